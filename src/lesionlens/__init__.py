@@ -1,0 +1,24 @@
+"""LesionLens: attention networks for dermoscopy, trained, measured and explained. Research use only."""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0.dev0"
+
+_VERBS = {
+    "load_table": "lesionlens.data.datasets",
+    "create_model": "lesionlens.models.create",
+    "load_model": "lesionlens.models.bundle",
+    "train": "lesionlens.train.run",
+    "predict": "lesionlens.predict",
+    "evaluate": "lesionlens.evaluate.evaluate",
+    "explain": "lesionlens.explain.explain",
+}
+__all__ = ["__version__", *_VERBS]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a verb when it is first asked for: ``import lesionlens`` alone loads no torch."""
+    if name in _VERBS:
+        return getattr(import_module(_VERBS[name]), name)
+    raise AttributeError(f"module 'lesionlens' has no attribute {name!r}")

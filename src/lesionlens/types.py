@@ -1,0 +1,26 @@
+"""The shapes that every module speaks: b images, n crops, c channels, h by w a grid, k classes."""
+
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor
+
+Images = Float[Tensor, "b 3 h w"]
+Crops = Float[Tensor, "b n 3 h w"]
+Logits = Float[Tensor, "b k"]
+Map = Float[Tensor, "b h w"]
+
+
+class Output(NamedTuple):
+    """What a model says, and where it looked.
+
+    Attributes
+    ----------
+    logits
+        One score for each class before the softmax, (b, k).
+    maps
+        Name to attention map on its feature grid, (b, h, w); empty unless asked for.
+    """
+
+    logits: Tensor
+    maps: dict[str, Tensor]
