@@ -1,0 +1,234 @@
+"""A synthetic data set in the official layout of HAM10000, with the truth that real sets lack."""
+
+import csv
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import count, islice
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import lesionlens
+from lesionlens.errors import DataError
+from lesionlens.synthesis.artefacts import ARTEFACTS, ArtefactRates
+from lesionlens.synthesis.image import Photograph, Picture, draw_photograph, paint_photograph
+from lesionlens.synthesis.lesion import Lesion, draw_lesion, paint_lesion
+from lesionlens.synthesis.metadata import (
+    COLUMNS,
+    DECK,
+    FIRST_IMAGE,
+    Patient,
+    check_weights,
+    draw_deck,
+    draw_patient,
+)  # fmt: skip
+from lesionlens.synthesis.noise import Size
+from lesionlens.synthesis.structures import BITS
+
+STATEMENT = "Synthetic images: drawn by a program, of no patient. Not for any medical use."
+_SHOTS = (0.74, 0.18, 0.05, 0.03)  # lesions with one, two, three, four images, as in HAM10000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One lesion of the set and the photographs taken of it."""
+
+    number: int
+    first_image: int
+    lesion: Lesion
+    patient: Patient
+    photographs: tuple[Photograph, ...]
+
+    @property
+    def image_ids(self) -> list[str]:
+        """Identifier of each photograph."""
+        first = FIRST_IMAGE + self.first_image
+        return [f"ISIC_{first + place}" for place in range(len(self.photographs))]
+
+
+def plan(
+    images: int,
+    *,
+    seed: int = 0,
+    difficulty: float = 0.5,
+    artefacts: ArtefactRates | None = None,
+    class_weights: Mapping[str, float] | None = None,
+) -> list[Plan]:
+    """Draw everything about the set except its pixels; a shorter set is the beginning of a longer one."""
+    if images < 1:
+        raise DataError(f"images is {images}; allowed is one or more. Say how many images to draw.")
+    weights, rates = check_weights(class_weights), artefacts or ArtefactRates()
+    plans: list[Plan] = []
+    done = 0
+    for number, code in _codes(seed, weights):
+        if done >= images:
+            break
+        rng = _rng(seed, number, 0)
+        shots = min(1 + int(rng.choice(len(_SHOTS), p=_SHOTS)), images - done)
+        lesion, patient = draw_lesion(rng, code, difficulty=difficulty), draw_patient(rng, code)
+        taken = tuple(draw_photograph(_rng(seed, number, 1 + j), code, rates) for j in range(shots))
+        plans.append(Plan(number, done, lesion, patient, taken))
+        done += shots
+    return plans
+
+
+def synthesise(
+    root: Path,
+    *,
+    images: int,
+    seed: int = 0,
+    size: Size = (450, 600),
+    difficulty: float = 0.5,
+    artefacts: ArtefactRates | None = None,
+    class_weights: Mapping[str, float] | None = None,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write a synthetic data set into the new folder ``root``; complete or not at all.
+
+    Parameters
+    ----------
+    root
+        Folder that does not exist yet or is empty.
+    images
+        How many images. Image i depends on the seed alone, not on how many are made or by how many workers.
+    size
+        Height and width in pixels.
+    difficulty
+        0: classes are distinct; 1: they look alike.
+    artefacts
+        How often hair, ruler, bubbles, ink, sticker and dark corners occur, by class if wished.
+    class_weights
+        HAM10000 code -> relative frequency of lesions; None: flatter than HAM10000.
+    workers
+        Processes that paint.
+    progress
+        Called with images done and images in all after each lesion.
+
+    Returns
+    -------
+    Path
+        ``root``, with ``HAM10000_metadata.csv``, ``HAM10000_images/``, ``masks/``, ``structures/`` (16-bit PNG;
+        the bits are listed in ``synthesis.json``), ``artefacts.csv`` and ``synthesis.json``.
+
+    Raises
+    ------
+    DataError
+        ``root`` holds something already, or an option is outside what is allowed.
+    """
+    root = Path(root)
+    if min(size) < 32:
+        raise DataError(f"size is {size}; allowed is 32 pixels or more a side. Give (height, width).")
+    plans = plan(images, seed=seed, difficulty=difficulty, artefacts=artefacts, class_weights=class_weights)
+    about = {
+        "statement": STATEMENT, "lesionlens": lesionlens.__version__, "images": images, "seed": seed,
+        "size": list(size), "difficulty": difficulty, "artefacts": asdict(artefacts or ArtefactRates()),
+        "class_weights": check_weights(class_weights), "structure_bits": BITS,
+    }  # fmt: skip
+    with _new_folder(root) as folder:
+        for name in ("HAM10000_images", "masks", "structures"):
+            (folder / name).mkdir()
+        done = 0
+        for written in _run(partial(_write_lesion, folder=folder, size=size), plans, workers):
+            done += written
+            if progress:
+                progress(done, images)
+        _write_tables(folder, plans)
+        (folder / "synthesis.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    return root
+
+
+def pictures(entry: Plan, size: Size) -> Iterator[Picture]:
+    """Paint the photographs of one lesion."""
+    canvas = paint_lesion(entry.lesion, scale=size[0] / 450)
+    for photograph in entry.photographs:
+        yield paint_photograph(photograph, entry.lesion, size, canvas=canvas)
+
+
+def _codes(seed: int, weights: Mapping[str, float]) -> Iterator[tuple[int, str]]:
+    for deck in count():
+        # a third entropy word no lesion number reaches
+        cards = draw_deck(np.random.default_rng(np.random.SeedSequence([seed, deck, 0, 1])), weights)
+        yield from ((deck * DECK + place, code) for place, code in enumerate(cards))
+
+
+def _rng(seed: int, lesion: int, image: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence([seed, lesion, image]))
+
+
+def _run(task: Callable[[Plan], int], plans: list[Plan], workers: int) -> Iterator[int]:
+    if workers <= 1:
+        yield from map(task, plans)
+        return
+    # spawn: a forked child may inherit a lock of OpenCV's threads
+    with ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
+        yield from pool.map(task, plans, chunksize=4)
+
+
+def _write_lesion(entry: Plan, *, folder: Path, size: Size) -> int:
+    fast = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    for image_id, shot, picture in zip(
+        entry.image_ids, entry.photographs, pictures(entry, size), strict=True
+    ):
+        bgr = np.ascontiguousarray(picture.rgb[..., ::-1])
+        quality = [cv2.IMWRITE_JPEG_QUALITY, shot.camera.quality]
+        _encode(folder / "HAM10000_images" / f"{image_id}.jpg", bgr, quality)
+        _encode(folder / "masks" / f"{image_id}_segmentation.png", picture.mask.astype(np.uint8) * 255, fast)
+        if picture.bits.any():
+            _encode(folder / "structures" / f"{image_id}_structures.png", picture.bits, fast)
+    return len(entry.photographs)
+
+
+def _encode(
+    path: Path, pixels: np.ndarray[tuple[int, ...], np.dtype[np.generic]], options: list[int]
+) -> None:
+    path.write_bytes(cv2.imencode(path.suffix, pixels, options)[1].tobytes())
+
+
+def _write_tables(folder: Path, plans: list[Plan]) -> None:
+    rows, seen = [], []
+    for entry in plans:
+        who, code = entry.patient, entry.lesion.criteria.code
+        for image_id, shot in zip(entry.image_ids, entry.photographs, strict=True):
+            rows.append(
+                (f"SYN_{entry.number:07d}", image_id, code, who.confirmation, who.age, who.sex, who.site)
+            )
+            present = (int(name in shot.artefacts) for name in ARTEFACTS)
+            seen.append((image_id, *present, entry.lesion.skin.tone))
+    _write_csv(folder / "HAM10000_metadata.csv", COLUMNS, rows)
+    _write_csv(folder / "artefacts.csv", ("image_id", *ARTEFACTS, "skin_tone"), seen)
+
+
+def _write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, lineterminator="\n").writerows([tuple(header), *rows])
+
+
+@contextmanager
+def _new_folder(root: Path) -> Iterator[Path]:
+    """A temporary folder beside ``root`` that takes its name at the end, or vanishes."""
+    if root.exists() and (not root.is_dir() or any(islice(root.iterdir(), 1))):
+        raise DataError(
+            f"{root} exists and is not empty: nothing is overwritten. Remove it or name a new folder."
+        )
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".part", dir=root.parent))
+    except OSError as error:
+        raise DataError(f"cannot write beside {root}: {error.strerror}. Choose another folder.") from error
+    try:
+        yield part
+        part.chmod(0o755)
+        if root.exists():
+            root.rmdir()
+        part.rename(root)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

@@ -1,0 +1,104 @@
+"""Random fields that look grown: fractal noise, streaks and cells, all cheap enough for every image."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Field = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+Size = tuple[int, int]
+
+
+class Cells(NamedTuple):
+    """Voronoi cells of a jittered hexagonal lattice."""
+
+    distance: Field
+    """(h, w), pixels to the nearest seed."""
+    edges: Field
+    """(h, w), one on the lines between cells, else zero."""
+    labels: npt.NDArray[np.int32]
+    """(h, w), number of the cell, from one."""
+
+    def each(self, rng: np.random.Generator, low: float, high: float) -> Field:
+        """Give each cell its own uniform value; (h, w)."""
+        table = rng.uniform(low, high, int(self.labels.max()) + 1).astype(np.float32)
+        return table[self.labels]
+
+
+def smoothstep(low: float, high: float, x: Field) -> Field:
+    """Rise from zero at ``low`` to one at ``high`` without corners."""
+    t = np.clip((x - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
+
+
+def blur(x: Field, sigma: float) -> Field:
+    """Gaussian blur; ``sigma`` in pixels, nothing happens below a quarter."""
+    return np.asarray(cv2.GaussianBlur(x, (0, 0), sigma), np.float32) if sigma >= 0.25 else x
+
+
+def fractal(
+    rng: np.random.Generator, size: Size, *, scale: float, octaves: int = 4, gain: float = 0.5
+) -> Field:
+    """Noise of about zero mean and unit deviation whose coarsest features measure ``scale`` pixels.
+
+    Each octave is drawn on a grid of its own size and enlarged into the next, so that all octaves
+    together cost little more than the finest one.
+    """
+    h, w = size
+    field: Field | None = None
+    power = 0.0
+    for octave in range(octaves):
+        step = scale / 2**octave
+        if step < 1.5 and field is not None:
+            break
+        grid = (max(2, round(h / step)), max(2, round(w / step)))
+        fresh = rng.standard_normal(grid, dtype=np.float32) * np.float32(gain**octave)
+        power += gain ** (2 * octave)
+        field = fresh if field is None else fresh + _enlarge(field, grid)
+    assert field is not None
+    return np.asarray(_enlarge(field, size) * np.float32(1.35 / np.sqrt(power)), np.float32)
+
+
+def streaked(rng: np.random.Generator, size: Size, *, length: float, width: float, angle: float) -> Field:
+    """Noise drawn out along ``angle`` (radians): grains of ``length`` by ``width`` pixels."""
+    h, w = size
+    reach = float(np.hypot(h, w))
+    grid = rng.standard_normal((int(reach / width) + 4, int(reach / length) + 4), dtype=np.float32)
+    c, s = np.cos(angle), np.sin(angle)
+    # maps each pixel of the result to a place on the grid
+    matrix = np.array([[c / length, s / length, 0.0], [-s / width, c / width, 0.0]])
+    matrix[:, 2] = np.array([grid.shape[1] / 2, grid.shape[0] / 2]) - matrix[:, :2] @ [w / 2, h / 2]
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(grid, matrix, (w, h), flags=flags, borderMode=cv2.BORDER_REFLECT))
+
+
+def cells(rng: np.random.Generator, size: Size, *, spacing: float, jitter: float) -> Cells:
+    """Cells about ``spacing`` pixels apart; ``jitter`` 0 gives a honeycomb, 1 chance."""
+    h, w = size
+    rows, columns = int(h / (0.866 * spacing)) + 2, int(w / spacing) + 2
+    y, x = np.mgrid[:rows, :columns].astype(np.float32)
+    x += 0.5 * (y % 2)
+    shift = rng.uniform(-0.5, 0.5, (2, rows, columns)) * jitter
+    px = np.clip((x + shift[0]) * spacing, 0, w - 1).astype(int)
+    py = np.clip((y + shift[1]) * 0.866 * spacing, 0, h - 1).astype(int)
+    seeds = np.full(size, 255, np.uint8)
+    seeds[py, px] = 0
+    distance, labels = cv2.distanceTransformWithLabels(seeds, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    numbers = labels.astype(np.float32)
+    edges = cv2.dilate(numbers, np.ones((2, 2), np.uint8)) != numbers
+    return Cells(distance.astype(np.float32), edges.astype(np.float32), labels)
+
+
+def bend(rng: np.random.Generator, field: Field, *, amount: float, scale: float) -> Field:
+    """Move each place by about ``amount`` pixels, smoothly over ``scale`` pixels."""
+    h, w = field.shape
+    y, x = np.mgrid[:h, :w].astype(np.float32)
+    x += fractal(rng, (h, w), scale=scale, octaves=2) * np.float32(amount)
+    y += fractal(rng, (h, w), scale=scale, octaves=2) * np.float32(amount)
+    return np.asarray(cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
+
+
+def _enlarge(field: Field, size: Size) -> Field:
+    return np.asarray(cv2.resize(field, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)

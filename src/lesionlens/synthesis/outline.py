@@ -1,0 +1,85 @@
+"""The shape of a lesion: lobes, border irregularity and softness, as a field positive inside."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from lesionlens.synthesis.noise import Field, Mask, Size, fractal, smoothstep
+
+MARGIN = 1.75  # half the canvas side in radii: room for lobes, streaks and a red halo
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Shape of one lesion; lengths in radii."""
+
+    radius: float
+    """pixels in an image 450 high"""
+    elongation: float
+    angle: float
+    lobes: tuple[tuple[float, float, float], ...]
+    """x, y, size of each lobe beside the body"""
+    irregularity: float
+    roughness: float
+    softness: float
+    seed: int
+
+
+def draw_outline(
+    rng: np.random.Generator, *, radius: float, asymmetry: float, irregularity: float, softness: float
+) -> Outline:
+    """Draw a shape: ``asymmetry`` gives lobes and length, ``irregularity`` a ragged border (all 0…1)."""
+    lobes = []
+    for _ in range(rng.poisson(2.4 * asymmetry)):
+        turn, far = rng.uniform(0, 2 * np.pi), rng.uniform(0.45, 0.95)
+        lobes.append((far * np.cos(turn), far * np.sin(turn), rng.uniform(0.35, 0.75)))
+    return Outline(
+        radius=radius,
+        elongation=1 + abs(rng.normal(0, 0.16 + 0.25 * asymmetry)),
+        angle=rng.uniform(0, np.pi),
+        lobes=tuple(lobes),
+        irregularity=0.07 + 0.36 * irregularity + 0.12 * asymmetry,
+        roughness=0.03 + 0.17 * irregularity,
+        softness=softness,
+        seed=int(rng.integers(2**32)),
+    )
+
+
+def canvas_size(outline: Outline, scale: float) -> Size:
+    """Side of the square on which the lesion is painted; ``scale`` is image height / 450."""
+    side = max(32, round(2 * MARGIN * outline.radius * scale))
+    return side, side
+
+
+def paint_outline(outline: Outline, size: Size) -> Field:
+    """Field that is one at the centre, zero at the border and negative outside, in radii; (h, w)."""
+    rng = np.random.default_rng(outline.seed)
+    half = (max(16, size[0] // 2), max(16, size[1] // 2))
+    y, x = np.mgrid[-MARGIN : MARGIN : half[0] * 1j, -MARGIN : MARGIN : half[1] * 1j].astype(np.float32)
+    reach = np.hypot(x, y)
+    c, s = np.float32(np.cos(outline.angle)), np.float32(np.sin(outline.angle))
+    stretch = np.float32(np.sqrt(outline.elongation))
+    along, across = (c * x + s * y) / stretch, (c * y - s * x) * stretch
+    field = 1 - np.hypot(along, across)
+    for lx, ly, wide in outline.lobes:
+        field = np.maximum(field, wide - np.hypot(along - np.float32(lx), across - np.float32(ly)))
+    unit = half[0] / (2 * MARGIN)
+    field += np.float32(outline.irregularity) * fractal(rng, half, scale=1.1 * unit, octaves=2)
+    field += np.float32(outline.roughness) * fractal(rng, half, scale=0.3 * unit, octaves=4, gain=0.62)
+    # the centre always belongs to the lesion, the canvas edge never
+    field = np.maximum(field, 0.45 - reach) - 2 * smoothstep(MARGIN - 0.4, MARGIN - 0.05, reach)
+    return np.asarray(cv2.resize(field, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def cover_of(field: Field, softness: float) -> Field:
+    """How much of the lesion's pigment is present: half on the border; (h, w) in 0…1."""
+    return smoothstep(-softness, softness, field)
+
+
+def mask_of(field: Field) -> Mask:
+    """Lesion mask: inside the border, without specks of noise far from the body; (h, w)."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((field > 0).astype(np.uint8), connectivity=8)
+    keep = np.zeros(count, bool)
+    keep[1:] = stats[1:, cv2.CC_STAT_AREA] > 0.03 * stats[1:, cv2.CC_STAT_AREA].max()
+    return keep[labels]

@@ -1,0 +1,52 @@
+"""Colour of skin from what absorbs light in it: melanin, blood, deep melanin; and what scatters it.
+
+Melanin near the surface looks brown, deep in the dermis it looks blue-grey because short waves are
+scattered back above it (the Tyndall effect); haemoglobin takes the green away; keratin, scar and air scatter
+everything. Absorption multiplies, so pigments simply add up in four maps until the picture is rendered.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from lesionlens.synthesis.noise import Field, Mask, Size
+
+MELANIN, BLOOD, DEEP, WHITE = range(4)
+
+# optical density in red, green, blue for one unit of each absorber, matched by eye to dermoscopy
+ABSORPTION = np.array([[0.46, 0.80, 0.98], [0.12, 1.00, 0.62], [0.80, 0.50, 0.20]], np.float32)
+SCATTER = np.array([0.95, 0.87, 0.88], np.float32)
+
+
+class Layer(NamedTuple):
+    """What one structure adds to each pigment (absent: nothing) and where it is."""
+
+    mask: Mask
+    melanin: Field | None = None
+    blood: Field | None = None
+    deep: Field | None = None
+    white: Field | None = None
+
+
+def blank(size: Size) -> Field:
+    """No pigment anywhere; (h, w, 4)."""
+    return np.zeros((*size, 4), np.float32)
+
+
+def add(pigments: Field, layer: Layer) -> None:
+    """Add a layer to ``pigments`` (h, w, 4) in place."""
+    for channel, amount in enumerate(layer[1:]):
+        if amount is not None:
+            pigments[..., channel] += amount
+
+
+def render(base: npt.NDArray[np.float32], pigments: Field) -> Field:
+    """Colour of skin ``base`` (3,) in 0…1 under ``pigments`` (h, w, 4); (h, w, 3) RGB in 0…1."""
+    density = np.zeros((3, 4), np.float32)
+    density[:, :3] = -ABSORPTION.T
+    colour = cv2.exp(cv2.transform(pigments, density)) * base
+    white = np.clip(pigments[..., WHITE, None], 0, 0.9)
+    light = SCATTER * (0.35 + 0.65 * float(base.max()))
+    return np.asarray(colour + white * (light - colour), np.float32)

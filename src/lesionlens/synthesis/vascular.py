@@ -1,0 +1,87 @@
+"""Structures of vessels and of basal cells: arborising vessels, lacunae, strawberry, nests, ulcer."""
+
+import numpy as np
+
+from lesionlens.synthesis.ground import Ground
+from lesionlens.synthesis.noise import bend, blur, cells, fractal, smoothstep
+from lesionlens.synthesis.pigment import Layer
+from lesionlens.synthesis.strokes import Sheet, wander
+
+
+def arborising(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
+    """Bright red vessels in focus that branch like trees from the border inwards."""
+    sheet, heart = Sheet(ground.size), np.array(ground.size[::-1]) / 2
+    for start in ground.place(rng, int(rng.integers(3, 8)), low=-0.15, high=0.35):
+        turn = float(np.arctan2(heart[1] - start[1], heart[0] - start[0])) + rng.normal(0, 0.6)
+        _branch(sheet, rng, start, turn, rng.uniform(0.5, 1.2) * ground.radius, 2.6 * ground.scale, 3)
+    drawn = blur(sheet.field(), 0.8 * ground.scale)
+    drawn = bend(rng, drawn, amount=1.8 * ground.scale, scale=14 * ground.scale)
+    return Layer(drawn > 0.2, blood=np.float32(rng.uniform(0.7, 1.2)) * drawn)
+
+
+def _branch(
+    sheet: Sheet,
+    rng: np.random.Generator,
+    start: tuple[float, float],
+    turn: float,
+    length: float,
+    width: float,
+    depth: int,
+) -> None:
+    path = wander(rng, start, turn=turn, length=length, curl=0.28, steps=11)
+    sheet.tapered(path, width=width, strength=0.5 + 0.15 * depth)
+    if depth == 0:
+        return
+    for _ in range(int(rng.integers(1, 4))):
+        knot = int(rng.integers(2, 11))
+        side = rng.choice([-1, 1]) * rng.uniform(0.5, 1.1)
+        place = (float(path[knot, 0]), float(path[knot, 1]))
+        _branch(sheet, rng, place, turn + side, length * rng.uniform(0.35, 0.65), width * 0.68, depth - 1)
+
+
+def lacunae(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
+    """Red to purple lagoons, sharply bordered, parted by paler septa."""
+    k = ground.scale
+    spacing = np.clip(rng.uniform(0.22, 0.6) * ground.radius, 9 * k, 44 * k)
+    lattice = cells(rng, ground.size, spacing=float(spacing), jitter=0.85)
+    radius = lattice.each(rng, 0.42, 0.72) * np.float32(spacing)
+    clods = smoothstep(-1.6 * k, 1.6 * k, radius - lattice.distance)
+    clods = bend(rng, clods, amount=0.1 * spacing, scale=0.8 * spacing) * smoothstep(-0.02, 0.1, ground.field)
+    purple = np.float32(rng.choice([0.0, 0.12, 0.5], p=[0.45, 0.35, 0.2])) * lattice.each(rng, 0.5, 1.5)
+    amount = lattice.each(rng, 0.55, 1.0) * np.float32(rng.uniform(0.6, 1.1))
+    haze = smoothstep(0.3, 1.6, fractal(rng, ground.size, scale=0.8 * ground.radius, octaves=3))
+    return Layer(clods > 0.4, blood=amount * clods, deep=purple * clods, white=0.22 * haze * ground.cover)
+
+
+def strawberry(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
+    """Red pseudo-network round pale follicles with yellowish plugs."""
+    k = ground.scale
+    lattice = cells(rng, ground.size, spacing=rng.uniform(12, 19) * k, jitter=0.8)
+    hole = lattice.each(rng, 3.6, 6.5) * np.float32(k)
+    follicles = bend(rng, smoothstep(-1.8 * k, 1.8 * k, hole - lattice.distance), amount=1.2 * k, scale=9 * k)
+    where = smoothstep(-0.4, 0.3, ground.field)
+    brown = np.float32(rng.choice([0.0, 0.3], p=[0.6, 0.4]))
+    net = (1 - 1.4 * follicles) * where
+    patchy = 1 + 0.45 * fractal(rng, ground.size, scale=36 * k, octaves=4)
+    blood = np.float32(rng.uniform(0.14, 0.3)) * net * patchy
+    return Layer(net > 0.5, melanin=brown * net * patchy, blood=blood, white=0.2 * follicles * where)
+
+
+def nests(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
+    """Blue-grey ovoid nests, globules and leaf-like areas of basal cells."""
+    k, sheet = ground.scale, Sheet(ground.size)
+    for x, y in ground.place(rng, int(rng.integers(4, 17)), low=-0.05, high=0.8):
+        long = rng.gamma(2.2, 0.045) * ground.radius + 2 * k
+        axes = (long, long * rng.uniform(0.45, 0.95))
+        sheet.ellipse(x, y, axes, rng.uniform(0, np.pi), rng.uniform(0.35, 1))
+    drawn = bend(rng, blur(sheet.field(), 1.8 * k), amount=3.5 * k, scale=13 * k)
+    brown = rng.uniform(0.1, 0.6)
+    return Layer(drawn > 0.25, melanin=np.float32(brown) * drawn, deep=np.float32(1.5 - brown) * 0.7 * drawn)
+
+
+def ulcer(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
+    """Erosion: structureless red to orange-brown with crust."""
+    area = ground.patch(rng, share=rng.uniform(0.06, 0.2), coarse=0.6, rim=0.2)
+    rough = fractal(rng, ground.size, scale=12 * ground.scale, octaves=3, gain=0.6)
+    crust = area * smoothstep(0.0, 1.4, rough)
+    return Layer(area > 0.4, melanin=0.5 * crust, blood=0.75 * area, white=0.1 * area)
