@@ -1,0 +1,140 @@
+"""The record of what a model said about each image, and the truth where it is known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionlens.errors import PredictionsError, unknown
+
+Texts = NDArray[np.str_]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Scores of n images for k classes; checked once, read-only.
+
+    Scores need not sum to one over the classes: the official formats allow independent scores.
+
+    Attributes
+    ----------
+    image_id
+        Name of each image, (n,), each once.
+    lesion_id
+        Name of its lesion, (n,): images of one lesion are drawn together by the bootstrap. Where "" is
+        given, the image is its own lesion.
+    label
+        True class, (n,); "" where it is not known.
+    scores
+        Model score in [0, 1] for each class, (n, k).
+    classes
+        Names of the k columns.
+    rest
+        The class of ``classes`` whose score the file did not hold but was derived from the others
+        (ISIC 2017), or "".
+
+    Raises
+    ------
+    PredictionsError
+        No image, an image named twice, arrays that do not fit each other, a score that is not a number
+        in [0, 1], or a label that is not one of the classes.
+    """
+
+    image_id: Texts
+    lesion_id: Texts
+    label: Texts
+    scores: Floats
+    classes: tuple[str, ...]
+    rest: str = field(default="", kw_only=True)
+
+    def __post_init__(self) -> None:
+        for name in ("image_id", "lesion_id", "label"):
+            self._freeze(name, np.array(getattr(self, name), dtype=np.str_))
+        self._freeze("scores", np.array(self.scores, dtype=np.float64))
+        object.__setattr__(self, "classes", tuple(self.classes))
+        _check_shape(self)
+        self._freeze("lesion_id", np.where(self.lesion_id == "", self.image_id, self.lesion_id))
+        _check_ids(self.image_id)
+        _check_scores(self)
+        _check_labels(self)
+
+    def __len__(self) -> int:
+        return len(self.image_id)
+
+    def select(self, keep: NDArray[Any]) -> "Predictions":
+        """Keep the images of a mask or of an array of places."""
+        return Predictions(
+            self.image_id[keep],
+            self.lesion_id[keep],
+            self.label[keep],
+            self.scores[keep],
+            self.classes,
+            rest=self.rest,
+        )
+
+    def targets(self) -> NDArray[np.intp]:
+        """Give the place of each label in ``classes``, (n,); -1 where the label is not known."""
+        place = {name: index for index, name in enumerate(self.classes)}
+        return np.array([place.get(str(name), -1) for name in self.label], dtype=np.intp)
+
+    def _freeze(self, name: str, values: NDArray[Any]) -> None:
+        values.setflags(write=False)
+        object.__setattr__(self, name, values)
+
+
+def _check_shape(predictions: Predictions) -> None:
+    n, k = len(predictions.image_id), len(predictions.classes)
+    if n == 0:
+        raise PredictionsError("no image is predicted: at least one row is needed")
+    if k < 2 or len(set(predictions.classes)) != k or "" in predictions.classes:
+        raise PredictionsError(
+            f"classes are {list(predictions.classes)}: at least two different names are needed"
+        )
+    shapes = {name: getattr(predictions, name).shape for name in ("image_id", "lesion_id", "label", "scores")}
+    if shapes != {"image_id": (n,), "lesion_id": (n,), "label": (n,), "scores": (n, k)}:
+        raise PredictionsError(f"arrays of {shapes} do not fit {n} images and {k} classes")
+
+
+def _check_ids(ids: Texts) -> None:
+    if (ids == "").any():
+        raise PredictionsError(f"{(ids == '').sum()} images have no image_id: name each one")
+    names, counts = np.unique(ids, return_counts=True)
+    twice = names[counts > 1]
+    if len(twice):
+        raise PredictionsError(
+            f"{len(twice)} images come more than once: {examples(twice)}; keep one row for each"
+        )
+
+
+def _check_scores(predictions: Predictions) -> None:
+    wrong = ~((predictions.scores >= 0) & (predictions.scores <= 1))  # NaN is wrong too
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise PredictionsError(
+            f"{wrong.sum()} scores are not numbers from 0 to 1, the first for image "
+            f"{str(predictions.image_id[row])!r}, class {predictions.classes[column]!r}: "
+            f"{predictions.scores[row, column]}. Give probabilities (softmax), not logits."
+        )
+
+
+def _check_labels(predictions: Predictions) -> None:
+    for name in np.unique(predictions.label):
+        if name and str(name) not in predictions.classes:
+            at = predictions.image_id[predictions.label == name]
+            what = unknown("label", str(name), predictions.classes)
+            raise PredictionsError(f"{what} (images: {examples(at)})")
+
+
+def examples(names: Sequence[Any] | NDArray[Any], *, most: int = 5) -> str:
+    """Name the first few of many.
+
+    Examples
+    --------
+    >>> examples(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    shown = ", ".join(str(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
