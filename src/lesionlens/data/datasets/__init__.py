@@ -1,0 +1,104 @@
+"""The data sets by name, and the one way to load any of them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from lesionlens.data.assemble import Draft, assemble
+from lesionlens.data.datasets import ham10000, isic2017, isic2018, own
+from lesionlens.data.datasets.record import DataSet
+from lesionlens.data.images import probe, read_rgb
+from lesionlens.data.problems import Problems
+from lesionlens.data.table import LesionTable
+from lesionlens.errors import DataError, ImageError, unknown
+
+
+def _isic2018(root: Path, problems: Problems) -> Draft:
+    """Read either distribution of these images; the challenge's where both lie in one folder."""
+    reader = ham10000.read if ham10000.recognise(root) and not isic2018.has_truth(root) else isic2018.read
+    return reader(root, problems)
+
+
+DATASETS: Mapping[str, DataSet] = {
+    "isic2017": isic2017.RECORD,
+    "ham10000": ham10000.RECORD,
+    "isic2018": replace(isic2018.RECORD, read=_isic2018),
+    "table": own.RECORD,
+}
+
+
+def load_table(spec: str, *, classes: Sequence[str] | None = None, decode: bool = False) -> LesionTable:
+    """Load and check a data set.
+
+    Parameters
+    ----------
+    spec
+        ``NAME:ROOT`` with a name of ``DATASETS`` (``isic2017:FOLDER``, ``table:FILE.csv``); or a path alone,
+        to a CSV or parquet file or to a folder whose layout is recognised.
+    classes
+        The labels of one's own table, where they are not diagnoses of the taxonomy.
+    decode
+        Decode every image, rather than read its header only.
+
+    Raises
+    ------
+    DataError
+        The name, the folder or the layout is wrong, or training would be: then everything that is wrong is
+        told together.
+    """
+    name, root = _resolved(spec)
+    dataset = DATASETS[name]
+    if classes is not None and dataset is not own.RECORD:
+        raise DataError(f"classes are named for a table of one's own; {dataset.title} has its own classes")
+    reader = dataset.read if classes is None else partial(own.read, classes=classes)
+    problems = Problems()
+    draft = reader(root, problems)
+    frame = assemble(draft, problems, source=name)
+    paths = [Path(path) for path in frame["path"]]
+    problems.error(
+        "files that cannot be read", _unreadable(paths, decode), do="Fetch them again, or remove them."
+    )
+    problems.raise_errors(f"{name}:{root}")
+    return LesionTable(name, root, frame, draft.classes, problems.warnings)
+
+
+def _resolved(spec: str) -> tuple[str, Path]:
+    """Split ``NAME:ROOT``, or find the name that a bare path deserves."""
+    name, colon, rest = spec.partition(":")
+    if colon and not Path(spec).expanduser().exists():
+        if name not in DATASETS:
+            raise DataError(unknown("data set", name, DATASETS))
+        return name, _existing(rest)
+    root = _existing(spec)
+    fitting = [name for name, dataset in DATASETS.items() if dataset.recognise(root)]
+    if not fitting:
+        raise DataError(
+            f"{root} has no layout that is recognised; say which it is, as NAME:{root} "
+            f"with one of {', '.join(DATASETS)}"
+        )
+    return fitting[0], root
+
+
+def _existing(text: str) -> Path:
+    root = Path(text).expanduser().absolute()  # runs may be read from another folder
+    if not text or not root.exists():
+        raise DataError(f"{text or 'nothing'} does not exist; give NAME:FOLDER or table:FILE.csv")
+    return root
+
+
+def _unreadable(paths: Sequence[Path], decode: bool) -> list[str]:
+    """Give the reason of each file that is no usable image."""
+
+    def reason(path: Path) -> str:
+        try:
+            # A small target lets JPEGs be decoded scaled: every byte is still read.
+            read_rgb(path, shorter_side=64) if decode else probe(path)
+        except ImageError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return [text for text in pool.map(reason, paths, chunksize=64) if text]

@@ -1,0 +1,198 @@
+"""Files to RGB, defensively: whatever a file holds, either an image comes out or one ``ImageError``.
+
+What a viewer would show counts: EXIF orientation is applied; grey, palette, CMYK and 16-bit images become RGB
+of 8 bits; what is transparent is laid on white; of several frames the first is taken. ICC profiles are ignored:
+the field's data sets are distributed, and its models were trained, without them.
+"""
+
+import os
+import stat
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from lesionlens.data.quiet import quiet_pillow
+from lesionlens.errors import ImageError
+
+# A 102-megapixel medium-format shot, the largest of any camera in use, fits; as RGB this is 360 MB.
+MAX_PIXELS = 120_000_000
+# More than that shot takes uncompressed at 8 bits a channel; a larger file is something else.
+MAX_BYTES = 512 * 2**20
+# The field's formats and what people convert them to; every further decoder is a further risk.
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
+# Pillow documents OSError and SyntaxError; damaged files also bring out the slips of its parsers: arithmetic,
+# look-ups, unpacking, zlib, its own assertions, sizes that no memory holds.
+DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION, _TILE_WIDTH, _TILE_LENGTH = 258, 262, 274, 322, 323
+_WHITE_IS_ZERO = 0
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class Header(NamedTuple):
+    """What a file says of itself before it is decoded; sizes in pixels, as stored (not yet turned)."""
+
+    format: str
+    width: int
+    height: int
+
+
+def probe(path: Path) -> Header:
+    """Read a file's header alone: cheap, and enough to find what is missing, empty or no image.
+
+    Raises
+    ------
+    ImageError
+        The file cannot be an image within the limits; it names the file and the reason.
+    """
+    with _opened(path) as image:
+        return Header(image.format or "", *image.size)
+
+
+def read_rgb(path: Path, *, shorter_side: int | None = None) -> npt.NDArray[np.uint8]:
+    """Decode an image to RGB, (h, w, 3) uint8, contiguous.
+
+    Parameters
+    ----------
+    path
+        A JPEG, PNG, TIFF, BMP or WebP file.
+    shorter_side
+        Bring larger images down until their shorter side has this many pixels, antialiased; a smaller image
+        stays as it is. A JPEG is then decoded at a reduced scale of at least twice that size.
+
+    Raises
+    ------
+    ImageError
+        The file is missing, empty, truncated, damaged, no image or over the limits.
+    """
+    if shorter_side is not None and shorter_side < 1:
+        raise ValueError(f"shorter_side is {shorter_side}; it must be 1 or more, or None")
+    with _opened(path) as image:
+        reduced = None if shorter_side is None else _draft(image, shorter_side)
+        image.load()
+        rgb = _to_rgb(image)
+        if shorter_side is not None:
+            rgb = _brought_down(rgb, shorter_side, reduced or _Reduced(rgb.size, (0, 0, *rgb.size)))
+        turn = _TURNS.get(_orientation(image))
+        return np.array(rgb if turn is None else rgb.transpose(turn), dtype=np.uint8, order="C")
+
+
+class _Reduced(NamedTuple):
+    """An image's full size, and the box of the decoded pixels that holds all of it."""
+
+    full: tuple[int, int]
+    box: tuple[float, float, float, float]
+
+
+def _draft(image: ImageFile.ImageFile, shorter_side: int) -> _Reduced | None:
+    """Ask a JPEG's decoder for 1/2, 1/4 or 1/8 of the size, still twice ``shorter_side``; others cannot."""
+    full = image.size
+    drafted = image.draft(None, (2 * shorter_side, 2 * shorter_side))
+    return None if drafted is None else _Reduced(full, drafted[1])
+
+
+def _brought_down(rgb: Image.Image, shorter_side: int, reduced: _Reduced) -> Image.Image:
+    shorter = min(reduced.full)
+    if shorter <= shorter_side:
+        return rgb
+    width, height = (max(1, round(side * shorter_side / shorter)) for side in reduced.full)
+    # The gap lets Pillow average whole blocks first: hardly a grey level off, and faster on large images.
+    return rgb.resize((width, height), Image.Resampling.BILINEAR, box=reduced.box, reducing_gap=3.0)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+    """Open a file within the limits, and turn whatever goes wrong inside into one ``ImageError``."""
+    try:
+        _check_file(Path(path).stat())
+        # Given a stream rather than a name, Pillow maps no memory onto a file that may shrink meanwhile.
+        with quiet_pillow(), Path(path).open("rb") as stream, Image.open(stream, formats=FORMATS) as image:
+            _check_size(image)
+            yield image
+    except DECODER_ERRORS as error:
+        raise ImageError(f"{path} is not a usable image: {_reason(error)}") from error
+
+
+def _check_file(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is a folder or a device, not a file")
+    if status.st_size == 0:
+        raise ValueError("the file is empty")
+    if status.st_size > MAX_BYTES:
+        raise ValueError(f"{status.st_size / 2**20:,.0f} MiB; at most {MAX_BYTES // 2**20} MiB are read")
+
+
+def _check_size(image: ImageFile.ImageFile) -> None:
+    """Refuse before decoding what would not fit; a TIFF's tile may be far larger than its image."""
+    tags = getattr(image, "tag_v2", {})
+    tile = int(tags.get(_TILE_WIDTH, 0)) * int(tags.get(_TILE_LENGTH, 0))
+    if max(image.width * image.height, tile) > MAX_PIXELS:
+        raise ValueError(
+            f"it says {image.width:,} × {image.height:,} pixels; at most {MAX_PIXELS:,} pixels are decoded"
+        )
+
+
+def _to_rgb(image: ImageFile.ImageFile) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        return _from_16_bits(image)
+    if image.mode in ("I", "F"):
+        raise ValueError("samples of 32 bits have no agreed range; save it with 8 or 16 bits a channel")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    opaque = Image.new("RGB", image.size, "white")
+    clear = image.convert("RGBA")
+    opaque.paste(clear, mask=clear)
+    return opaque
+
+
+def _from_16_bits(image: ImageFile.ImageFile) -> Image.Image:
+    """Keep the upper 8 bits of each grey sample (Pillow itself would clip at 255)."""
+    tags = getattr(image, "tag_v2", {})
+    bits = int(tags.get(_BITS_PER_SAMPLE, (16,))[0])  # 12 in some TIFF files, still mode I;16
+    grey = np.clip(np.asarray(image) >> (bits - 8), 0, 255).astype(np.uint8)
+    return Image.fromarray(255 - grey if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey).convert("RGB")
+
+
+def _orientation(image: ImageFile.ImageFile) -> int:
+    """Read the orientation, 1 to 8; EXIF data that are damaged do not make the image unusable."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except DECODER_ERRORS:
+        return 1
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return f"it is none of {', '.join(FORMATS)}, or its header is damaged"
+    if isinstance(error, MemoryError):
+        return "it does not fit in memory"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,0 +1,98 @@
+"""What is wrong with a data set, collected while reading and told in one message."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lesionlens.errors import DataError
+
+EXAMPLES = 5  # enough to see the pattern, few enough for one line
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass
+class Problem:
+    """One kind of trouble: how often it was met, a few examples and what to do."""
+
+    kind: str
+    severity: Severity
+    do: str
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        more = ", …" if self.count > len(self.examples) else ""
+        shown = f" ({', '.join(self.examples)}{more})" if self.examples else ""
+        return f"{self.kind}: {self.count:,}{shown}. {self.do}".rstrip()
+
+
+class Problems:
+    """Collect problems kind by kind; raise all of them together, or hand the warnings on.
+
+    Examples
+    --------
+    >>> problems = Problems()
+    >>> problems.warn("rows without an image", ["a", "b"], do="They are left out.")
+    >>> problems.warnings
+    ('rows without an image: 2 (a, b). They are left out.',)
+    >>> problems.error("labels that are not known", ["c 'wart'"], do="Correct them.")
+    >>> problems.raise_errors("table:mine.csv")
+    Traceback (most recent call last):
+    ...
+    lesionlens.errors.DataError: table:mine.csv cannot be used: 1 error of one kind, and 1 warning
+      error: labels that are not known: 1 (c 'wart'). Correct them.
+      warning: rows without an image: 2 (a, b). They are left out.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[Severity, str], Problem] = {}
+
+    def error(self, kind: str, cases: Iterable[str], *, do: str = "") -> None:
+        """Note cases with which training or measuring would be wrong; no case, no problem."""
+        self._note("error", kind, cases, do)
+
+    def warn(self, kind: str, cases: Iterable[str], *, do: str = "") -> None:
+        """Note cases with which there is merely less to train on or to report."""
+        self._note("warning", kind, cases, do)
+
+    def _note(self, severity: Severity, kind: str, cases: Iterable[str], do: str) -> None:
+        for case in cases:
+            problem = self._found.setdefault((severity, kind), Problem(kind, severity, do))
+            problem.count += 1
+            if len(problem.examples) < EXAMPLES:
+                problem.examples.append(case)
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """One line for each kind of error."""
+        return tuple(str(p) for p in self._found.values() if p.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One line for each kind of warning."""
+        return tuple(str(p) for p in self._found.values() if p.severity == "warning")
+
+    def raise_errors(self, source: str) -> None:
+        """Raise one error that tells everything, warnings too; do nothing where there is no error.
+
+        Raises
+        ------
+        DataError
+            Its first line can be read alone; then come one line for each kind.
+        """
+        if self.errors:
+            lines = [f"  error: {line}" for line in self.errors]
+            lines += [f"  warning: {line}" for line in self.warnings]
+            raise DataError("\n".join([f"{source} cannot be used: {self._tally()}", *lines]))
+
+    def _tally(self) -> str:
+        errors = [p.count for p in self._found.values() if p.severity == "error"]
+        warned = sum(p.count for p in self._found.values() if p.severity == "warning")
+        kinds = "one kind" if len(errors) == 1 else f"{len(errors)} kinds"
+        text = f"{_times(sum(errors), 'error')} of {kinds}"
+        return f"{text}, and {_times(warned, 'warning')}" if warned else text
+
+
+def _times(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

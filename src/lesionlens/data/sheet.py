@@ -1,0 +1,82 @@
+"""A CSV or parquet file as a frame of text, so that the id 00123 stays 00123."""
+
+import csv
+import io
+from pathlib import Path
+
+import pandas as pd
+
+from lesionlens.errors import DataError
+
+MISSING = frozenset({"", "?", "n/a", "na", "nan", "none", "null", "unknown"})
+
+
+def is_missing(cell: str) -> bool:
+    """Tell whether a cell says that something is not known.
+
+    Examples
+    --------
+    >>> is_missing("Unknown"), is_missing("trunk")
+    (True, False)
+    """
+    return cell.casefold() in MISSING
+
+
+def read_sheet(path: Path) -> pd.DataFrame:
+    """Read a table as stripped text, one ``str`` column for each column of the file; empty cells are ``""``.
+
+    CSV files are UTF-8, with or without a byte order mark; comma, semicolon or tab is found from the header.
+
+    Raises
+    ------
+    DataError
+        The file is missing, empty, not UTF-8, or its rows do not match its header.
+    """
+    try:
+        frame = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
+    except (OSError, ValueError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise DataError(f"{path} cannot be read as a table: {reason}") from error
+    if frame.empty:
+        raise DataError(f"{path} has no rows below its header")
+    twice = sorted(set(frame.columns[frame.columns.duplicated()]))
+    if twice:
+        raise DataError(f"{path} has two columns named {twice[0]!r}; rename or remove one")
+    return frame
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    frame = pd.read_parquet(path)
+    text = [frame[name].map(_text, na_action=None).astype(object) for name in frame.columns]
+    return pd.DataFrame(dict(zip(map(str, frame.columns), text, strict=True)))
+
+
+def _text(cell: object) -> str:
+    return "" if pd.api.types.is_scalar(cell) and pd.isna(cell) else str(cell).strip()  # type: ignore[call-overload]
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    lines = list(_rows(path))
+    header = [name.strip() for name in lines[0][1]] if lines else []
+    if not any(header):
+        raise ValueError("it is empty")
+    body = []
+    for number, cells in lines[1:]:
+        if len(cells) != len(header):
+            raise ValueError(f"line {number} has {len(cells)} cells, the header has {len(header)}")
+        body.append([cell.strip() for cell in cells])
+    return pd.DataFrame(body, columns=header, dtype=object)
+
+
+def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    """Give each line that is not blank with its number in the file."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"byte {error.start:,} is not UTF-8; save it as 'CSV UTF-8', or convert it (iconv -t UTF-8)"
+        ) from error
+    first = text.lstrip().partition("\n")[0]
+    separator = max(",;\t", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    return [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
