@@ -1,0 +1,91 @@
+"""A map over its image, so that one sees both."""
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+from matplotlib import colormaps
+from numpy import ndarray
+
+from lesionlens.errors import ModelError
+
+COLORMAP = "viridis"  # even steps in lightness, readable with any colour vision, and no colour of skin
+
+
+def scaled(values: Float[ndarray, "h w"]) -> Float[ndarray, "h w"]:
+    """Bring a map to 0 … 1 by its own minimum and maximum.
+
+    A constant map prefers no place and becomes 0 everywhere. Values of two maps cannot be compared
+    afterwards.
+
+    Raises
+    ------
+    ModelError
+        The map holds values that are not finite.
+
+    Examples
+    --------
+    >>> scaled(np.array([[0.1, 0.3], [0.2, 0.1]])).round(2).tolist()
+    [[0.0, 1.0], [0.5, 0.0]]
+    """
+    values = values.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ModelError("a map holds values that are not finite: the network's weights are probably damaged")
+    low, high = float(values.min()), float(values.max())
+    # rounding alone makes a flat map differ in its last digits: that is no preference
+    if high - low <= 1e-6 * max(abs(low), abs(high)):
+        return np.zeros_like(values)
+    return (values - low) / (high - low)
+
+
+def overlay(
+    image: UInt8[ndarray, "h w 3"],
+    values: Float[ndarray, "grid_h grid_w"],
+    *,
+    strength: float = 0.6,
+    colormap: str = COLORMAP,
+) -> UInt8[ndarray, "h w 3"]:
+    """Lay a map over the image that it belongs to.
+
+    The map is scaled with ``scaled`` and brought to the image's size bilinearly. Colour covers the image the
+    more the higher the value is: at 0 the image is untouched, at 1 it is grey under colour with the share
+    ``strength``.
+
+    Parameters
+    ----------
+    image
+        RGB, (h, w, 3).
+    values
+        The map on any grid over the whole image.
+    strength
+        Greatest share of colour, 0 … 1.
+    colormap
+        A name of matplotlib.
+
+    Returns
+    -------
+    ndarray
+        RGB, (h, w, 3).
+
+    Raises
+    ------
+    ModelError
+        The map holds values that are not finite.
+    """
+    h, w = image.shape[:2]
+    heat = np.clip(cv2.resize(scaled(values), (w, h), interpolation=cv2.INTER_LINEAR), 0.0, 1.0)
+    colour = colormaps[colormap](heat)[..., :3] * 255.0
+    heat = heat[..., None]
+    # what lies under colour turns grey first: viridis on pink skin would mix to mud
+    under = image + heat * (image.mean(axis=2, keepdims=True) - image)
+    share = strength * np.sqrt(heat)
+    return np.asarray(np.rint(under * (1.0 - share) + colour * share), dtype=np.uint8)
+
+
+def shrunk(image: UInt8[ndarray, "h w 3"], longer_side: int) -> UInt8[ndarray, "h2 w2 3"]:
+    """Bring an image down so that its longer side has at most that many pixels; the aspect stays."""
+    h, w = image.shape[:2]
+    scale = longer_side / max(h, w)
+    if scale >= 1.0:
+        return image
+    size = (max(1, round(w * scale)), max(1, round(h * scale)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
