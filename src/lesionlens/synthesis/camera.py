@@ -29,12 +29,12 @@ class Camera:
 def draw_camera(rng: np.random.Generator) -> Camera:
     """Draw the settings: half the cameras are pink and saturated, half neutral to bluish."""
     pink = rng.random() < 0.5
-    low, high = ((1.0, 0.80, 0.82), (1.03, 0.93, 0.96)) if pink else ((0.88, 0.88, 0.86), (1.0, 1.0, 1.08))
+    low, high = ((0.99, 0.84, 0.86), (1.03, 0.95, 1.02)) if pink else ((0.88, 0.88, 0.86), (1.0, 1.0, 1.08))
     return Camera(
         gains=tuple(float(g) for g in rng.uniform(low, high)),  # type: ignore[arg-type]  # three of them
-        exposure=rng.uniform(0.84, 1.06),
+        exposure=rng.uniform(0.9, 1.08),
         contrast=rng.uniform(0.9, 1.15),
-        saturation=rng.uniform(0.95, 1.35) if pink else rng.uniform(0.6, 1.1),
+        saturation=rng.uniform(0.9, 1.2) if pink else rng.uniform(0.65, 1.1),
         softness=rng.choice([0.0, 0.6, 1.0, 1.6], p=[0.25, 0.4, 0.25, 0.1]),
         noise=rng.uniform(1.2, 4.0),
         vignette=rng.beta(1.5, 3) * 0.45,

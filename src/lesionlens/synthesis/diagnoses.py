@@ -1,8 +1,8 @@
 """What tells the seven classes apart: probabilities and ranges of criteria, as plain tables.
 
-The criteria follow the dermoscopy literature (pattern analysis, the ABCD rule, the seven-point checklist); the
-numbers are chosen, not measured. ``difficulty`` lets each criterion of a lesion be borrowed from a class drawn
-at random: at zero each class keeps to its own row, at one the classes look alike.
+The criteria follow the dermoscopy literature (pattern analysis, the ABCD rule, the seven-point checklist);
+the numbers are chosen, not measured. ``difficulty`` lets each criterion of a lesion be borrowed from a class
+drawn at random: at zero each class keeps to its own row, at one the classes look alike.
 """
 
 from dataclasses import dataclass
@@ -15,27 +15,47 @@ from lesionlens.synthesis.structures import STRUCTURES
 CODES = ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc")
 
 RANGES: dict[str, dict[str, tuple[float, float]]] = {
-    # melanin, blood: optical density; halo: redness round it; the others in 0…1; size: radius in pixels of 450
-    "melanin": {"mel": (0.5, 1.5), "nv": (0.4, 1.2), "bcc": (0.02, 0.3), "akiec": (0.02, 0.25), "bkl": (0.25, 0.9),
-                    "df": (0.15, 0.45), "vasc": (0.0, 0.1)},
-    "blood": {"mel": (0.0, 0.25), "nv": (0.0, 0.25), "bcc": (0.1, 0.4), "akiec": (0.12, 0.4), "bkl": (0.0, 0.2),
-                  "df": (0.05, 0.35), "vasc": (0.35, 0.8)},
-    "deep": {"mel": (0.0, 0.4), "nv": (0.0, 0.1), "bcc": (0.0, 0.2), "akiec": (0.0, 0.05), "bkl": (0.0, 0.2),
-                 "df": (0.0, 0.12), "vasc": (0.0, 0.3)},
-    "halo": {"mel": (0.0, 0.12), "nv": (0.0, 0.1), "bcc": (0.0, 0.2), "akiec": (0.05, 0.3), "bkl": (0.0, 0.1),
-                 "df": (0.0, 0.25), "vasc": (0.0, 0.1)},
-    "asymmetry": {"mel": (0.45, 1.0), "nv": (0.0, 0.4), "bcc": (0.2, 0.8), "akiec": (0.2, 0.8), "bkl": (0.1, 0.6),
-                      "df": (0.0, 0.25), "vasc": (0.0, 0.3)},
-    "irregularity": {"mel": (0.4, 1.0), "nv": (0.05, 0.5), "bcc": (0.3, 0.9), "akiec": (0.4, 1.0), "bkl": (0.15, 0.6),
-                         "df": (0.1, 0.4), "vasc": (0.05, 0.3)},
-    "softness": {"mel": (0.08, 0.4), "nv": (0.15, 0.55), "bcc": (0.3, 0.8), "akiec": (0.4, 0.9), "bkl": (0.04, 0.22),
-                     "df": (0.5, 0.95), "vasc": (0.04, 0.18)},
-    "variegation": {"mel": (0.5, 1.0), "nv": (0.1, 0.5), "bcc": (0.4, 0.9), "akiec": (0.4, 0.9), "bkl": (0.2, 0.7),
-                        "df": (0.1, 0.4), "vasc": (0.1, 0.4)},
-    "disorder": {"mel": (0.55, 1.0), "nv": (0.0, 0.35), "bcc": (0.3, 1.0), "akiec": (0.3, 1.0), "bkl": (0.2, 0.8),
-                     "df": (0.0, 0.3), "vasc": (0.0, 1.0)},
-    "size": {"mel": (75, 185), "nv": (45, 165), "bcc": (45, 150), "akiec": (80, 190), "bkl": (60, 180),
-                 "df": (70, 150), "vasc": (30, 120)},
+    # melanin, blood, deep: optical density; halo: redness round it; size: radius in pixels of 450; others 0…1
+    "melanin": {
+        "mel": (0.4, 1.7), "nv": (0.25, 1.15), "bcc": (0.0, 0.3), "akiec": (0.02, 0.25), "bkl": (0.2, 1.0),
+        "df": (0.12, 0.45), "vasc": (0.0, 0.1),
+    },
+    "blood": {
+        "mel": (0.0, 0.25), "nv": (0.0, 0.25), "bcc": (0.05, 0.35), "akiec": (0.1, 0.35), "bkl": (0.0, 0.2),
+        "df": (0.05, 0.3), "vasc": (0.3, 0.8),
+    },
+    "deep": {
+        "mel": (0.0, 0.6), "nv": (0.0, 0.12), "bcc": (0.0, 0.2), "akiec": (0.0, 0.05), "bkl": (0.0, 0.25),
+        "df": (0.0, 0.12), "vasc": (0.0, 0.2),
+    },
+    "halo": {
+        "mel": (0.0, 0.12), "nv": (0.0, 0.1), "bcc": (0.0, 0.2), "akiec": (0.05, 0.25), "bkl": (0.0, 0.1),
+        "df": (0.0, 0.25), "vasc": (0.0, 0.1),
+    },
+    "asymmetry": {
+        "mel": (0.45, 1.0), "nv": (0.0, 0.4), "bcc": (0.2, 0.8), "akiec": (0.2, 0.8), "bkl": (0.1, 0.6),
+        "df": (0.0, 0.25), "vasc": (0.0, 0.3),
+    },
+    "irregularity": {
+        "mel": (0.4, 1.0), "nv": (0.05, 0.5), "bcc": (0.3, 0.9), "akiec": (0.4, 1.0), "bkl": (0.15, 0.6),
+        "df": (0.1, 0.4), "vasc": (0.05, 0.3),
+    },
+    "softness": {
+        "mel": (0.12, 0.5), "nv": (0.18, 0.6), "bcc": (0.3, 0.8), "akiec": (0.4, 0.9), "bkl": (0.08, 0.3),
+        "df": (0.5, 0.95), "vasc": (0.04, 0.18),
+    },
+    "variegation": {
+        "mel": (0.5, 1.0), "nv": (0.1, 0.5), "bcc": (0.4, 0.9), "akiec": (0.4, 0.9), "bkl": (0.2, 0.7),
+        "df": (0.1, 0.4), "vasc": (0.1, 0.4),
+    },
+    "disorder": {
+        "mel": (0.55, 1.0), "nv": (0.0, 0.35), "bcc": (0.3, 1.0), "akiec": (0.3, 1.0), "bkl": (0.2, 0.8),
+        "df": (0.0, 0.3), "vasc": (0.0, 1.0),
+    },
+    "size": {
+        "mel": (75, 185), "nv": (45, 165), "bcc": (45, 150), "akiec": (80, 190), "bkl": (60, 180),
+        "df": (70, 150), "vasc": (30, 120),
+    },
 }  # fmt: skip
 
 PRESENCE: dict[str, dict[str, float]] = {
@@ -78,7 +98,7 @@ class Criteria:
 
 def borrowed_share(difficulty: float) -> float:
     """How often a criterion is borrowed from a class drawn at random; rises slowly at first."""
-    return difficulty**1.5
+    return float(difficulty**2.5)
 
 
 def draw_criteria(rng: np.random.Generator, code: str, *, difficulty: float) -> Criteria:

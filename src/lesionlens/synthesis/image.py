@@ -10,7 +10,7 @@ import numpy.typing as npt
 from lesionlens.synthesis.artefacts import ArtefactRates, draw_artefacts
 from lesionlens.synthesis.camera import Camera, draw_camera, light, shoot
 from lesionlens.synthesis.lesion import Canvas, Lesion, paint_lesion
-from lesionlens.synthesis.noise import Mask, Size
+from lesionlens.synthesis.noise import Field, Mask, Size
 from lesionlens.synthesis.overlays import OVERLAYS
 from lesionlens.synthesis.pigment import render
 from lesionlens.synthesis.skin import paint_skin
@@ -69,12 +69,16 @@ def paint_photograph(
     pigments += cv2.warpAffine(canvas.pigments, matrix, (w, h), flags=cv2.INTER_LINEAR)
     mask = cv2.warpAffine(canvas.mask.astype(np.uint8), matrix, (w, h), flags=cv2.INTER_NEAREST) > 0
     bits = cv2.warpAffine(canvas.bits, matrix, (w, h), flags=cv2.INTER_NEAREST)
-    colour = light(photograph.camera, render(np.array(lesion.skin.base, np.float32), pigments))
+    colour = light(photograph.camera, _seen(lesion, pigments))
     for name, overlay in OVERLAYS.items():
         own = np.random.default_rng(rng.integers(2**32))
         if name in photograph.artefacts:
             colour = overlay(colour, own, scale)
     return Picture(shoot(photograph.camera, colour, scale=scale), mask, bits.astype(np.uint16))
+
+
+def _seen(lesion: Lesion, pigments: Field) -> Field:
+    return render(np.array(lesion.skin.base, np.float32), pigments, warmth=lesion.skin.warmth)
 
 
 def _view(photograph: Photograph, canvas: tuple[int, ...], size: Size) -> npt.NDArray[np.float64]:

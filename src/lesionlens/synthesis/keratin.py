@@ -49,10 +49,12 @@ def scar(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     """White scar-like centre, drawn out into shiny white lines."""
     k = ground.scale
     noise = fractal(rng, ground.size, scale=0.5 * ground.radius, octaves=4)
-    heart = smoothstep(rng.uniform(0.25, 0.45), rng.uniform(0.8, 0.95), ground.field + 0.16 * noise)
+    edge = rng.uniform(0.1, 0.4)
+    calm = blur(ground.field, 0.07 * ground.radius + 1)
+    heart = smoothstep(edge, edge + 0.65, calm + 0.12 * noise)
     turn = rng.uniform(0, np.pi)
     lines = streaked(rng, ground.size, length=26 * k, width=2.2 * k, angle=turn)
     lines = np.maximum(lines, streaked(rng, ground.size, length=22 * k, width=2.2 * k, angle=turn + 1.4))
     shine = smoothstep(0.6, 2.4, lines) * smoothstep(0.2, 0.7, ground.field)
-    white = heart * rng.uniform(0.3, 0.55) + rng.uniform(0.1, 0.4) * shine
-    return Layer(heart > 0.4, melanin=-0.35 * heart, white=np.asarray(white, np.float32))
+    white = heart * rng.uniform(0.3, 0.6) * (1 + 0.15 * noise) + rng.uniform(0.1, 0.4) * shine
+    return Layer(heart > 0.4, melanin=-0.3 * heart, blood=-0.12 * heart, white=np.asarray(white, np.float32))

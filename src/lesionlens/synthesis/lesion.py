@@ -57,8 +57,9 @@ def paint_lesion(lesion: Lesion, *, scale: float = 1.0) -> Canvas:
     rng = np.random.default_rng(lesion.seed)
     size = canvas_size(lesion.outline, scale)
     field = paint_outline(lesion.outline, size)
-    cover = cover_of(field, lesion.outline.softness)
-    ground = Ground(field, cover, lesion.outline.radius * scale, scale)
+    radius = lesion.outline.radius * scale
+    cover = cover_of(field, lesion.outline.softness, radius=radius)
+    ground = Ground(field, cover, radius, scale)
     pigments = blank(size)
     _paint_body(pigments, ground, lesion.criteria, rng)
     mask = mask_of(field)
@@ -69,6 +70,8 @@ def paint_lesion(lesion: Lesion, *, scale: float = 1.0) -> Canvas:
         add(pigments, layer)
         bits[layer.mask & near] |= np.uint16(BITS[name])
     pigments[..., MELANIN] = np.maximum(pigments[..., MELANIN], -0.05 * cover)
+    # thick melanin absorbs red too: light brown is orange, dark brown nearly black
+    pigments[..., DEEP] += 0.45 * np.maximum(pigments[..., MELANIN] - 0.75, 0)
     return Canvas(pigments, mask, bits)
 
 

@@ -42,18 +42,18 @@ def globules(ground: Ground, rng: np.random.Generator, disorder: float) -> Layer
 def streaks(ground: Ground, rng: np.random.Generator, disorder: float) -> Layer:
     """Dark radial lines and bulbs at the border, all round at ``disorder`` 0, in one sector at 1."""
     sheet, centre = Sheet(ground.size), np.array(ground.size[::-1]) / 2
-    favoured, spread = rng.uniform(0, 2 * np.pi), np.pi * (1.1 - 0.65 * disorder)
-    for x, y in ground.place(rng, int(rng.uniform(35, 80)), low=0.0, high=0.16):
+    favoured, spread = rng.uniform(0, 2 * np.pi), np.pi * (1.1 - 0.7 * disorder)
+    for x, y in ground.place(rng, int(rng.uniform(60, 150)), low=-0.02, high=0.14):
         turn = float(np.arctan2(y - centre[1], x - centre[0]))
         if abs((turn - favoured + np.pi) % (2 * np.pi) - np.pi) > spread:
             continue
-        turn += rng.normal(0, 0.12 + 0.2 * disorder)
-        length = rng.uniform(0.12, 0.34) * ground.radius
+        turn += rng.normal(0, 0.1 + 0.2 * disorder)
+        length = rng.uniform(0.07, 0.22) * ground.radius
         way = np.array([np.cos(turn), np.sin(turn)])
-        path = np.array([x, y]) + np.linspace(-0.5, 1, 7)[:, None] * length * way
-        sheet.tapered(path, width=rng.uniform(1.6, 3.6) * ground.scale, strength=rng.uniform(0.6, 1))
-    drawn = blur(sheet.field(), 0.9 * ground.scale)
-    drawn = bend(rng, drawn, amount=1.2 * ground.scale, scale=12 * ground.scale)
+        path = np.array([x, y]) + np.linspace(-1.2, 1, 8)[:, None] * length * way
+        sheet.tapered(path, width=rng.uniform(1.4, 3.4) * ground.scale, strength=rng.uniform(0.3, 0.9))
+    drawn = blur(sheet.field(), 1.3 * ground.scale)
+    drawn = bend(rng, drawn, amount=2.2 * ground.scale, scale=14 * ground.scale)
     return Layer(drawn > 0.25, melanin=np.float32(rng.uniform(0.7, 1.3)) * drawn)
 
 
@@ -67,19 +67,19 @@ def blotch(ground: Ground, rng: np.random.Generator, disorder: float) -> Layer:
 
 def blue_white_veil(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     """Blue-grey area under a whitish haze."""
-    area = blur(ground.patch(rng, share=rng.uniform(0.15, 0.5), coarse=1.0), 2.5 * ground.scale)
+    area = blur(ground.patch(rng, share=rng.uniform(0.15, 0.5), coarse=1.0), 0.05 * ground.radius + 2)
     haze = fractal(rng, ground.size, scale=0.35 * ground.radius, octaves=4, gain=0.6)
     return Layer(
         area > 0.4,
         melanin=-0.15 * area,
-        deep=np.float32(rng.uniform(0.7, 1.5)) * area * (1 + 0.15 * haze),
+        deep=np.float32(rng.uniform(0.5, 1.2)) * area * (1 + 0.2 * haze),
         white=area * np.clip(0.2 + 0.12 * haze, 0, 0.6),
     )
 
 
 def regression(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     """White scar-like area with blue-grey peppering where pigment has gone."""
-    area = blur(ground.patch(rng, share=rng.uniform(0.15, 0.45), coarse=1.1), 2 * ground.scale)
+    area = blur(ground.patch(rng, share=rng.uniform(0.15, 0.45), coarse=1.1), 0.04 * ground.radius + 2)
     pepper = cells(rng, ground.size, spacing=6.5 * ground.scale, jitter=1.0)
     dots = smoothstep(-1.6 * ground.scale, 0, -pepper.distance) * (pepper.each(rng, 0, 1) > 0.45)
     pink = np.float32(rng.uniform(0, 0.3))

@@ -87,7 +87,8 @@ def cells(rng: np.random.Generator, size: Size, *, spacing: float, jitter: float
     seeds[py, px] = 0
     distance, labels = cv2.distanceTransformWithLabels(seeds, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     numbers = labels.astype(np.float32)
-    edges = cv2.dilate(numbers, np.ones((2, 2), np.uint8)) != numbers
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    edges = cv2.dilate(numbers, cross) != cv2.erode(numbers, cross)
     return Cells(distance.astype(np.float32), edges.astype(np.float32), labels)
 
 

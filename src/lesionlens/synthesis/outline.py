@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from lesionlens.synthesis.noise import Field, Mask, Size, fractal, smoothstep
+from lesionlens.synthesis.noise import Field, Mask, Size, blur, fractal, smoothstep
 
 MARGIN = 1.75  # half the canvas side in radii: room for lobes, streaks and a red halo
 
@@ -39,8 +39,8 @@ def draw_outline(
         elongation=1 + abs(rng.normal(0, 0.16 + 0.25 * asymmetry)),
         angle=rng.uniform(0, np.pi),
         lobes=tuple(lobes),
-        irregularity=0.07 + 0.36 * irregularity + 0.12 * asymmetry,
-        roughness=0.03 + 0.17 * irregularity,
+        irregularity=0.07 + 0.3 * irregularity + 0.12 * asymmetry,
+        roughness=0.03 + 0.13 * irregularity,
         softness=softness,
         seed=int(rng.integers(2**32)),
     )
@@ -72,9 +72,10 @@ def paint_outline(outline: Outline, size: Size) -> Field:
     return np.asarray(cv2.resize(field, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def cover_of(field: Field, softness: float) -> Field:
-    """How much of the lesion's pigment is present: half on the border; (h, w) in 0…1."""
-    return smoothstep(-softness, softness, field)
+def cover_of(field: Field, softness: float, *, radius: float) -> Field:
+    """Give how much of the lesion's pigment is present: half on the border; (h, w) in 0…1."""
+    # light spreads in skin, so that even an abrupt border is soft by some pixels
+    return blur(smoothstep(-softness, softness, field), (0.012 + 0.045 * softness) * radius + 0.8)
 
 
 def mask_of(field: Field) -> Mask:

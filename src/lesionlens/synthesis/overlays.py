@@ -18,12 +18,12 @@ def hair(image: Field, rng: np.random.Generator, scale: float) -> Field:
     dark, fair = Sheet(size), Sheet(size)
     count = 1 + int(rng.gamma(1.1, 9))
     lie, spread = rng.uniform(0, 2 * np.pi), rng.choice([0.25, 0.7, 2.0])
-    pale, width = rng.random() < 0.15, rng.uniform(1.0, 2.2)
+    pale, width = rng.random() < 0.15, rng.uniform(0.8, 1.9)
     for _ in range(count):
         start = (rng.uniform(-0.1, 1.1) * size[1], rng.uniform(-0.1, 1.1) * size[0])
-        length = rng.gamma(4, 55) * scale
-        bow = rng.normal(0, 0.05)
-        path = wander(rng, start, turn=lie + rng.normal(0, spread), length=length, curl=0.035, steps=14)
+        length = rng.gamma(4, 85) * scale
+        bow = rng.normal(0, 0.035)
+        path = wander(rng, start, turn=lie + rng.normal(0, spread), length=length, curl=0.022, steps=18)
         path = _bow(path, bow)
         sheet = fair if pale or rng.random() < 0.12 else dark
         sheet.tapered(
@@ -95,9 +95,9 @@ def ink(image: Field, rng: np.random.Generator, scale: float) -> Field:
             curl=0.12,
             steps=9,
         )
-        sheet.line(path, width=rng.uniform(7, 16) * scale)
+        sheet.line(path, width=rng.uniform(9, 22) * scale)
     rough = fractal(rng, (h, w), scale=9 * scale, octaves=3, gain=0.8)
-    soaked = blur(sheet.field(), 3 * scale) * smoothstep(-1.8, 0.6, rough) * np.float32(rng.uniform(0.5, 0.9))
+    soaked = blur(sheet.field(), 3 * scale) * smoothstep(-2.6, 0.2, rough) * np.float32(rng.uniform(0.5, 0.9))
     tint = np.array([0.38, 0.36, 0.78], np.float32) + rng.normal(0, 0.05, 3).astype(np.float32)
     return np.asarray(image * (1 - soaked[..., None] * (1 - tint)), np.float32)
 

@@ -16,7 +16,7 @@ from lesionlens.synthesis.noise import Field, Mask, Size
 MELANIN, BLOOD, DEEP, WHITE = range(4)
 
 # optical density in red, green, blue for one unit of each absorber, matched by eye to dermoscopy
-ABSORPTION = np.array([[0.46, 0.80, 0.98], [0.12, 1.00, 0.62], [0.80, 0.50, 0.20]], np.float32)
+ABSORPTION = np.array([[0.30, 0.80, 1.00], [0.15, 1.00, 0.46], [0.80, 0.50, 0.20]], np.float32)
 SCATTER = np.array([0.95, 0.87, 0.88], np.float32)
 
 
@@ -42,10 +42,14 @@ def add(pigments: Field, layer: Layer) -> None:
             pigments[..., channel] += amount
 
 
-def render(base: npt.NDArray[np.float32], pigments: Field) -> Field:
-    """Colour of skin ``base`` (3,) in 0…1 under ``pigments`` (h, w, 4); (h, w, 3) RGB in 0…1."""
+def render(base: npt.NDArray[np.float32], pigments: Field, *, warmth: float = 1.0) -> Field:
+    """Colour of skin ``base`` (3,) in 0…1 under ``pigments`` (h, w, 4); (h, w, 3) RGB in 0…1.
+
+    ``warmth`` above one makes the melanin more yellow, below one more grey.
+    """
     density = np.zeros((3, 4), np.float32)
     density[:, :3] = -ABSORPTION.T
+    density[2, MELANIN] *= warmth
     colour = cv2.exp(cv2.transform(pigments, density)) * base
     white = np.clip(pigments[..., WHITE, None], 0, 0.9)
     light = SCATTER * (0.35 + 0.65 * float(base.max()))

@@ -41,42 +41,48 @@ def _branch(
 
 def lacunae(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     """Red to purple lagoons, sharply bordered, parted by paler septa."""
-    k = ground.scale
-    spacing = np.clip(rng.uniform(0.22, 0.6) * ground.radius, 9 * k, 44 * k)
-    lattice = cells(rng, ground.size, spacing=float(spacing), jitter=0.85)
-    radius = lattice.each(rng, 0.42, 0.72) * np.float32(spacing)
-    clods = smoothstep(-1.6 * k, 1.6 * k, radius - lattice.distance)
-    clods = bend(rng, clods, amount=0.1 * spacing, scale=0.8 * spacing) * smoothstep(-0.02, 0.1, ground.field)
-    purple = np.float32(rng.choice([0.0, 0.12, 0.5], p=[0.45, 0.35, 0.2])) * lattice.each(rng, 0.5, 1.5)
-    amount = lattice.each(rng, 0.55, 1.0) * np.float32(rng.uniform(0.6, 1.1))
+    k, sheet = ground.scale, Sheet(ground.size)
+    mean = float(np.clip(rng.uniform(0.1, 0.28) * ground.radius, 4 * k, 24 * k))
+    for x, y in ground.place(rng, int(np.clip(5 * (ground.radius / mean) ** 2, 30, 420)), low=0.02, high=2):
+        radius = mean * rng.gamma(9, 1 / 9)
+        axes, turn = (radius, radius * rng.uniform(0.65, 1)), rng.uniform(0, np.pi)
+        gap = (axes[0] + 1.3 * k, axes[1] + 1.3 * k)
+        sheet.ellipse(x, y, gap, turn, 0.45)
+        sheet.ellipse(x, y, axes, turn, rng.uniform(0.7, 1))
+    amount = blur(sheet.field(), 1.1 * k) * np.float32(rng.uniform(0.5, 1.2))
+    amount = bend(rng, amount, amount=0.2 * mean, scale=2 * mean)
+    amount *= smoothstep(-0.06, 0.1, ground.field)
+    purple = np.float32(rng.choice([0.0, 0.2, 0.9], p=[0.5, 0.3, 0.2]))
     haze = smoothstep(0.3, 1.6, fractal(rng, ground.size, scale=0.8 * ground.radius, octaves=3))
-    return Layer(clods > 0.4, blood=amount * clods, deep=purple * clods, white=0.22 * haze * ground.cover)
+    return Layer(amount > 0.2, blood=amount, deep=purple * amount, white=0.22 * haze * ground.cover)
 
 
 def strawberry(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     """Red pseudo-network round pale follicles with yellowish plugs."""
     k = ground.scale
-    lattice = cells(rng, ground.size, spacing=rng.uniform(12, 19) * k, jitter=0.8)
-    hole = lattice.each(rng, 3.6, 6.5) * np.float32(k)
-    follicles = bend(rng, smoothstep(-1.8 * k, 1.8 * k, hole - lattice.distance), amount=1.2 * k, scale=9 * k)
-    where = smoothstep(-0.4, 0.3, ground.field)
+    lattice = cells(rng, ground.size, spacing=rng.uniform(12, 19) * k, jitter=0.95)
+    hole = lattice.each(rng, 1.0, 6.0) * np.float32(k)
+    follicles = smoothstep(-2.6 * k, 2.6 * k, hole - lattice.distance) * lattice.each(rng, 0.3, 1)
+    follicles = bend(rng, follicles, amount=1.5 * k, scale=9 * k)
+    where = smoothstep(-0.5, 0.4, ground.field)
+    where *= smoothstep(-0.9, 0.7, fractal(rng, ground.size, scale=0.8 * ground.radius, octaves=4))
     brown = np.float32(rng.choice([0.0, 0.3], p=[0.6, 0.4]))
-    net = (1 - 1.4 * follicles) * where
+    net = (1 - 1.3 * follicles) * where
     patchy = 1 + 0.45 * fractal(rng, ground.size, scale=36 * k, octaves=4)
-    blood = np.float32(rng.uniform(0.14, 0.3)) * net * patchy
-    return Layer(net > 0.5, melanin=brown * net * patchy, blood=blood, white=0.2 * follicles * where)
+    blood = np.float32(rng.uniform(0.15, 0.35)) * net * patchy
+    return Layer(net > 0.5, melanin=brown * net * patchy, blood=blood, white=0.15 * follicles * where)
 
 
 def nests(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     """Blue-grey ovoid nests, globules and leaf-like areas of basal cells."""
     k, sheet = ground.scale, Sheet(ground.size)
     for x, y in ground.place(rng, int(rng.integers(4, 17)), low=-0.05, high=0.8):
-        long = rng.gamma(2.2, 0.045) * ground.radius + 2 * k
+        long = rng.gamma(2.2, 0.04) * ground.radius + 2 * k
         axes = (long, long * rng.uniform(0.45, 0.95))
         sheet.ellipse(x, y, axes, rng.uniform(0, np.pi), rng.uniform(0.35, 1))
-    drawn = bend(rng, blur(sheet.field(), 1.8 * k), amount=3.5 * k, scale=13 * k)
-    brown = rng.uniform(0.1, 0.6)
-    return Layer(drawn > 0.25, melanin=np.float32(brown) * drawn, deep=np.float32(1.5 - brown) * 0.7 * drawn)
+    drawn = bend(rng, blur(sheet.field(), 3.2 * k), amount=2.5 * k, scale=15 * k)
+    brown = rng.uniform(0.1, 0.5)
+    return Layer(drawn > 0.25, melanin=np.float32(brown) * drawn, deep=np.float32(1.3 - brown) * 0.65 * drawn)
 
 
 def ulcer(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
