@@ -8,24 +8,23 @@ from PIL import Image
 from lesionlens.errors import ImageError, ModelError
 from lesionlens.explain.explain import explain, explain_image
 from lesionlens.explain.gallery import write_gallery
-from lesionlens.models.arl import ARL
+from lesionlens.models.bundle import Card, Loaded
+from lesionlens.models.create import Architecture
+from lesionlens.preprocessing import Preprocessing
 from lesionlens.report.gallery import Case
 
 CLASSES = ("melanoma", "nevus")
 
 
 @pytest.fixture(scope="module")
-def model() -> ARL:
+def loaded() -> Loaded:
     torch.manual_seed(0)
-    network = ARL("test_resnet", num_classes=2).eval()
+    architecture = Architecture("test_resnet", "arl")
+    network = architecture.build(2).eval()
     # after the last ReLU no feature is negative: all of them speak for melanoma and against nevus
     network.trunk.fc.weight.data = torch.tensor([[1.0], [-1.0]]).expand_as(network.trunk.fc.weight).clone()
-    return network
-
-
-def prepare(image: np.ndarray) -> torch.Tensor:
-    small = np.asarray(Image.fromarray(image).resize((64, 64)))
-    return torch.from_numpy(small.copy()).permute(2, 0, 1).float() / 255
+    preprocessing = Preprocessing(input_size=(64, 64), crops="multiscale", crop_count=4)
+    return Loaded(network, Card(architecture=architecture, classes=CLASSES, preprocessing=preprocessing))
 
 
 def picture(path: Path, seed: int = 0) -> Path:
@@ -35,11 +34,9 @@ def picture(path: Path, seed: int = 0) -> Path:
     return path
 
 
-def test_writes_each_map_and_a_panel_in_the_images_aspect(model: ARL, tmp_path: Path) -> None:
+def test_writes_each_map_and_a_panel_in_the_images_aspect(loaded: Loaded, tmp_path: Path) -> None:
     paths = [picture(tmp_path / "in" / "a.png"), picture(tmp_path / "in2" / "a.png", seed=1)]
-    written = explain(
-        model, paths, tmp_path / "out", classes=CLASSES, prepare=prepare, labels={paths[0]: "nevus"}
-    )
+    written = explain(loaded, paths, tmp_path / "out", labels={paths[0]: "nevus"})
     names = ["layer1", "layer2", "layer3", "layer4", "gradcam", "panel"]
     assert [path.name for path in written] == [
         f"{stem}.{name}.png" for stem in ("a", "a-2") for name in names
@@ -48,46 +45,43 @@ def test_writes_each_map_and_a_panel_in_the_images_aspect(model: ARL, tmp_path: 
         assert drawn.size == (120, 90)
 
 
-def test_scores_are_the_models_and_target_changes_gradcam(model: ARL, tmp_path: Path) -> None:
+def test_scores_are_the_mean_over_crops_and_target_changes_gradcam(loaded: Loaded, tmp_path: Path) -> None:
     image = np.asarray(Image.open(picture(tmp_path / "a.png")))
-    found = explain_image(model, image, classes=CLASSES, prepare=prepare, target="melanoma")
-    wanted = model(prepare(image)[None]).logits.softmax(dim=1)[0]
+    found = explain_image(loaded, image, target="melanoma")
+    crops = loaded.card.preprocessing.prepare(image)
+    wanted = loaded.model(crops).logits.softmax(dim=1).mean(dim=0)
     assert list(found.scores) == list(CLASSES)
     np.testing.assert_allclose(list(found.scores.values()), wanted.detach(), rtol=1e-5)
-    other = explain_image(model, image, classes=CLASSES, prepare=prepare, target="nevus")
+    other = explain_image(loaded, image, target="nevus")
     assert (other.overlays["gradcam"] != found.overlays["gradcam"]).any()
     np.testing.assert_array_equal(other.overlays["layer4"], found.overlays["layer4"])
 
 
-def test_unreadable_images_are_left_out_and_named_once(model: ARL, tmp_path: Path) -> None:
+def test_unreadable_images_are_left_out_and_named_once(loaded: Loaded, tmp_path: Path) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no image")
     good = picture(tmp_path / "good.png")
     with pytest.warns(UserWarning, match=r"(?s)1 of 2 images left out.*broken"):
-        written = explain(model, [broken, good], tmp_path, classes=CLASSES, prepare=prepare, methods=("cam",))
+        written = explain(loaded, [broken, good], tmp_path, methods=("cam",))
     assert [path.name for path in written] == ["good.cam.png", "good.panel.png"]
     with pytest.raises(ImageError, match="none of the 1"):
-        explain(model, [broken], tmp_path, classes=CLASSES, prepare=prepare)
+        explain(loaded, [broken], tmp_path)
 
 
-def test_class_that_does_not_exist_names_the_nearest(model: ARL, tmp_path: Path) -> None:
+def test_class_that_does_not_exist_names_the_nearest(loaded: Loaded, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="did you mean 'melanoma'"):
-        explain(
-            model, [picture(tmp_path / "a.png")], tmp_path, classes=CLASSES, prepare=prepare, target="melanom"
-        )
+        explain(loaded, [picture(tmp_path / "a.png")], tmp_path, target="melanom")
 
 
-def test_gallery_names_files_after_images_and_explains_what_was_predicted(model: ARL, tmp_path: Path) -> None:
+def test_gallery_names_files_after_images_and_explains_what_was_predicted(
+    loaded: Loaded, tmp_path: Path
+) -> None:
     path = picture(tmp_path / "a.png")
     cases = [Case("clinic/1", "nevus", "melanoma", 0.9)]
-    written = write_gallery(
-        model, {"clinic/1": path}, cases, tmp_path / "maps", classes=CLASSES, prepare=prepare
-    )
+    written = write_gallery(loaded, {"clinic/1": path}, cases, tmp_path / "maps")
     assert [path.name for path in written][:2] == ["clinic%2F1.png", "clinic%2F1.layer1.png"]
     image = np.asarray(Image.open(path))
-    wanted = explain_image(model, image, classes=CLASSES, prepare=prepare, target="melanoma").overlays[
-        "gradcam"
-    ]
+    wanted = explain_image(loaded, image, target="melanoma").overlays["gradcam"]
     np.testing.assert_array_equal(
         np.asarray(Image.open(tmp_path / "maps" / "clinic%2F1.gradcam.png")), wanted
     )

@@ -2,22 +2,22 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from lesionlens.data.images import read_rgb
 from lesionlens.errors import ImageError, ModelError, unknown
 from lesionlens.explain.methods import maps_of
 from lesionlens.explain.panel import panel, write_png
 from lesionlens.explain.render import overlay, shrunk
 from lesionlens.explain.undisturbed import undisturbed
-from lesionlens.models.classifier import Classifier
+from lesionlens.models.bundle import Loaded
 
 LONGER_SIDE = 1024  # pixels of an overlay: enough to see structures, small enough to keep many
 
@@ -31,12 +31,10 @@ class Explained(NamedTuple):
 
 
 def explain(
-    model: Classifier,
-    paths: Iterable[Path],
+    loaded: Loaded,
+    paths: Iterable[Path | str],
     out: Path,
     *,
-    classes: Sequence[str],
-    prepare: Callable[[ndarray], Tensor],
     methods: Iterable[str] = ("auto",),
     target: str | None = None,
     labels: Mapping[Path, str] | None = None,
@@ -47,14 +45,12 @@ def explain(
 
     Parameters
     ----------
-    model, classes
-        The network and the names of its classes.
+    loaded
+        A model with its card.
     paths
         Image files.
     out
         Folder for ``<stem>.<map>.png`` and ``<stem>.panel.png``.
-    prepare
-        Brings a whole image, uint8 (h, w, 3), to the network's input, (3, h, w): the same as in prediction.
     methods
         ``native``, ``cam``, ``gradcam`` or ``auto`` (native where the network has maps, and always gradcam).
     target
@@ -76,49 +72,52 @@ def explain(
     """
     written: list[Path] = []
     problems: list[str] = []
-    paths, methods = [Path(path) for path in paths], tuple(methods)
-    for path, stem in zip(paths, distinct_stems(paths), strict=True):
+    files, methods = [Path(path) for path in paths], tuple(methods)
+    for path, stem in zip(files, distinct_stems(files), strict=True):
         try:
-            image = read_rgb(path)
+            image = loaded.card.preprocessing.decode(path)
         except ImageError as error:
             problems.append(str(error))
             continue
-        shown = explain_image(model, image, classes=classes, prepare=prepare, methods=methods, target=target)
+        shown = explain_image(loaded, image, methods=methods, target=target)
         written += [write_png(out / f"{stem}.{name}.png", drawn) for name, drawn in shown.overlays.items()]
-        drawn = panel(*shown[:2], name=path.name, scores=shown.scores, label=(labels or {}).get(path, ""))
+        label = (labels or {}).get(path, "")
+        drawn = panel(shown.image, shown.overlays, name=path.name, scores=shown.scores, label=label)
         written.append(write_png(out / f"{stem}.panel.png", drawn))
-    _tell(problems, of=len(paths))
+    _tell(problems, of=len(files))
     return written
 
 
 def explain_image(
-    model: Classifier,
-    image: ndarray,
+    loaded: Loaded,
+    image: UInt8[ndarray, "h w 3"],
     *,
-    classes: Sequence[str],
-    prepare: Callable[[ndarray], Tensor],
     methods: Iterable[str] = ("auto",),
     target: str | None = None,
     longer_side: int = LONGER_SIDE,
 ) -> Explained:
-    """Make one image's overlays and scores; parameters as for ``explain``.
+    """Make one image's overlays and scores; ``methods`` and ``target`` as for ``explain``.
 
-    The network sees the image as ``prepare`` gives it; the maps are brought back to the image's own aspect.
+    Maps are of the whole frame, brought back to the image's own aspect; scores are those of prediction, the
+    mean over the card's test crops.
 
     Raises
     ------
     ModelError
         A class or method that does not exist or does not fit the network.
     """
+    classes, preprocessing = loaded.card.classes, loaded.card.preprocessing
     if target is not None and target not in classes:
         raise ModelError(unknown("class", target, classes))
-    wanted = None if target is None else torch.tensor([list(classes).index(target)])
-    batch = prepare(image)[None].to(next(model.parameters()).device)
-    maps = maps_of(model, batch, methods=methods, target=wanted)
-    scores = _scores(model, batch)
+    device = next(loaded.model.parameters()).device
+    scores = _scores(loaded, preprocessing.prepare(image).to(device))
+    wanted = classes.index(target) if target is not None else int(scores.argmax())
+    frame = torch.from_numpy(preprocessing.whole(image)[None].copy())
+    whole = preprocessing.normalised(frame).to(device)
+    maps = maps_of(loaded.model, whole, methods=methods, target=torch.tensor([wanted]))
     small = shrunk(image, longer_side)
     overlays = {name: overlay(small, np.asarray(found[0].cpu())) for name, found in maps.items()}
-    return Explained(small, overlays, dict(zip(classes, scores, strict=True)))
+    return Explained(small, overlays, dict(zip(classes, scores.tolist(), strict=True)))
 
 
 def distinct_stems(paths: Sequence[Path]) -> list[str]:
@@ -137,9 +136,11 @@ def distinct_stems(paths: Sequence[Path]) -> list[str]:
     return stems
 
 
-def _scores(model: Classifier, batch: Tensor) -> list[float]:
-    with undisturbed(model):
-        return [float(score) for score in model(batch).logits[0].double().softmax(dim=0)]
+def _scores(loaded: Loaded, crops: Tensor) -> Tensor:
+    """Mean over the crops of the softmax, (k,)."""
+    with undisturbed(loaded.model):
+        logits: Tensor = loaded.model(crops).logits
+        return logits.double().softmax(dim=1).mean(dim=0).cpu()
 
 
 def _tell(problems: Sequence[str], *, of: int) -> None:

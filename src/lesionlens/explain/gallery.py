@@ -1,28 +1,22 @@
 """The pictures of a run's gallery: each chosen image as it is, and with its maps over it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from numpy import ndarray
-from torch import Tensor
-
-from lesionlens.data.images import read_rgb
 from lesionlens.explain.explain import explain_image
 from lesionlens.explain.panel import write_png
-from lesionlens.models.classifier import Classifier
+from lesionlens.models.bundle import Loaded
 from lesionlens.report.gallery import Case, file_stem
 
 LONGER_SIDE = 320  # pixels: twice what the page shows
 
 
 def write_gallery(
-    model: Classifier,
+    loaded: Loaded,
     paths: Mapping[str, Path],
     cases: Iterable[Case],
     out: Path,
     *,
-    classes: Sequence[str],
-    prepare: Callable[[ndarray], Tensor],
     methods: Iterable[str] = ("auto",),
 ) -> list[Path]:
     """Write ``<image_id>.png`` and ``<image_id>.<map>.png`` for each case: the report looks there.
@@ -31,15 +25,15 @@ def write_gallery(
 
     Parameters
     ----------
-    model, classes
-        The network and the names of its classes.
+    loaded
+        A model with its card.
     paths
         File of each image by its name.
     cases
         What ``lesionlens.report.gallery.choose`` gave.
     out
         The run's folder ``maps``.
-    prepare, methods
+    methods
         As for ``explain``.
 
     Raises
@@ -52,10 +46,8 @@ def write_gallery(
     written: list[Path] = []
     methods = tuple(methods)
     for case in cases:
-        shown = explain_image(
-            model, read_rgb(paths[case.image_id]), classes=classes, prepare=prepare, methods=methods,
-            target=case.predicted, longer_side=LONGER_SIDE,
-        )  # fmt: skip
+        image = loaded.card.preprocessing.decode(paths[case.image_id])
+        shown = explain_image(loaded, image, methods=methods, target=case.predicted, longer_side=LONGER_SIDE)
         stem = file_stem(case.image_id)
         written.append(write_png(out / f"{stem}.png", shown.image))
         written += [write_png(out / f"{stem}.{name}.png", drawn) for name, drawn in shown.overlays.items()]

@@ -11,8 +11,9 @@ from numpy import ndarray
 from PIL import Image
 
 from lesionlens.atomic import replacing
+from lesionlens.evaluate.wording import readable
+from lesionlens.models.bundle import RESEARCH_USE
 
-RESEARCH_USE = "Research use only, not a medical device."
 TITLES = {
     "layer1": "attention, stage 1",
     "layer2": "attention, stage 2",
@@ -102,14 +103,3 @@ def _verdict(scores: Mapping[str, float], label: str) -> str:
 
 def _legend(overlays: Mapping[str, ndarray]) -> str:
     return "no colour: low, yellow: high; each map is scaled by itself" if overlays else ""
-
-
-def readable(diagnosis: str) -> str:
-    """Write a class name as words.
-
-    Examples
-    --------
-    >>> readable("basal_cell_carcinoma")
-    'basal cell carcinoma'
-    """
-    return diagnosis.replace("_", " ")
