@@ -44,6 +44,10 @@ def _of_class(
 ) -> Estimate:
     own = predictions.label == name
     lesions = len(np.unique(predictions.lesion_id[own]))
+    if metric == "precision" and not own.any() and point[metric, name] == 0:
+        return Estimate(
+            metric, name, 0.0, np.nan, np.nan, "no image of this class: whatever is decided for it is wrong"
+        )
     if np.isnan(point[metric, name]):
         note = _reason(metric, int(own.sum()), len(own))
     elif 0 < lesions < _FEW_LESIONS and metric not in ("specificity", "accuracy"):
@@ -71,7 +75,7 @@ def _of_macro(
     if not classes:
         return Estimate(metric, MACRO, np.nan, np.nan, np.nan, "not defined for any class")
     missing = [name for name in predictions.classes if name not in classes]
-    note = f"mean of {len(classes)} of {len(predictions.classes)} classes, without {', '.join(missing)}"
+    note = f"over {len(classes)} of {len(predictions.classes)} classes, without {', '.join(missing)}"
     drawn = macro(replicates, metric, classes) if replicates else None
     return _estimate(
         (metric, MACRO), macro(point, metric, classes), drawn, confidence, note if missing else ""

@@ -22,7 +22,7 @@ def _unlabelled(known: np.ndarray) -> str:
 def _absent(predictions: Predictions) -> str:
     there = set(map(str, predictions.label))
     absent = [name for name in predictions.classes if name not in there]
-    return f"No image of: {', '.join(absent)}; macro averages leave these classes out." if absent else ""
+    return f"No image of: {', '.join(absent)}; averages over classes leave these out." if absent else ""
 
 
 def _lesions(predictions: Predictions) -> str:
