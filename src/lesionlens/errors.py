@@ -40,6 +40,10 @@ class RunError(LesionLensError):
     """A run that cannot start, go on or be written down."""
 
 
+class InterruptedRunError(RunError):
+    """A run that its user stopped; it can be resumed."""
+
+
 def unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
     """Say that a name does not exist, which one was probably meant and which there are.
 

@@ -1,0 +1,1 @@
+"""The attention mechanisms as plain functions and modules; each returns what it did and where it looked."""

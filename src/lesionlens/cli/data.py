@@ -1,0 +1,41 @@
+"""``lesionlens data``."""
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Look at data sets before training on them.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@app.command("check")
+def check(
+    source: Annotated[str, typer.Argument(help="NAME:ROOT, or the path of a table or of a folder.")],
+    classes: Annotated[
+        list[str] | None, typer.Option("--class", help="A label of one's own table; give it once for each.")
+    ] = None,
+    headers_only: Annotated[bool, typer.Option("--headers-only", help="Do not decode every image.")] = False,
+) -> None:
+    """Read a data set, check it and every image in it, and print what it holds."""
+    from rich.console import Console
+
+    from lesionlens.data.datasets import load_table
+    from lesionlens.data.summary import summary
+
+    console = Console()
+    console.print(summary(load_table(source, classes=classes, decode=not headers_only)))
+
+
+@app.command("list")
+def list_data_sets() -> None:
+    """List the layouts that can be read, with licence and source."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from lesionlens.data.datasets import DATASETS
+
+    table = Table("name", "data set", "licence", "source", box=None, header_style="bold")
+    for name, record in DATASETS.items():
+        table.add_row(name, record.title, record.licence, record.url)
+    Console().print(table)

@@ -1,0 +1,32 @@
+"""``lesionlens demo``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    images: Annotated[int, typer.Option(min=100, help="Synthetic images to make.")] = 1200,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 12,
+    folder: Annotated[Path, typer.Option(help="Where data and runs go.")] = Path("runs"),
+) -> None:
+    """Go the whole way once: synthesise images, train ARL-CNN14, measure, explain, report. A few minutes."""
+    from rich.console import Console
+
+    from lesionlens.cli.summary import show_run
+    from lesionlens.synthesis.dataset import synthesise
+    from lesionlens.train.progress import bar
+    from lesionlens.train.run import train
+
+    console = Console(stderr=True)
+    data = folder / f"demo-data-{images}"
+    if not data.is_dir():
+        console.print(f"drawing {images} synthetic dermoscopy images into {data}")
+        with bar(console) as progress:
+            line = progress.add_task("drawing", total=images)
+            synthesise(
+                data, images=images, workers=2, progress=lambda done, _: progress.update(line, completed=done)
+            )
+    words = [f"data=ham10000:{data}", f"train.epochs={epochs}", f"data.store={folder / 'demo-store'}"]
+    show_run(train("demo", words, console=console))

@@ -1,0 +1,42 @@
+"""``lesionlens evaluate``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    predictions: Annotated[
+        Path, typer.Argument(help="predictions.csv, or an official ISIC 2017 or 2018 CSV.")
+    ],
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="Labels, where the predictions hold none: an ISIC ground truth or a CSV."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for evaluation.json and figures.")
+    ] = None,
+    replicates: Annotated[int, typer.Option(min=0, help="Bootstrap replicates over lesions.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    decision: Annotated[
+        str, typer.Option(help="argmax, or half: every score above 0.5, as ISIC scores.")
+    ] = "argmax",
+) -> None:
+    """Measure predictions: every number with its 95 % interval over lesions."""
+    from rich.console import Console
+
+    from lesionlens.evaluate.evaluate import evaluate as measure
+    from lesionlens.evaluate.predictions import read_predictions
+    from lesionlens.evaluate.table import evaluation_table
+
+    found = measure(
+        read_predictions(predictions, truth=truth), replicates=replicates, seed=seed, decision=decision
+    )
+    Console().print(evaluation_table(found))
+    if out is not None:
+        from lesionlens.evaluate.evaluation import write_evaluation
+        from lesionlens.evaluate.figures import write_figures
+
+        write_evaluation(out / "evaluation.json", found)
+        write_figures(out, found)

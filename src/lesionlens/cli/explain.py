@@ -1,0 +1,35 @@
+"""``lesionlens explain``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def explain(
+    bundle: Annotated[Path, typer.Argument(help="A saved model: a bundle's folder, or a run's.")],
+    images: Annotated[
+        list[str], typer.Argument(help="Folders, image files, or tables (NAME:ROOT, or a CSV or parquet).")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures.")] = Path("maps"),
+    method: Annotated[
+        list[str] | None, typer.Option(help="native, cam, gradcam, or auto; give it once for each.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="Class to explain; default: the highest score.")] = None,
+) -> None:
+    """Draw where a model looked over each image."""
+    from rich.console import Console
+
+    from lesionlens.explain.explain import explain as draw
+    from lesionlens.models.bundle import load_model
+    from lesionlens.predict import subjects
+
+    loaded = load_model(bundle)
+    wanted = subjects(images, classes=loaded.card.classes)
+    labels = {path: label for path, label in zip(wanted.path, wanted.label, strict=True) if label}
+    written = draw(loaded, wanted.path, out, methods=method or ["auto"], target=target, labels=labels)
+    Console(stderr=True).print(
+        f"{len(written)} pictures in {out}. Research use only, not a medical device.",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,47 @@
+"""``lesionlens predict``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="A saved model: a bundle's folder, or a run's.")],
+    images: Annotated[
+        list[str], typer.Argument(help="Folders, image files, or tables (NAME:ROOT, or a CSV or parquet).")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the predictions go.")] = Path(
+        "predictions.csv"
+    ),
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 …")] = "cpu",
+    batch_size: Annotated[int, typer.Option(min=1)] = 32,
+) -> None:
+    """Score images with a saved model: model scores for research, never a diagnosis."""
+    from rich.console import Console
+
+    from lesionlens.errors import DataError
+    from lesionlens.predict import predict as score
+    from lesionlens.train.progress import bar
+
+    console = Console(stderr=True)
+    with bar(console) as progress:
+        line = progress.add_task("scoring", total=None)
+        scored = score(
+            bundle,
+            images,
+            out=out,
+            device=device,
+            batch_size=batch_size,
+            progress=lambda done, total: progress.update(line, completed=done, total=total),
+        )
+    console.print(
+        f"{len(scored.predictions.image_id)} images scored: {out}. Research use only, not a medical device.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if scored.unreadable:
+        listed = "\n  ".join(scored.unreadable[:10])
+        raise DataError(
+            f"{len(scored.unreadable)} images could not be read and are not in {out}:\n  {listed}"
+        )

@@ -1,0 +1,35 @@
+"""``lesionlens train``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    recipe: Annotated[
+        str | None,
+        typer.Argument(help="A shipped recipe (demo, plain, arl/cnn14, arl/cnn50) or a YAML file."),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...", help="For example data=isic2017:/data/isic2017 train.epochs=5"
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder, not there yet; default runs/RECIPE, -2, -3 …")
+    ] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with this interrupted run, exactly.")] = None,
+) -> None:
+    """Train by a recipe, measure, explain, and write the report."""
+    if (recipe is None) == (resume is None):
+        raise typer.BadParameter("give a recipe, or --resume with a run's folder")
+    if resume is not None and (out is not None or overrides):
+        raise typer.BadParameter("--resume goes on as the run was started: no overrides, no --out")
+    from lesionlens.cli.summary import show_run
+    from lesionlens.train import run
+
+    show_run(
+        run.train(recipe, overrides or [], out=out) if recipe is not None else run.resume(Path(str(resume)))
+    )

@@ -1,0 +1,1 @@
+"""From an image to the crops that a network sees."""

@@ -1,0 +1,169 @@
+"""Attention residual learning in timm's residual networks.
+
+Source: Zhang et al. 2019, Table I and equation 9. The paper is silent on two points; as in its residual networks
+we put the ReLU after the sum and use the projected shortcut for both identity and attention where the shape changes.
+The mask uses F(x) after the last batch norm (and after squeeze-and-excitation, where the backbone has it).
+"""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import torch
+from timm.models.resnet import BasicBlock, Bottleneck, ResNet
+from torch import Tensor, nn
+
+from lesionlens.attention.arl import NORMALISATIONS, Attended, attend
+from lesionlens.errors import ModelError, unknown
+from lesionlens.models import backbone
+from lesionlens.models.plain import Features, Plain
+from lesionlens.types import Images
+
+INITIAL_ALPHA = 0.001  # section IV.B
+
+
+class _Attending:
+    """What both kinds of block share: the scale gate, and equation 9 in place of ``x + F(x)``."""
+
+    normalisation = "spatial"
+
+    def add_gate(self) -> None:
+        self.alpha = nn.Parameter(torch.tensor(INITIAL_ALPHA))
+
+    def residual(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def attend(self, x: Tensor) -> Attended:
+        """Give the block's output after its ReLU, and its mask (b, c, h, w)."""
+        block = cast(Any, self)
+        added = self.residual(x)
+        added = block.se(added) if block.se is not None else added
+        added = block.drop_path(added) if block.drop_path is not None else added
+        identity = x if block.downsample is None else block.downsample(x)
+        summed, mask = attend(identity, added, self.alpha, normalisation=self.normalisation)
+        return Attended(features=self.last_relu(summed), mask=mask)
+
+    def last_relu(self, summed: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attend(x).features
+
+
+class ARLBasicBlock(_Attending, BasicBlock):  # type: ignore[misc]
+    """Two 3 by 3 convolutions with attention residual learning."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        BasicBlock.__init__(self, *args, **options)
+        self.add_gate()
+
+    def residual(self, x: Tensor) -> Tensor:
+        """F(x): all up to the last batch norm, (b, c, h, w)."""
+        x = self.aa(self.act1(self.drop_block(self.bn1(self.conv1(x)))))
+        return cast(Tensor, self.bn2(self.conv2(x)))
+
+    def last_relu(self, summed: Tensor) -> Tensor:
+        """Apply the activation after the sum."""
+        return cast(Tensor, self.act2(summed))
+
+
+class ARLBottleneck(_Attending, Bottleneck):  # type: ignore[misc]
+    """1 by 1, 3 by 3, 1 by 1 convolutions with attention residual learning (the paper's block)."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        Bottleneck.__init__(self, *args, **options)
+        self.add_gate()
+
+    def residual(self, x: Tensor) -> Tensor:
+        """F(x): all up to the last batch norm, (b, c, h, w)."""
+        x = self.act1(self.bn1(self.conv1(x)))
+        x = self.aa(self.act2(self.drop_block(self.bn2(self.conv2(x)))))
+        return cast(Tensor, self.bn3(self.conv3(x)))
+
+    def last_relu(self, summed: Tensor) -> Tensor:
+        """Apply the activation after the sum."""
+        return cast(Tensor, self.act3(summed))
+
+
+_ATTENDING = {BasicBlock: ARLBasicBlock, Bottleneck: ARLBottleneck}
+
+
+class ARL(Plain):
+    """A timm ResNet (ResNet, -D, ResNeXt, Wide, SE) whose blocks learn attention residually.
+
+    Parameters
+    ----------
+    name
+        A timm model made of BasicBlock or Bottleneck.
+    num_classes
+        Number of classes k.
+    normalisation
+        ``spatial`` (the paper's), ``channel`` or ``sigmoid``: Table V.
+    alpha
+        Initial scale gate of every block.
+    options
+        Further options of that timm model.
+
+    Raises
+    ------
+    ModelError
+        The backbone has no ``x + F(x)`` blocks that attention residual learning could use.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        num_classes: int,
+        normalisation: str = "spatial",
+        alpha: float = INITIAL_ALPHA,
+        **options: Any,
+    ) -> None:
+        if normalisation not in NORMALISATIONS:
+            raise ModelError(unknown("normalisation", normalisation, NORMALISATIONS))
+        super().__init__(name, num_classes=num_classes, block=_block_for(name), **options)
+        for _, block in self.blocks():
+            block.normalisation = normalisation
+            nn.init.constant_(block.alpha, alpha)
+        self.attention_parameters = tuple(f"trunk.{layer}.alpha" for layer, _ in self.blocks())
+
+    def stages(self) -> Iterator[tuple[str, nn.Sequential]]:
+        """Give the four stages with their names."""
+        for name in ("layer1", "layer2", "layer3", "layer4"):
+            yield name, cast(nn.Sequential, getattr(self.trunk, name))
+
+    def blocks(self) -> Iterator[tuple[str, Any]]:
+        """Give every block with its name in the trunk, for example ``layer3.5``."""
+        for name, stage in self.stages():
+            for number, block in enumerate(stage):
+                yield f"{name}.{number}", block
+
+    def alphas(self) -> dict[str, float]:
+        """Give the learnt scale gate of every block (the curves of Fig. 7)."""
+        return {name: float(block.alpha.detach()) for name, block in self.blocks()}
+
+    def features(self, x: Images, *, maps: bool = False) -> Features:
+        """Give the last grid and, if asked for, the mask of each stage's last block, averaged over channels."""
+        trunk = cast(Any, self.trunk)
+        x = trunk.maxpool(trunk.act1(trunk.bn1(trunk.conv1(x))))
+        looked: dict[str, Tensor] = {}
+        for name, stage in self.stages():
+            for block in stage[:-1]:
+                x = block(x)
+            last: Attended = stage[-1].attend(x)  # type: ignore[operator]
+            x = last.features
+            if maps:
+                looked[name] = last.mask.mean(dim=1)
+        return Features(grid=x, maps=looked)
+
+
+def _block_for(name: str) -> type[nn.Module]:
+    """Find the attending block that replaces the one a backbone is made of."""
+    model = backbone.on_meta(name)
+    made_of = type(cast(Any, model).layer1[0]) if isinstance(model, ResNet) else type(None)
+    if made_of not in _ATTENDING:
+        raise ModelError(
+            f"attention residual learning needs blocks that compute x + F(x); {name!r} has none that it knows. "
+            "It works on timm's resnet*, resnext*, wide_resnet*, seresnet*, seresnext* and their -D variants, "
+            "for example resnet18, resnet50, resnext50_32x4d"
+        )
+    return _ATTENDING[made_of]

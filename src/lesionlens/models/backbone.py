@@ -1,0 +1,95 @@
+"""Backbones of timm by name, with errors that help; the one place where timm's types are narrowed."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from lesionlens.errors import ModelError, unknown
+
+
+def check_name(name: str) -> None:
+    """Refuse a backbone that timm does not have.
+
+    Raises
+    ------
+    ModelError
+        Names the nearest backbones.
+    """
+    if timm.is_model(name.split(".")[0]):
+        return
+    near = get_close_matches(name, timm.list_models(), n=6, cutoff=0.4) or ["resnet50", "mobilenetv2_100"]
+    raise ModelError(
+        unknown("backbone", name, near)
+        + ", … (the whole list: python -c 'import timm; print(timm.list_models())')"
+    )
+
+
+def build(name: str, *, num_classes: int, **options: Any) -> nn.Module:
+    """Build a timm model without weights.
+
+    Raises
+    ------
+    ModelError
+        The backbone does not exist, or it does not take one of the options.
+    """
+    check_name(name)
+    try:
+        # timm reads a pretrained tag ("resnet50.tv_in1k") only to know which weights belong to it
+        return timm.create_model(name, pretrained=False, num_classes=num_classes, **options)
+    except (TypeError, RuntimeError, ValueError, AssertionError) as error:
+        given = ", ".join(f"{key}={value!r}" for key, value in options.items()) or "none"
+        raise ModelError(f"backbone {name!r} cannot be built with options {given}: {error}") from error
+
+
+def grid(features: Tensor, model: nn.Module) -> Tensor:
+    """Bring timm features to (b, c, h, w): also channels-last maps (Swin) and tokens (ViT).
+
+    Raises
+    ------
+    ModelError
+        Tokens that do not form a grid.
+    """
+    width = int(model.num_features)  # type: ignore[arg-type]
+    if features.ndim == 4:
+        return features if features.shape[1] == width else features.permute(0, 3, 1, 2)
+    tokens = features[:, int(getattr(model, "num_prefix_tokens", 0)) :]
+    size: Sequence[int] | None = getattr(getattr(model, "patch_embed", None), "grid_size", None)
+    if size is None or size[0] * size[1] != tokens.shape[1]:
+        raise ModelError(
+            f"{type(model).__name__} gives {tokens.shape[1]} tokens that are no grid: it can be trained, "
+            "but no map can be drawn for it"
+        )
+    return tokens.transpose(1, 2).reshape(features.shape[0], width, size[0], size[1])
+
+
+def classifier_keys(model: nn.Module) -> frozenset[str]:
+    """Give the state-dict keys of the classifier: the part that is new for every task."""
+    names = model.default_cfg.get("classifier")  # type: ignore[union-attr, operator]
+    heads = (names,) if isinstance(names, str) else tuple(names or ())
+    return frozenset(key for key in model.state_dict() if key.startswith(tuple(f"{head}." for head in heads)))
+
+
+def linear_head(model: nn.Module) -> Tensor | None:
+    """Weight (k, c) of a classifier that is one linear layer on averaged features, else None."""
+    head = model.get_classifier()  # type: ignore[operator]
+    pooled = str(getattr(getattr(model, "global_pool", None), "pool_type", ""))
+    width_kept = isinstance(head, nn.Linear) and head.in_features == model.num_features
+    hidden = int(getattr(model, "head_hidden_size", 0) or 0)
+    if isinstance(head, nn.Linear) and width_kept and pooled == "avg" and hidden in {0, head.in_features}:
+        return head.weight
+    return None
+
+
+def parameters(model: nn.Module) -> int:
+    """Count the learnable numbers."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def on_meta(name: str, **options: Any) -> nn.Module:
+    """Build the layers without memory for them: to look at what a backbone is made of."""
+    with torch.device("meta"):
+        return build(name, num_classes=2, **options)

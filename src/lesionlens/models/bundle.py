@@ -1,0 +1,103 @@
+"""A trained model as a folder: ``model.safetensors`` and ``card.json``; nothing pickled."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from lesionlens import __version__
+from lesionlens.atomic import replacing, write_text
+from lesionlens.errors import BundleError
+from lesionlens.models.create import Architecture
+from lesionlens.models.plain import Plain
+from lesionlens.preprocessing import Preprocessing
+
+RESEARCH_USE = "Research use only, not a medical device."
+
+
+class Card(BaseModel):
+    """What a stranger must know to use the weights, and to know what they are.
+
+    Attributes
+    ----------
+    architecture
+        backbone, attention and options: enough to build the network.
+    name
+        Of the zoo, if it has one.
+    classes
+        Names of the k scores, in order.
+    preprocessing
+        How an image becomes the network's input.
+    trained_on
+        Data source, fingerprint, task, seed, epoch and the validation metric that chose these weights.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = 1
+    lesionlens: str = __version__
+    intended_use: str = RESEARCH_USE
+    name: str | None = None
+    architecture: Architecture
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    trained_on: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model in eval mode, and its card."""
+
+    model: Plain
+    card: Card
+
+
+def save_model(folder: Path, model: Plain, card: Card) -> None:
+    """Write a bundle; each file is replaced in one step, the weights first.
+
+    Raises
+    ------
+    RunError
+        The folder cannot be written; a bundle that was there before is intact.
+    """
+    state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    with replacing(folder / "model.safetensors") as file:
+        save_file(state, file, metadata={"format": "pt", "intended_use": RESEARCH_USE})
+    write_text(folder / "card.json", card.model_dump_json(indent=2) + "\n")
+
+
+def load_model(folder: Path | str, *, device: str | torch.device = "cpu") -> Loaded:
+    """Read a bundle (or the ``best`` bundle of a run's folder).
+
+    Raises
+    ------
+    BundleError
+        A file is missing or damaged, or the weights are not those of the network on the card.
+    """
+    folder = _bundle_of(Path(folder))
+    try:
+        card = Card.model_validate_json((folder / "card.json").read_text(encoding="utf-8"))
+        state = load_file(folder / "model.safetensors")
+    except (OSError, UnicodeDecodeError, ValidationError, SafetensorError) as error:
+        raise BundleError(f"{folder} is no bundle of LesionLens that can be read: {error}") from error
+    model = card.architecture.build(len(card.classes))
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise BundleError(
+            f"the weights in {folder} are not those of the network on its card: {error}"
+        ) from error
+    return Loaded(model=model.to(device).eval(), card=card)
+
+
+def _bundle_of(folder: Path) -> Path:
+    for candidate in (folder, folder / "best"):
+        if (candidate / "card.json").is_file():
+            return candidate
+    raise BundleError(
+        f"no model in {folder}: expected a folder with model.safetensors and card.json, or a run's folder with best/"
+    )

@@ -1,0 +1,115 @@
+"""One door to every network: a name of the zoo, or a backbone and a mechanism."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from lesionlens.errors import ModelError, unknown
+from lesionlens.models import weights as weight_files
+from lesionlens.models.arl import ARL
+from lesionlens.models.plain import Plain
+from lesionlens.models.zoo import row
+
+MECHANISMS: dict[str, type[Plain]] = {"none": Plain, "arl": ARL}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a network is made of: enough to build it again.
+
+    Attributes
+    ----------
+    backbone, attention
+        timm's name and a key of ``MECHANISMS``.
+    options
+        Options of both, as ``Plain`` or ``ARL`` take them.
+    """
+
+    backbone: str
+    attention: str = "none"
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def build(self, num_classes: int) -> Plain:
+        """Build it without weights.
+
+        Raises
+        ------
+        ModelError
+            The mechanism does not exist or does not work on the backbone.
+        """
+        if self.attention not in MECHANISMS:
+            raise ModelError(unknown("attention", self.attention, MECHANISMS))
+        return MECHANISMS[self.attention](self.backbone, num_classes=num_classes, **self.options)
+
+
+def architecture(
+    name: str | None = None, *, backbone: str | None = None, attention: str | None = None, **options: Any
+) -> Architecture:
+    """Resolve a zoo name, or a backbone with a mechanism, to what is built.
+
+    Raises
+    ------
+    ModelError
+        Neither or both are given, or the name does not exist.
+
+    Examples
+    --------
+    >>> architecture("arl_cnn14").options
+    {'layers': (1, 1, 1, 1)}
+    """
+    if (name is None) == (backbone is None):
+        raise ModelError(
+            f"give either a name of the zoo or a backbone; got name={name!r} and backbone={backbone!r}"
+        )
+    if name is None:
+        return Architecture(str(backbone), attention or "none", options)
+    found = row(name)
+    if attention not in {None, found.attention}:
+        raise ModelError(
+            f"{name} has attention={found.attention!r}; for another mechanism give backbone= instead"
+        )
+    return Architecture(found.backbone, found.attention, {**found.options, **options})
+
+
+def create_model(
+    name: str | None = None,
+    *,
+    num_classes: int,
+    backbone: str | None = None,
+    attention: str | None = None,
+    weights: str = "none",
+    **options: Any,
+) -> Plain:
+    """Build a network, with ImageNet weights in its trunk if asked for.
+
+    Parameters
+    ----------
+    name
+        A name of the zoo, for example ``arl_cnn50``; or give ``backbone`` and ``attention``.
+    num_classes
+        Number of classes k.
+    backbone
+        Any timm model.
+    attention
+        ``none`` or ``arl``.
+    weights
+        ``none``, ``imagenet`` (from the hub) or the path of a .pth or .safetensors file.
+    options
+        Options of the mechanism (``alpha``, ``normalisation``) and of the timm model.
+
+    Raises
+    ------
+    ModelError, WeightsError
+        A name, option or file that does not exist or does not fit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = create_model(backbone="test_resnet", attention="arl", num_classes=7).eval()
+    >>> output = model(torch.rand(1, 3, 64, 64), maps=True)
+    >>> tuple(output.logits.shape), tuple(output.maps["layer4"].shape)
+    ((1, 7), (1, 2, 2))
+    """
+    wanted = architecture(name, backbone=backbone, attention=attention, **options)
+    model = wanted.build(num_classes)
+    weight_files.load(model, weights, backbone=wanted.backbone)
+    return model

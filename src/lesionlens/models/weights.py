@@ -1,0 +1,111 @@
+"""ImageNet weights for a trunk: from the hub, from a file, or none; whatever does not fit is an error."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from lesionlens.errors import WeightsError
+from lesionlens.models import backbone as backbones
+from lesionlens.models.plain import Plain
+
+State = Mapping[str, Tensor]
+
+
+def load(model: Plain, weights: str, *, backbone: str) -> tuple[str, ...]:
+    """Put weights into a model's trunk and give the keys that stay new: the head, and a mechanism's own.
+
+    Parameters
+    ----------
+    model
+        Changed in place.
+    weights
+        ``none``, ``imagenet``, or the path of a .pth or .safetensors file with timm's keys.
+    backbone
+        timm's name, whose tag says which weights ``imagenet`` means.
+
+    Raises
+    ------
+    WeightsError
+        The weights cannot be had or read, or keys or shapes other than those of the new parts differ.
+    """
+    if weights == "none":
+        return tuple(model.state_dict())
+    state = _from_hub(backbone) if weights == "imagenet" else read_state(Path(weights))
+    return _into_trunk(model, state, origin=weights)
+
+
+def read_state(path: Path) -> State:
+    """Read tensors from a .safetensors or .pth file; nothing pickled but tensors is accepted.
+
+    Raises
+    ------
+    WeightsError
+        The file is missing, or is not such a file.
+    """
+    if not path.is_file():
+        raise WeightsError(
+            f"no weights file {path}. Allowed: none, imagenet, or the path of a .pth or .safetensors file"
+        )
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
+    except Exception as error:  # torch and safetensors raise many kinds for a damaged or foreign file
+        raise WeightsError(f"{path} is not a file of tensors that can be read safely: {error}") from error
+    return _unwrapped(state, path)
+
+
+def _unwrapped(state: Any, path: Path) -> State:
+    """Take the tensors out of the usual wrappings: ``state_dict``, ``model``, a ``module.`` or ``trunk.`` prefix."""
+    for wrapping in ("state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(wrapping), dict):
+            state = state[wrapping]
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsError(f"{path} holds no table of tensors; expected a state dict with timm's keys")
+    for prefix in ("module.", "trunk."):
+        if state and all(key.startswith(prefix) for key in state):
+            state = {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
+
+
+def _from_hub(name: str) -> State:
+    try:
+        return timm.create_model(name, pretrained=True).state_dict()
+    except Exception as error:  # each version of the hub client raises its own kinds
+        config = timm.get_pretrained_cfg(name)
+        where = getattr(config, "hf_hub_id", None) or getattr(config, "url", None)
+        if where is None:
+            raise WeightsError(f"there are no ImageNet weights of {name!r}; use weights=none") from error
+        raise WeightsError(
+            f"cannot get the ImageNet weights of {name!r} from the hub ({type(error).__name__}). On a machine with "
+            f"a network, download model.safetensors of https://huggingface.co/{where}, copy it here "
+            "and give weights=PATH/model.safetensors; or train from scratch with weights=none"
+        ) from error
+
+
+def _into_trunk(model: Plain, state: State, *, origin: str) -> tuple[str, ...]:
+    own = model.trunk.state_dict()
+    head = backbones.classifier_keys(model.trunk)
+    added = {name.removeprefix("trunk.") for name in model.attention_parameters}
+    counters = {key for key in own if key.endswith("num_batches_tracked")}
+    taken = {key: value for key, value in state.items() if key not in head}
+    missing = set(own) - set(taken) - head - added - counters
+    surplus = set(taken) - set(own)
+    reshaped = {key for key in set(taken) & set(own) if taken[key].shape != own[key].shape}
+    if missing or surplus or reshaped:
+        raise WeightsError(
+            f"the weights {origin!r} do not fit this network: missing {_some(missing)}; unknown {_some(surplus)}; "
+            f"other shape {_some(reshaped)}. Give the weights of the same backbone, or weights=none"
+        )
+    model.trunk.load_state_dict({**own, **taken})
+    return tuple(f"trunk.{key}" for key in sorted(head | added))
+
+
+def _some(keys: Iterable[str], most: int = 5) -> str:
+    listed = sorted(keys)
+    if not listed:
+        return "none"
+    return f"{len(listed)} ({', '.join(listed[:most])}{', …' if len(listed) > most else ''})"

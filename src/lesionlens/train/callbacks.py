@@ -1,0 +1,120 @@
+"""What happens around the epochs: the log, the choice of the best, the checkpoint. All state survives a kill."""
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pandas as pd
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch.callbacks import Callback, Checkpoint
+
+from lesionlens.atomic import replacing
+from lesionlens.models.arl import ARL
+
+MEASURES = ("train_loss", "val_loss", "val_auc", "val_balanced_accuracy")
+
+
+class EpochLog(Callback):
+    """One row an epoch in ``log.csv``: losses, metrics, learning rate, seconds, every alpha.
+
+    Parameters
+    ----------
+    file
+        Rewritten in one step after each epoch.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.rows = file, list[dict[str, Any]]()
+        self._started, self._lr = 0.0, 0.0
+
+    def on_train_epoch_start(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+        """Note the time and the learning rate of this epoch."""
+        self._started = time.monotonic()
+        self._lr = float(trainer.optimizers[0].param_groups[0]["lr"])
+
+    def on_train_epoch_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+        """Add the row."""
+        measured = {name: float(trainer.callback_metrics.get(name, math.nan)) for name in MEASURES}
+        alphas = task.model.alphas() if isinstance(task.model, ARL) else {}
+        self.rows.append(
+            {
+                "epoch": trainer.current_epoch,
+                "step": trainer.global_step,
+                "lr": self._lr,
+                **measured,
+                "seconds": round(time.monotonic() - self._started, 3),
+                **{f"alpha/{layer}": alpha for layer, alpha in alphas.items()},
+            }
+        )
+        with replacing(self.file) as part:
+            pd.DataFrame(self.rows).to_csv(part, index=False)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the rows for the checkpoint."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take the rows back."""
+        self.rows = list(state["rows"])
+
+
+class KeepBest(Callback):
+    """Save the model whenever the monitored metric is better; stop when it has not been for long.
+
+    Parameters
+    ----------
+    monitor
+        A validation metric; ``val_loss`` is better when smaller, the others when larger.
+    patience
+        Epochs without a better one before stopping; None: never.
+    save
+        Called with epoch and value when there is a better model.
+    """
+
+    def __init__(self, *, monitor: str, patience: int | None, save: Callable[[int, float], None]) -> None:
+        self.monitor, self.patience, self.save = monitor, patience, save
+        self.best: dict[str, Any] = {"epoch": -1, "metric": monitor, "value": math.nan}
+
+    def on_validation_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+        """Compare, keep, perhaps stop."""
+        value = float(trainer.callback_metrics[self.monitor])
+        sign = -1 if self.monitor == "val_loss" else 1
+        if math.isfinite(value) and not sign * value <= sign * self.best["value"]:
+            self.best = {"epoch": trainer.current_epoch, "metric": self.monitor, "value": value}
+            self.save(trainer.current_epoch, value)
+        if self.patience is not None and trainer.current_epoch - self.best["epoch"] >= self.patience:
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the best so far for the checkpoint."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take the best so far back."""
+        self.best = dict(state["best"])
+
+
+class SaveLast(Checkpoint):
+    """Write the checkpoint after every whole epoch, when log and best are written."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def on_train_epoch_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+        """Write it."""
+        trainer.save_checkpoint(self.file)
+
+
+class AtomicCheckpoints(TorchCheckpointIO):  # type: ignore[misc]
+    """Checkpoints that are whole or as they were before."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write beside, then rename."""
+        with replacing(Path(path)) as part:
+            torch.save(checkpoint, part)
