@@ -1,14 +1,11 @@
 """Files to RGB, defensively: whatever a file holds, either an image comes out or one ``ImageError``.
 
-What a viewer would show counts: EXIF orientation is applied; grey, palette, CMYK and 16-bit images become RGB
-of 8 bits; what is transparent is laid on white; of several frames the first is taken. ICC profiles are ignored:
-the field's data sets are distributed, and its models were trained, without them.
+What a viewer would show counts: the image upright, whatever its mode (see ``modes``), and of several frames
+the first. ICC profiles are ignored: the field's data sets come, and its models were trained, without them.
 """
 
 import os
 import stat
-import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from lesionlens.data.modes import DECODER_ERRORS, to_rgb, turn_of
 from lesionlens.data.quiet import quiet_pillow
 from lesionlens.errors import ImageError
 
@@ -27,35 +25,7 @@ MAX_PIXELS = 120_000_000
 MAX_BYTES = 512 * 2**20
 # The field's formats and what people convert them to; every further decoder is a further risk.
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
-# Pillow documents OSError and SyntaxError; damaged files also bring out the slips of its parsers: arithmetic,
-# look-ups, unpacking, zlib, its own assertions, sizes that no memory holds.
-DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    ArithmeticError,
-    LookupError,
-    AttributeError,
-    AssertionError,
-    EOFError,
-    MemoryError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-_BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION, _TILE_WIDTH, _TILE_LENGTH = 258, 262, 274, 322, 323
-_WHITE_IS_ZERO = 0
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
 
 
 class Header(NamedTuple):
@@ -99,10 +69,10 @@ def read_rgb(path: Path, *, shorter_side: int | None = None) -> npt.NDArray[np.u
     with _opened(path) as image:
         reduced = None if shorter_side is None else _draft(image, shorter_side)
         image.load()
-        rgb = _to_rgb(image)
+        rgb = to_rgb(image)
         if shorter_side is not None:
             rgb = _brought_down(rgb, shorter_side, reduced or _Reduced(rgb.size, (0, 0, *rgb.size)))
-        turn = _TURNS.get(_orientation(image))
+        turn = turn_of(image)
         return np.array(rgb if turn is None else rgb.transpose(turn), dtype=np.uint8, order="C")
 
 
@@ -159,35 +129,6 @@ def _check_size(image: ImageFile.ImageFile) -> None:
         raise ValueError(
             f"it says {image.width:,} × {image.height:,} pixels; at most {MAX_PIXELS:,} pixels are decoded"
         )
-
-
-def _to_rgb(image: ImageFile.ImageFile) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        return _from_16_bits(image)
-    if image.mode in ("I", "F"):
-        raise ValueError("samples of 32 bits have no agreed range; save it with 8 or 16 bits a channel")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    opaque = Image.new("RGB", image.size, "white")
-    clear = image.convert("RGBA")
-    opaque.paste(clear, mask=clear)
-    return opaque
-
-
-def _from_16_bits(image: ImageFile.ImageFile) -> Image.Image:
-    """Keep the upper 8 bits of each grey sample (Pillow itself would clip at 255)."""
-    tags = getattr(image, "tag_v2", {})
-    bits = int(tags.get(_BITS_PER_SAMPLE, (16,))[0])  # 12 in some TIFF files, still mode I;16
-    grey = np.clip(np.asarray(image) >> (bits - 8), 0, 255).astype(np.uint8)
-    return Image.fromarray(255 - grey if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey).convert("RGB")
-
-
-def _orientation(image: ImageFile.ImageFile) -> int:
-    """Read the orientation, 1 to 8; EXIF data that are damaged do not make the image unusable."""
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except DECODER_ERRORS:
-        return 1
 
 
 def _reason(error: BaseException) -> str:

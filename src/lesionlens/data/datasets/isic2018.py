@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from lesionlens.data.assemble import Draft
@@ -86,14 +87,14 @@ def _rows(path: Path, part: str, problems: Problems) -> pd.DataFrame:
     lacking = [name for name in ("image", *_CODES) if name not in truth]
     if lacking:
         raise DataError(f"{path} lacks the column {lacking[0]!r}; it has {', '.join(truth.columns)}")
-    numbers = truth[list(_CODES)].astype(object).apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
-    single = np.isin(numbers, [0, 1]).all(axis=1) & (numbers == 1).sum(axis=1, dtype=int).__eq__(1)
+    numbers = np.stack([pd.to_numeric(truth[code], errors="coerce").to_numpy(np.float64) for code in _CODES])
+    single: npt.NDArray[np.bool_] = np.isin(numbers, [0, 1]).all(axis=0) & ((numbers == 1).sum(axis=0) == 1)
     problems.error(
         "rows without exactly one diagnosis",
         [f"{path.name}: {name}" for name in truth["image"][~single]],
         do=f"One of {', '.join(_CODES)} must be 1 and the others 0; fetch the official ground truth again.",
     )
-    names = np.array(list(_CODES.values()), dtype=object)[np.nan_to_num(numbers).argmax(axis=1)]
+    names = np.array(list(_CODES.values()), dtype=object)[(numbers == 1).argmax(axis=0)]
     return pd.DataFrame({"image_id": truth["image"], "diagnosis": names, "part": part})[single]
 
 
@@ -104,11 +105,12 @@ def _groupings(root: Path) -> pd.DataFrame:
     if not told:
         return pd.DataFrame({"image_id": pd.Series(dtype=object)})
     names = {"image": "image_id", "diagnosis_confirm_type": "diagnosis_method"}
-    rows: pd.DataFrame = pd.concat(told, ignore_index=True).rename(columns=names).fillna("")
+    rows = pd.concat(told, ignore_index=True).rename(columns=names).fillna("")
     if "diagnosis_method" in rows:
         methods = [_METHODS.get(text.casefold(), text) for text in rows["diagnosis_method"]]
         rows["diagnosis_method"] = methods
-    return rows.filter(items=["image_id", "lesion_id", "diagnosis_method"]).drop_duplicates("image_id")
+    kept = [name for name in ("image_id", "lesion_id", "diagnosis_method") if name in rows]
+    return pd.DataFrame(rows[kept].drop_duplicates("image_id"))
 
 
 def _grouping_files(root: Path, each: _Part) -> list[Path]:

@@ -1,0 +1,161 @@
+"""What a person wants to know of a data set before training on it, in 80 columns of text."""
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from lesionlens.data.datasets import DATASETS
+from lesionlens.data.datasets.ham10000 import SYNTHETIC
+from lesionlens.data.images import Header, probe
+from lesionlens.data.table import COLUMNS, PARTS, LesionTable
+
+WIDTH = 80
+_INDENT = 16
+_NAME = 24  # the longest canonical name and a little air
+_MOST = 6  # values that are listed one by one
+_METHODS = {
+    "histo": "histopathology",
+    "follow_up": "follow-up",
+    "consensus": "expert consensus",
+    "confocal": "confocal microscopy",
+}
+
+
+def summary(table: LesionTable) -> str:
+    """Describe a table: classes, lesions, patients, parts, sizes, what is not known, licence, warnings.
+
+    Reads the header of every image.
+
+    Raises
+    ------
+    ImageError
+        A file has gone, or changed, since the table was read.
+    """
+    frame = table.frame
+    headers = [probe(path) for path in table.paths]
+    facts = [
+        ("Lesions", _lesions(frame)),
+        ("Patients", _patients(frame)),
+        ("Width, height", _sizes(headers)),
+        ("Formats", _tally(header.format for header in headers)),
+        ("Age", _ages(frame["age"])),
+        ("Sex", _tally(frame["sex"])),
+        ("Confirmed by", _tally(frame["diagnosis_method"].replace(_METHODS))),
+        ("Site", _tally(frame["site"])),
+        ("Skin tone", _tally(frame["skin_tone"])),
+        ("Not known", _missing(frame)),
+        *_provenance(table, frame),
+    ]
+    lines = [_title(table, frame), "", *_classes(table, frame), ""]
+    lines += [line for name, text in facts if text for line in _fact(name, text)]
+    if table.warnings:
+        lines += ["", "Warnings"]
+        lines += [line for text in table.warnings for line in _wrapped(text, "- ", 2)]
+    return "\n".join(lines)
+
+
+def _title(table: LesionTable, frame: pd.DataFrame) -> str:
+    title = "Synthetic images" if _synthetic(frame) else DATASETS[table.name].title
+    return f"{title}: {len(table):,} images\n{table.root}"
+
+
+def _synthetic(frame: pd.DataFrame) -> bool:
+    return bool(len(frame)) and bool((frame["source"] == SYNTHETIC).all())
+
+
+def _classes(table: LesionTable, frame: pd.DataFrame) -> list[str]:
+    """Give images by class and official part, with share and lesions."""
+    parts = [part for part in PARTS if (frame["part"] == part).any()]
+    lesions = frame.groupby("diagnosis")["lesion_id"].nunique()
+    by_part = Counter(zip(frame["diagnosis"], frame["part"], strict=True))
+    header = ("Class", *parts, "images", "share", "lesions")
+    rows = [header]
+    for name, count in [*table.counts().items(), ("all", len(frame))]:
+        cells = [by_part[name, part] if name != "all" else (frame["part"] == part).sum() for part in parts]
+        seen = int(lesions.get(name, 0)) if name != "all" else frame["lesion_id"].nunique()
+        share = f"{100 * count / max(1, len(frame)):.1f} %"
+        rows.append((name, *(f"{cell:,}" for cell in cells), f"{count:,}", share, f"{seen:,}"))
+    widths = [max(9, len(name) + 1) for name in header[1:]]
+    return [_row(cells, widths) for cells in rows]
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    name = cells[0] if len(cells[0]) < _NAME else f"{cells[0][: _NAME - 2]}…"
+    return f"{name:<{_NAME}}" + "".join(f"{cell:>{w}}" for cell, w in zip(cells[1:], widths, strict=True))
+
+
+def _lesions(frame: pd.DataFrame) -> str:
+    sizes = frame.groupby("lesion_id").size()
+    several = sizes[sizes > 1]
+    if several.empty:
+        return f"{len(sizes):,}, each with one image"
+    return f"{len(sizes):,}; {len(several):,} with more than one image, at most {several.max():,}"
+
+
+def _patients(frame: pd.DataFrame) -> str:
+    known = frame["patient_id"][frame["patient_id"] != ""]
+    return f"{known.nunique():,}" if len(known) else "not known: images are kept together by lesion"
+
+
+def _sizes(headers: list[Header]) -> str:
+    if not headers:
+        return ""
+    texts = []
+    for sides in ([header.width for header in headers], [header.height for header in headers]):
+        low, middle, high = min(sides), int(np.median(sides)), max(sides)
+        texts.append(f"{low:,}" if low == high else f"{low:,} to {high:,} (median {middle:,})")
+    return f"{texts[0]} × {texts[1]} pixels"
+
+
+def _ages(ages: pd.Series) -> str:
+    known = ages.dropna()
+    if known.empty:
+        return ""
+    return f"{known.min():g} to {known.max():g} years (median {known.median():g})"
+
+
+def _tally(values: Iterable[str]) -> str:
+    """Count values, most frequent first, unknown ones last."""
+    counts = Counter(values)
+    unknown = counts.pop("", 0)
+    shown = [f"{name} {count:,}" for name, count in counts.most_common(_MOST)]
+    if len(counts) > _MOST:
+        shown.append(f"{len(counts) - _MOST} more")
+    return ", ".join(shown + [f"not known {unknown:,}"] * bool(unknown)) if counts else ""
+
+
+def _missing(frame: pd.DataFrame) -> str:
+    """Count what is not known, by column; whole columns apart from gaps."""
+    empty = {
+        name: int((frame[name].isna() if name == "age" else frame[name] == "").sum()) for name in COLUMNS
+    }
+    whole = [name for name, count in empty.items() if count == len(frame) and count]
+    gaps = [f"{name} {count:,}" for name, count in empty.items() if 0 < count < len(frame)]
+    texts = [f"{', '.join(gaps)} of {len(frame):,} images"] if gaps else []
+    return "; ".join(texts + [f"never: {', '.join(whole)}"] * bool(whole))
+
+
+def _provenance(table: LesionTable, frame: pd.DataFrame) -> list[tuple[str, str]]:
+    if _synthetic(frame):
+        return [("Origin", "painted by a generator: nobody's skin, and no evidence for any patient")]
+    dataset = DATASETS[table.name]
+    complete = ", ".join(f"{part} {count:,}".strip() for part, count in dataset.expected.items())
+    return [
+        ("Complete set", f"{complete} images" if complete else ""),
+        ("Licence", dataset.licence),
+        ("Cite", dataset.citation),
+        ("Home", dataset.url),
+    ]
+
+
+def _fact(name: str, text: str) -> list[str]:
+    return _wrapped(text, f"{name:<{_INDENT}}", _INDENT)
+
+
+def _wrapped(text: str, first: str, indent: int) -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=" " * indent, break_on_hyphens=False
+    )
