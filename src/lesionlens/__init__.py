@@ -14,7 +14,16 @@ _VERBS = {
     "evaluate": "lesionlens.evaluate.evaluate",
     "explain": "lesionlens.explain.explain",
 }
-__all__ = ["__version__", *_VERBS]
+__all__ = [  # noqa: F822
+    "__version__",
+    "create_model",
+    "evaluate",
+    "explain",
+    "load_model",
+    "load_table",
+    "predict",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

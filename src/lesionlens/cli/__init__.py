@@ -50,7 +50,7 @@ def main() -> None:
 def _end(error: BaseException, message: str, debug: bool) -> None:
     if debug:
         raise error
-    print(f"error: {message}", file=sys.stderr)
+    sys.stderr.write(f"error: {message}\n")
     raise SystemExit(INTERRUPTED if isinstance(error, InterruptedRunError) else 1)
 
 
@@ -58,4 +58,4 @@ def _speak_plainly() -> None:
     """Show our own warnings as one line each; those of libraries are for developers."""
     warnings.simplefilter("ignore")
     warnings.filterwarnings("default", module="lesionlens")
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"  # type: ignore[assignment]
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"

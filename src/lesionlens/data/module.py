@@ -28,11 +28,10 @@ class Visit(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Views uint8 (b, n, h, w, 3), class of each image (b,), its position in the part (b,)."""
+    """Views uint8 (b, n, h, w, 3), class of each image (b,)."""
 
     views: Tensor
     target: Tensor
-    index: Tensor
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class TrainCrops(Dataset[Batch]):
         image = self.part.image(visit.image)
         box = strategy(self.crops)(image.shape[0], image.shape[1], visit.crop, rng)
         view = apply(self.augment.draw(rng), resized_crop(image, box, self.size))
-        return _batch(view[None], self.part.targets[visit.image], visit.image)
+        return _batch(view[None], self.part.targets[visit.image])
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class TestCrops(Dataset[Batch]):
         return len(self.part)
 
     def __getitem__(self, index: int) -> Batch:
-        return _batch(self.preprocessing.views(self.part.image(index)), self.part.targets[index], index)
+        return _batch(self.preprocessing.views(self.part.image(index)), self.part.targets[index])
 
 
 class Visits(Sampler[Visit]):
@@ -115,8 +114,8 @@ class Visits(Sampler[Visit]):
         return np.stack([np.concatenate(rounds), np.concatenate(numbers)], axis=1)
 
 
-def _batch(views: NDArray[np.uint8], target: int, index: int) -> Batch:
-    return Batch(torch.from_numpy(views), torch.tensor(int(target)), torch.tensor(int(index)))
+def _batch(views: NDArray[np.uint8], target: np.int64) -> Batch:
+    return Batch(torch.from_numpy(views), torch.tensor(int(target)))
 
 
 class LesionData(L.LightningDataModule):

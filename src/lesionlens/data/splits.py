@@ -112,8 +112,8 @@ def _held_out(table: LesionTable, among: NDArray[np.int64], share: float, seed: 
             f"{len(set(groups))} lesions are too few to hold out {share:.0%}; give more images, or data.split=FILE.csv"
         )
     chooser = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    with np.errstate(all="ignore"):
-        return next(chooser.split(among, diagnosis, groups))[1]
+    held: NDArray[np.int64] = next(chooser.split(among, diagnosis, groups))[1]
+    return held
 
 
 def _checked(table: LesionTable, named: NDArray[np.str_], how: str) -> Split:

@@ -87,15 +87,14 @@ def apply(change: Change, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
     if change.angle or change.zoom != (1.0, 1.0):
         matrix = _warp(change, height, width)
-        image = cv2.warpAffine(
-            image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-        )
+        mirrored = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REFLECT_101}
+        image = np.asarray(cv2.warpAffine(image, matrix, (width, height), **mirrored), dtype=np.uint8)
     if change.flips[0]:
         image = image[:, ::-1]
     if change.flips[1]:
         image = image[::-1]
     if (change.brightness, change.contrast, change.saturation) != (1.0, 1.0, 1.0):
-        image = cv2.transform(np.ascontiguousarray(image), _colours(change, image))
+        image = np.asarray(cv2.transform(np.ascontiguousarray(image), _colours(change, image)), dtype=np.uint8)
     return np.ascontiguousarray(image)
 
 

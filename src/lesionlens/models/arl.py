@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from lesionlens.attention.arl import NORMALISATIONS, Attended, attend
 from lesionlens.errors import ModelError, unknown
 from lesionlens.models import backbone
-from lesionlens.models.plain import Features, Plain
+from lesionlens.models.classifier import Features
+from lesionlens.models.plain import Plain
 from lesionlens.types import Images
 
 INITIAL_ALPHA = 0.001  # section IV.B
@@ -49,7 +50,7 @@ class _Attending:
         return self.attend(x).features
 
 
-class ARLBasicBlock(_Attending, BasicBlock):  # type: ignore[misc]
+class ARLBasicBlock(_Attending, BasicBlock):
     """Two 3 by 3 convolutions with attention residual learning."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -58,15 +59,16 @@ class ARLBasicBlock(_Attending, BasicBlock):  # type: ignore[misc]
 
     def residual(self, x: Tensor) -> Tensor:
         """F(x): all up to the last batch norm, (b, c, h, w)."""
-        x = self.aa(self.act1(self.drop_block(self.bn1(self.conv1(x)))))
-        return cast(Tensor, self.bn2(self.conv2(x)))
+        block = cast(Any, self)  # timm types its layers loosely
+        x = block.aa(block.act1(block.drop_block(block.bn1(block.conv1(x)))))
+        return cast(Tensor, block.bn2(block.conv2(x)))
 
     def last_relu(self, summed: Tensor) -> Tensor:
         """Apply the activation after the sum."""
         return cast(Tensor, self.act2(summed))
 
 
-class ARLBottleneck(_Attending, Bottleneck):  # type: ignore[misc]
+class ARLBottleneck(_Attending, Bottleneck):
     """1 by 1, 3 by 3, 1 by 1 convolutions with attention residual learning (the paper's block)."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -75,9 +77,10 @@ class ARLBottleneck(_Attending, Bottleneck):  # type: ignore[misc]
 
     def residual(self, x: Tensor) -> Tensor:
         """F(x): all up to the last batch norm, (b, c, h, w)."""
-        x = self.act1(self.bn1(self.conv1(x)))
-        x = self.aa(self.act2(self.drop_block(self.bn2(self.conv2(x)))))
-        return cast(Tensor, self.bn3(self.conv3(x)))
+        block = cast(Any, self)
+        x = block.act1(block.bn1(block.conv1(x)))
+        x = block.aa(block.act2(block.drop_block(block.bn2(block.conv2(x)))))
+        return cast(Tensor, block.bn3(block.conv3(x)))
 
     def last_relu(self, summed: Tensor) -> Tensor:
         """Apply the activation after the sum."""
@@ -166,4 +169,4 @@ def _block_for(name: str) -> type[nn.Module]:
             "It works on timm's resnet*, resnext*, wide_resnet*, seresnet*, seresnext* and their -D variants, "
             "for example resnet18, resnet50, resnext50_32x4d"
         )
-    return _ATTENDING[made_of]
+    return cast(type[nn.Module], _ATTENDING[made_of])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import timm
 import torch
@@ -68,7 +68,7 @@ def _unwrapped(state: Any, path: Path) -> State:
     for prefix in ("module.", "trunk."):
         if state and all(key.startswith(prefix) for key in state):
             state = {key.removeprefix(prefix): value for key, value in state.items()}
-    return state
+    return cast(State, state)
 
 
 def _from_hub(name: str) -> State:

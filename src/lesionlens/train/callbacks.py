@@ -29,12 +29,11 @@ class EpochLog(Callback):
 
     def __init__(self, file: Path) -> None:
         self.file, self.rows = file, list[dict[str, Any]]()
-        self._started, self._lr = 0.0, 0.0
+        self._started = 0.0
 
     def on_train_epoch_start(self, trainer: L.Trainer, task: L.LightningModule) -> None:
-        """Note the time and the learning rate of this epoch."""
+        """Note the time."""
         self._started = time.monotonic()
-        self._lr = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_epoch_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
         """Add the row."""
@@ -44,7 +43,7 @@ class EpochLog(Callback):
             {
                 "epoch": trainer.current_epoch,
                 "step": trainer.global_step,
-                "lr": self._lr,
+                "lr": float(trainer.optimizers[0].param_groups[0]["lr"]),
                 **measured,
                 "seconds": round(time.monotonic() - self._started, 3),
                 **{f"alpha/{layer}": alpha for layer, alpha in alphas.items()},
@@ -106,10 +105,10 @@ class SaveLast(Checkpoint):
 
     def on_train_epoch_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
         """Write it."""
-        trainer.save_checkpoint(self.file)
+        trainer.save_checkpoint(self.file, weights_only=False)
 
 
-class AtomicCheckpoints(TorchCheckpointIO):  # type: ignore[misc]
+class AtomicCheckpoints(TorchCheckpointIO):
     """Checkpoints that are whole or as they were before."""
 
     def save_checkpoint(

@@ -9,7 +9,8 @@ from lesionlens.evaluate.predictions import write_predictions
 from lesionlens.explain.gallery import write_gallery
 from lesionlens.models.bundle import load_model
 from lesionlens.predict import of_table, score
-#from lesionlens.report.build import build_report
+
+ from lesionlens.report.build import build_report
 from lesionlens.report.gallery import choose
 from lesionlens.train.folder import RunFolder
 from lesionlens.train.prepare import Prepared
@@ -30,7 +31,6 @@ def finish(prepared: Prepared, folder: RunFolder, *, console: Console) -> None:
             "part hold at least two classes? Is train.lr too high?"
         )
     loaded = load_model(folder.best)
-    shown = {}
     for name in ("validation", "test"):
         if name not in prepared.split.parts:
             continue
@@ -40,7 +40,9 @@ def finish(prepared: Prepared, folder: RunFolder, *, console: Console) -> None:
             scored = score(loaded, wanted, progress=lambda done, _: progress.update(line, completed=done))  # noqa: B023
         write_predictions(folder.predictions(name), scored.predictions)
         write_evaluation(folder.evaluation(name), evaluate(scored.predictions))
-        shown = {"wanted": wanted, "predictions": scored.predictions}
-    paths = dict(zip(shown["wanted"].image_id, shown["wanted"].path, strict=True))
-    write_gallery(loaded, paths, choose(shown["predictions"]), folder.path / "maps")
-#    build_report(folder.path)
+    # the last part measured is the one that counts: test, where there is one
+    paths = dict(zip(wanted.image_id, wanted.path, strict=True))
+    write_gallery(loaded, paths, choose(scored.predictions), folder.path / "maps")
+
+
+    build_report(folder.path)

@@ -36,7 +36,7 @@ class RunFolder:
 
     @property
     def split(self) -> Path:
-        """Which image was in which part."""
+        """The part of each image."""
         return self.path / "split.csv"
 
     @property

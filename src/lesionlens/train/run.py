@@ -1,5 +1,6 @@
-"""One run from recipe to report; killed at any moment, it goes on from its last whole epoch as if left alone."""
+"""One run from recipe to report; killed, it goes on from its last whole epoch as if left alone."""
 
+import logging
 import os
 import resource
 import signal
@@ -9,7 +10,6 @@ import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import torch
@@ -21,6 +21,7 @@ from lesionlens.data.module import LesionData
 from lesionlens.errors import InterruptedRunError, RunError
 from lesionlens.models.bundle import Card, save_model
 from lesionlens.models.plain import Plain
+from lesionlens.train.allocator import keep_freed_memory
 from lesionlens.train.callbacks import AtomicCheckpoints, EpochLog, KeepBest, SaveLast
 from lesionlens.train.finish import finish
 from lesionlens.train.folder import RunFolder, new_folder, open_folder, versions, write_recipe
@@ -109,6 +110,7 @@ def _say(prepared: Prepared, console: Console) -> None:
 
 def _compute(prepared: Prepared, folder: RunFolder, model: Plain, console: Console) -> Path:
     """Fit, then measure and report; the record always says how far it came."""
+    keep_freed_memory()
     data = _data(prepared, console)
     task = make_task(prepared, model, data)
     train = prepared.recipe.train
@@ -145,6 +147,7 @@ def _compute(prepared: Prepared, folder: RunFolder, model: Plain, console: Conso
 
 
 def _fit(trainer: L.Trainer, task: Classification, data: LesionData, folder: RunFolder) -> None:
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # it tells its own users what it does
     handler = signal.getsignal(signal.SIGINT)
     checkpoint = folder.checkpoint if folder.checkpoint.is_file() else None
     try:
@@ -153,7 +156,8 @@ def _fit(trainer: L.Trainer, task: Classification, data: LesionData, folder: Run
             trainer.fit(task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as leaving:  # what Lightning makes of Ctrl-C
         raise InterruptedRunError(
-            f"stopped; nothing is lost up to the last whole epoch. Go on with: lesionlens train --resume {folder.path}"
+            "stopped; nothing is lost up to the last whole epoch. "
+            f"Go on with: lesionlens train --resume {folder.path}"
         ) from leaving
     finally:
         signal.signal(signal.SIGINT, handler)

@@ -45,9 +45,11 @@ class Classification(L.LightningModule):
         self.loss = nn.CrossEntropyLoss(weight=weight)
         self.seen: list[tuple[Tensor, Tensor]] = []
 
-    def on_train_epoch_start(self) -> None:
-        """Draw dropout from seed and epoch alone, so that a resumed run draws the same."""
-        drawn = np.random.SeedSequence((self.recipe.seed, self.current_epoch)).generate_state(1)
+    def on_train_batch_start(self, batch: Batch, step: int) -> None:
+        """Set learning rate and randomness from epoch and step alone: a resumed run needs no state of either."""
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = self.recipe.lr * rate(self.recipe, self.current_epoch)
+        drawn = np.random.SeedSequence((self.recipe.seed, self.global_step)).generate_state(1)
         torch.manual_seed(int(drawn[0]))
 
     def training_step(self, batch: Batch, step: int) -> Tensor:
@@ -80,23 +82,22 @@ class Classification(L.LightningModule):
         """Average the probabilities of an image's crops: (b, n, h, w, 3) -> (b, k)."""
         b, n = views.shape[:2]
         logits = self.model(self._input(views.flatten(0, 1))).logits
-        return logits.float().softmax(dim=1).reshape(b, n, -1).mean(dim=1)
+        averaged: Tensor = logits.float().softmax(dim=1).reshape(b, n, -1).mean(dim=1)
+        return averaged
 
     def _input(self, views: Tensor) -> Tensor:
         x = self.preprocessing.normalised(views)
         return x if self.recipe.channels_last else x.contiguous()
 
-    def configure_optimizers(self) -> dict[str, Any]:
-        """Build the optimiser and its schedule by epoch; weight decay spares a mechanism's own parameters."""
-        optimizer = make_optimizer(self.model, self.recipe)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: rate(self.recipe, epoch))
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Build the optimiser; its learning rate is set before each step."""
+        return make_optimizer(self.model, self.recipe)
 
 
 def make_optimizer(model: Plain, recipe: TrainRecipe) -> torch.optim.Optimizer:
     """Build SGD, Adam or AdamW; scale gates such as ARL's alpha are not decayed towards 0."""
     gates = set(model.attention_parameters)
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": [p for name, p in model.named_parameters() if name not in gates]},
         {"params": [p for name, p in model.named_parameters() if name in gates], "weight_decay": 0.0},
     ]
