@@ -7,77 +7,25 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
-from itertools import count, islice
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 import lesionlens
 from lesionlens.errors import DataError
 from lesionlens.synthesis.artefacts import ARTEFACTS, ArtefactRates
-from lesionlens.synthesis.image import Photograph, Picture, draw_photograph, paint_photograph
-from lesionlens.synthesis.lesion import Lesion, draw_lesion, paint_lesion
-from lesionlens.synthesis.metadata import (
-    COLUMNS,
-    DECK,
-    FIRST_IMAGE,
-    Patient,
-    check_weights,
-    draw_deck,
-    draw_patient,
-)  # fmt: skip
+from lesionlens.synthesis.metadata import COLUMNS, check_weights
 from lesionlens.synthesis.noise import Size
+from lesionlens.synthesis.plan import Plan, pictures, plan
 from lesionlens.synthesis.structures import BITS
 
 STATEMENT = "Synthetic images: drawn by a program, of no patient. Not for any medical use."
-_SHOTS = (0.74, 0.18, 0.05, 0.03)  # lesions with one, two, three, four images, as in HAM10000
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One lesion of the set and the photographs taken of it."""
-
-    number: int
-    first_image: int
-    lesion: Lesion
-    patient: Patient
-    photographs: tuple[Photograph, ...]
-
-    @property
-    def image_ids(self) -> list[str]:
-        """Identifier of each photograph."""
-        first = FIRST_IMAGE + self.first_image
-        return [f"ISIC_{first + place}" for place in range(len(self.photographs))]
-
-
-def plan(
-    images: int,
-    *,
-    seed: int = 0,
-    difficulty: float = 0.5,
-    artefacts: ArtefactRates | None = None,
-    class_weights: Mapping[str, float] | None = None,
-) -> list[Plan]:
-    """Draw everything about the set except its pixels; a shorter set is the beginning of a longer one."""
-    if images < 1:
-        raise DataError(f"images is {images}; allowed is one or more. Say how many images to draw.")
-    weights, rates = check_weights(class_weights), artefacts or ArtefactRates()
-    plans: list[Plan] = []
-    done = 0
-    for number, code in _codes(seed, weights):
-        if done >= images:
-            break
-        rng = _rng(seed, number, 0)
-        shots = min(1 + int(rng.choice(len(_SHOTS), p=_SHOTS)), images - done)
-        lesion, patient = draw_lesion(rng, code, difficulty=difficulty), draw_patient(rng, code)
-        taken = tuple(draw_photograph(_rng(seed, number, 1 + j), code, rates) for j in range(shots))
-        plans.append(Plan(number, done, lesion, patient, taken))
-        done += shots
-    return plans
 
 
 def synthesise(
@@ -116,8 +64,8 @@ def synthesise(
     Returns
     -------
     Path
-        ``root``, with ``HAM10000_metadata.csv``, ``HAM10000_images/``, ``masks/``, ``structures/`` (16-bit PNG;
-        the bits are listed in ``synthesis.json``), ``artefacts.csv`` and ``synthesis.json``.
+        ``root``, with ``HAM10000_metadata.csv``, ``HAM10000_images/``, ``masks/``, ``structures/`` (16-bit
+        PNG; the bits are listed in ``synthesis.json``), ``artefacts.csv`` and ``synthesis.json``.
 
     Raises
     ------
@@ -146,24 +94,6 @@ def synthesise(
     return root
 
 
-def pictures(entry: Plan, size: Size) -> Iterator[Picture]:
-    """Paint the photographs of one lesion."""
-    canvas = paint_lesion(entry.lesion, scale=size[0] / 450)
-    for photograph in entry.photographs:
-        yield paint_photograph(photograph, entry.lesion, size, canvas=canvas)
-
-
-def _codes(seed: int, weights: Mapping[str, float]) -> Iterator[tuple[int, str]]:
-    for deck in count():
-        # a third entropy word no lesion number reaches
-        cards = draw_deck(np.random.default_rng(np.random.SeedSequence([seed, deck, 0, 1])), weights)
-        yield from ((deck * DECK + place, code) for place, code in enumerate(cards))
-
-
-def _rng(seed: int, lesion: int, image: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence([seed, lesion, image]))
-
-
 def _run(task: Callable[[Plan], int], plans: list[Plan], workers: int) -> Iterator[int]:
     if workers <= 1:
         yield from map(task, plans)
@@ -178,7 +108,7 @@ def _write_lesion(entry: Plan, *, folder: Path, size: Size) -> int:
     for image_id, shot, picture in zip(
         entry.image_ids, entry.photographs, pictures(entry, size), strict=True
     ):
-        bgr = np.ascontiguousarray(picture.rgb[..., ::-1])
+        bgr = np.asarray(cv2.cvtColor(picture.rgb, cv2.COLOR_RGB2BGR), np.uint8)
         quality = [cv2.IMWRITE_JPEG_QUALITY, shot.camera.quality]
         _encode(folder / "HAM10000_images" / f"{image_id}.jpg", bgr, quality)
         _encode(folder / "masks" / f"{image_id}_segmentation.png", picture.mask.astype(np.uint8) * 255, fast)
@@ -187,9 +117,7 @@ def _write_lesion(entry: Plan, *, folder: Path, size: Size) -> int:
     return len(entry.photographs)
 
 
-def _encode(
-    path: Path, pixels: np.ndarray[tuple[int, ...], np.dtype[np.generic]], options: list[int]
-) -> None:
+def _encode(path: Path, pixels: npt.NDArray[np.uint8 | np.uint16], options: list[int]) -> None:
     path.write_bytes(cv2.imencode(path.suffix, pixels, options)[1].tobytes())
 
 
@@ -214,7 +142,7 @@ def _write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[object
 
 @contextmanager
 def _new_folder(root: Path) -> Iterator[Path]:
-    """A temporary folder beside ``root`` that takes its name at the end, or vanishes."""
+    """Give a temporary folder beside ``root`` that takes its name at the end, or vanishes."""
     if root.exists() and (not root.is_dir() or any(islice(root.iterdir(), 1))):
         raise DataError(
             f"{root} exists and is not empty: nothing is overwritten. Remove it or name a new folder."

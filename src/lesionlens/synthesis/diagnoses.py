@@ -17,11 +17,11 @@ CODES = ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc")
 RANGES: dict[str, dict[str, tuple[float, float]]] = {
     # melanin, blood, deep: optical density; halo: redness round it; size: radius in pixels of 450; others 0…1
     "melanin": {
-        "mel": (0.4, 1.7), "nv": (0.25, 1.15), "bcc": (0.0, 0.3), "akiec": (0.02, 0.25), "bkl": (0.2, 1.0),
+        "mel": (0.4, 1.7), "nv": (0.25, 1.15), "bcc": (0.0, 0.3), "akiec": (0.05, 0.4), "bkl": (0.2, 1.0),
         "df": (0.12, 0.45), "vasc": (0.0, 0.1),
     },
     "blood": {
-        "mel": (0.0, 0.25), "nv": (0.0, 0.25), "bcc": (0.05, 0.35), "akiec": (0.1, 0.35), "bkl": (0.0, 0.2),
+        "mel": (0.0, 0.25), "nv": (0.0, 0.25), "bcc": (0.05, 0.35), "akiec": (0.02, 0.2), "bkl": (0.0, 0.2),
         "df": (0.05, 0.3), "vasc": (0.3, 0.8),
     },
     "deep": {
@@ -29,7 +29,7 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
         "df": (0.0, 0.12), "vasc": (0.0, 0.2),
     },
     "halo": {
-        "mel": (0.0, 0.12), "nv": (0.0, 0.1), "bcc": (0.0, 0.2), "akiec": (0.05, 0.25), "bkl": (0.0, 0.1),
+        "mel": (0.0, 0.12), "nv": (0.0, 0.1), "bcc": (0.0, 0.2), "akiec": (0.0, 0.16), "bkl": (0.0, 0.1),
         "df": (0.0, 0.25), "vasc": (0.0, 0.1),
     },
     "asymmetry": {
@@ -41,11 +41,11 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
         "df": (0.1, 0.4), "vasc": (0.05, 0.3),
     },
     "softness": {
-        "mel": (0.12, 0.5), "nv": (0.18, 0.6), "bcc": (0.3, 0.8), "akiec": (0.4, 0.9), "bkl": (0.08, 0.3),
+        "mel": (0.12, 0.5), "nv": (0.18, 0.6), "bcc": (0.3, 0.8), "akiec": (0.5, 1.0), "bkl": (0.08, 0.3),
         "df": (0.5, 0.95), "vasc": (0.04, 0.18),
     },
     "variegation": {
-        "mel": (0.5, 1.0), "nv": (0.1, 0.5), "bcc": (0.4, 0.9), "akiec": (0.4, 0.9), "bkl": (0.2, 0.7),
+        "mel": (0.5, 1.0), "nv": (0.1, 0.5), "bcc": (0.4, 0.9), "akiec": (0.6, 1.0), "bkl": (0.2, 0.7),
         "df": (0.1, 0.4), "vasc": (0.1, 0.4),
     },
     "disorder": {

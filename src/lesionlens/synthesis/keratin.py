@@ -25,7 +25,11 @@ def comedo(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
         sheet.ellipse(x, y, (long, long * rng.uniform(0.45, 1)), rng.uniform(0, np.pi), rng.uniform(0.4, 1))
     plugs = blur(sheet.field(), 1.0 * k)
     rim = np.maximum(blur(plugs, 2.2 * k) - 0.8 * plugs, 0)
-    return Layer(plugs > 0.3, melanin=np.float32(rng.uniform(0.7, 1.2)) * plugs, white=0.35 * rim)
+    return Layer(
+        plugs > 0.3,
+        melanin=np.float32(rng.uniform(0.7, 1.2)) * plugs,
+        white=np.float32(0.35) * np.asarray(rim, np.float32),
+    )
 
 
 def ridges(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
@@ -50,7 +54,7 @@ def scar(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     k = ground.scale
     noise = fractal(rng, ground.size, scale=0.5 * ground.radius, octaves=4)
     edge = rng.uniform(0.1, 0.4)
-    calm = blur(ground.field, 0.07 * ground.radius + 1)
+    calm = blur(ground.field, 0.12 * ground.radius + 1)
     heart = smoothstep(edge, edge + 0.65, calm + 0.12 * noise)
     turn = rng.uniform(0, np.pi)
     lines = streaked(rng, ground.size, length=26 * k, width=2.2 * k, angle=turn)

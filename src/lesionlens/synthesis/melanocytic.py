@@ -16,7 +16,7 @@ def network(ground: Ground, rng: np.random.Generator, disorder: float) -> Layer:
     )
     thick = rng.uniform(0.75, 1.0 + 0.5 * disorder) * k
     lines = blur(mesh.edges, thick)
-    lines *= np.float32(1 / max(1e-3, np.percentile(lines[::5, ::5], 97)))
+    lines *= np.float32(1 / max(1e-3, float(np.percentile(lines[::5, ::5], 97))))
     lines = bend(rng, np.minimum(lines, 1.3), amount=1.3 * k, scale=16 * k)
     fade = smoothstep(-0.12, 0.45 - 0.38 * disorder, ground.field)
     noise = fractal(rng, ground.size, scale=0.7 * ground.radius, octaves=4)
@@ -35,8 +35,8 @@ def globules(ground: Ground, rng: np.random.Generator, disorder: float) -> Layer
     dots = smoothstep(-0.9 * k, 0.9 * k, radius - lattice.distance) * present
     where = smoothstep(-0.1, 0.12, ground.field)
     where *= smoothstep(-1.2 + 1.0 * disorder, 0.2, fractal(rng, ground.size, scale=ground.radius, octaves=3))
-    dots = bend(rng, dots * where, amount=1.0 * k, scale=9 * k)
-    return Layer(dots > 0.4, melanin=np.float32(rng.uniform(0.45, 0.9)) * dots)
+    dots = bend(rng, blur(dots * where, rng.uniform(0.5, 1.4) * k), amount=1.0 * k, scale=9 * k)
+    return Layer(dots > 0.4, melanin=np.float32(rng.uniform(0.3, 0.75)) * dots)
 
 
 def streaks(ground: Ground, rng: np.random.Generator, disorder: float) -> Layer:

@@ -29,8 +29,13 @@ class Cells(NamedTuple):
 
 def smoothstep(low: float, high: float, x: Field) -> Field:
     """Rise from zero at ``low`` to one at ``high`` without corners."""
-    t = np.clip((x - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)
+    t = x * np.float32(1 / (high - low))
+    t -= np.float32(low / (high - low))
+    np.clip(t, 0, 1, out=t)
+    rise = 3 - 2 * t
+    t *= t
+    t *= rise
+    return t
 
 
 def blur(x: Field, sigma: float) -> Field:
@@ -46,19 +51,17 @@ def fractal(
     Each octave is drawn on a grid of its own size and enlarged into the next, so that all octaves
     together cost little more than the finest one.
     """
-    h, w = size
     field: Field | None = None
     power = 0.0
     for octave in range(octaves):
         step = scale / 2**octave
         if step < 1.5 and field is not None:
             break
-        grid = (max(2, round(h / step)), max(2, round(w / step)))
-        fresh = rng.standard_normal(grid, dtype=np.float32) * np.float32(gain**octave)
+        fresh = _grains(rng, size, step) * np.float32(gain**octave)
         power += gain ** (2 * octave)
-        field = fresh if field is None else fresh + _enlarge(field, grid)
+        field = fresh if field is None else fresh + _enlarge(field, fresh.shape)
     assert field is not None
-    return np.asarray(_enlarge(field, size) * np.float32(1.35 / np.sqrt(power)), np.float32)
+    return np.asarray(_enlarge(field, size) * np.float32(1 / np.sqrt(power)), np.float32)
 
 
 def streaked(rng: np.random.Generator, size: Size, *, length: float, width: float, angle: float) -> Field:
@@ -89,7 +92,7 @@ def cells(rng: np.random.Generator, size: Size, *, spacing: float, jitter: float
     numbers = labels.astype(np.float32)
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     edges = cv2.dilate(numbers, cross) != cv2.erode(numbers, cross)
-    return Cells(distance.astype(np.float32), edges.astype(np.float32), labels)
+    return Cells(np.asarray(distance, np.float32), edges.astype(np.float32), np.asarray(labels, np.int32))
 
 
 def bend(rng: np.random.Generator, field: Field, *, amount: float, scale: float) -> Field:
@@ -99,6 +102,15 @@ def bend(rng: np.random.Generator, field: Field, *, amount: float, scale: float)
     x += fractal(rng, (h, w), scale=scale, octaves=2) * np.float32(amount)
     y += fractal(rng, (h, w), scale=scale, octaves=2) * np.float32(amount)
     return np.asarray(cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
+
+
+def _grains(rng: np.random.Generator, size: Size, step: float) -> Field:
+    """One octave: unit noise, a grain every ``step`` pixels; coarse grains are rounded off."""
+    fine = 0.5 if step > 6 else 1.0
+    grid = (max(3, round(size[0] / (fine * step))), max(3, round(size[1] / (fine * step))))
+    noise = rng.standard_normal(grid, dtype=np.float32)
+    # white noise on a coarse grid would show the grid as squares; 3.54 brings the deviation back to one
+    return noise if fine == 1 else blur(noise, 1.0) * np.float32(3.54)
 
 
 def _enlarge(field: Field, size: Size) -> Field:

@@ -83,4 +83,4 @@ def mask_of(field: Field) -> Mask:
     count, labels, stats, _ = cv2.connectedComponentsWithStats((field > 0).astype(np.uint8), connectivity=8)
     keep = np.zeros(count, bool)
     keep[1:] = stats[1:, cv2.CC_STAT_AREA] > 0.03 * stats[1:, cv2.CC_STAT_AREA].max()
-    return keep[labels]
+    return np.asarray(keep[labels], np.bool_)

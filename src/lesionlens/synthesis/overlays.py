@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lesionlens.synthesis.noise import Field, Size, blur, fractal, smoothstep
+from lesionlens.synthesis.pigment import cover
 from lesionlens.synthesis.strokes import Sheet, wander
 
 Overlay = Callable[[Field, np.random.Generator, float], Field]
@@ -67,7 +68,7 @@ def bubbles(image: Field, rng: np.random.Generator, scale: float) -> Field:
     light, shade, shine = Sheet((h, w)), Sheet((h, w)), Sheet((h, w))
     cluster = rng.uniform(0.1, 0.9, 2) * (w, h)
     for _ in range(1 + int(rng.gamma(1.3, 5))):
-        x, y = rng.normal(cluster, 0.25 * h)
+        x, y = np.clip(rng.normal(cluster, 0.25 * h), 2, (w - 2, h - 2))
         radius = (2 + rng.gamma(1.3, 5)) * scale
         turns = np.linspace(0, 2 * np.pi, 26)
         ring = np.stack([np.cos(turns), np.sin(turns) * rng.uniform(0.85, 1)], 1)
@@ -116,8 +117,8 @@ def sticker(image: Field, rng: np.random.Generator, scale: float) -> Field:
     return _over(image * (1 - shadow[..., None]), blur(disc, 0.9 * scale), colour * paper)
 
 
-def dark_corners(image: Field, rng: np.random.Generator, scale: float) -> Field:
-    """The dermatoscope's round field of view: black corners with a soft edge."""
+def dark_corners(image: Field, rng: np.random.Generator, _scale: float) -> Field:
+    """Close the dermatoscope's round field of view: black corners with a soft edge."""
     h, w = _size(image)
     y, x = np.mgrid[:h, :w].astype(np.float32)
     centre = np.array([w, h]) / 2 + rng.normal(0, 0.02, 2) * w
@@ -139,7 +140,8 @@ OVERLAYS: dict[str, Overlay] = {
 
 
 def _over(image: Field, alpha: Field, colour: npt.NDArray[np.float32]) -> Field:
-    return np.asarray(image + alpha[..., None] * (colour - image), np.float32)
+    cover(image, alpha, colour)
+    return image
 
 
 def _bow(path: npt.NDArray[np.floating], bow: float) -> npt.NDArray[np.floating]:

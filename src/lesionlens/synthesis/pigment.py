@@ -16,7 +16,7 @@ from lesionlens.synthesis.noise import Field, Mask, Size
 MELANIN, BLOOD, DEEP, WHITE = range(4)
 
 # optical density in red, green, blue for one unit of each absorber, matched by eye to dermoscopy
-ABSORPTION = np.array([[0.30, 0.80, 1.00], [0.15, 1.00, 0.46], [0.80, 0.50, 0.20]], np.float32)
+ABSORPTION = np.array([[0.30, 0.80, 1.00], [0.13, 1.00, 0.56], [0.80, 0.50, 0.20]], np.float32)
 SCATTER = np.array([0.95, 0.87, 0.88], np.float32)
 
 
@@ -47,10 +47,22 @@ def render(base: npt.NDArray[np.float32], pigments: Field, *, warmth: float = 1.
 
     ``warmth`` above one makes the melanin more yellow, below one more grey.
     """
-    density = np.zeros((3, 4), np.float32)
+    density = np.zeros((3, 5), np.float32)
     density[:, :3] = -ABSORPTION.T
     density[2, MELANIN] *= warmth
-    colour = cv2.exp(cv2.transform(pigments, density)) * base
-    white = np.clip(pigments[..., WHITE, None], 0, 0.9)
-    light = SCATTER * (0.35 + 0.65 * float(base.max()))
-    return np.asarray(colour + white * (light - colour), np.float32)
+    density[:, 4] = np.log(base)
+    colour = np.asarray(cv2.exp(cv2.transform(pigments, density)), np.float32)
+    white = np.clip(pigments[..., WHITE], 0, 0.9)
+    cover(colour, white, SCATTER * (0.35 + 0.65 * float(base.max())))
+    return colour
+
+
+def cover(image: Field, alpha: Field, colour: npt.NDArray[np.float32]) -> None:
+    """Lay ``colour`` (3,) or (h, w, 3) over ``image`` (h, w, 3) in place, as opaque as ``alpha`` (h, w)."""
+    x, y, w, h = cv2.boundingRect((alpha > 0.004).astype(np.uint8))
+    if not w:
+        return
+    part = image[y : y + h, x : x + w]
+    over = colour[y : y + h, x : x + w] if colour.ndim == 3 else np.broadcast_to(colour, part.shape)
+    opaque = alpha[y : y + h, x : x + w]
+    part += cv2.multiply(over - part, cv2.merge([opaque, opaque, opaque]))

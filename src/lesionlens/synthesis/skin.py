@@ -34,7 +34,7 @@ class Skin:
 def draw_skin(rng: np.random.Generator, *, sun: float) -> Skin:
     """Draw skin; ``sun`` (0…1) is damage by sun: vessels, freckles, mottling."""
     tone = int(rng.choice(len(TONES), p=TONE_SHARES))
-    pale_base = rng.uniform((0.90, 0.74, 0.77), (0.97, 0.84, 0.90))
+    pale_base = rng.uniform((0.90, 0.75, 0.77), (0.97, 0.85, 0.89))
     base = pale_base * np.exp(-_TONE_DEPTH[tone] * _TONE_ABSORPTION)
     pale = max(0.0, 1 - tone / 4)
     return Skin(

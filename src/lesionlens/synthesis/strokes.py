@@ -46,7 +46,7 @@ class Sheet:
         cv2.ellipse(self.ink, centre, half, np.degrees(turn), 0, 360, value, -1, cv2.LINE_AA, _SHIFT)
 
     def field(self) -> Field:
-        """What was drawn; (h, w) in 0…1."""
+        """Give what was drawn; (h, w) in 0…1."""
         return np.asarray(self.ink * np.float32(1 / 255), np.float32)
 
 
@@ -59,7 +59,7 @@ def wander(
     curl: float,
     steps: int,
 ) -> Points:
-    """A path that starts towards ``turn`` and changes its mind; (steps + 1, 2)."""
+    """Give a path that starts towards ``turn`` and changes its mind; (steps + 1, 2)."""
     turns = turn + np.cumsum(rng.normal(0, curl, steps))
     moves = np.stack([np.cos(turns), np.sin(turns)], 1) * (length / steps)
     return np.asarray(np.concatenate([[start], start + np.cumsum(moves, 0)]))

@@ -1,6 +1,7 @@
 """The zoo of dermoscopic structures on one page; the order gives each its bit in a structure mask."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -48,7 +49,7 @@ def unpack(bits: npt.NDArray[np.uint16]) -> dict[str, Mask]:
     return {name: (bits & bit) > 0 for name, bit in BITS.items() if present & bit}
 
 
-def read_structures(path: str) -> dict[str, Mask]:
+def read_structures(path: Path) -> dict[str, Mask]:
     """Read one ``structures/*.png``: a boolean mask (h, w) for each structure present.
 
     Raises
@@ -59,6 +60,6 @@ def read_structures(path: str) -> dict[str, Mask]:
     bits = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if bits is None or bits.dtype != np.uint16:
         raise ImageError(
-            f"{path} is not a 16-bit structure mask: give a file from the structures folder of a synthetic set."
+            f"{path} is not a 16-bit structure mask: give a file of the structures folder of a synthetic set."
         )
-    return unpack(bits)
+    return unpack(np.asarray(bits, np.uint16))
