@@ -14,7 +14,7 @@ _VERBS = {
     "evaluate": "lesionlens.evaluate.evaluate",
     "explain": "lesionlens.explain.explain",
 }
-__all__ = [  # noqa: F822
+__all__ = [
     "__version__",
     "create_model",
     "evaluate",

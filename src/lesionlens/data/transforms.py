@@ -87,8 +87,10 @@ def apply(change: Change, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
     if change.angle or change.zoom != (1.0, 1.0):
         matrix = _warp(change, height, width)
-        mirrored = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REFLECT_101}
-        image = np.asarray(cv2.warpAffine(image, matrix, (width, height), **mirrored), dtype=np.uint8)
+        warped = cv2.warpAffine(
+            image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+        )
+        image = np.asarray(warped, dtype=np.uint8)
     if change.flips[0]:
         image = image[:, ::-1]
     if change.flips[1]:

@@ -20,6 +20,7 @@ from lesionlens.models.plain import Plain
 from lesionlens.types import Images
 
 INITIAL_ALPHA = 0.001  # section IV.B
+STAGES = ("layer1", "layer2", "layer3", "layer4")  # timm's names
 
 
 class _Attending:
@@ -123,7 +124,7 @@ class ARL(Plain):
     ) -> None:
         if normalisation not in NORMALISATIONS:
             raise ModelError(unknown("normalisation", normalisation, NORMALISATIONS))
-        super().__init__(name, num_classes=num_classes, block=_block_for(name), **options)
+        super().__init__(name, num_classes=num_classes, block=_blocks_for(name), **options)
         for _, block in self.blocks():
             block.normalisation = normalisation
             nn.init.constant_(block.alpha, alpha)
@@ -131,8 +132,8 @@ class ARL(Plain):
 
     def stages(self) -> Iterator[tuple[str, nn.Sequential]]:
         """Give the four stages with their names."""
-        for name in ("layer1", "layer2", "layer3", "layer4"):
-            yield name, cast(nn.Sequential, getattr(self.trunk, name))
+        for name, stage in zip(STAGES, _stages(self.trunk), strict=True):
+            yield name, cast(nn.Sequential, stage)
 
     def blocks(self) -> Iterator[tuple[str, Any]]:
         """Give every block with its name in the trunk, for example ``layer3.5``."""
@@ -159,14 +160,20 @@ class ARL(Plain):
         return Features(grid=x, maps=looked)
 
 
-def _block_for(name: str) -> type[nn.Module]:
-    """Find the attending block that replaces the one a backbone is made of."""
+def _blocks_for(name: str) -> Any:
+    """Find the attending block that replaces the one of each stage: one class, or one for each stage."""
     model = backbone.on_meta(name)
-    made_of = type(cast(Any, model).layer1[0]) if isinstance(model, ResNet) else type(None)
-    if made_of not in _ATTENDING:
+    stages = _stages(model) if isinstance(model, ResNet) else []
+    made_of: list[type[nn.Module]] = [type(cast(Any, stage)[0]) for stage in stages]
+    if not made_of or not set(made_of) <= set(_ATTENDING):
         raise ModelError(
             f"attention residual learning needs blocks that compute x + F(x); {name!r} has none that it knows. "
             "It works on timm's resnet*, resnext*, wide_resnet*, seresnet*, seresnext* and their -D variants, "
             "for example resnet18, resnet50, resnext50_32x4d"
         )
-    return cast(type[nn.Module], _ATTENDING[made_of])
+    attending = [_ATTENDING[kind] for kind in made_of]
+    return attending[0] if len(set(attending)) == 1 else attending
+
+
+def _stages(trunk: nn.Module) -> list[nn.Module]:
+    return [getattr(trunk, name) for name in STAGES]

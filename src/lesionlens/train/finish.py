@@ -10,7 +10,7 @@ from lesionlens.explain.gallery import write_gallery
 from lesionlens.models.bundle import load_model
 from lesionlens.predict import of_table, score
 
- from lesionlens.report.build import build_report
+from lesionlens.report.build import build_report
 from lesionlens.report.gallery import choose
 from lesionlens.train.folder import RunFolder
 from lesionlens.train.prepare import Prepared

@@ -1,0 +1,55 @@
+"""Equation 9 against vectors computed from the paper's formulas in float64."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lesionlens.attention.arl import NORMALISATIONS, attend, channel_softmax, spatial_softmax
+from lesionlens.errors import ModelError
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "arl_block.npz"
+NAMES = {"spatial": "spatial_softmax", "channel": "channel_softmax", "sigmoid": "sigmoid"}
+
+
+@pytest.mark.parametrize("normalisation", sorted(NORMALISATIONS))
+def test_equals_the_golden_vectors(normalisation: str) -> None:
+    with np.load(GOLDEN) as golden:
+        x, residual, alpha = (torch.from_numpy(golden[name]) for name in ("x", "residual", "alpha"))
+        mask = torch.from_numpy(golden[f"mask_{NAMES[normalisation]}"])
+        y = torch.from_numpy(golden[f"y_{NAMES[normalisation]}"])
+    attended = attend(x, residual, alpha, normalisation=normalisation)
+    torch.testing.assert_close(attended.mask, mask, rtol=0, atol=1e-12)
+    torch.testing.assert_close(attended.features, y, rtol=0, atol=1e-12)
+
+
+def test_masks_sum_to_one_over_what_they_say() -> None:
+    features = torch.randn(2, 5, 7, 3, generator=torch.Generator().manual_seed(0)) * 20
+    torch.testing.assert_close(spatial_softmax(features).sum(dim=(2, 3)), torch.ones(2, 5))
+    torch.testing.assert_close(channel_softmax(features).sum(dim=1), torch.ones(2, 7, 3))
+
+
+def test_the_term_survives_autocast() -> None:
+    x = torch.full((1, 1, 56, 56), 1.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        attended = attend(x, torch.zeros_like(x), torch.tensor(0.001))
+    assert attended.mask.dtype == torch.float32
+    added = attended.features - x
+    torch.testing.assert_close(added, torch.full_like(x, 0.001 / 56**2), rtol=0.3, atol=0)
+    assert bool((added > 0).all())
+
+
+def test_alpha_receives_its_gradient() -> None:
+    generator = torch.Generator().manual_seed(1)
+    x, residual = (torch.randn(2, 3, 4, 4, generator=generator, dtype=torch.float64) for _ in range(2))
+    alpha = torch.tensor(0.001, dtype=torch.float64, requires_grad=True)
+    attended = attend(x, residual, alpha)
+    attended.features.sum().backward()
+    torch.testing.assert_close(alpha.grad, (attended.mask * x).sum().detach())
+
+
+def test_an_unknown_normalisation_names_the_allowed() -> None:
+    x = torch.zeros(1, 1, 2, 2)
+    with pytest.raises(ModelError, match=r"did you mean 'spatial'.*channel, sigmoid, spatial"):
+        attend(x, x, torch.tensor(1.0), normalisation="spatal")

@@ -1,0 +1,49 @@
+"""Attention residual learning inside timm's networks."""
+
+import pytest
+import timm
+import torch
+
+from lesionlens.errors import ModelError
+from lesionlens.models.arl import ARL, INITIAL_ALPHA
+from lesionlens.models.create import create_model
+
+FAMILY = ["resnet18", "resnet26d", "resnext50_32x4d", "seresnet50", "wide_resnet50_2", "ecaresnet26t", "test_resnet"]
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_alpha_zero_equals_timm_itself(name: str) -> None:
+    """The witness is timm's own forward, in training mode too."""
+    torch.manual_seed(0)
+    theirs = timm.create_model(name, num_classes=3, zero_init_last=False)
+    ours = ARL(name, num_classes=3, alpha=0.0)
+    ours.trunk.load_state_dict(theirs.state_dict(), strict=False)
+    x = torch.rand(2, 3, 64, 64)
+    for mode in (True, False):
+        torch.testing.assert_close(ours.train(mode)(x).logits, theirs.train(mode)(x), rtol=0, atol=0)
+
+
+def test_every_block_has_a_gate_of_its_own() -> None:
+    model = create_model("arl_cnn50", num_classes=2, alpha=0.25)
+    assert isinstance(model, ARL)
+    assert list(model.alphas())[0] == "layer1.0"
+    assert list(model.alphas())[-1] == "layer4.2"
+    assert set(model.alphas().values()) == {0.25}
+    assert len(model.alphas()) == 16
+    paper = create_model("arl_cnn14", num_classes=2)
+    assert isinstance(paper, ARL)
+    assert list(paper.alphas().values()) == pytest.approx([INITIAL_ALPHA] * 4)
+
+
+def test_spatial_maps_are_distributions() -> None:
+    model = create_model("arl_cnn14", num_classes=2).eval()
+    maps = model(torch.rand(2, 3, 64, 64), maps=True).maps
+    assert list(maps) == ["layer1", "layer2", "layer3", "layer4"]
+    for values in maps.values():
+        torch.testing.assert_close(values.sum(dim=(1, 2)), torch.ones(2))
+
+
+@pytest.mark.parametrize("name", ["res2net50_26w_4s", "convnext_tiny", "vit_tiny_patch16_224", "mobilenetv2_100"])
+def test_a_backbone_without_such_blocks_is_refused_with_examples(name: str) -> None:
+    with pytest.raises(ModelError, match=r"x \+ F\(x\).*resnet50"):
+        create_model(backbone=name, attention="arl", num_classes=2)

@@ -1,0 +1,68 @@
+"""A saved model comes back as it was, or not at all."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from lesionlens.errors import BundleError
+from lesionlens.models.bundle import Card, load_model, save_model
+from lesionlens.models.create import architecture
+from lesionlens.models.zoo import ZOO
+from lesionlens.preprocessing import Preprocessing
+
+TINY = {"backbone": "test_resnet", "attention": "arl", "drop_rate": 0.1, "normalisation": "sigmoid"}
+
+
+def saved(folder: Path, name: str | None = None) -> tuple[torch.nn.Module, Card]:
+    torch.manual_seed(5)
+    made = architecture(name) if name else architecture(**TINY)  # type: ignore[arg-type]
+    model = made.build(3)
+    card = Card(
+        name=name,
+        architecture=made,
+        classes=("melanoma", "nevus", "benign_keratosis"),
+        preprocessing=Preprocessing(input_size=(64, 80), crops="multiscale", crop_count=9),
+        trained_on={"source": "nowhere", "task": "all"},
+    )
+    save_model(folder, model.to(memory_format=torch.channels_last), card)
+    return model.eval(), card
+
+
+@pytest.mark.parametrize("name", [None, *ZOO])
+def test_round_trip(tmp_path: Path, name: str | None) -> None:
+    model, card = saved(tmp_path / "best", name)
+    loaded = load_model(tmp_path)  # the run's folder is enough
+    assert loaded.card.model_dump(mode="json") == card.model_dump(mode="json")
+    x = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(loaded.model(x).logits, model(x).logits, rtol=0, atol=1e-6)
+
+
+def test_the_card_says_what_it_is_for(tmp_path: Path) -> None:
+    saved(tmp_path)
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert card["intended_use"] == "Research use only, not a medical device."
+    assert card["classes"] == ["melanoma", "nevus", "benign_keratosis"]
+
+
+def test_no_bundle_says_what_was_expected(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"expected a folder with model.safetensors and card.json"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["card", "weights", "short", "other network"])
+def test_damage_is_found(tmp_path: Path, damage: str) -> None:
+    saved(tmp_path)
+    weights, card = tmp_path / "model.safetensors", tmp_path / "card.json"
+    if damage == "card":
+        card.write_text(card.read_text().replace('"format": 1', '"format": "x"'))
+    elif damage == "weights":
+        weights.unlink()
+    elif damage == "short":
+        weights.write_bytes(weights.read_bytes()[:1000])
+    else:
+        card.write_text(card.read_text().replace('"test_resnet"', '"resnet18"'))
+    with pytest.raises(BundleError):
+        load_model(tmp_path)

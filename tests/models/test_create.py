@@ -1,0 +1,49 @@
+"""Names and options that do not exist are refused in a way that helps."""
+
+import pytest
+import torch
+
+from lesionlens.errors import ModelError
+from lesionlens.models import backbone
+from lesionlens.models.create import create_model
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": "arl_cn50"}, "did you mean 'arl_cnn50'"),
+        ({"backbone": "resnet5O"}, "did you mean 'resnet50'"),
+        ({"backbone": "resnet18", "attention": "alr"}, "did you mean 'arl'"),
+        ({}, "give either"),
+        ({"name": "resnet14", "backbone": "resnet18"}, "give either"),
+        ({"name": "arl_cnn14", "attention": "none"}, "give backbone= instead"),
+        ({"backbone": "resnet18", "depth": 3}, "cannot be built with options depth=3"),
+        ({"name": "arl_cnn14", "normalisation": "softmax"}, "Allowed: channel, sigmoid, spatial"),
+    ],
+)
+def test_says_what_is_wrong(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        create_model(num_classes=2, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("test_resnet", (3, 5)), ("test_vit", (10, 10)), ("test_convnext", (3, 5))],
+)
+def test_features_become_a_grid(name: str, size: tuple[int, int]) -> None:
+    model = create_model(backbone=name, num_classes=2).eval()
+    x = torch.rand(1, 3, 160, 160) if name == "test_vit" else torch.rand(1, 3, 96, 160)
+    grid = backbone.grid(model.features(x).grid, model.trunk)
+    assert grid.shape == (1, model.trunk.num_features, *size)
+
+
+def test_swin_features_become_a_grid() -> None:
+    model = create_model(backbone="swin_tiny_patch4_window7_224", num_classes=2).eval()
+    assert backbone.grid(model.features(torch.rand(1, 3, 224, 224)).grid, model.trunk).shape == (1, 768, 7, 7)
+
+
+def test_knows_a_linear_head() -> None:
+    weight = create_model(backbone="mobilenetv2_100", num_classes=3).head_weight()
+    assert weight is not None
+    assert weight.shape == (3, 1280)
+    assert create_model(backbone="test_vit", num_classes=3).head_weight() is None

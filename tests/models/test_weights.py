@@ -1,0 +1,154 @@
+"""Weights from a file, from a stand-in for the hub, and from neither: what does not fit is listed."""
+
+import re
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save, save_file
+
+from lesionlens.errors import WeightsError
+from lesionlens.models.create import create_model
+from lesionlens.models.plain import Plain
+from lesionlens.models.weights import load
+
+Tensors = dict[str, torch.Tensor]
+
+
+@pytest.fixture(scope="module")
+def imagenet() -> Tensors:
+    """Make weights of a small residual network with its thousand classes."""
+    torch.manual_seed(7)
+    return dict(timm.create_model("test_resnet").state_dict())
+
+
+def loads(weights: str | Path, attention: str = "arl") -> tuple[Plain, tuple[str, ...]]:
+    model = create_model(backbone="test_resnet", attention=attention, num_classes=7)
+    return model, load(model, str(weights), backbone="test_resnet")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_file_fills_the_trunk_and_names_what_is_new(tmp_path: Path, imagenet: Tensors, suffix: str) -> None:
+    file = tmp_path / f"weights{suffix}"
+    torch.save(imagenet, file) if suffix == ".pth" else save_file(imagenet, file)
+    model, new = loads(file)
+    assert set(new) == {"trunk.fc.weight", "trunk.fc.bias", *model.attention_parameters}
+    for key, value in model.trunk.state_dict().items():
+        if f"trunk.{key}" not in new:
+            assert torch.equal(value, imagenet[key]), key
+
+
+@pytest.mark.parametrize("wrapping", ["state_dict", "model", "module."])
+def test_the_usual_wrappings_are_undone(tmp_path: Path, imagenet: Tensors, wrapping: str) -> None:
+    wrapped = {wrapping: imagenet} if "." not in wrapping else {wrapping + k: v for k, v in imagenet.items()}
+    torch.save(wrapped, tmp_path / "w.pth")
+    model, _ = loads(tmp_path / "w.pth", attention="none")
+    assert torch.equal(model.trunk.state_dict()["conv1.0.weight"], imagenet["conv1.0.weight"])
+
+
+def test_a_mismatch_lists_the_keys(tmp_path: Path, imagenet: Tensors) -> None:
+    wrong = {key: value for key, value in imagenet.items() if not key.startswith("layer4")}
+    wrong["layer9.weight"] = torch.zeros(1)
+    wrong["bn1.weight"] = torch.zeros(3)
+    save_file(wrong, tmp_path / "w.safetensors")
+    with pytest.raises(WeightsError) as caught:
+        loads(tmp_path / "w.safetensors")
+    assert re.search(r"missing \d+ \(layer4", str(caught.value))
+    assert "unknown 1 (layer9.weight)" in str(caught.value)
+    assert "other shape 1 (bn1.weight)" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"not tensors at all", b"PK\x03\x04 damaged"])
+@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
+def test_a_foreign_file_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(WeightsError, match="not a file of tensors"):
+        loads(tmp_path / name)
+
+
+class Malice:
+    """What a pickle could do."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return print, ("executed",)
+
+
+def test_a_pickle_with_code_is_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save({"conv1.weight": Malice()}, tmp_path / "w.pth")
+    with pytest.raises(WeightsError):
+        loads(tmp_path / "w.pth")
+    assert "executed" not in capsys.readouterr().out
+
+
+def test_a_missing_file_says_what_is_allowed() -> None:
+    with pytest.raises(WeightsError, match="Allowed: none, imagenet, or the path"):
+        loads("imagenet21k")
+
+
+class Hub(BaseHTTPRequestHandler):
+    """Serve one file of weights as the hub does."""
+
+    content = b""
+
+    def do_HEAD(self) -> None:
+        found = self.path.endswith("model.safetensors")
+        self.send_response(200 if found else 404)
+        if found:
+            self.send_header("ETag", '"0123456789abcdef"')
+            self.send_header("X-Repo-Commit", "0" * 40)
+            self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        self.wfile.write(self.content)
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output clean."""
+
+
+@pytest.fixture
+def hub(imagenet: Tensors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
+    """Put a server on this machine in the hub's place."""
+    Hub.content = save(imagenet)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        here = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", here)
+        template = here + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+        yield server
+        server.shutdown()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_imagenet_comes_from_the_hub(hub: ThreadingHTTPServer, imagenet: Tensors) -> None:
+    model, new = loads("imagenet")
+    assert torch.equal(model.trunk.state_dict()["conv1.0.weight"], imagenet["conv1.0.weight"])
+    assert "trunk.fc.weight" in new
+
+
+def test_no_network_says_how_to_get_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise ConnectionError("no route to the hub")
+
+    monkeypatch.setattr(timm, "create_model", refused)
+    with pytest.raises(WeightsError, match=r"https://huggingface.co/timm/resnet18.*weights=PATH"):
+        load(Plain.__new__(Plain), "imagenet", backbone="resnet18")
+
+
+@pytest.mark.real
+def test_the_real_imagenet_file_fits(real_data: Path) -> None:
+    model = create_model(
+        backbone="mobilenetv2_100",
+        num_classes=3,
+        weights=str(real_data / "weights" / "mobilenetv2_100_imagenet_timm.pth"),
+        pad_type="same",
+    )
+    assert float(model.trunk.state_dict()["conv_stem.weight"].std()) > 0.1
