@@ -31,11 +31,11 @@ class Camera:
 
 def draw_camera(rng: np.random.Generator) -> Camera:
     """Draw the settings: half the cameras are pink and saturated, half neutral to bluish."""
-    pink = rng.random() < 0.5
+    pink = rng.random() < 0.45
     low, high = ((0.99, 0.84, 0.78), (1.03, 0.97, 0.98)) if pink else ((0.88, 0.88, 0.86), (1.0, 1.0, 1.08))
     return Camera(
         gains=tuple(float(g) for g in rng.uniform(low, high)),  # type: ignore[arg-type]  # three of them
-        exposure=rng.uniform(0.9, 1.08),
+        exposure=rng.uniform(0.94, 1.14),
         contrast=rng.uniform(0.9, 1.15),
         saturation=rng.uniform(0.85, 1.12) if pink else rng.uniform(0.65, 1.1),
         softness=rng.choice([0.0, 0.6, 1.0, 1.6], p=[0.25, 0.4, 0.25, 0.1]),

@@ -104,7 +104,7 @@ def _run(task: Callable[[Plan], int], plans: list[Plan], workers: int) -> Iterat
 
 
 def _write_lesion(entry: Plan, *, folder: Path, size: Size) -> int:
-    fast = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    fast = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
     for image_id, shot, picture in zip(
         entry.image_ids, entry.photographs, pictures(entry, size), strict=True
     ):

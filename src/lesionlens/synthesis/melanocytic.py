@@ -72,7 +72,7 @@ def blue_white_veil(ground: Ground, rng: np.random.Generator, _disorder: float) 
     return Layer(
         area > 0.4,
         melanin=-0.15 * area,
-        deep=np.float32(rng.uniform(0.5, 1.2)) * area * (1 + 0.2 * haze),
+        deep=np.float32(rng.uniform(0.4, 1.1)) * area * (1 + 0.2 * haze),
         white=area * np.clip(0.2 + 0.12 * haze, 0, 0.6),
     )
 

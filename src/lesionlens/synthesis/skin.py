@@ -40,9 +40,9 @@ def draw_skin(rng: np.random.Generator, *, sun: float) -> Skin:
     return Skin(
         tone=TONES[tone],
         base=(float(base[0]), float(base[1]), float(base[2])),
-        warmth=rng.uniform(0.8, 1.35),
+        warmth=rng.uniform(0.9, 1.5),
         melanin=rng.uniform(0.0, 0.09) + 0.2 * _TONE_DEPTH[tone],
-        blood=rng.beta(1.4, 2.8) * 0.32 * (0.4 + 0.6 * pale),
+        blood=rng.beta(1.4, 2.8) * 0.26 * (0.4 + 0.6 * pale),
         mottling=rng.uniform(0.25, 0.7) + 0.6 * sun,
         furrows=rng.beta(1.5, 2.5),
         furrow_angle=rng.uniform(0, np.pi),
@@ -66,7 +66,7 @@ def paint_skin(skin: Skin, size: Size, *, seed: int, scale: float = 1.0) -> Fiel
         pigments[..., BLOOD] += skin.vessels * _vessels(rng, size, scale)
     if skin.freckles > 0:
         patches = fractal(rng, size, scale=60 * scale, octaves=6, gain=0.78)
-        pigments[..., MELANIN] += np.float32(0.42 * skin.freckles) * smoothstep(0.5, 2.2, patches)
+        pigments[..., MELANIN] += np.float32(0.55 * skin.freckles) * smoothstep(0.5, 2.2, patches)
     if skin.pores > 0:
         lattice = cells(rng, size, spacing=rng.uniform(17, 30) * scale, jitter=0.8)
         dots = smoothstep(-3.2 * scale, -1.0 * scale, -lattice.distance) * lattice.each(rng, 0.2, 1.0)

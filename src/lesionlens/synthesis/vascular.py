@@ -47,7 +47,7 @@ def lacunae(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer
         radius = mean * rng.gamma(9, 1 / 9)
         axes, turn = (radius, radius * rng.uniform(0.65, 1)), rng.uniform(0, np.pi)
         gap = (axes[0] + 1.3 * k, axes[1] + 1.3 * k)
-        sheet.ellipse(x, y, gap, turn, 0.45)
+        sheet.ellipse(x, y, gap, turn, 0.3)
         sheet.ellipse(x, y, axes, turn, rng.uniform(0.7, 1))
     amount = blur(sheet.field(), 1.1 * k) * np.float32(rng.uniform(0.5, 1.2))
     amount = bend(rng, amount, amount=0.2 * mean, scale=2 * mean)
