@@ -26,6 +26,7 @@ def binary_cases(draw, weight=WEIGHTS):
     return positive, scores, weights
 
 
+@settings(deadline=None)
 @given(binary_cases())
 def test_auc_and_average_precision_are_those_of_sklearn(case) -> None:
     positive, scores, weights = case
@@ -40,6 +41,7 @@ def test_auc_and_average_precision_are_those_of_sklearn(case) -> None:
     assert metrics.average_precision(weighted) == pytest.approx(expected, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(binary_cases(st.integers(0, 4)))
 def test_curves_are_those_of_sklearn(case) -> None:
     positive, scores, weights = case
@@ -56,6 +58,7 @@ def test_curves_are_those_of_sklearn(case) -> None:
     np.testing.assert_allclose(precision, expected_precision[::-1], atol=1e-12)
 
 
+@settings(deadline=None)
 @given(binary_cases())
 def test_many_weightings_at_once_are_one_after_the_other(case) -> None:
     positive, scores, weights = case

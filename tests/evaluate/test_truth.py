@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lesionlens.errors import PredictionsError
+from lesionlens.evaluate.evaluate import evaluate
 from lesionlens.evaluate.predictions import read_predictions
+from lesionlens.evaluate.truth import read_truth
 
 THREE = "image_id,lesion_id,p_melanoma,p_nevus,p_seborrheic_keratosis\na,L1,1,0,0\nb,L2,0,1,0\nc,L2,0,0,1\n"
 
@@ -64,3 +67,17 @@ def test_one_against_the_rest_takes_other_diagnoses_as_other(tmp_path: Path) -> 
 def test_what_is_wrong_is_said(tmp_path: Path, truth: str, message: str) -> None:
     with pytest.raises(PredictionsError, match=message):
         joined(tmp_path, truth)
+
+
+@pytest.mark.real
+def test_the_official_file_of_2017_is_understood(real_data: Path, tmp_path: Path) -> None:
+    path = real_data / "isic2017" / "ISIC-2017_Validation_Part3_GroundTruth.csv"
+    truth = read_truth(path)
+    names, counts = np.unique(truth.label, return_counts=True)
+    assert dict(zip(names.tolist(), counts.tolist(), strict=True)) == {
+        "melanoma": 30,
+        "nevus": 78,
+        "seborrheic_keratosis": 42,
+    }
+    perfect = evaluate(read_predictions(path, truth=path), replicates=0)
+    assert perfect.value("auc") == perfect.value("accuracy", "all") == 1

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lesionlens.evaluate.evaluation import Estimate
+from lesionlens.evaluate.evaluation import REMARKS, Estimate
 from lesionlens.evaluate.intervals import percentile_interval
 from lesionlens.evaluate.measures import ALL, DECIDED, MACRO, RANKING, Values, macro
 from lesionlens.evaluate.prediction_table import Predictions
@@ -95,4 +95,4 @@ def _estimate(
         )
     if interval.low == interval.high:
         remarks.append("the same in every replicate: the interval is too narrow")
-    return Estimate(*key, float(value), interval.low, interval.high, "; ".join(remarks))
+    return Estimate(*key, float(value), interval.low, interval.high, REMARKS.join(remarks))

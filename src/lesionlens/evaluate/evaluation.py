@@ -11,6 +11,7 @@ from lesionlens.errors import PredictionsError, unknown
 from lesionlens.evaluate.curves import Curves
 
 FORMAT = "lesionlens-evaluation/1"
+REMARKS = "; "  # between the remarks of a note
 NOTICE = "Research use only, not a medical device."
 
 

@@ -1,48 +1,60 @@
-"""An evaluation as tables for the terminal, at most 100 columns wide for the names of the taxonomy."""
+"""An evaluation as tables for the terminal, in 80 columns or in 100."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from lesionlens.evaluate.evaluation import NOTICE, Evaluation
+from lesionlens.evaluate.evaluation import NOTICE, REMARKS, Evaluation
 from lesionlens.evaluate.measures import ALL, MACRO
 from lesionlens.evaluate.wording import TITLES, readable, with_interval
 
-_RANKING = ("auc", "average_precision", "f1")
-_DECIDED = ("sensitivity", "specificity", "precision")
+_WIDE = (("auc", "average_precision", "f1"), ("sensitivity", "specificity", "precision"))
+_NARROW = (("auc", "average_precision"), ("sensitivity", "specificity"), ("precision", "f1"))
+_ROOM = 100  # columns that the wide tables need for the longest name of the taxonomy, folded once
 _DECISIONS = {
     "argmax": "Sensitivity, specificity, precision and F1: an image is of the class with the largest score.",
     "half": "Sensitivity, specificity, precision and F1: an image is of every class whose score exceeds 0.5.",
 }
 
 
-def evaluation_table(evaluation: Evaluation) -> RenderableType:
-    """Lay out an evaluation for `rich.console.Console.print`: two tables, the overall numbers, all notes."""
-    return Group(
-        Text(_headline(evaluation), style="bold"),
-        Text(),
-        _table(evaluation, _RANKING, support=True),
-        Text(),
-        _table(evaluation, _DECIDED, support=False),
-        Text(),
-        *(Text(line) for line in _overall(evaluation)),
-        Text(_DECISIONS[evaluation.decision]),
-        *(Text(f"Note: {note}") for note in (*evaluation.notes, *gathered_notes(evaluation))),
-        Text(NOTICE, style="italic"),
-    )
+@dataclass(frozen=True)
+class EvaluationTable:
+    """What `rich.console.Console.print` lays out: the tables, the overall numbers, all notes."""
+
+    evaluation: Evaluation
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Give two tables where there is room for them, else three narrow ones."""
+        found = self.evaluation
+        yield Text(_headline(found), style="bold")
+        for place, metrics in enumerate(_WIDE if options.max_width >= _ROOM else _NARROW):
+            yield Text()
+            yield _table(found, metrics, support=place == 0)
+        yield Text()
+        lines = (*_overall(found), _DECISIONS[found.decision])
+        notes = (f"Note: {note}" for note in (*found.notes, *gathered_notes(found)))
+        yield from (Text(line) for line in (*lines, *notes))
+        yield Text(NOTICE, style="italic")
+
+
+def evaluation_table(evaluation: Evaluation) -> EvaluationTable:
+    """Lay out an evaluation for `rich.console.Console.print`."""
+    return EvaluationTable(evaluation)
 
 
 def gathered_notes(evaluation: Evaluation) -> list[str]:
     """Say each remark on an estimate once for each class, with the metrics that it is about."""
     about: dict[tuple[str, str], list[str]] = {}
     for each in evaluation.estimates:
+        # the classes without images have one note together
         absent = each.of in evaluation.classes and not evaluation.support[evaluation.classes.index(each.of)]
-        if each.note and not absent:  # classes without images have a note of their own
-            about.setdefault((each.of, each.note), []).append(TITLES[each.metric])
+        for remark in each.note.split(REMARKS) if each.note and not absent else ():
+            about.setdefault((each.of, remark), []).append(TITLES[each.metric])
     names = {MACRO: "mean of classes", ALL: "all images"}
     return [
         f"{names.get(of, readable(of))}: {note} ({', '.join(metrics)})."
