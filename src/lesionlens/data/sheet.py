@@ -22,10 +22,11 @@ def is_missing(cell: str) -> bool:
     return cell.casefold() in MISSING
 
 
-def read_sheet(path: Path) -> pd.DataFrame:
+def read_sheet(path: Path, *, fold_case: bool = False) -> pd.DataFrame:
     """Read a table as stripped text, one ``str`` column for each column of the file; empty cells are ``""``.
 
     CSV files are UTF-8, with or without a byte order mark; comma, semicolon or tab is found from the header.
+    ``fold_case`` writes the columns' names in lower case.
 
     Raises
     ------
@@ -37,6 +38,7 @@ def read_sheet(path: Path) -> pd.DataFrame:
     except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise DataError(f"{path} cannot be read as a table: {reason}") from error
+    frame.columns = frame.columns.str.lower() if fold_case else frame.columns
     if frame.empty:
         raise DataError(f"{path} has no rows below its header")
     twice = sorted(set(frame.columns[frame.columns.duplicated()]))
@@ -78,5 +80,7 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
         ) from error
     first = text.lstrip().partition("\n")[0]
     separator = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True
+    )
     return [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]

@@ -44,8 +44,7 @@ def read(path: Path, problems: Problems, *, classes: Sequence[str] | None = None
     DataError
         The file cannot be read or lacks a required column; ``classes`` repeat one.
     """
-    sheet = read_sheet(path)
-    sheet.columns = sheet.columns.str.lower()
+    sheet = read_sheet(path, fold_case=True)
     named = _required(sheet, _IMAGE_COLUMNS, path)
     label = _required(sheet, _LABEL_COLUMNS, path)
     _warn_of_slips(sheet, problems)

@@ -1,0 +1,44 @@
+"""Problems are counted by kind, shown by example, and raised in one message."""
+
+import pytest
+
+from lesionlens.data.problems import EXAMPLES, Problems
+from lesionlens.errors import DataError
+
+
+def test_nothing_noted_is_nothing_raised() -> None:
+    problems = Problems()
+    problems.error("kind", [])
+    problems.warn("other", iter(()))
+    problems.raise_errors("here")
+    assert problems.errors == problems.warnings == ()
+
+
+def test_warnings_alone_raise_nothing() -> None:
+    problems = Problems()
+    problems.warn("rows", ["a"], do="Go on.")
+    problems.raise_errors("here")
+    assert problems.warnings == ("rows: 1 (a). Go on.",)
+
+
+def test_counts_go_on_where_examples_stop() -> None:
+    problems = Problems()
+    problems.error("rows", (str(i) for i in range(1000)), do="Mend them.")
+    problems.error("rows", ["more"], do="Mend them.")
+    assert problems.errors == ("rows: 1,001 (0, 1, 2, 3, 4, …). Mend them.",)
+    assert EXAMPLES == 5
+
+
+def test_the_first_line_stands_alone_and_each_kind_has_its_own() -> None:
+    problems = Problems()
+    problems.error("a", ["1", "2"])
+    problems.warn("w", ["3"], do="Fine.")
+    problems.error("b", ["4"])
+    with pytest.raises(DataError) as caught:
+        problems.raise_errors("ham10000:/data")
+    assert str(caught.value).splitlines() == [
+        "ham10000:/data cannot be used: 3 errors of 2 kinds, and 1 warning",
+        "  error: a: 2 (1, 2).",
+        "  error: b: 1 (4).",
+        "  warning: w: 1 (3). Fine.",
+    ]
