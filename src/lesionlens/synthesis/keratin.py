@@ -36,7 +36,7 @@ def ridges(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     """Fissures and ridges like the surface of a brain, or fingerprint lines."""
     noise = fractal(rng, ground.size, scale=rng.uniform(14, 30) * ground.scale, octaves=3, gain=0.4)
     lines = smoothstep(-0.42, -0.02, -np.abs(noise)) * smoothstep(-0.05, 0.15, ground.field)
-    return Layer(lines > 0.5, melanin=np.float32(rng.uniform(0.2, 0.6)) * (lines - 0.35 * ground.cover))
+    return Layer(lines > 0.5, melanin=np.float32(rng.uniform(0.15, 0.42)) * (lines - 0.35 * ground.cover))
 
 
 def scale(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:

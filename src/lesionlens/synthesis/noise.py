@@ -98,9 +98,10 @@ def cells(rng: np.random.Generator, size: Size, *, spacing: float, jitter: float
 def bend(rng: np.random.Generator, field: Field, *, amount: float, scale: float) -> Field:
     """Move each place by about ``amount`` pixels, smoothly over ``scale`` pixels."""
     h, w = field.shape
-    y, x = np.mgrid[:h, :w].astype(np.float32)
-    x += fractal(rng, (h, w), scale=scale, octaves=2) * np.float32(amount)
-    y += fractal(rng, (h, w), scale=scale, octaves=2) * np.float32(amount)
+    x = fractal(rng, (h, w), scale=scale, octaves=2) * np.float32(amount)
+    y = fractal(rng, (h, w), scale=scale, octaves=2) * np.float32(amount)
+    x += np.arange(w, dtype=np.float32)
+    y += np.arange(h, dtype=np.float32)[:, None]
     return np.asarray(cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
 
 

@@ -32,8 +32,8 @@ def draw_outline(
     """Draw a shape: ``asymmetry`` gives lobes and length, ``irregularity`` a ragged border (all 0…1)."""
     lobes = []
     for _ in range(rng.poisson(2.4 * asymmetry)):
-        turn, far = rng.uniform(0, 2 * np.pi), rng.uniform(0.45, 0.95)
-        lobes.append((far * np.cos(turn), far * np.sin(turn), rng.uniform(0.35, 0.75)))
+        turn, far = rng.uniform(0, 2 * np.pi), rng.uniform(0.45, 0.9)
+        lobes.append((far * np.cos(turn), far * np.sin(turn), rng.uniform(0.3, 0.65)))
     return Outline(
         radius=radius,
         elongation=1 + abs(rng.normal(0, 0.16 + 0.25 * asymmetry)),
@@ -56,7 +56,8 @@ def paint_outline(outline: Outline, size: Size) -> Field:
     """Field that is one at the centre, zero at the border and negative outside, in radii; (h, w)."""
     rng = np.random.default_rng(outline.seed)
     half = (max(16, size[0] // 2), max(16, size[1] // 2))
-    y, x = np.mgrid[-MARGIN : MARGIN : half[0] * 1j, -MARGIN : MARGIN : half[1] * 1j].astype(np.float32)
+    side = np.linspace(-MARGIN, MARGIN, half[0], dtype=np.float32)
+    x, y = side[None], side[:, None]
     reach = np.hypot(x, y)
     c, s = np.float32(np.cos(outline.angle)), np.float32(np.sin(outline.angle))
     stretch = np.float32(np.sqrt(outline.elongation))
@@ -65,10 +66,14 @@ def paint_outline(outline: Outline, size: Size) -> Field:
     for lx, ly, wide in outline.lobes:
         field = np.maximum(field, wide - np.hypot(along - np.float32(lx), across - np.float32(ly)))
     unit = half[0] / (2 * MARGIN)
-    field += np.float32(outline.irregularity) * fractal(rng, half, scale=1.1 * unit, octaves=2)
+    coarse = fractal(rng, half, scale=1.1 * unit, octaves=3)
+    field += np.float32(outline.irregularity) * coarse
     field += np.float32(outline.roughness) * fractal(rng, half, scale=0.3 * unit, octaves=4, gain=0.62)
-    # the centre always belongs to the lesion, the canvas edge never
-    field = np.maximum(field, 0.45 - reach) - 2 * smoothstep(MARGIN - 0.4, MARGIN - 0.05, reach)
+    # the centre always belongs to the lesion, the canvas edge never; in between the end is ragged
+    field = np.maximum(field, 0.45 - reach) - smoothstep(
+        MARGIN - 0.65, MARGIN - 0.1, reach * (1 + 0.12 * coarse)
+    )
+    field -= 3 * smoothstep(MARGIN - 0.2, MARGIN - 0.03, reach)
     return np.asarray(cv2.resize(field, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 

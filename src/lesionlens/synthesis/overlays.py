@@ -120,12 +120,13 @@ def sticker(image: Field, rng: np.random.Generator, scale: float) -> Field:
 def dark_corners(image: Field, rng: np.random.Generator, _scale: float) -> Field:
     """Close the dermatoscope's round field of view: black corners with a soft edge."""
     h, w = _size(image)
-    y, x = np.mgrid[:h, :w].astype(np.float32)
+    y, x = np.arange(h, dtype=np.float32)[:, None], np.arange(w, dtype=np.float32)
     centre = np.array([w, h]) / 2 + rng.normal(0, 0.02, 2) * w
     reach = np.hypot(x - np.float32(centre[0]), y - np.float32(centre[1])) / np.float32(np.hypot(w, h) / 2)
     edge, soft = rng.uniform(0.78, 0.96), rng.choice([0.012, 0.04, 0.09])
     open_field = 1 - smoothstep(edge - soft, edge + soft, reach)
-    return np.asarray(image * (0.03 + 0.97 * open_field[..., None]), np.float32)
+    open_field = 0.03 + 0.97 * open_field
+    return np.asarray(cv2.multiply(image, cv2.merge([open_field] * 3)), np.float32)
 
 
 OVERLAYS: dict[str, Overlay] = {

@@ -87,6 +87,6 @@ def _vessels(rng: np.random.Generator, size: Size, scale: float) -> Field:
     """Net of telangiectases out of focus; (h, w)."""
     half = (size[0] // 2, size[1] // 2)
     net = cells(rng, half, spacing=rng.uniform(16, 30) * scale, jitter=1.0)
-    lines = bend(rng, blur(net.edges, rng.uniform(0.8, 1.6) * scale), amount=5 * scale, scale=22 * scale)
+    lines = bend(rng, blur(net.edges, rng.uniform(1.0, 2.0) * scale), amount=7 * scale, scale=22 * scale)
     lines *= smoothstep(-0.4, 1.3, fractal(rng, half, scale=60 * scale, octaves=3))
-    return np.asarray(cv2.resize(lines, size[::-1], interpolation=cv2.INTER_LINEAR) * 0.9, np.float32)
+    return np.asarray(cv2.resize(lines, size[::-1], interpolation=cv2.INTER_LINEAR) * 0.65, np.float32)
