@@ -124,11 +124,10 @@ def _check_file(status: os.stat_result) -> None:
 def _check_size(image: ImageFile.ImageFile) -> None:
     """Refuse before decoding what would not fit; a TIFF's tile may be far larger than its image."""
     tags = getattr(image, "tag_v2", {})
-    tile = int(tags.get(_TILE_WIDTH, 0)) * int(tags.get(_TILE_LENGTH, 0))
-    if max(image.width * image.height, tile) > MAX_PIXELS:
-        raise ValueError(
-            f"it says {image.width:,} × {image.height:,} pixels; at most {MAX_PIXELS:,} pixels are decoded"
-        )
+    tile = int(tags.get(_TILE_WIDTH, 0)), int(tags.get(_TILE_LENGTH, 0))
+    for width, height in (image.size, tile):
+        if width * height > MAX_PIXELS:
+            raise ValueError(f"it asks for {width:,} × {height:,} pixels; at most {MAX_PIXELS:,} are decoded")
 
 
 def _reason(error: BaseException) -> str:

@@ -1,0 +1,234 @@
+"""Every mode, orientation and limit of one file; what is left of damaged files is in test_damaged."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, TiffImagePlugin
+
+from lesionlens.data import images
+from lesionlens.data.images import MAX_PIXELS, probe, read_rgb
+from lesionlens.errors import ImageError
+
+RAMP = np.linspace(0, 255, 40 * 30).reshape(30, 40).astype(np.uint8)
+COLOUR = np.stack([RAMP, RAMP[::-1], np.full_like(RAMP, 90)], axis=-1)
+ORIENTATION = 274
+
+
+def _save(path: Path, image: Image.Image, **options: object) -> Path:
+    image.save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tiff", "webp"])
+def test_lossless_colour_comes_back_exactly(tmp_path: Path, suffix: str) -> None:
+    options = {"lossless": True} if suffix == "webp" else {}
+    path = _save(tmp_path / f"a.{suffix}", Image.fromarray(COLOUR), **options)
+    read = read_rgb(path)
+    np.testing.assert_array_equal(read, COLOUR)
+    assert (read.dtype, read.flags.c_contiguous, read.flags.writeable) == (np.uint8, True, True)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "tiff"])
+def test_grey_is_three_equal_channels(tmp_path: Path, suffix: str) -> None:
+    read = read_rgb(_save(tmp_path / f"a.{suffix}", Image.fromarray(RAMP)))
+    assert read.shape == (30, 40, 3)
+    np.testing.assert_array_equal(read[..., 0], read[..., 2])
+    np.testing.assert_allclose(read[..., 0], RAMP, atol=3)
+
+
+def test_sixteen_bits_are_scaled_by_their_range_not_clipped(tmp_path: Path) -> None:
+    deep = RAMP.astype(np.uint16) * 257
+    for suffix in ("png", "tiff"):
+        read = read_rgb(_save(tmp_path / f"a.{suffix}", Image.fromarray(deep)))
+        np.testing.assert_array_equal(read[..., 1], RAMP)
+    big_endian = Image.frombytes("I;16B", (40, 30), deep.astype(">u2").tobytes())
+    np.testing.assert_array_equal(read_rgb(_save(tmp_path / "b.tiff", big_endian))[..., 1], RAMP)
+
+
+def test_sixteen_bits_of_a_tiff_where_white_is_zero_are_inverted(tmp_path: Path) -> None:
+    deep = Image.fromarray((255 - RAMP).astype(np.uint16) * 257)
+    path = _save(tmp_path / "a.tiff", deep, tiffinfo={262: 0})
+    with Image.open(path) as stored:
+        assert stored.tag_v2[262] == 0
+    np.testing.assert_array_equal(read_rgb(path)[..., 0], RAMP)
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_samples_of_32_bits_have_no_range_and_are_refused(tmp_path: Path, mode: str) -> None:
+    path = _save(tmp_path / "a.tiff", Image.fromarray(RAMP).convert(mode))
+    with pytest.raises(ImageError, match="32 bits have no agreed range"):
+        read_rgb(path)
+
+
+def test_palette_and_one_bit(tmp_path: Path) -> None:
+    flat = np.zeros((8, 8, 3), np.uint8)
+    flat[:, 4:] = (200, 30, 40)
+    palette = Image.fromarray(flat).convert("P", palette=Image.Palette.ADAPTIVE)
+    np.testing.assert_array_equal(read_rgb(_save(tmp_path / "p.png", palette)), flat)
+    bits = Image.fromarray(flat[..., 0]).convert("1", dither=Image.Dither.NONE)
+    assert set(np.unique(read_rgb(_save(tmp_path / "1.png", bits)))) == {0, 255}
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_what_is_transparent_is_laid_on_white(tmp_path: Path, mode: str) -> None:
+    clear = Image.new(mode, (4, 2), 0)
+    clear.paste(Image.new(mode, (2, 2), (10, 255) if mode == "LA" else (10, 10, 10, 255)))
+    read = read_rgb(_save(tmp_path / "a.png", clear))
+    assert read[0, :, 0].tolist() == [10, 10, 255, 255]
+
+
+def test_transparent_palette_entries_are_laid_on_white(tmp_path: Path) -> None:
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([5, 5, 5, 9, 9, 9])
+    palette.putpixel((1, 0), 1)
+    for number, transparency in enumerate((1, bytes([255, 0]))):
+        path = _save(tmp_path / f"{number}.png", palette, transparency=transparency)
+        assert read_rgb(path)[0, :, 0].tolist() == [5, 255]
+
+
+def test_cmyk_is_converted_and_not_inverted(tmp_path: Path) -> None:
+    for suffix in ("jpg", "tiff"):
+        red = Image.new("RGB", (16, 16), (220, 20, 20)).convert("CMYK")
+        read = read_rgb(_save(tmp_path / f"a.{suffix}", red))
+        np.testing.assert_allclose(read[8, 8], (220, 20, 20), atol=8)
+
+
+UPRIGHT = {
+    1: lambda a: a,
+    2: np.fliplr,
+    3: lambda a: np.rot90(a, 2),
+    4: np.flipud,
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: np.rot90(a.transpose(1, 0, 2), 2),
+    8: np.rot90,
+}
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff", "webp", "jpg"])
+@pytest.mark.parametrize("orientation", sorted(UPRIGHT))
+def test_all_eight_orientations_are_set_upright(tmp_path: Path, suffix: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    options = {"lossless": True} if suffix == "webp" else {"quality": 100} if suffix == "jpg" else {}
+    path = _save(tmp_path / f"a.{suffix}", Image.fromarray(COLOUR), exif=exif, **options)
+    wanted = UPRIGHT[orientation](COLOUR)
+    read = read_rgb(path)
+    np.testing.assert_allclose(read, wanted, atol=12 if suffix == "jpg" else 0)
+    small = read_rgb(path, shorter_side=15)
+    assert small.shape == ((20, 15, 3) if wanted.shape[0] > wanted.shape[1] else (15, 20, 3))
+    assert small.flags.c_contiguous
+
+
+def test_damaged_exif_does_not_condemn_the_image(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.png", Image.fromarray(COLOUR), exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff")
+    np.testing.assert_array_equal(read_rgb(path), COLOUR)
+
+
+@pytest.mark.parametrize(("size", "target"), [((640, 480), 60), ((641, 481), 60), ((481, 641), 97)])
+def test_scaled_decoding_is_close_to_decoding_everything(
+    tmp_path: Path, size: tuple[int, int], target: int
+) -> None:
+    smooth = Image.fromarray(COLOUR).resize(size, Image.Resampling.BICUBIC)
+    jpeg = _save(tmp_path / "a.jpg", smooth, quality=95)
+    scaled = read_rgb(jpeg, shorter_side=target)
+    scale = target / min(size)
+    wanted = (round(size[0] * scale), round(size[1] * scale))
+    assert scaled.shape == (wanted[1], wanted[0], 3)
+    whole = Image.fromarray(read_rgb(jpeg)).resize(wanted, Image.Resampling.BILINEAR)
+    assert np.abs(scaled.astype(int) - np.asarray(whole)).mean() < 1.0
+
+
+def test_scaled_decoding_keeps_at_least_twice_the_target(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.jpg", Image.new("RGB", (640, 480)))
+    with Image.open(path) as image:
+        drafted = images._draft(image, 60)
+        assert drafted is not None
+        assert drafted.full == (640, 480)
+        assert image.size == (160, 120)
+
+
+def test_small_images_are_never_enlarged(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.png", Image.fromarray(COLOUR))
+    assert read_rgb(path, shorter_side=30).shape == read_rgb(path, shorter_side=500).shape == (30, 40, 3)
+    with pytest.raises(ValueError, match="must be 1 or more"):
+        read_rgb(path, shorter_side=0)
+
+
+def test_of_several_frames_the_first_counts(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (6, 6), colour) for colour in ("white", "black")]
+    for suffix in ("tiff", "png", "webp"):
+        path = _save(tmp_path / f"a.{suffix}", frames[0], save_all=True, append_images=frames[1:])
+        assert read_rgb(path).min() == 255
+
+
+def _bomb(path: Path, side: int) -> Path:
+    """Write a PNG of a few bytes that says it is side × side pixels."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(1000))
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    return path
+
+
+@pytest.mark.parametrize("side", [10_955, 30_000, 2**31 - 1])
+def test_bombs_are_refused_before_anything_is_decoded(
+    tmp_path: Path, side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert side**2 > MAX_PIXELS
+    monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("decoded"))
+    for reads in (probe, read_rgb):
+        with pytest.raises(ImageError, match=r"bomb\.png is not a usable image: .*pixels"):
+            reads(_bomb(tmp_path / "bomb.png", side))
+
+
+def test_a_tile_larger_than_its_image_is_refused(tmp_path: Path) -> None:
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    info[65000], info[65001] = 2**16, 2**16  # private tags, renamed below to tile width and length
+    path = _save(tmp_path / "a.tiff", Image.fromarray(COLOUR), tiffinfo=info)
+    content = path.read_bytes()
+    for private, tile in ((65000, 322), (65001, 323)):
+        content = content.replace(struct.pack("<HH", private, 4), struct.pack("<HH", tile, 4))
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match="it asks for 65,536 × 65,536 pixels"):
+        read_rgb(path)
+
+
+def test_files_over_the_limit_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _save(tmp_path / "a.png", Image.fromarray(COLOUR))
+    monkeypatch.setattr(images, "MAX_BYTES", 100)
+    with pytest.raises(ImageError, match="MiB are read"):
+        read_rgb(path)
+
+
+def test_each_reason_is_said_with_the_file(tmp_path: Path) -> None:
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.jpg").write_text("no image")
+    whole = _save(tmp_path / "whole.jpg", Image.fromarray(COLOUR)).read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[:-60])
+    _save(tmp_path / "a.gif", Image.fromarray(RAMP))
+    for name, reason in {
+        "empty.jpg": "the file is empty",
+        "text.jpg": "it is none of JPEG, PNG, TIFF, BMP, WEBP",
+        "cut.jpg": "truncated",
+        "a.gif": "it is none of JPEG",
+        "gone.jpg": "No such file",
+        ".": "a folder or a device",
+        "nul\0.jpg": "null byte",
+    }.items():
+        with pytest.raises(ImageError, match=reason) as caught:
+            read_rgb(tmp_path / name)
+        assert str(caught.value).startswith(str(tmp_path / name))
+
+
+def test_a_header_is_read_without_decoding(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.jpg", Image.fromarray(COLOUR))
+    path.write_bytes(path.read_bytes()[:-60])
+    assert probe(path) == ("JPEG", 40, 30)
