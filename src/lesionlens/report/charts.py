@@ -1,0 +1,122 @@
+"""What happened while learning, and how many images there are of each class, as figures."""
+
+import math
+from collections.abc import Mapping
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from lesionlens.evaluate.wording import readable
+
+# told apart by anyone and in black and white (Okabe and Ito 2008)
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
+PART_COLOURS = {"train": "#9CC4DE", "validation": "#E9A46A", "test": BLUE}
+_SMALL, _NORMAL = 7.0, 8.0  # points
+
+_LINES = {
+    "Loss": {"train_loss": ("training", GREY), "val_loss": ("validation", BLUE)},
+    "Validation metrics": {"val_auc": ("AUC", BLUE), "val_balanced_accuracy": ("balanced accuracy", ORANGE)},
+    "Learning rate": {"lr": ("learning rate", GREY)},
+}
+
+
+def learning_figure(log: pd.DataFrame, *, best: int | None = None) -> Figure:
+    """Draw loss, validation metrics and learning rate over the epochs.
+
+    Parameters
+    ----------
+    log
+        Columns ``epoch`` (from 1) and any of ``train_loss val_loss val_auc val_balanced_accuracy lr``.
+    best
+        Epoch to mark: the one whose weights were kept.
+    """
+    panels = {title: found for title, lines in _LINES.items() if (found := _present(log, lines))}
+    figure = Figure(figsize=(2.55 * max(1, len(panels)), 2.2), layout="constrained")
+    for number, (title, lines) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(1, len(panels), number)
+        for column, (name, colour) in lines.items():
+            marker = "o" if len(log) < 3 else "" axes.plot(log["epoch"], log[column], color=colour,
+            linewidth=1.4, marker=marker, markersize=3, label=name)
+        _dress(axes, title)
+        if best is not None:
+            axes.axvline(best, color=GREEN, linewidth=1, dashes=(3, 2), label="kept epoch")
+        axes.legend(fontsize=_SMALL, frameon=False)
+    return figure
+
+
+def alpha_figure(log: pd.DataFrame) -> Figure | None:
+    """Draw how each block's attention weight α went, a panel for each stage (Zhang et al. 2019, Fig. 7).
+
+    None where the log has no ``alpha/<layer>.<block>`` columns.
+    """
+    columns = [name for name in log if name.startswith("alpha/") and log[name].notna().any()]
+    if not columns:
+        return None
+    stages: dict[str, list[str]] = {}
+    for name in columns:
+        stages.setdefault(name.removeprefix("alpha/").split(".")[0], []).append(name)
+    across = min(4, len(stages))
+    down = math.ceil(len(stages) / across)
+    figure = Figure(figsize=(1.95 * across + 0.2, 2.2 * down), layout="constrained")
+    grid = figure.subplots(down, across, sharey=True, squeeze=False)
+    for axes in grid.flat[len(stages) :]:
+        axes.set_visible(False)
+    for axes, (stage, names) in zip(grid.flat, stages.items(), strict=False):
+        shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.8, len(names)))
+        for name, shade in zip(names, shades, strict=True):
+            block = name.rpartition(".")[2] marker = "o" if len(log) < 3 else "" axes.plot(log["epoch"],
+            log[name], color=shade, linewidth=1.3, marker=marker, markersize=3, label=block)
+        _dress(axes, stage.replace("layer", "stage "))
+        if len(names) > 1:
+            axes.legend(title="block", title_fontsize=_SMALL, fontsize=_SMALL, frameon=False, ncols=2)
+        axes.yaxis.get_offset_text().set_fontsize(_SMALL)
+    grid[0, 0].set_ylabel("α", fontsize=_NORMAL)
+    return figure
+
+
+def balance_figure(counts: Mapping[str, Mapping[str, int]]) -> Figure:
+    """Draw the images of each class, a bar for each part.
+
+    Parameters
+    ----------
+    counts
+        Part -> class -> images; the classes of the first part give the order.
+    """
+    parts = {part: found for part, found in counts.items() if found}
+    classes = list(dict.fromkeys(name for found in parts.values() for name in found))
+    figure = Figure(figsize=(6.6, 0.36 * len(classes) + 0.75), layout="constrained")
+    axes = figure.add_subplot()
+    left = np.zeros(len(classes))
+    for part, found in parts.items():
+        numbers = np.array([found.get(name, 0) for name in classes]) axes.barh(range(len(classes)), numbers,
+        left=left, color=PART_COLOURS.get(part, GREY), label=part, height=0.7) left += numbers
+    for place, total in enumerate(left):
+        axes.text(total + left.max() * 0.01, place, f"{total:,.0f}", va="center", fontsize=_SMALL)
+    axes.set_yticks(range(len(classes)), [readable(name) for name in classes], fontsize=_NORMAL)
+    axes.invert_yaxis()
+    axes.set_xlim(0, left.max() * 1.1 or 1)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.set_xlabel("images", fontsize=_NORMAL)
+    axes.tick_params(axis="x", labelsize=_SMALL)
+    axes.tick_params(axis="y", length=0)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.legend(fontsize=_SMALL, frameon=False, loc="lower right")
+    return figure
+
+
+def _present(log: pd.DataFrame, lines: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    return {column: style for column, style in lines.items() if column in log and log[column].notna().any()}
+
+
+def _dress(axes: Axes, title: str) -> None:
+    axes.set_title(title, fontsize=_NORMAL, loc="left")
+    axes.set_xlabel("epoch", fontsize=_SMALL)
+    axes.tick_params(labelsize=_SMALL)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.grid(color="#E6E6E6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,120 @@
+"""A run's folder as training leaves it, made without training."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image, ImageDraw
+
+from lesionlens.evaluate.evaluate import evaluate
+from lesionlens.evaluate.evaluation import write_evaluation
+from lesionlens.evaluate.prediction_table import Predictions
+from lesionlens.evaluate.predictions import write_predictions
+from lesionlens.report.gallery import choose, file_stem
+
+CLASSES = ("melanoma", "nevus", "basal_cell_carcinoma")
+MAPS = ("layer1", "layer2", "layer3", "layer4", "gradcam")
+RECIPE = {
+    "data": {"source": "ham10000:data/ham10000", "task": "all", "split": "grouped"},
+    "model": {"name": "arl_cnn14", "weights": "none", "input_size": [112, 112]},
+    "crops": {"train": "whole", "train_count": 1, "test": "multiscale", "test_count": 9},
+    "augment": {"rotation": 10.0, "zoom": 0.1, "horizontal_flip": 0.5, "brightness": 0.0},
+    "train": {"epochs": 12, "batch_size": 32, "optimizer": "sgd", "lr": 0.02, "schedule": "cosine"},
+}
+
+
+def predictions(
+    seed: int, n: int, classes: tuple[str, ...], *, first: int = 0, skill: float = 1.5
+) -> Predictions:
+    rng = np.random.default_rng(seed)
+    share = 1.0 / np.arange(1, len(classes) + 1)
+    truth = rng.choice(len(classes), n, p=share / share.sum())
+    logits = rng.normal(0, 1, (n, len(classes)))
+    logits[np.arange(n), truth] += skill
+    scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    ids = np.array([f"ISIC_{24306 + first + place:07d}" for place in range(n)])
+    lesions = np.array([f"HAM_{first + place - place % 3 // 2:07d}" for place in range(n)])
+    return Predictions(ids, lesions, np.array(classes)[truth], scores, classes)
+
+
+def draw(path: Path, seed: int, colour: str | None = None) -> None:
+    rng = np.random.default_rng(seed)
+    image = Image.new("RGB", (120, 90), (225, 175, 155))
+    x, y, r = rng.integers(40, 80), rng.integers(35, 55), rng.integers(15, 30)
+    ImageDraw.Draw(image).ellipse((x - r, y - r, x + r, y + r), fill=colour or (110, 65, 45))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+
+
+def write_log(path: Path, epochs: int, blocks: tuple[str, ...]) -> None:
+    t = np.arange(epochs)
+    log = {
+        "epoch": t, "step": 20 * (t + 1), "lr": 0.01 * (1 + np.cos(np.pi * t / max(1, epochs))),
+        "train_loss": 1.1 * np.exp(-t / 5) + 0.3, "val_loss": 1.0 * np.exp(-t / 4) + 0.5 + 0.01 * t,
+        "val_auc": 0.9 - 0.35 * np.exp(-t / 4) - 0.002 * np.maximum(0, t - 9),
+        "val_balanced_accuracy": 0.75 - 0.4 * np.exp(-t / 4), "seconds": np.full(epochs, 9.5),
+    }  # fmt: skip
+    for place, block in enumerate(blocks, start=1):
+        log[f"alpha/{block}"] = 0.001 + 2e-5 * place * (1 - np.exp(-t / 6))
+    pd.DataFrame(log).to_csv(path, index=False)
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Path]:
+    def make(
+        name: str = "arl-ham10000",
+        *,
+        classes: tuple[str, ...] = CLASSES,
+        parts: tuple[str, ...] = ("validation", "test"),
+        n: int = 120,
+        epochs: int = 12,
+        blocks: tuple[str, ...] = ("layer1.0", "layer2.0", "layer3.0", "layer4.0"),
+        status: str = "finished",
+        replicates: int = 50,
+    ) -> Path:
+        run = tmp_path / name
+        run.mkdir()
+        made = {part: predictions(k, n, classes, first=1000 * k) for k, part in enumerate(parts)}
+        counts = {
+            part: {c: int((found.label == c).sum()) for c in classes}
+            for part, found in {"train": predictions(9, 5 * n, classes), **made}.items()
+        }
+        (run / "recipe.yaml").write_text(yaml.safe_dump(RECIPE, sort_keys=False))
+        record = {
+            "name": name, "status": status, "command": f"lesionlens train arl/{name}", "seed": 7,
+            "started": "2026-01-02T03:04:05+00:00", "seconds": 754.2, "device": "CPU, 2 cores", "precision": "fp32",
+            "versions": {"python": "3.11.9", "torch": "2.15.0"}, "threads": 2, "peak_memory_gib": 2.31,
+            "data": {
+                "source": "ham10000:data/ham10000", "fingerprint": "ab12", "task": "all", "classes": list(classes),
+                "warnings": ["3 images have no age"], "split": "by lesion, stratified by class",
+                "parts": {
+                    part: {"images": sum(found.values()), "lesions": round(0.7 * sum(found.values())), "classes": found}
+                    for part, found in counts.items()
+                },
+            },
+            "model": {"name": "arl_cnn14", "parameters": 8020038, "paper": "Zhang et al. 2019, doi:10.1109/TMI.2019.2893944"},
+            "best": {"epoch": 9, "metric": "val_auc", "value": 0.8631}, "epochs_run": epochs, "stopped": "",
+        }  # fmt: skip
+        (run / "run.json").write_text(json.dumps(record))
+        if epochs:
+            write_log(run / "log.csv", epochs, blocks)
+        for part, found in made.items():
+            write_predictions(run / "predictions" / f"{part}.csv", found)
+            write_evaluation(run / "evaluation" / f"{part}.json", evaluate(found, replicates=replicates))
+        shown = made.get("test", made.get("validation"))
+        for k, case in enumerate(choose(shown) if shown else ()):
+            stem = file_stem(case.image_id)
+            draw(run / "maps" / f"{stem}.png", k)
+            for place, map_name in enumerate(MAPS):
+                draw(
+                    run / "maps" / f"{stem}.{map_name}.png",
+                    k,
+                    ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")[place],
+                )
+        return run
+
+    return make
