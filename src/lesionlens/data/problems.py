@@ -37,10 +37,11 @@ class Problems:
     >>> problems.warnings
     ('rows without an image: 2 (a, b). They are left out.',)
     >>> problems.error("labels that are not known", ["c 'wart'"], do="Correct them.")
-    >>> problems.raise_errors("table:mine.csv")
-    Traceback (most recent call last):
-    ...
-    lesionlens.errors.DataError: table:mine.csv cannot be used: 1 error of one kind, and 1 warning
+    >>> try:
+    ...     problems.raise_errors("table:mine.csv")
+    ... except DataError as error:
+    ...     print(error)
+    table:mine.csv cannot be used: 1 error of one kind, and 2 warnings
       error: labels that are not known: 1 (c 'wart'). Correct them.
       warning: rows without an image: 2 (a, b). They are left out.
     """
