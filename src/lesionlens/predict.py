@@ -1,7 +1,8 @@
 """A bundle and images to a file of predictions: the one way, for commands, reports and services alike."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from lesionlens.data.taxonomy import task
 from lesionlens.errors import DataError, ImageError
 from lesionlens.evaluate.prediction_table import Predictions
 from lesionlens.evaluate.predictions import write_predictions
-from lesionlens.models.bundle import Loaded, load_model
+from lesionlens.models.bundle import Card, Loaded, load_model
 from lesionlens.preprocessing import Preprocessing
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
@@ -130,23 +131,27 @@ def predict(
         The bundle or the images cannot be used, or the file cannot be written.
     """
     loaded = load_model(bundle, device=device)
-    wanted = subjects(images, classes=loaded.card.classes)
-    known = set(loaded.card.classes)
-    asked = str(loaded.card.trained_on.get("task", "all"))
-    labels = tuple(_asked(label, asked, known) for label in wanted.label)
-    wanted = Subjects(wanted.image_id, wanted.path, wanted.lesion_id, labels)
+    wanted = _as_asked(subjects(images, classes=loaded.card.classes), loaded.card)
     scored = score(loaded, wanted, batch_size=batch_size, progress=progress)
     if out is not None:
         write_predictions(out, scored.predictions)
     return scored
 
 
-def _asked(label: str, asked: str, known: set[str]) -> str:
-    """Translate a diagnosis into the model's classes: itself, or the rest of a task of one against the rest."""
-    if label == "" or label in known:
-        return label
-    rest = known - {asked}
-    return rest.pop() if asked != "all" and len(rest) == 1 else ""
+def _as_asked(wanted: Subjects, card: Card) -> Subjects:
+    """Translate labels into the model's classes: themselves, or the rest in a task of one against the rest."""
+    asked = str(card.trained_on.get("task", "all"))
+    rest = next(iter(set(card.classes) - {asked})) if asked in card.classes else ""
+    own = {"", *card.classes}
+    strange = sorted({label for label in wanted.label if label not in own})
+    if strange and not rest:
+        warnings.warn(
+            f"labels that the model has no class for are left empty: {', '.join(strange)}; "
+            f"its classes are {', '.join(card.classes)}",
+            stacklevel=3,
+        )
+    labels = tuple(label if label in own else rest for label in wanted.label)
+    return replace(wanted, label=labels)
 
 
 def _rows(source: str, classes: Sequence[str]) -> Iterator[tuple[str, Path, str, str]]:
@@ -159,20 +164,19 @@ def _rows(source: str, classes: Sequence[str]) -> Iterator[tuple[str, Path, str,
     elif path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
         yield path.stem, path, path.stem, ""
     else:
-        own = classes if source.startswith("table:") or path.is_file() else None
-        table = _own_table(source, own)
-        found = of_table(table)
+        found = of_table(_own_table(source, classes))
         yield from zip(found.image_id, found.path, found.lesion_id, found.label, strict=True)
 
 
-def _own_table(source: str, classes: Sequence[str] | None) -> LesionTable:
-    """Read a table; a label of one's own is known if the model knows it, a diagnosis always."""
+def _own_table(source: str, classes: Sequence[str]) -> LesionTable:
+    """Read a table whose labels are diagnoses, or else the model's own classes."""
     try:
         return load_table(source)
-    except DataError:
-        if not classes:
-            raise
-        return load_table(source, classes=classes)
+    except DataError as error:
+        try:
+            return load_table(source, classes=classes)
+        except DataError:
+            raise error from None
 
 
 def _batches(

@@ -49,7 +49,7 @@ def official(table: LesionTable, *, validation: float, seed: int) -> Split:
     DataError
         The data set names no parts.
     """
-    named = table.frame["part"].to_numpy(dtype=str)
+    named = table.frame["part"].to_numpy(dtype=object)
     if not (named == "train").any():
         raise DataError(
             f"{table.name} has no official training part; use data.split=grouped or data.split=FILE.csv"
@@ -72,7 +72,7 @@ def grouped(table: LesionTable, *, validation: float, test: float, seed: int) ->
     rest = np.flatnonzero(parts == "train")
     parts[rest[_held_out(table, rest, validation / (1 - test), seed)]] = "validation"
     how = f"{1 - validation - test:.0%} / {validation:.0%} / {test:.0%} by lesion, stratified by class (seed {seed})"
-    return _checked(table, parts.astype(str), how)
+    return _checked(table, parts, how)
 
 
 def from_file(table: LesionTable, file: Path, *, validation: str, test: str) -> Split:
@@ -98,7 +98,7 @@ def from_file(table: LesionTable, file: Path, *, validation: str, test: str) -> 
     without = [image for image in ids if image not in part]
     if without:
         raise DataError(f"{len(without)} images have no part in {file}, for example {', '.join(without[:5])}")
-    named = np.array([renamed.get(part[image], "train") for image in ids])
+    named = np.array([renamed.get(part[image], "train") for image in ids], dtype=object)
     return _checked(table, named, f"{file.name}: {validation!r} validates, {test!r} tests, the rest trains")
 
 
@@ -116,7 +116,7 @@ def _held_out(table: LesionTable, among: NDArray[np.int64], share: float, seed: 
     return held
 
 
-def _checked(table: LesionTable, named: NDArray[np.str_], how: str) -> Split:
+def _checked(table: LesionTable, named: NDArray[np.object_], how: str) -> Split:
     """Turn a part for each row into a split; say what a reader must not miss."""
     ids = table.frame["image_id"].to_numpy(dtype=str)
     parts = {part: tuple(ids[named == part].tolist()) for part in PARTS if (named == part).any()}

@@ -1,0 +1,38 @@
+"""A file is as it was or complete, whatever goes wrong in between."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from lesionlens.atomic import replacing, write_text
+from lesionlens.errors import RunError
+
+
+def test_writes_and_leaves_nothing_else(tmp_path: Path) -> None:
+    write_text(tmp_path / "new" / "a.txt", "first")
+    write_text(tmp_path / "new" / "a.txt", "zweiter ü")
+    assert (tmp_path / "new" / "a.txt").read_text(encoding="utf-8") == "zweiter ü"
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt(), ValueError()]
+)
+def test_a_failure_keeps_what_was_there(tmp_path: Path, error: BaseException) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("before")
+    with pytest.raises((RunError, KeyboardInterrupt, ValueError)) as caught, replacing(file) as part:
+        part.write_text("half")
+        raise error
+    assert file.read_text() == "before"
+    assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
+    if isinstance(error, OSError):
+        assert "No space left on device" in str(caught.value)
+        assert "What was written before is intact" in str(caught.value)
+
+
+def test_a_file_in_the_way_of_a_folder_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("")
+    with pytest.raises(RunError, match="cannot write"):
+        write_text(tmp_path / "a" / "b.txt", "")

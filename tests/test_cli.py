@@ -1,0 +1,139 @@
+"""The commands as a person types them: what they print, how they end, what they leave."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from lesionlens import cli
+from lesionlens.synthesis.dataset import synthesise
+
+WORDS = (
+    "data.shorter_side=80 model.backbone=test_resnet model.attention=arl model.input_size=64 train.epochs=1"
+)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """Type a command; give its exit code."""
+    monkeypatch.setattr(sys, "argv", ["lesionlens", *words])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    return int(left.value.code or 0)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder, with a store of its own; 100 columns, warnings shown as they are."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LESIONLENS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(cli, "_speak_plainly", lambda: None)
+    return tmp_path
+
+
+def test_the_whole_way(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Synthesise, check, train two steps, predict, evaluate, explain."""
+    synthesise(here / "ham", images=60, seed=1, size=(120, 160))
+    assert run(monkeypatch, "data", "check", "ham10000:ham") == 0
+    assert "melanoma" in capsys.readouterr().out
+    (here / "r.yaml").write_text("data: {source: 'ham10000:ham'}\nmodel: {}\n")
+    assert run(monkeypatch, "train", "r.yaml", *WORDS.split(), "--out", "run") == 0
+    said = capsys.readouterr().out
+    assert "test part" in said
+    assert "Research use only, not a medical device." in said
+    assert (here / "run" / "report.html").is_file()
+    images = "ham/HAM10000_images"
+    assert run(monkeypatch, "predict", "run", images, "-o", "p.csv") == 0
+    assert len(pd.read_csv("p.csv")) == 60
+    truth = pd.read_csv("ham/HAM10000_metadata.csv").rename(columns={"dx": "label"})
+    truth.to_csv("truth.csv", index=False)
+    assert run(monkeypatch, "evaluate", "p.csv", "--truth", "truth.csv", "-o", "e", "--replicates", "50") == 0
+    assert {"evaluation.json"} < {file.name for file in (here / "e").iterdir()}
+    first = sorted(Path(images).iterdir())[0]
+    assert run(monkeypatch, "explain", "run", str(first), "-o", "maps") == 0
+    drawn = {file.name.removeprefix(first.stem) for file in (here / "maps").iterdir()}
+    assert drawn == {".layer1.png", ".layer2.png", ".layer3.png", ".layer4.png", ".gradcam.png", ".panel.png"}
+
+
+def test_ones_own_images_with_a_table(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder and a CSV with labels of one's own, one file CMYK."""
+    synthesise(here / "ham", images=40, seed=2, size=(90, 120))
+    rows = []
+    for number, file in enumerate(sorted((here / "ham" / "HAM10000_images").iterdir())):
+        rows.append({"image": f"ham/HAM10000_images/{file.name}", "label": "odd" if number % 2 else "even"})
+    Image.open(rows[0]["image"]).convert("CMYK").save(rows[0]["image"])
+    pd.DataFrame(rows).to_csv("mine.csv", index=False)
+    (here / "r.yaml").write_text("data: {source: 'table:mine.csv', classes: [even, odd]}\nmodel: {}\n")
+    assert run(monkeypatch, "train", "r.yaml", *WORDS.split(), "--out", "run") == 0
+    assert list(pd.read_csv("run/predictions/test.csv").columns)[-2:] == ["p_even", "p_odd"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["train", "demo", "train.epoch=1"], 1, "did you mean 'train.epochs'"),
+        (["train", "dmeo"], 1, "did you mean 'demo'"),
+        (["train"], 2, "give a recipe"),
+        (["train", "--resume", "nothing"], 1, "no run's folder"),
+        (["data", "check", "ham1000:x"], 1, "did you mean 'ham10000'"),
+        (["data", "check", "ham10000:nowhere"], 1, "does not exist"),
+        (["predict", "nowhere", "x.jpg"], 1, "expected a folder with model.safetensors"),
+        (["evaluate", "nowhere.csv"], 1, "nowhere.csv"),
+        (["explain", "nowhere", "x.jpg"], 1, "no model in nowhere"),
+        (["trian"], 2, "train"),
+    ],
+)
+def test_an_error_is_a_readable_line(
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    code: int,
+    message: str,
+) -> None:
+    assert run(monkeypatch, *words) == code
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_debug_shows_where(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["lesionlens", "train", "dmeo", "--debug"])
+    with pytest.raises(cli.LesionLensError):
+        cli.main()
+
+
+def test_models_and_layouts_are_listed(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "models") == 0
+    assert "arl_cnn50" in (said := capsys.readouterr().out)
+    assert "23,512,146" in said
+    assert run(monkeypatch, "models", "--backbones", "mobilenetv2*") == 0
+    assert "mobilenetv2_100" in capsys.readouterr().out
+    assert run(monkeypatch, "data", "list") == 0
+    assert "isic2017" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [[], *([name] for name in ("demo", "data", "models", "train", "predict", "evaluate", "explain"))],
+)
+def test_help_loads_nothing_heavy(command: list[str]) -> None:
+    """Help is quick because it imports neither torch nor pandas nor matplotlib."""
+    look = (
+        "import sys; from lesionlens.cli import app; import typer.testing\n"
+        f"result = typer.testing.CliRunner().invoke(app, {[*command, '--help']!r})\n"
+        "heavy = {'torch', 'pandas', 'numpy', 'matplotlib', 'lightning', 'timm', 'rich'} & set(sys.modules)\n"
+        "print(result.exit_code, sorted(heavy))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", look], capture_output=True, text=True, check=True, env=os.environ
+    )
+    assert said.stdout.strip() == "0 []"
