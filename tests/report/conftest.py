@@ -17,6 +17,7 @@ from lesionlens.evaluate.predictions import write_predictions
 from lesionlens.report.gallery import choose, file_stem
 
 CLASSES = ("melanoma", "nevus", "basal_cell_carcinoma")
+PAPER = "Zhang et al. 2019, doi:10.1109/TMI.2019.2893944"
 MAPS = ("layer1", "layer2", "layer3", "layer4", "gradcam")
 RECIPE = {
     "data": {"source": "ham10000:data/ham10000", "task": "all", "split": "grouped"},
@@ -96,7 +97,7 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
                     for part, found in counts.items()
                 },
             },
-            "model": {"name": "arl_cnn14", "parameters": 8020038, "paper": "Zhang et al. 2019, doi:10.1109/TMI.2019.2893944"},
+            "model": {"name": "arl_cnn14", "parameters": 8020038, "paper": PAPER},
             "best": {"epoch": 9, "metric": "val_auc", "value": 0.8631}, "epochs_run": epochs, "stopped": "",
         }  # fmt: skip
         (run / "run.json").write_text(json.dumps(record))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -39,21 +40,24 @@ def learning_figure(log: pd.DataFrame, *, best: int | None = None) -> Figure:
     for number, (title, lines) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(1, len(panels), number)
         for column, (name, colour) in lines.items():
-            marker = "o" if len(log) < 3 else "" axes.plot(log["epoch"], log[column], color=colour,
-            linewidth=1.4, marker=marker, markersize=3, label=name)
+            axes.plot(log["epoch"], log[column], color=colour, label=name, **_line(log))
         _dress(axes, title)
         if best is not None:
-            axes.axvline(best, color=GREEN, linewidth=1, dashes=(3, 2), label="kept epoch")
-        axes.legend(fontsize=_SMALL, frameon=False)
+            axes.axvline(
+                best, color=GREEN, linewidth=1, dashes=(3, 2), label="kept epoch" if number == 1 else None
+            )
+        if number == 1 or len(lines) > 1:
+            axes.legend(fontsize=_SMALL, frameon=False)
     return figure
 
 
 def alpha_figure(log: pd.DataFrame) -> Figure | None:
     """Draw how each block's attention weight α went, a panel for each stage (Zhang et al. 2019, Fig. 7).
 
+    As in the paper each panel has its own axis: the stages differ by orders of magnitude.
     None where the log has no ``alpha/<layer>.<block>`` columns.
     """
-    columns = [name for name in log if name.startswith("alpha/") and log[name].notna().any()]
+    columns = [name for name in map(str, log) if name.startswith("alpha/") and log[name].notna().any()]
     if not columns:
         return None
     stages: dict[str, list[str]] = {}
@@ -61,15 +65,14 @@ def alpha_figure(log: pd.DataFrame) -> Figure | None:
         stages.setdefault(name.removeprefix("alpha/").split(".")[0], []).append(name)
     across = min(4, len(stages))
     down = math.ceil(len(stages) / across)
-    figure = Figure(figsize=(1.95 * across + 0.2, 2.2 * down), layout="constrained")
-    grid = figure.subplots(down, across, sharey=True, squeeze=False)
+    figure = Figure(figsize=(2.05 * across, 2.2 * down), layout="constrained")
+    grid = figure.subplots(down, across, squeeze=False)
     for axes in grid.flat[len(stages) :]:
         axes.set_visible(False)
     for axes, (stage, names) in zip(grid.flat, stages.items(), strict=False):
         shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.8, len(names)))
         for name, shade in zip(names, shades, strict=True):
-            block = name.rpartition(".")[2] marker = "o" if len(log) < 3 else "" axes.plot(log["epoch"],
-            log[name], color=shade, linewidth=1.3, marker=marker, markersize=3, label=block)
+            axes.plot(log["epoch"], log[name], color=shade, label=name.rpartition(".")[2], **_line(log))
         _dress(axes, stage.replace("layer", "stage "))
         if len(names) > 1:
             axes.legend(title="block", title_fontsize=_SMALL, fontsize=_SMALL, frameon=False, ncols=2)
@@ -88,12 +91,14 @@ def balance_figure(counts: Mapping[str, Mapping[str, int]]) -> Figure:
     """
     parts = {part: found for part, found in counts.items() if found}
     classes = list(dict.fromkeys(name for found in parts.values() for name in found))
-    figure = Figure(figsize=(6.6, 0.36 * len(classes) + 0.75), layout="constrained")
+    figure = Figure(figsize=(4.6, 0.3 * len(classes) + 0.75), layout="constrained")
     axes = figure.add_subplot()
     left = np.zeros(len(classes))
     for part, found in parts.items():
-        numbers = np.array([found.get(name, 0) for name in classes]) axes.barh(range(len(classes)), numbers,
-        left=left, color=PART_COLOURS.get(part, GREY), label=part, height=0.7) left += numbers
+        images = np.array([found.get(name, 0) for name in classes])
+        colour = PART_COLOURS.get(part, GREY)
+        axes.barh(range(len(classes)), images, left=left, color=colour, label=part, height=0.7)
+        left += images
     for place, total in enumerate(left):
         axes.text(total + left.max() * 0.01, place, f"{total:,.0f}", va="center", fontsize=_SMALL)
     axes.set_yticks(range(len(classes)), [readable(name) for name in classes], fontsize=_NORMAL)
@@ -106,6 +111,11 @@ def balance_figure(counts: Mapping[str, Mapping[str, int]]) -> Figure:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.legend(fontsize=_SMALL, frameon=False, loc="lower right")
     return figure
+
+
+def _line(log: pd.DataFrame) -> dict[str, Any]:
+    """Style of a curve: one or two epochs are dots, as no line would be seen."""
+    return {"linewidth": 1.4, "marker": "o" if len(log) < 3 else "", "markersize": 3}
 
 
 def _present(log: pd.DataFrame, lines: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:

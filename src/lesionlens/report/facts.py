@@ -1,5 +1,6 @@
 """What was run, in the words of a methods section."""
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,7 @@ from lesionlens.evaluate.wording import readable
 from lesionlens.report.reading import Run
 
 Fact = tuple[str, str]
+OPTIMISERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
 
 
 def facts(run: Run) -> tuple[Fact, ...]:
@@ -24,8 +26,9 @@ def _model(run: Run) -> Iterator[Fact]:
     yield "Published in", with_link(str(recorded.get("paper") or ""))
     if recorded.get("parameters"):
         yield "Parameters", f"{recorded['parameters']:,}"
-    yield "First weights", {"none": "random", "imagenet": "ImageNet"}.get(asked.get("weights"),
-    asked.get("weights", "")) if asked.get("input_size"):
+    first = str(asked.get("weights") or "")
+    yield "First weights", {"none": "random", "imagenet": "ImageNet"}.get(first, first)
+    if asked.get("input_size"):
         yield "Input", " × ".join(map(str, asked["input_size"])) + " pixels"
     crops = run.recipe.get("crops", {})
     if crops:
@@ -36,21 +39,33 @@ def _model(run: Run) -> Iterator[Fact]:
 def _learning(run: Run) -> Iterator[Fact]:
     asked = run.recipe.get("train", {})
     if "optimizer" in asked:
-        yield "Optimiser", (
-            f"{str(asked['optimizer']).upper() if asked['optimizer'] == 'sgd' else asked['optimizer']}, "
-            f"learning rate {asked.get('lr')} ({asked.get('schedule', 'constant')}), batch {asked.get('batch_size')}, "
-            f"weight decay {asked.get('weight_decay', 0)}"
+        yield (
+            "Optimiser",
+            (
+                f"{OPTIMISERS.get(asked['optimizer'], asked['optimizer'])}, learning rate {asked.get('lr')} "
+                f"({asked.get('schedule', 'constant')}), batch {asked.get('batch_size')}, "
+                f"weight decay {asked.get('weight_decay') or 'none'}"
+            ),
         )
     power = asked.get("class_weight_power")
-    weighted = "loss not weighted" if power is None else f"loss weighted by (N / N of class) to the power {power}"
+    weighted = (
+        "loss not weighted" if power is None else f"loss weighted by (N / N of class) to the power {power}"
+    )
     if asked:
         yield "Class balance", f"{asked.get('sampling', 'shuffle')} sampling, {weighted}"
-    best, ran = run.record.get("best") or {}, len(run.log) if run.log is not None else 0
-    if ran:
-        yield "Epochs", f"{ran} of {asked.get('epochs', '?')}" + (f"; {run.record['stopped']}" if
-        run.record.get("stopped") else "")
+    if run.log is not None:
+        stopped = run.record.get("stopped")
+        yield (
+            "Epochs",
+            f"{len(run.log)} of {asked.get('epochs', '?')}" + (f"; stopped: {stopped}" if stopped else ""),
+        )
     if run.kept_epoch is not None:
-        yield "Kept epoch", f"{run.kept_epoch}, by {best.get('metric')} = {best.get('value'):.4g}"
+        best = run.record["best"]
+        metric = str(best.get("metric")).replace("val_", "validation ").replace("auc", "AUC")
+        yield (
+            "Kept epoch",
+            f"{run.kept_epoch}, with {readable(metric)} {float(best.get('value', math.nan)):.3f}",
+        )
 
 
 def _computing(run: Run) -> Iterator[Fact]:
@@ -63,9 +78,8 @@ def _computing(run: Run) -> Iterator[Fact]:
         yield "Time", _duration(float(record["seconds"]))
     if record.get("peak_memory_gib"):
         yield "Peak memory", f"{record['peak_memory_gib']:.1f} GiB"
-    yield "Started", str(record.get("started", ""))
+    yield "Started", str(record.get("started", ""))[:16].replace("T", ", ")
     yield "Versions", ", ".join(f"{name} {which}" for name, which in record.get("versions", {}).items())
-    yield "Command", str(record.get("command", ""))
 
 
 def _composed(asked: dict[str, Any]) -> str:

@@ -50,8 +50,8 @@ def number(estimate: Estimate) -> Number:
 
 
 def headlines(evaluation: Evaluation) -> tuple[Headline, ...]:
-    """Choose the numbers for the first look: two over all classes, two for melanoma where it is a class."""
-    return (*_overall(evaluation), *_melanoma(evaluation))
+    """Choose the numbers for the first look: two over all classes, two of melanoma or the class asked about."""
+    return (*_overall(evaluation), *_one_class(evaluation))
 
 
 def _overall(evaluation: Evaluation) -> Iterator[Headline]:
@@ -68,35 +68,42 @@ def _overall(evaluation: Evaluation) -> Iterator[Headline]:
         yield Headline(
             "Balanced accuracy",
             number(balanced),
-            f"Of each class, on average {100 * balanced.value:.0f} in 100 images have their own class's score on top. "
+            f"Of each class, on average {100 * balanced.value:.0f} in 100 images have their class on top. "
             f"Guessing gives {100 / max(1, seen):.0f}.",
         )
 
 
-def _melanoma(evaluation: Evaluation) -> Iterator[Headline]:
-    if "melanoma" not in evaluation.classes:
+def _one_class(evaluation: Evaluation) -> Iterator[Headline]:
+    name = _of_interest(evaluation)
+    if name is None:
         return
-    found = evaluation.estimate("sensitivity", "melanoma")
-    spared = evaluation.estimate("specificity", "melanoma")
-    place = evaluation.classes.index("melanoma")
-    of, others = evaluation.support[place], evaluation.images - evaluation.support[place]
-    means = (
-        "melanoma as the class with the largest score"
-        if evaluation.decision == "argmax"
-        else "a score above 0.5"
-    )
+    found, spared = evaluation.estimate("sensitivity", name), evaluation.estimate("specificity", name)
+    of = evaluation.support[evaluation.classes.index(name)]
+    others, what = evaluation.images - of, readable(name)
+    largest = evaluation.decision == "argmax"
     if not math.isnan(found.value):
+        means = (
+            f"have {what} as the class with the largest score" if largest else "have a score above 0.5 for it"
+        )
         yield Headline(
-            "Sensitivity for melanoma",
+            f"Sensitivity, {what}",
             number(found),
-            f"{round(found.value * of)} of {of} images labelled melanoma have {means}.",
+            f"{round(found.value * of)} of {of} images labelled {what} {means}.",
         )
     if not math.isnan(spared.value):
+        means = "have another class on top" if largest else f"have no score above 0.5 for {what}"
         yield Headline(
-            "Specificity for melanoma",
+            f"Specificity, {what}",
             number(spared),
-            f"{round(spared.value * others)} of {others} other images do not.",
+            f"{round(spared.value * others)} of {others} images of other classes {means}.",
         )
+
+
+def _of_interest(evaluation: Evaluation) -> str | None:
+    """Melanoma, or the class that is asked about where there are two."""
+    if "melanoma" in evaluation.classes:
+        return "melanoma"
+    return evaluation.classes[1] if len(evaluation.classes) == 2 else None
 
 
 def rows(evaluation: Evaluation) -> tuple[Row, ...]:

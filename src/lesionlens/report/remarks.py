@@ -70,8 +70,9 @@ def _numbers(evaluation: Evaluation) -> Iterator[Remark]:
         if lesions < FEW_LESIONS
     ]
     if few:
-        yield Remark("Few lesions of some classes.", f"{', '.join(few)}: take their numbers as a rough
-        guide.")
+        yield Remark(
+            "Few lesions of some classes.", f"{', '.join(few)}: take their numbers as a rough guide."
+        )
     auc = evaluation.estimate("auc", "macro")
     if auc.low <= 0.5 <= auc.high:
         yield Remark("Not shown to be better than chance.", "The interval of the mean AUC includes 0.5.")
@@ -86,4 +87,3 @@ def _numbers(evaluation: Evaluation) -> Iterator[Remark]:
 def _training(run: Run) -> Iterator[Remark]:
     if run.log is not None and run.kept_epoch == len(run.log) > 1 and run.record.get("status") in COMPLETE:
         yield Remark("The last epoch was the best.", "More epochs may give a better model.")
-
