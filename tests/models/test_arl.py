@@ -8,7 +8,15 @@ from lesionlens.errors import ModelError
 from lesionlens.models.arl import ARL, INITIAL_ALPHA
 from lesionlens.models.create import create_model
 
-FAMILY = ["resnet18", "resnet26d", "resnext50_32x4d", "seresnet50", "wide_resnet50_2", "ecaresnet26t", "test_resnet"]
+FAMILY = [
+    "resnet18",
+    "resnet26d",
+    "resnext50_32x4d",
+    "seresnet50",
+    "wide_resnet50_2",
+    "ecaresnet26t",
+    "test_resnet",
+]
 
 
 @pytest.mark.parametrize("name", FAMILY)
@@ -43,7 +51,9 @@ def test_spatial_maps_are_distributions() -> None:
         torch.testing.assert_close(values.sum(dim=(1, 2)), torch.ones(2))
 
 
-@pytest.mark.parametrize("name", ["res2net50_26w_4s", "convnext_tiny", "vit_tiny_patch16_224", "mobilenetv2_100"])
+@pytest.mark.parametrize(
+    "name", ["res2net50_26w_4s", "convnext_tiny", "vit_tiny_patch16_224", "mobilenetv2_100"]
+)
 def test_a_backbone_without_such_blocks_is_refused_with_examples(name: str) -> None:
     with pytest.raises(ModelError, match=r"x \+ F\(x\).*resnet50"):
         create_model(backbone=name, attention="arl", num_classes=2)

@@ -24,7 +24,8 @@ def check(
     from lesionlens.data.summary import summary
 
     console = Console()
-    console.print(summary(load_table(source, classes=classes, decode=not headers_only)))
+    table = load_table(source, classes=classes, decode=not headers_only)
+    console.print(summary(table), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command("list")
