@@ -1,0 +1,146 @@
+import json
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from lesionlens.errors import RunError
+from lesionlens.evaluate.evaluation import read_evaluation
+from lesionlens.report.build import build_report
+from lesionlens.report.numbers import COLUMNS
+
+
+class Page(HTMLParser):
+    """What a browser would load, and the text that it would show."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.sources: list[tuple[str, str, str]] = []
+        self.words: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in {"src", "srcset", "href", "xlink:href", "data", "poster", "action"}:
+                self.sources.append((tag, name, value or ""))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def test_page_loads_nothing(make_run) -> None:
+    path = build_report(make_run())
+    page = Page(path)
+    assert "img" in page.tags
+    assert "svg" in page.tags
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    for tag, _, value in page.sources:
+        links = ("#", "https://doi.org/") if tag == "a" else ("#", "data:image/")
+        assert value.startswith(links), (tag, value[:60])
+    html = path.read_text()
+    assert "@import" not in html
+    assert "@font-face" not in html
+    assert not re.search(r"url\((?!#)", html)
+    assert path.stat().st_size < 3_000_000
+
+
+def test_says_research_use_and_never_diagnosis_of_a_result(make_run) -> None:
+    text = Page(build_report(make_run())).text
+    assert text.count("Research use only, not a medical device.") == 2
+    assert "are no diagnosis" in text
+    assert text.lower().count("diagnos") == 1
+
+
+def test_numbers_on_the_page_are_those_of_the_evaluation(make_run) -> None:
+    run = make_run()
+    page = Page(build_report(run))
+    evaluation = read_evaluation(run / "evaluation" / "test.json")
+    for each in evaluation.estimates:
+        if math.isnan(each.value) or (each.metric not in COLUMNS and each.of != "all"):
+            continue
+        assert f"{each.value:.3f}" in page.text, each
+        assert f"{each.low:.3f}–{each.high:.3f}" in page.text, each
+    found = evaluation.confusion[0][0]
+    assert f"{found} of {evaluation.support[0]} images labelled melanoma" in page.text
+    assert "of the test part, which had no say in training" in page.text
+
+
+def test_same_folder_gives_the_same_page(make_run) -> None:
+    run = make_run()
+    first = build_report(run).read_bytes()
+    assert build_report(run).read_bytes() == first
+
+
+def test_names_from_data_are_escaped(make_run) -> None:
+    bad = "<script>alert(1)</script>"
+    run = make_run(classes=("melanoma", bad))
+    record = json.loads((run / "run.json").read_text())
+    record["data"]["source"] = f"table:{bad}.csv"
+    record["data"]["warnings"] = [bad]
+    record["model"]["paper"] = f'{bad} doi:10.1/x"onclick="alert(1)'
+    (run / "run.json").write_text(json.dumps(record))
+    page = Page(build_report(run))
+    assert "script" not in page.tags
+    assert page.text.count("<script>") > 3
+    assert ("a", "href", "https://doi.org/10.1/x&#34;onclick=&#34;alert(1)") not in page.sources
+    assert all("onclick" not in value for _, _, value in page.sources)
+
+
+def test_run_that_has_just_begun(make_run) -> None:
+    run = make_run(parts=(), epochs=0, status="running")
+    text = Page(build_report(run)).text
+    assert "This run is not finished (status: running)" in text
+    assert "Nothing has been measured yet" in text
+    assert "No epoch is complete yet" in text
+    assert "There are no predictions yet" in text
+    assert "There is no test part" in text
+
+
+def test_recipe_alone_is_enough_and_an_empty_folder_is_not(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"neither run\.json nor recipe\.yaml"):
+        build_report(tmp_path)
+    (tmp_path / "recipe.yaml").write_text("model: {name: arl_cnn14}\n")
+    assert "arl_cnn14" in Page(build_report(tmp_path)).text
+
+
+def test_damaged_files_are_named_not_crashed_on(make_run) -> None:
+    run = make_run()
+    (run / "log.csv").write_bytes(b"\xff\xfe\x00\x01")
+    (run / "evaluation" / "test.json").write_text("{")
+    (run / "maps" / next(path.name for path in sorted((run / "maps").iterdir()))).write_bytes(b"no picture")
+    text = Page(build_report(run)).text
+    assert "log.csv cannot be read" in text
+    assert "evaluation/test.json cannot be read" in text
+    assert "of the validation part" in text
+
+
+def test_validation_alone_is_said_loudly(make_run) -> None:
+    text = Page(build_report(make_run(parts=("validation",), n=40, blocks=()))).text
+    assert "The reported images also chose the checkpoint." in text
+    assert "This network has no attention weights" in text
+    assert "The intervals are wide." in text
+
+
+def test_pictures_that_are_missing_are_said(make_run) -> None:
+    run = make_run()
+    for path in (run / "maps").iterdir():
+        path.unlink()
+    page = Page(build_report(run))
+    assert "The run's folder holds no picture of this image." in page.text
+    assert "img" not in page.tags
+
+
+def test_report_does_not_load_torch() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, lesionlens.report.build; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

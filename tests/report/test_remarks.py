@@ -1,0 +1,119 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from lesionlens.evaluate.prediction_table import Predictions
+from lesionlens.evaluate.predictions import read_predictions, write_predictions
+from lesionlens.report.charts import alpha_figure, balance_figure, learning_figure
+from lesionlens.report.facts import facts
+from lesionlens.report.gallery import Case
+from lesionlens.report.pictures import BUDGET, shown
+from lesionlens.report.reading import read_run
+from lesionlens.report.remarks import remarks
+from lesionlens.report.svg import inline
+
+
+def titles(run: Path) -> list[str]:
+    return [each.title for each in remarks(read_run(run))]
+
+
+def change(run: Path, **facts: object) -> None:
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, **facts}))
+
+
+def test_sound_run_has_no_remark_on_its_making(make_run) -> None:
+    found = titles(make_run(n=300))
+    assert not [each for each in found if "split" in each or "checkpoint" in each or "finished" in each]
+
+
+def test_few_lesions_are_named_with_their_number(make_run) -> None:
+    run = read_run(make_run(n=30))
+    few = next(each for each in remarks(run) if each.title == "Few lesions of some classes.")
+    lesions = dict(zip(run.evaluations["test"].classes, run.evaluations["test"].lesion_support, strict=True))
+    for name, number in lesions.items():
+        assert (f"{name.replace('_', ' ')} ({number})" in few.text) == (number < 10)
+
+
+def test_lesion_in_two_parts_is_found_from_the_predictions(make_run) -> None:
+    run = make_run()
+    found = read_predictions(run / "predictions" / "test.csv")
+    lesion = found.lesion_id.copy()
+    lesion[:2] = read_predictions(run / "predictions" / "validation.csv").lesion_id[0]
+    write_predictions(
+        run / "predictions" / "test.csv",
+        Predictions(found.image_id, lesion, found.label, found.scores, found.classes),
+    )
+    assert "1 lesions are in both the validation and the test part." in titles(run)
+
+
+def test_remarks_of_the_split_and_statement_of_the_data_are_shown(make_run) -> None:
+    run = make_run()
+    data = json.loads((run / "run.json").read_text())["data"]
+    change(run, data={**data, "remarks": ["3 lesions leak"], "statement": "Synthetic images."})
+    texts = [each.text for each in remarks(read_run(run))]
+    assert texts[:2] == ["Synthetic images.", "3 lesions leak"]
+
+
+def test_kept_epoch_counts_from_one_whatever_the_log_counts_from(make_run) -> None:
+    run = make_run()  # best is number 9 of a log that begins with 0
+    assert read_run(run).kept_epoch == 10
+    log = pd.read_csv(run / "log.csv")
+    log.assign(epoch=log["epoch"] + 1).to_csv(run / "log.csv", index=False)
+    assert read_run(run).kept_epoch == 9
+    change(run, best={"epoch": 12, "metric": "val_auc", "value": 0.9})
+    assert "The last epoch was the best." in titles(run)
+
+
+def test_facts_hold_what_a_colleague_asks_first(make_run) -> None:
+    found = dict(facts(read_run(make_run())))
+    assert found["Parameters"] == "8,020,038"
+    assert found["Crops"] == "the whole frame in training, 9 multiscale in use"
+    assert found["Kept epoch"] == "10, with validation AUC 0.863"
+    assert found["Time"] == "13 min"
+    assert found["Augmentation"] == "rotation 10, zoom 0.1, horizontal flip 0.5"
+
+
+def test_alpha_curves_have_a_panel_for_each_stage(make_run) -> None:
+    blocks = ("layer1.0", "layer1.1", "layer4.0")
+    log = read_run(make_run(blocks=blocks)).log
+    figure = alpha_figure(log)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["stage 1", "stage 4"]
+    np.testing.assert_allclose(figure.axes[0].lines[1].get_ydata(), log["alpha/layer1.1"])
+    assert alpha_figure(log[["epoch", "lr"]]) is None
+
+
+def test_learning_curves_leave_out_what_was_not_logged() -> None:
+    log = pd.DataFrame({"epoch": [1, 2], "train_loss": [1.0, 0.5], "val_auc": [np.nan, np.nan]})
+    assert len(learning_figure(log).axes) == 1
+    assert not learning_figure(log[["epoch"]]).axes
+
+
+def test_balance_bars_add_up() -> None:
+    axes = balance_figure({"train": {"a": 3, "b": 4}, "test": {"b": 5}}).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["3", "9"]
+
+
+def test_ids_of_two_figures_on_a_page_differ() -> None:
+    figure = balance_figure({"train": {"a": 3}})
+    first, second = (set(str(inline(figure, name=name)).split('id="')[1:]) for name in ("one", "two"))
+    ids = [{each.split('"')[0] for each in found} for found in (first, second)]
+    assert ids[0]
+    assert not ids[0] & ids[1]
+
+
+def test_pictures_shrink_until_they_fit(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    cases = [Case(f"i{n}", "a", "a", 0.9) for n in range(24)]
+    for case in cases:
+        noise = Image.fromarray(rng.integers(0, 255, (240, 320, 3), dtype=np.uint8))  # compresses worst
+        for name in ("", ".gradcam", ".layer1", ".other"):
+            noise.save(tmp_path / f"{case.image_id}{name}.png", compress_level=0)
+    ids = np.array([case.image_id for case in cases])
+    predictions = Predictions(ids, ids, np.full(24, "a"), np.tile([0.9, 0.1], (24, 1)), ("a", "b"))
+    found = shown(cases, tmp_path, predictions)
+    assert sum(len(tile.uri) for each in found for tile in each.tiles) <= BUDGET
+    assert [tile.title for tile in found[0].tiles] == ["image", "attention, stage 1", "Grad-CAM", "other"]
