@@ -8,6 +8,12 @@ import numpy.typing as npt
 
 from lesionlens.synthesis.noise import Field, blur, smoothstep
 
+_BALANCES = (  # lowest and highest gains in red, green, blue
+    ((0.92, 0.90, 0.92), (0.99, 1.0, 1.06)),
+    ((0.98, 0.80, 0.78), (1.04, 0.92, 0.92)),
+    ((0.97, 0.86, 0.74), (1.03, 0.95, 0.84)),
+)
+_SHARES = (0.62, 0.24, 0.14)
 _HEADROOM = 0.8  # light up to 1 / 0.8 is told apart before the shoulder
 
 
@@ -30,16 +36,15 @@ class Camera:
 
 
 def draw_camera(rng: np.random.Generator) -> Camera:
-    """Draw the settings: half the cameras are pink and saturated, half neutral to bluish."""
-    pink = rng.random() < 0.45
-    low, high = ((0.99, 0.84, 0.78), (1.03, 0.97, 0.98)) if pink else ((0.88, 0.88, 0.86), (1.0, 1.0, 1.08))
+    """Draw the settings: most cameras are neutral to lilac, some pink, some orange."""
+    low, high = _BALANCES[rng.choice(len(_BALANCES), p=_SHARES)]
     return Camera(
         gains=tuple(float(g) for g in rng.uniform(low, high)),  # type: ignore[arg-type]  # three of them
         exposure=rng.uniform(0.94, 1.14),
         contrast=rng.uniform(0.9, 1.15),
-        saturation=rng.uniform(0.85, 1.12) if pink else rng.uniform(0.65, 1.1),
+        saturation=rng.uniform(0.7, 1.1),
         softness=rng.choice([0.0, 0.6, 1.0, 1.6], p=[0.25, 0.4, 0.25, 0.1]),
-        noise=rng.uniform(1.2, 4.0),
+        noise=rng.uniform(0.6, 2.4),
         vignette=rng.beta(1.5, 3) * 0.45,
         slope=(float(rng.normal(0, 0.045)), float(rng.normal(0, 0.045))),
         quality=int(rng.integers(84, 95)),
@@ -69,8 +74,7 @@ def shoot(camera: Camera, image: Field, *, scale: float) -> npt.NDArray[np.uint8
     )
     h, w = image.shape[:2]
     # sensor noise is a little wider than a pixel, because colour is interpolated
-    grain = rng.standard_normal((h * 2 // 3, w * 2 // 3), dtype=np.float32) * np.float32(camera.noise / 170)
-    grain = np.asarray(cv2.resize(grain, (w, h)), np.float32)
+    grain = blur(rng.standard_normal((h, w), dtype=np.float32), 0.6) * np.float32(camera.noise / 120)
     raw = cv2.convertScaleAbs(cv2.add(image, cv2.merge([grain, grain, grain])), alpha=_HEADROOM * 255)
     return np.asarray(cv2.LUT(raw, _TONES), np.uint8)
 

@@ -17,15 +17,15 @@ CODES = ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc")
 RANGES: dict[str, dict[str, tuple[float, float]]] = {
     # melanin, blood, deep: optical density; halo: redness round it; size: radius in pixels of 450; others 0…1
     "melanin": {
-        "mel": (0.4, 1.7), "nv": (0.25, 1.15), "bcc": (0.0, 0.3), "akiec": (0.05, 0.4), "bkl": (0.2, 1.0),
-        "df": (0.12, 0.45), "vasc": (0.0, 0.1),
+        "mel": (0.45, 1.7), "nv": (0.3, 1.2), "bcc": (0.0, 0.25), "akiec": (0.05, 0.4), "bkl": (0.15, 0.95),
+        "df": (0.12, 0.42), "vasc": (0.0, 0.1),
     },
     "blood": {
-        "mel": (0.0, 0.25), "nv": (0.0, 0.25), "bcc": (0.0, 0.22), "akiec": (0.02, 0.2), "bkl": (0.0, 0.2),
-        "df": (0.05, 0.3), "vasc": (0.25, 0.65),
+        "mel": (0.0, 0.18), "nv": (0.0, 0.12), "bcc": (0.0, 0.22), "akiec": (0.02, 0.2), "bkl": (0.0, 0.1),
+        "df": (0.03, 0.22), "vasc": (0.1, 0.45),
     },
     "deep": {
-        "mel": (0.0, 0.6), "nv": (0.0, 0.12), "bcc": (0.0, 0.2), "akiec": (0.0, 0.05), "bkl": (0.0, 0.25),
+        "mel": (0.0, 0.6), "nv": (0.0, 0.12), "bcc": (0.0, 0.2), "akiec": (0.0, 0.1), "bkl": (0.0, 0.4),
         "df": (0.0, 0.12), "vasc": (0.0, 0.2),
     },
     "halo": {
@@ -41,11 +41,11 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
         "df": (0.1, 0.4), "vasc": (0.05, 0.3),
     },
     "softness": {
-        "mel": (0.12, 0.5), "nv": (0.18, 0.6), "bcc": (0.4, 0.9), "akiec": (0.5, 1.0), "bkl": (0.08, 0.3),
+        "mel": (0.12, 0.5), "nv": (0.18, 0.6), "bcc": (0.4, 0.9), "akiec": (0.8, 1.3), "bkl": (0.08, 0.45),
         "df": (0.5, 0.95), "vasc": (0.04, 0.18),
     },
     "variegation": {
-        "mel": (0.5, 1.0), "nv": (0.1, 0.5), "bcc": (0.4, 0.9), "akiec": (0.6, 1.0), "bkl": (0.2, 0.7),
+        "mel": (0.5, 1.0), "nv": (0.1, 0.5), "bcc": (0.4, 0.9), "akiec": (0.8, 1.1), "bkl": (0.2, 0.9),
         "df": (0.1, 0.4), "vasc": (0.1, 0.4),
     },
     "disorder": {
@@ -68,7 +68,7 @@ PRESENCE: dict[str, dict[str, float]] = {
     "milia": {"bkl": 0.6, "bcc": 0.05, "mel": 0.04, "nv": 0.03},
     "comedo": {"bkl": 0.5, "nv": 0.02},
     "ridges": {"bkl": 0.5, "akiec": 0.05},
-    "scale": {"akiec": 0.6, "bcc": 0.2, "bkl": 0.1, "mel": 0.03},
+    "scale": {"akiec": 0.6, "bcc": 0.2, "bkl": 0.25, "mel": 0.03},
     "scar": {"df": 0.85, "bcc": 0.12, "mel": 0.05},
     "arborising": {"bcc": 0.75, "mel": 0.04, "akiec": 0.06},
     "lacunae": {"vasc": 0.95},

@@ -3,7 +3,7 @@
 import numpy as np
 
 from lesionlens.synthesis.ground import Ground
-from lesionlens.synthesis.noise import blur, fractal, smoothstep, streaked
+from lesionlens.synthesis.noise import Field, blur, fractal, smoothstep, threads
 from lesionlens.synthesis.pigment import Layer
 from lesionlens.synthesis.strokes import Sheet
 
@@ -33,32 +33,40 @@ def comedo(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
 
 
 def ridges(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
-    """Fissures and ridges like the surface of a brain, or fingerprint lines."""
-    noise = fractal(rng, ground.size, scale=rng.uniform(14, 30) * ground.scale, octaves=3, gain=0.4)
-    lines = smoothstep(-0.42, -0.02, -np.abs(noise)) * smoothstep(-0.05, 0.15, ground.field)
-    return Layer(lines > 0.5, melanin=np.float32(rng.uniform(0.15, 0.42)) * (lines - 0.35 * ground.cover))
+    """Fissures and ridges like the surface of a brain under a waxy haze, with strands of keratin."""
+    k, inside = ground.scale, smoothstep(-0.05, 0.15, ground.field)
+    lines = inside * threads(rng, ground.size, scale=rng.uniform(14, 34) * k, width=rng.uniform(0.25, 0.5))
+    waxy = fractal(rng, ground.size, scale=0.6 * ground.radius, octaves=5, gain=0.6)
+    haze = np.float32(rng.uniform(0, 0.2)) * ground.cover * (1 + 0.5 * waxy)
+    dark = np.float32(rng.uniform(0.15, 0.42)) * (lines - 0.35 * ground.cover)
+    return Layer(lines > 0.5, melanin=dark, white=haze + strands(ground, rng))
 
 
 def scale(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
-    """White to yellow scale and crust lying on the surface."""
+    """White to yellow scale, crust and bright strands lying on the surface."""
     k = ground.scale
-    area = ground.patch(rng, share=rng.uniform(0.15, 0.45), coarse=0.9, rim=0.0)
-    flakes = fractal(rng, ground.size, scale=13 * k, octaves=4, gain=0.75)
-    flakes = smoothstep(0.5, 1.7, flakes) * area
+    area = ground.patch(rng, share=rng.uniform(0.1, 0.35), coarse=0.7, rim=0.0)
+    flakes = fractal(rng, ground.size, scale=11 * k, octaves=4, gain=0.75)
+    flakes = smoothstep(0.5, 2.2, flakes) * area
     crust = smoothstep(0.7, 2.0, fractal(rng, ground.size, scale=20 * k, octaves=3)) * area
-    return Layer(flakes + crust > 0.3, melanin=0.3 * crust, white=0.55 * flakes)
+    white = 0.6 * flakes + strands(ground, rng)
+    return Layer(flakes + crust > 0.3, melanin=0.35 * crust, white=white)
 
 
 def scar(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
-    """White scar-like centre, drawn out into shiny white lines."""
-    k = ground.scale
-    noise = fractal(rng, ground.size, scale=0.5 * ground.radius, octaves=4)
-    edge = rng.uniform(0.1, 0.4)
+    """White scar-like centre with a ragged end and shiny strands."""
+    noise = fractal(rng, ground.size, scale=0.5 * ground.radius, octaves=5, gain=0.65)
+    edge = rng.uniform(0.1, 0.5)
     calm = blur(ground.field, 0.12 * ground.radius + 1)
-    heart = smoothstep(edge, edge + 0.65, calm + 0.12 * noise)
-    turn = rng.uniform(0, np.pi)
-    lines = streaked(rng, ground.size, length=26 * k, width=2.2 * k, angle=turn)
-    lines = np.maximum(lines, streaked(rng, ground.size, length=22 * k, width=2.2 * k, angle=turn + 1.4))
-    shine = smoothstep(0.6, 2.4, lines) * smoothstep(0.2, 0.7, ground.field)
-    white = heart * rng.uniform(0.3, 0.6) * (1 + 0.15 * noise) + rng.uniform(0.1, 0.4) * shine
+    heart = smoothstep(edge, edge + 0.75, calm + 0.16 * noise)
+    white = heart * rng.uniform(0.15, 0.5) * (1 + 0.25 * noise) + strands(ground, rng)
     return Layer(heart > 0.4, melanin=-0.3 * heart, blood=-0.12 * heart, white=np.asarray(white, np.float32))
+
+
+def strands(ground: Ground, rng: np.random.Generator) -> Field:
+    """Fine bright strands where keratin or collagen reflects the lamp, in patches; (h, w)."""
+    k = ground.scale
+    lines = threads(rng, ground.size, scale=rng.uniform(10, 20) * k, width=0.22)
+    where = smoothstep(0.3, 1.6, fractal(rng, ground.size, scale=0.4 * ground.radius, octaves=4))
+    bright = np.float32(rng.uniform(0.1, 0.6))
+    return bright * lines * where * smoothstep(0.0, 0.3, ground.field)

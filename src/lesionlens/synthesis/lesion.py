@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from lesionlens.synthesis.diagnoses import Criteria, draw_criteria
 from lesionlens.synthesis.ground import Ground
-from lesionlens.synthesis.noise import Field, Mask, Size, fractal, smoothstep, streaked
+from lesionlens.synthesis.noise import Field, Mask, Size, fractal, smoothstep
 from lesionlens.synthesis.outline import Outline, canvas_size, cover_of, draw_outline, mask_of, paint_outline
 from lesionlens.synthesis.pigment import BLOOD, DEEP, MELANIN, add, blank
 from lesionlens.synthesis.skin import Skin, draw_skin
@@ -82,10 +82,16 @@ def _paint_body(pigments: Field, ground: Ground, criteria: Criteria, rng: np.ran
     patches = fractal(rng, size, scale=1.1 * radius, octaves=3)
     v = criteria.variegation
     depth = 0.7 + 0.35 * smoothstep(0, 0.8, ground.field)
-    body = ground.cover * np.maximum(depth * (1 + (0.12 + 0.16 * v) * uneven + 0.42 * v * patches), 0.12)
+    # uneven lesions have gaps through which skin shows
+    gaps = 1 - np.float32(0.8 * v * v) * smoothstep(
+        -0.3, 1.3, fractal(rng, size, scale=0.5 * radius, octaves=5)
+    )
+    body = (
+        gaps * ground.cover * np.maximum(depth * (1 + (0.12 + 0.16 * v) * uneven + 0.42 * v * patches), 0.12)
+    )
     pigments[..., MELANIN] += np.float32(criteria.melanin) * body
     pigments[..., BLOOD] += (
-        np.float32(criteria.blood) * ground.cover * (1 + 0.18 * uneven - 0.3 * v * patches)
+        np.float32(criteria.blood) * gaps * ground.cover * (1 + 0.18 * uneven - 0.3 * v * patches)
     )
     other = smoothstep(-0.2, 1.5, fractal(rng, size, scale=0.9 * radius, octaves=4))
     pigments[..., DEEP] += np.float32(criteria.deep) * ground.cover * other
@@ -94,7 +100,7 @@ def _paint_body(pigments: Field, ground: Ground, criteria: Criteria, rng: np.ran
 
 
 def _texture(rng: np.random.Generator, size: Size, radius: float, scale: float) -> Field:
-    """Granular unevenness with a grain along the skin lines; (h, w), about unit deviation."""
-    grain = streaked(rng, size, length=16 * scale, width=4 * scale, angle=rng.uniform(0, np.pi))
-    rough = fractal(rng, size, scale=0.45 * radius, octaves=6, gain=0.8)
-    return np.asarray(0.85 * rough + 0.3 * grain, np.float32)
+    """Granular unevenness without direction; (h, w), about unit deviation."""
+    grain = fractal(rng, size, scale=8 * scale, octaves=2, gain=0.7)
+    rough = fractal(rng, size, scale=0.45 * radius, octaves=5, gain=0.75)
+    return np.asarray(0.85 * rough + 0.4 * grain, np.float32)

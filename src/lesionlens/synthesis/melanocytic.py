@@ -12,17 +12,17 @@ def network(ground: Ground, rng: np.random.Generator, disorder: float) -> Layer:
     """Brown honeycomb; ``disorder`` 0 even and fading at the border, 1 patchy, wide, ending abruptly."""
     k = ground.scale
     mesh = cells(
-        rng, ground.size, spacing=rng.uniform(7.5, 11 + 4 * disorder) * k, jitter=0.45 + 0.5 * disorder
+        rng, ground.size, spacing=rng.uniform(6, 7.5 + 2.5 * disorder) * k, jitter=0.75 + 0.25 * disorder
     )
-    thick = rng.uniform(0.75, 1.0 + 0.5 * disorder) * k
+    thick = rng.uniform(0.8, 1.0 + 0.4 * disorder) * k
     lines = blur(mesh.edges, thick)
     lines *= np.float32(1 / max(1e-3, float(np.percentile(lines[::5, ::5], 97))))
-    lines = bend(rng, np.minimum(lines, 1.3), amount=1.3 * k, scale=16 * k)
+    lines = bend(rng, np.minimum(lines, 1.2), amount=1.6 * k, scale=11 * k)
     fade = smoothstep(-0.12, 0.45 - 0.38 * disorder, ground.field)
-    noise = fractal(rng, ground.size, scale=0.7 * ground.radius, octaves=4)
-    local = smoothstep(-1.6 + 1.2 * disorder, 0.4 + 0.5 * disorder, noise) * fade
-    amount = np.float32(rng.uniform(0.45, 0.85) * (1 + 0.35 * disorder))
-    return Layer(local > 0.3, melanin=amount * local * (lines - 0.42))
+    noise = fractal(rng, ground.size, scale=0.5 * ground.radius, octaves=5, gain=0.6)
+    local = smoothstep(-1.4 + 1.0 * disorder, 0.8 + 0.4 * disorder, noise) * fade
+    amount = np.float32(rng.uniform(0.3, 0.6) * (1 + 0.35 * disorder))
+    return Layer(local > 0.3, melanin=amount * local * (lines - 0.3))
 
 
 def globules(ground: Ground, rng: np.random.Generator, disorder: float) -> Layer:

@@ -1,4 +1,4 @@
-"""Random fields that look grown: fractal noise, streaks and cells, all cheap enough for every image."""
+"""Random fields that look grown: fractal noise, threads and cells, all cheap enough for every image."""
 
 from typing import NamedTuple
 
@@ -64,17 +64,12 @@ def fractal(
     return np.asarray(_enlarge(field, size) * np.float32(1 / np.sqrt(power)), np.float32)
 
 
-def streaked(rng: np.random.Generator, size: Size, *, length: float, width: float, angle: float) -> Field:
-    """Noise drawn out along ``angle`` (radians): grains of ``length`` by ``width`` pixels."""
-    h, w = size
-    reach = float(np.hypot(h, w))
-    grid = rng.standard_normal((int(reach / width) + 4, int(reach / length) + 4), dtype=np.float32)
-    c, s = np.cos(angle), np.sin(angle)
-    # maps each pixel of the result to a place on the grid
-    matrix = np.array([[c / length, s / length, 0.0], [-s / width, c / width, 0.0]])
-    matrix[:, 2] = np.array([grid.shape[1] / 2, grid.shape[0] / 2]) - matrix[:, :2] @ [w / 2, h / 2]
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(grid, matrix, (w, h), flags=flags, borderMode=cv2.BORDER_REFLECT))
+def threads(rng: np.random.Generator, size: Size, *, scale: float, width: float) -> Field:
+    """Thin lines that wander and branch, where a noise crosses zero; (h, w) in 0…1.
+
+    ``scale`` pixels lie between neighbouring lines; ``width`` is a share of that, and varies along a line.
+    """
+    return smoothstep(-width, 0, -np.abs(fractal(rng, size, scale=scale, octaves=4, gain=0.55)))
 
 
 def cells(rng: np.random.Generator, size: Size, *, spacing: float, jitter: float) -> Cells:
@@ -107,7 +102,7 @@ def bend(rng: np.random.Generator, field: Field, *, amount: float, scale: float)
 
 def _grains(rng: np.random.Generator, size: Size, step: float) -> Field:
     """One octave: unit noise, a grain every ``step`` pixels; coarse grains are rounded off."""
-    fine = 0.5 if step > 6 else 1.0
+    fine = 0.5 if step > 3 else 1.0
     grid = (max(3, round(size[0] / (fine * step))), max(3, round(size[1] / (fine * step))))
     noise = rng.standard_normal(grid, dtype=np.float32)
     # white noise on a coarse grid would show the grid as squares; 3.54 brings the deviation back to one

@@ -1,15 +1,16 @@
-"""Skin around a lesion: tone on the Fitzpatrick scale, mottling, furrows, vessels, freckles, pores."""
+"""Skin around a lesion: tone on the Fitzpatrick scale, mottling, furrows, vessels, freckles, pores, specks."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from lesionlens.synthesis.noise import Field, Size, bend, blur, cells, fractal, smoothstep, streaked
-from lesionlens.synthesis.pigment import BLOOD, MELANIN, WHITE, blank
+from lesionlens.synthesis.noise import Field, Size, bend, blur, cells, fractal, smoothstep, threads
+from lesionlens.synthesis.pigment import BLOOD, DEEP, MELANIN, WHITE, blank
+from lesionlens.synthesis.strokes import Sheet
 
 TONES = ("I", "II", "III", "IV", "V", "VI")
-TONE_SHARES = (0.22, 0.36, 0.22, 0.10, 0.06, 0.04)
+TONE_SHARES = (0.26, 0.38, 0.22, 0.08, 0.04, 0.02)
 _TONE_DEPTH = (0.0, 0.05, 0.16, 0.34, 0.62, 0.95)
 _TONE_ABSORPTION = np.array([0.62, 0.85, 1.0])  # melanin of the whole epidermis: browner than a lesion's
 
@@ -25,30 +26,30 @@ class Skin:
     blood: float
     mottling: float
     furrows: float
-    furrow_angle: float
     vessels: float
     freckles: float
     pores: float
+    specks: float
 
 
 def draw_skin(rng: np.random.Generator, *, sun: float) -> Skin:
     """Draw skin; ``sun`` (0…1) is damage by sun: vessels, freckles, mottling."""
     tone = int(rng.choice(len(TONES), p=TONE_SHARES))
-    pale_base = rng.uniform((0.90, 0.75, 0.77), (0.97, 0.85, 0.89))
+    pale_base = rng.uniform((0.90, 0.76, 0.78), (0.96, 0.86, 0.89))
     base = pale_base * np.exp(-_TONE_DEPTH[tone] * _TONE_ABSORPTION)
     pale = max(0.0, 1 - tone / 4)
     return Skin(
         tone=TONES[tone],
         base=(float(base[0]), float(base[1]), float(base[2])),
-        warmth=rng.uniform(0.9, 1.5),
+        warmth=rng.uniform(0.8, 1.25),
         melanin=rng.uniform(0.0, 0.09) + 0.2 * _TONE_DEPTH[tone],
-        blood=rng.beta(1.4, 2.8) * 0.26 * (0.4 + 0.6 * pale),
+        blood=rng.beta(1.4, 2.8) * 0.2 * (0.4 + 0.6 * pale),
         mottling=rng.uniform(0.25, 0.7) + 0.6 * sun,
         furrows=rng.beta(1.5, 2.5),
-        furrow_angle=rng.uniform(0, np.pi),
         vessels=pale * (sun * rng.uniform(0.2, 1.0) if rng.random() < 0.35 + 0.5 * sun else 0.0),
         freckles=sun * rng.uniform(0.2, 1) if rng.random() < 0.2 + 0.6 * sun else 0.0,
-        pores=rng.uniform(0.3, 1) if rng.random() < 0.12 + 0.2 * sun else 0.0,
+        pores=rng.uniform(0.3, 1) if rng.random() < 0.15 + 0.2 * sun else 0.0,
+        specks=rng.random() if rng.random() < 0.3 + 0.4 * sun else 0.0,
     )
 
 
@@ -56,37 +57,58 @@ def paint_skin(skin: Skin, size: Size, *, seed: int, scale: float = 1.0) -> Fiel
     """Pigments of the skin alone; (h, w, 4). ``scale`` is image height / 450."""
     rng = np.random.default_rng(seed)
     pigments = blank(size)
-    wide = fractal(rng, size, scale=190 * scale, octaves=6, gain=0.62)
-    fine = fractal(rng, size, scale=40 * scale, octaves=5, gain=0.82)
-    grain = _furrows(skin, rng, size, scale)
-    amount = np.float32(0.038 * skin.mottling)
-    pigments[..., MELANIN] = skin.melanin * (1 + 0.1 * wide) + amount * (0.4 * fine + 0.5 * wide) + grain
-    pigments[..., BLOOD] = skin.blood * (1 + 0.12 * fine) + amount * (fine - 0.3 * wide) + 0.6 * grain
+    wide = fractal(rng, size, scale=210 * scale, octaves=5, gain=0.6)
+    fine = fractal(rng, size, scale=26 * scale, octaves=4, gain=0.7)
+    lines = np.float32(0.05 * skin.furrows) * _furrows(rng, size, scale)
+    amount = np.float32(0.03 * skin.mottling)
+    pigments[..., MELANIN] = skin.melanin * (1 + 0.1 * wide) + amount * (0.5 * fine + 0.6 * wide) + lines
+    pigments[..., BLOOD] = skin.blood * (1 + 0.12 * fine) + amount * (0.7 * fine - 0.4 * wide) + lines
     if skin.vessels > 0:
-        pigments[..., BLOOD] += skin.vessels * _vessels(rng, size, scale)
+        pigments[..., BLOOD] += np.float32(0.3 * skin.vessels) * _vessels(rng, size, scale)
     if skin.freckles > 0:
-        patches = fractal(rng, size, scale=60 * scale, octaves=6, gain=0.78)
-        pigments[..., MELANIN] += np.float32(0.55 * skin.freckles) * smoothstep(0.5, 2.2, patches)
+        _add_freckles(pigments, skin.freckles, rng, scale)
     if skin.pores > 0:
-        lattice = cells(rng, size, spacing=rng.uniform(17, 30) * scale, jitter=0.8)
-        dots = smoothstep(-3.2 * scale, -1.0 * scale, -lattice.distance) * lattice.each(rng, 0.2, 1.0)
-        pigments[..., MELANIN] += np.float32(0.16 * skin.pores) * dots
-        pigments[..., WHITE] += np.float32(0.08 * skin.pores) * dots
+        lattice = cells(rng, size, spacing=rng.uniform(17, 30) * scale, jitter=0.9)
+        dots = smoothstep(-2.8 * scale, -0.6 * scale, -lattice.distance) * lattice.each(rng, 0.0, 1.0)
+        pigments[..., MELANIN] += np.float32(0.12 * skin.pores) * dots
+        pigments[..., WHITE] += np.float32(0.06 * skin.pores) * dots
+    if skin.specks > 0:
+        pigments[..., WHITE] += _specks(skin.specks, rng, size, scale)
     return pigments
 
 
-def _furrows(skin: Skin, rng: np.random.Generator, size: Size, scale: float) -> Field:
-    """Criss-cross of skin lines, finer and fainter across the main direction; (h, w)."""
-    turn = skin.furrow_angle
-    grain = streaked(rng, size, length=42 * scale, width=3.2 * scale, angle=turn)
-    grain += 0.7 * streaked(rng, size, length=24 * scale, width=2.6 * scale, angle=turn + 1.1)
-    return np.asarray(np.float32(0.006 + 0.03 * skin.furrows) * grain, np.float32)
+def _furrows(rng: np.random.Generator, size: Size, scale: float) -> Field:
+    """Polygons of skin lines, here and there, out of focus; (h, w)."""
+    half = (size[0] // 2, size[1] // 2)
+    mesh = cells(rng, half, spacing=rng.uniform(7, 13) * scale, jitter=0.9)
+    lines = bend(rng, blur(mesh.edges, 0.9 * scale), amount=1.2 * scale, scale=9 * scale)
+    lines *= smoothstep(-0.8, 1.6, fractal(rng, half, scale=45 * scale, octaves=3))
+    return np.asarray(cv2.resize(lines, size[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _vessels(rng: np.random.Generator, size: Size, scale: float) -> Field:
-    """Net of telangiectases out of focus; (h, w)."""
+    """Telangiectases out of focus, winding and branching in patches; (h, w)."""
     half = (size[0] // 2, size[1] // 2)
-    net = cells(rng, half, spacing=rng.uniform(16, 30) * scale, jitter=1.0)
-    lines = bend(rng, blur(net.edges, rng.uniform(1.0, 2.0) * scale), amount=7 * scale, scale=22 * scale)
-    lines *= smoothstep(-0.4, 1.3, fractal(rng, half, scale=60 * scale, octaves=3))
-    return np.asarray(cv2.resize(lines, size[::-1], interpolation=cv2.INTER_LINEAR) * 0.65, np.float32)
+    lines = threads(rng, half, scale=rng.uniform(18, 34) * scale, width=rng.uniform(0.14, 0.26))
+    lines = blur(lines, rng.uniform(0.4, 1.2) * scale)
+    lines *= smoothstep(-0.2, 1.5, fractal(rng, half, scale=50 * scale, octaves=3))
+    return np.asarray(cv2.resize(lines, size[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _add_freckles(pigments: Field, amount: float, rng: np.random.Generator, scale: float) -> None:
+    """Lentigines of sun-damaged skin: blurred brown to grey-brown patches of any size."""
+    size = (pigments.shape[0], pigments.shape[1])
+    patches = smoothstep(
+        0.2, 2.4, fractal(rng, size, scale=rng.uniform(40, 110) * scale, octaves=6, gain=0.7)
+    )
+    pigments[..., MELANIN] += np.float32(0.6 * amount) * patches
+    pigments[..., DEEP] += np.float32(rng.uniform(0, 0.16) * amount) * patches
+
+
+def _specks(amount: float, rng: np.random.Generator, size: Size, scale: float) -> Field:
+    """Tiny white glints of scale on the surface; (h, w)."""
+    sheet = Sheet(size)
+    places = rng.random((int(90 * amount), 2)) * size[::-1]
+    for x, y in places:
+        sheet.dots([(x, y, rng.gamma(2, 0.4) * scale)], strength=rng.uniform(0.2, 0.9))
+    return 0.5 * blur(sheet.field(), 0.6 * scale)

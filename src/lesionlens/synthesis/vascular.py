@@ -40,37 +40,48 @@ def _branch(
 
 
 def lacunae(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
-    """Red to purple lagoons, sharply bordered, parted by paler septa."""
-    k, sheet = ground.scale, Sheet(ground.size)
-    mean = float(np.clip(rng.uniform(0.1, 0.28) * ground.radius, 4 * k, 24 * k))
-    for x, y in ground.place(rng, int(np.clip(5 * (ground.radius / mean) ** 2, 30, 420)), low=0.02, high=2):
+    """Red, purple or clotted black lagoons, round and sharply bordered, parted by whitish septa."""
+    k = ground.scale
+    red, clot = Sheet(ground.size), Sheet(ground.size)
+    mean = float(np.clip(rng.uniform(0.12, 0.34) * ground.radius, 4 * k, 26 * k))
+    dark = rng.choice([0.0, 0.15, 0.6], p=[0.5, 0.3, 0.2])
+    for x, y in ground.place(rng, int(np.clip(2.6 * (ground.radius / mean) ** 2, 12, 160)), low=0.05, high=2):
         radius = mean * rng.gamma(9, 1 / 9)
-        axes, turn = (radius, radius * rng.uniform(0.65, 1)), rng.uniform(0, np.pi)
-        gap = (axes[0] + 1.3 * k, axes[1] + 1.3 * k)
-        sheet.ellipse(x, y, gap, turn, 0.3)
-        sheet.ellipse(x, y, axes, turn, rng.uniform(0.7, 1))
-    amount = blur(sheet.field(), 1.1 * k) * np.float32(rng.uniform(0.5, 1.2))
-    amount = bend(rng, amount, amount=0.2 * mean, scale=2 * mean)
-    amount *= smoothstep(-0.06, 0.1, ground.field)
-    purple = np.float32(rng.choice([0.0, 0.2, 0.9], p=[0.5, 0.3, 0.2]))
-    haze = smoothstep(0.3, 1.6, fractal(rng, ground.size, scale=0.8 * ground.radius, octaves=3))
-    return Layer(amount > 0.2, blood=amount, deep=purple * amount, white=0.22 * haze * ground.cover)
+        axes, turn = (radius, radius * rng.uniform(0.7, 1)), rng.uniform(0, np.pi)
+        gap = (axes[0] + 1.6 * k, axes[1] + 1.6 * k)
+        for sheet in (red, clot):
+            sheet.ellipse(x, y, gap, turn, 0)
+        red.ellipse(x, y, axes, turn, rng.uniform(0.55, 1))
+        if rng.random() < dark:
+            clot.ellipse(x, y, axes, turn, rng.uniform(0.3, 1))
+    inside = smoothstep(-0.06, 0.1, ground.field)
+    wave = rng.integers(2**32)
+    full, clotted = (
+        bend(np.random.default_rng(wave), blur(sheet.field(), k), amount=0.15 * mean, scale=2 * mean) * inside
+        for sheet in (red, clot)
+    )
+    amount = np.float32(rng.uniform(0.7, 1.4)) * full
+    purple = np.float32(rng.uniform(0.0, 0.35))
+    septa = np.float32(rng.uniform(0.05, 0.3)) * inside * (1 - smoothstep(0.1, 0.5, full))
+    return Layer(
+        full > 0.2, melanin=0.6 * clotted, blood=amount, deep=purple * amount + 1.3 * clotted, white=septa
+    )
 
 
 def strawberry(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     """Red pseudo-network round pale follicles with yellowish plugs."""
     k = ground.scale
-    lattice = cells(rng, ground.size, spacing=rng.uniform(12, 19) * k, jitter=0.95)
-    hole = lattice.each(rng, 1.0, 6.0) * np.float32(k)
-    follicles = smoothstep(-2.6 * k, 2.6 * k, hole - lattice.distance) * lattice.each(rng, 0.3, 1)
+    lattice = cells(rng, ground.size, spacing=rng.uniform(12, 20) * k, jitter=1.0)
+    hole = lattice.each(rng, -1.0, 5.0) * np.float32(k)
+    follicles = smoothstep(-2.6 * k, 2.6 * k, hole - lattice.distance) * lattice.each(rng, 0.1, 0.9)
     follicles = bend(rng, follicles, amount=1.5 * k, scale=9 * k)
-    where = smoothstep(-0.5, 0.4, ground.field)
-    where *= smoothstep(-0.9, 0.7, fractal(rng, ground.size, scale=0.8 * ground.radius, octaves=4))
-    brown = np.float32(rng.choice([0.0, 0.3], p=[0.6, 0.4]))
-    net = (1 - 1.3 * follicles) * where
+    where = smoothstep(-0.7, 0.5, ground.field)
+    where *= smoothstep(-0.7, 1.2, fractal(rng, ground.size, scale=0.7 * ground.radius, octaves=5, gain=0.6))
+    brown = np.float32(rng.choice([0.0, 0.25], p=[0.5, 0.5]))
     patchy = 1 + 0.45 * fractal(rng, ground.size, scale=36 * k, octaves=4)
-    blood = np.float32(rng.uniform(0.15, 0.35)) * net * patchy
-    return Layer(net > 0.5, melanin=brown * net * patchy, blood=blood, white=0.15 * follicles * where)
+    net = (1 - 1.2 * follicles) * where
+    blood = np.float32(rng.uniform(0.12, 0.32)) * net * patchy
+    return Layer(net > 0.5, melanin=brown * net * patchy, blood=blood, white=0.1 * follicles * where)
 
 
 def nests(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
