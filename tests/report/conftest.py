@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from lesionlens.evaluate.evaluate import evaluate
 from lesionlens.evaluate.evaluation import write_evaluation
 from lesionlens.evaluate.prediction_table import Predictions
 from lesionlens.evaluate.predictions import write_predictions
+from lesionlens.report.build import build_report
 from lesionlens.report.gallery import choose, file_stem
 
 CLASSES = ("melanoma", "nevus", "basal_cell_carcinoma")
@@ -64,58 +66,66 @@ def write_log(path: Path, epochs: int, blocks: tuple[str, ...]) -> None:
     pd.DataFrame(log).to_csv(path, index=False)
 
 
+def make(
+    folder: Path,
+    name: str = "arl-ham10000",
+    *,
+    classes: tuple[str, ...] = CLASSES,
+    parts: tuple[str, ...] = ("validation", "test"),
+    n: int = 120,
+    epochs: int = 12,
+    blocks: tuple[str, ...] = ("layer1.0", "layer2.0", "layer3.0", "layer4.0"),
+    status: str = "finished",
+    replicates: int = 50,
+) -> Path:
+    run = folder / name
+    run.mkdir()
+    made = {part: predictions(k, n, classes, first=1000 * k) for k, part in enumerate(parts)}
+    counts = {
+        part: {c: int((found.label == c).sum()) for c in classes}
+        for part, found in {"train": predictions(9, 5 * n, classes), **made}.items()
+    }
+    (run / "recipe.yaml").write_text(yaml.safe_dump(RECIPE, sort_keys=False))
+    record = {
+        "name": name, "status": status, "command": f"lesionlens train arl/{name}", "seed": 7,
+        "started": "2026-01-02T03:04:05+00:00", "seconds": 754.2, "device": "CPU, 2 cores", "precision": "fp32",
+        "versions": {"python": "3.11.9", "torch": "2.15.0"}, "threads": 2, "peak_memory_gib": 2.31,
+        "data": {
+            "source": "ham10000:data/ham10000", "fingerprint": "ab12", "task": "all", "classes": list(classes),
+            "warnings": ["3 images have no age"], "split": "by lesion, stratified by class",
+            "parts": {
+                part: {"images": sum(found.values()), "lesions": round(0.7 * sum(found.values())), "classes": found}
+                for part, found in counts.items()
+            },
+        },
+        "model": {"name": "arl_cnn14", "parameters": 8020038, "paper": PAPER},
+        "best": {"epoch": 9, "metric": "val_auc", "value": 0.8631}, "epochs_run": epochs, "stopped": "",
+    }  # fmt: skip
+    (run / "run.json").write_text(json.dumps(record))
+    if epochs:
+        write_log(run / "log.csv", epochs, blocks)
+    for part, found in made.items():
+        write_predictions(run / "predictions" / f"{part}.csv", found)
+        write_evaluation(run / "evaluation" / f"{part}.json", evaluate(found, replicates=replicates))
+    shown = made.get("test", made.get("validation"))
+    for k, case in enumerate(choose(shown) if shown else ()):
+        stem = file_stem(case.image_id)
+        draw(run / "maps" / f"{stem}.png", k)
+        for place, map_name in enumerate(MAPS):
+            draw(
+                run / "maps" / f"{stem}.{map_name}.png",
+                k,
+                ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")[place],
+            )
+    return run
+
+
 @pytest.fixture
 def make_run(tmp_path: Path) -> Callable[..., Path]:
-    def make(
-        name: str = "arl-ham10000",
-        *,
-        classes: tuple[str, ...] = CLASSES,
-        parts: tuple[str, ...] = ("validation", "test"),
-        n: int = 120,
-        epochs: int = 12,
-        blocks: tuple[str, ...] = ("layer1.0", "layer2.0", "layer3.0", "layer4.0"),
-        status: str = "finished",
-        replicates: int = 50,
-    ) -> Path:
-        run = tmp_path / name
-        run.mkdir()
-        made = {part: predictions(k, n, classes, first=1000 * k) for k, part in enumerate(parts)}
-        counts = {
-            part: {c: int((found.label == c).sum()) for c in classes}
-            for part, found in {"train": predictions(9, 5 * n, classes), **made}.items()
-        }
-        (run / "recipe.yaml").write_text(yaml.safe_dump(RECIPE, sort_keys=False))
-        record = {
-            "name": name, "status": status, "command": f"lesionlens train arl/{name}", "seed": 7,
-            "started": "2026-01-02T03:04:05+00:00", "seconds": 754.2, "device": "CPU, 2 cores", "precision": "fp32",
-            "versions": {"python": "3.11.9", "torch": "2.15.0"}, "threads": 2, "peak_memory_gib": 2.31,
-            "data": {
-                "source": "ham10000:data/ham10000", "fingerprint": "ab12", "task": "all", "classes": list(classes),
-                "warnings": ["3 images have no age"], "split": "by lesion, stratified by class",
-                "parts": {
-                    part: {"images": sum(found.values()), "lesions": round(0.7 * sum(found.values())), "classes": found}
-                    for part, found in counts.items()
-                },
-            },
-            "model": {"name": "arl_cnn14", "parameters": 8020038, "paper": PAPER},
-            "best": {"epoch": 9, "metric": "val_auc", "value": 0.8631}, "epochs_run": epochs, "stopped": "",
-        }  # fmt: skip
-        (run / "run.json").write_text(json.dumps(record))
-        if epochs:
-            write_log(run / "log.csv", epochs, blocks)
-        for part, found in made.items():
-            write_predictions(run / "predictions" / f"{part}.csv", found)
-            write_evaluation(run / "evaluation" / f"{part}.json", evaluate(found, replicates=replicates))
-        shown = made.get("test", made.get("validation"))
-        for k, case in enumerate(choose(shown) if shown else ()):
-            stem = file_stem(case.image_id)
-            draw(run / "maps" / f"{stem}.png", k)
-            for place, map_name in enumerate(MAPS):
-                draw(
-                    run / "maps" / f"{stem}.{map_name}.png",
-                    k,
-                    ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")[place],
-                )
-        return run
+    return partial(make, tmp_path)
 
-    return make
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of a finished run with its report; tests only read it."""
+    return build_report(make(tmp_path_factory.mktemp("reported"))).parent

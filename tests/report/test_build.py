@@ -36,8 +36,8 @@ class Page(HTMLParser):
         self.words.append(data)
 
 
-def test_page_loads_nothing(make_run) -> None:
-    path = build_report(make_run())
+def test_page_loads_nothing(reported: Path) -> None:
+    path = reported / "report.html"
     page = Page(path)
     assert "img" in page.tags
     assert "svg" in page.tags
@@ -52,17 +52,16 @@ def test_page_loads_nothing(make_run) -> None:
     assert path.stat().st_size < 3_000_000
 
 
-def test_says_research_use_and_never_diagnosis_of_a_result(make_run) -> None:
-    text = Page(build_report(make_run())).text
+def test_says_research_use_and_never_diagnosis_of_a_result(reported: Path) -> None:
+    text = Page(reported / "report.html").text
     assert text.count("Research use only, not a medical device.") == 2
     assert "are no diagnosis" in text
     assert text.lower().count("diagnos") == 1
 
 
-def test_numbers_on_the_page_are_those_of_the_evaluation(make_run) -> None:
-    run = make_run()
-    page = Page(build_report(run))
-    evaluation = read_evaluation(run / "evaluation" / "test.json")
+def test_numbers_on_the_page_are_those_of_the_evaluation(reported: Path) -> None:
+    page = Page(reported / "report.html")
+    evaluation = read_evaluation(reported / "evaluation" / "test.json")
     for each in evaluation.estimates:
         if math.isnan(each.value) or (each.metric not in COLUMNS and each.of != "all"):
             continue
@@ -73,10 +72,9 @@ def test_numbers_on_the_page_are_those_of_the_evaluation(make_run) -> None:
     assert "of the test part, which had no say in training" in page.text
 
 
-def test_same_folder_gives_the_same_page(make_run) -> None:
-    run = make_run()
-    first = build_report(run).read_bytes()
-    assert build_report(run).read_bytes() == first
+def test_same_folder_gives_the_same_page(reported: Path) -> None:
+    first = (reported / "report.html").read_bytes()
+    assert build_report(reported).read_bytes() == first
 
 
 def test_names_from_data_are_escaped(make_run) -> None:

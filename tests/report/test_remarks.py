@@ -68,8 +68,8 @@ def test_kept_epoch_counts_from_one_whatever_the_log_counts_from(make_run) -> No
     assert "The last epoch was the best." in titles(run)
 
 
-def test_facts_hold_what_a_colleague_asks_first(make_run) -> None:
-    found = dict(facts(read_run(make_run())))
+def test_facts_hold_what_a_colleague_asks_first(reported: Path) -> None:
+    found = dict(facts(read_run(reported)))
     assert found["Parameters"] == "8,020,038"
     assert found["Crops"] == "the whole frame in training, 9 multiscale in use"
     assert found["Kept epoch"] == "10, with validation AUC 0.863"
