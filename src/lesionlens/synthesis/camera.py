@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from lesionlens.synthesis.noise import Field, blur, smoothstep
+from lesionlens.synthesis.noise import Field, blur, smoothstep, white
 
 _BALANCES = (  # lowest and highest gains in red, green, blue
-    ((0.92, 0.90, 0.92), (0.99, 1.0, 1.06)),
-    ((0.98, 0.80, 0.78), (1.04, 0.92, 0.92)),
+    ((0.92, 0.91, 0.92), (0.99, 1.02, 1.07)),
+    ((1.0, 0.78, 0.77), (1.06, 0.89, 0.92)),
     ((0.97, 0.86, 0.74), (1.03, 0.95, 0.84)),
 )
 _SHARES = (0.62, 0.24, 0.14)
@@ -41,9 +41,9 @@ def draw_camera(rng: np.random.Generator) -> Camera:
     return Camera(
         gains=tuple(float(g) for g in rng.uniform(low, high)),  # type: ignore[arg-type]  # three of them
         exposure=rng.uniform(0.94, 1.14),
-        contrast=rng.uniform(0.9, 1.15),
-        saturation=rng.uniform(0.7, 1.1),
-        softness=rng.choice([0.0, 0.6, 1.0, 1.6], p=[0.25, 0.4, 0.25, 0.1]),
+        contrast=rng.uniform(0.95, 1.25),
+        saturation=rng.uniform(0.55, 1.15),
+        softness=rng.choice([0.0, 0.5, 0.9, 1.5], p=[0.4, 0.35, 0.18, 0.07]),
         noise=rng.uniform(0.6, 2.4),
         vignette=rng.beta(1.5, 3) * 0.45,
         slope=(float(rng.normal(0, 0.045)), float(rng.normal(0, 0.045))),
@@ -74,7 +74,7 @@ def shoot(camera: Camera, image: Field, *, scale: float) -> npt.NDArray[np.uint8
     )
     h, w = image.shape[:2]
     # sensor noise is a little wider than a pixel, because colour is interpolated
-    grain = blur(rng.standard_normal((h, w), dtype=np.float32), 0.6) * np.float32(camera.noise / 120)
+    grain = blur(white(rng, (h, w)), 0.6) * np.float32(camera.noise / 120)
     raw = cv2.convertScaleAbs(cv2.add(image, cv2.merge([grain, grain, grain])), alpha=_HEADROOM * 255)
     return np.asarray(cv2.LUT(raw, _TONES), np.uint8)
 

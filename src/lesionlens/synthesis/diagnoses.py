@@ -17,12 +17,12 @@ CODES = ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc")
 RANGES: dict[str, dict[str, tuple[float, float]]] = {
     # melanin, blood, deep: optical density; halo: redness round it; size: radius in pixels of 450; others 0…1
     "melanin": {
-        "mel": (0.45, 1.7), "nv": (0.3, 1.2), "bcc": (0.0, 0.25), "akiec": (0.05, 0.4), "bkl": (0.15, 0.95),
+        "mel": (0.45, 1.7), "nv": (0.3, 1.2), "bcc": (0.0, 0.25), "akiec": (0.05, 0.4), "bkl": (0.25, 1.05),
         "df": (0.12, 0.42), "vasc": (0.0, 0.1),
     },
     "blood": {
-        "mel": (0.0, 0.18), "nv": (0.0, 0.12), "bcc": (0.0, 0.22), "akiec": (0.02, 0.2), "bkl": (0.0, 0.1),
-        "df": (0.03, 0.22), "vasc": (0.1, 0.45),
+        "mel": (0.0, 0.18), "nv": (0.0, 0.12), "bcc": (0.0, 0.22), "akiec": (0.02, 0.2), "bkl": (0.0, 0.08),
+        "df": (0.03, 0.22), "vasc": (0.25, 0.5),
     },
     "deep": {
         "mel": (0.0, 0.6), "nv": (0.0, 0.12), "bcc": (0.0, 0.2), "akiec": (0.0, 0.1), "bkl": (0.0, 0.4),
@@ -41,7 +41,7 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
         "df": (0.1, 0.4), "vasc": (0.05, 0.3),
     },
     "softness": {
-        "mel": (0.12, 0.5), "nv": (0.18, 0.6), "bcc": (0.4, 0.9), "akiec": (0.8, 1.3), "bkl": (0.08, 0.45),
+        "mel": (0.12, 0.5), "nv": (0.18, 0.6), "bcc": (0.4, 0.9), "akiec": (0.8, 1.3), "bkl": (0.06, 0.35),
         "df": (0.5, 0.95), "vasc": (0.04, 0.18),
     },
     "variegation": {
@@ -53,15 +53,15 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
         "df": (0.0, 0.3), "vasc": (0.0, 1.0),
     },
     "size": {
-        "mel": (85, 200), "nv": (45, 165), "bcc": (45, 150), "akiec": (80, 190), "bkl": (60, 180),
-        "df": (70, 150), "vasc": (30, 120),
+        "mel": (85, 200), "nv": (45, 165), "bcc": (45, 150), "akiec": (80, 190), "bkl": (65, 195),
+        "df": (50, 145), "vasc": (30, 120),
     },
 }  # fmt: skip
 
 PRESENCE: dict[str, dict[str, float]] = {
     "network": {"mel": 0.55, "nv": 0.65, "bkl": 0.1, "df": 0.6, "akiec": 0.03, "bcc": 0.03},
     "globules": {"mel": 0.4, "nv": 0.35, "bkl": 0.05, "bcc": 0.08},
-    "streaks": {"mel": 0.35, "nv": 0.05},
+    "streaks": {"mel": 0.3, "nv": 0.04},
     "blotch": {"mel": 0.5, "nv": 0.25, "bkl": 0.12, "bcc": 0.05},
     "blue_white_veil": {"mel": 0.45, "nv": 0.02, "bcc": 0.12, "bkl": 0.06, "vasc": 0.05},
     "regression": {"mel": 0.35, "nv": 0.03, "bkl": 0.1},

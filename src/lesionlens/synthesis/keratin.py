@@ -3,7 +3,7 @@
 import numpy as np
 
 from lesionlens.synthesis.ground import Ground
-from lesionlens.synthesis.noise import Field, blur, fractal, smoothstep, threads
+from lesionlens.synthesis.noise import Field, bend, blur, fractal, smoothstep, threads
 from lesionlens.synthesis.pigment import Layer
 from lesionlens.synthesis.strokes import Sheet
 
@@ -11,9 +11,9 @@ from lesionlens.synthesis.strokes import Sheet
 def milia(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     """Milia-like cysts: small whitish dots, some starry, some cloudy."""
     k, sheet = ground.scale, Sheet(ground.size)
-    for x, y in ground.place(rng, int(rng.uniform(8, 32)), low=0.12, high=2):
-        sheet.dots([(x, y, rng.gamma(3, 0.9) * k + 0.8 * k)], strength=rng.uniform(0.4, 1))
-    dots = blur(sheet.field(), rng.uniform(0.9, 1.9) * k)
+    for x, y in ground.place(rng, int(rng.uniform(3, 20)), low=0.12, high=2):
+        sheet.dots([(x, y, rng.gamma(3, 0.9) * k + 0.8 * k)], strength=rng.uniform(0.25, 0.9))
+    dots = blur(sheet.field(), rng.uniform(1.2, 2.4) * k)
     return Layer(dots > 0.2, melanin=-0.35 * dots, white=0.62 * dots)
 
 
@@ -23,7 +23,7 @@ def comedo(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     for x, y in ground.place(rng, int(rng.uniform(6, 26)), low=0.1, high=2):
         long = rng.gamma(4, 1.0) * k + k
         sheet.ellipse(x, y, (long, long * rng.uniform(0.45, 1)), rng.uniform(0, np.pi), rng.uniform(0.4, 1))
-    plugs = blur(sheet.field(), 1.0 * k)
+    plugs = bend(rng, blur(sheet.field(), 1.3 * k), amount=1.5 * k, scale=8 * k)
     rim = np.maximum(blur(plugs, 2.2 * k) - 0.8 * plugs, 0)
     return Layer(
         plugs > 0.3,
@@ -59,7 +59,7 @@ def scar(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     edge = rng.uniform(0.1, 0.5)
     calm = blur(ground.field, 0.12 * ground.radius + 1)
     heart = smoothstep(edge, edge + 0.75, calm + 0.16 * noise)
-    white = heart * rng.uniform(0.15, 0.5) * (1 + 0.25 * noise) + strands(ground, rng)
+    white = heart * rng.uniform(0.06, 0.3) * (1 + 0.3 * noise) + strands(ground, rng)
     return Layer(heart > 0.4, melanin=-0.3 * heart, blood=-0.12 * heart, white=np.asarray(white, np.float32))
 
 

@@ -84,19 +84,17 @@ def _paint_body(pigments: Field, ground: Ground, criteria: Criteria, rng: np.ran
     depth = 0.7 + 0.35 * smoothstep(0, 0.8, ground.field)
     # uneven lesions have gaps through which skin shows
     gaps = 1 - np.float32(0.8 * v * v) * smoothstep(
-        -0.3, 1.3, fractal(rng, size, scale=0.5 * radius, octaves=5)
+        -0.3, 1.3, fractal(rng, size, scale=0.4 * radius, octaves=5, gain=0.6)
     )
-    body = (
-        gaps * ground.cover * np.maximum(depth * (1 + (0.12 + 0.16 * v) * uneven + 0.42 * v * patches), 0.12)
-    )
+    # pigment ends unevenly too: dense grains reach further out
+    cover = gaps * ground.cover * np.maximum(1 + 0.7 * (1 - ground.cover) * uneven, 0)
+    body = cover * np.maximum(depth * (1 + (0.12 + 0.16 * v) * uneven + 0.42 * v * patches), 0.12)
     pigments[..., MELANIN] += np.float32(criteria.melanin) * body
-    pigments[..., BLOOD] += (
-        np.float32(criteria.blood) * gaps * ground.cover * (1 + 0.18 * uneven - 0.3 * v * patches)
-    )
+    pigments[..., BLOOD] += np.float32(criteria.blood) * cover * (1 + 0.18 * uneven - 0.3 * v * patches)
     other = smoothstep(-0.2, 1.5, fractal(rng, size, scale=0.9 * radius, octaves=4))
     pigments[..., DEEP] += np.float32(criteria.deep) * ground.cover * other
-    halo = smoothstep(-0.65, 0.1, ground.field)
-    pigments[..., BLOOD] += np.float32(criteria.halo) * halo * (1 + 0.2 * patches)
+    halo = smoothstep(-0.5, 0.5, ground.field) * np.maximum(1 + 0.4 * patches + 0.2 * uneven, 0)
+    pigments[..., BLOOD] += np.float32(criteria.halo) * halo
 
 
 def _texture(rng: np.random.Generator, size: Size, radius: float, scale: float) -> Field:

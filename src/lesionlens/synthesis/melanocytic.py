@@ -11,18 +11,17 @@ from lesionlens.synthesis.strokes import Sheet
 def network(ground: Ground, rng: np.random.Generator, disorder: float) -> Layer:
     """Brown honeycomb; ``disorder`` 0 even and fading at the border, 1 patchy, wide, ending abruptly."""
     k = ground.scale
-    mesh = cells(
-        rng, ground.size, spacing=rng.uniform(6, 7.5 + 2.5 * disorder) * k, jitter=0.75 + 0.25 * disorder
-    )
+    mesh = cells(rng, ground.size, spacing=rng.uniform(6, 7.5 + 2.5 * disorder) * k, jitter=0.9)
     thick = rng.uniform(0.8, 1.0 + 0.4 * disorder) * k
     lines = blur(mesh.edges, thick)
     lines *= np.float32(1 / max(1e-3, float(np.percentile(lines[::5, ::5], 97))))
-    lines = bend(rng, np.minimum(lines, 1.2), amount=1.6 * k, scale=11 * k)
+    lines = bend(rng, np.minimum(lines, 1.2), amount=2.0 * k, scale=10 * k)
+    lines *= 1 + 0.4 * fractal(rng, ground.size, scale=14 * k, octaves=2)
     fade = smoothstep(-0.12, 0.45 - 0.38 * disorder, ground.field)
     noise = fractal(rng, ground.size, scale=0.5 * ground.radius, octaves=5, gain=0.6)
-    local = smoothstep(-1.4 + 1.0 * disorder, 0.8 + 0.4 * disorder, noise) * fade
-    amount = np.float32(rng.uniform(0.3, 0.6) * (1 + 0.35 * disorder))
-    return Layer(local > 0.3, melanin=amount * local * (lines - 0.3))
+    local = smoothstep(-1.4 + 0.8 * disorder, 1.4 + 0.2 * disorder, noise) * fade
+    amount = np.float32(rng.uniform(0.22, 0.5) * (1 + 0.4 * disorder))
+    return Layer(local > 0.3, melanin=amount * local * (lines - 0.15))
 
 
 def globules(ground: Ground, rng: np.random.Generator, disorder: float) -> Layer:
@@ -43,16 +42,16 @@ def streaks(ground: Ground, rng: np.random.Generator, disorder: float) -> Layer:
     """Dark radial lines and bulbs at the border, all round at ``disorder`` 0, in one sector at 1."""
     sheet, centre = Sheet(ground.size), np.array(ground.size[::-1]) / 2
     favoured, spread = rng.uniform(0, 2 * np.pi), np.pi * (1.1 - 0.7 * disorder)
-    for x, y in ground.place(rng, int(rng.uniform(60, 150)), low=-0.02, high=0.14):
+    for x, y in ground.place(rng, int(rng.uniform(25, 80)), low=-0.02, high=0.14):
         turn = float(np.arctan2(y - centre[1], x - centre[0]))
         if abs((turn - favoured + np.pi) % (2 * np.pi) - np.pi) > spread:
             continue
         turn += rng.normal(0, 0.1 + 0.2 * disorder)
-        length = rng.uniform(0.07, 0.22) * ground.radius
+        length = rng.uniform(0.04, 0.13) * ground.radius
         way = np.array([np.cos(turn), np.sin(turn)])
         path = np.array([x, y]) + np.linspace(-1.2, 1, 8)[:, None] * length * way
-        sheet.tapered(path, width=rng.uniform(1.4, 3.4) * ground.scale, strength=rng.uniform(0.3, 0.9))
-    drawn = blur(sheet.field(), 1.3 * ground.scale)
+        sheet.tapered(path, width=rng.uniform(1.2, 3.0) * ground.scale, strength=rng.uniform(0.15, 0.7))
+    drawn = blur(sheet.field(), 1.6 * ground.scale)
     drawn = bend(rng, drawn, amount=2.2 * ground.scale, scale=14 * ground.scale)
     return Layer(drawn > 0.25, melanin=np.float32(rng.uniform(0.7, 1.3)) * drawn)
 

@@ -100,11 +100,17 @@ def bend(rng: np.random.Generator, field: Field, *, amount: float, scale: float)
     return np.asarray(cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
 
 
+def white(rng: np.random.Generator, size: Size) -> Field:
+    """Independent noise of zero mean and unit deviation, 8 bits deep: a fifth of the cost of a normal draw."""
+    draws = np.frombuffer(rng.bytes(size[0] * size[1]), np.uint8).reshape(size)
+    return (draws - np.float32(127.5)) * np.float32(1 / 73.9)
+
+
 def _grains(rng: np.random.Generator, size: Size, step: float) -> Field:
     """One octave: unit noise, a grain every ``step`` pixels; coarse grains are rounded off."""
     fine = 0.5 if step > 3 else 1.0
     grid = (max(3, round(size[0] / (fine * step))), max(3, round(size[1] / (fine * step))))
-    noise = rng.standard_normal(grid, dtype=np.float32)
+    noise = white(rng, grid)
     # white noise on a coarse grid would show the grid as squares; 3.54 brings the deviation back to one
     return noise if fine == 1 else blur(noise, 1.0) * np.float32(3.54)
 

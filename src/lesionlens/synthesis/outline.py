@@ -39,8 +39,8 @@ def draw_outline(
         elongation=1 + abs(rng.normal(0, 0.16 + 0.25 * asymmetry)),
         angle=rng.uniform(0, np.pi),
         lobes=tuple(lobes),
-        irregularity=0.07 + 0.3 * irregularity + 0.12 * asymmetry,
-        roughness=0.03 + 0.13 * irregularity,
+        irregularity=0.09 + 0.3 * irregularity + 0.14 * asymmetry,
+        roughness=0.04 + 0.15 * irregularity,
         softness=softness,
         seed=int(rng.integers(2**32)),
     )
@@ -68,7 +68,7 @@ def paint_outline(outline: Outline, size: Size) -> Field:
     unit = half[0] / (2 * MARGIN)
     coarse = fractal(rng, half, scale=1.1 * unit, octaves=3)
     field += np.float32(outline.irregularity) * coarse
-    field += np.float32(outline.roughness) * fractal(rng, half, scale=0.3 * unit, octaves=4, gain=0.62)
+    field += np.float32(outline.roughness) * fractal(rng, half, scale=0.3 * unit, octaves=5, gain=0.7)
     # the centre always belongs to the lesion, the canvas edge never; in between the end is ragged
     field = np.maximum(field, 0.45 - reach) - smoothstep(
         MARGIN - 0.65, MARGIN - 0.1, reach * (1 + 0.12 * coarse)

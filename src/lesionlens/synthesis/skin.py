@@ -41,13 +41,13 @@ def draw_skin(rng: np.random.Generator, *, sun: float) -> Skin:
     return Skin(
         tone=TONES[tone],
         base=(float(base[0]), float(base[1]), float(base[2])),
-        warmth=rng.uniform(0.8, 1.25),
+        warmth=rng.uniform(0.95, 1.3),
         melanin=rng.uniform(0.0, 0.09) + 0.2 * _TONE_DEPTH[tone],
         blood=rng.beta(1.4, 2.8) * 0.2 * (0.4 + 0.6 * pale),
         mottling=rng.uniform(0.25, 0.7) + 0.6 * sun,
         furrows=rng.beta(1.5, 2.5),
-        vessels=pale * (sun * rng.uniform(0.2, 1.0) if rng.random() < 0.35 + 0.5 * sun else 0.0),
-        freckles=sun * rng.uniform(0.2, 1) if rng.random() < 0.2 + 0.6 * sun else 0.0,
+        vessels=pale * (sun * rng.uniform(0.2, 1.0) if rng.random() < 0.25 + 0.6 * sun else 0.0),
+        freckles=sun * rng.uniform(0.2, 1) if rng.random() < 0.15 + 0.75 * sun else 0.0,
         pores=rng.uniform(0.3, 1) if rng.random() < 0.15 + 0.2 * sun else 0.0,
         specks=rng.random() if rng.random() < 0.3 + 0.4 * sun else 0.0,
     )
@@ -58,13 +58,18 @@ def paint_skin(skin: Skin, size: Size, *, seed: int, scale: float = 1.0) -> Fiel
     rng = np.random.default_rng(seed)
     pigments = blank(size)
     wide = fractal(rng, size, scale=210 * scale, octaves=5, gain=0.6)
-    fine = fractal(rng, size, scale=26 * scale, octaves=4, gain=0.7)
+    fine = fractal(rng, size, scale=22 * scale, octaves=4, gain=0.85)
+    warm = fractal(rng, size, scale=60 * scale, octaves=5, gain=0.8)
     lines = np.float32(0.05 * skin.furrows) * _furrows(rng, size, scale)
-    amount = np.float32(0.03 * skin.mottling)
-    pigments[..., MELANIN] = skin.melanin * (1 + 0.1 * wide) + amount * (0.5 * fine + 0.6 * wide) + lines
-    pigments[..., BLOOD] = skin.blood * (1 + 0.12 * fine) + amount * (0.7 * fine - 0.4 * wide) + lines
+    amount = np.float32(0.036 * skin.mottling)
+    pigments[..., MELANIN] = (
+        skin.melanin * (1 + 0.1 * wide) + amount * (0.4 * fine + 0.4 * wide + 0.9 * warm) + lines
+    )
+    pigments[..., BLOOD] = (
+        skin.blood * (1 + 0.12 * fine) + amount * (0.7 * fine - 0.4 * wide - 0.3 * warm) + lines
+    )
     if skin.vessels > 0:
-        pigments[..., BLOOD] += np.float32(0.3 * skin.vessels) * _vessels(rng, size, scale)
+        pigments[..., BLOOD] += np.float32(0.45 * skin.vessels) * _vessels(rng, size, scale)
     if skin.freckles > 0:
         _add_freckles(pigments, skin.freckles, rng, scale)
     if skin.pores > 0:
@@ -89,7 +94,7 @@ def _furrows(rng: np.random.Generator, size: Size, scale: float) -> Field:
 def _vessels(rng: np.random.Generator, size: Size, scale: float) -> Field:
     """Telangiectases out of focus, winding and branching in patches; (h, w)."""
     half = (size[0] // 2, size[1] // 2)
-    lines = threads(rng, half, scale=rng.uniform(18, 34) * scale, width=rng.uniform(0.14, 0.26))
+    lines = threads(rng, half, scale=rng.uniform(18, 34) * scale, width=rng.uniform(0.1, 0.2))
     lines = blur(lines, rng.uniform(0.4, 1.2) * scale)
     lines *= smoothstep(-0.2, 1.5, fractal(rng, half, scale=50 * scale, octaves=3))
     return np.asarray(cv2.resize(lines, size[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
@@ -98,11 +103,11 @@ def _vessels(rng: np.random.Generator, size: Size, scale: float) -> Field:
 def _add_freckles(pigments: Field, amount: float, rng: np.random.Generator, scale: float) -> None:
     """Lentigines of sun-damaged skin: blurred brown to grey-brown patches of any size."""
     size = (pigments.shape[0], pigments.shape[1])
-    patches = smoothstep(
-        0.2, 2.4, fractal(rng, size, scale=rng.uniform(40, 110) * scale, octaves=6, gain=0.7)
-    )
-    pigments[..., MELANIN] += np.float32(0.6 * amount) * patches
-    pigments[..., DEEP] += np.float32(rng.uniform(0, 0.16) * amount) * patches
+    wide = fractal(rng, size, scale=rng.uniform(50, 120) * scale, octaves=4, gain=0.55)
+    small = fractal(rng, size, scale=rng.uniform(12, 24) * scale, octaves=4, gain=0.7)
+    patches = smoothstep(0.0, 2.8, wide + 0.8 * small)
+    pigments[..., MELANIN] += np.float32(0.75 * amount) * patches
+    pigments[..., DEEP] += np.float32(rng.uniform(-0.05, 0.08) * amount) * patches
 
 
 def _specks(amount: float, rng: np.random.Generator, size: Size, scale: float) -> Field:

@@ -11,12 +11,20 @@ from lesionlens.synthesis.strokes import Sheet, wander
 def arborising(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     """Bright red vessels in focus that branch like trees from the border inwards."""
     sheet, heart = Sheet(ground.size), np.array(ground.size[::-1]) / 2
-    for start in ground.place(rng, int(rng.integers(3, 8)), low=-0.15, high=0.35):
+    for start in ground.place(rng, int(rng.integers(2, 7)), low=-0.15, high=0.35):
         turn = float(np.arctan2(heart[1] - start[1], heart[0] - start[0])) + rng.normal(0, 0.6)
-        _branch(sheet, rng, start, turn, rng.uniform(0.5, 1.2) * ground.radius, 2.6 * ground.scale, 3)
-    drawn = blur(sheet.field(), 0.8 * ground.scale)
-    drawn = bend(rng, drawn, amount=1.8 * ground.scale, scale=14 * ground.scale)
-    return Layer(drawn > 0.2, blood=np.float32(rng.uniform(0.7, 1.2)) * drawn)
+        _branch(
+            sheet,
+            rng,
+            start,
+            turn,
+            rng.uniform(0.4, 1.1) * ground.radius,
+            rng.uniform(1.3, 2.3) * ground.scale,
+            3,
+        )
+    drawn = blur(sheet.field(), 1.0 * ground.scale)
+    drawn = bend(rng, drawn, amount=2.4 * ground.scale, scale=14 * ground.scale)
+    return Layer(drawn > 0.2, blood=np.float32(rng.uniform(0.4, 1.0)) * drawn)
 
 
 def _branch(
@@ -42,30 +50,21 @@ def _branch(
 def lacunae(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     """Red, purple or clotted black lagoons, round and sharply bordered, parted by whitish septa."""
     k = ground.scale
-    red, clot = Sheet(ground.size), Sheet(ground.size)
-    mean = float(np.clip(rng.uniform(0.12, 0.34) * ground.radius, 4 * k, 26 * k))
+    mean = float(np.clip(rng.uniform(0.1, 0.32) * ground.radius, 4 * k, 26 * k))
+    lattice = cells(rng, ground.size, spacing=2 * mean, jitter=1.0)
+    reach = lattice.each(rng, 0.6, 1.5) * np.float32(mean) - lattice.distance
     dark = rng.choice([0.0, 0.15, 0.6], p=[0.5, 0.3, 0.2])
-    for x, y in ground.place(rng, int(np.clip(2.6 * (ground.radius / mean) ** 2, 12, 160)), low=0.05, high=2):
-        radius = mean * rng.gamma(9, 1 / 9)
-        axes, turn = (radius, radius * rng.uniform(0.7, 1)), rng.uniform(0, np.pi)
-        gap = (axes[0] + 1.6 * k, axes[1] + 1.6 * k)
-        for sheet in (red, clot):
-            sheet.ellipse(x, y, gap, turn, 0)
-        red.ellipse(x, y, axes, turn, rng.uniform(0.55, 1))
-        if rng.random() < dark:
-            clot.ellipse(x, y, axes, turn, rng.uniform(0.3, 1))
-    inside = smoothstep(-0.06, 0.1, ground.field)
-    wave = rng.integers(2**32)
+    clot = np.maximum(lattice.each(rng, dark - 1, dark), 0) * np.float32(1.6 / max(dark, 0.4))
+    round_ = smoothstep(-2 * k, 2 * k, reach)
+    wave, inside = rng.integers(2**32), smoothstep(-0.06, 0.1, ground.field)
     full, clotted = (
-        bend(np.random.default_rng(wave), blur(sheet.field(), k), amount=0.15 * mean, scale=2 * mean) * inside
-        for sheet in (red, clot)
+        blur(bend(np.random.default_rng(wave), field, amount=0.2 * mean, scale=2 * mean), 1.2 * k) * inside
+        for field in (round_ * lattice.each(rng, 0.6, 1.0), round_ * clot)
     )
-    amount = np.float32(rng.uniform(0.7, 1.4)) * full
-    purple = np.float32(rng.uniform(0.0, 0.35))
-    septa = np.float32(rng.uniform(0.05, 0.3)) * inside * (1 - smoothstep(0.1, 0.5, full))
-    return Layer(
-        full > 0.2, melanin=0.6 * clotted, blood=amount, deep=purple * amount + 1.3 * clotted, white=septa
-    )
+    amount = np.float32(rng.uniform(0.5, 1.1)) * full
+    purple = np.float32(rng.uniform(0.0, 0.25))
+    septa = np.float32(rng.uniform(0.0, 0.22)) * inside * (1 - smoothstep(0.2, 0.7, full))
+    return Layer(full > 0.2, melanin=0.4 * clotted, blood=amount, deep=purple * amount + clotted, white=septa)
 
 
 def strawberry(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
@@ -91,7 +90,8 @@ def nests(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
         long = rng.gamma(2.2, 0.04) * ground.radius + 2 * k
         axes = (long, long * rng.uniform(0.45, 0.95))
         sheet.ellipse(x, y, axes, rng.uniform(0, np.pi), rng.uniform(0.35, 1))
-    drawn = bend(rng, blur(sheet.field(), 3.2 * k), amount=2.5 * k, scale=15 * k)
+    drawn = bend(rng, blur(sheet.field(), rng.uniform(2, 5) * k), amount=3.5 * k, scale=14 * k)
+    drawn *= 1 + 0.3 * fractal(rng, ground.size, scale=14 * k, octaves=3, gain=0.7)
     brown = rng.uniform(0.1, 0.5)
     return Layer(drawn > 0.25, melanin=np.float32(brown) * drawn, deep=np.float32(1.3 - brown) * 0.65 * drawn)
 
