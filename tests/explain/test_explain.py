@@ -53,6 +53,7 @@ def test_scores_are_the_mean_over_crops_and_target_changes_gradcam(loaded: Loade
     assert list(found.scores) == list(CLASSES)
     np.testing.assert_allclose(list(found.scores.values()), wanted.detach(), rtol=1e-5)
     other = explain_image(loaded, image, target="nevus")
+    assert (found.target, other.target) == CLASSES
     assert (other.overlays["gradcam"] != found.overlays["gradcam"]).any()
     np.testing.assert_array_equal(other.overlays["layer4"], found.overlays["layer4"])
 

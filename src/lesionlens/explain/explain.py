@@ -23,11 +23,12 @@ LONGER_SIDE = 1024  # pixels of an overlay: enough to see structures, small enou
 
 
 class Explained(NamedTuple):
-    """One image, (h, w, 3), its overlays of the same size by map name, and its score for each class."""
+    """One image, (h, w, 3), its overlays of the same size, its score for each class, and the class explained."""
 
     image: ndarray
     overlays: dict[str, ndarray]
     scores: dict[str, float]
+    target: str
 
 
 def explain(
@@ -82,7 +83,9 @@ def explain(
         shown = explain_image(loaded, image, methods=methods, target=target)
         written += [write_png(out / f"{stem}.{name}.png", drawn) for name, drawn in shown.overlays.items()]
         label = (labels or {}).get(path, "")
-        drawn = panel(shown.image, shown.overlays, name=path.name, scores=shown.scores, label=label)
+        drawn = panel(
+            shown.image, shown.overlays, name=path.name, scores=shown.scores, label=label, target=shown.target
+        )
         written.append(write_png(out / f"{stem}.panel.png", drawn))
     _tell(problems, of=len(files))
     return written
@@ -117,7 +120,7 @@ def explain_image(
     maps = maps_of(loaded.model, whole, methods=methods, target=torch.tensor([wanted]))
     small = shrunk(image, longer_side)
     overlays = {name: overlay(small, np.asarray(found[0].cpu())) for name, found in maps.items()}
-    return Explained(small, overlays, dict(zip(classes, scores.tolist(), strict=True)))
+    return Explained(small, overlays, dict(zip(classes, scores.tolist(), strict=True)), classes[wanted])
 
 
 def distinct_stems(paths: Sequence[Path]) -> list[str]:

@@ -13,17 +13,7 @@ from PIL import Image
 from lesionlens.atomic import replacing
 from lesionlens.evaluate.wording import readable
 from lesionlens.models.bundle import RESEARCH_USE
-
-TITLES = {
-    "layer1": "attention, stage 1",
-    "layer2": "attention, stage 2",
-    "layer3": "attention, stage 3",
-    "layer4": "attention, stage 4",
-    "cam": "CAM",
-    "gradcam": "Grad-CAM",
-}
-"""What a map's name means to a reader; a name that is not here is shown as it is."""
-
+from lesionlens.report.pictures import TITLES
 
 SMALL_PRINT = {"fontsize": 7.5, "color": "0.3"}
 
@@ -35,6 +25,7 @@ def panel(
     name: str,
     scores: Mapping[str, float],
     label: str = "",
+    target: str = "",
     dpi: int = 110,
 ) -> UInt8[ndarray, "panel_h panel_w 3"]:
     """Draw image and overlays in one row under a line of words.
@@ -51,6 +42,8 @@ def panel(
         Model score of each class; the three highest are shown.
     label
         Class that the data set gives, if known.
+    target
+        Class that CAM and Grad-CAM explain, if any.
     dpi
         Pixels an inch.
     """
@@ -70,7 +63,7 @@ def panel(
     for words, below, style in (
         (_short(name), 0.12, {"fontsize": 11, "weight": "bold"}),
         (_verdict(scores, label), 0.36, {"fontsize": 9, "linespacing": 1.35}),
-        (_legend(overlays), size[1] - 0.42, SMALL_PRINT),
+        (_legend(overlays, target), size[1] - 0.42, SMALL_PRINT),
         (RESEARCH_USE, size[1] - 0.24, SMALL_PRINT),
     ):
         figure.text(0.19 / size[0], 1 - below / size[1], words, va="top", parse_math=False, **style)
@@ -101,5 +94,8 @@ def _verdict(scores: Mapping[str, float], label: str) -> str:
     return f"model score: {said}" + (f"\nlabelled: {readable(label)}" if label else "")
 
 
-def _legend(overlays: Mapping[str, ndarray]) -> str:
-    return "no colour: low, yellow: high; each map is scaled by itself" if overlays else ""
+def _legend(overlays: Mapping[str, ndarray], target: str) -> str:
+    if not overlays:
+        return ""
+    explained = f"; CAM and Grad-CAM: for {readable(target)}" if target else ""
+    return f"no colour: low, yellow: high; each map is scaled by itself{explained}"
