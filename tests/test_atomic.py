@@ -22,9 +22,14 @@ def test_writes_and_leaves_nothing_else(tmp_path: Path) -> None:
 def test_a_failure_keeps_what_was_there(tmp_path: Path, error: BaseException) -> None:
     file = tmp_path / "a.txt"
     file.write_text("before")
-    with pytest.raises((RunError, KeyboardInterrupt, ValueError)) as caught, replacing(file) as part:
-        part.write_text("half")
-        raise error
+
+    def fail_half_way() -> None:
+        with replacing(file) as part:
+            part.write_text("half")
+            raise error
+
+    with pytest.raises((RunError, KeyboardInterrupt, ValueError)) as caught:
+        fail_half_way()
     assert file.read_text() == "before"
     assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
     if isinstance(error, OSError):

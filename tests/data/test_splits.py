@@ -19,7 +19,7 @@ def table(lesions: int, *, seed: int = 0, parts: list[str] | None = None) -> Les
     lesion = np.repeat(np.arange(lesions), rng.integers(1, 4, lesions))
     diagnosis = np.array(["melanoma", "nevus", "nevus", "benign_keratosis"])[lesion % 4]
     frame = pd.DataFrame(
-        {name: "" for name in COLUMNS} | {"image_id": [f"i{n}" for n in range(len(lesion))], "age": np.nan}
+        dict.fromkeys(COLUMNS, "") | {"image_id": [f"i{n}" for n in range(len(lesion))], "age": np.nan}
     )
     frame["lesion_id"], frame["diagnosis"] = [f"l{n}" for n in lesion], diagnosis
     frame["part"] = parts or ""
@@ -104,5 +104,5 @@ def test_too_few_lesions_are_refused() -> None:
 
 
 def test_a_set_without_official_parts_says_what_to_use() -> None:
-    with pytest.raises(DataError, match="data.split=grouped"):
+    with pytest.raises(DataError, match=r"data\.split=grouped"):
         official(table(10), validation=0.2, seed=0)

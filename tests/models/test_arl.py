@@ -34,8 +34,8 @@ def test_alpha_zero_equals_timm_itself(name: str) -> None:
 def test_every_block_has_a_gate_of_its_own() -> None:
     model = create_model("arl_cnn50", num_classes=2, alpha=0.25)
     assert isinstance(model, ARL)
-    assert list(model.alphas())[0] == "layer1.0"
-    assert list(model.alphas())[-1] == "layer4.2"
+    names = list(model.alphas())
+    assert (names[0], names[-1]) == ("layer1.0", "layer4.2")
     assert set(model.alphas().values()) == {0.25}
     assert len(model.alphas()) == 16
     paper = create_model("arl_cnn14", num_classes=2)

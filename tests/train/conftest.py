@@ -29,16 +29,16 @@ def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return synthesise(tmp_path_factory.mktemp("synthetic") / "ham", images=140, seed=3, size=(120, 160))
 
 
-@pytest.fixture
-def words(small_set: Path, tmp_path: Path) -> list[str]:
+@pytest.fixture(scope="session")
+def words(small_set: Path) -> list[str]:
     """Give the overrides of the recipe ``tiny.yaml`` (empty but for what must be there)."""
-    options = {"data": f"ham10000:{small_set}", "data.store": str(tmp_path / "store"), **TINY}
+    options = {"data": f"ham10000:{small_set}", "data.store": str(small_set.with_name("store")), **TINY}
     return [f"{key}={value}" for key, value in options.items()]
 
 
-@pytest.fixture
-def recipe(tmp_path: Path) -> str:
+@pytest.fixture(scope="session")
+def recipe(small_set: Path) -> str:
     """Write a recipe file that holds next to nothing."""
-    file = tmp_path / "tiny.yaml"
+    file = small_set.with_name("tiny.yaml")
     file.write_text("data: {source: 'ham10000:.'}\nmodel: {}\n")
     return str(file)

@@ -16,9 +16,9 @@ from lesionlens.train.folder import RunFolder, new_folder
 from lesionlens.train.run import resume, train
 
 
-@pytest.fixture
-def run(recipe: str, words: list[str], tmp_path: Path) -> RunFolder:
-    """Train for two epochs with everything that has a key."""
+@pytest.fixture(scope="module")
+def run(recipe: str, words: list[str], tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """Train for two epochs with everything that has a key, to the end: numbers, pictures, report."""
     extra = [
         "train.epochs=2",
         "train.precision=bf16",
@@ -26,7 +26,13 @@ def run(recipe: str, words: list[str], tmp_path: Path) -> RunFolder:
         "train.class_weight_power=0.5",
     ]
     crops = ["crops.train=multiscale", "crops.train_count=3", "crops.test=multiscale", "crops.test_count=2"]
-    return RunFolder(train(recipe, [*words, *extra, *crops], out=tmp_path / "run"))
+    return RunFolder(train(recipe, [*words, *extra, *crops], out=tmp_path_factory.mktemp("whole") / "run"))
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what comes after the last epoch."""
+    monkeypatch.setattr("lesionlens.train.run.finish", lambda *_, **__: None)
 
 
 def test_leaves_all_that_the_design_says(run: RunFolder) -> None:
@@ -38,12 +44,12 @@ def test_leaves_all_that_the_design_says(run: RunFolder) -> None:
         for part in ("validation", "test")
     ]
     assert [name for name in expected if not (run.path / name).is_file()] == []
-    assert [file for file in run.path.rglob("*.part")] == []
+    assert list(run.path.rglob("*.part")) == []
     record = run.record()
     assert record["status"] == "finished"
     assert record["epochs_run"] == 2
     assert {"fingerprint", "split", "parts"} <= set(record["data"])
-    assert record["versions"]["torch"] == torch.__version__
+    assert torch.__version__.startswith(record["versions"]["torch"])
     parts = pd.read_csv(run.split)["part"].value_counts()
     assert {name: facts["images"] for name, facts in record["data"]["parts"].items()} == parts.to_dict()
 
@@ -76,6 +82,7 @@ def test_the_evaluation_is_that_of_the_predictions(run: RunFolder) -> None:
     )
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_the_same_recipe_and_seed_give_the_same_weights(
     recipe: str, words: list[str], tmp_path: Path
 ) -> None:
@@ -94,6 +101,7 @@ def test_a_run_never_overwrites_another(tmp_path: Path) -> None:
         new_folder("demo", out=tmp_path / "demo")
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_early_stopping_waits_for_its_patience(recipe: str, words: list[str], tmp_path: Path) -> None:
     still = [
         "train.epochs=9",
@@ -127,6 +135,7 @@ def test_refuses_before_it_makes_a_folder(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_full_disk_loses_no_epoch(
     recipe: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,12 +157,13 @@ def test_a_full_disk_loses_no_epoch(
     assert folder.record()["status"] == "finished"
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_changed_data_are_not_resumed(recipe: str, words: list[str], tmp_path: Path) -> None:
     folder = RunFolder(train(recipe, [*words, "train.epochs=1"], out=tmp_path / "run"))
     record = folder.record()
     record["status"], record["data"]["fingerprint"] = "interrupted", "0" * 64
     (folder.path / "run.json").write_text(json.dumps(record))
-    with pytest.raises(RunError, match="data .* are not what they were"):
+    with pytest.raises(RunError, match=r"data .* are not what they were"):
         resume(folder.path)
 
 

@@ -1,5 +1,6 @@
 """Which image trains, which selects, which tests: official, by lesion, or from a file. A split is a small CSV."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +113,9 @@ def _held_out(table: LesionTable, among: NDArray[np.int64], share: float, seed: 
             f"{len(set(groups))} lesions are too few to hold out {share:.0%}; give more images, or data.split=FILE.csv"
         )
     chooser = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    held: NDArray[np.int64] = next(chooser.split(among, diagnosis, groups))[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of rare classes; what became of them is told in the remarks
+        held: NDArray[np.int64] = next(chooser.split(among, diagnosis, groups))[1]
     return held
 
 
@@ -128,6 +131,10 @@ def _checked(table: LesionTable, named: NDArray[np.object_], how: str) -> Split:
     shared = pd.DataFrame({"group": table.groups, "part": named}).groupby("group")["part"].nunique()
     if leaks := int((shared > 1).sum()):
         remarks.append(f"{leaks} lesions have images in more than one part: numbers may be too good")
+    for part, there in parts.items():
+        held = table.select(there).counts()
+        if absent := [name for name, images in held.items() if not images]:
+            remarks.append(f"the {part} part has no image of {', '.join(absent)}")
     if "test" not in parts:
         remarks.append(
             "no test part: the numbers are those of the validation part, which also chose the checkpoint, "

@@ -17,13 +17,13 @@ GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601, as in Pillow
 def resized_crop(image: NDArray[np.uint8], box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Cut a box and resize it to (height, width), bilinear with antialiasing.
 
-    Pillow's resampling, which torchvision's antialiased resize reproduces.
+    Pillow's resampling, which torchvision's antialiased resize reproduces. The result is a copy of its own.
     """
     part = image[box.top : box.top + box.height, box.left : box.left + box.width]
     if part.shape[:2] == size:
-        return np.ascontiguousarray(part)
+        return np.array(part)
     shrunk = Image.fromarray(np.ascontiguousarray(part)).resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.asarray(shrunk)
+    return np.array(shrunk)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,9 @@ def apply(change: Change, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if change.flips[1]:
         image = image[::-1]
     if (change.brightness, change.contrast, change.saturation) != (1.0, 1.0, 1.0):
-        image = np.asarray(cv2.transform(np.ascontiguousarray(image), _colours(change, image)), dtype=np.uint8)
+        image = np.asarray(
+            cv2.transform(np.ascontiguousarray(image), _colours(change, image)), dtype=np.uint8
+        )
     return np.ascontiguousarray(image)
 
 

@@ -66,7 +66,7 @@ def save_model(folder: Path, model: Plain, card: Card) -> None:
     """
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     with replacing(folder / "model.safetensors") as file:
-        save_file(state, file, metadata={"format": "pt", "intended_use": RESEARCH_USE})
+        save_file(state, file, metadata={"format": "pt"})  # one entry: more come in any order
     write_text(folder / "card.json", card.model_dump_json(indent=2) + "\n")
 
 

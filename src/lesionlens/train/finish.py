@@ -9,7 +9,6 @@ from lesionlens.evaluate.predictions import write_predictions
 from lesionlens.explain.gallery import write_gallery
 from lesionlens.models.bundle import load_model
 from lesionlens.predict import of_table, score
-
 from lesionlens.report.build import build_report
 from lesionlens.report.gallery import choose
 from lesionlens.train.folder import RunFolder
@@ -43,6 +42,5 @@ def finish(prepared: Prepared, folder: RunFolder, *, console: Console) -> None:
     # the last part measured is the one that counts: test, where there is one
     paths = dict(zip(wanted.image_id, wanted.path, strict=True))
     write_gallery(loaded, paths, choose(scored.predictions), folder.path / "maps")
-
 
     build_report(folder.path)

@@ -78,7 +78,7 @@ class RunFolder:
 
 
 def new_folder(name: str, *, out: Path | None = None, runs: Path = Path("runs")) -> RunFolder:
-    """Make a run's folder: ``out``, or the next free of ``runs/NAME``, ``runs/NAME-2``, …
+    """Make a run's folder: ``out``, or the next free one of ``runs/NAME``, ``runs/NAME-2`` and so on.
 
     Raises
     ------

@@ -23,6 +23,8 @@ from lesionlens.preprocessing import Preprocessing
 from lesionlens.train.recipe import DataRecipe, Recipe
 from lesionlens.train.task import Classification
 
+SYNTHETIC = "These pictures were drawn by LesionLens; the numbers say nothing about real lesions."
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -50,8 +52,10 @@ class Prepared:
     def facts(self) -> Mapping[str, Any]:
         """Say for ``run.json`` what it is trained on."""
         parts = {name: _facts(self.part(name), self.task) for name in self.split.parts}
+        synthetic = (self.table.frame["source"] == "synthetic").any()
         return {
             "source": self.recipe.data.source,
+            "statement": SYNTHETIC if synthetic else "",
             "fingerprint": self.table.fingerprint(),
             "task": self.task.name,
             "classes": list(self.task.classes),

@@ -136,18 +136,17 @@ def _compute(prepared: Prepared, folder: RunFolder, model: Plain, console: Conso
             seconds=round(before + time.monotonic() - started, 1),
             device=_device(task),
             threads=torch.get_num_threads(),
+            peak_memory_gib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
             best=best.best,
             epochs_run=len(log.rows),
             stopped=f"no better {train.monitor} for {train.patience} epochs" if trainer.should_stop else "",
         )
     finish(prepared, folder, console=console)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    folder.note(status="finished", peak_memory_gib=round(peak, 2))
+    folder.note(status="finished")
     return folder.path
 
 
 def _fit(trainer: L.Trainer, task: Classification, data: LesionData, folder: RunFolder) -> None:
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # it tells its own users what it does
     handler = signal.getsignal(signal.SIGINT)
     checkpoint = folder.checkpoint if folder.checkpoint.is_file() else None
     try:
@@ -164,6 +163,8 @@ def _fit(trainer: L.Trainer, task: Classification, data: LesionData, folder: Run
 
 
 def _trainer(recipe: Recipe, folder: RunFolder, callbacks: list[Callback]) -> L.Trainer:
+    logging.getLogger("lightning").setLevel(logging.ERROR)  # what it tells is for those who write loops
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     return L.Trainer(
         accelerator=recipe.train.device,
         devices=1,
