@@ -9,11 +9,11 @@ import numpy.typing as npt
 from lesionlens.synthesis.noise import Field, blur, smoothstep, white
 
 _BALANCES = (  # lowest and highest gains in red, green, blue
-    ((0.92, 0.91, 0.92), (0.99, 1.02, 1.07)),
+    ((0.92, 0.91, 0.93), (0.99, 1.02, 1.08)),
     ((1.0, 0.78, 0.77), (1.06, 0.89, 0.92)),
-    ((0.97, 0.86, 0.74), (1.03, 0.95, 0.84)),
+    ((0.97, 0.86, 0.77), (1.03, 0.95, 0.87)),
 )
-_SHARES = (0.62, 0.24, 0.14)
+_SHARES = (0.65, 0.24, 0.11)
 _HEADROOM = 0.8  # light up to 1 / 0.8 is told apart before the shoulder
 
 

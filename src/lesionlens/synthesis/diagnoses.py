@@ -25,7 +25,7 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
         "df": (0.03, 0.22), "vasc": (0.25, 0.5),
     },
     "deep": {
-        "mel": (0.0, 0.6), "nv": (0.0, 0.12), "bcc": (0.0, 0.2), "akiec": (0.0, 0.1), "bkl": (0.0, 0.4),
+        "mel": (0.0, 0.6), "nv": (0.0, 0.12), "bcc": (0.0, 0.2), "akiec": (0.0, 0.1), "bkl": (0.0, 0.5),
         "df": (0.0, 0.12), "vasc": (0.0, 0.2),
     },
     "halo": {
@@ -65,9 +65,9 @@ PRESENCE: dict[str, dict[str, float]] = {
     "blotch": {"mel": 0.5, "nv": 0.25, "bkl": 0.12, "bcc": 0.05},
     "blue_white_veil": {"mel": 0.45, "nv": 0.02, "bcc": 0.12, "bkl": 0.06, "vasc": 0.05},
     "regression": {"mel": 0.35, "nv": 0.03, "bkl": 0.1},
-    "milia": {"bkl": 0.6, "bcc": 0.05, "mel": 0.04, "nv": 0.03},
+    "milia": {"bkl": 0.5, "bcc": 0.05, "mel": 0.04, "nv": 0.03},
     "comedo": {"bkl": 0.5, "nv": 0.02},
-    "ridges": {"bkl": 0.5, "akiec": 0.05},
+    "ridges": {"bkl": 0.6, "akiec": 0.05},
     "scale": {"akiec": 0.6, "bcc": 0.2, "bkl": 0.25, "mel": 0.03},
     "scar": {"df": 0.85, "bcc": 0.12, "mel": 0.05},
     "arborising": {"bcc": 0.75, "mel": 0.04, "akiec": 0.06},

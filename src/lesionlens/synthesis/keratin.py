@@ -37,7 +37,7 @@ def ridges(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     k, inside = ground.scale, smoothstep(-0.05, 0.15, ground.field)
     lines = inside * threads(rng, ground.size, scale=rng.uniform(14, 34) * k, width=rng.uniform(0.25, 0.5))
     waxy = fractal(rng, ground.size, scale=0.6 * ground.radius, octaves=5, gain=0.6)
-    haze = np.float32(rng.uniform(0, 0.2)) * ground.cover * (1 + 0.5 * waxy)
+    haze = np.float32(rng.uniform(0.02, 0.3)) * ground.cover * (1 + 0.5 * waxy)
     dark = np.float32(rng.uniform(0.15, 0.42)) * (lines - 0.35 * ground.cover)
     return Layer(lines > 0.5, melanin=dark, white=haze + strands(ground, rng))
 
@@ -68,5 +68,5 @@ def strands(ground: Ground, rng: np.random.Generator) -> Field:
     k = ground.scale
     lines = threads(rng, ground.size, scale=rng.uniform(10, 20) * k, width=0.22)
     where = smoothstep(0.3, 1.6, fractal(rng, ground.size, scale=0.4 * ground.radius, octaves=4))
-    bright = np.float32(rng.uniform(0.1, 0.6))
+    bright = np.float32(rng.uniform(0.2, 0.8))
     return bright * lines * where * smoothstep(0.0, 0.3, ground.field)

@@ -11,17 +11,17 @@ from lesionlens.synthesis.strokes import Sheet
 def network(ground: Ground, rng: np.random.Generator, disorder: float) -> Layer:
     """Brown honeycomb; ``disorder`` 0 even and fading at the border, 1 patchy, wide, ending abruptly."""
     k = ground.scale
-    mesh = cells(rng, ground.size, spacing=rng.uniform(6, 7.5 + 2.5 * disorder) * k, jitter=0.9)
-    thick = rng.uniform(0.8, 1.0 + 0.4 * disorder) * k
+    mesh = cells(rng, ground.size, spacing=rng.uniform(6.5, 8 + 2.5 * disorder) * k, jitter=0.9)
+    thick = rng.uniform(0.7, 0.9 + 0.3 * disorder) * k
     lines = blur(mesh.edges, thick)
     lines *= np.float32(1 / max(1e-3, float(np.percentile(lines[::5, ::5], 97))))
-    lines = bend(rng, np.minimum(lines, 1.2), amount=2.0 * k, scale=10 * k)
+    lines = bend(rng, np.minimum(lines * lines, 1.2), amount=2.0 * k, scale=10 * k)
     lines *= 1 + 0.4 * fractal(rng, ground.size, scale=14 * k, octaves=2)
     fade = smoothstep(-0.12, 0.45 - 0.38 * disorder, ground.field)
     noise = fractal(rng, ground.size, scale=0.5 * ground.radius, octaves=5, gain=0.6)
     local = smoothstep(-1.4 + 0.8 * disorder, 1.4 + 0.2 * disorder, noise) * fade
-    amount = np.float32(rng.uniform(0.22, 0.5) * (1 + 0.4 * disorder))
-    return Layer(local > 0.3, melanin=amount * local * (lines - 0.15))
+    amount = np.float32(rng.uniform(0.35, 0.7) * (1 + 0.4 * disorder))
+    return Layer(local > 0.3, melanin=amount * local * (lines - 0.1))
 
 
 def globules(ground: Ground, rng: np.random.Generator, disorder: float) -> Layer:

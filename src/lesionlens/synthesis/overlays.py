@@ -32,7 +32,7 @@ def hair(image: Field, rng: np.random.Generator, scale: float) -> Field:
         )
     colour = np.array([0.24, 0.16, 0.14], np.float32) * np.float32(rng.uniform(0.5, 1.6))
     image = _over(image, blur(dark.field(), 0.6 * scale), colour)
-    return _over(image, 0.75 * blur(fair.field(), 0.6 * scale), np.array([0.96, 0.9, 0.84], np.float32))
+    return _over(image, 0.55 * blur(fair.field(), 0.6 * scale), np.array([0.96, 0.9, 0.84], np.float32))
 
 
 def ruler(image: Field, rng: np.random.Generator, scale: float) -> Field:

@@ -44,10 +44,10 @@ def draw_skin(rng: np.random.Generator, *, sun: float) -> Skin:
         warmth=rng.uniform(0.95, 1.3),
         melanin=rng.uniform(0.0, 0.09) + 0.2 * _TONE_DEPTH[tone],
         blood=rng.beta(1.4, 2.8) * 0.2 * (0.4 + 0.6 * pale),
-        mottling=rng.uniform(0.25, 0.7) + 0.6 * sun,
+        mottling=rng.uniform(0.25, 0.75) + 0.4 * sun,
         furrows=rng.beta(1.5, 2.5),
         vessels=pale * (sun * rng.uniform(0.2, 1.0) if rng.random() < 0.25 + 0.6 * sun else 0.0),
-        freckles=sun * rng.uniform(0.2, 1) if rng.random() < 0.15 + 0.75 * sun else 0.0,
+        freckles=sun * rng.uniform(0.2, 1) if rng.random() < 0.12 + 0.65 * sun else 0.0,
         pores=rng.uniform(0.3, 1) if rng.random() < 0.15 + 0.2 * sun else 0.0,
         specks=rng.random() if rng.random() < 0.3 + 0.4 * sun else 0.0,
     )
@@ -60,7 +60,7 @@ def paint_skin(skin: Skin, size: Size, *, seed: int, scale: float = 1.0) -> Fiel
     wide = fractal(rng, size, scale=210 * scale, octaves=5, gain=0.6)
     fine = fractal(rng, size, scale=22 * scale, octaves=4, gain=0.85)
     warm = fractal(rng, size, scale=60 * scale, octaves=5, gain=0.8)
-    lines = np.float32(0.05 * skin.furrows) * _furrows(rng, size, scale)
+    lines = np.float32(0.09 * skin.furrows) * _furrows(rng, size, scale)
     amount = np.float32(0.036 * skin.mottling)
     pigments[..., MELANIN] = (
         skin.melanin * (1 + 0.1 * wide) + amount * (0.4 * fine + 0.4 * wide + 0.9 * warm) + lines
@@ -104,9 +104,9 @@ def _add_freckles(pigments: Field, amount: float, rng: np.random.Generator, scal
     """Lentigines of sun-damaged skin: blurred brown to grey-brown patches of any size."""
     size = (pigments.shape[0], pigments.shape[1])
     wide = fractal(rng, size, scale=rng.uniform(50, 120) * scale, octaves=4, gain=0.55)
-    small = fractal(rng, size, scale=rng.uniform(12, 24) * scale, octaves=4, gain=0.7)
-    patches = smoothstep(0.0, 2.8, wide + 0.8 * small)
-    pigments[..., MELANIN] += np.float32(0.75 * amount) * patches
+    small = fractal(rng, size, scale=rng.uniform(12, 24) * scale, octaves=3, gain=0.5)
+    patches = smoothstep(-0.4, 3.4, wide + 0.9 * small)
+    pigments[..., MELANIN] += np.float32(0.7 * amount) * patches
     pigments[..., DEEP] += np.float32(rng.uniform(-0.05, 0.08) * amount) * patches
 
 

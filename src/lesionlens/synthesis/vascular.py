@@ -52,18 +52,24 @@ def lacunae(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer
     k = ground.scale
     mean = float(np.clip(rng.uniform(0.1, 0.32) * ground.radius, 4 * k, 26 * k))
     lattice = cells(rng, ground.size, spacing=2 * mean, jitter=1.0)
-    reach = lattice.each(rng, 0.6, 1.5) * np.float32(mean) - lattice.distance
+    reach = lattice.each(rng, 0.75, 1.7) * np.float32(mean) - lattice.distance
     dark = rng.choice([0.0, 0.15, 0.6], p=[0.5, 0.3, 0.2])
-    clot = np.maximum(lattice.each(rng, dark - 1, dark), 0) * np.float32(1.6 / max(dark, 0.4))
-    round_ = smoothstep(-2 * k, 2 * k, reach)
+    clot = (lattice.each(rng, 0, 1) < dark) * lattice.each(rng, 0.1, 0.9)
+    # blood shimmers through the septa
+    between = np.float32(rng.uniform(0.1, 0.6))
+    round_ = between + (1 - between) * smoothstep(-0.25 * mean, 0.25 * mean, reach)
     wave, inside = rng.integers(2**32), smoothstep(-0.06, 0.1, ground.field)
     full, clotted = (
-        blur(bend(np.random.default_rng(wave), field, amount=0.2 * mean, scale=2 * mean), 1.2 * k) * inside
-        for field in (round_ * lattice.each(rng, 0.6, 1.0), round_ * clot)
+        blur(
+            bend(np.random.default_rng(wave), field, amount=0.2 * mean, scale=2 * mean),
+            rng.uniform(1.2, 2.2) * k,
+        )
+        * inside
+        for field in (round_ * lattice.each(rng, 0.75, 1.0), round_ * clot)
     )
     amount = np.float32(rng.uniform(0.5, 1.1)) * full
     purple = np.float32(rng.uniform(0.0, 0.25))
-    septa = np.float32(rng.uniform(0.0, 0.22)) * inside * (1 - smoothstep(0.2, 0.7, full))
+    septa = np.float32(rng.uniform(0.0, 0.22)) * inside * (1 - smoothstep(between, 0.8, full))
     return Layer(full > 0.2, melanin=0.4 * clotted, blood=amount, deep=purple * amount + clotted, white=septa)
 
 
