@@ -68,7 +68,7 @@ PRESENCE: dict[str, dict[str, float]] = {
     "milia": {"bkl": 0.5, "bcc": 0.05, "mel": 0.04, "nv": 0.03},
     "comedo": {"bkl": 0.5, "nv": 0.02},
     "ridges": {"bkl": 0.6, "akiec": 0.05},
-    "scale": {"akiec": 0.6, "bcc": 0.2, "bkl": 0.25, "mel": 0.03},
+    "scale": {"akiec": 0.6, "bcc": 0.3, "bkl": 0.3, "mel": 0.03},
     "scar": {"df": 0.85, "bcc": 0.12, "mel": 0.05},
     "arborising": {"bcc": 0.75, "mel": 0.04, "akiec": 0.06},
     "lacunae": {"vasc": 0.95},

@@ -23,7 +23,7 @@ def comedo(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     for x, y in ground.place(rng, int(rng.uniform(6, 26)), low=0.1, high=2):
         long = rng.gamma(4, 1.0) * k + k
         sheet.ellipse(x, y, (long, long * rng.uniform(0.45, 1)), rng.uniform(0, np.pi), rng.uniform(0.4, 1))
-    plugs = bend(rng, blur(sheet.field(), 1.3 * k), amount=1.5 * k, scale=8 * k)
+    plugs = bend(rng, blur(sheet.field(), 1.4 * k), amount=0.8 * k, scale=8 * k)
     rim = np.maximum(blur(plugs, 2.2 * k) - 0.8 * plugs, 0)
     return Layer(
         plugs > 0.3,

@@ -20,7 +20,7 @@ def network(ground: Ground, rng: np.random.Generator, disorder: float) -> Layer:
     fade = smoothstep(-0.12, 0.45 - 0.38 * disorder, ground.field)
     noise = fractal(rng, ground.size, scale=0.5 * ground.radius, octaves=5, gain=0.6)
     local = smoothstep(-1.4 + 0.8 * disorder, 1.4 + 0.2 * disorder, noise) * fade
-    amount = np.float32(rng.uniform(0.35, 0.7) * (1 + 0.4 * disorder))
+    amount = np.float32(rng.uniform(0.3, 0.6) * (1 + 0.4 * disorder))
     return Layer(local > 0.3, melanin=amount * local * (lines - 0.1))
 
 

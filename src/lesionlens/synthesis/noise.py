@@ -108,7 +108,7 @@ def white(rng: np.random.Generator, size: Size) -> Field:
 
 def _grains(rng: np.random.Generator, size: Size, step: float) -> Field:
     """One octave: unit noise, a grain every ``step`` pixels; coarse grains are rounded off."""
-    fine = 0.5 if step > 3 else 1.0
+    fine = 0.5 if step > 2.5 else 1.0
     grid = (max(3, round(size[0] / (fine * step))), max(3, round(size[1] / (fine * step))))
     noise = white(rng, grid)
     # white noise on a coarse grid would show the grid as squares; 3.54 brings the deviation back to one
@@ -116,4 +116,4 @@ def _grains(rng: np.random.Generator, size: Size, step: float) -> Field:
 
 
 def _enlarge(field: Field, size: Size) -> Field:
-    return np.asarray(cv2.resize(field, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
+    return np.asarray(cv2.resize(field, size[::-1], interpolation=cv2.INTER_LINEAR), np.float32)

@@ -12,7 +12,7 @@ from lesionlens.synthesis.strokes import Sheet
 TONES = ("I", "II", "III", "IV", "V", "VI")
 TONE_SHARES = (0.26, 0.38, 0.22, 0.08, 0.04, 0.02)
 _TONE_DEPTH = (0.0, 0.05, 0.16, 0.34, 0.62, 0.95)
-_TONE_ABSORPTION = np.array([0.62, 0.85, 1.0])  # melanin of the whole epidermis: browner than a lesion's
+_TONE_ABSORPTION = np.array([0.66, 0.80, 0.90])  # melanin of the whole epidermis: browner than a lesion's
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,11 @@ def paint_skin(skin: Skin, size: Size, *, seed: int, scale: float = 1.0) -> Fiel
 
 
 def _furrows(rng: np.random.Generator, size: Size, scale: float) -> Field:
-    """Polygons of skin lines, here and there, out of focus; (h, w)."""
+    """Polygons of skin lines and short curly fibres, here and there, out of focus; (h, w)."""
     half = (size[0] // 2, size[1] // 2)
     mesh = cells(rng, half, spacing=rng.uniform(7, 13) * scale, jitter=0.9)
     lines = bend(rng, blur(mesh.edges, 0.9 * scale), amount=1.2 * scale, scale=9 * scale)
+    lines += 0.7 * threads(rng, half, scale=rng.uniform(6, 11) * scale, width=0.4)
     lines *= smoothstep(-0.8, 1.6, fractal(rng, half, scale=45 * scale, octaves=3))
     return np.asarray(cv2.resize(lines, size[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
@@ -106,8 +107,8 @@ def _add_freckles(pigments: Field, amount: float, rng: np.random.Generator, scal
     wide = fractal(rng, size, scale=rng.uniform(50, 120) * scale, octaves=4, gain=0.55)
     small = fractal(rng, size, scale=rng.uniform(12, 24) * scale, octaves=3, gain=0.5)
     patches = smoothstep(-0.4, 3.4, wide + 0.9 * small)
-    pigments[..., MELANIN] += np.float32(0.7 * amount) * patches
-    pigments[..., DEEP] += np.float32(rng.uniform(-0.05, 0.08) * amount) * patches
+    pigments[..., MELANIN] += np.float32(0.55 * amount) * patches
+    pigments[..., DEEP] += np.float32(rng.uniform(-0.08, 0.04) * amount) * patches
 
 
 def _specks(amount: float, rng: np.random.Generator, size: Size, scale: float) -> Field:

@@ -92,14 +92,18 @@ def strawberry(ground: Ground, rng: np.random.Generator, _disorder: float) -> La
 def nests(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     """Blue-grey ovoid nests, globules and leaf-like areas of basal cells."""
     k, sheet = ground.scale, Sheet(ground.size)
-    for x, y in ground.place(rng, int(rng.integers(4, 17)), low=-0.05, high=0.8):
+    for x, y in ground.place(rng, int(rng.integers(3, 13)), low=-0.05, high=0.8):
         long = rng.gamma(2.2, 0.04) * ground.radius + 2 * k
         axes = (long, long * rng.uniform(0.45, 0.95))
         sheet.ellipse(x, y, axes, rng.uniform(0, np.pi), rng.uniform(0.35, 1))
-    drawn = bend(rng, blur(sheet.field(), rng.uniform(2, 5) * k), amount=3.5 * k, scale=14 * k)
-    drawn *= 1 + 0.3 * fractal(rng, ground.size, scale=14 * k, octaves=3, gain=0.7)
+    drawn = bend(rng, blur(sheet.field(), rng.uniform(3, 7) * k), amount=3 * k, scale=20 * k)
+    drawn *= 1 + 0.2 * fractal(rng, ground.size, scale=14 * k, octaves=3, gain=0.7)
     brown = rng.uniform(0.1, 0.5)
-    return Layer(drawn > 0.25, melanin=np.float32(brown) * drawn, deep=np.float32(1.3 - brown) * 0.65 * drawn)
+    return Layer(
+        drawn > 0.25,
+        melanin=np.float32(brown) * drawn,
+        deep=np.float32(1.2 - brown) * np.float32(rng.uniform(0.4, 0.75)) * drawn,
+    )
 
 
 def ulcer(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
