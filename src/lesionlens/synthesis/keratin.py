@@ -58,7 +58,9 @@ def scar(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     noise = fractal(rng, ground.size, scale=0.5 * ground.radius, octaves=5, gain=0.65)
     edge = rng.uniform(0.1, 0.5)
     calm = blur(ground.field, 0.12 * ground.radius + 1)
-    heart = smoothstep(edge, edge + 0.75, calm + 0.16 * noise)
+    # measured from the deepest place, so that lobed lesions have a centre too
+    calm /= max(float(calm.max()), 0.1)
+    heart = smoothstep(edge, edge + 0.6, calm + 0.16 * noise)
     white = heart * rng.uniform(0.06, 0.3) * (1 + 0.3 * noise) + strands(ground, rng)
     return Layer(heart > 0.4, melanin=-0.3 * heart, blood=-0.12 * heart, white=np.asarray(white, np.float32))
 

@@ -67,7 +67,8 @@ def fractal(
 def threads(rng: np.random.Generator, size: Size, *, scale: float, width: float) -> Field:
     """Thin lines that wander and branch, where a noise crosses zero; (h, w) in 0…1.
 
-    ``scale`` pixels lie between neighbouring lines; ``width`` is a share of that, and varies along a line.
+    Neighbouring lines lie about ``scale`` pixels apart. ``width`` is how near to zero, in deviations of the
+    noise, a line begins: lines widen where the noise is flat.
     """
     return smoothstep(-width, 0, -np.abs(fractal(rng, size, scale=scale, octaves=4, gain=0.55)))
 
@@ -101,7 +102,7 @@ def bend(rng: np.random.Generator, field: Field, *, amount: float, scale: float)
 
 
 def white(rng: np.random.Generator, size: Size) -> Field:
-    """Independent noise of zero mean and unit deviation, 8 bits deep: a fifth of the cost of a normal draw."""
+    """Independent noise of zero mean and unit deviation from single bytes, far cheaper than normal draws."""
     draws = np.frombuffer(rng.bytes(size[0] * size[1]), np.uint8).reshape(size)
     return (draws - np.float32(127.5)) * np.float32(1 / 73.9)
 
@@ -116,4 +117,5 @@ def _grains(rng: np.random.Generator, size: Size, step: float) -> Field:
 
 
 def _enlarge(field: Field, size: Size) -> Field:
+    # linear will do: all but the finest octaves are drawn at twice the density they need
     return np.asarray(cv2.resize(field, size[::-1], interpolation=cv2.INTER_LINEAR), np.float32)

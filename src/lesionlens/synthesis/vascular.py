@@ -69,7 +69,7 @@ def lacunae(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer
     )
     amount = np.float32(rng.uniform(0.5, 1.1)) * full
     purple = np.float32(rng.uniform(0.0, 0.25))
-    septa = np.float32(rng.uniform(0.0, 0.22)) * inside * (1 - smoothstep(between, 0.8, full))
+    septa = np.float32(rng.uniform(0.0, 0.22)) * inside * (1 - smoothstep(float(between), 0.8, full))
     return Layer(full > 0.2, melanin=0.4 * clotted, blood=amount, deep=purple * amount + clotted, white=septa)
 
 
