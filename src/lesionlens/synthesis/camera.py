@@ -40,7 +40,7 @@ def draw_camera(rng: np.random.Generator) -> Camera:
     low, high = _BALANCES[rng.choice(len(_BALANCES), p=_SHARES)]
     return Camera(
         gains=tuple(float(g) for g in rng.uniform(low, high)),  # type: ignore[arg-type]  # three of them
-        exposure=rng.uniform(0.94, 1.14),
+        exposure=rng.uniform(0.93, 1.11),
         contrast=rng.uniform(0.95, 1.25),
         saturation=rng.uniform(0.55, 1.15),
         softness=rng.choice([0.0, 0.5, 0.9, 1.5], p=[0.4, 0.35, 0.18, 0.07]),

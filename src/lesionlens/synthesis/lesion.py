@@ -90,7 +90,7 @@ def _paint_body(pigments: Field, ground: Ground, criteria: Criteria, rng: np.ran
     cover = gaps * ground.cover * np.maximum(1 + 0.7 * (1 - ground.cover) * uneven, 0)
     body = cover * np.maximum(depth * (1 + (0.12 + 0.16 * v) * uneven + 0.42 * v * patches), 0.12)
     pigments[..., MELANIN] += np.float32(criteria.melanin) * body
-    pigments[..., BLOOD] += np.float32(criteria.blood) * cover * (1 + 0.18 * uneven - 0.3 * v * patches)
+    pigments[..., BLOOD] += np.float32(criteria.blood) * cover * (1 + 0.3 * uneven - 0.3 * v * patches)
     other = smoothstep(-0.2, 1.5, fractal(rng, size, scale=0.9 * radius, octaves=4))
     pigments[..., DEEP] += np.float32(criteria.deep) * ground.cover * other
     halo = smoothstep(-0.5, 0.5, ground.field) * np.maximum(1 + 0.4 * patches + 0.2 * uneven, 0)

@@ -11,7 +11,7 @@ from lesionlens.synthesis.strokes import Sheet
 
 TONES = ("I", "II", "III", "IV", "V", "VI")
 TONE_SHARES = (0.26, 0.38, 0.22, 0.08, 0.04, 0.02)
-_TONE_DEPTH = (0.0, 0.05, 0.16, 0.34, 0.62, 0.95)
+_TONE_DEPTH = (0.0, 0.05, 0.14, 0.28, 0.5, 0.8)
 _TONE_ABSORPTION = np.array([0.66, 0.80, 0.90])  # melanin of the whole epidermis: browner than a lesion's
 
 
