@@ -17,12 +17,12 @@ CODES = ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc")
 RANGES: dict[str, dict[str, tuple[float, float]]] = {
     # melanin, blood, deep: optical density; halo: redness round it; size: radius in pixels of 450; others 0…1
     "melanin": {
-        "mel": (0.45, 1.7), "nv": (0.3, 1.2), "bcc": (0.0, 0.25), "akiec": (0.05, 0.4), "bkl": (0.25, 1.05),
-        "df": (0.12, 0.42), "vasc": (0.0, 0.1),
+        "mel": (0.45, 1.7), "nv": (0.3, 1.2), "bcc": (0.0, 0.16), "akiec": (0.05, 0.4), "bkl": (0.25, 1.05),
+        "df": (0.2, 0.5), "vasc": (0.0, 0.1),
     },
     "blood": {
-        "mel": (0.0, 0.18), "nv": (0.0, 0.12), "bcc": (0.0, 0.22), "akiec": (0.02, 0.2), "bkl": (0.0, 0.08),
-        "df": (0.03, 0.22), "vasc": (0.25, 0.5),
+        "mel": (0.0, 0.18), "nv": (0.0, 0.12), "bcc": (0.04, 0.26), "akiec": (0.02, 0.2), "bkl": (0.0, 0.08),
+        "df": (0.0, 0.16), "vasc": (0.25, 0.5),
     },
     "deep": {
         "mel": (0.0, 0.6), "nv": (0.0, 0.12), "bcc": (0.0, 0.2), "akiec": (0.0, 0.1), "bkl": (0.0, 0.5),

@@ -61,7 +61,7 @@ def scar(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     # measured from the deepest place, so that lobed lesions have a centre too
     calm /= max(float(calm.max()), 0.1)
     heart = smoothstep(edge, edge + 0.6, calm + 0.16 * noise)
-    white = heart * rng.uniform(0.06, 0.3) * (1 + 0.3 * noise) + strands(ground, rng)
+    white = heart * rng.uniform(0.12, 0.42) * (1 + 0.3 * noise) + strands(ground, rng)
     return Layer(heart > 0.4, melanin=-0.3 * heart, blood=-0.12 * heart, white=np.asarray(white, np.float32))
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lesionlens.synthesis.diagnoses import Criteria, draw_criteria
+from lesionlens.synthesis.diagnoses import Criteria, borrowed_share, draw_criteria
 from lesionlens.synthesis.ground import Ground
 from lesionlens.synthesis.noise import Field, Mask, Size, fractal, smoothstep
 from lesionlens.synthesis.outline import Outline, canvas_size, cover_of, draw_outline, mask_of, paint_outline
@@ -48,7 +48,8 @@ def draw_lesion(rng: np.random.Generator, code: str, *, difficulty: float) -> Le
         irregularity=criteria.irregularity,
         softness=criteria.softness,
     )
-    sun = float(np.clip(_SUN[code] * (1 - 0.5 * difficulty) + 0.2 * difficulty + rng.normal(0, 0.2), 0, 1))
+    alike = borrowed_share(difficulty)
+    sun = float(np.clip(_SUN[code] * (1 - alike) + 0.35 * alike + rng.normal(0, 0.2), 0, 1))
     return Lesion(criteria, outline, draw_skin(rng, sun=sun), int(rng.integers(2**32)))
 
 

@@ -17,7 +17,7 @@ MELANIN, BLOOD, DEEP, WHITE = range(4)
 
 # optical density in red, green, blue for one unit of each absorber, matched by eye to dermoscopy
 ABSORPTION = np.array([[0.33, 0.80, 1.02], [0.12, 1.00, 0.52], [0.80, 0.60, 0.36]], np.float32)
-SCATTER = np.array([0.95, 0.87, 0.88], np.float32)
+SCATTER = np.array([0.94, 0.89, 0.87], np.float32)
 
 
 class Layer(NamedTuple):

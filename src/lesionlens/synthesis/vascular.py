@@ -57,7 +57,7 @@ def lacunae(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer
     clot = (lattice.each(rng, 0, 1) < dark) * lattice.each(rng, 0.1, 0.9)
     # blood shimmers through the septa
     between = np.float32(rng.uniform(0.1, 0.6))
-    round_ = between + (1 - between) * smoothstep(-0.25 * mean, 0.25 * mean, reach)
+    round_ = smoothstep(-0.25 * mean, 0.25 * mean, reach)
     wave, inside = rng.integers(2**32), smoothstep(-0.06, 0.1, ground.field)
     full, clotted = (
         blur(
@@ -65,7 +65,7 @@ def lacunae(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer
             rng.uniform(1.2, 2.2) * k,
         )
         * inside
-        for field in (round_ * lattice.each(rng, 0.75, 1.0), round_ * clot)
+        for field in ((between + (1 - between) * round_) * lattice.each(rng, 0.75, 1.0), round_ * clot)
     )
     amount = np.float32(rng.uniform(0.5, 1.1)) * full
     purple = np.float32(rng.uniform(0.0, 0.25))
