@@ -98,7 +98,7 @@ class Criteria:
 
 def borrowed_share(difficulty: float) -> float:
     """How often a criterion is borrowed from a class drawn at random; rises slowly at first."""
-    return float(difficulty**2.5)
+    return float(difficulty**3)
 
 
 def draw_criteria(rng: np.random.Generator, code: str, *, difficulty: float) -> Criteria:
