@@ -51,8 +51,8 @@ def lacunae(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer
     """Red, purple or clotted black lagoons, round and sharply bordered, parted by whitish septa."""
     k = ground.scale
     mean = float(np.clip(rng.uniform(0.1, 0.32) * ground.radius, 4 * k, 26 * k))
-    lattice = cells(rng, ground.size, spacing=2 * mean, jitter=1.0)
-    reach = lattice.each(rng, 0.75, 1.7) * np.float32(mean) - lattice.distance
+    lattice = cells(rng, ground.size, spacing=2 * mean, jitter=0.8)
+    reach = lattice.each(rng, 0.7, 1.3) * np.float32(mean) - lattice.distance
     dark = rng.choice([0.0, 0.15, 0.6], p=[0.5, 0.3, 0.2])
     clot = (lattice.each(rng, 0, 1) < dark) * lattice.each(rng, 0.1, 0.9)
     # blood shimmers through the septa
@@ -108,7 +108,7 @@ def nests(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
 
 def ulcer(ground: Ground, rng: np.random.Generator, _disorder: float) -> Layer:
     """Erosion: structureless red to orange-brown with crust."""
-    area = ground.patch(rng, share=rng.uniform(0.06, 0.2), coarse=0.6, rim=0.2)
+    area = blur(ground.patch(rng, share=rng.uniform(0.06, 0.2), coarse=0.6, rim=0.2), 1.5 * ground.scale)
     rough = fractal(rng, ground.size, scale=12 * ground.scale, octaves=3, gain=0.6)
     crust = area * smoothstep(0.0, 1.4, rough)
-    return Layer(area > 0.4, melanin=0.5 * crust, blood=0.75 * area, white=0.1 * area)
+    return Layer(area > 0.4, melanin=0.2 * area + 0.5 * crust, blood=0.65 * area, white=0.1 * area)
