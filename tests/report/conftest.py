@@ -56,7 +56,7 @@ def draw(path: Path, seed: int, colour: str | None = None) -> None:
 def write_log(path: Path, epochs: int, blocks: tuple[str, ...]) -> None:
     t = np.arange(epochs)
     log = {
-        "epoch": t, "step": 20 * (t + 1), "lr": 0.01 * (1 + np.cos(np.pi * t / max(1, epochs))),
+        "epoch": t + 1, "step": 20 * (t + 1), "lr": 0.01 * (1 + np.cos(np.pi * t / max(1, epochs))),
         "train_loss": 1.1 * np.exp(-t / 5) + 0.3, "val_loss": 1.0 * np.exp(-t / 4) + 0.5 + 0.01 * t,
         "val_auc": 0.9 - 0.35 * np.exp(-t / 4) - 0.002 * np.maximum(0, t - 9),
         "val_balanced_accuracy": 0.75 - 0.4 * np.exp(-t / 4), "seconds": np.full(epochs, 9.5),
@@ -99,7 +99,7 @@ def make(
             },
         },
         "model": {"name": "arl_cnn14", "parameters": 8020038, "paper": PAPER},
-        "best": {"epoch": 9, "metric": "val_auc", "value": 0.8631}, "epochs_run": epochs, "stopped": "",
+        "best": {"epoch": 10, "metric": "val_auc", "value": 0.8631}, "epochs_run": epochs, "stopped": "",
     }  # fmt: skip
     (run / "run.json").write_text(json.dumps(record))
     if epochs:

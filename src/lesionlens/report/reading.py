@@ -62,10 +62,8 @@ class Run:
     def kept_epoch(self) -> int | None:
         """The epoch whose weights were kept, counted from 1; None before there is one."""
         best = (self.record.get("best") or {}).get("epoch")
-        if self.log is None or best is None:
-            return None
-        row = self.log.loc[self.log["number"] == best, "epoch"]
-        return None if row.empty else int(row.iloc[0])
+        there = self.log is not None and best in set(self.log["epoch"])
+        return int(best) if there else None
 
 
 def read_run(path: Path) -> Run:
@@ -118,8 +116,6 @@ def _mapping(parse: Callable[[str], Any]) -> Callable[[Path], dict[str, Any]]:
 
 
 def _log(file: Path) -> pd.DataFrame | None:
-    """Read the log with epochs counted from 1, whatever the file counts from: that stays as ``number``."""
+    """Read the log, one row an epoch, counted from 1."""
     log = pd.read_csv(file)
-    if log.empty or "epoch" not in log:
-        return None
-    return log.assign(number=log["epoch"], epoch=log["epoch"] - log["epoch"].iloc[0] + 1)
+    return None if log.empty or "epoch" not in log else log

@@ -19,7 +19,7 @@ MEASURES = ("train_loss", "val_loss", "val_auc", "val_balanced_accuracy")
 
 
 class EpochLog(Callback):
-    """One row an epoch in ``log.csv``: losses, metrics, learning rate, seconds, every alpha.
+    """One row an epoch in ``log.csv``, counted from 1: losses, metrics, learning rate, seconds, every alpha.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class EpochLog(Callback):
         alphas = task.model.alphas() if isinstance(task.model, ARL) else {}
         self.rows.append(
             {
-                "epoch": trainer.current_epoch,
+                "epoch": trainer.current_epoch + 1,
                 "step": trainer.global_step,
                 "lr": float(trainer.optimizers[0].param_groups[0]["lr"]),
                 **measured,
@@ -76,16 +76,16 @@ class KeepBest(Callback):
 
     def __init__(self, *, monitor: str, patience: int | None, save: Callable[[int, float], None]) -> None:
         self.monitor, self.patience, self.save = monitor, patience, save
-        self.best: dict[str, Any] = {"epoch": -1, "metric": monitor, "value": math.nan}
+        self.best: dict[str, Any] = {"epoch": 0, "metric": monitor, "value": math.nan}
 
     def on_validation_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
         """Compare, keep, perhaps stop."""
-        value = float(trainer.callback_metrics[self.monitor])
+        value, epoch = float(trainer.callback_metrics[self.monitor]), trainer.current_epoch + 1
         sign = -1 if self.monitor == "val_loss" else 1
         if math.isfinite(value) and not sign * value <= sign * self.best["value"]:
-            self.best = {"epoch": trainer.current_epoch, "metric": self.monitor, "value": value}
-            self.save(trainer.current_epoch, value)
-        if self.patience is not None and trainer.current_epoch - self.best["epoch"] >= self.patience:
+            self.best = {"epoch": epoch, "metric": self.monitor, "value": value}
+            self.save(epoch, value)
+        if self.patience is not None and epoch - self.best["epoch"] >= self.patience:
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:

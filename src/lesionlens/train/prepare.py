@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning as L
 import numpy as np
+import torch
 
 from lesionlens.data.balance import class_weights
 from lesionlens.data.datasets import load_table
@@ -158,6 +159,8 @@ def make_task(prepared: Prepared, model: Plain, data: LesionData) -> Classificat
     power = prepared.recipe.train.class_weight_power
     counts = np.bincount(data.train.part.targets, minlength=len(prepared.task.classes))
     weights = None if power is None else class_weights(counts, power=power)
+    if prepared.recipe.train.channels_last:
+        model = model.to(memory_format=torch.channels_last)
     return Classification(model, prepared.recipe.train, prepared.preprocessing, weights)
 
 

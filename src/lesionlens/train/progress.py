@@ -65,10 +65,11 @@ class RunProgress(ProgressBar):
         """Print the epoch's line."""
         row = self.log_rows.rows[-1]
         self.console.print(
-            f"epoch {row['epoch'] + 1:>3}/{trainer.max_epochs}  loss {row['train_loss']:.3f}  "
+            f"epoch {row['epoch']:>3}/{trainer.max_epochs}  loss {row['train_loss']:.3f}  "
             f"val loss {row['val_loss']:.3f}  val AUC {row['val_auc']:.3f}  "
             f"val balanced accuracy {row['val_balanced_accuracy']:.3f}  {row['seconds']:.0f} s",
             highlight=False,
+            soft_wrap=True,
         )
 
     def on_train_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
