@@ -42,6 +42,15 @@ def test_swin_features_become_a_grid() -> None:
     assert backbone.grid(model.features(torch.rand(1, 3, 224, 224)).grid, model.trunk).shape == (1, 768, 7, 7)
 
 
+@pytest.mark.parametrize("name", ["mobilenetv2_100", "test_resnet", "test_vit", "test_convnext"])
+def test_first_scores_are_near_even(name: str) -> None:
+    torch.manual_seed(0)
+    model = create_model(backbone=name, num_classes=3).eval()
+    with torch.no_grad():
+        scores = model(torch.rand(4, 3, 160, 160)).logits.softmax(dim=1)
+    assert float((scores - 1 / 3).abs().max()) < 0.2
+
+
 def test_knows_a_linear_head() -> None:
     weight = create_model(backbone="mobilenetv2_100", num_classes=3).head_weight()
     assert weight is not None

@@ -29,7 +29,7 @@ def check_name(name: str) -> None:
 
 
 def build(name: str, *, num_classes: int, **options: Any) -> nn.Module:
-    """Build a timm model without weights.
+    """Build a timm model without weights; its head starts near zero.
 
     Raises
     ------
@@ -39,10 +39,19 @@ def build(name: str, *, num_classes: int, **options: Any) -> nn.Module:
     check_name(name)
     try:
         # timm reads a pretrained tag ("resnet50.tv_in1k") only to know which weights belong to it
-        return timm.create_model(name, pretrained=False, num_classes=num_classes, **options)
+        model: nn.Module = timm.create_model(name, pretrained=False, num_classes=num_classes, **options)
     except (TypeError, RuntimeError, ValueError, AssertionError) as error:
         given = ", ".join(f"{key}={value!r}" for key, value in options.items()) or "none"
         raise ModelError(f"backbone {name!r} cannot be built with options {given}: {error}") from error
+    _start_small(model.get_classifier())  # type: ignore[operator]
+    return model
+
+
+def _start_small(head: nn.Module) -> None:
+    """Let first scores be near even: some of timm's heads start with logits of ten and more for a few classes."""
+    if isinstance(head, nn.Linear):
+        nn.init.normal_(head.weight, std=0.01)
+        nn.init.zeros_(head.bias)
 
 
 def grid(features: Tensor, model: nn.Module) -> Tensor:
