@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lesionlens.errors import BundleError
+from lesionlens.errors import BundleError, ModelError
 from lesionlens.models.bundle import Card, load_model, save_model
 from lesionlens.models.create import architecture
 from lesionlens.models.zoo import ZOO
@@ -50,6 +50,13 @@ def test_the_card_says_what_it_is_for(tmp_path: Path) -> None:
 def test_no_bundle_says_what_was_expected(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"expected a folder with model.safetensors and card.json"):
         load_model(tmp_path)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:97"])
+def test_a_device_that_is_not_there_is_said(tmp_path: Path, device: str) -> None:
+    saved(tmp_path)
+    with pytest.raises(ModelError, match="give cpu"):
+        load_model(tmp_path, device=device)
 
 
 @pytest.mark.parametrize("damage", ["card", "weights", "short", "other network"])

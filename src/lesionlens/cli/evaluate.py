@@ -20,7 +20,8 @@ def evaluate(
     replicates: Annotated[int, typer.Option(min=0, help="Bootstrap replicates over lesions.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     decision: Annotated[
-        Literal["argmax", "half"], typer.Option(help="argmax, or half: every score above 0.5, as ISIC scores.")
+        Literal["argmax", "half"],
+        typer.Option(help="argmax, or half: every score above 0.5, as ISIC scores."),
     ] = "argmax",
 ) -> None:
     """Measure predictions: every number with its 95 % interval over lesions."""

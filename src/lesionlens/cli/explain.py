@@ -22,7 +22,7 @@ def explain(
 
     from lesionlens.explain.explain import explain as draw
     from lesionlens.models.bundle import load_model
-    from lesionlens.predict import subjects
+    from lesionlens.subjects import subjects
 
     loaded = load_model(bundle)
     wanted = subjects(images, classes=loaded.card.classes)

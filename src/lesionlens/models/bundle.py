@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from lesionlens import __version__
 from lesionlens.atomic import replacing, write_text
-from lesionlens.errors import BundleError
+from lesionlens.errors import BundleError, ModelError
 from lesionlens.models.create import Architecture
 from lesionlens.models.plain import Plain
 from lesionlens.preprocessing import Preprocessing
@@ -77,7 +77,10 @@ def load_model(folder: Path | str, *, device: str | torch.device = "cpu") -> Loa
     ------
     BundleError
         A file is missing or damaged, or the weights are not those of the network on the card.
+    ModelError
+        The device does not exist here.
     """
+    where = _device(device)
     folder = _bundle_of(Path(folder))
     try:
         card = Card.model_validate_json((folder / "card.json").read_text(encoding="utf-8"))
@@ -91,7 +94,18 @@ def load_model(folder: Path | str, *, device: str | torch.device = "cpu") -> Loa
         raise BundleError(
             f"the weights in {folder} are not those of the network on its card: {error}"
         ) from error
-    return Loaded(model=model.to(device).eval(), card=card)
+    return Loaded(model=model.to(where).eval(), card=card)
+
+
+def _device(name: str | torch.device) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(
+            f"there is no device {str(name)!r} that torch can use; give cpu, or cuda where there is one"
+        ) from error
+    return device
 
 
 def _bundle_of(folder: Path) -> Path:

@@ -62,8 +62,9 @@ class Run:
     def kept_epoch(self) -> int | None:
         """The epoch whose weights were kept, counted from 1; None before there is one."""
         best = (self.record.get("best") or {}).get("epoch")
-        there = self.log is not None and best in set(self.log["epoch"])
-        return int(best) if there else None
+        if best is None or self.log is None or best not in set(self.log["epoch"]):
+            return None
+        return int(best)
 
 
 def read_run(path: Path) -> Run:

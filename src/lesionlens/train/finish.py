@@ -8,9 +8,10 @@ from lesionlens.evaluate.evaluation import write_evaluation
 from lesionlens.evaluate.predictions import write_predictions
 from lesionlens.explain.gallery import write_gallery
 from lesionlens.models.bundle import load_model
-from lesionlens.predict import of_table, score
+from lesionlens.predict import score
 from lesionlens.report.build import build_report
 from lesionlens.report.gallery import choose
+from lesionlens.subjects import of_table
 from lesionlens.train.folder import RunFolder
 from lesionlens.train.prepare import Prepared
 from lesionlens.train.progress import bar

@@ -16,6 +16,7 @@ from lesionlens.data.splits import Split, from_file, grouped, official
 from lesionlens.data.store import Progress, open_store
 from lesionlens.data.table import LesionTable
 from lesionlens.data.taxonomy import Task, task
+from lesionlens.errors import RunError
 from lesionlens.models import backbone
 from lesionlens.models.create import Architecture, architecture, create_model
 from lesionlens.models.plain import Plain
@@ -75,6 +76,8 @@ def prepare(recipe: Recipe) -> Prepared:
     LesionLensError
         Data, split, task or network are not as the recipe says.
     """
+    if recipe.train.device == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        raise RunError("there is no GPU here that torch can use; give train.device=auto or cpu")
     table = load_table(recipe.data.source, classes=recipe.data.classes)
     asked = task(recipe.data.task, table.classes)
     model = recipe.model

@@ -1,36 +1,22 @@
 """One run from recipe to report; killed, it goes on from its last whole epoch as if left alone."""
 
-import logging
-import os
-import resource
-import signal
 import sys
-import time
-import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import lightning as L
-import torch
-from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.trainer.states import TrainerStatus
 from rich.console import Console
 from rich.markup import escape
 
-from lesionlens.data.module import LesionData
-from lesionlens.errors import InterruptedRunError, RunError
-from lesionlens.models.bundle import Card, save_model
+from lesionlens.errors import RunError
 from lesionlens.models.plain import Plain
-from lesionlens.train.allocator import keep_freed_memory
-from lesionlens.train.callbacks import AtomicCheckpoints, EpochLog, KeepBest, SaveLast
 from lesionlens.train.finish import finish
+from lesionlens.train.fit import fit
 from lesionlens.train.folder import RunFolder, new_folder, open_folder, versions, write_recipe
 from lesionlens.train.prepare import Prepared, describe, make_data, make_model, make_task, prepare
-from lesionlens.train.progress import RunProgress, bar
+from lesionlens.train.progress import bar
 from lesionlens.train.read_recipe import read_recipe
 from lesionlens.train.recipe import Recipe
-from lesionlens.train.task import Classification
 
 
 def train(
@@ -110,107 +96,11 @@ def _say(prepared: Prepared, console: Console) -> None:
 
 
 def _compute(prepared: Prepared, folder: RunFolder, model: Plain, console: Console) -> Path:
-    """Fit, then measure and report; the record always says how far it came."""
-    keep_freed_memory()
-    data = _data(prepared, console)
-    task = make_task(prepared, model, data)
-    train = prepared.recipe.train
-    if train.threads is not None:
-        torch.set_num_threads(train.threads)
-    log = EpochLog(folder.log)
-    best = KeepBest(
-        monitor=train.monitor,
-        patience=train.patience,
-        save=lambda epoch, value: _keep(prepared, folder, task, epoch, value),
-    )
-    trainer = _trainer(
-        prepared.recipe, folder, [log, best, RunProgress(console, log), SaveLast(folder.checkpoint)]
-    )
-    before = float(folder.record()["seconds"])
-    started = time.monotonic()
-    try:
-        _fit(trainer, task, data, folder)
-    finally:
-        done = trainer.state.status == TrainerStatus.FINISHED
-        folder.note(
-            status="trained" if done else "interrupted",
-            seconds=round(before + time.monotonic() - started, 1),
-            device=_device(task),
-            threads=torch.get_num_threads(),
-            peak_memory_gib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
-            best=best.best,
-            epochs_run=len(log.rows),
-            stopped=f"no better {train.monitor} for {train.patience} epochs" if trainer.should_stop else "",
-        )
+    """Fit, then measure and report."""
+    with bar(console) as progress:
+        shown = progress.add_task("decoding images", total=None)
+        data = make_data(prepared, lambda done, total: progress.update(shown, completed=done, total=total))
+    fit(prepared, folder, make_task(prepared, model, data), data, console=console)
     finish(prepared, folder, console=console)
     folder.note(status="finished")
     return folder.path
-
-
-def _fit(trainer: L.Trainer, task: Classification, data: LesionData, folder: RunFolder) -> None:
-    handler = signal.getsignal(signal.SIGINT)
-    checkpoint = folder.checkpoint if folder.checkpoint.is_file() else None
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")  # hints to people who write loops
-            trainer.fit(task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit as leaving:  # what Lightning makes of Ctrl-C
-        raise InterruptedRunError(
-            "stopped; nothing is lost up to the last whole epoch. "
-            f"Go on with: lesionlens train --resume {folder.path}"
-        ) from leaving
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-def _trainer(recipe: Recipe, folder: RunFolder, callbacks: list[Callback]) -> L.Trainer:
-    logging.getLogger("lightning").setLevel(logging.ERROR)  # what it tells is for those who write loops
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # no layer reads it; filling costs a third
-    return L.Trainer(
-        accelerator=recipe.train.device,
-        devices=1,
-        max_epochs=recipe.train.epochs,
-        precision="bf16-mixed" if recipe.train.precision == "bf16" else "32-true",
-        callbacks=callbacks,
-        plugins=[AtomicCheckpoints()],
-        logger=False,
-        enable_checkpointing=True,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        default_root_dir=folder.path,
-        deterministic="warn",
-    )
-
-
-def _keep(prepared: Prepared, folder: RunFolder, task: Classification, epoch: int, value: float) -> None:
-    """Save the bundle of a better epoch."""
-    recipe = prepared.recipe
-    card = Card(
-        name=recipe.model.name,
-        architecture=prepared.architecture,
-        classes=prepared.task.classes,
-        preprocessing=prepared.preprocessing,
-        trained_on={
-            "source": recipe.data.source,
-            "fingerprint": folder.record()["data"]["fingerprint"],
-            "task": prepared.task.name,
-            "weights": recipe.model.weights,
-            "seed": recipe.train.seed,
-            "epoch": epoch,
-            recipe.train.monitor: value,
-        },
-    )
-    save_model(folder.best, task.model, card)
-
-
-def _data(prepared: Prepared, console: Console) -> LesionData:
-    with bar(console) as progress:
-        shown = progress.add_task("decoding images", total=None)
-        return make_data(prepared, lambda done, total: progress.update(shown, completed=done, total=total))
-
-
-def _device(task: Classification) -> str:
-    if task.device.type == "cuda":
-        return torch.cuda.get_device_name(task.device)
-    return f"CPU, {os.cpu_count()} cores"

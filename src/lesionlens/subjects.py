@@ -1,0 +1,98 @@
+"""What is to be scored: images from folders, files and tables, with lesions and labels where they are known."""
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lesionlens.data.datasets import load_table
+from lesionlens.data.table import LesionTable
+from lesionlens.data.taxonomy import task
+from lesionlens.errors import DataError
+from lesionlens.models.bundle import Card
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
+NO_PHOTOGRAPH = ("_superpixels", "_segmentation")  # what ISIC's archives hold beside the images
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """What is to be scored: ids, files, and lesions and labels where they are known ("" where not)."""
+
+    image_id: tuple[str, ...]
+    path: tuple[Path, ...]
+    lesion_id: tuple[str, ...]
+    label: tuple[str, ...]
+
+
+def subjects(sources: Sequence[str | Path], *, classes: Sequence[str] = ()) -> Subjects:
+    """Collect images from folders, files, and tables (``NAME:ROOT``, a CSV or parquet).
+
+    Raises
+    ------
+    DataError
+        Something does not exist or holds no image, or two images have the same id.
+    """
+    rows = [row for source in sources for row in _rows(str(source), classes)]
+    if not rows:
+        raise DataError(
+            "no images were given; give folders, image files, or a table as NAME:ROOT or FILE.csv"
+        )
+    ids, paths, lesions, labels = (tuple(column) for column in zip(*rows, strict=True))
+    if len(set(ids)) < len(ids):
+        twice = sorted(name for name, times in Counter(ids).items() if times > 1)
+        raise DataError(f"{len(twice)} image ids occur more than once, for example {', '.join(twice[:5])}")
+    return Subjects(ids, paths, lesions, labels)
+
+
+def of_table(table: LesionTable, task_name: str = "all") -> Subjects:
+    """Take ids, files, lesions and labels from a table."""
+    frame, asked = table.frame, task(task_name, table.classes)
+    labels = [asked.mapping[diagnosis] for diagnosis in frame["diagnosis"]]
+    return Subjects(tuple(frame["image_id"]), table.paths, tuple(frame["lesion_id"]), tuple(labels))
+
+
+def as_asked(wanted: Subjects, card: Card) -> Subjects:
+    """Translate labels into the model's classes: themselves, or the rest in a task of one against the rest."""
+    asked = str(card.trained_on.get("task", "all"))
+    rest = next(iter(set(card.classes) - {asked})) if asked in card.classes else ""
+    own = {"", *card.classes}
+    strange = sorted({label for label in wanted.label if label not in own})
+    if strange and not rest:
+        warnings.warn(
+            f"labels that the model has no class for are left empty: {', '.join(strange)}; "
+            f"its classes are {', '.join(card.classes)}",
+            stacklevel=3,
+        )
+    labels = tuple(label if label in own else rest for label in wanted.label)
+    return replace(wanted, label=labels)
+
+
+def _rows(source: str, classes: Sequence[str]) -> Iterator[tuple[str, Path, str, str]]:
+    path = Path(source).expanduser()
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if _is_image(file))
+        if not files:
+            raise DataError(f"no image ({', '.join(sorted(IMAGE_SUFFIXES))}) in the folder {path}")
+        yield from ((file.stem, file, file.stem, "") for file in files)
+    elif path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
+        yield path.stem, path, path.stem, ""
+    else:
+        found = of_table(_own_table(source, classes))
+        yield from zip(found.image_id, found.path, found.lesion_id, found.label, strict=True)
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in IMAGE_SUFFIXES and not file.stem.endswith(NO_PHOTOGRAPH)
+
+
+def _own_table(source: str, classes: Sequence[str]) -> LesionTable:
+    """Read a table whose labels are diagnoses, or else the model's own classes."""
+    try:
+        return load_table(source)
+    except DataError as error:
+        try:
+            return load_table(source, classes=classes)
+        except DataError:
+            raise error from None
