@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from lesionlens.errors import DataError, RecipeError, RunError, WeightsError
+from lesionlens.errors import DataError, ModelError, RecipeError, RunError, WeightsError
 from lesionlens.evaluate.evaluation import read_evaluation
 from lesionlens.evaluate.predictions import read_predictions
 from lesionlens.models.bundle import load_model
@@ -122,16 +122,26 @@ def test_early_stopping_waits_for_its_patience(recipe: str, words: list[str], tm
     ("word", "error", "message"),
     [
         ("model.weights=nowhere.pth", WeightsError, "no weights file"),
+        ("model.backbone=test_vit model.attention=none", ModelError, "cannot take images of 64 × 64 pixels"),
+        ("train.device=gpu", RunError, "no GPU here"),
         ("data.task=melanom", DataError, "did you mean 'melanoma'"),
         ("train.epoch=1", RecipeError, "did you mean 'train.epochs'"),
         ("data=ham10000:/nowhere", DataError, "does not exist"),
     ],
 )
 def test_refuses_before_it_makes_a_folder(
-    recipe: str, words: list[str], tmp_path: Path, word: str, error: type[Exception], message: str
+    recipe: str,
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    word: str,
+    error: type[Exception],
+    message: str,
 ) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(error, match=message):
-        train(recipe, [*words, word], out=tmp_path / "run")
+        train(recipe, [*words, *word.split()], out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -170,3 +180,12 @@ def test_changed_data_are_not_resumed(recipe: str, words: list[str], tmp_path: P
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no run's folder"):
         resume(tmp_path)
+
+
+def test_a_network_without_any_map_ends_with_a_report(recipe: str, words: list[str], tmp_path: Path) -> None:
+    """A transformer that reads its class token only has neither native maps nor Grad-CAM."""
+    token = ["model.backbone=test_vit", "model.attention=none", "model.input_size=160", "train.epochs=1"]
+    folder = RunFolder(train(recipe, [*words, *token], out=tmp_path / "run"))
+    assert folder.record()["status"] == "finished"
+    assert (folder.path / "report.html").is_file()
+    assert "alpha" not in folder.log.read_text()

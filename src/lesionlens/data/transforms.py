@@ -99,7 +99,7 @@ def apply(change: Change, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         image = np.asarray(
             cv2.transform(np.ascontiguousarray(image), _colours(change, image)), dtype=np.uint8
         )
-    return np.ascontiguousarray(image)
+    return np.array(image, order="C")
 
 
 def _warp(change: Change, height: int, width: int) -> NDArray[np.float64]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+from lesionlens.errors import ModelError
 from lesionlens.explain.explain import explain_image
 from lesionlens.explain.panel import write_png
 from lesionlens.models.bundle import Loaded
@@ -36,18 +38,22 @@ def write_gallery(
     methods
         As for ``explain``.
 
+    A network that no method fits gets its images without maps: a run must not end without its report.
+
     Raises
     ------
     ImageError
         An image cannot be read.
-    ModelError
-        A method does not fit the network.
     """
     written: list[Path] = []
     methods = tuple(methods)
     for case in cases:
         image = loaded.card.preprocessing.decode(paths[case.image_id])
-        shown = explain_image(loaded, image, methods=methods, target=case.predicted, longer_side=LONGER_SIDE)
+        options: dict[str, Any] = {"target": case.predicted, "longer_side": LONGER_SIDE}
+        try:
+            shown = explain_image(loaded, image, methods=methods, **options)
+        except ModelError:
+            shown = explain_image(loaded, image, methods=(), **options)
         stem = file_stem(case.image_id)
         written.append(write_png(out / f"{stem}.png", shown.image))
         written += [write_png(out / f"{stem}.{name}.png", drawn) for name, drawn in shown.overlays.items()]

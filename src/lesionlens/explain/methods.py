@@ -30,7 +30,7 @@ def maps_of(
     model, images, target
         As for ``gradcam``.
     methods
-        ``native``, ``cam``, ``gradcam``; ``auto`` is native where the network has maps, and always gradcam.
+        ``native``, ``cam``, ``gradcam``; ``auto`` is native where the network has maps, and gradcam where it fits.
 
     Raises
     ------
@@ -40,9 +40,20 @@ def maps_of(
     maps: dict[str, Tensor] = {}
     for name in dict.fromkeys(methods):
         if name == "auto":
-            maps |= maps_if_any(model, images) | METHODS["gradcam"](model, images, target)
+            maps |= _auto(model, images, target)
         elif name in METHODS:
             maps |= METHODS[name](model, images, target)
         else:
             raise ModelError(unknown("explanation method", name, [*METHODS, "auto"]))
     return maps
+
+
+def _auto(model: Classifier, images: Tensor, target: Tensor | None) -> dict[str, Tensor]:
+    """Make every map that fits the network; that none does is an error."""
+    maps = maps_if_any(model, images)
+    try:
+        return maps | METHODS["gradcam"](model, images, target)
+    except ModelError:
+        if maps:
+            return maps
+        raise

@@ -54,6 +54,25 @@ def _start_small(head: nn.Module) -> None:
         nn.init.zeros_(head.bias)
 
 
+def check_input(model: nn.Module, size: tuple[int, int]) -> None:
+    """Try one image of this size, before anything costly.
+
+    Raises
+    ------
+    ModelError
+        The network cannot take it: too small, or not the size that its position embedding was built for.
+    """
+    try:
+        with torch.inference_mode():
+            model.eval()(torch.zeros(1, 3, *size))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise ModelError(
+            f"the network cannot take images of {size[0]} × {size[1]} pixels: {error}. Give another model.input_size"
+            ", or model.options={img_size: …} for a transformer"
+        ) from error
+    model.train()
+
+
 def grid(features: Tensor, model: nn.Module) -> Tensor:
     """Bring timm features to (b, c, h, w): also channels-last maps (Swin) and tokens (ViT).
 

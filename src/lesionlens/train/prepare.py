@@ -148,13 +148,15 @@ def make_model(prepared: Prepared) -> Plain:
     """
     L.seed_everything(prepared.recipe.train.seed, workers=True, verbose=False)
     wanted = prepared.architecture
-    return create_model(
+    model = create_model(
         backbone=wanted.backbone,
         attention=wanted.attention,
         num_classes=len(prepared.task.classes),
         weights=prepared.recipe.model.weights,
         **wanted.options,
     )
+    backbone.check_input(model, prepared.recipe.model.input_size)
+    return model
 
 
 def make_task(prepared: Prepared, model: Plain, data: LesionData) -> Classification:
