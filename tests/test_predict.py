@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from lesionlens.errors import DataError
+from lesionlens.data.taxonomy import ISIC2018_CLASSES
+from lesionlens.errors import DataError, PredictionsError
 from lesionlens.evaluate.predictions import read_predictions
 from lesionlens.models.bundle import Card, load_model, save_model
 from lesionlens.models.create import architecture
@@ -92,6 +93,19 @@ def test_nothing_to_score_is_said(
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=message):
         predict(bundle, sources)
+
+
+def test_the_challenges_layout_goes_out_and_comes_in(folder: Path, tmp_path: Path) -> None:
+    made = architecture(backbone="test_resnet")
+    card = Card(architecture=made, classes=ISIC2018_CLASSES, preprocessing=Preprocessing(input_size=(48, 48)))
+    save_model(tmp_path / "seven", made.build(7), card)
+    ours = predict(tmp_path / "seven", [folder], out=tmp_path / "p.csv", layout="isic2018").predictions
+    assert (tmp_path / "p.csv").read_text().startswith("image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\n0,")
+    np.testing.assert_array_equal(read_predictions(tmp_path / "p.csv").scores, ours.scores)
+    with pytest.raises(PredictionsError, match="needs scores of melanoma and seborrheic_keratosis"):
+        predict(tmp_path / "seven", [folder], out=tmp_path / "q.csv", layout="isic2017")
+    with pytest.raises(PredictionsError, match="did you mean 'isic2018'"):
+        predict(tmp_path / "seven", [folder], layout="isic208")
 
 
 def test_two_images_of_one_name_are_refused(bundle: Path, folder: Path) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lesionlens.errors import DataError, ImageError
+from lesionlens.errors import DataError, ImageError, PredictionsError, unknown
+from lesionlens.evaluate.formats import write_isic2017, write_isic2018
 from lesionlens.evaluate.prediction_table import Predictions
 from lesionlens.evaluate.predictions import write_predictions
 from lesionlens.models.bundle import Loaded, load_model
@@ -16,6 +17,7 @@ from lesionlens.preprocessing import Preprocessing
 from lesionlens.subjects import Subjects, as_asked, subjects
 
 Progress = Callable[[int, int], None]
+WRITERS = {"lesionlens": write_predictions, "isic2017": write_isic2017, "isic2018": write_isic2018}
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def predict(
     images: Sequence[str | Path],
     *,
     out: Path | None = None,
+    layout: str = "lesionlens",
     device: str = "cpu",
     batch_size: int = 32,
     progress: Progress | None = None,
@@ -83,17 +86,22 @@ def predict(
         Folders, image files, or tables (``NAME:ROOT``, a CSV or parquet).
     out
         Where the predictions go.
+    layout
+        ``lesionlens`` (image, lesion, label and every score), or what the ISIC challenges take: ``isic2017``,
+        ``isic2018``.
 
     Raises
     ------
     LesionLensError
         The bundle or the images cannot be used, or the file cannot be written.
     """
+    if layout not in WRITERS:
+        raise PredictionsError(unknown("layout", layout, WRITERS))
     loaded = load_model(bundle, device=device)
     wanted = as_asked(subjects(images, classes=loaded.card.classes), loaded.card)
     scored = score(loaded, wanted, batch_size=batch_size, progress=progress)
     if out is not None:
-        write_predictions(out, scored.predictions)
+        WRITERS[layout](out, scored.predictions)
     return scored
 
 

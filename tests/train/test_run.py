@@ -122,7 +122,11 @@ def test_early_stopping_waits_for_its_patience(recipe: str, words: list[str], tm
     ("word", "error", "message"),
     [
         ("model.weights=nowhere.pth", WeightsError, "no weights file"),
-        ("model.backbone=vit_tiny_patch16_224 model.attention=none", ModelError, "cannot take images of 64 × 64 pixels"),
+        (
+            "model.backbone=vit_tiny_patch16_224 model.attention=none",
+            ModelError,
+            "cannot take images of 64 × 64",
+        ),
         ("train.device=gpu", RunError, "no GPU here"),
         ("data.task=melanom", DataError, "did you mean 'melanoma'"),
         ("train.epoch=1", RecipeError, "did you mean 'train.epochs'"),

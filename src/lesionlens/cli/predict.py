@@ -14,6 +14,9 @@ def predict(
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the predictions go.")] = Path(
         "predictions.csv"
     ),
+    layout: Annotated[
+        str, typer.Option(help="lesionlens, or what the ISIC challenges take: isic2017, isic2018.")
+    ] = "lesionlens",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 …")] = "cpu",
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
 ) -> None:
@@ -31,6 +34,7 @@ def predict(
             bundle,
             images,
             out=out,
+            layout=layout,
             device=device,
             batch_size=batch_size,
             progress=lambda done, total: progress.update(line, completed=done, total=total),

@@ -1,0 +1,25 @@
+"""The public verbs are there, and importing the package is cheap."""
+
+import subprocess
+import sys
+
+import pytest
+
+import lesionlens
+
+
+@pytest.mark.parametrize("name", [name for name in lesionlens.__all__ if name != "__version__"])
+def test_a_verb_is_a_documented_function(name: str) -> None:
+    assert callable(getattr(lesionlens, name))
+    assert getattr(lesionlens, name).__doc__
+
+
+def test_a_wrong_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        lesionlens.trian  # noqa: B018
+
+
+def test_import_loads_nothing_heavy() -> None:
+    look = "import sys, lesionlens; print({'torch', 'pandas', 'numpy'} & set(sys.modules))"
+    said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "set()"
