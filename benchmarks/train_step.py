@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from lesionlens.models.create import create_model
-from lesionlens.train.allocator import keep_freed_memory
+from lesionlens.training.allocator import keep_freed_memory
 
 SIZE, BATCH, ROUNDS = 224, 16, 3
 NETWORKS = {

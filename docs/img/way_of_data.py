@@ -13,11 +13,11 @@ BOXES = {  # name: (x, row, what it is, where it lives)
     "crops": (5.5, "top", "crops\ndecoded once", "crops/"),
     "model": (7.8, "top", "network\nand attention", "models/ attention/"),
     "output": (10.1, "top", "Output\nlogits, maps", "types.py"),
-    "bundle": (7.8, "bottom", "bundle\nweights, card", "train/"),
-    "predictions": (5.5, "bottom", "predictions.csv", "predict.py"),
-    "numbers": (3.2, "bottom", "numbers\nwith intervals", "evaluate/"),
+    "bundle": (7.8, "bottom", "bundle\nweights, card", "training/"),
+    "predictions": (5.5, "bottom", "predictions.csv", "prediction.py"),
+    "numbers": (3.2, "bottom", "numbers\nwith intervals", "evaluation/"),
     "report": (0.9, "bottom", "report.html", "report/"),
-    "maps": (10.1, "bottom", "overlays", "explain/"),
+    "maps": (10.1, "bottom", "overlays", "explanation/"),
 }
 ARROWS = [
     ("files", "table"), ("table", "crops"), ("crops", "model"), ("model", "output"), ("model", "bundle"),

@@ -9,10 +9,10 @@ _VERBS = {
     "load_table": "lesionlens.data.datasets",
     "create_model": "lesionlens.models.create",
     "load_model": "lesionlens.models.bundle",
-    "train": "lesionlens.train.run",
-    "predict": "lesionlens.predict",
-    "evaluate": "lesionlens.evaluate.evaluate",
-    "explain": "lesionlens.explain.explain",
+    "train": "lesionlens.training.run",
+    "predict": "lesionlens.prediction",
+    "evaluate": "lesionlens.evaluation.evaluate",
+    "explain": "lesionlens.explanation.explain",
 }
 __all__ = [
     "__version__",

@@ -11,10 +11,10 @@ import pytest
 import yaml
 from PIL import Image, ImageDraw
 
-from lesionlens.evaluate.evaluate import evaluate
-from lesionlens.evaluate.evaluation import write_evaluation
-from lesionlens.evaluate.prediction_table import Predictions
-from lesionlens.evaluate.predictions import write_predictions
+from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.evaluation import write_evaluation
+from lesionlens.evaluation.prediction_table import Predictions
+from lesionlens.evaluation.predictions import write_predictions
 from lesionlens.report.build import build_report
 from lesionlens.report.gallery import choose, file_stem
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lesionlens.errors import RunError
-from lesionlens.evaluate.evaluation import read_evaluation
+from lesionlens.evaluation.evaluation import read_evaluation
 from lesionlens.report.build import build_report
 from lesionlens.report.numbers import COLUMNS
 

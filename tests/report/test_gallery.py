@@ -1,6 +1,6 @@
 import numpy as np
 
-from lesionlens.evaluate.prediction_table import Predictions
+from lesionlens.evaluation.prediction_table import Predictions
 from lesionlens.report.gallery import Case, choose, file_stem
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from lesionlens.evaluate.prediction_table import Predictions
-from lesionlens.evaluate.predictions import read_predictions, write_predictions
+from lesionlens.evaluation.prediction_table import Predictions
+from lesionlens.evaluation.predictions import read_predictions, write_predictions
 from lesionlens.report.charts import alpha_figure, balance_figure, learning_figure
 from lesionlens.report.facts import facts
 from lesionlens.report.gallery import Case

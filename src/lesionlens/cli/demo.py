@@ -16,8 +16,8 @@ def demo(
 
     from lesionlens.cli.summary import show_run
     from lesionlens.synthesis.dataset import synthesise
-    from lesionlens.train.progress import bar
-    from lesionlens.train.run import train
+    from lesionlens.training.progress import bar
+    from lesionlens.training.run import train
 
     console = Console(stderr=True)
     data = folder / f"demo-data-{images}"

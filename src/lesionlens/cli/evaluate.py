@@ -27,17 +27,17 @@ def evaluate(
     """Measure predictions: every number with its 95 % interval over lesions."""
     from rich.console import Console
 
-    from lesionlens.evaluate.evaluate import evaluate as measure
-    from lesionlens.evaluate.predictions import read_predictions
-    from lesionlens.evaluate.table import evaluation_table
+    from lesionlens.evaluation.evaluate import evaluate as measure
+    from lesionlens.evaluation.predictions import read_predictions
+    from lesionlens.evaluation.table import evaluation_table
 
     found = measure(
         read_predictions(predictions, truth=truth), replicates=replicates, seed=seed, decision=decision
     )
     Console().print(evaluation_table(found))
     if out is not None:
-        from lesionlens.evaluate.evaluation import write_evaluation
-        from lesionlens.evaluate.figures import write_figures
+        from lesionlens.evaluation.evaluation import write_evaluation
+        from lesionlens.evaluation.figures import write_figures
 
         write_evaluation(out / "evaluation.json", found)
         write_figures(out, found)

@@ -20,7 +20,7 @@ def explain(
     """Draw where a model looked over each image."""
     from rich.console import Console
 
-    from lesionlens.explain.explain import explain as draw
+    from lesionlens.explanation.explain import explain as draw
     from lesionlens.models.bundle import load_model
     from lesionlens.subjects import subjects
 

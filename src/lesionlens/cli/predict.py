@@ -24,8 +24,8 @@ def predict(
     from rich.console import Console
 
     from lesionlens.errors import DataError
-    from lesionlens.predict import predict as score
-    from lesionlens.train.progress import bar
+    from lesionlens.prediction import predict as score
+    from lesionlens.training.progress import bar
 
     console = Console(stderr=True)
     with bar(console) as progress:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lesionlens.evaluate.evaluation import read_evaluation
-from lesionlens.evaluate.table import evaluation_table
-from lesionlens.train.folder import RunFolder
+from lesionlens.evaluation.evaluation import read_evaluation
+from lesionlens.evaluation.table import evaluation_table
+from lesionlens.training.folder import RunFolder
 
 
 def show_run(path: Path) -> None:

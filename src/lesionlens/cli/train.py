@@ -28,7 +28,7 @@ def train(
     if resume is not None and (out is not None or overrides):
         raise typer.BadParameter("--resume goes on as the run was started: no overrides, no --out")
     from lesionlens.cli.summary import show_run
-    from lesionlens.train import run
+    from lesionlens.training import run
 
     show_run(
         run.train(recipe, overrides or [], out=out) if recipe is not None else run.resume(Path(str(resume)))

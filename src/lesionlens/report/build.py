@@ -8,10 +8,10 @@ from markupsafe import Markup
 
 from lesionlens import __version__
 from lesionlens.atomic import write_text
-from lesionlens.evaluate.evaluation import NOTICE, Evaluation
-from lesionlens.evaluate.figures import FIGURES
-from lesionlens.evaluate.table import gathered_notes
-from lesionlens.evaluate.wording import readable
+from lesionlens.evaluation.evaluation import NOTICE, Evaluation
+from lesionlens.evaluation.figures import FIGURES
+from lesionlens.evaluation.table import gathered_notes
+from lesionlens.evaluation.wording import readable
 from lesionlens.report import numbers
 from lesionlens.report.charts import alpha_figure, balance_figure, learning_figure
 from lesionlens.report.facts import facts

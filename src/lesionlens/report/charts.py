@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lesionlens.evaluate.wording import readable
+from lesionlens.evaluation.wording import readable
 
 # told apart by anyone and in black and white (Okabe and Ito 2008)
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from lesionlens.evaluate.wording import readable
+from lesionlens.evaluation.wording import readable
 from lesionlens.report.reading import Run
 
 Fact = tuple[str, str]

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from lesionlens.evaluate.prediction_table import Predictions
+from lesionlens.evaluation.prediction_table import Predictions
 
 PICTURES = 12  # right ones wanted over all classes, and as many wrong ones
 FEWEST, MOST = 2, 4  # of one class

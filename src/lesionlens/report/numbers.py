@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from lesionlens.evaluate.evaluation import Estimate, Evaluation
-from lesionlens.evaluate.wording import TITLES, UNDEFINED, readable
+from lesionlens.evaluation.evaluation import Estimate, Evaluation
+from lesionlens.evaluation.wording import TITLES, UNDEFINED, readable
 
 COLUMNS = ("auc", "average_precision", "sensitivity", "specificity", "precision", "f1")
 

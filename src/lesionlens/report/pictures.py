@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from lesionlens.evaluate.prediction_table import Predictions
+from lesionlens.evaluation.prediction_table import Predictions
 from lesionlens.report.gallery import Case, file_stem
 
 BUDGET = 1_900_000  # bytes of all pictures as text: keeps the page below 3 MB

@@ -10,8 +10,8 @@ import pandas as pd
 import yaml
 
 from lesionlens.errors import LesionLensError, RunError
-from lesionlens.evaluate.evaluation import Evaluation, read_evaluation
-from lesionlens.evaluate.predictions import Predictions, read_predictions
+from lesionlens.evaluation.evaluation import Evaluation, read_evaluation
+from lesionlens.evaluation.predictions import Predictions, read_predictions
 
 PARTS = ("test", "validation")
 """The parts that are measured, the one to report first."""

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from lesionlens.evaluate.evaluation import Evaluation
-from lesionlens.evaluate.wording import readable
+from lesionlens.evaluation.evaluation import Evaluation
+from lesionlens.evaluation.wording import readable
 from lesionlens.report.reading import Run
 
 FEW_LESIONS = 10

@@ -1,0 +1,108 @@
+"""Measure predictions against the truth: every number with an interval over lesions."""
+
+from typing import get_args
+
+import numpy as np
+
+from lesionlens.errors import PredictionsError, unknown
+from lesionlens.evaluation.curves import Curves, curves
+from lesionlens.evaluation.estimates import estimates
+from lesionlens.evaluation.evaluation import Estimate, Evaluation
+from lesionlens.evaluation.measures import Decision, Measured, measure
+from lesionlens.evaluation.notes import notes
+from lesionlens.evaluation.prediction_table import Predictions
+from lesionlens.evaluation.resample import Resampled, resample
+
+__all__ = ["Estimate", "Evaluation", "evaluate"]
+
+
+def evaluate(
+    predictions: Predictions,
+    *,
+    replicates: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+    decision: Decision = "argmax",
+) -> Evaluation:
+    """Measure predictions; each interval is a percentile bootstrap over lesions.
+
+    Parameters
+    ----------
+    predictions
+        With labels; images without one are left out, and a note says how many.
+    replicates
+        Bootstrap replicates; 0 gives the numbers alone, without intervals and bands.
+    seed
+        Of the bootstrap.
+    confidence
+        Of the intervals, between 0 and 1.
+    decision
+        "argmax": an image is of the class with the largest score. "half": as the official ISIC scorer, the
+        numbers of a class count every image whose score for it exceeds 0.5.
+
+    Raises
+    ------
+    PredictionsError
+        No image has a label, or an option is out of its range.
+    """
+    _check_options(replicates, confidence, decision)
+    known = _labelled(predictions)
+    point = measure(known, decision=decision)
+    again = resample(known, replicates=replicates, seed=seed, decision=decision) if replicates else None
+    support, lesion_support = _support(known)
+    return Evaluation(
+        classes=known.classes,
+        estimates=estimates(known, point.values, again.values if again else None, confidence=confidence),
+        confusion=_confusion(known),
+        support=support,
+        lesion_support=lesion_support,
+        images=len(known),
+        lesions=len(np.unique(known.lesion_id)),
+        curves=_curves(known, point, again, confidence),
+        notes=notes(predictions),
+        confidence=confidence,
+        replicates=replicates,
+        seed=seed,
+        decision=decision,
+    )
+
+
+def _check_options(replicates: int, confidence: float, decision: str) -> None:
+    if decision not in get_args(Decision):
+        raise PredictionsError(unknown("decision", decision, get_args(Decision)))
+    if replicates < 0 or not 0 < confidence < 1:
+        raise PredictionsError(
+            f"replicates={replicates} and confidence={confidence}: replicates are 0 or more, "
+            "the confidence lies between 0 and 1 (0.95 for 95 %)"
+        )
+
+
+def _labelled(predictions: Predictions) -> Predictions:
+    known = predictions.label != ""
+    if not known.any():
+        raise PredictionsError(
+            f"none of the {len(predictions)} images has a label, so nothing can be measured. Give the truth: "
+            "a CSV with image_id,label[,lesion_id] or an official ground truth (truth= of read_predictions)."
+        )
+    return predictions.select(known)
+
+
+def _support(known: Predictions) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    own = [known.lesion_id[known.label == name] for name in known.classes]
+    return tuple(len(each) for each in own), tuple(len(np.unique(each)) for each in own)
+
+
+def _confusion(known: Predictions) -> tuple[tuple[int, ...], ...]:
+    k = len(known.classes)
+    cells = np.bincount(known.targets() * k + known.scores.argmax(axis=1), minlength=k * k)
+    return tuple(tuple(int(cell) for cell in row) for row in cells.reshape(k, k))
+
+
+def _curves(
+    known: Predictions, point: Measured, again: Resampled | None, confidence: float
+) -> dict[str, Curves]:
+    return {
+        name: curves(point.sweeps[k], again.rates[k] if again else None, confidence=confidence)
+        for k, name in enumerate(known.classes)
+        if not np.isnan(point.values["auc", name])
+    }

@@ -1,0 +1,63 @@
+"""What a reader must know about a set of predictions before trusting its numbers."""
+
+import numpy as np
+
+from lesionlens.evaluation.prediction_table import Predictions, examples
+
+_SUM_TOLERANCE = 1e-3  # scores written with three digits still sum to one
+
+
+def notes(predictions: Predictions) -> tuple[str, ...]:
+    """Say what is unusual, one sentence each; none where nothing is."""
+    known = predictions.label != ""
+    found = [_unlabelled(known), _absent(predictions), _lesions(predictions), _rest(predictions)]
+    return tuple(filter(None, [*found, _sums(predictions), _ties(predictions)]))
+
+
+def _unlabelled(known: np.ndarray) -> str:
+    missing = int((~known).sum())
+    return f"{missing} of {len(known)} images have no label and are left out." if missing else ""
+
+
+def _absent(predictions: Predictions) -> str:
+    there = set(map(str, predictions.label))
+    absent = [name for name in predictions.classes if name not in there]
+    return f"No image of: {', '.join(absent)}; averages over classes leave these out." if absent else ""
+
+
+def _lesions(predictions: Predictions) -> str:
+    if (predictions.lesion_id == predictions.image_id).all():
+        return (
+            "Lesions are not known: each image counts as its own lesion. If some images show "
+            "the same lesion, the intervals are too narrow."
+        )
+    return ""
+
+
+def _rest(predictions: Predictions) -> str:
+    if not predictions.rest:
+        return ""
+    return (
+        f"The file has no score for {predictions.rest}: it is one minus the larger of the other two, and "
+        "macro averages of the classes leave it out, as the challenge does."
+    )
+
+
+def _sums(predictions: Predictions) -> str:
+    if predictions.rest:
+        return ""
+    off = np.abs(predictions.scores.sum(axis=1) - 1) > _SUM_TOLERANCE
+    if not off.any():
+        return ""
+    return f"The scores of {off.sum()} images do not sum to one: they are taken as independent scores."
+
+
+def _ties(predictions: Predictions) -> str:
+    largest = predictions.scores.max(axis=1, keepdims=True)
+    tied = (predictions.scores == largest).sum(axis=1) > 1
+    if not tied.any():
+        return ""
+    return (
+        f"{tied.sum()} images share their largest score between classes and count for the first of them: "
+        f"{examples(predictions.image_id[tied])}."
+    )

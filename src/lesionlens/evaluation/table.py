@@ -1,0 +1,92 @@
+"""An evaluation as tables for the terminal, in 80 columns or in 100."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from lesionlens.evaluation.evaluation import NOTICE, REMARKS, Evaluation
+from lesionlens.evaluation.measures import ALL, MACRO
+from lesionlens.evaluation.wording import TITLES, readable, with_interval
+
+_WIDE = (("auc", "average_precision", "f1"), ("sensitivity", "specificity", "precision"))
+_NARROW = (("auc", "average_precision"), ("sensitivity", "specificity"), ("precision", "f1"))
+_ROOM = 100  # columns that the wide tables need for the longest name of the taxonomy, folded once
+_DECISIONS = {
+    "argmax": "Sensitivity, specificity, precision and F1: an image is of the class with the largest score.",
+    "half": "Sensitivity, specificity, precision and F1: an image is of every class whose score exceeds 0.5.",
+}
+
+
+@dataclass(frozen=True)
+class EvaluationTable:
+    """What `rich.console.Console.print` lays out: the tables, the overall numbers, all notes."""
+
+    evaluation: Evaluation
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Give two tables where there is room for them, else three narrow ones."""
+        found = self.evaluation
+        yield Text(_headline(found), style="bold")
+        for place, metrics in enumerate(_WIDE if options.max_width >= _ROOM else _NARROW):
+            yield Text()
+            yield _table(found, metrics, support=place == 0)
+        yield Text()
+        lines = (*_overall(found), _DECISIONS[found.decision])
+        notes = (f"Note: {note}" for note in (*found.notes, *gathered_notes(found)))
+        yield from (Text(line) for line in (*lines, *notes))
+        yield Text(NOTICE, style="italic")
+
+
+def evaluation_table(evaluation: Evaluation) -> EvaluationTable:
+    """Lay out an evaluation for `rich.console.Console.print`."""
+    return EvaluationTable(evaluation)
+
+
+def gathered_notes(evaluation: Evaluation) -> list[str]:
+    """Say each remark on an estimate once for each class, with the metrics that it is about."""
+    about: dict[tuple[str, str], list[str]] = {}
+    for each in evaluation.estimates:
+        # the classes without images have one note together
+        absent = each.of in evaluation.classes and not evaluation.support[evaluation.classes.index(each.of)]
+        for remark in each.note.split(REMARKS) if each.note and not absent else ():
+            about.setdefault((each.of, remark), []).append(TITLES[each.metric])
+    names = {MACRO: "mean of classes", ALL: "all images"}
+    return [
+        f"{names.get(of, readable(of))}: {note} ({', '.join(metrics)})."
+        for (of, note), metrics in about.items()
+    ]
+
+
+def _headline(evaluation: Evaluation) -> str:
+    counted = f"{evaluation.images:,} images of {evaluation.lesions:,} lesions"
+    if not evaluation.replicates:
+        return f"{counted}, without intervals"
+    percent = f"{100 * evaluation.confidence:g} %"
+    return f"{counted}; {percent} intervals from {evaluation.replicates:,} bootstrap replicates over lesions"
+
+
+def _table(evaluation: Evaluation, metrics: Sequence[str], *, support: bool) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column("Class", overflow="fold")
+    for title in ("Images", "Lesions") if support else ():
+        table.add_column(title, justify="right")
+    for metric in metrics:
+        table.add_column(TITLES[metric], justify="right", no_wrap=True)
+    for k, name in enumerate(evaluation.classes):
+        sizes = [f"{evaluation.support[k]:,}", f"{evaluation.lesion_support[k]:,}"] if support else []
+        cells = [with_interval(evaluation.estimate(metric, name)) for metric in metrics]
+        table.add_row(readable(name), *sizes, *cells, end_section=k == len(evaluation.classes) - 1)
+    means = [with_interval(evaluation.estimate(metric, MACRO)) for metric in metrics]
+    table.add_row("mean of classes", *(["", ""] if support else []), *means, style="bold")
+    return table
+
+
+def _overall(evaluation: Evaluation) -> list[str]:
+    """Write the numbers of all images, those that are defined."""
+    found = [each for each in evaluation.estimates if each.of == ALL and not math.isnan(each.value)]
+    return [f"{TITLES[each.metric]}: {with_interval(each)}" for each in found]

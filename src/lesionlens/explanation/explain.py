@@ -1,0 +1,154 @@
+"""From image files to pictures of where the network looked."""
+
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from numpy import ndarray
+from torch import Tensor
+
+from lesionlens.errors import ImageError, ModelError, unknown
+from lesionlens.explanation.methods import maps_of
+from lesionlens.explanation.panel import panel, write_png
+from lesionlens.explanation.render import overlay, shrunk
+from lesionlens.explanation.undisturbed import undisturbed
+from lesionlens.models.bundle import Loaded
+
+LONGER_SIDE = 1024  # pixels of an overlay: enough to see structures, small enough to keep many
+
+
+class Explained(NamedTuple):
+    """One image, (h, w, 3), its overlays of the same size, its score for each class, and the class explained."""
+
+    image: ndarray
+    overlays: dict[str, ndarray]
+    scores: dict[str, float]
+    target: str
+
+
+def explain(
+    loaded: Loaded,
+    paths: Iterable[Path | str],
+    out: Path,
+    *,
+    methods: Iterable[str] = ("auto",),
+    target: str | None = None,
+    labels: Mapping[Path, str] | None = None,
+) -> list[Path]:
+    """Draw the maps of images over them: one PNG for each map, and a panel with all of them.
+
+    An image that cannot be read is left out, and one warning at the end names all of these.
+
+    Parameters
+    ----------
+    loaded
+        A model with its card.
+    paths
+        Image files.
+    out
+        Folder for ``<stem>.<map>.png`` and ``<stem>.panel.png``.
+    methods
+        ``native``, ``cam``, ``gradcam`` or ``auto`` (native where the network has maps, and always gradcam).
+    target
+        Class that CAM and Grad-CAM explain; by default each image's class with the highest score.
+    labels
+        True classes, for the panel.
+
+    Returns
+    -------
+    list of Path
+        The files, the panel of each image last.
+
+    Raises
+    ------
+    ModelError
+        A class or method that does not exist or does not fit the network.
+    ImageError
+        None of the images can be read.
+    """
+    written: list[Path] = []
+    problems: list[str] = []
+    files, methods = [Path(path) for path in paths], tuple(methods)
+    for path, stem in zip(files, distinct_stems(files), strict=True):
+        try:
+            image = loaded.card.preprocessing.decode(path)
+        except ImageError as error:
+            problems.append(str(error))
+            continue
+        shown = explain_image(loaded, image, methods=methods, target=target)
+        written += [write_png(out / f"{stem}.{name}.png", drawn) for name, drawn in shown.overlays.items()]
+        label = (labels or {}).get(path, "")
+        drawn = panel(
+            shown.image, shown.overlays, name=path.name, scores=shown.scores, label=label, target=shown.target
+        )
+        written.append(write_png(out / f"{stem}.panel.png", drawn))
+    _tell(problems, of=len(files))
+    return written
+
+
+def explain_image(
+    loaded: Loaded,
+    image: UInt8[ndarray, "h w 3"],
+    *,
+    methods: Iterable[str] = ("auto",),
+    target: str | None = None,
+    longer_side: int = LONGER_SIDE,
+) -> Explained:
+    """Make one image's overlays and scores; ``methods`` and ``target`` as for ``explain``.
+
+    Maps are of the whole frame, brought back to the image's own aspect; scores are those of prediction, the
+    mean over the card's test crops.
+
+    Raises
+    ------
+    ModelError
+        A class or method that does not exist or does not fit the network.
+    """
+    classes, preprocessing = loaded.card.classes, loaded.card.preprocessing
+    if target is not None and target not in classes:
+        raise ModelError(unknown("class", target, classes))
+    device = next(loaded.model.parameters()).device
+    scores = _scores(loaded, preprocessing.prepare(image).to(device))
+    wanted = classes.index(target) if target is not None else int(scores.argmax())
+    frame = torch.from_numpy(preprocessing.whole(image)[None].copy())
+    whole = preprocessing.normalised(frame).to(device)
+    maps = maps_of(loaded.model, whole, methods=methods, target=torch.tensor([wanted]))
+    small = shrunk(image, longer_side)
+    overlays = {name: overlay(small, np.asarray(found[0].cpu())) for name, found in maps.items()}
+    return Explained(small, overlays, dict(zip(classes, scores.tolist(), strict=True)), classes[wanted])
+
+
+def distinct_stems(paths: Sequence[Path]) -> list[str]:
+    """Give each file's name without its ending, numbered where two folders have the same.
+
+    Examples
+    --------
+    >>> distinct_stems([Path("a/1.jpg"), Path("b/1.jpg"), Path("b/2.jpg")])
+    ['1', '1-2', '2']
+    """
+    seen: Counter[str] = Counter()
+    stems = []
+    for path in paths:
+        seen[path.stem] += 1
+        stems.append(path.stem if seen[path.stem] == 1 else f"{path.stem}-{seen[path.stem]}")
+    return stems
+
+
+def _scores(loaded: Loaded, crops: Tensor) -> Tensor:
+    """Mean over the crops of the softmax, (k,)."""
+    with undisturbed(loaded.model):
+        logits: Tensor = loaded.model(crops).logits
+        return logits.double().softmax(dim=1).mean(dim=0).cpu()
+
+
+def _tell(problems: Sequence[str], *, of: int) -> None:
+    if problems and len(problems) == of:
+        raise ImageError(f"none of the {of} images can be read:\n" + "\n".join(problems))
+    if problems:
+        listed = "\n".join(problems)
+        warnings.warn(f"{len(problems)} of {of} images left out:\n{listed}", stacklevel=3)

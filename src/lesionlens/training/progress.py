@@ -1,0 +1,81 @@
+"""What a person sees while a run goes on: a bar with the time that is left, and a line for each epoch."""
+
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import ProgressBar
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from lesionlens.training.callbacks import EpochLog
+
+
+def bar(console: Console) -> Progress:
+    """Make a progress bar with elapsed and remaining time; nothing is drawn where there is no terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
+class RunProgress(ProgressBar):
+    """A bar over all steps of all epochs, so that the time left is that of the whole run."""
+
+    def __init__(self, console: Console, log: EpochLog) -> None:
+        super().__init__()
+        self.console, self.log_rows = console, log
+        self.bar = bar(console)
+        self.task: TaskID | None = None
+
+    def disable(self) -> None:
+        """Draw nothing more (Lightning asks for it on other ranks)."""
+        self.bar.disable = True
+
+    def on_train_start(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+        """Show the bar."""
+        steps = int(trainer.num_training_batches) * int(trainer.max_epochs or 1)
+        done = int(trainer.num_training_batches) * trainer.current_epoch
+        self.task = self.bar.add_task("training", total=steps, completed=done)
+        self.bar.start()
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, task: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Move on by a step."""
+        if self.task is not None:
+            described = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+            self.bar.update(self.task, advance=1, description=described)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+        """Print the epoch's line."""
+        row = self.log_rows.rows[-1]
+        self.console.print(
+            f"epoch {row['epoch']:>3}/{trainer.max_epochs}  loss {row['train_loss']:.3f}  "
+            f"val loss {row['val_loss']:.3f}  val AUC {row['val_auc']:.3f}  "
+            f"val balanced accuracy {row['val_balanced_accuracy']:.3f}  {row['seconds']:.0f} s",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def on_train_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+        """Take the bar away."""
+        self.bar.stop()
+
+    def on_exception(self, trainer: L.Trainer, task: L.LightningModule, exception: BaseException) -> None:
+        """Give the terminal back."""
+        self.bar.stop()

@@ -1,0 +1,32 @@
+"""Predictions drawn at random, several images to a lesion, for the tests of this folder."""
+
+import numpy as np
+
+from lesionlens.data.taxonomy import ISIC2018_CLASSES
+from lesionlens.evaluation.predictions import Predictions
+
+
+def drawn(
+    n: int = 200,
+    *,
+    classes: tuple[str, ...] = ISIC2018_CLASSES,
+    digits: int = 2,
+    seed: int = 0,
+    prior: list[float] | None = None,
+) -> Predictions:
+    """Draw scores that lean to the true class and have ties; without a prior each class occurs."""
+    rng = np.random.default_rng(seed)
+    k = len(classes)
+    truth = rng.choice(k, n, p=prior)
+    if prior is None:
+        truth[:k] = np.arange(k)
+    logits = rng.normal(size=(n, k)) + 1.5 * (truth[:, None] == np.arange(k))
+    scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    lesions = rng.integers(0, max(1, 3 * n // 4), n)
+    return Predictions(
+        np.array([f"ISIC_{image:07d}" for image in range(n)]),
+        np.array([f"HAM_{lesion:07d}" for lesion in lesions]),
+        np.array(classes)[truth],
+        np.round(scores, digits),
+        classes,
+    )

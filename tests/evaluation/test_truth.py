@@ -1,0 +1,83 @@
+"""The truth in a file of its own, and what is said when it does not fit the predictions."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lesionlens.errors import PredictionsError
+from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.predictions import read_predictions
+from lesionlens.evaluation.truth import read_truth
+
+THREE = "image_id,lesion_id,p_melanoma,p_nevus,p_seborrheic_keratosis\na,L1,1,0,0\nb,L2,0,1,0\nc,L2,0,0,1\n"
+
+
+def joined(folder: Path, truth: str, predictions: str = THREE):
+    (folder / "predictions.csv").write_text(predictions)
+    (folder / "truth.csv").write_text(truth)
+    return read_predictions(folder / "predictions.csv", truth=folder / "truth.csv")
+
+
+def test_the_official_truth_of_2017_is_joined_by_name_and_keeps_the_lesions(tmp_path: Path) -> None:
+    found = joined(tmp_path, "image_id,melanoma,seborrheic_keratosis\nc,0.0,0.0\na,1.0,0.0\nb,0.0,1.0\n")
+    assert found.label.tolist() == ["melanoma", "seborrheic_keratosis", "nevus"]
+    assert found.lesion_id.tolist() == ["L1", "L2", "L2"]
+
+
+def test_the_official_truth_of_2018_leaves_out_images_that_do_not_count(tmp_path: Path) -> None:
+    truth = "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC,score_weight,validation_weight\n"
+    truth += "a,1,0,0,0,0,0,0,1,0\nb,0,1,0,0,0,0,0,0,0\n"
+    found = joined(tmp_path, truth, "image_id,p_melanoma,p_nevus\na,1,0\nb,0,1\n")
+    assert found.label.tolist() == ["melanoma", ""]
+
+
+def test_other_labels_bring_their_lesions_and_codes_are_understood(tmp_path: Path) -> None:
+    found = joined(tmp_path, "image_id,lesion_id,dx\na,X,mel\nb,,NV\nc,Z,Seborrheic keratosis\n")
+    assert found.label.tolist() == ["melanoma", "nevus", "seborrheic_keratosis"]
+    assert found.lesion_id.tolist() == ["X", "L2", "Z"]
+
+
+def test_one_against_the_rest_takes_other_diagnoses_as_other(tmp_path: Path) -> None:
+    predictions = "image_id,p_other,p_melanoma\na,1,0\nb,0,1\nc,0,1\n"
+    found = joined(tmp_path, "image_id,label\na,nevus\nb,MEL\nc,BKL\n", predictions)
+    assert found.label.tolist() == ["other", "melanoma", "other"]
+    with pytest.raises(PredictionsError, match="unknown label 'melanomia': did you mean 'melanoma'"):
+        joined(tmp_path, "image_id,label\na,melanomia\nb,MEL\nc,BKL\n", predictions)
+
+
+@pytest.mark.parametrize(
+    ("truth", "message"),
+    [
+        (
+            "image_id,label\na,nevus\nb,nevus\nd,nevus\ne,nevus\n",
+            r"1 predicted .* \(c\); 2 images .* \(d, e\)",
+        ),
+        ("image_id,label\na,nevus\nb,nevus\nc,nevus\na,melanoma\n", "images come more than once: a"),
+        ("image_id,label\na,nevus\nb,nevus\nc,wart\n", "unknown label 'wart'"),
+        ("image_id,label\na,nevus\nb,nevus\nc,vascular_lesion\n", "unknown label 'vascular_lesion'"),
+        (
+            "image_id,melanoma,seborrheic_keratosis\na,1,1\nb,0,0\nc,0,0\n",
+            "1 images are not of exactly one class: a",
+        ),
+        ("image_id,melanoma,seborrheic_keratosis\na,0.5,0.5\nb,0,0\nc,0,0\n", "not of exactly one class: a"),
+        ("image_id,age\na,3\n", "which are no truth. Allowed are image_id,label"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, truth: str, message: str) -> None:
+    with pytest.raises(PredictionsError, match=message):
+        joined(tmp_path, truth)
+
+
+@pytest.mark.real
+def test_the_official_file_of_2017_is_understood(real_data: Path, tmp_path: Path) -> None:
+    path = real_data / "isic2017" / "ISIC-2017_Validation_Part3_GroundTruth.csv"
+    truth = read_truth(path)
+    names, counts = np.unique(truth.label, return_counts=True)
+    assert dict(zip(names.tolist(), counts.tolist(), strict=True)) == {
+        "melanoma": 30,
+        "nevus": 78,
+        "seborrheic_keratosis": 42,
+    }
+    perfect = evaluate(read_predictions(path, truth=path), replicates=0)
+    assert perfect.value("auc") == perfect.value("accuracy", "all") == 1

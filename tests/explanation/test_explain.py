@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lesionlens.errors import ImageError, ModelError
+from lesionlens.explanation.explain import explain, explain_image
+from lesionlens.explanation.gallery import write_gallery
+from lesionlens.models.bundle import Card, Loaded
+from lesionlens.models.create import Architecture
+from lesionlens.preprocessing import Preprocessing
+from lesionlens.report.gallery import Case
+
+CLASSES = ("melanoma", "nevus")
+
+
+@pytest.fixture(scope="module")
+def loaded() -> Loaded:
+    torch.manual_seed(0)
+    architecture = Architecture("test_resnet", "arl")
+    network = architecture.build(2).eval()
+    # after the last ReLU no feature is negative: all of them speak for melanoma and against nevus
+    network.trunk.fc.weight.data = torch.tensor([[1.0], [-1.0]]).expand_as(network.trunk.fc.weight).clone()
+    preprocessing = Preprocessing(input_size=(64, 64), crops="multiscale", crop_count=4)
+    return Loaded(network, Card(architecture=architecture, classes=CLASSES, preprocessing=preprocessing))
+
+
+def picture(path: Path, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (90, 120, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def test_writes_each_map_and_a_panel_in_the_images_aspect(loaded: Loaded, tmp_path: Path) -> None:
+    paths = [picture(tmp_path / "in" / "a.png"), picture(tmp_path / "in2" / "a.png", seed=1)]
+    written = explain(loaded, paths, tmp_path / "out", labels={paths[0]: "nevus"})
+    names = ["layer1", "layer2", "layer3", "layer4", "gradcam", "panel"]
+    assert [path.name for path in written] == [
+        f"{stem}.{name}.png" for stem in ("a", "a-2") for name in names
+    ]
+    with Image.open(tmp_path / "out" / "a.gradcam.png") as drawn:
+        assert drawn.size == (120, 90)
+
+
+def test_scores_are_the_mean_over_crops_and_target_changes_gradcam(loaded: Loaded, tmp_path: Path) -> None:
+    image = np.asarray(Image.open(picture(tmp_path / "a.png")))
+    found = explain_image(loaded, image, target="melanoma")
+    crops = loaded.card.preprocessing.prepare(image)
+    wanted = loaded.model(crops).logits.softmax(dim=1).mean(dim=0)
+    assert list(found.scores) == list(CLASSES)
+    np.testing.assert_allclose(list(found.scores.values()), wanted.detach(), rtol=1e-5)
+    other = explain_image(loaded, image, target="nevus")
+    assert (found.target, other.target) == CLASSES
+    assert (other.overlays["gradcam"] != found.overlays["gradcam"]).any()
+    np.testing.assert_array_equal(other.overlays["layer4"], found.overlays["layer4"])
+
+
+def test_unreadable_images_are_left_out_and_named_once(loaded: Loaded, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no image")
+    good = picture(tmp_path / "good.png")
+    with pytest.warns(UserWarning, match=r"(?s)1 of 2 images left out.*broken"):
+        written = explain(loaded, [broken, good], tmp_path, methods=("cam",))
+    assert [path.name for path in written] == ["good.cam.png", "good.panel.png"]
+    with pytest.raises(ImageError, match="none of the 1"):
+        explain(loaded, [broken], tmp_path)
+
+
+def test_class_that_does_not_exist_names_the_nearest(loaded: Loaded, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="did you mean 'melanoma'"):
+        explain(loaded, [picture(tmp_path / "a.png")], tmp_path, target="melanom")
+
+
+def test_gallery_names_files_after_images_and_explains_what_was_predicted(
+    loaded: Loaded, tmp_path: Path
+) -> None:
+    path = picture(tmp_path / "a.png")
+    cases = [Case("clinic/1", "nevus", "melanoma", 0.9)]
+    written = write_gallery(loaded, {"clinic/1": path}, cases, tmp_path / "maps")
+    assert [path.name for path in written][:2] == ["clinic%2F1.png", "clinic%2F1.layer1.png"]
+    image = np.asarray(Image.open(path))
+    wanted = explain_image(loaded, image, target="melanoma").overlays["gradcam"]
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(tmp_path / "maps" / "clinic%2F1.gradcam.png")), wanted
+    )

@@ -1,0 +1,114 @@
+"""Predictions as a user makes them: folders, files, tables, damaged files."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lesionlens.data.taxonomy import ISIC2018_CLASSES
+from lesionlens.errors import DataError, PredictionsError
+from lesionlens.evaluation.predictions import read_predictions
+from lesionlens.models.bundle import Card, load_model, save_model
+from lesionlens.models.create import architecture
+from lesionlens.prediction import predict
+from lesionlens.preprocessing import Preprocessing
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """Save an untrained network of three classes, four random crops an image."""
+    torch.manual_seed(1)
+    made = architecture(backbone="test_resnet")
+    seen = Preprocessing(input_size=(48, 48), crops="multiscale", crop_count=4, shorter_side=60)
+    card = Card(architecture=made, classes=("melanoma", "nevus", "wart"), preprocessing=seen)
+    save_model(tmp_path / "bundle", made.build(3), card)
+    return tmp_path / "bundle"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Write five images, one of them CMYK, in two folders."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "images" / "more").mkdir(parents=True)
+    for number in range(5):
+        image = Image.fromarray(rng.integers(0, 255, (70, 90, 3), dtype=np.uint8))
+        image = image.convert("CMYK") if number == 2 else image
+        image.save(tmp_path / "images" / ("more" if number > 2 else "") / f"{number}.jpg")
+    return tmp_path / "images"
+
+
+def test_scores_are_the_average_of_the_cards_crops(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    scored = predict(bundle, [folder], out=tmp_path / "p.csv")
+    loaded = load_model(bundle)
+    seen = loaded.card.preprocessing
+    with torch.no_grad():
+        x = seen.prepare(seen.decode(folder / "1.jpg"))
+        expected = loaded.model(x).logits.double().softmax(dim=1).mean(dim=0).numpy()
+    assert x.shape == (4, 3, 48, 48)
+    np.testing.assert_allclose(scored.predictions.scores[1], expected, atol=1e-6)
+    assert read_predictions(tmp_path / "p.csv").image_id.tolist() == ["0", "1", "2", "3", "4"]
+
+
+def test_batches_do_not_matter(bundle: Path, folder: Path) -> None:
+    one, all_ = (predict(bundle, [folder], batch_size=size).predictions.scores for size in (1, 32))
+    np.testing.assert_allclose(one, all_, atol=1e-6)
+
+
+def test_an_unreadable_image_is_told_and_the_others_are_scored(bundle: Path, folder: Path) -> None:
+    (folder / "1.jpg").write_bytes(b"")
+    scored = predict(bundle, [folder])
+    assert scored.predictions.image_id.tolist() == ["0", "2", "3", "4"]
+    assert len(scored.unreadable) == 1
+    assert "1.jpg" in scored.unreadable[0]
+
+
+def test_labels_come_along_from_a_table(bundle: Path, folder: Path) -> None:
+    (folder / "t.csv").write_text("image,label,lesion_id\n0.jpg,melanoma,a\n1.jpg,MEL,a\n2.jpg,bcc,b\n")
+    with pytest.warns(UserWarning, match="no class for are left empty: basal_cell_carcinoma"):
+        found = predict(bundle, [folder / "t.csv"]).predictions
+    assert found.lesion_id.tolist() == ["a", "a", "b"]
+    assert found.label.tolist() == ["melanoma", "melanoma", ""]
+
+
+def test_labels_of_ones_own_are_known_by_the_model(bundle: Path, folder: Path) -> None:
+    (folder / "t.csv").write_text("image,label\n0.jpg,wart\n1.jpg,nevus\n")
+    assert predict(bundle, [folder / "t.csv"]).predictions.label.tolist() == ["wart", "nevus"]
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        ([], "no images were given"),
+        (["empty"], "no image .* in the folder"),
+        (["none.jpg"], "does not exist"),
+    ],
+)
+def test_nothing_to_score_is_said(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sources: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=message):
+        predict(bundle, sources)
+
+
+def test_the_challenges_layout_goes_out_and_comes_in(folder: Path, tmp_path: Path) -> None:
+    made = architecture(backbone="test_resnet")
+    card = Card(architecture=made, classes=ISIC2018_CLASSES, preprocessing=Preprocessing(input_size=(48, 48)))
+    save_model(tmp_path / "seven", made.build(7), card)
+    ours = predict(tmp_path / "seven", [folder], out=tmp_path / "p.csv", layout="isic2018").predictions
+    assert (tmp_path / "p.csv").read_text().startswith("image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\n0,")
+    np.testing.assert_array_equal(read_predictions(tmp_path / "p.csv").scores, ours.scores)
+    with pytest.raises(PredictionsError, match="needs scores of melanoma and seborrheic_keratosis"):
+        predict(tmp_path / "seven", [folder], out=tmp_path / "q.csv", layout="isic2017")
+    with pytest.raises(PredictionsError, match="did you mean 'isic2018'"):
+        predict(tmp_path / "seven", [folder], layout="isic208")
+
+
+def test_two_images_of_one_name_are_refused(bundle: Path, folder: Path) -> None:
+    shutil.copy(folder / "0.jpg", folder / "more" / "0.jpg")
+    with pytest.raises(DataError, match=r"occur more than once, for example 0"):
+        predict(bundle, [folder])

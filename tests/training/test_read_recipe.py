@@ -1,0 +1,91 @@
+"""Recipes: shipped ones are valid, words go over them, whatever is wrong is said at once."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lesionlens.errors import RecipeError
+from lesionlens.training.folder import new_folder, write_recipe
+from lesionlens.training.read_recipe import read_recipe, shipped
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_shipped_recipes_are_valid_and_resolve_to_themselves(name: str, tmp_path: Path) -> None:
+    recipe = read_recipe(name)
+    folder = new_folder("run", out=tmp_path / "run")
+    write_recipe(folder, recipe)
+    assert read_recipe(str(folder.recipe)) == recipe
+    assert set(yaml.safe_load(folder.recipe.read_text())) == {"data", "model", "crops", "augment", "train"}
+
+
+def test_the_arl_recipe_is_the_papers() -> None:
+    recipe = read_recipe("arl/cnn50")
+    assert (recipe.train.lr, recipe.train.batch_size, recipe.train.epochs) == (0.0001, 32, 100)
+    assert (recipe.train.schedule, recipe.train.step, recipe.train.factor) == ("step", 30, 0.5)
+    assert (recipe.crops.train, recipe.crops.train_count, recipe.crops.test_count) == ("multiscale", 60, 9)
+    assert (recipe.augment.rotation, recipe.augment.zoom) == (10, 0.1)
+    assert read_recipe("arl/cnn14").train.lr == 0.01
+
+
+def test_words_go_over_the_recipe() -> None:
+    words = [
+        "data=isic2017:/x",
+        "data.task=melanoma",
+        "model.input_size=96",
+        "train.lr=1e-3",
+        "train.patience=null",
+    ]
+    recipe = read_recipe("demo", words)
+    assert (recipe.data.source, recipe.data.task) == ("isic2017:/x", "melanoma")
+    assert recipe.data.shorter_side == 160  # the rest of the section stays
+    assert recipe.model.input_size == (96, 96)
+    assert recipe.train.lr == 0.001
+
+
+def test_the_short_form_of_a_file_takes_further_keys(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("data: isic2017:/x\nmodel: resnet14\n")
+    recipe = read_recipe(str(tmp_path / "r.yaml"), ["data.task=melanoma", "model.input_size=64"])
+    assert (recipe.data.source, recipe.data.task, recipe.model.name) == (
+        "isic2017:/x",
+        "melanoma",
+        "resnet14",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train.epoch=3"], "unknown key 'train.epoch': did you mean 'train.epochs'"),
+        (["trian.epochs=3"], "unknown key 'trian': did you mean 'train'"),
+        (["train.lr=fast"], r"train.lr: .*number.* \(came: 'fast'\)"),
+        (["train.epochs=0"], "train.epochs: .*greater than or equal to 1"),
+        (["crops.test=five"], "crops.test: .*'whole', 'center'"),
+        (["model.backbone=resnet18"], "either name"),
+        (["data.validation=0.6", "data.test=0.5"], "leave nothing to train on"),
+        (["epochs"], "no override; write section.key=value"),
+        (["train.lr=[1"], "cannot be read"),
+    ],
+)
+def test_says_what_is_wrong(words: list[str], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        read_recipe("demo", words)
+
+
+def test_says_everything_at_once() -> None:
+    with pytest.raises(RecipeError) as caught:
+        read_recipe("demo", ["train.epoch=3", "train.lr=-1", "model.options=3"])
+    assert len(str(caught.value).splitlines()) == 4
+
+
+@pytest.mark.parametrize(("name", "message"), [("dmeo", "did you mean 'demo'"), ("none.yaml", "cannot read")])
+def test_a_recipe_that_does_not_exist(name: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        read_recipe(name)
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "just words", "a: [1\n"])
+def test_a_file_that_is_no_recipe(tmp_path: Path, text: str) -> None:
+    (tmp_path / "r.yaml").write_text(text)
+    with pytest.raises(RecipeError, match=r"cannot read|no table of sections"):
+        read_recipe(str(tmp_path / "r.yaml"))
