@@ -137,3 +137,14 @@ def test_help_loads_nothing_heavy(command: list[str]) -> None:
         [sys.executable, "-c", look], capture_output=True, text=True, check=True, env=os.environ
     )
     assert said.stdout.strip() == "0 []"
+
+
+@pytest.mark.slow
+def test_the_demo_goes_the_whole_way(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("demo", "demo-2"):
+        assert run(monkeypatch, "demo", "--images", "100", "--epochs", "1", "--folder", "there") == 0
+        assert (here / "there" / name / "report.html").is_file()
+    assert "drawn by LesionLens" in (here / "there" / "demo" / "report.html").read_text()
+    assert "Balanced accuracy" in capsys.readouterr().out

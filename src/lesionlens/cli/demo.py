@@ -29,4 +29,4 @@ def demo(
                 data, images=images, workers=2, progress=lambda done, _: progress.update(line, completed=done)
             )
     words = [f"data=ham10000:{data}", f"train.epochs={epochs}", f"data.store={folder / 'demo-store'}"]
-    show_run(train("demo", words, console=console))
+    show_run(train("demo", words, runs=folder, console=console))

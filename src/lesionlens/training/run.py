@@ -24,6 +24,7 @@ def train(
     overrides: Sequence[str] = (),
     *,
     out: Path | None = None,
+    runs: Path = Path("runs"),
     console: Console | None = None,
 ) -> Path:
     """Train by a recipe, measure and explain the result; everything lands in one new folder.
@@ -35,7 +36,9 @@ def train(
     overrides
         ``section.key=value`` words.
     out
-        The run's folder, not there yet; default the next free one in ``runs/``.
+        The run's folder, not there yet; default the next free one in ``runs``.
+    runs
+        Where runs are kept that have no ``out``.
     console
         Where progress is shown; default: standard error.
 
@@ -50,7 +53,7 @@ def train(
     prepared = prepare(checked)
     _say(prepared, console)
     model = make_model(prepared)
-    folder = new_folder(Path(name).stem if name.endswith((".yaml", ".yml")) else name, out=out)
+    folder = new_folder(Path(name).stem if name.endswith((".yaml", ".yml")) else name, out=out, runs=runs)
     write_recipe(folder, checked)
     prepared.split.save(folder.split)
     folder.note(
