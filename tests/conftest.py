@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# the same examples each time, and no time limit on a busy machine
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = Path(os.environ.get("LESIONLENS_REAL_DATA", ROOT.parent / "shared" / "data"))

@@ -26,7 +26,7 @@ def table(lesions: int, *, seed: int = 0, parts: list[str] | None = None) -> Les
     return LesionTable("made", Path(), frame, ("melanoma", "nevus", "benign_keratosis"))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(lesions=st.integers(30, 120), seed=st.integers(0, 999))
 def test_no_lesion_is_on_two_sides(lesions: int, seed: int) -> None:
     made = table(lesions, seed=seed)

@@ -46,7 +46,7 @@ def test_lesion_and_label_may_be_missing_and_a_byte_order_mark_is_no_harm(tmp_pa
     assert (found.lesion_id.tolist(), found.label.tolist(), found.classes) == (["a"], [""], ("nevus", "x"))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=8))
 def test_scores_come_back_exactly(
     tmp_path_factory: pytest.TempPathFactory, scores: list[tuple[float, float]]
