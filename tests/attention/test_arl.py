@@ -33,11 +33,16 @@ def test_masks_sum_to_one_over_what_they_say() -> None:
 def test_the_term_survives_autocast() -> None:
     x = torch.full((1, 1, 56, 56), 1.0)
     with torch.autocast("cpu", torch.bfloat16):
-        attended = attend(x, torch.zeros_like(x), torch.tensor(0.001))
-    assert attended.mask.dtype == torch.float32
+        attended = attend(x.bfloat16(), torch.zeros_like(x).bfloat16(), torch.tensor(0.001))
+    assert attended.mask.dtype == attended.features.dtype == torch.float32
     added = attended.features - x
     torch.testing.assert_close(added, torch.full_like(x, 0.001 / 56**2), rtol=0.3, atol=0)
     assert bool((added > 0).all())
+
+
+def test_without_autocast_the_type_is_kept() -> None:
+    x = torch.ones(1, 2, 3, 3, dtype=torch.bfloat16)
+    assert attend(x, x, torch.tensor(0.001)).features.dtype == torch.bfloat16
 
 
 def test_alpha_receives_its_gradient() -> None:

@@ -47,8 +47,9 @@ def attend(
 ) -> Attended:
     """Compute ``x + F(x) + alpha * N(F(x)) * x`` (eq. 9).
 
-    Mask and sum are computed in float32 even under autocast: over a 56 by 56 grid the attention term is about
-    3e-7 of ``x``, which half precision rounds away. The result has the type that ``x + residual`` has.
+    Mask and sum are computed in float32 even under autocast, and under autocast they stay so: over a 56 by 56 grid
+    the attention term is about 3e-7 of ``x``, which half precision rounds away. Elsewhere the result has the type of
+    ``x + residual``.
 
     Parameters
     ----------
@@ -73,9 +74,11 @@ def attend(
     """
     if normalisation not in NORMALISATIONS:
         raise ModelError(unknown("normalisation", normalisation, NORMALISATIONS))
-    wide = torch.promote_types(torch.promote_types(x.dtype, residual.dtype), torch.float32)
+    kind = torch.promote_types(x.dtype, residual.dtype)
+    wide = torch.promote_types(kind, torch.float32)
+    kept = wide if torch.is_autocast_enabled(x.device.type) else kind
     with torch.autocast(x.device.type, enabled=False):
         identity, added = x.to(wide), residual.to(wide)
         mask = NORMALISATIONS[normalisation](added)
         y = added + identity + alpha.to(wide) * mask * identity
-    return Attended(features=y.to(torch.promote_types(x.dtype, residual.dtype)), mask=mask)
+    return Attended(features=y.to(kept), mask=mask)
