@@ -80,6 +80,7 @@ def test_ones_own_images_with_a_table(here: Path, monkeypatch: pytest.MonkeyPatc
         (["train", "demo", "train.epoch=1"], 1, "did you mean 'train.epochs'"),
         (["train", "dmeo"], 1, "did you mean 'demo'"),
         (["train"], 2, "give a recipe"),
+        (["train", "demo", "--resume", "x"], 2, "no recipe, no KEY=VALUE"),
         (["train", "--resume", "nothing"], 1, "no run's folder"),
         (["data", "check", "ham1000:x"], 1, "did you mean 'ham10000'"),
         (["data", "check", "ham10000:nowhere"], 1, "does not exist"),
@@ -101,6 +102,13 @@ def test_an_error_is_a_readable_line(
     said = capsys.readouterr().err
     assert message in said
     assert "Traceback" not in said
+
+
+def test_the_version_is_told(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out.strip() == cli.__version__
 
 
 def test_debug_shows_where(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> Any:
     """Import a verb when it is first asked for: ``import lesionlens`` alone loads no torch."""
     if name in _VERBS:

@@ -1,5 +1,6 @@
 """Files that are either as they were or complete: written under a temporary name, then renamed."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -54,7 +55,8 @@ def _settle(part: Path) -> None:
 
 def _cannot_write(path: Path, error: OSError) -> RunError:
     reason = error.strerror or str(error)
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    advice = "Free some space" if full else "Choose a folder that can be written"
     return RunError(
-        f"cannot write {path}: {reason}. What was written before is intact. "
-        "Free some space or choose another folder, then run again."
+        f"cannot write {path}: {reason}. What was written before is intact. {advice}, then run again."
     )

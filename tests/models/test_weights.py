@@ -139,7 +139,7 @@ def test_no_network_says_how_to_get_the_file(monkeypatch: pytest.MonkeyPatch) ->
         raise ConnectionError("no route to the hub")
 
     monkeypatch.setattr(timm, "create_model", refused)
-    with pytest.raises(WeightsError, match=r"https://huggingface.co/timm/resnet18.*weights=PATH"):
+    with pytest.raises(WeightsError, match=r"https://huggingface.co/timm/resnet18.*model.weights=PATH"):
         load(Plain.__new__(Plain), "imagenet", backbone="resnet18")
 
 

@@ -53,6 +53,19 @@ def test_the_short_form_of_a_file_takes_further_keys(tmp_path: Path) -> None:
     )
 
 
+def test_a_network_named_by_a_word_replaces_the_recipes() -> None:
+    assert read_recipe("plain", ["model=arl_cnn14"]).model.name == "arl_cnn14"
+    assert read_recipe("plain", ["model=arl_cnn14"]).model.backbone is None
+    changed = read_recipe("demo", ["model.backbone=resnet18", "model.attention=arl"]).model
+    assert (changed.name, changed.backbone, changed.attention) == (None, "resnet18", "arl")
+    assert changed.input_size == (112, 112)
+
+
+def test_one_text_in_place_of_a_list_is_said() -> None:
+    with pytest.raises(RecipeError, match="give a list"):
+        read_recipe("demo", "train.epochs=3")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -61,7 +74,8 @@ def test_the_short_form_of_a_file_takes_further_keys(tmp_path: Path) -> None:
         (["train.lr=fast"], r"train.lr: .*number.* \(came: 'fast'\)"),
         (["train.epochs=0"], "train.epochs: .*greater than or equal to 1"),
         (["crops.test=five"], "crops.test: .*'whole', 'center'"),
-        (["model.backbone=resnet18"], "either name"),
+        (["model.backbone=resnet18", "model.name=resnet14"], "either name"),
+        (["data.classes=a,b"], r"data.classes: a list is wanted, written \[a,b\] \(came: 'a,b'\)"),
         (["data.validation=0.6", "data.test=0.5"], "leave nothing to train on"),
         (["epochs"], "no override; write section.key=value"),
         (["train.lr=[1"], "cannot be read"),

@@ -2,9 +2,11 @@
 
 import sys
 import warnings
+from typing import Annotated
 
 import typer
 
+from lesionlens import __version__
 from lesionlens.cli import data, demo, evaluate, explain, models, predict, train
 from lesionlens.errors import InterruptedRunError, LesionLensError
 
@@ -12,14 +14,32 @@ INTERRUPTED = 130  # what shells expect after Ctrl-C
 
 app = typer.Typer(
     name="lesionlens",
-    help="Attention networks for dermoscopy: trained, measured, explained.\n\n"
-    "Research use only, not a medical device.",
     epilog="Any command takes --debug: errors then show where they came from.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def lesionlens(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Show the version.")
+    ] = False,
+) -> None:
+    """Attention networks for dermoscopy: trained, measured, explained.
+
+    Research use only, not a medical device.
+    """
+
+
 app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")
 app.command("models")(models.models)

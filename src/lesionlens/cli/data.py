@@ -13,7 +13,13 @@ app = typer.Typer(
 def check(
     source: Annotated[str, typer.Argument(help="NAME:ROOT, or the path of a table or of a folder.")],
     classes: Annotated[
-        list[str] | None, typer.Option("--class", help="A label of one's own table; give it once for each.")
+        list[str] | None,
+        typer.Option(
+            "--class",
+            metavar="LABEL",
+            help="A label of your own table that is no diagnosis; once for each label, as it is written there: "
+            "--class wart --class corn.",
+        ),
     ] = None,
     headers_only: Annotated[bool, typer.Option("--headers-only", help="Do not decode every image.")] = False,
 ) -> None:

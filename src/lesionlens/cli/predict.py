@@ -17,7 +17,7 @@ def predict(
     layout: Annotated[
         str, typer.Option(help="lesionlens, or what the ISIC challenges take: isic2017, isic2018.")
     ] = "lesionlens",
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 …")] = "cpu",
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu, or torch's own: cuda:1 …")] = "cpu",
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
 ) -> None:
     """Score images with a saved model: model scores for research, never a diagnosis."""
@@ -47,5 +47,6 @@ def predict(
     if scored.unreadable:
         listed = "\n  ".join(scored.unreadable[:10])
         raise DataError(
-            f"{len(scored.unreadable)} images could not be read and are not in {out}:\n  {listed}"
+            f"{len(scored.unreadable)} images could not be read; the scores of the other "
+            f"{len(scored.predictions.image_id)} are in {out}:\n  {listed}"
         )

@@ -23,10 +23,10 @@ def train(
     resume: Annotated[Path | None, typer.Option(help="Go on with this interrupted run, exactly.")] = None,
 ) -> None:
     """Train by a recipe, measure, explain, and write the report."""
-    if (recipe is None) == (resume is None):
+    if recipe is None and resume is None:
         raise typer.BadParameter("give a recipe, or --resume with a run's folder")
-    if resume is not None and (out is not None or overrides):
-        raise typer.BadParameter("--resume goes on as the run was started: no overrides, no --out")
+    if resume is not None and (recipe is not None or out is not None):
+        raise typer.BadParameter("--resume goes on as the run was started: no recipe, no KEY=VALUE, no --out")
     from lesionlens.cli.summary import show_run
     from lesionlens.training import run
 

@@ -87,7 +87,9 @@ def from_file(table: LesionTable, file: Path, *, validation: str, test: str) -> 
     try:
         frame = pd.read_csv(file, dtype=str)
     except (OSError, ValueError) as error:
-        raise DataError(f"cannot read the split {file}: {error}") from error
+        raise DataError(
+            f"cannot read the split {file}: {getattr(error, 'strerror', None) or error}"
+        ) from error
     if not {"image_id", "part"} <= set(frame.columns):
         raise DataError(f"the split {file} has columns {list(frame.columns)}; needed: image_id, part")
     if validation not in set(frame["part"]):

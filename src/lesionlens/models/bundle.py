@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from lesionlens import __version__
 from lesionlens.atomic import replacing, write_text
@@ -65,8 +65,9 @@ def save_model(folder: Path, model: Plain, card: Card) -> None:
         The folder cannot be written; a bundle that was there before is intact.
     """
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    content = save(state, metadata={"format": "pt"})  # one entry: more come in any order
     with replacing(folder / "model.safetensors") as file:
-        save_file(state, file, metadata={"format": "pt"})  # one entry: more come in any order
+        file.write_bytes(content)
     write_text(folder / "card.json", card.model_dump_json(indent=2) + "\n")
 
 
@@ -98,13 +99,13 @@ def load_model(folder: Path | str, *, device: str | torch.device = "cpu") -> Loa
 
 
 def _device(name: str | torch.device) -> torch.device:
+    """Understand the words of a recipe, auto and gpu, and torch's own."""
+    there = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        device = torch.device(name)
+        device = torch.device({"auto": there, "gpu": "cuda"}.get(str(name), name))
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ModelError(
-            f"there is no device {str(name)!r} that torch can use; give cpu, or cuda where there is one"
-        ) from error
+        raise ModelError(f"there is no device {str(name)!r} that torch can use; give auto or cpu") from error
     return device
 
 

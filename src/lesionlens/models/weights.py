@@ -1,5 +1,6 @@
 """ImageNet weights for a trunk: from the hub, from a file, or none; whatever does not fit is an error."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -54,7 +55,10 @@ def read_state(path: Path) -> State:
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
     except Exception as error:  # torch and safetensors raise many kinds for a damaged or foreign file
-        raise WeightsError(f"{path} is not a file of tensors that can be read safely: {error}") from error
+        raise WeightsError(
+            f"{path} is not a file of tensors that can be read safely; give a .safetensors file, or a .pth that "
+            "holds a state dict and nothing else"
+        ) from error
     return _unwrapped(state, path)
 
 
@@ -73,6 +77,7 @@ def _unwrapped(state: Any, path: Path) -> State:
 
 def _from_hub(name: str) -> State:
     try:
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # each retry would be a warning
         return timm.create_model(name, pretrained=True).state_dict()
     except Exception as error:  # each version of the hub client raises its own kinds
         config = timm.get_pretrained_cfg(name)
@@ -82,7 +87,7 @@ def _from_hub(name: str) -> State:
         raise WeightsError(
             f"cannot get the ImageNet weights of {name!r} from the hub ({type(error).__name__}). On a machine with "
             f"a network, download model.safetensors of https://huggingface.co/{where}, copy it here "
-            "and give weights=PATH/model.safetensors; or train from scratch with weights=none"
+            "and give model.weights=PATH/model.safetensors; or train from scratch with model.weights=none"
         ) from error
 
 

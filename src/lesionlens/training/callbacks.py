@@ -1,5 +1,6 @@
 """What happens around the epochs: the log, the choice of the best, the checkpoint. All state survives a kill."""
 
+import io
 import math
 import time
 from collections.abc import Callable
@@ -115,5 +116,7 @@ class AtomicCheckpoints(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
         """Write beside, then rename."""
+        content = io.BytesIO()  # so that a full disk is an error of the file system, not one of torch's
+        torch.save(checkpoint, content)
         with replacing(Path(path)) as part:
-            torch.save(checkpoint, part)
+            part.write_bytes(content.getbuffer())

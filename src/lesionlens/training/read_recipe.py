@@ -35,9 +35,12 @@ def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     RecipeError
         The recipe does not exist or is no YAML, a key is unknown, a value is not allowed: all of them at once.
     """
+    if isinstance(overrides, str):
+        raise RecipeError(f"overrides is one text, {overrides!r}; give a list of section.key=value texts")
     tree = _read_yaml(name)
     for word in overrides:
         _override(tree, word)
+    _one_network(tree, {word.partition("=")[0] for word in overrides})
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
@@ -55,7 +58,9 @@ def _read_yaml(name: str) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RecipeError(f"cannot read the recipe {name}: {error}") from error
+        raise RecipeError(
+            f"cannot read the recipe {name}: {getattr(error, 'strerror', None) or error}"
+        ) from error
     if not isinstance(tree, dict):
         raise RecipeError(
             f"the recipe {name} is no table of sections; allowed: {', '.join(Recipe.model_fields)}"
@@ -83,12 +88,26 @@ def _override(tree: dict[str, Any], word: str) -> None:
         tree[last] = value
 
 
+def _one_network(tree: dict[str, Any], said: set[str]) -> None:
+    """Let a network that is named by a word replace the recipe's own, whichever way that was given."""
+    model = tree.get("model")
+    if not isinstance(model, dict):
+        return
+    if said & {"model", "model.name"}:
+        for key in {"backbone", "attention"} - {word.removeprefix("model.") for word in said}:
+            model.pop(key, None)
+    elif "model.backbone" in said:
+        model.pop("name", None)
+
+
 def _explain(problem: Any) -> str:
     where = [str(part) for part in problem["loc"]]
     if problem["type"] == "extra_forbidden":
         return unknown("key", ".".join(where), _siblings(where[:-1]))
     if problem["type"] == "missing":
         return f"{'.'.join(where)} is missing: give it in the recipe or as {'.'.join(where)}=…"
+    if problem["type"] in {"tuple_type", "list_type"}:
+        return f"{'.'.join(where)}: a list is wanted, written [a,b] (came: {problem['input']!r})"
     came = "" if isinstance(problem["input"], dict | BaseModel) else f" (came: {problem['input']!r})"
     return f"{'.'.join(where) + ': ' if where else ''}{problem['msg'].removeprefix('Value error, ')}{came}"
 

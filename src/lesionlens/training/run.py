@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from lesionlens.data.module import LesionData
 from lesionlens.errors import RunError
 from lesionlens.models.plain import Plain
 from lesionlens.training.finish import finish
@@ -51,8 +52,11 @@ def train(
     checked = read_recipe(recipe, overrides) if isinstance(recipe, str) else recipe
     console = console or Console(stderr=True)
     prepared = prepare(checked)
-    _say(prepared, console)
+    if checked.model.weights == "imagenet":
+        console.print("fetching ImageNet weights from the hub, unless they are here already")
     model = make_model(prepared)
+    _say(prepared, console)
+    data = _decoded(prepared, console)
     folder = new_folder(Path(name).stem if name.endswith((".yaml", ".yml")) else name, out=out, runs=runs)
     write_recipe(folder, checked)
     prepared.split.save(folder.split)
@@ -68,7 +72,7 @@ def train(
         data=prepared.facts(),
         model=describe(prepared, model),
     )
-    return _compute(prepared, folder, model, console)
+    return _compute(prepared, folder, model, data, console)
 
 
 def resume(path: Path, *, console: Console | None = None) -> Path:
@@ -90,7 +94,7 @@ def resume(path: Path, *, console: Console | None = None) -> Path:
             f"the data of {path} are not what they were when it started (images, labels or sizes differ); "
             "bring them back, or start a new run"
         )
-    return _compute(prepared, folder, make_model(prepared), console)
+    return _compute(prepared, folder, make_model(prepared), _decoded(prepared, console), console)
 
 
 def _say(prepared: Prepared, console: Console) -> None:
@@ -98,11 +102,14 @@ def _say(prepared: Prepared, console: Console) -> None:
         console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)
 
 
-def _compute(prepared: Prepared, folder: RunFolder, model: Plain, console: Console) -> Path:
-    """Fit, then measure and report."""
+def _decoded(prepared: Prepared, console: Console) -> LesionData:
     with bar(console) as progress:
         shown = progress.add_task("decoding images", total=None)
-        data = make_data(prepared, lambda done, total: progress.update(shown, completed=done, total=total))
+        return make_data(prepared, lambda done, total: progress.update(shown, completed=done, total=total))
+
+
+def _compute(prepared: Prepared, folder: RunFolder, model: Plain, data: LesionData, console: Console) -> Path:
+    """Fit, then measure and report."""
     fit(prepared, folder, make_task(prepared, model, data), data, console=console)
     finish(prepared, folder, console=console)
     folder.note(status="finished")
