@@ -88,7 +88,8 @@ def test_the_format_of_2017_keeps_both_columns_and_derives_nevus(tmp_path: Path)
 def test_a_format_that_cannot_hold_the_classes_is_refused(tmp_path: Path) -> None:
     two = Predictions(["a"], ["a"], [""], [[0.5, 0.5]], ("melanoma", "other"))
     with pytest.raises(
-        PredictionsError, match=r"ISIC 2018 format holds the classes melanoma, nevus.*melanoma, other"
+        PredictionsError,
+        match=r"ISIC 2018 format holds the classes melanoma, nevus.*melanoma, other.*--layout lesionlens",
     ):
         write_isic2018(tmp_path / "out.csv", two)
     with pytest.raises(
@@ -101,11 +102,11 @@ def test_a_format_that_cannot_hold_the_classes_is_refused(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is empty: it needs a header and at least one row"),
-        ("image_id,p_a,p_b\n", "is empty: it needs a header"),
-        ("image_id,p_a,p_a\nx,1,0\n", "names columns twice: p_a"),
-        ("image_id,p_a,p_b\nx,1,0\ny,1\n", r"line 3: 2 cells under a header of 3"),
-        ('image_id,p_a,p_b\n"x,1,0\n', "line 2: unexpected end of data"),
+        ("", "it is empty"),
+        ("image_id,p_a,p_b\n", "has no rows below its header"),
+        ("image_id,p_a,p_a\nx,1,0\n", "two columns named 'p_a'"),
+        ("image_id,p_a,p_b\nx,1,0\ny,1\n", "line 3 has 2 cells, the header has 3"),
+        ('image_id,p_a,p_b\n"x,1,0\n', "unexpected end of data"),
         ("image_id,p_a,p_b\nx,1,0\nx,1,0\ny,0,1\n", "1 images come more than once: x; keep one row"),
         ("image_id,p_a,p_b\n,1,0\n", "1 images have no image_id"),
         ("image_id,p_a,p_b\nx,1,none\n", "row 1, column p_b: 'none' is not a number"),
@@ -134,10 +135,22 @@ def test_a_file_that_is_not_there_or_no_text_is_said(tmp_path: Path) -> None:
     with pytest.raises(PredictionsError, match=r"there is no file .*gone\.csv"):
         read_predictions(tmp_path / "gone.csv")
     (tmp_path / "image.csv").write_bytes(b"\xff\xd8\xff\xe0")
-    with pytest.raises(PredictionsError, match="cannot be read as UTF-8 text"):
+    with pytest.raises(PredictionsError, match=r"is no table in plain text \(UTF-8\)") as said:
         read_predictions(tmp_path / "image.csv")
-    with pytest.raises(PredictionsError, match="cannot be read as UTF-8 text"):
+    assert "codec" not in str(said.value)
+    assert "byte" not in str(said.value)
+    with pytest.raises(PredictionsError, match="is a folder; give a CSV file") as said:
         read_predictions(tmp_path)
+    assert "Errno" not in str(said.value)
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_what_a_spreadsheet_writes_is_read(tmp_path: Path, separator: str) -> None:
+    text = "\ufeff" + OWN.replace(",", separator).replace("0.75", "0,75").replace("\n", "\r\n")
+    found = read_predictions(written(tmp_path, text))
+    plain = read_predictions(written(tmp_path, OWN, "plain.csv"))
+    assert found.label.tolist() == plain.label.tolist()
+    np.testing.assert_array_equal(found.scores, plain.scores)
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:

@@ -47,6 +47,32 @@ def test_one_against_the_rest_takes_other_diagnoses_as_other(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    "truth",
+    [
+        "image,label,lesion_id\na,MEL,X\nb,nv,L2\nc,Seborrhoeic keratosis,unknown\n",
+        "Path;Diagnosis;lesion_id\nphotos/a.jpg;Melanoma;X\nphotos\\b.PNG;Melanocytic nevus;L2\nc;SK;\n",
+        "\ufeffimage\tpart\tlabel\tlesion_id\nb.jpg\t\tnaevus\t\na.jpg\ttest\tmel\tX\nc.jpg\t\tsk\t\n",
+    ],
+)
+def test_a_table_of_images_is_a_truth(tmp_path: Path, truth: str) -> None:
+    found = joined(tmp_path, truth)
+    assert found.image_id.tolist() == ["a", "b", "c"]
+    assert found.label.tolist() == ["melanoma", "nevus", "seborrheic_keratosis"]
+    assert found.lesion_id.tolist() == ["X", "L2", "L2"]
+
+
+def test_labels_of_ones_own_are_classes_in_any_case(tmp_path: Path) -> None:
+    predictions = "image_id,p_Spitz_nevus,p_wart\nx/a.jpg,1,0\ny/a.jpg,0,1\nb,0,1\n"
+    found = joined(tmp_path, "image,label\ny/a.png,Wart\nx/a.png,spitz nevus\nb,?\n", predictions)
+    assert found.label.tolist() == ["Spitz_nevus", "wart", ""], "folders count where names repeat"
+
+
+def test_names_that_only_folders_tell_apart_are_not_mixed_up(tmp_path: Path) -> None:
+    with pytest.raises(PredictionsError, match=r"name different images.*\(a\)"):
+        joined(tmp_path, "image,label\nx/a.jpg,nevus\ny/a.jpg,nevus\nb,nevus\nc,nevus\n")
+
+
+@pytest.mark.parametrize(
     ("truth", "message"),
     [
         (
@@ -61,7 +87,7 @@ def test_one_against_the_rest_takes_other_diagnoses_as_other(tmp_path: Path) -> 
             "1 images are not of exactly one class: a",
         ),
         ("image_id,melanoma,seborrheic_keratosis\na,0.5,0.5\nb,0,0\nc,0,0\n", "not of exactly one class: a"),
-        ("image_id,age\na,3\n", "which are no truth. Allowed are image_id,label"),
+        ("image_id,age\na,3\n", "which are no truth. Allowed are image,label"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, truth: str, message: str) -> None:

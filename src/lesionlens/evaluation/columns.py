@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionlens.atomic import write_text
-from lesionlens.errors import PredictionsError
+from lesionlens.data.sheet import read_sheet
+from lesionlens.errors import DataError, PredictionsError
 
 Columns = dict[str, list[str]]
 
@@ -17,22 +18,28 @@ Columns = dict[str, list[str]]
 def read_columns(path: Path) -> Columns:
     """Read a CSV file with a header into column name -> cells, stripped of blanks around them.
 
+    Comma, semicolon or tab is found from the header; parquet works too.
+
     Raises
     ------
     PredictionsError
-        No such file, not UTF-8, no rows, a column named twice, or a row of another length than the header.
+        No such file, a folder, not UTF-8, no rows, a column named twice, or a row of another length than the
+        header.
     """
+    if path.is_dir():
+        raise PredictionsError(f"{path} is a folder; give a CSV file, such as a predictions.csv in it")
+    if not path.exists():
+        raise PredictionsError(f"there is no file {path}; check the name")
     try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets write a byte order mark
-    except FileNotFoundError as error:
-        raise PredictionsError(f"there is no file {path}; check the name") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise PredictionsError(f"{path} cannot be read as UTF-8 text ({error}); give a CSV file") from error
-    rows = _rows(text, path)
-    if len(rows) < 2:
-        raise PredictionsError(f"{path} is empty: it needs a header and at least one row for an image")
-    header = rows[0][1]
-    return {name: [row[place] for _, row in rows[1:]] for place, name in enumerate(header)}
+        sheet = read_sheet(path)
+    except DataError as error:
+        if isinstance(getattr(error.__cause__, "__cause__", None), UnicodeDecodeError):
+            raise PredictionsError(
+                f"{path} is no table in plain text (UTF-8). If it comes from a spreadsheet, save it there as "
+                "'CSV UTF-8'."
+            ) from error
+        raise PredictionsError(str(error)) from error
+    return {str(name): sheet[name].tolist() for name in sheet.columns}
 
 
 def write_columns(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
@@ -45,12 +52,15 @@ def write_columns(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
 
 
 def numbers(columns: Columns, names: tuple[str, ...], path: Path) -> NDArray[np.float64]:
-    """Turn columns of text into numbers, (n, k); says the first cell that is none."""
+    """Turn columns of text into numbers, (n, k); says the first cell that is none.
+
+    A comma is a decimal point: spreadsheets of many countries write 0,75.
+    """
     table = np.empty((len(columns[names[0]]), len(names)))
     for place, name in enumerate(names):
         for row, cell in enumerate(columns[name]):
             try:
-                table[row, place] = float(cell)
+                table[row, place] = float(cell.replace(",", "."))
             except ValueError as error:
                 raise PredictionsError(
                     f"{path}, row {row + 1}, column {name}: {cell!r} is not a number from 0 to 1"
@@ -61,26 +71,3 @@ def numbers(columns: Columns, names: tuple[str, ...], path: Path) -> NDArray[np.
 def texts(numbers: NDArray[np.float64]) -> list[str]:
     """Write each number as the shortest text that reads back as the same number."""
     return [repr(float(number)) for number in numbers]
-
-
-def _rows(text: str, path: Path) -> list[tuple[int, list[str]]]:
-    """Give the lines that are not blank, each with its number, all as long as the header."""
-    reader = csv.reader(io.StringIO(text), strict=True)
-    try:
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(row)]
-    except csv.Error as error:
-        raise PredictionsError(
-            f"{path}, line {reader.line_num}: {error}; give a comma-separated file"
-        ) from error
-    if not rows:
-        return rows
-    header = rows[0][1]
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise PredictionsError(f"{path} names columns twice: {', '.join(twice)}; keep one of each")
-    for line, row in rows:
-        if len(row) != len(header):
-            raise PredictionsError(
-                f"{path}, line {line}: {len(row)} cells under a header of {len(header)}; mend this line"
-            )
-    return rows

@@ -81,8 +81,9 @@ def _labelled(predictions: Predictions) -> Predictions:
     known = predictions.label != ""
     if not known.any():
         raise PredictionsError(
-            f"none of the {len(predictions)} images has a label, so nothing can be measured. Give the truth: "
-            "a CSV with image_id,label[,lesion_id] or an official ground truth (truth= of read_predictions)."
+            f"none of the {len(predictions)} images has a label, so nothing can be measured. Give a "
+            "table of labels: --truth FILE (truth= in Python), a CSV with image,label[,lesion_id] or an official "
+            "ground truth."
         )
     return predictions.select(known)
 

@@ -75,7 +75,8 @@ def write_isic2018(path: Path | str, predictions: Predictions) -> None:
     if set(ISIC2018_CLASSES) != set(predictions.classes):
         raise PredictionsError(
             f"the ISIC 2018 format holds the classes {', '.join(ISIC2018_CLASSES)}; "
-            f"these predictions have {', '.join(predictions.classes)}. Use write_predictions instead."
+            f"these predictions have {', '.join(predictions.classes)}. Use "
+            "--layout lesionlens (write_predictions in Python)."
         )
     scores = {
         code: texts(predictions.scores[:, predictions.classes.index(name)])
@@ -98,7 +99,8 @@ def write_isic2017(path: Path | str, predictions: Predictions) -> None:
     if missing:
         raise PredictionsError(
             f"the ISIC 2017 format needs scores of {' and '.join(ISIC2017)}; "
-            f"these predictions have {', '.join(predictions.classes)}. Use write_predictions instead."
+            f"these predictions have {', '.join(predictions.classes)}. Use "
+            "--layout lesionlens (write_predictions in Python)."
         )
     scores = {name: texts(predictions.scores[:, predictions.classes.index(name)]) for name in ISIC2017}
     write_columns(Path(path), {"image_id": list(map(str, predictions.image_id))} | scores)

@@ -23,8 +23,8 @@ def read_predictions(path: Path | str, *, truth: Path | str | None = None) -> Pr
         ``image_id,lesion_id,label,p_<class>…`` (lesion_id and label may be missing),
         ``image,MEL,NV,BCC,AKIEC,BKL,DF,VASC`` or ``image_id,melanoma,seborrheic_keratosis``.
     truth
-        An official ground truth in one of the two challenge formats, or any CSV with ``image_id``, ``label``
-        and, if known, ``lesion_id``. It replaces the labels of the predictions.
+        An official ground truth in one of the two challenge formats, or a table with ``image``, ``label``
+        and, if known, ``lesion_id`` (see `read_truth`). It replaces the labels of the predictions.
 
     Raises
     ------

@@ -6,12 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lesionlens.data.sheet import is_missing
 from lesionlens.data.taxonomy import canonical
 from lesionlens.errors import DataError, PredictionsError, unknown
 from lesionlens.evaluation.columns import Columns, numbers, read_columns
 from lesionlens.evaluation.formats import ISIC2017, ISIC2018, official, official_ids, official_scores
+from lesionlens.evaluation.image_names import matching
 from lesionlens.evaluation.prediction_table import Predictions, Texts, examples
 
+_IMAGE = ("image_id", "image", "path")
+_LABEL = ("diagnosis", "label", "dx")
 _REST = ("other", "rest")  # the negative class of a task of one diagnosis against the rest
 
 
@@ -24,10 +28,11 @@ class Truth(NamedTuple):
 
 
 def read_truth(path: Path) -> Truth:
-    """Read an official ground truth (ISIC 2017 or 2018) or a CSV with image_id, label[, lesion_id].
+    """Read an official ground truth (ISIC 2017 or 2018) or a table with image, label[, lesion_id].
 
-    The column of labels may also be called diagnosis or, as in HAM10000, dx. An image whose ``score_weight``
-    is zero in an official ground truth does not count: its label is "".
+    The columns may be called as in a table of images, in any case: image_id or path for the image, diagnosis
+    or, as in HAM10000, dx for the label. An image whose ``score_weight`` is zero in an official ground truth
+    does not count: its label is "".
 
     Raises
     ------
@@ -38,29 +43,33 @@ def read_truth(path: Path) -> Truth:
     kind = official(columns, path)
     if kind:
         return _unique(_official_truth(columns, kind, path), path)
-    label = next((name for name in ("label", "diagnosis", "dx") if name in columns), "")
-    if "image_id" not in columns or not label:
+    cells = {name.lower(): found for name, found in columns.items()}
+    image = next((name for name in _IMAGE if name in cells), "")
+    label = next((name for name in _LABEL if name in cells), "")
+    if not image or not label:
         raise PredictionsError(
             f"{path} has the columns {', '.join(columns)}, which are no truth. Allowed are "
-            f"image_id,label[,lesion_id], image,{','.join(ISIC2018)} (ISIC 2018) and "
+            f"image,label[,lesion_id], image,{','.join(ISIC2018)} (ISIC 2018) and "
             f"image_id,{','.join(ISIC2017)} (ISIC 2017)."
         )
-    ids = np.array(columns["image_id"])
-    lesions = np.array(columns.get("lesion_id", [""] * len(ids)))
-    return _unique(Truth(ids, np.array(columns[label]), lesions), path)
+    lesions = ["" if is_missing(cell) else cell for cell in cells.get("lesion_id", [""] * len(cells[image]))]
+    return _unique(Truth(np.array(cells[image]), np.array(cells[label]), np.array(lesions)), path)
 
 
 def with_truth(predictions: Predictions, truth: Truth) -> Predictions:
     """Give every predicted image its label and, where the truth knows it, its lesion.
+
+    Images are compared by name, without folders and image endings where only so they match.
 
     Raises
     ------
     PredictionsError
         The two name different images, or a label is of no class of the predictions.
     """
-    _check_same_images(predictions.image_id, truth.image_id)
-    place = {str(name): index for index, name in enumerate(truth.image_id)}
-    order = np.array([place[str(name)] for name in predictions.image_id])
+    predicted, true = matching(predictions.image_id, truth.image_id)
+    _check_same_images(predicted, true)
+    place = {str(name): index for index, name in enumerate(true)}
+    order = np.array([place[str(name)] for name in predicted])
     classes = {str(name): class_of(str(name), predictions.classes) for name in np.unique(truth.label)}
     lesion = truth.lesion_id[order]
     return Predictions(
@@ -74,7 +83,9 @@ def with_truth(predictions: Predictions, truth: Truth) -> Predictions:
 
 
 def class_of(label: str, classes: Sequence[str]) -> str:
-    """Find the class of a label: by its name, by its official code, or else as "other" where there is one.
+    """Find the class of a label: by its name in any spelling, by its official code, or else as "other".
+
+    A label that says nothing ("", "unknown") is "" unless it is a class.
 
     Raises
     ------
@@ -85,19 +96,33 @@ def class_of(label: str, classes: Sequence[str]) -> str:
     --------
     >>> class_of("MEL", ["melanoma", "nevus"]), class_of("NV", ["other", "melanoma"])
     ('melanoma', 'other')
+    >>> class_of("Spitz nevus", ["spitz_nevus", "wart"])
+    'spitz_nevus'
     """
-    if label in classes or not label:
+    if label in classes:
         return label
-    try:
-        name = canonical(label)
-    except DataError:
-        raise PredictionsError(unknown("label", label, classes)) from None
-    if name in classes:
-        return name
+    if is_missing(label):
+        return ""
+    diagnosis = _diagnosis(label)
+    same = [each for each in classes if (_diagnosis(each) or _plain(each)) == (diagnosis or _plain(label))]
+    if len(same) == 1:
+        return same[0]
     rest = next((each for each in _REST if each in classes), None)
-    if rest is None:
+    if rest is None or not diagnosis or same:
         raise PredictionsError(unknown("label", label, classes))
     return rest
+
+
+def _diagnosis(label: str) -> str:
+    """Give the taxonomy's name, or "" for a label of one's own."""
+    try:
+        return canonical(label)
+    except DataError:
+        return ""
+
+
+def _plain(label: str) -> str:
+    return " ".join(label.casefold().replace("_", " ").replace("-", " ").split())
 
 
 def _official_truth(columns: Columns, kind: str, path: Path) -> Truth:
