@@ -89,9 +89,9 @@ def test_classes_without_images_have_no_numbers_and_leave_the_averages() -> None
     assert "dermatofibroma" not in found.curves
     present = [found.value("auc", name) for name in p.classes[:3]]
     assert found.value("auc") == pytest.approx(np.mean(present))
-    assert found.estimate("auc", "macro").note.startswith("over 3 of 7 classes, without actinic_keratosis")
+    assert found.estimate("auc", "macro").note.startswith("over 3 of 7 classes, without actinic keratosis")
     assert found.value("balanced_accuracy", "all") == pytest.approx(found.value("sensitivity"))
-    assert any(note.startswith("No image of: actinic_keratosis") for note in found.notes)
+    assert any(note.startswith("No image of: actinic keratosis") for note in found.notes)
 
 
 def test_one_class_alone_can_be_counted_but_not_ranked() -> None:
@@ -113,16 +113,16 @@ def test_few_lesions_and_dropped_replicates_are_said() -> None:
     lesion[:2] = "one"
     found = evaluate(Predictions(p.image_id, lesion, label, p.scores, THREE), replicates=200)
     note = found.estimate("sensitivity", "melanoma").note
-    assert "only 1 lesion: take the interval as a rough guide" in note
-    assert "not defined in 3" in note  # a lesion is missing from about 1/e of the replicates
-    assert "not defined in 3" in found.estimate("auc", "macro").note
+    assert "few lesions (1): take the interval as a rough guide" in note
+    assert "cannot be computed in 3" in note  # a lesion is missing from about 1/e of the replicates
+    assert "cannot be computed in 3" in found.estimate("auc", "macro").note
 
 
 def test_a_perfect_model_has_an_interval_that_is_called_too_narrow() -> None:
     p = Predictions(list("abcd"), list("abcd"), list("xxyy"), [[1, 0], [1, 0], [0, 1], [0, 1]], ("x", "y"))
     found = evaluate(p, replicates=50).estimate("accuracy", "all")
     assert (found.value, found.low, found.high) == (1, 1, 1)
-    assert "the same in every replicate: the interval is too narrow" in found.note
+    assert "the same in every resample: the interval is too narrow" in found.note
 
 
 def test_images_without_a_label_are_left_out_and_counted() -> None:
@@ -138,7 +138,10 @@ def test_images_without_a_label_are_left_out_and_counted() -> None:
 def test_nothing_to_measure_and_wrong_options_are_said() -> None:
     p = drawn(20, classes=THREE)
     bare = Predictions(p.image_id, p.lesion_id, np.full(20, ""), p.scores, THREE)
-    with pytest.raises(PredictionsError, match=r"none of the 20 images has a label.*image_id,label"):
+    with pytest.raises(
+        PredictionsError,
+        match=r"none of the 20 images has a label.*--truth FILE .truth= in Python.*image,label",
+    ):
         evaluate(bare)
     with pytest.raises(PredictionsError, match="unknown decision 'argmix': did you mean 'argmax'"):
         evaluate(p, decision="argmix")

@@ -1,6 +1,7 @@
 """The tables of the terminal."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -8,6 +9,7 @@ from rich.console import Console
 from lesionlens.data.taxonomy import DIAGNOSES
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.evaluation import Evaluation
+from lesionlens.evaluation.gathered import gathered_notes
 from lesionlens.evaluation.table import evaluation_table
 
 from .cases import drawn
@@ -31,7 +33,7 @@ def test_numbers_intervals_and_sizes_are_whole_in_80_columns_and_more(
     if width == 80:
         assert all(name.replace("_", " ") in text for name in classes)
     text = " ".join(text.split())
-    assert f"200 images of {found.lesions} lesions; 95 % intervals from 30 bootstrap replicates" in text
+    assert f"200 images of {found.lesions} lesions; 95 % intervals from 30 bootstrap resamples" in text
     for each in found.estimates:
         if each.metric != "accuracy" or each.of == "all":
             assert f"{each.value:.3f} ({each.low:.3f}–{each.high:.3f})" in text, each
@@ -42,14 +44,39 @@ def test_what_is_undefined_is_a_dash_with_its_reason() -> None:
     label_only = [0.5, 0.5, 0, 0, 0, 0, 0]
     text = " ".join(printed(evaluate(drawn(80, prior=label_only), replicates=0), width=400).split())
     assert "dermatofibroma 0 0 – – –" in text
-    assert "Note: No image of: basal_cell_carcinoma" in text
+    assert "Note: No image of: basal cell carcinoma" in text
     assert "80 images of" in text
     assert "without intervals" in text
 
 
-def test_remarks_on_a_class_are_gathered() -> None:
+def test_each_remark_is_one_line_that_names_what_it_concerns() -> None:
     found = evaluate(drawn(30, seed=2), replicates=20)
-    remarked = [each for each in found.estimates if each.of == "dermatofibroma" and each.note]
-    assert len(remarked) > 1
-    assert len({each.note for each in remarked}) > 1, "the case needs a second remark on some of them"
-    assert printed(found, width=400).count("Note: dermatofibroma: only") == 1
+    few = [
+        name
+        for name, lesions in zip(found.classes, found.lesion_support, strict=True)
+        if 0 < lesions < 10  # some have none
+    ]
+    assert len(few) > 2
+    lines = gathered_notes(found)
+    rough = [line for line in lines if "take the interval as a rough guide" in line]
+    assert len(rough) == 1
+    assert rough[0].startswith("Few lesions (3–6): ")
+    assert all(name.replace("_", " ") in rough[0] for name in few)
+    kinds = {line.split(" Concerns ")[0] for line in lines}
+    assert len(kinds) == len(lines) <= 6
+    assert "replicate" not in " ".join(lines)
+    text = printed(found, width=2000)
+    assert all(f"Note: {line}" in text for line in lines)
+
+
+def test_a_remark_with_its_classes_and_metrics() -> None:
+    note = "the same in every resample: the interval is too narrow to trust"
+    found = evaluate(drawn(60, classes=("a_b", "c")), replicates=0)
+    estimates = tuple(
+        replace(each, note=note) if each.metric == "auc" or (each.metric, each.of) == ("f1", "a_b") else each
+        for each in found.estimates
+    )
+    assert gathered_notes(replace(found, estimates=estimates)) == [
+        "The same in every resample: the interval is too narrow to trust. "
+        "Concerns a b (AUC, F1); c, mean of classes (AUC)."
+    ]

@@ -127,6 +127,27 @@ def test_validation_alone_is_said_loudly(make_run) -> None:
     assert "The intervals are wide." in text
 
 
+def test_few_lesions_get_no_interval_at_a_glance_and_notes_are_folded(make_run) -> None:
+    page = build_report(make_run(n=9)).read_text()
+    glance, rest = page.split('id="glance"')[1].split('id="run"')
+    tiles = glance.split('class="remarks"')[0]
+    assert tiles.count("too few lesions for an interval") == tiles.count('class="card"') > 1
+    assert not re.search(r"\d–\d", tiles)
+    numbers = rest.split('id="numbers"')[1].split('id="cases"')[0]
+    folded = re.findall(
+        r"<summary>(\d+) notes on these numbers</summary>\s*<ul class=.small.>(.*?)</ul>", numbers
+    )
+    assert folded
+    for count, lines in folded:
+        assert int(count) == lines.count("<li>") > 3
+
+
+def test_how_maps_and_weights_are_read_is_said(reported: Path) -> None:
+    text = Page(reported / "report.html").text
+    assert "Maps of later stages are coarser and nearer to the decision" in text
+    assert "In plain words: α tells" in text
+
+
 def test_pictures_that_are_missing_are_said(make_run) -> None:
     run = make_run()
     for path in (run / "maps").iterdir():

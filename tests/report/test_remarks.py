@@ -9,7 +9,7 @@ from lesionlens.evaluation.prediction_table import Predictions
 from lesionlens.evaluation.predictions import read_predictions, write_predictions
 from lesionlens.report.charts import alpha_figure, balance_figure, learning_figure
 from lesionlens.report.facts import facts
-from lesionlens.report.gallery import Case
+from lesionlens.report.gallery import Case, choose
 from lesionlens.report.pictures import BUDGET, shown
 from lesionlens.report.reading import read_run
 from lesionlens.report.remarks import remarks
@@ -53,9 +53,19 @@ def test_lesion_in_two_parts_is_found_from_the_predictions(make_run) -> None:
 def test_remarks_of_the_split_and_statement_of_the_data_are_shown(make_run) -> None:
     run = make_run()
     data = json.loads((run / "run.json").read_text())["data"]
-    change(run, data={**data, "remarks": ["3 lesions leak"], "statement": "Synthetic images."})
+    change(
+        run,
+        data={
+            **data,
+            "remarks": ["3 lesions leak: basal_cell_carcinoma, x/basal_cell_carcinoma.csv"],
+            "statement": "Synthetic images.",
+        },
+    )
     texts = [each.text for each in remarks(read_run(run))]
-    assert texts[:2] == ["Synthetic images.", "3 lesions leak"]
+    assert texts[:2] == [
+        "Synthetic images.",
+        "3 lesions leak: basal cell carcinoma, x/basal_cell_carcinoma.csv",
+    ]
 
 
 def test_kept_epoch_is_the_one_of_the_record(make_run) -> None:
@@ -102,6 +112,13 @@ def test_ids_of_two_figures_on_a_page_differ() -> None:
     ids = [{each.split('"')[0] for each in found} for found in (first, second)]
     assert ids[0]
     assert not ids[0] & ids[1]
+
+
+def test_right_by_a_hair_is_called_so_and_wrong_never(tmp_path: Path) -> None:
+    scores = np.array([[0.49, 0.26, 0.25], [0.51, 0.25, 0.24], [0.3, 0.4, 0.3]])
+    predictions = Predictions(["i", "j", "k"], ["i", "j", "k"], ["a", "a", "a"], scores, ("a", "b", "c"))
+    found = shown(choose(predictions), tmp_path, predictions)
+    assert {each.case.image_id: each.barely for each in found} == {"i": True, "j": False, "k": False}
 
 
 def test_pictures_shrink_until_they_fit(tmp_path: Path) -> None:

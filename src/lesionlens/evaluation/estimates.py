@@ -7,6 +7,7 @@ from lesionlens.evaluation.intervals import percentile_interval
 from lesionlens.evaluation.measures import ALL, DECIDED, MACRO, RANKING, Values, macro
 from lesionlens.evaluation.prediction_table import Predictions
 from lesionlens.evaluation.sweep import Floats
+from lesionlens.evaluation.wording import readable
 
 _TOO_MANY = 0.05  # share of replicates without a value from which a note says so
 _FEW_LESIONS = 10
@@ -51,7 +52,7 @@ def _of_class(
     if np.isnan(point[metric, name]):
         note = _reason(metric, int(own.sum()), len(own))
     elif 0 < lesions < _FEW_LESIONS and metric not in ("specificity", "accuracy"):
-        note = f"only {lesions} {'lesion' if lesions == 1 else 'lesions'}: take the interval as a rough guide"
+        note = f"few lesions ({lesions}): take the interval as a rough guide"
     else:
         note = ""
     key = metric, name
@@ -75,7 +76,7 @@ def _of_macro(
     if not classes:
         return Estimate(metric, MACRO, np.nan, np.nan, np.nan, "not defined for any class")
     missing = [name for name in predictions.classes if name not in classes]
-    note = f"over {len(classes)} of {len(predictions.classes)} classes, without {', '.join(missing)}"
+    note = f"over {len(classes)} of {len(predictions.classes)} classes, without {', '.join(map(readable, missing))}"
     drawn = macro(replicates, metric, classes) if replicates else None
     return _estimate(
         (metric, MACRO), macro(point, metric, classes), drawn, confidence, note if missing else ""
@@ -91,8 +92,8 @@ def _estimate(
     remarks = [note] if note else []
     if interval.undefined > _TOO_MANY:
         remarks.append(
-            f"not defined in {interval.undefined:.0%} of the replicates, which the interval leaves out"
+            f"cannot be computed in {interval.undefined:.0%} of the resamples, which the interval leaves out"
         )
     if interval.low == interval.high:
-        remarks.append("the same in every replicate: the interval is too narrow")
+        remarks.append("the same in every resample: the interval is too narrow to trust")
     return Estimate(*key, float(value), interval.low, interval.high, REMARKS.join(remarks))

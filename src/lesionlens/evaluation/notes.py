@@ -3,6 +3,7 @@
 import numpy as np
 
 from lesionlens.evaluation.prediction_table import Predictions, examples
+from lesionlens.evaluation.wording import readable
 
 _SUM_TOLERANCE = 1e-3  # scores written with three digits still sum to one
 
@@ -22,7 +23,11 @@ def _unlabelled(known: np.ndarray) -> str:
 def _absent(predictions: Predictions) -> str:
     there = set(map(str, predictions.label))
     absent = [name for name in predictions.classes if name not in there]
-    return f"No image of: {', '.join(absent)}; averages over classes leave these out." if absent else ""
+    return (
+        f"No image of: {', '.join(map(readable, absent))}; averages over classes leave these out."
+        if absent
+        else ""
+    )
 
 
 def _lesions(predictions: Predictions) -> str:
@@ -38,7 +43,7 @@ def _rest(predictions: Predictions) -> str:
     if not predictions.rest:
         return ""
     return (
-        f"The file has no score for {predictions.rest}: it is one minus the larger of the other two, and "
+        f"The file has no score for {readable(predictions.rest)}: it is one minus the larger of the other two, and "
         "macro averages of the classes leave it out, as the challenge does."
     )
 

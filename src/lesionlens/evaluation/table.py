@@ -9,7 +9,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from lesionlens.evaluation.evaluation import NOTICE, REMARKS, Evaluation
+from lesionlens.evaluation.evaluation import NOTICE, Evaluation
+from lesionlens.evaluation.gathered import gathered_notes
 from lesionlens.evaluation.measures import ALL, MACRO
 from lesionlens.evaluation.wording import TITLES, readable, with_interval
 
@@ -47,27 +48,12 @@ def evaluation_table(evaluation: Evaluation) -> EvaluationTable:
     return EvaluationTable(evaluation)
 
 
-def gathered_notes(evaluation: Evaluation) -> list[str]:
-    """Say each remark on an estimate once for each class, with the metrics that it is about."""
-    about: dict[tuple[str, str], list[str]] = {}
-    for each in evaluation.estimates:
-        # the classes without images have one note together
-        absent = each.of in evaluation.classes and not evaluation.support[evaluation.classes.index(each.of)]
-        for remark in each.note.split(REMARKS) if each.note and not absent else ():
-            about.setdefault((each.of, remark), []).append(TITLES[each.metric])
-    names = {MACRO: "mean of classes", ALL: "all images"}
-    return [
-        f"{names.get(of, readable(of))}: {note} ({', '.join(metrics)})."
-        for (of, note), metrics in about.items()
-    ]
-
-
 def _headline(evaluation: Evaluation) -> str:
     counted = f"{evaluation.images:,} images of {evaluation.lesions:,} lesions"
     if not evaluation.replicates:
         return f"{counted}, without intervals"
     percent = f"{100 * evaluation.confidence:g} %"
-    return f"{counted}; {percent} intervals from {evaluation.replicates:,} bootstrap replicates over lesions"
+    return f"{counted}; {percent} intervals from {evaluation.replicates:,} bootstrap resamples of the lesions"
 
 
 def _table(evaluation: Evaluation, metrics: Sequence[str], *, support: bool) -> Table:

@@ -10,7 +10,7 @@ from lesionlens import __version__
 from lesionlens.atomic import write_text
 from lesionlens.evaluation.evaluation import NOTICE, Evaluation
 from lesionlens.evaluation.figures import FIGURES
-from lesionlens.evaluation.table import gathered_notes
+from lesionlens.evaluation.gathered import gathered_notes
 from lesionlens.evaluation.wording import readable
 from lesionlens.report import numbers
 from lesionlens.report.charts import alpha_figure, balance_figure, learning_figure
@@ -18,7 +18,7 @@ from lesionlens.report.facts import facts
 from lesionlens.report.gallery import choose
 from lesionlens.report.pictures import shown
 from lesionlens.report.reading import PARTS, Run, read_run
-from lesionlens.report.remarks import remarks
+from lesionlens.report.remarks import remarks, spoken
 from lesionlens.report.svg import inline
 
 
@@ -66,7 +66,7 @@ def render(run: Run) -> str:
         facts=facts(run),
         data=_data(run),
         learning=_learning(run),
-        parts=[_measured(part, run.evaluations[part]) for part in PARTS if part in run.evaluations],
+        parts=[_measured(part, run.evaluations[part], run) for part in PARTS if part in run.evaluations],
         gallery=_gallery(run),
     )
 
@@ -80,7 +80,8 @@ def _data(run: Run) -> dict[str, Any]:
         dict.fromkeys([*recorded.get("classes", []), *(name for found in counts.values() for name in found)])
     )
     chart = inline(balance_figure(counts), name="balance") if any(counts.values()) else None
-    return {"recorded": recorded, "parts": there, "classes": classes, "chart": chart}
+    warnings = [spoken(str(each), run) for each in recorded.get("warnings", ())]
+    return {"recorded": recorded, "parts": there, "classes": classes, "chart": chart, "warnings": warnings}
 
 
 def _learning(run: Run) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def _learning(run: Run) -> dict[str, Any]:
     }
 
 
-def _measured(part: str, evaluation: Evaluation) -> dict[str, Any]:
+def _measured(part: str, evaluation: Evaluation, run: Run) -> dict[str, Any]:
     figures: dict[str, Markup] = {
         name: inline(make(evaluation), name=f"{part}-{name}") for name, make in FIGURES.items()
     }
@@ -105,7 +106,7 @@ def _measured(part: str, evaluation: Evaluation) -> dict[str, Any]:
         "rows": numbers.rows(evaluation),
         "accuracy": numbers.number(evaluation.estimate("accuracy", "all")),
         "balanced": numbers.number(evaluation.estimate("balanced_accuracy", "all")),
-        "notes": [*evaluation.notes, *gathered_notes(evaluation)],
+        "notes": [spoken(note, run) for note in (*evaluation.notes, *gathered_notes(evaluation))],
         "figures": figures,
     }
 

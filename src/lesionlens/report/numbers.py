@@ -7,6 +7,7 @@ from typing import NamedTuple
 from lesionlens.evaluation.evaluation import Estimate, Evaluation
 from lesionlens.evaluation.wording import TITLES, UNDEFINED, readable
 
+FEW_LESIONS = 10
 COLUMNS = ("auc", "average_precision", "sensitivity", "specificity", "precision", "f1")
 
 
@@ -19,10 +20,11 @@ class Number(NamedTuple):
 
 
 class Headline(NamedTuple):
-    """One number of the first look: its name, the number, what it means in a sentence."""
+    """One number of the first look: its name, the number, its interval or why there is none, what it means."""
 
     title: str
     number: Number
+    interval: str
     meaning: str
 
 
@@ -54,21 +56,40 @@ def headlines(evaluation: Evaluation) -> tuple[Headline, ...]:
     return (*_overall(evaluation), *_one_class(evaluation))
 
 
+def _headline(
+    evaluation: Evaluation, title: str, estimate: Estimate, *, lesions: int, meaning: str
+) -> Headline:
+    """Put a number with its interval, unless that rests on too few lesions to be believed."""
+    shown = number(estimate)
+    if not shown.interval:
+        said = "without interval"
+    elif lesions < FEW_LESIONS or estimate.low == estimate.high:
+        said, shown = "too few lesions for an interval", shown._replace(interval="")
+    else:
+        said = f"{100 * evaluation.confidence:g} % interval"
+    return Headline(title, shown, said, meaning)
+
+
 def _overall(evaluation: Evaluation) -> Iterator[Headline]:
+    rarest = min(filter(None, evaluation.lesion_support), default=0)  # a mean is as sure as its worst class
     auc, balanced = evaluation.estimate("auc", "macro"), evaluation.estimate("balanced_accuracy", "all")
     if not math.isnan(auc.value):
-        yield Headline(
+        yield _headline(
+            evaluation,
             "Mean AUC",
-            number(auc),
-            f"Take one image of a class and one of another: the first gets the higher score for that class "
+            auc,
+            lesions=rarest,
+            meaning=f"Take one image of a class and one of another: the first gets the higher score for that class "
             f"{100 * auc.value:.0f} times in 100. Guessing gives 50.",
         )
     if not math.isnan(balanced.value):
         seen = sum(count > 0 for count in evaluation.support)
-        yield Headline(
+        yield _headline(
+            evaluation,
             "Balanced accuracy",
-            number(balanced),
-            f"Of each class, on average {100 * balanced.value:.0f} in 100 images have their class on top. "
+            balanced,
+            lesions=rarest,
+            meaning=f"Of each class, on average {100 * balanced.value:.0f} in 100 images have their class on top. "
             f"Guessing gives {100 / max(1, seen):.0f}.",
         )
 
@@ -78,24 +99,35 @@ def _one_class(evaluation: Evaluation) -> Iterator[Headline]:
     if name is None:
         return
     found, spared = evaluation.estimate("sensitivity", name), evaluation.estimate("specificity", name)
-    of = evaluation.support[evaluation.classes.index(name)]
+    place = evaluation.classes.index(name)
+    of, lesions = evaluation.support[place], evaluation.lesion_support[place]
     others, what = evaluation.images - of, readable(name)
     largest = evaluation.decision == "argmax"
     if not math.isnan(found.value):
         means = (
             f"have {what} as the class with the largest score" if largest else "have a score above 0.5 for it"
         )
-        yield Headline(
+        yield _headline(
+            evaluation,
             f"Sensitivity, {what}",
-            number(found),
-            f"{round(found.value * of)} of {of} images labelled {what} {means}.",
+            found,
+            lesions=lesions,
+            meaning=f"{round(found.value * of)} of {of} images labelled {what} {means}.",
         )
     if not math.isnan(spared.value):
-        means = "have another class on top" if largest else f"have no score above 0.5 for {what}"
-        yield Headline(
+        kept = round(spared.value * others)
+        means = (
+            f"another class than {what} had the largest score"
+            if largest
+            else f"the score of {what} was not above 0.5"
+        )
+        yield _headline(
+            evaluation,
             f"Specificity, {what}",
-            number(spared),
-            f"{round(spared.value * others)} of {others} images of other classes {means}.",
+            spared,
+            lesions=evaluation.lesions - lesions,
+            meaning=f"{others} images are labelled something else. For {kept} of them {means}, as it should be. "
+            f"False alarms, taken for {what}: {others - kept}.",
         )
 
 

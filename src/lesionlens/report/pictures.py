@@ -13,6 +13,7 @@ from lesionlens.report.gallery import Case, file_stem
 
 BUDGET = 1_900_000  # bytes of all pictures as text: keeps the page below 3 MB
 SIDES = (260, 220, 180, 150, 120, 96, 72)  # pixels of the longer side: the largest that fits the budget
+BARELY = 1.5  # times the even score of all classes
 TITLES = {
     "": "image",
     **{f"layer{stage}": f"attention, stage {stage}" for stage in (1, 2, 3, 4)},
@@ -29,11 +30,17 @@ class Tile(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A case with its pictures (none where the folder has none) and the score of its label."""
+    """A case with its pictures (none where the folder has none), its label's score and the number of classes."""
 
     case: Case
     tiles: tuple[Tile, ...]
     label_score: float
+    classes: int
+
+    @property
+    def barely(self) -> bool:
+        """Whether it is right with a score barely above even, 1 / classes."""
+        return self.case.right and self.case.score < BARELY / self.classes
 
 
 def shown(cases: Sequence[Case], maps: Path, predictions: Predictions) -> tuple[Shown, ...]:
@@ -47,7 +54,8 @@ def shown(cases: Sequence[Case], maps: Path, predictions: Predictions) -> tuple[
     scores = [
         float(predictions.scores[row[case.image_id], predictions.classes.index(case.label)]) for case in cases
     ]
-    return tuple(Shown(*each) for each in zip(cases, tiles, scores, strict=True))
+    k = len(predictions.classes)
+    return tuple(Shown(*each, k) for each in zip(cases, tiles, scores, strict=True))
 
 
 def _files(maps: Path, image_id: str) -> list[tuple[str, Path]]:

@@ -1,13 +1,15 @@
 """What a reader must know before believing the numbers of a run."""
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from lesionlens.data.taxonomy import DIAGNOSES
 from lesionlens.evaluation.evaluation import Evaluation
 from lesionlens.evaluation.wording import readable
+from lesionlens.report.numbers import FEW_LESIONS
 from lesionlens.report.reading import Run
 
-FEW_LESIONS = 10
 COMPLETE = ("trained", "finished")
 WIDE = 0.1  # width of an interval of the mean AUC
 
@@ -24,6 +26,13 @@ def remarks(run: Run) -> tuple[Remark, ...]:
     evaluation = run.evaluations.get(run.part) if run.part else None
     about_numbers = _numbers(evaluation) if evaluation else iter(())
     return (*_state(run), *_selection(run), *_split(run), *about_numbers, *_training(run))
+
+
+def spoken(text: str, run: Run) -> str:
+    """Write the names of classes in a recorded text with blanks."""
+    names = {*DIAGNOSES, *map(str, run.record.get("data", {}).get("classes", ()))}
+    whole = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True) if "_" in name)
+    return re.sub(rf"(?<![\w/.-])(?:{whole})(?![\w/])", lambda found: readable(found[0]), text)
 
 
 def _state(run: Run) -> Iterator[Remark]:
@@ -53,7 +62,7 @@ def _selection(run: Run) -> Iterator[Remark]:
 def _split(run: Run) -> Iterator[Remark]:
     for remark in run.record.get("data", {}).get("remarks", ()):
         if run.part != "validation" or not str(remark).startswith("no test part"):  # said by _selection
-            yield Remark("About the split:", str(remark))
+            yield Remark("About the split:", spoken(str(remark), run))
     lesions = [set(map(str, found.lesion_id)) for found in run.predictions.values()]
     shared = set.intersection(*lesions) if len(lesions) > 1 else set()
     if shared:

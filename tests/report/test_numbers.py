@@ -1,0 +1,49 @@
+"""The tiles of the first look."""
+
+import numpy as np
+import pytest
+
+from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.prediction_table import Predictions
+from lesionlens.report.numbers import headlines
+
+
+def measured(melanomas: int, others: int, *, right: bool = False, replicates: int = 50):
+    rng = np.random.default_rng(0)
+    label = np.array(["melanoma"] * melanomas + ["nevus"] * others)
+    score = rng.uniform(0.2, 0.8, len(label))
+    if right:
+        score = np.where(label == "melanoma", 0.9, 0.1)
+    ids = np.array([f"i{n}" for n in range(len(label))])
+    predictions = Predictions(ids, ids, label, np.column_stack([score, 1 - score]), ("melanoma", "nevus"))
+    return evaluate(predictions, replicates=replicates)
+
+
+def intervals(evaluation) -> dict[str, tuple[str, bool]]:
+    return {each.title: (each.interval, bool(each.number.interval)) for each in headlines(evaluation)}
+
+
+FEW = ("too few lesions for an interval", False)
+SURE = ("95 % interval", True)
+
+
+def test_an_interval_stands_where_ten_lesions_carry_it() -> None:
+    assert set(intervals(measured(10, 40)).values()) == {SURE}
+    found = intervals(measured(9, 40))
+    assert found.pop("Specificity, melanoma") == SURE
+    assert set(found.values()) == {FEW}
+
+
+@pytest.mark.parametrize(("replicates", "said"), [(50, FEW), (0, ("without interval", False))])
+def test_an_interval_without_width_is_none(replicates: int, said: tuple[str, bool]) -> None:
+    assert set(intervals(measured(30, 30, right=True, replicates=replicates)).values()) == {said}
+
+
+def test_specificity_counts_the_false_alarms() -> None:
+    found = measured(10, 40)
+    alarms = found.confusion[1][0]
+    assert 0 < alarms < 40
+    assert headlines(found)[3].meaning == (
+        f"40 images are labelled something else. For {40 - alarms} of them another class than melanoma had the "
+        f"largest score, as it should be. False alarms, taken for melanoma: {alarms}."
+    )
