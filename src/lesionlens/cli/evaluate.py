@@ -12,12 +12,12 @@ def evaluate(
     ],
     truth: Annotated[
         Path | None,
-        typer.Option(help="Labels, where the predictions hold none: an ISIC ground truth or a CSV."),
+        typer.Option(help="Labels: a table image,label[,lesion_id], or an ISIC ground truth."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for evaluation.json and figures.")
     ] = None,
-    replicates: Annotated[int, typer.Option(min=0, help="Bootstrap replicates over lesions.")] = 1000,
+    replicates: Annotated[int, typer.Option(min=0, help="Bootstrap resamples of the lesions.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     decision: Annotated[
         Literal["argmax", "half"],
