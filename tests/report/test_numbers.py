@@ -30,8 +30,9 @@ SURE = ("95 % interval", True)
 def test_an_interval_stands_where_ten_lesions_carry_it() -> None:
     assert set(intervals(measured(10, 40)).values()) == {SURE}
     found = intervals(measured(9, 40))
-    assert found.pop("Specificity, melanoma") == SURE
-    assert set(found.values()) == {FEW}
+    assert found.pop("Sensitivity, melanoma") == FEW  # of nine lesions; the others rest on more
+    assert set(found.values()) == {SURE}
+    assert set(intervals(measured(4, 5)).values()) == {FEW}
 
 
 @pytest.mark.parametrize(("replicates", "said"), [(50, FEW), (0, ("without interval", False))])

@@ -71,14 +71,13 @@ def _headline(
 
 
 def _overall(evaluation: Evaluation) -> Iterator[Headline]:
-    rarest = min(filter(None, evaluation.lesion_support), default=0)  # a mean is as sure as its worst class
     auc, balanced = evaluation.estimate("auc", "macro"), evaluation.estimate("balanced_accuracy", "all")
     if not math.isnan(auc.value):
         yield _headline(
             evaluation,
             "Mean AUC",
             auc,
-            lesions=rarest,
+            lesions=evaluation.lesions,
             meaning=f"Take one image of a class and one of another: the first gets the higher score for that class "
             f"{100 * auc.value:.0f} times in 100. Guessing gives 50.",
         )
@@ -88,7 +87,7 @@ def _overall(evaluation: Evaluation) -> Iterator[Headline]:
             evaluation,
             "Balanced accuracy",
             balanced,
-            lesions=rarest,
+            lesions=evaluation.lesions,
             meaning=f"Of each class, on average {100 * balanced.value:.0f} in 100 images have their class on top. "
             f"Guessing gives {100 / max(1, seen):.0f}.",
         )
