@@ -29,6 +29,15 @@ def test_counts_go_on_where_examples_stop() -> None:
     assert EXAMPLES == 5
 
 
+def test_one_kind_of_error_is_told_in_the_first_line() -> None:
+    problems = Problems()
+    problems.error("a", ["1", "2"], do="Mend them.")
+    problems.warn("w", ["3"])
+    with pytest.raises(DataError) as caught:
+        problems.raise_errors("here")
+    assert str(caught.value) == "here cannot be used: a: 2 (1, 2). Mend them.\n  warning: w: 1 (3)."
+
+
 def test_the_first_line_stands_alone_and_each_kind_has_its_own() -> None:
     problems = Problems()
     problems.error("a", ["1", "2"])

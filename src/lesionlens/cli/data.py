@@ -17,8 +17,8 @@ def check(
         typer.Option(
             "--class",
             metavar="LABEL",
-            help="A label of your own table that is no diagnosis; once for each label, as it is written there: "
-            "--class wart --class corn.",
+            help="A label of your own table, where not all of its labels are diagnoses that are known; "
+            "once for each label, as it is written there: --class wart --class nevus.",
         ),
     ] = None,
     headers_only: Annotated[bool, typer.Option("--headers-only", help="Do not decode every image.")] = False,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lesionlens.data.layout import Found
-from lesionlens.data.problems import Problems
+from lesionlens.data.problems import Problems, counted
 from lesionlens.data.sheet import is_missing
 from lesionlens.data.table import COLUMNS
 
@@ -22,7 +22,8 @@ class Draft:
     Attributes
     ----------
     rows
-        Text columns named as in ``COLUMNS``, at least ``image_id`` and ``diagnosis`` (canonical).
+        Text columns named as in ``COLUMNS``, at least ``image_id`` and ``diagnosis`` (canonical; ``""`` where an
+        error is noted, so that the row's image is looked for all the same).
     found
         The images, by id.
     classes
@@ -75,7 +76,7 @@ def _with_files(rows: pd.DataFrame, draft: Draft, problems: Problems) -> pd.Data
     if not here.any():
         problems.error(
             "no row has an image",
-            [f"{len(rows):,} rows, {len(images):,} images"],
+            [f"{counted(len(rows), 'row')}, {counted(len(images), 'image')}"],
             do=f"Looked in {draft.found.where()}. {_clash(rows, images)}Put the images there, as ID.jpg.",
         )
     else:
@@ -111,9 +112,9 @@ def _ages(rows: pd.DataFrame, problems: Problems) -> pd.Series:
 
 def _check_lesions(rows: pd.DataFrame, problems: Problems) -> None:
     """One lesion has one diagnosis, one patient, and lies in one official part."""
-    told = rows[rows["patient_id"] != ""]
+    told, labelled = rows[rows["patient_id"] != ""], rows[rows["diagnosis"] != ""]
     for kind, some, column, do in (
-        ("lesions with two diagnoses", rows, "diagnosis", "Correct the labels, or the lesion_id."),
+        ("lesions with two diagnoses", labelled, "diagnosis", "Correct the labels, or the lesion_id."),
         ("lesions of two patients", told, "patient_id", "Correct the patient_id, or the lesion_id."),
     ):
         values = some.groupby("lesion_id")[column].agg(lambda cells: sorted(set(cells)))

@@ -41,8 +41,7 @@ class Problems:
     ...     problems.raise_errors("table:mine.csv")
     ... except DataError as error:
     ...     print(error)
-    table:mine.csv cannot be used: 1 error of one kind, and 2 warnings
-      error: labels that are not known: 1 (c 'wart'). Correct them.
+    table:mine.csv cannot be used: labels that are not known: 1 (c 'wart'). Correct them.
       warning: rows without an image: 2 (a, b). They are left out.
     """
 
@@ -80,20 +79,29 @@ class Problems:
         Raises
         ------
         DataError
-            Its first line can be read alone; then come one line for each kind.
+            Its first line can be read alone: the error where there is one kind, otherwise how many there are.
+            Then comes one line for each kind that is not told yet.
         """
         if self.errors:
-            lines = [f"  error: {line}" for line in self.errors]
+            several = len(self.errors) > 1
+            lines = [f"{source} cannot be used: {self._tally() if several else self.errors[0]}"]
+            lines += [f"  error: {line}" for line in self.errors if several]
             lines += [f"  warning: {line}" for line in self.warnings]
-            raise DataError("\n".join([f"{source} cannot be used: {self._tally()}", *lines]))
+            raise DataError("\n".join(lines))
 
     def _tally(self) -> str:
         errors = [p.count for p in self._found.values() if p.severity == "error"]
         warned = sum(p.count for p in self._found.values() if p.severity == "warning")
-        kinds = "one kind" if len(errors) == 1 else f"{len(errors)} kinds"
-        text = f"{_times(sum(errors), 'error')} of {kinds}"
-        return f"{text}, and {_times(warned, 'warning')}" if warned else text
+        text = f"{counted(sum(errors), 'error')} of {len(errors)} kinds"
+        return f"{text}, and {counted(warned, 'warning')}" if warned else text
 
 
-def _times(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
+    """Write a number with its noun, in the plural where it is not one.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(1200, "image")
+    ('1 row', '1,200 images')
+    """
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -68,7 +68,11 @@ def test_separators_marks_blank_lines_and_case_are_tolerated(folder: Path, text:
         ("image,label,label\n00123,mel,nv\n", "utf-8", "two columns named 'label'"),
         ("image,label,Label\n00123,mel,nv\n", "utf-8", "two columns named 'label'"),
         ("picture,label\n00123,mel\n", "utf-8", "needs a column image or image_id or path; it has picture"),
-        ("image,dx\n00123,mel\n", "utf-8", "needs a column diagnosis or label"),
+        (
+            "image,dx\n00123,mel\n",
+            "utf-8",
+            "needs a column diagnosis or label; it has image, dx. Rename the column that holds the labels to label",
+        ),
         ('image,label\n"00123,mel\n', "utf-8", "cannot be read as a table"),
     ],
 )
@@ -83,10 +87,47 @@ def test_labels_outside_the_taxonomy_name_the_nearest_and_missing_ones_their_lin
     with pytest.raises(DataError) as caught:
         load_table(_table(folder, "image,label\n00123,melanome\nb.2,wart\nc,\nd,n/a\n"))
     message = str(caught.value)
-    assert "unknown label 'melanome': did you mean 'melanoma'? 1 rows" in message
-    assert "unknown label 'wart' 1 rows" in message
+    assert "1 row with unknown label 'melanome': did you mean 'melanoma'?" in message
+    assert "1 row with unknown label 'wart'" in message
+    for how in ("data.classes=[a,b] in a recipe", "--class a --class b", 'classes=["a", "b"] in Python'):
+        assert how in message
     assert "rows without a label: 2 (line 4, line 5)" in message
     assert "Allowed: melanoma, nevus" in message
+
+
+def test_unknown_labels_alone_are_one_error_that_is_told_once(folder: Path) -> None:
+    spec = _table(folder, "image,label,lesion_id\n00123,wart,L\nb.2,corn,L\nc,wart,M\n")
+    with pytest.raises(DataError) as caught:
+        load_table(spec)
+    assert str(caught.value).startswith(f"{spec} cannot be used: labels that are not known: 2 (2 rows with")
+    assert len(str(caught.value).splitlines()) == 1
+    with pytest.raises(DataError, match="or name them among the classes"):
+        load_table(spec, classes=["corn"])
+
+
+def test_images_are_looked_for_in_rows_with_unknown_labels_too(folder: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        load_table(_table(folder, "path,label\nx/1.jpg,wart\nx/2.jpg,mel\n"))
+    assert "labels that are not known: 1" in str(caught.value)
+    assert "no row has an image: 1 (2 rows, 0 images)" in str(caught.value)
+
+
+def test_rows_that_differ_in_an_unknown_label_do_not_repeat_each_other(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"ids with rows that differ: 1 \(c\)"):
+        load_table(_table(folder, "image,label\nc,wart\nc,corn\n"))
+
+
+def test_a_folder_is_no_table_and_the_table_in_it_is_named(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"or give the table itself: table:.*FILE\.csv"):
+        load_table(str(folder))
+    _table(folder, "image,label\nc,mel\n")
+    for spec in (str(folder), f"table:{folder}"):
+        with pytest.raises(DataError, match=r"give the table itself: table:.*mine\.csv$"):
+            load_table(spec)
+    (folder / "notes.txt").write_text("image,label\nc,mel\n")
+    with pytest.raises(DataError, match=r"is no table; give a CSV or parquet file"):
+        load_table(str(folder / "notes.txt"))
+    assert len(load_table(f"table:{folder / 'notes.txt'}")) == 1
 
 
 def test_classes_of_ones_own_are_exactly_those_named(folder: Path) -> None:

@@ -49,7 +49,7 @@ def load_table(spec: str, *, classes: Sequence[str] | None = None, decode: bool 
         The name, the folder or the layout is wrong, or training would be: then everything that is wrong is
         told together.
     """
-    name, root = _resolved(spec)
+    name, root = resolved(spec)
     dataset = DATASETS[name]
     if classes is not None and dataset is not own.RECORD:
         raise DataError(f"classes are named for a table of one's own; {dataset.title} has its own classes")
@@ -65,8 +65,14 @@ def load_table(spec: str, *, classes: Sequence[str] | None = None, decode: bool 
     return LesionTable(name, root, frame, draft.classes, problems.warnings)
 
 
-def _resolved(spec: str) -> tuple[str, Path]:
-    """Split ``NAME:ROOT``, or find the name that a bare path deserves."""
+def resolved(spec: str) -> tuple[str, Path]:
+    """Split ``NAME:ROOT``, or find the name that a bare path deserves.
+
+    Raises
+    ------
+    DataError
+        The name or the path does not exist, or no layout is recognised.
+    """
     name, colon, rest = spec.partition(":")
     if colon and not Path(spec).expanduser().exists():
         if name not in DATASETS:
@@ -75,17 +81,25 @@ def _resolved(spec: str) -> tuple[str, Path]:
     root = _existing(spec)
     fitting = [name for name, dataset in DATASETS.items() if dataset.recognise(root)]
     if not fitting:
-        raise DataError(
-            f"{root} has no layout that is recognised; say which it is, as NAME:{root} "
-            f"with one of {', '.join(DATASETS)}"
-        )
+        raise DataError(_unrecognised(root))
     return fitting[0], root
+
+
+def _unrecognised(root: Path) -> str:
+    if root.is_file():
+        return f"{root} is no table; give a CSV or parquet file, or say that it is one: table:{root}"
+    folders = ", ".join(name for name, dataset in DATASETS.items() if dataset is not own.RECORD)
+    return (
+        f"{root} has no layout that is recognised; say which it is, as NAME:{root} with one of {folders}, "
+        f"or give the table itself: {own.table_in(root)}"
+    )
 
 
 def _existing(text: str) -> Path:
     root = Path(text).expanduser().absolute()  # runs may be read from another folder
     if not text or not root.exists():
-        raise DataError(f"{text or 'nothing'} does not exist; give NAME:FOLDER or table:FILE.csv")
+        came = text or "a path that is empty"
+        raise DataError(f"{came} does not exist; give NAME:FOLDER or table:FILE.csv")
     return root
 
 

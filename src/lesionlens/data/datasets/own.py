@@ -11,16 +11,18 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from lesionlens.data.assemble import Draft
+from lesionlens.data.datasets.labels import read_labels
 from lesionlens.data.datasets.record import DataSet
 from lesionlens.data.layout import IMAGE_SUFFIXES, Found, find_images
 from lesionlens.data.problems import Problems
 from lesionlens.data.sheet import is_missing, read_sheet
 from lesionlens.data.table import COLUMNS, PARTS
-from lesionlens.data.taxonomy import DIAGNOSES, canonical, in_order
-from lesionlens.errors import DataError, unknown
+from lesionlens.data.taxonomy import in_order
+from lesionlens.errors import DataError
 
 _IMAGE_COLUMNS = ("path", "image", "image_id")
 _LABEL_COLUMNS = ("diagnosis", "label")
+_TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 _OPTIONAL = tuple(name for name in COLUMNS if name not in ("image_id", "path", "diagnosis"))
 _PART_SPELLINGS = {"training": "train", "val": "validation", "valid": "validation", "testing": "test"}
 _DEPTH = 8  # levels of folders below the table in which an id is looked up
@@ -44,25 +46,72 @@ def read(path: Path, problems: Problems, *, classes: Sequence[str] | None = None
     DataError
         The file cannot be read or lacks a required column; ``classes`` repeat one.
     """
-    sheet = read_sheet(path, fold_case=True)
-    named = _required(sheet, _IMAGE_COLUMNS, path)
-    label = _required(sheet, _LABEL_COLUMNS, path)
+    sheet = _sheet(path)
+    named = _required(sheet, _IMAGE_COLUMNS, path, "the images' names to image")
+    label = _required(sheet, _LABEL_COLUMNS, path, "the labels to label")
     _warn_of_slips(sheet, problems)
-    diagnosis = _labels(sheet[label], problems, classes)
+    diagnosis = read_labels(sheet[label], problems, classes)
     rows = sheet[[name for name in _OPTIONAL if name in sheet]].assign(diagnosis=diagnosis)
+    rows["_stranger"] = sheet[label].where(diagnosis == "", "")  # keeps rows apart that differ in this alone
     found, rows["image_id"] = _images(sheet, named, path.parent, problems)
     rows = _masks(rows, path.parent, problems)
     if "part" in rows:
         rows["part"] = _parts(rows["part"], problems)
     allowed = tuple(classes) if classes is not None else in_order(diagnosis)
-    return Draft(rows[diagnosis != ""], found, allowed, {}, strays=False)
+    return Draft(rows, found, allowed, {}, strays=False)
 
 
-def _required(sheet: pd.DataFrame, names: tuple[str, ...], path: Path) -> str:
+def read_unlabelled(path: Path, problems: Problems) -> pd.DataFrame | None:
+    """Read a table of images that are still to be scored.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        ``image_id``, ``path`` and ``lesion_id`` (the id where it is not told) of each row; None where the
+        table has labels, as ``read`` is for those.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read or names no images.
+    """
+    sheet = _sheet(path)
+    if any(not is_missing(cell) for name in _LABEL_COLUMNS if name in sheet for cell in sheet[name].unique()):
+        return None
+    named = _required(sheet, _IMAGE_COLUMNS, path, "the images' names to image")
+    found, ids = _images(sheet, named, path.parent, problems)
+    gone = [f"line {row}: {name!r}" for row, name in enumerate(ids, start=2) if name not in found.images]
+    problems.error(
+        "rows without an image",
+        gone,
+        do=f"Looked in {found.where()}. Put the images there, or take the rows out.",
+    )
+    told = sheet.get("lesion_id", ids)
+    lesions = told.mask(told.map(is_missing), ids)
+    rows = pd.DataFrame({"image_id": ids, "path": ids.map(found.images), "lesion_id": lesions})
+    return rows.drop_duplicates()
+
+
+def _sheet(path: Path) -> pd.DataFrame:
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, not a table; give the table itself: {table_in(path)}")
+    return read_sheet(path, fold_case=True)
+
+
+def table_in(folder: Path) -> str:
+    """Write how a table in this folder is named: the first that lies there, or else ``FILE.csv``."""
+    there = (file.name for file in sorted(folder.iterdir()) if recognise(file))
+    return f"table:{folder / next(there, 'FILE.csv')}"
+
+
+def _required(sheet: pd.DataFrame, names: tuple[str, ...], path: Path, rename: str) -> str:
     for name in names:
         if name in sheet:
             return name
-    raise DataError(f"{path} needs a column {' or '.join(sorted(names))}; it has {', '.join(sheet.columns)}")
+    raise DataError(
+        f"{path} needs a column {' or '.join(sorted(names))}; it has {', '.join(sheet.columns)}. "
+        f"Rename the column that holds {rename}, or add one"
+    )
 
 
 def _warn_of_slips(sheet: pd.DataFrame, problems: Problems) -> None:
@@ -72,32 +121,6 @@ def _warn_of_slips(sheet: pd.DataFrame, problems: Problems) -> None:
         near = get_close_matches(name, _OPTIONAL, n=1, cutoff=0.8)
         if name not in known and near:
             problems.warn("columns that are not used", [f"{name!r}"], do=f"Did you mean {near[0]!r}?")
-
-
-def _labels(column: pd.Series, problems: Problems, classes: Sequence[str] | None) -> pd.Series:
-    """Give each row's class, ``""`` where it has none that is allowed."""
-    allowed = tuple(DIAGNOSES) if classes is None else tuple(classes)
-    if len(set(allowed)) != len(allowed):
-        raise DataError(f"classes {list(allowed)} name one twice")
-    names: dict[str, str] = {}
-    for label in column.unique():
-        try:
-            names[label] = canonical(label) if classes is None else {name: name for name in allowed}[label]
-        except (DataError, KeyError):
-            names[label] = ""
-    lines = [f"line {number + 2}" for number in range(len(column))]  # 1 the header; lines count from 1
-    without = [
-        line for line, label in zip(lines, column, strict=True) if not names[label] and is_missing(label)
-    ]
-    problems.error("rows without a label", without, do="Label them, or take them out of the table.")
-    strangers = [label for label, name in names.items() if not name and not is_missing(label)]
-    hints = [unknown("label", label, allowed).split(" Allowed:")[0].rstrip(":") for label in strangers]
-    problems.error(
-        "labels that are not known",
-        [f"{hint} {(column == label).sum()} rows" for hint, label in zip(hints, strangers, strict=True)],
-        do=f"Allowed: {', '.join(allowed)}. Correct them, or name classes of your own.",
-    )
-    return column.map(names)
 
 
 def _images(sheet: pd.DataFrame, named: str, folder: Path, problems: Problems) -> tuple[Found, pd.Series]:
@@ -156,7 +179,7 @@ def _parts(column: pd.Series, problems: Problems) -> pd.Series:
 
 def recognise(path: Path) -> bool:
     """Tell whether this is a file that can hold a table."""
-    return path.is_file() and path.suffix.lower() in (".csv", ".tsv", ".parquet")
+    return path.is_file() and path.suffix.lower() in _TABLE_SUFFIXES
 
 
 RECORD = DataSet(
