@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -83,7 +84,9 @@ def test_labels_of_ones_own_are_known_by_the_model(bundle: Path, folder: Path) -
     [
         ([], "no images were given"),
         (["empty"], "no image .* in the folder"),
-        (["none.jpg"], "does not exist"),
+        (["none.jpg"], r"there is no file or folder none\.jpg"),
+        (["none/x"], "there is no file or folder none/x"),
+        (["table:none.csv"], r"none\.csv does not exist"),
     ],
 )
 def test_nothing_to_score_is_said(
@@ -110,5 +113,31 @@ def test_the_challenges_layout_goes_out_and_comes_in(folder: Path, tmp_path: Pat
 
 def test_two_images_of_one_name_are_refused(bundle: Path, folder: Path) -> None:
     shutil.copy(folder / "0.jpg", folder / "more" / "0.jpg")
-    with pytest.raises(DataError, match=r"occur more than once, for example 0"):
+    both = rf"for example '0' of {folder / '0.jpg'} and {folder / 'more' / '0.jpg'}\. Rename .* apart"
+    with pytest.raises(DataError, match=f"1 image id occurs more than once, {both}"):
         predict(bundle, [folder])
+    with pytest.raises(DataError, match=r"1\.jpg, which is given twice\. Give each image once"):
+        predict(bundle, [folder / "1.jpg", folder / "1.jpg"])
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_table_without_labels_is_scored(bundle: Path, folder: Path, ending: str) -> None:
+    rows = pd.DataFrame({"image": ["1.jpg", "3", "1.jpg"], "lesion_id": ["a", "", "a"]})
+    table = folder / f"new.{ending}"
+    rows.to_csv(table, index=False) if ending == "csv" else rows.to_parquet(table)
+    found = predict(bundle, [f"table:{table}"]).predictions
+    assert found.image_id.tolist() == ["1", "3"]
+    assert found.lesion_id.tolist() == ["a", "3"]
+    assert found.label.tolist() == ["", ""]
+    np.testing.assert_allclose(found.scores[0], predict(bundle, [folder / "1.jpg"]).predictions.scores[0])
+
+
+def test_a_table_with_an_empty_column_of_labels_is_scored(bundle: Path, folder: Path) -> None:
+    (folder / "new.csv").write_text("image,label\n1.jpg,\n2.jpg,n/a\n")
+    assert predict(bundle, [folder / "new.csv"]).predictions.label.tolist() == ["", ""]
+
+
+def test_rows_to_be_scored_without_an_image_are_named(bundle: Path, folder: Path) -> None:
+    (folder / "new.csv").write_text("image\n1.jpg\ngone.jpg\n")
+    with pytest.raises(DataError, match=r"rows without an image: 1 \(line 3: 'gone'\)"):
+        predict(bundle, [folder / "new.csv"])

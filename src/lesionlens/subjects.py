@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lesionlens.data.datasets import load_table
+from lesionlens.data.datasets import DATASETS, load_table, own, resolved
+from lesionlens.data.problems import Problems, counted
 from lesionlens.data.table import LesionTable
 from lesionlens.data.taxonomy import task
 from lesionlens.errors import DataError
@@ -32,7 +33,8 @@ def subjects(sources: Sequence[str | Path], *, classes: Sequence[str] = ()) -> S
     Raises
     ------
     DataError
-        Something does not exist or holds no image, or two images have the same id.
+        Something does not exist or holds no image, two images have the same id, or a table without labels
+        has a row without an image.
     """
     rows = [row for source in sources for row in _rows(str(source), classes)]
     if not rows:
@@ -41,9 +43,20 @@ def subjects(sources: Sequence[str | Path], *, classes: Sequence[str] = ()) -> S
         )
     ids, paths, lesions, labels = (tuple(column) for column in zip(*rows, strict=True))
     if len(set(ids)) < len(ids):
-        twice = sorted(name for name, times in Counter(ids).items() if times > 1)
-        raise DataError(f"{len(twice)} image ids occur more than once, for example {', '.join(twice[:5])}")
+        raise DataError(_repeated(ids, paths))
     return Subjects(ids, paths, lesions, labels)
+
+
+def _repeated(ids: Sequence[str], paths: Sequence[Path]) -> str:
+    """Say which id stands for two files, or which file was given twice."""
+    twice = [name for name, times in Counter(ids).items() if times > 1]
+    one, other = [path for name, path in zip(ids, paths, strict=True) if name == twice[0]][:2]
+    if one.absolute() == other.absolute():
+        example, do = f"{one}, which is given twice", "Give each image once."
+    else:
+        example, do = f"{twice[0]!r} of {one} and {other}", "Rename the files, or score the folders apart."
+    kinds = f"{counted(len(twice), 'image id')} {'occurs' if len(twice) == 1 else 'occur'} more than once"
+    return f"{kinds}, for example {example}. {do}"
 
 
 def of_table(table: LesionTable, task_name: str = "all") -> Subjects:
@@ -78,13 +91,26 @@ def _rows(source: str, classes: Sequence[str]) -> Iterator[tuple[str, Path, str,
         yield from ((file.stem, file, file.stem, "") for file in files)
     elif path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
         yield path.stem, path, path.stem, ""
+    elif ":" not in source and not path.exists():
+        raise DataError(f"there is no file or folder {source}; give folders, image files or FILE.csv")
     else:
-        found = of_table(_own_table(source, classes))
+        found = _of_source(source, classes)
         yield from zip(found.image_id, found.path, found.lesion_id, found.label, strict=True)
 
 
 def _is_image(file: Path) -> bool:
     return file.suffix.lower() in IMAGE_SUFFIXES and not file.stem.endswith(NO_PHOTOGRAPH)
+
+
+def _of_source(source: str, classes: Sequence[str]) -> Subjects:
+    name, root = resolved(source)
+    problems = Problems()
+    new = own.read_unlabelled(root, problems) if DATASETS[name] is own.RECORD else None
+    if new is None:
+        return of_table(_own_table(source, classes))
+    problems.raise_errors(source)
+    paths = tuple(map(Path, new["path"]))
+    return Subjects(tuple(new["image_id"]), paths, tuple(new["lesion_id"]), ("",) * len(new))
 
 
 def _own_table(source: str, classes: Sequence[str]) -> LesionTable:
