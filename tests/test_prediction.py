@@ -74,6 +74,12 @@ def test_labels_come_along_from_a_table(bundle: Path, folder: Path) -> None:
     assert found.label.tolist() == ["melanoma", "melanoma", ""]
 
 
+def test_rows_without_an_image_are_told(bundle: Path, folder: Path) -> None:
+    (folder / "t.csv").write_text("image,label\n0.jpg,melanoma\n9.jpg,nevus\n")
+    with pytest.warns(UserWarning, match="rows without an image: 1"):
+        assert predict(bundle, [folder / "t.csv"]).predictions.image_id.tolist() == ["0"]
+
+
 def test_labels_of_ones_own_are_known_by_the_model(bundle: Path, folder: Path) -> None:
     (folder / "t.csv").write_text("image,label\n0.jpg,wart\n1.jpg,nevus\n")
     assert predict(bundle, [folder / "t.csv"]).predictions.label.tolist() == ["wart", "nevus"]

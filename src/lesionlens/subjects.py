@@ -107,7 +107,10 @@ def _of_source(source: str, classes: Sequence[str]) -> Subjects:
     problems = Problems()
     new = own.read_unlabelled(root, problems) if DATASETS[name] is own.RECORD else None
     if new is None:
-        return of_table(_own_table(source, classes))
+        table = _own_table(source, classes)
+        for fewer in (warning for warning in table.warnings if warning.startswith("rows without an image")):
+            warnings.warn(f"{source}: {fewer}", stacklevel=2)
+        return of_table(table)
     problems.raise_errors(source)
     paths = tuple(map(Path, new["path"]))
     return Subjects(tuple(new["image_id"]), paths, tuple(new["lesion_id"]), ("",) * len(new))

@@ -7,8 +7,8 @@ import typer
 
 
 def demo(
-    images: Annotated[int, typer.Option(min=100, help="Synthetic images to make.")] = 1200,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 9,
+    images: Annotated[int, typer.Option(min=100, help="Synthetic images to make.")] = 1000,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 8,
     folder: Annotated[Path, typer.Option(help="Where data and runs go.")] = Path("runs"),
 ) -> None:
     """Go the whole way once: synthesise images, train ARL-CNN14, measure, explain, report. A few minutes."""
