@@ -118,6 +118,30 @@ def test_early_stopping_waits_for_its_patience(recipe: str, words: list[str], tm
     assert "no better val_loss for 2 epochs" in folder.record()["stopped"]
 
 
+def test_a_run_that_had_stopped_early_trains_no_further(
+    recipe: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is interrupted while it is measured, when the last epoch is over."""
+
+    def full(*_: object, **__: object) -> None:
+        raise RunError("no space")
+
+    monkeypatch.setattr("lesionlens.training.run.finish", full)
+    still = ["train.epochs=9", "train.patience=2", "train.lr=1e-12", "train.monitor=val_loss"]
+    with pytest.raises(RunError, match="no space"):
+        train(recipe, [*words, *still], out=tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    before, checkpoint = folder.record(), folder.checkpoint.read_bytes()
+    assert before["epochs_run"] < 9
+    monkeypatch.setattr("lesionlens.training.run.finish", lambda *_, **__: None)
+    resume(folder.path)
+    assert folder.record()["status"] == "finished"
+    assert [folder.record()[key] for key in ("epochs_run", "best", "stopped")] == [
+        before[key] for key in ("epochs_run", "best", "stopped")
+    ]
+    assert folder.checkpoint.read_bytes() == checkpoint
+
+
 @pytest.mark.parametrize(
     ("word", "error", "message"),
     [

@@ -83,7 +83,9 @@ def _from_hub(name: str) -> State:
         config = timm.get_pretrained_cfg(name)
         where = getattr(config, "hf_hub_id", None) or getattr(config, "url", None)
         if where is None:
-            raise WeightsError(f"there are no ImageNet weights of {name!r}; use weights=none") from error
+            raise WeightsError(
+                f"there are no ImageNet weights of {name!r}; use model.weights=none"
+            ) from error
         raise WeightsError(
             f"cannot get the ImageNet weights of {name!r} from the hub ({type(error).__name__}). On a machine with "
             f"a network, download model.safetensors of https://huggingface.co/{where}, copy it here "

@@ -79,6 +79,10 @@ class KeepBest(Callback):
         self.monitor, self.patience, self.save = monitor, patience, save
         self.best: dict[str, Any] = {"epoch": 0, "metric": monitor, "value": math.nan}
 
+    def on_train_start(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+        """Train no further a run that had stopped before it was interrupted in its last steps."""
+        trainer.should_stop = self._waited_enough(trainer.current_epoch)
+
     def on_validation_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
         """Compare, keep, perhaps stop."""
         value, epoch = float(trainer.callback_metrics[self.monitor]), trainer.current_epoch + 1
@@ -86,8 +90,11 @@ class KeepBest(Callback):
         if math.isfinite(value) and not sign * value <= sign * self.best["value"]:
             self.best = {"epoch": epoch, "metric": self.monitor, "value": value}
             self.save(epoch, value)
-        if self.patience is not None and epoch - self.best["epoch"] >= self.patience:
+        if self._waited_enough(epoch):
             trainer.should_stop = True
+
+    def _waited_enough(self, epochs: int) -> bool:
+        return self.patience is not None and epochs - self.best["epoch"] >= self.patience
 
     def state_dict(self) -> dict[str, Any]:
         """Give the best so far for the checkpoint."""
