@@ -36,7 +36,7 @@ def test_a_file_fills_the_trunk_and_names_what_is_new(tmp_path: Path, imagenet: 
     file = tmp_path / f"weights{suffix}"
     torch.save(imagenet, file) if suffix == ".pth" else save_file(imagenet, file)
     model, new = loads(file)
-    assert set(new) == {"trunk.fc.weight", "trunk.fc.bias", *model.attention_parameters}
+    assert set(new) == {"trunk.fc.weight", "trunk.fc.bias", *model.scale_gates}
     for key, value in model.trunk.state_dict().items():
         if f"trunk.{key}" not in new:
             assert torch.equal(value, imagenet[key]), key

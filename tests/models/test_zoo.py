@@ -98,7 +98,7 @@ def test_alpha_zero_is_the_resnet_bit_for_bit(with_arl: str, without: str) -> No
     state = {key: v.abs() + 0.5 if key.endswith("running_var") else v for key, v in state.items()}
     plain.load_state_dict(state)
     new = attending.load_state_dict(state, strict=False)
-    assert set(new.missing_keys) == set(attending.attention_parameters)
+    assert set(new.missing_keys) == set(attending.scale_gates)
     x = images(with_arl)
     with torch.no_grad():
         assert torch.equal(attending(x).logits, plain(x).logits)

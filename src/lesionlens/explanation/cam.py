@@ -47,9 +47,9 @@ def cam(
             f"{type(model).__name__} has another. Use method gradcam, which works on any network"
         )
     with undisturbed(model):
-        features = model.features(images).grid
+        features = model.features(images)
         target = _target(model.classify(features), target)
-        return torch.einsum("bc,bchw->bhw", weight[target], _grid(features, model)).float()
+        return torch.einsum("bc,bchw->bhw", weight[target], _grid(features.grid, model)).float()
 
 
 def gradcam(
@@ -85,9 +85,10 @@ def gradcam(
     """
     _refuse_class_token(model)
     with undisturbed(model):
-        features = model.features(images).grid.detach().requires_grad_()
+        found_features = model.features(images)
+        features = found_features.grid.detach().requires_grad_()
         with torch.enable_grad():
-            logits = model.classify(features)
+            logits = model.classify(found_features._replace(grid=features))
             # each image's logit depends on its own features alone: the sum's gradient holds every image's
             score = logits.gather(1, _target(logits, target)[:, None]).sum()
             (gradient,) = torch.autograd.grad(score, features)

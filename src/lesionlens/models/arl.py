@@ -128,7 +128,7 @@ class ARL(Plain):
         for _, block in self.blocks():
             block.normalisation = normalisation
             nn.init.constant_(block.alpha, alpha)
-        self.attention_parameters = tuple(f"trunk.{layer}.alpha" for layer, _ in self.blocks())
+        self.scale_gates = tuple(f"trunk.{layer}.alpha" for layer, _ in self.blocks())
 
     def stages(self) -> Iterator[tuple[str, nn.Sequential]]:
         """Give the four stages with their names."""

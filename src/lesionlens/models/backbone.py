@@ -54,7 +54,7 @@ def _start_small(head: nn.Module) -> None:
         nn.init.zeros_(head.bias)
 
 
-def check_input(model: nn.Module, size: tuple[int, int]) -> None:
+def check_input(model: nn.Module, size: tuple[int, int], *, crops: int | None = None) -> None:
     """Try one image of this size, before anything costly.
 
     Raises
@@ -64,7 +64,7 @@ def check_input(model: nn.Module, size: tuple[int, int]) -> None:
     """
     try:
         with torch.inference_mode():
-            model.eval()(torch.zeros(1, 3, *size))
+            model.eval()(torch.zeros(1, *([crops] if crops else []), 3, *size))
     except (RuntimeError, AssertionError, ValueError) as error:
         raise ModelError(
             f"the network cannot take images of {size[0]} × {size[1]} pixels: {error}. Give another model.input_size"
@@ -96,9 +96,9 @@ def grid(features: Tensor, model: nn.Module) -> Tensor:
 
 def classifier_keys(model: nn.Module) -> frozenset[str]:
     """Give the state-dict keys of the classifier: the part that is new for every task."""
-    names = model.default_cfg.get("classifier")  # type: ignore[union-attr, operator]
+    names = getattr(model, "default_cfg", {}).get("classifier")
     heads = (names,) if isinstance(names, str) else tuple(names or ())
-    return frozenset(key for key in model.state_dict() if key.startswith(tuple(f"{head}." for head in heads)))
+    return frozenset(f"{head}.{part}" for head in heads for part in ("weight", "bias"))
 
 
 def linear_head(model: nn.Module) -> Tensor | None:

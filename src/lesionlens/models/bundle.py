@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save
 from lesionlens import __version__
 from lesionlens.atomic import replacing, write_text
 from lesionlens.errors import BundleError, ModelError
+from lesionlens.models.classifier import Classifier
 from lesionlens.models.create import Architecture
-from lesionlens.models.plain import Plain
 from lesionlens.preprocessing import Preprocessing
 
 RESEARCH_USE = "Research use only, not a medical device."
@@ -52,11 +52,11 @@ class Card(BaseModel):
 class Loaded:
     """A model in eval mode, and its card."""
 
-    model: Plain
+    model: Classifier
     card: Card
 
 
-def save_model(folder: Path, model: Plain, card: Card) -> None:
+def save_model(folder: Path, model: Classifier, card: Card) -> None:
     """Write a bundle; each file is replaced in one step, the weights first.
 
     Raises

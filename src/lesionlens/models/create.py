@@ -1,15 +1,24 @@
 """One door to every network: a name of the zoo, or a backbone and a mechanism."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from lesionlens.errors import ModelError, unknown
 from lesionlens.models import weights as weight_files
 from lesionlens.models.arl import ARL
+from lesionlens.models.classifier import Classifier
+from lesionlens.models.gate import Gate
 from lesionlens.models.plain import Plain
+from lesionlens.models.pyramid import Pyramid
 from lesionlens.models.zoo import row
 
-MECHANISMS: dict[str, type[Plain]] = {"none": Plain, "arl": ARL}
+MECHANISMS: dict[str, Callable[..., Classifier]] = {
+    "none": Plain,
+    "arl": ARL,
+    "pyramid": Pyramid,
+    "gate": Gate,
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,17 @@ class Architecture:
     attention: str = "none"
     options: dict[str, Any] = field(default_factory=dict)
 
-    def build(self, num_classes: int) -> Plain:
+    @property
+    def crops(self) -> int | None:
+        """Number of crops that the network takes at once; None where it takes images."""
+        return int(self.options.get("crops", CROPS)) if self._parts[0] == "patch" else None
+
+    @property
+    def _parts(self) -> tuple[str, str]:
+        outer, _, inner = self.attention.partition("+")
+        return outer, inner
+
+    def build(self, num_classes: int) -> Classifier:
         """Build it without weights.
 
         Raises
@@ -36,8 +55,15 @@ class Architecture:
         ModelError
             The mechanism does not exist or does not work on the backbone.
         """
+        outer, inner = self._parts
+        if outer == "patch":
+            own = {key: value for key, value in self.options.items() if key in PATCH_OPTIONS}
+            others = {key: value for key, value in self.options.items() if key not in PATCH_OPTIONS}
+            around = Architecture(self.backbone, inner or "none", others).build(num_classes)
+            return Patch(around, num_classes=num_classes, **own)
         if self.attention not in MECHANISMS:
-            raise ModelError(unknown("attention", self.attention, MECHANISMS))
+            allowed = [*MECHANISMS, "patch", *(f"patch+{name}" for name in MECHANISMS if name != "none")]
+            raise ModelError(unknown("attention", self.attention, allowed))
         return MECHANISMS[self.attention](self.backbone, num_classes=num_classes, **self.options)
 
 
@@ -78,7 +104,7 @@ def create_model(
     attention: str | None = None,
     weights: str = "none",
     **options: Any,
-) -> Plain:
+) -> Classifier:
     """Build a network, with ImageNet weights in its trunk if asked for.
 
     Parameters
@@ -90,7 +116,7 @@ def create_model(
     backbone
         Any timm model.
     attention
-        ``none`` or ``arl``.
+        A key of ``MECHANISMS``.
     weights
         ``none``, ``imagenet`` (from the hub) or the path of a .pth or .safetensors file.
     options

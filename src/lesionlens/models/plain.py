@@ -25,14 +25,20 @@ class Plain(Classifier):
     def __init__(self, name: str, *, num_classes: int, **options: Any) -> None:
         super().__init__()
         self.trunk = backbone.build(name, num_classes=num_classes, **options)
+        self.num_features = int(getattr(self.trunk, "head_hidden_size", 0) or self.trunk.num_features)  # type: ignore[arg-type]
 
     def features(self, x: Images, *, maps: bool = False) -> Features:
         """Give timm's features as they come (a grid, or tokens); a plain network has no maps of its own."""
         return Features(grid=self.trunk.forward_features(x), maps={})  # type: ignore[operator]
 
-    def classify(self, grid: Tensor) -> Tensor:
-        """Apply timm's pooling and head to what ``features`` gave."""
-        logits: Tensor = self.trunk.forward_head(grid)  # type: ignore[operator]
+    def embed(self, features: Features) -> Tensor:
+        """Apply timm's pooling, and all of its head but the last layer."""
+        embedded: Tensor = self.trunk.forward_head(features.grid, pre_logits=True)  # type: ignore[operator]
+        return embedded
+
+    def score(self, embedded: Tensor) -> Tensor:
+        """Apply the last layer of timm's head."""
+        logits: Tensor = self.trunk.get_classifier()(embedded)  # type: ignore[operator]
         return logits
 
     def head_weight(self) -> Tensor | None:

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from lesionlens.errors import WeightsError
 from lesionlens.models import backbone as backbones
-from lesionlens.models.plain import Plain
+from lesionlens.models.classifier import Classifier
 
 State = Mapping[str, Tensor]
 
 
-def load(model: Plain, weights: str, *, backbone: str) -> tuple[str, ...]:
+def load(model: Classifier, weights: str, *, backbone: str) -> tuple[str, ...]:
     """Put weights into a model's trunk and give the keys that stay new: the head, and a mechanism's own.
 
     Parameters
@@ -93,12 +93,13 @@ def _from_hub(name: str) -> State:
         ) from error
 
 
-def _into_trunk(model: Plain, state: State, *, origin: str) -> tuple[str, ...]:
+def _into_trunk(model: Classifier, state: State, *, origin: str) -> tuple[str, ...]:
     own = model.trunk.state_dict()
+    prefix = next(f"{name}." for name, module in model.named_modules() if module is model.trunk)
     head = backbones.classifier_keys(model.trunk)
-    added = {name.removeprefix("trunk.") for name in model.attention_parameters}
+    added = {name.removeprefix(prefix) for name in model.scale_gates}
     counters = {key for key in own if key.endswith("num_batches_tracked")}
-    taken = {key: value for key, value in state.items() if key not in head}
+    taken = {key: value for key, value in state.items() if key not in head | model.dropped}
     missing = set(own) - set(taken) - head - added - counters
     surplus = set(taken) - set(own)
     reshaped = {key for key in set(taken) & set(own) if taken[key].shape != own[key].shape}
@@ -108,7 +109,8 @@ def _into_trunk(model: Plain, state: State, *, origin: str) -> tuple[str, ...]:
             f"other shape {_some(reshaped)}. Give the weights of the same backbone, or weights=none"
         )
     model.trunk.load_state_dict({**own, **taken})
-    return tuple(f"trunk.{key}" for key in sorted(head | added))
+    loaded = {prefix + key for key in taken} | {prefix + key for key in counters}
+    return tuple(sorted(set(model.state_dict()) - loaded))
 
 
 def _some(keys: Iterable[str], most: int = 5) -> str:

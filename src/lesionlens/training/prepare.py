@@ -19,7 +19,7 @@ from lesionlens.data.taxonomy import Task, task
 from lesionlens.errors import RunError
 from lesionlens.models import backbone
 from lesionlens.models.create import Architecture, architecture, create_model
-from lesionlens.models.plain import Plain
+from lesionlens.models.classifier import Classifier
 from lesionlens.models.zoo import ZOO
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.training.recipe import DataRecipe, Recipe
@@ -138,7 +138,7 @@ def make_data(prepared: Prepared, progress: Progress | None = None) -> LesionDat
     )
 
 
-def make_model(prepared: Prepared) -> Plain:
+def make_model(prepared: Prepared) -> Classifier:
     """Build the network as the recipe's seed draws it, with its weights.
 
     Raises
@@ -155,11 +155,11 @@ def make_model(prepared: Prepared) -> Plain:
         weights=prepared.recipe.model.weights,
         **wanted.options,
     )
-    backbone.check_input(model, prepared.recipe.model.input_size)
+    backbone.check_input(model, prepared.recipe.model.input_size, crops=model.crops)
     return model
 
 
-def make_task(prepared: Prepared, model: Plain, data: LesionData) -> Classification:
+def make_task(prepared: Prepared, model: Classifier, data: LesionData) -> Classification:
     """Join network, optimiser and loss."""
     power = prepared.recipe.train.class_weight_power
     counts = np.bincount(data.train.part.targets, minlength=len(prepared.task.classes))
@@ -169,7 +169,7 @@ def make_task(prepared: Prepared, model: Plain, data: LesionData) -> Classificat
     return Classification(model, prepared.recipe.train, prepared.preprocessing, weights)
 
 
-def describe(prepared: Prepared, model: Plain) -> Mapping[str, Any]:
+def describe(prepared: Prepared, model: Classifier) -> Mapping[str, Any]:
     """Say for ``run.json`` which network it is."""
     name = prepared.recipe.model.name
     made = prepared.architecture

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from lesionlens.data.module import LesionData
 from lesionlens.errors import RunError
-from lesionlens.models.plain import Plain
+from lesionlens.models.classifier import Classifier
 from lesionlens.training.finish import finish
 from lesionlens.training.fit import fit
 from lesionlens.training.folder import RunFolder, new_folder, open_folder, versions, write_recipe
@@ -108,7 +108,9 @@ def _decoded(prepared: Prepared, console: Console) -> LesionData:
         return make_data(prepared, lambda done, total: progress.update(shown, completed=done, total=total))
 
 
-def _compute(prepared: Prepared, folder: RunFolder, model: Plain, data: LesionData, console: Console) -> Path:
+def _compute(
+    prepared: Prepared, folder: RunFolder, model: Classifier, data: LesionData, console: Console
+) -> Path:
     """Fit, then measure and report."""
     fit(prepared, folder, make_task(prepared, model, data), data, console=console)
     finish(prepared, folder, console=console)

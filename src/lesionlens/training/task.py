@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lesionlens.data.module import Batch
 from lesionlens.errors import RunError
-from lesionlens.models.plain import Plain
+from lesionlens.models.classifier import Classifier
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.training.recipe import TrainRecipe
 from lesionlens.training.validation import validation_metrics
@@ -34,7 +34,7 @@ class Classification(L.LightningModule):
 
     def __init__(
         self,
-        model: Plain,
+        model: Classifier,
         recipe: TrainRecipe,
         preprocessing: Preprocessing,
         class_weights: NDArray[np.float64] | None = None,
@@ -94,9 +94,9 @@ class Classification(L.LightningModule):
         return make_optimizer(self.model, self.recipe)
 
 
-def make_optimizer(model: Plain, recipe: TrainRecipe) -> torch.optim.Optimizer:
+def make_optimizer(model: Classifier, recipe: TrainRecipe) -> torch.optim.Optimizer:
     """Build SGD, Adam or AdamW; scale gates such as ARL's alpha are not decayed towards 0."""
-    gates = set(model.attention_parameters)
+    gates = set(model.scale_gates)
     groups: list[dict[str, Any]] = [
         {"params": [p for name, p in model.named_parameters() if name not in gates]},
         {"params": [p for name, p in model.named_parameters() if name in gates], "weight_decay": 0.0},

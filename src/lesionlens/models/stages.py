@@ -1,0 +1,109 @@
+"""The stages of a timm backbone: their names, widths and grids, for mechanisms that look inside."""
+
+from typing import Any, NamedTuple, cast
+
+import torch.nn.functional as F
+from timm.models.vgg import VGG
+from torch import Tensor, nn
+
+from lesionlens.errors import ModelError, unknown
+from lesionlens.models import backbone
+from lesionlens.types import Images
+
+
+class Stage(NamedTuple):
+    """One place to look.
+
+    Attributes
+    ----------
+    name
+        timm's name of the layers that end it (``layer3``), or ``pool3`` in a VGG.
+    width
+        Channels of its grid.
+    reduction
+        Input pixels that one place of the grid stands for, along a side.
+    """
+
+    name: str
+    width: int
+    reduction: int
+
+
+def stages(trunk: nn.Module) -> tuple[Stage, ...]:
+    """List what can be tapped, from input to output.
+
+    Raises
+    ------
+    ModelError
+        timm cannot give this backbone's intermediate grids.
+    """
+    if not hasattr(trunk, "forward_intermediates"):
+        raise ModelError(
+            f"timm gives no intermediate features of {type(trunk).__name__}: no attention can be put inside. It "
+            "works on the ResNet, ResNeXt, SE, DenseNet, VGG, Inception, MobileNet, EfficientNet, ConvNeXt, ViT and "
+            "Swin families, among others"
+        )
+    info = cast(Any, trunk).feature_info
+    listed = [Stage(d["module"], d["num_chs"], d["reduction"]) for d in getattr(info, "info", info)]
+    if isinstance(trunk, VGG):
+        return tuple(Stage(f"pool{n}", s.width, 2 * s.reduction) for n, s in enumerate(listed[:-1], 1))
+    return tuple(listed)
+
+
+def run(trunk: nn.Module, x: Images, wanted: tuple[int, ...]) -> tuple[Tensor, list[Tensor]]:
+    """Give the last feature grid and those of the wanted stages, all (b, c, h, w).
+
+    A VGG's stage ends with its pooling, as in the papers that use it; timm's ends before.
+    """
+    last, grids = cast(Any, trunk).forward_intermediates(x, indices=list(wanted))
+    if isinstance(trunk, VGG):
+        grids = [F.max_pool2d(grid, 2, 2) for grid in grids]
+    return backbone.grid(last, trunk), list(grids)
+
+
+def headless(name: str, *, until: str | None = None, **options: Any) -> tuple[nn.Module, frozenset[str]]:
+    """Build a backbone that ends with its last feature grid, or with a stage, and name the keys that it lost.
+
+    Raises
+    ------
+    ModelError
+        It does not exist, does not take the options, or has no such stage.
+    """
+    trunk = backbone.build(name, num_classes=1, **options)
+    last = len(stages(trunk)) - 1 if until is None else place(trunk, until)
+    before = set(trunk.state_dict())
+    whole = last == len(stages(trunk)) - 1
+    index = (
+        last + 1 if whole and isinstance(trunk, VGG) else last
+    )  # timm counts a VGG's last pooling by itself
+    cast(Any, trunk).prune_intermediate_layers([index], prune_norm=not whole, prune_head=True)
+    return trunk, frozenset(before - set(trunk.state_dict()))
+
+
+def place(trunk: nn.Module, name: str) -> int:
+    """Give the number of a stage.
+
+    Raises
+    ------
+    ModelError
+        The backbone has no stage of that name: lists those that it has.
+    """
+    names = [stage.name for stage in stages(trunk)]
+    if name not in names:
+        raise ModelError(unknown("stage", name, names))
+    return names.index(name)
+
+
+def default_taps(trunk: nn.Module) -> tuple[int, ...]:
+    """Choose the two stages at a quarter and a half of the last reduction: pool3 and pool4 in a VGG.
+
+    A transformer of one grid size gives those after half and three quarters of its blocks.
+    """
+    listed = stages(trunk)
+    last = listed[-1].reduction
+    found = [
+        max(n for n, stage in enumerate(listed) if stage.reduction == last // part)
+        for part in (4, 2)
+        if any(stage.reduction == last // part for stage in listed)
+    ]
+    return tuple(found) if found else (len(listed) // 2 - 1, 3 * len(listed) // 4 - 1)
