@@ -11,6 +11,7 @@ from lesionlens.models.classifier import Classifier
 from lesionlens.models.gate import Gate
 from lesionlens.models.plain import Plain
 from lesionlens.models.pyramid import Pyramid
+from lesionlens.models.ran import ResidualAttention
 from lesionlens.models.zoo import row
 
 MECHANISMS: dict[str, Callable[..., Classifier]] = {
@@ -18,6 +19,7 @@ MECHANISMS: dict[str, Callable[..., Classifier]] = {
     "arl": ARL,
     "pyramid": Pyramid,
     "gate": Gate,
+    "ran": ResidualAttention,
 }
 
 
