@@ -19,6 +19,15 @@ def spatial_softmax(features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h 
     return features.reshape(b, c, h * w).softmax(dim=2).reshape(b, c, h, w)
 
 
+def area_softmax(features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    """Softmax over the positions of each channel, times their number: mean 1. Ours, not the paper's.
+
+    The paper's mask has mean ``1 / (h * w)``, 3e-4 at 56 by 56: times alpha it is 3e-7 of x, and alpha's gradient is as
+    small, so that the gate hardly learns. Scaled by the area, the term has the same size on every grid.
+    """
+    return spatial_softmax(features) * (features.shape[2] * features.shape[3])
+
+
 def channel_softmax(features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
     """Softmax over the channels at each position (eq. 5): sums to 1 over c."""
     return features.softmax(dim=1)
@@ -28,6 +37,7 @@ NORMALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "spatial": spatial_softmax,
     "channel": channel_softmax,
     "sigmoid": torch.sigmoid,  # eq. 6, each value by itself
+    "area": area_softmax,
 }
 
 
@@ -58,7 +68,8 @@ def attend(
     alpha
         The block's scale gate, a scalar.
     normalisation
-        ``spatial`` (eq. 4, the paper's choice), ``channel`` (eq. 5) or ``sigmoid`` (eq. 6).
+        ``spatial`` (eq. 4, the paper's choice), ``channel`` (eq. 5), ``sigmoid`` (eq. 6) or ``area`` (ours: eq. 4 scaled
+        to mean 1).
 
     Raises
     ------
