@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from lesionlens.attention.arl import NORMALISATIONS, attend, channel_softmax, spatial_softmax
+from lesionlens.attention.arl import area_softmax, attend, channel_softmax, spatial_softmax
 from lesionlens.errors import ModelError
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "arl_block.npz"
 NAMES = {"spatial": "spatial_softmax", "channel": "channel_softmax", "sigmoid": "sigmoid"}
 
 
-@pytest.mark.parametrize("normalisation", sorted(NORMALISATIONS))
+@pytest.mark.parametrize("normalisation", sorted(NAMES))
 def test_equals_the_golden_vectors(normalisation: str) -> None:
     with np.load(GOLDEN) as golden:
         x, residual, alpha = (torch.from_numpy(golden[name]) for name in ("x", "residual", "alpha"))
@@ -28,6 +28,13 @@ def test_masks_sum_to_one_over_what_they_say() -> None:
     features = torch.randn(2, 5, 7, 3, generator=torch.Generator().manual_seed(0)) * 20
     torch.testing.assert_close(spatial_softmax(features).sum(dim=(2, 3)), torch.ones(2, 5))
     torch.testing.assert_close(channel_softmax(features).sum(dim=1), torch.ones(2, 7, 3))
+
+
+def test_the_mask_scaled_by_its_area_has_mean_one_and_the_same_shape() -> None:
+    features = torch.randn(2, 5, 7, 3, generator=torch.Generator().manual_seed(0))
+    scaled = area_softmax(features)
+    torch.testing.assert_close(scaled.mean(dim=(2, 3)), torch.ones(2, 5))
+    torch.testing.assert_close(scaled / 21, spatial_softmax(features))
 
 
 def test_the_term_survives_autocast() -> None:
@@ -56,5 +63,5 @@ def test_alpha_receives_its_gradient() -> None:
 
 def test_an_unknown_normalisation_names_the_allowed() -> None:
     x = torch.zeros(1, 1, 2, 2)
-    with pytest.raises(ModelError, match=r"did you mean 'spatial'.*channel, sigmoid, spatial"):
+    with pytest.raises(ModelError, match=r"did you mean 'spatial'.*area, channel, sigmoid, spatial"):
         attend(x, x, torch.tensor(1.0), normalisation="spatal")

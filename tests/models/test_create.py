@@ -18,7 +18,7 @@ from lesionlens.models.create import create_model
         ({"name": "resnet14", "backbone": "resnet18"}, "give either"),
         ({"name": "arl_cnn14", "attention": "none"}, "give backbone= instead"),
         ({"backbone": "resnet18", "depth": 3}, "cannot be built with options depth=3"),
-        ({"name": "arl_cnn14", "normalisation": "softmax"}, "Allowed: channel, sigmoid, spatial"),
+        ({"name": "arl_cnn14", "normalisation": "softmax"}, "Allowed: area, channel, sigmoid, spatial"),
     ],
 )
 def test_says_what_is_wrong(options: dict[str, object], message: str) -> None:
