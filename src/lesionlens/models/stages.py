@@ -55,6 +55,8 @@ def run(trunk: nn.Module, x: Images, wanted: tuple[int, ...]) -> tuple[Tensor, l
 
     A VGG's stage ends with its pooling, as in the papers that use it; timm's ends before.
     """
+    if not wanted:
+        return backbone.grid(cast(Any, trunk).forward_features(x), trunk), []
     last, grids = cast(Any, trunk).forward_intermediates(x, indices=list(wanted))
     if isinstance(trunk, VGG):
         grids = [F.max_pool2d(grid, 2, 2) for grid in grids]
