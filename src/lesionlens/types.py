@@ -19,7 +19,8 @@ class Output(NamedTuple):
     logits
         One score for each class before the softmax, (b, k).
     maps
-        Name to attention map on its feature grid, (b, h, w); empty unless asked for.
+        Name to attention map on its feature grid, (b, h, w); empty unless asked for. A network of crops gives one
+        weight a crop, (b, n), and one map a crop, (b, n, h, w).
     """
 
     logits: Tensor

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, cast
 
 import timm
 import torch
+from timm.models.densenet import DenseNet
 from torch import Tensor, nn
 
 from lesionlens.errors import ModelError, unknown
@@ -28,8 +29,19 @@ def check_name(name: str) -> None:
     )
 
 
-def build(name: str, *, num_classes: int, **options: Any) -> nn.Module:
+def build(name: str, *, num_classes: int, last_relu: bool = True, **options: Any) -> nn.Module:
     """Build a timm model without weights; its head starts near zero.
+
+    Parameters
+    ----------
+    name
+        A timm model.
+    num_classes
+        Number of classes k.
+    last_relu
+        False leaves out the ReLU after a DenseNet's last batch norm, as the trunk of Gessert et al. 2019 does.
+    options
+        Further options of that timm model.
 
     Raises
     ------
@@ -44,7 +56,18 @@ def build(name: str, *, num_classes: int, **options: Any) -> nn.Module:
         given = ", ".join(f"{key}={value!r}" for key, value in options.items()) or "none"
         raise ModelError(f"backbone {name!r} cannot be built with options {given}: {error}") from error
     _start_small(model.get_classifier())  # type: ignore[operator]
+    if not last_relu:
+        _leave_out_last_relu(model, name)
     return model
+
+
+def _leave_out_last_relu(model: nn.Module, name: str) -> None:
+    if not isinstance(model, DenseNet):
+        raise ModelError(
+            f"last_relu=False is for DenseNets, which end with a ReLU after the last batch norm; {name!r} is none. "
+            "Leave last_relu out, or take for example densenet121"
+        )
+    cast(Any, model.features).norm5.act = nn.Identity()
 
 
 def _start_small(head: nn.Module) -> None:

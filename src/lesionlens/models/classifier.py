@@ -18,11 +18,14 @@ class Features(NamedTuple):
         The attention maps that were asked for, by name.
     pooled
         What the head reads beside the grid, (b, f): earlier grids, pooled; None where there is nothing.
+    crops
+        How many rows of the grid, one after another, belong to one image.
     """
 
     grid: Tensor
     maps: dict[str, Tensor]
     pooled: Tensor | None = None
+    crops: int = 1
 
 
 class Classifier(nn.Module):
@@ -71,6 +74,10 @@ class Classifier(nn.Module):
     def head_weight(self) -> Tensor | None:
         """Weight (k, c) of a head that is one linear layer on the averaged grid: what CAM needs; else None."""
         return None
+
+    def remove_head(self) -> None:
+        """Leave out the last layer, ``head``: another network scores the vectors, and ``score`` is not called again."""
+        del self.head
 
     def forward(self, x: Any, *, maps: bool = False) -> Output:
         """Give logits (b, k) and, if asked for, maps."""

@@ -41,6 +41,10 @@ class Plain(Classifier):
         logits: Tensor = self.trunk.get_classifier()(embedded)  # type: ignore[operator]
         return logits
 
+    def remove_head(self) -> None:
+        """Leave out the last layer of timm's head."""
+        self.trunk.reset_classifier(0)  # type: ignore[operator]
+
     def head_weight(self) -> Tensor | None:
         """Weight (k, c) where the head is one linear layer on averaged features."""
         return backbone.linear_head(self.trunk)

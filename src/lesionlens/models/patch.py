@@ -1,0 +1,208 @@
+"""All crops of an image through one network, joined by patch attention, a recurrent layer or an average.
+
+Source: Gessert et al. 2019, section II-C: attention before the network, after its pooling, or both; the recurrent layer
+and the average of single crops ("Multi-Crop") are its baselines. Where paper and code differ we follow the code: it
+averages the crops' logits where attention is trained, their probabilities in the Multi-Crop baseline.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from lesionlens.attention.patch import AttendedCrops, PatchAttention
+from lesionlens.errors import ModelError, unknown
+from lesionlens.models.classifier import Classifier, Features
+from lesionlens.types import Crops, Logits, Output
+
+CROPS = 9
+PATCH_OPTIONS = frozenset({"crops", "initial", "end", "combine", "average", "patch_dropout"})
+COMBINE = ("average", "gru")
+RECURRENT_WIDTH = 1024  # the authors' code
+
+
+def _log_of_mean_probabilities(logits: Tensor) -> Tensor:
+    wide = torch.promote_types(logits.dtype, torch.float32)  # under autocast too
+    return logits.log_softmax(dim=2, dtype=wide).logsumexp(dim=1) - math.log(logits.shape[1])
+
+
+def _mean(logits: Tensor) -> Tensor:
+    return logits.mean(dim=1)
+
+
+_AVERAGES: dict[str, Callable[[Tensor], Tensor]] = {
+    "logits": _mean,
+    "probabilities": _log_of_mean_probabilities,
+}
+
+
+class Recurrent(nn.Module):
+    """Read the crops' vectors one after another; the last state gives the scores.
+
+    Parameters
+    ----------
+    width
+        Length f of a crop's vector.
+    num_classes
+        Number of classes k.
+    """
+
+    def __init__(self, width: int, num_classes: int) -> None:
+        super().__init__()
+        self.gru = nn.GRU(width, RECURRENT_WIDTH, batch_first=True)
+        self.head = nn.Linear(RECURRENT_WIDTH, num_classes)
+        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, vectors: Float[Tensor, "b n f"]) -> Logits:
+        """Give logits."""
+        states, _ = self.gru(vectors)
+        logits: Tensor = self.head(states[:, -1])
+        return logits
+
+
+class Patch(Classifier):
+    """A network of crops around one of images.
+
+    Parameters
+    ----------
+    inner
+        The network that sees each crop: plain, or with a mechanism of its own.
+    num_classes
+        Number of classes k, the inner network's.
+    crops
+        Number of crops n of an image. Attention layers are built for it; without them any number is taken.
+    initial, end
+        Attention on the raw crops, and on their vectors after pooling. The initial one sees brightness, so crops must
+        come with values from 0 to 1, not normalised.
+    combine
+        ``average`` of the inner network's scores, or ``gru`` in place of its last layer.
+    average
+        What is averaged: ``logits`` (the authors' attention networks) or ``probabilities`` (their Multi-Crop baseline;
+        the logits given are then the logarithm of the average).
+    patch_dropout
+        Chance of each crop to be black in training. Nothing is rescaled.
+
+    Raises
+    ------
+    ModelError
+        An option has a value that is not allowed, or ``inner`` takes crops itself.
+    """
+
+    def __init__(
+        self,
+        inner: Classifier,
+        *,
+        num_classes: int,
+        crops: int = CROPS,
+        initial: bool = False,
+        end: bool = False,
+        combine: str = "average",
+        average: str = "logits",
+        patch_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        _check(inner, crops, combine, average, patch_dropout)
+        self.inner = inner
+        self.crops = crops
+        self.average = average
+        self.patch_dropout = patch_dropout
+        self.num_features = inner.num_features
+        self.dropped = inner.dropped
+        self.scale_gates = tuple(f"inner.{name}" for name in inner.scale_gates)
+        self.initial = PatchAttention(crops) if initial else None
+        self.end = PatchAttention(crops) if end else None
+        self.recurrent = Recurrent(inner.num_features, num_classes) if combine == "gru" else None
+        if self.recurrent is not None:
+            inner.remove_head()
+
+    @property
+    def trunk(self) -> nn.Module:  # type: ignore[override]
+        """The inner network's backbone."""
+        return self.inner.trunk
+
+    def features(self, x: Any, *, maps: bool = False) -> Features:
+        """Give the inner network's features of all b · n crops, and maps: crop weights (b, n), places (b, n, h, w).
+
+        Raises
+        ------
+        ModelError
+            What came are not crops (b, n, 3, h, w), or not as many as the attention was built for.
+        """
+        self._check_crops(x)
+        b, n = x.shape[:2]
+        if self.training and self.patch_dropout > 0:
+            x = blacken(x, torch.rand(b, n, device=x.device) < self.patch_dropout)
+        looked: dict[str, Tensor] = {}
+        if self.initial is not None:
+            x, looked["initial crops"] = self.initial(x)
+        found = self.inner.features(x.flatten(0, 1), maps=maps)
+        looked.update({name: places.reshape(b, n, *places.shape[1:]) for name, places in found.maps.items()})
+        return found._replace(maps=looked if maps else {}, crops=n)
+
+    def embed(self, features: Features) -> Float[Tensor, "b n f"]:
+        """Turn features into one vector a crop, scaled by the attention at the end, if there is one."""
+        return self._attend(features).crops
+
+    def score(self, embedded: Float[Tensor, "b n f"]) -> Logits:
+        """Join the crops to one row of logits an image."""
+        if self.recurrent is not None:
+            logits: Tensor = self.recurrent(embedded)
+            return logits
+        b, n = embedded.shape[:2]
+        each = self.inner.score(embedded.flatten(0, 1)).reshape(b, n, -1)
+        return _AVERAGES[self.average](each)
+
+    def forward(self, x: Any, *, maps: bool = False) -> Output:
+        """Give logits (b, k) and, if asked for, maps."""
+        features = self.features(x, maps=maps)
+        attended = self._attend(features)
+        looked = (
+            {**features.maps, "end crops": attended.weights}
+            if maps and self.end is not None
+            else features.maps
+        )
+        return Output(logits=self.score(attended.crops), maps=looked)
+
+    def _attend(self, features: Features) -> AttendedCrops:
+        vectors = self.inner.embed(features)
+        vectors = vectors.reshape(-1, features.crops, vectors.shape[-1])
+        if self.end is None:
+            return AttendedCrops(crops=vectors, weights=vectors.new_ones(vectors.shape[:2]))
+        attended: AttendedCrops = self.end(vectors)
+        return attended
+
+    def _check_crops(self, x: Tensor) -> None:
+        if x.ndim != 5 or x.shape[2] != 3:
+            raise ModelError(
+                f"a network of crops takes (images, crops, 3, height, width); got {tuple(x.shape)}. Cut crops, or use "
+                "the same backbone with another attention"
+            )
+        if (self.initial is not None or self.end is not None) and x.shape[1] != self.crops:
+            raise ModelError(
+                f"the attention layers were built for {self.crops} crops of each image; got {x.shape[1]}. Give crops="
+                f"{x.shape[1]}, or cut {self.crops}"
+            )
+
+
+def blacken(crops: Crops, black: Bool[Tensor, "b n"]) -> Crops:
+    """Set the chosen crops to exact zeros."""
+    return crops.masked_fill(black[:, :, None, None, None], 0.0)
+
+
+def _check(inner: Classifier, crops: int, combine: str, average: str, patch_dropout: float) -> None:
+    if inner.crops is not None:
+        raise ModelError("the network inside one of crops takes single images; give plain, arl, gate, …")
+    if crops < 1:
+        raise ModelError(f"crops={crops}: give the number of crops that each image is cut into, 1 or more")
+    if combine not in COMBINE:
+        raise ModelError(unknown("combine", combine, COMBINE))
+    if average not in _AVERAGES:
+        raise ModelError(unknown("average", average, _AVERAGES))
+    if not 0 <= patch_dropout < 1:
+        raise ModelError(
+            f"patch_dropout={patch_dropout}: give a chance from 0 to below 1, the paper's are 0.1 and 0.2"
+        )
