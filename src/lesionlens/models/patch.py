@@ -5,8 +5,6 @@ and the average of single crops ("Multi-Crop") are its baselines. Where paper an
 averages the crops' logits where attention is trained, their probabilities in the Multi-Crop baseline.
 """
 
-import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,52 +14,12 @@ from torch import Tensor, nn
 from lesionlens.attention.patch import AttendedCrops, PatchAttention
 from lesionlens.errors import ModelError, unknown
 from lesionlens.models.classifier import Classifier, Features
+from lesionlens.models.joining import AVERAGES, Recurrent
 from lesionlens.types import Crops, Logits, Output
 
 CROPS = 9
 PATCH_OPTIONS = frozenset({"crops", "initial", "end", "combine", "average", "patch_dropout"})
 COMBINE = ("average", "gru")
-RECURRENT_WIDTH = 1024  # the authors' code
-
-
-def _log_of_mean_probabilities(logits: Tensor) -> Tensor:
-    wide = torch.promote_types(logits.dtype, torch.float32)  # under autocast too
-    return logits.log_softmax(dim=2, dtype=wide).logsumexp(dim=1) - math.log(logits.shape[1])
-
-
-def _mean(logits: Tensor) -> Tensor:
-    return logits.mean(dim=1)
-
-
-_AVERAGES: dict[str, Callable[[Tensor], Tensor]] = {
-    "logits": _mean,
-    "probabilities": _log_of_mean_probabilities,
-}
-
-
-class Recurrent(nn.Module):
-    """Read the crops' vectors one after another; the last state gives the scores.
-
-    Parameters
-    ----------
-    width
-        Length f of a crop's vector.
-    num_classes
-        Number of classes k.
-    """
-
-    def __init__(self, width: int, num_classes: int) -> None:
-        super().__init__()
-        self.gru = nn.GRU(width, RECURRENT_WIDTH, batch_first=True)
-        self.head = nn.Linear(RECURRENT_WIDTH, num_classes)
-        nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.zeros_(self.head.bias)
-
-    def forward(self, vectors: Float[Tensor, "b n f"]) -> Logits:
-        """Give logits."""
-        states, _ = self.gru(vectors)
-        logits: Tensor = self.head(states[:, -1])
-        return logits
 
 
 class Patch(Classifier):
@@ -154,7 +112,7 @@ class Patch(Classifier):
             return logits
         b, n = embedded.shape[:2]
         each = self.inner.score(embedded.flatten(0, 1)).reshape(b, n, -1)
-        return _AVERAGES[self.average](each)
+        return AVERAGES[self.average](each)
 
     def forward(self, x: Any, *, maps: bool = False) -> Output:
         """Give logits (b, k) and, if asked for, maps."""
@@ -200,8 +158,8 @@ def _check(inner: Classifier, crops: int, combine: str, average: str, patch_drop
         raise ModelError(f"crops={crops}: give the number of crops that each image is cut into, 1 or more")
     if combine not in COMBINE:
         raise ModelError(unknown("combine", combine, COMBINE))
-    if average not in _AVERAGES:
-        raise ModelError(unknown("average", average, _AVERAGES))
+    if average not in AVERAGES:
+        raise ModelError(unknown("average", average, AVERAGES))
     if not 0 <= patch_dropout < 1:
         raise ModelError(
             f"patch_dropout={patch_dropout}: give a chance from 0 to below 1, the paper's are 0.1 and 0.2"
