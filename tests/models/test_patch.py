@@ -1,0 +1,256 @@
+"""Networks of crops: against the authors' whole network, against plain restatements, and around every mechanism."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from lesionlens.errors import ModelError
+from lesionlens.models import weights as weight_files
+from lesionlens.models.arl import ARL
+from lesionlens.models.classifier import Classifier
+from lesionlens.models.gate import Gate
+from lesionlens.models.patch import CROPS, Patch, blacken
+from lesionlens.models.plain import Plain
+from lesionlens.models.pyramid import Pyramid
+from lesionlens.models.voting import probabilities
+
+from ..golden.formula import images, weights
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "patch_network_densenet121.json"
+INNER = {"plain": Plain, "arl": ARL, "gate": Gate, "pyramid": Pyramid}
+
+
+def around(inner: str = "plain", backbone: str = "test_resnet", **options: Any) -> Patch:
+    """Build a network of four crops and three classes."""
+    torch.manual_seed(0)
+    options = {"crops": 4, **options}
+    return Patch(INNER[inner](backbone, num_classes=3), num_classes=3, **options)
+
+
+def drawn(b: int = 2, n: int = 4, size: int = 64) -> Tensor:
+    return torch.rand(b, n, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("variant", ["initial=0,end=1", "initial=1,end=1"])
+def test_equals_the_authors_network(variant: str) -> None:
+    golden = json.loads(GOLDEN.read_text())
+    wanted = golden["variants"][variant]
+    initial = "initial" in wanted["attention_keys"]
+    with torch.device("meta"):  # no weights to draw: all are replaced
+        inner = Plain("densenet121", num_classes=7, last_relu=False)
+        model = Patch(inner, num_classes=7, crops=golden["crops"], initial=initial, end=True).eval()
+    state = {
+        key.replace("trunk.", "inner.trunk.features.").replace("head.", "inner.trunk.classifier."): value
+        for key, value in weights(wanted["trunk_and_head_keys"]).items()
+    }
+    for place, keys in wanted["attention_keys"].items():
+        state |= {key.replace("fc.0", f"{place}.linear"): value for key, value in weights(keys).items()}
+    result = model.load_state_dict(state, strict=False, assign=True)
+    assert not result.unexpected_keys
+    assert all(key.endswith("num_batches_tracked") for key in result.missing_keys)
+    with torch.inference_mode():
+        found = model(images(2, golden["crops"], 3, 224, 224, phase=golden["phase"])).logits
+    torch.testing.assert_close(found, torch.tensor(wanted["logits"]), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "parameters"),
+    [
+        ("inception_v3", 21_799_911),  # timm builds it without the auxiliary head
+        ("densenet121", 6_961_031),
+        ("legacy_seresnext50_32x4d", 25_525_239),
+    ],
+)
+@pytest.mark.parametrize("crops", [5, 9, 16])
+def test_counts_the_authors_parameters(backbone: str, parameters: int, crops: int) -> None:
+    with torch.device("meta"):
+        inner = Plain(backbone, num_classes=7)
+        model = Patch(inner, num_classes=7, crops=crops, initial=True, end=True)
+    assert sum(p.numel() for p in model.parameters()) == parameters + 2 * (crops**2 + crops)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "parameters"), [("densenet121", 6_297_600), ("legacy_seresnext50_32x4d", 9_443_328)]
+)
+def test_counts_the_recurrent_parameters(backbone: str, parameters: int) -> None:
+    with torch.device("meta"):
+        model = Patch(Plain(backbone, num_classes=7), num_classes=7, combine="gru")
+    assert model.recurrent is not None
+    assert sum(p.numel() for p in model.recurrent.gru.parameters()) == parameters
+
+
+def test_the_recurrent_layer_equals_a_plain_restatement() -> None:
+    model = around(combine="gru", end=True).double().eval()
+    x = drawn().double()
+    vectors = model.embed(model.features(x))
+    p = dict(model.recurrent.named_parameters())  # type: ignore[union-attr]
+    state = torch.zeros(2, 1024, dtype=torch.float64)
+    for crop in vectors.unbind(dim=1):
+        ours = (crop @ p["gru.weight_ih_l0"].T + p["gru.bias_ih_l0"]).chunk(3, dim=1)
+        before = (state @ p["gru.weight_hh_l0"].T + p["gru.bias_hh_l0"]).chunk(3, dim=1)
+        reset, update = (torch.sigmoid(ours[gate] + before[gate]) for gate in (0, 1))
+        state = (1 - update) * torch.tanh(ours[2] + reset * before[2]) + update * state
+    expected = state @ p["head.weight"].T + p["head.bias"]
+    torch.testing.assert_close(model(x).logits, expected, rtol=0, atol=1e-12)
+
+
+def test_logits_or_probabilities_are_averaged() -> None:
+    x = drawn() * torch.tensor([0.2, 1.0, 2.0, -1.0])[:, None, None, None]
+    model = around().eval()
+    model.inner.trunk.fc.weight.data.mul_(300)  # type: ignore[union-attr, operator]  # crops that disagree
+    each = torch.stack([model.inner(crop).logits for crop in x.unbind(dim=1)], dim=1)
+    torch.testing.assert_close(model(x).logits, each.mean(dim=1))
+    model.average = "probabilities"
+    expected = each.softmax(dim=2).mean(dim=1)
+    torch.testing.assert_close(model(x).logits.exp(), expected)
+    torch.testing.assert_close(probabilities(model, x), expected)
+    torch.testing.assert_close(probabilities(model, x), probabilities(model.inner, x))
+    assert not torch.allclose(expected, each.mean(dim=1).softmax(dim=1), atol=1e-3)
+
+
+def test_without_attention_any_number_of_crops_is_averaged() -> None:
+    model = around(average="probabilities").eval()
+    assert model(drawn(n=7)).logits.shape == (2, 3)
+
+
+def test_attention_scales_what_the_network_sees() -> None:
+    model, x = around(initial=True, end=True).eval(), drawn()
+    output = model(x, maps=True)
+    first, last = output.maps["initial crops"], output.maps["end crops"]
+    seen = x * first[:, :, None, None, None]
+    vectors = torch.stack(
+        [model.inner.embed(model.inner.features(crop)) for crop in seen.unbind(dim=1)], dim=1
+    )
+    torch.testing.assert_close(last, model.end.linear(vectors.mean(dim=2)).sigmoid())  # type: ignore[union-attr]
+    each = model.inner.score((vectors * last[:, :, None]).flatten(0, 1)).reshape(2, 4, 3)
+    torch.testing.assert_close(output.logits, each.mean(dim=1))
+
+
+@pytest.mark.parametrize("combine", ["average", "gru"])
+@pytest.mark.parametrize(
+    ("inner", "backbone"),
+    [
+        *((inner, "test_resnet") for inner in INNER),
+        ("plain", "test_convnext"),
+        ("plain", "test_efficientnet"),
+        ("plain", "test_vit"),
+        ("plain", "mobilenetv3_small_050"),
+    ],
+)
+def test_every_parameter_learns_around_every_network(inner: str, backbone: str, combine: str) -> None:
+    model = around(inner, backbone, combine=combine, initial=True, end=True)
+    output = model(drawn(size=160), maps=True)
+    output.logits.square().sum().backward()
+    assert output.logits.shape == (2, 3)
+    assert not [name for name, parameter in model.named_parameters() if parameter.grad is None]
+
+
+def test_maps_of_crops_stand_in_order() -> None:
+    model, x = around("arl", initial=True, end=True).eval(), drawn()
+    maps = model(x, maps=True).maps
+    assert {name: tuple(found.shape) for name, found in maps.items()} == {
+        "initial crops": (2, 4),
+        "layer1": (2, 4, 16, 16),
+        "layer2": (2, 4, 8, 8),
+        "layer3": (2, 4, 4, 4),
+        "layer4": (2, 4, 2, 2),
+        "end crops": (2, 4),
+    }
+    crop = x[1, 2][None] * maps["initial crops"][1, 2]
+    torch.testing.assert_close(maps["layer3"][1, 2], model.inner(crop, maps=True).maps["layer3"][0])
+    assert model(x).maps == {}
+
+
+def test_patch_dropout_blackens_crops_before_the_attention_in_training_alone() -> None:
+    model = around(initial=True, patch_dropout=0.25).train()
+    seen: list[Tensor] = []
+    model.initial.register_forward_pre_hook(lambda _, given: seen.append(given[0]))  # type: ignore[union-attr]
+    x = drawn(8, size=32) + 0.1
+    torch.manual_seed(3)
+    for _ in range(40):
+        model(x)
+    black = torch.stack([(crops == 0).flatten(2).all(dim=2) for crops in seen])
+    torch.testing.assert_close(
+        torch.stack(seen)[~black], x.expand(40, -1, -1, -1, -1, -1)[~black]
+    )  # not rescaled
+    assert float(black.float().mean()) == pytest.approx(0.25, abs=3 * (0.25 * 0.75 / black.numel()) ** 0.5)
+    assert len({tuple(row.tolist()) for row in black.flatten(0, 1)}) > 8  # each crop by itself
+    seen.clear()
+    model.eval()(x)
+    assert torch.equal(seen[0], x)
+
+
+def test_blackened_crops_are_exact_zeros() -> None:
+    black = torch.tensor([[True, False], [False, False]])
+    found = blacken(torch.full((2, 2, 3, 4, 4), torch.inf), black)
+    assert torch.equal((found == 0).flatten(2).all(dim=2), black)
+
+
+def test_speaks_of_the_network_inside() -> None:
+    inner = ARL("test_resnet", num_classes=3)
+    model = Patch(inner, num_classes=3)
+    assert model.trunk is inner.trunk
+    assert (model.crops, model.num_features, model.head_weight()) == (CROPS, inner.num_features, None)
+    names = dict(model.named_parameters())
+    assert model.scale_gates
+    assert all(names[name].ndim == 0 for name in model.scale_gates)
+    assert not [key for key in model.state_dict() if key.startswith("trunk.")]  # not stored twice
+
+
+@pytest.mark.parametrize("combine", ["average", "gru"])
+def test_weights_of_the_backbone_fit(tmp_path: Path, combine: str) -> None:
+    torch.manual_seed(5)
+    stored = Plain("test_resnet", num_classes=1000).trunk.state_dict()
+    torch.save(stored, tmp_path / "weights.pth")
+    model = around(combine=combine, end=True)
+    fresh = weight_files.load(model, str(tmp_path / "weights.pth"), backbone="test_resnet")
+    assert torch.equal(
+        model.state_dict()["inner.trunk.layer2.0.conv1.weight"], stored["layer2.0.conv1.weight"]
+    )
+    assert {key.split(".")[0] for key in fresh} == {"end", "inner" if combine == "average" else "recurrent"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"crops": 0}, "crops=0"),
+        ({"combine": "grue"}, r"unknown combine 'grue': did you mean 'gru'\? Allowed: average, gru"),
+        ({"average": "logit"}, "did you mean 'logits'"),
+        ({"patch_dropout": 1.0}, "patch_dropout=1.0: give a chance from 0 to below 1"),
+    ],
+)
+def test_says_which_option_is_wrong(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        around(**options)
+
+
+def test_refuses_crops_inside_crops() -> None:
+    inner: Classifier = around()
+    with pytest.raises(ModelError, match="takes single images"):
+        Patch(inner, num_classes=3)
+
+
+def test_says_what_came_in_place_of_crops() -> None:
+    with pytest.raises(ModelError, match=r"\(images, crops, 3, height, width\); got \(2, 3, 64, 64\)"):
+        around()(torch.rand(2, 3, 64, 64))
+    with pytest.raises(ModelError, match=r"built for 4 crops of each image; got 5.*crops=5"):
+        around(end=True)(drawn(n=5))
+    with pytest.raises(ModelError, match="built for 4 crops"):
+        around(initial=True)(drawn(n=3))
+
+
+def test_a_densenet_loses_its_last_relu_and_others_have_none() -> None:
+    torch.manual_seed(0)
+    model = Plain("densenet121", num_classes=2).eval()
+    without = Plain("densenet121", num_classes=2, last_relu=False).eval()
+    without.load_state_dict(model.state_dict())
+    x = torch.rand(1, 3, 64, 64)
+    grid = without.features(x).grid
+    assert float(grid.detach().min()) < 0
+    torch.testing.assert_close(model.features(x).grid, grid.clamp_min(0))
+    with pytest.raises(ModelError, match=r"last_relu=False is for DenseNets.*'test_resnet' is none"):
+        Plain("test_resnet", num_classes=2, last_relu=False)
