@@ -1,0 +1,186 @@
+"""The two networks trained from scratch: Keras' parameter counts, grids and everyday use."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lesionlens.attention.soft import SoftAttentionBlock
+from lesionlens.errors import ModelError, WeightsError
+from lesionlens.models import backbone
+from lesionlens.models.datta import NETWORKS, Datta, SoftDatta
+from lesionlens.models.weights import load
+
+KINDS = [Datta, SoftDatta]
+
+
+def seeded(seed: int, *size: int) -> Tensor:
+    return torch.rand(*size, generator=torch.Generator().manual_seed(seed))
+
+
+def conv(width_in: int, width: int, kernel: int = 3) -> int:
+    """Count a convolution with its batch norm as Keras does: bias, gamma, beta, moving mean and variance."""
+    return width_in * width * kernel**2 + width + 4 * width
+
+
+def statistics(model: nn.Module) -> int:
+    """Count moving means and variances: in Keras' total, but not learnt."""
+    return sum(2 * m.num_features for m in model.modules() if isinstance(m, nn.BatchNorm2d))
+
+
+def on_meta(kind: type[Datta], name: str, **options: str) -> Datta:
+    with torch.device("meta"):
+        return kind(name, num_classes=7, **options)
+
+
+def test_resnet34_has_the_parameters_that_keras_prints() -> None:
+    early = conv(3, 64) + 3 * 2 * conv(64, 64)
+    early += (
+        2 * conv(64, 128) + conv(128, 128) + 3 * 3 * conv(128, 128)
+    )  # every block has a third convolution
+    unit = 9 * 128 * 16 + 16
+    late = (
+        2 * conv(256, 256) + conv(256, 256) + 5 * 3 * conv(256, 256)
+    )  # 256 come in: the grid beside the attended
+    late += 2 * conv(256, 512) + conv(512, 512) + 2 * 3 * conv(512, 512)
+    assert early + unit + late + 512 * 7 + 7 == 31_414_167
+    model = on_meta(SoftDatta, "datta_resnet34", mode="authors")
+    assert statistics(model) == 2 * (64 + 3 * 2 * 64 + 4 * 3 * 128 + 6 * 3 * 256 + 3 * 3 * 512) == 22_400
+    assert backbone.parameters(model) == 31_414_167 - 22_400
+
+
+def test_vgg16_has_the_parameters_that_keras_prints() -> None:
+    early = conv(3, 64) + conv(64, 64, 1) + conv(64, 128) + conv(128, 128, 1)
+    early += conv(128, 256) + conv(256, 256) + conv(256, 256, 1)
+    early += conv(256, 512) + conv(512, 512) + conv(512, 512, 1)
+    unit = 9 * 512 * 16 + 16
+    late = conv(1024, 512) + conv(512, 512) + conv(512, 512, 1)
+    hidden = 4 * 4 * 512 * 4096 + 4096 + 4096 * 4096 + 4096
+    assert early + unit + late + hidden + 4096 * 7 + 7 == 62_650_711
+    model = on_meta(SoftDatta, "datta_vgg16", mode="authors")
+    assert statistics(model) == 2 * (2 * 64 + 2 * 128 + 3 * 256 + 3 * 512 + 3 * 512) == 8_448
+    assert backbone.parameters(model) == 62_650_711 - 8_448
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_papers_mode_adds_gamma_alone(name: str) -> None:
+    paper, authors = on_meta(SoftDatta, name), on_meta(SoftDatta, name, mode="authors")
+    assert backbone.parameters(paper) == backbone.parameters(authors) + 1
+    assert paper.scale_gates == ("soft.attention.gamma",)
+    assert authors.scale_gates == on_meta(Datta, name).scale_gates == ()
+
+
+def test_without_attention_the_unit_and_what_reads_it_are_left_out() -> None:
+    for name, width, following in (("datta_resnet34", 128, 2 * 256), ("datta_vgg16", 512, 512)):
+        unit = 9 * width * 16 + 16 + 1
+        read = (
+            9 * width * following
+        )  # kernels on the attended channels: a block's first and its skip, or one alone
+        difference = backbone.parameters(on_meta(SoftDatta, name)) - backbone.parameters(on_meta(Datta, name))
+        assert difference == unit + read
+
+
+def test_the_grids_at_224_pixels_are_the_papers() -> None:
+    for name, attended, last in (
+        ("datta_resnet34", (28, 28), (512, 7, 7)),
+        ("datta_vgg16", (28, 28), (512, 14, 14)),
+    ):
+        with torch.device("meta"):
+            model = SoftDatta(name, num_classes=7).eval()
+            features = model.features(torch.zeros(1, 3, 224, 224), maps=True)
+        assert tuple(features.maps["soft"].shape[1:]) == attended
+        assert tuple(features.grid.shape[1:]) == last
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(kind, name) for kind in KINDS for name in NETWORKS],
+    ids=lambda p: f"{p[0].__name__}-{p[1]}",
+)
+def network(request: pytest.FixtureRequest) -> Datta:
+    """Build each network once, as it starts."""
+    kind, name = request.param
+    torch.manual_seed(0)
+    model: Datta = kind(name, num_classes=3)
+    return model.eval()
+
+
+@torch.no_grad()
+def test_any_size_layout_and_precision(network: Datta) -> None:
+    x = seeded(1, 1, 3, 37, 50)
+    plain = network(x, maps=True)
+    assert tuple(plain.logits.shape) == (1, 3)
+    assert len(plain.maps) == (17 if isinstance(network, SoftDatta) else 0)
+    last = network.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last))
+    torch.testing.assert_close(last.logits, plain.logits, rtol=1e-3, atol=1e-5)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = network(x, maps=True)
+    torch.testing.assert_close(half.logits.float(), plain.logits, rtol=0.1, atol=0.05)
+    assert all(values.dtype == torch.float32 for values in half.maps.values())
+    assert tuple(network(seeded(1, 2, 3, 16, 16)).logits.shape) == (
+        2,
+        3,
+    )  # smaller than the whole of its steps
+
+
+def test_gradients_reach_every_parameter(network: Datta) -> None:
+    network.train().zero_grad()
+    torch.manual_seed(0)
+    F.cross_entropy(network(seeded(2, 3, 3, 64, 64)).logits, torch.tensor([0, 1, 2])).backward()
+    network.eval()
+    for key, parameter in network.named_parameters():
+        assert parameter.grad is not None, key
+        cancels = key == "soft.attention.conv.bias"  # softmax over places does not see it
+        assert cancels or bool((parameter.grad != 0).any()), key
+
+
+@torch.no_grad()
+def test_the_head_reads_the_grid(network: Datta) -> None:
+    features = network.features(seeded(3, 1, 3, 224, 224))
+    embedded = network.embed(features)
+    grid = features.grid
+    if network.neck is None:
+        assert network.head_weight() is network.head.weight
+        torch.testing.assert_close(embedded, grid.sum(dim=(2, 3)) / 49)
+    else:
+        assert network.head_weight() is None
+        four = F.max_pool2d(F.pad(grid, (1, 1, 1, 1), value=float("-inf")), 4, 4)
+        first, second = (layer for layer in network.neck if isinstance(layer, nn.Linear))
+        hidden = (four.reshape(1, -1) @ first.weight.T + first.bias).clamp(min=0)
+        expected = (hidden @ second.weight.T + second.bias).clamp(min=0)
+        torch.testing.assert_close(embedded, expected, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_attention_stands_between_the_halves() -> None:
+    torch.manual_seed(0)
+    model, x = SoftDatta("datta_resnet34", num_classes=2).eval(), seeded(4, 1, 3, 64, 64)
+    early = model.trunk.early(x)
+    assert isinstance(model.soft, SoftAttentionBlock)
+    attended = model.soft.attention(early).grid
+    joined = torch.cat([F.max_pool2d(early, 2), F.max_pool2d(attended, 2)], dim=1).clamp(min=0)
+    torch.testing.assert_close(model.features(x).grid, model.trunk.late(joined))
+
+
+def test_a_saved_state_gives_the_same_scores_and_a_file_fills_the_trunk(tmp_path: Path) -> None:
+    first, second = (SoftDatta("datta_resnet34", num_classes=2).eval() for _ in range(2))
+    x = seeded(5, 1, 3, 64, 64)
+    torch.save(first.trunk.state_dict(), tmp_path / "trunk.pth")
+    new = load(second, str(tmp_path / "trunk.pth"), backbone="datta_resnet34")
+    assert set(new) == {key for key in second.state_dict() if not key.startswith("trunk.")}
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first(x).logits, second(x).logits)
+
+
+def test_there_are_no_imagenet_weights() -> None:
+    with pytest.raises(WeightsError, match="no ImageNet weights of 'datta_resnet34'"):
+        load(Datta("datta_resnet34", num_classes=2), "imagenet", backbone="datta_resnet34")
+
+
+def test_errors_say_what_is_allowed() -> None:
+    with pytest.raises(ModelError, match=r"did you mean 'datta_vgg16'\?"):
+        Datta("data_vgg16", num_classes=2)
+    with pytest.raises(ModelError, match=r"drop_rate, heads.*attention=soft: dropout"):
+        Datta("datta_vgg16", num_classes=2, heads=4, drop_rate=0.1)
