@@ -4,13 +4,23 @@ from typing import Annotated
 
 import typer
 
+NOTE = """
+Parameters with two classes; GFLOPs for one image with all its crops, a multiplication and an addition counted as two.
+Train one with: lesionlens train RECIPE model.name=NAME data=NAME:ROOT
+Any timm backbone works too: model.backbone=BACKBONE with model.attention= none, arl, pyramid, gate, ran, soft, patch,
+or patch around another, such as patch+gate."""
+NARROWEST = 136  # columns that a line needs; a narrower terminal breaks lines rather than lose what they say
+
 
 def models(
+    match: Annotated[str, typer.Argument(help="Only names that match, for example 'patch_*'.")] = "*",
     backbones: Annotated[
-        str | None, typer.Option(help="List timm's backbones that match, for example 'mobilenet*'.")
+        str | None, typer.Option(help="List timm's backbones that match instead, for example 'mobilenet*'.")
     ] = None,
 ) -> None:
     """List the networks of the zoo, or the backbones that any mechanism can be put on."""
+    from fnmatch import fnmatch
+
     from rich.console import Console
     from rich.table import Table
 
@@ -20,14 +30,23 @@ def models(
 
         console.print("\n".join(timm.list_models(backbones)) or f"no backbone matches {backbones!r}")
         return
+    from lesionlens.errors import ModelError, unknown
     from lesionlens.models.zoo import ZOO
+    from lesionlens.models.zoo.listing import BRIEF, listing
 
-    table = Table("name", "backbone", "attention", "parameters", "paper", box=None, header_style="bold")
-    for name, row in ZOO.items():
-        table.add_row(name, row.backbone, row.attention, f"{row.parameters:,}", row.paper)
+    names = [name for name in ZOO if fnmatch(name, match)]
+    if not names:
+        raise ModelError(unknown("model", match, ZOO))
+    console.width = max(console.width, NARROWEST)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in BRIEF:
+        table.add_column(
+            column, no_wrap=True, justify="right" if column in {"parameters", "GFLOPs"} else "left"
+        )
+    for line in listing(names, BRIEF):
+        table.add_row(*line)
     console.print(table)
+    papers = sorted({f"  {ZOO[name].paper}" for name in names})
     console.print(
-        "Parameters with two classes. Any timm backbone works too: model.backbone=NAME, and model.attention=arl "
-        "on its residual networks.",
-        style="dim",
+        "\n".join([f"\n{len(names)} networks, described in", *papers, NOTE]), style="dim", highlight=False
     )

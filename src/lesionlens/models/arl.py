@@ -101,7 +101,8 @@ class ARL(Plain):
     num_classes
         Number of classes k.
     normalisation
-        ``spatial`` (the paper's), ``channel`` or ``sigmoid`` (Table V), or ``area`` (ours: the spatial mask with mean 1).
+        ``spatial`` (the paper's), ``channel`` or ``sigmoid`` (Table V), or ``area`` (ours: the spatial mask
+        with mean 1).
     alpha
         Initial scale gate of every block.
     options

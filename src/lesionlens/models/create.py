@@ -8,10 +8,13 @@ from lesionlens.errors import ModelError, unknown
 from lesionlens.models import weights as weight_files
 from lesionlens.models.arl import ARL
 from lesionlens.models.classifier import Classifier
+from lesionlens.models.datta import NETWORKS, Datta, SoftDatta
 from lesionlens.models.gate import Gate
+from lesionlens.models.patch import CROPS, PATCH_OPTIONS, Patch
 from lesionlens.models.plain import Plain
 from lesionlens.models.pyramid import Pyramid
 from lesionlens.models.ran import ResidualAttention
+from lesionlens.models.soft import Soft
 from lesionlens.models.zoo import row
 
 MECHANISMS: dict[str, Callable[..., Classifier]] = {
@@ -19,8 +22,11 @@ MECHANISMS: dict[str, Callable[..., Classifier]] = {
     "arl": ARL,
     "pyramid": Pyramid,
     "gate": Gate,
+    "soft": Soft,
     "ran": ResidualAttention,
 }
+FOR_DATTA: dict[str, Callable[..., Classifier]] = {"none": Datta, "soft": SoftDatta}
+"""What there is for the two backbones that are not timm's."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +36,9 @@ class Architecture:
     Attributes
     ----------
     backbone, attention
-        timm's name and a key of ``MECHANISMS``.
+        timm's name (or one of ``NETWORKS``) and a key of ``MECHANISMS``, ``patch``, or ``patch+`` another.
     options
-        Options of both, as ``Plain`` or ``ARL`` take them.
+        Of the mechanisms and of the backbone, as their classes take them.
     """
 
     backbone: str
@@ -63,10 +69,11 @@ class Architecture:
             others = {key: value for key, value in self.options.items() if key not in PATCH_OPTIONS}
             around = Architecture(self.backbone, inner or "none", others).build(num_classes)
             return Patch(around, num_classes=num_classes, **own)
-        if self.attention not in MECHANISMS:
-            allowed = [*MECHANISMS, "patch", *(f"patch+{name}" for name in MECHANISMS if name != "none")]
-            raise ModelError(unknown("attention", self.attention, allowed))
-        return MECHANISMS[self.attention](self.backbone, num_classes=num_classes, **self.options)
+        mechanisms = FOR_DATTA if self.backbone in NETWORKS else MECHANISMS
+        if self.attention not in mechanisms:
+            allowed = [*mechanisms, "patch", *(f"patch+{name}" for name in mechanisms if name != "none")]
+            raise ModelError(unknown(f"attention for {self.backbone}", self.attention, allowed))
+        return mechanisms[self.attention](self.backbone, num_classes=num_classes, **self.options)
 
 
 def architecture(
@@ -118,7 +125,7 @@ def create_model(
     backbone
         Any timm model.
     attention
-        A key of ``MECHANISMS``.
+        A key of ``MECHANISMS``; ``patch`` for a network of all crops of an image, ``patch+gate`` around another.
     weights
         ``none``, ``imagenet`` (from the hub) or the path of a .pth or .safetensors file.
     options

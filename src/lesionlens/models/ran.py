@@ -1,11 +1,11 @@
 """Residual attention networks: a soft mask beside the middle blocks of each stage.
 
-Source: Wang et al. 2017, "Residual Attention Network for Image Classification", equation 3 and figures 2 and 3; Zhang et
-al. 2019 compare with it at 14 and 50 layers, but the table with their architecture is lost. Chosen here: the trunk
-is the residual network of the same depth, so that it starts from its ImageNet weights. In each of the first three
-stages the first block prepares, the last block (where there are three or more) finishes, and those between are
-the trunk branch T; a stage of one block has T(x) = x. The mask branch goes down to the grid of the last stage
-(7 by 7 at 224 pixels) with one residual unit at each level and on each skip connection (their r = 1).
+Source: Wang et al. 2017, "Residual Attention Network for Image Classification", equation 3 and figures 2 and 3;
+Zhang et al. 2019 compare with it at 14 and 50 layers, but the table with their architecture is lost. Chosen here: the
+trunk is the residual network of the same depth, so that it starts from its ImageNet weights. In each of the first
+three stages the first block prepares, the last block (where there are three or more) finishes, and those between are
+the trunk branch T; a stage of one block has T(x) = x. The mask branch goes down to the grid of the last stage (7 by 7
+at 224 pixels) with one residual unit at each level and on each skip connection (their r = 1).
 """
 
 from typing import Any, cast

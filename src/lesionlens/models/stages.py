@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple, cast
 
 import torch.nn.functional as F
+from timm.models.efficientnet import EfficientNet
 from timm.models.vgg import VGG
 from torch import Tensor, nn
 

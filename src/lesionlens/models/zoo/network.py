@@ -1,0 +1,60 @@
+"""One network of the zoo: what a line of its tables says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+MAPS = {  # what the mechanism shows, for people
+    "none": "",
+    "pyramid": "",
+    "arl": "4 masks",
+    "ran": "3 masks",
+    "gate": "2 gates",
+    "soft": "1 + 16 heads",
+    "patch": "",
+}
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network.
+
+    Attributes
+    ----------
+    backbone
+        timm's name; the part after the dot names the ImageNet weights that ``imagenet`` means.
+    attention
+        A key of ``lesionlens.models.create.MECHANISMS``, or ``patch`` around one of them.
+    paper
+        Where the network is described.
+    parameters
+        Learnable numbers with two classes: asserted by the contract suite.
+    gflops
+        Billions of operations for one image (all its crops), a multiplication and an addition counted as two.
+    recipe
+        The shipped recipe that trains it.
+    input_size
+        Height and width of its input (of each crop), in pixels.
+    options
+        What differs from the defaults of backbone and mechanism.
+    """
+
+    backbone: str
+    attention: str
+    paper: str
+    parameters: int
+    gflops: float
+    recipe: str
+    input_size: int = 224
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def crops(self) -> int | None:
+        """Number of crops that it takes at once; None where it takes images."""
+        return self.options.get("crops") if self.attention.startswith("patch") else None
+
+    @property
+    def maps(self) -> str:
+        """Say which maps it gives."""
+        weighed = sum(bool(self.options.get(place)) for place in ("initial", "end"))
+        return f"crop weights × {weighed}" if weighed else MAPS[self.attention]

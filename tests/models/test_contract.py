@@ -1,0 +1,195 @@
+"""The contract that every network keeps: mechanisms by backbones, and every name of the zoo."""
+
+import copy
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from lesionlens.models.classifier import Classifier
+from lesionlens.models.create import Architecture
+from lesionlens.models.zoo import ZOO
+
+
+class Case(NamedTuple):
+    """One network, and the height and width of images that it can take."""
+
+    architecture: Architecture
+    size: tuple[int, int]
+
+    def __str__(self) -> str:
+        made = self.architecture
+        return f"{made.backbone}-{made.attention}"
+
+
+DENSE = {"growth_rate": 8, "block_config": (2, 2, 2, 2), "bn_size": 2}
+SWIN = {
+    "img_size": (64, 96),
+    "window_size": 2,
+    "embed_dim": 16,
+    "depths": (1, 1, 1, 1),
+    "num_heads": (1, 1, 2, 2),
+}
+VIT = {"img_size": (96, 64), "dynamic_img_size": True}
+ODD = (75, 107)
+BACKBONES: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {  # options that make it tiny, size of images
+    "test_resnet": ({}, ODD),
+    "test_efficientnet": ({}, ODD),
+    "mobilenetv3_small_050": ({}, ODD),
+    "densenet121": (DENSE, ODD),
+    "test_convnext": ({}, ODD),
+    "test_vit": (VIT, (96, 64)),
+    "swin_tiny_patch4_window7_224": (SWIN, (64, 96)),
+}
+FAMILIES = {  # real members of every family that the mechanisms are made for
+    **{name: ({}, (97, 129)) for name in (
+        "resnet18", "resnext50_32x4d", "seresnet50", "legacy_seresnext50_32x4d", "densenet121", "vgg11", "vgg11_bn",
+        "inception_v3", "inception_v4", "inception_resnet_v2", "mobilenetv2_100", "mobilenetv3_large_100",
+        "efficientnet_b0", "efficientnetv2_rw_t", "convnext_atto",
+    )},
+    "vit_tiny_patch16_224": ({"dynamic_img_size": True}, (96, 128)),
+    "deit_tiny_patch16_224": ({"dynamic_img_size": True}, (96, 128)),
+    "swin_tiny_patch4_window7_224": ({"img_size": (224, 224)}, (224, 224)),
+    "swinv2_tiny_window8_256": ({"img_size": (256, 256)}, (256, 256)),
+}  # fmt: skip
+RESIDUAL = ("test_resnet", "resnet18", "resnext50_32x4d", "seresnet50")
+ANYWHERE = ("none", "pyramid", "gate", "soft", "patch")
+STACKED = ("patch+gate", "patch+soft", "patch+arl", "patch+ran")
+
+
+def grid(backbones: dict[str, tuple[dict[str, Any], tuple[int, int]]]) -> Iterator[Case]:
+    """Give every mechanism on every backbone where it works; what is stacked, on one of them."""
+    for name, (options, size) in backbones.items():
+        mechanisms = [*ANYWHERE, *(("arl", "ran") if name in RESIDUAL else ())]
+        for attention in [*mechanisms, *(STACKED if name == "test_resnet" else ())]:
+            crops = {"crops": 5, "initial": True, "end": True} if attention.startswith("patch") else {}
+            yield Case(Architecture(name, attention, {**options, **crops}), size)
+
+
+def zoo() -> Iterator[Case]:
+    for found in ZOO.values():
+        yield Case(Architecture(found.backbone, found.attention, dict(found.options)), (97, 129))
+
+
+TINY = list(grid(BACKBONES))
+LARGE = [*grid(FAMILIES), *zoo()]
+CASES = [
+    *(pytest.param(case, id=str(case)) for case in TINY),
+    *(pytest.param(case, id=f"{case}-{n}", marks=pytest.mark.slow) for n, case in enumerate(LARGE)),
+]
+every = pytest.mark.parametrize("case", CASES)
+
+
+@lru_cache(maxsize=2)
+def _built(name: str, attention: str, options: str) -> Classifier:
+    torch.manual_seed(0)
+    made = next(c.architecture for c in [*TINY, *LARGE] if _key(c) == (name, attention, options))
+    return made.build(3)
+
+
+def _key(case: Case) -> tuple[str, str, str]:
+    made = case.architecture
+    return made.backbone, made.attention, repr(made.options)
+
+
+def network(case: Case) -> Classifier:
+    """Build a network once for all tests that leave it as it is."""
+    return _built(*_key(case)).eval()
+
+
+def images(case: Case, count: int = 2) -> Tensor:
+    """Draw images, or bags of crops, of an odd size that is not square, where the network allows it."""
+    crops = [case.architecture.crops] if case.architecture.crops else []
+    return torch.rand(count, *crops, 3, *case.size, generator=torch.Generator().manual_seed(1))
+
+
+@every
+@torch.no_grad()
+def test_gives_logits_and_maps_only_when_asked(case: Case) -> None:
+    model = network(case)
+    silent, looking = model(images(case)), model(images(case), maps=True)
+    assert silent.logits.shape == (2, 3)
+    assert silent.maps == {}
+    assert torch.equal(silent.logits, looking.logits)
+    attends = case.architecture.attention not in {"none", "pyramid"}
+    assert bool(looking.maps) == attends or case.architecture.attention.startswith("patch")
+    bag = [case.architecture.crops] if case.architecture.crops else []
+    for name, values in looking.maps.items():
+        grid = [] if name.endswith("crops") else list(values.shape[-2:])
+        assert list(values.shape) == [2, *bag, *grid], name
+        assert all(1 < side <= most for side, most in zip(grid, case.size, strict=False)), name
+        assert bool(torch.isfinite(values).all()), name
+        assert float(values.min()) >= 0, name
+
+
+@every
+@torch.no_grad()
+def test_its_three_steps_are_the_whole(case: Case) -> None:
+    model = network(case)
+    features = model.features(images(case))
+    embedded = model.embed(features)
+    assert embedded.shape[-1] == model.num_features
+    torch.testing.assert_close(model.classify(features), model(images(case)).logits)
+
+
+@every
+@torch.no_grad()
+def test_an_image_does_not_feel_its_neighbours(case: Case) -> None:
+    model, x = network(case), images(case, 3)
+    torch.testing.assert_close(model(x).logits[1:2], model(x[1:2]).logits, rtol=1e-3, atol=1e-4)
+
+
+@every
+def test_gradient_reaches_every_parameter(case: Case) -> None:
+    model = copy.deepcopy(network(case)).train()
+    for module in model.modules():
+        if isinstance(
+            module, torch.nn.BatchNorm2d
+        ):  # timm starts the last norm of a block at 0: nothing flows
+            torch.nn.init.constant_(module.weight, 1.0)
+        if isinstance(module, torch.nn.Dropout | torch.nn.Dropout2d):
+            module.p = 0.0
+    model(images(case, 4)).logits.square().sum().backward()
+    silent = {name for name, p in model.named_parameters() if p.grad is None or not bool(p.grad.any())}
+    # a softmax over places does not feel what is added to all of them
+    assert {name for name in silent if not name.endswith("attention.conv.bias")} == set()
+    assert all(p.grad is not None for p in model.parameters())
+
+
+@every
+@torch.no_grad()
+def test_bf16_and_channels_last_stay_close(case: Case) -> None:
+    model, x = copy.deepcopy(network(case)), images(case)
+    exact = model(x).logits
+    model = model.to(memory_format=torch.channels_last)
+    if x.ndim == 4:
+        x = x.to(memory_format=torch.channels_last)
+    torch.testing.assert_close(model(x).logits, exact, rtol=1e-3, atol=1e-4)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = model(x, maps=True)
+    torch.testing.assert_close(rough.logits.float(), exact, rtol=0.1, atol=0.1)
+    assert all(bool(torch.isfinite(values).all()) for values in rough.maps.values())
+
+
+@every
+@torch.no_grad()
+def test_comes_back_from_its_state(case: Case) -> None:
+    model = network(case)
+    again = case.architecture.build(3).eval()
+    again.load_state_dict(model.state_dict())
+    assert torch.equal(again(images(case)).logits, model(images(case)).logits)
+
+
+@every
+@torch.no_grad()
+def test_can_be_exported(case: Case) -> None:
+    """With any number of images, maps included."""
+    model, x = network(case), images(case, 3)
+    sizes = {"x": {0: torch.export.Dim("b", min=2)}, "maps": None}
+    exported = torch.export.export(model, (x[:2],), {"maps": True}, dynamic_shapes=sizes, strict=False)
+    found, wanted = exported.module()(x, maps=True), model(x, maps=True)
+    torch.testing.assert_close(found.logits, wanted.logits)
+    assert list(found.maps) == list(wanted.maps)
