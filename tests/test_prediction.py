@@ -58,6 +58,25 @@ def test_batches_do_not_matter(bundle: Path, folder: Path) -> None:
     np.testing.assert_allclose(one, all_, atol=1e-6)
 
 
+@pytest.mark.parametrize("batch_size", [1, 10, 32])
+def test_a_network_of_crops_sees_all_of_an_image_at_once(
+    folder: Path, tmp_path: Path, batch_size: int
+) -> None:
+    torch.manual_seed(1)
+    made = architecture(backbone="test_resnet", attention="patch", crops=5, initial=True, end=True)
+    seen = Preprocessing(input_size=(32, 32), crops="ordered", crop_count=5)
+    card = Card(architecture=made, classes=("melanoma", "nevus", "wart"), preprocessing=seen)
+    save_model(tmp_path / "bag", made.build(3), card)
+    scored = predict(tmp_path / "bag", [folder], batch_size=batch_size)
+    model = load_model(tmp_path / "bag").model
+    with torch.no_grad():
+        crops = torch.stack([seen.prepare(seen.decode(path)) for path in sorted(folder.rglob("*.jpg"))])
+        expected = model(crops).logits.double().softmax(dim=1).numpy()
+    assert crops.shape == (5, 5, 3, 32, 32)
+    np.testing.assert_allclose(scored.predictions.scores, expected, atol=1e-6)
+    assert np.ptp(expected, axis=0).min() > 1e-5  # the images are told apart
+
+
 def test_an_unreadable_image_is_told_and_the_others_are_scored(bundle: Path, folder: Path) -> None:
     (folder / "1.jpg").write_bytes(b"")
     scored = predict(bundle, [folder])

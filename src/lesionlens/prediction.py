@@ -13,6 +13,7 @@ from lesionlens.evaluation.formats import write_isic2017, write_isic2018
 from lesionlens.evaluation.prediction_table import Predictions
 from lesionlens.evaluation.predictions import write_predictions
 from lesionlens.models.bundle import Loaded, load_model
+from lesionlens.models.voting import probabilities
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.subjects import Subjects, as_asked, subjects
 
@@ -31,7 +32,12 @@ class Scored:
 def score(
     loaded: Loaded, wanted: Subjects, *, batch_size: int = 32, progress: Progress | None = None
 ) -> Scored:
-    """Score images as the card says: decoded, cropped and normalised as in training, probabilities averaged.
+    """Score images as the card says: decoded, cropped and normalised as in training, crops joined.
+
+    Parameters
+    ----------
+    batch_size
+        How many crops go through the network at once; never less than those of one image.
 
     Raises
     ------
@@ -45,8 +51,8 @@ def score(
     with torch.inference_mode():
         for places, views in _batches(loaded.card.preprocessing, wanted.path, batch_size, unreadable):
             x = loaded.card.preprocessing.normalised(torch.from_numpy(views).to(device).flatten(0, 1))
-            softmax = loaded.model(x).logits.double().softmax(dim=1)
-            scores.append(softmax.reshape(*views.shape[:2], -1).mean(dim=1).cpu().numpy())
+            found = probabilities(loaded.model, x.reshape(*views.shape[:2], *x.shape[1:]))
+            scores.append(found.cpu().double().numpy())
             kept += places
             if progress is not None:
                 progress(len(kept) + len(unreadable), len(wanted.path))
@@ -56,14 +62,14 @@ def score(
     def chosen(values: Sequence[str]) -> NDArray[np.str_]:
         return np.array([values[place] for place in kept])
 
-    found = Predictions(
+    predictions = Predictions(
         chosen(wanted.image_id),
         chosen(wanted.lesion_id),
         chosen(wanted.label),
         np.clip(np.concatenate(scores), 0, 1),
         loaded.card.classes,
     )
-    return Scored(found, tuple(unreadable))
+    return Scored(predictions, tuple(unreadable))
 
 
 def predict(

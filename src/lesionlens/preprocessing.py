@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from lesionlens.crops.strategies import CropName, Whole, strategy
+from lesionlens.crops.strategies import Box, CropName, Whole, strategy
 from lesionlens.data.images import read_rgb
 from lesionlens.data.transforms import resized_crop
 
@@ -27,7 +27,7 @@ class Preprocessing(BaseModel):
     shorter_side
         Larger images are brought down to this many pixels when decoded; None keeps every pixel.
     crops, crop_count
-        Strategy and number of the crops whose scores are averaged.
+        Strategy and number of the crops that make an image's score.
     seed
         Of random crops at test time.
     mean, std
@@ -48,11 +48,15 @@ class Preprocessing(BaseModel):
         """Read a file as RGB (h, w, 3), no larger than ``shorter_side`` asks."""
         return read_rgb(path, shorter_side=self.shorter_side)
 
-    def views(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Cut the test crops, (n, h, w, 3): the same for the same image size and seed."""
+    def boxes(self, image_height: int, image_width: int) -> list[Box]:
+        """Say where the n test crops of an image of this size lie, in its pixels: the same for the same seed."""
         rng = np.random.default_rng(self.seed)
-        draw = strategy(self.crops)
-        boxes = [draw(image.shape[0], image.shape[1], number, rng) for number in range(self.crop_count)]
+        draw = strategy(self.crops, self.crop_count)
+        return [draw(image_height, image_width, number, rng) for number in range(self.crop_count)]
+
+    def views(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Cut the test crops, (n, h, w, 3), at their boxes."""
+        boxes = self.boxes(image.shape[0], image.shape[1])
         return np.stack([resized_crop(image, box, self.input_size) for box in boxes])
 
     def whole(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:

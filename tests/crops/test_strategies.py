@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesionlens.crops.strategies import Box, CropName, Multiscale, RandomResized, strategy
+from lesionlens.crops.strategies import ORDERED, Box, CropName, Multiscale, RandomResized, strategy
 from lesionlens.errors import RecipeError
 
 SIDES = st.integers(1, 5000)
@@ -17,16 +17,20 @@ SIDES = st.integers(1, 5000)
     name=st.sampled_from(get_args(CropName)),
     height=SIDES,
     width=SIDES,
-    number=st.integers(0, 70),
+    count=st.sampled_from(ORDERED),
+    number=st.integers(0, 35),
     seed=st.integers(0, 99),
 )
-def test_a_box_is_inside_and_seeded(name: str, height: int, width: int, number: int, seed: int) -> None:
-    box = strategy(name)(height, width, number, np.random.default_rng(seed))
+def test_a_box_is_inside_and_seeded(
+    name: str, height: int, width: int, count: int, number: int, seed: int
+) -> None:
+    draw, number = strategy(name, count), number % count
+    box = draw(height, width, number, np.random.default_rng(seed))
     assert box.height >= 1
     assert box.width >= 1
     assert 0 <= box.top <= height - box.height
     assert 0 <= box.left <= width - box.width
-    assert box == strategy(name)(height, width, number, np.random.default_rng(seed))
+    assert box == draw(height, width, number, np.random.default_rng(seed))
 
 
 def test_sixty_patches_are_fifteen_of_each_scale() -> None:
@@ -67,10 +71,60 @@ def test_random_resized_keeps_to_its_ranges() -> None:
 
 def test_whole_and_center_by_hand() -> None:
     rng = np.random.default_rng(0)
-    assert strategy("whole")(3, 5, 0, rng) == Box(0, 0, 3, 5)
-    assert strategy("center")(450, 600, 0, rng) == Box(0, 75, 450, 450)
+    assert strategy("whole", 1)(3, 5, 0, rng) == Box(0, 0, 3, 5)
+    assert strategy("center", 1)(450, 600, 0, rng) == Box(0, 75, 450, 450)
+
+
+def grid(rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
+    return [(top, left) for top in rows for left in columns]
+
+
+# top and left of crops of 224 px in an image of 450 by 600, as the code of Gessert et al. 2019 cuts them
+PLACES = {
+    5: [(0, 0), (0, 376), (226, 0), (226, 376), (113, 188)],
+    7: [(0, 0), (0, 188), (0, 376), (113, 188), (113, 376), (226, 0), (226, 376)],
+    9: grid([0, 113, 226], [0, 188, 376]),
+    16: grid([0, 75, 150, 226], [0, 125, 250, 376]),
+    25: grid([0, 56, 113, 169, 226], [0, 94, 188, 282, 376]),
+    36: grid([0, 45, 90, 135, 180, 226], [0, 75, 150, 225, 300, 376]),
+}
+
+
+def boxes(count: int, height: int, width: int) -> list[Box]:
+    rng = np.random.default_rng(0)
+    return [strategy("ordered", count)(height, width, number, rng) for number in range(count)]
+
+
+@pytest.mark.parametrize("count", PLACES)
+def test_ordered_crops_lie_where_the_papers_code_cuts_them(count: int) -> None:
+    assert boxes(count, 450, 600) == [Box(top, left, 224, 224) for top, left in PLACES[count]]
+
+
+def test_ordered_crops_keep_their_share_of_an_image_of_another_size() -> None:
+    assert boxes(5, 900, 1200) == [Box(2 * top, 2 * left, 448, 448) for top, left in PLACES[5]]
+    assert boxes(9, 600, 450)[5] == Box(188, 226, 224, 224)  # upright: the second row's last
+    assert {(box.height, box.width) for box in boxes(16, 80, 107)} == {(40, 40)}  # 39.8
+    assert boxes(36, 1, 1) == [Box(0, 0, 1, 1)] * 36
+
+
+def test_random_crops_are_anywhere_and_as_large_as_ordered_ones() -> None:
+    rng = np.random.default_rng(2)
+    drawn = [strategy("random", 1)(450, 600, 0, rng) for _ in range(4000)]
+    assert {(box.height, box.width) for box in drawn} == {(224, 224)}
+    assert {box.top for box in drawn} == set(range(227))
+    assert {box.left for box in drawn} == set(range(377))
+
+
+@pytest.mark.parametrize("count", [1, 6, 49])
+def test_other_numbers_of_ordered_crops_are_refused(count: int) -> None:
+    with pytest.raises(
+        RecipeError, match=rf"no {count} ordered crops; allowed numbers: 5, 7, 9, 16, 25, 36\."
+    ):
+        strategy("ordered", count)
 
 
 def test_an_unknown_strategy_lists_all() -> None:
-    with pytest.raises(RecipeError, match=r"did you mean 'center'.*multiscale, random-resized, whole"):
-        strategy("centre")
+    with pytest.raises(
+        RecipeError, match=r"did you mean 'center'.*multiscale, ordered, random, random-resized, whole"
+    ):
+        strategy("centre", 1)

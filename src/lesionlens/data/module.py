@@ -19,7 +19,7 @@ from lesionlens.preprocessing import Preprocessing
 
 
 class Visit(NamedTuple):
-    """One crop of one image in one epoch."""
+    """One crop of one image in one epoch, or one image with all its crops."""
 
     epoch: int
     position: int
@@ -52,25 +52,49 @@ class Part:
 
 @dataclass(frozen=True)
 class TrainCrops(Dataset[Batch]):
-    """A visit to an augmented crop: what is drawn depends on seed, epoch and position alone, not on the worker."""
+    """A visit to an augmented crop: what is drawn depends on seed, epoch and position alone, not on the worker.
+
+    Attributes
+    ----------
+    size
+        Height and width of a view.
+    crops, count
+        Strategy, and how many crops of an image there are in an epoch.
+    together
+        All crops of an image come in one visit: the whole image is augmented, then cut at its places.
+    """
 
     part: Part
     size: tuple[int, int]
     crops: CropName
+    count: int
+    together: bool
     augment: Augmentation
     seed: int
+
+    @property
+    def views(self) -> int:
+        """Number n of views that a visit gives."""
+        return self.count if self.together else 1
 
     def __getitem__(self, visit: Visit) -> Batch:
         rng = np.random.default_rng((self.seed, visit.epoch, visit.position))
         image = self.part.image(visit.image)
-        box = strategy(self.crops)(image.shape[0], image.shape[1], visit.crop, rng)
-        view = apply(self.augment.draw(rng), resized_crop(image, box, self.size))
-        return _batch(view[None], self.part.targets[visit.image])
+        draw = strategy(self.crops, self.count)
+        height, width = image.shape[:2]
+        if self.together:
+            image = apply(self.augment.draw(rng), image)
+            boxes = [draw(height, width, number, rng) for number in range(self.count)]
+            views = np.stack([resized_crop(image, box, self.size) for box in boxes])
+        else:  # the crop first: fewer pixels to change
+            crop = resized_crop(image, draw(height, width, visit.crop, rng), self.size)
+            views = apply(self.augment.draw(rng), crop)[None]
+        return _batch(views, self.part.targets[visit.image])
 
 
 @dataclass(frozen=True)
 class TestCrops(Dataset[Batch]):
-    """The crops of an image that are scored and averaged."""
+    """The test crops of an image, which are scored together."""
 
     __test__ = False  # no test class for pytest
     part: Part
@@ -129,7 +153,7 @@ class LesionData(L.LightningDataModule):
         self.batch_size, self.workers = batch_size, workers
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Give batches of single crops; the last, smaller one is left out where there are others (batch norm)."""
+        """Give batches of visits; the last, smaller one is left out where there are others (batch norm)."""
         drop = len(self.visits) > self.batch_size
         return DataLoader(
             self.train,
@@ -141,6 +165,7 @@ class LesionData(L.LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Give batches of whole images with their test crops, in order."""
-        images = max(1, self.batch_size // self.validation.preprocessing.crop_count)
+        """Give batches of whole images with their test crops, in order: as many views at once as in training."""
+        views = self.batch_size * self.train.views
+        images = max(1, views // self.validation.preprocessing.crop_count)
         return DataLoader(self.validation, batch_size=images, num_workers=self.workers)

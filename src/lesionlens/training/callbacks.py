@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import pandas as pd
@@ -14,13 +14,15 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, Checkpoint
 
 from lesionlens.atomic import replacing
-from lesionlens.models.arl import ARL
+from lesionlens.models.classifier import Classifier
 
 MEASURES = ("train_loss", "val_loss", "val_auc", "val_balanced_accuracy")
 
 
 class EpochLog(Callback):
-    """One row an epoch in ``log.csv``, counted from 1: losses, metrics, learning rate, seconds, every alpha.
+    """One row an epoch in ``log.csv``, counted from 1: losses, metrics, learning rate, seconds, every scale gate.
+
+    A gate's column is its name before its place in the network: ``alpha/layer1.0``.
 
     Parameters
     ----------
@@ -39,7 +41,6 @@ class EpochLog(Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
         """Add the row."""
         measured = {name: float(trainer.callback_metrics.get(name, math.nan)) for name in MEASURES}
-        alphas = task.model.alphas() if isinstance(task.model, ARL) else {}
         self.rows.append(
             {
                 "epoch": trainer.current_epoch + 1,
@@ -47,7 +48,7 @@ class EpochLog(Callback):
                 "lr": float(trainer.optimizers[0].param_groups[0]["lr"]),
                 **measured,
                 "seconds": round(time.monotonic() - self._started, 3),
-                **{f"alpha/{layer}": alpha for layer, alpha in alphas.items()},
+                **_gates(cast(Classifier, task.model)),
             }
         )
         with replacing(self.file) as part:
@@ -60,6 +61,15 @@ class EpochLog(Callback):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take the rows back."""
         self.rows = list(state["rows"])
+
+
+def _gates(model: Classifier) -> dict[str, float]:
+    """Give the value of each scale gate by its column (the curves of Zhang et al. 2019, Fig. 7)."""
+    values = {}
+    for name in model.scale_gates:
+        place, _, gate = name.removeprefix("inner.").removeprefix("trunk.").rpartition(".")
+        values[f"{gate}/{place}"] = float(model.get_parameter(name).detach())
+    return values
 
 
 class KeepBest(Callback):

@@ -18,8 +18,8 @@ from lesionlens.data.table import LesionTable
 from lesionlens.data.taxonomy import Task, task
 from lesionlens.errors import RunError
 from lesionlens.models import backbone
-from lesionlens.models.create import Architecture, architecture, create_model
 from lesionlens.models.classifier import Classifier
+from lesionlens.models.create import Architecture, architecture, create_model
 from lesionlens.models.zoo import ZOO
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.training.recipe import DataRecipe, Recipe
@@ -34,6 +34,8 @@ class Prepared:
 
     Attributes
     ----------
+    recipe
+        As it was given; its crops as the network needs them.
     table, task, split
         The images, what is asked of them, and which part each is in.
     preprocessing, architecture
@@ -74,17 +76,18 @@ def prepare(recipe: Recipe) -> Prepared:
     Raises
     ------
     LesionLensError
-        Data, split, task or network are not as the recipe says.
+        Data, split, task, network or crops are not as the recipe says.
     """
     if recipe.train.device == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
         raise RunError("there is no GPU here that torch can use; give train.device=auto or cpu")
-    table = load_table(recipe.data.source, classes=recipe.data.classes)
-    asked = task(recipe.data.task, table.classes)
     model = recipe.model
+    made = architecture(model.name, backbone=model.backbone, attention=model.attention, **model.options)
+    recipe = recipe.model_copy(update={"crops": recipe.crops.for_network(made.crops)})
+    table = load_table(recipe.data.source, classes=recipe.data.classes)
     return Prepared(
         recipe=recipe,
         table=table,
-        task=asked,
+        task=task(recipe.data.task, table.classes),
         split=_split(table, recipe.data, recipe.train.seed),
         preprocessing=Preprocessing(
             input_size=model.input_size,
@@ -95,9 +98,7 @@ def prepare(recipe: Recipe) -> Prepared:
             mean=model.mean,
             std=model.std,
         ),
-        architecture=architecture(
-            model.name, backbone=model.backbone, attention=model.attention, **model.options
-        ),
+        architecture=made,
     )
 
 
@@ -109,7 +110,7 @@ def make_data(prepared: Prepared, progress: Progress | None = None) -> LesionDat
     DataError, RunError
         Images that cannot be decoded; no space for the store.
     """
-    recipe = prepared.recipe
+    recipe, crops, train = prepared.recipe, prepared.recipe.crops, prepared.recipe.train
     chosen = {name: prepared.part(name) for name in ("train", "validation")}
     store = open_store(
         [path for rows in chosen.values() for path in rows.paths],
@@ -118,23 +119,25 @@ def make_data(prepared: Prepared, progress: Progress | None = None) -> LesionDat
         progress=progress,
     )
     parts: dict[str, Part] = {}
-    start = 0
     for name, rows in chosen.items():
-        places = np.arange(start, start + len(rows))
+        places = np.arange(len(rows)) + sum(map(len, parts.values()))
         parts[name] = Part(store, places, prepared.task.targets(rows.frame["diagnosis"]))
-        start += len(rows)
-    train = TrainCrops(
-        parts["train"], recipe.model.input_size, recipe.crops.train, recipe.augment, recipe.train.seed
-    )
-    visits = Visits(
-        parts["train"].targets,
-        crops=recipe.crops.train_count,
-        sampling=recipe.train.sampling,
-        seed=recipe.train.seed,
-    )
-    validation = TestCrops(parts["validation"], prepared.preprocessing)
+    together = prepared.architecture.crops is not None
+    rounds = 1 if together else crops.train_count
     return LesionData(
-        train, validation, visits, batch_size=recipe.train.batch_size, workers=recipe.train.workers
+        TrainCrops(
+            parts["train"],
+            size=recipe.model.input_size,
+            crops=crops.train,
+            count=crops.train_count,
+            together=together,
+            augment=recipe.augment,
+            seed=train.seed,
+        ),
+        TestCrops(parts["validation"], prepared.preprocessing),
+        Visits(parts["train"].targets, crops=rounds, sampling=train.sampling, seed=train.seed),
+        batch_size=train.batch_size,
+        workers=train.workers,
     )
 
 
@@ -171,12 +174,10 @@ def make_task(prepared: Prepared, model: Classifier, data: LesionData) -> Classi
 
 def describe(prepared: Prepared, model: Classifier) -> Mapping[str, Any]:
     """Say for ``run.json`` which network it is."""
-    name = prepared.recipe.model.name
-    made = prepared.architecture
+    name, made = prepared.recipe.model.name, prepared.architecture
+    parts = made.backbone if made.attention == "none" else f"{made.backbone} + {made.attention}"
     return {
-        "name": name or f"{made.backbone} + {made.attention}"
-        if made.attention != "none"
-        else name or made.backbone,
+        "name": name or parts,
         "parameters": backbone.parameters(model),
         "paper": ZOO[name].paper if name in ZOO else "",
     }

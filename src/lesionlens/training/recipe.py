@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from lesionlens.crops.strategies import CropName
+from lesionlens.crops.strategies import CropName, strategy
 from lesionlens.data.balance import Sampling
 from lesionlens.data.transforms import Augmentation
+from lesionlens.errors import RecipeError
 from lesionlens.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -80,12 +81,43 @@ class ModelRecipe(Section):
 
 
 class CropRecipe(Section):
-    """Which parts of an image: a strategy and a number for training and for test time."""
+    """Which parts of an image: a strategy and a number for training and for test time.
+
+    A network that takes all crops of an image at once sets them itself: they need not be given.
+    """
 
     train: CropName = "whole"
     train_count: int = Field(default=1, ge=1)
     test: CropName = "whole"
     test_count: int = Field(default=1, ge=1)
+
+    def for_network(self, crops: int | None) -> "CropRecipe":
+        """Give the crops for a network that takes ``crops`` of each image at once, or images (None).
+
+        Raises
+        ------
+        RecipeError
+            The network needs other crops than were asked for, or a strategy does not give so many.
+        """
+        found = self if crops is None else self._ordered(crops)
+        for name, count in ((found.train, found.train_count), (found.test, found.test_count)):
+            strategy(name, count)
+        return found
+
+    def _ordered(self, count: int) -> "CropRecipe":
+        """Put ordered crops in place of defaults; anything else that was asked for is a contradiction."""
+        needed = {"train": "ordered", "train_count": count, "test": "ordered", "test_count": count}
+        default, asked = CropRecipe().model_dump(), self.model_dump()
+        against = [
+            f"crops.{key}={asked[key]}" for key in needed if asked[key] not in {default[key], needed[key]}
+        ]
+        if against:
+            raise RecipeError(
+                f"the network takes {count} ordered crops of each image at once, but the recipe says "
+                f"{' '.join(against)}. Leave the crops section out; for another number of crops give it to the "
+                "network, for example model.options={crops: 16}"
+            )
+        return CropRecipe.model_validate(needed)
 
 
 class TrainRecipe(Section):

@@ -12,18 +12,19 @@ from torch import Tensor, nn
 from lesionlens.data.module import Batch
 from lesionlens.errors import RunError
 from lesionlens.models.classifier import Classifier
+from lesionlens.models.voting import probabilities
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.training.recipe import TrainRecipe
 from lesionlens.training.validation import validation_metrics
 
 
 class Classification(L.LightningModule):
-    """Train a network with cross-entropy; validate it as it will be used, scores averaged over test crops.
+    """Train a network with cross-entropy; validate it as it will be used, by its test crops.
 
     Parameters
     ----------
     model
-        Images to ``Output``.
+        Images, or all crops of each image, to ``Output``.
     recipe
         Optimiser, schedule, seed.
     preprocessing
@@ -53,8 +54,9 @@ class Classification(L.LightningModule):
         torch.manual_seed(int(drawn[0]))
 
     def training_step(self, batch: Batch, step: int) -> Tensor:
-        """Give the loss of a batch of single crops."""
-        logits = self.model(self._input(batch.views[:, 0])).logits
+        """Give the loss of a batch of single crops, or of images with all their crops."""
+        crops = self._input(batch.views)
+        logits = self.model(crops[:, 0] if self.model.crops is None else crops).logits
         loss: Tensor = self.loss(logits.float(), batch.target)
         if not torch.isfinite(loss):
             raise RunError(
@@ -65,8 +67,8 @@ class Classification(L.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, step: int) -> None:
-        """Keep the averaged scores of a batch of images."""
-        self.seen.append((self.scores(batch.views), batch.target))
+        """Keep the scores of a batch of images."""
+        self.seen.append((probabilities(self.model, self._input(batch.views)), batch.target))
 
     def on_validation_epoch_end(self) -> None:
         """Measure all validation images at once."""
@@ -78,16 +80,11 @@ class Classification(L.LightningModule):
         for name, value in validation_metrics(target.cpu().numpy(), scores.cpu().numpy()).items():
             self.log(f"val_{name}", value)
 
-    def scores(self, views: Tensor) -> Tensor:
-        """Average the probabilities of an image's crops: (b, n, h, w, 3) -> (b, k)."""
-        b, n = views.shape[:2]
-        logits = self.model(self._input(views.flatten(0, 1))).logits
-        averaged: Tensor = logits.float().softmax(dim=1).reshape(b, n, -1).mean(dim=1)
-        return averaged
-
     def _input(self, views: Tensor) -> Tensor:
-        x = self.preprocessing.normalised(views)
-        return x if self.recipe.channels_last else x.contiguous()
+        """Normalise: (b, n, h, w, 3) -> (b, n, 3, h, w)."""
+        x = self.preprocessing.normalised(views.flatten(0, 1))
+        x = x if self.recipe.channels_last else x.contiguous()
+        return x.reshape(*views.shape[:2], *x.shape[1:])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Build the optimiser; its learning rate is set before each step."""

@@ -1,0 +1,85 @@
+"""Visits of training: one crop of an image, or all of them cut from one augmented image."""
+
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from lesionlens.data.module import LesionData, Part, TestCrops, TrainCrops, Visit, Visits
+from lesionlens.data.transforms import Augmentation
+from lesionlens.preprocessing import Preprocessing
+
+STILL = {"horizontal_flip": 0.0, "vertical_flip": 0.0}
+MIRRORED = [1, 0, 3, 2, 4]  # which of the five crops lies at a crop's place when the image is mirrored
+
+
+@pytest.fixture(scope="module")
+def images() -> NDArray[np.uint8]:
+    """Six images in which ordered crops have 224 px."""
+    return np.random.default_rng(0).integers(0, 256, (6, 450, 600, 3), dtype=np.uint8)
+
+
+def part(images: NDArray[np.uint8]) -> Part:
+    return Part(cast(Any, images), np.arange(6), np.array([0, 1, 0, 1, 1, 0]))
+
+
+def visits_of(images: NDArray[np.uint8], *, together: bool, seed: int = 0, **augment: float) -> TrainCrops:
+    augmentation = Augmentation(**{**STILL, **augment})
+    return TrainCrops(part(images), (224, 224), "ordered", 5, together, augmentation, seed)
+
+
+def five(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Cut by hand."""
+    places = [(0, 0), (0, 376), (226, 0), (226, 376), (113, 188)]
+    return np.stack([image[top : top + 224, left : left + 224] for top, left in places])
+
+
+def test_a_visit_is_one_crop_or_all_of_them(images: NDArray[np.uint8]) -> None:
+    apart = visits_of(images, together=False)[Visit(epoch=0, position=0, image=1, crop=3)]
+    np.testing.assert_array_equal(apart.views.numpy(), five(images[1])[3:4])
+    joined = visits_of(images, together=True)[Visit(epoch=0, position=0, image=1, crop=0)]
+    np.testing.assert_array_equal(joined.views.numpy(), five(images[1]))
+    assert joined.target == 1
+
+
+def test_the_whole_image_is_changed_before_it_is_cut(images: NDArray[np.uint8]) -> None:
+    crops = visits_of(images, together=True, horizontal_flip=1)
+    expected = five(images[2])[MIRRORED][:, :, ::-1]
+    np.testing.assert_array_equal(crops[Visit(0, 0, 2, 0)].views.numpy(), expected)
+
+
+def test_all_crops_of_a_visit_have_one_change(images: NDArray[np.uint8]) -> None:
+    crops = visits_of(images, together=True, horizontal_flip=0.5)
+    as_is, mirrored = five(images[0]), five(images[0])[MIRRORED][:, :, ::-1]
+    seen = [crops[Visit(0, position, 0, 0)].views.numpy() for position in range(20)]
+    same = [np.array_equal(views, as_is) for views in seen]
+    assert [np.array_equal(views, mirrored) for views in seen] == [not flag for flag in same]
+    assert 0 < sum(same) < 20
+
+
+def test_what_is_drawn_depends_on_seed_epoch_and_position(images: NDArray[np.uint8]) -> None:
+    first, again, other = (
+        visits_of(images, together=True, seed=seed, brightness=0.5, rotation=90) for seed in (0, 0, 1)
+    )
+    visit = Visit(3, 7, 1, 0)
+    assert torch.equal(first[visit].views, again[visit].views)
+    others = [other[visit], first[visit._replace(epoch=4)], first[visit._replace(position=8)]]
+    assert not any(torch.equal(first[visit].views, batch.views) for batch in others)
+
+
+@pytest.mark.parametrize(
+    ("together", "trained", "validated"), [(True, [2, 2, 2], [2, 2, 2]), (False, [2] * 15, [1] * 6)]
+)
+def test_batches_hold_as_many_views_when_validated(
+    images: NDArray[np.uint8], together: bool, trained: list[int], validated: list[int]
+) -> None:
+    train = visits_of(images, together=together)
+    seen = Preprocessing(input_size=(224, 224), crops="ordered", crop_count=5)
+    visits = Visits(train.part.targets, crops=1 if together else 5, sampling="shuffle", seed=0)
+    data = LesionData(train, TestCrops(part(images), seen), visits, batch_size=2, workers=0)
+    batches = list(data.train_dataloader())
+    assert [len(batch.target) for batch in batches] == trained
+    assert {tuple(batch.views.shape[1:]) for batch in batches} == {(5 if together else 1, 224, 224, 3)}
+    assert [len(batch.target) for batch in data.val_dataloader()] == validated

@@ -1,0 +1,70 @@
+"""A network that takes all crops of an image, from recipe to prediction."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from lesionlens.errors import RecipeError
+from lesionlens.models.bundle import load_model
+from lesionlens.prediction import predict
+from lesionlens.training.folder import RunFolder
+from lesionlens.training.prepare import describe, make_data, make_model, prepare
+from lesionlens.training.read_recipe import read_recipe
+from lesionlens.training.run import train
+
+BAG = [
+    "model.attention=patch+arl",
+    "model.options={crops: 5, initial: true, end: true}",
+    "model.input_size=32",
+    "crops.train=whole",
+    "train.batch_size=32",
+    "train.epochs=1",
+]
+
+
+def test_the_network_brings_its_crops(recipe: str, words: list[str]) -> None:
+    prepared = prepare(read_recipe(recipe, [*words, *BAG]))
+    seen = prepared.preprocessing
+    assert (seen.crops, seen.crop_count) == ("ordered", 5)
+    assert prepared.recipe.crops.train_count == 5
+    model = make_model(prepared)
+    assert model.crops == 5
+    assert describe(prepared, model)["name"] == "test_resnet + patch+arl"
+    data = make_data(prepared)
+    assert len(data.visits) == len(data.train.part)  # one visit an image
+    assert next(iter(data.train_dataloader())).views.shape == (32, 5, 32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("words_against", "message"),
+    [
+        (["crops.train=random"], r"takes 5 ordered crops .* says crops\.train=random"),
+        (["model.options={crops: 8}"], "no 8 ordered crops; allowed numbers: 5, 7"),
+    ],
+)
+def test_other_crops_are_refused_before_data_are_read(
+    recipe: str, words: list[str], words_against: list[str], message: str
+) -> None:
+    asked = read_recipe(recipe, [*words, *BAG, "data=ham10000:/nowhere", *words_against])
+    with pytest.raises(RecipeError, match=message):
+        prepare(asked)
+
+
+def test_a_network_of_crops_is_trained_and_used(
+    recipe: str, words: list[str], small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lesionlens.training.run.finish", lambda *_, **__: None)
+    folder = RunFolder(train(recipe, [*words, *BAG], out=tmp_path / "run"))
+    log = pd.read_csv(folder.log)
+    assert log["step"].tolist() == [folder.record()["data"]["parts"]["train"]["images"] // 32]
+    assert [name for name in log if "alpha" in name] == [f"alpha/layer{stage}.0" for stage in (1, 2, 3, 4)]
+    image = sorted(small_set.rglob("*.jpg"))[0]
+    scores = predict(folder.path, [image]).predictions.scores
+    loaded = load_model(folder.path)
+    seen = loaded.card.preprocessing
+    with torch.no_grad():
+        logits = loaded.model(seen.prepare(seen.decode(image))[None]).logits
+    np.testing.assert_allclose(scores, logits.softmax(dim=1).numpy(), atol=1e-6)

@@ -1,0 +1,97 @@
+"""One step of networks of images and of networks that take all crops of an image."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lesionlens.data.module import Batch
+from lesionlens.models.classifier import Classifier, Features
+from lesionlens.preprocessing import Preprocessing
+from lesionlens.training.recipe import TrainRecipe
+from lesionlens.training.task import Classification
+
+UNSCALED = Preprocessing(input_size=(4, 4), mean=(0, 0, 0), std=(1, 1, 1))
+
+
+class Bags(Classifier):
+    """Scores images by the mean colour of all their five crops."""
+
+    crops = 5
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk, self.num_features = nn.Linear(3, 2), 3
+        self.came: list[tuple[int, ...]] = []
+
+    def features(self, x: Tensor, *, maps: bool = False) -> Features:
+        self.came.append(tuple(x.shape))
+        return Features(grid=x, maps={})
+
+    def embed(self, features: Features) -> Tensor:
+        return features.grid.mean(dim=(1, 3, 4))
+
+    def score(self, embedded: Tensor) -> Tensor:
+        return self.trunk(embedded)
+
+
+class Images(Bags):
+    """Scores images by their mean colour."""
+
+    crops = None  # type: ignore[assignment]
+
+    def embed(self, features: Features) -> Tensor:
+        return features.grid.mean(dim=(2, 3))
+
+
+def task_of(model: Classifier, monkeypatch: pytest.MonkeyPatch) -> tuple[Classification, dict[str, Any]]:
+    """Give a task without a trainer, and where its numbers go."""
+    task, logged = Classification(model, TrainRecipe(), UNSCALED), {}
+    monkeypatch.setattr(task, "log", lambda name, value, **_: logged.update({name: value}))
+    return task, logged
+
+
+def batch(n: int) -> Batch:
+    views = torch.randint(0, 256, (2, n, 4, 4, 3), dtype=torch.uint8, generator=torch.manual_seed(0))
+    return Batch(views, torch.tensor([1, 0]))
+
+
+def colours(given: Batch) -> Tensor:
+    """Give the mean colour of each crop, (b, n, 3)."""
+    return (given.views.double() / 255).mean(dim=(2, 3)).float()
+
+
+def test_all_crops_of_an_image_are_one_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Bags()
+    task, logged = task_of(model, monkeypatch)
+    loss = task.training_step(batch(5), 0)
+    assert model.came == [(2, 5, 3, 4, 4)]
+    logits = model.trunk(colours(batch(5)).mean(dim=1))
+    torch.testing.assert_close(loss, nn.functional.cross_entropy(logits, torch.tensor([1, 0])))
+    assert logged == {"train_loss": loss}
+
+
+def test_a_network_of_images_takes_the_single_crop_of_a_visit(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Images()
+    task, _ = task_of(model, monkeypatch)
+    loss = task.training_step(batch(1), 0)
+    assert model.came == [(2, 3, 4, 4)]
+    logits = model.trunk(colours(batch(1))[:, 0])
+    torch.testing.assert_close(loss, nn.functional.cross_entropy(logits, torch.tensor([1, 0])))
+
+
+def test_validation_scores_images_not_crops(monkeypatch: pytest.MonkeyPatch) -> None:
+    for model in (Bags(), Images()):
+        task, logged = task_of(model, monkeypatch)
+        with torch.no_grad():
+            task.validation_step(batch(5), 0)
+            task.on_validation_epoch_end()
+            seen = colours(batch(5))
+            scores = (
+                model.trunk(seen.mean(dim=1)).softmax(dim=1)
+                if model.crops
+                else model.trunk(seen).softmax(dim=2).mean(dim=1)
+            )
+        expected = -(scores[0, 1].log() + scores[1, 0].log()) / 2
+        torch.testing.assert_close(logged["val_loss"], expected)
