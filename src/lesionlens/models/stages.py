@@ -76,9 +76,11 @@ def headless(name: str, *, until: str | None = None, **options: Any) -> tuple[nn
     last = len(stages(trunk)) - 1 if until is None else place(trunk, until)
     before = set(trunk.state_dict())
     whole = last == len(stages(trunk)) - 1
-    index = (
-        last + 1 if whole and isinstance(trunk, VGG) else last
-    )  # timm counts a VGG's last pooling by itself
+    if until is None and isinstance(trunk, EfficientNet):
+        trunk.reset_classifier(0, "")  # pruning would take the convolution after the last stage, too
+        return trunk, frozenset(before - set(trunk.state_dict()))
+    # timm counts a VGG's last pooling as a stage of its own
+    index = last + 1 if whole and isinstance(trunk, VGG) else last
     cast(Any, trunk).prune_intermediate_layers([index], prune_norm=not whole, prune_head=True)
     return trunk, frozenset(before - set(trunk.state_dict()))
 
