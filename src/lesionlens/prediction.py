@@ -52,7 +52,7 @@ def score(
         for places, views in _batches(loaded.card.preprocessing, wanted.path, batch_size, unreadable):
             x = loaded.card.preprocessing.normalised(torch.from_numpy(views).to(device).flatten(0, 1))
             found = probabilities(loaded.model, x.reshape(*views.shape[:2], *x.shape[1:]))
-            scores.append(found.cpu().double().numpy())
+            scores.append(found.numpy())
             kept += places
             if progress is not None:
                 progress(len(kept) + len(unreadable), len(wanted.path))

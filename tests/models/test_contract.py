@@ -154,8 +154,10 @@ def test_gradient_reaches_every_parameter(case: Case) -> None:
             module.p = 0.0
     model(images(case, 4)).logits.square().sum().backward()
     silent = {name for name, p in model.named_parameters() if p.grad is None or not bool(p.grad.any())}
+    softmax = case.architecture.options.get("normalisation") == "softmax"
+    unfelt = ("attention.conv.bias", "phi.bias") if softmax else ("attention.conv.bias",)
     # a softmax over places does not feel what is added to all of them
-    assert {name for name in silent if not name.endswith("attention.conv.bias")} == set()
+    assert {name for name in silent if not name.endswith(unfelt)} == set()
     assert all(p.grad is not None for p in model.parameters())
 
 
@@ -170,7 +172,7 @@ def test_bf16_and_channels_last_stay_close(case: Case) -> None:
     torch.testing.assert_close(model(x).logits, exact, rtol=1e-3, atol=1e-4)
     with torch.autocast("cpu", torch.bfloat16):
         rough = model(x, maps=True)
-    torch.testing.assert_close(rough.logits.float(), exact, rtol=0.1, atol=0.1)
+    assert float((rough.logits.float() - exact).abs().max()) < 0.1 * max(1.0, float(exact.abs().max()))
     assert all(bool(torch.isfinite(values).all()) for values in rough.maps.values())
 
 

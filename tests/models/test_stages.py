@@ -26,7 +26,9 @@ def test_default_taps_are_a_quarter_and_a_half_of_the_depth(name: str, taps: lis
     assert [stages.stages(trunk)[place].name for place in stages.default_taps(trunk)] == taps
 
 
-@pytest.mark.parametrize("name", ["test_efficientnet", "test_resnet", "test_convnext", "mobilenetv3_small_050"])
+@pytest.mark.parametrize(
+    "name", ["test_efficientnet", "test_resnet", "test_convnext", "mobilenetv3_small_050"]
+)
 def test_without_its_head_a_backbone_gives_the_same_grid(name: str) -> None:
     """The witness is timm's own forward_features."""
     torch.manual_seed(0)

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import torch
 
-from lesionlens.errors import RecipeError
+from lesionlens.errors import LesionLensError
 from lesionlens.models.bundle import load_model
 from lesionlens.prediction import predict
 from lesionlens.training.folder import RunFolder
-from lesionlens.training.prepare import describe, make_data, make_model, prepare
+from lesionlens.training.prepare import make_data, prepare
 from lesionlens.training.read_recipe import read_recipe
 from lesionlens.training.run import train
 
@@ -30,9 +30,9 @@ def test_the_network_brings_its_crops(recipe: str, words: list[str]) -> None:
     seen = prepared.preprocessing
     assert (seen.crops, seen.crop_count) == ("ordered", 5)
     assert prepared.recipe.crops.train_count == 5
-    model = make_model(prepared)
-    assert model.crops == 5
-    assert describe(prepared, model)["name"] == "test_resnet + patch+arl"
+    made = prepared.network.make(7)
+    assert made.model.crops == 5
+    assert prepared.network.describe(made)["name"] == "test_resnet + patch+arl"
     data = make_data(prepared)
     assert len(data.visits) == len(data.train.part)  # one visit an image
     assert next(iter(data.train_dataloader())).views.shape == (32, 5, 32, 32, 3)
@@ -42,6 +42,7 @@ def test_the_network_brings_its_crops(recipe: str, words: list[str]) -> None:
     ("words_against", "message"),
     [
         (["crops.train=random"], r"takes 5 ordered crops .* says crops\.train=random"),
+        (["model.options={crops: nine}"], "crops='nine': give the number"),
         (["model.options={crops: 8}"], "no 8 ordered crops; allowed numbers: 5, 7"),
     ],
 )
@@ -49,7 +50,7 @@ def test_other_crops_are_refused_before_data_are_read(
     recipe: str, words: list[str], words_against: list[str], message: str
 ) -> None:
     asked = read_recipe(recipe, [*words, *BAG, "data=ham10000:/nowhere", *words_against])
-    with pytest.raises(RecipeError, match=message):
+    with pytest.raises(LesionLensError, match=message):
         prepare(asked)
 
 

@@ -37,3 +37,11 @@ def test_a_contradiction_is_refused(asked: CropRecipe, said: str) -> None:
 def test_numbers_without_an_order_are_refused(asked: CropRecipe, crops: int | None) -> None:
     with pytest.raises(RecipeError, match="no 8 ordered crops; allowed numbers: 5, 7, 9, 16, 25, 36"):
         asked.for_network(crops)
+
+
+def test_a_network_that_only_averages_may_be_trained_on_random_crops() -> None:
+    asked = CropRecipe(train="random", train_count=2)
+    assert asked.for_network(9, fixed=False) == CropRecipe(
+        train="random", train_count=2, test="ordered", test_count=9
+    )
+    assert CropRecipe().for_network(9, fixed=False) == NINE

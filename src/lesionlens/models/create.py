@@ -48,7 +48,20 @@ class Architecture:
     @property
     def crops(self) -> int | None:
         """Number of crops that the network takes at once; None where it takes images."""
-        return int(self.options.get("crops", CROPS)) if self._parts[0] == "patch" else None
+        if self._parts[0] != "patch":
+            return None
+        crops = self.options.get("crops", CROPS)
+        if not isinstance(crops, int):
+            raise ModelError(
+                f"crops={crops!r}: give the number of crops that each image is cut into, for example 9"
+            )
+        return crops
+
+    @property
+    def fixed_places(self) -> bool:
+        """Whether it learns something for each place of a crop, or their order: not where it only averages."""
+        learnt = self.options.get("initial") or self.options.get("end")
+        return bool(learnt) or self.options.get("combine") == "gru"
 
     @property
     def _parts(self) -> tuple[str, str]:

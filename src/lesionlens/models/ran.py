@@ -82,9 +82,11 @@ class ResidualAttention(Plain):
         self.masks = nn.ModuleDict()
         for place, stage in enumerate(ATTENDED):
             block = _last_block(self.trunk, stage, name)
-            unit = BasicBlock if isinstance(block, BasicBlock) else Bottleneck
-            norm = block.bn3 if isinstance(block, Bottleneck) else block.bn2
-            self.masks[stage] = SoftMask(unit, norm.num_features, depth=len(ATTENDED) - place)  # type: ignore[arg-type]
+            basic = isinstance(block, BasicBlock)
+            width = int(block.bn2.num_features if basic else block.bn3.num_features)
+            self.masks[stage] = SoftMask(
+                BasicBlock if basic else Bottleneck, width, depth=len(ATTENDED) - place
+            )
 
     def features(self, x: Images, *, maps: bool = False) -> Features:
         """Give the last grid and, if asked for, each stage's mask, averaged over channels."""
@@ -103,7 +105,7 @@ class ResidualAttention(Plain):
         return Features(grid=trunk.layer4(x), maps=looked)
 
 
-def _last_block(trunk: nn.Module, stage: str, name: str) -> nn.Module:
+def _last_block(trunk: nn.Module, stage: str, name: str) -> Any:
     block = getattr(trunk, stage)[-1] if isinstance(trunk, ResNet) else None
     if not isinstance(block, BasicBlock | Bottleneck):
         raise ModelError(

@@ -109,7 +109,7 @@ def _keep(prepared: Prepared, folder: RunFolder, task: Classification, epoch: in
     recipe = prepared.recipe
     card = Card(
         name=recipe.model.name,
-        architecture=prepared.architecture,
+        architecture=prepared.network.architecture,
         classes=prepared.task.classes,
         preprocessing=prepared.preprocessing,
         trained_on={

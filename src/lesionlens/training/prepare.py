@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import numpy as np
 import torch
 
@@ -17,11 +16,9 @@ from lesionlens.data.store import Progress, open_store
 from lesionlens.data.table import LesionTable
 from lesionlens.data.taxonomy import Task, task
 from lesionlens.errors import RunError
-from lesionlens.models import backbone
 from lesionlens.models.classifier import Classifier
-from lesionlens.models.create import Architecture, architecture, create_model
-from lesionlens.models.zoo import ZOO
 from lesionlens.preprocessing import Preprocessing
+from lesionlens.training.network import USUAL_SIZE, Wanted, wanted
 from lesionlens.training.recipe import DataRecipe, Recipe
 from lesionlens.training.task import Classification
 
@@ -38,8 +35,10 @@ class Prepared:
         As it was given; its crops as the network needs them.
     table, task, split
         The images, what is asked of them, and which part each is in.
-    preprocessing, architecture
+    preprocessing
         For the model's card.
+    network
+        How the network is made.
     """
 
     recipe: Recipe
@@ -47,7 +46,7 @@ class Prepared:
     task: Task
     split: Split
     preprocessing: Preprocessing
-    architecture: Architecture
+    network: Wanted
 
     def part(self, name: str) -> LesionTable:
         """Give the rows of a part."""
@@ -80,9 +79,8 @@ def prepare(recipe: Recipe) -> Prepared:
     """
     if recipe.train.device == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
         raise RunError("there is no GPU here that torch can use; give train.device=auto or cpu")
-    model = recipe.model
-    made = architecture(model.name, backbone=model.backbone, attention=model.attention, **model.options)
-    recipe = recipe.model_copy(update={"crops": recipe.crops.for_network(made.crops)})
+    network = wanted(recipe)
+    recipe = network.recipe
     table = load_table(recipe.data.source, classes=recipe.data.classes)
     return Prepared(
         recipe=recipe,
@@ -90,15 +88,15 @@ def prepare(recipe: Recipe) -> Prepared:
         task=task(recipe.data.task, table.classes),
         split=_split(table, recipe.data, recipe.train.seed),
         preprocessing=Preprocessing(
-            input_size=model.input_size,
+            input_size=recipe.model.input_size or USUAL_SIZE,
             shorter_side=recipe.data.shorter_side,
             crops=recipe.crops.test,
             crop_count=recipe.crops.test_count,
             seed=recipe.train.seed,
-            mean=model.mean,
-            std=model.std,
+            mean=recipe.model.mean,
+            std=recipe.model.std,
         ),
-        architecture=made,
+        network=network,
     )
 
 
@@ -122,12 +120,12 @@ def make_data(prepared: Prepared, progress: Progress | None = None) -> LesionDat
     for name, rows in chosen.items():
         places = np.arange(len(rows)) + sum(map(len, parts.values()))
         parts[name] = Part(store, places, prepared.task.targets(rows.frame["diagnosis"]))
-    together = prepared.architecture.crops is not None
+    together = prepared.network.architecture.crops is not None
     rounds = 1 if together else crops.train_count
     return LesionData(
         TrainCrops(
             parts["train"],
-            size=recipe.model.input_size,
+            size=prepared.preprocessing.input_size,
             crops=crops.train,
             count=crops.train_count,
             together=together,
@@ -141,27 +139,6 @@ def make_data(prepared: Prepared, progress: Progress | None = None) -> LesionDat
     )
 
 
-def make_model(prepared: Prepared) -> Classifier:
-    """Build the network as the recipe's seed draws it, with its weights.
-
-    Raises
-    ------
-    ModelError
-        It cannot be built, or its weights cannot be had.
-    """
-    L.seed_everything(prepared.recipe.train.seed, workers=True, verbose=False)
-    wanted = prepared.architecture
-    model = create_model(
-        backbone=wanted.backbone,
-        attention=wanted.attention,
-        num_classes=len(prepared.task.classes),
-        weights=prepared.recipe.model.weights,
-        **wanted.options,
-    )
-    backbone.check_input(model, prepared.recipe.model.input_size, crops=model.crops)
-    return model
-
-
 def make_task(prepared: Prepared, model: Classifier, data: LesionData) -> Classification:
     """Join network, optimiser and loss."""
     power = prepared.recipe.train.class_weight_power
@@ -170,17 +147,6 @@ def make_task(prepared: Prepared, model: Classifier, data: LesionData) -> Classi
     if prepared.recipe.train.channels_last:
         model = model.to(memory_format=torch.channels_last)
     return Classification(model, prepared.recipe.train, prepared.preprocessing, weights)
-
-
-def describe(prepared: Prepared, model: Classifier) -> Mapping[str, Any]:
-    """Say for ``run.json`` which network it is."""
-    name, made = prepared.recipe.model.name, prepared.architecture
-    parts = made.backbone if made.attention == "none" else f"{made.backbone} + {made.attention}"
-    return {
-        "name": name or parts,
-        "parameters": backbone.parameters(model),
-        "paper": ZOO[name].paper if name in ZOO else "",
-    }
 
 
 def _split(table: LesionTable, recipe: DataRecipe, seed: int) -> Split:

@@ -10,6 +10,7 @@ from lesionlens.data.transforms import Augmentation
 from lesionlens.errors import RecipeError
 from lesionlens.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
+Size = tuple[int, int]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -63,6 +64,8 @@ class ModelRecipe(Section):
         ``none``, ``imagenet`` (from the hub) or the path of a file.
     options
         Of the mechanism and of the timm model, for example ``{pad_type: same}``.
+    input_size
+        Height and width in pixels, or one number; null: what the name of the zoo has, else 224.
     mean, std
         Of the input's channels, on values from 0 to 1.
     """
@@ -72,10 +75,7 @@ class ModelRecipe(Section):
     attention: str | None = None
     weights: str = "none"
     options: dict[str, Any] = Field(default_factory=dict)
-    input_size: Annotated[tuple[int, int], BeforeValidator(lambda v: (v, v) if isinstance(v, int) else v)] = (
-        224,
-        224,
-    )
+    input_size: Annotated[Size | None, BeforeValidator(lambda v: (v, v) if isinstance(v, int) else v)] = None
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
 
@@ -91,22 +91,26 @@ class CropRecipe(Section):
     test: CropName = "whole"
     test_count: int = Field(default=1, ge=1)
 
-    def for_network(self, crops: int | None) -> "CropRecipe":
+    def for_network(self, crops: int | None, *, fixed: bool = True) -> "CropRecipe":
         """Give the crops for a network that takes ``crops`` of each image at once, or images (None).
+
+        Where its crops have no fixed places, because it only averages them, random ones may train it.
 
         Raises
         ------
         RecipeError
             The network needs other crops than were asked for, or a strategy does not give so many.
         """
-        found = self if crops is None else self._ordered(crops)
+        found = self if crops is None else self._ordered(crops, random=self.train == "random" and not fixed)
         for name, count in ((found.train, found.train_count), (found.test, found.test_count)):
             strategy(name, count)
         return found
 
-    def _ordered(self, count: int) -> "CropRecipe":
+    def _ordered(self, count: int, *, random: bool) -> "CropRecipe":
         """Put ordered crops in place of defaults; anything else that was asked for is a contradiction."""
-        needed = {"train": "ordered", "train_count": count, "test": "ordered", "test_count": count}
+        strategy("ordered", count)
+        train = ("random", self.train_count) if random else ("ordered", count)
+        needed = {"train": train[0], "train_count": train[1], "test": "ordered", "test_count": count}
         default, asked = CropRecipe().model_dump(), self.model_dump()
         against = [
             f"crops.{key}={asked[key]}" for key in needed if asked[key] not in {default[key], needed[key]}
@@ -125,6 +129,8 @@ class TrainRecipe(Section):
 
     Attributes
     ----------
+    epsilon
+        What Adam adds to its denominator.
     schedule, step, factor
         ``constant``; ``step``: times ``factor`` every ``step`` epochs; ``cosine``: to zero over all epochs.
     monitor, patience
@@ -146,6 +152,7 @@ class TrainRecipe(Section):
     momentum: float = Field(default=0.9, ge=0, lt=1)
     nesterov: bool = False
     weight_decay: float = Field(default=0.0, ge=0)
+    epsilon: float = Field(default=1e-8, gt=0)
     schedule: Literal["constant", "step", "cosine"] = "constant"
     step: int = Field(default=30, ge=1)
     factor: float = Field(default=0.5, gt=0, le=1)

@@ -14,7 +14,7 @@ from lesionlens.models.classifier import Classifier
 from lesionlens.training.finish import finish
 from lesionlens.training.fit import fit
 from lesionlens.training.folder import RunFolder, new_folder, open_folder, versions, write_recipe
-from lesionlens.training.prepare import Prepared, describe, make_data, make_model, make_task, prepare
+from lesionlens.training.prepare import Prepared, make_data, make_task, prepare
 from lesionlens.training.progress import bar
 from lesionlens.training.read_recipe import read_recipe
 from lesionlens.training.recipe import Recipe
@@ -54,11 +54,12 @@ def train(
     prepared = prepare(checked)
     if checked.model.weights == "imagenet":
         console.print("fetching ImageNet weights from the hub, unless they are here already")
-    model = make_model(prepared)
+    made = prepared.network.make(len(prepared.task.classes))
+    console.print(escape(prepared.network.greeting(made)), highlight=False, soft_wrap=True, style="dim")
     _say(prepared, console)
     data = _decoded(prepared, console)
     folder = new_folder(Path(name).stem if name.endswith((".yaml", ".yml")) else name, out=out, runs=runs)
-    write_recipe(folder, checked)
+    write_recipe(folder, prepared.recipe)
     prepared.split.save(folder.split)
     folder.note(
         name=folder.path.name,
@@ -70,9 +71,9 @@ def train(
         precision=checked.train.precision,
         versions=versions(),
         data=prepared.facts(),
-        model=describe(prepared, model),
+        model=prepared.network.describe(made),
     )
-    return _compute(prepared, folder, model, data, console)
+    return _compute(prepared, folder, made.model, data, console)
 
 
 def resume(path: Path, *, console: Console | None = None) -> Path:
@@ -94,7 +95,8 @@ def resume(path: Path, *, console: Console | None = None) -> Path:
             f"the data of {path} are not what they were when it started (images, labels or sizes differ); "
             "bring them back, or start a new run"
         )
-    return _compute(prepared, folder, make_model(prepared), _decoded(prepared, console), console)
+    made = prepared.network.make(len(prepared.task.classes))
+    return _compute(prepared, folder, made.model, _decoded(prepared, console), console)
 
 
 def _say(prepared: Prepared, console: Console) -> None:

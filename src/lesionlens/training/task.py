@@ -68,7 +68,8 @@ class Classification(L.LightningModule):
 
     def validation_step(self, batch: Batch, step: int) -> None:
         """Keep the scores of a batch of images."""
-        self.seen.append((probabilities(self.model, self._input(batch.views)), batch.target))
+        scores = probabilities(self.model, self._input(batch.views)).to(batch.target.device, torch.float32)
+        self.seen.append((scores, batch.target))
 
     def on_validation_epoch_end(self) -> None:
         """Measure all validation images at once."""
@@ -104,7 +105,7 @@ def make_optimizer(model: Classifier, recipe: TrainRecipe) -> torch.optim.Optimi
             groups, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=recipe.nesterov
         )
     kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
-    return kind(groups, recipe.lr, weight_decay=recipe.weight_decay)
+    return kind(groups, recipe.lr, eps=recipe.epsilon, weight_decay=recipe.weight_decay)
 
 
 def rate(recipe: TrainRecipe, epoch: int) -> float:

@@ -1,0 +1,80 @@
+"""The network of a run: what the recipe means, and the model with its weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import lightning as L
+
+from lesionlens.models import backbone, weights
+from lesionlens.models.classifier import Classifier
+from lesionlens.models.create import Architecture, architecture
+from lesionlens.models.zoo import ZOO
+from lesionlens.training.recipe import Recipe
+
+USUAL_SIZE = (224, 224)
+
+
+class Made(NamedTuple):
+    """A network, and the names of its parameters and buffers that no file of weights filled."""
+
+    model: Classifier
+    fresh: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A recipe in which nothing about the network is left open, and what its network is made of."""
+
+    recipe: Recipe
+    architecture: Architecture
+
+    def make(self, num_classes: int) -> Made:
+        """Build the network as the recipe's seed draws it, with its weights.
+
+        Raises
+        ------
+        ModelError
+            It cannot be built, cannot take images of that size, or its weights cannot be had.
+        """
+        L.seed_everything(self.recipe.train.seed, workers=True, verbose=False)
+        model = self.architecture.build(num_classes)
+        fresh = weights.load(model, self.recipe.model.weights, backbone=self.architecture.backbone)
+        size = self.recipe.model.input_size or USUAL_SIZE
+        backbone.check_input(model, size, crops=model.crops)
+        return Made(model, fresh)
+
+    def describe(self, made: Made) -> Mapping[str, Any]:
+        """Say for ``run.json`` which network it is."""
+        name, parts = self.recipe.model.name, self.architecture
+        whole = parts.backbone if parts.attention == "none" else f"{parts.backbone} + {parts.attention}"
+        return {
+            "name": name or whole,
+            "parameters": backbone.parameters(made.model),
+            "paper": ZOO[name].paper if name in ZOO else "",
+            "weights": self.recipe.model.weights,
+            "fresh": list(made.fresh) if self.recipe.model.weights != "none" else "all",
+        }
+
+    def greeting(self, made: Made) -> str:
+        """Say which parts start from a file, and which from chance."""
+        if self.recipe.model.weights == "none":
+            return "the network starts from chance: no weights were loaded"
+        shown = ", ".join(made.fresh[:4]) + (", …" if len(made.fresh) > 4 else "")
+        return f"weights {self.recipe.model.weights} loaded; {len(made.fresh)} entries start fresh: {shown}"
+
+
+def wanted(recipe: Recipe) -> Wanted:
+    """Resolve what a recipe leaves to its network: the input size of a name of the zoo, the crops of one of crops.
+
+    Raises
+    ------
+    ModelError, RecipeError
+        The network does not exist, or the recipe's crops contradict it.
+    """
+    said = recipe.model
+    made = architecture(said.name, backbone=said.backbone, attention=said.attention, **said.options)
+    side = ZOO[said.name].input_size if said.name in ZOO else USUAL_SIZE[0]
+    model = said.model_copy(update={"input_size": said.input_size or (side, side)})
+    crops = recipe.crops.for_network(made.crops, fixed=made.fixed_places)
+    return Wanted(recipe.model_copy(update={"model": model, "crops": crops}), made)
