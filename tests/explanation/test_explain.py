@@ -58,6 +58,47 @@ def test_scores_are_the_mean_over_crops_and_target_changes_gradcam(loaded: Loade
     np.testing.assert_array_equal(other.overlays["layer4"], found.overlays["layer4"])
 
 
+def test_maps_are_of_the_crops_that_are_scored(loaded: Loaded, tmp_path: Path) -> None:
+    image = np.asarray(Image.open(picture(tmp_path / "a.png")))
+    square = Preprocessing(input_size=(64, 64), crops="center")
+    centred = Loaded(loaded.model, loaded.card.model_copy(update={"preprocessing": square}))
+    found = explain_image(centred, image, target="melanoma").overlays["gradcam"]
+    box = square.boxes(90, 120)[0]
+    assert box == (0, 15, 90, 90)
+    middle = image[:, 15:105]
+    whole = Loaded(
+        loaded.model, loaded.card.model_copy(update={"preprocessing": Preprocessing(input_size=(64, 64))})
+    )
+    wanted = explain_image(whole, np.ascontiguousarray(middle), target="melanoma").overlays["gradcam"]
+    np.testing.assert_array_equal(found[:, 15:105], wanted)
+    assert found[:, :15].mean() > 1.2 * image[:, :15].mean()  # veiled
+
+
+@pytest.mark.parametrize("longer_side", [1024, 60])
+def test_a_network_of_crops_is_explained_alike(tmp_path: Path, longer_side: int) -> None:
+    torch.manual_seed(0)
+    architecture = Architecture("test_resnet", "patch+gate", {"crops": 5, "end": True})
+    preprocessing = Preprocessing(input_size=(64, 64), crops="ordered", crop_count=5)
+    card = Card(architecture=architecture, classes=CLASSES, preprocessing=preprocessing)
+    loaded = Loaded(architecture.build(2).eval(), card)
+    image = np.asarray(Image.open(picture(tmp_path / "a.png")))
+    found = explain_image(loaded, image, longer_side=longer_side)
+    wanted = loaded.model(preprocessing.prepare(image)[None]).logits.softmax(dim=1)[0]
+    np.testing.assert_allclose(list(found.scores.values()), wanted.detach(), rtol=1e-5)
+    assert list(found.overlays) == ["gate-layer2", "gate-layer3", "end-crops", "gradcam"]
+    assert {drawn.shape for drawn in found.overlays.values()} == {found.image.shape}
+
+
+def test_heads_are_one_sheet_an_image(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    architecture = Architecture("test_resnet", "soft", {"heads": 4})
+    preprocessing = Preprocessing(input_size=(64, 64))
+    card = Card(architecture=architecture, classes=CLASSES, preprocessing=preprocessing)
+    loaded = Loaded(architecture.build(2).eval(), card)
+    written = explain(loaded, [picture(tmp_path / "a.png")], tmp_path, methods=("heads", "gradcam++"))
+    assert [path.name for path in written] == ["a.soft-heads.png", "a.gradcampp.png", "a.panel.png"]
+
+
 def test_unreadable_images_are_left_out_and_named_once(loaded: Loaded, tmp_path: Path) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no image")

@@ -3,8 +3,9 @@ import torch
 
 from lesionlens.errors import ModelError
 from lesionlens.explanation.methods import maps_of
-from lesionlens.explanation.native import native_maps
+from lesionlens.explanation.native import head_maps, native_maps
 from lesionlens.models.arl import ARL
+from lesionlens.models.create import create_model
 from lesionlens.models.plain import Plain
 
 IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(3))
@@ -33,8 +34,54 @@ def test_auto_is_native_where_there_are_maps_and_always_gradcam(arl: ARL) -> Non
     assert list(maps_of(Plain("test_resnet", num_classes=2), IMAGES)) == ["gradcam"]
 
 
+@pytest.mark.parametrize(
+    ("attention", "options", "names"),
+    [
+        ("gate", {}, ["gate-layer2", "gate-layer3"]),
+        ("ran", {}, ["ran-layer1", "ran-layer2", "ran-layer3"]),
+        ("soft", {}, ["soft"]),
+    ],
+)
+def test_names_tell_the_mechanisms_apart_and_are_safe_in_files(
+    attention: str, options: dict, names: list[str]
+) -> None:
+    model = create_model(backbone="test_resnet", attention=attention, num_classes=2, **options)
+    found = native_maps(model, IMAGES)
+    assert list(found) == names
+    theirs = list(model.eval()(IMAGES, maps=True).maps.values())
+    for mine, its in zip(found.values(), theirs, strict=False):
+        torch.testing.assert_close(mine, its.detach())
+
+
+def test_crops_have_a_weight_each_and_a_map_each_of_what_is_inside() -> None:
+    options = {"crops": 2, "initial": True, "end": True}
+    model = create_model(backbone="test_resnet", attention="patch+gate", num_classes=2, **options)
+    found = native_maps(model, torch.stack([IMAGES, IMAGES.flip(3)], dim=1))
+    assert {name: tuple(values.shape) for name, values in found.items()} == {
+        "initial-crops": (2, 2),
+        "gate-layer2": (2, 2, 8, 8),
+        "gate-layer3": (2, 2, 4, 4),
+        "end-crops": (2, 2),
+    }
+
+
+def test_heads_are_stacked_and_sum_to_the_unified_map() -> None:
+    model = create_model(backbone="test_resnet", attention="soft", num_classes=2, heads=3)
+    heads = head_maps(model, IMAGES)["soft-heads"]
+    assert heads.shape == (2, 3, 2, 2)
+    torch.testing.assert_close(heads.sum(dim=1), native_maps(model, IMAGES)["soft"])
+    assert list(maps_of(model, IMAGES)) == ["soft", "gradcam"]
+    assert list(maps_of(model, IMAGES, methods=("heads",))) == ["soft-heads"]
+
+
+def test_heads_of_a_network_without_soft_attention_are_refused(arl: ARL) -> None:
+    with pytest.raises(ModelError, match="attention=soft"):
+        head_maps(arl, IMAGES)
+
+
 def test_methods_are_made_in_the_order_asked_for(arl: ARL) -> None:
-    assert list(maps_of(arl, IMAGES, methods=("cam", "gradcam", "cam"))) == ["cam", "gradcam"]
+    wanted = ("cam", "gradcam++", "gradcam", "cam", "layercam")
+    assert list(maps_of(arl, IMAGES, methods=wanted)) == ["cam", "gradcampp", "gradcam", "layercam"]
 
 
 def test_unknown_method_names_the_nearest(arl: ARL) -> None:

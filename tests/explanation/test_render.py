@@ -50,6 +50,18 @@ def test_damaged_map_is_refused() -> None:
         scaled(np.array([[0.0, np.nan]]))
 
 
+def test_what_no_crop_showed_is_veiled_and_does_not_count() -> None:
+    values = np.full((40, 60), 7.0)
+    values[:, :20] = 0.0  # not seen: else the lowest value
+    values[0, 59] = 8.0
+    seen = np.ones((40, 60), dtype=bool)
+    seen[:, :20] = False
+    drawn = overlay(GREY, values, seen=seen)
+    np.testing.assert_allclose(drawn[:, :20], 128 + 0.6 * (255 - 128), atol=1)
+    np.testing.assert_array_equal(drawn[1:, 20:], GREY[1:, 20:])
+    assert (drawn[0, 59] != GREY[0, 59]).any()
+
+
 def test_shrunk_keeps_the_aspect_and_never_enlarges() -> None:
     assert shrunk(GREY, 30).shape == (20, 30, 3)
     assert shrunk(GREY, 100) is GREY
@@ -61,6 +73,9 @@ def test_panel_has_a_tile_for_each_map_and_is_the_same_each_time(tmp_path) -> No
     )
     more = panel(GREY, {"gradcam": GREY, "cam": GREY}, name="a.jpg", scores={"nevus": 1.0})
     assert more.shape[1] > 1.3 * few.shape[1]
+    most = panel(GREY, {f"layer{n}": GREY for n in range(8)}, name="a.jpg", scores={"nevus": 1.0})
+    assert most.shape[1] < 2.1 * more.shape[1]  # nine pictures in two rows of six at most
+    assert most.shape[0] > 1.4 * more.shape[0]
     first = write_png(tmp_path / "a.png", more).read_bytes()
     again = panel(GREY, {"gradcam": GREY, "cam": GREY}, name="a.jpg", scores={"nevus": 1.0})
     assert write_png(tmp_path / "b.png", again).read_bytes() == first

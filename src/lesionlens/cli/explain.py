@@ -13,11 +13,18 @@ def explain(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures.")] = Path("maps"),
     method: Annotated[
-        list[str] | None, typer.Option(help="native, cam, gradcam, or auto; give it once for each.")
+        list[str] | None,
+        typer.Option(
+            help="native (the network's own maps), heads (each head of soft attention), cam, gradcam, gradcam++, "
+            "layercam, or auto (native and gradcam, what fits); give it once for each."
+        ),
     ] = None,
     target: Annotated[str | None, typer.Option(help="Class to explain; default: the highest score.")] = None,
 ) -> None:
-    """Draw where a model looked over each image."""
+    """Draw where a model looked over each image: its own attention, crops' weights, and what spoke for a class.
+
+    Maps are of the crops that prediction scores, brought back to the image; what no crop showed is veiled in white.
+    """
     from rich.console import Console
 
     from lesionlens.explanation.explain import explain as draw

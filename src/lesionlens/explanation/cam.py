@@ -1,25 +1,33 @@
-"""Which places of the last feature grid speak for a class: CAM and Grad-CAM.
+"""Which places of the last feature grid speak for a class: CAM, Grad-CAM, Grad-CAM++ and Layer-CAM.
 
-Sources: Zhou et al. 2016, "Learning Deep Features for Discriminative Localization", equation 2; Selvaraju et
-al. 2017, "Grad-CAM", equations 1 and 2. The layer is always the last grid before pooling, so nothing has to
-be picked by hand; and as a ``Classifier`` computes in two steps, gradients are taken between them and no hook
-is needed.
+The layer is always the last grid before pooling, ``Features.grid``, so nothing has to be picked by hand; and as a
+``Classifier`` computes in steps, the gradient is taken between them and no hook is needed. It goes through all that
+follows the grid: also through gates that the grid guides, and through weights that crops give one another.
+
+Our own code rather than captum's: that wants the layer named for every network, hooks it, and has neither Grad-CAM++
+nor Layer-CAM.
 """
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
-from lesionlens.errors import ModelError
+from lesionlens.errors import ModelError, unknown
+from lesionlens.explanation.tokens import before_last_block
 from lesionlens.explanation.undisturbed import undisturbed
+from lesionlens.explanation.weightings import WEIGHTINGS
 from lesionlens.models import backbone
 from lesionlens.models.classifier import Classifier
+from lesionlens.models.patch import Patch
+from lesionlens.models.plain import Plain
 
 
 def cam(
-    model: Classifier, images: Float[Tensor, "b 3 h w"], *, target: Int[Tensor, " b"] | None = None
+    model: Classifier, images: Float[Tensor, "b ... 3 h w"], *, target: Int[Tensor, " b"] | None = None
 ) -> Float[Tensor, "b grid_h grid_w"]:
-    """Weigh the last feature grid with the head's weights for a class (Zhou et al. 2016, eq. 2).
+    """Weigh the last feature grid with the head's weights for a class.
+
+    Source: Zhou et al. 2016, "Learning Deep Features for Discriminative Localization", eq. 2.
 
     Parameters
     ----------
@@ -52,48 +60,55 @@ def cam(
         return torch.einsum("bc,bchw->bhw", weight[target], _grid(features.grid, model)).float()
 
 
-def gradcam(
+def gradient_map(
     model: Classifier,
-    images: Float[Tensor, "b 3 h w"],
+    images: Float[Tensor, "b ... 3 h w"],
     *,
+    weighting: str = "gradcam",
     target: Int[Tensor, " b"] | None = None,
     rectify: bool = True,
-) -> Float[Tensor, "b grid_h grid_w"]:
-    """Weigh the last feature grid with a logit's mean gradient (Selvaraju et al. 2017, eq. 1 and 2).
+) -> Float[Tensor, "b ... grid_h grid_w"]:
+    """Weigh the last feature grid by a logit's gradient with respect to it, and sum over channels.
 
     Parameters
     ----------
     model
-        Any network; features that are channels-last or tokens are brought to a grid.
+        Any network; features that are channels-last or tokens are brought to a grid. Of a transformer whose head
+        reads only its class token, the grid are the tokens that enter the last block.
     images
-        Preprocessed images, (b, 3, h, w).
+        Preprocessed images (b, 3, h, w), or their crops (b, n, 3, h, w) for a network of crops.
+    weighting
+        ``gradcam``, ``gradcam++`` or ``layercam``.
     target
         Class index of each image; by default the class with the highest score.
     rectify
-        Keep only what speaks for the class (eq. 2); ``False`` gives the signed map.
+        Keep only what speaks for the class (Selvaraju et al. 2017, eq. 2); ``False`` gives the signed map.
 
     Returns
     -------
     Tensor
-        Map (b, h, w) on the feature grid. Where the head is one linear layer on averaged features, the signed
-        map is ``cam`` divided by h times w.
+        Map (b, h, w) on the feature grid, or one a crop (b, n, h, w). Where the head is one linear layer on averaged
+        features, the signed map of ``gradcam`` is ``cam`` divided by h times w.
 
     Raises
     ------
     ModelError
-        The features form no grid, or the head reads only a class token.
+        The weighting does not exist, the features form no grid, or only a class token is read and the network is not
+        timm's VisionTransformer.
     """
-    _refuse_class_token(model)
-    with undisturbed(model):
-        found_features = model.features(images)
-        features = found_features.grid.detach().requires_grad_()
-        with torch.enable_grad():
-            logits = model.classify(found_features._replace(grid=features))
-            # each image's logit depends on its own features alone: the sum's gradient holds every image's
-            score = logits.gather(1, _target(logits, target)[:, None]).sum()
-            (gradient,) = torch.autograd.grad(score, features)
-        weight = _grid(gradient, model).mean(dim=(2, 3))
-        found = torch.einsum("bc,bchw->bhw", weight, _grid(features.detach(), model)).float()
+    if weighting not in WEIGHTINGS:
+        raise ModelError(unknown("weighting", weighting, WEIGHTINGS))
+    with undisturbed(model), before_last_block(model.trunk) as rest, torch.enable_grad():
+        # by the images' own gradient every grid has one, also where all parameters are frozen
+        features = model.features(images.detach().clone().requires_grad_())
+        with torch.backends.cudnn.flags(enabled=False):  # its recurrent layers have no gradient in eval mode
+            logits = model.classify(features._replace(grid=rest(features.grid)))
+        # each image's logit depends on its own features alone: the sum's gradient holds every image's
+        score = logits.gather(1, _target(logits, target)[:, None]).sum()
+        (gradient,) = torch.autograd.grad(score, features.grid)
+        gradient, grid = (_grid(each.detach(), model) for each in (gradient, features.grid))
+    found = (WEIGHTINGS[weighting](gradient, grid) * grid).sum(dim=1).float()
+    found = found.reshape(*images.shape[:-3], *found.shape[1:])
     return found.relu() if rectify else found
 
 
@@ -109,14 +124,6 @@ def _target(logits: Tensor, target: Tensor | None) -> Tensor:
 
 
 def _grid(features: Tensor, model: Classifier) -> Tensor:
-    trunk = getattr(model, "trunk", None)
-    return backbone.grid(features, trunk) if isinstance(trunk, nn.Module) else features
-
-
-def _refuse_class_token(model: Classifier) -> None:
-    """Say that the last grid has no part in the score, rather than give a map of zeros."""
-    if getattr(getattr(model, "trunk", None), "global_pool", None) == "token":
-        raise ModelError(
-            "this network's head reads only its class token, so no place of its last grid "
-            "has a gradient. Build it with the option global_pool='avg' to have Grad-CAM"
-        )
+    """Bring timm's layouts to (rows, c, h, w): only plain networks hand them on, all others give a grid."""
+    inner = model.inner if isinstance(model, Patch) else model
+    return backbone.grid(features, inner.trunk) if isinstance(inner, Plain) else features

@@ -7,23 +7,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from numpy import ndarray
-from torch import Tensor
 
+from lesionlens.crops.stitch import resized
 from lesionlens.errors import ImageError, ModelError, unknown
-from lesionlens.explanation.methods import maps_of
+from lesionlens.explanation.image_maps import drawn, maps_of_crops
 from lesionlens.explanation.panel import panel, write_png
-from lesionlens.explanation.render import overlay, shrunk
+from lesionlens.explanation.render import shrunk
 from lesionlens.explanation.undisturbed import undisturbed
 from lesionlens.models.bundle import Loaded
+from lesionlens.models.voting import probabilities
 
 LONGER_SIDE = 1024  # pixels of an overlay: enough to see structures, small enough to keep many
 
 
 class Explained(NamedTuple):
-    """One image, (h, w, 3), its overlays of the same size, its score for each class, and the class explained."""
+    """One image, (h, w, 3), its overlays of the same aspect, its score for each class, and the class explained."""
 
     image: ndarray
     overlays: dict[str, ndarray]
@@ -53,9 +53,10 @@ def explain(
     out
         Folder for ``<stem>.<map>.png`` and ``<stem>.panel.png``.
     methods
-        ``native``, ``cam``, ``gradcam`` or ``auto`` (native where the network has maps, and always gradcam).
+        ``native`` (the network's own maps), ``heads`` (each head of soft attention), ``cam``, ``gradcam``,
+        ``gradcam++``, ``layercam``, or ``auto`` (native where the network has maps, and gradcam where it fits).
     target
-        Class that CAM and Grad-CAM explain; by default each image's class with the highest score.
+        Class that ``cam`` … ``layercam`` explain; by default each image's class with the highest score.
     labels
         True classes, for the panel.
 
@@ -81,12 +82,12 @@ def explain(
             problems.append(str(error))
             continue
         shown = explain_image(loaded, image, methods=methods, target=target)
-        written += [write_png(out / f"{stem}.{name}.png", drawn) for name, drawn in shown.overlays.items()]
+        written += [write_png(out / f"{stem}.{name}.png", each) for name, each in shown.overlays.items()]
         label = (labels or {}).get(path, "")
-        drawn = panel(
+        together = panel(
             shown.image, shown.overlays, name=path.name, scores=shown.scores, label=label, target=shown.target
         )
-        written.append(write_png(out / f"{stem}.panel.png", drawn))
+        written.append(write_png(out / f"{stem}.panel.png", together))
     _tell(problems, of=len(files))
     return written
 
@@ -101,8 +102,8 @@ def explain_image(
 ) -> Explained:
     """Make one image's overlays and scores; ``methods`` and ``target`` as for ``explain``.
 
-    Maps are of the whole frame, brought back to the image's own aspect; scores are those of prediction, the
-    mean over the card's test crops.
+    Scores are those of prediction. Maps are of the same test crops, each brought back to where it was cut and averaged
+    where crops overlap; what no crop showed to the network is veiled in white.
 
     Raises
     ------
@@ -112,15 +113,18 @@ def explain_image(
     classes, preprocessing = loaded.card.classes, loaded.card.preprocessing
     if target is not None and target not in classes:
         raise ModelError(unknown("class", target, classes))
-    device = next(loaded.model.parameters()).device
-    scores = _scores(loaded, preprocessing.prepare(image).to(device))
-    wanted = classes.index(target) if target is not None else int(scores.argmax())
-    frame = torch.from_numpy(preprocessing.whole(image)[None].copy())
-    whole = preprocessing.normalised(frame).to(device)
-    maps = maps_of(loaded.model, whole, methods=methods, target=torch.tensor([wanted]))
+    crops = preprocessing.prepare(image).to(next(loaded.model.parameters()).device)
+    with undisturbed(loaded.model):
+        scores: list[float] = probabilities(loaded.model, crops[None])[0].tolist()
+    wanted = classes.index(target) if target is not None else int(np.argmax(scores))
+    maps = maps_of_crops(loaded.model, crops, methods=methods, target=wanted)
     small = shrunk(image, longer_side)
-    overlays = {name: overlay(small, np.asarray(found[0].cpu())) for name, found in maps.items()}
-    return Explained(small, overlays, dict(zip(classes, scores.tolist(), strict=True)), classes[wanted])
+    height, width = image.shape[:2]
+    boxes = resized(
+        preprocessing.boxes(height, width), before=(height, width), after=(small.shape[0], small.shape[1])
+    )
+    overlays = {name: drawn(small, found.cpu().numpy(), boxes) for name, found in maps.items()}
+    return Explained(small, overlays, dict(zip(classes, scores, strict=True)), classes[wanted])
 
 
 def distinct_stems(paths: Sequence[Path]) -> list[str]:
@@ -137,13 +141,6 @@ def distinct_stems(paths: Sequence[Path]) -> list[str]:
         seen[path.stem] += 1
         stems.append(path.stem if seen[path.stem] == 1 else f"{path.stem}-{seen[path.stem]}")
     return stems
-
-
-def _scores(loaded: Loaded, crops: Tensor) -> Tensor:
-    """Mean over the crops of the softmax, (k,)."""
-    with undisturbed(loaded.model):
-        logits: Tensor = loaded.model(crops).logits
-        return logits.double().softmax(dim=1).mean(dim=0).cpu()
 
 
 def _tell(problems: Sequence[str], *, of: int) -> None:

@@ -6,31 +6,49 @@ from typing import TypeAlias
 from torch import Tensor
 
 from lesionlens.errors import ModelError, unknown
-from lesionlens.explanation.cam import cam, gradcam
-from lesionlens.explanation.native import maps_if_any, native_maps
+from lesionlens.explanation.cam import cam, gradient_map
+from lesionlens.explanation.native import head_maps, maps_if_any, native_maps
+from lesionlens.explanation.weightings import WEIGHTINGS
 from lesionlens.models.classifier import Classifier
 
 Method: TypeAlias = Callable[[Classifier, Tensor, Tensor | None], dict[str, Tensor]]
-"""Network, images (b, 3, h, w) and class indices (b,) or None, to maps (b, h, w) by name."""
+"""Network, images (b, 3, h, w) or crops (b, n, 3, h, w), and class indices (b,) or None, to maps by name."""
+
+
+def _by_gradient(weighting: str) -> Method:
+    name = weighting.replace("+", "p")  # gradcampp: a plus means a space in some addresses
+
+    def method(model: Classifier, images: Tensor, target: Tensor | None) -> dict[str, Tensor]:
+        return {name: gradient_map(model, images, weighting=weighting, target=target)}
+
+    return method
+
 
 METHODS: dict[str, Method] = {
     "native": lambda model, images, _: native_maps(model, images),
+    "heads": lambda model, images, _: head_maps(model, images),
     "cam": lambda model, images, target: {"cam": cam(model, images, target=target)},
-    "gradcam": lambda model, images, target: {"gradcam": gradcam(model, images, target=target)},
+    **{weighting: _by_gradient(weighting) for weighting in WEIGHTINGS},
 }
 
 
 def maps_of(
     model: Classifier, images: Tensor, *, methods: Iterable[str] = ("auto",), target: Tensor | None = None
 ) -> dict[str, Tensor]:
-    """Make all maps that were asked for, each (b, h, w), in the order of the methods.
+    """Make all maps that were asked for, in the order of the methods.
 
     Parameters
     ----------
     model, images, target
-        As for ``gradcam``.
+        As for ``gradient_map``.
     methods
-        ``native``, ``cam``, ``gradcam``; ``auto`` is native where the network has maps, and gradcam where it fits.
+        Keys of ``METHODS``; ``auto`` is native where the network has maps, and gradcam where it fits.
+
+    Returns
+    -------
+    dict
+        Maps (b, h, w) by names that are safe in file names; of a network of crops (b, n, h, w), and weights of crops
+        (b, n). ``soft-heads`` has one axis more, before the places.
 
     Raises
     ------

@@ -1,20 +1,41 @@
 """The maps that a network makes itself: attention, not an explanation added afterwards."""
 
+import re
+
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from lesionlens.errors import ModelError
 from lesionlens.explanation.undisturbed import undisturbed
 from lesionlens.models.classifier import Classifier
+from lesionlens.models.gate import Gate
+from lesionlens.models.patch import Patch
+from lesionlens.models.ran import ResidualAttention
+
+HEAD = re.compile(r"soft head \d+")
+PREFIXES: dict[type[Classifier], str] = {Gate: "gate-", ResidualAttention: "ran-"}
+"""What is put before the name of a stage; the masks of ARL are called as the stages are."""
 
 
-def native_maps(
-    model: Classifier, images: Float[Tensor, "b 3 h w"]
-) -> dict[str, Float[Tensor, "b grid_h grid_w"]]:
-    """Give a network's attention maps, each (b, h, w) on its own grid, by name.
+def native_maps(model: Classifier, images: Float[Tensor, "b ... 3 h w"]) -> dict[str, Float[Tensor, "b ..."]]:
+    """Give a network's attention maps on their own grids, by names that are safe in file names.
 
-    For ARL these are the masks of each stage's last block, averaged over channels. A spatial mask sums to 1,
-    so its values are near ``1 / (h * w)``: compare places within a map, not values between maps.
+    ``layer1`` … are ARL's masks (of each stage's last block), ``ran-layer1`` … those of residual attention, both
+    averaged over channels; ``gate-pool3`` … are gates, ``soft`` is soft attention, the sum of its heads, and
+    ``initial-crops`` and ``end-crops`` are the weights of crops. Compare places within a map, not values between maps.
+
+    Parameters
+    ----------
+    model
+        Any network.
+    images
+        Preprocessed images (b, 3, h, w), or their crops (b, n, 3, h, w) for a network of crops.
+
+    Returns
+    -------
+    dict
+        Of images maps (b, h, w); of crops maps (b, n, h, w), and weights (b, n).
 
     Raises
     ------
@@ -30,9 +51,37 @@ def native_maps(
     return maps
 
 
-def maps_if_any(
-    model: Classifier, images: Float[Tensor, "b 3 h w"]
-) -> dict[str, Float[Tensor, "b grid_h grid_w"]]:
-    """Give a network's attention maps by name: none where it has none."""
+def maps_if_any(model: Classifier, images: Float[Tensor, "b ... 3 h w"]) -> dict[str, Float[Tensor, "b ..."]]:
+    """Give what ``native_maps`` does: nothing where the network has none."""
+    found = _all(model, images)
+    return {_safe(name, model): values for name, values in found.items() if not HEAD.fullmatch(name)}
+
+
+def head_maps(
+    model: Classifier, images: Float[Tensor, "b ... 3 h w"]
+) -> dict[str, Float[Tensor, "b ... heads grid_h grid_w"]]:
+    """Give the map of each head of soft attention, stacked, as ``soft-heads``.
+
+    Raises
+    ------
+    ModelError
+        The network has no soft attention.
+    """
+    heads = [values for name, values in _all(model, images).items() if HEAD.fullmatch(name)]
+    if not heads:
+        raise ModelError(
+            f"method heads draws each head of soft attention, and {type(model).__name__} has none here; ask for "
+            "native or gradcam, or build the network with attention=soft"
+        )
+    return {"soft-heads": torch.stack(heads, dim=-3)}
+
+
+def _all(model: Classifier, images: Tensor) -> dict[str, Tensor]:
     with undisturbed(model):
         return {name: found.float() for name, found in model(images, maps=True).maps.items()}
+
+
+def _safe(name: str, model: Classifier) -> str:
+    inner = model.inner if isinstance(model, Patch) else model
+    of_a_stage = not name.startswith("soft") and not name.endswith(" crops")
+    return (PREFIXES.get(type(inner), "") if of_a_stage else "") + name.replace(" ", "-")

@@ -1,5 +1,6 @@
 """One picture for one image: the image, its maps beside it, the scores in words."""
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,8 +14,14 @@ from PIL import Image
 from lesionlens.atomic import replacing
 from lesionlens.evaluation.wording import readable
 from lesionlens.models.bundle import RESEARCH_USE
-from lesionlens.report.pictures import TITLES
+from lesionlens.report.pictures import title
 
+COLUMNS = 6  # pictures side by side, so that a panel fits a page
+TILE, TITLE, HEAD = (
+    2.3,
+    0.25,
+    0.7,
+)  # inches: width of a picture, height of the line above it and of the panel's words
 SMALL_PRINT = {"fontsize": 7.5, "color": "0.3"}
 
 
@@ -28,7 +35,7 @@ def panel(
     target: str = "",
     dpi: int = 110,
 ) -> UInt8[ndarray, "panel_h panel_w 3"]:
-    """Draw image and overlays in one row under a line of words.
+    """Draw image and overlays side by side, in rows of six, under a line of words.
 
     Parameters
     ----------
@@ -47,26 +54,29 @@ def panel(
     dpi
         Pixels an inch.
     """
-    tiles = {"image": image, **overlays}
-    tile = 2.3  # inches
-    size = (tile * len(tiles) + 0.3, tile * image.shape[0] / image.shape[1] + 1.45)
-    figure = Figure(figsize=size, dpi=dpi, facecolor="white")
+    tiles = {"": image, **overlays}
+    columns = min(len(tiles), COLUMNS)
+    rows = -(-len(tiles) // columns)
+    width, row = TILE * columns + 0.3, TITLE + TILE * image.shape[0] / image.shape[1]
+    legend = textwrap.wrap(_legend(overlays, target), round(19 * width))
+    height = HEAD + row * rows + 0.15 * (len(legend) + 1) + 0.12
+    figure = Figure(figsize=(width, height), dpi=dpi, facecolor="white")
     canvas = FigureCanvasAgg(figure)
     for place, (key, shown) in enumerate(tiles.items()):
+        down, across = divmod(place, columns)
         axes = figure.add_axes((
-            (0.15 + tile * place + 0.04) / size[0], 0.5 / size[1],
-            (tile - 0.08) / size[0], (size[1] - 1.45) / size[1],
+            (0.15 + TILE * across + 0.04) / width, 1 - (HEAD + row * (down + 1)) / height,
+            (TILE - 0.08) / width, (row - TITLE) / height,
         ))  # fmt: skip
         axes.imshow(shown, interpolation="lanczos", aspect="auto")
         axes.set_axis_off()
-        axes.set_title(TITLES.get(key, key), fontsize=9, pad=4)
+        axes.set_title(title(key), fontsize=8.5, pad=4)
     for words, below, style in (
         (_short(name), 0.12, {"fontsize": 11, "weight": "bold"}),
         (_verdict(scores, label), 0.36, {"fontsize": 9, "linespacing": 1.35}),
-        (_legend(overlays, target), size[1] - 0.42, SMALL_PRINT),
-        (RESEARCH_USE, size[1] - 0.24, SMALL_PRINT),
+        ("\n".join([*legend, RESEARCH_USE]), HEAD + row * rows + 0.07, SMALL_PRINT),
     ):
-        figure.text(0.19 / size[0], 1 - below / size[1], words, va="top", parse_math=False, **style)
+        figure.text(0.19 / width, 1 - below / height, words, va="top", parse_math=False, **style)
     canvas.draw()  # type: ignore[no-untyped-call]
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
 
@@ -95,7 +105,14 @@ def _verdict(scores: Mapping[str, float], label: str) -> str:
 
 
 def _legend(overlays: Mapping[str, ndarray], target: str) -> str:
-    if not overlays:
-        return ""
-    explained = f"; CAM and Grad-CAM: for {readable(target)}" if target else ""
-    return f"no colour: low, yellow: high; each map is scaled by itself{explained}"
+    framed = [name for name in overlays if name.endswith("-crops")]
+    said = []
+    if len(overlays) > len(framed):
+        said.append(
+            "no colour: low, yellow: high; each map is scaled by itself; veiled in white: no crop looked there"
+        )
+    if framed:
+        said.append("frames: the brighter and thicker, the heavier the crop")
+    if target and any(name.endswith(("cam", "campp")) for name in overlays):
+        said.append(f"CAM and its kin: for {readable(target)}")
+    return "; ".join(said)

@@ -2,20 +2,21 @@
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from matplotlib import colormaps
 from numpy import ndarray
 
 from lesionlens.errors import ModelError
 
 COLORMAP = "viridis"  # even steps in lightness, readable with any colour vision, and no colour of skin
+VEIL = 0.6  # share of white where no crop looked
 
 
-def scaled(values: Float[ndarray, "h w"]) -> Float[ndarray, "h w"]:
+def scaled(values: Float[ndarray, "h w"], seen: Bool[ndarray, "h w"] | None = None) -> Float[ndarray, "h w"]:
     """Bring a map to 0 … 1 by its own minimum and maximum.
 
     A constant map prefers no place and becomes 0 everywhere. Values of two maps cannot be compared
-    afterwards.
+    afterwards. Where ``seen`` is false nothing counts, and the result is 0.
 
     Raises
     ------
@@ -30,17 +31,19 @@ def scaled(values: Float[ndarray, "h w"]) -> Float[ndarray, "h w"]:
     values = values.astype(np.float64)
     if not np.isfinite(values).all():
         raise ModelError("a map holds values that are not finite: the network's weights are probably damaged")
-    low, high = float(values.min()), float(values.max())
+    seen = np.ones(values.shape, dtype=bool) if seen is None else seen
+    low, high = float(values[seen].min()), float(values[seen].max())
     # rounding alone makes a flat map differ in its last digits: that is no preference
     if high - low <= 1e-6 * max(abs(low), abs(high)):
         return np.zeros_like(values)
-    return (values - low) / (high - low)
+    return np.where(seen, (values - low) / (high - low), 0.0)
 
 
 def overlay(
     image: UInt8[ndarray, "h w 3"],
     values: Float[ndarray, "grid_h grid_w"],
     *,
+    seen: Bool[ndarray, "grid_h grid_w"] | None = None,
     strength: float = 0.6,
     colormap: str = COLORMAP,
 ) -> UInt8[ndarray, "h w 3"]:
@@ -56,6 +59,8 @@ def overlay(
         RGB, (h, w, 3).
     values
         The map on any grid over the whole image.
+    seen
+        Where the map holds anything; what lies elsewhere is veiled in white. By default everywhere.
     strength
         Greatest share of colour, 0 … 1.
     colormap
@@ -72,13 +77,20 @@ def overlay(
         The map holds values that are not finite.
     """
     h, w = image.shape[:2]
-    heat = np.clip(cv2.resize(scaled(values), (w, h), interpolation=cv2.INTER_LINEAR), 0.0, 1.0)
+    heat = np.clip(cv2.resize(scaled(values, seen), (w, h), interpolation=cv2.INTER_LINEAR), 0.0, 1.0)
     colour = colormaps[colormap](heat)[..., :3] * 255.0
     heat = heat[..., None]
     # what lies under colour turns grey first: viridis on pink skin would mix to mud
     under = image + heat * (image.mean(axis=2, keepdims=True) - image)
     share = strength * np.sqrt(heat)
-    return np.asarray(np.rint(under * (1.0 - share) + colour * share), dtype=np.uint8)
+    drawn = under * (1.0 - share) + colour * share
+    if seen is not None:
+        veil = (
+            VEIL
+            * (1 - cv2.resize(seen.astype(np.float64), (w, h), interpolation=cv2.INTER_LINEAR))[..., None]
+        )
+        drawn = drawn + veil * (255.0 - drawn)
+    return np.asarray(np.rint(drawn), dtype=np.uint8)
 
 
 def shrunk(image: UInt8[ndarray, "h w 3"], longer_side: int) -> UInt8[ndarray, "h2 w2 3"]:

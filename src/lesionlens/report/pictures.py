@@ -16,10 +16,35 @@ SIDES = (260, 220, 180, 150, 120, 96, 72)  # pixels of the longer side: the larg
 BARELY = 1.5  # times the even score of all classes
 TITLES = {
     "": "image",
-    **{f"layer{stage}": f"attention, stage {stage}" for stage in (1, 2, 3, 4)},
+    "initial-crops": "initial attention: weight of each crop",
+    **{f"layer{stage}": f"ARL mask, stage {stage}" for stage in (1, 2, 3, 4)},
+    **{f"ran-layer{stage}": f"residual attention, stage {stage}" for stage in (1, 2, 3)},
+    "gate-": "gate at ",
+    "soft": "soft attention",
+    "soft-heads": "soft attention, each head",
+    "end-crops": "end attention: weight of each crop",
     "cam": "CAM",
     "gradcam": "Grad-CAM",
+    "gradcampp": "Grad-CAM++",
+    "layercam": "Layer-CAM",
 }
+"""Of maps by name, in the order in which they are shown; the name of a gate goes on with that of its stage."""
+
+
+def title(name: str) -> str:
+    """Say in words what a map shows; one that is not known keeps its name.
+
+    Examples
+    --------
+    >>> title("gate-pool3"), title("gradcampp"), title("mine")
+    ('gate at pool3', 'Grad-CAM++', 'mine')
+    """
+    kind = _kind(name)
+    return TITLES[kind] + name.removeprefix(kind) if kind in TITLES else name
+
+
+def _kind(name: str) -> str:
+    return "gate-" if name.startswith("gate-") else name
 
 
 class Tile(NamedTuple):
@@ -63,8 +88,13 @@ def _files(maps: Path, image_id: str) -> list[tuple[str, Path]]:
     stem = file_stem(image_id)
     found = {"": maps / f"{stem}.png"}
     found |= {path.name[len(stem) + 1 : -len(".png")]: path for path in sorted(maps.glob(f"{stem}.*.png"))}
-    order = [name for name in TITLES if name in found] + [name for name in found if name not in TITLES]
-    return [(TITLES.get(name, name), found[name]) for name in order if found[name].is_file()]
+    kinds = list(TITLES)
+
+    def place(name: str) -> tuple[int, int]:
+        # of two gates the shorter name is first: blocks.9, blocks.10
+        return kinds.index(_kind(name)) if _kind(name) in TITLES else len(kinds), len(name)
+
+    return [(title(name), found[name]) for name in sorted(found, key=place) if found[name].is_file()]
 
 
 def _uri(path: Path, side: int) -> str:

@@ -1,0 +1,71 @@
+"""The layer is found for every family of backbones, and each image is looked at alone."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from lesionlens.errors import ModelError
+from lesionlens.explanation.cam import gradient_map
+from lesionlens.explanation.weightings import WEIGHTINGS
+from lesionlens.models.plain import Plain
+
+SWIN = {"embed_dim": 16, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 1, 1)}
+CASES = [
+    ("test_resnet", {}, 64, (2, 2)),
+    ("test_efficientnet", {}, 64, (2, 2)),
+    ("test_convnext", {}, 64, (2, 2)),
+    ("test_vit", {"img_size": 64}, 64, (4, 4)),  # a head on the class token
+    ("test_vit", {"global_pool": "avg", "img_size": 64}, 64, (4, 4)),
+    ("swin_tiny_patch4_window7_224", SWIN, 224, (7, 7)),
+    ("densenet121", {}, 96, (3, 3)),
+    ("mobilenetv3_small_050", {}, 96, (3, 3)),
+    ("mobilenetv2_050", {}, 96, (3, 3)),
+    ("inception_v3", {}, 128, (2, 2)),
+    pytest.param("vgg11", {}, 64, (2, 2), marks=pytest.mark.slow),
+]
+
+
+def seeded(*shape: int) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(7))
+
+
+@pytest.mark.parametrize(("backbone", "options", "size", "grid"), CASES)
+def test_any_grid_is_found_and_looks_at_each_image_alone(
+    backbone: str, options: dict, size: int, grid: tuple[int, int]
+) -> None:
+    torch.manual_seed(1)
+    model = Plain(backbone, num_classes=2, **options)
+    images = seeded(2, 3, size, size)
+    for weighting in WEIGHTINGS:
+        how = {"weighting": weighting, "rectify": False}
+        together = gradient_map(model, images, target=torch.tensor([0, 1]), **how)
+        assert together.shape == (2, *grid)
+        assert (together != 0).flatten(1).any(dim=1).all()
+        alone = gradient_map(model, images[1:], target=torch.tensor([1]), **how)
+        scale = float(alone.abs().max())
+        torch.testing.assert_close(together[1:] / scale, alone / scale, rtol=1e-3, atol=1e-3)
+
+
+def test_class_token_map_is_by_the_tokens_that_enter_the_last_block() -> None:
+    torch.manual_seed(2)
+    model = Plain("test_vit", num_classes=3, img_size=64).eval()
+    images, trunk = seeded(2, 3, 64, 64), model.trunk
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    found = gradient_map(model, images, target=torch.tensor([2, 0]), rectify=False)
+
+    tokens = trunk.norm_pre(trunk._pos_embed(trunk.patch_embed(images)))
+    tokens = trunk.blocks[:-1](tokens).detach().requires_grad_()
+    logits = trunk.forward_head(trunk.norm(trunk.blocks[-1](tokens)))
+    torch.testing.assert_close(logits, model(images).logits)
+    (gradient,) = torch.autograd.grad(logits[0, 2] + logits[1, 0], tokens)
+    weight = gradient[:, 1:].mean(dim=1, keepdim=True)
+    wanted = (weight * tokens[:, 1:]).sum(dim=2).reshape(2, 4, 4)
+    torch.testing.assert_close(found, wanted.detach())
+    torch.testing.assert_close(dict(model.state_dict()), before, rtol=0, atol=0)
+
+
+def test_class_token_of_another_transformer_is_refused_with_the_way_out() -> None:
+    options = {"img_size": 32, "patch_size": 16, "embed_dim": 16, "depth": 1, "num_heads": 1}
+    model = Plain("beit_base_patch16_224", num_classes=2, global_pool="token", **options)
+    with pytest.raises(ModelError, match=r"global_pool='avg'.*vit_"):
+        gradient_map(model, seeded(1, 3, 32, 32))

@@ -1,0 +1,53 @@
+import numpy as np
+import torch
+
+from lesionlens.crops.strategies import Box
+from lesionlens.explanation.cam import gradient_map
+from lesionlens.explanation.frames import frames
+from lesionlens.explanation.image_maps import drawn, maps_of_crops
+from lesionlens.explanation.native import native_maps
+from lesionlens.explanation.render import overlay
+from lesionlens.explanation.sheet import sheet
+from lesionlens.models.create import create_model
+
+CROPS = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+IMAGE = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)
+BOXES = [Box(0, 0, 30, 20), Box(0, 20, 30, 20)]
+
+
+def test_single_images_are_explained_crop_by_crop_for_one_class() -> None:
+    torch.manual_seed(0)
+    model = create_model(backbone="test_resnet", attention="gate", num_classes=2)
+    found = maps_of_crops(model, CROPS, target=1)
+    assert list(found) == ["gate-layer2", "gate-layer3", "gradcam"]
+    wanted = gradient_map(model, CROPS, target=torch.tensor([1, 1, 1]))
+    torch.testing.assert_close(found["gradcam"], wanted, rtol=1e-4, atol=1e-7)
+
+
+def test_a_network_of_crops_sees_all_at_once() -> None:
+    torch.manual_seed(0)
+    model = create_model(backbone="test_resnet", attention="patch", num_classes=2, crops=3, end=True)
+    found = maps_of_crops(model, CROPS, target=1)
+    assert {name: tuple(values.shape) for name, values in found.items()} == {
+        "end-crops": (3,),
+        "gradcam": (3, 2, 2),
+    }
+    torch.testing.assert_close(found["end-crops"], native_maps(model, CROPS[None])["end-crops"][0])
+
+
+def test_places_are_stitched_weights_framed_and_heads_laid_out() -> None:
+    places = np.array([[[0.0]], [[1.0]]])
+    whole = np.repeat([[0.0, 1.0]], 30, axis=0).repeat(20, axis=1)
+    np.testing.assert_array_equal(drawn(IMAGE, places, BOXES), overlay(IMAGE, whole))
+    weights = np.array([0.3, 0.7])
+    np.testing.assert_array_equal(drawn(IMAGE, weights, BOXES), frames(IMAGE, BOXES, weights))
+    heads = np.stack([places, 1 - places, places], axis=1)
+    each = [drawn(IMAGE, values, BOXES) for values in (places, 1 - places, places)]
+    np.testing.assert_array_equal(drawn(IMAGE, heads, BOXES), sheet(each))
+
+
+def test_sheet_has_as_many_rows_as_columns_in_reading_order() -> None:
+    greys = [np.full((30, 40, 3), 10 * number, dtype=np.uint8) for number in range(7)]
+    laid = sheet(greys)
+    assert laid.shape == (45, 60, 3)
+    assert laid[7::15, 10::20, 0].tolist() == [[0, 10, 20], [30, 40, 50], [60, 255, 255]]
