@@ -1,0 +1,43 @@
+"""Every network of the zoo goes the whole way by its own recipe: two steps, scores, maps, a report."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lesionlens.evaluation.predictions import read_predictions
+from lesionlens.models.zoo import ZOO
+from lesionlens.synthesis.dataset import synthesise
+from lesionlens.training.folder import RunFolder
+from lesionlens.training.run import train
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write 24 synthetic images of two classes in the layout of HAM10000."""
+    root = tmp_path_factory.mktemp("few") / "ham"
+    return synthesise(root, images=24, seed=5, size=(180, 240), class_weights={"nv": 1.0, "mel": 1.0})
+
+
+def words(name: str, few: Path) -> list[str]:
+    """Make the recipe small, and leave what makes it the recipe."""
+    said = [
+        f"data=ham10000:{few}", "data.task=melanoma", "data.split=grouped", "data.validation=0.33", "data.test=0.33",
+        f"data.store={few.with_name('store')}", f"model.name={name}", "model.weights=none", "model.input_size=96",
+        "train.epochs=1", "train.batch_size=4", "train.sampling=shuffle",
+    ]  # fmt: skip
+    return [*said, "crops.train_count=1"] if ZOO[name].recipe.startswith("arl") else said
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_trains_by_its_recipe(name: str, few: Path, tmp_path: Path) -> None:
+    folder = RunFolder(train(ZOO[name].recipe, words(name, few), out=tmp_path / "run"))
+    log = pd.read_csv(folder.log)
+    assert log["step"].tolist() == [2]
+    assert np.isfinite(log["train_loss"]).all()
+    assert np.isfinite(read_predictions(folder.predictions("test")).scores).all()
+    assert (folder.path / "report.html").is_file()
+    assert len(list((folder.path / "maps").glob("*.png"))) >= 2
