@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from lesionlens.crops.strategies import Box, CropName, Whole, strategy
+from lesionlens.crops.strategies import Box, CropName, strategy
 from lesionlens.data.images import read_rgb
 from lesionlens.data.transforms import resized_crop
 
@@ -58,11 +58,6 @@ class Preprocessing(BaseModel):
         """Cut the test crops, (n, h, w, 3), at their boxes."""
         boxes = self.boxes(image.shape[0], image.shape[1])
         return np.stack([resized_crop(image, box, self.input_size) for box in boxes])
-
-    def whole(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Give the whole frame at input size, (h, w, 3): what maps are drawn for."""
-        box = Whole()(image.shape[0], image.shape[1], 0, np.random.default_rng(0))
-        return resized_crop(image, box, self.input_size)
 
     def normalised(self, views: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
         """Scale bytes to the network's range, channels first (in channels-last memory)."""

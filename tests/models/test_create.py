@@ -18,6 +18,10 @@ from lesionlens.models.create import create_model
         ({"name": "resnet14", "backbone": "resnet18"}, "give either"),
         ({"name": "arl_cnn14", "attention": "none"}, "give backbone= instead"),
         ({"backbone": "resnet18", "depth": 3}, "cannot be built with options depth=3"),
+        ({"backbone": "deit_tiny_distilled_patch16_224"}, "two heads.*'deit_tiny_patch16_224'"),
+        ({"backbone": "resnet18", "attention": "gate", "taps": ("layer9",)}, "Allowed: act1, layer1"),
+        ({"backbone": "resnet18", "attention": "patch", "crops": "nine"}, "crops='nine': give the number"),
+        ({"backbone": "datta_vgg16", "attention": "gate"}, "attention for datta_vgg16 'gate'.*none, patch"),
         ({"name": "arl_cnn14", "normalisation": "softmax"}, "Allowed: area, channel, sigmoid, spatial"),
     ],
 )

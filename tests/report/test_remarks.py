@@ -132,4 +132,4 @@ def test_pictures_shrink_until_they_fit(tmp_path: Path) -> None:
     predictions = Predictions(ids, ids, np.full(24, "a"), np.tile([0.9, 0.1], (24, 1)), ("a", "b"))
     found = shown(cases, tmp_path, predictions)
     assert sum(len(tile.uri) for each in found for tile in each.tiles) <= BUDGET
-    assert [tile.title for tile in found[0].tiles] == ["image", "attention, stage 1", "Grad-CAM", "other"]
+    assert [tile.title for tile in found[0].tiles] == ["image", "ARL mask, stage 1", "Grad-CAM", "other"]

@@ -68,8 +68,8 @@ def attend(
     alpha
         The block's scale gate, a scalar.
     normalisation
-        ``spatial`` (eq. 4, the paper's choice), ``channel`` (eq. 5), ``sigmoid`` (eq. 6) or ``area`` (ours: eq. 4 scaled
-        to mean 1).
+        ``spatial`` (eq. 4, the paper's choice), ``channel`` (eq. 5), ``sigmoid`` (eq. 6) or ``area`` (ours: eq. 4
+        scaled to mean 1).
 
     Raises
     ------

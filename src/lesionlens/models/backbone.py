@@ -55,7 +55,13 @@ def build(name: str, *, num_classes: int, last_relu: bool = True, **options: Any
     except (TypeError, RuntimeError, ValueError, AssertionError) as error:
         given = ", ".join(f"{key}={value!r}" for key, value in options.items()) or "none"
         raise ModelError(f"backbone {name!r} cannot be built with options {given}: {error}") from error
-    _start_small(model.get_classifier())  # type: ignore[operator]
+    head = model.get_classifier()  # type: ignore[operator]
+    if isinstance(head, tuple):
+        raise ModelError(
+            f"backbone {name!r} has two heads, one for distillation; its scores are no function of one vector. "
+            f"Take the same network without distillation, for example {name.replace('_distilled', '')!r}"
+        )
+    _start_small(head)
     if not last_relu:
         _leave_out_last_relu(model, name)
     return model

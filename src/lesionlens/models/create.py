@@ -81,7 +81,7 @@ class Architecture:
             own = {key: value for key, value in self.options.items() if key in PATCH_OPTIONS}
             others = {key: value for key, value in self.options.items() if key not in PATCH_OPTIONS}
             around = Architecture(self.backbone, inner or "none", others).build(num_classes)
-            return Patch(around, num_classes=num_classes, **own)
+            return Patch(around, num_classes=num_classes, **{**own, "crops": self.crops})
         mechanisms = FOR_DATTA if self.backbone in NETWORKS else MECHANISMS
         if self.attention not in mechanisms:
             allowed = [*mechanisms, "patch", *(f"patch+{name}" for name in mechanisms if name != "none")]
