@@ -42,6 +42,24 @@ def test_a_file_fills_the_trunk_and_names_what_is_new(tmp_path: Path, imagenet: 
             assert torch.equal(value, imagenet[key]), key
 
 
+@pytest.mark.parametrize("attention", ["none", "pyramid", "gate", "soft", "patch", "patch+gate"])
+@pytest.mark.parametrize(
+    "backbone", ["test_resnet", "test_efficientnet", "test_convnext", "mobilenetv3_small_050"]
+)
+def test_every_mechanism_takes_the_weights_of_its_backbone(
+    tmp_path: Path, attention: str, backbone: str
+) -> None:
+    theirs = timm.create_model(backbone).state_dict()
+    save_file(theirs, tmp_path / "w.safetensors")
+    model = create_model(backbone=backbone, attention=attention, num_classes=3)
+    new = set(load(model, str(tmp_path / "w.safetensors"), backbone=backbone))
+    prefix = "inner.trunk." if attention.startswith("patch") else "trunk."
+    for key, value in model.trunk.state_dict().items():
+        assert prefix + key in new or torch.equal(value, theirs[key]), key
+    assert all("head" in key or "classifier" in key or "fc" in key for key in new if key.startswith(prefix))
+    assert 2 <= len(new) < len(model.state_dict())
+
+
 @pytest.mark.parametrize("wrapping", ["state_dict", "model", "module."])
 def test_the_usual_wrappings_are_undone(tmp_path: Path, imagenet: Tensors, wrapping: str) -> None:
     wrapped = {wrapping: imagenet} if "." not in wrapping else {wrapping + k: v for k, v in imagenet.items()}
