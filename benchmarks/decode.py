@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lesionlens.crops.strategies import Multiscale
+from lesionlens.crops.multiscale import Multiscale
 from lesionlens.data.images import read_rgb
 from lesionlens.data.transforms import resized_crop
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lesionlens.crops.strategies import Box
+from lesionlens.crops.box import Box
 from lesionlens.preprocessing import Preprocessing
 
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from lesionlens.crops.strategies import Box, CropName, strategy
+from lesionlens.crops.box import Box
+from lesionlens.crops.strategies import CropName, strategy
 from lesionlens.data.images import read_rgb
 from lesionlens.data.transforms import resized_crop
 

@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lesionlens.crops.box import Box
+from lesionlens.crops.ordered import ORDERED
 from lesionlens.crops.stitch import resized, stitch
-from lesionlens.crops.strategies import ORDERED, Box
 from lesionlens.preprocessing import Preprocessing
 
 

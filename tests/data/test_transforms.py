@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torchvision.transforms.v2 import functional as tv
 
-from lesionlens.crops.strategies import Box
+from lesionlens.crops.box import Box
 from lesionlens.data.transforms import Augmentation, Change, apply, resized_crop
 
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from lesionlens.crops.strategies import ORDERED, Box
+from lesionlens.crops.box import Box
+from lesionlens.crops.ordered import ORDERED
 from lesionlens.errors import ModelError
 from lesionlens.explanation.frames import frames, nested
 from lesionlens.preprocessing import Preprocessing

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from lesionlens.crops.strategies import Box
+from lesionlens.crops.box import Box
 from lesionlens.explanation.cam import gradient_map
 from lesionlens.explanation.frames import frames
 from lesionlens.explanation.image_maps import drawn, maps_of_crops

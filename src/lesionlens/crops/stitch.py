@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 from PIL import Image
 
-from lesionlens.crops.strategies import Box
+from lesionlens.crops.box import Box
 
 
 class Stitched(NamedTuple):
@@ -44,9 +44,10 @@ def stitch(
     total = np.zeros((height, width))
     times = np.zeros((height, width), dtype=np.int64)
     for values, box in zip(maps, boxes, strict=True):
-        place = (slice(box.top, box.top + box.height), slice(box.left, box.left + box.width))
+        place = box.pixels()
         grid = Image.fromarray(np.ascontiguousarray(values, dtype=np.float32))
-        total[place] += np.asarray(grid.resize((box.width, box.height), Image.Resampling.BILINEAR))
+        size = (round(box.width), round(box.height))
+        total[place] += np.asarray(grid.resize(size, Image.Resampling.BILINEAR))
         times[place] += 1
     seen: Bool[ndarray, "h w"] = times > 0
     return Stitched(values=total / np.maximum(times, 1), seen=seen)
@@ -75,7 +76,7 @@ def resized(boxes: Sequence[Box], *, before: tuple[int, int], after: tuple[int, 
     return found
 
 
-def _ends(start: int, length: int, scale: float, limit: int) -> tuple[int, int]:
+def _ends(start: float, length: float, scale: float, limit: int) -> tuple[int, int]:
     """First pixel and the one after the last: at least one pixel, inside the image."""
     first = min(round(start * scale), limit - 1)
     return first, max(first + 1, min(round((start + length) * scale), limit))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from lesionlens.crops.strategies import Box
+from lesionlens.crops.box import Box
 
 GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601, as in Pillow
 
@@ -17,13 +17,17 @@ GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601, as in Pillow
 def resized_crop(image: NDArray[np.uint8], box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Cut a box and resize it to (height, width), bilinear with antialiasing.
 
-    Pillow's resampling, which torchvision's antialiased resize reproduces. The result is a copy of its own.
+    Pillow's resampling, which torchvision's antialiased resize reproduces. The result is a copy of its own. Of a box
+    whose edges lie between pixels, what lies beside it has its share, as if the image were resized and then cut.
     """
-    part = image[box.top : box.top + box.height, box.left : box.left + box.width]
+    wanted, how = (size[1], size[0]), Image.Resampling.BILINEAR
+    if not all(float(edge).is_integer() for edge in box):
+        edges = (box.left, box.top, box.left + box.width, box.top + box.height)
+        return np.array(Image.fromarray(image).resize(wanted, how, box=edges))
+    part = image[box.pixels()]
     if part.shape[:2] == size:
         return np.array(part)
-    shrunk = Image.fromarray(np.ascontiguousarray(part)).resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.array(shrunk)
+    return np.array(Image.fromarray(np.ascontiguousarray(part)).resize(wanted, how))
 
 
 @dataclass(frozen=True)

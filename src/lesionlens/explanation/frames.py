@@ -14,7 +14,7 @@ from matplotlib import colormaps
 from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
 
-from lesionlens.crops.strategies import Box
+from lesionlens.crops.box import Box
 from lesionlens.explanation.render import COLORMAP, scaled
 
 DARK = (16, 16, 16)
@@ -99,7 +99,7 @@ def _share_an_edge(a: Box, b: Box, near: int) -> bool:
 
 
 def _inset(box: Box, by: int) -> Box:
-    by = min(by, (box.height - 1) // 2, (box.width - 1) // 2)
+    by = min(by, int(box.height - 1) // 2, int(box.width - 1) // 2)
     return Box(box.top + by, box.left + by, box.height - 2 * by, box.width - 2 * by)
 
 

@@ -8,8 +8,8 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from torch import Tensor
 
+from lesionlens.crops.box import Box
 from lesionlens.crops.stitch import stitch
-from lesionlens.crops.strategies import Box
 from lesionlens.explanation.frames import frames
 from lesionlens.explanation.methods import maps_of
 from lesionlens.explanation.render import overlay

@@ -1,0 +1,53 @@
+"""Crops of one kind: the frame, its middle, a random part."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from lesionlens.crops.box import Box
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The whole frame; its aspect ratio is not kept when it is resized."""
+
+    def __call__(self, height: int, width: int, number: int, rng: np.random.Generator) -> Box:
+        """Give the frame."""
+        return Box(0, 0, height, width)
+
+
+@dataclass(frozen=True)
+class Center:
+    """The largest square in the middle."""
+
+    def __call__(self, height: int, width: int, number: int, rng: np.random.Generator) -> Box:
+        """Give the square."""
+        side = min(height, width)
+        return Box((height - side) // 2, (width - side) // 2, side, side)
+
+
+@dataclass(frozen=True)
+class RandomResized:
+    """A random share of the area with a random aspect ratio (Szegedy et al. 2015, section 6).
+
+    Attributes
+    ----------
+    area
+        Least and greatest share of the image's area.
+    ratio
+        Least and greatest width over height, drawn on a logarithmic scale.
+    """
+
+    area: tuple[float, float] = (0.08, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+
+    def __call__(self, height: int, width: int, number: int, rng: np.random.Generator) -> Box:
+        """Draw a box; one that would leave the image is cut to its size."""
+        share = rng.uniform(*self.area) * height * width
+        ratio = math.exp(rng.uniform(math.log(self.ratio[0]), math.log(self.ratio[1])))
+        box_width = min(width, max(1, round(math.sqrt(share * ratio))))
+        box_height = min(height, max(1, round(math.sqrt(share / ratio))))
+        top = int(rng.integers(0, height - box_height + 1))
+        left = int(rng.integers(0, width - box_width + 1))
+        return Box(top, left, box_height, box_width)
