@@ -3,6 +3,7 @@
 import pytest
 import timm
 import torch
+import torchvision
 
 from lesionlens.errors import ModelError
 from lesionlens.models.arl import ARL, INITIAL_ALPHA
@@ -29,6 +30,18 @@ def test_alpha_zero_equals_timm_itself(name: str) -> None:
     x = torch.rand(2, 3, 64, 64)
     for mode in (True, False):
         torch.testing.assert_close(ours.train(mode)(x).logits, theirs.train(mode)(x), rtol=0, atol=0)
+
+
+def test_alpha_zero_equals_torchvision() -> None:
+    """A second witness, at the paper's depth, with weights of its own draw."""
+    torch.manual_seed(1)
+    theirs = torchvision.models.resnet50(num_classes=2).eval()
+    ours = create_model("arl_cnn50", num_classes=2, alpha=0.0).eval()
+    new = ours.trunk.load_state_dict(theirs.state_dict(), strict=False)
+    assert [f"trunk.{key}" for key in new.missing_keys] == list(ours.scale_gates)
+    x = torch.rand(1, 3, 96, 128)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(x).logits, theirs(x), rtol=0, atol=0)
 
 
 def test_every_block_has_a_gate_of_its_own() -> None:
