@@ -70,3 +70,12 @@ def test_spatial_maps_are_distributions() -> None:
 def test_a_backbone_without_such_blocks_is_refused_with_examples(name: str) -> None:
     with pytest.raises(ModelError, match=r"x \+ F\(x\).*resnet50"):
         create_model(backbone=name, attention="arl", num_classes=2)
+
+
+def test_only_some_stages_may_attend() -> None:
+    model = create_model(backbone="test_resnet", attention="arl", num_classes=2, taps=("layer2", "layer4"))
+    assert isinstance(model, ARL)
+    assert {name.split(".")[0] for name in model.alphas()} == {"layer2", "layer4"}
+    assert list(model.eval()(torch.rand(1, 3, 64, 64), maps=True).maps) == ["layer2", "layer4"]
+    with pytest.raises(ModelError, match="did you mean 'layer4'"):
+        create_model(backbone="test_resnet", attention="arl", num_classes=2, taps=("layer5",))

@@ -5,7 +5,7 @@ we put the ReLU after the sum and use the projected shortcut for both identity a
 The mask uses F(x) after the last batch norm (and after squeeze-and-excitation, where the backbone has it).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import torch
@@ -105,6 +105,8 @@ class ARL(Plain):
         with mean 1).
     alpha
         Initial scale gate of every block.
+    taps
+        Names of the stages whose blocks attend, ``layer1`` to ``layer4``; all in the paper.
     options
         Further options of that timm model.
 
@@ -121,30 +123,32 @@ class ARL(Plain):
         num_classes: int,
         normalisation: str = "spatial",
         alpha: float = INITIAL_ALPHA,
+        taps: Sequence[str] = STAGES,
         **options: Any,
     ) -> None:
         if normalisation not in NORMALISATIONS:
             raise ModelError(unknown("normalisation", normalisation, NORMALISATIONS))
-        super().__init__(name, num_classes=num_classes, block=_blocks_for(name), **options)
-        for _, block in self.blocks():
+        super().__init__(name, num_classes=num_classes, block=_blocks_for(name, taps), **options)
+        for _, block in self.attending():
             block.normalisation = normalisation
             nn.init.constant_(block.alpha, alpha)
-        self.scale_gates = tuple(f"trunk.{layer}.alpha" for layer, _ in self.blocks())
+        self.scale_gates = tuple(f"trunk.{layer}.alpha" for layer, _ in self.attending())
 
     def stages(self) -> Iterator[tuple[str, nn.Sequential]]:
         """Give the four stages with their names."""
         for name, stage in zip(STAGES, _stages(self.trunk), strict=True):
             yield name, cast(nn.Sequential, stage)
 
-    def blocks(self) -> Iterator[tuple[str, Any]]:
-        """Give every block with its name in the trunk, for example ``layer3.5``."""
+    def attending(self) -> Iterator[tuple[str, Any]]:
+        """Give every block that attends with its name in the trunk, for example ``layer3.5``."""
         for name, stage in self.stages():
             for number, block in enumerate(stage):
-                yield f"{name}.{number}", block
+                if isinstance(block, _Attending):
+                    yield f"{name}.{number}", block
 
     def alphas(self) -> dict[str, float]:
         """Give the learnt scale gate of every block (the curves of Fig. 7)."""
-        return {name: float(block.alpha.detach()) for name, block in self.blocks()}
+        return {name: float(block.alpha.detach()) for name, block in self.attending()}
 
     def features(self, x: Images, *, maps: bool = False) -> Features:
         """Give the last grid and, if asked for, the mask of each stage's last block, averaged over channels."""
@@ -152,17 +156,22 @@ class ARL(Plain):
         x = trunk.maxpool(trunk.act1(trunk.bn1(trunk.conv1(x))))
         looked: dict[str, Tensor] = {}
         for name, stage in self.stages():
-            for block in stage[:-1]:
-                x = block(x)
-            last: Attended = stage[-1].attend(x)  # type: ignore[operator]
-            x = last.features
+            x, last = stage[:-1](x), stage[-1]
+            if not isinstance(last, _Attending):
+                x = last(x)
+                continue
+            attended = last.attend(x)
+            x = attended.features
             if maps:
-                looked[name] = last.mask.mean(dim=1)
+                looked[name] = attended.mask.mean(dim=1)
         return Features(grid=x, maps=looked)
 
 
-def _blocks_for(name: str) -> Any:
-    """Find the attending block that replaces the one of each stage: one class, or one for each stage."""
+def _blocks_for(name: str, taps: Sequence[str]) -> Any:
+    """Find the block of each stage: an attending one where it was asked for; one class where all are the same."""
+    for tap in taps:
+        if tap not in STAGES:
+            raise ModelError(unknown("stage", tap, STAGES))
     model = backbone.on_meta(name)
     stages = _stages(model) if isinstance(model, ResNet) else []
     made_of: list[type[nn.Module]] = [type(cast(Any, stage)[0]) for stage in stages]
@@ -172,8 +181,8 @@ def _blocks_for(name: str) -> Any:
             "It works on timm's resnet*, resnext*, wide_resnet*, seresnet*, seresnext* and their -D variants, "
             "for example resnet18, resnet50, resnext50_32x4d"
         )
-    attending = [_ATTENDING[kind] for kind in made_of]
-    return attending[0] if len(set(attending)) == 1 else attending
+    blocks = [_ATTENDING[k] if stage in taps else k for stage, k in zip(STAGES, made_of, strict=True)]
+    return blocks[0] if len(set(blocks)) == 1 else blocks
 
 
 def _stages(trunk: nn.Module) -> list[nn.Module]:

@@ -4,6 +4,7 @@ Source: Yan 2020, "Attention-based Skin Lesion Recognition", section 2.1 and fig
 gates at pool3 and pool4, guided by pool5.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -39,7 +40,7 @@ class Gate(Pyramid):
         name: str,
         *,
         num_classes: int,
-        taps: tuple[str, ...] | None = None,
+        taps: Sequence[str] | None = None,
         normalisation: str = "sigmoid",
         width: int = 256,
         **options: Any,

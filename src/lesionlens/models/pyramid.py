@@ -3,6 +3,7 @@
 Source: Yan 2020, section 3.2: Mel-CNN pools pool3, pool4 and pool5; VGG-16-GAP pools the last grid only.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -34,7 +35,7 @@ class Pyramid(Classifier):
     """
 
     def __init__(
-        self, name: str, *, num_classes: int, taps: tuple[str, ...] | None = None, **options: Any
+        self, name: str, *, num_classes: int, taps: Sequence[str] | None = None, **options: Any
     ) -> None:
         super().__init__()
         self.trunk, self.dropped = stages.headless(name, **options)

@@ -8,6 +8,7 @@ the trunk branch T; a stage of one block has T(x) = x. The mask branch goes down
 at 224 pixels) with one residual unit at each level and on each skip connection (their r = 1).
 """
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
@@ -16,7 +17,7 @@ from jaxtyping import Float
 from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import Tensor, nn
 
-from lesionlens.errors import ModelError
+from lesionlens.errors import ModelError, unknown
 from lesionlens.models.classifier import Features
 from lesionlens.models.plain import Plain
 from lesionlens.types import Images
@@ -68,25 +69,30 @@ class ResidualAttention(Plain):
         A timm model made of BasicBlock or Bottleneck.
     num_classes
         Number of classes k.
+    taps
+        Names of the stages that have a mask, of ``layer1`` to ``layer3``; all in the source.
     options
         Further options of that timm model.
 
     Raises
     ------
     ModelError
-        The backbone is no such ResNet.
+        The backbone is no such ResNet, or has no such stage.
     """
 
-    def __init__(self, name: str, *, num_classes: int, **options: Any) -> None:
+    def __init__(
+        self, name: str, *, num_classes: int, taps: Sequence[str] = ATTENDED, **options: Any
+    ) -> None:
         super().__init__(name, num_classes=num_classes, **options)
         self.masks = nn.ModuleDict()
-        for place, stage in enumerate(ATTENDED):
+        for stage in taps:
+            if stage not in ATTENDED:
+                raise ModelError(unknown("stage", stage, ATTENDED))
             block = _last_block(self.trunk, stage, name)
             basic = isinstance(block, BasicBlock)
             width = int(block.bn2.num_features if basic else block.bn3.num_features)
-            self.masks[stage] = SoftMask(
-                BasicBlock if basic else Bottleneck, width, depth=len(ATTENDED) - place
-            )
+            depth = len(ATTENDED) - ATTENDED.index(stage)
+            self.masks[stage] = SoftMask(BasicBlock if basic else Bottleneck, width, depth)
 
     def features(self, x: Images, *, maps: bool = False) -> Features:
         """Give the last grid and, if asked for, each stage's mask, averaged over channels."""
@@ -95,6 +101,9 @@ class ResidualAttention(Plain):
         looked: dict[str, Tensor] = {}
         for name in ATTENDED:
             stage = getattr(trunk, name)
+            if name not in self.masks:
+                x = stage(x)
+                continue
             middle = slice(1, -1) if len(stage) > 2 else slice(1, None)
             x = stage[0](x)
             mask = self.masks[name](x)
