@@ -55,13 +55,7 @@ def build(name: str, *, num_classes: int, last_relu: bool = True, **options: Any
     except (TypeError, RuntimeError, ValueError, AssertionError) as error:
         given = ", ".join(f"{key}={value!r}" for key, value in options.items()) or "none"
         raise ModelError(f"backbone {name!r} cannot be built with options {given}: {error}") from error
-    head = model.get_classifier()  # type: ignore[operator]
-    if isinstance(head, tuple):
-        raise ModelError(
-            f"backbone {name!r} has two heads, one for distillation; its scores are no function of one vector. "
-            f"Take the same network without distillation, for example {name.replace('_distilled', '')!r}"
-        )
-    _start_small(head)
+    _start_small(model.get_classifier())  # type: ignore[operator]
     if not last_relu:
         _leave_out_last_relu(model, name)
     return model
@@ -76,7 +70,7 @@ def _leave_out_last_relu(model: nn.Module, name: str) -> None:
     cast(Any, model.features).norm5.act = nn.Identity()
 
 
-def _start_small(head: nn.Module) -> None:
+def _start_small(head: nn.Module | tuple[nn.Module, ...]) -> None:
     """Let first scores be near even: some of timm's heads start with logits of ten and more for a few classes."""
     if isinstance(head, nn.Linear):
         nn.init.normal_(head.weight, std=0.01)

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
+from lesionlens.errors import ModelError
 from lesionlens.models import backbone
 from lesionlens.models.classifier import Classifier, Features
 from lesionlens.types import Images
@@ -20,11 +21,21 @@ class Plain(Classifier):
         Number of classes k.
     options
         Further options of that timm model, for example ``pad_type="same"``.
+
+    Raises
+    ------
+    ModelError
+        The backbone does not exist, does not take the options, or has two heads.
     """
 
     def __init__(self, name: str, *, num_classes: int, **options: Any) -> None:
         super().__init__()
         self.trunk = backbone.build(name, num_classes=num_classes, **options)
+        if isinstance(self.trunk.get_classifier(), tuple):  # type: ignore[operator]
+            raise ModelError(
+                f"backbone {name!r} has two heads, one for distillation: its scores are no function of one vector. "
+                f"Take the network without it, for example {name.replace('_distilled', '')!r}, or another attention"
+            )
         self.num_features = int(getattr(self.trunk, "head_hidden_size", 0) or self.trunk.num_features)  # type: ignore[arg-type]
 
     def features(self, x: Images, *, maps: bool = False) -> Features:
