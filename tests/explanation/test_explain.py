@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from lesionlens.crops.box import Box
 from lesionlens.errors import ImageError, ModelError
 from lesionlens.explanation.explain import explain, explain_image
 from lesionlens.explanation.gallery import write_gallery
@@ -64,7 +65,7 @@ def test_maps_are_of_the_crops_that_are_scored(loaded: Loaded, tmp_path: Path) -
     centred = Loaded(loaded.model, loaded.card.model_copy(update={"preprocessing": square}))
     found = explain_image(centred, image, target="melanoma").overlays["gradcam"]
     box = square.boxes(90, 120)[0]
-    assert box == (0, 15, 90, 90)
+    assert box == Box(0, 15, 90, 90)
     middle = image[:, 15:105]
     whole = Loaded(
         loaded.model, loaded.card.model_copy(update={"preprocessing": Preprocessing(input_size=(64, 64))})

@@ -106,6 +106,15 @@ def images(case: Case, count: int = 2) -> Tensor:
     return torch.rand(count, *crops, 3, *case.size, generator=torch.Generator().manual_seed(1))
 
 
+MAPS = {"none": 0, "pyramid": 0, "gate": 2, "arl": 4, "ran": 3, "soft": 17}
+
+
+def expected_maps(made: Architecture) -> int:
+    """Count the maps that a mechanism shows: those of what is inside, and the weights of crops."""
+    mechanism = made.attention.removeprefix("patch+").replace("patch", "none")
+    return MAPS[mechanism] + sum(bool(made.options.get(place)) for place in ("initial", "end"))
+
+
 @every
 @torch.no_grad()
 def test_gives_logits_and_maps_only_when_asked(case: Case) -> None:
@@ -114,8 +123,7 @@ def test_gives_logits_and_maps_only_when_asked(case: Case) -> None:
     assert silent.logits.shape == (2, 3)
     assert silent.maps == {}
     assert torch.equal(silent.logits, looking.logits)
-    attends = case.architecture.attention not in {"none", "pyramid"}
-    assert bool(looking.maps) == attends or case.architecture.attention.startswith("patch")
+    assert len(looking.maps) == expected_maps(case.architecture)
     bag = [case.architecture.crops] if case.architecture.crops else []
     for name, values in looking.maps.items():
         grid = [] if name.endswith("crops") else list(values.shape[-2:])

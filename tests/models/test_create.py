@@ -18,8 +18,14 @@ from lesionlens.models.create import create_model
         ({"name": "resnet14", "backbone": "resnet18"}, "give either"),
         ({"name": "arl_cnn14", "attention": "none"}, "give backbone= instead"),
         ({"backbone": "resnet18", "depth": 3}, "cannot be built with options depth=3"),
-        ({"backbone": "deit_tiny_distilled_patch16_224"}, "two heads.*'deit_tiny_patch16_224'"),
+        ({"backbone": "deit_tiny_distilled_patch16_224"}, "two heads.*deit_tiny_patch16_224"),
         ({"backbone": "resnet18", "attention": "gate", "taps": ("layer9",)}, "Allowed: act1, layer1"),
+        ({"backbone": "hrnet_w18_small", "attention": "gate"}, "ends with 4 grids.*ViT and Swin families"),
+        ({"backbone": "mixer_s16_224", "attention": "soft"}, "no grid.*ViT and Swin families"),
+        ({"backbone": "resnet18", "attention": "gate", "taps": ()}, "gates need a stage"),
+        ({"backbone": "test_resnet", "attention": "soft", "heads": 0}, "heads=0"),
+        ({"backbone": "test_resnet", "attention": "soft", "dropout": 2.0}, "dropout=2.0"),
+        ({"backbone": "test_resnet", "attention": "soft", "flatten": 0}, "flatten=0"),
         ({"backbone": "resnet18", "attention": "patch", "crops": "nine"}, "crops='nine': give the number"),
         ({"backbone": "datta_vgg16", "attention": "gate"}, "attention for datta_vgg16 'gate'.*none, patch"),
         ({"name": "arl_cnn14", "normalisation": "softmax"}, "Allowed: area, channel, sigmoid, spatial"),
@@ -37,13 +43,15 @@ def test_says_what_is_wrong(options: dict[str, object], message: str) -> None:
 def test_features_become_a_grid(name: str, size: tuple[int, int]) -> None:
     model = create_model(backbone=name, num_classes=2).eval()
     x = torch.rand(1, 3, 160, 160) if name == "test_vit" else torch.rand(1, 3, 96, 160)
-    grid = backbone.grid(model.features(x).grid, model.trunk)
+    grid = backbone.grid(model.features(x).grid, model.trunk, image=(x.shape[2], x.shape[3]))
     assert grid.shape == (1, model.trunk.num_features, *size)
 
 
 def test_swin_features_become_a_grid() -> None:
     model = create_model(backbone="swin_tiny_patch4_window7_224", num_classes=2).eval()
-    assert backbone.grid(model.features(torch.rand(1, 3, 224, 224)).grid, model.trunk).shape == (1, 768, 7, 7)
+    assert backbone.grid(
+        model.features(torch.rand(1, 3, 224, 224)).grid, model.trunk, image=(224, 224)
+    ).shape == (1, 768, 7, 7)
 
 
 @pytest.mark.parametrize("name", ["mobilenetv2_100", "test_resnet", "test_vit", "test_convnext"])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torchvision
 
 from lesionlens.models.patch import Patch
 from lesionlens.models.plain import Plain
@@ -34,6 +35,27 @@ def test_equals_the_authors_network(variant: str) -> None:
     with torch.inference_mode():
         found = model(images(2, golden["crops"], 3, 224, 224, phase=golden["phase"])).logits
     torch.testing.assert_close(found, torch.tensor(wanted["logits"]), rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_inception_equals_torchvisions_layers_joined_by_hand() -> None:
+    torch.manual_seed(4)
+    theirs = torchvision.models.inception_v3(
+        num_classes=7, aux_logits=True, init_weights=False, transform_input=False
+    ).eval()
+    model = Patch(Plain("inception_v3", num_classes=7), num_classes=7, crops=5, initial=True, end=True).eval()
+    state = {key: value for key, value in theirs.state_dict().items() if not key.startswith("AuxLogits")}
+    model.inner.trunk.load_state_dict(state)
+    crops = torch.rand(2, 5, 3, 224, 224)
+    layers = [layer for name, layer in theirs.named_children() if name[:4] in {"Conv", "maxp", "Mixe"}]
+    with torch.no_grad():
+        first = torch.sigmoid(model.initial.linear(crops.mean(dim=(2, 3, 4))))
+        grid = torch.nn.Sequential(*layers)((crops * first[..., None, None, None]).flatten(0, 1))
+        assert grid.shape == (10, 2048, 5, 5)
+        vectors = grid.mean(dim=(2, 3)).reshape(2, 5, 2048)
+        last = torch.sigmoid(model.end.linear(vectors.mean(dim=2)))
+        expected = theirs.fc(vectors * last[..., None]).mean(dim=1)
+        torch.testing.assert_close(model(crops).logits, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(

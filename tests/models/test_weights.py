@@ -10,11 +10,13 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save, save_file
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from lesionlens.errors import WeightsError
-from lesionlens.models.create import create_model
+from lesionlens.models.create import architecture, create_model
 from lesionlens.models.plain import Plain
-from lesionlens.models.weights import load
+from lesionlens.models.weights import _into_trunk, load
+from lesionlens.models.zoo import ZOO
 
 Tensors = dict[str, torch.Tensor]
 
@@ -58,6 +60,20 @@ def test_every_mechanism_takes_the_weights_of_its_backbone(
         assert prefix + key in new or torch.equal(value, theirs[key]), key
     assert all("head" in key or "classifier" in key or "fc" in key for key in new if key.startswith(prefix))
     assert 2 <= len(new) < len(model.state_dict())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in ZOO if not ZOO[name].backbone.startswith("datta")])
+def test_every_network_of_the_zoo_takes_its_imagenet_weights(name: str) -> None:
+    """By shapes alone, with the second head that files of Inception have."""
+    made = architecture(name)
+    second = {"aux_logits": True} if made.backbone.startswith("inception_v3") else {}
+    depth = {"layers": made.options["layers"]} if "layers" in made.options else {}
+    with FakeTensorMode():
+        theirs = timm.create_model(made.backbone, **second, **depth)
+        model = create_model(name, num_classes=2)
+        new = _into_trunk(model, theirs.state_dict(), origin="a file")
+    assert len(new) < len(model.state_dict()) / 2 or made.attention == "ran"
 
 
 @pytest.mark.parametrize("wrapping", ["state_dict", "model", "module."])

@@ -123,7 +123,7 @@ def test_damaged_files_are_named_not_crashed_on(make_run) -> None:
 def test_validation_alone_is_said_loudly(make_run) -> None:
     text = Page(build_report(make_run(parts=("validation",), n=40, blocks=()))).text
     assert "The reported images also chose the checkpoint." in text
-    assert "This network has no attention weights" in text
+    assert "This network has no scale gates" in text
     assert "The intervals are wide." in text
 
 
@@ -145,7 +145,7 @@ def test_few_lesions_get_no_interval_at_a_glance_and_notes_are_folded(make_run) 
 def test_how_maps_and_weights_are_read_is_said(reported: Path) -> None:
     text = Page(reported / "report.html").text
     assert "Maps of later stages are coarser and nearer to the decision" in text
-    assert "In plain words: α tells" in text
+    assert "In plain words: how much the network listens" in text
 
 
 def test_pictures_that_are_missing_are_said(make_run) -> None:

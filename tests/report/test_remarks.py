@@ -7,7 +7,7 @@ from PIL import Image
 
 from lesionlens.evaluation.prediction_table import Predictions
 from lesionlens.evaluation.predictions import read_predictions, write_predictions
-from lesionlens.report.charts import alpha_figure, balance_figure, learning_figure
+from lesionlens.report.charts import balance_figure, gate_figure, learning_figure
 from lesionlens.report.facts import facts
 from lesionlens.report.gallery import Case, choose
 from lesionlens.report.pictures import BUDGET, shown
@@ -89,10 +89,12 @@ def test_facts_hold_what_a_colleague_asks_first(reported: Path) -> None:
 def test_alpha_curves_have_a_panel_for_each_stage(make_run) -> None:
     blocks = ("layer1.0", "layer1.1", "layer4.0")
     log = read_run(make_run(blocks=blocks)).log
-    figure = alpha_figure(log)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["stage 1", "stage 4"]
+    figure = gate_figure(log)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["α, stage 1", "α, stage 4"]
     np.testing.assert_allclose(figure.axes[0].lines[1].get_ydata(), log["alpha/layer1.1"])
-    assert alpha_figure(log[["epoch", "lr"]]) is None
+    assert gate_figure(log[["epoch", "lr"]]) is None
+    soft = gate_figure(log[["epoch"]].assign(**{"gamma/soft.attention": 0.01}))
+    assert [axes.get_title(loc="left") for axes in soft.axes] == ["γ, soft attention"]
 
 
 def test_learning_curves_leave_out_what_was_not_logged() -> None:

@@ -105,3 +105,12 @@ def test_a_map_that_is_not_made_is_named() -> None:
             {"layer2": torch.ones(1, 4, 4), "layer3": torch.ones(1, 2, 2)},
             torch.ones(1, 8, 8),
         )
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_a_sure_and_right_image_has_a_gradient_of_zero(gamma: float) -> None:
+    logits = torch.tensor([[30.0, -30.0], [0.5, 0.0]], requires_grad=True)
+    focal(logits, torch.tensor([0, 1]), gamma=gamma).backward()
+    assert bool(torch.isfinite(logits.grad).all())
+    assert float(logits.grad[0].abs().max()) < 1e-6
+    assert float(logits.grad[1].abs().max()) > 0.1

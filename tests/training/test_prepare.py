@@ -19,6 +19,8 @@ BAG = [
     "model.attention=patch+arl",
     "model.options={crops: 5, initial: true, end: true}",
     "model.input_size=32",
+    "model.mean=[0,0,0]",
+    "model.std=[1,1,1]",
     "crops.train=whole",
     "train.batch_size=32",
     "train.epochs=1",
@@ -42,6 +44,7 @@ def test_the_network_brings_its_crops(recipe: str, words: list[str]) -> None:
     ("words_against", "message"),
     [
         (["crops.train=random"], r"takes 5 ordered crops .* says crops\.train=random"),
+        (["model.std=[0.5,0.5,0.5]"], r"how bright each crop is.*model\.std=\[1,1,1\]"),
         (["model.options={crops: nine}"], "crops='nine': give the number"),
         (["model.options={crops: 8}"], "no 8 ordered crops; allowed numbers: 5, 7"),
     ],

@@ -90,7 +90,7 @@ class SoftAttention(nn.Module):
     Raises
     ------
     ModelError
-        The mode does not exist.
+        The mode does not exist, or there is no head.
 
     Examples
     --------
@@ -105,6 +105,8 @@ class SoftAttention(nn.Module):
         super().__init__()
         if mode not in MODES:
             raise ModelError(unknown("mode", mode, MODES))
+        if heads < 1:
+            raise ModelError(f"heads={heads}: give the number of attention maps, 1 or more (16 in the paper)")
         paper = mode == "paper"
         self.conv = nn.Conv2d(width, heads, 3, padding=1) if paper else TallConv2d(width, heads)
         self.act = nn.Identity() if paper else nn.ReLU()
@@ -137,7 +139,7 @@ class SoftAttentionBlock(nn.Module):
     Raises
     ------
     ModelError
-        The mode does not exist.
+        The mode does not exist, or a number is not allowed.
     """
 
     def __init__(
@@ -150,6 +152,8 @@ class SoftAttentionBlock(nn.Module):
         initial_gamma: float = 0.01,
     ) -> None:
         super().__init__()
+        if not 0 <= dropout < 1:
+            raise ModelError(f"dropout={dropout}: give a share from 0 to below 1 (0.5 in the paper)")
         self.attention = SoftAttention(width, heads=heads, mode=mode, initial_gamma=initial_gamma)
         self.dropout = nn.Dropout(dropout)
 

@@ -1,8 +1,8 @@
 """The crops of AttnMel: 224 pixels of the central square at 256 pixels.
 
 Source: Yan 2020, section 3.1, and the authors' code: a square of 80 % of the shorter side from the middle, resized to
-256 × 256, of which training takes 224 × 224 anywhere and testing the middle. Both steps are one box here, whose edges
-may lie between pixels; the view is the same to the byte.
+256 × 256, of which training takes 224 × 224 anywhere and testing the middle. Both steps are one box in the frame
+of the square here; the view is the same to the byte.
 """
 
 from dataclasses import dataclass
@@ -33,9 +33,6 @@ class OfCentralSquare:
         free = GRID - SEEN
         top, left = rng.integers(0, free + 1, size=2) if self.anywhere else (free // 2, free // 2)
         pixel = side / GRID  # of the square at 256, in pixels of the image
-        return Box(
-            round((height - side) / 2) + float(top) * pixel,
-            round((width - side) / 2) + float(left) * pixel,
-            SEEN * pixel,
-            SEEN * pixel,
-        )
+        square = Box(round((height - side) / 2), round((width - side) / 2), side, side)
+        place = (square.top + float(top) * pixel, square.left + float(left) * pixel)
+        return Box(*place, SEEN * pixel, SEEN * pixel, frame=square)

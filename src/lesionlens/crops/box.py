@@ -7,12 +7,22 @@ import numpy as np
 
 
 class Box(NamedTuple):
-    """A rectangle in pixels, inside the image; edges may lie between pixels."""
+    """A rectangle in pixels, inside the image.
+
+    Attributes
+    ----------
+    top, left, height, width
+        Whole pixels, but where there is a frame.
+    frame
+        The larger box (of whole pixels) that is resized before this one is cut from it: resampling sees the frame's
+        pixels, and this box's edges may lie between them. None: the box itself is cut first.
+    """
 
     top: float
     left: float
     height: float
     width: float
+    frame: "Box | None" = None
 
     def pixels(self) -> tuple[slice, slice]:
         """Give the nearest whole pixels, rows and columns."""

@@ -35,7 +35,7 @@ class Ordered:
         if self.count not in ORDERED:
             raise RecipeError(
                 f"there are no {self.count} ordered crops; allowed numbers: {', '.join(map(str, ORDERED))}. "
-                "It is crops.train_count or crops.test_count, or model.options={crops: …} of a network that takes all "
+                "It is crops.train_count or crops.test_count, or model.options.crops=… of a network that takes all "
                 "crops of an image at once"
             )
 

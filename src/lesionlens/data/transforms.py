@@ -18,12 +18,14 @@ def resized_crop(image: NDArray[np.uint8], box: Box, size: tuple[int, int]) -> N
     """Cut a box and resize it to (height, width), bilinear with antialiasing.
 
     Pillow's resampling, which torchvision's antialiased resize reproduces. The result is a copy of its own. Of a box
-    whose edges lie between pixels, what lies beside it has its share, as if the image were resized and then cut.
+    in a frame, what lies beside it in the frame has its share, as if the frame were resized and then cut.
     """
     wanted, how = (size[1], size[0]), Image.Resampling.BILINEAR
-    if not all(float(edge).is_integer() for edge in box):
-        edges = (box.left, box.top, box.left + box.width, box.top + box.height)
-        return np.array(Image.fromarray(image).resize(wanted, how, box=edges))
+    if box.frame is not None:
+        top, left = box.top - box.frame.top, box.left - box.frame.left
+        edges = (left, top, left + box.width, top + box.height)
+        frame = Image.fromarray(np.ascontiguousarray(image[box.frame.pixels()]))
+        return np.array(frame.resize(wanted, how, box=edges))
     part = image[box.pixels()]
     if part.shape[:2] == size:
         return np.array(part)

@@ -57,7 +57,7 @@ def cam(
     with undisturbed(model):
         features = model.features(images)
         target = _target(model.classify(features), target)
-        return torch.einsum("bc,bchw->bhw", weight[target], _grid(features.grid, model)).float()
+        return torch.einsum("bc,bchw->bhw", weight[target], _grid(features.grid, model, images)).float()
 
 
 def gradient_map(
@@ -106,7 +106,7 @@ def gradient_map(
         # each image's logit depends on its own features alone: the sum's gradient holds every image's
         score = logits.gather(1, _target(logits, target)[:, None]).sum()
         (gradient,) = torch.autograd.grad(score, features.grid)
-        gradient, grid = (_grid(each.detach(), model) for each in (gradient, features.grid))
+        gradient, grid = (_grid(each.detach(), model, images) for each in (gradient, features.grid))
     found = (WEIGHTINGS[weighting](gradient, grid) * grid).sum(dim=1).float()
     found = found.reshape(*images.shape[:-3], *found.shape[1:])
     return found.relu() if rectify else found
@@ -123,7 +123,9 @@ def _target(logits: Tensor, target: Tensor | None) -> Tensor:
     return target.to(logits.device).long()
 
 
-def _grid(features: Tensor, model: Classifier) -> Tensor:
+def _grid(features: Tensor, model: Classifier, images: Tensor) -> Tensor:
     """Bring timm's layouts to (rows, c, h, w): only plain networks hand them on, all others give a grid."""
     inner = model.inner if isinstance(model, Patch) else model
-    return backbone.grid(features, inner.trunk) if isinstance(inner, Plain) else features
+    if not isinstance(inner, Plain):
+        return features
+    return backbone.grid(features, inner.trunk, image=(images.shape[-2], images.shape[-1]))

@@ -178,8 +178,7 @@ def _blocks_for(name: str, taps: Sequence[str]) -> Any:
     if not made_of or not set(made_of) <= set(_ATTENDING):
         raise ModelError(
             f"attention residual learning needs blocks that compute x + F(x); {name!r} has none that it knows. "
-            "It works on timm's resnet*, resnext*, wide_resnet*, seresnet*, seresnext* and their -D variants, "
-            "for example resnet18, resnet50, resnext50_32x4d"
+            f"{backbone.RESIDUAL}"
         )
     blocks = [_ATTENDING[k] if stage in taps else k for stage, k in zip(STAGES, made_of, strict=True)]
     return blocks[0] if len(set(blocks)) == 1 else blocks

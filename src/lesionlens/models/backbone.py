@@ -1,6 +1,5 @@
 """Backbones of timm by name, with errors that help; the one place where timm's types are narrowed."""
 
-from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, cast
 
@@ -10,6 +9,15 @@ from timm.models.densenet import DenseNet
 from torch import Tensor, nn
 
 from lesionlens.errors import ModelError, unknown
+
+RESIDUAL = (
+    "It works on timm's resnet*, resnext*, wide_resnet*, seresnet*, seresnext* and their -D variants, for example "
+    "resnet18, resnet50, resnext50_32x4d"
+)
+NEEDS_A_GRID = (
+    "Gates, soft attention and maps need one grid of places; the ResNet, ResNeXt, SE, DenseNet, VGG, Inception, "
+    "MobileNet, EfficientNet, ConvNeXt, ViT and Swin families have one. Without them the network can be trained"
+)
 
 
 def check_name(name: str) -> None:
@@ -55,7 +63,7 @@ def build(name: str, *, num_classes: int, last_relu: bool = True, **options: Any
     except (TypeError, RuntimeError, ValueError, AssertionError) as error:
         given = ", ".join(f"{key}={value!r}" for key, value in options.items()) or "none"
         raise ModelError(f"backbone {name!r} cannot be built with options {given}: {error}") from error
-    _start_small(model.get_classifier())  # type: ignore[operator]
+    start_small(model.get_classifier())  # type: ignore[operator]
     if not last_relu:
         _leave_out_last_relu(model, name)
     return model
@@ -70,7 +78,7 @@ def _leave_out_last_relu(model: nn.Module, name: str) -> None:
     cast(Any, model.features).norm5.act = nn.Identity()
 
 
-def _start_small(head: nn.Module | tuple[nn.Module, ...]) -> None:
+def start_small(head: nn.Module | tuple[nn.Module, ...]) -> None:
     """Let first scores be near even: some of timm's heads start with logits of ten and more for a few classes."""
     if isinstance(head, nn.Linear):
         nn.init.normal_(head.weight, std=0.01)
@@ -96,23 +104,32 @@ def check_input(model: nn.Module, size: tuple[int, int], *, crops: int | None = 
     model.train()
 
 
-def grid(features: Tensor, model: nn.Module) -> Tensor:
+def grid(features: Any, model: nn.Module, *, image: tuple[int, int]) -> Tensor:
     """Bring timm features to (b, c, h, w): also channels-last maps (Swin) and tokens (ViT).
+
+    Parameters
+    ----------
+    features
+        What ``forward_features`` gave for images of that height and width.
 
     Raises
     ------
     ModelError
-        Tokens that do not form a grid.
+        Several grids, or tokens that do not form one.
     """
+    if not isinstance(features, Tensor):
+        raise ModelError(
+            f"{type(model).__name__} ends with {len(features)} grids, not with one. {NEEDS_A_GRID}"
+        )
     width = int(model.num_features)  # type: ignore[arg-type]
     if features.ndim == 4:
         return features if features.shape[1] == width else features.permute(0, 3, 1, 2)
     tokens = features[:, int(getattr(model, "num_prefix_tokens", 0)) :]
-    size: Sequence[int] | None = getattr(getattr(model, "patch_embed", None), "grid_size", None)
-    if size is None or size[0] * size[1] != tokens.shape[1]:
+    embed: Any = getattr(model, "patch_embed", None)
+    size = embed.dynamic_feat_size(image) if hasattr(embed, "dynamic_feat_size") else (0, 0)
+    if size[0] * size[1] != tokens.shape[1]:
         raise ModelError(
-            f"{type(model).__name__} gives {tokens.shape[1]} tokens that are no grid: it can be trained, "
-            "but no map can be drawn for it"
+            f"{type(model).__name__} gives {tokens.shape[1]} tokens that are no grid. {NEEDS_A_GRID}"
         )
     return tokens.transpose(1, 2).reshape(features.shape[0], width, size[0], size[1])
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lesionlens.attention.soft import SoftAttentionBlock
 from lesionlens.errors import ModelError, unknown
+from lesionlens.models.backbone import start_small
 from lesionlens.models.classifier import Classifier, Features
 from lesionlens.models.datta_trunks import SamePool, Trunk, resnet34, vgg16
 from lesionlens.models.soft_flatten import FixedFlatten
@@ -56,8 +57,7 @@ class Datta(Classifier):
         self.neck = _hidden_layers(self.trunk.num_features) if name == "datta_vgg16" else None
         self.num_features = self.trunk.num_features if self.neck is None else HIDDEN
         self.head = nn.Linear(self.num_features, num_classes)
-        nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.zeros_(self.head.bias)
+        start_small(self.head)
 
     def features(self, x: Images, *, maps: bool = False) -> Features:
         """Give the last grid; there are no maps."""

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from lesionlens.attention.gate import AttentionGate
+from lesionlens.errors import ModelError
 from lesionlens.models import stages
 from lesionlens.models.classifier import Features
 from lesionlens.models.pyramid import Pyramid
@@ -46,6 +47,10 @@ class Gate(Pyramid):
         **options: Any,
     ) -> None:
         super().__init__(name, num_classes=num_classes, taps=taps, **options)
+        if not self.taps:
+            raise ModelError(
+                "gates need a stage to stand at: give taps, or attention=pyramid for the last grid alone"
+            )
         self.gates = nn.ModuleList(
             AttentionGate(tap.width, self.width, width=width, normalisation=normalisation)
             for tap in self.taps

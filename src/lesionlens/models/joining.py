@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lesionlens.models.backbone import start_small
 from lesionlens.types import Logits
 
 RECURRENT_WIDTH = 1024
@@ -48,8 +49,7 @@ class Recurrent(nn.Module):
         super().__init__()
         self.gru = nn.GRU(width, RECURRENT_WIDTH, batch_first=True)
         self.head = nn.Linear(RECURRENT_WIDTH, num_classes)
-        nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.zeros_(self.head.bias)
+        start_small(self.head)
 
     def forward(self, vectors: Float[Tensor, "b n f"]) -> Logits:
         """Give logits."""

@@ -34,7 +34,7 @@ class Plain(Classifier):
         if isinstance(self.trunk.get_classifier(), tuple):  # type: ignore[operator]
             raise ModelError(
                 f"backbone {name!r} has two heads, one for distillation: its scores are no function of one vector. "
-                f"Take the network without it, for example {name.replace('_distilled', '')!r}, or another attention"
+                "Take a network without it (deit_tiny_patch16_224, say), or a mechanism with a head of its own"
             )
         self.num_features = int(getattr(self.trunk, "head_hidden_size", 0) or self.trunk.num_features)  # type: ignore[arg-type]
 

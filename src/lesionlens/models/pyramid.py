@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lesionlens.models import stages
+from lesionlens.models.backbone import start_small
 from lesionlens.models.classifier import Classifier, Features
 from lesionlens.types import Images
 
@@ -42,14 +43,13 @@ class Pyramid(Classifier):
         self._places = (
             stages.default_taps(self.trunk)
             if taps is None
-            else tuple(sorted(stages.place(self.trunk, tap) for tap in taps))
+            else tuple(sorted({stages.place(self.trunk, tap) for tap in taps}))
         )
         self.taps = tuple(stages.stages(self.trunk)[place] for place in self._places)
         self.width = int(self.trunk.num_features)  # type: ignore[arg-type]
         self.num_features = self.width + sum(tap.width for tap in self.taps)
         self.head = nn.Linear(self.num_features, num_classes)
-        nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.zeros_(self.head.bias)
+        start_small(self.head)
 
     def features(self, x: Images, *, maps: bool = False) -> Features:
         """Give the last grid, and the averages of the earlier ones."""

@@ -18,6 +18,7 @@ from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import Tensor, nn
 
 from lesionlens.errors import ModelError, unknown
+from lesionlens.models import backbone
 from lesionlens.models.classifier import Features
 from lesionlens.models.plain import Plain
 from lesionlens.types import Images
@@ -118,8 +119,6 @@ def _last_block(trunk: nn.Module, stage: str, name: str) -> Any:
     block = getattr(trunk, stage)[-1] if isinstance(trunk, ResNet) else None
     if not isinstance(block, BasicBlock | Bottleneck):
         raise ModelError(
-            f"residual attention needs stages of residual blocks; {name!r} has none that it knows. It works on timm's "
-            "resnet*, resnext*, wide_resnet*, seresnet*, seresnext* and their -D variants, for example resnet18, "
-            "resnet50"
+            f"residual attention needs stages of residual blocks; {name!r} has none that it knows. {backbone.RESIDUAL}"
         )
     return block

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lesionlens.attention.soft import SoftAttentionBlock
 from lesionlens.models import soft_places as places
+from lesionlens.models.backbone import start_small
 from lesionlens.models.classifier import Classifier, Features
 from lesionlens.models.soft_flatten import FixedFlatten
 from lesionlens.types import Images
@@ -66,8 +67,7 @@ class Soft(Classifier):
         self.flatten = None if flatten is None else FixedFlatten(flatten)
         self.num_features = 2 * place.width * (flatten or 1) ** 2
         self.head = nn.Linear(self.num_features, num_classes)
-        nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.zeros_(self.head.bias)
+        start_small(self.head)
 
     def features(self, x: Images, *, maps: bool = False) -> Features:
         """Give the block's grid, (b, 2c, h', w'), and, if asked for, its maps on the grid that it attends to."""

@@ -4,6 +4,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lesionlens.errors import ModelError
+
 
 class FixedFlatten(nn.Module):
     """Lay a grid out as one vector: a grid of another size is first brought to the fixed one by averaging.
@@ -19,6 +21,10 @@ class FixedFlatten(nn.Module):
 
     def __init__(self, side: int) -> None:
         super().__init__()
+        if side < 1:
+            raise ModelError(
+                f"flatten={side}: give the places along a side of the grid that the head reads, 1 or more"
+            )
         self.side = side
 
     def forward(self, grid: Float[Tensor, "b c h w"]) -> Float[Tensor, "b f"]:

@@ -116,5 +116,5 @@ def tap(name: str, stage: str | None, **options: Any) -> Place:
 def grid(trunk: nn.Module, x: Images, *, stage: int | None) -> Tensor:
     """Give the tapped grid, (b, c, h, w), of a trunk and a stage that ``tap`` gave."""
     if stage is None:
-        return backbone.grid(cast(Any, trunk).forward_features(x), trunk)
+        return backbone.grid(cast(Any, trunk).forward_features(x), trunk, image=(x.shape[2], x.shape[3]))
     return stages.run(trunk, x, (stage,))[1][0]

@@ -1,7 +1,9 @@
 """The stages of a timm backbone: their names, widths and grids, for mechanisms that look inside."""
 
+from functools import cache
 from typing import Any, NamedTuple, cast
 
+import torch
 import torch.nn.functional as F
 from timm.models.efficientnet import EfficientNet
 from timm.models.vgg import VGG
@@ -40,9 +42,7 @@ def stages(trunk: nn.Module) -> tuple[Stage, ...]:
     """
     if not hasattr(trunk, "forward_intermediates"):
         raise ModelError(
-            f"timm gives no intermediate features of {type(trunk).__name__}: no attention can be put inside. It "
-            "works on the ResNet, ResNeXt, SE, DenseNet, VGG, Inception, MobileNet, EfficientNet, ConvNeXt, ViT and "
-            "Swin families, among others"
+            f"timm gives no intermediate features of {type(trunk).__name__}. {backbone.NEEDS_A_GRID}"
         )
     info = cast(Any, trunk).feature_info
     listed = [Stage(d["module"], d["num_chs"], d["reduction"]) for d in getattr(info, "info", info)]
@@ -56,12 +56,13 @@ def run(trunk: nn.Module, x: Images, wanted: tuple[int, ...]) -> tuple[Tensor, l
 
     A VGG's stage ends with its pooling, as in the papers that use it; timm's ends before.
     """
+    size = (x.shape[2], x.shape[3])
     if not wanted:
-        return backbone.grid(cast(Any, trunk).forward_features(x), trunk), []
+        return backbone.grid(cast(Any, trunk).forward_features(x), trunk, image=size), []
     last, grids = cast(Any, trunk).forward_intermediates(x, indices=list(wanted))
     if isinstance(trunk, VGG):
         grids = [F.max_pool2d(grid, 2, 2) for grid in grids]
-    return backbone.grid(last, trunk), list(grids)
+    return backbone.grid(last, trunk, image=size), list(grids)
 
 
 def headless(name: str, *, until: str | None = None, **options: Any) -> tuple[nn.Module, frozenset[str]]:
@@ -70,19 +71,39 @@ def headless(name: str, *, until: str | None = None, **options: Any) -> tuple[nn
     Raises
     ------
     ModelError
-        It does not exist, does not take the options, or has no such stage.
+        It does not exist, does not take the options, gives no grid or has no such stage.
     """
     trunk = backbone.build(name, num_classes=1, **options)
-    last = len(stages(trunk)) - 1 if until is None else place(trunk, until)
+    if refused := _refusal(name.split(".")[0]):
+        raise ModelError(refused)
     before = set(trunk.state_dict())
-    whole = last == len(stages(trunk)) - 1
+    _cut(trunk, until)
+    return trunk, frozenset(before - set(trunk.state_dict()))
+
+
+def _cut(trunk: nn.Module, until: str | None) -> None:
+    """Take away the head, and what follows the stage."""
+    last = len(stages(trunk)) - 1
     if until is None and isinstance(trunk, EfficientNet):
         trunk.reset_classifier(0, "")  # pruning would take the convolution after the last stage, too
-        return trunk, frozenset(before - set(trunk.state_dict()))
+        return
+    wanted = last if until is None else place(trunk, until)
     # timm counts a VGG's last pooling as a stage of its own
-    index = last + 1 if whole and isinstance(trunk, VGG) else last
-    cast(Any, trunk).prune_intermediate_layers([index], prune_norm=not whole, prune_head=True)
-    return trunk, frozenset(before - set(trunk.state_dict()))
+    index = wanted + 1 if wanted == last and isinstance(trunk, VGG) else wanted
+    cast(Any, trunk).prune_intermediate_layers([index], prune_norm=wanted < last, prune_head=True)
+
+
+@cache
+def _refusal(name: str) -> str:
+    """Say why a backbone gives no grid, without weights or memory; nothing where it does."""
+    trunk = backbone.on_meta(name).eval()
+    height, width = cast(Any, trunk).default_cfg["input_size"][1:]
+    try:
+        _cut(trunk, None)
+        run(trunk, torch.zeros(1, 3, height, width, device="meta"), default_taps(trunk))
+    except ModelError as error:
+        return str(error)
+    return ""
 
 
 def place(trunk: nn.Module, name: str) -> int:

@@ -15,6 +15,7 @@ from lesionlens.models import backbone as backbones
 from lesionlens.models.classifier import Classifier
 
 State = Mapping[str, Tensor]
+TRAINING_ONLY = "AuxLogits."  # Inception's second head, in the files of torchvision
 
 
 def load(model: Classifier, weights: str, *, backbone: str) -> tuple[str, ...]:
@@ -99,7 +100,8 @@ def _into_trunk(model: Classifier, state: State, *, origin: str) -> tuple[str, .
     head = backbones.classifier_keys(model.trunk)
     added = {name.removeprefix(prefix) for name in model.scale_gates}
     counters = {key for key in own if key.endswith("num_batches_tracked")}
-    taken = {key: value for key, value in state.items() if key not in head | model.dropped}
+    left_out = head | model.dropped
+    taken = {k: v for k, v in state.items() if k not in left_out and not k.startswith(TRAINING_ONLY)}
     missing = set(own) - set(taken) - head - added - counters
     surplus = set(taken) - set(own)
     reshaped = {key for key in set(taken) & set(own) if taken[key].shape != own[key].shape}

@@ -13,7 +13,7 @@ from lesionlens.evaluation.figures import FIGURES
 from lesionlens.evaluation.gathered import gathered_notes
 from lesionlens.evaluation.wording import readable
 from lesionlens.report import numbers
-from lesionlens.report.charts import alpha_figure, balance_figure, learning_figure
+from lesionlens.report.charts import balance_figure, gate_figure, learning_figure
 from lesionlens.report.facts import facts
 from lesionlens.report.gallery import choose
 from lesionlens.report.pictures import shown
@@ -86,11 +86,11 @@ def _data(run: Run) -> dict[str, Any]:
 
 def _learning(run: Run) -> dict[str, Any]:
     if run.log is None:
-        return {"curves": None, "alphas": None}
-    alphas = alpha_figure(run.log)
+        return {"curves": None, "gates": None}
+    gates = gate_figure(run.log)
     return {
         "curves": inline(learning_figure(run.log, best=run.kept_epoch), name="learning"),
-        "alphas": None if alphas is None else inline(alphas, name="alphas"),
+        "gates": None if gates is None else inline(gates, name="gates"),
     }
 
 

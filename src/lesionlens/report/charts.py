@@ -51,18 +51,21 @@ def learning_figure(log: pd.DataFrame, *, best: int | None = None) -> Figure:
     return figure
 
 
-def alpha_figure(log: pd.DataFrame) -> Figure | None:
-    """Draw how each block's attention weight α went, a panel for each stage (Zhang et al. 2019, Fig. 7).
+_GATES = {"alpha/": "α, ", "gamma/": "γ, "}
+
+
+def gate_figure(log: pd.DataFrame) -> Figure | None:
+    """Draw how each scale gate went, a panel for each stage (Zhang et al. 2019, Fig. 7).
 
     As in the paper each panel has its own axis: the stages differ by orders of magnitude.
-    None where the log has no ``alpha/<layer>.<block>`` columns.
+    None where the log has no columns ``alpha/<layer>.<block>`` or ``gamma/<place>``.
     """
-    columns = [name for name in map(str, log) if name.startswith("alpha/") and log[name].notna().any()]
+    columns = [name for name in map(str, log) if name.startswith(tuple(_GATES)) and log[name].notna().any()]
     if not columns:
         return None
     stages: dict[str, list[str]] = {}
     for name in columns:
-        stages.setdefault(name.removeprefix("alpha/").split(".")[0], []).append(name)
+        stages.setdefault(name.split(".")[0], []).append(name)
     across = min(4, len(stages))
     down = math.ceil(len(stages) / across)
     figure = Figure(figsize=(2.05 * across, 2.2 * down), layout="constrained")
@@ -73,11 +76,11 @@ def alpha_figure(log: pd.DataFrame) -> Figure | None:
         shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.8, len(names)))
         for name, shade in zip(names, shades, strict=True):
             axes.plot(log["epoch"], log[name], color=shade, label=name.rpartition(".")[2], **_line(log))
-        _dress(axes, stage.replace("layer", "stage "))
+        kind, _, place = stage.partition("/")
+        _dress(axes, _GATES[f"{kind}/"] + place.replace("layer", "stage ").replace("soft", "soft attention"))
         if len(names) > 1:
             axes.legend(title="block", title_fontsize=_SMALL, fontsize=_SMALL, frameon=False, ncols=2)
         axes.yaxis.get_offset_text().set_fontsize(_SMALL)
-    grid[0, 0].set_ylabel("α", fontsize=_NORMAL)
     return figure
 
 

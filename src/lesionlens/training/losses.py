@@ -45,7 +45,9 @@ def focal(
     """
     wide = torch.promote_types(logits.dtype, torch.float32)
     log_p = logits.log_softmax(dim=1, dtype=wide).gather(1, target[:, None])[:, 0]
-    return (-((1 - log_p.exp()) ** gamma) * log_p).mean()
+    # 1 - p, kept from 0 where a power below 1 has no slope
+    missed = (-torch.expm1(log_p)).clamp_min(torch.finfo(wide).tiny)
+    return (-(missed**gamma) * log_p).mean()
 
 
 def dice_prior(

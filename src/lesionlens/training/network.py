@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import lightning as L
 
+from lesionlens.errors import RecipeError
 from lesionlens.models import backbone, weights
 from lesionlens.models.classifier import Classifier
 from lesionlens.models.create import Architecture, architecture
@@ -70,11 +71,16 @@ def wanted(recipe: Recipe) -> Wanted:
     Raises
     ------
     ModelError, RecipeError
-        The network does not exist, or the recipe's crops contradict it.
+        The network does not exist, or the recipe's crops or normalisation contradict it.
     """
     said = recipe.model
     made = architecture(said.name, backbone=said.backbone, attention=said.attention, **said.options)
     side = ZOO[said.name].input_size if said.name in ZOO else USUAL_SIZE[0]
     model = said.model_copy(update={"input_size": said.input_size or (side, side)})
     crops = recipe.crops.for_network(made.crops, fixed=made.fixed_places)
+    if made.options.get("initial") and (any(said.mean) or set(said.std) != {1.0}):
+        raise RecipeError(
+            "initial attention sees how bright each crop is, values from 0 to 1; the recipe normalises with mean "
+            f"{list(said.mean)} and std {list(said.std)}. Give model.mean=[0,0,0] model.std=[1,1,1]"
+        )
     return Wanted(recipe.model_copy(update={"model": model, "crops": crops}), made)

@@ -119,7 +119,7 @@ class CropRecipe(Section):
             raise RecipeError(
                 f"the network takes {count} ordered crops of each image at once, but the recipe says "
                 f"{' '.join(against)}. Leave the crops section out; for another number of crops give it to the "
-                "network, for example model.options={crops: 16}"
+                "network, for example model.options.crops=16"
             )
         return CropRecipe.model_validate(needed)
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lesionlens.models.patch import CROPS
+
 MAPS = {  # what the mechanism shows, for people
     "none": "",
     "pyramid": "",
@@ -51,7 +53,7 @@ class Network:
     @property
     def crops(self) -> int | None:
         """Number of crops that it takes at once; None where it takes images."""
-        return self.options.get("crops") if self.attention.startswith("patch") else None
+        return self.options.get("crops", CROPS) if self.attention.startswith("patch") else None
 
     @property
     def maps(self) -> str:
