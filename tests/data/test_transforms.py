@@ -27,7 +27,7 @@ def channels_first(image: NDArray[np.uint8]) -> torch.Tensor:
 def test_resizing_equals_torchvision(picture: NDArray[np.uint8]) -> None:
     box = Box(10, 20, 60, 80)
     ours = resized_crop(picture, box, (32, 48))
-    theirs = tv.resized_crop(channels_first(picture), *box, size=[32, 48], antialias=True)
+    theirs = tv.resized_crop(channels_first(picture), *box[:4], size=[32, 48], antialias=True)
     assert np.abs(ours.astype(int) - theirs.permute(1, 2, 0).numpy()).max() <= 1
 
 

@@ -65,8 +65,9 @@ def resized(boxes: Sequence[Box], *, before: tuple[int, int], after: tuple[int, 
 
     Examples
     --------
-    >>> resized([Box(0, 0, 450, 600), Box(0, 376, 224, 224)], before=(450, 600), after=(225, 300))
-    [Box(top=0, left=0, height=225, width=300), Box(top=0, left=188, height=112, width=112)]
+    >>> boxes = [Box(0, 0, 450, 600), Box(0, 376, 224, 224)]
+    >>> [box[:4] for box in resized(boxes, before=(450, 600), after=(225, 300))]
+    [(0, 0, 225, 300), (0, 188, 112, 112)]
     """
     found = []
     for box in boxes:

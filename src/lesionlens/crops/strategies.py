@@ -37,8 +37,8 @@ def strategy(name: str, count: int) -> Strategy:
     Examples
     --------
     >>> import numpy as np
-    >>> strategy("ordered", 9)(450, 600, 8, np.random.default_rng(0))
-    Box(top=226, left=376, height=224, width=224)
+    >>> strategy("ordered", 9)(450, 600, 8, np.random.default_rng(0))[:4]
+    (226, 376, 224, 224)
     """
     for known in get_args(CropName):
         if known == name:
