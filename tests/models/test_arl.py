@@ -14,7 +14,6 @@ FAMILY = [
     "resnet26d",
     "resnext50_32x4d",
     "seresnet50",
-    "wide_resnet50_2",
     "ecaresnet26t",
     "test_resnet",
 ]

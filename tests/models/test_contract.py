@@ -82,6 +82,13 @@ CASES = [
     *(pytest.param(case, id=f"{case}-{n}", marks=pytest.mark.slow) for n, case in enumerate(LARGE)),
 ]
 every = pytest.mark.parametrize("case", CASES)
+# tracing takes a second or two each: all mechanisms on one backbone always, the others with the slow ones
+CASES_EXPORTED = [
+    pytest.param(*case.values, id=case.id, marks=case.marks)
+    if case.marks or case.values[0].architecture.backbone == "test_resnet"
+    else pytest.param(*case.values, id=case.id, marks=pytest.mark.slow)
+    for case in CASES
+]
 
 
 @lru_cache(maxsize=2)
@@ -196,7 +203,7 @@ def test_comes_back_from_its_state(case: Case) -> None:
     assert torch.equal(again(images(case)).logits, model(images(case)).logits)
 
 
-@every
+@pytest.mark.parametrize("case", CASES_EXPORTED)
 @pytest.mark.filterwarnings("ignore:The tensor attributes self.recurrent.gru")  # torch's own way with a GRU
 @torch.no_grad()
 def test_can_be_exported(case: Case) -> None:

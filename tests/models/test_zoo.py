@@ -45,19 +45,24 @@ def no_memory() -> Iterator[None]:
 
 
 def count(name: str, classes: int) -> int:
-    with no_memory():
+    with torch.device("meta"):
         return backbone.parameters(create_model(name, num_classes=classes))
 
 
 @pytest.mark.parametrize("name", ZOO)
-def test_parameters_and_operations(name: str) -> None:
+def test_has_the_parameters_of_its_row(name: str) -> None:
+    assert count(name, 2) == ZOO[name].parameters
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ZOO)
+def test_takes_the_operations_of_its_row(name: str) -> None:
     found = ZOO[name]
     crops = architecture(name).crops
     with no_memory():
         model = create_model(name, num_classes=2).eval()
         with FlopCounterMode(display=False) as counter:
             model(torch.zeros(1, *([crops] if crops else []), 3, found.input_size, found.input_size))
-    assert backbone.parameters(model) == found.parameters
     assert counter.get_total_flops() / 1e9 == pytest.approx(found.gflops, abs=0.005)
 
 
