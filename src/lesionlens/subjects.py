@@ -9,7 +9,7 @@ from pathlib import Path
 from lesionlens.data.datasets import DATASETS, load_table, own, resolved
 from lesionlens.data.problems import Problems, counted
 from lesionlens.data.table import LesionTable
-from lesionlens.data.taxonomy import task
+from lesionlens.data.tasks import task
 from lesionlens.errors import DataError
 from lesionlens.models.bundle import Card
 

@@ -1,6 +1,5 @@
-"""Names, codes and spellings of the diagnoses; tasks map every diagnosis exactly once."""
+"""Names, codes and spellings of the diagnoses."""
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +10,6 @@ from lesionlens.data.taxonomy import (
     ISIC2018_CLASSES,
     canonical,
     in_order,
-    task,
 )
 from lesionlens.errors import DataError
 
@@ -52,36 +50,3 @@ def test_any_text_is_a_diagnosis_or_a_data_error(text: str) -> None:
 def test_what_is_finer_or_coarser_is_no_alias(finer: str) -> None:
     with pytest.raises(DataError, match="unknown diagnosis"):
         canonical(finer)
-
-
-@given(st.lists(NAMES, min_size=2, unique=True), st.data())
-def test_one_against_the_rest_agrees_with_comparing_names(classes: list[str], data: st.DataObject) -> None:
-    sought = data.draw(st.sampled_from(classes))
-    asked = task(DIAGNOSES[sought].code.lower(), classes)
-    labels = data.draw(st.lists(st.sampled_from(classes)))
-    assert asked.classes == ("other", sought)
-    np.testing.assert_array_equal(asked.targets(labels), [int(label == sought) for label in labels])
-
-
-@given(st.lists(NAMES, min_size=2, unique=True), st.data())
-def test_all_keeps_every_class_in_its_place(classes: list[str], data: st.DataObject) -> None:
-    asked = task("all", classes)
-    labels = data.draw(st.lists(st.sampled_from(classes)))
-    targets = asked.targets(labels)
-    assert targets.dtype == np.int64
-    assert [asked.classes[index] for index in targets] == labels
-    assert asked.classes == tuple(classes)
-
-
-def test_a_class_the_table_does_not_have_is_refused() -> None:
-    with pytest.raises(DataError, match=r"unknown task 'dermatofibroma'.*Allowed: all, melanoma, nevus"):
-        task("dermatofibroma", ["melanoma", "nevus"])
-    with pytest.raises(DataError, match="two classes or more"):
-        task("all", ["melanoma"])
-    with pytest.raises(DataError, match="diagnosis in the task"):
-        task("all", ["melanoma", "nevus"]).targets(["dermatofibroma"])
-
-
-def test_classes_of_ones_own_may_be_called_anything() -> None:
-    assert task("wart", ["corn", "wart"]).classes == ("other", "wart")
-    assert task("other", ["other", "wart"]).classes == ("rest", "other")

@@ -14,7 +14,7 @@ from lesionlens.data.module import LesionData, Part, TestCrops, TrainCrops, Visi
 from lesionlens.data.splits import Split, from_file, grouped, official
 from lesionlens.data.store import Progress, open_store
 from lesionlens.data.table import LesionTable
-from lesionlens.data.taxonomy import Task, task
+from lesionlens.data.tasks import Task, task
 from lesionlens.errors import RunError
 from lesionlens.models.classifier import Classifier
 from lesionlens.preprocessing import Preprocessing
