@@ -77,6 +77,21 @@ def read_rgb(path: Path, *, shorter_side: int | None = None) -> npt.NDArray[np.u
         return np.array(rgb if turn is None else rgb.transpose(turn), dtype=np.uint8, order="C")
 
 
+def read_nonzero(path: Path) -> npt.NDArray[np.bool_]:
+    """Tell where a mask is not black, (h, w): 0/1, 0/255 and masks of 16 single bits are all read alike.
+
+    Raises
+    ------
+    ImageError
+        As ``read_rgb``.
+    """
+    with _opened(path) as image:
+        image.load()
+        wide = image.mode.startswith("I;16")  # as 8 bits its lower half would be lost
+        samples = np.atleast_3d(np.asarray(image if wide else to_rgb(image)))
+        return np.asarray((samples != 0).any(axis=2), dtype=np.bool_)
+
+
 class _Reduced(NamedTuple):
     """An image's full size, and the box of the decoded pixels that holds all of it."""
 
