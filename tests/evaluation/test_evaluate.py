@@ -156,7 +156,7 @@ def test_the_two_questions_of_isic_2017_are_averaged_without_the_derived_rest() 
     found = evaluate(Predictions(p.image_id, p.lesion_id, p.label, scores, THREE, rest="nevus"), replicates=0)
     areas = [sk.roc_auc_score(p.label == name, scores[:, k]) for k, name in ((0, THREE[0]), (2, THREE[2]))]
     assert found.value("auc") == pytest.approx(np.mean(areas))
-    assert any("no score for nevus" in note for note in found.notes)
+    assert any("leave out nevus" in note for note in found.notes)
 
 
 def test_ties_independent_scores_and_unknown_lesions_are_noted() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from lesionlens.data.taxonomy import DIAGNOSES, ISIC2017_CLASSES, ISIC2018_CLASSES
 from lesionlens.errors import PredictionsError
 from lesionlens.evaluation.columns import Columns, numbers, texts, write_columns
+from lesionlens.evaluation.multilabel import rest_score
 from lesionlens.evaluation.prediction_table import Floats, Predictions, Texts
 
 ISIC2018 = tuple(DIAGNOSES[name].code for name in ISIC2018_CLASSES)
@@ -52,7 +53,7 @@ def official_scores(columns: Columns, kind: str, path: Path) -> tuple[Floats, tu
     table = numbers(columns, _FORMATS[kind][1], path)
     if kind == "isic2018":
         return table, ISIC2018_CLASSES
-    scores = np.column_stack([table[:, 0], 1 - table.max(axis=1), table[:, 1]])
+    scores = np.column_stack([table[:, 0], rest_score(table), table[:, 1]])
     return scores, ISIC2017_CLASSES
 
 

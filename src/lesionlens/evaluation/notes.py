@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from lesionlens.evaluation.multilabel import rest_score
 from lesionlens.evaluation.prediction_table import Predictions, examples
 from lesionlens.evaluation.wording import readable
 
@@ -42,9 +43,13 @@ def _lesions(predictions: Predictions) -> str:
 def _rest(predictions: Predictions) -> str:
     if not predictions.rest:
         return ""
+    rest = predictions.classes.index(predictions.rest)
+    derived = np.allclose(
+        predictions.scores[:, rest], rest_score(np.delete(predictions.scores, rest, axis=1)), rtol=0
+    )
     return (
-        f"The file has no score for {readable(predictions.rest)}: it is one minus the larger of the other two, and "
-        "macro averages of the classes leave it out, as the challenge does."
+        f"Averages of the classes leave out {readable(predictions.rest)}, which is none of those asked about"
+        + ("; its score is one minus the largest of the others." if derived else ".")
     )
 
 

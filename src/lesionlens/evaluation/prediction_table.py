@@ -33,14 +33,14 @@ class Predictions:
     classes
         Names of the k columns.
     rest
-        The class of ``classes`` whose score the file did not hold but was derived from the others
-        (ISIC 2017), or "".
+        The class of ``classes`` for images that are none of those asked about, or "": averages over classes
+        leave it out. Where scores are independent (ISIC 2017) its own is derived from the others.
 
     Raises
     ------
     PredictionsError
         No image, an image named twice, arrays that do not fit each other, a score that is not a number
-        in [0, 1], or a label that is not one of the classes.
+        in [0, 1], or a label or rest that is not one of the classes.
     """
 
     image_id: Texts
@@ -96,6 +96,8 @@ def _check_shape(predictions: Predictions) -> None:
     shapes = {name: getattr(predictions, name).shape for name in ("image_id", "lesion_id", "label", "scores")}
     if shapes != {"image_id": (n,), "lesion_id": (n,), "label": (n,), "scores": (n, k)}:
         raise PredictionsError(f"arrays of {shapes} do not fit {n} images and {k} classes")
+    if predictions.rest and predictions.rest not in predictions.classes:
+        raise PredictionsError(unknown("class as the rest", predictions.rest, predictions.classes))
 
 
 def _check_ids(ids: Texts) -> None:
@@ -125,7 +127,10 @@ def _check_labels(predictions: Predictions) -> None:
         if name and str(name) not in predictions.classes:
             at = predictions.image_id[predictions.label == name]
             what = unknown("label", str(name), predictions.classes)
-            raise PredictionsError(f"{what} (images: {examples(at)})")
+            raise PredictionsError(
+                f"{what} (images: {examples(at)}). If it stands for none of these classes, give --rest {name} "
+                "(rest= in Python)."
+            )
 
 
 def examples(names: Sequence[Any] | NDArray[Any], *, most: int = 5) -> str:

@@ -12,11 +12,11 @@ from lesionlens.errors import DataError, PredictionsError, unknown
 from lesionlens.evaluation.columns import Columns, numbers, read_columns
 from lesionlens.evaluation.formats import ISIC2017, ISIC2018, official, official_ids, official_scores
 from lesionlens.evaluation.image_names import matching
+from lesionlens.evaluation.multilabel import OTHERS
 from lesionlens.evaluation.prediction_table import Predictions, Texts, examples
 
 _IMAGE = ("image_id", "image", "path")
 _LABEL = ("diagnosis", "label", "dx")
-_REST = ("other", "rest")  # the negative class of a task of one diagnosis against the rest
 
 
 class Truth(NamedTuple):
@@ -107,7 +107,7 @@ def class_of(label: str, classes: Sequence[str]) -> str:
     same = [each for each in classes if (_diagnosis(each) or _plain(each)) == (diagnosis or _plain(label))]
     if len(same) == 1:
         return same[0]
-    rest = next((each for each in _REST if each in classes), None)
+    rest = next((each for each in OTHERS if each in classes), None)
     if rest is None or not diagnosis or same:
         raise PredictionsError(unknown("label", label, classes))
     return rest
