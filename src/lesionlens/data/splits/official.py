@@ -1,0 +1,45 @@
+"""The parts that a data set names itself."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionlens.data.splits.holdout import Selection, with_selection
+from lesionlens.data.splits.split import SelectOn, Split
+from lesionlens.data.table import LesionTable
+from lesionlens.errors import DataError
+
+
+def official(
+    table: LesionTable, *, validation: float, seed: int, select_on: SelectOn = "validation"
+) -> Split:
+    """Take the parts that the data set names; cut validation from training, by lesion, where it has none.
+
+    Raises
+    ------
+    DataError
+        The data set names no parts.
+    """
+    named = table.frame["part"].to_numpy(dtype=object)
+    if not (named == "train").any():
+        raise DataError(
+            f"{table.name} has no official training part; use data.split=grouped or data.split=FILE.csv"
+        )
+    without = dict.fromkeys(np.flatnonzero(named == "").tolist(), "in no official part")
+    selection = Selection(validation, seed, select_on)
+    return with_selection(table, named, "the data set's official parts", selection, left_out=without)
+
+
+def training_rows(table: LesionTable, protocol: str) -> tuple[NDArray[np.int64], Mapping[int, str]]:
+    """Give the rows that a protocol divides: the official training part, or all where no part is named.
+
+    The challenge's later validation and test images are no part of a protocol on its training images; they come
+    second, with the reason.
+    """
+    named = table.frame["part"].to_numpy(dtype=object)
+    if not (named == "train").any():
+        return np.arange(len(table)), {}
+    others = np.flatnonzero(named != "train")
+    reason = f"not in the official training part, which {protocol} divides"
+    return np.flatnonzero(named == "train"), dict.fromkeys(others.tolist(), reason)

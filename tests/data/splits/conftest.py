@@ -1,0 +1,46 @@
+"""Tables without files: splits read ids, labels and lesions alone."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lesionlens.data.table import COLUMNS, LesionTable
+
+CLASSES = ("melanoma", "nevus", "benign_keratosis")
+Rows = Callable[..., LesionTable]
+Made = Callable[..., LesionTable]
+
+
+def _rows(
+    lesions: Sequence[str],
+    diagnosis: Sequence[str],
+    *,
+    ids: Sequence[str] | None = None,
+    parts: Sequence[str] | None = None,
+) -> LesionTable:
+    """Make a table of these lesions and labels, one row each."""
+    names = list(ids or [f"i{n}" for n in range(len(lesions))])
+    frame = pd.DataFrame(dict.fromkeys(COLUMNS, "") | {"image_id": names, "age": np.nan})
+    frame["lesion_id"], frame["diagnosis"], frame["part"] = list(lesions), list(diagnosis), parts or ""
+    return LesionTable("made", Path(), frame, CLASSES)
+
+
+def _made(lesions: int, *, seed: int = 0, parts: Sequence[str] | None = None) -> LesionTable:
+    """Make a table with one to three images a lesion, half of them nevi."""
+    rng = np.random.default_rng(seed)
+    lesion = np.repeat(np.arange(lesions), rng.integers(1, 4, lesions))
+    diagnosis = np.array(["melanoma", "nevus", "nevus", "benign_keratosis"])[lesion % 4]
+    return _rows([f"l{n}" for n in lesion], diagnosis.tolist(), parts=parts)
+
+
+@pytest.fixture(scope="session")
+def rows() -> Rows:
+    return _rows
+
+
+@pytest.fixture(scope="session")
+def made() -> Made:
+    return _made

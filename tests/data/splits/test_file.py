@@ -1,0 +1,41 @@
+"""A file is followed to the letter, or refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lesionlens.data.splits import from_file
+from lesionlens.data.table import LesionTable
+from lesionlens.errors import DataError
+
+Made = Callable[..., LesionTable]
+
+
+def test_a_file_is_followed(made: Made, tmp_path: Path) -> None:
+    table = made(40)
+    ids = [*table.frame["image_id"], "elsewhere"]
+    file = tmp_path / "folds.csv"
+    pd.DataFrame({"image_id": ids, "part": [f"cv{n % 3}" for n in range(len(ids))]}).to_csv(file, index=False)
+    split = from_file(table, file, validation="cv0", test="cv2")
+    assert split.parts["train"] == tuple(ids[1:-1:3])
+    assert split.parts["test"] == tuple(ids[2:-1:3])
+    assert "not in the table: 1 image of folds.csv" in split.remarks
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("image_id,fold\ni0,1\n", "needed: image_id, part"),
+        ("image_id,part\ni0,cv1\n", "no part 'cv0'.*it has cv1"),
+        ("image_id,part\ni0,cv0\n", "have no part in"),
+        ("image_id,part\ni0,cv0\ni0,cv1\n", "names two parts for 1 image, for example i0"),
+        ("image_id,part\ni0,cv0\ni1,\n", "names no part for i1"),
+        ("image_id,part\n", "no rows below its header"),
+    ],
+)
+def test_a_wrong_file_says_what_is_wrong(made: Made, tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "split.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        from_file(made(10), tmp_path / "split.csv", validation="cv0", test="test")

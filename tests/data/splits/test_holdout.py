@@ -1,0 +1,43 @@
+"""Shares and classes in proportion; a set that is too small is refused in one sentence."""
+
+from collections.abc import Callable
+
+import pytest
+
+from lesionlens.data.splits import grouped
+from lesionlens.data.table import LesionTable
+from lesionlens.errors import DataError
+
+Make = Callable[..., LesionTable]
+
+
+def test_shares_and_classes_are_in_proportion(made: Make) -> None:
+    table = made(400)
+    split = grouped(table, validation=0.2, test=0.2, seed=1)
+    assert len(split.parts["test"]) / len(table) == pytest.approx(0.2, abs=0.03)
+    assert len(split.parts["validation"]) / len(table) == pytest.approx(0.2, abs=0.03)
+    whole = table.frame["diagnosis"].value_counts(normalize=True)
+    for ids in split.parts.values():
+        there = table.select(ids).frame["diagnosis"].value_counts(normalize=True)
+        assert (there - whole).abs().max() < 0.05
+    assert split.remarks == ()
+
+
+def test_too_few_lesions_are_refused(made: Make) -> None:
+    with pytest.raises(DataError, match="too few to hold out 10%: 3 lesions are too few for 10 folds"):
+        grouped(made(3), validation=0.1, test=0.1, seed=0)
+
+
+def test_no_class_with_enough_images_is_refused(rows: Make) -> None:
+    labels = ["melanoma", "nevus", "benign_keratosis"]
+    table = rows([f"l{n}" for n in range(6)], labels * 2)
+    with pytest.raises(DataError, match=r"no class has an image for each of 5 folds \(the largest has 2\)"):
+        grouped(table, validation=0.2, test=0.2, seed=0)
+
+
+def test_a_class_of_one_image_is_somewhere_and_the_other_parts_say_so(rows: Make) -> None:
+    table = rows([f"l{n}" for n in range(41)], ["melanoma", "nevus"] * 20 + ["benign_keratosis"])
+    split = grouped(table, validation=0.2, test=0.2, seed=0)
+    told = [remark for remark in split.remarks if "no image of benign_keratosis" in remark]
+    assert len(told) == 2
+    assert sum(len(ids) for ids in split.parts.values()) == 41

@@ -1,0 +1,44 @@
+"""The parts that a data set names are kept; what is missing or unused is said."""
+
+from collections.abc import Callable
+
+import pytest
+
+from lesionlens.data.splits import official
+from lesionlens.data.table import LesionTable
+from lesionlens.errors import DataError
+
+Made = Callable[..., LesionTable]
+
+
+def test_official_parts_are_kept_and_a_missing_test_is_said(made: Made) -> None:
+    parts = ["train" if n % 5 else "validation" for n in range(len(made(40)))]
+    split = official(made(40, parts=parts), validation=0.2, seed=0)
+    assert len(split.parts["validation"]) == parts.count("validation")
+    assert any("no test part" in remark for remark in split.remarks)
+    assert any("more than one part" in remark for remark in split.remarks)  # lesions were cut through
+
+
+def test_official_without_validation_cuts_it_by_lesion(made: Made) -> None:
+    split = official(made(80, parts=["train"] * len(made(80))), validation=0.25, seed=0)
+    assert set(split.parts) == {"train", "validation"}
+    assert not any("more than one part" in remark for remark in split.remarks)
+
+
+def test_an_official_validation_part_does_not_train_where_the_test_part_selects(made: Made) -> None:
+    parts = [("train", "train", "validation", "test", "")[n % 5] for n in range(len(made(40)))]
+    table = made(40, parts=parts)
+    split = official(table, validation=0.2, seed=0, select_on="test")
+    assert split.parts["train"] == tuple(table.frame["image_id"][table.frame["part"] == "train"])
+    assert dict(split.left_out) == {
+        image: "in no official part"
+        if part == ""
+        else "in the validation part, which is not used: the test part selects"
+        for image, part in zip(table.frame["image_id"], parts, strict=True)
+        if part in {"", "validation"}
+    }
+
+
+def test_a_set_without_official_parts_says_what_to_use(made: Made) -> None:
+    with pytest.raises(DataError, match=r"data\.split=grouped"):
+        official(made(10), validation=0.2, seed=0)
