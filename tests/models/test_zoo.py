@@ -14,7 +14,7 @@ from lesionlens.models import backbone
 from lesionlens.models.create import architecture, create_model
 from lesionlens.models.zoo import ZOO, row
 from lesionlens.models.zoo.listing import FULL, listing, markdown
-from lesionlens.training.read_recipe import shipped
+from lesionlens.training.recipe_file import shipped
 
 FROM_THE_SOURCES = {  # name, classes: learnable numbers of the authors' networks
     ("resnet50", 2): 23_512_130,

@@ -7,7 +7,9 @@ import yaml
 
 from lesionlens.errors import RecipeError
 from lesionlens.training.folder import new_folder, write_recipe
-from lesionlens.training.read_recipe import read_recipe, shipped
+from lesionlens.training.read_recipe import read_recipe
+from lesionlens.training.recipe import Recipe
+from lesionlens.training.recipe_file import shipped
 
 
 @pytest.mark.parametrize("name", sorted(shipped()))
@@ -16,7 +18,7 @@ def test_shipped_recipes_are_valid_and_resolve_to_themselves(name: str, tmp_path
     folder = new_folder("run", out=tmp_path / "run")
     write_recipe(folder, recipe)
     assert read_recipe(str(folder.recipe)) == recipe
-    assert set(yaml.safe_load(folder.recipe.read_text())) == {"data", "model", "crops", "augment", "train"}
+    assert set(yaml.safe_load(folder.recipe.read_text())) == set(Recipe.model_fields)  # and no base
 
 
 def test_the_arl_recipe_is_the_papers() -> None:
@@ -79,6 +81,8 @@ def test_one_text_in_place_of_a_list_is_said() -> None:
         (["data.validation=0.6", "data.test=0.5"], "leave nothing to train on"),
         (["epochs"], "no override; write section.key=value"),
         (["train.lr=[1"], "cannot be read"),
+        (["train.lr.high=1"], "lr is 0.001 in the recipe, no table into which 'train.lr.high=1' could go"),
+        (["base=plain"], "a base stands in a file"),
     ],
 )
 def test_says_what_is_wrong(words: list[str], message: str) -> None:

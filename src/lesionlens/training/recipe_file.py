@@ -1,0 +1,116 @@
+"""A recipe's file, shipped or one's own, laid over the recipe that its ``base:`` names."""
+
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lesionlens.errors import RecipeError, unknown
+
+# what a section that is given as one text means
+ESSENTIAL = {"data": "source", "model": "name", "augment": "preset", "prior": "masks"}
+
+_SHIPPED = files("lesionlens") / "experiments" / "recipes"
+_KINDS = (".yaml", ".yml")
+
+
+def shipped() -> dict[str, Traversable]:
+    """Recipes that come with the package: ``arl/cnn50``, ``arl/table5/channel-melanoma`` and so on."""
+    return dict(_within(_SHIPPED, ""))
+
+
+def read_tree(name: str) -> dict[str, Any]:
+    """Read a shipped recipe or a YAML file as nested sections, with all that it has from its bases.
+
+    Raises
+    ------
+    RecipeError
+        It, or a base, does not exist or is no YAML table; or bases go round in a circle.
+    """
+    return _read(name, Path(), ())
+
+
+def lay_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a recipe's sections over those of its base: tables are merged, all else is replaced.
+
+    A network replaces the base's, whichever way either is given; so does an augmentation that is one name.
+
+    Examples
+    --------
+    >>> lay_over({"model": {"backbone": "resnet18", "input_size": 96}}, {"model": "arl_cnn14"})
+    {'model': {'input_size': 96, 'name': 'arl_cnn14'}}
+    """
+    lower = {name: spelt_out(name, section) for name, section in base.items()}
+    upper = {name: spelt_out(name, section) for name, section in over.items()}
+    if isinstance(lower.get("model"), dict) and isinstance(upper.get("model"), dict):
+        lower["model"] = one_network(lower["model"], set(upper["model"]))
+    if isinstance(over.get("augment"), str):
+        lower.pop("augment", None)
+    return _merged(lower, upper)
+
+
+def spelt_out(name: str, section: Any) -> Any:
+    """Give a section that is one text as the table that it means."""
+    return {ESSENTIAL[name]: section} if name in ESSENTIAL and isinstance(section, str) else section
+
+
+def one_network(model: Mapping[str, Any], said: set[str]) -> dict[str, Any]:
+    """Take away from a section ``model`` the network that keys said over it replace."""
+    gone = {"backbone", "attention"} - said if "name" in said else {"name"} if "backbone" in said else set()
+    return {key: value for key, value in model.items() if key not in gone}
+
+
+def _within(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _within(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(_KINDS):
+            yield prefix + entry.name.rpartition(".")[0], entry
+
+
+def _read(name: str, beside: Path, before: tuple[str, ...]) -> dict[str, Any]:
+    """Read one file and its bases; relative paths are looked for beside the file that names them."""
+    ours = shipped()
+    file: Traversable | Path
+    if name in ours:
+        file, identity = ours[name], name
+    elif Path(name).suffix in _KINDS:
+        file = beside / name
+        identity = str(file.resolve())
+    else:
+        kind = f"base of the recipe {before[-1]}:" if before else "recipe"
+        raise RecipeError(unknown(kind, name, ours) + "; or give the path of a .yaml file")
+    if identity in before:
+        raise RecipeError(
+            f"recipes that are each other's base: {' → '.join((*before, identity))}; one must go"
+        )
+    tree = _table(file, str(file) if before else name)
+    base = tree.pop("base", None)
+    if base is None:
+        return tree
+    if not isinstance(base, str):
+        raise RecipeError(f"base: {base!r} in the recipe {name}; give one name or one file")
+    here = file.parent if isinstance(file, Path) else beside
+    return lay_over(_read(base, here, (*before, identity)), tree)
+
+
+def _table(file: Traversable | Path, name: str) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RecipeError(f"cannot read the recipe {name}: {reason}") from error
+    if not isinstance(tree, dict):
+        raise RecipeError(f"the recipe {name} is no table of sections")
+    return tree
+
+
+def _merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    both = dict(lower)
+    for key, value in upper.items():
+        below = both.get(key)
+        both[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return both
