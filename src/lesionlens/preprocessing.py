@@ -1,6 +1,7 @@
 """An image as a network sees it: decoded, cropped, resized, normalised. The same for training, use and maps."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,6 +17,11 @@ from lesionlens.data.transforms import resized_crop
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+Turns = Literal["none", "flips", "dihedral"]
+Average = Literal["probabilities", "logits"]
+Colour = Literal["none", "gray-world", "shades-of-gray"]
+Hair = Literal["keep", "remove"]
 
 
 class Preprocessing(BaseModel):

@@ -3,7 +3,7 @@
 import pytest
 
 from lesionlens.errors import RecipeError
-from lesionlens.training.recipe import CropRecipe
+from lesionlens.training.crop_recipe import CropRecipe
 
 NINE = CropRecipe(train="ordered", train_count=9, test="ordered", test_count=9)
 

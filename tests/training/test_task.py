@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from lesionlens.data.module import Batch
 from lesionlens.models.classifier import Classifier, Features
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.training.recipe import TrainRecipe
+from lesionlens.training.train_recipe import TrainRecipe
 from lesionlens.training.task import Classification
 
 UNSCALED = Preprocessing(input_size=(4, 4), mean=(0, 0, 0), std=(1, 1, 1))

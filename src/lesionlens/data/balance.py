@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Sampling = Literal["shuffle", "oversample", "balanced"]
+Sampling = Literal["shuffle", "oversample", "weighted", "balanced", "even"]
 
 
 def class_weights(counts: NDArray[np.int64], *, power: float = 1.0) -> NDArray[np.float64]:
@@ -33,7 +33,10 @@ def order(targets: NDArray[np.int64], sampling: Sampling, rng: np.random.Generat
         Class of each image, (n,).
     sampling
         ``shuffle``: each image once. ``oversample``: each class as often as the largest, its images equally often
-        (to within one). ``balanced``: n visits in which the classes take turns, so that every batch holds them evenly.
+        (to within one). ``even``: n visits in all, each class as often as the others, so that large ones are seen in
+        part and small ones several times. ``weighted``: n independent draws, each class as likely as the others.
+        ``balanced``: as ``even``, and every batch of b holds each of the k classes ``b // k`` times or once more: the
+        classes take turns, and the turn goes on where the batch before it stopped.
     rng
         Where chance comes from.
 
@@ -44,12 +47,19 @@ def order(targets: NDArray[np.int64], sampling: Sampling, rng: np.random.Generat
     members = [np.flatnonzero(targets == present) for present in np.unique(targets)]
     if sampling == "shuffle":
         return rng.permutation(len(targets))
+    if sampling == "weighted":
+        likely = 1 / np.bincount(targets)[targets]
+        return rng.choice(len(targets), len(targets), p=likely / likely.sum())
     if sampling == "oversample":
-        most = max(len(group) for group in members)
-        return rng.permutation(np.concatenate([_rounds(group, most, rng) for group in members]))
-    visits = -(-len(targets) // len(members))
-    turns = np.stack([_rounds(group, visits, rng) for group in members], axis=1)
-    return rng.permuted(turns, axis=1).reshape(-1)[: len(targets)]
+        return rng.permutation(_levelled(members, max(map(len, members)), rng).reshape(-1))
+    turns = _levelled(members, -(-len(targets) // len(members)), rng)
+    visits = turns.T.reshape(-1)[: len(targets)]
+    return visits if sampling == "balanced" else rng.permutation(visits)
+
+
+def _levelled(members: list[NDArray[np.int64]], visits: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Visit each group equally often, (groups, visits); the groups in a drawn order."""
+    return np.stack([_rounds(members[k], visits, rng) for k in rng.permutation(len(members))])
 
 
 def _rounds(group: NDArray[np.int64], visits: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -1,6 +1,6 @@
 """The images of one part as batches; every random choice is a function of seed, epoch and position."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,38 +9,68 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
+from lesionlens.crops.box import Box
+from lesionlens.crops.cut import resized_crop
 from lesionlens.crops.strategies import CropName, strategy
-from lesionlens.data.balance import Sampling, order
+from lesionlens.data.change import apply, move
+from lesionlens.data.masks import Mask, Masks
 from lesionlens.data.store import ImageStore
-from lesionlens.data.transforms import Augmentation, apply, resized_crop
+from lesionlens.data.transforms import Augmentation
+from lesionlens.data.visits import Visit, Visits
 from lesionlens.preprocessing import Preprocessing
 
 
-class Visit(NamedTuple):
-    """One crop of one image in one epoch, or one image with all its crops."""
-
-    epoch: int
-    position: int
-    image: int
-    crop: int
-
-
 class Batch(NamedTuple):
-    """Views uint8 (b, n, h, w, 3), class of each image (b,)."""
+    """What a step sees.
+
+    Attributes
+    ----------
+    views
+        Crops of b images, uint8 (b, n, h, w, 3).
+    target
+        Class of each image, (b,).
+    weight
+        Of each image in the loss, float32 (b,).
+    masks
+        The crops of the images' masks, uint8 (b, n, h, w) from 0 to 255, soft at edges; all 0 where there is none.
+        Without masks for the whole part (b, n, 0, 0).
+    known
+        Whether each image has a mask, bool (b,).
+    """
 
     views: Tensor
     target: Tensor
+    weight: Tensor
+    masks: Tensor
+    known: Tensor
 
 
 @dataclass(frozen=True)
 class Part:
-    """Where the images of a part lie in the store, and their classes."""
+    """Where the images of a part lie in the store, and what is known of each.
+
+    Attributes
+    ----------
+    places
+        Of the n images in the store.
+    targets
+        Their classes, (n,).
+    weights
+        In the loss, (n,); None: 1.
+    masks
+        Where attention should look; None where it is not asked.
+    regions
+        The box of each image in which all crops lie, or None for the whole image.
+    """
 
     store: ImageStore
     places: NDArray[np.int64]
     targets: NDArray[np.int64]
+    weights: NDArray[np.float32] | None = None
+    masks: Masks | None = None
+    regions: Sequence[Box | None] | None = None
 
     def __len__(self) -> int:
         return len(self.places)
@@ -48,6 +78,21 @@ class Part:
     def image(self, index: int) -> NDArray[np.uint8]:
         """Give an image, (h, w, 3)."""
         return self.store[int(self.places[index])]
+
+    def region(self, index: int) -> Box | None:
+        """Give the box in which an image's crops lie."""
+        return None if self.regions is None else self.regions[index]
+
+    def batch(self, index: int, views: NDArray[np.uint8], masks: Mask | None = None) -> Batch:
+        """Join the views of an image (n, h, w, 3), and of its mask (n, h, w), with what is known of it."""
+        none = np.zeros((len(views), 0, 0) if self.masks is None else views.shape[:3], dtype=np.uint8)
+        return Batch(
+            views=torch.from_numpy(views),
+            target=torch.tensor(int(self.targets[index])),
+            weight=torch.tensor(1.0 if self.weights is None else float(self.weights[index])),
+            masks=torch.from_numpy(none if masks is None else masks),
+            known=torch.tensor(masks is not None),
+        )
 
 
 @dataclass(frozen=True)
@@ -79,22 +124,35 @@ class TrainCrops(Dataset[Batch]):
 
     def __getitem__(self, visit: Visit) -> Batch:
         rng = np.random.default_rng((self.seed, visit.epoch, visit.position))
-        image = self.part.image(visit.image)
+        image, region = self.part.image(visit.image), self.part.region(visit.image)
+        mask = None if self.part.masks is None else self.part.masks[visit.image]
+        if region is not None:
+            image = image[region.pixels()]
+            mask = None if mask is None else mask[region.pixels()]
         draw = strategy(self.crops, self.count)
-        height, width = image.shape[:2]
+        numbers = range(self.count) if self.together else [visit.crop]
+        boxes = [draw(image.shape[0], image.shape[1], number, rng) for number in numbers]
+        change = self.augment.draw(rng)
+        views = self._cut(image, boxes, lambda picture: apply(change, picture))
+        masks = None if mask is None else self._cut(mask, boxes, lambda picture: move(change, picture))
+        return self.part.batch(visit.image, views, masks)
+
+    def _cut(
+        self,
+        picture: NDArray[np.uint8],
+        boxes: Sequence[Box],
+        changed: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+    ) -> NDArray[np.uint8]:
+        """Give the views of an image or of its mask: all of the whole picture changed, or one crop, then changed."""
         if self.together:
-            image = apply(self.augment.draw(rng), image)
-            boxes = [draw(height, width, number, rng) for number in range(self.count)]
-            views = np.stack([resized_crop(image, box, self.size) for box in boxes])
-        else:  # the crop first: fewer pixels to change
-            crop = resized_crop(image, draw(height, width, visit.crop, rng), self.size)
-            views = apply(self.augment.draw(rng), crop)[None]
-        return _batch(views, self.part.targets[visit.image])
+            picture = changed(picture)
+            return np.stack([resized_crop(picture, box, self.size) for box in boxes])
+        return changed(resized_crop(picture, boxes[0], self.size))[None]  # fewer pixels to change
 
 
 @dataclass(frozen=True)
 class TestCrops(Dataset[Batch]):
-    """The test crops of an image, which are scored together."""
+    """The test crops of an image, which are scored together; masks are not cut."""
 
     __test__ = False  # no test class for pytest
     part: Part
@@ -104,42 +162,8 @@ class TestCrops(Dataset[Batch]):
         return len(self.part)
 
     def __getitem__(self, index: int) -> Batch:
-        return _batch(self.preprocessing.views(self.part.image(index)), self.part.targets[index])
-
-
-class Visits(Sampler[Visit]):
-    """The order of an epoch: each of the images' crops once, classes balanced as asked.
-
-    Lightning calls ``set_epoch`` before each epoch; a resumed run therefore draws what it would have drawn.
-    """
-
-    def __init__(self, targets: NDArray[np.int64], *, crops: int, sampling: Sampling, seed: int) -> None:
-        self.targets, self.crops, self.sampling, self.seed, self.epoch = targets, crops, sampling, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Say which epoch comes next."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self._order())
-
-    def __iter__(self) -> Iterator[Visit]:
-        for position, (image, crop) in enumerate(self._order()):
-            yield Visit(self.epoch, position, int(image), int(crop))
-
-    def _order(self) -> NDArray[np.int64]:
-        """Images and crop numbers, (n, 2): one round of all images for each crop, so that crops are spread."""
-        rng = np.random.default_rng((self.seed, self.epoch))
-        rounds = [order(self.targets, self.sampling, rng) for _ in range(self.crops)]
-        numbers = [
-            np.full(len(images), crop)
-            for crop, images in zip(rng.permutation(self.crops), rounds, strict=True)
-        ]
-        return np.stack([np.concatenate(rounds), np.concatenate(numbers)], axis=1)
-
-
-def _batch(views: NDArray[np.uint8], target: np.int64) -> Batch:
-    return Batch(torch.from_numpy(views), torch.tensor(int(target)))
+        views = self.preprocessing.views(self.part.image(index), self.part.region(index))
+        return self.part.batch(index, views)
 
 
 class LesionData(L.LightningDataModule):

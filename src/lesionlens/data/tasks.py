@@ -17,16 +17,24 @@ class Task:
     Attributes
     ----------
     name
-        ``all``, or the diagnosis that is told from the rest.
+        As it was asked for, in canonical names.
     classes
-        Names of the classes, in the order of the model's outputs; in a task of two the second is sought.
+        Names of the classes that targets count, in order; in a task of two the second is sought.
     mapping
-        Diagnosis of the table to class of the task.
+        Diagnosis of the table to class of the task; a diagnosis that is not there has no place in it.
+    independent
+        Each class but the first, the rest, has a score of its own, which need not sum to one with the others.
     """
 
     name: str
     classes: tuple[str, ...]
     mapping: Mapping[str, str]
+    independent: bool = False
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the scores that a network gives."""
+        return self.classes[1:] if self.independent else self.classes
 
     def targets(self, diagnosis: Iterable[str]) -> npt.NDArray[np.int64]:
         """Give the index of the class for each diagnosis, (n,).
@@ -45,7 +53,15 @@ class Task:
 
 
 def task(name: str, table_classes: Sequence[str]) -> Task:
-    """Make the task ``all`` (every class of the table), or one diagnosis against the rest.
+    """Make a task of the table's classes.
+
+    Parameters
+    ----------
+    name
+        ``all``: every class; ``melanoma``: one against the rest; ``seborrheic_keratosis/nevus``: one against another,
+        the rest left out; ``melanoma+seborrheic_keratosis``: several, each against everything else.
+    table_classes
+        The classes there are.
 
     Raises
     ------
@@ -54,18 +70,49 @@ def task(name: str, table_classes: Sequence[str]) -> Task:
 
     Examples
     --------
-    >>> task("melanoma", ["melanoma", "nevus", "seborrheic_keratosis"]).classes
+    >>> three = ["melanoma", "nevus", "seborrheic_keratosis"]
+    >>> task("melanoma", three).classes
     ('other', 'melanoma')
     >>> task("all", ["melanoma", "nevus"]).targets(["nevus", "melanoma"])
     array([1, 0])
+    >>> task("SK/nevus", three).mapping
+    {'nevus': 'nevus', 'seborrheic_keratosis': 'seborrheic_keratosis'}
+    >>> task("melanoma+SK", three).outputs
+    ('melanoma', 'seborrheic_keratosis')
     """
     classes = tuple(table_classes)
     if len(classes) < 2:
         raise DataError(f"a task needs two classes or more; the table has {list(classes)}")
     if name == "all":
         return Task(name, classes, {each: each for each in classes})
-    sought = name if name in classes else spelling(name)
-    if sought not in classes:
-        raise DataError(unknown("task", name, ("all", *classes)))
-    rest = "other" if sought != "other" else "rest"
-    return Task(sought, (rest, sought), {each: sought if each == sought else rest for each in classes})
+    if name not in classes and "/" in name:
+        sought, against = _named(name, "/", classes)
+        return Task(f"{sought}/{against}", (against, sought), {against: against, sought: sought})
+    if name not in classes and "+" in name:
+        several = _named(name, "+", classes)
+        return _against_rest("+".join(several), several, classes, independent=True)
+    (sought,) = _named(name, None, classes)
+    return _against_rest(sought, (sought,), classes)
+
+
+def _named(text: str, joint: str | None, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Find the classes that a task names, each once."""
+    words = [text] if joint is None else text.split(joint)
+    found = tuple(word if word in classes else spelling(word) for word in words)
+    for word, name in zip(words, found, strict=True):
+        if name not in classes:
+            raise DataError(unknown("task", word, ("all", *classes)))
+    if len(set(found)) < len(found) or (joint == "/" and len(found) != 2):
+        raise DataError(
+            f"the task {text!r} is none; write one class, ONE/OTHER for one against another, or ONE+OTHER for scores "
+            "of their own"
+        )
+    return found
+
+
+def _against_rest(
+    name: str, sought: tuple[str, ...], classes: tuple[str, ...], *, independent: bool = False
+) -> Task:
+    rest = "other" if "other" not in sought else "rest"
+    mapping = {each: each if each in sought else rest for each in classes}
+    return Task(name, (rest, *sought), mapping, independent)

@@ -132,6 +132,7 @@ class ARL(Plain):
         for _, block in self.attending():
             block.normalisation = normalisation
             nn.init.constant_(block.alpha, alpha)
+        self.shares = normalisation != "sigmoid"
         self.scale_gates = tuple(f"trunk.{layer}.alpha" for layer, _ in self.attending())
 
     def stages(self) -> Iterator[tuple[str, nn.Sequential]]:

@@ -30,6 +30,8 @@ class Card(BaseModel):
         Of the zoo, if it has one.
     classes
         Names of the k scores, in order.
+    independent
+        Each score is a sigmoid of its own, of its class against everything else; they need not sum to one.
     preprocessing
         How an image becomes the network's input.
     trained_on
@@ -44,6 +46,7 @@ class Card(BaseModel):
     name: str | None = None
     architecture: Architecture
     classes: tuple[str, ...]
+    independent: bool = False
     preprocessing: Preprocessing
     trained_on: dict[str, Any] = {}
 

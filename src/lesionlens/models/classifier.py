@@ -45,6 +45,8 @@ class Classifier(nn.Module):
         (b, n, 3, h, w).
     scale_gates
         Names of learnt scalars that switch a mechanism on (ARL's alpha, soft attention's gamma): not decayed.
+    shares
+        The maps are shares of a whole (of a softmax), not gates from 0 to 1.
     dropped
         Keys of the backbone that this network does without: left out of ImageNet weights.
     """
@@ -53,6 +55,7 @@ class Classifier(nn.Module):
     num_features: int
     crops: int | None = None
     scale_gates: tuple[str, ...] = ()
+    shares: bool = False
     dropped: frozenset[str] = frozenset()
 
     def features(self, x: Any, *, maps: bool = False) -> Features:

@@ -51,6 +51,7 @@ class Gate(Pyramid):
             raise ModelError(
                 "gates need a stage to stand at: give taps, or attention=pyramid for the last grid alone"
             )
+        self.shares = normalisation == "softmax"
         self.gates = nn.ModuleList(
             AttentionGate(tap.width, self.width, width=width, normalisation=normalisation)
             for tap in self.taps

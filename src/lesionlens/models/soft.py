@@ -44,6 +44,8 @@ class Soft(Classifier):
         The backbone has no stages, or not this; the mode does not exist.
     """
 
+    shares = True
+
     def __init__(
         self,
         name: str,

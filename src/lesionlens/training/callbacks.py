@@ -16,13 +16,14 @@ from lightning.pytorch.callbacks import Callback, Checkpoint
 from lesionlens.atomic import replacing
 from lesionlens.models.classifier import Classifier
 
-MEASURES = ("train_loss", "val_loss", "val_auc", "val_balanced_accuracy")
+MEASURES = ("train_loss", "val_loss", "val_auc", "val_balanced_accuracy", "val_accuracy")
 
 
 class EpochLog(Callback):
     """One row an epoch in ``log.csv``, counted from 1: losses, metrics, learning rate, seconds, every scale gate.
 
-    A gate's column is its name before its place in the network: ``alpha/layer1.0``.
+    The Dice term of a prior is called ``prior/`` and its map. A gate's column is its name before its place in the
+    network: ``alpha/layer1.0``.
 
     Parameters
     ----------
@@ -47,6 +48,7 @@ class EpochLog(Callback):
                 "step": trainer.global_step,
                 "lr": float(trainer.optimizers[0].param_groups[0]["lr"]),
                 **measured,
+                **_priors(trainer),
                 "seconds": round(time.monotonic() - self._started, 3),
                 **_gates(cast(Classifier, task.model)),
             }
@@ -63,6 +65,12 @@ class EpochLog(Callback):
         self.rows = list(state["rows"])
 
 
+def _priors(trainer: L.Trainer) -> dict[str, float]:
+    """Give the Dice term of each map that has a prior, before weighing."""
+    found = trainer.callback_metrics
+    return {name: float(value) for name, value in found.items() if name.startswith("prior/")}
+
+
 def _gates(model: Classifier) -> dict[str, float]:
     """Give the value of each scale gate by its column (the curves of Zhang et al. 2019, Fig. 7)."""
     values = {}
@@ -72,39 +80,38 @@ def _gates(model: Classifier) -> dict[str, float]:
     return values
 
 
-class KeepBest(Callback):
-    """Save the model whenever the monitored metric is better; stop when it has not been for long.
+class Best(Callback):
+    """The best value of a validation metric so far, and its epoch.
 
     Parameters
     ----------
     monitor
         A validation metric; ``val_loss`` is better when smaller, the others when larger.
-    patience
-        Epochs without a better one before stopping; None: never.
-    save
-        Called with epoch and value when there is a better model.
+    min_delta
+        By how much a value must be better to count.
     """
 
-    def __init__(self, *, monitor: str, patience: int | None, save: Callable[[int, float], None]) -> None:
-        self.monitor, self.patience, self.save = monitor, patience, save
+    def __init__(self, monitor: str, *, min_delta: float = 0.0) -> None:
+        self.monitor, self.min_delta = monitor, min_delta
         self.best: dict[str, Any] = {"epoch": 0, "metric": monitor, "value": math.nan}
 
-    def on_train_start(self, trainer: L.Trainer, task: L.LightningModule) -> None:
-        """Train no further a run that had stopped before it was interrupted in its last steps."""
-        trainer.should_stop = self._waited_enough(trainer.current_epoch)
+    @property
+    def state_key(self) -> str:
+        """Tell two of one kind apart in a checkpoint."""
+        return f"{type(self).__qualname__}({self.monitor})"
 
     def on_validation_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
-        """Compare, keep, perhaps stop."""
+        """Compare, and do what follows from it."""
         value, epoch = float(trainer.callback_metrics[self.monitor]), trainer.current_epoch + 1
         sign = -1 if self.monitor == "val_loss" else 1
-        if math.isfinite(value) and not sign * value <= sign * self.best["value"]:
+        better = math.isfinite(value) and not sign * value <= sign * self.best["value"] + self.min_delta
+        if better:
             self.best = {"epoch": epoch, "metric": self.monitor, "value": value}
-            self.save(epoch, value)
-        if self._waited_enough(epoch):
-            trainer.should_stop = True
+        self.compared(trainer, epoch, value, better=better)
 
-    def _waited_enough(self, epochs: int) -> bool:
-        return self.patience is not None and epochs - self.best["epoch"] >= self.patience
+    def compared(self, trainer: L.Trainer, epoch: int, value: float, *, better: bool) -> None:
+        """Act on the comparison."""
+        raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
         """Give the best so far for the checkpoint."""
@@ -113,6 +120,54 @@ class KeepBest(Callback):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take the best so far back."""
         self.best = dict(state["best"])
+
+
+class Keep(Best):
+    """Save the model whenever the monitored metric is better, or after every epoch.
+
+    Parameters
+    ----------
+    monitor
+        As for ``Best``.
+    every
+        Save each epoch's model: the last one stays.
+    save
+        Called with epoch and value.
+    """
+
+    def __init__(self, monitor: str, *, every: bool, save: Callable[[int, float], None]) -> None:
+        super().__init__(monitor)
+        self.every, self.save = every, save
+
+    def compared(self, trainer: L.Trainer, epoch: int, value: float, *, better: bool) -> None:
+        """Save."""
+        if better or self.every:
+            self.save(epoch, value)
+
+
+class StopEarly(Best):
+    """Stop when a metric has not been better for long.
+
+    Parameters
+    ----------
+    monitor, min_delta
+        As for ``Best``.
+    patience
+        Epochs without a better value.
+    """
+
+    def __init__(self, monitor: str, *, patience: int, min_delta: float = 0.0) -> None:
+        super().__init__(monitor, min_delta=min_delta)
+        self.patience = patience
+
+    def on_train_start(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+        """Train no further a run that had stopped before it was interrupted in its last steps."""
+        trainer.should_stop = trainer.current_epoch - self.best["epoch"] >= self.patience
+
+    def compared(self, trainer: L.Trainer, epoch: int, value: float, *, better: bool) -> None:
+        """Stop."""
+        if epoch - self.best["epoch"] >= self.patience:
+            trainer.should_stop = True
 
 
 class SaveLast(Checkpoint):

@@ -17,12 +17,13 @@ from lesionlens.data.module import LesionData
 from lesionlens.errors import InterruptedRunError
 from lesionlens.models.bundle import Card, save_model
 from lesionlens.training.allocator import keep_freed_memory
-from lesionlens.training.callbacks import AtomicCheckpoints, EpochLog, KeepBest, SaveLast
+from lesionlens.training.callbacks import AtomicCheckpoints, EpochLog, Keep, SaveLast, StopEarly
 from lesionlens.training.folder import RunFolder
 from lesionlens.training.prepare import Prepared
 from lesionlens.training.progress import RunProgress
 from lesionlens.training.recipe import Recipe
 from lesionlens.training.task import Classification
+from lesionlens.training.train_recipe import TrainRecipe
 
 
 def fit(
@@ -42,12 +43,13 @@ def fit(
     if train.threads is not None:
         torch.set_num_threads(train.threads)
     log = EpochLog(folder.log)
-    best = KeepBest(
-        monitor=train.monitor,
-        patience=train.patience,
+    keep = Keep(
+        train.monitor,
+        every=train.keep == "last",
         save=lambda epoch, value: _keep(prepared, folder, task, epoch, value),
     )
-    callbacks = [log, best, RunProgress(console, log), SaveLast(folder.checkpoint)]
+    stop = _stop(train)
+    callbacks = [log, keep, *stop, RunProgress(console, log), SaveLast(folder.checkpoint)]
     trainer = _trainer(prepared.recipe, folder, callbacks)
     before = float(folder.record()["seconds"])
     started = time.monotonic()
@@ -61,10 +63,17 @@ def fit(
             device=_device(task),
             threads=torch.get_num_threads(),
             peak_memory_gib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
-            best=best.best,
+            best=keep.best,
+            kept=train.keep,
             epochs_run=len(log.rows),
-            stopped=f"no better {train.monitor} for {train.patience} epochs" if trainer.should_stop else "",
+            stopped=f"no better {stop[0].monitor} for {train.patience} epochs" if trainer.should_stop else "",
         )
+
+
+def _stop(train: TrainRecipe) -> list[StopEarly]:
+    if train.patience is None:
+        return []
+    return [StopEarly(train.stop_on or train.monitor, patience=train.patience, min_delta=train.min_delta)]
 
 
 def _loop(trainer: L.Trainer, task: Classification, data: LesionData, folder: RunFolder) -> None:
@@ -105,12 +114,13 @@ def _trainer(recipe: Recipe, folder: RunFolder, callbacks: list[Callback]) -> L.
 
 
 def _keep(prepared: Prepared, folder: RunFolder, task: Classification, epoch: int, value: float) -> None:
-    """Save the bundle of a better epoch."""
+    """Save the bundle of a better epoch, or of the last."""
     recipe = prepared.recipe
     card = Card(
         name=recipe.model.name,
         architecture=prepared.network.architecture,
-        classes=prepared.task.classes,
+        classes=prepared.task.outputs,
+        independent=prepared.task.independent,
         preprocessing=prepared.preprocessing,
         trained_on={
             "source": recipe.data.source,
@@ -119,6 +129,7 @@ def _keep(prepared: Prepared, folder: RunFolder, task: Classification, epoch: in
             "weights": recipe.model.weights,
             "seed": recipe.train.seed,
             "epoch": epoch,
+            "kept": recipe.train.keep,
             recipe.train.monitor: value,
         },
     )

@@ -40,6 +40,11 @@ class RunFolder:
         return self.path / "split.csv"
 
     @property
+    def left_out(self) -> Path:
+        """The images that take no part, with the reasons."""
+        return self.path / "left-out.csv"
+
+    @property
     def log(self) -> Path:
         """One row for each epoch."""
         return self.path / "log.csv"
@@ -51,7 +56,7 @@ class RunFolder:
 
     @property
     def best(self) -> Path:
-        """The bundle of the best epoch."""
+        """The bundle of the best epoch, or of the last (``train.keep``)."""
         return self.path / "best"
 
     @property

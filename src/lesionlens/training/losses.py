@@ -1,53 +1,66 @@
-"""The losses of AttnMel: hard images count more, and attention maps are drawn towards a lesion's outline.
+"""Losses as pure functions: of each image, their weighted mean, and the Dice term of an attention prior.
 
-Source: Yan 2020, "Attention-based Skin Lesion Recognition", section 2.2, and the authors' code where the thesis is
-silent: the Dice term is taken over the whole batch at once, and masks are averaged, not sampled, to a map's grid.
+Sources: Lin et al. 2017, "Focal Loss for Dense Object Detection"; Yan 2020, section 2.2, and the authors' code where
+the thesis is silent: the Dice term is taken over the whole batch at once, and masks are averaged, not sampled, to a
+map's grid.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from lesionlens.errors import ModelError, unknown
-
-PRIOR_WEIGHTS: Mapping[str, float] = {"pool3": 0.001, "pool4": 0.01}  # lambda of each map
+Over = Literal["weights", "images"]
 
 
-class AttentionLoss(NamedTuple):
-    """What is minimised, and what it is made of.
+def per_image(
+    logits: Float[Tensor, "b k"],
+    target: Int[Tensor, " b"],
+    *,
+    gamma: float = 0.0,
+    independent: bool = False,
+) -> Float[Tensor, " b"]:
+    """Compute ``-(1 - p)^gamma * log p`` for each image, p the probability of the truth.
 
-    Attributes
+    Parameters
     ----------
-    total
-        Focal loss plus each prior times its weight.
-    focal
-        The focal loss.
-    priors
-        Name of a map to its Dice prior before weighing.
+    logits
+        Scores before softmax or sigmoid.
+    target
+        The true class; of independent scores 0 is none of them, and 1 the first.
+    gamma
+        0 is cross-entropy, above it the focal loss (Lin et al. 2017, equation 4), in float32 or wider.
+    independent
+        Each score has a sigmoid of its own; the loss is the mean over them.
     """
-
-    total: Tensor
-    focal: Tensor
-    priors: dict[str, Tensor]
-
-
-def focal(
-    logits: Float[Tensor, "b k"], target: Int[Tensor, " b"], *, gamma: float = 2.0
-) -> Float[Tensor, ""]:
-    """Compute the mean of ``-(1 - p)^gamma * log p``, p the probability of the true class.
-
-    Source: Lin et al. 2017, "Focal Loss for Dense Object Detection", equation 4 (no class weights). ``gamma`` 0 is
-    cross-entropy. Computed in float32 or wider.
-    """
-    wide = torch.promote_types(logits.dtype, torch.float32)
-    log_p = logits.log_softmax(dim=1, dtype=wide).gather(1, target[:, None])[:, 0]
+    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    if independent:
+        asked = torch.arange(1, wide.shape[1] + 1, device=target.device)
+        log_p = F.logsigmoid(torch.where(target[:, None] == asked, wide, -wide))
+    else:
+        log_p = wide.log_softmax(dim=1).gather(1, target[:, None])
+    if gamma == 0:
+        return -log_p.mean(dim=1)
     # 1 - p, kept from 0 where a power below 1 has no slope
-    missed = (-torch.expm1(log_p)).clamp_min(torch.finfo(wide).tiny)
-    return (-(missed**gamma) * log_p).mean()
+    missed = (-torch.expm1(log_p)).clamp_min(torch.finfo(wide.dtype).tiny)
+    return (-(missed**gamma) * log_p).mean(dim=1)
+
+
+def weighted_mean(
+    losses: Float[Tensor, " b"], weights: Float[Tensor, " b"], *, over: Over
+) -> Float[Tensor, ""]:
+    """Average the losses of a batch by weight.
+
+    Parameters
+    ----------
+    over
+        What the weighted sum is divided by. ``weights``: their sum, as ``torch.nn.CrossEntropyLoss`` does, so that a
+        batch of rare classes counts no more than another; ``images``: their number, so that it does.
+    """
+    whole = weights.sum() if over == "weights" else weights.new_tensor(len(weights))
+    return (losses * weights).sum() / whole
 
 
 def dice_prior(
@@ -80,42 +93,3 @@ def dice_prior(
     seen = attention.to(wide)
     wanted = F.adaptive_avg_pool2d(masks.to(wide), (seen.shape[1], seen.shape[2]))
     return 1 - 2 * (seen * wanted).sum() / (seen + wanted).sum()
-
-
-def attention_loss(
-    logits: Float[Tensor, "b k"],
-    target: Int[Tensor, " b"],
-    maps: Mapping[str, Tensor],
-    masks: Shaped[Tensor, "b y x"],
-    known: Bool[Tensor, " b"] | None = None,
-    *,
-    gamma: float = 2.0,
-    weights: Mapping[str, float] = PRIOR_WEIGHTS,
-) -> AttentionLoss:
-    """Compute the focal loss plus ``weights[name]`` times the Dice prior of each map named there.
-
-    Parameters
-    ----------
-    logits, target
-        Scores and true classes.
-    maps
-        Name to attention map (b, h, w), as ``Output.maps``.
-    masks, known
-        As for ``dice_prior``.
-    gamma
-        As for ``focal``.
-    weights
-        Lambda of each map that has a prior; by default those of AttnMel on a VGG.
-
-    Raises
-    ------
-    ModelError
-        The network makes no map of that name.
-    """
-    for name in weights:
-        if name not in maps:
-            raise ModelError(unknown("attention map", name, maps))
-    hard = focal(logits, target, gamma=gamma)
-    priors = {name: dice_prior(maps[name], masks, known) for name in weights}
-    total = hard + sum(weights[name] * prior for name, prior in priors.items())
-    return AttentionLoss(total=total, focal=hard, priors=priors)

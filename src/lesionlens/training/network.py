@@ -11,6 +11,7 @@ from lesionlens.models import backbone, weights
 from lesionlens.models.classifier import Classifier
 from lesionlens.models.create import Architecture, architecture
 from lesionlens.models.zoo import ZOO
+from lesionlens.training.model_recipe import NORMALISATIONS
 from lesionlens.training.recipe import Recipe
 
 USUAL_SIZE = (224, 224)
@@ -78,9 +79,9 @@ def wanted(recipe: Recipe) -> Wanted:
     side = ZOO[said.name].input_size if said.name in ZOO else USUAL_SIZE[0]
     model = said.model_copy(update={"input_size": said.input_size or (side, side)})
     crops = recipe.crops.for_network(made.crops, fixed=made.fixed_places)
-    if made.options.get("initial") and (any(said.mean) or set(said.std) != {1.0}):
+    if made.options.get("initial") and said.scaling() != NORMALISATIONS["none"]:
         raise RecipeError(
-            "initial attention sees how bright each crop is, values from 0 to 1; the recipe normalises with mean "
-            f"{list(said.mean)} and std {list(said.std)}. Give model.mean=[0,0,0] model.std=[1,1,1]"
+            "initial attention sees how bright each crop is, values from 0 to 1; the recipe normalises them "
+            f"({said.normalisation if said.mean is None else said.mean}). Give model.normalisation=none"
         )
     return Wanted(recipe.model_copy(update={"model": model, "crops": crops}), made)

@@ -1,28 +1,26 @@
-"""From a recipe to what a run needs: the table, the split, the parts in the store, the network."""
+"""From a recipe to what a run needs to know: the table, the split, the task, the network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from lesionlens.data.balance import class_weights
+from lesionlens.data.audit import leaks
 from lesionlens.data.datasets import load_table
-from lesionlens.data.module import LesionData, Part, TestCrops, TrainCrops, Visits
-from lesionlens.data.splits import Split, from_file, grouped, official
-from lesionlens.data.store import Progress, open_store
+from lesionlens.data.extra import add_extra
+from lesionlens.data.splits import Split, make_split
 from lesionlens.data.table import LesionTable
 from lesionlens.data.tasks import Task, task
-from lesionlens.errors import RunError
-from lesionlens.models.classifier import Classifier
+from lesionlens.errors import RecipeError, RunError
 from lesionlens.preprocessing import Preprocessing
+from lesionlens.training.left_out import LeftOut
 from lesionlens.training.network import USUAL_SIZE, Wanted, wanted
-from lesionlens.training.recipe import DataRecipe, Recipe
-from lesionlens.training.task import Classification
+from lesionlens.training.recipe import Recipe
 
 SYNTHETIC = "These pictures were drawn by LesionLens; the numbers say nothing about real lesions."
+UNMEASURED = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -36,9 +34,11 @@ class Prepared:
     table, task, split
         The images, what is asked of them, and which part each is in.
     preprocessing
-        For the model's card.
+        For the model's card; with ``normalisation: dataset`` its mean and std are not yet measured.
     network
         How the network is made.
+    left_out
+        Images of the sources that take no part, with the reasons.
     """
 
     recipe: Recipe
@@ -47,14 +47,18 @@ class Prepared:
     split: Split
     preprocessing: Preprocessing
     network: Wanted
+    left_out: tuple[LeftOut, ...] = ()
 
     def part(self, name: str) -> LesionTable:
         """Give the rows of a part."""
         return self.table.select(self.split.parts[name])
 
+    def targets(self, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Give the class of each image of a part, (n,)."""
+        return self.task.targets(self.part(name).frame["diagnosis"])
+
     def facts(self) -> Mapping[str, Any]:
         """Say for ``run.json`` what it is trained on."""
-        parts = {name: _facts(self.part(name), self.task) for name in self.split.parts}
         synthetic = (self.table.frame["source"] == "synthetic").any()
         return {
             "source": self.recipe.data.source,
@@ -65,7 +69,16 @@ class Prepared:
             "warnings": list(self.table.warnings),
             "split": self.split.how,
             "remarks": list(self.split.remarks),
-            "parts": parts,
+            "left_out": len(self.left_out),
+            "parts": {name: self._facts(name) for name in self.split.parts},
+        }
+
+    def _facts(self, name: str) -> Mapping[str, Any]:
+        counts = np.bincount(self.targets(name), minlength=len(self.task.classes))
+        return {
+            "images": int(counts.sum()),
+            "lesions": int(self.part(name).frame["lesion_id"].nunique()),
+            "classes": dict(zip(self.task.classes, counts.tolist(), strict=True)),
         }
 
 
@@ -81,86 +94,76 @@ def prepare(recipe: Recipe) -> Prepared:
         raise RunError("there is no GPU here that torch can use; give train.device=auto or cpu")
     network = wanted(recipe)
     recipe = network.recipe
-    table = load_table(recipe.data.source, classes=recipe.data.classes)
-    return Prepared(
-        recipe=recipe,
-        table=table,
-        task=task(recipe.data.task, table.classes),
-        split=_split(table, recipe.data, recipe.train.seed),
-        preprocessing=Preprocessing(
-            input_size=recipe.model.input_size or USUAL_SIZE,
-            shorter_side=recipe.data.shorter_side,
-            crops=recipe.crops.test,
-            crop_count=recipe.crops.test_count,
-            seed=recipe.train.seed,
-            mean=recipe.model.mean,
-            std=recipe.model.std,
-        ),
-        network=network,
-    )
-
-
-def make_data(prepared: Prepared, progress: Progress | None = None) -> LesionData:
-    """Decode the training and validation images into the store, once, and make their loaders.
-
-    Raises
-    ------
-    DataError, RunError
-        Images that cannot be decoded; no space for the store.
-    """
-    recipe, crops, train = prepared.recipe, prepared.recipe.crops, prepared.recipe.train
-    chosen = {name: prepared.part(name) for name in ("train", "validation")}
-    store = open_store(
-        [path for rows in chosen.values() for path in rows.paths],
+    loaded = load_table(recipe.data.source, classes=recipe.data.classes)
+    asked = task(recipe.data.task, loaded.classes)
+    _check_heads(asked, network)
+    table, without = _with_a_class(loaded, asked)
+    table, split, left_out = _split(table, recipe, asked)
+    mean, std = recipe.model.scaling() or UNMEASURED
+    preprocessing = Preprocessing(
+        input_size=recipe.model.input_size or USUAL_SIZE,
         shorter_side=recipe.data.shorter_side,
-        folder=Path(recipe.data.store) if recipe.data.store else None,
-        progress=progress,
+        colour=recipe.data.colour,
+        hair=recipe.data.hair,
+        crops=recipe.crops.test,
+        crop_count=recipe.crops.test_count,
+        roi=recipe.crops.roi,
+        turns=recipe.crops.turns,
+        average=recipe.crops.average,
+        seed=recipe.train.seed,
+        mean=mean,
+        std=std,
     )
-    parts: dict[str, Part] = {}
-    for name, rows in chosen.items():
-        places = np.arange(len(rows)) + sum(map(len, parts.values()))
-        parts[name] = Part(store, places, prepared.task.targets(rows.frame["diagnosis"]))
-    together = prepared.network.architecture.crops is not None
-    rounds = 1 if together else crops.train_count
-    return LesionData(
-        TrainCrops(
-            parts["train"],
-            size=prepared.preprocessing.input_size,
-            crops=crops.train,
-            count=crops.train_count,
-            together=together,
-            augment=recipe.augment,
-            seed=train.seed,
-        ),
-        TestCrops(parts["validation"], prepared.preprocessing),
-        Visits(parts["train"].targets, crops=rounds, sampling=train.sampling, seed=train.seed),
-        batch_size=train.batch_size,
-        workers=train.workers,
+    return Prepared(recipe, table, asked, split, preprocessing, network, (*without, *left_out))
+
+
+def _check_heads(asked: Task, network: Wanted) -> None:
+    """Refuse independent scores of a network that averages the probabilities of its crops by a softmax of its own."""
+    if asked.independent and network.architecture.options.get("average") == "probabilities":
+        raise RecipeError(
+            f"the task {asked.name} has a score of its own for each class, but the network averages probabilities that "
+            "sum to one; give model.options.average=logits"
+        )
+
+
+def _with_a_class(table: LesionTable, asked: Task) -> tuple[LesionTable, list[LeftOut]]:
+    """Keep the images that have a place in the task."""
+    frame = table.frame
+    kept = frame["diagnosis"].isin(asked.mapping.keys())
+    without = [
+        LeftOut(
+            image, "", f"{diagnosis} has no place in the task {asked.name}" if diagnosis else "no diagnosis"
+        )
+        for image, diagnosis in frame.loc[~kept, ["image_id", "diagnosis"]].itertuples(index=False)
+    ]
+    return (table.select(frame.loc[kept, "image_id"]) if without else table), without
+
+
+def _split(table: LesionTable, recipe: Recipe, asked: Task) -> tuple[LesionTable, Split, list[LeftOut]]:
+    """Split the table, and let the images of other sources join the training part."""
+    said = recipe.data
+    split = make_split(
+        table,
+        name=said.split,
+        validation=said.validation,
+        test=said.test,
+        seed=recipe.train.seed,
+        folds=recipe.folds,
+        fold=recipe.fold,
+        validation_part=said.validation_part,
+        test_part=said.test_part,
+        select_on=said.select_on,
     )
+    left_out = [LeftOut(image, "", reason) for image, reason in split.left_out]
+    if said.extra:
+        others = [_with_a_class(load_table(source, classes=said.classes), asked) for source in said.extra]
+        found = add_extra(table, split, [other for other, _ in others])
+        left_out += [each for _, without in others for each in without]
+        left_out += [LeftOut(image, "", reason) for image, reason in found.left_out]
+        table, split = found.table, found.split
+    return table, _with_remarks(split, leaks(table, split)), left_out
 
 
-def make_task(prepared: Prepared, model: Classifier, data: LesionData) -> Classification:
-    """Join network, optimiser and loss."""
-    power = prepared.recipe.train.class_weight_power
-    counts = np.bincount(data.train.part.targets, minlength=len(prepared.task.classes))
-    weights = None if power is None else class_weights(counts, power=power)
-    if prepared.recipe.train.channels_last:
-        model = model.to(memory_format=torch.channels_last)
-    return Classification(model, prepared.recipe.train, prepared.preprocessing, weights)
-
-
-def _split(table: LesionTable, recipe: DataRecipe, seed: int) -> Split:
-    if recipe.split == "official":
-        return official(table, validation=recipe.validation, seed=seed)
-    if recipe.split == "grouped":
-        return grouped(table, validation=recipe.validation, test=recipe.test, seed=seed)
-    return from_file(table, Path(recipe.split), validation=recipe.validation_part, test=recipe.test_part)
-
-
-def _facts(rows: LesionTable, asked: Task) -> Mapping[str, Any]:
-    counts = np.bincount(asked.targets(rows.frame["diagnosis"]), minlength=len(asked.classes))
-    return {
-        "images": len(rows),
-        "lesions": int(rows.frame["lesion_id"].nunique()),
-        "classes": dict(zip(asked.classes, counts.tolist(), strict=True)),
-    }
+def _with_remarks(split: Split, more: tuple[str, ...]) -> Split:
+    new = tuple(remark for remark in more if remark not in split.remarks)
+    return Split(split.parts, split.how, (*split.remarks, *new), split.left_out)

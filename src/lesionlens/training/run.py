@@ -8,16 +8,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from lesionlens.data.module import LesionData
 from lesionlens.errors import RunError
-from lesionlens.models.classifier import Classifier
 from lesionlens.training.finish import finish
 from lesionlens.training.fit import fit
 from lesionlens.training.folder import RunFolder, new_folder, open_folder, versions, write_recipe
-from lesionlens.training.prepare import Prepared, make_data, make_task, prepare
+from lesionlens.training.left_out import write_left_out
+from lesionlens.training.prepare import Prepared, prepare
 from lesionlens.training.progress import bar
 from lesionlens.training.read_recipe import read_recipe
+from lesionlens.training.ready import Ready, make_data, make_task
 from lesionlens.training.recipe import Recipe
+from lesionlens.training.task import Classification
 
 
 def train(
@@ -54,13 +55,15 @@ def train(
     prepared = prepare(checked)
     if checked.model.weights == "imagenet":
         console.print("fetching ImageNet weights from the hub, unless they are here already")
-    made = prepared.network.make(len(prepared.task.classes))
+    made = prepared.network.make(len(prepared.task.outputs))
     console.print(escape(prepared.network.greeting(made)), highlight=False, soft_wrap=True, style="dim")
     _say(prepared, console)
-    data = _decoded(prepared, console)
+    ready = _decoded(prepared, console)
+    task = make_task(ready.prepared, made.model)
     folder = new_folder(Path(name).stem if name.endswith((".yaml", ".yml")) else name, out=out, runs=runs)
     write_recipe(folder, prepared.recipe)
     prepared.split.save(folder.split)
+    write_left_out(folder.left_out, ready.prepared.left_out)
     folder.note(
         name=folder.path.name,
         command=" ".join(sys.argv),
@@ -70,10 +73,10 @@ def train(
         seed=checked.train.seed,
         precision=checked.train.precision,
         versions=versions(),
-        data=prepared.facts(),
+        data=ready.prepared.facts(),
         model=prepared.network.describe(made),
     )
-    return _compute(prepared, folder, made.model, data, console)
+    return _compute(ready, folder, task, console)
 
 
 def resume(path: Path, *, console: Console | None = None) -> Path:
@@ -95,8 +98,9 @@ def resume(path: Path, *, console: Console | None = None) -> Path:
             f"the data of {path} are not what they were when it started (images, labels or sizes differ); "
             "bring them back, or start a new run"
         )
-    made = prepared.network.make(len(prepared.task.classes))
-    return _compute(prepared, folder, made.model, _decoded(prepared, console), console)
+    made = prepared.network.make(len(prepared.task.outputs))
+    ready = _decoded(prepared, console)
+    return _compute(ready, folder, make_task(ready.prepared, made.model), console)
 
 
 def _say(prepared: Prepared, console: Console) -> None:
@@ -104,17 +108,15 @@ def _say(prepared: Prepared, console: Console) -> None:
         console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)
 
 
-def _decoded(prepared: Prepared, console: Console) -> LesionData:
+def _decoded(prepared: Prepared, console: Console) -> Ready:
     with bar(console) as progress:
         shown = progress.add_task("decoding images", total=None)
         return make_data(prepared, lambda done, total: progress.update(shown, completed=done, total=total))
 
 
-def _compute(
-    prepared: Prepared, folder: RunFolder, model: Classifier, data: LesionData, console: Console
-) -> Path:
+def _compute(ready: Ready, folder: RunFolder, task: Classification, console: Console) -> Path:
     """Fit, then measure and report."""
-    fit(prepared, folder, make_task(prepared, model, data), data, console=console)
-    finish(prepared, folder, console=console)
+    fit(ready.prepared, folder, task, ready.data, console=console)
+    finish(ready.prepared, folder, console=console)
     folder.note(status="finished")
     return folder.path

@@ -1,25 +1,27 @@
 """The LightningModule: one step, one loss, one optimiser; it knows no file."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import lightning as L
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from lesionlens.data.module import Batch
 from lesionlens.errors import RunError
 from lesionlens.models.classifier import Classifier
 from lesionlens.models.voting import probabilities
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.training.recipe import TrainRecipe
+from lesionlens.training.objective import Objective
+from lesionlens.training.prior import Prior
+from lesionlens.training.train_recipe import TrainRecipe
 from lesionlens.training.validation import validation_metrics
 
 
 class Classification(L.LightningModule):
-    """Train a network with cross-entropy; validate it as it will be used, by its test crops.
+    """Train a network by its objective; validate it as it will be used, by its test crops.
 
     Parameters
     ----------
@@ -29,8 +31,10 @@ class Classification(L.LightningModule):
         Optimiser, schedule, seed.
     preprocessing
         Normalisation, the same as on the card.
-    class_weights
-        (k,) for the loss, or None. The loss is divided by the sum of weights in the batch.
+    objective
+        The loss; None: that of the recipe, without weights of classes.
+    prior
+        Where attention should look; None: anywhere.
     """
 
     def __init__(
@@ -38,12 +42,13 @@ class Classification(L.LightningModule):
         model: Classifier,
         recipe: TrainRecipe,
         preprocessing: Preprocessing,
-        class_weights: NDArray[np.float64] | None = None,
+        *,
+        objective: Objective | None = None,
+        prior: Prior | None = None,
     ) -> None:
         super().__init__()
         self.model, self.recipe, self.preprocessing = model, recipe, preprocessing
-        weight = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
-        self.loss = nn.CrossEntropyLoss(weight=weight)
+        self.objective, self.prior = objective or Objective(recipe), prior
         self.seen: list[tuple[Tensor, Tensor]] = []
 
     def on_train_batch_start(self, batch: Batch, step: int) -> None:
@@ -56,19 +61,34 @@ class Classification(L.LightningModule):
     def training_step(self, batch: Batch, step: int) -> Tensor:
         """Give the loss of a batch of single crops, or of images with all their crops."""
         crops = self._input(batch.views)
-        logits = self.model(crops[:, 0] if self.model.crops is None else crops).logits
-        loss: Tensor = self.loss(logits.float(), batch.target)
+        found = self.model(crops[:, 0] if self.model.crops is None else crops, maps=self.prior is not None)
+        loss: Tensor = self.objective(found.logits.float(), batch.target, batch.weight)
+        if self.prior is not None:
+            terms = self.prior(found.maps, batch.masks, batch.known)
+            self._log({f"prior/{name}": term for name, term in terms.items()}, batch)
+            loss = loss + sum(self.prior.weights[name] * term for name, term in terms.items())
         if not torch.isfinite(loss):
             raise RunError(
                 f"the loss became {float(loss)} in epoch {self.current_epoch + 1}, step {step}; "
                 "lower train.lr, or train.precision=fp32"
             )
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.target))
+        self._log({"train_loss": loss}, batch)
         return loss
+
+    def _log(self, values: Mapping[str, Tensor], batch: Batch) -> None:
+        for name, value in values.items():
+            self.log(name, value, on_step=False, on_epoch=True, batch_size=len(batch.target))
 
     def validation_step(self, batch: Batch, step: int) -> None:
         """Keep the scores of a batch of images."""
-        scores = probabilities(self.model, self._input(batch.views)).to(batch.target.device, torch.float32)
+        found = probabilities(
+            self.model,
+            self._input(batch.views),
+            turns=self.preprocessing.turns,
+            average=self.preprocessing.average,
+            independent=self.objective.independent,
+        )
+        scores = found.to(batch.target.device, torch.float32)
         self.seen.append((scores, batch.target))
 
     def on_validation_epoch_end(self) -> None:
@@ -76,9 +96,11 @@ class Classification(L.LightningModule):
         scores = torch.cat([scores for scores, _ in self.seen])
         target = torch.cat([target for _, target in self.seen])
         self.seen.clear()
-        loss = self.loss(scores.clamp_min(1e-12).log(), target)
-        self.log("val_loss", loss)
-        for name, value in validation_metrics(target.cpu().numpy(), scores.cpu().numpy()).items():
+        self.log("val_loss", self.objective.of_scores(scores, target))
+        measured = validation_metrics(
+            target.cpu().numpy(), scores.cpu().numpy(), independent=self.objective.independent
+        )
+        for name, value in measured.items():
             self.log(f"val_{name}", value)
 
     def _input(self, views: Tensor) -> Tensor:
@@ -116,9 +138,13 @@ def rate(recipe: TrainRecipe, epoch: int) -> float:
     >>> halving = TrainRecipe(schedule="step", step=30, factor=0.5)
     >>> [rate(halving, epoch) for epoch in (0, 29, 30, 60)]
     [1.0, 1.0, 0.5, 0.25]
+    >>> later = TrainRecipe(schedule="step", step=10, first_step=20, factor=0.5)
+    >>> [rate(later, epoch) for epoch in (0, 19, 20, 29, 30)]
+    [1.0, 1.0, 0.5, 0.5, 0.25]
     """
     if recipe.schedule == "step":
-        return float(recipe.factor ** (epoch // recipe.step))
+        beyond = epoch - (recipe.first_step or recipe.step)
+        return float(recipe.factor ** max(0, beyond // recipe.step + 1))
     if recipe.schedule == "cosine":
         return 0.5 * (1 + math.cos(math.pi * epoch / recipe.epochs))
     return 1.0

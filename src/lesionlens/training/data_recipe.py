@@ -1,0 +1,63 @@
+"""The section ``data``: which images, what is asked of them, which part each is in."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lesionlens.preprocessing import Colour, Hair
+from lesionlens.training.section import Section
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class DataRecipe(Section):
+    """Which images.
+
+    Attributes
+    ----------
+    source
+        ``NAME:ROOT``, for example ``ham10000:/data/ham10000``, or ``table:my.csv``.
+    extra
+        More sources whose images join the training part, without those that the source has already.
+    task
+        ``all``: every class of the data set; one diagnosis against the rest, for example ``melanoma``; against
+        another, ``seborrheic_keratosis/nevus``; or several at once, each with an output of its own,
+        ``melanoma+seborrheic_keratosis``.
+    classes
+        Labels of one's own table, where they are none of the field's.
+    split
+        ``official``, ``grouped`` (by lesion), ``kfold``, ``kfold-images``, ``gessert2019``, ``datta2021``, or the path
+        of a CSV ``image_id,part``.
+    validation, test
+        Shares that a split holds out, where it does not say them itself.
+    validation_part, test_part
+        Names of the parts in a split file; all others train.
+    select_on
+        The part that chooses the checkpoint: ``test`` only to do as some authors did.
+    masks
+        Folder of lesion masks ``ID*.png`` in place of the data set's own, as ``lesionlens segment predict`` writes.
+    colour
+        Colour constancy: ``none``, ``gray-world`` or ``shades-of-gray``.
+    hair
+        ``keep``, or ``remove``: dark hairs are painted over.
+    shorter_side
+        Larger images are brought down to this when they are decoded (once, into the store); null keeps all.
+    store
+        Folder of decoded images; null: the user's cache folder.
+    """
+
+    source: str
+    extra: tuple[str, ...] = ()
+    task: str = "all"
+    classes: tuple[str, ...] | None = None
+    split: str = "grouped"
+    validation: Share = 0.15
+    test: Share = 0.15
+    validation_part: str = "validation"
+    test_part: str = "test"
+    select_on: Literal["validation", "test"] = "validation"
+    masks: str | None = None
+    colour: Colour = "none"
+    hair: Hair = "keep"
+    shorter_side: int | None = Field(default=512, ge=32)
+    store: str | None = None

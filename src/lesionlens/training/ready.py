@@ -1,0 +1,129 @@
+"""From what is known to what is computed with: decoded images, masks, loaders, the task."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lesionlens.data.confirmation import confirmation_weights
+from lesionlens.data.masks import open_masks, open_regions
+from lesionlens.data.module import LesionData, Part, TestCrops, TrainCrops
+from lesionlens.data.statistics import channel_statistics
+from lesionlens.data.store import ImageStore, Progress, open_store
+from lesionlens.data.visits import Visits
+from lesionlens.models.classifier import Classifier
+from lesionlens.training.left_out import LeftOut
+from lesionlens.training.objective import Objective, copies_of_images, weights_of_classes
+from lesionlens.training.prepare import Prepared
+from lesionlens.training.prior import make_prior
+from lesionlens.training.task import Classification
+
+TRAINED = ("train", "validation")
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What is known, now with all that only the pixels tell, and the loaders."""
+
+    prepared: Prepared
+    data: LesionData
+
+
+def make_data(prepared: Prepared, progress: Progress | None = None) -> Ready:
+    """Decode the training and validation images into the store, once, and make their loaders.
+
+    Raises
+    ------
+    DataError, RunError
+        Images or masks that cannot be used; no space for the store.
+    """
+    said = prepared.recipe.data
+    store = open_store(
+        [path for name in TRAINED for path in prepared.part(name).paths],
+        shorter_side=said.shorter_side,
+        colour=said.colour,
+        hair=said.hair,
+        folder=Path(said.store) if said.store else None,
+        progress=progress,
+    )
+    prepared, parts = _parts(_scaled(prepared, store), store)
+    return Ready(prepared, _loaders(prepared, parts))
+
+
+def make_task(prepared: Prepared, model: Classifier) -> Classification:
+    """Join network, optimiser, loss and prior."""
+    recipe, asked = prepared.recipe, prepared.task
+    counts = np.bincount(prepared.targets("train"), minlength=len(asked.classes))
+    weights = weights_of_classes(recipe.train, counts, asked.classes)
+    if recipe.train.channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    return Classification(
+        model,
+        recipe.train,
+        prepared.preprocessing,
+        objective=Objective(recipe.train, weights=weights, independent=asked.independent),
+        prior=make_prior(recipe.prior, model, prepared.preprocessing.input_size),
+    )
+
+
+def _scaled(prepared: Prepared, store: ImageStore) -> Prepared:
+    """Measure the training images where the recipe asks for their own mean and standard deviation."""
+    if prepared.recipe.model.scaling() is not None:
+        return prepared
+    mean, std = channel_statistics(store[place] for place in range(len(prepared.split.parts["train"])))
+    return replace(
+        prepared, preprocessing=prepared.preprocessing.model_copy(update={"mean": mean, "std": std})
+    )
+
+
+def _parts(prepared: Prepared, store: ImageStore) -> tuple[Prepared, dict[str, Part]]:
+    """Say where each part lies in the store, with what is known of its images; note whose masks are missing."""
+    recipe, left_out = prepared.recipe, list(prepared.left_out)
+    folder = Path(recipe.data.masks) if recipe.data.masks else None
+    parts: dict[str, Part] = {}
+    for name in TRAINED:
+        rows = prepared.part(name)
+        places = np.arange(len(rows)) + sum(map(len, parts.values()))
+        part = Part(store, places, prepared.targets(name))
+        shapes = [store.shape(int(place)) for place in places]
+        if recipe.crops.roi is not None:
+            regions = open_regions(rows, shapes, recipe.crops.roi, folder=folder)
+            part = replace(part, regions=regions.regions)
+            left_out += [LeftOut(image, name, reason) for image, reason in regions.left_out]
+        if name == "train" and recipe.prior.masks != "none":
+            masks = open_masks(rows, recipe.prior.masks, shapes, folder=folder)
+            part = replace(part, masks=masks.masks)
+            left_out += [LeftOut(image, name, reason) for image, reason in masks.left_out]
+        parts[name] = part
+    return replace(prepared, left_out=tuple(left_out)), parts
+
+
+def _loaders(prepared: Prepared, parts: dict[str, Part]) -> LesionData:
+    recipe, train = prepared.recipe, prepared.recipe.train
+    together = prepared.network.architecture.crops is not None
+    frame = prepared.part("train").frame
+    if train.diagnosis_weights is not None:
+        weights = confirmation_weights(
+            frame["diagnosis_method"].tolist(), frame["diagnosis"].tolist(), train.diagnosis_weights
+        )
+        parts = parts | {"train": replace(parts["train"], weights=weights)}
+    visits = Visits(
+        parts["train"].targets,
+        crops=1 if together else recipe.crops.train_count,
+        passes=train.passes,
+        sampling=train.sampling,
+        copies=copies_of_images(train, parts["train"].targets, prepared.task.classes),
+        seed=train.seed,
+    )
+    crops = TrainCrops(
+        parts["train"],
+        size=prepared.preprocessing.input_size,
+        crops=recipe.crops.train,
+        count=recipe.crops.train_count,
+        together=together,
+        augment=recipe.augment,
+        seed=train.seed,
+    )
+    validation = TestCrops(parts["validation"], prepared.preprocessing)
+    return LesionData(crops, validation, visits, batch_size=train.batch_size, workers=train.workers)

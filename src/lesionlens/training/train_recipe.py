@@ -1,0 +1,82 @@
+"""The section ``train``: how a network learns."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from lesionlens.data.balance import Sampling
+from lesionlens.data.confirmation import Policy
+from lesionlens.training.section import Section
+
+Monitor = Literal["val_auc", "val_balanced_accuracy", "val_accuracy", "val_loss"]
+
+
+class TrainRecipe(Section):
+    """How it learns.
+
+    Attributes
+    ----------
+    epochs, passes
+        Epochs, and how often an epoch visits the training images (1.6: once and then 60 % of them).
+    epsilon
+        What Adam adds to its denominator.
+    schedule, step, factor, first_step
+        ``constant``; ``step``: times ``factor`` every ``step`` epochs, the first time after ``first_step`` (null:
+        ``step``); ``cosine``: to zero over all epochs.
+    monitor, keep
+        The validation metric that chooses the checkpoint, or ``keep: last``.
+    patience, stop_on, min_delta
+        Epochs without a better value of ``stop_on`` (null: ``monitor``), by more than ``min_delta``, before stopping;
+        patience null: never.
+    loss, gamma
+        ``cross_entropy``, or ``focal`` with this exponent.
+    class_weight_power
+        Weights ``(N / N_i) ** power`` in the loss; null: none.
+    class_weights
+        Weight of each class in the loss, 1 where it is not named.
+    diagnosis_weights
+        Weights 1 to 4 by how each diagnosis was made (Gessert et al. 2019): of ``benign`` lesions, of ``nevus_only``,
+        or of ``authors_all``.
+    weighted_mean
+        What a weighted loss is divided by: the sum of ``weights`` in the batch, or the number of ``images``.
+    sampling, copies
+        ``shuffle``, ``oversample``, ``weighted``, ``balanced`` or ``even``; before that, how often the images of a
+        class are in the list: ``{melanoma: 4}``.
+    precision
+        ``fp32`` or ``bf16`` (autocast).
+    threads
+        CPU threads; null leaves torch's own choice.
+    """
+
+    epochs: int = Field(default=30, ge=1)
+    passes: float = Field(default=1.0, gt=0)
+    batch_size: int = Field(default=32, ge=1)
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    lr: float = Field(default=0.01, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    nesterov: bool = False
+    weight_decay: float = Field(default=0.0, ge=0)
+    epsilon: float = Field(default=1e-8, gt=0)
+    schedule: Literal["constant", "step", "cosine"] = "constant"
+    step: int = Field(default=30, ge=1)
+    factor: float = Field(default=0.5, gt=0, le=1)
+    first_step: int | None = Field(default=None, ge=1)
+    monitor: Monitor = "val_auc"
+    keep: Literal["best", "last"] = "best"
+    patience: int | None = Field(default=None, ge=1)
+    stop_on: Monitor | None = None
+    min_delta: float = Field(default=0.0, ge=0)
+    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    gamma: float = Field(default=2.0, ge=0)
+    class_weight_power: float | None = Field(default=None, ge=0)
+    class_weights: dict[str, float] = Field(default_factory=dict)
+    diagnosis_weights: Policy | None = None
+    weighted_mean: Literal["weights", "images"] = "weights"
+    sampling: Sampling = "shuffle"
+    copies: dict[str, int] = Field(default_factory=dict)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    channels_last: bool = False
+    seed: int = Field(default=0, ge=0)
+    workers: int = Field(default=0, ge=0)
+    threads: int | None = Field(default=None, ge=1)
+    device: Literal["auto", "cpu", "gpu"] = "auto"
