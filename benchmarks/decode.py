@@ -17,7 +17,7 @@ from PIL import Image
 
 from lesionlens.crops.multiscale import Multiscale
 from lesionlens.data.images import read_rgb
-from lesionlens.data.transforms import resized_crop
+from lesionlens.crops.cut import resized_crop
 
 ROUNDS = 7
 

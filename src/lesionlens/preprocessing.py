@@ -7,21 +7,20 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from lesionlens.crops.box import Box
+from lesionlens.crops.cut import resized_crop
 from lesionlens.crops.strategies import CropName, strategy
-from lesionlens.data.images import read_rgb
-from lesionlens.data.transforms import resized_crop
+from lesionlens.data.decoding import Colour, Hair, decode
+from lesionlens.errors import RecipeError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 Turns = Literal["none", "flips", "dihedral"]
 Average = Literal["probabilities", "logits"]
-Colour = Literal["none", "gray-world", "shades-of-gray"]
-Hair = Literal["keep", "remove"]
 
 
 class Preprocessing(BaseModel):
@@ -33,10 +32,18 @@ class Preprocessing(BaseModel):
         Height and width of the network's input, in pixels.
     shorter_side
         Larger images are brought down to this many pixels when decoded; None keeps every pixel.
+    colour, hair
+        What is done to a decoded image, as in ``decode``.
+    roi
+        Crops lie in the box around the image's lesion mask, widened by this share of its sides; None: in the image.
     crops, crop_count
         Strategy and number of the crops that make an image's score.
     seed
         Of random crops at test time.
+    turns
+        Each crop is also seen ``flips`` (4 ways) or in all eight orientations (``dihedral``).
+    average
+        What is averaged over crops and turns: ``probabilities`` or ``logits``.
     mean, std
         Of the three channels, on values from 0 to 1.
     """
@@ -45,25 +52,47 @@ class Preprocessing(BaseModel):
 
     input_size: tuple[int, int] = (224, 224)
     shorter_side: int | None = 512
+    colour: Colour = "none"
+    hair: Hair = "keep"
+    roi: float | None = Field(default=None, ge=0, le=2)
     crops: CropName = "whole"
     crop_count: int = Field(default=1, ge=1)
     seed: int = 0
+    turns: Turns = "none"
+    average: Average = "probabilities"
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
 
+    @model_validator(mode="after")
+    def _turnable(self) -> "Preprocessing":
+        height, width = self.input_size
+        if self.turns == "dihedral" and height != width:
+            raise RecipeError(
+                f"crops.turns=dihedral needs a square input, but model.input_size is {height} × {width}; "
+                "give crops.turns=flips or a square size"
+            )
+        return self
+
     def decode(self, path: Path) -> NDArray[np.uint8]:
-        """Read a file as RGB (h, w, 3), no larger than ``shorter_side`` asks."""
-        return read_rgb(path, shorter_side=self.shorter_side)
+        """Read a file as RGB (h, w, 3), no larger than ``shorter_side`` asks, hairs and light as on the card."""
+        return decode(path, shorter_side=self.shorter_side, colour=self.colour, hair=self.hair)
 
-    def boxes(self, image_height: int, image_width: int) -> list[Box]:
-        """Say where the n test crops of an image of this size lie, in its pixels: the same for the same seed."""
-        rng = np.random.default_rng(self.seed)
-        draw = strategy(self.crops, self.crop_count)
-        return [draw(image_height, image_width, number, rng) for number in range(self.crop_count)]
+    def boxes(self, image_height: int, image_width: int, region: Box | None = None) -> list[Box]:
+        """Say where the n test crops of an image of this size lie, in its pixels: the same for the same seed.
 
-    def views(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        Parameters
+        ----------
+        region
+            The box in which they lie, as if it were the image; None: the image.
+        """
+        rng, draw = np.random.default_rng(self.seed), strategy(self.crops, self.crop_count)
+        top, left, height, width, _ = region or Box(0, 0, image_height, image_width)
+        boxes = [draw(round(height), round(width), number, rng) for number in range(self.crop_count)]
+        return [box.moved(top, left) for box in boxes]
+
+    def views(self, image: NDArray[np.uint8], region: Box | None = None) -> NDArray[np.uint8]:
         """Cut the test crops, (n, h, w, 3), at their boxes."""
-        boxes = self.boxes(image.shape[0], image.shape[1])
+        boxes = self.boxes(image.shape[0], image.shape[1], region)
         return np.stack([resized_crop(image, box, self.input_size) for box in boxes])
 
     def normalised(self, views: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
@@ -72,6 +101,6 @@ class Preprocessing(BaseModel):
         std = torch.tensor(self.std, device=views.device) * 255
         return ((views.float() - mean) / std).permute(0, 3, 1, 2)
 
-    def prepare(self, image: NDArray[np.uint8]) -> Float[Tensor, "n 3 h w"]:
+    def prepare(self, image: NDArray[np.uint8], region: Box | None = None) -> Float[Tensor, "n 3 h w"]:
         """Give the test crops of one decoded image as a batch."""
-        return self.normalised(torch.from_numpy(self.views(image)))
+        return self.normalised(torch.from_numpy(self.views(image, region)))

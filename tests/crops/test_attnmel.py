@@ -7,7 +7,7 @@ from PIL import Image
 
 from lesionlens.crops.box import Box
 from lesionlens.crops.strategies import strategy
-from lesionlens.data.transforms import resized_crop
+from lesionlens.crops.cut import resized_crop
 
 
 @pytest.mark.parametrize("size", [(450, 600), (767, 1022), (600, 450), (480, 640), (256, 256), (101, 77)])

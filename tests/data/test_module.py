@@ -7,8 +7,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from lesionlens.data.module import LesionData, Part, TestCrops, TrainCrops, Visit, Visits
+from lesionlens.data.module import LesionData, Part, TestCrops, TrainCrops
 from lesionlens.data.transforms import Augmentation
+from lesionlens.data.visits import Visit, Visits
 from lesionlens.preprocessing import Preprocessing
 
 STILL = {"horizontal_flip": 0.0, "vertical_flip": 0.0}

@@ -37,7 +37,7 @@ def test_is_built_once_and_anew_when_an_image_changes(
 ) -> None:
     open_store(paths, shorter_side=None, folder=tmp_path / "s")
     with monkeypatch.context() as patched:
-        patched.setattr(stores, "read_rgb", None)  # whoever decodes again fails
+        patched.setattr(stores, "decode", None)  # whoever decodes again fails
         assert len(open_store(paths, shorter_side=None, folder=tmp_path / "s")) == 4
     Image.new("RGB", (5, 6), "red").save(paths[0])
     assert open_store(paths, shorter_side=None, folder=tmp_path / "s")[0].tolist() == [[[255, 0, 0]] * 5] * 6

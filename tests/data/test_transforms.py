@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from torchvision.transforms.v2 import functional as tv
 
 from lesionlens.crops.box import Box
-from lesionlens.data.transforms import Augmentation, Change, apply, resized_crop
+from lesionlens.crops.cut import resized_crop
+from lesionlens.data.change import Change, apply
+from lesionlens.data.transforms import Augmentation
 
 
 @pytest.fixture

@@ -29,6 +29,17 @@ class Box(NamedTuple):
         top, left = round(self.top), round(self.left)
         return slice(top, top + round(self.height)), slice(left, left + round(self.width))
 
+    def moved(self, down: float, right: float) -> "Box":
+        """Give the same box elsewhere, with its frame.
+
+        Examples
+        --------
+        >>> Box(1, 2, 3, 4).moved(10, 20)[:4]
+        (11, 22, 3, 4)
+        """
+        frame = None if self.frame is None else self.frame.moved(down, right)
+        return Box(self.top + down, self.left + right, self.height, self.width, frame)
+
 
 Strategy = Callable[[int, int, int, np.random.Generator], Box]
 """Height and width of the image, number of the crop, randomness -> box."""

@@ -1,7 +1,7 @@
 """Decode once: every image of a table as uint8 in one file, read by memory map.
 
-The file's name is a digest of what is in it (paths, sizes, times of change, resolution), so that a changed image
-makes a new store and an unchanged set is opened at once.
+The file's name is a digest of what is in it (paths, sizes, times of change, how they are decoded), so that a changed
+image makes a new store and an unchanged set is opened at once.
 """
 
 import hashlib
@@ -9,18 +9,19 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesionlens.atomic import replacing
-from lesionlens.data.images import read_rgb
+from lesionlens.data.decoding import Colour, Hair, decode
 from lesionlens.data.problems import Problems
 from lesionlens.errors import ImageError
 
 Progress = Callable[[int, int], None]
-FORMAT = 1
+FORMAT = 2
 
 
 def default_folder() -> Path:
@@ -49,6 +50,11 @@ class ImageStore:
     def __len__(self) -> int:
         return len(self._shapes)
 
+    def shape(self, index: int) -> tuple[int, int]:
+        """Give an image's height and width."""
+        height, width, _ = self._shapes[index]
+        return height, width
+
     def __getitem__(self, index: int) -> NDArray[np.uint8]:
         part = self._bytes[self._starts[index] : self._starts[index + 1]]
         return part.reshape(self._shapes[index])
@@ -58,6 +64,8 @@ def open_store(
     paths: Sequence[Path],
     *,
     shorter_side: int | None,
+    colour: Colour = "none",
+    hair: Hair = "keep",
     folder: Path | None = None,
     progress: Progress | None = None,
 ) -> ImageStore:
@@ -67,8 +75,8 @@ def open_store(
     ----------
     paths
         Image files, in the order in which they will be asked for.
-    shorter_side
-        As in ``read_rgb``.
+    shorter_side, colour, hair
+        As in ``decode``.
     folder
         Where stores lie; default ``default_folder()``.
     progress
@@ -81,15 +89,17 @@ def open_store(
     RunError
         No space or no permission in the folder.
     """
-    file = (folder or default_folder()) / f"images-{_digest(paths, shorter_side)}.u8"
+    how = f"{FORMAT} {shorter_side} {colour} {hair}"
+    file = (folder or default_folder()) / f"images-{_digest(paths, how)}.u8"
     index = file.with_suffix(".json")
     if not (file.is_file() and index.is_file()):
-        _build(paths, file, index, shorter_side=shorter_side, progress=progress)
+        read = partial(decode, shorter_side=shorter_side, colour=colour, hair=hair)
+        _build(paths, file, index, read=read, progress=progress)
     return ImageStore(file, json.loads(index.read_text()))
 
 
-def _digest(paths: Sequence[Path], shorter_side: int | None) -> str:
-    digest = hashlib.sha256(f"{FORMAT} {shorter_side}".encode())
+def _digest(paths: Sequence[Path], how: str) -> str:
+    digest = hashlib.sha256(how.encode())
     for path in paths:
         stat = path.stat()
         digest.update(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}\n".encode())
@@ -97,7 +107,12 @@ def _digest(paths: Sequence[Path], shorter_side: int | None) -> str:
 
 
 def _build(
-    paths: Sequence[Path], file: Path, index: Path, *, shorter_side: int | None, progress: Progress | None
+    paths: Sequence[Path],
+    file: Path,
+    index: Path,
+    *,
+    read: Callable[[Path], NDArray[np.uint8]],
+    progress: Progress | None,
 ) -> None:
     """Decode with as many threads as cores: Pillow and OpenCV release Python's lock."""
     problems = Problems()
@@ -105,7 +120,7 @@ def _build(
 
     def decoded(path: Path) -> NDArray[np.uint8] | ImageError:
         try:
-            return read_rgb(path, shorter_side=shorter_side)
+            return read(path)
         except ImageError as error:
             return error
 

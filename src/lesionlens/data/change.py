@@ -1,0 +1,126 @@
+"""One change of an image and its mask: one warp, then one colour matrix."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601, as in Pillow
+Fill = Literal["reflect", "nearest"]
+BORDERS: dict[Fill, int] = {"reflect": cv2.BORDER_REFLECT_101, "nearest": cv2.BORDER_REPLICATE}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is done to one image.
+
+    Attributes
+    ----------
+    angle
+        Degrees, counterclockwise.
+    zoom
+        Of height and width.
+    shift
+        Down and to the right, as shares of height and width.
+    fill
+        What comes in from outside: the image mirrored at its border (``reflect``), or its border drawn out.
+    quarters
+        Quarter turns, counterclockwise; of a picture that is not square only half turns are done.
+    flips
+        Left to right, top to bottom.
+    brightness, contrast, saturation
+        Factors, as in torchvision.
+    hue
+        Share of a full turn of all colours about the grey ones.
+    cutout
+        A square painted over in the image's mean colour: the place of its middle and its side, as shares of height,
+        width and the shorter side. None where the side is 0.
+    """
+
+    angle: float = 0.0
+    zoom: tuple[float, float] = (1.0, 1.0)
+    shift: tuple[float, float] = (0.0, 0.0)
+    fill: Fill = "reflect"
+    quarters: int = 0
+    flips: tuple[bool, bool] = (False, False)
+    brightness: float = 1.0
+    contrast: float = 1.0
+    saturation: float = 1.0
+    hue: float = 0.0
+    cutout: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+def apply(change: Change, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Move and recolour an image, (h, w, 3)."""
+    return recolour(change, move(change, image))
+
+
+def move(change: Change, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Warp, turn and flip an image (h, w, 3) or its mask (h, w): both in the same way; its size stays."""
+    height, width = picture.shape[:2]
+    if change.angle or change.zoom != (1.0, 1.0) or change.shift != (0.0, 0.0):
+        warped = cv2.warpAffine(
+            picture,
+            _warp(change, height, width),
+            (width, height),
+            flags=cv2.INTER_LINEAR,
+            borderMode=BORDERS[change.fill],
+        )
+        picture = np.asarray(warped, dtype=np.uint8)
+    picture = np.rot90(picture, change.quarters if height == width else change.quarters // 2 * 2)
+    if change.flips[0]:
+        picture = picture[:, ::-1]
+    if change.flips[1]:
+        picture = picture[::-1]
+    return np.array(picture, order="C")
+
+
+def recolour(change: Change, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Change colours, (h, w, 3): brightness, contrast, saturation and hue as one matrix; then paint the square."""
+    if (change.brightness, change.contrast, change.saturation, change.hue) != (1.0, 1.0, 1.0, 0.0):
+        image = np.asarray(cv2.transform(image, _colours(change, image)), dtype=np.uint8)
+    if change.cutout[2]:
+        image = image.copy()
+        image[_square(change.cutout, *image.shape[:2])] = np.rint(cv2.mean(image)[:3])
+    return image
+
+
+def _warp(change: Change, height: int, width: int) -> NDArray[np.float64]:
+    """Rotation after zoom about the middle of the pixel grid, then the shift, as OpenCV's 2 by 3 matrix."""
+    cos, sin = math.cos(math.radians(change.angle)), math.sin(math.radians(change.angle))
+    linear = np.array([[cos, sin], [-sin, cos]]) @ np.diag([change.zoom[1], change.zoom[0]])
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    shift = np.array([change.shift[1] * width, change.shift[0] * height])
+    return np.column_stack([linear, middle - linear @ middle + shift])
+
+
+def _colours(change: Change, image: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Brightness, then contrast about the mean grey, then saturation, then hue, as one 3 by 4 matrix."""
+    grey = np.tile(np.array(GREY), (3, 1))
+    saturation = change.saturation * np.eye(3) + (1 - change.saturation) * grey
+    colour = _hue(change.hue) @ saturation
+    scale = change.brightness * change.contrast
+    mean = float(np.array(GREY) @ np.asarray(cv2.mean(image)[:3])) * change.brightness
+    shift = np.full((3, 1), (1 - change.contrast) * mean)
+    return np.hstack([scale * colour, colour @ shift])
+
+
+def _hue(turn: float) -> NDArray[np.float64]:
+    """Rotate the colour cube about its grey diagonal (Rodrigues' formula).
+
+    HSV's hue is no linear map. This is one, keeps greys, and by a third of a turn both exchange the channels; in
+    between brightness may differ by some per cent.
+    """
+    cos, sin = math.cos(2 * math.pi * turn), math.sin(2 * math.pi * turn)
+    across = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
+    return cos * np.eye(3) + sin * across + (1 - cos) * np.full((3, 3), 1 / 3)
+
+
+def _square(cutout: tuple[float, float, float], height: int, width: int) -> tuple[slice, slice]:
+    """Where the square lies; what would leave the image is not there."""
+    side = round(cutout[2] * min(height, width))
+    top, left = round(cutout[0] * height - side / 2), round(cutout[1] * width - side / 2)
+    return slice(max(0, top), max(0, top + side)), slice(max(0, left), max(0, left + side))

@@ -1,0 +1,32 @@
+"""From a file to the image that everything sees: store, prediction and maps alike."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionlens.data.colour import gray_world, shades_of_gray
+from lesionlens.data.hair import without_hair
+from lesionlens.data.images import read_rgb
+
+Colour = Literal["none", "gray-world", "shades-of-gray"]
+Hair = Literal["keep", "remove"]
+
+
+def decode(
+    path: Path, *, shorter_side: int | None, colour: Colour = "none", hair: Hair = "keep"
+) -> NDArray[np.uint8]:
+    """Read an image, (h, w, 3); then take hairs away, then the light's colour, as far as asked.
+
+    Raises
+    ------
+    ImageError
+        As ``read_rgb``.
+    """
+    image = read_rgb(path, shorter_side=shorter_side)
+    if hair == "remove":
+        image = without_hair(image)
+    if colour == "none":
+        return image
+    return gray_world(image) if colour == "gray-world" else shades_of_gray(image)

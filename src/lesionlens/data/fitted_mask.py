@@ -1,0 +1,63 @@
+"""A mask as its image is used: black or white, at the image's size."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lesionlens.data.images import read_nonzero
+from lesionlens.errors import DataError
+
+Shape = tuple[int, int]
+TOLERANCE = 0.01
+
+
+def fitted_mask(path: Path, shape: Shape, *, image: str | Path) -> NDArray[np.uint8]:
+    """Read a mask and bring it to its image's height and width.
+
+    A mask of another size is resized with antialiasing; pixels that are half covered or more are in it.
+
+    Parameters
+    ----------
+    path
+        The mask; whatever is not black belongs to it.
+    shape
+        Height and width of the image as it is used.
+    image
+        The image's file, for the message.
+
+    Returns
+    -------
+    ndarray
+        0 outside and 255 inside, (h, w).
+
+    Raises
+    ------
+    ImageError
+        The mask cannot be read.
+    DataError
+        Its proportions are not those of the image: off by more than 1 %, and by more than a pixel of rounding.
+    """
+    mask = read_nonzero(path)
+    if not proportional(mask.shape, shape):
+        raise DataError(
+            f"the mask {path} has {mask.shape[1]} × {mask.shape[0]} pixels, its image {image} {shape[1]} × {shape[0]}: "
+            "a mask must have the proportions of its image"
+        )
+    found = Image.fromarray(mask.astype(np.uint8) * 255)
+    if mask.shape != shape:
+        found = found.resize((shape[1], shape[0]), Image.Resampling.BILINEAR)
+    return np.where(np.asarray(found) >= 128, 255, 0).astype(np.uint8)
+
+
+def proportional(found: tuple[int, ...], wanted: Shape) -> bool:
+    """Whether height by width is the same but for 1 %, or for the rounding of a side to whole pixels.
+
+    Examples
+    --------
+    >>> proportional((450, 600), (384, 512)), proportional((256, 256), (450, 600)), proportional((2, 3), (33, 48))
+    (True, False, True)
+    """
+    apart = abs(found[0] * wanted[1] - found[1] * wanted[0])
+    return apart <= max(TOLERANCE * found[0] * wanted[1], *found)

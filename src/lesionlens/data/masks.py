@@ -1,0 +1,194 @@
+"""The masks of a table's images, small enough to be kept in memory."""
+
+import os
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionlens.data.fitted_mask import Shape, fitted_mask
+from lesionlens.data.layout import find_masks
+from lesionlens.data.problems import Problems, counted
+from lesionlens.data.store import Progress
+from lesionlens.data.superpixels import dermoscopic_mask
+from lesionlens.data.table import LesionTable
+from lesionlens.errors import DataError, unknown
+
+KINDS = ("lesion", "background", "dermoscopic")
+
+Mask = NDArray[np.uint8]
+Read = Callable[[int, Shape], Mask | str]
+"""Of the n-th row, at this height and width: the mask, or why there is none."""
+
+
+class Masks:
+    """Masks of 0 and 255, (h, w), by position; None where there is none. Kept as compressed bits.
+
+    Parameters
+    ----------
+    packed
+        What ``pack`` made of each mask, or None.
+    shapes
+        Height and width of each.
+    """
+
+    def __init__(self, packed: Sequence[bytes | None], shapes: Sequence[Shape]) -> None:
+        self._packed, self._shapes = tuple(packed), tuple(shapes)
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def __getitem__(self, index: int) -> Mask | None:
+        packed, (height, width) = self._packed[index], self._shapes[index]
+        if packed is None:
+            return None
+        bits = np.unpackbits(np.frombuffer(zlib.decompress(packed), dtype=np.uint8), count=height * width)
+        return bits.reshape(height, width) * np.uint8(255)
+
+
+def pack(mask: Mask) -> bytes:
+    """Compress where a mask is not 0: about a kilobyte for a lesion of any size."""
+    return zlib.compress(np.packbits(mask != 0).tobytes(), level=1)
+
+
+class OpenedMasks(NamedTuple):
+    """Masks row by row, and of each row without one its image's id and the reason."""
+
+    masks: Masks
+    left_out: tuple[tuple[str, str], ...]
+
+
+def open_masks(
+    rows: LesionTable,
+    kind: str,
+    shapes: Sequence[Shape],
+    *,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> OpenedMasks:
+    """Read the masks of a table's images, at the images' sizes.
+
+    Parameters
+    ----------
+    rows
+        The table.
+    kind
+        ``lesion``; ``background``, all that is not lesion, of images whose lesion mask is known; ``dermoscopic``, the
+        union of annotated structures; or the path of a folder of masks ``ID.png``, ``ID_mask.png`` or
+        ``ID_segmentation.png``.
+    shapes
+        Height and width of each row's image as it is used.
+    folder
+        Lesion masks in place of the table's own.
+    progress
+        Called with masks done and rows in all.
+
+    Returns
+    -------
+    OpenedMasks
+        A lesion mask (or one of a folder) without a single pixel counts as none and is told in ``left_out``; an image
+        that was annotated and shows no dermoscopic structure has an empty mask, which is known.
+
+    Raises
+    ------
+    DataError
+        An unknown kind, a folder that is not there, masks that cannot be read or do not fit their image (all of them
+        are named), or not one image with a mask.
+    """
+    read = _reader(rows, kind, folder)
+    problems = Problems()
+    packed: list[bytes | None] = []
+    left_out: list[tuple[str, str]] = []
+    found = _in_parallel(read, shapes)
+    for number, (image_id, mask) in enumerate(zip(rows.frame["image_id"], found, strict=True)):
+        if isinstance(mask, DataError):
+            problems.error("masks that cannot be used", [str(mask)], do="Replace them or take them away.")
+        packed.append(mask if isinstance(mask, bytes) else None)
+        if isinstance(mask, str):
+            left_out.append((image_id, mask))
+        if progress is not None:
+            progress(number + 1, len(shapes))
+    problems.raise_errors(f"the {kind} masks")
+    if len(left_out) == len(packed):
+        raise DataError(
+            f"not one of {counted(len(packed), 'image')} has a {kind} mask, for example: {left_out[0][1]}"
+        )
+    return OpenedMasks(Masks(packed, shapes), tuple(left_out))
+
+
+def _in_parallel(read: Read, shapes: Sequence[Shape]) -> Iterator[bytes | str | DataError]:
+    """Read with as many threads as cores, packing at once: full masks of a large set fill no memory."""
+
+    def packed(place: int) -> bytes | str | DataError:
+        try:
+            mask = read(place, shapes[place])
+        except DataError as error:
+            return error
+        return mask if isinstance(mask, str) else pack(mask)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(packed, range(len(shapes)))
+
+
+def _reader(rows: LesionTable, kind: str, folder: Path | None) -> Read:
+    if kind == "dermoscopic":
+        return _dermoscopic(rows)
+    if kind in KINDS:
+        read = _from_files(rows, lesion_masks(rows, folder))
+        return read if kind == "lesion" else _inverse(read)
+    if not Path(kind).expanduser().is_dir():
+        raise DataError(
+            f"{unknown('kind of mask', kind, KINDS)}, or a folder of masks; there is no folder {kind}"
+        )
+    return _from_files(rows, lesion_masks(rows, Path(kind)))
+
+
+def lesion_masks(rows: LesionTable, folder: Path | None = None) -> list[Path | None]:
+    """Give the file of each row's lesion mask: the table's own, or what lies in the folder.
+
+    Raises
+    ------
+    DataError
+        There is no such folder.
+    """
+    if folder is None:
+        return [Path(path) if path else None for path in rows.frame["mask_path"]]
+    if not folder.expanduser().is_dir():
+        raise DataError(f"there is no folder of masks {folder}")
+    found = find_masks(folder.expanduser())
+    return [found.get(image_id) for image_id in rows.frame["image_id"]]
+
+
+def _from_files(rows: LesionTable, files: Sequence[Path | None]) -> Read:
+    images = rows.paths
+
+    def read(place: int, shape: Shape) -> Mask | str:
+        file = files[place]
+        if file is None:
+            return f"{images[place].name} has no mask"
+        mask = fitted_mask(file, shape, image=images[place])
+        return mask if mask.any() else f"the mask {file} is empty"
+
+    return read
+
+
+def _inverse(read: Read) -> Read:
+    def inverse(place: int, shape: Shape) -> Mask | str:
+        mask = read(place, shape)
+        return mask if isinstance(mask, str) else 255 - mask
+
+    return inverse
+
+
+def _dermoscopic(rows: LesionTable) -> Read:
+    cells, images = list(rows.frame["feature_mask_paths"]), rows.paths
+
+    def read(place: int, shape: Shape) -> Mask | str:
+        mask = dermoscopic_mask(cells[place], shape)
+        return f"no structures of {images[place].name} were annotated" if mask is None else mask
+
+    return read
