@@ -78,5 +78,5 @@ def test_a_remark_with_its_classes_and_metrics() -> None:
     )
     assert gathered_notes(replace(found, estimates=estimates)) == [
         "The same in every resample: the interval is too narrow to trust. "
-        "Concerns a b (AUC, F1); c, mean of classes (AUC)."
+        "Concerns a b (AUC, F1); c, mean of classes, weighted mean (AUC)."
     ]

@@ -4,7 +4,7 @@ import numpy as np
 
 from lesionlens.evaluation.evaluation import REMARKS, Estimate
 from lesionlens.evaluation.intervals import percentile_interval
-from lesionlens.evaluation.measures import ALL, DECIDED, MACRO, RANKING, Values, macro
+from lesionlens.evaluation.measures import ALL, AVERAGES, DECIDED, RANKING, Average, Values
 from lesionlens.evaluation.prediction_table import Predictions
 from lesionlens.evaluation.sweep import Floats
 from lesionlens.evaluation.wording import readable
@@ -16,11 +16,11 @@ _FEW_LESIONS = 10
 def estimates(
     predictions: Predictions, point: Values, replicates: Values | None, *, confidence: float
 ) -> tuple[Estimate, ...]:
-    """Give every estimate: each metric of each class and as the macro average, then those of all images.
+    """Give every estimate: each metric of each class and averaged over classes, then those of all images.
 
-    A macro average is taken over the classes in which the metric is defined, leaving out a class whose score
-    is derived from the others; its note names the classes that are missing. A replicate in which the metric
-    is not defined in all of them is dropped.
+    Every average, macro or weighted, is over the classes in which the metric is defined, leaving out the rest;
+    its note names the classes that are missing. A replicate in which the metric is not defined in all of them
+    is dropped.
     """
     found = []
     for metric in (*RANKING, *DECIDED):
@@ -28,7 +28,7 @@ def estimates(
             _of_class(predictions, metric, name, point, replicates, confidence)
             for name in predictions.classes
         ]
-        found.append(_of_macro(predictions, metric, point, replicates, confidence))
+    found += [_averaged(predictions, average, point, replicates, confidence) for average in AVERAGES]
     for metric in ("accuracy", "balanced_accuracy"):
         key = metric, ALL
         found.append(_estimate(key, point[key], replicates[key] if replicates else None, confidence, ""))
@@ -67,20 +67,19 @@ def _reason(metric: str, own: int, total: int) -> str:
     return "no image is decided for this class"
 
 
-def _of_macro(
-    predictions: Predictions, metric: str, point: Values, replicates: Values | None, confidence: float
+def _averaged(
+    predictions: Predictions, average: Average, point: Values, replicates: Values | None, confidence: float
 ) -> Estimate:
+    key, metric = (average.metric, average.of), average.averaged
     asked = [name for name in predictions.classes if name != predictions.rest]
     there = set(map(str, predictions.label))
     classes = tuple(name for name in asked if name in there and not np.isnan(point[metric, name]))
     if not classes:
-        return Estimate(metric, MACRO, np.nan, np.nan, np.nan, "not defined for any class")
+        return Estimate(*key, np.nan, np.nan, np.nan, "not defined for any class")
     missing = [name for name in predictions.classes if name not in classes]
     note = f"over {len(classes)} of {len(predictions.classes)} classes, without {', '.join(map(readable, missing))}"
-    drawn = macro(replicates, metric, classes) if replicates else None
-    return _estimate(
-        (metric, MACRO), macro(point, metric, classes), drawn, confidence, note if missing else ""
-    )
+    drawn = average.how(replicates, metric, classes) if replicates else None
+    return _estimate(key, average.how(point, metric, classes), drawn, confidence, note if missing else "")
 
 
 def _estimate(

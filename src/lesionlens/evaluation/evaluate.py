@@ -1,16 +1,16 @@
 """Measure predictions against the truth: every number with an interval over lesions."""
 
-from typing import get_args
-
 import numpy as np
 
-from lesionlens.errors import PredictionsError, unknown
+from lesionlens.errors import PredictionsError
 from lesionlens.evaluation.curves import Curves, curves
+from lesionlens.evaluation.decision import Decision, Thresholds, check, decide
 from lesionlens.evaluation.estimates import estimates
 from lesionlens.evaluation.evaluation import Estimate, Evaluation
-from lesionlens.evaluation.measures import Decision, Measured, measure
+from lesionlens.evaluation.measures import Measured, measure
 from lesionlens.evaluation.notes import notes
 from lesionlens.evaluation.prediction_table import Predictions
+from lesionlens.evaluation.reduced import reduced
 from lesionlens.evaluation.resample import Resampled, resample
 
 __all__ = ["Estimate", "Evaluation", "evaluate"]
@@ -23,6 +23,7 @@ def evaluate(
     seed: int = 0,
     confidence: float = 0.95,
     decision: Decision = "argmax",
+    task: str = "all",
 ) -> Evaluation:
     """Measure predictions; each interval is a percentile bootstrap over lesions.
 
@@ -38,38 +39,46 @@ def evaluate(
         Of the intervals, between 0 and 1.
     decision
         "argmax": an image is of the class with the largest score. "half": as the official ISIC scorer, the
-        numbers of a class count every image whose score for it exceeds 0.5.
+        numbers of a class count every image whose score for it exceeds 0.5. `Thresholds`: every image whose
+        score reaches that of the class.
+    task
+        "all", or the one question that is measured (see `reduced`): "melanoma" is melanoma against the rest,
+        "seborrheic_keratosis/nevus" the one against the other.
 
     Raises
     ------
     PredictionsError
-        No image has a label, or an option is out of its range.
+        No image has a label, an option is out of its range, or thresholds or a task do not fit the classes.
     """
-    _check_options(replicates, confidence, decision)
+    _check_options(replicates, confidence)
+    predictions, left_out = reduced(predictions, task)
+    check(decision, predictions)
     known = _labelled(predictions)
+    thresholds = decision if isinstance(decision, Thresholds) else None
     point = measure(known, decision=decision)
     again = resample(known, replicates=replicates, seed=seed, decision=decision) if replicates else None
     support, lesion_support = _support(known)
     return Evaluation(
         classes=known.classes,
         estimates=estimates(known, point.values, again.values if again else None, confidence=confidence),
-        confusion=_confusion(known),
+        confusion=_confusion(known, decision),
         support=support,
         lesion_support=lesion_support,
         images=len(known),
         lesions=len(np.unique(known.lesion_id)),
         curves=_curves(known, point, again, confidence),
-        notes=notes(predictions),
+        notes=(*left_out, *notes(predictions), *_leak(known, thresholds)),
         confidence=confidence,
         replicates=replicates,
         seed=seed,
-        decision=decision,
+        decision="thresholds" if isinstance(decision, Thresholds) else decision,
+        task=task,
+        thresholds=dict(thresholds.values) if thresholds else {},
+        threshold_rule=thresholds.rule if thresholds else "",
     )
 
 
-def _check_options(replicates: int, confidence: float, decision: str) -> None:
-    if decision not in get_args(Decision):
-        raise PredictionsError(unknown("decision", decision, get_args(Decision)))
+def _check_options(replicates: int, confidence: float) -> None:
     if replicates < 0 or not 0 < confidence < 1:
         raise PredictionsError(
             f"replicates={replicates} and confidence={confidence}: replicates are 0 or more, "
@@ -93,9 +102,22 @@ def _support(known: Predictions) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(len(each) for each in own), tuple(len(np.unique(each)) for each in own)
 
 
-def _confusion(known: Predictions) -> tuple[tuple[int, ...], ...]:
+def _leak(known: Predictions, thresholds: Thresholds | None) -> tuple[str, ...]:
+    shared = set(map(str, known.lesion_id)) & thresholds.chosen_on if thresholds else ()
+    if not shared:
+        return ()
+    return (
+        f"{len(shared)} of the measured lesions also chose the thresholds, so what depends on these is too good.",
+    )
+
+
+def _confusion(known: Predictions, decision: Decision) -> tuple[tuple[int, ...], ...]:
     k = len(known.classes)
-    cells = np.bincount(known.targets() * k + known.scores.argmax(axis=1), minlength=k * k)
+    one_each: Decision = "argmax"  # among many classes thresholds may give several, or none
+    if isinstance(decision, Thresholds) and k == 2:
+        one_each = decision
+    column = decide(known.scores, known.classes, one_each).argmax(axis=1)
+    cells = np.bincount(known.targets() * k + column, minlength=k * k)
     return tuple(tuple(int(cell) for cell in row) for row in cells.reshape(k, k))
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from lesionlens.atomic import write_text
 from lesionlens.errors import PredictionsError, unknown
 from lesionlens.evaluation.curves import Curves
 
-FORMAT = "lesionlens-evaluation/1"
+FORMAT = "lesionlens-evaluation/2"
 REMARKS = "; "  # between the remarks of a note
 NOTICE = "Research use only, not a medical device."
 
@@ -22,9 +22,9 @@ class Estimate:
     Attributes
     ----------
     metric
-        auc, average_precision, sensitivity, specificity, precision, f1, accuracy or balanced_accuracy.
+        auc, average_precision, sensitivity, specificity, precision, f1, accuracy, balanced_accuracy or f1_swapped.
     of
-        A class, "macro" (mean over classes) or "all" (all images together).
+        A class, "macro" (mean over classes), "weighted" (by the classes' images) or "all" (all images together).
     value, low, high
         The number and the bounds of its interval; NaN where it is not defined.
     note
@@ -50,7 +50,8 @@ class Evaluation:
     estimates
         Every number with its interval.
     confusion
-        Images by true class (row) and class of the largest score (column), (k, k).
+        Images by true class (row) and decided class (column), (k, k): that of the largest score, or where two classes
+        have a threshold, by it.
     support, lesion_support
         Images and lesions of each class, (k,).
     images, lesions
@@ -59,8 +60,14 @@ class Evaluation:
         Class to its curves; a class without images, or without others, has none.
     notes
         What to know about the whole.
-    confidence, replicates, seed, decision
-        How it was measured.
+    confidence, replicates, seed
+        How it was resampled.
+    decision
+        "argmax", "half" or "thresholds".
+    task
+        What was measured of the predictions: "all", a class against the rest, or "CLASS/OTHER".
+    thresholds, threshold_rule
+        Class to threshold and how they were chosen; empty under the other decisions.
     """
 
     classes: tuple[str, ...]
@@ -76,6 +83,9 @@ class Evaluation:
     replicates: int
     seed: int
     decision: str
+    task: str = "all"
+    thresholds: dict[str, float] = field(default_factory=dict)
+    threshold_rule: str = ""
 
     def estimate(self, metric: str, of: str) -> Estimate:
         """Find one estimate.
@@ -115,7 +125,10 @@ class Evaluation:
         try:
             fields = json.loads(text)
             if fields.pop("format") != FORMAT:
-                raise PredictionsError(f"this evaluation is not in the format {FORMAT}; evaluate again")
+                raise PredictionsError(
+                    f"this evaluation is not in the format {FORMAT}; evaluate its predictions again: "
+                    "lesionlens evaluate PREDICTIONS -o FOLDER"
+                )
             fields["estimates"] = tuple(Estimate(**_with_nan(each)) for each in fields["estimates"])
             fields["curves"] = {name: Curves(**_tuples(each)) for name, each in fields["curves"].items()}
             fields["confusion"] = tuple(tuple(row) for row in fields["confusion"])

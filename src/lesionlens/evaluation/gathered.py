@@ -3,11 +3,11 @@
 import re
 
 from lesionlens.evaluation.evaluation import REMARKS, Evaluation
-from lesionlens.evaluation.measures import ALL, MACRO
-from lesionlens.evaluation.wording import TITLES, readable
+from lesionlens.evaluation.measures import ALL, MACRO, WEIGHTED
+from lesionlens.evaluation.wording import MEAN, TITLES, WEIGHTED_MEAN, readable
 
 _NUMBER = re.compile(r"\d+")
-_NAMES = {MACRO: "mean of classes", ALL: "all images"}
+_NAMES = {MACRO: MEAN, WEIGHTED: WEIGHTED_MEAN, ALL: "all images"}
 
 
 def gathered_notes(evaluation: Evaluation) -> list[str]:

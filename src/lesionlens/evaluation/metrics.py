@@ -66,6 +66,16 @@ def f1(c: Counts) -> Floats:
     return np.where(c.true_positives + c.false_negatives > 0, score, np.nan)
 
 
+def support(c: Counts) -> Floats:
+    """Images of the class."""
+    return c.true_positives + c.false_negatives
+
+
+def decided(c: Counts) -> Floats:
+    """Images decided for the class."""
+    return c.true_positives + c.false_positives
+
+
 def accuracy(c: Counts) -> Floats:
     """Share of all images that are decided rightly, the class against the rest."""
     right = c.true_positives + c.true_negatives

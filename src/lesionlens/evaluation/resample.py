@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from lesionlens.evaluation.curves import tpr_at
+from lesionlens.evaluation.decision import Decision
 from lesionlens.evaluation.intervals import lesion_weights
-from lesionlens.evaluation.measures import Decision, Values, measure
+from lesionlens.evaluation.measures import Values, measure
 from lesionlens.evaluation.prediction_table import Predictions
 from lesionlens.evaluation.sweep import Floats
 

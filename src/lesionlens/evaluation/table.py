@@ -11,16 +11,20 @@ from rich.text import Text
 
 from lesionlens.evaluation.evaluation import NOTICE, Evaluation
 from lesionlens.evaluation.gathered import gathered_notes
-from lesionlens.evaluation.measures import ALL, MACRO
-from lesionlens.evaluation.wording import TITLES, readable, with_interval
+from lesionlens.evaluation.measures import ALL, MACRO, WEIGHTED
+from lesionlens.evaluation.wording import (
+    MEAN,
+    TITLES,
+    WEIGHTED_MEAN,
+    decided,
+    question,
+    readable,
+    with_interval,
+)
 
 _WIDE = (("auc", "average_precision", "f1"), ("sensitivity", "specificity", "precision"))
 _NARROW = (("auc", "average_precision"), ("sensitivity", "specificity"), ("precision", "f1"))
 _ROOM = 100  # columns that the wide tables need for the longest name of the taxonomy, folded once
-_DECISIONS = {
-    "argmax": "Sensitivity, specificity, precision and F1: an image is of the class with the largest score.",
-    "half": "Sensitivity, specificity, precision and F1: an image is of every class whose score exceeds 0.5.",
-}
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class EvaluationTable:
             yield Text()
             yield _table(found, metrics, support=place == 0)
         yield Text()
-        lines = (*_overall(found), _DECISIONS[found.decision])
+        lines = (*_overall(found), f"Sensitivity, specificity, precision and F1: {decided(found)}.")
         notes = (f"Note: {note}" for note in (*found.notes, *gathered_notes(found)))
         yield from (Text(line) for line in (*lines, *notes))
         yield Text(NOTICE, style="italic")
@@ -49,7 +53,8 @@ def evaluation_table(evaluation: Evaluation) -> EvaluationTable:
 
 
 def _headline(evaluation: Evaluation) -> str:
-    counted = f"{evaluation.images:,} images of {evaluation.lesions:,} lesions"
+    task = "" if evaluation.task == "all" else f"{question(evaluation.task)}: "
+    counted = f"{task}{evaluation.images:,} images of {evaluation.lesions:,} lesions"
     if not evaluation.replicates:
         return f"{counted}, without intervals"
     percent = f"{100 * evaluation.confidence:g} %"
@@ -67,12 +72,14 @@ def _table(evaluation: Evaluation, metrics: Sequence[str], *, support: bool) -> 
         sizes = [f"{evaluation.support[k]:,}", f"{evaluation.lesion_support[k]:,}"] if support else []
         cells = [with_interval(evaluation.estimate(metric, name)) for metric in metrics]
         table.add_row(readable(name), *sizes, *cells, end_section=k == len(evaluation.classes) - 1)
-    means = [with_interval(evaluation.estimate(metric, MACRO)) for metric in metrics]
-    table.add_row("mean of classes", *(["", ""] if support else []), *means, style="bold")
+    for title, of in ((MEAN, MACRO), (WEIGHTED_MEAN, WEIGHTED)):
+        means = [with_interval(evaluation.estimate(metric, of)) for metric in metrics]
+        table.add_row(title, *(["", ""] if support else []), *means, style="bold" if of == MACRO else "")
     return table
 
 
 def _overall(evaluation: Evaluation) -> list[str]:
-    """Write the numbers of all images, those that are defined."""
-    found = [each for each in evaluation.estimates if each.of == ALL and not math.isnan(each.value)]
+    """Write the numbers that are of no table, those that are defined."""
+    of_none = [each for each in evaluation.estimates if each.of == ALL or each.metric == "f1_swapped"]
+    found = [each for each in of_none if not math.isnan(each.value)]
     return [f"{TITLES[each.metric]}: {with_interval(each)}" for each in found]

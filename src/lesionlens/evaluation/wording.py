@@ -2,7 +2,7 @@
 
 import math
 
-from lesionlens.evaluation.evaluation import Estimate
+from lesionlens.evaluation.evaluation import Estimate, Evaluation
 
 TITLES = {
     "auc": "AUC",
@@ -11,10 +11,12 @@ TITLES = {
     "specificity": "Specificity",
     "precision": "Precision",
     "f1": "F1",
+    "f1_swapped": "F1, weighted by decisions",
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
 }
 UNDEFINED = "–"
+MEAN, WEIGHTED_MEAN = "mean of classes", "weighted mean"
 
 
 def readable(name: str) -> str:
@@ -26,6 +28,33 @@ def readable(name: str) -> str:
     'basal cell carcinoma'
     """
     return name.replace("_", " ")
+
+
+def question(task: str) -> str:
+    """Write what was measured.
+
+    Examples
+    --------
+    >>> question("melanoma"), question("seborrheic_keratosis/nevus")
+    ('melanoma against the rest', 'seborrheic keratosis against nevus')
+    """
+    one, _, other = task.partition("/")
+    return f"{readable(one)} against {readable(other) if other else 'the rest'}"
+
+
+def decided(evaluation: Evaluation) -> str:
+    """Say which class an image is taken for."""
+    if evaluation.decision == "argmax":
+        return "an image is of the class with the largest score"
+    if evaluation.decision == "half":
+        return "an image is of every class whose score exceeds 0.5"
+    values = ", ".join(f"{readable(name)} {value:.4g}" for name, value in evaluation.thresholds.items())
+    rest = [readable(name) for name in evaluation.classes if name not in evaluation.thresholds]
+    others = f", and of {rest[0]} if of no other" if rest else ""
+    return (
+        f"an image is of every class whose score reaches its threshold{others}; thresholds: {values} "
+        f"({evaluation.threshold_rule})"
+    )
 
 
 def with_interval(estimate: Estimate) -> str:

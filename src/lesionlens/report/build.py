@@ -11,7 +11,7 @@ from lesionlens.atomic import write_text
 from lesionlens.evaluation.evaluation import NOTICE, Evaluation
 from lesionlens.evaluation.figures import FIGURES
 from lesionlens.evaluation.gathered import gathered_notes
-from lesionlens.evaluation.wording import readable
+from lesionlens.evaluation.wording import decided, readable
 from lesionlens.report import numbers
 from lesionlens.report.charts import balance_figure, gate_figure, learning_figure
 from lesionlens.report.facts import facts
@@ -101,6 +101,7 @@ def _measured(part: str, evaluation: Evaluation, run: Run) -> dict[str, Any]:
     return {
         "name": part,
         "evaluation": evaluation,
+        "decided": decided(evaluation),
         "headlines": numbers.headlines(evaluation),
         "titles": numbers.titles(),
         "rows": numbers.rows(evaluation),

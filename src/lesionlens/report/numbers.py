@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from lesionlens.evaluation.evaluation import Estimate, Evaluation
-from lesionlens.evaluation.wording import TITLES, UNDEFINED, readable
+from lesionlens.evaluation.thresholds import sought
+from lesionlens.evaluation.wording import MEAN, TITLES, UNDEFINED, WEIGHTED_MEAN, readable
 
 FEW_LESIONS = 10
 COLUMNS = ("auc", "average_precision", "sensitivity", "specificity", "precision", "f1")
@@ -29,12 +30,13 @@ class Headline(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One class, or the mean of all: images, lesions and the numbers in the order of ``COLUMNS``."""
+    """One class, or an average over them: images, lesions and the numbers in the order of ``COLUMNS``."""
 
     name: str
     images: str
     lesions: str
     numbers: tuple[Number, ...]
+    average: bool = False
 
 
 def number(estimate: Estimate) -> Number:
@@ -82,13 +84,14 @@ def _overall(evaluation: Evaluation) -> Iterator[Headline]:
             f"{100 * auc.value:.0f} times in 100. Guessing gives 50.",
         )
     if not math.isnan(balanced.value):
+        top = "are given it alone" if evaluation.decision == "thresholds" else "have their class on top"
         seen = sum(count > 0 for count in evaluation.support)
         yield _headline(
             evaluation,
             "Balanced accuracy",
             balanced,
             lesions=evaluation.lesions,
-            meaning=f"Of each class, on average {100 * balanced.value:.0f} in 100 images have their class on top. "
+            meaning=f"Of each class, on average {100 * balanced.value:.0f} in 100 images {top}. "
             f"Guessing gives {100 / max(1, seen):.0f}.",
         )
 
@@ -101,44 +104,52 @@ def _one_class(evaluation: Evaluation) -> Iterator[Headline]:
     place = evaluation.classes.index(name)
     of, lesions = evaluation.support[place], evaluation.lesion_support[place]
     others, what = evaluation.images - of, readable(name)
-    largest = evaluation.decision == "argmax"
+    taken, not_taken = _decided(evaluation, name)
     if not math.isnan(found.value):
-        means = (
-            f"have {what} as the class with the largest score" if largest else "have a score above 0.5 for it"
-        )
         yield _headline(
             evaluation,
             f"Sensitivity, {what}",
             found,
             lesions=lesions,
-            meaning=f"{round(found.value * of)} of {of} images labelled {what} {means}.",
+            meaning=f"{round(found.value * of)} of {of} images labelled {what} {taken}.",
         )
     if not math.isnan(spared.value):
         kept = round(spared.value * others)
-        means = (
-            f"another class than {what} had the largest score"
-            if largest
-            else f"the score of {what} was not above 0.5"
-        )
         yield _headline(
             evaluation,
             f"Specificity, {what}",
             spared,
             lesions=evaluation.lesions - lesions,
-            meaning=f"{others} images are labelled something else. For {kept} of them {means}, as it should be. "
+            meaning=f"{others} images are labelled something else. For {kept} of them {not_taken}, as it should be. "
             f"False alarms, taken for {what}: {others - kept}.",
         )
+
+
+def _decided(evaluation: Evaluation, name: str) -> tuple[str, str]:
+    """Say what it is to be taken for a class, and not to be."""
+    what = readable(name)
+    if evaluation.decision == "argmax":
+        return (
+            f"have {what} as the class with the largest score",
+            f"another class than {what} had the largest score",
+        )
+    if evaluation.decision == "half":
+        return "have a score above 0.5 for it", f"the score of {what} was not above 0.5"
+    if name not in evaluation.thresholds:
+        return "reach the threshold of no other class", "the threshold of another class was reached"
+    limit = f"{evaluation.thresholds[name]:.3g}"
+    return f"have a score of {limit} or more for it", f"the score of {what} was below {limit}"
 
 
 def _of_interest(evaluation: Evaluation) -> str | None:
     """Melanoma, or the class that is asked about where there are two."""
     if "melanoma" in evaluation.classes:
         return "melanoma"
-    return evaluation.classes[1] if len(evaluation.classes) == 2 else None
+    return sought(evaluation.classes) if len(evaluation.classes) == 2 else None
 
 
 def rows(evaluation: Evaluation) -> tuple[Row, ...]:
-    """Write every class, then the mean of the classes."""
+    """Write every class, then their mean and the mean weighted by images."""
     found = [
         Row(
             readable(name),
@@ -148,9 +159,11 @@ def rows(evaluation: Evaluation) -> tuple[Row, ...]:
         )
         for k, name in enumerate(evaluation.classes)
     ]
-    means = tuple(number(evaluation.estimate(metric, "macro")) for metric in COLUMNS)
-    total = Row("mean of classes", f"{evaluation.images:,}", f"{evaluation.lesions:,}", means)
-    return (*found, total)
+    for name, of in ((MEAN, "macro"), (WEIGHTED_MEAN, "weighted")):
+        means = tuple(number(evaluation.estimate(metric, of)) for metric in COLUMNS)
+        sizes = (f"{evaluation.images:,}", f"{evaluation.lesions:,}") if of == "macro" else ("", "")
+        found.append(Row(name, *sizes, means, average=True))
+    return tuple(found)
 
 
 def titles() -> tuple[str, ...]:
