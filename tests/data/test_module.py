@@ -7,6 +7,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from lesionlens.crops.box import Box
+from lesionlens.data.masks import Masks, pack
 from lesionlens.data.module import LesionData, Part, TestCrops, TrainCrops
 from lesionlens.data.transforms import Augmentation
 from lesionlens.data.visits import Visit, Visits
@@ -22,13 +24,22 @@ def images() -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (6, 450, 600, 3), dtype=np.uint8)
 
 
-def part(images: NDArray[np.uint8]) -> Part:
-    return Part(cast(Any, images), np.arange(6), np.array([0, 1, 0, 1, 1, 0]))
+def part(images: NDArray[np.uint8], **known: Any) -> Part:
+    return Part(cast(Any, images), np.arange(6), np.array([0, 1, 0, 1, 1, 0]), **known)
 
 
-def visits_of(images: NDArray[np.uint8], *, together: bool, seed: int = 0, **augment: float) -> TrainCrops:
+def visits_of(images: NDArray[np.uint8], *, together: bool, seed: int = 0, **augment: Any) -> TrainCrops:
     augmentation = Augmentation(**{**STILL, **augment})
     return TrainCrops(part(images), (224, 224), "ordered", 5, together, augmentation, seed)
+
+
+def blobs() -> tuple[NDArray[np.uint8], Masks]:
+    """Draw black images with a white blob each, and the same blobs as masks; the last image has none."""
+    masks = np.zeros((6, 450, 600), np.uint8)
+    for number in range(6):
+        masks[number, 100 + 20 * number : 260, 200 : 420 + 10 * number] = 255
+    packed = [pack(mask) for mask in masks[:5]]
+    return np.repeat(masks[..., None], 3, axis=3), Masks([*packed, None], [(450, 600)] * 6)
 
 
 def five(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -84,3 +95,62 @@ def test_batches_hold_as_many_views_when_validated(
     assert [len(batch.target) for batch in batches] == trained
     assert {tuple(batch.views.shape[1:]) for batch in batches} == {(5 if together else 1, 224, 224, 3)}
     assert [len(batch.target) for batch in data.val_dataloader()] == validated
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("crops", ["whole", "multiscale", "attnmel-random"])
+def test_a_mask_moves_with_its_image(together: bool, crops: Any) -> None:
+    images, masks = blobs()
+    augment = Augmentation(preset="arl", rotation=45, shift=0.1, right_angles=True)
+    data = TrainCrops(part(images, masks=masks), (96, 96), crops, 3, together, augment, 0)
+    for position in range(20):
+        batch = data[Visit(0, position, position % 5, position % 3)]
+        assert batch.known
+        assert batch.masks.shape == batch.views.shape[:3]
+        assert torch.equal(batch.masks, batch.views[..., 0])  # the image is its mask
+        assert 0 < batch.masks.float().mean() < 255
+
+
+def test_colours_and_the_painted_square_leave_the_mask_alone() -> None:
+    images, masks = blobs()
+    augment = Augmentation(**STILL, preset="none", brightness=0.9, hue=0.5, cutout=1)
+    batch = TrainCrops(part(images, masks=masks), (450, 600), "whole", 1, False, augment, 0)[
+        Visit(0, 0, 2, 0)
+    ]
+    np.testing.assert_array_equal(batch.masks.numpy()[0], images[2, ..., 0])
+    assert not torch.equal(batch.views[0], torch.from_numpy(images[2]))
+
+
+def test_what_is_not_known_is_said() -> None:
+    images, masks = blobs()
+    visits = [Visit(0, 0, 5, 0), Visit(0, 0, 4, 0)]
+    data = TrainCrops(part(images, masks=masks), (32, 32), "whole", 1, False, Augmentation(), 0)
+    found = torch.utils.data.default_collate([data[visit] for visit in visits])
+    assert found.known.tolist() == [False, True]
+    assert found.masks.shape == (2, 1, 32, 32)
+    assert found.masks[0].max() == 0
+    assert found.weight.tolist() == [1, 1]
+    bare = TrainCrops(
+        part(images, weights=np.arange(6, dtype=np.float32)), (32, 32), "whole", 1, False, Augmentation(), 0
+    )
+    found = torch.utils.data.default_collate([bare[visit] for visit in visits])
+    assert found.masks.shape == (2, 1, 0, 0)
+    assert found.known.tolist() == [False, False]
+    assert found.weight.dtype == torch.float32
+    assert found.weight.tolist() == [5, 4]
+
+
+def test_crops_lie_in_the_region(images: NDArray[np.uint8]) -> None:
+    region = Box(40, 50, 225, 300)
+    known = part(images, regions=[region] * 5 + [None])
+    inside = images[1, 40:265, 50:350]
+    train = TrainCrops(known, (112, 112), "ordered", 5, True, Augmentation(**STILL), 0)
+    wanted = [
+        inside[top : top + 112, left : left + 112]
+        for top, left in [(0, 0), (0, 188), (113, 0), (113, 188), (56, 94)]
+    ]
+    np.testing.assert_array_equal(train[Visit(0, 0, 1, 0)].views.numpy(), np.stack(wanted))
+    seen = Preprocessing(input_size=(112, 112), crops="ordered", crop_count=5)
+    np.testing.assert_array_equal(TestCrops(known, seen)[1].views.numpy(), np.stack(wanted))
+    whole = TestCrops(part(images), seen)[5].views
+    assert torch.equal(TestCrops(known, seen)[5].views, whole)

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from lesionlens.data.module import Batch
 from lesionlens.models.classifier import Classifier, Features
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.training.train_recipe import TrainRecipe
 from lesionlens.training.task import Classification
+from lesionlens.training.train_recipe import TrainRecipe
 
 UNSCALED = Preprocessing(input_size=(4, 4), mean=(0, 0, 0), std=(1, 1, 1))
 
@@ -54,7 +54,8 @@ def task_of(model: Classifier, monkeypatch: pytest.MonkeyPatch) -> tuple[Classif
 
 def batch(n: int) -> Batch:
     views = torch.randint(0, 256, (2, n, 4, 4, 3), dtype=torch.uint8, generator=torch.manual_seed(0))
-    return Batch(views, torch.tensor([1, 0]))
+    nothing = torch.zeros(2, n, 0, 0, dtype=torch.uint8)
+    return Batch(views, torch.tensor([1, 0]), torch.ones(2), nothing, torch.zeros(2, dtype=torch.bool))
 
 
 def colours(given: Batch) -> Tensor:

@@ -32,7 +32,7 @@ def without_hair(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def hairs(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Find dark hairs: 255 where there is one, with its rim, else 0, (h, w)."""
     side = min(image.shape[:2])
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
     hollow = _most(cv2.MORPH_BLACKHAT, grey, _lines(THICK * side, 4))
     dark = (hollow > DARKER).astype(np.uint8) * np.uint8(255)
     straight = _most(cv2.MORPH_OPEN, dark, _lines(LONG * side, DIRECTIONS))
