@@ -50,10 +50,31 @@ def test_oversample_makes_classes_equal_and_images_nearly(targets: np.ndarray, s
         assert np.ptp(often) <= 1
 
 
-@given(targets=TARGETS, seed=st.integers(0, 99))
-def test_balanced_batches_hold_every_class_evenly(targets: np.ndarray, seed: int) -> None:
+@given(targets=TARGETS, seed=st.integers(0, 99), batch=st.integers(1, 13))
+def test_every_balanced_batch_holds_each_class_equally_often_or_once_more(
+    targets: np.ndarray, seed: int, batch: int
+) -> None:
     visits = order(targets, "balanced", np.random.default_rng(seed))
     assert len(visits) == len(targets)
-    classes = len(np.unique(targets))
-    for start in range(0, len(visits) - classes + 1, classes):
-        assert len(set(targets[visits[start : start + classes]])) == classes
+    classes = np.unique(targets)
+    for start in range(0, len(visits) - batch + 1, batch):
+        seen = targets[visits[start : start + batch]]
+        counts = [(seen == present).sum() for present in classes]
+        assert set(counts) <= {batch // len(classes), -(-batch // len(classes))}
+
+
+@given(targets=TARGETS, seed=st.integers(0, 99))
+def test_even_levels_large_and_small_classes(targets: np.ndarray, seed: int) -> None:
+    visits = order(targets, "even", np.random.default_rng(seed))
+    assert len(visits) == len(targets)
+    counts = np.bincount(targets[visits], minlength=4)[np.unique(targets)]
+    assert np.ptp(counts) <= 1
+    for present in np.unique(targets):
+        often = np.bincount(visits, minlength=len(targets))[targets == present]
+        assert np.ptp(often) <= 1
+
+
+def test_weighted_draws_classes_equally_likely() -> None:
+    targets = np.array([0] * 9000 + [1] * 900 + [2] * 100)
+    drawn = targets[order(targets, "weighted", np.random.default_rng(0))]
+    np.testing.assert_allclose(np.bincount(drawn) / len(drawn), 1 / 3, atol=0.02)

@@ -5,7 +5,7 @@ we put the ReLU after the sum and use the projected shortcut for both identity a
 The mask uses F(x) after the last batch norm (and after squeeze-and-excitation, where the backbone has it).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -15,11 +15,17 @@ from torch import Tensor, nn
 from lesionlens.attention.arl import NORMALISATIONS, Attended, attend
 from lesionlens.errors import ModelError, unknown
 from lesionlens.models import backbone
-from lesionlens.models.classifier import Features
+from lesionlens.models.classifier import Features, MapScale
 from lesionlens.models.plain import Plain
 from lesionlens.types import Images
 
 INITIAL_ALPHA = 0.001  # section IV.B
+MAP_SCALES: Mapping[str, MapScale] = {
+    "spatial": "share",
+    "area": "share",
+    "sigmoid": "gate",
+    "channel": "flat",  # a map is the mean over channels, which sum to 1 at each place
+}
 STAGES = ("layer1", "layer2", "layer3", "layer4")  # timm's names
 
 
@@ -132,7 +138,7 @@ class ARL(Plain):
         for _, block in self.attending():
             block.normalisation = normalisation
             nn.init.constant_(block.alpha, alpha)
-        self.shares = normalisation != "sigmoid"
+        self.map_scale = MAP_SCALES[normalisation]
         self.scale_gates = tuple(f"trunk.{layer}.alpha" for layer, _ in self.attending())
 
     def stages(self) -> Iterator[tuple[str, nn.Sequential]]:

@@ -1,10 +1,13 @@
 """What every network of LesionLens is: features on a grid, a vector from them, class scores from that."""
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor, nn
 
 from lesionlens.types import Output
+
+
+MapScale = Literal["gate", "share", "flat"]
 
 
 class Features(NamedTuple):
@@ -45,8 +48,9 @@ class Classifier(nn.Module):
         (b, n, 3, h, w).
     scale_gates
         Names of learnt scalars that switch a mechanism on (ARL's alpha, soft attention's gamma): not decayed.
-    shares
-        The maps are shares of a whole (of a softmax), not gates from 0 to 1.
+    map_scale
+        What the values of its maps are: ``gate``, from 0 to 1; ``share`` of a whole, as a softmax over places gives; or
+        ``flat``, the same at every place.
     dropped
         Keys of the backbone that this network does without: left out of ImageNet weights.
     """
@@ -55,7 +59,7 @@ class Classifier(nn.Module):
     num_features: int
     crops: int | None = None
     scale_gates: tuple[str, ...] = ()
-    shares: bool = False
+    map_scale: MapScale = "gate"
     dropped: frozenset[str] = frozenset()
 
     def features(self, x: Any, *, maps: bool = False) -> Features:

@@ -51,7 +51,7 @@ class Gate(Pyramid):
             raise ModelError(
                 "gates need a stage to stand at: give taps, or attention=pyramid for the last grid alone"
             )
-        self.shares = normalisation == "softmax"
+        self.map_scale = "share" if normalisation == "softmax" else "gate"
         self.gates = nn.ModuleList(
             AttentionGate(tap.width, self.width, width=width, normalisation=normalisation)
             for tap in self.taps

@@ -69,7 +69,7 @@ class Patch(Classifier):
         self.average = average
         self.patch_dropout = patch_dropout
         self.num_features = inner.num_features
-        self.dropped, self.shares = inner.dropped, inner.shares
+        self.dropped, self.map_scale = inner.dropped, inner.map_scale
         self.scale_gates = tuple(f"inner.{name}" for name in inner.scale_gates)
         self.initial = PatchAttention(crops) if initial else None
         self.end = PatchAttention(crops) if end else None

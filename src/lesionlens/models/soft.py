@@ -44,7 +44,7 @@ class Soft(Classifier):
         The backbone has no stages, or not this; the mode does not exist.
     """
 
-    shares = True
+    map_scale = "share"
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lesionlens.preprocessing import Colour, Hair
+from lesionlens.data.decoding import Colour, Hair
 from lesionlens.training.section import Section
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -30,6 +30,8 @@ class DataRecipe(Section):
         of a CSV ``image_id,part``.
     validation, test
         Shares that a split holds out, where it does not say them itself.
+    seed
+        Of what a split draws: the same for all runs of a recipe.
     validation_part, test_part
         Names of the parts in a split file; all others train.
     select_on
@@ -53,6 +55,7 @@ class DataRecipe(Section):
     split: str = "grouped"
     validation: Share = 0.15
     test: Share = 0.15
+    seed: int = Field(default=0, ge=0)
     validation_part: str = "validation"
     test_part: str = "test"
     select_on: Literal["validation", "test"] = "validation"

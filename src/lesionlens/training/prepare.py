@@ -147,7 +147,7 @@ def _split(table: LesionTable, recipe: Recipe, asked: Task) -> tuple[LesionTable
         name=said.split,
         validation=said.validation,
         test=said.test,
-        seed=recipe.train.seed,
+        seed=said.seed,
         folds=recipe.folds,
         fold=recipe.fold,
         validation_part=said.validation_part,

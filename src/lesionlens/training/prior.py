@@ -85,11 +85,13 @@ def make_prior(recipe: PriorRecipe, model: Classifier, size: tuple[int, int]) ->
         if name not in names:
             raise RecipeError(unknown("attention map in prior.weights", name, names))
     usual = dict.fromkeys(names[:-1], EARLIER) | {names[-1]: LAST}
-    return Prior(recipe.weights or usual, model.shares)
+    return Prior(recipe.weights or usual, shares=model.map_scale == "share")
 
 
 def places_of(model: Classifier, size: tuple[int, int]) -> list[str]:
-    """Name the maps of places that a network makes and that can differ from place to place, in its order."""
+    """Name the maps that tell places apart, in the network's order."""
+    if model.map_scale == "flat":
+        return []
     parameter = next(model.parameters())
     shape = (1, *([model.crops] if model.crops else []), 3, *size)
     image = torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(parameter)
@@ -97,9 +99,4 @@ def places_of(model: Classifier, size: tuple[int, int]) -> list[str]:
     with torch.inference_mode():
         maps = model.eval()(image, maps=True).maps
     model.train(was_training)
-    return [name for name, found in maps.items() if not _NO_PLACES.fullmatch(name) and _differs(found)]
-
-
-def _differs(found: Tensor) -> bool:
-    """Tell whether a map tells places apart: the mean over channels of a channel softmax does not."""
-    return float(found.amax() - found.amin()) > 1e-5 * float(found.abs().amax())
+    return [name for name in maps if not _NO_PLACES.fullmatch(name)]

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from lesionlens.data.confirmation import confirmation_weights
-from lesionlens.data.masks import open_masks, open_regions
+from lesionlens.data.masks import open_masks
 from lesionlens.data.module import LesionData, Part, TestCrops, TrainCrops
+from lesionlens.data.regions import open_regions
 from lesionlens.data.statistics import channel_statistics
 from lesionlens.data.store import ImageStore, Progress, open_store
 from lesionlens.data.visits import Visits

@@ -1,0 +1,71 @@
+"""A prior finds the maps of any mechanism, brings them to one scale and draws them into the mask."""
+
+import pytest
+import torch
+
+from lesionlens.errors import ModelError, RecipeError
+from lesionlens.models.create import create_model
+from lesionlens.training.prior import make_prior
+from lesionlens.training.prior_recipe import PriorRecipe
+
+LESION = PriorRecipe(masks="lesion")
+SIZE = (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("attention", "options", "maps", "shares"),
+    [
+        ("gate", {}, {"layer2": 0.001, "layer3": 0.01}, False),
+        ("gate", {"normalisation": "softmax"}, {"layer2": 0.001, "layer3": 0.01}, True),
+        ("arl", {"taps": ["layer1", "layer4"]}, {"layer1": 0.001, "layer4": 0.01}, True),
+        ("soft", {}, {"soft": 0.01}, True),
+        ("patch+gate", {"crops": 5, "end": True}, {"layer2": 0.001, "layer3": 0.01}, False),
+    ],
+)
+def test_maps_and_their_usual_weights(attention: str, options: dict, maps: dict, shares: bool) -> None:
+    model = create_model(backbone="test_resnet", attention=attention, num_classes=2, **options)
+    prior = make_prior(LESION, model, SIZE)
+    assert prior is not None
+    assert (prior.weights, prior.shares) == (maps, shares)
+
+
+@pytest.mark.parametrize("attention", ["gate", "arl", "ran", "soft", "patch+soft"])
+def test_training_on_the_term_alone_draws_every_map_into_the_mask(attention: str) -> None:
+    torch.manual_seed(0)
+    options = {"crops": 5} if "patch" in attention else {}
+    model = create_model(backbone="test_resnet", attention=attention, num_classes=2, **options).train()
+    prior = make_prior(LESION, model, SIZE)
+    assert prior is not None
+    crops = 5 if options else 1
+    masks = torch.zeros(4, crops, *SIZE, dtype=torch.uint8)
+    masks[:, :, :32, :32] = 255
+    images = torch.rand(4, crops, 3, *SIZE) * 0.3 + masks[:, :, None] / 255
+    optimizer = torch.optim.Adam(model.parameters(), 0.02)
+    known = torch.tensor([True, True, True, False])
+    terms = []
+    for _ in range(30):
+        found = model(images if options else images[:, 0], maps=True).maps
+        each = prior(found, masks, known)
+        terms.append(float(sum(each.values()).detach()))
+        optimizer.zero_grad()
+        sum(each.values()).backward()
+        optimizer.step()
+    assert terms[-1] < 0.93 * terms[0]
+
+
+def test_networks_without_maps_of_places_are_refused() -> None:
+    plain = create_model(backbone="test_resnet", attention="none", num_classes=2)
+    with pytest.raises(ModelError, match="Plain has none of places"):
+        make_prior(LESION, plain, SIZE)
+    channel = create_model(backbone="test_resnet", attention="arl", num_classes=2, normalisation="channel")
+    with pytest.raises(ModelError, match="ARL has none of places"):
+        make_prior(LESION, channel, SIZE)
+
+
+def test_a_map_that_is_not_made_is_named() -> None:
+    gate = create_model(backbone="test_resnet", attention="gate", num_classes=2)
+    with pytest.raises(
+        RecipeError, match=r"unknown attention map in prior\.weights 'pool3'.*Allowed: layer2, layer3"
+    ):
+        make_prior(PriorRecipe(masks="lesion", weights={"pool3": 0.1}), gate, SIZE)
+    assert make_prior(PriorRecipe(), gate, SIZE) is None
