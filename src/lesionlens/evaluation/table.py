@@ -80,6 +80,9 @@ def _table(evaluation: Evaluation, metrics: Sequence[str], *, support: bool) -> 
 
 def _overall(evaluation: Evaluation) -> list[str]:
     """Write the numbers that are of no table, those that are defined."""
-    of_none = [each for each in evaluation.estimates if each.of == ALL or each.metric == "f1_swapped"]
+    of_none = [
+        *(each for each in evaluation.estimates if each.of == ALL),
+        evaluation.estimate("f1_swapped", WEIGHTED),
+    ]
     found = [each for each in of_none if not math.isnan(each.value)]
     return [f"{TITLES[each.metric]}: {with_interval(each)}" for each in found]
