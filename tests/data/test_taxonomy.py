@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from lesionlens.data.taxonomy import (
     DIAGNOSES,
+    ISIC2016_CLASSES,
     ISIC2017_CLASSES,
     ISIC2018_CLASSES,
+    ISIC2019_CLASSES,
     canonical,
     in_order,
 )
@@ -32,7 +34,9 @@ def test_codes_are_those_of_the_challenge_in_its_order() -> None:
     assert [DIAGNOSES[name].code for name in ISIC2018_CLASSES] == [
         "MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC",
     ]  # fmt: skip
-    assert in_order(ISIC2017_CLASSES) == ISIC2017_CLASSES
+    assert DIAGNOSES[ISIC2019_CLASSES[-1]].code == "SCC"
+    for classes in (ISIC2016_CLASSES, ISIC2017_CLASSES, ISIC2019_CLASSES):
+        assert in_order(classes) == classes
 
 
 @given(st.text())
@@ -46,7 +50,7 @@ def test_any_text_is_a_diagnosis_or_a_data_error(text: str) -> None:
         assert name in DIAGNOSES
 
 
-@pytest.mark.parametrize("finer", ["solar lentigo", "blue nevus", "benign", "", "nan"])
+@pytest.mark.parametrize("finer", ["solar lentigo", "blue nevus", "malignant", "", "nan", "unknown"])
 def test_what_is_finer_or_coarser_is_no_alias(finer: str) -> None:
     with pytest.raises(DataError, match="unknown diagnosis"):
         canonical(finer)

@@ -33,10 +33,15 @@ DIAGNOSES: Mapping[str, Diagnosis] = {
     "vascular_lesion": Diagnosis("VASC", ("vascular", "vascular lesions")),
     "seborrheic_keratosis": Diagnosis("SK", ("seborrhoeic keratosis", "seborrheic keratoses")),
     "squamous_cell_carcinoma": Diagnosis("SCC", ()),
+    # ISIC 2019 calls it "unknown", which everywhere else says that a cell is empty.
+    "none_of_the_others": Diagnosis("UNK", ()),
+    "benign": Diagnosis("BEN", ()),
 }
 
+ISIC2016_CLASSES = ("melanoma", "benign")
 ISIC2017_CLASSES = ("melanoma", "nevus", "seborrheic_keratosis")
 ISIC2018_CLASSES = tuple(DIAGNOSES)[:7]
+ISIC2019_CLASSES = (*ISIC2018_CLASSES, "squamous_cell_carcinoma")
 
 
 def _plain(label: str) -> str:
