@@ -4,8 +4,10 @@ import filecmp
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
+
+import pandas as pd
 
 from lesionlens.data.problems import Problems
 
@@ -52,6 +54,35 @@ def find_masks(*folders: Path) -> dict[str, Path]:
             named = _MASK.fullmatch(path.stem)
             masks.setdefault(named["id"] if named else path.stem, path)
     return masks
+
+
+def find_parts(pattern: re.Pattern[str], *folders: Path) -> dict[str, list[Path]]:
+    """Give the files whose whole name matches the pattern, sorted, by its group ``id``."""
+    parts: dict[str, list[Path]] = {}
+    for folder in folders:
+        for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
+            if found := pattern.fullmatch(name):
+                parts.setdefault(found["id"], []).append(folder / name)
+    return parts
+
+
+def short_names(written: pd.Series) -> pd.Series:
+    """Take the files' names without folder and suffix for ids; with their folders where names repeat."""
+    stems = written.map(lambda cell: stem(PurePosixPath(cell).name))
+    repeated = pd.DataFrame({"stem": stems, "cell": written}).drop_duplicates()["stem"].duplicated().any()
+    return written.map(stem) if repeated else stems
+
+
+def stem(cell: str) -> str:
+    """Drop an image's suffix; a dot elsewhere in an id stays.
+
+    Examples
+    --------
+    >>> stem("a/b.1.jpg"), stem("b.1")
+    ('a/b.1', 'b.1')
+    """
+    path = PurePosixPath(cell)
+    return str(path.with_suffix("")) if path.suffix.lower() in IMAGE_SUFFIXES else cell
 
 
 def _add(images: dict[str, Path], path: Path, problems: Problems) -> None:

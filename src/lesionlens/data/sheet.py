@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -22,11 +23,11 @@ def is_missing(cell: str) -> bool:
     return cell.casefold() in MISSING
 
 
-def read_sheet(path: Path, *, fold_case: bool = False) -> pd.DataFrame:
+def read_sheet(path: Path, *, fold_case: bool = False, header: Sequence[str] = ()) -> pd.DataFrame:
     """Read a table as stripped text, one ``str`` column for each column of the file; empty cells are ``""``.
 
     CSV files are UTF-8, with or without a byte order mark; comma, semicolon or tab is found from the header.
-    ``fold_case`` writes the columns' names in lower case.
+    ``fold_case`` writes the columns' names in lower case; ``header`` names the columns of a CSV that does not.
 
     Raises
     ------
@@ -34,7 +35,7 @@ def read_sheet(path: Path, *, fold_case: bool = False) -> pd.DataFrame:
         The file is missing, empty, not UTF-8, or its rows do not match its header.
     """
     try:
-        frame = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
+        frame = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path, header)
     except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise DataError(f"{path} cannot be read as a table: {reason}") from error
@@ -57,17 +58,18 @@ def _text(cell: object) -> str:
     return "" if pd.api.types.is_scalar(cell) and pd.isna(cell) else str(cell).strip()  # type: ignore[call-overload]
 
 
-def _csv(path: Path) -> pd.DataFrame:
+def _csv(path: Path, header: Sequence[str]) -> pd.DataFrame:
     lines = list(_rows(path))
-    header = [name.strip() for name in lines[0][1]] if lines else []
-    if not any(header):
+    if not lines:
         raise ValueError("it is empty")
+    names = list(header) or [name.strip() for name in lines.pop(0)[1]]
     body = []
-    for number, cells in lines[1:]:
-        if len(cells) != len(header):
-            raise ValueError(f"line {number} has {len(cells)} cells, the header has {len(header)}")
+    for number, cells in lines:
+        if len(cells) != len(names):
+            expected = f"expected are {', '.join(names)}" if header else f"the header has {len(names)}"
+            raise ValueError(f"line {number} has {len(cells)} cells, {expected}")
         body.append([cell.strip() for cell in cells])
-    return pd.DataFrame(body, columns=header, dtype=object)
+    return pd.DataFrame(body, columns=names, dtype=object)
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:

@@ -59,7 +59,8 @@ class LesionTable:
         back to the image's id; ``feature_mask_paths`` are joined by ``;``; ``part`` is the official part or
         ``""``. Each access gives a copy.
     classes
-        The classes of the data set in canonical order, whether or not each has an image.
+        The classes of the data set in canonical order, whether or not each has an image; none where it has
+        no diagnoses, which are then ``""``.
     warnings
         What the reader had to leave out or could not know, one line a kind.
 
@@ -163,7 +164,7 @@ def _broken(rows: pd.DataFrame, classes: tuple[str, ...]) -> Iterable[str]:
         yield "every row needs a lesion_id; where it is not known, the image_id"
     if not np.issubdtype(rows["age"].to_numpy().dtype, np.floating):
         yield "ages must be floating point, NaN where not known"
-    for column, allowed in (("diagnosis", classes), ("part", (*PARTS, ""))):
+    for column, allowed in (("diagnosis", classes or ("",)), ("part", (*PARTS, ""))):
         strangers = sorted(set(rows[column]) - set(allowed))
         if strangers:
             yield unknown(column, strangers[0], allowed)

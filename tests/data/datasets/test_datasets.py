@@ -32,7 +32,7 @@ def test_a_folder_of_no_known_layout_says_how_to_name_it(tmp_path: Path) -> None
         load_table(str(tmp_path))
 
 
-@pytest.mark.parametrize("fixture", ["isic2017", "ham10000", "isic2018"])
+@pytest.mark.parametrize("fixture", ["isic2016", "isic2017", "ham10000", "isic2018", "isic2019", "derm7pt"])
 def test_bare_folders_are_recognised(fixture: str, request: pytest.FixtureRequest) -> None:
     assert load_table(str(request.getfixturevalue(fixture))).name == fixture
 

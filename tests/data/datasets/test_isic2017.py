@@ -3,10 +3,14 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lesionlens.data.datasets import load_table
+from lesionlens.data.superpixels import dermoscopic_mask
 from lesionlens.errors import DataError
+
+from ...miniatures import write_isic2017
 
 TRUTH = "ISIC-2017_Training_Part3_GroundTruth.csv"
 
@@ -74,6 +78,22 @@ def test_masks_are_found_where_part_1_lies_beside(isic2017: Path, draw) -> None:
     mask = draw(isic2017 / "ISIC-2017_Training_Part1_GroundTruth" / "ISIC_0000002_segmentation.png")
     frame = load_table(f"isic2017:{isic2017}").frame
     assert frame["mask_path"].tolist() == ["", "", str(mask), *[""] * 7]
+
+
+def test_features_are_named_with_their_superpixels(tmp_path: Path) -> None:
+    root = write_isic2017(tmp_path, features=True)
+    (root / "ISIC-2017_Training_Data" / "ISIC_0000001_superpixels.png").unlink()
+    (root / "ISIC-2017_Training_Part2_GroundTruth" / "ISIC_0000002_features.json").unlink()
+    table = load_table(f"isic2017:{root}")
+    cells = table.frame["feature_mask_paths"].tolist()
+    assert cells[1:3] == ["", ""]
+    flags = root / "ISIC-2017_Training_Part2_GroundTruth" / "ISIC_0000000_features.json"
+    assert cells[0] == f"{root / 'ISIC-2017_Training_Data' / 'ISIC_0000000_superpixels.png'};{flags}"
+    assert set(np.unique(dermoscopic_mask(cells[0], (9, 12)))) == {0, 255}
+    assert table.warnings == (
+        "features without superpixels: 1 (ISIC_0000001). "
+        "Unpack ID_superpixels.png beside the images to use them.",
+    )
 
 
 def test_upper_case_and_png_suffixes_are_images_too(isic2017: Path, draw) -> None:

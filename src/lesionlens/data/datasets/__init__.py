@@ -8,7 +8,16 @@ from functools import partial
 from pathlib import Path
 
 from lesionlens.data.assemble import Draft, assemble
-from lesionlens.data.datasets import ham10000, isic2017, isic2018, own
+from lesionlens.data.datasets import (
+    derm7pt,
+    ham10000,
+    isic2016,
+    isic2017,
+    isic2018,
+    isic2018_task1,
+    isic2019,
+    own,
+)
 from lesionlens.data.datasets.record import DataSet
 from lesionlens.data.images import probe, read_rgb
 from lesionlens.data.problems import Problems
@@ -23,9 +32,13 @@ def _isic2018(root: Path, problems: Problems) -> Draft:
 
 
 DATASETS: Mapping[str, DataSet] = {
+    "isic2016": isic2016.RECORD,
     "isic2017": isic2017.RECORD,
     "ham10000": ham10000.RECORD,
     "isic2018": replace(isic2018.RECORD, read=_isic2018),
+    "isic2018-task1": isic2018_task1.RECORD,
+    "isic2019": isic2019.RECORD,
+    "derm7pt": derm7pt.RECORD,
     "table": own.RECORD,
 }
 

@@ -19,7 +19,7 @@ from lesionlens.errors import DataError
 
 METADATA = "HAM10000_metadata.csv"
 SYNTHETIC = "synthetic"
-MASKS = ("HAM10000_segmentations_lesion_tschandl", "masks")
+MASKS = (*isic2018.MASKS, "masks")
 _NAMES = {"dx_type": "diagnosis_method", "localization": "site", "dataset": "source"}
 _KEPT = ("image_id", "diagnosis", "lesion_id", "diagnosis_method", "age", "sex", "site", "source")
 

@@ -1,8 +1,11 @@
 """ISIC 2017, part 3: melanoma, nevus, seborrheic keratosis; official training, validation and test parts.
 
+Lesion masks (part 1) and dermoscopic features (part 2) are read where their folders lie beside.
 Codella et al. 2018, "Skin lesion analysis toward melanoma detection: a challenge at ISBI 2017".
 """
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +13,7 @@ import pandas as pd
 
 from lesionlens.data.assemble import Draft
 from lesionlens.data.datasets.record import DataSet
-from lesionlens.data.layout import ISIC_ID, Found, find_images, find_masks
+from lesionlens.data.layout import ISIC_ID, Found, find_images, find_masks, find_parts
 from lesionlens.data.problems import Problems
 from lesionlens.data.sheet import read_sheet
 from lesionlens.data.taxonomy import ISIC2017_CLASSES
@@ -27,6 +30,8 @@ _PARTS = (
     _Part("validation", "ISIC-2017_Validation"),
     _Part("test", "ISIC-2017_Test_v2"),
 )
+_FEATURES = re.compile(r"(?P<id>ISIC_\d+)_features\.json", re.IGNORECASE)
+_SUPERPIXELS = re.compile(r"(?P<id>ISIC_\d+)_superpixels\.png", re.IGNORECASE)
 
 
 def read(root: Path, problems: Problems) -> Draft:
@@ -48,6 +53,8 @@ def read(root: Path, problems: Problems) -> Draft:
     rows = pd.concat([_rows(root, each, problems) for each in present], ignore_index=True)
     found = find_images(root, problems, ids=ISIC_ID)
     masks = find_masks(*(root / f"{each.stem}_Part1_GroundTruth" for each in present))
+    features = _features(found, [root / f"{each.stem}_Part2_GroundTruth" for each in present], problems)
+    rows["feature_mask_paths"] = [features.get(name, "") for name in rows["image_id"]]
     return Draft(rows, _in_parts(found), ISIC2017_CLASSES, masks)
 
 
@@ -85,6 +92,17 @@ def _rows(root: Path, each: _Part, problems: Problems) -> pd.DataFrame:
     diagnosis = diagnosis.mask(keratosis, "seborrheic_keratosis").mask(melanoma, "melanoma")
     rows = pd.DataFrame({"image_id": truth["image_id"], "diagnosis": diagnosis, "part": each.part})
     return rows.merge(_metadata(root, each), on="image_id", how="left").fillna("")
+
+
+def _features(found: Found, folders: Sequence[Path], problems: Problems) -> dict[str, str]:
+    """Name superpixels, which lie beside the images, and their flags for each image that has both."""
+    flags = find_parts(_FEATURES, *folders)
+    superpixels = find_parts(_SUPERPIXELS, *sorted({path.parent for path in found.images.values()}))
+    lone = [name for name in flags if name in found.images and name not in superpixels]
+    problems.warn(
+        "features without superpixels", lone, do="Unpack ID_superpixels.png beside the images to use them."
+    )
+    return {name: f"{superpixels[name][0]};{flags[name][0]}" for name in flags if name in superpixels}
 
 
 def _flag(truth: pd.DataFrame, column: str, path: Path, problems: Problems) -> pd.Series:

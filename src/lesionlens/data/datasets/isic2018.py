@@ -6,13 +6,13 @@ Codella et al. 2019, "Skin lesion analysis toward melanoma detection 2018", arXi
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from lesionlens.data.assemble import Draft
+from lesionlens.data.datasets import isic2018_task1
+from lesionlens.data.datasets.one_hot import read_one_hot
 from lesionlens.data.datasets.record import DataSet
-from lesionlens.data.layout import ISIC_ID, find_images
+from lesionlens.data.layout import ISIC_ID, find_images, find_masks
 from lesionlens.data.problems import Problems
 from lesionlens.data.sheet import read_sheet
 from lesionlens.data.taxonomy import DIAGNOSES, ISIC2018_CLASSES
@@ -29,6 +29,7 @@ _PARTS = (
     _Part("validation", "ISIC2018_Task3_Validation"),
     _Part("test", "ISIC2018_Task3_Test"),
 )
+MASKS = ("HAM10000_segmentations_lesion_tschandl",)
 _CODES = {DIAGNOSES[name].code: name for name in ISIC2018_CLASSES}
 # The challenge spells out what HAM10000 abbreviates.
 _METHODS = {
@@ -65,9 +66,10 @@ def read(root: Path, problems: Problems) -> Draft:
     )
     rows = rows.merge(groupings, on="image_id", how="left").fillna("")
     found = find_images(root, problems, ids=ISIC_ID)
-    skipped = {f"{each.stem}_Input" for each in unlabelled}
+    skipped = {*(f"{each.stem}_Input" for each in unlabelled), *isic2018_task1.INPUTS}
     images = {name: path for name, path in found.images.items() if path.parent.name not in skipped}
-    return Draft(rows, found._replace(images=images), ISIC2018_CLASSES, {})
+    masks = find_masks(*(root / name for name in (*MASKS, *isic2018_task1.TRUTHS)))
+    return Draft(rows, found._replace(images=images), ISIC2018_CLASSES, masks)
 
 
 def has_truth(root: Path) -> bool:
@@ -83,19 +85,7 @@ def _truth(root: Path, each: _Part) -> Path | None:
 
 
 def _rows(path: Path, part: str, problems: Problems) -> pd.DataFrame:
-    truth = read_sheet(path)
-    lacking = [name for name in ("image", *_CODES) if name not in truth]
-    if lacking:
-        raise DataError(f"{path} lacks the column {lacking[0]!r}; it has {', '.join(truth.columns)}")
-    numbers = np.stack([pd.to_numeric(truth[code], errors="coerce").to_numpy(np.float64) for code in _CODES])
-    single: npt.NDArray[np.bool_] = np.isin(numbers, [0, 1]).all(axis=0) & ((numbers == 1).sum(axis=0) == 1)
-    problems.error(
-        "rows without exactly one diagnosis",
-        [f"{path.name}: {name}" for name in truth["image"][~single]],
-        do=f"One of {', '.join(_CODES)} must be 1 and the others 0; fetch the official ground truth again.",
-    )
-    names = np.array(list(_CODES.values()), dtype=object)[(numbers == 1).argmax(axis=0)]
-    return pd.DataFrame({"image_id": truth["image"], "diagnosis": names, "part": part})[single]
+    return read_one_hot(path, _CODES, problems)[["image_id", "diagnosis"]].assign(part=part)
 
 
 def _groupings(root: Path) -> pd.DataFrame:

@@ -6,14 +6,14 @@ column of ``LesionTable`` may be there under its own name. Paths are relative to
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pandas as pd
 
 from lesionlens.data.assemble import Draft
 from lesionlens.data.datasets.labels import read_labels
 from lesionlens.data.datasets.record import DataSet
-from lesionlens.data.layout import IMAGE_SUFFIXES, Found, find_images
+from lesionlens.data.layout import Found, find_images, short_names, stem
 from lesionlens.data.problems import Problems
 from lesionlens.data.sheet import is_missing, read_sheet
 from lesionlens.data.table import COLUMNS, PARTS
@@ -130,26 +130,13 @@ def _images(sheet: pd.DataFrame, named: str, folder: Path, problems: Problems) -
     below = Found({}, (folder,))
     if len(direct) < written.nunique():
         below = find_images(folder, problems, depth=_DEPTH)
-    ids = sheet["image_id"] if "image_id" in sheet else _ids(written)
+    ids = sheet["image_id"] if "image_id" in sheet else short_names(written)
     images = {
-        name: direct.get(cell) or below.images[_stem(cell)]
-        for name, cell in zip(ids.map(_stem), written, strict=True)
-        if cell in direct or _stem(cell) in below.images
+        name: direct.get(cell) or below.images[stem(cell)]
+        for name, cell in zip(ids.map(stem), written, strict=True)
+        if cell in direct or stem(cell) in below.images
     }
-    return Found(images, below.looked), ids.map(_stem)
-
-
-def _ids(written: pd.Series) -> pd.Series:
-    """Take the file's name without its suffix for the id; with its folders where names repeat."""
-    stems = written.map(lambda cell: _stem(PurePosixPath(cell).name))
-    repeated = pd.DataFrame({"stem": stems, "cell": written}).drop_duplicates()["stem"].duplicated().any()
-    return written.map(_stem) if repeated else stems
-
-
-def _stem(cell: str) -> str:
-    """Drop an image's suffix; a dot elsewhere in an id stays."""
-    path = PurePosixPath(cell)
-    return str(path.with_suffix("")) if path.suffix.lower() in IMAGE_SUFFIXES else cell
+    return Found(images, below.looked), ids.map(stem)
 
 
 def _masks(rows: pd.DataFrame, folder: Path, problems: Problems) -> pd.DataFrame:
