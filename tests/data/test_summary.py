@@ -26,6 +26,7 @@ def test_tells_classes_lesions_sizes_gaps_and_licence(ham10000: Path, draw) -> N
     assert "histopathology 8" in text
     assert "never: patient_id, skin_tone, mask_path, feature_mask_paths, part" in " ".join(text.split())
     assert "CC BY-NC 4.0" in text
+    assert "no: 8 of 10,015 images" in text
     assert "Tschandl" in text
     assert "- rows without an image: 1 (ISIC_0024314)" in text
 
@@ -36,9 +37,10 @@ def test_official_parts_have_columns(isic2017: Path) -> None:
     assert _row(text, "nevus") == ["nevus", "2", "1", "1", "4", "40.0", "%", "4"]
     assert "age 7, sex 7 of 10 images" in text
     assert "Warnings" not in text
+    assert "no: train 4 of 2,000, validation 3 of 150, test 3 of 600" in text
 
 
-@pytest.mark.parametrize("fixture", ["isic2017", "ham10000", "isic2018"])
+@pytest.mark.parametrize("fixture", ["isic2016", "isic2017", "ham10000", "isic2018", "isic2019", "derm7pt"])
 def test_fits_eighty_columns(fixture: str, request: pytest.FixtureRequest) -> None:
     root = request.getfixturevalue(fixture)
     text = summary(load_table(f"{fixture}:{root}"))

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -142,13 +142,33 @@ def _provenance(table: LesionTable, frame: pd.DataFrame) -> list[tuple[str, str]
     if _synthetic(frame):
         return [("Origin", "painted by a generator: nobody's skin, and no evidence for any patient")]
     dataset = DATASETS[table.name]
-    complete = ", ".join(f"{part} {count:,}".strip() for part, count in dataset.expected.items())
     return [
-        ("Complete set", f"{complete} images" if complete else ""),
+        ("Complete", completeness(frame["part"], dataset.expected)),
         ("Licence", dataset.licence),
         ("Cite", dataset.citation),
         ("Home", dataset.url),
     ]
+
+
+def completeness(parts: pd.Series, expected: Mapping[str, int]) -> str:
+    """Say of each official part how many images are here; ``""`` where nothing is known of a complete set.
+
+    Examples
+    --------
+    >>> completeness(pd.Series(["train", "train", "test"]), {"train": 2, "validation": 1})
+    'no: train 2, validation 0 of 1'
+    >>> completeness(pd.Series([""] * 1000), {"": 1000})
+    'yes: 1,000 images'
+    """
+    here = {part: int((parts == part).sum()) if part else len(parts) for part in expected}
+    if list(expected) == [""]:
+        texts = [f"{here['']:,} images" if here == expected else f"{here['']:,} of {expected['']:,} images"]
+    else:
+        texts = [
+            f"{part} {here[part]:,}" if here[part] == count else f"{part} {here[part]:,} of {count:,}"
+            for part, count in expected.items()
+        ]
+    return f"{'yes' if here == expected else 'no'}: {', '.join(texts)}" if expected else ""
 
 
 def _fact(name: str, text: str) -> list[str]:
