@@ -1,13 +1,12 @@
 """The data sets by name, and the one way to load any of them."""
 
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from lesionlens.data.assemble import Draft, assemble
+from lesionlens.data.check_files import unusable
 from lesionlens.data.datasets import (
     derm7pt,
     ham10000,
@@ -19,10 +18,9 @@ from lesionlens.data.datasets import (
     own,
 )
 from lesionlens.data.datasets.record import DataSet
-from lesionlens.data.images import probe, read_rgb
 from lesionlens.data.problems import Problems
 from lesionlens.data.table import LesionTable
-from lesionlens.errors import DataError, ImageError, unknown
+from lesionlens.errors import DataError, unknown
 
 
 def _isic2018(root: Path, problems: Problems) -> Draft:
@@ -54,7 +52,7 @@ def load_table(spec: str, *, classes: Sequence[str] | None = None, decode: bool 
     classes
         The labels of one's own table, where they are not diagnoses of the taxonomy.
     decode
-        Decode every image, rather than read its header only.
+        Decode every image and its masks, rather than read the images' headers only.
 
     Raises
     ------
@@ -70,9 +68,12 @@ def load_table(spec: str, *, classes: Sequence[str] | None = None, decode: bool 
     problems = Problems()
     draft = reader(root, problems)
     frame = assemble(draft, problems, source=name)
-    paths = [Path(path) for path in frame["path"]]
-    problems.error(
-        "files that cannot be read", _unreadable(paths, decode), do="Fetch them again, or remove them."
+    wrong = unusable(frame, decode=decode)
+    problems.error("files that cannot be read", wrong.images, do="Fetch them again, or remove them.")
+    problems.warn(
+        "masks that cannot be used",
+        wrong.masks,
+        do="What needs a mask refuses them; all else goes on without.",
     )
     problems.raise_errors(f"{name}:{root}")
     return LesionTable(name, root, frame, draft.classes, problems.warnings)
@@ -114,18 +115,3 @@ def _existing(text: str) -> Path:
         came = text or "a path that is empty"
         raise DataError(f"{came} does not exist; give NAME:FOLDER or table:FILE.csv")
     return root
-
-
-def _unreadable(paths: Sequence[Path], decode: bool) -> list[str]:
-    """Give the reason of each file that is no usable image."""
-
-    def reason(path: Path) -> str:
-        try:
-            # A small target lets JPEGs be decoded scaled: every byte is still read.
-            read_rgb(path, shorter_side=64) if decode else probe(path)
-        except ImageError as error:
-            return str(error)
-        return ""
-
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return [text for text in pool.map(reason, paths, chunksize=64) if text]
