@@ -16,6 +16,18 @@ def test_every_data_set_says_whose_it_is(name: str) -> None:
     assert bool(dataset.citation) == dataset.url.startswith("https://") == (name != "table")
 
 
+@pytest.mark.parametrize("name", sorted(set(DATASETS) - {"table"}))
+def test_the_page_of_data_sets_has_each_with_licence_counts_and_home(name: str) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "data-sets.md").read_text(encoding="utf-8")
+    record = DATASETS[name]
+    row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+    assert row.endswith(f"| {record.licence} |")
+    for part, count in record.expected.items():
+        assert f"{part} {count:,}".strip() in row
+    assert record.url in page
+    assert f"## {name}\n" in page
+
+
 def test_an_unknown_name_suggests_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="unknown data set 'ham1000': did you mean 'ham10000'"):
         load_table(f"ham1000:{tmp_path}")
