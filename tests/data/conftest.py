@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .. import miniatures
+from .. import drawing, miniatures
 
 Draw = Callable[..., Path]
 Write = Callable[[Path, str, Iterable[str]], Path]
@@ -13,12 +13,12 @@ Write = Callable[[Path, str, Iterable[str]], Path]
 
 @pytest.fixture(scope="session")
 def draw() -> Draw:
-    return miniatures.draw
+    return drawing.draw
 
 
 @pytest.fixture(scope="session")
 def write() -> Write:
-    return miniatures.write
+    return drawing.write
 
 
 @pytest.fixture

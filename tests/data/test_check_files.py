@@ -7,7 +7,8 @@ from PIL import Image
 
 from lesionlens.data.datasets import load_table
 
-from ..miniatures import draw_mask, write_isic2017
+from ..drawing import draw_mask
+from ..miniatures import write_isic2017
 
 
 @pytest.fixture

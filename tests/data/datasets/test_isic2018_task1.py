@@ -9,7 +9,8 @@ from lesionlens.data.summary import summary
 from lesionlens.data.superpixels import dermoscopic_mask
 from lesionlens.errors import DataError
 
-from ...miniatures import draw, draw_mask, write_isic2018, write_isic2018_task1
+from ...drawing import draw, draw_mask
+from ...miniatures import write_isic2018, write_isic2018_task1
 
 
 def test_rows_have_masks_and_no_diagnosis(tmp_path: Path) -> None:

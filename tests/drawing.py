@@ -1,0 +1,33 @@
+"""Pictures, masks and small text tables for tests."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+SIZE = (12, 9)
+
+
+def draw(path: Path, *, seed: int = 0, size: tuple[int, int] = SIZE, **options: Any) -> Path:
+    """Write a small picture whose bytes depend on the seed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+def draw_mask(path: Path, *, size: tuple[int, int] = SIZE) -> Path:
+    """Write a white ellipse on black, in the middle."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    y, x = np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j]
+    Image.fromarray(np.where(x**2 + y**2 < 0.5, 255, 0).astype(np.uint8)).save(path)
+    return path
+
+
+def write(path: Path, header: str, lines: Iterable[str]) -> Path:
+    """Write a small text table."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([*([header] if header else []), *lines, ""]), encoding="utf-8")
+    return path
