@@ -11,16 +11,16 @@ from lesionlens.errors import LesionLensError
 from lesionlens.models.bundle import load_model
 from lesionlens.prediction import predict
 from lesionlens.training.folder import RunFolder
-from lesionlens.training.prepare import make_data, prepare
+from lesionlens.training.prepare import prepare
 from lesionlens.training.read_recipe import read_recipe
+from lesionlens.training.ready import make_data
 from lesionlens.training.run import train
 
 BAG = [
     "model.attention=patch+arl",
     "model.options={crops: 5, initial: true, end: true}",
     "model.input_size=32",
-    "model.mean=[0,0,0]",
-    "model.std=[1,1,1]",
+    "model.normalisation=none",
     "crops.train=whole",
     "train.batch_size=32",
     "train.epochs=1",
@@ -35,7 +35,7 @@ def test_the_network_brings_its_crops(recipe: str, words: list[str]) -> None:
     made = prepared.network.make(7)
     assert made.model.crops == 5
     assert prepared.network.describe(made)["name"] == "test_resnet + patch+arl"
-    data = make_data(prepared)
+    data = make_data(prepared).data
     assert len(data.visits) == len(data.train.part)  # one visit an image
     assert next(iter(data.train_dataloader())).views.shape == (32, 5, 32, 32, 3)
 
@@ -44,7 +44,7 @@ def test_the_network_brings_its_crops(recipe: str, words: list[str]) -> None:
     ("words_against", "message"),
     [
         (["crops.train=random"], r"takes 5 ordered crops .* says crops\.train=random"),
-        (["model.std=[0.5,0.5,0.5]"], r"how bright each crop is.*model\.std=\[1,1,1\]"),
+        (["model.normalisation=imagenet"], r"how bright each crop is.*model\.normalisation=none"),
         (["model.options={crops: nine}"], "crops='nine': give the number"),
         (["model.options={crops: 8}"], "no 8 ordered crops; allowed numbers: 5, 7"),
     ],

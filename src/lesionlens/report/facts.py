@@ -1,6 +1,5 @@
 """What was run, in the words of a methods section."""
 
-import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -8,15 +7,13 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from lesionlens.evaluation.wording import readable
+from lesionlens.report.learning import Fact, learning
 from lesionlens.report.reading import Run
-
-Fact = tuple[str, str]
-OPTIMISERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
 
 
 def facts(run: Run) -> tuple[Fact, ...]:
     """Give names and values of what a colleague would ask first; what is not known is left out."""
-    found = [*_model(run), *_learning(run), *_computing(run)]
+    found = [*_model(run), *learning(run), *_computing(run)]
     return tuple((name, value) for name, value in found if value)
 
 
@@ -32,40 +29,8 @@ def _model(run: Run) -> Iterator[Fact]:
         yield "Input", " × ".join(map(str, asked["input_size"])) + " pixels"
     crops = run.recipe.get("crops", {})
     if crops:
-        yield "Crops", f"{_crops(crops, 'train')} in training, {_crops(crops, 'test')} in use"
+        yield "Crops", _seen(crops)
     yield "Augmentation", _augmentation(run.recipe.get("augment", {}))
-
-
-def _learning(run: Run) -> Iterator[Fact]:
-    asked = run.recipe.get("train", {})
-    if "optimizer" in asked:
-        yield (
-            "Optimiser",
-            (
-                f"{OPTIMISERS.get(asked['optimizer'], asked['optimizer'])}, learning rate {asked.get('lr')} "
-                f"({asked.get('schedule', 'constant')}), batch {asked.get('batch_size')}, "
-                f"weight decay {asked.get('weight_decay') or 'none'}"
-            ),
-        )
-    power = asked.get("class_weight_power")
-    weighted = (
-        "loss not weighted" if power is None else f"loss weighted by (N / N of class) to the power {power}"
-    )
-    if asked:
-        yield "Class balance", f"{asked.get('sampling', 'shuffle')} sampling, {weighted}"
-    if run.log is not None:
-        stopped = run.record.get("stopped")
-        yield (
-            "Epochs",
-            f"{len(run.log)} of {asked.get('epochs', '?')}" + (f"; stopped: {stopped}" if stopped else ""),
-        )
-    if run.kept_epoch is not None:
-        best = run.record["best"]
-        metric = str(best.get("metric")).replace("val_", "validation ").replace("auc", "AUC")
-        yield (
-            "Kept epoch",
-            f"{run.kept_epoch}, with {readable(metric)} {float(best.get('value', math.nan)):.3f}",
-        )
 
 
 def _computing(run: Run) -> Iterator[Fact]:
@@ -91,8 +56,22 @@ def _crops(crops: dict[str, Any], when: str) -> str:
     return "the whole frame" if name == "whole" else f"{count} {name}"
 
 
+def _seen(crops: dict[str, Any]) -> str:
+    """Tell the crops, and what else stands between an image and its score."""
+    text = f"{_crops(crops, 'train')} in training, {_crops(crops, 'test')} in use"
+    if crops.get("roi") is not None:
+        text += f", within the box of the lesion widened by {crops['roi']:g}"
+    turns = {"flips": "flips", "dihedral": "eight orientations"}.get(str(crops.get("turns")))
+    return f"{text}, each in {turns}; {crops['average']} averaged" if turns else text
+
+
 def _augmentation(augment: dict[str, Any]) -> str:
-    return ", ".join(f"{readable(name)} {value:g}" for name, value in augment.items() if value)
+    preset = augment.get("preset")
+    changes = {name: value for name, value in augment.items() if value and isinstance(value, int | float)}
+    drawn = ", ".join(
+        readable(name) + ("" if value is True else f" {value:g}") for name, value in changes.items()
+    )
+    return f"{preset}: {drawn or 'nothing'}" if preset else drawn
 
 
 def _duration(seconds: float) -> str:

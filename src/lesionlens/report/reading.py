@@ -62,6 +62,8 @@ class Run:
     def kept_epoch(self) -> int | None:
         """The epoch whose weights were kept, counted from 1; None before there is one."""
         best = (self.record.get("best") or {}).get("epoch")
+        if self.record.get("kept") == "last" and self.log is not None:
+            best = self.log["epoch"].iloc[-1]
         if best is None or self.log is None or best not in set(self.log["epoch"]):
             return None
         return int(best)

@@ -94,5 +94,11 @@ def _numbers(evaluation: Evaluation) -> Iterator[Remark]:
 
 
 def _training(run: Run) -> Iterator[Remark]:
-    if run.log is not None and run.kept_epoch == len(run.log) > 1 and run.record.get("status") in COMPLETE:
+    chosen = run.record.get("kept") != "last"
+    if (
+        chosen
+        and run.log is not None
+        and run.kept_epoch == len(run.log) > 1
+        and run.record.get("status") in COMPLETE
+    ):
         yield Remark("The last epoch was the best.", "More epochs may give a better model.")

@@ -47,12 +47,14 @@ class Objective(nn.Module):
         weights = torch.ones_like(each) if weight is None else weight.to(each)
         if self.of_class is not None:
             weights = weights * self.of_class[target]
-        return weighted_mean(each, weights, over=self.over)
+        mean: Tensor = weighted_mean(each, weights, over=self.over)
+        return mean
 
     def of_scores(self, scores: Tensor, target: Tensor) -> Tensor:
         """Give the loss of averaged probabilities, (b, k)."""
         safe = scores.clamp(1e-12, 1 - 1e-12) if self.independent else scores.clamp_min(1e-12)
-        return self(safe.logit() if self.independent else safe.log(), target)
+        mean: Tensor = self(safe.logit() if self.independent else safe.log(), target)
+        return mean
 
 
 def weights_of_classes(
