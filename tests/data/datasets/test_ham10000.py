@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from lesionlens.data.datasets import load_table
+from lesionlens.data.datasets.ham10000 import dx_rows
+from lesionlens.data.problems import Problems
+from lesionlens.data.sheet import read_sheet
 from lesionlens.errors import DataError
 
 CLASSES = {
@@ -151,3 +154,22 @@ def test_the_real_sample_is_counted_and_its_gaps_are_told(real_data: Path) -> No
     }
     assert len(table.warnings) == 1
     assert table.warnings[0].startswith("rows without an image: 7,211 (")
+
+
+@pytest.mark.real
+def test_the_published_metadata_has_the_published_confirmations_and_lesions(real_data: Path) -> None:
+    path = real_data / "ham10000" / "HAM10000_metadata.csv"
+    problems = Problems()
+    rows = dx_rows(read_sheet(path), path, problems)
+    assert problems.errors == ()
+    assert rows["diagnosis_method"].value_counts().to_dict() == {
+        "histo": 5340,
+        "follow_up": 3704,
+        "consensus": 902,
+        "confocal": 69,
+    }
+    sizes = rows.groupby("lesion_id").size()
+    assert (len(rows), len(sizes), int((sizes > 1).sum())) == (10015, 7470, 1956)
+    malignant = rows["diagnosis"].isin(["melanoma", "basal_cell_carcinoma", "actinic_keratosis"])
+    assert set(rows["diagnosis_method"][malignant]) == {"histo"}
+    assert set(rows["diagnosis"][rows["diagnosis_method"] == "confocal"]) == {"benign_keratosis"}
