@@ -17,19 +17,15 @@ from .drawing import SIZE, draw, draw_mask, write
 
 CODES = ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc")
 LESIONS = (("mel", 2), *((dx, 1) for dx in CODES[1:]), ("nv", 1))
+METHODS = (
+    "serial imaging showing no change",
+    "single image expert consensus",
+    "confocal microscopy with consensus dermoscopy",
+)
 ATTRIBUTES = (*FEATURES, "globules")
-DERM7PT = (
-    "melanoma (in situ)",
-    "clark nevus",
-    "basal cell carcinoma",
-    "seborrheic keratosis",
-    "lentigo",
-    "dermatofibroma",
-    "vascular lesion",
-    "melanoma metastasis",
-    "reed or spitz nevus",
-    "melanosis",
-    "miscellaneous",
+DERM7PT = tuple(
+    "melanoma (in situ);clark nevus;basal cell carcinoma;seborrheic keratosis;lentigo;dermatofibroma;"
+    "vascular lesion;melanoma metastasis;reed or spitz nevus;melanosis;miscellaneous".split(";")
 )
 
 
@@ -136,9 +132,7 @@ def write_isic2018(
         if part != "Test" or test:
             folder = root / name if part == "Training" else root
             write(folder / f"{name}.csv", header, map(",".join, zip(ids, cycle(hot), strict=False)))
-    confocal = "confocal microscopy with consensus dermoscopy"
-    benign = ["serial imaging showing no change", "single image expert consensus", confocal]
-    methods = cycle(["histopathology", *benign, *["histopathology"] * 3])
+    methods = cycle(["histopathology", *METHODS, *["histopathology"] * 3])
     told = [f"ISIC_{24306 + n:07d},HAM_{n},{how}" for n, how in enumerate(islice(methods, images[0]))]
     write(root / f"{stem}_Training_LesionGroupings.csv", "image,lesion_id,diagnosis_confirm_type", told)
     return root
