@@ -166,3 +166,76 @@ def test_rows_to_be_scored_without_an_image_are_named(bundle: Path, folder: Path
     (folder / "new.csv").write_text("image\n1.jpg\ngone.jpg\n")
     with pytest.raises(DataError, match=r"rows without an image: 1 \(line 3: 'gone'\)"):
         predict(bundle, [folder / "new.csv"])
+
+
+@pytest.fixture
+def of_lesions(tmp_path: Path) -> Path:
+    """Save an untrained network that looks at the box around the lesion."""
+    torch.manual_seed(1)
+    made = architecture(backbone="test_resnet")
+    seen = Preprocessing(input_size=(32, 32), roi=0.25)
+    save_model(
+        tmp_path / "lesions", made.build(2), Card(architecture=made, classes=("a", "b"), preprocessing=seen)
+    )
+    return tmp_path / "lesions"
+
+
+def masked(folder: Path, *names: str) -> Path:
+    """Write a folder of masks whose box with its margin is rows 5 to 35 and columns 10 to 70."""
+    folder.mkdir()
+    mask = np.zeros((70, 90), np.uint8)
+    mask[10:30, 20:60] = 255
+    for name in names:
+        Image.fromarray(mask).save(folder / name)
+    return folder
+
+
+def test_crops_lie_around_the_lesion(of_lesions: Path, folder: Path, tmp_path: Path) -> None:
+    masks = masked(tmp_path / "masks", *(f"{number}_segmentation.png" for number in range(5)))
+    (folder / "t.csv").write_text(
+        "image,label,mask_path\n" + "".join(f"{n}.jpg,a,{masks}/{n}_segmentation.png\n" for n in range(2))
+    )
+    loaded = load_model(of_lesions)
+    seen = loaded.card.preprocessing
+    with torch.no_grad():
+        x = seen.prepare(np.ascontiguousarray(seen.decode(folder / "1.jpg")[5:35, 10:70]))
+        expected = loaded.model(x).logits.double().softmax(dim=1)[0].numpy()
+    for scored in (predict(of_lesions, [folder], masks=masks), predict(of_lesions, [folder / "t.csv"])):
+        np.testing.assert_allclose(scored.predictions.scores[1], expected, atol=1e-6)
+        assert scored.whole == ()
+
+
+def test_images_without_a_mask_are_scored_whole_and_counted(
+    of_lesions: Path, folder: Path, tmp_path: Path
+) -> None:
+    masks = masked(tmp_path / "masks", "0.png", "1.png")
+    Image.new("L", (90, 70)).save(masks / "2.png")
+    Image.new("L", (70, 70), 255).save(masks / "3.png")
+    with pytest.warns(UserWarning, match=r"2 of 4 images are seen whole, .* for example 2, 4\. Make masks"):
+        scored = predict(of_lesions, [folder], masks=masks)
+    assert scored.whole == ("2", "4")
+    assert len(scored.unreadable) == 1
+    assert "3.png has 70 × 70 pixels, its image" in scored.unreadable[0]
+    with pytest.raises(DataError, match=r"there is no folder of masks .*none"):
+        predict(of_lesions, [folder], masks=tmp_path / "none")
+
+
+def test_independent_scores_come_with_the_rest(folder: Path, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    made, two = architecture(backbone="test_resnet"), ("melanoma", "seborrheic_keratosis")
+    seen = Preprocessing(input_size=(32, 32), turns="dihedral", average="logits")
+    card = Card(architecture=made, classes=two, independent=True, preprocessing=seen)
+    save_model(tmp_path / "two", made.build(2), card)
+    (folder / "t.csv").write_text("image,label\n0.jpg,melanoma\n1.jpg,nevus\n2.jpg,SK\n")
+    found = predict(tmp_path / "two", [folder / "t.csv"]).predictions
+    assert found.classes == ("other", *two)
+    assert found.rest == "other"
+    assert found.label.tolist() == ["melanoma", "other", "seborrheic_keratosis"]
+    model = load_model(tmp_path / "two").model
+    with torch.no_grad():
+        x = seen.prepare(seen.decode(folder / "1.jpg"))
+        turned = [
+            t for flipped in (x, x.flip(-1)) for t in (torch.rot90(flipped, k, (-2, -1)) for k in range(4))
+        ]
+        logits = torch.cat([model(each).logits.double() for each in turned])
+    np.testing.assert_allclose(found.scores[1, 1:], logits.mean(dim=0).sigmoid(), atol=1e-6)

@@ -1,8 +1,14 @@
 """An image as a network sees it: where its crops lie and what they hold."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import pytest
+from PIL import Image
 
 from lesionlens.crops.box import Box
+from lesionlens.errors import DataError, RecipeError
 from lesionlens.preprocessing import Preprocessing
 
 
@@ -21,3 +27,39 @@ def test_random_boxes_are_those_of_the_views_each_time() -> None:
     parts = [image[top : top + 22, left : left + 22] for top, left, *_ in seen.boxes(45, 60)]
     np.testing.assert_array_equal(seen.views(image), np.stack(parts))
     assert len(set(seen.boxes(45, 60))) == 3
+
+
+@pytest.mark.parametrize(
+    ("crops", "count"), [("ordered", 9), ("multiscale", 4), ("attnmel-center", 1), ("whole", 1)]
+)
+def test_crops_of_a_region_are_those_of_the_region_as_an_image(crops: Any, count: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (450, 600, 3), dtype=np.uint8)
+    region = Box(37, 91, 301, 403)
+    seen = Preprocessing(input_size=(64, 48), crops=crops, crop_count=count, seed=3)
+    inside = image[37:338, 91:494]
+    np.testing.assert_array_equal(seen.views(image, region), seen.views(inside))
+    moved = [box.moved(37, 91) for box in seen.boxes(301, 403)]
+    assert seen.boxes(450, 600, region) == moved
+
+
+def test_the_region_is_the_box_around_the_mask(tmp_path: Path) -> None:
+    image, mask = np.zeros((90, 120, 3), np.uint8), np.zeros((180, 240), np.uint8)
+    mask[40:80, 60:160] = 1
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    Image.fromarray(mask * 0).save(tmp_path / "empty.png")
+    given: dict[str, Any] = {"path": tmp_path / "image.jpg"}
+    assert Preprocessing(roi=0).region(image, tmp_path / "mask.png", **given) == Box(20, 30, 20, 50)
+    assert Preprocessing(roi=0.5).region(image, tmp_path / "mask.png", **given) == Box(10, 5, 40, 100)
+    assert Preprocessing().region(image, tmp_path / "mask.png", **given) is None
+    assert Preprocessing(roi=0.5).region(image, tmp_path / "empty.png", **given) is None
+    assert Preprocessing(roi=0.5).region(image, None, **given) is None
+    with pytest.raises(DataError, match=r"mask\.png has 240 × 180 pixels, its image .*image\.jpg 90 × 90"):
+        Preprocessing(roi=0).region(image[:, :90], tmp_path / "mask.png", **given)
+
+
+def test_eight_orientations_need_a_square() -> None:
+    with pytest.raises(
+        RecipeError, match=r"turns=dihedral needs a square input, .* is 224 × 299; give .*=flips"
+    ):
+        Preprocessing(input_size=(224, 299), turns="dihedral")
+    assert Preprocessing(input_size=(224, 299), turns="flips").turns == "flips"

@@ -12,8 +12,10 @@ from torch import Tensor
 
 from lesionlens.crops.box import Box
 from lesionlens.crops.cut import resized_crop
+from lesionlens.crops.roi import lesion_box
 from lesionlens.crops.strategies import CropName, strategy
 from lesionlens.data.decoding import Colour, Hair, decode
+from lesionlens.data.fitted_mask import fitted_mask
 from lesionlens.errors import RecipeError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -76,6 +78,32 @@ class Preprocessing(BaseModel):
     def decode(self, path: Path) -> NDArray[np.uint8]:
         """Read a file as RGB (h, w, 3), no larger than ``shorter_side`` asks, hairs and light as on the card."""
         return decode(path, shorter_side=self.shorter_side, colour=self.colour, hair=self.hair)
+
+    def region(self, image: NDArray[np.uint8], mask: Path | None, *, path: Path) -> Box | None:
+        """Give the box around an image's lesion in which its crops lie.
+
+        Parameters
+        ----------
+        image
+            Decoded, (h, w, 3).
+        mask
+            File of its lesion mask.
+        path
+            The image's file, for an error.
+
+        Returns
+        -------
+        Box or None
+            None, for the whole image, where ``roi`` is None, there is no mask, or it is empty.
+
+        Raises
+        ------
+        DataError
+            The mask cannot be read, or has not the image's proportions.
+        """
+        if self.roi is None or mask is None:
+            return None
+        return lesion_box(fitted_mask(mask, (image.shape[0], image.shape[1]), image=path), self.roi)
 
     def boxes(self, image_height: int, image_width: int, region: Box | None = None) -> list[Box]:
         """Say where the n test crops of an image of this size lie, in its pixels: the same for the same seed.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lesionlens.data.datasets import DATASETS, load_table, own, resolved
+from lesionlens.data.masks import lesion_masks, masks_in
 from lesionlens.data.problems import Problems, counted
 from lesionlens.data.table import LesionTable
 from lesionlens.data.tasks import task
@@ -19,16 +20,26 @@ NO_PHOTOGRAPH = ("_superpixels", "_segmentation")  # what ISIC's archives hold b
 
 @dataclass(frozen=True)
 class Subjects:
-    """What is to be scored: ids, files, and lesions and labels where they are known ("" where not)."""
+    """What is to be scored: ids, files, and lesions, labels ("" where not) and lesion masks where they are known."""
 
     image_id: tuple[str, ...]
     path: tuple[Path, ...]
     lesion_id: tuple[str, ...]
     label: tuple[str, ...]
+    mask: tuple[Path | None, ...]
 
 
-def subjects(sources: Sequence[str | Path], *, classes: Sequence[str] = ()) -> Subjects:
+def subjects(
+    sources: Sequence[str | Path], *, classes: Sequence[str] = (), masks: Path | None = None
+) -> Subjects:
     """Collect images from folders, files, and tables (``NAME:ROOT``, a CSV or parquet).
+
+    Parameters
+    ----------
+    classes
+        Labels that a table may hold beside the field's own.
+    masks
+        Folder of lesion masks, ``ID.png`` and its like, in place of those that a table names.
 
     Raises
     ------
@@ -41,10 +52,10 @@ def subjects(sources: Sequence[str | Path], *, classes: Sequence[str] = ()) -> S
         raise DataError(
             "no images were given; give folders, image files, or a table as NAME:ROOT or FILE.csv"
         )
-    ids, paths, lesions, labels = (tuple(column) for column in zip(*rows, strict=True))
+    ids, paths, lesions, labels, own_masks = (tuple(column) for column in zip(*rows, strict=True))
     if len(set(ids)) < len(ids):
         raise DataError(_repeated(ids, paths))
-    return Subjects(ids, paths, lesions, labels)
+    return Subjects(ids, paths, lesions, labels, own_masks if masks is None else masks_in(masks, ids))
 
 
 def _repeated(ids: Sequence[str], paths: Sequence[Path]) -> str:
@@ -59,18 +70,26 @@ def _repeated(ids: Sequence[str], paths: Sequence[Path]) -> str:
     return f"{kinds}, for example {example}. {do}"
 
 
-def of_table(table: LesionTable, task_name: str = "all") -> Subjects:
-    """Take ids, files, lesions and labels from a table."""
+def of_table(table: LesionTable, task_name: str = "all", *, masks: Path | None = None) -> Subjects:
+    """Take ids, files, lesions, labels and lesion masks (or those of a folder) from a table."""
     frame, asked = table.frame, task(task_name, table.classes)
     labels = [asked.mapping[diagnosis] for diagnosis in frame["diagnosis"]]
-    return Subjects(tuple(frame["image_id"]), table.paths, tuple(frame["lesion_id"]), tuple(labels))
+    ids, lesions = tuple(frame["image_id"]), tuple(frame["lesion_id"])
+    return Subjects(ids, table.paths, lesions, tuple(labels), tuple(lesion_masks(table, masks)))
+
+
+def rest_of(card: Card) -> str:
+    """Name the images that are none of those asked about, or "" where each class is asked about."""
+    if card.independent:
+        return "rest" if "other" in card.classes else "other"
+    asked = str(card.trained_on.get("task", "all"))
+    return next(iter(set(card.classes) - {asked})) if asked in card.classes else ""
 
 
 def as_asked(wanted: Subjects, card: Card) -> Subjects:
-    """Translate labels into the model's classes: themselves, or the rest in a task of one against the rest."""
-    asked = str(card.trained_on.get("task", "all"))
-    rest = next(iter(set(card.classes) - {asked})) if asked in card.classes else ""
-    own = {"", *card.classes}
+    """Translate labels into the model's classes: themselves, or the rest where there is one."""
+    rest = rest_of(card)
+    own = {"", rest, *card.classes}
     strange = sorted({label for label in wanted.label if label not in own})
     if strange and not rest:
         warnings.warn(
@@ -82,20 +101,29 @@ def as_asked(wanted: Subjects, card: Card) -> Subjects:
     return replace(wanted, label=labels)
 
 
-def _rows(source: str, classes: Sequence[str]) -> Iterator[tuple[str, Path, str, str]]:
+def seen_whole(names: Sequence[str], *, of: int) -> str:
+    """Say that a model that looks at the box around the lesion saw whole images, for want of a mask."""
+    return (
+        f"{len(names):,} of {of:,} images are seen whole, though the model looks at the box around the lesion: they "
+        f"have no lesion mask or an empty one, for example {', '.join(names[:3])}. Make masks with lesionlens segment "
+        "predict and give their folder (--masks)"
+    )
+
+
+def _rows(source: str, classes: Sequence[str]) -> Iterator[tuple[str, Path, str, str, Path | None]]:
     path = Path(source).expanduser()
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if _is_image(file))
         if not files:
             raise DataError(f"no image ({', '.join(sorted(IMAGE_SUFFIXES))}) in the folder {path}")
-        yield from ((file.stem, file, file.stem, "") for file in files)
+        yield from ((file.stem, file, file.stem, "", None) for file in files)
     elif path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
-        yield path.stem, path, path.stem, ""
+        yield path.stem, path, path.stem, "", None
     elif ":" not in source and not path.exists():
         raise DataError(f"there is no file or folder {source}; give folders, image files or FILE.csv")
     else:
         found = _of_source(source, classes)
-        yield from zip(found.image_id, found.path, found.lesion_id, found.label, strict=True)
+        yield from zip(found.image_id, found.path, found.lesion_id, found.label, found.mask, strict=True)
 
 
 def _is_image(file: Path) -> bool:
@@ -113,7 +141,8 @@ def _of_source(source: str, classes: Sequence[str]) -> Subjects:
         return of_table(table)
     problems.raise_errors(source)
     paths = tuple(map(Path, new["path"]))
-    return Subjects(tuple(new["image_id"]), paths, tuple(new["lesion_id"]), ("",) * len(new))
+    unknown = ("",) * len(new), (None,) * len(new)
+    return Subjects(tuple(new["image_id"]), paths, tuple(new["lesion_id"]), *unknown)
 
 
 def _own_table(source: str, classes: Sequence[str]) -> LesionTable:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,6 +74,41 @@ def test_maps_are_of_the_crops_that_are_scored(loaded: Loaded, tmp_path: Path) -
     wanted = explain_image(whole, np.ascontiguousarray(middle), target="melanoma").overlays["gradcam"]
     np.testing.assert_array_equal(found[:, 15:105], wanted)
     assert found[:, :15].mean() > 1.2 * image[:, :15].mean()  # veiled
+
+
+def test_maps_lie_in_the_box_around_the_lesion(loaded: Loaded, tmp_path: Path) -> None:
+    paths = [picture(tmp_path / "a.png"), picture(tmp_path / "b.png", seed=1)]
+    mask = np.zeros((90, 120), np.uint8)
+    mask[30:60, 20:80] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    looking = Preprocessing(input_size=(64, 64), roi=0.5)  # rows 15 to 75, columns 0 to 110
+    around = Loaded(loaded.model, loaded.card.model_copy(update={"preprocessing": looking}))
+    whole = Preprocessing(input_size=(64, 64))
+    plain = Loaded(loaded.model, loaded.card.model_copy(update={"preprocessing": whole}))
+    options: Any = {"methods": ("gradcam",), "target": "melanoma"}
+    with pytest.warns(UserWarning, match=r"1 of 2 images are seen whole, .* for example b\.png"):
+        explain(around, paths, tmp_path / "out", masks={paths[0]: tmp_path / "mask.png"}, **options)
+    found = np.asarray(Image.open(tmp_path / "out" / "a.gradcam.png"))
+    image = np.asarray(Image.open(paths[0]))
+    wanted = explain_image(plain, np.ascontiguousarray(image[15:75, :110]), **options)
+    np.testing.assert_array_equal(found[15:75, :110], wanted.overlays["gradcam"])
+    assert found[:15].mean() > 1.2 * image[:15].mean()  # veiled
+    cases = [Case("a", "nevus", "melanoma", 0.9)]
+    masks = {"a": tmp_path / "mask.png"}
+    write_gallery(around, {"a": paths[0]}, cases, tmp_path / "maps", methods=("gradcam",), masks=masks)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "maps" / "a.gradcam.png")), found)
+
+
+def test_the_rest_has_no_score_to_explain(loaded: Loaded, tmp_path: Path) -> None:
+    card = loaded.card.model_copy(update={"independent": True})
+    cases = [Case("a", "other", "other", 0.9)]
+    paths = {"a": picture(tmp_path / "a.png")}
+    written = write_gallery(Loaded(loaded.model, card), paths, cases, tmp_path, methods=("cam",))
+    assert [path.name for path in written] == ["a.png", "a.cam.png"]
+    image = np.asarray(Image.open(paths["a"]))
+    wanted = loaded.model(card.preprocessing.prepare(image)).logits.double().sigmoid().mean(dim=0)
+    scores = explain_image(Loaded(loaded.model, card), image, methods=()).scores
+    np.testing.assert_allclose(list(scores.values()), wanted.detach(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("longer_side", [1024, 60])

@@ -20,6 +20,12 @@ def explain(
         ),
     ] = None,
     target: Annotated[str | None, typer.Option(help="Class to explain; default: the highest score.")] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of lesion masks ID.png, for a model that looks at the box around the lesion."
+        ),
+    ] = None,
 ) -> None:
     """Draw where a model looked over each image: its own attention, crops' weights, and what spoke for a class.
 
@@ -32,9 +38,12 @@ def explain(
     from lesionlens.subjects import subjects
 
     loaded = load_model(bundle)
-    wanted = subjects(images, classes=loaded.card.classes)
+    wanted = subjects(images, classes=loaded.card.classes, masks=masks)
     labels = {path: label for path, label in zip(wanted.path, wanted.label, strict=True) if label}
-    written = draw(loaded, wanted.path, out, methods=method or ["auto"], target=target, labels=labels)
+    lesions = {path: mask for path, mask in zip(wanted.path, wanted.mask, strict=True) if mask}
+    written = draw(
+        loaded, wanted.path, out, methods=method or ["auto"], target=target, labels=labels, masks=lesions
+    )
     Console(stderr=True).print(
         f"{len(written)} pictures in {out}. Research use only, not a medical device.",
         highlight=False,

@@ -17,6 +17,12 @@ def predict(
     layout: Annotated[
         str, typer.Option(help="lesionlens, or what the ISIC challenges take: isic2017, isic2018.")
     ] = "lesionlens",
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of lesion masks ID.png, for a model that looks at the box around the lesion."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, or torch's own: cuda:1 …")] = "cpu",
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
 ) -> None:
@@ -35,6 +41,7 @@ def predict(
             images,
             out=out,
             layout=layout,
+            masks=masks,
             device=device,
             batch_size=batch_size,
             progress=lambda done, total: progress.update(line, completed=done, total=total),

@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -147,20 +147,25 @@ def _reader(rows: LesionTable, kind: str, folder: Path | None) -> Read:
     return _from_files(rows, lesion_masks(rows, Path(kind)))
 
 
-def lesion_masks(rows: LesionTable, folder: Path | None = None) -> list[Path | None]:
-    """Give the file of each row's lesion mask: the table's own, or what lies in the folder.
+def lesion_masks(rows: LesionTable, folder: Path | None = None) -> tuple[Path | None, ...]:
+    """Give the file of each row's lesion mask: the table's own, or what lies in the folder (see ``masks_in``)."""
+    if folder is not None:
+        return masks_in(folder, rows.frame["image_id"])
+    return tuple(Path(path) if path else None for path in rows.frame["mask_path"])
+
+
+def masks_in(folder: Path, image_ids: Iterable[str]) -> tuple[Path | None, ...]:
+    """Find each image's mask in a folder: ``ID.png``, ``ID_mask.png`` or ``ID_segmentation.png``.
 
     Raises
     ------
     DataError
         There is no such folder.
     """
-    if folder is None:
-        return [Path(path) if path else None for path in rows.frame["mask_path"]]
     if not folder.expanduser().is_dir():
         raise DataError(f"there is no folder of masks {folder}")
     found = find_masks(folder.expanduser())
-    return [found.get(image_id) for image_id in rows.frame["image_id"]]
+    return tuple(found.get(image_id) for image_id in image_ids)
 
 
 def _from_files(rows: LesionTable, files: Sequence[Path | None]) -> Read:

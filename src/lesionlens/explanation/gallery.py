@@ -20,10 +20,12 @@ def write_gallery(
     out: Path,
     *,
     methods: Iterable[str] = ("auto",),
+    masks: Mapping[str, Path] | None = None,
 ) -> list[Path]:
     """Write ``<image_id>.png`` and ``<image_id>.<map>.png`` for each case: the report looks there.
 
-    CAM and Grad-CAM explain the class that the predictions name, also where it is wrong.
+    CAM and Grad-CAM explain the class that the predictions name, also where it is wrong; where that is the rest, of
+    which a model of independent scores has no score, the class with the highest one.
 
     Parameters
     ----------
@@ -37,19 +39,24 @@ def write_gallery(
         The run's folder ``maps``.
     methods
         As for ``explain``.
+    masks
+        Lesion mask of each image by its name, for a model that looks at the box around the lesion.
 
     A network that no method fits gets its images without maps: a run must not end without its report.
 
     Raises
     ------
-    ImageError
-        An image cannot be read.
+    DataError
+        An image cannot be read, or its mask does not fit.
     """
     written: list[Path] = []
     methods = tuple(methods)
     for case in cases:
-        image = loaded.card.preprocessing.decode(paths[case.image_id])
-        options: dict[str, Any] = {"target": case.predicted, "longer_side": LONGER_SIDE}
+        path, mask = paths[case.image_id], (masks or {}).get(case.image_id)
+        image = loaded.card.preprocessing.decode(path)
+        region = loaded.card.preprocessing.region(image, mask, path=path)
+        target = case.predicted if case.predicted in loaded.card.classes else None
+        options: dict[str, Any] = {"region": region, "target": target, "longer_side": LONGER_SIDE}
         try:
             shown = explain_image(loaded, image, methods=methods, **options)
         except ModelError:
