@@ -23,10 +23,11 @@ METHODS = (
     "confocal microscopy with consensus dermoscopy",
 )
 ATTRIBUTES = (*FEATURES, "globules")
-DERM7PT = tuple(
-    "melanoma (in situ);clark nevus;basal cell carcinoma;seborrheic keratosis;lentigo;dermatofibroma;"
-    "vascular lesion;melanoma metastasis;reed or spitz nevus;melanosis;miscellaneous".split(";")
-)
+DERM7PT = (
+    "melanoma (in situ)", "clark nevus", "basal cell carcinoma", "seborrheic keratosis", "lentigo",
+    "dermatofibroma", "vascular lesion", "melanoma metastasis", "reed or spitz nevus", "melanosis",
+    "miscellaneous",
+)  # fmt: skip
 
 
 def write_isic2016(
