@@ -6,8 +6,8 @@ import torchvision.transforms.v2.functional as tv
 from PIL import Image
 
 from lesionlens.crops.box import Box
-from lesionlens.crops.strategies import strategy
 from lesionlens.crops.cut import resized_crop
+from lesionlens.crops.strategies import strategy
 
 
 @pytest.mark.parametrize("size", [(450, 600), (767, 1022), (600, 450), (480, 640), (256, 256), (101, 77)])

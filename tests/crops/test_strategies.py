@@ -4,8 +4,10 @@ from typing import get_args
 
 import numpy as np
 import pytest
+import torchvision.transforms.v2.functional as tv
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from lesionlens.crops.box import Box
 from lesionlens.crops.multiscale import Multiscale
@@ -77,6 +79,20 @@ def test_whole_and_center_by_hand() -> None:
     rng = np.random.default_rng(0)
     assert strategy("whole", 1)(3, 5, 0, rng) == Box(0, 0, 3, 5)
     assert strategy("center", 1)(450, 600, 0, rng) == Box(0, 75, 450, 450)
+
+
+def test_single_crops_of_gessert_are_85_percent_of_the_area_or_336_pixels() -> None:
+    rng = np.random.default_rng(0)
+    assert strategy("gessert-center", 1)(450, 600, 0, rng) == Box(
+        18, 24, 415, 553
+    )  # sides of sqrt(.85): 414.9, 553.2
+    for height, width in [(450, 600), (600, 450), (1000, 1000)]:
+        box = strategy("gessert-center", 1)(height, width, 0, rng)
+        assert box.height * box.width / (height * width) == pytest.approx(0.85, abs=0.002)
+    assert strategy("gessert-center-336", 1)(450, 600, 0, rng) == Box(57, 132, 336, 336)
+    image = np.random.default_rng(0).integers(0, 256, (450, 600, 3), dtype=np.uint8)
+    cut = np.asarray(tv.center_crop(Image.fromarray(image), [336, 336]))
+    np.testing.assert_array_equal(image[57:393, 132:468], cut)
 
 
 def grid(rows: list[int], columns: list[int]) -> list[tuple[int, int]]:

@@ -7,11 +7,20 @@ from lesionlens.crops.attnmel import OfCentralSquare
 from lesionlens.crops.box import Strategy
 from lesionlens.crops.multiscale import Multiscale
 from lesionlens.crops.ordered import Ordered, RandomPlace
-from lesionlens.crops.single import Center, RandomResized, Whole
+from lesionlens.crops.single import Center, CenterArea, CenterSquare, RandomResized, Whole
 from lesionlens.errors import RecipeError, unknown
 
 CropName = Literal[
-    "whole", "center", "random-resized", "multiscale", "ordered", "random", "attnmel-center", "attnmel-random"
+    "whole",
+    "center",
+    "random-resized",
+    "multiscale",
+    "ordered",
+    "random",
+    "attnmel-center",
+    "attnmel-random",
+    "gessert-center",
+    "gessert-center-336",
 ]
 
 _STRATEGIES: dict[CropName, Callable[[int], Strategy]] = {
@@ -23,6 +32,8 @@ _STRATEGIES: dict[CropName, Callable[[int], Strategy]] = {
     "random": lambda _: RandomPlace(),
     "attnmel-center": lambda _: OfCentralSquare(anywhere=False),
     "attnmel-random": lambda _: OfCentralSquare(anywhere=True),
+    "gessert-center": lambda _: CenterArea(),
+    "gessert-center-336": lambda _: CenterSquare(),
 }
 
 
