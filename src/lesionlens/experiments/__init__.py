@@ -1,1 +1,1 @@
-"""What the papers trained, as recipes."""
+"""What the papers trained: a recipe for every row of their tables."""

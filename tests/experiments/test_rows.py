@@ -1,0 +1,161 @@
+"""Each row of the papers' tables has a recipe that is whole, and says in it what the paper says."""
+
+from collections import Counter
+from functools import cache
+from typing import Any
+
+import pytest
+import yaml
+
+from lesionlens.data.datasets import DATASETS
+from lesionlens.data.splits import NAMES
+from lesionlens.errors import RecipeError
+from lesionlens.experiments.rows import PAPERS, Row, rows
+from lesionlens.training.network import wanted
+from lesionlens.training.read_recipe import read_recipe
+from lesionlens.training.recipe import Recipe
+from lesionlens.training.recipe_file import shipped
+
+# rows with a recipe, and rows without one: counted in the papers; a melanoma and a keratosis network make two of ARL
+COUNTS = {
+    ("arl", "Table I"): (0, 1), ("arl", "Table II"): (0, 1), ("arl", "Table III"): (16, 0), ("arl", "Table IV"): (2, 1),
+    ("arl", "Table V"): (6, 0), ("arl", "Table VI"): (8, 0), ("arl", "Table VII"): (4, 0),
+    ("arl", "Section V.F"): (2, 0), ("attnmel", "Table 3.1"): (4, 3), ("attnmel", "Table 3.2"): (7, 5),
+    ("attnmel", "Table 3.3"): (0, 4), ("attnmel", "Table 3.4"): (5, 0), ("patch", "Table I"): (0, 1), ("patch", "Table II"): (21, 0),
+    ("patch", "Table III"): (18, 0), ("patch", "Table IV"): (9, 0), ("patch", "Table V"): (15, 0),
+    ("patch", "Table VI"): (15, 0), ("soft", "Table 1"): (10, 0), ("soft", "Table 2"): (3, 0),
+    ("soft", "Table 3"): (1, 5), ("soft", "Table 4"): (2, 4),
+}  # fmt: skip
+
+
+@cache
+def resolved(name: str) -> Recipe:
+    return wanted(read_recipe(name)).recipe
+
+
+def test_every_row_of_every_table_is_there() -> None:
+    with_one = Counter((row.paper, row.table) for row in rows() if row.recipe)
+    without = Counter((row.paper, row.table) for row in rows() if row.reason)
+    assert {key: (with_one[key], without[key]) for key in {**with_one, **without}} == COUNTS
+
+
+def test_every_recipe_is_of_one_row_or_the_base_of_others() -> None:
+    listed = [row.recipe for row in rows() if row.recipe]
+    assert len(listed) == len(set(listed))
+    bases = {yaml.safe_load(shipped()[name].read_text()).get("base") for name in shipped()}
+    assert set(shipped()) == {
+        *listed,
+        "demo",
+        "plain",
+        *(name for name in bases if name and name.count("/") == 1),
+    }
+    assert {name.split("/")[0] for name in listed} == set(PAPERS)
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_recipe_is_whole(paper: str) -> None:
+    for row in rows(paper):
+        if row.recipe:
+            recipe = resolved(row.recipe)
+            assert recipe.data.source.partition(":")[0] in DATASETS, row
+            assert recipe.data.split in NAMES, row
+            assert recipe.model.input_size is not None, row
+
+
+def test_the_first_line_names_paper_table_and_row() -> None:
+    for row in rows():
+        if row.recipe:
+            first = shipped()[row.recipe].read_text().splitlines()[0]
+            assert first == f"# {PAPERS[row.paper].partition(',')[0]}, {row.table}: {row.row}."
+
+
+def test_rows_that_are_trained_once_are_the_same_recipe() -> None:
+    for name in ("patch/table3/densenet121-multi-crop-9", "patch/table5/densenet121-loss-weighting"):
+        assert resolved(name) == resolved("patch/table2/densenet121-multi-crop")
+    assert resolved("patch/table6/seresnext50-k1.00") == resolved("patch/table2/seresnext50-multi-crop")
+    assert resolved("patch/table3/inception-v3-attention-9") == resolved("patch/table2/inception-v3-initial")
+    assert resolved("arl/table6/resnet50-whole-sk") == resolved("arl/table3/resnet50-sk")
+    assert resolved("arl/table5/spatial-sk").model.name == "arl_cnn50"
+    assert (
+        resolved("soft/table3/irv2-sa") == resolved("soft/table2/split-15") == resolved("soft/table1/irv2-sa")
+    )
+
+
+ARL = {"train.lr": 1e-4, "train.batch_size": 32, "train.epochs": 100, "train.step": 30, "train.factor": 0.5}
+ARL |= {"crops.train": "multiscale", "crops.train_count": 60, "crops.test_count": 9, "augment.preset": "arl"}
+ATTNMEL = {"train.epochs": 50, "train.lr": 0.01, "train.step": 10, "train.factor": 0.1, "train.loss": "focal"}
+ATTNMEL |= {
+    "train.gamma": 2,
+    "crops.train": "attnmel-random",
+    "augment.preset": "attnmel",
+    "model.weights": "imagenet",
+}
+PATCH = {"data.split": "gessert2019", "folds": 3, "train.optimizer": "adam", "train.class_weight_power": 1}
+PATCH |= {
+    "train.step": 10,
+    "train.first_step": 20,
+    "augment.preset": "gessert",
+    "model.normalisation": "none",
+}
+PATCH |= {"train.diagnosis_weights": None, "train.weighted_mean": "weights", "train.sampling": "shuffle"}
+SOFT = {"train.optimizer": "adam", "train.lr": 0.01, "train.epsilon": 0.1, "augment.preset": "datta"}
+SOFT |= {"model.normalisation": "none", "train.sampling": "even", "train.stop_on": "val_loss"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("arl/table3/arl-cnn50-sk", {**ARL, "data.task": "seborrheic_keratosis", "model.weights": "imagenet"}),
+        ("arl/table3/ran14-melanoma", {**ARL, "train.lr": 0.01, "model.name": "ran14", "model.weights": "none"}),
+        ("arl/table5/channel-melanoma", {**ARL, "model.name": "arl_cnn50_channel", "runs": 1}),
+        ("arl/table6/resnet50-roi-sk", {**ARL, "crops.roi": 0, "data.masks": "data/isic2017-masks"}),
+        ("arl/table7/arl-cnn50-melanoma", {**ARL, "runs": 10}),
+        ("arl/section5f/gray-world-sk", {**ARL, "data.colour": "gray-world"}),
+        ("attnmel/table3.1/mel-cnn", {**ATTNMEL, "data.source": "isic2016:data/isic2016", "train.keep": "last",
+                                      "train.copies": {"melanoma": 4}, "model.mean": (0.7012, 0.5517, 0.4875)}),
+        ("attnmel/table3.2/attnmel-cnn", {**ATTNMEL, "prior.masks": "none", "train.keep": "best"}),
+        ("attnmel/table3.2/attnmel-cnn-dermo", {**ATTNMEL, "prior.masks": "dermoscopic", "data.task": "melanoma"}),
+        ("attnmel/table3.2/attnmel-cnn-bkg", {**ATTNMEL, "prior.masks": "background"}),
+        ("attnmel/table3.4/attnmel-cnn-lesion-star", {**ATTNMEL, "prior.masks": "lesion", "folds": 5,
+                                                      "data.task": "all", "data.masks": "data/isic2018-masks",
+                                                      "train.sampling": "weighted", "data.split": "kfold-images",
+                                                      "model.mean": None}),
+        ("patch/table2/inception-v3-dual", {**PATCH, "model.name": "patch_inception_v3_dual", "train.batch_size": 5,
+                                            "model.options": {"patch_dropout": 0.2}, "crops.test_count": 9}),
+        ("patch/table2/seresnext50-single-crop", {**PATCH, "crops.train": "random-resized",
+                                                  "crops.test": "gessert-center"}),
+        ("patch/table3/densenet121-multi-crop-16", {**PATCH, "crops.train": "random", "crops.test_count": 16}),
+        ("patch/table3/inception-v3-attention-5", {**PATCH, "train.lr": 2.083e-5, "crops.train_count": 5,
+                                                   "model.options": {"patch_dropout": 0.1}}),
+        ("patch/table4/densenet121-gru", {**PATCH, "data.source": "derm7pt:data/derm7pt", "data.split": "official",
+                                          "folds": None, "train.keep": "last"}),
+        ("patch/table5/densenet121-oversampling", {**PATCH, "train.class_weight_power": None,
+                                                   "train.sampling": "oversample"}),
+        ("patch/table5/densenet121-balanced-batches", {**PATCH, "train.class_weight_power": None,
+                                                       "train.sampling": "balanced", "train.batch_size": 7 * 6}),
+        ("patch/table5/densenet121-diagnosis-weighting", {**PATCH, "train.diagnosis_weights": "benign",
+                                                          "train.weighted_mean": "images"}),
+        ("patch/table6/densenet121-k1.25", {**PATCH, "train.class_weight_power": 1.25}),
+        ("soft/table1/densenet201", {**SOFT, "model.name": "densenet201", "train.epochs": 150, "train.patience": 35}),
+        ("soft/table1/vgg16-sa", {**SOFT, "model.name": "soft_vgg16", "train.epochs": 300, "train.patience": 65}),
+        ("soft/table1/irv2-sa", {**SOFT, "model.input_size": (299, 299), "train.epochs": 150, "train.patience": 30}),
+        ("soft/table2/split-30", {**SOFT, "data.split": "datta2021", "data.test": 0.3}),
+        ("soft/table4/irv2-12x12-sa", {**SOFT, "data.task": "nevus/seborrheic_keratosis", "data.split": "official"}),
+    ],
+)  # fmt: skip
+def test_what_the_paper_says(name: str, said: dict[str, Any]) -> None:
+    tree = resolved(name).model_dump()
+    found = {key: tree[key] if "." not in key else tree[key.split(".")[0]][key.split(".")[1]] for key in said}
+    assert found == said
+
+
+def test_the_exponents_of_table_vi_are_all_there() -> None:
+    named = [row.recipe for row in rows("patch") if row.table == "Table VI" and row.row.startswith("SE-RX")]
+    assert [resolved(name).train.class_weight_power for name in named] == [0.5, 0.75, 1, 1.25, 1.5]
+
+
+def test_a_paper_that_is_none_is_refused() -> None:
+    assert {row.paper for row in rows("soft")} == {"soft"}
+    assert isinstance(rows()[0], Row)
+    with pytest.raises(RecipeError, match="unknown paper 'pach': did you mean 'patch'"):
+        rows("pach")
