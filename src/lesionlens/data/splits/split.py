@@ -34,7 +34,7 @@ class Split:
     remarks
         Loud ones: a leak between parts, a missing test part.
     left_out
-        Images of the table that no part has, each with the reason.
+        Images that no part has, each with the reason.
     """
 
     parts: Mapping[str, tuple[str, ...]]
