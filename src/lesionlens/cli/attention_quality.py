@@ -1,0 +1,67 @@
+"""``lesionlens attention-quality``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def attention_quality(
+    bundle: Annotated[Path, typer.Argument(help="A saved model: a bundle's folder, or a run's.")],
+    source: Annotated[str, typer.Argument(help="A table with lesion masks: NAME:ROOT, or a CSV or parquet.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the numbers.")] = Path("quality"),
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="As for explain: native, heads, cam, gradcam, gradcam++, layercam, or auto; once for each."
+        ),
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="Class to explain; default: the highest score.")] = None,
+    only: Annotated[
+        Path | None,
+        typer.Option(
+            help="A CSV whose image_id names the images, such as a run's predictions/test.csv; default: all."
+        ),
+    ] = None,
+    masks: Annotated[
+        Path | None, typer.Option(help="Folder of masks in place of the table's own, such as predicted ones.")
+    ] = None,
+    replicates: Annotated[int, typer.Option(min=0, help="Bootstrap resamples of the lesions.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu, or torch's own: cuda:1 …")] = "cpu",
+) -> None:
+    """Measure how well a model's maps agree with lesion masks: overlap, pointing, and share inside."""
+    from rich.console import Console
+
+    from lesionlens.data.datasets import load_table
+    from lesionlens.errors import DataError
+    from lesionlens.evaluation.columns import read_columns
+    from lesionlens.explanation.attention_quality import attention_quality as measure
+    from lesionlens.explanation.quality_files import quality_table, write_quality
+    from lesionlens.models.bundle import load_model
+    from lesionlens.training.progress import bar
+
+    loaded, table = load_model(bundle, device=device), load_table(source)
+    if only is not None:
+        named = read_columns(only)
+        if "image_id" not in named:
+            raise DataError(f"{only} has no column image_id; it has {', '.join(named)}")
+        table = table.select(named["image_id"])
+    console = Console(stderr=True)
+    with bar(console) as progress:
+        line = progress.add_task("looking", total=len(table))
+        found = measure(
+            loaded,
+            table,
+            methods=method or ["auto"],
+            target=target,
+            masks=masks,
+            replicates=replicates,
+            seed=seed,
+            progress=lambda done, _: progress.update(line, completed=done),
+        )
+    write_quality(out, found)
+    Console().print(quality_table(found))
+    left = f"; {len(found.left_out)} left out, see left_out.csv" if found.left_out else ""
+    console.print(f"{len(found.images)} images{left}. Numbers in {out}.", highlight=False, soft_wrap=True)
+    console.print("Research use only, not a medical device.")
