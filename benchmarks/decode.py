@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from lesionlens.crops.cut import resized_crop
 from lesionlens.crops.multiscale import Multiscale
 from lesionlens.data.images import read_rgb
-from lesionlens.crops.cut import resized_crop
 
 ROUNDS = 7
 

@@ -1,85 +1,19 @@
-"""Warps and colours against torchvision and Pillow, and against cases worked by hand."""
+"""What an augmentation draws, and that each preset is torchvision's operations."""
+
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from pydantic import ValidationError
+from torch import Tensor
 from torchvision.transforms.v2 import functional as tv
 
-from lesionlens.crops.box import Box
-from lesionlens.crops.cut import resized_crop
-from lesionlens.data.change import Change, apply
+from lesionlens.data.change import Change, apply, move
+from lesionlens.data.presets import PRESETS, Preset
 from lesionlens.data.transforms import Augmentation
-
-
-@pytest.fixture
-def picture() -> NDArray[np.uint8]:
-    """Draw something smooth, as photographs are."""
-    y, x = np.mgrid[0:90, 0:120]
-    bands = [np.sin(x / 9 + y / 17), np.cos(x / 13), np.sin(y / 11)]
-    return np.stack([127 + 100 * band for band in bands], axis=2).astype(np.uint8)
-
-
-def channels_first(image: NDArray[np.uint8]) -> torch.Tensor:
-    return torch.from_numpy(image.copy()).permute(2, 0, 1)
-
-
-def test_resizing_equals_torchvision(picture: NDArray[np.uint8]) -> None:
-    box = Box(10, 20, 60, 80)
-    ours = resized_crop(picture, box, (32, 48))
-    theirs = tv.resized_crop(channels_first(picture), *box[:4], size=[32, 48], antialias=True)
-    assert np.abs(ours.astype(int) - theirs.permute(1, 2, 0).numpy()).max() <= 1
-
-
-def test_a_box_of_the_right_size_is_cut_only(picture: NDArray[np.uint8]) -> None:
-    assert np.array_equal(resized_crop(picture, Box(5, 6, 32, 48), (32, 48)), picture[5:37, 6:54])
-
-
-def test_rotation_equals_torchvision_inside(picture: NDArray[np.uint8]) -> None:
-    ours = apply(Change(angle=10), picture)
-    theirs = (
-        tv.rotate(channels_first(picture).float(), 10, tv.InterpolationMode.BILINEAR).permute(1, 2, 0).numpy()
-    )
-    inside = (slice(25, -25), slice(25, -25))
-    assert np.abs(ours[inside].astype(float) - theirs[inside]).max() < 2
-
-
-def test_zoom_is_of_width_and_height_apart() -> None:
-    image = np.zeros((101, 101, 3), np.uint8)
-    image[40:61, 40:61] = 200
-    zoomed = apply(Change(zoom=(1.5, 0.5)), image)
-    assert abs((zoomed[30:71, 50, 0] > 100).sum() - 21 * 1.5) <= 1
-    assert abs((zoomed[50, 30:71, 0] > 100).sum() - 21 * 0.5) <= 1
-
-
-def test_nothing_outside_is_black(picture: NDArray[np.uint8]) -> None:
-    bright = np.full_like(picture, 180)
-    assert apply(Change(angle=45, zoom=(0.5, 0.5)), bright).min() == 180
-
-
-@pytest.mark.parametrize(
-    ("change", "function", "factor"),
-    [
-        (Change(brightness=1.2), tv.adjust_brightness, 1.2),
-        (Change(contrast=0.7), tv.adjust_contrast, 0.7),
-        (Change(saturation=0.5), tv.adjust_saturation, 0.5),
-        (Change(saturation=1.4), tv.adjust_saturation, 1.4),
-    ],
-)
-def test_colours_equal_torchvision(
-    picture: NDArray[np.uint8], change: Change, function: object, factor: float
-) -> None:
-    ours = apply(change, picture)
-    theirs = function(channels_first(picture), factor).permute(1, 2, 0).numpy()  # type: ignore[operator]
-    assert np.abs(ours.astype(int) - theirs).max() <= 2
-
-
-def test_flips_are_exact(picture: NDArray[np.uint8]) -> None:
-    assert np.array_equal(apply(Change(flips=(True, False)), picture), picture[:, ::-1])
-    assert np.array_equal(apply(Change(flips=(True, True)), picture), picture[::-1, ::-1])
-    assert np.array_equal(apply(Change(), picture), picture)
 
 
 @given(seed=st.integers(0, 2**32))
@@ -89,3 +23,75 @@ def test_draws_keep_to_their_ranges(seed: int) -> None:
     assert all(0.9 <= zoom <= 1.1 for zoom in change.zoom)
     assert 0.8 <= change.brightness <= 1.2
     assert change.contrast == change.saturation == 1
+
+
+@given(seed=st.integers(0, 2**32), name=st.sampled_from(get_args(Preset)))
+def test_draws_of_presets_keep_to_their_ranges(seed: int, name: Preset) -> None:
+    asked = Augmentation(preset=name)
+    change = asked.draw(np.random.default_rng(seed))
+    assert abs(change.angle) <= asked.rotation
+    assert all(abs(zoom - 1) <= asked.zoom for zoom in change.zoom)
+    assert all(abs(shift) <= asked.shift for shift in change.shift)
+    assert change.quarters in (range(4) if asked.right_angles else [0])
+    assert abs(change.hue) <= asked.hue
+    assert change.cutout[2] <= asked.cutout
+    assert change.fill == asked.fill
+
+
+def test_nothing_is_nothing() -> None:
+    drawn = [Augmentation(preset="none").draw(np.random.default_rng(seed)) for seed in range(20)]
+    image = np.random.default_rng(0).integers(0, 256, (8, 9, 3), dtype=np.uint8)
+    assert all(np.array_equal(apply(change, image), image) for change in drawn)
+
+
+def test_what_is_said_wins_over_the_preset() -> None:
+    asked = Augmentation.model_validate({"preset": "arl", "rotation": 5, "vertical_flip": 0})
+    assert (asked.rotation, asked.zoom, asked.horizontal_flip, asked.vertical_flip) == (5, 0.1, 0.5, 0)
+    assert Augmentation.model_validate(asked.model_dump()) == asked  # a recipe written down means the same
+    assert Augmentation(preset="gessert").saturation == 0.5
+    assert Augmentation().horizontal_flip == 0.5
+    with pytest.raises(ValidationError, match="'none', 'arl', 'attnmel'"):
+        Augmentation.model_validate({"preset": "zhang"})
+
+
+def test_quarter_turns_are_as_likely() -> None:
+    rng = np.random.default_rng(0)
+    turns = [Augmentation(preset="attnmel").draw(rng).quarters for _ in range(4000)]
+    np.testing.assert_allclose(np.bincount(turns) / 4000, 0.25, atol=0.03)
+
+
+def by_torchvision(change: Change, image: Tensor) -> Tensor:
+    """Do the same step by step; zoom of both sides alike."""
+    height, width = image.shape[-2:]
+    shift = [change.shift[1] * width, change.shift[0] * height]
+    if change.angle or change.zoom[0] != 1 or any(shift):
+        bilinear: Any = tv.InterpolationMode.BILINEAR
+        image = tv.affine(image, -change.angle, shift, change.zoom[0], [0, 0], bilinear, fill=0)
+    image = torch.rot90(image, change.quarters, (-2, -1))
+    for flip, function in zip(change.flips, (tv.horizontal_flip, tv.vertical_flip), strict=True):
+        image = function(image) if flip else image
+    return image
+
+
+@pytest.mark.parametrize("name", get_args(Preset))
+def test_a_preset_is_torchvisions_steps(name: Preset) -> None:
+    y, x = np.mgrid[0:96, 0:96]
+    bands = [np.sin(x / 9 + y / 17), np.cos(x / 13), np.sin(y / 11)]
+    picture = np.stack([140 + 40 * band for band in bands], axis=2).astype(np.uint8)
+    rng = np.random.default_rng(0)
+    for _ in range(12):
+        drawn = Augmentation.model_validate({"preset": name, "cutout": 0, "hue": 0}).draw(rng)
+        change = Change(**{**vars(drawn), "zoom": (drawn.zoom[0], drawn.zoom[0])})
+        image = (
+            torch.from_numpy(np.dstack([picture, np.full((96, 96), 255, np.uint8)])).permute(2, 0, 1).float()
+        )
+        *moved, inside = by_torchvision(change, image)
+        seen = inside.numpy() > 254.9  # what came in from outside is not compared
+        assert seen.mean() > 0.4
+        wanted = change.brightness * torch.stack(moved)
+        mean = tv.rgb_to_grayscale(torch.from_numpy(move(change, picture)).permute(2, 0, 1)).float().mean()
+        wanted = change.contrast * wanted + (1 - change.contrast) * change.brightness * mean
+        wanted = tv.adjust_saturation(wanted.clamp(0, 255) / 255, change.saturation) * 255
+        apart = np.abs(apply(change, picture).astype(float) - wanted.permute(1, 2, 0).numpy())
+        assert apart[seen].max() < 3
+    assert set(PRESETS[name]) <= set(Augmentation.model_fields)

@@ -111,8 +111,8 @@ def _colours(change: Change, image: NDArray[np.uint8]) -> NDArray[np.float64]:
 def _hue(turn: float) -> NDArray[np.float64]:
     """Rotate the colour cube about its grey diagonal (Rodrigues' formula).
 
-    HSV's hue is no linear map. This is one, keeps greys, and by a third of a turn both exchange the channels; in
-    between brightness may differ by some per cent.
+    HSV's hue is no linear map. This is one: by a third of a turn both exchange the channels; in between this keeps the
+    mean of the channels where HSV keeps the largest, and colours agree but for that brightness.
     """
     cos, sin = math.cos(2 * math.pi * turn), math.sin(2 * math.pi * turn)
     across = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
