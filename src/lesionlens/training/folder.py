@@ -71,6 +71,10 @@ class RunFolder:
         """Numbers of a part."""
         return self.path / "evaluation" / f"{part}.json"
 
+    def is_run(self) -> bool:
+        """Say whether a run was started here."""
+        return self.recipe.is_file() and self._record.is_file()
+
     def record(self) -> dict[str, Any]:
         """Read what is known of the run."""
         found: dict[str, Any] = json.loads(self._record.read_text(encoding="utf-8"))
@@ -114,7 +118,7 @@ def open_folder(path: Path) -> RunFolder:
         It is no run's folder.
     """
     folder = RunFolder(path)
-    if not folder.recipe.is_file() or not folder._record.is_file():
+    if not folder.is_run():
         raise RunError(f"{path} is no run's folder: it has no recipe.yaml and run.json")
     return folder
 

@@ -12,12 +12,14 @@ from lesionlens.errors import RunError
 from lesionlens.training.finish import finish
 from lesionlens.training.fit import fit
 from lesionlens.training.folder import RunFolder, new_folder, open_folder, versions, write_recipe
+from lesionlens.training.group import GroupFolder, children
 from lesionlens.training.left_out import write_left_out
 from lesionlens.training.prepare import Prepared, prepare
 from lesionlens.training.progress import bar
 from lesionlens.training.read_recipe import read_recipe
 from lesionlens.training.ready import Ready, make_data, make_task
 from lesionlens.training.recipe import Recipe
+from lesionlens.training.repeat import OneRun, go_on, repeat
 from lesionlens.training.task import Classification
 
 
@@ -30,6 +32,8 @@ def train(
     console: Console | None = None,
 ) -> Path:
     """Train by a recipe, measure and explain the result; everything lands in one new folder.
+
+    A recipe with ``runs`` or ``folds`` is run as often, each run in a folder of its own inside that one.
 
     Parameters
     ----------
@@ -50,8 +54,11 @@ def train(
         Recipe, data, network, weights or folder cannot be used; said before anything is computed.
     """
     name = recipe if isinstance(recipe, str) else "run"
+    name = Path(name).stem if name.endswith((".yaml", ".yml")) else name
     checked = read_recipe(recipe, overrides) if isinstance(recipe, str) else recipe
     console = console or Console(stderr=True)
+    if len(children(checked)) > 1:
+        return repeat(checked, name, out=out, runs=runs, console=console, one=OneRun(train, resume))
     prepared = prepare(checked)
     if checked.model.weights == "imagenet":
         console.print("fetching ImageNet weights from the hub, unless they are here already")
@@ -60,7 +67,7 @@ def train(
     _say(prepared, console)
     ready = _decoded(prepared, console)
     task = make_task(ready.prepared, made.model)
-    folder = new_folder(Path(name).stem if name.endswith((".yaml", ".yml")) else name, out=out, runs=runs)
+    folder = new_folder(name, out=out, runs=runs)
     write_recipe(folder, prepared.recipe)
     prepared.split.save(folder.split)
     write_left_out(folder.left_out, ready.prepared.left_out)
@@ -80,15 +87,17 @@ def train(
 
 
 def resume(path: Path, *, console: Console | None = None) -> Path:
-    """Go on with a run that was interrupted or killed.
+    """Go on with a run, or a group of them, that was interrupted or killed.
 
     Raises
     ------
     RunError
         It is no run, it is finished, or its data are not what they were.
     """
-    folder = open_folder(path)
     console = console or Console(stderr=True)
+    if GroupFolder(path).is_group():
+        return go_on(path, console=console, one=OneRun(train, resume))
+    folder = open_folder(path)
     if folder.record()["status"] == "finished":
         raise RunError(f"the run {path} is finished; there is nothing to resume")
     prepared = prepare(read_recipe(str(folder.recipe)))

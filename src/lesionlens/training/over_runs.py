@@ -1,0 +1,124 @@
+"""Each metric over the runs of a group: mean, spread and the interval of the mean."""
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from scipy import stats
+
+from lesionlens.atomic import replacing
+from lesionlens.evaluation.evaluation import NOTICE, Evaluation
+from lesionlens.evaluation.wording import TITLES, UNDEFINED, readable
+
+AVERAGES = {"macro": "mean of classes", "weighted": "weighted mean", "all": "all images"}
+HEADS = ("metric", "of", "mean", "sd", "sd (n)", "min", "max", "95 % interval", "n")
+CONFIDENCE = 0.95
+NOTE = (
+    "`sd` divides by n - 1, `sd (n)` by n (as Gessert et al. report). The interval is Student's for the mean over "
+    "independent runs. Folds share training images and are not quite that: their interval is somewhat narrow."
+)
+
+
+class OverRuns(NamedTuple):
+    """One metric over n runs; NaN where it is not defined.
+
+    Attributes
+    ----------
+    sd, sd_population
+        Standard deviation with n - 1, and with n.
+    low, high
+        95 % interval of the mean: Student's t with n - 1 degrees of freedom.
+    """
+
+    mean: float
+    sd: float
+    sd_population: float
+    min: float
+    max: float
+    n: int
+    low: float
+    high: float
+
+
+def over_runs(values: Sequence[float]) -> OverRuns:
+    """Sum up the values of n runs; those that are not finite do not count.
+
+    Examples
+    --------
+    >>> found = over_runs([0.8, 0.9, math.nan])
+    >>> round(found.mean, 3), round(found.sd, 4), round(found.sd_population, 4), found.n
+    (0.85, 0.0707, 0.05, 2)
+    """
+    known = np.array([value for value in values if math.isfinite(value)])
+    n = len(known)
+    if n == 0:
+        return OverRuns(math.nan, math.nan, math.nan, math.nan, math.nan, 0, math.nan, math.nan)
+    mean = float(known.mean())
+    sd = float(known.std(ddof=1)) if n > 1 else math.nan
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * sd / math.sqrt(n) if n > 1 else math.nan
+    return OverRuns(
+        mean, sd, float(known.std()), float(known.min()), float(known.max()), n, mean - half, mean + half
+    )
+
+
+def summary(evaluations: Mapping[str, Evaluation]) -> pd.DataFrame:
+    """Give one row for each metric and class: its numbers over the runs, then the value of each run by name."""
+    values: dict[tuple[str, str], dict[str, float]] = {}
+    for run, evaluation in evaluations.items():
+        for each in evaluation.estimates:
+            values.setdefault((each.metric, each.of), {})[run] = each.value
+    rows = []
+    for (metric, of), found in values.items():
+        all_runs = {run: found.get(run, math.nan) for run in evaluations}
+        rows.append({"metric": metric, "of": of, **over_runs(list(all_runs.values()))._asdict(), **all_runs})
+    return pd.DataFrame(rows)
+
+
+def write_summary(path: Path, table: pd.DataFrame) -> None:
+    """Write a summary as CSV, atomically."""
+    with replacing(path) as file:
+        table.to_csv(file, index=False)
+
+
+def read_summary(path: Path) -> pd.DataFrame:
+    """Read what `write_summary` wrote; a class may well be called ``none``."""
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+
+
+def summary_table(table: pd.DataFrame) -> Table:
+    """Lay out for `rich` what is said of all classes together, and of the sought one where there are two."""
+    classes = list(dict.fromkeys(table["of"][~table["of"].isin(AVERAGES)]))
+    shown = table[table["of"].isin([*AVERAGES, *(classes[1:] if len(classes) == 2 else [])])]
+    laid_out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for place, head in enumerate(HEADS):
+        laid_out.add_column(head, justify="left" if place < 2 else "right")
+    for row in shown.to_dict("records"):
+        laid_out.add_row(*cells(row))
+    return laid_out
+
+
+def page(table: pd.DataFrame, *, title: str, part: str, runs: int) -> str:
+    """Write the summary as Markdown; ``runs`` says how many there should be."""
+    done = len(table.columns) - 2 - len(OverRuns._fields)
+    lines = [f"# {title}", "", f"The {part} part over {done} of {runs} runs.", ""]
+    rows = [HEADS, ["---"] * len(HEADS), *(cells(row) for row in table.to_dict("records"))]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([*lines, "", NOTE, "", NOTICE, ""])
+
+
+def cells(row: Mapping[Hashable, object]) -> list[str]:
+    """Write one row of the summary for people, in the order of ``HEADS``."""
+    number = {name: _shown(float(str(row[name]))) for name in OverRuns._fields}
+    metric, of = str(row["metric"]), str(row["of"])
+    spread = [number[name] for name in ("mean", "sd", "sd_population", "min", "max")]
+    interval = f"{number['low']} to {number['high']}"
+    return [TITLES.get(metric, metric), AVERAGES.get(of, readable(of)), *spread, interval, str(row["n"])]
+
+
+def _shown(value: float) -> str:
+    return f"{value:.3f}" if math.isfinite(value) else UNDEFINED
