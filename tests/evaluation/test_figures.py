@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from lesionlens.data.taxonomy import DIAGNOSES
+from lesionlens.evaluation.decision import Thresholds
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.figures import FIGURES, confusion_figure, roc_figure, write_figures
 
@@ -54,6 +55,16 @@ def test_the_confusion_matrix_gives_share_and_count() -> None:
         f"{100 * cells[i, j] / cells[i].sum():.0f} %\n{cells[i, j]}" for i in range(2) for j in range(2)
     ]
     assert texts == expected
+
+
+def test_the_confusion_matrix_says_by_what_classes_were_decided() -> None:
+    p = drawn(90, classes=("a", "b"))
+    for decision, said in (
+        ("argmax", "Class with the largest score"),
+        (Thresholds({"b": 0.3}), "Class by the threshold"),
+    ):
+        axes = confusion_figure(evaluate(p, replicates=0, decision=decision)).axes[0]
+        assert axes.get_xlabel() == said
 
 
 def test_measuring_loads_neither_torch_nor_matplotlib_and_drawing_no_pyplot() -> None:

@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 
+from lesionlens.evaluation.decision import Decision, Thresholds
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.prediction_table import Predictions
-from lesionlens.report.numbers import headlines
+from lesionlens.report.numbers import headlines, rows
 
 
-def measured(melanomas: int, others: int, *, right: bool = False, replicates: int = 50):
+def measured(
+    melanomas: int, others: int, *, right: bool = False, replicates: int = 50, decision: Decision = "argmax"
+):
     rng = np.random.default_rng(0)
     label = np.array(["melanoma"] * melanomas + ["nevus"] * others)
     score = rng.uniform(0.2, 0.8, len(label))
@@ -16,7 +19,7 @@ def measured(melanomas: int, others: int, *, right: bool = False, replicates: in
         score = np.where(label == "melanoma", 0.9, 0.1)
     ids = np.array([f"i{n}" for n in range(len(label))])
     predictions = Predictions(ids, ids, label, np.column_stack([score, 1 - score]), ("melanoma", "nevus"))
-    return evaluate(predictions, replicates=replicates)
+    return evaluate(predictions, replicates=replicates, decision=decision)
 
 
 def intervals(evaluation) -> dict[str, tuple[str, bool]]:
@@ -38,6 +41,37 @@ def test_an_interval_stands_where_ten_lesions_carry_it() -> None:
 @pytest.mark.parametrize(("replicates", "said"), [(50, FEW), (0, ("without interval", False))])
 def test_an_interval_without_width_is_none(replicates: int, said: tuple[str, bool]) -> None:
     assert set(intervals(measured(30, 30, right=True, replicates=replicates)).values()) == {said}
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "found", "spared"),
+    [
+        ({"melanoma": 0.25}, "have a score of 0.25 or more for it", "the score of melanoma was below 0.25"),
+        (
+            {"nevus": 0.25},
+            "reach the threshold of no other class",
+            "the threshold of another class was reached",
+        ),
+    ],
+)
+def test_what_a_threshold_decides_is_said(thresholds: dict[str, float], found: str, spared: str) -> None:
+    evaluation = measured(10, 40, decision=Thresholds(thresholds))
+    _, balanced, sensitivity, specificity = headlines(evaluation)
+    assert "images are given it alone" in balanced.meaning
+    assert found in sensitivity.meaning
+    assert spared in specificity.meaning
+    counts = evaluation.confusion
+    assert sensitivity.meaning.startswith(f"{counts[0][0]} of 10 images labelled melanoma")
+    assert f"False alarms, taken for melanoma: {counts[1][0]}." in specificity.meaning
+
+
+def test_averages_stand_below_the_classes() -> None:
+    found = measured(10, 40)
+    *_, mean, weighted = rows(found)
+    assert (mean.name, weighted.name) == ("mean of classes", "weighted mean")
+    assert mean.average
+    assert weighted.average
+    assert weighted.numbers[-1].value == f"{found.value('f1', 'weighted'):.3f}"
 
 
 def test_specificity_counts_the_false_alarms() -> None:

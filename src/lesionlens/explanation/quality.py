@@ -28,7 +28,7 @@ class MapQuality(NamedTuple):
         1 where the largest value lies in the mask, else 0; of several largest places the share that does (Zhang et
         al. 2018, "Top-down neural attention by excitation backprop").
     energy
-        Share of the rescaled map's sum that lies in the mask (Wang et al. 2020, Score-CAM, section 4.3).
+        Share of the rescaled map's sum that lies in the mask (Wang et al. 2020, Score-CAM).
     """
 
     jaccard: float
