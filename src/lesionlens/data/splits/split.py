@@ -77,7 +77,7 @@ def split_of(
         raise DataError(
             f"the split leaves nothing to train or to validate on: {there}. Give more images, or another data.split"
         )
-    told = [*remarks, *_shared(table, named), *_absent(table, parts)]
+    told = [*remarks, *shared_groups(table, named), *_absent(table, parts)]
     if "test" not in parts:
         told.append(
             "no test part: the numbers are those of the validation part, which also chose the checkpoint, "
@@ -87,7 +87,8 @@ def split_of(
     return Split(parts, how, tuple(told), without)
 
 
-def _shared(table: LesionTable, named: NDArray[np.object_]) -> list[str]:
+def shared_groups(table: LesionTable, named: NDArray[np.object_]) -> list[str]:
+    """Say how many lesions (patients where known) have images in more than one part (``""``: none), if any."""
     rows = pd.DataFrame({"group": table.groups, "part": named})[named != ""]
     parts = rows.groupby("group")["part"].nunique()
     leaks = int((parts > 1).sum())

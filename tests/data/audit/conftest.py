@@ -1,0 +1,44 @@
+"""Small data sets of drawn pictures, with chosen rows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from lesionlens.data.table import COLUMNS, LesionTable
+
+Draw = Callable[..., LesionTable]
+
+
+def _picture(path: Path, seed: int, *, mirrored: bool = False) -> None:
+    """Write a smooth random picture; mirrored, it is another file of the same picture."""
+    noise = np.random.default_rng(seed).normal(128, 45, (12, 16, 3)).clip(0, 255).astype(np.uint8)
+    image = cv2.resize(noise, (160, 120), interpolation=cv2.INTER_CUBIC)
+    cv2.imwrite(str(path), image[:, ::-1] if mirrored else image)
+
+
+@pytest.fixture(scope="session")
+def picture() -> Callable[..., None]:
+    return _picture
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> Draw:
+    """Draw one picture a row; columns that are not given are not known."""
+
+    def draw(name: str, ids: Sequence[str], *, seed: int, **columns: Sequence[str]) -> LesionTable:
+        folder = tmp_path / name
+        folder.mkdir()
+        for place, image in enumerate(ids):
+            _picture(folder / f"{image}.png", seed + place)
+        given: Mapping[str, Sequence[str]] = {"lesion_id": ids, "diagnosis": ["nevus"] * len(ids)} | columns
+        frame = pd.DataFrame(dict.fromkeys(COLUMNS, "") | {"image_id": list(ids), "age": np.nan})
+        frame["path"] = [str(folder / f"{image}.png") for image in ids]
+        for column, cells in given.items():
+            frame[column] = list(cells)
+        return LesionTable(name, folder, frame, ("melanoma", "nevus"))
+
+    return draw
