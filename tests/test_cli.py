@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 
 from lesionlens import cli
@@ -156,3 +157,20 @@ def test_the_demo_goes_the_whole_way(
         assert (here / "there" / name / "report.html").is_file()
     assert "drawn by LesionLens" in (here / "there" / "demo" / "report.html").read_text()
     assert "Balanced accuracy" in capsys.readouterr().out
+
+
+def test_recipes_are_listed_by_paper_and_shown_in_full(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "recipes", "--paper", "soft") == 0
+    said = capsys.readouterr().out
+    assert "soft/table2/split-30" in said
+    assert "quoted from Zhang et al. 2019" in said
+    assert "arl/table3/resnet14-sk" not in said
+    assert run(monkeypatch, "recipes", "soft/table2/split-30") == 0
+    shown = yaml.safe_load(capsys.readouterr().out)
+    assert shown["data"]["test"] == 0.3
+    assert shown["model"]["input_size"] == [299, 299]
+    assert "base" not in shown
+    assert run(monkeypatch, "recipes", "soft/table2/split-3") == 1
+    assert "did you mean 'soft/table2/split-30'" in capsys.readouterr().err

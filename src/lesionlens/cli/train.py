@@ -9,7 +9,7 @@ import typer
 def train(
     recipe: Annotated[
         str | None,
-        typer.Argument(help="A shipped recipe (demo, plain, arl/cnn14, arl/cnn50) or a YAML file."),
+        typer.Argument(help="A shipped recipe (lesionlens recipes lists them) or a YAML file."),
     ] = None,
     overrides: Annotated[
         list[str] | None,
@@ -20,7 +20,9 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="The run's folder, not there yet; default runs/RECIPE, -2, -3 …")
     ] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with this interrupted run, exactly.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with this interrupted run, or group of runs, exactly.")
+    ] = None,
 ) -> None:
     """Train by a recipe, measure, explain, and write the report."""
     if recipe is None and resume is None:

@@ -123,10 +123,14 @@ def open_folder(path: Path) -> RunFolder:
     return folder
 
 
+def recipe_text(recipe: Recipe) -> str:
+    """Write a recipe as YAML with every default spelt out."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
 def write_recipe(folder: RunFolder, recipe: Recipe) -> None:
-    """Write the recipe with every default spelt out."""
-    text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    write_text(folder.recipe, text)
+    """Write the recipe into its run's folder, atomically."""
+    write_text(folder.recipe, recipe_text(recipe))
 
 
 def versions() -> Mapping[str, str]:
