@@ -1,9 +1,10 @@
 """Dark hairs painted over with the skin beside them.
 
 After DullRazor (Lee et al. 1997, Computers in Biology and Medicine 27:533): what a closing along some direction fills
-is dark and thin, what is also long and straight is a hair. Departures: all lengths are shares of the image's shorter
-side; straightness is asked by an opening along lines in place of measuring each found piece, so that crossing hairs are
-found too and a net of pigment, whose lines are short, is not; Telea's inpainting in place of interpolation.
+is dark and thin, what is also long and straight is a hair, with what is dark and thin beside it. Departures: lengths
+are shares of the image's shorter side; straightness is asked by an opening along lines in place of measuring each,
+so that crossing hairs are found too and most of a net of pigment, whose lines are short, is not; Telea's inpainting in
+place of interpolation. What hairs hide cannot be known: structures beside a hair may be painted over too.
 """
 
 import math
@@ -13,17 +14,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-THICK, LONG, EDGE = (
-    0.03,
-    0.12,
-    0.004,
-)  # of the shorter side: wider than a hair, straight part of a hair, its soft rim
+# of the shorter side: wider than a hair, straight part of a hair, what belongs to that, its soft rim
+THICK, LONG, NEAR, EDGE = 0.035, 0.15, 0.02, 0.004
 DARKER = 12  # grey levels than the skin beside it
-DIRECTIONS = 12
+DIRECTIONS = 24
 
 
 def without_hair(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Paint over dark hairs, (h, w, 3); fair hairs and rulers' short marks stay."""
+    """Paint over dark hairs, (h, w, 3), and a ruler's long line; fair hairs stay."""
     found = hairs(image)
     radius = max(1.0, EDGE * min(image.shape[:2]))
     return np.asarray(cv2.inpaint(image, found, radius, cv2.INPAINT_TELEA), dtype=np.uint8)
@@ -36,8 +34,13 @@ def hairs(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     hollow = _most(cv2.MORPH_BLACKHAT, grey, _lines(THICK * side, 4))
     dark = (hollow > DARKER).astype(np.uint8) * np.uint8(255)
     straight = _most(cv2.MORPH_OPEN, dark, _lines(LONG * side, DIRECTIONS))
-    rim = 2 * max(1, round(EDGE * side)) + 1
-    return np.asarray(cv2.dilate(straight, np.ones((rim, rim), np.uint8)), dtype=np.uint8)
+    bends = cv2.bitwise_and(dark, _grown(straight, NEAR * side))
+    return _grown(np.asarray(bends, np.uint8), EDGE * side)
+
+
+def _grown(mask: NDArray[np.uint8], pixels: float) -> NDArray[np.uint8]:
+    width = 2 * max(1, round(pixels)) + 1
+    return np.asarray(cv2.dilate(mask, np.ones((width, width), np.uint8)), np.uint8)
 
 
 def _most(

@@ -1,0 +1,47 @@
+"""One way from a file to an image, for the store and for prediction."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from lesionlens.data.colour import gray_world, shades_of_gray
+from lesionlens.data.decoding import Colour, Hair, decode
+from lesionlens.data.hair import without_hair
+from lesionlens.data.images import read_rgb
+from lesionlens.data.store import open_store
+from lesionlens.preprocessing import Preprocessing
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Draw reddish skin with hairs."""
+    image = np.random.default_rng(0).normal((220, 150, 130), 4, (120, 160, 3)).clip(0, 255).astype(np.uint8)
+    for number in range(4):
+        cv2.line(image, (10, 10 + 25 * number), (150, 40 + 15 * number), (50, 40, 30), 1)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    return tmp_path / "a.png"
+
+
+def test_hair_goes_first_then_the_light(file: Path) -> None:
+    small = read_rgb(file, shorter_side=90)
+    bare = without_hair(small)
+    assert (bare != small).any()
+    np.testing.assert_array_equal(decode(file, shorter_side=90), small)
+    np.testing.assert_array_equal(decode(file, shorter_side=90, colour="gray-world"), gray_world(small))
+    found = decode(file, shorter_side=90, colour="shades-of-gray", hair="remove")
+    np.testing.assert_array_equal(found, shades_of_gray(bare))
+
+
+@pytest.mark.parametrize("colour", get_args(Colour))
+@pytest.mark.parametrize("hair", get_args(Hair))
+def test_the_store_holds_what_prediction_sees(file: Path, tmp_path: Path, colour: Any, hair: Any) -> None:
+    kept: Any = {"shorter_side": 90, "colour": colour, "hair": hair}
+    open_store([file], shorter_side=90, folder=tmp_path / "store")
+    store = open_store([file], folder=tmp_path / "store", **kept)
+    np.testing.assert_array_equal(store[0], Preprocessing(**kept).decode(file))
+    plain = colour == "none" and hair == "keep"
+    assert len(list((tmp_path / "store").glob("*.u8"))) == (1 if plain else 2)
