@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 from lesionlens import __version__
-from lesionlens.cli import data, demo, evaluate, explain, models, predict, train
+from lesionlens.cli import (
+    attention_quality,
+    data,
+    demo,
+    evaluate,
+    explain,
+    models,
+    predict,
+    recipes,
+    segment,
+    train,
+)
 from lesionlens.errors import InterruptedRunError, LesionLensError
 
 INTERRUPTED = 130  # what shells expect after Ctrl-C
@@ -43,10 +54,13 @@ def lesionlens(
 app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")
 app.command("models")(models.models)
+app.command("recipes")(recipes.recipes)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("explain")(explain.explain)
+app.command("attention-quality")(attention_quality.attention_quality)
+app.add_typer(segment.app, name="segment")
 
 
 def main() -> None:

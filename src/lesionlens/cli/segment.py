@@ -1,0 +1,138 @@
+"""``lesionlens segment``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Lesion masks: train a network that draws them, draw them, score them. Needs: "
+    "pip install 'lesionlens[segment]'",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Source = Annotated[str, typer.Argument(help="A table with masks: NAME:ROOT, or a path.")]
+
+
+@app.command("train")
+def train(
+    sources: Annotated[list[str], typer.Argument(help="Tables with masks: NAME:ROOT, or paths.")],
+    network: Annotated[str, typer.Option(help="unet or deeplabv3plus.")] = "unet",
+    encoder: Annotated[str, typer.Option(help="A timm model: resnet34, mobilenetv2_100 …")] = "resnet34",
+    weights: Annotated[
+        str, typer.Option(help="Of the encoder: none, imagenet, or a file with timm's keys.")
+    ] = "none",
+    size: Annotated[
+        tuple[int, int], typer.Option(help="Height and width that the network sees, multiples of 32.")
+    ] = (192, 256),
+    split: Annotated[
+        str,
+        typer.Option(
+            help="official, grouped (by lesion), or a file image_id,part; auto: official where the data have parts."
+        ),
+    ] = "auto",
+    validation: Annotated[float, typer.Option(min=0.01, max=0.49, help="Share held out.")] = 0.15,
+    test: Annotated[float, typer.Option(min=0, max=0.49, help="Share held out; 0: no test part.")] = 0.15,
+    epochs: Annotated[int, typer.Option(min=1)] = 30,
+    batch_size: Annotated[int, typer.Option(min=2)] = 16,
+    lr: Annotated[float, typer.Option(min=0.0, help="Learning rate at the start.")] = 1e-3,
+    tidy: Annotated[
+        bool, typer.Option(help="Keep only the largest region of a mask, and fill its holes.")
+    ] = True,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu, or torch's own: cuda:1 …")] = "auto",
+    workers: Annotated[int, typer.Option(min=0, help="Processes that augment; 0: none beside.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="The run's folder, not there yet.")] = None,
+) -> None:
+    """Train a network on lesion masks, and score it on held-out lesions."""
+    from lesionlens.segment.network import architecture
+    from lesionlens.segment.options import Options
+    from lesionlens.segment.train import train as run
+
+    options = Options(
+        network=architecture(network, encoder).network,
+        encoder=encoder,
+        weights=weights,
+        size=size,
+        split=split,
+        validation=validation,
+        test=test,
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        tidy=tidy,
+        seed=seed,
+        device=device,
+        workers=workers,
+    )
+    typer.echo(f"run: {run(sources, options, out=out)}. Research use only, not a medical device.")
+
+
+@app.command("predict")
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="A bundle's folder, or a segmentation run's.")],
+    sources: Annotated[list[str], typer.Argument(help="Folders, image files, or tables.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the masks, ID_segmentation.png.")],
+    tidy: Annotated[
+        bool | None,
+        typer.Option(
+            "--tidy/--no-tidy", help="Keep only the largest region, holes filled; default: as in training."
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Draw masks anew that are there.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu, or torch's own: cuda:1 …")] = "cpu",
+    batch_size: Annotated[int, typer.Option(min=1)] = 16,
+) -> None:
+    """Draw the lesion of each image as a mask of its own size; goes on where it was stopped."""
+    from rich.console import Console
+
+    from lesionlens.errors import DataError
+    from lesionlens.segment.predict import predict as draw
+    from lesionlens.training.progress import bar
+
+    console = Console(stderr=True)
+    with bar(console) as progress:
+        line = progress.add_task("drawing masks", total=None)
+        done = draw(
+            bundle,
+            sources,
+            out,
+            tidy=tidy,
+            overwrite=overwrite,
+            device=device,
+            batch_size=batch_size,
+            progress=lambda done, total: progress.update(line, completed=done, total=total),
+        )
+    kept = f", {done.skipped} were there" if done.skipped else ""
+    console.print(
+        f"{done.written} masks drawn{kept}: {out}. Research use only, not a medical device.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if done.unreadable:
+        listed = "\n  ".join(done.unreadable[:10])
+        raise DataError(f"{len(done.unreadable)} images could not be read and have no mask:\n  {listed}")
+
+
+@app.command("score")
+def score(
+    folder: Annotated[Path, typer.Argument(help="Predicted masks: ID_segmentation.png or ID.png.")],
+    source: Source,
+    part: Annotated[
+        str | None, typer.Option(help="Only this official part: train, validation or test.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="JSON; each image beside, as CSV.")] = None,
+    replicates: Annotated[int, typer.Option(min=1, help="Bootstrap resamples of the lesions.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+) -> None:
+    """Score predicted masks against a table's: Jaccard, thresholded Jaccard and Dice, with 95 % intervals."""
+    from lesionlens.segment.score import score_folder
+
+    scored = score_folder(folder, source, part=part, replicates=replicates, seed=seed)
+    typer.echo(str(scored.mean))
+    if scored.left_out:
+        image, _, reason = scored.left_out[0]
+        typer.echo(f"{len(scored.left_out)} images were not scored, for example {image}: {reason}", err=True)
+    if out is not None:
+        scored.save(out)

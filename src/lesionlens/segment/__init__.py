@@ -1,0 +1,1 @@
+"""Lesion masks: networks that draw them, trained, used and scored. Needs the extra ``segment``."""

@@ -1,0 +1,102 @@
+"""A trained segmentation network as a folder: ``model.safetensors`` and ``card.json``; nothing pickled."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import nn
+
+from lesionlens import __version__
+from lesionlens.atomic import replacing, write_text
+from lesionlens.errors import BundleError
+from lesionlens.models.bundle import RESEARCH_USE, _bundle_of, _device
+from lesionlens.preprocessing import Preprocessing
+from lesionlens.segment.network import Architecture
+
+
+class Card(BaseModel):
+    """What a stranger must know to use the weights, and to know what they are.
+
+    Attributes
+    ----------
+    kind
+        Tells these bundles from those of classifiers.
+    preprocessing
+        How an image becomes the network's input: resized whole.
+    tidy
+        Whether only the largest region of a mask is kept, its holes filled.
+    trained_on
+        Data sources, fingerprints, seed, epoch and the validation metric that chose these weights.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["segmentation"] = "segmentation"
+    format: int = 1
+    lesionlens: str = __version__
+    intended_use: str = RESEARCH_USE
+    architecture: Architecture
+    preprocessing: Preprocessing
+    tidy: bool
+    trained_on: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network in eval mode, its card, and the SHA-256 digest of its weights' file."""
+
+    model: nn.Module
+    card: Card
+    digest: str
+
+
+def save_masker(folder: Path, model: nn.Module, card: Card) -> None:
+    """Write a bundle; each file is replaced in one step, the weights first.
+
+    Raises
+    ------
+    RunError
+        The folder cannot be written; a bundle that was there before is intact.
+    """
+    state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    content = save(state, metadata={"format": "pt"})
+    with replacing(folder / "model.safetensors") as file:
+        file.write_bytes(content)
+    write_text(folder / "card.json", card.model_dump_json(indent=2) + "\n")
+
+
+def load_masker(folder: Path | str, *, device: str | torch.device = "cpu") -> Loaded:
+    """Read a bundle (or the ``best`` bundle of a run's folder).
+
+    Raises
+    ------
+    BundleError
+        A file is missing or damaged, it is a classifier's, or the weights are not those of the network on the card.
+    ModelError
+        The device does not exist here, or the extra ``segment`` is not installed.
+    """
+    where = _device(device)
+    folder = _bundle_of(Path(folder))
+    try:
+        card = Card.model_validate_json((folder / "card.json").read_text(encoding="utf-8"))
+        content = (folder / "model.safetensors").read_bytes()
+        state = load(content)
+    except ValidationError as error:
+        raise BundleError(
+            f"{folder} holds no segmentation network; give what lesionlens segment train wrote"
+        ) from error
+    except (OSError, UnicodeDecodeError, SafetensorError) as error:
+        raise BundleError(f"{folder} is no bundle of LesionLens that can be read: {error}") from error
+    model = card.architecture.build()
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise BundleError(
+            f"the weights in {folder} are not those of the network on its card: {error}"
+        ) from error
+    return Loaded(model=model.to(where).eval(), card=card, digest=hashlib.sha256(content).hexdigest())

@@ -1,0 +1,170 @@
+"""The epochs of a segmentation run: each one logged, the best kept."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from lesionlens.atomic import replacing
+from lesionlens.errors import InterruptedRunError, RunError
+from lesionlens.preprocessing import Preprocessing
+from lesionlens.segment.data import Batch, Epoch, Pixels
+from lesionlens.segment.losses import mask_loss
+from lesionlens.segment.options import Options
+from lesionlens.segment.scores import image_score
+from lesionlens.training.allocator import keep_freed_memory
+from lesionlens.training.progress import bar
+
+
+class Row(NamedTuple):
+    """One epoch, counted from 1; the Jaccard index is the mean over images at the network's size."""
+
+    epoch: int
+    lr: float
+    train_loss: float
+    val_loss: float
+    val_jaccard: float
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"epoch {self.epoch:>3}  loss {self.train_loss:.3f}  val loss {self.val_loss:.3f}  "
+            f"val Jaccard {self.val_jaccard:.3f}  {self.seconds:.0f} s"
+        )
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What is fitted, to what.
+
+    Attributes
+    ----------
+    parts
+        Pixels of the images of ``train`` and ``validation``.
+    """
+
+    model: nn.Module
+    parts: Mapping[str, Sequence[Pixels]]
+    preprocessing: Preprocessing
+    options: Options
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies."""
+        return next(self.model.parameters()).device
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Score images, uint8 (b, h, w, 3): (b, h, w)."""
+        logits: Tensor = self.model(self.preprocessing.normalised(images.to(self.device)))[:, 0]
+        return logits.float()
+
+
+def fit(fitting: Fitting, log: Path, *, save: Callable[[int, float], None], console: Console) -> None:
+    """Train to the last epoch; rewrite the log after each, and save whenever the validation Jaccard is better.
+
+    Raises
+    ------
+    InterruptedRunError
+        Ctrl-C.
+    RunError
+        The loss is no number any more, or the log cannot be written.
+    """
+    keep_freed_memory()
+    rows: list[Row] = []
+    best = Row(0, 0.0, 0.0, 0.0, -math.inf, 0.0)
+    try:
+        with _repeatable(fitting.options.seed), bar(console) as progress:
+            total = fitting.options.epochs * len(_batches(fitting, 1))
+            line = progress.add_task("training", total=total)
+            for row in _epochs(fitting, lambda: progress.advance(line)):
+                rows.append(row)
+                with replacing(log) as part:
+                    pd.DataFrame(rows).to_csv(part, index=False)
+                if row.val_jaccard > best.val_jaccard:
+                    best = row
+                    save(row.epoch, row.val_jaccard)
+                console.print(str(row), highlight=False, soft_wrap=True)
+    except KeyboardInterrupt as stop:
+        kept = f"the network of epoch {best.epoch} is kept" if rows else "no epoch was complete"
+        raise InterruptedRunError(f"stopped; {kept} in {log.parent}") from stop
+
+
+def _epochs(fitting: Fitting, step_done: Callable[[], None]) -> Iterator[Row]:
+    options, model = fitting.options, fitting.model
+    optimiser = torch.optim.AdamW(model.parameters(), options.lr, weight_decay=options.weight_decay)
+    steps = options.epochs * len(_batches(fitting, 1))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    for epoch in range(1, options.epochs + 1):
+        started, lr, losses = time.monotonic(), schedule.get_last_lr()[0], []
+        model.train()
+        for batch in _batches(fitting, epoch):
+            loss = mask_loss(fitting.logits(batch.images), batch.masks.to(fitting.device))
+            losses.append(float(loss.detach()))
+            if not math.isfinite(losses[-1]):
+                raise RunError(f"the loss became {losses[-1]} in epoch {epoch}; lower --lr")
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+            step_done()
+        val_loss, val_jaccard = _validate(fitting)
+        yield Row(
+            epoch,
+            float(lr),
+            float(np.mean(losses)),
+            val_loss,
+            val_jaccard,
+            round(time.monotonic() - started, 3),
+        )
+
+
+def _batches(fitting: Fitting, epoch: int) -> DataLoader[Batch]:
+    """Shuffle and augment; the last, smaller batch is left out where there are others (batch norm)."""
+    options, pixels = fitting.options, fitting.parts["train"]
+    order = np.random.default_rng((options.seed, epoch)).permutation(len(pixels))
+    images = Epoch([pixels[place] for place in order], options.augment, options.seed, epoch)
+    return DataLoader(
+        images,
+        batch_size=options.batch_size,
+        num_workers=options.workers,
+        drop_last=len(pixels) > options.batch_size,
+    )
+
+
+def _validate(fitting: Fitting) -> tuple[float, float]:
+    """Give mean loss and mean Jaccard index of the validation images."""
+    images = Epoch(fitting.parts["validation"])
+    losses, scores = [], []
+    fitting.model.eval()
+    with torch.inference_mode():
+        for batch in DataLoader(images, batch_size=fitting.options.batch_size):
+            logits = fitting.logits(batch.images).cpu()
+            losses += [mask_loss(logits, batch.masks).item()] * len(logits)
+            pairs = zip((logits > 0).numpy(), batch.masks.numpy(), strict=True)
+            scores += [image_score(predicted, true).jaccard for predicted, true in pairs]
+    return float(np.mean(losses)), float(np.mean(scores))
+
+
+@contextmanager
+def _repeatable(seed: int) -> Iterator[None]:
+    """Choose algorithms that give the same result each time, where there are any; leave torch as it was found."""
+    before, warned = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warned)

@@ -1,0 +1,73 @@
+"""Lesion masks as files, the true and the predicted ones: read, brought to an image's size, tidied, written."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from lesionlens.atomic import replacing
+from lesionlens.data.fitted_mask import proportional
+from lesionlens.data.images import read_rgb
+from lesionlens.errors import DataError
+
+Mask = NDArray[np.bool_]
+Size = tuple[int, int]
+SUFFIX = "_segmentation.png"  # the official name: ISIC_0000000_segmentation.png
+WHITE = 128  # grey levels above it are lesion, as in the official scorer
+
+
+def read_mask(path: Path, *, size: Size | None = None) -> Mask:
+    """Read a mask, (h, w): lesion is what is brighter than the middle, or 1 where there are 0 and 1 alone.
+
+    Parameters
+    ----------
+    size
+        Of the image; a mask of another size but the same shape is resized to it. None: the mask's own.
+
+    Raises
+    ------
+    ImageError
+        The file is missing or damaged.
+    DataError
+        Its proportions are not those asked for: it is the mask of something else.
+    """
+    grey = read_rgb(path).max(axis=2)
+    mask: Mask = grey > (WHITE if grey.max() > 1 else 0)
+    if size is None:
+        return mask
+    if not proportional(mask.shape, size):
+        raise DataError(
+            f"the mask {path} has {mask.shape[1]} × {mask.shape[0]} pixels, its counterpart {size[1]} × {size[0]}: "
+            "other proportions, which resizing would distort"
+        )
+    return resized(mask, size)
+
+
+def resized(mask: Mask, size: Size) -> Mask:
+    """Resize a mask to (height, width), nearest neighbour."""
+    if mask.shape == size:
+        return mask
+    image = Image.fromarray(mask).resize((size[1], size[0]), Image.Resampling.NEAREST)
+    return np.asarray(image, dtype=np.bool_)
+
+
+def tidied(mask: Mask) -> Mask:
+    """Keep the largest connected region (touching at corners counts) and fill its holes; an empty mask stays empty.
+
+    A true mask of the ISIC challenges is one region without holes.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    if count == 1:  # the background alone
+        return mask
+    largest = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    return np.asarray(ndimage.binary_fill_holes(largest), dtype=np.bool_)
+
+
+def write_mask(path: Path, mask: Mask) -> None:
+    """Write a mask as a PNG of 0 and 255, whole or not at all."""
+    content = cv2.imencode(".png", mask.astype(np.uint8) * 255)[1]
+    with replacing(path) as part:
+        part.write_bytes(content.tobytes())

@@ -1,0 +1,62 @@
+"""ImageNet weights for the encoder of a segmentation network: every tensor finds its place, or it is an error."""
+
+from pathlib import Path
+
+import timm
+from torch import Tensor, nn
+
+from lesionlens.errors import WeightsError
+from lesionlens.models.weights import State, read_state
+
+
+def load_encoder(model: nn.Module, weights: str, *, encoder: str) -> None:
+    """Put weights into the encoder, in place; the decoder starts fresh.
+
+    Parameters
+    ----------
+    weights
+        ``none``, ``imagenet``, or the path of a .pth or .safetensors file with timm's keys.
+    encoder
+        timm's name, whose tag says which weights ``imagenet`` means.
+
+    Raises
+    ------
+    WeightsError
+        The weights cannot be had or read, or a tensor of the encoder is missing or of another shape.
+    """
+    if weights == "none":
+        return
+    state = _from_hub(encoder) if weights == "imagenet" else read_state(Path(weights))
+    trunk: nn.Module = model.encoder.model  # type: ignore[assignment, union-attr]
+    by_name = {_plain(key): value for key, value in state.items()}
+    own = trunk.state_dict()
+    fitting = {key: by_name[_plain(key)] for key, value in own.items() if _fits(by_name, key, value)}
+    lacking = sorted(key for key in set(own) - set(fitting) if not key.endswith("num_batches_tracked"))
+    if lacking:
+        raise WeightsError(
+            f"the weights {weights!r} do not fit the encoder {encoder!r}: {len(lacking)} of its {len(own)} tensors "
+            f"are missing or of another shape, for example {lacking[0]}. Give the weights of the same timm model, "
+            "or --weights none"
+        )
+    trunk.load_state_dict({**own, **fitting})
+
+
+def _plain(key: str) -> str:
+    """Name a tensor alike in a whole network and in one whose stages timm has taken apart (``stages_0.`` there)."""
+    return key.replace("_", ".")
+
+
+def _fits(by_name: State, key: str, value: Tensor) -> bool:
+    found = by_name.get(_plain(key))
+    return found is not None and found.shape == value.shape
+
+
+def _from_hub(encoder: str) -> State:
+    try:
+        return timm.create_model(encoder, pretrained=True).state_dict()
+    except Exception as error:  # each version of the hub client raises its own kinds
+        raise WeightsError(
+            f"cannot get ImageNet weights of {encoder!r} from the hub ({type(error).__name__}). Fetch the timm "
+            "model's model.safetensors on a machine with a network and give --weights PATH/model.safetensors; "
+            "or train from scratch with --weights none"
+        ) from error

@@ -1,0 +1,36 @@
+"""A small synthetic set with its masks, and a network that needs no training."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from lesionlens.preprocessing import Preprocessing
+from lesionlens.segment.bundle import Card, Loaded
+from lesionlens.segment.network import Architecture
+from lesionlens.synthesis.dataset import synthesise
+
+
+@pytest.fixture(scope="session")
+def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write 24 small synthetic images in the layout of HAM10000, with masks."""
+    return synthesise(tmp_path_factory.mktemp("segment") / "ham", images=24, seed=5, size=(48, 64))
+
+
+class Dark(nn.Module):
+    """Call lesion what is darker than middle grey."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.middle = nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.middle - x.mean(dim=1, keepdim=True)
+
+
+@pytest.fixture
+def dark() -> Loaded:
+    """Give a network whose masks are known, for images of 32 by 48 pixels."""
+    seen = Preprocessing(input_size=(32, 48), shorter_side=None, mean=(0, 0, 0), std=(1, 1, 1))
+    return Loaded(Dark(), Card(architecture=Architecture(), preprocessing=seen, tidy=True), "digest")

@@ -1,0 +1,82 @@
+"""Tables with masks: rows that are used, rows that are not, and the part of each."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from lesionlens.errors import DataError
+from lesionlens.segment.cases import divide, part_cases, read_sources
+from lesionlens.segment.options import Options
+from lesionlens.training.left_out import LeftOut
+
+
+def own_table(folder: Path, *, masks: int, images: int = 12, part: str = "") -> str:
+    """Write a table of one's own, the first rows with a mask."""
+    folder.mkdir()
+    rows = []
+    for number in range(images):
+        pixels = np.random.default_rng(number).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:02d}.png")
+        Image.fromarray(np.full((12, 16), 255, np.uint8)).save(folder / f"{number:02d}_mask.tif")
+        rows.append(
+            {
+                "image": f"{number:02d}.png",
+                "label": ("nevus", "melanoma")[number % 2],
+                "mask_path": str(folder / f"{number:02d}_mask.tif") if number < masks else "",
+                "part": part,
+            }
+        )
+    pd.DataFrame(rows).to_csv(folder / "t.csv", index=False)
+    return f"table:{folder / 't.csv'}"
+
+
+def test_rows_without_a_mask_are_left_out(tmp_path: Path) -> None:
+    sources = read_sources([own_table(tmp_path / "a", masks=10)])
+    assert len(sources.cases) == 10
+    assert sources.left_out == (LeftOut("10", "", "no mask"), LeftOut("11", "", "no mask"))
+
+
+def test_an_image_that_an_earlier_table_has_is_left_out(tmp_path: Path) -> None:
+    first = own_table(tmp_path / "a", masks=12)
+    second = own_table(tmp_path / "b", masks=14, images=14)
+    sources = read_sources([first, second])
+    assert len(sources.cases) == 14
+    assert {each.image_id for each in sources.left_out} == {f"{number:02d}" for number in range(12)}
+    assert sources.left_out[0].reason == f"{first} has an image of this id already"
+
+
+def test_a_table_without_masks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no mask to learn from: no mask"):
+        read_sources([own_table(tmp_path / "a", masks=0)])
+
+
+def test_lesions_are_held_out_and_unusable_images_have_no_part(tmp_path: Path) -> None:
+    sources = read_sources([own_table(tmp_path / "a", masks=12)])
+    split = divide(sources, [LeftOut("03", "", "empty")], Options(validation=0.25, test=0.25))
+    parts = part_cases(sources, split)
+    assert set(parts) == {"train", "validation", "test"}
+    ids = sorted(case.image_id for cases in parts.values() for case in cases)
+    assert ids == [f"{number:02d}" for number in range(12) if number != 3]
+
+
+def test_official_parts_are_taken_where_there_are_any(tmp_path: Path) -> None:
+    sources = read_sources([own_table(tmp_path / "a", masks=12, part="train")])
+    assert "test" not in divide(sources, [], Options(validation=0.25)).parts
+    assert "test" in divide(sources, [], Options(split="grouped", validation=0.25, test=0.25)).parts
+
+
+def test_parts_of_two_tables_are_joined(tmp_path: Path) -> None:
+    official = own_table(tmp_path / "a", masks=12, part="train")
+    read = read_sources([official, own_table(tmp_path / "b", masks=40, images=40)])
+    split = divide(read, [], Options(validation=0.25, test=0.25))
+    assert sum(map(len, split.parts.values())) == 40
+    assert split.how.count("table: ") == 2
+
+
+def test_nothing_usable_says_why(tmp_path: Path) -> None:
+    sources = read_sources([own_table(tmp_path / "a", masks=1)])
+    with pytest.raises(DataError, match=r"that of 00: the mask is empty"):
+        divide(sources, [LeftOut("00", "", "the mask is empty")], Options())
