@@ -57,10 +57,10 @@ def test_swapped_f1_is_what_sklearn_gives_for_swapped_arguments() -> None:
 
 def test_intervals_are_those_of_a_plain_loop_over_sklearn() -> None:
     p = drawn(120, classes=THREE, seed=2)
-    found = evaluate(p, replicates=40, seed=9, confidence=0.8)
+    found = evaluate(p, replicates=20, seed=9, confidence=0.8)
     truth, decided = p.targets(), p.scores.argmax(axis=1)
     loop: dict[tuple[str, str], list[float]] = {}
-    for weights in np.concatenate(list(lesion_weights(p.lesion_id, replicates=40, seed=9))):
+    for weights in np.concatenate(list(lesion_weights(p.lesion_id, replicates=20, seed=9))):
         options = {"average": "weighted", "sample_weight": weights}
         measured = {
             "precision": sk.precision_score(truth, decided, **options),

@@ -49,10 +49,13 @@ def test_a_threshold_chosen_on_other_images_is_recorded(
     )
     said = " ".join(capsys.readouterr().out.split())
     limit = youden(drawn(80, classes=TWO, seed=1), "melanoma")
-    assert f"thresholds: melanoma {limit:.4g} (youden, chosen on validation.csv (80 images))" in said
+    assert (
+        f"melanoma where its score is {limit:.4g} or more, else other (youden, chosen on validation.csv, 80 images)"
+        in said
+    )
     recorded = json.loads((here / "e" / "evaluation.json").read_text())
     assert recorded["thresholds"] == {"melanoma": limit}
-    assert recorded["threshold_rule"] == "youden, chosen on validation.csv (80 images)"
+    assert recorded["threshold_rule"] == "youden, chosen on validation.csv, 80 images"
 
 
 def test_a_task_is_named_above_its_numbers(
@@ -61,7 +64,7 @@ def test_a_task_is_named_above_its_numbers(
     assert run(monkeypatch, "many.csv --task melanoma --threshold 0.3 --replicates 0") == 0
     said = capsys.readouterr().out
     assert said.startswith("melanoma against the rest: 80 images of")
-    assert "melanoma 0.3 (given)" in said
+    assert "melanoma where its score is 0.3 or more, else other (given)" in said
     assert run(monkeypatch, "many.csv --task melanoma/nevus --replicates 0") == 0
     said = capsys.readouterr().out
     assert said.startswith("melanoma against nevus: ")

@@ -65,6 +65,9 @@ def test_the_confusion_matrix_says_by_what_classes_were_decided() -> None:
     ):
         axes = confusion_figure(evaluate(p, replicates=0, decision=decision)).axes[0]
         assert axes.get_xlabel() == said
+    each_its_own = evaluate(p, replicates=0, decision=Thresholds({"a": 0.9, "b": 0.9}))
+    assert confusion_figure(each_its_own).axes[0].get_xlabel() == "Class with the largest score"
+    assert each_its_own.confusion == evaluate(p, replicates=0).confusion
 
 
 def test_measuring_loads_neither_torch_nor_matplotlib_and_drawing_no_pyplot() -> None:

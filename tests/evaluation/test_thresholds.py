@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -37,6 +37,7 @@ def test_a_case_worked_by_hand() -> None:
     assert at_sensitivity(HAND, "melanoma", 1) == 0.5
 
 
+@settings(max_examples=40)
 @given(st.data())
 def test_thresholds_are_those_of_sklearns_roc(data: st.DataObject) -> None:
     n = data.draw(st.integers(2, 30))
@@ -68,9 +69,19 @@ def test_the_threshold_of_one_part_decides_the_other() -> None:
     np.testing.assert_array_equal(found.confusion, sk.confusion_matrix(truth, decided))
     assert found.estimate("sensitivity", "melanoma").low < found.value("sensitivity", "melanoma")
     assert (found.decision, found.thresholds) == ("thresholds", {"melanoma": limit})
-    assert found.threshold_rule == "sensitivity:0.89, chosen on validation.csv (150 images)"
+    assert found.threshold_rule == "sensitivity:0.89, chosen on validation.csv, 150 images"
     assert Evaluation.from_json(found.to_json()) == found
     assert not any("chose the thresholds" in note for note in found.notes)
+
+
+def test_equal_scores_are_noted_only_where_the_largest_decides() -> None:
+    p = binary([1, 0, 1], [0.5, 0.2, 0.9])
+    largest, reached = (
+        evaluate(p, replicates=0, decision=how) for how in ("argmax", Thresholds({"melanoma": 0.5}))
+    )
+    assert any("share their largest score" in note for note in largest.notes)
+    assert not any("share their largest score" in note for note in reached.notes)
+    assert (largest.confusion, reached.confusion) == (((1, 0), (1, 1)), ((1, 0), (0, 2)))
 
 
 def test_thresholds_chosen_on_the_measured_images_are_said_to_be() -> None:

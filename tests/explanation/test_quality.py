@@ -42,7 +42,7 @@ def test_a_case_worked_by_hand() -> None:
         assert jaccard_score(MASK.ravel(), marked[t].ravel()) == pytest.approx(wanted)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.data())
 def test_overlap_and_its_area_are_those_of_sklearn(data: st.DataObject) -> None:
     shape = (data.draw(st.integers(1, 5)), data.draw(st.integers(1, 5)))

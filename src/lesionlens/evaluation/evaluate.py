@@ -55,19 +55,22 @@ def evaluate(
     check(decision, predictions)
     known = _labelled(predictions)
     thresholds = decision if isinstance(decision, Thresholds) else None
+    one_each: Decision = "argmax"  # several thresholds may give an image several classes, or none
+    if thresholds and len(known.classes) == len(thresholds.values) + 1 == 2:
+        one_each = thresholds
     point = measure(known, decision=decision)
     again = resample(known, replicates=replicates, seed=seed, decision=decision) if replicates else None
     support, lesion_support = _support(known)
     return Evaluation(
         classes=known.classes,
         estimates=estimates(known, point.values, again.values if again else None, confidence=confidence),
-        confusion=_confusion(known, decision),
+        confusion=_confusion(known, one_each),
         support=support,
         lesion_support=lesion_support,
         images=len(known),
         lesions=len(np.unique(known.lesion_id)),
         curves=_curves(known, point, again, confidence),
-        notes=(*left_out, *notes(predictions), *_leak(known, thresholds)),
+        notes=(*left_out, *notes(predictions, largest=one_each == "argmax"), *_leak(known, thresholds)),
         confidence=confidence,
         replicates=replicates,
         seed=seed,
@@ -113,10 +116,7 @@ def _leak(known: Predictions, thresholds: Thresholds | None) -> tuple[str, ...]:
 
 def _confusion(known: Predictions, decision: Decision) -> tuple[tuple[int, ...], ...]:
     k = len(known.classes)
-    one_each: Decision = "argmax"  # among many classes thresholds may give several, or none
-    if isinstance(decision, Thresholds) and k == 2:
-        one_each = decision
-    column = decide(known.scores, known.classes, one_each).argmax(axis=1)
+    column = decide(known.scores, known.classes, decision).argmax(axis=1)
     cells = np.bincount(known.targets() * k + column, minlength=k * k)
     return tuple(tuple(int(cell) for cell in row) for row in cells.reshape(k, k))
 

@@ -50,8 +50,8 @@ class Evaluation:
     estimates
         Every number with its interval.
     confusion
-        Images by true class (row) and decided class (column), (k, k): that of the largest score, or where two classes
-        have a threshold, by it.
+        Images by true class (row) and decided class (column), (k, k): that of the largest score, or of two
+        classes by their one threshold.
     support, lesion_support
         Images and lesions of each class, (k,).
     images, lesions

@@ -31,7 +31,7 @@ def confusion_figure(evaluation: Evaluation) -> Figure:
     axes.set_xticks(range(k), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=_SMALL)
     sized = [f"{name} ({total:,})" for name, total in zip(names, totals[:, 0], strict=True)]
     axes.set_yticks(range(k), sized, fontsize=_SMALL)
-    by_threshold = evaluation.decision == "thresholds" and k == 2
+    by_threshold = k == len(evaluation.thresholds) + 1 == 2
     axes.set_xlabel(
         "Class by the threshold" if by_threshold else "Class with the largest score", fontsize=_NORMAL
     )

@@ -9,11 +9,17 @@ from lesionlens.evaluation.wording import readable
 _SUM_TOLERANCE = 1e-3  # scores written with three digits still sum to one
 
 
-def notes(predictions: Predictions) -> tuple[str, ...]:
-    """Say what is unusual, one sentence each; none where nothing is."""
+def notes(predictions: Predictions, *, largest: bool = True) -> tuple[str, ...]:
+    """Say what is unusual, one sentence each; none where nothing is.
+
+    Parameters
+    ----------
+    largest
+        Whether the largest score decides anything, so that equal ones are worth a word.
+    """
     known = predictions.label != ""
     found = [_unlabelled(known), _absent(predictions), _lesions(predictions), _rest(predictions)]
-    return tuple(filter(None, [*found, _sums(predictions), _ties(predictions)]))
+    return tuple(filter(None, [*found, _sums(predictions), _ties(predictions) if largest else ""]))
 
 
 def _unlabelled(known: np.ndarray) -> str:

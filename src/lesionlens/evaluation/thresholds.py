@@ -76,7 +76,7 @@ def chosen(rule: str, predictions: Predictions, *, on: str) -> Thresholds:
         )
     known = predictions.select(predictions.label != "")
     lesions = frozenset(map(str, known.lesion_id))
-    return Thresholds(values, f"{rule}, chosen on {on} ({len(known):,} images)", lesions)
+    return Thresholds(values, f"{rule}, chosen on {on}, {len(known):,} images", lesions)
 
 
 def asked(predictions: Predictions) -> tuple[str, ...]:

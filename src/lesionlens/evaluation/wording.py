@@ -48,6 +48,13 @@ def decided(evaluation: Evaluation) -> str:
         return "an image is of the class with the largest score"
     if evaluation.decision == "half":
         return "an image is of every class whose score exceeds 0.5"
+    if len(evaluation.classes) == len(evaluation.thresholds) + 1 == 2:
+        (name, value), *_ = evaluation.thresholds.items()
+        other = readable(next(each for each in evaluation.classes if each != name))
+        return (
+            f"an image is {readable(name)} where its score is {value:.4g} or more, else {other} "
+            f"({evaluation.threshold_rule})"
+        )
     values = ", ".join(f"{readable(name)} {value:.4g}" for name, value in evaluation.thresholds.items())
     rest = [readable(name) for name in evaluation.classes if name not in evaluation.thresholds]
     others = f", and of {rest[0]} if of no other" if rest else ""
