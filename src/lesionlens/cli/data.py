@@ -4,6 +4,9 @@ from typing import Annotated
 
 import typer
 
+from lesionlens.cli.data_audit import audit
+from lesionlens.cli.data_split import split
+
 app = typer.Typer(
     help="Look at data sets before training on them.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -36,13 +39,21 @@ def check(
 
 @app.command("list")
 def list_data_sets() -> None:
-    """List the layouts that can be read, with licence and source."""
+    """List the layouts that can be read, with licence, citation and source."""
     from rich.console import Console
     from rich.table import Table
 
     from lesionlens.data.datasets import DATASETS
 
-    table = Table("name", "data set", "licence", "source", box=None, header_style="bold")
+    table = Table.grid(padding=(0, 2))
     for name, record in DATASETS.items():
-        table.add_row(name, record.title, record.licence, record.url)
-    Console().print(table)
+        table.add_row(name, record.title, style="bold")
+        for kind in ("licence", "citation", "url"):
+            if text := getattr(record, kind):
+                table.add_row(f"  {kind}", text)
+        table.add_row()
+    Console().print(table, highlight=False)
+
+
+app.command("audit")(audit)
+app.command("split")(split)

@@ -72,6 +72,8 @@ def audit(
     found = [*_by_id(rows, groups), *copy_findings(pairs)]
     found += findings([("files that are missing or cannot be read", "conflict", unreadable)])
     told = shortcuts(_columns(rows), rows["diagnosis"].to_numpy(dtype=str), groups)
+    said = [f"{table.name}: {line}" for table in tables for line in table.warnings]
+    found += findings([("remarks of the reader", "note", said)])
     strong = [
         f"{each.column}: balanced accuracy {each.balanced_accuracy:.2f}, chance {each.chance:.2f}"
         for each in told
@@ -121,7 +123,6 @@ def _several(rows: pd.DataFrame, key: str, column: str) -> list[str]:
 def _columns(rows: pd.DataFrame) -> dict[str, NDArray[np.str_]]:
     """Give what is known of each image beside its picture."""
     columns = {name: rows[name].astype(str).to_numpy(dtype=str) for name in _TOLD}
-    columns["set"] = rows["set"].to_numpy(dtype=str)
     headers = [_header(Path(path)) for path in rows["path"]]
     columns["image size"] = np.array([size for size, _ in headers])
     columns["file format"] = np.array([kind for _, kind in headers])

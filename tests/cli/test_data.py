@@ -1,0 +1,72 @@
+"""``lesionlens data`` looks, splits and lists."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lesionlens.cli import main
+from lesionlens.data.datasets import DATASETS
+from lesionlens.synthesis.dataset import synthesise
+
+
+@pytest.fixture(scope="module")
+def ham(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return synthesise(tmp_path_factory.mktemp("made") / "ham", images=40, seed=0, size=(60, 80))
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr("sys.argv", ["lesionlens", *words])
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+def test_an_audit_prints_and_writes(
+    ham: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = sorted((ham / "HAM10000_images").glob("*.jpg"))
+    mine = "\n".join(["image,label", *(f"{path},nevus" for path in images[:2])])
+    (tmp_path / "mine.csv").write_text(mine)
+    words = [f"ham10000:{ham}", f"table:{tmp_path / 'mine.csv'}", "--split", "kfold", "--folds", "3"]
+    assert run(monkeypatch, "data", "audit", *words, "--fold", "0", "-o", str(tmp_path / "out")) == 0
+    said = capsys.readouterr().out
+    assert "Audit of ham10000 (40 images), table (2 images)" in said
+    assert "byte-identical pairs across data sets: 2" in said
+    assert "Research use only" in said
+    found = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert found["split"].startswith("fold 0 of 3")
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"audit.json", "pairs.csv", "pairs.png"}
+
+
+def test_a_split_is_written_and_described(
+    ham: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "split.csv"
+    words = ["data", "split", str(ham), "--split", "kfold-images", "--folds", "3", "--fold", "1"]
+    assert run(monkeypatch, *words, "-o", str(out)) == 0
+    said = capsys.readouterr().out
+    assert "fold 1 of 3" in said
+    assert "remark: folds by image" in said
+    assert pd.read_csv(out)["part"].value_counts().sum() == 40
+
+
+def test_a_wrong_split_is_one_line(
+    ham: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "data", "audit", str(ham), "--split", "kfolds") == 1
+    assert capsys.readouterr().err.startswith("error: unknown split 'kfolds': did you mean 'kfold'?")
+
+
+def test_the_list_names_every_data_set_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "data", "list") == 0
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80
+    for name, record in DATASETS.items():
+        assert name in said
+        assert record.licence in said
+        assert record.url in said
