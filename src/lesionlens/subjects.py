@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lesionlens.data.datasets import DATASETS, load_table, own, resolved
-from lesionlens.data.masks import lesion_masks, masks_in
+from lesionlens.data.mask_files import lesion_masks, masks_in
 from lesionlens.data.problems import Problems, counted
 from lesionlens.data.table import LesionTable
 from lesionlens.data.tasks import task

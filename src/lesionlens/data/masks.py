@@ -1,28 +1,20 @@
-"""The masks of a table's images, small enough to be kept in memory."""
+"""The masks of a table's images, packed small enough to be kept in memory."""
 
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lesionlens.data.fitted_mask import Shape, fitted_mask
-from lesionlens.data.layout import find_masks
+from lesionlens.data.fitted_mask import Shape
+from lesionlens.data.mask_files import Mask, Read, reader
 from lesionlens.data.problems import Problems, counted
 from lesionlens.data.store import Progress
-from lesionlens.data.superpixels import dermoscopic_mask
 from lesionlens.data.table import LesionTable
-from lesionlens.errors import DataError, unknown
-
-KINDS = ("lesion", "background", "dermoscopic")
-
-Mask = NDArray[np.uint8]
-Read = Callable[[int, Shape], Mask | str]
-"""Of the n-th row, at this height and width: the mask, or why there is none."""
+from lesionlens.errors import DataError
 
 
 class Masks:
@@ -99,7 +91,7 @@ def open_masks(
         An unknown kind, a folder that is not there, masks that cannot be read or do not fit their image (all of them
         are named), or not one image with a mask.
     """
-    read = _reader(rows, kind, folder)
+    read = reader(rows, kind, folder)
     problems = Problems()
     packed: list[bytes | None] = []
     left_out: list[tuple[str, str]] = []
@@ -132,68 +124,3 @@ def _in_parallel(read: Read, shapes: Sequence[Shape]) -> Iterator[bytes | str | 
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield from pool.map(packed, range(len(shapes)))
-
-
-def _reader(rows: LesionTable, kind: str, folder: Path | None) -> Read:
-    if kind == "dermoscopic":
-        return _dermoscopic(rows)
-    if kind in KINDS:
-        read = _from_files(rows, lesion_masks(rows, folder))
-        return read if kind == "lesion" else _inverse(read)
-    if not Path(kind).expanduser().is_dir():
-        raise DataError(
-            f"{unknown('kind of mask', kind, KINDS)}, or a folder of masks; there is no folder {kind}"
-        )
-    return _from_files(rows, lesion_masks(rows, Path(kind)))
-
-
-def lesion_masks(rows: LesionTable, folder: Path | None = None) -> tuple[Path | None, ...]:
-    """Give the file of each row's lesion mask: the table's own, or what lies in the folder (see ``masks_in``)."""
-    if folder is not None:
-        return masks_in(folder, rows.frame["image_id"])
-    return tuple(Path(path) if path else None for path in rows.frame["mask_path"])
-
-
-def masks_in(folder: Path, image_ids: Iterable[str]) -> tuple[Path | None, ...]:
-    """Find each image's mask in a folder: ``ID.png``, ``ID_mask.png`` or ``ID_segmentation.png``.
-
-    Raises
-    ------
-    DataError
-        There is no such folder.
-    """
-    if not folder.expanduser().is_dir():
-        raise DataError(f"there is no folder of masks {folder}")
-    found = find_masks(folder.expanduser())
-    return tuple(found.get(image_id) for image_id in image_ids)
-
-
-def _from_files(rows: LesionTable, files: Sequence[Path | None]) -> Read:
-    images = rows.paths
-
-    def read(place: int, shape: Shape) -> Mask | str:
-        file = files[place]
-        if file is None:
-            return f"{images[place].name} has no mask"
-        mask = fitted_mask(file, shape, image=images[place])
-        return mask if mask.any() else f"the mask {file} is empty"
-
-    return read
-
-
-def _inverse(read: Read) -> Read:
-    def inverse(place: int, shape: Shape) -> Mask | str:
-        mask = read(place, shape)
-        return mask if isinstance(mask, str) else 255 - mask
-
-    return inverse
-
-
-def _dermoscopic(rows: LesionTable) -> Read:
-    cells, images = list(rows.frame["feature_mask_paths"]), rows.paths
-
-    def read(place: int, shape: Shape) -> Mask | str:
-        mask = dermoscopic_mask(cells[place], shape)
-        return f"no structures of {images[place].name} were annotated" if mask is None else mask
-
-    return read

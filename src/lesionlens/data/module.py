@@ -15,7 +15,8 @@ from lesionlens.crops.box import Box
 from lesionlens.crops.cut import resized_crop
 from lesionlens.crops.strategies import CropName, strategy
 from lesionlens.data.change import apply, move
-from lesionlens.data.masks import Mask, Masks
+from lesionlens.data.mask_files import Mask
+from lesionlens.data.masks import Masks
 from lesionlens.data.store import ImageStore
 from lesionlens.data.transforms import Augmentation
 from lesionlens.data.visits import Visit, Visits

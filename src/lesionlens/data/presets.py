@@ -20,7 +20,7 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
     # Datta et al. 2021, the public notebook: Keras' generator with rotation, shifts, zoom, flips, nearest fill
     "datta": {**_FLIPS, "rotation": 180.0, "shift": 0.1, "zoom": 0.1, "fill": "nearest"},
     # What won SIIM-ISIC 2020 (Ha, Liu and Liu 2020, arXiv:2010.05351), as far as one warp and one colour matrix go:
-    # without its blur, noise, distortions and CLAHE. A lesion has no top: all eight orientations come as well.
+    # without its blur, noise, distortions and CLAHE; each step always, where it was left out now and then
     "strong": {
         **_FLIPS,
         "right_angles": True,

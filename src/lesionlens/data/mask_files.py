@@ -1,0 +1,91 @@
+"""Where the masks of a table's images lie, and how each kind is read."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionlens.data.fitted_mask import Shape, fitted_mask
+from lesionlens.data.layout import find_masks
+from lesionlens.data.superpixels import dermoscopic_mask
+from lesionlens.data.table import LesionTable
+from lesionlens.errors import DataError, unknown
+
+KINDS = ("lesion", "background", "dermoscopic")
+
+Mask = NDArray[np.uint8]
+Read = Callable[[int, Shape], Mask | str]
+"""Of the n-th row, at this height and width: the mask, or why there is none."""
+
+
+def reader(rows: LesionTable, kind: str, folder: Path | None = None) -> Read:
+    """Give what reads the masks of a kind, as for ``open_masks``.
+
+    Raises
+    ------
+    DataError
+        An unknown kind, or a folder that is not there.
+    """
+    if kind == "dermoscopic":
+        return _dermoscopic(rows)
+    if kind in KINDS:
+        read = _from_files(rows, lesion_masks(rows, folder))
+        return read if kind == "lesion" else _inverse(read)
+    if not Path(kind).expanduser().is_dir():
+        raise DataError(
+            f"{unknown('kind of mask', kind, KINDS)}, or a folder of masks; there is no folder {kind}"
+        )
+    return _from_files(rows, lesion_masks(rows, Path(kind)))
+
+
+def lesion_masks(rows: LesionTable, folder: Path | None = None) -> tuple[Path | None, ...]:
+    """Give the file of each row's lesion mask: the table's own, or what lies in the folder (see ``masks_in``)."""
+    if folder is not None:
+        return masks_in(folder, rows.frame["image_id"])
+    return tuple(Path(path) if path else None for path in rows.frame["mask_path"])
+
+
+def masks_in(folder: Path, image_ids: Iterable[str]) -> tuple[Path | None, ...]:
+    """Find each image's mask in a folder: ``ID.png``, ``ID_mask.png`` or ``ID_segmentation.png``.
+
+    Raises
+    ------
+    DataError
+        There is no such folder.
+    """
+    if not folder.expanduser().is_dir():
+        raise DataError(f"there is no folder of masks {folder}")
+    found = find_masks(folder.expanduser())
+    return tuple(found.get(image_id) for image_id in image_ids)
+
+
+def _from_files(rows: LesionTable, files: Sequence[Path | None]) -> Read:
+    images = rows.paths
+
+    def read(place: int, shape: Shape) -> Mask | str:
+        file = files[place]
+        if file is None:
+            return f"{images[place].name} has no mask"
+        mask = fitted_mask(file, shape, image=images[place])
+        return mask if mask.any() else f"the mask {file} is empty"
+
+    return read
+
+
+def _inverse(read: Read) -> Read:
+    def inverse(place: int, shape: Shape) -> Mask | str:
+        mask = read(place, shape)
+        return mask if isinstance(mask, str) else 255 - mask
+
+    return inverse
+
+
+def _dermoscopic(rows: LesionTable) -> Read:
+    cells, images = list(rows.frame["feature_mask_paths"]), rows.paths
+
+    def read(place: int, shape: Shape) -> Mask | str:
+        mask = dermoscopic_mask(cells[place], shape)
+        return f"no structures of {images[place].name} were annotated" if mask is None else mask
+
+    return read
