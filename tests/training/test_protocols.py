@@ -1,0 +1,179 @@
+"""What recipes of the papers ask for, from the recipe to the run's folder."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from lesionlens.errors import DataError, RecipeError
+from lesionlens.evaluation.evaluation import read_evaluation
+from lesionlens.evaluation.predictions import read_predictions
+from lesionlens.models.bundle import load_model
+from lesionlens.prediction import predict
+from lesionlens.training.folder import RunFolder
+from lesionlens.training.prepare import Prepared, prepare
+from lesionlens.training.read_recipe import read_recipe
+from lesionlens.training.ready import make_data
+from lesionlens.training.run import train
+
+from ..miniatures import write_ham10000, write_isic2017
+
+SMALL = ["model.backbone=test_resnet", "model.input_size=64", "train.epochs=1", "train.batch_size=8"]
+SEVEN = ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc")
+
+
+@pytest.fixture(scope="module")
+def isic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_isic2017(
+        tmp_path_factory.mktemp("isic") / "isic2017", (16, 8, 8), size=(64, 48), masks=True, features=True
+    )
+
+
+@pytest.fixture(scope="module")
+def ham(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    lesions = [(dx, 1 + n % 2) for n in range(6) for dx in SEVEN]
+    methods = ("histo", "follow_up", "consensus")
+    root = tmp_path_factory.mktemp("ham") / "ham"
+    return write_ham10000(root, lesions, size=(64, 48), dx_types=methods, masks=True)
+
+
+def asked(recipe: str, root: Path, *words: str) -> Prepared:
+    return prepare(read_recipe(recipe, [f"data={root.name}:{root}", *SMALL, *words]))
+
+
+@pytest.fixture(scope="module")
+def two_task(recipe: str, isic: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """One network for both questions of ISIC 2017, with a prior, a region of interest, turns and its own scale."""
+    empty = next((isic / "ISIC-2017_Training_Part1_GroundTruth").glob("*.png"))
+    cv2.imwrite(str(empty), np.zeros((48, 64), np.uint8))
+    folder = tmp_path_factory.mktemp("two")
+    words = [
+        f"data=isic2017:{isic}", f"data.store={folder / 'store'}", *SMALL,
+        "data.task=melanoma+SK", "data.split=official", "model.attention=gate", "prior=lesion",
+        "model.normalisation=dataset", "crops.roi=0.2", "crops.turns=flips", "train.loss=focal",
+        "train.keep=last", "augment=attnmel",
+    ]  # fmt: skip
+    return RunFolder(train(recipe, words, out=folder / "run"))
+
+
+def test_both_questions_are_scored_from_one_file(two_task: RunFolder) -> None:
+    predictions = read_predictions(two_task.predictions("test"))
+    assert (predictions.classes, predictions.rest) == (("other", "melanoma", "seborrheic_keratosis"), "other")
+    assert set(predictions.label) == set(predictions.classes)
+    sums = predictions.scores[:, 1:].sum(axis=1)
+    assert not np.allclose(sums, 1)
+    evaluation = read_evaluation(two_task.evaluation("test"))
+    each = [evaluation.value("auc", name) for name in predictions.classes[1:]]
+    assert evaluation.value("auc", "macro") == pytest.approx(np.mean(each))
+
+
+def test_the_bundle_predicts_what_the_run_did(two_task: RunFolder, isic: Path) -> None:
+    card = load_model(two_task.path).card
+    assert (card.classes, card.independent) == (("melanoma", "seborrheic_keratosis"), True)
+    with pytest.warns(UserWarning, match="1 of 32 images are seen whole"):
+        again = predict(two_task.path, [f"isic2017:{isic}"]).predictions
+    ran = read_predictions(two_task.predictions("test"))
+    place = {str(name): n for n, name in enumerate(again.image_id)}
+    rows = [place[str(name)] for name in ran.image_id]
+    np.testing.assert_allclose(again.scores[rows], ran.scores, atol=1e-6)
+    assert again.label[rows].tolist() == ran.label.tolist()
+
+
+def test_an_empty_mask_is_told(two_task: RunFolder) -> None:
+    rows = pd.read_csv(two_task.path / "left-out.csv")
+    assert len(rows) == 2  # once for the prior, once for the region
+    assert rows["part"].unique().tolist() == ["train"]
+    assert rows["reason"].str.contains("empty").all()
+    assert two_task.record()["data"]["left_out"] == 2
+
+
+def test_prior_and_last_epoch_are_recorded(two_task: RunFolder) -> None:
+    assert {"prior/layer2", "prior/layer3"} <= set(pd.read_csv(two_task.log).columns)
+    assert two_task.record()["kept"] == "last"
+    report = (two_task.path / "report.html").read_text(encoding="utf-8")
+    assert "lesion masks" in report
+    assert "focal, gamma 2" in report
+
+
+def test_the_input_is_scaled_by_the_training_images(two_task: RunFolder, isic: Path) -> None:
+    parts = pd.read_csv(two_task.split)
+    ids = parts[parts["part"] == "train"]["image_id"]
+    files = {file.stem: file for file in isic.rglob("ISIC_*.jpg")}
+    pixels = np.stack([cv2.imread(str(files[name]))[:, :, ::-1] for name in ids]) / 255
+    scale = load_model(two_task.path).card.preprocessing
+    np.testing.assert_allclose(scale.mean, pixels.mean(axis=(0, 1, 2)), atol=2e-3)  # two JPEG decoders
+    np.testing.assert_allclose(scale.std, pixels.std(axis=(0, 1, 2)), atol=2e-3)
+
+
+def test_one_against_another_leaves_the_others_out(recipe: str, isic: Path) -> None:
+    prepared = asked(recipe, isic, "data.task=seborrheic_keratosis/nevus", "data.split=official")
+    assert prepared.task.classes == ("nevus", "seborrheic_keratosis")
+    held = set(prepared.table.frame["diagnosis"])
+    assert held == {"nevus", "seborrheic_keratosis"}
+    assert {each.reason for each in prepared.left_out} == {
+        "melanoma has no place in the task seborrheic_keratosis/nevus"
+    }
+
+
+def test_diagnosis_weights_reach_the_batches(recipe: str, ham: Path, tmp_path: Path) -> None:
+    words = [f"data=ham10000:{ham}", f"data.store={tmp_path}", *SMALL, "train.diagnosis_weights=benign"]
+    ready = make_data(prepare(read_recipe(recipe, words)))
+    rows = ready.prepared.part("train").frame
+    part = ready.data.train.part
+    factor = {"histo": 4, "follow_up": 2, "consensus": 1}
+    malignant = {"melanoma", "basal_cell_carcinoma", "actinic_keratosis"}
+    expected = [
+        1 if name in malignant else factor[how]
+        for name, how in zip(rows["diagnosis"], rows["diagnosis_method"], strict=True)
+    ]
+    assert part.weights is not None
+    assert part.weights.tolist() == expected
+    batch = next(iter(ready.data.train_dataloader()))
+    assert set(batch.weight.tolist()) <= {1.0, 2.0, 4.0}
+
+
+def test_folds_test_every_lesion_once(recipe: str, ham: Path) -> None:
+    tested: list[str] = []
+    for fold in range(3):
+        words = [f"data=ham10000:{ham}", *SMALL, "data.split=kfold", "data.validation=0.3"]
+        words += ["folds=3", f"fold={fold}"]
+        tested += prepare(read_recipe(recipe, words)).split.parts["test"]
+    assert len(tested) == len(set(tested)) == 63
+
+
+def test_extra_images_train_only(recipe: str, ham: Path, tmp_path: Path) -> None:
+    more = write_ham10000(tmp_path / "more", [("mel", 1)] * 3, size=(40, 30))
+    for file in more.rglob("ISIC_*.jpg"):  # ids of their own
+        file.rename(file.with_name(file.name.replace("ISIC_", "ISIC_9")))
+    table = more / "HAM10000_metadata.csv"
+    table.write_text(table.read_text().replace("ISIC_", "ISIC_9").replace("HAM_", "MORE_"))
+    words = [f"data=ham10000:{ham}", *SMALL, f"data.extra=[ham10000:{more}]"]
+    prepared = prepare(read_recipe(recipe, words))
+    new = [name for name in prepared.table.frame["image_id"] if name.startswith("ISIC_9")]
+    told = [each.image_id for each in prepared.left_out]
+    assert len(new) + len(told) == 3
+    assert set(new) <= set(prepared.split.parts["train"])
+
+
+def test_select_on_test_is_loud(recipe: str, ham: Path) -> None:
+    words = [f"data=ham10000:{ham}", *SMALL, "data.split=datta2021", "data.select_on=test", "data.test=0.3"]
+    prepared = prepare(read_recipe(recipe, words))
+    assert prepared.split.parts["validation"] == prepared.split.parts["test"]
+    assert any("too good" in remark for remark in prepared.split.remarks)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["data.task=melanoma+nevus", "model.attention=patch", "model.options={crops: 5, average: probabilities}"],
+         "average=logits"),
+        (["data.task=melanoma/melanoma"], "is none; write one class"),
+        (["folds=3", "fold=3"], "fold: 3 is none of folds=3"),
+        (["model.mean=[0,0,0]"], "mean and std belong together"),
+    ],
+)  # fmt: skip
+def test_contradictions_are_refused(recipe: str, ham: Path, words: list[str], message: str) -> None:
+    with pytest.raises((DataError, RecipeError), match=message):
+        prepare(read_recipe(recipe, [f"data=ham10000:{ham}", *SMALL, *words]))
