@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lesionlens.crops.roi import lesion_box
 from lesionlens.crops.stitch import stitch
 from lesionlens.data.fitted_mask import fitted_mask
-from lesionlens.data.masks import lesion_masks
+from lesionlens.data.mask_files import lesion_masks
 from lesionlens.data.table import LesionTable
 from lesionlens.errors import DataError, ImageError, ModelError, unknown
 from lesionlens.evaluation.evaluation import Estimate
