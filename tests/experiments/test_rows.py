@@ -2,6 +2,7 @@
 
 from collections import Counter
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -175,3 +176,8 @@ def test_a_paper_that_is_none_is_refused() -> None:
     assert isinstance(rows()[0], Row)
     with pytest.raises(RecipeError, match="unknown paper 'pach': did you mean 'patch'"):
         rows("pach")
+
+
+def test_the_recipes_page_counts_them() -> None:
+    page = Path(__file__).parents[2] / "docs" / "recipes.md"
+    assert f"lists {sum(row.recipe != '' for row in rows())} recipes" in page.read_text()

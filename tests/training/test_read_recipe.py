@@ -107,3 +107,10 @@ def test_a_file_that_is_no_recipe(tmp_path: Path, text: str) -> None:
     (tmp_path / "r.yaml").write_text(text)
     with pytest.raises(RecipeError, match=r"cannot read|no table of sections"):
         read_recipe(str(tmp_path / "r.yaml"))
+
+
+def test_the_recipes_page_names_every_key() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
+    tree = read_recipe("demo").model_dump()
+    keys = {*tree, *(key for section in tree.values() if isinstance(section, dict) for key in section)}
+    assert {key for key in keys if f"`{key}`" not in page and f"## {key}" not in page} == set()
