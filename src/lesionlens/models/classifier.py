@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from lesionlens.types import Output
 
-
 MapScale = Literal["gate", "share", "flat"]
 
 

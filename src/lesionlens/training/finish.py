@@ -1,5 +1,7 @@
 """After the last epoch: predictions, numbers, pictures and the report, all from the best bundle."""
 
+from pathlib import Path
+
 from rich.console import Console
 
 from lesionlens.errors import RunError
@@ -8,17 +10,21 @@ from lesionlens.evaluation.evaluation import write_evaluation
 from lesionlens.evaluation.predictions import write_predictions
 from lesionlens.explanation.gallery import write_gallery
 from lesionlens.models.bundle import load_model
-from lesionlens.prediction import score
+from lesionlens.prediction import Scored, score
 from lesionlens.report.build import build_report
 from lesionlens.report.gallery import choose
-from lesionlens.subjects import of_table
+from lesionlens.subjects import Subjects, of_table
 from lesionlens.training.folder import RunFolder
+from lesionlens.training.left_out import LeftOut, write_left_out
 from lesionlens.training.prepare import Prepared
 from lesionlens.training.progress import bar
+from lesionlens.training.ready import TRAINED
+
+WHOLE = "scored whole: no lesion mask, or an empty one"
 
 
 def finish(prepared: Prepared, folder: RunFolder, *, console: Console) -> None:
-    """Measure the best model on validation and test, draw its cases, write the report.
+    """Measure the kept model on validation and test, draw its cases, tell what was left out, write the report.
 
     Raises
     ------
@@ -31,17 +37,30 @@ def finish(prepared: Prepared, folder: RunFolder, *, console: Console) -> None:
             "part hold at least two classes? Is train.lr too high?"
         )
     loaded = load_model(folder.best)
+    chosen = prepared.recipe.data.masks
+    left_out = list(prepared.left_out)
     for name in ("validation", "test"):
         if name not in prepared.split.parts:
             continue
-        wanted = of_table(prepared.part(name), prepared.task.name)
+        rows = prepared.part(name)
+        wanted = of_table(rows, prepared.task.name, masks=Path(chosen) if chosen else None)
         with bar(console) as progress:
             line = progress.add_task(f"scoring {name}", total=len(wanted.path))
             scored = score(loaded, wanted, progress=lambda done, _: progress.update(line, completed=done))  # noqa: B023
         write_predictions(folder.predictions(name), scored.predictions)
         write_evaluation(folder.evaluation(name), evaluate(scored.predictions))
+        left_out += _left_out(name, wanted, scored)
+    write_left_out(folder.left_out, dict.fromkeys(left_out))
     # the last part measured is the one that counts: test, where there is one
     paths = dict(zip(wanted.image_id, wanted.path, strict=True))
-    write_gallery(loaded, paths, choose(scored.predictions), folder.path / "maps")
-
+    masks = {image: mask for image, mask in zip(wanted.image_id, wanted.mask, strict=True) if mask}
+    write_gallery(loaded, paths, choose(scored.predictions), folder.path / "maps", masks=masks)
     build_report(folder.path)
+
+
+def _left_out(part: str, wanted: Subjects, scored: Scored) -> list[LeftOut]:
+    """Tell which images of a part were not scored and, where training has not told it, which without a mask."""
+    missing = [image for image in wanted.image_id if image not in set(scored.predictions.image_id)]
+    told = [LeftOut(image, part, reason) for image, reason in zip(missing, scored.unreadable, strict=True)]
+    whole = () if part in TRAINED else scored.whole
+    return told + [LeftOut(image, part, WHOLE) for image in whole]
