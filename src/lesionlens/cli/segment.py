@@ -36,7 +36,7 @@ def train(
     test: Annotated[float, typer.Option(min=0, max=0.49, help="Share held out; 0: no test part.")] = 0.15,
     epochs: Annotated[int, typer.Option(min=1)] = 30,
     batch_size: Annotated[int, typer.Option(min=2)] = 16,
-    lr: Annotated[float, typer.Option(min=0.0, help="Learning rate at the start.")] = 1e-3,
+    lr: Annotated[float, typer.Option(min=1e-8, help="Learning rate at the start.")] = 1e-3,
     tidy: Annotated[
         bool, typer.Option(help="Keep only the largest region of a mask, and fill its holes.")
     ] = True,
