@@ -27,7 +27,8 @@ def words(name: str, few: Path) -> list[str]:
     said = [
         f"data=ham10000:{few}", "data.task=melanoma", "data.split=grouped", "data.validation=0.33", "data.test=0.33",
         f"data.store={few.with_name('store')}", f"model.name={name}", "model.weights=none", "model.input_size=96",
-        "train.epochs=1", "train.batch_size=4", "train.sampling=shuffle", "train.passes=1", "folds=null",
+        "train.epochs=1", "train.batch_size=4", "train.sampling=shuffle", "train.passes=1",
+        "train.copies={}", "folds=null",
     ]  # fmt: skip
     return [*said, "crops.train_count=1"] if ZOO[name].recipe.startswith("arl") else said
 
