@@ -46,6 +46,11 @@ def test_the_first_stands_for_its_copies() -> None:
     assert [(pair.first, pair.second) for pair in pairs] == [(0, 2), (0, 3)]
 
 
+def test_blank_pictures_are_near_none() -> None:
+    blank = [Fingerprint(str(grey), np.full((64, 64), grey, dtype=np.uint8)) for grey in range(3)]
+    assert duplicates(blank) == ()
+
+
 @pytest.mark.real
 def test_the_known_duplicates_of_isic_2017_are_found(real_data: Path) -> None:
     root = real_data / "isic2017"

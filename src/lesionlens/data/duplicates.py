@@ -83,7 +83,8 @@ def duplicates(
 ) -> tuple[Pair, ...]:
     """Find the pairs of files that show the same photograph, flipped or turned by right angles included.
 
-    Of byte-identical files each is paired with the first, which alone stands for them in near pairs.
+    Of byte-identical files each is paired with the first, which alone stands for them in near pairs. A picture of one
+    colour throughout is near none.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ def duplicates(
     """
     pairs = exact_pairs([each.digest for each in prints])
     copies = {pair.second for pair in pairs}
-    kept = [place for place in range(len(prints)) if place not in copies]
+    kept = [place for place, each in enumerate(prints) if place not in copies and np.ptp(each.thumbnail) > 0]
     bits = np.empty((len(kept), ORIENTATIONS, 0), dtype=np.bool_)
     if kept:
         bits = np.array([perceptual_bits(prints[place].thumbnail) for place in kept])

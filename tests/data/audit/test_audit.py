@@ -44,6 +44,14 @@ def test_lesions_and_patients_across_parts(drawn: Draw) -> None:
     assert found.split == "by hand"
 
 
+def test_a_lesion_may_have_the_id_of_one_of_its_images(drawn: Draw) -> None:
+    table = drawn("made", "abc", seed=0, lesion_id="aac", part=["train", "test", "test"])
+    assert told(audit([table])) == {
+        "lesions in more than one part": ("a: test, train",),
+        "data sets with images whose lesion is not known": ("made: 1 image, taken for a lesion of its own",),
+    }
+
+
 def test_copies_are_sorted_by_where_they_lie(
     drawn: Draw, picture: Callable[..., None], tmp_path: Path
 ) -> None:

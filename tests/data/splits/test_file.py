@@ -39,3 +39,15 @@ def test_a_wrong_file_says_what_is_wrong(made: Made, tmp_path: Path, text: str, 
     (tmp_path / "split.csv").write_text(text)
     with pytest.raises(DataError, match=message):
         from_file(made(10), tmp_path / "split.csv", validation="cv0", test="test")
+
+
+def test_a_file_without_a_test_part_cannot_select_on_it(made: Made, tmp_path: Path) -> None:
+    file = tmp_path / "split.csv"
+    ids = made(10).frame["image_id"]
+    file.write_text("\n".join(["image_id,part", *(f"{image},cv{n % 2}" for n, image in enumerate(ids))]))
+    with pytest.raises(
+        DataError, match=r"no part 'test' to test and select on; it has cv0, cv1.*data\.test_part"
+    ):
+        from_file(made(10), file, validation="cv0", test="test", select_on="test")
+    split = from_file(made(10), file, validation="none", test="cv1", select_on="test")
+    assert split.parts["validation"] == split.parts["test"] == tuple(ids[1::2])

@@ -93,9 +93,11 @@ def audit(
 def _by_id(rows: pd.DataFrame, groups: NDArray[np.str_]) -> list[Finding]:
     """Find what ids alone tell."""
     rows = rows.assign(group=groups)
-    apart = rows[(rows["lesion_id"] != rows["image_id"])]
+    # Where no lesion is told, its id is the image's; but a told one may have the id of one of its images.
+    told = rows["lesion_id"].isin(set(rows["lesion_id"][rows["lesion_id"] != rows["image_id"]]))
+    apart = rows[told]
     owned = rows[rows["patient_id"] != ""]
-    lone = rows["set"][rows["lesion_id"] == rows["image_id"]].value_counts(sort=False)
+    lone = rows["set"][~told].value_counts(sort=False)
     unknown = [f"{name}: {_each(int(count))}" for name, count in lone.items()]
     return findings(
         [
