@@ -32,7 +32,7 @@ def write_pair_sheet(pairs: Sequence[Copy], file: Path) -> None:
     shown = ordered[: ACROSS * DOWN]
     figure = Figure(figsize=_A4, dpi=200, layout=ConstrainedLayoutEngine(rect=_MARGINS))
     told = f"{len(shown)} of {len(pairs)} pairs" if len(shown) < len(pairs) else "all pairs"
-    figure.suptitle(f"Files that show the same photograph: {told}. {NOTICE}", fontsize=9)
+    figure.suptitle(f"Files that show the same photograph: {told}. {NOTICE}", fontsize=9, y=0.975)
     for number, pair in enumerate(shown, start=1):
         axes = figure.add_subplot(DOWN, ACROSS, number)
         axes.set_axis_off()

@@ -38,7 +38,7 @@ def _finding(finding: Finding) -> RenderableType:
     cases = [*finding.cases[:SHOWN]]
     if len(finding.cases) > SHOWN:
         cases.append(f"… and {len(finding.cases) - SHOWN:,} more")
-    return Group(head, *(Padding(Text(case), (0, 0, 0, 2)) for case in cases), Text())
+    return Group(head, *(Padding(Text(case), (0, 0, 0, 2), expand=False) for case in cases), Text())
 
 
 def _shortcuts(found: Audit) -> RenderableType:
