@@ -30,4 +30,4 @@ class LeftOut(NamedTuple):
 def write_left_out(file: Path, left_out: Iterable[LeftOut]) -> None:
     """Write ``image_id,part,reason``, a header alone where nothing was left out."""
     with replacing(file) as part:
-        pd.DataFrame(left_out, columns=list(LeftOut._fields)).to_csv(part, index=False)
+        pd.DataFrame(list(left_out), columns=list(LeftOut._fields)).to_csv(part, index=False)
