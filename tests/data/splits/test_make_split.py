@@ -61,9 +61,9 @@ def test_the_test_part_may_select_but_not_silently(made: Made, name: str) -> Non
     [
         ("kfolds", {}, "unknown split 'kfolds': did you mean 'kfold'.*path of a CSV"),
         ("nowhere.csv", {}, "cannot read the split: nowhere.csv"),
-        ("kfold", {"fold": 0}, r"needs data\.folds, 2 or more; it is None"),
+        ("kfold", {"fold": 0}, r"needs folds, 2 or more; it is None"),
         ("kfold", {"folds": 1, "fold": 0}, "2 or more; it is 1"),
-        ("kfold", {"folds": 5}, r"needs data\.fold from 0 to 4; it is None"),
+        ("kfold", {"folds": 5}, r"needs fold from 0 to 4; it is None"),
         ("kfold-images", {"folds": 5, "fold": 5}, "from 0 to 4; it is 5"),
         ("gessert2019", {"folds": 5, "fold": 0}, "3 published folds, not 5"),
         ("gessert2019", {"fold": 3}, "from 0 to 2; it is 3"),

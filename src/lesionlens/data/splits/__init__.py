@@ -78,7 +78,7 @@ def _folds(name: str, folds: int | None, fold: int | None) -> tuple[int, int]:
     if name not in _IN_FOLDS:
         if folds is not None or fold is not None:
             raise DataError(
-                f"data.split={name} has no folds; leave out data.folds and data.fold, or use {_either(_IN_FOLDS)}"
+                f"data.split={name} has no folds; leave out folds and fold, or use {_either(_IN_FOLDS)}"
             )
         return 0, 0
     if name == "gessert2019":
@@ -86,9 +86,9 @@ def _folds(name: str, folds: int | None, fold: int | None) -> tuple[int, int]:
         if folds != FOLDS:
             raise DataError(f"data.split=gessert2019 has {FOLDS} published folds, not {folds}")
     if folds is None or folds < 2:
-        raise DataError(f"data.split={name} needs data.folds, 2 or more; it is {folds}")
+        raise DataError(f"data.split={name} needs folds, 2 or more; it is {folds}")
     if fold is None or not 0 <= fold < folds:
-        raise DataError(f"data.split={name} needs data.fold from 0 to {folds - 1}; it is {fold}")
+        raise DataError(f"data.split={name} needs fold from 0 to {folds - 1}; it is {fold}")
     return folds, fold
 
 

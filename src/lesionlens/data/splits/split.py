@@ -80,8 +80,8 @@ def split_of(
     told = [*remarks, *shared_groups(table, named), *_absent(table, parts)]
     if "test" not in parts:
         told.append(
-            "no test part: the numbers are those of the validation part, which also chose the checkpoint, "
-            "and are therefore too good"
+            "no test part: the numbers are those of the validation part, and too good where it also chose the "
+            "checkpoint"
         )
     without = tuple((str(ids[row]), reason) for row, reason in sorted((left_out or {}).items()))
     return Split(parts, how, tuple(told), without)
