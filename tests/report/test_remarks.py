@@ -135,3 +135,11 @@ def test_pictures_shrink_until_they_fit(tmp_path: Path) -> None:
     found = shown(cases, tmp_path, predictions)
     assert sum(len(tile.uri) for each in found for tile in each.tiles) <= BUDGET
     assert [tile.title for tile in found[0].tiles] == ["image", "ARL mask, stage 1", "Grad-CAM", "other"]
+
+
+def test_a_validation_part_that_chose_no_epoch_is_not_said_to_have(make_run) -> None:
+    run = make_run(parts=("validation",))
+    assert "The reported images also chose the checkpoint." in titles(run)
+    change(run, kept="last")
+    assert "There is no measured test part." in titles(run)
+    assert "The reported images also chose the checkpoint." not in titles(run)

@@ -51,12 +51,20 @@ def _state(run: Run) -> Iterator[Remark]:
 
 
 def _selection(run: Run) -> Iterator[Remark]:
-    if run.part == "validation":
+    if run.part != "validation":
+        return
+    if run.record.get("kept") == "last" and not run.recipe.get("train", {}).get("patience"):
         yield Remark(
-            "The reported images also chose the checkpoint.",
-            "There is no measured test part, so these are numbers of the validation part, by which the kept epoch was "
-            "selected. They are too good on average; only images that had no say in training give fair ones.",
+            "There is no measured test part.",
+            "These are numbers of the validation part. It chose no epoch in this run; whoever chooses among runs by "
+            "them makes them too good.",
         )
+        return
+    yield Remark(
+        "The reported images also chose the checkpoint.",
+        "There is no measured test part, so these are numbers of the validation part, by which the kept epoch was "
+        "selected. They are too good on average; only images that had no say in training give fair ones.",
+    )
 
 
 def _split(run: Run) -> Iterator[Remark]:
