@@ -29,7 +29,8 @@ class DataRecipe(Section):
         ``official``, ``grouped`` (by lesion), ``kfold``, ``kfold-images``, ``gessert2019``, ``datta2021``, or the path
         of a CSV ``image_id,part``.
     validation, test
-        Shares that a split holds out, where it does not say them itself.
+        Shares that a split holds out, where it does not say them itself; ``validation: 0`` with ``select_on: test``
+        holds nothing out, and an official validation part trains too.
     seed
         Of what a split draws: the same for all runs of a recipe.
     validation_part, test_part

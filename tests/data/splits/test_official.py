@@ -39,6 +39,17 @@ def test_an_official_validation_part_does_not_train_where_the_test_part_selects(
     }
 
 
+def test_where_nothing_is_held_out_the_validation_part_trains_too(made: Made) -> None:
+    parts = [("train", "train", "validation", "test", "")[n % 5] for n in range(len(made(40)))]
+    table = made(40, parts=parts)
+    split = official(table, validation=0, seed=0, select_on="test")
+    named = table.frame["part"]
+    assert split.parts["train"] == tuple(table.frame["image_id"][named.isin(["train", "validation"])])
+    assert split.parts["validation"] == split.parts["test"] == tuple(table.frame["image_id"][named == "test"])
+    assert {reason for _, reason in split.left_out} == {"in no official part"}
+    assert "that for validation trains too" in split.how
+
+
 def test_a_set_without_official_parts_says_what_to_use(made: Made) -> None:
     with pytest.raises(DataError, match=r"data\.split=grouped"):
         official(made(10), validation=0.2, seed=0)

@@ -16,6 +16,9 @@ def official(
 ) -> Split:
     """Take the parts that the data set names; cut validation from training, by lesion, where it has none.
 
+    Where the test part selects and ``validation`` is 0, nothing is held out: the data set's own validation part trains
+    too, as Gessert et al. 2019, section II.A, have it on derm7pt.
+
     Raises
     ------
     DataError
@@ -27,8 +30,11 @@ def official(
             f"{table.name} has no official training part; use data.split=grouped or data.split=FILE.csv"
         )
     without = dict.fromkeys(np.flatnonzero(named == "").tolist(), "in no official part")
-    selection = Selection(validation, seed, select_on)
-    return with_selection(table, named, "the data set's official parts", selection, left_out=without)
+    how = "the data set's official parts"
+    if select_on == "test" and validation == 0 and (named == "validation").any():
+        named = np.where(named == "validation", "train", named)
+        how += ", that for validation trains too"
+    return with_selection(table, named, how, Selection(validation, seed, select_on), left_out=without)
 
 
 def training_rows(table: LesionTable, protocol: str) -> tuple[NDArray[np.int64], Mapping[int, str]]:
