@@ -14,8 +14,8 @@ from lesionlens.synthesis.dataset import synthesise
 
 @pytest.fixture(scope="session")
 def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write 18 small synthetic images in the layout of HAM10000, with masks."""
-    return synthesise(tmp_path_factory.mktemp("segment") / "ham", images=18, seed=5, size=(48, 64))
+    """Write 24 small synthetic images in the layout of HAM10000, with masks."""
+    return synthesise(tmp_path_factory.mktemp("segment") / "ham", images=24, seed=5, size=(48, 64))
 
 
 class Dark(nn.Module):

@@ -13,7 +13,7 @@ from lesionlens.segment.options import Options
 from lesionlens.segment.scores import MaskScores
 from lesionlens.segment.train import train
 
-WORDS = "--encoder test_resnet --size 32 64 --epochs 2 --batch-size 6 --device cpu --out run"
+WORDS = "--encoder test_resnet --size 32 64 --epochs 2 --batch-size 12 --device cpu --out run"
 
 
 @pytest.fixture(autouse=True)
@@ -41,14 +41,14 @@ def test_the_whole_way(
     assert "Research use only, not a medical device." in capsys.readouterr().out
     record = json.loads((here / "run" / "run.json").read_text())
     assert record["status"] == "finished"
-    assert sum(record["data"]["images"].values()) == 18
+    assert sum(record["data"]["images"].values()) == 24
     assert list(pd.read_csv(here / "run" / "log.csv")["epoch"]) == [1, 2]
     assert (here / "run" / "left-out.csv").read_text() == "image_id,part,reason\n"
     assert not list((here / "cache").iterdir())
 
     assert run(monkeypatch, "predict", "run", "ham/HAM10000_images", "-o", "masks") == 0
     drawn = sorted((here / "masks").glob("*_segmentation.png"))
-    assert len(drawn) == 18
+    assert len(drawn) == 24
     with Image.open(drawn[0]) as mask:
         assert (mask.size, mask.mode) == ((64, 48), "L")
     assert run(monkeypatch, "score", "masks", "ham10000:ham", "-o", "all.json", "--replicates", "50") == 0
@@ -76,7 +76,7 @@ def test_the_same_seed_gives_the_same_network(here: Path, small_set: Path) -> No
         (["train", "ham10000:nowhere"], "does not exist"),
         (["predict", "nowhere", "x.jpg", "-o", "m"], "no model in nowhere"),
         (["score", "{set}/HAM10000_images", "ham10000:{set}", "--part", "test"], "in the part 'test'"),
-        (["score", "nowhere", "ham10000:{set}"], "images without a predicted mask: 18"),
+        (["score", "nowhere", "ham10000:{set}"], "images without a predicted mask: 24"),
     ],
 )
 def test_an_error_is_a_readable_line(

@@ -107,3 +107,32 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path, dark: Lo
 def test_an_id_that_is_no_file_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="without slashes"):
         module._files(["../a"], tmp_path)
+
+
+@pytest.mark.usefixtures("network")
+def test_masks_of_other_images_are_not_joined_by_those_of_another_network(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for name in "ab":
+        spot(tmp_path / f"{name}.png")
+    predict("bundle", [tmp_path / "a.png"], out)
+    for overwrite in (False, True):  # that would leave the mask of a
+        with pytest.raises(DataError, match="choose another folder"):
+            predict("bundle", [tmp_path / "b.png"], out, tidy=False, overwrite=overwrite)
+    assert [file.name for file in out.glob("*.png")] == ["a_segmentation.png"]
+    assert predict("bundle", [tmp_path / "b.png"], out).written == 1
+
+
+@pytest.mark.usefixtures("network")
+def test_masks_drawn_anew_are_all_of_one_network_though_it_be_stopped(tmp_path: Path) -> None:
+    out, images = tmp_path / "out", [tmp_path / "a.png", tmp_path / "b.png"]
+    for image in images:
+        spot(image)
+    predict("bundle", images, out)
+
+    def stop(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict("bundle", images, out, tidy=False, overwrite=True, progress=stop)
+    again = predict("bundle", images, out, tidy=False)
+    assert (again.written, again.skipped) == (1, 1)
