@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 from PIL import Image
 
 from lesionlens.evaluation.prediction_table import Predictions
@@ -48,6 +49,18 @@ def test_lesion_in_two_parts_is_found_from_the_predictions(make_run) -> None:
         Predictions(found.image_id, lesion, found.label, found.scores, found.classes),
     )
     assert "1 lesions are in both the validation and the test part." in titles(run)
+
+
+def test_a_test_part_that_is_the_validation_part_shares_no_lesions_with_it(make_run) -> None:
+    run = make_run()
+    write_predictions(
+        run / "predictions" / "test.csv", read_predictions(run / "predictions" / "validation.csv")
+    )
+    assert [each for each in titles(run) if "lesions are in both" in each]
+    recipe = yaml.safe_load((run / "recipe.yaml").read_text())
+    recipe["data"] = {**recipe.get("data", {}), "select_on": "test"}
+    (run / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    assert not [each for each in titles(run) if "lesions are in both" in each]
 
 
 def test_remarks_of_the_split_and_statement_of_the_data_are_shown(make_run) -> None:

@@ -16,8 +16,8 @@ from lesionlens.errors import DataError
 
 SelectOn = Literal["validation", "test"]
 TOO_GOOD = (
-    "the test part also chose the checkpoint (data.select_on=test): "
-    "the numbers are those of the best of many tries on it, and are therefore too good"
+    "the test part is measured in each epoch (data.select_on=test): where it also chose the checkpoint or stopped the "
+    "training, the numbers are those of the best of many tries on it, and too good"
 )
 
 
@@ -99,10 +99,10 @@ def shared_groups(table: LesionTable, named: NDArray[np.object_]) -> list[str]:
 
 
 def _absent(table: LesionTable, parts: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Name the classes that a part lacks: they cannot be learnt there, or not be measured."""
-    remarks = []
+    """Name the table's classes that a part lacks: they cannot be learnt there, or not be measured."""
+    remarks, whole = [], table.counts()
     for part, there in parts.items():
         held = table.select(there).counts()
-        if absent := [name for name, images in held.items() if not images]:
+        if absent := [name for name, images in held.items() if whole[name] and not images]:
             remarks.append(f"the {part} part has no image of {', '.join(absent)}")
     return remarks
