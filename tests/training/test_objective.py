@@ -68,6 +68,13 @@ def test_of_averaged_scores(scored: tuple[Tensor, Tensor]) -> None:
     torch.testing.assert_close(objective.of_scores(scored[0].softmax(dim=1), scored[1]), objective(*scored))
 
 
+def test_a_sure_and_wrong_score_has_a_finite_loss() -> None:
+    sure, wrong = torch.tensor([[1.0, 0.0]]), torch.tensor([0])  # neither of the two, or the other one
+    loss = Objective(TrainRecipe(), independent=True).of_scores(sure, wrong)
+    assert float(loss) == pytest.approx(-np.log(np.finfo(np.float32).eps) / 2, rel=1e-4)
+    assert 10 < float(Objective(TrainRecipe()).of_scores(sure, torch.tensor([1]))) < 30
+
+
 def test_copies() -> None:
     copies = copies_of_images(TrainRecipe(copies={"melanoma": 4}), np.array([0, 1, 1]), ("other", "melanoma"))
     assert copies is not None

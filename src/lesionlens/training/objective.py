@@ -51,9 +51,10 @@ class Objective(nn.Module):
         return mean
 
     def of_scores(self, scores: Tensor, target: Tensor) -> Tensor:
-        """Give the loss of averaged probabilities, (b, k)."""
-        safe = scores.clamp(1e-12, 1 - 1e-12) if self.independent else scores.clamp_min(1e-12)
-        mean: Tensor = self(safe.logit() if self.independent else safe.log(), target)
+        """Give the loss of averaged probabilities, (b, k); finite, however sure and wrong one is."""
+        least = torch.finfo(scores.dtype).eps  # nearer to 1 than that is 1 itself
+        logits = scores.logit(eps=least) if self.independent else scores.clamp_min(1e-12).log()
+        mean: Tensor = self(logits, target)
         return mean
 
 
