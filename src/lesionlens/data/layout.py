@@ -12,6 +12,7 @@ import pandas as pd
 from lesionlens.data.problems import Problems
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
+_JPEG = frozenset({".jpg", ".jpeg"})
 ISIC_ID = re.compile(r"ISIC_\d+")
 ANY_ID = re.compile(r".+")
 _MASK = re.compile(r"(?P<id>.+?)_(segmentation|mask|structures)", re.IGNORECASE)
@@ -47,13 +48,19 @@ def find_images(root: Path, problems: Problems, *, ids: re.Pattern[str] = ANY_ID
 
 
 def find_masks(*folders: Path) -> dict[str, Path]:
-    """Give lesion masks by image id: ``ID_segmentation.png`` and its like, or ``ID.png``."""
-    masks: dict[str, Path] = {}
+    """Give lesion masks by image id: ``ID_segmentation.png`` and its like, or ``ID.png``.
+
+    A JPEG that is named as its image is a photograph; a file that is named as a mask goes before one that is not.
+    """
+    named: dict[str, Path] = {}
+    bare: dict[str, Path] = {}
     for folder in folders:
         for path in _files(folder) if folder.is_dir() else ():
-            named = _MASK.fullmatch(path.stem)
-            masks.setdefault(named["id"] if named else path.stem, path)
-    return masks
+            if found := _MASK.fullmatch(path.stem):
+                named.setdefault(found["id"], path)
+            elif path.suffix.lower() not in _JPEG:
+                bare.setdefault(path.stem, path)
+    return bare | named
 
 
 def find_parts(pattern: re.Pattern[str], *folders: Path) -> dict[str, list[Path]]:
