@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lesionlens.data.datasets import DATASETS, load_table, own, resolved
+from lesionlens.data.layout import IMAGE_SUFFIXES
 from lesionlens.data.mask_files import lesion_masks, masks_in
 from lesionlens.data.problems import Problems, counted
 from lesionlens.data.table import LesionTable
@@ -14,7 +15,6 @@ from lesionlens.data.tasks import task
 from lesionlens.errors import DataError
 from lesionlens.models.bundle import Card
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
 NO_PHOTOGRAPH = ("_superpixels", "_segmentation")  # what ISIC's archives hold beside the images
 
 
@@ -72,8 +72,11 @@ def _repeated(ids: Sequence[str], paths: Sequence[Path]) -> str:
 
 def of_table(table: LesionTable, task_name: str = "all", *, masks: Path | None = None) -> Subjects:
     """Take ids, files, lesions, labels and lesion masks (or those of a folder) from a table."""
-    frame, asked = table.frame, task(task_name, table.classes)
-    labels = [asked.mapping[diagnosis] for diagnosis in frame["diagnosis"]]
+    frame = table.frame
+    labels = list(frame["diagnosis"])
+    if task_name != "all":
+        asked = task(task_name, table.classes)
+        labels = [asked.mapping[diagnosis] for diagnosis in labels]
     ids, lesions = tuple(frame["image_id"]), tuple(frame["lesion_id"])
     return Subjects(ids, table.paths, lesions, tuple(labels), tuple(lesion_masks(table, masks)))
 
@@ -127,7 +130,7 @@ def _rows(source: str, classes: Sequence[str]) -> Iterator[tuple[str, Path, str,
 
 
 def _is_image(file: Path) -> bool:
-    return file.suffix.lower() in IMAGE_SUFFIXES and not file.stem.endswith(NO_PHOTOGRAPH)
+    return file.suffix.lower() in IMAGE_SUFFIXES and not file.stem.casefold().endswith(NO_PHOTOGRAPH)
 
 
 def _of_source(source: str, classes: Sequence[str]) -> Subjects:
@@ -140,9 +143,11 @@ def _of_source(source: str, classes: Sequence[str]) -> Subjects:
             warnings.warn(f"{source}: {fewer}", stacklevel=2)
         return of_table(table)
     problems.raise_errors(source)
+    for warning in problems.warnings:
+        warnings.warn(f"{source}: {warning}", stacklevel=2)
     paths = tuple(map(Path, new["path"]))
-    unknown = ("",) * len(new), (None,) * len(new)
-    return Subjects(tuple(new["image_id"]), paths, tuple(new["lesion_id"]), *unknown)
+    masks = tuple(Path(mask) if mask else None for mask in new["mask_path"])
+    return Subjects(tuple(new["image_id"]), paths, tuple(new["lesion_id"]), ("",) * len(new), masks)
 
 
 def _own_table(source: str, classes: Sequence[str]) -> LesionTable:

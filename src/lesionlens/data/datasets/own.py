@@ -67,8 +67,8 @@ def read_unlabelled(path: Path, problems: Problems) -> pd.DataFrame | None:
     Returns
     -------
     pandas.DataFrame or None
-        ``image_id``, ``path`` and ``lesion_id`` (the id where it is not told) of each row; None where the
-        table has labels, as ``read`` is for those.
+        ``image_id``, ``path``, ``lesion_id`` (the id where it is not told) and ``mask_path`` of each row; None
+        where the table has labels, as ``read`` is for those.
 
     Raises
     ------
@@ -89,7 +89,8 @@ def read_unlabelled(path: Path, problems: Problems) -> pd.DataFrame | None:
     told = sheet.get("lesion_id", ids)
     lesions = told.mask(told.map(is_missing), ids)
     rows = pd.DataFrame({"image_id": ids, "path": ids.map(found.images), "lesion_id": lesions})
-    return rows.drop_duplicates()
+    rows["mask_path"] = sheet.get("mask_path", "")
+    return _masks(rows, path.parent, problems).drop_duplicates()
 
 
 def _sheet(path: Path) -> pd.DataFrame:

@@ -1,0 +1,41 @@
+"""What is to be scored: any table, with the masks that it names."""
+
+from pathlib import Path
+
+import pytest
+
+from lesionlens.data.layout import find_masks
+from lesionlens.subjects import subjects
+
+from .drawing import draw, draw_mask, write
+from .miniatures import write_isic2018_task1
+
+
+def test_a_data_set_without_diagnoses(tmp_path: Path) -> None:
+    wanted = subjects([f"isic2018-task1:{write_isic2018_task1(tmp_path)}"])
+    assert len(wanted.path) == sum(mask is not None for mask in wanted.mask) == 7
+    assert set(wanted.label) == {""}
+
+
+def test_a_table_of_one_class(tmp_path: Path) -> None:
+    draw(tmp_path / "a.png")
+    table = write(tmp_path / "t.csv", "image,label", ["a.png,nevus"])
+    assert subjects([table]).label == ("nevus",)
+
+
+def test_a_table_without_labels_has_its_masks(tmp_path: Path) -> None:
+    for name in "ab":
+        draw(tmp_path / f"{name}.png")
+    mask = draw_mask(tmp_path / "masks" / "a_segmentation.png")
+    rows = ["a.png,masks/a_segmentation.png", "b.png,masks/b_segmentation.png"]
+    table = write(tmp_path / "t.csv", "image,mask_path", rows)
+    with pytest.warns(UserWarning, match="masks that are not there: 1"):
+        assert subjects([table]).mask == (mask, None)
+
+
+def test_a_photograph_is_no_mask_nor_a_mask_a_photograph(tmp_path: Path) -> None:
+    """The folders of ISBI 2016 part 3B hold both."""
+    photographs = [draw(tmp_path / f"ISIC_{number:07d}.jpg", seed=number) for number in range(2)]
+    mask = draw_mask(tmp_path / "ISIC_0000000_Segmentation.png")
+    assert subjects([tmp_path]).path == tuple(photographs)
+    assert find_masks(tmp_path) == {"ISIC_0000000": mask}
