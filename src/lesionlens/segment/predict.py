@@ -128,9 +128,13 @@ def _claim(folder: Path, origin: dict[str, object], files: Sequence[Path], *, ov
         same = json.loads(note.read_text(encoding="utf-8")) == origin
     except (OSError, ValueError):
         same = False
-    if not same and not overwrite and any(file.is_file() for file in files):
+    foreign = [] if same else sorted(folder.glob(f"*{SUFFIX}"))
+    anew = overwrite and set(foreign) <= set(files)
+    if foreign and not anew:
+        do = ", or --overwrite" if set(foreign) <= set(files) else ": not all of them would be drawn anew"
         raise DataError(
-            f"{folder} holds masks that this network did not draw with these options; "
-            "choose another folder, or --overwrite"
+            f"{folder} holds masks that this network did not draw with these options; choose another folder{do}"
         )
+    for file in foreign:  # now, lest a run that is stopped take what is left of them for its own
+        file.unlink()
     write_text(note, json.dumps(origin, indent=2) + "\n")
