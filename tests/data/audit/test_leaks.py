@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lesionlens.data.audit import leaks
+from lesionlens.data.audit.placed import part_of_each
 from lesionlens.data.splits import Split
 from lesionlens.data.splits.official import official
 from lesionlens.data.table import LesionTable
@@ -33,3 +34,9 @@ def test_files_in_two_parts(drawn: Draw, picture: Callable[..., None], tmp_path:
     assert leaks(table, split) == (
         "1 file is byte for byte in another part as well (a and c): numbers may be too good",
     )
+
+
+def test_an_image_that_validates_and_tests_counts_as_test(drawn: Draw) -> None:
+    table = drawn("one", "ab", seed=0)
+    split = Split({"train": ("a",), "test": ("b",), "validation": ("b",)}, "", ())
+    assert part_of_each(table, split).tolist() == ["train", "test"]

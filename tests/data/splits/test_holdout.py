@@ -41,3 +41,9 @@ def test_a_class_of_one_image_is_somewhere_and_the_other_parts_say_so(rows: Make
     told = [remark for remark in split.remarks if "no image of benign_keratosis" in remark]
     assert len(told) == 2
     assert sum(len(ids) for ids in split.parts.values()) == 41
+
+
+def test_a_class_that_the_table_lacks_is_missing_from_no_part(rows: Make) -> None:
+    table = rows([f"l{n}" for n in range(20)], ["melanoma", "nevus"] * 10)
+    split = grouped(table, validation=0.2, test=0.2, seed=0)
+    assert not any("has no image of" in remark for remark in split.remarks)

@@ -7,12 +7,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lesionlens.data.splits import Split
-from lesionlens.data.table import LesionTable
+from lesionlens.data.table import PARTS, LesionTable
 
 
 def part_of_each(table: LesionTable, split: Split) -> NDArray[np.object_]:
     """Give the part of each row, ``""`` for none; of an image that validates and tests, ``test``."""
-    part = {image: name for name, ids in split.parts.items() for image in ids}
+    part = {image: name for name in PARTS for image in split.parts.get(name, ())}
     return np.array([part.get(image, "") for image in table.frame["image_id"]], dtype=object)
 
 
