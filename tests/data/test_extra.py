@@ -102,3 +102,10 @@ def test_no_extras_change_nothing(tmp_path: Path) -> None:
     extended = add_extra(base, SPLIT, [])
     assert extended.split == SPLIT
     pd.testing.assert_frame_equal(extended.table.frame, base.frame)
+
+
+def test_what_the_reader_of_the_extra_images_left_out_is_told(tmp_path: Path) -> None:
+    base, other = table(tmp_path / "base", "abcd", seed=0), table(tmp_path / "other", "e", seed=9)
+    other = LesionTable("other", tmp_path, other.frame, other.classes, ("rows without an image: 2",))
+    extended = add_extra(base, SPLIT, [other])
+    assert extended.table.warnings == (f"other:{tmp_path}: rows without an image: 2",)

@@ -56,8 +56,10 @@ def add_extra(
     joining = rows.loc[[place for place in rows.index if place not in reasons]]
     joining = joining.assign(part="train" if (known["part"] != "").any() else "")
     left_out = tuple((str(rows["image_id"][place]), reasons[place]) for place in sorted(reasons))
+    told = tuple(f"{each.name}:{each.root}: {warning}" for each in extras for warning in each.warnings)
+    frame = pd.concat([known, joining], ignore_index=True)
     return Extended(
-        replace(table, frame=pd.concat([known, joining], ignore_index=True)),
+        replace(table, frame=frame, warnings=(*table.warnings, *told)),
         _joined(split, joining, extras, left_out),
         left_out,
     )
