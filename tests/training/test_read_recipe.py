@@ -75,6 +75,11 @@ def test_one_text_in_place_of_a_list_is_said() -> None:
         (["trian.epochs=3"], "unknown key 'trian': did you mean 'train'"),
         (["train.lr=fast"], r"train.lr: .*number.* \(came: 'fast'\)"),
         (["train.epochs=0"], "train.epochs: .*greater than or equal to 1"),
+        (
+            ["train.copies={melanoma: 0}"],
+            r"train\.copies\.melanoma: .*greater than or equal to 1 \(came: 0\)",
+        ),
+        (["train.class_weights={melanoma: -5}"], r"train\.class_weights\.melanoma: .*greater than 0"),
         (["crops.test=five"], "crops.test: .*'whole', 'center'"),
         (["model.backbone=resnet18", "model.name=resnet14"], "either name"),
         (["data.classes=a,b"], r"data.classes: a list is wanted, written \[a,b\] \(came: 'a,b'\)"),

@@ -1,6 +1,6 @@
 """The section ``train``: how a network learns."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -9,6 +9,8 @@ from lesionlens.data.confirmation import Policy
 from lesionlens.training.section import Section
 
 Monitor = Literal["val_auc", "val_balanced_accuracy", "val_accuracy", "val_loss"]
+Weight = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
 
 
 class TrainRecipe(Section):
@@ -33,7 +35,7 @@ class TrainRecipe(Section):
     class_weight_power
         Weights ``(N / N_i) ** power`` in the loss; null: none.
     class_weights
-        Weight of each class in the loss, 1 where it is not named.
+        Weight of each class in the loss, above 0; 1 where it is not named.
     diagnosis_weights
         Weights 1 to 4 by how each diagnosis was made (Gessert et al. 2019): of ``benign`` lesions, of ``nevus_only``,
         or of ``authors_all``.
@@ -69,11 +71,11 @@ class TrainRecipe(Section):
     loss: Literal["cross_entropy", "focal"] = "cross_entropy"
     gamma: float = Field(default=2.0, ge=0)
     class_weight_power: float | None = Field(default=None, ge=0)
-    class_weights: dict[str, float] = Field(default_factory=dict)
+    class_weights: dict[str, Weight] = Field(default_factory=dict)
     diagnosis_weights: Policy | None = None
     weighted_mean: Literal["weights", "images"] = "weights"
     sampling: Sampling = "shuffle"
-    copies: dict[str, int] = Field(default_factory=dict)
+    copies: dict[str, Count] = Field(default_factory=dict)
     precision: Literal["fp32", "bf16"] = "fp32"
     channels_last: bool = False
     seed: int = Field(default=0, ge=0)
