@@ -1,6 +1,6 @@
 """Attention gates: a deep, global feature grid says which places of an earlier, local one matter.
 
-Source: Yan 2020, "Attention-based Skin Lesion Recognition" (and Yan, Kawahara and Hamarneh, IPMI 2019), section 2.1,
+Source: Yan 2020, "Attention-based Skin Lesion Recognition" (and Yan, Kawahara and Hamarneh, IPMI 2019), section 2.2,
 equations 2.1 to 2.3. The softmax map is that of Jetley et al. 2018, "Learn to Pay Attention".
 """
 

@@ -1,7 +1,7 @@
 """Patch attention: the crops of an image look at one another, and each is scaled as a whole.
 
 Source: Gessert et al. 2019, "Skin Lesion Classification Using CNNs with Patch-Based Attention and Diagnosis-Guided
-Loss Weighting", section II-C, after squeeze-and-excitation (Hu et al. 2018) with crops in the place of channels. As in
+Loss Weighting", section II-E, after squeeze-and-excitation (Hu et al. 2018) with crops in the place of channels. As in
 the authors' code there is one layer, no bottleneck and no ReLU.
 """
 

@@ -13,7 +13,7 @@ ORDERED = (5, 7, 9, 16, 25, 36)
 
 @dataclass(frozen=True)
 class Ordered:
-    """Squares side by side at fixed places, rows from the top (Gessert et al. 2019, section III.B).
+    """Squares side by side at fixed places, rows from the top (Gessert et al. 2019, section II.D).
 
     Each side's free pixels are divided evenly and places cut to whole pixels, as in the authors' code.
 

@@ -31,7 +31,7 @@ class Center:
 class CenterArea:
     """A share of the image's area from the middle, in the image's proportions.
 
-    Gessert et al. 2019, section III.B, "Single-Crop": "a center crop that covers 85% of the image". This is read as of
+    Gessert et al. 2019, section II.D, "Single-Crop": "a center crop that covers 85% of the image". This is read as of
     its area: a square could not cover that much of an image of 3 by 4, and training by ``RandomResized`` sees such
     proportions too. The authors' code does otherwise, see ``CenterSquare``.
 

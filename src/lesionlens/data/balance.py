@@ -9,7 +9,7 @@ Sampling = Literal["shuffle", "oversample", "weighted", "balanced", "even"]
 
 
 def class_weights(counts: NDArray[np.int64], *, power: float = 1.0) -> NDArray[np.float64]:
-    """Weight each class by ``(N / N_i) ** power`` (Gessert et al. 2019, section II.C).
+    """Weight each class by ``(N / N_i) ** power`` (Gessert et al. 2019, section II.F).
 
     A class without images gets weight 0: it cannot occur in the loss.
 

@@ -21,7 +21,7 @@ def confirmation_weights(
 ) -> NDArray[np.float32]:
     """Weight each image 1 to 4 by how its diagnosis was made: the surer, the heavier.
 
-    Source: Gessert et al. 2019, section II.C ("diagnosis-guided loss weighting"): expert consensus 1, follow-up 2,
+    Source: Gessert et al. 2019, section II.F ("diagnosis-guided loss weighting"): expert consensus 1, follow-up 2,
     confocal microscopy 3, histopathology 4; a method that is not known 1.
 
     Parameters

@@ -15,7 +15,7 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
     "arl": {**_FLIPS, "rotation": 10.0, "zoom": 0.1},
     # Yan 2020, section 3.1, and the authors' code: rotation by 0, 90, 180 or 270 degrees, flips
     "attnmel": {**_FLIPS, "right_angles": True},
-    # Gessert et al. 2019, section III.C, with the authors' code: brightness by 32 of 255, saturation by half, flips
+    # Gessert et al. 2019, section II.G, with the authors' code: brightness by 32 of 255, saturation by half, flips
     "gessert": {**_FLIPS, "brightness": 32 / 255, "saturation": 0.5},
     # Datta et al. 2021, the public notebook: Keras' generator with rotation, shifts, zoom, flips, nearest fill
     "datta": {**_FLIPS, "rotation": 180.0, "shift": 0.1, "zoom": 0.1, "fill": "nearest"},

@@ -1,6 +1,6 @@
 """From the crops of an image to one row of scores: an average, or a recurrent layer.
 
-Source: Gessert et al. 2019, section II-C, the baselines of patch attention; the recurrent layer's width is that of the
+Source: Gessert et al. 2019, section II-E, the baselines of patch attention; the recurrent layer's width is that of the
 authors' code.
 """
 

@@ -1,6 +1,6 @@
 """All crops of an image through one network, joined by patch attention, a recurrent layer or an average.
 
-Source: Gessert et al. 2019, section II-C: attention before the network, after its pooling, or both; the recurrent layer
+Source: Gessert et al. 2019, section II-E: attention before the network, after its pooling, or both; the recurrent layer
 and the average of single crops ("Multi-Crop") are its baselines. Where paper and code differ we follow the code: it
 averages the crops' logits where attention is trained, their probabilities in the Multi-Crop baseline.
 """

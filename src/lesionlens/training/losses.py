@@ -1,8 +1,8 @@
 """Losses as pure functions: of each image, their weighted mean, and the Dice term of an attention prior.
 
-Sources: Lin et al. 2017, "Focal Loss for Dense Object Detection"; Yan 2020, section 2.2, and the authors' code where
-the thesis is silent: the Dice term is taken over the whole batch at once, and masks are averaged, not sampled, to a
-map's grid.
+Sources: Lin et al. 2017, "Focal Loss for Dense Object Detection"; Yan 2020, sections 2.3 and 2.4, and the authors'
+code where the thesis is silent: masks are averaged, not sampled, to a map's grid. The Dice term is taken over the
+whole batch at once.
 """
 
 from typing import Literal

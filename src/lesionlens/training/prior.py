@@ -13,7 +13,7 @@ from lesionlens.models.classifier import Classifier
 from lesionlens.training.losses import dice_prior
 from lesionlens.training.prior_recipe import PriorRecipe
 
-EARLIER, LAST = 0.001, 0.01  # lambda of pool3 and of pool4 (Yan 2020, section 2.2)
+EARLIER, LAST = 0.001, 0.01  # lambda of pool3 and of pool4 (Yan 2020, section 2.4)
 _NO_PLACES = re.compile(r"soft head \d+|.* crops")  # one of many heads; weights of crops
 
 

@@ -6,7 +6,7 @@ from lesionlens.training.section import Section
 
 
 class PriorRecipe(Section):
-    """A Dice term that draws attention maps towards masks (Yan 2020, section 2.2); any network with maps of places.
+    """A Dice term that draws attention maps towards masks (Yan 2020, section 2.4); any network with maps of places.
 
     Attributes
     ----------
