@@ -39,6 +39,7 @@ def drawn(tmp_path: Path) -> Draw:
         frame["path"] = [str(folder / f"{image}.png") for image in ids]
         for column, cells in given.items():
             frame[column] = list(cells)
-        return LesionTable(name, folder, frame, ("melanoma", "nevus"))
+        classes = ("melanoma", "nevus", "benign") if any(frame["diagnosis"]) else ()
+        return LesionTable(name, folder, frame, classes)
 
     return draw

@@ -73,6 +73,24 @@ def test_copies_are_sorted_by_where_they_lie(
     }
 
 
+def test_copies_in_two_parts_are_found_behind_one_that_has_none(
+    drawn: Draw, picture: Callable[..., None], tmp_path: Path
+) -> None:
+    table = drawn("one", "abc", seed=0, lesion_id="123", part=["", "train", "test"])
+    for name in "bc":
+        picture(tmp_path / "one" / f"{name}.png", 0)
+    pairs = told(audit([table]))["byte-identical pairs across parts"]
+    assert pairs == ("b (one, train, nevus) and c (one, test, nevus)",)
+
+
+def test_labels_that_can_both_be_true_are_no_conflict(drawn: Draw) -> None:
+    one = drawn("one", "abc", seed=0, lesion_id="123", diagnosis=["nevus", "nevus", "melanoma"])
+    two = drawn("two", "def", seed=0, lesion_id="456", diagnosis=["nevus", "benign", "benign"])
+    none = drawn("none", "ghi", seed=0, lesion_id="789", diagnosis=[""] * 3)
+    differ = told(audit([one, two, none]))["copies with different labels"]
+    assert differ == ("c (one, melanoma) and f (two, benign)",)
+
+
 def test_what_two_data_sets_disagree_on(drawn: Draw) -> None:
     one = drawn("one", "ab", seed=0, lesion_id=["1", "2"])
     two = drawn("one again", "ac", seed=50, lesion_id=["1", "c"], diagnosis=["melanoma", "nevus"])

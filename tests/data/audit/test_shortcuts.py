@@ -51,3 +51,8 @@ def test_what_cannot_be_measured_is_left_out() -> None:
     assert of(["x"] * 20, ["a", "b"] * 10) == []  # one value
     assert of(["x", "y"] * 10, ["a"] * 20) == []  # one class
     assert of(["x", "y"] * 4, ["a"] * 4 + ["b"] * 4) == []  # four lesions of a class
+
+
+def test_rows_without_a_class_do_not_count() -> None:
+    classes, values = ["a", "b"] * 10, ["x", "y"] * 10
+    assert of(values + ["z"] * 10, classes + [""] * 10) == of(values, classes)

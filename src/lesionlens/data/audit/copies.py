@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from lesionlens.data.audit.finding import Finding, Severity, findings
+from lesionlens.data.confirmation import BENIGN
 from lesionlens.data.duplicates import Fingerprint, Progress, duplicates, fingerprints
 
 
@@ -45,6 +47,8 @@ class Copy(NamedTuple):
 
 def copies(rows: pd.DataFrame, progress: Progress | None) -> tuple[tuple[Copy, ...], tuple[str, ...]]:
     """Compare all images of placed rows; give the pairs, the most alike first, and what could not be read."""
+    # a file stands for its copies: one that has a part first, lest two parts' copies meet in one that has none
+    rows = rows.iloc[np.argsort(rows["part"].to_numpy() == "", kind="stable")]
     found = fingerprints([Path(path) for path in rows["path"]], progress=progress)
     usable = [place for place, each in enumerate(found) if isinstance(each, Fingerprint)]
     unreadable = tuple(each for each in found if isinstance(each, str))
@@ -65,7 +69,7 @@ def copy_findings(pairs: tuple[Copy, ...]) -> list[Finding]:
             severity: Severity = "note" if where == "within a data set" else "leak"
             cases = [str(pair) for pair in pairs if pair.kind == kind and pair.where == where]
             kinds.append((f"{name} pairs {where}", severity, cases))
-    differ = [str(pair) for pair in pairs if pair.first.diagnosis != pair.second.diagnosis]
+    differ = [str(pair) for pair in pairs if _clash(pair.first.diagnosis, pair.second.diagnosis)]
     kinds.append(("copies with different labels", "conflict", differ))
     other = [
         str(pair)
@@ -74,3 +78,10 @@ def copy_findings(pairs: tuple[Copy, ...]) -> list[Finding]:
     ]
     kinds.append(("copies that count as different lesions, so that a split may part them", "note", other))
     return findings(kinds)
+
+
+def _clash(one: str, other: str) -> bool:
+    """Tell whether two labels cannot both be true: no label, and a wider name for the same, can."""
+    told = {one, other} - {""}
+    wider = ("benign" in told and told <= BENIGN) or told == {"benign_keratosis", "seborrheic_keratosis"}
+    return len(told) == 2 and not wider

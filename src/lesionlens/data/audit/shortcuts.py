@@ -50,8 +50,13 @@ def shortcuts(
 ) -> tuple[Shortcut, ...]:
     """Measure each column (n,) that has two values or more against the classes (n,); the strongest first.
 
+    Rows without a class (``""``) do not count.
+
     None where there are too few lesions of some class for a cross-validation.
     """
+    labelled = diagnosis != ""
+    columns = {name: values[labelled] for name, values in columns.items()}
+    diagnosis, groups = diagnosis[labelled], groups[labelled]
     classes, counts = np.unique(diagnosis, return_counts=True)
     told = pd.DataFrame({"class": diagnosis, "group": groups}).groupby("class")["group"].nunique()
     if len(classes) < 2 or counts.max() < _FOLDS or told.min() < _FOLDS:
