@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lesionlens.evaluation.evaluation import read_evaluation
+from lesionlens.evaluation.evaluation import NOTICE, read_evaluation
 from lesionlens.evaluation.table import evaluation_table
 from lesionlens.training.folder import RunFolder
 from lesionlens.training.group import GroupFolder
@@ -29,3 +29,4 @@ def _show_group(group: GroupFolder) -> None:
     console.print(f"\n{group.record()['part']} part over {len(group.record()['children'])} runs")
     console.print(summary_table(read_summary(group.table)))
     console.print(f"all numbers: {group.page}, {group.table}", highlight=False, soft_wrap=True)
+    console.print(NOTICE, style="italic")
