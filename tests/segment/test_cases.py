@@ -80,3 +80,14 @@ def test_nothing_usable_says_why(tmp_path: Path) -> None:
     sources = read_sources([own_table(tmp_path / "a", masks=1)])
     with pytest.raises(DataError, match=r"that of 00: the mask is empty"):
         divide(sources, [LeftOut("00", "", "the mask is empty")], Options())
+
+
+def test_what_a_split_leaves_out_or_lets_leak_is_told(tmp_path: Path) -> None:
+    source = own_table(tmp_path / "a", masks=12)
+    rows = pd.read_csv(tmp_path / "a" / "t.csv")
+    rows["part"] = ["train"] * 8 + ["validation"] * 3 + [""]
+    rows.to_csv(tmp_path / "a" / "t.csv", index=False)
+    (tmp_path / "a" / "08.png").write_bytes((tmp_path / "a" / "00.png").read_bytes())
+    split = divide(read_sources([source]), [], Options())
+    assert split.left_out == (("11", "in no official part"),)
+    assert any("byte for byte in another part as well (00 and 08)" in remark for remark in split.remarks)

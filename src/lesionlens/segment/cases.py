@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from lesionlens.data.audit import leaks
 from lesionlens.data.datasets import load_table
 from lesionlens.data.splits import Split, make_split
 from lesionlens.data.table import LesionTable
@@ -108,8 +109,12 @@ def divide(sources: Sources, left_out: Sequence[LeftOut], options: Options) -> S
         ),
         # masks need no classes: a part without one of them is no reason to worry
         remarks=tuple(
-            remark for each in splits for remark in each.remarks if "has no image of" not in remark
+            remark
+            for table, each in zip(sources.tables, splits, strict=True)
+            for remark in dict.fromkeys((*each.remarks, *leaks(table, each)))
+            if "has no image of" not in remark
         ),
+        left_out=tuple(pair for each in splits for pair in each.left_out),
     )
 
 
