@@ -47,3 +47,11 @@ def test_a_class_that_the_table_lacks_is_missing_from_no_part(rows: Make) -> Non
     table = rows([f"l{n}" for n in range(20)], ["melanoma", "nevus"] * 10)
     split = grouped(table, validation=0.2, test=0.2, seed=0)
     assert not any("has no image of" in remark for remark in split.remarks)
+
+
+def test_more_than_half_may_be_held_out(made: Make) -> None:
+    table = made(400)
+    split = grouped(table, validation=0.1, test=0.75, seed=1)
+    assert len(split.parts["test"]) / len(table) == pytest.approx(0.75, abs=0.03)
+    assert sum(map(len, split.parts.values())) == len(table)
+    assert split.remarks == ()

@@ -74,7 +74,7 @@ def fold_of(
 def held_out(
     table: LesionTable, among: NDArray[np.int64], share: float, *, seed: int, by_image: bool = False
 ) -> NDArray[np.int64]:
-    """Give places within ``among``: about ``share`` of them, as one fold of 1/share.
+    """Give places within ``among``: about ``share`` of them, as one fold of 1/share, or all but one of 1/(1 - share).
 
     Raises
     ------
@@ -83,13 +83,14 @@ def held_out(
     """
     if not 0 < share < 1:
         raise DataError(f"a share of {share:.0%} cannot be held out; give one between 0 and 1, such as 0.15")
-    folds = max(2, round(1 / share))
+    folds = max(2, round(1 / min(share, 1 - share)))
     try:
-        return fold_of(table, among, folds=folds, fold=0, seed=seed, by_image=by_image)
+        one = fold_of(table, among, folds=folds, fold=0, seed=seed, by_image=by_image)
     except DataError as error:
         raise DataError(
             f"{len(among):,} images are too few to hold out {share:.0%}: {error}; or give data.split=FILE.csv"
         ) from error
+    return one if share <= 0.5 else np.setdiff1d(np.arange(len(among)), one)
 
 
 def with_selection(
