@@ -14,6 +14,8 @@ from lesionlens.errors import RunError
 from lesionlens.training.folder import RunFolder
 from lesionlens.training.run import resume, train
 
+from ..miniatures import write_isic2017
+
 DYING = """
 import os, signal, sys
 from pathlib import Path
@@ -40,10 +42,10 @@ def killed_in_mid_epoch(recipe: str, words: list[str], out: Path) -> RunFolder:
     return RunFolder(out)
 
 
-def test_a_killed_run_resumes_bit_for_bit(recipe: str, words: list[str], tmp_path: Path) -> None:
-    words = [*words, "train.epochs=4", "train.schedule=cosine"]
-    alone = RunFolder(train(recipe, words, out=tmp_path / "alone"))
-    killed = killed_in_mid_epoch(recipe, words, tmp_path / "killed")
+def assert_as_if_left_alone(recipe: str, words: list[str], folder: Path) -> RunFolder:
+    """Train once undisturbed and once killed and resumed: what is left is the same; give the second."""
+    alone = RunFolder(train(recipe, words, out=folder / "alone"))
+    killed = killed_in_mid_epoch(recipe, words, folder / "killed")
     assert killed.record()["status"] == "running"
     assert len(pd.read_csv(killed.log)) == 1
     resume(killed.path)
@@ -58,5 +60,27 @@ def test_a_killed_run_resumes_bit_for_bit(recipe: str, words: list[str], tmp_pat
     columns = pd.read_csv(alone.log).columns.drop("seconds")
     pd.testing.assert_frame_equal(pd.read_csv(alone.log)[columns], pd.read_csv(killed.log)[columns])
     assert alone.predictions("test").read_bytes() == killed.predictions("test").read_bytes()
+    assert [alone.record()[key] for key in ("best", "stopped")] == [
+        killed.record()[key] for key in ("best", "stopped")
+    ]
+    return killed
+
+
+def test_a_killed_run_resumes_bit_for_bit(recipe: str, words: list[str], tmp_path: Path) -> None:
+    killed = assert_as_if_left_alone(recipe, [*words, "train.epochs=4", "train.schedule=cosine"], tmp_path)
     with pytest.raises(RunError, match="finished"):
         resume(killed.path)
+
+
+@pytest.mark.slow
+def test_with_prior_copies_passes_and_two_measures_too(recipe: str, tmp_path: Path) -> None:
+    root = write_isic2017(tmp_path / "isic2017", (16, 8, 8), size=(64, 48), masks=True)
+    words = [
+        f"data=isic2017:{root}", f"data.store={tmp_path / 'store'}", "data.task=melanoma", "data.split=official",
+        "model.backbone=test_resnet", "model.attention=gate", "model.input_size=64",
+        "model.normalisation=dataset", "prior=lesion", "augment=attnmel", "train.loss=focal",
+        "train.copies={melanoma: 3}", "train.passes=1.5", "train.batch_size=8", "train.epochs=12", "train.monitor=val_accuracy",
+        "train.stop_on=val_loss", "train.patience=2", "train.min_delta=0.05",
+    ]  # fmt: skip
+    killed = assert_as_if_left_alone(recipe, words, tmp_path)
+    assert killed.record()["stopped"] == "no better val_loss for 2 epochs"
