@@ -76,7 +76,8 @@ def test_the_same_seed_gives_the_same_network(here: Path, small_set: Path) -> No
         (["train", "ham10000:nowhere"], "does not exist"),
         (["predict", "nowhere", "x.jpg", "-o", "m"], "no model in nowhere"),
         (["score", "{set}/HAM10000_images", "ham10000:{set}", "--part", "test"], "in the part 'test'"),
-        (["score", "nowhere", "ham10000:{set}"], "images without a predicted mask: 24"),
+        (["score", "nowhere", "ham10000:{set}"], "there is no folder of masks nowhere"),
+        (["score", "{set}/HAM10000_images", "ham10000:{set}"], "images without a predicted mask: 24"),
     ],
 )
 def test_an_error_is_a_readable_line(

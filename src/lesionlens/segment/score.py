@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from lesionlens.atomic import replacing, write_text
-from lesionlens.data.layout import find_masks
+from lesionlens.data.mask_files import masks_in
 from lesionlens.data.problems import Problems
 from lesionlens.errors import DataError, ImageError
 from lesionlens.segment.bundle import Loaded
@@ -72,14 +72,15 @@ def score_folder(
     cases = tuple(case for case in sources.cases if part is None or names[case.image_id] == part)
     if not cases:
         raise DataError(f"{source} has no image with a mask in the part {part!r}")
-    found = find_masks(folder)
+    ids = [case.image_id for case in cases]
+    drawn = [(case, file) for case, file in zip(cases, masks_in(folder, ids), strict=True) if file]
     problems = Problems()
-    absent = [case.image_id for case in cases if case.image_id not in found]
+    absent = sorted(set(ids) - {case.image_id for case, _ in drawn})
     problems.error(
         "images without a predicted mask", absent, do="Predict them, or score one part with --part."
     )
     problems.raise_errors(str(folder))
-    each = [_of_file(found[case.image_id], case) for case in cases]
+    each = [_of_file(file, case) for case, file in drawn]
     scored = _scored(cases, each, replicates=replicates, seed=seed)
     return Scored(scored.cases, scored.each, scored.mean, sources.left_out)
 
