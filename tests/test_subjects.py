@@ -37,5 +37,6 @@ def test_a_photograph_is_no_mask_nor_a_mask_a_photograph(tmp_path: Path) -> None
     """The folders of ISBI 2016 part 3B hold both."""
     photographs = [draw(tmp_path / f"ISIC_{number:07d}.jpg", seed=number) for number in range(2)]
     mask = draw_mask(tmp_path / "ISIC_0000000_Segmentation.png")
+    (tmp_path / "._ISIC_0000000.jpg").write_bytes(b"no image")
     assert subjects([tmp_path]).path == tuple(photographs)
     assert find_masks(tmp_path) == {"ISIC_0000000": mask}

@@ -130,6 +130,8 @@ def _rows(source: str, classes: Sequence[str]) -> Iterator[tuple[str, Path, str,
 
 
 def _is_image(file: Path) -> bool:
+    if file.name.startswith("."):  # ._ISIC_1.jpg of a Mac
+        return False
     return file.suffix.lower() in IMAGE_SUFFIXES and not file.stem.casefold().endswith(NO_PHOTOGRAPH)
 
 

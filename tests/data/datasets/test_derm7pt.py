@@ -105,7 +105,7 @@ def test_unknown_labels_and_impossible_rows_are_errors(derm7pt: Path) -> None:
 
 
 def test_what_is_not_derm7pt_is_said(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"there is no meta/meta\.csv"):
+    with pytest.raises(DataError, match=r"there is no meta/train_indexes\.csv"):
         load_table(f"derm7pt:{tmp_path}")
     root = write_derm7pt(tmp_path)
     (root / "meta" / "meta.csv").write_text("case_num,derm\n1,a.jpg\n")

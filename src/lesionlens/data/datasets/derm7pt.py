@@ -51,7 +51,9 @@ def read(root: Path, problems: Problems) -> Draft:
     """
     base = _base(root)
     if base is None:
-        raise DataError(f"{root} is not derm7pt: there is no meta/meta.csv, nor release_v0/meta/meta.csv")
+        raise DataError(
+            f"{root} is not derm7pt: there is no meta/train_indexes.csv, nor release_v0/meta/train_indexes.csv"
+        )
     path = base / "meta" / "meta.csv"
     sheet = read_sheet(path)
     lacking = [name for name in ("diagnosis", "derm") if name not in sheet]
