@@ -79,8 +79,8 @@ def test_with_prior_copies_passes_and_two_measures_too(recipe: str, tmp_path: Pa
         f"data=isic2017:{root}", f"data.store={tmp_path / 'store'}", "data.task=melanoma", "data.split=official",
         "model.backbone=test_resnet", "model.attention=gate", "model.input_size=64",
         "model.normalisation=dataset", "prior=lesion", "augment=attnmel", "train.loss=focal",
-        "train.copies={melanoma: 3}", "train.passes=1.5", "train.batch_size=8", "train.epochs=12", "train.monitor=val_accuracy",
-        "train.stop_on=val_loss", "train.patience=2", "train.min_delta=0.05",
+        "train.copies={melanoma: 3}", "train.passes=1.5", "train.batch_size=8", "train.epochs=12",
+        "train.monitor=val_accuracy", "train.stop_on=val_loss", "train.patience=2", "train.min_delta=0.05",
     ]  # fmt: skip
     killed = assert_as_if_left_alone(recipe, words, tmp_path)
     assert killed.record()["stopped"] == "no better val_loss for 2 epochs"
