@@ -171,6 +171,8 @@ def test_select_on_test_is_loud(recipe: str, ham: Path) -> None:
          "average=logits"),
         (["data.task=melanoma/melanoma"], "is none; write one class"),
         (["folds=3", "fold=3"], "fold: 3 is none of folds=3"),
+        (["fold=0"], "fold: 0 of how many"),
+        (["data.split=gessert2019"], "folds=3 alone takes each in turn"),
         (["model.mean=[0,0,0]"], "mean and std belong together"),
     ],
 )  # fmt: skip

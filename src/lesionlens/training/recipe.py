@@ -50,6 +50,8 @@ class Recipe(Section):
             raise ValueError("data: validation and test together leave nothing to train on")
         if self.data.validation == 0 and self.data.select_on == "validation":
             raise ValueError("data.validation: 0 leaves nothing to choose a checkpoint with")
-        if self.fold is not None and self.fold >= (self.folds or 0):
+        if self.fold is not None and self.folds is None:
+            raise ValueError(f"fold: {self.fold} of how many? Give folds too, for example folds=3")
+        if self.fold is not None and self.folds is not None and self.fold >= self.folds:
             raise ValueError(f"fold: {self.fold} is none of folds={self.folds}; folds count from 0")
         return self

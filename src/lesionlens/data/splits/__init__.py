@@ -88,7 +88,10 @@ def _folds(name: str, folds: int | None, fold: int | None) -> tuple[int, int]:
     if folds is None or folds < 2:
         raise DataError(f"data.split={name} needs folds, 2 or more; it is {folds}")
     if fold is None or not 0 <= fold < folds:
-        raise DataError(f"data.split={name} needs fold from 0 to {folds - 1}; it is {fold}")
+        raise DataError(
+            f"data.split={name} needs fold from 0 to {folds - 1}; it is {fold}. In a recipe folds={folds} alone takes "
+            "each in turn"
+        )
     return folds, fold
 
 
