@@ -62,7 +62,7 @@ def test_a_mask_of_another_size_is_fitted_and_its_inverse_is_background(tmp_path
     assert set(np.unique(first)) == {0, 255}
     expected = zoom(blob((450, 600)).astype(float), 0.1, order=1, grid_mode=True, mode="nearest") >= 128
     assert ((first == 255) != expected).mean() < 0.01
-    np.testing.assert_array_equal(second, blob())  # of 0 and 1: all that is not black
+    np.testing.assert_array_equal(second, blob())  # of 0 and 1
     background = open_masks(rows, "background", [SHAPE, SHAPE]).masks[1]
     np.testing.assert_array_equal(background, 255 - blob())
 
@@ -143,3 +143,12 @@ def test_regions_are_the_boxes_around_lesions(tmp_path: Path) -> None:
         None,
     )  # 2.5 pixels round to 2 above; 5 to the left, none to the right
     assert left_out == (("i1", "i1.jpg has no mask"),)
+
+
+def test_the_noise_of_a_jpeg_is_no_lesion(tmp_path: Path) -> None:
+    path = tmp_path / "i0_mask.jpg"
+    Image.fromarray(blob()).save(path, quality=60)
+    assert (np.asarray(Image.open(path)) != 0).sum() > 1.2 * (blob() != 0).sum()
+    found = open_masks(table(tmp_path, [str(path)]), "lesion", [SHAPE]).masks[0]
+    assert found is not None
+    assert (found != blob()).sum() < 0.02 * (blob() != 0).sum()

@@ -6,11 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lesionlens.data.images import read_nonzero
+from lesionlens.data.images import read_rgb
 from lesionlens.errors import DataError
 
 Shape = tuple[int, int]
 TOLERANCE = 0.01
+WHITE = 128  # grey levels above it are lesion, as in the official scorer of the ISIC challenges
+
+
+def lesion_pixels(path: Path) -> NDArray[np.bool_]:
+    """Read a mask, (h, w): lesion is what is brighter than the middle, or 1 where there are 0 and 1 alone.
+
+    So the faint noise about the outline of a mask that was saved as a JPEG is none of it.
+
+    Raises
+    ------
+    ImageError
+        The file is missing or damaged.
+    """
+    grey = read_rgb(path).max(axis=2)
+    return np.asarray(grey > (WHITE if grey.max() > 1 else 0))
 
 
 def fitted_mask(path: Path, shape: Shape, *, image: str | Path) -> NDArray[np.uint8]:
@@ -21,7 +36,7 @@ def fitted_mask(path: Path, shape: Shape, *, image: str | Path) -> NDArray[np.ui
     Parameters
     ----------
     path
-        The mask; whatever is not black belongs to it.
+        The mask, as for ``lesion_pixels``.
     shape
         Height and width of the image as it is used.
     image
@@ -39,7 +54,7 @@ def fitted_mask(path: Path, shape: Shape, *, image: str | Path) -> NDArray[np.ui
     DataError
         Its proportions are not those of the image: off by more than 1 %, and by more than a pixel of rounding.
     """
-    mask = read_nonzero(path)
+    mask = lesion_pixels(path)
     if not proportional(mask.shape, shape):
         raise DataError(
             f"the mask {path} has {mask.shape[1]} × {mask.shape[0]} pixels, its image {image} {shape[1]} × {shape[0]}: "

@@ -9,18 +9,16 @@ from PIL import Image
 from scipy import ndimage
 
 from lesionlens.atomic import replacing
-from lesionlens.data.fitted_mask import proportional
-from lesionlens.data.images import read_rgb
+from lesionlens.data.fitted_mask import lesion_pixels, proportional
 from lesionlens.errors import DataError
 
 Mask = NDArray[np.bool_]
 Size = tuple[int, int]
 SUFFIX = "_segmentation.png"  # the official name: ISIC_0000000_segmentation.png
-WHITE = 128  # grey levels above it are lesion, as in the official scorer
 
 
 def read_mask(path: Path, *, size: Size | None = None) -> Mask:
-    """Read a mask, (h, w): lesion is what is brighter than the middle, or 1 where there are 0 and 1 alone.
+    """Read a mask, (h, w), as ``lesion_pixels`` does.
 
     Parameters
     ----------
@@ -34,8 +32,7 @@ def read_mask(path: Path, *, size: Size | None = None) -> Mask:
     DataError
         Its proportions are not those asked for: it is the mask of something else.
     """
-    grey = read_rgb(path).max(axis=2)
-    mask: Mask = grey > (WHITE if grey.max() > 1 else 0)
+    mask = lesion_pixels(path)
     if size is None:
         return mask
     if not proportional(mask.shape, size):
