@@ -36,7 +36,8 @@ def order(targets: NDArray[np.int64], sampling: Sampling, rng: np.random.Generat
         (to within one). ``even``: n visits in all, each class as often as the others, so that large ones are seen in
         part and small ones several times. ``weighted``: n independent draws, each class as likely as the others.
         ``balanced``: as ``even``, and every batch of b holds each of the k classes ``b // k`` times or once more: the
-        classes take turns, and the turn goes on where the batch before it stopped.
+        classes take turns, and the turn goes on where the batch before it stopped. (An epoch of several crops or passes
+        is several such orders: in a batch that two of them share, a class may come once too often or too seldom.)
     rng
         Where chance comes from.
 
