@@ -56,8 +56,8 @@ def masks_in(folder: Path, image_ids: Iterable[str]) -> tuple[Path | None, ...]:
     """
     if not folder.expanduser().is_dir():
         raise DataError(
-            f"there is no folder of masks {folder}; give one that is there, or draw them: lesionlens segment predict RUN "
-            f"IMAGES -o {folder}"
+            f"there is no folder of masks {folder}; give one that is there, or draw them: lesionlens segment predict "
+            f"RUN IMAGES -o {folder}"
         )
     found = find_masks(folder.expanduser())
     return tuple(found.get(image_id) for image_id in image_ids)
