@@ -23,6 +23,7 @@ def grouped(
     named = np.full(len(table), "train", dtype=object)
     how = "by lesion, stratified by class"
     if test:
-        named[held_out(table, np.arange(len(table)), test, seed=seed)] = "test"
-        how += f"; {test:.0%} to test (seed {seed})"
+        chosen = held_out(table, np.arange(len(table)), test, seed=seed)
+        named[chosen] = "test"
+        how += f"; {len(chosen) / len(table):.0%} to test (seed {seed})"
     return with_selection(table, named, how, Selection(validation / (1 - test), seed, select_on))

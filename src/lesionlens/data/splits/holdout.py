@@ -123,7 +123,8 @@ def with_selection(
         cut = held_out(table, train, selection.share, seed=selection.seed, by_image=selection.by_image)
         named[train[cut]] = "validation"
         unit = "image" if selection.by_image else "lesion"
-        how += (
-            f"; {selection.share:.0%} of training held out by {unit} for validation (seed {selection.seed})"
-        )
+        held = len(cut) / len(
+            train
+        )  # not just the share that was asked for: lesions are whole, folds are few
+        how += f"; {held:.0%} of training held out by {unit} for validation (seed {selection.seed})"
     return split_of(table, named, how, selects=selection.on, left_out=without, remarks=remarks)
