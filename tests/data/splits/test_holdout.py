@@ -55,3 +55,12 @@ def test_more_than_half_may_be_held_out(made: Make) -> None:
     assert len(split.parts["test"]) / len(table) == pytest.approx(0.75, abs=0.03)
     assert sum(map(len, split.parts.values())) == len(table)
     assert split.remarks == ()
+
+
+def test_the_share_that_is_told_is_the_one_that_was_held_out(made: Make) -> None:
+    table = made(400)
+    split = grouped(table, validation=0.1, test=0.4, seed=1)
+    rest = len(split.parts["train"]) + len(split.parts["validation"])
+    assert f"{len(split.parts['test']) / len(table):.0%} to test" in split.how
+    assert f"{len(split.parts['validation']) / rest:.0%} of training held out by lesion" in split.how
+    assert "40%" not in split.how
