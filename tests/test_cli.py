@@ -130,22 +130,19 @@ def test_models_and_layouts_are_listed(
     assert "isic2017" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "command",
-    [[], *([name] for name in ("demo", "data", "models", "train", "predict", "evaluate", "explain"))],
-)
-def test_help_loads_nothing_heavy(command: list[str]) -> None:
+def test_help_loads_nothing_heavy() -> None:
     """Help is quick because it imports neither torch nor pandas nor matplotlib."""
     look = (
-        "import sys; from lesionlens.cli import app; import typer.testing\n"
-        f"result = typer.testing.CliRunner().invoke(app, {[*command, '--help']!r})\n"
+        "import sys; from lesionlens.cli import app; import typer.main, typer.testing\n"
+        "commands = [[], *([name] for name in typer.main.get_command(app).commands)]\n"
+        "codes = [typer.testing.CliRunner().invoke(app, [*each, '--help']).exit_code for each in commands]\n"
         "heavy = {'torch', 'pandas', 'numpy', 'matplotlib', 'lightning', 'timm', 'rich'} & set(sys.modules)\n"
-        "print(result.exit_code, sorted(heavy))"
+        "print(len(codes) > 9, set(codes), sorted(heavy))"
     )
     said = subprocess.run(
         [sys.executable, "-c", look], capture_output=True, text=True, check=True, env=os.environ
     )
-    assert said.stdout.strip() == "0 []"
+    assert said.stdout.strip() == "True {0} []"
 
 
 @pytest.mark.slow

@@ -84,8 +84,8 @@ def load_model(folder: Path | str, *, device: str | torch.device = "cpu") -> Loa
     ModelError
         The device does not exist here.
     """
-    where = _device(device)
-    folder = _bundle_of(Path(folder))
+    where = chosen_device(device)
+    folder = bundle_of(Path(folder))
     try:
         card = Card.model_validate_json((folder / "card.json").read_text(encoding="utf-8"))
         state = load_file(folder / "model.safetensors")
@@ -101,8 +101,14 @@ def load_model(folder: Path | str, *, device: str | torch.device = "cpu") -> Loa
     return Loaded(model=model.to(where).eval(), card=card)
 
 
-def _device(name: str | torch.device) -> torch.device:
-    """Understand the words of a recipe, auto and gpu, and torch's own."""
+def chosen_device(name: str | torch.device) -> torch.device:
+    """Understand the words of a recipe, auto and gpu, and torch's own.
+
+    Raises
+    ------
+    ModelError
+        Torch has no such device here.
+    """
     there = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device({"auto": there, "gpu": "cuda"}.get(str(name), name))
@@ -112,7 +118,14 @@ def _device(name: str | torch.device) -> torch.device:
     return device
 
 
-def _bundle_of(folder: Path) -> Path:
+def bundle_of(folder: Path) -> Path:
+    """Find the bundle: the folder itself, or the one of a run.
+
+    Raises
+    ------
+    BundleError
+        There is none.
+    """
     for candidate in (folder, folder / "best"):
         if (candidate / "card.json").is_file():
             return candidate

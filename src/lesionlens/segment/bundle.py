@@ -14,7 +14,7 @@ from torch import nn
 from lesionlens import __version__
 from lesionlens.atomic import replacing, write_text
 from lesionlens.errors import BundleError
-from lesionlens.models.bundle import RESEARCH_USE, _bundle_of, _device
+from lesionlens.models.bundle import RESEARCH_USE, bundle_of, chosen_device
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.segment.network import Architecture
 
@@ -80,8 +80,8 @@ def load_masker(folder: Path | str, *, device: str | torch.device = "cpu") -> Lo
     ModelError
         The device does not exist here, or the extra ``segment`` is not installed.
     """
-    where = _device(device)
-    folder = _bundle_of(Path(folder))
+    where = chosen_device(device)
+    folder = bundle_of(Path(folder))
     try:
         card = Card.model_validate_json((folder / "card.json").read_text(encoding="utf-8"))
         content = (folder / "model.safetensors").read_bytes()

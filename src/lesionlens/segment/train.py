@@ -16,7 +16,7 @@ from torch import nn
 from lesionlens.data.problems import counted
 from lesionlens.data.splits import Split
 from lesionlens.data.store import default_folder
-from lesionlens.models.bundle import _device
+from lesionlens.models.bundle import chosen_device
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.segment.bundle import Card, load_masker, save_masker
 from lesionlens.segment.cases import Sources, divide, part_cases, read_sources
@@ -96,7 +96,7 @@ def _network(options: Options) -> nn.Module:
     model = Architecture(network=options.network, encoder=options.encoder).build()
     load_encoder(model, options.weights, encoder=options.encoder)
     check_size(model, options.size)
-    return model.to(_device(options.device)).to(memory_format=torch.channels_last)  # a fifth faster
+    return model.to(chosen_device(options.device)).to(memory_format=torch.channels_last)  # a fifth faster
 
 
 def _say(read: Sources, left_out: Sequence[LeftOut], split: Split, console: Console) -> None:
