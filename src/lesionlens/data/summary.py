@@ -142,8 +142,11 @@ def _provenance(table: LesionTable, frame: pd.DataFrame) -> list[tuple[str, str]
     if _synthetic(frame):
         return [("Origin", "painted by a generator: nobody's skin, and no evidence for any patient")]
     dataset = DATASETS[table.name]
+    layout = table.name
+    if layout in ("ham10000", "isic2018"):  # both read both distributions, of which one names parts
+        layout = "isic2018" if (frame["part"] != "").any() else "ham10000"
     return [
-        ("Complete", completeness(frame["part"], dataset.expected)),
+        ("Complete", completeness(frame["part"], DATASETS[layout].expected)),
         ("Licence", dataset.licence),
         ("Cite", dataset.citation),
         ("Home", dataset.url),
