@@ -88,8 +88,8 @@ def open_masks(
     Raises
     ------
     DataError
-        An unknown kind, a folder that is not there, masks that cannot be read or do not fit their image (all of them
-        are named), or not one image with a mask.
+        An unknown kind, a folder that is not there, masks that cannot be read or do not fit their image (counted, the
+        first few named), or not one image with a mask.
     """
     read = reader(rows, kind, folder)
     problems = Problems()

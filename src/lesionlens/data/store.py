@@ -85,7 +85,7 @@ def open_store(
     Raises
     ------
     DataError
-        Images that cannot be decoded, all of them named.
+        Images that cannot be decoded: counted, the first few named.
     RunError
         No space or no permission in the folder.
     """
