@@ -83,10 +83,10 @@ def test_the_bundle_predicts_what_the_run_did(two_task: RunFolder, isic: Path) -
 
 def test_an_empty_mask_is_told(two_task: RunFolder) -> None:
     rows = pd.read_csv(two_task.path / "left-out.csv")
-    assert len(rows) == 2  # once for the prior, once for the region
+    assert len(rows) == 1  # though prior and region both want it
     assert rows["part"].unique().tolist() == ["train"]
     assert rows["reason"].str.contains("empty").all()
-    assert two_task.record()["data"]["left_out"] == 2
+    assert two_task.record()["data"]["left_out"] == 1
 
 
 def test_prior_and_last_epoch_are_recorded(two_task: RunFolder) -> None:
@@ -115,6 +115,13 @@ def test_one_against_another_leaves_the_others_out(recipe: str, isic: Path) -> N
     assert {each.reason for each in prepared.left_out} == {
         "melanoma has no place in the task seborrheic_keratosis/nevus"
     }
+
+
+def test_diagnosis_weights_without_methods_are_refused_before_images_are_decoded(
+    recipe: str, isic: Path
+) -> None:
+    with pytest.raises(DataError, match="needs to know how diagnoses were made"):
+        asked(recipe, isic, "data.split=official", "train.diagnosis_weights=benign")
 
 
 def test_diagnosis_weights_reach_the_batches(recipe: str, ham: Path, tmp_path: Path) -> None:
@@ -172,6 +179,8 @@ def test_select_on_test_is_loud(recipe: str, ham: Path) -> None:
         (["data.task=melanoma/melanoma"], "is none; write one class"),
         (["folds=3", "fold=3"], "fold: 3 is none of folds=3"),
         (["fold=0"], "fold: 0 of how many"),
+        (["train.copies={naevus: 2}"], r"unknown class in train\.copies 'naevus': did you mean 'nevus'"),
+        (["train.class_weights={naevus: 2}"], r"unknown class in train\.class_weights 'naevus'"),
         (["data.split=gessert2019"], "folds=3 alone takes each in turn"),
         (["model.mean=[0,0,0]"], "mean and std belong together"),
     ],

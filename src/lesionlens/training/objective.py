@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lesionlens.data.balance import class_weights
+from lesionlens.data.confirmation import confirmation_weights
 from lesionlens.errors import RecipeError, unknown
 from lesionlens.training.losses import per_image, weighted_mean
 from lesionlens.training.train_recipe import TrainRecipe
@@ -74,6 +76,21 @@ def weights_of_classes(
     if recipe.class_weight_power is not None:
         by_power = class_weights(counts, power=recipe.class_weight_power)
     return by_power * _by_name("train.class_weights", recipe.class_weights, classes)
+
+
+def weights_of_images(recipe: TrainRecipe, rows: pd.DataFrame) -> NDArray[np.float32] | None:
+    """Give the weight of each image in the loss by how its diagnosis was made, (n,); None where there are none.
+
+    Raises
+    ------
+    DataError
+        No image's method is known.
+    """
+    if recipe.diagnosis_weights is None:
+        return None
+    return confirmation_weights(
+        rows["diagnosis_method"].tolist(), rows["diagnosis"].tolist(), recipe.diagnosis_weights
+    )
 
 
 def copies_of_images(

@@ -17,6 +17,7 @@ from lesionlens.errors import RecipeError, RunError
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.training.left_out import LeftOut
 from lesionlens.training.network import USUAL_SIZE, Wanted, wanted
+from lesionlens.training.objective import copies_of_images, weights_of_classes, weights_of_images
 from lesionlens.training.recipe import Recipe
 
 SYNTHETIC = "These pictures were drawn by LesionLens; the numbers say nothing about real lesions."
@@ -114,7 +115,9 @@ def prepare(recipe: Recipe) -> Prepared:
         mean=mean,
         std=std,
     )
-    return Prepared(recipe, table, asked, split, preprocessing, network, (*without, *left_out))
+    prepared = Prepared(recipe, table, asked, split, preprocessing, network, (*without, *left_out))
+    _check_balance(prepared)
+    return prepared
 
 
 def _check_heads(asked: Task, network: Wanted) -> None:
@@ -124,6 +127,14 @@ def _check_heads(asked: Task, network: Wanted) -> None:
             f"the task {asked.name} has a score of its own for each class, but the network averages probabilities that "
             "sum to one; give model.options.average=logits"
         )
+
+
+def _check_balance(prepared: Prepared) -> None:
+    """Refuse weights and copies that the data do not know, before images are decoded."""
+    said, classes, targets = prepared.recipe.train, prepared.task.classes, prepared.targets("train")
+    weights_of_classes(said, np.bincount(targets, minlength=len(classes)), classes)
+    weights_of_images(said, prepared.part("train").frame)
+    copies_of_images(said, targets, classes)
 
 
 def _with_a_class(table: LesionTable, asked: Task) -> tuple[LesionTable, list[LeftOut]]:

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lesionlens.data.confirmation import confirmation_weights
 from lesionlens.data.masks import open_masks
 from lesionlens.data.module import LesionData, Part, TestCrops, TrainCrops
 from lesionlens.data.regions import open_regions
@@ -15,7 +14,7 @@ from lesionlens.data.store import ImageStore, Progress, open_store
 from lesionlens.data.visits import Visits
 from lesionlens.models.classifier import Classifier
 from lesionlens.training.left_out import LeftOut
-from lesionlens.training.objective import Objective, copies_of_images, weights_of_classes
+from lesionlens.training.objective import Objective, copies_of_images, weights_of_classes, weights_of_images
 from lesionlens.training.prepare import Prepared
 from lesionlens.training.prior import make_prior
 from lesionlens.training.task import Classification
@@ -97,18 +96,15 @@ def _parts(prepared: Prepared, store: ImageStore) -> tuple[Prepared, dict[str, P
             part = replace(part, masks=masks.masks)
             left_out += [LeftOut(image, name, reason) for image, reason in masks.left_out]
         parts[name] = part
-    return replace(prepared, left_out=tuple(left_out)), parts
+    once = tuple(dict.fromkeys(left_out))  # a mask that prior and region want is missing once
+    return replace(prepared, left_out=once), parts
 
 
 def _loaders(prepared: Prepared, parts: dict[str, Part]) -> LesionData:
     recipe, train = prepared.recipe, prepared.recipe.train
     together = prepared.network.architecture.crops is not None
-    frame = prepared.part("train").frame
-    if train.diagnosis_weights is not None:
-        weights = confirmation_weights(
-            frame["diagnosis_method"].tolist(), frame["diagnosis"].tolist(), train.diagnosis_weights
-        )
-        parts = parts | {"train": replace(parts["train"], weights=weights)}
+    weights = weights_of_images(train, prepared.part("train").frame)
+    parts = parts | {"train": replace(parts["train"], weights=weights)}
     visits = Visits(
         parts["train"].targets,
         crops=1 if together else recipe.crops.train_count,
