@@ -91,3 +91,12 @@ def test_what_a_split_leaves_out_or_lets_leak_is_told(tmp_path: Path) -> None:
     split = divide(read_sources([source]), [], Options())
     assert split.left_out == (("11", "in no official part"),)
     assert any("byte for byte in another part as well (00 and 08)" in remark for remark in split.remarks)
+
+
+def test_one_image_is_too_few_to_train_on(tmp_path: Path) -> None:
+    source = own_table(tmp_path / "a", masks=12)
+    rows = pd.read_csv(tmp_path / "a" / "t.csv")
+    rows["part"] = ["train", *["validation"] * 11]
+    rows.to_csv(tmp_path / "a" / "t.csv", index=False)
+    with pytest.raises(DataError, match="one image with a mask is left to train on"):
+        divide(read_sources([source]), [], Options())

@@ -97,11 +97,16 @@ def divide(sources: Sources, left_out: Sequence[LeftOut], options: Options) -> S
     Raises
     ------
     DataError
-        A table has nothing left, no official parts although they are asked for, or too few lesions.
+        A table has nothing left, no official parts although they are asked for, or too few lesions; one image is left
+        to train on.
     """
     reasons = {each.image_id: each.reason for each in left_out}
     splits = [_split(table, reasons, options) for table in sources.tables]
     parts = {part: tuple(image for each in splits for image in each.parts.get(part, ())) for part in PARTS}
+    if len(parts["train"]) < 2:
+        raise DataError(
+            "one image with a mask is left to train on, and batch norm needs two: give more images, or another --split"
+        )
     return Split(
         parts={part: ids for part, ids in parts.items() if ids},
         how="; ".join(
