@@ -13,7 +13,10 @@ from lesionlens.errors import ModelError
 from lesionlens.models.classifier import Classifier
 from lesionlens.models.create import create_model
 from lesionlens.models.gate import Gate
-from lesionlens.training.losses import attention_loss
+from lesionlens.training.objective import Objective
+from lesionlens.training.prior import make_prior
+from lesionlens.training.prior_recipe import PriorRecipe
+from lesionlens.training.train_recipe import TrainRecipe
 
 from ..golden.formula import images, weights
 
@@ -125,10 +128,14 @@ def test_one_training_step_equals_a_plain_restatement() -> None:
     }
 
     optimiser = torch.optim.SGD(model.parameters(), 0.01, 0.9, weight_decay=1e-4, nesterov=True)
+    prior = make_prior(PriorRecipe(masks="lesion"), model, (64, 64))
+    assert prior is not None
     found = model(x, maps=True)
-    ours = attention_loss(found.logits, target, found.maps, masks)
-    torch.testing.assert_close(ours.total, loss, rtol=0, atol=1e-9)
-    ours.total.backward()
+    terms = prior(found.maps, masks.byte()[:, None] * 255, torch.ones(len(masks), dtype=torch.bool))
+    ours = Objective(TrainRecipe(loss="focal"))(found.logits, target)
+    ours = ours + sum(prior.weights[name] * term for name, term in terms.items())
+    torch.testing.assert_close(ours, loss, rtol=0, atol=1e-9)
+    ours.backward()
     optimiser.step()
     for name, value in model.named_parameters():
         torch.testing.assert_close(value.detach(), expected[name], rtol=0, atol=1e-12)

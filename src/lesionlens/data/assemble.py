@@ -80,10 +80,15 @@ def _with_files(rows: pd.DataFrame, draft: Draft, problems: Problems) -> pd.Data
             do=f"Looked in {draft.found.where()}. {_clash(rows, images)}Put the images there, as ID.jpg.",
         )
     else:
-        problems.warn("rows without an image", rows["image_id"][~here], do="They are left out.")
+        problems.leave_out("rows without an image", rows["image_id"][~here], reason="its image is not there")
     if draft.strays:
         strays = sorted(set(images) - set(rows["image_id"]))
-        problems.warn("images without a row", strays, do="They have no label and are left out.")
+        problems.leave_out(
+            "images without a row",
+            strays,
+            reason="no row, so no label",
+            do="They have no label and are left out.",
+        )
     rows = rows[here].copy()
     rows["path"] = [str(images[name]) for name in rows["image_id"]]
     if "mask_path" not in rows:

@@ -47,6 +47,7 @@ class Problems:
 
     def __init__(self) -> None:
         self._found: dict[tuple[Severity, str], Problem] = {}
+        self._left_out: dict[str, str] = {}
 
     def error(self, kind: str, cases: Iterable[str], *, do: str = "") -> None:
         """Note cases with which training or measuring would be wrong; no case, no problem."""
@@ -55,6 +56,14 @@ class Problems:
     def warn(self, kind: str, cases: Iterable[str], *, do: str = "") -> None:
         """Note cases with which there is merely less to train on or to report."""
         self._note("warning", kind, cases, do)
+
+    def leave_out(
+        self, kind: str, ids: Iterable[str], *, reason: str, do: str = "They are left out."
+    ) -> None:
+        """Note images that take no part, each by its id, with what is to be said of each one alone."""
+        ids = list(ids)
+        self.warn(kind, ids, do=do)
+        self._left_out |= dict.fromkeys(ids, reason)
 
     def _note(self, severity: Severity, kind: str, cases: Iterable[str], do: str) -> None:
         for case in cases:
@@ -72,6 +81,11 @@ class Problems:
     def warnings(self) -> tuple[str, ...]:
         """One line for each kind of warning."""
         return tuple(str(p) for p in self._found.values() if p.severity == "warning")
+
+    @property
+    def left_out(self) -> tuple[tuple[str, str], ...]:
+        """Every image that takes no part, with the reason."""
+        return tuple(self._left_out.items())
 
     def raise_errors(self, source: str) -> None:
         """Raise one error that tells everything, warnings too; do nothing where there is no error.

@@ -63,6 +63,8 @@ class LesionTable:
         no diagnoses, which are then ``""``.
     warnings
         What the reader had to leave out or could not know, one line a kind.
+    left_out
+        Images and rows that are no part of the table, by id, with the reason.
 
     Raises
     ------
@@ -75,6 +77,7 @@ class LesionTable:
     frame: _Guarded = _Guarded()
     classes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         for wrong in _broken(self._rows, self.classes):

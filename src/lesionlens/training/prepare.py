@@ -141,13 +141,14 @@ def _with_a_class(table: LesionTable, asked: Task) -> tuple[LesionTable, list[Le
     """Keep the images that have a place in the task."""
     frame = table.frame
     kept = frame["diagnosis"].isin(asked.mapping.keys())
-    without = [
+    without = [LeftOut(image, "", reason) for image, reason in table.left_out]
+    without += [
         LeftOut(
             image, "", f"{diagnosis} has no place in the task {asked.name}" if diagnosis else "no diagnosis"
         )
         for image, diagnosis in frame.loc[~kept, ["image_id", "diagnosis"]].itertuples(index=False)
     ]
-    return (table.select(frame.loc[kept, "image_id"]) if without else table), without
+    return (table if kept.all() else table.select(frame.loc[kept, "image_id"])), without
 
 
 def _split(table: LesionTable, recipe: Recipe, asked: Task) -> tuple[LesionTable, Split, list[LeftOut]]:

@@ -54,7 +54,7 @@ class Prior:
         return {name: dice_prior(self._places(maps[name]), wanted, of_crop) for name in self.weights}
 
     def _places(self, found: Tensor) -> Tensor:
-        places = found.reshape(-1, *found.shape[-2:]).float()
+        places = found.reshape(-1, *found.shape[-2:])
         return places / places.amax(dim=(1, 2), keepdim=True) if self.shares else places
 
 

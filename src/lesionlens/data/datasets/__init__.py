@@ -76,7 +76,7 @@ def load_table(spec: str, *, classes: Sequence[str] | None = None, decode: bool 
         do="What needs a mask refuses them; all else goes on without.",
     )
     problems.raise_errors(f"{name}:{root}")
-    return LesionTable(name, root, frame, draft.classes, problems.warnings)
+    return LesionTable(name, root, frame, draft.classes, problems.warnings, problems.left_out)
 
 
 def resolved(spec: str) -> tuple[str, Path]:

@@ -82,8 +82,10 @@ def _base(root: Path) -> Path | None:
 def _classes(rows: pd.DataFrame, problems: Problems) -> pd.Series:
     labels = rows["diagnosis"]
     named = rows["image_id"] + " " + labels
-    problems.warn(
-        "cases of none of the seven classes", named[labels.isin(_NO_CLASS)], do="They are left out."
+    problems.leave_out(
+        "cases of none of the seven classes",
+        rows["image_id"][labels.isin(_NO_CLASS)],
+        reason=f"of none of the seven classes ({', '.join(sorted(_NO_CLASS))})",
     )
     strangers = ~labels.isin([*_CLASS_OF, *_NO_CLASS])
     problems.error(

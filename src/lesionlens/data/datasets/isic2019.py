@@ -57,7 +57,9 @@ def read(root: Path, problems: Problems) -> Draft:
     )
     rows = pd.concat([_rows(path, each.part, problems) for each, path in truths.items()], ignore_index=True)
     unscored = set(rows["image_id"][rows.pop("weight") == 0])
-    problems.warn("test images that the challenge does not score", sorted(unscored), do="They are left out.")
+    problems.leave_out(
+        "test images that the challenge does not score", sorted(unscored), reason="score_weight is 0"
+    )
     rows = rows[~rows["image_id"].isin(unscored)].merge(_metadata(root, problems), on="image_id", how="left")
     found = find_images(root, problems, ids=_ID)
     skipped = {f"{each.stem}_Input" for each in unlabelled}
