@@ -93,18 +93,24 @@ def test_groups_are_patients_where_known_on_any_row_of_the_lesion(table: LesionT
     assert table.groups.tolist() == ["1", "patient:p", "patient:p", "patient:p"]
 
 
-def test_fingerprint_ignores_order_and_sees_labels_lesions_parts_and_files(table: LesionTable, draw) -> None:
+def test_fingerprint_ignores_order_and_sees_labels_lesions_parts_and_files(
+    table: LesionTable, tmp_path: Path, draw
+) -> None:
     before = table.fingerprint()
     assert len(before) == 64
     assert table.select(["d", "b", "a", "c"]).fingerprint() == before
     seen = {before, table.select(["a", "b"]).fingerprint()}
-    for column, value in (("diagnosis", "melanoma"), ("lesion_id", "9"), ("part", "validation")):
+    mask = draw(tmp_path / "mask.png", size=(9, 9))
+    for column, value in (
+        ("diagnosis", "melanoma"), ("lesion_id", "9"), ("part", "validation"), ("diagnosis_method", "histo"),
+        ("mask_path", str(mask)),
+    ):  # fmt: skip
         changed = table.frame
         changed.loc[0, column] = value
         seen.add(replace(table, frame=changed).fingerprint())
     draw(table.paths[0], size=(30, 30))
     seen.add(table.fingerprint())
-    assert len(seen) == 6
+    assert len(seen) == 8
     table.paths[0].unlink()
     with pytest.raises(DataError, match="cannot be read any more"):
         table.fingerprint()

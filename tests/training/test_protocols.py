@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lesionlens.errors import DataError, RecipeError
+from lesionlens.errors import DataError, ModelError, RecipeError
 from lesionlens.evaluation.evaluation import read_evaluation
 from lesionlens.evaluation.predictions import read_predictions
 from lesionlens.models.bundle import load_model
 from lesionlens.prediction import predict
 from lesionlens.training.folder import RunFolder
-from lesionlens.training.prepare import Prepared, prepare
+from lesionlens.training.prepare import prepare
+from lesionlens.training.prepared import Prepared
 from lesionlens.training.read_recipe import read_recipe
 from lesionlens.training.ready import make_data
 from lesionlens.training.run import train
@@ -188,3 +189,14 @@ def test_select_on_test_is_loud(recipe: str, ham: Path) -> None:
 def test_contradictions_are_refused(recipe: str, ham: Path, words: list[str], message: str) -> None:
     with pytest.raises((DataError, RecipeError), match=message):
         prepare(read_recipe(recipe, [f"data=ham10000:{ham}", *SMALL, *words]))
+
+
+def test_a_prior_that_finds_no_maps_or_masks_is_refused_before_images_are_decoded(
+    recipe: str, ham: Path
+) -> None:
+    plain = prepare(read_recipe(recipe, [f"data=ham10000:{ham}", *SMALL, "prior=lesion"]))
+    with pytest.raises(ModelError, match="has none of places"):
+        plain.network.make(7)
+    words = [f"data=ham10000:{ham}", *SMALL, "model.attention=gate", "prior=lesion", "data.masks=nowhere"]
+    with pytest.raises(DataError, match="no folder of masks nowhere"):
+        prepare(read_recipe(recipe, words))

@@ -33,11 +33,10 @@ def order(targets: NDArray[np.int64], sampling: Sampling, rng: np.random.Generat
         Class of each image, (n,).
     sampling
         ``shuffle``: each image once. ``oversample``: each class as often as the largest, its images equally often
-        (to within one). ``even``: n visits in all, each class as often as the others, so that large ones are seen in
-        part and small ones several times. ``weighted``: n independent draws, each class as likely as the others.
-        ``balanced``: as ``even``, and every batch of b holds each of the k classes ``b // k`` times or once more: the
-        classes take turns, and the turn goes on where the batch before it stopped. (An epoch of several crops or passes
-        is several such orders: in a batch that two of them share, a class may come once too often or too seldom.)
+        (to within one). ``even``: n visits, rounded up so that each class comes as often as the others: large ones are
+        seen in part and small ones several times. ``weighted``: n independent draws, each class as likely as the
+        others. ``balanced``: as ``even``, and every batch of b holds each of the k classes ``b // k`` times or once
+        more: the classes take turns, always in the same order, and the turn goes on where the batch before it stopped.
     rng
         Where chance comes from.
 
@@ -52,15 +51,14 @@ def order(targets: NDArray[np.int64], sampling: Sampling, rng: np.random.Generat
         likely = 1 / np.bincount(targets)[targets]
         return rng.choice(len(targets), len(targets), p=likely / likely.sum())
     if sampling == "oversample":
-        return rng.permutation(_levelled(members, max(map(len, members)), rng).reshape(-1))
-    turns = _levelled(members, -(-len(targets) // len(members)), rng)
-    visits = turns.T.reshape(-1)[: len(targets)]
+        return rng.permutation(_turns(members, max(map(len, members)), rng))
+    visits = _turns(members, -(-len(targets) // len(members)), rng)
     return visits if sampling == "balanced" else rng.permutation(visits)
 
 
-def _levelled(members: list[NDArray[np.int64]], visits: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Visit each group equally often, (groups, visits); the groups in a drawn order."""
-    return np.stack([_rounds(members[k], visits, rng) for k in rng.permutation(len(members))])
+def _turns(members: list[NDArray[np.int64]], visits: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Visit each group so often, one after another."""
+    return np.stack([_rounds(group, visits, rng) for group in members], axis=1).reshape(-1)
 
 
 def _rounds(group: NDArray[np.int64], visits: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -130,17 +130,19 @@ class LesionTable:
         return {name: int(found.get(name, 0)) for name in self.classes}
 
     def fingerprint(self) -> str:
-        """Give 64 hexadecimal digits that change with ids, labels, lesions, parts or file sizes, not order.
+        """Give 64 hexadecimal digits that change with ids, labels and how they were confirmed, lesions, parts or sizes.
+
+        Sizes are of images and lesion masks; the order of rows does not count.
 
         Raises
         ------
         DataError
             A file has gone since the table was read.
         """
-        columns = ["image_id", "diagnosis", "lesion_id", "part", "path"]
+        columns = ["image_id", "diagnosis", "diagnosis_method", "lesion_id", "part", "path", "mask_path"]
         lines = [
-            "\x1f".join([*text, str(_size(path))])
-            for *text, path in self._rows[columns].itertuples(index=False)
+            "\x1f".join([*text, str(_size(image)), str(_size(mask) if mask else "")])
+            for *text, image, mask in self._rows[columns].itertuples(index=False)
         ]
         return hashlib.sha256("\x1e".join(sorted(lines)).encode()).hexdigest()
 

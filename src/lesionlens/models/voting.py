@@ -36,7 +36,7 @@ def probabilities(
         Of b images n each, preprocessed.
     turns
         Each crop is also seen mirrored both ways (``flips``) or in all eight orientations (``dihedral``); a network
-        of crops sees all crops of an image turned alike. Averaged like crops.
+        of crops sees all crops of an image turned alike, in their places. Averaged like crops.
     average
         Over crops and turns: of ``probabilities``, as Gessert et al. 2019 do for "Multi-Crop"; or of ``logits``, of
         which one softmax is taken.

@@ -16,7 +16,7 @@ from lesionlens.report.gallery import choose
 from lesionlens.subjects import Subjects, of_table
 from lesionlens.training.folder import RunFolder
 from lesionlens.training.left_out import LeftOut, write_left_out
-from lesionlens.training.prepare import Prepared
+from lesionlens.training.prepared import Prepared
 from lesionlens.training.progress import bar
 from lesionlens.training.ready import TRAINED
 

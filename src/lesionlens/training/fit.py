@@ -19,7 +19,7 @@ from lesionlens.models.bundle import Card, save_model
 from lesionlens.training.allocator import keep_freed_memory
 from lesionlens.training.callbacks import AtomicCheckpoints, EpochLog, Keep, SaveLast, StopEarly
 from lesionlens.training.folder import RunFolder
-from lesionlens.training.prepare import Prepared
+from lesionlens.training.prepared import Prepared
 from lesionlens.training.progress import RunProgress
 from lesionlens.training.recipe import Recipe
 from lesionlens.training.task import Classification

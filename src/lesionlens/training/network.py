@@ -12,6 +12,7 @@ from lesionlens.models.classifier import Classifier
 from lesionlens.models.create import Architecture, architecture
 from lesionlens.models.zoo import ZOO
 from lesionlens.training.model_recipe import NORMALISATIONS
+from lesionlens.training.prior import make_prior
 from lesionlens.training.recipe import Recipe
 
 USUAL_SIZE = (224, 224)
@@ -36,14 +37,18 @@ class Wanted:
 
         Raises
         ------
-        ModelError
-            It cannot be built, cannot take images of that size, or its weights cannot be had.
+        ModelError, RecipeError
+            It cannot be built, cannot take images of that size, its weights cannot be had, or it has not the maps that
+            the recipe's prior is for.
         """
         L.seed_everything(self.recipe.train.seed, workers=True, verbose=False)
         model = self.architecture.build(num_classes)
         fresh = weights.load(model, self.recipe.model.weights, backbone=self.architecture.backbone)
         size = self.recipe.model.input_size or USUAL_SIZE
         backbone.check_input(model, size, crops=model.crops)
+        make_prior(
+            self.recipe.prior, model, size
+        )  # so that one without maps is refused before images are decoded
         return Made(model, fresh)
 
     def describe(self, made: Made) -> Mapping[str, Any]:

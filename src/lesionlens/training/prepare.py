@@ -1,8 +1,6 @@
 """From a recipe to what a run needs to know: the table, the split, the task, the network."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,6 +8,7 @@ import torch
 from lesionlens.data.audit import leaks
 from lesionlens.data.datasets import load_table
 from lesionlens.data.extra import add_extra
+from lesionlens.data.mask_files import reader
 from lesionlens.data.splits import Split, make_split
 from lesionlens.data.table import LesionTable
 from lesionlens.data.tasks import Task, task
@@ -18,69 +17,10 @@ from lesionlens.preprocessing import Preprocessing
 from lesionlens.training.left_out import LeftOut
 from lesionlens.training.network import USUAL_SIZE, Wanted, wanted
 from lesionlens.training.objective import copies_of_images, weights_of_classes, weights_of_images
+from lesionlens.training.prepared import Prepared
 from lesionlens.training.recipe import Recipe
 
-SYNTHETIC = "These pictures were drawn by LesionLens; the numbers say nothing about real lesions."
 UNMEASURED = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What is known before anything is computed.
-
-    Attributes
-    ----------
-    recipe
-        As it was given; its crops as the network needs them.
-    table, task, split
-        The images, what is asked of them, and which part each is in.
-    preprocessing
-        For the model's card; with ``normalisation: dataset`` its mean and std are not yet measured.
-    network
-        How the network is made.
-    left_out
-        Images of the sources that take no part, with the reasons.
-    """
-
-    recipe: Recipe
-    table: LesionTable
-    task: Task
-    split: Split
-    preprocessing: Preprocessing
-    network: Wanted
-    left_out: tuple[LeftOut, ...] = ()
-
-    def part(self, name: str) -> LesionTable:
-        """Give the rows of a part."""
-        return self.table.select(self.split.parts[name])
-
-    def targets(self, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Give the class of each image of a part, (n,)."""
-        return self.task.targets(self.part(name).frame["diagnosis"])
-
-    def facts(self) -> Mapping[str, Any]:
-        """Say for ``run.json`` what it is trained on."""
-        synthetic = (self.table.frame["source"] == "synthetic").any()
-        return {
-            "source": self.recipe.data.source,
-            "statement": SYNTHETIC if synthetic else "",
-            "fingerprint": self.table.fingerprint(),
-            "task": self.task.name,
-            "classes": list(self.task.classes),
-            "warnings": list(self.table.warnings),
-            "split": self.split.how,
-            "remarks": list(self.split.remarks),
-            "left_out": len(self.left_out),
-            "parts": {name: self._facts(name) for name in self.split.parts},
-        }
-
-    def _facts(self, name: str) -> Mapping[str, Any]:
-        counts = np.bincount(self.targets(name), minlength=len(self.task.classes))
-        return {
-            "images": int(counts.sum()),
-            "lesions": int(self.part(name).frame["lesion_id"].nunique()),
-            "classes": dict(zip(self.task.classes, counts.tolist(), strict=True)),
-        }
 
 
 def prepare(recipe: Recipe) -> Prepared:
@@ -117,6 +57,7 @@ def prepare(recipe: Recipe) -> Prepared:
     )
     prepared = Prepared(recipe, table, asked, split, preprocessing, network, (*without, *left_out))
     _check_balance(prepared)
+    _check_masks(prepared)
     return prepared
 
 
@@ -135,6 +76,16 @@ def _check_balance(prepared: Prepared) -> None:
     weights_of_classes(said, np.bincount(targets, minlength=len(classes)), classes)
     weights_of_images(said, prepared.part("train").frame)
     copies_of_images(said, targets, classes)
+
+
+def _check_masks(prepared: Prepared) -> None:
+    """Refuse folders of masks that are not there, before images are decoded."""
+    said, rows = prepared.recipe, prepared.part("train")
+    folder = Path(said.data.masks) if said.data.masks else None
+    if said.prior.masks != "none":
+        reader(rows, said.prior.masks, folder)
+    if said.crops.roi is not None:
+        reader(rows, "lesion", folder)
 
 
 def _with_a_class(table: LesionTable, asked: Task) -> tuple[LesionTable, list[LeftOut]]:

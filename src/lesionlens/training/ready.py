@@ -15,7 +15,7 @@ from lesionlens.data.visits import Visits
 from lesionlens.models.classifier import Classifier
 from lesionlens.training.left_out import LeftOut
 from lesionlens.training.objective import Objective, copies_of_images, weights_of_classes, weights_of_images
-from lesionlens.training.prepare import Prepared
+from lesionlens.training.prepared import Prepared
 from lesionlens.training.prior import make_prior
 from lesionlens.training.task import Classification
 

@@ -14,7 +14,8 @@ from lesionlens.training.fit import fit
 from lesionlens.training.folder import RunFolder, new_folder, open_folder, versions, write_recipe
 from lesionlens.training.group import GroupFolder, children
 from lesionlens.training.left_out import write_left_out
-from lesionlens.training.prepare import Prepared, prepare
+from lesionlens.training.prepare import prepare
+from lesionlens.training.prepared import Prepared
 from lesionlens.training.progress import bar
 from lesionlens.training.read_recipe import read_recipe
 from lesionlens.training.ready import Ready, make_data, make_task
