@@ -58,7 +58,8 @@ def read_sources(sources: Sequence[str]) -> Sources:
     for source in sources:
         table = load_table(source)
         reasons = dict(_unusable(table, seen))
-        left_out += [LeftOut(image, "", reason) for image, reason in reasons.items()]
+        without = (*table.left_out, *reasons.items())
+        left_out += [LeftOut(image, "", reason) for image, reason in without]
         kept = [image for image in table.frame["image_id"] if image not in reasons]
         if not kept:
             raise DataError(
