@@ -53,7 +53,9 @@ def test_the_region_is_the_box_around_the_mask(tmp_path: Path) -> None:
     assert Preprocessing().region(image, tmp_path / "mask.png", **given) is None
     assert Preprocessing(roi=0.5).region(image, tmp_path / "empty.png", **given) is None
     assert Preprocessing(roi=0.5).region(image, None, **given) is None
-    with pytest.raises(DataError, match=r"mask\.png has 240 × 180 pixels, its image .*image\.jpg 90 × 90"):
+    with pytest.raises(
+        DataError, match=r"mask\.png has 240 × 180 pixels, its image .*image\.jpg, as it is used, 90 × 90"
+    ):
         Preprocessing(roi=0).region(image[:, :90], tmp_path / "mask.png", **given)
 
 

@@ -90,7 +90,7 @@ def test_masks_that_do_not_fit_are_named_together(tmp_path: Path) -> None:
         DataError, match=r"masks that cannot be used: 2 .*Replace them or take them away"
     ) as caught:
         open_masks(rows, "lesion", [SHAPE] * 3)
-    said = f"the mask {wrong} has 45 × 45 pixels, its image {tmp_path / 'i0.jpg'} 60 × 45: a mask must have"
+    said = f"the mask {wrong} has 45 × 45 pixels, its image {tmp_path / 'i0.jpg'}, as it is used, 60 × 45: a mask "
     assert said in str(caught.value)
     assert "torn.png is not a usable image: the file is empty" in str(caught.value)
 

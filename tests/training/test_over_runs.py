@@ -11,7 +11,15 @@ from scipy import stats
 
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.training.over_runs import over_runs, page, read_summary, summary, summary_table, write_summary
+from lesionlens.training.over_runs import (
+    of_shares,
+    over_runs,
+    page,
+    read_summary,
+    summary,
+    summary_table,
+    write_summary,
+)
 
 TWO = ("none", "melanoma")  # a class may be called what pandas takes for nothing
 
@@ -63,13 +71,13 @@ def test_the_summary_is_of_each_metric_and_class(tmp_path: Path) -> None:
 
 
 def test_the_page_and_the_short_table() -> None:
-    table = summary({"fold-0": evaluation(1), "fold-1": evaluation(2)})
+    table = summary({f"fold-{seed}": evaluation(seed) for seed in range(3)})
     text = page(table, title="g", part="test", runs=5)
-    assert "The test part over 2 of 5 runs." in text
+    assert "The test part over 3 of 5 runs." in text
     row = table[(table["metric"] == "auc") & (table["of"] == "melanoma")].iloc[0]
     low, high = f"{row['low']:.3f}", f"{row['high']:.3f}"
     assert f"| AUC | melanoma | {row['mean']:.3f} | {row['sd']:.3f} |" in text
-    assert f"{low} to {high} | 2 |" in text
+    assert f"{low} to {high} | 3 |" in text
     assert "not a medical device" in text
     console = Console(width=120, record=True, quiet=False, file=None)
     with console.capture() as shown:
@@ -82,3 +90,11 @@ def test_the_short_table_of_many_classes_has_their_averages() -> None:
     table = summary_table(summary({"run-01": evaluation(0, ("a_class", "b_class", "c_class"))}))
     assert not any("class" in cell and cell != "mean of classes" for cell in table.columns[1].cells)
     assert "mean of classes" in list(table.columns[1].cells)
+
+
+def test_intervals_of_shares_claim_neither_too_much_nor_the_impossible() -> None:
+    assert math.isnan(of_shares([0.8, 0.9]).low)  # two runs
+    assert math.isnan(of_shares([0.0, 0.0, 0.0]).high)  # no spread
+    wide = of_shares([0.05, 0.5, 0.95])
+    assert (wide.low, wide.high) == (0.0, 1.0)
+    assert of_shares([0.8, 0.81, 0.82]) == over_runs([0.8, 0.81, 0.82])

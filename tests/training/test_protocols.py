@@ -84,10 +84,10 @@ def test_the_bundle_predicts_what_the_run_did(two_task: RunFolder, isic: Path) -
 
 def test_an_empty_mask_is_told(two_task: RunFolder) -> None:
     rows = pd.read_csv(two_task.path / "left-out.csv")
-    assert len(rows) == 1  # though prior and region both want it
+    assert sorted(reason.rpartition(": ")[2] for reason in rows["reason"]) == ["no prior", "seen whole"]
     assert rows["part"].unique().tolist() == ["train"]
     assert rows["reason"].str.contains("empty").all()
-    assert two_task.record()["data"]["left_out"] == 1
+    assert two_task.record()["data"]["left_out"] == 2
 
 
 def test_prior_and_last_epoch_are_recorded(two_task: RunFolder) -> None:
@@ -96,6 +96,7 @@ def test_prior_and_last_epoch_are_recorded(two_task: RunFolder) -> None:
     report = (two_task.path / "report.html").read_text(encoding="utf-8")
     assert "lesion masks" in report
     assert "focal, gamma 2" in report
+    assert "done without: 2;" in report
 
 
 def test_the_input_is_scaled_by_the_training_images(two_task: RunFolder, isic: Path) -> None:

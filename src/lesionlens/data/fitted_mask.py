@@ -57,7 +57,8 @@ def fitted_mask(path: Path, shape: Shape, *, image: str | Path) -> NDArray[np.ui
     mask = lesion_pixels(path)
     if not proportional(mask.shape, shape):
         raise DataError(
-            f"the mask {path} has {mask.shape[1]} × {mask.shape[0]} pixels, its image {image} {shape[1]} × {shape[0]}: "
+            f"the mask {path} has {mask.shape[1]} × {mask.shape[0]} pixels, its image {image}, as it is used, "
+            f"{shape[1]} × {shape[0]}: "
             "a mask must have the proportions of its image"
         )
     found = Image.fromarray(mask.astype(np.uint8) * 255)

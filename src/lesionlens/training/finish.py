@@ -20,7 +20,7 @@ from lesionlens.training.prepared import Prepared
 from lesionlens.training.progress import bar
 from lesionlens.training.ready import TRAINED
 
-WHOLE = "scored whole: no lesion mask, or an empty one"
+WHOLE = "no lesion mask, or an empty one: seen whole"
 
 
 def finish(prepared: Prepared, folder: RunFolder, *, console: Console) -> None:
@@ -51,6 +51,7 @@ def finish(prepared: Prepared, folder: RunFolder, *, console: Console) -> None:
         write_evaluation(folder.evaluation(name), evaluate(scored.predictions))
         left_out += _left_out(name, wanted, scored)
     write_left_out(folder.left_out, dict.fromkeys(left_out))
+    folder.note(data={**folder.record()["data"], "left_out": len(set(left_out))})
     # the last part measured is the one that counts: test, where there is one
     paths = dict(zip(wanted.image_id, wanted.path, strict=True))
     masks = {image: mask for image, mask in zip(wanted.image_id, wanted.mask, strict=True) if mask}

@@ -18,9 +18,12 @@ from lesionlens.evaluation.wording import TITLES, UNDEFINED, readable
 AVERAGES = {"macro": "mean of classes", "weighted": "weighted mean", "all": "all images"}
 HEADS = ("metric", "of", "mean", "sd", "sd (n)", "min", "max", "95 % interval", "n")
 CONFIDENCE = 0.95
+FEWEST = 3  # runs; with two the factor is 12.7, and intervals hold all there is
 NOTE = (
     "`sd` divides by n - 1, `sd (n)` by n (as Gessert et al. report). The interval is Student's for the mean over "
-    "independent runs. Folds share training images and are not quite that: their interval is somewhat narrow."
+    "independent runs, cut at 0 and 1; of fewer than three runs, or of runs that are all alike, there is none. Folds "
+    "share training images and are not quite independent: their interval is somewhat narrow. n: runs in which the "
+    "number is defined."
 )
 
 
@@ -66,6 +69,18 @@ def over_runs(values: Sequence[float]) -> OverRuns:
     )
 
 
+def of_shares(values: Sequence[float]) -> OverRuns:
+    """Sum up values that lie between 0 and 1: the interval is cut there.
+
+    Of fewer than three runs, or of runs that are all alike, there is none: with two it would hold all there is, and
+    with no spread it would claim to know the mean exactly.
+    """
+    found = over_runs(values)
+    if found.n < FEWEST or found.sd == 0:
+        return found._replace(low=math.nan, high=math.nan)
+    return found._replace(low=max(0.0, found.low), high=min(1.0, found.high))
+
+
 def summary(evaluations: Mapping[str, Evaluation]) -> pd.DataFrame:
     """Give one row for each metric and class: its numbers over the runs, then the value of each run by name."""
     values: dict[tuple[str, str], dict[str, float]] = {}
@@ -75,7 +90,7 @@ def summary(evaluations: Mapping[str, Evaluation]) -> pd.DataFrame:
     rows = []
     for (metric, of), found in values.items():
         all_runs = {run: found.get(run, math.nan) for run in evaluations}
-        rows.append({"metric": metric, "of": of, **over_runs(list(all_runs.values()))._asdict(), **all_runs})
+        rows.append({"metric": metric, "of": of, **of_shares(list(all_runs.values()))._asdict(), **all_runs})
     return pd.DataFrame(rows)
 
 

@@ -90,11 +90,11 @@ def _parts(prepared: Prepared, store: ImageStore) -> tuple[Prepared, dict[str, P
         if recipe.crops.roi is not None:
             regions = open_regions(rows, shapes, recipe.crops.roi, folder=folder)
             part = replace(part, regions=regions.regions)
-            left_out += [LeftOut(image, name, reason) for image, reason in regions.left_out]
+            left_out += [LeftOut(image, name, f"{reason}: seen whole") for image, reason in regions.left_out]
         if name == "train" and recipe.prior.masks != "none":
             masks = open_masks(rows, recipe.prior.masks, shapes, folder=folder)
             part = replace(part, masks=masks.masks)
-            left_out += [LeftOut(image, name, reason) for image, reason in masks.left_out]
+            left_out += [LeftOut(image, name, f"{reason}: no prior") for image, reason in masks.left_out]
         parts[name] = part
     once = tuple(dict.fromkeys(left_out))  # a mask that prior and region want is missing once
     return replace(prepared, left_out=once), parts

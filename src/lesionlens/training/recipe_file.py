@@ -82,7 +82,8 @@ def _read(name: str, beside: Path, before: tuple[str, ...]) -> dict[str, Any]:
         identity = str(file.resolve())
     else:
         kind = f"base of the recipe {before[-1]}:" if before else "recipe"
-        raise RecipeError(unknown(kind, name, ours) + "; or give the path of a .yaml file")
+        near = unknown(kind, name, ours).partition(" Allowed:")[0].rstrip(":")
+        raise RecipeError(f"{near} All are listed by: lesionlens recipes. Or give the path of a .yaml file")
     if identity in before:
         raise RecipeError(
             f"recipes that are each other's base: {' → '.join((*before, identity))}; one must go"

@@ -86,11 +86,13 @@ def _folds(name: str, folds: int | None, fold: int | None) -> tuple[int, int]:
         if folds != FOLDS:
             raise DataError(f"data.split=gessert2019 has {FOLDS} published folds, not {folds}")
     if folds is None or folds < 2:
-        raise DataError(f"data.split={name} needs folds, 2 or more; it is {folds}")
+        raise DataError(
+            f"data.split={name} needs folds, 2 or more (folds=5, or --folds 5); it is {folds or 'not given'}"
+        )
     if fold is None or not 0 <= fold < folds:
         raise DataError(
-            f"data.split={name} needs fold from 0 to {folds - 1}; it is {fold}. In a recipe folds={folds} alone takes "
-            "each in turn"
+            f"data.split={name} needs fold, from 0 to {folds - 1} (fold=0, or --fold 0); it is "
+            f"{'not given' if fold is None else fold}. In a recipe folds={folds} alone takes each in turn"
         )
     return folds, fold
 
