@@ -25,6 +25,7 @@ def test_import_loads_nothing_heavy() -> None:
     assert said.stdout.strip() == "set()"
 
 
+@pytest.mark.slow
 def test_a_verb_stays_a_function_whatever_was_imported_before() -> None:
     look = (
         "import lesionlens.training.run, lesionlens.evaluation.evaluate, lesionlens.explanation.explain\n"

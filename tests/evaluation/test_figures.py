@@ -16,6 +16,7 @@ from lesionlens.evaluation.figures import FIGURES, confusion_figure, roc_figure,
 from .cases import drawn
 
 
+@pytest.mark.slow
 def test_every_figure_is_written_with_two_rows_of_panels(tmp_path: Path) -> None:
     found = evaluate(drawn(90, classes=tuple(DIAGNOSES)[:5]), replicates=10)
     for path in write_figures(tmp_path, found):

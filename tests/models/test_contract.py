@@ -203,6 +203,7 @@ def test_comes_back_from_its_state(case: Case) -> None:
     assert torch.equal(again(images(case)).logits, model(images(case)).logits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES_EXPORTED)
 @pytest.mark.filterwarnings("ignore:The tensor attributes self.recurrent.gru")  # torch's own way with a GRU
 @torch.no_grad()
