@@ -12,8 +12,8 @@ from lesionlens.models.create import create_model
 FAMILY = [
     "resnet18",
     "resnet26d",
-    "resnext50_32x4d",
-    "seresnet50",
+    pytest.param("resnext50_32x4d", marks=pytest.mark.slow),
+    pytest.param("seresnet50", marks=pytest.mark.slow),
     "ecaresnet26t",
     "test_resnet",
 ]

@@ -107,6 +107,7 @@ def network(request: pytest.FixtureRequest) -> Datta:
     return model.eval()
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_any_size_layout_and_precision(network: Datta) -> None:
     x = seeded(1, 1, 3, 37, 50)

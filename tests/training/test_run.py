@@ -211,6 +211,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         resume(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_network_without_any_map_ends_with_a_report(recipe: str, words: list[str], tmp_path: Path) -> None:
     """A transformer that reads its class token only has neither native maps nor Grad-CAM."""
     token = ["model.backbone=test_vit", "model.attention=none", "model.input_size=160", "train.epochs=1"]
