@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from lesionlens.errors import BundleError
+from lesionlens.models.bundle import save_model
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.segment.bundle import Card, load_masker, save_masker
+from lesionlens.segment.bundle import Card, load_masker
 from lesionlens.segment.network import Architecture
 
 CARD = Card(
@@ -20,7 +21,7 @@ CARD = Card(
 
 def test_a_bundle_comes_back_as_it_was(tmp_path: Path) -> None:
     model = CARD.architecture.build().eval()
-    save_masker(tmp_path / "best", model, CARD)
+    save_model(tmp_path / "best", model, CARD)
     loaded = load_masker(tmp_path)
     assert loaded.card == CARD
     assert "not a medical device" in loaded.card.intended_use
@@ -30,14 +31,14 @@ def test_a_bundle_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
-    save_masker(tmp_path, Architecture(encoder="test_convnext").build(), CARD)
+    save_model(tmp_path, Architecture(encoder="test_convnext").build(), CARD)
     with pytest.raises(BundleError, match="not those of the network on its card"):
         load_masker(tmp_path)
 
 
 def test_a_classifier_is_no_segmentation_network(tmp_path: Path) -> None:
     (tmp_path / "card.json").write_text('{"format": 1, "classes": ["a", "b"]}')
-    save_masker(tmp_path / "x", torch.nn.Linear(1, 1), CARD)
+    save_model(tmp_path / "x", torch.nn.Linear(1, 1), CARD)
     (tmp_path / "x" / "model.safetensors").rename(tmp_path / "model.safetensors")
     with pytest.raises(BundleError, match="lesionlens segment train"):
         load_masker(tmp_path)

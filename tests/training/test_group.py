@@ -192,8 +192,8 @@ def test_bad_data_are_refused_before_there_is_a_folder(
 
 
 def test_a_group_is_known_by_its_record(tmp_path: Path) -> None:
-    assert not GroupFolder(tmp_path).is_group()
+    assert not GroupFolder(tmp_path).is_there()
     (tmp_path / "group.json").write_text(json.dumps({}))
-    assert not GroupFolder(tmp_path).is_group()
+    assert not GroupFolder(tmp_path).is_there()
     (tmp_path / "recipe.yaml").write_text("")
-    assert GroupFolder(tmp_path).is_group()
+    assert GroupFolder(tmp_path).is_there()

@@ -13,7 +13,7 @@ from lesionlens.training.over_runs import read_summary, summary_table
 
 def show_run(path: Path) -> None:
     """Print the numbers of the part that counts, and the report's path; of a group, the summary over its runs."""
-    if GroupFolder(path).is_group():
+    if GroupFolder(path).is_there():
         _show_group(GroupFolder(path))
         return
     folder = RunFolder(path)

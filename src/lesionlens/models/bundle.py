@@ -8,6 +8,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import nn
 
 from lesionlens import __version__
 from lesionlens.atomic import replacing, write_text
@@ -59,8 +60,8 @@ class Loaded:
     card: Card
 
 
-def save_model(folder: Path, model: Classifier, card: Card) -> None:
-    """Write a bundle; each file is replaced in one step, the weights first.
+def save_model(folder: Path, model: nn.Module, card: BaseModel) -> None:
+    """Write a bundle of any network with its card; each file is replaced in one step, the weights first.
 
     Raises
     ------

@@ -37,7 +37,7 @@ def load(model: Classifier, weights: str, *, backbone: str) -> tuple[str, ...]:
     """
     if weights == "none":
         return tuple(model.state_dict())
-    state = _from_hub(backbone) if weights == "imagenet" else read_state(Path(weights))
+    state = from_hub(backbone) if weights == "imagenet" else read_state(Path(weights))
     return _into_trunk(model, state, origin=weights)
 
 
@@ -76,7 +76,19 @@ def _unwrapped(state: Any, path: Path) -> State:
     return cast(State, state)
 
 
-def _from_hub(name: str) -> State:
+def from_hub(name: str, *, option: str = "model.weights=") -> State:
+    """Fetch ImageNet weights of a timm model, or take them from the hub's cache.
+
+    Parameters
+    ----------
+    option
+        How a user names other weights, for the message.
+
+    Raises
+    ------
+    WeightsError
+        There are none, or they cannot be had.
+    """
     try:
         logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # each retry would be a warning
         return timm.create_model(name, pretrained=True).state_dict()
@@ -84,13 +96,11 @@ def _from_hub(name: str) -> State:
         config = timm.get_pretrained_cfg(name)
         where = getattr(config, "hf_hub_id", None) or getattr(config, "url", None)
         if where is None:
-            raise WeightsError(
-                f"there are no ImageNet weights of {name!r}; use model.weights=none"
-            ) from error
+            raise WeightsError(f"there are no ImageNet weights of {name!r}; use {option}none") from error
         raise WeightsError(
             f"cannot get the ImageNet weights of {name!r} from the hub ({type(error).__name__}). On a machine with "
             f"a network, download model.safetensors of https://huggingface.co/{where}, copy it here "
-            "and give model.weights=PATH/model.safetensors; or train from scratch with model.weights=none"
+            f"and give {option}PATH/model.safetensors; or train from scratch with {option}none"
         ) from error
 
 

@@ -8,11 +8,10 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import nn
 
 from lesionlens import __version__
-from lesionlens.atomic import replacing, write_text
 from lesionlens.errors import BundleError
 from lesionlens.models.bundle import RESEARCH_USE, bundle_of, chosen_device
 from lesionlens.preprocessing import Preprocessing
@@ -53,21 +52,6 @@ class Loaded:
     model: nn.Module
     card: Card
     digest: str
-
-
-def save_masker(folder: Path, model: nn.Module, card: Card) -> None:
-    """Write a bundle; each file is replaced in one step, the weights first.
-
-    Raises
-    ------
-    RunError
-        The folder cannot be written; a bundle that was there before is intact.
-    """
-    state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    content = save(state, metadata={"format": "pt"})
-    with replacing(folder / "model.safetensors") as file:
-        file.write_bytes(content)
-    write_text(folder / "card.json", card.model_dump_json(indent=2) + "\n")
 
 
 def load_masker(folder: Path | str, *, device: str | torch.device = "cpu") -> Loaded:

@@ -16,9 +16,9 @@ from torch import nn
 from lesionlens.data.problems import counted
 from lesionlens.data.splits import Split
 from lesionlens.data.store import default_folder
-from lesionlens.models.bundle import chosen_device
+from lesionlens.models.bundle import chosen_device, save_model
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.segment.bundle import Card, load_masker, save_masker
+from lesionlens.segment.bundle import Card, load_masker
 from lesionlens.segment.cases import Sources, divide, part_cases, read_sources
 from lesionlens.segment.data import Pixels, decode
 from lesionlens.segment.fit import Fitting, fit
@@ -168,7 +168,7 @@ def _keep(folder: RunFolder, fitting: Fitting, epoch: int, jaccard: float) -> No
             "val_jaccard": jaccard,
         },
     )
-    save_masker(folder.best, fitting.model, card)
+    save_model(folder.best, fitting.model, card)
 
 
 def _finish(folder: RunFolder, read: Sources, split: Split, options: Options, console: Console) -> None:

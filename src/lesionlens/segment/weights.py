@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import timm
 from torch import Tensor, nn
 
 from lesionlens.errors import WeightsError
-from lesionlens.models.weights import State, read_state
+from lesionlens.models.weights import State, from_hub, read_state
 
 
 def load_encoder(model: nn.Module, weights: str, *, encoder: str) -> None:
@@ -26,7 +25,7 @@ def load_encoder(model: nn.Module, weights: str, *, encoder: str) -> None:
     """
     if weights == "none":
         return
-    state = _from_hub(encoder) if weights == "imagenet" else read_state(Path(weights))
+    state = from_hub(encoder, option="--weights ") if weights == "imagenet" else read_state(Path(weights))
     trunk: nn.Module = model.encoder.model  # type: ignore[assignment, union-attr]
     by_name = {_plain(key): value for key, value in state.items()}
     own = trunk.state_dict()
@@ -49,14 +48,3 @@ def _plain(key: str) -> str:
 def _fits(by_name: State, key: str, value: Tensor) -> bool:
     found = by_name.get(_plain(key))
     return found is not None and found.shape == value.shape
-
-
-def _from_hub(encoder: str) -> State:
-    try:
-        return timm.create_model(encoder, pretrained=True).state_dict()
-    except Exception as error:  # each version of the hub client raises its own kinds
-        raise WeightsError(
-            f"cannot get ImageNet weights of {encoder!r} from the hub ({type(error).__name__}). Fetch the timm "
-            "model's model.safetensors on a machine with a network and give --weights PATH/model.safetensors; "
-            "or train from scratch with --weights none"
-        ) from error

@@ -1,38 +1,24 @@
 """A run's folder: where each thing lies, and the record of what was run."""
 
-import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from lesionlens.atomic import write_text
 from lesionlens.errors import RunError
 from lesionlens.training.recipe import Recipe
+from lesionlens.training.record import Recorded
 
 _PACKAGES = ("lesionlens", "torch", "torchvision", "timm", "lightning", "numpy", "scikit-learn")
 
 
-@dataclass(frozen=True)
-class RunFolder:
-    """The places in a run's folder.
+class RunFolder(Recorded):
+    """The places in a run's folder."""
 
-    Attributes
-    ----------
-    path
-        The folder.
-    """
-
-    path: Path
-
-    @property
-    def recipe(self) -> Path:
-        """The resolved recipe."""
-        return self.path / "recipe.yaml"
+    RECORD = "run.json"
 
     @property
     def split(self) -> Path:
@@ -59,10 +45,6 @@ class RunFolder:
         """The bundle of the best epoch, or of the last (``train.keep``)."""
         return self.path / "best"
 
-    @property
-    def _record(self) -> Path:
-        return self.path / "run.json"
-
     def predictions(self, part: str) -> Path:
         """Scores of a part."""
         return self.path / "predictions" / f"{part}.csv"
@@ -70,20 +52,6 @@ class RunFolder:
     def evaluation(self, part: str) -> Path:
         """Numbers of a part."""
         return self.path / "evaluation" / f"{part}.json"
-
-    def is_run(self) -> bool:
-        """Say whether a run was started here."""
-        return self.recipe.is_file() and self._record.is_file()
-
-    def record(self) -> dict[str, Any]:
-        """Read what is known of the run."""
-        found: dict[str, Any] = json.loads(self._record.read_text(encoding="utf-8"))
-        return found
-
-    def note(self, **facts: Any) -> None:
-        """Add facts to the record."""
-        known = self.record() if self._record.is_file() else {}
-        write_text(self._record, json.dumps({**known, **facts}, indent=2, ensure_ascii=False) + "\n")
 
 
 def new_folder(name: str, *, out: Path | None = None, runs: Path = Path("runs")) -> RunFolder:
@@ -118,7 +86,7 @@ def open_folder(path: Path) -> RunFolder:
         It is no run's folder.
     """
     folder = RunFolder(path)
-    if not folder.is_run():
+    if not folder.is_there():
         raise RunError(f"{path} is no run's folder: it has no recipe.yaml and run.json")
     return folder
 

@@ -1,13 +1,11 @@
 """A recipe that is run more than once: which runs it means, and the folder that holds them."""
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from lesionlens.atomic import write_text
 from lesionlens.training.folder import RunFolder
 from lesionlens.training.recipe import Recipe
+from lesionlens.training.record import Recorded
 
 FINISHED, FAILED, INTERRUPTED, MISSING = "finished", "failed", "interrupted", "missing"
 
@@ -37,22 +35,10 @@ def children(recipe: Recipe) -> list[Child]:
     return found
 
 
-@dataclass(frozen=True)
-class GroupFolder:
-    """The places in a group's folder.
+class GroupFolder(Recorded):
+    """The places in a group's folder."""
 
-    Attributes
-    ----------
-    path
-        The folder.
-    """
-
-    path: Path
-
-    @property
-    def recipe(self) -> Path:
-        """The resolved recipe of the group."""
-        return self.path / "recipe.yaml"
+    RECORD = "group.json"
 
     @property
     def table(self) -> Path:
@@ -64,14 +50,6 @@ class GroupFolder:
         """The same to be read."""
         return self.path / "summary.md"
 
-    @property
-    def _record(self) -> Path:
-        return self.path / "group.json"
-
-    def is_group(self) -> bool:
-        """Say whether there is a group here."""
-        return self._record.is_file() and self.recipe.is_file()
-
     def child(self, name: str) -> RunFolder:
         """Give the folder of one run."""
         return RunFolder(self.path / name)
@@ -80,19 +58,9 @@ class GroupFolder:
         """Where it is written how a run came to fail."""
         return self.path / "errors" / f"{name}.txt"
 
-    def record(self) -> dict[str, Any]:
-        """Read what is known of the group."""
-        found: dict[str, Any] = json.loads(self._record.read_text(encoding="utf-8"))
-        return found
-
-    def note(self, **facts: Any) -> None:
-        """Add facts to the record."""
-        known = self.record() if self._record.is_file() else {}
-        write_text(self._record, json.dumps({**known, **facts}, indent=2, ensure_ascii=False) + "\n")
-
     def status(self, name: str) -> str:
         """Say how far a run came: what its folder holds, not what was hoped for."""
         child = self.child(name)
-        if not child.is_run():
+        if not child.is_there():
             return MISSING
         return FINISHED if child.record()["status"] == FINISHED else INTERRUPTED

@@ -96,7 +96,7 @@ def resume(path: Path, *, console: Console | None = None) -> Path:
         It is no run, it is finished, or its data are not what they were.
     """
     console = console or Console(stderr=True)
-    if GroupFolder(path).is_group():
+    if GroupFolder(path).is_there():
         return go_on(path, console=console, one=OneRun(train, resume))
     folder = open_folder(path)
     if folder.record()["status"] == "finished":
