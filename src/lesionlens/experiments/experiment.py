@@ -1,0 +1,252 @@
+"""A table or figure of a paper as data: its rows, what is measured, what was published, what is claimed."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from lesionlens.errors import unknown
+from lesionlens.experiments.figure import Figure
+from lesionlens.training.section import Section
+
+
+def _many(value: object) -> object:
+    """Let a list of one be given as the one."""
+    return (value,) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_many)]
+
+
+class Published(Section):
+    """A published number: its value and, where the paper gives one, its spread; both in the table's unit."""
+
+    value: float
+    spread: float | None = None
+
+
+def _published(value: object) -> object:
+    if isinstance(value, int | float):
+        return {"value": value}
+    if isinstance(value, list) and len(value) == 2:
+        return {"value": value[0], "spread": value[1]}
+    return value
+
+
+class Metric(Section):
+    """One column.
+
+    Attributes
+    ----------
+    name
+        Its head, as the paper has it; different for each column.
+    metric, of
+        As in ``Evaluation``: ``auc`` of ``melanoma``, ``sensitivity`` of ``macro``; or a measure of maps: ``jaccard``,
+        ``jaccard_area``, ``pointing`` or ``energy``, of the map ``map``.
+    part
+        Which of a row's runs, where it has several.
+    mean_of
+        In place of ``metric``: the mean of these other columns, run by run.
+    less
+        In place of ``metric``: the first of these two columns less the second, run by run.
+    map
+        The map that is measured against lesion masks, as `attention_quality` names it, such as ``gate pool4`` or
+        ``cam``; a row's own ``maps`` goes before it.
+    on
+        The generated set that is scored in place of the run's own test part (see ``Experiment.sets``).
+    better
+        Which way is better.
+    """
+
+    name: str
+    metric: str = ""
+    of: str = "macro"
+    part: str = ""
+    mean_of: tuple[str, ...] = ()
+    less: tuple[str, ...] = ()
+    map: str = ""
+    on: str = ""
+    better: Literal["higher", "lower", ""] = "higher"
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> "Metric":
+        if sum(map(bool, (self.metric, self.mean_of, self.less))) != 1:
+            raise ValueError(f"the column {self.name}: give one of metric, mean_of and less")
+        if self.less and len(self.less) != 2:
+            raise ValueError(f"the column {self.name}: less takes two columns")
+        return self
+
+
+class Row(Section):
+    """One row.
+
+    Attributes
+    ----------
+    name
+        As the paper calls it.
+    group
+        A heading over rows that belong together, such as the network.
+    recipe
+        Name of a shipped recipe.
+    recipes
+        In place of ``recipe``, where a row is several runs: part -> recipe.
+    overrides
+        ``section.key=value`` words over each recipe.
+    without
+        Why it has no recipe: quoted from others, or not trained.
+    published
+        Column -> number, or [mean, spread]; what is lost or was not given is left out.
+    maps
+        Column -> the map that is this row's own, in place of the column's.
+    x
+        The number at which a sweep draws it.
+    note
+        What to know of the row: which of its published numbers come from where.
+    """
+
+    name: str
+    group: str = ""
+    recipe: str = ""
+    recipes: dict[str, str] = Field(default_factory=dict)
+    overrides: Names = ()
+    without: str = ""
+    published: dict[str, Annotated[Published, BeforeValidator(_published)]] = Field(default_factory=dict)
+    maps: dict[str, str] = Field(default_factory=dict)
+    x: float | None = None
+    note: str = ""
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """Part -> recipe; the part of a row of one recipe is ``""``."""
+        return self.recipes or ({"": self.recipe} if self.recipe else {})
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Row":
+        if sum(map(bool, (self.recipe, self.recipes, self.without))) != 1:
+            raise ValueError(f"the row {self.name}: give one of recipe, recipes and without")
+        return self
+
+
+class Claim(Section):
+    """An ordering that the paper claims: one row is better than each of others in one column.
+
+    Attributes
+    ----------
+    better, than, metric
+        Rows and column by name.
+    said
+        Where the paper says so, and in our words what.
+    """
+
+    better: str
+    than: Names
+    metric: str
+    said: str
+
+
+class Planted(Section):
+    """A copy of the data in which an artefact is painted on some images, by their label.
+
+    Attributes
+    ----------
+    artefact
+        ``ruler``, ``sticker``, ``ink``, ``hair`` or ``bubbles``.
+    task
+        A class against the rest.
+    association
+        Share of the class's images that get it less that of the others': -1 to 1, about a half.
+    seed
+        Of what is painted where.
+    """
+
+    artefact: str
+    task: str = "melanoma"
+    association: float = Field(ge=-1, le=1)
+    seed: int = 0
+
+
+class Experiment(Section):
+    """A table or figure.
+
+    Attributes
+    ----------
+    paper
+        A key of ``PAPERS``, or ``open`` for questions that a paper leaves.
+    title, caption
+        What the paper calls it, and what it is about, in our words.
+    source
+        Where the published numbers come from.
+    data
+        The data set that its recipes are for, by name.
+    unit
+        Of the published numbers; measured ones are shown in it too.
+    spread
+        What the spread of published numbers is.
+    metrics, rows, claims
+        The table; a figure without numbers has no metrics.
+    figure
+        What is drawn from the runs beside the table.
+    sets
+        Generated sets by name, which a row takes by ``data.source=set:NAME`` and a column by ``on``.
+    short
+        ``key=value`` words over the profile ``short``.
+    departures
+        What is done otherwise than the paper does, or is not known.
+    """
+
+    paper: str
+    title: str
+    caption: str
+    source: str
+    data: str
+    unit: Literal["fraction", "percent"] = "fraction"
+    spread: str = ""
+    metrics: tuple[Metric, ...] = ()
+    rows: tuple[Row, ...]
+    claims: tuple[Claim, ...] = ()
+    figure: Figure | None = None
+    sets: dict[str, Planted] = Field(default_factory=dict)
+    short: Names = ()
+    departures: Names = ()
+
+    def row(self, name: str) -> Row:
+        """Find a row by its name."""
+        return next(row for row in self.rows if row.name == name)
+
+    def metric(self, name: str) -> Metric:
+        """Find a column by its name."""
+        return next(metric for metric in self.metrics if metric.name == name)
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> "Experiment":
+        rows, columns = [row.name for row in self.rows], [metric.name for metric in self.metrics]
+        _all_different("row", rows)
+        _all_different("column", columns)
+        parts = {part for row in self.rows for part in row.parts}
+        for metric in self.metrics:
+            _known("column", (*metric.mean_of, *metric.less), columns)
+            if metric.metric:
+                _known("part", [metric.part], parts)
+            _known("set", [metric.on] if metric.on else [], list(self.sets))
+        for row in self.rows:
+            _known("column", [*row.published, *row.maps], columns)
+        for claim in self.claims:
+            _known("row", [claim.better, *claim.than], rows)
+            _known("column", [claim.metric], columns)
+        for panel in self.figure.panels if self.figure else ():
+            _known("row", [panel.row], rows)
+            _known("part", [panel.part], self.row(panel.row).parts)
+        return self
+
+
+def _all_different(kind: str, names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"the {kind} {name} is there {names.count(name)} times")
+
+
+def _known(kind: str, names: Sequence[str], allowed: object) -> None:
+    choices = [str(each) for each in allowed]  # type: ignore[attr-defined]
+    for name in names:
+        if name not in choices:
+            raise ValueError(unknown(kind, name, choices))
