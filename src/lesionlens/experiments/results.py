@@ -55,9 +55,6 @@ class Results:
         Generated set by name -> data source.
     remarks
         What the profile and the data make different from the paper, in sentences.
-    synthetic
-        Whether its images are drawn by a program; unless it is said that they are photographs, numbers are not held
-        against published ones.
     """
 
     name: str
@@ -67,7 +64,6 @@ class Results:
     sets: dict[str, str]
     remarks: tuple[str, ...]
     out: Path
-    synthetic: bool = True
 
     def of(self, row: str, part: str = "", *, state: State = "finished") -> list[Cell]:
         """Give the cells of a row's part that are in a state, in order of run and fold."""
