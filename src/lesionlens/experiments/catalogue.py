@@ -1,0 +1,156 @@
+"""The papers' tables and figures by name, and how one is read from its YAML."""
+
+import re
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from lesionlens.errors import LesionLensError, unknown
+from lesionlens.experiments.experiment import Claim, Experiment, Metric, Planted, Row
+from lesionlens.experiments.figure import Figure, Panel
+
+PAPERS = {
+    "arl": "Zhang et al. 2019, doi:10.1109/TMI.2019.2893944",
+    "attnmel": "Yan 2020, MSc thesis, SFU; Yan et al. 2019, doi:10.1007/978-3-030-20351-1_62",
+    "patch": "Gessert et al. 2019, doi:10.1109/TBME.2019.2915839",
+    "soft": "Datta et al. 2021, doi:10.1007/978-3-030-87444-5_2",
+}
+FIRST_AUTHORS = {"zhang": "arl", "yan": "attnmel", "gessert": "patch", "datta": "soft"}
+
+_TABLES = files("lesionlens.experiments") / "tables"
+_KINDS = ("table", "section", "fig")
+_PARTS: dict[str, type[BaseModel]] = {
+    "metrics": Metric,
+    "rows": Row,
+    "claims": Claim,
+    "sets": Planted,
+    "figure": Figure,
+    "panels": Panel,
+}
+
+
+def names() -> list[str]:
+    """Give the names of all experiments in the papers' order: tables, sections, figures; open questions last.
+
+    Examples
+    --------
+    >>> [name for name in names() if name.startswith("patch/")][:2]
+    ['patch/table2', 'patch/table3']
+    """
+    return sorted(_files(), key=_place)
+
+
+def matching(words: Sequence[str]) -> list[str]:
+    """Give the experiments that words ask for, each once: names, papers, patterns with ``*``, YAML files; none: all.
+
+    Raises
+    ------
+    LesionLensError
+        A word that asks for nothing.
+
+    Examples
+    --------
+    >>> matching(["zhang/table5", "soft/table[12]"])
+    ['arl/table5', 'soft/table1', 'soft/table2']
+    """
+    found = [name for word in words for name in _asked(word)] if words else names()
+    return list(dict.fromkeys(found))
+
+
+def read_experiment(name: str) -> Experiment:
+    """Read an experiment by its name, with the first author's in place of the paper's if liked, or from a YAML file.
+
+    Raises
+    ------
+    LesionLensError
+        There is none of this name, or its file is no experiment: every key that is wrong is named.
+
+    Examples
+    --------
+    >>> read_experiment("gessert/table2").title
+    'Table II'
+    """
+    file = Path(name) if _is_file(name) else _files()[_one(name)]
+    tree = _tree(file, name)
+    try:
+        return Experiment.model_validate(tree)
+    except ValidationError as error:
+        lines = "\n".join(f"  {_explain(problem)}" for problem in error.errors())
+        raise LesionLensError(f"{file} is no experiment:\n{lines}") from error
+
+
+def _files() -> dict[str, Traversable]:
+    return {
+        f"{paper.name}/{entry.name.removesuffix('.yaml')}": entry
+        for paper in _TABLES.iterdir()
+        if paper.is_dir()
+        for entry in paper.iterdir()
+        if entry.name.endswith(".yaml")
+    }
+
+
+def _place(name: str) -> tuple[int, int, list[int], str]:
+    paper, _, short = name.partition("/")
+    kind = next((each for each in _KINDS if short.startswith(each)), "")
+    return (
+        [*PAPERS, paper].index(paper),
+        _KINDS.index(kind) if kind else len(_KINDS),
+        [int(digits) for digits in re.findall(r"\d+", short)],
+        short,
+    )
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith((".yaml", ".yml"))
+
+
+def _spelt(word: str) -> str:
+    """Put the paper's key in place of its first author."""
+    paper, slash, short = word.casefold().partition("/")
+    return FIRST_AUTHORS.get(paper, paper) + slash + short
+
+
+def _one(name: str) -> str:
+    if (spelt := _spelt(name)) not in (allowed := _files()):
+        raise LesionLensError(f"{unknown('experiment', spelt, allowed)}. Or give the path of a .yaml file")
+    return spelt
+
+
+def _asked(word: str) -> Iterator[str]:
+    if _is_file(word):
+        yield word
+        return
+    spelt, ours = _spelt(word), names()
+    pattern = f"{spelt}/*" if spelt in {name.partition("/")[0] for name in ours} else spelt
+    found = [name for name in ours if fnmatchcase(name, pattern)]
+    yield from found or [_one(word)]
+
+
+def _tree(file: Traversable | Path, name: str) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise LesionLensError(f"cannot read the experiment {name}: {reason}") from error
+    if not isinstance(tree, dict):
+        raise LesionLensError(f"the experiment {name} is no table of keys")
+    return tree
+
+
+def _explain(problem: Any) -> str:
+    """Say in one line which key is wrong and what is allowed."""
+    where = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "extra_forbidden":
+        *above, key = problem["loc"]
+        part = next((_PARTS[each] for each in reversed(above) if each in _PARTS), Experiment)
+        return f"{where}: {unknown('key', str(key), part.model_fields)}"
+    if problem["type"] == "missing":
+        return f"{where} is missing"
+    came = "" if isinstance(problem["input"], dict) else f" (came: {problem['input']!r})"
+    return f"{where + ': ' if where else ''}{problem['msg'].removeprefix('Value error, ')}{came}"
