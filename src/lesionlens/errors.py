@@ -36,6 +36,10 @@ class PredictionsError(LesionLensError):
     """A file of predictions that cannot be measured."""
 
 
+class ComparisonError(LesionLensError):
+    """Numbers or predictions that cannot be compared with each other."""
+
+
 class RunError(LesionLensError):
     """A run that cannot start, go on or be written down."""
 

@@ -23,7 +23,12 @@ class Interval(NamedTuple):
 
 
 def lesion_weights(
-    lesion_id: NDArray[Any], *, replicates: int, seed: int, chunk: int = CHUNK
+    lesion_id: NDArray[Any],
+    *,
+    replicates: int,
+    seed: int,
+    strata: NDArray[Any] | None = None,
+    chunk: int = CHUNK,
 ) -> Iterator[Floats]:
     """Draw as many lesions as there are, with replacement; give how often each image then counts.
 
@@ -35,6 +40,9 @@ def lesion_weights(
         Number of draws.
     seed
         Of the draws; they do not depend on ``chunk``.
+    strata
+        Draw as many lesions of each stratum as there are: that of each image, (n,), such as its class; a lesion is
+        of its first image's. None: of all lesions together.
     chunk
         About how many weights to give at a time.
 
@@ -42,16 +50,23 @@ def lesion_weights(
     ------
     Weights of some replicates, (r, n), until there are ``replicates`` rows.
     """
-    _, member = np.unique(lesion_id, return_inverse=True)
-    lesions = int(member.max()) + 1
+    _, first, member = np.unique(lesion_id, return_index=True, return_inverse=True)
+    lesions = len(first)
+    kind = np.zeros(lesions) if strata is None else np.asarray(strata)[first]
+    groups = [np.flatnonzero(kind == each) for each in np.unique(kind)]
     rng = np.random.default_rng(seed)
     rows = max(1, chunk // len(member))
     for start in range(0, replicates, rows):
         drawn = [
-            np.bincount(rng.integers(lesions, size=lesions), minlength=lesions)
+            np.bincount(np.concatenate([_drawn(group, rng) for group in groups]), minlength=lesions)
             for _ in range(start, min(start + rows, replicates))
         ]
         yield np.stack(drawn)[:, member].astype(np.float64)
+
+
+def _drawn(group: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
+    """Draw as many of a group as there are, with replacement."""
+    return group[rng.integers(len(group), size=len(group))]
 
 
 def percentile_interval(values: Floats, *, confidence: float = 0.95) -> Interval:

@@ -1,0 +1,59 @@
+"""McNemar's test of two models' right and wrong decisions."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from lesionlens.errors import ComparisonError
+from lesionlens.evaluation.compare.comparison import Comparison
+
+EXACT, CORRECTED = "McNemar, exact", "McNemar, corrected"
+
+
+def mcnemar(
+    right_a: NDArray[Any], right_b: NDArray[Any], *, exact: bool = True, confidence: float = 0.95
+) -> Comparison:
+    """Compare the shares of images, (n,), that two models decide rightly.
+
+    Only the images count that one model has right and the other wrong (McNemar 1947). Images count as independent:
+    where a lesion has several, p is too small.
+
+    Parameters
+    ----------
+    exact
+        By the binomial distribution, the statistic being the images that only the first has right; else by χ² with
+        one degree of freedom and Edwards's continuity correction, for many images.
+    confidence
+        Of Wald's interval of the difference of paired shares.
+
+    Raises
+    ------
+    ComparisonError
+        No image, or arrays of different lengths.
+    """
+    a, b = np.asarray(right_a).astype(bool), np.asarray(right_b).astype(bool)
+    if a.ndim != 1 or a.shape != b.shape or not len(a):
+        raise ComparisonError(f"arrays of {a.shape} and {b.shape}: give right or wrong of the same images")
+    n, only_a, only_b = len(a), int((a & ~b).sum()), int((~a & b).sum())
+    difference = (only_a - only_b) / n
+    error = math.sqrt(only_a + only_b - (only_a - only_b) ** 2 / n) / n
+    half = error * float(stats.norm.ppf((1 + confidence) / 2))
+    statistic, p = _exact(only_a, only_b) if exact else _corrected(only_a, only_b)
+    test = EXACT if exact else CORRECTED
+    return Comparison(difference, difference - half, difference + half, statistic, p, n, "images", test)
+
+
+def _exact(only_a: int, only_b: int) -> tuple[float, float]:
+    """Twice the smaller tail; without a discordant image p is 1."""
+    tail = stats.binom.cdf(min(only_a, only_b), only_a + only_b, 0.5)
+    return float(only_a), min(1.0, 2 * float(tail))
+
+
+def _corrected(only_a: int, only_b: int) -> tuple[float, float]:
+    if only_a == only_b:
+        return 0.0, 1.0
+    statistic = (abs(only_a - only_b) - 1) ** 2 / (only_a + only_b)
+    return statistic, float(stats.chi2.sf(statistic, 1))

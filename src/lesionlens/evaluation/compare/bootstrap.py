@@ -1,0 +1,107 @@
+"""The difference of any metric between two models, over lesions drawn with replacement for both at once."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lesionlens.errors import ComparisonError
+from lesionlens.evaluation.compare.comparison import Comparison
+from lesionlens.evaluation.compare.pairs import check_pair
+from lesionlens.evaluation.compare.values import Key, check_keys, values
+from lesionlens.evaluation.decision import Decision
+from lesionlens.evaluation.intervals import lesion_weights, percentile_interval
+from lesionlens.evaluation.prediction_table import Predictions
+from lesionlens.evaluation.sweep import Floats
+
+BOOTSTRAP = "bootstrap"
+
+
+def bootstrap_difference(
+    a: Predictions,
+    b: Predictions,
+    metric: str,
+    of: str = "macro",
+    *,
+    replicates: int = 2000,
+    seed: int = 0,
+    stratified: bool = True,
+    confidence: float = 0.95,
+    decision: Decision = "argmax",
+) -> Comparison:
+    """Compare one metric of two models; see `bootstrap_differences`."""
+    return bootstrap_differences(
+        a,
+        b,
+        [(metric, of)],
+        replicates=replicates,
+        seed=seed,
+        stratified=stratified,
+        confidence=confidence,
+        decision=decision,
+    )[0]
+
+
+def bootstrap_differences(
+    a: Predictions,
+    b: Predictions,
+    keys: Sequence[Key],
+    *,
+    replicates: int = 2000,
+    seed: int = 0,
+    stratified: bool = True,
+    confidence: float = 0.95,
+    decision: Decision = "argmax",
+) -> list[Comparison]:
+    """Compare metrics of two models on the same images, all over the same drawn lesions.
+
+    Each replicate draws lesions with all their images, once for both models, so that what makes images hard for both
+    cancels (Efron and Tibshirani 1993, chapter 13; Field and Welsh 2007). It says how the difference would vary over
+    other lesions for these two trained models; it knows nothing of other seeds.
+
+    Parameters
+    ----------
+    a, b
+        Of the same labelled images and classes in the same order (see `aligned`).
+    keys
+        Metric and what it is of: ``("auc", "melanoma")``, ``("sensitivity", "macro")``, ``("accuracy", "all")``.
+    replicates
+        The interval is the middle of those in which the difference is defined. p is twice the smaller share of them on
+        either side of zero, zeros counted on both and one added to each count: it is never below 2 / (replicates + 1).
+    stratified
+        Draw as many lesions of each class as there are, so that every replicate has all classes.
+
+    Raises
+    ------
+    ComparisonError
+        Predictions that are no pair, a metric that does not exist, or no replicate.
+    """
+    check_pair(a, b)
+    check_keys(keys, a.classes)
+    if replicates < 1 or not 0 < confidence < 1:
+        raise ComparisonError(
+            f"replicates={replicates} and confidence={confidence}: replicates are 1 or more, the confidence lies "
+            "between 0 and 1"
+        )
+    point = values(a, keys, decision=decision) - values(b, keys, decision=decision)
+    parts = [
+        values(a, keys, decision=decision, weights=weights)
+        - values(b, keys, decision=decision, weights=weights)
+        for weights in lesion_weights(
+            a.lesion_id, replicates=replicates, seed=seed, strata=a.label if stratified else None
+        )
+    ]
+    drawn = np.concatenate(parts, axis=1)
+    n = len(np.unique(a.lesion_id))
+    return [_comparison(float(one), each, n, confidence) for one, each in zip(point, drawn, strict=True)]
+
+
+def _comparison(difference: float, drawn: Floats, n: int, confidence: float) -> Comparison:
+    interval = percentile_interval(drawn, confidence=confidence)
+    p = np.nan if np.isnan(difference) else _two_sided(drawn[~np.isnan(drawn)])
+    return Comparison(difference, interval.low, interval.high, np.nan, p, n, "lesions", BOOTSTRAP)
+
+
+def _two_sided(drawn: Floats) -> float:
+    slack = 1e-12
+    smaller = min((drawn <= slack).sum(), (drawn >= -slack).sum())
+    return float(min(1.0, 2 * (smaller + 1) / (len(drawn) + 1)))

@@ -1,0 +1,100 @@
+"""The record of a comparison, and what every test of it checks first."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionlens.errors import ComparisonError, unknown
+from lesionlens.evaluation.sweep import Floats
+
+Alternative = Literal["two-sided", "less", "greater"]
+
+
+class Comparison(NamedTuple):
+    """A difference, and what a test says of it; NaN is what the test does not give.
+
+    Attributes
+    ----------
+    difference
+        Of the first less the second.
+    low, high
+        Its 95 % interval, or of another confidence where one was given; two-sided under every alternative.
+    statistic
+        What the test is named for: t, z, W, χ² or a count.
+    p
+        Of no difference, against the alternative: of any difference, of the first being ``less``, or ``greater``.
+    n
+        How many units were compared.
+    unit
+        What counts as independent of each other: runs, images or lesions.
+    test
+        Its name.
+    """
+
+    difference: float
+    low: float
+    high: float
+    statistic: float
+    p: float
+    n: int
+    unit: str
+    test: str
+
+
+def sample(values: Sequence[float] | NDArray[np.floating], *, fewest: int) -> Floats:
+    """Take one number a run, (n,).
+
+    Raises
+    ------
+    ComparisonError
+        Fewer than ``fewest`` numbers, or one that is not finite.
+    """
+    found = np.asarray(values, dtype=np.float64)
+    if found.ndim != 1 or len(found) < fewest:
+        raise ComparisonError(f"{found.size} runs are too few to compare: {fewest} or more are needed")
+    wrong = int((~np.isfinite(found)).sum())
+    if wrong:
+        raise ComparisonError(
+            f"{wrong} of {len(found)} numbers are not defined: leave those runs out on both sides, and say so"
+        )
+    return found
+
+
+def paired(
+    a: Sequence[float] | NDArray[np.floating], b: Sequence[float] | NDArray[np.floating], *, fewest: int
+) -> Floats:
+    """Give the first less the second of each pair, (n,); a ComparisonError says why they are no pairs.
+
+    Rounded to twelve digits, lest 0.8 - 0.7 and 0.9 - 0.8 are of different rank.
+    """
+    first, second = sample(a, fewest=fewest), sample(b, fewest=fewest)
+    if len(first) != len(second):
+        raise ComparisonError(
+            f"{len(first)} and {len(second)} runs are no pairs: give the two numbers of each run in the same order"
+        )
+    return np.round(first - second, 12)
+
+
+def check_alternative(alternative: str) -> None:
+    """Refuse an alternative that does not exist."""
+    if alternative not in get_args(Alternative):
+        raise ComparisonError(unknown("alternative", alternative, get_args(Alternative)))
+
+
+def share_beyond(drawn: Floats, observed: float, alternative: Alternative) -> int:
+    """Count the draws, (r,), that lie at or beyond what was observed, rounding errors forgiven."""
+    check_alternative(alternative)
+    slack = 1e-12 * max(1.0, abs(observed))
+    if alternative == "less":
+        return int((drawn <= observed + slack).sum())
+    if alternative == "greater":
+        return int((drawn >= observed - slack).sum())
+    return int((np.abs(drawn) >= abs(observed) - slack).sum())
+
+
+def nothing_to_test(difference: float) -> tuple[float, float]:
+    """Give statistic and p where nothing varies: no difference is no evidence; any other cannot be judged."""
+    return (0.0, 1.0) if difference == 0 else (math.nan, math.nan)
