@@ -12,7 +12,9 @@ from lesionlens.data.superpixels import dermoscopic_mask
 from lesionlens.data.table import LesionTable
 from lesionlens.errors import DataError, unknown
 
-KINDS = ("lesion", "background", "dermoscopic")
+KINDS = ("lesion", "background", "dermoscopic", "artefacts")
+ARTEFACTS = "artefact_masks"
+"""The folder in a data set's own, or beside one's own table, with ``ID.png``: hair, rulers, ink and their like."""
 
 Mask = NDArray[np.uint8]
 Read = Callable[[int, Shape], Mask | str]
@@ -22,11 +24,16 @@ Read = Callable[[int, Shape], Mask | str]
 def reader(rows: LesionTable, kind: str, folder: Path | None = None) -> Read:
     """Give what reads the masks of a kind, as for ``open_masks``.
 
+    Artefacts are read from the folder ``ARTEFACTS``. An image of the data set's folder without a file there shows none,
+    which is known; of an image that lies elsewhere (of an extra source, say) nothing is known.
+
     Raises
     ------
     DataError
         An unknown kind, or a folder that is not there.
     """
+    if kind == "artefacts":
+        return _artefacts(rows)
     if kind == "dermoscopic":
         return _dermoscopic(rows)
     if kind in KINDS:
@@ -90,5 +97,24 @@ def _dermoscopic(rows: LesionTable) -> Read:
     def read(place: int, shape: Shape) -> Mask | str:
         mask = dermoscopic_mask(cells[place], shape)
         return f"no structures of {images[place].name} were annotated" if mask is None else mask
+
+    return read
+
+
+def _artefacts(rows: LesionTable) -> Read:
+    root = (rows.root if rows.root.is_dir() else rows.root.parent).expanduser().resolve()
+    if not (root / ARTEFACTS).is_dir():
+        raise DataError(
+            f"{root} has no folder {ARTEFACTS}, which artefact masks are read from: give each image that shows hair, a "
+            f"ruler or ink a mask ID.png there, or another kind of mask: {', '.join(KINDS[:-1])}"
+        )
+    found, ids, images = find_masks(root / ARTEFACTS), list(rows.frame["image_id"]), rows.paths
+
+    def read(place: int, shape: Shape) -> Mask | str:
+        if (file := found.get(ids[place])) is not None:
+            return fitted_mask(file, shape, image=images[place])
+        if images[place].resolve().is_relative_to(root):
+            return np.zeros(shape, dtype=np.uint8)
+        return f"{images[place].name} has no artefact mask"
 
     return read

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lesionlens.data.fitted_mask import Shape
 from lesionlens.data.mask_files import Mask, Read, reader
@@ -33,6 +34,11 @@ class Masks:
 
     def __len__(self) -> int:
         return len(self._packed)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Which positions have a mask, (n,)."""
+        return np.array([packed is not None for packed in self._packed])
 
     def __getitem__(self, index: int) -> Mask | None:
         packed, (height, width) = self._packed[index], self._shapes[index]
@@ -70,8 +76,8 @@ def open_masks(
         The table.
     kind
         ``lesion``; ``background``, all that is not lesion, of images whose lesion mask is known; ``dermoscopic``, the
-        union of annotated structures; or the path of a folder of masks ``ID.png``, ``ID_mask.png`` or
-        ``ID_segmentation.png``.
+        union of annotated structures; ``artefacts``, what covers the skin (see ``mask_files.reader``); or the path of a
+        folder of masks ``ID.png``, ``ID_mask.png`` or ``ID_segmentation.png``.
     shapes
         Height and width of each row's image as it is used.
     folder

@@ -55,8 +55,16 @@ def _prior(run: Run) -> str:
     prior = run.recipe.get("prior") or {}
     if prior.get("masks", "none") == "none":
         return ""
+    found = [f"{prior['masks']} masks"]
+    if prior.get("share", 1) < 1:
+        found.append(f"of {prior['share']:.3g} of the images")
+    if prior.get("quality", "exact") != "exact":
+        amount = "" if prior.get("amount") is None else f" {prior['amount']:g}"
+        found.append(f"{prior['quality']}{amount}")
+        if used := run.record.get("data", {}).get("prior"):
+            found.append(f"Jaccard index with the exact ones {used['jaccard']:.3f}")
     weights = ", ".join(f"{name} {weight:g}" for name, weight in (prior.get("weights") or {}).items())
-    return f"{prior['masks']} masks" + (f", weights: {weights}" if weights else "")
+    return ", ".join(found) + (f", weights: {weights}" if weights else "")
 
 
 def _kept(run: Run) -> str:

@@ -82,7 +82,7 @@ def _check_masks(prepared: Prepared) -> None:
     """Refuse folders of masks that are not there, before images are decoded."""
     said, rows = prepared.recipe, prepared.part("train")
     folder = Path(said.data.masks) if said.data.masks else None
-    if said.prior.masks != "none":
+    if said.prior.asked:
         reader(rows, said.prior.masks, folder)
     if said.crops.roi is not None:
         reader(rows, "lesion", folder)

@@ -1,7 +1,7 @@
 """What is known of a run before anything is computed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,8 @@ class Prepared:
         How the network is made.
     left_out
         Images of the sources that take no part, with the reasons.
+    prior
+        What the masks of the prior came to, once they are read; empty without a prior.
     """
 
     recipe: Recipe
@@ -42,6 +44,7 @@ class Prepared:
     preprocessing: Preprocessing
     network: Wanted
     left_out: tuple[LeftOut, ...] = ()
+    prior: Mapping[str, Any] = field(default_factory=dict)
 
     def part(self, name: str) -> LesionTable:
         """Give the rows of a part."""
@@ -64,6 +67,7 @@ class Prepared:
             "split": self.split.how,
             "remarks": list(self.split.remarks),
             "left_out": len(self.left_out),
+            "prior": dict(self.prior),
             "parts": {name: self._facts(name) for name in self.split.parts},
         }
 

@@ -73,7 +73,7 @@ def make_prior(recipe: PriorRecipe, model: Classifier, size: tuple[int, int]) ->
     RecipeError
         A map is named that it does not make.
     """
-    if recipe.masks == "none":
+    if not recipe.asked:
         return None
     names = places_of(model, size)
     if not names:

@@ -1,22 +1,27 @@
 """From what is known to what is computed with: decoded images, masks, loaders, the task."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from lesionlens.data.masks import open_masks
+from lesionlens.data.fitted_mask import Shape
+from lesionlens.data.masks import Masks, open_masks
 from lesionlens.data.module import LesionData, Part, TestCrops, TrainCrops
+from lesionlens.data.prior_masks import PriorMasks, prior_masks
 from lesionlens.data.regions import open_regions
 from lesionlens.data.statistics import channel_statistics
 from lesionlens.data.store import ImageStore, Progress, open_store
+from lesionlens.data.table import LesionTable
 from lesionlens.data.visits import Visits
 from lesionlens.models.classifier import Classifier
 from lesionlens.training.left_out import LeftOut
 from lesionlens.training.objective import Objective, copies_of_images, weights_of_classes, weights_of_images
 from lesionlens.training.prepared import Prepared
 from lesionlens.training.prior import make_prior
+from lesionlens.training.prior_recipe import PriorRecipe
 from lesionlens.training.task import Classification
 
 TRAINED = ("train", "validation")
@@ -91,13 +96,28 @@ def _parts(prepared: Prepared, store: ImageStore) -> tuple[Prepared, dict[str, P
             regions = open_regions(rows, shapes, recipe.crops.roi, folder=folder)
             part = replace(part, regions=regions.regions)
             left_out += [LeftOut(image, name, f"{reason}: seen whole") for image, reason in regions.left_out]
-        if name == "train" and recipe.prior.masks != "none":
+        if name == "train" and recipe.prior.asked:
             masks = open_masks(rows, recipe.prior.masks, shapes, folder=folder)
-            part = replace(part, masks=masks.masks)
+            prior = _prior(recipe.prior, masks.masks, rows, shapes)
+            part = replace(part, masks=prior.masks)
+            prepared = replace(prepared, prior=prior.facts())
             left_out += [LeftOut(image, name, f"{reason}: no prior") for image, reason in masks.left_out]
         parts[name] = part
     once = tuple(dict.fromkeys(left_out))  # a mask that prior and region want is missing once
     return replace(prepared, left_out=once), parts
+
+
+def _prior(said: PriorRecipe, exact: Masks, rows: LesionTable, shapes: Sequence[Shape]) -> PriorMasks:
+    return prior_masks(
+        exact,
+        rows,
+        shapes,
+        share=said.share,
+        quality=said.quality,
+        amount=said.amount,
+        background=said.masks == "background",
+        seed=said.seed,
+    )
 
 
 def _loaders(prepared: Prepared, parts: dict[str, Part]) -> LesionData:
