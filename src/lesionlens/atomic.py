@@ -1,13 +1,15 @@
-"""Files that are either as they were or complete: written under a temporary name, then renamed."""
+"""Files and folders that are either as they were or complete: written under a temporary name, then renamed."""
 
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
-from lesionlens.errors import RunError
+from lesionlens.errors import DataError, RunError
 
 
 @contextmanager
@@ -42,6 +44,34 @@ def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def new_folder(root: Path) -> Iterator[Path]:
+    """Give a temporary folder beside ``root`` that takes its name at the end, or vanishes.
+
+    Raises
+    ------
+    DataError
+        ``root`` holds something already, or its parent cannot be written.
+    """
+    if root.exists() and (not root.is_dir() or any(islice(root.iterdir(), 1))):
+        raise DataError(
+            f"{root} exists and is not empty: nothing is overwritten. Remove it or name a new folder."
+        )
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".part", dir=root.parent))
+    except OSError as error:
+        raise DataError(f"cannot write beside {root}: {error.strerror}. Choose another folder.") from error
+    try:
+        yield part
+        part.chmod(0o755)
+        if root.exists():
+            root.rmdir()
+        part.rename(root)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _settle(part: Path) -> None:

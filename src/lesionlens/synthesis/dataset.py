@@ -2,14 +2,10 @@
 
 import csv
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
-from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -18,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 import lesionlens
+from lesionlens.atomic import new_folder
 from lesionlens.errors import DataError
 from lesionlens.synthesis.artefacts import ARTEFACTS, ArtefactRates
 from lesionlens.synthesis.metadata import COLUMNS, check_weights
@@ -65,7 +62,8 @@ def synthesise(
     -------
     Path
         ``root``, with ``HAM10000_metadata.csv``, ``HAM10000_images/``, ``masks/``, ``structures/`` (16-bit
-        PNG; the bits are listed in ``synthesis.json``), ``artefacts.csv`` and ``synthesis.json``.
+        PNG; the bits are listed in ``synthesis.json``), ``artefact_masks/`` (where hair, ruler, bubbles, ink or
+        sticker changed the picture; no file where there is none), ``artefacts.csv`` and ``synthesis.json``.
 
     Raises
     ------
@@ -81,8 +79,8 @@ def synthesise(
         "size": list(size), "difficulty": difficulty, "artefacts": asdict(artefacts or ArtefactRates()),
         "class_weights": check_weights(class_weights), "structure_bits": BITS,
     }  # fmt: skip
-    with _new_folder(root) as folder:
-        for name in ("HAM10000_images", "masks", "structures"):
+    with new_folder(root) as folder:
+        for name in ("HAM10000_images", "masks", "structures", "artefact_masks"):
             (folder / name).mkdir()
         done = 0
         for written in _run(partial(_write_lesion, folder=folder, size=size), plans, workers):
@@ -110,14 +108,19 @@ def _write_lesion(entry: Plan, *, folder: Path, size: Size) -> int:
     ):
         bgr = np.asarray(cv2.cvtColor(picture.rgb, cv2.COLOR_RGB2BGR), np.uint8)
         quality = [cv2.IMWRITE_JPEG_QUALITY, shot.camera.quality]
-        _encode(folder / "HAM10000_images" / f"{image_id}.jpg", bgr, quality)
-        _encode(folder / "masks" / f"{image_id}_segmentation.png", picture.mask.astype(np.uint8) * 255, fast)
+        encode(folder / "HAM10000_images" / f"{image_id}.jpg", bgr, quality)
+        encode(folder / "masks" / f"{image_id}_segmentation.png", picture.mask.astype(np.uint8) * 255, fast)
         if picture.bits.any():
-            _encode(folder / "structures" / f"{image_id}_structures.png", picture.bits, fast)
+            encode(folder / "structures" / f"{image_id}_structures.png", picture.bits, fast)
+        if picture.covered.any():
+            encode(
+                folder / "artefact_masks" / f"{image_id}.png", picture.covered.astype(np.uint8) * 255, fast
+            )
     return len(entry.photographs)
 
 
-def _encode(path: Path, pixels: npt.NDArray[np.uint8 | np.uint16], options: list[int]) -> None:
+def encode(path: Path, pixels: npt.NDArray[np.uint8 | np.uint16], options: list[int]) -> None:
+    """Write BGR or grey pixels in the format of the file's suffix, with options of OpenCV."""
     path.write_bytes(cv2.imencode(path.suffix, pixels, options)[1].tobytes())
 
 
@@ -138,25 +141,3 @@ def _write_tables(folder: Path, plans: list[Plan]) -> None:
 def _write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream, lineterminator="\n").writerows([tuple(header), *rows])
-
-
-@contextmanager
-def _new_folder(root: Path) -> Iterator[Path]:
-    """Give a temporary folder beside ``root`` that takes its name at the end, or vanishes."""
-    if root.exists() and (not root.is_dir() or any(islice(root.iterdir(), 1))):
-        raise DataError(
-            f"{root} exists and is not empty: nothing is overwritten. Remove it or name a new folder."
-        )
-    try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".part", dir=root.parent))
-    except OSError as error:
-        raise DataError(f"cannot write beside {root}: {error.strerror}. Choose another folder.") from error
-    try:
-        yield part
-        part.chmod(0o755)
-        if root.exists():
-            root.rmdir()
-        part.rename(root)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

@@ -11,7 +11,7 @@ from lesionlens.synthesis.artefacts import ArtefactRates, draw_artefacts
 from lesionlens.synthesis.camera import Camera, draw_camera, light, shoot
 from lesionlens.synthesis.lesion import Canvas, Lesion, paint_lesion
 from lesionlens.synthesis.noise import Field, Mask, Size
-from lesionlens.synthesis.overlays import OVERLAYS
+from lesionlens.synthesis.overlays import OVERLAYS, covered
 from lesionlens.synthesis.pigment import render
 from lesionlens.synthesis.skin import paint_skin
 
@@ -38,6 +38,8 @@ class Picture(NamedTuple):
     """(h, w), the lesion"""
     bits: npt.NDArray[np.uint16]
     """(h, w), structures, see `structures.BITS`"""
+    covered: Mask
+    """(h, w), where an artefact other than dark corners changed the picture"""
 
 
 def draw_photograph(rng: np.random.Generator, code: str, rates: ArtefactRates) -> Photograph:
@@ -70,11 +72,14 @@ def paint_photograph(
     mask = cv2.warpAffine(canvas.mask.astype(np.uint8), matrix, (w, h), flags=cv2.INTER_NEAREST) > 0
     bits = cv2.warpAffine(canvas.bits, matrix, (w, h), flags=cv2.INTER_NEAREST)
     colour = light(photograph.camera, _seen(lesion, pigments))
+    bare, artefacts = colour.copy(), np.zeros(size, bool)
     for name, overlay in OVERLAYS.items():
         own = np.random.default_rng(rng.integers(2**32))
+        if name == "dark_corners":  # the last: it is no thing upon the skin
+            artefacts = covered(bare, colour)
         if name in photograph.artefacts:
             colour = overlay(colour, own, scale)
-    return Picture(shoot(photograph.camera, colour, scale=scale), mask, bits.astype(np.uint16))
+    return Picture(shoot(photograph.camera, colour, scale=scale), mask, bits.astype(np.uint16), artefacts)
 
 
 def _seen(lesion: Lesion, pigments: Field) -> Field:

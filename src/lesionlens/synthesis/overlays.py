@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from lesionlens.synthesis.noise import Field, Size, blur, fractal, smoothstep
+from lesionlens.synthesis.noise import Field, Mask, Size, blur, fractal, smoothstep
 from lesionlens.synthesis.pigment import cover
 from lesionlens.synthesis.strokes import Sheet, wander
 
 Overlay = Callable[[Field, np.random.Generator, float], Field]
+SEEN = 0.04  # of full scale, ten grey levels: less is hardly seen on skin
 
 
 def hair(image: Field, rng: np.random.Generator, scale: float) -> Field:
@@ -138,6 +139,11 @@ OVERLAYS: dict[str, Overlay] = {
     "dark_corners": dark_corners,
 }
 """Painted in this order, from the skin to the lens."""
+
+
+def covered(before: Field, after: Field) -> Mask:
+    """Where an overlay can be seen, (h, w): some channel changed by more than ``SEEN``."""
+    return np.asarray((np.abs(after - before) > SEEN).any(axis=2))
 
 
 def _over(image: Field, alpha: Field, colour: npt.NDArray[np.float32]) -> Field:
