@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lesionlens.data.datasets import DATASETS
-from lesionlens.data.datasets.ham10000 import SYNTHETIC
+from lesionlens.data.datasets.synthetic import SYNTHETIC
 from lesionlens.data.images import Header, probe
 from lesionlens.data.table import COLUMNS, PARTS, LesionTable
 

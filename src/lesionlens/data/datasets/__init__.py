@@ -18,6 +18,7 @@ from lesionlens.data.datasets import (
     own,
 )
 from lesionlens.data.datasets.record import DataSet
+from lesionlens.data.datasets.synthetic import with_truth
 from lesionlens.data.problems import Problems
 from lesionlens.data.table import LesionTable
 from lesionlens.errors import DataError, unknown
@@ -66,7 +67,7 @@ def load_table(spec: str, *, classes: Sequence[str] | None = None, decode: bool 
         raise DataError(f"classes are named for a table of one's own; {dataset.title} has its own classes")
     reader = dataset.read if classes is None else partial(own.read, classes=classes)
     problems = Problems()
-    draft = reader(root, problems)
+    draft = with_truth(reader(root, problems), root)
     frame = assemble(draft, problems, source=name)
     wrong = unusable(frame, decode=decode)
     problems.error("files that cannot be read", wrong.images, do="Fetch them again, or remove them.")

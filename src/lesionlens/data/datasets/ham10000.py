@@ -18,7 +18,6 @@ from lesionlens.data.taxonomy import ISIC2018_CLASSES, canonical
 from lesionlens.errors import DataError
 
 METADATA = "HAM10000_metadata.csv"
-SYNTHETIC = "synthetic"
 MASKS = (*isic2018.MASKS, "masks")
 _NAMES = {"dx_type": "diagnosis_method", "localization": "site", "dataset": "source"}
 _KEPT = ("image_id", "diagnosis", "lesion_id", "diagnosis_method", "age", "sex", "site", "source")
@@ -40,11 +39,6 @@ def read(root: Path, problems: Problems) -> Draft:
             f"{root} is not HAM10000: neither {METADATA} nor ISIC2018_Task3_*_GroundTruth.csv is there"
         )
     rows = dx_rows(read_sheet(path), path, problems)
-    rows = rows.merge(_skin_tones(root), on="image_id", how="left").fillna("")
-    if (root / "synthesis.json").is_file():  # the same layout, but nobody's skin
-        features = find_masks(root / "structures")
-        rows["source"] = SYNTHETIC
-        rows["feature_mask_paths"] = [str(features.get(name, "")) for name in rows["image_id"]]
     found = find_images(root, problems, ids=ISIC_ID)
     return Draft(rows, found, ISIC2018_CLASSES, find_masks(*(root / name for name in MASKS)))
 
@@ -88,15 +82,6 @@ def _class(dx: str) -> str:
     except DataError:
         return ""
     return name if name in ISIC2018_CLASSES else ""
-
-
-def _skin_tones(root: Path) -> pd.DataFrame:
-    """Read skin tones where a table of artefacts tells them, as it does for synthetic data."""
-    path = root / "artefacts.csv"
-    sheet = read_sheet(path) if path.is_file() else pd.DataFrame()
-    if not {"image_id", "skin_tone"} <= set(sheet.columns):
-        return pd.DataFrame({"image_id": pd.Series(dtype=object)})
-    return sheet[["image_id", "skin_tone"]].drop_duplicates("image_id")
 
 
 RECORD = DataSet(

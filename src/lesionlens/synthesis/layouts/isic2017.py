@@ -1,0 +1,70 @@
+"""ISIC 2017: three classes (part 3), lesion masks (part 1), dermoscopic features of superpixels (part 2)."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from lesionlens.data.superpixels import FEATURES
+from lesionlens.synthesis.layouts.painted import Painted
+from lesionlens.synthesis.structures import read_structures
+
+WEIGHTS = {"mel": 0.25, "nv": 0.5, "bkl": 0.25}
+LABELS = {"mel": "melanoma", "nv": "nevus", "bkl": "seborrheic_keratosis"}
+SHARES = {"Training": 0.65, "Validation": 0.1, "Test_v2": 0.25}
+SIDE = 8  # pixels of a superpixel: squares in place of the organisers' SLIC
+COVERED = 0.25  # of a superpixel that a structure has to cover to be annotated there
+_PAINTED = {"pigment_network": "network", "streaks": "streaks", "milia_like_cyst": "milia"}  # of FEATURES
+
+
+def write(painted: Painted) -> None:
+    """Name files as the organisers did; no negative network is painted, so none is annotated."""
+    labels = _squares(painted.size)
+    shared = painted.folder / ".superpixels.png"
+    _write_superpixels(shared, labels)
+    for part, rows in painted.parts():
+        stem = f"ISIC-2017_{part}"
+        painted.move_images(rows, f"{stem}_Data")
+        painted.move_masks(rows, f"{stem}_Part1_GroundTruth")
+        (painted.folder / f"{stem}_Part2_GroundTruth").mkdir()
+        for image_id in rows["image_id"]:
+            os.link(shared, painted.folder / f"{stem}_Data" / f"{image_id}_superpixels.png")
+            told = painted.folder / f"{stem}_Part2_GroundTruth" / f"{image_id}_features.json"
+            flags = _flags(painted.folder / "structures" / f"{image_id}_structures.png", labels)
+            told.write_text(json.dumps(flags), encoding="utf-8")
+        truth = (
+            (name, float(label == LABELS["mel"]), float(label == LABELS["bkl"]))
+            for name, label in zip(rows["image_id"], rows["label"], strict=True)
+        )
+        painted.write(
+            f"{stem}_Part3_GroundTruth.csv", ("image_id", "melanoma", "seborrheic_keratosis"), truth
+        )
+        about = rows[["image_id", "age", "sex"]].replace("", "unknown").itertuples(index=False)
+        painted.write(f"{stem}_Data_metadata.csv", ("image_id", "age_approximate", "sex"), about)
+    shared.unlink()
+
+
+def _squares(size: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """Give each square a number, row by row; (h, w)."""
+    y, x = np.mgrid[: size[0], : size[1]] // SIDE
+    return np.asarray(y * (x.max() + 1) + x)
+
+
+def _write_superpixels(path: Path, labels: npt.NDArray[np.int64]) -> None:
+    colours = np.stack([labels & 255, labels >> 8, labels >> 16], axis=2).astype(np.uint8)
+    Image.fromarray(colours).save(path)
+
+
+def _flags(structures: Path, labels: npt.NDArray[np.int64]) -> dict[str, list[int]]:
+    """Give by feature one flag for each superpixel; none of them where nothing was painted."""
+    masks = read_structures(structures) if structures.is_file() else {}
+    area = np.bincount(labels.ravel())
+    flags = {}
+    for feature in FEATURES:
+        mask = masks.get(_PAINTED.get(feature, ""), np.zeros(labels.shape, bool))
+        share = np.bincount(labels.ravel(), weights=mask.ravel()) / area
+        flags[feature] = (share >= COVERED).astype(int).tolist()
+    return flags
