@@ -1,7 +1,7 @@
 """What is in the picture but not in the skin: which artefacts there are, and how often by class."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -51,6 +51,11 @@ class ArtefactRates:
     def rate(self, artefact: str, code: str) -> float:
         """Share of the images of class ``code`` that show ``artefact``."""
         return float(self.by_class.get(artefact, {}).get(code, getattr(self, artefact)))
+
+    def without(self, names: Iterable[str]) -> "ArtefactRates":
+        """Give the same rates but for these artefacts, which no image shows."""
+        never = {name: dict.fromkeys(CODES, 0.0) for name in names}
+        return replace(self, by_class={**self.by_class, **never})
 
 
 def draw_artefacts(rng: np.random.Generator, code: str, rates: ArtefactRates) -> tuple[str, ...]:
