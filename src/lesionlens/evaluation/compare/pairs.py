@@ -8,6 +8,7 @@ import numpy as np
 from lesionlens.errors import ComparisonError
 from lesionlens.evaluation.image_names import matching
 from lesionlens.evaluation.prediction_table import Predictions, Texts, examples
+from lesionlens.evaluation.truth import Truth
 
 
 class Aligned(NamedTuple):
@@ -45,7 +46,10 @@ def aligned(models: Sequence[Predictions], names: Sequence[str], *, common: bool
     label = _agreed("labels", [each.label for each in ordered], names, np.array(first))
     lesion = _agreed("lesions", [_known_lesions(each) for each in ordered], names, np.array(first))
     classes = ordered[0].classes, ordered[0].rest
-    told = [_told(each, label, lesion, *classes, name) for each, name in zip(ordered, names, strict=True)]
+    told = [
+        _told(each, Truth(np.array(first), label, lesion), *classes, name)
+        for each, name in zip(ordered, names, strict=True)
+    ]
     known = label != ""
     if not known.any():
         raise ComparisonError(
@@ -120,13 +124,13 @@ def _agreed(what: str, columns: Sequence[Texts], names: Sequence[str], ids: Text
     return found
 
 
-def _told(
-    model: Predictions, label: Texts, lesion: Texts, classes: tuple[str, ...], rest: str, name: str
-) -> Predictions:
+def _told(model: Predictions, truth: Truth, classes: tuple[str, ...], rest: str, name: str) -> Predictions:
+    """Give a model the names, labels and lesions that all share, and the order of the first's classes."""
     if set(model.classes) != set(classes) or model.rest != rest:
         raise ComparisonError(
             f"{name} has the classes {', '.join(model.classes)} and the first file {', '.join(classes)}: models of the "
             "same classes can be compared, or ask one question that both answer: --task CLASS"
         )
     columns = [model.classes.index(each) for each in classes]
-    return Predictions(model.image_id, lesion, label, model.scores[:, columns], classes, rest=rest)
+    scores = model.scores[:, columns]
+    return Predictions(truth.image_id, truth.lesion_id, truth.label, scores, classes, rest=rest)
