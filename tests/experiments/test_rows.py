@@ -11,7 +11,8 @@ import yaml
 from lesionlens.data.datasets import DATASETS
 from lesionlens.data.splits import NAMES
 from lesionlens.errors import RecipeError
-from lesionlens.experiments.rows import PAPERS, Row, rows
+from lesionlens.experiments.catalogue import PAPERS
+from lesionlens.experiments.rows import Row, rows
 from lesionlens.training.network import wanted
 from lesionlens.training.read_recipe import read_recipe
 from lesionlens.training.recipe import Recipe
@@ -19,19 +20,16 @@ from lesionlens.training.recipe_file import shipped
 
 # rows with a recipe, and rows without one: counted in the papers; a melanoma and a keratosis network make two of ARL
 COUNTS = {
-    ("arl", "Table I"): (0, 1),
-    ("arl", "Table II"): (0, 1),
     ("arl", "Table III"): (16, 0),
     ("arl", "Table IV"): (2, 1),
     ("arl", "Table V"): (6, 0),
     ("arl", "Table VI"): (8, 0),
     ("arl", "Table VII"): (4, 0),
-    ("arl", "Section V.F"): (2, 0),
+    ("arl", "Section V.F"): (4, 0),
     ("attnmel", "Table 3.1"): (4, 3),
     ("attnmel", "Table 3.2"): (7, 5),
-    ("attnmel", "Table 3.3"): (0, 4),
+    ("attnmel", "Table 3.3"): (7, 0),
     ("attnmel", "Table 3.4"): (5, 0),
-    ("patch", "Table I"): (0, 1),
     ("patch", "Table II"): (21, 0),
     ("patch", "Table III"): (18, 0),
     ("patch", "Table IV"): (9, 0),
@@ -55,9 +53,8 @@ def test_every_row_of_every_table_is_there() -> None:
     assert {key: (with_one[key], without[key]) for key in {**with_one, **without}} == COUNTS
 
 
-def test_every_recipe_is_of_one_row_or_the_base_of_others() -> None:
-    listed = [row.recipe for row in rows() if row.recipe]
-    assert len(listed) == len(set(listed))
+def test_every_recipe_is_of_a_row_or_the_base_of_others() -> None:
+    listed = {row.recipe for row in rows() if row.recipe}
     bases = {yaml.safe_load(shipped()[name].read_text()).get("base") for name in shipped()}
     assert set(shipped()) == {
         *listed,
@@ -79,10 +76,10 @@ def test_every_recipe_is_whole(paper: str) -> None:
 
 
 def test_the_first_line_names_paper_table_and_row() -> None:
-    for row in rows():
-        if row.recipe:
-            first = shipped()[row.recipe].read_text().splitlines()[0]
-            assert first == f"# {PAPERS[row.paper].partition(',')[0]}, {row.table}: {row.row}."
+    first = {row.recipe: row for row in reversed(rows()) if row.recipe}  # later tables may show a run again
+    for recipe, row in first.items():
+        line = shipped()[recipe].read_text().splitlines()[0]
+        assert line == f"# {PAPERS[row.paper].partition(',')[0]}, {row.table}: {row.row}."
 
 
 def test_rows_that_are_trained_once_are_the_same_recipe() -> None:
@@ -181,4 +178,4 @@ def test_a_paper_that_is_none_is_refused() -> None:
 
 def test_the_recipes_page_counts_them() -> None:
     page = Path(__file__).parents[2] / "docs" / "recipes.md"
-    assert f"lists {sum(row.recipe != '' for row in rows())} recipes" in page.read_text()
+    assert f"lists {len({row.recipe for row in rows() if row.recipe})} recipes" in page.read_text()

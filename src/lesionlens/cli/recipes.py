@@ -35,7 +35,8 @@ def _list(paper: str | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from lesionlens.experiments.rows import PAPERS, rows
+    from lesionlens.experiments.catalogue import PAPERS
+    from lesionlens.experiments.rows import rows
     from lesionlens.training.recipe_file import shipped
 
     console = Console()

@@ -1,30 +1,24 @@
 """Every row of every table of the four papers, and the recipe that trains it."""
 
-from importlib.resources import files
+from collections.abc import Iterator
 from typing import NamedTuple
 
-import yaml
-
 from lesionlens.errors import RecipeError, unknown
+from lesionlens.experiments import experiment
+from lesionlens.experiments.catalogue import PAPERS, names, read_experiment
 
-PAPERS = {
-    "arl": "Zhang et al. 2019, doi:10.1109/TMI.2019.2893944",
-    "attnmel": "Yan 2020, MSc thesis, SFU; Yan et al. 2019, doi:10.1007/978-3-030-20351-1_62",
-    "patch": "Gessert et al. 2019, doi:10.1109/TBME.2019.2915839",
-    "soft": "Datta et al. 2021, doi:10.1007/978-3-030-87444-5_2",
-}
-WITHOUT = ("by others: ", "no training: ")
+PARTS = {"M": "melanoma", "SK": "seborrheic keratosis"}  # of Zhang et al. 2019
 
 
 class Row(NamedTuple):
-    """One row of a table.
+    """One training of one row of a table.
 
     Attributes
     ----------
     paper
         A key of ``PAPERS``.
     table, row
-        As the paper calls them.
+        As the paper calls them; of a row that is two trainings, with the part.
     recipe
         Name of a shipped recipe; "" where the row has none.
     reason
@@ -39,7 +33,7 @@ class Row(NamedTuple):
 
 
 def rows(paper: str | None = None) -> list[Row]:
-    """Give the rows of one paper, or of all, in the papers' order.
+    """Give the rows of one paper's tables, or of all, in the papers' order; figures take the tables' runs.
 
     Raises
     ------
@@ -53,11 +47,19 @@ def rows(paper: str | None = None) -> list[Row]:
     """
     if paper is not None and paper not in PAPERS:
         raise RecipeError(unknown("paper", paper, PAPERS))
-    text = (files("lesionlens.experiments") / "tables.yaml").read_text(encoding="utf-8")
+    papers = [paper] if paper else list(PAPERS)
+    tables = [read_experiment(name) for name in names() if name.partition("/")[0] in papers]
     return [
-        Row(named, table, row, *(("", said) if said.startswith(WITHOUT) else (said, "")))
-        for named, tables in yaml.safe_load(text).items()
-        if paper in {None, named}
-        for table, found in tables.items()
-        for row, said in found.items()
+        Row(table.paper, table.title, *trained)
+        for table in tables
+        if table.figure is None
+        for row in table.rows
+        for trained in _trainings(row)
     ]
+
+
+def _trainings(row: experiment.Row) -> Iterator[tuple[str, str, str]]:
+    for part, recipe in row.parts.items():
+        yield f"{row.name}, {PARTS.get(part, part)}" if part else row.name, recipe, ""
+    if row.without:
+        yield row.name, "", row.without
