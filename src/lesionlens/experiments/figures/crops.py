@@ -1,0 +1,49 @@
+"""Images with their crops' frames coloured by attention weight (Gessert et al. 2019, Fig. 4)."""
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import ListedColormap
+
+from lesionlens.experiments.figures.chosen import chosen
+from lesionlens.experiments.figures.lines import Line, Scale, Tile, lines_figure
+from lesionlens.experiments.figures.looked import standing_in
+from lesionlens.experiments.figures.maps import of_panel
+from lesionlens.experiments.figures.runs import paired
+from lesionlens.experiments.figures.sketch import Sketch
+from lesionlens.experiments.results import Results
+from lesionlens.explanation.render import COLORMAP
+
+IMAGES = 3  # as in the paper
+SAID = (
+    "Each frame is a crop: the brighter and thicker, the heavier among the crops of its image. Above each image its "
+    "label, the class of the highest model score, and this score."
+)
+
+
+def crops(results: Results) -> Sketch | None:
+    """Draw a line of images for each panel.
+
+    Raises
+    ------
+    LesionLensError
+        A run, image or mask cannot be read, or the panels share no test image.
+    """
+    found, notes = paired(results)
+    figure = results.experiment.figure
+    if not found or figure is None:
+        return None
+    count = figure.count if "count" in figure.model_fields_set else IMAGES
+    choice = chosen(found, figure.images, count)
+    lines, instead = [], []
+    for each in found:
+        pictures = of_panel(each, choice.images)
+        named = zip(choice.images, pictures, strict=True)
+        tiles = [Tile(shown.drawn, f"{one.words}\nmodel score: {shown.words}") for one, shown in named]
+        lines.append(Line(each.title, tiles))
+        if not pictures[0].name.endswith("-crops"):
+            instead.append(standing_in(each.panel.map or "of crops", pictures[0], each.title))
+    # as frames are coloured: without the darkest quarter
+    colours = ListedColormap(colormaps[COLORMAP](np.linspace(0.25, 1, 128)))
+    scale = Scale(colours, "lightest crop", "heaviest")
+    drawn = lines_figure(lines, scale=scale)
+    return Sketch(drawn, f"{figure.caption} {SAID}", (*notes, *choice.notes, *instead), plot=False)

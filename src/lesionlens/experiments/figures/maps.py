@@ -1,0 +1,66 @@
+"""Images over one line of maps for each model.
+
+Zhang et al. 2019, Figs. 5, 6 and 9; Yan 2020, Fig. 3.3; Datta et al. 2021, Figs. 7 and 9.
+"""
+
+from matplotlib import colormaps
+from numpy import ndarray
+
+from lesionlens.data.fitted_mask import fitted_mask
+from lesionlens.experiments.figures.chosen import Chosen, chosen
+from lesionlens.experiments.figures.lines import Line, Scale, Tile, lines_figure
+from lesionlens.experiments.figures.looked import Looked, looked, standing_in
+from lesionlens.experiments.figures.runs import Backed, paired
+from lesionlens.experiments.figures.sketch import Sketch
+from lesionlens.experiments.results import Results
+from lesionlens.explanation.render import COLORMAP
+from lesionlens.models.bundle import load_model
+from lesionlens.report.pictures import title
+
+SAID = (
+    "Above each image its label, above each map a class and its model score; each map is scaled by itself, and maps "
+    "that explain a class are of this one. Thin line: outline of the lesion mask. Veiled in white: no crop looked "
+    "there."
+)
+
+
+def maps(results: Results) -> Sketch | None:
+    """Draw the same test images for all panels, each with the map of its first run.
+
+    Raises
+    ------
+    LesionLensError
+        A run, image or mask cannot be read, or the panels share no test image.
+    """
+    found, notes = paired(results)
+    figure = results.experiment.figure
+    if not found or figure is None:
+        return None
+    choice = chosen(found, figure.images, figure.count)
+    lines: list[Line] = []
+    instead: list[str] = []
+    for each in found:
+        pictures = of_panel(each, choice.images)
+        masks = [outline(one, shown.image) for one, shown in zip(choice.images, pictures, strict=True)]
+        if not lines:
+            shown_above = zip(choice.images, pictures, masks, strict=True)
+            lines.append(
+                Line("test images", [Tile(shown.image, one.words, mask) for one, shown, mask in shown_above])
+            )
+        tiles = [Tile(shown.drawn, shown.words, mask) for shown, mask in zip(pictures, masks, strict=True)]
+        lines.append(Line(each.panel.title or f"{each.title}: {title(pictures[0].name)}", tiles))
+        instead += [standing_in(each.panel.map, pictures[0], each.title)] if pictures[0].instead else []
+    scale = Scale(colormaps[COLORMAP], "low", "high")
+    drawn = lines_figure(lines, scale=scale)
+    return Sketch(drawn, f"{figure.caption} {SAID}", (*notes, *choice.notes, *instead), plot=False)
+
+
+def of_panel(each: Backed, images: list[Chosen]) -> list[Looked]:
+    """Draw the panel's map of each image by the network of its first run."""
+    loaded = load_model(each.cells[0].folder.best, device="auto")
+    return [looked(loaded, one, each.panel) for one in images]
+
+
+def outline(one: Chosen, shown: ndarray) -> ndarray | None:
+    """Give the lesion mask at the size of the picture, (h, w); None where there is none."""
+    return fitted_mask(one.mask, (shown.shape[0], shown.shape[1]), image=one.path) if one.mask else None

@@ -1,0 +1,72 @@
+"""Which finished runs stand behind the lines of a figure, and which are missing."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lesionlens.evaluation.evaluation import Evaluation, read_evaluation
+from lesionlens.experiments.figure import Panel
+from lesionlens.experiments.results import Cell, Results
+from lesionlens.experiments.tested import tested_part
+
+
+class Backed(NamedTuple):
+    """A panel and its finished runs, at least one."""
+
+    panel: Panel
+    cells: list[Cell]
+
+    @property
+    def title(self) -> str:
+        """What stands beside it: its own title, else the row's name and part."""
+        return self.panel.title or " ".join(filter(None, (self.panel.row, self.panel.part)))
+
+
+def backed(results: Results) -> tuple[list[Backed], tuple[str, ...]]:
+    """Give the panels that have finished runs, and a sentence for what is missing.
+
+    A figure without panels has one for each part of each row.
+    """
+    found = [Backed(panel, results.of(panel.row, panel.part)) for panel in _panels(results)]
+    return [each for each in found if each.cells], _missing(results, found)
+
+
+def paired(results: Results) -> tuple[list[Backed], tuple[str, ...]]:
+    """Give the panels as `backed` does, each with one run: the first that all of them have, of the same fold.
+
+    Where they have none in common, the first of each.
+    """
+    found, notes = backed(results)
+    common = set.intersection(*({_pair(cell) for cell in each.cells} for each in found)) if found else set()
+    first = min(common, default=None)
+    kept = [[cell for cell in each.cells if first in (None, _pair(cell))] for each in found]
+    return [Backed(each.panel, cells[:1]) for each, cells in zip(found, kept, strict=True)], notes
+
+
+def _pair(cell: Cell) -> tuple[int, int]:
+    return cell.run, -1 if cell.fold is None else cell.fold
+
+
+def evaluations(cells: Sequence[Cell]) -> list[Evaluation]:
+    """Read what each run measured on the part that counts."""
+    return [read_evaluation(cell.folder.evaluation(tested_part(cell))) for cell in cells]
+
+
+def _panels(results: Results) -> Sequence[Panel]:
+    figure = results.experiment.figure
+    if figure and figure.panels:
+        return figure.panels
+    rows = results.experiment.rows
+    return [Panel(row=row.name, part=part) for row in rows for part in row.parts]
+
+
+def _missing(results: Results, found: Sequence[Backed]) -> tuple[str, ...]:
+    """Say which panels have no finished run, and which have fewer than were planned."""
+    none = [each.title for each in found if not each.cells]
+    fewer = []
+    for each in found:
+        key = (each.panel.row, each.panel.part)
+        planned = sum((cell.row, cell.part) == key for cell in results.cells)
+        if 0 < len(each.cells) < planned:
+            fewer.append(f"{each.title}: {len(each.cells)} of {planned} runs.")
+    missing = [f"Not drawn, as no run is finished: {', '.join(dict.fromkeys(none))}."] if none else []
+    return (*missing, *dict.fromkeys(fewer))
