@@ -16,6 +16,7 @@ from lesionlens.cli import (
     models,
     predict,
     recipes,
+    reproduce,
     segment,
     train,
 )
@@ -60,6 +61,7 @@ app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("explain")(explain.explain)
 app.command("attention-quality")(attention_quality.attention_quality)
+app.command("reproduce")(reproduce.reproduce)
 app.add_typer(segment.app, name="segment")
 
 

@@ -1,0 +1,101 @@
+"""Run after run: what is done is left alone, what was killed goes on, what fails is told and passed over."""
+
+import json
+import shutil
+import traceback
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.markup import escape
+
+from lesionlens.atomic import write_text
+from lesionlens.errors import InterruptedRunError, LesionLensError
+from lesionlens.experiments.claim import claimed, holder
+from lesionlens.experiments.job import Job
+from lesionlens.training.run import resume, train
+
+
+class Worked(NamedTuple):
+    """Keys of the runs that were done now, that failed (now or before), and that others have."""
+
+    done: tuple[str, ...]
+    failed: tuple[str, ...]
+    elsewhere: tuple[str, ...]
+
+
+def work(planned: Sequence[Job], out: Path, *, retry: bool, console: Console) -> Worked:
+    """Go through runs one by one, each claimed first, so that any number of processes may share them.
+
+    Parameters
+    ----------
+    retry
+        Try again what failed before; else it stays failed, and its message is shown.
+
+    Raises
+    ------
+    InterruptedRunError
+        Ctrl-C: the run goes on from its last whole epoch when the same command is given again.
+    """
+    done: list[str] = []
+    failed: list[str] = []
+    elsewhere: list[str] = []
+    for number, job in enumerate(planned, 1):
+        if job.finished(out):
+            continue
+        if failure(out, job.key) and not retry:
+            failed.append(job.key)
+            continue
+        with claimed(out, job.key) as mine:
+            if not mine:
+                elsewhere.append(job.key)
+                console.print(
+                    f"{job.key} is being run by {holder(out, job.key) or 'another process'}", style="dim"
+                )
+            elif not job.finished(out):  # another process may have finished it meanwhile
+                console.print(f"\n[bold]{job.key}[/], {number} of {len(planned)}", highlight=False)
+                (done if _run(job, out, console) else failed).append(job.key)
+    return Worked(tuple(done), tuple(failed), tuple(elsewhere))
+
+
+def failure(out: Path, key: str) -> str:
+    """Say why a run failed; "" where it did not."""
+    note = _note(out, key)
+    return str(json.loads(note.read_text(encoding="utf-8"))["message"]) if note.is_file() else ""
+
+
+def _run(job: Job, out: Path, console: Console) -> bool:
+    """Compute one run; a failure is written down with its traceback."""
+    note = _note(out, job.key)
+    note.unlink(missing_ok=True)
+    try:
+        _compute(job, out, console)
+    except InterruptedRunError as stop:
+        raise InterruptedRunError(
+            f"stopped in {job.key}; nothing is lost up to its last whole epoch. Give the same command again to go on"
+        ) from stop
+    except Exception as error:  # whatever it is, the other runs are worth having
+        message = str(error) if isinstance(error, LesionLensError) else f"{type(error).__name__}: {error}"
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        told = {"message": message, "when": when, "trace": traceback.format_exc()}
+        write_text(note, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+        console.print(f"[red]{job.key} failed:[/] {escape(message)}", highlight=False, soft_wrap=True)
+        return False
+    return True
+
+
+def _compute(job: Job, out: Path, console: Console) -> None:
+    """Start a run, or go on with one that was begun."""
+    folder = job.folder(out)
+    if folder.is_there():
+        resume(folder.path, console=console)
+        return
+    if folder.path.exists():  # killed before there was anything to go on from
+        shutil.rmtree(folder.path)
+    train(job.recipe, out=folder.path, console=console)
+
+
+def _note(out: Path, key: str) -> Path:
+    return out / "failures" / f"{key}.json"

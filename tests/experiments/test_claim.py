@@ -1,0 +1,46 @@
+"""A run is one process' while that lives, and free when it is gone, however it went."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lesionlens.errors import RunError
+from lesionlens.experiments.claim import claimed, holder
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from lesionlens.experiments.claim import claimed
+with claimed(Path(sys.argv[1]), "one") as mine:
+    print(mine, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_another_process_has_it_until_it_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline().strip() == "True"
+        with claimed(tmp_path, "one") as mine:
+            assert not mine
+        assert holder(tmp_path, "one").endswith(str(other.pid))
+        with claimed(tmp_path, "two") as mine:
+            assert mine
+        other.send_signal(signal.SIGKILL)
+        other.wait()
+    with claimed(tmp_path, "one") as mine:
+        assert mine
+        assert holder(tmp_path, "one").endswith(str(os.getpid()))
+    assert holder(tmp_path, "one") == ""
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "claims").write_text("no folder")
+    with pytest.raises(RunError, match="Choose an --out"), claimed(tmp_path, "one"):
+        pass

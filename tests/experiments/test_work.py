@@ -1,0 +1,100 @@
+"""Runs are done once; what was killed goes on; what failed is told and stays failed until asked."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from lesionlens.errors import DataError, InterruptedRunError
+from lesionlens.experiments import work as module
+from lesionlens.experiments.job import Job, jobs
+from lesionlens.experiments.work import failure, work
+from lesionlens.training.folder import RunFolder, write_recipe
+from lesionlens.training.read_recipe import read_recipe
+from lesionlens.training.recipe import Recipe
+
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> list[Job]:
+    return jobs(read_recipe("arl/cnn14", ["runs=3"]), tmp_path)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Put in place of training what only makes the folder, and say what was called."""
+    calls: list[str] = []
+
+    def train(recipe: Recipe, *, out: Path, console: Console) -> Path:
+        calls.append(f"train {recipe.train.seed}")
+        out.mkdir(parents=True)
+        write_recipe(RunFolder(out), recipe)
+        RunFolder(out).note(status="finished")
+        return out
+
+    def resume(path: Path, *, console: Console) -> Path:
+        calls.append(f"resume {path.name[:-9]}")
+        RunFolder(path).note(status="finished")
+        return path
+
+    monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(module, "resume", resume)
+    return calls
+
+
+def test_each_run_once(planned: list[Job], told: list[str], tmp_path: Path) -> None:
+    assert work(planned, tmp_path, retry=False, console=QUIET).done == tuple(job.key for job in planned)
+    assert told == ["train 0", "train 1", "train 2"]
+    assert work(planned, tmp_path, retry=False, console=QUIET) == ((), (), ())
+    assert len(told) == 3
+
+
+def test_a_killed_run_goes_on_and_one_without_anything_starts_anew(
+    planned: list[Job], told: list[str], tmp_path: Path
+) -> None:
+    begun, empty = (job.folder(tmp_path) for job in planned[:2])
+    begun.path.mkdir(parents=True)
+    write_recipe(begun, planned[0].recipe)
+    begun.note(status="running")
+    (empty.path / "checkpoints").mkdir(parents=True)
+    work(planned, tmp_path, retry=False, console=QUIET)
+    assert told == ["resume arl_cnn14-melanoma-s0", "train 1", "train 2"]
+
+
+def test_a_failure_is_passed_over_told_and_tried_again_only_when_asked(
+    planned: list[Job], told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole: Any = module.train
+    broken = True
+
+    def train(recipe: Recipe, *, out: Path, console: Console) -> Path:
+        if recipe.train.seed == 1 and broken:
+            raise DataError("no masks")
+        made: Path = whole(recipe, out=out, console=console)
+        return made
+
+    monkeypatch.setattr(module, "train", train)
+    found = work(planned, tmp_path, retry=False, console=QUIET)
+    assert found.failed == (planned[1].key,)
+    assert len(found.done) == 2
+    assert failure(tmp_path, planned[1].key) == "no masks"
+    assert "Traceback" in (tmp_path / "failures" / f"{planned[1].key}.json").read_text()
+    assert work(planned, tmp_path, retry=False, console=QUIET).failed == (planned[1].key,)
+    assert told == ["train 0", "train 2"]
+    broken = False
+    assert work(planned, tmp_path, retry=True, console=QUIET).done == (planned[1].key,)
+    assert failure(tmp_path, planned[1].key) == ""
+
+
+def test_an_interrupt_ends_it_and_is_no_failure(
+    planned: list[Job], told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(recipe: Recipe, *, out: Path, console: Console) -> Path:
+        raise InterruptedRunError("stopped")
+
+    monkeypatch.setattr(module, "train", train)
+    with pytest.raises(InterruptedRunError, match="Give the same command again"):
+        work(planned, tmp_path, retry=False, console=QUIET)
+    assert failure(tmp_path, planned[0].key) == ""
