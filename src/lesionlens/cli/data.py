@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from lesionlens.cli.data_audit import audit
+from lesionlens.cli.data_generate import plant, synthesise
 from lesionlens.cli.data_split import split
 
 app = typer.Typer(
@@ -57,3 +58,5 @@ def list_data_sets() -> None:
 
 app.command("audit")(audit)
 app.command("split")(split)
+app.command("synthesise")(synthesise)
+app.command("plant")(plant)

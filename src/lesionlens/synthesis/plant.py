@@ -26,7 +26,8 @@ PLANTED = ("ruler", "sticker", "ink", "hair", "bubbles")
 STATEMENT = "Artefacts were painted on these images by a program, by their label. Research use only."
 QUALITY = 95  # of every image's JPEG, painted on or not, so that compression tells nothing
 _ROWS = 450  # pixels of height for which overlays are drawn
-_FINEST = 0.6  # of that: finer lines and ticks would vanish in small images
+_FINE, _FINEST = ("ruler", "hair", "bubbles"), 0.6  # of that: finer lines would vanish in small images
+_TRIES = 10
 _MASKS = ("mask_path", "feature_mask_paths")
 
 
@@ -91,7 +92,8 @@ def plant(
         (folder / "artefact_masks").mkdir()
         for number, (image_id, path) in enumerate(zip(frame["image_id"], table.paths, strict=True)):
             rng = drawn(seed, image_id, 1) if chosen[number] else None
-            _write_image(folder, image_id, read_rgb(path, shorter_side=shorter_side), artefact, rng)
+            rgb = read_rgb(path, shorter_side=shorter_side)
+            chosen[number] = _write_image(folder, image_id, rgb, artefact, rng)
             if progress:
                 progress(number + 1, len(frame))
         _write_table(folder / "images.csv", table, root)
@@ -108,21 +110,33 @@ def plant(
 def paint(
     rgb: npt.NDArray[np.uint8], artefact: str, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.uint8], Mask]:
-    """Paint an artefact over an image (h, w, 3); give the picture, and where it changed, (h, w)."""
+    """Paint an artefact over an image (h, w, 3); give the picture, and where it changed, (h, w).
+
+    One that misses the picture is drawn again; where it cannot be seen, on black, the mask is empty.
+    """
     before = rgb.astype(np.float32) / np.float32(255)
-    scale = max(_FINEST, min(rgb.shape[:2]) / _ROWS)
-    after = OVERLAYS[artefact](before.copy(), rng, scale).clip(0, 1)
-    return np.asarray(np.round(after * 255), np.uint8), covered(before, after)
+    scale = min(rgb.shape[:2]) / _ROWS
+    scale = max(_FINEST, scale) if artefact in _FINE else scale
+    for _ in range(_TRIES):
+        after = OVERLAYS[artefact](before.copy(), rng, scale).clip(0, 1)
+        if (mask := covered(before, after)).any():
+            break
+    return np.asarray(np.round(after * 255), np.uint8), mask
 
 
 def _write_image(
     folder: Path, image_id: str, rgb: npt.NDArray[np.uint8], artefact: str, rng: np.random.Generator | None
-) -> None:
+) -> bool:
+    """Write an image, painted on where there are random numbers for it, and say whether that can be seen."""
+    seen = False
     if rng is not None:
         rgb, mask = paint(rgb, artefact, rng)
+        seen = bool(mask.any())
+    if seen:
         _write(folder / "artefact_masks" / f"{image_id}.png", mask.astype(np.uint8) * 255, [])
     bgr = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
     _write(folder / "images" / f"{image_id}.jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    return seen
 
 
 def _write(path: Path, pixels: npt.NDArray[np.uint8], options: list[int]) -> None:
