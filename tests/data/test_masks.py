@@ -133,6 +133,31 @@ def test_no_structure_is_known_and_no_annotation_is_not(tmp_path: Path) -> None:
     assert some[:, :30].max() == none.max() == 0
 
 
+def test_artefacts_lie_in_a_folder_of_the_data_set_and_an_image_without_a_file_shows_none(
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "set"
+    root.mkdir()
+    rows = table(root, ["", "", ""])
+    with pytest.raises(DataError, match=r"set has no folder artefact_masks.*lesion, background, dermoscopic"):
+        open_masks(rows, "artefacts", [SHAPE] * 3)
+    write(root / "artefact_masks" / "i1.png", blob())
+    write(root / "artefact_masks" / "i2.png", np.zeros(SHAPE, np.uint8))
+    masks, left_out = open_masks(rows, "artefacts", [SHAPE] * 3)
+    assert left_out == ()
+    np.testing.assert_array_equal(masks[0], np.zeros(SHAPE))
+    np.testing.assert_array_equal(masks[1], blob())
+    np.testing.assert_array_equal(masks[2], np.zeros(SHAPE))
+    beside = LesionTable("table", root / "own.csv", rows.frame, ("nevus",))
+    np.testing.assert_array_equal(open_masks(beside, "artefacts", [SHAPE] * 3).masks[1], blob())
+    joined = rows.frame.assign(
+        path=[str(root / "i0.jpg"), str(tmp_path / "i1.jpg"), str(tmp_path / "other.jpg")]
+    )
+    joined = joined.assign(image_id=["i0", "i1", "other"])
+    found = open_masks(LesionTable("table", root, joined, ("nevus",)), "artefacts", [SHAPE] * 3)
+    assert found.left_out == (("other", "other.jpg has no artefact mask"),)
+
+
 def test_regions_are_the_boxes_around_lesions(tmp_path: Path) -> None:
     square = np.zeros(SHAPE, np.uint8)
     square[10:20, 40:60] = 255

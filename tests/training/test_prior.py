@@ -65,6 +65,39 @@ def test_networks_without_maps_of_places_are_refused() -> None:
         make_prior(LESION, channel, SIZE)
 
 
+@pytest.mark.parametrize(
+    ("backbone", "taps", "maps"),
+    [
+        ("mobilenetv2_100", ["blocks.1"], {"blocks.1": 0.01}),
+        pytest.param("mobilenetv2_100", None, {"blocks.2": 0.001, "blocks.4": 0.01}, marks=pytest.mark.slow),
+        pytest.param("vgg11", None, {"pool3": 0.001, "pool4": 0.01}, marks=pytest.mark.slow),
+        pytest.param("vgg11", ["pool4", "pool2"], {"pool2": 0.001, "pool4": 0.01}, marks=pytest.mark.slow),
+    ],
+)
+def test_gates_stand_where_taps_say_and_each_has_a_prior(
+    backbone: str, taps: list[str] | None, maps: dict[str, float]
+) -> None:
+    model = create_model(backbone=backbone, attention="gate", num_classes=2, taps=taps)
+    prior = make_prior(LESION, model, SIZE)
+    assert prior is not None
+    assert prior.weights == maps
+
+
+def test_maps_that_are_not_named_have_no_prior() -> None:
+    gate = create_model(backbone="test_resnet", attention="gate", num_classes=2)
+    prior = make_prior(PriorRecipe(masks="lesion", weights={"layer3": 0.5}), gate, SIZE)
+    assert prior is not None
+    maps = gate(torch.rand(2, 3, *SIZE), maps=True).maps
+    assert list(maps) == ["layer2", "layer3"]
+    terms = prior(maps, torch.full((2, 1, *SIZE), 255, dtype=torch.uint8), torch.tensor([True, True]))
+    assert list(terms) == ["layer3"]
+
+
+def test_a_share_of_none_is_no_prior() -> None:
+    plain = create_model(backbone="test_resnet", attention="none", num_classes=2)
+    assert make_prior(PriorRecipe(masks="lesion", share=0), plain, SIZE) is None
+
+
 def test_a_map_that_is_not_made_is_named() -> None:
     gate = create_model(backbone="test_resnet", attention="gate", num_classes=2)
     with pytest.raises(

@@ -1,0 +1,82 @@
+"""What the section ``prior`` allows, and what it does to the masks of the training part alone."""
+
+import numpy as np
+import pytest
+
+from lesionlens.data.prior_quality import jaccard
+from lesionlens.errors import RecipeError
+from lesionlens.training.prepare import prepare
+from lesionlens.training.read_recipe import read_recipe
+from lesionlens.training.ready import Ready, make_data, make_task
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (["prior.share=1.5"], "prior.share.*less than or equal to 1"),
+        (["prior.share=-0.1"], "prior.share.*greater than or equal to 0"),
+        (["prior.quality=rough"], "prior.quality.*'exact', 'eroded'"),
+        (
+            ["prior.quality=eroded", "prior.amount=-0.1"],
+            "amount=-0.1 of quality=eroded is in diameters.* 0 to 2",
+        ),
+        (
+            ["prior.quality=polygon", "prior.amount=2"],
+            "amount=2 of quality=polygon is the number of corners: 3",
+        ),
+        (["prior.quality=polygon", "prior.amount=4.5"], "the number of corners; give a whole one"),
+        (
+            ["prior.quality=box", "prior.amount=2"],
+            "quality=box has no amount; leave it out, or give one of eroded",
+        ),
+        (["prior.amount=2"], "quality=exact has no amount"),
+        (["prior=none", "prior.quality=box"], "masks is none; give masks=lesion"),
+        (["prior=none", "prior.share=0.5"], "masks is none; give masks=lesion"),
+    ],
+)
+def test_nonsense_is_refused_in_a_sentence(
+    recipe: str, words: list[str], said: list[str], message: str
+) -> None:
+    with pytest.raises(RecipeError, match=message):
+        read_recipe(recipe, [*words, "prior=lesion", *said])
+
+
+def made(recipe: str, words: list[str], *said: str) -> Ready:
+    return make_data(prepare(read_recipe(recipe, [*words, *said])))
+
+
+def test_training_masks_are_worse_and_fewer_and_the_record_says_so(recipe: str, words: list[str]) -> None:
+    exact = made(recipe, words, "prior=lesion")
+    worse = made(recipe, words, "prior=lesion", "prior.quality=polygon", "prior.share=0.5")
+    before, after = exact.data.train.part.masks, worse.data.train.part.masks
+    assert before is not None
+    assert after is not None
+    assert before.known.all()
+    facts = worse.prepared.facts()["prior"]
+    assert (facts["images"], facts["used"]) == (len(before), after.known.sum())
+    assert facts["used"] == pytest.approx(len(before) / 2, abs=1.5)
+    alike = [jaccard(after[place], before[place]) for place in np.flatnonzero(after.known)]
+    assert facts["jaccard"] == pytest.approx(np.mean(alike), abs=1e-4)
+    assert 0.7 < facts["jaccard"] < 0.95
+    assert worse.prepared.left_out == exact.prepared.left_out == ()  # told by its count alone
+    assert worse.data.validation.part.masks is None
+
+
+def test_a_share_of_none_is_no_masks(recipe: str, words: list[str]) -> None:
+    ready = made(recipe, words, "prior=lesion", "prior.share=0", "prior.quality=box")
+    assert ready.data.train.part.masks is None
+    assert ready.prepared.facts()["prior"] == {}
+    model = ready.prepared.network.make(len(ready.prepared.task.outputs)).model
+    assert make_task(ready.prepared, model).prior is None
+
+
+def test_seeds_of_training_share_their_masks_and_seeds_of_the_prior_do_not(
+    recipe: str, words: list[str]
+) -> None:
+    said = ["prior=lesion", "prior.share=0.5"]
+    one, again, other = (
+        made(recipe, [*words, "data.seed=0"], *said, *more).data.train.part.masks.known
+        for more in ([], ["train.seed=5"], ["prior.seed=1"])
+    )
+    np.testing.assert_array_equal(one, again)
+    assert (one != other).any()
