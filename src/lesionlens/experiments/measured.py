@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from lesionlens.errors import LesionLensError
 from lesionlens.evaluation.evaluation import Estimate, read_evaluation
-from lesionlens.experiments.experiment import Metric
+from lesionlens.experiments.experiment import Experiment, Metric
 from lesionlens.experiments.measured_maps import map_estimate
 from lesionlens.experiments.measured_on import measured_on
 from lesionlens.experiments.results import Cell, Results
@@ -53,6 +53,14 @@ def values(results: Results, row: str, column: str) -> list[Value]:
     if metric.less:
         return _joined([values(results, row, each) for each in metric.less], metric.less, _difference)
     return [_of_cell(results, cell, metric) for cell in results.of(row, metric.part)]
+
+
+def leaves(experiment: Experiment, metric: Metric) -> list[Metric]:
+    """Give the columns that are measured themselves and that a column is put together from, or itself."""
+    columns = (*metric.mean_of, *metric.less)
+    if not columns:
+        return [metric]
+    return [leaf for each in columns for leaf in leaves(experiment, experiment.metric(each))]
 
 
 def predictions_of(results: Results, cell: Cell, metric: Metric) -> Path:
