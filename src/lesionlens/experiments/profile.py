@@ -101,8 +101,8 @@ PROFILES: dict[str, Profile] = {
         "short",
         "A small budget: MobileNet-v2 from ImageNet weights, with the row's mechanism, stands for every network (for "
         "those of Zhang et al. 2019, whose mechanism needs residual blocks, their own of fourteen layers, from "
-        "chance); 96 pixels; four epochs of AdamW, from chance six. Rows that differ only in the network around the mechanism "
-        "share runs.",
+        "chance); 96 pixels; four epochs of AdamW, from chance six. Rows that differ only in the network around the "
+        "mechanism share runs.",
         runs=3,
         images=700,
         size=(192, 256),
