@@ -101,7 +101,7 @@ def noise(mask: Mask, amount: float, rng: np.random.Generator) -> Mask:
 
     The noise changes over ``GRAIN`` equivalent diameters.
     """
-    white = rng.standard_normal(mask.shape)
+    white = rng.standard_normal(mask.shape, dtype=np.float32)
     if not mask.any():
         return mask.copy()
     across = diameter(mask)
