@@ -53,11 +53,10 @@ def _balance(asked: dict[str, Any]) -> str:
 
 def _prior(run: Run) -> str:
     prior = run.recipe.get("prior") or {}
-    if prior.get("masks", "none") == "none":
+    share = prior.get("share", 1)
+    if prior.get("masks", "none") == "none" or share == 0:
         return ""
-    found = [f"{prior['masks']} masks"]
-    if prior.get("share", 1) < 1:
-        found.append(f"of {prior['share']:.3g} of the images")
+    found = [f"{prior['masks']} masks" + (f" of {100 * share:g} % of the images" if share < 1 else "")]
     if prior.get("quality", "exact") != "exact":
         amount = "" if prior.get("amount") is None else f" {prior['amount']:g}"
         found.append(f"{prior['quality']}{amount}")
