@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lesionlens.experiments.experiment import Metric, Row
-from lesionlens.experiments.figures.numbers import INTERVALS, Number, axis, number
+from lesionlens.experiments.figures.numbers import INTERVALS, Dot, axis, dot
+from lesionlens.experiments.figures.runs import everything, fewer
 from lesionlens.experiments.figures.sketch import Sketch
 from lesionlens.experiments.figures.style import COLOURS, FAINT, GREY, INK, SMALL, dress
 from lesionlens.experiments.results import Results
@@ -28,7 +29,7 @@ def dots(results: Results) -> Sketch | None:
     """Draw the first three columns of a table side by side; None where nothing is measured."""
     experiment = results.experiment
     metrics = experiment.metrics[:COLUMNS]
-    found = {(row.name, metric.name): number(results, row.name, metric)
+    found = {(row.name, metric.name): dot(results, row.name, metric)
              for row in experiment.rows for metric in metrics}  # fmt: skip
     if not any(found.values()):
         return None
@@ -49,10 +50,11 @@ def dots(results: Results) -> Sketch | None:
     missing = [
         row.name for row in experiment.rows if row.parts and not any(found[row.name, m.name] for m in metrics)
     ]
-    notes = (f"Not measured: {', '.join(missing)}.",) if missing else ()
+    notes = [f"Not measured: {', '.join(missing)}."] if missing else []
     others = [metric.name for metric in experiment.metrics[COLUMNS:]]
     more = f" Of its other columns ({', '.join(others)}) the table tells." if others else ""
-    return Sketch(figure, f"{experiment.title}, measured and published. {SAID}{more}", notes)
+    caption = f"{experiment.title}, measured and published. {SAID}{more}"
+    return Sketch(figure, caption, (*notes, *fewer(results, everything(results))))
 
 
 def _places(rows: tuple[Row, ...]) -> Iterator[_Place]:
@@ -65,7 +67,7 @@ def _places(rows: tuple[Row, ...]) -> Iterator[_Place]:
         yield _Place(row.name, row)
 
 
-def _dot(axes: Axes, down: int, row: Row, metric: Metric, measured: Number | None) -> None:
+def _dot(axes: Axes, down: int, row: Row, metric: Metric, measured: Dot | None) -> None:
     axes.axhline(down, color=FAINT, linewidth=0.6, zorder=0)
     published = row.published.get(metric.name)
     if published is not None:

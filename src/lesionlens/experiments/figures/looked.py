@@ -27,8 +27,14 @@ class Looked(NamedTuple):
     words: str
 
 
-def looked(loaded: Loaded, one: Chosen, panel: Panel) -> Looked:
-    """Draw the panel's map of an image; where the network has no such map, its last one, else Grad-CAM.
+def looked(loaded: Loaded, one: Chosen, panel: Panel, *, later: int = 0) -> Looked:
+    """Draw the panel's map of an image; where the network has no such map, another of its own, else Grad-CAM.
+
+    Parameters
+    ----------
+    later
+        How many maps of the network's own a figure asks for after this one: from the end, that many are passed over
+        when another map stands in for it.
 
     Raises
     ------
@@ -37,17 +43,34 @@ def looked(loaded: Loaded, one: Chosen, panel: Panel) -> Looked:
     ImageError, DataError
         The image or its mask cannot be read.
     """
-    key = panel.map.replace(" ", "-")
-    method = panel.map if panel.map in METHODS else "native"
+    key, own = name_of(panel.map), is_own(panel.map)
+    method = "native" if own else next(each for each in METHODS if name_of(each) == key)
     try:
         shown = _explained(loaded, one, method, panel.target)
     except ModelError:
-        shown = _explained(loaded, one, "gradcam", panel.target)
+        shown, own = _explained(loaded, one, "gradcam", panel.target), False
         method = "gradcam"
-    name = key if key in shown.overlays else list(shown.overlays)[-1]
-    instead = bool(key) and method != panel.map and name != key
+    there = list(shown.overlays)
+    name = key if key in there else there[max(0, len(there) - 1 - (later if own else 0))]
+    instead = bool(key) and name != key and (own or method == "gradcam")
     words = f"{readable(shown.target)} {shown.scores[shown.target]:.2f}"
     return Looked(shown.image, shown.overlays[name], name, instead, words)
+
+
+def name_of(asked: str) -> str:
+    """Give the name that a map has in files.
+
+    Examples
+    --------
+    >>> name_of("gate pool4"), name_of("gradcam++")
+    ('gate-pool4', 'gradcampp')
+    """
+    return asked.replace(" ", "-").replace("+", "p")
+
+
+def is_own(asked: str) -> bool:
+    """Whether a map is one that networks make themselves; "" is any of these."""
+    return name_of(asked) not in {name_of(method) for method in METHODS}
 
 
 def native(loaded: Loaded, one: Chosen) -> Explained:

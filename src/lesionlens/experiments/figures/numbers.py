@@ -1,48 +1,45 @@
-"""A row's number in a column as it is drawn: mean over runs, interval, and the single runs."""
+"""A row's number in a column as it is drawn: the table's own, and the single runs."""
 
 import math
 from typing import NamedTuple
 
 from lesionlens.experiments.experiment import Metric
 from lesionlens.experiments.measured import values
+from lesionlens.experiments.number import number
 from lesionlens.experiments.results import Results
-from lesionlens.training.over_runs import FEWEST, of_shares, over_runs
 
-INTERVALS = (
-    "Bars: 95 % intervals, of the mean over runs where there are three or more, over lesions where there is "
-    "one."
-)
+INTERVALS = "Bars: 95 % intervals of the mean over runs where three or more differ, else over lesions of the test part."
 
 
-class Number(NamedTuple):
-    """Mean of a row's runs in the experiment's unit, its interval (NaN where there is none), and the runs."""
+class Dot(NamedTuple):
+    """Mean of a row's runs in the experiment's unit, how far its interval reaches below and above, and the runs."""
 
     mean: float
-    low: float
-    high: float
+    below: float
+    above: float
     runs: tuple[float, ...]
 
     @property
     def arms(self) -> list[list[float]]:
-        """How far the interval reaches below and above, as error bars take it; 0 where there is none."""
-        below, above = self.mean - self.low, self.high - self.mean
-        return [[0.0 if math.isnan(arm) else max(0.0, arm)] for arm in (below, above)]
+        """Give the interval as error bars take it."""
+        return [[self.below], [self.above]]
 
 
-def number(results: Results, row: str, metric: Metric) -> Number | None:
-    """Sum up the finished runs of a row; None where no run has a number."""
-    found = [each for each in values(results, row, metric.name) if math.isfinite(each.value)]
-    if not found:
+def dot(results: Results, row: str, metric: Metric) -> Dot | None:
+    """Sum up the finished runs of a row as the table does; None where no run has a number."""
+    scale = 100 if results.experiment.unit == "percent" else 1
+    found = values(results, row, metric.name)
+    runs = tuple(scale * each.value for each in found if math.isfinite(each.value))
+    if not runs:
         return None
-    scale = 100.0 if results.experiment.unit == "percent" else 1.0
-    runs = [each.value for each in found]
-    mean, low, high = runs[0], found[0].low, found[0].high
-    if len(runs) > 1:
-        # a difference of two columns may well be below 0
-        over = over_runs(runs) if metric.less else of_shares(runs)
-        told = len(runs) >= FEWEST
-        mean, low, high = over.mean, over.low if told else math.nan, over.high if told else math.nan
-    return Number(scale * mean, scale * low, scale * high, tuple(scale * run for run in runs))
+    bounds = (-math.inf, math.inf) if metric.less else (0.0, 1.0)
+    told = number(row, metric.name, found, published=None, planned=len(found), scale=scale, bounds=bounds)
+    return Dot(told.mean, _arm(told.mean - told.low), _arm(told.high - told.mean), runs)
+
+
+def _arm(length: float) -> float:
+    """Bars must not be negative; where there is no interval, there is no bar."""
+    return max(0.0, length) if math.isfinite(length) else 0.0
 
 
 def axis(results: Results, metric: Metric) -> str:

@@ -26,7 +26,9 @@ def backed(results: Results) -> tuple[list[Backed], tuple[str, ...]]:
 
     A figure without panels has one for each part of each row.
     """
-    found = [Backed(panel, results.of(panel.row, panel.part)) for panel in _panels(results)]
+    figure = results.experiment.figure
+    panels = figure.panels if figure and figure.panels else everything(results)
+    found = [Backed(panel, results.of(panel.row, panel.part)) for panel in panels]
     return [each for each in found if each.cells], _missing(results, found)
 
 
@@ -51,22 +53,23 @@ def evaluations(cells: Sequence[Cell]) -> list[Evaluation]:
     return [read_evaluation(cell.folder.evaluation(tested_part(cell))) for cell in cells]
 
 
-def _panels(results: Results) -> Sequence[Panel]:
-    figure = results.experiment.figure
-    if figure and figure.panels:
-        return figure.panels
-    rows = results.experiment.rows
-    return [Panel(row=row.name, part=part) for row in rows for part in row.parts]
+def fewer(results: Results, panels: Sequence[Panel]) -> tuple[str, ...]:
+    """Say which panels have some finished runs, but not all that were planned."""
+    said = []
+    for panel in panels:
+        done = len(results.of(panel.row, panel.part))
+        planned = sum((cell.row, cell.part) == (panel.row, panel.part) for cell in results.cells)
+        if 0 < done < planned:
+            said.append(f"{Backed(panel, []).title}: {done} of {planned} runs.")
+    return tuple(dict.fromkeys(said))
+
+
+def everything(results: Results) -> list[Panel]:
+    """Give a panel for each part of each row."""
+    return [Panel(row=row.name, part=part) for row in results.experiment.rows for part in row.parts]
 
 
 def _missing(results: Results, found: Sequence[Backed]) -> tuple[str, ...]:
-    """Say which panels have no finished run, and which have fewer than were planned."""
     none = [each.title for each in found if not each.cells]
-    fewer = []
-    for each in found:
-        key = (each.panel.row, each.panel.part)
-        planned = sum((cell.row, cell.part) == key for cell in results.cells)
-        if 0 < len(each.cells) < planned:
-            fewer.append(f"{each.title}: {len(each.cells)} of {planned} runs.")
     missing = [f"Not drawn, as no run is finished: {', '.join(dict.fromkeys(none))}."] if none else []
-    return (*missing, *dict.fromkeys(fewer))
+    return (*missing, *fewer(results, [each.panel for each in found]))

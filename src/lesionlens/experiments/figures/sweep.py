@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lesionlens.errors import RecipeError, unknown
 from lesionlens.experiments.experiment import Metric, Row
-from lesionlens.experiments.figures.numbers import INTERVALS, Number, axis, number
+from lesionlens.experiments.figures.numbers import INTERVALS, Dot, axis, dot
+from lesionlens.experiments.figures.runs import everything, fewer
 from lesionlens.experiments.figures.sketch import Sketch
 from lesionlens.experiments.figures.style import MARKERS, SMALL, dress, line
 from lesionlens.experiments.results import Results
@@ -20,21 +22,30 @@ class _Point(NamedTuple):
 
     x: float
     row: Row
-    number: Number | None
+    dot: Dot | None
 
 
 def sweep(results: Results) -> Sketch | None:
-    """Draw one column over the rows' ``x``: measured with intervals, published as hollow marks."""
+    """Draw one column over the rows' ``x``: measured with intervals, published as hollow marks.
+
+    Raises
+    ------
+    RecipeError
+        The figure names no column.
+    """
     experiment = results.experiment
     assert experiment.figure is not None
-    metric = experiment.metric(experiment.figure.of or experiment.metrics[0].name)
+    columns = [metric.name for metric in experiment.metrics]
+    if experiment.figure.of not in columns:
+        raise RecipeError(unknown("column of the sweep", experiment.figure.of, columns))
+    metric = experiment.metric(experiment.figure.of)
     groups: dict[str, list[_Point]] = {}
     for row in experiment.rows:
         if row.x is not None:
-            point = _Point(row.x, row, number(results, row.name, metric))
+            point = _Point(row.x, row, dot(results, row.name, metric))
             groups.setdefault(row.group, []).append(point)
     drawn = [point for points in groups.values() for point in points]
-    if not any(point.number for point in drawn):
+    if not any(point.dot for point in drawn):
         return None
     figure = Figure(figsize=(4.4, 3.0), layout="constrained")
     axes = figure.add_subplot()
@@ -48,16 +59,21 @@ def sweep(results: Results) -> Sketch | None:
         axes.set_xticks(places, [f"{x:g}" for x in places])
     dress(axes, x=experiment.figure.x, y=axis(results, metric))
     axes.legend(fontsize=SMALL, frameon=False)
-    return Sketch(figure, f"{experiment.figure.caption} {INTERVALS}", _missing(experiment.rows, groups))
+    return Sketch(
+        figure,
+        f"{experiment.figure.caption} {INTERVALS}",
+        (*_missing(experiment.rows, groups), *fewer(results, everything(results))),
+    )
 
 
 def _group(
     axes: Axes, points: Sequence[_Point], metric: Metric, group: str, place: int, aside: float
 ) -> None:
     look: dict[str, Any] = {"marker": MARKERS[place % len(MARKERS)], "markersize": 4.5}
-    known = [(point.x + aside, point.number) for point in points if point.number is not None]
-    axes.plot([x for x, _ in known], [found.mean for _, found in known], linewidth=1.2,
-              label=f"{group}, measured" if group else "measured", **look, **line(place))  # fmt: skip
+    known = [(point.x + aside, point.dot) for point in points if point.dot is not None]
+    if known:
+        axes.plot([x for x, _ in known], [found.mean for _, found in known], linewidth=1.2,
+                  label=f"{group}, measured" if group else "measured", **look, **line(place))  # fmt: skip
     for x, found in known:
         axes.errorbar(x, found.mean, yerr=found.arms, color=line(place)["color"], linewidth=0.9, capsize=2)
     published = [(point.x, point.row.published[metric.name].value) for point in points
@@ -70,7 +86,7 @@ def _group(
 
 def _missing(rows: Sequence[Row], groups: dict[str, list[_Point]]) -> tuple[str, ...]:
     nowhere = [row.name for row in rows if row.x is None]
-    unfinished = [point.row.name for points in groups.values() for point in points if point.number is None]
+    unfinished = [point.row.name for points in groups.values() for point in points if point.dot is None]
     return (
         *([f"Not drawn, as it has no place on the axis: {', '.join(nowhere)}."] if nowhere else []),
         *([f"Not measured: {', '.join(unfinished)}."] if unfinished else []),
