@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from lesionlens.evaluation.evaluation import REMARKS
 from lesionlens.experiments.experiment import Published
 from lesionlens.experiments.measured import Value
 from lesionlens.training.over_runs import FEWEST, over_runs
@@ -110,7 +111,8 @@ def number(
     low, high = max(low, bounds[0]), min(high, bounds[1])
     if math.isnan(low) or math.isnan(high):
         low, high, interval_of = math.nan, math.nan, ""
-    notes = tuple(dict.fromkeys(filter(None, (why, *(each.note for each in found)))))
+    remarks = [why, *(_remarks(each.note, interval_of) for each in found)]
+    notes = tuple(dict.fromkeys(filter(None, remarks)))
     return Number(
         row, column, published, scale * over.mean, scale * over.sd, over.n, planned, scale * low, scale * high,
         interval_of, " and ".join(dict.fromkeys(each.part for each in known)), notes,
@@ -119,6 +121,12 @@ def number(
 
 def _kind(found: Sequence[Value]) -> IntervalOf:
     return "folds" if len({each.fold for each in found}) > 1 else "runs"
+
+
+def _remarks(note: str, interval_of: IntervalOf) -> str:
+    """Leave out what is said of an interval over lesions where that is not the one shown."""
+    kept = [each for each in note.split(REMARKS) if interval_of == "lesions" or "interval" not in each]
+    return REMARKS.join(kept)
 
 
 def _mean(bounds: Sequence[float]) -> float:

@@ -1,5 +1,6 @@
 """The page of a table or figure: published and measured side by side, its claims tested, how it was made."""
 
+import math
 from base64 import b64encode
 from datetime import UTC, datetime
 from itertools import groupby
@@ -27,7 +28,8 @@ from lesionlens.experiments.verdict import Verdict, verdict
 from lesionlens.experiments.verdict_files import write_csv, write_json
 from lesionlens.explanation.quality_files import TITLES as OF_MAPS
 
-WIDE = 6  # columns from which paper lies on its side
+LONG = 6  # columns beyond which paper lies on its side
+MOST = 9  # columns side by side: more are neither read nor printed
 SIGNS = {
     "holds": "✓", "same direction, not shown": "~", "opposite direction": "≁", "opposite, and shown": "✗",
     "no difference": "=", "the same run here": "=", "not run": "–",
@@ -97,7 +99,8 @@ def render(found: Verdict, folder: Path, *, figures: list[Drawn], problem: str, 
         figures=[(_embedded(each.path), each) for each in figures],
         problem=problem,
         made=made(found.results, folder),
-        wide=len(experiment.metrics) > WIDE,
+        blocks=_blocks(len(experiment.metrics)),
+        wide=len(experiment.metrics) > LONG,
         notice=NOTICE,
         version=__version__,
         date=now.strftime("%Y-%m-%d %H:%M UTC"),
@@ -133,6 +136,14 @@ def _groups(found: Verdict, writing: Writing) -> list[tuple[str, list[dict[str, 
 
 def _cells(results: Results, row: str, state: str = "") -> list[Cell]:
     return [cell for cell in results.cells if cell.row == row and state in ("", cell.state)]
+
+
+def _blocks(columns: int) -> list[slice]:
+    """Cut many columns into tables of about equal width, one below the other."""
+    if not columns:
+        return []
+    width = math.ceil(columns / math.ceil(columns / MOST))
+    return [slice(start, start + width) for start in range(0, columns, width)]
 
 
 def _twin(results: Results, row: str) -> str:

@@ -1,0 +1,148 @@
+"""Claims on made-up runs whose truth is known, against scipy, the library's own tests and hand-worked corrections."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lesionlens.evaluation.compare import bootstrap_difference
+from lesionlens.evaluation.predictions import read_predictions
+from lesionlens.experiments.experiment import Experiment
+from lesionlens.experiments.measured import Value
+from lesionlens.experiments.ordered import orderings
+from lesionlens.experiments.ordering import Ordering
+from lesionlens.experiments.results import Results
+
+from .fabricated import experiment, results
+
+BETTER = [0.90, 0.92, 0.91, 0.93, 0.90]
+WORSE = [0.80, 0.81, 0.83, 0.80, 0.82]
+
+
+def claimed(*claims: tuple[str, str], better: str = "higher", **said: object) -> Experiment:
+    return experiment(
+        metrics=[{"name": "AUC", "metric": "auc", "of": "melanoma", "better": better}],
+        claims=[{"better": one, "than": two, "metric": "AUC", "said": "so"} for one, two in claims],
+        **said,
+    )
+
+
+def judged(asked: Experiment, tmp_path: Path, **numbers: Sequence[float]) -> tuple[Ordering, ...]:
+    """Test claims on numbers given by hand."""
+    cells = {(row, ""): [0.0] * len(found) for row, found in numbers.items()}
+    made = results(tmp_path, asked, cells, states=dict.fromkeys(numbers, "running"))
+    measured = {
+        (row.name, "AUC"): [
+            Value(run, None, value, value, value) for run, value in enumerate(numbers.get(row.name, ()))
+        ]
+        for row in asked.rows
+    }
+    return orderings(made, measured)
+
+
+def test_a_claim_true_by_construction_holds(tmp_path: Path) -> None:
+    (found,) = judged(claimed(("A", "B"), unit="percent"), tmp_path, A=BETTER, B=WORSE)
+    expected = stats.ttest_rel(BETTER, WORSE, alternative="greater")
+    interval = stats.ttest_rel(BETTER, WORSE).confidence_interval(0.95)
+    assert found.word == "holds"
+    assert found.difference == pytest.approx(100 * (np.mean(BETTER) - np.mean(WORSE)))
+    assert (found.low, found.high) == pytest.approx((100 * interval.low, 100 * interval.high))
+    assert (found.p, found.p_holm, found.n) == pytest.approx((expected.pvalue, expected.pvalue, 5))
+    assert found.p_sign_flip == pytest.approx(1 / 32)  # all five signs agree: one of 2^5
+    assert found.test == "paired t over 5 runs"
+
+
+def test_the_other_way_round_is_told_and_shown_two_sided(tmp_path: Path) -> None:
+    (found,) = judged(claimed(("B", "A")), tmp_path, A=BETTER, B=WORSE)
+    assert found.word == "opposite, and shown"
+    assert found.p_two_sided == pytest.approx(stats.ttest_rel(BETTER, WORSE).pvalue)
+    assert found.p > 0.99
+
+
+def test_where_lower_is_better_the_sign_is_turned(tmp_path: Path) -> None:
+    rows = [
+        {"name": "A", "recipe": "a", "published": {"AUC": 0.9}},
+        {"name": "B", "recipe": "b", "published": {"AUC": 0.8}},
+    ]
+    found, other = judged(
+        claimed(("B", "A"), ("A", "B"), better="lower", rows=rows), tmp_path, A=BETTER, B=WORSE
+    )
+    assert (found.word, other.word) == ("holds", "opposite, and shown")
+    assert found.difference < 0
+    assert (found.published_shows, other.published_shows) == (True, False)
+
+
+def test_what_is_small_beside_its_spread_is_not_shown(tmp_path: Path) -> None:
+    one, other = judged(claimed(("A", "B"), ("B", "A")), tmp_path, A=[0.8, 0.9, 0.7], B=[0.75, 0.8, 0.8])
+    assert (one.word, other.word) == ("same direction, not shown", "opposite direction")
+    assert math.isnan(one.p_sign_flip)
+
+
+def test_holm_goes_over_the_claims_of_the_page(tmp_path: Path) -> None:
+    rows = [{"name": name, "recipe": name} for name in "ABCD"]
+    asked = claimed(("A", "B"), ("A", "C"), ("A", "D"), rows=rows)
+    close = [0.89, 0.92, 0.90, 0.90, 0.90]
+    found = judged(asked, tmp_path, A=BETTER, B=WORSE, C=close)
+    p = [stats.ttest_rel(BETTER, other, alternative="greater").pvalue for other in (WORSE, close)]
+    # two claims could be tested: the smaller p counts twice, the larger once
+    assert [each.p_holm for each in found[:2]] == pytest.approx([2 * p[0], p[1]])
+    assert found[2].word == "not run"
+    assert math.isnan(found[2].p_holm)
+
+
+def test_runs_are_paired_by_number_and_only_where_both_have_one(tmp_path: Path) -> None:
+    (found,) = judged(claimed(("A", "B")), tmp_path, A=[*BETTER, 0.1], B=[math.nan, *WORSE[1:]])
+    assert found.n == 4
+    assert found.difference == pytest.approx(np.mean(np.subtract(BETTER[1:], WORSE[1:])))
+
+
+def test_equal_numbers_are_no_difference_and_equal_differences_no_proof(tmp_path: Path) -> None:
+    (same,) = judged(claimed(("A", "B")), tmp_path / "1", A=WORSE, B=WORSE)
+    assert same.word == "no difference"
+    (shifted,) = judged(claimed(("A", "B")), tmp_path / "2", A=[0.75] * 3, B=[0.5] * 3)
+    assert shifted.word == "same direction, not shown"
+    assert math.isnan(shifted.p)
+
+
+def measured(found: Results) -> dict[tuple[str, str], Sequence[Value]]:
+    from lesionlens.experiments.measured import values
+
+    return {(row.name, "AUC"): values(found, row.name, "AUC") for row in found.experiment.rows}
+
+
+def test_of_one_run_lesions_are_drawn(tmp_path: Path) -> None:
+    found = results(tmp_path, claimed(("A", "B"), ("B", "A")), {("A", ""): [2.5], ("B", ""): [0.2]})
+    one, other = orderings(found, measured(found))
+    models = [read_predictions(found.of(row)[0].folder.predictions("test")) for row in "AB"]
+    expected = bootstrap_difference(*models, "auc", "melanoma")
+    assert (one.difference, one.low, one.high) == pytest.approx(expected[:3])
+    assert (one.p, one.p_two_sided, other.p) == pytest.approx(
+        (expected.p / 2, expected.p, 1 - expected.p / 2)
+    )
+    assert (one.word, other.word) == ("holds", "opposite, and shown")
+    assert one.test == "bootstrap over lesions of one run"
+
+
+def test_of_two_runs_the_less_sure_one_counts(tmp_path: Path) -> None:
+    found = results(tmp_path, claimed(("A", "B")), {("A", ""): [2.5, 0.7], ("B", ""): [0.2, 0.5]})
+    (both,) = orderings(found, measured(found))
+    p = [
+        bootstrap_difference(
+            *(read_predictions(found.of(row)[run].folder.predictions("test")) for row in "AB"),
+            "auc",
+            "melanoma",
+        ).p
+        for run in (0, 1)
+    ]
+    assert p[0] < p[1]
+    assert both.p_two_sided == pytest.approx(p[1])
+
+
+def test_one_and_the_same_run_is_not_compared(tmp_path: Path) -> None:
+    found = results(tmp_path, claimed(("A", "B")), {("A", ""): [1, 1], ("B", ""): [1, 1]}, shared={"B": "A"})
+    (same,) = orderings(found, measured(found))
+    assert same.word == "the same run here"
+    assert math.isnan(same.p)
