@@ -73,3 +73,11 @@ def test_repeats(name: str, recipe: str, asked: int | None, runs: int) -> None:
 def test_an_unknown_profile_names_the_nearest() -> None:
     with pytest.raises(RecipeError, match="did you mean 'short'"):
         profile("shirt")
+
+
+def test_places_of_gates_and_priors_become_the_small_networks() -> None:
+    name = "attnmel/table3.2/attnmel-cnn-lesion"
+    said = ["prior.weights={pool4: 0.01}", "model.options={taps: [pool4]}"]
+    found = read_recipe(name, [*said, *PROFILES["short"].words(name, read_recipe(name, said))])
+    assert found.prior.weights == {"blocks.4": 0.01}
+    assert found.model.options["taps"] == ["blocks.4"]

@@ -81,7 +81,7 @@ def _of_cell(results: Results, cell: Cell, metric: Metric) -> Value:
 
 def _estimate(results: Results, cell: Cell, metric: Metric) -> Estimate:
     if metric.metric in MapQuality._fields:
-        name = results.experiment.row(cell.row).maps.get(metric.name, metric.map)
+        name = results.here(results.experiment.row(cell.row).maps.get(metric.name, metric.map))
         source = results.sets[metric.on] if metric.on else cell.recipe.data.source
         folder = cell.folder.path / "quality" / metric.on
         return map_estimate(cell, name=name, measure=metric.metric, source=source, folder=folder)

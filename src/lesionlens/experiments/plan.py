@@ -87,7 +87,8 @@ class Plan:
         """Say how far each run is."""
         cells = tuple(self._cell(each, ask.out) for each in self.runs)
         name, remarks = ask.profile.name, tuple(remarks)
-        return Results(self.name, self.experiment, cells, name, self.sets, remarks, ask.out)
+        places = ask.profile.places
+        return Results(self.name, self.experiment, cells, name, self.sets, remarks, ask.out, places)
 
     def _cell(self, each: Planned, out: Path) -> Cell:
         job = each.job

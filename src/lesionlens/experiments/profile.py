@@ -1,7 +1,8 @@
 """How much of a paper's protocol is run: all of it, a small budget of the same shape, or a few steps."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from lesionlens.errors import RecipeError, unknown
@@ -32,6 +33,8 @@ class Profile:
         The small network that stands for every other, with the row's mechanism.
     input_size, epochs, batch_size, test_crops
         What is left of a recipe's own.
+    places
+        Place of a paper's network -> that of the small network: where gates stand, which maps have a prior.
     longer
         Epochs of recipes whose small network is the paper's own, from chance; 0: no such network is kept.
     """
@@ -48,6 +51,7 @@ class Profile:
     batch_size: int = 0
     test_crops: int = 0
     longer: int = 0
+    places: Mapping[str, str] = field(default_factory=dict)
 
     def words(self, name: str, recipe: Recipe) -> list[str]:
         """Give the ``key=value`` words that bring a recipe to this budget and leave what makes it its row.
@@ -65,6 +69,8 @@ class Profile:
             "train.optimizer=adamw", "train.lr=0.001", "train.weight_decay=0.01", "train.schedule=cosine",
             "train.nesterov=false", "train.patience=null", "train.precision=fp32", "train.channels_last=true",
         ]  # fmt: skip
+        if recipe.prior.weights:
+            said.append(f"prior.weights={json.dumps(self._here(recipe.prior.weights))}")
         if crops.train_count > MANY:
             said.append(f"crops.train_count={MANY}")
         if crops.test_count > self.test_crops:
@@ -86,6 +92,8 @@ class Profile:
     def _network(self, name: str, recipe: Recipe) -> list[str]:
         made = wanted(recipe).architecture
         options = {key: value for key, value in made.options.items() if key not in OF_THE_TRUNK}
+        if options.get("taps"):
+            options["taps"] = list(self._here(dict.fromkeys(options["taps"])))
         backbone, weights = self.backbone, self.weights
         if self.longer and name.startswith(FROM_CHANCE):
             backbone, weights, options = made.backbone, "none", options | FOURTEEN
@@ -93,6 +101,10 @@ class Profile:
             f"model.backbone={backbone}", f"model.attention={made.attention}",
             f"model.options={json.dumps(options)}", f"model.weights={weights}",
         ]  # fmt: skip
+
+    def _here(self, named: Mapping[str, object]) -> dict[str, object]:
+        """Name places as the small network does."""
+        return {self.places.get(name, name): value for name, value in named.items()}
 
 
 PROFILES: dict[str, Profile] = {
@@ -113,6 +125,7 @@ PROFILES: dict[str, Profile] = {
         batch_size=16,
         test_crops=4,
         longer=6,
+        places={"pool3": "blocks.2", "pool4": "blocks.4"},
     ),
     "smoke": Profile(
         "smoke",
@@ -125,6 +138,7 @@ PROFILES: dict[str, Profile] = {
         epochs=1,
         batch_size=7,
         test_crops=2,
+        places={"pool3": "layer2", "pool4": "layer3"},
     ),
 }  # fmt: skip
 

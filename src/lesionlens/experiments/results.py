@@ -1,6 +1,7 @@
 """What the runs of an experiment came to: one cell for each run of each part of each row."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -55,6 +56,10 @@ class Results:
         Generated set by name -> data source.
     remarks
         What the profile and the data make different from the paper, in sentences.
+    out
+        Folder of the reproduction.
+    places
+        Place of a paper's network -> the one of the small network that stands for it, where one does.
     """
 
     name: str
@@ -64,6 +69,21 @@ class Results:
     sets: dict[str, str]
     remarks: tuple[str, ...]
     out: Path
+    places: Mapping[str, str] = field(default_factory=dict)
+
+    def here(self, name: str) -> str:
+        """Give the name that a map of the paper's network has in these runs.
+
+        Examples
+        --------
+        >>> from lesionlens.experiments.catalogue import read_experiment
+        >>> table = read_experiment("attnmel/table3.3")
+        >>> Results("", table, (), "short", {}, (), Path(), {"pool4": "blocks.4"}).here("gate-pool4")
+        'gate-blocks.4'
+        """
+        for place, ours in self.places.items():
+            name = name.replace(place, ours)
+        return name
 
     def of(self, row: str, part: str = "", *, state: State = "finished") -> list[Cell]:
         """Give the cells of a row's part that are in a state, in order of run and fold."""
