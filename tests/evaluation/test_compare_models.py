@@ -104,13 +104,13 @@ def test_swaps_of_lesions_are_gone_through_by_hand() -> None:
     images = np.array(["1", "2", "3", "4"])
     a = Predictions(images, lesions, truth, right, ("x", "y"))
     b = replace(a, scores=1 - right)
-    found = swap_test(a, b, "accuracy", "all", permutations=400, seed=1)
+    found = swap_test(a, b, "accuracy", "all", permutations=200, seed=1)
     assert (found.difference, found.n) == (1, 3)
-    # four standard errors of a share over 400 draws
-    assert found.p == pytest.approx(0.25, abs=4 * math.sqrt(0.25 * 0.75 / 400))
-    assert found == swap_test(a, b, "accuracy", "all", permutations=400, seed=1)
-    one_sided = swap_test(a, b, "accuracy", "all", permutations=400, seed=1, alternative="greater")
-    assert one_sided.p == pytest.approx(0.125, abs=4 * math.sqrt(0.125 * 0.875 / 400))
+    # four standard errors of a share over 200 draws
+    assert found.p == pytest.approx(0.25, abs=4 * math.sqrt(0.25 * 0.75 / 200))
+    assert found == swap_test(a, b, "accuracy", "all", permutations=200, seed=1)
+    one_sided = swap_test(a, b, "accuracy", "all", permutations=200, seed=1, alternative="greater")
+    assert one_sided.p == pytest.approx(0.125, abs=4 * math.sqrt(0.125 * 0.875 / 200))
     assert one_sided.p < found.p
 
 

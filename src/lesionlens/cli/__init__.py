@@ -9,6 +9,7 @@ import typer
 from lesionlens import __version__
 from lesionlens.cli import (
     attention_quality,
+    compare,
     data,
     demo,
     evaluate,
@@ -59,6 +60,7 @@ app.command("recipes")(recipes.recipes)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.command("explain")(explain.explain)
 app.command("attention-quality")(attention_quality.attention_quality)
 app.command("reproduce")(reproduce.reproduce)

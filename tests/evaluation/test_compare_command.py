@@ -1,0 +1,232 @@
+"""``lesionlens compare`` as a person types it, and what it leaves."""
+
+import json
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy import stats
+
+from lesionlens import cli
+from lesionlens.evaluation.compare import delong, holm, mcnemar
+from lesionlens.evaluation.compare.figure import comparison_figure
+from lesionlens.evaluation.compare.models import compare_models
+from lesionlens.evaluation.compare.runs import compare_runs
+from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.evaluation import Evaluation, write_evaluation
+from lesionlens.evaluation.predictions import Predictions, write_predictions
+
+from .cases import drawn
+
+TWO = ("other", "melanoma")
+
+
+def run(monkeypatch: pytest.MonkeyPatch, words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["lesionlens", "compare", *words.split()])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    return int(left.value.code or 0)
+
+
+def models(n: int = 80, *, classes: tuple[str, ...] = TWO) -> list[Predictions]:
+    """Three models of the same images, each image its own lesion; each with more noise than the one before."""
+    first = drawn(n, classes=classes)
+    first = replace(first, lesion_id=first.image_id)
+    noise = np.random.default_rng(9).random((2, *first.scores.shape))
+    return [first, *(replace(first, scores=first.scores / 2 + each / 2) for each in noise)]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a.csv, b.csv and c.csv of the same images, and few.csv without five of them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(cli, "_speak_plainly", lambda: None)
+    for name, each in zip("abc", models(), strict=True):
+        write_predictions(f"{name}.csv", each)
+    write_predictions("few.csv", models()[1].select(np.arange(5, 80)))
+    write_predictions("many.csv", replace(drawn(80), label=np.full(80, "")))
+    return tmp_path
+
+
+def group(path: Path, evaluations: dict[str, Evaluation]) -> None:
+    """Write what is left of a recipe that was run several times."""
+    children = {name: {"status": "finished"} for name in evaluations}
+    path.mkdir()
+    (path / "recipe.yaml").write_text("runs: 3\n")
+    (path / "group.json").write_text(json.dumps({"children": children, "part": "test"}))
+    for name, each in evaluations.items():
+        write_evaluation(path / name / "evaluation" / "test.json", each)
+        (path / name / "run.json").write_text('{"status": "finished"}')
+        (path / name / "recipe.yaml").write_text("{}\n")
+
+
+def runs(seed: int, names: str = "run-01 run-02 run-03 run-04") -> dict[str, Evaluation]:
+    return {
+        name: evaluate(drawn(60, classes=TWO, seed=seed + place), replicates=0)
+        for place, name in enumerate(names.split())
+    }
+
+
+def test_two_files_are_compared_printed_written_and_drawn(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "a.csv b.csv --replicates 60 -o out") == 0
+    said = capsys.readouterr().out
+    a, b, _ = models()
+    exact = delong(a.label == "melanoma", a.scores[:, 1], b.scores[:, 1])
+    assert "80 images of 80 lesions; 95 % intervals" in said
+    assert "a − b: above zero the first is better" in said
+    assert re.search(rf"AUC, melanoma +0\.\d+ +0\.\d+ +\+{exact.difference:.3f} .*DeLong", said)
+    assert "Research use only, not a medical device." in said
+    assert {file.name for file in Path("out").iterdir()} == {
+        f"comparison.{kind}" for kind in ("json", "csv", "png", "svg")
+    }
+    table = pd.read_csv("out/comparison.csv").set_index(["metric", "of", "test"])
+    assert table.loc[("auc", "melanoma", "DeLong"), "p"] == pytest.approx(exact.p)
+    hits = [(each.scores.argmax(axis=1) == each.targets()) for each in (a, b)]
+    assert table.loc[("accuracy", "all", "McNemar, exact"), "p"] == pytest.approx(mcnemar(*hits).p)
+    shown = table[table["p_holm"].notna()]
+    np.testing.assert_allclose(shown["p_holm"], holm(shown["p"]))
+    assert len(shown) == 8
+    record = json.loads(Path("out/comparison.json").read_text())
+    assert record["settings"]["replicates"] == 60
+    assert [row["p"] for row in record["comparisons"]] == pytest.approx(list(table["p"]))
+
+
+def test_a_class_of_many_is_asked_about_by_name_and_every_pair_is_compared(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "a.csv b.csv c.csv --all-pairs -m auc:melanoma -m accuracy --replicates 20"
+    assert run(monkeypatch, words) == 0
+    said = capsys.readouterr().out
+    assert [line.split(":")[0] for line in said.splitlines() if " − " in line] == ["a − b", "a − c", "b − c"]
+    assert "corrected for all 6 differences shown" in said
+    assert run(monkeypatch, "a.csv b.csv c.csv -m auc --replicates 20") == 0
+    assert "corrected for all 2 differences" in capsys.readouterr().out
+
+
+def test_other_images_are_named_and_common_ones_compared_on_request(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "a.csv few.csv") == 1
+    assert "few lacks 5 (ISIC_0000000" in capsys.readouterr().err
+    assert run(monkeypatch, "a.csv few.csv --common --replicates 20") == 0
+    assert "Compared on the 75 images that all have, of 80." in capsys.readouterr().out
+
+
+def test_models_of_other_classes_answer_one_question(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "a.csv many.csv --replicates 20") == 1
+    assert "ask one question that both answer: --task CLASS" in capsys.readouterr().err
+    write_predictions("seven.csv", replace(drawn(80), label=np.full(80, "melanoma")))
+    write_predictions("a2.csv", replace(models()[0], label=np.full(80, "melanoma")))
+    truth = pd.DataFrame(
+        {"image": drawn(80).image_id, "label": np.where(np.arange(80) % 3, "nevus", "melanoma")}
+    )
+    truth.to_csv("truth.csv", index=False)
+    assert run(monkeypatch, "a2.csv seven.csv --task melanoma --truth truth.csv --replicates 20") == 0
+    assert "AUC, melanoma" in capsys.readouterr().out
+
+
+def test_lesions_of_several_images_are_judged_by_the_bootstrap() -> None:
+    a, b, _ = models()
+    lesions = np.repeat(np.arange(40), 2).astype(str)
+    a, b = (replace(each, lesion_id=lesions, label=np.array(TWO)[np.arange(80) // 2 % 2]) for each in (a, b))
+    found = compare_models([a, b], ["a", "b"], replicates=20)
+    assert {each.judged.test for each in found.contrasts} == {"bootstrap"}
+    assert [each.test for each in found.contrasts[0].tests] == ["bootstrap", "DeLong"]
+    assert found.notes[0].startswith("40 of 40 lesions have several images. DeLong's and McNemar's")
+
+
+def test_of_many_classes_those_with_images_are_compared() -> None:
+    a = drawn(120, prior=[0.3, 0.4, 0.3, 0, 0, 0, 0])
+    found = compare_models([a, a], ["a", "b"], replicates=10)
+    aucs = [each.of for each in found.contrasts if each.metric == "auc"]
+    assert aucs == [*(name for name in a.classes if (a.label == name).any()), "macro"]
+    assert all(each.judged.p == 1 for each in found.contrasts if each.metric == "auc")
+
+
+def test_groups_of_runs_are_compared_run_by_run(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = runs(1), runs(11)
+    group(here / "ARL", one)
+    group(here / "PLAIN", other)
+    assert run(monkeypatch, "ARL PLAIN -o out") == 0
+    said = capsys.readouterr().out
+    assert "Runs: ARL 4, PLAIN 4; 95 % intervals" in said
+    table = pd.read_csv("out/comparison.csv").query("metric == 'auc'").set_index("test")["p"]
+    a, b = ([each.value("auc", "melanoma") for each in found.values()] for found in (one, other))
+    assert table["paired t"] == pytest.approx(stats.ttest_rel(a, b).pvalue)
+    assert table["Wilcoxon"] == pytest.approx(stats.wilcoxon(a, b).pvalue)
+    assert table["independent t"] == pytest.approx(stats.ttest_ind(a, b).pvalue)
+    assert table["sign flip"] == pytest.approx(
+        stats.permutation_test((np.subtract(a, b),), np.mean, permutation_type="samples").pvalue
+    )
+
+
+def test_runs_that_are_no_pairs_are_judged_as_independent_ones() -> None:
+    a, b = runs(1), runs(11, "run-05 run-06 run-07")
+    found = compare_runs([a, b], ["a", "b"], keys=[("auc", "melanoma")])
+    values = [[each.value("auc", "melanoma") for each in group.values()] for group in (a, b)]
+    assert found.contrasts[0].judged.p == pytest.approx(stats.ttest_ind(*values).pvalue)
+    assert found.contrasts[0].values == pytest.approx(tuple(map(np.mean, values)))
+    assert "share 0 names of runs" in found.notes[-1]
+    few = compare_runs([a, runs(11, "run-02 run-03 run-09")], ["a", "b"], keys=[("auc", "melanoma")])
+    assert few.contrasts[0].judged.n == 2
+    assert "share 2 of up to 4 runs" in few.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("a.csv", "two or more different files"),
+        ("a.csv a.csv", "two or more different files"),
+        ("a.csv .", "a.csv is no folder and others are"),
+        (". nowhere", "nowhere is no folder and others are"),
+        (". ..", "is no folder of several runs: it has no group.json"),
+        (". .. --task melanoma", "--task is for files of predictions"),
+        ("a.csv b.csv -m acu", "unknown metric 'acu': did you mean 'auc'"),
+        ("a.csv b.csv -m auc:nevus", "unknown auc of 'nevus'"),
+        ("many.csv many.csv.bak", "many.csv.bak"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str, message: str
+) -> None:
+    assert run(monkeypatch, words) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_figures_say_both_areas_and_every_difference() -> None:
+    a, b, c = models()
+    two = compare_models([a, b], ["one", "other"], replicates=20)
+    figure = comparison_figure(two, [a, b], ["one", "other"])
+    said = [text.get_text() for axes in figure.axes for text in axes.texts]
+    auc = two.contrasts[0]
+    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert legend == [f"one {auc.values[0]:.3f}", f"other {auc.values[1]:.3f}"]
+    assert any(text.startswith(f"difference +{auc.interval.difference:.3f} (") for text in said)
+    assert [text.get_text() for text in figure.axes[1].get_yticklabels()][:2] == ["AUC", "Average precision"]
+    three = compare_models([a, b, c], ["a", "b", "c"], replicates=5, every=True, keys=[("auc", "melanoma")])
+    assert len(comparison_figure(three, [a, b, c], ["a", "b", "c"]).axes) == 1 + 3
+    assert len(comparison_figure(three).axes) == 3
+
+
+@pytest.mark.slow
+def test_a_figure_of_many_classes_is_written(tmp_path: Path) -> None:
+    from lesionlens.evaluation.compare.figure import write_comparison_figure
+
+    a, b, _ = models(200, classes=("w", "x", "y", "z"))
+    found = compare_models([a, b], ["a", "b"], replicates=20)
+    png, svg = write_comparison_figure(tmp_path, found, [a, b], ["a", "b"])
+    with Image.open(png) as image:
+        assert min(image.size) > 1000
+    assert "</svg>" in svg.read_text()
