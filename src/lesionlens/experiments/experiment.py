@@ -52,7 +52,7 @@ class Metric(Section):
     map
         The map that is measured against lesion masks, as `attention_quality` names it, such as ``gate pool4`` or
         ``cam``; a row's own ``maps`` goes before it.
-    on
+    set
         The generated set that is scored in place of the run's own test part (see ``Experiment.sets``).
     better
         Which way is better.
@@ -65,7 +65,7 @@ class Metric(Section):
     mean_of: tuple[str, ...] = ()
     less: tuple[str, ...] = ()
     map: str = ""
-    on: str = ""
+    set: str = ""
     better: Literal["higher", "lower", ""] = "higher"
 
     @model_validator(mode="after")
@@ -187,7 +187,7 @@ class Experiment(Section):
     figure
         What is drawn from the runs beside the table.
     sets
-        Generated sets by name, which a row takes by ``data.source=set:NAME`` and a column by ``on``.
+        Generated sets by name, which a row takes by ``data.source=set:NAME`` and a column by ``set``.
     short
         ``key=value`` words over the profile ``short``.
     departures
@@ -227,7 +227,7 @@ class Experiment(Section):
             _known("column", (*metric.mean_of, *metric.less), columns)
             if metric.metric:
                 _known("part", [metric.part], parts)
-            _known("set", [metric.on] if metric.on else [], list(self.sets))
+            _known("set", [metric.set] if metric.set else [], list(self.sets))
         for row in self.rows:
             _known("column", [*row.published, *row.maps], columns)
         for claim in self.claims:

@@ -65,13 +65,13 @@ def leaves(experiment: Experiment, metric: Metric) -> list[Metric]:
 
 def predictions_of(results: Results, cell: Cell, metric: Metric) -> Path:
     """Give the file of scores from which a run's number in a column was measured."""
-    if metric.on:
-        return measured_on(cell, metric.on, results.sets[metric.on]) / "predictions.csv"
+    if metric.set:
+        return measured_on(cell, metric.set, results.sets[metric.set]) / "predictions.csv"
     return cell.folder.predictions(tested_part(cell))
 
 
 def _of_cell(results: Results, cell: Cell, metric: Metric) -> Value:
-    part = metric.on or tested_part(cell)
+    part = metric.set or tested_part(cell)
     try:
         found = _estimate(results, cell, metric)
     except LesionLensError as error:
@@ -82,11 +82,11 @@ def _of_cell(results: Results, cell: Cell, metric: Metric) -> Value:
 def _estimate(results: Results, cell: Cell, metric: Metric) -> Estimate:
     if metric.metric in MapQuality._fields:
         name = results.here(results.experiment.row(cell.row).maps.get(metric.name, metric.map))
-        source = results.sets[metric.on] if metric.on else cell.recipe.data.source
-        folder = cell.folder.path / "quality" / metric.on
+        source = results.sets[metric.set] if metric.set else cell.recipe.data.source
+        folder = cell.folder.path / "quality" / metric.set
         return map_estimate(cell, name=name, measure=metric.metric, source=source, folder=folder)
-    if metric.on:
-        path = measured_on(cell, metric.on, results.sets[metric.on]) / "evaluation.json"
+    if metric.set:
+        path = measured_on(cell, metric.set, results.sets[metric.set]) / "evaluation.json"
     else:
         path = cell.folder.evaluation(tested_part(cell))
     return read_evaluation(path).estimate(metric.metric, metric.of)

@@ -168,7 +168,7 @@ def _meaning(metric: Metric) -> str:
         of = {"macro": "mean of classes", "weighted": "weighted mean", "all": "all images"}
         what = f"{TITLES.get(metric.metric, metric.metric)}, {of.get(metric.of, readable(metric.of))}"
     lower = "; lower is better" if metric.better == "lower" else ""
-    return f"{what}{f', on {metric.on}' if metric.on else ''}{lower}"
+    return f"{what}{f', on {metric.set}' if metric.set else ''}{lower}"
 
 
 def _embedded(path: Path) -> str:

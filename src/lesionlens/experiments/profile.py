@@ -125,7 +125,7 @@ PROFILES: dict[str, Profile] = {
         batch_size=16,
         test_crops=4,
         longer=6,
-        places={"pool3": "blocks.2", "pool4": "blocks.4"},
+        places={"pool2": "blocks.1", "pool3": "blocks.2", "pool4": "blocks.4"},
     ),
     "smoke": Profile(
         "smoke",
@@ -138,7 +138,7 @@ PROFILES: dict[str, Profile] = {
         epochs=1,
         batch_size=7,
         test_crops=2,
-        places={"pool3": "layer2", "pool4": "layer3"},
+        places={"pool2": "layer1", "pool3": "layer2", "pool4": "layer3"},
     ),
 }  # fmt: skip
 
