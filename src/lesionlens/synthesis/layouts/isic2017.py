@@ -16,7 +16,7 @@ WEIGHTS = {"mel": 0.25, "nv": 0.5, "bkl": 0.25}
 LABELS = {"mel": "melanoma", "nv": "nevus", "bkl": "seborrheic_keratosis"}
 SHARES = {"Training": 0.65, "Validation": 0.1, "Test_v2": 0.25}
 SIDE = 8  # pixels of a superpixel: squares in place of the organisers' SLIC
-COVERED = 0.25  # of a superpixel that a structure has to cover to be annotated there
+COVERED = 0.1  # of a superpixel that a structure has to cover to be annotated there
 _PAINTED = {"pigment_network": "network", "streaks": "streaks", "milia_like_cyst": "milia"}  # of FEATURES
 
 

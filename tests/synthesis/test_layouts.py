@@ -1,0 +1,140 @@
+"""Synthetic sets in official layouts: read without a warning, every class in every part, the truth beside."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from lesionlens.data.datasets import load_table
+from lesionlens.data.superpixels import dermoscopic_mask, read_feature_masks
+from lesionlens.errors import DataError
+from lesionlens.synthesis import read_structures, synthesise
+from lesionlens.synthesis.artefacts import ArtefactRates
+from lesionlens.synthesis.layouts import LAYOUTS, isic2017, lay_out
+from lesionlens.synthesis.layouts.painted import read_painted
+from lesionlens.synthesis.plan import plan
+
+SIZE = (32, 40)
+IMAGES = {"isic2018": 60, "derm7pt": 60}  # those with many classes
+PARTS = {"isic2016": 2, "isic2017": 3, "isic2018": 3, "isic2018-task1": 3, "derm7pt": 3}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("layouts")
+    for name in LAYOUTS:
+        lay_out(name, root / name, images=IMAGES.get(name, 24), seed=1, size=SIZE)
+    return root
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_the_reader_of_the_layout_finds_all_of_it_and_says_synthetic(made: Path, name: str) -> None:
+    table = load_table(f"{name}:{made / name}", decode=True)
+    frame = table.frame
+    images = IMAGES.get(name, 24)
+    assert len(table) == images
+    assert table.warnings == table.left_out == ()
+    assert set(frame["source"]) == {"synthetic"}
+    assert (frame["mask_path"] != "").all()
+    assert (frame["feature_mask_paths"] != "").mean() > 0.6
+    assert set(frame["skin_tone"]) <= {"I", "II", "III", "IV", "V", "VI"}
+    numbers = frame["image_id"].str.removeprefix("ISIC_").astype(int)
+    assert sorted(numbers) == list(range(9_000_001, 9_000_001 + images))
+    for image, mask in zip(frame["path"], frame["mask_path"], strict=True):
+        assert cv2.imread(image).shape[:2] == cv2.imread(mask, cv2.IMREAD_UNCHANGED).shape == SIZE
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_class_is_in_every_official_part_and_lesions_in_one(made: Path, name: str) -> None:
+    table = load_table(f"{name}:{made / name}")
+    frame = table.frame
+    assert set(frame["part"]) <= {"train", "validation", "test"}
+    there = {(part, label) for part, label in zip(frame["part"], frame["diagnosis"], strict=True)}
+    assert len(there) == PARTS[name] * max(1, len(table.classes))
+    painted = plan(len(frame), seed=1, class_weights=LAYOUTS[name].weights)
+    part_of = dict(zip(frame["image_id"], frame["part"], strict=True))
+    assert all(len({part_of[image] for image in lesion.image_ids}) == 1 for lesion in painted)
+
+
+@pytest.mark.parametrize("name", ["isic2018", "derm7pt"])
+def test_images_of_one_lesion_are_known_where_the_layout_can_say_so(made: Path, name: str) -> None:
+    frame = load_table(f"{name}:{made / name}").frame
+    lesion_of = dict(zip(frame["image_id"], frame["lesion_id"], strict=True))
+    painted = plan(len(frame), seed=1, class_weights=LAYOUTS[name].weights)
+    assert max(len(lesion.image_ids) for lesion in painted) > 1
+    assert len(set(lesion_of.values())) == len(painted)
+    assert all(len({lesion_of[image] for image in lesion.image_ids}) == 1 for lesion in painted)
+
+
+def test_labels_and_images_are_those_that_were_painted(made: Path, tmp_path: Path) -> None:
+    painted = synthesise(tmp_path / "ham", images=9, seed=1, size=SIZE, class_weights=isic2017.WEIGHTS)
+    rows = [line.split(",") for line in (painted / "HAM10000_metadata.csv").read_text().splitlines()[1:]]
+    frame = load_table(f"isic2017:{made / 'isic2017'}").frame.set_index("image_id")
+    names = {"mel": "melanoma", "nv": "nevus", "bkl": "seborrheic_keratosis"}
+    for _, image_id, dx, *_ in rows:
+        assert frame["diagnosis"][image_id] == names[dx]
+        drawn = painted / "HAM10000_images" / f"{image_id}.jpg"
+        assert Path(frame["path"][image_id]).read_bytes() == drawn.read_bytes()
+
+
+def test_dermoscopic_features_cover_what_was_painted(made: Path) -> None:
+    root = made / "isic2017"
+    seen: Counter[str] = Counter()
+    for cell, image_id in load_table(f"isic2017:{root}").frame[["feature_mask_paths", "image_id"]].values:
+        masks = read_feature_masks(*map(Path, cell.split(";")))
+        assert list(masks) == ["pigment_network", "negative_network", "streaks", "milia_like_cyst"]
+        path = root / "structures" / f"{image_id}_structures.png"
+        painted = read_structures(path) if path.is_file() else {}
+        for feature, structure in (("pigment_network", "network"), ("milia_like_cyst", "milia")):
+            truth = painted.get(structure, np.zeros(SIZE, bool))
+            for y in range(0, SIZE[0], 8):  # squares of eight pixels; those of the last row are cut
+                for x in range(0, SIZE[1], 8):
+                    square = np.s_[y : y + 8, x : x + 8]
+                    assert masks[feature][square].all() == (truth[square].mean() >= 0.1)
+                    assert masks[feature][square].any() == masks[feature][square].all()
+            seen[feature] += bool(masks[feature].any())
+        union = dermoscopic_mask(cell, SIZE)
+        assert union is not None
+        assert ((union > 0) == np.logical_or.reduce(list(masks.values()))).all()
+    assert min(seen.values()) > 0
+
+
+def test_artefacts_can_be_left_out(tmp_path: Path) -> None:
+    rates = ArtefactRates(by_class={"ruler": {"mel": 1.0}}).without(["ruler", "hair"])
+    root = lay_out("isic2016", tmp_path / "set", images=12, size=SIZE, artefacts=rates)
+    header, *rows = [line.split(",") for line in (root / "artefacts.csv").read_text().splitlines()]
+    for name in ("ruler", "hair"):
+        assert {row[header.index(name)] for row in rows} == {"0"}
+    assert json.loads((root / "synthesis.json").read_text())["artefacts"]["by_class"]["ruler"]["nv"] == 0
+
+
+def test_shares_of_parts_are_kept_class_by_class(tmp_path: Path) -> None:
+    labels = {"mel": "melanoma", "nv": "nevus"}
+    rows = [f"L{n},I{n},{'mel' if n % 4 == 0 else 'nv'}" for n in range(400)]
+    (tmp_path / "HAM10000_metadata.csv").write_text("\n".join(["lesion_id,image_id,dx", *rows]))
+    shares = {"a": 0.6, "b": 0.1, "c": 0.3}
+    painted = read_painted(tmp_path, labels=labels, shares=shares, size=SIZE)
+    counts = painted.rows.groupby(["label", "part"]).size()
+    assert counts["melanoma"].to_dict() == {"a": 60, "b": 10, "c": 30}
+    assert counts["nevus"].to_dict() == {"a": 180, "b": 30, "c": 90}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PARTS)
+def test_sixty_images_are_enough_for_any_seed(name: str) -> None:
+    layout = LAYOUTS[name]
+    for seed in range(3):
+        lesions = plan(60, seed=seed, class_weights=layout.weights)
+        counts = Counter(layout.labels[each.lesion.criteria.code] for each in lesions)
+        assert min(counts[label] for label in layout.labels.values()) >= len(layout.shares)
+
+
+def test_too_few_images_are_refused_and_nothing_stays(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"7 images are too few: .* each of 3 parts needs one. Draw more"):
+        lay_out("derm7pt", tmp_path / "set", images=7, size=SIZE)
+    with pytest.raises(DataError, match="unknown layout 'isic17': did you mean 'isic2017'"):
+        lay_out("isic17", tmp_path / "set", images=60)
+    assert list(tmp_path.iterdir()) == []
