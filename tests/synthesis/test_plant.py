@@ -189,3 +189,14 @@ def test_what_cannot_be_planted_is_refused(base: str, tmp_path: Path, options: d
 def test_a_full_folder_is_refused(base: str, copies: dict[float, Path]) -> None:
     with pytest.raises(DataError, match="not empty"):
         plant(base, copies[0.8], artefact="hair", association=0.5)
+
+
+def test_ids_with_folders_are_refused_rather_than_written_elsewhere(tmp_path: Path) -> None:
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "a.png"), np.zeros((40, 40, 3), np.uint8))
+    (tmp_path / "x" / "mine.csv").write_text("image,label\na.png,nevus\n../y/a.png,nevus\n")
+    source = f"table:{tmp_path / 'x' / 'mine.csv'}"
+    with pytest.raises(DataError, match=r"1 image of .* for example \.\./y/a: .*column image_id of plain"):
+        plant(source, tmp_path / "out", artefact="ruler", association=0, task="nevus")
+    assert not (tmp_path / "out").exists()

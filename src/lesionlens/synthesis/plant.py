@@ -15,6 +15,7 @@ import lesionlens
 from lesionlens.atomic import new_folder
 from lesionlens.data.datasets import load_table
 from lesionlens.data.images import read_rgb
+from lesionlens.data.problems import counted
 from lesionlens.data.table import COLUMNS, LesionTable
 from lesionlens.errors import DataError, unknown
 from lesionlens.synthesis.association import achieved, drawn, planted
@@ -76,7 +77,7 @@ def plant(
     Raises
     ------
     DataError
-        An unknown artefact or class, an association outside -1 to 1, or a folder that holds something.
+        An unknown artefact or class, an association outside -1 to 1, ids with folders, or a root that holds something.
     """
     if artefact not in PLANTED:
         raise DataError(unknown("artefact", artefact, PLANTED))
@@ -86,10 +87,16 @@ def plant(
     if task not in table.classes:
         raise DataError(unknown("class", task, table.classes))
     frame = table.frame
+    if nested := [name for name in frame["image_id"] if "/" in name]:
+        raise DataError(
+            f"{counted(len(nested), 'image')} of {source} have folders in their ids, for example {nested[0]}: the copy "
+            "names its files by id. Give the table a column image_id of plain names"
+        )
     positive = (frame["diagnosis"] == task).to_numpy(dtype=bool)
     chosen = planted(frame["image_id"], positive, association=association, seed=seed)
     with new_folder(root) as folder:
-        (folder / "artefact_masks").mkdir()
+        for name in ("images", "artefact_masks"):
+            (folder / name).mkdir()
         for number, (image_id, path) in enumerate(zip(frame["image_id"], table.paths, strict=True)):
             rng = drawn(seed, image_id, 1) if chosen[number] else None
             rgb = read_rgb(path, shorter_side=shorter_side)
@@ -133,15 +140,10 @@ def _write_image(
         rgb, mask = paint(rgb, artefact, rng)
         seen = bool(mask.any())
     if seen:
-        _write(folder / "artefact_masks" / f"{image_id}.png", mask.astype(np.uint8) * 255, [])
+        encode(folder / "artefact_masks" / f"{image_id}.png", mask.astype(np.uint8) * 255, [])
     bgr = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
-    _write(folder / "images" / f"{image_id}.jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    encode(folder / "images" / f"{image_id}.jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return seen
-
-
-def _write(path: Path, pixels: npt.NDArray[np.uint8], options: list[int]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)  # an id may hold folders
-    encode(path, pixels, options)
 
 
 def _write_table(path: Path, table: LesionTable, root: Path) -> None:
