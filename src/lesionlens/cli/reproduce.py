@@ -82,6 +82,7 @@ def reproduce(
 
 def _told(ready: "Reproduction", worked: "Worked", console: "Console") -> None:
     """Write the pages and say what is missing; exit with 1 where something failed."""
+    from lesionlens.data.problems import counted
     from lesionlens.errors import RunError
     from lesionlens.experiments.work import failure
 
@@ -89,14 +90,14 @@ def _told(ready: "Reproduction", worked: "Worked", console: "Console") -> None:
     console.print("Research use only, not a medical device.", style="italic")
     if worked.elsewhere:
         console.print(
-            f"{len(worked.elsewhere)} runs are other processes'; the one that ends last writes the whole pages.",
+            f"{counted(len(worked.elsewhere), 'run')} had by other processes; the one that ends last writes the whole pages.",
             highlight=False,
         )
     if worked.failed:
         out = ready.ask.out
         lines = "\n".join(f"  {key}: {failure(out, key)}" for key in worked.failed)
         raise RunError(
-            f"{len(worked.failed)} runs failed; the others are on the pages. Tracebacks are in {out / 'failures'}; "
+            f"{counted(len(worked.failed), 'run')} failed; the others are on the pages. Tracebacks are in {out / 'failures'}; "
             f"after mending, give the same command with --retry:\n{lines}"
         )
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lesionlens.data.problems import counted
 from lesionlens.errors import LesionLensError
 from lesionlens.experiments.job import Job
 from lesionlens.experiments.pace import Cost, cost
@@ -47,7 +48,7 @@ def show(reproduction: Reproduction, console: Console, *, retry: bool) -> Expect
     for trouble in troubles:
         console.print(f"[red]cannot be run:[/] {escape(trouble)}", highlight=False, soft_wrap=True)
     console.print(
-        f"{len(left)} runs are left, {shown(hours)} of computing by one process on this machine, at most: early "
+        f"{counted(len(left), 'run')} left, {shown(hours)} of computing by one process on this machine, at most: early "
         "stopping and shared rows make it less, reading images more.",
         highlight=False,
     )

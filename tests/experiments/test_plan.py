@@ -1,0 +1,73 @@
+"""Rows become runs: as many as the profile says, with its words and the user's over each recipe, shared where equal."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lesionlens.errors import RecipeError
+from lesionlens.experiments.catalogue import read_experiment
+from lesionlens.experiments.plan import Ask, Plan, plan
+from lesionlens.experiments.profile import PROFILES
+from lesionlens.training.folder import RunFolder, write_recipe
+
+SOURCE = "isic2017:/data/isic2017"
+
+
+def planned(name: str, out: Path, *, sets: dict[str, str] | None = None, **asked: object) -> Plan:
+    ask = replace(Ask(PROFILES["short"], out), **asked)  # type: ignore[arg-type]
+    return plan(name, read_experiment(name), SOURCE, ask, sets=sets or {}, masks=None)
+
+
+def test_two_tasks_three_runs_each(tmp_path: Path) -> None:
+    found = planned("arl/table5", tmp_path)
+    assert len(found.jobs()) == 3 * 2 * 3
+    assert {(each.part, each.job.run) for each in found.runs} == {
+        (p, r) for p in ("M", "SK") for r in range(3)
+    }
+    assert {each.job.recipe.data.source for each in found.runs} == {SOURCE}
+    assert sorted({each.job.recipe.train.seed for each in found.runs}) == [0, 1, 2]
+
+
+def test_figures_share_the_runs_of_their_table(tmp_path: Path) -> None:
+    table, figure = planned("attnmel/table3.2", tmp_path), planned("attnmel/fig3.2-2017", tmp_path)
+    assert {job.key for job in figure.jobs()} <= {job.key for job in table.jobs()}
+
+
+def test_only_some_rows_with_other_repeats_and_words(tmp_path: Path) -> None:
+    found = planned(
+        "arl/table5", tmp_path, only=("*sigmoid",), runs=2, words=("train.epochs=3", "data.seed=7")
+    )
+    assert found.asked == ("Mixed sigmoid",)
+    assert len(found.jobs()) == 4
+    assert {(job.recipe.train.epochs, job.recipe.data.seed) for job in found.jobs()} == {(3, 7)}
+
+
+def test_a_row_takes_its_planted_set(tmp_path: Path) -> None:
+    name = "open/artefact-bias-ink"
+    sets = {each: f"table:/sets/{each}/images.csv" for each in read_experiment(name).sets}
+    found = planned(name, tmp_path, sets=sets)
+    of_row = {each.row: each.job.recipe.data.source for each in found.runs}
+    assert of_row["AttnMel-CNN, 0.95"] == sets["strong"]
+    assert of_row["AttnMel-CNN, 0"] == sets["even"]
+    with pytest.raises(RecipeError, match="unknown set of the experiment 'even'"):
+        planned(name, tmp_path, sets={"odd": SOURCE})
+
+
+def test_how_far_each_run_is(tmp_path: Path) -> None:
+    found = planned("arl/table5", tmp_path, only=("Mixed sigmoid",))
+    done, begun, broken, *_ = found.jobs()
+    for job, status in ((done, "finished"), (begun, "interrupted")):
+        folder = RunFolder(job.folder(tmp_path).path)
+        folder.path.mkdir(parents=True)
+        write_recipe(folder, job.recipe)
+        folder.note(status=status)
+    (tmp_path / "failures").mkdir()
+    (tmp_path / "failures" / f"{broken.key}.json").write_text('{"message": "no masks"}')
+    results = found.results(Ask(PROFILES["short"], tmp_path), ["Only a trial."])
+    states = {cell.folder.path.name: (cell.state, cell.message) for cell in results.cells}
+    assert states[done.key] == ("finished", "")
+    assert states[begun.key] == ("interrupted", "")
+    assert states[broken.key] == ("failed", "no masks")
+    assert len(results.cells) == 18  # all rows are on the page, asked for or not
+    assert [cell.run for cell in results.of("Mixed sigmoid", "M")] == [0]

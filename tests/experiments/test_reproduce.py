@@ -1,0 +1,151 @@
+"""Tables go the whole way on generated miniatures: planned, shared by two processes, killed, gone on with, shown."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lesionlens.cli import app
+from lesionlens.training.folder import RunFolder
+from lesionlens.training.group import FINISHED
+
+COMMAND = [
+    sys.executable,
+    "-m",
+    "lesionlens",
+    "reproduce",
+    "--profile",
+    "smoke",
+    "--device",
+    "cpu",
+    "--yes",
+    "--out",
+]
+SAMPLE = (
+    "arl/table5", "arl/fig7", "attnmel/table3.3", "attnmel/fig3.3", "patch/table4", "patch/fig4", "soft/fig9",
+    "open/prior-type", "open/artefact-bias-ink",
+)  # fmt: skip
+
+
+def reproduce(*words: str) -> str:
+    found = CliRunner().invoke(app, ["reproduce", "--profile", "smoke", "--device", "cpu", *words])
+    assert found.exit_code == 0, found.output
+    return found.output
+
+
+def states(out: Path) -> list[str]:
+    return [RunFolder(path).record()["status"] for path in sorted((out / "jobs").iterdir())]
+
+
+@pytest.mark.slow
+def test_a_row_from_nothing_to_its_page_and_nothing_twice(tmp_path: Path) -> None:
+    words = ["attnmel/table3.3", "--only", "VGG-16-GAP CAM", "--out", str(tmp_path), "--yes"]
+    assert "1 run left" in reproduce(*words)
+    assert states(tmp_path) == [FINISHED]
+    page = tmp_path / "pages" / "attnmel-table3.3"
+    told = json.loads((page / "verdict.json").read_text())
+    assert (told["profile"], told["finished"], told["synthetic"]) == ("smoke", 1, True)
+    for name in ("table.html", "table.md", "table.csv"):
+        assert (page / name).is_file()
+    before = (tmp_path / "jobs").stat().st_mtime_ns
+    assert "0 runs left" in reproduce(*words)
+    assert (tmp_path / "jobs").stat().st_mtime_ns == before
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_table_and_one_is_killed(tmp_path: Path) -> None:
+    words = [*COMMAND, str(tmp_path), "arl/table5"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL) as first:
+        while not list((tmp_path / "jobs").glob("*/run.json")) and first.poll() is None:
+            time.sleep(0.1)
+        second = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+        assert second.returncode == 0, second.stderr
+        first.wait()
+    assert states(tmp_path) == [FINISHED] * 6
+    victim = next(iter(sorted((tmp_path / "jobs").iterdir())))
+    weights = (victim / "best" / "model.safetensors").read_bytes()
+    subprocess.run(["rm", "-r", str(victim)], check=True)
+    with subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL) as killed:
+        while not (victim / "run.json").is_file() and killed.poll() is None:
+            time.sleep(0.05)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+    assert subprocess.run(words, env=environment, capture_output=True, check=False).returncode == 0
+    assert states(tmp_path) == [FINISHED] * 6
+    assert (victim / "best" / "model.safetensors").read_bytes() == weights
+
+
+@pytest.mark.slow
+def test_a_failed_row_is_told_and_the_others_go_on(tmp_path: Path) -> None:
+    words = ["arl/table6", "--out", str(tmp_path), "--yes", "--only", "ResNet50*"]
+    masks = tmp_path / "none"
+    masks.mkdir(parents=True)
+    found = CliRunner().invoke(app, ["reproduce", "--profile", "smoke", *words, f"data.masks={masks}"])
+    assert found.exit_code == 1
+    assert sum(status == FINISHED for status in states(tmp_path)) == 2  # those without segmentation
+    assert "failed:" in found.output
+    failures = sorted((tmp_path / "failures").iterdir())
+    assert len(failures) == 2
+    page = (tmp_path / "pages" / "arl-table6" / "table.html").read_text()
+    assert json.loads(failures[0].read_text())["message"].split(".")[0][:40] in page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SAMPLE)
+def test_a_sample_of_tables_and_figures(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    out = tmp_path_factory.getbasetemp() / "smoke"  # one folder: sets and equal rows are shared
+    reproduce(name, "--out", str(out), "--yes")
+    told = json.loads((out / "pages" / name.replace("/", "-") / "verdict.json").read_text())
+    assert told["failed"] == 0
+    assert told["finished"] == told["runs"] > 0
+
+
+def test_a_plan_says_what_there_is_and_computes_nothing(tmp_path: Path) -> None:
+    output = reproduce("patch/table4", "--out", str(tmp_path), "--plan", "--only", "Dense121, Attention")
+    assert "patch/table4" in output
+    assert "1 run left" in output
+    assert not (tmp_path / "jobs").exists()
+
+
+def test_slurm_gets_this_very_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [
+        "reproduce",
+        "patch/table4",
+        "--profile",
+        "smoke",
+        "--out",
+        str(tmp_path),
+        "--submit",
+        "slurm",
+        "--tasks",
+        "3",
+    ]
+    monkeypatch.setattr(sys, "argv", ["lesionlens", *words])
+    assert CliRunner().invoke(app, words).exit_code == 0
+    text = (tmp_path / "slurm" / "reproduce.sbatch").read_text()
+    assert "#SBATCH --array=0-2" in text
+    assert f"reproduce patch/table4 --profile smoke --out {tmp_path}" in text
+    assert "--submit" not in text
+    assert text.rstrip().endswith("--yes")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["patch/table22"], "did you mean 'patch/table2'"),
+        (["patch/table2", "--data", "ham10000:/nowhere"], "/nowhere"),
+        (["patch/table2", "--profile", "paper"], "give --data ham10000:FOLDER"),
+        (["arl/table5", "--profile", "smoke", "--only", "Mixed sigmiod"], "fits none of the rows"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_a_sentence(words: list[str], told: str, tmp_path: Path) -> None:
+    found = CliRunner().invoke(app, ["reproduce", *words, "--out", str(tmp_path), "--yes"])
+    assert found.exit_code != 0
+    assert told in str(found.exception) + found.output
