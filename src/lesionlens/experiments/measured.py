@@ -83,7 +83,7 @@ def _estimate(results: Results, cell: Cell, metric: Metric) -> Estimate:
     if metric.metric in MapQuality._fields:
         name = results.here(results.experiment.row(cell.row).maps.get(metric.name, metric.map))
         source = results.sets[metric.set] if metric.set else cell.recipe.data.source
-        folder = cell.folder.path / "quality" / metric.set
+        folder = (cell.folder.path / "on" / metric.set if metric.set else cell.folder.path) / "quality"
         return map_estimate(cell, name=name, measure=metric.metric, source=source, folder=folder)
     if metric.set:
         path = measured_on(cell, metric.set, results.sets[metric.set]) / "evaluation.json"
