@@ -159,7 +159,7 @@ def test_groups_of_runs_are_compared_run_by_run(
     one, other = runs(1), runs(11)
     group(here / "ARL", one)
     group(here / "PLAIN", other)
-    assert run(monkeypatch, "ARL PLAIN -o out") == 0
+    assert run(monkeypatch, "ARL PLAIN --all-pairs -m auc:melanoma -m accuracy -o out") == 0
     said = capsys.readouterr().out
     assert "Runs: ARL 4, PLAIN 4; 95 % intervals" in said
     table = pd.read_csv("out/comparison.csv").query("metric == 'auc'").set_index("test")["p"]
@@ -193,6 +193,7 @@ def test_runs_that_are_no_pairs_are_judged_as_independent_ones() -> None:
         (". nowhere", "nowhere is no folder and others are"),
         (". ..", "is no folder of several runs: it has no group.json"),
         (". .. --task melanoma", "--task is for files of predictions"),
+        (". .. --replicates 2000", "--replicates is for files of predictions"),
         ("a.csv b.csv -m acu", "unknown metric 'acu': did you mean 'auc'"),
         ("a.csv b.csv -m auc:nevus", "unknown auc of 'nevus'"),
         ("many.csv many.csv.bak", "many.csv.bak"),

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from lesionlens.evaluation.evaluation import Evaluation
     from lesionlens.evaluation.prediction_table import Predictions
 
+_OVER_RUNS = ("what", "metric", "all_pairs", "out")  # what has a meaning for folders of runs
+
 
 def compare(
+    context: typer.Context,
     what: Annotated[
         list[Path],
         typer.Argument(
@@ -61,7 +64,7 @@ def compare(
     keys = [_key(each) for each in metric or ()]
     models: tuple[Predictions, ...] = ()
     if any(path.is_dir() for path in what):
-        _only_files(what, truth=truth, task=task, rest=rest)
+        _only_folders(what, context)
         found = _runs(what, names, keys, all_pairs)
     else:
         from lesionlens.evaluation.compare.models import compare_models
@@ -123,18 +126,19 @@ def _group(path: Path) -> "dict[str, Evaluation]":
     return {name: read_evaluation(group.child(name).evaluation(record.get("part", "test"))) for name in done}
 
 
-def _only_files(what: Sequence[Path], **options: object) -> None:
-    """Refuse files among folders, and options that only files have."""
+def _only_folders(what: Sequence[Path], context: typer.Context) -> None:
+    """Refuse files among folders, and options that runs, which are evaluated already, have no use for."""
     files = [path for path in what if not path.is_dir()]
     if files:
         raise ComparisonError(
             f"{files[0]} is no folder and others are: compare files of predictions, or folders of runs"
         )
-    given = [f"--{name}" for name, value in options.items() if value not in (None, "all")]
-    if given:
-        raise ComparisonError(
-            f"{given[0]} is for files of predictions; runs are compared as they were evaluated"
-        )
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if name not in _OVER_RUNS and source is not None and source.name == "COMMANDLINE":
+            raise ComparisonError(
+                f"--{name} is for files of predictions; runs are compared as they were evaluated: leave it out"
+            )
 
 
 def _names(what: Sequence[Path]) -> list[str]:

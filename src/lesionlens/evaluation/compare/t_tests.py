@@ -65,10 +65,11 @@ def two_sample_t_from_summaries(
     """Do `two_sample_t` from means, sums of squared deviations from them, and numbers of runs.
 
     Zhang et al. 2019, equation 14, publish no more than these of their ten runs each: mean AUCs of 90.26 % and
-    91.66 %, sums of squares of 0.0224 and 0.0064. The spread is hardly believable: standard deviations of 0.050 and
-    0.027 percentage points over ten trainings, where runs that differ in their seed alone usually spread by several
-    tenths of a point or more, and where the AUC itself, measured on 600 images, has a standard error of one to two
-    and a half points. Their t says nothing of that last uncertainty, which all runs share.
+    91.66 %, sums of squares of 0.0224 and 0.0064. Hence t = -78.26, which they do not give. The spread is hardly
+    believable for ten independent trainings: standard deviations of 0.050 and 0.027 percentage points, when one pair
+    in 2,000 of a melanoma and another image that changes its order moves that task's AUC by 0.050. And t knows
+    nothing of the test images, which all runs share: on these 600 the AUC has a standard error of 1.5 to 2.1 points
+    in either task (Hanley and McNeil 1982), about 1.3 in their mean.
 
     Examples
     --------
