@@ -15,9 +15,11 @@ from lesionlens.explanation.quality import MapQuality
 from lesionlens.models.create import create_model
 from lesionlens.training.read_recipe import read_recipe
 from lesionlens.training.recipe import Recipe
+from lesionlens.training.recipe_file import shipped
 
 read = cache(read_experiment)
 recipe_of = cache(read_recipe)
+SHIPPED = set(shipped())
 
 CLASSES = {
     "isic2016": ISIC2016_CLASSES,
@@ -58,10 +60,15 @@ COUNTS = {
 }  # fmt: skip
 
 
-def recipes(experiment: Experiment) -> list[tuple[Row, str, Recipe]]:
+EACH = pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)])
+"""The first row that is trained, or every row."""
+
+
+def recipes(experiment: Experiment, *, every: bool = True) -> list[tuple[Row, str, Recipe]]:
+    rows = [row for row in experiment.rows if row.parts]
     return [
         (row, part, recipe_of(recipe, row.overrides))
-        for row in experiment.rows
+        for row in (rows if every else rows[:1])
         for part, recipe in row.parts.items()
     ]
 
@@ -77,17 +84,24 @@ def test_a_file_is_of_its_paper_and_says_where_its_numbers_are_from(name: str) -
 
 
 @pytest.mark.parametrize("name", names())
-def test_recipes_are_there_and_of_the_data_set(name: str) -> None:
+def test_recipes_are_shipped(name: str) -> None:
+    assert {recipe for row in read(name).rows for recipe in row.parts.values()} <= SHIPPED
+
+
+@EACH
+@pytest.mark.parametrize("name", names())
+def test_recipes_are_of_the_data_set(name: str, every: bool) -> None:
     experiment = read(name)
-    for row, _, recipe in recipes(experiment):
+    for row, _, recipe in recipes(experiment, every=every):
         assert recipe.data.source.partition(":")[0] in {experiment.data, "set"}, row.name
 
 
+@EACH
 @pytest.mark.parametrize("name", PAPERS)
-def test_columns_are_measures_of_classes_that_the_networks_score(name: str) -> None:
+def test_columns_are_measures_of_classes_that_the_networks_score(name: str, every: bool) -> None:
     experiment = read(name)
     for metric in experiment.metrics:
-        for row, part, recipe in recipes(experiment):
+        for row, part, recipe in recipes(experiment, every=every):
             if metric.metric and metric.part == part:
                 outputs = task(recipe.data.task, CLASSES[experiment.data]).outputs
                 assert measured(metric, outputs) or of_a_map(metric, row), (metric, row.name)
