@@ -90,15 +90,15 @@ def _told(ready: "Reproduction", worked: "Worked", console: "Console") -> None:
     console.print("Research use only, not a medical device.", style="italic")
     if worked.elsewhere:
         console.print(
-            f"{counted(len(worked.elsewhere), 'run')} had by other processes; the one that ends last writes the whole pages.",
+            f"{counted(len(worked.elsewhere), 'run')} had by other processes: who ends last writes the whole pages.",
             highlight=False,
         )
     if worked.failed:
         out = ready.ask.out
         lines = "\n".join(f"  {key}: {failure(out, key)}" for key in worked.failed)
         raise RunError(
-            f"{counted(len(worked.failed), 'run')} failed; the others are on the pages. Tracebacks are in {out / 'failures'}; "
-            f"after mending, give the same command with --retry:\n{lines}"
+            f"{counted(len(worked.failed), 'run')} failed; the others are on the pages. Tracebacks are in "
+            f"{out / 'failures'}; after mending, give the same command with --retry:\n{lines}"
         )
 
 
