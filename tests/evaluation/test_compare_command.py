@@ -90,7 +90,7 @@ def test_two_files_are_compared_printed_written_and_drawn(
     table = pd.read_csv("out/comparison.csv").set_index(["metric", "of", "test"])
     assert table.loc[("auc", "melanoma", "DeLong"), "p"] == pytest.approx(exact.p)
     hits = [(each.scores.argmax(axis=1) == each.targets()) for each in (a, b)]
-    assert table.loc[("accuracy", "all", "McNemar, exact"), "p"] == pytest.approx(mcnemar(*hits).p)
+    assert table.loc[("accuracy", "all", "McNemar"), "p"] == pytest.approx(mcnemar(*hits).p)
     shown = table[table["p_holm"].notna()]
     np.testing.assert_allclose(shown["p_holm"], holm(shown["p"]))
     assert len(shown) == 8
@@ -142,6 +142,7 @@ def test_lesions_of_several_images_are_judged_by_the_bootstrap() -> None:
     found = compare_models([a, b], ["a", "b"], replicates=20)
     assert {each.judged.test for each in found.contrasts} == {"bootstrap"}
     assert [each.test for each in found.contrasts[0].tests] == ["bootstrap", "DeLong"]
+    assert found.notes[-1] == "A bootstrap of 20 resamples gives no p below 0.095."
     assert found.notes[0].startswith("40 of 40 lesions have several images. DeLong's and McNemar's")
 
 
@@ -219,6 +220,17 @@ def test_figures_say_both_areas_and_every_difference() -> None:
     three = compare_models([a, b, c], ["a", "b", "c"], replicates=5, every=True, keys=[("auc", "melanoma")])
     assert len(comparison_figure(three, [a, b, c], ["a", "b", "c"]).axes) == 1 + 3
     assert len(comparison_figure(three).axes) == 3
+
+
+def test_what_is_not_defined_or_rests_on_few_lesions_is_said() -> None:
+    a, b, _ = models()
+    few = np.flatnonzero(a.label == "other")[:5]
+    found = compare_models([a.select(few), b.select(few)], ["a", "b"], replicates=10)
+    assert np.isnan(found.contrasts[0].judged.p)
+    assert found.notes[:2] == (
+        "Few lesions (other 5): take their intervals and p as a rough guide.",
+        "– is not defined: the class, or any other, has no image, or none is decided for it.",
+    )
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from scipy import stats
 from lesionlens.errors import ComparisonError
 from lesionlens.evaluation.compare.comparison import Comparison
 
-EXACT, CORRECTED = "McNemar, exact", "McNemar, corrected"
+EXACT, CORRECTED = "McNemar", "McNemar, corrected"
 
 
 def mcnemar(

@@ -9,6 +9,7 @@ from lesionlens.evaluation.compare.bootstrap import bootstrap_differences
 from lesionlens.evaluation.compare.comparison import Comparison
 from lesionlens.evaluation.compare.contrast import Contrast, Contrasts, corrected, usual, which_pairs
 from lesionlens.evaluation.compare.delong import delong
+from lesionlens.evaluation.compare.remarks import remarks, several_images
 from lesionlens.evaluation.compare.values import Key, values
 from lesionlens.evaluation.decision import Decision, right
 from lesionlens.evaluation.measures import ALL
@@ -51,8 +52,7 @@ def compare_models(
     """
     first = models[0]
     asked = list(keys) or usual(first.classes, there=map(str, first.label), rest=first.rest)
-    lesions, images = np.unique(first.lesion_id, return_counts=True)
-    several = int((images > 1).sum())
+    several = several_images(first)
     found: list[Contrast] = []
     for one, other in which_pairs(names, every=every):
         a, b = models[one], models[other]
@@ -74,8 +74,8 @@ def compare_models(
             found.append(Contrast(names[one], names[other], *key, both, drawn, judged, counted))
     return Contrasts(
         corrected(found),
-        f"{len(first):,} images of {len(lesions):,} lesions",
-        (*_several(several, len(lesions)), *_steps(found, replicates)),
+        f"{len(first):,} images of {len(np.unique(first.lesion_id)):,} lesions",
+        remarks(first, found, replicates=replicates),
         {
             "confidence": confidence,
             "replicates": replicates,
@@ -100,18 +100,3 @@ def _over_images(
         k = a.classes.index(of) if of in a.classes else -1
         return (delong(own, a.scores[:, k], b.scores[:, k], confidence=confidence),)
     return ()
-
-
-def _several(several: int, lesions: int) -> tuple[str, ...]:
-    if not several:
-        return ()
-    return (
-        f"{several:,} of {lesions:,} lesions have several images. DeLong's and McNemar's tests count images as "
-        "independent and would be too sure, so p is of the bootstrap over lesions.",
-    )
-
-
-def _steps(found: Sequence[Contrast], replicates: int) -> tuple[str, ...]:
-    if all(each.judged is not each.interval for each in found):
-        return ()
-    return (f"A bootstrap of {replicates:,} resamples gives no p below {2 / (replicates + 1):.2g}.",)
