@@ -150,6 +150,22 @@ def test_a_sweep_has_a_line_for_each_group_over_x(tmp_path: Path) -> None:
     assert sketch.notes == ("Not measured: failed.",)
 
 
+def test_a_row_without_a_place_is_a_level_all_across(tmp_path: Path) -> None:
+    rows = [
+        {"name": "none", "recipe": "demo"},
+        {"name": "box", "recipe": "demo", "x": 0.5},
+        {"name": "at 1", "recipe": "demo", "x": 1},
+    ]
+    figure = {"kind": "sweep", "caption": "", "of": "AUC", "x": "p"}
+    skills = {("none", ""): [0.3], ("box", ""): [1.0], ("at 1", ""): [1.5]}
+    sketch = sweep(found := made(tmp_path, skills=skills, figure=figure, rows=rows))
+    assert sketch is not None
+    level = next(line for line in sketch.figure.axes[0].lines if list(line.get_xdata()) == [0, 1])
+    np.testing.assert_allclose(level.get_ydata(), 100 * aucs(found, "none")[0])
+    # a name that says where its point lies is not written again
+    assert [text.get_text() for text in sketch.figure.axes[0].texts] == ["box", "none"]
+
+
 def test_a_sweep_over_no_column_is_refused(tmp_path: Path) -> None:
     found = made(tmp_path, figure={"kind": "sweep", "caption": "", "of": "AUCC"})
     with pytest.raises(RecipeError, match="did you mean 'AUC'"):

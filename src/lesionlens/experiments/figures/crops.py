@@ -34,14 +34,15 @@ def crops(results: Results) -> Sketch | None:
         return None
     count = figure.count if "count" in figure.model_fields_set else IMAGES
     choice = chosen(found, figure.images, count)
-    lines, instead = [], []
+    lines: list[Line] = []
+    instead: list[str] = []
     for each in found:
-        pictures = of_panel(each, choice.images)
+        pictures = of_panel(results, each, choice.images)
         named = zip(choice.images, pictures, strict=True)
         tiles = [Tile(shown.drawn, f"{one.words}\nmodel score: {shown.words}") for one, shown in named]
         lines.append(Line(each.title, tiles))
         if not pictures[0].name.endswith("-crops"):
-            instead.append(standing_in(each.panel.map or "of crops", pictures[0], each.title))
+            instead += standing_in(each.panel.map or "of crops", pictures[0].name, each.title)
     # as frames are coloured: without the darkest quarter
     colours = ListedColormap(colormaps[COLORMAP](np.linspace(0.25, 1, 128)))
     scale = Scale(colours, "lightest crop", "heaviest")

@@ -40,7 +40,9 @@ def gates(results: Results) -> Sketch | None:
         return None
     first = found[0]
     logs = [_log(cell) for cell in first.cells]
-    shown, instead = _there(figure.gates, logs, first.title)
+    shown, instead = _there(
+        {results.here(name): words for name, words in figure.gates.items()}, logs, first.title
+    )
     image = chosen([first], figure.images, 1)
     drawn = Figure(figsize=(SIDE * (len(shown) + 1), 1.7 * SIDE + 0.2), layout="constrained")
     grid = drawn.subplots(2, len(shown) + 1, squeeze=False, height_ratios=[0.75, 1])

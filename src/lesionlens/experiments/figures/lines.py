@@ -13,7 +13,8 @@ from numpy import ndarray
 
 from lesionlens.experiments.figures.style import INK, SMALL, TINY
 
-LEFT, FOOT, GAP = 0.95, 0.3, 0.05  # inches: words at the left, at the foot, between pictures
+LEFT, FOOT, GAP = 0.95, 0.22, 0.05  # inches: words at the left, at the foot, between pictures
+BAR = 0.2  # inches: of the colours
 WORDS = 0.095  # inches of a line of small words
 
 
@@ -58,7 +59,7 @@ def lines_figure(lines: Sequence[Line], *, width: float = 7.2, scale: Scale | No
     high = tile * min(1.0, first.shape[0] / first.shape[1])
     room = int(tile / 0.05)  # letters that fit above a picture
     above = [WORDS * _rows(line, room) + 0.06 for line in lines]
-    size = (LEFT + across * (tile + GAP) + GAP, sum(above) + len(lines) * high + FOOT)
+    size = (LEFT + across * (tile + GAP) + GAP, sum(above) + len(lines) * high + FOOT + (BAR if scale else 0))
     figure = Figure(figsize=size)
     top = size[1]
     for line, words in zip(lines, above, strict=True):
@@ -102,7 +103,7 @@ def _bar(figure: Figure, scale: Scale) -> None:
     """Draw the colours at the right of the foot, with words at both ends."""
     width, height = figure.get_size_inches()
     end = width - 0.1 - 0.06 * len(scale.high)
-    axes = figure.add_axes(((end - 0.8) / width, 0.1 / height, 0.8 / width, 0.08 / height))
+    axes = figure.add_axes(((end - 0.8) / width, (FOOT + 0.03) / height, 0.8 / width, 0.08 / height))
     figure.colorbar(ScalarMappable(cmap=scale.colours), cax=axes, orientation="horizontal", ticks=[])
     axes.set_ylabel(scale.low, rotation=0, ha="right", va="center", fontsize=TINY, labelpad=4)
     axes.text(1.05, 0.5, scale.high, transform=axes.transAxes, va="center", fontsize=TINY)

@@ -7,7 +7,6 @@ from numpy import ndarray
 
 from lesionlens.errors import ModelError
 from lesionlens.evaluation.wording import readable
-from lesionlens.experiments.figure import Panel
 from lesionlens.experiments.figures.chosen import Chosen
 from lesionlens.explanation.explain import Explained, explain_image
 from lesionlens.explanation.methods import METHODS
@@ -18,43 +17,38 @@ LONGER_SIDE = 460  # pixels: more than a tile prints, and below what puts number
 
 
 class Looked(NamedTuple):
-    """The image, the map over it, the map's name, whether it stands for another one, and class and model score."""
+    """The image, the map over it, the map's name, and class and model score."""
 
     image: UInt8[ndarray, "h w 3"]
     drawn: UInt8[ndarray, "h w 3"]
     name: str
-    instead: bool
     words: str
 
 
-def looked(loaded: Loaded, one: Chosen, panel: Panel, *, later: int = 0) -> Looked:
-    """Draw the panel's map of an image; where the network has no such map, another of its own, else Grad-CAM.
+def looked(loaded: Loaded, one: Chosen, asked: str, *, target: str = "") -> Looked:
+    """Draw a map of an image; where the network has no such map, its own last one, else Grad-CAM.
 
     Parameters
     ----------
-    later
-        How many maps of the network's own a figure asks for after this one: from the end, that many are passed over
-        when another map stands in for it.
+    asked, target
+        As ``Panel.map`` and ``Panel.target``.
 
     Raises
     ------
     ModelError
-        The panel's target is no class of the network.
+        The target is no class of the network.
     ImageError, DataError
         The image or its mask cannot be read.
     """
-    key, own = name_of(panel.map), is_own(panel.map)
-    method = "native" if own else next(each for each in METHODS if name_of(each) == key)
+    key = name_of(asked)
+    method = next((each for each in METHODS if name_of(each) == key), "native")
     try:
-        shown = _explained(loaded, one, method, panel.target)
+        shown = _explained(loaded, one, method, target)
     except ModelError:
-        shown, own = _explained(loaded, one, "gradcam", panel.target), False
-        method = "gradcam"
-    there = list(shown.overlays)
-    name = key if key in there else there[max(0, len(there) - 1 - (later if own else 0))]
-    instead = bool(key) and name != key and (own or method == "gradcam")
+        shown = _explained(loaded, one, "gradcam", target)
+    name = key if key in shown.overlays else list(shown.overlays)[-1]
     words = f"{readable(shown.target)} {shown.scores[shown.target]:.2f}"
-    return Looked(shown.image, shown.overlays[name], name, instead, words)
+    return Looked(shown.image, shown.overlays[name], name, words)
 
 
 def name_of(asked: str) -> str:
@@ -62,15 +56,10 @@ def name_of(asked: str) -> str:
 
     Examples
     --------
-    >>> name_of("gate pool4"), name_of("gradcam++")
-    ('gate-pool4', 'gradcampp')
+    >>> name_of("gate pool4"), name_of("gradcam++"), name_of("heads")
+    ('gate-pool4', 'gradcampp', 'soft-heads')
     """
-    return asked.replace(" ", "-").replace("+", "p")
-
-
-def is_own(asked: str) -> bool:
-    """Whether a map is one that networks make themselves; "" is any of these."""
-    return name_of(asked) not in {name_of(method) for method in METHODS}
+    return "soft-heads" if asked == "heads" else asked.replace(" ", "-").replace("+", "p")
 
 
 def native(loaded: Loaded, one: Chosen) -> Explained:
@@ -84,9 +73,11 @@ def native(loaded: Loaded, one: Chosen) -> Explained:
     return _explained(loaded, one, "native", "")
 
 
-def standing_in(asked: str, found: Looked, row: str) -> str:
-    """Say which map is shown in place of another."""
-    return f"{row} has no map {asked} here; shown is {title(found.name)}."
+def standing_in(asked: str, name: str, row: str) -> tuple[str, ...]:
+    """Say which map is shown in place of the one that was asked for, if it is another."""
+    if name_of(asked) in ("", "native", name):
+        return ()
+    return (f"{row} has no map {asked} here; shown is {title(name)}.",)
 
 
 def _explained(loaded: Loaded, one: Chosen, method: str, target: str) -> Explained:

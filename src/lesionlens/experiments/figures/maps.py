@@ -9,7 +9,7 @@ from numpy import ndarray
 from lesionlens.data.fitted_mask import fitted_mask
 from lesionlens.experiments.figures.chosen import Chosen, chosen
 from lesionlens.experiments.figures.lines import Line, Scale, Tile, lines_figure
-from lesionlens.experiments.figures.looked import Looked, is_own, looked, standing_in
+from lesionlens.experiments.figures.looked import Looked, looked, standing_in
 from lesionlens.experiments.figures.runs import Backed, paired
 from lesionlens.experiments.figures.sketch import Sketch
 from lesionlens.experiments.results import Results
@@ -40,7 +40,7 @@ def maps(results: Results) -> Sketch | None:
     lines: list[Line] = []
     instead: list[str] = []
     for each in found:
-        pictures = of_panel(each, choice.images, later=_later(found, each))
+        pictures = of_panel(results, each, choice.images)
         masks = [outline(one, shown.image) for one, shown in zip(choice.images, pictures, strict=True)]
         if not lines:
             shown_above = zip(choice.images, pictures, masks, strict=True)
@@ -49,23 +49,17 @@ def maps(results: Results) -> Sketch | None:
             )
         tiles = [Tile(shown.drawn, shown.words, mask) for shown, mask in zip(pictures, masks, strict=True)]
         lines.append(Line(each.panel.title or f"{each.title}: {title(pictures[0].name)}", tiles))
-        instead += [standing_in(each.panel.map, pictures[0], each.title)] if pictures[0].instead else []
+        instead += standing_in(each.panel.map, pictures[0].name, each.title)
     scale = Scale(colormaps[COLORMAP], "low", "high")
     drawn = lines_figure(lines, scale=scale)
     return Sketch(drawn, f"{figure.caption} {SAID}", (*notes, *choice.notes, *instead), plot=False)
 
 
-def of_panel(each: Backed, images: list[Chosen], *, later: int = 0) -> list[Looked]:
-    """Draw the panel's map of each image by the network of its first run; ``later`` as for `looked`."""
+def of_panel(results: Results, each: Backed, images: list[Chosen]) -> list[Looked]:
+    """Draw the panel's map of each image by the network of its first run."""
     loaded = load_model(each.cells[0].folder.best, device="auto")
-    return [looked(loaded, one, each.panel, later=later) for one in images]
-
-
-def _later(found: list[Backed], one: Backed) -> int:
-    """Count the panels after this one that ask for maps of the same network's own."""
-    rest = [each.panel for each in found[found.index(one) + 1 :]]
-    place = (one.panel.row, one.panel.part)
-    return sum((panel.row, panel.part) == place and is_own(panel.map) for panel in rest)
+    asked, target = results.here(each.panel.map), each.panel.target
+    return [looked(loaded, one, asked, target=target) for one in images]
 
 
 def outline(one: Chosen, shown: ndarray) -> ndarray | None:

@@ -11,22 +11,25 @@ from lesionlens.experiments.experiment import Metric, Row
 from lesionlens.experiments.figures.numbers import INTERVALS, Dot, axis, dot
 from lesionlens.experiments.figures.runs import everything, fewer
 from lesionlens.experiments.figures.sketch import Sketch
-from lesionlens.experiments.figures.style import MARKERS, SMALL, dress, line
+from lesionlens.experiments.figures.style import GREY, INK, MARKERS, SMALL, TINY, dress, line
 from lesionlens.experiments.results import Results
 
 TICKS = 10  # places on the axis that are all named
+FEW = 3  # groups whose names fit into the axes
 
 
 class _Point(NamedTuple):
-    """A row at its place on the axis."""
+    """A row, its place on the axis and what it came to."""
 
-    x: float
+    x: float | None
     row: Row
     dot: Dot | None
 
 
 def sweep(results: Results) -> Sketch | None:
     """Draw one column over the rows' ``x``: measured with intervals, published as hollow marks.
+
+    A row without ``x`` is a level to compare with: a dashed line all across.
 
     Raises
     ------
@@ -39,55 +42,65 @@ def sweep(results: Results) -> Sketch | None:
     if experiment.figure.of not in columns:
         raise RecipeError(unknown("column of the sweep", experiment.figure.of, columns))
     metric = experiment.metric(experiment.figure.of)
-    groups: dict[str, list[_Point]] = {}
-    for row in experiment.rows:
-        if row.x is not None:
-            point = _Point(row.x, row, dot(results, row.name, metric))
-            groups.setdefault(row.group, []).append(point)
-    drawn = [point for points in groups.values() for point in points]
-    if not any(point.dot for point in drawn):
+    points = [_Point(row.x, row, dot(results, row.name, metric)) for row in experiment.rows]
+    if not any(point.dot for point in points):
         return None
-    figure = Figure(figsize=(4.4, 3.0), layout="constrained")
+    groups = list(dict.fromkeys(point.row.group for point in points if point.x is not None))
+    figure = Figure(figsize=(4.4 if len(groups) <= FEW else 6.0, 3.0), layout="constrained")
     axes = figure.add_subplot()
-    places = sorted({point.x for point in drawn})
-    # groups stand side by side, so that no bar hides another
-    step = (places[-1] - places[0] or 1.0) / 90
-    for place, (group, points) in enumerate(groups.items()):
-        aside = (place - (len(groups) - 1) / 2) * step
-        _group(axes, sorted(points, key=lambda point: point.x), metric, group, place, aside)
+    _places(axes, sorted({point.x for point in points if point.x is not None}))
+    for number, group in enumerate(groups):
+        own = [point for point in points if point.row.group == group and point.x is not None]
+        _group(axes, sorted(own, key=lambda point: point.x or 0.0), metric, number, of=len(groups))
+    _levels(axes, [point for point in points if point.x is None])
+    dress(axes, x=experiment.figure.x, y=axis(results, metric))
+    if len(groups) <= FEW:
+        axes.legend(fontsize=SMALL, frameon=False)
+    else:
+        figure.legend(loc="outside right upper", fontsize=SMALL, frameon=False)
+    unmeasured = [point.row.name for point in points if point.dot is None and point.row.parts]
+    notes = (f"Not measured: {', '.join(unmeasured)}.",) if unmeasured else ()
+    caption = f"{experiment.figure.caption} {INTERVALS}"
+    return Sketch(figure, caption, (*notes, *fewer(results, everything(results))))
+
+
+def _places(axes: Axes, places: Sequence[float]) -> None:
+    """Name each place on the axis where there are few, and leave room for all of them."""
+    if places:
+        room = 0.06 * (places[-1] - places[0] or 1.0)
+        axes.set_xlim(places[0] - room, places[-1] + room)
     if len(places) <= TICKS:
         axes.set_xticks(places, [f"{x:g}" for x in places])
-    dress(axes, x=experiment.figure.x, y=axis(results, metric))
-    axes.legend(fontsize=SMALL, frameon=False)
-    return Sketch(
-        figure,
-        f"{experiment.figure.caption} {INTERVALS}",
-        (*_missing(experiment.rows, groups), *fewer(results, everything(results))),
-    )
 
 
-def _group(
-    axes: Axes, points: Sequence[_Point], metric: Metric, group: str, place: int, aside: float
-) -> None:
-    look: dict[str, Any] = {"marker": MARKERS[place % len(MARKERS)], "markersize": 4.5}
-    known = [(point.x + aside, point.dot) for point in points if point.dot is not None]
+def _group(axes: Axes, points: Sequence[_Point], metric: Metric, number: int, *, of: int) -> None:
+    """Draw one line; groups stand side by side, so that no bar hides another."""
+    low, high = axes.get_xlim()
+    aside = (number - (of - 1) / 2) * (high - low) / 100
+    look: dict[str, Any] = {"marker": MARKERS[number % len(MARKERS)], "markersize": 4.5}
+    colour, group = line(number)["color"], points[0].row.group
+    known = [
+        (point.x + aside, point.dot, point.row.name) for point in points if point.dot and point.x is not None
+    ]
     if known:
-        axes.plot([x for x, _ in known], [found.mean for _, found in known], linewidth=1.2,
-                  label=f"{group}, measured" if group else "measured", **look, **line(place))  # fmt: skip
-    for x, found in known:
-        axes.errorbar(x, found.mean, yerr=found.arms, color=line(place)["color"], linewidth=0.9, capsize=2)
+        axes.plot([x for x, *_ in known], [found.mean for _, found, _ in known], linewidth=1.2,
+                  label=f"{group}, measured" if group else "measured", **look, **line(number))  # fmt: skip
+    for x, found, name in known:
+        axes.errorbar(x, found.mean, yerr=found.arms, color=colour, linewidth=0.9, capsize=2)
+        if not group and f"{x - aside:g}" not in name:
+            axes.annotate(name, (x, found.mean), (3, 3), textcoords="offset points", fontsize=TINY, color=INK,
+                          parse_math=False)  # fmt: skip
     published = [(point.x, point.row.published[metric.name].value) for point in points
                  if metric.name in point.row.published]  # fmt: skip
     if published:
-        axes.plot(*zip(*published, strict=True), linestyle="none", markerfacecolor="white",
-                  color=line(place)["color"], zorder=3, label=f"{group}, published" if group else "published",
-                  **look)  # fmt: skip
+        axes.plot(*zip(*published, strict=True), linestyle="none", markerfacecolor="white", color=colour, zorder=3,
+                  label=f"{group}, published" if group else "published", **look)  # fmt: skip
 
 
-def _missing(rows: Sequence[Row], groups: dict[str, list[_Point]]) -> tuple[str, ...]:
-    nowhere = [row.name for row in rows if row.x is None]
-    unfinished = [point.row.name for points in groups.values() for point in points if point.dot is None]
-    return (
-        *([f"Not drawn, as it has no place on the axis: {', '.join(nowhere)}."] if nowhere else []),
-        *([f"Not measured: {', '.join(unfinished)}."] if unfinished else []),
-    )
+def _levels(axes: Axes, points: Sequence[_Point]) -> None:
+    """Draw rows without a place as lines all across, each with its name at the left end."""
+    for point in points:
+        if point.dot is not None:
+            axes.axhline(point.dot.mean, color=GREY, linewidth=0.9, dashes=(4, 2), zorder=1)
+            axes.annotate(point.row.name, (0, point.dot.mean), (2, 2), xycoords=axes.get_yaxis_transform(),
+                          textcoords="offset points", fontsize=TINY, color=INK, parse_math=False)  # fmt: skip
