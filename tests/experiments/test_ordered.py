@@ -10,13 +10,14 @@ from scipy import stats
 
 from lesionlens.evaluation.compare import bootstrap_difference
 from lesionlens.evaluation.predictions import read_predictions
+from lesionlens.experiments.drawn_lesions import Term, drawn_difference
 from lesionlens.experiments.experiment import Experiment
-from lesionlens.experiments.measured import Value
+from lesionlens.experiments.measured import Value, values
 from lesionlens.experiments.ordered import orderings
 from lesionlens.experiments.ordering import Ordering
 from lesionlens.experiments.results import Results
 
-from .fabricated import experiment, results
+from .fabricated import experiment, predictions, results
 
 BETTER = [0.90, 0.92, 0.91, 0.93, 0.90]
 WORSE = [0.80, 0.81, 0.83, 0.80, 0.82]
@@ -108,8 +109,6 @@ def test_equal_numbers_are_no_difference_and_equal_differences_no_proof(tmp_path
 
 
 def measured(found: Results) -> dict[tuple[str, str], Sequence[Value]]:
-    from lesionlens.experiments.measured import values
-
     return {(row.name, "AUC"): values(found, row.name, "AUC") for row in found.experiment.rows}
 
 
@@ -139,6 +138,45 @@ def test_of_two_runs_the_less_sure_one_counts(tmp_path: Path) -> None:
     ]
     assert p[0] < p[1]
     assert both.p_two_sided == pytest.approx(p[1])
+
+
+def test_of_one_run_of_a_mean_lesions_are_drawn_for_all_its_parts_at_once(tmp_path: Path) -> None:
+    columns = [{"name": part, "metric": "auc", "of": "melanoma", "part": part} for part in ("M", "SK")]
+    asked = experiment(
+        metrics=[*columns, {"name": "mean", "mean_of": ["M", "SK"]}],
+        rows=[{"name": name, "recipes": {"M": "m", "SK": "s"}} for name in "AB"],
+        claims=[{"better": "A", "than": "B", "metric": "mean", "said": "so"}],
+    )
+    skills = {("A", "M"): [1.5], ("A", "SK"): [1.2], ("B", "M"): [0.5], ("B", "SK"): [0.6]}
+    found = results(tmp_path, asked, skills)
+    (mean,) = orderings(found, {(row, "mean"): values(found, row, "mean") for row in "AB"})
+    scores = {key: read_predictions(found.of(*key)[0].folder.predictions("test")) for key in skills}
+    rng, drawn = np.random.default_rng(0), []
+    lesions = scores["A", "M"].lesion_id
+    members = [np.flatnonzero(lesions == each) for each in np.unique(lesions)]
+    truth = scores["A", "M"].label == "melanoma"
+    kinds = [[each for each in members if truth[each[0]] == kind] for kind in (False, True)]
+    for _ in range(1000):  # in draws of its own, by counting pairs
+        rows = np.concatenate(
+            [kind[place] for kind in kinds for place in rng.integers(len(kind), size=len(kind))]
+        )
+        positive = truth[rows]
+        auc = {
+            key: (each.scores[rows[positive], 1][:, None] > each.scores[rows[~positive], 1]).mean()
+            for key, each in scores.items()
+        }
+        drawn.append((auc["A", "M"] + auc["A", "SK"] - auc["B", "M"] - auc["B", "SK"]) / 2)
+    assert (mean.low, mean.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.02)
+    assert mean.test == "bootstrap over lesions of one run"
+    assert mean.p_two_sided == pytest.approx(2 * mean.p)
+
+
+def test_a_sum_of_one_metric_is_that_metric() -> None:
+    better, than = predictions(1.0, 1), predictions(0.5, 2)
+    found = drawn_difference([Term(1.0, better, than, ("auc", "melanoma"))], replicates=200)
+    expected = bootstrap_difference(better, than, "auc", "melanoma", replicates=200)
+    assert found[:3] == pytest.approx(expected[:3])
+    assert found.p == pytest.approx(expected.p)
 
 
 def test_one_and_the_same_run_is_not_compared(tmp_path: Path) -> None:

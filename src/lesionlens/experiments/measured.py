@@ -55,12 +55,22 @@ def values(results: Results, row: str, column: str) -> list[Value]:
     return [_of_cell(results, cell, metric) for cell in results.of(row, metric.part)]
 
 
+def shares(experiment: Experiment, metric: Metric) -> list[tuple[float, Metric]]:
+    """Give the columns that are measured themselves and that a column adds up, each with its weight."""
+    weights = [1 / len(metric.mean_of)] * len(metric.mean_of) if metric.mean_of else [1.0, -1.0]
+    columns = [experiment.metric(each) for each in (*metric.mean_of, *metric.less)]
+    if not columns:
+        return [(1.0, metric)]
+    return [
+        (weight * own, leaf)
+        for weight, column in zip(weights, columns, strict=True)
+        for own, leaf in shares(experiment, column)
+    ]
+
+
 def leaves(experiment: Experiment, metric: Metric) -> list[Metric]:
     """Give the columns that are measured themselves and that a column is put together from, or itself."""
-    columns = (*metric.mean_of, *metric.less)
-    if not columns:
-        return [metric]
-    return [leaf for each in columns for leaf in leaves(experiment, experiment.metric(each))]
+    return [leaf for _, leaf in shares(experiment, metric)]
 
 
 def predictions_of(results: Results, cell: Cell, metric: Metric) -> Path:

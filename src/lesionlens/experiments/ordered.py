@@ -15,9 +15,10 @@ from lesionlens.evaluation.compare import (
     paired_t,
     sign_flip,
 )
-from lesionlens.evaluation.predictions import read_predictions
+from lesionlens.evaluation.predictions import Predictions, read_predictions
+from lesionlens.experiments.drawn_lesions import Term, drawn_difference
 from lesionlens.experiments.experiment import Claim, Metric
-from lesionlens.experiments.measured import Value, leaves, predictions_of
+from lesionlens.experiments.measured import Value, leaves, predictions_of, shares
 from lesionlens.experiments.ordering import Ordering
 from lesionlens.experiments.results import Results
 from lesionlens.explanation.quality import MapQuality
@@ -118,12 +119,10 @@ def _over_runs(asked: Ordering, pairs: Sequence[Pair], scale: float) -> Ordering
 
 def _over_lesions(asked: Ordering, results: Results, pairs: Sequence[Pair], scale: float) -> Ordering:
     """Test the one run, or each of two: the larger p counts, and their intervals are averaged bound by bound."""
-    metric = results.experiment.metric(asked.column)
-    if not metric.metric or metric.metric in MapQuality._fields:
-        return replace(
-            asked, note=f"not tested: fewer than {FEWEST} runs, and the column is a {_made(metric)}"
-        )
-    found = [_bootstrap(results, (asked.better, asked.than), metric, each.key) for each in pairs]
+    terms = shares(results.experiment, results.experiment.metric(asked.column))
+    if any(leaf.metric in MapQuality._fields for _, leaf in terms):
+        return replace(asked, note=f"not tested: fewer than {FEWEST} runs, and the column is of maps")
+    found = [_bootstrap(results, (asked.better, asked.than), terms, each.key) for each in pairs]
     low, high = (
         scale * math.fsum(getattr(each, name) for each in found) / len(found) for name in ("low", "high")
     )
@@ -135,26 +134,31 @@ def _over_lesions(asked: Ordering, results: Results, pairs: Sequence[Pair], scal
     )  # fmt: skip
 
 
-def _made(metric: Metric) -> str:
-    return (
-        "measure of maps"
-        if metric.metric
-        else "mean of columns"
-        if metric.mean_of
-        else "difference of columns"
-    )
-
-
 def _one_sided(found: Comparison, *, lower: bool) -> float:
     """Halve a two-sided p towards the claimed side."""
     as_claimed = found.difference < 0 if lower else found.difference > 0
     return found.p / 2 if as_claimed else 1 - found.p / 2
 
 
-def _bootstrap(results: Results, rows: tuple[str, str], metric: Metric, key: Key) -> Comparison:
+def _bootstrap(
+    results: Results, rows: tuple[str, str], shared: Sequence[tuple[float, Metric]], key: Key
+) -> Comparison:
+    """Draw lesions for one pair of runs, or of several runs each where the column is put together from others."""
+    terms = [
+        Term(weight, *_scores(results, rows, leaf, key), (leaf.metric, leaf.of)) for weight, leaf in shared
+    ]
+    if len(terms) > 1:
+        return drawn_difference(terms)
+    (only,) = terms
+    return bootstrap_difference(only.better, only.than, *only.key)
+
+
+def _scores(
+    results: Results, rows: tuple[str, str], metric: Metric, key: Key
+) -> tuple[Predictions, Predictions]:
     cells = [
         next(cell for cell in results.of(row, metric.part) if (cell.run, cell.fold) == key) for row in rows
     ]
     models = [read_predictions(predictions_of(results, cell, metric)) for cell in cells]
     better, than = aligned(models, rows, common=True).predictions
-    return bootstrap_difference(better, than, metric.metric, metric.of)
+    return better, than
