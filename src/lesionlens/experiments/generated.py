@@ -1,6 +1,5 @@
 """The generated data sets of a reproduction: drawn once, whoever asks first; the others wait and use them."""
 
-import hashlib
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from filelock import FileLock
 from rich.console import Console
 
 from lesionlens.atomic import new_folder
-from lesionlens.data.datasets import load_table, resolved
+from lesionlens.data.datasets import load_table
 from lesionlens.data.fitted_mask import lesion_pixels
 from lesionlens.errors import DataError
 from lesionlens.experiments.experiment import Planted
@@ -77,6 +76,11 @@ def planted_sets(
 ) -> dict[str, str]:
     """Plant what an experiment's sets say into copies of ``source`` below ``folder``, unless they are there.
 
+    Parameters
+    ----------
+    folder
+        Of the copies of this one source, each named by what is planted.
+
     Returns
     -------
     dict
@@ -87,7 +91,7 @@ def planted_sets(
     DataError
         As for `plant`.
     """
-    roots = {name: folder / _named(each, source) for name, each in sets.items()}
+    roots = {name: folder / _named(each) for name, each in sets.items()}
     for name, root in roots.items():
         with _once(root) as missing:
             if missing:
@@ -141,11 +145,9 @@ def _plant(each: Planted, source: str, root: Path, console: Console) -> None:
         )
 
 
-def _named(each: Planted, source: str) -> str:
+def _named(each: Planted) -> str:
     """Name a copy by what is in it."""
-    name, root = resolved(source)
-    of = hashlib.sha256(f"{name}:{root}".encode()).hexdigest()[:8]
-    return f"{each.artefact}-{each.task}{each.association:+g}-seed{each.seed}-{of}"
+    return f"{each.artefact}-{each.task}{each.association:+g}-seed{each.seed}"
 
 
 def _worn(mask: npt.NDArray[np.bool_], seed: int) -> npt.NDArray[np.uint8]:

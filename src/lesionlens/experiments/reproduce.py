@@ -98,10 +98,10 @@ def prepare_reproduction(
 
 
 def _plan(name: str, experiment: Experiment, source: str, ask: Ask, console: Console) -> Plan:
-    inside = ask.out / "data"
-    stem = f"{ask.profile.name}-{experiment.data}"
+    inside, root = ask.out / "data", Path(source.rpartition(":")[2])
+    drawn = root.absolute().is_relative_to(inside.absolute())
+    stem = root.name if drawn else experiment.data
     sets = planted_sets(experiment.sets, source, inside / f"{stem}-planted", console=console)
-    drawn = Path(source.rpartition(":")[2]).absolute().is_relative_to(inside.absolute())
     masks = mask_folder(source, inside / f"{stem}-masks") if drawn and _wants_masks(experiment) else None
     return plan(name, experiment, source, ask, sets=sets, masks=None if masks is None else str(masks))
 

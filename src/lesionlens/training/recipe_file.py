@@ -1,9 +1,11 @@
 """A recipe's file, shipped or one's own, laid over the recipe that its ``base:`` names."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -17,9 +19,10 @@ _SHIPPED = files("lesionlens") / "experiments" / "recipes"
 _KINDS = (".yaml", ".yml")
 
 
-def shipped() -> dict[str, Traversable]:
+@cache
+def shipped() -> Mapping[str, Traversable]:
     """Recipes that come with the package: ``arl/cnn50``, ``arl/table5/channel-melanoma`` and so on."""
-    return dict(_within(_SHIPPED, ""))
+    return MappingProxyType(dict(_within(_SHIPPED, "")))
 
 
 def read_tree(name: str) -> dict[str, Any]:
