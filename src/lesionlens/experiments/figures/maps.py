@@ -9,7 +9,7 @@ from numpy import ndarray
 from lesionlens.data.fitted_mask import fitted_mask
 from lesionlens.experiments.figures.chosen import Chosen, chosen
 from lesionlens.experiments.figures.lines import Line, Scale, Tile, lines_figure
-from lesionlens.experiments.figures.looked import Looked, looked, standing_in
+from lesionlens.experiments.figures.looked import Looked, looked, name_of, standing_in
 from lesionlens.experiments.figures.runs import Backed, paired
 from lesionlens.experiments.figures.sketch import Sketch
 from lesionlens.experiments.results import Results
@@ -17,6 +17,7 @@ from lesionlens.explanation.render import COLORMAP
 from lesionlens.models.bundle import load_model
 from lesionlens.report.pictures import title
 
+MANY = {name_of("heads")}  # maps that are drawn as many small pictures
 SAID = (
     "Above each image its label, above each map a class and its model score; each map is scaled by itself, and maps "
     "that explain a class are of this one. Thin line: outline of the lesion mask. Veiled in white: no crop looked "
@@ -47,7 +48,10 @@ def maps(results: Results) -> Sketch | None:
             lines.append(
                 Line("test images", [Tile(shown.image, one.words, mask) for one, shown, mask in shown_above])
             )
-        tiles = [Tile(shown.drawn, shown.words, mask) for shown, mask in zip(pictures, masks, strict=True)]
+        tiles = [
+            Tile(shown.drawn, shown.words, None if shown.name in MANY else mask)
+            for shown, mask in zip(pictures, masks, strict=True)
+        ]
         lines.append(Line(each.panel.title or f"{each.title}: {title(pictures[0].name)}", tiles))
         instead += standing_in(each.panel.map, pictures[0].name, each.title)
     scale = Scale(colormaps[COLORMAP], "low", "high")

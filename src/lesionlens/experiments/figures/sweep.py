@@ -1,6 +1,7 @@
 """A column over what is varied, a line for each group of rows (Gessert et al. 2019, Fig. 5)."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
@@ -66,10 +67,11 @@ def sweep(results: Results) -> Sketch | None:
 
 def _places(axes: Axes, places: Sequence[float]) -> None:
     """Name each place on the axis where there are few, and leave room for all of them."""
+    room = 0.06 * (places[-1] - places[0] or 1.0) if places else 0.0
     if places:
-        room = 0.06 * (places[-1] - places[0] or 1.0)
         axes.set_xlim(places[0] - room, places[-1] + room)
-    if len(places) <= TICKS:
+    apart = min((right - left for left, right in pairwise(places)), default=1.0)
+    if len(places) <= TICKS and apart > room:
         axes.set_xticks(places, [f"{x:g}" for x in places])
 
 
@@ -79,17 +81,19 @@ def _group(axes: Axes, points: Sequence[_Point], metric: Metric, number: int, *,
     aside = (number - (of - 1) / 2) * (high - low) / 100
     look: dict[str, Any] = {"marker": MARKERS[number % len(MARKERS)], "markersize": 4.5}
     colour, group = line(number)["color"], points[0].row.group
+    told = not group or any(metric.name in point.row.published for point in points)
+    label = ", ".join(filter(None, (group, "measured" if told else "")))
     known = [
         (point.x + aside, point.dot, point.row.name) for point in points if point.dot and point.x is not None
     ]
     if known:
         axes.plot([x for x, *_ in known], [found.mean for _, found, _ in known], linewidth=1.2,
-                  label=f"{group}, measured" if group else "measured", **look, **line(number))  # fmt: skip
-    for x, found, name in known:
+                  label=label, **look, **line(number))  # fmt: skip
+    for place, (x, found, name) in enumerate(known):
         axes.errorbar(x, found.mean, yerr=found.arms, color=colour, linewidth=0.9, capsize=2)
         if not group and f"{x - aside:g}" not in name:
-            axes.annotate(name, (x, found.mean), (3, 3), textcoords="offset points", fontsize=TINY, color=INK,
-                          parse_math=False)  # fmt: skip
+            # above and below by turns, as neighbours may lie close
+            _name(axes, name, (x, found.mean), (3, -9 if place % 2 else 4))
     published = [(point.x, point.row.published[metric.name].value) for point in points
                  if metric.name in point.row.published]  # fmt: skip
     if published:
@@ -102,5 +106,10 @@ def _levels(axes: Axes, points: Sequence[_Point]) -> None:
     for point in points:
         if point.dot is not None:
             axes.axhline(point.dot.mean, color=GREY, linewidth=0.9, dashes=(4, 2), zorder=1)
-            axes.annotate(point.row.name, (0, point.dot.mean), (2, 2), xycoords=axes.get_yaxis_transform(),
-                          textcoords="offset points", fontsize=TINY, color=INK, parse_math=False)  # fmt: skip
+            _name(axes, point.row.name, (axes.get_xlim()[0], point.dot.mean), (2, 2))
+
+
+def _name(axes: Axes, words: str, at: tuple[float, float], aside: tuple[int, int]) -> None:
+    """Write a name beside a point, in points off it, legible over lines."""
+    axes.annotate(words, at, aside, textcoords="offset points", fontsize=TINY, color=INK, parse_math=False, zorder=4,
+                  bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.4})  # fmt: skip
