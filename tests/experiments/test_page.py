@@ -69,7 +69,7 @@ def test_the_page_needs_nothing_and_says_what_is_there_and_what_is_not(written: 
     assert "A<b>" not in text
     said = " ".join(text.split())
     for wanted in (
-        "Research use only, not a medical device.", "Table III of Zhang et al. 2019", "as in Table V", "0 of 1 runs",
+        "Research use only, not a medical device.", "Table III of Zhang et al. 2019", "as in Table V", "0 of 1 run<",
         "1 of 1 runs failed: the GPU caught fire", "quoted from a leaderboard", "1 of 1 runs are not there: missing",
         "Patches are seeded.", 'href="../../jobs/A&lt;b&gt;--0/report.html"', "not run", "✓ holds",
         "data:image/svg+xml;base64,", "1 of 2 claimed orderings holds (1 could be tested).",
@@ -179,11 +179,23 @@ def test_a_figure_without_numbers_and_one_that_cannot_be_drawn(
     assert "Measured and published" not in text
 
 
+@pytest.mark.usefixtures("no_figures")
+def test_an_open_question_has_no_words_about_published_numbers(tmp_path: Path) -> None:
+    asked = experiment(paper="open", claims=[{"better": "A", "than": "B", "metric": "AUC", "said": "Asked."}])
+    found = results(
+        tmp_path, asked, {("A", ""): [2.0, 2.1, 1.9], ("B", ""): [0.5, 0.4, 0.6]}, statement="drawn"
+    )
+    text = write_page(found, tmp_path / "page").read_text(encoding="utf-8")
+    assert "it says nothing about real lesions. On these runs, 1 of 1 expected orderings holds" in text
+    assert "What is expected to be better" in text
+    assert "ublished" not in text[text.index("<body") :]
+
+
 def test_many_columns_lie_in_tables_one_below_the_other(tmp_path: Path) -> None:
     metrics = [{"name": f"c{n}", "metric": "auc", "of": "melanoma"} for n in range(18)]
     text = write_page(results(tmp_path, experiment(metrics=metrics), {}), tmp_path / "page").read_text(
         encoding="utf-8"
     )
-    assert text.count('<table class="published-table">') == 2
+    assert text.count('<table class="measured-table">') == 2
     assert "size: A4 landscape" in text
     assert [text.count(f"<th>c{n}<") for n in range(18)] == [1] * 18

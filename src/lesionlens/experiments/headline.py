@@ -44,8 +44,9 @@ def _claims(found: Verdict) -> str:
     tested = sum(bool(each.test) for each in found.orderings)
     against = words.count("opposite, and shown")
     holds = words.count("holds")
+    kind = "expected" if found.results.experiment.paper == "open" else "claimed"
     verb = "holds" if holds == 1 else "hold"
-    text = f"{there}{holds} of {len(words)} claimed orderings {verb} ({tested} could be tested)"
+    text = f"{there}{holds} of {len(words)} {kind} orderings {verb} ({tested} could be tested)"
     return (
         f"{text}; {against} {'is' if against == 1 else 'are'} shown the other way round."
         if against
