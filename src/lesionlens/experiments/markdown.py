@@ -60,9 +60,9 @@ def _legend(found: Verdict) -> Iterator[str]:
     if not found.numbers:
         return
     kinds = {each.interval_of for each in found.numbers}
-    yield "Measured (95 % interval); published. " + " ".join(
-        f"Interval over {kind}: {INTERVALS[kind]}." for kind in INTERVALS if kind in kinds
-    )
+    said = "; published" if any(each.published for each in found.numbers) else ""
+    intervals = (f"Interval over {kind}: {INTERVALS[kind]}." for kind in INTERVALS if kind in kinds)
+    yield " ".join([f"Measured (95 % interval){said}.", *intervals])
     if found.comparable:
         yield f"{INSIDE} the published number lies in the measured interval, {OUTSIDE} it does not."
 

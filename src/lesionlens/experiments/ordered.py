@@ -88,9 +88,9 @@ def _same(results: Results, one: str, other: str, column: str) -> bool:
     for row in (one, other):
         for leaf in leaves(experiment, experiment.metric(column)):
             there = {cell.folder.path for cell in results.cells if (cell.row, cell.part) == (row, leaf.part)}
-            found.append((leaf.name, there, experiment.row(row).maps.get(leaf.name)))
+            found.append((there, results.here(experiment.row(row).maps.get(leaf.name, leaf.map))))
     half = len(found) // 2
-    return any(there for _, there, _ in found) and found[:half] == found[half:]
+    return any(there for there, _ in found) and found[:half] == found[half:]
 
 
 def _pairs(better: Sequence[Value], than: Sequence[Value]) -> list[Pair]:
