@@ -7,12 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lesionlens.experiments.experiment import Metric, Row
 from lesionlens.experiments.figures.numbers import INTERVALS, Dot, axis, dot
 from lesionlens.experiments.figures.runs import everything, fewer
 from lesionlens.experiments.figures.sketch import Sketch
 from lesionlens.experiments.figures.style import COLOURS, FAINT, GREY, INK, SMALL, dress
+from lesionlens.experiments.metric import Metric
 from lesionlens.experiments.results import Results
+from lesionlens.experiments.row import Row
 
 COLUMNS = 3  # of a table: more would not be read beside one another
 SAID = f"Filled: measured, the mean of runs; small grey: single runs; hollow: published. {INTERVALS}"

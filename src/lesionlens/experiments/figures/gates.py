@@ -20,6 +20,7 @@ from lesionlens.models.bundle import load_model
 
 KINDS = ("alpha/", "gamma/")
 SIDE = 1.9  # inches
+FEW = 3  # epochs
 SAID = (
     "Above: the attention map of the last block of the gate's stage, averaged over its channels and scaled by itself, "
     "of one test image and the first run. Below: the gate over the epochs, each on an axis of its own."
@@ -96,9 +97,11 @@ def _curves(axes: Axes, logs: Sequence[pd.DataFrame], column: str) -> None:
     for number, log in enumerate(logs if len(logs) > 1 else ()):
         axes.plot(log.index, log[column], color=GREY, linewidth=0.7, label="" if number else "runs")
     mean = pd.concat([log[column] for log in logs], axis=1, join="inner").mean(axis=1)
-    marker = "o" if len(mean) < 3 else ""  # no line would be seen
+    marker = "o" if len(mean) < FEW else ""  # no line would be seen
     name = "mean of runs" if len(logs) > 1 else "run"
     axes.plot(mean.index, mean, color=COLOURS[0], linewidth=1.5, marker=marker, markersize=3, label=name)
+    if len(mean) < FEW:
+        axes.set_xlim(mean.index.min() - 0.5, mean.index.max() + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
 

@@ -52,7 +52,7 @@ def maps(results: Results) -> Sketch | None:
             Tile(shown.drawn, shown.words, None if shown.name in MANY else mask)
             for shown, mask in zip(pictures, masks, strict=True)
         ]
-        lines.append(Line(each.panel.title or f"{each.title}: {title(pictures[0].name)}", tiles))
+        lines.append(Line(_label(each, title(pictures[0].name)), tiles))
         instead += standing_in(each.panel.map, pictures[0].name, each.title)
     scale = Scale(colormaps[COLORMAP], "low", "high")
     drawn = lines_figure(lines, scale=scale)
@@ -64,6 +64,12 @@ def of_panel(results: Results, each: Backed, images: list[Chosen]) -> list[Looke
     loaded = load_model(each.cells[0].folder.best, device="auto")
     asked, target = results.here(each.panel.map), each.panel.target
     return [looked(loaded, one, asked, target=target) for one in images]
+
+
+def _label(each: Backed, shown: str) -> str:
+    """Name a line: by its own title, else by row and map; the map once where the row is called after it."""
+    named = each.panel.title or shown.casefold() in each.title.casefold()
+    return each.title if named else f"{each.title}: {shown}"
 
 
 def outline(one: Chosen, shown: ndarray) -> ndarray | None:

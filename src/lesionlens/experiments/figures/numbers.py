@@ -3,8 +3,8 @@
 import math
 from typing import NamedTuple
 
-from lesionlens.experiments.experiment import Metric
 from lesionlens.experiments.measured import values
+from lesionlens.experiments.metric import Metric
 from lesionlens.experiments.number import number
 from lesionlens.experiments.results import Results
 

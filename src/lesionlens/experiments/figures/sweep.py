@@ -8,12 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lesionlens.errors import RecipeError, unknown
-from lesionlens.experiments.experiment import Metric, Row
 from lesionlens.experiments.figures.numbers import INTERVALS, Dot, axis, dot
 from lesionlens.experiments.figures.runs import everything, fewer
 from lesionlens.experiments.figures.sketch import Sketch
 from lesionlens.experiments.figures.style import GREY, INK, MARKERS, SMALL, TINY, dress, line
+from lesionlens.experiments.metric import Metric
 from lesionlens.experiments.results import Results
+from lesionlens.experiments.row import Row
 
 TICKS = 10  # places on the axis that are all named
 FEW = 3  # groups whose names fit into the axes
