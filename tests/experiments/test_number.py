@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lesionlens.experiments.experiment import Published
 from lesionlens.experiments.measured import Value
 from lesionlens.experiments.number import Number, number
+from lesionlens.experiments.row import Published
 
 
 def of(found: Sequence[Value], **options: object) -> Number:

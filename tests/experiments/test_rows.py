@@ -12,7 +12,7 @@ from lesionlens.data.datasets import DATASETS
 from lesionlens.data.splits import NAMES
 from lesionlens.errors import RecipeError
 from lesionlens.experiments.catalogue import PAPERS
-from lesionlens.experiments.rows import Row, rows
+from lesionlens.experiments.rows import Listed, rows
 from lesionlens.training.network import wanted
 from lesionlens.training.read_recipe import read_recipe
 from lesionlens.training.recipe import Recipe
@@ -171,7 +171,7 @@ def test_the_exponents_of_table_vi_are_all_there() -> None:
 
 def test_a_paper_that_is_none_is_refused() -> None:
     assert {row.paper for row in rows("soft")} == {"soft"}
-    assert isinstance(rows()[0], Row)
+    assert isinstance(rows()[0], Listed)
     with pytest.raises(RecipeError, match="unknown paper 'pach': did you mean 'patch'"):
         rows("pach")
 

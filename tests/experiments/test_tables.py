@@ -10,7 +10,9 @@ from lesionlens.data.tasks import task
 from lesionlens.data.taxonomy import ISIC2016_CLASSES, ISIC2017_CLASSES, ISIC2018_CLASSES
 from lesionlens.evaluation.measures import AVERAGES, DECIDED, RANKING
 from lesionlens.experiments.catalogue import names, read_experiment
-from lesionlens.experiments.experiment import Experiment, Metric, Row
+from lesionlens.experiments.experiment import Experiment
+from lesionlens.experiments.metric import Metric
+from lesionlens.experiments.row import Row
 from lesionlens.explanation.quality import MapQuality
 from lesionlens.models.create import create_model
 from lesionlens.training.read_recipe import read_recipe

@@ -12,8 +12,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from lesionlens.errors import LesionLensError, unknown
-from lesionlens.experiments.experiment import Claim, Experiment, Metric, Planted, Row
+from lesionlens.experiments.experiment import Claim, Experiment, Planted
 from lesionlens.experiments.figure import Figure, Panel
+from lesionlens.experiments.metric import Metric
+from lesionlens.experiments.row import Row
 
 PAPERS = {
     "arl": "Zhang et al. 2019, doi:10.1109/TMI.2019.2893944",

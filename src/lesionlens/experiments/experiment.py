@@ -1,130 +1,15 @@
 """A table or figure of a paper as data: its rows, what is measured, what was published, what is claimed."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from lesionlens.errors import unknown
 from lesionlens.experiments.figure import Figure
+from lesionlens.experiments.metric import Metric
+from lesionlens.experiments.row import Names, Row
 from lesionlens.training.section import Section
-
-
-def _many(value: object) -> object:
-    """Let a list of one be given as the one."""
-    return (value,) if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_many)]
-
-
-class Published(Section):
-    """A published number: its value and, where the paper gives one, its spread; both in the table's unit."""
-
-    value: float
-    spread: float | None = None
-
-
-def _published(value: object) -> object:
-    if isinstance(value, int | float):
-        return {"value": value}
-    if isinstance(value, list) and len(value) == 2:
-        return {"value": value[0], "spread": value[1]}
-    return value
-
-
-class Metric(Section):
-    """One column.
-
-    Attributes
-    ----------
-    name
-        Its head, as the paper has it; different for each column.
-    metric, of
-        As in ``Evaluation``: ``auc`` of ``melanoma``, ``sensitivity`` of ``macro``; or a measure of maps: ``jaccard``,
-        ``jaccard_area``, ``pointing`` or ``energy``, of the map ``map``.
-    part
-        Which of a row's runs, where it has several.
-    mean_of
-        In place of ``metric``: the mean of these other columns, run by run.
-    less
-        In place of ``metric``: the first of these two columns less the second, run by run.
-    map
-        The map that is measured against lesion masks, as `attention_quality` names it, such as ``gate pool4`` or
-        ``cam``; a row's own ``maps`` goes before it.
-    set
-        The generated set that is scored in place of the run's own test part (see ``Experiment.sets``).
-    better
-        Which way is better.
-    """
-
-    name: str
-    metric: str = ""
-    of: str = "macro"
-    part: str = ""
-    mean_of: tuple[str, ...] = ()
-    less: tuple[str, ...] = ()
-    map: str = ""
-    set: str = ""
-    better: Literal["higher", "lower", ""] = "higher"
-
-    @model_validator(mode="after")
-    def _one_meaning(self) -> "Metric":
-        if sum(map(bool, (self.metric, self.mean_of, self.less))) != 1:
-            raise ValueError(f"the column {self.name}: give one of metric, mean_of and less")
-        if self.less and len(self.less) != 2:
-            raise ValueError(f"the column {self.name}: less takes two columns")
-        return self
-
-
-class Row(Section):
-    """One row.
-
-    Attributes
-    ----------
-    name
-        As the paper calls it.
-    group
-        A heading over rows that belong together, such as the network.
-    recipe
-        Name of a shipped recipe.
-    recipes
-        In place of ``recipe``, where a row is several runs: part -> recipe.
-    overrides
-        ``section.key=value`` words over each recipe.
-    without
-        Why it has no recipe: quoted from others, or not trained.
-    published
-        Column -> number, or [mean, spread]; what is lost or was not given is left out.
-    maps
-        Column -> the map that is this row's own, in place of the column's.
-    x
-        The number at which a sweep draws it.
-    note
-        What to know of the row: which of its published numbers come from where.
-    """
-
-    name: str
-    group: str = ""
-    recipe: str = ""
-    recipes: dict[str, str] = Field(default_factory=dict)
-    overrides: Names = ()
-    without: str = ""
-    published: dict[str, Annotated[Published, BeforeValidator(_published)]] = Field(default_factory=dict)
-    maps: dict[str, str] = Field(default_factory=dict)
-    x: float | None = None
-    note: str = ""
-
-    @property
-    def parts(self) -> dict[str, str]:
-        """Part -> recipe; the part of a row of one recipe is ``""``."""
-        return self.recipes or ({"": self.recipe} if self.recipe else {})
-
-    @model_validator(mode="after")
-    def _one_source(self) -> "Row":
-        if sum(map(bool, (self.recipe, self.recipes, self.without))) != 1:
-            raise ValueError(f"the row {self.name}: give one of recipe, recipes and without")
-        return self
 
 
 class Claim(Section):

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from lesionlens.errors import LesionLensError
 from lesionlens.evaluation.evaluation import Estimate, read_evaluation
-from lesionlens.experiments.experiment import Experiment, Metric
+from lesionlens.experiments.experiment import Experiment
 from lesionlens.experiments.measured_maps import map_estimate
 from lesionlens.experiments.measured_on import measured_on
+from lesionlens.experiments.metric import Metric
 from lesionlens.experiments.results import Cell, Results
 from lesionlens.experiments.tested import tested_part
 from lesionlens.explanation.quality import MapQuality

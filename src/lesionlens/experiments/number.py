@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lesionlens.evaluation.evaluation import REMARKS
-from lesionlens.experiments.experiment import Published
 from lesionlens.experiments.measured import Value
+from lesionlens.experiments.row import Published
 from lesionlens.training.over_runs import FEWEST, over_runs
 
 IntervalOf = Literal["runs", "folds", "lesions", ""]

@@ -17,8 +17,9 @@ from lesionlens.evaluation.compare import (
 )
 from lesionlens.evaluation.predictions import Predictions, read_predictions
 from lesionlens.experiments.drawn_lesions import Term, drawn_difference
-from lesionlens.experiments.experiment import Claim, Metric
+from lesionlens.experiments.experiment import Claim
 from lesionlens.experiments.measured import Value, leaves, predictions_of, shares
+from lesionlens.experiments.metric import Metric
 from lesionlens.experiments.ordering import Ordering
 from lesionlens.experiments.results import Results
 from lesionlens.explanation.quality import MapQuality

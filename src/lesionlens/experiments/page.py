@@ -15,11 +15,11 @@ from lesionlens.errors import LesionLensError
 from lesionlens.evaluation.evaluation import NOTICE
 from lesionlens.evaluation.wording import TITLES, readable
 from lesionlens.experiments.catalogue import PAPERS
-from lesionlens.experiments.experiment import Metric
 from lesionlens.experiments.figures import Drawn, draw
 from lesionlens.experiments.headline import headline
 from lesionlens.experiments.made import made
 from lesionlens.experiments.markdown import markdown
+from lesionlens.experiments.metric import Metric
 from lesionlens.experiments.number import INTERVALS
 from lesionlens.experiments.ordering import MEANING
 from lesionlens.experiments.results import Cell, Results

@@ -6,10 +6,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from lesionlens.errors import RecipeError, unknown
-from lesionlens.experiments.experiment import Experiment, Row
+from lesionlens.experiments.experiment import Experiment
 from lesionlens.experiments.job import Job, jobs
 from lesionlens.experiments.profile import Profile
 from lesionlens.experiments.results import Cell, Results, State
+from lesionlens.experiments.row import Row
 from lesionlens.experiments.work import failure
 from lesionlens.training.read_recipe import read_recipe
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from lesionlens.errors import RecipeError, unknown
-from lesionlens.experiments import experiment
 from lesionlens.experiments.catalogue import PAPERS, names, read_experiment
+from lesionlens.experiments.row import Row
 
 PARTS = {"M": "melanoma", "SK": "seborrheic keratosis"}  # of Zhang et al. 2019
 
 
-class Row(NamedTuple):
+class Listed(NamedTuple):
     """One training of one row of a table.
 
     Attributes
@@ -32,7 +32,7 @@ class Row(NamedTuple):
     reason: str
 
 
-def rows(paper: str | None = None) -> list[Row]:
+def rows(paper: str | None = None) -> list[Listed]:
     """Give the rows of one paper's tables, or of all, in the papers' order; figures take the tables' runs.
 
     Raises
@@ -50,7 +50,7 @@ def rows(paper: str | None = None) -> list[Row]:
     papers = [paper] if paper else list(PAPERS)
     tables = [read_experiment(name) for name in names() if name.partition("/")[0] in papers]
     return [
-        Row(table.paper, table.title, *trained)
+        Listed(table.paper, table.title, *trained)
         for table in tables
         if table.figure is None
         for row in table.rows
@@ -58,7 +58,7 @@ def rows(paper: str | None = None) -> list[Row]:
     ]
 
 
-def _trainings(row: experiment.Row) -> Iterator[tuple[str, str, str]]:
+def _trainings(row: Row) -> Iterator[tuple[str, str, str]]:
     for part, recipe in row.parts.items():
         yield f"{row.name}, {PARTS.get(part, part)}" if part else row.name, recipe, ""
     if row.without:
