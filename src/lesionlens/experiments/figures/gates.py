@@ -100,9 +100,10 @@ def _curves(axes: Axes, logs: Sequence[pd.DataFrame], column: str) -> None:
     marker = "o" if len(mean) < FEW else ""  # no line would be seen
     name = "mean of runs" if len(logs) > 1 else "run"
     axes.plot(mean.index, mean, color=COLOURS[0], linewidth=1.5, marker=marker, markersize=3, label=name)
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     if len(mean) < FEW:
         axes.set_xlim(mean.index.min() - 0.5, mean.index.max() + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.set_xticks(list(mean.index))
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
 
 
