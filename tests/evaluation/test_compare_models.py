@@ -17,6 +17,7 @@ from lesionlens.evaluation.compare import (
     mcnemar,
     swap_test,
 )
+from lesionlens.evaluation.compare.bootstrap import from_replicates
 from lesionlens.evaluation.intervals import lesion_weights
 from lesionlens.evaluation.predictions import Predictions
 
@@ -94,6 +95,13 @@ def test_a_model_does_not_differ_from_itself() -> None:
     assert found[:3] == (0, 0, 0)
     assert found.p == 1
     assert swap_test(a, a, "accuracy", "all", permutations=20).p == 1
+
+
+def test_a_difference_that_no_replicate_defines_has_no_p() -> None:
+    found = from_replicates(0.1, np.full(9, np.nan), 5)
+    assert all(map(math.isnan, (found.low, found.high, found.p)))
+    # by hand: of the four that are defined one is below zero, so 2 (1 + 1) / (4 + 1)
+    assert from_replicates(0.1, np.array([0.2, np.nan, -0.1, 0.3, 0.1]), 5).p == pytest.approx(0.8)
 
 
 def test_swaps_of_lesions_are_gone_through_by_hand() -> None:
@@ -201,6 +209,10 @@ def test_what_cannot_be_compared_is_refused() -> None:
         bootstrap_difference(a, b, "auc", "a", replicates=0)
     with pytest.raises(ComparisonError, match="permutations=0"):
         swap_test(a, b, "auc", "a", permutations=0)
+    with pytest.raises(ComparisonError, match="confidence=95: a number between 0 and 1"):
+        bootstrap_difference(a, b, "auc", "a", confidence=95)
+    with pytest.raises(ComparisonError, match=r"true or false.*such as \['nevus'"):
+        mcnemar(np.array(["nevus", "melanoma"]), np.array([True, False]))
     with pytest.raises(ComparisonError, match="right or wrong of the same images"):
         mcnemar([True], [True, False])  # type: ignore[arg-type]
 

@@ -1,5 +1,6 @@
 """Tests over runs give what scipy gives, and what is worked by hand where it gives nothing."""
 
+import itertools
 import math
 
 import numpy as np
@@ -70,6 +71,24 @@ def test_signed_ranks_are_scipy_s(n: int, alternative: Alternative) -> None:
     assert found.difference == np.median(np.round(a - b, 12))
 
 
+@pytest.mark.parametrize("cents", [[1, 1, 2, 3, 1, -2], [1, 1, 2, 0, 1, -2, 4], [1, 1, 1, 0, 0]])
+def test_signed_ranks_with_ties_and_zeros_go_through_all_signs(cents: list[int]) -> None:
+    """Mid-ranks of the pairs that differ; p is the share of the signs whose sum of ranks is as far to a side, twice."""
+    found = wilcoxon(0.5 + np.array(cents) / 100, np.full(len(cents), 0.5))
+    differ = np.array([each for each in cents if each])
+    ranks = stats.rankdata(abs(differ))
+    sums = np.array([np.dot(signs, ranks) for signs in itertools.product((0, 1), repeat=len(differ))])
+    above = ranks[differ > 0].sum()
+    assert found.p == pytest.approx(min(1, 2 * min((sums <= above).mean(), (sums >= above).mean())))
+    assert (found.n, found.statistic) == (len(cents), min(above, ranks.sum() - above))
+
+
+def test_turned_signs_with_ties_and_zeros_by_hand() -> None:
+    """Sums of three ones are odd: all are as far as 1 or farther; as far as 3 are two of eight, the zero turned or not."""
+    assert sign_flip([0.01, 0.01, 0, -0.01]).p == 1
+    assert sign_flip([0.01, 0.01, 0, 0.01]).p == pytest.approx(4 / 16)
+
+
 def test_five_pairs_all_one_way_have_the_smallest_p_there_is() -> None:
     """By hand: the ranks 1 … 5 all on one side are one of 2⁵ cases, as is the other side."""
     a = np.array([0.81, 0.83, 0.85, 0.84, 0.86])
@@ -101,8 +120,8 @@ def test_many_pairs_are_drawn_by_the_seed_and_near_the_exact_p() -> None:
 
 def test_runs_without_any_difference_have_p_1_and_without_spread_no_p() -> None:
     a = np.array([0.8, 0.85, 0.9])
-    for found in (paired_t(a, a), two_sample_t([0.8] * 3, [0.8] * 3), wilcoxon(a, a), sign_flip(a - a)):
-        assert (found.difference, found.p) == (0, 1)
+    for found in (paired_t(a, a), two_sample_t([0.8] * 3, [0.8] * 4), wilcoxon(a, a), sign_flip(a - a)):
+        assert (found.difference, found.p) == (pytest.approx(0, abs=1e-15), 1)
     found = paired_t(a + 0.01, a)
     assert found.difference == pytest.approx(0.01)
     assert all(map(math.isnan, (found.statistic, found.p, found.low, found.high)))
@@ -115,6 +134,8 @@ def test_runs_without_any_difference_have_p_1_and_without_spread_no_p() -> None:
         (lambda: paired_t([0.8, 0.9], [0.9, 0.8, 0.7]), "2 and 3 runs are no pairs"),
         (lambda: two_sample_t([0.8, math.nan], [0.9, 0.8]), "1 of 2 numbers are not defined"),
         (lambda: two_sample_t_from_summaries(1, -1, 5, 1, 1, 5), "sums from 0 on"),
+        (lambda: two_sample_t_from_summaries(math.nan, 1, 5, 1, 1, 5), "finite means"),
+        (lambda: paired_t([0.8, 0.9], [0.7, 0.6], confidence=95), "confidence=95: a number between 0 and 1"),
         (lambda: wilcoxon([], []), "0 runs are too few"),
         (lambda: sign_flip([]), "0 runs are too few"),
         (lambda: sign_flip([0.1], "more"), "unknown alternative 'more'"),  # type: ignore[arg-type]

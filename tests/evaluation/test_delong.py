@@ -94,15 +94,25 @@ def test_what_does_not_vary_is_not_judged() -> None:
     assert math.isnan(found.p)
 
 
+def test_a_difference_that_every_image_shares_alike_is_not_judged() -> None:
+    """Each positive of the first wins one negative more than in the second: thirds, whose rounding is no variance."""
+    labels = np.array([1, 0, 1, 0, 1, 0])
+    found = delong(labels, np.array([2, 1, 4, 3, 6, 5]), np.arange(1, 7))
+    assert found.difference == pytest.approx(1 / 3)
+    assert all(map(math.isnan, (found.low, found.high, found.statistic, found.p)))
+
+
 @pytest.mark.parametrize(
     ("labels", "scores", "message"),
     [
         ([1, 0, 0], [0.1, 0.2, 0.3], "1 images of the class and 2 others"),
         ([1, 1, 0, 0], [0.1, 0.2, 0.3], "one label and one finite score an image"),
         ([1, 1, 0, 0], [0.1, 0.2, 0.3, math.nan], "one finite score"),
+        ([1, 1, 0, math.nan], [0.1, 0.2, 0.3, 0.4], r"true or false.*such as \[1.0, 1.0, 0.0\]"),
+        (["1", "1", "0", "0"], [0.1, 0.2, 0.3, 0.4], "true or false"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(labels: list[int], scores: list[float], message: str) -> None:
+def test_what_cannot_be_compared_is_refused(labels: list, scores: list[float], message: str) -> None:
     with pytest.raises(ComparisonError, match=message):
         delong(np.array(labels), np.array(scores), np.array(scores))
 

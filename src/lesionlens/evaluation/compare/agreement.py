@@ -3,12 +3,11 @@
 import math
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from lesionlens.errors import ComparisonError
-from lesionlens.evaluation.compare.comparison import Comparison
+from lesionlens.evaluation.compare.comparison import Comparison, check_confidence, yes_or_no
 
 EXACT, CORRECTED = "McNemar", "McNemar, corrected"
 
@@ -32,10 +31,11 @@ def mcnemar(
     Raises
     ------
     ComparisonError
-        No image, or arrays of different lengths.
+        No image, arrays of different lengths, or anything in them but true and false.
     """
-    a, b = np.asarray(right_a).astype(bool), np.asarray(right_b).astype(bool)
-    if a.ndim != 1 or a.shape != b.shape or not len(a):
+    check_confidence(confidence)
+    a, b = yes_or_no(right_a), yes_or_no(right_b)
+    if a.shape != b.shape or not len(a):
         raise ComparisonError(f"arrays of {a.shape} and {b.shape}: give right or wrong of the same images")
     n, only_a, only_b = len(a), int((a & ~b).sum()), int((~a & b).sum())
     difference = (only_a - only_b) / n

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lesionlens.errors import ComparisonError
-from lesionlens.evaluation.compare.comparison import Comparison
+from lesionlens.evaluation.compare.comparison import Comparison, check_confidence
 from lesionlens.evaluation.compare.pairs import check_pair
 from lesionlens.evaluation.compare.values import Key, check_keys, values
 from lesionlens.evaluation.decision import Decision
@@ -77,11 +77,9 @@ def bootstrap_differences(
     """
     check_pair(a, b)
     check_keys(keys, a.classes)
-    if replicates < 1 or not 0 < confidence < 1:
-        raise ComparisonError(
-            f"replicates={replicates} and confidence={confidence}: replicates are 1 or more, the confidence lies "
-            "between 0 and 1"
-        )
+    check_confidence(confidence)
+    if replicates < 1:
+        raise ComparisonError(f"replicates={replicates}: one or more are needed")
     point = values(a, keys, decision=decision) - values(b, keys, decision=decision)
     parts = [
         values(a, keys, decision=decision, weights=weights)
@@ -92,12 +90,20 @@ def bootstrap_differences(
     ]
     drawn = np.concatenate(parts, axis=1)
     n = len(np.unique(a.lesion_id))
-    return [_comparison(float(one), each, n, confidence) for one, each in zip(point, drawn, strict=True)]
+    return [
+        from_replicates(float(one), each, n, confidence=confidence)
+        for one, each in zip(point, drawn, strict=True)
+    ]
 
 
-def _comparison(difference: float, drawn: Floats, n: int, confidence: float) -> Comparison:
+def from_replicates(difference: float, drawn: Floats, n: int, *, confidence: float = 0.95) -> Comparison:
+    """Judge a difference by its replicates, (r,), over n lesions; those that do not define it are left out.
+
+    p is NaN where the difference itself or every replicate of it is.
+    """
     interval = percentile_interval(drawn, confidence=confidence)
-    p = np.nan if np.isnan(difference) else _two_sided(drawn[~np.isnan(drawn)])
+    defined = drawn[~np.isnan(drawn)]
+    p = np.nan if np.isnan(difference) or not len(defined) else _two_sided(defined)
     return Comparison(difference, interval.low, interval.high, np.nan, p, n, "lesions", BOOTSTRAP)
 
 

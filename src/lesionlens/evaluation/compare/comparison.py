@@ -1,14 +1,13 @@
 """The record of a comparison, and what every test of it checks first."""
 
-import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesionlens.errors import ComparisonError, unknown
-from lesionlens.evaluation.sweep import Floats
+from lesionlens.evaluation.sweep import Bools, Floats
 
 Alternative = Literal["two-sided", "less", "greater"]
 
@@ -84,6 +83,29 @@ def check_alternative(alternative: str) -> None:
         raise ComparisonError(unknown("alternative", alternative, get_args(Alternative)))
 
 
+def check_confidence(confidence: float) -> None:
+    """Refuse a confidence that is no share."""
+    if not 0 < confidence < 1:
+        raise ComparisonError(f"confidence={confidence}: a number between 0 and 1 is needed, such as 0.95")
+
+
+def yes_or_no(flags: NDArray[Any]) -> Bools:
+    """Take one true or false an image, (n,); words and NaN are neither.
+
+    Raises
+    ------
+    ComparisonError
+        Anything but true and false, or 1 and 0; or not one value an image.
+    """
+    found = np.asarray(flags)
+    if found.ndim != 1 or found.dtype.kind not in "biuf" or not np.isin(found, (0, 1)).all():
+        raise ComparisonError(
+            f"true or false, or 1 or 0, is needed for each image, in one row; it is an array of {found.shape}, "
+            f"{found.dtype}, such as {found.ravel()[:3].tolist()}"
+        )
+    return found.astype(np.bool_)
+
+
 def share_beyond(drawn: Floats, observed: float, alternative: Alternative) -> int:
     """Count the draws, (r,), that lie at or beyond what was observed, rounding errors forgiven."""
     check_alternative(alternative)
@@ -93,8 +115,3 @@ def share_beyond(drawn: Floats, observed: float, alternative: Alternative) -> in
     if alternative == "greater":
         return int((drawn >= observed - slack).sum())
     return int((np.abs(drawn) >= abs(observed) - slack).sum())
-
-
-def nothing_to_test(difference: float) -> tuple[float, float]:
-    """Give statistic and p where nothing varies: no difference is no evidence; any other cannot be judged."""
-    return (0.0, 1.0) if difference == 0 else (math.nan, math.nan)

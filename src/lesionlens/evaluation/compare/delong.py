@@ -8,12 +8,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lesionlens.errors import ComparisonError
-from lesionlens.evaluation.compare.comparison import (
-    Alternative,
-    Comparison,
-    check_alternative,
-    nothing_to_test,
-)
+from lesionlens.evaluation.compare.comparison import Alternative, Comparison, yes_or_no
+from lesionlens.evaluation.compare.standard_error import judged
 from lesionlens.evaluation.sweep import Bools, Floats
 
 DELONG = "DeLong"
@@ -58,7 +54,7 @@ def delong(
     DeLong et al. 1988, with the mid-ranks of Sun and Xu 2014: O(n log n). Images count as independent: where a lesion
     has several, p is too small and the interval too narrow, and the bootstrap over lesions is to be taken. Models of
     equal scores, or scores that order the images alike, have p = 1; where a difference has no variance (one model
-    separates perfectly, the other gives one score to all) z and p are NaN.
+    separates perfectly, the other gives one score to all) interval, z and p are NaN.
 
     Parameters
     ----------
@@ -72,29 +68,17 @@ def delong(
     ComparisonError
         Fewer than two images of either kind, or arrays that do not fit each other.
     """
-    check_alternative(alternative)
     a, b = _placements(*_checked(labels, scores_a)), _placements(*_checked(labels, scores_b))
     less = _Placements(a.of_positives - b.of_positives, a.of_negatives - b.of_negatives)
     difference = float(a.of_positives.mean() - b.of_positives.mean())
-    n, error = len(np.asarray(labels)), math.sqrt(_variance(less))
-    if error == 0:
-        return Comparison(
-            difference, difference, difference, *nothing_to_test(difference), n, "images", DELONG
-        )
-    z, half = difference / error, error * float(stats.norm.ppf((1 + confidence) / 2))
-    tails = {
-        "less": stats.norm.cdf(z),
-        "greater": stats.norm.sf(z),
-        "two-sided": 2 * stats.norm.sf(abs(z)),
-    }
-    return Comparison(
-        difference, difference - half, difference + half, z, float(tails[alternative]), n, "images", DELONG
-    )
+    error = math.sqrt(_variance(less))
+    found = judged(difference, error, stats.norm, alternative=alternative, confidence=confidence)
+    return Comparison(difference, *found, len(labels), "images", DELONG)
 
 
 def _checked(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[Bools, Floats]:
-    positive, found = np.asarray(labels).astype(bool), np.asarray(scores, dtype=np.float64)
-    if positive.ndim != 1 or positive.shape != found.shape or not np.isfinite(found).all():
+    positive, found = yes_or_no(labels), np.asarray(scores, dtype=np.float64)
+    if positive.shape != found.shape or not np.isfinite(found).all():
         raise ComparisonError(
             f"labels of {positive.shape} and scores of {found.shape}: give one label and one finite score an image"
         )

@@ -8,17 +8,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lesionlens.errors import ComparisonError
-from lesionlens.evaluation.compare.comparison import (
-    Alternative,
-    Comparison,
-    check_alternative,
-    nothing_to_test,
-    paired,
-    sample,
-)
+from lesionlens.evaluation.compare.comparison import Alternative, Comparison, paired, sample
+from lesionlens.evaluation.compare.standard_error import judged
 
 INDEPENDENT, PAIRED = "independent t", "paired t"
-_ROUNDING = 1e-12  # a standard error below it is none
 
 
 def two_sample_t(
@@ -77,15 +70,17 @@ def two_sample_t_from_summaries(
     >>> round(found.difference, 2), round(found.statistic, 2), found.n
     (-1.4, -78.26, 20)
     """
-    check_alternative(alternative)
-    if min(n_a, n_b) < 2 or min(squares_a, squares_b) < 0:
+    given = mean_a, squares_a, mean_b, squares_b
+    if min(n_a, n_b) < 2 or min(squares_a, squares_b) < 0 or not all(map(math.isfinite, given)):
         raise ComparisonError(
-            f"{n_a} and {n_b} runs with sums of squares {squares_a} and {squares_b}: two or more runs a side and sums "
-            "from 0 on are needed"
+            f"{n_a} and {n_b} runs with means {mean_a} and {mean_b} and sums of squares {squares_a} and {squares_b}: "
+            "two or more runs a side, finite means and sums from 0 on are needed"
         )
     degrees = n_a + n_b - 2
     error = math.sqrt((squares_a + squares_b) / degrees * (1 / n_a + 1 / n_b))
-    return _student(mean_a - mean_b, error, degrees, n_a + n_b, alternative, confidence, INDEPENDENT)
+    difference = mean_a - mean_b
+    found = judged(difference, error, stats.t(degrees), alternative=alternative, confidence=confidence)
+    return Comparison(difference, *found, n_a + n_b, "runs", INDEPENDENT)
 
 
 def paired_t(
@@ -105,31 +100,8 @@ def paired_t(
     ComparisonError
         Fewer than two pairs, unequal numbers, or a number that is not finite.
     """
-    check_alternative(alternative)
     differences = paired(a, b, fewest=2)
-    n = len(differences)
+    n, difference = len(differences), float(differences.mean())
     error = float(differences.std(ddof=1)) / math.sqrt(n)
-    return _student(float(differences.mean()), error, n - 1, n, alternative, confidence, PAIRED)
-
-
-def _student(
-    difference: float,
-    error: float,
-    degrees: int,
-    n: int,
-    alternative: Alternative,
-    confidence: float,
-    test: str,
-) -> Comparison:
-    if error < _ROUNDING:
-        return Comparison(difference, math.nan, math.nan, *nothing_to_test(difference), n, "runs", test)
-    t = difference / error
-    half = error * float(stats.t.ppf((1 + confidence) / 2, degrees))
-    tails = {
-        "less": stats.t.cdf(t, degrees),
-        "greater": stats.t.sf(t, degrees),
-        "two-sided": 2 * stats.t.sf(abs(t), degrees),
-    }
-    return Comparison(
-        difference, difference - half, difference + half, t, float(tails[alternative]), n, "runs", test
-    )
+    found = judged(difference, error, stats.t(n - 1), alternative=alternative, confidence=confidence)
+    return Comparison(difference, *found, n, "runs", PAIRED)
