@@ -1,6 +1,5 @@
 """Two rows in a column that is put together from others: lesions are drawn once for all of its runs."""
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,8 +8,9 @@ from numpy.typing import NDArray
 
 from lesionlens.errors import ComparisonError
 from lesionlens.evaluation.compare import Comparison
+from lesionlens.evaluation.compare.bootstrap import from_replicates
 from lesionlens.evaluation.compare.values import Key, check_keys, values
-from lesionlens.evaluation.intervals import lesion_weights, percentile_interval
+from lesionlens.evaluation.intervals import lesion_weights
 from lesionlens.evaluation.prediction_table import Predictions
 
 REPLICATES = 2000
@@ -46,12 +46,7 @@ def drawn_difference(terms: Sequence[Term], *, replicates: int = REPLICATES, see
     lesions = terms[0].better.lesion_id
     weights = lesion_weights(lesions, replicates=replicates, seed=seed, strata=labels)
     drawn = np.concatenate([_sum(terms, each) for each in weights])
-    difference, drawn = float(_sum(terms, None)), drawn[~np.isnan(drawn)]
-    interval = percentile_interval(drawn)
-    p = math.nan if math.isnan(difference) else _two_sided(drawn)
-    return Comparison(
-        difference, interval.low, interval.high, math.nan, p, len(np.unique(lesions)), "lesions", "bootstrap"
-    )
+    return from_replicates(float(_sum(terms, None)), drawn, len(np.unique(lesions)))
 
 
 def _on(term: Term, images: Sequence[str]) -> Term:
@@ -71,8 +66,3 @@ def _sum(terms: Sequence[Term], weights: NDArray[np.float64] | None) -> NDArray[
             for each in terms
         )
     )
-
-
-def _two_sided(drawn: NDArray[np.float64]) -> float:
-    smaller = min((drawn <= 1e-12).sum(), (drawn >= -1e-12).sum())
-    return float(min(1.0, 2 * (smaller + 1) / (len(drawn) + 1)))
