@@ -142,7 +142,9 @@ def test_lesions_of_several_images_are_judged_by_the_bootstrap() -> None:
     found = compare_models([a, b], ["a", "b"], replicates=20)
     assert {each.judged.test for each in found.contrasts} == {"bootstrap"}
     assert [each.test for each in found.contrasts[0].tests] == ["bootstrap", "DeLong"]
-    assert found.notes[-1] == "A bootstrap of 20 resamples gives no p below 0.095."
+    assert found.notes[-1].startswith(
+        "A bootstrap of 20 resamples gives no p below 0.095, and where all 8 diff"
+    )
     assert found.notes[0].startswith("40 of 40 lesions have several images. DeLong's and McNemar's")
 
 
@@ -179,10 +181,41 @@ def test_runs_that_are_no_pairs_are_judged_as_independent_ones() -> None:
     values = [[each.value("auc", "melanoma") for each in group.values()] for group in (a, b)]
     assert found.contrasts[0].judged.p == pytest.approx(stats.ttest_ind(*values).pvalue)
     assert found.contrasts[0].values == pytest.approx(tuple(map(np.mean, values)))
-    assert "share 0 names of runs" in found.notes[-1]
+    assert any("share 0 names of runs" in note for note in found.notes)
     few = compare_runs([a, runs(11, "run-02 run-03 run-09")], ["a", "b"], keys=[("auc", "melanoma")])
     assert few.contrasts[0].judged.n == 2
-    assert "share 2 of up to 4 runs" in few.notes[-1]
+    assert any("share 2 of up to 4 runs" in note for note in few.notes)
+
+
+def test_runs_of_other_images_and_runs_left_out_are_said() -> None:
+    a = runs(1)
+    alike = compare_runs([a, a], ["a", "b"], keys=[("auc", "melanoma")])
+    one = drawn(60, classes=TWO, seed=2)
+    blind = evaluate(one.select(one.label == "other"), replicates=0)
+    found = compare_runs([a, {**a, "run-02": blind}], ["a", "b"], keys=[("auc", "melanoma")])
+    assert found.notes == (
+        *alike.notes,
+        "auc:melanoma is not defined in 1 of 4 runs of b: these are left out of it.",
+        "b was measured on other test images than a (run-02: other numbers of a class): what differs may be the "
+        "images.",
+    )
+    assert found.contrasts[0].judged.n == 3
+
+
+def test_too_few_resamples_for_as_many_differences_are_said() -> None:
+    a, b, _ = models()
+    found = compare_models([a, b], ["a", "b"], replicates=99, keys=[("f1", "macro")])
+    assert found.over == "80 images of 80 lesions"
+    assert found.notes == (
+        "Lesions are not known: each image counts as its own. Where some show the same lesion, the intervals are too "
+        "narrow and p is too small.",
+        "A bootstrap of 99 resamples gives no p below 0.02.",
+    )
+    found = compare_models([a, b], ["a", "b"], replicates=99, keys=[("f1", name) for name in ("macro", *TWO)])
+    assert found.notes[-1] == (
+        "A bootstrap of 99 resamples gives no p below 0.02, and where all 3 differences have it Holm's is 0.06: give "
+        "more --replicates, or fewer --metric."
+    )
 
 
 @pytest.mark.parametrize(

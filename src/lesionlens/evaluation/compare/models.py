@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lesionlens.data.problems import counted
 from lesionlens.evaluation.compare.agreement import mcnemar
 from lesionlens.evaluation.compare.bootstrap import bootstrap_differences
 from lesionlens.evaluation.compare.comparison import Comparison
@@ -68,13 +69,13 @@ def compare_models(
         )
         measured = zip(values(a, asked, decision=decision), values(b, asked, decision=decision), strict=True)
         for key, pair, drawn in zip(asked, measured, over_lesions, strict=True):
-            counted = _over_images(a, b, key, decision, confidence)
-            judged = counted[0] if counted and not several else drawn
+            over_images = _over_images(a, b, key, decision, confidence)
+            judged = over_images[0] if over_images and not several else drawn
             both = float(pair[0]), float(pair[1])
-            found.append(Contrast(names[one], names[other], *key, both, drawn, judged, counted))
+            found.append(Contrast(names[one], names[other], *key, both, drawn, judged, over_images))
     return Contrasts(
         corrected(found),
-        f"{len(first):,} images of {len(np.unique(first.lesion_id)):,} lesions",
+        f"{counted(len(first), 'image')} of {counted(len(np.unique(first.lesion_id)), 'lesion')}",
         remarks(first, found, replicates=replicates),
         {
             "confidence": confidence,
@@ -97,6 +98,6 @@ def _over_images(
         return (mcnemar(hits[0], hits[1], confidence=confidence),)
     own = a.label == of
     if metric == "auc" and min(own.sum(), (~own).sum()) >= _FEWEST:
-        k = a.classes.index(of) if of in a.classes else -1
+        k = a.classes.index(of)
         return (delong(own, a.scores[:, k], b.scores[:, k], confidence=confidence),)
     return ()

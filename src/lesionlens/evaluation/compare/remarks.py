@@ -10,11 +10,12 @@ from lesionlens.evaluation.prediction_table import Predictions
 from lesionlens.evaluation.wording import readable
 
 _FEW_LESIONS = 10
+_LEVEL = 0.05  # what a corrected p should be able to fall below
 
 
 def remarks(first: Predictions, found: Sequence[Contrast], *, replicates: int) -> tuple[str, ...]:
     """Say what is unusual, one sentence each; ``first`` is any of the models, for images, labels and lesions."""
-    said = (_several(first), _few(first), _undefined(found), _steps(found, replicates))
+    said = (_several(first), _few(first), _undefined(found), _alone(first), _steps(found, replicates))
     return tuple(filter(None, said))
 
 
@@ -34,6 +35,15 @@ def _several(first: Predictions) -> str:
     )
 
 
+def _alone(first: Predictions) -> str:
+    if not (first.lesion_id == first.image_id).all():
+        return ""
+    return (
+        "Lesions are not known: each image counts as its own. Where some show the same lesion, the intervals are too "
+        "narrow and p is too small."
+    )
+
+
 def _few(first: Predictions) -> str:
     lesions = {name: len(np.unique(first.lesion_id[first.label == name])) for name in first.classes}
     few = [f"{readable(name)} {n}" for name, n in lesions.items() if 0 < n < _FEW_LESIONS]
@@ -49,4 +59,13 @@ def _undefined(found: Sequence[Contrast]) -> str:
 def _steps(found: Sequence[Contrast], replicates: int) -> str:
     if all(each.judged is not each.interval for each in found):
         return ""
-    return f"A bootstrap of {replicates:,} resamples gives no p below {2 / (replicates + 1):.2g}."
+    least = 2 / (replicates + 1)
+    said = f"A bootstrap of {replicates:,} resamples gives no p below {least:.2g}"
+    judged = [each for each in found if not math.isnan(each.judged.p)]
+    corrected = least * len(judged)
+    if corrected <= _LEVEL:
+        return f"{said}."
+    return (
+        f"{said}, and where all {len(judged)} differences have it Holm's is {min(1, corrected):.2g}: give more "
+        "--replicates, or fewer --metric."
+    )

@@ -61,7 +61,12 @@ def compare_runs(
         for key in asked
     ]
     sizes = ", ".join(f"{name} {len(runs)}" for name, runs in zip(names, groups, strict=True))
-    notes = [*_NOTES, *_strangers(groups, names, every)]
+    notes = [
+        *_NOTES,
+        *_strangers(groups, names, every),
+        *_undefined(groups, names, asked),
+        *_images(groups, names),
+    ]
     return Contrasts(corrected(found), f"runs: {sizes}", tuple(notes), {"confidence": confidence})
 
 
@@ -121,3 +126,38 @@ def _strangers(groups: Sequence[Runs], names: Sequence[str], every: bool) -> lis
                 f"{names[one]} and {names[other]} share {shared} of up to {most} runs: pairs are of these."
             )
     return found
+
+
+def _undefined(groups: Sequence[Runs], names: Sequence[str], keys: Sequence[Key]) -> list[str]:
+    """Say which runs a metric is not compared in."""
+    found = []
+    for key in keys:
+        without = [
+            f"{len(runs) - len(_defined(runs, key))} of {len(runs)} runs of {name}"
+            for name, runs in zip(names, groups, strict=True)
+            if len(_defined(runs, key)) < len(runs)
+        ]
+        if without:
+            found.append(
+                f"{':'.join(key)} is not defined in {' and '.join(without)}: these are left out of it."
+            )
+    return found
+
+
+def _images(groups: Sequence[Runs], names: Sequence[str]) -> list[str]:
+    """Say where runs of one name cannot have been measured on the same images: their numbers differ."""
+    found = []
+    for runs, name in zip(groups[1:], names[1:], strict=True):
+        other = [run for run, each in runs.items() if run in groups[0] and not _alike(each, groups[0][run])]
+        if other:
+            found.append(
+                f"{name} was measured on other test images than {names[0]} ({examples(other)}: other numbers of a "
+                "class): what differs may be the images."
+            )
+    return found
+
+
+def _alike(one: Evaluation, other: Evaluation) -> bool:
+    return dict(zip(one.classes, one.support, strict=True)) == dict(
+        zip(other.classes, other.support, strict=True)
+    )
