@@ -84,7 +84,7 @@ def test_signed_ranks_with_ties_and_zeros_go_through_all_signs(cents: list[int])
 
 
 def test_turned_signs_with_ties_and_zeros_by_hand() -> None:
-    """Sums of three ones are odd: all are as far as 1 or farther; as far as 3 are two of eight, the zero turned or not."""
+    """A sum of three ones is odd, so all are as far as 1; as far as 3 are two of eight, the zero turned or not."""
     assert sign_flip([0.01, 0.01, 0, -0.01]).p == 1
     assert sign_flip([0.01, 0.01, 0, 0.01]).p == pytest.approx(4 / 16)
 
