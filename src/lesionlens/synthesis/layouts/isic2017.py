@@ -1,7 +1,7 @@
 """ISIC 2017: three classes (part 3), lesion masks (part 1), dermoscopic features of superpixels (part 2)."""
 
+import io
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -23,15 +23,14 @@ _PAINTED = {"pigment_network": "network", "streaks": "streaks", "milia_like_cyst
 def write(painted: Painted) -> None:
     """Name files as the organisers did; no negative network is painted, so none is annotated."""
     labels = _squares(painted.size)
-    shared = painted.folder / ".superpixels.png"
-    _write_superpixels(shared, labels)
+    superpixels = _superpixels(labels)
     for part, rows in painted.parts():
         stem = f"ISIC-2017_{part}"
         painted.move_images(rows, f"{stem}_Data")
         painted.move_masks(rows, f"{stem}_Part1_GroundTruth")
         (painted.folder / f"{stem}_Part2_GroundTruth").mkdir()
         for image_id in rows["image_id"]:
-            os.link(shared, painted.folder / f"{stem}_Data" / f"{image_id}_superpixels.png")
+            (painted.folder / f"{stem}_Data" / f"{image_id}_superpixels.png").write_bytes(superpixels)
             told = painted.folder / f"{stem}_Part2_GroundTruth" / f"{image_id}_features.json"
             flags = _flags(painted.folder / "structures" / f"{image_id}_structures.png", labels)
             told.write_text(json.dumps(flags), encoding="utf-8")
@@ -44,7 +43,6 @@ def write(painted: Painted) -> None:
         )
         about = rows[["image_id", "age", "sex"]].replace("", "unknown").itertuples(index=False)
         painted.write(f"{stem}_Data_metadata.csv", ("image_id", "age_approximate", "sex"), about)
-    shared.unlink()
 
 
 def _squares(size: tuple[int, int]) -> npt.NDArray[np.int64]:
@@ -53,9 +51,12 @@ def _squares(size: tuple[int, int]) -> npt.NDArray[np.int64]:
     return np.asarray(y * (x.max() + 1) + x)
 
 
-def _write_superpixels(path: Path, labels: npt.NDArray[np.int64]) -> None:
+def _superpixels(labels: npt.NDArray[np.int64]) -> bytes:
+    """Encode the numbers as colours of a PNG, red lowest."""
     colours = np.stack([labels & 255, labels >> 8, labels >> 16], axis=2).astype(np.uint8)
-    Image.fromarray(colours).save(path)
+    stream = io.BytesIO()
+    Image.fromarray(colours).save(stream, format="png")
+    return stream.getvalue()
 
 
 def _flags(structures: Path, labels: npt.NDArray[np.int64]) -> dict[str, list[int]]:
