@@ -1,12 +1,13 @@
 """A file is as it was or complete, whatever goes wrong in between."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from lesionlens.atomic import replacing, write_text
-from lesionlens.errors import RunError
+from lesionlens.atomic import new_folder, replacing, write_text
+from lesionlens.errors import DataError, RunError
 
 
 def test_writes_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -41,3 +42,35 @@ def test_a_file_in_the_way_of_a_folder_is_said(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("")
     with pytest.raises(RunError, match="cannot write"):
         write_text(tmp_path / "a" / "b.txt", "")
+
+
+def test_a_new_folder_is_there_when_it_is_complete_and_only_then(tmp_path: Path) -> None:
+    root = tmp_path / "sets" / "one"
+    with new_folder(root) as folder:
+        (folder / "a.txt").write_text("a")
+        assert not root.exists()
+    assert [path.name for path in root.parent.iterdir()] == ["one"]
+    assert (root / "a.txt").read_text() == "a"
+    with pytest.raises(DataError, match="not empty: nothing is overwritten"), new_folder(root):
+        pass
+
+    def fail_half_way() -> None:
+        with new_folder(tmp_path / "two") as folder:
+            (folder / "half.txt").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail_half_way()
+    assert [path.name for path in tmp_path.iterdir()] == ["sets"]
+
+
+def test_files_and_folders_are_no_more_open_than_any_other(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_text(tmp_path / "a.txt", "a")
+        with new_folder(tmp_path / "set"):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "set").stat().st_mode & 0o777 == 0o750

@@ -66,7 +66,7 @@ def new_folder(root: Path) -> Iterator[Path]:
         raise DataError(f"cannot write beside {root}: {error.strerror}. Choose another folder.") from error
     try:
         yield part
-        part.chmod(0o755)
+        part.chmod(0o777 & ~_umask())
         if root.exists():
             root.rmdir()
         part.rename(root)
@@ -76,11 +76,16 @@ def new_folder(root: Path) -> Iterator[Path]:
 
 def _settle(part: Path) -> None:
     """Bring the bytes to the disk and give the file the permissions of any other new file."""
-    mask = os.umask(0)
-    os.umask(mask)
-    part.chmod(0o666 & ~mask)
+    part.chmod(0o666 & ~_umask())
     with part.open("rb") as stream:
         os.fsync(stream.fileno())
+
+
+def _umask() -> int:
+    """Give what new files and folders are not permitted; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _cannot_write(path: Path, error: OSError) -> RunError:
