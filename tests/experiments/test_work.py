@@ -58,9 +58,12 @@ def test_a_killed_run_goes_on_and_one_without_anything_starts_anew(
     begun.path.mkdir(parents=True)
     write_recipe(begun, planned[0].recipe)
     begun.note(status="running")
+    moved = read_recipe("arl/cnn14", ["data=isic2017:/elsewhere", "train.device=cpu"])
+    planned[0] = Job(planned[0].key, moved, 0, None)
     (empty.path / "checkpoints").mkdir(parents=True)
     work(planned, tmp_path, retry=False, console=QUIET)
     assert told == ["resume arl_cnn14-melanoma-s0", "train 1", "train 2"]
+    assert read_recipe(str(begun.recipe)) == moved  # it goes on where data and device are now
 
 
 def test_a_failure_is_passed_over_told_and_tried_again_only_when_asked(

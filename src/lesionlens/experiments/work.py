@@ -15,6 +15,7 @@ from lesionlens.atomic import write_text
 from lesionlens.errors import InterruptedRunError, LesionLensError
 from lesionlens.experiments.claim import claimed, holder
 from lesionlens.experiments.job import Job
+from lesionlens.training.folder import write_recipe
 from lesionlens.training.run import resume, train
 
 
@@ -90,6 +91,7 @@ def _compute(job: Job, out: Path, console: Console) -> None:
     """Start a run, or go on with one that was begun."""
     folder = job.folder(out)
     if folder.is_there():
+        write_recipe(folder, job.recipe)  # the same run; its data and device may be elsewhere now
         resume(folder.path, console=console)
         return
     if folder.path.exists():  # killed before there was anything to go on from
