@@ -36,10 +36,10 @@ def test_from_three_runs_on_the_interval_is_students() -> None:
 
 
 def test_of_fewer_runs_and_of_runs_all_alike_it_is_that_over_lesions() -> None:
-    one, two, alike = of(runs(0.5)), of(runs(0.5, 0.7)), of(runs(0.5, 0.5, 0.5))
+    one, two, alike = of(runs(0.5)), of(runs(0.5, 0.7)), of(runs(0.1, 0.1, 0.1))
     assert (one.low, one.high, one.interval_of) == pytest.approx((0.4, 0.7, "lesions"))
     assert (two.low, two.high, two.interval_of) == pytest.approx((0.5, 0.8, "lesions"))
-    assert (alike.low, alike.high, alike.sd, alike.interval_of) == pytest.approx((0.4, 0.7, 0, "lesions"))
+    assert (alike.low, alike.high, alike.sd, alike.interval_of) == pytest.approx((0, 0.3, 0, "lesions"))
     assert math.isnan(one.sd)
 
 

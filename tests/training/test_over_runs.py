@@ -52,6 +52,13 @@ def test_the_arl_papers_ten_runs() -> None:
     assert found.high - found.mean == pytest.approx(2.262157 * 0.049889 / math.sqrt(10), abs=1e-6)
 
 
+def test_runs_all_alike_have_no_spread_and_no_interval() -> None:
+    found = of_shares([0.1, 0.1, 0.1])  # whose computed mean is 0.10000000000000002
+    assert (found.sd, found.sd_population, found.n) == (0, 0, 3)
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+
+
 def test_one_run_has_no_spread_and_no_run_no_mean() -> None:
     one, none = over_runs([0.5, math.nan]), over_runs([math.nan])
     assert (one.mean, one.sd_population, one.n) == (0.5, 0, 1)

@@ -18,6 +18,7 @@ from lesionlens.evaluation.wording import TITLES, UNDEFINED, readable
 AVERAGES = {"macro": "mean of classes", "weighted": "weighted mean", "all": "all images"}
 HEADS = ("metric", "of", "mean", "sd", "sd (n)", "min", "max", "95 % interval", "n")
 CONFIDENCE = 0.95
+_ROUNDING = 1e-12  # runs that differ by less are all alike
 FEWEST = 3  # runs; with two the factor is 12.7, and intervals hold all there is
 NOTE = (
     "`sd` divides by n - 1, `sd (n)` by n (as Gessert et al. report). The interval is Student's for the mean over "
@@ -62,11 +63,11 @@ def over_runs(values: Sequence[float]) -> OverRuns:
     if n == 0:
         return OverRuns(math.nan, math.nan, math.nan, math.nan, math.nan, 0, math.nan, math.nan)
     mean = float(known.mean())
-    sd = float(known.std(ddof=1)) if n > 1 else math.nan
+    alike = float(np.ptp(known)) < _ROUNDING
+    sd = (0.0 if alike else float(known.std(ddof=1))) if n > 1 else math.nan
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * sd / math.sqrt(n) if n > 1 else math.nan
-    return OverRuns(
-        mean, sd, float(known.std()), float(known.min()), float(known.max()), n, mean - half, mean + half
-    )
+    population = 0.0 if alike else float(known.std())
+    return OverRuns(mean, sd, population, float(known.min()), float(known.max()), n, mean - half, mean + half)
 
 
 def of_shares(values: Sequence[float]) -> OverRuns:
