@@ -114,10 +114,15 @@ def _timed(model: nn.Module, images: Tensor, *, bf16: bool) -> tuple[float, floa
     with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bf16):
         for step in (train, test):
             step()
-            started = time.monotonic()
+            started = _now(images)
             for _ in range(STEPS):
                 step()
-            if images.device.type == "cuda":
-                torch.cuda.synchronize()
-            found.append((time.monotonic() - started) / STEPS / len(images))
+            found.append((_now(images) - started) / STEPS / len(images))
     return found[0], found[1]
+
+
+def _now(images: Tensor) -> float:
+    """Give the time at which all that was asked of the device is done."""
+    if images.device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.monotonic()
