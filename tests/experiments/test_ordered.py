@@ -34,7 +34,7 @@ def claimed(*claims: tuple[str, str], better: str = "higher", **said: object) ->
 def judged(asked: Experiment, tmp_path: Path, **numbers: Sequence[float]) -> tuple[Ordering, ...]:
     """Test claims on numbers given by hand."""
     cells = {(row, ""): [0.0] * len(found) for row, found in numbers.items()}
-    made = results(tmp_path, asked, cells, states=dict.fromkeys(numbers, "running"))
+    made = results(tmp_path, asked, cells, states=dict.fromkeys(numbers, "begun"))
     measured = {
         (row.name, "AUC"): [
             Value(run, None, value, value, value) for run, value in enumerate(numbers.get(row.name, ()))

@@ -67,7 +67,7 @@ def test_how_far_each_run_is(tmp_path: Path) -> None:
     results = found.results(Ask(PROFILES["short"], tmp_path), ["Only a trial."])
     states = {cell.folder.path.name: (cell.state, cell.message) for cell in results.cells}
     assert states[done.key] == ("finished", "")
-    assert states[begun.key] == ("interrupted", "")
+    assert states[begun.key] == ("begun", "")
     assert states[broken.key] == ("failed", "no masks")
     assert len(results.cells) == 18  # all rows are on the page, asked for or not
     assert [cell.run for cell in results.of("Mixed sigmoid", "M")] == [0]

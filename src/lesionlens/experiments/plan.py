@@ -100,7 +100,7 @@ class Plan:
         elif message:
             state = "failed"
         elif folder.is_there():
-            state = "interrupted"
+            state = "begun"  # killed, or another process is at it
         return Cell(each.row, each.part, job.run, job.fold, job.recipe, folder, state, message)
 
 

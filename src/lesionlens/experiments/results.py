@@ -9,7 +9,7 @@ from lesionlens.experiments.experiment import Experiment
 from lesionlens.training.folder import RunFolder
 from lesionlens.training.recipe import Recipe
 
-State = Literal["finished", "failed", "running", "interrupted", "missing"]
+State = Literal["finished", "failed", "begun", "missing"]
 
 
 @dataclass(frozen=True)
