@@ -115,6 +115,8 @@ class Experiment(Section):
             _known("set", [metric.set] if metric.set else [], list(self.sets))
         for row in self.rows:
             _known("column", [*row.published, *row.maps], columns)
+        pairs = [f"{each.better} > {other}, {each.metric}" for each in self.claims for other in each.than]
+        _all_different("claim", pairs)
         for claim in self.claims:
             _known("row", [claim.better, *claim.than], rows)
             _known("column", [claim.metric], columns)
