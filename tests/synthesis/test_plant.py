@@ -13,6 +13,7 @@ from sklearn.metrics import matthews_corrcoef
 
 from lesionlens.data.datasets import load_table
 from lesionlens.data.masks import open_masks
+from lesionlens.data.splits import make_split
 from lesionlens.errors import DataError
 from lesionlens.synthesis.association import achieved, planted
 from lesionlens.synthesis.layouts import lay_out
@@ -89,6 +90,17 @@ def test_a_copy_is_read_with_parts_masks_and_origin(base: str, copies: dict[floa
         for mine, theirs in zip(table.frame[column], original[column], strict=True):
             names = [[Path(part).resolve() for part in cell.split(";")] for cell in (mine, theirs)]
             assert names[0] == names[1]
+
+
+@pytest.mark.parametrize(("name", "folds"), [("official", None), ("grouped", None), ("kfold", 3)])
+def test_a_copy_is_split_as_its_original(
+    base: str, copies: dict[float, Path], name: str, folds: int | None
+) -> None:
+    asked = {"name": name, "validation": 0.2, "test": 0.2, "seed": 1, "folds": folds, "fold": folds and 1}
+    tables = load_table(base), load_table(f"table:{copies[0.8] / 'images.csv'}")
+    original, copy = (make_split(table, **asked).parts for table in tables)
+    assert copy == original
+    assert set(copy) == {"train", "validation", "test"}
 
 
 def test_pixels_change_where_the_mask_says_so_and_nowhere_else(base: str, copies: dict[float, Path]) -> None:
