@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from rich.console import Console
 from scipy import stats
 
 from lesionlens import cli
@@ -17,6 +18,7 @@ from lesionlens.evaluation.compare import delong, holm, mcnemar
 from lesionlens.evaluation.compare.figure import comparison_figure
 from lesionlens.evaluation.compare.models import compare_models
 from lesionlens.evaluation.compare.runs import compare_runs
+from lesionlens.evaluation.compare.table import comparison_table
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.evaluation import Evaluation, write_evaluation
 from lesionlens.evaluation.predictions import Predictions, write_predictions
@@ -200,6 +202,21 @@ def test_runs_of_other_images_and_runs_left_out_are_said() -> None:
         "images.",
     )
     assert found.contrasts[0].judged.n == 3
+
+
+def test_a_metric_that_no_run_defines_names_no_column(capsys: pytest.CaptureFixture[str]) -> None:
+    one = drawn(60, classes=TWO, seed=2)
+    blind = evaluate(one.select(one.label == "other"), replicates=0)
+    keys = [("auc", "melanoma"), ("accuracy", "all")]
+    for others, heads in (
+        ("run-01 run-02", "p, paired t +Holm +Wilcoxon +sign flip +independent t"),
+        ("run-08 run-09", "p, independent t +Holm"),
+    ):
+        found = compare_runs([runs(1), dict.fromkeys(others.split(), blind)], ["a", "b"], keys=keys)
+        Console(width=120).print(comparison_table(found))
+        said = capsys.readouterr().out
+        assert re.search(rf"Metric +First +Second +Difference +{heads} *\n", said)
+        assert re.search(r"AUC, melanoma +0\.944 +– +– +– *\n", said)
 
 
 def test_too_few_resamples_for_as_many_differences_are_said() -> None:

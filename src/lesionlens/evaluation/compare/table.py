@@ -39,8 +39,9 @@ def _over_images(pair: Sequence[Contrast]) -> Table:
 
 
 def _over_runs(pair: Sequence[Contrast]) -> Table:
-    """Give a column of p to each test; a metric without pairs has fewer."""
-    tests = list(dict.fromkeys(test.test for each in pair for test in each.tests))
+    """Give a column of p to each test of the metric that has most; one without pairs has fewer."""
+    fullest = max(pair, key=lambda each: (len(each.tests), each.judged.n))
+    tests = [test.test for test in fullest.tests]
     table = _new((f"p, {tests[0]}", "Holm", *tests[1:]))
     for each in pair:
         said = {test.test: probability(test.p) for test in each.tests}
