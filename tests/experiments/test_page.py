@@ -1,6 +1,7 @@
 """The page of made-up runs: what it holds, what it must not say, and that files for programs say the same."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -72,7 +73,8 @@ def test_the_page_needs_nothing_and_says_what_is_there_and_what_is_not(written: 
         "Research use only, not a medical device.", "Table III of Zhang et al. 2019", "as in Table V", "0 of 1 run<",
         "1 of 1 runs failed: the GPU caught fire", "quoted from a leaderboard", "1 of 1 runs are not there: missing",
         "Patches are seeded.", 'href="../../jobs/A&lt;b&gt;--0/report.html"', "not run", "✓ holds",
-        "data:image/svg+xml;base64,", "1 of 2 claimed orderings holds (1 could be tested).",
+        "data:image/svg+xml;base64,", "1 of 2 claimed orderings holds (1 could be tested). So "
+        "far 6 of 8 runs are finished.",
     ):  # fmt: skip
         assert wanted in said, wanted
 
@@ -146,6 +148,20 @@ def test_of_other_images_or_small_networks_no_published_number_is_judged(
     assert "none is counted as met or missed" in text
     assert "●" not in text
     assert "published numbers lie" not in text
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_changed_protocol_is_not_the_papers(tmp_path: Path) -> None:
+    found = replace(made(tmp_path), changed=("train.epochs=1",), command="lesionlens reproduce it")
+    folder = write_page(found, tmp_path / "page").parent
+    told = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    assert not told["comparable"]
+    assert told["headline"].startswith(
+        "Measured on photographs by a changed protocol: it says nothing about the"
+    )
+    text = (folder / "table.html").read_text(encoding="utf-8")
+    assert "●" not in text
+    assert "<code>lesionlens reproduce it</code>" in text
 
 
 @pytest.mark.usefixtures("no_figures")

@@ -43,6 +43,23 @@ def test_only_some_rows_with_other_repeats_and_words(tmp_path: Path) -> None:
     assert {(job.recipe.train.epochs, job.recipe.data.seed) for job in found.jobs()} == {(3, 7)}
 
 
+def test_words_that_say_where_things_lie_leave_the_protocol_and_all_are_in_the_command(
+    tmp_path: Path,
+) -> None:
+    found = planned("arl/table5", tmp_path)
+    where = Ask(PROFILES["paper"], tmp_path, words=("train.threads=1", "data.masks=/my masks"))
+    assert found.results(where, []).changed == ()
+    assert found.results(where, []).command == (
+        "lesionlens reproduce arl/table5 train.threads=1 'data.masks=/my masks' --profile paper --data isic2017:FOLDER"
+    )
+    other = Ask(PROFILES["smoke"], tmp_path, words=("train.epochs=3",), runs=2)
+    drawn = replace(found, source=f"isic2017:{tmp_path}/data/smoke-isic2017")
+    assert drawn.results(other, []).changed == ("train.epochs=3",)
+    assert drawn.results(other, []).command == (
+        "lesionlens reproduce arl/table5 train.epochs=3 --profile smoke --runs 2"
+    )
+
+
 def test_a_row_takes_its_planted_set(tmp_path: Path) -> None:
     name = "open/artefact-bias-ink"
     sets = {each: f"table:/sets/{each}/images.csv" for each in read_experiment(name).sets}

@@ -1,5 +1,6 @@
 """The sentence that an experiment's page begins with: no more than its runs can carry."""
 
+from lesionlens.experiments.catalogue import PAPERS
 from lesionlens.experiments.verdict import Verdict
 
 
@@ -8,18 +9,19 @@ def headline(found: Verdict) -> str:
 
     Of synthetic images or of less than the paper's protocol, no published number is counted.
     """
-    finished = sum(cell.state == "finished" for cell in found.results.cells)
+    cells = found.results.cells
+    finished = sum(cell.state == "finished" for cell in cells)
     if not finished:
         return "Nothing has been measured yet."
-    claims = _claims(found)
-    if found.comparable:
-        return f"{_numbers(found)} {claims}".strip()
-    return f"{_caveat(found)} {claims}".strip()
+    first = _numbers(found) if found.comparable else _caveat(found)
+    so_far = "" if finished == len(cells) else f"So far {finished} of {len(cells)} runs are finished."
+    return " ".join(filter(None, [first, _claims(found), so_far]))
 
 
 def _caveat(found: Verdict) -> str:
     what = "synthetic images" if found.synthetic else "photographs"
-    how = "" if found.results.profile == "paper" else " with a small network or a small budget"
+    changed = " by a changed protocol" if found.results.changed else ""
+    how = changed if found.results.profile == "paper" else " with a small network or a small budget"
     of = "the published numbers" if _published(found) else "real lesions"
     return f"Measured on {what}{how}: it says nothing about {of}."
 
@@ -44,7 +46,7 @@ def _claims(found: Verdict) -> str:
     tested = sum(bool(each.test) for each in found.orderings)
     against = words.count("opposite, and shown")
     holds = words.count("holds")
-    kind = "expected" if found.results.experiment.paper == "open" else "claimed"
+    kind = "claimed" if found.results.experiment.paper in PAPERS else "expected"
     verb = "holds" if holds == 1 else "hold"
     text = f"{there}{holds} of {len(words)} {kind} orderings {verb} ({tested} could be tested)"
     return (

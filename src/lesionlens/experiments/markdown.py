@@ -16,7 +16,7 @@ def markdown(found: Verdict, now: datetime) -> str:
     """Write headline, remarks, table, claims, departures and notes."""
     results, experiment, writing = found.results, found.results.experiment, Writing(found)
     lines = [f"# {experiment.title}: {experiment.caption}", "", f"**{headline(found)}**", ""]
-    lines += [*_list(results.remarks), f"{experiment.source} {NOTICE}", ""]
+    lines += [*_list(results.remarks), f"{experiment.source.rstrip('.')}. {NOTICE}", ""]
     lines += [*_table(found, writing), "", *_legend(found), ""]
     lines += [
         *_claims(found, writing),

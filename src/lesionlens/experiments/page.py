@@ -15,6 +15,7 @@ from lesionlens.errors import LesionLensError
 from lesionlens.evaluation.evaluation import NOTICE
 from lesionlens.evaluation.wording import TITLES, readable
 from lesionlens.experiments.catalogue import PAPERS
+from lesionlens.experiments.experiment import Experiment
 from lesionlens.experiments.figures import Drawn, draw
 from lesionlens.experiments.headline import headline
 from lesionlens.experiments.made import made
@@ -83,7 +84,7 @@ def render(found: Verdict, folder: Path, *, figures: list[Drawn], problem: str, 
         experiment=experiment,
         paper=PAPERS.get(experiment.paper, ""),
         headline=headline(found),
-        heads=[(metric.name, _meaning(metric)) for metric in experiment.metrics],
+        heads=[(metric.name, _meaning(metric, experiment)) for metric in experiment.metrics],
         groups=_groups(found, writing),
         orderings=[writing.ordering(each) for each in found.orderings],
         notes=writing.notes,
@@ -156,14 +157,15 @@ def _twin(results: Results, row: str) -> str:
     )
 
 
-def _meaning(metric: Metric) -> str:
+def _meaning(metric: Metric, experiment: Experiment) -> str:
     """Say under a column's head what it is."""
     if metric.mean_of:
         return f"mean of {', '.join(metric.mean_of)}"
     if metric.less:
         return f"{metric.less[0]} less {metric.less[1]}"
     if metric.metric in OF_MAPS:
-        what = f"{OF_MAPS[metric.metric]}, map {metric.map}" if metric.map else OF_MAPS[metric.metric]
+        own = any(metric.name in row.maps for row in experiment.rows)
+        what = f"{OF_MAPS[metric.metric]}, map {'of the row' if own else metric.map}"
     else:
         of = {"macro": "mean of classes", "weighted": "weighted mean", "all": "all images"}
         what = f"{TITLES.get(metric.metric, metric.metric)}, {of.get(metric.of, readable(metric.of))}"

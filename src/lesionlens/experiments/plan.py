@@ -1,5 +1,6 @@
 """What an experiment's rows mean in runs, with the profile's and the user's words over each recipe."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -11,10 +12,13 @@ from lesionlens.experiments.job import Job, jobs
 from lesionlens.experiments.profile import Profile
 from lesionlens.experiments.results import Cell, Results, State
 from lesionlens.experiments.row import Row
+from lesionlens.experiments.sources import is_drawn
 from lesionlens.experiments.work import failure
 from lesionlens.training.read_recipe import read_recipe
 
 SET = "set:"
+WHERE = ("data", "data.source", "data.masks", "data.store", "model.weights", "train.device", "train.workers",
+         "train.threads")  # words that say where things lie and what computes  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,17 @@ class Ask:
     only: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     device: str = "auto"
+
+    def changed(self) -> tuple[str, ...]:
+        """Give the words that change the protocol itself."""
+        return tuple(word for word in self.words if word.partition("=")[0] not in WHERE)
+
+    def command(self, name: str, data: str) -> str:
+        """Give the command that makes one experiment again, from ``data`` if it is not ""."""
+        given = ["--data", f"{data}:FOLDER"] if data else []
+        runs = [] if self.runs is None else ["--runs", str(self.runs)]
+        words = [*self.words, "--profile", self.profile.name, *runs, *given]
+        return shlex.join(["lesionlens", "reproduce", name, *words])
 
 
 @dataclass(frozen=True)
@@ -87,9 +102,12 @@ class Plan:
     def results(self, ask: Ask, remarks: Sequence[str]) -> Results:
         """Say how far each run is."""
         cells = tuple(self._cell(each, ask.out) for each in self.runs)
-        name, remarks = ask.profile.name, tuple(remarks)
-        places = ask.profile.places
-        return Results(self.name, self.experiment, cells, name, self.sets, remarks, ask.out, places)
+        drawn = is_drawn(self.source, ask.out)
+        return Results(
+            self.name, self.experiment, cells, ask.profile.name, self.sets, tuple(remarks), ask.out,
+            places=ask.profile.places, changed=ask.changed(),
+            command=ask.command(self.name, "" if drawn else self.experiment.data),
+        )  # fmt: skip
 
     def _cell(self, each: Planned, out: Path) -> Cell:
         job = each.job

@@ -58,6 +58,10 @@ class Results:
         What the profile and the data make different from the paper, in sentences.
     out
         Folder of the reproduction.
+    changed
+        ``key=value`` words of the user that make the protocol another one than the paper's.
+    command
+        What makes it again.
     places
         Place of a paper's network -> the one of the small network that stands for it, where one does.
     """
@@ -70,6 +74,8 @@ class Results:
     remarks: tuple[str, ...]
     out: Path
     places: Mapping[str, str] = field(default_factory=dict)
+    changed: tuple[str, ...] = ()
+    command: str = ""
 
     def here(self, name: str) -> str:
         """Give the name that a map of the paper's network has in these runs.

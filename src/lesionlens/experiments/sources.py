@@ -73,6 +73,12 @@ def source_of(
     return source
 
 
+def is_drawn(source: str, out: Path) -> bool:
+    """Say whether a source lies among the drawn ones of a reproduction."""
+    root = Path(source.rpartition(":")[2])
+    return root.absolute().is_relative_to((out / "data").absolute())
+
+
 def _same_as_before(out: Path, name: str, source: str) -> None:
     """Refuse to mix runs on different images in one folder."""
     place = out / "data.json"

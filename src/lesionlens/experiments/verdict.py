@@ -24,7 +24,7 @@ class Verdict:
     synthetic
         Some images were drawn by a program.
     comparable
-        The paper's protocol on photographs: only then are numbers held against published ones.
+        The paper's protocol, unchanged, on photographs: only then are numbers held against published ones.
     """
 
     results: Results
@@ -35,7 +35,7 @@ class Verdict:
     @property
     def comparable(self) -> bool:
         """Whether what is measured can be held against what was published."""
-        return self.results.profile == "paper" and not self.synthetic
+        return self.results.profile == "paper" and not self.results.changed and not self.synthetic
 
     def number(self, row: str, column: str) -> Number:
         """Find a number."""
