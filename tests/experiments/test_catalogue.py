@@ -73,6 +73,7 @@ def test_a_file_of_ones_own_is_read(tmp_path: Path) -> None:
         ("recipe: demo", "recip: demo", r"rows\.0\.recip: unknown key 'recip': did you mean 'recipe'"),
         ("recipe: demo", "published: {AUC: 0.9}", r"rows\.0: the row one: give one of recipe, recipes and without"),
         ("recipe: demo", "recipe: demo, published: {AUK: 1}", r"unknown column 'AUK': did you mean 'AUC'"),
+        ("metric: auc, of: melanoma", "mean_of: [AUC]", r"unknown other column 'AUC'"),
         ("recipe: demo", "recipe: demo, published: {AUC: lost}", r"rows\.0\.published\.AUC: .*came: 'lost'"),
         ("paper: open", "paper: [", r"cannot read the experiment .*mine\.yaml"),
         (GOOD, "- one\n", r"is no table of keys"),

@@ -86,19 +86,19 @@ def _told(ready: "Reproduction", worked: "Worked", console: "Console") -> None:
     from lesionlens.errors import RunError
     from lesionlens.experiments.work import failure
 
-    ready.write_pages(console)
+    pages = ready.write_pages(console)
     console.print("Research use only, not a medical device.", style="italic")
     if worked.elsewhere:
         console.print(
             f"{counted(len(worked.elsewhere), 'run')} had by other processes: who ends last writes the whole pages.",
             highlight=False,
         )
-    if worked.failed:
+    if worked.failed or pages:
         out = ready.ask.out
-        lines = "\n".join(f"  {key}: {failure(out, key)}" for key in worked.failed)
+        lines = "\n".join(f"  {key}: {failure(out, key)}" for key in (*worked.failed, *pages))
         raise RunError(
-            f"{counted(len(worked.failed), 'run')} failed; the others are on the pages. Tracebacks are in "
-            f"{out / 'failures'}; after mending, give the same command with --retry:\n{lines}"
+            f"{counted(len(worked.failed), 'run')} and {counted(len(pages), 'page')} failed; the others are there. "
+            f"Tracebacks are in {out / 'failures'}; after mending, give the same command with --retry:\n{lines}"
         )
 
 

@@ -78,7 +78,7 @@ def read_experiment(name: str) -> Experiment:
     >>> read_experiment("gessert/table2").title
     'Table II'
     """
-    file = Path(name) if _is_file(name) else _files()[_one(name)]
+    file = Path(name) if is_file(name) else _files()[_one(name)]
     tree = _tree(file, name)
     try:
         return Experiment.model_validate(tree)
@@ -108,7 +108,8 @@ def _place(name: str) -> tuple[int, int, list[int], str]:
     )
 
 
-def _is_file(name: str) -> bool:
+def is_file(name: str) -> bool:
+    """Say whether a word means a YAML file of the user's own."""
     return name.endswith((".yaml", ".yml"))
 
 
@@ -125,7 +126,7 @@ def _one(name: str) -> str:
 
 
 def _asked(word: str) -> Iterator[str]:
-    if _is_file(word):
+    if is_file(word):
         yield word
         return
     spelt, ours = _spelt(word), names()

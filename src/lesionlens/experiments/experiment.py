@@ -109,7 +109,8 @@ class Experiment(Section):
         _all_different("column", columns)
         parts = {part for row in self.rows for part in row.parts}
         for metric in self.metrics:
-            _known("column", (*metric.mean_of, *metric.less), columns)
+            others = [each for each in columns if each != metric.name]
+            _known("other column", (*metric.mean_of, *metric.less), others)
             if metric.metric:
                 _known("part", [metric.part], parts)
             _known("set", [metric.set] if metric.set else [], list(self.sets))

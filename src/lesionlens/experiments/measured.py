@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from lesionlens.errors import LesionLensError
 from lesionlens.evaluation.evaluation import Estimate, read_evaluation
+from lesionlens.evaluation.wording import TITLES
 from lesionlens.experiments.experiment import Experiment
 from lesionlens.experiments.measured_maps import map_estimate
 from lesionlens.experiments.measured_on import measured_on
@@ -16,6 +17,7 @@ from lesionlens.experiments.tested import tested_part
 from lesionlens.explanation.quality import MapQuality
 
 Numbers = tuple[float, float, float]
+MEASURES = (*TITLES, *MapQuality._fields)  # what a column can be
 
 
 class Value(NamedTuple):

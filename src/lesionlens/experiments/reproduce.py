@@ -1,21 +1,23 @@
 """Tables and figures from names to pages: planned, run, resumed, set beside what was published."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
 from rich.console import Console
 
 from lesionlens.data.datasets import load_table
-from lesionlens.errors import LesionLensError, RecipeError, RunError
-from lesionlens.experiments.catalogue import matching, read_experiment
+from lesionlens.errors import DataError, LesionLensError, RecipeError, RunError, unknown
+from lesionlens.experiments.catalogue import is_file, matching, read_experiment
 from lesionlens.experiments.experiment import Experiment
 from lesionlens.experiments.generated import mask_folder, planted_sets
 from lesionlens.experiments.job import Job
+from lesionlens.experiments.measured import MEASURES
 from lesionlens.experiments.page import write_page
 from lesionlens.experiments.plan import Ask, Plan, plan
-from lesionlens.experiments.sources import given, source_of
-from lesionlens.experiments.work import Worked, work
+from lesionlens.experiments.sources import given, is_drawn, source_of
+from lesionlens.experiments.work import Worked, forget_failure, work, write_failure
 from lesionlens.training.prepared import SYNTHETIC
 from lesionlens.training.read_recipe import read_recipe
 
@@ -46,27 +48,32 @@ class Reproduction:
         """Do what is not done."""
         return work(self.jobs(), self.ask.out, retry=retry, console=console)
 
-    def write_pages(self, console: Console) -> list[Path]:
+    def write_pages(self, console: Console) -> tuple[str, ...]:
         """Write the page of each experiment from what is finished.
 
-        A page that cannot be written is told, and the others are written.
-
-        Raises
-        ------
-        RunError
-            At the end, where there was such a page.
+        Returns
+        -------
+        tuple of str
+            Pages that could not be written: `failure` says why. The others are written.
         """
-        written, failed = [], []
+        failed = []
         for each in self.plans:
-            place = self.ask.out / "pages" / each.name.replace("/", "-")
+            key = f"page-{page_name(each.name)}"
+            forget_failure(self.ask.out, key)
             try:
-                written.append(write_page(each.results(self.ask, list(_remarks(each, self.ask))), place))
-                console.print(f"page: {written[-1]}", highlight=False, soft_wrap=True)
-            except LesionLensError as error:
-                failed.append(f"{each.name}: {error}")
-        if failed:
-            raise RunError("\n".join([f"{len(failed)} pages could not be written:", *failed]))
-        return written
+                written = self._write_page(each)
+                console.print(f"page: {written}", highlight=False, soft_wrap=True)
+            except Exception as error:  # whatever it is, the other pages are worth having
+                write_failure(self.ask.out, key, error)
+                failed.append(key)
+        return tuple(failed)
+
+    def _write_page(self, each: Plan) -> Path:
+        """Write one page; who waits for it here takes up what the first has measured, and all that is done by then."""
+        place = self.ask.out / "pages" / page_name(each.name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(place.with_name(f".{place.name}.lock")):
+            return write_page(each.results(self.ask, list(_remarks(each, self.ask))), place)
 
 
 def prepare_reproduction(
@@ -79,10 +86,10 @@ def prepare_reproduction(
     LesionLensError
         Names, sources, rows or words that do not fit; no experiment that could be run.
     """
-    chosen, known = matching(names), given(sources)
+    chosen, known = {name: read_experiment(name) for name in matching(names)}, given(sources)
+    _check(chosen, known)
     plans, without = [], {}
-    for name in chosen:
-        experiment = read_experiment(name)
+    for name, experiment in chosen.items():
         try:
             source = source_of(experiment, known, ask.profile, ask.out, console)
         except LesionLensError as error:
@@ -97,10 +104,40 @@ def prepare_reproduction(
     return Reproduction(ask, tuple(plans), without)
 
 
+def page_name(name: str) -> str:
+    """Give the folder of an experiment's page: ``patch-table2``, or the name of a YAML file.
+
+    Examples
+    --------
+    >>> page_name("patch/table2"), page_name("tables/mine.yaml")
+    ('patch-table2', 'mine.yaml')
+    """
+    return Path(name).name if is_file(name) else name.replace("/", "-")
+
+
+def _check(chosen: Mapping[str, Experiment], known: Mapping[str, str]) -> None:
+    """Refuse what would come out at the end alone: columns of no measure, data for nothing, two pages in one place."""
+    for name, experiment in chosen.items():
+        for metric in experiment.metrics:
+            if metric.metric and metric.metric not in MEASURES:
+                raise RecipeError(
+                    f"{name}, column {metric.name}: {unknown('metric', metric.metric, MEASURES)}"
+                )
+    wanted = {experiment.data for experiment in chosen.values()}
+    for data, source in known.items():
+        if data not in wanted:
+            raise DataError(
+                f"--data {source} is for none of these tables, which take {', '.join(sorted(wanted))}"
+            )
+    pages = {page_name(name): name for name in chosen}
+    for name in chosen:
+        if pages[page_name(name)] != name:
+            raise RecipeError(f"{name} and {pages[page_name(name)]} would have one page; rename one of them")
+
+
 def _plan(name: str, experiment: Experiment, source: str, ask: Ask, console: Console) -> Plan:
-    inside, root = ask.out / "data", Path(source.rpartition(":")[2])
-    drawn = root.absolute().is_relative_to(inside.absolute())
-    stem = root.name if drawn else experiment.data
+    inside, drawn = ask.out / "data", is_drawn(source, ask.out)
+    stem = Path(source.rpartition(":")[2]).name if drawn else experiment.data
     sets = planted_sets(experiment.sets, source, inside / f"{stem}-planted", console=console)
     masks = mask_folder(source, inside / f"{stem}-masks") if drawn and _wants_masks(experiment) else None
     return plan(name, experiment, source, ask, sets=sets, masks=None if masks is None else str(masks))

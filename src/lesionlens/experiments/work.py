@@ -62,15 +62,31 @@ def work(planned: Sequence[Job], out: Path, *, retry: bool, console: Console) ->
 
 
 def failure(out: Path, key: str) -> str:
-    """Say why a run failed; "" where it did not."""
+    """Say why a run or a page failed; "" where it did not."""
     note = _note(out, key)
     return str(json.loads(note.read_text(encoding="utf-8"))["message"]) if note.is_file() else ""
 
 
+def write_failure(out: Path, key: str, error: Exception) -> str:
+    """Write down why a run or a page failed, with the traceback, and give the message alone."""
+    message = str(error) if isinstance(error, LesionLensError) else f"{type(error).__name__}: {error}"
+    told = {
+        "message": message,
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "trace": "".join(traceback.format_exception(error)),
+    }
+    write_text(_note(out, key), json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    return message
+
+
+def forget_failure(out: Path, key: str) -> None:
+    """Take back what `write_failure` wrote."""
+    _note(out, key).unlink(missing_ok=True)
+
+
 def _run(job: Job, out: Path, console: Console) -> bool:
     """Compute one run; a failure is written down with its traceback."""
-    note = _note(out, job.key)
-    note.unlink(missing_ok=True)
+    forget_failure(out, job.key)
     try:
         _compute(job, out, console)
     except InterruptedRunError as stop:
@@ -78,10 +94,7 @@ def _run(job: Job, out: Path, console: Console) -> bool:
             f"stopped in {job.key}; nothing is lost up to its last whole epoch. Give the same command again to go on"
         ) from stop
     except Exception as error:  # whatever it is, the other runs are worth having
-        message = str(error) if isinstance(error, LesionLensError) else f"{type(error).__name__}: {error}"
-        when = datetime.now(UTC).isoformat(timespec="seconds")
-        told = {"message": message, "when": when, "trace": traceback.format_exc()}
-        write_text(note, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+        message = write_failure(out, job.key, error)
         console.print(f"[red]{job.key} failed:[/] {escape(message)}", highlight=False, soft_wrap=True)
         return False
     return True
