@@ -1,5 +1,6 @@
 """Tables and figures from names to pages: planned, run, resumed, set beside what was published."""
 
+import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,9 +99,10 @@ def prepare_reproduction(
         plans.append(_plan(name, experiment, source, ask, console))
     if not plans:
         raise RunError("\n".join(dict.fromkeys(without.values())))
-    if not any(each.asked for each in plans):
-        rows = [row.name for each in plans for row in each.experiment.rows if row.parts]
-        raise RecipeError(f"--only {' '.join(ask.only)} fits none of the rows: {', '.join(rows)}")
+    rows = list(dict.fromkeys(row.name for each in plans for row in each.experiment.rows if row.parts))
+    for pattern in ask.only:
+        if not fnmatch.filter(rows, pattern):
+            raise RecipeError(f"--only {pattern} fits none of the rows: {', '.join(rows)}")
     return Reproduction(ask, tuple(plans), without)
 
 
