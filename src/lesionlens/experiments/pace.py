@@ -19,6 +19,7 @@ from lesionlens.training.prepared import Prepared
 
 FEW = 4  # crops that are timed at once on a CPU; a GPU is timed with the recipe's own batch
 STEPS = 2  # after one that is not counted
+AROUND = 4.0  # seconds of preparing, drawing maps and writing the report: what a run of a tiny network takes
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,13 @@ def cost(job: Job, out: Path, *, twins: Sequence[Job] = ()) -> Cost:
     images = len(prepared.split.parts["train"])
     for twin in twins:
         if twin.finished(out) and (seconds := float(twin.folder(out).record()["seconds"])):
-            return Cost(images, seconds)
+            return Cost(images, AROUND + seconds)
     train, test = _pace(prepared, out)
     passed = _visits(prepared)
     seen = prepared.preprocessing.crop_count if prepared.network.architecture.crops is None else 1
     held = {name: len(ids) * seen for name, ids in prepared.split.parts.items() if name != "train"}
     each = passed * train + held.get("validation", 0) * test
-    return Cost(images, job.recipe.train.epochs * each + sum(held.values()) * test)
+    return Cost(images, AROUND + job.recipe.train.epochs * each + sum(held.values()) * test)
 
 
 def _visits(prepared: Prepared) -> int:

@@ -1,0 +1,54 @@
+"""What a run is expected to cost: by its images and epochs, or as a finished twin did."""
+
+from pathlib import Path
+
+import pytest
+
+from lesionlens.experiments import pace
+from lesionlens.experiments.job import jobs
+from lesionlens.experiments.pace import AROUND, cost
+from lesionlens.training.folder import write_recipe
+from lesionlens.training.read_recipe import read_recipe
+
+from ..miniatures import write_isic2017
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> list[str]:
+    root = write_isic2017(tmp_path / "isic2017", (8, 4, 4))
+    network = ["model.backbone=test_resnet", "model.weights=none", "model.input_size=32", "train.device=cpu"]
+    return [
+        f"data.source=isic2017:{root}",
+        *network,
+        "train.epochs=3",
+        "crops.train_count=2",
+        "crops.test_count=5",
+    ]
+
+
+def test_each_visit_and_each_scored_crop_counts(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "_pace", lambda prepared, out: (10.0, 1.0))
+    job = jobs(read_recipe("arl/cnn14", words), tmp_path)[0]
+    found = cost(job, tmp_path)
+    assert found.images == 8
+    # three epochs of 8 × 2 crops and 4 × 5 validation crops, then 8 × 5 of validation and test
+    assert found.seconds == AROUND + 3 * (16 * 10 + 20) + 40
+
+
+def test_a_finished_twin_tells(words: list[str], tmp_path: Path) -> None:
+    job, twin = jobs(read_recipe("arl/cnn14", [*words, "runs=2"]), tmp_path)
+    folder = twin.folder(tmp_path)
+    folder.path.mkdir(parents=True)
+    write_recipe(folder, twin.recipe)
+    folder.note(status="finished", seconds=120.0)
+    assert cost(job, tmp_path, twins=[job, twin]).seconds == AROUND + 120
+
+
+def test_a_network_is_timed_once(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = jobs(read_recipe("arl/cnn14", words), tmp_path)[0]
+    first = cost(job, tmp_path)
+    monkeypatch.setattr(pace, "_timed", lambda *_, **__: pytest.fail("timed twice"))
+    assert cost(job, tmp_path) == first
+    assert first.seconds > AROUND
