@@ -82,6 +82,8 @@ def plant(
 ) -> None:
     """Copy a data set and paint an artefact on a share of its images, by their label: a shortcut made to measure.
 
+    The copy is a table (table:ROOT/images.csv); its lesion masks stay where the data set has them.
+
     The copy is synthetic in part: painted over by a program. Research use only, not for any medical use.
     """
     import json
@@ -110,4 +112,7 @@ def plant(
         for key, of in (("share_of_class", task), ("share_of_others", "the others"))
         if told[key] is not None
     )
-    typer.echo(f"{artefact} on {shares}: {planted}. Painted by a program; research use only.")
+    typer.echo(
+        f"{artefact} on {shares} (each image by chance; asked for was a difference of {association:+.0%}): {planted}. "
+        "Painted by a program; research use only."
+    )

@@ -133,6 +133,9 @@ def _list(asked: list[str]) -> None:
         found = read_experiment(name)
         rows = sum(bool(row.parts) for row in found.rows)
         table.add_row(name, f"{found.title}: {found.caption}", found.data, str(rows))
+        for row in found.rows if asked else ():
+            recipes = ", ".join(row.parts.values()) or row.without
+            table.add_row("", f"  {row.name}: {recipes}", "", "")
     console = Console()
     console.width = max(console.width, 120)
     console.print(table, highlight=False)

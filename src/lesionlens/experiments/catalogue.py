@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -120,9 +121,20 @@ def _spelt(word: str) -> str:
 
 
 def _one(name: str) -> str:
-    if (spelt := _spelt(name)) not in (allowed := _files()):
-        raise LesionLensError(f"{unknown('experiment', spelt, allowed)}. Or give the path of a .yaml file")
-    return spelt
+    if (spelt := _spelt(name)) in _files():
+        return spelt
+    authors = {paper: author for author, paper in FIRST_AUTHORS.items()}
+    known = [*_files(), *(f"{authors[paper]}/{short}" for paper, _, short in _parts() if paper in authors)]
+    near = get_close_matches(name.casefold(), known, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise LesionLensError(
+        f"unknown experiment {name!r}: {hint}All are listed by: lesionlens reproduce --list. Or give the path of a "
+        ".yaml file"
+    )
+
+
+def _parts() -> list[tuple[str, str, str]]:
+    return [name.partition("/") for name in _files()]
 
 
 def _asked(word: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lesionlens.data.problems import counted
-from lesionlens.errors import LesionLensError
+from lesionlens.errors import LesionLensError, unknown
 from lesionlens.experiments.job import Job
 from lesionlens.experiments.pace import Cost, cost
 from lesionlens.experiments.plan import Plan
@@ -17,6 +17,7 @@ from lesionlens.experiments.reproduce import Reproduction
 from lesionlens.experiments.work import failure
 
 HOUR = 3600.0
+AVERAGES = ("macro", "weighted", "all")  # of a metric, in place of one class
 
 
 class Expected(NamedTuple):
@@ -45,11 +46,11 @@ def show(reproduction: Reproduction, console: Console, *, retry: bool) -> Expect
     console.print(table)
     for name, reason in reproduction.without.items():
         console.print(f"[yellow]without {name}:[/] {escape(reason)}", highlight=False, soft_wrap=True)
-    for trouble in troubles:
+    for trouble in dict.fromkeys(troubles):
         console.print(f"[red]cannot be run:[/] {escape(trouble)}", highlight=False, soft_wrap=True)
     console.print(
-        f"{counted(len(left), 'run')} left, {shown(hours)} of computing by one process on this machine, at most: early "
-        "stopping and shared rows make it less, reading images more.",
+        f"{counted(len(left), 'run')} left, about {shown(hours)} by one process on this machine. Early stopping makes "
+        "it less, reading images and measuring maps more. Equal rows, of one table or of several, are one run.",
         highlight=False,
     )
     return Expected(len(left), hours, tuple(troubles))
@@ -76,12 +77,23 @@ def _add(
                 troubles.append(f"{each.name}, {row}: {error}")
                 continue
             images = max(images, found.images)
+            troubles += _without_number(each, part, found.classes)
             costs.update(dict.fromkeys([twin.key for twin in twins], found))
     done, failed = _count(jobs, reproduction)
     left = [job for job in jobs if not job.finished(out) and (retry or not failure(out, job.key))]
     hours = sum(costs[job.key].seconds for job in left if job.key in costs) / HOUR
     cells = (each.name, len(each.asked), len(jobs), done, failed, f"{images:,}", shown(hours))
     table.add_row(*map(str, cells))
+
+
+def _without_number(each: Plan, part: str, classes: Sequence[str]) -> list[str]:
+    """Say which columns of a part ask for a class that its task has not."""
+    allowed = [*AVERAGES, *classes]
+    return [
+        f"{each.name}, column {metric.name}: {unknown('class', metric.of, allowed)}"
+        for metric in each.experiment.metrics
+        if metric.metric and not metric.map and metric.part == part and metric.of not in allowed
+    ]
 
 
 def _count(jobs: Sequence[Job], reproduction: Reproduction) -> tuple[int, int]:

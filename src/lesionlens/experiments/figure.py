@@ -1,8 +1,8 @@
 """What a figure shows, as data."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from lesionlens.training.section import Section
 
@@ -59,7 +59,7 @@ class Figure(Section):
     """
 
     kind: Kind
-    caption: str
+    caption: Annotated[str, AfterValidator(lambda text: text if text.endswith(".") else f"{text}.")]
     panels: tuple[Panel, ...] = ()
     of: str = ""
     gates: dict[str, str] = Field(default_factory=dict)

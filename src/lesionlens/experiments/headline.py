@@ -23,6 +23,8 @@ def _caveat(found: Verdict) -> str:
     changed = " by a changed protocol" if found.results.changed else ""
     how = changed if found.results.profile == "paper" else " with a small network or a small budget"
     of = "the published numbers" if _published(found) else "real lesions"
+    if found.results.profile == "smoke":
+        return f"A few steps of a tiny network on {what}: no number here means anything."
     return f"Measured on {what}{how}: it says nothing about {of}."
 
 
@@ -40,12 +42,14 @@ def _numbers(found: Verdict) -> str:
 
 def _claims(found: Verdict) -> str:
     words = [each.word for each in found.orderings]
-    if not words:
+    if not words or found.results.profile == "smoke":  # a few steps order nothing
         return ""
     there = "" if found.comparable else "On these runs, "
     tested = sum(bool(each.test) for each in found.orderings)
     against = words.count("opposite, and shown")
     holds = words.count("holds")
+    if not tested:
+        return "No ordering could be tested."
     kind = "claimed" if found.results.experiment.paper in PAPERS else "expected"
     verb = "holds" if holds == 1 else "hold"
     text = f"{there}{holds} of {len(words)} {kind} orderings {verb} ({tested} could be tested)"

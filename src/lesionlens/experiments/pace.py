@@ -28,14 +28,15 @@ class Cost:
 
     Attributes
     ----------
-    images
-        Training images.
+    images, classes
+        Training images, and the classes that the network scores.
     seconds
         Of computing, if no early stop comes before; reading images is not in it.
     """
 
     images: int
     seconds: float
+    classes: tuple[str, ...]
 
 
 def cost(job: Job, out: Path, *, twins: Sequence[Job] = ()) -> Cost:
@@ -54,16 +55,16 @@ def cost(job: Job, out: Path, *, twins: Sequence[Job] = ()) -> Cost:
         The run cannot be prepared: data, masks or network are not as its recipe says.
     """
     prepared = prepare(job.recipe)
-    images = len(prepared.split.parts["train"])
+    images, classes = len(prepared.split.parts["train"]), tuple(prepared.task.classes)
     for twin in twins:
         if twin.finished(out) and (seconds := float(twin.folder(out).record()["seconds"])):
-            return Cost(images, AROUND + seconds)
+            return Cost(images, AROUND + seconds, classes)
     train, test = _pace(prepared, out)
     passed = _visits(prepared)
     seen = prepared.preprocessing.crop_count if prepared.network.architecture.crops is None else 1
     held = {name: len(ids) * seen for name, ids in prepared.split.parts.items() if name != "train"}
     each = passed * train + held.get("validation", 0) * test
-    return Cost(images, AROUND + job.recipe.train.epochs * each + sum(held.values()) * test)
+    return Cost(images, AROUND + job.recipe.train.epochs * each + sum(held.values()) * test, classes)
 
 
 def _visits(prepared: Prepared) -> int:

@@ -89,7 +89,7 @@ def _run(job: Job, out: Path, console: Console) -> bool:
     forget_failure(out, job.key)
     try:
         _compute(job, out, console)
-    except InterruptedRunError as stop:
+    except (InterruptedRunError, KeyboardInterrupt) as stop:
         raise InterruptedRunError(
             f"stopped in {job.key}; nothing is lost up to its last whole epoch. Give the same command again to go on"
         ) from stop

@@ -15,8 +15,8 @@ from lesionlens.explanation.render import COLORMAP
 
 IMAGES = 3  # as in the paper
 SAID = (
-    "Each frame is a crop: the brighter and thicker, the heavier among the crops of its image. Above each image its "
-    "label, the class of the highest model score, and this score."
+    "Each frame is a crop: the brighter and thicker, the heavier among the crops of its image. Above the images their "
+    "labels; above the frames the class of the highest model score, and this score."
 )
 
 
@@ -38,9 +38,10 @@ def crops(results: Results) -> Sketch | None:
     instead: list[str] = []
     for each in found:
         pictures = of_panel(results, each, choice.images)
-        named = zip(choice.images, pictures, strict=True)
-        tiles = [Tile(shown.drawn, f"{one.words}\nmodel score: {shown.words}") for one, shown in named]
-        lines.append(Line(each.title, tiles))
+        if not lines:
+            plain = zip(choice.images, pictures, strict=True)
+            lines.append(Line("test images", [Tile(shown.image, one.words) for one, shown in plain]))
+        lines.append(Line(each.title, [Tile(shown.drawn, shown.words) for shown in pictures]))
         if not pictures[0].name.endswith("-crops"):
             instead += standing_in(each.panel.map or "of crops", pictures[0].name, each.title)
     # as frames are coloured: without the darkest quarter

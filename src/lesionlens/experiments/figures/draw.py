@@ -54,5 +54,6 @@ def _foot(results: Results) -> str:
     """Say what the figure is not for, what its images are, and how far its runs went."""
     finished = [cell for cell in results.cells if cell.state == "finished"]
     synthetic = any(cell.folder.record().get("data", {}).get("statement") for cell in finished)
-    profile = "" if results.profile == "paper" else f"Profile {results.profile}."
+    small = f"Profile {results.profile}: a small network stands for each that is named."
+    profile = "" if results.profile == "paper" else small
     return " ".join(filter(None, (RESEARCH_USE, "Synthetic images." if synthetic else "", profile)))
