@@ -112,9 +112,9 @@ def page_name(name: str) -> str:
     Examples
     --------
     >>> page_name("patch/table2"), page_name("tables/mine.yaml")
-    ('patch-table2', 'mine.yaml')
+    ('patch-table2', 'mine')
     """
-    return Path(name).name if is_file(name) else name.replace("/", "-")
+    return Path(name).stem if is_file(name) else name.replace("/", "-")
 
 
 def _check(chosen: Mapping[str, Experiment], known: Mapping[str, str]) -> None:
