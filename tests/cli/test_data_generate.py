@@ -26,7 +26,8 @@ def test_a_set_is_painted_then_planted(
     assert run(monkeypatch, "plant", f"isic2016:{tmp_path / 'set'}", str(tmp_path / "biased"), *words) == 0
     said = capsys.readouterr().out
     source = f"table:{tmp_path / 'biased' / 'images.csv'}"
-    assert said.startswith(f"sticker on 100% of melanoma, 0% of the others: {source}. ")
+    assert said.startswith("sticker on 100% of melanoma, 0% of the others (")
+    assert f"a difference of +100%): {source}. " in said
     assert "research use only" in said
     assert len(load_table(source)) == 12
 

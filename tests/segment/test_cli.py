@@ -61,6 +61,7 @@ def test_the_whole_way(
         assert mean.jaccard.value == pytest.approx(own["jaccard"].mean())
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_network(here: Path, small_set: Path) -> None:
     options = Options(encoder="test_resnet", size=(32, 64), epochs=1, batch_size=8, device="cpu")
     for name in ("one", "two"):

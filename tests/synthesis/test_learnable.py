@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import cross_val_predict
@@ -22,6 +23,7 @@ def statistics(rgb: np.ndarray) -> np.ndarray:
     return np.concatenate([levels.ravel(), *(band.std((0, 1)) for band in bands)])
 
 
+@pytest.mark.slow
 def test_simple_statistics_beat_chance_and_are_not_perfect() -> None:
     entries = plan(330, seed=2, class_weights=dict.fromkeys(CODES, 1.0))
     labels = np.array([entry.lesion.criteria.code for entry in entries])

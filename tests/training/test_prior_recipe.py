@@ -70,6 +70,7 @@ def test_a_share_of_none_is_no_masks(recipe: str, words: list[str]) -> None:
     assert make_task(ready.prepared, model).prior is None
 
 
+@pytest.mark.slow
 def test_seeds_of_training_share_their_masks_and_seeds_of_the_prior_do_not(
     recipe: str, words: list[str]
 ) -> None:

@@ -118,6 +118,7 @@ def test_early_stopping_waits_for_its_patience(recipe: str, words: list[str], tm
     assert "no better val_loss for 2 epochs" in folder.record()["stopped"]
 
 
+@pytest.mark.slow
 def test_a_run_that_had_stopped_early_trains_no_further(
     recipe: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +175,7 @@ def test_refuses_before_it_makes_a_folder(
 
 
 @pytest.mark.usefixtures("unmeasured")
+@pytest.mark.slow
 def test_a_full_disk_loses_no_epoch(
     recipe: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
