@@ -184,3 +184,19 @@ def test_one_and_the_same_run_is_not_compared(tmp_path: Path) -> None:
     (same,) = orderings(found, measured(found))
     assert same.word == "the same run here"
     assert math.isnan(same.p)
+
+
+def test_claims_of_the_same_runs_are_one_test(tmp_path: Path) -> None:
+    asked = claimed(("A", "B"), ("C", "B"), ("A", "D"))
+    numbers = {"A": BETTER, "B": WORSE, "C": BETTER, "D": [0.88, 0.93, 0.90, 0.92, 0.91]}
+    cells = {(row, ""): [0.0] * 5 for row in numbers}
+    made = results(tmp_path, asked, cells, states=dict.fromkeys(numbers, "begun"), shared={"C": "A"})
+    found = orderings(
+        made,
+        {
+            (row, "AUC"): [Value(run, None, each, each, each) for run, each in enumerate(numbers[row])]
+            for row in numbers
+        },
+    )
+    p = stats.ttest_rel(BETTER, WORSE, alternative="greater").pvalue
+    assert [each.p_holm for each in found[:2]] == pytest.approx([2 * p, 2 * p])  # of two tests, not of three

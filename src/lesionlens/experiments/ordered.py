@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 from lesionlens.errors import LesionLensError
@@ -42,6 +43,8 @@ class Pair(NamedTuple):
 def orderings(results: Results, measured: Measured) -> tuple[Ordering, ...]:
     """Test every claim of an experiment, each over all, with Holm's correction over all that could be tested.
 
+    Claims of the same runs in the same column, as rows have that share their runs, are one test.
+
     Parameters
     ----------
     measured
@@ -52,10 +55,18 @@ def orderings(results: Results, measured: Measured) -> tuple[Ordering, ...]:
         for claim in results.experiment.claims
         for than in claim.than
     ]
-    adjusted = zip(
-        found, holm([each.p for each in found]), holm([each.p_two_sided for each in found]), strict=True
+    tests = {_test(results, each): each for each in found}
+    one, two = (holm([getattr(each, p) for each in tests.values()]) for p in ("p", "p_two_sided"))
+    corrected = dict(zip(tests, zip(one, two, strict=True), strict=True))
+    adjusted = [(each, corrected[_test(results, each)]) for each in found]
+    return tuple(
+        replace(each, p_holm=float(one), p_two_sided_holm=float(two)) for each, (one, two) in adjusted
     )
-    return tuple(replace(each, p_holm=float(one), p_two_sided_holm=float(two)) for each, one, two in adjusted)
+
+
+def _test(results: Results, asked: Ordering) -> tuple[object, ...]:
+    """Give what a test is of: the runs of both rows, and the column."""
+    return tuple(_runs(results, row, asked.column) for row in (asked.better, asked.than)), asked.column
 
 
 def _ordering(results: Results, claim: Claim, than: str, measured: Measured) -> Ordering:
@@ -84,14 +95,22 @@ def _ordering(results: Results, claim: Claim, than: str, measured: Measured) -> 
 
 def _same(results: Results, one: str, other: str, column: str) -> bool:
     """Say whether two rows are one and the same run in a column, of which the same map is meant."""
+    found = _runs(results, one, column)
+    return any(there for there, _ in found) and found == _runs(results, other, column)
+
+
+def _runs(results: Results, row: str, column: str) -> tuple[tuple[frozenset[Path], str], ...]:
+    """Give the folders and the map from which a row's number in a column comes, for each column in it."""
     experiment = results.experiment
-    found = []
-    for row in (one, other):
-        for leaf in leaves(experiment, experiment.metric(column)):
-            there = {cell.folder.path for cell in results.cells if (cell.row, cell.part) == (row, leaf.part)}
-            found.append((there, results.here(experiment.row(row).maps.get(leaf.name, leaf.map))))
-    half = len(found) // 2
-    return any(there for there, _ in found) and found[:half] == found[half:]
+    return tuple(
+        (
+            frozenset(
+                cell.folder.path for cell in results.cells if (cell.row, cell.part) == (row, leaf.part)
+            ),
+            results.here(experiment.row(row).maps.get(leaf.name, leaf.map)),
+        )
+        for leaf in leaves(experiment, experiment.metric(column))
+    )
 
 
 def _pairs(better: Sequence[Value], than: Sequence[Value]) -> list[Pair]:
