@@ -187,7 +187,8 @@ def test_one_and_the_same_run_is_not_compared(tmp_path: Path) -> None:
 
 
 def test_claims_of_the_same_runs_are_one_test(tmp_path: Path) -> None:
-    asked = claimed(("A", "B"), ("C", "B"), ("A", "D"))
+    rows = [{"name": name, "recipe": name} for name in "ABCD"]
+    asked = claimed(("A", "B"), ("C", "B"), ("A", "D"), rows=rows)
     numbers = {"A": BETTER, "B": WORSE, "C": BETTER, "D": [0.88, 0.93, 0.90, 0.92, 0.91]}
     cells = {(row, ""): [0.0] * 5 for row in numbers}
     made = results(tmp_path, asked, cells, states=dict.fromkeys(numbers, "begun"), shared={"C": "A"})
