@@ -62,6 +62,7 @@ def test_the_whole_way(
     assert drawn == {".layer1.png", ".layer2.png", ".layer3.png", ".layer4.png", ".gradcam.png", ".panel.png"}
 
 
+@pytest.mark.slow
 def test_ones_own_images_with_a_table(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder and a CSV with labels of one's own, one file CMYK."""
     synthesise(here / "ham", images=40, seed=2, size=(90, 120))

@@ -115,6 +115,7 @@ def test_a_plan_says_what_there_is_and_computes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "jobs").exists()
 
 
+@pytest.mark.slow
 def test_slurm_gets_this_very_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = [
         "reproduce",

@@ -165,6 +165,7 @@ def test_attention_stands_between_the_halves() -> None:
     torch.testing.assert_close(model.features(x).grid, model.trunk.late(joined))
 
 
+@pytest.mark.slow
 def test_a_saved_state_gives_the_same_scores_and_a_file_fills_the_trunk(tmp_path: Path) -> None:
     first, second = (SoftDatta("datta_resnet34", num_classes=2).eval() for _ in range(2))
     x = seeded(5, 1, 3, 64, 64)

@@ -72,6 +72,7 @@ def test_numbers_on_the_page_are_those_of_the_evaluation(reported: Path) -> None
     assert "of the test part, which had no say in training" in page.text
 
 
+@pytest.mark.slow
 def test_same_folder_gives_the_same_page(reported: Path) -> None:
     first = (reported / "report.html").read_bytes()
     assert build_report(reported).read_bytes() == first
@@ -148,6 +149,7 @@ def test_how_maps_and_weights_are_read_is_said(reported: Path) -> None:
     assert "In plain words: how much the network listens" in text
 
 
+@pytest.mark.slow
 def test_pictures_that_are_missing_are_said(make_run) -> None:
     run = make_run()
     for path in (run / "maps").iterdir():

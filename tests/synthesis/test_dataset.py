@@ -122,6 +122,7 @@ def test_another_seed_gives_other_images(root: Path, tmp_path: Path) -> None:
     assert other[name] != digests(root)[name]
 
 
+@pytest.mark.slow
 def test_two_workers_write_what_one_writes(root: Path, tmp_path: Path) -> None:
     twice = synthesise(tmp_path / "two", images=6, seed=3, size=SIZE, workers=2)
     once = digests(root)

@@ -102,6 +102,7 @@ def test_a_run_never_overwrites_another(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("unmeasured")
+@pytest.mark.slow
 def test_early_stopping_waits_for_its_patience(recipe: str, words: list[str], tmp_path: Path) -> None:
     still = [
         "train.epochs=9",
