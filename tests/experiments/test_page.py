@@ -196,13 +196,20 @@ def test_a_figure_without_numbers_and_one_that_cannot_be_drawn(
 
 
 @pytest.mark.usefixtures("no_figures")
-def test_an_open_question_has_no_words_about_published_numbers(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("statement", "of"), [("drawn", "real lesions"), ("", "networks trained in full")])
+def test_an_open_question_has_no_words_about_published_numbers(
+    tmp_path: Path, statement: str, of: str
+) -> None:
     asked = experiment(paper="open", claims=[{"better": "A", "than": "B", "metric": "AUC", "said": "Asked."}])
     found = results(
-        tmp_path, asked, {("A", ""): [2.0, 2.1, 1.9], ("B", ""): [0.5, 0.4, 0.6]}, statement="drawn"
+        tmp_path,
+        asked,
+        {("A", ""): [2.0, 2.1, 1.9], ("B", ""): [0.5, 0.4, 0.6]},
+        profile="short",
+        statement=statement,
     )
     text = write_page(found, tmp_path / "page").read_text(encoding="utf-8")
-    assert "it says nothing about real lesions. On these runs, 1 of 1 expected orderings holds" in text
+    assert f"it says nothing about {of}. On these runs, 1 of 1 expected orderings holds" in text
     assert "What is expected to be better" in text
     assert "ublished" not in text[text.index("<body") :]
 

@@ -22,7 +22,8 @@ def _caveat(found: Verdict) -> str:
     what = "synthetic images" if found.synthetic else "photographs"
     changed = " by a changed protocol" if found.results.changed else ""
     how = changed if found.results.profile == "paper" else " with a small network or a small budget"
-    of = "the published numbers" if _published(found) else "real lesions"
+    alone = "real lesions" if found.synthetic else "networks trained in full"
+    of = "the published numbers" if _published(found) else alone
     if found.results.profile == "smoke":
         return f"A few steps of a tiny network on {what}: no number here means anything."
     return f"Measured on {what}{how}: it says nothing about {of}."
