@@ -64,7 +64,7 @@ def move(change: Change, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if change.angle or change.zoom != (1.0, 1.0) or change.shift != (0.0, 0.0):
         warped = cv2.warpAffine(
             picture,
-            _warp(change, height, width),
+            warp(change, height, width),
             (width, height),
             flags=cv2.INTER_LINEAR,
             borderMode=BORDERS[change.fill],
@@ -81,14 +81,14 @@ def move(change: Change, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def recolour(change: Change, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Change colours, (h, w, 3): brightness, contrast, saturation and hue as one matrix; then paint the square."""
     if (change.brightness, change.contrast, change.saturation, change.hue) != (1.0, 1.0, 1.0, 0.0):
-        image = np.asarray(cv2.transform(image, _colours(change, image)), dtype=np.uint8)
+        image = np.asarray(cv2.transform(image, colours(change, _grey(image))), dtype=np.uint8)
     if change.cutout[2]:
         image = image.copy()
-        image[_square(change.cutout, *image.shape[:2])] = np.rint(cv2.mean(image)[:3])
+        image[square(change.cutout, *image.shape[:2])] = np.rint(cv2.mean(image)[:3])
     return image
 
 
-def _warp(change: Change, height: int, width: int) -> NDArray[np.float64]:
+def warp(change: Change, height: int, width: int) -> NDArray[np.float64]:
     """Rotation after zoom about the middle of the pixel grid, then the shift, as OpenCV's 2 by 3 matrix."""
     cos, sin = math.cos(math.radians(change.angle)), math.sin(math.radians(change.angle))
     linear = np.array([[cos, sin], [-sin, cos]]) @ np.diag([change.zoom[1], change.zoom[0]])
@@ -97,15 +97,18 @@ def _warp(change: Change, height: int, width: int) -> NDArray[np.float64]:
     return np.column_stack([linear, middle - linear @ middle + shift])
 
 
-def _colours(change: Change, image: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Brightness, then contrast about the mean grey, then saturation, then hue, as one 3 by 4 matrix."""
+def colours(change: Change, mean_grey: float) -> NDArray[np.float64]:
+    """Brightness, then contrast about an image's mean grey, then saturation, then hue, as one 3 by 4 matrix."""
     grey = np.tile(np.array(GREY), (3, 1))
     saturation = change.saturation * np.eye(3) + (1 - change.saturation) * grey
     colour = _hue(change.hue) @ saturation
     scale = change.brightness * change.contrast
-    mean = float(np.array(GREY) @ np.asarray(cv2.mean(image)[:3])) * change.brightness
-    shift = np.full((3, 1), (1 - change.contrast) * mean)
+    shift = np.full((3, 1), (1 - change.contrast) * mean_grey * change.brightness)
     return np.hstack([scale * colour, colour @ shift])
+
+
+def _grey(image: NDArray[np.uint8]) -> float:
+    return float(np.array(GREY) @ np.asarray(cv2.mean(image)[:3]))
 
 
 def _hue(turn: float) -> NDArray[np.float64]:
@@ -119,7 +122,7 @@ def _hue(turn: float) -> NDArray[np.float64]:
     return cos * np.eye(3) + sin * across + (1 - cos) * np.full((3, 3), 1 / 3)
 
 
-def _square(cutout: tuple[float, float, float], height: int, width: int) -> tuple[slice, slice]:
+def square(cutout: tuple[float, float, float], height: int, width: int) -> tuple[slice, slice]:
     """Where the square lies; what would leave the image is not there."""
     side = round(cutout[2] * min(height, width))
     top, left = round(cutout[0] * height - side / 2), round(cutout[1] * width - side / 2)
