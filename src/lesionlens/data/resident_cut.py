@@ -69,7 +69,7 @@ def _shares(edges: Float[Tensor, "b 3"], *, out: int, length: int) -> Float[Tens
     scale = (last - first).double() / out
     middle = first + (torch.arange(out, device=edges.device)[:, None] + 0.5) * scale
     pixel = torch.arange(length, device=edges.device) + 0.5
-    share = (1 - (pixel - middle).abs() / scale.clamp(min=1)).clamp(min=0) * (pixel < seen)
+    share: Tensor = (1 - (pixel - middle).abs() / scale.clamp(min=1)).clamp(min=0) * (pixel < seen)
     return (share / share.sum(dim=2, keepdim=True) * _ONE).round()
 
 
