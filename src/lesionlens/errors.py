@@ -32,6 +32,10 @@ class BundleError(ModelError):
     """A saved model that cannot be read."""
 
 
+class EngineError(LesionLensError):
+    """An engine that cannot compute here, or a network that cannot be exported as it is."""
+
+
 class PredictionsError(LesionLensError):
     """A file of predictions that cannot be measured."""
 

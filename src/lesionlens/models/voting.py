@@ -1,6 +1,6 @@
 """From the crops of images to one score for each image and class."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Float
@@ -43,7 +43,36 @@ def probabilities(
     independent
         Each class has a score of its own: sigmoid in place of softmax.
     """
-    logits = torch.cat([_logits(model, turned) for turned in orientations(crops, turns)], dim=1)
+    return joined(
+        lambda x: model(x).logits,
+        crops,
+        at_once=model.crops is not None,
+        turns=turns,
+        average=average,
+        independent=independent,
+    )
+
+
+def joined(
+    logits_of: Callable[[Tensor], Tensor],
+    crops: Float[Tensor, "b n 3 h w"],
+    *,
+    at_once: bool,
+    turns: Turns,
+    average: Average,
+    independent: bool,
+) -> Float[Tensor, "b k"]:
+    """Score images as ``probabilities`` does, by whatever computes logits.
+
+    Parameters
+    ----------
+    logits_of
+        From images (m, 3, h, w), or from the crops of images (b, n, 3, h, w), to logits.
+    at_once
+        Whether it takes all crops of an image at once.
+    """
+    turned = orientations(crops, turns)
+    logits = torch.cat([_logits(logits_of, each, at_once=at_once) for each in turned], dim=1)
     if average == "logits":
         return _scores(logits.mean(dim=1), independent=independent)
     return _scores(logits, independent=independent).mean(dim=1)
@@ -55,11 +84,11 @@ def orientations(crops: Tensor, turns: Turns) -> Iterator[Tensor]:
         yield torch.rot90(crops, quarters, (-2, -1)).flip(flipped)
 
 
-def _logits(model: Classifier, crops: Tensor) -> Tensor:
+def _logits(logits_of: Callable[[Tensor], Tensor], crops: Tensor, *, at_once: bool) -> Tensor:
     """Give what one orientation scores, (b, m, k): m = 1 for a network of crops, else n."""
     b, n = crops.shape[:2]
-    found: Tensor = model(crops if model.crops is not None else crops.flatten(0, 1)).logits
-    return found.cpu().double().reshape(b, 1 if model.crops is not None else n, -1)
+    found = logits_of(crops if at_once else crops.flatten(0, 1))
+    return found.cpu().double().reshape(b, 1 if at_once else n, -1)
 
 
 def _scores(logits: Tensor, *, independent: bool) -> Tensor:
