@@ -40,8 +40,8 @@ def test_hair_goes_first_then_the_light(file: Path) -> None:
 @pytest.mark.parametrize("hair", get_args(Hair))
 def test_the_store_holds_what_prediction_sees(file: Path, tmp_path: Path, colour: Any, hair: Any) -> None:
     kept: Any = {"shorter_side": 90, "colour": colour, "hair": hair}
-    open_store([file], shorter_side=90, folder=tmp_path / "store")
-    store = open_store([file], folder=tmp_path / "store", **kept)
+    open_store([file], shorter_side=90, kind="memmap", folder=tmp_path / "store")
+    store = open_store([file], kind="memmap", folder=tmp_path / "store", **kept)
     np.testing.assert_array_equal(store[0], Preprocessing(**kept).decode(file))
     plain = colour == "none" and hair == "keep"
-    assert len(list((tmp_path / "store").glob("*.u8"))) == (1 if plain else 2)
+    assert len(list((tmp_path / "store").glob("*.memmap"))) == (1 if plain else 2)

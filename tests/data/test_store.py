@@ -1,9 +1,14 @@
 """The store holds what the decoder gives, is built once, and is never half there."""
 
+import pickle
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from lesionlens.data import store as stores
@@ -23,24 +28,82 @@ def paths(tmp_path: Path) -> list[Path]:
     return files
 
 
-def test_holds_what_the_decoder_gives(paths: list[Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["memmap", "none", "auto"])
+def test_holds_what_the_decoder_gives(paths: list[Path], tmp_path: Path, kind: stores.Asked) -> None:
     seen: list[tuple[int, int]] = []
-    store = open_store(paths, shorter_side=40, folder=tmp_path / "s", progress=lambda *n: seen.append(n))
+    store = open_store(
+        paths, shorter_side=40, kind=kind, folder=tmp_path / "s", progress=lambda *n: seen.append(n)
+    )
     assert len(store) == 4
+    assert store.kind == ("memmap" if kind == "auto" else kind)
     for number, path in enumerate(paths):
-        assert np.array_equal(store[number], read_rgb(path, shorter_side=40))
-    assert seen[-1] == (4, 4)
+        image = read_rgb(path, shorter_side=40)
+        np.testing.assert_array_equal(store[number], image)
+        assert store.shape(number) == image.shape[:2]
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
-def test_is_built_once_and_anew_when_an_image_changes(
+def test_jpegs_take_less_room_and_lose_little(tmp_path: Path) -> None:
+    row, column = np.mgrid[:90, :120]
+    image = np.stack([row * 2, column * 2, 255 - row], axis=2).astype(np.uint8)
+    for name in "ab":
+        Image.fromarray(image).save(tmp_path / f"{name}.png")
+    both = [tmp_path / "a.png", tmp_path / "b.png"]
+    store = open_store(both, shorter_side=None, kind="jpeg", folder=tmp_path / "s")
+    for number in (0, 1):
+        assert store.shape(number) == store[number].shape[:2] == (90, 120)
+        assert np.abs(store[number].astype(int) - image).mean() < 1
+    (file,) = (tmp_path / "s").glob("*.jpeg")
+    assert file.stat().st_size < 0.2 * 2 * image.nbytes
+    assert file.read_bytes().startswith(b"\xff\xd8\xff")  # what any viewer opens
+
+
+@pytest.mark.parametrize("kind", ["memmap", "jpeg", "none"])
+def test_is_opened_again_elsewhere_not_sent(paths: list[Path], tmp_path: Path, kind: stores.Asked) -> None:
+    store = open_store(paths, shorter_side=None, kind=kind, folder=tmp_path / "s")
+    sent = pickle.dumps(store)
+    assert len(sent) < 2000  # 60,000 bytes of pixels
+    there = pickle.loads(sent)
+    assert all(np.array_equal(there[number], store[number]) for number in range(4))
+
+
+def builds(paths: list[Path], folder: Path, **how: object) -> bool:
+    """Open a store; say whether it was built for that."""
+    said: list[str] = []
+    open_store(paths, **{"shorter_side": None, "kind": "memmap", "folder": folder, "say": said.append, **how})  # type: ignore[arg-type]
+    return bool(said)
+
+
+def test_is_built_once_and_anew_when_anything_changes(
     paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_store(paths, shorter_side=None, folder=tmp_path / "s")
-    with monkeypatch.context() as patched:
-        patched.setattr(stores, "decode", None)  # whoever decodes again fails
-        assert len(open_store(paths, shorter_side=None, folder=tmp_path / "s")) == 4
+    folder = tmp_path / "s"
+    assert builds(paths, folder)
+    assert not builds(paths, folder)
+    assert not builds(paths, folder, kind="auto")
+    assert builds(paths, folder, kind="jpeg")
+    assert builds(paths, folder, shorter_side=18)
+    assert builds(paths[::-1], folder)
+    monkeypatch.setattr("PIL.__version__", "999")
+    assert builds(paths, folder)
     Image.new("RGB", (5, 6), "red").save(paths[0])
-    assert open_store(paths, shorter_side=None, folder=tmp_path / "s")[0].tolist() == [[[255, 0, 0]] * 5] * 6
+    assert builds(paths, folder)
+    assert open_store(paths, shorter_side=None, folder=folder)[0].tolist() == [[[255, 0, 0]] * 5] * 6
+
+
+@pytest.mark.parametrize("cut", ["index", "data", "data shorter"])
+def test_a_store_that_is_not_whole_is_built_anew(paths: list[Path], tmp_path: Path, cut: str) -> None:
+    folder = tmp_path / "s"
+    store = open_store(paths, shorter_side=None, kind="memmap", folder=folder)
+    expected = [store[number].copy() for number in range(4)]
+    (data,), (index,) = folder.glob("*.memmap"), folder.glob("*.json")
+    if cut == "data shorter":
+        data.write_bytes(data.read_bytes()[:-1])
+    else:
+        (index if cut == "index" else data).unlink()
+    assert builds(paths, folder)
+    again = open_store(paths, shorter_side=None, kind="memmap", folder=folder)
+    assert all(np.array_equal(again[number], image) for number, image in enumerate(expected))
 
 
 def test_unreadable_images_are_told_together_and_leave_no_store(paths: list[Path], tmp_path: Path) -> None:
@@ -50,10 +113,70 @@ def test_unreadable_images_are_told_together_and_leave_no_store(paths: list[Path
         open_store(paths, shorter_side=None, folder=tmp_path / "s")
     assert "1.png" in str(caught.value)
     assert "3.png" in str(caught.value)
-    assert list((tmp_path / "s").iterdir()) == []
+    assert [file for file in (tmp_path / "s").iterdir() if file.suffix != ".lock"] == []
 
 
 def test_an_unwritable_folder_is_said(paths: list[Path], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot write"):
         open_store(paths, shorter_side=None, folder=tmp_path / "file")
+
+
+DYING = """
+import os, signal, sys
+from pathlib import Path
+from lesionlens.data import store
+
+def progress(done, count):
+    if done == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+store.open_store([Path(path) for path in sys.argv[2:]], shorter_side=None, kind="memmap",
+                 folder=Path(sys.argv[1]), progress=progress)
+"""
+
+BUILDING = """
+import sys, time
+from pathlib import Path
+from lesionlens.data import store
+
+said = []
+opened = store.open_store([Path(path) for path in sys.argv[2:]], shorter_side=None, kind="memmap",
+                          folder=Path(sys.argv[1]), say=said.append, progress=lambda *_: time.sleep(0.5))
+print("built" if any("decoding" in each for each in said) else "used", *opened[3].shape)
+"""
+
+
+def test_a_killed_builder_leaves_nothing_in_the_way(paths: list[Path], tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    died = subprocess.run([sys.executable, "-c", DYING, str(folder), *map(str, paths)], check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert len(list(folder.glob(".*.part"))) == 1
+    store = open_store(paths, shorter_side=None, kind="memmap", folder=folder)
+    assert np.array_equal(store[3], read_rgb(paths[3]))
+    assert list(folder.glob(".*.part")) == []
+
+
+@pytest.mark.slow
+def test_of_two_processes_one_builds_and_the_other_uses_it(paths: list[Path], tmp_path: Path) -> None:
+    command = [sys.executable, "-c", BUILDING, str(tmp_path / "s"), *map(str, paths)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    found = sorted(process.communicate(timeout=60)[0].strip() for process in both)
+    assert found == ["built 100 150 3", "used 100 150 3"]
+
+
+def test_who_waits_says_so(paths: list[Path], tmp_path: Path) -> None:
+    folder, said = tmp_path / "s", list[str]()
+    open_store(paths, shorter_side=None, kind="memmap", folder=folder)
+    (lock,) = folder.glob("*.lock")
+    next(folder.glob("*.json")).unlink()
+    other = FileLock(lock, is_singleton=False)
+    other.acquire()
+
+    def say(sentence: str) -> None:
+        said.append(sentence.partition(" ")[0])
+        if len(said) == 1:
+            other.release()
+
+    open_store(paths, shorter_side=None, kind="memmap", folder=folder, say=say)
+    assert said == ["another", "decoding"]

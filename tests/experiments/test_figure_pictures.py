@@ -264,7 +264,8 @@ def test_panels_of_folds_are_compared_on_the_same_one(cells: tuple[Cell, ...]) -
 def test_trained_runs_are_drawn(drawn_set: Path, tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("data: {source: 'ham10000:.'}\nmodel: {}\n")
     words = [
-        f"data=ham10000:{drawn_set}", f"data.store={tmp_path / 'store'}", "data.shorter_side=48", "data.test=0.3",
+        f"data=ham10000:{drawn_set}", f"data.store_folder={tmp_path / 'store'}", "data.shorter_side=48",
+        "data.test=0.3",
         "model.backbone=test_resnet", "model.input_size=64", "train.epochs=1", "train.batch_size=8",
     ]  # fmt: skip
     made = []

@@ -32,7 +32,8 @@ def test_what_decides_changes_the_name(word: str) -> None:
         "train.device=cpu",
         "train.threads=1",
         "train.workers=2",
-        "data.store=/elsewhere",
+        "data.store_folder=/elsewhere",
+        "data.store=jpeg",
         "data=isic2017:/elsewhere/isic2017",
     ],
 )

@@ -32,7 +32,11 @@ def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def words(small_set: Path) -> list[str]:
     """Give the overrides of the recipe ``tiny.yaml`` (empty but for what must be there)."""
-    options = {"data": f"ham10000:{small_set}", "data.store": str(small_set.with_name("store")), **TINY}
+    options = {
+        "data": f"ham10000:{small_set}",
+        "data.store_folder": str(small_set.with_name("store")),
+        **TINY,
+    }
     return [f"{key}={value}" for key, value in options.items()]
 
 

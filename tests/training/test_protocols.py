@@ -51,7 +51,7 @@ def two_task(recipe: str, isic: Path, tmp_path_factory: pytest.TempPathFactory) 
     cv2.imwrite(str(empty), np.zeros((48, 64), np.uint8))
     folder = tmp_path_factory.mktemp("two")
     words = [
-        f"data=isic2017:{isic}", f"data.store={folder / 'store'}", *SMALL,
+        f"data=isic2017:{isic}", f"data.store_folder={folder / 'store'}", *SMALL,
         "data.task=melanoma+SK", "data.split=official", "model.attention=gate", "prior=lesion",
         "model.normalisation=dataset", "crops.roi=0.2", "crops.turns=flips", "train.loss=focal",
         "train.keep=last", "augment=attnmel",
@@ -127,7 +127,12 @@ def test_diagnosis_weights_without_methods_are_refused_before_images_are_decoded
 
 
 def test_diagnosis_weights_reach_the_batches(recipe: str, ham: Path, tmp_path: Path) -> None:
-    words = [f"data=ham10000:{ham}", f"data.store={tmp_path}", *SMALL, "train.diagnosis_weights=benign"]
+    words = [
+        f"data=ham10000:{ham}",
+        f"data.store_folder={tmp_path}",
+        *SMALL,
+        "train.diagnosis_weights=benign",
+    ]
     ready = make_data(prepare(read_recipe(recipe, words)))
     rows = ready.prepared.part("train").frame
     part = ready.data.train.part

@@ -119,3 +119,8 @@ def test_the_recipes_page_names_every_key() -> None:
     tree = read_recipe("demo").model_dump()
     keys = {*tree, *(key for section in tree.values() if isinstance(section, dict) for key in section)}
     assert {key for key in keys if f"`{key}`" not in page and f"## {key}" not in page} == set()
+
+
+def test_a_folder_in_the_place_of_a_kind_of_store_is_sent_to_its_key() -> None:
+    with pytest.raises(RecipeError, match=r"data\.store: '/my/store' is no way.*belongs into data\.store_folder"):
+        read_recipe("plain", ["data=ham10000:/d", "model.backbone=resnet18", "data.store=/my/store"])

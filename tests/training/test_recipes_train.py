@@ -71,7 +71,7 @@ def words(name: str, sources: dict[str, Path]) -> list[str]:
         if key not in OF_THE_TRUNK
     }
     said = [
-        f"data={data}:{sources[data]}", f"data.store={sources[data].with_name('store')}",
+        f"data={data}:{sources[data]}", f"data.store_folder={sources[data].with_name('store')}",
         "model.backbone=test_resnet", f"model.attention={zoo.attention}", f"model.options={json.dumps(options)}",
         "model.weights=none", "model.input_size=64", "train.epochs=1", f"train.batch_size={BATCH[data]}",
         "crops.train_count=2" * (recipe.crops.train_count > 2), "crops.test_count=2" * (recipe.crops.test_count > 2),

@@ -77,7 +77,7 @@ def test_a_killed_run_resumes_bit_for_bit(recipe: str, words: list[str], tmp_pat
 def test_with_prior_copies_passes_and_two_measures_too(recipe: str, tmp_path: Path) -> None:
     root = write_isic2017(tmp_path / "isic2017", (16, 8, 8), size=(64, 48), masks=True)
     words = [
-        f"data=isic2017:{root}", f"data.store={tmp_path / 'store'}", "data.task=melanoma", "data.split=official",
+        f"data=isic2017:{root}", f"data.store_folder={tmp_path / 'store'}", "data.task=melanoma", "data.split=official",
         "model.backbone=test_resnet", "model.attention=gate", "model.input_size=64",
         "model.normalisation=dataset", "prior=lesion", "augment=attnmel", "train.loss=focal",
         "train.copies={melanoma: 3}", "train.passes=1.5", "train.batch_size=8", "train.epochs=12",

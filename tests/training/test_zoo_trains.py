@@ -26,7 +26,8 @@ def words(name: str, few: Path) -> list[str]:
     """Make the recipe small, and leave what makes it the recipe."""
     said = [
         f"data=ham10000:{few}", "data.task=melanoma", "data.split=grouped", "data.validation=0.33", "data.test=0.33",
-        f"data.store={few.with_name('store')}", f"model.name={name}", "model.weights=none", "model.input_size=96",
+        f"data.store_folder={few.with_name('store')}", f"model.name={name}", "model.weights=none",
+        "model.input_size=96",
         "train.epochs=1", "train.batch_size=4", "train.sampling=shuffle", "train.passes=1",
         "train.copies={}", "folds=null",
     ]  # fmt: skip

@@ -28,5 +28,5 @@ def demo(
             synthesise(
                 data, images=images, workers=2, progress=lambda done, _: progress.update(line, completed=done)
             )
-    words = [f"data=ham10000:{data}", f"train.epochs={epochs}", f"data.store={folder / 'demo-store'}"]
+    words = [f"data=ham10000:{data}", f"train.epochs={epochs}", f"data.store_folder={folder / 'demo-store'}"]
     show_run(train("demo", words, runs=folder, console=console))

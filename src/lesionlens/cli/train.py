@@ -20,6 +20,13 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="The run's folder, not there yet; default runs/RECIPE, -2, -3 …")
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="How decoded images are kept: memmap, jpeg (a tenth of the room), none, auto. The same as "
+            "data.store=…"
+        ),
+    ] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this interrupted run, or group of runs, exactly.")
     ] = None,
@@ -27,11 +34,12 @@ def train(
     """Train by a recipe, measure, explain, and write the report."""
     if recipe is None and resume is None:
         raise typer.BadParameter("give a recipe, or --resume with a run's folder")
-    if resume is not None and (recipe is not None or out is not None):
-        raise typer.BadParameter("--resume goes on as the run was started: no recipe, no KEY=VALUE, no --out")
+    if resume is not None and (recipe, out, store) != (None, None, None):
+        raise typer.BadParameter(
+            "--resume goes on as the run was started: no recipe, no KEY=VALUE, --out or --store"
+        )
     from lesionlens.cli.summary import show_run
     from lesionlens.training import run
 
-    show_run(
-        run.train(recipe, overrides or [], out=out) if recipe is not None else run.resume(Path(str(resume)))
-    )
+    words = [*(overrides or []), *([] if store is None else [f"data.store={store}"])]
+    show_run(run.train(recipe, words, out=out) if recipe is not None else run.resume(Path(str(resume))))

@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
+import PIL
+import simplejpeg
 from numpy.typing import NDArray
 
 from lesionlens.data.colour import gray_world, shades_of_gray
@@ -12,6 +15,7 @@ from lesionlens.data.images import read_rgb
 
 Colour = Literal["none", "gray-world", "shades-of-gray"]
 Hair = Literal["keep", "remove"]
+PIXELS = 1  # to be raised by whoever changes the pixels that ``decode`` gives: stores are then made anew
 
 
 def decode(
@@ -30,3 +34,8 @@ def decode(
     if colour == "none":
         return image
     return gray_world(image) if colour == "gray-world" else shades_of_gray(image)
+
+
+def decoder() -> str:
+    """Name all that decides the pixels but file and options: our own way, and the libraries' versions."""
+    return f"pixels {PIXELS} Pillow {PIL.__version__} simplejpeg {simplejpeg.__version__} OpenCV {cv2.__version__}"

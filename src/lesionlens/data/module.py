@@ -17,7 +17,7 @@ from lesionlens.crops.strategies import CropName, strategy
 from lesionlens.data.change import apply, move
 from lesionlens.data.mask_files import Mask
 from lesionlens.data.masks import Masks
-from lesionlens.data.store import ImageStore
+from lesionlens.data.stored import ImageStore
 from lesionlens.data.transforms import Augmentation
 from lesionlens.data.visits import Visit, Visits
 from lesionlens.preprocessing import Preprocessing

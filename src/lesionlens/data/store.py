@@ -1,27 +1,25 @@
-"""Decode once: every image of a table as uint8 in one file, read by memory map.
+"""Decode once: the images of a table in one file, built by one process and never half there.
 
-The file's name is a digest of what is in it (paths, sizes, times of change, how they are decoded), so that a changed
-image makes a new store and an unchanged set is opened at once.
+The file's name is a digest of what is in it (paths, sizes, times of change, how they are decoded and by what), so that
+a changed image or decoder makes a new store and an unchanged set is opened at once.
 """
 
 import hashlib
-import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from lesionlens.alone import alone
 from lesionlens.atomic import replacing
-from lesionlens.data.decoding import Colour, Hair, decode
-from lesionlens.data.problems import Problems
-from lesionlens.errors import ImageError
+from lesionlens.data.decode_all import decode_all
+from lesionlens.data.decoding import Colour, Hair, decode, decoder
+from lesionlens.data.store_kind import Asked, plan_store
+from lesionlens.data.stored import Decode, ImageStore, Index, Jpegs, Kind, MemoryMap, Originals
 
 Progress = Callable[[int, int], None]
-FORMAT = 2
+Say = Callable[[str], None]
+FORMAT = 3
 
 
 def default_folder() -> Path:
@@ -30,44 +28,16 @@ def default_folder() -> Path:
     return Path(os.environ.get("LESIONLENS_CACHE") or Path(base) / "lesionlens")
 
 
-class ImageStore:
-    """Decoded images by position; a view into the file, never a copy.
-
-    Parameters
-    ----------
-    file
-        What ``open_store`` wrote.
-    shapes
-        Height and width of each image, in order.
-    """
-
-    def __init__(self, file: Path, shapes: Sequence[tuple[int, int]]) -> None:
-        self._shapes = [(height, width, 3) for height, width in shapes]
-        sizes = [height * width * 3 for height, width in shapes]
-        self._starts = np.concatenate([[0], np.cumsum(sizes)])
-        self._bytes: NDArray[np.uint8] = np.memmap(file, dtype=np.uint8, mode="r")
-
-    def __len__(self) -> int:
-        return len(self._shapes)
-
-    def shape(self, index: int) -> tuple[int, int]:
-        """Give an image's height and width."""
-        height, width, _ = self._shapes[index]
-        return height, width
-
-    def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        part = self._bytes[self._starts[index] : self._starts[index + 1]]
-        return part.reshape(self._shapes[index])
-
-
 def open_store(
     paths: Sequence[Path],
     *,
     shorter_side: int | None,
     colour: Colour = "none",
     hair: Hair = "keep",
+    kind: Asked = "auto",
     folder: Path | None = None,
-    progress: Progress | None = None,
+    say: Say = lambda _: None,
+    progress: Progress = lambda *_: None,
 ) -> ImageStore:
     """Open the store of these images, decoding them first if there is none yet.
 
@@ -77,8 +47,14 @@ def open_store(
         Image files, in the order in which they will be asked for.
     shorter_side, colour, hair
         As in ``decode``.
+    kind
+        ``memmap``: as they are; ``jpeg``: of quality 95, in about a tenth of the room; ``none``: only their shapes, and
+        decoded at each visit; ``auto``: what is there, else the first of these that takes at most half of the free
+        disk.
     folder
         Where stores lie; default ``default_folder()``.
+    say
+        Called with a sentence before anything is built, or waited for.
     progress
         Called with images done and images in all.
 
@@ -87,15 +63,68 @@ def open_store(
     DataError
         Images that cannot be decoded: counted, the first few named.
     RunError
-        No space or no permission in the folder.
+        No space, no permission or no locks in the folder.
     """
-    how = f"{FORMAT} {shorter_side} {colour} {hair}"
-    file = (folder or default_folder()) / f"images-{_digest(paths, how)}.u8"
-    index = file.with_suffix(".json")
-    if not (file.is_file() and index.is_file()):
-        read = partial(decode, shorter_side=shorter_side, colour=colour, hair=hair)
-        _build(paths, file, index, read=read, progress=progress)
-    return ImageStore(file, json.loads(index.read_text()))
+    read = partial(decode, shorter_side=shorter_side, colour=colour, hair=hair)
+    folder = folder or default_folder()
+    place = _Place(
+        folder, _digest(paths, f"{FORMAT} {decoder()} {shorter_side} {colour} {hair}"), paths, read
+    )
+    wanted: tuple[Kind, ...] = ("memmap", "jpeg") if kind == "auto" else (kind,)
+    found = place.find(wanted)
+    if found is not None:
+        return found
+    with alone(
+        place.lock, waiting=lambda: say(f"another process decodes these images into {folder}: waiting")
+    ):
+        found = place.find(wanted)  # built by whom we waited for
+        if found is None:
+            plan = plan_store(kind, paths, shorter_side, folder)
+            say(plan.sentence(folder))
+            found = place.build(plan.kind, progress)
+        return found
+
+
+class _Place:
+    """Where the store of some images lies, of whichever kind."""
+
+    def __init__(self, folder: Path, digest: str, paths: Sequence[Path], decode: Decode) -> None:
+        self.stem, self.paths, self.decode = folder / f"images-{digest}", paths, decode
+        self.lock = self.stem.with_suffix(".lock")
+
+    def find(self, kinds: Sequence[Kind]) -> ImageStore | None:
+        """Open the first of these kinds that is there and whole."""
+        for kind in kinds:
+            file, index_file = self._files(kind)
+            if index_file.is_file():
+                index = Index.read(index_file)
+                if kind == "none" or (file.is_file() and file.stat().st_size == index.ends[-1]):
+                    return self._open(kind, index)
+        return None
+
+    def build(self, kind: Kind, progress: Progress) -> ImageStore:
+        """Decode all images; the index is written last, and only then is there a store."""
+        file, index_file = self._files(kind)
+        for left in self.stem.parent.glob(f".{self.stem.name}.*.part"):
+            left.unlink(missing_ok=True)  # of a process that was killed: whoever builds has the lock
+        index_file.unlink(missing_ok=True)
+        count = len(self.paths)
+        decoded = partial(decode_all, self.paths, self.decode, kind, done=lambda done: progress(done, count))
+        if kind == "none":
+            index = decoded(write=lambda _: None)
+        else:
+            with replacing(file) as part, part.open("wb") as stream:
+                index = decoded(write=stream.write)
+        index.write(index_file)
+        return self._open(kind, index)
+
+    def _files(self, kind: Kind) -> tuple[Path, Path]:
+        return self.stem.with_suffix(f".{kind}"), self.stem.with_suffix(f".{kind}.json")
+
+    def _open(self, kind: Kind, index: Index) -> ImageStore:
+        if kind == "none":
+            return Originals(index, self.paths, self.decode)
+        return (MemoryMap if kind == "memmap" else Jpegs)(index, self._files(kind)[0])
 
 
 def _digest(paths: Sequence[Path], how: str) -> str:
@@ -104,46 +133,3 @@ def _digest(paths: Sequence[Path], how: str) -> str:
         stat = path.stat()
         digest.update(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:24]
-
-
-def _build(
-    paths: Sequence[Path],
-    file: Path,
-    index: Path,
-    *,
-    read: Callable[[Path], NDArray[np.uint8]],
-    progress: Progress | None,
-) -> None:
-    """Decode with as many threads as cores: Pillow and OpenCV release Python's lock."""
-    problems = Problems()
-    shapes: list[tuple[int, int]] = []
-
-    def decoded(path: Path) -> NDArray[np.uint8] | ImageError:
-        try:
-            return read(path)
-        except ImageError as error:
-            return error
-
-    with replacing(file) as part, part.open("wb") as stream, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for number, image in enumerate(_in_order(pool, decoded, paths)):
-            if isinstance(image, ImageError):
-                problems.error("unreadable images", [str(image)], do="Remove or replace them.")
-            else:
-                stream.write(image.data)
-                shapes.append((image.shape[0], image.shape[1]))
-            if progress is not None:
-                progress(number + 1, len(paths))
-        problems.raise_errors("these images")
-    with replacing(index) as part:
-        part.write_text(json.dumps(shapes))
-
-
-def _in_order(
-    pool: ThreadPoolExecutor,
-    decoded: Callable[[Path], NDArray[np.uint8] | ImageError],
-    paths: Sequence[Path],
-    ahead: int = 64,
-) -> Iterator[NDArray[np.uint8] | ImageError]:
-    """Decode a bounded number of images ahead, so that a large set never fills the memory."""
-    for start in range(0, len(paths), ahead):
-        yield from pool.map(decoded, paths[start : start + ahead])

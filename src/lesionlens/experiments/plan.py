@@ -17,8 +17,8 @@ from lesionlens.experiments.work import failure
 from lesionlens.training.read_recipe import read_recipe
 
 SET = "set:"
-WHERE = ("data", "data.source", "data.masks", "data.store", "model.weights", "train.device", "train.workers",
-         "train.threads")  # words that say where things lie and what computes  # fmt: skip
+WHERE = ("data", "data.source", "data.masks", "data.store", "data.store_folder", "model.weights", "train.device",
+         "train.workers", "train.threads")  # words that say where things lie and what computes  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _jobs(name: str, row: Row, experiment: Experiment, ask: Ask, place: _Place) 
     said = [*row.overrides, *ask.profile.words(name, recipe), *known.words(recipe.data.source)]
     if ask.profile.name == "short":
         said += experiment.short
-    said += [f"data.store={ask.out / 'store'}", f"train.device={ask.device}"]
+    said += [f"data.store_folder={ask.out / 'store'}", f"train.device={ask.device}"]
     said.append(f"runs={ask.profile.repeats(recipe, ask.runs)}")
     return jobs(read_recipe(name, [*said, *ask.words]), ask.out)
 

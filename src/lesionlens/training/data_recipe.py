@@ -1,10 +1,11 @@
 """The section ``data``: which images, what is asked of them, which part each is in."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from lesionlens.data.decoding import Colour, Hair
+from lesionlens.data.store_kind import Asked
 from lesionlens.training.section import Section
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -46,7 +47,10 @@ class DataRecipe(Section):
     shorter_side
         Larger images are brought down to this when they are decoded (once, into the store); null keeps all.
     store
-        Folder of decoded images; null: the user's cache folder.
+        How decoded images are kept: ``memmap``, as they are; ``jpeg``, of quality 95, in about a tenth of the room;
+        ``none``, decoded anew at each visit; ``auto``, the first of these that takes at most half of the free disk.
+    store_folder
+        Where they are kept; null: the user's cache folder.
     """
 
     source: str
@@ -64,4 +68,15 @@ class DataRecipe(Section):
     colour: Colour = "none"
     hair: Hair = "keep"
     shorter_side: int | None = Field(default=512, ge=32)
-    store: str | None = None
+    store: Asked = "auto"
+    store_folder: str | None = None
+
+    @field_validator("store", mode="before")
+    @classmethod
+    def _no_folder(cls, value: object) -> object:
+        if value not in get_args(Asked):
+            raise ValueError(
+                f"{value!r} is no way to keep images; allowed: {', '.join(get_args(Asked))}. "
+                "A folder belongs into data.store_folder"
+            )
+        return value

@@ -13,10 +13,12 @@ from lesionlens.data.module import LesionData, Part, TestCrops, TrainCrops
 from lesionlens.data.prior_masks import PriorMasks, prior_masks
 from lesionlens.data.regions import open_regions
 from lesionlens.data.statistics import channel_statistics
-from lesionlens.data.store import ImageStore, Progress, open_store
+from lesionlens.data.store import Progress, Say, open_store
+from lesionlens.data.stored import ImageStore
 from lesionlens.data.table import LesionTable
 from lesionlens.data.visits import Visits
 from lesionlens.models.classifier import Classifier
+from lesionlens.training.chosen import with_choice
 from lesionlens.training.left_out import LeftOut
 from lesionlens.training.objective import Objective, copies_of_images, weights_of_classes, weights_of_images
 from lesionlens.training.prepared import Prepared
@@ -35,8 +37,17 @@ class Ready:
     data: LesionData
 
 
-def make_data(prepared: Prepared, progress: Progress | None = None) -> Ready:
+def make_data(
+    prepared: Prepared, *, say: Say = lambda _: None, progress: Progress = lambda *_: None
+) -> Ready:
     """Decode the training and validation images into the store, once, and make their loaders.
+
+    Parameters
+    ----------
+    prepared
+        What is known; with ``data.store: auto`` the kind that it comes to is in what is given back.
+    say, progress
+        As for ``open_store``.
 
     Raises
     ------
@@ -49,9 +60,12 @@ def make_data(prepared: Prepared, progress: Progress | None = None) -> Ready:
         shorter_side=said.shorter_side,
         colour=said.colour,
         hair=said.hair,
-        folder=Path(said.store) if said.store else None,
+        kind=said.store,
+        folder=Path(said.store_folder) if said.store_folder else None,
+        say=say,
         progress=progress,
     )
+    prepared = with_choice(prepared, "data", store=store.kind)
     prepared, parts = _parts(_scaled(prepared, store), store)
     return Ready(prepared, _loaders(prepared, parts))
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from lesionlens.errors import RunError
+from lesionlens.training.chosen import choices, chosen_words
 from lesionlens.training.finish import finish
 from lesionlens.training.fit import fit
 from lesionlens.training.folder import RunFolder, new_folder, open_folder, versions, write_recipe
@@ -83,6 +84,7 @@ def train(
         versions=versions(),
         data=ready.prepared.facts(),
         model=prepared.network.describe(made),
+        chosen=choices(ready.prepared.recipe),
     )
     return _compute(ready, folder, task, console)
 
@@ -101,7 +103,7 @@ def resume(path: Path, *, console: Console | None = None) -> Path:
     folder = open_folder(path)
     if folder.record()["status"] == "finished":
         raise RunError(f"the run {path} is finished; there is nothing to resume")
-    prepared = prepare(read_recipe(str(folder.recipe)))
+    prepared = prepare(read_recipe(str(folder.recipe), chosen_words(folder.record())))
     before = folder.record()["data"]["fingerprint"]
     if prepared.table.fingerprint() != before:
         raise RunError(
@@ -121,7 +123,11 @@ def _say(prepared: Prepared, console: Console) -> None:
 def _decoded(prepared: Prepared, console: Console) -> Ready:
     with bar(console) as progress:
         shown = progress.add_task("decoding images", total=None)
-        return make_data(prepared, lambda done, total: progress.update(shown, completed=done, total=total))
+        return make_data(
+            prepared,
+            say=lambda said: console.print(escape(said), highlight=False, soft_wrap=True, style="dim"),
+            progress=lambda done, total: progress.update(shown, completed=done, total=total),
+        )
 
 
 def _compute(ready: Ready, folder: RunFolder, task: Classification, console: Console) -> Path:

@@ -1,0 +1,132 @@
+"""Decoded images by position, however they are kept: as bytes, as JPEGs, or not at all."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+from lesionlens.atomic import write_text
+
+Kind = Literal["memmap", "jpeg", "none"]
+Decode = Callable[[Path], NDArray[np.uint8]]
+QUALITY = 95
+
+
+class ImageStore(Protocol):
+    """Decoded images by position.
+
+    Attributes
+    ----------
+    kind
+        How they are kept.
+    """
+
+    kind: Kind
+
+    def __len__(self) -> int:
+        """Count the images."""
+        ...
+
+    def shape(self, index: int) -> tuple[int, int]:
+        """Give an image's height and width."""
+        ...
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        """Give an image, (h, w, 3); it may be a view that cannot be written."""
+        ...
+
+
+class Index(NamedTuple):
+    """Where each image lies in a store's file.
+
+    Attributes
+    ----------
+    shapes
+        Height and width of each image, in order.
+    ends
+        The byte after the last of each image; 0 where nothing is kept.
+    """
+
+    shapes: list[tuple[int, int]]
+    ends: list[int]
+
+    def write(self, file: Path) -> None:
+        """Write it atomically."""
+        write_text(file, json.dumps(self._asdict()))
+
+    @staticmethod
+    def read(file: Path) -> "Index":
+        """Read what ``write`` wrote."""
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return Index([(height, width) for height, width in found["shapes"]], found["ends"])
+
+
+class _Indexed:
+    def __init__(self, index: Index) -> None:
+        self._index = index
+
+    def __len__(self) -> int:
+        return len(self._index.shapes)
+
+    def shape(self, index: int) -> tuple[int, int]:
+        return self._index.shapes[index]
+
+
+class _InOneFile(_Indexed):
+    def __init__(self, index: Index, file: Path) -> None:
+        super().__init__(index)
+        self._file = file
+        self._bytes: NDArray[np.uint8] = np.memmap(file, dtype=np.uint8, mode="r")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Open the file anew in another process; NumPy would send all that is in it."""
+        return type(self), (self._index, self._file)
+
+    def _of(self, index: int) -> NDArray[np.uint8]:
+        start = self._index.ends[index - 1] if index else 0
+        return self._bytes[start : self._index.ends[index]]
+
+
+class MemoryMap(_InOneFile):
+    """Images as they are, each a view into the file."""
+
+    kind: Kind = "memmap"
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        return self._of(index).reshape(*self.shape(index), 3)
+
+
+class Jpegs(_InOneFile):
+    """Images as JPEGs of little loss, in about a tenth of the room; decoded at each visit."""
+
+    kind: Kind = "jpeg"
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        return np.asarray(simplejpeg.decode_jpeg(self._of(index), colorspace="RGB"), dtype=np.uint8)
+
+
+class Originals(_Indexed):
+    """Nothing is kept but the shapes: the files are decoded at each visit."""
+
+    kind: Kind = "none"
+
+    def __init__(self, index: Index, paths: Sequence[Path], decode: Decode) -> None:
+        super().__init__(index)
+        self._paths, self._decode = paths, decode
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        return self._decode(self._paths[index])
+
+
+def kept_bytes(kind: Kind, image: NDArray[np.uint8]) -> bytes | memoryview:
+    """Give what a store of this kind keeps of an image, (h, w, 3)."""
+    if kind == "memmap":
+        return image.data
+    if kind == "none":
+        return b""
+    encoded: bytes = simplejpeg.encode_jpeg(image, QUALITY, colorspace="RGB", colorsubsampling="444")
+    return encoded
