@@ -33,13 +33,13 @@ def attention_quality(
     """Measure how well a model's maps agree with lesion masks: overlap, pointing, and share inside."""
     from rich.console import Console
 
+    from lesionlens.bar import bar
     from lesionlens.data.datasets import load_table
     from lesionlens.errors import DataError
     from lesionlens.evaluation.columns import read_columns
     from lesionlens.explanation.attention_quality import attention_quality as measure
     from lesionlens.explanation.quality_files import quality_table, write_quality
     from lesionlens.models.bundle import load_model
-    from lesionlens.training.progress import bar
 
     loaded, table = load_model(bundle, device=device), load_table(source)
     if only is not None:

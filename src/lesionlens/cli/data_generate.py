@@ -41,9 +41,9 @@ def synthesise(
     """
     from rich.console import Console
 
+    from lesionlens.bar import bar
     from lesionlens.synthesis.artefacts import ArtefactRates
     from lesionlens.synthesis.layouts import lay_out
-    from lesionlens.training.progress import bar
 
     console = Console(stderr=True)
     with bar(console) as progress:
@@ -90,8 +90,8 @@ def plant(
 
     from rich.console import Console
 
+    from lesionlens.bar import bar
     from lesionlens.synthesis.plant import plant as write
-    from lesionlens.training.progress import bar
 
     console = Console(stderr=True)
     with bar(console) as progress:

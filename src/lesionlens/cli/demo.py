@@ -14,9 +14,9 @@ def demo(
     """Go the whole way once: synthesise images, train ARL-CNN14, measure, explain, report. A few minutes."""
     from rich.console import Console
 
+    from lesionlens.bar import bar
     from lesionlens.cli.summary import show_run
     from lesionlens.synthesis.dataset import synthesise
-    from lesionlens.training.progress import bar
     from lesionlens.training.run import train
 
     console = Console(stderr=True)

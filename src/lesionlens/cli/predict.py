@@ -29,9 +29,9 @@ def predict(
     """Score images with a saved model: model scores for research, never a diagnosis."""
     from rich.console import Console
 
+    from lesionlens.bar import bar
     from lesionlens.errors import DataError
     from lesionlens.prediction import predict as score
-    from lesionlens.training.progress import bar
 
     console = Console(stderr=True)
     with bar(console) as progress:

@@ -87,9 +87,9 @@ def predict(
     """Draw the lesion of each image as a mask of its own size; goes on where it was stopped."""
     from rich.console import Console
 
+    from lesionlens.bar import bar
     from lesionlens.errors import DataError
     from lesionlens.segment.predict import predict as draw
-    from lesionlens.training.progress import bar
 
     console = Console(stderr=True)
     with bar(console) as progress:

@@ -12,6 +12,7 @@ from filelock import FileLock
 from rich.console import Console
 
 from lesionlens.atomic import new_folder
+from lesionlens.bar import bar
 from lesionlens.data.datasets import load_table
 from lesionlens.data.fitted_mask import lesion_pixels
 from lesionlens.errors import DataError
@@ -20,7 +21,6 @@ from lesionlens.synthesis.artefacts import ArtefactRates
 from lesionlens.synthesis.dataset import encode
 from lesionlens.synthesis.layouts import lay_out
 from lesionlens.synthesis.plant import plant
-from lesionlens.training.progress import bar
 
 _MUCH = 10_000_000  # pixels in all, from which a second process pays its start
 _OFF = 0.03  # of an image's shorter side, by which an outline is off at most

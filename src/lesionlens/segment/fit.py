@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from lesionlens.atomic import replacing
+from lesionlens.bar import bar
 from lesionlens.errors import InterruptedRunError, RunError
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.segment.data import Batch, Epoch, Pixels
@@ -23,7 +24,6 @@ from lesionlens.segment.losses import mask_loss
 from lesionlens.segment.options import Options
 from lesionlens.segment.scores import image_score
 from lesionlens.training.allocator import keep_freed_memory
-from lesionlens.training.progress import bar
 
 
 class Row(NamedTuple):

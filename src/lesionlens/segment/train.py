@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from torch import nn
 
+from lesionlens.bar import bar
 from lesionlens.data.problems import counted
 from lesionlens.data.splits import Split
 from lesionlens.data.store import default_folder
@@ -28,7 +29,6 @@ from lesionlens.segment.score import score_network
 from lesionlens.segment.weights import load_encoder
 from lesionlens.training.folder import RunFolder, new_folder, versions
 from lesionlens.training.left_out import LeftOut, write_left_out
-from lesionlens.training.progress import bar
 
 
 def train(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from lesionlens.bar import bar
 from lesionlens.errors import RunError
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.evaluation import write_evaluation
@@ -17,7 +18,6 @@ from lesionlens.subjects import Subjects, of_table
 from lesionlens.training.folder import RunFolder
 from lesionlens.training.left_out import LeftOut, write_left_out
 from lesionlens.training.prepared import Prepared
-from lesionlens.training.progress import bar
 from lesionlens.training.ready import TRAINED
 
 WHOLE = "no lesion mask, or an empty one: seen whole"

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from lesionlens.bar import bar
 from lesionlens.errors import RunError
 from lesionlens.training.chosen import choices, chosen_words
 from lesionlens.training.finish import finish
@@ -17,7 +18,6 @@ from lesionlens.training.group import GroupFolder, children
 from lesionlens.training.left_out import write_left_out
 from lesionlens.training.prepare import prepare
 from lesionlens.training.prepared import Prepared
-from lesionlens.training.progress import bar
 from lesionlens.training.read_recipe import read_recipe
 from lesionlens.training.ready import Ready, make_data, make_task
 from lesionlens.training.recipe import Recipe
