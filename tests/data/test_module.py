@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from lesionlens.crops.box import Box
 from lesionlens.data.masks import Masks, pack
-from lesionlens.data.module import LesionData, Part, TestCrops, TrainCrops
+from lesionlens.data.module import LesionData, TestCrops
+from lesionlens.data.part import Part
+from lesionlens.data.train_crops import TrainCrops
 from lesionlens.data.transforms import Augmentation
 from lesionlens.data.visits import Visit, Visits
 from lesionlens.preprocessing import Preprocessing
@@ -24,8 +26,27 @@ def images() -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (6, 450, 600, 3), dtype=np.uint8)
 
 
+class Pictures:
+    """Images as a store gives them."""
+
+    kind = "memmap"
+
+    def __init__(self, images: NDArray[np.uint8]) -> None:
+        self._images = images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def shape(self, index: int) -> tuple[int, int]:
+        height, width, _ = self._images[index].shape
+        return height, width
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:
+        return self._images[index]
+
+
 def part(images: NDArray[np.uint8], **known: Any) -> Part:
-    return Part(cast(Any, images), np.arange(6), np.array([0, 1, 0, 1, 1, 0]), **known)
+    return Part(cast(Any, Pictures(images)), np.arange(6), np.array([0, 1, 0, 1, 1, 0]), **known)
 
 
 def visits_of(images: NDArray[np.uint8], *, together: bool, seed: int = 0, **augment: Any) -> TrainCrops:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lesionlens.data.module import Batch
+from lesionlens.data.part import Batch
 from lesionlens.models.classifier import Classifier, Features
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.training.task import Classification

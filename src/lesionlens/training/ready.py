@@ -9,13 +9,15 @@ import torch
 
 from lesionlens.data.fitted_mask import Shape
 from lesionlens.data.masks import Masks, open_masks
-from lesionlens.data.module import LesionData, Part, TestCrops, TrainCrops
+from lesionlens.data.module import LesionData, TestCrops
+from lesionlens.data.part import Part
 from lesionlens.data.prior_masks import PriorMasks, prior_masks
 from lesionlens.data.regions import open_regions
 from lesionlens.data.statistics import channel_statistics
 from lesionlens.data.store import Progress, Say, open_store
 from lesionlens.data.stored import ImageStore
 from lesionlens.data.table import LesionTable
+from lesionlens.data.train_crops import TrainCrops
 from lesionlens.data.visits import Visits
 from lesionlens.models.classifier import Classifier
 from lesionlens.training.chosen import with_choice

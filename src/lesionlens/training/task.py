@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lesionlens.data.module import Batch
+from lesionlens.data.part import Batch
 from lesionlens.errors import RunError
 from lesionlens.models.classifier import Classifier
 from lesionlens.models.voting import probabilities
