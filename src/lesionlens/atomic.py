@@ -28,14 +28,14 @@ def replacing(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     part = Path(name)
     try:
         yield part
         _settle(part)
         part.replace(path)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -88,7 +88,8 @@ def _umask() -> int:
     return mask
 
 
-def _cannot_write(path: Path, error: OSError) -> RunError:
+def cannot_write(path: Path, error: OSError) -> RunError:
+    """Give the error that says why a file cannot be written, and what to do."""
     reason = error.strerror or str(error)
     full = error.errno in {errno.ENOSPC, errno.EDQUOT}
     advice = "Free some space" if full else "Choose a folder that can be written"

@@ -1,94 +1,22 @@
 """A bundle and images to a file of predictions: the one way, for commands, reports and services alike."""
 
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from lesionlens.errors import DataError, PredictionsError, unknown
+from lesionlens.engines.engine import EngineName, Precision, open_engine
+from lesionlens.errors import DataError, InterruptedRunError, PredictionsError, unknown
 from lesionlens.evaluation.formats import write_isic2017, write_isic2018
-from lesionlens.evaluation.multilabel import multi_label
-from lesionlens.evaluation.prediction_table import Predictions
 from lesionlens.evaluation.predictions import write_predictions
-from lesionlens.models.bundle import Card, Loaded, load_model
-from lesionlens.models.voting import probabilities
-from lesionlens.preprocessing import Preprocessing
-from lesionlens.subjects import Subjects, as_asked, rest_of, seen_whole, subjects
+from lesionlens.models.bundle import Card, load_model
+from lesionlens.outcomes import Outcome, Outcomes, Scored
+from lesionlens.part import Origin, Part, alone, begun, digest, part_of
+from lesionlens.scoring import Progress, score
+from lesionlens.subjects import Subjects, as_asked, subjects
 
-Progress = Callable[[int, int], None]
+__all__ = ["Scored", "predict", "score"]
 WRITERS = {"lesionlens": write_predictions, "isic2017": write_isic2017, "isic2018": write_isic2018}
-
-
-@dataclass(frozen=True)
-class Scored:
-    """The predictions of the images that could be read, and why the others could not.
-
-    Attributes
-    ----------
-    whole
-        Ids of images scored whole by a model that looks at the box around the lesion: no mask, or an empty one.
-    """
-
-    predictions: Predictions
-    unreadable: tuple[str, ...]
-    whole: tuple[str, ...] = ()
-
-
-def score(
-    loaded: Loaded, wanted: Subjects, *, batch_size: int = 32, progress: Progress | None = None
-) -> Scored:
-    """Score images as the card says: decoded, cropped and normalised as in training, crops joined.
-
-    Parameters
-    ----------
-    batch_size
-        How many crops go through the network at once; never less than those of one image.
-
-    Raises
-    ------
-    DataError
-        Not one image can be read.
-    """
-    device, card = next(loaded.model.parameters()).device, loaded.card
-    seen = card.preprocessing
-    kept: list[int] = []
-    unreadable: list[str] = []
-    whole: list[str] = []
-    scores: list[NDArray[np.float64]] = []
-    images = max(1, batch_size // seen.crop_count)
-    with torch.inference_mode():
-        for places, views in _batches(_views(seen, wanted, unreadable, whole), images):
-            x = seen.normalised(torch.from_numpy(views).to(device).flatten(0, 1))
-            crops = x.reshape(*views.shape[:2], *x.shape[1:])
-            found = probabilities(
-                loaded.model, crops, turns=seen.turns, average=seen.average, independent=card.independent
-            )
-            scores.append(found.numpy())
-            kept += places
-            if progress is not None:
-                progress(len(kept) + len(unreadable), len(wanted.path))
-    if not kept:
-        raise DataError("not one image can be read:\n  " + "\n  ".join(unreadable[:5]))
-    if whole:
-        warnings.warn(seen_whole(whole, of=len(kept)), stacklevel=2)
-    return Scored(_predictions(card, wanted, kept, np.concatenate(scores)), tuple(unreadable), tuple(whole))
-
-
-def _predictions(
-    card: Card, wanted: Subjects, kept: Sequence[int], scores: NDArray[np.float64]
-) -> Predictions:
-    ids, lesions, labels = (
-        np.array([values[place] for place in kept])
-        for values in (wanted.image_id, wanted.lesion_id, wanted.label)
-    )
-    if card.independent:
-        return multi_label(ids, lesions, labels, np.clip(scores, 0, 1), card.classes, rest=rest_of(card))
-    return Predictions(ids, lesions, labels, np.clip(scores, 0, 1), card.classes)
 
 
 def predict(
@@ -99,10 +27,17 @@ def predict(
     layout: str = "lesionlens",
     masks: Path | None = None,
     device: str = "cpu",
+    engine: EngineName = "auto",
+    precision: Precision = "fp32",
     batch_size: int = 32,
+    workers: int | None = None,
+    fresh: bool = False,
     progress: Progress | None = None,
 ) -> Scored:
     """Score images with a saved model and, if asked for, write ``predictions.csv``.
+
+    While it goes on, ``predictions.csv.part`` holds what is scored; the same call goes on from there after whatever
+    stopped it, and the file that comes out in the end is the same.
 
     Parameters
     ----------
@@ -118,43 +53,64 @@ def predict(
     masks
         Folder of lesion masks ``ID.png``, in place of those of a table, for a model that looks at the box around the
         lesion; an image without one is scored whole, and a warning says how many were.
+    engine, precision
+        What computes, and how; see ``open_engine``.
+    batch_size, workers, progress
+        As for ``score``.
+    fresh
+        Throw away what an earlier call left unfinished.
 
     Raises
     ------
+    InterruptedRunError
+        It was stopped by Ctrl-C; what is scored is kept beside ``out``.
     LesionLensError
-        The bundle or the images cannot be used, or the file cannot be written.
+        The bundle or the images cannot be used, the file cannot be written, or scores of another model are beside it.
     """
     if layout not in WRITERS:
         raise PredictionsError(unknown("layout", layout, WRITERS))
     loaded = load_model(bundle, device=device)
     wanted = as_asked(subjects(images, classes=loaded.card.classes, masks=masks), loaded.card)
-    scored = score(loaded, wanted, batch_size=batch_size, progress=progress)
-    if out is not None:
-        WRITERS[layout](out, scored.predictions)
+    how = partial(score, loaded, wanted, batch_size=batch_size, workers=workers, progress=progress)
+    make = partial(open_engine, loaded, precision=precision, images=len(wanted.path))
+    if out is None:
+        return how(engine=make(engine))
+    _rehearse(layout, loaded.card, out)
+    kind = next(loaded.model.parameters()).device.type
+    asked = Origin(model=digest(bundle), engine=engine, precision=precision, device=kind)
+    with alone(out):
+        before = None if fresh else begun(part_of(out), asked)
+        made = make(engine if before is None else before.engine)
+        origin = asked.model_copy(update={"engine": made.name})
+        with Part(part_of(out), origin, new=before is None) as part:
+            scored = _kept(partial(how, engine=made, part=part), part)
+            WRITERS[layout](out, scored.predictions)
+        part.remove()
     return scored
 
 
-def _views(
-    preprocessing: Preprocessing, wanted: Subjects, unreadable: list[str], whole: list[str]
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Cut the crops of image after image, noting which cannot be used and which are seen whole for want of a mask."""
-    for place, path in enumerate(wanted.path):
-        try:
-            image = preprocessing.decode(path)
-            region = preprocessing.region(image, wanted.mask[place], path=path)
-        except DataError as error:
-            unreadable.append(str(error))
-            continue
-        if region is None and preprocessing.roi is not None:
-            whole.append(wanted.image_id[place])
-        yield place, preprocessing.views(image, region)
+def _rehearse(layout: str, card: Card, out: Path) -> None:
+    """Refuse before the first image what could not be written after the last."""
+    if out.is_dir():
+        raise PredictionsError(
+            f"{out} is a folder; give the name of a file, such as {out / 'predictions.csv'}"
+        )
+    one = Subjects(("image",), (out,), ("image",), ("",), (None,))
+    outcomes = Outcomes(1, len(card.classes))
+    outcomes.put(0, Outcome("image", "", [0.0] * len(card.classes)))
+    with TemporaryDirectory() as folder:
+        WRITERS[layout](Path(folder) / "predictions.csv", outcomes.scored(one, card).predictions)
 
 
-def _batches(
-    found: Iterable[tuple[int, NDArray[np.uint8]]], images: int
-) -> Iterator[tuple[list[int], NDArray[np.uint8]]]:
-    """Put so many images together, with their places."""
-    remaining = iter(found)
-    while batch := list(islice(remaining, images)):
-        places, views = zip(*batch, strict=True)
-        yield list(places), np.stack(views)
+def _kept(go: Callable[[], Scored], part: Part) -> Scored:
+    """Score, and tell what is left of it where that is stopped."""
+    try:
+        return go()
+    except KeyboardInterrupt as stop:
+        raise InterruptedRunError(
+            f"stopped; what is scored is kept in {part.path}. Give the same command again to go on, with --fresh to "
+            "start anew"
+        ) from stop
+    except DataError:  # not one image can be read: nothing to go on with
+        part.remove()
+        raise
