@@ -1,4 +1,4 @@
-# demo: images to report · test: the suite · check: lint, format, types · docs: the site · bench: timings
+# demo: images to report · test: the suite · check: lint, format, types · docs: the site · bench: timings (BENCH='--rounds 3')
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -20,7 +20,7 @@ docs: $(STAMP)
 	$(BIN)/mkdocs build --strict
 
 bench: $(STAMP)
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	$(BIN)/python benchmarks/run.py $(BENCH)
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -13,8 +13,9 @@ from functools import cache
 from pathlib import Path
 from time import perf_counter
 
+from curves import Curve
 from machine import this_machine, versions
-from rows import Report, Row, markdown, row
+from rows import Report, Row, row
 
 from lesionlens.atomic import write_text
 
@@ -84,8 +85,8 @@ def timed(
     return seconds
 
 
-def finish(title: str, rows: Sequence[Row]) -> None:
-    """Print the table, and write it with machine, date and versions where --json says."""
+def finish(title: str, rows: Sequence[Row], curves: Sequence[Curve] = ()) -> None:
+    """Print the tables, and write it with machine, date and versions where --json says."""
     report = Report(
         script=Path(sys.argv[0]).stem,
         title=title,
@@ -93,7 +94,8 @@ def finish(title: str, rows: Sequence[Row]) -> None:
         machine=this_machine(),
         versions=versions(),
         rows=tuple(rows),
+        curves=tuple(curves),
     )
-    print(f"{title}\n{report.machine}\n\n{markdown(rows)}\n")
+    print(f"{title}\n{report.machine}\n\n{report.tables()}\n")
     if options().json:
         write_text(options().json, report.model_dump_json(indent=2) + "\n")

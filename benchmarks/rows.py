@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
+from curves import Curve, curves_markdown
 from machine import Machine
 from pydantic import BaseModel, ConfigDict
 
@@ -55,6 +56,13 @@ class Report(Found):
     machine: Machine
     versions: dict[str, str]
     rows: tuple[Row, ...]
+    curves: tuple[Curve, ...] = ()
+
+    def tables(self) -> str:
+        """Return what was found as Markdown."""
+        return "\n\n".join(
+            [markdown(self.rows)] * bool(self.rows) + [curves_markdown(self.curves)] * bool(self.curves)
+        )
 
 
 def row(

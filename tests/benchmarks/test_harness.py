@@ -31,20 +31,7 @@ def clock():
 def test_the_ways_take_turns_after_one_warm_up_each(script, clock):
     ways = {name: clock.work(name, 1) for name in ("naive", "ours", "limit")}
     script("harness").timed(ways, rounds=3, clock=clock)
-    assert clock.calls == [
-        "naive",
-        "ours",
-        "limit",
-        "naive",
-        "ours",
-        "limit",
-        "ours",
-        "limit",
-        "naive",
-        "limit",
-        "naive",
-        "ours",
-    ]
+    assert "".join(name[0] for name in clock.calls) == "nol" + "nol" + "oln" + "lno"
 
 
 def test_ratios_are_taken_round_by_round_and_the_warm_up_does_not_count(script, clock):

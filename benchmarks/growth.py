@@ -1,0 +1,141 @@
+"""How cost grows with size: time in turn over the sizes, peak memory of each in a fresh process.
+
+python benchmarks/growth.py [--rounds N] [--json FILE] [--long] [--figure docs/img/speed-growth.svg]
+"""
+
+import multiprocessing
+import resource
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from math import isqrt
+from pathlib import Path
+
+import numpy as np
+import torch
+from curves import Curve
+from growth_figure import draw
+from harness import arguments, finish, options, timed
+from photographs import CLASSES, labelled_folder
+
+from lesionlens.models.bundle import Card, save_model
+from lesionlens.models.create import architecture
+from lesionlens.prediction import predict
+from lesionlens.preprocessing import Preprocessing
+from lesionlens.training.allocator import keep_freed_memory
+
+SIDE, BATCH = 224, 8
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is done at each size: `make` gives the work of one, ready to be called."""
+
+    name: str
+    size: str
+    sizes: Sequence[int]
+    make: Callable[[int], Callable[[], object]]
+
+
+def training(network: str, batch: int, side: int) -> Callable[[], object]:
+    """Give one step: forward, backward, SGD."""
+    keep_freed_memory()
+    model = architecture(None, backbone=network).build(len(CLASSES)).train()
+    model = model.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
+    x = torch.rand(batch, 3, side, side).contiguous(memory_format=torch.channels_last)
+    y = torch.arange(batch) % len(CLASSES)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(x).logits, y).backward()
+        optimizer.step()
+
+    return step
+
+
+def of_batch(network: str, batch: int) -> Callable[[], object]:
+    return training(network, batch, SIDE)
+
+
+def of_pixels(network: str, pixels: int) -> Callable[[], object]:
+    return training(network, BATCH, isqrt(pixels))
+
+
+def of_images(folder: Path, images: int) -> Callable[[], object]:
+    """Give the prediction of so many files of the folder."""
+    files = sorted(folder.rglob("*.jpg"))[:images]
+    return lambda: predict(folder / "bundle", files, out=folder / "scores.csv")
+
+
+def of_crops(count: int) -> Callable[[], object]:
+    """Give the cutting of so many crops from one decoded image."""
+    image = np.random.default_rng(0).integers(0, 256, (450, 600, 3), dtype=np.uint8)
+    seen = Preprocessing(crops="multiscale", crop_count=count)
+    return lambda: seen.views(image)
+
+
+def works(network: str, folder: Path, *, long: bool) -> Sequence[Work]:
+    """Say what is measured at which sizes."""
+    sides = [64, 128, 224, 384]
+    return (
+        Work("training step", "images in a batch", [1, 4, 16, 32], partial(of_batch, network)),
+        Work("training step", "pixels an image", [side**2 for side in sides], partial(of_pixels, network)),
+        Work("prediction", "images", images_predicted(long=long), partial(of_images, folder)),
+        Work("cropping", "crops", [1, 4, 16, 60, 240], of_crops),
+    )
+
+
+def images_predicted(*, long: bool) -> list[int]:
+    return [64, 512, 4096] if long else [16, 64, 256]
+
+
+def scored_folder(folder: Path, network: str, count: int) -> Path:
+    """Write photographs, and a bundle that can score them."""
+    labelled_folder(folder, count)
+    made = architecture(None, backbone=network)
+    card = Card(architecture=made, classes=CLASSES, preprocessing=Preprocessing(input_size=(SIDE, SIDE)))
+    save_model(folder / "bundle", made.build(len(CLASSES)), card)
+    return folder
+
+
+def measured(work: Work, *, rounds: int) -> Curve:
+    """Time the sizes in turn, and weigh each in a process of its own."""
+    seconds = timed({str(size): work.make(size) for size in work.sizes}, rounds=rounds)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "lesionlens.prediction", "lesionlens.training.allocator"])
+    with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as fresh:
+        peaks = [fresh.submit(peak, work, size).result() for size in work.sizes]
+    return Curve(
+        name=work.name,
+        size=work.size,
+        sizes=tuple(work.sizes),
+        seconds=tuple(statistics.median(times) for times in seconds.values()),
+        megabytes=tuple(bytes_ / 1e6 for bytes_ in peaks),
+    )
+
+
+def peak(work: Work, size: int) -> int:
+    """Do the work twice; return the most bytes that this process ever held."""
+    once = work.make(size)
+    once(), once()
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def main() -> None:
+    arguments.add_argument("--figure", type=Path, help="draw the curves here (.svg, .png)")
+    said = options()
+    network = "resnet50" if said.long else "mobilenetv2_100"
+    with tempfile.TemporaryDirectory() as name:
+        folder = scored_folder(Path(name), network, max(images_predicted(long=said.long)))
+        curves = [measured(work, rounds=said.rounds) for work in works(network, folder, long=said.long)]
+    finish(f"Cost against size ({network})", [], curves)
+    if said.figure:
+        draw(curves, said.figure)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Gather what the scripts found into one page, machine by machine.
+
+python benchmarks/results.py [FOLDER of JSON files] [PAGE]
+"""
+
+import sys
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from rows import Report
+
+from lesionlens.atomic import write_text
+
+HERE = Path(__file__).parent
+FOLDER, PAGE = HERE / "results", HERE / "RESULTS.md"
+HEAD = """# Measured
+
+Made by `make bench`; [how to read it](../docs/speed.md). Times are medians; `naive ÷ ours` says how many times
+faster ours is than the plain way, `share of the limit` how near it comes to what the machine can do; in brackets the
+least and the greatest of all rounds.
+"""
+
+
+def page(reports: Sequence[Report]) -> str:
+    """Return the page: a section for each machine, in it a table for each script."""
+    ordered = sorted(reports, key=lambda report: (str(report.machine), report.script))
+    parts = [HEAD]
+    for machine, found in groupby(ordered, key=lambda report: str(report.machine)):
+        parts.append(section(machine, list(found)))
+    return "\n".join(parts)
+
+
+def section(machine: str, reports: Sequence[Report]) -> str:
+    dates = sorted({report.date[:10] for report in reports})
+    judged = [row.met for report in reports for row in report.rows if row.met is not None]
+    versions = sorted({f"{name} {number}" for report in reports for name, number in report.versions.items()})
+    lines = [
+        f"## {machine}",
+        "",
+        f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}. {', '.join(versions)}.",
+        "",
+    ]
+    lines += [f"Demands met: {sum(judged)} of {len(judged)}.", ""] if judged else []
+    for report in reports:
+        busy = f"{report.machine.load:.1f} processes wanted a core in the minute before the end."
+        lines += [
+            f"### {report.title}",
+            "",
+            f"`benchmarks/{report.script}.py`. {busy}",
+            "",
+            report.tables(),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def gather(folder: Path, file: Path) -> None:
+    """Write the page of all reports in a folder."""
+    found = [Report.model_validate_json(each.read_text()) for each in sorted(folder.glob("*.json"))]
+    if not found:
+        raise SystemExit(
+            f"{folder} holds no results. Run make bench, or a script with --json {folder}/NAME.json"
+        )
+    write_text(file, page(found))
+    print(f"The table of all: {file}")
+
+
+if __name__ == "__main__":
+    given = [Path(word) for word in sys.argv[1:]]
+    gather(*(given + [FOLDER, PAGE][len(given) :]))
