@@ -50,7 +50,7 @@ def fit(
     )
     stop = _stop(train)
     callbacks = [log, keep, *stop, RunProgress(console, log), SaveLast(folder.checkpoint)]
-    trainer = _trainer(prepared.recipe, folder, callbacks)
+    trainer = make_trainer(prepared.recipe, folder, callbacks)
     before = float(folder.record()["seconds"])
     started = time.monotonic()
     try:
@@ -92,7 +92,8 @@ def _loop(trainer: L.Trainer, task: Classification, data: LesionData, folder: Ru
         signal.signal(signal.SIGINT, handler)
 
 
-def _trainer(recipe: Recipe, folder: RunFolder, callbacks: list[Callback]) -> L.Trainer:
+def make_trainer(recipe: Recipe, folder: RunFolder, callbacks: list[Callback]) -> L.Trainer:
+    """Build Lightning's trainer as a recipe says."""
     logging.getLogger("lightning").setLevel(logging.ERROR)  # what it tells is for those who write loops
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     # no layer reads memory before it is written, and filling it costs a third of a step
