@@ -16,6 +16,8 @@ from lesionlens.data.transforms import Augmentation
 from lesionlens.data.visits import Visit, Visits
 from lesionlens.preprocessing import Preprocessing
 
+from .pictures import Pictures
+
 STILL = {"horizontal_flip": 0.0, "vertical_flip": 0.0}
 MIRRORED = [1, 0, 3, 2, 4]  # which of the five crops lies at a crop's place when the image is mirrored
 
@@ -26,27 +28,8 @@ def images() -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (6, 450, 600, 3), dtype=np.uint8)
 
 
-class Pictures:
-    """Images as a store gives them."""
-
-    kind = "memmap"
-
-    def __init__(self, images: NDArray[np.uint8]) -> None:
-        self._images = images
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def shape(self, index: int) -> tuple[int, int]:
-        height, width, _ = self._images[index].shape
-        return height, width
-
-    def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        return self._images[index]
-
-
 def part(images: NDArray[np.uint8], **known: Any) -> Part:
-    return Part(cast(Any, Pictures(images)), np.arange(6), np.array([0, 1, 0, 1, 1, 0]), **known)
+    return Part(cast(Any, Pictures(list(images))), np.arange(6), np.array([0, 1, 0, 1, 1, 0]), **known)
 
 
 def visits_of(images: NDArray[np.uint8], *, together: bool, seed: int = 0, **augment: Any) -> TrainCrops:
