@@ -1,8 +1,9 @@
 """From crops to scores: the same contract whatever computes the network."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 import torch
@@ -10,11 +11,14 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lesionlens.engines.installed import missing
+from lesionlens.errors import EngineError, LesionLensError, unknown
 from lesionlens.models.bundle import Card, Loaded
-from lesionlens.models.voting import joined
+from lesionlens.models.voting import joined, orientation_count
 
 EngineName = Literal["auto", "torch", "onnxruntime", "openvino"]
 Precision = Literal["fp32", "bf16"]
+PAYS_FROM = 200  # images, crops and turns counted singly
 
 
 class Engine(Protocol):
@@ -67,28 +71,50 @@ class Scorer:
 
 
 def open_engine(
-    loaded: Loaded,
-    name: EngineName = "auto",
-    *,
-    precision: Precision = "fp32",
-    images: int,  # noqa: ARG001
+    loaded: Loaded, name: EngineName = "auto", *, precision: Precision = "fp32", images: int
 ) -> Engine:
     """Make a trained network ready to score images, on the device on which it was loaded.
 
     Parameters
     ----------
     name
-        What computes.
+        What computes. ``auto``: OpenVINO on a processor where it is installed and enough images are to be scored, or
+        the network was exported before; else torch.
     precision
-        ``fp32``, or ``bf16``: faster where the machine has it, with scores that differ in the third digit.
+        ``fp32``: all engines agree within 1e-4. ``bf16``: faster where the machine has it, with scores that differ in
+        the third digit.
     images
-        How many are to be scored: whether preparing a faster engine pays.
+        How many are to be scored: whether exporting the network pays.
 
     Raises
     ------
     EngineError
-        The engine asked for cannot be had here.
+        The engine does not exist, or cannot be had here; ``auto`` falls back on torch, with a warning.
     """
+    from lesionlens.engines.file_engine import file_engine
     from lesionlens.engines.torch_engine import torch_engine
 
+    if name not in get_args(EngineName):
+        raise EngineError(unknown("engine", name, get_args(EngineName)))
+    if precision not in get_args(Precision):
+        raise EngineError(unknown("precision", precision, get_args(Precision)))
+    if name in ("onnxruntime", "openvino"):
+        return file_engine(loaded, name, precision=precision)
+    if name == "auto" and _pays(loaded, images):
+        try:
+            return file_engine(loaded, "openvino", precision=precision)
+        except LesionLensError as error:
+            warnings.warn(f"torch computes, not OpenVINO, which would be faster: {error}", stacklevel=2)
     return torch_engine(loaded, precision=precision)
+
+
+def _pays(loaded: Loaded, images: int) -> bool:
+    """Say whether to prepare OpenVINO: exporting a network takes as long as some hundred passes through it."""
+    from lesionlens.engines.cached import cached_file
+
+    on_cpu = next(loaded.model.parameters()).device.type == "cpu"
+    if not on_cpu or missing("openvino", "onnx", "onnxscript"):
+        return False
+    seen = loaded.card.preprocessing
+    passes = images * seen.crop_count * orientation_count(seen.turns)
+    return passes >= PAYS_FROM or cached_file(loaded).is_file()

@@ -84,6 +84,11 @@ def orientations(crops: Tensor, turns: Turns) -> Iterator[Tensor]:
         yield torch.rot90(crops, quarters, (-2, -1)).flip(flipped)
 
 
+def orientation_count(turns: Turns) -> int:
+    """Say how many ways each crop is seen."""
+    return len(_ORIENTATIONS[turns])
+
+
 def _logits(logits_of: Callable[[Tensor], Tensor], crops: Tensor, *, at_once: bool) -> Tensor:
     """Give what one orientation scores, (b, m, k): m = 1 for a network of crops, else n."""
     b, n = crops.shape[:2]

@@ -1,0 +1,1 @@
+"""A trained network for programs without LesionLens: one folder, checked before it is kept."""

@@ -1,0 +1,94 @@
+"""A network as a function of tensors alone: images to logits and, by name, attention maps."""
+
+import warnings
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from lesionlens.errors import EngineError
+from lesionlens.models.bundle import Loaded
+
+KNOWN = (
+    "_check_is_size will be removed",
+    "The tensor attributes .*_flat_weights",
+    "The .grad attribute of a Tensor that is not a leaf",
+)
+"""What torch warns of in its own code when a recurrent layer is traced."""
+
+
+class Program(NamedTuple):
+    """A traced network; the number of images is free, their size is not.
+
+    Attributes
+    ----------
+    input
+        ``images`` (b, 3, h, w), or ``crops`` (b, n, 3, h, w) for a network of crops.
+    outputs
+        ``logits`` and, where asked for, ``map <name>`` of each map.
+    """
+
+    traced: ExportedProgram
+    input: str
+    outputs: tuple[str, ...]
+
+
+class Flat(nn.Module):
+    """A network whose record is laid out as a tuple: logits, then maps."""
+
+    def __init__(self, network: nn.Module, *, maps: bool) -> None:
+        super().__init__()
+        self.network, self.maps = network, maps
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Give logits, then maps in the network's order."""
+        found = self.network(x, maps=self.maps)
+        return (found.logits, *found.maps.values())
+
+
+def example(loaded: Loaded, images: int) -> Tensor:
+    """Draw inputs of the shape that the card says, the same each time: images, or crops where all go in at once."""
+    seen = loaded.card.preprocessing
+    crops = [] if loaded.model.crops is None else [seen.crop_count]
+    drawn = torch.Generator().manual_seed(images)
+    return torch.randn(images, *crops, 3, *seen.input_size, generator=drawn)
+
+
+def flat(loaded: Loaded, *, maps: bool) -> nn.Module:
+    """Give the network as a function to a tuple, in eval mode."""
+    return Flat(loaded.model, maps=maps).eval()
+
+
+def program(loaded: Loaded, *, maps: bool) -> Program:
+    """Trace a network on the processor.
+
+    Raises
+    ------
+    EngineError
+        Torch cannot trace it.
+    """
+    network, x = flat(loaded, maps=maps), example(loaded, 2)
+    with torch.no_grad():
+        names = list(loaded.model(x, maps=maps).maps)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            quiet()
+            traced = torch.export.export(network, (x,), dynamic_shapes=({0: Dim("batch")},))
+    except Exception as error:  # whatever torch cannot follow
+        raise EngineError(f"torch cannot trace this network: {reason(error)}") from error
+    kind = "images" if loaded.model.crops is None else "crops"
+    return Program(traced, kind, ("logits", *(f"map {name}" for name in names)))
+
+
+def quiet() -> None:
+    """Pass over what torch is known to warn of in its own code; within ``catch_warnings``."""
+    for message in KNOWN:
+        warnings.filterwarnings("ignore", message)
+
+
+def reason(error: BaseException) -> str:
+    """Give the first line of what was first to fail."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
