@@ -1,5 +1,6 @@
 """From a file to the image that everything sees: store, prediction and maps alike."""
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,7 @@ from lesionlens.data.images import read_rgb
 
 Colour = Literal["none", "gray-world", "shades-of-gray"]
 Hair = Literal["keep", "remove"]
-PIXELS = 1  # to be raised by whoever changes the pixels that ``decode`` gives: stores are then made anew
+PIXELS = 2  # to be raised by whoever changes the pixels that ``decode`` gives: stores are then made anew
 
 
 def decode(
@@ -38,4 +39,7 @@ def decode(
 
 def decoder() -> str:
     """Name all that decides the pixels but file and options: our own way, and the libraries' versions."""
-    return f"pixels {PIXELS} Pillow {PIL.__version__} simplejpeg {simplejpeg.__version__} OpenCV {cv2.__version__}"
+    jpeg, torch = simplejpeg.__version__, version("torch")  # which resizes
+    return (
+        f"pixels {PIXELS} Pillow {PIL.__version__} simplejpeg {jpeg} OpenCV {cv2.__version__} torch {torch}"
+    )

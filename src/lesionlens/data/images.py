@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from lesionlens.data.jpeg import decoded_jpeg
 from lesionlens.data.modes import DECODER_ERRORS, to_rgb, turn_of
 from lesionlens.data.quiet import quiet_pillow
 from lesionlens.errors import ImageError
@@ -69,12 +70,14 @@ def read_rgb(path: Path, *, shorter_side: int | None = None) -> npt.NDArray[np.u
         raise ValueError(f"shorter_side is {shorter_side}; it must be 1 or more, or None")
     with _opened(path) as image:
         reduced = None if shorter_side is None else _draft(image, shorter_side)
-        image.load()
-        rgb = to_rgb(image)
+        pixels = decoded_jpeg(image)
+        if pixels is None:
+            image.load()
+            pixels = np.array(to_rgb(image))
         if shorter_side is not None:
-            rgb = _brought_down(rgb, shorter_side, reduced or _Reduced(rgb.size, (0, 0, *rgb.size)))
+            pixels = _brought_down(pixels, shorter_side, reduced)
         turn = turn_of(image)
-        return np.array(rgb if turn is None else rgb.transpose(turn), dtype=np.uint8, order="C")
+        return pixels if turn is None else np.array(Image.fromarray(pixels).transpose(turn))
 
 
 def read_nonzero(path: Path) -> npt.NDArray[np.bool_]:
@@ -93,26 +96,32 @@ def read_nonzero(path: Path) -> npt.NDArray[np.bool_]:
 
 
 class _Reduced(NamedTuple):
-    """An image's full size, and the box of the decoded pixels that holds all of it."""
+    """Height and width of an image, and how many of the decoded pixels hold it: the last may do so in part."""
 
     full: tuple[int, int]
-    box: tuple[float, float, float, float]
+    extent: tuple[float, float]
 
 
 def _draft(image: ImageFile.ImageFile, shorter_side: int) -> _Reduced | None:
     """Ask a JPEG's decoder for 1/2, 1/4 or 1/8 of the size, still twice ``shorter_side``; others cannot."""
-    full = image.size
+    width, height = image.size
     drafted = image.draft(None, (2 * shorter_side, 2 * shorter_side))
-    return None if drafted is None else _Reduced(full, drafted[1])
+    return None if drafted is None else _Reduced((height, width), (drafted[1][3], drafted[1][2]))
 
 
-def _brought_down(rgb: Image.Image, shorter_side: int, reduced: _Reduced) -> Image.Image:
-    shorter = min(reduced.full)
-    if shorter <= shorter_side:
-        return rgb
-    width, height = (max(1, round(side * shorter_side / shorter)) for side in reduced.full)
-    # The gap lets Pillow average whole blocks first: hardly a grey level off, and faster on large images.
-    return rgb.resize((width, height), Image.Resampling.BILINEAR, box=reduced.box, reducing_gap=3.0)
+def _brought_down(
+    pixels: npt.NDArray[np.uint8], shorter_side: int, reduced: _Reduced | None
+) -> npt.NDArray[np.uint8]:
+    from lesionlens.data.resize import resize  # with torch, which reading headers and masks can do without
+
+    full = pixels.shape[:2] if reduced is None else reduced.full
+    if min(full) <= shorter_side:
+        return pixels
+    size = (
+        max(1, round(full[0] * shorter_side / min(full))),
+        max(1, round(full[1] * shorter_side / min(full))),
+    )
+    return resize(pixels, size, extent=None if reduced is None else reduced.extent)
 
 
 @contextmanager

@@ -1,0 +1,33 @@
+"""Resize pictures: antialiased bilinear, as Pillow's but for one grey level here and there, several times as fast."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+
+def resize(
+    picture: NDArray[np.uint8], size: tuple[int, int], *, extent: tuple[float, float] | None = None
+) -> NDArray[np.uint8]:
+    """Bring an image (h, w, 3) or a mask (h, w) to (height, width), as an array of its own.
+
+    PyTorch's kernel for bytes: it runs in the calling thread and releases Python's lock.
+
+    Parameters
+    ----------
+    extent
+        Height and width of what counts, from the upper left corner, where that is up to one pixel less than the
+        picture, parts of a pixel too, and both sides shrink. None: the picture.
+    """
+    whole = picture.shape[:2]
+    height, width = extent or whole
+    pixels = torch.from_numpy(
+        np.require(picture, requirements=["C", "W"])
+    )  # of what is read-only torch warns
+    channels = pixels.reshape(1, *whole, -1).permute(0, 3, 1, 2)
+    asked = (
+        {"size": size} if whole == (height, width) else {"scale_factor": (size[0] / height, size[1] / width)}
+    )
+    found = F.interpolate(channels, **asked, mode="bilinear", antialias=True)
+    resized: NDArray[np.uint8] = found.permute(0, 2, 3, 1).reshape(*size, *picture.shape[2:]).numpy()
+    return resized

@@ -1,0 +1,60 @@
+"""Resizing against Pillow's, with and without parts of a pixel."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from lesionlens.data.resize import resize
+
+NOISE = np.random.default_rng(0).integers(0, 256, (97, 131, 3), dtype=np.uint8)  # shows every error
+
+
+def pillows(
+    picture: NDArray[np.uint8], size: tuple[int, int], extent: tuple[float, float]
+) -> NDArray[np.uint8]:
+    box = (0, 0, extent[1], extent[0])
+    return np.asarray(Image.fromarray(picture).resize(size[::-1], Image.Resampling.BILINEAR, box=box))
+
+
+@pytest.mark.parametrize(
+    ("size", "extent"),
+    [
+        ((97, 60), None),
+        ((150, 200), None),
+        *itertools.product([(24, 33), (24, 24), (1, 1)], [None, (96.125, 130.125), (96.5, 131)]),
+    ],
+)
+@pytest.mark.parametrize("picture", [NOISE, NOISE[..., 0], NOISE[:, :, ::-1], NOISE[:, 5:]], ids="rgbm")
+def test_as_pillow_but_for_a_grey_level(
+    picture: NDArray[np.uint8], size: tuple[int, int], extent: tuple[float, float] | None
+) -> None:
+    if extent is not None:
+        extent = extent[0], extent[1] - 131 + picture.shape[1]
+    found = resize(picture, size, extent=extent)
+    wanted = pillows(picture, size, extent or (picture.shape[0], picture.shape[1]))
+    assert np.abs(found.astype(int) - wanted).max() <= 1
+    assert (found.dtype, found.flags.c_contiguous, found.flags.writeable) == (np.uint8, True, True)
+
+
+def test_long_thin_pictures() -> None:
+    thin = np.random.default_rng(1).integers(0, 256, (1, 20_000, 3), dtype=np.uint8)
+    assert np.abs(resize(thin, (5, 7)).astype(int) - pillows(thin, (5, 7), (1, 20_000))).max() <= 1
+
+
+def test_what_cannot_be_written_is_neither_warned_of_nor_changed() -> None:
+    fixed = NOISE.copy()
+    fixed.flags.writeable = False
+    resized = resize(fixed, (97, 131))
+    np.testing.assert_array_equal(resized, NOISE)
+    resized[:] = 0
+    np.testing.assert_array_equal(fixed, NOISE)
+
+
+def test_the_number_of_threads_stays() -> None:
+    before = torch.get_num_threads()
+    resize(NOISE, (20, 20))
+    assert torch.get_num_threads() == before
