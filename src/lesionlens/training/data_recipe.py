@@ -51,6 +51,9 @@ class DataRecipe(Section):
         ``none``, decoded anew at each visit; ``auto``, the first of these that takes at most half of the free disk.
     store_folder
         Where they are kept; null: the user's cache folder.
+    memory
+        Where training images lie: ``device``, in the memory of what computes, where whole batches are cut and changed
+        at once; ``host``; ``auto``: on a CUDA card whose free memory is at least twice what they take.
     """
 
     source: str
@@ -70,6 +73,7 @@ class DataRecipe(Section):
     shorter_side: int | None = Field(default=512, ge=32)
     store: Asked = "auto"
     store_folder: str | None = None
+    memory: Literal["auto", "host", "device"] = "auto"
 
     @field_validator("store", mode="before")
     @classmethod

@@ -13,6 +13,7 @@ from lesionlens.data.module import LesionData, TestCrops
 from lesionlens.data.part import Part
 from lesionlens.data.prior_masks import PriorMasks, prior_masks
 from lesionlens.data.regions import open_regions
+from lesionlens.data.resident import ResidentData, fits
 from lesionlens.data.statistics import channel_statistics
 from lesionlens.data.store import Progress, Say, open_store
 from lesionlens.data.stored import ImageStore
@@ -47,7 +48,7 @@ def make_data(
     Parameters
     ----------
     prepared
-        What is known; with ``data.store: auto`` the kind that it comes to is in what is given back.
+        What is known; what ``data.store: auto`` and ``data.memory: auto`` come to is in what is given back.
     say, progress
         As for ``open_store``.
 
@@ -69,7 +70,7 @@ def make_data(
     )
     prepared = with_choice(prepared, "data", store=store.kind)
     prepared, parts = _parts(_scaled(prepared, store), store)
-    return Ready(prepared, _loaders(prepared, parts))
+    return _placed(prepared, _loaders(prepared, parts))
 
 
 def make_task(prepared: Prepared, model: Classifier) -> Classification:
@@ -160,3 +161,13 @@ def _loaders(prepared: Prepared, parts: dict[str, Part]) -> LesionData:
     )
     validation = TestCrops(parts["validation"], prepared.preprocessing)
     return LesionData(crops, validation, visits, batch_size=train.batch_size, workers=train.workers)
+
+
+def _placed(prepared: Prepared, data: LesionData) -> Ready:
+    """Let training images lie where the recipe says; where it says nothing, on a card that has room."""
+    gpu = prepared.recipe.train.device != "cpu" and torch.cuda.is_available()
+    device, place = torch.device("cuda" if gpu else "cpu"), prepared.recipe.data.memory
+    if place == "auto":
+        place = "device" if fits(data.train.part, device) else "host"
+    data = ResidentData(data, device) if place == "device" else data
+    return Ready(with_choice(prepared, "data", memory=place), data)
