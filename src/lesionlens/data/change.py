@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601, as in Pillow
 Fill = Literal["reflect", "nearest"]
+_QUARTER = np.array([[0, 1], [-1, 0]])  # a quarter turn of x and y, counterclockwise where y points down
 BORDERS: dict[Fill, int] = {"reflect": cv2.BORDER_REFLECT_101, "nearest": cv2.BORDER_REPLICATE}
 
 
@@ -59,23 +60,18 @@ def apply(change: Change, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def move(change: Change, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Warp, turn and flip an image (h, w, 3) or its mask (h, w): both in the same way; its size stays."""
+    """Warp, turn and flip an image (h, w, c) or its mask (h, w), both in the same way and one sampling; its size stays.
+
+    The picture itself is given back where nothing moves.
+    """
     height, width = picture.shape[:2]
-    if change.angle or change.zoom != (1.0, 1.0) or change.shift != (0.0, 0.0):
-        warped = cv2.warpAffine(
-            picture,
-            warp(change, height, width),
-            (width, height),
-            flags=cv2.INTER_LINEAR,
-            borderMode=BORDERS[change.fill],
-        )
-        picture = np.asarray(warped, dtype=np.uint8)
-    picture = np.rot90(picture, change.quarters if height == width else change.quarters // 2 * 2)
-    if change.flips[0]:
-        picture = picture[:, ::-1]
-    if change.flips[1]:
-        picture = picture[::-1]
-    return np.array(picture, order="C")
+    matrix = warp(change, height, width)
+    if np.array_equal(matrix, np.eye(2, 3)):
+        return picture
+    sampling = cv2.INTER_LINEAR if _between_pixels(change) else cv2.INTER_NEAREST  # the same, but faster
+    fill = BORDERS[change.fill]
+    moved = cv2.warpAffine(picture, matrix, (width, height), flags=sampling, borderMode=fill)
+    return np.asarray(moved, dtype=np.uint8)
 
 
 def recolour(change: Change, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -89,12 +85,19 @@ def recolour(change: Change, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def warp(change: Change, height: int, width: int) -> NDArray[np.float64]:
-    """Rotation after zoom about the middle of the pixel grid, then the shift, as OpenCV's 2 by 3 matrix."""
+    """Zoom, rotation and shift about the middle of the pixel grid, then turns and flips, as OpenCV's 2 by 3 matrix."""
     cos, sin = math.cos(math.radians(change.angle)), math.sin(math.radians(change.angle))
     linear = np.array([[cos, sin], [-sin, cos]]) @ np.diag([change.zoom[1], change.zoom[0]])
-    middle = np.array([(width - 1) / 2, (height - 1) / 2])
     shift = np.array([change.shift[1] * width, change.shift[0] * height])
-    return np.column_stack([linear, middle - linear @ middle + shift])
+    quarters = change.quarters if height == width else change.quarters // 2 * 2
+    flips = np.diag([-1 if flipped else 1 for flipped in change.flips])
+    turn = flips @ np.linalg.matrix_power(_QUARTER, quarters)
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    return np.column_stack([turn @ linear, middle - turn @ (linear @ middle - shift)])
+
+
+def _between_pixels(change: Change) -> bool:
+    return bool(change.angle) or change.zoom != (1.0, 1.0) or change.shift != (0.0, 0.0)
 
 
 def colours(change: Change, mean_grey: float) -> NDArray[np.float64]:

@@ -12,7 +12,6 @@ from torch import Tensor
 from lesionlens.data.change import GREY, Change, Fill, colours, square, warp
 
 _BORDERS: dict[Fill, str] = {"reflect": "reflection", "nearest": "border"}
-_QUARTER = np.array([[0, -1], [1, 0]])  # what a quarter turn makes of x and y: where each pixel comes from
 
 
 def apply_all(changes: Sequence[Change], pictures: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
@@ -60,10 +59,8 @@ def _back(change: Change, height: int, width: int) -> NDArray[np.float64]:
     """Say where a changed picture's pixels come from, both counted from the middle: a 2 by 3 matrix of x, y."""
     there, middle = warp(change, height, width), np.array([(width - 1) / 2, (height - 1) / 2])
     shift = there[:, :2] @ middle + there[:, 2] - middle
-    turn = np.linalg.matrix_power(_QUARTER, change.quarters if height == width else change.quarters // 2 * 2)
-    flip = np.diag([-1 if flipped else 1 for flipped in change.flips])
     linear = np.linalg.inv(there[:, :2])
-    return np.column_stack([linear @ turn @ flip, -linear @ shift])
+    return np.column_stack([linear, -linear @ shift])
 
 
 def _recolour_all(changes: Sequence[Change], images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
