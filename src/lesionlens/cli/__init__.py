@@ -14,6 +14,7 @@ from lesionlens.cli import (
     demo,
     evaluate,
     explain,
+    export,
     models,
     predict,
     recipes,
@@ -62,6 +63,7 @@ app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("explain")(explain.explain)
+app.command("export")(export.export)
 app.command("attention-quality")(attention_quality.attention_quality)
 app.command("reproduce")(reproduce.reproduce)
 app.add_typer(segment.app, name="segment")

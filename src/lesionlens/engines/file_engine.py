@@ -55,7 +55,7 @@ def library_run(file: Path, name: Library, *, precision: Precision) -> Run:
     return onnxruntime_run(file)
 
 
-def scorer(name: Library, card: Card, run: Run, *, at_once: bool) -> Scorer:
+def scorer(name: str, card: Card, run: Run, *, at_once: bool) -> Scorer:
     """Put our own work before and after what a library computes."""
 
     def logits_of(x: Tensor) -> Tensor:

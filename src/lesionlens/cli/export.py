@@ -1,0 +1,41 @@
+"""``lesionlens export``."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def export(
+    bundle: Annotated[Path, typer.Argument(help="A saved model: a bundle's folder, or a run's.")],
+    to: Annotated[Literal["onnx", "openvino", "torch-export"], typer.Option(help="The format.")] = "onnx",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A new folder; default: the format's name.")
+    ] = None,
+    check: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Images to compare with torch, in fp32 and bf16: folders, files or tables (NAME:ROOT, a CSV or "
+            "parquet), best with labels; give it once for each."
+        ),
+    ] = None,
+) -> None:
+    """Write a trained network for use without LesionLens; it is compared with torch before it is kept."""
+    from rich.console import Console
+
+    from lesionlens.export.export import export as write
+    from lesionlens.export.readme import sentence
+
+    folder = out or Path(to)
+    card = write(bundle, to, folder, check=check or ())
+    console = Console(stderr=True)
+    for each in card.checks:
+        name, largest = max(each.largest.items(), key=lambda item: item[1])
+        console.print(f"batch of {each.batch}: at most {largest:.1e} from torch ({name})", highlight=False)
+    for found in card.agreement:
+        console.print(sentence(found), highlight=False, soft_wrap=True)
+    console.print(
+        f"{card.file}, card.json and README.md in {folder}. {card.intended_use}",
+        highlight=False,
+        soft_wrap=True,
+    )
