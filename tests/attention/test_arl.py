@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lesionlens.attention.arl import area_softmax, attend, channel_softmax, spatial_softmax
+from lesionlens.attention.arl import NORMALISATIONS, attend
 from lesionlens.errors import ModelError
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "arl_block.npz"
@@ -26,25 +26,27 @@ def test_equals_the_golden_vectors(normalisation: str) -> None:
 
 def test_masks_sum_to_one_over_what_they_say() -> None:
     features = torch.randn(2, 5, 7, 3, generator=torch.Generator().manual_seed(0)) * 20
-    torch.testing.assert_close(spatial_softmax(features).sum(dim=(2, 3)), torch.ones(2, 5))
-    torch.testing.assert_close(channel_softmax(features).sum(dim=1), torch.ones(2, 7, 3))
+    torch.testing.assert_close(NORMALISATIONS["spatial"].mask(features).sum(dim=(2, 3)), torch.ones(2, 5))
+    torch.testing.assert_close(NORMALISATIONS["channel"].mask(features).sum(dim=1), torch.ones(2, 7, 3))
 
 
 def test_the_mask_scaled_by_its_area_has_mean_one_and_the_same_shape() -> None:
     features = torch.randn(2, 5, 7, 3, generator=torch.Generator().manual_seed(0))
-    scaled = area_softmax(features)
+    scaled = NORMALISATIONS["area"].mask(features)
     torch.testing.assert_close(scaled.mean(dim=(2, 3)), torch.ones(2, 5))
-    torch.testing.assert_close(scaled / 21, spatial_softmax(features))
+    torch.testing.assert_close(scaled / 21, NORMALISATIONS["spatial"].mask(features))
 
 
-def test_the_term_survives_autocast() -> None:
-    x = torch.full((1, 1, 56, 56), 1.0)
+def test_mask_and_sum_are_float32_under_autocast_and_rounded_once() -> None:
+    generator = torch.Generator().manual_seed(2)
+    x, residual = (torch.randn(2, 4, 9, 9, generator=generator).bfloat16() for _ in range(2))
     with torch.autocast("cpu", torch.bfloat16):
-        attended = attend(x.bfloat16(), torch.zeros_like(x).bfloat16(), torch.tensor(0.001))
-    assert attended.mask.dtype == attended.features.dtype == torch.float32
-    added = attended.features - x
-    torch.testing.assert_close(added, torch.full_like(x, 0.001 / 56**2), rtol=0.3, atol=0)
-    assert bool((added > 0).all())
+        attended = attend(x, residual, torch.tensor(0.5))
+    exact = attend(x.double(), residual.double(), torch.tensor(0.5, dtype=torch.float64))
+    assert attended.mask.dtype == torch.float32
+    torch.testing.assert_close(attended.mask.double(), exact.mask, rtol=1e-5, atol=0)
+    assert attended.features.dtype == torch.bfloat16
+    torch.testing.assert_close(attended.features.double(), exact.features, rtol=2**-8, atol=1e-6)
 
 
 def test_without_autocast_the_type_is_kept() -> None:

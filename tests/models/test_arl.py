@@ -6,7 +6,8 @@ import torch
 import torchvision
 
 from lesionlens.errors import ModelError
-from lesionlens.models.arl import ARL, INITIAL_ALPHA
+from lesionlens.models.arl import ARL
+from lesionlens.models.arl_block import INITIAL_ALPHA, compile_attention
 from lesionlens.models.create import create_model
 
 FAMILY = [
@@ -78,3 +79,11 @@ def test_only_some_stages_may_attend() -> None:
     assert list(model.eval()(torch.rand(1, 3, 64, 64), maps=True).maps) == ["layer2", "layer4"]
     with pytest.raises(ModelError, match="did you mean 'layer4'"):
         create_model(backbone="test_resnet", attention="arl", num_classes=2, taps=("layer5",))
+
+
+def test_compiling_is_no_part_of_the_state() -> None:
+    model = create_model(backbone="test_resnet", attention="patch+arl", crops=5, num_classes=2)
+    before = list(model.state_dict())
+    assert compile_attention(model)
+    assert list(model.state_dict()) == before
+    assert not compile_attention(create_model(backbone="test_resnet", num_classes=2))

@@ -3,7 +3,6 @@
 Source: Zhang et al. 2019, "Attention Residual Learning for Skin Lesion Classification", equations 3 to 9.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -13,32 +12,49 @@ from torch import Tensor
 from lesionlens.errors import ModelError, unknown
 
 
-def spatial_softmax(features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """Softmax over the positions of each channel (eq. 4): sums to 1 over h and w."""
-    b, c, h, w = features.shape
-    return features.reshape(b, c, h * w).softmax(dim=2).reshape(b, c, h, w)
+class Normalisation(NamedTuple):
+    """How a mask is made of F(x).
 
-
-def area_softmax(features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """Softmax over the positions of each channel, times their number: mean 1. Ours, not the paper's.
-
-    The paper's mask has mean ``1 / (h * w)``, 3e-4 at 56 by 56: times alpha it is 3e-7 of x, and alpha's gradient is as
-    small, so that the gate hardly learns. Scaled by the area, the term has the same size on every grid.
+    Attributes
+    ----------
+    over
+        Axes of (b, c, h, w) over which a softmax is taken; none: a sigmoid, each value by itself.
+    mean_one
+        Multiplied by the number of places.
     """
-    return spatial_softmax(features) * (features.shape[2] * features.shape[3])
+
+    over: tuple[int, ...]
+    mean_one: bool = False
+
+    def mask(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Normalise features, in any memory layout without a copy."""
+        return self.scale(features.shape) * softmax(features, self.over)
+
+    def scale(self, shape: torch.Size) -> int:
+        """Give what the mask is multiplied by on a grid (b, c, h, w)."""
+        return shape[2] * shape[3] if self.mean_one else 1
 
 
-def channel_softmax(features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """Softmax over the channels at each position (eq. 5): sums to 1 over c."""
-    return features.softmax(dim=1)
-
-
-NORMALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "spatial": spatial_softmax,
-    "channel": channel_softmax,
-    "sigmoid": torch.sigmoid,  # eq. 6, each value by itself
-    "area": area_softmax,
+NORMALISATIONS = {
+    "spatial": Normalisation((2, 3)),  # eq. 4, of each channel: sums to 1 over h and w
+    "channel": Normalisation((1,)),  # eq. 5, at each position: sums to 1 over c
+    "sigmoid": Normalisation(()),  # eq. 6
+    # Ours, not the paper's: its mask has mean 1 / (h * w), 3e-4 at 56 by 56. Times alpha that is 3e-7 of x, and
+    # alpha's gradient is as small, so that the gate hardly learns. Scaled, the term has the same size on every grid.
+    "area": Normalisation((2, 3), mean_one=True),
 }
+
+
+def softmax(features: Tensor, over: tuple[int, ...]) -> Tensor:
+    """Take the softmax over these axes, or the sigmoid over none, in the layout in which the features lie.
+
+    ``torch.softmax`` takes one axis and copies what does not lie along it.
+    """
+    if not over:
+        return features.sigmoid()
+    top = features.detach().amax(over, keepdim=True)
+    # not exp / sum: exp is not kept between, whoever compiles this computes it twice rather than storing a grid
+    return (features - top - (features - top).exp().sum(over, keepdim=True).log()).exp()
 
 
 class Attended(NamedTuple):
@@ -55,11 +71,11 @@ def attend(
     *,
     normalisation: str = "spatial",
 ) -> Attended:
-    """Compute ``x + F(x) + alpha * N(F(x)) * x`` (eq. 9).
+    """Compute ``x + F(x) + alpha * N(F(x)) * x`` (eq. 9) and give the mask N(F(x)) too.
 
-    Mask and sum are computed in float32 even under autocast, and under autocast they stay so: over a 56 by 56 grid
-    the attention term is about 3e-7 of ``x``, which half precision rounds away. Elsewhere the result has the type of
-    ``x + residual``.
+    Mask and sum are computed in float32 or wider even under autocast: over a 56 by 56 grid the attention term is about
+    3e-7 of ``x``. The sum is then rounded once, to the type of ``x + residual``. Where no mask is asked for,
+    ``arl_operation.add_attention`` gives the same sum for less memory.
 
     Parameters
     ----------
@@ -83,13 +99,23 @@ def attend(
     >>> attend(x, torch.zeros_like(x), torch.tensor(1.0)).features.flatten().tolist()
     [1.25, 1.25, 1.25, 1.25]
     """
-    if normalisation not in NORMALISATIONS:
-        raise ModelError(unknown("normalisation", normalisation, NORMALISATIONS))
     kind = torch.promote_types(x.dtype, residual.dtype)
     wide = torch.promote_types(kind, torch.float32)
-    kept = wide if torch.is_autocast_enabled(x.device.type) else kind
     with torch.autocast(x.device.type, enabled=False):
         identity, added = x.to(wide), residual.to(wide)
-        mask = NORMALISATIONS[normalisation](added)
+        mask = normalisation_of(normalisation).mask(added)
         y = added + identity + alpha.to(wide) * mask * identity
-    return Attended(features=y.to(kept), mask=mask)
+    return Attended(features=y.to(kind), mask=mask)
+
+
+def normalisation_of(name: str) -> Normalisation:
+    """Look a normalisation up.
+
+    Raises
+    ------
+    ModelError
+        It does not exist.
+    """
+    if name not in NORMALISATIONS:
+        raise ModelError(unknown("normalisation", name, NORMALISATIONS))
+    return NORMALISATIONS[name]

@@ -1,25 +1,22 @@
 """Attention residual learning in timm's residual networks.
 
-Source: Zhang et al. 2019, Table I and equation 9. The paper is silent on two points; as in its residual networks
-we put the ReLU after the sum and use the projected shortcut for both identity and attention where the shape changes.
-The mask uses F(x) after the last batch norm (and after squeeze-and-excitation, where the backbone has it).
+Source: Zhang et al. 2019, Table I; the block is in ``arl_block``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-import torch
-from timm.models.resnet import BasicBlock, Bottleneck, ResNet
+from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
-from lesionlens.attention.arl import NORMALISATIONS, Attended, attend
+from lesionlens.attention.arl import normalisation_of
 from lesionlens.errors import ModelError, unknown
 from lesionlens.models import backbone
+from lesionlens.models.arl_block import BLOCKS, INITIAL_ALPHA, Attending
 from lesionlens.models.classifier import Features, MapScale
 from lesionlens.models.plain import Plain
 from lesionlens.types import Images
 
-INITIAL_ALPHA = 0.001  # section IV.B
 MAP_SCALES: Mapping[str, MapScale] = {
     "spatial": "share",
     "area": "share",
@@ -27,74 +24,6 @@ MAP_SCALES: Mapping[str, MapScale] = {
     "channel": "flat",  # a map is the mean over channels, which sum to 1 at each place
 }
 STAGES = ("layer1", "layer2", "layer3", "layer4")  # timm's names
-
-
-class _Attending:
-    """What both kinds of block share: the scale gate, and equation 9 in place of ``x + F(x)``."""
-
-    normalisation = "spatial"
-
-    def add_gate(self) -> None:
-        self.alpha = nn.Parameter(torch.tensor(INITIAL_ALPHA))
-
-    def residual(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def attend(self, x: Tensor) -> Attended:
-        """Give the block's output after its ReLU, and its mask (b, c, h, w)."""
-        block = cast(Any, self)
-        added = self.residual(x)
-        added = block.se(added) if block.se is not None else added
-        added = block.drop_path(added) if block.drop_path is not None else added
-        identity = x if block.downsample is None else block.downsample(x)
-        summed, mask = attend(identity, added, self.alpha, normalisation=self.normalisation)
-        return Attended(features=self.last_relu(summed), mask=mask)
-
-    def last_relu(self, summed: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.attend(x).features
-
-
-class ARLBasicBlock(_Attending, BasicBlock):
-    """Two 3 by 3 convolutions with attention residual learning."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        BasicBlock.__init__(self, *args, **options)
-        self.add_gate()
-
-    def residual(self, x: Tensor) -> Tensor:
-        """F(x): all up to the last batch norm, (b, c, h, w)."""
-        block = cast(Any, self)  # timm types its layers loosely
-        x = block.aa(block.act1(block.drop_block(block.bn1(block.conv1(x)))))
-        return cast(Tensor, block.bn2(block.conv2(x)))
-
-    def last_relu(self, summed: Tensor) -> Tensor:
-        """Apply the activation after the sum."""
-        return cast(Tensor, self.act2(summed))
-
-
-class ARLBottleneck(_Attending, Bottleneck):
-    """1 by 1, 3 by 3, 1 by 1 convolutions with attention residual learning (the paper's block)."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        Bottleneck.__init__(self, *args, **options)
-        self.add_gate()
-
-    def residual(self, x: Tensor) -> Tensor:
-        """F(x): all up to the last batch norm, (b, c, h, w)."""
-        block = cast(Any, self)
-        x = block.act1(block.bn1(block.conv1(x)))
-        x = block.aa(block.act2(block.drop_block(block.bn2(block.conv2(x)))))
-        return cast(Tensor, block.bn3(block.conv3(x)))
-
-    def last_relu(self, summed: Tensor) -> Tensor:
-        """Apply the activation after the sum."""
-        return cast(Tensor, self.act3(summed))
-
-
-_ATTENDING = {BasicBlock: ARLBasicBlock, Bottleneck: ARLBottleneck}
 
 
 class ARL(Plain):
@@ -132,8 +61,7 @@ class ARL(Plain):
         taps: Sequence[str] = STAGES,
         **options: Any,
     ) -> None:
-        if normalisation not in NORMALISATIONS:
-            raise ModelError(unknown("normalisation", normalisation, NORMALISATIONS))
+        normalisation_of(normalisation)  # refuses an unknown one before anything is built
         super().__init__(name, num_classes=num_classes, block=_blocks_for(name, taps), **options)
         for _, block in self.attending():
             block.normalisation = normalisation
@@ -150,7 +78,7 @@ class ARL(Plain):
         """Give every block that attends with its name in the trunk, for example ``layer3.5``."""
         for name, stage in self.stages():
             for number, block in enumerate(stage):
-                if isinstance(block, _Attending):
+                if isinstance(block, Attending):
                     yield f"{name}.{number}", block
 
     def alphas(self) -> dict[str, float]:
@@ -164,13 +92,11 @@ class ARL(Plain):
         looked: dict[str, Tensor] = {}
         for name, stage in self.stages():
             x, last = stage[:-1](x), stage[-1]
-            if not isinstance(last, _Attending):
+            if maps and isinstance(last, Attending):
+                x, mask = last.attend(x)
+                looked[name] = mask.mean(dim=1)
+            else:
                 x = last(x)
-                continue
-            attended = last.attend(x)
-            x = attended.features
-            if maps:
-                looked[name] = attended.mask.mean(dim=1)
         return Features(grid=x, maps=looked)
 
 
@@ -182,12 +108,12 @@ def _blocks_for(name: str, taps: Sequence[str]) -> Any:
     model = backbone.on_meta(name)
     stages = _stages(model) if isinstance(model, ResNet) else []
     made_of: list[type[nn.Module]] = [type(cast(Any, stage)[0]) for stage in stages]
-    if not made_of or not set(made_of) <= set(_ATTENDING):
+    if not made_of or not set(made_of) <= set(BLOCKS):
         raise ModelError(
             f"attention residual learning needs blocks that compute x + F(x); {name!r} has none that it knows. "
             f"{backbone.RESIDUAL}"
         )
-    blocks = [_ATTENDING[k] if stage in taps else k for stage, k in zip(STAGES, made_of, strict=True)]
+    blocks = [BLOCKS[k] if stage in taps else k for stage, k in zip(STAGES, made_of, strict=True)]
     return blocks[0] if len(set(blocks)) == 1 else blocks
 
 

@@ -1,0 +1,156 @@
+"""The operation that keeps no mask against the formula written plainly, in every type, layout and form."""
+
+import shutil
+
+import pytest
+import torch
+from torch import Tensor
+
+from lesionlens.attention import arl_operation
+from lesionlens.attention.arl import NORMALISATIONS
+from lesionlens.attention.arl_operation import add_attention
+
+EVERY = pytest.mark.parametrize("normalisation", sorted(NORMALISATIONS))
+LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+
+
+def formula(x: Tensor, residual: Tensor, alpha: Tensor, normalisation: str) -> Tensor:
+    """Equation 9 by torch's own softmax."""
+    if normalisation == "sigmoid":
+        mask = residual.sigmoid()
+    elif normalisation == "channel":
+        mask = residual.softmax(1)
+    else:
+        mask = residual.flatten(2).softmax(2).reshape(residual.shape)
+        mask = mask * mask[0, 0].numel() if normalisation == "area" else mask
+    return x + residual + alpha * mask * x
+
+
+def drawn(*shape: int, kind: torch.dtype = torch.float64, layout: torch.memory_format) -> list[Tensor]:
+    """Draw x, F(x) and what is asked of their sum."""
+    generator = torch.Generator().manual_seed(3)
+    grids = (2 * torch.randn(shape, generator=generator, dtype=torch.float64) for _ in range(3))
+    return [each.to(kind).to(memory_format=layout) for each in grids]
+
+
+def with_gradients(
+    how: object, x: Tensor, residual: Tensor, wanted: Tensor, *options: object, **named: object
+) -> tuple[Tensor, ...]:
+    """Give the sum, and its gradients for x, F(x) and alpha."""
+    x, residual = x.detach().requires_grad_(), residual.detach().requires_grad_()
+    alpha = torch.tensor(0.3, dtype=torch.promote_types(x.dtype, torch.float32), requires_grad=True)
+    y = how(x, residual, alpha, *options, **named)  # type: ignore[operator]
+    return (y.detach(), *torch.autograd.grad(y, (x, residual, alpha), wanted.to(y.dtype)))
+
+
+@EVERY
+@LAYOUTS
+def test_gradients_and_theirs_are_those_of_finite_differences(
+    normalisation: str, layout: torch.memory_format
+) -> None:
+    x, residual, _ = drawn(2, 3, 3, 2, layout=layout)
+    alpha = torch.tensor(0.3, dtype=torch.float64)
+    given = [each.requires_grad_() for each in (x, residual, alpha)]
+
+    def run(*these: Tensor) -> Tensor:
+        return add_attention(*these, normalisation=normalisation)
+
+    assert torch.autograd.gradcheck(run, given)
+    assert torch.autograd.gradgradcheck(run, given)
+
+
+@EVERY
+@LAYOUTS
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32])
+def test_equals_the_plain_formula(normalisation: str, layout: torch.memory_format, kind: torch.dtype) -> None:
+    given = drawn(3, 16, 7, 5, kind=kind, layout=layout)
+    ours = with_gradients(add_attention, *given, normalisation=normalisation)
+    plain = with_gradients(formula, *given, normalisation)
+    bound = {"rtol": 1e-12, "atol": 1e-12} if kind == torch.float64 else {"rtol": 1e-4, "atol": 1e-5}
+    for found, expected in zip(ours, plain, strict=True):
+        torch.testing.assert_close(found, expected, **bound)
+    assert all(each.is_contiguous(memory_format=layout) for each in ours[:3])
+
+
+@EVERY
+def test_bf16_is_rounded_once(normalisation: str) -> None:
+    """Against float64 on the same rounded inputs: what is lost is half a unit in the last place, 2 ** -9, and a bit."""
+    given = drawn(3, 16, 14, 14, kind=torch.bfloat16, layout=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        ours = with_gradients(add_attention, *given, normalisation=normalisation)
+    exact = with_gradients(formula, *(each.double() for each in given), normalisation)
+    assert [each.dtype for each in ours] == [torch.bfloat16] * 3 + [torch.float32]
+    for found, expected in zip(ours, exact, strict=True):
+        torch.testing.assert_close(found.double(), expected, rtol=2**-8, atol=1e-5)
+
+
+def kept(how: object, *options: object, **named: object) -> int:
+    """Count the values that are kept for the backward pass, x and F(x) once each."""
+    x, residual, _ = drawn(2, 8, 6, 6, kind=torch.float32, layout=torch.channels_last)
+    found: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        found[tensor.data_ptr()] = tensor.numel()
+        return tensor
+
+    alpha = torch.tensor(0.3, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        how(x.requires_grad_(), residual.requires_grad_(), alpha, *options, **named)  # type: ignore[operator]
+    return sum(found.values())
+
+
+@EVERY
+def test_keeps_x_and_the_residual_alone(normalisation: str) -> None:
+    grid = 2 * 8 * 6 * 6
+    assert kept(add_attention, normalisation=normalisation) == 2 * grid + 1
+    # one more than the mask, which a sigmoid's gradient needs as well: alpha times the mask
+    assert kept(formula, normalisation) >= 3 * grid
+
+
+def test_used_twice_and_seen_twice() -> None:
+    """One gate in two sums, and a graph that is walked twice."""
+    x, residual, _ = drawn(1, 4, 3, 3, layout=torch.channels_last)
+    alpha = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
+    ours = add_attention(add_attention(x, residual, alpha), residual, alpha).sum()
+    plain = formula(formula(x, residual, alpha, "spatial"), residual, alpha, "spatial").sum()
+    expected = torch.autograd.grad(plain, alpha)
+    for _ in range(2):
+        torch.testing.assert_close(torch.autograd.grad(ours, alpha, retain_graph=True), expected)
+
+
+def test_what_cannot_be_compiled_is_said_once_and_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_compiler(_: object) -> object:
+        def fail(*_: object) -> None:
+            raise RuntimeError("no C++ compiler here\nand more")
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", without_compiler)
+    arl_operation._compiled.cache_clear()
+    given = drawn(2, 8, 4, 3, kind=torch.float32, layout=torch.channels_last)
+    with pytest.warns(UserWarning, match="runs uncompiled, slower but with equal results: no C"):
+        ours = with_gradients(add_attention, *given, compiled=True)
+    with_gradients(add_attention, *given, compiled=True)  # a warning would be an error
+    arl_operation._compiled.cache_clear()
+    for found, expected in zip(ours, with_gradients(formula, *given, "spatial"), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler here")
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@EVERY
+def test_compiled_once_for_all_sizes_it_gives_the_same(normalisation: str, kind: torch.dtype) -> None:
+    """Also where sides are equal, which a compiler takes for one and the same."""
+    torch.compiler.reset()
+    arl_operation._compiled.cache_clear()
+    torch._dynamo.utils.counters.clear()
+    for shape in ((2, 64, 8, 6), (8, 256, 8, 8), (7, 224, 7, 1), (3, 64, 13, 17)):
+        given = drawn(*shape, kind=kind, layout=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16, enabled=kind == torch.bfloat16):
+            compiled = with_gradients(add_attention, *given, normalisation=normalisation, compiled=True)
+            eager = with_gradients(add_attention, *given, normalisation=normalisation)
+        close = {"rtol": 1e-4, "atol": 1e-4} if kind == torch.float32 else {"rtol": 2**-7, "atol": 1e-3}
+        for found, expected in zip(compiled, eager, strict=True):
+            torch.testing.assert_close(found, expected, **close)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 2  # forward and backward
