@@ -1,8 +1,8 @@
 """Crops of many pictures cut and resized at once, on the device where they lie: Pillow's, to the byte.
 
 Pillow multiplies by whole shares of 2^22 and rounds after each side. No product of float32 holds such sums, but two do:
-one of the shares' upper eleven bits, one of the lower. Both are exact in TF32 as well. Pillow 13 and later resize some
-tall pictures by height first; here width is first always, which differs by 1 grey level.
+one of the shares' upper eleven bits, one of the lower. Both are exact in TF32 as well. By 1 grey level differ Pillow 13
+and later where they resize tall pictures by height first (here width is first always), and the loader's own kernel.
 """
 
 from collections.abc import Sequence
