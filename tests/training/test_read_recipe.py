@@ -122,5 +122,16 @@ def test_the_recipes_page_names_every_key() -> None:
 
 
 def test_a_folder_in_the_place_of_a_kind_of_store_is_sent_to_its_key() -> None:
-    with pytest.raises(RecipeError, match=r"data\.store: '/my/store' is no way.*belongs into data\.store_folder"):
+    with pytest.raises(
+        RecipeError, match=r"data\.store: '/my/store' is no way.*belongs into data\.store_folder"
+    ):
         read_recipe("plain", ["data=ham10000:/d", "model.backbone=resnet18", "data.store=/my/store"])
+
+
+@pytest.mark.parametrize(
+    "word", ["train.workers=-1", "train.workers=many", "train.threads=0", "train.threads=null"]
+)
+def test_counts_are_auto_or_numbers(word: str) -> None:
+    key = word.partition("=")[0].replace(".", r"\.")
+    with pytest.raises(RecipeError, match=rf"{key}: give auto, or a whole number from [01] \(came: .*\)$"):
+        read_recipe("plain", ["data=ham10000:/d", "model.backbone=resnet18", word])

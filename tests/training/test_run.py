@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from lesionlens.cores import compute_threads
 from lesionlens.errors import DataError, ModelError, RecipeError, RunError, WeightsError
 from lesionlens.evaluation.evaluation import read_evaluation
 from lesionlens.evaluation.predictions import read_predictions
@@ -50,6 +51,8 @@ def test_leaves_all_that_the_design_says(run: RunFolder) -> None:
     assert record["epochs_run"] == 2
     assert {"fingerprint", "split", "parts"} <= set(record["data"])
     assert torch.__version__.startswith(record["versions"]["torch"])
+    assert record["chosen"] | {"data.store": "memmap", "train.workers": 0} == record["chosen"]
+    assert record["chosen"]["train.threads"] == compute_threads() == torch.get_num_threads()
     parts = pd.read_csv(run.split)["part"].value_counts()
     assert {name: facts["images"] for name, facts in record["data"]["parts"].items()} == parts.to_dict()
 

@@ -7,6 +7,7 @@ from typing import Any
 import lightning as L
 from torch.utils.data import DataLoader, Dataset
 
+from lesionlens.data.in_threads import InThreads
 from lesionlens.data.part import Batch, Part
 from lesionlens.data.train_crops import TrainCrops
 from lesionlens.data.visits import Visits
@@ -30,14 +31,22 @@ class TestCrops(Dataset[Batch]):
 
 
 class LesionData(L.LightningDataModule):
-    """Loaders of the training and the validation part."""
+    """Loaders of the training and the validation part.
+
+    Attributes
+    ----------
+    workers, threads
+        Processes that load, and where there are none, threads of this one that do.
+    pin
+        Put batches where a card fetches them fastest.
+    """
 
     def __init__(
         self, train: TrainCrops, validation: TestCrops, visits: Visits, *, batch_size: int, workers: int
     ) -> None:
         super().__init__()
         self.train, self.validation, self.visits = train, validation, visits
-        self.batch_size, self.workers = batch_size, workers
+        self.batch_size, self.workers, self.threads, self.pin = batch_size, workers, 1, False
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Give batches of visits; the last, smaller one is left out where there are others (batch norm)."""
@@ -49,17 +58,26 @@ class LesionData(L.LightningDataModule):
         """Give what a set makes of the visits, in batches."""
         drop = len(self.visits) > self.batch_size
         return DataLoader(
-            visited,
+            self._in_threads(visited),
             batch_size=self.batch_size,
             sampler=self.visits,
             num_workers=self.workers,
             drop_last=drop,
             persistent_workers=self.workers > 0,
             collate_fn=collate,
+            pin_memory=self.pin and collate is None,
         )
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Give batches of whole images with their test crops, in order: as many views at once as in training."""
         views = self.batch_size * self.train.views
         images = max(1, views // self.validation.preprocessing.crop_count)
-        return DataLoader(self.validation, batch_size=images, num_workers=self.workers)
+        return DataLoader(
+            self._in_threads(self.validation),
+            batch_size=images,
+            num_workers=self.workers,
+            pin_memory=self.pin,
+        )
+
+    def _in_threads(self, items: Dataset[Any]) -> Dataset[Any]:
+        return items if self.workers or self.threads == 1 else InThreads(items, self.threads)

@@ -40,8 +40,6 @@ def fit(
     """
     keep_freed_memory()
     train = prepared.recipe.train
-    if train.threads is not None:
-        torch.set_num_threads(train.threads)
     log = EpochLog(folder.log)
     keep = Keep(
         train.monitor,

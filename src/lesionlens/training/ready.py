@@ -160,7 +160,7 @@ def _loaders(prepared: Prepared, parts: dict[str, Part]) -> LesionData:
         seed=train.seed,
     )
     validation = TestCrops(parts["validation"], prepared.preprocessing)
-    return LesionData(crops, validation, visits, batch_size=train.batch_size, workers=train.workers)
+    return LesionData(crops, validation, visits, batch_size=train.batch_size, workers=0)
 
 
 def _placed(prepared: Prepared, data: LesionData) -> Ready:

@@ -16,6 +16,7 @@ from lesionlens.training.fit import fit
 from lesionlens.training.folder import RunFolder, new_folder, open_folder, versions, write_recipe
 from lesionlens.training.group import GroupFolder, children
 from lesionlens.training.left_out import write_left_out
+from lesionlens.training.measure_pace import paced
 from lesionlens.training.prepare import prepare
 from lesionlens.training.prepared import Prepared
 from lesionlens.training.read_recipe import read_recipe
@@ -69,6 +70,7 @@ def train(
     _say(prepared, console)
     ready = _decoded(prepared, console)
     task = make_task(ready.prepared, made.model)
+    ready = paced(ready, task)
     folder = new_folder(name, out=out, runs=runs)
     write_recipe(folder, prepared.recipe)
     prepared.split.save(folder.split)
@@ -112,7 +114,8 @@ def resume(path: Path, *, console: Console | None = None) -> Path:
         )
     made = prepared.network.make(len(prepared.task.outputs))
     ready = _decoded(prepared, console)
-    return _compute(ready, folder, make_task(ready.prepared, made.model), console)
+    task = make_task(ready.prepared, made.model)
+    return _compute(paced(ready, task), folder, task, console)
 
 
 def _say(prepared: Prepared, console: Console) -> None:

@@ -56,7 +56,9 @@ class Classification(L.LightningModule):
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.recipe.lr * rate(self.recipe, self.current_epoch)
         drawn = np.random.SeedSequence((self.recipe.seed, self.global_step)).generate_state(1)
-        torch.manual_seed(int(drawn[0]))
+        # torch.manual_seed prints three stacks into strings for each card that is not there: a millisecond a step
+        seed = torch.default_generator.manual_seed if self.device.type == "cpu" else torch.manual_seed
+        seed(int(drawn[0]))
 
     def training_step(self, batch: Batch, step: int) -> Tensor:
         """Give the loss of a batch of single crops, or of images with all their crops."""

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from lesionlens.data.balance import Sampling
 from lesionlens.data.confirmation import Policy
@@ -11,6 +11,17 @@ from lesionlens.training.section import Section
 Monitor = Literal["val_auc", "val_balanced_accuracy", "val_accuracy", "val_loss"]
 Weight = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def _auto_or_from(least: int) -> BeforeValidator:
+    """Refuse in one sentence what is neither ``auto`` nor a count."""
+
+    def checked(value: object) -> object:
+        if value == "auto" or (type(value) is int and value >= least):
+            return value
+        raise ValueError(f"give auto, or a whole number from {least}")
+
+    return BeforeValidator(checked)
 
 
 class TrainRecipe(Section):
@@ -46,8 +57,11 @@ class TrainRecipe(Section):
         class are in the list: ``{melanoma: 4}``.
     precision
         ``fp32`` or ``bf16`` (autocast).
+    workers
+        Processes that load batches; ``auto``: measured for a second before the first epoch, unless the run has fewer
+        than 50 steps.
     threads
-        CPU threads; null leaves torch's own choice.
+        CPU threads; ``auto``: as many as cores may be used (affinity, containers, OMP_NUM_THREADS).
     """
 
     epochs: int = Field(default=30, ge=1)
@@ -79,6 +93,6 @@ class TrainRecipe(Section):
     precision: Literal["fp32", "bf16"] = "fp32"
     channels_last: bool = False
     seed: int = Field(default=0, ge=0)
-    workers: int = Field(default=0, ge=0)
-    threads: int | None = Field(default=None, ge=1)
+    workers: Annotated[int | Literal["auto"], _auto_or_from(0)] = "auto"
+    threads: Annotated[int | Literal["auto"], _auto_or_from(1)] = "auto"
     device: Literal["auto", "cpu", "gpu"] = "auto"

@@ -1,0 +1,13 @@
+"""Where a run is computed."""
+
+import torch
+
+from lesionlens.training.train_recipe import TrainRecipe
+
+
+def device_of(train: TrainRecipe) -> torch.device:
+    """Give the device that a recipe means here: a CUDA card, Apple's, or the CPU."""
+    if train.device != "cpu" and torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    apple = train.device != "cpu" and torch.backends.mps.is_available()
+    return torch.device("mps" if apple else "cpu")
