@@ -1,0 +1,90 @@
+"""ONNX Runtime and OpenVINO give torch's scores, from one export in the cache; what cannot be had is said."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lesionlens.engines import file_engine as files
+from lesionlens.engines import installed
+from lesionlens.engines.cached import cached_file, cached_onnx
+from lesionlens.engines.engine import open_engine
+from lesionlens.errors import EngineError
+
+from .test_engine import images, slowly, untrained
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LESIONLENS_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def test_both_give_torchs_scores_from_one_export(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, crops = untrained(), images(3)
+    expected = slowly(loaded, crops)
+    assert open_engine(loaded, images=12).name == "torch"  # 12 images of 4 crops, 4 ways: not enough to pay
+    for name in ("onnxruntime", "openvino"):
+        engine = open_engine(loaded, name, images=3)
+        assert engine.name == name
+        np.testing.assert_allclose(engine.scores(crops), expected, atol=1e-5)
+        np.testing.assert_allclose(engine.scores(crops[:1]), expected[:1], atol=1e-5)
+    assert open_engine(loaded, images=1).name == "openvino"  # it is there already
+    assert [file.suffix for file in sorted((cache / "engines").iterdir())] == [".lock", ".onnx"]
+    assert sys.modules["openvino_telemetry"] is None  # nothing is told to anyone
+
+    with torch.no_grad():
+        loaded.model.head_weight().add_(0.1 * torch.randn(3, 1))  # type: ignore[union-attr]
+    assert not cached_file(loaded).exists()  # other weights are another network
+    cached_onnx(untrained()).rename(cached_file(loaded))
+    with pytest.raises(EngineError, match=r"differ by .* from torch's, more than 0\.0001"):
+        open_engine(loaded, "onnxruntime", images=3)
+
+
+def test_what_is_not_installed_is_said(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installed, "find_spec", lambda name: None)
+    with pytest.raises(EngineError, match=r"needs openvino, .* pip install 'lesionlens\[engines\]'"):
+        open_engine(untrained(), "openvino", images=1)
+    assert open_engine(untrained(), images=10**6).name == "torch"
+
+
+def test_auto_falls_back_with_a_warning(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise EngineError("this network cannot be written as ONNX: no such thing")
+
+    monkeypatch.setattr(files, "cached_onnx", fails)
+    with pytest.warns(UserWarning, match="torch computes, not OpenVINO, .*: this network cannot be written"):
+        assert open_engine(untrained(), images=13).name == "torch"  # 208 passes
+    with pytest.raises(EngineError, match="cannot be written as ONNX"):
+        open_engine(untrained(), "openvino", images=13)
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (
+            lambda model: open_engine(model, "onnx", images=1),
+            "unknown engine 'onnx': Allowed: auto, onnxruntime, openvino, torch",
+        ),
+        (lambda model: open_engine(model, precision="int8", images=1), "unknown precision 'int8'"),
+    ],
+)
+def test_what_does_not_exist_is_said(ask: Callable[[Any], Any], message: str) -> None:
+    with pytest.raises(EngineError, match=message):
+        ask(untrained())
+
+
+def test_onnxruntime_has_no_bf16(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="for bf16 give engine openvino or torch"):
+        files.library_run(tmp_path / "x.onnx", "onnxruntime", precision="bf16")
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_a_file_that_cannot_be_read_is_said(tmp_path: Path, name: Any) -> None:
+    (tmp_path / "x.onnx").write_bytes(b"half")
+    with pytest.raises(EngineError, match=r"cannot read .*x\.onnx"):
+        files.library_run(tmp_path / "x.onnx", name, precision="fp32")

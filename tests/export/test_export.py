@@ -1,0 +1,131 @@
+"""Every mechanism goes out in every form and is checked; a stranger's ten lines give the model's scores."""
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lesionlens.errors import DataError, EngineError
+from lesionlens.export import export as exporting
+from lesionlens.export.card import Target
+from lesionlens.export.difference import differences
+from lesionlens.export.export import checked, export
+from lesionlens.export.formats import read, write
+from lesionlens.export.program import program
+from lesionlens.models.bundle import Card, Loaded, save_model
+from lesionlens.models.create import architecture
+from lesionlens.prediction import predict
+from lesionlens.preprocessing import Preprocessing
+
+DENSE = {"growth_rate": 8, "block_config": (2, 2, 2, 2), "bn_size": 2}
+MECHANISMS: dict[str, dict[str, Any]] = {
+    "arl": {"backbone": "test_resnet", "attention": "arl"},
+    "ran": {"backbone": "test_resnet", "attention": "ran"},
+    "gate": {"backbone": "test_efficientnet", "attention": "gate"},
+    "gate softmax": {"backbone": "test_resnet", "attention": "gate", "normalisation": "softmax"},
+    "pyramid": {"backbone": "mobilenetv2_050", "attention": "pyramid"},
+    "soft": {"backbone": "test_efficientnet", "attention": "soft", "flatten": 2},
+    "soft authors": {"backbone": "test_efficientnet", "attention": "soft", "mode": "authors", "flatten": 3},
+    "crops": {"backbone": "test_resnet", "attention": "patch+gate", "crops": 5, "initial": True, "end": True},
+    "gru": {"backbone": "test_resnet", "attention": "patch", "crops": 5, "combine": "gru"},
+    "datta": {"backbone": "datta_resnet34", "attention": "soft"},
+    "vgg": {"backbone": "vgg11_bn"},
+    "densenet": {"backbone": "densenet121", **DENSE},
+    "vit": {"backbone": "test_vit", "attention": "soft", "img_size": (96, 96)},
+}
+
+
+def made(options: dict[str, Any], size: tuple[int, int] = (75, 107)) -> Loaded:
+    """Build a network whose normalisations are not the identity, and whose scores differ."""
+    torch.manual_seed(3)
+    found = architecture(**options)
+    model = found.build(3).eval()
+    for name, values in model.named_buffers():
+        if name.endswith("running_mean"):
+            torch.nn.init.uniform_(values, -0.1, 0.1)
+    crops = model.crops or 1
+    seen = Preprocessing(input_size=size, crops="ordered" if crops > 1 else "whole", crop_count=crops)
+    return Loaded(model, Card(architecture=found, classes=("melanoma", "nevus", "wart"), preprocessing=seen))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_each_mechanism_in_each_form(mechanism: str, tmp_path: Path) -> None:
+    loaded = made(MECHANISMS[mechanism], *([(96, 96)] if mechanism == "vit" else []))
+    traced = program(loaded, maps=True)
+    maps = loaded.model(
+        torch.rand(1, *([5] if loaded.model.crops else []), 3, *loaded.card.preprocessing.input_size),
+        maps=True,
+    ).maps
+    assert traced.outputs == ("logits", *(f"map {name}" for name in maps))
+    for target in get_args(Target):
+        found = checked(loaded, read(write(traced, target, tmp_path), target))
+        assert [each.batch for each in found] == [1, 3]
+        assert list(found[0].largest) == ["scores", *traced.outputs]
+
+
+@pytest.mark.slow
+def test_a_strangers_ten_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loaded = made({"backbone": "test_resnet", "attention": "arl"}, (48, 64))
+    save_model(tmp_path / "bundle", loaded.model, loaded.card)
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "photos" / "image.png")
+    card = export(tmp_path / "bundle", "onnx", tmp_path / "out", check=[str(tmp_path / "photos")])
+    expected = predict(tmp_path / "bundle", [tmp_path / "photos"], engine="torch").predictions.scores[0]
+
+    readme = (tmp_path / "out" / "README.md").read_text()
+    assert "Research use only, not a medical device." in readme
+    monkeypatch.chdir(tmp_path / "out")
+    code = readme.split("```python\n")[1].split("```")[0].replace("image.jpg", "../photos/image.png")
+    exec(code, {})
+    shown = json.loads(capsys.readouterr().out.replace("'", '"'))
+    np.testing.assert_allclose(list(shown.values()), expected, atol=1e-5)
+
+    assert [(each.precision, each.computed_by, each.images) for each in card.agreement] == [
+        ("fp32", "onnx", 1), ("bf16", "openvino", 1),
+    ]  # fmt: skip
+    assert card.agreement[0].classes == 1
+    written = json.loads((tmp_path / "out" / "card.json").read_text())
+    assert written["intended_use"] == "Research use only, not a medical device."
+    assert written["input"] == {"name": "images", "shape": ["batch", 3, 48, 64]}
+    assert [each["name"] for each in written["outputs"]][:2] == ["logits", "map layer1"]
+    assert max(written["checks"][0]["largest"].values()) < 1e-4
+
+
+def test_an_export_that_is_wrong_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = made({"backbone": "test_resnet"}, (48, 48))
+    save_model(tmp_path / "bundle", loaded.model, loaded.card)
+
+    def off(x: np.ndarray) -> list[np.ndarray]:
+        logits = loaded.model(torch.from_numpy(x)).logits.detach().numpy().copy()
+        logits[-1, 0] += 0.01 * (len(x) > 1)
+        return [logits]
+
+    monkeypatch.setattr(exporting, "write", lambda found, target, folder: folder / "model.pt2")
+    monkeypatch.setattr(exporting, "read", lambda file, target: off)
+    with pytest.raises(EngineError, match=r"not kept: with 3 images its logits differ by 0\.01 from torch's"):
+        export(tmp_path / "bundle", "torch-export", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").touch()
+    with pytest.raises(DataError, match="nothing is overwritten"):
+        export(tmp_path / "bundle", "torch-export", tmp_path / "out")
+    with pytest.raises(EngineError, match="unknown format 'onx': did you mean 'onnx'"):
+        export(tmp_path / "bundle", "onx", tmp_path / "other")
+
+
+def test_differences_are_those_of_scores_logits_and_maps() -> None:
+    wanted = {"logits": torch.tensor([[10.0, 0.0]]), "map a": torch.tensor([[[0.5]]])}
+    found = [np.array([[10.0, 1.0]]), np.array([[[0.25]]])]
+    apart = differences(found, wanted, independent=False)
+    score = 1 / (1 + np.exp(-9)) - 1 / (1 + np.exp(-10))
+    assert apart == {"scores": pytest.approx(abs(score)), "logits": pytest.approx(0.1), "map a": 0.25}
+    assert differences(found, wanted, independent=True)["scores"] == pytest.approx(1 / (1 + np.exp(-1)) - 0.5)
+    assert differences([np.array([[np.nan, 0]]), found[1]], wanted, independent=True)["logits"] == np.inf
