@@ -19,7 +19,7 @@ import torch
 from curves import Curve
 from growth_figure import draw
 from harness import arguments, finish, options, timed
-from photographs import CLASSES, labelled_folder
+from photographs import CLASSES, labelled
 
 from lesionlens.models.bundle import Card, save_model
 from lesionlens.models.create import architecture
@@ -80,9 +80,9 @@ def of_crops(count: int) -> Callable[[], object]:
 
 def works(network: str, folder: Path, *, long: bool) -> Sequence[Work]:
     """Say what is measured at which sizes."""
-    sides = [64, 128, 224, 384]
+    sides = [64, 112, 224, 320]
     return (
-        Work("training step", "images in a batch", [1, 4, 16, 32], partial(of_batch, network)),
+        Work("training step", "images in a batch", [1, 4, 16], partial(of_batch, network)),
         Work("training step", "pixels an image", [side**2 for side in sides], partial(of_pixels, network)),
         Work("prediction", "images", images_predicted(long=long), partial(of_images, folder)),
         Work("cropping", "crops", [1, 4, 16, 60, 240], of_crops),
@@ -90,12 +90,12 @@ def works(network: str, folder: Path, *, long: bool) -> Sequence[Work]:
 
 
 def images_predicted(*, long: bool) -> list[int]:
-    return [64, 512, 4096] if long else [16, 64, 256]
+    return [64, 512, 4096] if long else [8, 32, 128]
 
 
 def scored_folder(folder: Path, network: str, count: int) -> Path:
     """Write photographs, and a bundle that can score them."""
-    labelled_folder(folder, count)
+    labelled(folder, count)
     made = architecture(None, backbone=network)
     card = Card(architecture=made, classes=CLASSES, preprocessing=Preprocessing(input_size=(SIDE, SIDE)))
     save_model(folder / "bundle", made.build(len(CLASSES)), card)
@@ -119,9 +119,8 @@ def measured(work: Work, *, rounds: int) -> Curve:
 
 
 def peak(work: Work, size: int) -> int:
-    """Do the work twice; return the most bytes that this process ever held."""
-    once = work.make(size)
-    once(), once()
+    """Do the work; return the most bytes that this process ever held."""
+    work.make(size)()
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 

@@ -19,14 +19,13 @@ def photograph(file: Path, width: int, height: int, *, seed: int = 0) -> Path:
     return file
 
 
-def labelled_folder(folder: Path, count: int, *, width: int = 600, height: int = 450) -> Sequence[Path]:
-    """Write photographs into a folder for each class, as torchvision and timm read them, and `table.csv` for us."""
-    files, lines = [], ["image,label"]
-    for number in range(count):
-        label = CLASSES[number % len(CLASSES)]
-        file = folder / label / f"{number:06d}.jpg"
+def labelled(
+    folder: Path, count: int, *, first: int = 0, width: int = 600, height: int = 450
+) -> Sequence[Path]:
+    """Write photographs into a folder for each class, numbered from the first on."""
+    files = []
+    for number in range(first, first + count):
+        file = folder / CLASSES[number % len(CLASSES)] / f"{number:06d}.jpg"
         file.parent.mkdir(parents=True, exist_ok=True)
         files.append(photograph(file, width, height, seed=number))
-        lines.append(f"{label}/{file.name},{label}")
-    (folder / "table.csv").write_text("\n".join(lines) + "\n")
     return files

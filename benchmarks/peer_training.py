@@ -1,0 +1,133 @@
+"""An epoch of training by each peer: the same network, pictures, augmentation and batch; all else as each does it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import lightning as L
+import timm
+import torch
+from peer_work import JITTER, SIDE, pictures, quiet
+from photographs import CLASSES
+from timm.data import create_dataset, create_loader
+from timm.optim import create_optimizer_v2
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from lesionlens.cores import cores
+from lesionlens.training.allocator import keep_freed_memory
+from lesionlens.training.fit import make_trainer
+from lesionlens.training.folder import new_folder
+from lesionlens.training.prepare import prepare
+from lesionlens.training.ready import make_data, make_task
+from lesionlens.training.recipe import Recipe
+
+Epoch = Callable[[], object]
+MANY = 1000
+"""Epochs of the run that ours is part of: long enough for it to choose its ways by measuring."""
+
+
+def by_timm(folder: Path, network: str, batch: int) -> Epoch:
+    """Train in the manner of timm's `train.py`."""
+    model = timm.create_model(network, num_classes=len(CLASSES)).train()
+    optimizer = create_optimizer_v2(model, opt="sgd", lr=0.01, momentum=0.9)
+    loader = create_loader(
+        create_dataset("", root=str(folder), split="train", is_training=True, batch_size=batch),
+        input_size=(3, SIDE, SIDE),
+        batch_size=batch,
+        is_training=True,
+        vflip=0.5,
+        color_jitter=JITTER,
+        interpolation="random",
+        num_workers=cores(),
+        device=torch.device("cpu"),
+    )
+    return lambda: steps(model, optimizer, loader)
+
+
+def by_torchvision(folder: Path, network: str, batch: int) -> Epoch:
+    """Train by a plain loop over PyTorch's loader with torchvision's transforms."""
+    model = timm.create_model(network, num_classes=len(CLASSES)).train()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
+    loader = pictures(folder, batch, train=True)
+    return lambda: steps(model, optimizer, loader)
+
+
+def steps(model: torch.nn.Module, optimizer: torch.optim.Optimizer, loader) -> None:
+    for x, y in loader:
+        loss = cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+class Plain(L.LightningModule):
+    """What Lightning's first page shows."""
+
+    def __init__(self, network: str) -> None:
+        super().__init__()
+        self.model = timm.create_model(network, num_classes=len(CLASSES))
+
+    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+        return cross_entropy(self.model(batch[0]), batch[1])
+
+    def predict_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+        return self.model(batch[0]).softmax(dim=1)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), 0.01, momentum=0.9)
+
+
+def by_lightning(folder: Path, network: str, batch: int) -> Epoch:
+    """Train by Lightning's trainer as it comes, with the same loader as torchvision's."""
+    module, loader = Plain(network), pictures(folder, batch, train=True)
+
+    def epoch() -> None:
+        with quiet():
+            L.Trainer(max_epochs=1, accelerator="cpu", default_root_dir=folder).fit(module, loader)
+
+    return epoch
+
+
+def by_ours(folder: Path, network: str, batch: int, **options: object) -> Epoch:
+    """Train by our loaders, task and trainer with their defaults; validation and bundles are left out."""
+    recipe = Recipe.model_validate(
+        {
+            "data": {
+                "source": f"table:{folder / 'table.csv'}",
+                "split": "official",
+                "store_folder": str(folder / "store"),
+            },
+            "model": {"backbone": network},
+            "crops": {"train": "random-resized"},
+            "augment": {"brightness": JITTER, "contrast": JITTER, "saturation": JITTER},
+            "train": {"batch_size": batch, "epochs": MANY, "device": "cpu", **options},
+        }
+    )
+    prepared = prepare(recipe)
+    model = prepared.network.make(len(CLASSES)).model
+    ready = make_data(prepared)
+    task = make_task(ready.prepared, model)
+    run = new_folder("run", runs=folder)
+    once = ready.prepared.recipe.train.model_copy(update={"epochs": 1})
+    short = ready.prepared.recipe.model_copy(update={"train": once})
+    loader = ready.data.train_dataloader()
+    keep_freed_memory()
+
+    def epoch() -> None:
+        with quiet():
+            make_trainer(short, run, []).fit(task, loader)
+
+    return epoch
+
+
+def by_ours_fp32(folder: Path, network: str, batch: int) -> Epoch:
+    return by_ours(folder, network, batch, precision="fp32")
+
+
+WAYS = {
+    "timm": by_timm,
+    "torchvision": by_torchvision,
+    "lightning": by_lightning,
+    "ours": by_ours,
+    "ours in fp32": by_ours_fp32,
+}

@@ -1,0 +1,36 @@
+"""The same work by others: timm's scripts, a plain torchvision loop, Lightning as it comes, and ours as it comes.
+
+python benchmarks/peers.py [--rounds N] [--json FILE] [--long]
+
+JPEGs of 600 × 450 to batches of 224 × 224 to a small network. Each way in a process of its own, in turn; peers have a
+loader's worker a core, and torch its own choice of threads. What is drawn once (our store) is drawn in the warm-up.
+"""
+
+import tempfile
+from pathlib import Path
+
+import peer_inference
+import peer_training
+from apart import each_apart
+from harness import alternately, finish, options
+from peer_work import written
+
+FEW_ROUNDS = 3
+
+
+def main() -> None:
+    said = options()
+    networks = {"mobilenetv2_100": 16, "resnet50": 16} if said.long else {"mobilenetv2_100": 16}
+    images, rounds = (512, said.rounds) if said.long else (128, min(said.rounds, FEW_ROUNDS))
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = written(Path(name), images)
+        for network, batch in networks.items():
+            for work, makers in (("training", peer_training.WAYS), ("inference", peer_inference.WAYS)):
+                with each_apart(makers, folder, network, batch) as ways:
+                    rows.append(alternately(f"{work}, {network}", ways, items=images, rounds=rounds))
+    finish("The same work by others", rows)
+
+
+if __name__ == "__main__":
+    main()
