@@ -20,8 +20,10 @@ from lesionlens.data.stored import ImageStore
 from lesionlens.data.table import LesionTable
 from lesionlens.data.train_crops import TrainCrops
 from lesionlens.data.visits import Visits
+from lesionlens.errors import RunError
 from lesionlens.models.classifier import Classifier
 from lesionlens.training.chosen import with_choice
+from lesionlens.training.device import device_of
 from lesionlens.training.left_out import LeftOut
 from lesionlens.training.objective import Objective, copies_of_images, weights_of_classes, weights_of_images
 from lesionlens.training.prepared import Prepared
@@ -165,9 +167,10 @@ def _loaders(prepared: Prepared, parts: dict[str, Part]) -> LesionData:
 
 def _placed(prepared: Prepared, data: LesionData) -> Ready:
     """Let training images lie where the recipe says; where it says nothing, on a card that has room."""
-    gpu = prepared.recipe.train.device != "cpu" and torch.cuda.is_available()
-    device, place = torch.device("cuda" if gpu else "cpu"), prepared.recipe.data.memory
+    device, place = device_of(prepared.recipe.train), prepared.recipe.data.memory
     if place == "auto":
         place = "device" if fits(data.train.part, device) else "host"
+    if place == "device" and device.type == "mps":
+        raise RunError("data.memory=device needs float64, which Apple's GPU has not; give data.memory=host")
     data = ResidentData(data, device) if place == "device" else data
     return Ready(with_choice(prepared, "data", memory=place), data)
