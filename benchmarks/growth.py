@@ -4,6 +4,7 @@ python benchmarks/growth.py [--rounds N] [--json FILE] [--long] [--figure docs/i
 """
 
 import multiprocessing
+import os
 import resource
 import statistics
 import tempfile
@@ -26,8 +27,9 @@ from lesionlens.models.create import architecture
 from lesionlens.prediction import predict
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.training.allocator import keep_freed_memory
+from lesionlens.training.precision import choose_precision
 
-SIDE, BATCH = 224, 8
+SIDE, BATCH, MANY = 224, 8, 1000
 
 
 @dataclass(frozen=True)
@@ -41,17 +43,20 @@ class Work:
 
 
 def training(network: str, batch: int, side: int) -> Callable[[], object]:
-    """Give one step: forward, backward, SGD."""
+    """Give one step: forward, backward, SGD, in the memory layout and precision that a run would choose."""
     keep_freed_memory()
     model = architecture(None, backbone=network).build(len(CLASSES)).train()
     model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
     x = torch.rand(batch, 3, side, side).contiguous(memory_format=torch.channels_last)
     y = torch.arange(batch) % len(CLASSES)
+    bf16 = choose_precision(x.device, steps=MANY) == "bf16"
 
     def step() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss = torch.nn.functional.cross_entropy(model(x).logits.float(), y)
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(model(x).logits, y).backward()
+        loss.backward()
         optimizer.step()
 
     return step
@@ -129,6 +134,7 @@ def main() -> None:
     said = options()
     network = "resnet50" if said.long else "mobilenetv2_100"
     with tempfile.TemporaryDirectory() as name:
+        os.environ["LESIONLENS_CACHE"] = name  # of all processes that follow
         folder = scored_folder(Path(name), network, max(images_predicted(long=said.long)))
         curves = [measured(work, rounds=said.rounds) for work in works(network, folder, long=said.long)]
     finish(f"Cost against size ({network})", [], curves)

@@ -17,6 +17,7 @@ from lesionlens.cores import cores
 from lesionlens.training.allocator import keep_freed_memory
 from lesionlens.training.fit import make_trainer
 from lesionlens.training.folder import new_folder
+from lesionlens.training.measure_pace import paced
 from lesionlens.training.prepare import prepare
 from lesionlens.training.ready import make_data, make_task
 from lesionlens.training.recipe import Recipe
@@ -107,6 +108,7 @@ def by_ours(folder: Path, network: str, batch: int, **options: object) -> Epoch:
     model = prepared.network.make(len(CLASSES)).model
     ready = make_data(prepared)
     task = make_task(ready.prepared, model)
+    ready = paced(ready, task)
     run = new_folder("run", runs=folder)
     once = ready.prepared.recipe.train.model_copy(update={"epochs": 1})
     short = ready.prepared.recipe.model_copy(update={"train": once})

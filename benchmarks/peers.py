@@ -6,6 +6,7 @@ JPEGs of 600 × 450 to batches of 224 × 224 to a small network. Each way in a p
 loader's worker a core, and torch its own choice of threads. What is drawn once (our store) is drawn in the warm-up.
 """
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = written(Path(name), images)
+        os.environ["LESIONLENS_CACHE"] = str(folder / "cache")  # of all processes that follow
         for network, batch in networks.items():
             for work, makers in (("training", peer_training.WAYS), ("inference", peer_inference.WAYS)):
                 with each_apart(makers, folder, network, batch) as ways:
