@@ -11,7 +11,7 @@ from lesionlens.training.folder import RunFolder
 from lesionlens.training.group import FINISHED, children
 from lesionlens.training.recipe import Recipe
 
-_OF_THE_MACHINE = {"train": {"device", "workers", "threads"}, "data": {"store", "store_folder"}}
+_OF_THE_MACHINE = {"train": {"device", "workers", "threads", "compile"}, "data": {"store", "store_folder"}}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from lesionlens.atomic import write_text
 from lesionlens.data.visits import Visits
 from lesionlens.experiments.job import Job
 from lesionlens.training.objective import copies_of_images
+from lesionlens.training.precision import WORTH_COMPILING, choose_precision
 from lesionlens.training.prepare import prepare
 from lesionlens.training.prepared import Prepared
 
@@ -89,14 +90,16 @@ def _pace(prepared: Prepared, out: Path) -> tuple[float, float]:
     device = torch.device("cuda" if gpu else "cpu")
     where = torch.cuda.get_device_name() if gpu else f"CPU, {os.cpu_count()} cores"
     size = prepared.preprocessing.input_size
-    kind = json.dumps([where, made.backbone, made.attention, made.options, size, recipe.train.precision])
+    said = recipe.train.precision
+    precision = choose_precision(device, steps=WORTH_COMPILING) if said == "auto" else said
+    kind = json.dumps([where, made.backbone, made.attention, made.options, size, precision])
     place = out / "pace.json"
     known = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}
     if kind not in known:
         model = made.build(len(prepared.task.outputs)).to(device)
         count = recipe.train.batch_size if gpu else max(2, FEW // (made.crops or 1))
         images = torch.rand(count, *([made.crops] if made.crops else []), 3, *size, device=device)
-        known[kind] = _timed(model, images, bf16=recipe.train.precision == "bf16")
+        known[kind] = _timed(model, images, bf16=precision == "bf16")
         write_text(place, json.dumps(known, indent=1) + "\n")
     train, test = known[kind]
     return float(train), float(test)

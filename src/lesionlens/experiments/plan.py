@@ -18,7 +18,8 @@ from lesionlens.training.read_recipe import read_recipe
 
 SET = "set:"
 WHERE = ("data", "data.source", "data.masks", "data.store", "data.store_folder", "model.weights", "train.device",
-         "train.workers", "train.threads")  # words that say where things lie and what computes  # fmt: skip
+         "train.workers", "train.threads",
+         "train.compile")  # words that say where things lie and what computes  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from lesionlens.errors import BundleError, ModelError
 from lesionlens.models.classifier import Classifier
 from lesionlens.models.create import Architecture
 from lesionlens.preprocessing import Preprocessing
+from lesionlens.training.allocator import keep_freed_memory
 
 RESEARCH_USE = "Research use only, not a medical device."
 
@@ -85,6 +86,7 @@ def load_model(folder: Path | str, *, device: str | torch.device = "cpu") -> Loa
     ModelError
         The device does not exist here.
     """
+    keep_freed_memory()
     where = chosen_device(device)
     folder = bundle_of(Path(folder))
     try:

@@ -7,7 +7,7 @@ from typing import Any
 from lesionlens.training.prepared import Prepared
 from lesionlens.training.recipe import Recipe
 
-CHOSEN = ("data.store", "data.memory", "train.workers", "train.threads")
+CHOSEN = ("data.store", "data.memory", "train.workers", "train.threads", "train.precision", "train.compile")
 
 
 def with_choice(prepared: Prepared, section: str, **values: Any) -> Prepared:

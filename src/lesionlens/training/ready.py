@@ -21,11 +21,13 @@ from lesionlens.data.table import LesionTable
 from lesionlens.data.train_crops import TrainCrops
 from lesionlens.data.visits import Visits
 from lesionlens.errors import RunError
+from lesionlens.models.arl_block import compile_attention
 from lesionlens.models.classifier import Classifier
 from lesionlens.training.chosen import with_choice
 from lesionlens.training.device import device_of
 from lesionlens.training.left_out import LeftOut
 from lesionlens.training.objective import Objective, copies_of_images, weights_of_classes, weights_of_images
+from lesionlens.training.precision import choose_compile, choose_precision
 from lesionlens.training.prepared import Prepared
 from lesionlens.training.prior import make_prior
 from lesionlens.training.prior_recipe import PriorRecipe
@@ -72,7 +74,10 @@ def make_data(
     )
     prepared = with_choice(prepared, "data", store=store.kind)
     prepared, parts = _parts(_scaled(prepared, store), store)
-    return _placed(prepared, _loaders(prepared, parts))
+    data = _loaders(prepared, parts)
+    return _placed(
+        _settled(prepared, steps=prepared.recipe.train.epochs * len(data.train_dataloader())), data
+    )
 
 
 def make_task(prepared: Prepared, model: Classifier) -> Classification:
@@ -82,6 +87,8 @@ def make_task(prepared: Prepared, model: Classifier) -> Classification:
     weights = weights_of_classes(recipe.train, counts, asked.classes)
     if recipe.train.channels_last:
         model = model.to(memory_format=torch.channels_last)
+    if recipe.train.compile == "on":
+        compile_attention(model)
     return Classification(
         model,
         recipe.train,
@@ -163,6 +170,18 @@ def _loaders(prepared: Prepared, parts: dict[str, Part]) -> LesionData:
     )
     validation = TestCrops(parts["validation"], prepared.preprocessing)
     return LesionData(crops, validation, visits, batch_size=train.batch_size, workers=0)
+
+
+def _settled(prepared: Prepared, *, steps: int) -> Prepared:
+    """Put values in place of ``auto`` in ``train.precision`` and ``train.compile``."""
+    train, device = prepared.recipe.train, device_of(prepared.recipe.train)
+    if train.precision == "auto":
+        prepared = with_choice(prepared, "train", precision=choose_precision(device, steps=steps))
+    if train.compile == "auto":
+        attends = "arl" in prepared.network.architecture.attention.split("+")
+        pays = attends and train.channels_last and choose_compile(device, steps=steps)
+        prepared = with_choice(prepared, "train", compile="on" if pays else "off")
+    return prepared
 
 
 def _placed(prepared: Prepared, data: LesionData) -> Ready:

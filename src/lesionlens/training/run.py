@@ -82,7 +82,7 @@ def train(
         status="running",
         seconds=0.0,
         seed=checked.train.seed,
-        precision=checked.train.precision,
+        precision=ready.prepared.recipe.train.precision,
         versions=versions(),
         data=ready.prepared.facts(),
         model=prepared.network.describe(made),

@@ -24,6 +24,11 @@ def _auto_or_from(least: int) -> BeforeValidator:
     return BeforeValidator(checked)
 
 
+def _on_or_off(value: object) -> object:
+    """Undo what YAML makes of on and off."""
+    return ("off", "on")[value] if isinstance(value, bool) else value
+
+
 class TrainRecipe(Section):
     """How it learns.
 
@@ -56,7 +61,12 @@ class TrainRecipe(Section):
         ``shuffle``, ``oversample``, ``weighted``, ``balanced`` or ``even``; before that, how often the images of a
         class are in the list: ``{melanoma: 4}``.
     precision
-        ``fp32`` or ``bf16`` (autocast).
+        ``fp32`` or ``bf16`` (autocast); ``auto``: bf16 where a short measurement on the device shows it clearly faster.
+    channels_last
+        Keep each place's channels together in memory, which is faster on CPUs and on cards with tensor cores.
+    compile
+        Compile attention residual learning's operation, ``on`` or ``off``; ``auto``: in runs of 200 steps or more,
+        where there is a compiler.
     workers
         Processes that load batches; ``auto``: measured for a second before the first epoch, unless the run has fewer
         than 50 steps.
@@ -90,8 +100,9 @@ class TrainRecipe(Section):
     weighted_mean: Literal["weights", "images"] = "weights"
     sampling: Sampling = "shuffle"
     copies: dict[str, Count] = Field(default_factory=dict)
-    precision: Literal["fp32", "bf16"] = "fp32"
-    channels_last: bool = False
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    channels_last: bool = True
+    compile: Annotated[Literal["auto", "on", "off"], BeforeValidator(_on_or_off)] = "auto"
     seed: int = Field(default=0, ge=0)
     workers: Annotated[int | Literal["auto"], _auto_or_from(0)] = "auto"
     threads: Annotated[int | Literal["auto"], _auto_or_from(1)] = "auto"

@@ -1,0 +1,74 @@
+"""What precision and compiling come to where the recipe leaves them open."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lesionlens.errors import RecipeError
+from lesionlens.training import precision, run
+from lesionlens.training.folder import RunFolder
+from lesionlens.training.precision import choose_compile, choose_precision, gain_of_bf16
+from lesionlens.training.read_recipe import read_recipe
+
+CPU, CARD = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.mark.parametrize(("gain", "expected"), [(3.0, "bf16"), (1.1, "fp32"), (0.2, "fp32")])
+def test_bf16_only_where_it_is_clearly_faster(
+    gain: float, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "gain_of_bf16", lambda: gain)
+    assert choose_precision(CPU, steps=1000) == expected
+    assert choose_precision(CPU, steps=49) == "fp32"
+
+
+@pytest.mark.parametrize(("has", "expected"), [(True, "bf16"), (False, "fp32")])
+def test_a_card_is_asked_and_not_measured(has: bool, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has)
+    monkeypatch.setattr(precision, "gain_of_bf16", lambda: pytest.fail("measured"))
+    assert choose_precision(CARD, steps=1000) == expected
+
+
+def test_measuring_leaves_randomness_as_it_was() -> None:
+    gain_of_bf16.cache_clear()
+    before = torch.get_rng_state()
+    assert gain_of_bf16() > 0
+    assert torch.equal(torch.get_rng_state(), before)
+    assert gain_of_bf16() == gain_of_bf16()
+
+
+def test_compiling_needs_a_long_run_and_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision.shutil, "which", lambda name: f"/bin/{name}")
+    assert choose_compile(CPU, steps=200)
+    assert not choose_compile(CPU, steps=199)
+    monkeypatch.setattr(precision.shutil, "which", lambda name: None)
+    assert not choose_compile(CPU, steps=200)
+
+
+def test_on_and_off_are_words_though_yaml_reads_them_otherwise(recipe: str, words: list[str]) -> None:
+    for said in ("on", "off", "auto"):
+        assert read_recipe(recipe, [*words, f"train.compile={said}"]).train.compile == said
+    with pytest.raises(RecipeError, match=r"train\.compile"):
+        read_recipe(recipe, [*words, "train.compile=[1]"])
+
+
+def test_what_was_chosen_is_in_the_record_and_kept(
+    recipe: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine that resumes would choose otherwise."""
+    monkeypatch.setattr("lesionlens.training.ready.choose_precision", lambda *_, **__: "bf16")
+    computed: list[tuple[str, str]] = []
+    monkeypatch.setattr(run, "_compute", lambda ready, *_: computed.append(_kept(ready)))
+    folder = RunFolder(tmp_path / "run")
+    run.train(recipe, words, out=folder.path)
+    monkeypatch.setattr("lesionlens.training.ready.choose_precision", lambda *_, **__: "fp32")
+    run.resume(folder.path)
+    assert computed == [("bf16", "off")] * 2
+    assert folder.record()["precision"] == "bf16"
+    assert read_recipe(str(folder.recipe)).train.precision == "auto"
+
+
+def _kept(ready: object) -> tuple[str, str]:
+    train = ready.prepared.recipe.train  # type: ignore[attr-defined]
+    return train.precision, train.compile
