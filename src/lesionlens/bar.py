@@ -45,5 +45,6 @@ def bar(console: Console, *, unit: str = "") -> Progress:
         TimeRemainingColumn(),
         console=console,
         disable=not console.is_terminal,
+        speed_estimate_period=120,  # a batch of a large network takes a minute on few cores
         transient=True,
     )

@@ -1,7 +1,7 @@
 """``lesionlens predict``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,18 +24,42 @@ def predict(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, or torch's own: cuda:1 …")] = "cpu",
-    batch_size: Annotated[int, typer.Option(min=1)] = 32,
+    engine: Annotated[
+        Literal["auto", "torch", "onnxruntime", "openvino"],
+        typer.Option(help="What computes; auto: what is fastest here for so many images."),
+    ] = "auto",
+    precision: Annotated[
+        Literal["fp32", "bf16"], typer.Option(help="bf16 is faster where the machine has it, and less exact.")
+    ] = "fp32",
+    batch_size: Annotated[int, typer.Option(min=1, help="Crops that are computed at once.")] = 32,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads that decode ahead; default: one a core.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start anew, and throw away what was left unfinished.")
+    ] = False,
 ) -> None:
-    """Score images with a saved model: model scores for research, never a diagnosis."""
+    """Score images with a saved model: model scores for research, never a diagnosis.
+
+    Stopped, the same command goes on where it was.
+    """
     from rich.console import Console
 
     from lesionlens.bar import bar
     from lesionlens.errors import DataError
+    from lesionlens.part import part_of
     from lesionlens.prediction import predict as score
 
-    console = Console(stderr=True)
-    with bar(console) as progress:
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    with bar(console, unit="images") as progress:
         line = progress.add_task("scoring", total=None)
+
+        def show(done: int, total: int) -> None:
+            first = progress.tasks[0].total is None
+            if first and done:
+                console.print(f"going on: {done:,} of {total:,} images were scored before ({part_of(out)})")
+            progress.update(line, completed=done, total=total)
+
         scored = score(
             bundle,
             images,
@@ -43,17 +67,18 @@ def predict(
             layout=layout,
             masks=masks,
             device=device,
+            engine=engine,
+            precision=precision,
             batch_size=batch_size,
-            progress=lambda done, total: progress.update(line, completed=done, total=total),
+            workers=workers,
+            fresh=fresh,
+            progress=show,
         )
-    console.print(
-        f"{len(scored.predictions.image_id)} images scored: {out}. Research use only, not a medical device.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    count = len(scored.predictions)
+    console.print(f"{count:,} images scored: {out}. Research use only, not a medical device.")
     if scored.unreadable:
         listed = "\n  ".join(scored.unreadable[:10])
         raise DataError(
-            f"{len(scored.unreadable)} images could not be read; the scores of the other "
-            f"{len(scored.predictions.image_id)} are in {out}:\n  {listed}"
+            f"{len(scored.unreadable):,} images could not be read; the scores of the other {count:,} are in {out}:\n"
+            f"  {listed}"
         )

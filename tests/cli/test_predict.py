@@ -1,0 +1,81 @@
+"""``lesionlens predict`` says where it goes on, what could not be read, and what to do when stopped."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+
+from lesionlens import scoring
+from lesionlens.bar import bar
+from lesionlens.cli import main
+from lesionlens.models.bundle import Card, save_model
+from lesionlens.models.create import architecture
+from lesionlens.preprocessing import Preprocessing
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr("sys.argv", ["lesionlens", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+def test_stopped_it_says_what_to_do_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    made = architecture(backbone="test_resnet")
+    seen = Preprocessing(input_size=(32, 32))
+    save_model(Path("b"), made.build(2), Card(architecture=made, classes=("a", "b"), preprocessing=seen))
+    Path("images").mkdir()
+    for number in range(4):
+        Image.new("RGB", (40, 40), (number, 9, 99)).save(f"images/{number}.png")
+    Path("images/1.png").write_bytes(b"")
+    whole, calls = scoring._scored, iter([True, False])
+
+    def once(*given: object) -> object:
+        if next(calls):
+            return whole(*given)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    words = [
+        "predict",
+        "b",
+        "images",
+        "-o",
+        "p.csv",
+        "--batch-size",
+        "2",
+        "--engine",
+        "torch",
+        "--workers",
+        "1",
+    ]
+    monkeypatch.setattr(scoring, "_scored", once)
+    assert run(monkeypatch, *words) == 130
+    assert "kept in p.csv.part. Give the same command again to go on" in capsys.readouterr().err
+    monkeypatch.setattr(scoring, "_scored", whole)
+    assert run(monkeypatch, *words) == 1
+    said = capsys.readouterr().err
+    assert "going on: 2 of 4 images were scored before (p.csv.part)" in said
+    assert "3 images scored: p.csv. Research use only, not a medical device." in said
+    assert "1 images could not be read; the scores of the other 3 are in p.csv:" in said
+    assert "1.png" in said
+    assert np.loadtxt("p.csv", delimiter=",", skiprows=1, usecols=0).tolist() == [0, 2, 3]
+    assert run(monkeypatch, *words, "--engine", "tensorflow") == 2
+
+
+def test_the_pace_is_that_of_late() -> None:
+    now = 0.0
+    progress = bar(Console(file=io.StringIO(), force_terminal=True), unit="images")
+    progress.get_time = lambda: now
+    task = progress.add_task("scoring", total=1000)
+    for now, done in ((10.0, 500), (12.0, 520)):  # noqa: B007 - 500 were there before
+        progress.update(task, completed=done)
+    pace = progress.columns[3]
+    assert pace(progress.tasks[0]).plain == "10.0 images/s"  # type: ignore[operator]

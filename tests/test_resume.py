@@ -1,0 +1,285 @@
+"""Scoring that is stopped, and goes on: the same file in the end, never scores of two models."""
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lesionlens import prediction
+from lesionlens.engines.engine import Engine, open_engine
+from lesionlens.errors import DataError, InterruptedRunError, PredictionsError, RunError
+from lesionlens.models.bundle import Card, load_model, save_model
+from lesionlens.models.create import architecture
+from lesionlens.outcomes import Outcome
+from lesionlens.part import Origin, Part, alone, part_of
+from lesionlens.prediction import predict
+from lesionlens.preprocessing import Preprocessing
+
+ORIGIN = Origin(model="a", engine="torch", precision="fp32", device="cpu")
+ROWS = [[Outcome(f"é{line}{n}", "m", [0.1, 1 / 3]) for n in range(2)] for line in range(3)]
+
+
+def bundle(folder: Path, *, seed: int = 1, roi: float | None = 0.2) -> Path:
+    """Save an untrained network of two classes that looks at the box around the lesion."""
+    torch.manual_seed(seed)
+    made = architecture(backbone="test_resnet")
+    card = Card(
+        architecture=made, classes=("a", "b"), preprocessing=Preprocessing(input_size=(32, 32), roi=roi)
+    )
+    save_model(folder, made.build(2), card)
+    return folder
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder with a network and eleven images, the third and the last of which are damaged."""
+    monkeypatch.chdir(tmp_path)
+    bundle(tmp_path / "bundle")
+    rng = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    for number in range(11):
+        file = tmp_path / "images" / f"{number:02d}.png"
+        Image.fromarray(rng.integers(0, 255, (40, 50, 3), dtype=np.uint8)).save(file)
+    for number in (2, 10):
+        (tmp_path / "images" / f"{number:02d}.png").write_bytes(b"\x89PNG, or not")
+    return tmp_path
+
+
+def stop(done: int, total: int, *, at: int, error: BaseException) -> None:
+    if done >= at:
+        raise error
+
+
+score = partial(predict, "bundle", ["images"], out=Path("p.csv"), batch_size=3)
+some = pytest.mark.filterwarnings("ignore:.*seen whole")
+
+
+@some
+@pytest.mark.parametrize("at", [0, 6, 11])
+def test_a_run_that_is_stopped_goes_on_and_comes_to_the_same(here: Path, at: int) -> None:
+    without = score()
+    expected = Path("p.csv").read_bytes()
+    assert not part_of(Path("p.csv")).exists()
+    Path("p.csv").unlink()
+    with pytest.raises(ZeroDivisionError):
+        score(progress=partial(stop, at=at, error=ZeroDivisionError()))
+    assert not Path("p.csv").exists()
+    told: list[tuple[int, int]] = []
+    again = score(progress=lambda *counts: told.append(counts))
+    assert told[0] == (at, 11)
+    assert told[-1] == (11, 11)
+    assert again.before == at
+    assert Path("p.csv").read_bytes() == expected
+    assert again.unreadable == without.unreadable
+    assert again.whole == without.whole == tuple(f"{number:02d}" for number in range(10) if number != 2)
+    assert "02.png" in again.unreadable[0]
+    assert sorted(file.name for file in here.iterdir()) == ["bundle", "images", "p.csv"]
+
+
+@some
+def test_ctrl_c_leaves_what_is_scored_and_says_what_to_do(here: Path) -> None:
+    with pytest.raises(
+        InterruptedRunError, match=r"kept in p\.csv\.part\. Give the same command again .*--fresh"
+    ):
+        score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
+    assert score(fresh=True).before == 0
+    with pytest.raises(InterruptedRunError):
+        score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
+    assert score(layout="lesionlens").before == 6
+
+
+@some
+def test_scores_of_another_model_are_never_mixed_in(here: Path) -> None:
+    with pytest.raises(InterruptedRunError):
+        score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
+    left = part_of(Path("p.csv")).read_bytes()
+    bundle(here / "weights", seed=2)
+    bundle(here / "card", roi=0.3)
+    for other in ("weights", "card"):
+        with pytest.raises(
+            PredictionsError, match=r"p\.csv\.part holds scores of another model .*never mixed.*--fresh"
+        ):
+            predict(other, ["images"], out=Path("p.csv"))
+    with pytest.raises(PredictionsError, match="scores of precision fp32, not bf16"):
+        score(precision="bf16")
+    with pytest.raises(PredictionsError, match="scores of engine torch, not openvino"):
+        score(engine="openvino")
+    assert part_of(Path("p.csv")).read_bytes() == left
+    expected = predict("weights", ["images"], out=Path("q.csv")).predictions.scores
+    found = predict("weights", ["images"], out=Path("p.csv"), fresh=True)
+    assert found.before == 0
+    np.testing.assert_array_equal(found.predictions.scores, expected)
+
+
+@some
+def test_images_that_changed_meanwhile_are_scored_anew(here: Path) -> None:
+    with pytest.raises(InterruptedRunError):
+        score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
+    shutil.copy("images/08.png", "images/02.png")  # it was damaged
+    shutil.copy("images/08.png", "images/03.png")
+    shutil.copy("images/08.png", "images/00_new.png")
+    Path("images/04.png").unlink()
+    again = score()
+    assert again.before == 3  # of the six: not the two, nor the one that is gone
+    fresh = predict("bundle", ["images"], batch_size=3)
+    assert again.predictions.image_id.tolist() == fresh.predictions.image_id.tolist()
+    np.testing.assert_allclose(again.predictions.scores, fresh.predictions.scores, atol=1e-6)
+    assert len(again.unreadable) == 1
+
+
+@some
+def test_masks_count_as_images_do(here: Path) -> None:
+    mask = np.zeros((40, 50), np.uint8)
+    mask[5:25, 10:30] = 255
+    (here / "masks").mkdir()
+    with pytest.raises(InterruptedRunError):
+        score(masks=here / "masks", progress=partial(stop, at=6, error=KeyboardInterrupt()))
+    Image.fromarray(mask).save("masks/01.png")
+    assert score(masks=here / "masks").before == 5
+
+
+class StandIn:
+    """An engine of another name around torch's; it counts what it scores."""
+
+    def __init__(self, engine: Engine, *, name: str) -> None:
+        self.engine, self.name, self.count = engine, name, 0
+
+    def scores(self, crops: Any) -> Any:
+        self.count += len(crops)
+        return self.engine.scores(crops)
+
+
+@some
+def test_what_auto_chose_is_kept(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[StandIn] = []
+
+    def choose(loaded: Any, name: str, **options: Any) -> StandIn:
+        engine = open_engine(loaded, "torch", **options)
+        made.append(StandIn(engine, name="openvino" if name == "auto" and not made else name))
+        return made[-1]
+
+    monkeypatch.setattr(prediction, "open_engine", choose)
+    with pytest.raises(InterruptedRunError):
+        score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
+    assert score().before == 6
+    assert [engine.name for engine in made] == ["openvino", "openvino"]
+    assert [engine.count for engine in made] == [5, 4]  # usable ones of six, of five
+
+
+@some
+def test_what_could_not_be_written_in_the_end_is_refused_before_the_first_image(here: Path) -> None:
+    def never(done: int, total: int) -> None:
+        pytest.fail("scored")
+
+    with pytest.raises(PredictionsError, match="the ISIC 2018 format holds the classes"):
+        score(layout="isic2018", progress=never)
+    with pytest.raises(PredictionsError, match="images is a folder; give the name of a file"):
+        score(out=here / "images", progress=never)
+    with (
+        alone(here / "p.csv"),
+        pytest.raises(RunError, match=r"another process is scoring into .*p\.csv; wait"),
+    ):
+        score(progress=never)
+    part_of(Path("p.csv")).write_text("my notes\n")
+    with pytest.raises(PredictionsError, match="nothing that scoring can go on from; remove it"):
+        score(progress=never)
+    assert part_of(Path("p.csv")).read_text() == "my notes\n"
+
+
+def test_nothing_is_left_where_no_image_can_be_read(here: Path) -> None:
+    for kept in (number for number in range(11) if number not in (2, 10)):
+        (here / "images" / f"{kept:02d}.png").unlink()
+    with pytest.raises(DataError, match="not one image can be read"):
+        score()
+    assert sorted(file.name for file in here.iterdir()) == ["bundle", "images"]
+
+
+def test_a_network_whose_scores_are_no_numbers_is_told_at_once(here: Path) -> None:
+    loaded = load_model("bundle")
+    with torch.no_grad():
+        next(loaded.model.parameters()).fill_(torch.nan)
+    save_model(here / "bundle", loaded.model, loaded.card)
+    with pytest.raises(PredictionsError, match="scores that are no numbers, for 00, 01; are its weights"):
+        score()
+
+
+def test_whatever_was_cut_off_is_dropped_and_the_rest_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv.part"
+    with Part(path, ORIGIN, new=True) as part:
+        ends = [path.stat().st_size]
+        for rows in ROWS:
+            part.add(rows)
+            ends.append(path.stat().st_size)
+    content = path.read_bytes()
+    for cut, tail in product(
+        [cut for end in ends[1:] for cut in (end - 30, end - 1, end)], (b"", b"\0" * 9, b"[[1]]\n")
+    ):
+        whole = sum(end <= cut for end in ends) - 1
+        path.write_bytes(content[:cut] + tail)
+        with Part(path, ORIGIN, new=False) as part:
+            assert list(part.outcomes()) == [Outcome(*row) for rows in ROWS[:whole] for row in rows]
+            part.add(ROWS[2])
+            assert list(part.outcomes())[-2:] == ROWS[2]
+        assert path.read_bytes() == content[: ends[whole]] + content[ends[2] : ends[3]]
+
+
+@pytest.mark.parametrize("written", [OSError(errno.ENOSPC, "No space left on device"), 7])
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: Any) -> None:
+    class Full:
+        def write(self, line: bytes) -> int:
+            if isinstance(written, OSError):
+                raise written
+            return written
+
+        def close(self) -> None: ...
+
+    with Part(tmp_path / "p.csv.part", ORIGIN, new=True) as part:
+        part._stream.close()
+        monkeypatch.setattr(part, "_stream", Full())
+        with pytest.raises(RunError, match=r"cannot write .*p\.csv\.part: No space left on device"):
+            part.add(ROWS[0])
+
+
+SLOWLY = """
+import sys, time
+from pathlib import Path
+from lesionlens.prediction import predict
+predict("bundle", ["images"], out=Path("p.csv"), batch_size=2, progress=lambda *_: time.sleep(0.3))
+"""
+
+
+@pytest.mark.slow
+@some
+def test_a_killed_process_is_taken_up_by_the_next(here: Path) -> None:
+    score(batch_size=2)
+    expected = Path("p.csv").read_bytes()
+    Path("p.csv").unlink()
+    first = killed_when_some_is_scored([sys.executable, "-W", "ignore", "-c", SLOWLY])
+    assert first == -signal.SIGKILL
+    assert not Path("p.csv").exists()
+    again = score(batch_size=2)
+    assert 0 < again.before < 11
+    assert Path("p.csv").read_bytes() == expected
+    assert sorted(file.name for file in here.iterdir()) == ["bundle", "images", "p.csv"]
+
+
+def killed_when_some_is_scored(command: Sequence[str]) -> int:
+    part = part_of(Path("p.csv"))
+    with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}) as process:
+        while process.poll() is None and (not part.exists() or part.read_bytes().count(b"\n") < 3):
+            time.sleep(0.01)
+        process.kill()
+        return process.wait()
