@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from lesionlens.data.resident import ResidentData
+from lesionlens.errors import RunError
+from lesionlens.training import ready
 from lesionlens.training.chosen import choices
 from lesionlens.training.folder import open_folder
 from lesionlens.training.prepare import prepare
@@ -18,9 +20,18 @@ from lesionlens.training.run import train
 def test_images_leave_the_host_for_a_card_alone(recipe: str, words: list[str]) -> None:
     there = "device" if torch.cuda.is_available() else "host"
     for said, came in [("auto", there), ("host", "host"), ("device", "device")]:
-        ready = make_data(prepare(read_recipe(recipe, [*words, f"data.memory={said}"])))
-        assert choices(ready.prepared.recipe)["data.memory"] == came
-        assert isinstance(ready.data, ResidentData) is (came == "device")
+        made = make_data(prepare(read_recipe(recipe, [*words, f"data.memory={said}"])))
+        assert choices(made.prepared.recipe)["data.memory"] == came
+        assert isinstance(made.data, ResidentData) is (came == "device")
+
+
+def test_apples_gpu_is_refused(recipe: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ready, "device_of", lambda _: torch.device("mps"))
+    prepared = prepare(
+        read_recipe(recipe, [*words, "data.memory=device", "train.precision=fp32", "train.epochs=1"])
+    )
+    with pytest.raises(RunError, match=r"Apple's GPU has not; give data\.memory=host"):
+        make_data(prepared)
 
 
 @pytest.mark.slow
