@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from lesionlens.crops.box import Box
-from lesionlens.crops.cut import resized_crop
+from lesionlens.crops.cut import resized_crops
 from lesionlens.crops.roi import lesion_box
 from lesionlens.crops.strategies import CropName, strategy
 from lesionlens.data.decoding import Colour, Hair, decode
@@ -120,14 +120,15 @@ class Preprocessing(BaseModel):
 
     def views(self, image: NDArray[np.uint8], region: Box | None = None) -> NDArray[np.uint8]:
         """Cut the test crops, (n, h, w, 3), at their boxes."""
-        boxes = self.boxes(image.shape[0], image.shape[1], region)
-        return np.stack([resized_crop(image, box, self.input_size) for box in boxes])
+        return resized_crops(image, self.boxes(image.shape[0], image.shape[1], region), self.input_size)
 
     def normalised(self, views: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
         """Scale bytes to the network's range, channels first (in channels-last memory)."""
-        mean = torch.tensor(self.mean, device=views.device) * 255
-        std = torch.tensor(self.std, device=views.device) * 255
-        return ((views.float() - mean) / std).permute(0, 3, 1, 2)
+        width = views.shape[2]
+        mean, std = (255 * torch.tensor(each, device=views.device) for each in (self.mean, self.std))
+        rows = views.flatten(2).to(torch.float32, copy=True)  # by rows, as loops over three channels are slow
+        rows.sub_(mean.repeat(width)).div_(std.repeat(width))
+        return rows.reshape(views.shape).permute(0, 3, 1, 2)
 
     def prepare(self, image: NDArray[np.uint8], region: Box | None = None) -> Float[Tensor, "n 3 h w"]:
         """Give the test crops of one decoded image as a batch."""

@@ -1,5 +1,7 @@
 """Cut a box from a picture and bring it to a size."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -22,3 +24,13 @@ def resized_crop(picture: NDArray[np.uint8], box: Box, size: tuple[int, int]) ->
         return np.array(frame.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=edges))
     part = picture[box.pixels()]
     return np.array(part) if part.shape[:2] == size else resize(part, size)
+
+
+def resized_crops(
+    picture: NDArray[np.uint8], boxes: Sequence[Box], size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Cut n boxes as ``resized_crop`` does: (n, height, width, 3) of an image, (n, height, width) of a mask."""
+    crops = np.empty((len(boxes), *size, *picture.shape[2:]), dtype=np.uint8)
+    for crop, box in zip(crops, boxes, strict=True):
+        crop[:] = resized_crop(picture, box, size)
+    return crops

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601, as in Pillow
 Fill = Literal["reflect", "nearest"]
-_QUARTER = np.array([[0, 1], [-1, 0]])  # a quarter turn of x and y, counterclockwise where y points down
 BORDERS: dict[Fill, int] = {"reflect": cv2.BORDER_REFLECT_101, "nearest": cv2.BORDER_REPLICATE}
+_SAME = np.eye(3)
+_GREY = np.tile(np.array(GREY), (3, 1))
+_ACROSS = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def move(change: Change, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def recolour(change: Change, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Change colours, (h, w, 3): brightness, contrast, saturation and hue as one matrix; then paint the square."""
     if (change.brightness, change.contrast, change.saturation, change.hue) != (1.0, 1.0, 1.0, 0.0):
-        image = np.asarray(cv2.transform(image, colours(change, _grey(image))), dtype=np.uint8)
+        image = np.asarray(cv2.transform(image, colours(change, _mean_grey(image))), dtype=np.uint8)
     if change.cutout[2]:
         image = image.copy()
         image[square(change.cutout, *image.shape[:2])] = np.rint(cv2.mean(image)[:3])
@@ -87,13 +89,15 @@ def recolour(change: Change, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def warp(change: Change, height: int, width: int) -> NDArray[np.float64]:
     """Zoom, rotation and shift about the middle of the pixel grid, then turns and flips, as OpenCV's 2 by 3 matrix."""
     cos, sin = math.cos(math.radians(change.angle)), math.sin(math.radians(change.angle))
-    linear = np.array([[cos, sin], [-sin, cos]]) @ np.diag([change.zoom[1], change.zoom[0]])
-    shift = np.array([change.shift[1] * width, change.shift[0] * height])
-    quarters = change.quarters if height == width else change.quarters // 2 * 2
-    flips = np.diag([-1 if flipped else 1 for flipped in change.flips])
-    turn = flips @ np.linalg.matrix_power(_QUARTER, quarters)
+    down, across = change.zoom
+    right, below = change.shift[1] * width, change.shift[0] * height
+    rows = np.array([[across * cos, down * sin, right], [-across * sin, down * cos, below]])
+    for _ in range(change.quarters if height == width else change.quarters // 2 * 2):
+        rows = np.array([rows[1], -rows[0]])  # counterclockwise, where y points down
+    rows *= [[-1 if flipped else 1] for flipped in change.flips]
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
-    return np.column_stack([turn @ linear, middle - turn @ (linear @ middle - shift)])
+    rows[:, 2] += middle - rows[:, :2] @ middle
+    return rows
 
 
 def _between_pixels(change: Change) -> bool:
@@ -102,16 +106,16 @@ def _between_pixels(change: Change) -> bool:
 
 def colours(change: Change, mean_grey: float) -> NDArray[np.float64]:
     """Brightness, then contrast about an image's mean grey, then saturation, then hue, as one 3 by 4 matrix."""
-    grey = np.tile(np.array(GREY), (3, 1))
-    saturation = change.saturation * np.eye(3) + (1 - change.saturation) * grey
-    colour = _hue(change.hue) @ saturation
-    scale = change.brightness * change.contrast
-    shift = np.full((3, 1), (1 - change.contrast) * mean_grey * change.brightness)
-    return np.hstack([scale * colour, colour @ shift])
+    colour = _hue(change.hue) @ (change.saturation * _SAME + (1 - change.saturation) * _GREY)
+    matrix = np.empty((3, 4))
+    matrix[:, :3] = change.brightness * change.contrast * colour
+    matrix[:, 3] = (1 - change.contrast) * mean_grey * change.brightness * colour.sum(axis=1)
+    return matrix
 
 
-def _grey(image: NDArray[np.uint8]) -> float:
-    return float(np.array(GREY) @ np.asarray(cv2.mean(image)[:3]))
+def _mean_grey(image: NDArray[np.uint8]) -> float:
+    red, green, blue, _ = cv2.mean(image)
+    return GREY[0] * red + GREY[1] * green + GREY[2] * blue
 
 
 def _hue(turn: float) -> NDArray[np.float64]:
@@ -121,8 +125,7 @@ def _hue(turn: float) -> NDArray[np.float64]:
     mean of the channels where HSV keeps the largest, and colours agree but for that brightness.
     """
     cos, sin = math.cos(2 * math.pi * turn), math.sin(2 * math.pi * turn)
-    across = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
-    return cos * np.eye(3) + sin * across + (1 - cos) * np.full((3, 3), 1 / 3)
+    return cos * _SAME + sin * _ACROSS + (1 - cos) / 3
 
 
 def square(cutout: tuple[float, float, float], height: int, width: int) -> tuple[slice, slice]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from lesionlens.crops.box import Box
-from lesionlens.crops.cut import resized_crop
+from lesionlens.crops.cut import resized_crop, resized_crops
 from lesionlens.crops.strategies import CropName, strategy
 from lesionlens.data.change import Change, apply, move
 from lesionlens.data.part import Batch, Part
@@ -90,5 +90,5 @@ class TrainCrops(Dataset[Batch]):
         """Give the views of an image or of its mask: all of the whole picture changed, or one crop, then changed."""
         if self.together:
             picture = changed(picture)
-            return np.stack([resized_crop(picture, box, self.size) for box in boxes])
+            return resized_crops(picture, boxes, self.size)
         return changed(resized_crop(picture, boxes[0], self.size))[None]  # fewer pixels to change
