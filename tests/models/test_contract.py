@@ -81,7 +81,9 @@ CASES = [
     *(pytest.param(case, id=str(case)) for case in TINY),
     *(pytest.param(case, id=f"{case}-{n}", marks=pytest.mark.slow) for n, case in enumerate(LARGE)),
 ]
-every = pytest.mark.parametrize("case", CASES)
+every = pytest.mark.parametrize(
+    "case", CASES, scope="module"
+)  # all tests of a network together: it is built once
 # tracing takes a second or two each: all mechanisms on one backbone always, the others with the slow ones
 CASES_EXPORTED = [
     pytest.param(*case.values, id=case.id, marks=case.marks)
@@ -204,7 +206,7 @@ def test_comes_back_from_its_state(case: Case) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", CASES_EXPORTED)
+@pytest.mark.parametrize("case", CASES_EXPORTED, scope="module")
 @pytest.mark.filterwarnings("ignore:The tensor attributes self.recurrent.gru")  # torch's own way with a GRU
 @torch.no_grad()
 def test_can_be_exported(case: Case) -> None:

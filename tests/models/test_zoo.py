@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ def no_memory() -> Iterator[None]:
         yield
 
 
+@cache
 def count(name: str, classes: int) -> int:
     with torch.device("meta"):
         return backbone.parameters(create_model(name, num_classes=classes))
