@@ -4,11 +4,9 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import ListedColormap
 
-from lesionlens.experiments.figures.chosen import chosen
 from lesionlens.experiments.figures.lines import Line, Scale, Tile, lines_figure
 from lesionlens.experiments.figures.looked import standing_in
-from lesionlens.experiments.figures.maps import of_panel
-from lesionlens.experiments.figures.runs import paired
+from lesionlens.experiments.figures.same_images import same_images
 from lesionlens.experiments.figures.sketch import Sketch
 from lesionlens.experiments.results import Results
 from lesionlens.explanation.render import COLORMAP
@@ -28,19 +26,12 @@ def crops(results: Results) -> Sketch | None:
     LesionLensError
         A run, image or mask cannot be read, or the panels share no test image.
     """
-    found, notes = paired(results)
-    figure = results.experiment.figure
-    if not found or figure is None:
+    found, figure = same_images(results, count=IMAGES), results.experiment.figure
+    if found is None or figure is None:
         return None
-    count = figure.count if "count" in figure.model_fields_set else IMAGES
-    choice = chosen(found, figure.images, count)
-    lines: list[Line] = []
+    lines = [found.plain([None] * len(found.images))]
     instead: list[str] = []
-    for each in found:
-        pictures = of_panel(results, each, choice.images)
-        if not lines:
-            plain = zip(choice.images, pictures, strict=True)
-            lines.append(Line("test images", [Tile(shown.image, one.words) for one, shown in plain]))
+    for each, pictures in found.panels:
         lines.append(Line(each.title, [Tile(shown.drawn, shown.words) for shown in pictures]))
         if not pictures[0].name.endswith("-crops"):
             instead += standing_in(each.panel.map or "of crops", pictures[0].name, each.title)
@@ -48,4 +39,4 @@ def crops(results: Results) -> Sketch | None:
     colours = ListedColormap(colormaps[COLORMAP](np.linspace(0.25, 1, 128)))
     scale = Scale(colours, "lightest crop", "heaviest")
     drawn = lines_figure(lines, scale=scale)
-    return Sketch(drawn, f"{figure.caption} {SAID}", (*notes, *choice.notes, *instead), plot=False)
+    return Sketch(drawn, f"{figure.caption} {SAID}", (*found.notes, *instead), plot=False)

@@ -3,18 +3,20 @@
 Zhang et al. 2019, Figs. 5, 6 and 9; Yan 2020, Fig. 3.3; Datta et al. 2021, Figs. 7 and 9.
 """
 
+from collections.abc import Sequence
+
 from matplotlib import colormaps
 from numpy import ndarray
 
 from lesionlens.data.fitted_mask import fitted_mask
-from lesionlens.experiments.figures.chosen import Chosen, chosen
+from lesionlens.experiments.figures.chosen import Chosen
 from lesionlens.experiments.figures.lines import Line, Scale, Tile, lines_figure
-from lesionlens.experiments.figures.looked import Looked, looked, name_of, standing_in
-from lesionlens.experiments.figures.runs import Backed, paired
+from lesionlens.experiments.figures.looked import Looked, name_of, standing_in
+from lesionlens.experiments.figures.runs import Backed
+from lesionlens.experiments.figures.same_images import same_images
 from lesionlens.experiments.figures.sketch import Sketch
 from lesionlens.experiments.results import Results
 from lesionlens.explanation.render import COLORMAP
-from lesionlens.models.bundle import load_model
 from lesionlens.report.pictures import title
 
 MANY = {name_of("heads")}  # maps that are drawn as many small pictures
@@ -33,21 +35,13 @@ def maps(results: Results) -> Sketch | None:
     LesionLensError
         A run, image or mask cannot be read, or the panels share no test image.
     """
-    found, notes = paired(results)
-    figure = results.experiment.figure
-    if not found or figure is None:
+    found, figure = same_images(results), results.experiment.figure
+    if found is None or figure is None:
         return None
-    choice = chosen(found, figure.images, figure.count)
-    lines: list[Line] = []
+    outlines = [_outlines(found.images, pictures) for _, pictures in found.panels]
+    lines = [found.plain(outlines[0])]
     instead: list[str] = []
-    for each in found:
-        pictures = of_panel(results, each, choice.images)
-        masks = [outline(one, shown.image) for one, shown in zip(choice.images, pictures, strict=True)]
-        if not lines:
-            shown_above = zip(choice.images, pictures, masks, strict=True)
-            lines.append(
-                Line("test images", [Tile(shown.image, one.words, mask) for one, shown, mask in shown_above])
-            )
+    for (each, pictures), masks in zip(found.panels, outlines, strict=True):
         tiles = [
             Tile(shown.drawn, shown.words, None if shown.name in MANY else mask)
             for shown, mask in zip(pictures, masks, strict=True)
@@ -56,14 +50,7 @@ def maps(results: Results) -> Sketch | None:
         instead += standing_in(each.panel.map, pictures[0].name, each.title)
     scale = Scale(colormaps[COLORMAP], "low", "high")
     drawn = lines_figure(lines, scale=scale)
-    return Sketch(drawn, f"{figure.caption} {SAID}", (*notes, *choice.notes, *instead), plot=False)
-
-
-def of_panel(results: Results, each: Backed, images: list[Chosen]) -> list[Looked]:
-    """Draw the panel's map of each image by the network of its first run."""
-    loaded = load_model(each.cells[0].folder.best, device="auto")
-    asked, target = results.here(each.panel.map), each.panel.target
-    return [looked(loaded, one, asked, target=target) for one in images]
+    return Sketch(drawn, f"{figure.caption} {SAID}", (*found.notes, *instead), plot=False)
 
 
 def _label(each: Backed, shown: str) -> str:
@@ -72,6 +59,11 @@ def _label(each: Backed, shown: str) -> str:
     return each.title if named else f"{each.title}: {shown}"
 
 
-def outline(one: Chosen, shown: ndarray) -> ndarray | None:
-    """Give the lesion mask at the size of the picture, (h, w); None where there is none."""
-    return fitted_mask(one.mask, (shown.shape[0], shown.shape[1]), image=one.path) if one.mask else None
+def _outlines(images: Sequence[Chosen], pictures: Sequence[Looked]) -> list[ndarray | None]:
+    """Give each lesion mask at the size of its picture, (h, w); None where there is none."""
+    return [
+        fitted_mask(one.mask, (shown.image.shape[0], shown.image.shape[1]), image=one.path)
+        if one.mask
+        else None
+        for one, shown in zip(images, pictures, strict=True)
+    ]
