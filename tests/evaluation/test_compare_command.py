@@ -267,6 +267,7 @@ def test_figures_say_both_areas_and_every_difference() -> None:
     assert legend == [f"one {auc.values[0]:.3f}", f"other {auc.values[1]:.3f}"]
     assert any(text.startswith(f"difference +{auc.interval.difference:.3f} (") for text in said)
     assert [text.get_text() for text in figure.axes[1].get_yticklabels()][:2] == ["AUC", "Average precision"]
+    assert [text.get_text() for text in figure.texts] == ["Research use only, not a medical device."]
     three = compare_models([a, b, c], ["a", "b", "c"], replicates=5, every=True, keys=[("auc", "melanoma")])
     assert len(comparison_figure(three, [a, b, c], ["a", "b", "c"]).axes) == 1 + 3
     assert len(comparison_figure(three).axes) == 3

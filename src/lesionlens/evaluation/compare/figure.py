@@ -10,7 +10,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from lesionlens.atomic import replacing
 from lesionlens.evaluation.compare.contrast import Contrasts
 from lesionlens.evaluation.compare.forest import forest
-from lesionlens.evaluation.compare.roc_panels import ACROSS, compared_classes, roc_panels
+from lesionlens.evaluation.compare.roc_panels import ACROSS, SMALL, compared_classes, roc_panels
+from lesionlens.evaluation.evaluation import NOTICE
 from lesionlens.evaluation.measures import ALL
 from lesionlens.evaluation.prediction_table import Predictions
 
@@ -26,14 +27,38 @@ def comparison_figure(
     Without ``models``, as over runs, there are the differences alone.
     """
     classes = compared_classes(found, models)
-    one_class = len({each.of for each in found.contrasts} - {ALL}) <= 1
     below = sum(_ROW * len(pair) + 0.75 for pair in found.pairs())
     if len(classes) == 1:
-        figure = Figure(figsize=(_PAGE, max(below, _PANEL)), layout="constrained", dpi=200)
-        parts = figure.subfigures(1, 2, width_ratios=[1, 2], wspace=0.03, squeeze=False)[0]
-        roc_panels(parts[0], classes, models, names, found)
-        forest(parts[1], found, one_class=one_class)
-        return figure
+        figure = _side_by_side(found, classes, models, names, below)
+    else:
+        figure = _above_each_other(found, classes, models, names, below)
+    # below all that is laid out; files are cut to what is drawn
+    figure.text(0, 0, NOTICE, va="top", fontsize=SMALL, fontstyle="italic", color="dimgray")
+    return figure
+
+
+def _side_by_side(
+    found: Contrasts,
+    classes: Sequence[str],
+    models: Sequence[Predictions],
+    names: Sequence[str],
+    below: float,
+) -> Figure:
+    one_class = len({each.of for each in found.contrasts} - {ALL}) <= 1
+    figure = Figure(figsize=(_PAGE, max(below, _PANEL)), layout="constrained", dpi=200)
+    parts = figure.subfigures(1, 2, width_ratios=[1, 2], wspace=0.03, squeeze=False)[0]
+    roc_panels(parts[0], classes, models, names, found)
+    forest(parts[1], found, one_class=one_class)
+    return figure
+
+
+def _above_each_other(
+    found: Contrasts,
+    classes: Sequence[str],
+    models: Sequence[Predictions],
+    names: Sequence[str],
+    below: float,
+) -> Figure:
     above = math.ceil(len(classes) / ACROSS) * _PANEL
     figure = Figure(figsize=(_PAGE, above + below), layout=ConstrainedLayoutEngine(hspace=_APART), dpi=200)
     if not classes:
