@@ -37,10 +37,12 @@ def curves_markdown(curves: Sequence[Curve]) -> str:
     for curve in curves:
         points = list(zip(curve.sizes, curve.seconds, curve.megabytes, strict=True))
         for size, seconds, megabytes in points:
-            cells = [curve.name, f"{size:,} {curve.size}", f"{seconds:.3g}", f"{1000 * seconds / size:.3g}"]
-            cells += [
-                f"{megabytes:,.0f}",
-                f"{curve.size} ^ {curve.power:.2f}" if size == points[-1][0] else "",
-            ]
-            lines.append("| " + " | ".join(cells) + " |")
+            grown = f"size ^ {curve.power:.2f}" if size == points[-1][0] else ""
+            cells = [curve.name, f"{curve.size}: {size:,}", number(seconds), number(1000 * seconds / size)]
+            lines.append("| " + " | ".join([*cells, number(megabytes), grown]) + " |")
     return "\n".join(lines)
+
+
+def number(value: float) -> str:
+    """Show three digits, or all before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

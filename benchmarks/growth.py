@@ -87,7 +87,7 @@ def works(network: str, folder: Path, *, long: bool) -> Sequence[Work]:
     """Say what is measured at which sizes."""
     sides = [64, 112, 224, 320]
     return (
-        Work("training step", "images in a batch", [1, 4, 16], partial(of_batch, network)),
+        Work("training step", "images a batch", [1, 4, 16], partial(of_batch, network)),
         Work("training step", "pixels an image", [side**2 for side in sides], partial(of_pixels, network)),
         Work("prediction", "images", images_predicted(long=long), partial(of_images, folder)),
         Work("cropping", "crops", [1, 4, 16, 60, 240], of_crops),

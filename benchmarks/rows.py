@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
-from curves import Curve, curves_markdown
+from curves import Curve, curves_markdown, number
 from machine import Machine
 from pydantic import BaseModel, ConfigDict
 
@@ -125,8 +125,3 @@ def heading(way: str) -> str:
 
 def verdict(row: Row) -> str:
     return {True: "yes", False: "no", None: "–"}[row.met]
-
-
-def number(value: float) -> str:
-    """Show three digits, or all before the point."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

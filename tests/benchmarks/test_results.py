@@ -58,7 +58,7 @@ def test_growth_is_the_power_between_the_largest_sizes(script):
     assert curve.power == pytest.approx(2)  # twice the size, four times the time
     *_, first, _, last = curves.curves_markdown([curve]).splitlines()
     assert [cell.strip() for cell in last.split("|")[1:-1]] == [
-        *("step", "20 images", "24", "1.2e+03", "2,400", "images ^ 2.00"),
+        *("step", "images: 20", "24", "1,200", "2,400", "size ^ 2.00"),
     ]
     assert first.split("|")[-2].strip() == ""
 
