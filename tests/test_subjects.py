@@ -1,10 +1,13 @@
 """What is to be scored: any table, with the masks that it names."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from lesionlens.data.layout import find_masks
+from lesionlens.errors import DataError
 from lesionlens.subjects import subjects
 
 from .drawing import draw, draw_mask, write
@@ -40,3 +43,42 @@ def test_a_photograph_is_no_mask_nor_a_mask_a_photograph(tmp_path: Path) -> None
     (tmp_path / "._ISIC_0000000.jpg").write_bytes(b"no image")
     assert subjects([tmp_path]).path == tuple(photographs)
     assert find_masks(tmp_path) == {"ISIC_0000000": mask}
+
+
+def test_a_folder_is_listed_as_paths_are_sorted(tmp_path: Path) -> None:
+    names = [
+        "a/x.jpg",
+        "a-b/c.PNG",
+        "a.b/d.jpg",
+        "b.jpg",
+        "a/c/e.tiff",
+        "a.jpeg",
+        "a/.hidden.jpg",
+        "a/notes.txt",
+    ]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    expected = sorted(tmp_path / name for name in names[:6])
+    assert subjects([tmp_path]).path == tuple(expected)
+
+
+def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw(tmp_path / "a.jpg")
+    (tmp_path / "locked").mkdir()
+    scandir = os.scandir
+
+    def refusing(folder: str) -> object:
+        if folder.endswith("locked"):
+            raise PermissionError(errno.EACCES, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(DataError, match=r"the folder .*locked cannot be listed: Permission denied"):
+        subjects([tmp_path])
+
+
+def test_a_name_that_no_table_can_hold_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m\udce9lanome.jpg").write_bytes(b"")  # Latin-1 on a disk
+    with pytest.raises(DataError, match=r"'m\\udce9lanome' is not in UTF-8 .* rename the file"):
+        subjects([tmp_path])
