@@ -1,22 +1,18 @@
-"""The soft-attention unit as a 2-D convolution against the equal 3-D one: alternately, in one run, as ratios.
+"""The soft-attention unit as a 2-D convolution against the equal 3-D one, forward and backward.
 
-python benchmarks/soft_attention.py [soft_attention.json]
+python benchmarks/soft_attention.py [--rounds N] [--json FILE]
 """
 
-import json
-import statistics
-import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+from harness import Row, alternately, finish
 from torch import Tensor, nn
 
 from lesionlens.attention.soft import SoftAttention
 
-ROUNDS = 7
-GRIDS = {"ResNet50, 7 × 7 × 2048": (16, 2048, 7, 7), "block C, 8 × 8 × 2080": (16, 2080, 8, 8)}
+BATCH = 16
+GRIDS = {"ResNet-50's 7 × 7 × 2048": (2048, 7, 7), "Inception's 8 × 8 × 2080": (2080, 8, 8)}
 
 
 class Plain(nn.Module):
@@ -37,42 +33,24 @@ class Plain(nn.Module):
         return self.gamma * x * maps
 
 
-def step(unit: Callable[[Tensor], Tensor], x: Tensor) -> float:
-    """Time one forward and backward pass, in seconds."""
-    x = x.detach().requires_grad_()
-    started = time.perf_counter()
-    unit(x).sum().backward()
-    return time.perf_counter() - started
+def step(unit: Callable[[Tensor], Tensor], x: Tensor) -> Callable[[], object]:
+    return lambda: unit(x.detach().requires_grad_()).sum().backward()
 
 
-def compare(shape: tuple[int, int, int, int]) -> dict[str, float]:
+def compare(name: str, shape: tuple[int, int, int]) -> Row:
     torch.manual_seed(0)
-    x = torch.randn(shape)
-    ours = SoftAttention(shape[1])
+    x = torch.randn(BATCH, *shape)
+    ours = SoftAttention(shape[0])
     plain = Plain(ours)
-    apart = float((plain(x) - ours(x).grid).abs().max())
-    pairs = [(step(plain, x), step(lambda x: ours(x).grid, x)) for _ in range(ROUNDS + 1)][1:]
-    ratios = sorted(slow / fast for slow, fast in pairs)
-    return {
-        "plain_ms": 1000 * statistics.median(slow for slow, _ in pairs),
-        "ours_ms": 1000 * statistics.median(fast for _, fast in pairs),
-        "ratio": statistics.median(ratios),
-        "least": ratios[0],
-        "most": ratios[-1],
-        "apart": apart,
-    }
+    apart = float((plain(x) - ours(x).grid).detach().abs().max())
+    near = x.to(memory_format=torch.channels_last)
+    ours = ours.to(memory_format=torch.channels_last)
+    ways = {"naive": step(plain, x), "ours": step(lambda x: ours(x).grid, near)}
+    return alternately(name, ways, items=BATCH, demand=6.0, note=f"{apart:.0e} apart")
 
 
 def main() -> None:
-    found = {name: compare(shape) for name, shape in GRIDS.items()}
-    print(f"{'training, 16 images':26}{'Conv3d':>10}{'Conv2d':>10}{'ratio':>8}   apart")
-    for name, row in found.items():
-        print(
-            f"{name:26}{row['plain_ms']:7.1f} ms{row['ours_ms']:7.1f} ms{row['ratio']:8.1f}   {row['apart']:.0e}"
-            f"   ({row['least']:.1f} to {row['most']:.1f})"
-        )
-    if len(sys.argv) > 1:
-        Path(sys.argv[1]).write_text(json.dumps(found, indent=2) + "\n")
+    finish("The soft-attention unit in training", [compare(name, shape) for name, shape in GRIDS.items()])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,66 @@
+"""Attention residual learning in a training step: what it costs over ResNet-50, and over the formula written plainly.
+
+    python benchmarks/arl.py [--rounds N] [--json FILE] [--long]
+
+Each way in a process of its own. The ratio to ResNet-50 is in the column of that name: below 1, ours is slower.
+"""
+
+import steps
+import torch
+from apart import each_apart
+from harness import Row, alternately, finish, options, row
+
+SIZE = 224
+RESNET = {"backbone": "resnet50"}
+ARL = {"name": "arl_cnn50"}
+
+
+def speed(kind: str, demand: float | None) -> Row:
+    batch = 16 if options().long else 8
+    bf16 = kind == "bf16"
+    formula, ours = (steps.formula_rough, steps.rough) if bf16 else (steps.formula_exact, steps.exact)
+    with (
+        each_apart({"naive": formula, "ours": ours}, ARL, batch, SIZE) as ways,
+        each_apart({"ResNet-50": ours}, RESNET, batch, SIZE) as other,
+    ):
+        rounds = options().rounds if options().long else min(3, options().rounds)
+        title = f"ARL-CNN50, {kind}, batch {batch}"
+        return alternately(title, {**ways, **other}, items=batch, demand=demand, rounds=rounds)
+
+
+def kept(model: torch.nn.Module, batch: int, *, bf16: bool) -> int:
+    """Count the bytes that one forward pass keeps for the backward pass, each memory once."""
+    found: dict[int, int] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        found[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    model = model.to(memory_format=torch.channels_last)
+    x = torch.rand(batch, 3, SIZE, SIZE).to(memory_format=torch.channels_last)
+    with (
+        torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor),
+        torch.autocast("cpu", torch.bfloat16, enabled=bf16),
+    ):
+        model(x)
+    return sum(found.values())
+
+
+def memory(kind: str) -> Row:
+    """What is kept beyond ResNet-50: a cost, so that the ratio to naive is how many times less is kept."""
+    batch, bf16 = 2, kind == "bf16"
+    least = kept(steps.make(RESNET), batch, bf16=bf16)
+    naive = kept(steps.written_plainly(steps.make(ARL)), batch, bf16=bf16) - least
+    ours = kept(steps.make(ARL), batch, bf16=bf16) - least
+    costs = {"naive": [float(naive)], "ours": [float(max(ours, 1))]}
+    return row(f"memory beyond ResNet-50, {kind}, batch {batch}", costs, items=1, unit="MB", demand=2.0)
+
+
+def main() -> None:
+    rows = [speed("bf16", 2.1), speed("float32", None), memory("bf16"), memory("float32")]
+    finish(f"ARL-CNN50 at {SIZE} pixels", rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Training steps to be timed: one network with its optimiser, plainly or as a run computes it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lesionlens.models.arl_block import Attending, compile_attention
+from lesionlens.models.create import create_model
+from lesionlens.training.allocator import keep_freed_memory
+
+
+def plain(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:
+    """float32, channels first, the allocator as it comes."""
+    return step(make(network), batch, size, fast=False, bf16=False)
+
+
+def exact(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:
+    """As a run in float32."""
+    keep_freed_memory()
+    return step(make(network), batch, size, fast=True, bf16=False)
+
+
+def rough(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:
+    """As a run in bf16."""
+    keep_freed_memory()
+    return step(make(network), batch, size, fast=True, bf16=True)
+
+
+def formula_exact(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:
+    """As a run in float32, but for equation 9 written plainly."""
+    keep_freed_memory()
+    return step(written_plainly(make(network)), batch, size, fast=True, bf16=False)
+
+
+def formula_rough(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:
+    """As a run in bf16, but for equation 9 written plainly."""
+    keep_freed_memory()
+    return step(written_plainly(make(network)), batch, size, fast=True, bf16=True)
+
+
+def make(network: dict[str, Any]) -> nn.Module:
+    torch.manual_seed(0)
+    return create_model(num_classes=7, **network).train()
+
+
+def written_plainly(model: nn.Module) -> nn.Module:
+    """Put torch's own softmax, over a flat grid, in place of the operation."""
+
+    def forward(block: Any, x: Tensor) -> Tensor:
+        identity, residual = block.summands(x)
+        mask = residual.flatten(2).float().softmax(dim=2).reshape(residual.shape)
+        return block.last_relu(residual + identity + block.alpha * mask * identity)
+
+    for block in model.modules():
+        if isinstance(block, Attending):
+            block.forward = forward.__get__(block)  # type: ignore[method-assign]
+    return model
+
+
+def step(model: nn.Module, batch: int, size: int, *, fast: bool, bf16: bool) -> Callable[[], object]:
+    layout = torch.channels_last if fast else torch.contiguous_format
+    model = model.to(memory_format=layout)
+    if fast:
+        compile_attention(model)
+    x = torch.rand(batch, 3, size, size).to(memory_format=layout)
+    y = torch.arange(batch) % 7
+    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
+
+    def work() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss = nn.functional.cross_entropy(model(x).logits.float(), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return work
