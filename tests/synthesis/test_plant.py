@@ -17,7 +17,8 @@ from lesionlens.data.splits import make_split
 from lesionlens.errors import DataError
 from lesionlens.synthesis.association import achieved, planted
 from lesionlens.synthesis.layouts import lay_out
-from lesionlens.synthesis.plant import PLANTED, paint, plant
+from lesionlens.synthesis.paint import PLANTED, paint
+from lesionlens.synthesis.plant import plant
 
 IDS = [f"ISIC_{number:07d}" for number in range(4000)]
 CLASS = np.arange(4000) % 4 == 0

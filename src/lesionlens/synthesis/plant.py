@@ -20,15 +20,10 @@ from lesionlens.data.table import COLUMNS, LesionTable
 from lesionlens.errors import DataError, unknown
 from lesionlens.synthesis.association import achieved, drawn, planted
 from lesionlens.synthesis.dataset import encode
-from lesionlens.synthesis.noise import Mask
-from lesionlens.synthesis.overlays import OVERLAYS, covered
+from lesionlens.synthesis.paint import PLANTED, paint
 
-PLANTED = ("ruler", "sticker", "ink", "hair", "bubbles")
 STATEMENT = "Artefacts were painted on these images by a program, by their label. Research use only."
 QUALITY = 95  # of every image's JPEG, painted on or not, so that compression tells nothing
-_ROWS = 450  # pixels of height for which overlays are drawn
-_FINE, _FINEST = ("ruler", "hair", "bubbles"), 0.6  # of that: finer lines would vanish in small images
-_TRIES = 10
 _MASKS = ("mask_path", "feature_mask_paths")
 
 
@@ -79,56 +74,63 @@ def plant(
     DataError
         An unknown artefact or class, an association outside -1 to 1, ids with folders, or a root that holds something.
     """
-    if artefact not in PLANTED:
-        raise DataError(unknown("artefact", artefact, PLANTED))
-    if not -1 <= association <= 1:
-        raise DataError(f"the association is {association}; allowed is -1 to 1")
-    table, root = load_table(source), Path(root).absolute()
-    if task not in table.classes:
-        raise DataError(unknown("class", task, table.classes))
+    table, root = _checked(source, artefact, association, task), Path(root).absolute()
     frame = table.frame
-    if nested := [name for name in frame["image_id"] if "/" in name]:
-        raise DataError(
-            f"{counted(len(nested), 'image')} of {source} have folders in their ids, for example {nested[0]}: the copy "
-            "names its files by id. Give the table a column image_id of plain names"
-        )
     positive = (frame["diagnosis"] == task).to_numpy(dtype=bool)
     chosen = planted(frame["image_id"], positive, association=association, seed=seed)
     with new_folder(root) as folder:
-        for name in ("images", "artefact_masks"):
-            (folder / name).mkdir()
-        for number, (image_id, path) in enumerate(zip(frame["image_id"], table.paths, strict=True)):
-            rng = drawn(seed, image_id, 1) if chosen[number] else None
-            rgb = read_rgb(path, shorter_side=shorter_side)
-            chosen[number] = _write_image(folder, image_id, rgb, artefact, rng)
-            if progress:
-                progress(number + 1, len(frame))
+        seen = _write_images(
+            folder, table, chosen, artefact, seed=seed, shorter_side=shorter_side, progress=progress
+        )
         _write_table(folder / "images.csv", table, root)
-        present = zip(frame["image_id"], chosen.astype(int), strict=True)
+        present = zip(frame["image_id"], seen.astype(int), strict=True)
         _write_lines(folder / "artefacts.csv", [("image_id", artefact), *present])
         about = {
             "statement": STATEMENT, "lesionlens": lesionlens.__version__, "source": source, "artefact": artefact,
-            "task": task, "association": association, "seed": seed, **achieved(positive, chosen),
+            "task": task, "association": association, "seed": seed, **achieved(positive, seen),
         }  # fmt: skip
         (folder / "planting.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     return f"table:{root / 'images.csv'}"
 
 
-def paint(
-    rgb: npt.NDArray[np.uint8], artefact: str, rng: np.random.Generator
-) -> tuple[npt.NDArray[np.uint8], Mask]:
-    """Paint an artefact over an image (h, w, 3); give the picture, and where it changed, (h, w).
+def _checked(source: str, artefact: str, association: float, task: str) -> LesionTable:
+    """Read the data set and refuse what does not fit it."""
+    if artefact not in PLANTED:
+        raise DataError(unknown("artefact", artefact, PLANTED))
+    if not -1 <= association <= 1:
+        raise DataError(f"the association is {association}; allowed is -1 to 1")
+    table = load_table(source)
+    if task not in table.classes:
+        raise DataError(unknown("class", task, table.classes))
+    if nested := [name for name in table.frame["image_id"] if "/" in name]:
+        raise DataError(
+            f"{counted(len(nested), 'image')} of {source} have folders in their ids, for example {nested[0]}: the copy "
+            "names its files by id. Give the table a column image_id of plain names"
+        )
+    return table
 
-    One that misses the picture is drawn again; where it cannot be seen, on black, the mask is empty.
-    """
-    before = rgb.astype(np.float32) / np.float32(255)
-    scale = min(rgb.shape[:2]) / _ROWS
-    scale = max(_FINEST, scale) if artefact in _FINE else scale
-    for _ in range(_TRIES):
-        after = OVERLAYS[artefact](before.copy(), rng, scale).clip(0, 1)
-        if (mask := covered(before, after)).any():
-            break
-    return np.asarray(np.round(after * 255), np.uint8), mask
+
+def _write_images(
+    folder: Path,
+    table: LesionTable,
+    chosen: npt.NDArray[np.bool_],
+    artefact: str,
+    *,
+    seed: int,
+    shorter_side: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> npt.NDArray[np.bool_]:
+    """Write every image, painted on where it is chosen, (n,), and say where that can be seen, (n,)."""
+    for name in ("images", "artefact_masks"):
+        (folder / name).mkdir()
+    seen = np.zeros(len(chosen), dtype=bool)
+    for number, (image_id, path) in enumerate(zip(table.frame["image_id"], table.paths, strict=True)):
+        rng = drawn(seed, image_id, 1) if chosen[number] else None
+        rgb = read_rgb(path, shorter_side=shorter_side)
+        seen[number] = _write_image(folder, image_id, rgb, artefact, rng)
+        if progress:
+            progress(number + 1, len(chosen))
+    return seen
 
 
 def _write_image(
