@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lesionlens.cli import question_options as question
 from lesionlens.errors import ComparisonError
 
 if TYPE_CHECKING:
@@ -24,18 +25,9 @@ def compare(
             help="Two or more predictions.csv of the same images, or folders of several runs each."
         ),
     ],
-    truth: Annotated[
-        Path | None,
-        typer.Option(help="Labels: a table image,label[,lesion_id], or an ISIC ground truth."),
-    ] = None,
-    task: Annotated[
-        str,
-        typer.Option(help="all, CLASS (against the rest), or CLASS/OTHER (of the images of these two)."),
-    ] = "all",
-    rest: Annotated[
-        str | None,
-        typer.Option(help="Class of images that are none of those asked about; averages leave it out."),
-    ] = None,
+    truth: question.Truth = None,
+    task: question.Task = "all",
+    rest: question.Rest = None,
     metric: Annotated[
         list[str] | None,
         typer.Option("--metric", "-m", help="In place of the usual ones: auc:melanoma, f1:macro, accuracy."),
@@ -48,12 +40,9 @@ def compare(
         Path | None, typer.Option("--out", "-o", help="Folder for comparison.json, .csv, .png and .svg.")
     ] = None,
     replicates: Annotated[int, typer.Option(min=1, help="Bootstrap resamples of the lesions.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    seed: question.Seed = 0,
     stratified: Annotated[bool, typer.Option(help="Draw as many lesions of each class as there are.")] = True,
-    decision: Annotated[
-        Literal["argmax", "half"],
-        typer.Option(help="argmax, or half: every score above 0.5, as ISIC scores."),
-    ] = "argmax",
+    decision: question.Decision = "argmax",
 ) -> None:
     """Compare models: differences with intervals over lesions and p; or recipes over their runs."""
     from rich.console import Console

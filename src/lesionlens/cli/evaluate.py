@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from lesionlens.cli import question_options as question
 from lesionlens.errors import PredictionsError
 
 if TYPE_CHECKING:
@@ -20,27 +21,15 @@ def evaluate(
             "joined."
         ),
     ],
-    truth: Annotated[
-        Path | None,
-        typer.Option(help="Labels: a table image,label[,lesion_id], or an ISIC ground truth."),
-    ] = None,
-    task: Annotated[
-        str,
-        typer.Option(help="all, CLASS (against the rest), or CLASS/OTHER (of the images of these two)."),
-    ] = "all",
-    rest: Annotated[
-        str | None,
-        typer.Option(help="Class of images that are none of those asked about; averages leave it out."),
-    ] = None,
+    truth: question.Truth = None,
+    task: question.Task = "all",
+    rest: question.Rest = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for evaluation.json and figures.")
     ] = None,
     replicates: Annotated[int, typer.Option(min=0, help="Bootstrap resamples of the lesions.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
-    decision: Annotated[
-        Literal["argmax", "half"],
-        typer.Option(help="argmax, or half: every score above 0.5, as ISIC scores."),
-    ] = "argmax",
+    seed: question.Seed = 0,
+    decision: question.Decision = "argmax",
     threshold: Annotated[
         str | None,
         typer.Option(
