@@ -1,0 +1,103 @@
+"""A trained network over batches of crops: each engine against PyTorch as it comes, and against products of matrices.
+
+Each way has a process of its own. The limit multiplies matrices of as many operations, in the precision of ours.
+"""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from apart import each_apart
+from harness import Row, alternately, finish, options
+
+from lesionlens.engines.engine import EngineName, Precision, open_engine
+from lesionlens.models.bundle import Card, Loaded
+from lesionlens.models.create import architecture
+from lesionlens.preprocessing import Preprocessing
+
+GFLOPS = {"resnet50": 8.2, "mobilenetv2_100": 0.6}  # of one image, 224 × 224
+SIDE = 2048
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+def network(backbone: str) -> Loaded:
+    """Make the same untrained network of seven classes in each process."""
+    torch.manual_seed(0)
+    made = architecture(backbone=backbone)
+    card = Card(architecture=made, classes=tuple("abcdefg"), preprocessing=Preprocessing())
+    return Loaded(made.build(7).eval(), card)
+
+
+def crops(batch: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (batch, 1, 224, 224, 3), dtype=np.uint8)
+
+
+def plainly(backbone: str, batch: int) -> Callable[[], object]:
+    """PyTorch as it comes: float32, eager."""
+    loaded, seen = network(backbone), crops(batch)
+
+    def go() -> None:
+        with torch.no_grad():
+            x = loaded.card.preprocessing.normalised(torch.from_numpy(seen[:, 0])).contiguous()
+            loaded.model(x).logits.softmax(dim=1)
+
+    return go
+
+
+def by_engine(
+    backbone: str, batch: int, *, name: EngineName, precision: Precision = "fp32"
+) -> Callable[[], object]:
+    engine = open_engine(network(backbone), name, precision=precision, images=batch)
+    return partial(engine.scores, crops(batch))
+
+
+def multiply(backbone: str, batch: int, *, precision: Precision = "fp32") -> Callable[[], object]:
+    """Multiply matrices of as many operations as the network needs."""
+    a = torch.ones(SIDE, SIDE, dtype=TYPES[precision])
+    b = torch.ones(SIDE, max(1, round(1e9 * GFLOPS[backbone] * batch / (2 * SIDE**2))), dtype=a.dtype)
+    return lambda: a @ b
+
+
+def row(backbone: str, batch: int, precision: Precision, *, demand: float | None, unit: str = "img/s") -> Row:
+    """Compare what can compute in a precision; ours is OpenVINO, which ``auto`` takes on a processor."""
+    ways: dict[str, Callable[..., Callable[[], object]]] = {
+        "naive": named(plainly),
+        "ours": named(by_engine, name="openvino", precision=precision),
+        "our torch": named(by_engine, name="torch", precision=precision),
+        "limit": named(multiply, precision=precision),
+    }
+    if precision == "fp32":
+        ways["our onnxruntime"] = named(by_engine, name="onnxruntime")
+    with each_apart(ways, backbone, batch) as running:
+        return alternately(
+            f"{backbone}, {precision}, batch {batch}", running, items=batch, unit=unit, demand=demand
+        )
+
+
+def named(make: Callable[..., Callable[[], object]], **options: str) -> Callable[..., Callable[[], object]]:
+    """Bind options; what goes wrong in its process is told by this name."""
+    bound = partial(make, **options)
+    bound.__name__ = " ".join((make.__name__, *options.values()))  # type: ignore[attr-defined]
+    return bound
+
+
+def main() -> None:
+    said = options()
+    with TemporaryDirectory() as cache:
+        os.environ["LESIONLENS_CACHE"] = cache  # before the first process starts
+        rows = [
+            row("resnet50", 16, "fp32", demand=2.2),
+            row("resnet50", 16, "bf16", demand=10),
+            row("resnet50", 1, "fp32", demand=None, unit="ms"),
+            row("resnet50", 1, "bf16", demand=5, unit="ms"),
+        ]
+        if said.long:
+            rows += [row("mobilenetv2_100", 16, precision, demand=None) for precision in ("fp32", "bf16")]
+    finish("Inference", rows)
+
+
+if __name__ == "__main__":
+    main()
