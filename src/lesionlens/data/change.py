@@ -66,14 +66,19 @@ def move(change: Change, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     The picture itself is given back where nothing moves.
     """
-    height, width = picture.shape[:2]
-    matrix = warp(change, height, width)
-    if np.array_equal(matrix, np.eye(2, 3)):
-        return picture
-    sampling = cv2.INTER_LINEAR if _between_pixels(change) else cv2.INTER_NEAREST  # the same, but faster
+    size = (picture.shape[0], picture.shape[1])
+    matrix = warp(change, *size)
+    return picture if np.array_equal(matrix, np.eye(2, 3)) else sampled(change, picture, matrix, size)
+
+
+def sampled(
+    change: Change, picture: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Draw a picture anew in (height, width), its pixels where OpenCV's 2 by 3 matrix takes them."""
+    how = cv2.INTER_LINEAR if between_pixels(change) else cv2.INTER_NEAREST  # the same there, but faster
     fill = BORDERS[change.fill]
-    moved = cv2.warpAffine(picture, matrix, (width, height), flags=sampling, borderMode=fill)
-    return np.asarray(moved, dtype=np.uint8)
+    drawn = cv2.warpAffine(picture, matrix, (size[1], size[0]), flags=how, borderMode=fill)
+    return np.asarray(drawn, dtype=np.uint8)
 
 
 def recolour(change: Change, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -100,7 +105,8 @@ def warp(change: Change, height: int, width: int) -> NDArray[np.float64]:
     return rows
 
 
-def _between_pixels(change: Change) -> bool:
+def between_pixels(change: Change) -> bool:
+    """Say whether more is done than turns and flips: pixels then come to lie between pixels."""
     return bool(change.angle) or change.zoom != (1.0, 1.0) or change.shift != (0.0, 0.0)
 
 

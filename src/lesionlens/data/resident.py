@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from lesionlens.data.module import LesionData
 from lesionlens.data.part import Batch, Part
 from lesionlens.data.resident_change import apply_all
+from lesionlens.data.resident_crops import apply_to_crops
 from lesionlens.data.resident_cut import cut_all
 from lesionlens.data.train_crops import Drawn, TrainCrops
 from lesionlens.data.visits import Visit
@@ -76,8 +77,8 @@ class Resident:
     def _apart(self, drawn: Sequence[Drawn]) -> Tensor:
         """Cut one crop of each image, then change them all: (b, 1, c, h, w)."""
         pictures = [self._pictures[each.image] for each in drawn]
-        crops = cut_all(pictures, [each.boxes[0] for each in drawn], self._crops.size)
-        return apply_all([each.change for each in drawn], crops)[:, None]
+        boxes = [each.boxes[0] for each in drawn]
+        return apply_to_crops([each.change for each in drawn], pictures, boxes, self._crops.size)[:, None]
 
     def _together(self, drawn: Sequence[Drawn]) -> Tensor:
         """Change each whole image, then cut all its crops: (b, n, c, h, w)."""

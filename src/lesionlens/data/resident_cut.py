@@ -8,7 +8,7 @@ and later where they resize tall pictures by height first (here width is first a
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Num, UInt8
 from torch import Tensor
 
 from lesionlens.crops.box import Box
@@ -36,14 +36,14 @@ def cut_all(
         Whole numbers from 0 to 255, float32.
     """
     seen = [(box.frame or box).pixels() for box in boxes]
-    canvas = _canvas([picture[:, *place] for picture, place in zip(pictures, seen, strict=True)])
-    edges = torch.tensor([_edges(box) for box in boxes], device=canvas.device)
-    down, across = (_shares(edges[:, side], out=size[side], length=canvas.shape[2 + side]) for side in (0, 1))
-    narrow = _product(across[:, None], canvas.float().transpose(2, 3))
+    pixels = canvas([picture[:, *place] for picture, place in zip(pictures, seen, strict=True)])
+    edges = torch.tensor([_edges(box) for box in boxes], device=pixels.device)
+    down, across = (_shares(edges[:, side], out=size[side], length=pixels.shape[2 + side]) for side in (0, 1))
+    narrow = _product(across[:, None], pixels.float().transpose(2, 3))
     return _product(down[:, None], narrow.transpose(2, 3))
 
 
-def _canvas(parts: Sequence[UInt8[Tensor, "c _ _"]]) -> UInt8[Tensor, "b c y x"]:
+def canvas(parts: Sequence[Num[Tensor, "c _ _"]]) -> Num[Tensor, "b c y x"]:
     """Lay parts of different sizes into one tensor, each at its corner; the rest is 0 and has no share."""
     height, width = (max(part.shape[side] for part in parts) for side in (1, 2))
     canvas = parts[0].new_zeros(len(parts), parts[0].shape[0], height, width)

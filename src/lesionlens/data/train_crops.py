@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +10,10 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from lesionlens.crops.box import Box
-from lesionlens.crops.cut import resized_crop, resized_crops
+from lesionlens.crops.cut import resized_crops
 from lesionlens.crops.strategies import CropName, strategy
-from lesionlens.data.change import Change, apply, move
+from lesionlens.data.change import Change, move, recolour
+from lesionlens.data.moved_crop import moved_crop
 from lesionlens.data.part import Batch, Part
 from lesionlens.data.transforms import Augmentation
 from lesionlens.data.visits import Visit
@@ -73,22 +75,17 @@ class TrainCrops(Dataset[Batch]):
 
     def __getitem__(self, visit: Visit) -> Batch:
         drawn, (image, mask) = self.drawn(visit), self.part.seen(visit.image)
-        views = self._cut(image, drawn.boxes, lambda picture: apply(drawn.change, picture))
-        masks = (
-            None
-            if mask is None
-            else self._cut(mask, drawn.boxes, lambda picture: move(drawn.change, picture))
-        )
+        views = self._views(drawn, image, partial(recolour, drawn.change))
+        masks = None if mask is None else self._views(drawn, mask)
         return self.part.batch(visit.image, views, masks)
 
-    def _cut(
+    def _views(
         self,
+        drawn: Drawn,
         picture: NDArray[np.uint8],
-        boxes: Sequence[Box],
-        changed: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+        recoloured: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] = lambda picture: picture,
     ) -> NDArray[np.uint8]:
-        """Give the views of an image or of its mask: all of the whole picture changed, or one crop, then changed."""
+        """Give the views of an image or of its mask: all of the whole picture changed, or one crop of fewer pixels."""
         if self.together:
-            picture = changed(picture)
-            return resized_crops(picture, boxes, self.size)
-        return changed(resized_crop(picture, boxes[0], self.size))[None]  # fewer pixels to change
+            return resized_crops(recoloured(move(drawn.change, picture)), drawn.boxes, self.size)
+        return recoloured(moved_crop(drawn.change, picture, drawn.boxes[0], self.size))[None]
