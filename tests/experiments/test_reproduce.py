@@ -9,9 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from lesionlens.cli import app
+from lesionlens.errors import RunError
+from lesionlens.experiments.plan import Ask
+from lesionlens.experiments.profile import profile
+from lesionlens.experiments.reproduce import prepare_reproduction
+from lesionlens.experiments.work import failure, write_failure
 from lesionlens.training.folder import RunFolder
 from lesionlens.training.group import FINISHED
 
@@ -116,7 +122,12 @@ def test_a_plan_says_what_there_is_and_computes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_slurm_gets_this_very_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slurm_gets_this_very_command_but_a_retry_is_once_for_all_tasks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = Ask(profile("smoke"), tmp_path)
+    failed = prepare_reproduction(["patch/table4"], [], ask, Console(quiet=True)).jobs()[0].key
+    write_failure(tmp_path, failed, RunError("no memory"))
     words = [
         "reproduce",
         "patch/table4",
@@ -128,6 +139,7 @@ def test_slurm_gets_this_very_command(tmp_path: Path, monkeypatch: pytest.Monkey
         "slurm",
         "--tasks",
         "3",
+        "--retry",
     ]
     monkeypatch.setattr(sys, "argv", ["lesionlens", *words])
     found = CliRunner().invoke(app, words)
@@ -138,6 +150,8 @@ def test_slurm_gets_this_very_command(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "#SBATCH --array=0-2" in text
     assert f"reproduce patch/table4 --profile smoke --out {tmp_path}" in text
     assert "--submit" not in text
+    assert "--retry" not in text
+    assert failure(tmp_path, failed) == ""
     assert text.rstrip().endswith("--yes")
 
 

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from rich.console import Console
 
 from lesionlens.errors import DataError, InterruptedRunError
 from lesionlens.experiments import work as module
 from lesionlens.experiments.job import Job, jobs
-from lesionlens.experiments.work import failure, work
+from lesionlens.experiments.work import failure, forget_failure, work, write_failure
 from lesionlens.training.folder import RunFolder, write_recipe
 from lesionlens.training.read_recipe import read_recipe
 from lesionlens.training.recipe import Recipe
@@ -45,9 +46,9 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_each_run_once(planned: list[Job], told: list[str], tmp_path: Path) -> None:
-    assert work(planned, tmp_path, retry=False, console=QUIET).done == tuple(job.key for job in planned)
+    assert work(planned, tmp_path, console=QUIET).done == tuple(job.key for job in planned)
     assert told == ["train 0", "train 1", "train 2"]
-    assert work(planned, tmp_path, retry=False, console=QUIET) == ((), (), ())
+    assert work(planned, tmp_path, console=QUIET) == ((), ())
     assert len(told) == 3
 
 
@@ -61,7 +62,7 @@ def test_a_killed_run_goes_on_and_one_without_anything_starts_anew(
     moved = read_recipe("arl/cnn14", ["data=isic2017:/elsewhere", "train.device=cpu"])
     planned[0] = Job(planned[0].key, moved, 0, None)
     (empty.path / "checkpoints").mkdir(parents=True)
-    work(planned, tmp_path, retry=False, console=QUIET)
+    work(planned, tmp_path, console=QUIET)
     assert told == ["resume arl_cnn14-melanoma-s0", "train 1", "train 2"]
     assert read_recipe(str(begun.recipe)) == moved  # it goes on where data and device are now
 
@@ -79,16 +80,44 @@ def test_a_failure_is_passed_over_told_and_tried_again_only_when_asked(
         return made
 
     monkeypatch.setattr(module, "train", train)
-    found = work(planned, tmp_path, retry=False, console=QUIET)
+    found = work(planned, tmp_path, console=QUIET)
     assert found.failed == (planned[1].key,)
     assert len(found.done) == 2
     assert failure(tmp_path, planned[1].key) == "no masks"
     assert "Traceback" in (tmp_path / "failures" / f"{planned[1].key}.json").read_text()
-    assert work(planned, tmp_path, retry=False, console=QUIET).failed == (planned[1].key,)
+    assert work(planned, tmp_path, console=QUIET).failed == (planned[1].key,)
     assert told == ["train 0", "train 2"]
     broken = False
-    assert work(planned, tmp_path, retry=True, console=QUIET).done == (planned[1].key,)
+    forget_failure(tmp_path, planned[1].key)
+    assert work(planned, tmp_path, console=QUIET).done == (planned[1].key,)
     assert failure(tmp_path, planned[1].key) == ""
+
+
+@pytest.mark.parametrize("left", ["unfinished", "finished", "failed"])
+def test_what_another_has_is_waited_for_and_done_where_that_died(
+    planned: list[Job], told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    (tmp_path / "claims").mkdir()
+    other = FileLock(tmp_path / "claims" / f"{planned[0].key}.lock")
+    other.acquire()
+    whole: Any = module.train
+
+    def train(recipe: Recipe, *, out: Path, console: Console) -> Path:
+        made: Path = whole(recipe, out=out, console=console)
+        if recipe.train.seed == 2:  # the last that was free: now the other ends
+            if left == "finished":
+                whole(planned[0].recipe, out=planned[0].folder(tmp_path).path, console=console)
+            if left == "failed":
+                write_failure(tmp_path, planned[0].key, DataError("no masks"))
+            other.release()
+        return made
+
+    monkeypatch.setattr(module, "train", train)
+    found = work(planned, tmp_path, console=QUIET)
+    first, *rest = (job.key for job in planned)
+    assert found.done == ((*rest, first) if left == "unfinished" else tuple(rest))
+    assert found.failed == ((first,) if left == "failed" else ())
+    assert told == ["train 1", "train 2", *(["train 0"] if left != "failed" else [])]
 
 
 def test_an_interrupt_ends_it_and_is_no_failure(
@@ -99,5 +128,5 @@ def test_an_interrupt_ends_it_and_is_no_failure(
 
     monkeypatch.setattr(module, "train", train)
     with pytest.raises(InterruptedRunError, match="Give the same command again"):
-        work(planned, tmp_path, retry=False, console=QUIET)
+        work(planned, tmp_path, console=QUIET)
     assert failure(tmp_path, planned[0].key) == ""

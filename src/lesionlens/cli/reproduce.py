@@ -72,12 +72,14 @@ def reproduce(
     expected = show(ready, console, retry=retry)
     if plan:
         return
+    if submit is None and expected.left and not yes:
+        typer.confirm("Start?", abort=True, err=True)
+    if retry:
+        ready.retry()
     if submit is not None:
         _submit(ready, console, tasks=min(tasks, max(1, expected.left)))
         return
-    if expected.left and not yes:
-        typer.confirm("Start?", abort=True, err=True)
-    _told(ready, ready.work(retry=retry, console=console), console)
+    _told(ready, ready.work(console), console)
 
 
 def _told(ready: "Reproduction", worked: "Worked", console: "Console") -> None:
@@ -88,11 +90,6 @@ def _told(ready: "Reproduction", worked: "Worked", console: "Console") -> None:
 
     pages = ready.write_pages(console)
     console.print("Research use only, not a medical device.", style="italic")
-    if worked.elsewhere:
-        console.print(
-            f"{counted(len(worked.elsewhere), 'run')} had by other processes: who ends last writes the whole pages.",
-            highlight=False,
-        )
     if worked.failed or pages:
         out = ready.ask.out
         lines = "\n".join(f"  {key}: {failure(out, key)}" for key in (*worked.failed, *pages))
@@ -103,12 +100,12 @@ def _told(ready: "Reproduction", worked: "Worked", console: "Console") -> None:
 
 
 def _submit(ready: "Reproduction", console: "Console", *, tasks: int) -> None:
-    """Write a job array whose tasks give this very command."""
+    """Write a job array whose tasks give this very command, but for a retry, which is once for all of them."""
     import sys
 
     from lesionlens.experiments.slurm import write_array
 
-    dropped = {"--submit", "slurm", "--submit=slurm", "--yes", "-y"}
+    dropped = {"--submit", "slurm", "--submit=slurm", "--yes", "-y", "--retry"}
     words = [word for word in sys.argv[1:] if word not in dropped]
     script = write_array(
         ready.ask.out,

@@ -10,13 +10,20 @@ from filelock import FileLock, Timeout
 
 from lesionlens.errors import RunError
 
+_PAUSE = 0.5  # seconds between two looks at what another has
+
 
 @contextmanager
-def claimed(out: Path, key: str) -> Iterator[bool]:
+def claimed(out: Path, key: str, *, wait: bool = False) -> Iterator[bool]:
     """Claim a run; False where another process has it. The claim ends with the block, or with the process.
 
     It is a lock of the operating system, which every machine that mounts the folder sees (NFS from version 4; Lustre
     and GPFS with locks switched on) and which a killed process cannot leave behind.
+
+    Parameters
+    ----------
+    wait
+        Until whoever has it has done with it or is gone.
 
     Raises
     ------
@@ -26,8 +33,8 @@ def claimed(out: Path, key: str) -> Iterator[bool]:
     place = out / "claims" / f"{key}.lock"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(place, timeout=0)
-        lock.acquire()
+        lock = FileLock(place, timeout=-1 if wait else 0)
+        lock.acquire(poll_interval=_PAUSE)
     except Timeout:
         yield False
         return

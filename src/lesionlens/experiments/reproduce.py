@@ -45,9 +45,14 @@ class Reproduction:
         """Give the different runs of all experiments, in order; equal rows of several tables are run once."""
         return list({job.key: job for each in self.plans for job in each.jobs()}.values())
 
-    def work(self, *, retry: bool, console: Console) -> Worked:
+    def retry(self) -> None:
+        """Forget which runs failed before, so that they are run again, once, by whichever process comes first."""
+        for job in self.jobs():
+            forget_failure(self.ask.out, job.key)
+
+    def work(self, console: Console) -> Worked:
         """Do what is not done."""
-        return work(self.jobs(), self.ask.out, retry=retry, console=console)
+        return work(self.jobs(), self.ask.out, console=console)
 
     def write_pages(self, console: Console) -> tuple[str, ...]:
         """Write the page of each experiment from what is finished.

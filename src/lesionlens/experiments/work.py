@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,47 +18,46 @@ from lesionlens.experiments.job import Job
 from lesionlens.training.folder import write_recipe
 from lesionlens.training.run import resume, train
 
+Outcome: TypeAlias = Literal["there", "done", "failed"]
+
 
 class Worked(NamedTuple):
-    """Keys of the runs that were done now, that failed (now or before), and that others have."""
+    """Keys of the runs that were done now, and of those that failed, now or before."""
 
     done: tuple[str, ...]
     failed: tuple[str, ...]
-    elsewhere: tuple[str, ...]
 
 
-def work(planned: Sequence[Job], out: Path, *, retry: bool, console: Console) -> Worked:
+def work(planned: Sequence[Job], out: Path, *, console: Console) -> Worked:
     """Go through runs one by one, each claimed first, so that any number of processes may share them.
 
-    Parameters
-    ----------
-    retry
-        Try again what failed before; else it stays failed, and its message is shown.
+    What another process has is passed over, and looked at again at the end: it is waited for, and run where that
+    process died before it was done. What failed stays failed until that is forgotten (see `forget_failure`).
 
     Raises
     ------
     InterruptedRunError
         Ctrl-C: the run goes on from its last whole epoch when the same command is given again.
     """
-    done: list[str] = []
-    failed: list[str] = []
-    elsewhere: list[str] = []
+    came: dict[str, Outcome] = {}
+    passed_over: list[Job] = []
     for number, job in enumerate(planned, 1):
         if job.finished(out):
             continue
-        if failure(out, job.key) and not retry:
-            failed.append(job.key)
-            continue
         with claimed(out, job.key) as mine:
-            if not mine:
-                elsewhere.append(job.key)
-                console.print(
-                    f"{job.key} is being run by {holder(out, job.key) or 'another process'}", style="dim"
-                )
-            elif not job.finished(out):  # another process may have finished it meanwhile
-                console.print(f"\n[bold]{job.key}[/], {number} of {len(planned)}", highlight=False)
-                (done if _run(job, out, console) else failed).append(job.key)
-    return Worked(tuple(done), tuple(failed), tuple(elsewhere))
+            if mine:
+                came[job.key] = _turn(job, out, console, f"{number} of {len(planned)}")
+            else:
+                passed_over.append(job)
+                console.print(f"{job.key} is being run by {_whom(out, job)}", style="dim")
+    for number, job in enumerate(passed_over, 1):
+        console.print(f"{job.key}: waiting for {_whom(out, job)}", style="dim")
+        with claimed(out, job.key, wait=True):
+            came[job.key] = _turn(job, out, console, f"{number} of {len(passed_over)} passed over")
+    return Worked(
+        tuple(key for key, how in came.items() if how == "done"),
+        tuple(key for key, how in came.items() if how == "failed"),
+    )
 
 
 def failure(out: Path, key: str) -> str:
@@ -84,9 +83,22 @@ def forget_failure(out: Path, key: str) -> None:
     _note(out, key).unlink(missing_ok=True)
 
 
+def _turn(job: Job, out: Path, console: Console, place: str) -> Outcome:
+    """Compute a claimed run, unless it is done or failed, which may have come while another had it."""
+    if job.finished(out):
+        return "there"
+    if failure(out, job.key):
+        return "failed"
+    console.print(f"\n[bold]{job.key}[/], {place}", highlight=False)
+    return "done" if _run(job, out, console) else "failed"
+
+
+def _whom(out: Path, job: Job) -> str:
+    return holder(out, job.key) or "another process"
+
+
 def _run(job: Job, out: Path, console: Console) -> bool:
     """Compute one run; a failure is written down with its traceback."""
-    forget_failure(out, job.key)
     try:
         _compute(job, out, console)
     except (InterruptedRunError, KeyboardInterrupt) as stop:
