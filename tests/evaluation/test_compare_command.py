@@ -113,6 +113,20 @@ def test_a_class_of_many_is_asked_about_by_name_and_every_pair_is_compared(
     assert "corrected for all 2 differences" in capsys.readouterr().out
 
 
+def test_a_threshold_decides_for_all_as_it_does_in_an_evaluation(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(monkeypatch, "a.csv b.csv --threshold 0.3 -m sensitivity:melanoma --replicates 20 -o out") == 0
+    a, b, _ = models()
+    melanoma = a.label == "melanoma"
+    shares = [(each.scores[melanoma, 1] >= 0.3).mean() for each in (a, b)]
+    record = json.loads(Path("out/comparison.json").read_text())
+    (row,) = record["comparisons"]
+    assert [row["value_first"], row["value_second"]] == pytest.approx(shares)
+    assert shares[0] != (a.scores[melanoma].argmax(axis=1) == 1).mean()
+    assert record["settings"]["decision"] == "thresholds (given): melanoma 0.3"
+
+
 def test_other_images_are_named_and_common_ones_compared_on_request(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -244,6 +258,7 @@ def test_too_few_resamples_for_as_many_differences_are_said() -> None:
         (". nowhere", "nowhere is no folder and others are"),
         (". ..", "is no folder of several runs: it has no group.json"),
         (". .. --task melanoma", "--task is for files of predictions"),
+        ("a.csv b.csv --threshold 0.3 --decision half", "--decision half and --threshold 0.3 exclude each"),
         (". .. --replicates 2000", "--replicates is for files of predictions"),
         ("a.csv b.csv -m acu", "unknown metric 'acu': did you mean 'auc'"),
         ("a.csv b.csv -m auc:nevus", "unknown auc of 'nevus'"),

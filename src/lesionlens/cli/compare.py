@@ -11,6 +11,7 @@ from lesionlens.errors import ComparisonError
 
 if TYPE_CHECKING:
     from lesionlens.evaluation.compare.contrast import Contrasts
+    from lesionlens.evaluation.decision import Thresholds
     from lesionlens.evaluation.evaluation import Evaluation
     from lesionlens.evaluation.prediction_table import Predictions
 
@@ -43,6 +44,10 @@ def compare(
     seed: question.Seed = 0,
     stratified: Annotated[bool, typer.Option(help="Draw as many lesions of each class as there are.")] = True,
     decision: question.Decision = "argmax",
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Instead of a decision: a score such as 0.3, the same for all."),
+    ] = None,
 ) -> None:
     """Compare models: differences with intervals over lesions and p; or recipes over their runs."""
     from rich.console import Console
@@ -59,6 +64,7 @@ def compare(
         from lesionlens.evaluation.compare.models import compare_models
 
         models, notes = _models(what, names, truth, task, rest, common)
+        how = decision if threshold is None else _same_for_all(threshold, decision, models[0])
         found = compare_models(
             models,
             names,
@@ -67,7 +73,7 @@ def compare(
             replicates=replicates,
             seed=seed,
             stratified=stratified,
-            decision=decision,
+            decision=how,
         ).noted(notes)
     Console().print(comparison_table(found))
     if out is not None:
@@ -76,6 +82,15 @@ def compare(
 
         write_comparison(out, found)
         write_comparison_figure(out, found, models, names)
+
+
+def _same_for_all(threshold: float, decision: str, model: "Predictions") -> "Thresholds":
+    """Give a threshold as ``lesionlens evaluate`` reads it; one that is chosen would be another for each model."""
+    from lesionlens.evaluation.thresholds import given
+
+    if decision != "argmax":
+        raise ComparisonError(f"--decision {decision} and --threshold {threshold:g} exclude each other")
+    return given(threshold, model)
 
 
 def _models(

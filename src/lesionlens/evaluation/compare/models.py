@@ -82,9 +82,16 @@ def compare_models(
             "replicates": replicates,
             "seed": seed,
             "strata": "class" if stratified else "none",
-            "decision": decision if isinstance(decision, str) else decision.rule,
+            "decision": _in_words(decision),
         },
     )
+
+
+def _in_words(decision: Decision) -> str:
+    if isinstance(decision, str):
+        return decision
+    values = ", ".join(f"{name} {value:g}" for name, value in decision.values.items())
+    return f"thresholds ({decision.rule}): {values}"
 
 
 def _over_images(
