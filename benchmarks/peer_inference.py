@@ -1,11 +1,11 @@
 """Scores of all pictures by each peer: the same network and batch; the network is ready before time is taken."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import lightning as L
 import timm
 import torch
+from apart import Turns
 from peer_training import Plain
 from peer_work import SIDE, pictures, quiet
 from photographs import CLASSES
@@ -21,12 +21,11 @@ from lesionlens.preprocessing import Preprocessing
 from lesionlens.scoring import score
 from lesionlens.subjects import subjects
 
-Scores = Callable[[], object]
 MANY = 100_000
 """Images of the archive that ours is part of: enough for preparing an engine to pay."""
 
 
-def by_timm(folder: Path, network: str, batch: int) -> Scores:
+def by_timm(turns: Turns, folder: Path, network: str, batch: int) -> None:
     """Score in the manner of timm's `validate.py`."""
     model = timm.create_model(network, num_classes=len(CLASSES)).eval()
     loader = create_loader(
@@ -47,10 +46,10 @@ def by_timm(folder: Path, network: str, batch: int) -> Scores:
                 losses.update(cross_entropy(found, y).item(), len(y))
                 top.update(accuracy(found, y)[0].item(), len(y))
 
-    return scores
+    turns.each(scores)
 
 
-def by_torchvision(folder: Path, network: str, batch: int) -> Scores:
+def by_torchvision(turns: Turns, folder: Path, network: str, batch: int) -> None:
     """Score by a plain loop over PyTorch's loader with torchvision's transforms."""
     model = timm.create_model(network, num_classes=len(CLASSES)).eval()
     loader = pictures(folder, batch, train=False)
@@ -59,10 +58,10 @@ def by_torchvision(folder: Path, network: str, batch: int) -> Scores:
         with torch.inference_mode():
             torch.cat([model(x).softmax(dim=1) for x, _ in loader])
 
-    return scores
+    turns.each(scores)
 
 
-def by_lightning(folder: Path, network: str, batch: int) -> Scores:
+def by_lightning(turns: Turns, folder: Path, network: str, batch: int) -> None:
     """Score by Lightning's trainer as it comes, with the same loader as torchvision's."""
     module, loader = Plain(network), pictures(folder, batch, train=False)
 
@@ -70,21 +69,21 @@ def by_lightning(folder: Path, network: str, batch: int) -> Scores:
         with quiet():
             L.Trainer(accelerator="cpu", default_root_dir=folder).predict(module, loader)
 
-    return scores
+    turns.each(scores)
 
 
-def by_ours(folder: Path, network: str, batch: int, precision: Precision = "fp32") -> Scores:
+def by_ours(turns: Turns, folder: Path, network: str, batch: int, precision: Precision = "fp32") -> None:
     """Score as `lesionlens predict` does, with its default engine."""
     made = architecture(None, backbone=network)
     card = Card(architecture=made, classes=CLASSES, preprocessing=Preprocessing(input_size=(SIDE, SIDE)))
     loaded = Loaded(made.build(len(CLASSES)).eval(), card)
     wanted = subjects([folder / "train"], classes=CLASSES)
     engine = open_engine(loaded, precision=precision, images=MANY)
-    return lambda: score(loaded, wanted, engine=engine, batch_size=batch)
+    turns.each(lambda: score(loaded, wanted, engine=engine, batch_size=batch))
 
 
-def by_ours_bf16(folder: Path, network: str, batch: int) -> Scores:
-    return by_ours(folder, network, batch, "bf16")
+def by_ours_bf16(turns: Turns, folder: Path, network: str, batch: int) -> None:
+    by_ours(turns, folder, network, batch, "bf16")
 
 
 WAYS = {

@@ -1,11 +1,11 @@
 """An epoch of training by each peer: the same network, pictures, augmentation and batch; all else as each does it."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import lightning as L
 import timm
 import torch
+from apart import Turns
 from peer_work import JITTER, SIDE, pictures, quiet
 from photographs import CLASSES
 from timm.data import create_dataset, create_loader
@@ -22,12 +22,11 @@ from lesionlens.training.prepare import prepare
 from lesionlens.training.ready import make_data, make_task
 from lesionlens.training.recipe import Recipe
 
-Epoch = Callable[[], object]
 MANY = 1000
-"""Epochs of the run that ours is part of: long enough for it to choose its ways by measuring."""
+"""Epochs of the run that an epoch is part of: long enough for ours to choose its ways by measuring."""
 
 
-def by_timm(folder: Path, network: str, batch: int) -> Epoch:
+def by_timm(turns: Turns, folder: Path, network: str, batch: int) -> None:
     """Train in the manner of timm's `train.py`."""
     model = timm.create_model(network, num_classes=len(CLASSES)).train()
     optimizer = create_optimizer_v2(model, opt="sgd", lr=0.01, momentum=0.9)
@@ -42,15 +41,15 @@ def by_timm(folder: Path, network: str, batch: int) -> Epoch:
         num_workers=cores(),
         device=torch.device("cpu"),
     )
-    return lambda: steps(model, optimizer, loader)
+    turns.each(lambda: steps(model, optimizer, loader))
 
 
-def by_torchvision(folder: Path, network: str, batch: int) -> Epoch:
+def by_torchvision(turns: Turns, folder: Path, network: str, batch: int) -> None:
     """Train by a plain loop over PyTorch's loader with torchvision's transforms."""
     model = timm.create_model(network, num_classes=len(CLASSES)).train()
     optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
     loader = pictures(folder, batch, train=True)
-    return lambda: steps(model, optimizer, loader)
+    turns.each(lambda: steps(model, optimizer, loader))
 
 
 def steps(model: torch.nn.Module, optimizer: torch.optim.Optimizer, loader) -> None:
@@ -59,6 +58,16 @@ def steps(model: torch.nn.Module, optimizer: torch.optim.Optimizer, loader) -> N
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+
+
+class EachEpoch(L.Callback):
+    """Lets each epoch of a long fit wait for its turn."""
+
+    def __init__(self, turns: Turns) -> None:
+        self.turns = turns
+
+    def on_train_epoch_start(self, *_: object) -> None:
+        self.turns()
 
 
 class Plain(L.LightningModule):
@@ -78,18 +87,18 @@ class Plain(L.LightningModule):
         return torch.optim.SGD(self.parameters(), 0.01, momentum=0.9)
 
 
-def by_lightning(folder: Path, network: str, batch: int) -> Epoch:
+def by_lightning(turns: Turns, folder: Path, network: str, batch: int) -> None:
     """Train by Lightning's trainer as it comes, with the same loader as torchvision's."""
     module, loader = Plain(network), pictures(folder, batch, train=True)
 
-    def epoch() -> None:
-        with quiet():
-            L.Trainer(max_epochs=1, accelerator="cpu", default_root_dir=folder).fit(module, loader)
+    with quiet():
+        epochs = EachEpoch(turns)
+        L.Trainer(max_epochs=MANY, accelerator="cpu", default_root_dir=folder, callbacks=[epochs]).fit(
+            module, loader
+        )
 
-    return epoch
 
-
-def by_ours(folder: Path, network: str, batch: int, **options: object) -> Epoch:
+def by_ours(turns: Turns, folder: Path, network: str, batch: int, **options: object) -> None:
     """Train by our loaders, task and trainer with their defaults; validation and bundles are left out."""
     recipe = Recipe.model_validate(
         {
@@ -110,20 +119,14 @@ def by_ours(folder: Path, network: str, batch: int, **options: object) -> Epoch:
     task = make_task(ready.prepared, model)
     ready = paced(ready, task)
     run = new_folder("run", runs=folder)
-    once = ready.prepared.recipe.train.model_copy(update={"epochs": 1})
-    short = ready.prepared.recipe.model_copy(update={"train": once})
-    loader = ready.data.train_dataloader()
     keep_freed_memory()
-
-    def epoch() -> None:
-        with quiet():
-            make_trainer(short, run, []).fit(task, loader)
-
-    return epoch
+    with quiet():
+        trainer = make_trainer(ready.prepared.recipe, run, [EachEpoch(turns)])
+        trainer.fit(task, ready.data.train_dataloader())
 
 
-def by_ours_fp32(folder: Path, network: str, batch: int) -> Epoch:
-    return by_ours(folder, network, batch, precision="fp32")
+def by_ours_fp32(turns: Turns, folder: Path, network: str, batch: int) -> None:
+    by_ours(turns, folder, network, batch, precision="fp32")
 
 
 WAYS = {
