@@ -65,7 +65,8 @@ class _AddAttention(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, residual, alpha)
         ctx.normalisation, ctx.compiled = normalisation, compiled
-        return _run(_forward, (x, residual), alpha, normalisation, compiled=compiled)[0]
+        # data: what a Function gives back may be rectified in place afterwards only if it is nobody's view
+        return _run(_forward, (x, residual), alpha, normalisation, compiled=compiled)[0].data
 
     @staticmethod
     def backward(ctx: Any, *wanted: Tensor) -> tuple[Tensor | None, ...]:
