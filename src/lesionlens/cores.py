@@ -5,7 +5,7 @@ import os
 
 def cores() -> int:
     """Count the cores that affinity and the quota of a container leave to this process."""
-    from joblib import cpu_count  # type: ignore[import-untyped]  # it knows affinity and both kinds of cgroups
+    from joblib import cpu_count  # it knows affinity and both kinds of cgroups
 
     return int(cpu_count())
 
