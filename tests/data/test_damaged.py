@@ -76,7 +76,7 @@ def test_the_seeds_themselves_are_whole(place: Path) -> None:
         assert read_rgb(place).shape == upright
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damaged(), st.sampled_from([None, 4]))
 def test_an_image_or_an_image_error(place: Path, content: bytes, shorter_side: int | None) -> None:
     place.write_bytes(content)

@@ -71,13 +71,15 @@ def test_the_confusion_matrix_says_by_what_classes_were_decided() -> None:
     assert each_its_own.confusion == evaluate(p, replicates=0).confusion
 
 
-def test_measuring_loads_neither_torch_nor_matplotlib_and_drawing_no_pyplot() -> None:
+def test_measuring_loads_neither_torch_nor_matplotlib_and_drawing_no_pyplot_and_a_report_no_torch() -> None:
     script = (
         "import sys\n"
         "import lesionlens.evaluation.evaluate, lesionlens.evaluation.predictions, lesionlens.evaluation.table\n"
         "assert not {'torch', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
         "import lesionlens.evaluation.figures\n"
         "assert not {'torch', 'matplotlib.pyplot'} & set(sys.modules)\n"
+        "import lesionlens.report.build\n"
+        "assert 'torch' not in sys.modules\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

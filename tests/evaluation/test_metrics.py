@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -26,7 +26,6 @@ def binary_cases(draw, weight=WEIGHTS):
     return positive, scores, weights
 
 
-@settings(max_examples=30)
 @given(binary_cases())
 def test_auc_and_average_precision_are_those_of_sklearn(case) -> None:
     positive, scores, weights = case
@@ -41,7 +40,6 @@ def test_auc_and_average_precision_are_those_of_sklearn(case) -> None:
     assert metrics.average_precision(weighted) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=30)
 @given(binary_cases(st.integers(0, 4)))
 def test_curves_are_those_of_sklearn(case) -> None:
     positive, scores, weights = case
@@ -58,7 +56,6 @@ def test_curves_are_those_of_sklearn(case) -> None:
     np.testing.assert_allclose(precision, expected_precision[::-1], atol=1e-12)
 
 
-@settings(max_examples=30)
 @given(binary_cases())
 def test_many_weightings_at_once_are_one_after_the_other(case) -> None:
     positive, scores, weights = case
@@ -71,7 +68,6 @@ def test_many_weightings_at_once_are_one_after_the_other(case) -> None:
         np.testing.assert_array_equal(together.thresholds, alone.thresholds)
 
 
-@settings(max_examples=30)
 @given(st.data(), st.integers(2, 5))
 def test_measures_of_decisions_are_those_of_sklearn(data: st.DataObject, k: int) -> None:
     n = data.draw(st.integers(k, 40))

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
+from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -45,9 +47,16 @@ def no_memory() -> Iterator[None]:
         yield
 
 
+def _as_it_is(weights: Tensor, *_: object, **__: object) -> Tensor:
+    return weights
+
+
 @cache
 def count(name: str, classes: int) -> int:
-    with torch.device("meta"):
+    drawing = dict.fromkeys(
+        ("uniform_", "normal_", "clamp_"), _as_it_is
+    )  # most of the time, without any weight
+    with torch.device("meta"), patch.multiple(Tensor, **drawing):
         return backbone.parameters(create_model(name, num_classes=classes))
 
 

@@ -25,7 +25,7 @@ def make(table: LesionTable, name: str, **options: Any) -> Split:
 
 
 @pytest.mark.parametrize("name", GROUPED)
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(lesions=st.integers(60, 110), seed=st.integers(0, 999))
 def test_no_lesion_is_on_two_sides(made: Made, name: str, lesions: int, seed: int) -> None:
     table = made(lesions, seed=seed)
