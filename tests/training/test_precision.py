@@ -32,8 +32,9 @@ def test_a_card_is_asked_and_not_measured(has: bool, expected: str, monkeypatch:
 
 def test_measuring_leaves_randomness_as_it_was() -> None:
     gain_of_bf16.cache_clear()
-    before = torch.get_rng_state()
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
     assert gain_of_bf16() > 0
+    assert torch.get_num_threads() == threads
     assert torch.equal(torch.get_rng_state(), before)
     assert gain_of_bf16() == gain_of_bf16()
 
