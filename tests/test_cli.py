@@ -14,7 +14,8 @@ from lesionlens import cli
 from lesionlens.synthesis.dataset import synthesise
 
 WORDS = (
-    "data.shorter_side=80 model.backbone=test_resnet model.attention=arl model.input_size=64 train.epochs=1"
+    "data.task=melanoma data.shorter_side=80 model.backbone=test_resnet model.attention=arl model.input_size=64 "
+    "train.epochs=1"
 )
 
 
@@ -54,7 +55,7 @@ def test_the_whole_way(
     assert len(pd.read_csv("p.csv")) == 60
     truth = pd.read_csv("ham/HAM10000_metadata.csv").rename(columns={"dx": "label"})
     truth.to_csv("truth.csv", index=False)
-    assert run(monkeypatch, "evaluate", "p.csv", "--truth", "truth.csv", "-o", "e", "--replicates", "50") == 0
+    assert run(monkeypatch, "evaluate", "p.csv", "--truth", "truth.csv", "-o", "e", "--replicates", "20") == 0
     assert {"evaluation.json"} < {file.name for file in (here / "e").iterdir()}
     first = sorted(Path(images).iterdir())[0]
     assert run(monkeypatch, "explain", "run", str(first), "-o", "maps") == 0
