@@ -40,6 +40,13 @@ def test_as_pillow_but_for_a_grey_level(
     assert (found.dtype, found.flags.c_contiguous, found.flags.writeable) == (np.uint8, True, True)
 
 
+@pytest.mark.parametrize("side", [554, 629, 695])  # of which 224 / side * side is 223.99…
+def test_no_pixel_is_lost_where_one_side_alone_has_parts_of_a_pixel(side: int) -> None:
+    picture = np.random.default_rng(2).integers(0, 256, (side, 592, 3), dtype=np.uint8)
+    found = resize(picture, (224, 239), extent=(side, 591.5))
+    assert np.abs(found.astype(int) - pillows(picture, (224, 239), (side, 591.5))).max() <= 1
+
+
 def test_long_thin_pictures() -> None:
     thin = np.random.default_rng(1).integers(0, 256, (1, 20_000, 3), dtype=np.uint8)
     assert np.abs(resize(thin, (5, 7)).astype(int) - pillows(thin, (5, 7), (1, 20_000))).max() <= 1
