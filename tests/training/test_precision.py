@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from lesionlens.attention.arl_operation import add_attention
 from lesionlens.errors import RecipeError
+from lesionlens.models.arl_block import INITIAL_ALPHA
 from lesionlens.training import precision, run
 from lesionlens.training.folder import RunFolder
 from lesionlens.training.precision import choose_compile, choose_precision, gain_of_bf16
@@ -62,12 +64,41 @@ def test_what_was_chosen_is_in_the_record_and_kept(
     computed: list[tuple[str, str]] = []
     monkeypatch.setattr(run, "_compute", lambda ready, *_: computed.append(_kept(ready)))
     folder = RunFolder(tmp_path / "run")
-    run.train(recipe, words, out=folder.path)
+    run.train(recipe, [*words, "model.attention=none"], out=folder.path)
     monkeypatch.setattr("lesionlens.training.ready.choose_precision", lambda *_, **__: "fp32")
     run.resume(folder.path)
     assert computed == [("bf16", "off")] * 2
     assert folder.record()["precision"] == "bf16"
     assert read_recipe(str(folder.recipe)).train.precision == "auto"
+
+
+def test_what_a_mask_adds_is_mostly_less_than_bf16_holds() -> None:
+    """As attention starts, on a fine grid: only sums that lie halfway between two values of bf16 feel it."""
+    torch.manual_seed(0)
+    x, residual = torch.randn(2, 1, 4, 28, 28).unbind()
+    felt = {}
+    for kind in (torch.bfloat16, torch.float32):
+        sums = [add_attention(x.to(kind), residual.to(kind), torch.tensor(a)) for a in (0.0, INITIAL_ALPHA)]
+        felt[kind] = (sums[0] != sums[1]).float().mean()
+    assert felt[torch.bfloat16] < 0.2
+    assert felt[torch.float32] > 0.8
+
+
+def test_residual_attention_is_never_trained_in_bf16_unasked(
+    recipe: str,
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("lesionlens.training.ready.choose_precision", lambda *_, **__: "bf16")
+    computed: list[tuple[str, str]] = []
+    monkeypatch.setattr(run, "_compute", lambda ready, *_: computed.append(_kept(ready)))
+    run.train(recipe, words, out=tmp_path / "auto")
+    assert "lost in rounding" not in capsys.readouterr().err
+    run.train(recipe, [*words, "train.precision=bf16"], out=tmp_path / "asked")
+    assert computed == [("fp32", "off"), ("bf16", "off")]
+    assert "lost in rounding" in capsys.readouterr().err
 
 
 def _kept(ready: object) -> tuple[str, str]:

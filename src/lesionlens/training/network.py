@@ -63,6 +63,21 @@ class Wanted:
             "fresh": list(made.fresh) if self.recipe.model.weights != "none" else "all",
         }
 
+    @property
+    def residual_attention(self) -> bool:
+        """Whether it learns attention residually: its masks add less than bf16 can hold, 2⁻⁸ of a value."""
+        return "arl" in self.architecture.attention.split("+")
+
+    def remarks(self) -> tuple[str, ...]:
+        """Warn of what a recipe asks for that is not what its network is made for."""
+        if not (self.residual_attention and self.recipe.train.precision == "bf16"):
+            return ()
+        return (
+            "attention residual learning in bf16: what a mask adds to a value, at first a thousandth of it at most, is "
+            "mostly lost in rounding, so that the network is hardly more than its residual one; "
+            "give train.precision=fp32 to train the mechanism",
+        )
+
     def greeting(self, made: Made) -> str:
         """Say which parts start from a file, and which from chance."""
         if self.recipe.model.weights == "none":

@@ -175,10 +175,11 @@ def _loaders(prepared: Prepared, parts: dict[str, Part]) -> LesionData:
 def _settled(prepared: Prepared, *, steps: int) -> Prepared:
     """Put values in place of ``auto`` in ``train.precision`` and ``train.compile``."""
     train, device = prepared.recipe.train, device_of(prepared.recipe.train)
+    attends = prepared.network.residual_attention
     if train.precision == "auto":
-        prepared = with_choice(prepared, "train", precision=choose_precision(device, steps=steps))
+        precision = "fp32" if attends else choose_precision(device, steps=steps)
+        prepared = with_choice(prepared, "train", precision=precision)
     if train.compile == "auto":
-        attends = "arl" in prepared.network.architecture.attention.split("+")
         pays = attends and train.channels_last and choose_compile(device, steps=steps)
         prepared = with_choice(prepared, "train", compile="on" if pays else "off")
     return prepared

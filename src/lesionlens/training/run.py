@@ -119,7 +119,7 @@ def resume(path: Path, *, console: Console | None = None) -> Path:
 
 
 def _say(prepared: Prepared, console: Console) -> None:
-    for warning in (*prepared.table.warnings, *prepared.split.remarks):
+    for warning in (*prepared.table.warnings, *prepared.split.remarks, *prepared.network.remarks()):
         console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)
 
 
