@@ -18,7 +18,7 @@ REAL = Path(os.environ.get("LESIONLENS_REAL_DATA", ROOT.parent / "shared" / "dat
 
 
 def pytest_collection_finish() -> None:
-    """Leave what was imported out of every later search for garbage: it took a tenth of the suite's time."""
+    """Leave what was imported out of every later search for garbage: it took a twelfth of the suite's time."""
     gc.freeze()
     gc.enable()
 
