@@ -3,11 +3,13 @@
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
 PRELOADED = ["lightning", "timm", "torchvision", "lesionlens.training.ready", "lesionlens.prediction"]
 READY = None
+LONGEST, TO_END = 600, 10  # seconds: what one turn may take, and what a process has to end by itself
 
 
 class Turns:
@@ -34,31 +36,56 @@ Way = Callable[..., None]
 """Takes `Turns`, prepares, then works turn by turn for ever."""
 
 
+def each_turn(make: Callable[..., Callable[[], object]], **options: Any) -> Way:
+    """Make a way of what prepares work: it does that work at each turn."""
+    return partial(prepared, make, options)
+
+
+def prepared(
+    make: Callable[..., Callable[[], object]], options: Mapping[str, Any], turns: Turns, *given: Any
+) -> None:
+    turns.each(make(*given, **options))
+
+
 class Apart:
     """A way that is prepared and waits; a call is one turn."""
 
-    def __init__(self, way: Way, *given: Any) -> None:
+    def __init__(self, name: str, way: Way, *given: Any) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOADED)
+        self.name = name
         self.line, there = context.Pipe()
         usual = multiprocessing.get_start_method()
         self.process = context.Process(target=serve, args=(there, way, given, usual))
         self.process.start()
         there.close()  # so that the line ends where that process does
-        self.wait()
+        try:
+            self.wait()
+        except BaseException:
+            self.close()
+            raise
 
     def __call__(self) -> None:
         self.line.send("your turn")
         self.wait()
 
     def wait(self) -> None:
-        problem = self.line.recv()
+        if not self.line.poll(LONGEST):
+            raise RuntimeError(f"{self.name}: not done after {LONGEST} s")
+        try:
+            problem = self.line.recv()
+        except EOFError:
+            raise RuntimeError(f"{self.name}: its process is gone; was it killed for its memory?") from None
         if problem is not READY:
-            raise RuntimeError(problem)
+            raise RuntimeError(f"{self.name}: {problem}")
 
     def close(self) -> None:
+        """End the process, in the midst of its work if need be."""
         self.line.close()
-        self.process.join()
+        self.process.join(TO_END)
+        if self.process.is_alive():
+            self.process.terminate()
+            self.process.join()
 
 
 def serve(line: Connection, way: Way, given: tuple[Any, ...], usual: str) -> None:
@@ -67,7 +94,7 @@ def serve(line: Connection, way: Way, given: tuple[Any, ...], usual: str) -> Non
     try:
         way(Turns(line), *given)
     except Exception as error:
-        line.send(f"{way.__name__}: {error!r}")
+        line.send(repr(error))
         raise
 
 
@@ -77,7 +104,7 @@ def each_apart(ways: Mapping[str, Way], *given: Any) -> Iterator[dict[str, Apart
     there: dict[str, Apart] = {}
     try:
         for name, way in ways.items():
-            there[name] = Apart(way, *given)
+            there[name] = Apart(name, way, *given)
         yield there
     finally:
         for way in there.values():

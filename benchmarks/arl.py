@@ -7,7 +7,7 @@ Each way in a process of its own. The ratio to ResNet-50 is in the column of tha
 
 import steps
 import torch
-from apart import each_apart
+from apart import each_apart, each_turn
 from harness import Row, alternately, finish, options, row
 
 SIZE = 224
@@ -20,8 +20,8 @@ def speed(kind: str, demand: float | None) -> Row:
     bf16 = kind == "bf16"
     formula, ours = (steps.formula_rough, steps.rough) if bf16 else (steps.formula_exact, steps.exact)
     with (
-        each_apart({"naive": formula, "ours": ours}, ARL, batch, SIZE) as ways,
-        each_apart({"ResNet-50": ours}, RESNET, batch, SIZE) as other,
+        each_apart({"naive": each_turn(formula), "ours": each_turn(ours)}, ARL, batch, SIZE) as ways,
+        each_apart({"ResNet-50": each_turn(ours)}, RESNET, batch, SIZE) as other,
     ):
         rounds = options().rounds if options().long else min(3, options().rounds)
         title = f"ARL-CNN50, {kind}, batch {batch}"

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from apart import each_apart
+from apart import each_apart, each_turn
 from harness import Row, alternately, finish, options
 
 from lesionlens.engines.engine import EngineName, Precision, open_engine
@@ -63,25 +63,18 @@ def multiply(backbone: str, batch: int, *, precision: Precision = "fp32") -> Cal
 
 def row(backbone: str, batch: int, precision: Precision, *, demand: float | None, unit: str = "img/s") -> Row:
     """Compare what can compute in a precision; ours is OpenVINO, which ``auto`` takes on a processor."""
-    ways: dict[str, Callable[..., Callable[[], object]]] = {
-        "naive": named(plainly),
-        "ours": named(by_engine, name="openvino", precision=precision),
-        "our torch": named(by_engine, name="torch", precision=precision),
-        "limit": named(multiply, precision=precision),
+    ways = {
+        "naive": each_turn(plainly),
+        "ours": each_turn(by_engine, name="openvino", precision=precision),
+        "our torch": each_turn(by_engine, name="torch", precision=precision),
+        "limit": each_turn(multiply, precision=precision),
     }
     if precision == "fp32":
-        ways["our onnxruntime"] = named(by_engine, name="onnxruntime")
+        ways["our onnxruntime"] = each_turn(by_engine, name="onnxruntime")
     with each_apart(ways, backbone, batch) as running:
         return alternately(
             f"{backbone}, {precision}, batch {batch}", running, items=batch, unit=unit, demand=demand
         )
-
-
-def named(make: Callable[..., Callable[[], object]], **options: str) -> Callable[..., Callable[[], object]]:
-    """Bind options; what goes wrong in its process is told by this name."""
-    bound = partial(make, **options)
-    bound.__name__ = " ".join((make.__name__, *options.values()))  # type: ignore[attr-defined]
-    return bound
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 python benchmarks/run.py [--rounds N] [--long]   # what is said goes to each script
 """
 
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from results import FOLDER, HERE, PAGE, gather
 
 OURSELVES = ("run.py", "results.py")
+LONGEST, LONGEST_OF_LONG, TO_END = 900, 6 * 3600, 60  # seconds
 
 
 def scripts(folder: Path = HERE) -> Sequence[Path]:
@@ -20,12 +22,27 @@ def scripts(folder: Path = HERE) -> Sequence[Path]:
     return [each for each in found if each.name not in OURSELVES and "__main__" in each.read_text()]
 
 
+def succeeded(command: Sequence[str], longest: float) -> bool:
+    """Run a command; one that takes too long is interrupted, so that it removes its files, or else killed."""
+    with subprocess.Popen(command) as process:
+        try:
+            return process.wait(longest) == 0
+        except subprocess.TimeoutExpired:
+            print(f"not done after {longest:.0f} s: {' '.join(command)}", flush=True)
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(TO_END)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return False
+
+
 def main() -> None:
     failed = []
     for script in scripts():
         started = time.monotonic()
         command = [sys.executable, str(script), "--json", str(FOLDER / f"{script.stem}.json"), *sys.argv[1:]]
-        if subprocess.run(command, check=False).returncode:
+        if not succeeded(command, LONGEST_OF_LONG if "--long" in sys.argv else LONGEST):
             failed.append(script.name)
         print(f"{script.name}: {time.monotonic() - started:.0f} s\n", flush=True)
     gather(FOLDER, PAGE)

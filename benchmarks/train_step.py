@@ -6,7 +6,7 @@ The allocator's setting holds for a whole process, so the plain way must not sha
 """
 
 import steps
-from apart import each_apart
+from apart import each_apart, each_turn
 from harness import Row, alternately, finish, options
 
 SIZE = 224
@@ -24,7 +24,8 @@ def compare(name: str, network: dict[str, str], exact: float | None, rough: floa
     batch = 16 if options().long else (8 if network["backbone"] != "vgg16" else 4)
     rows = []
     for kind, ours, demand in (("float32", steps.exact, exact), ("bf16", steps.rough, rough)):
-        with each_apart({"naive": steps.plain, "ours": ours}, network, batch, SIZE) as ways:
+        both = {"naive": each_turn(steps.plain), "ours": each_turn(ours)}
+        with each_apart(both, network, batch, SIZE) as ways:
             title = f"{name}, {kind}, batch {batch}"
             rows.append(alternately(title, ways, items=batch, demand=demand, rounds=rounds()))
     return rows

@@ -1,0 +1,20 @@
+"""All scripts in one go: what fails or never ends is told and passed over."""
+
+import sys
+
+
+def test_a_script_that_fails_or_never_ends_is_passed_over(script, capfd, tmp_path):
+    run = script("run")
+    left = tmp_path / "left"
+    stuck = f"""
+import pathlib, time
+try:
+    pathlib.Path({str(left)!r}).touch(); time.sleep(60)
+finally:
+    pathlib.Path({str(left)!r}).unlink()
+"""
+    assert run.succeeded([sys.executable, "-c", "pass"], 60)
+    assert not run.succeeded([sys.executable, "-c", "raise SystemExit(3)"], 60)
+    assert not run.succeeded([sys.executable, "-c", stuck], 1.5)
+    assert not left.exists()  # it was interrupted, and could clear away
+    assert "not done after 2 s" in capfd.readouterr().out
