@@ -91,6 +91,20 @@ def test_is_built_once_and_anew_when_anything_changes(
     assert open_store(paths, shorter_side=None, folder=folder)[0].tolist() == [[[255, 0, 0]] * 5] * 6
 
 
+def test_where_nothing_fits_shapes_are_read_once(
+    paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lesionlens.data.store_kind.OF_THE_DISK", 0.0)
+    decoded: list[int] = []
+    for _ in range(2):
+        store = open_store(
+            paths, shorter_side=None, folder=tmp_path / "s", progress=lambda done, _: decoded.append(done)
+        )
+        assert store.kind == "none"
+        assert np.array_equal(store[3], read_rgb(paths[3]))
+    assert decoded == [1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("cut", ["index", "data", "data shorter"])
 def test_a_store_that_is_not_whole_is_built_anew(paths: list[Path], tmp_path: Path, cut: str) -> None:
     folder = tmp_path / "s"
@@ -108,11 +122,11 @@ def test_a_store_that_is_not_whole_is_built_anew(paths: list[Path], tmp_path: Pa
 
 def test_unreadable_images_are_told_together_and_leave_no_store(paths: list[Path], tmp_path: Path) -> None:
     paths[1].write_bytes(b"")
+    paths[2].unlink()
     paths[3].write_bytes(paths[3].read_bytes()[:200])
-    with pytest.raises(DataError, match=r"unreadable images: 2") as caught:
+    with pytest.raises(DataError, match=r"unreadable images: 3") as caught:
         open_store(paths, shorter_side=None, folder=tmp_path / "s")
-    assert "1.png" in str(caught.value)
-    assert "3.png" in str(caught.value)
+    assert all(f"{number}.png" in str(caught.value) for number in (1, 2, 3))
     assert [file for file in (tmp_path / "s").iterdir() if file.suffix != ".lock"] == []
 
 

@@ -81,7 +81,8 @@ def open_store(
         if found is None:
             plan = plan_store(kind, paths, shorter_side, folder)
             say(plan.sentence(folder))
-            found = place.build(plan.kind, progress)
+            # shapes alone may be there: "auto" takes them only where nothing else fits
+            found = place.find([plan.kind]) or place.build(plan.kind, progress)
         return found
 
 
@@ -130,6 +131,13 @@ class _Place:
 def _digest(paths: Sequence[Path], how: str) -> str:
     digest = hashlib.sha256(how.encode())
     for path in paths:
-        stat = path.stat()
-        digest.update(f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+        digest.update(f"{path.resolve()} {_state(path)}\n".encode())
     return digest.hexdigest()[:24]
+
+
+def _state(path: Path) -> str:
+    try:
+        stat = path.stat()
+    except OSError:
+        return "not there"  # told with all that cannot be read, when it is decoded
+    return f"{stat.st_size} {stat.st_mtime_ns}"
