@@ -90,8 +90,10 @@ def _pace(prepared: Prepared, out: Path) -> tuple[float, float]:
     device = torch.device("cuda" if gpu else "cpu")
     where = torch.cuda.get_device_name() if gpu else f"CPU, {os.cpu_count()} cores"
     size = prepared.preprocessing.input_size
-    said = recipe.train.precision
-    precision = choose_precision(device, steps=WORTH_COMPILING) if said == "auto" else said
+    precision = recipe.train.precision
+    if precision == "auto":
+        attends = prepared.network.residual_attention
+        precision = "fp32" if attends else choose_precision(device, steps=WORTH_COMPILING)
     kind = json.dumps([where, made.backbone, made.attention, made.options, size, precision])
     place = out / "pace.json"
     known = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}

@@ -12,11 +12,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from lesionlens.training.pace import FEW_STEPS
+
 Precision = Literal["fp32", "bf16"]
 
 MARGIN = 1.2  # times: what is gained must be seen above the noise of a busy machine, and pay for rounding
 ROUNDS = 3
-FEW_STEPS = 50  # below these nothing is measured
 WORTH_COMPILING = 200  # steps; compiling takes about as long as some tens of them
 
 
