@@ -68,7 +68,6 @@ class Profile:
             f"train.epochs={epochs}", f"train.batch_size={self.batch_size}", "train.passes=1",
             "train.optimizer=adamw", "train.lr=0.001", "train.weight_decay=0.01", "train.schedule=cosine",
             "train.epsilon=1.0e-8", "train.nesterov=false", "train.patience=null", "train.precision=fp32",
-            "train.channels_last=true",
         ]  # fmt: skip
         if recipe.prior.weights:
             said.append(f"prior.weights={json.dumps(self._here(recipe.prior.weights))}")
