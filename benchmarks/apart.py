@@ -7,7 +7,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
-PRELOADED = ["lightning", "timm", "torchvision", "lesionlens.training.ready", "lesionlens.prediction"]
+PRELOADED = ["lightning", "timm", "torchvision", "lesionlens.training.ready", "lesionlens.scoring.predict"]
 READY = None
 LONGEST, TO_END = 600, 10  # seconds: what one turn may take, and what a process has to end by itself
 

@@ -24,8 +24,8 @@ from photographs import CLASSES, labelled
 
 from lesionlens.models.bundle import Card, save_model
 from lesionlens.models.create import architecture
-from lesionlens.prediction import predict
 from lesionlens.preprocessing import Preprocessing
+from lesionlens.scoring.predict import predict
 from lesionlens.training.allocator import keep_freed_memory
 from lesionlens.training.precision import choose_precision
 
@@ -111,7 +111,7 @@ def measured(work: Work, *, rounds: int) -> Curve:
     """Time the sizes in turn, and weigh each in a process of its own."""
     seconds = timed({str(size): work.make(size) for size in work.sizes}, rounds=rounds)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "lesionlens.prediction", "lesionlens.training.allocator"])
+    context.set_forkserver_preload(["torch", "lesionlens.scoring.predict", "lesionlens.training.allocator"])
     with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as fresh:
         peaks = [fresh.submit(peak, work, size).result() for size in work.sizes]
     return Curve(

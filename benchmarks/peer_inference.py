@@ -18,7 +18,7 @@ from lesionlens.engines.engine import Precision, open_engine
 from lesionlens.models.bundle import Card, Loaded
 from lesionlens.models.create import architecture
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.scoring import score
+from lesionlens.scoring.score import score
 from lesionlens.subjects import subjects
 
 MANY = 100_000

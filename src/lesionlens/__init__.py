@@ -10,7 +10,7 @@ _VERBS = {
     "create_model": "lesionlens.models.create",
     "load_model": "lesionlens.models.bundle",
     "train": "lesionlens.training.run",
-    "predict": "lesionlens.prediction",
+    "predict": "lesionlens.scoring.predict",
     "evaluate": "lesionlens.evaluation.evaluate",
     "explain": "lesionlens.explanation.explain",
 }

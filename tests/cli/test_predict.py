@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from lesionlens import scoring
 from lesionlens.bar import bar
 from lesionlens.cli import main
 from lesionlens.models.bundle import Card, save_model
 from lesionlens.models.create import architecture
 from lesionlens.preprocessing import Preprocessing
+from lesionlens.scoring import score as scoring
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:

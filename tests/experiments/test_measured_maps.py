@@ -22,8 +22,9 @@ from lesionlens.experiments.results import Cell, Results
 from lesionlens.explanation.attention_quality import attention_quality
 from lesionlens.models.bundle import Card, load_model, save_model
 from lesionlens.models.create import Architecture
-from lesionlens.prediction import predict, score
 from lesionlens.preprocessing import Preprocessing
+from lesionlens.scoring.predict import predict
+from lesionlens.scoring.score import score
 from lesionlens.subjects import of_table
 from lesionlens.synthesis.dataset import synthesise
 from lesionlens.training.folder import RunFolder

@@ -18,8 +18,8 @@ from lesionlens.export.formats import read, write
 from lesionlens.export.program import program
 from lesionlens.models.bundle import Card, Loaded, save_model
 from lesionlens.models.create import architecture
-from lesionlens.prediction import predict
 from lesionlens.preprocessing import Preprocessing
+from lesionlens.scoring.predict import predict
 
 DENSE = {"growth_rate": 8, "block_config": (2, 2, 2, 2), "bn_size": 2}
 MECHANISMS: dict[str, dict[str, Any]] = {

@@ -9,7 +9,7 @@ import torch
 
 from lesionlens.errors import LesionLensError
 from lesionlens.models.bundle import load_model
-from lesionlens.prediction import predict
+from lesionlens.scoring.predict import predict
 from lesionlens.training.folder import RunFolder
 from lesionlens.training.prepare import prepare
 from lesionlens.training.read_recipe import read_recipe

@@ -11,7 +11,7 @@ from lesionlens.errors import DataError, ModelError, RecipeError
 from lesionlens.evaluation.evaluation import read_evaluation
 from lesionlens.evaluation.predictions import read_predictions
 from lesionlens.models.bundle import load_model
-from lesionlens.prediction import predict
+from lesionlens.scoring.predict import predict
 from lesionlens.training.folder import RunFolder
 from lesionlens.training.prepare import prepare
 from lesionlens.training.prepared import Prepared

@@ -47,8 +47,8 @@ def predict(
 
     from lesionlens.bar import bar
     from lesionlens.errors import DataError
-    from lesionlens.part import part_of
-    from lesionlens.prediction import predict as score
+    from lesionlens.scoring.part import part_of
+    from lesionlens.scoring.predict import predict as score
 
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     with bar(console, unit="images") as progress:

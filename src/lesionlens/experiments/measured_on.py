@@ -9,7 +9,7 @@ from lesionlens.evaluation.predictions import write_predictions
 from lesionlens.experiments.results import Cell
 from lesionlens.experiments.tested import tested_table
 from lesionlens.models.bundle import load_model
-from lesionlens.prediction import score
+from lesionlens.scoring.score import score
 from lesionlens.subjects import of_table
 
 

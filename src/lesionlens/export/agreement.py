@@ -13,7 +13,7 @@ from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.prediction_table import Predictions
 from lesionlens.export.card import Agreement, Target
 from lesionlens.models.bundle import Loaded
-from lesionlens.scoring import score
+from lesionlens.scoring.score import score
 from lesionlens.subjects import as_asked, subjects
 
 

@@ -11,9 +11,10 @@ from lesionlens.evaluation.evaluation import write_evaluation
 from lesionlens.evaluation.predictions import write_predictions
 from lesionlens.explanation.gallery import write_gallery
 from lesionlens.models.bundle import load_model
-from lesionlens.prediction import Scored, score
 from lesionlens.report.build import build_report
 from lesionlens.report.gallery import choose
+from lesionlens.scoring.outcomes import Scored
+from lesionlens.scoring.score import score
 from lesionlens.subjects import Subjects, of_table
 from lesionlens.training.folder import RunFolder
 from lesionlens.training.left_out import LeftOut, write_left_out

@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from lesionlens import scoring
 from lesionlens.models.bundle import Card, Loaded
 from lesionlens.models.create import architecture
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.seen import Seen, see
+from lesionlens.scoring import score as scoring
+from lesionlens.scoring.seen import Seen, see
 from lesionlens.subjects import Subjects, subjects
 
 

@@ -18,15 +18,17 @@ import pytest
 import torch
 from PIL import Image
 
-from lesionlens import prediction
 from lesionlens.engines.engine import Engine, open_engine
 from lesionlens.errors import DataError, InterruptedRunError, PredictionsError, RunError
 from lesionlens.models.bundle import Card, load_model, save_model
 from lesionlens.models.create import architecture
-from lesionlens.outcomes import Outcome
-from lesionlens.part import Origin, Part, alone, part_of
-from lesionlens.prediction import predict
 from lesionlens.preprocessing import Preprocessing
+from lesionlens.scoring import predict as predicting
+from lesionlens.scoring.origin import Origin
+from lesionlens.scoring.outcomes import Outcome
+from lesionlens.scoring.part import Part, part_of
+from lesionlens.scoring.predict import predict
+from lesionlens.scoring.sole_writer import sole_writer
 
 ORIGIN = Origin(model="a", engine="torch", precision="fp32", device="cpu")
 ROWS = [[Outcome(f"é{line}{n}", "m", [0.1, 1 / 3]) for n in range(2)] for line in range(3)]
@@ -171,7 +173,7 @@ def test_what_auto_chose_is_kept(here: Path, monkeypatch: pytest.MonkeyPatch) ->
         made.append(StandIn(engine, name="openvino" if name == "auto" and not made else name))
         return made[-1]
 
-    monkeypatch.setattr(prediction, "open_engine", choose)
+    monkeypatch.setattr(predicting, "open_engine", choose)
     with pytest.raises(InterruptedRunError):
         score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
     assert score().before == 6
@@ -189,7 +191,7 @@ def test_what_could_not_be_written_in_the_end_is_refused_before_the_first_image(
     with pytest.raises(PredictionsError, match="images is a folder; give the name of a file"):
         score(out=here / "images", progress=never)
     with (
-        alone(here / "p.csv"),
+        sole_writer(here / "p.csv"),
         pytest.raises(RunError, match=r"another process is scoring into .*p\.csv; wait"),
     ):
         score(progress=never)
@@ -256,7 +258,7 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wr
 SLOWLY = """
 import sys, time
 from pathlib import Path
-from lesionlens.prediction import predict
+from lesionlens.scoring.predict import predict
 predict("bundle", ["images"], out=Path("p.csv"), batch_size=2, progress=lambda *_: time.sleep(0.3))
 """
 

@@ -14,8 +14,8 @@ from lesionlens.errors import DataError, PredictionsError
 from lesionlens.evaluation.predictions import read_predictions
 from lesionlens.models.bundle import Card, load_model, save_model
 from lesionlens.models.create import architecture
-from lesionlens.prediction import predict
 from lesionlens.preprocessing import Preprocessing
+from lesionlens.scoring.predict import predict
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ from itertools import islice
 
 import numpy as np
 
-from lesionlens.ahead import ahead
 from lesionlens.cores import cores
 from lesionlens.engines.engine import Engine, open_engine
 from lesionlens.errors import PredictionsError
 from lesionlens.evaluation.prediction_table import examples
 from lesionlens.models.bundle import Loaded
-from lesionlens.outcomes import Outcome, Outcomes, Scored
-from lesionlens.part import Part
-from lesionlens.seen import Seen, mark_of, see
+from lesionlens.scoring.ahead import ahead
+from lesionlens.scoring.outcomes import Outcome, Outcomes, Scored
+from lesionlens.scoring.part import Part
+from lesionlens.scoring.seen import Seen, mark_of, see
 from lesionlens.subjects import Subjects
 
 Progress = Callable[[int, int], None]

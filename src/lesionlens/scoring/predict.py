@@ -10,12 +10,13 @@ from lesionlens.errors import DataError, InterruptedRunError, PredictionsError, 
 from lesionlens.evaluation.formats import write_isic2017, write_isic2018
 from lesionlens.evaluation.predictions import write_predictions
 from lesionlens.models.bundle import Card, load_model
-from lesionlens.outcomes import Outcome, Outcomes, Scored
-from lesionlens.part import Origin, Part, alone, begun, digest, part_of
-from lesionlens.scoring import Progress, score
+from lesionlens.scoring.origin import Origin, begun, digest
+from lesionlens.scoring.outcomes import Outcome, Outcomes, Scored
+from lesionlens.scoring.part import Part, part_of
+from lesionlens.scoring.score import Progress, score
+from lesionlens.scoring.sole_writer import sole_writer
 from lesionlens.subjects import Subjects, as_asked, subjects
 
-__all__ = ["Scored", "predict", "score"]
 WRITERS = {"lesionlens": write_predictions, "isic2017": write_isic2017, "isic2018": write_isic2018}
 
 
@@ -78,7 +79,7 @@ def predict(
     _rehearse(layout, loaded.card, out)
     kind = next(loaded.model.parameters()).device.type
     asked = Origin(model=digest(bundle), engine=engine, precision=precision, device=kind)
-    with alone(out):
+    with sole_writer(out):
         before = None if fresh else begun(part_of(out), asked)
         made = make(engine if before is None else before.engine)
         origin = asked.model_copy(update={"engine": made.name})

@@ -1,0 +1,78 @@
+"""Whose scores a part holds: a model's, by an engine, in a precision; those of different origins are never mixed."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lesionlens.engines.engine import EngineName, Precision
+from lesionlens.errors import PredictionsError
+from lesionlens.models.bundle import bundle_of
+
+FILES = ("model.safetensors", "card.json")
+
+
+class Origin(BaseModel):
+    """Whose scores a part holds: its first line. Scores of different origins never come into one file.
+
+    Attributes
+    ----------
+    model
+        SHA-256 of the bundle's weights and card.
+    engine, precision
+        What computed, and how.
+    device
+        Kind of device: cpu, cuda …
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    part_of: str = "predictions of lesionlens 1"  # the number: of this layout of lines
+    model: str
+    engine: EngineName
+    precision: Precision
+    device: str
+
+
+def digest(bundle: Path | str) -> str:
+    """Give the SHA-256 of a bundle's weights and card."""
+    found = hashlib.sha256()
+    for name in FILES:
+        found.update((bundle_of(Path(bundle)) / name).read_bytes())
+    return found.hexdigest()
+
+
+def begun(path: Path, asked: Origin) -> Origin | None:
+    """Tell whose scores a part holds; None where there is none.
+
+    Raises
+    ------
+    PredictionsError
+        Those of another model, engine (``auto`` goes on with any), precision or kind of device, which are not mixed; or
+        a file of this name is something else.
+    """
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as stream:
+            before = Origin.model_validate_json(stream.readline())
+    except (OSError, ValidationError) as error:
+        raise PredictionsError(
+            f"{path} is nothing that scoring can go on from; remove it, or give --fresh to start anew"
+        ) from error
+    told = list(_differing(before, asked))
+    if told:
+        raise PredictionsError(
+            f"{path} holds scores of {', '.join(told)}; they are never mixed. Give the first command again to go on, "
+            "--fresh to throw them away, or another --out"
+        )
+    return before
+
+
+def _differing(before: Origin, asked: Origin) -> Iterator[str]:
+    for (name, was), (_, now) in zip(before, asked, strict=True):
+        if name == "model" and was != now:
+            yield "another model (its weights or card differ)"
+        elif was != now and (name, now) != ("engine", "auto"):
+            yield f"{name} {was}, not {now}"
