@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from lesionlens.engines import engine as opening
 from lesionlens.engines import file_engine as files
 from lesionlens.engines import installed
 from lesionlens.engines.cached import cached_file, cached_onnx
 from lesionlens.engines.engine import open_engine
-from lesionlens.errors import EngineError
+from lesionlens.errors import EngineError, RunError
 
 from .test_engine import images, slowly, untrained
 
@@ -61,6 +62,52 @@ def test_auto_falls_back_with_a_warning(cache: Path, monkeypatch: pytest.MonkeyP
         assert open_engine(untrained(), images=13).name == "torch"  # 208 passes
     with pytest.raises(EngineError, match="cannot be written as ONNX"):
         open_engine(untrained(), "openvino", images=13)
+
+
+def test_a_cache_that_cannot_be_written_is_told_and_does_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LESIONLENS_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.warns(UserWarning, match=r"torch computes, not OpenVINO, .*: cannot write .*\.lock"):
+        assert open_engine(untrained(), images=13).name == "torch"
+    with pytest.raises(RunError, match="Choose a folder that can be written"):
+        open_engine(untrained(), "openvino", images=13)
+
+
+def test_a_network_that_is_there_needs_no_lock(cache: Path) -> None:
+    file = cached_file(untrained())
+    file.parent.mkdir()
+    file.touch()
+    assert cached_onnx(untrained()) == file
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_broken_package_is_said_and_a_folder_is_no_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(name: str) -> None:
+        raise ImportError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(installed, "import_module", fails)
+    for name in ("onnxruntime", "openvino"):
+        with pytest.raises(EngineError, match=f"{name} is installed, but cannot be imported: libgomp"):
+            files.library_run(tmp_path / "x.onnx", name, precision="fp32")  # type: ignore[arg-type]
+    (tmp_path / "exported_network").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert installed.missing("exported_network", "numpy") == ["exported_network"]
+
+
+def test_no_more_threads_compute_than_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_num_threads()
+    monkeypatch.setattr(opening, "cores", lambda: 2)
+    try:
+        for asked, used in ((1, 1), (7, 2)):
+            torch.set_num_threads(asked)
+            open_engine(untrained(), "torch", images=1)
+            assert torch.get_num_threads() == used
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import hashlib
 from pathlib import Path
 
 import torch
-from filelock import FileLock
 
+from lesionlens.alone import alone
 from lesionlens.atomic import replacing
 from lesionlens.data.store import default_folder
 from lesionlens.models.bundle import Loaded
@@ -30,14 +30,15 @@ def cached_onnx(loaded: Loaded) -> Path:
     EngineError
         It cannot be exported.
     RunError
-        The cache cannot be written.
+        The cache cannot be written or locked.
     """
     from lesionlens.export.onnx_file import write_onnx
     from lesionlens.export.program import program
 
     file = cached_file(loaded)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(file.with_suffix(".lock")):
+    if file.is_file():  # also where nothing can be written
+        return file
+    with alone(file.with_suffix(".lock"), waiting=lambda: None):
         if not file.is_file():
             with replacing(file) as part:
                 write_onnx(program(loaded, maps=False), part)

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lesionlens.cores import cores
 from lesionlens.engines.installed import missing
 from lesionlens.errors import EngineError, LesionLensError, unknown
 from lesionlens.models.bundle import Card, Loaded
@@ -75,6 +76,8 @@ def open_engine(
 ) -> Engine:
     """Make a trained network ready to score images, on the device on which it was loaded.
 
+    It computes on as many threads as torch has; torch's are brought down to the cores that this process may use.
+
     Parameters
     ----------
     name
@@ -98,6 +101,7 @@ def open_engine(
         raise EngineError(unknown("engine", name, get_args(EngineName)))
     if precision not in get_args(Precision):
         raise EngineError(unknown("precision", precision, get_args(Precision)))
+    torch.set_num_threads(min(torch.get_num_threads(), cores()))  # it does not see the quota of a container
     if name in ("onnxruntime", "openvino"):
         return file_engine(loaded, name, precision=precision)
     if name == "auto" and _pays(loaded, images):

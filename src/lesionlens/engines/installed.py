@@ -1,13 +1,21 @@
 """Which optional packages of the extra ``engines`` are here."""
 
+from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from lesionlens.errors import EngineError
 
 
 def missing(*packages: str) -> list[str]:
     """Give those of the packages that are not installed."""
-    return [package for package in packages if find_spec(package) is None]
+    return [package for package in packages if not _is_here(package)]
+
+
+def _is_here(package: str) -> bool:
+    """Look for it without importing it; a folder of that name, such as an export's, is no package."""
+    found = find_spec(package)
+    return found is not None and found.origin is not None
 
 
 def need(*packages: str) -> None:
@@ -22,3 +30,18 @@ def need(*packages: str) -> None:
         raise EngineError(
             f"this needs {' and '.join(absent)}, not installed here: pip install 'lesionlens[engines]'"
         )
+
+
+def imported(package: str) -> Any:
+    """Import a package.
+
+    Raises
+    ------
+    EngineError
+        It is not installed, or is broken.
+    """
+    need(package)
+    try:
+        return import_module(package)
+    except (ImportError, OSError) as error:
+        raise EngineError(f"{package} is installed, but cannot be imported: {error}") from error

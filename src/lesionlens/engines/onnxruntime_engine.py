@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lesionlens.engines.installed import need
+from lesionlens.engines.installed import imported
 from lesionlens.errors import EngineError
 
 Run = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
@@ -22,9 +22,8 @@ def onnxruntime_run(file: Path) -> Run:
     EngineError
         ONNX Runtime is missing or cannot read the file.
     """
-    need("onnxruntime")
-    import onnxruntime
-
+    onnxruntime = imported("onnxruntime")
+    onnxruntime.disable_telemetry_events()  # Windows has some
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.intra_op_num_threads = torch.get_num_threads()

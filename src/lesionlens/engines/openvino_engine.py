@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from lesionlens.engines.engine import Precision
-from lesionlens.engines.installed import need
+from lesionlens.engines.installed import imported
 from lesionlens.engines.onnxruntime_engine import Run
 from lesionlens.errors import EngineError
 
@@ -24,13 +24,15 @@ def import_openvino() -> Any:
     Raises
     ------
     EngineError
-        It is not installed.
+        It is not installed, or is broken.
     """
-    need("openvino")
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
+    return imported("openvino")
 
-    return openvino
+
+def has_bf16() -> bool:
+    """Say whether OpenVINO computes in bf16 on this processor."""
+    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def openvino_run(file: Path, *, precision: Precision) -> Run:
@@ -42,7 +44,7 @@ def openvino_run(file: Path, *, precision: Precision) -> Run:
         OpenVINO is missing or cannot read the file, or the processor has no bf16.
     """
     core = import_openvino().Core()
-    if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if precision == "bf16" and not has_bf16():
         raise EngineError("this processor has no bf16; give precision fp32")
     settings = {
         "INFERENCE_PRECISION_HINT": HINTS[precision],
