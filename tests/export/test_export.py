@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from lesionlens.errors import DataError, EngineError
+from lesionlens.export import agreement
 from lesionlens.export import export as exporting
 from lesionlens.export.card import Target
 from lesionlens.export.difference import differences
@@ -20,6 +21,7 @@ from lesionlens.models.bundle import Card, Loaded, save_model
 from lesionlens.models.create import architecture
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.scoring.predict import predict
+from lesionlens.subjects import subjects
 
 DENSE = {"growth_rate": 8, "block_config": (2, 2, 2, 2), "bn_size": 2}
 MECHANISMS: dict[str, dict[str, Any]] = {
@@ -119,6 +121,30 @@ def test_an_export_that_is_wrong_is_not_kept(tmp_path: Path, monkeypatch: pytest
         export(tmp_path / "bundle", "torch-export", tmp_path / "out")
     with pytest.raises(EngineError, match="unknown format 'onx': did you mean 'onnx'"):
         export(tmp_path / "bundle", "onx", tmp_path / "other")
+
+
+def test_images_that_are_not_there_are_told_before_the_network_is_traced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = made({"backbone": "test_resnet"}, (48, 48))
+    save_model(tmp_path / "bundle", loaded.model, loaded.card)
+    monkeypatch.setattr(exporting, "program", lambda *_, **__: pytest.fail("traced"))
+    with pytest.raises(DataError, match="there is no file or folder nowhere"):
+        export(tmp_path / "bundle", "onnx", tmp_path / "out", check=["nowhere"])
+
+
+def test_a_processor_without_bf16_is_checked_in_float32_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = made({"backbone": "test_resnet"}, (48, 48))
+    Image.new("RGB", (48, 48)).save(tmp_path / "0.png")
+
+    def exactly(x: np.ndarray) -> list[np.ndarray]:
+        return [loaded.model(torch.from_numpy(x)).logits.detach().numpy()]
+
+    monkeypatch.setattr(agreement, "has_bf16", lambda: False)
+    found = agreement.agreements(loaded, tmp_path / "model.onnx", "onnx", exactly, subjects([tmp_path]))
+    assert [(each.precision, each.images) for each in found] == [("fp32", 1)]
 
 
 def test_differences_are_those_of_scores_logits_and_maps() -> None:

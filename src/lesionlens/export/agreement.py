@@ -1,6 +1,5 @@
 """Whether an exported network says of real images what torch says: classes, scores and the area under the ROC curve."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,30 +8,30 @@ from lesionlens.engines.engine import Engine, open_engine
 from lesionlens.engines.file_engine import library_run, scorer
 from lesionlens.engines.installed import missing
 from lesionlens.engines.onnxruntime_engine import Run
+from lesionlens.engines.openvino_engine import has_bf16
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.prediction_table import Predictions
 from lesionlens.export.card import Agreement, Target
 from lesionlens.models.bundle import Loaded
 from lesionlens.scoring.score import score
-from lesionlens.subjects import as_asked, subjects
+from lesionlens.subjects import Subjects
 
 
 def agreements(
-    loaded: Loaded, file: Path, target: Target, run: Run, sources: Sequence[str]
+    loaded: Loaded, file: Path, target: Target, run: Run, wanted: Subjects
 ) -> tuple[Agreement, ...]:
     """Score images by torch and by the export in float32, and in bf16 by what can.
 
     Parameters
     ----------
-    sources
-        Folders, files and tables, as for predictions; labels give the areas under the curve.
+    wanted
+        The images; labels give the areas under the curve.
 
     Raises
     ------
     LesionLensError
-        The images cannot be used.
+        Not one image can be read.
     """
-    wanted = as_asked(subjects(sources, classes=loaded.card.classes), loaded.card)
     by_torch = score(loaded, wanted, engine=open_engine(loaded, "torch", images=1)).predictions
     exact = scorer(target, loaded.card, run, at_once=loaded.model.crops is not None)
     found = [("fp32", target, exact), *_in_bf16(loaded, file, target)]
@@ -66,10 +65,10 @@ def mean_auc(predictions: Predictions) -> float | None:
 
 
 def _in_bf16(loaded: Loaded, file: Path, target: Target) -> list[tuple[str, str, Engine]]:
-    """ONNX Runtime has no bf16 on processors: there OpenVINO reads the same file."""
+    """ONNX Runtime has no bf16 on processors: there OpenVINO reads the same file, where the processor has it."""
     if target == "torch-export":
         return [("bf16", "torch", open_engine(loaded, "torch", precision="bf16", images=1))]
-    if missing("openvino"):
+    if missing("openvino") or not has_bf16():
         return []
     run = library_run(file, "openvino", precision="bf16")
     made = scorer("openvino", loaded.card, run, at_once=loaded.model.crops is not None)

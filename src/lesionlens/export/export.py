@@ -18,6 +18,7 @@ from lesionlens.export.formats import NEEDS, read, write
 from lesionlens.export.program import Program, example, program
 from lesionlens.export.readme import readme
 from lesionlens.models.bundle import Loaded, load_model
+from lesionlens.subjects import as_asked, subjects
 
 BATCHES = (1, 3)  # another than the two images that the network is traced with
 
@@ -47,13 +48,14 @@ def export(bundle: Path | str, target: Target, out: Path, *, check: Sequence[str
     if target not in get_args(Target):
         raise EngineError(unknown("format", target, get_args(Target)))
     loaded = load_model(bundle)
+    images = as_asked(subjects(check, classes=loaded.card.classes), loaded.card) if check else None
     with new_folder(out) as folder:
         traced = program(loaded, maps=True)
         file = write(traced, target, folder)
         run = read(file, target)
         card = _card(loaded, target, traced, checked(loaded, run), file)
-        if check:
-            card = card.model_copy(update={"agreement": agreements(loaded, file, target, run, check)})
+        if images is not None:
+            card = card.model_copy(update={"agreement": agreements(loaded, file, target, run, images)})
         write_text(folder / "card.json", card.model_dump_json(indent=2) + "\n")
         write_text(folder / "README.md", readme(card))
     return card
