@@ -30,7 +30,7 @@ from lesionlens.scoring.part import Part, part_of
 from lesionlens.scoring.predict import predict
 from lesionlens.scoring.sole_writer import sole_writer
 
-ORIGIN = Origin(model="a", engine="torch", precision="fp32", device="cpu")
+ORIGIN = Origin(model="a", engine="torch", precision="fp32", device="cpu", decoder="d")
 ROWS = [[Outcome(f"é{line}{n}", "m", [0.1, 1 / 3]) for n in range(2)] for line in range(3)]
 
 
@@ -104,7 +104,7 @@ def test_ctrl_c_leaves_what_is_scored_and_says_what_to_do(here: Path) -> None:
 
 
 @some
-def test_scores_of_another_model_are_never_mixed_in(here: Path) -> None:
+def test_scores_of_another_model_are_never_mixed_in(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InterruptedRunError):
         score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
     left = part_of(Path("p.csv")).read_bytes()
@@ -119,6 +119,10 @@ def test_scores_of_another_model_are_never_mixed_in(here: Path) -> None:
         score(precision="bf16")
     with pytest.raises(PredictionsError, match="scores of engine torch, not openvino"):
         score(engine="openvino")
+    with monkeypatch.context() as other_libraries:
+        other_libraries.setattr(predicting, "decoder", lambda: "Pillow 99")
+        with pytest.raises(PredictionsError, match=r"scores of decoder pixels .*, not Pillow 99"):
+            score()
     assert part_of(Path("p.csv")).read_bytes() == left
     expected = predict("weights", ["images"], out=Path("q.csv")).predictions.scores
     found = predict("weights", ["images"], out=Path("p.csv"), fresh=True)

@@ -24,6 +24,8 @@ class Origin(BaseModel):
         What computed, and how.
     device
         Kind of device: cpu, cuda …
+    decoder
+        What made the pixels: our way and the libraries' versions.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,6 +35,7 @@ class Origin(BaseModel):
     engine: EngineName
     precision: Precision
     device: str
+    decoder: str
 
 
 def digest(bundle: Path | str) -> str:
@@ -49,8 +52,8 @@ def begun(path: Path, asked: Origin) -> Origin | None:
     Raises
     ------
     PredictionsError
-        Those of another model, engine (``auto`` goes on with any), precision or kind of device, which are not mixed; or
-        a file of this name is something else.
+        Those of another model, engine (``auto`` goes on with any), precision, kind of device or decoder, which are not
+        mixed; or a file of this name is something else.
     """
     if not path.exists():
         return None

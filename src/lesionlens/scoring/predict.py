@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from lesionlens.data.decoding import decoder
 from lesionlens.engines.engine import EngineName, Precision, open_engine
 from lesionlens.errors import DataError, InterruptedRunError, PredictionsError, unknown
 from lesionlens.evaluation.formats import write_isic2017, write_isic2018
@@ -78,7 +79,7 @@ def predict(
         return how(engine=make(engine))
     _rehearse(layout, loaded.card, out)
     kind = next(loaded.model.parameters()).device.type
-    asked = Origin(model=digest(bundle), engine=engine, precision=precision, device=kind)
+    asked = Origin(model=digest(bundle), engine=engine, precision=precision, device=kind, decoder=decoder())
     with sole_writer(out):
         before = None if fresh else begun(part_of(out), asked)
         made = make(engine if before is None else before.engine)
