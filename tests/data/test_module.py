@@ -158,3 +158,16 @@ def test_crops_lie_in_the_region(images: NDArray[np.uint8]) -> None:
     np.testing.assert_array_equal(TestCrops(known, seen)[1].views.numpy(), np.stack(wanted))
     whole = TestCrops(part(images), seen)[5].views
     assert torch.equal(TestCrops(known, seen)[5].views, whole)
+
+
+def test_after_a_checkpoint_the_next_epoch_is_drawn(images: NDArray[np.uint8]) -> None:
+    def loaders() -> LesionData:
+        known = visits_of(images, together=False)
+        visits = Visits(known.part.targets, crops=5, sampling="shuffle", seed=0)
+        return LesionData(known, TestCrops(known.part, Preprocessing()), visits, batch_size=4, workers=0)
+
+    before, after = loaders(), loaders()
+    before.visits.set_epoch(2)
+    after.load_state_dict(before.state_dict())
+    before.visits.set_epoch(3)
+    assert list(after.visits) == list(before.visits)

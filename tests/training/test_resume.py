@@ -67,8 +67,12 @@ def assert_as_if_left_alone(recipe: str, words: list[str], folder: Path) -> RunF
 
 
 @pytest.mark.slow
-def test_a_killed_run_resumes_bit_for_bit(recipe: str, words: list[str], tmp_path: Path) -> None:
-    killed = assert_as_if_left_alone(recipe, [*words, "train.epochs=4", "train.schedule=cosine"], tmp_path)
+@pytest.mark.parametrize("workers", [0, 1])  # a process draws ahead
+def test_a_killed_run_resumes_bit_for_bit(
+    recipe: str, words: list[str], tmp_path: Path, workers: int
+) -> None:
+    said = [*words, "train.epochs=4", "train.schedule=cosine", f"train.workers={workers}"]
+    killed = assert_as_if_left_alone(recipe, said, tmp_path)
     with pytest.raises(RunError, match="finished"):
         resume(killed.path)
 

@@ -1,6 +1,6 @@
 """The loaders of a run: batches of training visits, and of whole images with their test crops."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,14 @@ class LesionData(L.LightningDataModule):
         super().__init__()
         self.train, self.validation, self.visits = train, validation, visits
         self.batch_size, self.workers, self.threads, self.pin = batch_size, workers, 1, False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Say for the checkpoint after an epoch which one comes next."""
+        return {"next_epoch": self.visits.epoch + 1}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Begin there: loader processes ask for visits before Lightning has called ``set_epoch``."""
+        self.visits.set_epoch(state_dict["next_epoch"])
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Give batches of visits; the last, smaller one is left out where there are others (batch norm)."""
