@@ -23,8 +23,8 @@ class Visit(NamedTuple):
 class Visits(Sampler[Visit]):
     """The order of an epoch: rounds of all images, one for each crop, the classes balanced as asked.
 
-    Lightning calls ``set_epoch`` before each epoch, ``LesionData`` before the first of a resumed run, which therefore draws
-    what it would have drawn.
+    Lightning calls ``set_epoch`` before each epoch, ``LesionData`` before the first of a resumed run: it draws what it
+    would have drawn.
 
     Parameters
     ----------
