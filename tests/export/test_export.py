@@ -71,15 +71,22 @@ def test_each_mechanism_in_each_form(mechanism: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("target", "in_bf16"), [("onnx", "openvino"), ("openvino", "openvino"), ("torch-export", "torch")]
+)
 def test_a_strangers_ten_lines(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    target: Target,
+    in_bf16: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     loaded = made({"backbone": "test_resnet", "attention": "arl"}, (48, 64))
     save_model(tmp_path / "bundle", loaded.model, loaded.card)
     pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     (tmp_path / "photos").mkdir()
     Image.fromarray(pixels).save(tmp_path / "photos" / "image.png")
-    card = export(tmp_path / "bundle", "onnx", tmp_path / "out", check=[str(tmp_path / "photos")])
+    card = export(tmp_path / "bundle", target, tmp_path / "out", check=[str(tmp_path / "photos")])
     expected = predict(tmp_path / "bundle", [tmp_path / "photos"], engine="torch").predictions.scores[0]
 
     readme = (tmp_path / "out" / "README.md").read_text()
@@ -91,7 +98,7 @@ def test_a_strangers_ten_lines(
     np.testing.assert_allclose(list(shown.values()), expected, atol=1e-5)
 
     assert [(each.precision, each.computed_by, each.images) for each in card.agreement] == [
-        ("fp32", "onnx", 1), ("bf16", "openvino", 1),
+        ("fp32", target, 1), ("bf16", in_bf16, 1),
     ]  # fmt: skip
     assert card.agreement[0].classes == 1
     written = json.loads((tmp_path / "out" / "card.json").read_text())

@@ -14,7 +14,7 @@ network = openvino.Core().compile_model("model.xml", "CPU", {{"INFERENCE_PRECISI
 logits = network(x)["logits"]""",
     "torch-export": """import torch
 network = torch.export.load("model.pt2").module()
-logits = network(torch.from_numpy(x))[0].numpy()""",
+logits = network(torch.from_numpy(x))[0].detach().numpy()""",
 }
 SIDES, LISTED = (450, 600), 20  # of the image whose crops are listed, and how many
 
