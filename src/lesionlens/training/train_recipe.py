@@ -61,12 +61,13 @@ class TrainRecipe(Section):
         ``shuffle``, ``oversample``, ``weighted``, ``balanced`` or ``even``; before that, how often the images of a
         class are in the list: ``{melanoma: 4}``.
     precision
-        ``fp32`` or ``bf16`` (autocast); ``auto``: bf16 where a short measurement on the device shows it clearly faster.
+        ``fp32`` or ``bf16`` (autocast); ``auto``: bf16 where a short measurement on the device shows it clearly faster,
+        but for attention residual learning.
     channels_last
         Keep each place's channels together in memory, which is faster on CPUs and on cards with tensor cores.
     compile
-        Compile attention residual learning's operation, ``on`` or ``off``; ``auto``: in runs of 200 steps or more,
-        where there is a compiler.
+        Compile attention residual learning's operation, ``on`` (plain without ``channels_last``) or ``off``; ``auto``:
+        in runs of 200 steps or more, where there is a compiler.
     workers
         Processes that load batches; ``auto``: measured for a second before the first epoch, unless the run has fewer
         than 50 steps.
