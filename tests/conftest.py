@@ -28,6 +28,15 @@ def pytest_unconfigure() -> None:
     gc.unfreeze()
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, saying so, what needs a card where there is none: ``-m slow`` asks for it too."""
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("there is no CUDA card that torch can use")
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Give the folder of the real sample (LESIONLENS_REAL_DATA, or ../shared/data)."""
