@@ -108,15 +108,16 @@ def test_a_class_of_many_is_asked_about_by_name_and_every_pair_is_compared(
     assert run(monkeypatch, words) == 0
     said = capsys.readouterr().out
     assert [line.split(":")[0] for line in said.splitlines() if " − " in line] == ["a − b", "a − c", "b − c"]
-    assert "corrected for all 6 differences shown" in said
+    assert "corrected for all 6 differences with a p" in said
     assert run(monkeypatch, "a.csv b.csv c.csv -m auc --replicates 20") == 0
     assert "corrected for all 2 differences" in capsys.readouterr().out
 
 
 def test_a_threshold_decides_for_all_as_it_does_in_an_evaluation(
-    here: Path, monkeypatch: pytest.MonkeyPatch
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "a.csv b.csv --threshold 0.3 -m sensitivity:melanoma --replicates 20 -o out") == 0
+    assert "Decided by thresholds (given): melanoma 0.3;" in capsys.readouterr().out
     a, b, _ = models()
     melanoma = a.label == "melanoma"
     shares = [(each.scores[melanoma, 1] >= 0.3).mean() for each in (a, b)]

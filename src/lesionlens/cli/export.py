@@ -35,7 +35,7 @@ def export(
     for found in card.agreement:
         console.print(sentence(found), highlight=False, soft_wrap=True)
     console.print(
-        f"{card.file}, card.json and README.md in {folder}. {card.intended_use}",
+        f"{folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}. {card.intended_use}",
         highlight=False,
         soft_wrap=True,
     )

@@ -75,7 +75,7 @@ def predict(
             progress=show,
         )
     count = len(scored.predictions)
-    console.print(f"{count:,} images scored: {out}. Research use only, not a medical device.")
+    console.print(f"{count:,} images scored ({scored.by}): {out}. Research use only, not a medical device.")
     if scored.unreadable:
         listed = "\n  ".join(scored.unreadable[:10])
         raise DataError(

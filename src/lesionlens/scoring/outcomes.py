@@ -46,12 +46,15 @@ class Scored:
         Ids of images scored whole by a model that looks at the box around the lesion: no mask, or an empty one.
     before
         How many images an earlier run, which was stopped, had dealt with.
+    by
+        What computed, and in which precision: ``openvino, fp32``.
     """
 
     predictions: Predictions
     unreadable: tuple[str, ...]
     whole: tuple[str, ...] = ()
     before: int = 0
+    by: str = ""
 
 
 class Outcomes:

@@ -1,6 +1,7 @@
 """A bundle and images to a file of predictions: the one way, for commands, reports and services alike."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -88,7 +89,7 @@ def predict(
             scored = _kept(partial(how, engine=made, part=part), part)
             WRITERS[layout](out, scored.predictions)
         part.remove()
-    return scored
+    return replace(scored, by=f"{made.name}, {precision}")
 
 
 def _rehearse(layout: str, card: Card, out: Path) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from lesionlens.training.prepared import Prepared
 from lesionlens.training.recipe import Recipe
 
@@ -19,6 +21,20 @@ def with_choice(prepared: Prepared, section: str, **values: Any) -> Prepared:
 def choices(recipe: Recipe) -> Mapping[str, Any]:
     """Give for the record each key that may be ``auto``, with its value."""
     return {key: getattr(getattr(recipe, key.partition(".")[0]), key.partition(".")[2]) for key in CHOSEN}
+
+
+def told(recipe: Recipe, device: torch.device) -> str:
+    """Say in a line how a run computes.
+
+    Examples
+    --------
+    >>> said = {"data": {"source": "table:my.csv"}, "model": {"name": "resnet14"}, "train": {"threads": 2}}
+    >>> told(Recipe.model_validate(said), torch.device("cpu"))
+    'computing on cpu: precision auto, compile auto, threads 2, workers auto'
+    """
+    train = recipe.train
+    keys = ("precision", "compile", "threads", "workers")
+    return f"computing on {device.type}: {', '.join(f'{key} {getattr(train, key)}' for key in keys)}"
 
 
 def chosen_words(record: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,8 @@ from rich.markup import escape
 
 from lesionlens.bar import bar
 from lesionlens.errors import RunError
-from lesionlens.training.chosen import choices, chosen_words
+from lesionlens.training.chosen import choices, chosen_words, told
+from lesionlens.training.device import device_of
 from lesionlens.training.finish import finish
 from lesionlens.training.fit import fit
 from lesionlens.training.folder import RunFolder, new_folder, open_folder, versions, write_recipe
@@ -135,6 +136,8 @@ def _decoded(prepared: Prepared, console: Console) -> Ready:
 
 def _compute(ready: Ready, folder: RunFolder, task: Classification, console: Console) -> Path:
     """Fit, then measure and report."""
+    recipe = ready.prepared.recipe
+    console.print(told(recipe, device_of(recipe.train)), highlight=False, style="dim")
     fit(ready.prepared, folder, task, ready.data, console=console)
     finish(ready.prepared, folder, console=console)
     folder.note(status="finished")

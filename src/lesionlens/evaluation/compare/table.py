@@ -1,6 +1,7 @@
 """Comparisons as tables for the terminal."""
 
 from collections.abc import Iterator, Sequence
+from math import isnan
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -18,14 +19,15 @@ def comparison_table(found: Contrasts) -> Group:
 
 
 def _parts(found: Contrasts) -> Iterator[RenderableType]:
+    tested = sum(not isnan(each.judged.p) for each in found.contrasts)
     percent = f"{100 * float(found.settings['confidence']):g} %"
     yield Text(f"{found.over[0].upper()}{found.over[1:]}; {percent} intervals", style="bold")
     for pair in found.pairs():
         yield Text(f"\n{pair[0].first} − {pair[0].second}: above zero the first is better", style="bold")
         yield _over_runs(pair) if pair[0].judged.unit == "runs" else _over_images(pair)
-    yield Text(
-        f"p: of no difference, two-sided. Holm: corrected for all {len(found.contrasts)} differences shown."
-    )
+    yield Text(f"p: of no difference, two-sided. Holm: corrected for all {tested} differences with a p.")
+    if found.settings.get("decision", "argmax") != "argmax":
+        yield Text(f"Decided by {found.settings['decision']}; an image may be decided for no class.")
     yield from (Text(f"Note: {note}") for note in found.notes)
     yield Text(NOTICE, style="italic")
 
