@@ -1,6 +1,7 @@
-# demo: images to report · test: the suite · check: lint, format, types · docs: the site · bench: timings (BENCH='--rounds 3')
+# demo: images to report · test: the suite · check: lint, format, types · docs: the site · bench: timings (BENCH='--rounds 5 --long')
 PYTHON ?= python3
 BIN := .venv/bin
+BENCH ?= --rounds 3
 STAMP := .venv/.installed
 
 .PHONY: demo test check docs bench clean

@@ -88,4 +88,6 @@ def test_only_what_has_a_main_part_is_run(script, tmp_path):
     (tmp_path / "work.py").write_text('if __name__ == "__main__":\n    pass\n')
     (tmp_path / "part.py").write_text("x = 1\n")
     (tmp_path / "run.py").write_text('if __name__ == "__main__":\n    pass\n')
+    (tmp_path / "peers.py").write_text('if __name__ == "__main__":\n    pass\n')
     assert [each.name for each in script("run").scripts(tmp_path)] == ["work.py"]
+    assert [each.name for each in script("run").scripts(tmp_path, long=True)] == ["peers.py", "work.py"]
