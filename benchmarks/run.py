@@ -13,7 +13,7 @@ from pathlib import Path
 from results import FOLDER, HERE, PAGE, gather
 
 OURSELVES = ("run.py", "results.py")
-MINUTES = ("growth.py", "peers.py")  # each takes some: with --long, or by itself
+MINUTES = ("growth.py", "peers.py", "streaming.py")  # each takes some: with --long, or by itself
 LONGEST, LONGEST_OF_LONG, TO_END = 900, 6 * 3600, 60  # seconds
 
 
@@ -49,7 +49,9 @@ def main() -> None:
         print(f"{script.name}: {time.monotonic() - started:.0f} s\n", flush=True)
     gather(FOLDER, PAGE)
     if not long:
-        print(f"left out, as each takes minutes: {', '.join(MINUTES)}; run them by themselves, or all with --long")
+        print(
+            f"left out, as each takes minutes: {', '.join(MINUTES)}; run them by themselves, or all with --long"
+        )
     if failed:
         raise SystemExit(f"These failed, and the table has nothing new of them: {', '.join(failed)}")
 
