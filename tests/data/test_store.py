@@ -161,6 +161,7 @@ print("built" if any("decoding" in each for each in said) else "used", *opened[3
 """
 
 
+@pytest.mark.slow
 def test_a_killed_builder_leaves_nothing_in_the_way(paths: list[Path], tmp_path: Path) -> None:
     folder = tmp_path / "s"
     died = subprocess.run([sys.executable, "-c", DYING, str(folder), *map(str, paths)], check=False)

@@ -25,6 +25,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_both_give_torchs_scores_from_one_export(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded, crops = untrained(), images(3)
     expected = slowly(loaded, crops)
