@@ -7,6 +7,8 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
+from harness import repeated
+
 PRELOADED = ["lightning", "timm", "torchvision", "lesionlens.training.ready", "lesionlens.scoring.predict"]
 READY = None
 LONGEST, TO_END = 600, 10  # seconds: what one turn may take, and what a process has to end by itself
@@ -36,15 +38,19 @@ Way = Callable[..., None]
 """Takes `Turns`, prepares, then works turn by turn for ever."""
 
 
-def each_turn(make: Callable[..., Callable[[], object]], **options: Any) -> Way:
-    """Make a way of what prepares work: it does that work at each turn."""
-    return partial(prepared, make, options)
+def each_turn(make: Callable[..., Callable[[], object]], *, times: int = 1, **options: Any) -> Way:
+    """Make a way of what prepares work: it does that work, once or several times, at each turn."""
+    return partial(prepared, make, times, options)
 
 
 def prepared(
-    make: Callable[..., Callable[[], object]], options: Mapping[str, Any], turns: Turns, *given: Any
+    make: Callable[..., Callable[[], object]],
+    times: int,
+    options: Mapping[str, Any],
+    turns: Turns,
+    *given: Any,
 ) -> None:
-    turns.each(make(*given, **options))
+    turns.each(partial(repeated, make(*given, **options), times))
 
 
 class Apart:

@@ -19,7 +19,7 @@ from rows import Report, Row, row
 
 from lesionlens.atomic import write_text
 
-__all__ = ["Row", "alternately", "arguments", "finish", "options", "row", "timed"]
+__all__ = ["Row", "alternately", "arguments", "finish", "options", "repeated", "row", "timed"]
 
 arguments = argparse.ArgumentParser()
 """A script adds options of its own before it first calls `options`."""
@@ -46,6 +46,7 @@ def alternately(
     demand: float | None = None,
     rounds: int | None = None,
     note: str = "",
+    limit: str = "limit",
     clock: Callable[[], float] = perf_counter,
 ) -> Row:
     """Time each way in turn: once to warm up, then `rounds` times.
@@ -63,9 +64,11 @@ def alternately(
         How many times faster than naive ours should be; without a naive way, the share of the limit.
     rounds
         Default: --rounds, else 5.
+    limit
+        The way that does the least that must be done.
     """
     seconds = timed(ways, rounds=rounds or options().rounds, clock=clock)
-    return row(name, seconds, items=items, unit=unit, demand=demand, note=note)
+    return row(name, seconds, items=items, unit=unit, demand=demand, note=note, limit=limit)
 
 
 def timed(
@@ -83,6 +86,12 @@ def timed(
             ways[way]()
             seconds[way].append(clock() - started)
     return seconds
+
+
+def repeated(work: Callable[[], object], times: int) -> None:
+    """Do so often what is too short to be timed once."""
+    for _ in range(times):
+        work()
 
 
 def finish(title: str, rows: Sequence[Row], curves: Sequence[Curve] = ()) -> None:

@@ -1,10 +1,14 @@
-"""What this machine can do at most: products of matrices in float32 and bf16, and copies in memory."""
+"""What this machine can do at most: products of matrices and convolutions in float32 and bf16, copies in memory."""
+
+from collections.abc import Callable
 
 import torch
 from harness import alternately, finish
-from torch import Tensor
+from torch import Tensor, nn
 
 SIDE = {"cpu": 2048, "cuda": 8192}
+CHANNELS, GRID = 256, 28  # of a convolution that processors compute as fast as any
+CONVOLVED = {"cpu": 20, "cuda": 2000}  # billions of operations
 COPIED = {"cpu": 2**28, "cuda": 2**31}  # bytes: more than any cache holds
 
 
@@ -18,6 +22,26 @@ def product(dtype: torch.dtype, device: str) -> tuple[Tensor, Tensor]:
 def multiply(a: Tensor, b: Tensor) -> None:
     a @ b
     wait(a.device.type)
+
+
+def convolution(billions: float, dtype: torch.dtype, device: str) -> Callable[[], None]:
+    """Prepare one 3 × 3 convolution of about so many billions of operations, in channels-last memory."""
+    images = max(1, round(billions / billions_of(images=1)))
+    layer = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, bias=False, dtype=dtype, device=device)
+    layer = layer.to(memory_format=torch.channels_last)
+    x = torch.ones(images, CHANNELS, GRID, GRID, dtype=dtype, device=device)
+    x = x.to(memory_format=torch.channels_last)
+
+    def work() -> None:
+        with torch.no_grad():
+            layer(x)
+        wait(device)
+
+    return work
+
+
+def billions_of(*, images: int) -> float:
+    return images * 2 * 9 * CHANNELS**2 * GRID**2 / 1e9
 
 
 def copy(source: Tensor, target: Tensor) -> None:
@@ -39,6 +63,10 @@ def main() -> None:
             a, b = product(dtype, device)
             ways = {"limit": lambda a=a, b=b: multiply(a, b)}
             rows.append(alternately(f"{device}, matrices {name}", ways, items=billions, unit="GFLOP/s"))
+            images = round(CONVOLVED[device] / billions_of(images=1))
+            ways = {"limit": convolution(CONVOLVED[device], dtype, device)}
+            items = billions_of(images=images)
+            rows.append(alternately(f"{device}, convolution {name}", ways, items=items, unit="GFLOP/s"))
         source = torch.ones(COPIED[device], dtype=torch.uint8, device=device)
         target = torch.empty_like(source)
         moved = 2 * COPIED[device] / 1e9  # read and written

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from rows import Report
+from rows import Report, Row
 
 from lesionlens.atomic import write_text
 
@@ -17,8 +17,8 @@ FOLDER, PAGE = HERE / "results", HERE / "RESULTS.md"
 HEAD = """# Measured
 
 Made by `make bench`; [how to read it](../docs/speed.md). Times are medians; `naive ÷ ours` says how many times
-faster ours is than the plain way, `share of the limit` how near it comes to what the machine can do; in brackets the
-least and the greatest of all rounds.
+faster ours is than the plain way, `share of the limit` how near it comes to what the machine can do, `naive ÷ limit`
+what nobody could exceed on this machine; in brackets the least and the greatest of all rounds.
 """
 
 
@@ -33,7 +33,7 @@ def page(reports: Sequence[Report]) -> str:
 
 def section(machine: str, reports: Sequence[Report]) -> str:
     dates = sorted({report.date[:10] for report in reports})
-    judged = [row.met for report in reports for row in report.rows if row.met is not None]
+    judged = [row for report in reports for row in report.rows if row.met is not None]
     versions = sorted({f"{name} {number}" for report in reports for name, number in report.versions.items()})
     lines = [
         f"## {machine}",
@@ -41,7 +41,7 @@ def section(machine: str, reports: Sequence[Report]) -> str:
         f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}. {', '.join(versions)}.",
         "",
     ]
-    lines += [f"Demands met: {sum(judged)} of {len(judged)}.", ""] if judged else []
+    lines += [verdict(judged), ""] if judged else []
     for report in reports:
         busy = f"{report.machine.load:.1f} processes wanted a core in the minute before the end."
         lines += [
@@ -53,6 +53,16 @@ def section(machine: str, reports: Sequence[Report]) -> str:
             "",
         ]
     return "\n".join(lines)
+
+
+def verdict(judged: Sequence[Row]) -> str:
+    """Count what is met, and what no way could meet on this machine."""
+    met, beyond = (
+        sum(bool(row.met) for row in judged),
+        sum(not row.met and row.out_of_reach for row in judged),
+    )
+    said = f"Demands met: {met} of {len(judged)}."
+    return f"{said} Out of reach, as even the limit is below what is demanded: {beyond}." if beyond else said
 
 
 def gather(folder: Path, file: Path) -> None:

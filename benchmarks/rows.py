@@ -30,13 +30,15 @@ class Row(Found):
     """One piece of work done in several ways.
 
     `against` holds what a way cost over what ours cost, round by round: against "naive" how many times
-    faster ours is, against "limit" the share of the limit that ours reaches.
+    faster ours is, against "limit" the share of the limit that ours reaches. `at_most` is how many times faster
+    than naive the limit is: what nobody's way could exceed here.
     """
 
     name: str
     unit: str
     values: dict[str, float]
     against: dict[str, Spread]
+    at_most: Spread | None = None
     demand: float | None = None
     note: str = ""
 
@@ -45,6 +47,11 @@ class Row(Found):
         """Whether the ratio to naive, or where there is none the share of the limit, is what was demanded."""
         judged = self.against.get("naive") or self.against.get("limit")
         return None if self.demand is None or judged is None else judged.median >= self.demand
+
+    @property
+    def out_of_reach(self) -> bool:
+        """Whether even the limit does not do what was demanded."""
+        return self.demand is not None and self.at_most is not None and self.at_most.median < self.demand
 
 
 class Report(Found):
@@ -73,15 +80,21 @@ def row(
     unit: str = "img/s",
     demand: float | None = None,
     note: str = "",
+    limit: str = "limit",
 ) -> Row:
     """Compare costs (seconds or bytes, one a round) of several ways.
 
-    A unit that ends in "/s" shows items a second; the units of `PER_UNIT` show the cost of one item.
+    A unit that ends in "/s" shows items a second; the units of `PER_UNIT` show the cost of one item. `limit` is the way
+    that does the least that must be done.
     """
     ours = costs.get("ours", ())
     against = {way: spread(cost, ours) for way, cost in costs.items() if ours and way != "ours"}
     values = {way: shown(statistics.median(cost), items, unit) for way, cost in costs.items()}
-    return Row(name=name, unit=unit, values=values, against=against, demand=demand, note=note)
+    bounded = "naive" in costs and limit in costs
+    at_most = spread(costs["naive"], costs[limit]) if bounded else None
+    return Row(
+        name=name, unit=unit, values=values, against=against, at_most=at_most, demand=demand, note=note
+    )
 
 
 def spread(theirs: Sequence[float], ours: Sequence[float]) -> Spread:
@@ -100,13 +113,14 @@ def markdown(rows: Sequence[Row]) -> str:
     others = list(dict.fromkeys(way for row in rows for way in row.against))
     noted = any(row.note for row in rows)
     demanded = any(row.demand is not None for row in rows)
-    head = ["what", "unit", *ways, *(heading(way) for way in others)]
+    bounded = any(row.at_most is not None for row in rows)
+    head = ["what", "unit", *ways, *(heading(way) for way in others), *["naive ÷ limit"] * bounded]
     head += ["demanded", "met"] * demanded + ["note"] * noted
     lines = [head]
     for row in rows:
         line = [row.name, row.unit]
         line += [number(row.values[way]) if way in row.values else "–" for way in ways]
-        line += [str(row.against.get(way, "–")) for way in others]
+        line += [str(row.against.get(way, "–")) for way in others] + [str(row.at_most or "–")] * bounded
         line += ["–" if row.demand is None else f"≥ {row.demand:g}", verdict(row)] * demanded + [
             row.note
         ] * noted
@@ -124,4 +138,4 @@ def heading(way: str) -> str:
 
 
 def verdict(row: Row) -> str:
-    return {True: "yes", False: "no", None: "–"}[row.met]
+    return {True: "yes", False: "out of reach" if row.out_of_reach else "no", None: "–"}[row.met]

@@ -66,7 +66,7 @@ def step(model: nn.Module, batch: int, size: int, *, fast: bool, bf16: bool) -> 
         compile_attention(model)
     x = torch.rand(batch, 3, size, size).to(memory_format=layout)
     y = torch.arange(batch) % 7
-    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, fused=fast)
 
     def work() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):

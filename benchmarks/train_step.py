@@ -1,10 +1,13 @@
 """A training step as a run computes it, in float32 and bf16, against the plain way: each in a process of its own.
 
+The limit: the convolutions and products of the step alone.
+
     python benchmarks/train_step.py [--rounds N] [--json FILE] [--long]
 
 The allocator's setting holds for a whole process, so the plain way must not share ours.
 """
 
+import convolutions
 import steps
 from apart import each_apart, each_turn
 from harness import Row, alternately, finish, options
@@ -24,8 +27,9 @@ def compare(name: str, network: dict[str, str], exact: float | None, rough: floa
     batch = 16 if options().long else (8 if network["backbone"] != "vgg16" else 4)
     rows = []
     for kind, ours, demand in (("float32", steps.exact, exact), ("bf16", steps.rough, rough)):
-        both = {"naive": each_turn(steps.plain), "ours": each_turn(ours)}
-        with each_apart(both, network, batch, SIZE) as ways:
+        least = each_turn(convolutions.alone, bf16=kind == "bf16")
+        all_ways = {"naive": each_turn(steps.plain), "ours": each_turn(ours), "limit": least}
+        with each_apart(all_ways, network, batch, SIZE) as ways:
             title = f"{name}, {kind}, batch {batch}"
             rows.append(alternately(title, ways, items=batch, demand=demand, rounds=rounds()))
     return rows

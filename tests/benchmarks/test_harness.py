@@ -123,3 +123,18 @@ def test_what_linux_says_of_a_processor_is_read_by_its_key(script, tmp_path):
     assert line("flags", file).split()[1:] == ["avx512f", "amx_bf16"]
     assert line("stepping", file) == ""
     assert line("flags", tmp_path / "none") == ""
+
+
+def test_what_even_the_limit_does_not_do_is_out_of_reach(script):
+    row, verdict = script("rows").row, script("rows").verdict
+    costs = {"naive": [6.0, 8.0], "ours": [4.0, 4.0], "limit": [3.0, 2.0]}
+    found = row("x", costs, demand=3.5)
+    assert (found.at_most.least, found.at_most.median, found.at_most.greatest) == (2, 3, 4)
+    assert [verdict(row("x", costs, demand=demand)) for demand in (1.5, 2.9, 3.5)] == [
+        "yes",
+        "no",
+        "out of reach",
+    ]
+    named = row("x", {"naive": [6.0], "ours": [4.0], "ResNet-50": [3.0]}, demand=3.5, limit="ResNet-50")
+    assert named.out_of_reach
+    assert row("x", {"ours": [4.0], "limit": [3.0]}, demand=0.9).at_most is None

@@ -13,7 +13,7 @@ def report(script):
         found = machine.Machine(
             processor=processor, cores=2, avx512=True, amx=False, memory_gib=24.2, accelerator="", load=0.5
         )
-        row = rows.row(f"of {name}", {"naive": [3.0], "ours": [1.0]}, **options)
+        row = rows.row(f"of {name}", {"naive": [3.0], "ours": [1.0], "limit": [0.8]}, **options)
         return rows.Report(
             script=name,
             title=name.title(),
@@ -35,8 +35,9 @@ def test_the_page_has_a_section_for_each_machine_and_counts_what_was_met(script,
     ]
     fast, slow = script("results").page(found).split("## Slow")
     assert "## Fast, 2 cores, AVX-512, 24 GiB" in fast
-    assert "Demands met: 1 of 1." in fast
-    assert "Demands met: 1 of 2." in slow
+    assert "Demands met: 1 of 1.\n" in fast
+    assert "Demands met: 1 of 2. Out of reach, as even the limit is below what is demanded: 1.\n" in slow
+    assert "| out of reach |" in slow
     assert "2030-01-02 to 2030-01-05. torch 9.9." in slow
     assert slow.index("### Decode") < slow.index("### Maps") < slow.index("### Steps")
 

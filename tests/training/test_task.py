@@ -1,5 +1,6 @@
 """One step of networks of images and of networks that take all crops of an image."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ from torch import Tensor, nn
 
 from lesionlens.data.part import Batch
 from lesionlens.models.classifier import Classifier, Features
+from lesionlens.models.create import create_model
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.training.task import Classification
+from lesionlens.training.task import Classification, make_optimizer
 from lesionlens.training.train_recipe import TrainRecipe
 
 UNSCALED = Preprocessing(input_size=(4, 4), mean=(0, 0, 0), std=(1, 1, 1))
@@ -96,3 +98,38 @@ def test_validation_scores_images_not_crops(monkeypatch: pytest.MonkeyPatch) -> 
             )
         expected = -(scores[0, 1].log() + scores[1, 0].log()) / 2
         torch.testing.assert_close(logged["val_loss"], expected)
+
+
+@pytest.mark.parametrize(
+    ("said", "plainly"),
+    [
+        (
+            {"optimizer": "sgd", "momentum": 0.9, "nesterov": True},
+            lambda p: torch.optim.SGD(p, 0.01, 0.9, nesterov=True, weight_decay=0.1, foreach=False),
+        ),
+        (
+            {"optimizer": "adam", "epsilon": 1e-3},
+            lambda p: torch.optim.Adam(p, 0.01, eps=1e-3, weight_decay=0.1, foreach=False),
+        ),
+        ({"optimizer": "adamw"}, lambda p: torch.optim.AdamW(p, 0.01, weight_decay=0.1, foreach=False)),
+    ],
+)
+def test_one_pass_over_memory_steps_as_one_operation_after_another(
+    said: dict[str, Any], plainly: Callable[[Any], torch.optim.Optimizer]
+) -> None:
+    """Given the same gradients, which lie in channels-last memory as the weights of convolutions do."""
+    ours, theirs = (create_model(num_classes=2, backbone="test_resnet") for _ in range(2))
+    theirs.load_state_dict(ours.state_dict())
+    model = ours.to(memory_format=torch.channels_last)
+    recipe = TrainRecipe.model_validate(said | {"lr": 0.01, "weight_decay": 0.1})
+    optimizer, plain = make_optimizer(model, recipe), plainly(theirs.parameters())
+    for number in range(3):
+        x = torch.rand(4, 3, 32, 32, generator=torch.manual_seed(number))
+        optimizer.zero_grad()
+        model(x.to(memory_format=torch.channels_last)).logits.square().sum().backward()
+        for mine, other in zip(model.parameters(), theirs.parameters(), strict=True):
+            other.grad = mine.grad.contiguous()
+        optimizer.step()
+        plain.step()
+    for (name, mine), other in zip(model.named_parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine.contiguous(), other, rtol=1e-5, atol=1e-7, msg=name)

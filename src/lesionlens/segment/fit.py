@@ -101,7 +101,9 @@ def fit(fitting: Fitting, log: Path, *, save: Callable[[int, float], None], cons
 
 def _epochs(fitting: Fitting, step_done: Callable[[], None]) -> Iterator[Row]:
     options, model = fitting.options, fitting.model
-    optimiser = torch.optim.AdamW(model.parameters(), options.lr, weight_decay=options.weight_decay)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), options.lr, weight_decay=options.weight_decay, fused=True
+    )
     steps = options.epochs * len(_batches(fitting, 1))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for epoch in range(1, options.epochs + 1):

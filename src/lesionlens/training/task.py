@@ -117,7 +117,7 @@ class Classification(L.LightningModule):
 
 
 def make_optimizer(model: Classifier, recipe: TrainRecipe) -> torch.optim.Optimizer:
-    """Build SGD, Adam or AdamW; scale gates such as ARL's alpha are not decayed towards 0."""
+    """Build SGD, Adam or AdamW, which step in one pass; scale gates such as ARL's alpha are not decayed towards 0."""
     gates = set(model.scale_gates)
     groups: list[dict[str, Any]] = [
         {"params": [p for name, p in model.named_parameters() if name not in gates]},
@@ -126,10 +126,15 @@ def make_optimizer(model: Classifier, recipe: TrainRecipe) -> torch.optim.Optimi
     groups = [group for group in groups if group["params"]]
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(
-            groups, recipe.lr, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=recipe.nesterov
+            groups,
+            recipe.lr,
+            recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            nesterov=recipe.nesterov,
+            fused=True,
         )
     kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
-    return kind(groups, recipe.lr, eps=recipe.epsilon, weight_decay=recipe.weight_decay)
+    return kind(groups, recipe.lr, eps=recipe.epsilon, weight_decay=recipe.weight_decay, fused=True)
 
 
 def rate(recipe: TrainRecipe, epoch: int) -> float:
