@@ -3,30 +3,28 @@
 python benchmarks/growth.py [--rounds N] [--json FILE] [--long] [--figure docs/img/speed-growth.svg]
 """
 
-import multiprocessing
 import os
-import resource
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from math import isqrt
 from pathlib import Path
 
 import numpy as np
+import steps
 import torch
 from curves import Curve
 from growth_figure import draw
 from harness import arguments, finish, options, timed
+from peaks import peaks
 from photographs import CLASSES, labelled
 
 from lesionlens.models.bundle import Card, save_model
 from lesionlens.models.create import architecture
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.scoring.predict import predict
-from lesionlens.training.allocator import keep_freed_memory
 from lesionlens.training.precision import choose_precision
 
 SIDE, BATCH, MANY = 224, 8, 1000
@@ -43,23 +41,9 @@ class Work:
 
 
 def training(network: str, batch: int, side: int) -> Callable[[], object]:
-    """Give one step: forward, backward, SGD, in the memory layout and precision that a run would choose."""
-    keep_freed_memory()
-    model = architecture(None, backbone=network).build(len(CLASSES)).train()
-    model = model.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
-    x = torch.rand(batch, 3, side, side).contiguous(memory_format=torch.channels_last)
-    y = torch.arange(batch) % len(CLASSES)
-    bf16 = choose_precision(x.device, steps=MANY) == "bf16"
-
-    def step() -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            loss = torch.nn.functional.cross_entropy(model(x).logits.float(), y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    return step
+    """Give one step, in the precision that a run would choose."""
+    bf16 = choose_precision(torch.device("cpu"), steps=MANY) == "bf16"
+    return (steps.rough if bf16 else steps.exact)({"backbone": network}, batch, side)
 
 
 def of_batch(network: str, batch: int) -> Callable[[], object]:
@@ -110,23 +94,14 @@ def scored_folder(folder: Path, network: str, count: int) -> Path:
 def measured(work: Work, *, rounds: int) -> Curve:
     """Time the sizes in turn, and weigh each in a process of its own."""
     seconds = timed({str(size): work.make(size) for size in work.sizes}, rounds=rounds)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "lesionlens.scoring.predict", "lesionlens.training.allocator"])
-    with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as fresh:
-        peaks = [fresh.submit(peak, work, size).result() for size in work.sizes]
+    held = peaks(partial(work.make, size) for size in work.sizes)
     return Curve(
         name=work.name,
         size=work.size,
         sizes=tuple(work.sizes),
         seconds=tuple(statistics.median(times) for times in seconds.values()),
-        megabytes=tuple(bytes_ / 1e6 for bytes_ in peaks),
+        megabytes=tuple(each / 1e6 for each in held),
     )
-
-
-def peak(work: Work, size: int) -> int:
-    """Do the work; return the most bytes that this process ever held."""
-    work.make(size)()
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def main() -> None:

@@ -7,32 +7,37 @@ The limit: the convolutions and products of the step alone.
 The allocator's setting holds for a whole process, so the plain way must not share ours.
 """
 
+from collections.abc import Sequence
+
 import convolutions
 import steps
 from apart import each_apart, each_turn
 from harness import Row, alternately, finish, options
 
 SIZE = 224
-NETWORKS: dict[str, tuple[dict[str, str], float | None, float | None]] = {  # demands: float32, bf16
-    "ResNet-50": ({"backbone": "resnet50"}, 1.4, 3.0),
-    "VGG-16": ({"backbone": "vgg16"}, None, 4.5),
-}
-LONGER: dict[str, tuple[dict[str, str], float | None, float | None]] = {
-    "DenseNet-121": ({"backbone": "densenet121"}, None, None),
-    "MobileNet-v2": ({"backbone": "mobilenetv2_100"}, None, None),
-}
+OURS = {"float32": steps.exact, "bf16": steps.rough}
+Demand = float | None
+WORK: Sequence[tuple[str, str, Demand]] = (
+    ("resnet50", "float32", 1.4),
+    ("resnet50", "bf16", 3.0),
+    ("vgg16", "bf16", 4.5),
+)
+LONGER: Sequence[tuple[str, str, Demand]] = (
+    ("vgg16", "float32", None),
+    *((name, kind, None) for name in ("densenet121", "mobilenetv2_100") for kind in OURS),
+)
 
 
-def compare(name: str, network: dict[str, str], exact: float | None, rough: float | None) -> list[Row]:
-    batch = 16 if options().long else (8 if network["backbone"] != "vgg16" else 4)
-    rows = []
-    for kind, ours, demand in (("float32", steps.exact, exact), ("bf16", steps.rough, rough)):
-        least = each_turn(convolutions.alone, bf16=kind == "bf16")
-        all_ways = {"naive": each_turn(steps.plain), "ours": each_turn(ours), "limit": least}
-        with each_apart(all_ways, network, batch, SIZE) as ways:
-            title = f"{name}, {kind}, batch {batch}"
-            rows.append(alternately(title, ways, items=batch, demand=demand, rounds=rounds()))
-    return rows
+def compare(backbone: str, kind: str, demand: Demand) -> Row:
+    batch = 16 if options().long else (8 if backbone != "vgg16" else 4)
+    all_ways = {
+        "naive": each_turn(steps.plain),
+        "ours": each_turn(OURS[kind]),
+        "limit": each_turn(convolutions.alone, bf16=kind == "bf16"),
+    }
+    with each_apart(all_ways, {"backbone": backbone}, batch, SIZE) as ways:
+        title = f"{backbone}, {kind}, batch {batch}"
+        return alternately(title, ways, items=batch, demand=demand, rounds=rounds())
 
 
 def rounds() -> int:
@@ -40,9 +45,8 @@ def rounds() -> int:
 
 
 def main() -> None:
-    wanted = NETWORKS | (LONGER if options().long else {})
-    rows = [found for name, said in wanted.items() for found in compare(name, *said)]
-    finish(f"Training steps at {SIZE} pixels", rows)
+    wanted = [*WORK, *LONGER] if options().long else WORK
+    finish(f"Training steps at {SIZE} pixels", [compare(*said) for said in wanted])
 
 
 if __name__ == "__main__":

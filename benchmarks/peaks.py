@@ -1,0 +1,25 @@
+"""The most memory that work needs: of a whole fresh process, Python and PyTorch included."""
+
+import multiprocessing
+import resource
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+
+Prepare = Callable[[], Callable[[], object]]
+TWICE = 2  # the first turn compiles, and nothing is left yet of a turn before
+
+
+def peaks(works: Iterable[Prepare]) -> list[int]:
+    """Prepare and do each work in a process of its own; return the bytes that each held at most."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "lesionlens.scoring.predict", "lesionlens.training.allocator"])
+    with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as fresh:
+        return [fresh.submit(peak, prepare).result() for prepare in works]
+
+
+def peak(prepare: Prepare) -> int:
+    """Do the work; return the most bytes that this process ever held."""
+    work = prepare()
+    for _ in range(TWICE):
+        work()
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
