@@ -123,6 +123,16 @@ def test_dots_are_what_was_measured_and_published(tmp_path: Path) -> None:
     np.testing.assert_allclose(points["o", 3.0], [100 * np.mean(aucs(found, "three"))])
 
 
+@pytest.mark.parametrize("published", [{}, {"AUC": 91.0}])
+def test_nothing_is_called_published_where_nothing_is(tmp_path: Path, published: dict[str, float]) -> None:
+    row = {"name": "one", "recipe": "demo", "published": published}
+    sketch = dots(made(tmp_path, skills={("one", ""): [1.5]}, rows=[row]))
+    assert sketch is not None
+    (legend,) = sketch.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["measured", *["published"] * bool(published)]
+    assert ("published" in sketch.caption) is bool(published)
+
+
 def test_dots_and_sweep_bear_the_interval_over_runs(tmp_path: Path) -> None:
     figure = {"kind": "sweep", "caption": "Sweep.", "of": "AUC", "x": "p"}
     found = made(tmp_path, figure=figure)

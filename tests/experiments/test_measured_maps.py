@@ -103,7 +103,7 @@ def test_maps_are_those_of_the_test_images(found: Results) -> None:
 def test_a_map_that_the_network_has_not_is_a_reason(found: Results) -> None:
     (value,) = values(found, "A", "no such map")
     assert math.isnan(value.value)
-    assert "unknown map 'layer9'" in value.note
+    assert "this network has no map layer9; it has " in value.note
     assert "layer3" in value.note
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from lesionlens.atomic import write_text
-from lesionlens.errors import LesionLensError, ModelError, unknown
+from lesionlens.errors import LesionLensError, ModelError
 from lesionlens.evaluation.evaluation import Estimate
 from lesionlens.experiments.results import Cell
 from lesionlens.experiments.tested import tested_table
@@ -38,7 +38,7 @@ def map_estimate(cell: Cell, *, name: str, measure: str, source: str, folder: Pa
     found = _kept(cell, method, source, folder / method)
     maps = list(dict.fromkeys(found["map"]))
     if name not in maps:
-        raise ModelError(unknown("map", name, maps))
+        raise ModelError(f"this network has no map {name}; it has {', '.join(maps)}")
     row = found[(found["map"] == name) & (found["measure"] == measure)].iloc[0]
     return Estimate(measure, name, float(row["mean"]), float(row["low"]), float(row["high"]))
 

@@ -16,7 +16,7 @@ from lesionlens.experiments.results import Results
 from lesionlens.experiments.row import Row
 
 COLUMNS = 3  # of a table: more would not be read beside one another
-SAID = f"Filled: measured, the mean of runs; small grey: single runs; hollow: published. {INTERVALS}"
+SAID = "Filled: measured, the mean of runs; small grey: single runs"
 
 
 class _Place(NamedTuple):
@@ -47,14 +47,16 @@ def dots(results: Results) -> Sketch | None:
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
     _names(across[0], places)
-    _legend(figure, across[0])
+    published = any(row.published for row in experiment.rows)
+    _legend(figure, across[0], published=published)
     missing = [
         row.name for row in experiment.rows if row.parts and not any(found[row.name, m.name] for m in metrics)
     ]
     notes = [f"Not measured: {', '.join(missing)}."] if missing else []
     others = [metric.name for metric in experiment.metrics[COLUMNS:]]
     more = f" Of its other columns ({', '.join(others)}) the table tells." if others else ""
-    caption = f"{experiment.title}, measured and published. {SAID}{more}"
+    said = f"measured and published. {SAID}; hollow: published" if published else f"measured. {SAID}"
+    caption = f"{experiment.title}, {said}. {INTERVALS}{more}"
     return Sketch(figure, caption, (*notes, *fewer(results, everything(results))))
 
 
@@ -94,10 +96,12 @@ def _names(axes: Axes, places: list[_Place]) -> None:
     axes.set_ylim(len(places) - 0.4, -0.6)
 
 
-def _legend(figure: Figure, axes: Axes) -> None:
-    measured = axes.plot([], [], marker="o", markersize=4, color=COLOURS[0], linewidth=1.1)[0]
-    published = axes.plot(
-        [], [], marker="D", markersize=4, color=COLOURS[1], markerfacecolor="white", linestyle="none"
-    )[0]
-    figure.legend([measured, published], ["measured", "published"], loc="outside upper right", ncols=2,
-                  fontsize=SMALL, frameon=False)  # fmt: skip
+def _legend(figure: Figure, axes: Axes, *, published: bool) -> None:
+    said = {"measured": axes.plot([], [], marker="o", markersize=4, color=COLOURS[0], linewidth=1.1)[0]}
+    if published:
+        said["published"] = axes.plot(
+            [], [], marker="D", markersize=4, color=COLOURS[1], markerfacecolor="white", linestyle="none"
+        )[0]
+    figure.legend(
+        [*said.values()], [*said], loc="outside upper right", ncols=2, fontsize=SMALL, frameon=False
+    )
