@@ -1,17 +1,24 @@
-"""The soft-attention unit as a 2-D convolution against the equal 3-D one, forward and backward.
+"""The soft-attention unit as a 2-D convolution against the equal 3-D one, forward and backward, each in a process.
+
+The limit: its convolution alone.
 
 python benchmarks/soft_attention.py [--rounds N] [--json FILE]
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
+from apart import each_apart, each_turn
+from convolutions import forward_and_backward
 from harness import Row, alternately, finish
 from torch import Tensor, nn
 
 from lesionlens.attention.soft import SoftAttention
+from lesionlens.training.allocator import keep_freed_memory
 
-BATCH = 16
+BATCH, TIMES = 16, 5
+Shape = tuple[int, int, int]
 GRIDS = {"ResNet-50's 7 × 7 × 2048": (2048, 7, 7), "Inception's 8 × 8 × 2080": (2080, 8, 8)}
 
 
@@ -33,20 +40,42 @@ class Plain(nn.Module):
         return self.gamma * x * maps
 
 
+def drawn(shape: Shape) -> tuple[SoftAttention, Tensor]:
+    """Draw the same unit and grids in each process."""
+    torch.manual_seed(0)
+    return SoftAttention(shape[0]), torch.randn(BATCH, *shape)
+
+
 def step(unit: Callable[[Tensor], Tensor], x: Tensor) -> Callable[[], object]:
     return lambda: unit(x.detach().requires_grad_()).sum().backward()
 
 
-def compare(name: str, shape: tuple[int, int, int]) -> Row:
-    torch.manual_seed(0)
-    x = torch.randn(BATCH, *shape)
-    ours = SoftAttention(shape[0])
-    plain = Plain(ours)
-    apart = float((plain(x) - ours(x).grid).detach().abs().max())
-    near = x.to(memory_format=torch.channels_last)
-    ours = ours.to(memory_format=torch.channels_last)
-    ways = {"naive": step(plain, x), "ours": step(lambda x: ours(x).grid, near)}
-    return alternately(name, ways, items=BATCH, demand=6.0, note=f"{apart:.0e} apart")
+def plainly(shape: Shape) -> Callable[[], object]:
+    unit, x = drawn(shape)
+    return step(Plain(unit), x)
+
+
+def as_in_a_run(shape: Shape) -> Callable[[], object]:
+    keep_freed_memory()
+    unit, x = (each.to(memory_format=torch.channels_last) for each in drawn(shape))
+    return step(lambda x: unit(x).grid, x)
+
+
+def its_convolution(shape: Shape) -> Callable[[], object]:
+    """Convolve, and give the gradients of the kernel and the grid, alone."""
+    keep_freed_memory()
+    unit, x = (each.to(memory_format=torch.channels_last) for each in drawn(shape))
+    y = unit.conv(x).detach()
+    return partial(forward_and_backward, unit.conv, x, y, first=False)
+
+
+def compare(name: str, shape: Shape) -> Row:
+    unit, x = drawn(shape)
+    apart = float((Plain(unit)(x) - unit(x).grid).detach().abs().max())
+    makers = {"naive": plainly, "ours": as_in_a_run, "limit": its_convolution}
+    with each_apart({way: each_turn(make, times=TIMES) for way, make in makers.items()}, shape) as ways:
+        note = f"{apart:.0e} apart"
+        return alternately(name, ways, items=TIMES * BATCH, demand=6.0, note=note)
 
 
 def main() -> None:
