@@ -31,7 +31,7 @@ class Row(Found):
 
     `against` holds what a way cost over what ours cost, round by round: against "naive" how many times
     faster ours is, against "limit" the share of the limit that ours reaches. `at_most` is how many times faster
-    than naive the limit is: what nobody's way could exceed here.
+    than naive the limit is: the most that is possible here.
     """
 
     name: str
