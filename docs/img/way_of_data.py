@@ -14,7 +14,7 @@ BOXES = {  # name: (x, row, what it is, where it lives)
     "model": (7.8, "top", "network\nand attention", "models/ attention/"),
     "output": (10.1, "top", "Output\nlogits, maps", "types.py"),
     "bundle": (7.8, "bottom", "bundle\nweights, card", "training/"),
-    "predictions": (5.5, "bottom", "predictions.csv", "prediction.py"),
+    "predictions": (5.5, "bottom", "predictions.csv", "scoring/"),
     "numbers": (3.2, "bottom", "numbers\nwith intervals", "evaluation/"),
     "report": (0.9, "bottom", "report.html", "report/"),
     "maps": (10.1, "bottom", "overlays", "explanation/"),
