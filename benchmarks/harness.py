@@ -46,7 +46,6 @@ def alternately(
     demand: float | None = None,
     rounds: int | None = None,
     note: str = "",
-    limit: str = "limit",
     clock: Callable[[], float] = perf_counter,
 ) -> Row:
     """Time each way in turn: once to warm up, then `rounds` times.
@@ -54,8 +53,8 @@ def alternately(
     Parameters
     ----------
     ways
-        "ours"; "naive" and "limit" where there are such; peers by name. Each call does the whole work:
-        one that uses an accelerator waits for it.
+        "ours"; "naive" where there is such; "limit", the least that must be done; peers by name. Each call does
+        the whole work: one that uses an accelerator waits for it.
     items
         How many (images, GFLOP, …) one call handles.
     unit
@@ -64,11 +63,9 @@ def alternately(
         How many times faster than naive ours should be; without a naive way, the share of the limit.
     rounds
         Default: --rounds, else 5.
-    limit
-        The way that does the least that must be done.
     """
     seconds = timed(ways, rounds=rounds or options().rounds, clock=clock)
-    return row(name, seconds, items=items, unit=unit, demand=demand, note=note, limit=limit)
+    return row(name, seconds, items=items, unit=unit, demand=demand, note=note)
 
 
 def timed(

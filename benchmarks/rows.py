@@ -80,18 +80,16 @@ def row(
     unit: str = "img/s",
     demand: float | None = None,
     note: str = "",
-    limit: str = "limit",
 ) -> Row:
     """Compare costs (seconds or bytes, one a round) of several ways.
 
-    A unit that ends in "/s" shows items a second; the units of `PER_UNIT` show the cost of one item. `limit` is the way
-    that does the least that must be done.
+    A unit that ends in "/s" shows items a second; the units of `PER_UNIT` show the cost of one item.
     """
     ours = costs.get("ours", ())
     against = {way: spread(cost, ours) for way, cost in costs.items() if ours and way != "ours"}
     values = {way: shown(statistics.median(cost), items, unit) for way, cost in costs.items()}
-    bounded = "naive" in costs and limit in costs
-    at_most = spread(costs["naive"], costs[limit]) if bounded else None
+    bounded = {"naive", "limit"} <= set(costs)
+    at_most = spread(costs["naive"], costs["limit"]) if bounded else None
     return Row(
         name=name, unit=unit, values=values, against=against, at_most=at_most, demand=demand, note=note
     )
