@@ -51,7 +51,7 @@ class Plain:
     def __init__(self, work: Work, batch: Batch) -> None:
         self.batch, self.device = batch, batch.views.device.type
         self.model = work.model().to(self.device, memory_format=self.layout)
-        self.optimizer = torch.optim.SGD(self.model.parameters(), 0.01, momentum=0.9)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), 0.01, momentum=0.9, fused=self.fast)
         self.crops = self.model.crops
         # here, as nothing may come from the host while a CUDA graph is captured
         self.mean, self.std = (

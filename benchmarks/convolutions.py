@@ -15,12 +15,14 @@ Shapes = tuple[torch.Size, torch.Size]
 def alone(network: dict[str, Any], batch: int, size: int, *, bf16: bool) -> Callable[[], object]:
     """Compute each convolution and each product of a training step, forward and backward, on numbers of no meaning.
 
-    In channels-last memory and one precision: nothing is normalised, rectified, added, cast or learnt.
+    In channels-last memory and one precision: nothing is normalised, rectified, added, cast or learnt, not even a bias.
     """
     keep_freed_memory()
     kind = torch.bfloat16 if bf16 else torch.float32
     model = steps.make(network)
     layers = list(shapes_of(model, torch.rand(batch, 3, size, size)).items())
+    for layer, _ in layers:
+        layer.register_parameter("bias", None)
     model = model.to(kind).to(memory_format=torch.channels_last)
     most = max(shape.numel() for _, shapes in layers for shape in shapes)
     memory = torch.rand(2, most).to(kind)
@@ -34,7 +36,7 @@ def alone(network: dict[str, Any], batch: int, size: int, *, bf16: bool) -> Call
 
 
 def shapes_of(model: nn.Module, x: Tensor) -> dict[nn.Module, Shapes]:
-    """Tell what each layer with a product is given and gives."""
+    """Tell what each layer with a product is given and gives; one that is used twice counts once."""
     found: dict[nn.Module, Shapes] = {}
 
     def note(layer: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:

@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from apart import each_apart, each_turn
 from harness import Row, alternately, finish, options
-from limits import convolution
+from limits import billions_of, convolution
 
 from lesionlens.engines.engine import EngineName, Precision, open_engine
 from lesionlens.models.bundle import Card, Loaded
 from lesionlens.models.create import architecture
 from lesionlens.preprocessing import Preprocessing
+from lesionlens.training.allocator import keep_freed_memory
 
 GFLOPS = {"resnet50": 8.2, "mobilenetv2_100": 0.6}  # of one image, 224 × 224
 OFTEN = {1: 10, 16: 1}  # single images are so many in a turn
@@ -57,7 +58,9 @@ def by_engine(
 
 def convolve(backbone: str, batch: int, *, precision: Precision = "fp32") -> Callable[[], object]:
     """Convolve as much as the network does, at once."""
-    return convolution(GFLOPS[backbone] * batch, TYPES[precision], "cpu")
+    keep_freed_memory()
+    images = max(1, round(GFLOPS[backbone] * batch / billions_of(images=1)))
+    return convolution(images, TYPES[precision], "cpu")
 
 
 def row(backbone: str, batch: int, precision: Precision, *, demand: float | None, unit: str = "img/s") -> Row:

@@ -7,8 +7,8 @@ from harness import alternately, finish
 from torch import Tensor, nn
 
 SIDE = {"cpu": 2048, "cuda": 8192}
-CHANNELS, GRID = 256, 28  # of a convolution that processors compute as fast as any
-CONVOLVED = {"cpu": 20, "cuda": 2000}  # billions of operations
+CHANNELS, GRID = 256, 28  # of a convolution
+CONVOLVED = {"cpu": 20, "cuda": 2000}  # images
 COPIED = {"cpu": 2**28, "cuda": 2**31}  # bytes: more than any cache holds
 
 
@@ -24,9 +24,8 @@ def multiply(a: Tensor, b: Tensor) -> None:
     wait(a.device.type)
 
 
-def convolution(billions: float, dtype: torch.dtype, device: str) -> Callable[[], None]:
-    """Prepare one 3 × 3 convolution of about so many billions of operations, in channels-last memory."""
-    images = max(1, round(billions / billions_of(images=1)))
+def convolution(images: int, dtype: torch.dtype, device: str) -> Callable[[], None]:
+    """Prepare one 3 × 3 convolution of so many images, in channels-last memory."""
     layer = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, bias=False, dtype=dtype, device=device)
     layer = layer.to(memory_format=torch.channels_last)
     x = torch.ones(images, CHANNELS, GRID, GRID, dtype=dtype, device=device)
@@ -41,6 +40,7 @@ def convolution(billions: float, dtype: torch.dtype, device: str) -> Callable[[]
 
 
 def billions_of(*, images: int) -> float:
+    """Count the operations of that convolution."""
     return images * 2 * 9 * CHANNELS**2 * GRID**2 / 1e9
 
 
@@ -63,9 +63,8 @@ def main() -> None:
             a, b = product(dtype, device)
             ways = {"limit": lambda a=a, b=b: multiply(a, b)}
             rows.append(alternately(f"{device}, matrices {name}", ways, items=billions, unit="GFLOP/s"))
-            images = round(CONVOLVED[device] / billions_of(images=1))
             ways = {"limit": convolution(CONVOLVED[device], dtype, device)}
-            items = billions_of(images=images)
+            items = billions_of(images=CONVOLVED[device])
             rows.append(alternately(f"{device}, convolution {name}", ways, items=items, unit="GFLOP/s"))
         source = torch.ones(COPIED[device], dtype=torch.uint8, device=device)
         target = torch.empty_like(source)

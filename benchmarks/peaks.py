@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 
 Prepare = Callable[[], Callable[[], object]]
-TWICE = 2  # the first turn compiles, and nothing is left yet of a turn before
+TWICE = 2  # the first turn compiles; in the second its gradients and momentum are still held
 
 
 def peaks(works: Iterable[Prepare]) -> list[int]:

@@ -18,7 +18,7 @@ HEAD = """# Measured
 
 Made by `make bench`; [how to read it](../docs/speed.md). Times are medians; `naive ÷ ours` says how many times
 faster ours is than the plain way, `share of the limit` how near it comes to what the machine can do, `naive ÷ limit`
-the most that is possible here with the kernels at hand; in brackets the least and the greatest of all rounds.
+the most that is possible here by the kernels at hand; in brackets the least and the greatest of all rounds.
 """
 
 
@@ -57,10 +57,8 @@ def section(machine: str, reports: Sequence[Report]) -> str:
 
 def verdict(judged: Sequence[Row]) -> str:
     """Count what is met, and what no way could meet on this machine."""
-    met, beyond = (
-        sum(bool(row.met) for row in judged),
-        sum(not row.met and row.out_of_reach for row in judged),
-    )
+    met = sum(bool(row.met) for row in judged)
+    beyond = sum(not row.met and row.out_of_reach for row in judged)
     said = f"Demands met: {met} of {len(judged)}."
     return f"{said} Out of reach, as even the limit is below what is demanded: {beyond}." if beyond else said
 

@@ -37,6 +37,15 @@ def test_a_way_is_prepared_once_works_in_turn_and_ends_with_the_line(script):
     assert line.sent == [None] * 4  # prepared, and after each turn
 
 
+def test_short_work_is_done_several_times_a_turn(script):
+    apart, done = script("apart"), []
+    way = apart.each_turn(lambda what: lambda: done.append(what), times=3, what="work")
+    line = Line(2)
+    with pytest.raises(SystemExit):
+        apart.serve(line, way, (), multiprocessing.get_start_method())
+    assert done == ["work"] * 6
+
+
 def test_what_went_wrong_there_is_told_here(script):
     def broken(turns):
         raise ValueError("no such network")

@@ -125,15 +125,14 @@ def test_what_linux_says_of_a_processor_is_read_by_its_key(script, tmp_path):
     assert line("flags", tmp_path / "none") == ""
 
 
-def test_what_even_the_limit_does_not_do_is_out_of_reach(script):
+def test_what_the_limit_does_in_no_round_is_out_of_reach(script):
     row, verdict = script("rows").row, script("rows").verdict
     costs = {"naive": [6.0, 8.0], "ours": [4.0, 4.0], "limit": [3.0, 2.0]}
-    found = row("x", costs, demand=3.5)
+    found = row("x", costs, demand=4.5)
     assert (found.at_most.least, found.at_most.median, found.at_most.greatest) == (2, 3, 4)
-    assert [verdict(row("x", costs, demand=demand)) for demand in (1.5, 2.9, 3.5)] == [
-        "yes",
-        "no",
-        "out of reach",
-    ]
+    told = {demand: verdict(row("x", costs, demand=demand)) for demand in (1.5, 2.9, 3.9, 4.1)}
+    assert told == {1.5: "yes", 2.9: "no", 3.9: "no", 4.1: "out of reach"}
+    beaten = {"naive": [10.0], "ours": [3.2], "limit": [4.0]}  # then it is no limit
+    assert verdict(row("x", beaten, demand=3.5)) == "no"
     alone = row("x", {"ours": [4.0], "limit": [3.0]}, demand=0.9)
     assert (alone.at_most, verdict(alone)) == (None, "no")

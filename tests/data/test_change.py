@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torchvision.transforms.v2 import functional as tv
 
-from lesionlens.data.change import Change, Fill, apply, move, recolour
+from lesionlens.data.change import BORDERS, Change, Fill, apply, move, recolour, sampled, warp
 
 
 @pytest.fixture
@@ -31,6 +31,22 @@ def test_rotation_equals_torchvision_inside(picture: NDArray[np.uint8]) -> None:
     )
     inside = (slice(25, -25), slice(25, -25))
     assert np.abs(ours[inside].astype(float) - theirs[inside]).max() < 2
+
+
+@pytest.mark.parametrize("fill", get_args(Fill))
+@pytest.mark.parametrize("size", [(90, 120), (50, 40)])
+@pytest.mark.parametrize("view", [np.s_[:, :], np.s_[7:80, 11:100], np.s_[::-1, ::2]])
+def test_a_warp_has_the_pixels_of_opencv_whatever_the_memory(
+    fill: Fill, size: tuple[int, int], view: tuple[slice, slice], picture: NDArray[np.uint8]
+) -> None:
+    noisy = picture ^ np.random.default_rng(0).integers(0, 64, picture.shape, np.uint8)
+    change = Change(angle=17, zoom=(1.1, 0.9), shift=(0.1, -0.05), flips=(True, False), fill=fill)
+    for part in (noisy[view], noisy[view][..., 0]):
+        matrix = warp(change, *size)
+        plain = cv2.warpAffine(
+            np.ascontiguousarray(part), matrix, size[::-1], flags=cv2.INTER_LINEAR, borderMode=BORDERS[fill]
+        )
+        np.testing.assert_array_equal(sampled(change, part, matrix, size), plain)
 
 
 def test_zoom_is_of_width_and_height_apart() -> None:

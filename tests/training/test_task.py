@@ -1,6 +1,7 @@
 """One step of networks of images and of networks that take all crops of an image."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -123,6 +124,7 @@ def test_one_pass_over_memory_steps_as_one_operation_after_another(
     model = ours.to(memory_format=torch.channels_last)
     recipe = TrainRecipe.model_validate(said | {"lr": 0.01, "weight_decay": 0.1})
     optimizer, plain = make_optimizer(model, recipe), plainly(theirs.parameters())
+    assert all(group["fused"] for group in optimizer.param_groups)
     for number in range(3):
         x = torch.rand(4, 3, 32, 32, generator=torch.manual_seed(number))
         optimizer.zero_grad()
@@ -133,3 +135,26 @@ def test_one_pass_over_memory_steps_as_one_operation_after_another(
         plain.step()
     for (name, mine), other in zip(model.named_parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(mine.contiguous(), other, rtol=1e-5, atol=1e-7, msg=name)
+
+
+def test_a_run_that_was_begun_without_goes_on_as_it_began() -> None:
+    """The state of its optimiser says how it steps."""
+
+    def stepped(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> None:
+        parameter.grad = torch.linspace(-1, 1, 1000)
+        optimizer.step()
+
+    recipe = TrainRecipe.model_validate({"optimizer": "adamw", "lr": 0.01})
+    begun, resumed = Bags(), Bags()
+    for bags in (begun, resumed):
+        bags.trunk = nn.Linear(1, 1, bias=False)
+        bags.trunk.weight = nn.Parameter(torch.linspace(0, 1, 1000))
+    plain = torch.optim.AdamW([{"params": begun.parameters()}], 0.01, weight_decay=0.0)
+    stepped(plain, begun.trunk.weight)
+    resumed.load_state_dict(begun.state_dict())
+    optimizer = make_optimizer(resumed, recipe)
+    optimizer.load_state_dict(deepcopy(plain.state_dict()))
+    for _ in range(3):
+        stepped(plain, begun.trunk.weight)
+        stepped(optimizer, resumed.trunk.weight)
+    assert torch.equal(begun.trunk.weight, resumed.trunk.weight)

@@ -19,9 +19,10 @@ from lesionlens.models.voting import joined, orientation_count
 
 EngineName = Literal["auto", "torch", "onnxruntime", "openvino"]
 Precision = Literal["fp32", "bf16"]
-# Images, crops and turns counted singly. Where OpenVINO gains a tenth to a fifth on torch, exporting a network took as
-# long as that gain on 900 to 5,200 of them (ResNet-50, DenseNet-121, MobileNet-v2); reading an export, on 80 to 700.
-PAYS_FROM, PAYS_AGAIN_FROM = 5_000, 200
+# Images, crops and turns counted singly. Measured on two cores in float32, 32 at once: OpenVINO gained what exporting
+# took on 900 (ResNet-50), 4,400 (DenseNet-121) and 5,200 of them (MobileNet-v2), what reading an export took on 80 to
+# 700; on ResNet-18 and VGG-16 it gained next to nothing.
+PAYS_FROM, PAYS_AGAIN_FROM = 5_000, 700
 
 
 class Engine(Protocol):

@@ -38,7 +38,8 @@ def map_estimate(cell: Cell, *, name: str, measure: str, source: str, folder: Pa
     found = _kept(cell, method, source, folder / method)
     maps = list(dict.fromkeys(found["map"]))
     if name not in maps:
-        raise ModelError(f"this network has no map {name}; it has {', '.join(maps)}")
+        has = ", ".join(maps) or "none"
+        raise ModelError(f"this network has no map {name}; it has {has}. Name one in the table's YAML file")
     row = found[(found["map"] == name) & (found["measure"] == measure)].iloc[0]
     return Estimate(measure, name, float(row["mean"]), float(row["low"]), float(row["high"]))
 

@@ -117,7 +117,11 @@ class Classification(L.LightningModule):
 
 
 def make_optimizer(model: Classifier, recipe: TrainRecipe) -> torch.optim.Optimizer:
-    """Build SGD, Adam or AdamW, which step in one pass; scale gates such as ARL's alpha are not decayed towards 0."""
+    """Build SGD, Adam or AdamW; scale gates such as ARL's alpha are not decayed towards 0.
+
+    They step in one pass over memory, as it lies: the model's layout must be settled before, and no parameter may get
+    its first gradient later than others.
+    """
     gates = set(model.scale_gates)
     groups: list[dict[str, Any]] = [
         {"params": [p for name, p in model.named_parameters() if name not in gates]},

@@ -47,7 +47,7 @@ def dots(results: Results) -> Sketch | None:
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
     _names(across[0], places)
-    published = any(row.published for row in experiment.rows)
+    published = any(metric.name in row.published for row in experiment.rows for metric in metrics)
     _legend(figure, across[0], published=published)
     missing = [
         row.name for row in experiment.rows if row.parts and not any(found[row.name, m.name] for m in metrics)
