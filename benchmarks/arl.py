@@ -11,6 +11,7 @@ import steps
 import torch
 from apart import each_apart, each_turn
 from harness import Row, finish, options, row, timed
+from kept import kept_bytes
 from peaks import peaks
 
 SIZE = 224
@@ -38,36 +39,23 @@ def speed(kind: str, *, faster: float | None, share: float) -> list[Row]:
     ]
 
 
-def kept(model: torch.nn.Module, batch: int, *, bf16: bool) -> int:
-    """Count the bytes that one forward pass keeps for the backward pass, each memory once."""
-    found: dict[int, int] = {}
-
-    def note(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        found[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    model = model.to(memory_format=torch.channels_last)
-    x = torch.rand(batch, 3, SIZE, SIZE).to(memory_format=torch.channels_last)
-    with (
-        torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor),
-        torch.autocast("cpu", torch.bfloat16, enabled=bf16),
-    ):
-        model(x)
-    return sum(found.values())
-
-
 def memory(kind: str) -> Row:
-    """What is kept for the backward pass beyond ResNet-50; the ratio is how many times less ours keeps.
-
-    In float32 that is F(x), where naive keeps its mask and alpha times the mask, and the projected shortcuts for both.
-    """
+    """What is kept for the backward pass; the limit is what ResNet-50 keeps."""
     batch, bf16 = 2, kind == "bf16"
-    least = kept(steps.make(RESNET), batch, bf16=bf16)
-    naive = kept(steps.written_plainly(steps.make(ARL)), batch, bf16=bf16) - least
-    ours = kept(steps.make(ARL), batch, bf16=bf16) - least
-    costs = {"naive": [float(naive)], "ours": [float(max(ours, 1))]}
-    return row(f"memory beyond ResNet-50, {kind}, batch {batch}", costs, items=1, unit="MB", demand=2.0)
+    x = torch.rand(batch, 3, SIZE, SIZE).to(memory_format=torch.channels_last)
+    models = {
+        "naive": steps.written_plainly(steps.make(ARL)),
+        "ours": steps.make(ARL),
+        "limit": steps.make(RESNET),
+    }
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        kept = {
+            way: kept_bytes(each.to(memory_format=torch.channels_last), x) for way, each in models.items()
+        }
+    beyond = {way: kept[way] - kept["limit"] for way in ("naive", "ours")}
+    note = f"beyond ResNet-50: naive {beyond['naive'] / 1e6:.1f} MB, ours {beyond['ours']:,} bytes"
+    costs = {way: [float(found)] for way, found in kept.items()}
+    return row(f"kept for the backward pass, {kind}, batch {batch}", costs, unit="MB", note=note)
 
 
 def peak(kind: str) -> Row:

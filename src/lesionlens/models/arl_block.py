@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lesionlens.attention.arl import Attended, attend
 from lesionlens.attention.arl_operation import add_attention
+from lesionlens.models.computed_again import Normed, computed_again, normed
 
 INITIAL_ALPHA = 0.001  # section IV.B
 
@@ -27,17 +28,29 @@ class Attending:
         """Give the block its alpha."""
         self.alpha = nn.Parameter(torch.tensor(INITIAL_ALPHA))
 
-    def residual(self, x: Tensor) -> Tensor:
-        """F(x), as the kind of block computes it."""
+    def last_norm(self) -> nn.Module:
+        """Give the layer that ends F(x)."""
         raise NotImplementedError
+
+    def before_norm(self, x: Tensor) -> Tensor:
+        """Give what that layer takes, (b, c, h, w), as the kind of block computes it."""
+        raise NotImplementedError
+
+    def branches(self, x: Tensor) -> tuple[Normed, Normed]:
+        """Give identity and residual F(x)."""
+        block = cast(Any, self)
+        residual = normed(self.last_norm(), self.before_norm(x))
+        for layer in (block.se, block.drop_path):
+            residual = residual if layer is None else Normed(layer(residual.grid))
+        shortcut = block.downsample
+        if not isinstance(shortcut, nn.Sequential):
+            return Normed(x if shortcut is None else shortcut(x)), residual
+        return normed(shortcut[-1], shortcut[:-1](x)), residual
 
     def summands(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Give identity and residual, both (b, c, h, w)."""
-        block = cast(Any, self)
-        added = self.residual(x)
-        added = block.se(added) if block.se is not None else added
-        added = block.drop_path(added) if block.drop_path is not None else added
-        return (x if block.downsample is None else block.downsample(x)), added
+        identity, residual = self.branches(x)
+        return identity.grid, residual.grid
 
     def attend(self, x: Tensor) -> Attended:
         """Give the block's output after its ReLU, and its mask (b, c, h, w)."""
@@ -49,10 +62,16 @@ class Attending:
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the output alone: no mask is made or kept."""
-        summed = add_attention(
-            *self.summands(x), self.alpha, normalisation=self.normalisation, compiled=self.compiled
-        )
+        """Give the output alone: neither a mask nor what follows from what is kept anyhow is kept."""
+        identity, residual = self.branches(x)
+        with computed_again(identity, residual):
+            summed = add_attention(
+                identity.grid,
+                residual.grid,
+                self.alpha,
+                normalisation=self.normalisation,
+                compiled=self.compiled,
+            )
         return self.last_relu(summed)
 
 
@@ -63,11 +82,15 @@ class ARLBasicBlock(Attending, BasicBlock):
         BasicBlock.__init__(self, *args, **options)
         self.add_gate()
 
-    def residual(self, x: Tensor) -> Tensor:
-        """F(x): all up to the last batch norm, (b, c, h, w)."""
+    def last_norm(self) -> nn.Module:
+        """Give the layer that ends F(x)."""
+        return self.bn2
+
+    def before_norm(self, x: Tensor) -> Tensor:
+        """F(x) up to its last batch norm, (b, c, h, w)."""
         block = cast(Any, self)  # timm types its layers loosely
         x = block.aa(block.act1(block.drop_block(block.bn1(block.conv1(x)))))
-        return cast(Tensor, block.bn2(block.conv2(x)))
+        return cast(Tensor, block.conv2(x))
 
     def last_relu(self, summed: Tensor) -> Tensor:
         """Apply the activation after the sum."""
@@ -81,12 +104,16 @@ class ARLBottleneck(Attending, Bottleneck):
         Bottleneck.__init__(self, *args, **options)
         self.add_gate()
 
-    def residual(self, x: Tensor) -> Tensor:
-        """F(x): all up to the last batch norm, (b, c, h, w)."""
+    def last_norm(self) -> nn.Module:
+        """Give the layer that ends F(x)."""
+        return self.bn3
+
+    def before_norm(self, x: Tensor) -> Tensor:
+        """F(x) up to its last batch norm, (b, c, h, w)."""
         block = cast(Any, self)
         x = block.act1(block.bn1(block.conv1(x)))
         x = block.aa(block.act2(block.drop_block(block.bn2(block.conv2(x)))))
-        return cast(Tensor, block.bn3(block.conv3(x)))
+        return cast(Tensor, block.conv3(x))
 
     def last_relu(self, summed: Tensor) -> Tensor:
         """Apply the activation after the sum."""
