@@ -11,7 +11,7 @@ from lesionlens.models import arl_block
 from lesionlens.models.computed_again import computed_again, normed
 from lesionlens.models.create import create_model
 
-NETWORKS = ["resnet18", "resnet26d", "seresnet18", "test_resnet"]
+NETWORKS = ["resnet26d", "seresnet18", "test_resnet"]
 
 
 @contextmanager
