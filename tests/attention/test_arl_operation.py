@@ -155,7 +155,8 @@ def test_compiled_once_for_all_sizes_it_gives_the_same(
     torch.compiler.reset()
     arl_operation._compiled.cache_clear()
     torch._dynamo.utils.counters.clear()
-    for shape in ((2, 64, 8, 6), (8, 256, 8, 8), (7, 224, 7, 1), (3, 64, 13, 17)):
+
+    def check(*shape: int) -> None:
         given = drawn(*shape, kind=kind, layout=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=kind == torch.bfloat16):
             compiled = with_gradients(rectified, *given, normalisation=normalisation, compiled=True)
@@ -163,4 +164,8 @@ def test_compiled_once_for_all_sizes_it_gives_the_same(
         close = {"rtol": 1e-4, "atol": 1e-4} if kind == torch.float32 else {"rtol": 2**-7, "atol": 1e-3}
         for found, expected in zip(compiled, eager, strict=True):
             torch.testing.assert_close(found, expected, **close)
+
+    for shape in ((2, 64, 8, 6), (8, 256, 8, 8), (7, 224, 7, 1), (3, 64, 13, 17)):
+        check(*shape)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 2  # forward and backward
+    check(4, 128, 1, 1)  # compiled anew: a side of one is a case of its own
