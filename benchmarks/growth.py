@@ -25,9 +25,10 @@ from lesionlens.models.bundle import Card, save_model
 from lesionlens.models.create import architecture
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.scoring.predict import predict
-from lesionlens.training.precision import choose_precision
+from lesionlens.training.precision import Precision, choose_precision
 
 SIDE, BATCH, MANY = 224, 8, 1000
+STEPS = {"fp32": steps.exact, "bf16": steps.rough}
 
 
 @dataclass(frozen=True)
@@ -40,18 +41,12 @@ class Work:
     make: Callable[[int], Callable[[], object]]
 
 
-def training(network: str, batch: int, side: int) -> Callable[[], object]:
-    """Give one step, in the precision that a run would choose."""
-    bf16 = choose_precision(torch.device("cpu"), steps=MANY) == "bf16"
-    return (steps.rough if bf16 else steps.exact)({"backbone": network}, batch, side)
+def of_batch(network: str, kind: Precision, batch: int) -> Callable[[], object]:
+    return STEPS[kind]({"backbone": network}, batch, SIDE)
 
 
-def of_batch(network: str, batch: int) -> Callable[[], object]:
-    return training(network, batch, SIDE)
-
-
-def of_pixels(network: str, pixels: int) -> Callable[[], object]:
-    return training(network, BATCH, isqrt(pixels))
+def of_pixels(network: str, kind: Precision, pixels: int) -> Callable[[], object]:
+    return STEPS[kind]({"backbone": network}, BATCH, isqrt(pixels))
 
 
 def of_images(folder: Path, images: int) -> Callable[[], object]:
@@ -68,11 +63,15 @@ def of_crops(count: int) -> Callable[[], object]:
 
 
 def works(network: str, folder: Path, *, long: bool) -> Sequence[Work]:
-    """Say what is measured at which sizes."""
+    """Say what is measured at which sizes; training in the precision that a run would choose."""
     sides = [64, 112, 224, 320]
+    made, processor = architecture(None, backbone=network), torch.device("cpu")
+    kind = choose_precision(made, (SIDE, SIDE), processor, steps=MANY)
     return (
-        Work("training step", "images a batch", [1, 4, 16], partial(of_batch, network)),
-        Work("training step", "pixels an image", [side**2 for side in sides], partial(of_pixels, network)),
+        Work("training step", "images a batch", [1, 4, 16], partial(of_batch, network, kind)),
+        Work(
+            "training step", "pixels an image", [side**2 for side in sides], partial(of_pixels, network, kind)
+        ),
         Work("prediction", "images", images_predicted(long=long), partial(of_images, folder)),
         Work("cropping", "crops", [1, 4, 16, 60, 240], of_crops),
     )

@@ -8,11 +8,13 @@ import torch
 from lesionlens.attention.arl_operation import add_attention
 from lesionlens.errors import RecipeError
 from lesionlens.models.arl_block import INITIAL_ALPHA
+from lesionlens.models.create import architecture
 from lesionlens.training import precision, run
 from lesionlens.training.folder import RunFolder
 from lesionlens.training.precision import choose_compile, choose_precision, gain_of_bf16
 from lesionlens.training.read_recipe import read_recipe
 
+TINY = architecture(backbone="test_resnet")
 CPU, CARD = torch.device("cpu"), torch.device("cuda")
 
 
@@ -20,25 +22,39 @@ CPU, CARD = torch.device("cpu"), torch.device("cuda")
 def test_bf16_only_where_it_is_clearly_faster(
     gain: float, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(precision, "gain_of_bf16", lambda: gain)
-    assert choose_precision(CPU, steps=1000) == expected
-    assert choose_precision(CPU, steps=49) == "fp32"
+    monkeypatch.setattr(precision, "gain_of_bf16", lambda *_: gain)
+    assert choose_precision(TINY, (32, 32), CPU, steps=1000) == expected
+    assert choose_precision(TINY, (32, 32), CPU, steps=49) == "fp32"
 
 
 @pytest.mark.parametrize(("has", "expected"), [(True, "bf16"), (False, "fp32")])
 def test_a_card_is_asked_and_not_measured(has: bool, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has)
-    monkeypatch.setattr(precision, "gain_of_bf16", lambda: pytest.fail("measured"))
-    assert choose_precision(CARD, steps=1000) == expected
+    monkeypatch.setattr(precision, "gain_of_bf16", lambda *_: pytest.fail("measured"))
+    assert choose_precision(TINY, (32, 32), CARD, steps=1000) == expected
 
 
-def test_measuring_leaves_randomness_as_it_was() -> None:
-    gain_of_bf16.cache_clear()
+@pytest.mark.parametrize("of_crops", [False, True])
+def test_measuring_leaves_randomness_as_it_was(of_crops: bool) -> None:
+    made = architecture(backbone="test_resnet", attention="patch", crops=5) if of_crops else TINY
     before, threads = torch.get_rng_state(), torch.get_num_threads()
-    assert gain_of_bf16() > 0
+    assert gain_of_bf16(made, (32, 32)) > 0
     assert torch.get_num_threads() == threads
     assert torch.equal(torch.get_rng_state(), before)
-    assert gain_of_bf16() == gain_of_bf16()
+
+
+def test_the_network_itself_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is slow in float32 alone, by a clock that its precision moves."""
+    clock = [0.0]
+
+    def moved(model: object, x: torch.Tensor, *, bf16: bool) -> float:
+        clock[0] += 1.0 if bf16 else 3.0
+        return 1.0 if bf16 else 3.0
+
+    monkeypatch.setattr(precision, "_seconds", moved)
+    monkeypatch.setattr(precision.time, "perf_counter", lambda: clock[0])
+    assert gain_of_bf16(TINY, (32, 32)) == 3.0
+    assert clock[0] == 8.0  # to warm up, and one round: it took longer than two seconds
 
 
 def test_compiling_needs_a_long_run_and_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:

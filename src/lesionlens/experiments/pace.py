@@ -91,9 +91,6 @@ def _pace(prepared: Prepared, out: Path) -> tuple[float, float]:
     where = torch.cuda.get_device_name() if gpu else f"CPU, {os.cpu_count()} cores"
     size = prepared.preprocessing.input_size
     precision = recipe.train.precision
-    if precision == "auto":
-        attends = prepared.network.residual_attention
-        precision = "fp32" if attends else choose_precision(device, steps=WORTH_COMPILING)
     kind = json.dumps([where, made.backbone, made.attention, made.options, size, precision])
     place = out / "pace.json"
     known = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}
@@ -101,6 +98,9 @@ def _pace(prepared: Prepared, out: Path) -> tuple[float, float]:
         model = made.build(len(prepared.task.outputs)).to(device)
         count = recipe.train.batch_size if gpu else max(2, FEW // (made.crops or 1))
         images = torch.rand(count, *([made.crops] if made.crops else []), 3, *size, device=device)
+        if precision == "auto":
+            attends = prepared.network.residual_attention
+            precision = "fp32" if attends else choose_precision(made, size, device, steps=WORTH_COMPILING)
         known[kind] = _timed(model, images, bf16=precision == "bf16")
         write_text(place, json.dumps(known, indent=1) + "\n")
     train, test = known[kind]

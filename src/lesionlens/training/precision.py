@@ -5,27 +5,37 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from importlib.util import find_spec
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from lesionlens.models.create import Architecture
+from lesionlens.training.allocator import keep_freed_memory
 from lesionlens.training.pace import FEW_STEPS
 
 Precision = Literal["fp32", "bf16"]
 
 MARGIN = 1.2  # times: what is gained must be seen above the noise of a busy machine, and pay for rounding
-ROUNDS = 3
+IMAGES, ROUNDS, SECONDS = (
+    2,
+    3,
+    2.0,
+)  # batch norm needs two; rounds after the first end when these seconds are over
 WORTH_COMPILING = 200  # steps; compiling takes about as long as some tens of them
 
 
-def choose_precision(device: torch.device, *, steps: int) -> Precision:
-    """Choose bf16 where it is clearly faster: CUDA cards that have it, CPUs by a short measurement.
+def choose_precision(
+    architecture: Architecture, size: tuple[int, int], device: torch.device, *, steps: int
+) -> Precision:
+    """Choose bf16 where it is clearly faster: CUDA cards that have it, CPUs by a short measurement of the network.
 
     Parameters
     ----------
+    architecture, size
+        The network, and height and width of what it sees. On a CPU one may gain and another lose: convolutions of few
+        channels or of one channel each mostly lose.
     steps
         Of the whole run; a short one is computed in fp32 without measuring.
     """
@@ -33,7 +43,7 @@ def choose_precision(device: torch.device, *, steps: int) -> Precision:
         return "fp32"
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    return "bf16" if device.type == "cpu" and gain_of_bf16() >= MARGIN else "fp32"
+    return "bf16" if device.type == "cpu" and gain_of_bf16(architecture, size) >= MARGIN else "fp32"
 
 
 def choose_compile(device: torch.device, *, steps: int) -> bool:
@@ -45,13 +55,19 @@ def choose_compile(device: torch.device, *, steps: int) -> bool:
     return steps >= WORTH_COMPILING and there
 
 
-@cache
-def gain_of_bf16() -> float:
-    """Measure how many times faster a convolution with its gradients is in bf16 on this CPU; a tenth of a second."""
+def gain_of_bf16(architecture: Architecture, size: tuple[int, int]) -> float:
+    """Measure how many times faster the network learns in bf16 on this CPU; some seconds for a large one."""
+    keep_freed_memory()
     with torch.random.fork_rng([]), torch.enable_grad(), _one_thread():
-        conv = nn.Conv2d(128, 128, 3, padding=1).to(memory_format=torch.channels_last)
-        x = torch.rand(2, 128, 28, 28).to(memory_format=torch.channels_last).requires_grad_()
-        pairs = [[_seconds(conv, x, bf16=bf16) for bf16 in (False, True)] for _ in range(ROUNDS)]
+        model = architecture.build(2).train().to(memory_format=torch.channels_last)
+        crops = (architecture.crops,) if architecture.crops else ()
+        x = torch.rand(IMAGES, *crops, 3, *size)
+        x = x if crops else x.to(memory_format=torch.channels_last)
+        _pair(model, x)
+        started = time.perf_counter()
+        pairs: list[tuple[float, float]] = []
+        while not pairs or (len(pairs) < ROUNDS and time.perf_counter() - started < SECONDS):
+            pairs.append(_pair(model, x))
     return min(exact for exact, _ in pairs) / min(rough for _, rough in pairs)
 
 
@@ -66,9 +82,13 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _seconds(conv: nn.Module, x: Tensor, *, bf16: bool) -> float:
+def _pair(model: nn.Module, x: Tensor) -> tuple[float, float]:
+    return _seconds(model, x, bf16=False), _seconds(model, x, bf16=True)
+
+
+def _seconds(model: nn.Module, x: Tensor, *, bf16: bool) -> float:
     started = time.perf_counter()
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        y = conv(x)
-    y.backward(torch.ones_like(y))
+        logits = model(x).logits
+    logits.float().sum().backward()
     return time.perf_counter() - started

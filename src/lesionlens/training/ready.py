@@ -177,7 +177,8 @@ def _settled(prepared: Prepared, *, steps: int) -> Prepared:
     train, device = prepared.recipe.train, device_of(prepared.recipe.train)
     attends = prepared.network.residual_attention
     if train.precision == "auto":
-        precision = "fp32" if attends else choose_precision(device, steps=steps)
+        made, size = prepared.network.architecture, prepared.preprocessing.input_size
+        precision = "fp32" if attends else choose_precision(made, size, device, steps=steps)
         prepared = with_choice(prepared, "train", precision=precision)
     if train.compile == "auto":
         pays = attends and train.channels_last and choose_compile(device, steps=steps)
