@@ -103,6 +103,9 @@ def test_runs_are_paired_by_number_and_only_where_both_have_one(tmp_path: Path) 
 def test_equal_numbers_are_no_difference_and_equal_differences_no_proof(tmp_path: Path) -> None:
     (same,) = judged(claimed(("A", "B")), tmp_path / "1", A=WORSE, B=WORSE)
     assert same.word == "no difference"
+    (cancelled,) = judged(claimed(("A", "B")), tmp_path / "3", A=[0.1, 0.15, 0.45], B=[0.45, 0.1, 0.15])
+    assert cancelled.difference != 0  # what rounding leaves
+    assert cancelled.word == "no difference"
     (shifted,) = judged(claimed(("A", "B")), tmp_path / "2", A=[0.75] * 3, B=[0.5] * 3)
     assert shifted.word == "same direction, not shown"
     assert math.isnan(shifted.p)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 ALPHA = 0.05
+ROUNDING = 1e-12  # of a mean whose parts cancel
 
 Word = Literal[
     "holds",
@@ -87,7 +88,7 @@ class Ordering:
             return "the same run here"
         if math.isnan(self.difference):
             return "not run"
-        if self.difference == 0:
+        if abs(self.difference) < ROUNDING:
             return "no difference"
         if self._turned(self.difference) > 0:
             return "holds" if self.p_holm < ALPHA else "same direction, not shown"
