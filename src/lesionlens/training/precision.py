@@ -18,11 +18,8 @@ from lesionlens.training.pace import FEW_STEPS
 Precision = Literal["fp32", "bf16"]
 
 MARGIN = 1.2  # times: what is gained must be seen above the noise of a busy machine, and pay for rounding
-IMAGES, ROUNDS, SECONDS = (
-    2,
-    3,
-    2.0,
-)  # batch norm needs two; rounds after the first end when these seconds are over
+IMAGES = 2  # batch norm needs two
+ROUNDS, SECONDS = 3, 2.0  # after the first round there are others until these seconds are over
 WORTH_COMPILING = 200  # steps; compiling takes about as long as some tens of them
 
 
