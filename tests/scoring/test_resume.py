@@ -131,6 +131,18 @@ def test_scores_of_another_model_are_never_mixed_in(here: Path, monkeypatch: pyt
 
 
 @some
+def test_a_part_without_scores_binds_nobody(here: Path) -> None:
+    with pytest.raises(InterruptedRunError):
+        score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
+    part = part_of(Path("p.csv"))
+    first, *_ = part.read_bytes().splitlines(keepends=True)
+    for nothing in (first, first + b'[["cut off'):
+        part.write_bytes(nothing)
+        bundle(here / "other", seed=2)
+        assert predict("other", ["images"], out=Path("p.csv")).before == 0
+
+
+@some
 def test_images_that_changed_meanwhile_are_scored_anew(here: Path) -> None:
     with pytest.raises(InterruptedRunError):
         score(progress=partial(stop, at=6, error=KeyboardInterrupt()))

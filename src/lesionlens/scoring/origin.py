@@ -47,7 +47,7 @@ def digest(bundle: Path | str) -> str:
 
 
 def begun(path: Path, asked: Origin) -> Origin | None:
-    """Tell whose scores a part holds; None where there is none.
+    """Tell whose scores a part holds; None where there is no part, or no whole line of scores in it.
 
     Raises
     ------
@@ -60,10 +60,13 @@ def begun(path: Path, asked: Origin) -> Origin | None:
     try:
         with path.open("rb") as stream:
             before = Origin.model_validate_json(stream.readline())
+            scored = stream.readline().endswith(b"\n")
     except (OSError, ValidationError) as error:
         raise PredictionsError(
             f"{path} is nothing that scoring can go on from; remove it, or give --fresh to start anew"
         ) from error
+    if not scored:
+        return None
     told = list(_differing(before, asked))
     if told:
         raise PredictionsError(
