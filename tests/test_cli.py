@@ -73,7 +73,7 @@ def test_ones_own_images_with_a_table(here: Path, monkeypatch: pytest.MonkeyPatc
     Image.open(rows[0]["image"]).convert("CMYK").save(rows[0]["image"])
     pd.DataFrame(rows).to_csv("mine.csv", index=False)
     (here / "r.yaml").write_text("data: {source: 'table:mine.csv', classes: [even, odd]}\nmodel: {}\n")
-    assert run(monkeypatch, "train", "r.yaml", *WORDS.split(), "--out", "run") == 0
+    assert run(monkeypatch, "train", "r.yaml", *WORDS.split(), "data.task=all", "--out", "run") == 0
     assert list(pd.read_csv("run/predictions/test.csv").columns)[-2:] == ["p_even", "p_odd"]
 
 
