@@ -47,7 +47,9 @@ def drawn(shape: Shape) -> tuple[SoftAttention, Tensor]:
 
 
 def step(unit: Callable[[Tensor], Tensor], x: Tensor) -> Callable[[], object]:
-    return lambda: unit(x.detach().requires_grad_()).sum().backward()
+    """Go forward and back; the gradient that comes is a grid in the layout of x, as from a layer behind."""
+    wanted = torch.ones_like(x)
+    return lambda: unit(x.detach().requires_grad_()).backward(wanted)
 
 
 def plainly(shape: Shape) -> Callable[[], object]:
