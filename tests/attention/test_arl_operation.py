@@ -101,9 +101,10 @@ def kept(how: object, *options: object, **named: object) -> int:
 
 
 @EVERY
-def test_keeps_x_and_the_residual_alone(normalisation: str) -> None:
+def test_keeps_x_the_residual_and_sums_alone(normalisation: str) -> None:
     grid = 2 * 8 * 6 * 6
-    assert kept(add_attention, normalisation=normalisation) == 2 * grid + 1
+    sums = {"channel": 2 * 6 * 6, "sigmoid": 0}.get(normalisation, 2 * 8)
+    assert kept(add_attention, normalisation=normalisation) == 2 * grid + sums + 1
     # one more than the mask, which a sigmoid's gradient needs as well: alpha times the mask
     assert kept(formula, normalisation) >= 3 * grid
 
@@ -165,7 +166,8 @@ def test_compiled_once_for_all_sizes_it_gives_the_same(
         for found, expected in zip(compiled, eager, strict=True):
             torch.testing.assert_close(found, expected, **close)
 
-    for shape in ((2, 64, 8, 6), (8, 256, 8, 8), (7, 224, 7, 1), (3, 64, 13, 17)):
+    for shape in ((2, 64, 8, 6), (8, 256, 8, 8), (7, 224, 7, 2), (3, 64, 13, 17)):
         check(*shape)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 2  # forward and backward
-    check(4, 128, 1, 1)  # compiled anew: a side of one is a case of its own
+    for shape in ((4, 128, 1, 1), (7, 224, 7, 1)):
+        check(*shape)  # compiled anew: a side of one is a case of its own

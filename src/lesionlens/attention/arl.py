@@ -45,16 +45,25 @@ NORMALISATIONS = {
 }
 
 
-def softmax(features: Tensor, over: tuple[int, ...]) -> Tensor:
+def softmax(features: Tensor, over: tuple[int, ...], sums: Tensor | None = None) -> Tensor:
     """Take the softmax over these axes, or the sigmoid over none, in the layout in which the features lie.
 
-    ``torch.softmax`` takes one axis and copies what does not lie along it.
+    ``torch.softmax`` takes one axis and copies what does not lie along it. `sums` is their ``log_sum``, if it is there.
     """
     if not over:
         return features.sigmoid()
-    top = features.detach().amax(over, keepdim=True)
     # not exp / sum: exp is not kept between, whoever compiles this computes it twice rather than storing a grid
-    return (features - top - (features - top).exp().sum(over, keepdim=True).log()).exp()
+    return (features - (log_sum(features, over) if sums is None else sums)).exp()
+
+
+def log_sum(features: Tensor, over: tuple[int, ...]) -> Tensor:
+    """Take the logarithm of the sum of exponentials over these axes, which keep a size of 1.
+
+    One axis after the other, the last first: a row is still in the cache when it is summed.
+    """
+    for axis in reversed(over):
+        features = features.logsumexp(axis, keepdim=True)
+    return features
 
 
 class Attended(NamedTuple):
