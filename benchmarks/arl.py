@@ -29,8 +29,7 @@ def speed(kind: str, *, faster: float | None, share: float) -> list[Row]:
         each_apart({"naive": each_turn(formula), "ours": each_turn(ours)}, ARL, batch, SIZE) as ways,
         each_apart({"limit": each_turn(ours)}, RESNET, batch, SIZE) as other,
     ):
-        rounds = options().rounds if options().long else min(3, options().rounds)
-        seconds = timed({**ways, **other}, rounds=rounds)
+        seconds = timed({**ways, **other}, rounds=options().rounds)
     title = f"ARL-CNN50, {kind}, batch {batch}"
     beside = {way: seconds[way] for way in ("ours", "limit")}
     return [

@@ -23,7 +23,7 @@ __all__ = ["Row", "alternately", "arguments", "finish", "options", "repeated", "
 
 arguments = argparse.ArgumentParser()
 """A script adds options of its own before it first calls `options`."""
-arguments.add_argument("--rounds", type=int, default=5, help="how often each way is timed")
+arguments.add_argument("--rounds", type=int, default=6, help="how often each way is timed")
 arguments.add_argument("--json", type=Path, help="write what was found here")
 arguments.add_argument("--long", action="store_true", help="larger networks and sizes as well")
 
@@ -62,7 +62,7 @@ def alternately(
     demand
         How many times faster than naive ours should be; without a naive way, the share of the limit.
     rounds
-        Default: --rounds, else 5.
+        Default: --rounds, else 6: enough for an interval.
     """
     seconds = timed(ways, rounds=rounds or options().rounds, clock=clock)
     return row(name, seconds, items=items, unit=unit, demand=demand, note=note)

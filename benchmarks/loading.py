@@ -1,6 +1,6 @@
 """Decoding, cropping and augmenting on one core, against Pillow and torchvision's transforms.
 
-python benchmarks/loading.py [--rounds N] [--json FILE] [--long]
+python benchmarks/loading.py [--rounds N] [--json FILE]
 """
 
 import tempfile
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import simplejpeg
 import torch
-from harness import Row, alternately, finish, options, repeated
+from harness import Row, alternately, finish, repeated
 from numpy.typing import NDArray
 from photographs import photograph
 from PIL import Image
@@ -74,11 +74,11 @@ def decoding(file: Path, size: tuple[int, int], demand: float) -> Row:
     )
 
 
-def cropping(file: Path, size: tuple[int, int], demand: float, *, rounds: int) -> Row:
+def cropping(file: Path, size: tuple[int, int], demand: float) -> Row:
     seen = Preprocessing(shorter_side=None, crops="multiscale", crop_count=CROPS)
     ways = {"naive": lambda: crops_by_pillow(file), "ours": lambda: seen.views(seen.decode(file))}
     name = f"{CROPS} crops of {size[0]} × {size[1]}"
-    return alternately(name, ways, items=CROPS, unit="crop/s", demand=demand, rounds=rounds)
+    return alternately(name, ways, items=CROPS, unit="crop/s", demand=demand)
 
 
 def torchvision_steps() -> v2.Transform:
@@ -165,11 +165,10 @@ def main() -> None:
         rows = [
             decoding(small, (600, 450), 1.5),
             decoding(large, (4000, 3000), 4.5),
-            cropping(small, (600, 450), 7, rounds=options().rounds),
+            cropping(small, (600, 450), 7),
+            cropping(large, (4000, 3000), 20),
             *augmenting(files, folder),
         ]
-        if options().long:
-            rows.append(cropping(large, (4000, 3000), 20, rounds=1))
     finish("Loading on one core", rows)
 
 

@@ -16,13 +16,11 @@ from apart import each_apart
 from harness import alternately, finish, options
 from peer_work import written
 
-FEW_ROUNDS = 3
-
 
 def main() -> None:
-    said = options()
-    networks = {"mobilenetv2_100": 16, "resnet50": 16} if said.long else {"mobilenetv2_100": 16}
-    images, rounds = (512, said.rounds) if said.long else (128, min(said.rounds, FEW_ROUNDS))
+    long = options().long
+    networks = {"mobilenetv2_100": 16, "resnet50": 16} if long else {"mobilenetv2_100": 16}
+    images = 512 if long else 128
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = written(Path(name), images)
@@ -30,7 +28,7 @@ def main() -> None:
         for network, batch in networks.items():
             for work, makers in (("training", peer_training.WAYS), ("inference", peer_inference.WAYS)):
                 with each_apart(makers, folder, network, batch) as ways:
-                    rows.append(alternately(f"{work}, {network}", ways, items=images, rounds=rounds))
+                    rows.append(alternately(f"{work}, {network}", ways, items=images))
     finish("The same work by others", rows)
 
 

@@ -18,7 +18,8 @@ HEAD = """# Measured
 
 Made by `make bench`; [how to read it](../docs/speed.md). Times are medians; `naive ÷ ours` says how many times
 faster ours is than the plain way, `share of the limit` how near it comes to what the machine can do, `naive ÷ limit`
-the most that is possible here by the kernels at hand; in brackets the least and the greatest of all rounds.
+the most that is possible here by the kernels at hand; in brackets the 95 % interval of the median, of fewer than six
+rounds the least and the greatest.
 """
 
 

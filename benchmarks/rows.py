@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from curves import Curve, curves_markdown, number
 from machine import Machine
 from pydantic import BaseModel, ConfigDict
+from spread import Spread, spread
 
 PER_UNIT = {"s": 1.0, "ms": 1e3, "MB": 1e-6, "GB": 1e-9}
 """What a cost (seconds or bytes) is multiplied by where a unit is no rate."""
@@ -13,17 +14,6 @@ PER_UNIT = {"s": 1.0, "ms": 1e3, "MB": 1e-6, "GB": 1e-9}
 
 class Found(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Spread(Found):
-    """The median of one number a round, with the least and the greatest."""
-
-    median: float
-    least: float
-    greatest: float
-
-    def __str__(self) -> str:
-        return f"{self.median:.2f} ({self.least:.2f}–{self.greatest:.2f})"
 
 
 class Row(Found):
@@ -50,10 +40,10 @@ class Row(Found):
 
     @property
     def out_of_reach(self) -> bool:
-        """Whether the limit, faster than ours, did in no round what was demanded."""
+        """Whether the limit, faster than ours, is less than what was demanded, and all in its brackets too."""
         if self.demand is None or self.at_most is None:
             return False
-        return self.at_most.greatest < self.demand and self.against["limit"].median <= 1
+        return self.at_most.high < self.demand and self.against["limit"].median <= 1
 
 
 class Report(Found):
@@ -95,12 +85,6 @@ def row(
     return Row(
         name=name, unit=unit, values=values, against=against, at_most=at_most, demand=demand, note=note
     )
-
-
-def spread(theirs: Sequence[float], ours: Sequence[float]) -> Spread:
-    """Compare round by round: what disturbs a round disturbs both."""
-    ratios = [a / b for a, b in zip(theirs, ours, strict=True)]
-    return Spread(median=statistics.median(ratios), least=min(ratios), greatest=max(ratios))
 
 
 def shown(cost: float, items: float, unit: str) -> float:

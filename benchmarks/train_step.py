@@ -37,11 +37,7 @@ def compare(backbone: str, kind: str, demand: Demand) -> Row:
     }
     with each_apart(all_ways, {"backbone": backbone}, batch, SIZE) as ways:
         title = f"{backbone}, {kind}, batch {batch}"
-        return alternately(title, ways, items=batch, demand=demand, rounds=rounds())
-
-
-def rounds() -> int:
-    return options().rounds if options().long else min(3, options().rounds)
+        return alternately(title, ways, items=batch, demand=demand)
 
 
 def main() -> None:

@@ -44,8 +44,8 @@ def test_ratios_are_taken_round_by_round_and_the_warm_up_does_not_count(script, 
     row = script("harness").alternately("work", ways, items=8, rounds=3, demand=1.9, clock=clock)
     assert row.values == {"naive": 8 / 4, "ours": 8 / 2, "limit": 8 / 1}
     naive, share = row.against["naive"], row.against["limit"]
-    assert (naive.median, naive.least, naive.greatest) == (2, 2, 3)
-    assert (share.median, share.least, share.greatest) == (0.5, 0.5, 0.75)
+    assert (naive.median, naive.low, naive.high) == (2, 2, 3)
+    assert (share.median, share.low, share.high) == (0.5, 0.5, 0.75)
     assert row.met
 
 
@@ -125,11 +125,11 @@ def test_what_linux_says_of_a_processor_is_read_by_its_key(script, tmp_path):
     assert line("flags", tmp_path / "none") == ""
 
 
-def test_what_the_limit_does_in_no_round_is_out_of_reach(script):
+def test_what_is_more_than_the_limit_surely_does_is_out_of_reach(script):
     row, verdict = script("rows").row, script("rows").verdict
     costs = {"naive": [6.0, 8.0], "ours": [4.0, 4.0], "limit": [3.0, 2.0]}
     found = row("x", costs, demand=4.5)
-    assert (found.at_most.least, found.at_most.median, found.at_most.greatest) == (2, 3, 4)
+    assert (found.at_most.low, found.at_most.median, found.at_most.high) == (2, 3, 4)
     told = {demand: verdict(row("x", costs, demand=demand)) for demand in (1.5, 2.9, 3.9, 4.1)}
     assert told == {1.5: "yes", 2.9: "no", 3.9: "no", 4.1: "out of reach"}
     beaten = {"naive": [10.0], "ours": [3.2], "limit": [4.0]}  # then it is no limit
