@@ -7,7 +7,7 @@ import torchvision
 
 from lesionlens.errors import ModelError
 from lesionlens.models.arl import ARL
-from lesionlens.models.arl_block import INITIAL_ALPHA, compile_attention
+from lesionlens.models.arl_block import INITIAL_ALPHA, ARLBottleneck, compile_attention
 from lesionlens.models.create import create_model
 
 FAMILY = [
@@ -42,6 +42,19 @@ def test_alpha_zero_equals_torchvision() -> None:
     x = torch.rand(1, 3, 96, 128)
     with torch.no_grad():
         torch.testing.assert_close(ours(x).logits, theirs(x), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("activation", [torch.nn.ReLU, torch.nn.SiLU, torch.nn.Identity])
+def test_whatever_activation_ends_a_block_it_is_applied_once(activation: type[torch.nn.Module]) -> None:
+    model = create_model("arl_cnn14", num_classes=2, alpha=0.5).train()
+    block = model.get_submodule("trunk.layer2.0")
+    assert isinstance(block, ARLBottleneck)
+    block.act3 = activation()
+    x = torch.randn(2, 256, 8, 8)
+    identity, residual = block.summands(x)
+    mask = residual.flatten(2).softmax(2).reshape(residual.shape)
+    torch.testing.assert_close(block(x), activation()(residual + identity + 0.5 * mask * identity))
+    torch.testing.assert_close(block.attend(x).features, block(x))
 
 
 def test_every_block_has_a_gate_of_its_own() -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lesionlens.attention.arl import attend, log_sum, normalisation_of, softmax
 
+aten: Any = torch.ops.aten
 Axes = tuple[int, ...]
 Formula = Callable[..., tuple[Tensor, ...]]
 AS_IT_LIES = (0, 2, 3, 1)  # axes of (b, c, h, w) in the order in which channels-last memory holds them
@@ -26,6 +27,7 @@ def add_attention(
     alpha: Float[Tensor, ""],
     *,
     normalisation: str = "spatial",
+    rectified: bool = False,
     compiled: bool = False,
 ) -> Float[Tensor, "b c h w"]:
     """Compute ``x + F(x) + alpha * N(F(x)) * x`` (eq. 9), the same as ``attend``, and keep x and F(x).
@@ -36,6 +38,8 @@ def add_attention(
     ----------
     x, residual, alpha, normalisation
         As for ``attend``.
+    rectified
+        Give the sum's ReLU, in the same pass over memory; what it gives is kept too, as by any ReLU.
     compiled
         Run the compiled form where all lies in channels-last memory, and gradients are wanted. It is compiled once for
         all sizes (tens of seconds), again for images that come singly; where it cannot be compiled a warning says so
@@ -47,31 +51,40 @@ def add_attention(
         The normalisation does not exist.
     """
     if not torch.is_grad_enabled() or torch.compiler.is_compiling():
-        return attend(x, residual, alpha, normalisation=normalisation).features
-    found: Tensor = _AddAttention.apply(x, residual, alpha, normalisation, compiled)
+        summed = attend(x, residual, alpha, normalisation=normalisation).features
+        return summed.relu() if rectified else summed
+    found: Tensor = _AddAttention.apply(x, residual, alpha, normalisation, rectified, compiled)
     return found
 
 
 class _AddAttention(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, residual: Tensor, alpha: Tensor, normalisation: str, compiled: bool
+        ctx: Any,
+        x: Tensor,
+        residual: Tensor,
+        alpha: Tensor,
+        normalisation: str,
+        rectified: bool,
+        compiled: bool,
     ) -> Tensor:
-        y, *sums = _run(_forward, (x, residual), alpha, normalisation, compiled=compiled)
-        ctx.save_for_backward(x, residual, alpha, *sums)
+        formula = _rectified_forward if rectified else _forward
+        y, *sums = _run(formula, (x, residual), alpha, normalisation, compiled=compiled)
+        ctx.save_for_backward(x, residual, alpha, y if rectified else None, *sums)
         ctx.normalisation, ctx.compiled = normalisation, compiled
         return y
 
     @staticmethod
     def backward(ctx: Any, *wanted: Tensor) -> tuple[Tensor | None, ...]:
-        x, residual, alpha, *sums = ctx.saved_tensors
+        x, residual, alpha, rectified, *sums = ctx.saved_tensors
+        of_sum = wanted[0] if rectified is None else aten.threshold_backward(wanted[0], rectified, 0)
         compiled = ctx.compiled
         if torch.is_grad_enabled():  # gradients of gradients are torch's own, through the sums too
             compiled, sums = False, []
-        grids = (x, residual, wanted[0], *sums)
+        grids = (x, residual, of_sum, *sums)
         for_x, for_residual, for_gate = _run(_backward, grids, alpha, ctx.normalisation, compiled=compiled)
         for_alpha = for_gate.sum() * normalisation_of(ctx.normalisation).scale(x.shape)
-        return for_x, for_residual, for_alpha.to(alpha.dtype), None, None
+        return for_x, for_residual, for_alpha.to(alpha.dtype), None, None, None
 
 
 def _forward(gate: Tensor, over: Axes, x: Tensor, residual: Tensor) -> tuple[Tensor, ...]:
@@ -81,6 +94,11 @@ def _forward(gate: Tensor, over: Axes, x: Tensor, residual: Tensor) -> tuple[Ten
     identity, added = x.to(wide), residual.to(wide)
     sums = [log_sum(added, over)] * bool(over)
     return (added + identity + gate * softmax(added, over, *sums) * identity).to(kind), *sums
+
+
+def _rectified_forward(gate: Tensor, over: Axes, x: Tensor, residual: Tensor) -> tuple[Tensor, ...]:
+    y, *sums = _forward(gate, over, x, residual)
+    return y.relu_(), *sums
 
 
 def _backward(

@@ -36,43 +36,43 @@ class Attending:
         """Give what that layer takes, (b, c, h, w), as the kind of block computes it."""
         raise NotImplementedError
 
-    def branches(self, x: Tensor) -> tuple[Normed, Normed]:
+    def branches(self, x: Tensor) -> tuple[Tensor, Normed]:
         """Give identity and residual F(x)."""
         block = cast(Any, self)
         residual = normed(self.last_norm(), self.before_norm(x))
         for layer in (block.se, block.drop_path):
             residual = residual if layer is None else Normed(layer(residual.grid))
-        shortcut = block.downsample
-        if not isinstance(shortcut, nn.Sequential):
-            return Normed(x if shortcut is None else shortcut(x)), residual
-        return normed(shortcut[-1], shortcut[:-1](x)), residual
+        return x if block.downsample is None else block.downsample(x), residual
 
     def summands(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Give identity and residual, both (b, c, h, w)."""
         identity, residual = self.branches(x)
-        return identity.grid, residual.grid
+        return identity, residual.grid
 
     def attend(self, x: Tensor) -> Attended:
         """Give the block's output after its ReLU, and its mask (b, c, h, w)."""
         summed, mask = attend(*self.summands(x), self.alpha, normalisation=self.normalisation)
-        return Attended(features=self.last_relu(summed), mask=mask)
+        return Attended(features=self.last_relu()(summed), mask=mask)
 
-    def last_relu(self, summed: Tensor) -> Tensor:
-        """Apply the activation after the sum, as the kind of block has it."""
+    def last_relu(self) -> nn.Module:
+        """Give the activation after the sum."""
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the output alone: neither a mask nor what follows from what is kept anyhow is kept."""
+        """Give the output alone: neither a mask nor what the residual's norm gave is kept."""
         identity, residual = self.branches(x)
-        with computed_again(identity, residual):
-            summed = add_attention(
-                identity.grid,
+        relu = self.last_relu()
+        plain = type(relu) is nn.ReLU
+        with computed_again(residual):
+            y = add_attention(
+                identity,
                 residual.grid,
                 self.alpha,
                 normalisation=self.normalisation,
+                rectified=plain,
                 compiled=self.compiled,
             )
-        return self.last_relu(summed)
+        return y if plain else cast(Tensor, relu(y))
 
 
 class ARLBasicBlock(Attending, BasicBlock):
@@ -92,9 +92,9 @@ class ARLBasicBlock(Attending, BasicBlock):
         x = block.aa(block.act1(block.drop_block(block.bn1(block.conv1(x)))))
         return cast(Tensor, block.conv2(x))
 
-    def last_relu(self, summed: Tensor) -> Tensor:
-        """Apply the activation after the sum."""
-        return cast(Tensor, self.act2(summed))
+    def last_relu(self) -> nn.Module:
+        """Give the activation after the sum."""
+        return self.act2
 
 
 class ARLBottleneck(Attending, Bottleneck):
@@ -115,9 +115,9 @@ class ARLBottleneck(Attending, Bottleneck):
         x = block.aa(block.act2(block.drop_block(block.bn2(block.conv2(x)))))
         return cast(Tensor, block.conv3(x))
 
-    def last_relu(self, summed: Tensor) -> Tensor:
-        """Apply the activation after the sum."""
-        return cast(Tensor, self.act3(summed))
+    def last_relu(self) -> nn.Module:
+        """Give the activation after the sum."""
+        return self.act3
 
 
 BLOCKS = {BasicBlock: ARLBasicBlock, Bottleneck: ARLBottleneck}

@@ -58,14 +58,14 @@ def normed(norm: nn.Module, given: Tensor) -> Normed:
 
 
 @contextmanager
-def computed_again(*grids: Normed) -> Iterator[None]:
-    """Let what is computed inside keep recipes in place of these grids; its backward pass gets the grids."""
-    recipes = {each.grid.data_ptr(): each.recipe for each in grids if each.recipe is not None}
-    if not recipes:
+def computed_again(made: Normed) -> Iterator[None]:
+    """Let what is computed inside keep the recipe in place of the grid; its backward pass gets the grid."""
+    if made.recipe is None:
         yield
         return
+    recipe, place = made.recipe, made.grid.data_ptr()
     with saved_tensors_hooks(
-        lambda tensor: recipes.get(tensor.data_ptr(), tensor),
+        lambda tensor: recipe if tensor.data_ptr() == place else tensor,
         lambda kept: kept.grid() if isinstance(kept, Recipe) else kept,
     ):
         yield
