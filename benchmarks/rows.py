@@ -122,4 +122,9 @@ def heading(way: str) -> str:
 
 
 def verdict(row: Row) -> str:
-    return {True: "yes", False: "out of reach" if row.out_of_reach else "no", None: "–"}[row.met]
+    if row.met is None:
+        return "–"
+    if row.met or row.demand is None or row.at_most is None:
+        return "yes" if row.met else "no"
+    needed = row.demand / row.at_most.median
+    return "out of reach" if row.out_of_reach else f"no: {needed:.2f} of the limit"

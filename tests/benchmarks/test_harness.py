@@ -131,8 +131,13 @@ def test_what_is_more_than_the_limit_surely_does_is_out_of_reach(script):
     found = row("x", costs, demand=4.5)
     assert (found.at_most.low, found.at_most.median, found.at_most.high) == (2, 3, 4)
     told = {demand: verdict(row("x", costs, demand=demand)) for demand in (1.5, 2.9, 3.9, 4.1)}
-    assert told == {1.5: "yes", 2.9: "no", 3.9: "no", 4.1: "out of reach"}
+    assert told == {
+        1.5: "yes",
+        2.9: "no: 0.97 of the limit",
+        3.9: "no: 1.30 of the limit",
+        4.1: "out of reach",
+    }
     beaten = {"naive": [10.0], "ours": [3.2], "limit": [4.0]}  # then it is no limit
-    assert verdict(row("x", beaten, demand=3.5)) == "no"
+    assert verdict(row("x", beaten, demand=3.5)) == "no: 1.40 of the limit"
     alone = row("x", {"ours": [4.0], "limit": [3.0]}, demand=0.9)
     assert (alone.at_most, verdict(alone)) == (None, "no")
