@@ -11,6 +11,7 @@ from rich.console import Console
 
 from lesionlens.bar import bar
 from lesionlens.cli import main
+from lesionlens.errors import DataError
 from lesionlens.models.bundle import Card, save_model
 from lesionlens.models.create import architecture
 from lesionlens.preprocessing import Preprocessing
@@ -69,6 +70,23 @@ def test_stopped_it_says_what_to_do_and_goes_on(
     assert "1.png" in said
     assert np.loadtxt("p.csv", delimiter=",", skiprows=1, usecols=0).tolist() == [0, 2, 3]
     assert run(monkeypatch, *words, "--engine", "tensorflow") == 2
+
+
+def test_so_many_threads_compute_as_are_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def score(*_: object, **__: object) -> None:
+        raise DataError(f"{torch.get_num_threads()} threads")
+
+    monkeypatch.setattr("lesionlens.scoring.predict.predict", score)
+    before = torch.get_num_threads()
+    try:
+        for words, told in (([], before), (["--threads", "1"], 1), (["--threads", "3"], 3)):
+            assert run(monkeypatch, "predict", "b", "images", *words) == 1
+            assert f"{told} threads" in capsys.readouterr().err
+        assert run(monkeypatch, "predict", "b", "images", "--threads", "0") == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_pace_is_that_of_late() -> None:

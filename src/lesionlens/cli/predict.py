@@ -35,6 +35,10 @@ def predict(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads that decode ahead; default: one a core.")
     ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads that compute; default: one a core. Beside other work 1 is faster."),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew, and throw away what was left unfinished.")
     ] = False,
@@ -43,6 +47,7 @@ def predict(
 
     Stopped, the same command goes on where it was.
     """
+    import torch
     from rich.console import Console
 
     from lesionlens.bar import bar
@@ -50,6 +55,7 @@ def predict(
     from lesionlens.scoring.part import part_of
     from lesionlens.scoring.predict import predict as score
 
+    torch.set_num_threads(threads or torch.get_num_threads())
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     with bar(console, unit="images") as progress:
         line = progress.add_task("scoring", total=None)
