@@ -52,7 +52,7 @@ def memory(kind: str) -> Row:
             way: kept_bytes(each.to(memory_format=torch.channels_last), x) for way, each in models.items()
         }
     beyond = {way: kept[way] - kept["limit"] for way in ("naive", "ours")}
-    note = f"beyond ResNet-50: naive {beyond['naive'] / 1e6:.1f} MB, ours {beyond['ours']:,} bytes"
+    note = f"beyond ResNet-50: naive {beyond['naive'] / 1e6:.1f} MB, ours {beyond['ours'] / 1e6:.1f} MB"
     costs = {way: [float(found)] for way, found in kept.items()}
     return row(f"kept for the backward pass, {kind}, batch {batch}", costs, unit="MB", note=note)
 

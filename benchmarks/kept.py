@@ -15,10 +15,10 @@ def kept_bytes(model: nn.Module, x: Tensor) -> int:
     found: dict[int, int] = {}
 
     def note(kept: Any) -> Any:
-        tensor = kept.given if isinstance(kept, computed_again.Recipe) else kept
+        tensor = kept.detach() if isinstance(kept, Tensor) else kept.given
         storage = tensor.untyped_storage()
         found[storage.data_ptr()] = storage.nbytes()
-        return kept
+        return tensor if isinstance(kept, Tensor) else kept
 
     def inside(keep: Callable[[Tensor], Any], give: Callable[[Any], Tensor]) -> saved_tensors_hooks:
         """Note what hooks of the model's own keep: they take the place of ours."""

@@ -122,9 +122,10 @@ def heading(way: str) -> str:
 
 
 def verdict(row: Row) -> str:
-    if row.met is None:
+    if row.demand is None or row.met is None:
         return "–"
-    if row.met or row.demand is None or row.at_most is None:
-        return "yes" if row.met else "no"
-    needed = row.demand / row.at_most.median
-    return "out of reach" if row.out_of_reach else f"no: {needed:.2f} of the limit"
+    if row.met:
+        return "yes"
+    if row.at_most is None:
+        return "no"
+    return "out of reach" if row.out_of_reach else f"no: {row.demand / row.at_most.median:.2f} of the limit"

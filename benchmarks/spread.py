@@ -10,10 +10,10 @@ ENOUGH = 6  # of fewer rounds all lie on one side of the true median more often 
 
 
 class Spread(BaseModel):
-    """The median of one number a round, and between which two it lies.
+    """The median of one number a round, and an interval for it.
 
-    From six rounds on these are the 95 % interval of the median by order statistics, which takes for granted only that
-    rounds are independent; of fewer rounds the least and the greatest.
+    From six rounds on the interval holds the true median with 95 % or more, by order statistics: it takes for granted
+    that rounds are independent and have one true median. Of fewer rounds it is the least and the greatest.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -24,7 +24,10 @@ class Spread(BaseModel):
     rounds: int
 
     def __str__(self) -> str:
-        return f"{self.median:.2f} ({self.low:.2f}–{self.high:.2f})"
+        if self.rounds == 1:
+            return f"{self.median:.2f}"
+        few = f", {self.rounds} rounds" if self.rounds < ENOUGH else ""
+        return f"{self.median:.2f} ({self.low:.2f}–{self.high:.2f}{few})"
 
 
 def spread(theirs: Sequence[float], ours: Sequence[float]) -> Spread:
@@ -32,5 +35,6 @@ def spread(theirs: Sequence[float], ours: Sequence[float]) -> Spread:
     ratios = [a / b for a, b in zip(theirs, ours, strict=True)]
     median, low, high = statistics.median(ratios), min(ratios), max(ratios)
     if len(ratios) >= ENOUGH:
-        low, high = map(float, quantile_test(ratios, q=median).confidence_interval(0.95))
+        test = quantile_test(ratios, q=median)  # q changes the test alone, not its interval
+        low, high = map(float, test.confidence_interval(0.95))
     return Spread(median=median, low=low, high=high, rounds=len(ratios))

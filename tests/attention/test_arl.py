@@ -30,6 +30,14 @@ def test_masks_sum_to_one_over_what_they_say() -> None:
     torch.testing.assert_close(NORMALISATIONS["channel"].mask(features).sum(dim=1), torch.ones(2, 7, 3))
 
 
+def test_a_mask_hardly_feels_what_is_added_to_all_its_features() -> None:
+    features = torch.randn(2, 3, 56, 56, generator=torch.Generator().manual_seed(0))
+    exact = NORMALISATIONS["spatial"].mask(features.double())
+    for added, error in ((0.0, 3e-6), (1000.0, 1e-4)):
+        mask = NORMALISATIONS["spatial"].mask(features + added).double()
+        torch.testing.assert_close(mask, exact, rtol=error, atol=0)
+
+
 def test_the_mask_scaled_by_its_area_has_mean_one_and_the_same_shape() -> None:
     features = torch.randn(2, 5, 7, 3, generator=torch.Generator().manual_seed(0))
     scaled = NORMALISATIONS["area"].mask(features)

@@ -6,7 +6,7 @@ import numpy as np
 def test_of_few_rounds_the_least_and_the_greatest(script):
     found = script("spread").spread([2.0, 8.0, 3.0], [1.0, 2.0, 1.0])
     assert (found.median, found.low, found.high, found.rounds) == (3, 2, 4, 3)
-    assert str(found) == "3.00 (2.00–4.00)"
+    assert str(found) == "3.00 (2.00–4.00, 3 rounds)"
 
 
 def test_from_six_rounds_on_the_interval_holds_the_true_median_in_19_of_20_cases(script):
@@ -26,4 +26,5 @@ def test_five_rounds_are_too_few_and_six_are_enough(script):
     for rounds in (5, 6):
         found = script("spread").spread(ratios[:rounds], [1.0] * rounds)
         assert (found.low, found.high, found.rounds) == (1.1, 1.6, rounds)
+        assert ("rounds" in str(found)) == (rounds == 5)
     assert next(n for n in range(1, 20) if 2 / 2**n < 0.05) == script("spread").ENOUGH

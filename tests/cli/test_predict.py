@@ -11,7 +11,6 @@ from rich.console import Console
 
 from lesionlens.bar import bar
 from lesionlens.cli import main
-from lesionlens.errors import DataError
 from lesionlens.models.bundle import Card, save_model
 from lesionlens.models.create import architecture
 from lesionlens.preprocessing import Preprocessing
@@ -25,15 +24,19 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     return int(ended.value.code or 0)
 
 
+def save_small_model(folder: Path) -> None:
+    torch.manual_seed(0)
+    made = architecture(backbone="test_resnet")
+    seen = Preprocessing(input_size=(32, 32))
+    save_model(folder, made.build(2), Card(architecture=made, classes=("a", "b"), preprocessing=seen))
+
+
 @pytest.mark.slow
 def test_stopped_it_says_what_to_do_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    torch.manual_seed(0)
-    made = architecture(backbone="test_resnet")
-    seen = Preprocessing(input_size=(32, 32))
-    save_model(Path("b"), made.build(2), Card(architecture=made, classes=("a", "b"), preprocessing=seen))
+    save_small_model(Path("b"))
     Path("images").mkdir()
     for number in range(4):
         Image.new("RGB", (40, 40), (number, 9, 99)).save(f"images/{number}.png")
@@ -72,19 +75,16 @@ def test_stopped_it_says_what_to_do_and_goes_on(
     assert run(monkeypatch, *words, "--engine", "tensorflow") == 2
 
 
-def test_so_many_threads_compute_as_are_said(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def score(*_: object, **__: object) -> None:
-        raise DataError(f"{torch.get_num_threads()} threads")
-
-    monkeypatch.setattr("lesionlens.scoring.predict.predict", score)
+def test_so_many_threads_compute_as_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_small_model(Path("b"))
+    Image.new("RGB", (40, 40), (1, 9, 99)).save("1.png")
     before = torch.get_num_threads()
     try:
-        for words, told in (([], before), (["--threads", "1"], 1), (["--threads", "3"], 3)):
-            assert run(monkeypatch, "predict", "b", "images", *words) == 1
-            assert f"{told} threads" in capsys.readouterr().err
-        assert run(monkeypatch, "predict", "b", "images", "--threads", "0") == 2
+        for threads in (1, 3):
+            assert run(monkeypatch, "predict", "b", "1.png", "--fresh", "--threads", str(threads)) == 0
+            assert torch.get_num_threads() == threads
+        assert run(monkeypatch, "predict", "b", "1.png", "--threads", "0") == 2
     finally:
         torch.set_num_threads(before)
 

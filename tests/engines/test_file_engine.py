@@ -100,7 +100,7 @@ def test_a_broken_package_is_said_and_a_folder_is_no_package(
     assert installed.missing("exported_network", "numpy") == ["exported_network"]
 
 
-def test_no_more_threads_compute_than_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_threads_compute_than_there_are_cores_unless_said(monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_num_threads()
     monkeypatch.setattr(opening, "cores", lambda: 2)
     try:
@@ -108,6 +108,9 @@ def test_no_more_threads_compute_than_there_are_cores(monkeypatch: pytest.Monkey
             torch.set_num_threads(asked)
             open_engine(untrained(), "torch", images=1)
             assert torch.get_num_threads() == used
+        for said in (1, 3):  # on purpose
+            open_engine(untrained(), "torch", images=1, threads=said)
+            assert torch.get_num_threads() == said
     finally:
         torch.set_num_threads(before)
 

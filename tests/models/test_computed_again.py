@@ -1,5 +1,7 @@
 """A block that keeps less learns the same, to the last bit."""
 
+import gc
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lesionlens.models import arl_block
+from lesionlens.models.arl_block import ARLBasicBlock
 from lesionlens.models.computed_again import computed_again, normed
 from lesionlens.models.create import create_model
 
@@ -44,6 +47,31 @@ def test_gradients_and_statistics_are_the_same(
     whole = learnt(name, train=train, bf16=bf16)
     for key, value in whole.items():
         torch.testing.assert_close(less[key], value, rtol=0, atol=0, msg=key)
+
+
+def learning_block() -> ARLBasicBlock:
+    model = create_model(backbone="test_resnet", attention="arl", num_classes=2, alpha=0.5).train()
+    return next(module for module in model.modules() if isinstance(module, ARLBasicBlock))
+
+
+def test_without_a_backward_pass_nothing_stays_alive() -> None:
+    """An operation that keeps what it gives must not hold itself."""
+    block = learning_block()
+    x = torch.rand(2, block.conv1.in_channels, 8, 8, requires_grad=True)
+    given = x * 1
+    watched = weakref.ref(given)
+    y = block(given)
+    del given, y
+    gc.collect()
+    assert watched() is None
+
+
+def test_what_is_changed_in_place_is_told_not_learnt_wrongly() -> None:
+    block = learning_block()
+    y = block(torch.rand(2, block.conv1.in_channels, 8, 8, requires_grad=True))
+    y.add_(5)
+    with pytest.raises(RuntimeError, match=r"\(2, .*an attention block needs .* was changed in place"):
+        y.sum().backward()
 
 
 def test_the_grid_that_was_kept_lives_no_longer_than_it_is_needed() -> None:

@@ -45,15 +45,16 @@ NORMALISATIONS = {
 }
 
 
-def softmax(features: Tensor, over: tuple[int, ...], sums: Tensor | None = None) -> Tensor:
+def softmax(features: Tensor, over: tuple[int, ...], log_sums: Tensor | None = None) -> Tensor:
     """Take the softmax over these axes, or the sigmoid over none, in the layout in which the features lie.
 
-    ``torch.softmax`` takes one axis and copies what does not lie along it. `sums` is their ``log_sum``, if it is there.
+    ``torch.softmax`` takes one axis and copies what does not lie along it. `log_sums` is ``log_sum``, if it is there.
+    In float32 the relative error is about 6e-8 times the largest magnitude: 1e-6 behind a batch norm.
     """
     if not over:
         return features.sigmoid()
     # not exp / sum: exp is not kept between, whoever compiles this computes it twice rather than storing a grid
-    return (features - (log_sum(features, over) if sums is None else sums)).exp()
+    return (features - (log_sum(features, over) if log_sums is None else log_sums)).exp()
 
 
 def log_sum(features: Tensor, over: tuple[int, ...]) -> Tensor:

@@ -1,7 +1,7 @@
 """Attention residual learning as one operation that keeps no mask, and can be compiled.
 
 Equation 9 of Zhang et al. 2019 written plainly keeps the mask, and float32 copies under autocast, until the backward
-pass. Here x, F(x) and the softmax's sums alone are kept, and the mask is computed anew.
+pass. Here x, F(x), a number for each softmax and what a ReLU gives are kept, and the mask is computed anew.
 """
 
 import warnings
@@ -18,6 +18,7 @@ from lesionlens.attention.arl import attend, log_sum, normalisation_of, softmax
 aten: Any = torch.ops.aten
 Axes = tuple[int, ...]
 Formula = Callable[..., tuple[Tensor, ...]]
+EXAMPLE = (3, 5, 7, 48)  # images, height, width, channels: no two alike, none 1; all may be other
 AS_IT_LIES = (0, 2, 3, 1)  # axes of (b, c, h, w) in the order in which channels-last memory holds them
 
 
@@ -30,16 +31,16 @@ def add_attention(
     rectified: bool = False,
     compiled: bool = False,
 ) -> Float[Tensor, "b c h w"]:
-    """Compute ``x + F(x) + alpha * N(F(x)) * x`` (eq. 9), the same as ``attend``, and keep x and F(x).
+    """Compute ``x + F(x) + alpha * N(F(x)) * x`` (eq. 9) as ``attend`` does, or its ReLU.
 
-    Beside them the sums, one for each softmax.
+    Kept for the backward pass: x, F(x), one log-sum for each softmax, and of a ReLU what it gives.
 
     Parameters
     ----------
     x, residual, alpha, normalisation
         As for ``attend``.
     rectified
-        Give the sum's ReLU, in the same pass over memory; what it gives is kept too, as by any ReLU.
+        Give the sum's ReLU, in the same pass over memory.
     compiled
         Run the compiled form where all lies in channels-last memory, and gradients are wanted. It is compiled once for
         all sizes (tens of seconds), again for images that come singly; where it cannot be compiled a warning says so
@@ -52,7 +53,7 @@ def add_attention(
     """
     if not torch.is_grad_enabled() or torch.compiler.is_compiling():
         summed = attend(x, residual, alpha, normalisation=normalisation).features
-        return summed.relu() if rectified else summed
+        return summed.relu_() if rectified else summed
     found: Tensor = _AddAttention.apply(x, residual, alpha, normalisation, rectified, compiled)
     return found
 
@@ -69,44 +70,44 @@ class _AddAttention(torch.autograd.Function):
         compiled: bool,
     ) -> Tensor:
         formula = _rectified_forward if rectified else _forward
-        y, *sums = _run(formula, (x, residual), alpha, normalisation, compiled=compiled)
-        ctx.save_for_backward(x, residual, alpha, y if rectified else None, *sums)
+        y, *log_sums = _run(formula, (x, residual), alpha, normalisation, compiled=compiled)
+        ctx.save_for_backward(x, residual, alpha, y if rectified else None, *log_sums)
         ctx.normalisation, ctx.compiled = normalisation, compiled
         return y
 
     @staticmethod
     def backward(ctx: Any, *wanted: Tensor) -> tuple[Tensor | None, ...]:
-        x, residual, alpha, rectified, *sums = ctx.saved_tensors
-        of_sum = wanted[0] if rectified is None else aten.threshold_backward(wanted[0], rectified, 0)
+        x, residual, alpha, output, *log_sums = ctx.saved_tensors
+        of_sum = wanted[0] if output is None else aten.threshold_backward(wanted[0], output, 0)
         compiled = ctx.compiled
-        if torch.is_grad_enabled():  # gradients of gradients are torch's own, through the sums too
-            compiled, sums = False, []
-        grids = (x, residual, of_sum, *sums)
+        if torch.is_grad_enabled():  # gradients of gradients are torch's own, through the log-sums too
+            compiled, log_sums = False, []
+        grids = (x, residual, of_sum, *log_sums)
         for_x, for_residual, for_gate = _run(_backward, grids, alpha, ctx.normalisation, compiled=compiled)
         for_alpha = for_gate.sum() * normalisation_of(ctx.normalisation).scale(x.shape)
         return for_x, for_residual, for_alpha.to(alpha.dtype), None, None, None
 
 
 def _forward(gate: Tensor, over: Axes, x: Tensor, residual: Tensor) -> tuple[Tensor, ...]:
-    """Give the sum, and what a softmax was divided by."""
+    """Give the sum, and the softmaxes' log-sums; none for sigmoids."""
     kind = torch.promote_types(x.dtype, residual.dtype)
     wide = torch.promote_types(kind, torch.float32)
     identity, added = x.to(wide), residual.to(wide)
-    sums = [log_sum(added, over)] * bool(over)
-    return (added + identity + gate * softmax(added, over, *sums) * identity).to(kind), *sums
+    log_sums = [log_sum(added, over)] if over else []
+    return (added + identity + gate * softmax(added, over, *log_sums) * identity).to(kind), *log_sums
 
 
 def _rectified_forward(gate: Tensor, over: Axes, x: Tensor, residual: Tensor) -> tuple[Tensor, ...]:
-    y, *sums = _forward(gate, over, x, residual)
-    return y.relu_(), *sums
+    y, *log_sums = _forward(gate, over, x, residual)
+    return y.relu_(), *log_sums
 
 
 def _backward(
-    gate: Tensor, over: Axes, x: Tensor, residual: Tensor, wanted: Tensor, *sums: Tensor
+    gate: Tensor, over: Axes, x: Tensor, residual: Tensor, wanted: Tensor, *log_sums: Tensor
 ) -> tuple[Tensor, ...]:
     """Give the gradients of x and F(x), and of the gate, that not yet summed over all images."""
     wide = torch.promote_types(torch.promote_types(x.dtype, residual.dtype), torch.float32)
-    y, mask = wanted.to(wide), softmax(residual.to(wide), over, *sums)
+    y, mask = wanted.to(wide), softmax(residual.to(wide), over, *log_sums)
     whole = felt = mask * y * x.to(wide)  # a sigmoid's values feel themselves alone
     for axis in reversed(over):
         whole = whole.sum(axis, keepdim=True)
@@ -137,14 +138,14 @@ def _run(
 def _compiled(formula: Formula, over: Axes, kinds: tuple[torch.dtype, ...], device: torch.device) -> Formula:
     """Compile for all sizes at once, on grids whose sides all differ: equal ones would be taken for the same."""
     run: Formula = torch.compile(formula)
-    gate, *grids = (torch.zeros(3, 5, 7, 48, dtype=kind, device=device) for kind in kinds)
-    sums = [each.sum(over, keepdim=True) for each in grids[3:]]
+    gate, *grids = (torch.zeros(EXAMPLE, dtype=kind, device=device) for kind in kinds)
+    log_sums = [each.sum(over, keepdim=True) for each in grids[3:]]
     for grid in grids[:3]:
         torch._dynamo.mark_dynamic(grid, [0, 1, 2, 3])
-    for each in sums:
+    for each in log_sums:
         torch._dynamo.mark_dynamic(each, [axis for axis in range(4) if axis not in over])
     try:
-        run(gate.sum(), over, *grids[:3], *sums)
+        run(gate.sum(), over, *grids[:3], *log_sums)
     except Exception as error:  # whatever a compiler or its absence raises
         _say(str(error).strip().splitlines()[0])
         return formula

@@ -37,7 +37,7 @@ def predict(
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(min=1, help="Threads that compute; default: one a core. Beside other work 1 is faster."),
+        typer.Option(min=1, help="Threads that compute; default: one a core. Beside other work, 1."),
     ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew, and throw away what was left unfinished.")
@@ -47,7 +47,6 @@ def predict(
 
     Stopped, the same command goes on where it was.
     """
-    import torch
     from rich.console import Console
 
     from lesionlens.bar import bar
@@ -55,7 +54,6 @@ def predict(
     from lesionlens.scoring.part import part_of
     from lesionlens.scoring.predict import predict as score
 
-    torch.set_num_threads(threads or torch.get_num_threads())
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     with bar(console, unit="images") as progress:
         line = progress.add_task("scoring", total=None)
@@ -77,6 +75,7 @@ def predict(
             precision=precision,
             batch_size=batch_size,
             workers=workers,
+            threads=threads,
             fresh=fresh,
             progress=show,
         )

@@ -75,11 +75,14 @@ class Scorer:
 
 
 def open_engine(
-    loaded: Loaded, name: EngineName = "auto", *, precision: Precision = "fp32", images: int
+    loaded: Loaded,
+    name: EngineName = "auto",
+    *,
+    precision: Precision = "fp32",
+    images: int,
+    threads: int | None = None,
 ) -> Engine:
     """Make a trained network ready to score images, on the device on which it was loaded.
-
-    It computes on as many threads as torch has; torch's are brought down to the cores that this process may use.
 
     Parameters
     ----------
@@ -91,6 +94,9 @@ def open_engine(
         apart (MobileNet-v2 on photographs): compare first, as ``lesionlens export --check`` does.
     images
         How many are to be scored: whether exporting the network pays.
+    threads
+        How many compute, here and in all that torch computes in this process from then on. Default: torch's, at most
+        one for each core that this process may use.
 
     Raises
     ------
@@ -104,7 +110,8 @@ def open_engine(
         raise EngineError(unknown("engine", name, get_args(EngineName)))
     if precision not in get_args(Precision):
         raise EngineError(unknown("precision", precision, get_args(Precision)))
-    torch.set_num_threads(min(torch.get_num_threads(), cores()))  # it does not see the quota of a container
+    # torch does not see the quota of a container
+    torch.set_num_threads(threads or min(torch.get_num_threads(), cores()))
     if name in ("onnxruntime", "openvino"):
         return file_engine(loaded, name, precision=precision)
     if name == "auto" and _pays(loaded, images):

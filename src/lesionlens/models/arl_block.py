@@ -59,7 +59,10 @@ class Attending:
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the output alone: neither a mask nor what the residual's norm gave is kept."""
+        """Give the output alone: neither a mask nor what the residual's norm gave is kept.
+
+        A ReLU is computed with the sum, so that hooks on its module see nothing.
+        """
         identity, residual = self.branches(x)
         relu = self.last_relu()
         plain = type(relu) is nn.ReLU

@@ -41,6 +41,28 @@ class Recipe(NamedTuple):
             )
 
 
+class Kept(NamedTuple):
+    """What is kept as it is, and how often it had been changed by then: autograd does not look behind hooks."""
+
+    given: Tensor
+    version: int
+
+    def grid(self) -> Tensor:
+        """Give it.
+
+        Raises
+        ------
+        RuntimeError
+            It was changed since.
+        """
+        if self.given._version != self.version:
+            raise RuntimeError(
+                f"a tensor of shape {tuple(self.given.shape)} that an attention block needs for its backward pass was "
+                "changed in place; change a copy"
+            )
+        return self.given
+
+
 class Normed(NamedTuple):
     """A grid (b, c, h, w), and how it was made; None where it must be kept."""
 
@@ -64,8 +86,10 @@ def computed_again(made: Normed) -> Iterator[None]:
         yield
         return
     recipe, place = made.recipe, made.grid.data_ptr()
-    with saved_tensors_hooks(
-        lambda tensor: recipe if tensor.data_ptr() == place else tensor,
-        lambda kept: kept.grid() if isinstance(kept, Recipe) else kept,
-    ):
+
+    def pack(tensor: Tensor) -> Recipe | Kept:
+        # detached: an operation that kept its own output as it is would never be freed
+        return recipe if tensor.data_ptr() == place else Kept(tensor.detach(), tensor._version)
+
+    with saved_tensors_hooks(pack, lambda kept: kept.grid()):
         yield

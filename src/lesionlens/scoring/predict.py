@@ -34,6 +34,7 @@ def predict(
     precision: Precision = "fp32",
     batch_size: int = 32,
     workers: int | None = None,
+    threads: int | None = None,
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> Scored:
@@ -56,7 +57,7 @@ def predict(
     masks
         Folder of lesion masks ``ID.png``, in place of those of a table, for a model that looks at the box around the
         lesion; an image without one is scored whole, and a warning says how many were.
-    engine, precision
+    engine, precision, threads
         What computes, and how; see ``open_engine``.
     batch_size, workers, progress
         As for ``score``.
@@ -75,7 +76,7 @@ def predict(
     loaded = load_model(bundle, device=device)
     wanted = as_asked(subjects(images, classes=loaded.card.classes, masks=masks), loaded.card)
     how = partial(score, loaded, wanted, batch_size=batch_size, workers=workers, progress=progress)
-    make = partial(open_engine, loaded, precision=precision, images=len(wanted.path))
+    make = partial(open_engine, loaded, precision=precision, images=len(wanted.path), threads=threads)
     if out is None:
         return how(engine=make(engine))
     _rehearse(layout, loaded.card, out)
