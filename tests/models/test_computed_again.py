@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from lesionlens.models import arl_block
 from lesionlens.models.arl_block import ARLBasicBlock
@@ -52,6 +53,15 @@ def test_gradients_and_statistics_are_the_same(
 def learning_block() -> ARLBasicBlock:
     model = create_model(backbone="test_resnet", attention="arl", num_classes=2, alpha=0.5).train()
     return next(module for module in model.modules() if isinstance(module, ARLBasicBlock))
+
+
+def test_works_on_shapes_alone() -> None:
+    with FakeTensorMode():
+        block = learning_block()
+        given = torch.rand(2, block.conv1.in_channels, 8, 8, requires_grad=True)
+        block(given).sum().backward()
+    assert given.grad is not None
+    assert given.grad.shape == given.shape
 
 
 def test_without_a_backward_pass_nothing_stays_alive() -> None:

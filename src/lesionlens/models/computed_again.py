@@ -85,11 +85,14 @@ def computed_again(made: Normed) -> Iterator[None]:
     if made.recipe is None:
         yield
         return
-    recipe, place = made.recipe, made.grid.data_ptr()
+    recipe, grid = (
+        made.recipe,
+        id(made.grid),
+    )  # not itself, which hooks would keep; nor its memory: it may have none
 
     def pack(tensor: Tensor) -> Recipe | Kept:
         # detached: an operation that kept its own output as it is would never be freed
-        return recipe if tensor.data_ptr() == place else Kept(tensor.detach(), tensor._version)
+        return recipe if id(tensor) == grid else Kept(tensor.detach(), tensor._version)
 
     with saved_tensors_hooks(pack, lambda kept: kept.grid()):
         yield
