@@ -52,7 +52,7 @@ def memory(kind: str) -> Row:
             way: kept_bytes(each.to(memory_format=torch.channels_last), x) for way, each in models.items()
         }
     beyond = {way: kept[way] - kept["limit"] for way in ("naive", "ours")}
-    note = f"beyond ResNet-50: naive {beyond['naive'] / 1e6:.1f} MB, ours {beyond['ours'] / 1e6:.1f} MB"
+    note = f"beyond ResNet-50: naive {beyond['naive'] / 1e6:.1f} MB, ours {beyond['ours'] / 1e6:.2f} MB"
     costs = {way: [float(found)] for way, found in kept.items()}
     return row(f"kept for the backward pass, {kind}, batch {batch}", costs, unit="MB", note=note)
 
@@ -61,8 +61,11 @@ def peak(kind: str) -> Row:
     """What a whole process holds at most beyond one of ResNet-50; what compilers take is in processes of their own."""
     batch = 16
     works = [(OURS[kind], RESNET), (FORMULA[kind], ARL), (OURS[kind], ARL)]
-    least, naive, ours = peaks(partial(make, network, batch, SIZE) for make, network in works)
-    costs = {"naive": [float(naive - least)], "ours": [float(max(ours - least, 1))]}
+    costs: dict[str, list[float]] = {"naive": [], "ours": []}
+    for _ in range(options().rounds):  # the allocator's gaps differ from process to process
+        least, naive, ours = peaks(partial(make, network, batch, SIZE) for make, network in works)
+        costs["naive"].append(naive - least)
+        costs["ours"].append(max(ours - least, 1))
     return row(f"peak beyond ResNet-50, {kind}, batch {batch}", costs, unit="MB", demand=2.0)
 
 

@@ -46,16 +46,15 @@ def with_gradients(
 
 @EVERY
 @LAYOUTS
-@pytest.mark.parametrize("rectified", [False, True])
 def test_gradients_and_theirs_are_those_of_finite_differences(
-    normalisation: str, layout: torch.memory_format, rectified: bool
+    normalisation: str, layout: torch.memory_format
 ) -> None:
     x, residual, _ = drawn(2, 3, 3, 2, layout=layout)
     alpha = torch.tensor(0.3, dtype=torch.float64)
     given = [each.requires_grad_() for each in (x, residual, alpha)]
 
     def run(*these: Tensor) -> Tensor:
-        return add_attention(*these, normalisation=normalisation, rectified=rectified)
+        return add_attention(*these, normalisation=normalisation)
 
     assert torch.autograd.gradcheck(run, given)
     assert torch.autograd.gradgradcheck(run, given)
@@ -122,25 +121,8 @@ def test_used_twice_and_seen_twice() -> None:
 
 
 def and_relu(*given: Tensor, **named: object) -> Tensor:
-    """Add and rectify, as the blocks do."""
-    return add_attention(*given, rectified=True, **named)  # type: ignore[arg-type]
-
-
-@EVERY
-def test_rectified_in_one_it_is_what_a_relu_behind_makes_of_it(normalisation: str) -> None:
-    given = drawn(3, 16, 7, 5, layout=torch.channels_last)
-
-    def apart(*these: Tensor) -> Tensor:
-        return torch.relu_(add_attention(*these, normalisation=normalisation))
-
-    in_one = with_gradients(and_relu, *given, normalisation=normalisation)
-    for found, expected in zip(in_one, with_gradients(apart, *given), strict=True):
-        torch.testing.assert_close(found, expected, rtol=0, atol=0)
-    x, residual, wanted = given
-    with torch.no_grad():
-        alone = and_relu(x, residual, torch.tensor(0.3, dtype=torch.float64), normalisation=normalisation)
-    torch.testing.assert_close(alone, in_one[0])
-    assert (wanted[alone == 0] != 0).any()  # a gradient that the ReLU stops
+    """Add, and rectify in place as the blocks do."""
+    return torch.relu_(add_attention(*given, **named))  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_compiled_is_said_once_and_computed(monkeypatch: pytest.MonkeyPatch) -> None:

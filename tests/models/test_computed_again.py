@@ -80,7 +80,7 @@ def test_what_is_changed_in_place_is_told_not_learnt_wrongly() -> None:
     block = learning_block()
     y = block(torch.rand(2, block.conv1.in_channels, 8, 8, requires_grad=True))
     y.add_(5)
-    with pytest.raises(RuntimeError, match=r"\(2, .*an attention block needs .* was changed in place"):
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.sum().backward()
 
 

@@ -1,7 +1,7 @@
 """Attention residual learning as one operation that keeps no mask, and can be compiled.
 
 Equation 9 of Zhang et al. 2019 written plainly keeps the mask, and float32 copies under autocast, until the backward
-pass. Here x, F(x), a number for each softmax and what a ReLU gives are kept, and the mask is computed anew.
+pass. Here x, F(x) and a number for each softmax are kept, and the mask is computed anew.
 """
 
 import warnings
@@ -15,7 +15,6 @@ from torch import Tensor
 
 from lesionlens.attention.arl import attend, log_sum, normalisation_of, softmax
 
-aten: Any = torch.ops.aten
 Axes = tuple[int, ...]
 Formula = Callable[..., tuple[Tensor, ...]]
 EXAMPLE = (3, 5, 7, 48)  # images, height, width, channels: no two alike, none 1; all may be other
@@ -28,19 +27,16 @@ def add_attention(
     alpha: Float[Tensor, ""],
     *,
     normalisation: str = "spatial",
-    rectified: bool = False,
     compiled: bool = False,
 ) -> Float[Tensor, "b c h w"]:
-    """Compute ``x + F(x) + alpha * N(F(x)) * x`` (eq. 9) as ``attend`` does, or its ReLU.
+    """Compute ``x + F(x) + alpha * N(F(x)) * x`` (eq. 9) as ``attend`` does.
 
-    Kept for the backward pass: x, F(x), one log-sum for each softmax, and of a ReLU what it gives.
+    Kept for the backward pass: x, F(x) and one log-sum for each softmax.
 
     Parameters
     ----------
     x, residual, alpha, normalisation
         As for ``attend``.
-    rectified
-        Give the sum's ReLU, in the same pass over memory.
     compiled
         Run the compiled form where all lies in channels-last memory, and gradients are wanted. It is compiled once for
         all sizes (tens of seconds), again for images that come singly; where it cannot be compiled a warning says so
@@ -52,9 +48,8 @@ def add_attention(
         The normalisation does not exist.
     """
     if not torch.is_grad_enabled() or torch.compiler.is_compiling():
-        summed = attend(x, residual, alpha, normalisation=normalisation).features
-        return summed.relu_() if rectified else summed
-    found: Tensor = _AddAttention.apply(x, residual, alpha, normalisation, rectified, compiled)
+        return attend(x, residual, alpha, normalisation=normalisation).features
+    found: Tensor = _AddAttention.apply(x, residual, alpha, normalisation, compiled)
     return found
 
 
@@ -66,26 +61,23 @@ class _AddAttention(torch.autograd.Function):
         residual: Tensor,
         alpha: Tensor,
         normalisation: str,
-        rectified: bool,
         compiled: bool,
     ) -> Tensor:
-        formula = _rectified_forward if rectified else _forward
-        y, *log_sums = _run(formula, (x, residual), alpha, normalisation, compiled=compiled)
-        ctx.save_for_backward(x, residual, alpha, y if rectified else None, *log_sums)
+        y, *log_sums = _run(_forward, (x, residual), alpha, normalisation, compiled=compiled)
+        ctx.save_for_backward(x, residual, alpha, *log_sums)
         ctx.normalisation, ctx.compiled = normalisation, compiled
         return y
 
     @staticmethod
     def backward(ctx: Any, *wanted: Tensor) -> tuple[Tensor | None, ...]:
-        x, residual, alpha, output, *log_sums = ctx.saved_tensors
-        of_sum = wanted[0] if output is None else aten.threshold_backward(wanted[0], output, 0)
+        x, residual, alpha, *log_sums = ctx.saved_tensors
         compiled = ctx.compiled
         if torch.is_grad_enabled():  # gradients of gradients are torch's own, through the log-sums too
             compiled, log_sums = False, []
-        grids = (x, residual, of_sum, *log_sums)
+        grids = (x, residual, wanted[0], *log_sums)
         for_x, for_residual, for_gate = _run(_backward, grids, alpha, ctx.normalisation, compiled=compiled)
         for_alpha = for_gate.sum() * normalisation_of(ctx.normalisation).scale(x.shape)
-        return for_x, for_residual, for_alpha.to(alpha.dtype), None, None, None
+        return for_x, for_residual, for_alpha.to(alpha.dtype), None, None
 
 
 def _forward(gate: Tensor, over: Axes, x: Tensor, residual: Tensor) -> tuple[Tensor, ...]:
@@ -95,11 +87,6 @@ def _forward(gate: Tensor, over: Axes, x: Tensor, residual: Tensor) -> tuple[Ten
     identity, added = x.to(wide), residual.to(wide)
     log_sums = [log_sum(added, over)] if over else []
     return (added + identity + gate * softmax(added, over, *log_sums) * identity).to(kind), *log_sums
-
-
-def _rectified_forward(gate: Tensor, over: Axes, x: Tensor, residual: Tensor) -> tuple[Tensor, ...]:
-    y, *log_sums = _forward(gate, over, x, residual)
-    return y.relu_(), *log_sums
 
 
 def _backward(

@@ -36,18 +36,21 @@ class Attending:
         """Give what that layer takes, (b, c, h, w), as the kind of block computes it."""
         raise NotImplementedError
 
-    def branches(self, x: Tensor) -> tuple[Tensor, Normed]:
+    def branches(self, x: Tensor) -> tuple[Normed, Normed]:
         """Give identity and residual F(x)."""
         block = cast(Any, self)
         residual = normed(self.last_norm(), self.before_norm(x))
         for layer in (block.se, block.drop_path):
             residual = residual if layer is None else Normed(layer(residual.grid))
-        return x if block.downsample is None else block.downsample(x), residual
+        shortcut = block.downsample
+        if not isinstance(shortcut, nn.Sequential):
+            return Normed(x if shortcut is None else shortcut(x)), residual
+        return normed(shortcut[-1], shortcut[:-1](x)), residual
 
     def summands(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Give identity and residual, both (b, c, h, w)."""
         identity, residual = self.branches(x)
-        return identity, residual.grid
+        return identity.grid, residual.grid
 
     def attend(self, x: Tensor) -> Attended:
         """Give the block's output after its ReLU, and its mask (b, c, h, w)."""
@@ -59,23 +62,17 @@ class Attending:
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the output alone: neither a mask nor what the residual's norm gave is kept.
-
-        A ReLU is computed with the sum, so that hooks on its module see nothing.
-        """
+        """Give the output alone: neither a mask nor what follows from what is kept anyhow is kept."""
         identity, residual = self.branches(x)
-        relu = self.last_relu()
-        plain = type(relu) is nn.ReLU
-        with computed_again(residual):
-            y = add_attention(
-                identity,
+        with computed_again(identity, residual):
+            summed = add_attention(
+                identity.grid,
                 residual.grid,
                 self.alpha,
                 normalisation=self.normalisation,
-                rectified=plain,
                 compiled=self.compiled,
             )
-        return y if plain else cast(Tensor, relu(y))
+        return cast(Tensor, self.last_relu()(summed))
 
 
 class ARLBasicBlock(Attending, BasicBlock):

@@ -41,28 +41,6 @@ class Recipe(NamedTuple):
             )
 
 
-class Kept(NamedTuple):
-    """What is kept as it is, and how often it had been changed by then: autograd does not look behind hooks."""
-
-    given: Tensor
-    version: int
-
-    def grid(self) -> Tensor:
-        """Give it.
-
-        Raises
-        ------
-        RuntimeError
-            It was changed since.
-        """
-        if self.given._version != self.version:
-            raise RuntimeError(
-                f"a tensor of shape {tuple(self.given.shape)} that an attention block needs for its backward pass was "
-                "changed in place; change a copy"
-            )
-        return self.given
-
-
 class Normed(NamedTuple):
     """A grid (b, c, h, w), and how it was made; None where it must be kept."""
 
@@ -80,19 +58,15 @@ def normed(norm: nn.Module, given: Tensor) -> Normed:
 
 
 @contextmanager
-def computed_again(made: Normed) -> Iterator[None]:
-    """Let what is computed inside keep the recipe in place of the grid; its backward pass gets the grid."""
-    if made.recipe is None:
+def computed_again(*grids: Normed) -> Iterator[None]:
+    """Let what is computed inside keep recipes in place of these grids; its backward pass gets the grids."""
+    # by id: hooks would keep the grids themselves alive, and where shapes alone are computed they have no memory
+    recipes = {id(each.grid): each.recipe for each in grids if each.recipe is not None}
+    if not recipes:
         yield
         return
-    recipe, grid = (
-        made.recipe,
-        id(made.grid),
-    )  # not itself, which hooks would keep; nor its memory: it may have none
-
-    def pack(tensor: Tensor) -> Recipe | Kept:
-        # detached: an operation that kept its own output as it is would never be freed
-        return recipe if id(tensor) == grid else Kept(tensor.detach(), tensor._version)
-
-    with saved_tensors_hooks(pack, lambda kept: kept.grid()):
+    with saved_tensors_hooks(
+        lambda tensor: recipes.get(id(tensor), tensor),
+        lambda kept: kept.grid() if isinstance(kept, Recipe) else kept,
+    ):
         yield
