@@ -37,7 +37,9 @@ def predict(
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(min=1, help="Threads that compute; default: one a core. Beside other work, 1."),
+        typer.Option(
+            min=1, help="Threads that compute; default: one a core, or OMP_NUM_THREADS. Beside other work, 1."
+        ),
     ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew, and throw away what was left unfinished.")
