@@ -1,6 +1,6 @@
 """Decoding, cropping and augmenting on one core, against Pillow and torchvision's transforms.
 
-python benchmarks/loading.py [--rounds N] [--json FILE]
+python benchmarks/loading.py [--rounds N] [--json FILE] [--long]
 """
 
 import tempfile
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import simplejpeg
 import torch
-from harness import Row, alternately, finish, repeated
+from harness import Row, alternately, finish, options, repeated
 from numpy.typing import NDArray
 from photographs import photograph
 from PIL import Image
@@ -166,9 +166,10 @@ def main() -> None:
             decoding(small, (600, 450), 1.5),
             decoding(large, (4000, 3000), 4.5),
             cropping(small, (600, 450), 7),
-            cropping(large, (4000, 3000), 20),
             *augmenting(files, folder),
         ]
+        if options().long:
+            rows.append(cropping(large, (4000, 3000), 20))
     finish("Loading on one core", rows)
 
 
