@@ -15,9 +15,8 @@ def kept_bytes(model: nn.Module, x: Tensor) -> int:
     found: dict[int, int] = {}
 
     def note(kept: Any) -> Any:
-        tensor = (
-            kept.detach() if isinstance(kept, Tensor) else kept.given
-        )  # what held itself were never freed
+        # detached: an operation that kept its own output as it is would never be freed
+        tensor = kept.detach() if isinstance(kept, Tensor) else kept.given
         storage = tensor.untyped_storage()
         found[storage.data_ptr()] = storage.nbytes()
         return tensor if isinstance(kept, Tensor) else kept

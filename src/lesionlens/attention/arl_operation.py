@@ -56,12 +56,7 @@ def add_attention(
 class _AddAttention(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        x: Tensor,
-        residual: Tensor,
-        alpha: Tensor,
-        normalisation: str,
-        compiled: bool,
+        ctx: Any, x: Tensor, residual: Tensor, alpha: Tensor, normalisation: str, compiled: bool
     ) -> Tensor:
         y, *log_sums = _run(_forward, (x, residual), alpha, normalisation, compiled=compiled)
         ctx.save_for_backward(x, residual, alpha, *log_sums)

@@ -55,10 +55,10 @@ class Attending:
     def attend(self, x: Tensor) -> Attended:
         """Give the block's output after its ReLU, and its mask (b, c, h, w)."""
         summed, mask = attend(*self.summands(x), self.alpha, normalisation=self.normalisation)
-        return Attended(features=self.last_relu()(summed), mask=mask)
+        return Attended(features=self.last_relu(summed), mask=mask)
 
-    def last_relu(self) -> nn.Module:
-        """Give the activation after the sum."""
+    def last_relu(self, summed: Tensor) -> Tensor:
+        """Apply the activation after the sum, as the kind of block has it."""
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ class Attending:
                 normalisation=self.normalisation,
                 compiled=self.compiled,
             )
-        return cast(Tensor, self.last_relu()(summed))
+        return self.last_relu(summed)
 
 
 class ARLBasicBlock(Attending, BasicBlock):
@@ -92,9 +92,9 @@ class ARLBasicBlock(Attending, BasicBlock):
         x = block.aa(block.act1(block.drop_block(block.bn1(block.conv1(x)))))
         return cast(Tensor, block.conv2(x))
 
-    def last_relu(self) -> nn.Module:
-        """Give the activation after the sum."""
-        return self.act2
+    def last_relu(self, summed: Tensor) -> Tensor:
+        """Apply the activation after the sum."""
+        return cast(Tensor, self.act2(summed))
 
 
 class ARLBottleneck(Attending, Bottleneck):
@@ -115,9 +115,9 @@ class ARLBottleneck(Attending, Bottleneck):
         x = block.aa(block.act2(block.drop_block(block.bn2(block.conv2(x)))))
         return cast(Tensor, block.conv3(x))
 
-    def last_relu(self) -> nn.Module:
-        """Give the activation after the sum."""
-        return self.act3
+    def last_relu(self, summed: Tensor) -> Tensor:
+        """Apply the activation after the sum."""
+        return cast(Tensor, self.act3(summed))
 
 
 BLOCKS = {BasicBlock: ARLBasicBlock, Bottleneck: ARLBottleneck}
