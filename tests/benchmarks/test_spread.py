@@ -11,9 +11,8 @@ def test_of_few_rounds_the_least_and_the_greatest(script):
 
 def test_from_six_rounds_on_the_interval_holds_the_true_median_in_19_of_20_cases(script):
     ones, times = [1.0] * 12, 400
-    drawn = np.random.default_rng(0).lognormal(
-        0.0, 0.3, (times, len(ones))
-    )  # skewed, as delays are; its median is 1
+    # skewed, as delays are; the median is 1
+    drawn = np.random.default_rng(0).lognormal(0.0, 0.3, (times, len(ones)))
     found = [script("spread").spread(list(each), ones) for each in drawn]
     held = sum(each.low <= 1 <= each.high for each in found)
     assert 0.94 < held / times < 0.99  # exactly 0.961

@@ -39,8 +39,8 @@ def add_attention(
         As for ``attend``.
     compiled
         Run the compiled form where all lies in channels-last memory, and gradients are wanted. It is compiled once for
-        all sizes (tens of seconds), again for images that come singly; where it cannot be compiled a warning says so
-        once, and the result is the same without.
+        all sizes (tens of seconds), again for images that come singly and for grids with a side of one; where it cannot
+        be compiled a warning says so once, and the result is the same without.
 
     Raises
     ------
