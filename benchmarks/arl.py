@@ -14,6 +14,8 @@ from harness import Row, finish, options, row, timed
 from kept import kept_bytes
 from peaks import peaks
 
+from lesionlens.models.arl_block import compile_attention
+
 SIZE = 224
 FORMULA = {"bf16": steps.formula_rough, "float32": steps.formula_exact}
 OURS = {"bf16": steps.rough, "float32": steps.exact}
@@ -47,6 +49,7 @@ def memory(kind: str) -> Row:
         "ours": steps.make(ARL),
         "limit": steps.make(RESNET),
     }
+    compile_attention(models["ours"])
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         kept = {
             way: kept_bytes(each.to(memory_format=torch.channels_last), x) for way, each in models.items()

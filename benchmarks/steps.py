@@ -51,7 +51,7 @@ def written_plainly(model: nn.Module) -> nn.Module:
     def forward(block: Any, x: Tensor) -> Tensor:
         identity, residual = block.summands(x)
         mask = residual.flatten(2).float().softmax(dim=2).reshape(residual.shape)
-        return block.last_relu(residual + identity + block.alpha * mask * identity)
+        return block.activation()(residual + identity + block.alpha * mask * identity)
 
     for block in model.modules():
         if isinstance(block, Attending):

@@ -1,15 +1,18 @@
 """The operation that keeps no mask against the formula written plainly, in every type, layout and form."""
 
 import shutil
+from collections.abc import Iterator
+from typing import Any
 
 import jaxtyping
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from lesionlens.attention import arl_operation
+from lesionlens.attention import compiled as compiling
 from lesionlens.attention.arl import NORMALISATIONS
 from lesionlens.attention.arl_operation import add_attention
+from lesionlens.attention.late_norm import late_norm
 
 EVERY = pytest.mark.parametrize("normalisation", sorted(NORMALISATIONS))
 LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -121,7 +124,7 @@ def test_used_twice_and_seen_twice() -> None:
 
 
 def and_relu(*given: Tensor, **named: object) -> Tensor:
-    """Add, and rectify in place as the blocks do."""
+    """Add, and rectify in place as whatever follows may."""
     return torch.relu_(add_attention(*given, **named))  # type: ignore[arg-type]
 
 
@@ -133,41 +136,91 @@ def test_what_cannot_be_compiled_is_said_once_and_computed(monkeypatch: pytest.M
         return fail
 
     monkeypatch.setattr(torch, "compile", without_compiler)
-    arl_operation._compiled.cache_clear()
+    compiling._compiled.cache_clear()
     given = drawn(2, 8, 4, 3, kind=torch.float32, layout=torch.channels_last)
     with pytest.warns(UserWarning, match="runs uncompiled, slower but with equal results: no C"):
         ours = with_gradients(and_relu, *given, compiled=True)
     with_gradients(and_relu, *given, compiled=True)  # a warning would be an error
-    arl_operation._compiled.cache_clear()
+    compiling._compiled.cache_clear()
     plain = with_gradients(lambda *these: formula(*these, "spatial").relu(), *given)
     for found, expected in zip(ours, plain, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.fixture
+def compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Start anew: nothing compiled, nothing counted."""
+    if shutil.which("g++") is None:
+        pytest.skip("there is no C++ compiler here")
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # the checks of axes cannot be compiled
+    torch.compiler.reset()
+    compiling._compiled.cache_clear()
+    torch._dynamo.utils.counters.clear()
+    yield
+    compiling._compiled.cache_clear()
+
+
+def graphs() -> int:
+    """Count what was compiled."""
+    return int(torch._dynamo.utils.counters["stats"]["unique_graphs"])
+
+
+CLOSE = {torch.float32: {"rtol": 1e-4, "atol": 1e-4}, torch.bfloat16: {"rtol": 2**-7, "atol": 1e-3}}
+SHAPES = ((2, 64, 8, 6), (8, 256, 8, 8), (7, 224, 7, 2), (3, 24, 13, 17), (2, 19, 6, 5))
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler here")
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 @EVERY
 def test_compiled_once_for_all_sizes_it_gives_the_same(
-    normalisation: str, kind: torch.dtype, monkeypatch: pytest.MonkeyPatch
+    normalisation: str, kind: torch.dtype, compiler: None
 ) -> None:
     """Also where sides are equal, which a compiler takes for one and the same."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # the checks of axes cannot be compiled
-    torch.compiler.reset()
-    arl_operation._compiled.cache_clear()
-    torch._dynamo.utils.counters.clear()
 
     def check(*shape: int) -> None:
         given = drawn(*shape, kind=kind, layout=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=kind == torch.bfloat16):
             compiled = with_gradients(and_relu, *given, normalisation=normalisation, compiled=True)
             eager = with_gradients(and_relu, *given, normalisation=normalisation)
-        close = {"rtol": 1e-4, "atol": 1e-4} if kind == torch.float32 else {"rtol": 2**-7, "atol": 1e-3}
         for found, expected in zip(compiled, eager, strict=True):
-            torch.testing.assert_close(found, expected, **close)
+            torch.testing.assert_close(found, expected, **CLOSE[kind])
 
-    for shape in ((2, 64, 8, 6), (8, 256, 8, 8), (7, 224, 7, 2), (3, 24, 13, 17), (2, 19, 6, 5)):
+    for shape in SHAPES:
         check(*shape)
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 2  # forward and backward
+    assert graphs() == 2  # forward and backward
     for shape in ((4, 128, 1, 1), (7, 224, 7, 1)):
         check(*shape)  # compiled anew: a side of one is a case of its own
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("projected", [False, True])
+def test_with_late_norms_it_is_compiled_once_too(kind: torch.dtype, projected: bool, compiler: None) -> None:
+    def with_norms(
+        x: Tensor, residual: Tensor, alpha: Tensor, norms: list[nn.BatchNorm2d], **named: Any
+    ) -> Tensor:
+        identity = late_norm(norms[0], x) if projected else x
+        return add_attention(identity, late_norm(norms[1], residual), alpha, rectified=True, **named)
+
+    for shape in SHAPES:
+        given = drawn(*shape, kind=kind, layout=torch.channels_last)
+        norms = [nn.BatchNorm2d(shape[1]) for _ in range(2)]
+        compiled = with_gradients(with_norms, *given, norms, compiled=True)
+        eager = with_gradients(with_norms, *given, norms)
+        for found, expected in zip(compiled, eager, strict=True):
+            torch.testing.assert_close(found, expected, **CLOSE[kind])
+    assert graphs() == 2
+
+
+@pytest.mark.slow
+def test_many_cases_in_one_process_are_all_compiled(compiler: None) -> None:
+    """Torch compiles one code eight times, then runs it as it stands without a word."""
+    for axes in range(10):
+        shape = [1 if axes >> place & 1 else 2 + place for place in range(4)]
+        (found,) = compiling.run_compiled(add_one, torch.zeros(shape))
+        torch.testing.assert_close(found, torch.ones(shape))
+    assert graphs() == 10
+
+
+def add_one(grid: Tensor) -> tuple[Tensor]:
+    return (grid + 1,)

@@ -5,6 +5,7 @@ import timm
 import torch
 import torchvision
 
+from lesionlens.attention import arl_operation
 from lesionlens.errors import ModelError
 from lesionlens.models.arl import ARL
 from lesionlens.models.arl_block import INITIAL_ALPHA, ARLBottleneck, compile_attention
@@ -44,17 +45,57 @@ def test_alpha_zero_equals_torchvision() -> None:
         torch.testing.assert_close(ours(x).logits, theirs(x), rtol=0, atol=0)
 
 
+@pytest.fixture
+def as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run what would be compiled."""
+    monkeypatch.setattr(arl_operation, "run_compiled", lambda formula, *given: formula(*given))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("activation", [torch.nn.ReLU, torch.nn.SiLU, torch.nn.Identity])
-def test_whatever_activation_ends_a_block_it_is_applied_once(activation: type[torch.nn.Module]) -> None:
+def test_whatever_activation_ends_a_block_it_is_applied_once(
+    activation: type[torch.nn.Module], compiled: bool, as_it_stands: None
+) -> None:
     model = create_model("arl_cnn14", num_classes=2, alpha=0.5).train()
     block = model.get_submodule("trunk.layer2.0")
     assert isinstance(block, ARLBottleneck)
-    block.act3 = activation()
-    x = torch.randn(2, 256, 8, 8)
+    block.act3, block.compiled = activation(), compiled
+    x = torch.randn(2, 256, 8, 8).to(memory_format=torch.channels_last)
     identity, residual = block.summands(x)
     mask = residual.flatten(2).softmax(2).reshape(residual.shape)
     torch.testing.assert_close(block(x), activation()(residual + identity + 0.5 * mask * identity))
     torch.testing.assert_close(block.attend(x).features, block(x))
+
+
+def test_an_activation_that_is_looked_at_is_called(as_it_stands: None) -> None:
+    model = create_model("arl_cnn14", num_classes=2).train()
+    compile_attention(model)
+    seen: list[torch.Tensor] = []
+    model.get_submodule("trunk.layer2.0.act3").register_forward_hook(lambda *given: seen.append(given[-1]))
+    model(torch.randn(2, 3, 64, 64))
+    assert len(seen) == 1
+
+
+def learnt(name: str, *, compiled: bool) -> dict[str, torch.Tensor]:
+    """Give all gradients of one step, and what the step left in the network."""
+    torch.manual_seed(0)
+    model = create_model(backbone=name, attention="arl", num_classes=3, alpha=0.5).train().double()
+    model = model.to(memory_format=torch.channels_last)
+    if compiled:
+        compile_attention(model)
+    x = torch.rand(3, 3, 64, 64, dtype=torch.float64).to(memory_format=torch.channels_last)
+    torch.nn.functional.cross_entropy(model(x).logits, torch.arange(3)).backward()
+    gradients = {key: value.grad for key, value in model.named_parameters() if value.grad is not None}
+    assert len(gradients) == len(list(model.parameters()))
+    return gradients | {f"buffer {key}": value for key, value in model.named_buffers()}
+
+
+@pytest.mark.parametrize("name", ["resnet26d", "seresnet18", "test_resnet"])
+def test_late_norms_and_fused_sums_teach_the_same(name: str, as_it_stands: None) -> None:
+    """In float64, where rounding hides nothing."""
+    plain, late = (learnt(name, compiled=compiled) for compiled in (False, True))
+    for key, value in plain.items():
+        torch.testing.assert_close(late[key], value, rtol=1e-7, atol=1e-10, msg=key)
 
 
 def test_every_block_has_a_gate_of_its_own() -> None:

@@ -4,39 +4,40 @@ Equation 9 of Zhang et al. 2019 written plainly keeps the mask, and float32 copi
 pass. Here x, F(x) and a number for each softmax are kept, and the mask is computed anew.
 """
 
-import warnings
-from collections.abc import Callable
-from functools import cache
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lesionlens.attention.arl import attend, log_sum, normalisation_of, softmax
-
-Axes = tuple[int, ...]
-Formula = Callable[..., tuple[Tensor, ...]]
-EXAMPLE = (3, 5, 7, 48)  # images, height, width, channels: no two alike, none 1; all may be other
-AS_IT_LIES = (0, 2, 3, 1)  # axes of (b, c, h, w) in the order in which channels-last memory holds them
+from lesionlens.attention import arl_formulas
+from lesionlens.attention.arl import attend, normalisation_of
+from lesionlens.attention.arl_formulas import Way
+from lesionlens.attention.compiled import Formula, replaced, run_compiled
+from lesionlens.attention.late_norm import AS_IT_LIES, Branch, channels_last
 
 
 def add_attention(
-    x: Float[Tensor, "b c h w"],
-    residual: Float[Tensor, "b c h w"],
+    x: Float[Tensor, "b c h w"] | Branch,
+    residual: Float[Tensor, "b c h w"] | Branch,
     alpha: Float[Tensor, ""],
     *,
     normalisation: str = "spatial",
+    rectified: bool = False,
     compiled: bool = False,
 ) -> Float[Tensor, "b c h w"]:
     """Compute ``x + F(x) + alpha * N(F(x)) * x`` (eq. 9) as ``attend`` does.
 
-    Kept for the backward pass: x, F(x) and one log-sum for each softmax.
+    Kept for the backward pass: x, F(x) and one log-sum for each softmax; of a branch whose norm is late, what that norm
+    takes.
 
     Parameters
     ----------
     x, residual, alpha, normalisation
         As for ``attend``.
+    rectified
+        Apply the ReLU after the sum.
     compiled
         Run the compiled form where all lies in channels-last memory, and gradients are wanted. It is compiled once for
         all sizes (tens of seconds), again for images that come singly and for grids with a side of one; where it cannot
@@ -47,95 +48,84 @@ def add_attention(
     ModelError
         The normalisation does not exist.
     """
+    branches = [each if isinstance(each, Branch) else Branch(each) for each in (x, residual)]
     if not torch.is_grad_enabled() or torch.compiler.is_compiling():
-        return attend(x, residual, alpha, normalisation=normalisation).features
-    found: Tensor = _AddAttention.apply(x, residual, alpha, normalisation, compiled)
+        return _plainly(branches, alpha, normalisation, rectified)
+    how = _How(normalisation, rectified, compiled, *(each.eps for each in branches))
+    found: Tensor = _AddAttention.apply(how, alpha, *branches[0].parts(), *branches[1].parts())
     return found
+
+
+class _How(NamedTuple):
+    """What has no gradient: how to compute, and the eps of late norms of x and F(x)."""
+
+    normalisation: str
+    rectified: bool
+    compiled: bool
+    of_x: float | None
+    of_residual: float | None
+
+    def branches(self, parts: Sequence[Any]) -> tuple[Branch, Branch]:
+        return Branch.of(self.of_x, parts[:5]), Branch.of(self.of_residual, parts[5:])
 
 
 class _AddAttention(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, residual: Tensor, alpha: Tensor, normalisation: str, compiled: bool
-    ) -> Tensor:
-        y, *log_sums = _run(_forward, (x, residual), alpha, normalisation, compiled=compiled)
-        ctx.save_for_backward(x, residual, alpha, *log_sums)
-        ctx.normalisation, ctx.compiled = normalisation, compiled
-        return y
+    def forward(ctx: Any, how: _How, alpha: Tensor, *parts: Tensor | None) -> Tensor:
+        y, *log_sums = _run(arl_formulas.forward, how, alpha, how.branches(parts))
+        ctx.save_for_backward(alpha, *parts, *log_sums)
+        ctx.how = how
+        return _back(y)
 
     @staticmethod
     def backward(ctx: Any, *wanted: Tensor) -> tuple[Tensor | None, ...]:
-        x, residual, alpha, *log_sums = ctx.saved_tensors
-        compiled = ctx.compiled
-        if torch.is_grad_enabled():  # gradients of gradients are torch's own, through the log-sums too
-            compiled, log_sums = False, []
-        grids = (x, residual, wanted[0], *log_sums)
-        for_x, for_residual, for_gate = _run(_backward, grids, alpha, ctx.normalisation, compiled=compiled)
-        for_alpha = for_gate.sum() * normalisation_of(ctx.normalisation).scale(x.shape)
-        return for_x, for_residual, for_alpha.to(alpha.dtype), None, None
+        (alpha, *rest), how = ctx.saved_tensors, ctx.how
+        parts, log_sums = rest[:10], rest[10:]
+        if torch.is_grad_enabled():
+            return None, *_by_torch(how, wanted[0], alpha, *parts)
+        grids = (*how.branches(parts), Branch(wanted[0]))
+        for_gate, for_x, for_residual = _run(arl_formulas.backward, how, alpha, grids, *log_sums)
+        for_alpha = for_gate.sum() * normalisation_of(how.normalisation).scale(parts[0].shape)
+        found = ((_back(grid), *weights) for grid, *weights in (for_x, for_residual))
+        return None, for_alpha.to(alpha.dtype), *(each for branch in found for each in branch)
 
 
-def _forward(gate: Tensor, over: Axes, x: Tensor, residual: Tensor) -> tuple[Tensor, ...]:
-    """Give the sum, and the softmaxes' log-sums; none for sigmoids."""
-    kind = torch.promote_types(x.dtype, residual.dtype)
-    wide = torch.promote_types(kind, torch.float32)
-    identity, added = x.to(wide), residual.to(wide)
-    log_sums = [log_sum(added, over)] if over else []
-    return (added + identity + gate * softmax(added, over, *log_sums) * identity).to(kind), *log_sums
+def _plainly(branches: Sequence[Branch], alpha: Tensor, normalisation: str, rectified: bool) -> Tensor:
+    """Compute by operations that can be differentiated twice."""
+    x, residual = (each.grid() for each in branches)
+    y = attend(x, residual, alpha, normalisation=normalisation).features
+    return y.relu_() if rectified else y
 
 
-def _backward(
-    gate: Tensor, over: Axes, x: Tensor, residual: Tensor, wanted: Tensor, *log_sums: Tensor
-) -> tuple[Tensor, ...]:
-    """Give the gradients of x and F(x), and of the gate, that not yet summed over all images."""
-    wide = torch.promote_types(torch.promote_types(x.dtype, residual.dtype), torch.float32)
-    y, mask = wanted.to(wide), softmax(residual.to(wide), over, *log_sums)
-    whole = felt = mask * y * x.to(wide)  # a sigmoid's values feel themselves alone
-    for axis in reversed(over):
-        whole = whole.sum(axis, keepdim=True)
-    inner = felt - mask * whole
-    return (y + gate * mask * y).to(x.dtype), (y + gate * inner).to(residual.dtype), whole.sum(1)
+def _by_torch(how: _How, wanted: Tensor, alpha: Tensor, *parts: Tensor | None) -> list[Tensor | None]:
+    """Give gradients of which gradients can be taken: torch's own."""
+    y = _plainly(how.branches(parts), alpha, how.normalisation, how.rectified)
+    asked = [each for each in (alpha, *parts) if each is not None and each.requires_grad]
+    found = iter(torch.autograd.grad(y, asked, wanted, create_graph=True))
+    return [next(found) if each is not None and each.requires_grad else None for each in (alpha, *parts)]
 
 
 def _run(
-    formula: Formula, grids: tuple[Tensor, ...], alpha: Tensor, normalisation: str, *, compiled: bool
-) -> tuple[Tensor, ...]:
-    """Compute on x, F(x) and more, (b, c, h, w), or compiled on the same memory seen as it lies, (b, h, w, c)."""
-    known = normalisation_of(normalisation)
-    wide = torch.promote_types(torch.promote_types(grids[0].dtype, grids[1].dtype), torch.float32)
-    layout = torch.channels_last
+    formula: Formula, how: _How, alpha: Tensor, grids: tuple[Branch, ...], *log_sums: Tensor
+) -> tuple[Any, ...]:
+    """Compute on x, F(x) and more as channels-last memory holds them, (b, h, w, c)."""
+    x, residual = (each.given for each in grids[:2])
+    known = normalisation_of(how.normalisation)
+    over = tuple(sorted(AS_IT_LIES.index(axis) for axis in known.over))
+    wide = torch.promote_types(torch.promote_types(x.dtype, residual.dtype), torch.float32)
+    compiled = how.compiled and channels_last(x) and channels_last(residual)
     with torch.autocast(alpha.device.type, enabled=False):
-        gate = alpha.to(wide) * known.scale(grids[0].shape)
-        if not compiled or not all(each.is_contiguous(memory_format=layout) for each in grids[:2]):
-            return formula(gate, known.over, *grids)
-        over = tuple(AS_IT_LIES.index(axis) for axis in known.over)
-        given = [each.detach().contiguous(memory_format=layout).permute(AS_IT_LIES) for each in grids]
-        run = _compiled(formula, over, tuple(each.dtype for each in (gate, *given)), gate.device)
-        found = run(gate.detach(), over, *given)
-    # data: nobody's view, so that it may be rectified, or another gradient added to it, in place
-    return tuple(each.permute(0, 3, 1, 2).data if each.ndim == 4 else each for each in found)
+        gate = alpha.to(wide) * known.scale(x.shape)
+        seen = (each._replace(given=_seen(each.given, dense=compiled)) for each in grids)
+        given = replaced((Way(over, how.rectified), gate, *seen, *log_sums), Tensor, Tensor.detach)
+        return run_compiled(formula, *given) if compiled else formula(*given)
 
 
-@cache
-def _compiled(formula: Formula, over: Axes, kinds: tuple[torch.dtype, ...], device: torch.device) -> Formula:
-    """Compile for all sizes at once, on grids whose sides all differ: equal ones would be taken for the same."""
-    run: Formula = torch.compile(formula)
-    gate, *grids = (torch.zeros(EXAMPLE, dtype=kind, device=device) for kind in kinds)
-    log_sums = [each.sum(over, keepdim=True) for each in grids[3:]]
-    for grid in grids[:3]:
-        torch._dynamo.mark_dynamic(grid, [0, 1, 2, 3])
-    for each in log_sums:
-        torch._dynamo.mark_dynamic(each, [axis for axis in range(4) if axis not in over])
-    try:
-        run(gate.sum(), over, *grids[:3], *log_sums)
-    except Exception as error:  # whatever a compiler or its absence raises
-        _say(str(error).strip().splitlines()[0])
-        return formula
-    return run
+def _seen(grid: Tensor, *, dense: bool) -> Tensor:
+    """See a grid (b, c, h, w) as (b, h, w, c)."""
+    return (grid.contiguous(memory_format=torch.channels_last) if dense else grid).permute(AS_IT_LIES)
 
 
-@cache
-def _say(reason: str) -> None:
-    warnings.warn(
-        f"attention residual learning runs uncompiled, slower but with equal results: {reason}", stacklevel=1
-    )
+def _back(grid: Tensor) -> Tensor:
+    """See a grid as (b, c, h, w) again; data: nobody's view, so that it may be rectified or added to in place."""
+    return grid.permute(0, 3, 1, 2).data

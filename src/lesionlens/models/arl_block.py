@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lesionlens.attention.arl import Attended, attend
 from lesionlens.attention.arl_operation import add_attention
-from lesionlens.models.computed_again import Normed, computed_again, normed
+from lesionlens.attention.late_norm import Branch, at_once, is_hooked, late_norm
 
 INITIAL_ALPHA = 0.001  # section IV.B
 
@@ -36,43 +36,47 @@ class Attending:
         """Give what that layer takes, (b, c, h, w), as the kind of block computes it."""
         raise NotImplementedError
 
-    def branches(self, x: Tensor) -> tuple[Normed, Normed]:
-        """Give identity and residual F(x)."""
+    def branches(self, x: Tensor, *, late: bool = False) -> tuple[Branch, Branch]:
+        """Give identity and residual F(x); their last norms may be left to whoever reads them."""
         block = cast(Any, self)
-        residual = normed(self.last_norm(), self.before_norm(x))
-        for layer in (block.se, block.drop_path):
-            residual = residual if layer is None else Normed(layer(residual.grid))
+        last = late_norm if late else at_once
+        after = [layer for layer in (block.se, block.drop_path) if layer is not None]
+        residual = (at_once if after else last)(self.last_norm(), self.before_norm(x))
+        for layer in after:
+            residual = Branch(layer(residual.given))
         shortcut = block.downsample
         if not isinstance(shortcut, nn.Sequential):
-            return Normed(x if shortcut is None else shortcut(x)), residual
-        return normed(shortcut[-1], shortcut[:-1](x)), residual
+            return Branch(x if shortcut is None else shortcut(x)), residual
+        return last(shortcut[-1], shortcut[:-1](x)), residual
 
     def summands(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Give identity and residual, both (b, c, h, w)."""
         identity, residual = self.branches(x)
-        return identity.grid, residual.grid
+        return identity.given, residual.given
 
     def attend(self, x: Tensor) -> Attended:
         """Give the block's output after its ReLU, and its mask (b, c, h, w)."""
         summed, mask = attend(*self.summands(x), self.alpha, normalisation=self.normalisation)
-        return Attended(features=self.last_relu(summed), mask=mask)
+        return Attended(features=self.activation()(summed), mask=mask)
 
-    def last_relu(self, summed: Tensor) -> Tensor:
-        """Apply the activation after the sum, as the kind of block has it."""
+    def activation(self) -> nn.Module:
+        """Give what follows the sum, a ReLU in the papers."""
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the output alone: neither a mask nor what follows from what is kept anyhow is kept."""
-        identity, residual = self.branches(x)
-        with computed_again(identity, residual):
-            summed = add_attention(
-                identity.grid,
-                residual.grid,
-                self.alpha,
-                normalisation=self.normalisation,
-                compiled=self.compiled,
-            )
-        return self.last_relu(summed)
+        """Give the output alone: no mask is kept, nor, compiled, what the last norms would give."""
+        identity, residual = self.branches(x, late=self.compiled)
+        activation = self.activation()
+        rectified = self.compiled and type(activation) is nn.ReLU and not is_hooked(activation)
+        y = add_attention(
+            identity,
+            residual,
+            self.alpha,
+            normalisation=self.normalisation,
+            rectified=rectified,
+            compiled=self.compiled,
+        )
+        return y if rectified else cast(Tensor, activation(y))
 
 
 class ARLBasicBlock(Attending, BasicBlock):
@@ -92,9 +96,9 @@ class ARLBasicBlock(Attending, BasicBlock):
         x = block.aa(block.act1(block.drop_block(block.bn1(block.conv1(x)))))
         return cast(Tensor, block.conv2(x))
 
-    def last_relu(self, summed: Tensor) -> Tensor:
-        """Apply the activation after the sum."""
-        return cast(Tensor, self.act2(summed))
+    def activation(self) -> nn.Module:
+        """Give what follows the sum."""
+        return self.act2
 
 
 class ARLBottleneck(Attending, Bottleneck):
@@ -115,9 +119,9 @@ class ARLBottleneck(Attending, Bottleneck):
         x = block.aa(block.act2(block.drop_block(block.bn2(block.conv2(x)))))
         return cast(Tensor, block.conv3(x))
 
-    def last_relu(self, summed: Tensor) -> Tensor:
-        """Apply the activation after the sum."""
-        return cast(Tensor, self.act3(summed))
+    def activation(self) -> nn.Module:
+        """Give what follows the sum."""
+        return self.act3
 
 
 BLOCKS = {BasicBlock: ARLBasicBlock, Bottleneck: ARLBottleneck}

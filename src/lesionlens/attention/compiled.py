@@ -1,0 +1,80 @@
+"""Formulas on grids as they lie, (b, h, w, c), compiled once for all sizes; uncompiled where that cannot be."""
+
+import types
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+Formula = Callable[..., tuple[Any, ...]]
+EXAMPLE = (3, 5, 7, 48)  # images, height, width, channels: no two alike, none 1; all may be other
+
+
+class Kind(NamedTuple):
+    """What a compiled formula relies on: all of a tensor but its sizes.
+
+    Attributes
+    ----------
+    dtype, device
+        The tensor's own.
+    single
+        Which sides are of size one, which is a case of its own.
+    """
+
+    dtype: torch.dtype
+    device: torch.device
+    single: tuple[bool, ...]
+
+    def example(self) -> Tensor:
+        """Make a tensor whose sides all differ, and may change: equal ones would be taken for the same."""
+        sides = EXAMPLE[len(EXAMPLE) - len(self.single) :]
+        shape = [1 if one else side for one, side in zip(self.single, sides, strict=True)]
+        made = torch.zeros(shape, dtype=self.dtype, device=self.device)
+        torch._dynamo.mark_dynamic(made, [axis for axis, one in enumerate(self.single) if not one])
+        return made
+
+
+def run_compiled(formula: Formula, *given: Any) -> tuple[Any, ...]:
+    """Run a formula on tensors, numbers and named tuples of them, compiled.
+
+    It is compiled once for all sizes (tens of seconds), again for images that come singly and for grids with a side of
+    one; where it cannot be compiled a warning says so once, and it runs as it stands.
+    """
+    kinds = replaced(
+        given, Tensor, lambda each: Kind(each.dtype, each.device, tuple(n == 1 for n in each.shape))
+    )
+    return _compiled(formula, kinds)(*given)
+
+
+def replaced(value: Any, kind: type, by: Callable[[Any], Any]) -> Any:
+    """Replace each value of a kind in tuples of tuples, named or not."""
+    if isinstance(value, kind):
+        return by(value)
+    if not isinstance(value, tuple):
+        return value
+    parts = [replaced(each, kind, by) for each in value]
+    return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+
+
+@cache
+def _compiled(formula: Formula, kinds: tuple[Any, ...]) -> Formula:
+    # of one code torch compiles eight cases and no more, silently: each case has a code of its own
+    assert isinstance(formula, types.FunctionType)
+    own = types.FunctionType(formula.__code__.replace(), formula.__globals__, closure=formula.__closure__)
+    run: Formula = torch.compile(own)
+    try:
+        run(*replaced(kinds, Kind, Kind.example))
+    except Exception as error:  # whatever a compiler or its absence raises
+        _say(str(error).strip().splitlines()[0])
+        return formula
+    return run
+
+
+@cache
+def _say(reason: str) -> None:
+    warnings.warn(
+        f"attention residual learning runs uncompiled, slower but with equal results: {reason}", stacklevel=1
+    )
