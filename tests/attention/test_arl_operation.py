@@ -1,7 +1,7 @@
 """The operation that keeps no mask against the formula written plainly, in every type, layout and form."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jaxtyping
@@ -38,13 +38,19 @@ def drawn(*shape: int, kind: torch.dtype = torch.float64, layout: torch.memory_f
 
 
 def with_gradients(
-    how: object, x: Tensor, residual: Tensor, wanted: Tensor, *options: object, **named: object
+    how: object,
+    x: Tensor,
+    residual: Tensor,
+    wanted: Tensor,
+    *options: object,
+    weights: Sequence[Tensor] = (),
+    **named: object,
 ) -> tuple[Tensor, ...]:
-    """Give the sum, and its gradients for x, F(x) and alpha."""
+    """Give the sum, and its gradients for x, F(x), alpha and weights."""
     x, residual = x.detach().requires_grad_(), residual.detach().requires_grad_()
     alpha = torch.tensor(0.3, dtype=torch.promote_types(x.dtype, torch.float32), requires_grad=True)
     y = how(x, residual, alpha, *options, **named)  # type: ignore[operator]
-    return (y.detach(), *torch.autograd.grad(y, (x, residual, alpha), wanted.to(y.dtype)))
+    return (y.detach(), *torch.autograd.grad(y, (x, residual, alpha, *weights), wanted.to(y.dtype)))
 
 
 @EVERY
@@ -123,6 +129,24 @@ def test_used_twice_and_seen_twice() -> None:
         torch.testing.assert_close(torch.autograd.grad(ours, alpha, retain_graph=True), expected)
 
 
+def test_gradients_of_gradients_where_the_residual_follows_from_x() -> None:
+    """As it does in a block: what comes to x by way of F(x) must count once."""
+    x, weight, _ = (each.requires_grad_() for each in drawn(2, 3, 3, 2, layout=torch.channels_last))
+    alpha = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
+
+    def run(x: Tensor, weight: Tensor, alpha: Tensor) -> Tensor:
+        y = add_attention(x, (weight * x).tanh(), alpha)
+        return add_attention(y, y, alpha)
+
+    given = (x, weight, alpha)
+    once, twice = (
+        torch.autograd.grad(run(*given).square().sum(), given, create_graph=graph) for graph in (False, True)
+    )
+    for found, expected in zip(twice, once, strict=True):
+        torch.testing.assert_close(found, expected)
+    assert torch.autograd.gradgradcheck(run, given)
+
+
 def and_relu(*given: Tensor, **named: object) -> Tensor:
     """Add, and rectify in place as whatever follows may."""
     return torch.relu_(add_attention(*given, **named))  # type: ignore[arg-type]
@@ -195,18 +219,26 @@ def test_compiled_once_for_all_sizes_it_gives_the_same(
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("projected", [False, True])
-def test_with_late_norms_it_is_compiled_once_too(kind: torch.dtype, projected: bool, compiler: None) -> None:
+@EVERY
+def test_with_late_norms_it_is_compiled_once_too(
+    normalisation: str, kind: torch.dtype, projected: bool, compiler: None
+) -> None:
     def with_norms(
         x: Tensor, residual: Tensor, alpha: Tensor, norms: list[nn.BatchNorm2d], **named: Any
     ) -> Tensor:
         identity = late_norm(norms[0], x) if projected else x
-        return add_attention(identity, late_norm(norms[1], residual), alpha, rectified=True, **named)
+        late = late_norm(norms[1], residual)
+        assert late.norm is not None
+        return add_attention(identity, late, alpha, normalisation=normalisation, rectified=True, **named)
 
     for shape in SHAPES:
         given = drawn(*shape, kind=kind, layout=torch.channels_last)
         norms = [nn.BatchNorm2d(shape[1]) for _ in range(2)]
-        compiled = with_gradients(with_norms, *given, norms, compiled=True)
-        eager = with_gradients(with_norms, *given, norms)
+        weights = [each for norm in norms[0 if projected else 1 :] for each in norm.parameters()]
+        for place, weight in enumerate(weights):
+            nn.init.normal_(weight, mean=1, generator=torch.Generator().manual_seed(place))
+        compiled = with_gradients(with_norms, *given, norms, weights=weights, compiled=True)
+        eager = with_gradients(with_norms, *given, norms, weights=weights)
         for found, expected in zip(compiled, eager, strict=True):
             torch.testing.assert_close(found, expected, **CLOSE[kind])
     assert graphs() == 2

@@ -95,6 +95,8 @@ def _others() -> dict[str, tuple[nn.Module, Tensor]]:
         "keeps no statistics": (nn.BatchNorm2d(4, track_running_stats=False, dtype=torch.float64), grid),
         "takes the mean of all batches": (nn.BatchNorm2d(4, momentum=None, dtype=torch.float64), grid),
         "is looked at": (looked_at, grid),
+        "lies where torch has no such statistics": (layer(4).to("meta"), grid.detach().to("meta")),
+        "is of half precision": (layer(4, torch.bfloat16), grid.detach().bfloat16()),
         "is no batch norm": (nn.GroupNorm(2, 4, dtype=torch.float64), grid),
         "lies otherwise": (layer(4), grid.detach().contiguous()),
     }
@@ -105,12 +107,17 @@ def test_a_layer_is_called_that(why: str) -> None:
     norm, given = _others()[why]
     branch = late_norm(norm, given)
     assert branch.norm is None
-    torch.testing.assert_close(branch.given, norm(given), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(branch.given, norm(given), rtol=1e-12, atol=1e-12, check_device=False)
 
 
 def test_without_gradients_the_layer_is_called() -> None:
     with torch.no_grad():
         assert late_norm(layer(4), drawn(2, 4, 3, 3)).norm is None
+
+
+def test_other_channels_than_its_own_are_refused_as_ever() -> None:
+    with pytest.raises(RuntimeError, match="should contain 4 elements not 5"):
+        late_norm(layer(5), drawn(2, 4, 3, 3))
 
 
 def test_one_value_has_no_variance() -> None:

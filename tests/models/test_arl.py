@@ -6,7 +6,10 @@ import torch
 import torchvision
 
 from lesionlens.attention import arl_operation
+from lesionlens.attention.branch import Branch
+from lesionlens.attention.late_norm import late_norm
 from lesionlens.errors import ModelError
+from lesionlens.models import arl_block
 from lesionlens.models.arl import ARL
 from lesionlens.models.arl_block import INITIAL_ALPHA, ARLBottleneck, compile_attention
 from lesionlens.models.create import create_model
@@ -76,6 +79,13 @@ def test_an_activation_that_is_looked_at_is_called(as_it_stands: None) -> None:
     assert len(seen) == 1
 
 
+LATE = {
+    "resnet26d": 8 + 4,
+    "seresnet18": 3,
+    "test_resnet": 4 + 3,
+}  # norms of F(x), unless SE follows, and shortcuts
+
+
 def learnt(name: str, *, compiled: bool) -> dict[str, torch.Tensor]:
     """Give all gradients of one step, and what the step left in the network."""
     torch.manual_seed(0)
@@ -90,12 +100,22 @@ def learnt(name: str, *, compiled: bool) -> dict[str, torch.Tensor]:
     return gradients | {f"buffer {key}": value for key, value in model.named_buffers()}
 
 
-@pytest.mark.parametrize("name", ["resnet26d", "seresnet18", "test_resnet"])
-def test_late_norms_and_fused_sums_teach_the_same(name: str, as_it_stands: None) -> None:
+@pytest.mark.parametrize("name", sorted(LATE))
+def test_late_norms_and_fused_sums_teach_the_same(
+    name: str, as_it_stands: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In float64, where rounding hides nothing."""
+    branches: list[Branch] = []
+
+    def noted(norm: torch.nn.Module, given: torch.Tensor) -> Branch:
+        branches.append(late_norm(norm, given))
+        return branches[-1]
+
+    monkeypatch.setattr(arl_block, "late_norm", noted)
     plain, late = (learnt(name, compiled=compiled) for compiled in (False, True))
     for key, value in plain.items():
         torch.testing.assert_close(late[key], value, rtol=1e-7, atol=1e-10, msg=key)
+    assert sum(each.norm is not None for each in branches) == len(branches) == LATE[name]
 
 
 def test_every_block_has_a_gate_of_its_own() -> None:

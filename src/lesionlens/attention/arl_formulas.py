@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lesionlens.attention.arl import log_sum, softmax
-from lesionlens.attention.late_norm import Branch, sum_over
+from lesionlens.attention.branch import Branch, sum_over
 
 
 class Way(NamedTuple):
@@ -28,7 +28,7 @@ def forward(way: Way, gate: Tensor, x: Branch, residual: Branch) -> tuple[Tensor
 def backward(
     way: Way, gate: Tensor, x: Branch, residual: Branch, wanted: Branch, *log_sums: Tensor
 ) -> tuple[Any, ...]:
-    """Give the gradients of the gate, that not yet summed over all images, and of the parts of x and F(x)."""
+    """Give the gradients of the gate, that in sums yet to be added, and of the parts of x and F(x)."""
     y, identity, added = wanted.applied(), x.applied(), residual.applied()
     mask = softmax(added, way.over, *log_sums)
     if way.rectified:  # computing the sums again costs less than reading them

@@ -14,8 +14,9 @@ from torch import Tensor
 from lesionlens.attention import arl_formulas
 from lesionlens.attention.arl import attend, normalisation_of
 from lesionlens.attention.arl_formulas import Way
+from lesionlens.attention.branch import AS_IT_LIES, Branch
 from lesionlens.attention.compiled import Formula, replaced, run_compiled
-from lesionlens.attention.late_norm import AS_IT_LIES, Branch, channels_last
+from lesionlens.attention.late_norm import channels_last
 
 
 def add_attention(
@@ -39,9 +40,7 @@ def add_attention(
     rectified
         Apply the ReLU after the sum.
     compiled
-        Run the compiled form where all lies in channels-last memory, and gradients are wanted. It is compiled once for
-        all sizes (tens of seconds), again for images that come singly and for grids with a side of one; where it cannot
-        be compiled a warning says so once, and the result is the same without.
+        Run the compiled form (``run_compiled``) where all lies in channels-last memory, and gradients are wanted.
 
     Raises
     ------
@@ -98,11 +97,14 @@ def _plainly(branches: Sequence[Branch], alpha: Tensor, normalisation: str, rect
 
 
 def _by_torch(how: _How, wanted: Tensor, alpha: Tensor, *parts: Tensor | None) -> list[Tensor | None]:
-    """Give gradients of which gradients can be taken: torch's own."""
-    y = _plainly(how.branches(parts), alpha, how.normalisation, how.rectified)
-    asked = [each for each in (alpha, *parts) if each is not None and each.requires_grad]
+    """Give gradients of which gradients can be taken: torch's own, with norms rounded as layers round."""
+    # views: F(x) follows from x, and what comes to x by that way is not asked for here
+    gate, *seen = (None if each is None else each.view_as(each) for each in (alpha, *parts))
+    assert gate is not None
+    y = _plainly(how.branches(seen), gate, how.normalisation, how.rectified)
+    asked = [each for each in (gate, *seen) if each is not None and each.requires_grad]
     found = iter(torch.autograd.grad(y, asked, wanted, create_graph=True))
-    return [next(found) if each is not None and each.requires_grad else None for each in (alpha, *parts)]
+    return [next(found) if each is not None and each.requires_grad else None for each in (gate, *seen)]
 
 
 def _run(

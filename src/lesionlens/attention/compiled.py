@@ -1,4 +1,4 @@
-"""Formulas on grids as they lie, (b, h, w, c), compiled once for all sizes; uncompiled where that cannot be."""
+"""Formulas of attention residual learning on (b, h, w, c), compiled once for all sizes, or run as they stand."""
 
 import types
 import warnings
@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 Formula = Callable[..., tuple[Any, ...]]
-EXAMPLE = (3, 5, 7, 48)  # images, height, width, channels: no two alike, none 1; all may be other
+# images, height, width, channels: no two alike, none 1, so that all may be other; large enough for many threads, as a
+# compiler leaves little work to one
+EXAMPLE = (11, 29, 31, 96)
 
 
 class Kind(NamedTuple):
-    """What a compiled formula relies on: all of a tensor but its sizes.
+    """What a compiled formula relies on of a tensor that lies densely: all but its sizes.
 
     Attributes
     ----------
@@ -40,13 +42,13 @@ class Kind(NamedTuple):
 def run_compiled(formula: Formula, *given: Any) -> tuple[Any, ...]:
     """Run a formula on tensors, numbers and named tuples of them, compiled.
 
-    It is compiled once for all sizes (tens of seconds), again for images that come singly and for grids with a side of
-    one; where it cannot be compiled a warning says so once, and it runs as it stands.
+    It is compiled once for all sizes (tens of seconds), again for images that come singly, for grids with a side of one
+    and for another number of threads; where that fails a warning says so once, and it runs as it stands.
     """
     kinds = replaced(
         given, Tensor, lambda each: Kind(each.dtype, each.device, tuple(n == 1 for n in each.shape))
     )
-    return _compiled(formula, kinds)(*given)
+    return _compiled(formula, kinds, torch.get_num_threads())(*given)
 
 
 def replaced(value: Any, kind: type, by: Callable[[Any], Any]) -> Any:
@@ -60,7 +62,7 @@ def replaced(value: Any, kind: type, by: Callable[[Any], Any]) -> Any:
 
 
 @cache
-def _compiled(formula: Formula, kinds: tuple[Any, ...]) -> Formula:
+def _compiled(formula: Formula, kinds: tuple[Any, ...], _threads: int) -> Formula:
     # of one code torch compiles eight cases and no more, silently: each case has a code of its own
     assert isinstance(formula, types.FunctionType)
     own = types.FunctionType(formula.__code__.replace(), formula.__globals__, closure=formula.__closure__)
@@ -68,7 +70,7 @@ def _compiled(formula: Formula, kinds: tuple[Any, ...]) -> Formula:
     try:
         run(*replaced(kinds, Kind, Kind.example))
     except Exception as error:  # whatever a compiler or its absence raises
-        _say(str(error).strip().splitlines()[0])
+        _say((str(error).strip() or type(error).__name__).splitlines()[0])
         return formula
     return run
 

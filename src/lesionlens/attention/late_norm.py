@@ -3,96 +3,15 @@
 Applied by itself a norm writes a grid as large as the one it reads, and both live until the backward pass.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-AS_IT_LIES = (0, 2, 3, 1)  # axes of (b, c, h, w) in the order in which channels-last memory holds them
-IMAGES_AND_PLACES = (0, 1, 2)  # of grids as they lie
-HOOKS = (
-    "_forward_hooks",
-    "_forward_pre_hooks",
-    "_backward_hooks",
-    "_backward_pre_hooks",
-)  # of torch's modules
+from lesionlens.attention.branch import Branch, Norm
 
-
-class Norm(NamedTuple):
-    """A batch norm's weights, and the statistics of the batch.
-
-    Attributes
-    ----------
-    weight, bias
-        Parameters, (c,).
-    mean, scale
-        Mean, and one through the standard deviation, (c,), float32 or wider.
-    eps
-        What was added to the variance.
-    """
-
-    weight: Tensor
-    bias: Tensor
-    mean: Tensor
-    scale: Tensor
-    eps: float
-
-
-class Branch(NamedTuple):
-    """A branch of a block, up to its last norm; without a norm, the whole branch."""
-
-    given: Tensor
-    norm: Norm | None = None
-
-    @property
-    def eps(self) -> float | None:
-        """Give the norm's, if there is one."""
-        return None if self.norm is None else self.norm.eps
-
-    def parts(self) -> tuple[Tensor | None, ...]:
-        """Give all tensors: what was given, then the norm's."""
-        return self.given, *((None,) * 4 if self.norm is None else self.norm[:4])
-
-    @classmethod
-    def of(cls, eps: float | None, parts: Sequence[Any]) -> "Branch":
-        """Join those parts again."""
-        given, weight, bias, mean, scale = parts
-        return cls(given, None if eps is None else Norm(weight, bias, mean, scale, eps))
-
-    def grid(self) -> Tensor:
-        """Give the branch, (b, c, h, w), by operations that can be differentiated twice."""
-        if self.norm is None:
-            return self.given
-        return F.batch_norm(
-            self.given, None, None, self.norm.weight, self.norm.bias, training=True, eps=self.norm.eps
-        )
-
-    def applied(self) -> Tensor:
-        """Give the branch in float32 or wider, from a grid as it lies, (b, h, w, c)."""
-        wide = widened(self.given)
-        if self.norm is None:
-            return wide
-        slope = self.norm.weight * self.norm.scale
-        return wide * slope + (self.norm.bias - self.norm.mean * slope)
-
-    def back(self, wanted: Tensor) -> tuple[Tensor | None, ...]:
-        """Take a gradient, as it lies, back to each of the parts; statistics follow from what was given."""
-        if self.norm is None:
-            return wanted.to(self.given.dtype), *(None,) * 4
-        standard = (widened(self.given) - self.norm.mean) * self.norm.scale
-        for_weight = sum_over(wanted * standard, IMAGES_AND_PLACES)
-        for_bias = sum_over(wanted, IMAGES_AND_PLACES)
-        felt = wanted - (for_bias + standard * for_weight) / _places(wanted)
-        found = (self.norm.weight * self.norm.scale) * felt
-        return (
-            found.to(self.given.dtype),
-            for_weight.flatten().to(self.norm.weight.dtype),
-            for_bias.flatten().to(self.norm.bias.dtype),
-            None,
-            None,
-        )
+DEVICES = ("cpu", "cuda")  # on which torch takes statistics apart from the norm
+WIDE = (torch.float32, torch.float64)  # kinds of weights with which statistics are not rounded
+# of torch's modules
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 def at_once(norm: nn.Module, given: Tensor) -> Branch:
@@ -124,11 +43,14 @@ def _can_wait(norm: nn.BatchNorm2d, given: Tensor) -> bool:
         usual
         and norm.training
         and norm.momentum is not None
+        and norm.weight.dtype in WIDE
         and not is_hooked(norm)
         and torch.is_grad_enabled()
         and not torch.compiler.is_compiling()
+        and given.device.type in DEVICES
         and channels_last(given)
-        and given[:, 0].numel() > 1  # of one value the layer says itself that it has no variance
+        and given.shape[1] == norm.num_features  # of what is wrong the layer tells itself
+        and given[:, 0].numel() > 1
     )
 
 
@@ -140,20 +62,3 @@ def is_hooked(layer: nn.Module) -> bool:
 def channels_last(grid: Tensor) -> bool:
     """Say whether a grid (b, c, h, w) lies so that its channels are neighbours."""
     return grid.is_contiguous(memory_format=torch.channels_last)
-
-
-def widened(grid: Tensor) -> Tensor:
-    """Give a grid in float32, or wider if it is."""
-    return grid.to(torch.promote_types(grid.dtype, torch.float32))
-
-
-def sum_over(grid: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """Sum over these axes, which keep a size of 1: one after the other, the last first, as memory lies."""
-    for axis in reversed(axes):
-        grid = grid.sum(axis, keepdim=True)
-    return grid
-
-
-def _places(grid: Tensor) -> int:
-    """Count images times places of a grid as it lies."""
-    return grid.shape[0] * grid.shape[1] * grid.shape[2]

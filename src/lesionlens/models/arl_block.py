@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from lesionlens.attention.arl import Attended, attend
 from lesionlens.attention.arl_operation import add_attention
-from lesionlens.attention.late_norm import Branch, at_once, is_hooked, late_norm
+from lesionlens.attention.branch import Branch
+from lesionlens.attention.late_norm import at_once, is_hooked, late_norm
 
 INITIAL_ALPHA = 0.001  # section IV.B
 
@@ -39,15 +40,15 @@ class Attending:
     def branches(self, x: Tensor, *, late: bool = False) -> tuple[Branch, Branch]:
         """Give identity and residual F(x); their last norms may be left to whoever reads them."""
         block = cast(Any, self)
-        last = late_norm if late else at_once
         after = [layer for layer in (block.se, block.drop_path) if layer is not None]
-        residual = (at_once if after else last)(self.last_norm(), self.before_norm(x))
+        end = late_norm if late and not after else at_once
+        residual = end(self.last_norm(), self.before_norm(x))
         for layer in after:
             residual = Branch(layer(residual.given))
         shortcut = block.downsample
-        if not isinstance(shortcut, nn.Sequential):
-            return Branch(x if shortcut is None else shortcut(x)), residual
-        return last(shortcut[-1], shortcut[:-1](x)), residual
+        if late and type(shortcut) is nn.Sequential and not is_hooked(shortcut):
+            return late_norm(shortcut[-1], shortcut[:-1](x)), residual
+        return Branch(x if shortcut is None else shortcut(x)), residual
 
     def summands(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Give identity and residual, both (b, c, h, w)."""
