@@ -35,7 +35,9 @@ def add_attention(
 
     Parameters
     ----------
-    x, residual, alpha, normalisation
+    x, residual
+        Identity and F(x), (b, c, h, w), or branches whose last norm is applied here (``late_norm``).
+    alpha, normalisation
         As for ``attend``.
     rectified
         Apply the ReLU after the sum.
