@@ -1,11 +1,18 @@
-"""What every test shares: where the real sample lies, and a skip that says so where it does not."""
+"""What every test shares: how many threads compute, where the real sample lies, and skips that say why."""
 
 import gc
 import os
 from pathlib import Path
 
-import pytest
-from hypothesis import settings
+# Before anything imports torch, NumPy or OpenCV, which read these once; processes that tests start inherit them.
+# The tensors are tiny: more threads than one only wait for each other, and waiting by spinning they take the
+# processor from whatever else runs. LESIONLENS_TEST_THREADS asks for another number (`make test-portable`).
+THREADS = os.environ.get("LESIONLENS_TEST_THREADS", "1")
+os.environ |= {"OMP_NUM_THREADS": THREADS, "OPENCV_FOR_THREADS_NUM": THREADS}
+os.environ |= {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "OPENCV_THREAD_POOL_ACTIVE_WAIT_WORKER": "0"}
+
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 gc.disable()  # until all is imported, see below
 
