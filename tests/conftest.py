@@ -9,7 +9,11 @@ from pathlib import Path
 # processor from whatever else runs. LESIONLENS_TEST_THREADS asks for another number (`make test-portable`).
 THREADS = os.environ.get("LESIONLENS_TEST_THREADS", "1")
 os.environ |= {"OMP_NUM_THREADS": THREADS, "OPENCV_FOR_THREADS_NUM": THREADS}
-os.environ |= {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "OPENCV_THREAD_POOL_ACTIVE_WAIT_WORKER": "0"}
+os.environ |= {
+    "OMP_WAIT_POLICY": "passive",
+    "GOMP_SPINCOUNT": "0",
+    "OPENCV_THREAD_POOL_ACTIVE_WAIT_WORKER": "0",
+}
 
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402

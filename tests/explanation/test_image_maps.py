@@ -10,6 +10,8 @@ from lesionlens.explanation.render import overlay
 from lesionlens.explanation.sheet import sheet
 from lesionlens.models.create import create_model
 
+from ..tolerances import close, terms_of
+
 CROPS = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(2))
 IMAGE = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)
 BOXES = [Box(0, 0, 30, 20), Box(0, 20, 30, 20)]
@@ -21,7 +23,7 @@ def test_single_images_are_explained_crop_by_crop_for_one_class() -> None:
     found = maps_of_crops(model, CROPS, target=1)
     assert list(found) == ["gate-layer2", "gate-layer3", "gradcam"]
     wanted = gradient_map(model, CROPS, target=torch.tensor([1, 1, 1]))
-    torch.testing.assert_close(found["gradcam"], wanted, rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(found["gradcam"], wanted, **close(wanted, terms_of(model)))
 
 
 def test_a_network_of_crops_sees_all_at_once() -> None:

@@ -119,6 +119,11 @@ def images(case: Case, count: int = 2) -> Tensor:
 MAPS = {"none": 0, "pyramid": 0, "gate": 2, "arl": 4, "ran": 3, "soft": 17}
 
 
+def roughly(logits: Tensor) -> dict[str, float]:
+    """Give tolerances for networks of untrained layers, many of which multiply what was rounded before."""
+    return {"rtol": 1e-3, "atol": 1e-4 * max(1.0, float(logits.abs().max()))}
+
+
 def expected_maps(made: Architecture) -> int:
     """Count the maps that a mechanism shows: those of what is inside, and the weights of crops."""
     mechanism = made.attention.removeprefix("patch+").replace("patch", "none")
@@ -150,14 +155,16 @@ def test_its_three_steps_are_the_whole(case: Case) -> None:
     features = model.features(images(case))
     embedded = model.embed(features)
     assert embedded.shape[-1] == model.num_features
-    torch.testing.assert_close(model.classify(features), model(images(case)).logits)
+    whole = model(images(case)).logits
+    torch.testing.assert_close(model.classify(features), whole, **roughly(whole))
 
 
 @every
 @torch.no_grad()
 def test_an_image_does_not_feel_its_neighbours(case: Case) -> None:
     model, x = network(case), images(case, 3)
-    torch.testing.assert_close(model(x).logits[1:2], model(x[1:2]).logits, rtol=1e-3, atol=1e-4)
+    alone = model(x[1:2]).logits
+    torch.testing.assert_close(model(x).logits[1:2], alone, **roughly(alone))
 
 
 @every
@@ -188,7 +195,7 @@ def test_bf16_and_channels_last_stay_close(case: Case) -> None:
     model = model.to(memory_format=torch.channels_last)
     if x.ndim == 4:
         x = x.to(memory_format=torch.channels_last)
-    torch.testing.assert_close(model(x).logits, exact, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(model(x).logits, exact, **roughly(exact))
     with torch.autocast("cpu", torch.bfloat16):
         rough = model(x, maps=True)
     # without training, Inception's scores reach 1e7 and its many layers multiply what is rounded
@@ -215,5 +222,5 @@ def test_can_be_exported(case: Case) -> None:
     sizes = {"x": {0: torch.export.Dim("b", min=2)}, "maps": None}
     exported = torch.export.export(model, (x[:2],), {"maps": True}, dynamic_shapes=sizes, strict=False)
     found, wanted = exported.module()(x, maps=True), model(x, maps=True)
-    torch.testing.assert_close(found.logits, wanted.logits)
+    torch.testing.assert_close(found.logits, wanted.logits, **roughly(wanted.logits))
     assert list(found.maps) == list(wanted.maps)

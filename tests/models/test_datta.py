@@ -13,6 +13,8 @@ from lesionlens.models import backbone
 from lesionlens.models.datta import NETWORKS, Datta, SoftDatta
 from lesionlens.models.weights import load
 
+from ..tolerances import close, terms_of
+
 KINDS = [Datta, SoftDatta]
 
 
@@ -115,7 +117,7 @@ def test_any_size_layout_and_precision(network: Datta) -> None:
     assert tuple(plain.logits.shape) == (1, 3)
     assert len(plain.maps) == (17 if isinstance(network, SoftDatta) else 0)
     last = network.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last))
-    torch.testing.assert_close(last.logits, plain.logits, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(last.logits, plain.logits, **close(plain.logits, terms_of(network)))
     with torch.autocast("cpu", torch.bfloat16):
         half = network(x, maps=True)
     torch.testing.assert_close(half.logits.float(), plain.logits, rtol=0.1, atol=0.05)
@@ -144,14 +146,15 @@ def test_the_head_reads_the_grid(network: Datta) -> None:
     grid = features.grid
     if network.neck is None:
         assert network.head_weight() is network.head.weight
-        torch.testing.assert_close(embedded, grid.sum(dim=(2, 3)) / 49)
+        expected = grid.sum(dim=(2, 3)) / 49
+        torch.testing.assert_close(embedded, expected, **close(expected, 49))
     else:
         assert network.head_weight() is None
         four = F.max_pool2d(F.pad(grid, (1, 1, 1, 1), value=float("-inf")), 4, 4)
         first, second = (layer for layer in network.neck if isinstance(layer, nn.Linear))
         hidden = (four.reshape(1, -1) @ first.weight.T + first.bias).clamp(min=0)
         expected = (hidden @ second.weight.T + second.bias).clamp(min=0)
-        torch.testing.assert_close(embedded, expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(embedded, expected, **close(expected, terms_of(network.neck)))
 
 
 @torch.no_grad()
@@ -162,7 +165,8 @@ def test_attention_stands_between_the_halves() -> None:
     assert isinstance(model.soft, SoftAttentionBlock)
     attended = model.soft.attention(early).grid
     joined = torch.cat([F.max_pool2d(early, 2), F.max_pool2d(attended, 2)], dim=1).clamp(min=0)
-    torch.testing.assert_close(model.features(x).grid, model.trunk.late(joined))
+    expected = model.trunk.late(joined)
+    torch.testing.assert_close(model.features(x).grid, expected, **close(expected, terms_of(model)))
 
 
 @pytest.mark.slow

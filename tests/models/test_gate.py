@@ -19,10 +19,10 @@ from lesionlens.training.prior_recipe import PriorRecipe
 from lesionlens.training.train_recipe import TrainRecipe
 
 from ..golden.formula import images, weights
+from ..tolerances import close, terms_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "attnmel_network.json"
 OURS = {"cls.": "head.", "attn1.": "gates.0.", "attn2.": "gates.1."}
-EXACT = {"rtol": 0, "atol": 1e-5}
 
 
 def load_authors_weights(model: Classifier, keys: list[Any]) -> None:
@@ -52,12 +52,16 @@ def test_equals_the_authors_network(variant: str) -> None:
     load_authors_weights(model, wanted["keys"])
     with torch.inference_mode():
         found = model.eval()(images(2, 3, 224, 224, phase=golden["phase"]), maps=True)
-    torch.testing.assert_close(found.logits, torch.tensor(wanted["logits"]), **EXACT)
+
+    def check(ours: Tensor, theirs: str) -> None:
+        expected = torch.tensor(wanted[theirs])
+        torch.testing.assert_close(ours, expected, **close(expected, terms_of(model)))
+
+    check(found.logits, "logits")
     assert set(found.maps) == (set() if variant == "mel_cnn" else {"pool3", "pool4"})
     if found.maps:
-        torch.testing.assert_close(found.maps["pool4"], torch.tensor(wanted["map_pool4"]), rtol=0, atol=1e-6)
-        sums = found.maps["pool3"].mean(dim=(1, 2)) * 28 * 28
-        torch.testing.assert_close(sums, torch.tensor(wanted["map_pool3_sum"]), rtol=1e-6, atol=0)
+        check(found.maps["pool4"], "map_pool4")
+        check(found.maps["pool3"].mean(dim=(1, 2)) * 28 * 28, "map_pool3_sum")
 
 
 @pytest.mark.parametrize(

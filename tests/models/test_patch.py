@@ -17,6 +17,8 @@ from lesionlens.models.plain import Plain
 from lesionlens.models.pyramid import Pyramid
 from lesionlens.models.voting import probabilities
 
+from ..tolerances import close, terms_of
+
 INNER = {"plain": Plain, "arl": ARL, "gate": Gate, "pyramid": Pyramid}
 
 
@@ -31,17 +33,22 @@ def drawn(b: int = 2, n: int = 4, size: int = 64) -> Tensor:
     return torch.rand(b, n, 3, size, size, generator=torch.Generator().manual_seed(1))
 
 
+def same(found: Tensor, expected: Tensor, model: Patch) -> None:
+    """Compare what float32 gives for all crops together and for one after another."""
+    torch.testing.assert_close(found, expected, **close(expected, terms_of(model), torch.float32))
+
+
 def test_logits_or_probabilities_are_averaged() -> None:
     x = drawn() * torch.tensor([0.2, 1.0, 2.0, -1.0])[:, None, None, None]
     model = around().eval()
     model.inner.trunk.fc.weight.data.mul_(300)  # type: ignore[union-attr, operator]  # crops that disagree
     each = torch.stack([model.inner(crop).logits for crop in x.unbind(dim=1)], dim=1)
-    torch.testing.assert_close(model(x).logits, each.mean(dim=1))
+    same(model(x).logits, each.mean(dim=1), model)
     model.average = "probabilities"
     expected = each.softmax(dim=2).mean(dim=1)
-    torch.testing.assert_close(model(x).logits.exp(), expected)
-    torch.testing.assert_close(probabilities(model, x), expected.double(), rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(probabilities(model, x), probabilities(model.inner, x))
+    same(model(x).logits.exp(), expected, model)
+    same(probabilities(model, x), expected.double(), model)
+    same(probabilities(model, x), probabilities(model.inner, x), model)
     assert not torch.allclose(expected, each.mean(dim=1).softmax(dim=1), atol=1e-3)
 
 
@@ -58,17 +65,17 @@ def test_attention_scales_what_the_network_sees() -> None:
     vectors = torch.stack(
         [model.inner.embed(model.inner.features(crop)) for crop in seen.unbind(dim=1)], dim=1
     )
-    torch.testing.assert_close(last, model.end.linear(vectors.mean(dim=2)).sigmoid())  # type: ignore[union-attr]
-    torch.testing.assert_close(model.embed(model.features(x)), vectors * last[:, :, None])
+    same(last, model.end.linear(vectors.mean(dim=2)).sigmoid(), model)  # type: ignore[union-attr]
+    same(model.embed(model.features(x)), vectors * last[:, :, None], model)
     each = model.inner.score((vectors * last[:, :, None]).flatten(0, 1)).reshape(2, 4, 3)
-    torch.testing.assert_close(output.logits, each.mean(dim=1))
+    same(output.logits, each.mean(dim=1), model)
 
 
 def test_the_recurrent_layer_reads_the_attended_vectors() -> None:
     model, x = around(combine="gru", end=True).eval(), drawn()
     each = [model.inner.embed(model.inner.features(crop)) for crop in x.unbind(dim=1)]
     attended = model.end(torch.stack(each, dim=1)).crops  # type: ignore[misc]
-    torch.testing.assert_close(model(x).logits, model.recurrent(attended))  # type: ignore[misc]
+    same(model(x).logits, model.recurrent(attended), model)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("combine", ["average", "gru"])
@@ -102,7 +109,7 @@ def test_maps_of_crops_stand_in_order() -> None:
         "end crops": (2, 4),
     }
     crop = x[1, 2][None] * maps["initial crops"][1, 2]
-    torch.testing.assert_close(maps["layer3"][1, 2], model.inner(crop, maps=True).maps["layer3"][0])
+    same(maps["layer3"][1, 2], model.inner(crop, maps=True).maps["layer3"][0], model)
     assert model(x).maps == {}
 
 

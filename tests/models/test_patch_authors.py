@@ -11,6 +11,7 @@ from lesionlens.models.patch import Patch
 from lesionlens.models.plain import Plain
 
 from ..golden.formula import images, weights
+from ..tolerances import close, terms_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "patch_network_densenet121.json"
 
@@ -34,7 +35,8 @@ def test_equals_the_authors_network(variant: str) -> None:
     assert all(key.endswith("num_batches_tracked") for key in result.missing_keys)
     with torch.inference_mode():
         found = model(images(2, golden["crops"], 3, 224, 224, phase=golden["phase"])).logits
-    torch.testing.assert_close(found, torch.tensor(wanted["logits"]), rtol=0, atol=1e-5)
+    expected = torch.tensor(wanted["logits"])
+    torch.testing.assert_close(found, expected, **close(expected, terms_of(model)))
 
 
 @pytest.mark.slow
@@ -55,7 +57,7 @@ def test_inception_equals_torchvisions_layers_joined_by_hand() -> None:
         vectors = grid.mean(dim=(2, 3)).reshape(2, 5, 2048)
         last = torch.sigmoid(model.end.linear(vectors.mean(dim=2)))
         expected = theirs.fc(vectors * last[..., None]).mean(dim=1)
-        torch.testing.assert_close(model(crops).logits, expected, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(model(crops).logits, expected, **close(expected, terms_of(model)))
 
 
 @pytest.mark.parametrize(

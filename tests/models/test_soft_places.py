@@ -13,6 +13,8 @@ from lesionlens.models import backbone
 from lesionlens.models.soft import Soft
 from lesionlens.models.weights import load
 
+from ..tolerances import close, terms_of
+
 WITHIN_IRV2 = "repeat_2.8.branch0"
 WITHIN_DENSENET = "features.denseblock4.denselayer29.norm2"
 DATTA: dict[str, tuple[str, dict[str, Any]]] = {
@@ -136,7 +138,8 @@ def test_the_papers_places(
         expected = expected * scale[:, None, None] + shift[:, None, None]
         assert bool((expected < 0).any())
     features = model.features(x, maps=True)
-    torch.testing.assert_close(features.grid, model.soft(expected).grid, rtol=1e-4, atol=1e-5)
+    attended = model.soft(expected).grid
+    torch.testing.assert_close(features.grid, attended, **close(attended, terms_of(model)))
     assert tuple(features.grid.shape[1:]) == grid
     assert tuple(features.maps["soft"].shape[1:]) == tap
     assert model.num_features == (grid[0] if name == "resnet50" else grid[0] * grid[1] * grid[2])

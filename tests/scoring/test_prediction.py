@@ -49,13 +49,13 @@ def test_scores_are_the_average_of_the_cards_crops(bundle: Path, folder: Path, t
         x = seen.prepare(seen.decode(folder / "1.jpg"))
         expected = loaded.model(x).logits.double().softmax(dim=1).mean(dim=0).numpy()
     assert x.shape == (4, 3, 48, 48)
-    np.testing.assert_allclose(scored.predictions.scores[1], expected, atol=1e-6)
+    np.testing.assert_allclose(scored.predictions.scores[1], expected, atol=1e-5)
     assert read_predictions(tmp_path / "p.csv").image_id.tolist() == ["0", "1", "2", "3", "4"]
 
 
 def test_batches_do_not_matter(bundle: Path, folder: Path) -> None:
     one, all_ = (predict(bundle, [folder], batch_size=size).predictions.scores for size in (1, 32))
-    np.testing.assert_allclose(one, all_, atol=1e-6)
+    np.testing.assert_allclose(one, all_, atol=1e-5)
 
 
 @pytest.mark.parametrize("batch_size", [1, 10, 32])
@@ -73,7 +73,7 @@ def test_a_network_of_crops_sees_all_of_an_image_at_once(
         crops = torch.stack([seen.prepare(seen.decode(path)) for path in sorted(folder.rglob("*.jpg"))])
         expected = model(crops).logits.double().softmax(dim=1).numpy()
     assert crops.shape == (5, 5, 3, 32, 32)
-    np.testing.assert_allclose(scored.predictions.scores, expected, atol=1e-6)
+    np.testing.assert_allclose(scored.predictions.scores, expected, atol=1e-5)
     assert np.ptp(expected, axis=0).min() > 1e-5  # the images are told apart
 
 
@@ -154,7 +154,8 @@ def test_a_table_without_labels_is_scored(bundle: Path, folder: Path, ending: st
     assert found.image_id.tolist() == ["1", "3"]
     assert found.lesion_id.tolist() == ["a", "3"]
     assert found.label.tolist() == ["", ""]
-    np.testing.assert_allclose(found.scores[0], predict(bundle, [folder / "1.jpg"]).predictions.scores[0])
+    alone = predict(bundle, [folder / "1.jpg"]).predictions.scores[0]
+    np.testing.assert_allclose(found.scores[0], alone, atol=1e-5)
 
 
 def test_a_table_with_an_empty_column_of_labels_is_scored(bundle: Path, folder: Path) -> None:
@@ -201,7 +202,7 @@ def test_crops_lie_around_the_lesion(of_lesions: Path, folder: Path, tmp_path: P
         x = seen.prepare(np.ascontiguousarray(seen.decode(folder / "1.jpg")[5:35, 10:70]))
         expected = loaded.model(x).logits.double().softmax(dim=1)[0].numpy()
     for scored in (predict(of_lesions, [folder], masks=masks), predict(of_lesions, [folder / "t.csv"])):
-        np.testing.assert_allclose(scored.predictions.scores[1], expected, atol=1e-6)
+        np.testing.assert_allclose(scored.predictions.scores[1], expected, atol=1e-5)
         assert scored.whole == ()
 
 
@@ -238,4 +239,4 @@ def test_independent_scores_come_with_the_rest(folder: Path, tmp_path: Path) -> 
             t for flipped in (x, x.flip(-1)) for t in (torch.rot90(flipped, k, (-2, -1)) for k in range(4))
         ]
         logits = torch.cat([model(each).logits.double() for each in turned])
-    np.testing.assert_allclose(found.scores[1, 1:], logits.mean(dim=0).sigmoid(), atol=1e-6)
+    np.testing.assert_allclose(found.scores[1, 1:], logits.mean(dim=0).sigmoid(), atol=1e-5)
