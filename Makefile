@@ -1,16 +1,19 @@
-# demo: images to report · test: the suite · check: lint, format, types · docs: the site · bench: timings (BENCH='--rounds 5 --long')
+# demo: images to report · test: the suite · test-portable: the suite as other machines run it · check: lint, format, types · docs: the site · bench: timings (BENCH='--rounds 5 --long')
 PYTHON ?= python3
 BIN := .venv/bin
 BENCH ?= --rounds 3
 STAMP := .venv/.installed
 
-.PHONY: demo test check docs bench clean
+.PHONY: demo test test-portable check docs bench clean
 
 demo: $(STAMP)
 	$(BIN)/lesionlens demo
 
 test: $(STAMP)
 	$(BIN)/pytest
+
+test-portable: $(STAMP)
+	sh tests/portable.sh $(BIN)/pytest
 
 check: $(STAMP)
 	$(BIN)/ruff check .
