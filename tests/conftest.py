@@ -2,6 +2,9 @@
 
 import gc
 import os
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 # Before anything imports torch, NumPy or OpenCV, which read these once; processes that tests start inherit them.
@@ -26,6 +29,24 @@ settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = Path(os.environ.get("LESIONLENS_REAL_DATA", ROOT.parent / "shared" / "data"))
+
+
+class Ahead(MetaPathFinder):
+    """Import timm before the first module whose axes are checked; find nothing.
+
+    jaxtyping compiles anew, each time, what such a module is the first to import: of timm and torch that took 12 s.
+    """
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: object = None) -> None:
+        if fullname == "lesionlens.types":
+            import torch  # noqa: F401
+        elif fullname in {"lesionlens.attention", "lesionlens.models", "lesionlens.explanation"}:
+            import timm  # noqa: F401
+
+
+def pytest_configure() -> None:
+    """Come before jaxtyping's hook, which is in place by now."""
+    sys.meta_path.insert(0, Ahead())
 
 
 def pytest_collection_finish() -> None:
