@@ -74,7 +74,7 @@ def test_a_network_of_crops_sees_all_of_an_image_at_once(
         expected = model(crops).logits.double().softmax(dim=1).numpy()
     assert crops.shape == (5, 5, 3, 32, 32)
     np.testing.assert_allclose(scored.predictions.scores, expected, atol=1e-5)
-    assert np.ptp(expected, axis=0).min() > 1e-5  # the images are told apart
+    assert np.ptp(expected, axis=0).max() > 5e-5  # the images are told apart, by more than is allowed above
 
 
 def test_an_unreadable_image_is_told_and_the_others_are_scored(bundle: Path, folder: Path) -> None:
