@@ -22,7 +22,7 @@ from limits import copy, multiply, product
 from torch.utils.flop_counter import FlopCounterMode
 from traffic import Traffic
 
-COPIED = {"cpu": 2**24, "cuda": 2**31}  # bytes
+COPY_BYTES = {"cpu": 2**24, "cuda": 2**31}  # bytes
 
 
 def main() -> None:
@@ -32,18 +32,18 @@ def main() -> None:
     if device == "cuda" and not torch.cuda.is_available():
         print("accelerator.py: no CUDA card here; nothing was measured")
         return
-    ceilings = [matrices(device), memory(device)]
-    rows = [batches(device)]
+    ceilings = [measure_matmul_ceiling(device), measure_memory_ceiling(device)]
+    rows = [measure_batch_making(device)]
     for name, work in (TINY if options().tiny else NETWORKS).items():
         for kind, ways_of in (("training", training_ways), ("inference", inference_ways)):
-            ways = can_run(f"{name}, {kind}", ways_of(work, device))
+            ways = drop_unsupported(f"{name}, {kind}", ways_of(work, device))
             measured = alternately(f"{name}, {kind}", ways, items=work.images)
-            rows.append(measured.model_copy(update={"note": shares(measured, ways["naive"], work, ceilings)}))
+            rows.append(measured.model_copy(update={"note": describe_ceiling_fractions(measured, ways["naive"], work, ceilings)}))
             torch.compiler.reset()
     finish("On an accelerator", [*ceilings, *rows])
 
 
-def matrices(device: str) -> Row:
+def measure_matmul_ceiling(device: str) -> Row:
     a, b = product(torch.bfloat16, device)
     billions = 2 * a.shape[0] ** 3 / 1e9
     return alternately(
@@ -51,23 +51,23 @@ def matrices(device: str) -> Row:
     )
 
 
-def memory(device: str) -> Row:
-    source = torch.ones(COPIED[device], dtype=torch.uint8, device=device)
+def measure_memory_ceiling(device: str) -> Row:
+    source = torch.ones(COPY_BYTES[device], dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
-    moved = 2 * COPIED[device] / 1e9  # read and written
+    moved = 2 * COPY_BYTES[device] / 1e9  # read and written
     return alternately("ceiling: memory", {"limit": lambda: copy(source, target)}, items=moved, unit="GB/s")
 
 
-def batches(device: str) -> Row:
+def measure_batch_making(device: str) -> Row:
     """Make batches alone: naive is the loader's way, on one core."""
     feed = Feed(64, size=224 if device == "cuda" else 64, crops=None, device=device)
     return alternately("making batches", {"naive": feed.by_loader, "ours": feed.batch}, items=64)
 
 
-def can_run(name: str, ways: dict[str, Callable[[], object]]) -> dict[str, Callable[[], object]]:
+def drop_unsupported(name: str, variants: dict[str, Callable[[], object]]) -> dict[str, Callable[[], object]]:
     """Leave out, and say so, what this card or version of torch cannot do beyond naive and ours."""
     kept = {}
-    for way, work in ways.items():
+    for way, work in variants.items():
         try:
             work()
             kept[way] = work
@@ -78,18 +78,18 @@ def can_run(name: str, ways: dict[str, Callable[[], object]]) -> dict[str, Calla
     return kept
 
 
-def shares(measured: Row, once: Callable[[], object], work: Work, ceilings: Sequence[Row]) -> str:
+def describe_ceiling_fractions(row: Row, step: Callable[[], object], workload: Work, ceilings: Sequence[Row]) -> str:
     """Say what an image costs, and what share of each ceiling ours reaches."""
     with torch.compiler.set_stance("force_eager"):
         with FlopCounterMode(display=False) as counter:
-            once()
+            step()
         with Traffic() as traffic:
-            once()
-    billions = counter.get_total_flops() / work.images / 1e9
+            step()
+    billions = counter.get_total_flops() / workload.images / 1e9
     # plain float32 was counted; bf16 moves half of it
-    gigabytes = traffic.bytes / 2 / work.images / 1e9
+    gigabytes = traffic.bytes / 2 / workload.images / 1e9
     of_matrices, of_memory = (
-        measured.values["ours"] * cost / ceiling.values["limit"]
+        row.values["ours"] * cost / ceiling.values["limit"]
         for cost, ceiling in zip((billions, gigabytes), ceilings, strict=True)
     )
     return (

@@ -5,39 +5,39 @@ import torch
 from limits import wait
 from torch.utils.data import default_collate
 
-from lesionlens.data.part import Batch, Part
-from lesionlens.data.resident import Resident
-from lesionlens.data.train_crops import TrainCrops
+from lesionlens.data.part import Batch, SplitData
+from lesionlens.data.resident import GpuImageCache
+from lesionlens.data.train_crops import TrainDataset
 from lesionlens.data.transforms import Augmentation
-from lesionlens.data.visits import Visit
+from lesionlens.data.visits import SampleIndex
 
-IMAGES, SHAPE, CLASSES = 64, (341, 455), 7  # different images; what they show costs nothing
+NUM_IMAGES, IMAGE_SHAPE, NUM_CLASSES = 64, (341, 455), 7  # different images; what they show costs nothing
 
 
-class Noise:
+class NoiseImages:
     """Images of noise, as a store gives them."""
 
     kind = "none"
 
     def __init__(self) -> None:
-        self._images = np.random.default_rng(0).integers(0, 256, (IMAGES, *SHAPE, 3), dtype=np.uint8)
+        self._images = np.random.default_rng(0).integers(0, 256, (NUM_IMAGES, *IMAGE_SHAPE, 3), dtype=np.uint8)
 
     def __len__(self) -> int:
-        return IMAGES
+        return NUM_IMAGES
 
     def shape(self, index: int) -> tuple[int, int]:
-        return SHAPE
+        return IMAGE_SHAPE
 
     def __getitem__(self, index: int) -> np.ndarray:
         return self._images[index]
 
 
-class Feed:
+class BatchFeed:
     """Batches of augmented crops: from images on the device, or as the loader makes them on a core."""
 
-    def __init__(self, images: int, *, size: int, crops: int | None, device: str) -> None:
-        part = Part(Noise(), np.arange(IMAGES), np.arange(IMAGES) % CLASSES)
-        self._crops = TrainCrops(
+    def __init__(self, batch_size: int, *, size: int, crops: int | None, device: str) -> None:
+        part = SplitData(NoiseImages(), np.arange(NUM_IMAGES), np.arange(NUM_IMAGES) % NUM_CLASSES)
+        self._crops = TrainDataset(
             part,
             (size, size),
             "ordered" if crops else "random-resized",
@@ -46,19 +46,19 @@ class Feed:
             Augmentation(preset="arl"),
             0,
         )
-        self._resident = Resident(self._crops, torch.device(device))
-        self._images, self._seen, self._device = images, 0, device
+        self._gpu_cache = GpuImageCache(self._crops, torch.device(device))
+        self._batch_size, self._num_seen, self._device = batch_size, 0, device
 
-    def _visits(self) -> list[Visit]:
-        self._seen += self._images
-        return [Visit(0, self._seen + number, number % IMAGES, 0) for number in range(self._images)]
+    def _next_indices(self) -> list[SampleIndex]:
+        self._num_seen += self._batch_size
+        return [SampleIndex(0, self._num_seen + number, number % NUM_IMAGES, 0) for number in range(self._batch_size)]
 
     def batch(self) -> Batch:
-        batch = self._resident.batch([self._crops.drawn(visit) for visit in self._visits()])
+        batch = self._gpu_cache.make_batch([self._crops.sample_params(visit) for visit in self._next_indices()])
         wait(self._device)
         return batch
 
-    def by_loader(self) -> Batch:
+    def loader_batch(self) -> Batch:
         return Batch(
-            *(part.to(self._device) for part in default_collate([self._crops[v] for v in self._visits()]))
+            *(part.to(self._device) for part in default_collate([self._crops[v] for v in self._next_indices()]))
         )

@@ -9,60 +9,60 @@ from typing import Any, NoReturn
 
 from harness import repeated
 
-PRELOADED = ["lightning", "timm", "torchvision", "lesionlens.training.ready", "lesionlens.scoring.predict"]
-READY = None
-LONGEST, TO_END = 600, 10  # seconds: what one turn may take, and what a process has to end by itself
+PRELOADED_MODULES = ["lightning", "timm", "torchvision", "lesionlens.training.ready", "lesionlens.scoring.predict"]
+READY_SIGNAL = None
+TURN_TIMEOUT, EXIT_TIMEOUT = 600, 10  # seconds: what one turn may take, and what a process has to end by itself
 
 
-class Turns:
+class TurnSignal:
     """What a way calls before each piece of work: it tells that the last is done, and waits for its turn."""
 
-    def __init__(self, line: Connection) -> None:
-        self.line = line
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
 
     def __call__(self) -> None:
-        self.line.send(READY)
+        self.connection.send(READY_SIGNAL)
         try:
-            self.line.recv()
+            self.connection.recv()
         except EOFError:  # nobody is there any more
             raise SystemExit from None
 
-    def each(self, work: Callable[[], object]) -> NoReturn:
+    def repeat_work(self, work: Callable[[], object]) -> NoReturn:
         """Do this work at each turn."""
         while True:
             self()
             work()
 
 
-Way = Callable[..., None]
+Variant = Callable[..., None]
 """Takes `Turns`, prepares, then works turn by turn for ever."""
 
 
-def each_turn(make: Callable[..., Callable[[], object]], *, times: int = 1, **options: Any) -> Way:
+def make_variant(prepare: Callable[..., Callable[[], object]], *, times: int = 1, **kwargs: Any) -> Variant:
     """Make a way of what prepares work: it does that work, once or several times, at each turn."""
-    return partial(prepared, make, times, options)
+    return partial(run_turns, prepare, times, kwargs)
 
 
-def prepared(
-    make: Callable[..., Callable[[], object]],
+def run_turns(
+    prepare: Callable[..., Callable[[], object]],
     times: int,
-    options: Mapping[str, Any],
-    turns: Turns,
-    *given: Any,
+    kwargs: Mapping[str, Any],
+    turn_signal: TurnSignal,
+    *args: Any,
 ) -> None:
-    turns.each(partial(repeated, make(*given, **options), times))
+    turn_signal.repeat_work(partial(repeated, prepare(*args, **kwargs), times))
 
 
-class Apart:
+class IsolatedProcess:
     """A way that is prepared and waits; a call is one turn."""
 
-    def __init__(self, name: str, way: Way, *given: Any) -> None:
+    def __init__(self, name: str, variant: Variant, *args: Any) -> None:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(PRELOADED)
+        context.set_forkserver_preload(PRELOADED_MODULES)
         self.name = name
-        self.line, there = context.Pipe()
+        self.connection, there = context.Pipe()
         usual = multiprocessing.get_start_method()
-        self.process = context.Process(target=serve, args=(there, way, given, usual))
+        self.process = context.Process(target=serve_turns, args=(there, variant, args, usual))
         self.process.start()
         there.close()  # so that the line ends where that process does
         try:
@@ -72,45 +72,45 @@ class Apart:
             raise
 
     def __call__(self) -> None:
-        self.line.send("your turn")
+        self.connection.send("your turn")
         self.wait()
 
     def wait(self) -> None:
-        if not self.line.poll(LONGEST):
-            raise RuntimeError(f"{self.name}: not done after {LONGEST} s")
+        if not self.connection.poll(TURN_TIMEOUT):
+            raise RuntimeError(f"{self.name}: not done after {TURN_TIMEOUT} s")
         try:
-            problem = self.line.recv()
+            problem = self.connection.recv()
         except EOFError:
             raise RuntimeError(f"{self.name}: its process is gone; was it killed for its memory?") from None
-        if problem is not READY:
+        if problem is not READY_SIGNAL:
             raise RuntimeError(f"{self.name}: {problem}")
 
     def close(self) -> None:
         """End the process, in the midst of its work if need be."""
-        self.line.close()
-        self.process.join(TO_END)
+        self.connection.close()
+        self.process.join(EXIT_TIMEOUT)
         if self.process.is_alive():
             self.process.terminate()
             self.process.join()
 
 
-def serve(line: Connection, way: Way, given: tuple[Any, ...], usual: str) -> None:
+def serve_turns(connection: Connection, variant: Variant, args: tuple[Any, ...], start_method: str) -> None:
     """Work in turn; loaders start their workers as they usually do here, not as this process was started."""
-    multiprocessing.set_start_method(usual, force=True)
+    multiprocessing.set_start_method(start_method, force=True)
     try:
-        way(Turns(line), *given)
+        variant(TurnSignal(connection), *args)
     except Exception as error:
-        line.send(repr(error))
+        connection.send(repr(error))
         raise
 
 
 @contextmanager
-def each_apart(ways: Mapping[str, Way], *given: Any) -> Iterator[dict[str, Apart]]:
+def isolated_processes(variants: Mapping[str, Variant], *args: Any) -> Iterator[dict[str, IsolatedProcess]]:
     """Give every way a process, one prepared after the other, and end them all."""
-    there: dict[str, Apart] = {}
+    there: dict[str, IsolatedProcess] = {}
     try:
-        for name, way in ways.items():
-            there[name] = Apart(name, way, *given)
+        for name, way in variants.items():
+            there[name] = IsolatedProcess(name, way, *args)
         yield there
     finally:
         for way in there.values():

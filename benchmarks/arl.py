@@ -16,39 +16,39 @@ from peaks import peaks
 
 from lesionlens.models.arl_block import compile_attention
 
-SIZE = 224
-FORMULA = {"bf16": steps.formula_rough, "float32": steps.formula_exact}
-OURS = {"bf16": steps.rough, "float32": steps.exact}
-RESNET = {"backbone": "resnet50"}
-ARL = {"name": "arl_cnn50"}
+INPUT_SIZE = 224
+REFERENCE_STEPS = {"bf16": steps.formula_rough, "float32": steps.formula_exact}
+OUR_STEPS = {"bf16": steps.rough, "float32": steps.exact}
+RESNET_KWARGS = {"backbone": "resnet50"}
+ARL_KWARGS = {"name": "arl_cnn50"}
 
 
-def speed(kind: str, *, faster: float | None, share: float) -> list[Row]:
+def measure_speed(precision: str, *, target_speedup: float | None, target_fraction: float) -> list[Row]:
     """Compare with ResNet-50, attention that costs nothing; with the formula where that is demanded, or --long."""
     long = options().long
-    batch, ours = 16 if long else 8, OURS[kind]
+    batch, ours = 16 if long else 8, OUR_STEPS[precision]
     ways = {"ours": each_turn(ours)}
-    if long or faster is not None:
-        ways = {"naive": each_turn(FORMULA[kind]), **ways}
+    if long or target_speedup is not None:
+        ways = {"naive": each_turn(REFERENCE_STEPS[precision]), **ways}
     with (
-        each_apart(ways, ARL, batch, SIZE) as attending,
-        each_apart({"limit": each_turn(ours)}, RESNET, batch, SIZE) as other,
+        each_apart(ways, ARL_KWARGS, batch, INPUT_SIZE) as attending,
+        each_apart({"limit": each_turn(ours)}, RESNET_KWARGS, batch, INPUT_SIZE) as other,
     ):
         seconds = timed({**attending, **other}, rounds=options().rounds)
-    title = f"ARL-CNN50, {kind}, batch {batch}"
+    title = f"ARL-CNN50, {precision}, batch {batch}"
     beside = {way: seconds[way] for way in ("ours", "limit")}
-    against = [row(title, seconds, items=batch, demand=faster)] if "naive" in ways else []
-    return [*against, row(f"{title}: share of ResNet-50's speed", beside, items=batch, demand=share)]
+    against = [row(title, seconds, items=batch, demand=target_speedup)] if "naive" in ways else []
+    return [*against, row(f"{title}: share of ResNet-50's speed", beside, items=batch, demand=target_fraction)]
 
 
-def memory(kind: str) -> Row:
+def measure_saved_activations(precision: str) -> Row:
     """What is kept for the backward pass; the limit is what ResNet-50 keeps."""
-    batch, bf16 = 2, kind == "bf16"
-    x = torch.rand(batch, 3, SIZE, SIZE).to(memory_format=torch.channels_last)
+    batch, bf16 = 2, precision == "bf16"
+    x = torch.rand(batch, 3, INPUT_SIZE, INPUT_SIZE).to(memory_format=torch.channels_last)
     models = {
-        "naive": steps.written_plainly(steps.make(ARL)),
-        "ours": steps.make(ARL),
-        "limit": steps.make(RESNET),
+        "naive": steps.written_plainly(steps.make(ARL_KWARGS)),
+        "ours": steps.make(ARL_KWARGS),
+        "limit": steps.make(RESNET_KWARGS),
     }
     compile_attention(models["ours"])
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
@@ -58,26 +58,26 @@ def memory(kind: str) -> Row:
     beyond = {way: kept[way] - kept["limit"] for way in ("naive", "ours")}
     note = f"beyond ResNet-50: naive {beyond['naive'] / 1e6:.1f} MB, ours {beyond['ours'] / 1e6:.2f} MB"
     costs = {way: [float(found)] for way, found in kept.items()}
-    return row(f"kept for the backward pass, {kind}, batch {batch}", costs, unit="MB", note=note)
+    return row(f"kept for the backward pass, {precision}, batch {batch}", costs, unit="MB", note=note)
 
 
-def peak(kind: str) -> Row:
+def measure_peak(precision: str) -> Row:
     """What a whole process holds at most beyond one of ResNet-50; what compilers take is in processes of their own."""
     batch = 16
-    works = [(OURS[kind], RESNET), (FORMULA[kind], ARL), (OURS[kind], ARL)]
+    works = [(OUR_STEPS[precision], RESNET_KWARGS), (REFERENCE_STEPS[precision], ARL_KWARGS), (OUR_STEPS[precision], ARL_KWARGS)]
     costs: dict[str, list[float]] = {"naive": [], "ours": []}
     for _ in range(options().rounds):  # the allocator's gaps differ from process to process
-        least, naive, ours = peaks(partial(make, network, batch, SIZE) for make, network in works)
+        least, naive, ours = peaks(partial(make, network, batch, INPUT_SIZE) for make, network in works)
         costs["naive"].append(naive - least)
         costs["ours"].append(max(ours - least, 1))
-    return row(f"peak beyond ResNet-50, {kind}, batch {batch}", costs, unit="MB", demand=2.0)
+    return row(f"peak beyond ResNet-50, {precision}, batch {batch}", costs, unit="MB", demand=2.0)
 
 
 def main() -> None:
-    rows = speed("bf16", faster=2.1, share=0.71) + speed("float32", faster=None, share=0.91)
+    rows = measure_speed("bf16", target_speedup=2.1, target_fraction=0.71) + measure_speed("float32", target_speedup=None, target_fraction=0.91)
     if options().long:
-        rows += [memory("bf16"), memory("float32"), peak("bf16"), peak("float32")]
-    finish(f"ARL-CNN50 at {SIZE} pixels", rows)
+        rows += [measure_saved_activations("bf16"), measure_saved_activations("float32"), measure_peak("bf16"), measure_peak("float32")]
+    finish(f"ARL-CNN50 at {INPUT_SIZE} pixels", rows)
 
 
 if __name__ == "__main__":

@@ -7,20 +7,20 @@ import steps
 import torch
 from torch import Tensor, nn
 
-from lesionlens.training.allocator import keep_freed_memory
+from lesionlens.training.allocator import retain_freed_memory
 
-Shapes = tuple[torch.Size, torch.Size]
+LayerShapes = tuple[torch.Size, torch.Size]
 
 
-def alone(network: dict[str, Any], batch: int, size: int, *, bf16: bool) -> Callable[[], object]:
+def prepare_products_only(network: dict[str, Any], batch: int, size: int, *, bf16: bool) -> Callable[[], object]:
     """Compute each convolution and each product of a training step, forward and backward, on numbers of no meaning.
 
     In channels-last memory and one precision: nothing is normalised, rectified, added, cast or learnt, not even a bias.
     """
-    keep_freed_memory()
+    retain_freed_memory()
     kind = torch.bfloat16 if bf16 else torch.float32
     model = steps.make(network)
-    layers = list(shapes_of(model, torch.rand(batch, 3, size, size)).items())
+    layers = list(product_shapes(model, torch.rand(batch, 3, size, size)).items())
     for layer, _ in layers:
         layer.register_parameter("bias", None)
     model = model.to(kind).to(memory_format=torch.channels_last)
@@ -29,15 +29,15 @@ def alone(network: dict[str, Any], batch: int, size: int, *, bf16: bool) -> Call
 
     def work() -> None:
         for number, (layer, (given, made)) in enumerate(layers):
-            x, y = laid_out(memory[0], given), laid_out(memory[1], made)
+            x, y = view_channels_last(memory[0], given), view_channels_last(memory[1], made)
             forward_and_backward(layer, x, y, first=number == 0)
 
     return work
 
 
-def shapes_of(model: nn.Module, x: Tensor) -> dict[nn.Module, Shapes]:
+def product_shapes(model: nn.Module, x: Tensor) -> dict[nn.Module, LayerShapes]:
     """Tell what each layer with a product is given and gives; one that is used twice counts once."""
-    found: dict[nn.Module, Shapes] = {}
+    found: dict[nn.Module, LayerShapes] = {}
 
     def note(layer: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
         found[layer] = given[0].shape, made.shape
@@ -54,7 +54,7 @@ def shapes_of(model: nn.Module, x: Tensor) -> dict[nn.Module, Shapes]:
     return found
 
 
-def laid_out(memory: Tensor, shape: torch.Size) -> Tensor:
+def view_channels_last(memory: Tensor, shape: torch.Size) -> Tensor:
     """Take so many numbers of a memory, places before channels."""
     numbers = memory[: shape.numel()]
     if len(shape) != 4:

@@ -19,18 +19,18 @@ from peer_work import JITTER, SIDE, pictures, quiet, written
 from photographs import CLASSES
 from torch.nn.functional import cross_entropy
 
-from lesionlens.training.allocator import keep_freed_memory
+from lesionlens.training.allocator import retain_freed_memory
 from lesionlens.training.fit import make_trainer
-from lesionlens.training.folder import new_folder
-from lesionlens.training.measure_pace import paced
-from lesionlens.training.prepare import prepare
-from lesionlens.training.ready import Ready, make_data, make_task
+from lesionlens.training.folder import create_run_dir
+from lesionlens.training.measure_pace import tune_workers
+from lesionlens.training.prepare import set_up_run
+from lesionlens.training.ready import RunComponents, build_datamodule, build_module
 from lesionlens.training.recipe import Recipe
-from lesionlens.training.task import Classification, make_optimizer
+from lesionlens.training.task import ClassificationModule, make_optimizer
 
 NETWORKS = {"mobilenetv2_100": 80, "resnet50": 80}
-BATCH, MANY = 16, 1000  # epochs of the run that is timed: long enough for it to choose its ways by measuring
-Seconds = Callable[[], float]
+BATCH_SIZE, NUM_EPOCHS = 16, 1000  # epochs of the run that is timed: long enough for it to choose its ways by measuring
+MeasureSeconds = Callable[[], float]
 
 
 class Stopwatch(L.Callback):
@@ -42,11 +42,11 @@ class Stopwatch(L.Callback):
     def on_train_batch_end(self, *_: object) -> None:
         self.ends.append(perf_counter())
 
-    def a_step(self) -> float:
+    def mean_step_seconds(self) -> float:
         return (self.ends[-1] - self.ends[0]) / (len(self.ends) - 1)
 
 
-def made(folder: Path, network: str) -> tuple[Ready, Classification]:
+def prepare_run(folder: Path, network: str) -> tuple[RunComponents, ClassificationModule]:
     """Do what `lesionlens train` does before the first epoch."""
     recipe = {
         "data": {
@@ -57,50 +57,50 @@ def made(folder: Path, network: str) -> tuple[Ready, Classification]:
         "model": {"backbone": network},
         "crops": {"train": "random-resized"},
         "augment": {"brightness": JITTER, "contrast": JITTER, "saturation": JITTER},
-        "train": {"batch_size": BATCH, "epochs": MANY, "device": "cpu"},
+        "train": {"batch_size": BATCH_SIZE, "epochs": NUM_EPOCHS, "device": "cpu"},
     }
-    prepared = prepare(Recipe.model_validate(recipe))
-    model = prepared.network.make(len(CLASSES)).model
-    ready = make_data(prepared)
-    task = make_task(ready.prepared, model)
-    return paced(ready, task), task
+    prepared = set_up_run(Recipe.model_validate(recipe))
+    model = prepared.resolved_model.build(len(CLASSES)).model
+    ready = build_datamodule(prepared)
+    task = build_module(ready.setup, model)
+    return tune_workers(ready, task), task
 
 
-def ours(folder: Path, ready: Ready, task: Classification) -> Seconds:
-    recipe = ready.prepared.recipe
+def prepare_ours(folder: Path, components: RunComponents, module: ClassificationModule) -> MeasureSeconds:
+    recipe = components.setup.recipe
     short = recipe.model_copy(update={"train": recipe.train.model_copy(update={"epochs": 1})})
-    run = new_folder("run", runs=folder)
-    loader = ready.data.train_dataloader()
+    run = create_run_dir("run", runs_dir=folder)
+    loader = components.datamodule.train_dataloader()
 
     def epoch() -> float:
         watch = Stopwatch()
         with quiet():
-            make_trainer(short, run, [watch]).fit(task, loader)
-        return watch.a_step()
+            make_trainer(short, run, [watch]).fit(module, loader)
+        return watch.mean_step_seconds()
 
     return epoch
 
 
-def steps_alone(ready: Ready, task: Classification) -> Seconds:
-    batch = next(iter(ready.data.train_dataloader()))
-    optimizer = make_optimizer(task.model, task.recipe)
-    bf16 = ready.prepared.recipe.train.precision == "bf16"
+def prepare_steps_only(components: RunComponents, module: ClassificationModule) -> MeasureSeconds:
+    batch = next(iter(components.datamodule.train_dataloader()))
+    optimizer = make_optimizer(module.model, module.recipe)
+    bf16 = components.setup.recipe.train.precision == "bf16"
 
     def step(views: torch.Tensor, target: torch.Tensor) -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            logits = task.model(task.preprocessing.normalised(views[:, 0])).logits
-            loss = task.objective(logits.float(), target, batch.weight)
+            logits = module.model(module.preprocessing.normalize(views[:, 0])).logits
+            loss = module.loss_fn(logits.float(), target, batch.sample_weight)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
 
-    return lambda: timed_steps(step, [(batch.views, batch.target)] * len(ready.data.train_dataloader()))
+    return lambda: time_steps(step, [(batch.crops, batch.target)] * len(components.datamodule.train_dataloader()))
 
 
-def naive(folder: Path, network: str) -> Seconds:
+def prepare_baseline(folder: Path, network: str) -> MeasureSeconds:
     model = timm.create_model(network, num_classes=len(CLASSES)).train()
     optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
-    loader = pictures(folder, BATCH, train=True)
+    loader = pictures(folder, BATCH_SIZE, train=True)
 
     def step(x: torch.Tensor, y: torch.Tensor) -> None:
         loss = cross_entropy(model(x), y)
@@ -108,10 +108,10 @@ def naive(folder: Path, network: str) -> Seconds:
         loss.backward()
         optimizer.step()
 
-    return lambda: timed_steps(step, loader)
+    return lambda: time_steps(step, loader)
 
 
-def timed_steps(step: Callable[..., None], batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> float:
+def time_steps(step: Callable[..., None], batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> float:
     ends = []
     for batch in batches:
         step(*batch)
@@ -119,34 +119,34 @@ def timed_steps(step: Callable[..., None], batches: Iterable[tuple[torch.Tensor,
     return (ends[-1] - ends[0]) / (len(ends) - 1)
 
 
-def rows(network: str, images: int) -> list[Row]:
+def measure_network(network: str, num_images: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
-        place = written(Path(folder), images)
-        ready, task = made(place, network)
+        place = written(Path(folder), num_images)
+        ready, task = prepare_run(place, network)
         ways = {
-            "ours": ours(place, ready, task),
-            "limit": steps_alone(ready, task),
-            "naive": naive(place, network),
+            "ours": prepare_ours(place, ready, task),
+            "limit": prepare_steps_only(ready, task),
+            "naive": prepare_baseline(place, network),
         }
         seconds: dict[str, list[float]] = {way: [] for way in ways}
         for number in range(options().rounds + 1):  # the first warms up
             for way, a_step in ways.items():
                 found = a_step()
                 seconds[way] += [found] if number else []
-        said = ready.prepared.recipe
-        note = f"{said.train.workers} workers, {said.train.threads} threads, {said.train.precision}, {said.data.store}"
+        said = ready.setup.recipe
+        note = f"{said.train.num_workers} workers, {said.train.num_threads} threads, {said.train.precision}, {said.data.cache}"
         name = f"{network}, {SIDE} px"
         share = {way: seconds[way] for way in ("ours", "limit")}
         return [
-            row(f"{name}: share of the steps alone", share, items=BATCH, unit="img/s", demand=0.9, note=note),
-            row(f"{name}: with a naive loop", seconds, items=BATCH, unit="img/s", note=note),
+            row(f"{name}: share of the steps alone", share, items=BATCH_SIZE, unit="img/s", demand=0.9, note=note),
+            row(f"{name}: with a naive loop", seconds, items=BATCH_SIZE, unit="img/s", note=note),
         ]
 
 
 def main() -> None:
-    keep_freed_memory()
+    retain_freed_memory()
     networks = NETWORKS if options().long else {"mobilenetv2_100": NETWORKS["mobilenetv2_100"]}
-    finish("Training from the disk", [each for network in networks.items() for each in rows(*network)])
+    finish("Training from the disk", [each for network in networks.items() for each in measure_network(*network)])
 
 
 if __name__ == "__main__":

@@ -19,31 +19,31 @@ from rows import Report, Row, row
 
 from lesionlens.atomic import write_text
 
-__all__ = ["Row", "alternately", "arguments", "finish", "options", "repeated", "row", "timed"]
+__all__ = ["Row", "measure_variants", "parser", "report_results", "parse_options", "repeat", "row", "time_variants"]
 
-arguments = argparse.ArgumentParser()
+parser = argparse.ArgumentParser()
 """A script adds options of its own before it first calls `options`."""
-arguments.add_argument("--rounds", type=int, default=6, help="how often each way is timed")
-arguments.add_argument("--json", type=Path, help="write what was found here")
-arguments.add_argument("--long", action="store_true", help="larger networks and sizes as well")
+parser.add_argument("--rounds", type=int, default=6, help="how often each way is timed")
+parser.add_argument("--json", type=Path, help="write what was found here")
+parser.add_argument("--long", action="store_true", help="larger networks and sizes as well")
 
 
 @cache
-def options() -> argparse.Namespace:
+def parse_options() -> argparse.Namespace:
     """Return what was said on the command line: rounds, json, long."""
-    said = arguments.parse_args()
+    said = parser.parse_args()
     if said.rounds < 1:
-        arguments.error(f"--rounds is {said.rounds}; at least 1 is needed.")
+        parser.error(f"--rounds is {said.rounds}; at least 1 is needed.")
     return said
 
 
-def alternately(
+def measure_variants(
     name: str,
-    ways: Mapping[str, Callable[[], object]],
+    variants: Mapping[str, Callable[[], object]],
     *,
     items: float = 1,
     unit: str = "img/s",
-    demand: float | None = None,
+    target: float | None = None,
     rounds: int | None = None,
     note: str = "",
     clock: Callable[[], float] = perf_counter,
@@ -52,46 +52,46 @@ def alternately(
 
     Parameters
     ----------
-    ways
+    variants
         "ours"; "naive" where there is such; "limit", the least that must be done; peers by name. Each call does
         the whole work: one that uses an accelerator waits for it.
     items
         How many (images, GFLOP, …) one call handles.
     unit
         "…/s": items a second; "s", "ms": the time of one item.
-    demand
+    target
         How many times faster than naive ours should be; without a naive way, the share of the limit.
     rounds
         Default: --rounds, else 6: enough for an interval.
     """
-    seconds = timed(ways, rounds=rounds or options().rounds, clock=clock)
-    return row(name, seconds, items=items, unit=unit, demand=demand, note=note)
+    seconds = time_variants(variants, rounds=rounds or parse_options().rounds, clock=clock)
+    return row(name, seconds, items=items, unit=unit, demand=target, note=note)
 
 
-def timed(
-    ways: Mapping[str, Callable[[], object]], *, rounds: int, clock: Callable[[], float] = perf_counter
+def time_variants(
+    variants: Mapping[str, Callable[[], object]], *, rounds: int, clock: Callable[[], float] = perf_counter
 ) -> dict[str, list[float]]:
     """Return the seconds of each way, round by round; each round begins with another way."""
-    for work in ways.values():
+    for work in variants.values():
         work()
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
-    names = list(ways)
+    seconds: dict[str, list[float]] = {way: [] for way in variants}
+    names = list(variants)
     for number in range(rounds):
         first = number % len(names)
         for way in names[first:] + names[:first]:
             started = clock()
-            ways[way]()
+            variants[way]()
             seconds[way].append(clock() - started)
     return seconds
 
 
-def repeated(work: Callable[[], object], times: int) -> None:
+def repeat(work: Callable[[], object], times: int) -> None:
     """Do so often what is too short to be timed once."""
     for _ in range(times):
         work()
 
 
-def finish(title: str, rows: Sequence[Row], curves: Sequence[Curve] = ()) -> None:
+def report_results(title: str, rows: Sequence[Row], curves: Sequence[Curve] = ()) -> None:
     """Print the tables, and write it with machine, date and versions where --json says."""
     report = Report(
         script=Path(sys.argv[0]).stem,
@@ -103,5 +103,5 @@ def finish(title: str, rows: Sequence[Row], curves: Sequence[Curve] = ()) -> Non
         curves=tuple(curves),
     )
     print(f"{title}\n{report.machine}\n\n{report.tables()}\n")
-    if options().json:
-        write_text(options().json, report.model_dump_json(indent=2) + "\n")
+    if parse_options().json:
+        write_text(parse_options().json, report.model_dump_json(indent=2) + "\n")

@@ -15,69 +15,69 @@ from harness import Row, alternately, finish, options
 from limits import billions_of, convolution
 
 from lesionlens.engines.engine import EngineName, Precision, open_engine
-from lesionlens.models.bundle import Card, Loaded
-from lesionlens.models.create import architecture
+from lesionlens.models.bundle import ModelCard, LoadedModel
+from lesionlens.models.create import make_model_spec
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.training.allocator import keep_freed_memory
+from lesionlens.training.allocator import retain_freed_memory
 
 GFLOPS = {"resnet50": 8.2, "mobilenetv2_100": 0.6}  # of one image, 224 × 224
-OFTEN = {1: 10, 16: 1}  # single images are so many in a turn
-TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+REPEATS_BY_BATCH = {1: 10, 16: 1}  # single images are so many in a turn
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
-def network(backbone: str) -> Loaded:
+def make_model(backbone: str) -> LoadedModel:
     """Make the same untrained network of seven classes in each process."""
     torch.manual_seed(0)
-    made = architecture(backbone=backbone)
-    card = Card(architecture=made, classes=tuple("abcdefg"), preprocessing=Preprocessing())
-    return Loaded(made.build(7).eval(), card)
+    made = make_model_spec(backbone=backbone)
+    card = ModelCard(architecture=made, classes=tuple("abcdefg"), preprocessing=Preprocessing())
+    return LoadedModel(made.build(7).eval(), card)
 
 
-def crops(batch: int) -> np.ndarray:
+def random_crops(batch: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (batch, 1, 224, 224, 3), dtype=np.uint8)
 
 
-def plainly(backbone: str, batch: int) -> Callable[[], object]:
+def prepare_baseline(backbone: str, batch: int) -> Callable[[], object]:
     """PyTorch as it comes: float32, eager."""
-    loaded, seen = network(backbone), crops(batch)
+    loaded, seen = make_model(backbone), random_crops(batch)
 
     def go() -> None:
         with torch.no_grad():
-            x = loaded.card.preprocessing.normalised(torch.from_numpy(seen[:, 0])).contiguous()
+            x = loaded.card.preprocessing.normalize(torch.from_numpy(seen[:, 0])).contiguous()
             loaded.model(x).logits.softmax(dim=1)
 
     return go
 
 
-def by_engine(
+def prepare_engine(
     backbone: str, batch: int, *, name: EngineName, precision: Precision = "fp32"
 ) -> Callable[[], object]:
-    engine = open_engine(network(backbone), name, precision=precision, images=batch)
-    return partial(engine.scores, crops(batch))
+    engine = open_engine(make_model(backbone), name, precision=precision, num_images=batch)
+    return partial(engine.predict_scores, random_crops(batch))
 
 
-def convolve(backbone: str, batch: int, *, precision: Precision = "fp32") -> Callable[[], object]:
+def prepare_roofline(backbone: str, batch: int, *, precision: Precision = "fp32") -> Callable[[], object]:
     """Convolve as much as the network does, at once."""
-    keep_freed_memory()
+    retain_freed_memory()
     images = max(1, round(GFLOPS[backbone] * batch / billions_of(images=1)))
-    return convolution(images, TYPES[precision], "cpu")
+    return convolution(images, DTYPES[precision], "cpu")
 
 
-def row(backbone: str, batch: int, precision: Precision, *, demand: float | None, unit: str = "img/s") -> Row:
+def measure_engines(backbone: str, batch: int, precision: Precision, *, target: float | None, unit: str = "img/s") -> Row:
     """Compare what can compute in a precision; ours is OpenVINO, which ``auto`` takes on a processor."""
-    times = OFTEN[batch]
+    times = REPEATS_BY_BATCH[batch]
     turn = partial(each_turn, times=times)
     ways = {
-        "naive": turn(plainly),
-        "ours": turn(by_engine, name="openvino", precision=precision),
-        "our torch": turn(by_engine, name="torch", precision=precision),
-        "limit": turn(convolve, precision=precision),
+        "naive": turn(prepare_baseline),
+        "ours": turn(prepare_engine, name="openvino", precision=precision),
+        "our torch": turn(prepare_engine, name="torch", precision=precision),
+        "limit": turn(prepare_roofline, precision=precision),
     }
     if precision == "fp32":
-        ways["our onnxruntime"] = turn(by_engine, name="onnxruntime")
+        ways["our onnxruntime"] = turn(prepare_engine, name="onnxruntime")
     title = f"{backbone}, {precision}, batch {batch}"
     with each_apart(ways, backbone, batch) as running:
-        return alternately(title, running, items=times * batch, unit=unit, demand=demand)
+        return alternately(title, running, items=times * batch, unit=unit, demand=target)
 
 
 def main() -> None:
@@ -85,13 +85,13 @@ def main() -> None:
     with TemporaryDirectory() as cache:
         os.environ["LESIONLENS_CACHE"] = cache  # before the first process starts
         rows = [
-            row("resnet50", 16, "fp32", demand=2.2),
-            row("resnet50", 16, "bf16", demand=10),
-            row("resnet50", 1, "bf16", demand=5, unit="ms"),
+            measure_engines("resnet50", 16, "fp32", target=2.2),
+            measure_engines("resnet50", 16, "bf16", target=10),
+            measure_engines("resnet50", 1, "bf16", target=5, unit="ms"),
         ]
         if said.long:
-            rows += [row("resnet50", 1, "fp32", demand=None, unit="ms")]
-            rows += [row("mobilenetv2_100", 16, precision, demand=None) for precision in ("fp32", "bf16")]
+            rows += [measure_engines("resnet50", 1, "fp32", target=None, unit="ms")]
+            rows += [measure_engines("mobilenetv2_100", 16, precision, target=None) for precision in ("fp32", "bf16")]
     finish("Inference", rows)
 
 

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 
-def kept_bytes(model: nn.Module, x: Tensor) -> int:
+def saved_activation_bytes(model: nn.Module, x: Tensor) -> int:
     """Count each memory once."""
     found: dict[int, int] = {}
 

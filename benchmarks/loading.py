@@ -21,71 +21,71 @@ from torch import Tensor
 from torch.utils.data import default_collate
 from torchvision.transforms import v2
 
-from lesionlens.crops.multiscale import Multiscale
+from lesionlens.crops.multiscale import MultiScaleCrop
 from lesionlens.data.images import read_rgb
-from lesionlens.data.part import Part
-from lesionlens.data.store import open_store
-from lesionlens.data.stored import ImageStore, Kind
-from lesionlens.data.train_crops import TrainCrops
+from lesionlens.data.part import SplitData
+from lesionlens.data.store import open_image_cache
+from lesionlens.data.stored import ImageCache, CacheFormat
+from lesionlens.data.train_crops import TrainDataset
 from lesionlens.data.transforms import Augmentation
-from lesionlens.data.visits import Visit
+from lesionlens.data.visits import SampleIndex
 from lesionlens.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 
-SIDE, CROPS, BATCH = 224, 60, 16
-SHRUNK = {(600, 450): 1, (4000, 3000): 4}  # the smallest that libjpeg can give and is twice as large as asked
-OFTEN = {(600, 450): 20, (4000, 3000): 3}  # what takes a millisecond is done so often at a time
+INPUT_SIZE, NUM_CROPS, BATCH_SIZE = 224, 60, 16
+JPEG_REDUCTION = {(600, 450): 1, (4000, 3000): 4}  # the smallest that libjpeg can give and is twice as large as asked
+REPEATS_BY_SIZE = {(600, 450): 20, (4000, 3000): 3}  # what takes a millisecond is done so often at a time
 AUGMENT = Augmentation(rotation=10, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05)
 
 
-def pillow(file: Path) -> Image.Image:
+def load_with_pillow(file: Path) -> Image.Image:
     return Image.open(file).convert("RGB")
 
 
-def small_by_pillow(file: Path) -> None:
-    image = pillow(file)
-    size = (round(SIDE * image.width / image.height), SIDE)
+def resize_with_pillow(file: Path) -> None:
+    image = load_with_pillow(file)
+    size = (round(INPUT_SIZE * image.width / image.height), INPUT_SIZE)
     image.resize(size, Image.Resampling.BILINEAR)
 
 
-def crops_by_pillow(file: Path) -> None:
+def crop_with_pillow(file: Path) -> None:
     """Decode for every crop, as a data set of crops does."""
     rng = np.random.default_rng(0)
-    for number in range(CROPS):
-        image = pillow(file)
-        top, left, height, width, _ = Multiscale()(image.height, image.width, number, rng)
-        image.crop((left, top, left + width, top + height)).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    for number in range(NUM_CROPS):
+        image = load_with_pillow(file)
+        top, left, height, width, _ = MultiScaleCrop()(image.height, image.width, number, rng)
+        image.crop((left, top, left + width, top + height)).resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BILINEAR)
 
 
-def decoding(file: Path, size: tuple[int, int], demand: float) -> Row:
+def measure_decoding(file: Path, size: tuple[int, int], target: float) -> Row:
     """Bring a file to the network's size; the limit is libjpeg-turbo alone, without resizing."""
-    width, height = (side // SHRUNK[size] for side in size)
+    width, height = (side // JPEG_REDUCTION[size] for side in size)
     bare = partial(simplejpeg.decode_jpeg, min_height=height, min_width=width)
     ways = {
-        "naive": lambda: small_by_pillow(file),
-        "ours": lambda: read_rgb(file, shorter_side=SIDE),
+        "naive": lambda: resize_with_pillow(file),
+        "ours": lambda: read_rgb(file, max_short_side=INPUT_SIZE),
         "limit": lambda: bare(file.read_bytes()),
     }
-    often = OFTEN[size]
+    often = REPEATS_BY_SIZE[size]
     return alternately(
-        f"decode {size[0]} × {size[1]} to {SIDE}",
+        f"decode {size[0]} × {size[1]} to {INPUT_SIZE}",
         {name: partial(repeated, work, often) for name, work in ways.items()},
         items=often,
-        demand=demand,
+        demand=target,
     )
 
 
-def cropping(file: Path, size: tuple[int, int], demand: float) -> Row:
-    seen = Preprocessing(shorter_side=None, crops="multiscale", crop_count=CROPS)
-    ways = {"naive": lambda: crops_by_pillow(file), "ours": lambda: seen.views(seen.decode(file))}
-    name = f"{CROPS} crops of {size[0]} × {size[1]}"
-    return alternately(name, ways, items=CROPS, unit="crop/s", demand=demand)
+def measure_cropping(file: Path, size: tuple[int, int], target: float) -> Row:
+    seen = Preprocessing(max_short_side=None, crops="multiscale", crop_count=NUM_CROPS)
+    ways = {"naive": lambda: crop_with_pillow(file), "ours": lambda: seen.extract_crops(seen.load_image(file))}
+    name = f"{NUM_CROPS} crops of {size[0]} × {size[1]}"
+    return alternately(name, ways, items=NUM_CROPS, unit="crop/s", demand=target)
 
 
-def torchvision_steps() -> v2.Transform:
+def torchvision_transforms() -> v2.Transform:
     """Give the transforms with which a training script begins: what AUGMENT does, and normalising."""
     return v2.Compose(
         [
-            v2.RandomResizedCrop(SIDE),
+            v2.RandomResizedCrop(INPUT_SIZE),
             v2.RandomHorizontalFlip(),
             v2.RandomVerticalFlip(),
             v2.RandomRotation(AUGMENT.rotation, v2.InterpolationMode.BILINEAR),
@@ -97,28 +97,28 @@ def torchvision_steps() -> v2.Transform:
     )
 
 
-def batches_by_torchvision(images: Callable[[int], Image.Image]) -> Callable[[], Tensor]:
-    steps = torchvision_steps()
-    return lambda: torch.stack([steps(images(number)) for number in range(BATCH)])
+def prepare_torchvision_batches(images: Callable[[int], Image.Image]) -> Callable[[], Tensor]:
+    steps = torchvision_transforms()
+    return lambda: torch.stack([steps(images(number)) for number in range(BATCH_SIZE)])
 
 
-def our_batches(store: ImageStore) -> Callable[[], Tensor]:
-    part = Part(store, np.arange(BATCH), np.zeros(BATCH, np.int64))
-    crops = TrainCrops(part, (SIDE, SIDE), "random-resized", 1, False, AUGMENT, 0)
+def prepare_our_batches(cache: ImageCache) -> Callable[[], Tensor]:
+    part = SplitData(cache, np.arange(BATCH_SIZE), np.zeros(BATCH_SIZE, np.int64))
+    crops = TrainDataset(part, (INPUT_SIZE, INPUT_SIZE), "random-resized", 1, False, AUGMENT, 0)
     epochs: Iterator[int] = count()
 
     def batch() -> Tensor:
         epoch = next(epochs)
-        views = default_collate([crops[Visit(epoch, number, number, 0)] for number in range(BATCH)]).views
-        return Preprocessing().normalised(views.flatten(0, 1))
+        views = default_collate([crops[SampleIndex(epoch, number, number, 0)] for number in range(BATCH_SIZE)]).views
+        return Preprocessing().normalize(views.flatten(0, 1))
 
     return batch
 
 
-class Decoded:
+class InMemoryImages:
     """Images in memory, as a store."""
 
-    kind: Kind = "memmap"
+    kind: CacheFormat = "memmap"
 
     def __init__(self, images: Sequence[NDArray[np.uint8]]) -> None:
         self._images = images
@@ -134,24 +134,24 @@ class Decoded:
         return self._images[index]
 
 
-def augmenting(files: Sequence[Path], folder: Path) -> list[Row]:
+def measure_augmentation(files: Sequence[Path], folder: Path) -> list[Row]:
     """Make training batches: of decoded images, then of files and of what is kept of them."""
-    decoded = [pillow(file) for file in files]
+    decoded = [load_with_pillow(file) for file in files]
     from_memory = {
-        "naive": batches_by_torchvision(decoded.__getitem__),
-        "ours": our_batches(Decoded([np.array(image) for image in decoded])),
+        "naive": prepare_torchvision_batches(decoded.__getitem__),
+        "ours": prepare_our_batches(InMemoryImages([np.array(image) for image in decoded])),
     }
-    rows = [alternately("crop, flip, rotate, recolour, normalise", from_memory, items=BATCH, demand=5)]
-    kept: list[tuple[Kind, int, str, float | None]] = [
+    rows = [alternately("crop, flip, rotate, recolour, normalise", from_memory, items=BATCH_SIZE, demand=5)]
+    kept: list[tuple[CacheFormat, int, str, float | None]] = [
         ("none", 512, "the same from JPEG files", 3.5),
         ("jpeg", 512, "the same from kept JPEGs", None),
         ("memmap", 512, "the same from kept bytes", None),
         ("memmap", 256, "the same from kept bytes, shorter side 256", 10),
     ]
     for kind, shorter_side, name, demand in kept:
-        store = open_store(files, shorter_side=shorter_side, kind=kind, folder=folder)
-        ways = {"naive": batches_by_torchvision(lambda n: pillow(files[n])), "ours": our_batches(store)}
-        rows.append(alternately(name, ways, items=BATCH, demand=demand))
+        store = open_image_cache(files, max_short_side=shorter_side, option=kind, cache_dir=folder)
+        ways = {"naive": prepare_torchvision_batches(lambda n: load_with_pillow(files[n])), "ours": prepare_our_batches(store)}
+        rows.append(alternately(name, ways, items=BATCH_SIZE, demand=demand))
     return rows
 
 
@@ -160,16 +160,16 @@ def main() -> None:
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        small, large = (photograph(folder / f"{w}.jpg", w, h) for w, h in SHRUNK)
-        files = [photograph(folder / f"small-{n}.jpg", 600, 450, seed=n) for n in range(BATCH)]
+        small, large = (photograph(folder / f"{w}.jpg", w, h) for w, h in JPEG_REDUCTION)
+        files = [photograph(folder / f"small-{n}.jpg", 600, 450, seed=n) for n in range(BATCH_SIZE)]
         rows = [
-            decoding(small, (600, 450), 1.5),
-            decoding(large, (4000, 3000), 4.5),
-            cropping(small, (600, 450), 7),
-            *augmenting(files, folder),
+            measure_decoding(small, (600, 450), 1.5),
+            measure_decoding(large, (4000, 3000), 4.5),
+            measure_cropping(small, (600, 450), 7),
+            *measure_augmentation(files, folder),
         ]
         if options().long:
-            rows.append(cropping(large, (4000, 3000), 20))
+            rows.append(measure_cropping(large, (4000, 3000), 20))
     finish("Loading on one core", rows)
 
 

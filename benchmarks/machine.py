@@ -33,11 +33,11 @@ class Machine(BaseModel):
         return ", ".join(part for part in parts if part)
 
 
-def this_machine() -> Machine:
+def describe_machine() -> Machine:
     """Describe the machine we run on."""
-    flags = cpu_line("flags").split()
+    flags = read_cpuinfo("flags").split()
     return Machine(
-        processor=cpu_line("model name") or platform.processor() or platform.machine(),
+        processor=read_cpuinfo("model name") or platform.processor() or platform.machine(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         avx512="avx512f" in flags,
         amx="amx_bf16" in flags,
@@ -47,13 +47,13 @@ def this_machine() -> Machine:
     )
 
 
-def cpu_line(key: str, file: Path = Path("/proc/cpuinfo")) -> str:
+def read_cpuinfo(key: str, file: Path = Path("/proc/cpuinfo")) -> str:
     """Return what Linux says of the first core, or nothing."""
     lines = file.read_text().splitlines() if file.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.split("\t")[0] == key), "")
 
 
-def versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
     """Return the version of Python and of each package that is here."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:

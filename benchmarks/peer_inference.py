@@ -13,19 +13,19 @@ from timm.data import create_dataset, create_loader
 from timm.utils import AverageMeter, accuracy
 from torch.nn.functional import cross_entropy
 
-from lesionlens.cores import cores
+from lesionlens.cores import available_cpus
 from lesionlens.engines.engine import Precision, open_engine
-from lesionlens.models.bundle import Card, Loaded
-from lesionlens.models.create import architecture
+from lesionlens.models.bundle import ModelCard, LoadedModel
+from lesionlens.models.create import make_model_spec
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.scoring.score import score
-from lesionlens.subjects import subjects
+from lesionlens.scoring.score import run_inference
+from lesionlens.subjects import collect_inputs
 
-MANY = 100_000
+NUM_IMAGES = 100_000
 """Images of the archive that ours is part of: enough for preparing an engine to pay."""
 
 
-def by_timm(turns: Turns, folder: Path, network: str, batch: int) -> None:
+def infer_with_timm(turn_signal: Turns, folder: Path, network: str, batch: int) -> None:
     """Score in the manner of timm's `validate.py`."""
     model = timm.create_model(network, num_classes=len(CLASSES)).eval()
     loader = create_loader(
@@ -34,7 +34,7 @@ def by_timm(turns: Turns, folder: Path, network: str, batch: int) -> None:
         batch_size=batch,
         crop_pct=1.0,
         crop_mode="squash",
-        num_workers=cores(),
+        num_workers=available_cpus(),
         device=torch.device("cpu"),
     )
 
@@ -46,10 +46,10 @@ def by_timm(turns: Turns, folder: Path, network: str, batch: int) -> None:
                 losses.update(cross_entropy(found, y).item(), len(y))
                 top.update(accuracy(found, y)[0].item(), len(y))
 
-    turns.each(scores)
+    turn_signal.each(scores)
 
 
-def by_torchvision(turns: Turns, folder: Path, network: str, batch: int) -> None:
+def infer_with_torchvision(turn_signal: Turns, folder: Path, network: str, batch: int) -> None:
     """Score by a plain loop over PyTorch's loader with torchvision's transforms."""
     model = timm.create_model(network, num_classes=len(CLASSES)).eval()
     loader = pictures(folder, batch, train=False)
@@ -58,10 +58,10 @@ def by_torchvision(turns: Turns, folder: Path, network: str, batch: int) -> None
         with torch.inference_mode():
             torch.cat([model(x).softmax(dim=1) for x, _ in loader])
 
-    turns.each(scores)
+    turn_signal.each(scores)
 
 
-def by_lightning(turns: Turns, folder: Path, network: str, batch: int) -> None:
+def infer_with_lightning(turn_signal: Turns, folder: Path, network: str, batch: int) -> None:
     """Score by Lightning's trainer as it comes, with the same loader as torchvision's."""
     module, loader = Plain(network), pictures(folder, batch, train=False)
 
@@ -69,27 +69,27 @@ def by_lightning(turns: Turns, folder: Path, network: str, batch: int) -> None:
         with quiet():
             L.Trainer(accelerator="cpu", default_root_dir=folder).predict(module, loader)
 
-    turns.each(scores)
+    turn_signal.each(scores)
 
 
-def by_ours(turns: Turns, folder: Path, network: str, batch: int, precision: Precision = "fp32") -> None:
+def infer_with_lesionlens(turn_signal: Turns, folder: Path, network: str, batch: int, precision: Precision = "fp32") -> None:
     """Score as `lesionlens predict` does, with its default engine."""
-    made = architecture(None, backbone=network)
-    card = Card(architecture=made, classes=CLASSES, preprocessing=Preprocessing(input_size=(SIDE, SIDE)))
-    loaded = Loaded(made.build(len(CLASSES)).eval(), card)
-    wanted = subjects([folder / "train"], classes=CLASSES)
-    engine = open_engine(loaded, precision=precision, images=MANY)
-    turns.each(lambda: score(loaded, wanted, engine=engine, batch_size=batch))
+    made = make_model_spec(None, backbone=network)
+    card = ModelCard(architecture=made, classes=CLASSES, preprocessing=Preprocessing(input_size=(SIDE, SIDE)))
+    loaded = LoadedModel(made.build(len(CLASSES)).eval(), card)
+    wanted = collect_inputs([folder / "train"], classes=CLASSES)
+    engine = open_engine(loaded, precision=precision, num_images=NUM_IMAGES)
+    turn_signal.each(lambda: run_inference(loaded, wanted, engine=engine, batch_size=batch))
 
 
-def by_ours_bf16(turns: Turns, folder: Path, network: str, batch: int) -> None:
-    by_ours(turns, folder, network, batch, "bf16")
+def infer_with_lesionlens_bf16(turn_signal: Turns, folder: Path, network: str, batch: int) -> None:
+    infer_with_lesionlens(turn_signal, folder, network, batch, "bf16")
 
 
-WAYS = {
-    "timm": by_timm,
-    "torchvision": by_torchvision,
-    "lightning": by_lightning,
-    "ours": by_ours,
-    "ours in bf16": by_ours_bf16,
+INFERENCE_VARIANTS = {
+    "timm": infer_with_timm,
+    "torchvision": infer_with_torchvision,
+    "lightning": infer_with_lightning,
+    "ours": infer_with_lesionlens,
+    "ours in bf16": infer_with_lesionlens_bf16,
 }

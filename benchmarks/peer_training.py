@@ -13,20 +13,20 @@ from timm.optim import create_optimizer_v2
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from lesionlens.cores import cores
-from lesionlens.training.allocator import keep_freed_memory
+from lesionlens.cores import available_cpus
+from lesionlens.training.allocator import retain_freed_memory
 from lesionlens.training.fit import make_trainer
-from lesionlens.training.folder import new_folder
-from lesionlens.training.measure_pace import paced
-from lesionlens.training.prepare import prepare
-from lesionlens.training.ready import make_data, make_task
+from lesionlens.training.folder import create_run_dir
+from lesionlens.training.measure_pace import tune_workers
+from lesionlens.training.prepare import set_up_run
+from lesionlens.training.ready import build_datamodule, build_module
 from lesionlens.training.recipe import Recipe
 
-MANY = 1000
+NUM_EPOCHS = 1000
 """Epochs of the run that an epoch is part of: long enough for ours to choose its ways by measuring."""
 
 
-def by_timm(turns: Turns, folder: Path, network: str, batch: int) -> None:
+def train_with_timm(turn_signal: Turns, folder: Path, network: str, batch: int) -> None:
     """Train in the manner of timm's `train.py`."""
     model = timm.create_model(network, num_classes=len(CLASSES)).train()
     optimizer = create_optimizer_v2(model, opt="sgd", lr=0.01, momentum=0.9)
@@ -38,21 +38,21 @@ def by_timm(turns: Turns, folder: Path, network: str, batch: int) -> None:
         vflip=0.5,
         color_jitter=JITTER,
         interpolation="random",
-        num_workers=cores(),
+        num_workers=available_cpus(),
         device=torch.device("cpu"),
     )
-    turns.each(lambda: steps(model, optimizer, loader))
+    turn_signal.each(lambda: run_epoch(model, optimizer, loader))
 
 
-def by_torchvision(turns: Turns, folder: Path, network: str, batch: int) -> None:
+def train_with_torchvision(turn_signal: Turns, folder: Path, network: str, batch: int) -> None:
     """Train by a plain loop over PyTorch's loader with torchvision's transforms."""
     model = timm.create_model(network, num_classes=len(CLASSES)).train()
     optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
     loader = pictures(folder, batch, train=True)
-    turns.each(lambda: steps(model, optimizer, loader))
+    turn_signal.each(lambda: run_epoch(model, optimizer, loader))
 
 
-def steps(model: torch.nn.Module, optimizer: torch.optim.Optimizer, loader) -> None:
+def run_epoch(model: torch.nn.Module, optimizer: torch.optim.Optimizer, loader) -> None:
     for x, y in loader:
         loss = cross_entropy(model(x), y)
         optimizer.zero_grad()
@@ -60,17 +60,17 @@ def steps(model: torch.nn.Module, optimizer: torch.optim.Optimizer, loader) -> N
         optimizer.step()
 
 
-class EachEpoch(L.Callback):
+class EpochTurns(L.Callback):
     """Lets each epoch of a long fit wait for its turn."""
 
-    def __init__(self, turns: Turns) -> None:
-        self.turns = turns
+    def __init__(self, turn_signal: Turns) -> None:
+        self.turn_signal = turn_signal
 
     def on_train_epoch_start(self, *_: object) -> None:
-        self.turns()
+        self.turn_signal()
 
 
-class Plain(L.LightningModule):
+class BaselineModule(L.LightningModule):
     """What Lightning's first page shows."""
 
     def __init__(self, network: str) -> None:
@@ -87,18 +87,18 @@ class Plain(L.LightningModule):
         return torch.optim.SGD(self.parameters(), 0.01, momentum=0.9)
 
 
-def by_lightning(turns: Turns, folder: Path, network: str, batch: int) -> None:
+def train_with_lightning(turn_signal: Turns, folder: Path, network: str, batch: int) -> None:
     """Train by Lightning's trainer as it comes, with the same loader as torchvision's."""
-    module, loader = Plain(network), pictures(folder, batch, train=True)
+    module, loader = BaselineModule(network), pictures(folder, batch, train=True)
 
     with quiet():
-        epochs = EachEpoch(turns)
-        L.Trainer(max_epochs=MANY, accelerator="cpu", default_root_dir=folder, callbacks=[epochs]).fit(
+        epochs = EpochTurns(turn_signal)
+        L.Trainer(max_epochs=NUM_EPOCHS, accelerator="cpu", default_root_dir=folder, callbacks=[epochs]).fit(
             module, loader
         )
 
 
-def by_ours(turns: Turns, folder: Path, network: str, batch: int, **options: object) -> None:
+def train_with_lesionlens(turn_signal: Turns, folder: Path, network: str, batch: int, **options: object) -> None:
     """Train by our loaders, task and trainer with their defaults; validation and bundles are left out."""
     recipe = Recipe.model_validate(
         {
@@ -110,29 +110,29 @@ def by_ours(turns: Turns, folder: Path, network: str, batch: int, **options: obj
             "model": {"backbone": network},
             "crops": {"train": "random-resized"},
             "augment": {"brightness": JITTER, "contrast": JITTER, "saturation": JITTER},
-            "train": {"batch_size": batch, "epochs": MANY, "device": "cpu", **options},
+            "train": {"batch_size": batch, "epochs": NUM_EPOCHS, "device": "cpu", **options},
         }
     )
-    prepared = prepare(recipe)
-    model = prepared.network.make(len(CLASSES)).model
-    ready = make_data(prepared)
-    task = make_task(ready.prepared, model)
-    ready = paced(ready, task)
-    run = new_folder("run", runs=folder)
-    keep_freed_memory()
+    prepared = set_up_run(recipe)
+    model = prepared.resolved_model.build(len(CLASSES)).model
+    ready = build_datamodule(prepared)
+    task = build_module(ready.setup, model)
+    ready = tune_workers(ready, task)
+    run = create_run_dir("run", runs_dir=folder)
+    retain_freed_memory()
     with quiet():
-        trainer = make_trainer(ready.prepared.recipe, run, [EachEpoch(turns)])
-        trainer.fit(task, ready.data.train_dataloader())
+        trainer = make_trainer(ready.setup.recipe, run, [EpochTurns(turn_signal)])
+        trainer.fit(task, ready.datamodule.train_dataloader())
 
 
-def by_ours_fp32(turns: Turns, folder: Path, network: str, batch: int) -> None:
-    by_ours(turns, folder, network, batch, precision="fp32")
+def train_with_lesionlens_fp32(turn_signal: Turns, folder: Path, network: str, batch: int) -> None:
+    train_with_lesionlens(turn_signal, folder, network, batch, precision="fp32")
 
 
-WAYS = {
-    "timm": by_timm,
-    "torchvision": by_torchvision,
-    "lightning": by_lightning,
-    "ours": by_ours,
-    "ours in fp32": by_ours_fp32,
+TRAINING_VARIANTS = {
+    "timm": train_with_timm,
+    "torchvision": train_with_torchvision,
+    "lightning": train_with_lightning,
+    "ours": train_with_lesionlens,
+    "ours in fp32": train_with_lesionlens_fp32,
 }

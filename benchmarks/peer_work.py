@@ -13,19 +13,19 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from lesionlens.cores import cores
+from lesionlens.cores import available_cpus
 from lesionlens.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
-SIDE, JITTER, HELD_OUT = 224, 0.2, 8
+INPUT_SIZE, COLOR_JITTER, NUM_HELD_OUT = 224, 0.2, 8
 
 
-def written(folder: Path, images: int) -> Path:
+def write_dataset(folder: Path, images: int) -> Path:
     """Write photographs: `train` holds a folder for each class; `table.csv` names all, also those held out."""
     lines = ["image,label,part"]
     for first, count, part in (
         (0, images, "train"),
-        (images, HELD_OUT, "validation"),
-        (2 * images, HELD_OUT, "test"),
+        (images, NUM_HELD_OUT, "validation"),
+        (2 * images, NUM_HELD_OUT, "test"),
     ):
         files = labelled(folder / part, count, first=first)
         lines += [f"{file.relative_to(folder)},{file.parent.name},{part}" for file in files]
@@ -33,24 +33,24 @@ def written(folder: Path, images: int) -> Path:
     return folder
 
 
-def pictures(folder: Path, batch: int, *, train: bool) -> DataLoader:
+def make_loader(folder: Path, batch: int, *, train: bool) -> DataLoader:
     """Give torchvision's transforms in PyTorch's loader, with a worker a core."""
-    change = [v2.RandomResizedCrop(SIDE), v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()]
-    change += [v2.ColorJitter(JITTER, JITTER, JITTER)]
+    change = [v2.RandomResizedCrop(INPUT_SIZE), v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()]
+    change += [v2.ColorJitter(COLOR_JITTER, COLOR_JITTER, COLOR_JITTER)]
     seen = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
-    steps = v2.Compose([*(change if train else [v2.Resize((SIDE, SIDE))]), *seen])
+    steps = v2.Compose([*(change if train else [v2.Resize((INPUT_SIZE, INPUT_SIZE))]), *seen])
     return DataLoader(
         ImageFolder(folder / "train", steps),
         batch,
         shuffle=train,
         drop_last=train,
-        num_workers=cores(),
+        num_workers=available_cpus(),
         persistent_workers=True,
     )
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """Keep bars and hints off the terminal; they are drawn all the same."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):

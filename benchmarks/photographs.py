@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-CLASSES = ("melanoma", "nevus")
+SAMPLE_CLASSES = ("melanoma", "nevus")
 
 
-def photograph(file: Path, width: int, height: int, *, seed: int = 0) -> Path:
+def write_sample_image(file: Path, width: int, height: int, *, seed: int = 0) -> Path:
     """Write a JPEG of quality 90: smooth blots under a little noise."""
     rng = np.random.default_rng(seed)
     small = Image.fromarray(rng.integers(90, 200, (height // 8, width // 8, 3), dtype=np.uint8))
@@ -19,13 +19,13 @@ def photograph(file: Path, width: int, height: int, *, seed: int = 0) -> Path:
     return file
 
 
-def labelled(
+def write_labeled_images(
     folder: Path, count: int, *, first: int = 0, width: int = 600, height: int = 450
 ) -> Sequence[Path]:
     """Write photographs into a folder for each class, numbered from the first on."""
     files = []
     for number in range(first, first + count):
-        file = folder / CLASSES[number % len(CLASSES)] / f"{number:06d}.jpg"
+        file = folder / SAMPLE_CLASSES[number % len(SAMPLE_CLASSES)] / f"{number:06d}.jpg"
         file.parent.mkdir(parents=True, exist_ok=True)
-        files.append(photograph(file, width, height, seed=number))
+        files.append(write_sample_image(file, width, height, seed=number))
     return files

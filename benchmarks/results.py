@@ -12,9 +12,9 @@ from rows import Report, Row
 
 from lesionlens.atomic import write_text
 
-HERE = Path(__file__).parent
-FOLDER, PAGE = HERE / "results", HERE / "RESULTS.md"
-HEAD = """# Measured
+BENCHMARKS_DIR = Path(__file__).parent
+RESULTS_DIR, RESULTS_PAGE = BENCHMARKS_DIR / "results", BENCHMARKS_DIR / "RESULTS.md"
+PAGE_HEADER = """# Measured
 
 Made by `make bench`; [how to read it](../docs/speed.md). Times are medians; `naive ÷ ours` says how many times
 faster ours is than the plain way, `share of the limit` how near it comes to what the machine can do, `naive ÷ limit`
@@ -23,16 +23,16 @@ rounds the least and the greatest.
 """
 
 
-def page(reports: Sequence[Report]) -> str:
+def render_results(reports: Sequence[Report]) -> str:
     """Return the page: a section for each machine, in it a table for each script."""
     ordered = sorted(reports, key=lambda report: (str(report.machine), report.script))
-    parts = [HEAD]
+    parts = [PAGE_HEADER]
     for machine, found in groupby(ordered, key=lambda report: str(report.machine)):
-        parts.append(section(machine, list(found)))
+        parts.append(render_machine_section(machine, list(found)))
     return "\n".join(parts)
 
 
-def section(machine: str, reports: Sequence[Report]) -> str:
+def render_machine_section(machine: str, reports: Sequence[Report]) -> str:
     dates = sorted({report.date[:10] for report in reports})
     judged = [row for report in reports for row in report.rows if row.met is not None]
     versions = sorted({f"{name} {number}" for report in reports for name, number in report.versions.items()})
@@ -42,7 +42,7 @@ def section(machine: str, reports: Sequence[Report]) -> str:
         f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}. {', '.join(versions)}.",
         "",
     ]
-    lines += [verdict(judged), ""] if judged else []
+    lines += [summarize_targets(judged), ""] if judged else []
     for report in reports:
         busy = f"{report.machine.load:.1f} processes wanted a core in the minute before the end."
         lines += [
@@ -56,25 +56,25 @@ def section(machine: str, reports: Sequence[Report]) -> str:
     return "\n".join(lines)
 
 
-def verdict(judged: Sequence[Row]) -> str:
+def summarize_targets(rows: Sequence[Row]) -> str:
     """Count what is met, and what no way could meet on this machine."""
-    met = sum(bool(row.met) for row in judged)
-    beyond = sum(not row.met and row.out_of_reach for row in judged)
-    said = f"Demands met: {met} of {len(judged)}."
+    met = sum(bool(row.met) for row in rows)
+    beyond = sum(not row.met and row.out_of_reach for row in rows)
+    said = f"Demands met: {met} of {len(rows)}."
     return f"{said} Out of reach, as even the limit is below what is demanded: {beyond}." if beyond else said
 
 
-def gather(folder: Path, file: Path) -> None:
+def gather_results(folder: Path, file: Path) -> None:
     """Write the page of all reports in a folder."""
     found = [Report.model_validate_json(each.read_text()) for each in sorted(folder.glob("*.json"))]
     if not found:
         raise SystemExit(
             f"{folder} holds no results. Run make bench, or a script with --json {folder}/NAME.json"
         )
-    write_text(file, page(found))
+    write_text(file, render_results(found))
     print(f"The table of all: {file}")
 
 
 if __name__ == "__main__":
     given = [Path(word) for word in sys.argv[1:]]
-    gather(*(given + [FOLDER, PAGE][len(given) :]))
+    gather_results(*(given + [RESULTS_DIR, RESULTS_PAGE][len(given) :]))

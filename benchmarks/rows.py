@@ -8,15 +8,15 @@ from machine import Machine
 from pydantic import BaseModel, ConfigDict
 from spread import Spread, spread
 
-PER_UNIT = {"s": 1.0, "ms": 1e3, "MB": 1e-6, "GB": 1e-9}
+UNIT_SCALES = {"s": 1.0, "ms": 1e3, "MB": 1e-6, "GB": 1e-9}
 """What a cost (seconds or bytes) is multiplied by where a unit is no rate."""
 
 
-class Found(BaseModel):
+class ResultModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Row(Found):
+class ResultRow(ResultModel):
     """One piece of work done in several ways.
 
     `against` holds what a way cost over what ours cost, round by round: against "naive" how many times
@@ -27,26 +27,26 @@ class Row(Found):
     name: str
     unit: str
     values: dict[str, float]
-    against: dict[str, Spread]
-    at_most: Spread | None = None
-    demand: float | None = None
+    ratios: dict[str, Spread]
+    max_speedup: Spread | None = None
+    target: float | None = None
     note: str = ""
 
     @property
-    def met(self) -> bool | None:
+    def target_met(self) -> bool | None:
         """Whether the ratio to naive, or where there is none the share of the limit, is what was demanded."""
-        judged = self.against.get("naive") or self.against.get("limit")
-        return None if self.demand is None or judged is None else judged.median >= self.demand
+        judged = self.ratios.get("naive") or self.ratios.get("limit")
+        return None if self.target is None or judged is None else judged.median >= self.target
 
     @property
-    def out_of_reach(self) -> bool:
+    def above_roofline(self) -> bool:
         """Whether the limit, faster than ours, is less than what was demanded, and all in its brackets too."""
-        if self.demand is None or self.at_most is None:
+        if self.target is None or self.max_speedup is None:
             return False
-        return self.at_most.high < self.demand and self.against["limit"].median <= 1
+        return self.max_speedup.high < self.target and self.ratios["limit"].median <= 1
 
 
-class Report(Found):
+class BenchmarkReport(ResultModel):
     """What one script found, on which machine, when and with which versions."""
 
     script: str
@@ -54,58 +54,58 @@ class Report(Found):
     date: str
     machine: Machine
     versions: dict[str, str]
-    rows: tuple[Row, ...]
+    rows: tuple[ResultRow, ...]
     curves: tuple[Curve, ...] = ()
 
-    def tables(self) -> str:
+    def to_markdown(self) -> str:
         """Return what was found as Markdown."""
         return "\n\n".join(
-            [markdown(self.rows)] * bool(self.rows) + [curves_markdown(self.curves)] * bool(self.curves)
+            [rows_to_markdown(self.rows)] * bool(self.rows) + [curves_markdown(self.curves)] * bool(self.curves)
         )
 
 
-def row(
+def make_row(
     name: str,
     costs: Mapping[str, Sequence[float]],
     *,
     items: float = 1,
     unit: str = "img/s",
-    demand: float | None = None,
+    target: float | None = None,
     note: str = "",
-) -> Row:
+) -> ResultRow:
     """Compare costs (seconds or bytes, one a round) of several ways.
 
     A unit that ends in "/s" shows items a second; the units of `PER_UNIT` show the cost of one item.
     """
     ours = costs.get("ours", ())
     against = {way: spread(cost, ours) for way, cost in costs.items() if ours and way != "ours"}
-    values = {way: shown(statistics.median(cost), items, unit) for way, cost in costs.items()}
+    values = {way: to_unit(statistics.median(cost), items, unit) for way, cost in costs.items()}
     bounded = {"naive", "limit"} <= set(costs)
     at_most = spread(costs["naive"], costs["limit"]) if bounded else None
-    return Row(
-        name=name, unit=unit, values=values, against=against, at_most=at_most, demand=demand, note=note
+    return ResultRow(
+        name=name, unit=unit, values=values, ratios=against, max_speedup=at_most, target=target, note=note
     )
 
 
-def shown(cost: float, items: float, unit: str) -> float:
-    return items / cost if unit.endswith("/s") else cost * PER_UNIT[unit] / items
+def to_unit(cost: float, items: float, unit: str) -> float:
+    return items / cost if unit.endswith("/s") else cost * UNIT_SCALES[unit] / items
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def rows_to_markdown(rows: Sequence[ResultRow]) -> str:
     """Return a table that is aligned for the terminal and is Markdown."""
     ways = list(dict.fromkeys(way for row in rows for way in row.values))
-    others = list(dict.fromkeys(way for row in rows for way in row.against))
+    others = list(dict.fromkeys(way for row in rows for way in row.ratios))
     noted = any(row.note for row in rows)
-    demanded = any(row.demand is not None for row in rows)
-    bounded = any(row.at_most is not None for row in rows)
-    head = ["what", "unit", *ways, *(heading(way) for way in others), *["naive ÷ limit"] * bounded]
+    demanded = any(row.target is not None for row in rows)
+    bounded = any(row.max_speedup is not None for row in rows)
+    head = ["what", "unit", *ways, *(column_title(way) for way in others), *["naive ÷ limit"] * bounded]
     head += ["demanded", "met"] * demanded + ["note"] * noted
     lines = [head]
     for row in rows:
         line = [row.name, row.unit]
         line += [number(row.values[way]) if way in row.values else "–" for way in ways]
-        line += [str(row.against.get(way, "–")) for way in others] + [str(row.at_most or "–")] * bounded
-        line += ["–" if row.demand is None else f"≥ {row.demand:g}", verdict(row)] * demanded + [
+        line += [str(row.ratios.get(way, "–")) for way in others] + [str(row.max_speedup or "–")] * bounded
+        line += ["–" if row.target is None else f"≥ {row.target:g}", target_verdict(row)] * demanded + [
             row.note
         ] * noted
         lines.append(line)
@@ -117,15 +117,15 @@ def markdown(rows: Sequence[Row]) -> str:
     )
 
 
-def heading(way: str) -> str:
-    return "share of the limit" if way == "limit" else f"{way} ÷ ours"
+def column_title(variant: str) -> str:
+    return "share of the limit" if variant == "limit" else f"{variant} ÷ ours"
 
 
-def verdict(row: Row) -> str:
-    if row.demand is None or row.met is None:
+def target_verdict(row: ResultRow) -> str:
+    if row.target is None or row.target_met is None:
         return "–"
-    if row.met:
+    if row.target_met:
         return "yes"
-    if row.at_most is None:
+    if row.max_speedup is None:
         return "no"
-    return "out of reach" if row.out_of_reach else f"no: {row.demand / row.at_most.median:.2f} of the limit"
+    return "out of reach" if row.above_roofline else f"no: {row.target / row.max_speedup.median:.2f} of the limit"

@@ -12,28 +12,28 @@ from pathlib import Path
 
 from results import FOLDER, HERE, PAGE, gather
 
-OURSELVES = ("run.py", "results.py")
-MINUTES = ("growth.py", "peers.py", "streaming.py")  # each takes some: with --long, or by itself
-LONGEST, LONGEST_OF_LONG, TO_END = 900, 6 * 3600, 60  # seconds
+NON_BENCHMARKS = ("run.py", "results.py")
+SLOW_SCRIPTS = ("growth.py", "peers.py", "streaming.py")  # each takes some: with --long, or by itself
+SCRIPT_TIMEOUT, FULL_SCRIPT_TIMEOUT, INTERRUPT_TIMEOUT = 900, 6 * 3600, 60  # seconds
 
 
-def scripts(folder: Path = HERE, *, long: bool = False) -> Sequence[Path]:
+def find_scripts(folder: Path = HERE, *, full: bool = False) -> Sequence[Path]:
     """Find what can be run; other files are parts of these."""
-    left_out = OURSELVES if long else OURSELVES + MINUTES
+    left_out = NON_BENCHMARKS if full else NON_BENCHMARKS + SLOW_SCRIPTS
     found = sorted(folder.glob("*.py"))
     return [each for each in found if each.name not in left_out and "__main__" in each.read_text()]
 
 
-def succeeded(command: Sequence[str], longest: float) -> bool:
+def run_with_timeout(command: Sequence[str], timeout: float) -> bool:
     """Run a command; one that takes too long is interrupted, so that it removes its files, or else killed."""
     with subprocess.Popen(command) as process:
         try:
-            return process.wait(longest) == 0
+            return process.wait(timeout) == 0
         except subprocess.TimeoutExpired:
-            print(f"not done after {longest:.0f} s: {' '.join(command)}", flush=True)
+            print(f"not done after {timeout:.0f} s: {' '.join(command)}", flush=True)
             process.send_signal(signal.SIGINT)
         try:
-            process.wait(TO_END)
+            process.wait(INTERRUPT_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
     return False
@@ -41,16 +41,16 @@ def succeeded(command: Sequence[str], longest: float) -> bool:
 
 def main() -> None:
     failed, long = [], "--long" in sys.argv
-    for script in scripts(long=long):
+    for script in find_scripts(full=long):
         started = time.monotonic()
         command = [sys.executable, str(script), "--json", str(FOLDER / f"{script.stem}.json"), *sys.argv[1:]]
-        if not succeeded(command, LONGEST_OF_LONG if long else LONGEST):
+        if not run_with_timeout(command, FULL_SCRIPT_TIMEOUT if long else SCRIPT_TIMEOUT):
             failed.append(script.name)
         print(f"{script.name}: {time.monotonic() - started:.0f} s\n", flush=True)
     gather(FOLDER, PAGE)
     if not long:
         print(
-            f"left out, as each takes minutes: {', '.join(MINUTES)}; run them by themselves, or all with --long"
+            f"left out, as each takes minutes: {', '.join(SLOW_SCRIPTS)}; run them by themselves, or all with --long"
         )
     if failed:
         raise SystemExit(f"These failed, and the table has nothing new of them: {', '.join(failed)}")

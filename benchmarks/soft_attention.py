@@ -15,14 +15,14 @@ from harness import Row, alternately, finish
 from torch import Tensor, nn
 
 from lesionlens.attention.soft import SoftAttention
-from lesionlens.training.allocator import keep_freed_memory
+from lesionlens.training.allocator import retain_freed_memory
 
-BATCH, TIMES = 16, 5
+BATCH_SIZE, REPEATS = 16, 5
 Shape = tuple[int, int, int]
-GRIDS = {"ResNet-50's 7 × 7 × 2048": (2048, 7, 7), "Inception's 8 × 8 × 2080": (2080, 8, 8)}
+FEATURE_MAPS = {"ResNet-50's 7 × 7 × 2048": (2048, 7, 7), "Inception's 8 × 8 × 2080": (2080, 8, 8)}
 
 
-class Plain(nn.Module):
+class ReferenceSoftAttention(nn.Module):
     """Equation 1 written as the paper says it: a 3-D convolution over height, width and all channels."""
 
     def __init__(self, unit: SoftAttention) -> None:
@@ -40,48 +40,48 @@ class Plain(nn.Module):
         return self.gamma * x * maps
 
 
-def drawn(shape: Shape) -> tuple[SoftAttention, Tensor]:
+def make_inputs(shape: Shape) -> tuple[SoftAttention, Tensor]:
     """Draw the same unit and grids in each process."""
     torch.manual_seed(0)
-    return SoftAttention(shape[0]), torch.randn(BATCH, *shape)
+    return SoftAttention(shape[0]), torch.randn(BATCH_SIZE, *shape)
 
 
-def step(unit: Callable[[Tensor], Tensor], x: Tensor) -> Callable[[], object]:
+def prepare_step(unit: Callable[[Tensor], Tensor], x: Tensor) -> Callable[[], object]:
     """Go forward and back; the gradient that comes is a grid in the layout of x, as from a layer behind."""
     wanted = torch.ones_like(x)
     return lambda: unit(x.detach().requires_grad_()).backward(wanted)
 
 
-def plainly(shape: Shape) -> Callable[[], object]:
-    unit, x = drawn(shape)
-    return step(Plain(unit), x)
+def prepare_baseline(shape: Shape) -> Callable[[], object]:
+    unit, x = make_inputs(shape)
+    return prepare_step(ReferenceSoftAttention(unit), x)
 
 
-def as_in_a_run(shape: Shape) -> Callable[[], object]:
-    keep_freed_memory()
-    unit, x = (each.to(memory_format=torch.channels_last) for each in drawn(shape))
-    return step(lambda x: unit(x).grid, x)
+def prepare_ours(shape: Shape) -> Callable[[], object]:
+    retain_freed_memory()
+    unit, x = (each.to(memory_format=torch.channels_last) for each in make_inputs(shape))
+    return prepare_step(lambda x: unit(x).grid, x)
 
 
-def its_convolution(shape: Shape) -> Callable[[], object]:
+def prepare_roofline(shape: Shape) -> Callable[[], object]:
     """Convolve, and give the gradients of the kernel and the grid, alone."""
-    keep_freed_memory()
-    unit, x = (each.to(memory_format=torch.channels_last) for each in drawn(shape))
+    retain_freed_memory()
+    unit, x = (each.to(memory_format=torch.channels_last) for each in make_inputs(shape))
     y = unit.conv(x).detach()
     return partial(forward_and_backward, unit.conv, x, y, first=False)
 
 
-def compare(name: str, shape: Shape) -> Row:
-    unit, x = drawn(shape)
-    apart = float((Plain(unit)(x) - unit(x).grid).detach().abs().max())
-    makers = {"naive": plainly, "ours": as_in_a_run, "limit": its_convolution}
-    with each_apart({way: each_turn(make, times=TIMES) for way, make in makers.items()}, shape) as ways:
+def measure_unit(name: str, shape: Shape) -> Row:
+    unit, x = make_inputs(shape)
+    apart = float((ReferenceSoftAttention(unit)(x) - unit(x).feature_map).detach().abs().max())
+    makers = {"naive": prepare_baseline, "ours": prepare_ours, "limit": prepare_roofline}
+    with each_apart({way: each_turn(make, times=REPEATS) for way, make in makers.items()}, shape) as ways:
         note = f"{apart:.0e} apart"
-        return alternately(name, ways, items=TIMES * BATCH, demand=6.0, note=note)
+        return alternately(name, ways, items=REPEATS * BATCH_SIZE, demand=6.0, note=note)
 
 
 def main() -> None:
-    finish("The soft-attention unit in training", [compare(name, shape) for name, shape in GRIDS.items()])
+    finish("The soft-attention unit in training", [measure_unit(name, shape) for name, shape in FEATURE_MAPS.items()])
 
 
 if __name__ == "__main__":

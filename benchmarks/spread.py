@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 from scipy.stats import quantile_test
 
-ENOUGH = 6  # of fewer rounds all lie on one side of the true median more often than once in twenty
+MIN_ROUNDS_FOR_INTERVAL = 6  # of fewer rounds all lie on one side of the true median more often than once in twenty
 
 
-class Spread(BaseModel):
+class MedianInterval(BaseModel):
     """The median of one number a round, and an interval for it.
 
     From six rounds on the interval holds the true median with 95 % or more, by order statistics: it takes for granted
@@ -26,15 +26,15 @@ class Spread(BaseModel):
     def __str__(self) -> str:
         if self.rounds == 1:
             return f"{self.median:.2f}"
-        few = f", {self.rounds} rounds" if self.rounds < ENOUGH else ""
+        few = f", {self.rounds} rounds" if self.rounds < MIN_ROUNDS_FOR_INTERVAL else ""
         return f"{self.median:.2f} ({self.low:.2f}–{self.high:.2f}{few})"
 
 
-def spread(theirs: Sequence[float], ours: Sequence[float]) -> Spread:
+def ratio_interval(other_costs: Sequence[float], our_costs: Sequence[float]) -> MedianInterval:
     """Divide round by round: what disturbs a round disturbs both."""
-    ratios = [a / b for a, b in zip(theirs, ours, strict=True)]
+    ratios = [a / b for a, b in zip(other_costs, our_costs, strict=True)]
     median, low, high = statistics.median(ratios), min(ratios), max(ratios)
-    if len(ratios) >= ENOUGH:
+    if len(ratios) >= MIN_ROUNDS_FOR_INTERVAL:
         test = quantile_test(ratios, q=median)  # q changes the test alone, not its interval
         low, high = map(float, test.confidence_interval(0.95))
-    return Spread(median=median, low=low, high=high, rounds=len(ratios))
+    return MedianInterval(median=median, low=low, high=high, rounds=len(ratios))

@@ -6,46 +6,46 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lesionlens.models.arl_block import Attending, compile_attention
+from lesionlens.models.arl_block import ARLBlockMixin, compile_attention
 from lesionlens.models.create import create_model
-from lesionlens.training.allocator import keep_freed_memory
+from lesionlens.training.allocator import retain_freed_memory
 
 
-def plain(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:
+def baseline_step(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:
     """float32, channels first, the allocator as it comes."""
-    return step(make(network), batch, size, fast=False, bf16=False)
+    return prepare_step(make_network(network), batch, size, optimized=False, bf16=False)
 
 
-def exact(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:
+def fp32_step(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:
     """As a run in float32."""
-    keep_freed_memory()
-    return step(make(network), batch, size, fast=True, bf16=False)
+    retain_freed_memory()
+    return prepare_step(make_network(network), batch, size, optimized=True, bf16=False)
 
 
-def rough(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:
+def bf16_step(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:
     """As a run in bf16."""
-    keep_freed_memory()
-    return step(make(network), batch, size, fast=True, bf16=True)
+    retain_freed_memory()
+    return prepare_step(make_network(network), batch, size, optimized=True, bf16=True)
 
 
-def formula_exact(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:
+def reference_fp32_step(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:
     """As a run in float32, but for equation 9 written plainly."""
-    keep_freed_memory()
-    return step(written_plainly(make(network)), batch, size, fast=True, bf16=False)
+    retain_freed_memory()
+    return prepare_step(use_reference_formula(make_network(network)), batch, size, optimized=True, bf16=False)
 
 
-def formula_rough(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:
+def reference_bf16_step(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:
     """As a run in bf16, but for equation 9 written plainly."""
-    keep_freed_memory()
-    return step(written_plainly(make(network)), batch, size, fast=True, bf16=True)
+    retain_freed_memory()
+    return prepare_step(use_reference_formula(make_network(network)), batch, size, optimized=True, bf16=True)
 
 
-def make(network: dict[str, Any]) -> nn.Module:
+def make_network(network: dict[str, Any]) -> nn.Module:
     torch.manual_seed(0)
     return create_model(num_classes=7, **network).train()
 
 
-def written_plainly(model: nn.Module) -> nn.Module:
+def use_reference_formula(model: nn.Module) -> nn.Module:
     """Put torch's own softmax, over a flat grid, in place of the operation."""
 
     def forward(block: Any, x: Tensor) -> Tensor:
@@ -54,19 +54,19 @@ def written_plainly(model: nn.Module) -> nn.Module:
         return block.activation()(residual + identity + block.alpha * mask * identity)
 
     for block in model.modules():
-        if isinstance(block, Attending):
+        if isinstance(block, ARLBlockMixin):
             block.forward = forward.__get__(block)  # type: ignore[method-assign]
     return model
 
 
-def step(model: nn.Module, batch: int, size: int, *, fast: bool, bf16: bool) -> Callable[[], object]:
-    layout = torch.channels_last if fast else torch.contiguous_format
+def prepare_step(model: nn.Module, batch: int, size: int, *, optimized: bool, bf16: bool) -> Callable[[], object]:
+    layout = torch.channels_last if optimized else torch.contiguous_format
     model = model.to(memory_format=layout)
-    if fast:
+    if optimized:
         compile_attention(model)
     x = torch.rand(batch, 3, size, size).to(memory_format=layout)
     y = torch.arange(batch) % 7
-    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, fused=fast)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, fused=optimized)
 
     def work() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):

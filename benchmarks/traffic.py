@@ -7,7 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
-class Traffic(TorchDispatchMode):
+class MemoryTraffic(TorchDispatchMode):
     """Count what each operation reads and writes; views move nothing."""
 
     def __init__(self) -> None:

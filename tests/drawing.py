@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-SIZE = (12, 9)
+IMAGE_SIZE = (12, 9)
 
 
-def draw(path: Path, *, seed: int = 0, size: tuple[int, int] = SIZE, **options: Any) -> Path:
+def write_image(path: Path, *, seed: int = 0, size: tuple[int, int] = IMAGE_SIZE, **options: Any) -> Path:
     """Write a small picture whose bytes depend on the seed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
@@ -18,7 +18,7 @@ def draw(path: Path, *, seed: int = 0, size: tuple[int, int] = SIZE, **options: 
     return path
 
 
-def draw_mask(path: Path, *, size: tuple[int, int] = SIZE) -> Path:
+def write_mask(path: Path, *, size: tuple[int, int] = IMAGE_SIZE) -> Path:
     """Write a white ellipse on black, in the middle."""
     path.parent.mkdir(parents=True, exist_ok=True)
     y, x = np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j]
@@ -26,7 +26,7 @@ def draw_mask(path: Path, *, size: tuple[int, int] = SIZE) -> Path:
     return path
 
 
-def write(path: Path, header: str, lines: Iterable[str]) -> Path:
+def write_lines(path: Path, header: str, lines: Iterable[str]) -> Path:
     """Write a small text table."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([*([header] if header else []), *lines, ""]), encoding="utf-8")

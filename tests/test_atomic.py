@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.atomic import new_folder, replacing, write_text
+from lesionlens.atomic import atomic_directory, atomic_write, write_text
 from lesionlens.errors import DataError, RunError
 
 
@@ -25,7 +25,7 @@ def test_a_failure_keeps_what_was_there(tmp_path: Path, error: BaseException) ->
     file.write_text("before")
 
     def fail_half_way() -> None:
-        with replacing(file) as part:
+        with atomic_write(file) as part:
             part.write_text("half")
             raise error
 
@@ -46,16 +46,16 @@ def test_a_file_in_the_way_of_a_folder_is_said(tmp_path: Path) -> None:
 
 def test_a_new_folder_is_there_when_it_is_complete_and_only_then(tmp_path: Path) -> None:
     root = tmp_path / "sets" / "one"
-    with new_folder(root) as folder:
+    with atomic_directory(root) as folder:
         (folder / "a.txt").write_text("a")
         assert not root.exists()
     assert [path.name for path in root.parent.iterdir()] == ["one"]
     assert (root / "a.txt").read_text() == "a"
-    with pytest.raises(DataError, match="not empty: nothing is overwritten"), new_folder(root):
+    with pytest.raises(DataError, match="not empty: nothing is overwritten"), atomic_directory(root):
         pass
 
     def fail_half_way() -> None:
-        with new_folder(tmp_path / "two") as folder:
+        with atomic_directory(tmp_path / "two") as folder:
             (folder / "half.txt").write_text("half")
             raise KeyboardInterrupt
 
@@ -68,7 +68,7 @@ def test_files_and_folders_are_no_more_open_than_any_other(tmp_path: Path) -> No
     before = os.umask(0o027)
     try:
         write_text(tmp_path / "a.txt", "a")
-        with new_folder(tmp_path / "set"):
+        with atomic_directory(tmp_path / "set"):
             pass
     finally:
         os.umask(before)

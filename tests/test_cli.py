@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 from lesionlens import cli
-from lesionlens.synthesis.dataset import synthesise
+from lesionlens.synthesis.dataset import generate_dataset
 
 WORDS = (
     "data.task=melanoma data.shorter_side=80 model.backbone=test_resnet model.attention=arl model.input_size=64 "
@@ -33,7 +33,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LESIONLENS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setattr(cli, "_speak_plainly", lambda: None)
+    monkeypatch.setattr(cli, "_format_warnings", lambda: None)
     return tmp_path
 
 
@@ -41,7 +41,7 @@ def test_the_whole_way(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Synthesise, check, train two steps, predict, evaluate, explain."""
-    synthesise(here / "ham", images=60, seed=1, size=(120, 160))
+    generate_dataset(here / "ham", num_images=60, seed=1, size=(120, 160))
     assert run(monkeypatch, "data", "check", "ham10000:ham") == 0
     assert "melanoma" in capsys.readouterr().out
     (here / "r.yaml").write_text("data: {source: 'ham10000:ham'}\nmodel: {}\n")
@@ -66,7 +66,7 @@ def test_the_whole_way(
 @pytest.mark.slow
 def test_ones_own_images_with_a_table(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder and a CSV with labels of one's own, one file CMYK."""
-    synthesise(here / "ham", images=40, seed=2, size=(90, 120))
+    generate_dataset(here / "ham", num_images=40, seed=2, size=(90, 120))
     rows = []
     for number, file in enumerate(sorted((here / "ham" / "HAM10000_images").iterdir())):
         rows.append({"image": f"ham/HAM10000_images/{file.name}", "label": "odd" if number % 2 else "even"})

@@ -5,7 +5,7 @@ from typing import Any
 
 __version__ = "0.1.0.dev0"
 
-_VERBS = {
+_LAZY_EXPORTS = {
     "load_table": "lesionlens.data.datasets",
     "create_model": "lesionlens.models.create",
     "load_model": "lesionlens.models.bundle",
@@ -32,6 +32,6 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     """Import a verb when it is first asked for: ``import lesionlens`` alone loads no torch."""
-    if name in _VERBS:
-        return getattr(import_module(_VERBS[name]), name)
+    if name in _LAZY_EXPORTS:
+        return getattr(import_module(_LAZY_EXPORTS[name]), name)
     raise AttributeError(f"module 'lesionlens' has no attribute {name!r}")

@@ -10,8 +10,8 @@ from lesionlens.errors import RunError
 
 
 @contextmanager
-def alone(file: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock of a file; where another process holds it, say so by ``waiting`` and wait.
+def file_lock(path: Path, *, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock of a file; where another process holds it, say so by ``on_wait`` and wait.
 
     It is a lock of the operating system, which a killed process cannot leave behind.
 
@@ -20,17 +20,17 @@ def alone(file: Path, *, waiting: Callable[[], None]) -> Iterator[None]:
     RunError
         The folder cannot be written, or its file system has no locks.
     """
-    lock = FileLock(file)
+    lock = FileLock(path)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            waiting()
+            on_wait()
             lock.acquire()
     except (OSError, NotImplementedError) as error:
         raise RunError(
-            f"cannot write {file}: {error}. Choose a folder that can be written and locked, on a disk of this machine"
+            f"cannot write {path}: {error}. Choose a folder that can be written and locked, on a disk of this machine"
         ) from error
     try:
         yield

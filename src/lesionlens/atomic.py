@@ -13,7 +13,7 @@ from lesionlens.errors import DataError, RunError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; on success it takes the place of ``path`` in one step.
 
     A failure of any kind, an interrupt included, leaves ``path`` untouched and removes the temporary file.
@@ -28,56 +28,56 @@ def replacing(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise write_error(path, error) from error
     part = Path(name)
     try:
         yield part
-        _settle(part)
+        _fsync(part)
         part.replace(path)
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise write_error(path, error) from error
     finally:
         part.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text atomically."""
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 @contextmanager
-def new_folder(root: Path) -> Iterator[Path]:
-    """Give a temporary folder beside ``root`` that takes its name at the end, or vanishes.
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside ``path`` that takes its name at the end, or vanishes.
 
     Raises
     ------
     DataError
-        ``root`` holds something already, or its parent cannot be written.
+        ``path`` holds something already, or its parent cannot be written.
     """
-    if root.exists() and (not root.is_dir() or any(islice(root.iterdir(), 1))):
+    if path.exists() and (not path.is_dir() or any(islice(path.iterdir(), 1))):
         raise DataError(
-            f"{root} exists and is not empty: nothing is overwritten. Remove it or name a new folder."
+            f"{path} exists and is not empty: nothing is overwritten. Remove it or name a new folder."
         )
     try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".part", dir=root.parent))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     except OSError as error:
-        raise DataError(f"cannot write beside {root}: {error.strerror}. Choose another folder.") from error
+        raise DataError(f"cannot write beside {path}: {error.strerror}. Choose another folder.") from error
     try:
         yield part
         part.chmod(0o777 & ~_umask())
-        if root.exists():
-            root.rmdir()
-        part.rename(root)
+        if path.exists():
+            path.rmdir()
+        part.rename(path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _settle(part: Path) -> None:
+def _fsync(path: Path) -> None:
     """Bring the bytes to the disk and give the file the permissions of any other new file."""
-    part.chmod(0o666 & ~_umask())
-    with part.open("rb") as stream:
+    path.chmod(0o666 & ~_umask())
+    with path.open("rb") as stream:
         os.fsync(stream.fileno())
 
 
@@ -88,7 +88,7 @@ def _umask() -> int:
     return mask
 
 
-def cannot_write(path: Path, error: OSError) -> RunError:
+def write_error(path: Path, error: OSError) -> RunError:
     """Give the error that says why a file cannot be written, and what to do."""
     reason = error.strerror or str(error)
     full = error.errno in {errno.ENOSPC, errno.EDQUOT}

@@ -14,7 +14,7 @@ from rich.progress import (
 from rich.text import Text
 
 
-class Pace(ProgressColumn):
+class RateColumn(ProgressColumn):
     """How many are done in a second, of late."""
 
     def __init__(self, unit: str) -> None:
@@ -27,7 +27,7 @@ class Pace(ProgressColumn):
         return Text("" if pace is None else f"{pace:,.1f} {self.unit}/s")
 
 
-def bar(console: Console, *, unit: str = "") -> Progress:
+def progress_bar(console: Console, *, unit: str = "") -> Progress:
     """Make a progress bar with elapsed and remaining time; nothing is drawn where there is no terminal.
 
     Parameters
@@ -39,7 +39,7 @@ def bar(console: Console, *, unit: str = "") -> Progress:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        *([Pace(unit)] if unit else []),
+        *([RateColumn(unit)] if unit else []),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

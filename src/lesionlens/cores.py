@@ -3,14 +3,14 @@
 import os
 
 
-def cores() -> int:
+def available_cpus() -> int:
     """Count the cores that affinity and the quota of a container leave to this process."""
     from joblib import cpu_count  # it knows affinity and both kinds of cgroups
 
     return int(cpu_count())
 
 
-def compute_threads() -> int:
+def default_num_threads() -> int:
     """Give how many threads should compute: one a core, or as many as OMP_NUM_THREADS allows.
 
     Examples
@@ -19,4 +19,4 @@ def compute_threads() -> int:
     True
     """
     said = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(cores(), int(said))) if said.isdigit() else cores()
+    return max(1, min(available_cpus(), int(said))) if said.isdigit() else available_cpus()

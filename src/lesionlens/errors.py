@@ -28,11 +28,11 @@ class WeightsError(ModelError):
     """Weights that cannot be had or do not fit the network."""
 
 
-class BundleError(ModelError):
+class SavedModelError(ModelError):
     """A saved model that cannot be read."""
 
 
-class EngineError(LesionLensError):
+class BackendError(LesionLensError):
     """An engine that cannot compute here, or a network that cannot be exported as it is."""
 
 
@@ -48,11 +48,11 @@ class RunError(LesionLensError):
     """A run that cannot start, go on or be written down."""
 
 
-class InterruptedRunError(RunError):
+class RunInterrupted(RunError):
     """A run that its user stopped; it can be resumed."""
 
 
-def unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
+def unknown_name_message(kind: str, name: str, allowed: Iterable[str]) -> str:
     """Say that a name does not exist, which one was probably meant and which there are.
 
     Examples

@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
-from lesionlens.crops.box import Box
+from lesionlens.crops.box import CropBox
 from lesionlens.crops.cut import resized_crops
-from lesionlens.crops.roi import lesion_box
-from lesionlens.crops.strategies import CropName, strategy
-from lesionlens.data.decoding import Colour, Hair, decode
-from lesionlens.data.fitted_mask import fitted_mask
+from lesionlens.crops.roi import lesion_bounding_box
+from lesionlens.crops.strategies import CropName, make_crop_strategy
+from lesionlens.data.decoding import ColorConstancy, HairRemoval, load_image
+from lesionlens.data.fitted_mask import load_mask
 from lesionlens.errors import RecipeError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-Turns = Literal["none", "flips", "dihedral"]
-Average = Literal["probabilities", "logits"]
+TTA = Literal["none", "flips", "dihedral"]
+Aggregation = Literal["probabilities", "logits"]
 
 
 class Preprocessing(BaseModel):
@@ -32,19 +32,19 @@ class Preprocessing(BaseModel):
     ----------
     input_size
         Height and width of the network's input, in pixels.
-    shorter_side
+    max_short_side
         Larger images are brought down to this many pixels when decoded; None keeps every pixel.
-    colour, hair
-        What is done to a decoded image, as in ``decode``.
-    roi
+    color_constancy, hair_removal
+        What is done to a decoded image, as in ``load_image``.
+    roi_margin
         Crops lie in the box around the image's lesion mask, widened by this share of its sides; None: in the image.
     crops, crop_count
         Strategy and number of the crops that make an image's score.
     seed
         Of random crops at test time.
-    turns
+    tta
         Each crop is also seen ``flips`` (4 ways) or in all eight orientations (``dihedral``).
-    average
+    aggregate
         What is averaged over crops and turns: ``probabilities`` or ``logits``.
     mean, std
         Of the three channels, on values from 0 to 1.
@@ -53,33 +53,33 @@ class Preprocessing(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     input_size: tuple[int, int] = (224, 224)
-    shorter_side: int | None = 512
-    colour: Colour = "none"
-    hair: Hair = "keep"
-    roi: float | None = Field(default=None, ge=0, le=2)
+    max_short_side: int | None = 512
+    color_constancy: ColorConstancy = "none"
+    hair_removal: HairRemoval = "keep"
+    roi_margin: float | None = Field(default=None, ge=0, le=2)
     crops: CropName = "whole"
     crop_count: int = Field(default=1, ge=1)
     seed: int = 0
-    turns: Turns = "none"
-    average: Average = "probabilities"
+    tta: TTA = "none"
+    aggregate: Aggregation = "probabilities"
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
 
     @model_validator(mode="after")
-    def _turnable(self) -> "Preprocessing":
+    def _check_square_for_dihedral(self) -> "Preprocessing":
         height, width = self.input_size
-        if self.turns == "dihedral" and height != width:
+        if self.tta == "dihedral" and height != width:
             raise RecipeError(
                 f"crops.turns=dihedral needs a square input, but model.input_size is {height} × {width}; "
                 "give crops.turns=flips or a square size"
             )
         return self
 
-    def decode(self, path: Path) -> NDArray[np.uint8]:
+    def load_image(self, path: Path) -> NDArray[np.uint8]:
         """Read a file as RGB (h, w, 3), no larger than ``shorter_side`` asks, hairs and light as on the card."""
-        return decode(path, shorter_side=self.shorter_side, colour=self.colour, hair=self.hair)
+        return load_image(path, max_short_side=self.max_short_side, color_constancy=self.color_constancy, hair_removal=self.hair_removal)
 
-    def region(self, image: NDArray[np.uint8], mask: Path | None, *, path: Path) -> Box | None:
+    def lesion_roi(self, image: NDArray[np.uint8], mask: Path | None, *, path: Path) -> CropBox | None:
         """Give the box around an image's lesion in which its crops lie.
 
         Parameters
@@ -101,35 +101,35 @@ class Preprocessing(BaseModel):
         DataError
             The mask cannot be read, or has not the image's proportions.
         """
-        if self.roi is None or mask is None:
+        if self.roi_margin is None or mask is None:
             return None
-        return lesion_box(fitted_mask(mask, (image.shape[0], image.shape[1]), image=path), self.roi)
+        return lesion_bounding_box(load_mask(mask, (image.shape[0], image.shape[1]), image_path=path), self.roi_margin)
 
-    def boxes(self, image_height: int, image_width: int, region: Box | None = None) -> list[Box]:
+    def crop_boxes(self, image_height: int, image_width: int, roi: CropBox | None = None) -> list[CropBox]:
         """Say where the n test crops of an image of this size lie, in its pixels: the same for the same seed.
 
         Parameters
         ----------
-        region
+        roi
             The box in which they lie, as if it were the image; None: the image.
         """
-        rng, draw = np.random.default_rng(self.seed), strategy(self.crops, self.crop_count)
-        top, left, height, width, _ = region or Box(0, 0, image_height, image_width)
+        rng, draw = np.random.default_rng(self.seed), make_crop_strategy(self.crops, self.crop_count)
+        top, left, height, width, _ = roi or CropBox(0, 0, image_height, image_width)
         boxes = [draw(round(height), round(width), number, rng) for number in range(self.crop_count)]
-        return [box.moved(top, left) for box in boxes]
+        return [box.shifted(top, left) for box in boxes]
 
-    def views(self, image: NDArray[np.uint8], region: Box | None = None) -> NDArray[np.uint8]:
+    def extract_crops(self, image: NDArray[np.uint8], roi: CropBox | None = None) -> NDArray[np.uint8]:
         """Cut the test crops, (n, h, w, 3), at their boxes."""
-        return resized_crops(image, self.boxes(image.shape[0], image.shape[1], region), self.input_size)
+        return resized_crops(image, self.crop_boxes(image.shape[0], image.shape[1], roi), self.input_size)
 
-    def normalised(self, views: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
+    def normalize(self, crops: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
         """Scale bytes to the network's range, channels first (in channels-last memory)."""
-        width = views.shape[2]
-        mean, std = (255 * torch.tensor(each, device=views.device) for each in (self.mean, self.std))
-        rows = views.flatten(2).to(torch.float32, copy=True)  # by rows, as loops over three channels are slow
+        width = crops.shape[2]
+        mean, std = (255 * torch.tensor(each, device=crops.device) for each in (self.mean, self.std))
+        rows = crops.flatten(2).to(torch.float32, copy=True)  # by rows, as loops over three channels are slow
         rows.sub_(mean.repeat(width)).div_(std.repeat(width))
-        return rows.reshape(views.shape).permute(0, 3, 1, 2)
+        return rows.reshape(crops.shape).permute(0, 3, 1, 2)
 
-    def prepare(self, image: NDArray[np.uint8], region: Box | None = None) -> Float[Tensor, "n 3 h w"]:
+    def prepare_input(self, image: NDArray[np.uint8], roi: CropBox | None = None) -> Float[Tensor, "n 3 h w"]:
         """Give the test crops of one decoded image as a batch."""
-        return self.normalised(torch.from_numpy(self.views(image, region)))
+        return self.normalize(torch.from_numpy(self.extract_crops(image, roi)))

@@ -7,20 +7,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lesionlens.data.datasets import DATASETS, load_table, own, resolved
+from lesionlens.data.datasets import DATASETS, load_table, own, parse_source
 from lesionlens.data.layout import IMAGE_SUFFIXES
-from lesionlens.data.mask_files import lesion_masks, masks_in
-from lesionlens.data.problems import Problems, counted
+from lesionlens.data.mask_files import lesion_mask_paths, find_masks_in
+from lesionlens.data.problems import IssueCollector, pluralize
 from lesionlens.data.table import LesionTable
-from lesionlens.data.tasks import task
+from lesionlens.data.tasks import make_task
 from lesionlens.errors import DataError
-from lesionlens.models.bundle import Card
+from lesionlens.models.bundle import ModelCard
 
-NO_PHOTOGRAPH = ("_superpixels", "_segmentation")  # what ISIC's archives hold beside the images
+NON_IMAGE_SUFFIXES = ("_superpixels", "_segmentation")  # what ISIC's archives hold beside the images
 
 
 @dataclass(frozen=True)
-class Subjects:
+class InferenceInputs:
     """What is to be scored: ids, files, and lesions, labels ("" where not) and lesion masks where they are known."""
 
     image_id: tuple[str, ...]
@@ -30,16 +30,16 @@ class Subjects:
     mask: tuple[Path | None, ...]
 
 
-def subjects(
-    sources: Sequence[str | Path], *, classes: Sequence[str] = (), masks: Path | None = None
-) -> Subjects:
+def collect_inputs(
+    sources: Sequence[str | Path], *, classes: Sequence[str] = (), mask_dir: Path | None = None
+) -> InferenceInputs:
     """Collect images from folders, files, and tables (``NAME:ROOT``, a CSV or parquet).
 
     Parameters
     ----------
     classes
         Labels that a table may hold beside the field's own.
-    masks
+    mask_dir
         Folder of lesion masks, ``ID.png`` and its like, in place of those that a table names.
 
     Raises
@@ -48,19 +48,19 @@ def subjects(
         Something does not exist or holds no image, two images have the same id, or a table without labels
         has a row without an image.
     """
-    rows = [row for source in sources for row in _rows(str(source), classes)]
+    rows = [row for source in sources for row in _input_rows(str(source), classes)]
     if not rows:
         raise DataError(
             "no images were given; give folders, image files, or a table as NAME:ROOT or FILE.csv"
         )
     ids, paths, lesions, labels, own_masks = (tuple(column) for column in zip(*rows, strict=True))
-    _check_names(ids)
+    _check_encodable(ids)
     if len(set(ids)) < len(ids):
-        raise DataError(_repeated(ids, paths))
-    return Subjects(ids, paths, lesions, labels, own_masks if masks is None else masks_in(masks, ids))
+        raise DataError(_duplicate_id_message(ids, paths))
+    return InferenceInputs(ids, paths, lesions, labels, own_masks if mask_dir is None else find_masks_in(mask_dir, ids))
 
 
-def _check_names(ids: Sequence[str]) -> None:
+def _check_encodable(ids: Sequence[str]) -> None:
     """Refuse now what no file of predictions could name in the end."""
     try:
         "\n".join(ids).encode()
@@ -71,7 +71,7 @@ def _check_names(ids: Sequence[str]) -> None:
         ) from None
 
 
-def _repeated(ids: Sequence[str], paths: Sequence[Path]) -> str:
+def _duplicate_id_message(ids: Sequence[str], paths: Sequence[Path]) -> str:
     """Say which id stands for two files, or which file was given twice."""
     twice = [name for name, times in Counter(ids).items() if times > 1]
     one, other = [path for name, path in zip(ids, paths, strict=True) if name == twice[0]][:2]
@@ -79,57 +79,57 @@ def _repeated(ids: Sequence[str], paths: Sequence[Path]) -> str:
         example, do = f"{one}, which is given twice", "Give each image once."
     else:
         example, do = f"{twice[0]!r} of {one} and {other}", "Rename the files, or score the folders apart."
-    kinds = f"{counted(len(twice), 'image id')} {'occurs' if len(twice) == 1 else 'occur'} more than once"
+    kinds = f"{pluralize(len(twice), 'image id')} {'occurs' if len(twice) == 1 else 'occur'} more than once"
     return f"{kinds}, for example {example}. {do}"
 
 
-def of_table(table: LesionTable, task_name: str = "all", *, masks: Path | None = None) -> Subjects:
+def inputs_from_table(table: LesionTable, task_name: str = "all", *, mask_dir: Path | None = None) -> InferenceInputs:
     """Take ids, files, lesions, labels and lesion masks (or those of a folder) from a table."""
     frame = table.frame
     labels = list(frame["diagnosis"])
     if task_name != "all":
-        asked = task(task_name, table.classes)
+        asked = make_task(task_name, table.classes)
         labels = [asked.mapping[diagnosis] for diagnosis in labels]
     ids, lesions = tuple(frame["image_id"]), tuple(frame["lesion_id"])
-    return Subjects(ids, table.paths, lesions, tuple(labels), tuple(lesion_masks(table, masks)))
+    return InferenceInputs(ids, table.paths, lesions, tuple(labels), tuple(lesion_mask_paths(table, mask_dir)))
 
 
-def rest_of(card: Card) -> str:
+def other_class(card: ModelCard) -> str:
     """Name the images that are none of those asked about, or "" where each class is asked about."""
-    if card.independent:
+    if card.multilabel:
         return "rest" if "other" in card.classes else "other"
-    asked = str(card.trained_on.get("task", "all"))
+    asked = str(card.training_data.get("task", "all"))
     return next(iter(set(card.classes) - {asked})) if asked in card.classes else ""
 
 
-def as_asked(wanted: Subjects, card: Card) -> Subjects:
+def map_labels_to_model_classes(inputs: InferenceInputs, card: ModelCard) -> InferenceInputs:
     """Translate labels into the model's classes: themselves, or the rest where there is one."""
-    rest = rest_of(card)
+    rest = other_class(card)
     own = {"", rest, *card.classes}
-    strange = sorted({label for label in wanted.label if label not in own})
+    strange = sorted({label for label in inputs.label if label not in own})
     if strange and not rest:
         warnings.warn(
             f"labels that the model has no class for are left empty: {', '.join(strange)}; "
             f"its classes are {', '.join(card.classes)}",
             stacklevel=3,
         )
-    labels = tuple(label if label in own else rest for label in wanted.label)
-    return replace(wanted, label=labels)
+    labels = tuple(label if label in own else rest for label in inputs.label)
+    return replace(inputs, label=labels)
 
 
-def seen_whole(names: Sequence[str], *, of: int) -> str:
+def missing_mask_warning(image_ids: Sequence[str], *, num_images: int) -> str:
     """Say that a model that looks at the box around the lesion saw whole images, for want of a mask."""
     return (
-        f"{len(names):,} of {of:,} images are seen whole, though the model looks at the box around the lesion: they "
-        f"have no lesion mask or an empty one, for example {', '.join(names[:3])}. Make masks with lesionlens segment "
+        f"{len(image_ids):,} of {num_images:,} images are seen whole, though the model looks at the box around the lesion: they "
+        f"have no lesion mask or an empty one, for example {', '.join(image_ids[:3])}. Make masks with lesionlens segment "
         "predict and give their folder (--masks)"
     )
 
 
-def _rows(source: str, classes: Sequence[str]) -> Iterator[tuple[str, Path, str, str, Path | None]]:
+def _input_rows(source: str, classes: Sequence[str]) -> Iterator[tuple[str, Path, str, str, Path | None]]:
     path = Path(source).expanduser()
     if path.is_dir():
-        files = [Path(file) for file in _images_below(str(path))]
+        files = [Path(file) for file in _find_images(str(path))]
         if not files:
             raise DataError(f"no image ({', '.join(sorted(IMAGE_SUFFIXES))}) in the folder {path}")
         yield from ((file.stem, file, file.stem, "", None) for file in files)
@@ -138,11 +138,11 @@ def _rows(source: str, classes: Sequence[str]) -> Iterator[tuple[str, Path, str,
     elif ":" not in source and not path.exists():
         raise DataError(f"there is no file or folder {source}; give folders, image files or FILE.csv")
     else:
-        found = _of_source(source, classes)
+        found = _inputs_from_source(source, classes)
         yield from zip(found.image_id, found.path, found.lesion_id, found.label, found.mask, strict=True)
 
 
-def _images_below(folder: str) -> Iterator[str]:
+def _find_images(folder: str) -> Iterator[str]:
     """List the images in a folder and those in it, sorted, by names alone: an archive's 100,000 in a second or so."""
     try:
         with os.scandir(folder) as found:
@@ -153,7 +153,7 @@ def _images_below(folder: str) -> Iterator[str]:
         ) from error
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
-            yield from _images_below(entry.path)
+            yield from _find_images(entry.path)
         elif _is_image(entry.name):
             yield entry.path
 
@@ -162,27 +162,27 @@ def _is_image(name: str) -> bool:
     if name.startswith("."):  # ._ISIC_1.jpg of a Mac
         return False
     stem, suffix = os.path.splitext(name)
-    return suffix.lower() in IMAGE_SUFFIXES and not stem.casefold().endswith(NO_PHOTOGRAPH)
+    return suffix.lower() in IMAGE_SUFFIXES and not stem.casefold().endswith(NON_IMAGE_SUFFIXES)
 
 
-def _of_source(source: str, classes: Sequence[str]) -> Subjects:
-    name, root = resolved(source)
-    problems = Problems()
-    new = own.read_unlabelled(root, problems) if DATASETS[name] is own.RECORD else None
+def _inputs_from_source(source: str, classes: Sequence[str]) -> InferenceInputs:
+    name, root = parse_source(source)
+    problems = IssueCollector()
+    new = own.read_unlabeled(root, problems) if DATASETS[name] is own.CUSTOM_READER else None
     if new is None:
-        table = _own_table(source, classes)
+        table = _load_custom_table(source, classes)
         for fewer in (warning for warning in table.warnings if warning.startswith("rows without an image")):
             warnings.warn(f"{source}: {fewer}", stacklevel=2)
-        return of_table(table)
+        return inputs_from_table(table)
     problems.raise_errors(source)
     for warning in problems.warnings:
         warnings.warn(f"{source}: {warning}", stacklevel=2)
     paths = tuple(map(Path, new["path"]))
     masks = tuple(Path(mask) if mask else None for mask in new["mask_path"])
-    return Subjects(tuple(new["image_id"]), paths, tuple(new["lesion_id"]), ("",) * len(new), masks)
+    return InferenceInputs(tuple(new["image_id"]), paths, tuple(new["lesion_id"]), ("",) * len(new), masks)
 
 
-def _own_table(source: str, classes: Sequence[str]) -> LesionTable:
+def _load_custom_table(source: str, classes: Sequence[str]) -> LesionTable:
     """Read a table whose labels are diagnoses, or else the model's own classes."""
     try:
         return load_table(source)

@@ -8,10 +8,10 @@ from torch import Tensor
 Images = Float[Tensor, "b 3 h w"]
 Crops = Float[Tensor, "b n 3 h w"]
 Logits = Float[Tensor, "b k"]
-Map = Float[Tensor, "b h w"]
+AttentionMap = Float[Tensor, "b h w"]
 
 
-class Output(NamedTuple):
+class ModelOutput(NamedTuple):
     """What a model says, and where it looked.
 
     Attributes

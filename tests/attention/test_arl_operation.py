@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from lesionlens.attention import compiled as compiling
-from lesionlens.attention.arl import NORMALISATIONS
-from lesionlens.attention.arl_operation import add_attention
-from lesionlens.attention.late_norm import late_norm
+from lesionlens.attention.arl import MASK_NORMALIZATIONS
+from lesionlens.attention.arl_operation import fused_arl
+from lesionlens.attention.late_norm import deferred_batch_norm
 
-EVERY = pytest.mark.parametrize("normalisation", sorted(NORMALISATIONS))
+EVERY = pytest.mark.parametrize("normalisation", sorted(MASK_NORMALIZATIONS))
 LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 
 
@@ -63,7 +63,7 @@ def test_gradients_and_theirs_are_those_of_finite_differences(
     given = [each.requires_grad_() for each in (x, residual, alpha)]
 
     def run(*these: Tensor) -> Tensor:
-        return add_attention(*these, normalisation=normalisation)
+        return fused_arl(*these, normalization=normalisation)
 
     assert torch.autograd.gradcheck(run, given)
     assert torch.autograd.gradgradcheck(run, given)
@@ -74,7 +74,7 @@ def test_gradients_and_theirs_are_those_of_finite_differences(
 @pytest.mark.parametrize("kind", [torch.float64, torch.float32])
 def test_equals_the_plain_formula(normalisation: str, layout: torch.memory_format, kind: torch.dtype) -> None:
     given = drawn(3, 16, 7, 5, kind=kind, layout=layout)
-    ours = with_gradients(add_attention, *given, normalisation=normalisation)
+    ours = with_gradients(fused_arl, *given, normalisation=normalisation)
     plain = with_gradients(formula, *given, normalisation)
     bound = {"rtol": 1e-12, "atol": 1e-12} if kind == torch.float64 else {"rtol": 1e-4, "atol": 1e-5}
     for found, expected in zip(ours, plain, strict=True):
@@ -87,7 +87,7 @@ def test_bf16_is_rounded_once(normalisation: str) -> None:
     """Against float64 on the same rounded inputs: what is lost is half a unit in the last place, 2 ** -9, and a bit."""
     given = drawn(3, 16, 14, 14, kind=torch.bfloat16, layout=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
-        ours = with_gradients(add_attention, *given, normalisation=normalisation)
+        ours = with_gradients(fused_arl, *given, normalisation=normalisation)
     exact = with_gradients(formula, *(each.double() for each in given), normalisation)
     assert [each.dtype for each in ours] == [torch.bfloat16] * 3 + [torch.float32]
     for found, expected in zip(ours, exact, strict=True):
@@ -113,7 +113,7 @@ def kept(how: object, *options: object, **named: object) -> int:
 def test_keeps_x_the_residual_and_sums_alone(normalisation: str) -> None:
     grid = 2 * 8 * 6 * 6
     sums = {"channel": 2 * 6 * 6, "sigmoid": 0}.get(normalisation, 2 * 8)
-    assert kept(add_attention, normalisation=normalisation) == 2 * grid + sums + 1
+    assert kept(fused_arl, normalisation=normalisation) == 2 * grid + sums + 1
     # one more than the mask, which a sigmoid's gradient needs as well: alpha times the mask
     assert kept(formula, normalisation) >= 3 * grid
 
@@ -122,7 +122,7 @@ def test_used_twice_and_seen_twice() -> None:
     """One gate in two sums, and a graph that is walked twice."""
     x, residual, _ = drawn(1, 4, 3, 3, layout=torch.channels_last)
     alpha = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
-    ours = add_attention(add_attention(x, residual, alpha), residual, alpha).sum()
+    ours = fused_arl(fused_arl(x, residual, alpha), residual, alpha).sum()
     plain = formula(formula(x, residual, alpha, "spatial"), residual, alpha, "spatial").sum()
     expected = torch.autograd.grad(plain, alpha)
     for _ in range(2):
@@ -135,8 +135,8 @@ def test_gradients_of_gradients_where_the_residual_follows_from_x() -> None:
     alpha = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
 
     def run(x: Tensor, weight: Tensor, alpha: Tensor) -> Tensor:
-        y = add_attention(x, (weight * x).tanh(), alpha)
-        return add_attention(y, y, alpha)
+        y = fused_arl(x, (weight * x).tanh(), alpha)
+        return fused_arl(y, y, alpha)
 
     given = (x, weight, alpha)
     once, twice = (
@@ -149,7 +149,7 @@ def test_gradients_of_gradients_where_the_residual_follows_from_x() -> None:
 
 def and_relu(*given: Tensor, **named: object) -> Tensor:
     """Add, and rectify in place as whatever follows may."""
-    return torch.relu_(add_attention(*given, **named))  # type: ignore[arg-type]
+    return torch.relu_(fused_arl(*given, **named))  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_compiled_is_said_once_and_computed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,12 +160,12 @@ def test_what_cannot_be_compiled_is_said_once_and_computed(monkeypatch: pytest.M
         return fail
 
     monkeypatch.setattr(torch, "compile", without_compiler)
-    compiling._compiled.cache_clear()
+    compiling._compile.cache_clear()
     given = drawn(2, 8, 4, 3, kind=torch.float32, layout=torch.channels_last)
     with pytest.warns(UserWarning, match="runs uncompiled, slower but with equal results: no C"):
         ours = with_gradients(and_relu, *given, compiled=True)
     with_gradients(and_relu, *given, compiled=True)  # a warning would be an error
-    compiling._compiled.cache_clear()
+    compiling._compile.cache_clear()
     plain = with_gradients(lambda *these: formula(*these, "spatial").relu(), *given)
     for found, expected in zip(ours, plain, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
@@ -178,10 +178,10 @@ def compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         pytest.skip("there is no C++ compiler here")
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # the checks of axes cannot be compiled
     torch.compiler.reset()
-    compiling._compiled.cache_clear()
+    compiling._compile.cache_clear()
     torch._dynamo.utils.counters.clear()
     yield
-    compiling._compiled.cache_clear()
+    compiling._compile.cache_clear()
 
 
 def graphs() -> int:
@@ -226,10 +226,10 @@ def test_with_late_norms_it_is_compiled_once_too(
     def with_norms(
         x: Tensor, residual: Tensor, alpha: Tensor, norms: list[nn.BatchNorm2d], **named: Any
     ) -> Tensor:
-        identity = late_norm(norms[0], x) if projected else x
-        late = late_norm(norms[1], residual)
+        identity = deferred_batch_norm(norms[0], x) if projected else x
+        late = deferred_batch_norm(norms[1], residual)
         assert late.norm is not None
-        return add_attention(identity, late, alpha, normalisation=normalisation, rectified=True, **named)
+        return fused_arl(identity, late, alpha, normalization=normalisation, relu=True, **named)
 
     for shape in SHAPES:
         given = drawn(*shape, kind=kind, layout=torch.channels_last)

@@ -24,7 +24,7 @@ def golden() -> dict[str, Tensor]:
 
 def gate_with(weights: dict[str, Tensor], normalisation: str) -> AttentionGate:
     width, local = weights["W_l"].shape[:2]
-    gate = AttentionGate(local, weights["W_g"].shape[1], width=width, normalisation=normalisation)
+    gate = AttentionGate(local, weights["W_g"].shape[1], hidden_channels=width, normalization=normalisation)
     gate.load_state_dict(
         {
             "W_l.weight": weights["W_l"],
@@ -70,7 +70,7 @@ def test_gradients_equal_those_of_a_plain_restatement(normalisation: str) -> Non
 
 def test_any_grids_fit() -> None:
     torch.manual_seed(0)
-    found = AttentionGate(4, 6, width=5)(torch.rand(2, 4, 9, 7), torch.rand(2, 6, 3, 2))
+    found = AttentionGate(4, 6, hidden_channels=5)(torch.rand(2, 4, 9, 7), torch.rand(2, 6, 3, 2))
     assert found.map.shape == (2, 9, 7)
     assert found.pooled.shape == (2, 4)
 
@@ -86,7 +86,7 @@ def test_starts_as_the_thesis_says() -> None:
 
 def test_the_map_is_float32_under_autocast() -> None:
     torch.manual_seed(0)
-    gate = AttentionGate(4, 6, normalisation="softmax")
+    gate = AttentionGate(4, 6, normalization="softmax")
     with torch.autocast("cpu", torch.bfloat16):
         found = gate(torch.rand(2, 4, 8, 8), torch.rand(2, 6, 2, 2))
     assert found.map.dtype == torch.float32
@@ -95,4 +95,4 @@ def test_the_map_is_float32_under_autocast() -> None:
 
 def test_an_unknown_normalisation_names_the_allowed() -> None:
     with pytest.raises(ModelError, match=r"did you mean 'softmax'.*sigmoid, softmax"):
-        AttentionGate(4, 4, normalisation="softmx")
+        AttentionGate(4, 4, normalization="softmx")

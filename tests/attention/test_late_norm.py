@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from lesionlens.attention.arl import NORMALISATIONS, attend
-from lesionlens.attention.arl_operation import add_attention
-from lesionlens.attention.late_norm import at_once, late_norm
+from lesionlens.attention.arl import MASK_NORMALIZATIONS, attention_residual
+from lesionlens.attention.arl_operation import fused_arl
+from lesionlens.attention.late_norm import apply_now, deferred_batch_norm
 
-EVERY = pytest.mark.parametrize("normalisation", sorted(NORMALISATIONS))
+EVERY = pytest.mark.parametrize("normalisation", sorted(MASK_NORMALIZATIONS))
 
 
 def drawn(*shape: int, seed: int = 0, kind: torch.dtype = torch.float64, far: float = 0.0) -> Tensor:
@@ -36,9 +36,9 @@ def test_gradients_and_theirs_are_those_of_finite_differences(normalisation: str
     alpha = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
 
     def run(*_: Tensor) -> Tensor:
-        branches = [late_norm(*pair) for pair in zip(norms, given, strict=True)]
+        branches = [deferred_batch_norm(*pair) for pair in zip(norms, given, strict=True)]
         assert all(each.norm is not None for each in branches)
-        return add_attention(*branches, alpha, normalisation=normalisation, rectified=rectified)
+        return fused_arl(*branches, alpha, normalization=normalisation, relu=rectified)
 
     learned = [alpha, *given, *(each for norm in norms for each in norm.parameters())]
     assert torch.autograd.gradcheck(run, learned)
@@ -57,12 +57,12 @@ def test_equals_the_layers_and_the_formula(normalisation: str, rectified: bool, 
         precise = torch.float64 if wide or kind == torch.float64 else torch.float32
         norms = [layer(8, precise), layer(8, precise)]
         alpha = torch.tensor(0.3, dtype=precise, requires_grad=True)
-        branches = [(at_once if wide else late_norm)(*pair) for pair in zip(norms, given, strict=True)]
+        branches = [(apply_now if wide else deferred_batch_norm)(*pair) for pair in zip(norms, given, strict=True)]
         if wide:
-            y = attend(*(each.given for each in branches), alpha, normalisation=normalisation).features
+            y = attention_residual(*(each.pre_norm for each in branches), alpha, normalization=normalisation).features
             y = y.relu() if rectified else y
         else:
-            y = add_attention(*branches, alpha, normalisation=normalisation, rectified=rectified)
+            y = fused_arl(*branches, alpha, normalization=normalisation, relu=rectified)
         learned = [*given, alpha, *(each for norm in norms for each in norm.parameters())]
         found = torch.autograd.grad(y, learned, wanted.to(y.dtype))
         return [y.detach(), *found, *(each for norm in norms for each in norm.buffers())]
@@ -80,7 +80,7 @@ def test_running_statistics_move_as_the_layer_moves_them(device: str) -> None:
     ours, theirs = (layer(5, torch.float32).to(device) for _ in range(2))
     for step in range(3):
         given = drawn(4, 5, 6, 7, seed=step, kind=torch.float32, far=1e3).detach().to(device)
-        assert late_norm(ours, given).norm is not None
+        assert deferred_batch_norm(ours, given).norm is not None
         theirs(given)
     bound = 0.0 if device == "cpu" else 1e-5
     for name, buffer in theirs.named_buffers():
@@ -107,28 +107,28 @@ def _others() -> dict[str, tuple[nn.Module, Tensor]]:
 @pytest.mark.parametrize("why", sorted(_others()))
 def test_a_layer_is_called_that(why: str) -> None:
     norm, given = _others()[why]
-    branch = late_norm(norm, given)
+    branch = deferred_batch_norm(norm, given)
     assert branch.norm is None
-    torch.testing.assert_close(branch.given, norm(given), rtol=1e-12, atol=1e-12, check_device=False)
+    torch.testing.assert_close(branch.pre_norm, norm(given), rtol=1e-12, atol=1e-12, check_device=False)
 
 
 def test_without_gradients_the_layer_is_called() -> None:
     with torch.no_grad():
-        assert late_norm(layer(4), drawn(2, 4, 3, 3)).norm is None
+        assert deferred_batch_norm(layer(4), drawn(2, 4, 3, 3)).norm is None
 
 
 def test_other_channels_than_its_own_are_refused_as_ever() -> None:
     with pytest.raises(RuntimeError, match="should contain 4 elements not 5"):
-        late_norm(layer(5), drawn(2, 4, 3, 3))
+        deferred_batch_norm(layer(5), drawn(2, 4, 3, 3))
 
 
 def test_one_value_has_no_variance() -> None:
     with pytest.raises(ValueError, match="more than 1 value per channel"):
-        late_norm(layer(4), drawn(1, 4, 1, 1))
+        deferred_batch_norm(layer(4), drawn(1, 4, 1, 1))
 
 
 def test_keeps_what_the_norms_were_given_and_sums_alone() -> None:
-    branches = [late_norm(layer(8), drawn(2, 8, 6, 6, seed=seed)) for seed in (0, 1)]
+    branches = [deferred_batch_norm(layer(8), drawn(2, 8, 6, 6, seed=seed)) for seed in (0, 1)]
     found: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
@@ -136,7 +136,7 @@ def test_keeps_what_the_norms_were_given_and_sums_alone() -> None:
         return tensor.detach()
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        add_attention(*branches, torch.tensor(0.3, dtype=torch.float64), rectified=True)
+        fused_arl(*branches, torch.tensor(0.3, dtype=torch.float64), relu=True)
     of_each_norm = 4 * 8  # weight, bias, mean and scale
     assert sum(found.values()) == 2 * (2 * 8 * 6 * 6) + 2 * of_each_norm + 2 * 8 + 1
 
@@ -144,7 +144,7 @@ def test_keeps_what_the_norms_were_given_and_sums_alone() -> None:
 def test_weights_that_changed_before_the_backward_pass_are_told_not_used() -> None:
     norm = layer(8)
     x = drawn(2, 8, 6, 6)
-    y = add_attention(x, late_norm(norm, x * 2), torch.tensor(0.3, dtype=torch.float64))
+    y = fused_arl(x, deferred_batch_norm(norm, x * 2), torch.tensor(0.3, dtype=torch.float64))
     with torch.no_grad():
         norm.weight.add_(1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
@@ -153,8 +153,8 @@ def test_weights_that_changed_before_the_backward_pass_are_told_not_used() -> No
 
 def test_without_a_backward_pass_nothing_stays_alive() -> None:
     given = drawn(2, 8, 6, 6) * 1
-    y = add_attention(
-        given, late_norm(layer(8), given), torch.tensor(0.3, dtype=torch.float64), rectified=True
+    y = fused_arl(
+        given, deferred_batch_norm(layer(8), given), torch.tensor(0.3, dtype=torch.float64), relu=True
     )
     watched = weakref.ref(given)
     del given, y
@@ -164,6 +164,6 @@ def test_without_a_backward_pass_nothing_stays_alive() -> None:
 def test_works_on_shapes_alone() -> None:
     with FakeTensorMode():
         given = torch.rand(2, 8, 6, 6).to(memory_format=torch.channels_last).requires_grad_()
-        add_attention(given, late_norm(nn.BatchNorm2d(8), given), torch.tensor(0.3)).sum().backward()
+        fused_arl(given, deferred_batch_norm(nn.BatchNorm2d(8), given), torch.tensor(0.3)).sum().backward()
     assert given.grad is not None
     assert given.grad.shape == given.shape

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lesionlens.attention.soft import MODES, SoftAttention, SoftAttentionBlock, TallConv2d
+from lesionlens.attention.soft import MODES, SoftAttention, SoftAttentionBlock, HeadwiseConv2d
 from lesionlens.errors import ModelError
 
 from ..tolerances import close, terms_of
@@ -33,7 +33,7 @@ def test_the_authors_mode_equals_their_keras_layer(dtype: torch.dtype) -> None:
     unit.conv.load_state_dict({"weight": from_keras(k), "bias": b})
     found = unit(x.permute(0, 3, 1, 2))
     terms = terms_of(unit) + a[0].numel()
-    for ours, theirs in ((found.grid, u.permute(0, 3, 1, 2)), (found.heads, a), (found.map, a.sum(dim=1))):
+    for ours, theirs in ((found.feature_map, u.permute(0, 3, 1, 2)), (found.heads, a), (found.map, a.sum(dim=1))):
         torch.testing.assert_close(ours, theirs, **close(theirs, terms, torch.float32))  # theirs was float32
 
 
@@ -44,7 +44,7 @@ def test_the_tall_convolution_equals_theirs_in_three_dimensions(shape: tuple[int
     # Keras: volume (N, H, W, C, 1), kernel (C, 3, 3, 1, K), strides (1, 1, C), zeros around as for "same"
     volume = F.pad(x.permute(0, 2, 3, 1)[:, None], (0, 0, 1, 1, (c - 1) // 2, c - 1 - (c - 1) // 2))
     theirs = F.conv3d(volume, kernel.permute(4, 3, 0, 1, 2), bias, stride=(1, 1, c))[..., 0]
-    ours = TallConv2d(c, 4).double()
+    ours = HeadwiseConv2d(c, 4).double()
     ours.load_state_dict({"weight": from_keras(kernel), "bias": bias})
     torch.testing.assert_close(ours(x), theirs, rtol=0, atol=1e-12)
 
@@ -67,7 +67,7 @@ def test_the_papers_mode_is_equation_1() -> None:
     found = unit(x)
     torch.testing.assert_close(found.heads, heads, rtol=0, atol=1e-12)
     expected = 0.7 * x * (heads[:, 0] + heads[:, 1] + heads[:, 2])[:, None]
-    torch.testing.assert_close(found.grid, expected, rtol=0, atol=1e-7)  # gamma began as float32
+    torch.testing.assert_close(found.feature_map, expected, rtol=0, atol=1e-7)  # gamma began as float32
 
 
 @pytest.mark.parametrize("mode", sorted(MODES))
@@ -77,8 +77,8 @@ def test_each_head_spreads_one_and_all_together_k(mode: str, size: tuple[int, in
     torch.testing.assert_close(found.heads.sum(dim=(2, 3)), torch.ones(3, 16))
     torch.testing.assert_close(found.map.sum(dim=(1, 2)), torch.full((3,), 16.0))
     names = ["soft", *(f"soft head {n}" for n in range(1, 17))]
-    assert list(found.maps()) == names
-    assert torch.equal(found.maps()["soft head 16"], found.heads[:, 15])
+    assert list(found.named_maps()) == names
+    assert torch.equal(found.named_maps()["soft head 16"], found.heads[:, 15])
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_gamma_starts_as_told_and_receives_its_gradient() -> None:
     assert unit.gamma.item() == pytest.approx(0.01)
     x = drawn(2, 4, 5, 5)
     found = unit(x)
-    found.grid.sum().backward()
+    found.feature_map.sum().backward()
     torch.testing.assert_close(unit.gamma.grad, (found.map[:, None] * x).sum().detach())
     assert SoftAttention(4, mode="authors").gamma is None
 
@@ -113,7 +113,7 @@ def test_maps_are_float32_under_autocast_and_the_grid_keeps_its_type() -> None:
     x = drawn(1, 8, 6, 6).bfloat16()
     with torch.autocast("cpu", torch.bfloat16):
         found = SoftAttention(8)(x)
-    assert (found.map.dtype, found.heads.dtype, found.grid.dtype) == (
+    assert (found.map.dtype, found.heads.dtype, found.feature_map.dtype) == (
         torch.float32,
         torch.float32,
         torch.bfloat16,
@@ -139,8 +139,8 @@ def test_the_block_halves_both_and_joins_them(size: tuple[int, int], half: tuple
 def test_the_block_drops_half_of_its_values_in_training_only() -> None:
     torch.manual_seed(0)
     block, x = SoftAttentionBlock(3), drawn(4, 3, 32, 32, dtype=torch.float32).abs() + 1
-    assert float((block.train()(x).grid == 0).float().mean()) == pytest.approx(0.5, abs=0.05)
-    assert bool((block.eval()(x).grid > 0).all())
+    assert float((block.train()(x).feature_map == 0).float().mean()) == pytest.approx(0.5, abs=0.05)
+    assert bool((block.eval()(x).feature_map > 0).all())
 
 
 def test_an_unknown_mode_names_the_allowed() -> None:

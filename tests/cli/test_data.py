@@ -8,12 +8,12 @@ import pytest
 
 from lesionlens.cli import main
 from lesionlens.data.datasets import DATASETS
-from lesionlens.synthesis.dataset import synthesise
+from lesionlens.synthesis.dataset import generate_dataset
 
 
 @pytest.fixture(scope="module")
 def ham(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return synthesise(tmp_path_factory.mktemp("made") / "ham", images=40, seed=0, size=(60, 80))
+    return generate_dataset(tmp_path_factory.mktemp("made") / "ham", num_images=40, seed=0, size=(60, 80))
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -68,5 +68,5 @@ def test_the_list_names_every_data_set_whole(
     assert max(map(len, said.splitlines())) <= 80
     for name, record in DATASETS.items():
         assert name in said
-        assert record.licence in said
+        assert record.license in said
         assert record.url in said

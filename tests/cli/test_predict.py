@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from lesionlens.bar import bar
+from lesionlens.bar import progress_bar
 from lesionlens.cli import main
-from lesionlens.models.bundle import Card, save_model
-from lesionlens.models.create import architecture
+from lesionlens.models.bundle import ModelCard, save_model
+from lesionlens.models.create import make_model_spec
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.scoring import score as scoring
 
@@ -26,9 +26,9 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 
 def save_small_model(folder: Path) -> None:
     torch.manual_seed(0)
-    made = architecture(backbone="test_resnet")
+    made = make_model_spec(backbone="test_resnet")
     seen = Preprocessing(input_size=(32, 32))
-    save_model(folder, made.build(2), Card(architecture=made, classes=("a", "b"), preprocessing=seen))
+    save_model(folder, made.build(2), ModelCard(architecture=made, classes=("a", "b"), preprocessing=seen))
 
 
 @pytest.mark.slow
@@ -41,7 +41,7 @@ def test_stopped_it_says_what_to_do_and_goes_on(
     for number in range(4):
         Image.new("RGB", (40, 40), (number, 9, 99)).save(f"images/{number}.png")
     Path("images/1.png").write_bytes(b"")
-    whole, calls = scoring._scored, iter([True, False])
+    whole, calls = scoring._predict_batch, iter([True, False])
 
     def once(*given: object) -> object:
         if next(calls):
@@ -61,10 +61,10 @@ def test_stopped_it_says_what_to_do_and_goes_on(
         "--workers",
         "1",
     ]
-    monkeypatch.setattr(scoring, "_scored", once)
+    monkeypatch.setattr(scoring, "_predict_batch", once)
     assert run(monkeypatch, *words) == 130
     assert "kept in p.csv.part. Give the same command again to go on" in capsys.readouterr().err
-    monkeypatch.setattr(scoring, "_scored", whole)
+    monkeypatch.setattr(scoring, "_predict_batch", whole)
     assert run(monkeypatch, *words) == 1
     said = capsys.readouterr().err
     assert "going on: 2 of 4 images were scored before (p.csv.part)" in said
@@ -91,7 +91,7 @@ def test_so_many_threads_compute_as_are_said(tmp_path: Path, monkeypatch: pytest
 
 def test_the_pace_is_that_of_late() -> None:
     now = 0.0
-    progress = bar(Console(file=io.StringIO(), force_terminal=True), unit="images")
+    progress = progress_bar(Console(file=io.StringIO(), force_terminal=True), unit="images")
     progress.get_time = lambda: now
     task = progress.add_task("scoring", total=1000)
     for now, done in ((10.0, 500), (12.0, 520)):  # noqa: B007 - 500 were there before

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lesionlens.crops.box import Box
-from lesionlens.crops.multiscale import Multiscale
-from lesionlens.crops.ordered import ORDERED
-from lesionlens.crops.single import RandomResized
-from lesionlens.crops.strategies import CropName, strategy
+from lesionlens.crops.box import CropBox
+from lesionlens.crops.multiscale import MultiScaleCrop
+from lesionlens.crops.ordered import SUPPORTED_CROP_COUNTS
+from lesionlens.crops.single import RandomResizedCrop
+from lesionlens.crops.strategies import CropName, make_crop_strategy
 from lesionlens.errors import RecipeError
 
 SIDES = st.integers(1, 5000)
@@ -23,14 +23,14 @@ SIDES = st.integers(1, 5000)
     name=st.sampled_from(get_args(CropName)),
     height=SIDES,
     width=SIDES,
-    count=st.sampled_from(ORDERED),
+    count=st.sampled_from(SUPPORTED_CROP_COUNTS),
     number=st.integers(0, 35),
     seed=st.integers(0, 99),
 )
 def test_a_box_is_inside_and_seeded(
     name: str, height: int, width: int, count: int, number: int, seed: int
 ) -> None:
-    draw, number = strategy(name, count), number % count
+    draw, number = make_crop_strategy(name, count), number % count
     box = draw(height, width, number, np.random.default_rng(seed))
     assert box.height > 0
     assert box.width > 0
@@ -41,7 +41,7 @@ def test_a_box_is_inside_and_seeded(
 
 def test_sixty_patches_are_fifteen_of_each_scale() -> None:
     rng = np.random.default_rng(0)
-    boxes = [Multiscale()(450, 600, number, rng) for number in range(60)]
+    boxes = [MultiScaleCrop()(450, 600, number, rng) for number in range(60)]
     sizes = [(box.height, box.width) for box in boxes]
     assert {size: sizes.count(size) for size in sizes} == {
         (90, 120): 15,
@@ -58,14 +58,14 @@ def test_sixty_patches_are_fifteen_of_each_scale() -> None:
     seed=st.integers(0, 99),
 )
 def test_a_patch_is_in_the_central_part(height: int, width: int, number: int, seed: int) -> None:
-    box = Multiscale()(height, width, number, np.random.default_rng(seed))
+    box = MultiScaleCrop()(height, width, number, np.random.default_rng(seed))
     assert height / 4 - 1 <= box.top + box.height / 2 <= 3 * height / 4 + 1
     assert width / 4 - 1 <= box.left + box.width / 2 <= 3 * width / 4 + 1
 
 
 def test_random_resized_keeps_to_its_ranges() -> None:
     rng = np.random.default_rng(1)
-    boxes = [RandomResized(area=(0.25, 0.5))(600, 600, 0, rng) for _ in range(500)]
+    boxes = [RandomResizedCrop(area=(0.25, 0.5))(600, 600, 0, rng) for _ in range(500)]
     shares = np.array([box.height * box.width / 600**2 for box in boxes])
     ratios = np.array([box.width / box.height for box in boxes])
     assert shares.min() > 0.24
@@ -77,19 +77,19 @@ def test_random_resized_keeps_to_its_ranges() -> None:
 
 def test_whole_and_center_by_hand() -> None:
     rng = np.random.default_rng(0)
-    assert strategy("whole", 1)(3, 5, 0, rng) == Box(0, 0, 3, 5)
-    assert strategy("center", 1)(450, 600, 0, rng) == Box(0, 75, 450, 450)
+    assert make_crop_strategy("whole", 1)(3, 5, 0, rng) == CropBox(0, 0, 3, 5)
+    assert make_crop_strategy("center", 1)(450, 600, 0, rng) == CropBox(0, 75, 450, 450)
 
 
 def test_single_crops_of_gessert_are_85_percent_of_the_area_or_336_pixels() -> None:
     rng = np.random.default_rng(0)
-    assert strategy("gessert-center", 1)(450, 600, 0, rng) == Box(
+    assert make_crop_strategy("gessert-center", 1)(450, 600, 0, rng) == CropBox(
         18, 24, 415, 553
     )  # sides of sqrt(.85): 414.9, 553.2
     for height, width in [(450, 600), (600, 450), (1000, 1000)]:
-        box = strategy("gessert-center", 1)(height, width, 0, rng)
+        box = make_crop_strategy("gessert-center", 1)(height, width, 0, rng)
         assert box.height * box.width / (height * width) == pytest.approx(0.85, abs=0.002)
-    assert strategy("gessert-center-336", 1)(450, 600, 0, rng) == Box(57, 132, 336, 336)
+    assert make_crop_strategy("gessert-center-336", 1)(450, 600, 0, rng) == CropBox(57, 132, 336, 336)
     image = np.random.default_rng(0).integers(0, 256, (450, 600, 3), dtype=np.uint8)
     cut = np.asarray(tv.center_crop(Image.fromarray(image), [336, 336]))
     np.testing.assert_array_equal(image[57:393, 132:468], cut)
@@ -110,26 +110,26 @@ PLACES = {
 }
 
 
-def boxes(count: int, height: int, width: int) -> list[Box]:
+def boxes(count: int, height: int, width: int) -> list[CropBox]:
     rng = np.random.default_rng(0)
-    return [strategy("ordered", count)(height, width, number, rng) for number in range(count)]
+    return [make_crop_strategy("ordered", count)(height, width, number, rng) for number in range(count)]
 
 
 @pytest.mark.parametrize("count", PLACES)
 def test_ordered_crops_lie_where_the_papers_code_cuts_them(count: int) -> None:
-    assert boxes(count, 450, 600) == [Box(top, left, 224, 224) for top, left in PLACES[count]]
+    assert boxes(count, 450, 600) == [CropBox(top, left, 224, 224) for top, left in PLACES[count]]
 
 
 def test_ordered_crops_keep_their_share_of_an_image_of_another_size() -> None:
-    assert boxes(5, 900, 1200) == [Box(2 * top, 2 * left, 448, 448) for top, left in PLACES[5]]
-    assert boxes(9, 600, 450)[5] == Box(188, 226, 224, 224)  # upright: the second row's last
+    assert boxes(5, 900, 1200) == [CropBox(2 * top, 2 * left, 448, 448) for top, left in PLACES[5]]
+    assert boxes(9, 600, 450)[5] == CropBox(188, 226, 224, 224)  # upright: the second row's last
     assert {(box.height, box.width) for box in boxes(16, 80, 107)} == {(40, 40)}  # 39.8
-    assert boxes(36, 1, 1) == [Box(0, 0, 1, 1)] * 36
+    assert boxes(36, 1, 1) == [CropBox(0, 0, 1, 1)] * 36
 
 
 def test_random_crops_are_anywhere_and_as_large_as_ordered_ones() -> None:
     rng = np.random.default_rng(2)
-    drawn = [strategy("random", 1)(450, 600, 0, rng) for _ in range(4000)]
+    drawn = [make_crop_strategy("random", 1)(450, 600, 0, rng) for _ in range(4000)]
     assert {(box.height, box.width) for box in drawn} == {(224, 224)}
     assert {box.top for box in drawn} == set(range(227))
     assert {box.left for box in drawn} == set(range(377))
@@ -140,11 +140,11 @@ def test_other_numbers_of_ordered_crops_are_refused(count: int) -> None:
     with pytest.raises(
         RecipeError, match=rf"no {count} ordered crops; allowed numbers: 5, 7, 9, 16, 25, 36\."
     ):
-        strategy("ordered", count)
+        make_crop_strategy("ordered", count)
 
 
 def test_an_unknown_strategy_lists_all() -> None:
     with pytest.raises(
         RecipeError, match=r"did you mean 'center'.*multiscale, ordered, random, random-resized, whole"
     ):
-        strategy("centre", 1)
+        make_crop_strategy("centre", 1)

@@ -13,12 +13,12 @@ Write = Callable[[Path, str, Iterable[str]], Path]
 
 @pytest.fixture(scope="session")
 def draw() -> Draw:
-    return drawing.draw
+    return drawing.write_image
 
 
 @pytest.fixture(scope="session")
 def write() -> Write:
-    return drawing.write
+    return drawing.write_lines
 
 
 @pytest.fixture

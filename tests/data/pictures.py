@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Pictures:
+class InMemoryImages:
     """Give images by position."""
 
     kind = "memmap"

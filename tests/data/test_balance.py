@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
-from lesionlens.data.balance import class_weights, order
+from lesionlens.data.balance import class_weights, sample_epoch_order
 
 HAM = np.array([1113, 6705, 514, 327, 1099, 115, 142])  # images of HAM10000, in the order of the taxonomy
 
@@ -36,13 +36,13 @@ TARGETS = st.lists(st.integers(0, 3), min_size=1, max_size=60).map(np.array)
 
 @given(targets=TARGETS, seed=st.integers(0, 99))
 def test_shuffle_visits_each_once(targets: np.ndarray, seed: int) -> None:
-    visits = order(targets, "shuffle", np.random.default_rng(seed))
+    visits = sample_epoch_order(targets, "shuffle", np.random.default_rng(seed))
     assert sorted(visits) == list(range(len(targets)))
 
 
 @given(targets=TARGETS, seed=st.integers(0, 99))
 def test_oversample_makes_classes_equal_and_images_nearly(targets: np.ndarray, seed: int) -> None:
-    visits = order(targets, "oversample", np.random.default_rng(seed))
+    visits = sample_epoch_order(targets, "oversample", np.random.default_rng(seed))
     most = np.bincount(targets).max()
     for present in np.unique(targets):
         assert (targets[visits] == present).sum() == most
@@ -57,7 +57,7 @@ def test_every_balanced_batch_holds_each_class_equally_often_or_once_more(
     classes = np.unique(targets)
     rng = np.random.default_rng(seed)
     visits = np.concatenate(
-        [order(targets, "balanced", rng) for _ in range(3)]
+        [sample_epoch_order(targets, "balanced", rng) for _ in range(3)]
     )  # as of an epoch of three crops
     assert len(visits) == 3 * len(classes) * -(-len(targets) // len(classes))
     for start in range(0, len(visits) - batch + 1, batch):
@@ -68,7 +68,7 @@ def test_every_balanced_batch_holds_each_class_equally_often_or_once_more(
 
 @given(targets=TARGETS, seed=st.integers(0, 99))
 def test_even_levels_large_and_small_classes(targets: np.ndarray, seed: int) -> None:
-    visits = order(targets, "even", np.random.default_rng(seed))
+    visits = sample_epoch_order(targets, "even", np.random.default_rng(seed))
     counts = np.bincount(targets[visits], minlength=4)[np.unique(targets)]
     assert set(counts) == {-(-len(targets) // len(counts))}
     for present in np.unique(targets):
@@ -78,5 +78,5 @@ def test_even_levels_large_and_small_classes(targets: np.ndarray, seed: int) -> 
 
 def test_weighted_draws_classes_equally_likely() -> None:
     targets = np.array([0] * 9000 + [1] * 900 + [2] * 100)
-    drawn = targets[order(targets, "weighted", np.random.default_rng(0))]
+    drawn = targets[sample_epoch_order(targets, "weighted", np.random.default_rng(0))]
     np.testing.assert_allclose(np.bincount(drawn) / len(drawn), 1 / 3, atol=0.02)

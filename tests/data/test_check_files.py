@@ -7,7 +7,7 @@ from PIL import Image
 
 from lesionlens.data.datasets import load_table
 
-from ..drawing import draw_mask
+from ..drawing import write_mask
 from ..miniatures import write_isic2017
 
 
@@ -17,14 +17,14 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_masks_that_fit_are_no_warning(root: Path) -> None:
-    assert load_table(f"isic2017:{root}", decode=True).warnings == ()
+    assert load_table(f"isic2017:{root}", verify_images=True).warnings == ()
 
 
 def test_a_mask_of_another_shape_and_flags_of_another_image_are_told(root: Path) -> None:
-    draw_mask(root / "ISIC-2017_Training_Part1_GroundTruth" / "ISIC_0000001_segmentation.png", size=(30, 40))
+    write_mask(root / "ISIC-2017_Training_Part1_GroundTruth" / "ISIC_0000001_segmentation.png", size=(30, 40))
     flags = root / "ISIC-2017_Validation_Part2_GroundTruth" / "ISIC_0000004_features.json"
     flags.write_text('{"streaks": [1, 0]}')
-    (warning,) = load_table(f"isic2017:{root}", decode=True).warnings
+    (warning,) = load_table(f"isic2017:{root}", verify_images=True).warnings
     assert warning.startswith("masks that cannot be used: 2 (the mask ")
     assert "ISIC_0000001_segmentation.png has 30 × 40 pixels" in warning
     assert f"{flags} does not fit" in warning
@@ -34,9 +34,9 @@ def test_a_mask_of_another_shape_and_flags_of_another_image_are_told(root: Path)
 
 def test_a_damaged_mask_is_told_and_one_of_another_size_is_not(root: Path) -> None:
     folder = root / "ISIC-2017_Training_Part1_GroundTruth"
-    draw_mask(folder / "ISIC_0000000_segmentation.png", size=(400, 300))
+    write_mask(folder / "ISIC_0000000_segmentation.png", size=(400, 300))
     (folder / "ISIC_0000003_segmentation.png").write_bytes(b"")
-    (warning,) = load_table(f"isic2017:{root}", decode=True).warnings
+    (warning,) = load_table(f"isic2017:{root}", verify_images=True).warnings
     assert warning.startswith("masks that cannot be used: 1 (")
     assert "the file is empty" in warning
 
@@ -46,4 +46,4 @@ def test_an_image_that_a_camera_turned_fits_its_upright_mask(root: Path) -> None
     exif = Image.Exif()
     exif[274] = 6
     Image.new("RGB", (30, 40)).save(path, exif=exif)
-    assert load_table(f"isic2017:{root}", decode=True).warnings == ()
+    assert load_table(f"isic2017:{root}", verify_images=True).warnings == ()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lesionlens.data.confirmation import confirmation_weights
+from lesionlens.data.confirmation import diagnosis_confirmation_weights
 from lesionlens.errors import DataError
 
 METHODS = ["consensus", "follow_up", "confocal", "histo", "histo", "histo", ""]
@@ -19,25 +19,25 @@ NAMES = ["nevus", "nevus", "benign_keratosis", "melanoma", "nevus", "actinic_ker
     ],
 )
 def test_policies(policy: str, expected: list[int]) -> None:
-    found = confirmation_weights(METHODS, NAMES, policy)  # type: ignore[arg-type]
+    found = diagnosis_confirmation_weights(METHODS, NAMES, policy)  # type: ignore[arg-type]
     assert found.dtype == np.float32
     assert found.tolist() == expected
 
 
 def test_data_that_do_not_say_how_are_refused() -> None:
     with pytest.raises(DataError, match="no image says so"):
-        confirmation_weights(["", ""], ["nevus", "melanoma"], "benign")
+        diagnosis_confirmation_weights(["", ""], ["nevus", "melanoma"], "benign")
 
 
 @pytest.mark.real
 def test_mean_factor_of_each_class_of_ham10000(real_data) -> None:
     import pandas as pd
 
-    from lesionlens.data.taxonomy import canonical
+    from lesionlens.data.taxonomy import canonical_name
 
     rows = pd.read_csv(real_data / "ham10000" / "HAM10000_metadata.csv")
-    names = [canonical(dx) for dx in rows["dx"]]
-    weights = confirmation_weights(rows["dx_type"].tolist(), names, "authors_all")
+    names = [canonical_name(dx) for dx in rows["dx"]]
+    weights = diagnosis_confirmation_weights(rows["dx_type"].tolist(), names, "authors_all")
     means = pd.Series(weights).groupby(rows["dx"]).mean()
     expected = {"mel": 4, "bcc": 4, "akiec": 4, "bkl": 3.22, "nv": 2.67, "df": 2.43, "vasc": 2.42}
     assert means.round(2).to_dict() == pytest.approx(expected, abs=0.006)

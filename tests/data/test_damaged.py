@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lesionlens.data.images import MAX_PIXELS, probe, read_rgb
-from lesionlens.data.quiet import quiet_pillow
+from lesionlens.data.images import MAX_PIXELS, read_header, read_rgb
+from lesionlens.data.quiet import suppress_pillow_warnings
 from lesionlens.errors import ImageError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (11, 13, 3), dtype=np.uint8)
@@ -81,7 +81,7 @@ def test_the_seeds_themselves_are_whole(place: Path) -> None:
 def test_an_image_or_an_image_error(place: Path, content: bytes, shorter_side: int | None) -> None:
     place.write_bytes(content)
     try:
-        read = read_rgb(place, shorter_side=shorter_side)
+        read = read_rgb(place, max_short_side=shorter_side)
     except ImageError as error:
         told = str(error)
     else:
@@ -98,7 +98,7 @@ def test_a_magic_number_before_anything(place: Path, content: bytes, magic: byte
     with pytest.raises(ImageError):  # a header may pass; what follows it is nothing
         read_rgb(place)
     try:
-        assert probe(place).format
+        assert read_header(place).format
     except ImageError as error:
         told = str(error)
         assert told.startswith(str(place))
@@ -139,7 +139,7 @@ def test_warnings_stay_inside_from_any_number_of_threads(
 
 def test_only_pillow_is_silenced_and_the_filters_come_back() -> None:
     filters = list(warnings.filters)
-    with quiet_pillow(), quiet_pillow():
+    with suppress_pillow_warnings(), suppress_pillow_warnings():
         warnings.warn_explicit("bad EXIF", UserWarning, "Image.py", 1, module="PIL.Image")
         with pytest.warns(UserWarning, match="ours"):
             warnings.warn("ours", stacklevel=1)

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from lesionlens.data.colour import gray_world, shades_of_gray
-from lesionlens.data.decoding import Colour, Hair, decode
-from lesionlens.data.hair import without_hair
+from lesionlens.data.decoding import ColorConstancy, HairRemoval, load_image
+from lesionlens.data.hair import remove_hair
 from lesionlens.data.images import read_rgb
-from lesionlens.data.store import open_store
+from lesionlens.data.store import open_image_cache
 from lesionlens.preprocessing import Preprocessing
 
 
@@ -27,21 +27,21 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_hair_goes_first_then_the_light(file: Path) -> None:
-    small = read_rgb(file, shorter_side=90)
-    bare = without_hair(small)
+    small = read_rgb(file, max_short_side=90)
+    bare = remove_hair(small)
     assert (bare != small).any()
-    np.testing.assert_array_equal(decode(file, shorter_side=90), small)
-    np.testing.assert_array_equal(decode(file, shorter_side=90, colour="gray-world"), gray_world(small))
-    found = decode(file, shorter_side=90, colour="shades-of-gray", hair="remove")
+    np.testing.assert_array_equal(load_image(file, max_short_side=90), small)
+    np.testing.assert_array_equal(load_image(file, max_short_side=90, color_constancy="gray-world"), gray_world(small))
+    found = load_image(file, max_short_side=90, color_constancy="shades-of-gray", hair_removal="remove")
     np.testing.assert_array_equal(found, shades_of_gray(bare))
 
 
-@pytest.mark.parametrize("colour", get_args(Colour))
-@pytest.mark.parametrize("hair", get_args(Hair))
+@pytest.mark.parametrize("colour", get_args(ColorConstancy))
+@pytest.mark.parametrize("hair", get_args(HairRemoval))
 def test_the_store_holds_what_prediction_sees(file: Path, tmp_path: Path, colour: Any, hair: Any) -> None:
     kept: Any = {"shorter_side": 90, "colour": colour, "hair": hair}
-    open_store([file], shorter_side=90, kind="memmap", folder=tmp_path / "store")
-    store = open_store([file], kind="memmap", folder=tmp_path / "store", **kept)
-    np.testing.assert_array_equal(store[0], Preprocessing(**kept).decode(file))
+    open_image_cache([file], max_short_side=90, option="memmap", cache_dir=tmp_path / "store")
+    store = open_image_cache([file], option="memmap", cache_dir=tmp_path / "store", **kept)
+    np.testing.assert_array_equal(store[0], Preprocessing(**kept).load_image(file))
     plain = colour == "none" and hair == "keep"
     assert len(list((tmp_path / "store").glob("*.memmap"))) == (1 if plain else 2)

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionlens.data.duplicates import Fingerprint, duplicates, exact_pairs, fingerprints
-from lesionlens.synthesis.dataset import synthesise
+from lesionlens.data.duplicates import Fingerprint, duplicate_pairs, exact_duplicate_pairs, fingerprints
+from lesionlens.synthesis.dataset import generate_dataset
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Lay out drawn lesions, and behind them a copy, a recompressed, mirrored copy, and a text."""
     root = tmp_path_factory.mktemp("made")
-    synthesise(root, images=12, seed=1, size=(120, 160))
+    generate_dataset(root, num_images=12, seed=1, size=(120, 160))
     paths = sorted(root.rglob("*.jpg"))[:12]
     copy, mirrored, text = root / "copy.jpg", root / "mirrored.jpg", root / "text.jpg"
     copy.write_bytes(paths[2].read_bytes())
@@ -31,24 +31,24 @@ def test_copies_are_found_and_what_is_no_image_says_so(files: list[Path]) -> Non
     assert "text.jpg is not a usable image" in prints[-1]
     assert seen[-1] == (15, 15)
     usable = [each for each in prints if isinstance(each, Fingerprint)]
-    found = {(pair.first, pair.second, pair.kind) for pair in duplicates(usable)}
+    found = {(pair.first, pair.second, pair.kind) for pair in duplicate_pairs(usable)}
     assert found == {(2, 12, "exact"), (5, 13, "near")}
 
 
 def test_pairs_within_what_is_known_may_be_left_out(files: list[Path]) -> None:
     usable = [each for each in fingerprints(files) if isinstance(each, Fingerprint)]
-    assert {pair.second for pair in duplicates(usable, besides=13)} == {13}
-    assert duplicates(usable[:12]) == duplicates([]) == ()
+    assert {pair.second for pair in duplicate_pairs(usable, exclude=13)} == {13}
+    assert duplicate_pairs(usable[:12]) == duplicate_pairs([]) == ()
 
 
 def test_the_first_stands_for_its_copies() -> None:
-    pairs = exact_pairs(["a", "b", "a", "a", "c"])
+    pairs = exact_duplicate_pairs(["a", "b", "a", "a", "c"])
     assert [(pair.first, pair.second) for pair in pairs] == [(0, 2), (0, 3)]
 
 
 def test_blank_pictures_are_near_none() -> None:
     blank = [Fingerprint(str(grey), np.full((64, 64), grey, dtype=np.uint8)) for grey in range(3)]
-    assert duplicates(blank) == ()
+    assert duplicate_pairs(blank) == ()
 
 
 @pytest.mark.real
@@ -60,7 +60,7 @@ def test_the_known_duplicates_of_isic_2017_are_found(real_data: Path) -> None:
     paths = [path for name in names for path in sorted(root.rglob(name))]
     prints = [each for each in fingerprints(paths) if isinstance(each, Fingerprint)]
     assert len(prints) == len(paths)
-    found = {(paths[pair.first].stem, paths[pair.second].stem) for pair in duplicates(prints)}
+    found = {(paths[pair.first].stem, paths[pair.second].stem) for pair in duplicate_pairs(prints)}
     assert len(found) == 18
     across = {
         tuple(sorted((a, b))) for a, b in found if len({p.parent for p in paths if p.stem in (a, b)}) == 2
@@ -71,4 +71,4 @@ def test_the_known_duplicates_of_isic_2017_are_found(real_data: Path) -> None:
         ("ISIC_0000215", "ISIC_0015313"),
         ("ISIC_0012127", "ISIC_0012970"),
     }
-    assert np.all([pair.likeness > 0.9 for pair in duplicates(prints)])
+    assert np.all([pair.similarity > 0.9 for pair in duplicate_pairs(prints)])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lesionlens.data.hair import hairs, without_hair
+from lesionlens.data.hair import hair_mask, remove_hair
 
 SIZES = [(225, 300), (450, 600)]
 
@@ -37,25 +37,25 @@ def hairy(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.bool_
 def test_hairs_are_found_and_painted_over_at_any_size(size: tuple[int, int]) -> None:
     plain = skin(*size)
     drawn, where = hairy(plain)
-    found = hairs(drawn) > 0
+    found = hair_mask(drawn) > 0
     assert found[where].mean() > 0.85
     assert found[~where].mean() < 0.08  # the rim
     before, after = (
-        np.abs(image[where].astype(int) - plain[where]).mean() for image in (drawn, without_hair(drawn))
+        np.abs(image[where].astype(int) - plain[where]).mean() for image in (drawn, remove_hair(drawn))
     )
     assert before > 50
     assert after < before / 4
-    np.testing.assert_array_equal(without_hair(drawn)[~found], drawn[~found])
+    np.testing.assert_array_equal(remove_hair(drawn)[~found], drawn[~found])
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_lesion_and_a_net_of_pigment_are_no_hairs(size: tuple[int, int]) -> None:
     image = skin(*size)
-    np.testing.assert_array_equal(without_hair(image), image)
+    np.testing.assert_array_equal(remove_hair(image), image)
     rng, cell, net = np.random.default_rng(0), size[0] // 18, np.zeros(size, np.uint8)
     for y in range(2, 16):
         for x in range(3, 20):
             centre = ((np.array([x, y]) + rng.uniform(-0.35, 0.35, 2)) * cell).astype(int).tolist()
             for picture, colour in ((image, (100, 70, 60)), (net, 255)):
                 cv2.circle(picture, centre, cell // 2, colour, max(1, size[0] // 200), cv2.LINE_AA)
-    assert (hairs(image) > 0)[net > 127].mean() < 0.05
+    assert (hair_mask(image) > 0)[net > 127].mean() < 0.05

@@ -116,7 +116,7 @@ def test_all_eight_orientations_are_set_upright(tmp_path: Path, suffix: str, ori
     wanted = UPRIGHT[orientation](COLOUR)
     read = read_rgb(path)
     np.testing.assert_allclose(read, wanted, atol=12 if suffix == "jpg" else 0)
-    small = read_rgb(path, shorter_side=15)
+    small = read_rgb(path, max_short_side=15)
     assert small.shape == ((20, 15, 3) if wanted.shape[0] > wanted.shape[1] else (15, 20, 3))
     assert small.flags.c_contiguous
 
@@ -132,7 +132,7 @@ def test_scaled_decoding_is_close_to_decoding_everything(
 ) -> None:
     smooth = Image.fromarray(COLOUR).resize(size, Image.Resampling.BICUBIC)
     jpeg = _save(tmp_path / "a.jpg", smooth, quality=95)
-    scaled = read_rgb(jpeg, shorter_side=target)
+    scaled = read_rgb(jpeg, max_short_side=target)
     scale = target / min(size)
     wanted = (round(size[0] * scale), round(size[1] * scale))
     assert scaled.shape == (wanted[1], wanted[0], 3)
@@ -151,9 +151,9 @@ def test_scaled_decoding_keeps_at_least_twice_the_target(tmp_path: Path) -> None
 
 def test_small_images_are_never_enlarged(tmp_path: Path) -> None:
     path = _save(tmp_path / "a.png", Image.fromarray(COLOUR))
-    assert read_rgb(path, shorter_side=30).shape == read_rgb(path, shorter_side=500).shape == (30, 40, 3)
+    assert read_rgb(path, max_short_side=30).shape == read_rgb(path, max_short_side=500).shape == (30, 40, 3)
     with pytest.raises(ValueError, match="must be 1 or more"):
-        read_rgb(path, shorter_side=0)
+        read_rgb(path, max_short_side=0)
 
 
 def test_of_several_frames_the_first_counts(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from lesionlens.data import images, jpeg
 from lesionlens.data.images import read_rgb
-from lesionlens.data.jpeg import decoded_jpeg
+from lesionlens.data.jpeg import decode_jpeg
 from lesionlens.errors import ImageError
 
 
@@ -44,7 +44,7 @@ def test_pixels_are_pillows_at_every_scale(kind: str, target: int | None) -> Non
         for each in (image, other):
             if target is not None:
                 each.draft(None, (2 * target, 2 * target))
-        found, wanted = decoded_jpeg(image), np.asarray(other.convert("RGB"))
+        found, wanted = decode_jpeg(image), np.asarray(other.convert("RGB"))
     scale = {None: 1, 18: 2, 9: 4, 4: 8}[target]
     assert wanted.shape == (-(-75 // scale), -(-101 // scale), 3)
     np.testing.assert_array_equal(found, wanted)
@@ -54,7 +54,7 @@ def test_a_second_picture_in_the_file_is_left_alone(tmp_path: Path) -> None:
     drawn().save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[Image.new("RGB", (9, 9))])
     with Image.open(tmp_path / "a.jpg") as image:
         assert image.format == "MPO"
-        np.testing.assert_array_equal(decoded_jpeg(image), np.asarray(image))
+        np.testing.assert_array_equal(decode_jpeg(image), np.asarray(image))
 
 
 def test_what_is_no_ordinary_jpeg_is_left_to_pillow(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_what_is_no_ordinary_jpeg_is_left_to_pillow(tmp_path: Path) -> None:
     drawn().convert("CMYK").save(tmp_path / "a.jpg")
     for file in tmp_path.iterdir():
         with Image.open(file) as image:
-            assert decoded_jpeg(image) is None
+            assert decode_jpeg(image) is None
             assert np.asarray(image.convert("RGB")).shape == (75, 101, 3)
 
 
@@ -73,7 +73,7 @@ def test_pillow_judges_what_the_decoder_complains_of(tmp_path: Path) -> None:
     )  # a restart nobody asked for
     file.write_bytes(damaged)
     with Image.open(file) as image:
-        assert decoded_jpeg(image) is None
+        assert decode_jpeg(image) is None
         judged = np.asarray(image)  # what the decoder can make of it
     np.testing.assert_array_equal(read_rgb(file), judged)
     file.write_bytes(whole[: len(whole) // 2])
@@ -85,5 +85,5 @@ def test_ordinary_files_never_reach_pillows_decoder(tmp_path: Path, monkeypatch:
     file = tmp_path / "a.jpg"
     file.write_bytes(ORDINARY["4:2:0"])
     monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("decoded by Pillow"))
-    assert read_rgb(file, shorter_side=20).shape == (20, 27, 3)
-    assert images.decoded_jpeg is jpeg.decoded_jpeg
+    assert read_rgb(file, max_short_side=20).shape == (20, 27, 3)
+    assert images.decode_jpeg is jpeg.decode_jpeg

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lesionlens.data.likeness import BITS, RADIUS, SAME, likeness, near_pairs, perceptual_bits, thumbnail
+from lesionlens.data.likeness import HASH_BITS, HAMMING_RADIUS, SIMILARITY_THRESHOLD, similarity, near_duplicate_pairs, perceptual_hash, make_thumbnail
 
 Image = NDArray[np.uint8]
 
@@ -24,8 +24,8 @@ def lesion(seed: int) -> Image:
 
 
 def distance(one: Image, other: Image) -> int:
-    upright = perceptual_bits(one)[0]
-    return int(min((upright != row).sum() for row in perceptual_bits(other)))
+    upright = perceptual_hash(one)[0]
+    return int(min((upright != row).sum() for row in perceptual_hash(other)))
 
 
 def recompressed(image: Image) -> Image:
@@ -49,28 +49,28 @@ def test_a_copy_is_found_whatever_it_suffered(change) -> None:  # type: ignore[n
     for seed in range(5):
         image = lesion(seed)
         copy = np.ascontiguousarray(change(image))
-        assert distance(image, copy) <= RADIUS
-        assert likeness(thumbnail(image), thumbnail(copy)) > SAME
+        assert distance(image, copy) <= HAMMING_RADIUS
+        assert similarity(make_thumbnail(image), make_thumbnail(copy)) > SIMILARITY_THRESHOLD
 
 
 def test_other_lesions_are_not_alike() -> None:
-    squares = [thumbnail(lesion(seed)) for seed in range(8)]
-    scores = [likeness(one, other) for i, one in enumerate(squares) for other in squares[:i]]
-    assert max(scores) < SAME - 0.1
+    squares = [make_thumbnail(lesion(seed)) for seed in range(8)]
+    scores = [similarity(one, other) for i, one in enumerate(squares) for other in squares[:i]]
+    assert max(scores) < SIMILARITY_THRESHOLD - 0.1
 
 
 def test_a_turned_image_has_the_same_rows_in_another_order() -> None:
-    square = thumbnail(lesion(3))
-    there = {row.tobytes() for row in perceptual_bits(square)}
+    square = make_thumbnail(lesion(3))
+    there = {row.tobytes() for row in perceptual_hash(square)}
     assert len(there) == 8
     for turned in (np.rot90(square), square[::-1], square.T):
-        assert {row.tobytes() for row in perceptual_bits(np.ascontiguousarray(turned))} == there
+        assert {row.tobytes() for row in perceptual_hash(np.ascontiguousarray(turned))} == there
 
 
 def test_pairs_are_those_of_a_plain_search() -> None:
     rng = np.random.default_rng(0)
-    bits = rng.random((600, 8, BITS)) < 0.5
-    bits[550:, 3] = bits[:50, 0] ^ (rng.random((50, BITS)) < 0.2)
+    bits = rng.random((600, 8, HASH_BITS)) < 0.5
+    bits[550:, 3] = bits[:50, 0] ^ (rng.random((50, HASH_BITS)) < 0.2)
     # The relation is symmetric for real hashes; of these, the upright row of the first counts.
     expected = {
         (i, j, int((bits[i, 0] != bits[j]).sum(axis=1).min()))
@@ -79,10 +79,10 @@ def test_pairs_are_those_of_a_plain_search() -> None:
         if (bits[i, 0] != bits[j]).sum(axis=1).min() <= 30
     }
     assert len(expected) >= 45
-    assert {tuple(pair) for pair in near_pairs(bits, radius=30)} == expected
+    assert {tuple(pair) for pair in near_duplicate_pairs(bits, radius=30)} == expected
 
 
 def test_pictures_without_texture_have_nothing_in_common() -> None:
     blank = np.full((64, 64), 128, dtype=np.uint8)
-    assert likeness(blank, blank) == 0.0
-    assert likeness(blank, thumbnail(lesion(0))) == 0.0
+    assert similarity(blank, blank) == 0.0
+    assert similarity(blank, make_thumbnail(lesion(0))) == 0.0

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from lesionlens.data import images
-from lesionlens.data.images import MAX_PIXELS, probe, read_rgb
+from lesionlens.data.images import MAX_PIXELS, read_header, read_rgb
 from lesionlens.errors import ImageError
 
 RAMP = np.linspace(0, 255, 40 * 30).reshape(30, 40).astype(np.uint8)
@@ -40,7 +40,7 @@ def test_bombs_are_refused_before_anything_is_decoded(
 ) -> None:
     assert side**2 > MAX_PIXELS
     monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("decoded"))
-    for reads in (probe, read_rgb):
+    for reads in (read_header, read_rgb):
         with pytest.raises(ImageError, match=r"bomb\.png is not a usable image: .*pixels"):
             reads(_bomb(tmp_path / "bomb.png", side))
 
@@ -87,4 +87,4 @@ def test_each_reason_is_said_with_the_file(tmp_path: Path) -> None:
 def test_a_header_is_read_without_decoding(tmp_path: Path) -> None:
     path = _save(tmp_path / "a.jpg", Image.fromarray(COLOUR))
     path.write_bytes(path.read_bytes()[:-60])
-    assert probe(path) == ("JPEG", 40, 30)
+    assert read_header(path) == ("JPEG", 40, 30)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import zoom
 
-from lesionlens.crops.box import Box
-from lesionlens.data.masks import Masks, open_masks, pack
-from lesionlens.data.regions import open_regions
-from lesionlens.data.table import COLUMNS, LesionTable
+from lesionlens.crops.box import CropBox
+from lesionlens.data.masks import MaskStore, load_masks, compress_mask
+from lesionlens.data.regions import load_lesion_boxes
+from lesionlens.data.table import TABLE_COLUMNS, LesionTable
 from lesionlens.errors import DataError
 
 SHAPE = (45, 60)
@@ -34,7 +34,7 @@ def blob(shape: tuple[int, int] = SHAPE) -> NDArray[np.uint8]:
 
 def table(tmp_path: Path, masks: list[str], features: list[str] | None = None) -> LesionTable:
     ids = [f"i{number}" for number in range(len(masks))]
-    rows = pd.DataFrame({column: [""] * len(masks) for column in COLUMNS})
+    rows = pd.DataFrame({column: [""] * len(masks) for column in TABLE_COLUMNS})
     rows = rows.assign(image_id=ids, lesion_id=ids, diagnosis="nevus", age=np.nan, mask_path=masks)
     rows = rows.assign(path=[str(tmp_path / f"{image_id}.jpg") for image_id in ids])
     return LesionTable("table", tmp_path, rows.assign(feature_mask_paths=features or ""), ("nevus",))
@@ -43,19 +43,19 @@ def table(tmp_path: Path, masks: list[str], features: list[str] | None = None) -
 def test_masks_come_back_and_are_small() -> None:
     rng = np.random.default_rng(0)
     noise = (rng.random((3, 37, 53)) < 0.5).astype(np.uint8) * 255
-    masks = Masks([pack(noise[0]), None, pack(noise[2])], [(37, 53)] * 3)
+    masks = MaskStore([compress_mask(noise[0]), None, compress_mask(noise[2])], [(37, 53)] * 3)
     assert len(masks) == 3
     assert masks[1] is None
     np.testing.assert_array_equal(masks[0], noise[0])
     np.testing.assert_array_equal(masks[2], noise[2])
-    assert len(pack(blob((512, 683)))) < 4000
+    assert len(compress_mask(blob((512, 683)))) < 4000
 
 
 def test_a_mask_of_another_size_is_fitted_and_its_inverse_is_background(tmp_path: Path) -> None:
     rows = table(
         tmp_path, [write(tmp_path / "a.png", blob((450, 600))), write(tmp_path / "b.png", blob() // 255)]
     )
-    masks, left_out = open_masks(rows, "lesion", [SHAPE, SHAPE])
+    masks, left_out = load_masks(rows, "lesion", [SHAPE, SHAPE])
     assert left_out == ()
     first, second = masks[0], masks[1]
     assert first is not None
@@ -63,7 +63,7 @@ def test_a_mask_of_another_size_is_fitted_and_its_inverse_is_background(tmp_path
     expected = zoom(blob((450, 600)).astype(float), 0.1, order=1, grid_mode=True, mode="nearest") >= 128
     assert ((first == 255) != expected).mean() < 0.01
     np.testing.assert_array_equal(second, blob())  # of 0 and 1
-    background = open_masks(rows, "background", [SHAPE, SHAPE]).masks[1]
+    background = load_masks(rows, "background", [SHAPE, SHAPE]).masks[1]
     np.testing.assert_array_equal(background, 255 - blob())
 
 
@@ -71,7 +71,7 @@ def test_missing_and_empty_masks_are_told(tmp_path: Path) -> None:
     empty = write(tmp_path / "empty.png", np.zeros(SHAPE, np.uint8))
     rows = table(tmp_path, ["", empty, write(tmp_path / "a.png", blob())])
     for kind in ("lesion", "background"):
-        masks, left_out = open_masks(rows, kind, [SHAPE] * 3)
+        masks, left_out = load_masks(rows, kind, [SHAPE] * 3)
         assert left_out == (("i0", "i0.jpg has no mask"), ("i1", f"the mask {empty} is empty"))
         assert masks[0] is None
         assert masks[1] is None
@@ -79,7 +79,7 @@ def test_missing_and_empty_masks_are_told(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"not one of 2 images has a lesion mask, for example: i0\.jpg has no"
     ):
-        open_masks(rows.select(["i0", "i1"]), "lesion", [SHAPE] * 2)
+        load_masks(rows.select(["i0", "i1"]), "lesion", [SHAPE] * 2)
 
 
 def test_masks_that_do_not_fit_are_named_together(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_masks_that_do_not_fit_are_named_together(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"masks that cannot be used: 2 .*Replace them or take them away"
     ) as caught:
-        open_masks(rows, "lesion", [SHAPE] * 3)
+        load_masks(rows, "lesion", [SHAPE] * 3)
     said = f"the mask {wrong} has 45 × 45 pixels, its image {tmp_path / 'i0.jpg'}, as it is used, 60 × 45: a mask "
     assert said in str(caught.value)
     assert "torn.png is not a usable image: the file is empty" in str(caught.value)
@@ -102,18 +102,18 @@ def test_masks_of_a_folder_take_the_place_of_the_tables(tmp_path: Path) -> None:
     write(tmp_path / "ours" / "i2.png", ours)
     seen: list[tuple[int, int]] = []
     for found in (
-        open_masks(rows, "lesion", [SHAPE] * 3, folder=tmp_path / "ours", progress=lambda *n: seen.append(n)),
-        open_masks(rows, str(tmp_path / "ours"), [SHAPE] * 3),
+        load_masks(rows, "lesion", [SHAPE] * 3, mask_dir=tmp_path / "ours", progress=lambda *n: seen.append(n)),
+        load_masks(rows, str(tmp_path / "ours"), [SHAPE] * 3),
     ):
-        assert [image_id for image_id, _ in found.left_out] == ["i0"]
+        assert [image_id for image_id, _ in found.excluded] == ["i0"]
         np.testing.assert_array_equal(found.masks[2], ours)
     assert seen == [(1, 3), (2, 3), (3, 3)]
     with pytest.raises(
         DataError, match=r"did you mean 'lesion'.*or a folder of masks; there is no folder lesions"
     ):
-        open_masks(rows, "lesions", [SHAPE] * 3)
+        load_masks(rows, "lesions", [SHAPE] * 3)
     with pytest.raises(DataError, match=r"there is no folder of masks .*theirs"):
-        open_masks(rows, "lesion", [SHAPE] * 3, folder=tmp_path / "theirs")
+        load_masks(rows, "lesion", [SHAPE] * 3, mask_dir=tmp_path / "theirs")
 
 
 def test_no_structure_is_known_and_no_annotation_is_not(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_no_structure_is_known_and_no_annotation_is_not(tmp_path: Path) -> None:
     for name, flags in (("some", [0, 1]), ("none", [0, 0])):
         (tmp_path / f"{name}.json").write_text(json.dumps({"streaks": flags, "globules": [0, 0]}))
         cells.append(f"{image};{tmp_path / f'{name}.json'}")
-    masks, left_out = open_masks(table(tmp_path, [""] * 3, [*cells, ""]), "dermoscopic", [SHAPE] * 3)
+    masks, left_out = load_masks(table(tmp_path, [""] * 3, [*cells, ""]), "dermoscopic", [SHAPE] * 3)
     assert left_out == (("i2", "no structures of i2.jpg were annotated"),)
     some, none = masks[0], masks[1]
     assert some is not None
@@ -140,31 +140,31 @@ def test_artefacts_lie_in_a_folder_of_the_data_set_and_an_image_without_a_file_s
     root.mkdir()
     rows = table(root, ["", "", ""])
     with pytest.raises(DataError, match=r"set has no folder artefact_masks.*lesion, background, dermoscopic"):
-        open_masks(rows, "artefacts", [SHAPE] * 3)
+        load_masks(rows, "artefacts", [SHAPE] * 3)
     write(root / "artefact_masks" / "i1.png", blob())
     write(root / "artefact_masks" / "i2.png", np.zeros(SHAPE, np.uint8))
-    masks, left_out = open_masks(rows, "artefacts", [SHAPE] * 3)
+    masks, left_out = load_masks(rows, "artefacts", [SHAPE] * 3)
     assert left_out == ()
     np.testing.assert_array_equal(masks[0], np.zeros(SHAPE))
     np.testing.assert_array_equal(masks[1], blob())
     np.testing.assert_array_equal(masks[2], np.zeros(SHAPE))
     beside = LesionTable("table", root / "own.csv", rows.frame, ("nevus",))
-    np.testing.assert_array_equal(open_masks(beside, "artefacts", [SHAPE] * 3).masks[1], blob())
+    np.testing.assert_array_equal(load_masks(beside, "artefacts", [SHAPE] * 3).masks[1], blob())
     joined = rows.frame.assign(
         path=[str(root / "i0.jpg"), str(tmp_path / "i1.jpg"), str(tmp_path / "other.jpg")]
     )
     joined = joined.assign(image_id=["i0", "i1", "other"])
-    found = open_masks(LesionTable("table", root, joined, ("nevus",)), "artefacts", [SHAPE] * 3)
-    assert found.left_out == (("other", "other.jpg has no artefact mask"),)
+    found = load_masks(LesionTable("table", root, joined, ("nevus",)), "artefacts", [SHAPE] * 3)
+    assert found.excluded == (("other", "other.jpg has no artefact mask"),)
 
 
 def test_regions_are_the_boxes_around_lesions(tmp_path: Path) -> None:
     square = np.zeros(SHAPE, np.uint8)
     square[10:20, 40:60] = 255
     rows = table(tmp_path, [write(tmp_path / "a.png", square), ""])
-    regions, left_out = open_regions(rows, [SHAPE, SHAPE], 0.25)
+    regions, left_out = load_lesion_boxes(rows, [SHAPE, SHAPE], 0.25)
     assert regions == (
-        Box(8, 35, 14, 25),
+        CropBox(8, 35, 14, 25),
         None,
     )  # 2.5 pixels round to 2 above; 5 to the left, none to the right
     assert left_out == (("i1", "i1.jpg has no mask"),)
@@ -174,6 +174,6 @@ def test_the_noise_of_a_jpeg_is_no_lesion(tmp_path: Path) -> None:
     path = tmp_path / "i0_mask.jpg"
     Image.fromarray(blob()).save(path, quality=60)
     assert (np.asarray(Image.open(path)) != 0).sum() > 1.2 * (blob() != 0).sum()
-    found = open_masks(table(tmp_path, [str(path)]), "lesion", [SHAPE]).masks[0]
+    found = load_masks(table(tmp_path, [str(path)]), "lesion", [SHAPE]).masks[0]
     assert found is not None
     assert (found != blob()).sum() < 0.02 * (blob() != 0).sum()

@@ -8,15 +8,15 @@ import torch
 from numpy.typing import NDArray
 from torchvision.transforms.v2 import functional as tv
 
-from lesionlens.crops.box import Box
+from lesionlens.crops.box import CropBox
 from lesionlens.crops.cut import resized_crop
-from lesionlens.data.change import Change, move, recolour
-from lesionlens.data.moved_crop import in_one, moved_crop
+from lesionlens.data.change import AugmentParams, apply_geometric, apply_color
+from lesionlens.data.moved_crop import single_interpolation, crop_and_transform
 from lesionlens.data.transforms import Augmentation
 
 SIZE = (96, 96)
-ENLARGED, SHRUNK_A_LITTLE, SHRUNK = Box(20, 30, 70, 60), Box(10, 15, 140, 144), Box(0, 5, 150, 190)
-FRAMED = Box(12.5, 20.5, 80, 80, frame=Box(5, 10, 100, 100))
+ENLARGED, SHRUNK_A_LITTLE, SHRUNK = CropBox(20, 30, 70, 60), CropBox(10, 15, 140, 144), CropBox(0, 5, 150, 190)
+FRAMED = CropBox(12.5, 20.5, 80, 80, parent=CropBox(5, 10, 100, 100))
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +30,18 @@ def photograph() -> NDArray[np.uint8]:
     return painted.clip(0, 255).astype(np.uint8)
 
 
-def drawn(number: int) -> Change:
-    augment = Augmentation(rotation=20, right_angles=True, brightness=0.2, contrast=0.2, saturation=0.2)
-    return augment.draw(np.random.default_rng(number))
+def drawn(number: int) -> AugmentParams:
+    augment = Augmentation(rotation=20, rot90=True, brightness=0.2, contrast=0.2, saturation=0.2)
+    return augment.make_params(np.random.default_rng(number))
 
 
-def by_torchvision(change: Change, image: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
+def by_torchvision(change: AugmentParams, image: NDArray[np.uint8], box: CropBox) -> NDArray[np.float32]:
     """Do it step by step; a fourth channel says how much of a pixel comes from inside."""
     channels = torch.from_numpy(image).permute(2, 0, 1)
     crop = tv.resized_crop(channels, *(int(side) for side in box[:4]), list(SIZE), antialias=True)
     bilinear: Any = tv.InterpolationMode.BILINEAR
     crop = torch.cat([crop.float(), torch.full((1, *SIZE), 255.0)])
-    crop = torch.rot90(tv.rotate(crop, change.angle, bilinear), change.quarters, (1, 2))
+    crop = torch.rot90(tv.rotate(crop, change.rotation, bilinear), change.rot90, (1, 2))
     for flip, function in zip(change.flips, (tv.horizontal_flip, tv.vertical_flip), strict=True):
         crop = function(crop) if flip else crop
     colours, inside = crop[:3] / 255, crop[3:]
@@ -51,9 +51,9 @@ def by_torchvision(change: Change, image: NDArray[np.uint8], box: Box) -> NDArra
     return torch.cat([colours, inside]).permute(1, 2, 0).numpy()
 
 
-def moved_mean(change: Change, image: NDArray[np.uint8], box: Box) -> float:
+def moved_mean(change: AugmentParams, image: NDArray[np.uint8], box: CropBox) -> float:
     """Mean grey from 0 to 1 with what is mirrored in from outside, which torchvision would have black."""
-    moved = torch.from_numpy(move(change, resized_crop(image, box, SIZE))).permute(2, 0, 1)
+    moved = torch.from_numpy(apply_geometric(change, resized_crop(image, box, SIZE))).permute(2, 0, 1)
     return float(tv.rgb_to_grayscale(moved).float().mean()) / 255
 
 
@@ -61,12 +61,12 @@ def moved_mean(change: Change, image: NDArray[np.uint8], box: Box) -> float:
     ("box", "mean", "most"), [(ENLARGED, 0.8, 20), (SHRUNK_A_LITTLE, 1.6, 35), (SHRUNK, 0.5, 5)]
 )
 def test_composed_it_is_torchvisions_steps(
-    photograph: NDArray[np.uint8], box: Box, mean: float, most: int
+    photograph: NDArray[np.uint8], box: CropBox, mean: float, most: int
 ) -> None:
     for number in range(12):
         change = drawn(number)
         wanted = by_torchvision(change, photograph, box)
-        found = recolour(change, moved_crop(change, photograph, box, SIZE))
+        found = apply_color(change, crop_and_transform(change, photograph, box, SIZE))
         seen = wanted[..., 3] > 254.9
         assert seen.mean() > 0.6
         apart = np.abs(found - wanted[..., :3])[seen]
@@ -76,11 +76,11 @@ def test_composed_it_is_torchvisions_steps(
 
 @pytest.mark.parametrize("fill", ["reflect", "nearest"])
 @pytest.mark.parametrize(("box", "mean"), [(ENLARGED, 0.6), (SHRUNK_A_LITTLE, 1.4)])
-def test_one_sampling_is_nearly_two(photograph: NDArray[np.uint8], box: Box, mean: float, fill: Any) -> None:
-    change = Change(angle=25, zoom=(0.9, 1.1), shift=(0.1, -0.1), flips=(True, False), quarters=3, fill=fill)
-    assert in_one(change, box, SIZE)
-    found = moved_crop(change, photograph, box, SIZE)
-    apart = np.abs(found.astype(int) - move(change, resized_crop(photograph, box, SIZE)))
+def test_one_sampling_is_nearly_two(photograph: NDArray[np.uint8], box: CropBox, mean: float, fill: Any) -> None:
+    change = AugmentParams(rotation=25, scale=(0.9, 1.1), translation=(0.1, -0.1), flips=(True, False), rot90=3, padding_mode=fill)
+    assert single_interpolation(change, box, SIZE)
+    found = crop_and_transform(change, photograph, box, SIZE)
+    apart = np.abs(found.astype(int) - apply_geometric(change, resized_crop(photograph, box, SIZE)))
     assert 0 < apart.mean() < mean
     assert apart.max() <= 35
 
@@ -88,32 +88,32 @@ def test_one_sampling_is_nearly_two(photograph: NDArray[np.uint8], box: Box, mea
 @pytest.mark.parametrize(
     ("change", "box"),
     [
-        (Change(angle=20), SHRUNK),
-        (Change(angle=20), FRAMED),
-        (Change(flips=(True, True), quarters=1), ENLARGED),
+        (AugmentParams(rotation=20), SHRUNK),
+        (AugmentParams(rotation=20), FRAMED),
+        (AugmentParams(flips=(True, True), rot90=1), ENLARGED),
     ],
 )
-def test_what_would_suffer_is_resized_first(photograph: NDArray[np.uint8], change: Change, box: Box) -> None:
-    assert not in_one(change, box, SIZE)
-    wanted = move(change, resized_crop(photograph, box, SIZE))
-    np.testing.assert_array_equal(moved_crop(change, photograph, box, SIZE), wanted)
+def test_what_would_suffer_is_resized_first(photograph: NDArray[np.uint8], change: AugmentParams, box: CropBox) -> None:
+    assert not single_interpolation(change, box, SIZE)
+    wanted = apply_geometric(change, resized_crop(photograph, box, SIZE))
+    np.testing.assert_array_equal(crop_and_transform(change, photograph, box, SIZE), wanted)
 
 
 def test_a_box_of_the_right_size_is_moved_alone(photograph: NDArray[np.uint8]) -> None:
-    box, change = Box(10, 20, *SIZE), Change(angle=-15, zoom=(1.1, 0.9), quarters=2)
-    wanted = move(change, photograph[10:106, 20:116].copy())
-    np.testing.assert_array_equal(moved_crop(change, photograph, box, SIZE), wanted)
+    box, change = CropBox(10, 20, *SIZE), AugmentParams(rotation=-15, scale=(1.1, 0.9), rot90=2)
+    wanted = apply_geometric(change, photograph[10:106, 20:116].copy())
+    np.testing.assert_array_equal(crop_and_transform(change, photograph, box, SIZE), wanted)
 
 
 def test_nothing_beside_the_box_comes_in(photograph: NDArray[np.uint8]) -> None:
     bright = np.zeros_like(photograph)
-    bright[ENLARGED.pixels()] = 200
-    assert moved_crop(Change(angle=45, zoom=(0.5, 0.5)), bright, ENLARGED, SIZE).min() == 200
+    bright[ENLARGED.slices()] = 200
+    assert crop_and_transform(AugmentParams(rotation=45, scale=(0.5, 0.5)), bright, ENLARGED, SIZE).min() == 200
 
 
 def test_a_mask_is_moved_as_its_image(photograph: NDArray[np.uint8]) -> None:
     mask = np.where(photograph[..., 0] > 110, 255, 0).astype(np.uint8)
     for box in (ENLARGED, SHRUNK_A_LITTLE, SHRUNK):
-        found = moved_crop(drawn(1), mask, box, SIZE)
-        painted = moved_crop(drawn(1), np.dstack([mask] * 3), box, SIZE)
+        found = crop_and_transform(drawn(1), mask, box, SIZE)
+        painted = crop_and_transform(drawn(1), np.dstack([mask] * 3), box, SIZE)
         np.testing.assert_array_equal(found, painted[..., 1])

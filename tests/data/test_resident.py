@@ -9,20 +9,20 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import default_collate
 
-from lesionlens.crops.box import Box
-from lesionlens.data.masks import Masks, pack
-from lesionlens.data.module import LesionData, TestCrops
-from lesionlens.data.part import Batch, Part
-from lesionlens.data.resident import Resident, ResidentData, bytes_of, fits
-from lesionlens.data.train_crops import TrainCrops
+from lesionlens.crops.box import CropBox
+from lesionlens.data.masks import MaskStore, compress_mask
+from lesionlens.data.module import LesionDataModule, EvalDataset
+from lesionlens.data.part import Batch, SplitData
+from lesionlens.data.resident import GpuImageCache, GpuDataModule, memory_bytes, fits_in_gpu_memory
+from lesionlens.data.train_crops import TrainDataset
 from lesionlens.data.transforms import Augmentation
-from lesionlens.data.visits import Visit, Visits
+from lesionlens.data.visits import SampleIndex, EpochSampler
 from lesionlens.preprocessing import Preprocessing
 
-from .pictures import Pictures
+from .pictures import InMemoryImages
 
 SHAPES = [(60, 80), (80, 60), (64, 64), (50, 90), (60, 80)]
-REGIONS = [Box(5, 10, 40, 50), None, Box(0, 0, 64, 60), None, None]
+REGIONS = [CropBox(5, 10, 40, 50), None, CropBox(0, 0, 64, 60), None, None]
 MOST = 3 if int(cv2.__version__.split(".")[0]) >= 5 else 10  # grey levels: one each for cut, warp and colours
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 
@@ -36,17 +36,17 @@ def images() -> list[NDArray[np.uint8]]:
     return [(image + rng.integers(0, 9, image.shape)).astype(np.uint8) for image in large]
 
 
-def masks_of(images: list[NDArray[np.uint8]]) -> Masks:
+def masks_of(images: list[NDArray[np.uint8]]) -> MaskStore:
     """Find the bright half; the second image has no mask."""
-    packed = [pack(np.where(image[..., 0] > 130, 255, 0).astype(np.uint8)) for image in images]
-    return Masks([packed[0], None, *packed[2:]], SHAPES)
+    packed = [compress_mask(np.where(image[..., 0] > 130, 255, 0).astype(np.uint8)) for image in images]
+    return MaskStore([packed[0], None, *packed[2:]], SHAPES)
 
 
 def crops_of(
     images: list[NDArray[np.uint8]], *, name: Any = "random-resized", together: bool = False, **known: Any
-) -> TrainCrops:
-    part = Part(cast(Any, Pictures(images)), np.arange(5), np.array([0, 1, 2, 1, 0]), **known)
-    return TrainCrops(part, (48, 48), name, 5, together, Augmentation(preset="strong"), 3)
+) -> TrainDataset:
+    part = SplitData(cast(Any, InMemoryImages(images)), np.arange(5), np.array([0, 1, 2, 1, 0]), **known)
+    return TrainDataset(part, (48, 48), name, 5, together, Augmentation(preset="strong"), 3)
 
 
 def assert_alike(found: Batch, wanted: Batch) -> None:
@@ -71,8 +71,8 @@ def test_batches_are_those_of_the_loader(
     masks = masks_of(images)
     for known in ({}, {"masks": masks, "weights": weights, "regions": REGIONS}):
         crops = crops_of(images, name=name, together=together, **known)
-        visits = [Visit(1, place, place % 5, place % 3) for place in range(10)]
-        found = Resident(crops, torch.device(device)).batch([crops.drawn(visit) for visit in visits])
+        visits = [SampleIndex(1, place, place % 5, place % 3) for place in range(10)]
+        found = GpuImageCache(crops, torch.device(device)).make_batch([crops.sample_params(visit) for visit in visits])
         assert_alike(found, default_collate([crops[visit] for visit in visits]))
 
 
@@ -80,11 +80,11 @@ def test_batches_are_those_of_the_loader(
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_epoch_has_the_same_batches(images: list[NDArray[np.uint8]], workers: int, device: str) -> None:
     crops = crops_of(images, masks=masks_of(images))
-    visits = Visits(crops.part.targets, crops=2, sampling="shuffle", seed=0)
-    validation = TestCrops(crops.part, Preprocessing(input_size=(48, 48)))
-    plain = LesionData(crops, validation, visits, batch_size=4, workers=workers)
+    visits = EpochSampler(crops.split_data.targets, crops_per_image=2, sampling="shuffle", seed=0)
+    validation = EvalDataset(crops.split_data, Preprocessing(input_size=(48, 48)))
+    plain = LesionDataModule(crops, validation, visits, batch_size=4, num_workers=workers)
     on_device = torch.device(device)
-    data = ResidentData(plain, on_device)
+    data = GpuDataModule(plain, on_device)
     visits.set_epoch(2)
     found = [data.transfer_batch_to_device(drawn, on_device, 0) for drawn in data.train_dataloader()]
     wanted = list(plain.train_dataloader())
@@ -93,19 +93,19 @@ def test_an_epoch_has_the_same_batches(images: list[NDArray[np.uint8]], workers:
         assert_alike(ours, theirs)
     checked = [data.transfer_batch_to_device(batch, on_device, 0) for batch in data.val_dataloader()]
     for ours, theirs in zip(checked, plain.val_dataloader(), strict=True):
-        assert torch.equal(ours.views.cpu(), theirs.views)
+        assert torch.equal(ours.crops.cpu(), theirs.views)
 
 
 def test_images_go_to_a_card_with_twice_their_room(
     images: list[NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    part = crops_of(images).part
+    part = crops_of(images).split_data
     room = 3 * (4800 + 4800 + 4096 + 4500 + 4800)
-    assert bytes_of(part) == room
-    assert bytes_of(crops_of(images, masks=masks_of(images), regions=REGIONS).part) == 4 * (
+    assert memory_bytes(part) == room
+    assert memory_bytes(crops_of(images, masks=masks_of(images), regions=REGIONS).split_data) == 4 * (
         2000 + 4800 + 3840 + 4500 + 4800
     )
     for free, there in [(2 * room, True), (2 * room - 1, False)]:
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 10**12))
-        assert fits(part, torch.device("cuda")) is there
-    assert not fits(part, torch.device("cpu"))
+        assert fits_in_gpu_memory(part, torch.device("cuda")) is there
+    assert not fits_in_gpu_memory(part, torch.device("cpu"))

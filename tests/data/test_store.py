@@ -13,7 +13,7 @@ from PIL import Image
 
 from lesionlens.data import store as stores
 from lesionlens.data.images import read_rgb
-from lesionlens.data.store import open_store
+from lesionlens.data.store import open_image_cache
 from lesionlens.errors import DataError, RunError
 
 
@@ -29,15 +29,15 @@ def paths(tmp_path: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("kind", ["memmap", "none", "auto"])
-def test_holds_what_the_decoder_gives(paths: list[Path], tmp_path: Path, kind: stores.Asked) -> None:
+def test_holds_what_the_decoder_gives(paths: list[Path], tmp_path: Path, kind: stores.CacheOption) -> None:
     seen: list[tuple[int, int]] = []
-    store = open_store(
-        paths, shorter_side=40, kind=kind, folder=tmp_path / "s", progress=lambda *n: seen.append(n)
+    store = open_image_cache(
+        paths, max_short_side=40, option=kind, cache_dir=tmp_path / "s", progress=lambda *n: seen.append(n)
     )
     assert len(store) == 4
-    assert store.kind == ("memmap" if kind == "auto" else kind)
+    assert store.cache_format == ("memmap" if kind == "auto" else kind)
     for number, path in enumerate(paths):
-        image = read_rgb(path, shorter_side=40)
+        image = read_rgb(path, max_short_side=40)
         np.testing.assert_array_equal(store[number], image)
         assert store.shape(number) == image.shape[:2]
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
@@ -49,7 +49,7 @@ def test_jpegs_take_less_room_and_lose_little(tmp_path: Path) -> None:
     for name in "ab":
         Image.fromarray(image).save(tmp_path / f"{name}.png")
     both = [tmp_path / "a.png", tmp_path / "b.png"]
-    store = open_store(both, shorter_side=None, kind="jpeg", folder=tmp_path / "s")
+    store = open_image_cache(both, max_short_side=None, option="jpeg", cache_dir=tmp_path / "s")
     for number in (0, 1):
         assert store.shape(number) == store[number].shape[:2] == (90, 120)
         assert np.abs(store[number].astype(int) - image).mean() < 1
@@ -59,8 +59,8 @@ def test_jpegs_take_less_room_and_lose_little(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["memmap", "jpeg", "none"])
-def test_is_opened_again_elsewhere_not_sent(paths: list[Path], tmp_path: Path, kind: stores.Asked) -> None:
-    store = open_store(paths, shorter_side=None, kind=kind, folder=tmp_path / "s")
+def test_is_opened_again_elsewhere_not_sent(paths: list[Path], tmp_path: Path, kind: stores.CacheOption) -> None:
+    store = open_image_cache(paths, max_short_side=None, option=kind, cache_dir=tmp_path / "s")
     sent = pickle.dumps(store)
     assert len(sent) < 2000  # 60,000 bytes of pixels
     there = pickle.loads(sent)
@@ -70,7 +70,7 @@ def test_is_opened_again_elsewhere_not_sent(paths: list[Path], tmp_path: Path, k
 def builds(paths: list[Path], folder: Path, **how: object) -> bool:
     """Open a store; say whether it was built for that."""
     said: list[str] = []
-    open_store(paths, **{"shorter_side": None, "kind": "memmap", "folder": folder, "say": said.append, **how})  # type: ignore[arg-type]
+    open_image_cache(paths, **{"shorter_side": None, "kind": "memmap", "folder": folder, "say": said.append, **how})  # type: ignore[arg-type]
     return bool(said)
 
 
@@ -88,19 +88,19 @@ def test_is_built_once_and_anew_when_anything_changes(
     assert builds(paths, folder)
     Image.new("RGB", (5, 6), "red").save(paths[0])
     assert builds(paths, folder)
-    assert open_store(paths, shorter_side=None, folder=folder)[0].tolist() == [[[255, 0, 0]] * 5] * 6
+    assert open_image_cache(paths, max_short_side=None, cache_dir=folder)[0].tolist() == [[[255, 0, 0]] * 5] * 6
 
 
 def test_where_nothing_fits_shapes_are_read_once(
     paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lesionlens.data.store_kind.OF_THE_DISK", 0.0)
+    monkeypatch.setattr("lesionlens.data.store_kind.MAX_DISK_FRACTION", 0.0)
     decoded: list[int] = []
     for _ in range(2):
-        store = open_store(
-            paths, shorter_side=None, folder=tmp_path / "s", progress=lambda done, _: decoded.append(done)
+        store = open_image_cache(
+            paths, max_short_side=None, cache_dir=tmp_path / "s", progress=lambda done, _: decoded.append(done)
         )
-        assert store.kind == "none"
+        assert store.cache_format == "none"
         assert np.array_equal(store[3], read_rgb(paths[3]))
     assert decoded == [1, 2, 3, 4]
 
@@ -108,7 +108,7 @@ def test_where_nothing_fits_shapes_are_read_once(
 @pytest.mark.parametrize("cut", ["index", "data", "data shorter"])
 def test_a_store_that_is_not_whole_is_built_anew(paths: list[Path], tmp_path: Path, cut: str) -> None:
     folder = tmp_path / "s"
-    store = open_store(paths, shorter_side=None, kind="memmap", folder=folder)
+    store = open_image_cache(paths, max_short_side=None, option="memmap", cache_dir=folder)
     expected = [store[number].copy() for number in range(4)]
     (data,), (index,) = folder.glob("*.memmap"), folder.glob("*.json")
     if cut == "data shorter":
@@ -116,7 +116,7 @@ def test_a_store_that_is_not_whole_is_built_anew(paths: list[Path], tmp_path: Pa
     else:
         (index if cut == "index" else data).unlink()
     assert builds(paths, folder)
-    again = open_store(paths, shorter_side=None, kind="memmap", folder=folder)
+    again = open_image_cache(paths, max_short_side=None, option="memmap", cache_dir=folder)
     assert all(np.array_equal(again[number], image) for number, image in enumerate(expected))
 
 
@@ -125,7 +125,7 @@ def test_unreadable_images_are_told_together_and_leave_no_store(paths: list[Path
     paths[2].unlink()
     paths[3].write_bytes(paths[3].read_bytes()[:200])
     with pytest.raises(DataError, match=r"unreadable images: 3") as caught:
-        open_store(paths, shorter_side=None, folder=tmp_path / "s")
+        open_image_cache(paths, max_short_side=None, cache_dir=tmp_path / "s")
     assert all(f"{number}.png" in str(caught.value) for number in (1, 2, 3))
     assert [file for file in (tmp_path / "s").iterdir() if file.suffix != ".lock"] == []
 
@@ -133,7 +133,7 @@ def test_unreadable_images_are_told_together_and_leave_no_store(paths: list[Path
 def test_an_unwritable_folder_is_said(paths: list[Path], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot write"):
-        open_store(paths, shorter_side=None, folder=tmp_path / "file")
+        open_image_cache(paths, max_short_side=None, cache_dir=tmp_path / "file")
 
 
 DYING = """
@@ -167,7 +167,7 @@ def test_a_killed_builder_leaves_nothing_in_the_way(paths: list[Path], tmp_path:
     died = subprocess.run([sys.executable, "-c", DYING, str(folder), *map(str, paths)], check=False)
     assert died.returncode == -signal.SIGKILL
     assert len(list(folder.glob(".*.part"))) == 1
-    store = open_store(paths, shorter_side=None, kind="memmap", folder=folder)
+    store = open_image_cache(paths, max_short_side=None, option="memmap", cache_dir=folder)
     assert np.array_equal(store[3], read_rgb(paths[3]))
     assert list(folder.glob(".*.part")) == []
 
@@ -182,7 +182,7 @@ def test_of_two_processes_one_builds_and_the_other_uses_it(paths: list[Path], tm
 
 def test_who_waits_says_so(paths: list[Path], tmp_path: Path) -> None:
     folder, said = tmp_path / "s", list[str]()
-    open_store(paths, shorter_side=None, kind="memmap", folder=folder)
+    open_image_cache(paths, max_short_side=None, option="memmap", cache_dir=folder)
     (lock,) = folder.glob("*.lock")
     next(folder.glob("*.json")).unlink()
     other = FileLock(lock, is_singleton=False)
@@ -193,5 +193,5 @@ def test_who_waits_says_so(paths: list[Path], tmp_path: Path) -> None:
         if len(said) == 1:
             other.release()
 
-    open_store(paths, shorter_side=None, kind="memmap", folder=folder, say=say)
+    open_image_cache(paths, max_short_side=None, option="memmap", cache_dir=folder, on_message=say)
     assert said == ["another", "decoding"]

@@ -8,7 +8,7 @@ from PIL import Image
 
 from lesionlens.data import store_kind
 from lesionlens.data.images import read_rgb
-from lesionlens.data.store_kind import decoded_bytes, plan_store
+from lesionlens.data.store_kind import estimate_decoded_bytes, plan_cache
 
 
 @pytest.mark.parametrize("shorter_side", [None, 30])
@@ -17,10 +17,10 @@ def test_the_estimate_is_what_decoding_gives(tmp_path: Path, shorter_side: int |
     for number, size in enumerate([(40, 60), (80, 60), (20, 20)]):
         files.append(tmp_path / f"{number}.png")
         Image.fromarray(np.zeros((*size, 3), np.uint8)).save(files[-1])
-    decoded = sum(read_rgb(file, shorter_side=shorter_side).nbytes for file in files)
-    assert decoded_bytes(files, shorter_side) == pytest.approx(decoded, rel=0.02)
+    decoded = sum(read_rgb(file, max_short_side=shorter_side).nbytes for file in files)
+    assert estimate_decoded_bytes(files, shorter_side) == pytest.approx(decoded, rel=0.02)
     (tmp_path / "broken.png").write_bytes(b"no image")
-    assert decoded_bytes([*files, tmp_path / "broken.png"], shorter_side) == pytest.approx(
+    assert estimate_decoded_bytes([*files, tmp_path / "broken.png"], shorter_side) == pytest.approx(
         decoded * 4 / 3, rel=0.02
     )
 
@@ -28,17 +28,17 @@ def test_the_estimate_is_what_decoding_gives(tmp_path: Path, shorter_side: int |
 def test_few_headers_stand_for_many_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.new("RGB", (10, 20)).save(tmp_path / "a.png")
     asked: list[Path] = []
-    whole = store_kind.probe
-    monkeypatch.setattr(store_kind, "probe", lambda path: asked.append(path) or whole(path))
-    assert decoded_bytes([tmp_path / "a.png"] * 50_001, None) == 50_001 * 600
+    whole = store_kind.read_header
+    monkeypatch.setattr(store_kind, "read_header", lambda path: asked.append(path) or whole(path))
+    assert estimate_decoded_bytes([tmp_path / "a.png"] * 50_001, None) == 50_001 * 600
     assert 100 < len(asked) <= 200
 
 
 def test_a_plan_says_kind_room_and_place(tmp_path: Path) -> None:
     Image.new("RGB", (1000, 1000)).save(tmp_path / "a.png")
-    plan = plan_store("jpeg", [tmp_path / "a.png"] * 400, None, tmp_path)
-    assert (plan.kind, plan.images, plan.room) == ("jpeg", 400, 240_000_000)  # a fifth of 3 MB each
-    said = plan.sentence(tmp_path)
+    plan = plan_cache("jpeg", [tmp_path / "a.png"] * 400, None, tmp_path)
+    assert (plan.cache_format, plan.num_images, plan.required_bytes) == ("jpeg", 400, 240_000_000)  # a fifth of 3 MB each
+    said = plan.describe(tmp_path)
     assert "400 images into JPEGs: at most about 0.2 GB" in said
     assert str(tmp_path) in said
-    assert plan_store("auto", [tmp_path / "a.png"], None, tmp_path).kind == "memmap"
+    assert plan_cache("auto", [tmp_path / "a.png"], None, tmp_path).cache_format == "memmap"

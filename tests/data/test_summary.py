@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lesionlens.data.datasets import load_table
-from lesionlens.data.summary import summary
+from lesionlens.data.summary import summarize_table
 from lesionlens.errors import ImageError
 
 from ..miniatures import write_ham10000, write_isic2018
@@ -18,7 +18,7 @@ def _row(text: str, name: str) -> list[str]:
 def test_tells_classes_lesions_sizes_gaps_and_licence(ham10000: Path, draw) -> None:
     draw(ham10000 / "HAM10000_images_part_1" / "ISIC_0024306.jpg", size=(60, 45))
     (ham10000 / "HAM10000_images_part_1" / "ISIC_0024314.jpg").unlink()
-    text = summary(load_table(f"ham10000:{ham10000}"))
+    text = summarize_table(load_table(f"ham10000:{ham10000}"))
     assert text.startswith("HAM10000: 8 images\n")
     assert _row(text, "melanoma") == ["melanoma", "2", "25.0", "%", "1"]
     assert _row(text, "all") == ["all", "8", "100.0", "%", "7"]
@@ -34,7 +34,7 @@ def test_tells_classes_lesions_sizes_gaps_and_licence(ham10000: Path, draw) -> N
 
 
 def test_official_parts_have_columns(isic2017: Path) -> None:
-    text = summary(load_table(f"isic2017:{isic2017}"))
+    text = summarize_table(load_table(f"isic2017:{isic2017}"))
     assert _row(text, "Class") == ["Class", "train", "validation", "test", "images", "share", "lesions"]
     assert _row(text, "nevus") == ["nevus", "2", "1", "1", "4", "40.0", "%", "4"]
     assert "age 7, sex 7 of 10 images" in text
@@ -45,13 +45,13 @@ def test_official_parts_have_columns(isic2017: Path) -> None:
 @pytest.mark.parametrize("fixture", ["isic2016", "isic2017", "ham10000", "isic2018", "isic2019", "derm7pt"])
 def test_fits_eighty_columns(fixture: str, request: pytest.FixtureRequest) -> None:
     root = request.getfixturevalue(fixture)
-    text = summary(load_table(f"{fixture}:{root}"))
+    text = summarize_table(load_table(f"{fixture}:{root}"))
     assert max(len(line) for line in text.splitlines() if str(root) not in line) <= 80
 
 
 def test_synthetic_images_carry_no_ones_licence(ham10000: Path, write) -> None:
     write(ham10000 / "synthesis.json", "{}", [])
-    text = summary(load_table(f"ham10000:{ham10000}"))
+    text = summarize_table(load_table(f"ham10000:{ham10000}"))
     assert text.startswith("Synthetic images: 9 images\n")
     assert "nobody's skin" in text
     assert "Tschandl" not in text
@@ -62,7 +62,7 @@ def test_ones_own_table_counts_patients(tmp_path: Path, draw, write) -> None:
         draw(tmp_path / f"{number}.jpg", seed=number)
     long = "a_class_with_a_name_longer_than_any_column"
     write(tmp_path / "mine.csv", "image,label,patient_id", [f"0,{long},A", "1,b,A", "2,b,B"])
-    text = summary(load_table(str(tmp_path / "mine.csv"), classes=[long, "b"]))
+    text = summarize_table(load_table(str(tmp_path / "mine.csv"), classes=[long, "b"]))
     assert _row(text, "Patients") == ["Patients", "2"]
     assert _row(text, "a_class")[1:] == ["1", "33.3", "%", "1"]
 
@@ -71,12 +71,12 @@ def test_a_file_that_has_gone_is_named(ham10000: Path) -> None:
     table = load_table(f"ham10000:{ham10000}")
     table.paths[0].unlink()
     with pytest.raises(ImageError, match="No such file"):
-        summary(table)
+        summarize_table(table)
 
 
 @pytest.mark.real
 def test_the_real_sample_reads_well(real_data: Path) -> None:
-    text = summary(load_table(f"ham10000:{real_data / 'ham10000'}"))
+    text = summarize_table(load_table(f"ham10000:{real_data / 'ham10000'}"))
     assert _row(text, "nevus") == ["nevus", "1,500", "53.5", "%", "1,500"]
     assert "224 × 224 pixels" in text
 
@@ -84,6 +84,6 @@ def test_the_real_sample_reads_well(real_data: Path) -> None:
 @pytest.mark.parametrize("name", ["ham10000", "isic2018"])
 def test_either_distribution_of_ham10000_is_compared_with_itself(tmp_path: Path, name: str) -> None:
     ours, challenge = write_ham10000(tmp_path / "ham"), write_isic2018(tmp_path / "challenge")
-    assert "no: 9 of 10,015 images" in summary(load_table(f"{name}:{ours}"))
-    said = " ".join(summary(load_table(f"{name}:{challenge}")).split())
+    assert "no: 9 of 10,015 images" in summarize_table(load_table(f"{name}:{ours}"))
+    said = " ".join(summarize_table(load_table(f"{name}:{challenge}")).split())
     assert "no: train 7 of 10,015, validation 2 of 193, test 0 of 1,512" in said

@@ -10,14 +10,14 @@ from PIL import Image
 from skimage.util import map_array
 
 from lesionlens.data.superpixels import (
-    FEATURES,
-    dermoscopic_mask,
+    ISIC2017_FEATURES,
+    union_of_features,
     feature_masks,
     read_feature_masks,
     superpixel_labels,
 )
 from lesionlens.errors import DataError
-from lesionlens.synthesis.structures import BITS
+from lesionlens.synthesis.structures import STRUCTURE_BITS
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def _save(folder: Path, labels: np.ndarray, flags: object) -> str:
 
 def _flags(labels: np.ndarray) -> dict[str, list[int]]:
     rng = np.random.default_rng(1)
-    return {name: rng.integers(0, 2, int(labels.max()) + 1).tolist() for name in FEATURES}
+    return {name: rng.integers(0, 2, int(labels.max()) + 1).tolist() for name in ISIC2017_FEATURES}
 
 
 def test_masks_are_the_flagged_superpixels(tmp_path: Path, labels: np.ndarray) -> None:
@@ -43,11 +43,11 @@ def test_masks_are_the_flagged_superpixels(tmp_path: Path, labels: np.ndarray) -
     cell = _save(tmp_path, labels, flags)
     masks = read_feature_masks(*map(Path, cell.split(";")))
     numbers = np.arange(labels.max() + 1)
-    for name in FEATURES:  # scikit-image's own look-up is the witness
+    for name in ISIC2017_FEATURES:  # scikit-image's own look-up is the witness
         np.testing.assert_array_equal(masks[name], map_array(labels, numbers, np.array(flags[name])) == 1)
-    union = dermoscopic_mask(cell, labels.shape)
+    union = union_of_features(cell, labels.shape)
     assert union.dtype == np.uint8
-    np.testing.assert_array_equal(union, 255 * np.any([masks[name] for name in FEATURES], axis=0))
+    np.testing.assert_array_equal(union, 255 * np.any([masks[name] for name in ISIC2017_FEATURES], axis=0))
 
 
 def test_all_three_colours_number_a_superpixel() -> None:
@@ -59,11 +59,11 @@ def test_all_three_colours_number_a_superpixel() -> None:
 @pytest.mark.parametrize("flags", [{}, {"streaks": [0, 0, 0]}])
 def test_an_annotated_image_without_any_feature_has_an_empty_mask(tmp_path: Path, flags: dict) -> None:
     cell = _save(tmp_path, np.array([[0, 1], [2, 2]]), flags)
-    np.testing.assert_array_equal(dermoscopic_mask(cell, (2, 2)), np.zeros((2, 2)))
+    np.testing.assert_array_equal(union_of_features(cell, (2, 2)), np.zeros((2, 2)))
 
 
 def test_an_image_that_nobody_annotated_has_no_mask() -> None:
-    assert dermoscopic_mask("", (2, 2)) is None
+    assert union_of_features("", (2, 2)) is None
 
 
 @pytest.mark.parametrize(
@@ -80,20 +80,20 @@ def test_an_image_that_nobody_annotated_has_no_mask() -> None:
 def test_flags_that_do_not_fit_name_both_files(tmp_path: Path, flags: object, said: str) -> None:
     cell = _save(tmp_path, np.array([[0, 1], [2, 2]]), flags)
     with pytest.raises(DataError, match=rf"features\.json does not fit .*superpixels\.png: .*{said}"):
-        dermoscopic_mask(cell, (2, 2))
+        union_of_features(cell, (2, 2))
 
 
 def test_a_damaged_or_missing_half_is_told(tmp_path: Path) -> None:
     cell = _save(tmp_path, np.array([[0, 1], [2, 2]]), {})
     image, flags = cell.split(";")
     with pytest.raises(DataError, match=r"superpixels\.png comes alone: superpixels need their flags"):
-        dermoscopic_mask(image, (2, 2))
+        union_of_features(image, (2, 2))
     Path(flags).write_text("{")
     with pytest.raises(DataError, match="does not fit"):
-        dermoscopic_mask(cell, (2, 2))
+        union_of_features(cell, (2, 2))
     Path(image).write_bytes(b"")
     with pytest.raises(DataError, match="the file is empty"):
-        dermoscopic_mask(cell, (2, 2))
+        union_of_features(cell, (2, 2))
 
 
 def test_masks_of_2018_are_united(tmp_path: Path) -> None:
@@ -103,29 +103,29 @@ def test_masks_of_2018_are_united(tmp_path: Path) -> None:
         mask[pixel] = 255
         paths.append(tmp_path / f"ISIC_1_attribute_{name}.png")
         Image.fromarray(mask).save(paths[-1])
-    union = dermoscopic_mask(";".join(map(str, paths)), (2, 4))
+    union = union_of_features(";".join(map(str, paths)), (2, 4))
     assert union.tolist() == [[255, 0, 0, 0], [0, 0, 255, 0]]
 
 
 def test_every_bit_of_synthetic_structures_counts(tmp_path: Path) -> None:
-    bits = np.array([[0, *BITS.values()]], np.uint16)
+    bits = np.array([[0, *STRUCTURE_BITS.values()]], np.uint16)
     cv2.imwrite(str(tmp_path / "ISIC_1_structures.png"), bits)
-    union = dermoscopic_mask(str(tmp_path / "ISIC_1_structures.png"), bits.shape)
-    assert union.tolist() == [[0, *[255] * len(BITS)]]
+    union = union_of_features(str(tmp_path / "ISIC_1_structures.png"), bits.shape)
+    assert union.tolist() == [[0, *[255] * len(STRUCTURE_BITS)]]
 
 
 def test_masks_follow_their_image_to_another_size_but_not_to_another_shape(tmp_path: Path) -> None:
     cell = _save(tmp_path, np.array([[0, 1], [2, 2]]), {"streaks": [0, 1, 0]})
-    assert dermoscopic_mask(cell, (4, 4)).tolist() == [[0, 0, 255, 255]] * 2 + [[0] * 4] * 2
+    assert union_of_features(cell, (4, 4)).tolist() == [[0, 0, 255, 255]] * 2 + [[0] * 4] * 2
     with pytest.raises(DataError, match=r"superpixels\.png is 2 × 2 pixels, its image 4 × 2"):
-        dermoscopic_mask(cell, (2, 4))
+        union_of_features(cell, (2, 4))
 
 
 def test_rounding_of_a_reduced_image_is_no_other_shape(tmp_path: Path) -> None:
     Image.fromarray(np.full((450, 601), 255, np.uint8)).save(tmp_path / "a.png")
     for height in (75, 112, 224, 333):
         width = round(601 * height / 450)
-        assert dermoscopic_mask(str(tmp_path / "a.png"), (height, width)).min() == 255
+        assert union_of_features(str(tmp_path / "a.png"), (height, width)).min() == 255
 
 
 def test_a_feature_is_checked_against_the_image_even_where_it_is_not_read(labels: np.ndarray) -> None:

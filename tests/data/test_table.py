@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lesionlens.data.table import COLUMNS, LesionTable
+from lesionlens.data.table import TABLE_COLUMNS, LesionTable
 from lesionlens.errors import DataError
 
 
 @pytest.fixture
 def frame(tmp_path: Path, draw) -> pd.DataFrame:
-    rows = pd.DataFrame({name: [""] * 4 for name in COLUMNS}, dtype="str")
+    rows = pd.DataFrame({name: [""] * 4 for name in TABLE_COLUMNS}, dtype="str")
     rows["image_id"] = ["a", "b", "c", "d"]
     rows["path"] = [str(draw(tmp_path / f"{name}.png", seed=i)) for i, name in enumerate("abcd")]
     rows["diagnosis"] = ["nevus", "melanoma", "melanoma", "nevus"]
@@ -39,7 +39,7 @@ def test_neither_the_given_nor_the_returned_frame_changes_the_table(
     copy.loc[:, "diagnosis"] = "melanoma"
     copy["age"].to_numpy(copy=True)[:] = 0
     copy.insert(0, "more", 1)
-    assert table.counts() == {"melanoma": 2, "nevus": 2, "dermatofibroma": 0}
+    assert table.class_counts() == {"melanoma": 2, "nevus": 2, "dermatofibroma": 0}
     assert table.fingerprint() == before
     with pytest.raises(FrozenInstanceError):
         table.frame = copy  # type: ignore[misc]
@@ -71,7 +71,7 @@ def test_columns_ages_and_classes_are_checked(tmp_path: Path, frame: pd.DataFram
     with pytest.raises(DataError, match="exactly"):
         LesionTable("mine", tmp_path, frame.assign(more=1), classes)
     with pytest.raises(DataError, match="exactly"):
-        LesionTable("mine", tmp_path, frame[list(reversed(COLUMNS))], classes)
+        LesionTable("mine", tmp_path, frame[list(reversed(TABLE_COLUMNS))], classes)
     with pytest.raises(DataError, match="floating point"):
         LesionTable("mine", tmp_path, frame.assign(age="5"), classes)
     with pytest.raises(DataError, match="name one twice"):
@@ -90,7 +90,7 @@ def test_select_keeps_the_order_asked_for_and_knows_its_ids(table: LesionTable) 
 
 
 def test_groups_are_patients_where_known_on_any_row_of_the_lesion(table: LesionTable) -> None:
-    assert table.groups.tolist() == ["1", "patient:p", "patient:p", "patient:p"]
+    assert table.group_ids.tolist() == ["1", "patient:p", "patient:p", "patient:p"]
 
 
 def test_fingerprint_ignores_order_and_sees_labels_lesions_parts_and_files(

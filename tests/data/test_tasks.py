@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesionlens.data.tasks import task
+from lesionlens.data.tasks import make_task
 from lesionlens.data.taxonomy import DIAGNOSES
 from lesionlens.errors import DataError
 
@@ -15,17 +15,17 @@ NAMES = st.sampled_from(list(DIAGNOSES))
 @given(st.lists(NAMES, min_size=2, unique=True), st.data())
 def test_one_against_the_rest_agrees_with_comparing_names(classes: list[str], data: st.DataObject) -> None:
     sought = data.draw(st.sampled_from(classes))
-    asked = task(DIAGNOSES[sought].code.lower(), classes)
+    asked = make_task(DIAGNOSES[sought].code.lower(), classes)
     labels = data.draw(st.lists(st.sampled_from(classes)))
     assert asked.classes == ("other", sought)
-    np.testing.assert_array_equal(asked.targets(labels), [int(label == sought) for label in labels])
+    np.testing.assert_array_equal(asked.encode_labels(labels), [int(label == sought) for label in labels])
 
 
 @given(st.lists(NAMES, min_size=2, unique=True), st.data())
 def test_all_keeps_every_class_in_its_place(classes: list[str], data: st.DataObject) -> None:
-    asked = task("all", classes)
+    asked = make_task("all", classes)
     labels = data.draw(st.lists(st.sampled_from(classes)))
-    targets = asked.targets(labels)
+    targets = asked.encode_labels(labels)
     assert targets.dtype == np.int64
     assert [asked.classes[index] for index in targets] == labels
     assert asked.classes == tuple(classes)
@@ -33,13 +33,13 @@ def test_all_keeps_every_class_in_its_place(classes: list[str], data: st.DataObj
 
 def test_a_class_the_table_does_not_have_is_refused() -> None:
     with pytest.raises(DataError, match=r"unknown task 'dermatofibroma'.*Allowed: all, melanoma, nevus"):
-        task("dermatofibroma", ["melanoma", "nevus"])
+        make_task("dermatofibroma", ["melanoma", "nevus"])
     with pytest.raises(DataError, match="two classes or more"):
-        task("all", ["melanoma"])
+        make_task("all", ["melanoma"])
     with pytest.raises(DataError, match="diagnosis in the task"):
-        task("all", ["melanoma", "nevus"]).targets(["dermatofibroma"])
+        make_task("all", ["melanoma", "nevus"]).encode_labels(["dermatofibroma"])
 
 
 def test_classes_of_ones_own_may_be_called_anything() -> None:
-    assert task("wart", ["corn", "wart"]).classes == ("other", "wart")
-    assert task("other", ["other", "wart"]).classes == ("rest", "other")
+    assert make_task("wart", ["corn", "wart"]).classes == ("other", "wart")
+    assert make_task("other", ["other", "wart"]).classes == ("rest", "other")

@@ -10,8 +10,8 @@ from lesionlens.data.taxonomy import (
     ISIC2017_CLASSES,
     ISIC2018_CLASSES,
     ISIC2019_CLASSES,
-    canonical,
-    in_order,
+    canonical_name,
+    sort_classes,
 )
 from lesionlens.errors import DataError
 
@@ -22,7 +22,7 @@ SPELLINGS = [(spelling, name) for name, it in DIAGNOSES.items() for spelling in 
 @given(st.sampled_from(SPELLINGS), st.sampled_from([str.upper, str.lower, str.title]), st.sampled_from(" -_"))
 def test_case_spaces_and_hyphens_do_not_matter(pair: tuple[str, str], case, joint: str) -> None:
     spelling, name = pair
-    assert canonical(f"  {case(spelling).replace('_', joint).replace(' ', joint)} ") == name
+    assert canonical_name(f"  {case(spelling).replace('_', joint).replace(' ', joint)} ") == name
 
 
 def test_no_spelling_means_two_diagnoses() -> None:
@@ -36,14 +36,14 @@ def test_codes_are_those_of_the_challenge_in_its_order() -> None:
     ]  # fmt: skip
     assert DIAGNOSES[ISIC2019_CLASSES[-1]].code == "SCC"
     for classes in (ISIC2016_CLASSES, ISIC2017_CLASSES, ISIC2019_CLASSES):
-        assert in_order(classes) == classes
+        assert sort_classes(classes) == classes
 
 
 @given(st.text())
 def test_any_text_is_a_diagnosis_or_a_data_error(text: str) -> None:
     known = {spelling.casefold() for spelling, _ in SPELLINGS}
     try:
-        name = canonical(text)
+        name = canonical_name(text)
     except DataError:
         assert text.casefold() not in known
     else:
@@ -53,4 +53,4 @@ def test_any_text_is_a_diagnosis_or_a_data_error(text: str) -> None:
 @pytest.mark.parametrize("finer", ["solar lentigo", "blue nevus", "malignant", "", "nan", "unknown"])
 def test_what_is_finer_or_coarser_is_no_alias(finer: str) -> None:
     with pytest.raises(DataError, match="unknown diagnosis"):
-        canonical(finer)
+        canonical_name(finer)

@@ -6,7 +6,7 @@ from lesionlens.data.taxonomy import ISIC2018_CLASSES
 from lesionlens.evaluation.predictions import Predictions
 
 
-def drawn(
+def random_predictions(
     n: int = 200,
     *,
     classes: tuple[str, ...] = ISIC2018_CLASSES,

@@ -7,18 +7,18 @@ import pytest
 from sklearn import metrics as sk
 
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.intervals import lesion_weights
+from lesionlens.evaluation.intervals import cluster_bootstrap_weights
 from lesionlens.evaluation.predictions import Predictions
 
-from .cases import drawn
+from .cases import random_predictions
 
 THREE = ("melanoma", "nevus", "seborrheic_keratosis")
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_every_average_is_that_of_sklearn(seed: int) -> None:
-    p = drawn(250, seed=seed)
-    found = evaluate(p, replicates=0)
+    p = random_predictions(250, seed=seed)
+    found = evaluate(p, n_resamples=0)
     truth, decided = p.targets(), p.scores.argmax(axis=1)
     hot = truth[:, None] == np.arange(7)
     for of in ("macro", "weighted"):
@@ -31,13 +31,13 @@ def test_every_average_is_that_of_sklearn(seed: int) -> None:
     scaled = p.scores / p.scores.sum(axis=1, keepdims=True)
     ovr = sk.roc_auc_score(truth, scaled, multi_class="ovr", average="weighted")
     unrounded = Predictions(p.image_id, p.lesion_id, p.label, scaled, p.classes)
-    assert evaluate(unrounded, replicates=0).value("auc", "weighted") == pytest.approx(ovr)
+    assert evaluate(unrounded, n_resamples=0).value("auc", "weighted") == pytest.approx(ovr)
     assert found.value("sensitivity", "weighted") == pytest.approx(found.value("accuracy", "all"))
 
 
 def test_sensitivity_and_specificity_of_many_classes_are_the_papers() -> None:
-    p = drawn(200, seed=3)
-    found = evaluate(p, replicates=0)
+    p = random_predictions(200, seed=3)
+    found = evaluate(p, n_resamples=0)
     truth, decided = p.targets(), p.scores.argmax(axis=1)
     assert found.value("sensitivity") == pytest.approx(sk.balanced_accuracy_score(truth, decided))
     negatives = []
@@ -47,8 +47,8 @@ def test_sensitivity_and_specificity_of_many_classes_are_the_papers() -> None:
 
 
 def test_swapped_f1_is_what_sklearn_gives_for_swapped_arguments() -> None:
-    p = drawn(200, seed=5)
-    found = evaluate(p, replicates=0)
+    p = random_predictions(200, seed=5)
+    found = evaluate(p, n_resamples=0)
     truth, decided = p.targets(), p.scores.argmax(axis=1)
     swapped = sk.f1_score(decided, truth, average="weighted")
     assert found.value("f1_swapped", "weighted") == pytest.approx(swapped)
@@ -56,11 +56,11 @@ def test_swapped_f1_is_what_sklearn_gives_for_swapped_arguments() -> None:
 
 
 def test_intervals_are_those_of_a_plain_loop_over_sklearn() -> None:
-    p = drawn(120, classes=THREE, seed=2)
-    found = evaluate(p, replicates=20, seed=9, confidence=0.8)
+    p = random_predictions(120, classes=THREE, seed=2)
+    found = evaluate(p, n_resamples=20, seed=9, confidence=0.8)
     truth, decided = p.targets(), p.scores.argmax(axis=1)
     loop: dict[tuple[str, str], list[float]] = {}
-    for weights in np.concatenate(list(lesion_weights(p.lesion_id, replicates=20, seed=9))):
+    for weights in np.concatenate(list(cluster_bootstrap_weights(p.lesion_id, n_resamples=20, seed=9))):
         options = {"average": "weighted", "sample_weight": weights}
         measured = {
             "precision": sk.precision_score(truth, decided, **options),
@@ -80,13 +80,13 @@ def test_a_class_that_is_never_decided_leaves_every_average_of_precision_alike()
     label = ["x"] * 6 + ["y"] * 3 + ["z"]
     scores = np.array([[0.8, 0.2, 0]] * 5 + [[0.1, 0.9, 0]] * 3 + [[0.7, 0.3, 0]] * 2)
     ids = [f"i{n}" for n in range(10)]
-    found = evaluate(Predictions(ids, ids, label, scores, ("x", "y", "z")), replicates=0)
+    found = evaluate(Predictions(ids, ids, label, scores, ("x", "y", "z")), n_resamples=0)
     # x: 5 of 7 decided are right; y: 2 of 3; z: none is decided
     assert found.value("precision", "macro") == pytest.approx((5 / 7 + 2 / 3) / 2)
     assert found.value("precision", "weighted") == pytest.approx((6 * 5 / 7 + 3 * 2 / 3) / 9)
     for of in ("macro", "weighted"):
-        assert found.estimate("precision", of).note == "over 2 of 3 classes, without z"
-        assert found.estimate("f1", of).note == ""
+        assert found.estimate("precision", of).caveat == "over 2 of 3 classes, without z"
+        assert found.estimate("f1", of).caveat == ""
     truth, decided = np.array(label), np.array(["x", "y", "z"])[scores.argmax(axis=1)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -97,7 +97,7 @@ def test_a_class_that_is_never_decided_leaves_every_average_of_precision_alike()
 
 def test_averages_over_nothing_have_no_number() -> None:
     p = Predictions(["a", "b"], ["", ""], ["x", "x"], [[0.9, 0.1], [0.2, 0.8]], ("x", "y"))
-    found = evaluate(p, replicates=5)
+    found = evaluate(p, n_resamples=5)
     for of in ("macro", "weighted"):
         assert np.isnan(found.value("auc", of))
-        assert found.estimate("auc", of).note == "not defined for any class"
+        assert found.estimate("auc", of).caveat == "not defined for any class"

@@ -10,9 +10,9 @@ import pytest
 
 from lesionlens import cli
 from lesionlens.evaluation.predictions import Predictions, write_predictions
-from lesionlens.evaluation.thresholds import youden
+from lesionlens.evaluation.thresholds import youden_threshold
 
-from .cases import drawn
+from .cases import random_predictions
 
 TWO = ("other", "melanoma")
 
@@ -29,15 +29,15 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with validation.csv and test.csv of one model, and sk.csv of another on the test images."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(cli, "_speak_plainly", lambda: None)
-    write_predictions("validation.csv", drawn(80, classes=TWO, seed=1))
-    found = drawn(80, classes=TWO, seed=2)
+    monkeypatch.setattr(cli, "_format_warnings", lambda: None)
+    write_predictions("validation.csv", random_predictions(80, classes=TWO, seed=1))
+    found = random_predictions(80, classes=TWO, seed=2)
     names = np.array([f"T{name}" for name in found.image_id])
     write_predictions("test.csv", Predictions(names, names, found.label, found.scores, TWO))
     blank = np.full(80, "other")
     scores = found.scores[::-1]
     write_predictions("sk.csv", Predictions(names, names, blank, scores, ("other", "seborrheic_keratosis")))
-    write_predictions("many.csv", drawn(80, seed=3))
+    write_predictions("many.csv", random_predictions(80, seed=3))
     return tmp_path
 
 
@@ -48,7 +48,7 @@ def test_a_threshold_chosen_on_other_images_is_recorded(
         run(monkeypatch, "test.csv --threshold youden --choose-on validation.csv --replicates 20 -o e") == 0
     )
     said = " ".join(capsys.readouterr().out.split())
-    limit = youden(drawn(80, classes=TWO, seed=1), "melanoma")
+    limit = youden_threshold(random_predictions(80, classes=TWO, seed=1), "melanoma")
     assert (
         f"melanoma where its score is {limit:.4g} or more, else other (youden, chosen on validation.csv, 80 images)"
         in said

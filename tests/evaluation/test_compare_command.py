@@ -20,10 +20,10 @@ from lesionlens.evaluation.compare.models import compare_models
 from lesionlens.evaluation.compare.runs import compare_runs
 from lesionlens.evaluation.compare.table import comparison_table
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.evaluation import Evaluation, write_evaluation
+from lesionlens.evaluation.evaluation import EvaluationResult, write_evaluation
 from lesionlens.evaluation.predictions import Predictions, write_predictions
 
-from .cases import drawn
+from .cases import random_predictions
 
 TWO = ("other", "melanoma")
 
@@ -37,7 +37,7 @@ def run(monkeypatch: pytest.MonkeyPatch, words: str) -> int:
 
 def models(n: int = 80, *, classes: tuple[str, ...] = TWO) -> list[Predictions]:
     """Three models of the same images, each image its own lesion; each with more noise than the one before."""
-    first = drawn(n, classes=classes)
+    first = random_predictions(n, classes=classes)
     first = replace(first, lesion_id=first.image_id)
     noise = np.random.default_rng(9).random((2, *first.scores.shape))
     return [first, *(replace(first, scores=first.scores / 2 + each / 2) for each in noise)]
@@ -48,15 +48,15 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a.csv, b.csv and c.csv of the same images, and few.csv without five of them."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setattr(cli, "_speak_plainly", lambda: None)
+    monkeypatch.setattr(cli, "_format_warnings", lambda: None)
     for name, each in zip("abc", models(), strict=True):
         write_predictions(f"{name}.csv", each)
     write_predictions("few.csv", models()[1].select(np.arange(5, 80)))
-    write_predictions("many.csv", replace(drawn(80), label=np.full(80, "")))
+    write_predictions("many.csv", replace(random_predictions(80), label=np.full(80, "")))
     return tmp_path
 
 
-def group(path: Path, evaluations: dict[str, Evaluation]) -> None:
+def group(path: Path, evaluations: dict[str, EvaluationResult]) -> None:
     """Write what is left of a recipe that was run several times."""
     children = {name: {"status": "finished"} for name in evaluations}
     path.mkdir()
@@ -68,9 +68,9 @@ def group(path: Path, evaluations: dict[str, Evaluation]) -> None:
         (path / name / "recipe.yaml").write_text("{}\n")
 
 
-def runs(seed: int, names: str = "run-01 run-02 run-03 run-04") -> dict[str, Evaluation]:
+def runs(seed: int, names: str = "run-01 run-02 run-03 run-04") -> dict[str, EvaluationResult]:
     return {
-        name: evaluate(drawn(60, classes=TWO, seed=seed + place), replicates=0)
+        name: evaluate(random_predictions(60, classes=TWO, seed=seed + place), n_resamples=0)
         for place, name in enumerate(names.split())
     }
 
@@ -142,10 +142,10 @@ def test_models_of_other_classes_answer_one_question(
 ) -> None:
     assert run(monkeypatch, "a.csv many.csv --replicates 20") == 1
     assert "ask one question that both answer: --task CLASS" in capsys.readouterr().err
-    write_predictions("seven.csv", replace(drawn(80), label=np.full(80, "melanoma")))
+    write_predictions("seven.csv", replace(random_predictions(80), label=np.full(80, "melanoma")))
     write_predictions("a2.csv", replace(models()[0], label=np.full(80, "melanoma")))
     truth = pd.DataFrame(
-        {"image": drawn(80).image_id, "label": np.where(np.arange(80) % 3, "nevus", "melanoma")}
+        {"image": random_predictions(80).image_id, "label": np.where(np.arange(80) % 3, "nevus", "melanoma")}
     )
     truth.to_csv("truth.csv", index=False)
     assert run(monkeypatch, "a2.csv seven.csv --task melanoma --truth truth.csv --replicates 20") == 0
@@ -156,21 +156,21 @@ def test_lesions_of_several_images_are_judged_by_the_bootstrap() -> None:
     a, b, _ = models()
     lesions = np.repeat(np.arange(40), 2).astype(str)
     a, b = (replace(each, lesion_id=lesions, label=np.array(TWO)[np.arange(80) // 2 % 2]) for each in (a, b))
-    found = compare_models([a, b], ["a", "b"], replicates=20)
-    assert {each.judged.test for each in found.contrasts} == {"bootstrap"}
-    assert [each.test for each in found.contrasts[0].tests] == ["bootstrap", "DeLong"]
-    assert found.notes[-1].startswith(
+    found = compare_models([a, b], ["a", "b"], n_resamples=20)
+    assert {each.primary_test.test for each in found.comparisons} == {"bootstrap"}
+    assert [each.test for each in found.comparisons[0].tests] == ["bootstrap", "DeLong"]
+    assert found.caveats[-1].startswith(
         "A bootstrap of 20 resamples gives no p below 0.095, and where all 8 diff"
     )
-    assert found.notes[0].startswith("40 of 40 lesions have several images. DeLong's and McNemar's")
+    assert found.caveats[0].startswith("40 of 40 lesions have several images. DeLong's and McNemar's")
 
 
 def test_of_many_classes_those_with_images_are_compared() -> None:
-    a = drawn(120, prior=[0.3, 0.4, 0.3, 0, 0, 0, 0])
-    found = compare_models([a, a], ["a", "b"], replicates=10)
-    aucs = [each.of for each in found.contrasts if each.metric == "auc"]
+    a = random_predictions(120, prior=[0.3, 0.4, 0.3, 0, 0, 0, 0])
+    found = compare_models([a, a], ["a", "b"], n_resamples=10)
+    aucs = [each.scope for each in found.comparisons if each.metric == "auc"]
     assert aucs == [*(name for name in a.classes if (a.label == name).any()), "macro"]
-    assert all(each.judged.p == 1 for each in found.contrasts if each.metric == "auc")
+    assert all(each.primary_test.p == 1 for each in found.comparisons if each.metric == "auc")
 
 
 def test_groups_of_runs_are_compared_run_by_run(
@@ -196,32 +196,32 @@ def test_runs_that_are_no_pairs_are_judged_as_independent_ones() -> None:
     a, b = runs(1), runs(11, "run-05 run-06 run-07")
     found = compare_runs([a, b], ["a", "b"], keys=[("auc", "melanoma")])
     values = [[each.value("auc", "melanoma") for each in group.values()] for group in (a, b)]
-    assert found.contrasts[0].judged.p == pytest.approx(stats.ttest_ind(*values).pvalue)
-    assert found.contrasts[0].values == pytest.approx(tuple(map(np.mean, values)))
-    assert any("share 0 names of runs" in note for note in found.notes)
+    assert found.comparisons[0].primary_test.p == pytest.approx(stats.ttest_ind(*values).pvalue)
+    assert found.comparisons[0].values == pytest.approx(tuple(map(np.mean, values)))
+    assert any("share 0 names of runs" in note for note in found.caveats)
     few = compare_runs([a, runs(11, "run-02 run-03 run-09")], ["a", "b"], keys=[("auc", "melanoma")])
-    assert few.contrasts[0].judged.n == 2
-    assert any("share 2 of up to 4 runs" in note for note in few.notes)
+    assert few.comparisons[0].primary_test.n == 2
+    assert any("share 2 of up to 4 runs" in note for note in few.caveats)
 
 
 def test_runs_of_other_images_and_runs_left_out_are_said() -> None:
     a = runs(1)
     alike = compare_runs([a, a], ["a", "b"], keys=[("auc", "melanoma")])
-    one = drawn(60, classes=TWO, seed=2)
-    blind = evaluate(one.select(one.label == "other"), replicates=0)
+    one = random_predictions(60, classes=TWO, seed=2)
+    blind = evaluate(one.select(one.label == "other"), n_resamples=0)
     found = compare_runs([a, {**a, "run-02": blind}], ["a", "b"], keys=[("auc", "melanoma")])
-    assert found.notes == (
-        *alike.notes,
+    assert found.caveats == (
+        *alike.caveats,
         "auc:melanoma is not defined in 1 of 4 runs of b: these are left out of it.",
         "b was measured on other test images than a (run-02: other numbers of a class): what differs may be the "
         "images.",
     )
-    assert found.contrasts[0].judged.n == 3
+    assert found.comparisons[0].primary_test.n == 3
 
 
 def test_a_metric_that_no_run_defines_names_no_column(capsys: pytest.CaptureFixture[str]) -> None:
-    one = drawn(60, classes=TWO, seed=2)
-    blind = evaluate(one.select(one.label == "other"), replicates=0)
+    one = random_predictions(60, classes=TWO, seed=2)
+    blind = evaluate(one.select(one.label == "other"), n_resamples=0)
     keys = [("auc", "melanoma"), ("accuracy", "all")]
     for others, heads in (
         ("run-01 run-02", "p, paired t +Holm +Wilcoxon +sign flip +independent t"),
@@ -236,15 +236,15 @@ def test_a_metric_that_no_run_defines_names_no_column(capsys: pytest.CaptureFixt
 
 def test_too_few_resamples_for_as_many_differences_are_said() -> None:
     a, b, _ = models()
-    found = compare_models([a, b], ["a", "b"], replicates=99, keys=[("f1", "macro")])
-    assert found.over == "80 images of 80 lesions"
-    assert found.notes == (
+    found = compare_models([a, b], ["a", "b"], n_resamples=99, keys=[("f1", "macro")])
+    assert found.sample_description == "80 images of 80 lesions"
+    assert found.caveats == (
         "Lesions are not known: each image counts as its own. Where some show the same lesion, the intervals are too "
         "narrow and p is too small.",
         "A bootstrap of 99 resamples gives no p below 0.02.",
     )
-    found = compare_models([a, b], ["a", "b"], replicates=99, keys=[("f1", name) for name in ("macro", *TWO)])
-    assert found.notes[-1] == (
+    found = compare_models([a, b], ["a", "b"], n_resamples=99, keys=[("f1", name) for name in ("macro", *TWO)])
+    assert found.caveats[-1] == (
         "A bootstrap of 99 resamples gives no p below 0.02, and where all 3 differences have it Holm's is 0.06: give "
         "more --replicates, or fewer --metric."
     )
@@ -275,16 +275,16 @@ def test_what_cannot_be_compared_is_refused(
 
 def test_figures_say_both_areas_and_every_difference() -> None:
     a, b, c = models()
-    two = compare_models([a, b], ["one", "other"], replicates=20)
+    two = compare_models([a, b], ["one", "other"], n_resamples=20)
     figure = comparison_figure(two, [a, b], ["one", "other"])
     said = [text.get_text() for axes in figure.axes for text in axes.texts]
-    auc = two.contrasts[0]
+    auc = two.comparisons[0]
     legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert legend == [f"one {auc.values[0]:.3f}", f"other {auc.values[1]:.3f}"]
-    assert any(text.startswith(f"difference +{auc.interval.difference:.3f} (") for text in said)
+    assert any(text.startswith(f"difference +{auc.interval_result.difference:.3f} (") for text in said)
     assert [text.get_text() for text in figure.axes[1].get_yticklabels()][:2] == ["AUC", "Average precision"]
     assert [text.get_text() for text in figure.texts] == ["Research use only, not a medical device."]
-    three = compare_models([a, b, c], ["a", "b", "c"], replicates=5, every=True, keys=[("auc", "melanoma")])
+    three = compare_models([a, b, c], ["a", "b", "c"], n_resamples=5, all_pairs=True, keys=[("auc", "melanoma")])
     assert len(comparison_figure(three, [a, b, c], ["a", "b", "c"]).axes) == 1 + 3
     assert len(comparison_figure(three).axes) == 3
 
@@ -292,9 +292,9 @@ def test_figures_say_both_areas_and_every_difference() -> None:
 def test_what_is_not_defined_or_rests_on_few_lesions_is_said() -> None:
     a, b, _ = models()
     few = np.flatnonzero(a.label == "other")[:5]
-    found = compare_models([a.select(few), b.select(few)], ["a", "b"], replicates=10)
-    assert np.isnan(found.contrasts[0].judged.p)
-    assert found.notes[:2] == (
+    found = compare_models([a.select(few), b.select(few)], ["a", "b"], n_resamples=10)
+    assert np.isnan(found.comparisons[0].primary_test.p)
+    assert found.caveats[:2] == (
         "Few lesions (other 5): take their intervals and p as a rough guide.",
         "– is not defined: the class, or any other, has no image, or none is decided for it.",
     )
@@ -305,7 +305,7 @@ def test_a_figure_of_many_classes_is_written(tmp_path: Path) -> None:
     from lesionlens.evaluation.compare.figure import write_comparison_figure
 
     a, b, _ = models(200, classes=("w", "x", "y", "z"))
-    found = compare_models([a, b], ["a", "b"], replicates=20)
+    found = compare_models([a, b], ["a", "b"], n_resamples=20)
     png, svg = write_comparison_figure(tmp_path, found, [a, b], ["a", "b"])
     with Image.open(png) as image:
         assert min(image.size) > 1000

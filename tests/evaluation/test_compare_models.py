@@ -10,25 +10,25 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
 from lesionlens.errors import ComparisonError
 from lesionlens.evaluation.compare import (
-    aligned,
+    align,
     bootstrap_difference,
     bootstrap_differences,
     delong,
     mcnemar,
-    swap_test,
+    permutation_test,
 )
-from lesionlens.evaluation.compare.bootstrap import from_replicates
-from lesionlens.evaluation.intervals import lesion_weights
+from lesionlens.evaluation.compare.bootstrap import bootstrap_result
+from lesionlens.evaluation.intervals import cluster_bootstrap_weights
 from lesionlens.evaluation.predictions import Predictions
 
-from .cases import drawn
+from .cases import random_predictions
 
 THREE = ("a", "b", "c")
 
 
 def two(n: int = 90, *, seed: int = 0, classes: tuple[str, ...] = THREE) -> tuple[Predictions, Predictions]:
     """Two models of the same images, the second with noise of its own; all images of a lesion are of one class."""
-    a = drawn(n, classes=classes, seed=seed)
+    a = random_predictions(n, classes=classes, seed=seed)
     first = dict(zip(a.lesion_id, a.label, strict=True))
     label = np.array([first[lesion] for lesion in a.lesion_id])
     noise = np.random.default_rng(seed + 100).random(a.scores.shape)
@@ -38,12 +38,12 @@ def two(n: int = 90, *, seed: int = 0, classes: tuple[str, ...] = THREE) -> tupl
 def test_the_bootstrap_is_a_plain_loop_over_the_same_draws_for_both() -> None:
     a, b = two()
     keys = [("auc", "b"), ("f1", "macro"), ("balanced_accuracy", "all")]
-    weights = np.concatenate(list(lesion_weights(a.lesion_id, replicates=60, seed=4, strata=a.label)))
+    weights = np.concatenate(list(cluster_bootstrap_weights(a.lesion_id, n_resamples=60, seed=4, strata=a.label)))
     loop = []
     for counts in weights.astype(int):
         images = np.repeat(np.arange(len(a)), counts)
         loop.append(np.subtract(*(_by_sklearn(each, images) for each in (a, b))))
-    found = bootstrap_differences(a, b, keys, replicates=60, seed=4)
+    found = bootstrap_differences(a, b, keys, n_resamples=60, seed=4)
     point = np.subtract(*(_by_sklearn(each, np.arange(len(a))) for each in (a, b)))
     np.testing.assert_allclose([each.difference for each in found], point, atol=1e-12)
     low, high = np.quantile(loop, [0.025, 0.975], axis=0)
@@ -52,7 +52,7 @@ def test_the_bootstrap_is_a_plain_loop_over_the_same_draws_for_both() -> None:
     )
     one_side = np.minimum(np.sum(np.array(loop) <= 1e-12, axis=0), np.sum(np.array(loop) >= -1e-12, axis=0))
     np.testing.assert_allclose([each.p for each in found], np.minimum(1, 2 * (one_side + 1) / 61))
-    assert found[0] == bootstrap_difference(a, b, "auc", "b", replicates=60, seed=4)
+    assert found[0] == bootstrap_difference(a, b, "auc", "b", n_resamples=60, seed=4)
     assert (found[0].n, found[0].unit) == (len(set(a.lesion_id)), "lesions")
 
 
@@ -70,12 +70,12 @@ def _by_sklearn(p: Predictions, images: np.ndarray) -> np.ndarray:
 
 def test_strata_keep_the_lesions_of_each_class() -> None:
     a, _ = two()
-    weights = np.concatenate(list(lesion_weights(a.lesion_id, replicates=30, seed=1, strata=a.label)))
+    weights = np.concatenate(list(cluster_bootstrap_weights(a.lesion_id, n_resamples=30, seed=1, strata=a.label)))
     _, first = np.unique(a.lesion_id, return_index=True)
     for name in THREE:
         own = first[a.label[first] == name]
         np.testing.assert_array_equal(weights[:, own].sum(axis=1), len(own))
-    freely = np.concatenate(list(lesion_weights(a.lesion_id, replicates=30, seed=1)))
+    freely = np.concatenate(list(cluster_bootstrap_weights(a.lesion_id, n_resamples=30, seed=1)))
     assert len(set(freely[:, first[a.label[first] == "a"]].sum(axis=1))) > 3
 
 
@@ -83,7 +83,7 @@ def test_the_interval_over_single_images_is_about_that_of_delong() -> None:
     """Two ways to the same standard error, on 300 lesions of one image each."""
     a, b = two(300, classes=("other", "melanoma"))
     a, b = (replace(each, lesion_id=each.image_id) for each in (a, b))
-    boot = bootstrap_difference(a, b, "auc", "melanoma", replicates=1000)
+    boot = bootstrap_difference(a, b, "auc", "melanoma", n_resamples=1000)
     exact = delong(a.label == "melanoma", a.scores[:, 1], b.scores[:, 1])
     assert boot.difference == pytest.approx(exact.difference, abs=1e-12)
     assert boot.high - boot.low == pytest.approx(exact.high - exact.low, rel=0.12)
@@ -91,17 +91,17 @@ def test_the_interval_over_single_images_is_about_that_of_delong() -> None:
 
 def test_a_model_does_not_differ_from_itself() -> None:
     a, _ = two()
-    found = bootstrap_difference(a, a, "average_precision", "a", replicates=20)
+    found = bootstrap_difference(a, a, "average_precision", "a", n_resamples=20)
     assert found[:3] == (0, 0, 0)
     assert found.p == 1
-    assert swap_test(a, a, "accuracy", "all", permutations=20).p == 1
+    assert permutation_test(a, a, "accuracy", "all", n_permutations=20).p == 1
 
 
 def test_a_difference_that_no_replicate_defines_has_no_p() -> None:
-    found = from_replicates(0.1, np.full(9, np.nan), 5)
+    found = bootstrap_result(0.1, np.full(9, np.nan), 5)
     assert all(map(math.isnan, (found.low, found.high, found.p)))
     # by hand: of the four that are defined one is below zero, so 2 (1 + 1) / (4 + 1)
-    assert from_replicates(0.1, np.array([0.2, np.nan, -0.1, 0.3, 0.1]), 5).p == pytest.approx(0.8)
+    assert bootstrap_result(0.1, np.array([0.2, np.nan, -0.1, 0.3, 0.1]), 5).p == pytest.approx(0.8)
 
 
 def test_swaps_of_lesions_are_gone_through_by_hand() -> None:
@@ -112,12 +112,12 @@ def test_swaps_of_lesions_are_gone_through_by_hand() -> None:
     images = np.array(["1", "2", "3", "4"])
     a = Predictions(images, lesions, truth, right, ("x", "y"))
     b = replace(a, scores=1 - right)
-    found = swap_test(a, b, "accuracy", "all", permutations=200, seed=1)
+    found = permutation_test(a, b, "accuracy", "all", n_permutations=200, seed=1)
     assert (found.difference, found.n) == (1, 3)
     # four standard errors of a share over 200 draws
     assert found.p == pytest.approx(0.25, abs=4 * math.sqrt(0.25 * 0.75 / 200))
-    assert found == swap_test(a, b, "accuracy", "all", permutations=200, seed=1)
-    one_sided = swap_test(a, b, "accuracy", "all", permutations=200, seed=1, alternative="greater")
+    assert found == permutation_test(a, b, "accuracy", "all", n_permutations=200, seed=1)
+    one_sided = permutation_test(a, b, "accuracy", "all", n_permutations=200, seed=1, alternative="greater")
     assert one_sided.p == pytest.approx(0.125, abs=4 * math.sqrt(0.125 * 0.875 / 200))
     assert one_sided.p < found.p
 
@@ -147,7 +147,7 @@ def test_files_in_another_order_and_spelling_are_brought_together() -> None:
         b.scores[back][:, [2, 0, 1]],
         ("c", "a", "b"),
     )
-    first, second = aligned([a, turned], ["A", "B"]).predictions
+    first, second = align([a, turned], ["A", "B"]).predictions
     for name in ("image_id", "label", "lesion_id", "scores"):
         np.testing.assert_array_equal(getattr(second, name), getattr(b, name))
         np.testing.assert_array_equal(getattr(first, name), getattr(a, name))
@@ -157,18 +157,18 @@ def test_only_common_images_are_compared_if_asked_and_said_so() -> None:
     a, b = two(30)
     few = b.select(np.arange(5, 30))
     with pytest.raises(ComparisonError, match=r"30 in all: B lacks 5 \(ISIC_0000000.*--common"):
-        aligned([a, few], ["A", "B"])
-    found = aligned([a, few], ["A", "B"], common=True)
+        align([a, few], ["A", "B"])
+    found = align([a, few], ["A", "B"], intersect=True)
     assert [len(each) for each in found.predictions] == [25, 25]
-    assert found.notes == ("Compared on the 25 images that all have, of 30.",)
+    assert found.caveats == ("Compared on the 25 images that all have, of 30.",)
 
 
 def test_images_without_a_label_are_left_out_and_counted() -> None:
     a, b = two(30)
     label = np.where(np.arange(30) < 4, "", a.label)
-    found = aligned([replace(a, label=label), replace(b, label=label)], ["A", "B"])
+    found = align([replace(a, label=label), replace(b, label=label)], ["A", "B"])
     assert len(found.predictions[0]) == 26
-    assert found.notes == ("4 of 30 images have no label and are left out.",)
+    assert found.caveats == ("4 of 30 images have no label and are left out.",)
 
 
 def _blank(p: Predictions) -> Predictions:
@@ -190,15 +190,15 @@ def _blank(p: Predictions) -> Predictions:
 def test_models_of_different_things_are_refused(change: object, message: str) -> None:
     a, b = two(30)
     with pytest.raises(ComparisonError, match=message):
-        aligned([a, change(b)], ["A", "B"])  # type: ignore[operator]
+        align([a, change(b)], ["A", "B"])  # type: ignore[operator]
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
     a, b = two(30)
     with pytest.raises(ComparisonError, match="no image has a label"):
-        aligned([_blank(a), _blank(b)], ["A", "B"])
+        align([_blank(a), _blank(b)], ["A", "B"])
     with pytest.raises(ComparisonError, match="1 models"):
-        aligned([a], ["A"])
+        align([a], ["A"])
     with pytest.raises(ComparisonError, match="same order: bring them"):
         bootstrap_difference(a, b.select(np.arange(29, -1, -1)), "auc", "a")
     with pytest.raises(ComparisonError, match="unknown metric 'acu': did you mean 'auc'"):
@@ -206,9 +206,9 @@ def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(ComparisonError, match="unknown auc of 'all'"):
         bootstrap_difference(a, b, "auc", "all")
     with pytest.raises(ComparisonError, match="replicates=0"):
-        bootstrap_difference(a, b, "auc", "a", replicates=0)
+        bootstrap_difference(a, b, "auc", "a", n_resamples=0)
     with pytest.raises(ComparisonError, match="permutations=0"):
-        swap_test(a, b, "auc", "a", permutations=0)
+        permutation_test(a, b, "auc", "a", n_permutations=0)
     with pytest.raises(ComparisonError, match="confidence=95: a number between 0 and 1"):
         bootstrap_difference(a, b, "auc", "a", confidence=95)
     with pytest.raises(ComparisonError, match=r"true or false.*such as \['nevus'"):
@@ -230,7 +230,7 @@ def test_intervals_over_lesions_hold_no_difference_where_delong_s_do_not() -> No
         label = np.where(sick, "y", "x")[lesions]
         a, b = (Predictions(ids, names, label, np.stack([1 - s, s], 1), ("x", "y")) for s in (one, other))
         for found in (
-            bootstrap_difference(a, b, "auc", "y", replicates=300, seed=trial),
+            bootstrap_difference(a, b, "auc", "y", n_resamples=300, seed=trial),
             delong(label == "y", one, other),
         ):
             held[found.test] += found.low <= 0 <= found.high

@@ -12,12 +12,12 @@ from lesionlens.evaluation.compare import (
     Alternative,
     holm,
     paired_t,
-    sign_flip,
+    sign_flip_permutation_test,
     two_sample_t,
     two_sample_t_from_summaries,
     wilcoxon,
 )
-from lesionlens.evaluation.compare.comparison import Comparison
+from lesionlens.evaluation.compare.comparison import SignificanceResult
 
 ALTERNATIVES: tuple[Alternative, ...] = ("two-sided", "less", "greater")
 
@@ -85,8 +85,8 @@ def test_signed_ranks_with_ties_and_zeros_go_through_all_signs(cents: list[int])
 
 def test_turned_signs_with_ties_and_zeros_by_hand() -> None:
     """A sum of three ones is odd, so all are as far as 1; as far as 3 are two of eight, the zero turned or not."""
-    assert sign_flip([0.01, 0.01, 0, -0.01]).p == 1
-    assert sign_flip([0.01, 0.01, 0, 0.01]).p == pytest.approx(4 / 16)
+    assert sign_flip_permutation_test([0.01, 0.01, 0, -0.01]).p == 1
+    assert sign_flip_permutation_test([0.01, 0.01, 0, 0.01]).p == pytest.approx(4 / 16)
 
 
 def test_five_pairs_all_one_way_have_the_smallest_p_there_is() -> None:
@@ -94,9 +94,9 @@ def test_five_pairs_all_one_way_have_the_smallest_p_there_is() -> None:
     a = np.array([0.81, 0.83, 0.85, 0.84, 0.86])
     b = a - [0.01, 0.02, 0.03, 0.04, 0.05]
     assert wilcoxon(a, b).p == pytest.approx(2 / 32)
-    assert sign_flip(a - b).p == pytest.approx(2 / 32)
-    assert sign_flip(a - b, "greater").p == pytest.approx(1 / 32)
-    assert sign_flip(a - b, "less").p == 1
+    assert sign_flip_permutation_test(a - b).p == pytest.approx(2 / 32)
+    assert sign_flip_permutation_test(a - b, "greater").p == pytest.approx(1 / 32)
+    assert sign_flip_permutation_test(a - b, "less").p == 1
 
 
 @pytest.mark.parametrize("alternative", ALTERNATIVES)
@@ -105,22 +105,22 @@ def test_turned_signs_are_scipy_s_permutation_test(alternative: Alternative) -> 
     witness = stats.permutation_test(
         (differences,), np.mean, permutation_type="samples", alternative=alternative, n_resamples=np.inf
     )
-    assert sign_flip(differences, alternative).p == pytest.approx(witness.pvalue)
+    assert sign_flip_permutation_test(differences, alternative).p == pytest.approx(witness.pvalue)
 
 
 def test_many_pairs_are_drawn_by_the_seed_and_near_the_exact_p() -> None:
     differences = np.subtract(*runs(15, seed=3))
     exact = stats.permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=np.inf)
-    found = sign_flip(differences, seed=1)
-    assert found == sign_flip(differences, seed=1)
+    found = sign_flip_permutation_test(differences, seed=1)
+    assert found == sign_flip_permutation_test(differences, seed=1)
     # the standard error of a share p over 16384 draws
     assert abs(found.p - exact.pvalue) < 4 * math.sqrt(exact.pvalue / 2**14)
-    assert found.p != sign_flip(differences, seed=2).p
+    assert found.p != sign_flip_permutation_test(differences, seed=2).p
 
 
 def test_runs_without_any_difference_have_p_1_and_without_spread_no_p() -> None:
     a = np.array([0.8, 0.85, 0.9])
-    for found in (paired_t(a, a), two_sample_t([0.8] * 3, [0.8] * 4), wilcoxon(a, a), sign_flip(a - a)):
+    for found in (paired_t(a, a), two_sample_t([0.8] * 3, [0.8] * 4), wilcoxon(a, a), sign_flip_permutation_test(a - a)):
         assert (found.difference, found.p) == (pytest.approx(0, abs=1e-15), 1)
     found = paired_t(a + 0.01, a)
     assert found.difference == pytest.approx(0.01)
@@ -137,8 +137,8 @@ def test_runs_without_any_difference_have_p_1_and_without_spread_no_p() -> None:
         (lambda: two_sample_t_from_summaries(math.nan, 1, 5, 1, 1, 5), "finite means"),
         (lambda: paired_t([0.8, 0.9], [0.7, 0.6], confidence=95), "confidence=95: a number between 0 and 1"),
         (lambda: wilcoxon([], []), "0 runs are too few"),
-        (lambda: sign_flip([]), "0 runs are too few"),
-        (lambda: sign_flip([0.1], "more"), "unknown alternative 'more'"),  # type: ignore[arg-type]
+        (lambda: sign_flip_permutation_test([]), "0 runs are too few"),
+        (lambda: sign_flip_permutation_test([0.1], "more"), "unknown alternative 'more'"),  # type: ignore[arg-type]
         (lambda: holm([0.5, 1.5]), "numbers from 0 to 1"),
     ],
 )
@@ -171,5 +171,5 @@ def test_holm_rejects_what_the_step_down_rule_rejects() -> None:
 
 def test_a_comparison_names_its_test_and_its_unit() -> None:
     found = paired_t(*runs(4))
-    assert isinstance(found, Comparison)
+    assert isinstance(found, SignificanceResult)
     assert (found.unit, found.test, found.n) == ("runs", "paired t", 4)

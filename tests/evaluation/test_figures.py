@@ -13,12 +13,12 @@ from lesionlens.evaluation.decision import Thresholds
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.figures import FIGURES, confusion_figure, roc_figure, write_figures
 
-from .cases import drawn
+from .cases import random_predictions
 
 
 @pytest.mark.slow
 def test_every_figure_is_written_with_two_rows_of_panels(tmp_path: Path) -> None:
-    found = evaluate(drawn(90, classes=tuple(DIAGNOSES)[:5]), replicates=10)
+    found = evaluate(random_predictions(90, classes=tuple(DIAGNOSES)[:5]), n_resamples=10)
     for path in write_figures(tmp_path, found):
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
@@ -29,12 +29,12 @@ def test_every_figure_is_written_with_two_rows_of_panels(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("suffix", ["svg", "pdf"])
 def test_vector_formats_are_written(tmp_path: Path, suffix: str) -> None:
-    found = evaluate(drawn(60, classes=("a", "b")), replicates=0)
+    found = evaluate(random_predictions(60, classes=("a", "b")), n_resamples=0)
     assert all(path.stat().st_size > 2000 for path in write_figures(tmp_path, found, suffix=suffix))
 
 
 def test_panels_say_class_number_and_interval() -> None:
-    found = evaluate(drawn(90, prior=[0.5, 0.5, 0, 0, 0, 0, 0]), replicates=10)
+    found = evaluate(random_predictions(90, prior=[0.5, 0.5, 0, 0, 0, 0, 0]), n_resamples=10)
     figure = roc_figure(found)
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         name.replace("_", " ") for name in found.classes
@@ -49,9 +49,9 @@ def test_panels_say_class_number_and_interval() -> None:
 
 
 def test_the_confusion_matrix_gives_share_and_count() -> None:
-    found = evaluate(drawn(90, classes=("a", "b")), replicates=0)
+    found = evaluate(random_predictions(90, classes=("a", "b")), n_resamples=0)
     texts = [text.get_text() for text in confusion_figure(found).axes[0].texts]
-    cells = np.array(found.confusion)
+    cells = np.array(found.confusion_matrix)
     expected = [
         f"{100 * cells[i, j] / cells[i].sum():.0f} %\n{cells[i, j]}" for i in range(2) for j in range(2)
     ]
@@ -59,16 +59,16 @@ def test_the_confusion_matrix_gives_share_and_count() -> None:
 
 
 def test_the_confusion_matrix_says_by_what_classes_were_decided() -> None:
-    p = drawn(90, classes=("a", "b"))
+    p = random_predictions(90, classes=("a", "b"))
     for decision, said in (
         ("argmax", "Class with the largest score"),
         (Thresholds({"b": 0.3}), "Class by the threshold"),
     ):
-        axes = confusion_figure(evaluate(p, replicates=0, decision=decision)).axes[0]
+        axes = confusion_figure(evaluate(p, n_resamples=0, decision=decision)).axes[0]
         assert axes.get_xlabel() == said
-    each_its_own = evaluate(p, replicates=0, decision=Thresholds({"a": 0.9, "b": 0.9}))
+    each_its_own = evaluate(p, n_resamples=0, decision=Thresholds({"a": 0.9, "b": 0.9}))
     assert confusion_figure(each_its_own).axes[0].get_xlabel() == "Class with the largest score"
-    assert each_its_own.confusion == evaluate(p, replicates=0).confusion
+    assert each_its_own.confusion_matrix == evaluate(p, n_resamples=0).confusion_matrix
 
 
 def test_measuring_loads_neither_torch_nor_matplotlib_and_drawing_no_pyplot_and_a_report_no_torch() -> None:

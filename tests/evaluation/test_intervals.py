@@ -5,14 +5,14 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from lesionlens.evaluation import metrics
-from lesionlens.evaluation.intervals import lesion_weights, percentile_interval
-from lesionlens.evaluation.sweep import sweep
+from lesionlens.evaluation.intervals import cluster_bootstrap_weights, percentile_interval
+from lesionlens.evaluation.sweep import threshold_sweep
 
 LESIONS = np.array(["b", "a", "b", "c", "d", "d", "d"])
 
 
 def all_weights(lesions: np.ndarray, **options: int) -> np.ndarray:
-    return np.concatenate(list(lesion_weights(lesions, **options)))
+    return np.concatenate(list(cluster_bootstrap_weights(lesions, **options)))
 
 
 def test_images_of_a_lesion_are_drawn_together_and_as_many_lesions_as_there_are() -> None:
@@ -27,7 +27,7 @@ def test_images_of_a_lesion_are_drawn_together_and_as_many_lesions_as_there_are(
 def test_draws_depend_on_the_seed_and_not_on_the_chunk() -> None:
     whole = all_weights(LESIONS, replicates=30, seed=5)
     np.testing.assert_array_equal(whole, all_weights(LESIONS, replicates=30, seed=5, chunk=20))
-    assert [len(each) for each in lesion_weights(LESIONS, replicates=5, seed=5, chunk=14)] == [2, 2, 1]
+    assert [len(each) for each in cluster_bootstrap_weights(LESIONS, n_resamples=5, seed=5, chunk_size=14)] == [2, 2, 1]
     assert (whole != all_weights(LESIONS, replicates=30, seed=6)).any()
 
 
@@ -50,7 +50,7 @@ def test_the_interval_is_that_of_a_plain_loop_over_sklearn() -> None:
         images = np.concatenate([np.flatnonzero(lesions == lesion) for lesion in drawn])
         areas.append(roc_auc_score(positive[images], scores[images]))
         precisions.append(average_precision_score(positive[images], scores[images]))
-    s = sweep(positive, scores, all_weights(lesions, replicates=200, seed=7))
+    s = threshold_sweep(positive, scores, all_weights(lesions, replicates=200, seed=7))
     np.testing.assert_allclose(metrics.auc(s), areas, atol=1e-12)
     np.testing.assert_allclose(metrics.average_precision(s), precisions, atol=1e-12)
     interval = percentile_interval(metrics.auc(s), confidence=0.9)
@@ -61,7 +61,7 @@ def test_undefined_replicates_are_left_out_and_counted() -> None:
     assert percentile_interval(np.array([np.nan, 1.0, 2.0, np.nan]), confidence=0.5) == (1.25, 1.75, 0.5)
     nothing = percentile_interval(np.array([np.nan, np.nan]))
     assert np.isnan([nothing.low, nothing.high]).all()
-    assert nothing.undefined == 1
+    assert nothing.undefined_fraction == 1
 
 
 @pytest.mark.slow
@@ -76,7 +76,7 @@ def test_intervals_over_lesions_hold_the_true_value_where_intervals_over_images_
         positive = lesion_positive[lesions]
         scores = (rng.normal(size=120) + lesion_positive)[lesions]
         for unit, groups in (("lesions", lesions), ("images", np.arange(480))):
-            s = sweep(positive, scores, all_weights(groups, replicates=400, seed=trial))
+            s = threshold_sweep(positive, scores, all_weights(groups, replicates=400, seed=trial))
             interval = percentile_interval(metrics.auc(s))
             held[unit] += interval.low <= truth <= interval.high
     # of 300 trials at 95 %, 285 are expected, with a standard deviation of 3.8

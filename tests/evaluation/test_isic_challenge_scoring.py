@@ -9,11 +9,11 @@ from isic_challenge_scoring.classification import ClassificationMetric, Classifi
 
 from lesionlens.data.taxonomy import DIAGNOSES, ISIC2018_CLASSES
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.evaluation import Evaluation
-from lesionlens.evaluation.formats import ISIC2018, write_isic2018
+from lesionlens.evaluation.evaluation import EvaluationResult
+from lesionlens.evaluation.formats import ISIC2018_COLUMNS, write_isic2018
 from lesionlens.evaluation.predictions import Predictions, read_predictions
 
-from .cases import drawn
+from .cases import random_predictions
 
 # the official scorer calls pandas in ways that are to be removed
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -38,24 +38,24 @@ def official_reads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def write_truth(path: Path, predictions: Predictions) -> None:
     hot = (predictions.label[:, None] == np.array(ISIC2018_CLASSES)).astype(float)
-    table = pd.DataFrame(hot, columns=list(ISIC2018))
+    table = pd.DataFrame(hot, columns=list(ISIC2018_COLUMNS))
     table.insert(0, "image", predictions.image_id)
     table.to_csv(path, index=False)
 
 
-def scored(folder: Path, predictions: Predictions) -> tuple[ClassificationScore, Evaluation]:
+def scored(folder: Path, predictions: Predictions) -> tuple[ClassificationScore, EvaluationResult]:
     """Send the same two files through the official scorer and through ours."""
     truth, sent = folder / "truth.csv", folder / "predictions.csv"
     write_truth(truth, predictions)
     write_isic2018(sent, predictions)
     official = ClassificationScore.from_file(truth, sent, ClassificationMetric.BALANCED_ACCURACY)
-    return official, evaluate(read_predictions(sent, truth=truth), replicates=0, decision="half")
+    return official, evaluate(read_predictions(sent, ground_truth=truth), n_resamples=0, decision="half")
 
 
 @pytest.mark.usefixtures("official_reads")
 @pytest.mark.parametrize("seed", range(3))
 def test_every_number_is_that_of_the_official_scorer(tmp_path: Path, seed: int) -> None:
-    official, ours = scored(tmp_path, drawn(300, seed=seed))
+    official, ours = scored(tmp_path, random_predictions(300, seed=seed))
     for name in ISIC2018_CLASSES:
         row = official.per_category.loc[DIAGNOSES[name].code]
         for theirs, metric in OURS.items():
@@ -67,22 +67,22 @@ def test_every_number_is_that_of_the_official_scorer(tmp_path: Path, seed: int) 
 
 @pytest.mark.usefixtures("official_reads")
 def test_an_image_between_two_classes_is_undecided_for_both_scorers(tmp_path: Path) -> None:
-    tied = drawn(140, digits=1, seed=5)
+    tied = random_predictions(140, digits=1, seed=5)
     largest = tied.scores == tied.scores.max(axis=1, keepdims=True)
     first = tied.scores.argmax(axis=1) == tied.targets()
     assert (first & (largest.sum(axis=1) > 1)).any(), "the case needs ties that argmax would get right"
     official, ours = scored(tmp_path, tied)
     assert ours.value("balanced_accuracy", "all") == pytest.approx(official.overall, abs=1e-12)
-    by_argmax = evaluate(tied, replicates=0)
+    by_argmax = evaluate(tied, n_resamples=0)
     assert by_argmax.value("balanced_accuracy", "all") > official.overall
 
 
 @pytest.mark.usefixtures("official_reads")
 def test_where_the_official_scorer_gives_one_for_nothing_we_give_no_number(tmp_path: Path) -> None:
-    mild = drawn(100, seed=1)
+    mild = random_predictions(100, seed=1)
     halved = Predictions(mild.image_id, mild.lesion_id, mild.label, mild.scores / 2, mild.classes)
     official, ours = scored(tmp_path, halved)
     assert official.per_category.loc["MEL", "ppv"] == 1
     assert np.isnan(ours.value("precision", "melanoma"))
-    assert ours.estimate("precision", "melanoma").note == "no image is decided for this class"
+    assert ours.estimate("precision", "melanoma").caveat == "no image is decided for this class"
     assert np.isnan(ours.value("precision"))

@@ -9,7 +9,7 @@ from sklearn import metrics as sk
 from lesionlens.errors import PredictionsError
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.formats import write_isic2017
-from lesionlens.evaluation.multilabel import joined, multi_label
+from lesionlens.evaluation.multilabel import join_predictions, multilabel_predictions
 from lesionlens.evaluation.predictions import Predictions, read_predictions, write_predictions
 
 TWO = ("melanoma", "seborrheic_keratosis")
@@ -23,7 +23,7 @@ def drawn(n: int = 90, *, rest: str = "other", seed: int = 0) -> Predictions:
     ids = np.array([f"ISIC_{image}" for image in range(n)])
     lesions = np.array([f"L{image // 2}" for image in range(n)])
     label = np.array([*TWO, rest])[truth]
-    return multi_label(ids, lesions, label, np.round(1 / (1 + np.exp(-logits)), 3), TWO, rest=rest)
+    return multilabel_predictions(ids, lesions, label, np.round(1 / (1 + np.exp(-logits)), 3), TWO, other_class=rest)
 
 
 def one(both: Predictions, name: str) -> Predictions:
@@ -37,17 +37,17 @@ def one(both: Predictions, name: str) -> Predictions:
 
 def test_each_question_has_its_auc_and_their_mean_is_the_challenges() -> None:
     p = drawn()
-    found = evaluate(p, replicates=0)
+    found = evaluate(p, n_resamples=0)
     areas = [sk.roc_auc_score(p.label == name, p.scores[:, k]) for k, name in enumerate(TWO, start=1)]
     assert [found.value("auc", name) for name in TWO] == pytest.approx(areas)
     assert found.value("auc") == pytest.approx(np.mean(areas))
-    assert any("leave out other" in note and "one minus the largest" in note for note in found.notes)
-    assert evaluate(p, replicates=20).estimate("auc", "macro").low < found.value("auc")
+    assert any("leave out other" in note and "one minus the largest" in note for note in found.caveats)
+    assert evaluate(p, n_resamples=20).estimate("auc", "macro").low < found.value("auc")
 
 
 def test_the_rest_is_on_top_exactly_where_no_score_exceeds_a_half() -> None:
     scores = [[0.5, 0.1], [0.51, 0.2], [0.2, 0.9], [0.6, 0.7]]
-    p = multi_label(list("abcd"), [""] * 4, [""] * 4, scores, TWO)
+    p = multilabel_predictions(list("abcd"), [""] * 4, [""] * 4, scores, TWO)
     assert [p.classes[k] for k in p.scores.argmax(axis=1)] == ["other", TWO[0], TWO[1], TWO[1]]
 
 
@@ -57,7 +57,7 @@ def test_the_file_gives_the_record_back(tmp_path: Path) -> None:
     header = (tmp_path / "p.csv").read_text().splitlines()[0]
     assert header == "image_id,lesion_id,label,rest,p_nevus,p_melanoma,p_seborrheic_keratosis"
     back = read_predictions(tmp_path / "p.csv")
-    assert (back.classes, back.rest) == (p.classes, "nevus")
+    assert (back.classes, back.other_class) == (p.classes, "nevus")
     assert back.label.tolist() == p.label.tolist()
     np.testing.assert_array_equal(back.scores, p.scores)
 
@@ -68,9 +68,9 @@ def test_a_file_without_scores_of_the_rest_needs_its_name(tmp_path: Path) -> Non
     )
     with pytest.raises(PredictionsError, match=r"unknown label 'nevus'.*give --rest nevus"):
         read_predictions(tmp_path / "p.csv")
-    found = read_predictions(tmp_path / "p.csv", rest="nevus")
+    found = read_predictions(tmp_path / "p.csv", other_class="nevus")
     np.testing.assert_allclose(found.scores, [[0.7, 0.2, 0.3], [0.1, 0.9, 0.6]])
-    assert found.rest == "nevus"
+    assert found.other_class == "nevus"
 
 
 def test_three_classes_keep_their_scores_and_leave_the_rest_out_of_the_mean(tmp_path: Path) -> None:
@@ -79,13 +79,13 @@ def test_three_classes_keep_their_scores_and_leave_the_rest_out_of_the_mean(tmp_
         "a,nevus,0.2,0.5,0.3\nb,melanoma,0.3,0.6,0.1\nc,seborrheic_keratosis,0.1,0.4,0.5\nd,nevus,0.4,0.3,0.3\n"
     )
     plain, asked = (
-        evaluate(read_predictions(tmp_path / "p.csv", rest=rest), replicates=0) for rest in (None, "nevus")
+        evaluate(read_predictions(tmp_path / "p.csv", other_class=rest), n_resamples=0) for rest in (None, "nevus")
     )
     areas = [plain.value("auc", name) for name in TWO]
     assert asked.value("auc") == pytest.approx(np.mean(areas)) == pytest.approx((2 / 3 + 1) / 2)
     assert plain.value("auc") != asked.value("auc")
     assert asked.value("auc", "nevus") == plain.value("auc", "nevus")
-    assert not any("one minus" in note for note in asked.notes)
+    assert not any("one minus" in note for note in asked.caveats)
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(PredictionsError, match=message):
         read_predictions(tmp_path / "p.csv")
     with pytest.raises(PredictionsError, match="scores of shape"):
-        multi_label(["a"], ["a"], [""], [[0.5]], TWO)
+        multilabel_predictions(["a"], ["a"], [""], [[0.5]], TWO)
     with pytest.raises(PredictionsError, match="unknown class as the rest 'c'"):
-        Predictions(["a"], ["a"], [""], [[0.5, 0.5]], ("a", "b"), rest="c")
+        Predictions(["a"], ["a"], [""], [[0.5, 0.5]], ("a", "b"), other_class="c")
 
 
 def test_two_models_joined_are_one_of_two_scores(tmp_path: Path) -> None:
@@ -123,18 +123,18 @@ def test_parts_that_cannot_be_joined_are_refused() -> None:
     both = drawn(9)
     mel, sk_ = (one(both, name) for name in TWO)
     with pytest.raises(PredictionsError, match="different diagnoses; these are of melanoma, melanoma"):
-        joined([mel, mel])
+        join_predictions([mel, mel])
     with pytest.raises(PredictionsError, match="these have other, melanoma, seborrheic"):
-        joined([both, mel])
+        join_predictions([both, mel])
     with pytest.raises(PredictionsError, match="of the same images; only one has: ISIC_"):
-        joined([mel, sk_.select(np.arange(8))])
+        join_predictions([mel, sk_.select(np.arange(8))])
     twice = Predictions(
         sk_.image_id, sk_.lesion_id, np.full(9, "seborrheic_keratosis"), sk_.scores, sk_.classes
     )
     with pytest.raises(PredictionsError, match="label an image with two diagnoses: ISIC"):
-        joined([mel, twice])
+        join_predictions([mel, twice])
     moved = Predictions(sk_.image_id, sk_.image_id, sk_.label, sk_.scores, sk_.classes)
     with pytest.raises(PredictionsError, match="different lesions for: ISIC"):
-        joined([mel, moved])
+        join_predictions([mel, moved])
     blank = Predictions(sk_.image_id, sk_.lesion_id, np.full(9, ""), sk_.scores, sk_.classes)
-    assert set(joined([mel, blank]).label.tolist()) == {""}
+    assert set(join_predictions([mel, blank]).label.tolist()) == {""}

@@ -78,7 +78,7 @@ def test_the_format_of_2017_keeps_both_columns_and_derives_nevus(tmp_path: Path)
     text = "image_id,melanoma,seborrheic_keratosis\nISIC_1.jpg,0.8,0.7\nISIC_2,0.2,0.3\nISIC_3,0.1,0.6\n"
     found = read_predictions(written(tmp_path, text))
     assert found.classes == ("melanoma", "nevus", "seborrheic_keratosis")
-    assert found.rest == "nevus"
+    assert found.other_class == "nevus"
     assert found.image_id.tolist() == ["ISIC_1", "ISIC_2", "ISIC_3"]
     np.testing.assert_allclose(found.scores, [[0.8, 0.2, 0.7], [0.2, 0.7, 0.3], [0.1, 0.4, 0.6]])
     write_isic2017(tmp_path / "out.csv", found)

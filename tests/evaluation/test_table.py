@@ -8,14 +8,14 @@ from rich.console import Console
 
 from lesionlens.data.taxonomy import DIAGNOSES
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.evaluation import Evaluation
-from lesionlens.evaluation.gathered import gathered_notes
+from lesionlens.evaluation.evaluation import EvaluationResult
+from lesionlens.evaluation.gathered import grouped_caveats
 from lesionlens.evaluation.table import evaluation_table
 
-from .cases import drawn
+from .cases import random_predictions
 
 
-def printed(evaluation: Evaluation, width: int = 100) -> str:
+def printed(evaluation: EvaluationResult, width: int = 100) -> str:
     stream = io.StringIO()
     Console(file=stream, width=width).print(evaluation_table(evaluation))
     return stream.getvalue()
@@ -26,23 +26,23 @@ def printed(evaluation: Evaluation, width: int = 100) -> str:
 def test_numbers_intervals_and_sizes_are_whole_in_80_columns_and_more(
     classes: tuple[str, ...], width: int
 ) -> None:
-    found = evaluate(drawn(200, classes=classes), replicates=30)
+    found = evaluate(random_predictions(200, classes=classes), n_resamples=30)
     text = printed(found, width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
     if width == 80:
         assert all(name.replace("_", " ") in text for name in classes)
     text = " ".join(text.split())
-    assert f"200 images of {found.lesions} lesions; 95 % intervals from 30 bootstrap resamples" in text
+    assert f"200 images of {found.n_lesions} lesions; 95 % intervals from 30 bootstrap resamples" in text
     for each in found.estimates:
-        if each.metric != "accuracy" or each.of == "all":
+        if each.metric != "accuracy" or each.scope == "all":
             assert f"{each.value:.3f} ({each.low:.3f}–{each.high:.3f})" in text, each
     assert text.rstrip().endswith("Research use only, not a medical device.")
 
 
 def test_what_is_undefined_is_a_dash_with_its_reason() -> None:
     label_only = [0.5, 0.5, 0, 0, 0, 0, 0]
-    text = " ".join(printed(evaluate(drawn(80, prior=label_only), replicates=0), width=400).split())
+    text = " ".join(printed(evaluate(random_predictions(80, prior=label_only), n_resamples=0), width=400).split())
     assert "dermatofibroma 0 0 – – –" in text
     assert "Note: No image of: basal cell carcinoma" in text
     assert "80 images of" in text
@@ -50,14 +50,14 @@ def test_what_is_undefined_is_a_dash_with_its_reason() -> None:
 
 
 def test_each_remark_is_one_line_that_names_what_it_concerns() -> None:
-    found = evaluate(drawn(30, seed=2), replicates=20)
+    found = evaluate(random_predictions(30, seed=2), n_resamples=20)
     few = [
         name
         for name, lesions in zip(found.classes, found.lesion_support, strict=True)
         if 0 < lesions < 10  # some have none
     ]
     assert len(few) > 2
-    lines = gathered_notes(found)
+    lines = grouped_caveats(found)
     rough = [line for line in lines if "take the interval as a rough guide" in line]
     assert len(rough) == 1
     assert rough[0].startswith("Few lesions (3–6): ")
@@ -71,12 +71,12 @@ def test_each_remark_is_one_line_that_names_what_it_concerns() -> None:
 
 def test_a_remark_with_its_classes_and_metrics() -> None:
     note = "the same in every resample: the interval is too narrow to trust"
-    found = evaluate(drawn(60, classes=("a_b", "c")), replicates=0)
+    found = evaluate(random_predictions(60, classes=("a_b", "c")), n_resamples=0)
     estimates = tuple(
-        replace(each, note=note) if each.metric == "auc" or (each.metric, each.of) == ("f1", "a_b") else each
+        replace(each, caveat=note) if each.metric == "auc" or (each.metric, each.scope) == ("f1", "a_b") else each
         for each in found.estimates
     )
-    assert gathered_notes(replace(found, estimates=estimates)) == [
+    assert grouped_caveats(replace(found, estimates=estimates)) == [
         "The same in every resample: the interval is too narrow to trust. "
         "Concerns a b (AUC, F1); c, mean of classes, weighted mean (AUC)."
     ]

@@ -8,7 +8,7 @@ import pytest
 from lesionlens.errors import PredictionsError
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.predictions import read_predictions
-from lesionlens.evaluation.truth import read_truth
+from lesionlens.evaluation.truth import read_ground_truth
 
 THREE = "image_id,lesion_id,p_melanoma,p_nevus,p_seborrheic_keratosis\na,L1,1,0,0\nb,L2,0,1,0\nc,L2,0,0,1\n"
 
@@ -16,7 +16,7 @@ THREE = "image_id,lesion_id,p_melanoma,p_nevus,p_seborrheic_keratosis\na,L1,1,0,
 def joined(folder: Path, truth: str, predictions: str = THREE):
     (folder / "predictions.csv").write_text(predictions)
     (folder / "truth.csv").write_text(truth)
-    return read_predictions(folder / "predictions.csv", truth=folder / "truth.csv")
+    return read_predictions(folder / "predictions.csv", ground_truth=folder / "truth.csv")
 
 
 def test_the_official_truth_of_2017_is_joined_by_name_and_keeps_the_lesions(tmp_path: Path) -> None:
@@ -98,12 +98,12 @@ def test_what_is_wrong_is_said(tmp_path: Path, truth: str, message: str) -> None
 @pytest.mark.real
 def test_the_official_file_of_2017_is_understood(real_data: Path, tmp_path: Path) -> None:
     path = real_data / "isic2017" / "ISIC-2017_Validation_Part3_GroundTruth.csv"
-    truth = read_truth(path)
+    truth = read_ground_truth(path)
     names, counts = np.unique(truth.label, return_counts=True)
     assert dict(zip(names.tolist(), counts.tolist(), strict=True)) == {
         "melanoma": 30,
         "nevus": 78,
         "seborrheic_keratosis": 42,
     }
-    perfect = evaluate(read_predictions(path, truth=path), replicates=0)
+    perfect = evaluate(read_predictions(path, ground_truth=path), n_resamples=0)
     assert perfect.value("auc") == perfect.value("accuracy", "all") == 1

@@ -8,21 +8,21 @@ import numpy as np
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.evaluation import write_evaluation
 from lesionlens.evaluation.predictions import Predictions, write_predictions
-from lesionlens.experiments.experiment import Experiment
-from lesionlens.experiments.results import Cell, Results
-from lesionlens.training.folder import RunFolder
+from lesionlens.experiments.experiment import TableSpec
+from lesionlens.experiments.results import RunCell, TableResults
+from lesionlens.training.folder import RunDir
 from lesionlens.training.recipe import Recipe
 
 CLASSES = ("nevus", "melanoma")
 
 
-def recipe(seed: int = 0) -> Recipe:
+def fake_recipe(seed: int = 0) -> Recipe:
     return Recipe.model_validate(
         {"data": "ham10000:/nowhere", "model": {"backbone": "test_resnet"}, "train": {"seed": seed}}
     )
 
 
-def predictions(skill: float, seed: int, *, n: int = 60, classes: Sequence[str] = CLASSES) -> Predictions:
+def fake_predictions(skill: float, seed: int, *, n: int = 60, classes: Sequence[str] = CLASSES) -> Predictions:
     """Score n images of the same lesions and labels each time, the better the more skill."""
     rng = np.random.default_rng(seed)
     truth = np.arange(n) % len(classes)
@@ -34,24 +34,24 @@ def predictions(skill: float, seed: int, *, n: int = 60, classes: Sequence[str] 
     return Predictions(np.array(ids), np.array(lesions), np.array(classes)[truth], scores, tuple(classes))
 
 
-def write_run(
-    folder: Path, found: Predictions, *, part: str = "test", statement: str = "", replicates: int = 60
-) -> RunFolder:
+def write_fake_run(
+    folder: Path, predictions: Predictions, *, split: str = "test", statement: str = "", n_resamples: int = 60
+) -> RunDir:
     """Leave what a finished run leaves, except its network."""
-    run = RunFolder(folder)
+    run = RunDir(folder)
     if not folder.is_dir():
-        write_predictions(run.predictions(part), found)
-        write_evaluation(run.evaluation(part), evaluate(found, replicates=replicates))
-        run.note(
+        write_predictions(run.predictions(split), predictions)
+        write_evaluation(run.evaluation(split), evaluate(predictions, n_resamples=n_resamples))
+        run.update(
             status="finished", seconds=90.0, device="CPU, 2 cores", versions={"python": "3.12", "torch": "2"},
-            data={"statement": statement, "split": "by lesion", "parts": {"test": {"images": len(found)}}},
+            data={"statement": statement, "split": "by lesion", "parts": {"test": {"images": len(predictions)}}},
         )  # fmt: skip
     return run
 
 
-def results(
+def fake_results(
     out: Path,
-    experiment: Experiment,
+    spec: TableSpec,
     skills: Mapping[tuple[str, str], Sequence[float]],
     *,
     profile: str = "paper",
@@ -59,33 +59,33 @@ def results(
     folds: bool = False,
     shared: Mapping[str, str] | None = None,
     statement: str = "",
-    part: str = "test",
-) -> Results:
+    split: str = "test",
+) -> TableResults:
     """Make runs for (row, part), one for each skill; ``states`` of rows that did not finish, ``shared`` runs by row."""
     cells = []
     for (row, of), found in skills.items():
         for number, skill in enumerate(found):
             name = f"{(shared or {}).get(row, row)}-{of}-{number}".replace(" ", "-")
             state = (states or {}).get(row, "finished")
-            folder = RunFolder(out / "jobs" / name)
+            folder = RunDir(out / "jobs" / name)
             if state == "finished":
-                made = predictions(skill, seed=len(cells))
-                folder = write_run(out / "jobs" / name, made, statement=statement, part=part)
+                made = fake_predictions(skill, seed=len(cells))
+                folder = write_fake_run(out / "jobs" / name, made, statement=statement, split=split)
             run, fold = (0, number) if folds else (number, None)
             message = "the GPU caught fire" if state == "failed" else ""
-            cells.append(Cell(row, of, run, fold, recipe(number), folder, state, message))  # type: ignore[arg-type]
+            cells.append(RunCell(row, of, run, fold, fake_recipe(number), folder, state, message))  # type: ignore[arg-type]
     remarks = () if profile == "paper" else ("Four epochs of a small network.",)
-    return Results("arl/made-up", experiment, tuple(cells), profile, {}, remarks, out)
+    return TableResults("arl/made-up", spec, tuple(cells), profile, {}, remarks, out)
 
 
-def experiment(**said: object) -> Experiment:
+def fake_table_spec(**fields: object) -> TableSpec:
     """Give a table of one column and two rows, or of what is said."""
-    return Experiment.model_validate(
+    return TableSpec.model_validate(
         {
             "paper": "arl", "title": "Table III", "caption": "Networks with and without attention", "data": "isic2017",
             "source": "Zhang et al. 2019, Table III.",
             "metrics": [{"name": "AUC", "metric": "auc", "of": "melanoma"}],
             "rows": [{"name": "A", "recipe": "a"}, {"name": "B", "recipe": "b"}],
-            **said,
+            **fields,
         }
     )  # fmt: skip

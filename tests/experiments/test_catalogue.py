@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lesionlens.errors import LesionLensError
-from lesionlens.experiments.catalogue import PAPERS, matching, names, read_experiment
+from lesionlens.experiments.catalogue import PAPERS, match_tables, list_tables, load_table_spec
 
 ASKED = {
     "arl": "table3 table4 table5 table6 table7 section5f fig5 fig6 fig7 fig9 fig10",
@@ -32,36 +32,36 @@ def written(folder: Path, text: str) -> str:
 
 
 def test_tables_come_before_figures_in_the_papers_order() -> None:
-    assert [name for name in names() if name.partition("/")[0] in PAPERS] == ALL
+    assert [name for name in list_tables() if name.partition("/")[0] in PAPERS] == ALL
 
 
 def test_the_first_author_names_the_paper() -> None:
     for author, paper in {"zhang": "arl", "Yan": "attnmel", "gessert": "patch", "datta": "soft"}.items():
         first = next(name for name in ALL if name.startswith(paper))
-        assert read_experiment(first.replace(paper, author)) == read_experiment(first)
+        assert load_table_spec(first.replace(paper, author)) == load_table_spec(first)
 
 
 def test_words_ask_for_papers_patterns_names_and_files() -> None:
-    assert matching([]) == names()
-    assert matching(["datta"]) == matching(["soft"]) == [name for name in ALL if name.startswith("soft/")]
-    assert matching(["arl/fig*"]) == ["arl/fig5", "arl/fig6", "arl/fig7", "arl/fig9", "arl/fig10"]
-    assert matching(["patch/table2", "gessert/table[23]", "my.yaml"]) == [
+    assert match_tables([]) == list_tables()
+    assert match_tables(["datta"]) == match_tables(["soft"]) == [name for name in ALL if name.startswith("soft/")]
+    assert match_tables(["arl/fig*"]) == ["arl/fig5", "arl/fig6", "arl/fig7", "arl/fig9", "arl/fig10"]
+    assert match_tables(["patch/table2", "gessert/table[23]", "my.yaml"]) == [
         "patch/table2",
         "patch/table3",
         "my.yaml",
     ]
 
 
-@pytest.mark.parametrize("function", [read_experiment, lambda name: matching([name])])
+@pytest.mark.parametrize("function", [load_table_spec, lambda name: match_tables([name])])
 def test_a_name_that_is_none_names_the_nearest(function) -> None:
     with pytest.raises(LesionLensError, match=r"did you mean .*/table2.*path of a \.yaml file"):
         function("gessert/tabel2")
 
 
 def test_a_file_of_ones_own_is_read(tmp_path: Path) -> None:
-    assert read_experiment(written(tmp_path, GOOD)).row("one").recipe == "demo"
+    assert load_table_spec(written(tmp_path, GOOD)).row("one").recipe == "demo"
     with pytest.raises(LesionLensError, match=r"cannot read the experiment none\.yaml: No such file"):
-        read_experiment("none.yaml")
+        load_table_spec("none.yaml")
 
 
 @pytest.mark.parametrize(
@@ -82,5 +82,5 @@ def test_a_file_of_ones_own_is_read(tmp_path: Path) -> None:
 def test_what_is_wrong_in_a_file_is_said_with_its_key(tmp_path: Path, old: str, new: str, said: str) -> None:
     assert old in GOOD
     with pytest.raises(LesionLensError, match=said) as caught:
-        read_experiment(written(tmp_path, GOOD.replace(old, new)))
+        load_table_spec(written(tmp_path, GOOD.replace(old, new)))
     assert "mine.yaml" in str(caught.value)

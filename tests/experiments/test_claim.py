@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lesionlens.errors import RunError
-from lesionlens.experiments.claim import claimed, holder
+from lesionlens.experiments.claim import acquire_run, lock_owner
 
 HOLD = """
 import sys, time
@@ -27,20 +27,20 @@ def test_another_process_has_it_until_it_is_killed(tmp_path: Path) -> None:
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline().strip() == "True"
-        with claimed(tmp_path, "one") as mine:
+        with acquire_run(tmp_path, "one") as mine:
             assert not mine
-        assert holder(tmp_path, "one").endswith(str(other.pid))
-        with claimed(tmp_path, "two") as mine:
+        assert lock_owner(tmp_path, "one").endswith(str(other.pid))
+        with acquire_run(tmp_path, "two") as mine:
             assert mine
         other.send_signal(signal.SIGKILL)
         other.wait()
-    with claimed(tmp_path, "one") as mine:
+    with acquire_run(tmp_path, "one") as mine:
         assert mine
-        assert holder(tmp_path, "one").endswith(str(os.getpid()))
-    assert holder(tmp_path, "one") == ""
+        assert lock_owner(tmp_path, "one").endswith(str(os.getpid()))
+    assert lock_owner(tmp_path, "one") == ""
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "claims").write_text("no folder")
-    with pytest.raises(RunError, match="Choose an --out"), claimed(tmp_path, "one"):
+    with pytest.raises(RunError, match="Choose an --out"), acquire_run(tmp_path, "one"):
         pass

@@ -10,22 +10,22 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from lesionlens.errors import PredictionsError, RecipeError
-from lesionlens.evaluation.curves import GRID
+from lesionlens.evaluation.curves import FPR_GRID
 from lesionlens.evaluation.evaluation import read_evaluation
 from lesionlens.evaluation.predictions import read_predictions
-from lesionlens.experiments.experiment import Experiment
-from lesionlens.experiments.figures import draw
-from lesionlens.experiments.figures.dots import dots
-from lesionlens.experiments.figures.roc import mean_curve, roc
-from lesionlens.experiments.figures.sweep import sweep
-from lesionlens.experiments.results import Results
+from lesionlens.experiments.experiment import TableSpec
+from lesionlens.experiments.figures import render_figure
+from lesionlens.experiments.figures.dots import dot_plot
+from lesionlens.experiments.figures.roc import mean_roc_curve, mean_roc_figure
+from lesionlens.experiments.figures.sweep import sweep_figure
+from lesionlens.experiments.results import TableResults
 
-from .fabricated import results
+from .fabricated import fake_results
 
 SKILLS = {("one", ""): [1.5], ("three", ""): [0.5, 1.0, 1.5], ("failed", ""): [1.0]}
 
 
-def experiment(**more: object) -> Experiment:
+def experiment(**more: object) -> TableSpec:
     rows = [
         {"name": name, "recipe": "demo", "group": "few" if name == "one" else "many", "x": x,
          "published": {"AUC": [91.0, 2.0]} if name == "one" else {}}
@@ -39,7 +39,7 @@ def experiment(**more: object) -> Experiment:
             {"name": "ACC", "metric": "accuracy", "of": "all"},
         ],
     }  # fmt: skip
-    return Experiment.model_validate(said | more)
+    return TableSpec.model_validate(said | more)
 
 
 def made(
@@ -48,15 +48,15 @@ def made(
     skills: dict[tuple[str, str], list[float]] | None = None,
     statement: str = "",
     **more: object,
-) -> Results:
-    return results(
+) -> TableResults:
+    return fake_results(
         out, experiment(**more), skills or SKILLS, states={"failed": "failed"}, statement=statement
     )
 
 
-def aucs(found: Results, row: str) -> list[float]:
+def aucs(found: TableResults, row: str) -> list[float]:
     """Measure each run by scikit-learn."""
-    tables = [read_predictions(cell.folder.predictions("test")) for cell in found.of(row)]
+    tables = [read_predictions(cell.run_dir.predictions("test")) for cell in found.cells_for(row)]
     return [float(roc_auc_score(table.label == "melanoma", table.scores[:, 1])) for table in tables]
 
 
@@ -67,13 +67,13 @@ def words(figure: Figure) -> list[str]:
 
 def test_a_curve_over_runs_is_the_mean_of_sklearns(tmp_path: Path) -> None:
     found = made(tmp_path)
-    runs = [read_evaluation(cell.folder.evaluation("test")) for cell in found.of("three")]
+    runs = [read_evaluation(cell.run_dir.evaluation("test")) for cell in found.cells_for("three")]
     rates = []
-    for cell in found.of("three"):
-        table = read_predictions(cell.folder.predictions("test"))
+    for cell in found.cells_for("three"):
+        table = read_predictions(cell.run_dir.predictions("test"))
         fpr, tpr, _ = roc_curve(table.label == "melanoma", table.scores[:, 1], drop_intermediate=False)
-        rates.append(np.interp(GRID, fpr, tpr))
-    curve = mean_curve(runs, "melanoma")
+        rates.append(np.interp(FPR_GRID, fpr, tpr))
+    curve = mean_roc_curve(runs, "melanoma")
     np.testing.assert_allclose(curve.tpr[1:], np.mean(rates, axis=0), atol=1e-4)
     np.testing.assert_allclose(curve.low, np.min(rates, axis=0), atol=1e-4)
     assert (curve.fpr[0], curve.tpr[0]) == (0, 0)
@@ -86,11 +86,11 @@ def test_roc_draws_finished_rows_and_says_which_are_missing(tmp_path: Path) -> N
     panels = [{"row": "one", "title": "Best"}, {"row": "three"}, {"row": "failed"}]
     figure = {"kind": "roc", "caption": "Curves.", "of": "melanoma", "panels": panels}
     found = made(tmp_path, figure=figure, statement="drawn by a program")
-    sketch = roc(found)
+    sketch = mean_roc_figure(found)
     assert sketch is not None
     assert [each.split("  ")[0] for each in words(sketch.figure)] == ["Best", "three"]
     assert f"{aucs(found, 'one')[0]:.3f}" in words(sketch.figure)[0]
-    (drawn,) = draw(found, tmp_path / "figures")
+    (drawn,) = render_figure(found, tmp_path / "figures")
     assert drawn.note == "Not drawn, as no run is finished: failed."
     assert drawn.caption.startswith("Curves. ")
     with Image.open(drawn.path) as image:
@@ -102,12 +102,12 @@ def test_roc_draws_finished_rows_and_says_which_are_missing(tmp_path: Path) -> N
 def test_an_unknown_class_of_a_curve_is_refused(tmp_path: Path) -> None:
     found = made(tmp_path, figure={"kind": "roc", "caption": "", "of": "naevus", "panels": [{"row": "one"}]})
     with pytest.raises(PredictionsError, match="did you mean 'nevus'"):
-        roc(found)
+        mean_roc_figure(found)
 
 
 def test_dots_are_what_was_measured_and_published(tmp_path: Path) -> None:
     found = made(tmp_path)
-    sketch = dots(found)
+    sketch = dot_plot(found)
     assert sketch is not None
     assert sketch.notes == ("Not measured: failed.",)
     left = sketch.figure.axes[0]
@@ -126,7 +126,7 @@ def test_dots_are_what_was_measured_and_published(tmp_path: Path) -> None:
 @pytest.mark.parametrize("published", [{}, {"AUC": 91.0}])
 def test_nothing_is_called_published_where_nothing_is(tmp_path: Path, published: dict[str, float]) -> None:
     row = {"name": "one", "recipe": "demo", "published": published}
-    sketch = dots(made(tmp_path, skills={("one", ""): [1.5]}, rows=[row]))
+    sketch = dot_plot(made(tmp_path, skills={("one", ""): [1.5]}, rows=[row]))
     assert sketch is not None
     (legend,) = sketch.figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["measured", *["published"] * bool(published)]
@@ -138,7 +138,7 @@ def test_dots_and_sweep_bear_the_interval_over_runs(tmp_path: Path) -> None:
     found = made(tmp_path, figure=figure)
     auc = np.array(aucs(found, "three"))
     wanted = 100 * np.clip(stats.t.interval(0.95, 2, auc.mean(), stats.sem(auc)), 0, 1)
-    for sketch, axis in ((dots(found), 0), (sweep(found), 1)):
+    for sketch, axis in ((dot_plot(found), 0), (sweep_figure(found), 1)):
         assert sketch is not None
         bars = [bar for each in sketch.figure.axes[0].containers for bar in each.lines[2]]
         ends = [segment[:, axis] for bar in bars for segment in bar.get_segments()]
@@ -147,7 +147,7 @@ def test_dots_and_sweep_bear_the_interval_over_runs(tmp_path: Path) -> None:
 
 def test_a_sweep_has_a_line_for_each_group_over_x(tmp_path: Path) -> None:
     figure = {"kind": "sweep", "caption": "Sweep.", "of": "AUC", "x": "p"}
-    sketch = sweep(found := made(tmp_path, figure=figure))
+    sketch = sweep_figure(found := made(tmp_path, figure=figure))
     assert sketch is not None
     axes = sketch.figure.axes[0]
     assert words(sketch.figure) == ["few, measured", "few, published", "many"]
@@ -168,7 +168,7 @@ def test_a_row_without_a_place_is_a_level_all_across(tmp_path: Path) -> None:
     ]
     figure = {"kind": "sweep", "caption": "", "of": "AUC", "x": "p"}
     skills = {("none", ""): [0.3], ("box", ""): [1.0], ("at 1", ""): [1.5]}
-    sketch = sweep(found := made(tmp_path, skills=skills, figure=figure, rows=rows))
+    sketch = sweep_figure(found := made(tmp_path, skills=skills, figure=figure, rows=rows))
     assert sketch is not None
     level = next(line for line in sketch.figure.axes[0].lines if list(line.get_xdata()) == [0, 1])
     np.testing.assert_allclose(level.get_ydata(), 100 * aucs(found, "none")[0])
@@ -179,18 +179,18 @@ def test_a_row_without_a_place_is_a_level_all_across(tmp_path: Path) -> None:
 def test_a_sweep_over_no_column_is_refused(tmp_path: Path) -> None:
     found = made(tmp_path, figure={"kind": "sweep", "caption": "", "of": "AUCC"})
     with pytest.raises(RecipeError, match="did you mean 'AUC'"):
-        sweep(found)
+        sweep_figure(found)
 
 
 @pytest.mark.parametrize("kind", ["roc", "gates", "maps", "crops", "sweep", "inputs", None])
 def test_without_a_finished_run_nothing_is_drawn(tmp_path: Path, kind: str | None) -> None:
     figure = {"kind": kind, "caption": "", "of": "AUC"} if kind else None
     found = made(tmp_path, skills={("failed", ""): [1.0]}, figure=figure)
-    assert draw(found, tmp_path / "figures") == []
+    assert render_figure(found, tmp_path / "figures") == []
     assert not (tmp_path / "figures").exists()
 
 
 def test_a_table_without_a_figure_is_drawn_as_dots(tmp_path: Path) -> None:
-    (drawn,) = draw(made(tmp_path), tmp_path)
+    (drawn,) = render_figure(made(tmp_path), tmp_path)
     assert drawn.path == tmp_path / "dots.png"
     assert "Synthetic" not in drawn.path.with_suffix(".svg").read_text(encoding="utf-8")

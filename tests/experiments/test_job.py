@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.experiments.job import jobs, placeless
-from lesionlens.training.read_recipe import read_recipe
+from lesionlens.experiments.job import expand_jobs, machine_independent
+from lesionlens.training.read_recipe import load_recipe
 
 SPATIAL, SAME = "arl/table5/spatial-melanoma", "arl/table3/arl-cnn50-melanoma"
 
 
 def key(name: str, *words: str, out: Path = Path("out")) -> str:
-    return jobs(read_recipe(name, words), out)[0].key
+    return expand_jobs(load_recipe(name, words), out)[0].key
 
 
 def test_equal_recipes_of_two_tables_share_their_run() -> None:
@@ -44,12 +44,12 @@ def test_the_machine_does_not(word: str) -> None:
 def test_sets_inside_the_reproduction_differ_by_their_place(tmp_path: Path) -> None:
     one, other = (f"data=table:{tmp_path}/data/{name}/images.csv" for name in ("even", "planted"))
     assert key(SPATIAL, one, out=tmp_path) != key(SPATIAL, other, out=tmp_path)
-    assert placeless(f"table:{tmp_path}/data/even/images.csv", tmp_path) == "table:data/even/images.csv"
-    assert placeless("isic2017:/data/isic2017", tmp_path) == "isic2017:"
+    assert machine_independent(f"table:{tmp_path}/data/even/images.csv", tmp_path) == "table:data/even/images.csv"
+    assert machine_independent("isic2017:/data/isic2017", tmp_path) == "isic2017:"
 
 
 def test_runs_and_folds() -> None:
-    found = jobs(read_recipe("patch/table2/densenet121-dual", ["runs=2"]), Path())
+    found = expand_jobs(load_recipe("patch/table2/densenet121-dual", ["runs=2"]), Path())
     assert [(job.run, job.fold) for job in found] == [(run, fold) for run in (0, 1) for fold in (0, 1, 2)]
     assert len({job.key for job in found}) == 6
     assert found[0].key.startswith("patch_densenet121_dual-all-s0f0-")

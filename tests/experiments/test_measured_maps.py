@@ -16,22 +16,22 @@ from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.evaluation import write_evaluation
 from lesionlens.evaluation.predictions import read_predictions
 from lesionlens.experiments import measured_maps, measured_on
-from lesionlens.experiments.experiment import Experiment
-from lesionlens.experiments.measured import values
-from lesionlens.experiments.results import Cell, Results
-from lesionlens.explanation.attention_quality import attention_quality
-from lesionlens.models.bundle import Card, load_model, save_model
-from lesionlens.models.create import Architecture
+from lesionlens.experiments.experiment import TableSpec
+from lesionlens.experiments.measured import run_values
+from lesionlens.experiments.results import RunCell, TableResults
+from lesionlens.explanation.attention_quality import evaluate_localization
+from lesionlens.models.bundle import ModelCard, load_model, save_model
+from lesionlens.models.create import ModelSpec
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.scoring.predict import predict
-from lesionlens.scoring.score import score
-from lesionlens.subjects import of_table
-from lesionlens.synthesis.dataset import synthesise
-from lesionlens.training.folder import RunFolder
+from lesionlens.scoring.score import run_inference
+from lesionlens.subjects import inputs_from_table
+from lesionlens.synthesis.dataset import generate_dataset
+from lesionlens.training.folder import RunDir
 from lesionlens.training.recipe import Recipe
 from lesionlens.training.run import train
 
-from .fabricated import experiment
+from .fabricated import fake_table_spec
 
 CLASSES = ("melanoma", "nevus")
 COLUMNS = (
@@ -61,87 +61,87 @@ def write_table(folder: Path, *, seed: int, images: int = 12) -> str:
     return f"table:{folder / 't.csv'}"
 
 
-def run(tmp_path: Path, asked: Experiment) -> Results:
+def run(tmp_path: Path, asked: TableSpec) -> TableResults:
     """Leave a run of an untrained network: six images were its test part."""
     torch.manual_seed(0)
     source, turned = (write_table(tmp_path / name, seed=seed) for seed, name in enumerate(("own", "turned")))
     recipe = Recipe.model_validate(
         {"data": source, "model": {"backbone": "test_resnet"}, "train": {"device": "cpu"}}
     )
-    folder = RunFolder(tmp_path / "run")
-    architecture = Architecture("test_resnet", "arl", {})
-    card = Card(architecture=architecture, classes=CLASSES, preprocessing=Preprocessing(input_size=(48, 48)))
-    save_model(folder.best, architecture.build(2), card)
+    folder = RunDir(tmp_path / "run")
+    architecture = ModelSpec("test_resnet", "arl", {})
+    card = ModelCard(architecture=architecture, classes=CLASSES, preprocessing=Preprocessing(input_size=(48, 48)))
+    save_model(folder.best_model, architecture.build(2), card)
     parts = ["train"] * 6 + ["test"] * 6
-    pd.DataFrame({"image_id": [f"i{n}" for n in range(12)], "part": parts}).to_csv(folder.split, index=False)
+    pd.DataFrame({"image_id": [f"i{n}" for n in range(12)], "part": parts}).to_csv(folder.splits_csv, index=False)
     wanted = load_table(source).select([f"i{n}" for n in range(6, 12)])
-    scored = score(load_model(folder.best), of_table(wanted)).predictions
-    write_evaluation(folder.evaluation("test"), evaluate(scored, replicates=20))
-    folder.note(status="finished")
-    cell = Cell("A", "", 0, None, recipe, folder, "finished")
-    return Results("arl/made-up", asked, (cell,), "paper", {"turned": turned}, (), tmp_path)
+    scored = run_inference(load_model(folder.best_model), inputs_from_table(wanted)).predictions
+    write_evaluation(folder.evaluation("test"), evaluate(scored, n_resamples=20))
+    folder.update(status="finished")
+    cell = RunCell("A", "", 0, None, recipe, folder, "finished")
+    return TableResults("arl/made-up", asked, (cell,), "paper", {"turned": turned}, (), tmp_path)
 
 
 @pytest.fixture
-def found(tmp_path: Path) -> Results:
+def found(tmp_path: Path) -> TableResults:
     sets = {"turned": {"artefact": "ink", "association": 0.5}}
-    return run(tmp_path, experiment(metrics=COLUMNS, sets=sets))
+    return run(tmp_path, fake_table_spec(metrics=COLUMNS, sets=sets))
 
 
-def test_maps_are_those_of_the_test_images(found: Results) -> None:
+def test_maps_are_those_of_the_test_images(found: TableResults) -> None:
     cell = found.cells[0]
     table = load_table(cell.recipe.data.source).select([f"i{n}" for n in range(6, 12)])
-    expected = attention_quality(load_model(cell.folder.best), table, methods=["native", "cam"])
-    by_name = {(each.metric, each.of): each for each in expected.estimates}
+    expected = evaluate_localization(load_model(cell.run_dir.best_model), table, methods=["native", "cam"])
+    by_name = {(each.metric, each.scope): each for each in expected.estimates}
     for column, key in (("CAM", ("jaccard", "cam")), ("pointing", ("pointing", "layer3"))):
-        (value,) = values(found, "A", column)
+        (value,) = run_values(found, "A", column)
         wanted = by_name[key]
         assert value[2:5] == pytest.approx((wanted.value, wanted.low, wanted.high), abs=1e-5)
-        assert value.part == "test"
+        assert value.measured_on == "test"
 
 
-def test_a_map_that_the_network_has_not_is_a_reason(found: Results) -> None:
-    (value,) = values(found, "A", "no such map")
+def test_a_map_that_the_network_has_not_is_a_reason(found: TableResults) -> None:
+    (value,) = run_values(found, "A", "no such map")
     assert math.isnan(value.value)
     assert "this network has no map layer9; it has " in value.note
     assert "layer3" in value.note
 
 
-def test_a_set_is_scored_on_the_runs_own_test_images(found: Results) -> None:
-    (value,) = values(found, "A", "elsewhere")
-    scored = read_predictions(found.cells[0].folder.path / "on" / "turned" / "predictions.csv")
+def test_a_set_is_scored_on_the_runs_own_test_images(found: TableResults) -> None:
+    (value,) = run_values(found, "A", "elsewhere")
+    scored = read_predictions(found.cells[0].run_dir.path / "on" / "turned" / "predictions.csv")
     assert sorted(scored.image_id) == sorted(f"i{n}" for n in range(6, 12))
-    everything = predict(found.cells[0].folder.best, [found.sets["turned"]]).predictions
+    everything = predict(found.cells[0].run_dir.best_model, [found.artifact_sets["turned"]]).predictions
     own = np.isin(everything.image_id, scored.image_id)
     assert value.value == pytest.approx(
         roc_auc_score(everything.label[own] == "melanoma", everything.scores[own, 0])
     )
-    assert value.part == "turned"
-    assert value.value != values(found, "A", "AUC")[0].value
-    assert values(found, "A", "CAM elsewhere")[0].value != values(found, "A", "CAM")[0].value
+    assert value.measured_on == "turned"
+    assert value.value != run_values(found, "A", "AUC")[0].value
+    assert run_values(found, "A", "CAM elsewhere")[0].value != run_values(found, "A", "CAM")[0].value
 
 
 def test_what_was_measured_is_kept_until_the_source_is_another(
-    found: Results, monkeypatch: pytest.MonkeyPatch
+    found: TableResults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     columns = [each["name"] for each in COLUMNS]
-    before = [values(found, "A", column) for column in columns]
+    before = [run_values(found, "A", column) for column in columns]
 
     def again(*_: object, **__: object) -> None:
         raise AssertionError("measured again")
 
     for module in (measured_maps, measured_on):
         monkeypatch.setattr(module, "load_model", again)
-    assert str([values(found, "A", column) for column in columns]) == str(before)
-    note = found.cells[0].folder.path / "quality" / "cam" / "measured.json"
+    assert str([run_values(found, "A", column) for column in columns]) == str(before)
+    note = found.cells[0].run_dir.path / "quality" / "cam" / "measured.json"
     note.write_text(json.dumps({**json.loads(note.read_text()), "source": "other"}))
     with pytest.raises(AssertionError, match="measured again"):
-        values(found, "A", "CAM")
+        run_values(found, "A", "CAM")
 
 
 @pytest.mark.slow
 def test_of_a_trained_run(tmp_path: Path) -> None:
-    source = f"ham10000:{synthesise(tmp_path / 'data', images=60, size=(72, 96))}"
+    source = f"ham10000:{generate_dataset(tmp_path / 'data', images=60, size=(72, 96))}"
     recipe = Recipe.model_validate(
         {
             "data": {"source": source, "task": "melanoma"},
@@ -149,16 +149,16 @@ def test_of_a_trained_run(tmp_path: Path) -> None:
             "train": {"epochs": 1, "batch_size": 8, "device": "cpu"},
         }
     )
-    folder = RunFolder(train(recipe, out=tmp_path / "run"))
-    asked = experiment(metrics=COLUMNS[:4], rows=[{"name": "A", "recipe": "a", "maps": {"CAM": "gradcam"}}])
-    found = Results(
-        "arl/made-up", asked, (Cell("A", "", 0, None, recipe, folder, "finished"),), "smoke", {}, (), tmp_path
+    folder = RunDir(train(recipe, out=tmp_path / "run"))
+    asked = fake_table_spec(metrics=COLUMNS[:4], rows=[{"name": "A", "recipe": "a", "maps": {"CAM": "gradcam"}}])
+    found = TableResults(
+        "arl/made-up", asked, (RunCell("A", "", 0, None, recipe, folder, "finished"),), "smoke", {}, (), tmp_path
     )
     ids = read_predictions(folder.predictions("test")).image_id
-    expected = attention_quality(
-        load_model(folder.best), load_table(source).select(map(str, ids)), methods=["gradcam"]
+    expected = evaluate_localization(
+        load_model(folder.best_model), load_table(source).select(map(str, ids)), methods=["gradcam"]
     )
     wanted = next(each.value for each in expected.estimates if each.metric == "jaccard")
-    assert values(found, "A", "CAM")[0].value == pytest.approx(wanted, abs=1e-5)
-    assert 0 <= values(found, "A", "pointing")[0].value <= 1
-    assert math.isfinite(values(found, "A", "AUC")[0].value)
+    assert run_values(found, "A", "CAM")[0].value == pytest.approx(wanted, abs=1e-5)
+    assert 0 <= run_values(found, "A", "pointing")[0].value <= 1
+    assert math.isfinite(run_values(found, "A", "AUC")[0].value)

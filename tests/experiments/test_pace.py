@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from lesionlens.experiments import pace
-from lesionlens.experiments.job import jobs
-from lesionlens.experiments.pace import AROUND, cost
+from lesionlens.experiments.job import expand_jobs
+from lesionlens.experiments.pace import OVERHEAD_SECONDS, estimate_runtime
 from lesionlens.training.folder import write_recipe
-from lesionlens.training.read_recipe import read_recipe
+from lesionlens.training.read_recipe import load_recipe
 
 from ..miniatures import write_isic2017
 
@@ -29,26 +29,26 @@ def words(tmp_path: Path) -> list[str]:
 def test_each_visit_and_each_scored_crop_counts(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pace, "_pace", lambda prepared, out: (10.0, 1.0))
-    job = jobs(read_recipe("arl/cnn14", words), tmp_path)[0]
-    found = cost(job, tmp_path)
-    assert found.images == 8
+    monkeypatch.setattr(pace, "_seconds_per_input", lambda prepared, out: (10.0, 1.0))
+    job = expand_jobs(load_recipe("arl/cnn14", words), tmp_path)[0]
+    found = estimate_runtime(job, tmp_path)
+    assert found.num_images == 8
     # three epochs of 8 × 2 crops and 4 × 5 validation crops, then 8 × 5 of validation and test
-    assert found.seconds == AROUND + 3 * (16 * 10 + 20) + 40
+    assert found.seconds == OVERHEAD_SECONDS + 3 * (16 * 10 + 20) + 40
 
 
 def test_a_finished_twin_tells(words: list[str], tmp_path: Path) -> None:
-    job, twin = jobs(read_recipe("arl/cnn14", [*words, "runs=2"]), tmp_path)
-    folder = twin.folder(tmp_path)
+    job, twin = expand_jobs(load_recipe("arl/cnn14", [*words, "runs=2"]), tmp_path)
+    folder = twin.run_dir(tmp_path)
     folder.path.mkdir(parents=True)
     write_recipe(folder, twin.recipe)
-    folder.note(status="finished", seconds=120.0)
-    assert cost(job, tmp_path, twins=[job, twin]).seconds == AROUND + 120
+    folder.update(status="finished", seconds=120.0)
+    assert estimate_runtime(job, tmp_path, similar_runs=[job, twin]).seconds == OVERHEAD_SECONDS + 120
 
 
 def test_a_network_is_timed_once(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    job = jobs(read_recipe("arl/cnn14", words), tmp_path)[0]
-    first = cost(job, tmp_path)
-    monkeypatch.setattr(pace, "_timed", lambda *_, **__: pytest.fail("timed twice"))
-    assert cost(job, tmp_path) == first
-    assert first.seconds > AROUND
+    job = expand_jobs(load_recipe("arl/cnn14", words), tmp_path)[0]
+    first = estimate_runtime(job, tmp_path)
+    monkeypatch.setattr(pace, "_time_model", lambda *_, **__: pytest.fail("timed twice"))
+    assert estimate_runtime(job, tmp_path) == first
+    assert first.seconds > OVERHEAD_SECONDS

@@ -9,13 +9,13 @@ import pytest
 
 from lesionlens.errors import DataError
 from lesionlens.experiments import page
-from lesionlens.experiments.figures import Drawn
+from lesionlens.experiments.figures import WrittenFigure
 from lesionlens.experiments.page import write_page
-from lesionlens.experiments.results import Results
+from lesionlens.experiments.results import TableResults
 
-from .fabricated import experiment, results
+from .fabricated import fake_table_spec, fake_results
 
-TABLE = experiment(
+TABLE = fake_table_spec(
     metrics=[
         {"name": "AUC", "metric": "auc", "of": "melanoma"},
         {"name": "Gap", "less": ["AUC", "F1"]},
@@ -47,18 +47,18 @@ def lines(folder: Path) -> list[dict[str, str]]:
 
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "draw", lambda *_: [])
+    monkeypatch.setattr(page, "render_figure", lambda *_: [])
 
 
-def made(out: Path, profile: str = "paper", statement: str = "") -> Results:
-    return results(out, TABLE, SKILLS, states=STATES, profile=profile, statement=statement)
+def made(out: Path, profile: str = "paper", statement: str = "") -> TableResults:
+    return fake_results(out, TABLE, SKILLS, states=STATES, profile=profile, statement=statement)
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("paper")
     found = made(out)
-    (found.of("A<b>")[0].folder.path / "report.html").write_text("a report")
+    (found.cells_for("A<b>")[0].run_dir.path / "report.html").write_text("a report")
     return write_page(found, out / "pages" / "arl-made-up").parent
 
 
@@ -152,7 +152,7 @@ def test_of_other_images_or_small_networks_no_published_number_is_judged(
 
 @pytest.mark.usefixtures("no_figures")
 def test_a_changed_protocol_is_not_the_papers(tmp_path: Path) -> None:
-    found = replace(made(tmp_path), changed=("train.epochs=1",), command="lesionlens reproduce it")
+    found = replace(made(tmp_path), protocol_overrides=("train.epochs=1",), command="lesionlens reproduce it")
     folder = write_page(found, tmp_path / "page").parent
     told = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
     assert not told["comparable"]
@@ -166,7 +166,7 @@ def test_a_changed_protocol_is_not_the_papers(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_figures")
 def test_nothing_run_yet(tmp_path: Path) -> None:
-    found = results(tmp_path, TABLE, {("B", ""): [1.0]}, states={"B": "missing"})
+    found = fake_results(tmp_path, TABLE, {("B", ""): [1.0]}, states={"B": "missing"})
     folder = write_page(found, tmp_path / "page").parent
     assert "Nothing has been measured yet." in (folder / "table.html").read_text(encoding="utf-8")
     assert next(iter(lines(folder)))["measured"] == ""
@@ -174,7 +174,7 @@ def test_nothing_run_yet(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_figures")
 def test_rows_of_the_same_runs_are_told(tmp_path: Path) -> None:
-    found = results(tmp_path, TABLE, {("A<b>", ""): [1.0], ("B", ""): [1.0]}, shared={"B": "A<b>"})
+    found = fake_results(tmp_path, TABLE, {("A<b>", ""): [1.0], ("B", ""): [1.0]}, shared={"B": "A<b>"})
     text = write_page(found, tmp_path / "page").read_text(encoding="utf-8")
     assert "the same as of A&lt;b&gt;" in text
     assert "the same run here" in text
@@ -183,12 +183,12 @@ def test_rows_of_the_same_runs_are_told(tmp_path: Path) -> None:
 def test_a_figure_without_numbers_and_one_that_cannot_be_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> list[Drawn]:
+    def fails(*_: object) -> list[WrittenFigure]:
         raise DataError("the images have gone")
 
-    monkeypatch.setattr(page, "draw", fails)
-    bare = experiment(metrics=[])
-    text = write_page(results(tmp_path, bare, {("A", ""): [1.0]}), tmp_path / "page").read_text(
+    monkeypatch.setattr(page, "render_figure", fails)
+    bare = fake_table_spec(metrics=[])
+    text = write_page(fake_results(tmp_path, bare, {("A", ""): [1.0]}), tmp_path / "page").read_text(
         encoding="utf-8"
     )
     assert "the images have gone" in text
@@ -200,8 +200,8 @@ def test_a_figure_without_numbers_and_one_that_cannot_be_drawn(
 def test_an_open_question_has_no_words_about_published_numbers(
     tmp_path: Path, statement: str, of: str
 ) -> None:
-    asked = experiment(paper="open", claims=[{"better": "A", "than": "B", "metric": "AUC", "said": "Asked."}])
-    found = results(
+    asked = fake_table_spec(paper="open", claims=[{"better": "A", "than": "B", "metric": "AUC", "said": "Asked."}])
+    found = fake_results(
         tmp_path,
         asked,
         {("A", ""): [2.0, 2.1, 1.9], ("B", ""): [0.5, 0.4, 0.6]},
@@ -216,7 +216,7 @@ def test_an_open_question_has_no_words_about_published_numbers(
 
 def test_many_columns_lie_in_tables_one_below_the_other(tmp_path: Path) -> None:
     metrics = [{"name": f"c{n}", "metric": "auc", "of": "melanoma"} for n in range(18)]
-    text = write_page(results(tmp_path, experiment(metrics=metrics), {}), tmp_path / "page").read_text(
+    text = write_page(fake_results(tmp_path, fake_table_spec(metrics=metrics), {}), tmp_path / "page").read_text(
         encoding="utf-8"
     )
     assert text.count('<table class="measured-table">') == 2

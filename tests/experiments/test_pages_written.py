@@ -9,12 +9,12 @@ from rich.console import Console
 
 from lesionlens.errors import DataError, LesionLensError
 from lesionlens.experiments import reproduce as module
-from lesionlens.experiments.catalogue import read_experiment
-from lesionlens.experiments.plan import Ask, plan
+from lesionlens.experiments.catalogue import load_table_spec
+from lesionlens.experiments.plan import ReproductionOptions, make_plan
 from lesionlens.experiments.profile import PROFILES
-from lesionlens.experiments.reproduce import Reproduction, prepare_reproduction
-from lesionlens.experiments.results import Results
-from lesionlens.experiments.work import failure
+from lesionlens.experiments.reproduce import Reproduction, plan_reproduction
+from lesionlens.experiments.results import TableResults
+from lesionlens.experiments.work import read_failure
 
 QUIET = Console(quiet=True)
 NAMES = ("arl/fig6", "arl/fig7", "arl/fig9")
@@ -31,9 +31,9 @@ rows: [{name: one, recipe: demo}]
 
 @pytest.fixture
 def ready(tmp_path: Path) -> Reproduction:
-    ask = Ask(PROFILES["smoke"], tmp_path)
+    ask = ReproductionOptions(PROFILES["smoke"], tmp_path)
     source = "isic2017:/data/isic2017"
-    plans = [plan(name, read_experiment(name), source, ask, sets={}, masks=None) for name in NAMES]
+    plans = [make_plan(name, load_table_spec(name), source, ask, artifact_sets={}, mask_dir=None) for name in NAMES]
     return Reproduction(ask, tuple(plans), {})
 
 
@@ -42,26 +42,26 @@ def test_a_page_that_fails_costs_the_others_nothing(
 ) -> None:
     broken = {"arl/fig6": DataError("the images have gone"), "arl/fig7": KeyError("alpha")}
 
-    def write_page(results: Results, folder: Path) -> Path:
+    def write_page(results: TableResults, folder: Path) -> Path:
         if results.name in broken:
             raise broken[results.name]
         folder.mkdir(parents=True, exist_ok=True)
         return folder / "table.html"
 
     monkeypatch.setattr(module, "write_page", write_page)
-    monkeypatch.setattr(module, "_remarks", lambda *_: ())
+    monkeypatch.setattr(module, "_protocol_caveats", lambda *_: ())
     assert ready.write_pages(QUIET) == ("page-arl-fig6", "page-arl-fig7")
     assert (tmp_path / "pages" / "arl-fig9").is_dir()
-    assert failure(tmp_path, "page-arl-fig6") == "the images have gone"
-    assert failure(tmp_path, "page-arl-fig7") == "KeyError: 'alpha'"
+    assert read_failure(tmp_path, "page-arl-fig6") == "the images have gone"
+    assert read_failure(tmp_path, "page-arl-fig7") == "KeyError: 'alpha'"
     assert "write_page" in json.loads((tmp_path / "failures" / "page-arl-fig7.json").read_text())["trace"]
     del broken["arl/fig6"]
     assert ready.write_pages(QUIET) == ("page-arl-fig7",)
-    assert failure(tmp_path, "page-arl-fig6") == ""
+    assert read_failure(tmp_path, "page-arl-fig6") == ""
 
 
 def prepared(names: Sequence[str], sources: Sequence[str], out: Path) -> Reproduction:
-    return prepare_reproduction(names, sources, Ask(PROFILES["smoke"], out), QUIET)
+    return plan_reproduction(names, sources, ReproductionOptions(PROFILES["smoke"], out), QUIET)
 
 
 def test_what_would_come_out_at_the_end_alone_is_refused_at_once(tmp_path: Path) -> None:

@@ -3,12 +3,12 @@
 import pytest
 
 from lesionlens.errors import RecipeError
-from lesionlens.experiments.profile import PROFILES, profile
-from lesionlens.training.network import wanted
-from lesionlens.training.read_recipe import read_recipe
-from lesionlens.training.recipe_file import shipped
+from lesionlens.experiments.profile import PROFILES, get_profile
+from lesionlens.training.network import resolve_model
+from lesionlens.training.read_recipe import load_recipe
+from lesionlens.training.recipe_file import builtin_recipes
 
-PAPERS = sorted(name for name in shipped() if name.count("/") == 2)
+PAPERS = sorted(name for name in builtin_recipes() if name.count("/") == 2)
 KEPT = ("prior", "augment", "folds")
 KEPT_OF_TRAIN = (
     "loss",
@@ -24,36 +24,36 @@ KEPT_OF_TRAIN = (
 @pytest.mark.parametrize(("name", "rows"), [("short", PAPERS[::2]), ("smoke", PAPERS[1::5])])
 def test_every_recipe_keeps_its_mechanism_balance_and_prior(name: str, rows: list[str]) -> None:
     for row in rows:
-        before = read_recipe(row)
-        after = read_recipe(row, PROFILES[name].words(row, before))
-        assert wanted(after).architecture.attention == wanted(before).architecture.attention
-        assert wanted(after).architecture.crops == wanted(before).architecture.crops
+        before = load_recipe(row)
+        after = load_recipe(row, PROFILES[name].overrides(row, before))
+        assert resolve_model(after).architecture.attention == resolve_model(before).architecture.attention
+        assert resolve_model(after).architecture.num_crops == resolve_model(before).architecture.num_crops
         for key in KEPT:
             assert getattr(after, key) == getattr(before, key), (row, key)
         for key in KEPT_OF_TRAIN:
             assert getattr(after.train, key) == getattr(before.train, key), (row, key)
-        assert after.model.scaling() == before.model.scaling()
-        assert (after.data.task, after.data.select_on) == (before.data.task, before.data.select_on)
-        assert after.train.epochs in {PROFILES[name].epochs, PROFILES[name].longer}
+        assert after.model.mean_and_std() == before.model.mean_and_std()
+        assert (after.data.task, after.data.checkpoint_split) == (before.data.task, before.data.checkpoint_split)
+        assert after.train.epochs in {PROFILES[name].epochs, PROFILES[name].scratch_epochs}
 
 
 def test_the_papers_protocol_has_no_words() -> None:
-    assert PROFILES["paper"].words("arl/cnn50", read_recipe("arl/cnn50")) == []
+    assert PROFILES["paper"].overrides("arl/cnn50", load_recipe("arl/cnn50")) == []
 
 
 def test_fifty_layers_give_way_to_the_papers_own_fourteen() -> None:
     name = "arl/table5/channel-melanoma"
-    words = PROFILES["short"].words(name, read_recipe(name))
-    made = wanted(read_recipe(name, words)).architecture
-    assert made.options["layers"] == [1, 1, 1, 1]
-    assert made.options["normalisation"] == "channel"
-    assert read_recipe(name, words).model.weights == "none"
+    words = PROFILES["short"].overrides(name, load_recipe(name))
+    made = resolve_model(load_recipe(name, words)).architecture
+    assert made.kwargs["layers"] == [1, 1, 1, 1]
+    assert made.kwargs["normalisation"] == "channel"
+    assert load_recipe(name, words).model.weights == "none"
 
 
 def test_published_folds_of_real_images_become_folds_by_lesion() -> None:
     name = "patch/table2/densenet121-dual"
-    found = read_recipe(name, PROFILES["short"].words(name, read_recipe(name)))
-    assert (found.data.split, found.folds) == ("kfold", 3)
+    found = load_recipe(name, PROFILES["short"].overrides(name, load_recipe(name)))
+    assert (found.data.split, found.n_folds) == ("kfold", 3)
 
 
 @pytest.mark.parametrize(
@@ -67,17 +67,17 @@ def test_published_folds_of_real_images_become_folds_by_lesion() -> None:
     ],
 )
 def test_repeats(name: str, recipe: str, asked: int | None, runs: int) -> None:
-    assert PROFILES[name].repeats(read_recipe(recipe), asked) == runs
+    assert PROFILES[name].resolve_repeats(load_recipe(recipe), asked) == runs
 
 
 def test_an_unknown_profile_names_the_nearest() -> None:
     with pytest.raises(RecipeError, match="did you mean 'short'"):
-        profile("shirt")
+        get_profile("shirt")
 
 
 def test_places_of_gates_and_priors_become_the_small_networks() -> None:
     name = "attnmel/table3.2/attnmel-cnn-lesion"
     said = ["prior.weights={pool4: 0.01}", "model.options={taps: [pool4]}"]
-    found = read_recipe(name, [*said, *PROFILES["short"].words(name, read_recipe(name, said))])
-    assert found.prior.weights == {"blocks.4": 0.01}
-    assert found.model.options["taps"] == ["blocks.4"]
+    found = load_recipe(name, [*said, *PROFILES["short"].overrides(name, load_recipe(name, said))])
+    assert found.attention_prior.weight == {"blocks.4": 0.01}
+    assert found.model.kwargs["taps"] == ["blocks.4"]

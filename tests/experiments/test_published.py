@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lesionlens.experiments.catalogue import names, read_experiment
+from lesionlens.experiments.catalogue import list_tables, load_table_spec
 
 Numbers = dict[tuple[str, str, str], tuple[float, float | None]]
 
@@ -94,9 +94,9 @@ def test_every_published_number_is_ours_and_ours_are_no_others(paper: str, real_
     theirs: Numbers = dict(read(yaml.safe_load(source.read_text())["tables"]))
     ours: Numbers = {
         (name, row.name, column): (each.value, each.spread)
-        for name in names()
+        for name in list_tables()
         if name.startswith(f"{paper}/")
-        for row in read_experiment(name).rows
+        for row in load_table_spec(name).rows
         for column, each in row.published.items()
     }
     assert ours.keys() == theirs.keys()

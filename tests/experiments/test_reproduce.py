@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 from lesionlens.cli import app
 from lesionlens.errors import RunError
-from lesionlens.experiments.plan import Ask
-from lesionlens.experiments.profile import profile
-from lesionlens.experiments.reproduce import prepare_reproduction
-from lesionlens.experiments.work import failure, write_failure
-from lesionlens.training.folder import RunFolder
-from lesionlens.training.group import FINISHED
+from lesionlens.experiments.plan import ReproductionOptions
+from lesionlens.experiments.profile import get_profile
+from lesionlens.experiments.reproduce import plan_reproduction
+from lesionlens.experiments.work import read_failure, write_failure
+from lesionlens.training.folder import RunDir
+from lesionlens.training.group import STATUS_FINISHED
 
 COMMAND = [
     sys.executable,
@@ -46,14 +46,14 @@ def reproduce(*words: str) -> str:
 
 
 def states(out: Path) -> list[str]:
-    return [RunFolder(path).record()["status"] for path in sorted((out / "jobs").iterdir())]
+    return [RunDir(path).metadata()["status"] for path in sorted((out / "jobs").iterdir())]
 
 
 @pytest.mark.slow
 def test_a_row_from_nothing_to_its_page_and_nothing_twice(tmp_path: Path) -> None:
     words = ["attnmel/table3.3", "--only", "VGG-16-GAP CAM", "--out", str(tmp_path), "--yes"]
     assert "1 run left" in reproduce(*words)
-    assert states(tmp_path) == [FINISHED]
+    assert states(tmp_path) == [STATUS_FINISHED]
     page = tmp_path / "pages" / "attnmel-table3.3"
     told = json.loads((page / "verdict.json").read_text())
     assert (told["profile"], told["finished"], told["synthetic"]) == ("smoke", 1, True)
@@ -74,7 +74,7 @@ def test_two_processes_share_a_table_and_one_is_killed(tmp_path: Path) -> None:
         second = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
         assert second.returncode == 0, second.stderr
         first.wait()
-    assert states(tmp_path) == [FINISHED] * 6
+    assert states(tmp_path) == [STATUS_FINISHED] * 6
     victim = next(iter(sorted((tmp_path / "jobs").iterdir())))
     weights = (victim / "best" / "model.safetensors").read_bytes()
     subprocess.run(["rm", "-r", str(victim)], check=True)
@@ -84,7 +84,7 @@ def test_two_processes_share_a_table_and_one_is_killed(tmp_path: Path) -> None:
         killed.send_signal(signal.SIGKILL)
         killed.wait()
     assert subprocess.run(words, env=environment, capture_output=True, check=False).returncode == 0
-    assert states(tmp_path) == [FINISHED] * 6
+    assert states(tmp_path) == [STATUS_FINISHED] * 6
     assert (victim / "best" / "model.safetensors").read_bytes() == weights
 
 
@@ -95,7 +95,7 @@ def test_a_failed_row_is_told_and_the_others_go_on(tmp_path: Path) -> None:
     masks.mkdir(parents=True)
     found = CliRunner().invoke(app, ["reproduce", "--profile", "smoke", *words, f"data.masks={masks}"])
     assert found.exit_code == 1
-    assert sum(status == FINISHED for status in states(tmp_path)) == 2  # those without segmentation
+    assert sum(status == STATUS_FINISHED for status in states(tmp_path)) == 2  # those without segmentation
     assert "failed:" in found.output
     failures = sorted((tmp_path / "failures").iterdir())
     assert len(failures) == 2
@@ -125,8 +125,8 @@ def test_a_plan_says_what_there_is_and_computes_nothing(tmp_path: Path) -> None:
 def test_slurm_gets_this_very_command_but_a_retry_is_once_for_all_tasks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = Ask(profile("smoke"), tmp_path)
-    failed = prepare_reproduction(["patch/table4"], [], ask, Console(quiet=True)).jobs()[0].key
+    ask = ReproductionOptions(get_profile("smoke"), tmp_path)
+    failed = plan_reproduction(["patch/table4"], [], ask, Console(quiet=True)).jobs()[0].key
     write_failure(tmp_path, failed, RunError("no memory"))
     words = [
         "reproduce",
@@ -151,7 +151,7 @@ def test_slurm_gets_this_very_command_but_a_retry_is_once_for_all_tasks(
     assert f"reproduce patch/table4 --profile smoke --out {tmp_path}" in text
     assert "--submit" not in text
     assert "--retry" not in text
-    assert failure(tmp_path, failed) == ""
+    assert read_failure(tmp_path, failed) == ""
     assert text.rstrip().endswith("--yes")
 
 

@@ -9,14 +9,14 @@ import pytest
 import yaml
 
 from lesionlens.data.datasets import DATASETS
-from lesionlens.data.splits import NAMES
+from lesionlens.data.splits import SPLIT_NAMES
 from lesionlens.errors import RecipeError
 from lesionlens.experiments.catalogue import PAPERS
-from lesionlens.experiments.rows import Listed, rows
-from lesionlens.training.network import wanted
-from lesionlens.training.read_recipe import read_recipe
+from lesionlens.experiments.rows import RowRecipe, list_row_recipes
+from lesionlens.training.network import resolve_model
+from lesionlens.training.read_recipe import load_recipe
 from lesionlens.training.recipe import Recipe
-from lesionlens.training.recipe_file import shipped
+from lesionlens.training.recipe_file import builtin_recipes
 
 # rows with a recipe, and rows without one: counted in the papers; a melanoma and a keratosis network make two of ARL
 COUNTS = {
@@ -44,19 +44,19 @@ COUNTS = {
 
 @cache
 def resolved(name: str) -> Recipe:
-    return wanted(read_recipe(name)).recipe
+    return resolve_model(load_recipe(name)).recipe
 
 
 def test_every_row_of_every_table_is_there() -> None:
-    with_one = Counter((row.paper, row.table) for row in rows() if row.recipe)
-    without = Counter((row.paper, row.table) for row in rows() if row.reason)
+    with_one = Counter((row.paper, row.table) for row in list_row_recipes() if row.recipe)
+    without = Counter((row.paper, row.table) for row in list_row_recipes() if row.reason_not_run)
     assert {key: (with_one[key], without[key]) for key in {**with_one, **without}} == COUNTS
 
 
 def test_every_recipe_is_of_a_row_or_the_base_of_others() -> None:
-    listed = {row.recipe for row in rows() if row.recipe}
-    bases = {yaml.safe_load(shipped()[name].read_text()).get("base") for name in shipped()}
-    assert set(shipped()) == {
+    listed = {row.recipe for row in list_row_recipes() if row.recipe}
+    bases = {yaml.safe_load(builtin_recipes()[name].read_text()).get("base") for name in builtin_recipes()}
+    assert set(builtin_recipes()) == {
         *listed,
         "demo",
         "plain",
@@ -67,18 +67,18 @@ def test_every_recipe_is_of_a_row_or_the_base_of_others() -> None:
 
 @pytest.mark.parametrize("paper", PAPERS)
 def test_every_recipe_is_whole(paper: str) -> None:
-    for row in rows(paper):
+    for row in list_row_recipes(paper):
         if row.recipe:
             recipe = resolved(row.recipe)
             assert recipe.data.source.partition(":")[0] in DATASETS, row
-            assert recipe.data.split in NAMES, row
+            assert recipe.data.split in SPLIT_NAMES, row
             assert recipe.model.input_size is not None, row
 
 
 def test_the_first_line_names_paper_table_and_row() -> None:
-    first = {row.recipe: row for row in reversed(rows()) if row.recipe}  # later tables may show a run again
+    first = {row.recipe: row for row in reversed(list_row_recipes()) if row.recipe}  # later tables may show a run again
     for recipe, row in first.items():
-        line = shipped()[recipe].read_text().splitlines()[0]
+        line = builtin_recipes()[recipe].read_text().splitlines()[0]
         assert line == f"# {PAPERS[row.paper].partition(',')[0]}, {row.table}: {row.row}."
 
 
@@ -165,17 +165,17 @@ def test_what_the_paper_says(name: str, said: dict[str, Any]) -> None:
 
 
 def test_the_exponents_of_table_vi_are_all_there() -> None:
-    named = [row.recipe for row in rows("patch") if row.table == "Table VI" and row.row.startswith("SE-RX")]
+    named = [row.recipe for row in list_row_recipes("patch") if row.table == "Table VI" and row.row.startswith("SE-RX")]
     assert [resolved(name).train.class_weight_power for name in named] == [0.5, 0.75, 1, 1.25, 1.5]
 
 
 def test_a_paper_that_is_none_is_refused() -> None:
-    assert {row.paper for row in rows("soft")} == {"soft"}
-    assert isinstance(rows()[0], Listed)
+    assert {row.paper for row in list_row_recipes("soft")} == {"soft"}
+    assert isinstance(list_row_recipes()[0], RowRecipe)
     with pytest.raises(RecipeError, match="unknown paper 'pach': did you mean 'patch'"):
-        rows("pach")
+        list_row_recipes("pach")
 
 
 def test_the_recipes_page_counts_them() -> None:
     page = Path(__file__).parents[2] / "docs" / "recipes.md"
-    assert f"lists {len({row.recipe for row in rows() if row.recipe})} recipes" in page.read_text()
+    assert f"lists {len({row.recipe for row in list_row_recipes() if row.recipe})} recipes" in page.read_text()

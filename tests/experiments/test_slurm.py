@@ -3,12 +3,12 @@
 import subprocess
 from pathlib import Path
 
-from lesionlens.experiments.slurm import write_array
+from lesionlens.experiments.slurm import write_slurm_array
 
 
 def test_the_command_reaches_the_script_word_by_word(tmp_path: Path) -> None:
     command = ["printf", "%s|", "patch/table2", "--only", "Dense121, *"]
-    script = write_array(tmp_path, command, tasks=4, gpu=True, here=tmp_path)
+    script = write_slurm_array(tmp_path, command, num_tasks=4, gpu=True, working_dir=tmp_path)
     lines = script.read_text().splitlines()
     assert "#SBATCH --array=0-3" in lines
     assert "#SBATCH --gpus=1" in lines
@@ -18,4 +18,4 @@ def test_the_command_reaches_the_script_word_by_word(tmp_path: Path) -> None:
 
 
 def test_without_a_gpu_none_is_asked_for(tmp_path: Path) -> None:
-    assert "gpus" not in write_array(tmp_path, ["true"], tasks=1, gpu=False).read_text()
+    assert "gpus" not in write_slurm_array(tmp_path, ["true"], num_tasks=1, gpu=False).read_text()

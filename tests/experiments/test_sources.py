@@ -6,32 +6,32 @@ import pytest
 from rich.console import Console
 
 from lesionlens.errors import DataError, RunError
-from lesionlens.experiments.catalogue import read_experiment
+from lesionlens.experiments.catalogue import load_table_spec
 from lesionlens.experiments.profile import PROFILES
-from lesionlens.experiments.sources import given, source_of
+from lesionlens.experiments.sources import parse_sources, resolve_source
 
 from ..miniatures import write_isic2017
 
 QUIET = Console(quiet=True)
-TABLE = read_experiment("arl/table5")
+TABLE = load_table_spec("arl/table5")
 
 
 def test_one_source_of_each_data_set(tmp_path: Path) -> None:
     source = f"isic2017:{write_isic2017(tmp_path / 'isic2017')}"
-    assert given([source]) == {"isic2017": source}
+    assert parse_sources([source]) == {"isic2017": source}
     with pytest.raises(DataError, match="two sources of isic2017"):
-        given([source, source])
+        parse_sources([source, source])
 
 
 def test_the_papers_protocol_needs_real_images(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="--data isic2017:FOLDER"):
-        source_of(TABLE, {}, PROFILES["paper"], tmp_path, QUIET)
+        resolve_source(TABLE, {}, PROFILES["paper"], tmp_path, QUIET)
 
 
 def test_other_images_than_before_are_refused(tmp_path: Path) -> None:
     one, other = (f"isic2017:{write_isic2017(tmp_path / str(count), (count, 3, 3))}" for count in (4, 5))
     short, out = PROFILES["short"], tmp_path / "out"
-    assert source_of(TABLE, {"isic2017": one}, short, out, QUIET) == one
-    assert source_of(TABLE, {"isic2017": one}, short, out, QUIET) == one
+    assert resolve_source(TABLE, {"isic2017": one}, short, out, QUIET) == one
+    assert resolve_source(TABLE, {"isic2017": one}, short, out, QUIET) == one
     with pytest.raises(RunError, match="begun with other images of isic2017"):
-        source_of(TABLE, {"isic2017": other}, short, out, QUIET)
+        resolve_source(TABLE, {"isic2017": other}, short, out, QUIET)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from lesionlens.errors import LesionLensError, RunError
-from lesionlens.experiments.catalogue import names
-from lesionlens.experiments.status import Record, add_records, read_records, status_page
+from lesionlens.experiments.catalogue import list_tables
+from lesionlens.experiments.status import ReproductionRecord, merge_records, read_records, render_status_page
 
 DOCS = Path(__file__).parents[2] / "docs"
 TOLD = {
@@ -25,21 +25,21 @@ def kept(folder: Path, *verdicts: dict) -> Path:
         page = folder / "pages" / str(number)
         page.mkdir(parents=True, exist_ok=True)
         (page / "verdict.json").write_text(json.dumps(TOLD | each))
-    add_records(record, folder / "pages")
+    merge_records(record, folder / "pages")
     return record
 
 
 def line(record: Path, name: str) -> str:
-    return next(line for line in status_page(record).splitlines() if f"`{name}`" in line)
+    return next(line for line in render_status_page(record).splitlines() if f"`{name}`" in line)
 
 
 def test_the_page_in_the_docs_is_of_the_record_beside_it() -> None:
-    assert (DOCS / "tables.md").read_text() == status_page(DOCS / "reproduced.json")
+    assert (DOCS / "tables.md").read_text() == render_status_page(DOCS / "reproduced.json")
 
 
 def test_every_experiment_has_a_line_with_its_rows_and_trainings(tmp_path: Path) -> None:
     record = kept(tmp_path, {})
-    assert [name for name in names() if f"| `{name}` |" not in status_page(record)] == []
+    assert [name for name in list_tables() if f"| `{name}` |" not in render_status_page(record)] == []
     assert "| Table V | " in line(record, "arl/table5")
     assert "| 3 × 2 | 5 |" in line(record, "arl/table5")  # two tasks
     assert "| 2 × 20 | 1 |" in line(record, "arl/table7")  # two tasks, ten runs
@@ -64,7 +64,7 @@ def test_of_two_alike_more_runs_count_and_then_the_newer(tmp_path: Path) -> None
     (found,) = read_records(kept(tmp_path, {"finished": 5, "date": later}, {"finished": 18}))
     assert (found.finished, found.date) == (18, TOLD["date"])
     (found,) = read_records(kept(tmp_path, {"date": later}, {"finished": 0}))
-    assert found == Record(**{key: value for key, value in TOLD.items() if key != "title"} | {"date": later})
+    assert found == ReproductionRecord(**{key: value for key, value in TOLD.items() if key != "title"} | {"date": later})
 
 
 def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
@@ -76,8 +76,8 @@ def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
         read_records(record)
     record.write_text("[]")
     with pytest.raises(RunError, match=r"no verdict\.json"):
-        add_records(record, tmp_path / "pages")
+        merge_records(record, tmp_path / "pages")
     with pytest.raises(RunError, match=r"verdict\.json is no verdict of a reproduction"):
         kept(tmp_path, {"profile": "long"})
     with pytest.raises(LesionLensError, match="unknown experiment 'arl/tabel5': did you mean 'arl/table5'"):
-        status_page(kept(tmp_path, {"name": "arl/tabel5"}))
+        render_status_page(kept(tmp_path, {"name": "arl/tabel5"}))

@@ -6,22 +6,22 @@ import pytest
 import torch
 from scipy.stats import ttest_ind_from_stats
 
-from lesionlens.data.tasks import task
+from lesionlens.data.tasks import make_task
 from lesionlens.data.taxonomy import ISIC2016_CLASSES, ISIC2017_CLASSES, ISIC2018_CLASSES
-from lesionlens.evaluation.measures import AVERAGES, DECIDED, RANKING
-from lesionlens.experiments.catalogue import names, read_experiment
-from lesionlens.experiments.experiment import Experiment
-from lesionlens.experiments.metric import Metric
-from lesionlens.experiments.row import Row
-from lesionlens.explanation.quality import MapQuality
+from lesionlens.evaluation.measures import AVERAGED_METRICS, DECISION_METRICS, RANKING_METRICS
+from lesionlens.experiments.catalogue import list_tables, load_table_spec
+from lesionlens.experiments.experiment import TableSpec
+from lesionlens.experiments.metric import ColumnSpec
+from lesionlens.experiments.row import RowSpec
+from lesionlens.explanation.quality import LocalizationMetrics
 from lesionlens.models.create import create_model
-from lesionlens.training.read_recipe import read_recipe
+from lesionlens.training.read_recipe import load_recipe
 from lesionlens.training.recipe import Recipe
-from lesionlens.training.recipe_file import shipped
+from lesionlens.training.recipe_file import builtin_recipes
 
-read = cache(read_experiment)
-recipe_of = cache(read_recipe)
-SHIPPED = set(shipped())
+read = cache(load_table_spec)
+recipe_of = cache(load_recipe)
+SHIPPED = set(builtin_recipes())
 
 CLASSES = {
     "isic2016": ISIC2016_CLASSES,
@@ -30,12 +30,12 @@ CLASSES = {
     "ham10000": ISIC2018_CLASSES,
     "derm7pt": tuple(name for name in ISIC2018_CLASSES if name != "actinic_keratosis"),
 }
-OVER_CLASSES = {(each.metric, each.of) for each in AVERAGES} | {
+OVER_CLASSES = {(each.metric, each.scope) for each in AVERAGED_METRICS} | {
     ("accuracy", "all"),
     ("balanced_accuracy", "all"),
 }
 MAPS = {"cam", "gradcam", "soft", "end-crops", "gate-pool3", "gate-pool4"}
-PAPERS = [name for name in names() if not name.startswith("open/")]
+PAPERS = [name for name in list_tables() if not name.startswith("open/")]
 
 # rows, rows that are trained, columns, claims, published numbers: counted in the papers
 COUNTS = {
@@ -66,12 +66,12 @@ EACH = pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.
 """The first row that is trained, or every row."""
 
 
-def recipes(experiment: Experiment, *, every: bool = True) -> list[tuple[Row, str, Recipe]]:
-    rows = [row for row in experiment.rows if row.parts]
+def recipes(experiment: TableSpec, *, every: bool = True) -> list[tuple[RowSpec, str, Recipe]]:
+    rows = [row for row in experiment.rows if row.variants]
     return [
         (row, part, recipe_of(recipe, row.overrides))
         for row in (rows if every else rows[:1])
-        for part, recipe in row.parts.items()
+        for part, recipe in row.variants.items()
     ]
 
 
@@ -81,41 +81,41 @@ def test_a_file_is_of_its_paper_and_says_where_its_numbers_are_from(name: str) -
     assert experiment.paper == name.partition("/")[0]
     assert "doi:" in experiment.source or "MSc thesis" in experiment.source
     assert experiment.title.partition(" ")[0] in {"Table", "Fig.", "Section"}
-    assert experiment.departures
+    assert experiment.differences
     assert (experiment.figure is not None) == ("fig" in name)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", list_tables())
 def test_recipes_are_shipped(name: str) -> None:
-    assert {recipe for row in read(name).rows for recipe in row.parts.values()} <= SHIPPED
+    assert {recipe for row in read(name).rows for recipe in row.variants.values()} <= SHIPPED
 
 
 @EACH
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", list_tables())
 def test_recipes_are_of_the_data_set(name: str, every: bool) -> None:
     experiment = read(name)
     for row, _, recipe in recipes(experiment, every=every):
-        assert recipe.data.source.partition(":")[0] in {experiment.data, "set"}, row.name
+        assert recipe.data.source.partition(":")[0] in {experiment.dataset, "set"}, row.name
 
 
 @EACH
 @pytest.mark.parametrize("name", PAPERS)
 def test_columns_are_measures_of_classes_that_the_networks_score(name: str, every: bool) -> None:
     experiment = read(name)
-    for metric in experiment.metrics:
+    for metric in experiment.columns:
         for row, part, recipe in recipes(experiment, every=every):
-            if metric.metric and metric.part == part:
-                outputs = task(recipe.data.task, CLASSES[experiment.data]).outputs
+            if metric.metric and metric.variant == part:
+                outputs = make_task(recipe.data.task, CLASSES[experiment.dataset]).output_names
                 assert measured(metric, outputs) or of_a_map(metric, row), (metric, row.name)
 
 
-def measured(metric: Metric, outputs: tuple[str, ...]) -> bool:
-    of_a_class = metric.metric in {*RANKING, *DECIDED} and metric.of in outputs
-    return of_a_class or (metric.metric, metric.of) in OVER_CLASSES
+def measured(metric: ColumnSpec, outputs: tuple[str, ...]) -> bool:
+    of_a_class = metric.metric in {*RANKING_METRICS, *DECISION_METRICS} and metric.class_name in outputs
+    return of_a_class or (metric.metric, metric.class_name) in OVER_CLASSES
 
 
-def of_a_map(metric: Metric, row: Row) -> bool:
-    return metric.metric in MapQuality._fields and row.maps.get(metric.name, metric.map) in MAPS
+def of_a_map(metric: ColumnSpec, row: RowSpec) -> bool:
+    return metric.metric in LocalizationMetrics._fields and row.maps.get(metric.name, metric.map) in MAPS
 
 
 @pytest.mark.parametrize("name", [name for name in PAPERS if read(name).figure])
@@ -123,9 +123,9 @@ def test_panels_show_maps_that_there_are_of_classes_that_there_are(name: str) ->
     experiment = read(name)
     trained = {(row.name, part): recipe for row, part, recipe in recipes(experiment)}
     for panel in experiment.figure.panels:
-        outputs = task(trained[panel.row, panel.part].data.task, CLASSES[experiment.data]).outputs
+        outputs = make_task(trained[panel.row, panel.variant].data.task, CLASSES[experiment.dataset]).output_names
         assert panel.map in {*MAPS, ""}
-        assert panel.target in {*outputs, ""}
+        assert panel.target_class in {*outputs, ""}
 
 
 def test_as_many_rows_columns_claims_and_numbers_as_in_the_papers() -> None:
@@ -133,10 +133,10 @@ def test_as_many_rows_columns_claims_and_numbers_as_in_the_papers() -> None:
     for name in (name for name in PAPERS if name in COUNTS or read(name).figure is None):
         each = read(name)
         trained, numbers = (
-            sum(bool(row.parts) for row in each.rows),
+            sum(bool(row.variants) for row in each.rows),
             sum(len(row.published) for row in each.rows),
         )
-        found[name] = (len(each.rows), trained, len(each.metrics), len(each.claims), numbers)
+        found[name] = (len(each.rows), trained, len(each.columns), len(each.claims), numbers)
     assert found == COUNTS
 
 
@@ -198,11 +198,11 @@ def test_claims_that_published_numbers_contradict_say_so() -> None:
     for name in PAPERS:
         experiment = read(name)
         for claim in experiment.claims:
-            best = experiment.row(claim.better).published.get(claim.metric)
-            others = [experiment.row(row).published.get(claim.metric) for row in claim.than]
+            best = experiment.row(claim.better).published.get(claim.column)
+            others = [experiment.row(row).published.get(claim.column) for row in claim.worse]
             if best and any(other and other.value >= best.value for other in others):
-                found.add((name, claim.better, claim.metric))
-                assert "published" in claim.said or "By the numbers" in claim.said, claim
+                found.add((name, claim.better, claim.column))
+                assert "published" in claim.quote or "By the numbers" in claim.quote, claim
     assert found == {
         ("attnmel/table3.2", "AttnMel-CNN-Dermo", "AUC"),
         ("patch/table5", "InceptV3, No Balancing", "MC-Sensitivity"),
@@ -218,7 +218,7 @@ def test_the_layers_of_fig_7_are_those_that_end_their_blocks() -> None:
         for name, each in model.named_modules()
         if isinstance(each, torch.nn.Conv2d) and "downsample" not in name
     ]
-    gates = read("arl/fig7").figure.gates
+    gates = read("arl/fig7").figure.attention_scales
     for column, title in gates.items():
         block, layer = (
             column.removeprefix("alpha/"),
@@ -230,5 +230,5 @@ def test_the_layers_of_fig_7_are_those_that_end_their_blocks() -> None:
 def test_patch_dropout_sweeps_as_its_axis_says() -> None:
     experiment = read("patch/fig5")
     for row, _, recipe in recipes(experiment):
-        assert recipe.model.options["patch_dropout"] == row.x
+        assert recipe.model.kwargs["patch_dropout"] == row.x_value
     assert len({row.group for row in experiment.rows}) == 3

@@ -7,12 +7,12 @@ import pytest
 from filelock import FileLock
 from rich.console import Console
 
-from lesionlens.errors import DataError, InterruptedRunError
+from lesionlens.errors import DataError, RunInterrupted
 from lesionlens.experiments import work as module
-from lesionlens.experiments.job import Job, jobs
-from lesionlens.experiments.work import failure, forget_failure, work, write_failure
-from lesionlens.training.folder import RunFolder, write_recipe
-from lesionlens.training.read_recipe import read_recipe
+from lesionlens.experiments.job import Job, expand_jobs
+from lesionlens.experiments.work import read_failure, clear_failure, run_jobs, write_failure
+from lesionlens.training.folder import RunDir, write_recipe
+from lesionlens.training.read_recipe import load_recipe
 from lesionlens.training.recipe import Recipe
 
 QUIET = Console(quiet=True)
@@ -20,7 +20,7 @@ QUIET = Console(quiet=True)
 
 @pytest.fixture
 def planned(tmp_path: Path) -> list[Job]:
-    return jobs(read_recipe("arl/cnn14", ["runs=3"]), tmp_path)
+    return expand_jobs(load_recipe("arl/cnn14", ["runs=3"]), tmp_path)
 
 
 @pytest.fixture
@@ -31,13 +31,13 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def train(recipe: Recipe, *, out: Path, console: Console) -> Path:
         calls.append(f"train {recipe.train.seed}")
         out.mkdir(parents=True)
-        write_recipe(RunFolder(out), recipe)
-        RunFolder(out).note(status="finished")
+        write_recipe(RunDir(out), recipe)
+        RunDir(out).update(status="finished")
         return out
 
     def resume(path: Path, *, console: Console) -> Path:
         calls.append(f"resume {path.name[:-9]}")
-        RunFolder(path).note(status="finished")
+        RunDir(path).update(status="finished")
         return path
 
     monkeypatch.setattr(module, "train", train)
@@ -46,25 +46,25 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_each_run_once(planned: list[Job], told: list[str], tmp_path: Path) -> None:
-    assert work(planned, tmp_path, console=QUIET).done == tuple(job.key for job in planned)
+    assert run_jobs(planned, tmp_path, console=QUIET).done == tuple(job.key for job in planned)
     assert told == ["train 0", "train 1", "train 2"]
-    assert work(planned, tmp_path, console=QUIET) == ((), ())
+    assert run_jobs(planned, tmp_path, console=QUIET) == ((), ())
     assert len(told) == 3
 
 
 def test_a_killed_run_goes_on_and_one_without_anything_starts_anew(
     planned: list[Job], told: list[str], tmp_path: Path
 ) -> None:
-    begun, empty = (job.folder(tmp_path) for job in planned[:2])
+    begun, empty = (job.run_dir(tmp_path) for job in planned[:2])
     begun.path.mkdir(parents=True)
     write_recipe(begun, planned[0].recipe)
-    begun.note(status="running")
-    moved = read_recipe("arl/cnn14", ["data=isic2017:/elsewhere", "train.device=cpu"])
+    begun.update(status="running")
+    moved = load_recipe("arl/cnn14", ["data=isic2017:/elsewhere", "train.device=cpu"])
     planned[0] = Job(planned[0].key, moved, 0, None)
     (empty.path / "checkpoints").mkdir(parents=True)
-    work(planned, tmp_path, console=QUIET)
+    run_jobs(planned, tmp_path, console=QUIET)
     assert told == ["resume arl_cnn14-melanoma-s0", "train 1", "train 2"]
-    assert read_recipe(str(begun.recipe)) == moved  # it goes on where data and device are now
+    assert load_recipe(str(begun.recipe)) == moved  # it goes on where data and device are now
 
 
 def test_a_failure_is_passed_over_told_and_tried_again_only_when_asked(
@@ -80,17 +80,17 @@ def test_a_failure_is_passed_over_told_and_tried_again_only_when_asked(
         return made
 
     monkeypatch.setattr(module, "train", train)
-    found = work(planned, tmp_path, console=QUIET)
+    found = run_jobs(planned, tmp_path, console=QUIET)
     assert found.failed == (planned[1].key,)
     assert len(found.done) == 2
-    assert failure(tmp_path, planned[1].key) == "no masks"
+    assert read_failure(tmp_path, planned[1].key) == "no masks"
     assert "Traceback" in (tmp_path / "failures" / f"{planned[1].key}.json").read_text()
-    assert work(planned, tmp_path, console=QUIET).failed == (planned[1].key,)
+    assert run_jobs(planned, tmp_path, console=QUIET).failed == (planned[1].key,)
     assert told == ["train 0", "train 2"]
     broken = False
-    forget_failure(tmp_path, planned[1].key)
-    assert work(planned, tmp_path, console=QUIET).done == (planned[1].key,)
-    assert failure(tmp_path, planned[1].key) == ""
+    clear_failure(tmp_path, planned[1].key)
+    assert run_jobs(planned, tmp_path, console=QUIET).done == (planned[1].key,)
+    assert read_failure(tmp_path, planned[1].key) == ""
 
 
 @pytest.mark.parametrize("left", ["unfinished", "finished", "failed"])
@@ -106,14 +106,14 @@ def test_what_another_has_is_waited_for_and_done_where_that_died(
         made: Path = whole(recipe, out=out, console=console)
         if recipe.train.seed == 2:  # the last that was free: now the other ends
             if left == "finished":
-                whole(planned[0].recipe, out=planned[0].folder(tmp_path).path, console=console)
+                whole(planned[0].recipe, out=planned[0].run_dir(tmp_path).path, console=console)
             if left == "failed":
                 write_failure(tmp_path, planned[0].key, DataError("no masks"))
             other.release()
         return made
 
     monkeypatch.setattr(module, "train", train)
-    found = work(planned, tmp_path, console=QUIET)
+    found = run_jobs(planned, tmp_path, console=QUIET)
     first, *rest = (job.key for job in planned)
     assert found.done == ((*rest, first) if left == "unfinished" else tuple(rest))
     assert found.failed == ((first,) if left == "failed" else ())
@@ -124,9 +124,9 @@ def test_an_interrupt_ends_it_and_is_no_failure(
     planned: list[Job], told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def train(recipe: Recipe, *, out: Path, console: Console) -> Path:
-        raise InterruptedRunError("stopped")
+        raise RunInterrupted("stopped")
 
     monkeypatch.setattr(module, "train", train)
-    with pytest.raises(InterruptedRunError, match="Give the same command again"):
-        work(planned, tmp_path, console=QUIET)
-    assert failure(tmp_path, planned[0].key) == ""
+    with pytest.raises(RunInterrupted, match="Give the same command again"):
+        run_jobs(planned, tmp_path, console=QUIET)
+    assert read_failure(tmp_path, planned[0].key) == ""

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from lesionlens.errors import ModelError
 from lesionlens.explanation.cam import gradient_map
-from lesionlens.explanation.weightings import WEIGHTINGS
-from lesionlens.models.plain import Plain
+from lesionlens.explanation.weightings import CAM_WEIGHTINGS
+from lesionlens.models.plain import TimmClassifier
 
 SWIN = {"embed_dim": 16, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 1, 1)}
 CASES = [
@@ -34,9 +34,9 @@ def test_any_grid_is_found_and_looks_at_each_image_alone(
     backbone: str, options: dict, size: int, grid: tuple[int, int]
 ) -> None:
     torch.manual_seed(1)
-    model = Plain(backbone, num_classes=2, **options)
+    model = TimmClassifier(backbone, num_classes=2, **options)
     images = seeded(2, 3, size, size)
-    for weighting in WEIGHTINGS:
+    for weighting in CAM_WEIGHTINGS:
         how = {"weighting": weighting, "rectify": False}
         together = gradient_map(model, images, target=torch.tensor([0, 1]), **how)
         assert together.shape == (2, *grid)
@@ -48,10 +48,10 @@ def test_any_grid_is_found_and_looks_at_each_image_alone(
 
 def test_class_token_map_is_by_the_tokens_that_enter_the_last_block() -> None:
     torch.manual_seed(2)
-    model = Plain("test_vit", num_classes=3, img_size=64).eval()
-    images, trunk = seeded(2, 3, 64, 64), model.trunk
+    model = TimmClassifier("test_vit", num_classes=3, img_size=64).eval()
+    images, trunk = seeded(2, 3, 64, 64), model.backbone
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    found = gradient_map(model, images, target=torch.tensor([2, 0]), rectify=False)
+    found = gradient_map(model, images, target=torch.tensor([2, 0]), relu=False)
 
     tokens = trunk.norm_pre(trunk._pos_embed(trunk.patch_embed(images)))
     tokens = trunk.blocks[:-1](tokens).detach().requires_grad_()
@@ -66,6 +66,6 @@ def test_class_token_map_is_by_the_tokens_that_enter_the_last_block() -> None:
 
 def test_class_token_of_another_transformer_is_refused_with_the_way_out() -> None:
     options = {"img_size": 32, "patch_size": 16, "embed_dim": 16, "depth": 1, "num_heads": 1}
-    model = Plain("beit_base_patch16_224", num_classes=2, global_pool="token", **options)
+    model = TimmClassifier("beit_base_patch16_224", num_classes=2, global_pool="token", **options)
     with pytest.raises(ModelError, match=r"global_pool='avg'.*vit_"):
         gradient_map(model, seeded(1, 3, 32, 32))

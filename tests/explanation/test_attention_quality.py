@@ -14,27 +14,27 @@ from lesionlens import cli
 from lesionlens.data.datasets import load_table
 from lesionlens.data.table import LesionTable
 from lesionlens.errors import DataError, ModelError
-from lesionlens.evaluation.intervals import lesion_weights
-from lesionlens.explanation.attention_quality import attention_quality
-from lesionlens.explanation.image_maps import maps_of_crops
-from lesionlens.models.bundle import Card, Loaded, save_model
-from lesionlens.models.create import Architecture
+from lesionlens.evaluation.intervals import cluster_bootstrap_weights
+from lesionlens.explanation.attention_quality import evaluate_localization
+from lesionlens.explanation.image_maps import compute_maps
+from lesionlens.models.bundle import ModelCard, LoadedModel, save_model
+from lesionlens.models.create import ModelSpec
 from lesionlens.preprocessing import Preprocessing
 
 CLASSES = ("melanoma", "nevus")
 
 
-def make(attention: str = "arl", **seeing: object) -> Loaded:
+def make(attention: str = "arl", **seeing: object) -> LoadedModel:
     torch.manual_seed(0)
     options = {"crops": 5, "end": True} if attention == "patch" else {}
-    architecture = Architecture("test_resnet", attention, options)
+    architecture = ModelSpec("test_resnet", attention, options)
     preprocessing = Preprocessing(**{"input_size": (64, 64), **seeing})
-    card = Card(architecture=architecture, classes=CLASSES, preprocessing=preprocessing)
+    card = ModelCard(architecture=architecture, classes=CLASSES, preprocessing=preprocessing)
     network = architecture.build(2).eval()
     for weights in network.parameters():  # norms that start at zero make flat maps
         if not weights.any():
             weights.data.normal_()
-    return Loaded(network, card)
+    return LoadedModel(network, card)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def table(tmp_path: Path) -> LesionTable:
 
 def test_maps_and_masks_meet_on_the_images_pixels(table: LesionTable) -> None:
     loaded = make()
-    found = attention_quality(loaded, table, methods=["native", "cam"], target="melanoma", replicates=30)
+    found = evaluate_localization(loaded, table, methods=["native", "cam"], target_class="melanoma", n_resamples=30)
     assert [each.image_id for each in found.images] == ["i0", "i1", "i2", "i3"]
     assert list(found.images[0].maps) == ["layer1", "layer2", "layer3", "layer4", "cam"]
     compared = 0
@@ -70,8 +70,8 @@ def test_maps_and_masks_meet_on_the_images_pixels(table: LesionTable) -> None:
         image = np.asarray(Image.open(table.root.parent / f"{each.image_id}.png"))
         mask = np.asarray(Image.open(table.root.parent / f"{each.image_id.replace('i', 'm')}.png"))
         mask = mask[:: mask.shape[0] // 60, :: mask.shape[1] // 80] > 0
-        crops = loaded.card.preprocessing.prepare(image)
-        for name, values in maps_of_crops(loaded.model, crops, methods=["native", "cam"], target=0).items():
+        crops = loaded.card.preprocessing.prepare_input(image)
+        for name, values in compute_maps(loaded.model, crops, methods=["native", "cam"], target_index=0).items():
             on_image = np.asarray(
                 Image.fromarray(values[0].numpy().astype(np.float32)).resize(
                     (80, 60), Image.Resampling.BILINEAR
@@ -82,29 +82,29 @@ def test_maps_and_masks_meet_on_the_images_pixels(table: LesionTable) -> None:
             scaled = (on_image - on_image.min()) / np.ptp(on_image)
             wanted = jaccard_score(mask.ravel(), scaled.ravel() >= 0.5)
             compared += 1
-            assert each.maps[name].jaccard == pytest.approx(wanted, abs=1e-6), name
+            assert each.maps[name].iou == pytest.approx(wanted, abs=1e-6), name
     assert compared > 12
 
 
 def test_means_have_intervals_over_lesions(table: LesionTable) -> None:
-    found = attention_quality(make(), table, methods=["native"], replicates=40, seed=3)
-    values = np.array([each.maps["layer4"].energy for each in found.images])
-    estimate = next(each for each in found.estimates if (each.metric, each.of) == ("energy", "layer4"))
+    found = evaluate_localization(make(), table, methods=["native"], n_resamples=40, seed=3)
+    values = np.array([each.maps["layer4"].energy_pointing_game for each in found.images])
+    estimate = next(each for each in found.estimates if (each.metric, each.scope) == ("energy", "layer4"))
     assert estimate.value == pytest.approx(values.mean())
-    weights = np.concatenate(list(lesion_weights(np.array(["L0", "L0", "L2", "L3"]), replicates=40, seed=3)))
+    weights = np.concatenate(list(cluster_bootstrap_weights(np.array(["L0", "L0", "L2", "L3"]), n_resamples=40, seed=3)))
     drawn = [np.average(values, weights=each) for each in weights]
     assert (estimate.low, estimate.high) == pytest.approx(np.percentile(drawn, [2.5, 97.5]))
-    bare = attention_quality(make(), table, methods=["native"], replicates=0)
+    bare = evaluate_localization(make(), table, methods=["native"], n_resamples=0)
     assert np.isnan(bare.estimates[0].low)
 
 
 def test_images_without_a_lesion_to_compare_with_are_counted(table: LesionTable) -> None:
-    found = attention_quality(make(), table, methods=["native"], replicates=0)
-    assert [name for name, _ in found.left_out] == ["i4", "i5"]
-    assert "is empty" in found.left_out[0][1]
-    assert found.left_out[1][1] == "i5.png has no mask"
+    found = evaluate_localization(make(), table, methods=["native"], n_resamples=0)
+    assert [name for name, _ in found.excluded] == ["i4", "i5"]
+    assert "is empty" in found.excluded[0][1]
+    assert found.excluded[1][1] == "i5.png has no mask"
     with pytest.raises(DataError, match="not one of 2 images can be measured, for example: "):
-        attention_quality(make(), table.select(["i4", "i5"]))
+        evaluate_localization(make(), table.select(["i4", "i5"]))
 
 
 def test_only_what_the_crops_saw_counts(table: LesionTable, tmp_path: Path) -> None:
@@ -114,35 +114,35 @@ def test_only_what_the_crops_saw_counts(table: LesionTable, tmp_path: Path) -> N
     Image.fromarray(corner).save(tmp_path / "masks" / "i0.png")
     corner[:, 40:] = 255
     Image.fromarray(corner).save(tmp_path / "masks" / "i1.png")
-    found = attention_quality(
-        make(crops="center"), table, methods=["native"], masks=tmp_path / "masks", replicates=0
+    found = evaluate_localization(
+        make(crops="center"), table, methods=["native"], mask_dir=tmp_path / "masks", n_resamples=0
     )
     assert [each.image_id for each in found.images] == ["i1"]
-    assert found.left_out[0] == ("i0", "no crop of i0.png shows its lesion")
+    assert found.excluded[0] == ("i0", "no crop of i0.png shows its lesion")
 
 
 def test_the_box_around_the_lesion_is_looked_at_where_the_card_says_so(table: LesionTable) -> None:
     few = table.select(["i0"])
     whole, close = (
-        attention_quality(make(roi=roi), few, methods=["native"], replicates=0) for roi in (None, 0.0)
+        evaluate_localization(make(roi=roi), few, methods=["native"], n_resamples=0) for roi in (None, 0.0)
     )
     # seen is the lesion's own box: all of the map lies in the mask
-    assert close.images[0].maps["layer4"].energy == pytest.approx(1)
-    assert whole.images[0].maps["layer4"].energy < 1
+    assert close.images[0].maps["layer4"].energy_pointing_game == pytest.approx(1)
+    assert whole.images[0].maps["layer4"].energy_pointing_game < 1
 
 
 def test_weights_of_whole_crops_have_no_places(table: LesionTable) -> None:
     loaded = make("patch", crops="ordered", crop_count=5)
     with pytest.raises(ModelError, match="weights of whole crops"):
-        attention_quality(loaded, table, methods=["native"])
-    found = attention_quality(loaded, table, methods=["auto"], replicates=0)
+        evaluate_localization(loaded, table, methods=["native"])
+    found = evaluate_localization(loaded, table, methods=["auto"], n_resamples=0)
     assert list(found.images[0].maps) == ["gradcam"]
     with pytest.raises(ModelError, match="unknown class 'melanomia'"):
-        attention_quality(loaded, table, target="melanomia")
+        evaluate_localization(loaded, table, target_class="melanomia")
 
 
 def test_each_head_is_a_map_of_its_own(table: LesionTable) -> None:
-    found = attention_quality(make("soft"), table.select(["i0"]), methods=["heads"], replicates=0)
+    found = evaluate_localization(make("soft"), table.select(["i0"]), methods=["heads"], n_resamples=0)
     assert list(found.images[0].maps)[:2] == ["soft-heads-0", "soft-heads-1"]
 
 
@@ -154,7 +154,7 @@ def test_the_command_writes_every_image_and_the_means(
     (tmp_path / "only.csv").write_text("image_id\ni3\ni0\ni4\n")
     words = f"attention-quality {tmp_path}/model {table.root} -o {tmp_path}/q --method native --replicates 20"
     monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setattr(cli, "_speak_plainly", lambda: None)
+    monkeypatch.setattr(cli, "_format_warnings", lambda: None)
     monkeypatch.setattr(sys, "argv", ["lesionlens", *words.split(), "--only", f"{tmp_path}/only.csv"])
     with pytest.raises(SystemExit) as left:
         cli.main()

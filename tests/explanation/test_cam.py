@@ -4,9 +4,9 @@ from torch import Tensor, nn
 
 from lesionlens.errors import ModelError
 from lesionlens.explanation.cam import cam, gradient_map
-from lesionlens.models.arl import ARL
+from lesionlens.models.arl import ARLResNet
 from lesionlens.models.classifier import Classifier, Features
-from lesionlens.models.plain import Plain
+from lesionlens.models.plain import TimmClassifier
 
 from ..tolerances import close, terms_of
 
@@ -18,17 +18,17 @@ class Pixels(Classifier):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = nn.Identity()
+        self.backbone = nn.Identity()
         self.head = nn.Linear(3, 2)
         self.head.weight.data = WEIGHT.clone()
 
-    def features(self, x: Tensor, *, maps: bool = False) -> Features:
-        return Features(grid=x, maps={})
+    def forward_features(self, x: Tensor, *, maps: bool = False) -> Features:
+        return Features(feature_map=x, maps={})
 
-    def classify(self, features: Features) -> Tensor:
-        return self.head(features.grid.mean(dim=(2, 3)))
+    def forward_head(self, features: Features) -> Tensor:
+        return self.head(features.feature_map.mean(dim=(2, 3)))
 
-    def head_weight(self) -> Tensor | None:
+    def linear_head_weight(self) -> Tensor | None:
         return self.head.weight
 
 
@@ -37,9 +37,9 @@ def seeded(*shape: int) -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def arl() -> ARL:
+def arl() -> ARLResNet:
     torch.manual_seed(0)
-    return ARL("test_resnet", num_classes=3)
+    return ARLResNet("test_resnet", num_classes=3)
 
 
 def test_cam_worked_by_hand() -> None:
@@ -54,56 +54,56 @@ def test_gradcam_worked_by_hand() -> None:
     assert gradient_map(Pixels(), image, target=torch.tensor([1])).tolist() == [[[0.25, 0.0]]]
 
 
-def test_cam_averages_to_the_logit(arl: ARL) -> None:
+def test_cam_averages_to_the_logit(arl: ARLResNet) -> None:
     images = seeded(2, 3, 64, 64)
     arl.eval()
     logits = arl(images).logits
-    bias = arl.trunk.get_classifier().bias
+    bias = arl.backbone.get_classifier().bias
     for k in range(3):
         found = cam(arl, images, target=torch.tensor([k, k])).mean(dim=(1, 2)) + bias[k]
         torch.testing.assert_close(found, logits[:, k], **close(logits, terms_of(arl)))
 
 
 @pytest.mark.parametrize("target", [None, torch.tensor([2, 0])])
-def test_signed_gradcam_is_cam_over_the_number_of_places(arl: ARL, target: Tensor | None) -> None:
+def test_signed_gradcam_is_cam_over_the_number_of_places(arl: ARLResNet, target: Tensor | None) -> None:
     images = seeded(2, 3, 64, 96)
     wanted = cam(arl, images, target=target)
-    found = gradient_map(arl, images, target=target, rectify=False)
+    found = gradient_map(arl, images, target=target, relu=False)
     wanted = wanted / (wanted.shape[1] * wanted.shape[2])
     torch.testing.assert_close(found, wanted, **close(wanted, terms_of(arl)))
     torch.testing.assert_close(gradient_map(arl, images, target=target), found.relu())
 
 
 @pytest.mark.parametrize("method", [cam, gradient_map])
-def test_default_target_is_the_predicted_class(arl: ARL, method: object) -> None:
+def test_default_target_is_the_predicted_class(arl: ARLResNet, method: object) -> None:
     images = seeded(3, 3, 64, 64)
     predicted = arl.eval()(images).logits.argmax(dim=1)
     torch.testing.assert_close(method(arl, images), method(arl, images, target=predicted))
 
 
 def test_cam_without_a_linear_head_says_gradient_map() -> None:
-    model = Plain("test_convnext", num_classes=2)
-    if model.head_weight() is not None:
+    model = TimmClassifier("test_convnext", num_classes=2)
+    if model.linear_head_weight() is not None:
         pytest.fail("choose a backbone whose head is more than one linear layer")
     with pytest.raises(ModelError, match="gradcam"):
         cam(model, seeded(1, 3, 64, 64))
 
 
-def test_target_that_does_not_exist_is_refused(arl: ARL) -> None:
+def test_target_that_does_not_exist_is_refused(arl: ARLResNet) -> None:
     with pytest.raises(ModelError, match="the model has 3"):
         cam(arl, seeded(1, 3, 64, 64), target=torch.tensor([3]))
 
 
 @pytest.mark.parametrize("method", [cam, gradient_map])
-def test_the_network_stays_as_it_was(arl: ARL, method: object) -> None:
+def test_the_network_stays_as_it_was(arl: ARLResNet, method: object) -> None:
     arl.train()
-    arl.trunk.bn1.eval()
-    frozen = arl.trunk.fc.weight.requires_grad_(False)
+    arl.backbone.bn1.eval()
+    frozen = arl.backbone.fc.weight.requires_grad_(False)
     before = {key: value.clone() for key, value in arl.state_dict().items()}
     try:
         method(arl, seeded(2, 3, 64, 64))
         assert arl.training
-        assert not arl.trunk.bn1.training
+        assert not arl.backbone.bn1.training
         assert not frozen.requires_grad
         assert sum(p.requires_grad for p in arl.parameters()) == len(list(arl.parameters())) - 1
         assert all(parameter.grad is None for parameter in arl.parameters())
@@ -112,7 +112,7 @@ def test_the_network_stays_as_it_was(arl: ARL, method: object) -> None:
         frozen.requires_grad_(True)
 
 
-def test_gradcam_works_under_inference_mode(arl: ARL) -> None:
+def test_gradcam_works_under_inference_mode(arl: ARLResNet) -> None:
     images = seeded(1, 3, 64, 64)
     wanted = gradient_map(arl, images)
     with torch.inference_mode():

@@ -6,27 +6,27 @@ import pytest
 import torch
 from PIL import Image
 
-from lesionlens.crops.box import Box
+from lesionlens.crops.box import CropBox
 from lesionlens.errors import ImageError, ModelError
 from lesionlens.explanation.explain import explain, explain_image
 from lesionlens.explanation.gallery import write_gallery
-from lesionlens.models.bundle import Card, Loaded
-from lesionlens.models.create import Architecture
+from lesionlens.models.bundle import ModelCard, LoadedModel
+from lesionlens.models.create import ModelSpec
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.report.gallery import Case
+from lesionlens.report.gallery import ExampleCase
 
 CLASSES = ("melanoma", "nevus")
 
 
 @pytest.fixture(scope="module")
-def loaded() -> Loaded:
+def loaded() -> LoadedModel:
     torch.manual_seed(0)
-    architecture = Architecture("test_resnet", "arl")
+    architecture = ModelSpec("test_resnet", "arl")
     network = architecture.build(2).eval()
     # after the last ReLU no feature is negative: all of them speak for melanoma and against nevus
-    network.trunk.fc.weight.data = torch.tensor([[1.0], [-1.0]]).expand_as(network.trunk.fc.weight).clone()
+    network.backbone.fc.weight.data = torch.tensor([[1.0], [-1.0]]).expand_as(network.backbone.fc.weight).clone()
     preprocessing = Preprocessing(input_size=(64, 64), crops="multiscale", crop_count=4)
-    return Loaded(network, Card(architecture=architecture, classes=CLASSES, preprocessing=preprocessing))
+    return LoadedModel(network, ModelCard(architecture=architecture, classes=CLASSES, preprocessing=preprocessing))
 
 
 def picture(path: Path, seed: int = 0) -> Path:
@@ -36,7 +36,7 @@ def picture(path: Path, seed: int = 0) -> Path:
     return path
 
 
-def test_writes_each_map_and_a_panel_in_the_images_aspect(loaded: Loaded, tmp_path: Path) -> None:
+def test_writes_each_map_and_a_panel_in_the_images_aspect(loaded: LoadedModel, tmp_path: Path) -> None:
     paths = [picture(tmp_path / "in" / "a.png"), picture(tmp_path / "in2" / "a.png", seed=1)]
     written = explain(loaded, paths, tmp_path / "out", labels={paths[0]: "nevus"})
     names = ["layer1", "layer2", "layer3", "layer4", "gradcam", "panel"]
@@ -47,44 +47,44 @@ def test_writes_each_map_and_a_panel_in_the_images_aspect(loaded: Loaded, tmp_pa
         assert drawn.size == (120, 90)
 
 
-def test_scores_are_the_mean_over_crops_and_target_changes_gradcam(loaded: Loaded, tmp_path: Path) -> None:
+def test_scores_are_the_mean_over_crops_and_target_changes_gradcam(loaded: LoadedModel, tmp_path: Path) -> None:
     image = np.asarray(Image.open(picture(tmp_path / "a.png")))
-    found = explain_image(loaded, image, target="melanoma")
-    crops = loaded.card.preprocessing.prepare(image)
+    found = explain_image(loaded, image, target_class="melanoma")
+    crops = loaded.card.preprocessing.prepare_input(image)
     wanted = loaded.model(crops).logits.softmax(dim=1).mean(dim=0)
     assert list(found.scores) == list(CLASSES)
     np.testing.assert_allclose(list(found.scores.values()), wanted.detach(), rtol=1e-5)
-    other = explain_image(loaded, image, target="nevus")
-    assert (found.target, other.target) == CLASSES
+    other = explain_image(loaded, image, target_class="nevus")
+    assert (found.target_class, other.target_class) == CLASSES
     assert (other.overlays["gradcam"] != found.overlays["gradcam"]).any()
     np.testing.assert_array_equal(other.overlays["layer4"], found.overlays["layer4"])
 
 
-def test_maps_are_of_the_crops_that_are_scored(loaded: Loaded, tmp_path: Path) -> None:
+def test_maps_are_of_the_crops_that_are_scored(loaded: LoadedModel, tmp_path: Path) -> None:
     image = np.asarray(Image.open(picture(tmp_path / "a.png")))
     square = Preprocessing(input_size=(64, 64), crops="center")
-    centred = Loaded(loaded.model, loaded.card.model_copy(update={"preprocessing": square}))
-    found = explain_image(centred, image, target="melanoma").overlays["gradcam"]
-    box = square.boxes(90, 120)[0]
-    assert box == Box(0, 15, 90, 90)
+    centred = LoadedModel(loaded.model, loaded.card.model_copy(update={"preprocessing": square}))
+    found = explain_image(centred, image, target_class="melanoma").overlays["gradcam"]
+    box = square.crop_boxes(90, 120)[0]
+    assert box == CropBox(0, 15, 90, 90)
     middle = image[:, 15:105]
-    whole = Loaded(
+    whole = LoadedModel(
         loaded.model, loaded.card.model_copy(update={"preprocessing": Preprocessing(input_size=(64, 64))})
     )
-    wanted = explain_image(whole, np.ascontiguousarray(middle), target="melanoma").overlays["gradcam"]
+    wanted = explain_image(whole, np.ascontiguousarray(middle), target_class="melanoma").overlays["gradcam"]
     np.testing.assert_array_equal(found[:, 15:105], wanted)
     assert found[:, :15].mean() > 1.2 * image[:, :15].mean()  # veiled
 
 
-def test_maps_lie_in_the_box_around_the_lesion(loaded: Loaded, tmp_path: Path) -> None:
+def test_maps_lie_in_the_box_around_the_lesion(loaded: LoadedModel, tmp_path: Path) -> None:
     paths = [picture(tmp_path / "a.png"), picture(tmp_path / "b.png", seed=1)]
     mask = np.zeros((90, 120), np.uint8)
     mask[30:60, 20:80] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
-    looking = Preprocessing(input_size=(64, 64), roi=0.5)  # rows 15 to 75, columns 0 to 110
-    around = Loaded(loaded.model, loaded.card.model_copy(update={"preprocessing": looking}))
+    looking = Preprocessing(input_size=(64, 64), roi_margin=0.5)  # rows 15 to 75, columns 0 to 110
+    around = LoadedModel(loaded.model, loaded.card.model_copy(update={"preprocessing": looking}))
     whole = Preprocessing(input_size=(64, 64))
-    plain = Loaded(loaded.model, loaded.card.model_copy(update={"preprocessing": whole}))
+    plain = LoadedModel(loaded.model, loaded.card.model_copy(update={"preprocessing": whole}))
     options: Any = {"methods": ("gradcam",), "target": "melanoma"}
     with pytest.warns(UserWarning, match=r"1 of 2 images are seen whole, .* for example b\.png"):
         explain(around, paths, tmp_path / "out", masks={paths[0]: tmp_path / "mask.png"}, **options)
@@ -93,34 +93,34 @@ def test_maps_lie_in_the_box_around_the_lesion(loaded: Loaded, tmp_path: Path) -
     wanted = explain_image(plain, np.ascontiguousarray(image[15:75, :110]), **options)
     np.testing.assert_array_equal(found[15:75, :110], wanted.overlays["gradcam"])
     assert found[:15].mean() > 1.2 * image[:15].mean()  # veiled
-    cases = [Case("a", "nevus", "melanoma", 0.9)]
+    cases = [ExampleCase("a", "nevus", "melanoma", 0.9)]
     masks = {"a": tmp_path / "mask.png"}
     write_gallery(around, {"a": paths[0]}, cases, tmp_path / "maps", methods=("gradcam",), masks=masks)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "maps" / "a.gradcam.png")), found)
 
 
-def test_the_rest_has_no_score_to_explain(loaded: Loaded, tmp_path: Path) -> None:
-    card = loaded.card.model_copy(update={"independent": True})
-    cases = [Case("a", "other", "other", 0.9)]
+def test_the_rest_has_no_score_to_explain(loaded: LoadedModel, tmp_path: Path) -> None:
+    card = loaded.card.model_copy(update={"multilabel": True})
+    cases = [ExampleCase("a", "other", "other", 0.9)]
     paths = {"a": picture(tmp_path / "a.png")}
-    written = write_gallery(Loaded(loaded.model, card), paths, cases, tmp_path, methods=("cam",))
+    written = write_gallery(LoadedModel(loaded.model, card), paths, cases, tmp_path, methods=("cam",))
     assert [path.name for path in written] == ["a.png", "a.cam.png"]
     image = np.asarray(Image.open(paths["a"]))
-    wanted = loaded.model(card.preprocessing.prepare(image)).logits.double().sigmoid().mean(dim=0)
-    scores = explain_image(Loaded(loaded.model, card), image, methods=()).scores
+    wanted = loaded.model(card.preprocessing.prepare_input(image)).logits.double().sigmoid().mean(dim=0)
+    scores = explain_image(LoadedModel(loaded.model, card), image, methods=()).scores
     np.testing.assert_allclose(list(scores.values()), wanted.detach(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("longer_side", [1024, 60])
 def test_a_network_of_crops_is_explained_alike(tmp_path: Path, longer_side: int) -> None:
     torch.manual_seed(0)
-    architecture = Architecture("test_resnet", "patch+gate", {"crops": 5, "end": True})
+    architecture = ModelSpec("test_resnet", "patch+gate", {"crops": 5, "end": True})
     preprocessing = Preprocessing(input_size=(64, 64), crops="ordered", crop_count=5)
-    card = Card(architecture=architecture, classes=CLASSES, preprocessing=preprocessing)
-    loaded = Loaded(architecture.build(2).eval(), card)
+    card = ModelCard(architecture=architecture, classes=CLASSES, preprocessing=preprocessing)
+    loaded = LoadedModel(architecture.build(2).eval(), card)
     image = np.asarray(Image.open(picture(tmp_path / "a.png")))
-    found = explain_image(loaded, image, longer_side=longer_side)
-    wanted = loaded.model(preprocessing.prepare(image)[None]).logits.softmax(dim=1)[0]
+    found = explain_image(loaded, image, max_size=longer_side)
+    wanted = loaded.model(preprocessing.prepare_input(image)[None]).logits.softmax(dim=1)[0]
     np.testing.assert_allclose(list(found.scores.values()), wanted.detach(), rtol=1e-5)
     assert list(found.overlays) == ["gate-layer2", "gate-layer3", "end-crops", "gradcam"]
     assert {drawn.shape for drawn in found.overlays.values()} == {found.image.shape}
@@ -128,15 +128,15 @@ def test_a_network_of_crops_is_explained_alike(tmp_path: Path, longer_side: int)
 
 def test_heads_are_one_sheet_an_image(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    architecture = Architecture("test_resnet", "soft", {"heads": 4})
+    architecture = ModelSpec("test_resnet", "soft", {"heads": 4})
     preprocessing = Preprocessing(input_size=(64, 64))
-    card = Card(architecture=architecture, classes=CLASSES, preprocessing=preprocessing)
-    loaded = Loaded(architecture.build(2).eval(), card)
+    card = ModelCard(architecture=architecture, classes=CLASSES, preprocessing=preprocessing)
+    loaded = LoadedModel(architecture.build(2).eval(), card)
     written = explain(loaded, [picture(tmp_path / "a.png")], tmp_path, methods=("heads", "gradcam++"))
     assert [path.name for path in written] == ["a.soft-heads.png", "a.gradcampp.png", "a.panel.png"]
 
 
-def test_unreadable_images_are_left_out_and_named_once(loaded: Loaded, tmp_path: Path) -> None:
+def test_unreadable_images_are_left_out_and_named_once(loaded: LoadedModel, tmp_path: Path) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no image")
     good = picture(tmp_path / "good.png")
@@ -147,20 +147,20 @@ def test_unreadable_images_are_left_out_and_named_once(loaded: Loaded, tmp_path:
         explain(loaded, [broken], tmp_path)
 
 
-def test_class_that_does_not_exist_names_the_nearest(loaded: Loaded, tmp_path: Path) -> None:
+def test_class_that_does_not_exist_names_the_nearest(loaded: LoadedModel, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="did you mean 'melanoma'"):
-        explain(loaded, [picture(tmp_path / "a.png")], tmp_path, target="melanom")
+        explain(loaded, [picture(tmp_path / "a.png")], tmp_path, target_class="melanom")
 
 
 def test_gallery_names_files_after_images_and_explains_what_was_predicted(
-    loaded: Loaded, tmp_path: Path
+    loaded: LoadedModel, tmp_path: Path
 ) -> None:
     path = picture(tmp_path / "a.png")
-    cases = [Case("clinic/1", "nevus", "melanoma", 0.9)]
+    cases = [ExampleCase("clinic/1", "nevus", "melanoma", 0.9)]
     written = write_gallery(loaded, {"clinic/1": path}, cases, tmp_path / "maps")
     assert [path.name for path in written][:2] == ["clinic%2F1.png", "clinic%2F1.layer1.png"]
     image = np.asarray(Image.open(path))
-    wanted = explain_image(loaded, image, target="melanoma").overlays["gradcam"]
+    wanted = explain_image(loaded, image, target_class="melanoma").overlays["gradcam"]
     np.testing.assert_array_equal(
         np.asarray(Image.open(tmp_path / "maps" / "clinic%2F1.gradcam.png")), wanted
     )

@@ -3,7 +3,7 @@ import pytest
 
 from lesionlens.errors import ModelError
 from lesionlens.explanation.panel import panel, write_png
-from lesionlens.explanation.render import overlay, scaled, shrunk
+from lesionlens.explanation.render import overlay, min_max_normalize, limit_size
 
 GREY = np.full((40, 60, 3), 128, dtype=np.uint8)
 
@@ -26,7 +26,7 @@ def test_colour_lies_where_the_map_is_high() -> None:
 
 def test_peak_is_the_stated_share_of_colour() -> None:
     values = np.array([[0.0, 1.0]])
-    drawn = overlay(GREY, values, strength=0.5)
+    drawn = overlay(GREY, values, alpha=0.5)
     yellow = np.array([253, 231, 37])  # the upper end of viridis
     np.testing.assert_allclose(drawn[20, -1], 0.5 * 128 + 0.5 * yellow, atol=1)
 
@@ -38,7 +38,7 @@ def test_scale_and_offset_of_a_map_do_not_matter() -> None:
 
 def test_upsampling_is_bilinear_between_cell_centres() -> None:
     image = np.zeros((1, 40, 3), dtype=np.uint8)
-    green = overlay(image, np.array([[0.0, 1.0]]), strength=1.0, colormap="gray")[0, :, 1]
+    green = overlay(image, np.array([[0.0, 1.0]]), alpha=1.0, colormap="gray")[0, :, 1]
     # cell centres lie at 9.5 and 29.5: between them value v is drawn as sqrt(v) of grey v
     place = np.arange(10, 30)
     v = (place - 9.5) / 20
@@ -47,7 +47,7 @@ def test_upsampling_is_bilinear_between_cell_centres() -> None:
 
 def test_damaged_map_is_refused() -> None:
     with pytest.raises(ModelError, match="not finite"):
-        scaled(np.array([[0.0, np.nan]]))
+        min_max_normalize(np.array([[0.0, np.nan]]))
 
 
 def test_what_no_crop_showed_is_veiled_and_does_not_count() -> None:
@@ -56,15 +56,15 @@ def test_what_no_crop_showed_is_veiled_and_does_not_count() -> None:
     values[0, 59] = 8.0
     seen = np.ones((40, 60), dtype=bool)
     seen[:, :20] = False
-    drawn = overlay(GREY, values, seen=seen)
+    drawn = overlay(GREY, values, coverage=seen)
     np.testing.assert_allclose(drawn[:, :20], 128 + 0.6 * (255 - 128), atol=1)
     np.testing.assert_array_equal(drawn[1:, 20:], GREY[1:, 20:])
     assert (drawn[0, 59] != GREY[0, 59]).any()
 
 
 def test_shrunk_keeps_the_aspect_and_never_enlarges() -> None:
-    assert shrunk(GREY, 30).shape == (20, 30, 3)
-    assert shrunk(GREY, 100) is GREY
+    assert limit_size(GREY, 30).shape == (20, 30, 3)
+    assert limit_size(GREY, 100) is GREY
 
 
 def test_panel_has_a_tile_for_each_map_and_is_the_same_each_time(tmp_path) -> None:

@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor
 
-from lesionlens.explanation.weightings import WEIGHTINGS
+from lesionlens.explanation.weightings import CAM_WEIGHTINGS
 
 GRID = torch.tensor([[[[1.0, 0.0], [3.0, 2.0]], [[0.5, 4.0], [0.0, 1.0]]]], dtype=torch.float64)
 SLOPES = torch.tensor([[[[0.3, -0.2], [0.1, 0.0]], [[-0.4, 0.2], [0.6, -0.1]]]], dtype=torch.float64)
@@ -28,21 +28,21 @@ def test_grad_cam_plus_plus_is_its_equations_with_all_derivatives_of_an_exponent
     below = 2 * second + whole * third
     alpha = torch.where(below == 0, 0.0, second / below)  # Chattopadhay et al. 2018, eq. 10
     wanted = (alpha * first.relu()).sum(dim=(2, 3), keepdim=True)  # eq. 5
-    found = WEIGHTINGS["gradcam++"](SLOPES, GRID)
+    found = CAM_WEIGHTINGS["gradcam++"](SLOPES, GRID)
     torch.testing.assert_close(found * score.detach(), wanted)
 
 
 def test_layer_cam_counts_each_place_by_its_positive_gradient() -> None:
     wanted = [[[0.3, 0.0], [0.1, 0.0]], [[0.0, 0.2], [0.6, 0.0]]]
-    assert WEIGHTINGS["layercam"](SLOPES, GRID)[0].tolist() == wanted
+    assert CAM_WEIGHTINGS["layercam"](SLOPES, GRID)[0].tolist() == wanted
 
 
 def test_grad_cam_counts_channels_by_their_mean_gradient() -> None:
-    found = WEIGHTINGS["gradcam"](SLOPES, GRID).flatten()
+    found = CAM_WEIGHTINGS["gradcam"](SLOPES, GRID).flatten()
     torch.testing.assert_close(found, torch.tensor([0.05, 0.075], dtype=torch.float64))
 
 
 def test_grad_cam_plus_plus_is_finite_where_channels_sum_below_zero() -> None:
     # at g = 0.2 and a sum of -10 the equation would divide by zero
-    found = WEIGHTINGS["gradcam++"](torch.full((1, 1, 1, 2), 0.2), torch.full((1, 1, 1, 2), -5.0))
+    found = CAM_WEIGHTINGS["gradcam++"](torch.full((1, 1, 1, 2), 0.2), torch.full((1, 1, 1, 2), -5.0))
     torch.testing.assert_close(found.flatten(), torch.tensor([0.2]))

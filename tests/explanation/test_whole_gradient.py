@@ -10,7 +10,7 @@ from lesionlens.explanation.cam import cam, gradient_map
 from lesionlens.models import stages
 from lesionlens.models.classifier import Classifier
 from lesionlens.models.create import create_model
-from lesionlens.models.gate import Gate
+from lesionlens.models.gate import GatedClassifier
 
 from ..tolerances import close, terms_of
 
@@ -22,17 +22,17 @@ def seeded(*shape: int) -> Tensor:
 def built(attention: str, **options: Any) -> Classifier:
     torch.manual_seed(3)
     model = create_model(backbone="test_resnet", num_classes=3, attention=attention, **options).eval()
-    torch.nn.init.normal_(getattr(model, "head", model.trunk.get_classifier()).weight)
+    torch.nn.init.normal_(getattr(model, "head", model.backbone.get_classifier()).weight)
     return model
 
 
 def test_of_a_gated_network_by_a_restatement_and_by_finite_differences() -> None:
     model = built("gate").double()
-    assert isinstance(model, Gate)
+    assert isinstance(model, GatedClassifier)
     images = seeded(1, 3, 64, 64).double()
-    found = gradient_map(model, images, target=torch.tensor([1]), rectify=False)
+    found = gradient_map(model, images, target=torch.tensor([1]), relu=False)
 
-    last, grids = stages.run(model.trunk, images, model._places)
+    last, grids = stages.forward_stages(model.backbone, images, model._tap_indices)
     last, grids = last.detach(), [grid.detach() for grid in grids]
 
     def logit(last: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ def test_of_a_gated_network_by_a_restatement_and_by_finite_differences() -> None
     with torch.no_grad():
         slope = (logit(last + 1e-6 * direction) - logit(last - 1e-6 * direction)) / 2e-6
     torch.testing.assert_close((gradient * direction).sum(), slope, rtol=1e-6, atol=1e-9)
-    head_alone = model.head.weight[1, : model.width] / (last.shape[2] * last.shape[3])
+    head_alone = model.head.weight[1, : model.channels] / (last.shape[2] * last.shape[3])
     assert (weight.flatten() - head_alone).abs().max() > 1e-4 * head_alone.abs().max()
 
 
@@ -58,7 +58,7 @@ def test_signed_gradcam_is_cam_over_the_number_of_places_on_linear_heads(
     model = built(attention, **options)
     images = seeded(2, 3, 64, 96)
     wanted = cam(model, images)
-    found = gradient_map(model, images, rectify=False)
+    found = gradient_map(model, images, relu=False)
     wanted = wanted / (wanted.shape[1] * wanted.shape[2])
     torch.testing.assert_close(found, wanted, **close(wanted, terms_of(model)))
 
@@ -83,8 +83,8 @@ def test_without_attention_a_crop_has_its_share_of_its_own_map() -> None:
 def test_attention_at_the_end_lets_other_crops_speak() -> None:
     model = built("patch", crops=3, end=True)
     crops = seeded(1, 3, 3, 64, 64)
-    found = gradient_map(model, crops, target=torch.tensor([1]), rectify=False)
-    alone = gradient_map(model.inner, crops[0], target=torch.tensor([1, 1, 1]), rectify=False)
+    found = gradient_map(model, crops, target=torch.tensor([1]), relu=False)
+    alone = gradient_map(model.inner, crops[0], target=torch.tensor([1, 1, 1]), relu=False)
     weights = model(crops, maps=True).maps["end crops"].detach()
     own = weights[0, :, None, None] * alone / 3  # what is left where weights are taken as given
     assert (found[0] - own).abs().max() > 1e-4 * own.abs().max()
@@ -94,7 +94,7 @@ def test_attention_at_the_end_lets_other_crops_speak() -> None:
 def test_any_way_of_joining_crops_has_maps(options: dict) -> None:
     torch.manual_seed(0)
     model = create_model(backbone="test_resnet", attention="patch", num_classes=2, crops=2, **options)
-    found = gradient_map(model, seeded(1, 2, 3, 64, 64), rectify=False)
+    found = gradient_map(model, seeded(1, 2, 3, 64, 64), relu=False)
     assert found.shape == (1, 2, 2, 2)
     assert (found != 0).any()
 
@@ -104,6 +104,6 @@ def test_crops_of_a_class_token_transformer_have_maps() -> None:
     model = create_model(
         backbone="test_vit", attention="patch", num_classes=2, crops=2, end=True, img_size=64
     )
-    found = gradient_map(model, seeded(1, 2, 3, 64, 64), weighting="layercam", rectify=False)
+    found = gradient_map(model, seeded(1, 2, 3, 64, 64), weighting="layercam", relu=False)
     assert found.shape == (1, 2, 4, 4)
     assert (found != 0).any()

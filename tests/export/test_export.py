@@ -9,19 +9,19 @@ import pytest
 import torch
 from PIL import Image
 
-from lesionlens.errors import DataError, EngineError
+from lesionlens.errors import DataError, BackendError
 from lesionlens.export import agreement
 from lesionlens.export import export as exporting
-from lesionlens.export.card import Target
-from lesionlens.export.difference import differences
-from lesionlens.export.export import checked, export
-from lesionlens.export.formats import read, write
-from lesionlens.export.program import program
-from lesionlens.models.bundle import Card, Loaded, save_model
-from lesionlens.models.create import architecture
+from lesionlens.export.card import ExportFormat
+from lesionlens.export.difference import max_abs_errors
+from lesionlens.export.export import verify, export
+from lesionlens.export.formats import load_exported, save_exported
+from lesionlens.export.program import trace_model
+from lesionlens.models.bundle import ModelCard, LoadedModel, save_model
+from lesionlens.models.create import make_model_spec
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.scoring.predict import predict
-from lesionlens.subjects import subjects
+from lesionlens.subjects import collect_inputs
 
 DENSE = {"growth_rate": 8, "block_config": (2, 2, 2, 2), "bn_size": 2}
 MECHANISMS: dict[str, dict[str, Any]] = {
@@ -41,33 +41,33 @@ MECHANISMS: dict[str, dict[str, Any]] = {
 }
 
 
-def made(options: dict[str, Any], size: tuple[int, int] = (75, 107)) -> Loaded:
+def made(options: dict[str, Any], size: tuple[int, int] = (75, 107)) -> LoadedModel:
     """Build a network whose normalisations are not the identity, and whose scores differ."""
     torch.manual_seed(3)
-    found = architecture(**options)
+    found = make_model_spec(**options)
     model = found.build(3).eval()
     for name, values in model.named_buffers():
         if name.endswith("running_mean"):
             torch.nn.init.uniform_(values, -0.1, 0.1)
-    crops = model.crops or 1
+    crops = model.num_crops or 1
     seen = Preprocessing(input_size=size, crops="ordered" if crops > 1 else "whole", crop_count=crops)
-    return Loaded(model, Card(architecture=found, classes=("melanoma", "nevus", "wart"), preprocessing=seen))
+    return LoadedModel(model, ModelCard(architecture=found, classes=("melanoma", "nevus", "wart"), preprocessing=seen))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_each_mechanism_in_each_form(mechanism: str, tmp_path: Path) -> None:
     loaded = made(MECHANISMS[mechanism], *([(96, 96)] if mechanism == "vit" else []))
-    traced = program(loaded, maps=True)
+    traced = trace_model(loaded, maps=True)
     maps = loaded.model(
-        torch.rand(1, *([5] if loaded.model.crops else []), 3, *loaded.card.preprocessing.input_size),
+        torch.rand(1, *([5] if loaded.model.num_crops else []), 3, *loaded.card.preprocessing.input_size),
         maps=True,
     ).maps
-    assert traced.outputs == ("logits", *(f"map {name}" for name in maps))
-    for target in get_args(Target):
-        found = checked(loaded, read(write(traced, target, tmp_path), target))
-        assert [each.batch for each in found] == [1, 3]
-        assert list(found[0].largest) == ["scores", *traced.outputs]
+    assert traced.output_names == ("logits", *(f"map {name}" for name in maps))
+    for target in get_args(ExportFormat):
+        found = verify(loaded, load_exported(save_exported(traced, target, tmp_path), target))
+        assert [each.batch_size for each in found] == [1, 3]
+        assert list(found[0].max_errors) == ["scores", *traced.output_names]
 
 
 @pytest.mark.slow
@@ -75,7 +75,7 @@ def test_each_mechanism_in_each_form(mechanism: str, tmp_path: Path) -> None:
     ("target", "in_bf16"), [("onnx", "openvino"), ("openvino", "openvino"), ("torch-export", "torch")]
 )
 def test_a_strangers_ten_lines(
-    target: Target,
+    target: ExportFormat,
     in_bf16: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -86,7 +86,7 @@ def test_a_strangers_ten_lines(
     pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     (tmp_path / "photos").mkdir()
     Image.fromarray(pixels).save(tmp_path / "photos" / "image.png")
-    card = export(tmp_path / "bundle", target, tmp_path / "out", check=[str(tmp_path / "photos")])
+    card = export(tmp_path / "bundle", target, tmp_path / "out", verify_on=[str(tmp_path / "photos")])
     expected = predict(tmp_path / "bundle", [tmp_path / "photos"], engine="torch").predictions.scores[0]
 
     readme = (tmp_path / "out" / "README.md").read_text()
@@ -97,10 +97,10 @@ def test_a_strangers_ten_lines(
     shown = json.loads(capsys.readouterr().out.replace("'", '"'))
     np.testing.assert_allclose(list(shown.values()), expected, atol=1e-5)
 
-    assert [(each.precision, each.computed_by, each.images) for each in card.agreement] == [
+    assert [(each.precision, each.engine, each.num_images) for each in card.verification] == [
         ("fp32", target, 1), ("bf16", in_bf16, 1),
     ]  # fmt: skip
-    assert card.agreement[0].classes == 1
+    assert card.verification[0].class_agreement == 1
     written = json.loads((tmp_path / "out" / "card.json").read_text())
     assert written["intended_use"] == "Research use only, not a medical device."
     assert written["input"] == {"name": "images", "shape": ["batch", 3, 48, 64]}
@@ -117,16 +117,16 @@ def test_an_export_that_is_wrong_is_not_kept(tmp_path: Path, monkeypatch: pytest
         logits[-1, 0] += 0.01 * (len(x) > 1)
         return [logits]
 
-    monkeypatch.setattr(exporting, "write", lambda found, target, folder: folder / "model.pt2")
-    monkeypatch.setattr(exporting, "read", lambda file, target: off)
-    with pytest.raises(EngineError, match=r"not kept: with 3 images its logits differ by 0\.01 from torch's"):
+    monkeypatch.setattr(exporting, "save_exported", lambda found, target, folder: folder / "model.pt2")
+    monkeypatch.setattr(exporting, "load_exported", lambda file, target: off)
+    with pytest.raises(BackendError, match=r"not kept: with 3 images its logits differ by 0\.01 from torch's"):
         export(tmp_path / "bundle", "torch-export", tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").touch()
     with pytest.raises(DataError, match="nothing is overwritten"):
         export(tmp_path / "bundle", "torch-export", tmp_path / "out")
-    with pytest.raises(EngineError, match="unknown format 'onx': did you mean 'onnx'"):
+    with pytest.raises(BackendError, match="unknown format 'onx': did you mean 'onnx'"):
         export(tmp_path / "bundle", "onx", tmp_path / "other")
 
 
@@ -135,9 +135,9 @@ def test_images_that_are_not_there_are_told_before_the_network_is_traced(
 ) -> None:
     loaded = made({"backbone": "test_resnet"}, (48, 48))
     save_model(tmp_path / "bundle", loaded.model, loaded.card)
-    monkeypatch.setattr(exporting, "program", lambda *_, **__: pytest.fail("traced"))
+    monkeypatch.setattr(exporting, "trace_model", lambda *_, **__: pytest.fail("traced"))
     with pytest.raises(DataError, match="there is no file or folder nowhere"):
-        export(tmp_path / "bundle", "onnx", tmp_path / "out", check=["nowhere"])
+        export(tmp_path / "bundle", "onnx", tmp_path / "out", verify_on=["nowhere"])
 
 
 def test_a_processor_without_bf16_is_checked_in_float32_alone(
@@ -149,16 +149,16 @@ def test_a_processor_without_bf16_is_checked_in_float32_alone(
     def exactly(x: np.ndarray) -> list[np.ndarray]:
         return [loaded.model(torch.from_numpy(x)).logits.detach().numpy()]
 
-    monkeypatch.setattr(agreement, "has_bf16", lambda: False)
-    found = agreement.agreements(loaded, tmp_path / "model.onnx", "onnx", exactly, subjects([tmp_path]))
-    assert [(each.precision, each.images) for each in found] == [("fp32", 1)]
+    monkeypatch.setattr(agreement, "openvino_supports_bf16", lambda: False)
+    found = agreement.verify_on_images(loaded, tmp_path / "model.onnx", "onnx", exactly, collect_inputs([tmp_path]))
+    assert [(each.precision, each.num_images) for each in found] == [("fp32", 1)]
 
 
 def test_differences_are_those_of_scores_logits_and_maps() -> None:
     wanted = {"logits": torch.tensor([[10.0, 0.0]]), "map a": torch.tensor([[[0.5]]])}
     found = [np.array([[10.0, 1.0]]), np.array([[[0.25]]])]
-    apart = differences(found, wanted, independent=False)
+    apart = max_abs_errors(found, wanted, multilabel=False)
     score = 1 / (1 + np.exp(-9)) - 1 / (1 + np.exp(-10))
     assert apart == {"scores": pytest.approx(abs(score)), "logits": pytest.approx(0.1), "map a": 0.25}
-    assert differences(found, wanted, independent=True)["scores"] == pytest.approx(1 / (1 + np.exp(-1)) - 0.5)
-    assert differences([np.array([[np.nan, 0]]), found[1]], wanted, independent=True)["logits"] == np.inf
+    assert max_abs_errors(found, wanted, multilabel=True)["scores"] == pytest.approx(1 / (1 + np.exp(-1)) - 0.5)
+    assert max_abs_errors([np.array([[np.nan, 0]]), found[1]], wanted, multilabel=True)["logits"] == np.inf

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-State = dict[str, Tensor]
+StateDict = dict[str, Tensor]
 
 
-def weights(keys: Iterable[tuple[str, list[int], int]]) -> State:
+def deterministic_weights(keys: Iterable[tuple[str, list[int], int]]) -> StateDict:
     """Give the tensors of a list of (name, shape, number), in its order."""
     return {name: torch.from_numpy(_weight(name, shape, number)) for name, shape, number in keys}
 
@@ -29,7 +29,7 @@ def _weight(name: str, shape: list[int], number: int) -> Any:
     return values.reshape(shape).astype(np.float32)
 
 
-def images(*shape: int, phase: float) -> Tensor:
+def smooth_images(*shape: int, phase: float) -> Tensor:
     """Give smooth patterns between 0 and 1."""
     v = np.arange(np.prod(shape), dtype=np.float64)
     values = 0.5 + 0.5 * np.sin(0.001 * v + phase) * np.cos(0.0371 * v)

@@ -6,11 +6,11 @@ import torch
 import torchvision
 
 from lesionlens.attention import arl_operation
-from lesionlens.attention.branch import Branch
-from lesionlens.attention.late_norm import late_norm
+from lesionlens.attention.branch import DeferredNormBranch
+from lesionlens.attention.late_norm import deferred_batch_norm
 from lesionlens.errors import ModelError
 from lesionlens.models import arl_block
-from lesionlens.models.arl import ARL
+from lesionlens.models.arl import ARLResNet
 from lesionlens.models.arl_block import INITIAL_ALPHA, ARLBottleneck, compile_attention
 from lesionlens.models.create import create_model
 
@@ -29,8 +29,8 @@ def test_alpha_zero_equals_timm_itself(name: str) -> None:
     """The witness is timm's own forward, in training mode too."""
     torch.manual_seed(0)
     theirs = timm.create_model(name, num_classes=3, zero_init_last=False)
-    ours = ARL(name, num_classes=3, alpha=0.0)
-    ours.trunk.load_state_dict(theirs.state_dict(), strict=False)
+    ours = ARLResNet(name, num_classes=3, alpha=0.0)
+    ours.backbone.load_state_dict(theirs.state_dict(), strict=False)
     x = torch.rand(2, 3, 64, 64)
     for mode in (True, False):
         torch.testing.assert_close(ours.train(mode)(x).logits, theirs.train(mode)(x), rtol=0, atol=0)
@@ -41,8 +41,8 @@ def test_alpha_zero_equals_torchvision() -> None:
     torch.manual_seed(1)
     theirs = torchvision.models.resnet50(num_classes=2).eval()
     ours = create_model("arl_cnn50", num_classes=2, alpha=0.0).eval()
-    new = ours.trunk.load_state_dict(theirs.state_dict(), strict=False)
-    assert [f"trunk.{key}" for key in new.missing_keys] == list(ours.scale_gates)
+    new = ours.backbone.load_state_dict(theirs.state_dict(), strict=False)
+    assert [f"trunk.{key}" for key in new.missing_keys] == list(ours.attention_scales)
     x = torch.rand(1, 3, 96, 128)
     with torch.no_grad():
         torch.testing.assert_close(ours(x).logits, theirs(x), rtol=0, atol=0)
@@ -64,10 +64,10 @@ def test_whatever_activation_ends_a_block_it_is_applied_once(
     assert isinstance(block, ARLBottleneck)
     block.act3, block.compiled = activation(), compiled
     x = torch.randn(2, 256, 8, 8).to(memory_format=torch.channels_last)
-    identity, residual = block.summands(x)
+    identity, residual = block.identity_and_residual(x)
     mask = residual.flatten(2).softmax(2).reshape(residual.shape)
     torch.testing.assert_close(block(x), activation()(residual + identity + 0.5 * mask * identity))
-    torch.testing.assert_close(block.attend(x).features, block(x))
+    torch.testing.assert_close(block.forward_with_mask(x).features, block(x))
 
 
 def test_an_activation_that_is_looked_at_is_called(as_it_stands: None) -> None:
@@ -105,13 +105,13 @@ def test_late_norms_and_fused_sums_teach_the_same(
     name: str, as_it_stands: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In float64, where rounding hides nothing."""
-    branches: list[Branch] = []
+    branches: list[DeferredNormBranch] = []
 
-    def noted(norm: torch.nn.Module, given: torch.Tensor) -> Branch:
-        branches.append(late_norm(norm, given))
+    def noted(norm: torch.nn.Module, given: torch.Tensor) -> DeferredNormBranch:
+        branches.append(deferred_batch_norm(norm, given))
         return branches[-1]
 
-    monkeypatch.setattr(arl_block, "late_norm", noted)
+    monkeypatch.setattr(arl_block, "deferred_batch_norm", noted)
     plain, late = (learnt(name, compiled=compiled) for compiled in (False, True))
     for key, value in plain.items():
         torch.testing.assert_close(late[key], value, rtol=1e-7, atol=1e-10, msg=key)
@@ -120,13 +120,13 @@ def test_late_norms_and_fused_sums_teach_the_same(
 
 def test_every_block_has_a_gate_of_its_own() -> None:
     model = create_model("arl_cnn50", num_classes=2, alpha=0.25)
-    assert isinstance(model, ARL)
+    assert isinstance(model, ARLResNet)
     names = list(model.alphas())
     assert (names[0], names[-1]) == ("layer1.0", "layer4.2")
     assert set(model.alphas().values()) == {0.25}
     assert len(model.alphas()) == 16
     paper = create_model("arl_cnn14", num_classes=2)
-    assert isinstance(paper, ARL)
+    assert isinstance(paper, ARLResNet)
     assert list(paper.alphas().values()) == pytest.approx([INITIAL_ALPHA] * 4)
 
 
@@ -148,7 +148,7 @@ def test_a_backbone_without_such_blocks_is_refused_with_examples(name: str) -> N
 
 def test_only_some_stages_may_attend() -> None:
     model = create_model(backbone="test_resnet", attention="arl", num_classes=2, taps=("layer2", "layer4"))
-    assert isinstance(model, ARL)
+    assert isinstance(model, ARLResNet)
     assert {name.split(".")[0] for name in model.alphas()} == {"layer2", "layer4"}
     assert list(model.eval()(torch.rand(1, 3, 64, 64), maps=True).maps) == ["layer2", "layer4"]
     with pytest.raises(ModelError, match="did you mean 'layer4'"):

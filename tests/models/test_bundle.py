@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from lesionlens.errors import BundleError, ModelError
-from lesionlens.models.bundle import Card, load_model, save_model
-from lesionlens.models.create import architecture
+from lesionlens.errors import SavedModelError, ModelError
+from lesionlens.models.bundle import ModelCard, load_model, save_model
+from lesionlens.models.create import make_model_spec
 from lesionlens.preprocessing import Preprocessing
 
 from ..tolerances import close, terms_of
@@ -31,16 +31,16 @@ OTHERS = [
 
 def saved(
     folder: Path, name: str | None = None, options: dict[str, object] = TINY
-) -> tuple[torch.nn.Module, Card]:
+) -> tuple[torch.nn.Module, ModelCard]:
     torch.manual_seed(5)
-    made = architecture(name) if name else architecture(**options)  # type: ignore[arg-type]
+    made = make_model_spec(name) if name else make_model_spec(**options)  # type: ignore[arg-type]
     model = made.build(3)
-    card = Card(
+    card = ModelCard(
         name=name,
         architecture=made,
         classes=("melanoma", "nevus", "benign_keratosis"),
         preprocessing=Preprocessing(input_size=(64, 80), crops="multiscale", crop_count=9),
-        trained_on={"source": "nowhere", "task": "all"},
+        training_data={"source": "nowhere", "task": "all"},
     )
     save_model(folder, model.to(memory_format=torch.channels_last), card)
     return model.eval(), card
@@ -67,7 +67,7 @@ def test_the_card_says_what_it_is_for(tmp_path: Path) -> None:
 
 
 def test_no_bundle_says_what_was_expected(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"expected a folder with model.safetensors and card.json"):
+    with pytest.raises(SavedModelError, match=r"expected a folder with model.safetensors and card.json"):
         load_model(tmp_path)
 
 
@@ -90,5 +90,5 @@ def test_damage_is_found(tmp_path: Path, damage: str) -> None:
         weights.write_bytes(weights.read_bytes()[:1000])
     else:
         card.write_text(card.read_text().replace('"test_resnet"', '"resnet18"'))
-    with pytest.raises(BundleError):
+    with pytest.raises(SavedModelError):
         load_model(tmp_path)

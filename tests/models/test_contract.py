@@ -11,14 +11,14 @@ from timm.layers import DropPath
 from torch import Tensor
 
 from lesionlens.models.classifier import Classifier
-from lesionlens.models.create import Architecture
+from lesionlens.models.create import ModelSpec
 from lesionlens.models.zoo import ZOO
 
 
 class Case(NamedTuple):
     """One network, and the height and width of images that it can take."""
 
-    architecture: Architecture
+    architecture: ModelSpec
     size: tuple[int, int]
 
     def __str__(self) -> str:
@@ -67,12 +67,12 @@ def grid(backbones: dict[str, tuple[dict[str, Any], tuple[int, int]]]) -> Iterat
         mechanisms = [*ANYWHERE, *(("arl", "ran") if name in RESIDUAL else ())]
         for attention in [*mechanisms, *(STACKED if name == "test_resnet" else ())]:
             crops = {"crops": 5, "initial": True, "end": True} if attention.startswith("patch") else {}
-            yield Case(Architecture(name, attention, {**options, **crops}), size)
+            yield Case(ModelSpec(name, attention, {**options, **crops}), size)
 
 
 def zoo() -> Iterator[Case]:
     for found in ZOO.values():
-        yield Case(Architecture(found.backbone, found.attention, dict(found.options)), (97, 129))
+        yield Case(ModelSpec(found.backbone, found.attention, dict(found.kwargs)), (97, 129))
 
 
 TINY = list(grid(BACKBONES))
@@ -102,7 +102,7 @@ def _built(backbone: str, attention: str, options: str) -> Classifier:
 
 def _key(case: Case) -> tuple[str, str, str]:
     made = case.architecture
-    return made.backbone, made.attention, repr(made.options)
+    return made.backbone, made.attention, repr(made.kwargs)
 
 
 def network(case: Case) -> Classifier:
@@ -112,7 +112,7 @@ def network(case: Case) -> Classifier:
 
 def images(case: Case, count: int = 2) -> Tensor:
     """Draw images, or bags of crops, of an odd size that is not square, where the network allows it."""
-    crops = [case.architecture.crops] if case.architecture.crops else []
+    crops = [case.architecture.num_crops] if case.architecture.num_crops else []
     return torch.rand(count, *crops, 3, *case.size, generator=torch.Generator().manual_seed(1))
 
 
@@ -124,10 +124,10 @@ def roughly(logits: Tensor) -> dict[str, float]:
     return {"rtol": 1e-3, "atol": 1e-4 * max(1.0, float(logits.abs().max()))}
 
 
-def expected_maps(made: Architecture) -> int:
+def expected_maps(made: ModelSpec) -> int:
     """Count the maps that a mechanism shows: those of what is inside, and the weights of crops."""
     mechanism = made.attention.removeprefix("patch+").replace("patch", "none")
-    return MAPS[mechanism] + sum(bool(made.options.get(place)) for place in ("initial", "end"))
+    return MAPS[mechanism] + sum(bool(made.kwargs.get(place)) for place in ("initial", "end"))
 
 
 @every
@@ -139,7 +139,7 @@ def test_gives_logits_and_maps_only_when_asked(case: Case) -> None:
     assert silent.maps == {}
     assert torch.equal(silent.logits, looking.logits)
     assert len(looking.maps) == expected_maps(case.architecture)
-    bag = [case.architecture.crops] if case.architecture.crops else []
+    bag = [case.architecture.num_crops] if case.architecture.num_crops else []
     for name, values in looking.maps.items():
         grid = [] if name.endswith("crops") else list(values.shape[-2:])
         assert list(values.shape) == [2, *bag, *grid], name
@@ -152,11 +152,11 @@ def test_gives_logits_and_maps_only_when_asked(case: Case) -> None:
 @torch.no_grad()
 def test_its_three_steps_are_the_whole(case: Case) -> None:
     model = network(case)
-    features = model.features(images(case))
-    embedded = model.embed(features)
+    features = model.forward_features(images(case))
+    embedded = model.pool(features)
     assert embedded.shape[-1] == model.num_features
     whole = model(images(case)).logits
-    torch.testing.assert_close(model.classify(features), whole, **roughly(whole))
+    torch.testing.assert_close(model.forward_head(features), whole, **roughly(whole))
 
 
 @every
@@ -180,7 +180,7 @@ def test_gradient_reaches_every_parameter(case: Case) -> None:
             module.drop_prob = 0.0
     model(images(case, 4)).logits.square().sum().backward()
     silent = {name for name, p in model.named_parameters() if p.grad is None or not bool(p.grad.any())}
-    softmax = case.architecture.options.get("normalisation") == "softmax"
+    softmax = case.architecture.kwargs.get("normalisation") == "softmax"
     unfelt = ("attention.conv.bias", "phi.bias") if softmax else ("attention.conv.bias",)
     # a softmax over places does not feel what is added to all of them
     assert {name for name in silent if not name.endswith(unfelt)} == set()

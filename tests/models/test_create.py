@@ -43,14 +43,14 @@ def test_says_what_is_wrong(options: dict[str, object], message: str) -> None:
 def test_features_become_a_grid(name: str, size: tuple[int, int]) -> None:
     model = create_model(backbone=name, num_classes=2).eval()
     x = torch.rand(1, 3, 160, 160) if name == "test_vit" else torch.rand(1, 3, 96, 160)
-    grid = backbone.grid(model.features(x).grid, model.trunk, image=(x.shape[2], x.shape[3]))
-    assert grid.shape == (1, model.trunk.num_features, *size)
+    grid = backbone.to_nchw(model.forward_features(x).grid, model.backbone, image_size=(x.shape[2], x.shape[3]))
+    assert grid.shape == (1, model.backbone.num_features, *size)
 
 
 def test_swin_features_become_a_grid() -> None:
     model = create_model(backbone="swin_tiny_patch4_window7_224", num_classes=2).eval()
-    assert backbone.grid(
-        model.features(torch.rand(1, 3, 224, 224)).grid, model.trunk, image=(224, 224)
+    assert backbone.to_nchw(
+        model.forward_features(torch.rand(1, 3, 224, 224)).grid, model.backbone, image_size=(224, 224)
     ).shape == (1, 768, 7, 7)
 
 
@@ -64,7 +64,7 @@ def test_first_scores_are_near_even(name: str) -> None:
 
 
 def test_knows_a_linear_head() -> None:
-    weight = create_model(backbone="mobilenetv2_100", num_classes=3).head_weight()
+    weight = create_model(backbone="mobilenetv2_100", num_classes=3).linear_head_weight()
     assert weight is not None
     assert weight.shape == (3, 1280)
-    assert create_model(backbone="test_vit", num_classes=3).head_weight() is None
+    assert create_model(backbone="test_vit", num_classes=3).linear_head_weight() is None

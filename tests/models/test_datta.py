@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from lesionlens.attention.soft import SoftAttentionBlock
 from lesionlens.errors import ModelError, WeightsError
 from lesionlens.models import backbone
-from lesionlens.models.datta import NETWORKS, Datta, SoftDatta
-from lesionlens.models.weights import load
+from lesionlens.models.datta import DATTA_BACKBONES, DattaNet, DattaSoftAttentionNet
+from lesionlens.models.weights import load_backbone_weights
 
 from ..tolerances import close, terms_of
 
-KINDS = [Datta, SoftDatta]
+KINDS = [DattaNet, DattaSoftAttentionNet]
 
 
 def seeded(seed: int, *size: int) -> Tensor:
@@ -32,7 +32,7 @@ def statistics(model: nn.Module) -> int:
     return sum(2 * m.num_features for m in model.modules() if isinstance(m, nn.BatchNorm2d))
 
 
-def on_meta(kind: type[Datta], name: str, **options: str) -> Datta:
+def on_meta(kind: type[DattaNet], name: str, **options: str) -> DattaNet:
     with torch.device("meta"):
         return kind(name, num_classes=7, **options)
 
@@ -48,9 +48,9 @@ def test_resnet34_has_the_parameters_that_keras_prints() -> None:
     )  # 256 come in: the grid beside the attended
     late += 2 * conv(256, 512) + conv(512, 512) + 2 * 3 * conv(512, 512)
     assert early + unit + late + 512 * 7 + 7 == 31_414_167
-    model = on_meta(SoftDatta, "datta_resnet34", mode="authors")
+    model = on_meta(DattaSoftAttentionNet, "datta_resnet34", mode="authors")
     assert statistics(model) == 2 * (64 + 3 * 2 * 64 + 4 * 3 * 128 + 6 * 3 * 256 + 3 * 3 * 512) == 22_400
-    assert backbone.parameters(model) == 31_414_167 - 22_400
+    assert backbone.count_parameters(model) == 31_414_167 - 22_400
 
 
 def test_vgg16_has_the_parameters_that_keras_prints() -> None:
@@ -61,17 +61,17 @@ def test_vgg16_has_the_parameters_that_keras_prints() -> None:
     late = conv(1024, 512) + conv(512, 512) + conv(512, 512, 1)
     hidden = 4 * 4 * 512 * 4096 + 4096 + 4096 * 4096 + 4096
     assert early + unit + late + hidden + 4096 * 7 + 7 == 62_650_711
-    model = on_meta(SoftDatta, "datta_vgg16", mode="authors")
+    model = on_meta(DattaSoftAttentionNet, "datta_vgg16", mode="authors")
     assert statistics(model) == 2 * (2 * 64 + 2 * 128 + 3 * 256 + 3 * 512 + 3 * 512) == 8_448
-    assert backbone.parameters(model) == 62_650_711 - 8_448
+    assert backbone.count_parameters(model) == 62_650_711 - 8_448
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", DATTA_BACKBONES)
 def test_the_papers_mode_adds_gamma_alone(name: str) -> None:
-    paper, authors = on_meta(SoftDatta, name), on_meta(SoftDatta, name, mode="authors")
-    assert backbone.parameters(paper) == backbone.parameters(authors) + 1
-    assert paper.scale_gates == ("soft.attention.gamma",)
-    assert authors.scale_gates == on_meta(Datta, name).scale_gates == ()
+    paper, authors = on_meta(DattaSoftAttentionNet, name), on_meta(DattaSoftAttentionNet, name, mode="authors")
+    assert backbone.count_parameters(paper) == backbone.count_parameters(authors) + 1
+    assert paper.attention_scales == ("soft.attention.gamma",)
+    assert authors.attention_scales == on_meta(DattaNet, name).attention_scales == ()
 
 
 def test_without_attention_the_unit_and_what_reads_it_are_left_out() -> None:
@@ -80,7 +80,7 @@ def test_without_attention_the_unit_and_what_reads_it_are_left_out() -> None:
         read = (
             9 * width * following
         )  # kernels on the attended channels: a block's first and its skip, or one alone
-        difference = backbone.parameters(on_meta(SoftDatta, name)) - backbone.parameters(on_meta(Datta, name))
+        difference = backbone.count_parameters(on_meta(DattaSoftAttentionNet, name)) - backbone.count_parameters(on_meta(DattaNet, name))
         assert difference == unit + read
 
 
@@ -90,32 +90,32 @@ def test_the_grids_at_224_pixels_are_the_papers() -> None:
         ("datta_vgg16", (28, 28), (512, 14, 14)),
     ):
         with torch.device("meta"):
-            model = SoftDatta(name, num_classes=7).eval()
-            features = model.features(torch.zeros(1, 3, 224, 224), maps=True)
+            model = DattaSoftAttentionNet(name, num_classes=7).eval()
+            features = model.forward_features(torch.zeros(1, 3, 224, 224), maps=True)
         assert tuple(features.maps["soft"].shape[1:]) == attended
         assert tuple(features.grid.shape[1:]) == last
 
 
 @pytest.fixture(
     scope="module",
-    params=[(kind, name) for kind in KINDS for name in NETWORKS],
+    params=[(kind, name) for kind in KINDS for name in DATTA_BACKBONES],
     ids=lambda p: f"{p[0].__name__}-{p[1]}",
 )
-def network(request: pytest.FixtureRequest) -> Datta:
+def network(request: pytest.FixtureRequest) -> DattaNet:
     """Build each network once, as it starts."""
     kind, name = request.param
     torch.manual_seed(0)
-    model: Datta = kind(name, num_classes=3)
+    model: DattaNet = kind(name, num_classes=3)
     return model.eval()
 
 
 @pytest.mark.slow
 @torch.no_grad()
-def test_any_size_layout_and_precision(network: Datta) -> None:
+def test_any_size_layout_and_precision(network: DattaNet) -> None:
     x = seeded(1, 1, 3, 37, 50)
     plain = network(x, maps=True)
     assert tuple(plain.logits.shape) == (1, 3)
-    assert len(plain.maps) == (17 if isinstance(network, SoftDatta) else 0)
+    assert len(plain.maps) == (17 if isinstance(network, DattaSoftAttentionNet) else 0)
     last = network.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last))
     torch.testing.assert_close(last.logits, plain.logits, **close(plain.logits, terms_of(network)))
     with torch.autocast("cpu", torch.bfloat16):
@@ -128,7 +128,7 @@ def test_any_size_layout_and_precision(network: Datta) -> None:
     )  # smaller than the whole of its steps
 
 
-def test_gradients_reach_every_parameter(network: Datta) -> None:
+def test_gradients_reach_every_parameter(network: DattaNet) -> None:
     network.train().zero_grad()
     torch.manual_seed(0)
     F.cross_entropy(network(seeded(2, 3, 3, 64, 64)).logits, torch.tensor([0, 1, 2])).backward()
@@ -140,16 +140,16 @@ def test_gradients_reach_every_parameter(network: Datta) -> None:
 
 
 @torch.no_grad()
-def test_the_head_reads_the_grid(network: Datta) -> None:
-    features = network.features(seeded(3, 1, 3, 224, 224))
-    embedded = network.embed(features)
-    grid = features.grid
+def test_the_head_reads_the_grid(network: DattaNet) -> None:
+    features = network.forward_features(seeded(3, 1, 3, 224, 224))
+    embedded = network.pool(features)
+    grid = features.feature_map
     if network.neck is None:
-        assert network.head_weight() is network.head.weight
+        assert network.linear_head_weight() is network.head.weight
         expected = grid.sum(dim=(2, 3)) / 49
         torch.testing.assert_close(embedded, expected, **close(expected, 49))
     else:
-        assert network.head_weight() is None
+        assert network.linear_head_weight() is None
         four = F.max_pool2d(F.pad(grid, (1, 1, 1, 1), value=float("-inf")), 4, 4)
         first, second = (layer for layer in network.neck if isinstance(layer, nn.Linear))
         hidden = (four.reshape(1, -1) @ first.weight.T + first.bias).clamp(min=0)
@@ -160,10 +160,10 @@ def test_the_head_reads_the_grid(network: Datta) -> None:
 @torch.no_grad()
 def test_attention_stands_between_the_halves() -> None:
     torch.manual_seed(0)
-    model, x = SoftDatta("datta_resnet34", num_classes=2).eval(), seeded(4, 1, 3, 64, 64)
+    model, x = DattaSoftAttentionNet("datta_resnet34", num_classes=2).eval(), seeded(4, 1, 3, 64, 64)
     early = model.trunk.early(x)
     assert isinstance(model.soft, SoftAttentionBlock)
-    attended = model.soft.attention(early).grid
+    attended = model.soft.attention(early).feature_map
     joined = torch.cat([F.max_pool2d(early, 2), F.max_pool2d(attended, 2)], dim=1).clamp(min=0)
     expected = model.trunk.late(joined)
     torch.testing.assert_close(model.features(x).grid, expected, **close(expected, terms_of(model)))
@@ -171,10 +171,10 @@ def test_attention_stands_between_the_halves() -> None:
 
 @pytest.mark.slow
 def test_a_saved_state_gives_the_same_scores_and_a_file_fills_the_trunk(tmp_path: Path) -> None:
-    first, second = (SoftDatta("datta_resnet34", num_classes=2).eval() for _ in range(2))
+    first, second = (DattaSoftAttentionNet("datta_resnet34", num_classes=2).eval() for _ in range(2))
     x = seeded(5, 1, 3, 64, 64)
     torch.save(first.trunk.state_dict(), tmp_path / "trunk.pth")
-    new = load(second, str(tmp_path / "trunk.pth"), backbone="datta_resnet34")
+    new = load_backbone_weights(second, str(tmp_path / "trunk.pth"), backbone="datta_resnet34")
     assert set(new) == {key for key in second.state_dict() if not key.startswith("trunk.")}
     second.load_state_dict(first.state_dict())
     assert torch.equal(first(x).logits, second(x).logits)
@@ -182,11 +182,11 @@ def test_a_saved_state_gives_the_same_scores_and_a_file_fills_the_trunk(tmp_path
 
 def test_there_are_no_imagenet_weights() -> None:
     with pytest.raises(WeightsError, match="no ImageNet weights of 'datta_resnet34'"):
-        load(Datta("datta_resnet34", num_classes=2), "imagenet", backbone="datta_resnet34")
+        load_backbone_weights(DattaNet("datta_resnet34", num_classes=2), "imagenet", backbone="datta_resnet34")
 
 
 def test_errors_say_what_is_allowed() -> None:
     with pytest.raises(ModelError, match=r"did you mean 'datta_vgg16'\?"):
-        Datta("data_vgg16", num_classes=2)
+        DattaNet("data_vgg16", num_classes=2)
     with pytest.raises(ModelError, match=r"drop_rate, heads.*attention=soft: dropout"):
-        Datta("datta_vgg16", num_classes=2, heads=4, drop_rate=0.1)
+        DattaNet("datta_vgg16", num_classes=2, heads=4, drop_rate=0.1)

@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from lesionlens.models.datta_trunks import ConvReluNorm, SamePool, pad_same
+from lesionlens.models.datta_trunks import ConvReLUBatchNorm, SamePadMaxPool2d, pad_same
 
 
 @pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (3, 2), (2, 2), (4, 4)])
 def test_padding_is_that_of_keras(kernel: int, stride: int) -> None:
     """TensorFlow's rule: as many places as lack to ⌈size / stride⌉ windows, the odd one at the end."""
     for size in (1, 2, 5, 14, 15):
-        column = pad_same(torch.ones(1, 1, size, size), kernel=kernel, stride=stride).amax(dim=3)[0, 0]
+        column = pad_same(torch.ones(1, 1, size, size), kernel_size=kernel, stride=stride).amax(dim=3)[0, 0]
         missing = max(kernel - (size % stride or stride), 0)
         ahead = missing // 2
         assert column.tolist() == [0.0] * ahead + [1.0] * size + [0.0] * (missing - ahead)
@@ -19,11 +19,11 @@ def test_padding_is_that_of_keras(kernel: int, stride: int) -> None:
 
 def test_a_pool_of_four_sees_fourteen_places_with_one_more_at_each_end() -> None:
     x = -torch.arange(1.0, 15.0)[None, None, :, None].expand(1, 1, 14, 14)
-    assert SamePool(4, 4)(x)[0, 0, :, 0].tolist() == [-1.0, -4.0, -8.0, -12.0]
+    assert SamePadMaxPool2d(4, 4)(x)[0, 0, :, 0].tolist() == [-1.0, -4.0, -8.0, -12.0]
 
 
 def test_relu_comes_before_batch_norm() -> None:
-    layer = ConvReluNorm(1, 1, kernel=1)
+    layer = ConvReLUBatchNorm(1, 1, kernel_size=1)
     nn.init.ones_(layer.conv.weight)
     nn.init.zeros_(layer.conv.bias)  # type: ignore[arg-type]
     y = layer(torch.tensor([-2.0, 0.0, 1.0, 5.0]).reshape(1, 1, 2, 2)).flatten()

@@ -12,13 +12,13 @@ from torch import Tensor
 from lesionlens.errors import ModelError
 from lesionlens.models.classifier import Classifier
 from lesionlens.models.create import create_model
-from lesionlens.models.gate import Gate
-from lesionlens.training.objective import Objective
-from lesionlens.training.prior import make_prior
-from lesionlens.training.prior_recipe import PriorRecipe
+from lesionlens.models.gate import GatedClassifier
+from lesionlens.training.objective import ClassificationLoss
+from lesionlens.training.prior import make_attention_prior
+from lesionlens.training.prior_recipe import AttentionPriorRecipe
 from lesionlens.training.train_recipe import TrainRecipe
 
-from ..golden.formula import images, weights
+from ..golden.formula import smooth_images, deterministic_weights
 from ..tolerances import close, terms_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "attnmel_network.json"
@@ -27,9 +27,9 @@ OURS = {"cls.": "head.", "attn1.": "gates.0.", "attn2.": "gates.1."}
 
 def load_authors_weights(model: Classifier, keys: list[Any]) -> None:
     """Put weights by formula into a network: the trunk's follow the same order, the others have other names."""
-    theirs = weights(keys)
+    theirs = deterministic_weights(keys)
     blocks = [value for key, value in theirs.items() if key.startswith("conv_block")]
-    trunk = [key for key in model.trunk.state_dict() if not key.endswith("num_batches_tracked")]
+    trunk = [key for key in model.backbone.state_dict() if not key.endswith("num_batches_tracked")]
     state = {f"trunk.{key}": value for key, value in zip(trunk, blocks, strict=True)}
     for key, value in theirs.items():
         for prefix, ours in OURS.items():
@@ -51,7 +51,7 @@ def test_equals_the_authors_network(variant: str) -> None:
         model = create_model(backbone="vgg16_bn", num_classes=2, **options)
     load_authors_weights(model, wanted["keys"])
     with torch.inference_mode():
-        found = model.eval()(images(2, 3, 224, 224, phase=golden["phase"]), maps=True)
+        found = model.eval()(smooth_images(2, 3, 224, 224, phase=golden["phase"]), maps=True)
 
     def check(ours: Tensor, theirs: str) -> None:
         expected = torch.tensor(wanted[theirs])
@@ -118,7 +118,7 @@ def _restated_loss(logits: Tensor, target: Tensor, maps: list[Tensor], masks: Te
 def test_one_training_step_equals_a_plain_restatement() -> None:
     generator = torch.manual_seed(0)
     # the ratio makes timm's own head, which goes, quick to build
-    model = Gate("vgg11_bn", num_classes=2, mlp_ratio=0.01).double().train()
+    model = GatedClassifier("vgg11_bn", num_classes=2, mlp_ratio=0.01).double().train()
     x = torch.rand(3, 3, 64, 64, generator=generator, dtype=torch.float64)
     target, masks = torch.tensor([0, 1, 1]), (x[:, 0] > 0.6).double()
     state = {name: p.detach().clone().requires_grad_() for name, p in model.named_parameters()}
@@ -132,11 +132,11 @@ def test_one_training_step_equals_a_plain_restatement() -> None:
     }
 
     optimiser = torch.optim.SGD(model.parameters(), 0.01, 0.9, weight_decay=1e-4, nesterov=True)
-    prior = make_prior(PriorRecipe(masks="lesion"), model, (64, 64))
+    prior = make_attention_prior(AttentionPriorRecipe(target="lesion"), model, (64, 64))
     assert prior is not None
     found = model(x, maps=True)
     terms = prior(found.maps, masks.byte()[:, None] * 255, torch.ones(len(masks), dtype=torch.bool))
-    ours = Objective(TrainRecipe(loss="focal"))(found.logits, target)
+    ours = ClassificationLoss(TrainRecipe(loss="focal"))(found.logits, target)
     ours = ours + sum(prior.weights[name] * term for name, term in terms.items())
     torch.testing.assert_close(ours, loss, rtol=0, atol=1e-9)
     ours.backward()

@@ -9,31 +9,31 @@ from torch import Tensor
 
 from lesionlens.errors import ModelError
 from lesionlens.models import weights as weight_files
-from lesionlens.models.arl import ARL
+from lesionlens.models.arl import ARLResNet
 from lesionlens.models.classifier import Classifier
-from lesionlens.models.gate import Gate
-from lesionlens.models.patch import CROPS, Patch, blacken
-from lesionlens.models.plain import Plain
-from lesionlens.models.pyramid import Pyramid
-from lesionlens.models.voting import probabilities
+from lesionlens.models.gate import GatedClassifier
+from lesionlens.models.patch import DEFAULT_NUM_CROPS, PatchAttentionNet, mask_crops
+from lesionlens.models.plain import TimmClassifier
+from lesionlens.models.pyramid import MultiStageClassifier
+from lesionlens.models.voting import predict_proba
 
 from ..tolerances import close, terms_of
 
-INNER = {"plain": Plain, "arl": ARL, "gate": Gate, "pyramid": Pyramid}
+INNER = {"plain": TimmClassifier, "arl": ARLResNet, "gate": GatedClassifier, "pyramid": MultiStageClassifier}
 
 
-def around(inner: str = "plain", backbone: str = "test_resnet", **options: Any) -> Patch:
+def around(inner: str = "plain", backbone: str = "test_resnet", **options: Any) -> PatchAttentionNet:
     """Build a network of four crops and three classes."""
     torch.manual_seed(0)
     options = {"crops": 4, **options}
-    return Patch(INNER[inner](backbone, num_classes=3), num_classes=3, **options)
+    return PatchAttentionNet(INNER[inner](backbone, num_classes=3), num_classes=3, **options)
 
 
 def drawn(b: int = 2, n: int = 4, size: int = 64) -> Tensor:
     return torch.rand(b, n, 3, size, size, generator=torch.Generator().manual_seed(1))
 
 
-def same(found: Tensor, expected: Tensor, model: Patch) -> None:
+def same(found: Tensor, expected: Tensor, model: PatchAttentionNet) -> None:
     """Compare what float32 gives for all crops together and for one after another."""
     torch.testing.assert_close(found, expected, **close(expected, terms_of(model), torch.float32))
 
@@ -47,8 +47,8 @@ def test_logits_or_probabilities_are_averaged() -> None:
     model.average = "probabilities"
     expected = each.softmax(dim=2).mean(dim=1)
     same(model(x).logits.exp(), expected, model)
-    same(probabilities(model, x), expected.double(), model)
-    same(probabilities(model, x), probabilities(model.inner, x), model)
+    same(predict_proba(model, x), expected.double(), model)
+    same(predict_proba(model, x), predict_proba(model.inner, x), model)
     assert not torch.allclose(expected, each.mean(dim=1).softmax(dim=1), atol=1e-3)
 
 
@@ -134,28 +134,28 @@ def test_patch_dropout_blackens_crops_before_the_attention_in_training_alone() -
 
 def test_blackened_crops_are_exact_zeros() -> None:
     black = torch.tensor([[True, False], [False, False]])
-    found = blacken(torch.full((2, 2, 3, 4, 4), torch.inf), black)
+    found = mask_crops(torch.full((2, 2, 3, 4, 4), torch.inf), black)
     assert torch.equal((found == 0).flatten(2).all(dim=2), black)
 
 
 def test_speaks_of_the_network_inside() -> None:
-    inner = ARL("test_resnet", num_classes=3)
-    model = Patch(inner, num_classes=3)
-    assert model.trunk is inner.trunk
-    assert (model.crops, model.num_features, model.head_weight()) == (CROPS, inner.num_features, None)
+    inner = ARLResNet("test_resnet", num_classes=3)
+    model = PatchAttentionNet(inner, num_classes=3)
+    assert model.backbone is inner.backbone
+    assert (model.num_crops, model.num_features, model.linear_head_weight()) == (DEFAULT_NUM_CROPS, inner.num_features, None)
     names = dict(model.named_parameters())
-    assert model.scale_gates
-    assert all(names[name].ndim == 0 for name in model.scale_gates)
+    assert model.attention_scales
+    assert all(names[name].ndim == 0 for name in model.attention_scales)
     assert not [key for key in model.state_dict() if key.startswith("trunk.")]  # not stored twice
 
 
 @pytest.mark.parametrize("combine", ["average", "gru"])
 def test_weights_of_the_backbone_fit(tmp_path: Path, combine: str) -> None:
     torch.manual_seed(5)
-    stored = Plain("test_resnet", num_classes=1000).trunk.state_dict()
+    stored = TimmClassifier("test_resnet", num_classes=1000).backbone.state_dict()
     torch.save(stored, tmp_path / "weights.pth")
     model = around(combine=combine, end=True)
-    fresh = weight_files.load(model, str(tmp_path / "weights.pth"), backbone="test_resnet")
+    fresh = weight_files.load_backbone_weights(model, str(tmp_path / "weights.pth"), backbone="test_resnet")
     assert torch.equal(
         model.state_dict()["inner.trunk.layer2.0.conv1.weight"], stored["layer2.0.conv1.weight"]
     )
@@ -179,7 +179,7 @@ def test_says_which_option_is_wrong(options: dict[str, Any], message: str) -> No
 def test_refuses_crops_inside_crops() -> None:
     inner: Classifier = around()
     with pytest.raises(ModelError, match="takes single images"):
-        Patch(inner, num_classes=3)
+        PatchAttentionNet(inner, num_classes=3)
 
 
 def test_says_what_came_in_place_of_crops() -> None:

@@ -7,10 +7,10 @@ import pytest
 import torch
 import torchvision
 
-from lesionlens.models.patch import Patch
-from lesionlens.models.plain import Plain
+from lesionlens.models.patch import PatchAttentionNet
+from lesionlens.models.plain import TimmClassifier
 
-from ..golden.formula import images, weights
+from ..golden.formula import smooth_images, deterministic_weights
 from ..tolerances import close, terms_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "patch_network_densenet121.json"
@@ -22,19 +22,19 @@ def test_equals_the_authors_network(variant: str) -> None:
     wanted = golden["variants"][variant]
     initial = "initial" in wanted["attention_keys"]
     with torch.device("meta"):  # no weights to draw: all are replaced
-        inner = Plain("densenet121", num_classes=7, last_relu=False)
-        model = Patch(inner, num_classes=7, crops=golden["crops"], initial=initial, end=True).eval()
+        inner = TimmClassifier("densenet121", num_classes=7, last_relu=False)
+        model = PatchAttentionNet(inner, num_classes=7, crops=golden["crops"], initial=initial, end=True).eval()
     state = {
         key.replace("trunk.", "inner.trunk.features.").replace("head.", "inner.trunk.classifier."): value
-        for key, value in weights(wanted["trunk_and_head_keys"]).items()
+        for key, value in deterministic_weights(wanted["trunk_and_head_keys"]).items()
     }
     for place, keys in wanted["attention_keys"].items():
-        state |= {key.replace("fc.0", f"{place}.linear"): value for key, value in weights(keys).items()}
+        state |= {key.replace("fc.0", f"{place}.linear"): value for key, value in deterministic_weights(keys).items()}
     result = model.load_state_dict(state, strict=False, assign=True)
     assert not result.unexpected_keys
     assert all(key.endswith("num_batches_tracked") for key in result.missing_keys)
     with torch.inference_mode():
-        found = model(images(2, golden["crops"], 3, 224, 224, phase=golden["phase"])).logits
+        found = model(smooth_images(2, golden["crops"], 3, 224, 224, phase=golden["phase"])).logits
     expected = torch.tensor(wanted["logits"])
     torch.testing.assert_close(found, expected, **close(expected, terms_of(model)))
 
@@ -45,7 +45,7 @@ def test_inception_equals_torchvisions_layers_joined_by_hand() -> None:
     theirs = torchvision.models.inception_v3(
         num_classes=7, aux_logits=True, init_weights=False, transform_input=False
     ).eval()
-    model = Patch(Plain("inception_v3", num_classes=7), num_classes=7, crops=5, initial=True, end=True).eval()
+    model = PatchAttentionNet(TimmClassifier("inception_v3", num_classes=7), num_classes=7, crops=5, initial=True, end=True).eval()
     state = {key: value for key, value in theirs.state_dict().items() if not key.startswith("AuxLogits")}
     model.inner.trunk.load_state_dict(state)
     crops = torch.rand(2, 5, 3, 224, 224)
@@ -71,6 +71,6 @@ def test_inception_equals_torchvisions_layers_joined_by_hand() -> None:
 @pytest.mark.parametrize("crops", [5, 9, 16])
 def test_counts_the_authors_parameters(backbone: str, parameters: int, crops: int) -> None:
     with torch.device("meta"):
-        inner = Plain(backbone, num_classes=7)
-        model = Patch(inner, num_classes=7, crops=crops, initial=True, end=True)
+        inner = TimmClassifier(backbone, num_classes=7)
+        model = PatchAttentionNet(inner, num_classes=7, crops=crops, initial=True, end=True)
     assert sum(p.numel() for p in model.parameters()) == parameters + 2 * (crops**2 + crops)

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from lesionlens.errors import WeightsError
 from lesionlens.models import backbone, stages
-from lesionlens.models.soft import Soft
-from lesionlens.models.weights import load
+from lesionlens.models.soft import SoftAttentionNet
+from lesionlens.models.weights import load_backbone_weights
 
 from ..tolerances import close, terms_of
 
@@ -22,36 +22,36 @@ def seeded(seed: int = 0, *size: int) -> Tensor:
 @pytest.mark.parametrize("name", ["test_resnet", "test_convnext", "test_efficientnet", "test_vit"])
 def test_every_stage_of_any_backbone_can_be_attended(name: str) -> None:
     size = (160, 160) if name == "test_vit" else (71, 49)
-    for stage in (None, *(found.name for found in stages.stages(backbone.on_meta(name)))):
-        model = Soft(name, num_classes=3, stage=stage).eval()
-        features = model.features(seeded(0, 2, 3, *size), maps=True)
+    for stage in (None, *(found.name for found in stages.list_stages(backbone.meta_model(name)))):
+        model = SoftAttentionNet(name, num_classes=3, stage=stage).eval()
+        features = model.forward_features(seeded(0, 2, 3, *size), maps=True)
         height, width = features.maps["soft"].shape[1:]
         grid = (2, model.num_features, (height + 1) // 2, (width + 1) // 2)
         assert tuple(features.grid.shape) == grid
         assert len(features.maps) == 17
-        assert tuple(model.classify(features).shape) == (2, 3)
+        assert tuple(model.forward_head(features).shape) == (2, 3)
 
 
 def test_the_attended_grid_is_the_backbones_own() -> None:
     """The witness is timm's forward on the same weights."""
     for stage, theirs in ((None, "layer4"), ("layer2", "layer2")):
-        model = Soft("test_resnet", num_classes=2, stage=stage).eval()
+        model = SoftAttentionNet("test_resnet", num_classes=2, stage=stage).eval()
         whole = timm.create_model("test_resnet", num_classes=0).eval()
-        whole.load_state_dict(model.trunk.state_dict(), strict=False)
+        whole.load_state_dict(model.backbone.state_dict(), strict=False)
         x = seeded(1, 2, 3, 64, 64)
         taken = timm.models.FeatureListNet(whole, out_indices=(2 if theirs == "layer2" else 4,))(x)[-1]
-        torch.testing.assert_close(model.features(x).grid, model.soft(taken).grid)
+        torch.testing.assert_close(model.forward_features(x).grid, model.soft(taken).grid)
 
 
 def test_the_head_averages_or_reads_place_by_place() -> None:
-    averaged = Soft("test_resnet", num_classes=2).eval()
-    flat = Soft("test_resnet", num_classes=2, flatten=2).eval()
-    features = flat.features(seeded(2, 2, 3, 96, 96))  # a grid of 2 by 2
-    torch.testing.assert_close(flat.embed(features), features.grid.reshape(2, -1), rtol=0, atol=0)
-    torch.testing.assert_close(averaged.embed(features), features.grid.sum(dim=(2, 3)) / 4)
+    averaged = SoftAttentionNet("test_resnet", num_classes=2).eval()
+    flat = SoftAttentionNet("test_resnet", num_classes=2, flatten=2).eval()
+    features = flat.forward_features(seeded(2, 2, 3, 96, 96))  # a grid of 2 by 2
+    torch.testing.assert_close(flat.pool(features), features.grid.reshape(2, -1), rtol=0, atol=0)
+    torch.testing.assert_close(averaged.pool(features), features.grid.sum(dim=(2, 3)) / 4)
     assert (averaged.num_features, flat.num_features) == (192, 768)
-    assert averaged.head_weight() is averaged.head.weight
-    assert flat.head_weight() is None
+    assert averaged.linear_head_weight() is averaged.head.weight
+    assert flat.linear_head_weight() is None
     assert tuple(flat(seeded(2, 1, 3, 203, 60)).logits.shape) == (1, 2)
 
 
@@ -59,7 +59,7 @@ def test_the_head_averages_or_reads_place_by_place() -> None:
 @pytest.mark.parametrize("flatten", [None, 4])
 def test_gradients_reach_every_parameter(mode: str, flatten: int | None) -> None:
     torch.manual_seed(0)
-    model = Soft("test_resnet", num_classes=3, mode=mode, flatten=flatten, dropout=0.0, zero_init_last=False)
+    model = SoftAttentionNet("test_resnet", num_classes=3, mode=mode, flatten=flatten, dropout=0.0, zero_init_last=False)
     nn.functional.cross_entropy(model(seeded(3, 4, 3, 96, 96)).logits, torch.tensor([0, 1, 2, 0])).backward()
     for key, parameter in model.named_parameters():
         assert parameter.grad is not None, key
@@ -70,7 +70,7 @@ def test_gradients_reach_every_parameter(mode: str, flatten: int | None) -> None
 @pytest.mark.parametrize("mode", ["paper", "authors"])
 def test_layout_and_precision(mode: str) -> None:
     torch.manual_seed(0)
-    model, x = Soft("test_resnet", num_classes=3, mode=mode, stage="layer3").eval(), seeded(4, 1, 3, 65, 47)
+    model, x = SoftAttentionNet("test_resnet", num_classes=3, mode=mode, stage="layer3").eval(), seeded(4, 1, 3, 65, 47)
     plain = model(x, maps=True)
     last = model.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last), maps=True)
     torch.testing.assert_close(last.logits, plain.logits, **close(plain.logits, terms_of(model)))
@@ -83,7 +83,7 @@ def test_layout_and_precision(mode: str) -> None:
 
 
 def test_a_saved_state_gives_the_same_scores() -> None:
-    first, second = (Soft("test_resnet", num_classes=3, flatten=4).eval() for _ in range(2))
+    first, second = (SoftAttentionNet("test_resnet", num_classes=3, flatten=4).eval() for _ in range(2))
     x = seeded(5, 2, 3, 64, 64)
     assert not torch.equal(first(x).logits, second(x).logits)
     second.load_state_dict(first.state_dict())
@@ -95,15 +95,15 @@ def test_imagenet_weights_fill_the_trunk(stage: str | None, tmp_path: Path) -> N
     torch.manual_seed(0)
     theirs = timm.create_model("test_resnet").state_dict()
     torch.save(theirs, tmp_path / "weights.pth")
-    model = Soft("test_resnet", num_classes=2, stage=stage)
-    new = load(model, str(tmp_path / "weights.pth"), backbone="test_resnet")
+    model = SoftAttentionNet("test_resnet", num_classes=2, stage=stage)
+    new = load_backbone_weights(model, str(tmp_path / "weights.pth"), backbone="test_resnet")
     assert set(new) == {key for key in model.state_dict() if not key.startswith("trunk.")}
-    own = model.trunk.state_dict()
-    assert set(own) == set(theirs) - model.dropped
+    own = model.backbone.state_dict()
+    assert set(own) == set(theirs) - model.discarded_keys
     assert all(torch.equal(own[key], theirs[key]) for key in own)
 
 
 def test_a_weights_file_of_another_backbone_is_refused(tmp_path: Path) -> None:
     torch.save(timm.create_model("resnet18").state_dict(), tmp_path / "weights.pth")
     with pytest.raises(WeightsError, match="do not fit"):
-        load(Soft("test_resnet", num_classes=2), str(tmp_path / "weights.pth"), backbone="test_resnet")
+        load_backbone_weights(SoftAttentionNet("test_resnet", num_classes=2), str(tmp_path / "weights.pth"), backbone="test_resnet")

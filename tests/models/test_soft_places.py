@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from lesionlens.errors import ModelError
 from lesionlens.models import backbone
-from lesionlens.models.soft import Soft
-from lesionlens.models.weights import load
+from lesionlens.models.soft import SoftAttentionNet
+from lesionlens.models.weights import load_backbone_weights
 
 from ..tolerances import close, terms_of
 
@@ -32,10 +32,10 @@ def seeded(seed: int = 0, *size: int) -> Tensor:
     return torch.rand(*size, generator=torch.Generator().manual_seed(seed))
 
 
-def on_meta(name: str, **options: Any) -> Soft:
+def on_meta(name: str, **options: Any) -> SoftAttentionNet:
     network, places = DATTA[name]
     with torch.device("meta"):
-        return Soft(network, **{"num_classes": 7, **places, **options})
+        return SoftAttentionNet(network, **{"num_classes": 7, **places, **options})
 
 
 def normalised(model: nn.Module) -> int:
@@ -47,7 +47,7 @@ def test_inception_resnet_has_the_trainable_parameters_that_keras_prints() -> No
     """Keras trains no gammas there (scale=False): timm's trunk has one more for each normalised channel."""
     model = on_meta("irv2_authors", mode="authors")
     assert normalised(model) == 27_200
-    assert backbone.parameters(model) == 47_480_887 + 27_200 == 47_508_087
+    assert backbone.count_parameters(model) == 47_480_887 + 27_200 == 47_508_087
     assert 47_480_887 + 2 * 27_200 == 47_535_287  # the total: a moving mean and variance for each channel
 
 
@@ -59,7 +59,7 @@ def test_densenet_has_the_parameters_that_keras_prints() -> None:
     last = sum(896 + 32 * n + 128 for n in range(29))  # 29 of the fourth block's 32 layers
     channels = 64 + layers + (256 + 512 + 1792) + last  # stem, three blocks, their transitions, the fourth
     assert normalised(model) == channels == 106_656
-    assert backbone.parameters(model) == 17_477_463 - 2 * channels == 17_264_151
+    assert backbone.count_parameters(model) == 17_477_463 - 2 * channels == 17_264_151
 
 
 def test_resnet50_has_the_parameters_that_keras_prints() -> None:
@@ -69,16 +69,16 @@ def test_resnet50_has_the_parameters_that_keras_prints() -> None:
     for width, blocks in ((64, 3), (128, 4), (256, 6), (512, 3)):
         channels += blocks * (width + width + 4 * width) + 4 * width  # and once a projection
     assert normalised(model) == channels == 26_560
-    assert backbone.parameters(model) == 23_911_319 - (2 + 1) * channels == 23_831_639
+    assert backbone.count_parameters(model) == 23_911_319 - (2 + 1) * channels == 23_831_639
 
 
 def test_the_papers_mode_adds_gamma_alone() -> None:
     name = "resnet50"
     model = on_meta(name)
-    assert backbone.parameters(model) == backbone.parameters(on_meta(name, mode="authors")) + 1
-    assert model.scale_gates == ("soft.attention.gamma",)
+    assert backbone.count_parameters(model) == backbone.count_parameters(on_meta(name, mode="authors")) + 1
+    assert model.attention_scales == ("soft.attention.gamma",)
     assert dict(model.named_parameters())["soft.attention.gamma"].shape == ()
-    assert on_meta(name, mode="authors").scale_gates == ()
+    assert on_meta(name, mode="authors").attention_scales == ()
 
 
 @pytest.mark.slow
@@ -88,21 +88,21 @@ def test_imagenet_weights_fill_the_trunk(name: str, tmp_path: Path) -> None:
     network, options = DATTA[name]
     theirs = timm.create_model(network).state_dict()
     torch.save(theirs, tmp_path / "weights.pth")
-    model = Soft(network, num_classes=2, **options)
-    new = load(model, str(tmp_path / "weights.pth"), backbone=network)
+    model = SoftAttentionNet(network, num_classes=2, **options)
+    new = load_backbone_weights(model, str(tmp_path / "weights.pth"), backbone=network)
     assert set(new) == {key for key in model.state_dict() if not key.startswith("trunk.")}
-    own = model.trunk.state_dict()
-    assert set(own) == set(theirs) - model.dropped
+    own = model.backbone.state_dict()
+    assert set(own) == set(theirs) - model.discarded_keys
     assert all(torch.equal(own[key], theirs[key]) for key in own)
 
 
-def at(name: str, size: int) -> tuple[Soft, Any, Tensor]:
+def at(name: str, size: int) -> tuple[SoftAttentionNet, Any, Tensor]:
     """Give one of the paper's networks, timm's whole with the same weights, and an image."""
     torch.manual_seed(0)
     network, options = DATTA[name]
-    model = Soft(network, num_classes=2, mode="authors", **options).eval()
+    model = SoftAttentionNet(network, num_classes=2, mode="authors", **options).eval()
     whole = timm.create_model(network, num_classes=0).eval()
-    whole.load_state_dict(model.trunk.state_dict(), strict=False)
+    whole.load_state_dict(model.backbone.state_dict(), strict=False)
     return model, whole, seeded(6, 1, 3, size, size)
 
 
@@ -137,10 +137,10 @@ def test_the_papers_places(
         shift = norm.bias - norm.running_mean * scale
         expected = expected * scale[:, None, None] + shift[:, None, None]
         assert bool((expected < 0).any())
-    features = model.features(x, maps=True)
-    attended = model.soft(expected).grid
-    torch.testing.assert_close(features.grid, attended, **close(attended, terms_of(model)))
-    assert tuple(features.grid.shape[1:]) == grid
+    features = model.forward_features(x, maps=True)
+    attended = model.soft(expected).feature_map
+    torch.testing.assert_close(features.feature_map, attended, **close(attended, terms_of(model)))
+    assert tuple(features.feature_map.shape[1:]) == grid
     assert tuple(features.maps["soft"].shape[1:]) == tap
     assert model.num_features == (grid[0] if name == "resnet50" else grid[0] * grid[1] * grid[2])
 
@@ -150,7 +150,7 @@ def test_the_papers_places(
 def test_the_papers_networks_take_other_sizes_and_learn(name: str) -> None:
     torch.manual_seed(0)
     network, options = DATTA[name]
-    model = Soft(network, num_classes=2, **options)
+    model = SoftAttentionNet(network, num_classes=2, **options)
     logits = model(seeded(7, 2, 3, 131, 107)).logits
     nn.functional.cross_entropy(logits, torch.tensor([0, 1])).backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
@@ -158,6 +158,6 @@ def test_the_papers_networks_take_other_sizes_and_learn(name: str) -> None:
 
 def test_an_unknown_stage_names_those_there_are() -> None:
     with pytest.raises(ModelError, match=r"did you mean 'layer3'\?.*layer1, layer2"):
-        Soft("test_resnet", num_classes=2, stage="layer_3")
+        SoftAttentionNet("test_resnet", num_classes=2, stage="layer_3")
     with pytest.raises(ModelError, match=r"repeat_1, repeat_2, repeat_2\.8\.branch0"):
-        Soft("inception_resnet_v2", num_classes=2, stage="block8")
+        SoftAttentionNet("inception_resnet_v2", num_classes=2, stage="block8")

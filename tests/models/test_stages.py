@@ -6,7 +6,7 @@ import torch
 
 from lesionlens.errors import ModelError
 from lesionlens.models import stages
-from lesionlens.models.backbone import build
+from lesionlens.models.backbone import create_backbone
 
 
 @pytest.mark.parametrize(
@@ -22,8 +22,8 @@ from lesionlens.models.backbone import build
 )
 def test_default_taps_are_a_quarter_and_a_half_of_the_depth(name: str, taps: list[str]) -> None:
     with torch.device("meta"):
-        trunk = build(name, num_classes=2)
-    assert [stages.stages(trunk)[place].name for place in stages.default_taps(trunk)] == taps
+        trunk = create_backbone(name, num_classes=2)
+    assert [stages.list_stages(trunk)[place].name for place in stages.default_taps(trunk)] == taps
 
 
 @pytest.mark.parametrize(
@@ -33,29 +33,29 @@ def test_without_its_head_a_backbone_gives_the_same_grid(name: str) -> None:
     """The witness is timm's own forward_features."""
     torch.manual_seed(0)
     theirs = timm.create_model(name, num_classes=3).eval()
-    trunk, dropped = stages.headless(name)
+    trunk, dropped = stages.truncated_backbone(name)
     kept = {key: value for key, value in theirs.state_dict().items() if key not in dropped}
     trunk.eval().load_state_dict(kept)
     x = torch.rand(1, 3, 64, 96)
     with torch.no_grad():
-        grid, _ = stages.run(trunk, x, (0,))
+        grid, _ = stages.forward_stages(trunk, x, (0,))
         torch.testing.assert_close(grid, theirs.forward_features(x), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(("until", "width", "size"), [("layer2", 48, (8, 12)), ("layer4", 96, (2, 3))])
 def test_ends_with_a_stage(until: str, width: int, size: tuple[int, int]) -> None:
-    trunk, dropped = stages.headless("test_resnet", until=until)
-    place = stages.place(trunk, until)
-    _, (grid,) = stages.run(trunk.eval(), torch.rand(1, 3, 64, 96), (place,))
+    trunk, dropped = stages.truncated_backbone("test_resnet", last_stage=until)
+    place = stages.stage_index(trunk, until)
+    _, (grid,) = stages.forward_stages(trunk.eval(), torch.rand(1, 3, 64, 96), (place,))
     assert grid.shape == (1, width, *size)
     assert any(key.startswith("layer3") for key in dropped) == (until == "layer2")
 
 
 def test_an_unknown_stage_lists_those_that_there_are() -> None:
     with pytest.raises(ModelError, match=r"did you mean 'layer2'\? Allowed: act1, layer1"):
-        stages.headless("test_resnet", until="layer22")
+        stages.truncated_backbone("test_resnet", last_stage="layer22")
 
 
 def test_a_backbone_without_stages_is_refused() -> None:
     with pytest.raises(ModelError, match="no intermediate features of Linear"):
-        stages.stages(torch.nn.Linear(1, 1))
+        stages.list_stages(torch.nn.Linear(1, 1))

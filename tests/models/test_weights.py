@@ -13,9 +13,9 @@ from safetensors.torch import save, save_file
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from lesionlens.errors import WeightsError
-from lesionlens.models.create import architecture, create_model
-from lesionlens.models.plain import Plain
-from lesionlens.models.weights import _into_trunk, load
+from lesionlens.models.create import make_model_spec, create_model
+from lesionlens.models.plain import TimmClassifier
+from lesionlens.models.weights import _load_into_backbone, load_backbone_weights
 from lesionlens.models.zoo import ZOO
 
 Tensors = dict[str, torch.Tensor]
@@ -28,9 +28,9 @@ def imagenet() -> Tensors:
     return dict(timm.create_model("test_resnet").state_dict())
 
 
-def loads(weights: str | Path, attention: str = "arl") -> tuple[Plain, tuple[str, ...]]:
+def loads(weights: str | Path, attention: str = "arl") -> tuple[TimmClassifier, tuple[str, ...]]:
     model = create_model(backbone="test_resnet", attention=attention, num_classes=7)
-    return model, load(model, str(weights), backbone="test_resnet")
+    return model, load_backbone_weights(model, str(weights), backbone="test_resnet")
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
@@ -38,8 +38,8 @@ def test_a_file_fills_the_trunk_and_names_what_is_new(tmp_path: Path, imagenet: 
     file = tmp_path / f"weights{suffix}"
     torch.save(imagenet, file) if suffix == ".pth" else save_file(imagenet, file)
     model, new = loads(file)
-    assert set(new) == {"trunk.fc.weight", "trunk.fc.bias", *model.scale_gates}
-    for key, value in model.trunk.state_dict().items():
+    assert set(new) == {"trunk.fc.weight", "trunk.fc.bias", *model.attention_scales}
+    for key, value in model.backbone.state_dict().items():
         if f"trunk.{key}" not in new:
             assert torch.equal(value, imagenet[key]), key
 
@@ -54,9 +54,9 @@ def test_every_mechanism_takes_the_weights_of_its_backbone(
     theirs = timm.create_model(backbone).state_dict()
     save_file(theirs, tmp_path / "w.safetensors")
     model = create_model(backbone=backbone, attention=attention, num_classes=3)
-    new = set(load(model, str(tmp_path / "w.safetensors"), backbone=backbone))
+    new = set(load_backbone_weights(model, str(tmp_path / "w.safetensors"), backbone=backbone))
     prefix = "inner.trunk." if attention.startswith("patch") else "trunk."
-    for key, value in model.trunk.state_dict().items():
+    for key, value in model.backbone.state_dict().items():
         assert prefix + key in new or torch.equal(value, theirs[key]), key
     assert all("head" in key or "classifier" in key or "fc" in key for key in new if key.startswith(prefix))
     assert 2 <= len(new) < len(model.state_dict())
@@ -66,13 +66,13 @@ def test_every_mechanism_takes_the_weights_of_its_backbone(
 @pytest.mark.parametrize("name", [name for name in ZOO if not ZOO[name].backbone.startswith("datta")])
 def test_every_network_of_the_zoo_takes_its_imagenet_weights(name: str) -> None:
     """By shapes alone, with the second head that files of Inception have."""
-    made = architecture(name)
+    made = make_model_spec(name)
     second = {"aux_logits": True} if made.backbone.startswith("inception_v3") else {}
-    depth = {"layers": made.options["layers"]} if "layers" in made.options else {}
+    depth = {"layers": made.kwargs["layers"]} if "layers" in made.kwargs else {}
     with FakeTensorMode():
         theirs = timm.create_model(made.backbone, **second, **depth)
         model = create_model(name, num_classes=2)
-        new = _into_trunk(model, theirs.state_dict(), origin="a file")
+        new = _load_into_backbone(model, theirs.state_dict(), origin="a file")
     assert len(new) < len(model.state_dict()) / 2 or made.attention == "ran"
 
 
@@ -81,7 +81,7 @@ def test_the_usual_wrappings_are_undone(tmp_path: Path, imagenet: Tensors, wrapp
     wrapped = {wrapping: imagenet} if "." not in wrapping else {wrapping + k: v for k, v in imagenet.items()}
     torch.save(wrapped, tmp_path / "w.pth")
     model, _ = loads(tmp_path / "w.pth", attention="none")
-    assert torch.equal(model.trunk.state_dict()["conv1.0.weight"], imagenet["conv1.0.weight"])
+    assert torch.equal(model.backbone.state_dict()["conv1.0.weight"], imagenet["conv1.0.weight"])
 
 
 def test_a_mismatch_lists_the_keys(tmp_path: Path, imagenet: Tensors) -> None:
@@ -164,7 +164,7 @@ def hub(imagenet: Tensors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.mark.filterwarnings("ignore")
 def test_imagenet_comes_from_the_hub(hub: ThreadingHTTPServer, imagenet: Tensors) -> None:
     model, new = loads("imagenet")
-    assert torch.equal(model.trunk.state_dict()["conv1.0.weight"], imagenet["conv1.0.weight"])
+    assert torch.equal(model.backbone.state_dict()["conv1.0.weight"], imagenet["conv1.0.weight"])
     assert "trunk.fc.weight" in new
 
 
@@ -174,7 +174,7 @@ def test_no_network_says_how_to_get_the_file(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(timm, "create_model", refused)
     with pytest.raises(WeightsError, match=r"https://huggingface.co/timm/resnet18.*model.weights=PATH"):
-        load(Plain.__new__(Plain), "imagenet", backbone="resnet18")
+        load_backbone_weights(TimmClassifier.__new__(TimmClassifier), "imagenet", backbone="resnet18")
 
 
 @pytest.mark.real
@@ -185,4 +185,4 @@ def test_the_real_imagenet_file_fits(real_data: Path) -> None:
         weights=str(real_data / "weights" / "mobilenetv2_100_imagenet_timm.pth"),
         pad_type="same",
     )
-    assert float(model.trunk.state_dict()["conv_stem.weight"].std()) > 0.1
+    assert float(model.backbone.state_dict()["conv_stem.weight"].std()) > 0.1

@@ -14,10 +14,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lesionlens.errors import ModelError
 from lesionlens.models import backbone
-from lesionlens.models.create import architecture, create_model
-from lesionlens.models.zoo import ZOO, row
-from lesionlens.models.zoo.listing import FULL, listing, markdown
-from lesionlens.training.recipe_file import shipped
+from lesionlens.models.create import make_model_spec, create_model
+from lesionlens.models.zoo import ZOO, get_entry
+from lesionlens.models.zoo.listing import ALL_COLUMNS, zoo_rows, zoo_markdown
+from lesionlens.training.recipe_file import builtin_recipes
 
 FROM_THE_SOURCES = {  # name, classes: learnable numbers of the authors' networks
     ("resnet50", 2): 23_512_130,
@@ -57,19 +57,19 @@ def count(name: str, classes: int) -> int:
         ("uniform_", "normal_", "clamp_"), _as_it_is
     )  # most of the time, without any weight
     with torch.device("meta"), patch.multiple(Tensor, **drawing):
-        return backbone.parameters(create_model(name, num_classes=classes))
+        return backbone.count_parameters(create_model(name, num_classes=classes))
 
 
 @pytest.mark.parametrize("name", ZOO)
 def test_has_the_parameters_of_its_row(name: str) -> None:
-    assert count(name, 2) == ZOO[name].parameters
+    assert count(name, 2) == ZOO[name].num_parameters
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ZOO)
 def test_takes_the_operations_of_its_row(name: str) -> None:
     found = ZOO[name]
-    crops = architecture(name).crops
+    crops = make_model_spec(name).num_crops
     with no_memory():
         model = create_model(name, num_classes=2).eval()
         with FlopCounterMode(display=False) as counter:
@@ -86,22 +86,22 @@ def test_every_network_has_a_paper_and_a_recipe() -> None:
     assert len(ZOO) >= 45
     for name, found in ZOO.items():
         assert "doi:" in found.paper or "arXiv:" in found.paper, name
-        assert found.recipe in shipped(), name
+        assert found.recipe in builtin_recipes(), name
 
 
 def test_is_listed_with_all_columns() -> None:
-    for line in listing(ZOO):
-        assert len(line) == len(FULL)
+    for line in zoo_rows(ZOO):
+        assert len(line) == len(ALL_COLUMNS)
         assert all(line)
 
 
 def test_the_documentation_lists_them_all() -> None:
     page = Path(__file__).parents[2] / "docs" / "networks.md"
-    assert markdown() in page.read_text(encoding="utf-8"), (
+    assert zoo_markdown() in page.read_text(encoding="utf-8"), (
         "put the output of listing.markdown() into docs/networks.md"
     )
 
 
 def test_an_unknown_name_gives_the_nearest() -> None:
     with pytest.raises(ModelError, match="did you mean 'attnmel_cnn'"):
-        row("atnmel_cnn")
+        get_entry("atnmel_cnn")

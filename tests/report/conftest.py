@@ -16,7 +16,7 @@ from lesionlens.evaluation.evaluation import write_evaluation
 from lesionlens.evaluation.prediction_table import Predictions
 from lesionlens.evaluation.predictions import write_predictions
 from lesionlens.report.build import build_report
-from lesionlens.report.gallery import choose, file_stem
+from lesionlens.report.gallery import select_cases, file_stem
 
 CLASSES = ("melanoma", "nevus", "basal_cell_carcinoma")
 PAPER = "Zhang et al. 2019, doi:10.1109/TMI.2019.2893944"
@@ -106,9 +106,9 @@ def make(
         write_log(run / "log.csv", epochs, blocks)
     for part, found in made.items():
         write_predictions(run / "predictions" / f"{part}.csv", found)
-        write_evaluation(run / "evaluation" / f"{part}.json", evaluate(found, replicates=replicates))
+        write_evaluation(run / "evaluation" / f"{part}.json", evaluate(found, n_resamples=replicates))
     shown = made.get("test", made.get("validation"))
-    for k, case in enumerate(choose(shown) if shown else ()):
+    for k, case in enumerate(select_cases(shown) if shown else ()):
         stem = file_stem(case.image_id)
         draw(run / "maps" / f"{stem}.png", k)
         for place, map_name in enumerate(MAPS):

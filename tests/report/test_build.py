@@ -9,7 +9,7 @@ import pytest
 from lesionlens.errors import RunError
 from lesionlens.evaluation.evaluation import read_evaluation
 from lesionlens.report.build import build_report
-from lesionlens.report.numbers import COLUMNS
+from lesionlens.report.numbers import REPORTED_METRICS
 
 
 class Page(HTMLParser):
@@ -63,11 +63,11 @@ def test_numbers_on_the_page_are_those_of_the_evaluation(reported: Path) -> None
     page = Page(reported / "report.html")
     evaluation = read_evaluation(reported / "evaluation" / "test.json")
     for each in evaluation.estimates:
-        if math.isnan(each.value) or (each.metric not in COLUMNS and each.of != "all"):
+        if math.isnan(each.value) or (each.metric not in REPORTED_METRICS and each.scope != "all"):
             continue
         assert f"{each.value:.3f}" in page.text, each
         assert f"{each.low:.3f}–{each.high:.3f}" in page.text, each
-    found = evaluation.confusion[0][0]
+    found = evaluation.confusion_matrix[0][0]
     assert f"{found} of {evaluation.support[0]} images labelled melanoma" in page.text
     assert "of the test part, which had no say in training" in page.text
 

@@ -1,7 +1,7 @@
 import numpy as np
 
 from lesionlens.evaluation.prediction_table import Predictions
-from lesionlens.report.gallery import Case, choose, file_stem
+from lesionlens.report.gallery import ExampleCase, select_cases, file_stem
 
 
 def table(rows: list[tuple[str, str, str, float]]) -> Predictions:
@@ -24,22 +24,22 @@ ROWS = [
 
 
 def test_surest_right_then_surest_wrong_of_each_class_and_a_lesion_once() -> None:
-    assert choose(table(ROWS), a_class=1) == (
-        Case("i1", "a", "a", 0.95),
-        Case("i5", "a", "b", 0.90),
-        Case("i6", "b", "b", 0.60),
+    assert select_cases(table(ROWS), per_class=1) == (
+        ExampleCase("i1", "a", "a", 0.95),
+        ExampleCase("i5", "a", "b", 0.90),
+        ExampleCase("i6", "b", "b", 0.60),
     )
-    assert [case.image_id for case in choose(table(ROWS))] == ["i1", "i3", "i5", "i4", "i6"]
+    assert [case.image_id for case in select_cases(table(ROWS))] == ["i1", "i3", "i5", "i4", "i6"]
 
 
 def test_order_of_the_rows_does_not_matter() -> None:
     tied = [(f"i{n}", f"l{n}", "a", 0.75) for n in range(9)]
-    assert choose(table(tied)) == choose(table(tied[::-1]))
-    assert [case.image_id for case in choose(table(tied), a_class=2)] == ["i0", "i1"]
+    assert select_cases(table(tied)) == select_cases(table(tied[::-1]))
+    assert [case.image_id for case in select_cases(table(tied), per_class=2)] == ["i0", "i1"]
 
 
 def test_without_labels_there_are_no_cases() -> None:
-    assert choose(table([("i1", "l1", "", 0.5)])) == ()
+    assert select_cases(table([("i1", "l1", "", 0.5)])) == ()
 
 
 def test_file_stems_stay_distinct() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from lesionlens.report.learning import learning
-from lesionlens.report.reading import Run
+from lesionlens.report.learning import training_summary
+from lesionlens.report.reading import RunData
 
 USED = {"data": {"prior": {"images": 8, "used": 2, "jaccard": 0.8044}}}
 
@@ -25,5 +25,5 @@ USED = {"data": {"prior": {"images": 8, "used": 2, "jaccard": 0.8044}}}
     ],
 )
 def test_a_prior_is_told_with_its_dimensions(prior: dict[str, Any], said: str) -> None:
-    run = Run(Path("run"), USED, {"prior": prior}, "", None, {}, {}, ())
-    assert dict(learning(run))["Attention prior"] == said
+    run = RunData(Path("run"), USED, {"prior": prior}, "", None, {}, {}, ())
+    assert dict(training_summary(run))["Attention prior"] == said

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from lesionlens.evaluation.decision import Decision, Thresholds
+from lesionlens.evaluation.decision import DecisionRule, Thresholds
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.prediction_table import Predictions
-from lesionlens.report.numbers import headlines, rows
+from lesionlens.report.numbers import headline_metrics, class_rows
 
 
 def measured(
-    melanomas: int, others: int, *, right: bool = False, replicates: int = 50, decision: Decision = "argmax"
+    melanomas: int, others: int, *, right: bool = False, replicates: int = 50, decision: DecisionRule = "argmax"
 ):
     rng = np.random.default_rng(0)
     label = np.array(["melanoma"] * melanomas + ["nevus"] * others)
@@ -19,11 +19,11 @@ def measured(
         score = np.where(label == "melanoma", 0.9, 0.1)
     ids = np.array([f"i{n}" for n in range(len(label))])
     predictions = Predictions(ids, ids, label, np.column_stack([score, 1 - score]), ("melanoma", "nevus"))
-    return evaluate(predictions, replicates=replicates, decision=decision)
+    return evaluate(predictions, n_resamples=replicates, decision=decision)
 
 
 def intervals(evaluation) -> dict[str, tuple[str, bool]]:
-    return {each.title: (each.interval, bool(each.number.interval)) for each in headlines(evaluation)}
+    return {each.title: (each.interval_label, bool(each.cell.interval)) for each in headline_metrics(evaluation)}
 
 
 FEW = ("too few lesions for an interval", False)
@@ -56,29 +56,29 @@ def test_an_interval_without_width_is_none(replicates: int, said: tuple[str, boo
 )
 def test_what_a_threshold_decides_is_said(thresholds: dict[str, float], found: str, spared: str) -> None:
     evaluation = measured(10, 40, decision=Thresholds(thresholds))
-    _, balanced, sensitivity, specificity = headlines(evaluation)
-    assert "images are given it alone" in balanced.meaning
-    assert found in sensitivity.meaning
-    assert spared in specificity.meaning
+    _, balanced, sensitivity, specificity = headline_metrics(evaluation)
+    assert "images are given it alone" in balanced.explanation
+    assert found in sensitivity.explanation
+    assert spared in specificity.explanation
     counts = evaluation.confusion
-    assert sensitivity.meaning.startswith(f"{counts[0][0]} of 10 images labelled melanoma")
-    assert f"False alarms, taken for melanoma: {counts[1][0]}." in specificity.meaning
+    assert sensitivity.explanation.startswith(f"{counts[0][0]} of 10 images labelled melanoma")
+    assert f"False alarms, taken for melanoma: {counts[1][0]}." in specificity.explanation
 
 
 def test_averages_stand_below_the_classes() -> None:
     found = measured(10, 40)
-    *_, mean, weighted = rows(found)
+    *_, mean, weighted = class_rows(found)
     assert (mean.name, weighted.name) == ("mean of classes", "weighted mean")
-    assert mean.average
-    assert weighted.average
-    assert weighted.numbers[-1].value == f"{found.value('f1', 'weighted'):.3f}"
+    assert mean.is_average
+    assert weighted.is_average
+    assert weighted.cells[-1].value == f"{found.value('f1', 'weighted'):.3f}"
 
 
 def test_specificity_counts_the_false_alarms() -> None:
     found = measured(10, 40)
     alarms = found.confusion[1][0]
     assert 0 < alarms < 40
-    assert headlines(found)[3].meaning == (
+    assert headline_metrics(found)[3].explanation == (
         f"40 images are labelled something else. For {40 - alarms} of them another class than melanoma had the "
         f"largest score, as it should be. False alarms, taken for melanoma: {alarms}."
     )

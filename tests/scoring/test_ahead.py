@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from lesionlens.scoring.ahead import ahead
+from lesionlens.scoring.ahead import prefetch
 
 
 def test_results_come_in_order_and_never_more_than_asked_are_begun() -> None:
@@ -14,7 +14,7 @@ def test_results_come_in_order_and_never_more_than_asked_are_begun() -> None:
         begun.append(item)
         return item * item
 
-    results = ahead(work, iter(range(50)), threads=3, most=5)
+    results = prefetch(work, iter(range(50)), num_threads=3, max_pending=5)
     for item in range(50):
         assert next(results) == item * item
         assert len(begun) <= item + 5
@@ -30,7 +30,7 @@ def test_threads_work_while_results_are_used() -> None:
             second.set()
         return item
 
-    results = ahead(work, [0, 1, 2], threads=1, most=2)
+    results = prefetch(work, [0, 1, 2], num_threads=1, max_pending=2)
     assert next(results) == 0
     assert second.wait(10)  # made although nobody asked for it yet
 
@@ -42,7 +42,7 @@ def test_an_error_comes_where_its_result_would_and_nothing_more_is_begun() -> No
         begun.append(item)
         return 1 / (item - 2)
 
-    results = ahead(work, range(1000), threads=2, most=4)
+    results = prefetch(work, range(1000), num_threads=2, max_pending=4)
     assert [next(results), next(results)] == [-0.5, -1.0]
     with pytest.raises(ZeroDivisionError):
         next(results)
@@ -57,7 +57,7 @@ def test_closing_waits_for_what_is_being_made_alone() -> None:
         may_end.wait(0 if item == 0 else 10)
         return item
 
-    results = ahead(work, range(100), threads=1, most=20)
+    results = prefetch(work, range(100), num_threads=1, max_pending=20)
     next(results)
     threading.Timer(0.05, may_end.set).start()
     results.close()

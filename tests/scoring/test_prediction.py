@@ -12,8 +12,8 @@ from PIL import Image
 from lesionlens.data.taxonomy import ISIC2018_CLASSES
 from lesionlens.errors import DataError, PredictionsError
 from lesionlens.evaluation.predictions import read_predictions
-from lesionlens.models.bundle import Card, load_model, save_model
-from lesionlens.models.create import architecture
+from lesionlens.models.bundle import ModelCard, load_model, save_model
+from lesionlens.models.create import make_model_spec
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.scoring.predict import predict
 
@@ -22,9 +22,9 @@ from lesionlens.scoring.predict import predict
 def bundle(tmp_path: Path) -> Path:
     """Save an untrained network of three classes, four random crops an image."""
     torch.manual_seed(1)
-    made = architecture(backbone="test_resnet")
-    seen = Preprocessing(input_size=(48, 48), crops="multiscale", crop_count=4, shorter_side=60)
-    card = Card(architecture=made, classes=("melanoma", "nevus", "wart"), preprocessing=seen)
+    made = make_model_spec(backbone="test_resnet")
+    seen = Preprocessing(input_size=(48, 48), crops="multiscale", crop_count=4, max_short_side=60)
+    card = ModelCard(architecture=made, classes=("melanoma", "nevus", "wart"), preprocessing=seen)
     save_model(tmp_path / "bundle", made.build(3), card)
     return tmp_path / "bundle"
 
@@ -46,7 +46,7 @@ def test_scores_are_the_average_of_the_cards_crops(bundle: Path, folder: Path, t
     loaded = load_model(bundle)
     seen = loaded.card.preprocessing
     with torch.no_grad():
-        x = seen.prepare(seen.decode(folder / "1.jpg"))
+        x = seen.prepare_input(seen.load_image(folder / "1.jpg"))
         expected = loaded.model(x).logits.double().softmax(dim=1).mean(dim=0).numpy()
     assert x.shape == (4, 3, 48, 48)
     np.testing.assert_allclose(scored.predictions.scores[1], expected, atol=1e-5)
@@ -63,14 +63,14 @@ def test_a_network_of_crops_sees_all_of_an_image_at_once(
     folder: Path, tmp_path: Path, batch_size: int
 ) -> None:
     torch.manual_seed(1)
-    made = architecture(backbone="test_resnet", attention="patch", crops=5, initial=True, end=True)
+    made = make_model_spec(backbone="test_resnet", attention="patch", crops=5, initial=True, end=True)
     seen = Preprocessing(input_size=(32, 32), crops="ordered", crop_count=5)
-    card = Card(architecture=made, classes=("melanoma", "nevus", "wart"), preprocessing=seen)
+    card = ModelCard(architecture=made, classes=("melanoma", "nevus", "wart"), preprocessing=seen)
     save_model(tmp_path / "bag", made.build(3), card)
     scored = predict(tmp_path / "bag", [folder], batch_size=batch_size)
     model = load_model(tmp_path / "bag").model
     with torch.no_grad():
-        crops = torch.stack([seen.prepare(seen.decode(path)) for path in sorted(folder.rglob("*.jpg"))])
+        crops = torch.stack([seen.prepare_input(seen.load_image(path)) for path in sorted(folder.rglob("*.jpg"))])
         expected = model(crops).logits.double().softmax(dim=1).numpy()
     assert crops.shape == (5, 5, 3, 32, 32)
     np.testing.assert_allclose(scored.predictions.scores, expected, atol=1e-5)
@@ -81,8 +81,8 @@ def test_an_unreadable_image_is_told_and_the_others_are_scored(bundle: Path, fol
     (folder / "1.jpg").write_bytes(b"")
     scored = predict(bundle, [folder])
     assert scored.predictions.image_id.tolist() == ["0", "2", "3", "4"]
-    assert len(scored.unreadable) == 1
-    assert "1.jpg" in scored.unreadable[0]
+    assert len(scored.failures) == 1
+    assert "1.jpg" in scored.failures[0]
 
 
 def test_labels_come_along_from_a_table(bundle: Path, folder: Path) -> None:
@@ -124,16 +124,16 @@ def test_nothing_to_score_is_said(
 
 
 def test_the_challenges_layout_goes_out_and_comes_in(folder: Path, tmp_path: Path) -> None:
-    made = architecture(backbone="test_resnet")
-    card = Card(architecture=made, classes=ISIC2018_CLASSES, preprocessing=Preprocessing(input_size=(48, 48)))
+    made = make_model_spec(backbone="test_resnet")
+    card = ModelCard(architecture=made, classes=ISIC2018_CLASSES, preprocessing=Preprocessing(input_size=(48, 48)))
     save_model(tmp_path / "seven", made.build(7), card)
-    ours = predict(tmp_path / "seven", [folder], out=tmp_path / "p.csv", layout="isic2018").predictions
+    ours = predict(tmp_path / "seven", [folder], out=tmp_path / "p.csv", output_format="isic2018").predictions
     assert (tmp_path / "p.csv").read_text().startswith("image,MEL,NV,BCC,AKIEC,BKL,DF,VASC\n0,")
     np.testing.assert_array_equal(read_predictions(tmp_path / "p.csv").scores, ours.scores)
     with pytest.raises(PredictionsError, match="needs scores of melanoma and seborrheic_keratosis"):
-        predict(tmp_path / "seven", [folder], out=tmp_path / "q.csv", layout="isic2017")
+        predict(tmp_path / "seven", [folder], out=tmp_path / "q.csv", output_format="isic2017")
     with pytest.raises(PredictionsError, match="did you mean 'isic2018'"):
-        predict(tmp_path / "seven", [folder], layout="isic208")
+        predict(tmp_path / "seven", [folder], output_format="isic208")
 
 
 def test_two_images_of_one_name_are_refused(bundle: Path, folder: Path) -> None:
@@ -173,10 +173,10 @@ def test_rows_to_be_scored_without_an_image_are_named(bundle: Path, folder: Path
 def of_lesions(tmp_path: Path) -> Path:
     """Save an untrained network that looks at the box around the lesion."""
     torch.manual_seed(1)
-    made = architecture(backbone="test_resnet")
-    seen = Preprocessing(input_size=(32, 32), roi=0.25)
+    made = make_model_spec(backbone="test_resnet")
+    seen = Preprocessing(input_size=(32, 32), roi_margin=0.25)
     save_model(
-        tmp_path / "lesions", made.build(2), Card(architecture=made, classes=("a", "b"), preprocessing=seen)
+        tmp_path / "lesions", made.build(2), ModelCard(architecture=made, classes=("a", "b"), preprocessing=seen)
     )
     return tmp_path / "lesions"
 
@@ -199,11 +199,11 @@ def test_crops_lie_around_the_lesion(of_lesions: Path, folder: Path, tmp_path: P
     loaded = load_model(of_lesions)
     seen = loaded.card.preprocessing
     with torch.no_grad():
-        x = seen.prepare(np.ascontiguousarray(seen.decode(folder / "1.jpg")[5:35, 10:70]))
+        x = seen.prepare_input(np.ascontiguousarray(seen.load_image(folder / "1.jpg")[5:35, 10:70]))
         expected = loaded.model(x).logits.double().softmax(dim=1)[0].numpy()
-    for scored in (predict(of_lesions, [folder], masks=masks), predict(of_lesions, [folder / "t.csv"])):
+    for scored in (predict(of_lesions, [folder], mask_dir=masks), predict(of_lesions, [folder / "t.csv"])):
         np.testing.assert_allclose(scored.predictions.scores[1], expected, atol=1e-5)
-        assert scored.whole == ()
+        assert scored.missing_mask_ids == ()
 
 
 def test_images_without_a_mask_are_scored_whole_and_counted(
@@ -213,28 +213,28 @@ def test_images_without_a_mask_are_scored_whole_and_counted(
     Image.new("L", (90, 70)).save(masks / "2.png")
     Image.new("L", (70, 70), 255).save(masks / "3.png")
     with pytest.warns(UserWarning, match=r"2 of 4 images are seen whole, .* for example 2, 4\. Make masks"):
-        scored = predict(of_lesions, [folder], masks=masks)
-    assert scored.whole == ("2", "4")
-    assert len(scored.unreadable) == 1
-    assert "3.png has 70 × 70 pixels, its image" in scored.unreadable[0]
+        scored = predict(of_lesions, [folder], mask_dir=masks)
+    assert scored.missing_mask_ids == ("2", "4")
+    assert len(scored.failures) == 1
+    assert "3.png has 70 × 70 pixels, its image" in scored.failures[0]
     with pytest.raises(DataError, match=r"there is no folder of masks .*none"):
-        predict(of_lesions, [folder], masks=tmp_path / "none")
+        predict(of_lesions, [folder], mask_dir=tmp_path / "none")
 
 
 def test_independent_scores_come_with_the_rest(folder: Path, tmp_path: Path) -> None:
     torch.manual_seed(1)
-    made, two = architecture(backbone="test_resnet"), ("melanoma", "seborrheic_keratosis")
-    seen = Preprocessing(input_size=(32, 32), turns="dihedral", average="logits")
-    card = Card(architecture=made, classes=two, independent=True, preprocessing=seen)
+    made, two = make_model_spec(backbone="test_resnet"), ("melanoma", "seborrheic_keratosis")
+    seen = Preprocessing(input_size=(32, 32), tta="dihedral", aggregate="logits")
+    card = ModelCard(architecture=made, classes=two, multilabel=True, preprocessing=seen)
     save_model(tmp_path / "two", made.build(2), card)
     (folder / "t.csv").write_text("image,label\n0.jpg,melanoma\n1.jpg,nevus\n2.jpg,SK\n")
     found = predict(tmp_path / "two", [folder / "t.csv"]).predictions
     assert found.classes == ("other", *two)
-    assert found.rest == "other"
+    assert found.other_class == "other"
     assert found.label.tolist() == ["melanoma", "other", "seborrheic_keratosis"]
     model = load_model(tmp_path / "two").model
     with torch.no_grad():
-        x = seen.prepare(seen.decode(folder / "1.jpg"))
+        x = seen.prepare_input(seen.load_image(folder / "1.jpg"))
         turned = [
             t for flipped in (x, x.flip(-1)) for t in (torch.rot90(flipped, k, (-2, -1)) for k in range(4))
         ]

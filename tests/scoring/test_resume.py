@@ -19,27 +19,27 @@ import torch
 from PIL import Image
 
 from lesionlens.engines.engine import Engine, open_engine
-from lesionlens.errors import DataError, InterruptedRunError, PredictionsError, RunError
-from lesionlens.models.bundle import Card, load_model, save_model
-from lesionlens.models.create import architecture
+from lesionlens.errors import DataError, RunInterrupted, PredictionsError, RunError
+from lesionlens.models.bundle import ModelCard, load_model, save_model
+from lesionlens.models.create import make_model_spec
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.scoring import predict as predicting
-from lesionlens.scoring.origin import Origin
-from lesionlens.scoring.outcomes import Outcome
-from lesionlens.scoring.part import Part, part_of
+from lesionlens.scoring.origin import Provenance
+from lesionlens.scoring.outcomes import ImageResult
+from lesionlens.scoring.part import PartialPredictions, partial_path
 from lesionlens.scoring.predict import predict
-from lesionlens.scoring.sole_writer import sole_writer
+from lesionlens.scoring.sole_writer import output_lock
 
-ORIGIN = Origin(model="a", engine="torch", precision="fp32", device="cpu", decoder="d")
-ROWS = [[Outcome(f"é{line}{n}", "m", [0.1, 1 / 3]) for n in range(2)] for line in range(3)]
+ORIGIN = Provenance(model="a", engine="torch", precision="fp32", device="cpu", decoder="d")
+ROWS = [[ImageResult(f"é{line}{n}", "m", [0.1, 1 / 3]) for n in range(2)] for line in range(3)]
 
 
 def bundle(folder: Path, *, seed: int = 1, roi: float | None = 0.2) -> Path:
     """Save an untrained network of two classes that looks at the box around the lesion."""
     torch.manual_seed(seed)
-    made = architecture(backbone="test_resnet")
-    card = Card(
-        architecture=made, classes=("a", "b"), preprocessing=Preprocessing(input_size=(32, 32), roi=roi)
+    made = make_model_spec(backbone="test_resnet")
+    card = ModelCard(
+        architecture=made, classes=("a", "b"), preprocessing=Preprocessing(input_size=(32, 32), roi_margin=roi)
     )
     save_model(folder, made.build(2), card)
     return folder
@@ -74,7 +74,7 @@ some = pytest.mark.filterwarnings("ignore:.*seen whole")
 def test_a_run_that_is_stopped_goes_on_and_comes_to_the_same(here: Path, at: int) -> None:
     without = score()
     expected = Path("p.csv").read_bytes()
-    assert not part_of(Path("p.csv")).exists()
+    assert not partial_path(Path("p.csv")).exists()
     Path("p.csv").unlink()
     with pytest.raises(ZeroDivisionError):
         score(progress=partial(stop, at=at, error=ZeroDivisionError()))
@@ -83,31 +83,31 @@ def test_a_run_that_is_stopped_goes_on_and_comes_to_the_same(here: Path, at: int
     again = score(progress=lambda *counts: told.append(counts))
     assert told[0] == (at, 11)
     assert told[-1] == (11, 11)
-    assert again.before == at
+    assert again.num_resumed == at
     assert Path("p.csv").read_bytes() == expected
-    assert again.unreadable == without.unreadable
-    assert again.whole == without.whole == tuple(f"{number:02d}" for number in range(10) if number != 2)
-    assert "02.png" in again.unreadable[0]
+    assert again.failures == without.failures
+    assert again.missing_mask_ids == without.missing_mask_ids == tuple(f"{number:02d}" for number in range(10) if number != 2)
+    assert "02.png" in again.failures[0]
     assert sorted(file.name for file in here.iterdir()) == ["bundle", "images", "p.csv"]
 
 
 @some
 def test_ctrl_c_leaves_what_is_scored_and_says_what_to_do(here: Path) -> None:
     with pytest.raises(
-        InterruptedRunError, match=r"kept in p\.csv\.part\. Give the same command again .*--fresh"
+        RunInterrupted, match=r"kept in p\.csv\.part\. Give the same command again .*--fresh"
     ):
         score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
-    assert score(fresh=True).before == 0
-    with pytest.raises(InterruptedRunError):
+    assert score(fresh=True).num_resumed == 0
+    with pytest.raises(RunInterrupted):
         score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
-    assert score(layout="lesionlens").before == 6
+    assert score(layout="lesionlens").num_resumed == 6
 
 
 @some
 def test_scores_of_another_model_are_never_mixed_in(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InterruptedRunError):
+    with pytest.raises(RunInterrupted):
         score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
-    left = part_of(Path("p.csv")).read_bytes()
+    left = partial_path(Path("p.csv")).read_bytes()
     bundle(here / "weights", seed=2)
     bundle(here / "card", roi=0.3)
     for other in ("weights", "card"):
@@ -120,42 +120,42 @@ def test_scores_of_another_model_are_never_mixed_in(here: Path, monkeypatch: pyt
     with pytest.raises(PredictionsError, match="scores of engine torch, not openvino"):
         score(engine="openvino")
     with monkeypatch.context() as other_libraries:
-        other_libraries.setattr(predicting, "decoder", lambda: "Pillow 99")
+        other_libraries.setattr(predicting, "decoder_version", lambda: "Pillow 99")
         with pytest.raises(PredictionsError, match=r"scores of decoder pixels .*, not Pillow 99"):
             score()
-    assert part_of(Path("p.csv")).read_bytes() == left
+    assert partial_path(Path("p.csv")).read_bytes() == left
     expected = predict("weights", ["images"], out=Path("q.csv")).predictions.scores
-    found = predict("weights", ["images"], out=Path("p.csv"), fresh=True)
-    assert found.before == 0
+    found = predict("weights", ["images"], out=Path("p.csv"), restart=True)
+    assert found.num_resumed == 0
     np.testing.assert_array_equal(found.predictions.scores, expected)
 
 
 @some
 def test_a_part_without_scores_binds_nobody(here: Path) -> None:
-    with pytest.raises(InterruptedRunError):
+    with pytest.raises(RunInterrupted):
         score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
-    part = part_of(Path("p.csv"))
+    part = partial_path(Path("p.csv"))
     first, *_ = part.read_bytes().splitlines(keepends=True)
     for nothing in (first, first + b'[["cut off'):
         part.write_bytes(nothing)
         bundle(here / "other", seed=2)
-        assert predict("other", ["images"], out=Path("p.csv")).before == 0
+        assert predict("other", ["images"], out=Path("p.csv")).num_resumed == 0
 
 
 @some
 def test_images_that_changed_meanwhile_are_scored_anew(here: Path) -> None:
-    with pytest.raises(InterruptedRunError):
+    with pytest.raises(RunInterrupted):
         score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
     shutil.copy("images/08.png", "images/02.png")  # it was damaged
     shutil.copy("images/08.png", "images/03.png")
     shutil.copy("images/08.png", "images/00_new.png")
     Path("images/04.png").unlink()
     again = score()
-    assert again.before == 3  # of the six: not the two, nor the one that is gone
+    assert again.num_resumed == 3  # of the six: not the two, nor the one that is gone
     fresh = predict("bundle", ["images"], batch_size=3)
     assert again.predictions.image_id.tolist() == fresh.predictions.image_id.tolist()
     np.testing.assert_allclose(again.predictions.scores, fresh.predictions.scores, atol=1e-5)
-    assert len(again.unreadable) == 1
+    assert len(again.failures) == 1
 
 
 @some
@@ -163,10 +163,10 @@ def test_masks_count_as_images_do(here: Path) -> None:
     mask = np.zeros((40, 50), np.uint8)
     mask[5:25, 10:30] = 255
     (here / "masks").mkdir()
-    with pytest.raises(InterruptedRunError):
+    with pytest.raises(RunInterrupted):
         score(masks=here / "masks", progress=partial(stop, at=6, error=KeyboardInterrupt()))
     Image.fromarray(mask).save("masks/01.png")
-    assert score(masks=here / "masks").before == 5
+    assert score(masks=here / "masks").num_resumed == 5
 
 
 class StandIn:
@@ -177,7 +177,7 @@ class StandIn:
 
     def scores(self, crops: Any) -> Any:
         self.count += len(crops)
-        return self.engine.scores(crops)
+        return self.engine.predict_scores(crops)
 
 
 @some
@@ -190,9 +190,9 @@ def test_what_auto_chose_is_kept(here: Path, monkeypatch: pytest.MonkeyPatch) ->
         return made[-1]
 
     monkeypatch.setattr(predicting, "open_engine", choose)
-    with pytest.raises(InterruptedRunError):
+    with pytest.raises(RunInterrupted):
         score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
-    assert score().before == 6
+    assert score().num_resumed == 6
     assert [engine.name for engine in made] == ["openvino", "openvino"]
     assert [engine.count for engine in made] == [5, 4]  # usable ones of six, of five
 
@@ -207,14 +207,14 @@ def test_what_could_not_be_written_in_the_end_is_refused_before_the_first_image(
     with pytest.raises(PredictionsError, match="images is a folder; give the name of a file"):
         score(out=here / "images", progress=never)
     with (
-        sole_writer(here / "p.csv"),
+        output_lock(here / "p.csv"),
         pytest.raises(RunError, match=r"another process is scoring into .*p\.csv; wait"),
     ):
         score(progress=never)
-    part_of(Path("p.csv")).write_text("my notes\n")
+    partial_path(Path("p.csv")).write_text("my notes\n")
     with pytest.raises(PredictionsError, match="nothing that scoring can go on from; remove it"):
         score(progress=never)
-    assert part_of(Path("p.csv")).read_text() == "my notes\n"
+    assert partial_path(Path("p.csv")).read_text() == "my notes\n"
 
 
 def test_nothing_is_left_where_no_image_can_be_read(here: Path) -> None:
@@ -236,7 +236,7 @@ def test_a_network_whose_scores_are_no_numbers_is_told_at_once(here: Path) -> No
 
 def test_whatever_was_cut_off_is_dropped_and_the_rest_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "p.csv.part"
-    with Part(path, ORIGIN, new=True) as part:
+    with PartialPredictions(path, ORIGIN, overwrite=True) as part:
         ends = [path.stat().st_size]
         for rows in ROWS:
             part.add(rows)
@@ -247,10 +247,10 @@ def test_whatever_was_cut_off_is_dropped_and_the_rest_is_kept(tmp_path: Path) ->
     ):
         whole = sum(end <= cut for end in ends) - 1
         path.write_bytes(content[:cut] + tail)
-        with Part(path, ORIGIN, new=False) as part:
-            assert list(part.outcomes()) == [Outcome(*row) for rows in ROWS[:whole] for row in rows]
+        with PartialPredictions(path, ORIGIN, overwrite=False) as part:
+            assert list(part.read_results()) == [ImageResult(*row) for rows in ROWS[:whole] for row in rows]
             part.add(ROWS[2])
-            assert list(part.outcomes())[-2:] == ROWS[2]
+            assert list(part.read_results())[-2:] == ROWS[2]
         assert path.read_bytes() == content[: ends[whole]] + content[ends[2] : ends[3]]
 
 
@@ -264,7 +264,7 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wr
 
         def close(self) -> None: ...
 
-    with Part(tmp_path / "p.csv.part", ORIGIN, new=True) as part:
+    with PartialPredictions(tmp_path / "p.csv.part", ORIGIN, overwrite=True) as part:
         part._stream.close()
         monkeypatch.setattr(part, "_stream", Full())
         with pytest.raises(RunError, match=r"cannot write .*p\.csv\.part: No space left on device"):
@@ -298,13 +298,13 @@ def test_a_killed_process_is_taken_up_by_the_next(here: Path, one_thread: None) 
     assert first == -signal.SIGKILL
     assert not Path("p.csv").exists()
     again = score(batch_size=2)
-    assert 0 < again.before < 11
+    assert 0 < again.num_resumed < 11
     assert Path("p.csv").read_bytes() == expected
     assert sorted(file.name for file in here.iterdir()) == ["bundle", "images", "p.csv"]
 
 
 def killed_when_some_is_scored(command: Sequence[str]) -> int:
-    part = part_of(Path("p.csv"))
+    part = partial_path(Path("p.csv"))
     with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}) as process:
         while process.poll() is None and (not part.exists() or part.read_bytes().count(b"\n") < 3):
             time.sleep(0.01)

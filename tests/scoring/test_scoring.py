@@ -10,32 +10,32 @@ import pytest
 import torch
 from PIL import Image
 
-from lesionlens.models.bundle import Card, Loaded
-from lesionlens.models.create import architecture
+from lesionlens.models.bundle import ModelCard, LoadedModel
+from lesionlens.models.create import make_model_spec
 from lesionlens.preprocessing import Preprocessing
 from lesionlens.scoring import score as scoring
-from lesionlens.scoring.seen import Seen, see
-from lesionlens.subjects import Subjects, subjects
+from lesionlens.scoring.seen import PreparedItem, preprocess_item
+from lesionlens.subjects import InferenceInputs, collect_inputs
 
 
-def network() -> Loaded:
+def network() -> LoadedModel:
     torch.manual_seed(0)
-    made = architecture(backbone="test_resnet")
-    card = Card(
+    made = make_model_spec(backbone="test_resnet")
+    card = ModelCard(
         architecture=made,
         classes=("a", "b"),
         preprocessing=Preprocessing(input_size=(32, 32), crops="multiscale", crop_count=2),
     )
-    return Loaded(made.build(2).eval(), card)
+    return LoadedModel(made.build(2).eval(), card)
 
 
-def linked(folder: Path, images: int) -> Subjects:
+def linked(folder: Path, images: int) -> InferenceInputs:
     """Write one image under many names."""
     folder.mkdir()
     Image.new("RGB", (64, 48), (200, 150, 140)).save(folder / "0.jpg")
     for number in range(1, images):
         os.link(folder / "0.jpg", folder / f"{number}.jpg")
-    return subjects([folder])
+    return collect_inputs([folder])
 
 
 def test_decoding_and_computing_overlap_and_few_images_wait(
@@ -44,11 +44,11 @@ def test_decoding_and_computing_overlap_and_few_images_wait(
     """While the first batch is computed its successors are decoded: two batches and what the threads hold."""
     begun, enough = [], threading.Event()
 
-    def counted(seen: Preprocessing, wanted: Subjects, place: int) -> Seen:
+    def counted(seen: Preprocessing, wanted: InferenceInputs, place: int) -> PreparedItem:
         begun.append(place)
         if len(begun) == 7:
             enough.set()
-        return see(seen, wanted, place)
+        return preprocess_item(seen, wanted, place)
 
     class Waiting:
         name, waiting = "waiting", list[int]()
@@ -58,10 +58,10 @@ def test_decoding_and_computing_overlap_and_few_images_wait(
             self.waiting.append(len(begun))
             return np.full((len(crops), 2), 0.5)
 
-    monkeypatch.setattr(scoring, "see", counted)
+    monkeypatch.setattr(scoring, "preprocess_item", counted)
     engine = Waiting()
-    scored = scoring.score(
-        network(), linked(tmp_path / "x", 30), engine=engine, batch_size=4, workers=3
+    scored = scoring.run_inference(
+        network(), linked(tmp_path / "x", 30), engine=engine, batch_size=4, num_workers=3
     )  # two images a batch
     assert len(scored.predictions) == len(begun) == 30
     assert engine.waiting[0] >= 7
@@ -76,7 +76,7 @@ def test_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
 
     def peak(count: int) -> int:
         seen: list[int] = []
-        scoring.score(loaded, wanted[count], progress=lambda *_: seen.append(process.memory_info().rss))
+        scoring.run_inference(loaded, wanted[count], on_progress=lambda *_: seen.append(process.memory_info().rss))
         return max(seen)
 
     peak(300)

@@ -7,15 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.segment.bundle import Card, Loaded
-from lesionlens.segment.network import Architecture
-from lesionlens.synthesis.dataset import synthesise
+from lesionlens.segment.bundle import SegmentationModelCard, LoadedSegmentationModel
+from lesionlens.segment.network import SegmentationModelSpec
+from lesionlens.synthesis.dataset import generate_dataset
 
 
 @pytest.fixture(scope="session")
 def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write 24 small synthetic images in the layout of HAM10000, with masks."""
-    return synthesise(tmp_path_factory.mktemp("segment") / "ham", images=24, seed=5, size=(48, 64))
+    return generate_dataset(tmp_path_factory.mktemp("segment") / "ham", num_images=24, seed=5, size=(48, 64))
 
 
 class Dark(nn.Module):
@@ -30,7 +30,7 @@ class Dark(nn.Module):
 
 
 @pytest.fixture
-def dark() -> Loaded:
+def dark() -> LoadedSegmentationModel:
     """Give a network whose masks are known, for images of 32 by 48 pixels."""
-    seen = Preprocessing(input_size=(32, 48), shorter_side=None, mean=(0, 0, 0), std=(1, 1, 1))
-    return Loaded(Dark(), Card(architecture=Architecture(), preprocessing=seen, tidy=True), "digest")
+    seen = Preprocessing(input_size=(32, 48), max_short_side=None, mean=(0, 0, 0), std=(1, 1, 1))
+    return LoadedSegmentationModel(Dark(), SegmentationModelCard(architecture=SegmentationModelSpec(), preprocessing=seen, keep_largest_component=True), "digest")

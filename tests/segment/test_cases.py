@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from lesionlens.errors import DataError
-from lesionlens.segment.cases import divide, part_cases, read_sources
-from lesionlens.segment.options import Options
-from lesionlens.training.left_out import LeftOut
+from lesionlens.segment.cases import split_samples, samples_by_split, load_source_tables
+from lesionlens.segment.options import SegmentationConfig
+from lesionlens.training.left_out import ExcludedImage
 
 
 def own_table(folder: Path, *, masks: int, images: int = 12, part: str = "") -> str:
@@ -34,52 +34,52 @@ def own_table(folder: Path, *, masks: int, images: int = 12, part: str = "") -> 
 
 
 def test_rows_without_a_mask_are_left_out(tmp_path: Path) -> None:
-    sources = read_sources([own_table(tmp_path / "a", masks=10)])
-    assert len(sources.cases) == 10
-    assert sources.left_out == (LeftOut("10", "", "no mask"), LeftOut("11", "", "no mask"))
+    sources = load_source_tables([own_table(tmp_path / "a", masks=10)])
+    assert len(sources.samples) == 10
+    assert sources.excluded == (ExcludedImage("10", "", "no mask"), ExcludedImage("11", "", "no mask"))
 
 
 def test_an_image_that_an_earlier_table_has_is_left_out(tmp_path: Path) -> None:
     first = own_table(tmp_path / "a", masks=12)
     second = own_table(tmp_path / "b", masks=14, images=14)
-    sources = read_sources([first, second])
-    assert len(sources.cases) == 14
-    assert {each.image_id for each in sources.left_out} == {f"{number:02d}" for number in range(12)}
-    assert sources.left_out[0].reason == f"{first} has an image of this id already"
+    sources = load_source_tables([first, second])
+    assert len(sources.samples) == 14
+    assert {each.image_id for each in sources.excluded} == {f"{number:02d}" for number in range(12)}
+    assert sources.excluded[0].reason == f"{first} has an image of this id already"
 
 
 def test_a_table_without_masks_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no mask to learn from: no mask"):
-        read_sources([own_table(tmp_path / "a", masks=0)])
+        load_source_tables([own_table(tmp_path / "a", masks=0)])
 
 
 def test_lesions_are_held_out_and_unusable_images_have_no_part(tmp_path: Path) -> None:
-    sources = read_sources([own_table(tmp_path / "a", masks=12)])
-    split = divide(sources, [LeftOut("03", "", "empty")], Options(validation=0.25, test=0.25))
-    parts = part_cases(sources, split)
+    sources = load_source_tables([own_table(tmp_path / "a", masks=12)])
+    split = split_samples(sources, [ExcludedImage("03", "", "empty")], SegmentationConfig(val_fraction=0.25, test_fraction=0.25))
+    parts = samples_by_split(sources, split)
     assert set(parts) == {"train", "validation", "test"}
     ids = sorted(case.image_id for cases in parts.values() for case in cases)
     assert ids == [f"{number:02d}" for number in range(12) if number != 3]
 
 
 def test_official_parts_are_taken_where_there_are_any(tmp_path: Path) -> None:
-    sources = read_sources([own_table(tmp_path / "a", masks=12, part="train")])
-    assert "test" not in divide(sources, [], Options(validation=0.25)).parts
-    assert "test" in divide(sources, [], Options(split="grouped", validation=0.25, test=0.25)).parts
+    sources = load_source_tables([own_table(tmp_path / "a", masks=12, part="train")])
+    assert "test" not in split_samples(sources, [], SegmentationConfig(val_fraction=0.25)).splits
+    assert "test" in split_samples(sources, [], SegmentationConfig(split="grouped", val_fraction=0.25, test_fraction=0.25)).splits
 
 
 def test_parts_of_two_tables_are_joined(tmp_path: Path) -> None:
     official = own_table(tmp_path / "a", masks=12, part="train")
-    read = read_sources([official, own_table(tmp_path / "b", masks=40, images=40)])
-    split = divide(read, [], Options(validation=0.25, test=0.25))
-    assert sum(map(len, split.parts.values())) == 40
-    assert split.how.count("table: ") == 2
+    read = load_source_tables([official, own_table(tmp_path / "b", masks=40, images=40)])
+    split = split_samples(read, [], SegmentationConfig(val_fraction=0.25, test_fraction=0.25))
+    assert sum(map(len, split.splits.values())) == 40
+    assert split.description.count("table: ") == 2
 
 
 def test_nothing_usable_says_why(tmp_path: Path) -> None:
-    sources = read_sources([own_table(tmp_path / "a", masks=1)])
+    sources = load_source_tables([own_table(tmp_path / "a", masks=1)])
     with pytest.raises(DataError, match=r"that of 00: the mask is empty"):
-        divide(sources, [LeftOut("00", "", "the mask is empty")], Options())
+        split_samples(sources, [ExcludedImage("00", "", "the mask is empty")], SegmentationConfig())
 
 
 def test_what_a_split_leaves_out_or_lets_leak_is_told(tmp_path: Path) -> None:
@@ -88,9 +88,9 @@ def test_what_a_split_leaves_out_or_lets_leak_is_told(tmp_path: Path) -> None:
     rows["part"] = ["train"] * 8 + ["validation"] * 3 + [""]
     rows.to_csv(tmp_path / "a" / "t.csv", index=False)
     (tmp_path / "a" / "08.png").write_bytes((tmp_path / "a" / "00.png").read_bytes())
-    split = divide(read_sources([source]), [], Options())
-    assert split.left_out == (("11", "in no official part"),)
-    assert any("byte for byte in another part as well (00 and 08)" in remark for remark in split.remarks)
+    split = split_samples(load_source_tables([source]), [], SegmentationConfig())
+    assert split.excluded == (("11", "in no official part"),)
+    assert any("byte for byte in another part as well (00 and 08)" in remark for remark in split.caveats)
 
 
 def test_one_image_is_too_few_to_train_on(tmp_path: Path) -> None:
@@ -99,4 +99,4 @@ def test_one_image_is_too_few_to_train_on(tmp_path: Path) -> None:
     rows["part"] = ["train", *["validation"] * 11]
     rows.to_csv(tmp_path / "a" / "t.csv", index=False)
     with pytest.raises(DataError, match="one image with a mask is left to train on"):
-        divide(read_sources([source]), [], Options())
+        split_samples(load_source_tables([source]), [], SegmentationConfig())

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from lesionlens import cli
-from lesionlens.segment.options import Options
-from lesionlens.segment.scores import MaskScores
-from lesionlens.segment.train import train
+from lesionlens.segment.options import SegmentationConfig
+from lesionlens.segment.scores import MeanMaskMetrics
+from lesionlens.segment.train import train_segmentation
 
 WORDS = "--encoder test_resnet --size 32 64 --epochs 2 --batch-size 12 --device cpu --out run"
 
@@ -20,7 +20,7 @@ WORDS = "--encoder test_resnet --size 32 64 --epochs 2 --batch-size 12 --device 
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LESIONLENS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(cli, "_speak_plainly", lambda: None)
+    monkeypatch.setattr(cli, "_format_warnings", lambda: None)
     return tmp_path
 
 
@@ -57,15 +57,15 @@ def test_the_whole_way(
     for part in ("validation", "test"):
         own = pd.read_csv(here / "run" / "evaluation" / f"{part}.csv", index_col="image_id")
         pd.testing.assert_frame_equal(each.loc[own.index], own)
-        mean = MaskScores.model_validate_json((here / "run" / "evaluation" / f"{part}.json").read_text())
+        mean = MeanMaskMetrics.model_validate_json((here / "run" / "evaluation" / f"{part}.json").read_text())
         assert mean.jaccard.value == pytest.approx(own["jaccard"].mean())
 
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_network(here: Path, small_set: Path) -> None:
-    options = Options(encoder="test_resnet", size=(32, 64), epochs=1, batch_size=8, device="cpu")
+    options = SegmentationConfig(encoder="test_resnet", input_size=(32, 64), epochs=1, batch_size=8, device="cpu")
     for name in ("one", "two"):
-        train([f"ham10000:{small_set}"], options, out=here / name)
+        train_segmentation([f"ham10000:{small_set}"], options, out=here / name)
     weights = [(here / name / "best" / "model.safetensors").read_bytes() for name in ("one", "two")]
     assert weights[0] == weights[1]
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionlens.data.change import Change
+from lesionlens.data.change import AugmentParams
 from lesionlens.data.transforms import Augmentation
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.segment.cases import Case
-from lesionlens.segment.data import Epoch, changed, decode
+from lesionlens.segment.cases import SegmentationSample
+from lesionlens.segment.data import SegmentationDataset, augment_image_and_mask, decode_to_memmap
 
-SEEN = Preprocessing(input_size=(24, 32), shorter_side=None)
+SEEN = Preprocessing(input_size=(24, 32), max_short_side=None)
 
 
 def white_where_masked(height: int, width: int) -> np.ndarray:
@@ -25,16 +25,16 @@ def white_where_masked(height: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize(
     "change",
     [
-        Change(flips=(True, False)),
-        Change(flips=(False, True)),
-        Change(angle=37.0),
-        Change(zoom=(1.3, 0.8)),
-        Change(angle=-110.0, zoom=(0.9, 0.7), flips=(True, True)),
+        AugmentParams(flips=(True, False)),
+        AugmentParams(flips=(False, True)),
+        AugmentParams(rotation=37.0),
+        AugmentParams(scale=(1.3, 0.8)),
+        AugmentParams(rotation=-110.0, scale=(0.9, 0.7), flips=(True, True)),
     ],
 )
-def test_image_and_mask_move_together(change: Change) -> None:
+def test_image_and_mask_move_together(change: AugmentParams) -> None:
     pixels = white_where_masked(40, 60)
-    moved = changed(change, pixels)
+    moved = augment_image_and_mask(change, pixels)
     assert (moved != pixels).any()
     for channel in range(3):
         assert (moved[..., channel] == moved[..., 3]).all()
@@ -42,7 +42,7 @@ def test_image_and_mask_move_together(change: Change) -> None:
 
 def test_colours_change_the_image_alone() -> None:
     pixels = white_where_masked(40, 60)
-    moved = changed(Change(brightness=0.5), pixels)
+    moved = augment_image_and_mask(AugmentParams(brightness=0.5), pixels)
     assert moved[..., :3].max() == 128
     assert (moved[..., 3] == pixels[..., 3]).all()
 
@@ -52,14 +52,14 @@ def test_what_is_drawn_depends_on_seed_epoch_and_position() -> None:
     wild = Augmentation(rotation=180)
 
     def drawn(seed: int, number: int, position: int) -> bytes:
-        return Epoch(pixels, wild, seed, number)[position].images.numpy().tobytes()
+        return SegmentationDataset(pixels, wild, seed, number)[position].images.numpy().tobytes()
 
     first = drawn(0, 1, 0)
     assert drawn(0, 1, 0) == first
     assert first not in {drawn(1, 1, 0), drawn(0, 2, 0), drawn(0, 1, 1)}
 
 
-def case(folder: Path, name: str, mask: np.ndarray | bytes | None) -> Case:
+def case(folder: Path, name: str, mask: np.ndarray | bytes | None) -> SegmentationSample:
     """Write an image of 48 by 64 pixels, and its mask if it has one."""
     image, file = folder / f"{name}.png", folder / f"{name}_segmentation.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)).save(image)
@@ -67,7 +67,7 @@ def case(folder: Path, name: str, mask: np.ndarray | bytes | None) -> Case:
         file.write_bytes(mask)
     elif mask is not None:
         Image.fromarray(mask).save(file)
-    return Case(name, image, file, name)
+    return SegmentationSample(name, image, file, name)
 
 
 def test_masks_that_cannot_be_used_are_told(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_masks_that_cannot_be_used_are_told(tmp_path: Path) -> None:
         case(tmp_path, "damaged", b"no picture"),
     ]
     seen: list[tuple[int, int]] = []
-    pixels, left_out = decode(cases, SEEN, tmp_path / "pixels.npy", progress=lambda *at: seen.append(at))
+    pixels, left_out = decode_to_memmap(cases, SEEN, tmp_path / "pixels.npy", on_progress=lambda *at: seen.append(at))
     assert set(pixels) == {"good", "half_the_size"}
     assert [pixels["good"].shape, pixels["half_the_size"][..., 3].min()] == [(24, 32, 4), 255]
     reasons = {each.image_id: each.reason for each in left_out}
@@ -95,5 +95,5 @@ def test_masks_that_cannot_be_used_are_told(tmp_path: Path) -> None:
 
 def test_the_image_is_what_prediction_sees(tmp_path: Path) -> None:
     one = case(tmp_path, "one", np.full((48, 64), 255, np.uint8))
-    pixels, _ = decode([one], SEEN, tmp_path / "pixels.npy", progress=lambda *_: None)
-    assert (pixels["one"][..., :3] == SEEN.views(SEEN.decode(one.path))[0]).all()
+    pixels, _ = decode_to_memmap([one], SEEN, tmp_path / "pixels.npy", on_progress=lambda *_: None)
+    assert (pixels["one"][..., :3] == SEEN.extract_crops(SEEN.load_image(one.path))[0]).all()

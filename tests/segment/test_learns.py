@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from lesionlens.data.transforms import Augmentation
-from lesionlens.segment.options import Options
-from lesionlens.segment.scores import MaskScores
-from lesionlens.segment.train import train
-from lesionlens.synthesis.dataset import synthesise
+from lesionlens.segment.options import SegmentationConfig
+from lesionlens.segment.scores import MeanMaskMetrics
+from lesionlens.segment.train import train_segmentation
+from lesionlens.synthesis.dataset import generate_dataset
 
 COLOURS = Augmentation(brightness=0.1, contrast=0.1, saturation=0.1)
 
@@ -20,8 +20,8 @@ def test_held_out_lesions_are_drawn_well_from_imagenet_weights(
 ) -> None:
     """About a quarter of an hour on two cores."""
     monkeypatch.setenv("LESIONLENS_CACHE", str(tmp_path / "cache"))
-    data = synthesise(tmp_path / "ham", images=900, seed=11, size=(240, 320), workers=2)
-    options = Options(
+    data = generate_dataset(tmp_path / "ham", num_images=900, seed=11, size=(240, 320), num_workers=2)
+    options = SegmentationConfig(
         encoder="mobilenetv2_100",
         weights=str(real_data / "weights" / "mobilenetv2_100_imagenet_timm.pth"),
         epochs=8,
@@ -29,8 +29,8 @@ def test_held_out_lesions_are_drawn_well_from_imagenet_weights(
         augment=COLOURS,
         device="cpu",
     )
-    run = train([f"ham10000:{data}"], options, out=tmp_path / "run")
-    scores = MaskScores.model_validate_json((run / "evaluation" / "test.json").read_text())
+    run = train_segmentation([f"ham10000:{data}"], options, out=tmp_path / "run")
+    scores = MeanMaskMetrics.model_validate_json((run / "evaluation" / "test.json").read_text())
     assert scores.jaccard.value >= 0.85  # measured: 0.865 (0.834–0.893)
 
 
@@ -38,18 +38,18 @@ def test_held_out_lesions_are_drawn_well_from_imagenet_weights(
 def test_held_out_lesions_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From chance, in a few minutes: small batches for many steps; the official scores of held-out lesions."""
     monkeypatch.setenv("LESIONLENS_CACHE", str(tmp_path / "cache"))
-    data = synthesise(tmp_path / "ham", images=600, seed=7, size=(96, 128), workers=2)
-    options = Options(
-        network="deeplabv3plus",
+    data = generate_dataset(tmp_path / "ham", num_images=600, seed=7, size=(96, 128), num_workers=2)
+    options = SegmentationConfig(
+        arch="deeplabv3plus",
         encoder="test_resnet",
-        size=(96, 128),
-        validation=0.06,
+        input_size=(96, 128),
+        val_fraction=0.06,
         epochs=14,
         batch_size=4,
         lr=1.5e-3,
         augment=COLOURS,
         device="cpu",
     )
-    run = train([f"ham10000:{data}"], options, out=tmp_path / "run")
-    scores = MaskScores.model_validate_json((run / "evaluation" / "test.json").read_text())
+    run = train_segmentation([f"ham10000:{data}"], options, out=tmp_path / "run")
+    scores = MeanMaskMetrics.model_validate_json((run / "evaluation" / "test.json").read_text())
     assert scores.jaccard.value >= 0.75  # measured: 0.804 (0.774–0.832); the test above reaches 0.85

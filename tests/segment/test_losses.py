@@ -5,20 +5,20 @@ import math
 import pytest
 import torch
 
-from lesionlens.segment.losses import mask_loss
+from lesionlens.segment.losses import bce_dice_loss
 
 
 def test_a_case_by_hand() -> None:
     """Two pixels, both at p = 1/2, one of them lesion: Dice (2·½ + 1) / (1 + 1 + 1)."""
-    loss = mask_loss(torch.zeros(1, 1, 2), torch.tensor([[[True, False]]]))
+    loss = bce_dice_loss(torch.zeros(1, 1, 2), torch.tensor([[[True, False]]]))
     assert float(loss) == pytest.approx(math.log(2) + 1 - 2 / 3, rel=1e-5)
 
 
 def test_a_perfect_mask_costs_nothing_and_a_wrong_one_most() -> None:
     masks = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0)) > 0.5
     sure = torch.where(masks, 20.0, -20.0)
-    assert float(mask_loss(sure, masks)) == pytest.approx(0, abs=1e-5)
-    assert float(mask_loss(-sure, masks)) > 20
+    assert float(bce_dice_loss(sure, masks)) == pytest.approx(0, abs=1e-5)
+    assert float(bce_dice_loss(-sure, masks)) > 20
 
 
 def test_each_image_counts_alike_in_the_dice_term() -> None:
@@ -28,4 +28,4 @@ def test_each_image_counts_alike_in_the_dice_term() -> None:
     logits = torch.full((2, 10, 10), -20.0)
     logits[0] = 20.0
     entropy = torch.nn.BCEWithLogitsLoss()(logits, masks.float())
-    assert float(mask_loss(logits, masks) - entropy) == pytest.approx((0 + 1 - 1 / 2) / 2, abs=1e-5)
+    assert float(bce_dice_loss(logits, masks) - entropy) == pytest.approx((0 + 1 - 1 / 2) / 2, abs=1e-5)

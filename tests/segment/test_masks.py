@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from lesionlens.errors import DataError, ImageError
-from lesionlens.segment.masks import read_mask, tidied, write_mask
+from lesionlens.segment.masks import read_mask, keep_largest_component, write_mask
 
 SHAPE = np.array([[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0]], dtype=np.uint8)
 
@@ -49,9 +49,9 @@ def test_a_written_mask_holds_0_and_255(tmp_path: Path) -> None:
 def test_the_largest_region_stays_without_holes() -> None:
     drawn = np.array([list(row) for row in ["#....###", "##...#.#", ".....###", "#......#"]]) == "#"
     wanted = np.array([list(row) for row in [".....###", ".....###", ".....###", ".......#"]]) == "#"
-    assert tidied(drawn).tolist() == wanted.tolist()
+    assert keep_largest_component(drawn).tolist() == wanted.tolist()
 
 
 def test_an_empty_and_a_full_mask_stay() -> None:
     for mask in (np.zeros((3, 4), bool), np.ones((3, 4), bool)):
-        assert tidied(mask).tolist() == mask.tolist()
+        assert keep_largest_component(mask).tolist() == mask.tolist()

@@ -8,7 +8,7 @@ from isic_challenge_scoring.segmentation import SegmentationScore
 from PIL import Image
 
 from lesionlens.segment.masks import read_mask
-from lesionlens.segment.scores import ImageScore, image_score, mean_scores
+from lesionlens.segment.scores import ImageMaskMetrics, segmentation_metrics, mean_segmentation_metrics
 
 
 def disc(row: int, column: int, radius: int) -> np.ndarray:
@@ -33,7 +33,7 @@ def official(folder: Path, true: np.ndarray, sent: np.ndarray) -> dict[str, floa
         (folder / part).mkdir(parents=True)
         Image.fromarray(mask).save(folder / part / "ISIC_0000000_segmentation.png")
     found = SegmentationScore.from_dir(folder / "truth", folder / "sent").macro_average
-    return {name: float(found[name]) for name in ImageScore._fields}
+    return {name: float(found[name]) for name in ImageMaskMetrics._fields}
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -44,25 +44,25 @@ def test_every_score_is_that_of_the_official_scorer(tmp_path: Path) -> None:
     expected = [official(tmp_path / str(number), *pair) for number, pair in enumerate(pairs)]
     name = "ISIC_0000000_segmentation.png"
     folders = [tmp_path / str(number) for number in range(len(pairs))]
-    ours = [image_score(read_mask(f / "sent" / name), read_mask(f / "truth" / name)) for f in folders]
-    mean = mean_scores(ours, [folder.name for folder in folders], replicates=10)
+    ours = [segmentation_metrics(read_mask(f / "sent" / name), read_mask(f / "truth" / name)) for f in folders]
+    mean = mean_segmentation_metrics(ours, [folder.name for folder in folders], n_resamples=10)
     for score, theirs in zip(ours, expected, strict=True):
         assert score._asdict() == pytest.approx(theirs, rel=1e-12)
-    for field in ImageScore._fields:
+    for field in ImageMaskMetrics._fields:
         assert getattr(mean, field).value == pytest.approx(np.mean([each[field] for each in expected]))
 
 
 def test_masks_of_two_sizes_are_not_compared() -> None:
     with pytest.raises(ValueError, match="cannot be compared"):
-        image_score(np.ones((2, 3), bool), np.ones((3, 2), bool))
+        segmentation_metrics(np.ones((2, 3), bool), np.ones((3, 2), bool))
 
 
 def test_copies_of_a_lesion_do_not_narrow_the_interval() -> None:
     values = np.random.default_rng(1).uniform(0.4, 1, 30)
-    once = [ImageScore(value, value, value) for value in values]
+    once = [ImageMaskMetrics(value, value, value) for value in values]
     lesions = [f"L{number:02d}" for number in range(30)]
-    one = mean_scores(once, lesions, seed=3)
-    three = mean_scores(once * 3, lesions * 3, seed=3)
+    one = mean_segmentation_metrics(once, lesions, seed=3)
+    three = mean_segmentation_metrics(once * 3, lesions * 3, seed=3)
     assert (one.images, three.images, three.lesions) == (30, 90, 30)
     assert three.jaccard.low == pytest.approx(one.jaccard.low)
     assert three.jaccard.high == pytest.approx(one.jaccard.high)
@@ -71,7 +71,7 @@ def test_copies_of_a_lesion_do_not_narrow_the_interval() -> None:
 def test_the_interval_is_that_of_a_plain_bootstrap() -> None:
     """With one image a lesion: numpy's own resampling, other draws, many of them."""
     values = np.random.default_rng(2).uniform(0, 1, 40)
-    mean = mean_scores([ImageScore(v, v, v) for v in values], list(map(str, range(40))), replicates=20_000)
+    mean = mean_segmentation_metrics([ImageMaskMetrics(v, v, v) for v in values], list(map(str, range(40))), n_resamples=20_000)
     draws = np.random.default_rng(9).choice(values, (20_000, 40)).mean(axis=1)
     assert (mean.dice.low, mean.dice.high) == pytest.approx(
         tuple(np.quantile(draws, [0.025, 0.975])), abs=3e-3

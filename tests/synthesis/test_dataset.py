@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lesionlens.errors import DataError
-from lesionlens.synthesis import ARTEFACTS, STRUCTURES, dataset, read_structures, synthesise
+from lesionlens.synthesis import ARTIFACTS, STRUCTURES, dataset, read_structures, generate_dataset
 
 SIZE = (96, 128)
 OFFICIAL = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"]
@@ -28,7 +28,7 @@ def digests(root: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return synthesise(tmp_path_factory.mktemp("synthesis") / "set", images=40, seed=3, size=SIZE)
+    return generate_dataset(tmp_path_factory.mktemp("synthesis") / "set", num_images=40, seed=3, size=SIZE)
 
 
 def test_columns_and_order_are_the_official_ones(root: Path) -> None:
@@ -66,11 +66,11 @@ def test_a_small_set_has_all_classes_and_several_images_of_some_lesions(root: Pa
 
 def test_artefact_table_names_each_image_once(root: Path) -> None:
     table = rows(root / "artefacts.csv")
-    assert list(table[0]) == ["image_id", *ARTEFACTS, "skin_tone"]
+    assert list(table[0]) == ["image_id", *ARTIFACTS, "skin_tone"]
     assert [row["image_id"] for row in table] == [
         row["image_id"] for row in rows(root / "HAM10000_metadata.csv")
     ]
-    assert {row[name] for row in table for name in ARTEFACTS} <= {"0", "1"}
+    assert {row[name] for row in table for name in ARTIFACTS} <= {"0", "1"}
     assert {row["skin_tone"] for row in table} <= {"I", "II", "III", "IV", "V", "VI"}
 
 
@@ -107,7 +107,7 @@ def test_the_same_seed_gives_the_same_bytes_and_a_longer_set_begins_with_the_sho
     root: Path, tmp_path: Path
 ) -> None:
     whole = digests(root)
-    part = digests(synthesise(tmp_path / "part", images=7, seed=3, size=SIZE))
+    part = digests(generate_dataset(tmp_path / "part", num_images=7, seed=3, size=SIZE))
     pixels = [name for name in part if "/" in name]
     assert len(pixels) >= 14
     # the last lesion may lose later photographs, never change the earlier ones
@@ -117,14 +117,14 @@ def test_the_same_seed_gives_the_same_bytes_and_a_longer_set_begins_with_the_sho
 
 
 def test_another_seed_gives_other_images(root: Path, tmp_path: Path) -> None:
-    other = digests(synthesise(tmp_path / "other", images=3, seed=4, size=SIZE))
+    other = digests(generate_dataset(tmp_path / "other", num_images=3, seed=4, size=SIZE))
     name = "HAM10000_images/ISIC_9000001.jpg"
     assert other[name] != digests(root)[name]
 
 
 @pytest.mark.slow
 def test_two_workers_write_what_one_writes(root: Path, tmp_path: Path) -> None:
-    twice = synthesise(tmp_path / "two", images=6, seed=3, size=SIZE, workers=2)
+    twice = generate_dataset(tmp_path / "two", num_images=6, seed=3, size=SIZE, num_workers=2)
     once = digests(root)
     assert all(once[name] == digest for name, digest in digests(twice).items() if "/" in name)
 
@@ -132,10 +132,10 @@ def test_two_workers_write_what_one_writes(root: Path, tmp_path: Path) -> None:
 def test_an_empty_folder_is_used_and_a_full_one_refused(tmp_path: Path) -> None:
     target = tmp_path / "set"
     target.mkdir()
-    synthesise(target, images=1, size=(48, 64))
+    generate_dataset(target, num_images=1, size=(48, 64))
     before = digests(target)
     with pytest.raises(DataError, match=r"not empty.*Remove it or name a new folder"):
-        synthesise(target, images=1, size=(48, 64))
+        generate_dataset(target, num_images=1, size=(48, 64))
     assert digests(target) == before
 
 
@@ -145,14 +145,14 @@ def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(dataset, "_write_tables", fail)
     with pytest.raises(OSError, match="disk full"):
-        synthesise(tmp_path / "set", images=2, size=(48, 64))
+        generate_dataset(tmp_path / "set", num_images=2, size=(48, 64))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_progress_ends_at_the_whole(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    synthesise(
-        tmp_path / "set", images=5, size=(48, 64), progress=lambda done, whole: seen.append((done, whole))
+    generate_dataset(
+        tmp_path / "set", num_images=5, size=(48, 64), progress=lambda done, whole: seen.append((done, whole))
     )
     assert seen[-1] == (5, 5)
     assert seen == sorted(seen)
@@ -171,5 +171,5 @@ def test_progress_ends_at_the_whole(tmp_path: Path) -> None:
 )
 def test_options_outside_what_is_allowed_are_refused(tmp_path: Path, options: dict, says: str) -> None:
     with pytest.raises(DataError, match=says):
-        synthesise(tmp_path / "set", **options)
+        generate_dataset(tmp_path / "set", **options)
     assert list(tmp_path.iterdir()) == []

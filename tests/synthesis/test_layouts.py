@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from lesionlens.data.datasets import load_table
-from lesionlens.data.superpixels import dermoscopic_mask, read_feature_masks
+from lesionlens.data.superpixels import union_of_features, read_feature_masks
 from lesionlens.errors import DataError
-from lesionlens.synthesis import read_structures, synthesise
-from lesionlens.synthesis.artefacts import ArtefactRates
-from lesionlens.synthesis.layouts import LAYOUTS, isic2017, lay_out
-from lesionlens.synthesis.layouts.painted import read_painted
-from lesionlens.synthesis.plan import plan
+from lesionlens.synthesis import read_structures, generate_dataset
+from lesionlens.synthesis.artefacts import ArtifactRates
+from lesionlens.synthesis.layouts import LAYOUTS, isic2017, generate_in_layout
+from lesionlens.synthesis.layouts.painted import read_generated
+from lesionlens.synthesis.plan import sample_dataset
 
 SIZE = (32, 40)
 IMAGES = {"isic2018": 60, "derm7pt": 60}  # those with many classes
@@ -26,17 +26,17 @@ PARTS = {"isic2016": 2, "isic2017": 3, "isic2018": 3, "isic2018-task1": 3, "derm
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("layouts")
     for name in LAYOUTS:
-        lay_out(name, root / name, images=IMAGES.get(name, 24), seed=1, size=SIZE)
+        generate_in_layout(name, root / name, num_images=IMAGES.get(name, 24), seed=1, size=SIZE)
     return root
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_the_reader_of_the_layout_finds_all_of_it_and_says_synthetic(made: Path, name: str) -> None:
-    table = load_table(f"{name}:{made / name}", decode=True)
+    table = load_table(f"{name}:{made / name}", verify_images=True)
     frame = table.frame
     images = IMAGES.get(name, 24)
     assert len(table) == images
-    assert table.warnings == table.left_out == ()
+    assert table.warnings == table.excluded == ()
     assert set(frame["source"]) == {"synthetic"}
     assert (frame["mask_path"] != "").all()
     assert (frame["feature_mask_paths"] != "").mean() > 0.6
@@ -54,7 +54,7 @@ def test_every_class_is_in_every_official_part_and_lesions_in_one(made: Path, na
     assert set(frame["part"]) <= {"train", "validation", "test"}
     there = {(part, label) for part, label in zip(frame["part"], frame["diagnosis"], strict=True)}
     assert len(there) == PARTS[name] * max(1, len(table.classes))
-    painted = plan(len(frame), seed=1, class_weights=LAYOUTS[name].weights)
+    painted = sample_dataset(len(frame), seed=1, class_weights=LAYOUTS[name].class_weights)
     part_of = dict(zip(frame["image_id"], frame["part"], strict=True))
     assert all(len({part_of[image] for image in lesion.image_ids}) == 1 for lesion in painted)
 
@@ -63,14 +63,14 @@ def test_every_class_is_in_every_official_part_and_lesions_in_one(made: Path, na
 def test_images_of_one_lesion_are_known_where_the_layout_can_say_so(made: Path, name: str) -> None:
     frame = load_table(f"{name}:{made / name}").frame
     lesion_of = dict(zip(frame["image_id"], frame["lesion_id"], strict=True))
-    painted = plan(len(frame), seed=1, class_weights=LAYOUTS[name].weights)
+    painted = sample_dataset(len(frame), seed=1, class_weights=LAYOUTS[name].class_weights)
     assert max(len(lesion.image_ids) for lesion in painted) > 1
     assert len(set(lesion_of.values())) == len(painted)
     assert all(len({lesion_of[image] for image in lesion.image_ids}) == 1 for lesion in painted)
 
 
 def test_labels_and_images_are_those_that_were_painted(made: Path, tmp_path: Path) -> None:
-    painted = synthesise(tmp_path / "ham", images=9, seed=1, size=SIZE, class_weights=isic2017.WEIGHTS)
+    painted = generate_dataset(tmp_path / "ham", num_images=9, seed=1, size=SIZE, class_weights=isic2017.ISIC2017_CLASS_WEIGHTS)
     rows = [line.split(",") for line in (painted / "HAM10000_metadata.csv").read_text().splitlines()[1:]]
     frame = load_table(f"isic2017:{made / 'isic2017'}").frame.set_index("image_id")
     names = {"mel": "melanoma", "nv": "nevus", "bkl": "seborrheic_keratosis"}
@@ -96,15 +96,15 @@ def test_dermoscopic_features_cover_what_was_painted(made: Path) -> None:
                     assert masks[feature][square].all() == (truth[square].mean() >= 0.1)
                     assert masks[feature][square].any() == masks[feature][square].all()
             seen[feature] += bool(masks[feature].any())
-        union = dermoscopic_mask(cell, SIZE)
+        union = union_of_features(cell, SIZE)
         assert union is not None
         assert ((union > 0) == np.logical_or.reduce(list(masks.values()))).all()
     assert min(seen.values()) > 0
 
 
 def test_artefacts_can_be_left_out(tmp_path: Path) -> None:
-    rates = ArtefactRates(by_class={"ruler": {"mel": 1.0}}).without(["ruler", "hair"])
-    root = lay_out("isic2016", tmp_path / "set", images=12, size=SIZE, artefacts=rates)
+    rates = ArtifactRates(by_class={"ruler": {"mel": 1.0}}).excluding(["ruler", "hair"])
+    root = generate_in_layout("isic2016", tmp_path / "set", num_images=12, size=SIZE, artifacts=rates)
     header, *rows = [line.split(",") for line in (root / "artefacts.csv").read_text().splitlines()]
     for name in ("ruler", "hair"):
         assert {row[header.index(name)] for row in rows} == {"0"}
@@ -116,7 +116,7 @@ def test_shares_of_parts_are_kept_class_by_class(tmp_path: Path) -> None:
     rows = [f"L{n},I{n},{'mel' if n % 4 == 0 else 'nv'}" for n in range(400)]
     (tmp_path / "HAM10000_metadata.csv").write_text("\n".join(["lesion_id,image_id,dx", *rows]))
     shares = {"a": 0.6, "b": 0.1, "c": 0.3}
-    painted = read_painted(tmp_path, labels=labels, shares=shares, size=SIZE)
+    painted = read_generated(tmp_path, labels=labels, split_fractions=shares, size=SIZE)
     counts = painted.rows.groupby(["label", "part"]).size()
     assert counts["melanoma"].to_dict() == {"a": 60, "b": 10, "c": 30}
     assert counts["nevus"].to_dict() == {"a": 180, "b": 30, "c": 90}
@@ -127,14 +127,14 @@ def test_shares_of_parts_are_kept_class_by_class(tmp_path: Path) -> None:
 def test_sixty_images_are_enough_for_any_seed(name: str) -> None:
     layout = LAYOUTS[name]
     for seed in range(3):
-        lesions = plan(60, seed=seed, class_weights=layout.weights)
+        lesions = sample_dataset(60, seed=seed, class_weights=layout.class_weights)
         counts = Counter(layout.labels[each.lesion.criteria.code] for each in lesions)
-        assert min(counts[label] for label in layout.labels.values()) >= len(layout.shares)
+        assert min(counts[label] for label in layout.labels.values()) >= len(layout.split_fractions)
 
 
 def test_too_few_images_are_refused_and_nothing_stays(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"7 images are too few: .* each of 3 parts needs one. Draw more"):
-        lay_out("derm7pt", tmp_path / "set", images=7, size=SIZE)
+        generate_in_layout("derm7pt", tmp_path / "set", num_images=7, size=SIZE)
     with pytest.raises(DataError, match="unknown layout 'isic17': did you mean 'isic2017'"):
-        lay_out("isic17", tmp_path / "set", images=60)
+        generate_in_layout("isic17", tmp_path / "set", num_images=60)
     assert list(tmp_path.iterdir()) == []

@@ -9,8 +9,8 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lesionlens.synthesis.diagnoses import CODES
-from lesionlens.synthesis.plan import pictures, plan
+from lesionlens.synthesis.diagnoses import CLASS_CODES
+from lesionlens.synthesis.plan import render_images, sample_dataset
 
 
 def statistics(rgb: np.ndarray) -> np.ndarray:
@@ -25,9 +25,9 @@ def statistics(rgb: np.ndarray) -> np.ndarray:
 
 @pytest.mark.slow
 def test_simple_statistics_beat_chance_and_are_not_perfect() -> None:
-    entries = plan(330, seed=2, class_weights=dict.fromkeys(CODES, 1.0))
+    entries = sample_dataset(330, seed=2, class_weights=dict.fromkeys(CLASS_CODES, 1.0))
     labels = np.array([entry.lesion.criteria.code for entry in entries])
-    features = np.stack([statistics(next(pictures(entry, (120, 160))).rgb) for entry in entries])
+    features = np.stack([statistics(next(render_images(entry, (120, 160))).rgb) for entry in entries])
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
     score = balanced_accuracy_score(labels, cross_val_predict(model, features, labels, cv=4))
     assert 0.3 < score < 0.85  # chance is 1/7

@@ -3,39 +3,39 @@
 import numpy as np
 import pytest
 
-from lesionlens.synthesis.ground import Ground
-from lesionlens.synthesis.noise import cells, fractal
-from lesionlens.synthesis.outline import canvas_size, cover_of, draw_outline, mask_of, paint_outline
-from lesionlens.synthesis.overlays import OVERLAYS
-from lesionlens.synthesis.pigment import BLOOD, DEEP, MELANIN, WHITE, blank, render
-from lesionlens.synthesis.structures import BITS, STRUCTURES, read_structures
+from lesionlens.synthesis.ground import LesionCanvas
+from lesionlens.synthesis.noise import voronoi_cells, fractal_noise
+from lesionlens.synthesis.outline import canvas_size, soft_mask, sample_outline, lesion_mask, render_outline
+from lesionlens.synthesis.overlays import ARTIFACT_RENDERERS
+from lesionlens.synthesis.pigment import BLOOD, DERMAL_MELANIN, MELANIN, SCATTERING, empty_pigments, render_pigments
+from lesionlens.synthesis.structures import STRUCTURE_BITS, STRUCTURES, read_structures
 
 
 @pytest.fixture(scope="module")
-def ground() -> Ground:
+def ground() -> LesionCanvas:
     rng = np.random.default_rng(0)
-    outline = draw_outline(rng, radius=90, asymmetry=0.2, irregularity=0.3, softness=0.3)
-    field = paint_outline(outline, canvas_size(outline, 1.0))
-    return Ground(field, cover_of(field, 0.3, radius=90), 90.0, 1.0)
+    outline = sample_outline(rng, radius=90, asymmetry=0.2, irregularity=0.3, softness=0.3)
+    field = render_outline(outline, canvas_size(outline, 1.0))
+    return LesionCanvas(field, soft_mask(field, 0.3, radius=90), 90.0, 1.0)
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
 @pytest.mark.parametrize("disorder", [0.0, 1.0])
-def test_a_structure_adds_pigment_where_its_mask_is(name: str, disorder: float, ground: Ground) -> None:
+def test_a_structure_adds_pigment_where_its_mask_is(name: str, disorder: float, ground: LesionCanvas) -> None:
     layer = STRUCTURES[name](ground, np.random.default_rng(1), disorder)
     pigments = [pigment for pigment in layer[1:] if pigment is not None]
     assert layer.mask.shape == ground.size
     assert layer.mask.any()
     assert all(pigment.shape == ground.size and np.isfinite(pigment).all() for pigment in pigments)
     changed = sum(np.abs(pigment) for pigment in pigments)
-    assert changed[layer.mask].mean() > 2 * changed[ground.field < -0.5].mean()
+    assert changed[layer.mask].mean() > 2 * changed[ground.distance_field < -0.5].mean()
 
 
-@pytest.mark.parametrize("name", OVERLAYS)
+@pytest.mark.parametrize("name", ARTIFACT_RENDERERS)
 def test_an_artefact_changes_part_of_the_picture(name: str) -> None:
     grey = np.full((180, 240, 3), 0.6, np.float32)
     changed = [
-        np.abs(OVERLAYS[name](grey.copy(), np.random.default_rng(seed), 0.4) - 0.6).max(2) > 0.03
+        np.abs(ARTIFACT_RENDERERS[name](grey.copy(), np.random.default_rng(seed), 0.4) - 0.6).max(2) > 0.03
         for seed in range(12)
     ]
     assert sum(mask.any() for mask in changed) >= 11  # a hair may miss the picture
@@ -46,23 +46,23 @@ def test_pigments_colour_skin_as_they_should() -> None:
     base = np.array([0.9, 0.75, 0.75], np.float32)
 
     def colour(channel: int) -> np.ndarray:
-        pigments = blank((2, 2))
+        pigments = empty_pigments((2, 2))
         pigments[..., channel] = 0.5
-        return render(base, pigments)[0, 0] / base
+        return render_pigments(base, pigments)[0, 0] / base
 
-    brown, red, blue, white = (colour(channel) for channel in (MELANIN, BLOOD, DEEP, WHITE))
+    brown, red, blue, white = (colour(channel) for channel in (MELANIN, BLOOD, DERMAL_MELANIN, SCATTERING))
     assert brown[0] > brown[1] > brown[2]
     assert red[1] < min(red[0], red[2])
     assert blue[0] < blue[1] < blue[2]
     assert (white[1:] > 1).all()
-    assert np.allclose(render(base, blank((2, 2))), base, atol=1e-6)
+    assert np.allclose(render_pigments(base, empty_pigments((2, 2))), base, atol=1e-6)
 
 
 def test_a_lesion_lies_inside_its_canvas_and_is_about_as_large_as_asked() -> None:
     for seed in range(8):
         rng = np.random.default_rng(seed)
-        outline = draw_outline(rng, radius=60, asymmetry=1, irregularity=1, softness=0.3)
-        mask = mask_of(paint_outline(outline, canvas_size(outline, 1.0)))
+        outline = sample_outline(rng, radius=60, asymmetry=1, irregularity=1, softness=0.3)
+        mask = lesion_mask(render_outline(outline, canvas_size(outline, 1.0)))
         assert not (mask[[0, -1]].any())
         assert not (mask[:, [0, -1]].any())
         assert 0.3 < mask.sum() / (np.pi * 60**2) < 3
@@ -71,23 +71,23 @@ def test_a_lesion_lies_inside_its_canvas_and_is_about_as_large_as_asked() -> Non
 def test_noise_is_centred_with_about_unit_deviation() -> None:
     for scale, octaves in ((100, 3), (40, 5), (12, 3)):
         fields = [
-            fractal(np.random.default_rng(s), (200, 200), scale=scale, octaves=octaves) for s in range(30)
+            fractal_noise(np.random.default_rng(s), (200, 200), scale=scale, octaves=octaves) for s in range(30)
         ]
         assert abs(np.mean(fields)) < 0.3
         assert 0.75 < np.std(fields) < 1.3
 
 
 def test_cells_have_seeds_inside_and_lines_between() -> None:
-    lattice = cells(np.random.default_rng(0), (80, 80), spacing=12, jitter=0.5)
+    lattice = voronoi_cells(np.random.default_rng(0), (80, 80), spacing=12, jitter=0.5)
     assert lattice.distance[lattice.edges > 0].mean() > 1.3 * lattice.distance[lattice.edges == 0].mean()
-    values = lattice.each(np.random.default_rng(0), 2, 3)
+    values = lattice.uniform_per_cell(np.random.default_rng(0), 2, 3)
     assert len(np.unique(values)) == len(np.unique(lattice.labels))
 
 
 def test_bits_fit_sixteen_and_a_wrong_file_is_refused(tmp_path) -> None:
     from lesionlens.errors import ImageError
 
-    assert len(BITS) == 16
-    assert max(BITS.values()) < 2**16
+    assert len(STRUCTURE_BITS) == 16
+    assert max(STRUCTURE_BITS.values()) < 2**16
     with pytest.raises(ImageError, match="structure mask"):
         read_structures(tmp_path / "absent.png")

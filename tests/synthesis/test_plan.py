@@ -5,19 +5,19 @@ from collections import Counter
 import pytest
 
 from lesionlens.errors import DataError
-from lesionlens.synthesis import ArtefactRates
-from lesionlens.synthesis.plan import Plan, plan
+from lesionlens.synthesis import ArtifactRates
+from lesionlens.synthesis.plan import LesionPlan, sample_dataset
 
 
 @pytest.fixture(scope="module")
-def plans() -> list[Plan]:
-    rates = ArtefactRates(ruler=0.1, by_class={"ruler": {"mel": 0.9}, "sticker": {"nv": 0.5, "mel": 0.0}})
-    return plan(1500, seed=1, artefacts=rates)
+def plans() -> list[LesionPlan]:
+    rates = ArtifactRates(ruler=0.1, by_class={"ruler": {"mel": 0.9}, "sticker": {"nv": 0.5, "mel": 0.0}})
+    return sample_dataset(1500, seed=1, artifacts=rates)
 
 
-def shots(plans: list[Plan], code: str) -> list[tuple[str, ...]]:
+def shots(plans: list[LesionPlan], code: str) -> list[tuple[str, ...]]:
     return [
-        shot.artefacts for entry in plans if entry.lesion.criteria.code == code for shot in entry.photographs
+        shot.artifacts for entry in plans if entry.lesion.criteria.code == code for shot in entry.captures
     ]
 
 
@@ -25,12 +25,12 @@ def shots(plans: list[Plan], code: str) -> list[tuple[str, ...]]:
     ("artefact", "code", "rate"),
     [("ruler", "mel", 0.9), ("ruler", "nv", 0.1), ("sticker", "nv", 0.5), ("sticker", "mel", 0.0)],
 )
-def test_a_planted_correlation_is_honoured(plans: list[Plan], artefact: str, code: str, rate: float) -> None:
+def test_a_planted_correlation_is_honoured(plans: list[LesionPlan], artefact: str, code: str, rate: float) -> None:
     present = [artefact in names for names in shots(plans, code)]
     assert sum(present) / len(present) == pytest.approx(rate, abs=0.08)
 
 
-def test_confirmation_keeps_to_the_official_constraints(plans: list[Plan]) -> None:
+def test_confirmation_keeps_to_the_official_constraints(plans: list[LesionPlan]) -> None:
     ways: dict[str, set[str]] = {}
     for entry in plans:
         ways.setdefault(entry.lesion.criteria.code, set()).add(entry.patient.confirmation)
@@ -39,7 +39,7 @@ def test_confirmation_keeps_to_the_official_constraints(plans: list[Plan]) -> No
     assert [code for code, names in ways.items() if "follow_up" in names] == ["nv"]
 
 
-def test_ages_are_plausible_and_a_few_unknown(plans: list[Plan]) -> None:
+def test_ages_are_plausible_and_a_few_unknown(plans: list[LesionPlan]) -> None:
     ages = [entry.patient.age for entry in plans]
     assert 0 < ages.count("") < 0.03 * len(ages)
     assert all(float(age) % 5 == 0 and 0 < float(age) <= 85 for age in ages if age)
@@ -54,14 +54,14 @@ def test_ages_are_plausible_and_a_few_unknown(plans: list[Plan]) -> None:
 
 
 def test_class_weights_are_kept() -> None:
-    counts = Counter(e.lesion.criteria.code for e in plan(400, class_weights={"mel": 1, "nv": 3}))
+    counts = Counter(e.lesion.criteria.code for e in sample_dataset(400, class_weights={"mel": 1, "nv": 3}))
     assert set(counts) == {"mel", "nv"}
     assert counts["nv"] / counts["mel"] == pytest.approx(3, rel=0.15)
 
 
 def test_distinct_lesions_show_their_class_and_alike_ones_do_not() -> None:
     def share(difficulty: float, code: str) -> float:
-        drawn = plan(120, difficulty=difficulty, class_weights={code: 1})
+        drawn = sample_dataset(120, difficulty=difficulty, class_weights={code: 1})
         return sum("lacunae" in entry.lesion.criteria.structures for entry in drawn) / len(drawn)
 
     assert share(0.0, "vasc") > 0.85
@@ -74,4 +74,4 @@ def test_distinct_lesions_show_their_class_and_alike_ones_do_not() -> None:
 )
 def test_rates_that_cannot_be_are_refused(wrong: dict) -> None:
     with pytest.raises(DataError):
-        ArtefactRates(**wrong)
+        ArtifactRates(**wrong)

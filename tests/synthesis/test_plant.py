@@ -12,13 +12,13 @@ import pytest
 from sklearn.metrics import matthews_corrcoef
 
 from lesionlens.data.datasets import load_table
-from lesionlens.data.masks import open_masks
-from lesionlens.data.splits import make_split
+from lesionlens.data.masks import load_masks
+from lesionlens.data.splits import make_splits
 from lesionlens.errors import DataError
-from lesionlens.synthesis.association import achieved, planted
-from lesionlens.synthesis.layouts import lay_out
-from lesionlens.synthesis.paint import PLANTED, paint
-from lesionlens.synthesis.plant import plant
+from lesionlens.synthesis.association import artifact_counts_and_phi, sample_artifact_flags
+from lesionlens.synthesis.layouts import generate_in_layout
+from lesionlens.synthesis.paint import INJECTABLE, overlay_artifact
+from lesionlens.synthesis.plant import inject_artifact
 
 IDS = [f"ISIC_{number:07d}" for number in range(4000)]
 CLASS = np.arange(4000) % 4 == 0
@@ -32,14 +32,14 @@ def digests(root: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> str:
     root = tmp_path_factory.mktemp("base") / "isic2017"
-    return f"isic2017:{lay_out('isic2017', root, images=24, size=(48, 64))}"
+    return f"isic2017:{generate_in_layout('isic2017', root, images=24, size=(48, 64))}"
 
 
 @pytest.fixture(scope="module")
 def copies(base: str, tmp_path_factory: pytest.TempPathFactory) -> dict[float, Path]:
     root = tmp_path_factory.mktemp("planted")
     for association in (-0.8, 0.0, 0.8):
-        source = plant(base, root / f"{association}", artefact="ruler", association=association, seed=2)
+        source = inject_artifact(base, root / f"{association}", artifact="ruler", rate_difference=association, seed=2)
         assert source == f"table:{root / f'{association}' / 'images.csv'}"
     return {association: root / f"{association}" for association in (-0.8, 0.0, 0.8)}
 
@@ -50,8 +50,8 @@ def has(root: Path) -> pd.Series:
 
 @pytest.mark.parametrize("association", [-0.95, -0.5, 0.0, 0.4, 0.9])
 def test_shares_and_phi_are_those_asked_for(association: float) -> None:
-    chosen = planted(IDS, CLASS, association=association, seed=0)
-    told = achieved(CLASS, chosen)
+    chosen = sample_artifact_flags(IDS, CLASS, rate_difference=association, seed=0)
+    told = artifact_counts_and_phi(CLASS, chosen)
     assert told["share_of_class"] == pytest.approx((1 + association) / 2, abs=0.04)
     assert told["share_of_others"] == pytest.approx((1 - association) / 2, abs=0.03)
     assert told["share_of_class"] == chosen[CLASS].mean()
@@ -59,15 +59,15 @@ def test_shares_and_phi_are_those_asked_for(association: float) -> None:
 
 
 def test_a_whole_association_leaves_no_doubt_and_phi_of_one_value_is_not_defined() -> None:
-    assert (planted(IDS, CLASS, association=1, seed=0) == CLASS).all()
-    assert (planted(IDS, CLASS, association=-1, seed=0) != CLASS).all()
-    assert achieved(CLASS, np.zeros(4000, bool))["phi"] is None
-    assert achieved(np.ones(2, bool), np.array([True, False]))["share_of_others"] is None
+    assert (sample_artifact_flags(IDS, CLASS, rate_difference=1, seed=0) == CLASS).all()
+    assert (sample_artifact_flags(IDS, CLASS, rate_difference=-1, seed=0) != CLASS).all()
+    assert artifact_counts_and_phi(CLASS, np.zeros(4000, bool))["phi"] is None
+    assert artifact_counts_and_phi(np.ones(2, bool), np.array([True, False]))["share_of_others"] is None
 
 
 def test_as_the_association_grows_the_class_gains_and_the_others_lose() -> None:
     sets = [
-        planted(IDS[:800], CLASS[:800], association=each, seed=0) for each in (-0.9, -0.2, 0.0, 0.5, 0.95)
+        sample_artifact_flags(IDS[:800], CLASS[:800], rate_difference=each, seed=0) for each in (-0.9, -0.2, 0.0, 0.5, 0.95)
     ]
     for less, more in pairwise(sets):
         assert (more[CLASS[:800]] >= less[CLASS[:800]]).all()
@@ -76,17 +76,17 @@ def test_as_the_association_grows_the_class_gains_and_the_others_lose() -> None:
 
 
 def test_a_draw_depends_on_the_image_and_the_seed_alone() -> None:
-    whole = planted(IDS, CLASS, association=0.3, seed=0)
-    assert (planted(IDS[100:50:-1], CLASS[100:50:-1], association=0.3, seed=0) == whole[100:50:-1]).all()
-    assert (planted(IDS, CLASS, association=0.3, seed=1) != whole).any()
+    whole = sample_artifact_flags(IDS, CLASS, rate_difference=0.3, seed=0)
+    assert (sample_artifact_flags(IDS[100:50:-1], CLASS[100:50:-1], rate_difference=0.3, seed=0) == whole[100:50:-1]).all()
+    assert (sample_artifact_flags(IDS, CLASS, rate_difference=0.3, seed=1) != whole).any()
 
 
 def test_a_copy_is_read_with_parts_masks_and_origin(base: str, copies: dict[float, Path]) -> None:
     original = load_table(base).frame
-    table = load_table(f"table:{copies[0.8] / 'images.csv'}", decode=True)
+    table = load_table(f"table:{copies[0.8] / 'images.csv'}", verify_images=True)
     same = ["image_id", "diagnosis", "lesion_id", "part", "age", "sex", "skin_tone", "source"]
     pd.testing.assert_frame_equal(table.frame[same], original[same])
-    assert table.warnings == table.left_out == ()
+    assert table.warnings == table.excluded == ()
     for column in ("mask_path", "feature_mask_paths"):
         for mine, theirs in zip(table.frame[column], original[column], strict=True):
             names = [[Path(part).resolve() for part in cell.split(";")] for cell in (mine, theirs)]
@@ -99,7 +99,7 @@ def test_a_copy_is_split_as_its_original(
 ) -> None:
     asked = {"name": name, "validation": 0.2, "test": 0.2, "seed": 1, "folds": folds, "fold": folds and 1}
     tables = load_table(base), load_table(f"table:{copies[0.8] / 'images.csv'}")
-    original, copy = (make_split(table, **asked).parts for table in tables)
+    original, copy = (make_splits(table, **asked).splits for table in tables)
     assert copy == original
     assert set(copy) == {"train", "validation", "test"}
 
@@ -122,7 +122,7 @@ def test_pixels_change_where_the_mask_says_so_and_nowhere_else(base: str, copies
 
 def test_artefact_masks_are_read_as_such(copies: dict[float, Path]) -> None:
     table = load_table(f"table:{copies[0.8] / 'images.csv'}")
-    opened = open_masks(table, "artefacts", [(48, 64)] * len(table))
+    opened = load_masks(table, "artefacts", [(48, 64)] * len(table))
     there = has(copies[0.8])
     for place, image_id in enumerate(table.frame["image_id"]):
         mask = opened.masks[place]
@@ -142,7 +142,7 @@ def test_images_that_have_it_in_two_copies_are_the_same_bytes(copies: dict[float
 
 @pytest.mark.slow
 def test_the_same_seed_writes_the_same_bytes(base: str, copies: dict[float, Path], tmp_path: Path) -> None:
-    plant(base, tmp_path / "again", artefact="ruler", association=0.8, seed=2)
+    inject_artifact(base, tmp_path / "again", artifact="ruler", rate_difference=0.8, seed=2)
     mine, theirs = digests(tmp_path / "again"), digests(copies[0.8])
     assert {k: v for k, v in mine.items() if k != "images.csv"} == {
         k: v
@@ -163,14 +163,14 @@ def test_the_copy_says_what_was_done(base: str, copies: dict[float, Path]) -> No
     assert told["share_of_class"] == pytest.approx(there[melanoma].mean())
 
 
-@pytest.mark.parametrize("artefact", PLANTED)
+@pytest.mark.parametrize("artefact", INJECTABLE)
 @pytest.mark.parametrize("size", [(72, 96), (256, 256)])
 def test_every_artefact_can_be_seen_and_leaves_most_of_the_picture(
     artefact: str, size: tuple[int, int]
 ) -> None:
     skin = np.full((*size, 3), (214, 170, 150), np.uint8)
     for seed in range(4):
-        rgb, mask = paint(skin, artefact, np.random.default_rng(seed))
+        rgb, mask = overlay_artifact(skin, artefact, np.random.default_rng(seed))
         assert rgb.shape == skin.shape
         assert ((rgb != skin).any(axis=2) >= mask).all()
         assert 0 < mask.mean() < 0.35
@@ -179,7 +179,7 @@ def test_every_artefact_can_be_seen_and_leaves_most_of_the_picture(
 def test_a_black_picture_shows_no_ink(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((40, 40, 3), np.uint8))
     (tmp_path / "mine.csv").write_text("image,label\na,nevus\n")
-    plant(f"table:{tmp_path / 'mine.csv'}", tmp_path / "out", artefact="ink", association=1, task="nevus")
+    inject_artifact(f"table:{tmp_path / 'mine.csv'}", tmp_path / "out", artifact="ink", rate_difference=1, task="nevus")
     assert (tmp_path / "out" / "artefacts.csv").read_text() == "image_id,ink\na,0\n"
     assert json.loads((tmp_path / "out" / "planting.json").read_text())["share_of_class"] == 0
     assert list((tmp_path / "out" / "artefact_masks").iterdir()) == []
@@ -195,13 +195,13 @@ def test_a_black_picture_shows_no_ink(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_planted_is_refused(base: str, tmp_path: Path, options: dict, says: str) -> None:
     with pytest.raises(DataError, match=says):
-        plant(base, tmp_path / "out", **options)
+        inject_artifact(base, tmp_path / "out", **options)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_folder_is_refused(base: str, copies: dict[float, Path]) -> None:
     with pytest.raises(DataError, match="not empty"):
-        plant(base, copies[0.8], artefact="hair", association=0.5)
+        inject_artifact(base, copies[0.8], artifact="hair", rate_difference=0.5)
 
 
 def test_ids_with_folders_are_refused_rather_than_written_elsewhere(tmp_path: Path) -> None:
@@ -211,5 +211,5 @@ def test_ids_with_folders_are_refused_rather_than_written_elsewhere(tmp_path: Pa
     (tmp_path / "x" / "mine.csv").write_text("image,label\na.png,nevus\n../y/a.png,nevus\n")
     source = f"table:{tmp_path / 'x' / 'mine.csv'}"
     with pytest.raises(DataError, match=r"1 image of .* for example \.\./y/a: .*column image_id of plain"):
-        plant(source, tmp_path / "out", artefact="ruler", association=0, task="nevus")
+        inject_artifact(source, tmp_path / "out", artifact="ruler", rate_difference=0, task="nevus")
     assert not (tmp_path / "out").exists()

@@ -2,17 +2,17 @@
 
 import numpy as np
 
-from lesionlens.synthesis.noise import threads, white
-from lesionlens.synthesis.pigment import render
-from lesionlens.synthesis.skin import Skin, draw_skin, paint_skin
+from lesionlens.synthesis.noise import ridge_lines, white_noise
+from lesionlens.synthesis.pigment import render_pigments
+from lesionlens.synthesis.skin import Skin, sample_skin, render_skin
 
 SIDE = 192
 
 
 def painted(seed: int, *, sun: float = 0.3) -> tuple[Skin, np.ndarray]:
-    skin = draw_skin(np.random.default_rng(seed), sun=sun)
-    pigments = paint_skin(skin, (SIDE, SIDE), seed=seed)
-    return skin, render(np.array(skin.base, np.float32), pigments, warmth=skin.warmth)
+    skin = sample_skin(np.random.default_rng(seed), sun_damage=sun)
+    pigments = render_skin(skin, (SIDE, SIDE), seed=seed)
+    return skin, render_pigments(np.array(skin.base_color, np.float32), pigments, warmth=skin.warmth)
 
 
 def lean(grey: np.ndarray) -> float:
@@ -36,23 +36,23 @@ def test_skin_is_not_hatched_like_cloth() -> None:
 def test_skin_is_redder_than_green_and_darker_with_the_tone() -> None:
     light: dict[str, list[float]] = {}
     for seed in range(80):
-        skin = draw_skin(np.random.default_rng(seed), sun=0.2)
-        assert skin.base[0] > max(skin.base[1:])
-        light.setdefault(skin.tone, []).append(skin.base[1])
+        skin = sample_skin(np.random.default_rng(seed), sun_damage=0.2)
+        assert skin.base_color[0] > max(skin.base_color[1:])
+        light.setdefault(skin.tone, []).append(skin.base_color[1])
     means = [np.mean(light[tone]) for tone in sorted(light)]
     assert means == sorted(means, reverse=True)
 
 
 def test_sun_leaves_its_marks() -> None:
     def marks(sun: float) -> float:
-        skins = [draw_skin(np.random.default_rng(seed), sun=sun) for seed in range(60)]
+        skins = [sample_skin(np.random.default_rng(seed), sun_damage=sun) for seed in range(60)]
         return float(np.mean([skin.freckles + skin.vessels for skin in skins]))
 
     assert marks(0.9) > 3 * marks(0.1)
 
 
 def test_white_noise_has_unit_deviation_and_no_memory() -> None:
-    noise = white(np.random.default_rng(0), (200, 300))
+    noise = white_noise(np.random.default_rng(0), (200, 300))
     assert abs(noise.mean()) < 0.02
     assert abs(noise.std() - 1) < 0.02
     assert abs((noise[:, 1:] * noise[:, :-1]).mean()) < 0.02
@@ -60,7 +60,7 @@ def test_white_noise_has_unit_deviation_and_no_memory() -> None:
 
 def test_threads_are_thin_and_wider_when_asked() -> None:
     thin, wide = (
-        float(threads(np.random.default_rng(1), (160, 160), scale=20, width=width).mean())
+        float(ridge_lines(np.random.default_rng(1), (160, 160), scale=20, width=width).mean())
         for width in (0.1, 0.4)
     )
     assert 0 < thin < 0.1

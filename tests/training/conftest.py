@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.synthesis.dataset import synthesise
+from lesionlens.synthesis.dataset import generate_dataset
 
 # drop_rate: a resumed run must draw the same dropout
 TINY = {
@@ -26,7 +26,7 @@ TINY = {
 @pytest.fixture(scope="session")
 def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write 140 small synthetic images in the layout of HAM10000."""
-    return synthesise(tmp_path_factory.mktemp("synthetic") / "ham", images=140, seed=3, size=(120, 160))
+    return generate_dataset(tmp_path_factory.mktemp("synthetic") / "ham", num_images=140, seed=3, size=(120, 160))
 
 
 @pytest.fixture(scope="session")

@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from lesionlens.models.classifier import Classifier
-from lesionlens.training.callbacks import EpochLog
+from lesionlens.training.callbacks import CSVLogger
 
 
 class Gated(Classifier):
     """A network of crops around one with a gate, and a gate of its own."""
 
-    scale_gates = ("inner.trunk.layer1.alpha", "soft.attention.gamma")
+    attention_scales = ("inner.trunk.layer1.alpha", "soft.attention.gamma")
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Gated(Classifier):
 
 
 def test_every_scale_gate_has_its_column_each_epoch(tmp_path: Path) -> None:
-    log, model = EpochLog(tmp_path / "log.csv"), Gated()
+    log, model = CSVLogger(tmp_path / "log.csv"), Gated()
     for epoch in range(2):
         optimizer = SimpleNamespace(param_groups=[{"lr": 0.1}])
         trainer = SimpleNamespace(

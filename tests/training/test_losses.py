@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lesionlens.training.losses import dice_prior, per_image
-from lesionlens.training.prior import EARLIER, LAST
+from lesionlens.training.losses import attention_dice_loss, per_sample_loss
+from lesionlens.training.prior import EARLIER_MAP_WEIGHT, LAST_MAP_WEIGHT
 
 
 def focal(logits: Tensor, target: Tensor, *, gamma: float = 2.0) -> Tensor:
-    return per_image(logits, target, gamma=gamma).mean()
+    return per_sample_loss(logits, target, gamma=gamma).mean()
 
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "attnmel_losses.npz"
@@ -32,11 +32,11 @@ def test_equals_the_golden_vectors(golden: dict[str, Tensor]) -> None:
     masks = golden["mask"][:, 0]
     assert not masks[0].any()  # an all-zero mask is among them
     hard = focal(golden["logits"], golden["target"])
-    priors = {name: dice_prior(maps[name], masks) for name in maps}
+    priors = {name: attention_dice_loss(maps[name], masks) for name in maps}
     torch.testing.assert_close(hard.double(), golden["focal"], rtol=NEAR, atol=0)
     torch.testing.assert_close(priors["pool3"].double(), golden["dice_pool3"], rtol=NEAR, atol=0)
     torch.testing.assert_close(priors["pool4"].double(), golden["dice_pool4"], rtol=NEAR, atol=0)
-    total = hard + EARLIER * priors["pool3"] + LAST * priors["pool4"]
+    total = hard + EARLIER_MAP_WEIGHT * priors["pool3"] + LAST_MAP_WEIGHT * priors["pool4"]
     torch.testing.assert_close(total.double(), golden["total"], rtol=NEAR, atol=0)
 
 
@@ -56,7 +56,7 @@ def test_dice_by_hand() -> None:
     mask = torch.zeros(1, 4, 4, dtype=torch.bool)
     mask[0, 2:, 1:] = True  # averaged to a half and one
     expected = 1 - 2 * (0.0 * 0.5 + 1.0 * 1.0) / (1.75 + 1.5)
-    assert float(dice_prior(attention, mask)) == pytest.approx(expected, rel=NEAR)
+    assert float(attention_dice_loss(attention, mask)) == pytest.approx(expected, rel=NEAR)
 
 
 def test_images_without_a_mask_are_left_out() -> None:
@@ -65,18 +65,18 @@ def test_images_without_a_mask_are_left_out() -> None:
     masks = torch.rand(3, 8, 8, generator=generator)
     masks[1] = math.nan  # never looked at
     known = torch.tensor([True, False, True])
-    torch.testing.assert_close(dice_prior(attention, masks, known), dice_prior(attention[::2], masks[::2]))
+    torch.testing.assert_close(attention_dice_loss(attention, masks, known), attention_dice_loss(attention[::2], masks[::2]))
 
 
 def test_a_batch_without_masks_has_no_prior() -> None:
     maps = torch.full((2, 4, 4), 0.5, requires_grad=True)
-    prior = dice_prior(maps, torch.ones(2, 8, 8), torch.zeros(2, dtype=torch.bool))
+    prior = attention_dice_loss(maps, torch.ones(2, 8, 8), torch.zeros(2, dtype=torch.bool))
     assert float(prior) == 0.0
 
 
 def test_all_zero_masks_give_one_and_a_gradient_of_zero() -> None:
     attention = torch.full((2, 4, 4), 0.5, requires_grad=True)
-    prior = dice_prior(attention, torch.zeros(2, 8, 8))
+    prior = attention_dice_loss(attention, torch.zeros(2, 8, 8))
     prior.backward()
     assert prior.item() == 1.0
     assert attention.grad is not None
@@ -87,7 +87,7 @@ def test_the_prior_draws_a_map_into_the_mask() -> None:
     attention = torch.full((1, 4, 4), 0.5, requires_grad=True)
     masks = torch.zeros(1, 4, 4)
     masks[0, 1:3, 1:3] = 1
-    dice_prior(attention, masks).backward()
+    attention_dice_loss(attention, masks).backward()
     assert attention.grad is not None
     assert bool(((attention.grad < 0) == masks.bool()).all())
 
@@ -95,7 +95,7 @@ def test_the_prior_draws_a_map_into_the_mask() -> None:
 def test_half_precision_is_computed_in_float32() -> None:
     logits = torch.tensor([[0.1, -0.3]], dtype=torch.bfloat16)
     assert focal(logits, torch.tensor([0])).dtype == torch.float32
-    assert dice_prior(torch.full((1, 2, 2), 0.5).bfloat16(), torch.ones(1, 2, 2)).dtype == torch.float32
+    assert attention_dice_loss(torch.full((1, 2, 2), 0.5).bfloat16(), torch.ones(1, 2, 2)).dtype == torch.float32
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])

@@ -6,8 +6,8 @@ import pytest
 import timm
 import torch
 
-from lesionlens.training.network import wanted
-from lesionlens.training.read_recipe import read_recipe
+from lesionlens.training.network import resolve_model
+from lesionlens.training.read_recipe import load_recipe
 
 
 @pytest.mark.parametrize(
@@ -20,27 +20,27 @@ from lesionlens.training.read_recipe import read_recipe
     ],
 )
 def test_the_input_size_is_that_of_the_network(words: list[str], size: tuple[int, int]) -> None:
-    found = wanted(read_recipe("soft/ham10000", words))
+    found = resolve_model(load_recipe("soft/ham10000", words))
     assert found.recipe.model.input_size == size
 
 
 def test_the_multi_crop_baseline_trains_on_random_crops() -> None:
-    crops = wanted(read_recipe("patch/multi-crop", ["model.name=patch_densenet121_multi16"])).recipe.crops
+    crops = resolve_model(load_recipe("patch/multi-crop", ["model.name=patch_densenet121_multi16"])).recipe.crops
     assert (crops.train, crops.train_count, crops.test, crops.test_count) == ("random", 1, "ordered", 16)
 
 
 def test_says_what_starts_fresh(tmp_path: Path) -> None:
     torch.save(timm.create_model("test_resnet").state_dict(), tmp_path / "w.pth")
     words = ["model.backbone=test_resnet", "model.attention=gate", f"model.weights={tmp_path / 'w.pth'}"]
-    network = wanted(read_recipe("plain", [*words, "model.input_size=64"]))
-    made = network.make(3)
-    assert {key.split(".")[0] for key in made.fresh} == {"gates", "head"}
-    assert network.describe(made)["fresh"] == list(made.fresh)
-    assert f"{len(made.fresh)} entries start fresh: gates.0" in network.greeting(made)
+    network = resolve_model(load_recipe("plain", [*words, "model.input_size=64"]))
+    made = network.build(3)
+    assert {key.split(".")[0] for key in made.uninitialized_keys} == {"gates", "head"}
+    assert network.describe(made)["fresh"] == list(made.uninitialized_keys)
+    assert f"{len(made.uninitialized_keys)} entries start fresh: gates.0" in network.startup_message(made)
 
 
 def test_says_that_nothing_was_loaded() -> None:
-    network = wanted(read_recipe("plain", ["model.backbone=test_resnet", "model.input_size=64"]))
-    made = network.make(2)
-    assert "no weights were loaded" in network.greeting(made)
+    network = resolve_model(load_recipe("plain", ["model.backbone=test_resnet", "model.input_size=64"]))
+    made = network.build(2)
+    assert "no weights were loaded" in network.startup_message(made)
     assert network.describe(made)["fresh"] == "all"

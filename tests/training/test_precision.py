@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from lesionlens.attention.arl_operation import add_attention
+from lesionlens.attention.arl_operation import fused_arl
 from lesionlens.errors import RecipeError
 from lesionlens.models.arl_block import INITIAL_ALPHA
-from lesionlens.models.create import architecture
+from lesionlens.models.create import make_model_spec
 from lesionlens.training import precision, run
-from lesionlens.training.folder import RunFolder
-from lesionlens.training.precision import choose_compile, choose_precision, gain_of_bf16
-from lesionlens.training.read_recipe import read_recipe
+from lesionlens.training.folder import RunDir
+from lesionlens.training.precision import choose_compile, choose_precision, bf16_speedup
+from lesionlens.training.read_recipe import load_recipe
 
-TINY = architecture(backbone="test_resnet")
+TINY = make_model_spec(backbone="test_resnet")
 CPU, CARD = torch.device("cpu"), torch.device("cuda")
 
 
@@ -22,7 +22,7 @@ CPU, CARD = torch.device("cpu"), torch.device("cuda")
 def test_bf16_only_where_it_is_clearly_faster(
     gain: float, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(precision, "gain_of_bf16", lambda *_: gain)
+    monkeypatch.setattr(precision, "bf16_speedup", lambda *_: gain)
     assert choose_precision(TINY, (32, 32), CPU, steps=1000) == expected
     assert choose_precision(TINY, (32, 32), CPU, steps=49) == "fp32"
 
@@ -30,15 +30,15 @@ def test_bf16_only_where_it_is_clearly_faster(
 @pytest.mark.parametrize(("has", "expected"), [(True, "bf16"), (False, "fp32")])
 def test_a_card_is_asked_and_not_measured(has: bool, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has)
-    monkeypatch.setattr(precision, "gain_of_bf16", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(precision, "bf16_speedup", lambda *_: pytest.fail("measured"))
     assert choose_precision(TINY, (32, 32), CARD, steps=1000) == expected
 
 
 @pytest.mark.parametrize("of_crops", [False, True])
 def test_measuring_leaves_randomness_as_it_was(of_crops: bool) -> None:
-    made = architecture(backbone="test_resnet", attention="patch", crops=5) if of_crops else TINY
+    made = make_model_spec(backbone="test_resnet", attention="patch", crops=5) if of_crops else TINY
     before, threads = torch.get_rng_state(), torch.get_num_threads()
-    assert gain_of_bf16(made, (32, 32)) > 0
+    assert bf16_speedup(made, (32, 32)) > 0
     assert torch.get_num_threads() == threads
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -51,9 +51,9 @@ def test_the_network_itself_is_measured(monkeypatch: pytest.MonkeyPatch) -> None
         clock[0] += 1.0 if bf16 else 3.0
         return 1.0 if bf16 else 3.0
 
-    monkeypatch.setattr(precision, "_seconds", moved)
+    monkeypatch.setattr(precision, "_time_step", moved)
     monkeypatch.setattr(precision.time, "perf_counter", lambda: clock[0])
-    assert gain_of_bf16(TINY, (32, 32)) == 3.0
+    assert bf16_speedup(TINY, (32, 32)) == 3.0
     assert clock[0] == 8.0  # to warm up, and one round: it took longer than two seconds
 
 
@@ -67,9 +67,9 @@ def test_compiling_needs_a_long_run_and_a_compiler(monkeypatch: pytest.MonkeyPat
 
 def test_on_and_off_are_words_though_yaml_reads_them_otherwise(recipe: str, words: list[str]) -> None:
     for said in ("on", "off", "auto"):
-        assert read_recipe(recipe, [*words, f"train.compile={said}"]).train.compile == said
+        assert load_recipe(recipe, [*words, f"train.compile={said}"]).train.compile == said
     with pytest.raises(RecipeError, match=r"train\.compile"):
-        read_recipe(recipe, [*words, "train.compile=[1]"])
+        load_recipe(recipe, [*words, "train.compile=[1]"])
 
 
 def test_what_was_chosen_is_in_the_record_and_kept(
@@ -78,14 +78,14 @@ def test_what_was_chosen_is_in_the_record_and_kept(
     """The machine that resumes would choose otherwise."""
     monkeypatch.setattr("lesionlens.training.ready.choose_precision", lambda *_, **__: "bf16")
     computed: list[tuple[str, str]] = []
-    monkeypatch.setattr(run, "_compute", lambda ready, *_: computed.append(_kept(ready)))
-    folder = RunFolder(tmp_path / "run")
+    monkeypatch.setattr(run, "_fit_and_evaluate", lambda ready, *_: computed.append(_kept(ready)))
+    folder = RunDir(tmp_path / "run")
     run.train(recipe, [*words, "model.attention=none"], out=folder.path)
     monkeypatch.setattr("lesionlens.training.ready.choose_precision", lambda *_, **__: "fp32")
     run.resume(folder.path)
     assert computed == [("bf16", "off")] * 2
-    assert folder.record()["precision"] == "bf16"
-    assert read_recipe(str(folder.recipe)).train.precision == "auto"
+    assert folder.metadata()["precision"] == "bf16"
+    assert load_recipe(str(folder.recipe)).train.precision == "auto"
 
 
 def test_what_a_mask_adds_is_mostly_less_than_bf16_holds() -> None:
@@ -94,7 +94,7 @@ def test_what_a_mask_adds_is_mostly_less_than_bf16_holds() -> None:
     x, residual = torch.randn(2, 1, 4, 28, 28).unbind()
     felt = {}
     for kind in (torch.bfloat16, torch.float32):
-        sums = [add_attention(x.to(kind), residual.to(kind), torch.tensor(a)) for a in (0.0, INITIAL_ALPHA)]
+        sums = [fused_arl(x.to(kind), residual.to(kind), torch.tensor(a)) for a in (0.0, INITIAL_ALPHA)]
         felt[kind] = (sums[0] != sums[1]).float().mean()
     assert felt[torch.bfloat16] < 0.2
     assert felt[torch.float32] > 0.8
@@ -109,7 +109,7 @@ def test_residual_attention_is_never_trained_in_bf16_unasked(
 ) -> None:
     monkeypatch.setattr("lesionlens.training.ready.choose_precision", lambda *_, **__: "bf16")
     computed: list[tuple[str, str]] = []
-    monkeypatch.setattr(run, "_compute", lambda ready, *_: computed.append(_kept(ready)))
+    monkeypatch.setattr(run, "_fit_and_evaluate", lambda ready, *_: computed.append(_kept(ready)))
     run.train(recipe, words, out=tmp_path / "auto")
     assert "lost in rounding" not in capsys.readouterr().err
     run.train(recipe, [*words, "train.precision=bf16"], out=tmp_path / "asked")

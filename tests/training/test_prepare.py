@@ -10,10 +10,10 @@ import torch
 from lesionlens.errors import LesionLensError
 from lesionlens.models.bundle import load_model
 from lesionlens.scoring.predict import predict
-from lesionlens.training.folder import RunFolder
-from lesionlens.training.prepare import prepare
-from lesionlens.training.read_recipe import read_recipe
-from lesionlens.training.ready import make_data
+from lesionlens.training.folder import RunDir
+from lesionlens.training.prepare import set_up_run
+from lesionlens.training.read_recipe import load_recipe
+from lesionlens.training.ready import build_datamodule
 from lesionlens.training.run import train
 
 BAG = [
@@ -28,15 +28,15 @@ BAG = [
 
 
 def test_the_network_brings_its_crops(recipe: str, words: list[str]) -> None:
-    prepared = prepare(read_recipe(recipe, [*words, *BAG]))
+    prepared = set_up_run(load_recipe(recipe, [*words, *BAG]))
     seen = prepared.preprocessing
     assert (seen.crops, seen.crop_count) == ("ordered", 5)
     assert prepared.recipe.crops.train_count == 5
-    made = prepared.network.make(7)
-    assert made.model.crops == 5
-    assert prepared.network.describe(made)["name"] == "test_resnet + patch+arl"
-    data = make_data(prepared).data
-    assert len(data.visits) == len(data.train.part)  # one visit an image
+    made = prepared.resolved_model.build(7)
+    assert made.model.num_crops == 5
+    assert prepared.resolved_model.describe(made)["name"] == "test_resnet + patch+arl"
+    data = build_datamodule(prepared).datamodule
+    assert len(data.sampler) == len(data.train_dataset.split_data)  # one visit an image
     assert next(iter(data.train_dataloader())).views.shape == (32, 5, 32, 32, 3)
 
 
@@ -52,23 +52,23 @@ def test_the_network_brings_its_crops(recipe: str, words: list[str]) -> None:
 def test_other_crops_are_refused_before_data_are_read(
     recipe: str, words: list[str], words_against: list[str], message: str
 ) -> None:
-    asked = read_recipe(recipe, [*words, *BAG, "data=ham10000:/nowhere", *words_against])
+    asked = load_recipe(recipe, [*words, *BAG, "data=ham10000:/nowhere", *words_against])
     with pytest.raises(LesionLensError, match=message):
-        prepare(asked)
+        set_up_run(asked)
 
 
 def test_a_network_of_crops_is_trained_and_used(
     recipe: str, words: list[str], small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lesionlens.training.run.finish", lambda *_, **__: None)
-    folder = RunFolder(train(recipe, [*words, *BAG], out=tmp_path / "run"))
-    log = pd.read_csv(folder.log)
-    assert log["step"].tolist() == [folder.record()["data"]["parts"]["train"]["images"] // 32]
+    monkeypatch.setattr("lesionlens.training.run.evaluate_run", lambda *_, **__: None)
+    folder = RunDir(train(recipe, [*words, *BAG], out=tmp_path / "run"))
+    log = pd.read_csv(folder.metrics_csv)
+    assert log["step"].tolist() == [folder.metadata()["data"]["parts"]["train"]["images"] // 32]
     assert [name for name in log if "alpha" in name] == [f"alpha/layer{stage}.0" for stage in (1, 2, 3, 4)]
     image = sorted(small_set.rglob("*.jpg"))[0]
     scores = predict(folder.path, [image]).predictions.scores
     loaded = load_model(folder.path)
     seen = loaded.card.preprocessing
     with torch.no_grad():
-        logits = loaded.model(seen.prepare(seen.decode(image))[None]).logits
+        logits = loaded.model(seen.prepare_input(seen.load_image(image))[None]).logits
     np.testing.assert_allclose(scores, logits.softmax(dim=1).numpy(), atol=1e-5)

@@ -5,10 +5,10 @@ import torch
 
 from lesionlens.errors import ModelError, RecipeError
 from lesionlens.models.create import create_model
-from lesionlens.training.prior import make_prior
-from lesionlens.training.prior_recipe import PriorRecipe
+from lesionlens.training.prior import make_attention_prior
+from lesionlens.training.prior_recipe import AttentionPriorRecipe
 
-LESION = PriorRecipe(masks="lesion")
+LESION = AttentionPriorRecipe(target="lesion")
 SIZE = (64, 64)
 
 
@@ -24,9 +24,9 @@ SIZE = (64, 64)
 )
 def test_maps_and_their_usual_weights(attention: str, options: dict, maps: dict, shares: bool) -> None:
     model = create_model(backbone="test_resnet", attention=attention, num_classes=2, **options)
-    prior = make_prior(LESION, model, SIZE)
+    prior = make_attention_prior(LESION, model, SIZE)
     assert prior is not None
-    assert (prior.weights, prior.shares) == (maps, shares)
+    assert (prior.weights, prior.normalize_by_max) == (maps, shares)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_training_on_the_term_alone_draws_every_map_into_the_mask(attention: str
     torch.manual_seed(0)
     options = {"crops": 5} if "patch" in attention else {}
     model = create_model(backbone="test_resnet", attention=attention, num_classes=2, **options).train()
-    prior = make_prior(LESION, model, SIZE)
+    prior = make_attention_prior(LESION, model, SIZE)
     assert prior is not None
     crops = 5 if options else 1
     masks = torch.zeros(4, crops, *SIZE, dtype=torch.uint8)
@@ -59,10 +59,10 @@ def test_training_on_the_term_alone_draws_every_map_into_the_mask(attention: str
 def test_networks_without_maps_of_places_are_refused() -> None:
     plain = create_model(backbone="test_resnet", attention="none", num_classes=2)
     with pytest.raises(ModelError, match="Plain has none of places"):
-        make_prior(LESION, plain, SIZE)
+        make_attention_prior(LESION, plain, SIZE)
     channel = create_model(backbone="test_resnet", attention="arl", num_classes=2, normalisation="channel")
     with pytest.raises(ModelError, match="ARL has none of places"):
-        make_prior(LESION, channel, SIZE)
+        make_attention_prior(LESION, channel, SIZE)
 
 
 @pytest.mark.parametrize(
@@ -78,14 +78,14 @@ def test_gates_stand_where_taps_say_and_each_has_a_prior(
     backbone: str, taps: list[str] | None, maps: dict[str, float]
 ) -> None:
     model = create_model(backbone=backbone, attention="gate", num_classes=2, taps=taps)
-    prior = make_prior(LESION, model, SIZE)
+    prior = make_attention_prior(LESION, model, SIZE)
     assert prior is not None
     assert prior.weights == maps
 
 
 def test_maps_that_are_not_named_have_no_prior() -> None:
     gate = create_model(backbone="test_resnet", attention="gate", num_classes=2)
-    prior = make_prior(PriorRecipe(masks="lesion", weights={"layer3": 0.5}), gate, SIZE)
+    prior = make_attention_prior(AttentionPriorRecipe(target="lesion", weight={"layer3": 0.5}), gate, SIZE)
     assert prior is not None
     maps = gate(torch.rand(2, 3, *SIZE), maps=True).maps
     assert list(maps) == ["layer2", "layer3"]
@@ -95,7 +95,7 @@ def test_maps_that_are_not_named_have_no_prior() -> None:
 
 def test_a_share_of_none_is_no_prior() -> None:
     plain = create_model(backbone="test_resnet", attention="none", num_classes=2)
-    assert make_prior(PriorRecipe(masks="lesion", share=0), plain, SIZE) is None
+    assert make_attention_prior(AttentionPriorRecipe(target="lesion", mask_fraction=0), plain, SIZE) is None
 
 
 def test_a_map_that_is_not_made_is_named() -> None:
@@ -103,5 +103,5 @@ def test_a_map_that_is_not_made_is_named() -> None:
     with pytest.raises(
         RecipeError, match=r"unknown attention map in prior\.weights 'pool3'.*Allowed: layer2, layer3"
     ):
-        make_prior(PriorRecipe(masks="lesion", weights={"pool3": 0.1}), gate, SIZE)
-    assert make_prior(PriorRecipe(), gate, SIZE) is None
+        make_attention_prior(AttentionPriorRecipe(target="lesion", weight={"pool3": 0.1}), gate, SIZE)
+    assert make_attention_prior(AttentionPriorRecipe(), gate, SIZE) is None

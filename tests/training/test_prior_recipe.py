@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from lesionlens.data.prior_quality import jaccard
+from lesionlens.data.prior_quality import iou
 from lesionlens.errors import RecipeError
-from lesionlens.training.prepare import prepare
-from lesionlens.training.read_recipe import read_recipe
-from lesionlens.training.ready import Ready, make_data, make_task
+from lesionlens.training.prepare import set_up_run
+from lesionlens.training.read_recipe import load_recipe
+from lesionlens.training.ready import RunComponents, build_datamodule, build_module
 
 
 @pytest.mark.parametrize(
@@ -38,36 +38,36 @@ def test_nonsense_is_refused_in_a_sentence(
     recipe: str, words: list[str], said: list[str], message: str
 ) -> None:
     with pytest.raises(RecipeError, match=message):
-        read_recipe(recipe, [*words, "prior=lesion", *said])
+        load_recipe(recipe, [*words, "prior=lesion", *said])
 
 
-def made(recipe: str, words: list[str], *said: str) -> Ready:
-    return make_data(prepare(read_recipe(recipe, [*words, *said])))
+def made(recipe: str, words: list[str], *said: str) -> RunComponents:
+    return build_datamodule(set_up_run(load_recipe(recipe, [*words, *said])))
 
 
 def test_training_masks_are_worse_and_fewer_and_the_record_says_so(recipe: str, words: list[str]) -> None:
     exact = made(recipe, words, "prior=lesion")
     worse = made(recipe, words, "prior=lesion", "prior.quality=polygon", "prior.share=0.5")
-    before, after = exact.data.train.part.masks, worse.data.train.part.masks
+    before, after = exact.datamodule.train_dataset.split_data.masks, worse.datamodule.train_dataset.split_data.masks
     assert before is not None
     assert after is not None
-    assert before.known.all()
-    facts = worse.prepared.facts()["prior"]
-    assert (facts["images"], facts["used"]) == (len(before), after.known.sum())
+    assert before.has_mask.all()
+    facts = worse.setup.describe()["prior"]
+    assert (facts["images"], facts["used"]) == (len(before), after.has_mask.sum())
     assert facts["used"] == pytest.approx(len(before) / 2, abs=1.5)
-    alike = [jaccard(after[place], before[place]) for place in np.flatnonzero(after.known)]
+    alike = [iou(after[place], before[place]) for place in np.flatnonzero(after.has_mask)]
     assert facts["jaccard"] == pytest.approx(np.mean(alike), abs=1e-4)
     assert 0.7 < facts["jaccard"] < 0.95
-    assert worse.prepared.left_out == exact.prepared.left_out == ()  # told by its count alone
-    assert worse.data.validation.part.masks is None
+    assert worse.setup.excluded == exact.setup.excluded == ()  # told by its count alone
+    assert worse.datamodule.val_dataset.split_data.masks is None
 
 
 def test_a_share_of_none_is_no_masks(recipe: str, words: list[str]) -> None:
     ready = made(recipe, words, "prior=lesion", "prior.share=0", "prior.quality=box")
-    assert ready.data.train.part.masks is None
-    assert ready.prepared.facts()["prior"] == {}
-    model = ready.prepared.network.make(len(ready.prepared.task.outputs)).model
-    assert make_task(ready.prepared, model).prior is None
+    assert ready.datamodule.train_dataset.split_data.masks is None
+    assert ready.setup.describe()["prior"] == {}
+    model = ready.setup.resolved_model.build(len(ready.setup.task.output_names)).model
+    assert build_module(ready.setup, model).attention_prior is None
 
 
 @pytest.mark.slow
@@ -76,7 +76,7 @@ def test_seeds_of_training_share_their_masks_and_seeds_of_the_prior_do_not(
 ) -> None:
     said = ["prior=lesion", "prior.share=0.5"]
     one, again, other = (
-        made(recipe, [*words, "data.seed=0"], *said, *more).data.train.part.masks.known
+        made(recipe, [*words, "data.seed=0"], *said, *more).datamodule.train_dataset.split_data.masks.has_mask
         for more in ([], ["train.seed=5"], ["prior.seed=1"])
     )
     np.testing.assert_array_equal(one, again)

@@ -12,11 +12,11 @@ from lesionlens.evaluation.evaluation import read_evaluation
 from lesionlens.evaluation.predictions import read_predictions
 from lesionlens.models.bundle import load_model
 from lesionlens.scoring.predict import predict
-from lesionlens.training.folder import RunFolder
-from lesionlens.training.prepare import prepare
-from lesionlens.training.prepared import Prepared
-from lesionlens.training.read_recipe import read_recipe
-from lesionlens.training.ready import make_data
+from lesionlens.training.folder import RunDir
+from lesionlens.training.prepare import set_up_run
+from lesionlens.training.prepared import RunSetup
+from lesionlens.training.read_recipe import load_recipe
+from lesionlens.training.ready import build_datamodule
 from lesionlens.training.run import train
 
 from ..miniatures import write_ham10000, write_isic2017
@@ -40,12 +40,12 @@ def ham(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_ham10000(root, lesions, size=(64, 48), dx_types=methods, masks=True)
 
 
-def asked(recipe: str, root: Path, *words: str) -> Prepared:
-    return prepare(read_recipe(recipe, [f"data={root.name}:{root}", *SMALL, *words]))
+def asked(recipe: str, root: Path, *words: str) -> RunSetup:
+    return set_up_run(load_recipe(recipe, [f"data={root.name}:{root}", *SMALL, *words]))
 
 
 @pytest.fixture(scope="module")
-def two_task(recipe: str, isic: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+def two_task(recipe: str, isic: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     """One network for both questions of ISIC 2017, with a prior, a region of interest, turns and its own scale."""
     empty = next((isic / "ISIC-2017_Training_Part1_GroundTruth").glob("*.png"))
     cv2.imwrite(str(empty), np.zeros((48, 64), np.uint8))
@@ -56,12 +56,12 @@ def two_task(recipe: str, isic: Path, tmp_path_factory: pytest.TempPathFactory) 
         "model.normalisation=dataset", "crops.roi=0.2", "crops.turns=flips", "train.loss=focal",
         "train.keep=last", "augment=attnmel",
     ]  # fmt: skip
-    return RunFolder(train(recipe, words, out=folder / "run"))
+    return RunDir(train(recipe, words, out=folder / "run"))
 
 
-def test_both_questions_are_scored_from_one_file(two_task: RunFolder) -> None:
+def test_both_questions_are_scored_from_one_file(two_task: RunDir) -> None:
     predictions = read_predictions(two_task.predictions("test"))
-    assert (predictions.classes, predictions.rest) == (("other", "melanoma", "seborrheic_keratosis"), "other")
+    assert (predictions.classes, predictions.other_class) == (("other", "melanoma", "seborrheic_keratosis"), "other")
     assert set(predictions.label) == set(predictions.classes)
     sums = predictions.scores[:, 1:].sum(axis=1)
     assert not np.allclose(sums, 1)
@@ -70,9 +70,9 @@ def test_both_questions_are_scored_from_one_file(two_task: RunFolder) -> None:
     assert evaluation.value("auc", "macro") == pytest.approx(np.mean(each))
 
 
-def test_the_bundle_predicts_what_the_run_did(two_task: RunFolder, isic: Path) -> None:
+def test_the_bundle_predicts_what_the_run_did(two_task: RunDir, isic: Path) -> None:
     card = load_model(two_task.path).card
-    assert (card.classes, card.independent) == (("melanoma", "seborrheic_keratosis"), True)
+    assert (card.classes, card.multilabel) == (("melanoma", "seborrheic_keratosis"), True)
     with pytest.warns(UserWarning, match="1 of 32 images are seen whole"):
         again = predict(two_task.path, [f"isic2017:{isic}"]).predictions
     ran = read_predictions(two_task.predictions("test"))
@@ -82,25 +82,25 @@ def test_the_bundle_predicts_what_the_run_did(two_task: RunFolder, isic: Path) -
     assert again.label[rows].tolist() == ran.label.tolist()
 
 
-def test_an_empty_mask_is_told(two_task: RunFolder) -> None:
+def test_an_empty_mask_is_told(two_task: RunDir) -> None:
     rows = pd.read_csv(two_task.path / "left-out.csv")
     assert sorted(reason.rpartition(": ")[2] for reason in rows["reason"]) == ["no prior", "seen whole"]
     assert rows["part"].unique().tolist() == ["train"]
     assert rows["reason"].str.contains("empty").all()
-    assert two_task.record()["data"]["left_out"] == 2
+    assert two_task.metadata()["data"]["left_out"] == 2
 
 
-def test_prior_and_last_epoch_are_recorded(two_task: RunFolder) -> None:
-    assert {"prior/layer2", "prior/layer3"} <= set(pd.read_csv(two_task.log).columns)
-    assert two_task.record()["kept"] == "last"
+def test_prior_and_last_epoch_are_recorded(two_task: RunDir) -> None:
+    assert {"prior/layer2", "prior/layer3"} <= set(pd.read_csv(two_task.metrics_csv).columns)
+    assert two_task.metadata()["kept"] == "last"
     report = (two_task.path / "report.html").read_text(encoding="utf-8")
     assert "lesion masks" in report
     assert "focal, gamma 2" in report
     assert "done without: 2;" in report
 
 
-def test_the_input_is_scaled_by_the_training_images(two_task: RunFolder, isic: Path) -> None:
-    parts = pd.read_csv(two_task.split)
+def test_the_input_is_scaled_by_the_training_images(two_task: RunDir, isic: Path) -> None:
+    parts = pd.read_csv(two_task.splits_csv)
     ids = parts[parts["part"] == "train"]["image_id"]
     files = {file.stem: file for file in isic.rglob("ISIC_*.jpg")}
     pixels = np.stack([cv2.imread(str(files[name]))[:, :, ::-1] for name in ids]) / 255
@@ -114,7 +114,7 @@ def test_one_against_another_leaves_the_others_out(recipe: str, isic: Path) -> N
     assert prepared.task.classes == ("nevus", "seborrheic_keratosis")
     held = set(prepared.table.frame["diagnosis"])
     assert held == {"nevus", "seborrheic_keratosis"}
-    assert {each.reason for each in prepared.left_out} == {
+    assert {each.reason for each in prepared.excluded} == {
         "melanoma has no place in the task seborrheic_keratosis/nevus"
     }
 
@@ -133,19 +133,19 @@ def test_diagnosis_weights_reach_the_batches(recipe: str, ham: Path, tmp_path: P
         *SMALL,
         "train.diagnosis_weights=benign",
     ]
-    ready = make_data(prepare(read_recipe(recipe, words)))
-    rows = ready.prepared.part("train").frame
-    part = ready.data.train.part
+    ready = build_datamodule(set_up_run(load_recipe(recipe, words)))
+    rows = ready.setup.split_table("train").frame
+    part = ready.datamodule.train_dataset.split_data
     factor = {"histo": 4, "follow_up": 2, "consensus": 1}
     malignant = {"melanoma", "basal_cell_carcinoma", "actinic_keratosis"}
     expected = [
         1 if name in malignant else factor[how]
         for name, how in zip(rows["diagnosis"], rows["diagnosis_method"], strict=True)
     ]
-    assert part.weights is not None
-    assert part.weights.tolist() == expected
-    batch = next(iter(ready.data.train_dataloader()))
-    assert set(batch.weight.tolist()) <= {1.0, 2.0, 4.0}
+    assert part.sample_weights is not None
+    assert part.sample_weights.tolist() == expected
+    batch = next(iter(ready.datamodule.train_dataloader()))
+    assert set(batch.sample_weight.tolist()) <= {1.0, 2.0, 4.0}
 
 
 def test_folds_test_every_lesion_once(recipe: str, ham: Path) -> None:
@@ -153,7 +153,7 @@ def test_folds_test_every_lesion_once(recipe: str, ham: Path) -> None:
     for fold in range(3):
         words = [f"data=ham10000:{ham}", *SMALL, "data.split=kfold", "data.validation=0.3"]
         words += ["folds=3", f"fold={fold}"]
-        tested += prepare(read_recipe(recipe, words)).split.parts["test"]
+        tested += set_up_run(load_recipe(recipe, words)).splits.splits["test"]
     assert len(tested) == len(set(tested)) == 63
 
 
@@ -164,18 +164,18 @@ def test_extra_images_train_only(recipe: str, ham: Path, tmp_path: Path) -> None
     table = more / "HAM10000_metadata.csv"
     table.write_text(table.read_text().replace("ISIC_", "ISIC_9").replace("HAM_", "MORE_"))
     words = [f"data=ham10000:{ham}", *SMALL, f"data.extra=[ham10000:{more}]"]
-    prepared = prepare(read_recipe(recipe, words))
+    prepared = set_up_run(load_recipe(recipe, words))
     new = [name for name in prepared.table.frame["image_id"] if name.startswith("ISIC_9")]
-    told = [each.image_id for each in prepared.left_out]
+    told = [each.image_id for each in prepared.excluded]
     assert len(new) + len(told) == 3
-    assert set(new) <= set(prepared.split.parts["train"])
+    assert set(new) <= set(prepared.splits.splits["train"])
 
 
 def test_select_on_test_is_loud(recipe: str, ham: Path) -> None:
     words = [f"data=ham10000:{ham}", *SMALL, "data.split=datta2021", "data.select_on=test", "data.test=0.3"]
-    prepared = prepare(read_recipe(recipe, words))
-    assert prepared.split.parts["validation"] == prepared.split.parts["test"]
-    assert any("too good" in remark for remark in prepared.split.remarks)
+    prepared = set_up_run(load_recipe(recipe, words))
+    assert prepared.splits.splits["validation"] == prepared.splits.splits["test"]
+    assert any("too good" in remark for remark in prepared.splits.caveats)
 
 
 @pytest.mark.parametrize(
@@ -194,15 +194,15 @@ def test_select_on_test_is_loud(recipe: str, ham: Path) -> None:
 )  # fmt: skip
 def test_contradictions_are_refused(recipe: str, ham: Path, words: list[str], message: str) -> None:
     with pytest.raises((DataError, RecipeError), match=message):
-        prepare(read_recipe(recipe, [f"data=ham10000:{ham}", *SMALL, *words]))
+        set_up_run(load_recipe(recipe, [f"data=ham10000:{ham}", *SMALL, *words]))
 
 
 def test_a_prior_that_finds_no_maps_or_masks_is_refused_before_images_are_decoded(
     recipe: str, ham: Path
 ) -> None:
-    plain = prepare(read_recipe(recipe, [f"data=ham10000:{ham}", *SMALL, "prior=lesion"]))
+    plain = set_up_run(load_recipe(recipe, [f"data=ham10000:{ham}", *SMALL, "prior=lesion"]))
     with pytest.raises(ModelError, match="has none of places"):
-        plain.network.make(7)
+        plain.resolved_model.build(7)
     words = [f"data=ham10000:{ham}", *SMALL, "model.attention=gate", "prior=lesion", "data.masks=nowhere"]
     with pytest.raises(DataError, match="no folder of masks nowhere"):
-        prepare(read_recipe(recipe, words))
+        set_up_run(load_recipe(recipe, words))

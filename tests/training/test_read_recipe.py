@@ -6,28 +6,28 @@ import pytest
 import yaml
 
 from lesionlens.errors import RecipeError
-from lesionlens.training.folder import new_folder, write_recipe
-from lesionlens.training.read_recipe import read_recipe
+from lesionlens.training.folder import create_run_dir, write_recipe
+from lesionlens.training.read_recipe import load_recipe
 from lesionlens.training.recipe import Recipe
-from lesionlens.training.recipe_file import shipped
+from lesionlens.training.recipe_file import builtin_recipes
 
 
-@pytest.mark.parametrize("name", sorted(name for name in shipped() if name.count("/") < 2))
+@pytest.mark.parametrize("name", sorted(name for name in builtin_recipes() if name.count("/") < 2))
 def test_shipped_recipes_are_valid_and_resolve_to_themselves(name: str, tmp_path: Path) -> None:
-    recipe = read_recipe(name)
-    folder = new_folder("run", out=tmp_path / "run")
+    recipe = load_recipe(name)
+    folder = create_run_dir("run", out=tmp_path / "run")
     write_recipe(folder, recipe)
-    assert read_recipe(str(folder.recipe)) == recipe
+    assert load_recipe(str(folder.recipe)) == recipe
     assert set(yaml.safe_load(folder.recipe.read_text())) == set(Recipe.model_fields)  # and no base
 
 
 def test_the_arl_recipe_is_the_papers() -> None:
-    recipe = read_recipe("arl/cnn50")
+    recipe = load_recipe("arl/cnn50")
     assert (recipe.train.lr, recipe.train.batch_size, recipe.train.epochs) == (0.0001, 32, 100)
     assert (recipe.train.schedule, recipe.train.step, recipe.train.factor) == ("step", 30, 0.5)
     assert (recipe.crops.train, recipe.crops.train_count, recipe.crops.test_count) == ("multiscale", 60, 9)
     assert recipe.augment.preset == "arl"
-    assert read_recipe("arl/cnn14").train.lr == 0.01
+    assert load_recipe("arl/cnn14").train.lr == 0.01
 
 
 def test_words_go_over_the_recipe() -> None:
@@ -38,16 +38,16 @@ def test_words_go_over_the_recipe() -> None:
         "train.lr=1e-3",
         "train.patience=null",
     ]
-    recipe = read_recipe("demo", words)
+    recipe = load_recipe("demo", words)
     assert (recipe.data.source, recipe.data.task) == ("isic2017:/x", "melanoma")
-    assert recipe.data.shorter_side == 160  # the rest of the section stays
+    assert recipe.data.max_short_side == 160  # the rest of the section stays
     assert recipe.model.input_size == (96, 96)
     assert recipe.train.lr == 0.001
 
 
 def test_the_short_form_of_a_file_takes_further_keys(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("data: isic2017:/x\nmodel: resnet14\n")
-    recipe = read_recipe(str(tmp_path / "r.yaml"), ["data.task=melanoma", "model.input_size=64"])
+    recipe = load_recipe(str(tmp_path / "r.yaml"), ["data.task=melanoma", "model.input_size=64"])
     assert (recipe.data.source, recipe.data.task, recipe.model.name) == (
         "isic2017:/x",
         "melanoma",
@@ -56,16 +56,16 @@ def test_the_short_form_of_a_file_takes_further_keys(tmp_path: Path) -> None:
 
 
 def test_a_network_named_by_a_word_replaces_the_recipes() -> None:
-    assert read_recipe("plain", ["model=arl_cnn14"]).model.name == "arl_cnn14"
-    assert read_recipe("plain", ["model=arl_cnn14"]).model.backbone is None
-    changed = read_recipe("demo", ["model.backbone=resnet18", "model.attention=arl"]).model
+    assert load_recipe("plain", ["model=arl_cnn14"]).model.name == "arl_cnn14"
+    assert load_recipe("plain", ["model=arl_cnn14"]).model.backbone is None
+    changed = load_recipe("demo", ["model.backbone=resnet18", "model.attention=arl"]).model
     assert (changed.name, changed.backbone, changed.attention) == (None, "resnet18", "arl")
     assert changed.input_size == (112, 112)
 
 
 def test_one_text_in_place_of_a_list_is_said() -> None:
     with pytest.raises(RecipeError, match="give a list"):
-        read_recipe("demo", "train.epochs=3")
+        load_recipe("demo", "train.epochs=3")
 
 
 @pytest.mark.parametrize(
@@ -92,31 +92,31 @@ def test_one_text_in_place_of_a_list_is_said() -> None:
 )
 def test_says_what_is_wrong(words: list[str], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
-        read_recipe("demo", words)
+        load_recipe("demo", words)
 
 
 def test_says_everything_at_once() -> None:
     with pytest.raises(RecipeError) as caught:
-        read_recipe("demo", ["train.epoch=3", "train.lr=-1", "model.options=3"])
+        load_recipe("demo", ["train.epoch=3", "train.lr=-1", "model.options=3"])
     assert len(str(caught.value).splitlines()) == 4
 
 
 @pytest.mark.parametrize(("name", "message"), [("dmeo", "did you mean 'demo'"), ("none.yaml", "cannot read")])
 def test_a_recipe_that_does_not_exist(name: str, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
-        read_recipe(name)
+        load_recipe(name)
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "just words", "a: [1\n"])
 def test_a_file_that_is_no_recipe(tmp_path: Path, text: str) -> None:
     (tmp_path / "r.yaml").write_text(text)
     with pytest.raises(RecipeError, match=r"cannot read|no table of sections"):
-        read_recipe(str(tmp_path / "r.yaml"))
+        load_recipe(str(tmp_path / "r.yaml"))
 
 
 def test_the_recipes_page_names_every_key() -> None:
     page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
-    tree = read_recipe("demo").model_dump()
+    tree = load_recipe("demo").model_dump()
     keys = {*tree, *(key for section in tree.values() if isinstance(section, dict) for key in section)}
     assert {key for key in keys if f"`{key}`" not in page and f"## {key}" not in page} == set()
 
@@ -125,7 +125,7 @@ def test_a_folder_in_the_place_of_a_kind_of_store_is_sent_to_its_key() -> None:
     with pytest.raises(
         RecipeError, match=r"data\.store: '/my/store' is no way.*belongs into data\.store_folder"
     ):
-        read_recipe("plain", ["data=ham10000:/d", "model.backbone=resnet18", "data.store=/my/store"])
+        load_recipe("plain", ["data=ham10000:/d", "model.backbone=resnet18", "data.store=/my/store"])
 
 
 @pytest.mark.parametrize(
@@ -134,4 +134,4 @@ def test_a_folder_in_the_place_of_a_kind_of_store_is_sent_to_its_key() -> None:
 def test_counts_are_auto_or_numbers(word: str) -> None:
     key = word.partition("=")[0].replace(".", r"\.")
     with pytest.raises(RecipeError, match=rf"{key}: give auto, or a whole number from [01] \(came: .*\)$"):
-        read_recipe("plain", ["data=ham10000:/d", "model.backbone=resnet18", word])
+        load_recipe("plain", ["data=ham10000:/d", "model.backbone=resnet18", word])

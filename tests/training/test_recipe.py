@@ -10,12 +10,12 @@ NINE = CropRecipe(train="ordered", train_count=9, test="ordered", test_count=9)
 
 def test_a_network_of_images_takes_the_crops_that_are_asked_for() -> None:
     asked = CropRecipe(train="random", train_count=4, test="ordered", test_count=16)
-    assert asked.for_network(None) == asked
+    assert asked.for_model(None) == asked
 
 
 @pytest.mark.parametrize("asked", [CropRecipe(), NINE, CropRecipe(test="ordered", train_count=9)])
 def test_a_network_of_crops_brings_its_own(asked: CropRecipe) -> None:
-    assert asked.for_network(9) == NINE
+    assert asked.for_model(9) == NINE
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_a_network_of_crops_brings_its_own(asked: CropRecipe) -> None:
 )
 def test_a_contradiction_is_refused(asked: CropRecipe, said: str) -> None:
     with pytest.raises(RecipeError, match=f"takes 16 ordered crops of each image at once, .* says {said}"):
-        asked.for_network(16)
+        asked.for_model(16)
 
 
 @pytest.mark.parametrize(
@@ -36,12 +36,12 @@ def test_a_contradiction_is_refused(asked: CropRecipe, said: str) -> None:
 )
 def test_numbers_without_an_order_are_refused(asked: CropRecipe, crops: int | None) -> None:
     with pytest.raises(RecipeError, match="no 8 ordered crops; allowed numbers: 5, 7, 9, 16, 25, 36"):
-        asked.for_network(crops)
+        asked.for_model(crops)
 
 
 def test_a_network_that_only_averages_may_be_trained_on_random_crops() -> None:
     asked = CropRecipe(train="random", train_count=2)
-    assert asked.for_network(9, fixed=False) == CropRecipe(
+    assert asked.for_model(9, fixed_positions=False) == CropRecipe(
         train="random", train_count=2, test="ordered", test_count=9
     )
-    assert CropRecipe().for_network(9, fixed=False) == NINE
+    assert CropRecipe().for_model(9, fixed_positions=False) == NINE

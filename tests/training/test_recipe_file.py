@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from lesionlens.errors import RecipeError
-from lesionlens.training.read_recipe import read_recipe
-from lesionlens.training.recipe_file import lay_over, read_tree, shipped
+from lesionlens.training.read_recipe import load_recipe
+from lesionlens.training.recipe_file import merge, read_raw, builtin_recipes
 
 
 def write(folder: Path, **files: str) -> str:
@@ -18,7 +18,7 @@ def write(folder: Path, **files: str) -> str:
 
 def test_a_file_over_a_shipped_recipe(tmp_path: Path) -> None:
     name = write(tmp_path, mine="base: arl/cnn14\ntrain: {epochs: 3}\ndata: isic2017:/x\n")
-    mine, base = read_recipe(name, ["train.lr=0.5"]), read_recipe("arl/cnn14")
+    mine, base = load_recipe(name, ["train.lr=0.5"]), load_recipe("arl/cnn14")
     assert mine.data == base.data.model_copy(update={"source": "isic2017:/x"})
     assert mine.train == base.train.model_copy(update={"epochs": 3, "lr": 0.5})
     assert (mine.model, mine.crops, mine.augment) == (base.model, base.crops, base.augment)
@@ -27,9 +27,9 @@ def test_a_file_over_a_shipped_recipe(tmp_path: Path) -> None:
 def test_a_file_over_a_file_over_a_file_beside_it(tmp_path: Path) -> None:
     (tmp_path / "low").mkdir()
     write(tmp_path / "low", a="base: b.yaml\nruns: 2\n", b="base: plain\nruns: 9\ntrain: {seed: 4}\n")
-    recipe = read_recipe(write(tmp_path, top="base: low/a.yaml\ntrain: {epochs: 2}\n"))
-    assert (recipe.runs, recipe.train.seed, recipe.train.epochs) == (2, 4, 2)
-    assert recipe.model.backbone == read_recipe("plain").model.backbone
+    recipe = load_recipe(write(tmp_path, top="base: low/a.yaml\ntrain: {epochs: 2}\n"))
+    assert (recipe.num_repeats, recipe.train.seed, recipe.train.epochs) == (2, 4, 2)
+    assert recipe.model.backbone == load_recipe("plain").model.backbone
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ def test_a_file_over_a_file_over_a_file_beside_it(tmp_path: Path) -> None:
 def test_tables_are_merged_and_all_else_is_replaced(
     base: dict[str, object], over: dict[str, object], expected: dict[str, object]
 ) -> None:
-    assert lay_over(base, over) == expected
+    assert merge(base, over) == expected
 
 
 def test_what_lies_below_stays_as_it_was() -> None:
     base = {"train": {"a": 1}}
-    lay_over(base, {"train": {"a": 2}})
+    merge(base, {"train": {"a": 2}})
     assert base == {"train": {"a": 1}}
 
 
@@ -72,21 +72,21 @@ def test_what_lies_below_stays_as_it_was() -> None:
 )  # fmt: skip
 def test_bases_that_do_not_work(tmp_path: Path, files: dict[str, str], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
-        read_tree(write(tmp_path, **files))
+        read_raw(write(tmp_path, **files))
 
 
 def test_a_wrong_key_of_the_base_is_said(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"unknown key 'train.epoch': did you mean 'train.epochs'"):
-        read_recipe(write(tmp_path, a="base: b.yaml", b="base: demo\ntrain: {epoch: 3}"))
+        load_recipe(write(tmp_path, a="base: b.yaml", b="base: demo\ntrain: {epoch: 3}"))
 
 
 def test_recipes_of_papers_compute_as_the_papers_did() -> None:
     """Were it left open, rows of one table could differ by the machine that ran them."""
-    of_papers = [name for name in shipped() if "/" in name]
+    of_papers = [name for name in builtin_recipes() if "/" in name]
     assert len(of_papers) > 100
-    assert {read_recipe(name).train.precision for name in of_papers} == {"fp32"}
+    assert {load_recipe(name).train.precision for name in of_papers} == {"fp32"}
 
 
 def test_shipped_recipes_are_found_in_every_folder() -> None:
-    assert {"demo", "plain", "arl/cnn50"} < set(shipped())
-    assert all(file.name.endswith(".yaml") for file in shipped().values())
+    assert {"demo", "plain", "arl/cnn50"} < set(builtin_recipes())
+    assert all(file.name.endswith(".yaml") for file in builtin_recipes().values())

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from lesionlens.errors import RunError
-from lesionlens.training.folder import RunFolder
+from lesionlens.training.folder import RunDir
 from lesionlens.training.run import resume, train
 
 from ..miniatures import write_isic2017
@@ -33,35 +33,35 @@ run.train(sys.argv[1], sys.argv[3:], out=Path(sys.argv[2]))
 """
 
 
-def killed_in_mid_epoch(recipe: str, words: list[str], out: Path) -> RunFolder:
+def killed_in_mid_epoch(recipe: str, words: list[str], out: Path) -> RunDir:
     """Start a run in a process of its own that is killed amid its second epoch."""
     died = subprocess.run(
         [sys.executable, "-c", DYING, recipe, str(out), *words], capture_output=True, text=True, check=False
     )
     assert died.returncode == -signal.SIGKILL, died.stderr
-    return RunFolder(out)
+    return RunDir(out)
 
 
-def assert_as_if_left_alone(recipe: str, words: list[str], folder: Path) -> RunFolder:
+def assert_as_if_left_alone(recipe: str, words: list[str], folder: Path) -> RunDir:
     """Train once undisturbed and once killed and resumed: what is left is the same; give the second."""
-    alone = RunFolder(train(recipe, words, out=folder / "alone"))
+    alone = RunDir(train(recipe, words, out=folder / "alone"))
     killed = killed_in_mid_epoch(recipe, words, folder / "killed")
-    assert killed.record()["status"] == "running"
-    assert len(pd.read_csv(killed.log)) == 1
+    assert killed.metadata()["status"] == "running"
+    assert len(pd.read_csv(killed.metrics_csv)) == 1
     resume(killed.path)
-    assert killed.record()["status"] == "finished"
+    assert killed.metadata()["status"] == "finished"
     expected = torch.load(alone.checkpoint, weights_only=True)
     resumed = torch.load(killed.checkpoint, weights_only=True)
     assert expected["global_step"] == resumed["global_step"]
     for key, value in expected["state_dict"].items():
         assert torch.equal(value, resumed["state_dict"][key]), key
-    for name, value in load_file(alone.best / "model.safetensors").items():
-        assert torch.equal(value, load_file(killed.best / "model.safetensors")[name]), name
-    columns = pd.read_csv(alone.log).columns.drop("seconds")
-    pd.testing.assert_frame_equal(pd.read_csv(alone.log)[columns], pd.read_csv(killed.log)[columns])
+    for name, value in load_file(alone.best_model / "model.safetensors").items():
+        assert torch.equal(value, load_file(killed.best_model / "model.safetensors")[name]), name
+    columns = pd.read_csv(alone.metrics_csv).columns.drop("seconds")
+    pd.testing.assert_frame_equal(pd.read_csv(alone.metrics_csv)[columns], pd.read_csv(killed.metrics_csv)[columns])
     assert alone.predictions("test").read_bytes() == killed.predictions("test").read_bytes()
-    assert [alone.record()[key] for key in ("best", "stopped")] == [
-        killed.record()[key] for key in ("best", "stopped")
+    assert [alone.metadata()[key] for key in ("best", "stopped")] == [
+        killed.metadata()[key] for key in ("best", "stopped")
     ]
     return killed
 
@@ -88,4 +88,4 @@ def test_with_prior_copies_passes_and_two_measures_too(recipe: str, tmp_path: Pa
         "train.monitor=val_accuracy", "train.stop_on=val_loss", "train.patience=2", "train.min_delta=0.05",
     ]  # fmt: skip
     killed = assert_as_if_left_alone(recipe, words, tmp_path)
-    assert killed.record()["stopped"] == "no better val_loss for 2 epochs"
+    assert killed.metadata()["stopped"] == "no better val_loss for 2 epochs"

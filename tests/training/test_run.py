@@ -8,17 +8,17 @@ import pandas as pd
 import pytest
 import torch
 
-from lesionlens.cores import compute_threads
+from lesionlens.cores import default_num_threads
 from lesionlens.errors import DataError, ModelError, RecipeError, RunError, WeightsError
 from lesionlens.evaluation.evaluation import read_evaluation
 from lesionlens.evaluation.predictions import read_predictions
 from lesionlens.models.bundle import load_model
-from lesionlens.training.folder import RunFolder, new_folder
+from lesionlens.training.folder import RunDir, create_run_dir
 from lesionlens.training.run import resume, train
 
 
 @pytest.fixture(scope="module")
-def run(recipe: str, words: list[str], tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+def run(recipe: str, words: list[str], tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     """Train for two epochs with everything that has a key, to the end: numbers, pictures, report."""
     extra = [
         "data.task=melanoma",  # of two classes the figures are drawn sooner
@@ -29,16 +29,16 @@ def run(recipe: str, words: list[str], tmp_path_factory: pytest.TempPathFactory)
         "train.class_weight_power=0.5",
     ]
     crops = ["crops.train=multiscale", "crops.train_count=3", "crops.test=multiscale", "crops.test_count=2"]
-    return RunFolder(train(recipe, [*words, *extra, *crops], out=tmp_path_factory.mktemp("whole") / "run"))
+    return RunDir(train(recipe, [*words, *extra, *crops], out=tmp_path_factory.mktemp("whole") / "run"))
 
 
 @pytest.fixture
 def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what comes after the last epoch."""
-    monkeypatch.setattr("lesionlens.training.run.finish", lambda *_, **__: None)
+    monkeypatch.setattr("lesionlens.training.run.evaluate_run", lambda *_, **__: None)
 
 
-def test_leaves_all_that_the_design_says(run: RunFolder) -> None:
+def test_leaves_all_that_the_design_says(run: RunDir) -> None:
     expected = ["recipe.yaml", "run.json", "split.csv", "log.csv", "report.html", "best/model.safetensors"]
     expected += ["best/card.json", "checkpoints/last.ckpt"]
     expected += [
@@ -48,40 +48,40 @@ def test_leaves_all_that_the_design_says(run: RunFolder) -> None:
     ]
     assert [name for name in expected if not (run.path / name).is_file()] == []
     assert list(run.path.rglob("*.part")) == []
-    record = run.record()
+    record = run.metadata()
     assert record["status"] == "finished"
     assert record["epochs_run"] == 2
     assert {"fingerprint", "split", "parts"} <= set(record["data"])
     assert torch.__version__.startswith(record["versions"]["torch"])
     assert record["chosen"] | {"data.store": "memmap", "train.workers": 0} == record["chosen"]
-    assert record["chosen"]["train.threads"] == compute_threads() == torch.get_num_threads()
-    parts = pd.read_csv(run.split)["part"].value_counts()
+    assert record["chosen"]["train.threads"] == default_num_threads() == torch.get_num_threads()
+    parts = pd.read_csv(run.splits_csv)["part"].value_counts()
     assert {name: facts["images"] for name, facts in record["data"]["parts"].items()} == parts.to_dict()
 
 
-def test_the_log_has_a_row_an_epoch_with_every_alpha(run: RunFolder) -> None:
-    log = pd.read_csv(run.log)
+def test_the_log_has_a_row_an_epoch_with_every_alpha(run: RunDir) -> None:
+    log = pd.read_csv(run.metrics_csv)
     assert list(log["epoch"]) == [1, 2]
     alphas = [name for name in log.columns if name.startswith("alpha/")]
     assert alphas == [f"alpha/layer{stage}.0" for stage in (1, 2, 3, 4)]
     assert (log[alphas].nunique() == 2).any()
-    images = run.record()["data"]["parts"]["train"]["images"]
+    images = run.metadata()["data"]["parts"]["train"]["images"]
     assert log["step"].tolist() == [3 * images // 16, 2 * (3 * images // 16)]  # three crops of each image
 
 
-def test_the_best_epoch_is_the_one_of_the_log_and_of_the_card(run: RunFolder) -> None:
-    log, best = pd.read_csv(run.log), run.record()["best"]
+def test_the_best_epoch_is_the_one_of_the_log_and_of_the_card(run: RunDir) -> None:
+    log, best = pd.read_csv(run.metrics_csv), run.metadata()["best"]
     assert best["value"] == pytest.approx(log["val_auc"].max())
     assert best["epoch"] == log["val_auc"].idxmax() + 1
     card = load_model(run.path).card
-    assert card.trained_on["epoch"] == best["epoch"]
+    assert card.training_data["epoch"] == best["epoch"]
     assert card.preprocessing.crop_count == 2
 
 
-def test_the_evaluation_is_that_of_the_predictions(run: RunFolder) -> None:
+def test_the_evaluation_is_that_of_the_predictions(run: RunDir) -> None:
     found = read_evaluation(run.evaluation("test"))
     predictions = read_predictions(run.predictions("test"))
-    assert found.images == len(predictions.image_id) == run.record()["data"]["parts"]["test"]["images"]
+    assert found.n_images == len(predictions.image_id) == run.metadata()["data"]["parts"]["test"]["images"]
     assert found.value("auc") == pytest.approx(
         pd.Series([found.value("auc", name) for name in found.classes]).mean()
     )
@@ -92,18 +92,18 @@ def test_the_same_recipe_and_seed_give_the_same_weights(
     recipe: str, words: list[str], tmp_path: Path
 ) -> None:
     short = [*words, "train.epochs=1"]
-    first, again = (RunFolder(train(recipe, short, out=tmp_path / name)) for name in ("a", "b"))
-    other = RunFolder(train(recipe, [*short, "train.seed=1"], out=tmp_path / "c"))
-    weights = [(folder.best / "model.safetensors").read_bytes() for folder in (first, again, other)]
+    first, again = (RunDir(train(recipe, short, out=tmp_path / name)) for name in ("a", "b"))
+    other = RunDir(train(recipe, [*short, "train.seed=1"], out=tmp_path / "c"))
+    weights = [(folder.best_model / "model.safetensors").read_bytes() for folder in (first, again, other)]
     assert weights[0] == weights[1]
     assert weights[0] != weights[2]
 
 
 def test_a_run_never_overwrites_another(tmp_path: Path) -> None:
     (tmp_path / "demo").mkdir()
-    assert new_folder("demo", runs=tmp_path).path == tmp_path / "demo-2"
+    assert create_run_dir("demo", runs_dir=tmp_path).path == tmp_path / "demo-2"
     with pytest.raises(RunError, match="never overwrites"):
-        new_folder("demo", out=tmp_path / "demo")
+        create_run_dir("demo", out=tmp_path / "demo")
 
 
 @pytest.mark.usefixtures("unmeasured")
@@ -117,11 +117,11 @@ def test_early_stopping_waits_for_its_patience(recipe: str, words: list[str], tm
         "model.options={}",
     ]
     frozen = ["augment.rotation=0", "train.optimizer=sgd", "train.momentum=0"]
-    folder = RunFolder(train(recipe, [*words, *still, *frozen], out=tmp_path / "run"))
-    best = folder.record()["best"]["epoch"]
-    assert folder.record()["epochs_run"] == best + 2
-    assert folder.record()["epochs_run"] < 9
-    assert "no better val_loss for 2 epochs" in folder.record()["stopped"]
+    folder = RunDir(train(recipe, [*words, *still, *frozen], out=tmp_path / "run"))
+    best = folder.metadata()["best"]["epoch"]
+    assert folder.metadata()["epochs_run"] == best + 2
+    assert folder.metadata()["epochs_run"] < 9
+    assert "no better val_loss for 2 epochs" in folder.metadata()["stopped"]
 
 
 @pytest.mark.slow
@@ -133,17 +133,17 @@ def test_a_run_that_had_stopped_early_trains_no_further(
     def full(*_: object, **__: object) -> None:
         raise RunError("no space")
 
-    monkeypatch.setattr("lesionlens.training.run.finish", full)
+    monkeypatch.setattr("lesionlens.training.run.evaluate_run", full)
     still = ["train.epochs=9", "train.patience=2", "train.lr=1e-12", "train.monitor=val_loss"]
     with pytest.raises(RunError, match="no space"):
         train(recipe, [*words, *still], out=tmp_path / "run")
-    folder = RunFolder(tmp_path / "run")
-    before, checkpoint = folder.record(), folder.checkpoint.read_bytes()
+    folder = RunDir(tmp_path / "run")
+    before, checkpoint = folder.metadata(), folder.checkpoint.read_bytes()
     assert before["epochs_run"] < 9
-    monkeypatch.setattr("lesionlens.training.run.finish", lambda *_, **__: None)
+    monkeypatch.setattr("lesionlens.training.run.evaluate_run", lambda *_, **__: None)
     resume(folder.path)
-    assert folder.record()["status"] == "finished"
-    assert [folder.record()[key] for key in ("epochs_run", "best", "stopped")] == [
+    assert folder.metadata()["status"] == "finished"
+    assert [folder.metadata()[key] for key in ("epochs_run", "best", "stopped")] == [
         before[key] for key in ("epochs_run", "best", "stopped")
     ]
     assert folder.checkpoint.read_bytes() == checkpoint
@@ -197,17 +197,17 @@ def test_a_full_disk_loses_no_epoch(
     monkeypatch.setattr(Path, "write_bytes", full_at_the_second_checkpoint)
     with pytest.raises(RunError, match="No space left on device"):
         train(recipe, words, out=tmp_path / "run")
-    folder = RunFolder(tmp_path / "run")
-    assert folder.record()["status"] == "interrupted"
+    folder = RunDir(tmp_path / "run")
+    assert folder.metadata()["status"] == "interrupted"
     assert torch.load(folder.checkpoint, weights_only=True)["epoch"] == 0
     resume(folder.path)
-    assert folder.record()["status"] == "finished"
+    assert folder.metadata()["status"] == "finished"
 
 
 @pytest.mark.usefixtures("unmeasured")
 def test_changed_data_are_not_resumed(recipe: str, words: list[str], tmp_path: Path) -> None:
-    folder = RunFolder(train(recipe, [*words, "train.epochs=1"], out=tmp_path / "run"))
-    record = folder.record()
+    folder = RunDir(train(recipe, [*words, "train.epochs=1"], out=tmp_path / "run"))
+    record = folder.metadata()
     record["status"], record["data"]["fingerprint"] = "interrupted", "0" * 64
     (folder.path / "run.json").write_text(json.dumps(record))
     with pytest.raises(RunError, match=r"data .* are not what they were"):
@@ -223,7 +223,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
 def test_a_network_without_any_map_ends_with_a_report(recipe: str, words: list[str], tmp_path: Path) -> None:
     """A transformer that reads its class token only has neither native maps nor Grad-CAM."""
     token = ["model.backbone=test_vit", "model.attention=none", "model.input_size=160", "train.epochs=1"]
-    folder = RunFolder(train(recipe, [*words, *token], out=tmp_path / "run"))
-    assert folder.record()["status"] == "finished"
+    folder = RunDir(train(recipe, [*words, *token], out=tmp_path / "run"))
+    assert folder.metadata()["status"] == "finished"
     assert (folder.path / "report.html").is_file()
-    assert "alpha" not in folder.log.read_text()
+    assert "alpha" not in folder.metrics_csv.read_text()

@@ -12,7 +12,7 @@ from lesionlens.data.part import Batch
 from lesionlens.models.classifier import Classifier, Features
 from lesionlens.models.create import create_model
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.training.task import Classification, make_optimizer
+from lesionlens.training.task import ClassificationModule, make_optimizer
 from lesionlens.training.train_recipe import TrainRecipe
 
 UNSCALED = Preprocessing(input_size=(4, 4), mean=(0, 0, 0), std=(1, 1, 1))
@@ -21,36 +21,36 @@ UNSCALED = Preprocessing(input_size=(4, 4), mean=(0, 0, 0), std=(1, 1, 1))
 class Bags(Classifier):
     """Scores images by the mean colour of all their five crops."""
 
-    crops = 5
+    num_crops = 5
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk, self.num_features = nn.Linear(3, 2), 3
+        self.backbone, self.num_features = nn.Linear(3, 2), 3
         self.came: list[tuple[int, ...]] = []
 
-    def features(self, x: Tensor, *, maps: bool = False) -> Features:
+    def forward_features(self, x: Tensor, *, maps: bool = False) -> Features:
         self.came.append(tuple(x.shape))
-        return Features(grid=x, maps={})
+        return Features(feature_map=x, maps={})
 
-    def embed(self, features: Features) -> Tensor:
-        return features.grid.mean(dim=(1, 3, 4))
+    def pool(self, features: Features) -> Tensor:
+        return features.feature_map.mean(dim=(1, 3, 4))
 
-    def score(self, embedded: Tensor) -> Tensor:
-        return self.trunk(embedded)
+    def compute_logits(self, pooled: Tensor) -> Tensor:
+        return self.backbone(pooled)
 
 
 class Images(Bags):
     """Scores images by their mean colour."""
 
-    crops = None  # type: ignore[assignment]
+    num_crops = None  # type: ignore[assignment]
 
-    def embed(self, features: Features) -> Tensor:
-        return features.grid.mean(dim=(2, 3))
+    def pool(self, features: Features) -> Tensor:
+        return features.feature_map.mean(dim=(2, 3))
 
 
-def task_of(model: Classifier, monkeypatch: pytest.MonkeyPatch) -> tuple[Classification, dict[str, Any]]:
+def task_of(model: Classifier, monkeypatch: pytest.MonkeyPatch) -> tuple[ClassificationModule, dict[str, Any]]:
     """Give a task without a trainer, and where its numbers go."""
-    task, logged = Classification(model, TrainRecipe(), UNSCALED), {}
+    task, logged = ClassificationModule(model, TrainRecipe(), UNSCALED), {}
     monkeypatch.setattr(task, "log", lambda name, value, **_: logged.update({name: value}))
     return task, logged
 
@@ -63,7 +63,7 @@ def batch(n: int) -> Batch:
 
 def colours(given: Batch) -> Tensor:
     """Give the mean colour of each crop, (b, n, 3)."""
-    return (given.views.double() / 255).mean(dim=(2, 3)).float()
+    return (given.crops.double() / 255).mean(dim=(2, 3)).float()
 
 
 def test_all_crops_of_an_image_are_one_sample(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +71,7 @@ def test_all_crops_of_an_image_are_one_sample(monkeypatch: pytest.MonkeyPatch) -
     task, logged = task_of(model, monkeypatch)
     loss = task.training_step(batch(5), 0)
     assert model.came == [(2, 5, 3, 4, 4)]
-    logits = model.trunk(colours(batch(5)).mean(dim=1))
+    logits = model.backbone(colours(batch(5)).mean(dim=1))
     torch.testing.assert_close(loss, nn.functional.cross_entropy(logits, torch.tensor([1, 0])))
     assert logged == {"train_loss": loss}
 
@@ -81,7 +81,7 @@ def test_a_network_of_images_takes_the_single_crop_of_a_visit(monkeypatch: pytes
     task, _ = task_of(model, monkeypatch)
     loss = task.training_step(batch(1), 0)
     assert model.came == [(2, 3, 4, 4)]
-    logits = model.trunk(colours(batch(1))[:, 0])
+    logits = model.backbone(colours(batch(1))[:, 0])
     torch.testing.assert_close(loss, nn.functional.cross_entropy(logits, torch.tensor([1, 0])))
 
 
@@ -93,9 +93,9 @@ def test_validation_scores_images_not_crops(monkeypatch: pytest.MonkeyPatch) -> 
             task.on_validation_epoch_end()
             seen = colours(batch(5))
             scores = (
-                model.trunk(seen.mean(dim=1)).softmax(dim=1)
-                if model.crops
-                else model.trunk(seen).softmax(dim=2).mean(dim=1)
+                model.backbone(seen.mean(dim=1)).softmax(dim=1)
+                if model.num_crops
+                else model.backbone(seen).softmax(dim=2).mean(dim=1)
             )
         expected = -(scores[0, 1].log() + scores[1, 0].log()) / 2
         torch.testing.assert_close(logged["val_loss"], expected)
@@ -147,14 +147,14 @@ def test_a_run_that_was_begun_without_goes_on_as_it_began() -> None:
     recipe = TrainRecipe.model_validate({"optimizer": "adamw", "lr": 0.01})
     begun, resumed = Bags(), Bags()
     for bags in (begun, resumed):
-        bags.trunk = nn.Linear(1, 1, bias=False)
-        bags.trunk.weight = nn.Parameter(torch.linspace(0, 1, 1000))
+        bags.backbone = nn.Linear(1, 1, bias=False)
+        bags.backbone.weight = nn.Parameter(torch.linspace(0, 1, 1000))
     plain = torch.optim.AdamW([{"params": begun.parameters()}], 0.01, weight_decay=0.0)
-    stepped(plain, begun.trunk.weight)
+    stepped(plain, begun.backbone.weight)
     resumed.load_state_dict(begun.state_dict())
     optimizer = make_optimizer(resumed, recipe)
     optimizer.load_state_dict(deepcopy(plain.state_dict()))
     for _ in range(3):
-        stepped(plain, begun.trunk.weight)
-        stepped(optimizer, resumed.trunk.weight)
-    assert torch.equal(begun.trunk.weight, resumed.trunk.weight)
+        stepped(plain, begun.backbone.weight)
+        stepped(optimizer, resumed.backbone.weight)
+    assert torch.equal(begun.backbone.weight, resumed.backbone.weight)

@@ -8,8 +8,8 @@ import pytest
 
 from lesionlens.evaluation.predictions import read_predictions
 from lesionlens.models.zoo import ZOO
-from lesionlens.synthesis.dataset import synthesise
-from lesionlens.training.folder import RunFolder
+from lesionlens.synthesis.dataset import generate_dataset
+from lesionlens.training.folder import RunDir
 from lesionlens.training.run import train
 
 pytestmark = pytest.mark.slow
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write 24 synthetic images of two classes in the layout of HAM10000."""
     root = tmp_path_factory.mktemp("few") / "ham"
-    return synthesise(root, images=24, seed=5, size=(180, 240), class_weights={"nv": 1.0, "mel": 1.0})
+    return generate_dataset(root, num_images=24, seed=5, size=(180, 240), class_weights={"nv": 1.0, "mel": 1.0})
 
 
 def words(name: str, few: Path) -> list[str]:
@@ -36,8 +36,8 @@ def words(name: str, few: Path) -> list[str]:
 
 @pytest.mark.parametrize("name", ZOO)
 def test_trains_by_its_recipe(name: str, few: Path, tmp_path: Path) -> None:
-    folder = RunFolder(train(ZOO[name].recipe, words(name, few), out=tmp_path / "run"))
-    log = pd.read_csv(folder.log)
+    folder = RunDir(train(ZOO[name].recipe, words(name, few), out=tmp_path / "run"))
+    log = pd.read_csv(folder.metrics_csv)
     assert log["step"].tolist() == [2]
     assert np.isfinite(log["train_loss"]).all()
     assert np.isfinite(read_predictions(folder.predictions("test")).scores).all()

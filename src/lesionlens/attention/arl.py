@@ -9,78 +9,78 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lesionlens.errors import ModelError, unknown
+from lesionlens.errors import ModelError, unknown_name_message
 
 
-class Normalisation(NamedTuple):
+class MaskNormalization(NamedTuple):
     """How a mask is made of F(x).
 
     Attributes
     ----------
-    over
+    dim
         Axes of (b, c, h, w) over which a softmax is taken; none: a sigmoid, each value by itself.
-    mean_one
+    scale_to_unit_mean
         Multiplied by the number of places.
     """
 
-    over: tuple[int, ...]
-    mean_one: bool = False
+    dim: tuple[int, ...]
+    scale_to_unit_mean: bool = False
 
-    def mask(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    def compute_mask(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Normalise features, in any memory layout without a copy."""
-        return self.scale(features.shape) * softmax(features, self.over)
+        return self.scale_factor(features.shape) * softmax_over(features, self.dim)
 
-    def scale(self, shape: torch.Size) -> int:
+    def scale_factor(self, shape: torch.Size) -> int:
         """Give what the mask is multiplied by on a grid (b, c, h, w)."""
-        return shape[2] * shape[3] if self.mean_one else 1
+        return shape[2] * shape[3] if self.scale_to_unit_mean else 1
 
 
-NORMALISATIONS = {
-    "spatial": Normalisation((2, 3)),  # eq. 4, of each channel: sums to 1 over h and w
-    "channel": Normalisation((1,)),  # eq. 5, at each position: sums to 1 over c
-    "sigmoid": Normalisation(()),  # eq. 6
+MASK_NORMALIZATIONS = {
+    "spatial": MaskNormalization((2, 3)),  # eq. 4, of each channel: sums to 1 over h and w
+    "channel": MaskNormalization((1,)),  # eq. 5, at each position: sums to 1 over c
+    "sigmoid": MaskNormalization(()),  # eq. 6
     # Ours, not the paper's: its mask has mean 1 / (h * w), 3e-4 at 56 by 56. Times alpha that is 3e-7 of x, and
     # alpha's gradient is as small, so that the gate hardly learns. Scaled, the term has the same size on every grid.
-    "area": Normalisation((2, 3), mean_one=True),
+    "area": MaskNormalization((2, 3), scale_to_unit_mean=True),
 }
 
 
-def softmax(features: Tensor, over: tuple[int, ...], log_sums: Tensor | None = None) -> Tensor:
+def softmax_over(features: Tensor, dim: tuple[int, ...], log_sums: Tensor | None = None) -> Tensor:
     """Take the softmax over these axes, or the sigmoid over none, in the layout in which the features lie.
 
     ``torch.softmax`` takes one axis and copies what does not lie along it. `log_sums` is ``log_sum``, if it is there.
     In float32 the relative error is about 6e-8 times the largest magnitude: 1e-6 behind a batch norm.
     """
-    if not over:
+    if not dim:
         return features.sigmoid()
     # not exp / sum: exp is not kept between, whoever compiles this computes it twice rather than storing a grid
-    return (features - (log_sum(features, over) if log_sums is None else log_sums)).exp()
+    return (features - (logsumexp(features, dim) if log_sums is None else log_sums)).exp()
 
 
-def log_sum(features: Tensor, over: tuple[int, ...]) -> Tensor:
+def logsumexp(features: Tensor, dim: tuple[int, ...]) -> Tensor:
     """Take the logarithm of the sum of exponentials over these axes, which keep a size of 1.
 
     One axis after the other, the last first: a row is still in the cache when it is summed.
     """
-    for axis in reversed(over):
+    for axis in reversed(dim):
         features = features.logsumexp(axis, keepdim=True)
     return features
 
 
-class Attended(NamedTuple):
+class ARLOutput(NamedTuple):
     """The sum of equation 9 before any ReLU, (b, c, h, w), and the mask in it, same shape, float32 or wider."""
 
     features: Tensor
     mask: Tensor
 
 
-def attend(
+def attention_residual(
     x: Float[Tensor, "b c h w"],
     residual: Float[Tensor, "b c h w"],
     alpha: Float[Tensor, ""],
     *,
-    normalisation: str = "spatial",
-) -> Attended:
+    normalization: str = "spatial",
+) -> ARLOutput:
     """Compute ``x + F(x) + alpha * N(F(x)) * x`` (eq. 9) and give the mask N(F(x)) too.
 
     Mask and sum are computed in float32 or wider even under autocast: over a 56 by 56 grid the attention term is about
@@ -93,7 +93,7 @@ def attend(
         The block's identity (projected where the shape changes) and F(x), both (b, c, h, w).
     alpha
         The block's scale gate, a scalar.
-    normalisation
+    normalization
         ``spatial`` (eq. 4, the paper's choice), ``channel`` (eq. 5), ``sigmoid`` (eq. 6) or ``area`` (ours: eq. 4
         scaled to mean 1).
 
@@ -113,12 +113,12 @@ def attend(
     wide = torch.promote_types(kind, torch.float32)
     with torch.autocast(x.device.type, enabled=False):
         identity, added = x.to(wide), residual.to(wide)
-        mask = normalisation_of(normalisation).mask(added)
+        mask = get_normalization(normalization).compute_mask(added)
         y = added + identity + alpha.to(wide) * mask * identity
-    return Attended(features=y.to(kind), mask=mask)
+    return ARLOutput(features=y.to(kind), mask=mask)
 
 
-def normalisation_of(name: str) -> Normalisation:
+def get_normalization(name: str) -> MaskNormalization:
     """Look a normalisation up.
 
     Raises
@@ -126,6 +126,6 @@ def normalisation_of(name: str) -> Normalisation:
     ModelError
         It does not exist.
     """
-    if name not in NORMALISATIONS:
-        raise ModelError(unknown("normalisation", name, NORMALISATIONS))
-    return NORMALISATIONS[name]
+    if name not in MASK_NORMALIZATIONS:
+        raise ModelError(unknown_name_message("normalisation", name, MASK_NORMALIZATIONS))
+    return MASK_NORMALIZATIONS[name]

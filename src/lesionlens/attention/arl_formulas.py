@@ -5,39 +5,39 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lesionlens.attention.arl import log_sum, softmax
-from lesionlens.attention.branch import Branch, sum_over
+from lesionlens.attention.arl import logsumexp, softmax_over
+from lesionlens.attention.branch import DeferredNormBranch, sum_dims
 
 
-class Way(NamedTuple):
+class ARLSpec(NamedTuple):
     """Axes of (b, h, w, c) over which a softmax is taken, none for a sigmoid, and whether a ReLU follows the sum."""
 
-    over: tuple[int, ...]
-    rectified: bool
+    softmax_dims: tuple[int, ...]
+    relu: bool
 
 
-def forward(way: Way, gate: Tensor, x: Branch, residual: Branch) -> tuple[Tensor, ...]:
+def arl_forward(spec: ARLSpec, scaled_alpha: Tensor, x: DeferredNormBranch, residual: DeferredNormBranch) -> tuple[Tensor, ...]:
     """Give the sum, and the softmaxes' log-sums; none for sigmoids."""
-    kind = torch.promote_types(x.given.dtype, residual.given.dtype)
-    identity, added = x.applied(), residual.applied()
-    log_sums = [log_sum(added, way.over)] if way.over else []
-    summed = _sum(gate * softmax(added, way.over, *log_sums), identity, added)
-    return (summed.relu() if way.rectified else summed).to(kind), *log_sums
+    kind = torch.promote_types(x.pre_norm.dtype, residual.pre_norm.dtype)
+    identity, added = x.output(), residual.output()
+    log_sums = [logsumexp(added, spec.softmax_dims)] if spec.softmax_dims else []
+    summed = _attention_sum(scaled_alpha * softmax_over(added, spec.softmax_dims, *log_sums), identity, added)
+    return (summed.relu() if spec.relu else summed).to(kind), *log_sums
 
 
-def backward(
-    way: Way, gate: Tensor, x: Branch, residual: Branch, wanted: Branch, *log_sums: Tensor
+def arl_backward(
+    spec: ARLSpec, scaled_alpha: Tensor, x: DeferredNormBranch, residual: DeferredNormBranch, grad_out: DeferredNormBranch, *log_sums: Tensor
 ) -> tuple[Any, ...]:
     """Give the gradients of the gate, that in sums yet to be added, and of the parts of x and F(x)."""
-    y, identity, added = wanted.applied(), x.applied(), residual.applied()
-    mask = softmax(added, way.over, *log_sums)
-    if way.rectified:  # computing the sums again costs less than reading them
-        y = torch.where(_sum(gate * mask, identity, added) > 0, y, 0)
+    y, identity, added = grad_out.output(), x.output(), residual.output()
+    mask = softmax_over(added, spec.softmax_dims, *log_sums)
+    if spec.relu:  # computing the sums again costs less than reading them
+        y = torch.where(_attention_sum(scaled_alpha * mask, identity, added) > 0, y, 0)
     felt = mask * y * identity
-    whole = sum_over(felt, way.over)  # a sigmoid's values feel themselves alone
+    whole = sum_dims(felt, spec.softmax_dims)  # a sigmoid's values feel themselves alone
     inner = felt - mask * whole
-    return whole.sum(3), x.back(y + gate * mask * y), residual.back(y + gate * inner)
+    return whole.sum(3), x.backward(y + scaled_alpha * mask * y), residual.backward(y + scaled_alpha * inner)
 
 
-def _sum(gated: Tensor, identity: Tensor, added: Tensor) -> Tensor:
+def _attention_sum(gated: Tensor, identity: Tensor, added: Tensor) -> Tensor:
     return added + identity + gated * identity

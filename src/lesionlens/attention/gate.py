@@ -12,23 +12,23 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lesionlens.errors import ModelError, unknown
+from lesionlens.errors import ModelError, unknown_name_message
 
 
-class Gated(NamedTuple):
+class GateOutput(NamedTuple):
     """The attended grid pooled over its places, (b, c), and the map, (b, h, w)."""
 
     pooled: Tensor
     map: Tensor
 
 
-def _softmax(scores: Tensor) -> Tensor:
+def _spatial_softmax(scores: Tensor) -> Tensor:
     return scores.flatten(1).softmax(dim=1).reshape(scores.shape)
 
 
-NORMALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+GATE_NORMALIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,  # eq. 2.2, each place by itself
-    "softmax": _softmax,  # sums to 1 over the places
+    "softmax": _spatial_softmax,  # sums to 1 over the places
 }
 
 
@@ -41,11 +41,11 @@ class AttentionGate(nn.Module):
 
     Parameters
     ----------
-    local_width, global_width
+    local_channels, global_channels
         Channels of the two grids.
-    width
+    hidden_channels
         Channels in which they meet: 256 in the authors' code.
-    normalisation
+    normalization
         ``sigmoid`` (eq. 2.2) or ``softmax``.
 
     Raises
@@ -55,27 +55,27 @@ class AttentionGate(nn.Module):
     """
 
     def __init__(
-        self, local_width: int, global_width: int, *, width: int = 256, normalisation: str = "sigmoid"
+        self, local_channels: int, global_channels: int, *, hidden_channels: int = 256, normalization: str = "sigmoid"
     ) -> None:
         super().__init__()
-        if normalisation not in NORMALISATIONS:
-            raise ModelError(unknown("normalisation", normalisation, NORMALISATIONS))
-        self.normalisation = normalisation
-        self.W_l = nn.Conv2d(local_width, width, 1, bias=False)
-        self.W_g = nn.Conv2d(global_width, width, 1, bias=False)
-        self.phi = nn.Conv2d(width, 1, 1)
+        if normalization not in GATE_NORMALIZATIONS:
+            raise ModelError(unknown_name_message("normalisation", normalization, GATE_NORMALIZATIONS))
+        self.normalization = normalization
+        self.W_l = nn.Conv2d(local_channels, hidden_channels, 1, bias=False)
+        self.W_g = nn.Conv2d(global_channels, hidden_channels, 1, bias=False)
+        self.phi = nn.Conv2d(hidden_channels, 1, 1)
         for layer in (self.W_l, self.W_g, self.phi):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # "He's initialization", section 3.1
         nn.init.zeros_(self.phi.bias)  # type: ignore[arg-type]
 
-    def forward(self, local: Float[Tensor, "b c h w"], guide: Float[Tensor, "b g i j"]) -> Gated:
+    def forward(self, local: Float[Tensor, "b c h w"], guide: Float[Tensor, "b g i j"]) -> GateOutput:
         """Give the pooled, attended local grid and the map; softmax and sum are float32 under autocast."""
         size = (local.shape[2], local.shape[3])
         enlarged = F.interpolate(self.W_g(guide), size=size, mode="bilinear", align_corners=False)
         scores = self.phi(F.relu(self.W_l(local) + enlarged))[:, 0]
-        attention = NORMALISATIONS[self.normalisation](
+        attention = GATE_NORMALIZATIONS[self.normalization](
             scores.to(torch.promote_types(scores.dtype, torch.float32))
         )
         attended = local * attention[:, None].to(local.dtype)
-        pool = attended.mean if self.normalisation == "sigmoid" else attended.sum
-        return Gated(pooled=pool(dim=(2, 3)), map=attention)
+        pool = attended.mean if self.normalization == "sigmoid" else attended.sum
+        return GateOutput(pooled=pool(dim=(2, 3)), map=attention)

@@ -6,59 +6,59 @@ Applied by itself a norm writes a grid as large as the one it reads, and both li
 import torch
 from torch import Tensor, nn
 
-from lesionlens.attention.branch import Branch, Norm
+from lesionlens.attention.branch import DeferredNormBranch, BatchNormParams
 
-DEVICES = ("cpu", "cuda")  # on which torch takes statistics apart from the norm
-WIDE = (torch.float32, torch.float64)  # kinds of weights with which statistics are not rounded
+SUPPORTED_DEVICES = ("cpu", "cuda")  # on which torch takes statistics apart from the norm
+FULL_PRECISION_DTYPES = (torch.float32, torch.float64)  # kinds of weights with which statistics are not rounded
 # of torch's modules
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+HOOK_ATTRS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
-def at_once(norm: nn.Module, given: Tensor) -> Branch:
+def apply_now(norm: nn.Module, x: Tensor) -> DeferredNormBranch:
     """Apply the last layer of a branch."""
-    return Branch(norm(given))
+    return DeferredNormBranch(norm(x))
 
 
-def late_norm(norm: nn.Module, given: Tensor) -> Branch:
+def deferred_batch_norm(norm: nn.Module, x: Tensor) -> DeferredNormBranch:
     """Leave the last layer of a branch, which takes (b, c, h, w), to whoever reads the branch, where that can be.
 
     That is a batch norm in training on a grid in channels-last memory. Its running statistics move as ever.
     """
-    if not isinstance(norm, nn.BatchNorm2d) or not _can_wait(norm, given):
-        return at_once(norm, given)
+    if not isinstance(norm, nn.BatchNorm2d) or not _can_defer(norm, x):
+        return apply_now(norm, x)
     assert norm.num_batches_tracked is not None
     assert norm.momentum is not None
     with torch.no_grad():
         norm.num_batches_tracked.add_(1)
         mean, variance = torch.batch_norm_update_stats(
-            given, norm.running_mean, norm.running_var, norm.momentum
+            x, norm.running_mean, norm.running_var, norm.momentum
         )
         scale = (variance + norm.eps).rsqrt()
-    return Branch(given, Norm(norm.weight, norm.bias, mean, scale, norm.eps))
+    return DeferredNormBranch(x, BatchNormParams(norm.weight, norm.bias, mean, scale, norm.eps))
 
 
-def _can_wait(norm: nn.BatchNorm2d, given: Tensor) -> bool:
+def _can_defer(norm: nn.BatchNorm2d, x: Tensor) -> bool:
     usual = type(norm) is nn.BatchNorm2d and norm.affine and norm.track_running_stats
     return (
         usual
         and norm.training
         and norm.momentum is not None
-        and norm.weight.dtype in WIDE
-        and not is_hooked(norm)
+        and norm.weight.dtype in FULL_PRECISION_DTYPES
+        and not has_hooks(norm)
         and torch.is_grad_enabled()
         and not torch.compiler.is_compiling()
-        and given.device.type in DEVICES
-        and channels_last(given)
-        and given.shape[1] == norm.num_features  # of what is wrong the layer tells itself
-        and given[:, 0].numel() > 1
+        and x.device.type in SUPPORTED_DEVICES
+        and is_channels_last(x)
+        and x.shape[1] == norm.num_features  # of what is wrong the layer tells itself
+        and x[:, 0].numel() > 1
     )
 
 
-def is_hooked(layer: nn.Module) -> bool:
+def has_hooks(layer: nn.Module) -> bool:
     """Say whether somebody looks at what passes a layer, which must then be called."""
-    return any(getattr(layer, name) for name in HOOKS)
+    return any(getattr(layer, name) for name in HOOK_ATTRS)
 
 
-def channels_last(grid: Tensor) -> bool:
+def is_channels_last(x: Tensor) -> bool:
     """Say whether a grid (b, c, h, w) lies so that its channels are neighbours."""
-    return grid.is_contiguous(memory_format=torch.channels_last)
+    return x.is_contiguous(memory_format=torch.channels_last)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
-class AttendedCrops(NamedTuple):
+class PatchAttentionOutput(NamedTuple):
     """The scaled crops, of the shape that came, and the weights (b, n) that scaled them."""
 
     crops: Tensor
@@ -26,15 +26,15 @@ class PatchAttention(nn.Module):
 
     Parameters
     ----------
-    crops
+    num_crops
         Number of crops n; the layer has n² + n parameters, started as PyTorch starts any linear layer.
     """
 
-    def __init__(self, crops: int) -> None:
+    def __init__(self, num_crops: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(crops, crops)
+        self.linear = nn.Linear(num_crops, num_crops)
 
-    def forward(self, crops: Float[Tensor, "b n *values"]) -> AttendedCrops:
+    def forward(self, crops: Float[Tensor, "b n *values"]) -> PatchAttentionOutput:
         """Give scaled crops and weights, for raw crops (b, n, 3, h, w) and for vectors (b, n, f) alike.
 
         The weights are computed in the layer's own precision, even under autocast.
@@ -43,4 +43,4 @@ class PatchAttention(nn.Module):
             descriptors = crops.flatten(2).mean(dim=2, dtype=self.linear.weight.dtype)
             weights = self.linear(descriptors).sigmoid()
         per_crop = weights.reshape(*weights.shape, *[1] * (crops.ndim - 2))
-        return AttendedCrops(crops=crops * per_crop.to(crops.dtype), weights=weights)
+        return PatchAttentionOutput(crops=crops * per_crop.to(crops.dtype), weights=weights)

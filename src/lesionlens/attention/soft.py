@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lesionlens.errors import ModelError, unknown
+from lesionlens.errors import ModelError, unknown_name_message
 
 MODES = {
     "paper": "equation 1: all channels of 3 by 3 places, softmax, gamma",
@@ -19,12 +19,12 @@ MODES = {
 }
 
 
-class SoftAttended(NamedTuple):
+class SoftAttentionOutput(NamedTuple):
     """What soft attention gives, and where it looked.
 
     Attributes
     ----------
-    grid
+    feature_map
         The attended grid: (b, c, h, w) from the unit; pooled and beside its input, (b, 2c, h', w'), from the block.
     map
         The heads' sum, (b, h, w): sums to K over the places; float32 or wider.
@@ -32,17 +32,17 @@ class SoftAttended(NamedTuple):
         The heads' maps, (b, K, h, w): each sums to 1 over the places; float32 or wider.
     """
 
-    grid: Tensor
+    feature_map: Tensor
     map: Tensor
     heads: Tensor
 
-    def maps(self) -> dict[str, Tensor]:
+    def named_maps(self) -> dict[str, Tensor]:
         """Name the maps, all (b, h, w): ``soft``, then ``soft head 1`` to ``soft head K``."""
         each = {f"soft head {n}": head for n, head in enumerate(self.heads.unbind(dim=1), 1)}
         return {"soft": self.map, **each}
 
 
-class TallConv2d(nn.Conv2d):
+class HeadwiseConv2d(nn.Conv2d):
     """What the authors' three-dimensional convolution comes to on a grid.
 
     They give (height, width, channels) to a layer that expects its kernel's axes in that order, but made the kernel
@@ -51,14 +51,14 @@ class TallConv2d(nn.Conv2d):
 
     Parameters
     ----------
-    width
+    channels
         Channels c of the grid, at least 3.
     heads
         Number of maps K.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__(3, heads, (width, 3))
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__(3, heads, (channels, 3))
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b heads h w"]:
         """Convolve, with zeros around; rows of the kernel that would only ever see zeros are left out."""
@@ -78,7 +78,7 @@ class SoftAttention(nn.Module):
 
     Parameters
     ----------
-    width
+    channels
         Channels c of the grid.
     heads
         Number of maps K: 16 in the paper.
@@ -100,28 +100,28 @@ class SoftAttention(nn.Module):
     """
 
     def __init__(
-        self, width: int, *, heads: int = 16, mode: str = "paper", initial_gamma: float = 0.01
+        self, channels: int, *, heads: int = 16, mode: str = "paper", initial_gamma: float = 0.01
     ) -> None:
         super().__init__()
         if mode not in MODES:
-            raise ModelError(unknown("mode", mode, MODES))
+            raise ModelError(unknown_name_message("mode", mode, MODES))
         if heads < 1:
             raise ModelError(f"heads={heads}: give the number of attention maps, 1 or more (16 in the paper)")
         paper = mode == "paper"
-        self.conv = nn.Conv2d(width, heads, 3, padding=1) if paper else TallConv2d(width, heads)
+        self.conv = nn.Conv2d(channels, heads, 3, padding=1) if paper else HeadwiseConv2d(channels, heads)
         self.act = nn.Identity() if paper else nn.ReLU()
         self.gamma = nn.Parameter(torch.tensor(initial_gamma)) if paper else None
         nn.init.kaiming_uniform_(self.conv.weight, nonlinearity="relu")
         nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Float[Tensor, "b c h w"]) -> SoftAttended:
+    def forward(self, x: Float[Tensor, "b c h w"]) -> SoftAttentionOutput:
         """Attend; softmax and sum are float32 even under autocast, the grid keeps its type."""
         scores = self.act(self.conv(x))
         wide = scores.flatten(2).to(torch.promote_types(scores.dtype, torch.float32))
         heads = wide.softmax(dim=2).reshape(scores.shape)
         unified = heads.sum(dim=1)
         scale = unified if self.gamma is None else self.gamma * unified
-        return SoftAttended(grid=x * scale[:, None].to(x.dtype), map=unified, heads=heads)
+        return SoftAttentionOutput(feature_map=x * scale[:, None].to(x.dtype), map=unified, heads=heads)
 
 
 class SoftAttentionBlock(nn.Module):
@@ -129,7 +129,7 @@ class SoftAttentionBlock(nn.Module):
 
     Parameters
     ----------
-    width
+    channels
         Channels c of the grid; the block gives 2c.
     heads, mode, initial_gamma
         As for ``SoftAttention``.
@@ -144,7 +144,7 @@ class SoftAttentionBlock(nn.Module):
 
     def __init__(
         self,
-        width: int,
+        channels: int,
         *,
         heads: int = 16,
         mode: str = "paper",
@@ -154,11 +154,11 @@ class SoftAttentionBlock(nn.Module):
         super().__init__()
         if not 0 <= dropout < 1:
             raise ModelError(f"dropout={dropout}: give a share from 0 to below 1 (0.5 in the paper)")
-        self.attention = SoftAttention(width, heads=heads, mode=mode, initial_gamma=initial_gamma)
+        self.attention = SoftAttention(channels, heads=heads, mode=mode, initial_gamma=initial_gamma)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Float[Tensor, "b c h w"]) -> SoftAttended:
+    def forward(self, x: Float[Tensor, "b c h w"]) -> SoftAttentionOutput:
         """Attend, halve both grids (rounding up, so that one place stays one), join, rectify, drop out."""
-        found: SoftAttended = self.attention(x)
-        halves = [F.max_pool2d(grid, 2, 2, ceil_mode=True) for grid in (x, found.grid)]
-        return found._replace(grid=self.dropout(F.relu(torch.cat(halves, dim=1))))
+        found: SoftAttentionOutput = self.attention(x)
+        halves = [F.max_pool2d(grid, 2, 2, ceil_mode=True) for grid in (x, found.feature_map)]
+        return found._replace(feature_map=self.dropout(F.relu(torch.cat(halves, dim=1))))

@@ -22,9 +22,9 @@ from lesionlens.cli import (
     segment,
     train,
 )
-from lesionlens.errors import InterruptedRunError, LesionLensError
+from lesionlens.errors import RunInterrupted, LesionLensError
 
-INTERRUPTED = 130  # what shells expect after Ctrl-C
+EXIT_INTERRUPTED = 130  # what shells expect after Ctrl-C
 
 app = typer.Typer(
     name="lesionlens",
@@ -36,16 +36,16 @@ app = typer.Typer(
 )
 
 
-def _tell_version(asked: bool) -> None:
-    if asked:
+def _version_callback(requested: bool) -> None:
+    if requested:
         typer.echo(__version__)
         raise typer.Exit
 
 
 @app.callback()
-def lesionlens(
+def root_callback(
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Show the version.")
+        bool, typer.Option("--version", is_eager=True, callback=_version_callback, help="Show the version.")
     ] = False,
 ) -> None:
     """Attention networks for dermoscopy: trained, measured, explained.
@@ -54,47 +54,47 @@ def lesionlens(
     """
 
 
-app.command("demo")(demo.demo)
-app.add_typer(data.app, name="data")
-app.command("models")(models.models)
-app.command("recipes")(recipes.recipes)
-app.command("train")(train.train)
-app.command("predict")(predict.predict)
-app.command("evaluate")(evaluate.evaluate)
-app.command("compare")(compare.compare)
-app.command("explain")(explain.explain)
-app.command("export")(export.export)
-app.command("attention-quality")(attention_quality.attention_quality)
-app.command("reproduce")(reproduce.reproduce)
-app.add_typer(segment.app, name="segment")
+app.command("demo")(demo.demo_command)
+app.add_typer(data.data_app, name="data")
+app.command("models")(models.models_command)
+app.command("recipes")(recipes.recipes_command)
+app.command("train")(train.train_command)
+app.command("predict")(predict.predict_command)
+app.command("evaluate")(evaluate.evaluate_command)
+app.command("compare")(compare.compare_command)
+app.command("explain")(explain.explain_command)
+app.command("export")(export.export_command)
+app.command("attention-quality")(attention_quality.evaluate_maps_command)
+app.command("reproduce")(reproduce.reproduce_command)
+app.add_typer(segment.segment_app, name="segment")
 
 
 def main() -> None:
     """Run the command line; exit with 0, 1 (an error of ours), 2 (wrong usage) or 130 (interrupted)."""
     debug = "--debug" in sys.argv
     sys.argv = [word for word in sys.argv if word != "--debug"]
-    _speak_plainly()
+    _format_warnings()
     try:
         app()
     except LesionLensError as error:
-        _end(error, str(error), debug)
+        _exit_with_error(error, str(error), debug)
     except MemoryError as error:
-        _end(error, "out of memory: use a smaller train.batch_size, input size or data.shorter_side", debug)
+        _exit_with_error(error, "out of memory: use a smaller train.batch_size, input size or data.shorter_side", debug)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        _end(error, f"{error.strerror or error}{where}", debug)
+        _exit_with_error(error, f"{error.strerror or error}{where}", debug)
     except Exception as error:  # the last line of defence: a person reads a line, not a traceback
-        _end(error, f"unexpected {type(error).__name__}: {error}. This is a bug; --debug shows where", debug)
+        _exit_with_error(error, f"unexpected {type(error).__name__}: {error}. This is a bug; --debug shows where", debug)
 
 
-def _end(error: BaseException, message: str, debug: bool) -> None:
+def _exit_with_error(error: BaseException, message: str, debug: bool) -> None:
     if debug:
         raise error
     sys.stderr.write(f"error: {message}\n")
-    raise SystemExit(INTERRUPTED if isinstance(error, InterruptedRunError) else 1)
+    raise SystemExit(EXIT_INTERRUPTED if isinstance(error, RunInterrupted) else 1)
 
 
-def _speak_plainly() -> None:
+def _format_warnings() -> None:
     """Show our own warnings as one line each; those of libraries are for developers."""
     warnings.simplefilter("ignore")
     warnings.filterwarnings("default", module="lesionlens")

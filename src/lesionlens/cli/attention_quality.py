@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 
-def attention_quality(
-    bundle: Annotated[Path, typer.Argument(help="A saved model: a bundle's folder, or a run's.")],
+def evaluate_maps_command(
+    model: Annotated[Path, typer.Argument(help="A saved model: a bundle's folder, or a run's.")],
     source: Annotated[str, typer.Argument(help="A table with lesion masks: NAME:ROOT, or a CSV or parquet.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the numbers.")] = Path("quality"),
     method: Annotated[
@@ -16,8 +16,8 @@ def attention_quality(
             help="As for explain: native, heads, cam, gradcam, gradcam++, layercam, or auto; once for each."
         ),
     ] = None,
-    target: Annotated[str | None, typer.Option(help="Class to explain; default: the highest score.")] = None,
-    only: Annotated[
+    target_class: Annotated[str | None, typer.Option(help="Class to explain; default: the highest score.")] = None,
+    image_list: Annotated[
         Path | None,
         typer.Option(
             help="A CSV whose image_id names the images, such as a run's predictions/test.csv; default: all."
@@ -26,42 +26,42 @@ def attention_quality(
     masks: Annotated[
         Path | None, typer.Option(help="Folder of masks in place of the table's own, such as predicted ones.")
     ] = None,
-    replicates: Annotated[int, typer.Option(min=0, help="Bootstrap resamples of the lesions.")] = 1000,
+    bootstrap_samples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples of the lesions.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, or torch's own: cuda:1 …")] = "cpu",
 ) -> None:
     """Measure how well a model's maps agree with lesion masks: overlap, pointing, and share inside."""
     from rich.console import Console
 
-    from lesionlens.bar import bar
+    from lesionlens.bar import progress_bar
     from lesionlens.data.datasets import load_table
     from lesionlens.errors import DataError
-    from lesionlens.evaluation.columns import read_columns
-    from lesionlens.explanation.attention_quality import attention_quality as measure
-    from lesionlens.explanation.quality_files import quality_table, write_quality
+    from lesionlens.evaluation.columns import read_csv_columns
+    from lesionlens.explanation.attention_quality import evaluate_localization as measure
+    from lesionlens.explanation.quality_files import localization_table, write_localization
     from lesionlens.models.bundle import load_model
 
-    loaded, table = load_model(bundle, device=device), load_table(source)
-    if only is not None:
-        named = read_columns(only)
+    loaded, table = load_model(model, device=device), load_table(source)
+    if image_list is not None:
+        named = read_csv_columns(image_list)
         if "image_id" not in named:
-            raise DataError(f"{only} has no column image_id; it has {', '.join(named)}")
+            raise DataError(f"{image_list} has no column image_id; it has {', '.join(named)}")
         table = table.select(named["image_id"])
     console = Console(stderr=True)
-    with bar(console) as progress:
+    with progress_bar(console) as progress:
         line = progress.add_task("looking", total=len(table))
         found = measure(
             loaded,
             table,
             methods=method or ["auto"],
-            target=target,
-            masks=masks,
-            replicates=replicates,
+            target_class=target_class,
+            mask_dir=masks,
+            n_resamples=bootstrap_samples,
             seed=seed,
-            progress=lambda done, _: progress.update(line, completed=done),
+            on_progress=lambda done, _: progress.update(line, completed=done),
         )
-    write_quality(out, found)
-    Console().print(quality_table(found))
-    left = f"; {len(found.left_out)} left out, see left_out.csv" if found.left_out else ""
+    write_localization(out, found)
+    Console().print(localization_table(found))
+    left = f"; {len(found.excluded)} left out, see left_out.csv" if found.excluded else ""
     console.print(f"{len(found.images)} images{left}. Numbers in {out}.", highlight=False, soft_wrap=True)
     console.print("Research use only, not a medical device.")

@@ -10,40 +10,40 @@ from lesionlens.cli import question_options as question
 from lesionlens.errors import ComparisonError
 
 if TYPE_CHECKING:
-    from lesionlens.evaluation.compare.contrast import Contrasts
+    from lesionlens.evaluation.compare.contrast import ComparisonReport
     from lesionlens.evaluation.decision import Thresholds
-    from lesionlens.evaluation.evaluation import Evaluation
+    from lesionlens.evaluation.evaluation import EvaluationResult
     from lesionlens.evaluation.prediction_table import Predictions
 
-_OVER_RUNS = ("what", "metric", "all_pairs", "out")  # what has a meaning for folders of runs
+_RUN_PARAMS = ("what", "metric", "all_pairs", "out")  # what has a meaning for folders of runs
 
 
-def compare(
+def compare_command(
     context: typer.Context,
-    what: Annotated[
+    inputs: Annotated[
         list[Path],
         typer.Argument(
             help="Two or more predictions.csv of the same images, or folders of several runs each."
         ),
     ],
-    truth: question.Truth = None,
-    task: question.Task = "all",
-    rest: question.Rest = None,
+    labels: question.LabelsOption = None,
+    task: question.TaskOption = "all",
+    other_class: question.OtherClassOption = None,
     metric: Annotated[
         list[str] | None,
         typer.Option("--metric", "-m", help="In place of the usual ones: auc:melanoma, f1:macro, accuracy."),
     ] = None,
-    common: Annotated[bool, typer.Option(help="Compare on the images that all files have.")] = False,
+    common_images: Annotated[bool, typer.Option(help="Compare on the images that all files have.")] = False,
     all_pairs: Annotated[
         bool, typer.Option("--all-pairs", help="Each with each, not only the first with each other.")
     ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for comparison.json, .csv, .png and .svg.")
     ] = None,
-    replicates: Annotated[int, typer.Option(min=1, help="Bootstrap resamples of the lesions.")] = 2000,
-    seed: question.Seed = 0,
+    bootstrap_samples: Annotated[int, typer.Option(min=1, help="Bootstrap resamples of the lesions.")] = 2000,
+    seed: question.BootstrapSeedOption = 0,
     stratified: Annotated[bool, typer.Option(help="Draw as many lesions of each class as there are.")] = True,
-    decision: question.Decision = "argmax",
+    decision: question.DecisionOption = "argmax",
     threshold: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Instead of a decision: a score such as 0.3, the same for all."),
@@ -54,27 +54,27 @@ def compare(
 
     from lesionlens.evaluation.compare.table import comparison_table
 
-    names = _names(what)
-    keys = [_key(each) for each in metric or ()]
+    names = _short_names(inputs)
+    keys = [_parse_metric(each) for each in metric or ()]
     models: tuple[Predictions, ...] = ()
-    if any(path.is_dir() for path in what):
-        _only_folders(what, context)
-        found = _runs(what, names, keys, all_pairs)
+    if any(path.is_dir() for path in inputs):
+        _check_only_folders(inputs, context)
+        found = _compare_runs(inputs, names, keys, all_pairs)
     else:
         from lesionlens.evaluation.compare.models import compare_models
 
-        models, notes = _models(what, names, truth, task, rest, common)
-        how = decision if threshold is None else _same_for_all(threshold, decision, models[0])
+        models, notes = _load_models(inputs, names, labels, task, other_class, common_images)
+        how = decision if threshold is None else _shared_threshold(threshold, decision, models[0])
         found = compare_models(
             models,
             names,
             keys=keys,
-            every=all_pairs,
-            replicates=replicates,
+            all_pairs=all_pairs,
+            n_resamples=bootstrap_samples,
             seed=seed,
             stratified=stratified,
             decision=how,
-        ).noted(notes)
+        ).with_caveats(notes)
     Console().print(comparison_table(found))
     if out is not None:
         from lesionlens.evaluation.compare.figure import write_comparison_figure
@@ -84,68 +84,68 @@ def compare(
         write_comparison_figure(out, found, models, names)
 
 
-def _same_for_all(threshold: float, decision: str, model: "Predictions") -> "Thresholds":
+def _shared_threshold(threshold: float, decision: str, model: "Predictions") -> "Thresholds":
     """Give a threshold as ``lesionlens evaluate`` reads it; one that is chosen would be another for each model."""
-    from lesionlens.evaluation.thresholds import given
+    from lesionlens.evaluation.thresholds import constant_thresholds
 
     if decision != "argmax":
         raise ComparisonError(f"--decision {decision} and --threshold {threshold:g} exclude each other")
-    return given(threshold, model)
+    return constant_thresholds(threshold, model)
 
 
-def _models(
-    files: Sequence[Path], names: Sequence[str], truth: Path | None, task: str, rest: str | None, common: bool
+def _load_models(
+    files: Sequence[Path], names: Sequence[str], labels: Path | None, task: str, other_class: str | None, common_images: bool
 ) -> "tuple[tuple[Predictions, ...], tuple[str, ...]]":
     """Read each file, reduce it to the question, and bring all to the same images."""
-    from lesionlens.evaluation.compare.pairs import aligned
+    from lesionlens.evaluation.compare.pairs import align
     from lesionlens.evaluation.predictions import read_predictions
-    from lesionlens.evaluation.reduced import reduced
+    from lesionlens.evaluation.reduced import to_binary_task
 
-    asked = [reduced(read_predictions(file, truth=truth, rest=rest), task) for file in files]
-    found = aligned([each.predictions for each in asked], names, common=common)
-    return found.predictions, (*dict.fromkeys(note for each in asked for note in each.notes), *found.notes)
+    asked = [to_binary_task(read_predictions(file, ground_truth=labels, other_class=other_class), task) for file in files]
+    found = align([each.predictions for each in asked], names, intersect=common_images)
+    return found.predictions, (*dict.fromkeys(note for each in asked for note in each.caveats), *found.caveats)
 
 
-def _runs(
-    folders: Sequence[Path], names: Sequence[str], keys: "Sequence[tuple[str, str]]", every: bool
-) -> "Contrasts":
+def _compare_runs(
+    folders: Sequence[Path], names: Sequence[str], keys: "Sequence[tuple[str, str]]", all_pairs: bool
+) -> "ComparisonReport":
     from lesionlens.evaluation.compare.runs import compare_runs
 
-    return compare_runs([_group(folder) for folder in folders], names, keys=keys, every=every)
+    return compare_runs([_read_group(folder) for folder in folders], names, keys=keys, all_pairs=all_pairs)
 
 
-def _group(path: Path) -> "dict[str, Evaluation]":
+def _read_group(path: Path) -> "dict[str, Evaluation]":
     """Read the evaluations of a group's finished runs."""
     from lesionlens.evaluation.evaluation import read_evaluation
-    from lesionlens.training.group import FINISHED, GroupFolder
+    from lesionlens.training.group import STATUS_FINISHED, MultiRunDir
 
-    group = GroupFolder(path)
-    if not group.is_there():
+    group = MultiRunDir(path)
+    if not group.exists():
         raise ComparisonError(
             f"{path} is no folder of several runs: it has no group.json. Give the folder of a recipe with runs: N or "
             "folds: N, or files of predictions such as RUN/predictions/test.csv"
         )
-    record = group.record()
-    done = [name for name in record.get("children", {}) if group.status(name) == FINISHED]
-    return {name: read_evaluation(group.child(name).evaluation(record.get("part", "test"))) for name in done}
+    record = group.metadata()
+    done = [name for name in record.get("children", {}) if group.status(name) == STATUS_FINISHED]
+    return {name: read_evaluation(group.run_dir(name).evaluation(record.get("part", "test"))) for name in done}
 
 
-def _only_folders(what: Sequence[Path], context: typer.Context) -> None:
+def _check_only_folders(inputs: Sequence[Path], context: typer.Context) -> None:
     """Refuse files among folders, and options that runs, which are evaluated already, have no use for."""
-    files = [path for path in what if not path.is_dir()]
+    files = [path for path in inputs if not path.is_dir()]
     if files:
         raise ComparisonError(
             f"{files[0]} is no folder and others are: compare files of predictions, or folders of runs"
         )
     for name in context.params:
         source = context.get_parameter_source(name)
-        if name not in _OVER_RUNS and source is not None and source.name == "COMMANDLINE":
+        if name not in _RUN_PARAMS and source is not None and source.name == "COMMANDLINE":
             raise ComparisonError(
                 f"--{name} is for files of predictions; runs are compared as they were evaluated: leave it out"
             )
 
 
-def _names(what: Sequence[Path]) -> list[str]:
+def _short_names(inputs: Sequence[Path]) -> list[str]:
     """Call each by the last part of its path in which all differ, a file without its ending.
 
     Examples
@@ -153,17 +153,17 @@ def _names(what: Sequence[Path]) -> list[str]:
     >>> _names([Path("a.csv"), Path("b.csv")]), _names([Path("x/predictions/test.csv"), Path("y/predictions/test.csv")])
     (['a', 'b'], ['x', 'y'])
     """
-    if len(what) < 2 or len(set(what)) < len(what):
+    if len(inputs) < 2 or len(set(inputs)) < len(inputs):
         raise ComparisonError("give two or more different files of predictions or folders of runs to compare")
-    parts = [path.with_suffix("").parts if path.suffix == ".csv" else path.parts for path in what]
+    parts = [path.with_suffix("").parts if path.suffix == ".csv" else path.parts for path in inputs]
     for place in range(1, min(map(len, parts)) + 1):
         names = [each[-place] for each in parts]
         if len(set(names)) == len(names):
             return names
-    return [str(path) for path in what]
+    return [str(path) for path in inputs]
 
 
-def _key(text: str) -> tuple[str, str]:
+def _parse_metric(text: str) -> tuple[str, str]:
     """Read METRIC or METRIC:OF; without OF it is of all images or the mean of the classes."""
     name, _, of = text.partition(":")
     return name, of or ("all" if name in ("accuracy", "balanced_accuracy") else "macro")

@@ -4,17 +4,17 @@ from typing import Annotated
 
 import typer
 
-from lesionlens.cli.data_audit import audit
-from lesionlens.cli.data_generate import plant, synthesise
-from lesionlens.cli.data_split import split
+from lesionlens.cli.data_audit import audit_command
+from lesionlens.cli.data_generate import inject_artifact_command, generate_command
+from lesionlens.cli.data_split import split_command
 
-app = typer.Typer(
+data_app = typer.Typer(
     help="Look at data sets before training on them.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
-@app.command("check")
-def check(
+@data_app.command("check")
+def validate_command(
     source: Annotated[str, typer.Argument(help="NAME:ROOT, or the path of a table or of a folder.")],
     classes: Annotated[
         list[str] | None,
@@ -31,15 +31,15 @@ def check(
     from rich.console import Console
 
     from lesionlens.data.datasets import load_table
-    from lesionlens.data.summary import summary
+    from lesionlens.data.summary import summarize_table
 
     console = Console()
-    table = load_table(source, classes=classes, decode=not headers_only)
-    console.print(summary(table), highlight=False, markup=False, soft_wrap=True)
+    table = load_table(source, classes=classes, verify_images=not headers_only)
+    console.print(summarize_table(table), highlight=False, markup=False, soft_wrap=True)
 
 
-@app.command("list")
-def list_data_sets() -> None:
+@data_app.command("list")
+def list_datasets_command() -> None:
     """List the layouts that can be read, with licence, citation and source."""
     from rich.console import Console
     from rich.table import Table
@@ -56,7 +56,7 @@ def list_data_sets() -> None:
     Console().print(table, highlight=False)
 
 
-app.command("audit")(audit)
-app.command("split")(split)
-app.command("synthesise")(synthesise)
-app.command("plant")(plant)
+data_app.command("audit")(audit_command)
+data_app.command("split")(split_command)
+data_app.command("synthesise")(generate_command)
+data_app.command("plant")(inject_artifact_command)

@@ -9,14 +9,14 @@ import typer
 from lesionlens.errors import DataError
 
 
-def _size(text: str) -> tuple[int, int]:
+def _parse_size(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d+)x(\d+)", text)
     if not found:
         raise DataError(f"{text!r} is no size; give height and width in pixels, such as 192x256")
     return int(found[1]), int(found[2])
 
 
-def synthesise(
+def generate_command(
     root: Annotated[Path, typer.Argument(help="Folder to write, not there yet or empty.")],
     layout: Annotated[
         str, typer.Option(help="ham10000, isic2016, isic2017, isic2018, isic2018-task1 or derm7pt.")
@@ -27,13 +27,13 @@ def synthesise(
     difficulty: Annotated[
         float, typer.Option(min=0, max=1, help="0: classes are distinct; 1: they look alike.")
     ] = 0.5,
-    without: Annotated[
+    exclude_artifact: Annotated[
         list[str] | None,
         typer.Option(
             metavar="ARTEFACT", help="Never paint hair, ruler, bubbles, ink, sticker or dark_corners."
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that paint.")] = 1,
+    num_workers: Annotated[int, typer.Option(min=1, help="Processes that paint.")] = 1,
 ) -> None:
     """Paint a synthetic data set in an official layout, with masks, structures and artefacts.
 
@@ -41,32 +41,32 @@ def synthesise(
     """
     from rich.console import Console
 
-    from lesionlens.bar import bar
-    from lesionlens.synthesis.artefacts import ArtefactRates
-    from lesionlens.synthesis.layouts import lay_out
+    from lesionlens.bar import progress_bar
+    from lesionlens.synthesis.artefacts import ArtifactRates
+    from lesionlens.synthesis.layouts import generate_in_layout
 
     console = Console(stderr=True)
-    with bar(console) as progress:
+    with progress_bar(console) as progress:
         line = progress.add_task("painting", total=images)
-        lay_out(
+        generate_in_layout(
             layout,
             root,
-            images=images,
+            num_images=images,
             seed=seed,
-            size=_size(size),
+            size=_parse_size(size),
             difficulty=difficulty,
-            artefacts=ArtefactRates().without(without or ()),
-            workers=workers,
+            artifacts=ArtifactRates().excluding(exclude_artifact or ()),
+            num_workers=num_workers,
             progress=lambda done, _: progress.update(line, completed=done),
         )
     typer.echo(f"{images} synthetic images, of no patient: {layout}:{root}. Research use only.")
 
 
-def plant(
+def inject_artifact_command(
     source: Annotated[str, typer.Argument(help="NAME:ROOT, or the path of a table or of a folder.")],
     root: Annotated[Path, typer.Argument(help="Folder to write, not there yet or empty.")],
-    artefact: Annotated[str, typer.Option(help="ruler, sticker, ink, hair or bubbles.")],
-    association: Annotated[
+    artifact: Annotated[str, typer.Option(help="ruler, sticker, ink, hair or bubbles.")],
+    rate_difference: Annotated[
         float,
         typer.Option(
             min=-1,
@@ -76,7 +76,7 @@ def plant(
     ],
     task: Annotated[str, typer.Option(help="The class, against all others.")] = "melanoma",
     seed: Annotated[int, typer.Option(min=0, help="Of which images get it, and how it looks.")] = 0,
-    shorter_side: Annotated[
+    max_short_side: Annotated[
         int | None, typer.Option(min=32, help="Bring larger images down to this many pixels.")
     ] = None,
 ) -> None:
@@ -90,20 +90,20 @@ def plant(
 
     from rich.console import Console
 
-    from lesionlens.bar import bar
-    from lesionlens.synthesis.plant import plant as write
+    from lesionlens.bar import progress_bar
+    from lesionlens.synthesis.plant import inject_artifact as write
 
     console = Console(stderr=True)
-    with bar(console) as progress:
+    with progress_bar(console) as progress:
         line = progress.add_task("planting", total=None)
         planted = write(
             source,
             root,
-            artefact=artefact,
-            association=association,
+            artifact=artifact,
+            rate_difference=rate_difference,
             task=task,
             seed=seed,
-            shorter_side=shorter_side,
+            max_short_side=max_short_side,
             progress=lambda done, total: progress.update(line, completed=done, total=total),
         )
     told = json.loads((root / "planting.json").read_text(encoding="utf-8"))
@@ -113,6 +113,6 @@ def plant(
         if told[key] is not None
     )
     typer.echo(
-        f"{artefact} on {shares} (each image by chance; asked for was a difference of {association:+.0%}): {planted}. "
+        f"{artifact} on {shares} (each image by chance; asked for was a difference of {rate_difference:+.0%}): {planted}. "
         "Painted by a program; research use only."
     )

@@ -6,27 +6,27 @@ from typing import Annotated
 import typer
 
 
-def demo(
+def demo_command(
     images: Annotated[int, typer.Option(min=100, help="Synthetic images to make.")] = 1000,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 8,
-    folder: Annotated[Path, typer.Option(help="Where data and runs go.")] = Path("runs"),
+    out: Annotated[Path, typer.Option(help="Where data and runs go.")] = Path("runs"),
 ) -> None:
     """Go the whole way once: synthesise images, train ARL-CNN14, measure, explain, report. A few minutes."""
     from rich.console import Console
 
-    from lesionlens.bar import bar
-    from lesionlens.cli.summary import show_run
-    from lesionlens.synthesis.dataset import synthesise
+    from lesionlens.bar import progress_bar
+    from lesionlens.cli.summary import print_run_summary
+    from lesionlens.synthesis.dataset import generate_dataset
     from lesionlens.training.run import train
 
     console = Console(stderr=True)
-    data = folder / f"demo-data-{images}"
+    data = out / f"demo-data-{images}"
     if not data.is_dir():
         console.print(f"drawing {images} synthetic dermoscopy images into {data}")
-        with bar(console) as progress:
+        with progress_bar(console) as progress:
             line = progress.add_task("drawing", total=images)
-            synthesise(
-                data, images=images, workers=2, progress=lambda done, _: progress.update(line, completed=done)
+            generate_dataset(
+                data, num_images=images, num_workers=2, progress=lambda done, _: progress.update(line, completed=done)
             )
-    words = [f"data=ham10000:{data}", f"train.epochs={epochs}", f"data.store_folder={folder / 'demo-store'}"]
-    show_run(train("demo", words, runs=folder, console=console))
+    words = [f"data=ham10000:{data}", f"train.epochs={epochs}", f"data.store_folder={out / 'demo-store'}"]
+    print_run_summary(train("demo", words, runs_dir=out, console=console))

@@ -9,11 +9,11 @@ from lesionlens.cli import question_options as question
 from lesionlens.errors import PredictionsError
 
 if TYPE_CHECKING:
-    from lesionlens.evaluation.decision import Decision
+    from lesionlens.evaluation.decision import DecisionRule
     from lesionlens.evaluation.prediction_table import Predictions
 
 
-def evaluate(
+def evaluate_command(
     predictions: Annotated[
         list[Path],
         typer.Argument(
@@ -21,26 +21,26 @@ def evaluate(
             "joined."
         ),
     ],
-    truth: question.Truth = None,
-    task: question.Task = "all",
-    rest: question.Rest = None,
+    labels: question.LabelsOption = None,
+    task: question.TaskOption = "all",
+    other_class: question.OtherClassOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for evaluation.json and figures.")
     ] = None,
-    replicates: Annotated[int, typer.Option(min=0, help="Bootstrap resamples of the lesions.")] = 1000,
-    seed: question.Seed = 0,
-    decision: question.Decision = "argmax",
+    bootstrap_samples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples of the lesions.")] = 1000,
+    seed: question.BootstrapSeedOption = 0,
+    decision: question.DecisionOption = "argmax",
     threshold: Annotated[
         str | None,
         typer.Option(
             help="Instead of a decision: a score such as 0.3, or youden or sensitivity:0.89, chosen by --choose-on."
         ),
     ] = None,
-    choose_on: Annotated[
+    tune_threshold_on: Annotated[
         list[Path] | None,
         typer.Option(help="Labelled predictions of the validation part; as many files as are measured."),
     ] = None,
-    submission: Annotated[
+    isic_submission: Annotated[
         Path | None, typer.Option(help="Write the predictions as ISIC 2017 takes them, joined ones too.")
     ] = None,
 ) -> None:
@@ -51,15 +51,15 @@ def evaluate(
     from lesionlens.evaluation.predictions import read_predictions
     from lesionlens.evaluation.table import evaluation_table
 
-    read = read_predictions(*predictions, truth=truth, rest=rest)
-    choosing = read_predictions(*choose_on, rest=rest) if choose_on else None
-    how = _decision(decision, threshold, read, choosing, task=task, on=", ".join(map(str, choose_on or ())))
-    found = measure(read, replicates=replicates, seed=seed, decision=how, task=task)
+    read = read_predictions(*predictions, ground_truth=labels, other_class=other_class)
+    choosing = read_predictions(*tune_threshold_on, other_class=other_class) if tune_threshold_on else None
+    how = _resolve_decision(decision, threshold, read, choosing, task=task, tuned_on=", ".join(map(str, tune_threshold_on or ())))
+    found = measure(read, n_resamples=bootstrap_samples, seed=seed, decision=how, task=task)
     Console().print(evaluation_table(found))
-    if submission is not None:
+    if isic_submission is not None:
         from lesionlens.evaluation.formats import write_isic2017
 
-        write_isic2017(submission, read)
+        write_isic2017(isic_submission, read)
     if out is not None:
         from lesionlens.evaluation.evaluation import write_evaluation
         from lesionlens.evaluation.figures import write_figures
@@ -68,33 +68,33 @@ def evaluate(
         write_figures(out, found)
 
 
-def _decision(
+def _resolve_decision(
     decision: Literal["argmax", "half"],
     threshold: str | None,
-    measured: "Predictions",
-    choosing: "Predictions | None",
+    predictions: "Predictions",
+    tuning_predictions: "Predictions | None",
     *,
     task: str,
-    on: str,
-) -> "Decision":
+    tuned_on: str,
+) -> "DecisionRule":
     """Turn the words of the command line into a decision."""
-    from lesionlens.evaluation.reduced import reduced
-    from lesionlens.evaluation.thresholds import chosen, given, number
+    from lesionlens.evaluation.reduced import to_binary_task
+    from lesionlens.evaluation.thresholds import tune_thresholds, constant_thresholds, parse_float
 
     if threshold is None:
-        if choosing is not None:
+        if tuning_predictions is not None:
             raise PredictionsError("--choose-on is for --threshold youden or --threshold sensitivity:0.89")
         return decision
     if decision != "argmax":
         raise PredictionsError(f"--decision {decision} and --threshold {threshold} exclude each other")
-    fixed = number(threshold)
-    if fixed is None and choosing is not None:
-        return chosen(threshold, reduced(choosing, task).predictions, on=on)
-    if fixed is not None and choosing is None:
-        return given(fixed, reduced(measured, task).predictions)
+    fixed = parse_float(threshold)
+    if fixed is None and tuning_predictions is not None:
+        return tune_thresholds(threshold, to_binary_task(tuning_predictions, task).predictions, source_name=tuned_on)
+    if fixed is not None and tuning_predictions is None:
+        return constant_thresholds(fixed, to_binary_task(predictions, task).predictions)
     raise PredictionsError(
         f"--threshold {threshold} is chosen by other images than those measured: give the predictions of the "
         "validation part, --choose-on FILE"
-        if choosing is None
+        if tuning_predictions is None
         else f"--threshold {threshold} is a number, so --choose-on has nothing to choose: leave it out"
     )

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 
-def explain(
-    bundle: Annotated[Path, typer.Argument(help="A saved model: a bundle's folder, or a run's.")],
+def explain_command(
+    model: Annotated[Path, typer.Argument(help="A saved model: a bundle's folder, or a run's.")],
     images: Annotated[
         list[str], typer.Argument(help="Folders, image files, or tables (NAME:ROOT, or a CSV or parquet).")
     ],
@@ -19,7 +19,7 @@ def explain(
             "layercam, or auto (native and gradcam, what fits); give it once for each."
         ),
     ] = None,
-    target: Annotated[str | None, typer.Option(help="Class to explain; default: the highest score.")] = None,
+    target_class: Annotated[str | None, typer.Option(help="Class to explain; default: the highest score.")] = None,
     masks: Annotated[
         Path | None,
         typer.Option(
@@ -35,14 +35,14 @@ def explain(
 
     from lesionlens.explanation.explain import explain as draw
     from lesionlens.models.bundle import load_model
-    from lesionlens.subjects import subjects
+    from lesionlens.subjects import collect_inputs
 
-    loaded = load_model(bundle)
-    wanted = subjects(images, classes=loaded.card.classes, masks=masks)
+    loaded = load_model(model)
+    wanted = collect_inputs(images, classes=loaded.card.classes, mask_dir=masks)
     labels = {path: label for path, label in zip(wanted.path, wanted.label, strict=True) if label}
     lesions = {path: mask for path, mask in zip(wanted.path, wanted.mask, strict=True) if mask}
     written = draw(
-        loaded, wanted.path, out, methods=method or ["auto"], target=target, labels=labels, masks=lesions
+        loaded, wanted.path, out, methods=method or ["auto"], target_class=target_class, labels=labels, masks=lesions
     )
     Console(stderr=True).print(
         f"{len(written)} pictures in {out}. Research use only, not a medical device.",

@@ -4,16 +4,16 @@ from typing import Annotated
 
 import typer
 
-NOTE = """
+MODELS_FOOTNOTE = """
 Parameters with two classes; GFLOPs for one image with all its crops, a multiplication and an addition counted as two.
 Train one with: lesionlens train RECIPE model.name=NAME data=NAME:ROOT
 Any timm backbone works too: model.backbone=BACKBONE with model.attention= none, pyramid, gate, soft, patch, patch
 around another (patch+gate), and on residual networks arl and ran."""
-NARROWEST = 136  # columns that a line needs; a narrower terminal breaks lines rather than lose what they say
+MODELS_MIN_WIDTH = 136  # columns that a line needs; a narrower terminal breaks lines rather than lose what they say
 
 
-def models(
-    match: Annotated[str, typer.Argument(help="Only names that match, for example 'patch_*'.")] = "*",
+def models_command(
+    pattern: Annotated[str, typer.Argument(help="Only names that match, for example 'patch_*'.")] = "*",
     backbones: Annotated[
         str | None, typer.Option(help="List timm's backbones that match instead, for example 'mobilenet*'.")
     ] = None,
@@ -30,23 +30,23 @@ def models(
 
         console.print("\n".join(timm.list_models(backbones)) or f"no backbone matches {backbones!r}")
         return
-    from lesionlens.errors import ModelError, unknown
+    from lesionlens.errors import ModelError, unknown_name_message
     from lesionlens.models.zoo import ZOO
-    from lesionlens.models.zoo.listing import BRIEF, listing
+    from lesionlens.models.zoo.listing import COMPACT_COLUMNS, zoo_rows
 
-    names = [name for name in ZOO if fnmatch(name, match)]
+    names = [name for name in ZOO if fnmatch(name, pattern)]
     if not names:
-        raise ModelError(unknown("model", match, ZOO))
-    console.width = max(console.width, NARROWEST)
+        raise ModelError(unknown_name_message("model", pattern, ZOO))
+    console.width = max(console.width, MODELS_MIN_WIDTH)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in BRIEF:
+    for column in COMPACT_COLUMNS:
         table.add_column(
             column, no_wrap=True, justify="right" if column in {"parameters", "GFLOPs"} else "left"
         )
-    for line in listing(names, BRIEF):
+    for line in zoo_rows(names, COMPACT_COLUMNS):
         table.add_row(*line)
     console.print(table)
     papers = sorted({f"  {ZOO[name].paper}" for name in names})
     console.print(
-        "\n".join([f"\n{len(names)} networks, described in", *papers, NOTE]), style="dim", highlight=False
+        "\n".join([f"\n{len(names)} networks, described in", *papers, MODELS_FOOTNOTE]), style="dim", highlight=False
     )

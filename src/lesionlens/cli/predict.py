@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 import typer
 
 
-def predict(
-    bundle: Annotated[Path, typer.Argument(help="A saved model: a bundle's folder, or a run's.")],
+def predict_command(
+    model: Annotated[Path, typer.Argument(help="A saved model: a bundle's folder, or a run's.")],
     images: Annotated[
         list[str], typer.Argument(help="Folders, image files, or tables (NAME:ROOT, or a CSV or parquet).")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the predictions go.")] = Path(
         "predictions.csv"
     ),
-    layout: Annotated[
+    output_format: Annotated[
         str, typer.Option(help="lesionlens, or what the ISIC challenges take: isic2017, isic2018.")
     ] = "lesionlens",
     masks: Annotated[
@@ -32,16 +32,16 @@ def predict(
         Literal["fp32", "bf16"], typer.Option(help="bf16 is faster where the machine has it, and less exact.")
     ] = "fp32",
     batch_size: Annotated[int, typer.Option(min=1, help="Crops that are computed at once.")] = 32,
-    workers: Annotated[
+    num_workers: Annotated[
         int | None, typer.Option(min=1, help="Threads that decode ahead; default: one a core.")
     ] = None,
-    threads: Annotated[
+    num_threads: Annotated[
         int | None,
         typer.Option(
             min=1, help="Threads that compute; default: one a core, or OMP_NUM_THREADS. Beside other work, 1."
         ),
     ] = None,
-    fresh: Annotated[
+    restart: Annotated[
         bool, typer.Option("--fresh", help="Start anew, and throw away what was left unfinished.")
     ] = False,
 ) -> None:
@@ -51,41 +51,41 @@ def predict(
     """
     from rich.console import Console
 
-    from lesionlens.bar import bar
+    from lesionlens.bar import progress_bar
     from lesionlens.errors import DataError
-    from lesionlens.scoring.part import part_of
+    from lesionlens.scoring.part import partial_path
     from lesionlens.scoring.predict import predict as score
 
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    with bar(console, unit="images") as progress:
+    with progress_bar(console, unit="images") as progress:
         line = progress.add_task("scoring", total=None)
 
         def show(done: int, total: int) -> None:
             first = progress.tasks[0].total is None
             if first and done:
-                console.print(f"going on: {done:,} of {total:,} images were scored before ({part_of(out)})")
+                console.print(f"going on: {done:,} of {total:,} images were scored before ({partial_path(out)})")
             progress.update(line, completed=done, total=total)
 
         scored = score(
-            bundle,
+            model,
             images,
             out=out,
-            layout=layout,
-            masks=masks,
+            output_format=output_format,
+            mask_dir=masks,
             device=device,
             engine=engine,
             precision=precision,
             batch_size=batch_size,
-            workers=workers,
-            threads=threads,
-            fresh=fresh,
-            progress=show,
+            num_workers=num_workers,
+            num_threads=num_threads,
+            restart=restart,
+            on_progress=show,
         )
     count = len(scored.predictions)
-    console.print(f"{count:,} images scored ({scored.by}): {out}. Research use only, not a medical device.")
-    if scored.unreadable:
-        listed = "\n  ".join(scored.unreadable[:10])
+    console.print(f"{count:,} images scored ({scored.engine}): {out}. Research use only, not a medical device.")
+    if scored.failures:
+        listed = "\n  ".join(scored.failures[:10])
         raise DataError(
-            f"{len(scored.unreadable):,} images could not be read; the scores of the other {count:,} are in {out}:\n"
+            f"{len(scored.failures):,} images could not be read; the scores of the other {count:,} are in {out}:\n"
             f"  {listed}"
         )

@@ -5,19 +5,19 @@ from typing import Annotated, Literal
 
 import typer
 
-Truth = Annotated[
+LabelsOption = Annotated[
     Path | None,
     typer.Option(help="Labels: a table image,label[,lesion_id], or an ISIC ground truth."),
 ]
-Task = Annotated[
+TaskOption = Annotated[
     str, typer.Option(help="all, CLASS (against the rest), or CLASS/OTHER (of the images of these two).")
 ]
-Rest = Annotated[
+OtherClassOption = Annotated[
     str | None,
     typer.Option(help="Class of images that are none of those asked about; averages leave it out."),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Of the bootstrap.")]
-Decision = Annotated[
+BootstrapSeedOption = Annotated[int, typer.Option(min=0, help="Of the bootstrap.")]
+DecisionOption = Annotated[
     Literal["argmax", "half"],
     typer.Option(help="argmax, or half: every score above 0.5, as ISIC scores."),
 ]

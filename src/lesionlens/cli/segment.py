@@ -5,20 +5,20 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(
+segment_app = typer.Typer(
     help="Lesion masks: train a network that draws them, draw them, score them. Needs: "
     "pip install 'lesionlens[segment]'",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
-Source = Annotated[str, typer.Argument(help="A table with masks: NAME:ROOT, or a path.")]
+SourceArgument = Annotated[str, typer.Argument(help="A table with masks: NAME:ROOT, or a path.")]
 
 
-@app.command("train")
-def train(
+@segment_app.command("train")
+def segment_train_command(
     sources: Annotated[list[str], typer.Argument(help="Tables with masks: NAME:ROOT, or paths.")],
-    network: Annotated[str, typer.Option(help="unet or deeplabv3plus.")] = "unet",
+    arch: Annotated[str, typer.Option(help="unet or deeplabv3plus.")] = "unet",
     encoder: Annotated[str, typer.Option(help="A timm model: resnet34, mobilenetv2_100 …")] = "resnet34",
     weights: Annotated[
         str, typer.Option(help="Of the encoder: none, imagenet, or a file with timm's keys.")
@@ -32,49 +32,49 @@ def train(
             help="official, grouped (by lesion), or a file image_id,part; auto: official where the data have parts."
         ),
     ] = "auto",
-    validation: Annotated[float, typer.Option(min=0.01, max=0.49, help="Share held out.")] = 0.15,
-    test: Annotated[float, typer.Option(min=0, max=0.49, help="Share held out; 0: no test part.")] = 0.15,
+    val_fraction: Annotated[float, typer.Option(min=0.01, max=0.49, help="Share held out.")] = 0.15,
+    test_fraction: Annotated[float, typer.Option(min=0, max=0.49, help="Share held out; 0: no test part.")] = 0.15,
     epochs: Annotated[int, typer.Option(min=1)] = 30,
     batch_size: Annotated[int, typer.Option(min=2)] = 16,
     lr: Annotated[float, typer.Option(min=1e-8, help="Learning rate at the start.")] = 1e-3,
-    tidy: Annotated[
+    keep_largest_component: Annotated[
         bool, typer.Option(help="Keep only the largest region of a mask, and fill its holes.")
     ] = True,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, or torch's own: cuda:1 …")] = "auto",
-    workers: Annotated[int, typer.Option(min=0, help="Processes that augment; 0: none beside.")] = 0,
+    num_workers: Annotated[int, typer.Option(min=0, help="Processes that augment; 0: none beside.")] = 0,
     out: Annotated[Path | None, typer.Option(help="The run's folder, not there yet.")] = None,
 ) -> None:
     """Train a network on lesion masks, and score it on held-out lesions."""
-    from lesionlens.segment.network import architecture
-    from lesionlens.segment.options import Options
-    from lesionlens.segment.train import train as run
+    from lesionlens.segment.network import make_segmentation_spec
+    from lesionlens.segment.options import SegmentationConfig
+    from lesionlens.segment.train import train_segmentation as run
 
-    options = Options(
-        network=architecture(network, encoder).network,
+    options = SegmentationConfig(
+        arch=make_segmentation_spec(arch, encoder).arch,
         encoder=encoder,
         weights=weights,
-        size=size,
+        input_size=size,
         split=split,
-        validation=validation,
-        test=test,
+        val_fraction=val_fraction,
+        test_fraction=test_fraction,
         epochs=epochs,
         batch_size=batch_size,
         lr=lr,
-        tidy=tidy,
+        keep_largest_component=keep_largest_component,
         seed=seed,
         device=device,
-        workers=workers,
+        num_workers=num_workers,
     )
     typer.echo(f"run: {run(sources, options, out=out)}. Research use only, not a medical device.")
 
 
-@app.command("predict")
-def predict(
-    bundle: Annotated[Path, typer.Argument(help="A bundle's folder, or a segmentation run's.")],
+@segment_app.command("predict")
+def segment_predict_command(
+    model: Annotated[Path, typer.Argument(help="A bundle's folder, or a segmentation run's.")],
     sources: Annotated[list[str], typer.Argument(help="Folders, image files, or tables.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the masks, ID_segmentation.png.")],
-    tidy: Annotated[
+    keep_largest_component: Annotated[
         bool | None,
         typer.Option(
             "--tidy/--no-tidy", help="Keep only the largest region, holes filled; default: as in training."
@@ -87,22 +87,22 @@ def predict(
     """Draw the lesion of each image as a mask of its own size; goes on where it was stopped."""
     from rich.console import Console
 
-    from lesionlens.bar import bar
+    from lesionlens.bar import progress_bar
     from lesionlens.errors import DataError
-    from lesionlens.segment.predict import predict as draw
+    from lesionlens.segment.predict import segment_images as draw
 
     console = Console(stderr=True)
-    with bar(console) as progress:
+    with progress_bar(console) as progress:
         line = progress.add_task("drawing masks", total=None)
         done = draw(
-            bundle,
+            model,
             sources,
             out,
-            tidy=tidy,
+            largest_only=keep_largest_component,
             overwrite=overwrite,
             device=device,
             batch_size=batch_size,
-            progress=lambda done, total: progress.update(line, completed=done, total=total),
+            on_progress=lambda done, total: progress.update(line, completed=done, total=total),
         )
     kept = f", {done.skipped} were there" if done.skipped else ""
     console.print(
@@ -110,29 +110,29 @@ def predict(
         highlight=False,
         soft_wrap=True,
     )
-    if done.unreadable:
-        listed = "\n  ".join(done.unreadable[:10])
-        raise DataError(f"{len(done.unreadable)} images could not be read and have no mask:\n  {listed}")
+    if done.failures:
+        listed = "\n  ".join(done.failures[:10])
+        raise DataError(f"{len(done.failures)} images could not be read and have no mask:\n  {listed}")
 
 
-@app.command("score")
-def score(
+@segment_app.command("score")
+def segment_evaluate_command(
     folder: Annotated[Path, typer.Argument(help="Predicted masks: ID_segmentation.png or ID.png.")],
-    source: Source,
-    part: Annotated[
+    source: SourceArgument,
+    split: Annotated[
         str | None, typer.Option(help="Only this official part: train, validation or test.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="JSON; each image beside, as CSV.")] = None,
-    replicates: Annotated[int, typer.Option(min=1, help="Bootstrap resamples of the lesions.")] = 1000,
+    bootstrap_samples: Annotated[int, typer.Option(min=1, help="Bootstrap resamples of the lesions.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
 ) -> None:
     """Score predicted masks against a table's: Jaccard, thresholded Jaccard and Dice, with 95 % intervals."""
-    from lesionlens.segment.score import score_folder
+    from lesionlens.segment.score import evaluate_folder
 
-    scored = score_folder(folder, source, part=part, replicates=replicates, seed=seed)
+    scored = evaluate_folder(folder, source, split=split, n_resamples=bootstrap_samples, seed=seed)
     typer.echo(str(scored.mean))
-    if scored.left_out:
-        image, _, reason = scored.left_out[0]
-        typer.echo(f"{len(scored.left_out)} images were not scored, for example {image}: {reason}", err=True)
+    if scored.excluded:
+        image, _, reason = scored.excluded[0]
+        typer.echo(f"{len(scored.excluded)} images were not scored, for example {image}: {reason}", err=True)
     if out is not None:
         scored.save(out)

@@ -4,19 +4,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lesionlens.evaluation.evaluation import NOTICE, read_evaluation
+from lesionlens.evaluation.evaluation import RESEARCH_USE_NOTICE, read_evaluation
 from lesionlens.evaluation.table import evaluation_table
-from lesionlens.training.folder import RunFolder
-from lesionlens.training.group import GroupFolder
-from lesionlens.training.over_runs import read_summary, summary_table
+from lesionlens.training.folder import RunDir
+from lesionlens.training.group import MultiRunDir
+from lesionlens.training.over_runs import read_summary, build_summary_table
 
 
-def show_run(path: Path) -> None:
+def print_run_summary(path: Path) -> None:
     """Print the numbers of the part that counts, and the report's path; of a group, the summary over its runs."""
-    if GroupFolder(path).is_there():
-        _show_group(GroupFolder(path))
+    if MultiRunDir(path).exists():
+        _print_group_summary(MultiRunDir(path))
         return
-    folder = RunFolder(path)
+    folder = RunDir(path)
     part = "test" if folder.evaluation("test").is_file() else "validation"
     console = Console()
     console.print(f"\n{part} part")
@@ -24,9 +24,9 @@ def show_run(path: Path) -> None:
     console.print(f"report: {path / 'report.html'}", highlight=False, soft_wrap=True)
 
 
-def _show_group(group: GroupFolder) -> None:
+def _print_group_summary(group: MultiRunDir) -> None:
     console = Console()
-    console.print(f"\n{group.record()['part']} part over {len(group.record()['children'])} runs")
-    console.print(summary_table(read_summary(group.table)))
-    console.print(f"all numbers: {group.page}, {group.table}", highlight=False, soft_wrap=True)
-    console.print(NOTICE, style="italic")
+    console.print(f"\n{group.metadata()['part']} part over {len(group.metadata()['children'])} runs")
+    console.print(build_summary_table(read_summary(group.summary_csv)))
+    console.print(f"all numbers: {group.summary_md}, {group.summary_csv}", highlight=False, soft_wrap=True)
+    console.print(RESEARCH_USE_NOTICE, style="italic")

@@ -9,30 +9,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesionlens.crops.box import Box
+from lesionlens.crops.box import CropBox
 
-RATIO = 0.8
-GRID, SEEN = 256, 224
+CROP_RATIO = 0.8
+ATTNMEL_RESIZED_SIDE, ATTNMEL_CROP_SIDE = 256, 224
 
 
 @dataclass(frozen=True)
-class OfCentralSquare:
+class CentralSquareCrop:
     """A part of the central square.
 
     Attributes
     ----------
-    anywhere
+    random
         Drawn (training), or the middle (testing).
     """
 
-    anywhere: bool
+    random: bool
 
-    def __call__(self, height: int, width: int, number: int, rng: np.random.Generator) -> Box:
+    def __call__(self, height: int, width: int, index: int, rng: np.random.Generator) -> CropBox:
         """Place the part."""
-        side = max(1, int(RATIO * min(height, width)))
-        free = GRID - SEEN
-        top, left = rng.integers(0, free + 1, size=2) if self.anywhere else (free // 2, free // 2)
-        pixel = side / GRID  # of the square at 256, in pixels of the image
-        square = Box(round((height - side) / 2), round((width - side) / 2), side, side)
+        side = max(1, int(CROP_RATIO * min(height, width)))
+        free = ATTNMEL_RESIZED_SIDE - ATTNMEL_CROP_SIDE
+        top, left = rng.integers(0, free + 1, size=2) if self.random else (free // 2, free // 2)
+        pixel = side / ATTNMEL_RESIZED_SIDE  # of the square at 256, in pixels of the image
+        square = CropBox(round((height - side) / 2), round((width - side) / 2), side, side)
         place = (square.top + float(top) * pixel, square.left + float(left) * pixel)
-        return Box(*place, SEEN * pixel, SEEN * pixel, frame=square)
+        return CropBox(*place, ATTNMEL_CROP_SIDE * pixel, ATTNMEL_CROP_SIDE * pixel, parent=square)

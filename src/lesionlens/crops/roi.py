@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlens.crops.box import Box
+from lesionlens.crops.box import CropBox
 
 
-def lesion_box(mask: NDArray[np.uint8], margin: float) -> Box | None:
+def lesion_bounding_box(mask: NDArray[np.uint8], margin: float) -> CropBox | None:
     """Give the box around all of a mask (h, w), with a margin on each side; None of an empty mask.
 
     Parameters
@@ -27,13 +27,13 @@ def lesion_box(mask: NDArray[np.uint8], margin: float) -> Box | None:
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return None
-    top, bottom = _widened(rows, margin, mask.shape[0])
-    left, right = _widened(columns, margin, mask.shape[1])
-    return Box(top, left, bottom - top, right - left)
+    top, bottom = _expand(rows, margin, mask.shape[0])
+    left, right = _expand(columns, margin, mask.shape[1])
+    return CropBox(top, left, bottom - top, right - left)
 
 
-def _widened(places: NDArray[np.intp], margin: float, length: int) -> tuple[int, int]:
+def _expand(indices: NDArray[np.intp], margin: float, length: int) -> tuple[int, int]:
     """First pixel and the one after the last, inside the image."""
-    first, last = int(places[0]), int(places[-1]) + 1
+    first, last = int(indices[0]), int(indices[-1]) + 1
     extra = round(margin * (last - first))
     return max(0, first - extra), min(length, last + extra)

@@ -5,30 +5,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesionlens.crops.box import Box
+from lesionlens.crops.box import CropBox
 
 
 @dataclass(frozen=True)
-class Whole:
+class FullImage:
     """The whole frame; its aspect ratio is not kept when it is resized."""
 
-    def __call__(self, height: int, width: int, number: int, rng: np.random.Generator) -> Box:
+    def __call__(self, height: int, width: int, index: int, rng: np.random.Generator) -> CropBox:
         """Give the frame."""
-        return Box(0, 0, height, width)
+        return CropBox(0, 0, height, width)
 
 
 @dataclass(frozen=True)
-class Center:
+class CenterSquareCrop:
     """The largest square in the middle."""
 
-    def __call__(self, height: int, width: int, number: int, rng: np.random.Generator) -> Box:
+    def __call__(self, height: int, width: int, index: int, rng: np.random.Generator) -> CropBox:
         """Give the square."""
         side = min(height, width)
-        return Box((height - side) // 2, (width - side) // 2, side, side)
+        return CropBox((height - side) // 2, (width - side) // 2, side, side)
 
 
 @dataclass(frozen=True)
-class CenterArea:
+class CenterCropByArea:
     """A share of the image's area from the middle, in the image's proportions.
 
     Gessert et al. 2019, section II.D, "Single-Crop": "a center crop that covers 85% of the image". This is read as of
@@ -43,34 +43,34 @@ class CenterArea:
 
     area: float = 0.85
 
-    def __call__(self, height: int, width: int, number: int, rng: np.random.Generator) -> Box:
+    def __call__(self, height: int, width: int, index: int, rng: np.random.Generator) -> CropBox:
         """Give the rectangle."""
         side = math.sqrt(self.area)
-        return _middle(height, width, round(side * height), round(side * width))
+        return _centered_box(height, width, round(side * height), round(side * width))
 
 
 @dataclass(frozen=True)
-class CenterSquare:
+class CenterCrop:
     """A square in the middle, its side a share of the image's shorter side.
 
     The code of Gessert et al. 2019 cuts 336 pixels of 450 by 600 to evaluate "Single-Crop": 42 % of the area.
 
     Attributes
     ----------
-    share
+    side
         Of the shorter side.
     """
 
-    share: float = 336 / 450
+    side: float = 336 / 450
 
-    def __call__(self, height: int, width: int, number: int, rng: np.random.Generator) -> Box:
+    def __call__(self, height: int, width: int, index: int, rng: np.random.Generator) -> CropBox:
         """Give the square."""
-        side = round(self.share * min(height, width))
-        return _middle(height, width, side, side)
+        side = round(self.side * min(height, width))
+        return _centered_box(height, width, side, side)
 
 
 @dataclass(frozen=True)
-class RandomResized:
+class RandomResizedCrop:
     """A random share of the area with a random aspect ratio (Szegedy et al. 2015, section 6).
 
     Attributes
@@ -84,7 +84,7 @@ class RandomResized:
     area: tuple[float, float] = (0.08, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
 
-    def __call__(self, height: int, width: int, number: int, rng: np.random.Generator) -> Box:
+    def __call__(self, height: int, width: int, index: int, rng: np.random.Generator) -> CropBox:
         """Draw a box; one that would leave the image is cut to its size."""
         share = rng.uniform(*self.area) * height * width
         ratio = math.exp(rng.uniform(math.log(self.ratio[0]), math.log(self.ratio[1])))
@@ -92,10 +92,10 @@ class RandomResized:
         box_height = min(height, max(1, round(math.sqrt(share / ratio))))
         top = int(rng.integers(0, height - box_height + 1))
         left = int(rng.integers(0, width - box_width + 1))
-        return Box(top, left, box_height, box_width)
+        return CropBox(top, left, box_height, box_width)
 
 
-def _middle(height: int, width: int, box_height: int, box_width: int) -> Box:
+def _centered_box(height: int, width: int, box_height: int, box_width: int) -> CropBox:
     """Give the box of at least one pixel, as near the middle as whole pixels allow."""
     box_height, box_width = max(1, box_height), max(1, box_width)
-    return Box(round((height - box_height) / 2), round((width - box_width) / 2), box_height, box_width)
+    return CropBox(round((height - box_height) / 2), round((width - box_width) / 2), box_height, box_width)

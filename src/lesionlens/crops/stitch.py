@@ -8,19 +8,19 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 from PIL import Image
 
-from lesionlens.crops.box import Box
+from lesionlens.crops.box import CropBox
 
 
-class Stitched(NamedTuple):
+class StitchedMap(NamedTuple):
     """A map of the whole image, (h, w), 0 where no crop looked, and whether one did, (h, w)."""
 
     values: ndarray
-    seen: ndarray
+    coverage: ndarray
 
 
 def stitch(
-    maps: Float[ndarray, "n grid_h grid_w"], boxes: Sequence[Box], *, height: int, width: int
-) -> Stitched:
+    maps: Float[ndarray, "n grid_h grid_w"], boxes: Sequence[CropBox], *, height: int, width: int
+) -> StitchedMap:
     """Put the maps of an image's crops where the crops were cut; where they overlap, average.
 
     Each map is brought to its box bilinearly, as the box was brought to the network's input.
@@ -44,23 +44,23 @@ def stitch(
     total = np.zeros((height, width))
     times = np.zeros((height, width), dtype=np.int64)
     for values, box in zip(maps, boxes, strict=True):
-        place = box.pixels()
+        place = box.slices()
         grid = Image.fromarray(np.ascontiguousarray(values, dtype=np.float32))
         size = (round(box.width), round(box.height))
         total[place] += np.asarray(grid.resize(size, Image.Resampling.BILINEAR))
         times[place] += 1
     seen: Bool[ndarray, "h w"] = times > 0
-    return Stitched(values=total / np.maximum(times, 1), seen=seen)
+    return StitchedMap(values=total / np.maximum(times, 1), coverage=seen)
 
 
-def resized(boxes: Sequence[Box], *, before: tuple[int, int], after: tuple[int, int]) -> list[Box]:
+def resize_boxes(boxes: Sequence[CropBox], *, old_size: tuple[int, int], new_size: tuple[int, int]) -> list[CropBox]:
     """Say where boxes lie after their image was resized; what touched still touches.
 
     Parameters
     ----------
     boxes
         In pixels of the image before.
-    before, after
+    old_size, new_size
         Height and width.
 
     Examples
@@ -71,13 +71,13 @@ def resized(boxes: Sequence[Box], *, before: tuple[int, int], after: tuple[int, 
     """
     found = []
     for box in boxes:
-        top, bottom = _ends(box.top, box.height, after[0] / before[0], after[0])
-        left, right = _ends(box.left, box.width, after[1] / before[1], after[1])
-        found.append(Box(top, left, bottom - top, right - left))
+        top, bottom = _scale_interval(box.top, box.height, new_size[0] / old_size[0], new_size[0])
+        left, right = _scale_interval(box.left, box.width, new_size[1] / old_size[1], new_size[1])
+        found.append(CropBox(top, left, bottom - top, right - left))
     return found
 
 
-def _ends(start: float, length: float, scale: float, limit: int) -> tuple[int, int]:
+def _scale_interval(start: float, length: float, scale: float, limit: int) -> tuple[int, int]:
     """First pixel and the one after the last: at least one pixel, inside the image."""
     first = min(round(start * scale), limit - 1)
     return first, max(first + 1, min(round((start + length) * scale), limit))

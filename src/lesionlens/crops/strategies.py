@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Literal, get_args
 
-from lesionlens.crops.attnmel import OfCentralSquare
-from lesionlens.crops.box import Strategy
-from lesionlens.crops.multiscale import Multiscale
-from lesionlens.crops.ordered import Ordered, RandomPlace
-from lesionlens.crops.single import Center, CenterArea, CenterSquare, RandomResized, Whole
-from lesionlens.errors import RecipeError, unknown
+from lesionlens.crops.attnmel import CentralSquareCrop
+from lesionlens.crops.box import CropStrategy
+from lesionlens.crops.multiscale import MultiScaleCrop
+from lesionlens.crops.ordered import GridCrop, RandomSquareCrop
+from lesionlens.crops.single import CenterSquareCrop, CenterCropByArea, CenterCrop, RandomResizedCrop, FullImage
+from lesionlens.errors import RecipeError, unknown_name_message
 
 CropName = Literal[
     "whole",
@@ -23,21 +23,21 @@ CropName = Literal[
     "gessert-center-336",
 ]
 
-_STRATEGIES: dict[CropName, Callable[[int], Strategy]] = {
-    "whole": lambda _: Whole(),
-    "center": lambda _: Center(),
-    "random-resized": lambda _: RandomResized(),
-    "multiscale": lambda _: Multiscale(),
-    "ordered": Ordered,
-    "random": lambda _: RandomPlace(),
-    "attnmel-center": lambda _: OfCentralSquare(anywhere=False),
-    "attnmel-random": lambda _: OfCentralSquare(anywhere=True),
-    "gessert-center": lambda _: CenterArea(),
-    "gessert-center-336": lambda _: CenterSquare(),
+_STRATEGIES: dict[CropName, Callable[[int], CropStrategy]] = {
+    "whole": lambda _: FullImage(),
+    "center": lambda _: CenterSquareCrop(),
+    "random-resized": lambda _: RandomResizedCrop(),
+    "multiscale": lambda _: MultiScaleCrop(),
+    "ordered": GridCrop,
+    "random": lambda _: RandomSquareCrop(),
+    "attnmel-center": lambda _: CentralSquareCrop(random=False),
+    "attnmel-random": lambda _: CentralSquareCrop(random=True),
+    "gessert-center": lambda _: CenterCropByArea(),
+    "gessert-center-336": lambda _: CenterCrop(),
 }
 
 
-def strategy(name: str, count: int) -> Strategy:
+def make_crop_strategy(name: str, count: int) -> CropStrategy:
     """Give a strategy by name, for so many crops of an image.
 
     Raises
@@ -54,4 +54,4 @@ def strategy(name: str, count: int) -> Strategy:
     for known in get_args(CropName):
         if known == name:
             return _STRATEGIES[known](count)
-    raise RecipeError(unknown("crop strategy", name, get_args(CropName)))
+    raise RecipeError(unknown_name_message("crop strategy", name, get_args(CropName)))

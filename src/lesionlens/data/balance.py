@@ -24,7 +24,7 @@ def class_weights(counts: NDArray[np.int64], *, power: float = 1.0) -> NDArray[n
     return weights
 
 
-def order(targets: NDArray[np.int64], sampling: Sampling, rng: np.random.Generator) -> NDArray[np.int64]:
+def sample_epoch_order(targets: NDArray[np.int64], sampling: Sampling, rng: np.random.Generator) -> NDArray[np.int64]:
     """Draw in which order an epoch visits the images.
 
     Parameters
@@ -51,17 +51,17 @@ def order(targets: NDArray[np.int64], sampling: Sampling, rng: np.random.Generat
         likely = 1 / np.bincount(targets)[targets]
         return rng.choice(len(targets), len(targets), p=likely / likely.sum())
     if sampling == "oversample":
-        return rng.permutation(_turns(members, max(map(len, members)), rng))
-    visits = _turns(members, -(-len(targets) // len(members)), rng)
+        return rng.permutation(_round_robin(members, max(map(len, members)), rng))
+    visits = _round_robin(members, -(-len(targets) // len(members)), rng)
     return visits if sampling == "balanced" else rng.permutation(visits)
 
 
-def _turns(members: list[NDArray[np.int64]], visits: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _round_robin(groups: list[NDArray[np.int64]], num_samples: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Visit each group so often, one after another."""
-    return np.stack([_rounds(group, visits, rng) for group in members], axis=1).reshape(-1)
+    return np.stack([_shuffled_repeats(group, num_samples, rng) for group in groups], axis=1).reshape(-1)
 
 
-def _rounds(group: NDArray[np.int64], visits: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _shuffled_repeats(group: NDArray[np.int64], num_samples: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Visit a group in shuffled rounds until there are enough visits."""
-    rounds = [rng.permutation(group) for _ in range(-(-visits // len(group)))]
-    return np.concatenate(rounds)[:visits]
+    rounds = [rng.permutation(group) for _ in range(-(-num_samples // len(group)))]
+    return np.concatenate(rounds)[:num_samples]

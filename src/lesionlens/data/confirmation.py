@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 
 from lesionlens.errors import DataError
 
-Policy = Literal["benign", "nevus_only", "authors_all"]
+WeightPolicy = Literal["benign", "nevus_only", "authors_all"]
 
-FACTORS = {"consensus": 1.0, "follow_up": 2.0, "confocal": 3.0, "histo": 4.0}
-BENIGN = frozenset(
+CONFIRMATION_WEIGHTS = {"consensus": 1.0, "follow_up": 2.0, "confocal": 3.0, "histo": 4.0}
+BENIGN_DIAGNOSES = frozenset(
     {"nevus", "benign_keratosis", "seborrheic_keratosis", "dermatofibroma", "vascular_lesion", "benign"}
 )
 
 
-def confirmation_weights(
-    methods: Sequence[str], diagnoses: Sequence[str], policy: Policy
+def diagnosis_confirmation_weights(
+    methods: Sequence[str], diagnoses: Sequence[str], policy: WeightPolicy
 ) -> NDArray[np.float32]:
     """Weight each image 1 to 4 by how its diagnosis was made: the surer, the heavier.
 
@@ -41,15 +41,15 @@ def confirmation_weights(
     DataError
         No image's method is known.
     """
-    factors = np.array([FACTORS.get(method, 1.0) for method in methods], dtype=np.float32)
-    if not set(methods) & set(FACTORS):
+    factors = np.array([CONFIRMATION_WEIGHTS.get(method, 1.0) for method in methods], dtype=np.float32)
+    if not set(methods) & set(CONFIRMATION_WEIGHTS):
         raise DataError(
             "train.diagnosis_weights needs to know how diagnoses were made (diagnosis_method, dx_type of HAM10000), "
-            f"and no image says so; allowed are {', '.join(FACTORS)}. Leave it out, or give a table that says so"
+            f"and no image says so; allowed are {', '.join(CONFIRMATION_WEIGHTS)}. Leave it out, or give a table that says so"
         )
     names = np.array(diagnoses, dtype=str)
     chosen = {
-        "benign": np.isin(names, list(BENIGN)),
+        "benign": np.isin(names, list(BENIGN_DIAGNOSES)),
         "nevus_only": names == "nevus",
         "authors_all": np.ones(len(names), dtype=bool),
     }[policy]

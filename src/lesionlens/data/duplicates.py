@@ -12,38 +12,38 @@ from numpy.typing import NDArray
 
 from lesionlens.data.images import read_rgb
 from lesionlens.data.likeness import (
-    ORIENTATIONS,
-    RADIUS,
-    SAME,
-    THUMBNAIL,
-    likeness,
-    near_pairs,
-    perceptual_bits,
-    thumbnail,
+    D4_SYMMETRIES,
+    HAMMING_RADIUS,
+    SIMILARITY_THRESHOLD,
+    THUMBNAIL_SIZE,
+    similarity,
+    near_duplicate_pairs,
+    perceptual_hash,
+    make_thumbnail,
 )
 from lesionlens.errors import ImageError
 
-Progress = Callable[[int, int], None]
-_AHEAD = 256  # files between two reports of progress
+ProgressCallback = Callable[[int, int], None]
+_PROGRESS_INTERVAL = 256  # files between two reports of progress
 
 
 class Fingerprint(NamedTuple):
     """What is kept of a file to compare it: a digest of its bytes, and a grey thumbnail, (64, 64)."""
 
-    digest: str
+    sha256: str
     thumbnail: NDArray[np.uint8]
 
 
-class Pair(NamedTuple):
+class DuplicatePair(NamedTuple):
     """Two files by position, and how alike they are: 1 for the same bytes, less for the same picture."""
 
     first: int
     second: int
     kind: Literal["exact", "near"]
-    likeness: float
+    similarity: float
 
 
-def fingerprints(paths: Sequence[Path], *, progress: Progress | None = None) -> tuple[Fingerprint | str, ...]:
+def fingerprints(paths: Sequence[Path], *, progress: ProgressCallback | None = None) -> tuple[Fingerprint | str, ...]:
     """Read files to compare them; for one that is no usable image, give the reason instead.
 
     Parameters
@@ -53,8 +53,8 @@ def fingerprints(paths: Sequence[Path], *, progress: Progress | None = None) -> 
     """
     found: list[Fingerprint | str] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(paths), _AHEAD):
-            found.extend(pool.map(_fingerprint, paths[start : start + _AHEAD]))
+        for start in range(0, len(paths), _PROGRESS_INTERVAL):
+            found.extend(pool.map(_fingerprint, paths[start : start + _PROGRESS_INTERVAL]))
             if progress is not None:
                 progress(len(found), len(paths))
     return tuple(found)
@@ -62,25 +62,25 @@ def fingerprints(paths: Sequence[Path], *, progress: Progress | None = None) -> 
 
 def _fingerprint(path: Path) -> Fingerprint | str:
     try:
-        picture = thumbnail(read_rgb(path, shorter_side=2 * THUMBNAIL))
-        return Fingerprint(digest(path), picture)
+        picture = make_thumbnail(read_rgb(path, max_short_side=2 * THUMBNAIL_SIZE))
+        return Fingerprint(sha256_of_file(path), picture)
     except (ImageError, OSError) as error:
         return str(error)
 
 
-def digest(path: Path) -> str:
+def sha256_of_file(path: Path) -> str:
     """Give the SHA-256 of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def duplicates(
-    prints: Sequence[Fingerprint],
+def duplicate_pairs(
+    file_fingerprints: Sequence[Fingerprint],
     *,
-    radius: int = RADIUS,
-    same: float = SAME,
-    besides: int = 0,
-) -> tuple[Pair, ...]:
+    radius: int = HAMMING_RADIUS,
+    threshold: float = SIMILARITY_THRESHOLD,
+    exclude: int = 0,
+) -> tuple[DuplicatePair, ...]:
     """Find the pairs of files that show the same photograph, flipped or turned by right angles included.
 
     Of byte-identical files each is paired with the first, which alone stands for them in near pairs. A picture of one
@@ -90,37 +90,37 @@ def duplicates(
     ----------
     radius
         Hamming distance within which hashes make two files candidates.
-    same
+    threshold
         Likeness from which candidates are near duplicates.
-    besides
+    exclude
         Pairs within the first so many files are of no interest and not looked for.
     """
-    pairs = exact_pairs([each.digest for each in prints])
+    pairs = exact_duplicate_pairs([each.sha256 for each in file_fingerprints])
     copies = {pair.second for pair in pairs}
-    kept = [place for place, each in enumerate(prints) if place not in copies and np.ptp(each.thumbnail) > 0]
-    bits = np.empty((len(kept), ORIENTATIONS, 0), dtype=np.bool_)
+    kept = [place for place, each in enumerate(file_fingerprints) if place not in copies and np.ptp(each.thumbnail) > 0]
+    bits = np.empty((len(kept), D4_SYMMETRIES, 0), dtype=np.bool_)
     if kept:
-        bits = np.array([perceptual_bits(prints[place].thumbnail) for place in kept])
+        bits = np.array([perceptual_hash(file_fingerprints[place].thumbnail) for place in kept])
     candidates = [
         (kept[near.first], kept[near.second])
-        for near in near_pairs(bits, radius=radius)
-        if kept[near.second] >= besides
+        for near in near_duplicate_pairs(bits, radius=radius)
+        if kept[near.second] >= exclude
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # OpenCV releases Python's lock
         scores = pool.map(
-            lambda two: likeness(prints[two[0]].thumbnail, prints[two[1]].thumbnail), candidates
+            lambda two: similarity(file_fingerprints[two[0]].thumbnail, file_fingerprints[two[1]].thumbnail), candidates
         )
         near = [
-            Pair(*two, "near", score) for two, score in zip(candidates, scores, strict=True) if score >= same
+            DuplicatePair(*two, "near", score) for two, score in zip(candidates, scores, strict=True) if score >= threshold
         ]
-    return tuple([pair for pair in pairs if pair.second >= besides] + near)
+    return tuple([pair for pair in pairs if pair.second >= exclude] + near)
 
 
-def exact_pairs(digests: Sequence[str]) -> list[Pair]:
+def exact_duplicate_pairs(digests: Sequence[str]) -> list[DuplicatePair]:
     """Pair each file with the first of the same bytes."""
     first: dict[str, int] = {}
     pairs = []
     for place, each in enumerate(digests):
         if first.setdefault(each, place) != place:
-            pairs.append(Pair(first[each], place, "exact", 1.0))
+            pairs.append(DuplicatePair(first[each], place, "exact", 1.0))
     return pairs

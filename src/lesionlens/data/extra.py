@@ -6,31 +6,31 @@ from pathlib import Path
 
 import pandas as pd
 
-from lesionlens.data.duplicates import Fingerprint, Progress, duplicates, fingerprints
-from lesionlens.data.problems import counted
-from lesionlens.data.splits import Split
+from lesionlens.data.duplicates import Fingerprint, ProgressCallback, duplicate_pairs, fingerprints
+from lesionlens.data.problems import pluralize
+from lesionlens.data.splits import DatasetSplits
 from lesionlens.data.table import LesionTable
-from lesionlens.errors import DataError, unknown
+from lesionlens.errors import DataError, unknown_name_message
 
 
 @dataclass(frozen=True)
-class Extended:
+class ExtendedTable:
     """A table with extra rows at its end, and its split with their images in the training part.
 
     Attributes
     ----------
-    left_out
+    excluded
         Extra images that did not join, each with the reason.
     """
 
     table: LesionTable
-    split: Split
-    left_out: tuple[tuple[str, str], ...]
+    splits: DatasetSplits
+    excluded: tuple[tuple[str, str], ...]
 
 
-def add_extra(
-    table: LesionTable, split: Split, extras: Sequence[LesionTable], *, progress: Progress | None = None
-) -> Extended:
+def add_extra_training_images(
+    table: LesionTable, splits: DatasetSplits, extras: Sequence[LesionTable], *, progress: ProgressCallback | None = None
+) -> ExtendedTable:
     """Let the images of other tables train too (Zhang et al. 2019, section IV.A, add 1,320 of the ISIC Archive).
 
     Left out is an extra image that has the id of another image, shows a lesion (or a patient) by whose id the
@@ -50,17 +50,17 @@ def add_extra(
     _check_classes(table, extras)
     known = table.frame
     rows = pd.concat([each.frame for each in extras], ignore_index=True) if extras else known.iloc[:0]
-    reasons = _by_id(rows, table, split)
+    reasons = _excluded_by_id(rows, table, splits)
     rest = rows.loc[[place for place in rows.index if place not in reasons]]
-    reasons |= _by_picture(known, rest, progress)
+    reasons |= _duplicates_by_content(known, rest, progress)
     joining = rows.loc[[place for place in rows.index if place not in reasons]]
     joining = joining.assign(part="train" if (known["part"] != "").any() else "")
     left_out = tuple((str(rows["image_id"][place]), reasons[place]) for place in sorted(reasons))
     told = tuple(f"{each.name}:{each.root}: {warning}" for each in extras for warning in each.warnings)
     frame = pd.concat([known, joining], ignore_index=True)
-    return Extended(
+    return ExtendedTable(
         replace(table, frame=frame, warnings=(*table.warnings, *told)),
-        _joined(split, joining, extras, left_out),
+        _extend_splits(splits, joining, extras, left_out),
         left_out,
     )
 
@@ -70,14 +70,14 @@ def _check_classes(table: LesionTable, extras: Sequence[LesionTable]) -> None:
         strangers = sorted(set(extra.frame["diagnosis"]) - set(table.classes))
         if strangers:
             raise DataError(
-                f"extra images of {extra.name}:{extra.root}: {unknown('class', strangers[0], table.classes)}"
+                f"extra images of {extra.name}:{extra.root}: {unknown_name_message('class', strangers[0], table.classes)}"
             )
 
 
-def _by_id(rows: pd.DataFrame, table: LesionTable, split: Split) -> dict[int, str]:
+def _excluded_by_id(rows: pd.DataFrame, table: LesionTable, splits: DatasetSplits) -> dict[int, str]:
     """Find the rows that their ids exclude."""
     known = table.frame
-    held = set(split.parts.get("validation", ())) | set(split.parts.get("test", ()))
+    held = set(splits.splits.get("validation", ())) | set(splits.splits.get("test", ()))
     tested = known[known["image_id"].isin(held)]
     lesions = set(tested["lesion_id"])
     patients = set(tested["patient_id"]) - {""}
@@ -95,7 +95,7 @@ def _by_id(rows: pd.DataFrame, table: LesionTable, split: Split) -> dict[int, st
     return reasons
 
 
-def _by_picture(known: pd.DataFrame, rows: pd.DataFrame, progress: Progress | None) -> dict[int, str]:
+def _duplicates_by_content(known: pd.DataFrame, rows: pd.DataFrame, progress: ProgressCallback | None) -> dict[int, str]:
     """Find the rows whose picture is there already, or cannot be read; comparing needs every image."""
     if rows.empty:
         return {}
@@ -113,21 +113,21 @@ def _by_picture(known: pd.DataFrame, rows: pd.DataFrame, progress: Progress | No
     }
     usable = [place for place, each in enumerate(found) if isinstance(each, Fingerprint)]
     prints = [each for each in found if isinstance(each, Fingerprint)]
-    for pair in duplicates(prints, besides=len(known)):
+    for pair in duplicate_pairs(prints, exclude=len(known)):
         place, other = usable[pair.second] - len(known), both["image_id"].iloc[usable[pair.first]]
-        how = "the same file as" if pair.kind == "exact" else f"nearly a copy ({pair.likeness:.2f}) of"
+        how = "the same file as" if pair.kind == "exact" else f"nearly a copy ({pair.similarity:.2f}) of"
         reasons.setdefault(rows.index[place], f"{how} {other}")
     return reasons
 
 
-def _joined(
-    split: Split, joining: pd.DataFrame, extras: Sequence[LesionTable], left_out: tuple[tuple[str, str], ...]
-) -> Split:
+def _extend_splits(
+    splits: DatasetSplits, added: pd.DataFrame, extras: Sequence[LesionTable], excluded: tuple[tuple[str, str], ...]
+) -> DatasetSplits:
     names = ", ".join(each.name for each in extras)
-    extra = f"{counted(len(joining), 'extra image')} of {names} train" if extras else ""
+    extra = f"{pluralize(len(added), 'extra image')} of {names} train" if extras else ""
     return replace(
-        split,
-        parts={**split.parts, "train": (*split.parts["train"], *joining["image_id"])},
-        how="; ".join(filter(None, [split.how, extra])),
-        left_out=(*split.left_out, *left_out),
+        splits,
+        splits={**splits.splits, "train": (*splits.splits["train"], *added["image_id"])},
+        description="; ".join(filter(None, [splits.description, extra])),
+        excluded=(*splits.excluded, *excluded),
     )

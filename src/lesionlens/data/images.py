@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from lesionlens.data.jpeg import decoded_jpeg
-from lesionlens.data.modes import DECODER_ERRORS, to_rgb, turn_of
-from lesionlens.data.quiet import quiet_pillow
+from lesionlens.data.jpeg import decode_jpeg
+from lesionlens.data.modes import DECODER_ERRORS, to_rgb, exif_transpose
+from lesionlens.data.quiet import suppress_pillow_warnings
 from lesionlens.errors import ImageError
 
 # A 102-megapixel medium-format shot, the largest of any camera in use, fits. The costliest of this size, a PNG
@@ -30,7 +30,7 @@ FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
 
 
-class Header(NamedTuple):
+class ImageHeader(NamedTuple):
     """What a file says of itself before it is decoded; sizes in pixels, as stored (not yet turned)."""
 
     format: str
@@ -38,7 +38,7 @@ class Header(NamedTuple):
     height: int
 
 
-def probe(path: Path) -> Header:
+def read_header(path: Path) -> ImageHeader:
     """Read a file's header alone: cheap, and enough to find what is missing, empty or no image.
 
     Raises
@@ -46,18 +46,18 @@ def probe(path: Path) -> Header:
     ImageError
         The file cannot be an image within the limits; it names the file and the reason.
     """
-    with _opened(path) as image:
-        return Header(image.format or "", *image.size)
+    with _open_image(path) as image:
+        return ImageHeader(image.format or "", *image.size)
 
 
-def read_rgb(path: Path, *, shorter_side: int | None = None) -> npt.NDArray[np.uint8]:
+def read_rgb(path: Path, *, max_short_side: int | None = None) -> npt.NDArray[np.uint8]:
     """Decode an image to RGB, (h, w, 3) uint8, contiguous.
 
     Parameters
     ----------
     path
         A JPEG, PNG, TIFF, BMP or WebP file.
-    shorter_side
+    max_short_side
         Bring larger images down until their shorter side has this many pixels, antialiased; a smaller image
         stays as it is. A JPEG is then decoded at a reduced scale of at least twice that size.
 
@@ -66,21 +66,21 @@ def read_rgb(path: Path, *, shorter_side: int | None = None) -> npt.NDArray[np.u
     ImageError
         The file is missing, empty, truncated, damaged, no image or over the limits.
     """
-    if shorter_side is not None and shorter_side < 1:
-        raise ValueError(f"shorter_side is {shorter_side}; it must be 1 or more, or None")
-    with _opened(path) as image:
-        reduced = None if shorter_side is None else _draft(image, shorter_side)
-        pixels = decoded_jpeg(image)
+    if max_short_side is not None and max_short_side < 1:
+        raise ValueError(f"shorter_side is {max_short_side}; it must be 1 or more, or None")
+    with _open_image(path) as image:
+        reduced = None if max_short_side is None else _draft(image, max_short_side)
+        pixels = decode_jpeg(image)
         if pixels is None:
             image.load()
             pixels = np.array(to_rgb(image))
-        if shorter_side is not None:
-            pixels = _brought_down(pixels, shorter_side, reduced)
-        turn = turn_of(image)
+        if max_short_side is not None:
+            pixels = _downsample(pixels, max_short_side, reduced)
+        turn = exif_transpose(image)
         return pixels if turn is None else np.array(Image.fromarray(pixels).transpose(turn))
 
 
-def read_nonzero(path: Path) -> npt.NDArray[np.bool_]:
+def read_binary_mask(path: Path) -> npt.NDArray[np.bool_]:
     """Tell where a mask is not black, (h, w): 0/1, 0/255 and masks of 16 single bits are all read alike.
 
     Raises
@@ -88,53 +88,53 @@ def read_nonzero(path: Path) -> npt.NDArray[np.bool_]:
     ImageError
         As ``read_rgb``.
     """
-    with _opened(path) as image:
+    with _open_image(path) as image:
         image.load()
         wide = image.mode.startswith("I;16")  # as 8 bits its lower half would be lost
         samples = np.atleast_3d(np.asarray(image if wide else to_rgb(image)))
         return np.asarray((samples != 0).any(axis=2), dtype=np.bool_)
 
 
-class _Reduced(NamedTuple):
+class _JpegScale(NamedTuple):
     """Height and width of an image, and how many of the decoded pixels hold it: the last may do so in part."""
 
-    full: tuple[int, int]
+    full_size: tuple[int, int]
     extent: tuple[float, float]
 
 
-def _draft(image: ImageFile.ImageFile, shorter_side: int) -> _Reduced | None:
-    """Ask a JPEG's decoder for 1/2, 1/4 or 1/8 of the size, still twice ``shorter_side``; others cannot."""
+def _draft(image: ImageFile.ImageFile, max_short_side: int) -> _JpegScale | None:
+    """Ask a JPEG's decoder for 1/2, 1/4 or 1/8 of the size, still twice ``max_short_side``; others cannot."""
     width, height = image.size
-    drafted = image.draft(None, (2 * shorter_side, 2 * shorter_side))
-    return None if drafted is None else _Reduced((height, width), (drafted[1][3], drafted[1][2]))
+    drafted = image.draft(None, (2 * max_short_side, 2 * max_short_side))
+    return None if drafted is None else _JpegScale((height, width), (drafted[1][3], drafted[1][2]))
 
 
-def _brought_down(
-    pixels: npt.NDArray[np.uint8], shorter_side: int, reduced: _Reduced | None
+def _downsample(
+    pixels: npt.NDArray[np.uint8], max_short_side: int, jpeg_scale: _JpegScale | None
 ) -> npt.NDArray[np.uint8]:
     from lesionlens.data.resize import resize  # with torch, which reading headers and masks can do without
 
-    full = pixels.shape[:2] if reduced is None else reduced.full
-    if min(full) <= shorter_side:
+    full = pixels.shape[:2] if jpeg_scale is None else jpeg_scale.full_size
+    if min(full) <= max_short_side:
         return pixels
     size = (
-        max(1, round(full[0] * shorter_side / min(full))),
-        max(1, round(full[1] * shorter_side / min(full))),
+        max(1, round(full[0] * max_short_side / min(full))),
+        max(1, round(full[1] * max_short_side / min(full))),
     )
-    return resize(pixels, size, extent=None if reduced is None else reduced.extent)
+    return resize(pixels, size, extent=None if jpeg_scale is None else jpeg_scale.extent)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+def _open_image(path: Path) -> Iterator[ImageFile.ImageFile]:
     """Open a file within the limits, and turn whatever goes wrong inside into one ``ImageError``."""
     try:
         _check_file(Path(path).stat())
         # Given a stream rather than a name, Pillow maps no memory onto a file that may shrink meanwhile.
-        with quiet_pillow(), Path(path).open("rb") as stream, Image.open(stream, formats=FORMATS) as image:
-            _check_size(image)
+        with suppress_pillow_warnings(), Path(path).open("rb") as stream, Image.open(stream, formats=FORMATS) as image:
+            _check_pixel_count(image)
             yield image
     except DECODER_ERRORS as error:
-        raise ImageError(f"{path} is not a usable image: {_reason(error)}") from error
+        raise ImageError(f"{path} is not a usable image: {_describe_error(error)}") from error
 
 
 def _check_file(status: os.stat_result) -> None:
@@ -146,7 +146,7 @@ def _check_file(status: os.stat_result) -> None:
         raise ValueError(f"{status.st_size / 2**20:,.0f} MiB; at most {MAX_BYTES // 2**20} MiB are read")
 
 
-def _check_size(image: ImageFile.ImageFile) -> None:
+def _check_pixel_count(image: ImageFile.ImageFile) -> None:
     """Refuse before decoding what would not fit; a TIFF's tile may be far larger than its image."""
     tags = getattr(image, "tag_v2", {})
     tile = int(tags.get(_TILE_WIDTH, 0)), int(tags.get(_TILE_LENGTH, 0))
@@ -155,7 +155,7 @@ def _check_size(image: ImageFile.ImageFile) -> None:
             raise ValueError(f"it asks for {width:,} × {height:,} pixels; at most {MAX_PIXELS:,} are decoded")
 
 
-def _reason(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     if isinstance(error, UnidentifiedImageError):
         return f"it is none of {', '.join(FORMATS)}, or its header is damaged"
     if isinstance(error, MemoryError):

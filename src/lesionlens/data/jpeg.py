@@ -7,7 +7,7 @@ from PIL import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 
-def decoded_jpeg(image: ImageFile.ImageFile) -> NDArray[np.uint8] | None:
+def decode_jpeg(image: ImageFile.ImageFile) -> NDArray[np.uint8] | None:
     """Decode the file of a colour or grey JPEG that Pillow has opened, (h, w, 3), at the scale that was drafted.
 
     None if it is no such file, or the decoder has anything to complain of: then Pillow shall decode and judge.

@@ -6,22 +6,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlens.data.fitted_mask import Shape, fitted_mask
+from lesionlens.data.fitted_mask import ImageSize, load_mask
 from lesionlens.data.layout import find_masks
-from lesionlens.data.superpixels import dermoscopic_mask
+from lesionlens.data.superpixels import union_of_features
 from lesionlens.data.table import LesionTable
-from lesionlens.errors import DataError, unknown
+from lesionlens.errors import DataError, unknown_name_message
 
-KINDS = ("lesion", "background", "dermoscopic", "artefacts")
-ARTEFACTS = "artefact_masks"
+MASK_KINDS = ("lesion", "background", "dermoscopic", "artefacts")
+ARTIFACT_MASKS_DIR = "artefact_masks"
 """The folder in a data set's own, or beside one's own table, with ``ID.png``: hair, rulers, ink and their like."""
 
-Mask = NDArray[np.uint8]
-Read = Callable[[int, Shape], Mask | str]
+MaskImage = NDArray[np.uint8]
+MaskReader = Callable[[int, ImageSize], MaskImage | str]
 """Of the n-th row, at this height and width: the mask, or why there is none."""
 
 
-def reader(rows: LesionTable, kind: str, folder: Path | None = None) -> Read:
+def mask_reader(table: LesionTable, kind: str, mask_dir: Path | None = None) -> MaskReader:
     """Give what reads the masks of a kind, as for ``open_masks``.
 
     Artefacts are read from the folder ``ARTEFACTS``. An image of the data set's folder without a file there shows none,
@@ -33,27 +33,27 @@ def reader(rows: LesionTable, kind: str, folder: Path | None = None) -> Read:
         An unknown kind, or a folder that is not there.
     """
     if kind == "artefacts":
-        return _artefacts(rows)
+        return _artifact_mask_reader(table)
     if kind == "dermoscopic":
-        return _dermoscopic(rows)
-    if kind in KINDS:
-        read = _from_files(rows, lesion_masks(rows, folder))
-        return read if kind == "lesion" else _inverse(read)
+        return _dermoscopic_mask_reader(table)
+    if kind in MASK_KINDS:
+        read = _file_mask_reader(table, lesion_mask_paths(table, mask_dir))
+        return read if kind == "lesion" else _inverted_mask_reader(read)
     if not Path(kind).expanduser().is_dir():
         raise DataError(
-            f"{unknown('kind of mask', kind, KINDS)}, or a folder of masks; there is no folder {kind}"
+            f"{unknown_name_message('kind of mask', kind, MASK_KINDS)}, or a folder of masks; there is no folder {kind}"
         )
-    return _from_files(rows, lesion_masks(rows, Path(kind)))
+    return _file_mask_reader(table, lesion_mask_paths(table, Path(kind)))
 
 
-def lesion_masks(rows: LesionTable, folder: Path | None = None) -> tuple[Path | None, ...]:
+def lesion_mask_paths(table: LesionTable, mask_dir: Path | None = None) -> tuple[Path | None, ...]:
     """Give the file of each row's lesion mask: the table's own, or what lies in the folder (see ``masks_in``)."""
-    if folder is not None:
-        return masks_in(folder, rows.frame["image_id"])
-    return tuple(Path(path) if path else None for path in rows.frame["mask_path"])
+    if mask_dir is not None:
+        return find_masks_in(mask_dir, table.frame["image_id"])
+    return tuple(Path(path) if path else None for path in table.frame["mask_path"])
 
 
-def masks_in(folder: Path, image_ids: Iterable[str]) -> tuple[Path | None, ...]:
+def find_masks_in(mask_dir: Path, image_ids: Iterable[str]) -> tuple[Path | None, ...]:
     """Find each image's mask in a folder: ``ID.png``, ``ID_mask.png`` or ``ID_segmentation.png``.
 
     Raises
@@ -61,58 +61,58 @@ def masks_in(folder: Path, image_ids: Iterable[str]) -> tuple[Path | None, ...]:
     DataError
         There is no such folder.
     """
-    if not folder.expanduser().is_dir():
+    if not mask_dir.expanduser().is_dir():
         raise DataError(
-            f"there is no folder of masks {folder}; give one that is there, or draw them: lesionlens segment predict "
-            f"RUN IMAGES -o {folder}"
+            f"there is no folder of masks {mask_dir}; give one that is there, or draw them: lesionlens segment predict "
+            f"RUN IMAGES -o {mask_dir}"
         )
-    found = find_masks(folder.expanduser())
+    found = find_masks(mask_dir.expanduser())
     return tuple(found.get(image_id) for image_id in image_ids)
 
 
-def _from_files(rows: LesionTable, files: Sequence[Path | None]) -> Read:
-    images = rows.paths
+def _file_mask_reader(table: LesionTable, mask_paths: Sequence[Path | None]) -> MaskReader:
+    images = table.paths
 
-    def read(place: int, shape: Shape) -> Mask | str:
-        file = files[place]
+    def read(place: int, shape: ImageSize) -> MaskImage | str:
+        file = mask_paths[place]
         if file is None:
             return f"{images[place].name} has no mask"
-        mask = fitted_mask(file, shape, image=images[place])
+        mask = load_mask(file, shape, image_path=images[place])
         return mask if mask.any() else f"the mask {file} is empty"
 
     return read
 
 
-def _inverse(read: Read) -> Read:
-    def inverse(place: int, shape: Shape) -> Mask | str:
+def _inverted_mask_reader(read: MaskReader) -> MaskReader:
+    def inverse(place: int, shape: ImageSize) -> MaskImage | str:
         mask = read(place, shape)
         return mask if isinstance(mask, str) else 255 - mask
 
     return inverse
 
 
-def _dermoscopic(rows: LesionTable) -> Read:
-    cells, images = list(rows.frame["feature_mask_paths"]), rows.paths
+def _dermoscopic_mask_reader(table: LesionTable) -> MaskReader:
+    cells, images = list(table.frame["feature_mask_paths"]), table.paths
 
-    def read(place: int, shape: Shape) -> Mask | str:
-        mask = dermoscopic_mask(cells[place], shape)
+    def read(place: int, shape: ImageSize) -> MaskImage | str:
+        mask = union_of_features(cells[place], shape)
         return f"no structures of {images[place].name} were annotated" if mask is None else mask
 
     return read
 
 
-def _artefacts(rows: LesionTable) -> Read:
-    root = (rows.root if rows.root.is_dir() else rows.root.parent).expanduser().resolve()
-    if not (root / ARTEFACTS).is_dir():
+def _artifact_mask_reader(table: LesionTable) -> MaskReader:
+    root = (table.root if table.root.is_dir() else table.root.parent).expanduser().resolve()
+    if not (root / ARTIFACT_MASKS_DIR).is_dir():
         raise DataError(
-            f"{root} has no folder {ARTEFACTS}, which artefact masks are read from: give each image that shows hair, a "
-            f"ruler or ink a mask ID.png there, or another kind of mask: {', '.join(KINDS[:-1])}"
+            f"{root} has no folder {ARTIFACT_MASKS_DIR}, which artefact masks are read from: give each image that shows hair, a "
+            f"ruler or ink a mask ID.png there, or another kind of mask: {', '.join(MASK_KINDS[:-1])}"
         )
-    found, ids, images = find_masks(root / ARTEFACTS), list(rows.frame["image_id"]), rows.paths
+    found, ids, images = find_masks(root / ARTIFACT_MASKS_DIR), list(table.frame["image_id"]), table.paths
 
-    def read(place: int, shape: Shape) -> Mask | str:
+    def read(place: int, shape: ImageSize) -> MaskImage | str:
         if (file := found.get(ids[place])) is not None:
-            return fitted_mask(file, shape, image=images[place])
+            return load_mask(file, shape, image_path=images[place])
         if images[place].resolve().is_relative_to(root):
             return np.zeros(shape, dtype=np.uint8)
         return f"{images[place].name} has no artefact mask"

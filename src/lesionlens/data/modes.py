@@ -26,7 +26,7 @@ DECODER_ERRORS = (
 )
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION = 258, 262, 274
 _WHITE_IS_ZERO = 0
-_TURNS = {
+_TRANSPOSE_OF_ORIENTATION = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -65,12 +65,12 @@ def _from_16_bits(image: ImageFile.ImageFile) -> Image.Image:
     return Image.fromarray(255 - grey if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey).convert("RGB")
 
 
-def turn_of(image: ImageFile.ImageFile) -> Image.Transpose | None:
+def exif_transpose(image: ImageFile.ImageFile) -> Image.Transpose | None:
     """Give the turn that EXIF asks for; None if there is none, or its data are damaged but the image is not.
 
     To be asked after decoding: a TIFF is then upright already, and says so.
     """
     try:
-        return _TURNS.get(int(image.getexif().get(_ORIENTATION, 1)))
+        return _TRANSPOSE_OF_ORIENTATION.get(int(image.getexif().get(_ORIENTATION, 1)))
     except DECODER_ERRORS:
         return None

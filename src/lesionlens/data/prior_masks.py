@@ -9,63 +9,63 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlens.data.fitted_mask import Shape
-from lesionlens.data.mask_files import Mask
-from lesionlens.data.masks import Masks, pack
-from lesionlens.data.prior_quality import Quality, drawn, jaccard, worse
+from lesionlens.data.fitted_mask import ImageSize
+from lesionlens.data.mask_files import MaskImage
+from lesionlens.data.masks import MaskStore, compress_mask
+from lesionlens.data.prior_quality import MaskDegradation, hash_seed, iou, degrade_mask
 from lesionlens.data.table import LesionTable
 from lesionlens.errors import DataError
 
 
-class PriorMasks(NamedTuple):
+class AttentionTargets(NamedTuple):
     """Masks row by row, and what they came to.
 
     Attributes
     ----------
     masks
         None where there is none, or it is not kept.
-    images
+    num_with_mask
         How many images have a mask.
-    used
+    num_used
         How many of them keep it.
-    jaccard
+    mean_iou
         Mean Jaccard index of the masks that are used with the exact ones.
     """
 
-    masks: Masks
-    images: int
-    used: int
-    jaccard: float
+    masks: MaskStore
+    num_with_mask: int
+    num_used: int
+    mean_iou: float
 
-    def facts(self) -> dict[str, int | float]:
+    def to_metadata(self) -> dict[str, int | float]:
         """Say for ``run.json`` what they came to."""
-        return {"images": self.images, "used": self.used, "jaccard": round(self.jaccard, 4)}
+        return {"images": self.num_with_mask, "used": self.num_used, "jaccard": round(self.mean_iou, 4)}
 
 
-def prior_masks(
-    exact: Masks,
-    rows: LesionTable,
-    shapes: Sequence[Shape],
+def build_attention_targets(
+    exact_masks: MaskStore,
+    table: LesionTable,
+    shapes: Sequence[ImageSize],
     *,
-    share: float = 1.0,
-    quality: Quality = "exact",
-    amount: float | None = None,
+    mask_fraction: float = 1.0,
+    degradation: MaskDegradation = "exact",
+    severity: float | None = None,
     background: bool = False,
     seed: int = 0,
-) -> PriorMasks:
+) -> AttentionTargets:
     """Keep a share of a table's masks, and make them worse.
 
     Parameters
     ----------
-    exact
+    exact_masks
         Masks of the rows, at least one.
-    rows
+    table
         The table.
     shapes
         Height and width of each row's image as it is used.
-    share
+    mask_fraction
         Of the images that have a mask; see ``keeping``.
-    quality, amount
+    degradation, severity
         As for ``prior_quality.worse``; or ``elsewhere``: the mask of another image (see ``partners``).
     background
         The masks are of the background: it is the lesion, which they leave out, that is drawn worse.
@@ -77,43 +77,43 @@ def prior_masks(
     DataError
         No mask is left, or ``elsewhere`` has no other lesion to take one from.
     """
-    images, lesions = list(rows.frame["image_id"]), list(rows.frame["lesion_id"])
-    kept = keeping(lesions, exact.known, share, seed)
+    images, lesions = list(table.frame["image_id"]), list(table.frame["lesion_id"])
+    kept = sample_masked_images(lesions, exact_masks.has_mask, mask_fraction, seed)
     if not kept.any():
         raise DataError(
-            f"prior.share={share:g} of {exact.known.sum():,} images with a mask leaves none; give a larger one, or 0"
+            f"prior.share={mask_fraction:g} of {exact_masks.has_mask.sum():,} images with a mask leaves none; give a larger one, or 0"
         )
-    takes = partners(lesions, exact.known, seed) if quality == "elsewhere" else np.arange(len(exact))
+    takes = mismatched_masks(lesions, exact_masks.has_mask, seed) if degradation == "elsewhere" else np.arange(len(exact_masks))
 
     def made(place: int) -> tuple[bytes | None, float]:
-        wanted, found = exact[place], exact[int(takes[place])]
+        wanted, found = exact_masks[place], exact_masks[int(takes[place])]
         if not kept[place] or wanted is None or found is None:
             return None, np.nan
-        if quality == "elsewhere":
-            found = _stretched(found, shapes[place])
+        if degradation == "elsewhere":
+            found = _resize_nearest(found, shapes[place])
         elif background:
-            found = ~worse(~found, quality, amount, seed=seed, image_id=images[place])
+            found = ~degrade_mask(~found, degradation, severity, seed=seed, image_id=images[place])
         else:
-            found = worse(found, quality, amount, seed=seed, image_id=images[place])
-        return pack(found), jaccard(found, wanted)
+            found = degrade_mask(found, degradation, severity, seed=seed, image_id=images[place])
+        return compress_mask(found), iou(found, wanted)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        packed, alike = zip(*pool.map(made, range(len(exact))), strict=True)
-    return PriorMasks(
-        Masks(packed, shapes), int(exact.known.sum()), int(kept.sum()), float(np.nanmean(alike))
+        packed, alike = zip(*pool.map(made, range(len(exact_masks))), strict=True)
+    return AttentionTargets(
+        MaskStore(packed, shapes), int(exact_masks.has_mask.sum()), int(kept.sum()), float(np.nanmean(alike))
     )
 
 
-def keeping(lesions: Sequence[str], known: NDArray[np.bool_], share: float, seed: int) -> NDArray[np.bool_]:
+def sample_masked_images(lesion_ids: Sequence[str], has_mask: NDArray[np.bool_], fraction: float, seed: int) -> NDArray[np.bool_]:
     """Draw which images keep their mask, (n,): all of a lesion or none, and of a larger share also those of a smaller.
 
-    As near to ``share`` of the images with a mask as whole lesions allow.
+    As near to ``fraction`` of the images with a mask as whole lesions allow.
 
     Parameters
     ----------
-    lesions
+    lesion_ids
         The lesion of each image.
-    known
+    has_mask
         Which images have a mask.
 
     Examples
@@ -121,16 +121,16 @@ def keeping(lesions: Sequence[str], known: NDArray[np.bool_], share: float, seed
     >>> keeping(["a", "b", "a", "c"], np.array([True, True, True, False]), 0.6, 1).tolist()
     [True, False, True, False]
     """
-    order = _by_lesion(lesions, np.flatnonzero(known), seed)
-    inside = {n for n in range(1, len(order)) if lesions[order[n]] == lesions[order[n - 1]]}
+    order = _shuffle_by_lesion(lesion_ids, np.flatnonzero(has_mask), seed)
+    inside = {n for n in range(1, len(order)) if lesion_ids[order[n]] == lesion_ids[order[n - 1]]}
     ends = sorted({*range(len(order) + 1)} - inside)
-    count = min(ends, key=lambda end: abs(end - share * len(order)))
-    kept = np.zeros(len(lesions), dtype=np.bool_)
+    count = min(ends, key=lambda end: abs(end - fraction * len(order)))
+    kept = np.zeros(len(lesion_ids), dtype=np.bool_)
     kept[order[:count]] = True
     return kept
 
 
-def partners(lesions: Sequence[str], known: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
+def mismatched_masks(lesion_ids: Sequence[str], has_mask: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
     """Draw for each image with a mask another lesion's image that has one, (n,): each is taken once.
 
     Raises
@@ -138,24 +138,24 @@ def partners(lesions: Sequence[str], known: NDArray[np.bool_], seed: int) -> NDA
     DataError
         More than half of the images show one lesion.
     """
-    order = _by_lesion(lesions, np.flatnonzero(known), seed)
+    order = _shuffle_by_lesion(lesion_ids, np.flatnonzero(has_mask), seed)
     others = np.roll(order, len(order) // 2)  # a lesion's images stand together
-    if any(lesions[one] == lesions[other] for one, other in zip(order, others, strict=True)):
+    if any(lesion_ids[one] == lesion_ids[other] for one, other in zip(order, others, strict=True)):
         raise DataError(
             "prior.quality=elsewhere takes the masks of other lesions, and more than half of the masks are of one; "
             "give more lesions or another quality"
         )
-    takes = np.arange(len(lesions))
+    takes = np.arange(len(lesion_ids))
     takes[order] = others
     return takes
 
 
-def _by_lesion(lesions: Sequence[str], places: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+def _shuffle_by_lesion(lesion_ids: Sequence[str], indices: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """Put places in a drawn order of their lesions."""
-    keys = {lesion: (drawn(seed, lesion), lesion) for lesion in set(lesions)}
-    return np.array(sorted(places, key=lambda place: keys[lesions[place]]), dtype=np.int64)
+    keys = {lesion: (hash_seed(seed, lesion), lesion) for lesion in set(lesion_ids)}
+    return np.array(sorted(indices, key=lambda place: keys[lesion_ids[place]]), dtype=np.int64)
 
 
-def _stretched(mask: Mask, shape: Shape) -> Mask:
+def _resize_nearest(mask: MaskImage, shape: ImageSize) -> MaskImage:
     found = cv2.resize(mask, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST)
     return np.asarray(found, dtype=np.uint8)

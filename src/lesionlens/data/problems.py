@@ -6,28 +6,28 @@ from typing import Literal
 
 from lesionlens.errors import DataError
 
-EXAMPLES = 5  # enough to see the pattern, few enough for one line
+MAX_EXAMPLES = 5  # enough to see the pattern, few enough for one line
 
-Severity = Literal["error", "warning"]
+IssueSeverity = Literal["error", "warning"]
 
 
 @dataclass
-class Problem:
+class Issue:
     """One kind of trouble: how often it was met, a few examples and what to do."""
 
     kind: str
-    severity: Severity
-    do: str
+    severity: IssueSeverity
+    hint: str
     count: int = 0
     examples: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         more = ", …" if self.count > len(self.examples) else ""
         shown = f" ({', '.join(self.examples)}{more})" if self.examples else ""
-        return f"{self.kind}: {self.count:,}{shown}. {self.do}".rstrip()
+        return f"{self.kind}: {self.count:,}{shown}. {self.hint}".rstrip()
 
 
-class Problems:
+class IssueCollector:
     """Collect problems kind by kind; raise all of them together, or hand the warnings on.
 
     Examples
@@ -46,46 +46,46 @@ class Problems:
     """
 
     def __init__(self) -> None:
-        self._found: dict[tuple[Severity, str], Problem] = {}
-        self._left_out: dict[str, str] = {}
+        self._issues: dict[tuple[IssueSeverity, str], Issue] = {}
+        self._excluded: dict[str, str] = {}
 
-    def error(self, kind: str, cases: Iterable[str], *, do: str = "") -> None:
+    def add_error(self, kind: str, cases: Iterable[str], *, hint: str = "") -> None:
         """Note cases with which training or measuring would be wrong; no case, no problem."""
-        self._note("error", kind, cases, do)
+        self._add("error", kind, cases, hint)
 
-    def warn(self, kind: str, cases: Iterable[str], *, do: str = "") -> None:
+    def add_warning(self, kind: str, cases: Iterable[str], *, hint: str = "") -> None:
         """Note cases with which there is merely less to train on or to report."""
-        self._note("warning", kind, cases, do)
+        self._add("warning", kind, cases, hint)
 
-    def leave_out(
-        self, kind: str, ids: Iterable[str], *, reason: str, do: str = "They are left out."
+    def exclude(
+        self, kind: str, ids: Iterable[str], *, reason: str, hint: str = "They are left out."
     ) -> None:
         """Note images that take no part, each by its id, with what is to be said of each one alone."""
         ids = list(ids)
-        self.warn(kind, ids, do=do)
-        self._left_out |= dict.fromkeys(ids, reason)
+        self.add_warning(kind, ids, hint=hint)
+        self._excluded |= dict.fromkeys(ids, reason)
 
-    def _note(self, severity: Severity, kind: str, cases: Iterable[str], do: str) -> None:
+    def _add(self, severity: IssueSeverity, kind: str, cases: Iterable[str], hint: str) -> None:
         for case in cases:
-            problem = self._found.setdefault((severity, kind), Problem(kind, severity, do))
+            problem = self._issues.setdefault((severity, kind), Issue(kind, severity, hint))
             problem.count += 1
-            if len(problem.examples) < EXAMPLES:
+            if len(problem.examples) < MAX_EXAMPLES:
                 problem.examples.append(case)
 
     @property
     def errors(self) -> tuple[str, ...]:
         """One line for each kind of error."""
-        return tuple(str(p) for p in self._found.values() if p.severity == "error")
+        return tuple(str(p) for p in self._issues.values() if p.severity == "error")
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """One line for each kind of warning."""
-        return tuple(str(p) for p in self._found.values() if p.severity == "warning")
+        return tuple(str(p) for p in self._issues.values() if p.severity == "warning")
 
     @property
-    def left_out(self) -> tuple[tuple[str, str], ...]:
+    def excluded(self) -> tuple[tuple[str, str], ...]:
         """Every image that takes no part, with the reason."""
-        return tuple(self._left_out.items())
+        return tuple(self._excluded.items())
 
     def raise_errors(self, source: str) -> None:
         """Raise one error that tells everything, warnings too; do nothing where there is no error.
@@ -98,19 +98,19 @@ class Problems:
         """
         if self.errors:
             several = len(self.errors) > 1
-            lines = [f"{source} cannot be used: {self._tally() if several else self.errors[0]}"]
+            lines = [f"{source} cannot be used: {self._count_by_severity() if several else self.errors[0]}"]
             lines += [f"  error: {line}" for line in self.errors if several]
             lines += [f"  warning: {line}" for line in self.warnings]
             raise DataError("\n".join(lines))
 
-    def _tally(self) -> str:
-        errors = [p.count for p in self._found.values() if p.severity == "error"]
-        warned = sum(p.count for p in self._found.values() if p.severity == "warning")
-        text = f"{counted(sum(errors), 'error')} of {len(errors)} kinds"
-        return f"{text}, and {counted(warned, 'warning')}" if warned else text
+    def _count_by_severity(self) -> str:
+        errors = [p.count for p in self._issues.values() if p.severity == "error"]
+        warned = sum(p.count for p in self._issues.values() if p.severity == "warning")
+        text = f"{pluralize(sum(errors), 'error')} of {len(errors)} kinds"
+        return f"{text}, and {pluralize(warned, 'warning')}" if warned else text
 
 
-def counted(count: int, noun: str) -> str:
+def pluralize(count: int, noun: str) -> str:
     """Write a number with its noun, in the plural where it is not one.
 
     Examples

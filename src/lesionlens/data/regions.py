@@ -4,34 +4,34 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lesionlens.crops.box import Box
-from lesionlens.crops.roi import lesion_box
-from lesionlens.data.fitted_mask import Shape
-from lesionlens.data.masks import open_masks
-from lesionlens.data.store import Progress
+from lesionlens.crops.box import CropBox
+from lesionlens.crops.roi import lesion_bounding_box
+from lesionlens.data.fitted_mask import ImageSize
+from lesionlens.data.masks import load_masks
+from lesionlens.data.store import ProgressCallback
 from lesionlens.data.table import LesionTable
 
 
-class OpenedRegions(NamedTuple):
+class LesionBoxes(NamedTuple):
     """Boxes row by row, None where the whole image is taken, and of each such row its image's id and the reason."""
 
-    regions: tuple[Box | None, ...]
-    left_out: tuple[tuple[str, str], ...]
+    boxes: tuple[CropBox | None, ...]
+    excluded: tuple[tuple[str, str], ...]
 
 
-def open_regions(
-    rows: LesionTable,
-    shapes: Sequence[Shape],
+def load_lesion_boxes(
+    table: LesionTable,
+    shapes: Sequence[ImageSize],
     margin: float,
     *,
-    folder: Path | None = None,
-    progress: Progress | None = None,
-) -> OpenedRegions:
+    mask_dir: Path | None = None,
+    progress: ProgressCallback | None = None,
+) -> LesionBoxes:
     """Give the box around each image's lesion mask, widened by a margin as in ``lesion_box``.
 
     Parameters, errors and what counts as no mask are those of ``open_masks``.
     """
-    opened = open_masks(rows, "lesion", shapes, folder=folder, progress=progress)
-    masks = (opened.masks[place] for place in range(len(rows)))
-    boxes = tuple(None if mask is None else lesion_box(mask, margin) for mask in masks)
-    return OpenedRegions(boxes, opened.left_out)
+    opened = load_masks(table, "lesion", shapes, mask_dir=mask_dir, progress=progress)
+    masks = (opened.masks[place] for place in range(len(table)))
+    boxes = tuple(None if mask is None else lesion_bounding_box(mask, margin) for mask in masks)
+    return LesionBoxes(boxes, opened.excluded)

@@ -12,134 +12,134 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from lesionlens.data.module import LesionData
-from lesionlens.data.part import Batch, Part
-from lesionlens.data.resident_change import apply_all
-from lesionlens.data.resident_crops import apply_to_crops
-from lesionlens.data.resident_cut import cut_all
-from lesionlens.data.train_crops import Drawn, TrainCrops
-from lesionlens.data.visits import Visit
+from lesionlens.data.module import LesionDataModule
+from lesionlens.data.part import Batch, SplitData
+from lesionlens.data.resident_change import augment_batch
+from lesionlens.data.resident_crops import crop_and_augment_batch
+from lesionlens.data.resident_cut import crop_resize_batch
+from lesionlens.data.train_crops import SampleParams, TrainDataset
+from lesionlens.data.visits import SampleIndex
 
-SHARE = 0.5  # of the memory that is free before training: the rest is for the network and its batches
+MAX_MEMORY_FRACTION = 0.5  # of the memory that is free before training: the rest is for the network and its batches
 
 
-def fits(part: Part, device: torch.device) -> bool:
+def fits_in_gpu_memory(split_data: SplitData, device: torch.device) -> bool:
     """Say whether all images of a part, and their masks, take less than half of a CUDA device's free memory."""
     if device.type != "cuda":
         return False
     free, _ = torch.cuda.mem_get_info(device)
-    return bytes_of(part) <= SHARE * free
+    return memory_bytes(split_data) <= MAX_MEMORY_FRACTION * free
 
 
-def bytes_of(part: Part) -> int:
+def memory_bytes(split_data: SplitData) -> int:
     """Count what the images and masks of a part take."""
-    pixels = sum(height * width for height, width in map(part.shape, range(len(part))))
-    return _channels(part) * pixels
+    pixels = sum(height * width for height, width in map(split_data.region_size, range(len(split_data))))
+    return _num_channels(split_data) * pixels
 
 
-class Resident:
+class GpuImageCache:
     """The images and masks of a part on a device, and the batches made of them there.
 
     Parameters
     ----------
-    crops
+    dataset
         What the loader would give; its part is copied to the device.
     device
         Any of torch's.
     """
 
-    def __init__(self, crops: TrainCrops, device: torch.device) -> None:
-        part = crops.part
-        self._crops = crops
-        self._pictures = _copied(part, device)
+    def __init__(self, dataset: TrainDataset, device: torch.device) -> None:
+        part = dataset.split_data
+        self._dataset = dataset
+        self._images = _copy_to_device(part, device)
         self._targets = torch.tensor(part.targets, device=device)
-        weights = np.ones(len(part)) if part.weights is None else part.weights
-        self._weights = torch.tensor(weights, dtype=torch.float32, device=device)
-        known = np.zeros(len(part), dtype=bool) if part.masks is None else part.masks.known
-        self._known = torch.tensor(known, device=device)
+        weights = np.ones(len(part)) if part.sample_weights is None else part.sample_weights
+        self._sample_weights = torch.tensor(weights, dtype=torch.float32, device=device)
+        known = np.zeros(len(part), dtype=bool) if part.masks is None else part.masks.has_mask
+        self._has_mask = torch.tensor(known, device=device)
 
-    def batch(self, drawn: Sequence[Drawn]) -> Batch:
+    def make_batch(self, params: Sequence[SampleParams]) -> Batch:
         """Make the batch of b visits."""
-        pixels = self._together(drawn) if self._crops.together else self._apart(drawn)
-        images = torch.tensor([each.image for each in drawn], device=pixels.device)
+        pixels = self._augment_all_crops(params) if self._dataset.all_crops else self._augment_single_crops(params)
+        images = torch.tensor([each.image_index for each in params], device=pixels.device)
         pixels = pixels.to(torch.uint8)
         views, masks = pixels[:, :, :3], pixels[:, :, 3:]
         return Batch(
-            views=views.movedim(2, -1).contiguous(),
+            crops=views.movedim(2, -1).contiguous(),
             target=self._targets[images],
-            weight=self._weights[images],
+            sample_weight=self._sample_weights[images],
             masks=masks[:, :, 0].contiguous()
             if masks.shape[2]
             else pixels.new_zeros(*pixels.shape[:2], 0, 0),
-            known=self._known[images],
+            has_mask=self._has_mask[images],
         )
 
-    def _apart(self, drawn: Sequence[Drawn]) -> Tensor:
+    def _augment_single_crops(self, params: Sequence[SampleParams]) -> Tensor:
         """Cut one crop of each image, then change them all: (b, 1, c, h, w)."""
-        pictures = [self._pictures[each.image] for each in drawn]
-        boxes = [each.boxes[0] for each in drawn]
-        return apply_to_crops([each.change for each in drawn], pictures, boxes, self._crops.size)[:, None]
+        pictures = [self._images[each.image_index] for each in params]
+        boxes = [each.crop_boxes[0] for each in params]
+        return crop_and_augment_batch([each.augment_params for each in params], pictures, boxes, self._dataset.crop_size)[:, None]
 
-    def _together(self, drawn: Sequence[Drawn]) -> Tensor:
+    def _augment_all_crops(self, params: Sequence[SampleParams]) -> Tensor:
         """Change each whole image, then cut all its crops: (b, n, c, h, w)."""
         found = []
-        for each in drawn:
-            changed = apply_all([each.change], self._pictures[each.image][None].float())[0]
-            found.append(cut_all([changed] * len(each.boxes), each.boxes, self._crops.size))
+        for each in params:
+            changed = augment_batch([each.augment_params], self._images[each.image_index][None].float())[0]
+            found.append(crop_resize_batch([changed] * len(each.crop_boxes), each.crop_boxes, self._dataset.crop_size))
         return torch.stack(found)
 
 
-class ResidentData(LesionData):
+class GpuDataModule(LesionDataModule):
     """Loaders whose training part lies on a device: its loader only draws, and the batch is made there.
 
     Parameters
     ----------
-    data
+    datamodule
         The loaders without that.
     device
         Where training images shall lie.
     """
 
-    def __init__(self, data: LesionData, device: torch.device) -> None:
+    def __init__(self, datamodule: LesionDataModule, device: torch.device) -> None:
         super().__init__(
-            data.train, data.validation, data.visits, batch_size=data.batch_size, workers=data.workers
+            datamodule.train_dataset, datamodule.val_dataset, datamodule.sampler, batch_size=datamodule.batch_size, num_workers=datamodule.num_workers
         )
-        self._resident = Resident(data.train, device)
+        self._gpu_cache = GpuImageCache(datamodule.train_dataset, device)
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Give lists of what is drawn, for ``transfer_batch_to_device``."""
-        return self.visited(Draws(self.train), collate=list)
+        return self.epoch_dataloader(SampleParamsDataset(self.train_dataset), collate_fn=list)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Batch:
         """Make a training batch; move any other, as Lightning does."""
         if isinstance(batch, list):
-            return self._resident.batch(batch)
+            return self._gpu_cache.make_batch(batch)
         moved: Batch = super().transfer_batch_to_device(batch, device, dataloader_idx)
         return moved
 
 
-class Draws(Dataset[Drawn]):
+class SampleParamsDataset(Dataset[SampleParams]):
     """What is drawn of each visit, without a pixel."""
 
-    def __init__(self, crops: TrainCrops) -> None:
-        self._crops = crops
+    def __init__(self, dataset: TrainDataset) -> None:
+        self._dataset = dataset
 
-    def __getitem__(self, visit: Visit) -> Drawn:
-        return self._crops.drawn(visit)
-
-
-def _channels(part: Part) -> int:
-    return 3 if part.masks is None else 4
+    def __getitem__(self, sample_index: SampleIndex) -> SampleParams:
+        return self._dataset.sample_params(sample_index)
 
 
-def _copied(part: Part, device: torch.device) -> list[Tensor]:
+def _num_channels(split_data: SplitData) -> int:
+    return 3 if split_data.masks is None else 4
+
+
+def _copy_to_device(split_data: SplitData, device: torch.device) -> list[Tensor]:
     """Copy each image, with its mask as a fourth channel, into one block of memory: each (c, h, w)."""
-    shapes = [(_channels(part), *part.shape(index)) for index in range(len(part))]
-    block = torch.zeros(bytes_of(part), dtype=torch.uint8, device=device)
+    shapes = [(_num_channels(split_data), *split_data.region_size(index)) for index in range(len(split_data))]
+    block = torch.zeros(memory_bytes(split_data), dtype=torch.uint8, device=device)
     places = torch.split(block, [int(np.prod(shape)) for shape in shapes])
     pictures = [place.view(shape) for place, shape in zip(places, shapes, strict=True)]
     for index, picture in enumerate(pictures):
-        image, mask = part.seen(index)
+        image, mask = split_data.crop_region(index)
         picture[:3] = torch.tensor(image, device=device).permute(2, 0, 1)
         if mask is not None:
             picture[3] = torch.tensor(mask, device=device)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def resize(
-    picture: NDArray[np.uint8], size: tuple[int, int], *, extent: tuple[float, float] | None = None
+    image: NDArray[np.uint8], size: tuple[int, int], *, extent: tuple[float, float] | None = None
 ) -> NDArray[np.uint8]:
     """Bring an image (h, w, 3) or a mask (h, w) to (height, width), as an array of its own.
 
@@ -21,19 +21,19 @@ def resize(
         Height and width of what counts, from the upper left corner, where that is up to one pixel less than the
         picture, parts of a pixel too, and both sides shrink. None: the picture.
     """
-    whole = picture.shape[:2]
+    whole = image.shape[:2]
     height, width = extent or whole
-    writable = np.require(picture, requirements=["C", "W"])  # of what is read-only torch warns
+    writable = np.require(image, requirements=["C", "W"])  # of what is read-only torch warns
     pixels = torch.from_numpy(writable)
     channels = pixels.reshape(1, *whole, -1).permute(0, 3, 1, 2)
-    factors = (_factor(whole[0], height, size[0]), _factor(whole[1], width, size[1]))
+    factors = (_scale_factor(whole[0], height, size[0]), _scale_factor(whole[1], width, size[1]))
     asked = {"size": size} if whole == (height, width) else {"scale_factor": factors}
     found = F.interpolate(channels, **asked, mode="bilinear", antialias=True)
-    resized: NDArray[np.uint8] = found.permute(0, 2, 3, 1).reshape(*size, *picture.shape[2:]).numpy()
+    resized: NDArray[np.uint8] = found.permute(0, 2, 3, 1).reshape(*size, *image.shape[2:]).numpy()
     return resized
 
 
-def _factor(pixels: int, extent: float, asked: int) -> float:
+def _scale_factor(length: int, extent: float, target: int) -> float:
     """Give what PyTorch multiplies a side by; it rounds the product down, which must not lose a pixel to 0.999…."""
-    factor = asked / extent
-    return factor if int(pixels * factor) >= asked else math.nextafter(factor, math.inf)
+    factor = target / extent
+    return factor if int(length * factor) >= target else math.nextafter(factor, math.inf)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lesionlens.errors import DataError
 
-MISSING = frozenset({"", "?", "n/a", "na", "nan", "none", "null", "unknown"})
+NA_VALUES = frozenset({"", "?", "n/a", "na", "nan", "none", "null", "unknown"})
 
 
 def is_missing(cell: str) -> bool:
@@ -20,14 +20,14 @@ def is_missing(cell: str) -> bool:
     >>> is_missing("Unknown"), is_missing("trunk")
     (True, False)
     """
-    return cell.casefold() in MISSING
+    return cell.casefold() in NA_VALUES
 
 
-def read_sheet(path: Path, *, fold_case: bool = False, header: Sequence[str] = ()) -> pd.DataFrame:
+def read_table(path: Path, *, lowercase_columns: bool = False, column_names: Sequence[str] = ()) -> pd.DataFrame:
     """Read a table as stripped text, one ``str`` column for each column of the file; empty cells are ``""``.
 
     CSV files are UTF-8, with or without a byte order mark; comma, semicolon or tab is found from the header.
-    ``fold_case`` writes the columns' names in lower case; ``header`` names the columns of a CSV that does not.
+    ``lowercase_columns`` writes the columns' names in lower case; ``column_names`` names the columns of a CSV that does not.
 
     Raises
     ------
@@ -35,11 +35,11 @@ def read_sheet(path: Path, *, fold_case: bool = False, header: Sequence[str] = (
         The file is missing, empty, not UTF-8, or its rows do not match its header.
     """
     try:
-        frame = _parquet(path) if path.suffix.lower() == ".parquet" else _csv(path, header)
+        frame = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path, column_names)
     except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise DataError(f"{path} cannot be read as a table: {reason}") from error
-    frame.columns = frame.columns.str.lower() if fold_case else frame.columns
+    frame.columns = frame.columns.str.lower() if lowercase_columns else frame.columns
     if frame.empty:
         raise DataError(f"{path} has no rows below its header")
     twice = sorted(set(frame.columns[frame.columns.duplicated()]))
@@ -48,31 +48,31 @@ def read_sheet(path: Path, *, fold_case: bool = False, header: Sequence[str] = (
     return frame
 
 
-def _parquet(path: Path) -> pd.DataFrame:
+def _read_parquet(path: Path) -> pd.DataFrame:
     frame = pd.read_parquet(path)
-    text = [frame[name].map(_text, na_action=None).astype(object) for name in frame.columns]
+    text = [frame[name].map(_cell_text, na_action=None).astype(object) for name in frame.columns]
     return pd.DataFrame(dict(zip(map(str, frame.columns), text, strict=True)))
 
 
-def _text(cell: object) -> str:
+def _cell_text(cell: object) -> str:
     return "" if pd.api.types.is_scalar(cell) and pd.isna(cell) else str(cell).strip()  # type: ignore[call-overload]
 
 
-def _csv(path: Path, header: Sequence[str]) -> pd.DataFrame:
-    lines = list(_rows(path))
+def _read_csv(path: Path, column_names: Sequence[str]) -> pd.DataFrame:
+    lines = list(_read_rows(path))
     if not lines:
         raise ValueError("it is empty")
-    names = list(header) or [name.strip() for name in lines.pop(0)[1]]
+    names = list(column_names) or [name.strip() for name in lines.pop(0)[1]]
     body = []
     for number, cells in lines:
         if len(cells) != len(names):
-            expected = f"expected are {', '.join(names)}" if header else f"the header has {len(names)}"
+            expected = f"expected are {', '.join(names)}" if column_names else f"the header has {len(names)}"
             raise ValueError(f"line {number} has {len(cells)} cells, {expected}")
         body.append([cell.strip() for cell in cells])
     return pd.DataFrame(body, columns=names, dtype=object)
 
 
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
+def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
     """Give each line that is not blank with its number in the file."""
     try:
         text = path.read_bytes().decode("utf-8-sig")

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Channels = tuple[float, float, float]
+ChannelValues = tuple[float, float, float]
 
 
-def channel_statistics(images: Iterable[NDArray[np.uint8]]) -> tuple[Channels, Channels]:
+def channel_statistics(images: Iterable[NDArray[np.uint8]]) -> tuple[ChannelValues, ChannelValues]:
     """Measure every pixel of all images, each image (h, w, 3).
 
     Returns
@@ -25,9 +25,9 @@ def channel_statistics(images: Iterable[NDArray[np.uint8]]) -> tuple[Channels, C
     mean = total / pixels
     std = np.sqrt(np.maximum(squares / pixels - mean**2, 0))
     std[std < 1e-6] = 1
-    return _triple(mean), _triple(std)
+    return _round_channels(mean), _round_channels(std)
 
 
-def _triple(values: NDArray[np.float64]) -> Channels:
+def _round_channels(values: NDArray[np.float64]) -> ChannelValues:
     red, green, blue = (round(float(value), 6) for value in values)
     return red, green, blue

@@ -10,50 +10,50 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from lesionlens.alone import alone
-from lesionlens.atomic import replacing
-from lesionlens.data.decode_all import decode_all
-from lesionlens.data.decoding import Colour, Hair, decode, decoder
-from lesionlens.data.store_kind import Asked, plan_store
-from lesionlens.data.stored import Decode, ImageStore, Index, Jpegs, Kind, MemoryMap, Originals
+from lesionlens.alone import file_lock
+from lesionlens.atomic import atomic_write
+from lesionlens.data.decode_all import decode_images
+from lesionlens.data.decoding import ColorConstancy, HairRemoval, load_image, decoder_version
+from lesionlens.data.store_kind import CacheOption, plan_cache
+from lesionlens.data.stored import ImageDecoder, ImageCache, CacheIndex, JpegCache, CacheFormat, MemmapCache, NoCache
 
-Progress = Callable[[int, int], None]
-Say = Callable[[str], None]
-FORMAT = 3
+ProgressCallback = Callable[[int, int], None]
+MessageCallback = Callable[[str], None]
+CACHE_FORMAT_VERSION = 3
 
 
-def default_folder() -> Path:
+def default_cache_dir() -> Path:
     """Where stores are kept: LESIONLENS_CACHE, else the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("LESIONLENS_CACHE") or Path(base) / "lesionlens")
 
 
-def open_store(
+def open_image_cache(
     paths: Sequence[Path],
     *,
-    shorter_side: int | None,
-    colour: Colour = "none",
-    hair: Hair = "keep",
-    kind: Asked = "auto",
-    folder: Path | None = None,
-    say: Say = lambda _: None,
-    progress: Progress = lambda *_: None,
-) -> ImageStore:
+    max_short_side: int | None,
+    color_constancy: ColorConstancy = "none",
+    hair_removal: HairRemoval = "keep",
+    option: CacheOption = "auto",
+    cache_dir: Path | None = None,
+    on_message: MessageCallback = lambda _: None,
+    progress: ProgressCallback = lambda *_: None,
+) -> ImageCache:
     """Open the store of these images, decoding them first if there is none yet.
 
     Parameters
     ----------
     paths
         Image files, in the order in which they will be asked for.
-    shorter_side, colour, hair
+    max_short_side, color_constancy, hair_removal
         As in ``decode``.
-    kind
+    option
         ``memmap``: as they are; ``jpeg``: of quality 95, in about a tenth of the room; ``none``: only their shapes, and
         decoded at each visit; ``auto``: what is there, else the first of these that takes at most half of the free
         disk.
-    folder
+    cache_dir
         Where stores lie; default ``default_folder()``.
-    say
+    on_message
         Called with a sentence before anything is built, or waited for.
     progress
         Called with images done and images in all.
@@ -65,77 +65,77 @@ def open_store(
     RunError
         No space, no permission or no locks in the folder.
     """
-    read = partial(decode, shorter_side=shorter_side, colour=colour, hair=hair)
-    folder = folder or default_folder()
-    place = _Place(
-        folder, _digest(paths, f"{FORMAT} {decoder()} {shorter_side} {colour} {hair}"), paths, read
+    read = partial(load_image, max_short_side=max_short_side, color_constancy=color_constancy, hair_removal=hair_removal)
+    cache_dir = cache_dir or default_cache_dir()
+    place = _CacheLocation(
+        cache_dir, _cache_key(paths, f"{CACHE_FORMAT_VERSION} {decoder_version()} {max_short_side} {color_constancy} {hair_removal}"), paths, read
     )
-    wanted: tuple[Kind, ...] = ("memmap", "jpeg") if kind == "auto" else (kind,)
+    wanted: tuple[CacheFormat, ...] = ("memmap", "jpeg") if option == "auto" else (option,)
     found = place.find(wanted)
     if found is not None:
         return found
-    with alone(
-        place.lock, waiting=lambda: say(f"another process decodes these images into {folder}: waiting")
+    with file_lock(
+        place.lock_path, on_wait=lambda: on_message(f"another process decodes these images into {cache_dir}: waiting")
     ):
         found = place.find(wanted)  # built by whom we waited for
         if found is None:
-            plan = plan_store(kind, paths, shorter_side, folder)
-            say(plan.sentence(folder))
+            plan = plan_cache(option, paths, max_short_side, cache_dir)
+            on_message(plan.describe(cache_dir))
             # shapes alone may be there: "auto" takes them only where nothing else fits
-            found = place.find([plan.kind]) or place.build(plan.kind, progress)
+            found = place.find([plan.cache_format]) or place.build(plan.cache_format, progress)
         return found
 
 
-class _Place:
+class _CacheLocation:
     """Where the store of some images lies, of whichever kind."""
 
-    def __init__(self, folder: Path, digest: str, paths: Sequence[Path], decode: Decode) -> None:
-        self.stem, self.paths, self.decode = folder / f"images-{digest}", paths, decode
-        self.lock = self.stem.with_suffix(".lock")
+    def __init__(self, cache_dir: Path, key: str, paths: Sequence[Path], decode: ImageDecoder) -> None:
+        self.stem, self.paths, self.decode = cache_dir / f"images-{key}", paths, decode
+        self.lock_path = self.stem.with_suffix(".lock")
 
-    def find(self, kinds: Sequence[Kind]) -> ImageStore | None:
+    def find(self, cache_formats: Sequence[CacheFormat]) -> ImageCache | None:
         """Open the first of these kinds that is there and whole."""
-        for kind in kinds:
-            file, index_file = self._files(kind)
+        for kind in cache_formats:
+            file, index_file = self._file_paths(kind)
             if index_file.is_file():
-                index = Index.read(index_file)
-                if kind == "none" or (file.is_file() and file.stat().st_size == index.ends[-1]):
+                index = CacheIndex.read(index_file)
+                if kind == "none" or (file.is_file() and file.stat().st_size == index.offsets[-1]):
                     return self._open(kind, index)
         return None
 
-    def build(self, kind: Kind, progress: Progress) -> ImageStore:
+    def build(self, cache_format: CacheFormat, progress: ProgressCallback) -> ImageCache:
         """Decode all images; the index is written last, and only then is there a store."""
-        file, index_file = self._files(kind)
+        file, index_file = self._file_paths(cache_format)
         for left in self.stem.parent.glob(f".{self.stem.name}.*.part"):
             left.unlink(missing_ok=True)  # of a process that was killed: whoever builds has the lock
         index_file.unlink(missing_ok=True)
         count = len(self.paths)
-        decoded = partial(decode_all, self.paths, self.decode, kind, done=lambda done: progress(done, count))
-        if kind == "none":
+        decoded = partial(decode_images, self.paths, self.decode, cache_format, on_progress=lambda done: progress(done, count))
+        if cache_format == "none":
             index = decoded(write=lambda _: None)
         else:
-            with replacing(file) as part, part.open("wb") as stream:
+            with atomic_write(file) as part, part.open("wb") as stream:
                 index = decoded(write=stream.write)
         index.write(index_file)
-        return self._open(kind, index)
+        return self._open(cache_format, index)
 
-    def _files(self, kind: Kind) -> tuple[Path, Path]:
-        return self.stem.with_suffix(f".{kind}"), self.stem.with_suffix(f".{kind}.json")
+    def _file_paths(self, cache_format: CacheFormat) -> tuple[Path, Path]:
+        return self.stem.with_suffix(f".{cache_format}"), self.stem.with_suffix(f".{cache_format}.json")
 
-    def _open(self, kind: Kind, index: Index) -> ImageStore:
-        if kind == "none":
-            return Originals(index, self.paths, self.decode)
-        return (MemoryMap if kind == "memmap" else Jpegs)(index, self._files(kind)[0])
+    def _open(self, cache_format: CacheFormat, index: CacheIndex) -> ImageCache:
+        if cache_format == "none":
+            return NoCache(index, self.paths, self.decode)
+        return (MemmapCache if cache_format == "memmap" else JpegCache)(index, self._file_paths(cache_format)[0])
 
 
-def _digest(paths: Sequence[Path], how: str) -> str:
-    digest = hashlib.sha256(how.encode())
+def _cache_key(paths: Sequence[Path], settings: str) -> str:
+    digest = hashlib.sha256(settings.encode())
     for path in paths:
-        digest.update(f"{path.resolve()} {_state(path)}\n".encode())
+        digest.update(f"{path.resolve()} {_file_state(path)}\n".encode())
     return digest.hexdigest()[:24]
 
 
-def _state(path: Path) -> str:
+def _file_state(path: Path) -> str:
     try:
         stat = path.stat()
     except OSError:

@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 
 from lesionlens.atomic import write_text
 
-Kind = Literal["memmap", "jpeg", "none"]
-Decode = Callable[[Path], NDArray[np.uint8]]
-QUALITY = 95
+CacheFormat = Literal["memmap", "jpeg", "none"]
+ImageDecoder = Callable[[Path], NDArray[np.uint8]]
+CACHE_JPEG_QUALITY = 95
 
 
-class ImageStore(Protocol):
+class ImageCache(Protocol):
     """Decoded images by position.
 
     Attributes
     ----------
-    kind
+    cache_format
         How they are kept.
     """
 
-    kind: Kind
+    cache_format: CacheFormat
 
     def __len__(self) -> int:
         """Count the images."""
@@ -40,33 +40,33 @@ class ImageStore(Protocol):
         ...
 
 
-class Index(NamedTuple):
+class CacheIndex(NamedTuple):
     """Where each image lies in a store's file.
 
     Attributes
     ----------
     shapes
         Height and width of each image, in order.
-    ends
+    offsets
         The byte after the last of each image; 0 where nothing is kept.
     """
 
     shapes: list[tuple[int, int]]
-    ends: list[int]
+    offsets: list[int]
 
     def write(self, file: Path) -> None:
         """Write it atomically."""
         write_text(file, json.dumps(self._asdict()))
 
     @staticmethod
-    def read(file: Path) -> "Index":
+    def read(file: Path) -> "CacheIndex":
         """Read what ``write`` wrote."""
         found = json.loads(file.read_text(encoding="utf-8"))
-        return Index([(height, width) for height, width in found["shapes"]], found["ends"])
+        return CacheIndex([(height, width) for height, width in found["shapes"]], found["ends"])
 
 
-class _Indexed:
-    def __init__(self, index: Index) -> None:
+class _IndexedCache:
+    def __init__(self, index: CacheIndex) -> None:
         self._index = index
 
     def __len__(self) -> int:
@@ -76,8 +76,8 @@ class _Indexed:
         return self._index.shapes[index]
 
 
-class _InOneFile(_Indexed):
-    def __init__(self, index: Index, file: Path) -> None:
+class _SingleFileCache(_IndexedCache):
+    def __init__(self, index: CacheIndex, file: Path) -> None:
         super().__init__(index)
         self._file = file
         self._bytes: NDArray[np.uint8] = np.memmap(file, dtype=np.uint8, mode="r")
@@ -86,35 +86,35 @@ class _InOneFile(_Indexed):
         """Open the file anew in another process; NumPy would send all that is in it."""
         return type(self), (self._index, self._file)
 
-    def _of(self, index: int) -> NDArray[np.uint8]:
-        start = self._index.ends[index - 1] if index else 0
-        return self._bytes[start : self._index.ends[index]]
+    def _image_bytes(self, index: int) -> NDArray[np.uint8]:
+        start = self._index.offsets[index - 1] if index else 0
+        return self._bytes[start : self._index.offsets[index]]
 
 
-class MemoryMap(_InOneFile):
+class MemmapCache(_SingleFileCache):
     """Images as they are, each a view into the file."""
 
-    kind: Kind = "memmap"
+    cache_format: CacheFormat = "memmap"
 
     def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        return self._of(index).reshape(*self.shape(index), 3)
+        return self._image_bytes(index).reshape(*self.shape(index), 3)
 
 
-class Jpegs(_InOneFile):
+class JpegCache(_SingleFileCache):
     """Images as JPEGs of little loss, in about a tenth of the room; decoded at each visit."""
 
-    kind: Kind = "jpeg"
+    cache_format: CacheFormat = "jpeg"
 
     def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        return np.asarray(simplejpeg.decode_jpeg(self._of(index), colorspace="RGB"), dtype=np.uint8)
+        return np.asarray(simplejpeg.decode_jpeg(self._image_bytes(index), colorspace="RGB"), dtype=np.uint8)
 
 
-class Originals(_Indexed):
+class NoCache(_IndexedCache):
     """Nothing is kept but the shapes: the files are decoded at each visit."""
 
-    kind: Kind = "none"
+    cache_format: CacheFormat = "none"
 
-    def __init__(self, index: Index, paths: Sequence[Path], decode: Decode) -> None:
+    def __init__(self, index: CacheIndex, paths: Sequence[Path], decode: ImageDecoder) -> None:
         super().__init__(index)
         self._paths, self._decode = paths, decode
 
@@ -122,11 +122,11 @@ class Originals(_Indexed):
         return self._decode(self._paths[index])
 
 
-def kept_bytes(kind: Kind, image: NDArray[np.uint8]) -> bytes | memoryview:
+def encode_for_cache(cache_format: CacheFormat, image: NDArray[np.uint8]) -> bytes | memoryview:
     """Give what a store of this kind keeps of an image, (h, w, 3)."""
-    if kind == "memmap":
+    if cache_format == "memmap":
         return image.data
-    if kind == "none":
+    if cache_format == "none":
         return b""
-    encoded: bytes = simplejpeg.encode_jpeg(image, QUALITY, colorspace="RGB", colorsubsampling="444")
+    encoded: bytes = simplejpeg.encode_jpeg(image, CACHE_JPEG_QUALITY, colorspace="RGB", colorsubsampling="444")
     return encoded

@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lesionlens.data.fitted_mask import proportional
-from lesionlens.data.images import read_nonzero, read_rgb
+from lesionlens.data.fitted_mask import same_aspect_ratio
+from lesionlens.data.images import read_binary_mask, read_rgb
 from lesionlens.errors import DataError
 
-FEATURES = ("pigment_network", "negative_network", "streaks", "milia_like_cyst")
+ISIC2017_FEATURES = ("pigment_network", "negative_network", "streaks", "milia_like_cyst")
 """What was annotated in 2017."""
 
-Mask = npt.NDArray[np.bool_]
+BinaryMask = npt.NDArray[np.bool_]
 
 
 def superpixel_labels(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
@@ -40,7 +40,7 @@ def superpixel_labels(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
     return labels
 
 
-def feature_masks(labels: npt.NDArray[np.uint32], features: Mapping[str, Sequence[float]]) -> dict[str, Mask]:
+def feature_masks(labels: npt.NDArray[np.uint32], features: Mapping[str, Sequence[float]]) -> dict[str, BinaryMask]:
     """Give the mask of each feature: the pixels whose superpixel carries its flag.
 
     Parameters
@@ -72,7 +72,7 @@ def feature_masks(labels: npt.NDArray[np.uint32], features: Mapping[str, Sequenc
     return masks
 
 
-def read_feature_masks(superpixels: Path, features: Path) -> dict[str, Mask]:
+def read_feature_masks(superpixels: Path, features: Path) -> dict[str, BinaryMask]:
     """Read ``ID_superpixels.png`` with ``ID_features.json``: a mask (h, w) for each feature told.
 
     Raises
@@ -92,7 +92,7 @@ def read_feature_masks(superpixels: Path, features: Path) -> dict[str, Mask]:
         ) from error
 
 
-def dermoscopic_mask(feature_mask_paths: str, shape: tuple[int, int]) -> npt.NDArray[np.uint8] | None:
+def union_of_features(feature_mask_paths: str, size: tuple[int, int]) -> npt.NDArray[np.uint8] | None:
     """Give the union of all dermoscopic features that a row of a table names.
 
     Parameters
@@ -101,7 +101,7 @@ def dermoscopic_mask(feature_mask_paths: str, shape: tuple[int, int]) -> npt.NDA
         The row's cell: files joined by ``;``. A ``*_superpixels.png`` goes with a ``.json``; any other file is
         a mask, black where there is no feature (``ID_attribute_NAME.png`` of ISIC 2018 task 2, or the
         structures of a synthetic set, 16 bits).
-    shape
+    size
         Height and width of the image as it is used; masks are brought to it by the nearest pixel.
 
     Returns
@@ -118,10 +118,10 @@ def dermoscopic_mask(feature_mask_paths: str, shape: tuple[int, int]) -> npt.NDA
     paths = [Path(part) for part in feature_mask_paths.split(";") if part]
     if not paths:
         return None
-    union = np.zeros(shape, dtype=np.uint8)
-    for path, mask in _read(paths):
-        _check_proportions(path, mask.shape, shape)
-        height, width = shape
+    union = np.zeros(size, dtype=np.uint8)
+    for path, mask in _read_feature_files(paths):
+        _check_aspect_ratio(path, mask.shape, size)
+        height, width = size
         fitted = Image.fromarray(mask.astype(np.uint8) * 255).resize(
             (width, height), Image.Resampling.NEAREST
         )
@@ -129,7 +129,7 @@ def dermoscopic_mask(feature_mask_paths: str, shape: tuple[int, int]) -> npt.NDA
     return union
 
 
-def _read(paths: Sequence[Path]) -> list[tuple[Path, Mask]]:
+def _read_feature_files(paths: Sequence[Path]) -> list[tuple[Path, BinaryMask]]:
     """Read each file, superpixels together with their flags."""
     tables = [path for path in paths if path.suffix.lower() == ".json"]
     coded = [path for path in paths if path.stem.endswith("_superpixels")]
@@ -140,12 +140,12 @@ def _read(paths: Sequence[Path]) -> list[tuple[Path, Mask]]:
         )
     pairs = list(zip(coded, tables, strict=True))
     masks = [(image, mask) for image, flags in pairs for mask in read_feature_masks(image, flags).values()]
-    return masks + [(path, read_nonzero(path)) for path in paths if path not in (*tables, *coded)]
+    return masks + [(path, read_binary_mask(path)) for path in paths if path not in (*tables, *coded)]
 
 
-def _check_proportions(path: Path, found: tuple[int, ...], wanted: tuple[int, int]) -> None:
-    if not proportional(found, wanted):
+def _check_aspect_ratio(path: Path, actual: tuple[int, ...], expected: tuple[int, int]) -> None:
+    if not same_aspect_ratio(actual, expected):
         raise DataError(
-            f"{path} is {found[1]} × {found[0]} pixels, its image {wanted[1]} × {wanted[0]}: "
+            f"{path} is {actual[1]} × {actual[0]} pixels, its image {expected[1]} × {expected[0]}: "
             "a mask must have the proportions of its image. Fetch it again, or take it away"
         )

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lesionlens.errors import DataError, unknown
+from lesionlens.errors import DataError, unknown_name_message
 
-COLUMNS = (
+TABLE_COLUMNS = (
     "image_id",
     "path",
     "diagnosis",
@@ -28,10 +28,10 @@ COLUMNS = (
     "source",
     "part",
 )
-PARTS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 
 
-class _Guarded:
+class _CopyOnAccess:
     """A field that keeps its own copy of a frame and hands out copies: the table cannot be changed."""
 
     def __get__(self, table: Any, owner: type) -> pd.DataFrame:
@@ -63,7 +63,7 @@ class LesionTable:
         no diagnoses, which are then ``""``.
     warnings
         What the reader had to leave out or could not know, one line a kind.
-    left_out
+    excluded
         Images and rows that are no part of the table, by id, with the reason.
 
     Raises
@@ -74,13 +74,13 @@ class LesionTable:
 
     name: str
     root: Path
-    frame: _Guarded = _Guarded()
+    frame: _CopyOnAccess = _CopyOnAccess()
     classes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    left_out: tuple[tuple[str, str], ...] = ()
+    excluded: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        for wrong in _broken(self._rows, self.classes):
+        for wrong in _violated_invariant(self._rows, self.classes):
             raise DataError(f"{self.name}:{self.root} is no valid table: {wrong}")
 
     @property
@@ -97,7 +97,7 @@ class LesionTable:
         return tuple(map(Path, self._rows["path"]))
 
     @property
-    def groups(self) -> npt.NDArray[np.object_]:
+    def group_ids(self) -> npt.NDArray[np.object_]:
         """What must not be split, (n,): the patient where known, otherwise the lesion."""
         rows = self._rows
         known = rows["patient_id"] != ""
@@ -124,7 +124,7 @@ class LesionTable:
             )
         return replace(self, frame=rows.loc[wanted])
 
-    def counts(self) -> dict[str, int]:
+    def class_counts(self) -> dict[str, int]:
         """Give the number of images of each class; 0 for a class without any."""
         found = self._rows["diagnosis"].value_counts()
         return {name: int(found.get(name, 0)) for name in self.classes}
@@ -141,24 +141,24 @@ class LesionTable:
         """
         columns = ["image_id", "diagnosis", "diagnosis_method", "lesion_id", "part", "path", "mask_path"]
         lines = [
-            "\x1f".join([*text, str(_size(image)), str(_size(mask) if mask else "")])
+            "\x1f".join([*text, str(_file_size(image)), str(_file_size(mask) if mask else "")])
             for *text, image, mask in self._rows[columns].itertuples(index=False)
         ]
         return hashlib.sha256("\x1e".join(sorted(lines)).encode()).hexdigest()
 
 
-def _size(path: str) -> int:
+def _file_size(path: str) -> int:
     try:
         return Path(path).stat().st_size
     except OSError as error:
         raise DataError(f"{path} cannot be read any more: {error.strerror}. Load the table anew") from error
 
 
-def _broken(rows: pd.DataFrame, classes: tuple[str, ...]) -> Iterable[str]:
+def _violated_invariant(rows: pd.DataFrame, classes: tuple[str, ...]) -> Iterable[str]:
     """Tell which promise the rows do not keep; the order matters, each check builds on those before."""
-    if tuple(rows.columns) != COLUMNS:
-        yield f"columns {list(rows.columns)}, allowed are exactly {list(COLUMNS)}"
-    text = [name for name in COLUMNS if name != "age"]
+    if tuple(rows.columns) != TABLE_COLUMNS:
+        yield f"columns {list(rows.columns)}, allowed are exactly {list(TABLE_COLUMNS)}"
+    text = [name for name in TABLE_COLUMNS if name != "age"]
     if not all(isinstance(cell, str) for name in text for cell in rows[name]):
         yield 'text that is not known must be ""'
     if len(set(classes)) != len(classes):
@@ -169,7 +169,7 @@ def _broken(rows: pd.DataFrame, classes: tuple[str, ...]) -> Iterable[str]:
         yield "every row needs a lesion_id; where it is not known, the image_id"
     if not np.issubdtype(rows["age"].to_numpy().dtype, np.floating):
         yield "ages must be floating point, NaN where not known"
-    for column, allowed in (("diagnosis", classes or ("",)), ("part", (*PARTS, ""))):
+    for column, allowed in (("diagnosis", classes or ("",)), ("part", (*SPLITS, ""))):
         strangers = sorted(set(rows[column]) - set(allowed))
         if strangers:
-            yield unknown(column, strangers[0], allowed)
+            yield unknown_name_message(column, strangers[0], allowed)

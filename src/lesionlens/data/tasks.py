@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lesionlens.data.taxonomy import spelling
-from lesionlens.errors import DataError, unknown
+from lesionlens.data.taxonomy import canonical_or_raw
+from lesionlens.errors import DataError, unknown_name_message
 
 
 @dataclass(frozen=True)
-class Task:
+class ClassificationTask:
     """What a model is asked: its classes, and which of them each diagnosis belongs to.
 
     Attributes
@@ -22,21 +22,21 @@ class Task:
         Names of the classes that targets count, in order; in a task of two the second is sought.
     mapping
         Diagnosis of the table to class of the task; a diagnosis that is not there has no place in it.
-    independent
+    multilabel
         Each class but the first, the rest, has a score of its own, which need not sum to one with the others.
     """
 
     name: str
     classes: tuple[str, ...]
     mapping: Mapping[str, str]
-    independent: bool = False
+    multilabel: bool = False
 
     @property
-    def outputs(self) -> tuple[str, ...]:
+    def output_names(self) -> tuple[str, ...]:
         """Names of the scores that a network gives."""
-        return self.classes[1:] if self.independent else self.classes
+        return self.classes[1:] if self.multilabel else self.classes
 
-    def targets(self, diagnosis: Iterable[str]) -> npt.NDArray[np.int64]:
+    def encode_labels(self, diagnosis: Iterable[str]) -> npt.NDArray[np.int64]:
         """Give the index of the class for each diagnosis, (n,).
 
         Raises
@@ -48,11 +48,11 @@ class Task:
         wanted = list(diagnosis)
         strangers = sorted(set(wanted) - set(index))
         if strangers:
-            raise DataError(unknown(f"diagnosis in the task {self.name!r}:", strangers[0], index))
+            raise DataError(unknown_name_message(f"diagnosis in the task {self.name!r}:", strangers[0], index))
         return np.array([index[name] for name in wanted], dtype=np.int64)
 
 
-def task(name: str, table_classes: Sequence[str]) -> Task:
+def make_task(name: str, table_classes: Sequence[str]) -> ClassificationTask:
     """Make a task of the table's classes.
 
     Parameters
@@ -84,25 +84,25 @@ def task(name: str, table_classes: Sequence[str]) -> Task:
     if len(classes) < 2:
         raise DataError(f"a task needs two classes or more; the table has {list(classes)}")
     if name == "all":
-        return Task(name, classes, {each: each for each in classes})
+        return ClassificationTask(name, classes, {each: each for each in classes})
     if name not in classes and "/" in name:
-        sought, against = _named(name, "/", classes)
-        return Task(f"{sought}/{against}", (against, sought), {against: against, sought: sought})
+        sought, against = _parse_class_names(name, "/", classes)
+        return ClassificationTask(f"{sought}/{against}", (against, sought), {against: against, sought: sought})
     if name not in classes and "+" in name:
-        several = _named(name, "+", classes)
-        return _against_rest("+".join(several), several, classes, independent=True)
-    (sought,) = _named(name, None, classes)
-    return _against_rest(sought, (sought,), classes)
+        several = _parse_class_names(name, "+", classes)
+        return _one_vs_rest("+".join(several), several, classes, multilabel=True)
+    (sought,) = _parse_class_names(name, None, classes)
+    return _one_vs_rest(sought, (sought,), classes)
 
 
-def _named(text: str, joint: str | None, classes: tuple[str, ...]) -> tuple[str, ...]:
+def _parse_class_names(text: str, separator: str | None, classes: tuple[str, ...]) -> tuple[str, ...]:
     """Find the classes that a task names, each once."""
-    words = [text] if joint is None else text.split(joint)
-    found = tuple(word if word in classes else spelling(word) for word in words)
+    words = [text] if separator is None else text.split(separator)
+    found = tuple(word if word in classes else canonical_or_raw(word) for word in words)
     for word, name in zip(words, found, strict=True):
         if name not in classes:
-            raise DataError(unknown("task", word, ("all", *classes)))
-    if len(set(found)) < len(found) or (joint == "/" and len(found) != 2):
+            raise DataError(unknown_name_message("task", word, ("all", *classes)))
+    if len(set(found)) < len(found) or (separator == "/" and len(found) != 2):
         raise DataError(
             f"the task {text!r} is none; write one class, ONE/OTHER for one against another, or ONE+OTHER for scores "
             "of their own"
@@ -110,9 +110,9 @@ def _named(text: str, joint: str | None, classes: tuple[str, ...]) -> tuple[str,
     return found
 
 
-def _against_rest(
-    name: str, sought: tuple[str, ...], classes: tuple[str, ...], *, independent: bool = False
-) -> Task:
-    rest = "other" if "other" not in sought else "rest"
-    mapping = {each: each if each in sought else rest for each in classes}
-    return Task(name, (rest, *sought), mapping, independent)
+def _one_vs_rest(
+    name: str, positive: tuple[str, ...], classes: tuple[str, ...], *, multilabel: bool = False
+) -> ClassificationTask:
+    rest = "other" if "other" not in positive else "rest"
+    mapping = {each: each if each in positive else rest for each in classes}
+    return ClassificationTask(name, (rest, *positive), mapping, multilabel)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from lesionlens.errors import DataError, unknown
+from lesionlens.errors import DataError, unknown_name_message
 
 
 class Diagnosis(NamedTuple):
@@ -44,18 +44,18 @@ ISIC2018_CLASSES = tuple(DIAGNOSES)[:7]
 ISIC2019_CLASSES = (*ISIC2018_CLASSES, "squamous_cell_carcinoma")
 
 
-def _plain(label: str) -> str:
+def _normalize_label(label: str) -> str:
     return re.sub(r"[\s_-]+", "_", label.strip().casefold())
 
 
-_SPELLINGS = {
-    _plain(spelling): name
+_CANONICAL_NAMES = {
+    _normalize_label(spelling): name
     for name, diagnosis in DIAGNOSES.items()
     for spelling in (name, diagnosis.code, *diagnosis.aliases)
 }
 
 
-def canonical(label: str) -> str:
+def canonical_name(label: str) -> str:
     """Give the canonical name of a diagnosis, whatever its case, spaces, hyphens or code.
 
     Raises
@@ -73,17 +73,17 @@ def canonical(label: str) -> str:
     lesionlens.errors.DataError: unknown diagnosis 'melanome': did you mean 'melanoma'? Allowed: ...
     """
     try:
-        return _SPELLINGS[_plain(label)]
+        return _CANONICAL_NAMES[_normalize_label(label)]
     except KeyError:
-        raise DataError(unknown("diagnosis", label, DIAGNOSES)) from None
+        raise DataError(unknown_name_message("diagnosis", label, DIAGNOSES)) from None
 
 
-def spelling(label: str) -> str:
+def canonical_or_raw(label: str) -> str:
     """Give the canonical name of a diagnosis, or the label itself where it is none."""
-    return _SPELLINGS.get(_plain(label), label)
+    return _CANONICAL_NAMES.get(_normalize_label(label), label)
 
 
-def in_order(names: Iterable[str]) -> tuple[str, ...]:
+def sort_classes(names: Iterable[str]) -> tuple[str, ...]:
     """Sort canonical names in the taxonomy's order, without repeats.
 
     Examples

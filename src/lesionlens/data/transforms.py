@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lesionlens.data.change import Change, Fill
+from lesionlens.data.change import AugmentParams, PaddingMode
 from lesionlens.data.presets import PRESETS, Preset
 
 
@@ -19,13 +19,13 @@ class Augmentation(BaseModel):
         win. Null: flips alone.
     rotation
         Degrees to either side.
-    right_angles
+    rot90
         Quarter turns too, each as likely; of a picture that is not square only half turns.
-    zoom
+    scale
         Share of the width and, drawn apart, of the height.
-    shift
+    translate
         Share of the width and, drawn apart, of the height.
-    fill
+    padding_mode
         What comes in from outside: the image mirrored at its border (``reflect``), or its border drawn out
         (``nearest``).
     horizontal_flip, vertical_flip
@@ -43,10 +43,10 @@ class Augmentation(BaseModel):
 
     preset: Preset | None = None
     rotation: float = Field(default=0.0, ge=0, le=180)
-    right_angles: bool = False
-    zoom: float = Field(default=0.0, ge=0, lt=1)
-    shift: float = Field(default=0.0, ge=0, lt=1)
-    fill: Fill = "reflect"
+    rot90: bool = False
+    scale: float = Field(default=0.0, ge=0, lt=1)
+    translate: float = Field(default=0.0, ge=0, lt=1)
+    padding_mode: PaddingMode = "reflect"
     horizontal_flip: float = Field(default=0.5, ge=0, le=1)
     vertical_flip: float = Field(default=0.5, ge=0, le=1)
     brightness: float = Field(default=0.0, ge=0, lt=1)
@@ -57,23 +57,23 @@ class Augmentation(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _with_preset(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("preset") in PRESETS:
-            return {**PRESETS[given["preset"]], **given}
-        return given
+    def _with_preset(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("preset") in PRESETS:
+            return {**PRESETS[values["preset"]], **values}
+        return values
 
-    def draw(self, rng: np.random.Generator) -> Change:
+    def make_params(self, rng: np.random.Generator) -> AugmentParams:
         """Draw one change."""
 
         def around(centre: float, width: float) -> float:
             return float(rng.uniform(centre - width, centre + width))
 
-        return Change(
-            angle=around(0, self.rotation),
-            zoom=(around(1, self.zoom), around(1, self.zoom)),
-            shift=(around(0, self.shift), around(0, self.shift)),
-            fill=self.fill,
-            quarters=int(rng.integers(4)) if self.right_angles else 0,
+        return AugmentParams(
+            rotation=around(0, self.rotation),
+            scale=(around(1, self.scale), around(1, self.scale)),
+            translation=(around(0, self.translate), around(0, self.translate)),
+            padding_mode=self.padding_mode,
+            rot90=int(rng.integers(4)) if self.rot90 else 0,
             flips=(bool(rng.random() < self.horizontal_flip), bool(rng.random() < self.vertical_flip)),
             brightness=around(1, self.brightness),
             contrast=around(1, self.contrast),

@@ -5,24 +5,24 @@ from pathlib import Path
 
 import torch
 
-from lesionlens.alone import alone
-from lesionlens.atomic import replacing
-from lesionlens.data.store import default_folder
-from lesionlens.models.bundle import Loaded
+from lesionlens.alone import file_lock
+from lesionlens.atomic import atomic_write
+from lesionlens.data.store import default_cache_dir
+from lesionlens.models.bundle import LoadedModel
 
-FORMAT = 1
+ONNX_CACHE_VERSION = 1
 
 
-def cached_file(loaded: Loaded) -> Path:
+def onnx_cache_path(loaded: LoadedModel) -> Path:
     """Name the file of a network: by its weights, its card, our format and torch's version."""
-    digest = hashlib.sha256(f"{FORMAT} {torch.__version__} {loaded.card.model_dump_json()}".encode())
+    digest = hashlib.sha256(f"{ONNX_CACHE_VERSION} {torch.__version__} {loaded.card.model_dump_json()}".encode())
     for key, value in loaded.model.state_dict().items():
         digest.update(key.encode())
         digest.update(value.detach().cpu().contiguous().numpy().data)
-    return default_folder() / "engines" / f"{digest.hexdigest()[:24]}.onnx"
+    return default_cache_dir() / "engines" / f"{digest.hexdigest()[:24]}.onnx"
 
 
-def cached_onnx(loaded: Loaded) -> Path:
+def get_or_export_onnx(loaded: LoadedModel) -> Path:
     """Give a network's ONNX file, without maps, exporting it first if there is none; of two processes one waits.
 
     Raises
@@ -33,13 +33,13 @@ def cached_onnx(loaded: Loaded) -> Path:
         The cache cannot be written or locked.
     """
     from lesionlens.export.onnx_file import write_onnx
-    from lesionlens.export.program import program
+    from lesionlens.export.program import trace_model
 
-    file = cached_file(loaded)
+    file = onnx_cache_path(loaded)
     if file.is_file():  # also where nothing can be written
         return file
-    with alone(file.with_suffix(".lock"), waiting=lambda: None):
+    with file_lock(file.with_suffix(".lock"), on_wait=lambda: None):
         if not file.is_file():
-            with replacing(file) as part:
-                write_onnx(program(loaded, maps=False), part)
+            with atomic_write(file) as part:
+                write_onnx(trace_model(loaded, maps=False), part)
     return file

@@ -6,20 +6,20 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lesionlens.engines.cached import cached_onnx
-from lesionlens.engines.engine import Precision, Scorer
-from lesionlens.engines.installed import need
-from lesionlens.engines.onnxruntime_engine import Run, onnxruntime_run
-from lesionlens.engines.openvino_engine import openvino_run
-from lesionlens.errors import EngineError
-from lesionlens.export.difference import TOLERANCE, differences, expected
-from lesionlens.export.program import example
-from lesionlens.models.bundle import Card, Loaded
+from lesionlens.engines.cached import get_or_export_onnx
+from lesionlens.engines.engine import Precision, InferenceEngine
+from lesionlens.engines.installed import require
+from lesionlens.engines.onnxruntime_engine import SessionFn, onnxruntime_session
+from lesionlens.engines.openvino_engine import openvino_session
+from lesionlens.errors import BackendError
+from lesionlens.export.difference import OUTPUT_TOLERANCE, max_abs_errors, reference_outputs
+from lesionlens.export.program import example_input
+from lesionlens.models.bundle import ModelCard, LoadedModel
 
-Library = Literal["onnxruntime", "openvino"]
+Runtime = Literal["onnxruntime", "openvino"]
 
 
-def file_engine(loaded: Loaded, name: Library, *, precision: Precision) -> Scorer:
+def open_onnx_engine(loaded: LoadedModel, name: Runtime, *, precision: Precision) -> InferenceEngine:
     """Let a library compute the network, exported to the cache.
 
     Raises
@@ -28,17 +28,17 @@ def file_engine(loaded: Loaded, name: Library, *, precision: Precision) -> Score
         The library or the precision cannot be had, the network cannot be exported, or in float32 it gives other
         numbers than torch.
     """
-    need(name)
+    require(name)
     if next(loaded.model.parameters()).device.type != "cpu":
-        raise EngineError(f"{name} computes on the processor here: give device cpu, or engine torch")
-    file = cached_onnx(loaded)
-    run = library_run(file, name, precision=precision)
+        raise BackendError(f"{name} computes on the processor here: give device cpu, or engine torch")
+    file = get_or_export_onnx(loaded)
+    run = load_session(file, name, precision=precision)
     if precision == "fp32":
-        _check(loaded, run, file)
-    return scorer(name, loaded.card, run, at_once=loaded.model.crops is not None)
+        _check_against_torch(loaded, run, file)
+    return adapt_session(name, loaded.card, run, multi_crop=loaded.model.num_crops is not None)
 
 
-def library_run(file: Path, name: Library, *, precision: Precision) -> Run:
+def load_session(file: Path, name: Runtime, *, precision: Precision) -> SessionFn:
     """Read a network's file.
 
     Raises
@@ -47,28 +47,28 @@ def library_run(file: Path, name: Library, *, precision: Precision) -> Run:
         The library cannot read it, or does not compute in that precision.
     """
     if name == "openvino":
-        return openvino_run(file, precision=precision)
+        return openvino_session(file, precision=precision)
     if precision == "bf16":
-        raise EngineError(
+        raise BackendError(
             "onnxruntime computes in fp32 on a processor; for bf16 give engine openvino or torch"
         )
-    return onnxruntime_run(file)
+    return onnxruntime_session(file)
 
 
-def scorer(name: str, card: Card, run: Run, *, at_once: bool) -> Scorer:
+def adapt_session(name: str, card: ModelCard, session: SessionFn, *, multi_crop: bool) -> InferenceEngine:
     """Put our own work before and after what a library computes."""
 
     def logits_of(x: Tensor) -> Tensor:
-        return torch.from_numpy(run(x.contiguous().numpy())[0])
+        return torch.from_numpy(session(x.contiguous().numpy())[0])
 
-    return Scorer(name, card, logits_of, at_once=at_once, device=torch.device("cpu"))
+    return InferenceEngine(name, card, logits_of, multi_crop=multi_crop, device=torch.device("cpu"))
 
 
-def _check(loaded: Loaded, run: Run, file: Path) -> None:
-    x = example(loaded, 2)
-    found = differences(run(x.numpy()), expected(loaded, x, maps=False), independent=loaded.card.independent)
-    if max(found.values()) > TOLERANCE:
-        raise EngineError(
-            f"scores of {file} differ by {max(found.values()):.2g} from torch's, more than {TOLERANCE:g}. Remove the "
+def _check_against_torch(loaded: LoadedModel, session: SessionFn, file: Path) -> None:
+    x = example_input(loaded, 2)
+    found = max_abs_errors(session(x.numpy()), reference_outputs(loaded, x, maps=False), multilabel=loaded.card.multilabel)
+    if max(found.values()) > OUTPUT_TOLERANCE:
+        raise BackendError(
+            f"scores of {file} differ by {max(found.values()):.2g} from torch's, more than {OUTPUT_TOLERANCE:g}. Remove the "
             "file, or give engine torch"
         )

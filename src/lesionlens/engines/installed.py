@@ -4,21 +4,21 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from lesionlens.errors import EngineError
+from lesionlens.errors import BackendError
 
 
-def missing(*packages: str) -> list[str]:
+def missing_packages(*packages: str) -> list[str]:
     """Give those of the packages that are not installed."""
-    return [package for package in packages if not _is_here(package)]
+    return [package for package in packages if not _is_installed(package)]
 
 
-def _is_here(package: str) -> bool:
+def _is_installed(package: str) -> bool:
     """Look for it without importing it; a folder of that name, such as an export's, is no package."""
     found = find_spec(package)
     return found is not None and found.origin is not None
 
 
-def need(*packages: str) -> None:
+def require(*packages: str) -> None:
     """Refuse to go on without packages.
 
     Raises
@@ -26,13 +26,13 @@ def need(*packages: str) -> None:
     EngineError
         Says how to install them.
     """
-    if absent := missing(*packages):
-        raise EngineError(
+    if absent := missing_packages(*packages):
+        raise BackendError(
             f"this needs {' and '.join(absent)}, not installed here: pip install 'lesionlens[engines]'"
         )
 
 
-def imported(package: str) -> Any:
+def import_optional(package: str) -> Any:
     """Import a package.
 
     Raises
@@ -40,8 +40,8 @@ def imported(package: str) -> Any:
     EngineError
         It is not installed, or is broken.
     """
-    need(package)
+    require(package)
     try:
         return import_module(package)
     except (ImportError, OSError) as error:
-        raise EngineError(f"{package} is installed, but cannot be imported: {error}") from error
+        raise BackendError(f"{package} is installed, but cannot be imported: {error}") from error

@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lesionlens.engines.installed import imported
-from lesionlens.errors import EngineError
+from lesionlens.engines.installed import import_optional
+from lesionlens.errors import BackendError
 
-Run = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
+SessionFn = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 """From images, or crops, to logits and whatever maps the file gives."""
 
 
-def onnxruntime_run(file: Path) -> Run:
+def onnxruntime_session(file: Path) -> SessionFn:
     """Read a network, with every optimisation of the graph, on as many threads as torch has.
 
     Raises
@@ -22,7 +22,7 @@ def onnxruntime_run(file: Path) -> Run:
     EngineError
         ONNX Runtime is missing or cannot read the file.
     """
-    onnxruntime = imported("onnxruntime")
+    onnxruntime = import_optional("onnxruntime")
     onnxruntime.disable_telemetry_events()  # Windows has some
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
@@ -31,7 +31,7 @@ def onnxruntime_run(file: Path) -> Run:
     try:
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # of its own, by no common name
-        raise EngineError(f"ONNX Runtime cannot read {file}: {error}") from error
+        raise BackendError(f"ONNX Runtime cannot read {file}: {error}") from error
     name = session.get_inputs()[0].name
 
     def run(x: NDArray[np.float32]) -> list[NDArray[np.float32]]:

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from lesionlens.engines.engine import Precision
-from lesionlens.engines.installed import imported
-from lesionlens.engines.onnxruntime_engine import Run
-from lesionlens.errors import EngineError
+from lesionlens.engines.installed import import_optional
+from lesionlens.engines.onnxruntime_engine import SessionFn
+from lesionlens.errors import BackendError
 
-HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16"}
+OPENVINO_PRECISION_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16"}
 
 
 def import_openvino() -> Any:
@@ -27,15 +27,15 @@ def import_openvino() -> Any:
         It is not installed, or is broken.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    return imported("openvino")
+    return import_optional("openvino")
 
 
-def has_bf16() -> bool:
+def openvino_supports_bf16() -> bool:
     """Say whether OpenVINO computes in bf16 on this processor."""
     return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def openvino_run(file: Path, *, precision: Precision) -> Run:
+def openvino_session(file: Path, *, precision: Precision) -> SessionFn:
     """Read a network (ONNX, or OpenVINO's own) on as many threads as torch has, all for one batch at a time.
 
     Raises
@@ -44,17 +44,17 @@ def openvino_run(file: Path, *, precision: Precision) -> Run:
         OpenVINO is missing or cannot read the file, or the processor has no bf16.
     """
     core = import_openvino().Core()
-    if precision == "bf16" and not has_bf16():
-        raise EngineError("this processor has no bf16; give precision fp32")
+    if precision == "bf16" and not openvino_supports_bf16():
+        raise BackendError("this processor has no bf16; give precision fp32")
     settings = {
-        "INFERENCE_PRECISION_HINT": HINTS[precision],
+        "INFERENCE_PRECISION_HINT": OPENVINO_PRECISION_HINTS[precision],
         "PERFORMANCE_HINT": "LATENCY",  # all threads on one batch: batches come one by one
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
     }
     try:
         compiled = core.compile_model(core.read_model(file), "CPU", settings)
     except RuntimeError as error:
-        raise EngineError(f"OpenVINO cannot read {file}: {error}") from error
+        raise BackendError(f"OpenVINO cannot read {file}: {error}") from error
 
     def run(x: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         found = compiled(x)

@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor
 
-from lesionlens.engines.engine import Precision, Scorer
-from lesionlens.models.bundle import Loaded
-from lesionlens.training.allocator import keep_freed_memory
+from lesionlens.engines.engine import Precision, InferenceEngine
+from lesionlens.models.bundle import LoadedModel
+from lesionlens.training.allocator import retain_freed_memory
 
 
-def torch_engine(loaded: Loaded, *, precision: Precision) -> Scorer:
+def open_torch_engine(loaded: LoadedModel, *, precision: Precision) -> InferenceEngine:
     """Let torch compute, channels last; the loaded model's memory is laid out anew, its values stay."""
-    keep_freed_memory()
+    retain_freed_memory()
     model = loaded.model.eval().to(memory_format=torch.channels_last)
     device = next(model.parameters()).device
 
@@ -19,4 +19,4 @@ def torch_engine(loaded: Loaded, *, precision: Precision) -> Scorer:
             logits: Tensor = model(x).logits
         return logits
 
-    return Scorer("torch", loaded.card, logits_of, at_once=model.crops is not None, device=device)
+    return InferenceEngine("torch", loaded.card, logits_of, multi_crop=model.num_crops is not None, device=device)

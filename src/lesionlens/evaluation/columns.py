@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionlens.atomic import write_text
-from lesionlens.data.sheet import read_sheet
+from lesionlens.data.sheet import read_table
 from lesionlens.errors import DataError, PredictionsError
 
-Columns = dict[str, list[str]]
+CSVColumns = dict[str, list[str]]
 
 
-def read_columns(path: Path) -> Columns:
+def read_csv_columns(path: Path) -> CSVColumns:
     """Read a CSV file with a header into column name -> cells, stripped of blanks around them.
 
     Comma, semicolon or tab is found from the header; parquet works too.
@@ -31,7 +31,7 @@ def read_columns(path: Path) -> Columns:
     if not path.exists():
         raise PredictionsError(f"there is no file {path}; check the name")
     try:
-        sheet = read_sheet(path)
+        sheet = read_table(path)
     except DataError as error:
         if isinstance(getattr(error.__cause__, "__cause__", None), UnicodeDecodeError):
             raise PredictionsError(
@@ -42,7 +42,7 @@ def read_columns(path: Path) -> Columns:
     return {str(name): sheet[name].tolist() for name in sheet.columns}
 
 
-def write_columns(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
+def write_csv_columns(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
     """Write columns of equal length as CSV, atomically and the same on every system."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -51,7 +51,7 @@ def write_columns(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
     write_text(path, stream.getvalue())
 
 
-def numbers(columns: Columns, names: tuple[str, ...], path: Path) -> NDArray[np.float64]:
+def to_floats(columns: CSVColumns, names: tuple[str, ...], path: Path) -> NDArray[np.float64]:
     """Turn columns of text into numbers, (n, k); says the first cell that is none.
 
     A comma is a decimal point: spreadsheets of many countries write 0,75.
@@ -68,6 +68,6 @@ def numbers(columns: Columns, names: tuple[str, ...], path: Path) -> NDArray[np.
     return table
 
 
-def texts(numbers: NDArray[np.float64]) -> list[str]:
+def format_floats(values: NDArray[np.float64]) -> list[str]:
     """Write each number as the shortest text that reads back as the same number."""
-    return [repr(float(number)) for number in numbers]
+    return [repr(float(number)) for number in values]

@@ -3,35 +3,35 @@
 import numpy as np
 
 from lesionlens.errors import PredictionsError
-from lesionlens.evaluation.curves import Curves, curves
-from lesionlens.evaluation.decision import Decision, Thresholds, check, decide
-from lesionlens.evaluation.estimates import estimates
-from lesionlens.evaluation.evaluation import Estimate, Evaluation
-from lesionlens.evaluation.measures import Measured, measure
-from lesionlens.evaluation.notes import notes
+from lesionlens.evaluation.curves import ClassCurves, compute_class_curves
+from lesionlens.evaluation.decision import DecisionRule, Thresholds, check_decision_rule, predict_labels
+from lesionlens.evaluation.estimates import build_estimates
+from lesionlens.evaluation.evaluation import Estimate, EvaluationResult
+from lesionlens.evaluation.measures import MetricValues, compute_metrics
+from lesionlens.evaluation.notes import dataset_caveats
 from lesionlens.evaluation.prediction_table import Predictions
-from lesionlens.evaluation.reduced import reduced
-from lesionlens.evaluation.resample import Resampled, resample
+from lesionlens.evaluation.reduced import to_binary_task
+from lesionlens.evaluation.resample import BootstrapMetrics, bootstrap_metrics
 
-__all__ = ["Estimate", "Evaluation", "evaluate"]
+__all__ = ["Estimate", "EvaluationResult", "evaluate"]
 
 
 def evaluate(
     predictions: Predictions,
     *,
-    replicates: int = 1000,
+    n_resamples: int = 1000,
     seed: int = 0,
     confidence: float = 0.95,
-    decision: Decision = "argmax",
+    decision: DecisionRule = "argmax",
     task: str = "all",
-) -> Evaluation:
+) -> EvaluationResult:
     """Measure predictions; each interval is a percentile bootstrap over lesions.
 
     Parameters
     ----------
     predictions
         With labels; images without one are left out, and a note says how many.
-    replicates
+    n_resamples
         Bootstrap replicates; 0 gives the numbers alone, without intervals and bands.
     seed
         Of the bootstrap.
@@ -50,29 +50,29 @@ def evaluate(
     PredictionsError
         No image has a label, an option is out of its range, or thresholds or a task do not fit the classes.
     """
-    _check_options(replicates, confidence)
-    predictions, left_out = reduced(predictions, task)
-    check(decision, predictions)
-    known = _labelled(predictions)
+    _check_options(n_resamples, confidence)
+    predictions, left_out = to_binary_task(predictions, task)
+    check_decision_rule(decision, predictions)
+    known = _select_labeled(predictions)
     thresholds = decision if isinstance(decision, Thresholds) else None
-    one_each: Decision = "argmax"  # several thresholds may give an image several classes, or none
+    one_each: DecisionRule = "argmax"  # several thresholds may give an image several classes, or none
     if thresholds and len(known.classes) == len(thresholds.values) + 1 == 2:
         one_each = thresholds
-    point = measure(known, decision=decision)
-    again = resample(known, replicates=replicates, seed=seed, decision=decision) if replicates else None
-    support, lesion_support = _support(known)
-    return Evaluation(
+    point = compute_metrics(known, decision=decision)
+    again = bootstrap_metrics(known, n_resamples=n_resamples, seed=seed, decision=decision) if n_resamples else None
+    support, lesion_support = _class_support(known)
+    return EvaluationResult(
         classes=known.classes,
-        estimates=estimates(known, point.values, again.values if again else None, confidence=confidence),
-        confusion=_confusion(known, one_each),
+        estimates=build_estimates(known, point.values, again.values if again else None, confidence=confidence),
+        confusion_matrix=_confusion_matrix(known, one_each),
         support=support,
         lesion_support=lesion_support,
-        images=len(known),
-        lesions=len(np.unique(known.lesion_id)),
-        curves=_curves(known, point, again, confidence),
-        notes=(*left_out, *notes(predictions, largest=one_each == "argmax"), *_leak(known, thresholds)),
+        n_images=len(known),
+        n_lesions=len(np.unique(known.lesion_id)),
+        curves=_curves_by_class(known, point, again, confidence),
+        caveats=(*left_out, *dataset_caveats(predictions, uses_argmax=one_each == "argmax"), *_leakage_caveat(known, thresholds)),
         confidence=confidence,
-        replicates=replicates,
+        n_resamples=n_resamples,
         seed=seed,
         decision="thresholds" if isinstance(decision, Thresholds) else decision,
         task=task,
@@ -81,15 +81,15 @@ def evaluate(
     )
 
 
-def _check_options(replicates: int, confidence: float) -> None:
-    if replicates < 0 or not 0 < confidence < 1:
+def _check_options(n_resamples: int, confidence: float) -> None:
+    if n_resamples < 0 or not 0 < confidence < 1:
         raise PredictionsError(
-            f"replicates={replicates} and confidence={confidence}: replicates are 0 or more, "
+            f"replicates={n_resamples} and confidence={confidence}: replicates are 0 or more, "
             "the confidence lies between 0 and 1 (0.95 for 95 %)"
         )
 
 
-def _labelled(predictions: Predictions) -> Predictions:
+def _select_labeled(predictions: Predictions) -> Predictions:
     known = predictions.label != ""
     if not known.any():
         raise PredictionsError(
@@ -100,13 +100,13 @@ def _labelled(predictions: Predictions) -> Predictions:
     return predictions.select(known)
 
 
-def _support(known: Predictions) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    own = [known.lesion_id[known.label == name] for name in known.classes]
+def _class_support(labeled: Predictions) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    own = [labeled.lesion_id[labeled.label == name] for name in labeled.classes]
     return tuple(len(each) for each in own), tuple(len(np.unique(each)) for each in own)
 
 
-def _leak(known: Predictions, thresholds: Thresholds | None) -> tuple[str, ...]:
-    shared = set(map(str, known.lesion_id)) & thresholds.chosen_on if thresholds else ()
+def _leakage_caveat(labeled: Predictions, thresholds: Thresholds | None) -> tuple[str, ...]:
+    shared = set(map(str, labeled.lesion_id)) & thresholds.tuned_on if thresholds else ()
     if not shared:
         return ()
     return (
@@ -114,18 +114,18 @@ def _leak(known: Predictions, thresholds: Thresholds | None) -> tuple[str, ...]:
     )
 
 
-def _confusion(known: Predictions, decision: Decision) -> tuple[tuple[int, ...], ...]:
-    k = len(known.classes)
-    column = decide(known.scores, known.classes, decision).argmax(axis=1)
-    cells = np.bincount(known.targets() * k + column, minlength=k * k)
+def _confusion_matrix(labeled: Predictions, decision: DecisionRule) -> tuple[tuple[int, ...], ...]:
+    k = len(labeled.classes)
+    column = predict_labels(labeled.scores, labeled.classes, decision).argmax(axis=1)
+    cells = np.bincount(labeled.targets() * k + column, minlength=k * k)
     return tuple(tuple(int(cell) for cell in row) for row in cells.reshape(k, k))
 
 
-def _curves(
-    known: Predictions, point: Measured, again: Resampled | None, confidence: float
-) -> dict[str, Curves]:
+def _curves_by_class(
+    labeled: Predictions, point: MetricValues, resampled: BootstrapMetrics | None, confidence: float
+) -> dict[str, ClassCurves]:
     return {
-        name: curves(point.sweeps[k], again.rates[k] if again else None, confidence=confidence)
-        for k, name in enumerate(known.classes)
+        name: compute_class_curves(point.sweeps[k], resampled.tpr_curves[k] if resampled else None, confidence=confidence)
+        for k, name in enumerate(labeled.classes)
         if not np.isnan(point.values["auc", name])
     }

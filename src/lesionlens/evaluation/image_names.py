@@ -5,10 +5,10 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from lesionlens.data.layout import IMAGE_SUFFIXES
-from lesionlens.evaluation.prediction_table import Texts
+from lesionlens.evaluation.prediction_table import StrArray
 
 
-def matching(one: Texts, other: Texts) -> tuple[Texts, Texts]:
+def normalize_image_ids(ids_a: StrArray, ids_b: StrArray) -> tuple[StrArray, StrArray]:
     """Write both lists of names, (n,) and (m,), in the way in which they name the same images.
 
     Tried in turn: as they are, without image endings, without folders too. A way that makes two names of one
@@ -19,9 +19,9 @@ def matching(one: Texts, other: Texts) -> tuple[Texts, Texts]:
     >>> matching(np.array(["a"]), np.array(["photos/a.jpg"]))
     (array(['a'], dtype='<U1'), array(['a'], dtype='<U1'))
     """
-    best = one, other
-    for way in (str, _without_ending, _bare):
-        names = np.array([way(str(name)) for name in one]), np.array([way(str(name)) for name in other])
+    best = ids_a, ids_b
+    for way in (str, _strip_extension, _strip_directories):
+        names = np.array([way(str(name)) for name in ids_a]), np.array([way(str(name)) for name in ids_b])
         if way is not str and any(len(np.unique(each)) < len(each) for each in names):
             continue
         best = names
@@ -30,11 +30,11 @@ def matching(one: Texts, other: Texts) -> tuple[Texts, Texts]:
     return best
 
 
-def _without_ending(name: str) -> str:
+def _strip_extension(name: str) -> str:
     """Drop an image's ending; a dot elsewhere in a name stays."""
     path = PurePosixPath(name.replace("\\", "/"))
     return str(path.with_suffix("")) if path.suffix.lower() in IMAGE_SUFFIXES else str(path)
 
 
-def _bare(name: str) -> str:
-    return PurePosixPath(_without_ending(name)).name
+def _strip_directories(name: str) -> str:
+    return PurePosixPath(_strip_extension(name)).name

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlens.evaluation.sweep import Floats
+from lesionlens.evaluation.sweep import FloatArray
 
-CHUNK = 1_000_000  # image weights held at a time: 8 MB for each array that a measure needs
+CHUNK_SIZE = 1_000_000  # image weights held at a time: 8 MB for each array that a measure needs
 
 
 class Interval(NamedTuple):
@@ -19,57 +19,57 @@ class Interval(NamedTuple):
 
     low: float
     high: float
-    undefined: float
+    undefined_fraction: float
 
 
-def lesion_weights(
+def cluster_bootstrap_weights(
     lesion_id: NDArray[Any],
     *,
-    replicates: int,
+    n_resamples: int,
     seed: int,
     strata: NDArray[Any] | None = None,
-    chunk: int = CHUNK,
-) -> Iterator[Floats]:
+    chunk_size: int = CHUNK_SIZE,
+) -> Iterator[FloatArray]:
     """Draw as many lesions as there are, with replacement; give how often each image then counts.
 
     Parameters
     ----------
     lesion_id
         Lesion of each image, (n,).
-    replicates
+    n_resamples
         Number of draws.
     seed
-        Of the draws; they do not depend on ``chunk``.
+        Of the draws; they do not depend on ``chunk_size``.
     strata
         Draw as many lesions of each stratum as there are: that of each image, (n,), such as its class; a lesion is
         of its first image's. None: of all lesions together.
-    chunk
+    chunk_size
         About how many weights to give at a time.
 
     Yields
     ------
-    Weights of some replicates, (r, n), until there are ``replicates`` rows.
+    Weights of some replicates, (r, n), until there are ``n_resamples`` rows.
     """
     _, first, member = np.unique(lesion_id, return_index=True, return_inverse=True)
     lesions = len(first)
     kind = np.zeros(lesions) if strata is None else np.asarray(strata)[first]
     groups = [np.flatnonzero(kind == each) for each in np.unique(kind)]
     rng = np.random.default_rng(seed)
-    rows = max(1, chunk // len(member))
-    for start in range(0, replicates, rows):
+    rows = max(1, chunk_size // len(member))
+    for start in range(0, n_resamples, rows):
         drawn = [
-            np.bincount(np.concatenate([_drawn(group, rng) for group in groups]), minlength=lesions)
-            for _ in range(start, min(start + rows, replicates))
+            np.bincount(np.concatenate([_sample_with_replacement(group, rng) for group in groups]), minlength=lesions)
+            for _ in range(start, min(start + rows, n_resamples))
         ]
         yield np.stack(drawn)[:, member].astype(np.float64)
 
 
-def _drawn(group: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
+def _sample_with_replacement(group: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
     """Draw as many of a group as there are, with replacement."""
     return group[rng.integers(len(group), size=len(group))]
 
 
-def percentile_interval(values: Floats, *, confidence: float = 0.95) -> Interval:
+def percentile_interval(values: FloatArray, *, confidence: float = 0.95) -> Interval:
     """Take the middle ``confidence`` of the replicates, (r,), in which the measure was defined.
 
     Both bounds are NaN where no replicate defines it.

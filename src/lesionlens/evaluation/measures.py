@@ -7,99 +7,99 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionlens.evaluation import metrics
-from lesionlens.evaluation.decision import Decision, decide, right
+from lesionlens.evaluation.decision import DecisionRule, predict_labels, is_correct
 from lesionlens.evaluation.prediction_table import Predictions
-from lesionlens.evaluation.sweep import Bools, Floats, Sweep, sweep
+from lesionlens.evaluation.sweep import BoolArray, FloatArray, ThresholdSweep, threshold_sweep
 
-Values = dict[tuple[str, str], Floats]
+ValuesByMetric = dict[tuple[str, str], FloatArray]
 
 MACRO = "macro"
 WEIGHTED = "weighted"
-ALL = "all"
-RANKING = ("auc", "average_precision")  # need scores
-DECIDED = ("sensitivity", "specificity", "precision", "f1", "accuracy")  # need a decision
-_OF_COUNTS = {name: getattr(metrics, name) for name in (*DECIDED, "support", "decided")}
+OVERALL = "all"
+RANKING_METRICS = ("auc", "average_precision")  # need scores
+DECISION_METRICS = ("sensitivity", "specificity", "precision", "f1", "accuracy")  # need a decision
+_COUNT_METRICS = {name: getattr(metrics, name) for name in (*DECISION_METRICS, "support", "decided")}
 
 
-class Measured(NamedTuple):
+class MetricValues(NamedTuple):
     """Values by (metric, class or "all"), each (…,), and the sweeps that they were read from.
 
     Among the values are "support" and "decided": how many images are of a class, and decided for it.
     """
 
-    values: Values
-    sweeps: tuple[Sweep, ...]
+    values: ValuesByMetric
+    sweeps: tuple[ThresholdSweep, ...]
 
 
-def measure(predictions: Predictions, *, decision: Decision, weights: NDArray[Any] | None = None) -> Measured:
+def compute_metrics(predictions: Predictions, *, decision: DecisionRule, weights: NDArray[Any] | None = None) -> MetricValues:
     """Compute every measure for each row of ``weights``, (…, n); every image is labelled.
 
     Averages are left to `macro` and `weighted`, for the caller knows which classes can be averaged.
     """
     targets = predictions.targets()
     positive = targets[:, None] == np.arange(len(predictions.classes))
-    found = metrics.counts(positive, decide(predictions.scores, predictions.classes, decision), weights)
+    found = metrics.confusion_counts(positive, predict_labels(predictions.scores, predictions.classes, decision), weights)
     sweeps = tuple(
-        sweep(positive[:, k], predictions.scores[:, k], weights) for k in range(len(predictions.classes))
+        threshold_sweep(positive[:, k], predictions.scores[:, k], weights) for k in range(len(predictions.classes))
     )
-    values: Values = {}
+    values: ValuesByMetric = {}
     for k, name in enumerate(predictions.classes):
         values["auc", name] = metrics.auc(sweeps[k])
         values["average_precision", name] = metrics.average_precision(sweeps[k])
-    for metric, function in _OF_COUNTS.items():
+    for metric, function in _COUNT_METRICS.items():
         each = function(found)
         values |= {(metric, name): each[..., k] for k, name in enumerate(predictions.classes)}
-    hit = right(predictions.scores, targets, predictions.classes, decision)
-    return Measured(values | _overall(positive, hit, weights), sweeps)
+    hit = is_correct(predictions.scores, targets, predictions.classes, decision)
+    return MetricValues(values | _overall_metrics(positive, hit, weights), sweeps)
 
 
-def macro(values: Values, metric: str, classes: tuple[str, ...]) -> Floats:
+def macro(values: ValuesByMetric, metric: str, classes: tuple[str, ...]) -> FloatArray:
     """Average a metric over classes, (…,); NaN wherever one of them is."""
     return np.asarray(np.mean([values[metric, name] for name in classes], axis=0))
 
 
-def weighted(values: Values, metric: str, classes: tuple[str, ...]) -> Floats:
+def weighted(values: ValuesByMetric, metric: str, classes: tuple[str, ...]) -> FloatArray:
     """Average over classes by their numbers of images, (…,); NaN wherever one of them is."""
-    return _weighted(values, metric, classes, "support")
+    return _weighted_mean(values, metric, classes, "support")
 
 
-def weighted_by_decided(values: Values, metric: str, classes: tuple[str, ...]) -> Floats:
+def weighted_by_prediction(values: ValuesByMetric, metric: str, classes: tuple[str, ...]) -> FloatArray:
     """Average over classes by the numbers of images decided for them, (…,); NaN wherever one of them is."""
-    return _weighted(values, metric, classes, "decided")
+    return _weighted_mean(values, metric, classes, "decided")
 
 
-def _weighted(values: Values, metric: str, classes: tuple[str, ...], by: str) -> Floats:
-    each, shares = (np.stack([values[what, name] for name in classes]) for what in (metric, by))
-    return metrics.ratio((each * shares).sum(axis=0), shares.sum(axis=0))
+def _weighted_mean(values: ValuesByMetric, metric: str, classes: tuple[str, ...], weight_metric: str) -> FloatArray:
+    each, shares = (np.stack([values[what, name] for name in classes]) for what in (metric, weight_metric))
+    return metrics.safe_divide((each * shares).sum(axis=0), shares.sum(axis=0))
 
 
-class Average(NamedTuple):
+class AveragedMetric(NamedTuple):
     """A number over classes: its name and what it is of, the metric that is averaged, and how."""
 
     metric: str
-    of: str
-    averaged: str
-    how: Callable[[Values, str, tuple[str, ...]], Floats]
+    scope: str
+    base_metric: str
+    aggregate: Callable[[ValuesByMetric, str, tuple[str, ...]], FloatArray]
 
 
-AVERAGES = (
+AVERAGED_METRICS = (
     *(
-        Average(name, of, name, how)
-        for name in (*RANKING, *DECIDED)
+        AveragedMetric(name, of, name, how)
+        for name in (*RANKING_METRICS, *DECISION_METRICS)
         for of, how in ((MACRO, macro), (WEIGHTED, weighted))
     ),
-    Average("f1_swapped", WEIGHTED, "f1", weighted_by_decided),
+    AveragedMetric("f1_swapped", WEIGHTED, "f1", weighted_by_prediction),
 )
 """Every average that an evaluation gives. ``f1_swapped`` is what scikit-learn gives for truth and prediction in the
 wrong order, as Gessert et al. 2019 computed it."""
 
 
-def _overall(positive: Bools, hit: Bools, weights: NDArray[Any] | None) -> Values:
+def _overall_metrics(positive: BoolArray, correct: BoolArray, weights: NDArray[Any] | None) -> ValuesByMetric:
     """Share of all images that are right, and the mean of that share over the classes with images."""
-    recall = metrics.sensitivity(metrics.counts(positive, positive & hit[:, None], weights))
+    recall = metrics.sensitivity(metrics.confusion_counts(positive, positive & correct[:, None], weights))
     there = positive.any(axis=0)
-    share = metrics.counts(np.ones((len(hit), 1), dtype=bool), hit[:, None], weights)
+    share = metrics.confusion_counts(np.ones((len(correct), 1), dtype=bool), correct[:, None], weights)
     return {
-        ("accuracy", ALL): metrics.sensitivity(share)[..., 0],
-        ("balanced_accuracy", ALL): recall[..., there].mean(axis=-1),
+        ("accuracy", OVERALL): metrics.sensitivity(share)[..., 0],
+        ("balanced_accuracy", OVERALL): recall[..., there].mean(axis=-1),
     }

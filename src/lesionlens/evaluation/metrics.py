@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlens.evaluation.sweep import Bools, Floats, Sweep
+from lesionlens.evaluation.sweep import BoolArray, FloatArray, ThresholdSweep
 
 
-class Counts(NamedTuple):
+class ConfusionCounts(NamedTuple):
     """Weight of the images by truth and decision for each class against the rest, each (…, k)."""
 
-    true_positives: Floats
-    false_positives: Floats
-    false_negatives: Floats
-    true_negatives: Floats
+    true_positives: FloatArray
+    false_positives: FloatArray
+    false_negatives: FloatArray
+    true_negatives: FloatArray
 
 
-def counts(positive: Bools, predicted: Bools, weights: NDArray[Any] | None = None) -> Counts:
+def confusion_counts(positive: BoolArray, predicted: BoolArray, weights: NDArray[Any] | None = None) -> ConfusionCounts:
     """Count truth against decision.
 
     Parameters
@@ -39,71 +39,71 @@ def counts(positive: Bools, predicted: Bools, weights: NDArray[Any] | None = Non
     found = counted @ predicted.astype(np.float64)
     there = counted @ positive.astype(np.float64)
     everything = counted.sum(axis=-1)[..., None]
-    return Counts(both, found - both, there - both, everything - found - there + both)
+    return ConfusionCounts(both, found - both, there - both, everything - found - there + both)
 
 
-def sensitivity(c: Counts) -> Floats:
+def sensitivity(counts: ConfusionCounts) -> FloatArray:
     """Share of a class's images that are found (recall); undefined without an image of the class."""
-    return ratio(c.true_positives, c.true_positives + c.false_negatives)
+    return safe_divide(counts.true_positives, counts.true_positives + counts.false_negatives)
 
 
-def specificity(c: Counts) -> Floats:
+def specificity(counts: ConfusionCounts) -> FloatArray:
     """Share of the other images that are not taken for the class; undefined where there are none."""
-    return ratio(c.true_negatives, c.true_negatives + c.false_positives)
+    return safe_divide(counts.true_negatives, counts.true_negatives + counts.false_positives)
 
 
-def precision(c: Counts) -> Floats:
+def precision(counts: ConfusionCounts) -> FloatArray:
     """Share of the images decided for a class that are of it; undefined where none is."""
-    return ratio(c.true_positives, c.true_positives + c.false_positives)
+    return safe_divide(counts.true_positives, counts.true_positives + counts.false_positives)
 
 
-def f1(c: Counts) -> Floats:
+def f1(counts: ConfusionCounts) -> FloatArray:
     """Harmonic mean of precision and sensitivity (Dice coefficient); undefined without an image of the class.
 
     A class that has images and is never predicted has an F1 of 0.
     """
-    score = ratio(2 * c.true_positives, 2 * c.true_positives + c.false_positives + c.false_negatives)
-    return np.where(c.true_positives + c.false_negatives > 0, score, np.nan)
+    score = safe_divide(2 * counts.true_positives, 2 * counts.true_positives + counts.false_positives + counts.false_negatives)
+    return np.where(counts.true_positives + counts.false_negatives > 0, score, np.nan)
 
 
-def support(c: Counts) -> Floats:
+def support(counts: ConfusionCounts) -> FloatArray:
     """Images of the class."""
-    return c.true_positives + c.false_negatives
+    return counts.true_positives + counts.false_negatives
 
 
-def decided(c: Counts) -> Floats:
+def predicted_positive(counts: ConfusionCounts) -> FloatArray:
     """Images decided for the class."""
-    return c.true_positives + c.false_positives
+    return counts.true_positives + counts.false_positives
 
 
-def accuracy(c: Counts) -> Floats:
+def accuracy(counts: ConfusionCounts) -> FloatArray:
     """Share of all images that are decided rightly, the class against the rest."""
-    right = c.true_positives + c.true_negatives
-    return ratio(right, right + c.false_positives + c.false_negatives)
+    right = counts.true_positives + counts.true_negatives
+    return safe_divide(right, right + counts.false_positives + counts.false_negatives)
 
 
-def auc(s: Sweep) -> Floats:
+def auc(sweep: ThresholdSweep) -> FloatArray:
     """Area under the ROC curve, ties counted half (Hanley and McNeil 1982), (…,); needs both kinds."""
-    true, false = s.true_positives, s.false_positives
+    true, false = sweep.true_positives, sweep.false_positives
     steps = np.diff(false, axis=-1, prepend=0.0)
     heights = true - np.diff(true, axis=-1, prepend=0.0) / 2
-    return ratio(np.einsum("...t,...t->...", steps, heights), true[..., -1] * false[..., -1])
+    return safe_divide(np.einsum("...t,...t->...", steps, heights), true[..., -1] * false[..., -1])
 
 
-def average_precision(s: Sweep) -> Floats:
+def average_precision(sweep: ThresholdSweep) -> FloatArray:
     """Mean precision over the steps of recall, without interpolation, (…,); undefined without a positive.
 
     As ``sklearn.metrics.average_precision_score``.
     """
-    true = s.true_positives
-    found = true + s.false_positives
+    true = sweep.true_positives
+    found = true + sweep.false_positives
     precise = np.divide(true, found, out=np.zeros_like(true), where=found > 0)
     steps = np.diff(true, axis=-1, prepend=0.0)
-    return ratio(np.einsum("...t,...t->...", steps, precise), true[..., -1])
+    return safe_divide(np.einsum("...t,...t->...", steps, precise), true[..., -1])
 
 
-def ratio(part: Floats, whole: Floats) -> Floats:
+def safe_divide(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
     """Divide; NaN where there is nothing to divide by."""
-    part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
-    shape = np.broadcast_shapes(part.shape, whole.shape)
-    return np.asarray(np.divide(part, whole, out=np.full(shape, np.nan), where=whole > 0))
+    numerator, denominator = np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
+    shape = np.broadcast_shapes(numerator.shape, denominator.shape)
+    return np.asarray(np.divide(numerator, denominator, out=np.full(shape, np.nan), where=denominator > 0))

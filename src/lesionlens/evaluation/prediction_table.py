@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlens.errors import PredictionsError, unknown
+from lesionlens.errors import PredictionsError, unknown_name_message
 
-Texts = NDArray[np.str_]
-Floats = NDArray[np.float64]
+StrArray = NDArray[np.str_]
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Predictions:
         Model score in [0, 1] for each class, (n, k).
     classes
         Names of the k columns.
-    rest
+    other_class
         The class of ``classes`` for images that are none of those asked about, or "": averages over classes
         leave it out. Where scores are independent (ISIC 2017) its own is derived from the others.
 
@@ -43,12 +43,12 @@ class Predictions:
         in [0, 1], or a label or rest that is not one of the classes.
     """
 
-    image_id: Texts
-    lesion_id: Texts
-    label: Texts
-    scores: Floats
+    image_id: StrArray
+    lesion_id: StrArray
+    label: StrArray
+    scores: FloatArray
     classes: tuple[str, ...]
-    rest: str = field(default="", kw_only=True)
+    other_class: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
         for name in ("image_id", "lesion_id", "label"):
@@ -64,15 +64,15 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.image_id)
 
-    def select(self, keep: NDArray[Any]) -> "Predictions":
+    def select(self, selection: NDArray[Any]) -> "Predictions":
         """Keep the images of a mask or of an array of places."""
         return Predictions(
-            self.image_id[keep],
-            self.lesion_id[keep],
-            self.label[keep],
-            self.scores[keep],
+            self.image_id[selection],
+            self.lesion_id[selection],
+            self.label[selection],
+            self.scores[selection],
             self.classes,
-            rest=self.rest,
+            other_class=self.other_class,
         )
 
     def targets(self) -> NDArray[np.intp]:
@@ -96,18 +96,18 @@ def _check_shape(predictions: Predictions) -> None:
     shapes = {name: getattr(predictions, name).shape for name in ("image_id", "lesion_id", "label", "scores")}
     if shapes != {"image_id": (n,), "lesion_id": (n,), "label": (n,), "scores": (n, k)}:
         raise PredictionsError(f"arrays of {shapes} do not fit {n} images and {k} classes")
-    if predictions.rest and predictions.rest not in predictions.classes:
-        raise PredictionsError(unknown("class as the rest", predictions.rest, predictions.classes))
+    if predictions.other_class and predictions.other_class not in predictions.classes:
+        raise PredictionsError(unknown_name_message("class as the rest", predictions.other_class, predictions.classes))
 
 
-def _check_ids(ids: Texts) -> None:
+def _check_ids(ids: StrArray) -> None:
     if (ids == "").any():
         raise PredictionsError(f"{(ids == '').sum()} images have no image_id: name each one")
     names, counts = np.unique(ids, return_counts=True)
     twice = names[counts > 1]
     if len(twice):
         raise PredictionsError(
-            f"{len(twice)} images come more than once: {examples(twice)}; keep one row for each"
+            f"{len(twice)} images come more than once: {format_examples(twice)}; keep one row for each"
         )
 
 
@@ -126,14 +126,14 @@ def _check_labels(predictions: Predictions) -> None:
     for name in np.unique(predictions.label):
         if name and str(name) not in predictions.classes:
             at = predictions.image_id[predictions.label == name]
-            what = unknown("label", str(name), predictions.classes)
+            what = unknown_name_message("label", str(name), predictions.classes)
             raise PredictionsError(
-                f"{what} (images: {examples(at)}). If it stands for none of these classes, give --rest {name} "
+                f"{what} (images: {format_examples(at)}). If it stands for none of these classes, give --rest {name} "
                 "(rest= in Python)."
             )
 
 
-def examples(names: Sequence[Any] | NDArray[Any], *, most: int = 5) -> str:
+def format_examples(names: Sequence[Any] | NDArray[Any], *, max_shown: int = 5) -> str:
     """Name the first few of many.
 
     Examples
@@ -141,5 +141,5 @@ def examples(names: Sequence[Any] | NDArray[Any], *, most: int = 5) -> str:
     >>> examples(["a", "b", "c"], most=2)
     'a, b and 1 more'
     """
-    shown = ", ".join(str(name) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+    shown = ", ".join(str(name) for name in names[:max_shown])
+    return shown if len(names) <= max_shown else f"{shown} and {len(names) - max_shown} more"

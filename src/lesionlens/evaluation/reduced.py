@@ -4,22 +4,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lesionlens.data.taxonomy import spelling
-from lesionlens.errors import PredictionsError, unknown
-from lesionlens.evaluation.metrics import ratio
-from lesionlens.evaluation.multilabel import OTHERS
+from lesionlens.data.taxonomy import canonical_or_raw
+from lesionlens.errors import PredictionsError, unknown_name_message
+from lesionlens.evaluation.metrics import safe_divide
+from lesionlens.evaluation.multilabel import OTHER_CLASS_NAMES
 from lesionlens.evaluation.prediction_table import Predictions
-from lesionlens.evaluation.wording import readable
+from lesionlens.evaluation.wording import display_name
 
 
-class Reduced(NamedTuple):
+class BinaryTask(NamedTuple):
     """Predictions of two classes, the one that is sought second, and what to know about them."""
 
     predictions: Predictions
-    notes: tuple[str, ...]
+    caveats: tuple[str, ...]
 
 
-def reduced(predictions: Predictions, task: str) -> Reduced:
+def to_binary_task(predictions: Predictions, task: str) -> BinaryTask:
     """Reduce predictions of any classes to one question of two.
 
     Parameters
@@ -42,46 +42,46 @@ def reduced(predictions: Predictions, task: str) -> Reduced:
     (('other', 'a'), ['other'], [[0.8, 0.2]])
     """
     if task == "all":
-        return Reduced(predictions, ())
-    names = [_class(name, predictions) for name in task.split("/")]
+        return BinaryTask(predictions, ())
+    names = [_resolve_task_class(name, predictions) for name in task.split("/")]
     if len(names) == 1:
-        return Reduced(_against_rest(predictions, names[0]), ())
+        return BinaryTask(_one_vs_rest(predictions, names[0]), ())
     if len(names) != 2 or names[0] == names[1]:
         raise PredictionsError(
             f"the task is {task!r}; allowed are all, CLASS, or CLASS/OTHER of two different classes"
         )
-    return _against_one(predictions, *names)
+    return _one_vs_one(predictions, *names)
 
 
-def _class(name: str, predictions: Predictions) -> str:
-    found = name if name in predictions.classes else spelling(name)
+def _resolve_task_class(name: str, predictions: Predictions) -> str:
+    found = name if name in predictions.classes else canonical_or_raw(name)
     if found not in predictions.classes:
-        raise PredictionsError(unknown("task", name, ("all", *predictions.classes)))
+        raise PredictionsError(unknown_name_message("task", name, ("all", *predictions.classes)))
     return found
 
 
-def _against_rest(predictions: Predictions, name: str) -> Predictions:
-    rest = next(each for each in OTHERS if each != name)
-    score = predictions.scores[:, predictions.classes.index(name)]
-    label = np.where(np.isin(predictions.label, [name, ""]), predictions.label, rest)
-    return _two(predictions, label, np.column_stack([1 - score, score]), (rest, name))
+def _one_vs_rest(predictions: Predictions, positive: str) -> Predictions:
+    rest = next(each for each in OTHER_CLASS_NAMES if each != positive)
+    score = predictions.scores[:, predictions.classes.index(positive)]
+    label = np.where(np.isin(predictions.label, [positive, ""]), predictions.label, rest)
+    return _binary_predictions(predictions, label, np.column_stack([1 - score, score]), (rest, positive))
 
 
-def _against_one(predictions: Predictions, name: str, other: str) -> Reduced:
-    kept = np.isin(predictions.label, [name, other, ""])
+def _one_vs_one(predictions: Predictions, positive: str, negative: str) -> BinaryTask:
+    kept = np.isin(predictions.label, [positive, negative, ""])
     if not kept.any():
-        raise PredictionsError(f"no image is labelled {name} or {other}, so this task cannot be measured")
+        raise PredictionsError(f"no image is labelled {positive} or {negative}, so this task cannot be measured")
     few = predictions.select(kept)
-    both = few.scores[:, [few.classes.index(other), few.classes.index(name)]]
-    scores = np.nan_to_num(ratio(both, both.sum(axis=1, keepdims=True)), nan=0.5)
+    both = few.scores[:, [few.classes.index(negative), few.classes.index(positive)]]
+    scores = np.nan_to_num(safe_divide(both, both.sum(axis=1, keepdims=True)), nan=0.5)
     left = int((~kept).sum())
     said = (
-        f"{left} of {len(kept)} images are neither {readable(name)} nor {readable(other)} and are left out."
+        f"{left} of {len(kept)} images are neither {display_name(positive)} nor {display_name(negative)} and are left out."
     )
-    return Reduced(_two(few, few.label, scores, (other, name)), (said,) if left else ())
+    return BinaryTask(_binary_predictions(few, few.label, scores, (negative, positive)), (said,) if left else ())
 
 
-def _two(
+def _binary_predictions(
     predictions: Predictions, label: np.ndarray, scores: np.ndarray, classes: tuple[str, str]
 ) -> Predictions:
     return Predictions(predictions.image_id, predictions.lesion_id, label, scores, classes)

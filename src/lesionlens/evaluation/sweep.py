@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 
-class Sweep(NamedTuple):
+class ThresholdSweep(NamedTuple):
     """What is found as the threshold falls through the different scores.
 
     Attributes
@@ -22,12 +22,12 @@ class Sweep(NamedTuple):
         Weight of the negative images found, (…, t).
     """
 
-    thresholds: Floats
-    true_positives: Floats
-    false_positives: Floats
+    thresholds: FloatArray
+    true_positives: FloatArray
+    false_positives: FloatArray
 
 
-def sweep(positive: Bools, scores: Floats, weights: NDArray[Any] | None = None) -> Sweep:
+def threshold_sweep(positive: BoolArray, scores: FloatArray, weights: NDArray[Any] | None = None) -> ThresholdSweep:
     """Count true and false positives at each different score; equal scores are found together.
 
     Parameters
@@ -47,4 +47,4 @@ def sweep(positive: Bools, scores: Floats, weights: NDArray[Any] | None = None) 
     take = slice(None) if len(last) == len(ranked) else last
     true = np.cumsum(counted * positive[order], axis=-1)[..., take]
     false = np.cumsum(counted * ~positive[order], axis=-1)[..., take]
-    return Sweep(ranked[last], true, false)
+    return ThresholdSweep(ranked[last], true, false)

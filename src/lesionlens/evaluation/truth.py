@@ -7,27 +7,27 @@ from typing import NamedTuple
 import numpy as np
 
 from lesionlens.data.sheet import is_missing
-from lesionlens.data.taxonomy import canonical
-from lesionlens.errors import DataError, PredictionsError, unknown
-from lesionlens.evaluation.columns import Columns, numbers, read_columns
-from lesionlens.evaluation.formats import ISIC2017, ISIC2018, official, official_ids, official_scores
-from lesionlens.evaluation.image_names import matching
-from lesionlens.evaluation.multilabel import OTHERS
-from lesionlens.evaluation.prediction_table import Predictions, Texts, examples
+from lesionlens.data.taxonomy import canonical_name
+from lesionlens.errors import DataError, PredictionsError, unknown_name_message
+from lesionlens.evaluation.columns import CSVColumns, to_floats, read_csv_columns
+from lesionlens.evaluation.formats import ISIC2017_COLUMNS, ISIC2018_COLUMNS, detect_isic_format, isic_image_ids, isic_scores
+from lesionlens.evaluation.image_names import normalize_image_ids
+from lesionlens.evaluation.multilabel import OTHER_CLASS_NAMES
+from lesionlens.evaluation.prediction_table import Predictions, StrArray, format_examples
 
-_IMAGE = ("image_id", "image", "path")
-_LABEL = ("diagnosis", "label", "dx")
+_IMAGE_COLUMNS = ("image_id", "image", "path")
+_LABEL_COLUMNS = ("diagnosis", "label", "dx")
 
 
-class Truth(NamedTuple):
+class GroundTruth(NamedTuple):
     """Labels, and lesions where the file knows them: image_id, label and lesion_id, each (n,)."""
 
-    image_id: Texts
-    label: Texts
-    lesion_id: Texts
+    image_id: StrArray
+    label: StrArray
+    lesion_id: StrArray
 
 
-def read_truth(path: Path) -> Truth:
+def read_ground_truth(path: Path) -> GroundTruth:
     """Read an official ground truth (ISIC 2017 or 2018) or a table with image, label[, lesion_id].
 
     The columns may be called as in a table of images, in any case: image_id or path for the image, diagnosis
@@ -39,24 +39,24 @@ def read_truth(path: Path) -> Truth:
     PredictionsError
         None of these formats, an image that comes twice, or an official row that is not of exactly one class.
     """
-    columns = read_columns(path)
-    kind = official(columns, path)
+    columns = read_csv_columns(path)
+    kind = detect_isic_format(columns, path)
     if kind:
-        return _unique(_official_truth(columns, kind, path), path)
+        return _check_unique(_parse_isic_ground_truth(columns, kind, path), path)
     cells = {name.lower(): found for name, found in columns.items()}
-    image = next((name for name in _IMAGE if name in cells), "")
-    label = next((name for name in _LABEL if name in cells), "")
+    image = next((name for name in _IMAGE_COLUMNS if name in cells), "")
+    label = next((name for name in _LABEL_COLUMNS if name in cells), "")
     if not image or not label:
         raise PredictionsError(
             f"{path} has the columns {', '.join(columns)}, which are no truth. Allowed are "
-            f"image,label[,lesion_id], image,{','.join(ISIC2018)} (ISIC 2018) and "
-            f"image_id,{','.join(ISIC2017)} (ISIC 2017)."
+            f"image,label[,lesion_id], image,{','.join(ISIC2018_COLUMNS)} (ISIC 2018) and "
+            f"image_id,{','.join(ISIC2017_COLUMNS)} (ISIC 2017)."
         )
     lesions = ["" if is_missing(cell) else cell for cell in cells.get("lesion_id", [""] * len(cells[image]))]
-    return _unique(Truth(np.array(cells[image]), np.array(cells[label]), np.array(lesions)), path)
+    return _check_unique(GroundTruth(np.array(cells[image]), np.array(cells[label]), np.array(lesions)), path)
 
 
-def with_truth(predictions: Predictions, truth: Truth) -> Predictions:
+def attach_ground_truth(predictions: Predictions, ground_truth: GroundTruth) -> Predictions:
     """Give every predicted image its label and, where the truth knows it, its lesion.
 
     Images are compared by name, without folders and image endings where only so they match.
@@ -66,23 +66,23 @@ def with_truth(predictions: Predictions, truth: Truth) -> Predictions:
     PredictionsError
         The two name different images, or a label is of no class of the predictions.
     """
-    predicted, true = matching(predictions.image_id, truth.image_id)
+    predicted, true = normalize_image_ids(predictions.image_id, ground_truth.image_id)
     _check_same_images(predicted, true)
     place = {str(name): index for index, name in enumerate(true)}
     order = np.array([place[str(name)] for name in predicted])
-    classes = {str(name): class_of(str(name), predictions.classes) for name in np.unique(truth.label)}
-    lesion = truth.lesion_id[order]
+    classes = {str(name): resolve_class(str(name), predictions.classes) for name in np.unique(ground_truth.label)}
+    lesion = ground_truth.lesion_id[order]
     return Predictions(
         predictions.image_id,
         np.where(lesion == "", predictions.lesion_id, lesion),
-        np.array([classes[str(name)] for name in truth.label[order]]),
+        np.array([classes[str(name)] for name in ground_truth.label[order]]),
         predictions.scores,
         predictions.classes,
-        rest=predictions.rest,
+        other_class=predictions.other_class,
     )
 
 
-def class_of(label: str, classes: Sequence[str]) -> str:
+def resolve_class(label: str, classes: Sequence[str]) -> str:
     """Find the class of a label: by its name in any spelling, by its official code, or else as "other".
 
     A label that says nothing ("", "unknown") is "" unless it is a class.
@@ -103,61 +103,61 @@ def class_of(label: str, classes: Sequence[str]) -> str:
         return label
     if is_missing(label):
         return ""
-    diagnosis = _diagnosis(label)
-    same = [each for each in classes if (_diagnosis(each) or _plain(each)) == (diagnosis or _plain(label))]
+    diagnosis = _canonical_diagnosis(label)
+    same = [each for each in classes if (_canonical_diagnosis(each) or _normalize_label(each)) == (diagnosis or _normalize_label(label))]
     if len(same) == 1:
         return same[0]
-    rest = next((each for each in OTHERS if each in classes), None)
+    rest = next((each for each in OTHER_CLASS_NAMES if each in classes), None)
     if rest is None or not diagnosis or same:
-        raise PredictionsError(unknown("label", label, classes))
+        raise PredictionsError(unknown_name_message("label", label, classes))
     return rest
 
 
-def _diagnosis(label: str) -> str:
+def _canonical_diagnosis(label: str) -> str:
     """Give the taxonomy's name, or "" for a label of one's own."""
     try:
-        return canonical(label)
+        return canonical_name(label)
     except DataError:
         return ""
 
 
-def _plain(label: str) -> str:
+def _normalize_label(label: str) -> str:
     return " ".join(label.casefold().replace("_", " ").replace("-", " ").split())
 
 
-def _official_truth(columns: Columns, kind: str, path: Path) -> Truth:
-    ids = official_ids(columns, kind)
-    scores, classes = official_scores(columns, kind, path)
+def _parse_isic_ground_truth(columns: CSVColumns, format_name: str, path: Path) -> GroundTruth:
+    ids = isic_image_ids(columns, format_name)
+    scores, classes = isic_scores(columns, format_name, path)
     wrong = (~np.isin(scores, (0.0, 1.0)).all(axis=1)) | (scores.sum(axis=1) != 1)
     if wrong.any():
         raise PredictionsError(
-            f"{path}: {wrong.sum()} images are not of exactly one class: {examples(ids[wrong])}. "
+            f"{path}: {wrong.sum()} images are not of exactly one class: {format_examples(ids[wrong])}. "
             "A ground truth holds 1.0 for the true class and 0.0 for the others."
         )
     label = np.array(classes)[scores.argmax(axis=1)]
     if "score_weight" in columns:
-        label = np.where(numbers(columns, ("score_weight",), path)[:, 0] == 0, "", label)
-    return Truth(ids, label, np.full(len(ids), ""))
+        label = np.where(to_floats(columns, ("score_weight",), path)[:, 0] == 0, "", label)
+    return GroundTruth(ids, label, np.full(len(ids), ""))
 
 
-def _unique(truth: Truth, path: Path) -> Truth:
-    names, counts = np.unique(truth.image_id, return_counts=True)
+def _check_unique(ground_truth: GroundTruth, path: Path) -> GroundTruth:
+    names, counts = np.unique(ground_truth.image_id, return_counts=True)
     if (counts > 1).any():
         raise PredictionsError(
-            f"{path}: images come more than once: {examples(names[counts > 1])}; keep one row each"
+            f"{path}: images come more than once: {format_examples(names[counts > 1])}; keep one row each"
         )
-    return truth
+    return ground_truth
 
 
-def _check_same_images(predicted: Texts, true: Texts) -> None:
-    without_truth = np.setdiff1d(predicted, true)
-    without_scores = np.setdiff1d(true, predicted)
+def _check_same_images(predicted_ids: StrArray, true_ids: StrArray) -> None:
+    without_truth = np.setdiff1d(predicted_ids, true_ids)
+    without_scores = np.setdiff1d(true_ids, predicted_ids)
     found = []
     if len(without_truth):
-        found.append(f"{len(without_truth)} predicted images have no truth ({examples(without_truth)})")
+        found.append(f"{len(without_truth)} predicted images have no truth ({format_examples(without_truth)})")
     if len(without_scores):
         found.append(
-            f"{len(without_scores)} images of the truth have no prediction ({examples(without_scores)})"
+            f"{len(without_scores)} images of the truth have no prediction ({format_examples(without_scores)})"
         )
     if found:
         raise PredictionsError(

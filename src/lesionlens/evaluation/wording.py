@@ -2,9 +2,9 @@
 
 import math
 
-from lesionlens.evaluation.evaluation import Estimate, Evaluation
+from lesionlens.evaluation.evaluation import Estimate, EvaluationResult
 
-TITLES = {
+METRIC_TITLES = {
     "auc": "AUC",
     "average_precision": "Average precision",
     "sensitivity": "Sensitivity",
@@ -15,11 +15,11 @@ TITLES = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
 }
-UNDEFINED = "–"
-MEAN, WEIGHTED_MEAN = "mean of classes", "weighted mean"
+UNDEFINED_SYMBOL = "–"
+MACRO_LABEL, WEIGHTED_LABEL = "mean of classes", "weighted mean"
 
 
-def readable(name: str) -> str:
+def display_name(name: str) -> str:
     """Write a class name with blanks.
 
     Examples
@@ -30,7 +30,7 @@ def readable(name: str) -> str:
     return name.replace("_", " ")
 
 
-def question(task: str) -> str:
+def task_label(task: str) -> str:
     """Write what was measured.
 
     Examples
@@ -39,10 +39,10 @@ def question(task: str) -> str:
     ('melanoma against the rest', 'seborrheic keratosis against nevus')
     """
     one, _, other = task.partition("/")
-    return f"{readable(one)} against {readable(other) if other else 'the rest'}"
+    return f"{display_name(one)} against {display_name(other) if other else 'the rest'}"
 
 
-def decided(evaluation: Evaluation) -> str:
+def decision_label(evaluation: EvaluationResult) -> str:
     """Say which class an image is taken for."""
     if evaluation.decision == "argmax":
         return "an image is of the class with the largest score"
@@ -50,13 +50,13 @@ def decided(evaluation: Evaluation) -> str:
         return "an image is of every class whose score exceeds 0.5"
     if len(evaluation.classes) == len(evaluation.thresholds) + 1 == 2:
         (name, value), *_ = evaluation.thresholds.items()
-        other = readable(next(each for each in evaluation.classes if each != name))
+        other = display_name(next(each for each in evaluation.classes if each != name))
         return (
-            f"an image is {readable(name)} where its score is {value:.4g} or more, else {other} "
+            f"an image is {display_name(name)} where its score is {value:.4g} or more, else {other} "
             f"({evaluation.threshold_rule})"
         )
-    values = ", ".join(f"{readable(name)} {value:.4g}" for name, value in evaluation.thresholds.items())
-    rest = [readable(name) for name in evaluation.classes if name not in evaluation.thresholds]
+    values = ", ".join(f"{display_name(name)} {value:.4g}" for name, value in evaluation.thresholds.items())
+    rest = [display_name(name) for name in evaluation.classes if name not in evaluation.thresholds]
     others = f", and of {rest[0]} if of no other" if rest else ""
     return (
         f"an image is of every class whose score reaches its threshold{others}; thresholds: {values} "
@@ -64,7 +64,7 @@ def decided(evaluation: Evaluation) -> str:
     )
 
 
-def with_interval(estimate: Estimate) -> str:
+def format_with_interval(estimate: Estimate) -> str:
     """Write a value and its interval with three digits; a dash where the value is not defined.
 
     Examples
@@ -75,7 +75,7 @@ def with_interval(estimate: Estimate) -> str:
     '–'
     """
     if math.isnan(estimate.value):
-        return UNDEFINED
+        return UNDEFINED_SYMBOL
     if math.isnan(estimate.low):
         return f"{estimate.value:.3f}"
     return f"{estimate.value:.3f} ({estimate.low:.3f}–{estimate.high:.3f})"

@@ -12,11 +12,11 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from lesionlens.errors import LesionLensError, unknown
-from lesionlens.experiments.experiment import Claim, Experiment, Planted
-from lesionlens.experiments.figure import Figure, Panel
-from lesionlens.experiments.metric import Metric
-from lesionlens.experiments.row import Row
+from lesionlens.errors import LesionLensError, unknown_name_message
+from lesionlens.experiments.experiment import OrderingClaim, TableSpec, ArtifactSet
+from lesionlens.experiments.figure import FigureSpec, PanelSpec
+from lesionlens.experiments.metric import ColumnSpec
+from lesionlens.experiments.row import RowSpec
 
 PAPERS = {
     "arl": "Zhang et al. 2019, doi:10.1109/TMI.2019.2893944",
@@ -26,19 +26,19 @@ PAPERS = {
 }
 FIRST_AUTHORS = {"zhang": "arl", "yan": "attnmel", "gessert": "patch", "datta": "soft"}
 
-_TABLES = files("lesionlens.experiments") / "tables"
-_KINDS = ("table", "section", "fig")
-_PARTS: dict[str, type[BaseModel]] = {
-    "metrics": Metric,
-    "rows": Row,
-    "claims": Claim,
-    "sets": Planted,
-    "figure": Figure,
-    "panels": Panel,
+_TABLES_DIR = files("lesionlens.experiments") / "tables"
+_NAME_PREFIXES = ("table", "section", "fig")
+_MODELS_BY_KEY: dict[str, type[BaseModel]] = {
+    "metrics": ColumnSpec,
+    "rows": RowSpec,
+    "claims": OrderingClaim,
+    "sets": ArtifactSet,
+    "figure": FigureSpec,
+    "panels": PanelSpec,
 }
 
 
-def names() -> list[str]:
+def list_tables() -> list[str]:
     """Give the names of all experiments in the papers' order: tables, sections, figures; open questions last.
 
     Examples
@@ -46,10 +46,10 @@ def names() -> list[str]:
     >>> [name for name in names() if name.startswith("patch/")][:2]
     ['patch/table2', 'patch/table3']
     """
-    return sorted(_files(), key=_place)
+    return sorted(_table_files(), key=_sort_key)
 
 
-def matching(words: Sequence[str]) -> list[str]:
+def match_tables(patterns: Sequence[str]) -> list[str]:
     """Give the experiments that words ask for, each once: names, papers, patterns with ``*``, YAML files; none: all.
 
     Raises
@@ -62,11 +62,11 @@ def matching(words: Sequence[str]) -> list[str]:
     >>> matching(["zhang/table5", "soft/table[12]"])
     ['arl/table5', 'soft/table1', 'soft/table2']
     """
-    found = [name for word in words for name in _asked(word)] if words else names()
+    found = [name for word in patterns for name in _match_pattern(word)] if patterns else list_tables()
     return list(dict.fromkeys(found))
 
 
-def read_experiment(name: str) -> Experiment:
+def load_table_spec(name: str) -> TableSpec:
     """Read an experiment by its name, with the first author's in place of the paper's if liked, or from a YAML file.
 
     Raises
@@ -79,52 +79,52 @@ def read_experiment(name: str) -> Experiment:
     >>> read_experiment("gessert/table2").title
     'Table II'
     """
-    file = Path(name) if is_file(name) else _files()[_one(name)]
-    tree = _tree(file, name)
+    file = Path(name) if is_yaml_path(name) else _table_files()[_resolve_name(name)]
+    tree = _load_yaml(file, name)
     try:
-        return Experiment.model_validate(tree)
+        return TableSpec.model_validate(tree)
     except ValidationError as error:
-        lines = "\n".join(f"  {_explain(problem)}" for problem in error.errors())
+        lines = "\n".join(f"  {_format_error(problem)}" for problem in error.errors())
         raise LesionLensError(f"{file} is no experiment:\n{lines}") from error
 
 
-def _files() -> dict[str, Traversable]:
+def _table_files() -> dict[str, Traversable]:
     return {
         f"{paper.name}/{entry.name.removesuffix('.yaml')}": entry
-        for paper in _TABLES.iterdir()
+        for paper in _TABLES_DIR.iterdir()
         if paper.is_dir()
         for entry in paper.iterdir()
         if entry.name.endswith(".yaml")
     }
 
 
-def _place(name: str) -> tuple[int, int, list[int], str]:
+def _sort_key(name: str) -> tuple[int, int, list[int], str]:
     paper, _, short = name.partition("/")
-    kind = next((each for each in _KINDS if short.startswith(each)), "")
+    kind = next((each for each in _NAME_PREFIXES if short.startswith(each)), "")
     return (
         [*PAPERS, paper].index(paper),
-        _KINDS.index(kind) if kind else len(_KINDS),
+        _NAME_PREFIXES.index(kind) if kind else len(_NAME_PREFIXES),
         [int(digits) for digits in re.findall(r"\d+", short)],
         short,
     )
 
 
-def is_file(name: str) -> bool:
+def is_yaml_path(name: str) -> bool:
     """Say whether a word means a YAML file of the user's own."""
     return name.endswith((".yaml", ".yml"))
 
 
-def _spelt(word: str) -> str:
+def _expand_alias(name: str) -> str:
     """Put the paper's key in place of its first author."""
-    paper, slash, short = word.casefold().partition("/")
+    paper, slash, short = name.casefold().partition("/")
     return FIRST_AUTHORS.get(paper, paper) + slash + short
 
 
-def _one(name: str) -> str:
-    if (spelt := _spelt(name)) in _files():
+def _resolve_name(name: str) -> str:
+    if (spelt := _expand_alias(name)) in _table_files():
         return spelt
     authors = {paper: author for author, paper in FIRST_AUTHORS.items()}
-    known = [*_files(), *(f"{authors[paper]}/{short}" for paper, _, short in _parts() if paper in authors)]
+    known = [*_table_files(), *(f"{authors[paper]}/{short}" for paper, _, short in _partitioned_names() if paper in authors)]
     near = get_close_matches(name.casefold(), known, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise LesionLensError(
@@ -133,21 +133,21 @@ def _one(name: str) -> str:
     )
 
 
-def _parts() -> list[tuple[str, str, str]]:
-    return [name.partition("/") for name in _files()]
+def _partitioned_names() -> list[tuple[str, str, str]]:
+    return [name.partition("/") for name in _table_files()]
 
 
-def _asked(word: str) -> Iterator[str]:
-    if is_file(word):
-        yield word
+def _match_pattern(query: str) -> Iterator[str]:
+    if is_yaml_path(query):
+        yield query
         return
-    spelt, ours = _spelt(word), names()
+    spelt, ours = _expand_alias(query), list_tables()
     pattern = f"{spelt}/*" if spelt in {name.partition("/")[0] for name in ours} else spelt
     found = [name for name in ours if fnmatchcase(name, pattern)]
-    yield from found or [_one(word)]
+    yield from found or [_resolve_name(query)]
 
 
-def _tree(file: Traversable | Path, name: str) -> dict[str, Any]:
+def _load_yaml(file: Traversable | Path, name: str) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -158,14 +158,14 @@ def _tree(file: Traversable | Path, name: str) -> dict[str, Any]:
     return tree
 
 
-def _explain(problem: Any) -> str:
+def _format_error(error: Any) -> str:
     """Say in one line which key is wrong and what is allowed."""
-    where = ".".join(map(str, problem["loc"]))
-    if problem["type"] == "extra_forbidden":
-        *above, key = problem["loc"]
-        part = next((_PARTS[each] for each in reversed(above) if each in _PARTS), Experiment)
-        return f"{where}: {unknown('key', str(key), part.model_fields)}"
-    if problem["type"] == "missing":
+    where = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        *above, key = error["loc"]
+        part = next((_MODELS_BY_KEY[each] for each in reversed(above) if each in _MODELS_BY_KEY), TableSpec)
+        return f"{where}: {unknown_name_message('key', str(key), part.model_fields)}"
+    if error["type"] == "missing":
         return f"{where} is missing"
-    came = "" if isinstance(problem["input"], dict) else f" (came: {problem['input']!r})"
-    return f"{where + ': ' if where else ''}{problem['msg'].removeprefix('Value error, ')}{came}"
+    came = "" if isinstance(error["input"], dict) else f" (came: {error['input']!r})"
+    return f"{where + ': ' if where else ''}{error['msg'].removeprefix('Value error, ')}{came}"

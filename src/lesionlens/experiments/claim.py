@@ -10,11 +10,11 @@ from filelock import FileLock, Timeout
 
 from lesionlens.errors import RunError
 
-_PAUSE = 0.5  # seconds between two looks at what another has
+_POLL_SECONDS = 0.5  # seconds between two looks at what another has
 
 
 @contextmanager
-def claimed(out: Path, key: str, *, wait: bool = False) -> Iterator[bool]:
+def acquire_run(out: Path, key: str, *, wait: bool = False) -> Iterator[bool]:
     """Claim a run; False where another process has it. The claim ends with the block, or with the process.
 
     It is a lock of the operating system, which every machine that mounts the folder sees (NFS from version 4; Lustre
@@ -34,7 +34,7 @@ def claimed(out: Path, key: str, *, wait: bool = False) -> Iterator[bool]:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(place, timeout=-1 if wait else 0)
-        lock.acquire(poll_interval=_PAUSE)
+        lock.acquire(poll_interval=_POLL_SECONDS)
     except Timeout:
         yield False
         return
@@ -50,7 +50,7 @@ def claimed(out: Path, key: str, *, wait: bool = False) -> Iterator[bool]:
         lock.release()
 
 
-def holder(out: Path, key: str) -> str:
+def lock_owner(out: Path, key: str) -> str:
     """Say which machine and process has a run; "" where nobody says so."""
     note = out / "claims" / f"{key}.txt"
     return note.read_text(encoding="utf-8").strip() if note.is_file() else ""

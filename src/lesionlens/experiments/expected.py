@@ -8,100 +8,100 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lesionlens.data.problems import counted
-from lesionlens.errors import LesionLensError, unknown
+from lesionlens.data.problems import pluralize
+from lesionlens.errors import LesionLensError, unknown_name_message
 from lesionlens.experiments.job import Job
-from lesionlens.experiments.pace import Cost, cost
-from lesionlens.experiments.plan import Plan
+from lesionlens.experiments.pace import RuntimeEstimate, estimate_runtime
+from lesionlens.experiments.plan import TablePlan
 from lesionlens.experiments.reproduce import Reproduction
-from lesionlens.experiments.work import failure
+from lesionlens.experiments.work import read_failure
 
-HOUR = 3600.0
-AVERAGES = ("macro", "weighted", "all")  # of a metric, in place of one class
+SECONDS_PER_HOUR = 3600.0
+COLUMN_AVERAGES = ("macro", "weighted", "all")  # of a metric, in place of one class
 
 
-class Expected(NamedTuple):
+class PlanSummary(NamedTuple):
     """Runs that are left, their hours on this machine, and why some cannot be run."""
 
-    left: int
+    runs_left: int
     hours: float
-    troubles: tuple[str, ...]
+    problems: tuple[str, ...]
 
 
-def show(reproduction: Reproduction, console: Console, *, retry: bool) -> Expected:
+def print_plan(reproduction: Reproduction, console: Console, *, retry_failed: bool) -> PlanSummary:
     """Print the plan, and give what is expected of it."""
-    out = reproduction.ask.out
+    out = reproduction.options.out
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for head in ("experiment", "rows", "runs", "done", "failed", "images", "hours"):
         table.add_column(head, justify="left" if head == "experiment" else "right")
-    costs: dict[str, Cost] = {}
+    costs: dict[str, RuntimeEstimate] = {}
     troubles: list[str] = []
     with console.status("planning: data, networks and their speed here"):
         for each in reproduction.plans:
-            _add(table, each, reproduction, costs, troubles, retry=retry)
+            _add_plan_row(table, each, reproduction, costs, troubles, retry_failed=retry_failed)
     left = [
-        job for job in reproduction.jobs() if not job.finished(out) and (retry or not failure(out, job.key))
+        job for job in reproduction.jobs() if not job.is_finished(out) and (retry_failed or not read_failure(out, job.key))
     ]
-    hours = sum(costs[job.key].seconds for job in left if job.key in costs) / HOUR
+    hours = sum(costs[job.key].seconds for job in left if job.key in costs) / SECONDS_PER_HOUR
     console.print(table)
-    for name, reason in reproduction.without.items():
+    for name, reason in reproduction.skipped.items():
         console.print(f"[yellow]without {name}:[/] {escape(reason)}", highlight=False, soft_wrap=True)
     for trouble in dict.fromkeys(troubles):
         console.print(f"[red]cannot be run:[/] {escape(trouble)}", highlight=False, soft_wrap=True)
     console.print(
-        f"{counted(len(left), 'run')} left, about {shown(hours)} by one process on this machine. Early stopping makes "
+        f"{pluralize(len(left), 'run')} left, about {format_hours(hours)} by one process on this machine. Early stopping makes "
         "it less, reading images and measuring maps more. Equal rows, of one table or of several, are one run.",
         highlight=False,
     )
-    return Expected(len(left), hours, tuple(troubles))
+    return PlanSummary(len(left), hours, tuple(troubles))
 
 
-def _add(
+def _add_plan_row(
     table: Table,
-    each: Plan,
+    plan: TablePlan,
     reproduction: Reproduction,
-    costs: dict[str, Cost],
-    troubles: list[str],
+    estimates: dict[str, RuntimeEstimate],
+    problems: list[str],
     *,
-    retry: bool,
+    retry_failed: bool,
 ) -> None:
-    """Add one experiment's line; what its runs cost goes into ``costs``."""
-    out, jobs = reproduction.ask.out, each.jobs()
+    """Add one experiment's line; what its runs cost goes into ``estimates``."""
+    out, jobs = reproduction.options.out, plan.jobs()
     images = 0
-    for row in each.asked:
-        for part in each.experiment.row(row).parts:
-            twins = [found.job for found in each.runs if (found.row, found.part) == (row, part)]
+    for row in plan.requested_rows:
+        for part in plan.spec.row(row).variants:
+            twins = [found.job for found in plan.runs if (found.row, found.variant) == (row, part)]
             try:
-                found = costs.get(twins[0].key) or cost(twins[0], out, twins=twins)
+                found = estimates.get(twins[0].key) or estimate_runtime(twins[0], out, similar_runs=twins)
             except LesionLensError as error:
-                troubles.append(f"{each.name}, {row}: {error}")
+                problems.append(f"{plan.name}, {row}: {error}")
                 continue
-            images = max(images, found.images)
-            troubles += _without_number(each, part, found.classes)
-            costs.update(dict.fromkeys([twin.key for twin in twins], found))
-    done, failed = _count(jobs, reproduction)
-    left = [job for job in jobs if not job.finished(out) and (retry or not failure(out, job.key))]
-    hours = sum(costs[job.key].seconds for job in left if job.key in costs) / HOUR
-    cells = (each.name, len(each.asked), len(jobs), done, failed, f"{images:,}", shown(hours))
+            images = max(images, found.num_images)
+            problems += _undefined_columns(plan, part, found.classes)
+            estimates.update(dict.fromkeys([twin.key for twin in twins], found))
+    done, failed = _count_jobs(jobs, reproduction)
+    left = [job for job in jobs if not job.is_finished(out) and (retry_failed or not read_failure(out, job.key))]
+    hours = sum(estimates[job.key].seconds for job in left if job.key in estimates) / SECONDS_PER_HOUR
+    cells = (plan.name, len(plan.requested_rows), len(jobs), done, failed, f"{images:,}", format_hours(hours))
     table.add_row(*map(str, cells))
 
 
-def _without_number(each: Plan, part: str, classes: Sequence[str]) -> list[str]:
+def _undefined_columns(plan: TablePlan, variant: str, classes: Sequence[str]) -> list[str]:
     """Say which columns of a part ask for a class that its task has not."""
-    allowed = [*AVERAGES, *classes]
+    allowed = [*COLUMN_AVERAGES, *classes]
     return [
-        f"{each.name}, column {metric.name}: {unknown('class', metric.of, allowed)}"
-        for metric in each.experiment.metrics
-        if metric.metric and not metric.map and metric.part == part and metric.of not in allowed
+        f"{plan.name}, column {metric.name}: {unknown_name_message('class', metric.class_name, allowed)}"
+        for metric in plan.spec.columns
+        if metric.metric and not metric.map and metric.variant == variant and metric.class_name not in allowed
     ]
 
 
-def _count(jobs: Sequence[Job], reproduction: Reproduction) -> tuple[int, int]:
-    out = reproduction.ask.out
-    return sum(job.finished(out) for job in jobs), sum(bool(failure(out, job.key)) for job in jobs)
+def _count_jobs(jobs: Sequence[Job], reproduction: Reproduction) -> tuple[int, int]:
+    out = reproduction.options.out
+    return sum(job.is_finished(out) for job in jobs), sum(bool(read_failure(out, job.key)) for job in jobs)
 
 
-def shown(hours: float) -> str:
+def format_hours(hours: float) -> str:
     """Write hours for people.
 
     Examples

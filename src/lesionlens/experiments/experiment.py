@@ -5,52 +5,52 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from lesionlens.errors import unknown
-from lesionlens.experiments.figure import Figure
-from lesionlens.experiments.metric import Metric
-from lesionlens.experiments.row import Names, Row
-from lesionlens.training.section import Section
+from lesionlens.errors import unknown_name_message
+from lesionlens.experiments.figure import FigureSpec
+from lesionlens.experiments.metric import ColumnSpec
+from lesionlens.experiments.row import StrTuple, RowSpec
+from lesionlens.training.section import ConfigSection
 
 
-class Claim(Section):
+class OrderingClaim(ConfigSection):
     """An ordering that the paper claims: one row is better than each of others in one column.
 
     Attributes
     ----------
-    better, than, metric
+    better, worse, column
         Rows and column by name.
-    said
+    quote
         Where the paper says so, and in our words what.
     """
 
     better: str
-    than: Names
-    metric: str
-    said: str
+    worse: StrTuple
+    column: str
+    quote: str
 
 
-class Planted(Section):
+class ArtifactSet(ConfigSection):
     """A copy of the data in which an artefact is painted on some images, by their label.
 
     Attributes
     ----------
-    artefact
+    artifact
         ``ruler``, ``sticker``, ``ink``, ``hair`` or ``bubbles``.
     task
         A class against the rest.
-    association
+    rate_difference
         Share of the class's images that get it less that of the others': -1 to 1, about a half.
     seed
         Of what is painted where.
     """
 
-    artefact: str
+    artifact: str
     task: str = "melanoma"
-    association: float = Field(ge=-1, le=1)
+    rate_difference: float = Field(ge=-1, le=1)
     seed: int = 0
 
 
-class Experiment(Section):
+class TableSpec(ConfigSection):
     """A table or figure.
 
     Attributes
@@ -61,21 +61,21 @@ class Experiment(Section):
         What the paper calls it, and what it is about, in our words.
     source
         Where the published numbers come from.
-    data
+    dataset
         The data set that its recipes are for, by name.
     unit
         Of the published numbers; measured ones are shown in it too.
-    spread
+    published_spread
         What the spread of published numbers is.
-    metrics, rows, claims
+    columns, rows, claims
         The table; a figure without numbers has no metrics.
     figure
         What is drawn from the runs beside the table.
-    sets
+    artifact_sets
         Generated sets by name, which a row takes by ``data.source=set:NAME`` and a column by ``set``.
-    short
-        ``key=value`` words over the profile ``short``.
-    departures
+    short_overrides
+        ``key=value`` words over the profile ``short_overrides``.
+    differences
         What is done otherwise than the paper does, or is not known.
     """
 
@@ -83,58 +83,58 @@ class Experiment(Section):
     title: str
     caption: str
     source: str
-    data: str
+    dataset: str
     unit: Literal["fraction", "percent"] = "fraction"
-    spread: str = ""
-    metrics: tuple[Metric, ...] = ()
-    rows: tuple[Row, ...]
-    claims: tuple[Claim, ...] = ()
-    figure: Figure | None = None
-    sets: dict[str, Planted] = Field(default_factory=dict)
-    short: Names = ()
-    departures: Names = ()
+    published_spread: str = ""
+    columns: tuple[ColumnSpec, ...] = ()
+    rows: tuple[RowSpec, ...]
+    claims: tuple[OrderingClaim, ...] = ()
+    figure: FigureSpec | None = None
+    artifact_sets: dict[str, ArtifactSet] = Field(default_factory=dict)
+    short_overrides: StrTuple = ()
+    differences: StrTuple = ()
 
-    def row(self, name: str) -> Row:
+    def row(self, name: str) -> RowSpec:
         """Find a row by its name."""
         return next(row for row in self.rows if row.name == name)
 
-    def metric(self, name: str) -> Metric:
+    def column(self, name: str) -> ColumnSpec:
         """Find a column by its name."""
-        return next(metric for metric in self.metrics if metric.name == name)
+        return next(metric for metric in self.columns if metric.name == name)
 
     @model_validator(mode="after")
-    def _names_are_known(self) -> "Experiment":
-        rows, columns = [row.name for row in self.rows], [metric.name for metric in self.metrics]
-        _all_different("row", rows)
-        _all_different("column", columns)
-        parts = {part for row in self.rows for part in row.parts}
-        for metric in self.metrics:
+    def _check_names(self) -> "TableSpec":
+        rows, columns = [row.name for row in self.rows], [metric.name for metric in self.columns]
+        _check_unique("row", rows)
+        _check_unique("column", columns)
+        parts = {part for row in self.rows for part in row.variants}
+        for metric in self.columns:
             others = [each for each in columns if each != metric.name]
-            _known("other column", (*metric.mean_of, *metric.less), others)
+            _check_known("other column", (*metric.mean_of, *metric.minus), others)
             if metric.metric:
-                _known("part", [metric.part], parts)
-            _known("set", [metric.set] if metric.set else [], list(self.sets))
+                _check_known("part", [metric.variant], parts)
+            _check_known("set", [metric.artifact_set] if metric.artifact_set else [], list(self.artifact_sets))
         for row in self.rows:
-            _known("column", [*row.published, *row.maps], columns)
-        pairs = [f"{each.better} > {other}, {each.metric}" for each in self.claims for other in each.than]
-        _all_different("claim", pairs)
+            _check_known("column", [*row.published, *row.maps], columns)
+        pairs = [f"{each.better} > {other}, {each.column}" for each in self.claims for other in each.worse]
+        _check_unique("claim", pairs)
         for claim in self.claims:
-            _known("row", [claim.better, *claim.than], rows)
-            _known("column", [claim.metric], columns)
+            _check_known("row", [claim.better, *claim.worse], rows)
+            _check_known("column", [claim.column], columns)
         for panel in self.figure.panels if self.figure else ():
-            _known("row", [panel.row], rows)
-            _known("part", [panel.part], self.row(panel.row).parts)
+            _check_known("row", [panel.row], rows)
+            _check_known("part", [panel.variant], self.row(panel.row).variants)
         return self
 
 
-def _all_different(kind: str, names: Sequence[str]) -> None:
+def _check_unique(kind: str, names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"the {kind} {name} is there {names.count(name)} times")
 
 
-def _known(kind: str, names: Sequence[str], allowed: object) -> None:
+def _check_known(kind: str, names: Sequence[str], allowed: object) -> None:
     choices = [str(each) for each in allowed]  # type: ignore[attr-defined]
     for name in names:
         if name not in choices:
-            raise ValueError(unknown(kind, name, choices))
+            raise ValueError(unknown_name_message(kind, name, choices))

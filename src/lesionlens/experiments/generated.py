@@ -11,42 +11,42 @@ import numpy.typing as npt
 from filelock import FileLock
 from rich.console import Console
 
-from lesionlens.atomic import new_folder
-from lesionlens.bar import bar
+from lesionlens.atomic import atomic_directory
+from lesionlens.bar import progress_bar
 from lesionlens.data.datasets import load_table
-from lesionlens.data.fitted_mask import lesion_pixels
+from lesionlens.data.fitted_mask import read_lesion_mask
 from lesionlens.errors import DataError
-from lesionlens.experiments.experiment import Planted
-from lesionlens.synthesis.artefacts import ArtefactRates
-from lesionlens.synthesis.dataset import encode
-from lesionlens.synthesis.layouts import lay_out
-from lesionlens.synthesis.plant import plant
+from lesionlens.experiments.experiment import ArtifactSet
+from lesionlens.synthesis.artefacts import ArtifactRates
+from lesionlens.synthesis.dataset import encode_image
+from lesionlens.synthesis.layouts import generate_in_layout
+from lesionlens.synthesis.plant import inject_artifact
 
-_MUCH = 10_000_000  # pixels in all, from which a second process pays its start
-_OFF = 0.03  # of an image's shorter side, by which an outline is off at most
+_PARALLEL_PIXELS = 10_000_000  # pixels in all, from which a second process pays its start
+_MAX_OUTLINE_SHIFT = 0.03  # of an image's shorter side, by which an outline is off at most
 
 
-def generated(
-    data: str,
+def get_synthetic(
+    layout: str,
     folder: Path,
     *,
-    images: int,
+    num_images: int,
     size: tuple[int, int],
     seed: int,
     console: Console,
-    without: Sequence[str] = (),
+    exclude_artifacts: Sequence[str] = (),
 ) -> str:
-    """Draw a synthetic set in the layout of ``data`` into ``folder``, unless it is there, and give its source.
+    """Draw a synthetic set in the layout of ``layout`` into ``folder``, unless it is there, and give its source.
 
     Parameters
     ----------
-    data
+    layout
         A name of ``LAYOUTS``.
     folder
         The set's own; two processes may ask for it at a time.
-    images, size, seed
+    num_images, size, seed
         As for `lay_out`.
-    without
+    exclude_artifacts
         Artefacts that no image gets, because they are to be planted.
 
     Raises
@@ -54,25 +54,25 @@ def generated(
     DataError
         As for `lay_out`.
     """
-    with _once(folder) as missing:
+    with _create_once(folder) as missing:
         if missing:
-            with bar(console) as progress:
-                line = progress.add_task(f"drawing {data}", total=images)
-                lay_out(
-                    data,
+            with progress_bar(console) as progress:
+                line = progress.add_task(f"drawing {layout}", total=num_images)
+                generate_in_layout(
+                    layout,
                     folder,
-                    images=images,
+                    num_images=num_images,
                     seed=seed,
                     size=size,
-                    artefacts=ArtefactRates().without(without),
-                    workers=2 if images * size[0] * size[1] > _MUCH else 1,
+                    artifacts=ArtifactRates().excluding(exclude_artifacts),
+                    num_workers=2 if num_images * size[0] * size[1] > _PARALLEL_PIXELS else 1,
                     progress=lambda done, _: progress.update(line, completed=done),
                 )
-    return f"{data}:{folder}"
+    return f"{layout}:{folder}"
 
 
-def planted_sets(
-    sets: Mapping[str, Planted], source: str, folder: Path, *, console: Console
+def get_artifact_sets(
+    artifact_sets: Mapping[str, ArtifactSet], source: str, folder: Path, *, console: Console
 ) -> dict[str, str]:
     """Plant what an experiment's sets say into copies of ``source`` below ``folder``, unless they are there.
 
@@ -91,15 +91,15 @@ def planted_sets(
     DataError
         As for `plant`.
     """
-    roots = {name: folder / _named(each) for name, each in sets.items()}
+    roots = {name: folder / _artifact_set_name(each) for name, each in artifact_sets.items()}
     for name, root in roots.items():
-        with _once(root) as missing:
+        with _create_once(root) as missing:
             if missing:
-                _plant(sets[name], source, root, console)
+                _create_artifact_set(artifact_sets[name], source, root, console)
     return {name: f"table:{root.absolute() / 'images.csv'}" for name, root in roots.items()}
 
 
-def mask_folder(source: str, folder: Path) -> Path:
+def make_noisy_masks(source: str, folder: Path) -> Path:
     """Write lesion masks that are a little wrong, as a network's are, into ``folder``, unless they are there.
 
     Each mask is the table's own with its outline moved out or in by up to 3 % of the image's shorter side, drawn by the
@@ -114,45 +114,45 @@ def mask_folder(source: str, folder: Path) -> Path:
     known = frame[frame["mask_path"] != ""]
     if known.empty:
         raise DataError(f"not one image of {source} has a lesion mask; draw them: lesionlens segment predict")
-    with _once(folder) as missing:
+    with _create_once(folder) as missing:
         if missing:
-            with new_folder(folder) as part:
+            with atomic_directory(folder) as part:
                 for image_id, path in zip(known["image_id"], known["mask_path"], strict=True):
-                    worn = _worn(lesion_pixels(Path(path)), zlib.crc32(image_id.encode()))
-                    encode(part / f"{image_id}.png", worn, [])
+                    worn = _jitter_mask(read_lesion_mask(Path(path)), zlib.crc32(image_id.encode()))
+                    encode_image(part / f"{image_id}.png", worn, [])
     return folder
 
 
 @contextmanager
-def _once(root: Path) -> Iterator[bool]:
+def _create_once(root: Path) -> Iterator[bool]:
     """Wait until nobody else makes ``root``; say whether it is missing still. What is there is complete."""
     root.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(root.parent / f".{root.name}.lock"):
         yield not root.exists()
 
 
-def _plant(each: Planted, source: str, root: Path, console: Console) -> None:
-    with bar(console) as progress:
-        line = progress.add_task(f"planting {each.artefact} ({each.association:+g})", total=None)
-        plant(
+def _create_artifact_set(artifact_set: ArtifactSet, source: str, root: Path, console: Console) -> None:
+    with progress_bar(console) as progress:
+        line = progress.add_task(f"planting {artifact_set.artifact} ({artifact_set.rate_difference:+g})", total=None)
+        inject_artifact(
             source,
             root,
-            artefact=each.artefact,
-            association=each.association,
-            task=each.task,
-            seed=each.seed,
+            artifact=artifact_set.artifact,
+            rate_difference=artifact_set.rate_difference,
+            task=artifact_set.task,
+            seed=artifact_set.seed,
             progress=lambda done, total: progress.update(line, completed=done, total=total),
         )
 
 
-def _named(each: Planted) -> str:
+def _artifact_set_name(artifact_set: ArtifactSet) -> str:
     """Name a copy by what is in it."""
-    return f"{each.artefact}-{each.task}{each.association:+g}-seed{each.seed}"
+    return f"{artifact_set.artifact}-{artifact_set.task}{artifact_set.rate_difference:+g}-seed{artifact_set.seed}"
 
 
-def _worn(mask: npt.NDArray[np.bool_], seed: int) -> npt.NDArray[np.uint8]:
+def _jitter_mask(mask: npt.NDArray[np.bool_], seed: int) -> npt.NDArray[np.uint8]:
     """Move a mask's outline; a lesion that would vanish stays as it is. 0 and 255, (h, w)."""
-    most = max(1, round(_OFF * min(mask.shape)))
+    most = max(1, round(_MAX_OUTLINE_SHIFT * min(mask.shape)))
     by = int(np.random.default_rng(seed).integers(-most, most + 1))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * abs(by) + 1,) * 2)
     white = mask.astype(np.uint8) * 255

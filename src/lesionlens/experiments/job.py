@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lesionlens.training.folder import RunFolder
-from lesionlens.training.group import FINISHED, children
+from lesionlens.training.folder import RunDir
+from lesionlens.training.group import STATUS_FINISHED, expand_runs
 from lesionlens.training.recipe import Recipe
 
-_OF_THE_MACHINE = {"train": {"device", "workers", "threads", "compile"}, "data": {"store", "store_folder"}}
+_MACHINE_KEYS = {"train": {"device", "workers", "threads", "compile"}, "data": {"store", "store_folder"}}
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,17 @@ class Job:
     run: int
     fold: int | None
 
-    def folder(self, out: Path) -> RunFolder:
+    def run_dir(self, out: Path) -> RunDir:
         """Give its place in a reproduction's folder."""
-        return RunFolder(out / "jobs" / self.key)
+        return RunDir(out / "jobs" / self.key)
 
-    def finished(self, out: Path) -> bool:
+    def is_finished(self, out: Path) -> bool:
         """Say whether it is done to the end."""
-        folder = self.folder(out)
-        return folder.is_there() and folder.record()["status"] == FINISHED
+        folder = self.run_dir(out)
+        return folder.exists() and folder.metadata()["status"] == STATUS_FINISHED
 
 
-def jobs(recipe: Recipe, out: Path) -> list[Job]:
+def expand_jobs(recipe: Recipe, out: Path) -> list[Job]:
     """Give every run that a recipe means.
 
     Parameters
@@ -52,42 +52,42 @@ def jobs(recipe: Recipe, out: Path) -> list[Job]:
         Folder of the reproduction: paths inside it mean the same on every machine.
     """
     found = []
-    for number, child in enumerate(children(recipe)):
-        folds = 1 if recipe.folds is None or recipe.fold is not None else recipe.folds
+    for number, child in enumerate(expand_runs(recipe)):
+        folds = 1 if recipe.n_folds is None or recipe.fold is not None else recipe.n_folds
         fold = child.recipe.fold
         seed = f"s{child.recipe.train.seed}" + ("" if fold is None else f"f{fold}")
-        key = "-".join([*_kind(child.recipe), seed, digest(child.recipe, out)])
+        key = "-".join([*_key_prefix(child.recipe), seed, recipe_digest(child.recipe, out)])
         found.append(Job(key, child.recipe, number // folds, fold))
     return found
 
 
-def _kind(recipe: Recipe) -> list[str]:
+def _key_prefix(recipe: Recipe) -> list[str]:
     """Give words for people: which network, asked what."""
     said = recipe.model
     network = [said.name] if said.name else [str(said.backbone), said.attention or "none"]
     return [re.sub(r"[^\w.+]", "_", word) for word in (*network, recipe.data.task)]
 
 
-def digest(recipe: Recipe, out: Path) -> str:
+def recipe_digest(recipe: Recipe, out: Path) -> str:
     """Give eight characters for all that decides a run's outcome, wherever the data lie and whatever computes."""
     tree = recipe.model_dump(mode="json")
-    for section, keys in _OF_THE_MACHINE.items():
+    for section, keys in _MACHINE_KEYS.items():
         tree[section] = {key: value for key, value in tree[section].items() if key not in keys}
-    text = json.dumps(_placeless(tree, out), sort_keys=True)
+    text = json.dumps(_machine_independent_tree(tree, out), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def _placeless(tree: dict[str, Any], out: Path) -> dict[str, Any]:
+def _machine_independent_tree(tree: dict[str, Any], out: Path) -> dict[str, Any]:
     data, model = tree["data"], tree["model"]
     for key in ("source", "masks"):
         if data[key]:
-            data[key] = placeless(data[key], out)
-    data["extra"] = [placeless(each, out) for each in data["extra"]]
+            data[key] = machine_independent(data[key], out)
+    data["extra"] = [machine_independent(each, out) for each in data["extra"]]
     model["weights"] = Path(model["weights"]).name
     return tree
 
 
-def placeless(source: str, out: Path) -> str:
+def machine_independent(source: str, out: Path) -> str:
     """Name a source without the machine's folders: relative to the reproduction, else by its kind and last folder."""
     kind, colon, path = source.rpartition(":")
     place = Path(path).expanduser()

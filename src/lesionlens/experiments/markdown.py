@@ -4,31 +4,31 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from lesionlens import __version__
-from lesionlens.evaluation.evaluation import NOTICE
-from lesionlens.evaluation.wording import UNDEFINED
-from lesionlens.experiments.headline import headline
-from lesionlens.experiments.number import INTERVALS
-from lesionlens.experiments.shown import INSIDE, OUTSIDE, Shown, Writing
-from lesionlens.experiments.verdict import Verdict
+from lesionlens.evaluation.evaluation import RESEARCH_USE_NOTICE
+from lesionlens.evaluation.wording import UNDEFINED_SYMBOL
+from lesionlens.experiments.headline import summary_sentence
+from lesionlens.experiments.number import INTERVAL_SOURCES
+from lesionlens.experiments.shown import IN_INTERVAL_MARK, OUTSIDE_INTERVAL_MARK, FormattedCell, TableFormatter
+from lesionlens.experiments.verdict import TableOutcome
 
 
-def markdown(found: Verdict, now: datetime) -> str:
+def outcome_to_markdown(outcome: TableOutcome, now: datetime) -> str:
     """Write headline, remarks, table, claims, departures and notes."""
-    results, experiment, writing = found.results, found.results.experiment, Writing(found)
-    lines = [f"# {experiment.title}: {experiment.caption}", "", f"**{headline(found)}**", ""]
-    lines += [*_list(results.remarks), f"{experiment.source.rstrip('.')}. {NOTICE}", ""]
-    lines += [*_table(found, writing), "", *_legend(found), ""]
+    results, experiment, writing = outcome.results, outcome.results.spec, TableFormatter(outcome)
+    lines = [f"# {experiment.title}: {experiment.caption}", "", f"**{summary_sentence(outcome)}**", ""]
+    lines += [*_bullet_list(results.caveats), f"{experiment.source.rstrip('.')}. {RESEARCH_USE_NOTICE}", ""]
+    lines += [*_table(outcome, writing), "", *_legend(outcome), ""]
     lines += [
-        *_claims(found, writing),
-        *_under("Done otherwise than in the paper, or not known", experiment.departures),
+        *_claims(outcome, writing),
+        *_section("Done otherwise than in the paper, or not known", experiment.differences),
     ]
-    lines += _under("Notes", [f"[{place}] {note}" for place, note in enumerate(writing.notes, 1)])
+    lines += _section("Notes", [f"[{place}] {note}" for place, note in enumerate(writing.notes, 1)])
     failed = [
-        f"{cell.row}, {cell.part or 'run'} {cell.run}: {cell.message}"
+        f"{cell.row}, {cell.variant or 'run'} {cell.run}: {cell.message}"
         for cell in results.cells
         if cell.state == "failed"
     ]
-    lines += _under("Failed runs", failed)
+    lines += _section("Failed runs", failed)
     done = sum(cell.state == "finished" for cell in results.cells)
     lines.append(
         f"{results.name}, profile {results.profile}: {done} of {len(results.cells)} runs finished. "
@@ -37,63 +37,63 @@ def markdown(found: Verdict, now: datetime) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _table(found: Verdict, writing: Writing) -> Iterator[str]:
-    experiment = found.results.experiment
-    columns = [metric.name for metric in experiment.metrics]
+def _table(outcome: TableOutcome, formatter: TableFormatter) -> Iterator[str]:
+    experiment = outcome.results.spec
+    columns = [metric.name for metric in experiment.columns]
     if not columns:
         return
-    yield _line(["row", *columns])
-    yield _line(["---"] * (len(columns) + 1))
+    yield _table_row(["row", *columns])
+    yield _table_row(["---"] * (len(columns) + 1))
     for row in experiment.rows:
         name = f"{row.group}: {row.name}" if row.group else row.name
-        yield _line([name, *(_cell(writing.number(found.number(row.name, column))) for column in columns)])
+        yield _table_row([name, *(_cell(formatter.format_cell(outcome.cell(row.name, column))) for column in columns)])
 
 
-def _cell(shown: Shown) -> str:
-    interval = f" ({shown.interval})" if shown.interval else ""
-    published = f"; {shown.published} {shown.mark}".rstrip() if shown.published else ""
-    notes = f" [{', '.join(map(str, shown.notes))}]" if shown.notes else ""
-    return f"{shown.value}{interval}{published}{notes}"
+def _cell(formatted: FormattedCell) -> str:
+    interval = f" ({formatted.interval})" if formatted.interval else ""
+    published = f"; {formatted.published} {formatted.mark}".rstrip() if formatted.published else ""
+    notes = f" [{', '.join(map(str, formatted.notes))}]" if formatted.notes else ""
+    return f"{formatted.value}{interval}{published}{notes}"
 
 
-def _legend(found: Verdict) -> Iterator[str]:
-    if not found.numbers:
+def _legend(outcome: TableOutcome) -> Iterator[str]:
+    if not outcome.cells:
         return
-    kinds = {each.interval_of for each in found.numbers}
-    said = "; published" if any(each.published for each in found.numbers) else ""
-    intervals = (f"Interval over {kind}: {INTERVALS[kind]}." for kind in INTERVALS if kind in kinds)
+    kinds = {each.interval_source for each in outcome.cells}
+    said = "; published" if any(each.published for each in outcome.cells) else ""
+    intervals = (f"Interval over {kind}: {INTERVAL_SOURCES[kind]}." for kind in INTERVAL_SOURCES if kind in kinds)
     yield " ".join([f"Measured (95 % interval){said}.", *intervals])
-    if found.comparable:
-        yield f"{INSIDE} the published number lies in the measured interval, {OUTSIDE} it does not."
+    if outcome.is_comparable_to_paper:
+        yield f"{IN_INTERVAL_MARK} the published number lies in the measured interval, {OUTSIDE_INTERVAL_MARK} it does not."
 
 
-def _claims(found: Verdict, writing: Writing) -> Iterator[str]:
-    if not found.orderings:
+def _claims(outcome: TableOutcome, formatter: TableFormatter) -> Iterator[str]:
+    if not outcome.claims:
         return
     yield from (
         "## Claims",
         "",
-        _line(["claim", "in", "published", "measured (95 % interval)", "p (Holm)", "verdict"]),
+        _table_row(["claim", "in", "published", "measured (95 % interval)", "p (Holm)", "verdict"]),
     )
-    yield _line(["---"] * 6)
-    for each in found.orderings:
-        shown = writing.ordering(each)
+    yield _table_row(["---"] * 6)
+    for each in outcome.claims:
+        shown = formatter.format_claim(each)
         measured = f"{shown.difference} ({shown.interval})" if shown.interval else shown.difference
         by = f", {each.test}" if each.test else ""
-        claim = f"{each.better} better than {each.than}"
-        yield _line([claim, each.column, shown.published, measured, f"{shown.p}{by}", each.word])
+        claim = f"{each.better} better than {each.worse}"
+        yield _table_row([claim, each.column, shown.published, measured, f"{shown.p}{by}", each.verdict])
     yield ""
 
 
-def _under(head: str, sentences: Iterable[str]) -> list[str]:
-    listed = _list(sentences)
-    return [f"## {head}", "", *listed] if listed else []
+def _section(title: str, sentences: Iterable[str]) -> list[str]:
+    listed = _bullet_list(sentences)
+    return [f"## {title}", "", *listed] if listed else []
 
 
-def _list(sentences: Iterable[str]) -> list[str]:
+def _bullet_list(sentences: Iterable[str]) -> list[str]:
     lines = [f"- {' '.join(each.split())}" for each in sentences]
     return [*lines, ""] if lines else []
 
 
-def _line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") or UNDEFINED for cell in cells) + " |"
+def _table_row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") or UNDEFINED_SYMBOL for cell in cells) + " |"

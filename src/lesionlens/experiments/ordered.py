@@ -9,176 +9,176 @@ from typing import NamedTuple
 from lesionlens.errors import LesionLensError
 from lesionlens.evaluation.compare import (
     Alternative,
-    Comparison,
-    aligned,
+    SignificanceResult,
+    align,
     bootstrap_difference,
     holm,
     paired_t,
-    sign_flip,
+    sign_flip_permutation_test,
 )
 from lesionlens.evaluation.predictions import Predictions, read_predictions
-from lesionlens.experiments.drawn_lesions import Term, drawn_difference
-from lesionlens.experiments.experiment import Claim
-from lesionlens.experiments.measured import Value, leaves, predictions_of, shares
-from lesionlens.experiments.metric import Metric
-from lesionlens.experiments.ordering import Ordering
-from lesionlens.experiments.results import Results
-from lesionlens.explanation.quality import MapQuality
-from lesionlens.training.over_runs import FEWEST
+from lesionlens.experiments.drawn_lesions import WeightedTerm, bootstrap_weighted_sum
+from lesionlens.experiments.experiment import OrderingClaim
+from lesionlens.experiments.measured import RunValue, base_columns, predictions_path, column_weights
+from lesionlens.experiments.metric import ColumnSpec
+from lesionlens.experiments.ordering import ClaimResult
+from lesionlens.experiments.results import TableResults
+from lesionlens.explanation.quality import LocalizationMetrics
+from lesionlens.training.over_runs import MIN_RUNS
 
-FEWEST_FLIPS = 5  # pairs: with fewer no p of the permutation test can fall below 0.05
+MIN_RUNS_FOR_SIGN_FLIP = 5  # pairs: with fewer no p of the permutation test can fall below 0.05
 
-Measured = Mapping[tuple[str, str], Sequence[Value]]
-Key = tuple[int, int | None]
+ValuesByCell = Mapping[tuple[str, str], Sequence[RunValue]]
+RunKey = tuple[int, int | None]
 
 
-class Pair(NamedTuple):
+class RunPair(NamedTuple):
     """The numbers of two rows in runs of the same place."""
 
-    key: Key
+    key: RunKey
     better: float
-    than: float
+    worse: float
 
 
-def orderings(results: Results, measured: Measured) -> tuple[Ordering, ...]:
+def evaluate_claims(results: TableResults, values_by_cell: ValuesByCell) -> tuple[ClaimResult, ...]:
     """Test every claim of an experiment, each over all, with Holm's correction over all that could be tested.
 
     Claims of the same runs in the same column, as rows have that share their runs, are one test.
 
     Parameters
     ----------
-    measured
+    values_by_cell
         (row, column) -> the numbers of its runs.
     """
     found = [
-        _ordering(results, claim, than, measured)
-        for claim in results.experiment.claims
-        for than in claim.than
+        _evaluate_claim(results, claim, than, values_by_cell)
+        for claim in results.spec.claims
+        for than in claim.worse
     ]
-    tests = {_test(results, each): each for each in found}
+    tests = {_claim_key(results, each): each for each in found}
     one, two = (holm([getattr(each, p) for each in tests.values()]) for p in ("p", "p_two_sided"))
     corrected = dict(zip(tests, zip(one, two, strict=True), strict=True))
-    adjusted = [(each, corrected[_test(results, each)]) for each in found]
+    adjusted = [(each, corrected[_claim_key(results, each)]) for each in found]
     return tuple(
         replace(each, p_holm=float(one), p_two_sided_holm=float(two)) for each, (one, two) in adjusted
     )
 
 
-def _test(results: Results, asked: Ordering) -> tuple[object, ...]:
+def _claim_key(results: TableResults, result: ClaimResult) -> tuple[object, ...]:
     """Give what a test is of: the runs of both rows, and the column."""
-    return tuple(_runs(results, row, asked.column) for row in (asked.better, asked.than)), asked.column
+    return tuple(_run_sources(results, row, result.column) for row in (result.better, result.worse)), result.column
 
 
-def _ordering(results: Results, claim: Claim, than: str, measured: Measured) -> Ordering:
-    experiment, column = results.experiment, claim.metric
-    said = [experiment.row(name).published.get(column) for name in (claim.better, than)]
-    lower = experiment.metric(column).better == "lower"
+def _evaluate_claim(results: TableResults, claim: OrderingClaim, worse: str, values_by_cell: ValuesByCell) -> ClaimResult:
+    experiment, column = results.spec, claim.column
+    said = [experiment.row(name).published.get(column) for name in (claim.better, worse)]
+    lower = experiment.column(column).better == "lower"
     published = said[0].value - said[1].value if said[0] and said[1] else math.nan
-    asked = Ordering(claim.better, than, column, claim.said, lower, published)
-    if _same(results, claim.better, than, column):
-        return replace(asked, same_run=True)
-    pairs = _pairs(measured[claim.better, column], measured[than, column])
+    asked = ClaimResult(claim.better, worse, column, claim.quote, lower, published)
+    if _same_runs(results, claim.better, worse, column):
+        return replace(asked, identical_runs=True)
+    pairs = _pair_runs(values_by_cell[claim.better, column], values_by_cell[worse, column])
     if not pairs:
         return asked
-    difference = math.fsum(each.better - each.than for each in pairs) / len(pairs)
+    difference = math.fsum(each.better - each.worse for each in pairs) / len(pairs)
     scale = 100 if experiment.unit == "percent" else 1
-    asked = replace(asked, n=len(pairs), difference=scale * difference)
+    asked = replace(asked, num_pairs=len(pairs), difference=scale * difference)
     try:
         return (
-            _over_runs(asked, pairs, scale)
-            if len(pairs) >= FEWEST
-            else _over_lesions(asked, results, pairs, scale)
+            _compare_over_runs(asked, pairs, scale)
+            if len(pairs) >= MIN_RUNS
+            else _compare_over_lesions(asked, results, pairs, scale)
         )
     except LesionLensError as error:
         return replace(asked, note=f"not tested: {error}")
 
 
-def _same(results: Results, one: str, other: str, column: str) -> bool:
+def _same_runs(results: TableResults, row_a: str, row_b: str, column: str) -> bool:
     """Say whether two rows are one and the same run in a column, of which the same map is meant."""
-    found = _runs(results, one, column)
-    return any(there for there, _ in found) and found == _runs(results, other, column)
+    found = _run_sources(results, row_a, column)
+    return any(there for there, _ in found) and found == _run_sources(results, row_b, column)
 
 
-def _runs(results: Results, row: str, column: str) -> tuple[tuple[frozenset[Path], str], ...]:
+def _run_sources(results: TableResults, row: str, column: str) -> tuple[tuple[frozenset[Path], str], ...]:
     """Give the folders and the map from which a row's number in a column comes, for each column in it."""
-    experiment = results.experiment
+    experiment = results.spec
     return tuple(
         (
             frozenset(
-                cell.folder.path for cell in results.cells if (cell.row, cell.part) == (row, leaf.part)
+                cell.run_dir.path for cell in results.cells if (cell.row, cell.variant) == (row, leaf.variant)
             ),
-            results.here(experiment.row(row).maps.get(leaf.name, leaf.map)),
+            results.local_map_name(experiment.row(row).maps.get(leaf.name, leaf.map)),
         )
-        for leaf in leaves(experiment, experiment.metric(column))
+        for leaf in base_columns(experiment, experiment.column(column))
     )
 
 
-def _pairs(better: Sequence[Value], than: Sequence[Value]) -> list[Pair]:
-    partner = {(each.run, each.fold): each.value for each in than}
+def _pair_runs(better: Sequence[RunValue], worse: Sequence[RunValue]) -> list[RunPair]:
+    partner = {(each.run, each.fold): each.value for each in worse}
     found = [
-        Pair((each.run, each.fold), each.value, partner.get((each.run, each.fold), math.nan))
+        RunPair((each.run, each.fold), each.value, partner.get((each.run, each.fold), math.nan))
         for each in better
     ]
-    return [each for each in found if math.isfinite(each.better) and math.isfinite(each.than)]
+    return [each for each in found if math.isfinite(each.better) and math.isfinite(each.worse)]
 
 
-def _over_runs(asked: Ordering, pairs: Sequence[Pair], scale: float) -> Ordering:
-    better, than = [each.better for each in pairs], [each.than for each in pairs]
-    claimed: Alternative = "less" if asked.lower else "greater"
+def _compare_over_runs(result: ClaimResult, pairs: Sequence[RunPair], scale: float) -> ClaimResult:
+    better, than = [each.better for each in pairs], [each.worse for each in pairs]
+    claimed: Alternative = "less" if result.lower_is_better else "greater"
     one, two = paired_t(better, than, claimed), paired_t(better, than)
     flipped = math.nan
-    if len(pairs) >= FEWEST_FLIPS:
-        flipped = sign_flip([each.better - each.than for each in pairs], claimed).p
+    if len(pairs) >= MIN_RUNS_FOR_SIGN_FLIP:
+        flipped = sign_flip_permutation_test([each.better - each.worse for each in pairs], claimed).p
     folds = len({each.key[1] for each in pairs}) > 1
     return replace(
-        asked, low=scale * two.low, high=scale * two.high, p=one.p, p_two_sided=two.p, p_sign_flip=flipped,
+        result, low=scale * two.low, high=scale * two.high, p=one.p, p_two_sided=two.p, p_sign_flip=flipped,
         test=f"{one.test} over {len(pairs)} {'folds' if folds else 'runs'}",
         note="folds share training images: p is somewhat too small" if folds else "",
     )  # fmt: skip
 
 
-def _over_lesions(asked: Ordering, results: Results, pairs: Sequence[Pair], scale: float) -> Ordering:
+def _compare_over_lesions(result: ClaimResult, results: TableResults, pairs: Sequence[RunPair], scale: float) -> ClaimResult:
     """Test the one run, or each of two: the larger p counts, and their intervals are averaged bound by bound."""
-    terms = shares(results.experiment, results.experiment.metric(asked.column))
-    if any(leaf.metric in MapQuality._fields for _, leaf in terms):
-        return replace(asked, note=f"not tested: fewer than {FEWEST} runs, and the column is of maps")
-    found = [_bootstrap(results, (asked.better, asked.than), terms, each.key) for each in pairs]
+    terms = column_weights(results.spec, results.spec.column(result.column))
+    if any(leaf.metric in LocalizationMetrics._fields for _, leaf in terms):
+        return replace(result, note=f"not tested: fewer than {MIN_RUNS} runs, and the column is of maps")
+    found = [_bootstrap_pair(results, (result.better, result.worse), terms, each.key) for each in pairs]
     low, high = (
         scale * math.fsum(getattr(each, name) for each in found) / len(found) for name in ("low", "high")
     )
     return replace(
-        asked, low=low, high=high, p=max(_one_sided(each, lower=asked.lower) for each in found),
+        result, low=low, high=high, p=max(_one_sided_p(each, lower=result.lower_is_better) for each in found),
         p_two_sided=max(each.p for each in found),
         test=f"{found[0].test} over lesions of {'one run' if len(found) == 1 else 'each of two runs'}",
         note="what other seeds would give is not in it",
     )  # fmt: skip
 
 
-def _one_sided(found: Comparison, *, lower: bool) -> float:
+def _one_sided_p(comparison: SignificanceResult, *, lower: bool) -> float:
     """Halve a two-sided p towards the claimed side."""
-    as_claimed = found.difference < 0 if lower else found.difference > 0
-    return found.p / 2 if as_claimed else 1 - found.p / 2
+    as_claimed = comparison.difference < 0 if lower else comparison.difference > 0
+    return comparison.p / 2 if as_claimed else 1 - comparison.p / 2
 
 
-def _bootstrap(
-    results: Results, rows: tuple[str, str], shared: Sequence[tuple[float, Metric]], key: Key
-) -> Comparison:
+def _bootstrap_pair(
+    results: TableResults, rows: tuple[str, str], weighted_columns: Sequence[tuple[float, ColumnSpec]], key: RunKey
+) -> SignificanceResult:
     """Draw lesions for one pair of runs, or of several runs each where the column is put together from others."""
     terms = [
-        Term(weight, *_scores(results, rows, leaf, key), (leaf.metric, leaf.of)) for weight, leaf in shared
+        WeightedTerm(weight, *_aligned_predictions(results, rows, leaf, key), (leaf.metric, leaf.class_name)) for weight, leaf in weighted_columns
     ]
     if len(terms) > 1:
-        return drawn_difference(terms)
+        return bootstrap_weighted_sum(terms)
     (only,) = terms
-    return bootstrap_difference(only.better, only.than, *only.key)
+    return bootstrap_difference(only.better, only.worse, *only.key)
 
 
-def _scores(
-    results: Results, rows: tuple[str, str], metric: Metric, key: Key
+def _aligned_predictions(
+    results: TableResults, rows: tuple[str, str], column_spec: ColumnSpec, key: RunKey
 ) -> tuple[Predictions, Predictions]:
     cells = [
-        next(cell for cell in results.of(row, metric.part) if (cell.run, cell.fold) == key) for row in rows
+        next(cell for cell in results.cells_for(row, column_spec.variant) if (cell.run, cell.fold) == key) for row in rows
     ]
-    models = [read_predictions(predictions_of(results, cell, metric)) for cell in cells]
-    better, than = aligned(models, rows, common=True).predictions
+    models = [read_predictions(predictions_path(results, cell, column_spec)) for cell in cells]
+    better, than = align(models, rows, intersect=True).predictions
     return better, than

@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-ALPHA = 0.05
-ROUNDING = 1e-12  # of a mean whose parts cancel
+SIGNIFICANCE_LEVEL = 0.05
+TIE_TOLERANCE = 1e-12  # of a mean whose parts cancel
 
-Word = Literal[
+ClaimVerdict = Literal[
     "holds",
     "same direction, not shown",
     "opposite direction",
@@ -16,7 +16,7 @@ Word = Literal[
     "the same run here",
     "not run",
 ]
-MEANING: dict[Word, str] = {
+VERDICT_LABELS: dict[ClaimVerdict, str] = {
     "holds": "better as claimed, p < 0.05 one-sided after Holm over the claims of this page",
     "same direction, not shown": "better as claimed, but by no more than chance can give, or too few runs to tell",
     "opposite direction": "the other way round, by no more than chance can give, or too few runs to tell",
@@ -28,20 +28,20 @@ MEANING: dict[Word, str] = {
 
 
 @dataclass(frozen=True)
-class Ordering:
+class ClaimResult:
     """One claim, of one row over one other, in the table's unit.
 
     Attributes
     ----------
-    better, than, column, said
+    better, worse, column, quote
         As the experiment has it.
-    lower
+    lower_is_better
         Lower is better in this column.
-    published
+    published_difference
         Published number of the one less that of the other; NaN where one is missing.
     difference, low, high
         Measured, over pairs of equal run and fold, and its 95 % interval; NaN where there is none.
-    n
+    num_pairs
         Pairs.
     test
         What gave interval and p; "" where nothing could.
@@ -51,48 +51,48 @@ class Ordering:
         After Holm over the claims of the page.
     p_sign_flip
         Of the permutation test, one-sided, from five pairs on.
-    same_run
+    identical_runs
         Both rows are the same folders.
     note
         Why there is no test, or what to know of it.
     """
 
     better: str
-    than: str
+    worse: str
     column: str
-    said: str
-    lower: bool
-    published: float
+    quote: str
+    lower_is_better: bool
+    published_difference: float
     difference: float = math.nan
     low: float = math.nan
     high: float = math.nan
-    n: int = 0
+    num_pairs: int = 0
     test: str = ""
     p: float = math.nan
     p_two_sided: float = math.nan
     p_holm: float = math.nan
     p_two_sided_holm: float = math.nan
     p_sign_flip: float = math.nan
-    same_run: bool = False
+    identical_runs: bool = False
     note: str = ""
 
     @property
-    def published_shows(self) -> bool | None:
+    def published_supports_claim(self) -> bool | None:
         """Whether the published numbers are in the order claimed; None where one is missing."""
-        return None if math.isnan(self.published) else self._turned(self.published) > 0
+        return None if math.isnan(self.published_difference) else self._toward_claim(self.published_difference) > 0
 
     @property
-    def word(self) -> Word:
+    def verdict(self) -> ClaimVerdict:
         """The verdict."""
-        if self.same_run:
+        if self.identical_runs:
             return "the same run here"
         if math.isnan(self.difference):
             return "not run"
-        if abs(self.difference) < ROUNDING:
+        if abs(self.difference) < TIE_TOLERANCE:
             return "no difference"
-        if self._turned(self.difference) > 0:
-            return "holds" if self.p_holm < ALPHA else "same direction, not shown"
-        return "opposite, and shown" if self.p_two_sided_holm < ALPHA else "opposite direction"
+        if self._toward_claim(self.difference) > 0:
+            return "holds" if self.p_holm < SIGNIFICANCE_LEVEL else "same direction, not shown"
+        return "opposite, and shown" if self.p_two_sided_holm < SIGNIFICANCE_LEVEL else "opposite direction"
 
-    def _turned(self, difference: float) -> float:
-        return -difference if self.lower else difference
+    def _toward_claim(self, difference: float) -> float:
+        return -difference if self.lower_is_better else difference

@@ -12,32 +12,32 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from lesionlens import __version__
 from lesionlens.atomic import write_text
 from lesionlens.errors import LesionLensError
-from lesionlens.evaluation.evaluation import NOTICE
-from lesionlens.evaluation.wording import TITLES, readable
+from lesionlens.evaluation.evaluation import RESEARCH_USE_NOTICE
+from lesionlens.evaluation.wording import METRIC_TITLES, display_name
 from lesionlens.experiments.catalogue import PAPERS
-from lesionlens.experiments.experiment import Experiment
-from lesionlens.experiments.figures import Drawn, draw
-from lesionlens.experiments.headline import headline
-from lesionlens.experiments.made import made
-from lesionlens.experiments.markdown import markdown
-from lesionlens.experiments.metric import Metric
-from lesionlens.experiments.number import INTERVALS
-from lesionlens.experiments.ordering import MEANING
-from lesionlens.experiments.results import Cell, Results
-from lesionlens.experiments.shown import INSIDE, OUTSIDE, Writing
-from lesionlens.experiments.verdict import Verdict, verdict
-from lesionlens.experiments.verdict_files import write_csv, write_json
-from lesionlens.explanation.quality_files import TITLES as OF_MAPS
+from lesionlens.experiments.experiment import TableSpec
+from lesionlens.experiments.figures import WrittenFigure, render_figure
+from lesionlens.experiments.headline import summary_sentence
+from lesionlens.experiments.made import collect_provenance
+from lesionlens.experiments.markdown import outcome_to_markdown
+from lesionlens.experiments.metric import ColumnSpec
+from lesionlens.experiments.number import INTERVAL_SOURCES
+from lesionlens.experiments.ordering import VERDICT_LABELS
+from lesionlens.experiments.results import RunCell, TableResults
+from lesionlens.experiments.shown import IN_INTERVAL_MARK, OUTSIDE_INTERVAL_MARK, TableFormatter
+from lesionlens.experiments.verdict import TableOutcome, evaluate_table
+from lesionlens.experiments.verdict_files import write_outcome_csv, write_outcome_json
+from lesionlens.explanation.quality_files import LOCALIZATION_TITLES as OF_MAPS
 
-LONG = 6  # columns beyond which paper lies on its side
-MOST = 9  # columns side by side: more are neither read nor printed
-SIGNS = {
+MAX_PORTRAIT_COLUMNS = 6  # columns beyond which paper lies on its side
+MAX_COLUMNS_PER_BLOCK = 9  # columns side by side: more are neither read nor printed
+VERDICT_SIGNS = {
     "holds": "✓", "same direction, not shown": "~", "opposite direction": "≁", "opposite, and shown": "✗",
     "no difference": "=", "the same run here": "=", "not run": "–",
 }  # fmt: skip
 
 
-def write_page(results: Results, folder: Path) -> Path:
+def write_page(results: TableResults, folder: Path) -> Path:
     """Write ``table.html``, ``table.md``, ``table.csv``, ``verdict.json`` and ``figures/`` of an experiment.
 
     The page loads nothing from the network or the disk; unfinished and failed runs are told on it. Maps and generated
@@ -58,17 +58,17 @@ def write_page(results: Results, folder: Path) -> Path:
     LesionLensError
         The folder cannot be written, or a finished run's records cannot be read.
     """
-    found, now = verdict(results), datetime.now(UTC)
-    figures, problem = _figures(results, folder / "figures")
-    write_csv(folder / "table.csv", found)
-    write_json(folder / "verdict.json", found, now)
-    write_text(folder / "table.md", markdown(found, now))
+    found, now = evaluate_table(results), datetime.now(UTC)
+    figures, problem = _draw_figures(results, folder / "figures")
+    write_outcome_csv(folder / "table.csv", found)
+    write_outcome_json(folder / "verdict.json", found, now)
+    write_text(folder / "table.md", outcome_to_markdown(found, now))
     path = folder / "table.html"
-    write_text(path, render(found, folder, figures=figures, problem=problem, now=now))
+    write_text(path, render_table_page(found, folder, figures=figures, problem=problem, now=now))
     return path
 
 
-def render(found: Verdict, folder: Path, *, figures: list[Drawn], problem: str, now: datetime) -> str:
+def render_table_page(outcome: TableOutcome, folder: Path, *, figures: list[WrittenFigure], problem: str, now: datetime) -> str:
     """Write the page as HTML; ``problem`` says why there are no figures, or is ""."""
     environment = Environment(
         loader=ChoiceLoader([PackageLoader("lesionlens.experiments"), PackageLoader("lesionlens.report")]),
@@ -77,103 +77,103 @@ def render(found: Verdict, folder: Path, *, figures: list[Drawn], problem: str, 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    experiment, writing = found.results.experiment, Writing(found)
+    experiment, writing = outcome.results.spec, TableFormatter(outcome)
     return environment.get_template("table.html").render(
-        found=found,
-        results=found.results,
+        found=outcome,
+        results=outcome.results,
         experiment=experiment,
         paper=PAPERS.get(experiment.paper, ""),
-        headline=headline(found),
-        heads=[(metric.name, _meaning(metric, experiment)) for metric in experiment.metrics],
-        groups=_groups(found, writing),
-        orderings=[writing.ordering(each) for each in found.orderings],
+        headline=summary_sentence(outcome),
+        heads=[(metric.name, _column_meaning(metric, experiment)) for metric in experiment.columns],
+        groups=_row_groups(outcome, writing),
+        orderings=[writing.format_claim(each) for each in outcome.claims],
         notes=writing.notes,
-        signs=SIGNS,
-        meanings={word: MEANING[word] for word in MEANING if word in {each.word for each in found.orderings}},
+        signs=VERDICT_SIGNS,
+        meanings={word: VERDICT_LABELS[word] for word in VERDICT_LABELS if word in {each.verdict for each in outcome.claims}},
         intervals={
-            kind: INTERVALS[kind]
-            for kind in INTERVALS
-            if kind in {each.interval_of for each in found.numbers}
+            kind: INTERVAL_SOURCES[kind]
+            for kind in INTERVAL_SOURCES
+            if kind in {each.interval_source for each in outcome.cells}
         },
-        marks=(INSIDE, OUTSIDE) if any(each.inside is not None for each in found.numbers) else (),
-        published=any(each.published for each in found.numbers),
-        figures=[(_embedded(each.path), each) for each in figures],
+        marks=(IN_INTERVAL_MARK, OUTSIDE_INTERVAL_MARK) if any(each.published_in_interval is not None for each in outcome.cells) else (),
+        published=any(each.published for each in outcome.cells),
+        figures=[(_data_uri(each.path), each) for each in figures],
         problem=problem,
-        made=made(found.results, folder),
-        blocks=_blocks(len(experiment.metrics)),
-        wide=len(experiment.metrics) > LONG,
-        notice=NOTICE,
+        made=collect_provenance(outcome.results, folder),
+        blocks=_column_blocks(len(experiment.columns)),
+        wide=len(experiment.columns) > MAX_PORTRAIT_COLUMNS,
+        notice=RESEARCH_USE_NOTICE,
         version=__version__,
         date=now.strftime("%Y-%m-%d %H:%M UTC"),
     )
 
 
-def _figures(results: Results, folder: Path) -> tuple[list[Drawn], str]:
+def _draw_figures(results: TableResults, folder: Path) -> tuple[list[WrittenFigure], str]:
     """Draw what there is; a figure that cannot be drawn must not cost the table."""
     try:
-        return draw(results, folder), ""
+        return render_figure(results, folder), ""
     except LesionLensError as error:
         return [], str(error)
 
 
-def _groups(found: Verdict, writing: Writing) -> list[tuple[str, list[dict[str, Any]]]]:
+def _row_groups(outcome: TableOutcome, formatter: TableFormatter) -> list[tuple[str, list[dict[str, Any]]]]:
     """Give the rows under the headings of their groups, each with its written numbers."""
     rows = [
         {
             "row": row,
             "group": row.group,
             "numbers": [
-                writing.number(found.number(row.name, metric.name))
-                for metric in found.results.experiment.metrics
+                formatter.format_cell(outcome.cell(row.name, metric.name))
+                for metric in outcome.results.spec.columns
             ],
-            "done": len(_cells(found.results, row.name, "finished")),
-            "planned": len(_cells(found.results, row.name)),
-            "twin": _twin(found.results, row.name),
+            "done": len(_row_cells(outcome.results, row.name, "finished")),
+            "planned": len(_row_cells(outcome.results, row.name)),
+            "twin": _same_runs_as(outcome.results, row.name),
         }
-        for row in found.results.experiment.rows
+        for row in outcome.results.spec.rows
     ]
     return [(group, list(each)) for group, each in groupby(rows, key=lambda row: row["group"])]
 
 
-def _cells(results: Results, row: str, state: str = "") -> list[Cell]:
+def _row_cells(results: TableResults, row: str, state: str = "") -> list[RunCell]:
     return [cell for cell in results.cells if cell.row == row and state in ("", cell.state)]
 
 
-def _blocks(columns: int) -> list[slice]:
+def _column_blocks(columns: int) -> list[slice]:
     """Cut many columns into tables of about equal width, one below the other."""
     if not columns:
         return []
-    width = math.ceil(columns / math.ceil(columns / MOST))
+    width = math.ceil(columns / math.ceil(columns / MAX_COLUMNS_PER_BLOCK))
     return [slice(start, start + width) for start in range(0, columns, width)]
 
 
-def _twin(results: Results, row: str) -> str:
+def _same_runs_as(results: TableResults, row: str) -> str:
     """Name the first row above that is of the very same runs, or ""."""
-    above = [each.name for each in results.experiment.rows]
+    above = [each.name for each in results.spec.rows]
     above = above[: above.index(row)]
-    own = {cell.folder.path for cell in _cells(results, row)}
+    own = {cell.run_dir.path for cell in _row_cells(results, row)}
     return next(
-        (each for each in above if own and own == {cell.folder.path for cell in _cells(results, each)}), ""
+        (each for each in above if own and own == {cell.run_dir.path for cell in _row_cells(results, each)}), ""
     )
 
 
-def _meaning(metric: Metric, experiment: Experiment) -> str:
+def _column_meaning(column_spec: ColumnSpec, spec: TableSpec) -> str:
     """Say under a column's head what it is."""
-    if metric.mean_of:
-        return f"mean of {', '.join(metric.mean_of)}"
-    if metric.less:
-        return f"{metric.less[0]} less {metric.less[1]}"
-    if metric.metric in OF_MAPS:
-        own = any(metric.name in row.maps for row in experiment.rows)
-        what = f"{OF_MAPS[metric.metric]}, map {'of the row' if own else metric.map}"
+    if column_spec.mean_of:
+        return f"mean of {', '.join(column_spec.mean_of)}"
+    if column_spec.minus:
+        return f"{column_spec.minus[0]} less {column_spec.minus[1]}"
+    if column_spec.metric in OF_MAPS:
+        own = any(column_spec.name in row.maps for row in spec.rows)
+        what = f"{OF_MAPS[column_spec.metric]}, map {'of the row' if own else column_spec.map}"
     else:
         of = {"macro": "mean of classes", "weighted": "weighted mean", "all": "all images"}
-        what = f"{TITLES.get(metric.metric, metric.metric)}, {of.get(metric.of, readable(metric.of))}"
-    lower = "; lower is better" if metric.better == "lower" else ""
-    return f"{what}{f', on {metric.set}' if metric.set else ''}{lower}"
+        what = f"{METRIC_TITLES.get(column_spec.metric, column_spec.metric)}, {of.get(column_spec.class_name, display_name(column_spec.class_name))}"
+    lower = "; lower is better" if column_spec.better == "lower" else ""
+    return f"{what}{f', on {column_spec.artifact_set}' if column_spec.artifact_set else ''}{lower}"
 
 
-def _embedded(path: Path) -> str:
+def _data_uri(path: Path) -> str:
     """Give a figure as a data address: the drawing with lines where there is one beside it."""
     lines = path.with_suffix(".svg")
     kind, file = ("svg+xml", lines) if lines.is_file() else ("png", path)

@@ -6,24 +6,24 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from lesionlens.errors import RecipeError, unknown
-from lesionlens.experiments.experiment import Experiment
-from lesionlens.experiments.job import Job, jobs
+from lesionlens.errors import RecipeError, unknown_name_message
+from lesionlens.experiments.experiment import TableSpec
+from lesionlens.experiments.job import Job, expand_jobs
 from lesionlens.experiments.profile import Profile
-from lesionlens.experiments.results import Cell, Results, State
-from lesionlens.experiments.row import Row
-from lesionlens.experiments.sources import is_drawn
-from lesionlens.experiments.work import failure
-from lesionlens.training.read_recipe import read_recipe
+from lesionlens.experiments.results import RunCell, TableResults, RunState
+from lesionlens.experiments.row import RowSpec
+from lesionlens.experiments.sources import is_synthetic
+from lesionlens.experiments.work import read_failure
+from lesionlens.training.read_recipe import load_recipe
 
-SET = "set:"
-WHERE = ("data", "data.source", "data.masks", "data.store", "data.store_folder", "model.weights", "train.device",
+SET_PREFIX = "set:"
+PATH_KEYS = ("data", "data.source", "data.masks", "data.store", "data.store_folder", "model.weights", "train.device",
          "train.workers", "train.threads",
          "train.compile")  # words that say where things lie and what computes  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Ask:
+class ReproductionOptions:
     """What a user asked for.
 
     Attributes
@@ -32,11 +32,11 @@ class Ask:
         The budget.
     out
         The reproduction's folder.
-    runs
+    repeats
         Repeats in place of the profile's and the recipes'.
-    only
+    rows
         Names of rows, or patterns of them, that are run; none: all.
-    words
+    overrides
         ``key=value`` words over every recipe, the last to count.
     device
         ``auto``, ``cpu`` or ``gpu``.
@@ -44,34 +44,34 @@ class Ask:
 
     profile: Profile
     out: Path
-    runs: int | None = None
-    only: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
+    repeats: int | None = None
+    rows: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
     device: str = "auto"
 
-    def changed(self) -> tuple[str, ...]:
+    def protocol_overrides(self) -> tuple[str, ...]:
         """Give the words that change the protocol itself."""
-        return tuple(word for word in self.words if word.partition("=")[0] not in WHERE)
+        return tuple(word for word in self.overrides if word.partition("=")[0] not in PATH_KEYS)
 
-    def command(self, name: str, data: str) -> str:
-        """Give the command that makes one experiment again, from ``data`` if it is not ""."""
-        given = ["--data", f"{data}:FOLDER"] if data else []
-        runs = [] if self.runs is None else ["--runs", str(self.runs)]
-        words = [*self.words, "--profile", self.profile.name, *runs, *given]
+    def command(self, name: str, dataset: str) -> str:
+        """Give the command that makes one experiment again, from ``dataset`` if it is not ""."""
+        given = ["--data", f"{dataset}:FOLDER"] if dataset else []
+        runs = [] if self.repeats is None else ["--runs", str(self.repeats)]
+        words = [*self.overrides, "--profile", self.profile.name, *runs, *given]
         return shlex.join(["lesionlens", "reproduce", name, *words])
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedRun:
     """One run of one part of one row."""
 
     row: str
-    part: str
+    variant: str
     job: Job
 
 
 @dataclass(frozen=True)
-class Plan:
+class TablePlan:
     """An experiment with its runs, all rows of it.
 
     Attributes
@@ -80,59 +80,59 @@ class Plan:
         Of the experiment.
     source
         Of its data set.
-    sets
+    artifact_sets
         Planted set by name -> its source.
     runs
         Every row's, in order; rows of equal recipes have equal jobs.
-    asked
+    requested_rows
         Rows that are to be run now.
     """
 
     name: str
-    experiment: Experiment
+    spec: TableSpec
     source: str
-    sets: dict[str, str]
-    runs: tuple[Planned, ...]
-    asked: tuple[str, ...]
+    artifact_sets: dict[str, str]
+    runs: tuple[PlannedRun, ...]
+    requested_rows: tuple[str, ...]
 
     def jobs(self) -> list[Job]:
         """Give the different runs that are to be done now."""
-        wanted = {each.job.key: each.job for each in self.runs if each.row in self.asked}
+        wanted = {each.job.key: each.job for each in self.runs if each.row in self.requested_rows}
         return list(wanted.values())
 
-    def results(self, ask: Ask, remarks: Sequence[str]) -> Results:
+    def results(self, options: ReproductionOptions, caveats: Sequence[str]) -> TableResults:
         """Say how far each run is."""
-        cells = tuple(self._cell(each, ask.out) for each in self.runs)
-        drawn = is_drawn(self.source, ask.out)
-        return Results(
-            self.name, self.experiment, cells, ask.profile.name, self.sets, tuple(remarks), ask.out,
-            places=ask.profile.places, changed=ask.changed(),
-            command=ask.command(self.name, "" if drawn else self.experiment.data),
+        cells = tuple(self._run_cell(each, options.out) for each in self.runs)
+        drawn = is_synthetic(self.source, options.out)
+        return TableResults(
+            self.name, self.spec, cells, options.profile.name, self.artifact_sets, tuple(caveats), options.out,
+            tap_aliases=options.profile.tap_aliases, protocol_overrides=options.protocol_overrides(),
+            command=options.command(self.name, "" if drawn else self.spec.dataset),
         )  # fmt: skip
 
-    def _cell(self, each: Planned, out: Path) -> Cell:
-        job = each.job
-        folder, message = job.folder(out), failure(out, job.key)
-        state: State = "missing"
-        if job.finished(out):
+    def _run_cell(self, planned: PlannedRun, out: Path) -> RunCell:
+        job = planned.job
+        folder, message = job.run_dir(out), read_failure(out, job.key)
+        state: RunState = "missing"
+        if job.is_finished(out):
             state, message = "finished", ""
         elif message:
             state = "failed"
-        elif folder.is_there():
+        elif folder.exists():
             state = "begun"  # killed, or another process is at it
-        return Cell(each.row, each.part, job.run, job.fold, job.recipe, folder, state, message)
+        return RunCell(planned.row, planned.variant, job.run, job.fold, job.recipe, folder, state, message)
 
 
-def plan(
-    name: str, experiment: Experiment, source: str, ask: Ask, *, sets: Mapping[str, str], masks: str | None
-) -> Plan:
+def make_plan(
+    name: str, spec: TableSpec, source: str, options: ReproductionOptions, *, artifact_sets: Mapping[str, str], mask_dir: str | None
+) -> TablePlan:
     """Lay out every run of an experiment.
 
     Parameters
     ----------
-    source, sets
+    source, artifact_sets
         Of its data set, and of its planted sets.
-    masks
+    mask_dir
         Folder of lesion masks for recipes that take such a folder; None: as they say.
 
     Raises
@@ -141,45 +141,45 @@ def plan(
         A word or a pattern of rows that does not fit.
     """
     found = [
-        Planned(row.name, part, job)
-        for row in experiment.rows
-        for part, recipe in row.parts.items()
-        for job in _jobs(recipe, row, experiment, ask, _Place(source, dict(sets), masks))
+        PlannedRun(row.name, part, job)
+        for row in spec.rows
+        for part, recipe in row.variants.items()
+        for job in _row_jobs(recipe, row, spec, options, _DataPaths(source, dict(artifact_sets), mask_dir))
     ]
-    return Plan(name, experiment, source, dict(sets), tuple(found), _asked(experiment, ask.only))
+    return TablePlan(name, spec, source, dict(artifact_sets), tuple(found), _select_rows(spec, options.rows))
 
 
 @dataclass(frozen=True)
-class _Place:
+class _DataPaths:
     source: str
-    sets: dict[str, str]
-    masks: str | None
+    artifact_sets: dict[str, str]
+    mask_dir: str | None
 
-    def words(self, source: str) -> Iterator[str]:
+    def overrides(self, source: str) -> Iterator[str]:
         """Say where a recipe's images lie; a recipe that names a set of the experiment gets that one."""
-        if source.startswith(SET):
-            chosen = source.removeprefix(SET)
-            if chosen not in self.sets:
-                raise RecipeError(unknown("set of the experiment", chosen, self.sets))
-            yield f"data.source={self.sets[chosen]}"
+        if source.startswith(SET_PREFIX):
+            chosen = source.removeprefix(SET_PREFIX)
+            if chosen not in self.artifact_sets:
+                raise RecipeError(unknown_name_message("set of the experiment", chosen, self.artifact_sets))
+            yield f"data.source={self.artifact_sets[chosen]}"
         else:
             yield f"data.source={self.source}"
-        if self.masks is not None:
-            yield f"data.masks={self.masks}"
+        if self.mask_dir is not None:
+            yield f"data.masks={self.mask_dir}"
 
 
-def _jobs(name: str, row: Row, experiment: Experiment, ask: Ask, place: _Place) -> list[Job]:
+def _row_jobs(name: str, row: RowSpec, spec: TableSpec, options: ReproductionOptions, paths: _DataPaths) -> list[Job]:
     """Read a recipe with the row's words, then those of profile, place and user."""
-    recipe = read_recipe(name, row.overrides)
-    known = place if recipe.data.masks else _Place(place.source, place.sets, None)
-    said = [*row.overrides, *ask.profile.words(name, recipe), *known.words(recipe.data.source)]
-    if ask.profile.name == "short":
-        said += experiment.short
-    said += [f"data.store_folder={ask.out / 'store'}", f"train.device={ask.device}"]
-    said.append(f"runs={ask.profile.repeats(recipe, ask.runs)}")
-    return jobs(read_recipe(name, [*said, *ask.words]), ask.out)
+    recipe = load_recipe(name, row.overrides)
+    known = paths if recipe.data.mask_dir else _DataPaths(paths.source, paths.artifact_sets, None)
+    said = [*row.overrides, *options.profile.overrides(name, recipe), *known.overrides(recipe.data.source)]
+    if options.profile.name == "short":
+        said += spec.short_overrides
+    said += [f"data.store_folder={options.out / 'store'}", f"train.device={options.device}"]
+    said.append(f"runs={options.profile.resolve_repeats(recipe, options.repeats)}")
+    return expand_jobs(load_recipe(name, [*said, *options.overrides]), options.out)
 
 
-def _asked(experiment: Experiment, only: tuple[str, ...]) -> tuple[str, ...]:
-    rows = [row.name for row in experiment.rows if row.parts]
-    return tuple(row for row in rows if not only or any(fnmatch(row, pattern) for pattern in only))
+def _select_rows(spec: TableSpec, patterns: tuple[str, ...]) -> tuple[str, ...]:
+    rows = [row.name for row in spec.rows if row.variants]
+    return tuple(row for row in rows if not patterns or any(fnmatch(row, pattern) for pattern in patterns))

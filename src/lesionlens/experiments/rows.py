@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from lesionlens.errors import RecipeError, unknown
-from lesionlens.experiments.catalogue import PAPERS, names, read_experiment
-from lesionlens.experiments.row import Row
+from lesionlens.errors import RecipeError, unknown_name_message
+from lesionlens.experiments.catalogue import PAPERS, list_tables, load_table_spec
+from lesionlens.experiments.row import RowSpec
 
-PARTS = {"M": "melanoma", "SK": "seborrheic keratosis"}  # of Zhang et al. 2019
+VARIANT_TITLES = {"M": "melanoma", "SK": "seborrheic keratosis"}  # of Zhang et al. 2019
 
 
-class Listed(NamedTuple):
+class RowRecipe(NamedTuple):
     """One training of one row of a table.
 
     Attributes
@@ -21,7 +21,7 @@ class Listed(NamedTuple):
         As the paper calls them; of a row that is two trainings, with the part.
     recipe
         Name of a shipped recipe; "" where the row has none.
-    reason
+    reason_not_run
         Why it has none.
     """
 
@@ -29,10 +29,10 @@ class Listed(NamedTuple):
     table: str
     row: str
     recipe: str
-    reason: str
+    reason_not_run: str
 
 
-def rows(paper: str | None = None) -> list[Listed]:
+def list_row_recipes(paper: str | None = None) -> list[RowRecipe]:
     """Give the rows of one paper's tables, or of all, in the papers' order; figures take the tables' runs.
 
     Raises
@@ -46,20 +46,20 @@ def rows(paper: str | None = None) -> list[Listed]:
     'patch/table2/densenet121-dual'
     """
     if paper is not None and paper not in PAPERS:
-        raise RecipeError(unknown("paper", paper, PAPERS))
+        raise RecipeError(unknown_name_message("paper", paper, PAPERS))
     papers = [paper] if paper else list(PAPERS)
-    tables = [read_experiment(name) for name in names() if name.partition("/")[0] in papers]
+    tables = [load_table_spec(name) for name in list_tables() if name.partition("/")[0] in papers]
     return [
-        Listed(table.paper, table.title, *trained)
+        RowRecipe(table.paper, table.title, *trained)
         for table in tables
         if table.figure is None
         for row in table.rows
-        for trained in _trainings(row)
+        for trained in _variants_of_row(row)
     ]
 
 
-def _trainings(row: Row) -> Iterator[tuple[str, str, str]]:
-    for part, recipe in row.parts.items():
-        yield f"{row.name}, {PARTS.get(part, part)}" if part else row.name, recipe, ""
-    if row.without:
-        yield row.name, "", row.without
+def _variants_of_row(row: RowSpec) -> Iterator[tuple[str, str, str]]:
+    for part, recipe in row.variants.items():
+        yield f"{row.name}, {VARIANT_TITLES.get(part, part)}" if part else row.name, recipe, ""
+    if row.reason_not_run:
+        yield row.name, "", row.reason_not_run

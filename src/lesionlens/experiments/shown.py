@@ -3,23 +3,23 @@
 import math
 from typing import NamedTuple
 
-from lesionlens.evaluation.wording import UNDEFINED
-from lesionlens.experiments.experiment import Experiment
-from lesionlens.experiments.number import Number
-from lesionlens.experiments.ordering import Ordering
-from lesionlens.experiments.verdict import Verdict
+from lesionlens.evaluation.wording import UNDEFINED_SYMBOL
+from lesionlens.experiments.experiment import TableSpec
+from lesionlens.experiments.number import TableCell
+from lesionlens.experiments.ordering import ClaimResult
+from lesionlens.experiments.verdict import TableOutcome
 
-INSIDE, OUTSIDE = "●", "○"  # told apart in black and white
-FEWEST_DIGITS = {"fraction": 3, "percent": 1}
-MOST_DIGITS = 4
+IN_INTERVAL_MARK, OUTSIDE_INTERVAL_MARK = "●", "○"  # told apart in black and white
+MIN_DECIMALS = {"fraction": 3, "percent": 1}
+MAX_DECIMALS = 4
 
 
-class Shown(NamedTuple):
+class FormattedCell(NamedTuple):
     """A number of the table in words; what does not exist is ""."""
 
     value: str
     interval: str
-    sd: str
+    std: str
     published: str
     difference: str
     mark: str
@@ -27,10 +27,10 @@ class Shown(NamedTuple):
     notes: tuple[int, ...]
 
 
-class ShownOrdering(NamedTuple):
+class FormattedClaim(NamedTuple):
     """An ordering in words."""
 
-    ordering: Ordering
+    claim: ClaimResult
     published: str
     difference: str
     interval: str
@@ -38,7 +38,7 @@ class ShownOrdering(NamedTuple):
     sign_flip: str
 
 
-class Writing:
+class TableFormatter:
     """Writes the numbers of one verdict, all with the same digits, and gathers the notes under them.
 
     Attributes
@@ -47,70 +47,70 @@ class Writing:
         Each different note once, in the order in which they were met: note n is called n + 1.
     """
 
-    def __init__(self, found: Verdict) -> None:
+    def __init__(self, outcome: TableOutcome) -> None:
         self.notes: list[str] = []
-        self._comparable = found.comparable
-        self._digits = digits(found.results.experiment)
+        self._comparable = outcome.is_comparable_to_paper
+        self._decimals = decimal_places(outcome.results.spec)
 
-    def number(self, found: Number) -> Shown:
+    def format_cell(self, cell: TableCell) -> FormattedCell:
         """Write a number; the mark says whether the published one lies in the interval, where that is a question."""
-        published = found.published
-        said = "" if published is None else self._text(published.value)
+        published = cell.published
+        said = "" if published is None else self._format_value(published.value)
         if published is not None and published.spread is not None:
-            said = f"{said} ± {self._text(published.spread)}"
-        mark = "" if found.inside is None or not self._comparable else INSIDE if found.inside else OUTSIDE
-        within = found.within_spread if self._comparable else None
-        return Shown(
-            value=self._text(found.mean),
-            interval=self._interval(found),
-            sd="" if math.isnan(found.sd) else self._text(found.sd),
+            said = f"{said} ± {self._format_value(published.spread)}"
+        mark = "" if cell.published_in_interval is None or not self._comparable else IN_INTERVAL_MARK if cell.published_in_interval else OUTSIDE_INTERVAL_MARK
+        within = cell.within_spread if self._comparable else None
+        return FormattedCell(
+            value=self._format_value(cell.mean),
+            interval=self._format_interval(cell),
+            std="" if math.isnan(cell.std) else self._format_value(cell.std),
             published=said,
-            difference=self._signed(found.difference),
+            difference=self._format_signed(cell.difference),
             mark=mark,
             spread="" if within is None else f"{'within' if within else 'beyond'} the paper's ±",
-            notes=tuple(self._note(note) for note in found.notes),
+            notes=tuple(self._note_number(note) for note in cell.notes),
         )
 
-    def ordering(self, found: Ordering) -> ShownOrdering:
+    def format_claim(self, claim: ClaimResult) -> FormattedClaim:
         """Write an ordering."""
-        interval = "" if math.isnan(found.low) else f"{self._signed(found.low)} to {self._signed(found.high)}"
-        opposite = found.word.startswith("opposite")
-        p = found.p_two_sided_holm if opposite else found.p_holm
-        return ShownOrdering(
-            found, self._signed(found.published) or UNDEFINED, self._signed(found.difference) or UNDEFINED, interval,
-            f"{probability(p)}{' two-sided' if opposite else ''}" if math.isfinite(p) else UNDEFINED,
-            probability(found.p_sign_flip) if math.isfinite(found.p_sign_flip) else "",
+        interval = "" if math.isnan(claim.low) else f"{self._format_signed(claim.low)} to {self._format_signed(claim.high)}"
+        opposite = claim.verdict.startswith("opposite")
+        p = claim.p_two_sided_holm if opposite else claim.p_holm
+        return FormattedClaim(
+            claim, self._format_signed(claim.published_difference) or UNDEFINED_SYMBOL, self._format_signed(claim.difference) or UNDEFINED_SYMBOL, interval,
+            f"{format_rounded_p_value(p)}{' two-sided' if opposite else ''}" if math.isfinite(p) else UNDEFINED_SYMBOL,
+            format_rounded_p_value(claim.p_sign_flip) if math.isfinite(claim.p_sign_flip) else "",
         )  # fmt: skip
 
-    def _note(self, note: str) -> int:
+    def _note_number(self, note: str) -> int:
         if note not in self.notes:
             self.notes.append(note)
         return self.notes.index(note) + 1
 
-    def _interval(self, found: Number) -> str:
-        if math.isnan(found.low):
+    def _format_interval(self, cell: TableCell) -> str:
+        if math.isnan(cell.low):
             return ""
-        between = " to " if found.low < 0 else "–"
-        return f"{self._text(found.low)}{between}{self._text(found.high)}"
+        between = " to " if cell.low < 0 else "–"
+        return f"{self._format_value(cell.low)}{between}{self._format_value(cell.high)}"
 
-    def _text(self, value: float) -> str:
-        return UNDEFINED if math.isnan(value) else f"{value:.{self._digits}f}".replace("-", "−")
+    def _format_value(self, value: float) -> str:
+        return UNDEFINED_SYMBOL if math.isnan(value) else f"{value:.{self._decimals}f}".replace("-", "−")
 
-    def _signed(self, value: float) -> str:
+    def _format_signed(self, value: float) -> str:
         if math.isnan(value):
             return ""
-        text = f"{value:+.{self._digits}f}"
+        text = f"{value:+.{self._decimals}f}"
         return "±" + text[1:] if not float(text) else text.replace("-", "−")
 
 
-def digits(experiment: Experiment) -> int:
+def decimal_places(spec: TableSpec) -> int:
     """Give as many digits as the published numbers have, within reason."""
-    said = [each.value for row in experiment.rows for each in row.published.values()]
+    said = [each.value for row in spec.rows for each in row.published.values()]
     own = [len(repr(value).partition(".")[2]) for value in said if value != int(value)]
-    return min(MOST_DIGITS, max([FEWEST_DIGITS[experiment.unit], *own]))
+    return min(MAX_DECIMALS, max([MIN_DECIMALS[spec.unit], *own]))
 
 
-def probability(p: float) -> str:
+def format_rounded_p_value(p: float) -> str:
     """Write a p-value.
 
     Examples

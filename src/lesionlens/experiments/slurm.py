@@ -23,8 +23,8 @@ exec {command}
 """
 
 
-def write_array(
-    out: Path, command: Sequence[str], *, tasks: int, gpu: bool, here: Path | None = None
+def write_slurm_array(
+    out: Path, command: Sequence[str], *, num_tasks: int, gpu: bool, working_dir: Path | None = None
 ) -> Path:
     """Write the script of a job array.
 
@@ -34,11 +34,11 @@ def write_array(
         Folder of the reproduction, seen by every node.
     command
         What each task runs.
-    tasks
+    num_tasks
         How many at most; not more than there are runs.
     gpu
         Ask for one GPU each.
-    here
+    working_dir
         Folder in which the command is given; default: this one.
 
     Returns
@@ -49,11 +49,11 @@ def write_array(
     place, logs = out / "slurm" / "reproduce.sbatch", out / "slurm" / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     text = SCRIPT.format(
-        tasks=tasks,
-        last=tasks - 1,
+        tasks=num_tasks,
+        last=num_tasks - 1,
         logs=logs.absolute(),
         gpu="\n#SBATCH --gpus=1" if gpu else "",
-        here=shlex.quote(str((here or Path()).absolute())),
+        here=shlex.quote(str((working_dir or Path()).absolute())),
         command=shlex.join(command),
     )
     write_text(place, text)

@@ -7,16 +7,16 @@ from pathlib import Path
 from rich.console import Console
 
 from lesionlens.atomic import write_text
-from lesionlens.data.datasets import DATASETS, load_table, resolved
-from lesionlens.errors import DataError, RunError, unknown
-from lesionlens.experiments.experiment import Experiment
-from lesionlens.experiments.generated import generated
+from lesionlens.data.datasets import DATASETS, load_table, parse_source
+from lesionlens.errors import DataError, RunError, unknown_name_message
+from lesionlens.experiments.experiment import TableSpec
+from lesionlens.experiments.generated import get_synthetic
 from lesionlens.experiments.profile import Profile
 
-SEED = 0  # of generated sets
+SYNTHETIC_SEED = 0  # of generated sets
 
 
-def given(sources: Sequence[str]) -> dict[str, str]:
+def parse_sources(sources: Sequence[str]) -> dict[str, str]:
     """Sort sources ``NAME:ROOT`` by data set.
 
     Raises
@@ -26,17 +26,17 @@ def given(sources: Sequence[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for source in sources:
-        name = resolved(source)[0]
+        name = parse_source(source)[0]
         if name not in DATASETS:
-            raise DataError(unknown("data set", name, DATASETS))
+            raise DataError(unknown_name_message("data set", name, DATASETS))
         if name in found:
             raise DataError(f"two sources of {name}: {found[name]} and {source}; give one")
         found[name] = source
     return found
 
 
-def source_of(
-    experiment: Experiment, sources: dict[str, str], profile: Profile, out: Path, console: Console
+def resolve_source(
+    spec: TableSpec, sources: dict[str, str], profile: Profile, out: Path, console: Console
 ) -> str:
     """Give the source of an experiment's images: as given, else drawn into the reproduction's folder.
 
@@ -49,37 +49,37 @@ def source_of(
     RunError
         The folder was begun with other images.
     """
-    data = experiment.data
+    data = spec.dataset
     if data in sources:
-        _same_as_before(out, data, sources[data])
+        _check_unchanged(out, data, sources[data])
         return sources[data]
     if profile.name == "paper":
         raise DataError(
             f"the paper's protocol needs the data set {data}: give --data {data}:FOLDER (lesionlens data list tells "
             "where it comes from), or try --profile smoke, which draws its own"
         )
-    planted = sorted({each.artefact for each in experiment.sets.values()})
+    planted = sorted({each.artifact for each in spec.artifact_sets.values()})
     name = "-".join([profile.name, data, *(f"no-{each}" for each in planted)])
-    source = generated(
+    source = get_synthetic(
         data,
         out / "data" / name,
-        images=profile.images,
-        size=profile.size,
-        seed=SEED,
+        num_images=profile.num_images,
+        size=profile.image_size,
+        seed=SYNTHETIC_SEED,
         console=console,
-        without=planted,
+        exclude_artifacts=planted,
     )
-    _same_as_before(out, name, source)
+    _check_unchanged(out, name, source)
     return source
 
 
-def is_drawn(source: str, out: Path) -> bool:
+def is_synthetic(source: str, out: Path) -> bool:
     """Say whether a source lies among the drawn ones of a reproduction."""
     root = Path(source.rpartition(":")[2])
     return root.absolute().is_relative_to((out / "data").absolute())
 
 
-def _same_as_before(out: Path, name: str, source: str) -> None:
+def _check_unchanged(out: Path, name: str, source: str) -> None:
     """Refuse to mix runs on different images in one folder."""
     place = out / "data.json"
     known = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}

@@ -14,15 +14,15 @@ from typing import Literal
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from lesionlens.atomic import write_text
-from lesionlens.errors import LesionLensError, RunError, unknown
-from lesionlens.experiments.catalogue import PAPERS, names, read_experiment
-from lesionlens.training.group import children
-from lesionlens.training.read_recipe import read_recipe
+from lesionlens.errors import LesionLensError, RunError, unknown_name_message
+from lesionlens.experiments.catalogue import PAPERS, list_tables, load_table_spec
+from lesionlens.training.group import expand_runs
+from lesionlens.training.read_recipe import load_recipe
 
 MARKER = "<!-- Written by: python -m lesionlens.experiments.status. Not by hand. -->"
-STATES = {"paper": "run in full", "short": "run short", "smoke": "smoke"}  # the most first
-OPEN = "Questions that the papers leave open"
-WITHOUT = """\
+STATE_LABELS = {"paper": "run in full", "short": "run short", "smoke": "smoke"}  # the most first
+OPEN_QUESTIONS_TITLE = "Questions that the papers leave open"
+EXCLUDED_NOTE = """\
 Not here: Tables I and II of Zhang et al. and Table I of Gessert et al., which show architectures and the sizes of data
 sets, so that nothing is trained; Figs. 1 to 4 and 8 of Zhang et al., 3.1, 3.4 and 3.5 of Yan, 1 to 3 of Gessert et al.
 and 1 to 6 and 8 of Datta et al., which show networks, data, or examples like those of other figures."""
@@ -33,14 +33,14 @@ well, `gessert/table2`. *Rows × trainings* counts the paper's protocol: rows th
 numbers of *smoke* mean nothing."""
 
 
-class Record(BaseModel, frozen=True):
+class ReproductionRecord(BaseModel, frozen=True):
     """What came of one reproduction of one experiment, as its ``verdict.json`` says.
 
     Attributes
     ----------
     name, profile
         Of the experiment, and how much of the protocol was run.
-    data, synthetic
+    dataset, synthetic
         Data set, and whether its images were drawn by a program.
     date, version
         When, in ISO 8601, and by which version.
@@ -50,7 +50,7 @@ class Record(BaseModel, frozen=True):
 
     name: str
     profile: Literal["paper", "short", "smoke"]
-    data: str
+    dataset: str
     synthetic: bool
     date: str
     version: str
@@ -61,13 +61,13 @@ class Record(BaseModel, frozen=True):
     def state(self) -> str:
         """How far it came, in words."""
         done = f", {self.finished} of {self.runs} runs" if self.finished < self.runs else ""
-        return STATES[self.profile] + done + (", synthetic images" if self.synthetic else "")
+        return STATE_LABELS[self.profile] + done + (", synthetic images" if self.synthetic else "")
 
 
-_RECORDS = TypeAdapter(list[Record])
+_RECORD_LIST = TypeAdapter(list[ReproductionRecord])
 
 
-def read_records(record: Path) -> list[Record]:
+def read_records(path: Path) -> list[ReproductionRecord]:
     """Read the record.
 
     Raises
@@ -76,12 +76,12 @@ def read_records(record: Path) -> list[Record]:
         It is not there or no record.
     """
     try:
-        return _RECORDS.validate_json(_read(record))
+        return _RECORD_LIST.validate_json(_read_bytes(path))
     except ValidationError as error:
-        raise RunError(f"{record} is no record of reproductions: {error}") from error
+        raise RunError(f"{path} is no record of reproductions: {error}") from error
 
 
-def add_records(record: Path, pages: Path) -> None:
+def merge_records(path: Path, pages: Path) -> None:
     """Take every ``verdict.json`` below ``pages`` into the record; of two alike that with more runs, then the newer.
 
     Raises
@@ -92,14 +92,14 @@ def add_records(record: Path, pages: Path) -> None:
     verdicts = sorted(pages.glob("*/verdict.json"))
     if not verdicts:
         raise RunError(f"no verdict.json in {pages}/*; give the --out folder of lesionlens reproduce")
-    both = [*read_records(record), *map(_told, verdicts)]
+    both = [*read_records(path), *map(_read_outcome, verdicts)]
     both.sort(key=lambda each: (each.finished, each.date))
     kept = {(each.name, each.profile, each.synthetic): each for each in both if each.finished}
     lines = [kept[key].model_dump_json() for key in sorted(kept)]
-    write_text(record, "[\n" + ",\n".join(lines) + "\n]\n")
+    write_text(path, "[\n" + ",\n".join(lines) + "\n]\n")
 
 
-def status_page(record: Path) -> str:
+def render_status_page(path: Path) -> str:
     """Write the page: every table and figure, what it trains, and how far it has been reproduced.
 
     Raises
@@ -107,54 +107,54 @@ def status_page(record: Path) -> str:
     LesionLensError
         The record cannot be read, or names what there is not.
     """
-    records, ours = read_records(record), names()
+    records, ours = read_records(path), list_tables()
     for each in records:
         if each.name not in ours:
-            raise LesionLensError(f"{record}: {unknown('experiment', each.name, ours)}")
+            raise LesionLensError(f"{path}: {unknown_name_message('experiment', each.name, ours)}")
     lines = [MARKER, "", "# Tables and figures", "", PREFACE, ""]
     for paper, group in groupby(ours, key=lambda name: name.partition("/")[0]):
-        lines += [f"## {PAPERS.get(paper, OPEN)}", "", *_table(list(group), records), ""]
-    return "\n".join([*lines, WITHOUT, ""])
+        lines += [f"## {PAPERS.get(paper, OPEN_QUESTIONS_TITLE)}", "", *_status_table(list(group), records), ""]
+    return "\n".join([*lines, EXCLUDED_NOTE, ""])
 
 
-def _table(group: list[str], records: list[Record]) -> Iterator[str]:
+def _status_table(group: list[str], records: list[ReproductionRecord]) -> Iterator[str]:
     yield "| name | in the paper | what | rows × trainings | claims | state |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    yield from (f"| {_what(name)} | {_state(name, records)} |" for name in group)
+    yield from (f"| {_table_columns(name)} | {_fullest_state(name, records)} |" for name in group)
 
 
 @cache
-def _what(name: str) -> str:
+def _table_columns(name: str) -> str:
     """Give the cells of an experiment that do not change."""
-    found = read_experiment(name)
-    rows = [row for row in found.rows if row.parts]
+    found = load_table_spec(name)
+    rows = [row for row in found.rows if row.variants]
     each = {
-        sum(len(children(read_recipe(recipe, row.overrides))) for recipe in row.parts.values())
+        sum(len(expand_runs(load_recipe(recipe, row.overrides))) for recipe in row.variants.values())
         for row in rows
     }
     trainings = f"{len(rows)} × {' or '.join(map(str, sorted(each)))}"
     return " | ".join((f"`{name}`", found.title, found.caption, trainings, str(len(found.claims) or "–")))
 
 
-def _state(name: str, records: list[Record]) -> str:
+def _fullest_state(name: str, records: list[ReproductionRecord]) -> str:
     """Tell the fullest reproduction, on photographs before drawn images."""
     found = [each for each in records if each.name == name]
     if not found:
         return "not run"
-    best = min(found, key=lambda each: ([*STATES].index(each.profile), each.synthetic))
+    best = min(found, key=lambda each: ([*STATE_LABELS].index(each.profile), each.synthetic))
     return f"{best.state} ({best.date[:10]}, version {best.version})"
 
 
-def _read(path: Path) -> bytes:
+def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _told(path: Path) -> Record:
+def _read_outcome(path: Path) -> ReproductionRecord:
     try:
-        return Record.model_validate_json(_read(path))
+        return ReproductionRecord.model_validate_json(_read_bytes(path))
     except ValidationError as error:
         raise RunError(f"{path} is no verdict of a reproduction: {error}") from error
 
@@ -162,5 +162,5 @@ def _told(path: Path) -> Record:
 if __name__ == "__main__":
     kept = Path("docs") / "reproduced.json"
     for out in sys.argv[1:]:
-        add_records(kept, Path(out) / "pages")
-    write_text(kept.with_name("tables.md"), status_page(kept))
+        merge_records(kept, Path(out) / "pages")
+    write_text(kept.with_name("tables.md"), render_status_page(kept))

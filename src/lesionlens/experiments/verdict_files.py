@@ -9,60 +9,60 @@ from typing import Any
 
 from lesionlens import __version__
 from lesionlens.atomic import write_text
-from lesionlens.evaluation.columns import write_columns
-from lesionlens.experiments.headline import headline
-from lesionlens.experiments.number import Number
-from lesionlens.experiments.ordering import Ordering
-from lesionlens.experiments.verdict import Verdict
+from lesionlens.evaluation.columns import write_csv_columns
+from lesionlens.experiments.headline import summary_sentence
+from lesionlens.experiments.number import TableCell
+from lesionlens.experiments.ordering import ClaimResult
+from lesionlens.experiments.verdict import TableOutcome
 
-COLUMNS = (
+OUTCOME_COLUMNS = (
     "row", "group", "column", "published", "published_spread", "measured", "sd", "n", "planned", "low", "high",
     "interval_of", "difference", "inside", "within_spread", "part", "notes",
 )  # fmt: skip
 
 
-def write_csv(path: Path, found: Verdict) -> None:
+def write_outcome_csv(path: Path, outcome: TableOutcome) -> None:
     """Write a line for each number, in the table's unit; what is not defined is empty."""
-    lines = [_number(each, found) for each in found.numbers]
-    write_columns(path, {name: [_text(line[name]) for line in lines] for name in COLUMNS})
+    lines = [_cell_record(each, outcome) for each in outcome.cells]
+    write_csv_columns(path, {name: [_csv_text(line[name]) for line in lines] for name in OUTCOME_COLUMNS})
 
 
-def write_json(path: Path, found: Verdict, now: datetime) -> None:
+def write_outcome_json(path: Path, outcome: TableOutcome, now: datetime) -> None:
     """Write the verdict as JSON; what is not defined is null."""
-    results, experiment = found.results, found.results.experiment
+    results, experiment = outcome.results, outcome.results.spec
     told = {
         "name": results.name, "title": experiment.title, "paper": experiment.paper, "caption": experiment.caption,
-        "profile": results.profile, "data": experiment.data, "synthetic": found.synthetic,
-        "comparable": found.comparable, "date": now.isoformat(timespec="seconds"), "version": __version__,
+        "profile": results.profile, "data": experiment.dataset, "synthetic": outcome.synthetic,
+        "comparable": outcome.is_comparable_to_paper, "date": now.isoformat(timespec="seconds"), "version": __version__,
         "runs": len(results.cells), "finished": sum(cell.state == "finished" for cell in results.cells),
-        "failed": sum(cell.state == "failed" for cell in results.cells), "headline": headline(found),
-        "remarks": list(results.remarks), "unit": experiment.unit,
-        "claims": [_ordering(each) for each in found.orderings],
-        "rows": [_number(each, found) for each in found.numbers],
+        "failed": sum(cell.state == "failed" for cell in results.cells), "headline": summary_sentence(outcome),
+        "remarks": list(results.caveats), "unit": experiment.unit,
+        "claims": [_claim_record(each) for each in outcome.claims],
+        "rows": [_cell_record(each, outcome) for each in outcome.cells],
     }  # fmt: skip
-    write_text(path, json.dumps(_without_nan(told), indent=1, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(_nan_to_none(told), indent=1, ensure_ascii=False) + "\n")
 
 
-def _number(found: Number, verdict: Verdict) -> dict[str, Any]:
+def _cell_record(cell: TableCell, outcome: TableOutcome) -> dict[str, Any]:
     """Give the fields of ``COLUMNS``; whether a published number lies inside is no question of other images."""
-    published = found.published
+    published = cell.published
     return {
-        "row": found.row, "group": verdict.results.experiment.row(found.row).group, "column": found.column,
+        "row": cell.row, "group": outcome.results.spec.row(cell.row).group, "column": cell.column,
         "published": published.value if published else math.nan,
         "published_spread": published.spread if published else None,
-        "measured": found.mean, "sd": found.sd, "n": found.n, "planned": found.planned, "low": found.low,
-        "high": found.high, "interval_of": found.interval_of, "difference": found.difference,
-        "inside": found.inside if verdict.comparable else None,
-        "within_spread": found.within_spread if verdict.comparable else None,
-        "part": found.part, "notes": "; ".join(found.notes),
+        "measured": cell.mean, "sd": cell.std, "n": cell.num_runs, "planned": cell.num_planned, "low": cell.low,
+        "high": cell.high, "interval_of": cell.interval_source, "difference": cell.difference,
+        "inside": cell.published_in_interval if outcome.is_comparable_to_paper else None,
+        "within_spread": cell.within_spread if outcome.is_comparable_to_paper else None,
+        "part": cell.measured_on, "notes": "; ".join(cell.notes),
     }  # fmt: skip
 
 
-def _ordering(found: Ordering) -> dict[str, Any]:
-    return {"verdict": found.word, "published_shows": found.published_shows, **asdict(found)}
+def _claim_record(claim: ClaimResult) -> dict[str, Any]:
+    return {"verdict": claim.verdict, "published_shows": claim.published_supports_claim, **asdict(claim)}
 
 
-def _text(value: object) -> str:
+def _csv_text(value: object) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, bool):
@@ -70,9 +70,9 @@ def _text(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _without_nan(value: Any) -> Any:
+def _nan_to_none(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_nan(each) for key, each in value.items()}
+        return {key: _nan_to_none(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_without_nan(each) for each in value]
+        return [_nan_to_none(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -12,23 +12,23 @@ from rich.console import Console
 from rich.markup import escape
 
 from lesionlens.atomic import write_text
-from lesionlens.errors import InterruptedRunError, LesionLensError
-from lesionlens.experiments.claim import claimed, holder
+from lesionlens.errors import RunInterrupted, LesionLensError
+from lesionlens.experiments.claim import acquire_run, lock_owner
 from lesionlens.experiments.job import Job
 from lesionlens.training.folder import write_recipe
 from lesionlens.training.run import resume, train
 
-Outcome: TypeAlias = Literal["there", "done", "failed"]
+JobOutcome: TypeAlias = Literal["there", "done", "failed"]
 
 
-class Worked(NamedTuple):
+class RunSummary(NamedTuple):
     """Keys of the runs that were done now, and of those that failed, now or before."""
 
     done: tuple[str, ...]
     failed: tuple[str, ...]
 
 
-def work(planned: Sequence[Job], out: Path, *, console: Console) -> Worked:
+def run_jobs(jobs: Sequence[Job], out: Path, *, console: Console) -> RunSummary:
     """Go through runs one by one, each claimed first, so that any number of processes may share them.
 
     What another process has is passed over, and looked at again at the end: it is waited for, and run where that
@@ -39,30 +39,30 @@ def work(planned: Sequence[Job], out: Path, *, console: Console) -> Worked:
     InterruptedRunError
         Ctrl-C: the run goes on from its last whole epoch when the same command is given again.
     """
-    came: dict[str, Outcome] = {}
+    came: dict[str, JobOutcome] = {}
     passed_over: list[Job] = []
-    for number, job in enumerate(planned, 1):
-        if job.finished(out):
+    for number, job in enumerate(jobs, 1):
+        if job.is_finished(out):
             continue
-        with claimed(out, job.key) as mine:
+        with acquire_run(out, job.key) as mine:
             if mine:
-                came[job.key] = _turn(job, out, console, f"{number} of {len(planned)}")
+                came[job.key] = _run_one(job, out, console, f"{number} of {len(jobs)}")
             else:
                 passed_over.append(job)
-                console.print(f"{job.key} is being run by {_whom(out, job)}", style="dim")
+                console.print(f"{job.key} is being run by {_lock_owner_name(out, job)}", style="dim")
     for number, job in enumerate(passed_over, 1):
-        console.print(f"{job.key}: waiting for {_whom(out, job)}", style="dim")
-        with claimed(out, job.key, wait=True):
-            came[job.key] = _turn(job, out, console, f"{number} of {len(passed_over)} passed over")
-    return Worked(
+        console.print(f"{job.key}: waiting for {_lock_owner_name(out, job)}", style="dim")
+        with acquire_run(out, job.key, wait=True):
+            came[job.key] = _run_one(job, out, console, f"{number} of {len(passed_over)} passed over")
+    return RunSummary(
         tuple(key for key, how in came.items() if how == "done"),
         tuple(key for key, how in came.items() if how == "failed"),
     )
 
 
-def failure(out: Path, key: str) -> str:
+def read_failure(out: Path, key: str) -> str:
     """Say why a run or a page failed; "" where it did not."""
-    note = _note(out, key)
+    note = _failure_path(out, key)
     return str(json.loads(note.read_text(encoding="utf-8"))["message"]) if note.is_file() else ""
 
 
@@ -74,35 +74,35 @@ def write_failure(out: Path, key: str, error: Exception) -> str:
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "trace": "".join(traceback.format_exception(error)),
     }
-    write_text(_note(out, key), json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    write_text(_failure_path(out, key), json.dumps(told, indent=1, ensure_ascii=False) + "\n")
     return message
 
 
-def forget_failure(out: Path, key: str) -> None:
+def clear_failure(out: Path, key: str) -> None:
     """Take back what `write_failure` wrote."""
-    _note(out, key).unlink(missing_ok=True)
+    _failure_path(out, key).unlink(missing_ok=True)
 
 
-def _turn(job: Job, out: Path, console: Console, place: str) -> Outcome:
+def _run_one(job: Job, out: Path, console: Console, position: str) -> JobOutcome:
     """Compute a claimed run, unless it is done or failed, which may have come while another had it."""
-    if job.finished(out):
+    if job.is_finished(out):
         return "there"
-    if failure(out, job.key):
+    if read_failure(out, job.key):
         return "failed"
-    console.print(f"\n[bold]{job.key}[/], {place}", highlight=False)
-    return "done" if _run(job, out, console) else "failed"
+    console.print(f"\n[bold]{job.key}[/], {position}", highlight=False)
+    return "done" if _run_and_record(job, out, console) else "failed"
 
 
-def _whom(out: Path, job: Job) -> str:
-    return holder(out, job.key) or "another process"
+def _lock_owner_name(out: Path, job: Job) -> str:
+    return lock_owner(out, job.key) or "another process"
 
 
-def _run(job: Job, out: Path, console: Console) -> bool:
+def _run_and_record(job: Job, out: Path, console: Console) -> bool:
     """Compute one run; a failure is written down with its traceback."""
     try:
-        _compute(job, out, console)
-    except (InterruptedRunError, KeyboardInterrupt) as stop:
-        raise InterruptedRunError(
+        _train_or_resume(job, out, console)
+    except (RunInterrupted, KeyboardInterrupt) as stop:
+        raise RunInterrupted(
             f"stopped in {job.key}; nothing is lost up to its last whole epoch. Give the same command again to go on"
         ) from stop
     except Exception as error:  # whatever it is, the other runs are worth having
@@ -112,10 +112,10 @@ def _run(job: Job, out: Path, console: Console) -> bool:
     return True
 
 
-def _compute(job: Job, out: Path, console: Console) -> None:
+def _train_or_resume(job: Job, out: Path, console: Console) -> None:
     """Start a run, or go on with one that was begun."""
-    folder = job.folder(out)
-    if folder.is_there():
+    folder = job.run_dir(out)
+    if folder.exists():
         write_recipe(folder, job.recipe)  # the same run; its data and device may be elsewhere now
         resume(folder.path, console=console)
         return
@@ -124,5 +124,5 @@ def _compute(job: Job, out: Path, console: Console) -> None:
     train(job.recipe, out=folder.path, console=console)
 
 
-def _note(out: Path, key: str) -> Path:
+def _failure_path(out: Path, key: str) -> Path:
     return out / "failures" / f"{key}.json"

@@ -8,37 +8,37 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lesionlens.crops.roi import lesion_box
+from lesionlens.crops.roi import lesion_bounding_box
 from lesionlens.crops.stitch import stitch
-from lesionlens.data.fitted_mask import fitted_mask
-from lesionlens.data.mask_files import lesion_masks
+from lesionlens.data.fitted_mask import load_mask
+from lesionlens.data.mask_files import lesion_mask_paths
 from lesionlens.data.table import LesionTable
-from lesionlens.errors import DataError, ImageError, ModelError, unknown
+from lesionlens.errors import DataError, ImageError, ModelError, unknown_name_message
 from lesionlens.evaluation.evaluation import Estimate
-from lesionlens.evaluation.intervals import lesion_weights, percentile_interval
-from lesionlens.explanation.image_maps import maps_of_crops
-from lesionlens.explanation.quality import MapQuality, map_quality
-from lesionlens.explanation.undisturbed import undisturbed
-from lesionlens.models.bundle import Loaded
-from lesionlens.models.voting import probabilities
+from lesionlens.evaluation.intervals import cluster_bootstrap_weights, percentile_interval
+from lesionlens.explanation.image_maps import compute_maps
+from lesionlens.explanation.quality import LocalizationMetrics, localization_metrics
+from lesionlens.explanation.undisturbed import eval_mode
+from lesionlens.models.bundle import LoadedModel
+from lesionlens.models.voting import predict_proba
 
-Progress = Callable[[int, int], None]
-Image = NDArray[np.uint8]
-MEASURES = MapQuality._fields
+ProgressCallback = Callable[[int, int], None]
+_RGBImage = NDArray[np.uint8]
+LOCALIZATION_METRICS = LocalizationMetrics._fields
 
 
 @dataclass(frozen=True)
-class ImageQuality:
+class ImageLocalization:
     """The maps of one image by name."""
 
     image_id: str
     lesion_id: str
     diagnosis: str
-    maps: dict[str, MapQuality]
+    maps: dict[str, LocalizationMetrics]
 
 
 @dataclass(frozen=True)
-class Quality:
+class LocalizationResult:
     """What was measured.
 
     Attributes
@@ -47,30 +47,30 @@ class Quality:
         Each image with a mask, in the order of the table.
     estimates
         Mean over images of each measure of each map, with its interval over lesions; ``of`` is the map's name.
-    left_out
+    excluded
         Ids of the images that could not be measured, each with the reason.
-    target
+    target_class
         The class that gradient maps explain; "" where each image's largest score decides.
     """
 
-    images: tuple[ImageQuality, ...]
+    images: tuple[ImageLocalization, ...]
     estimates: tuple[Estimate, ...]
-    left_out: tuple[tuple[str, str], ...]
-    target: str = ""
+    excluded: tuple[tuple[str, str], ...]
+    target_class: str = ""
 
 
-def attention_quality(
-    loaded: Loaded,
+def evaluate_localization(
+    loaded: LoadedModel,
     table: LesionTable,
     *,
     methods: Iterable[str] = ("auto",),
-    target: str | None = None,
-    masks: Path | None = None,
-    replicates: int = 1000,
+    target_class: str | None = None,
+    mask_dir: Path | None = None,
+    n_resamples: int = 1000,
     seed: int = 0,
     confidence: float = 0.95,
-    progress: Progress | None = None,
-) -> Quality:
+    on_progress: ProgressCallback | None = None,
+) -> LocalizationResult:
     """Measure every map of a model against the lesion masks of a table.
 
     Maps and masks meet on the pixels of the image as it is decoded for the network: the map of each test crop is
@@ -80,11 +80,11 @@ def attention_quality(
 
     Parameters
     ----------
-    methods, target
+    methods, target_class
         As for `explain`.
-    masks
+    mask_dir
         Folder of masks in place of the table's own, such as predicted ones.
-    replicates, seed, confidence
+    n_resamples, seed, confidence
         Of the bootstrap over lesions; 0 replicates give no intervals.
 
     Raises
@@ -95,60 +95,60 @@ def attention_quality(
         A class or method that does not exist or does not fit the network, or only weights of crops.
     """
     classes, methods = loaded.card.classes, tuple(methods)
-    if target is not None and target not in classes:
-        raise ModelError(unknown("class", target, classes))
-    wanted = None if target is None else classes.index(target)
-    measured: list[ImageQuality] = []
+    if target_class is not None and target_class not in classes:
+        raise ModelError(unknown_name_message("class", target_class, classes))
+    wanted = None if target_class is None else classes.index(target_class)
+    measured: list[ImageLocalization] = []
     left_out: list[tuple[str, str]] = []
     rows = table.frame
     ids, lesions, diagnoses = (map(str, rows[name]) for name in ("image_id", "lesion_id", "diagnosis"))
-    each = zip(ids, lesions, diagnoses, table.paths, lesion_masks(table, masks), strict=True)
+    each = zip(ids, lesions, diagnoses, table.paths, lesion_mask_paths(table, mask_dir), strict=True)
     for number, (image_id, lesion_id, diagnosis, path, mask) in enumerate(each, start=1):
-        found = _image(loaded, path, mask, methods, wanted)
+        found = _evaluate_image(loaded, path, mask, methods, wanted)
         if isinstance(found, str):
             left_out.append((image_id, found))
         else:
-            measured.append(ImageQuality(image_id, lesion_id, diagnosis, found))
-        if progress is not None:
-            progress(number, len(table))
+            measured.append(ImageLocalization(image_id, lesion_id, diagnosis, found))
+        if on_progress is not None:
+            on_progress(number, len(table))
     if not measured:
         raise DataError(f"not one of {len(table)} images can be measured, for example: {left_out[0][1]}")
-    estimates = tuple(_estimates(measured, replicates=replicates, seed=seed, confidence=confidence))
-    return Quality(tuple(measured), estimates, tuple(left_out), target or "")
+    estimates = tuple(_estimates(measured, n_resamples=n_resamples, seed=seed, confidence=confidence))
+    return LocalizationResult(tuple(measured), estimates, tuple(left_out), target_class or "")
 
 
-def _image(
-    loaded: Loaded, path: Path, file: Path | None, methods: tuple[str, ...], target: int | None
-) -> dict[str, MapQuality] | str:
+def _evaluate_image(
+    loaded: LoadedModel, path: Path, mask_path: Path | None, methods: tuple[str, ...], target_index: int | None
+) -> dict[str, LocalizationMetrics] | str:
     """Measure one image, or say why it cannot be."""
-    if file is None:
+    if mask_path is None:
         return f"{path.name} has no mask"
     try:
-        image = loaded.card.preprocessing.decode(path)
+        image = loaded.card.preprocessing.load_image(path)
     except ImageError as error:
         return str(error)
-    mask = fitted_mask(file, (image.shape[0], image.shape[1]), image=path)
+    mask = load_mask(mask_path, (image.shape[0], image.shape[1]), image_path=path)
     if not mask.any():
-        return f"the mask {file} is empty"
-    found = dict(_maps(loaded, image, mask, methods, target))
+        return f"the mask {mask_path} is empty"
+    found = dict(_stitched_maps(loaded, image, mask, methods, target_index))
     if not found:
         raise ModelError(
             "the network's maps are weights of whole crops, which have no places; ask for gradcam"
         )
     if not mask[next(iter(found.values()))[1]].any():
         return f"no crop of {path.name} shows its lesion"
-    return {name: map_quality(values, mask != 0, seen) for name, (values, seen) in found.items()}
+    return {name: localization_metrics(values, mask != 0, seen) for name, (values, seen) in found.items()}
 
 
-def _maps(
-    loaded: Loaded, image: Image, mask: Image, methods: tuple[str, ...], target: int | None
+def _stitched_maps(
+    loaded: LoadedModel, image: _RGBImage, mask: _RGBImage, methods: tuple[str, ...], target_index: int | None
 ) -> Iterator[tuple[str, tuple[NDArray[np.float64], NDArray[np.bool_]]]]:
     """Give each map on the image's pixels, and where it was seen."""
     seeing = loaded.card.preprocessing
-    region = None if seeing.roi is None else lesion_box(mask, seeing.roi)
-    boxes = seeing.boxes(image.shape[0], image.shape[1], region)
-    crops = seeing.prepare(image, region).to(next(loaded.model.parameters()).device)
-    found = maps_of_crops(loaded.model, crops, methods=methods, target=_explained(loaded, crops, target))
+    region = None if seeing.roi_margin is None else lesion_bounding_box(mask, seeing.roi_margin)
+    boxes = seeing.crop_boxes(image.shape[0], image.shape[1], region)
+    crops = seeing.prepare_input(image, region).to(next(loaded.model.parameters()).device)
+    found = compute_maps(loaded.model, crops, methods=methods, target_index=_explained_class(loaded, crops, target_index))
     for name, values in found.items():
         grids = values.cpu().numpy()
         parts = {name: grids} if grids.ndim == 3 else {}
@@ -156,35 +156,35 @@ def _maps(
             parts = {f"{name}-{head}": grids[:, head] for head in range(grids.shape[1])}
         for part, of_crops in parts.items():
             stitched = stitch(of_crops, boxes, height=image.shape[0], width=image.shape[1])
-            yield part, (stitched.values, stitched.seen)
+            yield part, (stitched.values, stitched.coverage)
 
 
-def _explained(loaded: Loaded, crops: torch.Tensor, target: int | None) -> int:
+def _explained_class(loaded: LoadedModel, crops: torch.Tensor, target_index: int | None) -> int:
     """Give the class asked for, else that of the largest score."""
-    if target is not None:
-        return target
+    if target_index is not None:
+        return target_index
     card = loaded.card
-    with undisturbed(loaded.model):
-        scores = probabilities(
+    with eval_mode(loaded.model):
+        scores = predict_proba(
             loaded.model,
             crops[None],
-            turns=card.preprocessing.turns,
-            average=card.preprocessing.average,
-            independent=card.independent,
+            tta=card.preprocessing.tta,
+            aggregate=card.preprocessing.aggregate,
+            multilabel=card.multilabel,
         )
     return int(scores[0].argmax())
 
 
 def _estimates(
-    measured: list[ImageQuality], *, replicates: int, seed: int, confidence: float
+    results: list[ImageLocalization], *, n_resamples: int, seed: int, confidence: float
 ) -> Iterator[Estimate]:
     """Average over images, with the interval over lesions."""
-    lesions = np.array([each.lesion_id for each in measured])
-    drawn = list(lesion_weights(lesions, replicates=replicates, seed=seed))
-    for name in measured[0].maps:
-        table = np.array([each.maps[name] for each in measured])
+    lesions = np.array([each.lesion_id for each in results])
+    drawn = list(cluster_bootstrap_weights(lesions, n_resamples=n_resamples, seed=seed))
+    for name in results[0].maps:
+        table = np.array([each.maps[name] for each in results])
         means = [weights @ table / weights.sum(axis=1, keepdims=True) for weights in drawn]
-        for place, measure in enumerate(MEASURES):
+        for place, measure in enumerate(LOCALIZATION_METRICS):
             value, low, high = float(table[:, place].mean()), np.nan, np.nan
             if means:
                 low, high, _ = percentile_interval(np.concatenate(means)[:, place], confidence=confidence)

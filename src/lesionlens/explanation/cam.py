@@ -12,14 +12,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from lesionlens.errors import ModelError, unknown
-from lesionlens.explanation.tokens import before_last_block
-from lesionlens.explanation.undisturbed import undisturbed
-from lesionlens.explanation.weightings import WEIGHTINGS
+from lesionlens.errors import ModelError, unknown_name_message
+from lesionlens.explanation.tokens import vit_target_layer
+from lesionlens.explanation.undisturbed import eval_mode
+from lesionlens.explanation.weightings import CAM_WEIGHTINGS
 from lesionlens.models import backbone
 from lesionlens.models.classifier import Classifier
-from lesionlens.models.patch import Patch
-from lesionlens.models.plain import Plain
+from lesionlens.models.patch import PatchAttentionNet
+from lesionlens.models.plain import TimmClassifier
 
 
 def cam(
@@ -48,16 +48,16 @@ def cam(
     ModelError
         The head is not one linear layer: use ``gradcam``.
     """
-    weight = model.head_weight()
+    weight = model.linear_head_weight()
     if weight is None:
         raise ModelError(
             f"CAM needs a head that is one linear layer on averaged features; "
             f"{type(model).__name__} has another. Use method gradcam, which works on any network"
         )
-    with undisturbed(model):
-        features = model.features(images)
-        target = _target(model.classify(features), target)
-        return torch.einsum("bc,bchw->bhw", weight[target], _grid(features.grid, model, images)).float()
+    with eval_mode(model):
+        features = model.forward_features(images)
+        target = _target_indices(model.forward_head(features), target)
+        return torch.einsum("bc,bchw->bhw", weight[target], _to_feature_map(features.feature_map, model, images)).float()
 
 
 def gradient_map(
@@ -66,7 +66,7 @@ def gradient_map(
     *,
     weighting: str = "gradcam",
     target: Int[Tensor, " b"] | None = None,
-    rectify: bool = True,
+    relu: bool = True,
 ) -> Float[Tensor, "b ... grid_h grid_w"]:
     """Weigh the last feature grid by a logit's gradient with respect to it, and sum over channels.
 
@@ -81,7 +81,7 @@ def gradient_map(
         ``gradcam``, ``gradcam++`` or ``layercam``.
     target
         Class index of each image; by default the class with the highest score.
-    rectify
+    relu
         Keep only what speaks for the class (Selvaraju et al. 2017, eq. 2); ``False`` gives the signed map.
 
     Returns
@@ -96,23 +96,23 @@ def gradient_map(
         The weighting does not exist, the features form no grid, or only a class token is read and the network is not
         timm's VisionTransformer.
     """
-    if weighting not in WEIGHTINGS:
-        raise ModelError(unknown("weighting", weighting, WEIGHTINGS))
-    with undisturbed(model), before_last_block(model.trunk) as rest, torch.enable_grad():
+    if weighting not in CAM_WEIGHTINGS:
+        raise ModelError(unknown_name_message("weighting", weighting, CAM_WEIGHTINGS))
+    with eval_mode(model), vit_target_layer(model.backbone) as rest, torch.enable_grad():
         # by the images' own gradient every grid has one, also where all parameters are frozen
-        features = model.features(images.detach().clone().requires_grad_())
+        features = model.forward_features(images.detach().clone().requires_grad_())
         with torch.backends.cudnn.flags(enabled=False):  # its recurrent layers have no gradient in eval mode
-            logits = model.classify(features._replace(grid=rest(features.grid)))
+            logits = model.forward_head(features._replace(feature_map=rest(features.feature_map)))
         # each image's logit depends on its own features alone: the sum's gradient holds every image's
-        score = logits.gather(1, _target(logits, target)[:, None]).sum()
-        (gradient,) = torch.autograd.grad(score, features.grid)
-        gradient, grid = (_grid(each.detach(), model, images) for each in (gradient, features.grid))
-    found = (WEIGHTINGS[weighting](gradient, grid) * grid).sum(dim=1).float()
+        score = logits.gather(1, _target_indices(logits, target)[:, None]).sum()
+        (gradient,) = torch.autograd.grad(score, features.feature_map)
+        gradient, grid = (_to_feature_map(each.detach(), model, images) for each in (gradient, features.feature_map))
+    found = (CAM_WEIGHTINGS[weighting](gradient, grid) * grid).sum(dim=1).float()
     found = found.reshape(*images.shape[:-3], *found.shape[1:])
-    return found.relu() if rectify else found
+    return found.relu() if relu else found
 
 
-def _target(logits: Tensor, target: Tensor | None) -> Tensor:
+def _target_indices(logits: Tensor, target: Tensor | None) -> Tensor:
     """Give the class indices that were asked for, else the predicted ones."""
     if target is None:
         return logits.detach().argmax(dim=1)
@@ -123,9 +123,9 @@ def _target(logits: Tensor, target: Tensor | None) -> Tensor:
     return target.to(logits.device).long()
 
 
-def _grid(features: Tensor, model: Classifier, images: Tensor) -> Tensor:
+def _to_feature_map(features: Tensor, model: Classifier, images: Tensor) -> Tensor:
     """Bring timm's layouts to (rows, c, h, w): only plain networks hand them on, all others give a grid."""
-    inner = model.inner if isinstance(model, Patch) else model
-    if not isinstance(inner, Plain):
+    inner = model.inner if isinstance(model, PatchAttentionNet) else model
+    if not isinstance(inner, TimmClassifier):
         return features
-    return backbone.grid(features, inner.trunk, image=(images.shape[-2], images.shape[-1]))
+    return backbone.to_nchw(features, inner.backbone, image_size=(images.shape[-2], images.shape[-1]))

@@ -10,36 +10,36 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from lesionlens.crops.box import Box
-from lesionlens.crops.stitch import resized
-from lesionlens.errors import DataError, ImageError, ModelError, unknown
-from lesionlens.explanation.image_maps import drawn, maps_of_crops
+from lesionlens.crops.box import CropBox
+from lesionlens.crops.stitch import resize_boxes
+from lesionlens.errors import DataError, ImageError, ModelError, unknown_name_message
+from lesionlens.explanation.image_maps import draw_map, compute_maps
 from lesionlens.explanation.panel import panel, write_png
-from lesionlens.explanation.render import shrunk
-from lesionlens.explanation.undisturbed import undisturbed
-from lesionlens.models.bundle import Loaded
-from lesionlens.models.voting import probabilities
-from lesionlens.subjects import seen_whole
+from lesionlens.explanation.render import limit_size
+from lesionlens.explanation.undisturbed import eval_mode
+from lesionlens.models.bundle import LoadedModel
+from lesionlens.models.voting import predict_proba
+from lesionlens.subjects import missing_mask_warning
 
-LONGER_SIDE = 1024  # pixels of an overlay: enough to see structures, small enough to keep many
+MAX_OVERLAY_SIZE = 1024  # pixels of an overlay: enough to see structures, small enough to keep many
 
 
-class Explained(NamedTuple):
+class Explanation(NamedTuple):
     """One image, (h, w, 3), its overlays of the same aspect, its score for each class, and the class explained."""
 
     image: ndarray
     overlays: dict[str, ndarray]
     scores: dict[str, float]
-    target: str
+    target_class: str
 
 
 def explain(
-    loaded: Loaded,
+    loaded: LoadedModel,
     paths: Iterable[Path | str],
     out: Path,
     *,
     methods: Iterable[str] = ("auto",),
-    target: str | None = None,
+    target_class: str | None = None,
     labels: Mapping[Path, str] | None = None,
     masks: Mapping[Path, Path] | None = None,
 ) -> list[Path]:
@@ -59,7 +59,7 @@ def explain(
     methods
         ``native`` (the network's own maps), ``heads`` (each head of soft attention), ``cam``, ``gradcam``,
         ``gradcam++``, ``layercam``, or ``auto`` (native where the network has maps, and gradcam where it fits).
-    target
+    target_class
         Class that ``cam`` … ``layercam`` explain; by default each image's class with the highest score.
     labels
         True classes, for the panel.
@@ -82,38 +82,38 @@ def explain(
     problems: list[str] = []
     whole: list[str] = []
     files, methods = [Path(path) for path in paths], tuple(methods)
-    for path, stem in zip(files, distinct_stems(files), strict=True):
+    for path, stem in zip(files, unique_output_stems(files), strict=True):
         try:
-            image = loaded.card.preprocessing.decode(path)
-            region = loaded.card.preprocessing.region(image, (masks or {}).get(path), path=path)
+            image = loaded.card.preprocessing.load_image(path)
+            region = loaded.card.preprocessing.lesion_roi(image, (masks or {}).get(path), path=path)
         except DataError as error:
             problems.append(str(error))
             continue
-        if region is None and loaded.card.preprocessing.roi is not None:
+        if region is None and loaded.card.preprocessing.roi_margin is not None:
             whole.append(path.name)
-        shown = explain_image(loaded, image, region=region, methods=methods, target=target)
+        shown = explain_image(loaded, image, region=region, methods=methods, target_class=target_class)
         written += [write_png(out / f"{stem}.{name}.png", each) for name, each in shown.overlays.items()]
         label = (labels or {}).get(path, "")
         together = panel(
-            shown.image, shown.overlays, name=path.name, scores=shown.scores, label=label, target=shown.target
+            shown.image, shown.overlays, name=path.name, scores=shown.scores, label=label, target_class=shown.target_class
         )
         written.append(write_png(out / f"{stem}.panel.png", together))
-    _tell(problems, of=len(files))
+    _report_failures(problems, total=len(files))
     if whole:
-        warnings.warn(seen_whole(whole, of=len(files)), stacklevel=2)
+        warnings.warn(missing_mask_warning(whole, num_images=len(files)), stacklevel=2)
     return written
 
 
 def explain_image(
-    loaded: Loaded,
+    loaded: LoadedModel,
     image: UInt8[ndarray, "h w 3"],
     *,
-    region: Box | None = None,
+    region: CropBox | None = None,
     methods: Iterable[str] = ("auto",),
-    target: str | None = None,
-    longer_side: int = LONGER_SIDE,
-) -> Explained:
-    """Make one image's overlays and scores; ``methods`` and ``target`` as for ``explain``.
+    target_class: str | None = None,
+    max_size: int = MAX_OVERLAY_SIZE,
+) -> Explanation:
+    """Make one image's overlays and scores; ``methods`` and ``target_class`` as for ``explain``.
 
     Scores are those of prediction. Maps are of the same test crops, not turned, each brought back to where it was cut
     and averaged where crops overlap; what no crop showed to the network is veiled in white.
@@ -129,32 +129,32 @@ def explain_image(
         A class or method that does not exist or does not fit the network.
     """
     classes, preprocessing = loaded.card.classes, loaded.card.preprocessing
-    if target is not None and target not in classes:
-        raise ModelError(unknown("class", target, classes))
-    crops = preprocessing.prepare(image, region).to(next(loaded.model.parameters()).device)
-    with undisturbed(loaded.model):
-        found = probabilities(
+    if target_class is not None and target_class not in classes:
+        raise ModelError(unknown_name_message("class", target_class, classes))
+    crops = preprocessing.prepare_input(image, region).to(next(loaded.model.parameters()).device)
+    with eval_mode(loaded.model):
+        found = predict_proba(
             loaded.model,
             crops[None],
-            turns=preprocessing.turns,
-            average=preprocessing.average,
-            independent=loaded.card.independent,
+            tta=preprocessing.tta,
+            aggregate=preprocessing.aggregate,
+            multilabel=loaded.card.multilabel,
         )
     scores: list[float] = found[0].tolist()
-    wanted = classes.index(target) if target is not None else int(np.argmax(scores))
-    maps = maps_of_crops(loaded.model, crops, methods=methods, target=wanted)
-    small = shrunk(image, longer_side)
+    wanted = classes.index(target_class) if target_class is not None else int(np.argmax(scores))
+    maps = compute_maps(loaded.model, crops, methods=methods, target_index=wanted)
+    small = limit_size(image, max_size)
     height, width = image.shape[:2]
-    boxes = resized(
-        preprocessing.boxes(height, width, region),
-        before=(height, width),
-        after=(small.shape[0], small.shape[1]),
+    boxes = resize_boxes(
+        preprocessing.crop_boxes(height, width, region),
+        old_size=(height, width),
+        new_size=(small.shape[0], small.shape[1]),
     )
-    overlays = {name: drawn(small, values.cpu().numpy(), boxes) for name, values in maps.items()}
-    return Explained(small, overlays, dict(zip(classes, scores, strict=True)), classes[wanted])
+    overlays = {name: draw_map(small, values.cpu().numpy(), boxes) for name, values in maps.items()}
+    return Explanation(small, overlays, dict(zip(classes, scores, strict=True)), classes[wanted])
 
 
-def distinct_stems(paths: Sequence[Path]) -> list[str]:
+def unique_output_stems(paths: Sequence[Path]) -> list[str]:
     """Give each file's name without its ending, numbered where two folders have the same.
 
     Examples
@@ -170,9 +170,9 @@ def distinct_stems(paths: Sequence[Path]) -> list[str]:
     return stems
 
 
-def _tell(problems: Sequence[str], *, of: int) -> None:
-    if problems and len(problems) == of:
-        raise ImageError(f"none of the {of} images can be read:\n" + "\n".join(problems))
-    if problems:
-        listed = "\n".join(problems)
-        warnings.warn(f"{len(problems)} of {of} images left out:\n{listed}", stacklevel=3)
+def _report_failures(failures: Sequence[str], *, total: int) -> None:
+    if failures and len(failures) == total:
+        raise ImageError(f"none of the {total} images can be read:\n" + "\n".join(failures))
+    if failures:
+        listed = "\n".join(failures)
+        warnings.warn(f"{len(failures)} of {total} images left out:\n{listed}", stacklevel=3)

@@ -14,15 +14,15 @@ from matplotlib import colormaps
 from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
 
-from lesionlens.crops.box import Box
-from lesionlens.explanation.render import COLORMAP, scaled
+from lesionlens.crops.box import CropBox
+from lesionlens.explanation.render import COLORMAP, min_max_normalize
 
-DARK = (16, 16, 16)
-LEGIBLE = 480  # pixels of the longer side: numbers in a smaller picture cannot be read
+FRAME_OUTLINE_COLOR = (16, 16, 16)
+MIN_SIZE_FOR_LABELS = 480  # pixels of the longer side: numbers in a smaller picture cannot be read
 
 
-def frames(
-    image: UInt8[ndarray, "h w 3"], boxes: Sequence[Box], weights: Float[ndarray, " n"]
+def draw_crop_frames(
+    image: UInt8[ndarray, "h w 3"], boxes: Sequence[CropBox], weights: Float[ndarray, " n"]
 ) -> UInt8[ndarray, "h w 3"]:
     """Draw a frame around each crop, coloured by its weight between the image's lightest and heaviest crop.
 
@@ -48,10 +48,10 @@ def frames(
     ModelError
         A weight is not finite.
     """
-    heavy = scaled(weights[None])[0]
+    heavy = min_max_normalize(weights[None])[0]
     longer = max(image.shape[:2])
     line = max(1, round(longer / 300))  # pixels of the thinnest line
-    levels = nested(boxes, near=6 * line)
+    levels = nest_boxes(boxes, tolerance=6 * line)
     # the innermost frame keeps two thirds of its crop's side, however many overlap
     step = min(5 * line, min(min(box.height, box.width) for box in boxes) // (6 * max(1, *levels)))
     inset = [_inset(box, step * level) for box, level in zip(boxes, levels, strict=True)]
@@ -59,22 +59,22 @@ def frames(
     draw = ImageDraw.Draw(picture)
     order = np.argsort(heavy, kind="stable")
     for crop in order:
-        _frame(draw, inset[crop], _colour(heavy[crop]), line=line, thick=round(line * (1 + 2 * heavy[crop])))
-    if longer >= LEGIBLE:
-        font = ImageFont.truetype(_font(), max(10, round(longer / 36)))
+        _draw_frame(draw, inset[crop], _weight_color(heavy[crop]), outline_width=line, frame_width=round(line * (1 + 2 * heavy[crop])))
+    if longer >= MIN_SIZE_FOR_LABELS:
+        font = ImageFont.truetype(_font_path(), max(10, round(longer / 36)))
         for crop in order:
-            _label(draw, _inset(inset[crop], line), f"{weights[crop]:.2f}", font, _colour(heavy[crop]))
+            _draw_label(draw, _inset(inset[crop], line), f"{weights[crop]:.2f}", font, _weight_color(heavy[crop]))
     return np.asarray(picture)
 
 
-def nested(boxes: Sequence[Box], *, near: int) -> list[int]:
+def nest_boxes(boxes: Sequence[CropBox], *, tolerance: int) -> list[int]:
     """Say how far inside its box each frame goes, 0 or more, so that no two share a part of an edge.
 
     Parameters
     ----------
     boxes
         The crops.
-    near
+    tolerance
         Pixels within which two lines are taken for one.
 
     Examples
@@ -84,59 +84,59 @@ def nested(boxes: Sequence[Box], *, near: int) -> list[int]:
     """
     levels: list[int] = []
     for number, box in enumerate(boxes):
-        taken = {levels[other] for other in range(number) if _share_an_edge(box, boxes[other], near)}
+        taken = {levels[other] for other in range(number) if _edges_coincide(box, boxes[other], tolerance)}
         levels.append(min(set(range(number + 1)) - taken))
     return levels
 
 
-def _share_an_edge(a: Box, b: Box, near: int) -> bool:
+def _edges_coincide(a: CropBox, b: CropBox, tolerance: int) -> bool:
     """Whether two tops, bottoms, left or right sides lie together; a top beside a bottom parts when both go inside."""
     beside = a.left < b.left + b.width and b.left < a.left + a.width
     level = a.top < b.top + b.height and b.top < a.top + a.height
-    flat = abs(a.top - b.top) < near or abs(a.top + a.height - b.top - b.height) < near
-    upright = abs(a.left - b.left) < near or abs(a.left + a.width - b.left - b.width) < near
+    flat = abs(a.top - b.top) < tolerance or abs(a.top + a.height - b.top - b.height) < tolerance
+    upright = abs(a.left - b.left) < tolerance or abs(a.left + a.width - b.left - b.width) < tolerance
     return (beside and flat) or (level and upright)
 
 
-def _inset(box: Box, by: int) -> Box:
-    by = min(by, int(box.height - 1) // 2, int(box.width - 1) // 2)
-    return Box(box.top + by, box.left + by, box.height - 2 * by, box.width - 2 * by)
+def _inset(box: CropBox, margin: int) -> CropBox:
+    margin = min(margin, int(box.height - 1) // 2, int(box.width - 1) // 2)
+    return CropBox(box.top + margin, box.left + margin, box.height - 2 * margin, box.width - 2 * margin)
 
 
-def _frame(
-    draw: ImageDraw.ImageDraw, box: Box, colour: tuple[int, int, int], *, line: int, thick: int
+def _draw_frame(
+    draw: ImageDraw.ImageDraw, box: CropBox, color: tuple[int, int, int], *, outline_width: int, frame_width: int
 ) -> None:
     """Draw dark, colour, dark from the outside in: seen on any skin."""
     for part, shade, width in (
-        (box, DARK, thick + 2 * line),
-        (_inset(box, line), colour, thick),
+        (box, FRAME_OUTLINE_COLOR, frame_width + 2 * outline_width),
+        (_inset(box, outline_width), color, frame_width),
     ):
         corners = (part.left, part.top, part.left + part.width - 1, part.top + part.height - 1)
         draw.rectangle(corners, outline=shade, width=width)
 
 
-def _label(
+def _draw_label(
     draw: ImageDraw.ImageDraw,
-    box: Box,
-    words: str,
+    box: CropBox,
+    text: str,
     font: ImageFont.FreeTypeFont,
-    colour: tuple[int, int, int],
+    color: tuple[int, int, int],
 ) -> None:
     """Print words on a dark ground at the first corner, in a paler tone of the frame."""
-    pale = tuple((255 + shade) // 2 for shade in colour)
-    left, top, right, bottom = draw.textbbox((0, 0), words, font=font)
+    pale = tuple((255 + shade) // 2 for shade in color)
+    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     pad = max(2, round(font.size / 5))
     ground = (box.left, box.top, box.left + right - left + 2 * pad, box.top + bottom - top + 2 * pad)
-    draw.rectangle(ground, fill=DARK)
-    draw.text((box.left + pad - left, box.top + pad - top), words, font=font, fill=pale)
+    draw.rectangle(ground, fill=FRAME_OUTLINE_COLOR)
+    draw.text((box.left + pad - left, box.top + pad - top), text, font=font, fill=pale)
 
 
-def _colour(heavy: float) -> tuple[int, int, int]:
+def _weight_color(weight: float) -> tuple[int, int, int]:
     # the darkest quarter of the colours could not be told from the outline
-    red, green, blue, _ = colormaps[COLORMAP](0.25 + 0.75 * heavy, bytes=True)
+    red, green, blue, _ = colormaps[COLORMAP](0.25 + 0.75 * weight, bytes=True)
     return int(red), int(green), int(blue)
 
 
-def _font() -> str:
+def _font_path() -> str:
     """Matplotlib brings a font that is the same on every machine."""
     return str(Path(mpl.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf"))

@@ -7,16 +7,16 @@ from typing import Any
 from lesionlens.errors import ModelError
 from lesionlens.explanation.explain import explain_image
 from lesionlens.explanation.panel import write_png
-from lesionlens.models.bundle import Loaded
-from lesionlens.report.gallery import Case, file_stem
+from lesionlens.models.bundle import LoadedModel
+from lesionlens.report.gallery import ExampleCase, file_stem
 
-LONGER_SIDE = 320  # pixels: twice what the page shows
+MAX_GALLERY_SIZE = 320  # pixels: twice what the page shows
 
 
 def write_gallery(
-    loaded: Loaded,
+    loaded: LoadedModel,
     paths: Mapping[str, Path],
-    cases: Iterable[Case],
+    cases: Iterable[ExampleCase],
     out: Path,
     *,
     methods: Iterable[str] = ("auto",),
@@ -53,10 +53,10 @@ def write_gallery(
     methods = tuple(methods)
     for case in cases:
         path, mask = paths[case.image_id], (masks or {}).get(case.image_id)
-        image = loaded.card.preprocessing.decode(path)
-        region = loaded.card.preprocessing.region(image, mask, path=path)
+        image = loaded.card.preprocessing.load_image(path)
+        region = loaded.card.preprocessing.lesion_roi(image, mask, path=path)
         target = case.predicted if case.predicted in loaded.card.classes else None
-        options: dict[str, Any] = {"region": region, "target": target, "longer_side": LONGER_SIDE}
+        options: dict[str, Any] = {"region": region, "target": target, "longer_side": MAX_GALLERY_SIZE}
         try:
             shown = explain_image(loaded, image, methods=methods, **options)
         except ModelError:

@@ -5,17 +5,17 @@ from typing import TypeAlias
 
 from torch import Tensor
 
-from lesionlens.errors import ModelError, unknown
+from lesionlens.errors import ModelError, unknown_name_message
 from lesionlens.explanation.cam import cam, gradient_map
-from lesionlens.explanation.native import head_maps, maps_if_any, native_maps
-from lesionlens.explanation.weightings import WEIGHTINGS
+from lesionlens.explanation.native import head_maps, attention_maps_or_empty, attention_maps
+from lesionlens.explanation.weightings import CAM_WEIGHTINGS
 from lesionlens.models.classifier import Classifier
 
-Method: TypeAlias = Callable[[Classifier, Tensor, Tensor | None], dict[str, Tensor]]
+MapMethod: TypeAlias = Callable[[Classifier, Tensor, Tensor | None], dict[str, Tensor]]
 """Network, images (b, 3, h, w) or crops (b, n, 3, h, w), and class indices (b,) or None, to maps by name."""
 
 
-def _by_gradient(weighting: str) -> Method:
+def _gradient_method(weighting: str) -> MapMethod:
     name = weighting.replace("+", "p")  # gradcampp: a plus means a space in some addresses
 
     def method(model: Classifier, images: Tensor, target: Tensor | None) -> dict[str, Tensor]:
@@ -24,15 +24,15 @@ def _by_gradient(weighting: str) -> Method:
     return method
 
 
-METHODS: dict[str, Method] = {
-    "native": lambda model, images, _: native_maps(model, images),
+METHODS: dict[str, MapMethod] = {
+    "native": lambda model, images, _: attention_maps(model, images),
     "heads": lambda model, images, _: head_maps(model, images),
     "cam": lambda model, images, target: {"cam": cam(model, images, target=target)},
-    **{weighting: _by_gradient(weighting) for weighting in WEIGHTINGS},
+    **{weighting: _gradient_method(weighting) for weighting in CAM_WEIGHTINGS},
 }
 
 
-def maps_of(
+def compute_maps_by_name(
     model: Classifier, images: Tensor, *, methods: Iterable[str] = ("auto",), target: Tensor | None = None
 ) -> dict[str, Tensor]:
     """Make all maps that were asked for, in the order of the methods.
@@ -58,17 +58,17 @@ def maps_of(
     maps: dict[str, Tensor] = {}
     for name in dict.fromkeys(methods):
         if name == "auto":
-            maps |= _auto(model, images, target)
+            maps |= _default_maps(model, images, target)
         elif name in METHODS:
             maps |= METHODS[name](model, images, target)
         else:
-            raise ModelError(unknown("explanation method", name, [*METHODS, "auto"]))
+            raise ModelError(unknown_name_message("explanation method", name, [*METHODS, "auto"]))
     return maps
 
 
-def _auto(model: Classifier, images: Tensor, target: Tensor | None) -> dict[str, Tensor]:
+def _default_maps(model: Classifier, images: Tensor, target: Tensor | None) -> dict[str, Tensor]:
     """Make every map that fits the network; that none does is an error."""
-    maps = maps_if_any(model, images)
+    maps = attention_maps_or_empty(model, images)
     try:
         return maps | METHODS["gradcam"](model, images, target)
     except ModelError:

@@ -7,18 +7,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lesionlens.errors import ModelError
-from lesionlens.explanation.undisturbed import undisturbed
+from lesionlens.explanation.undisturbed import eval_mode
 from lesionlens.models.classifier import Classifier
-from lesionlens.models.gate import Gate
-from lesionlens.models.patch import Patch
-from lesionlens.models.ran import ResidualAttention
+from lesionlens.models.gate import GatedClassifier
+from lesionlens.models.patch import PatchAttentionNet
+from lesionlens.models.ran import ResidualAttentionNet
 
-HEAD = re.compile(r"soft head \d+")
-PREFIXES: dict[type[Classifier], str] = {Gate: "gate-", ResidualAttention: "ran-"}
+HEAD_MAP_NAME = re.compile(r"soft head \d+")
+MAP_NAME_PREFIXES: dict[type[Classifier], str] = {GatedClassifier: "gate-", ResidualAttentionNet: "ran-"}
 """What is put before the name of a stage; the masks of ARL are called as the stages are."""
 
 
-def native_maps(model: Classifier, images: Float[Tensor, "b ... 3 h w"]) -> dict[str, Float[Tensor, "b ..."]]:
+def attention_maps(model: Classifier, images: Float[Tensor, "b ... 3 h w"]) -> dict[str, Float[Tensor, "b ..."]]:
     """Give a network's attention maps on their own grids, by names that are safe in file names.
 
     ``layer1`` … are ARL's masks (of each stage's last block), ``ran-layer1`` … those of residual attention, both
@@ -42,7 +42,7 @@ def native_maps(model: Classifier, images: Float[Tensor, "b ... 3 h w"]) -> dict
     ModelError
         The network has no maps of its own.
     """
-    maps = maps_if_any(model, images)
+    maps = attention_maps_or_empty(model, images)
     if not maps:
         raise ModelError(
             f"{type(model).__name__} makes no attention maps of its own; ask for method gradcam, "
@@ -51,10 +51,10 @@ def native_maps(model: Classifier, images: Float[Tensor, "b ... 3 h w"]) -> dict
     return maps
 
 
-def maps_if_any(model: Classifier, images: Float[Tensor, "b ... 3 h w"]) -> dict[str, Float[Tensor, "b ..."]]:
+def attention_maps_or_empty(model: Classifier, images: Float[Tensor, "b ... 3 h w"]) -> dict[str, Float[Tensor, "b ..."]]:
     """Give what ``native_maps`` does: nothing where the network has none."""
-    found = _all(model, images)
-    return {_safe(name, model): values for name, values in found.items() if not HEAD.fullmatch(name)}
+    found = _all_maps(model, images)
+    return {_slug(name, model): values for name, values in found.items() if not HEAD_MAP_NAME.fullmatch(name)}
 
 
 def head_maps(
@@ -67,7 +67,7 @@ def head_maps(
     ModelError
         The network has no soft attention.
     """
-    heads = [values for name, values in _all(model, images).items() if HEAD.fullmatch(name)]
+    heads = [values for name, values in _all_maps(model, images).items() if HEAD_MAP_NAME.fullmatch(name)]
     if not heads:
         raise ModelError(
             f"method heads draws each head of soft attention, and {type(model).__name__} has none here; ask for "
@@ -76,12 +76,12 @@ def head_maps(
     return {"soft-heads": torch.stack(heads, dim=-3)}
 
 
-def _all(model: Classifier, images: Tensor) -> dict[str, Tensor]:
-    with undisturbed(model):
+def _all_maps(model: Classifier, images: Tensor) -> dict[str, Tensor]:
+    with eval_mode(model):
         return {name: found.float() for name, found in model(images, maps=True).maps.items()}
 
 
-def _safe(name: str, model: Classifier) -> str:
-    inner = model.inner if isinstance(model, Patch) else model
+def _slug(name: str, model: Classifier) -> str:
+    inner = model.inner if isinstance(model, PatchAttentionNet) else model
     of_a_stage = not name.startswith("soft") and not name.endswith(" crops")
-    return (PREFIXES.get(type(inner), "") if of_a_stage else "") + name.replace(" ", "-")
+    return (MAP_NAME_PREFIXES.get(type(inner), "") if of_a_stage else "") + name.replace(" ", "-")

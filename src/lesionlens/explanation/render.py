@@ -9,14 +9,14 @@ from numpy import ndarray
 from lesionlens.errors import ModelError
 
 COLORMAP = "viridis"  # even steps in lightness, readable with any colour vision, and no colour of skin
-VEIL = 0.6  # share of white where no crop looked
+UNSEEN_OPACITY = 0.6  # share of white where no crop looked
 
 
-def scaled(values: Float[ndarray, "h w"], seen: Bool[ndarray, "h w"] | None = None) -> Float[ndarray, "h w"]:
+def min_max_normalize(values: Float[ndarray, "h w"], coverage: Bool[ndarray, "h w"] | None = None) -> Float[ndarray, "h w"]:
     """Bring a map to 0 … 1 by its own minimum and maximum.
 
     A constant map prefers no place and becomes 0 everywhere. Values of two maps cannot be compared
-    afterwards. Where ``seen`` is false nothing counts, and the result is 0.
+    afterwards. Where ``coverage`` is false nothing counts, and the result is 0.
 
     Raises
     ------
@@ -31,27 +31,27 @@ def scaled(values: Float[ndarray, "h w"], seen: Bool[ndarray, "h w"] | None = No
     values = values.astype(np.float64)
     if not np.isfinite(values).all():
         raise ModelError("a map holds values that are not finite: the network's weights are probably damaged")
-    seen = np.ones(values.shape, dtype=bool) if seen is None else seen
-    low, high = float(values[seen].min()), float(values[seen].max())
+    coverage = np.ones(values.shape, dtype=bool) if coverage is None else coverage
+    low, high = float(values[coverage].min()), float(values[coverage].max())
     # rounding alone makes a flat map differ in its last digits: that is no preference
     if high - low <= 1e-6 * max(abs(low), abs(high)):
         return np.zeros_like(values)
-    return np.where(seen, (values - low) / (high - low), 0.0)
+    return np.where(coverage, (values - low) / (high - low), 0.0)
 
 
 def overlay(
     image: UInt8[ndarray, "h w 3"],
     values: Float[ndarray, "grid_h grid_w"],
     *,
-    seen: Bool[ndarray, "grid_h grid_w"] | None = None,
-    strength: float = 0.6,
+    coverage: Bool[ndarray, "grid_h grid_w"] | None = None,
+    alpha: float = 0.6,
     colormap: str = COLORMAP,
 ) -> UInt8[ndarray, "h w 3"]:
     """Lay a map over the image that it belongs to.
 
     The map is scaled with ``scaled`` and brought to the image's size bilinearly. Colour covers the image the
     more the higher the value is: at 0 the image is untouched, at 1 it is grey under colour with the share
-    ``strength``.
+    ``alpha``.
 
     Parameters
     ----------
@@ -59,9 +59,9 @@ def overlay(
         RGB, (h, w, 3).
     values
         The map on any grid over the whole image.
-    seen
+    coverage
         Where the map holds anything; what lies elsewhere is veiled in white. By default everywhere.
-    strength
+    alpha
         Greatest share of colour, 0 … 1.
     colormap
         A name of matplotlib.
@@ -77,26 +77,26 @@ def overlay(
         The map holds values that are not finite.
     """
     h, w = image.shape[:2]
-    heat = np.clip(cv2.resize(scaled(values, seen), (w, h), interpolation=cv2.INTER_LINEAR), 0.0, 1.0)
+    heat = np.clip(cv2.resize(min_max_normalize(values, coverage), (w, h), interpolation=cv2.INTER_LINEAR), 0.0, 1.0)
     colour = colormaps[colormap](heat)[..., :3] * 255.0
     heat = heat[..., None]
     # what lies under colour turns grey first: viridis on pink skin would mix to mud
     under = image + heat * (image.mean(axis=2, keepdims=True) - image)
-    share = strength * np.sqrt(heat)
+    share = alpha * np.sqrt(heat)
     drawn = under * (1.0 - share) + colour * share
-    if seen is not None:
+    if coverage is not None:
         veil = (
-            VEIL
-            * (1 - cv2.resize(seen.astype(np.float64), (w, h), interpolation=cv2.INTER_LINEAR))[..., None]
+            UNSEEN_OPACITY
+            * (1 - cv2.resize(coverage.astype(np.float64), (w, h), interpolation=cv2.INTER_LINEAR))[..., None]
         )
         drawn = drawn + veil * (255.0 - drawn)
     return np.asarray(np.rint(drawn), dtype=np.uint8)
 
 
-def shrunk(image: UInt8[ndarray, "h w 3"], longer_side: int) -> UInt8[ndarray, "h2 w2 3"]:
+def limit_size(image: UInt8[ndarray, "h w 3"], max_size: int) -> UInt8[ndarray, "h2 w2 3"]:
     """Bring an image down so that its longer side has at most that many pixels; the aspect stays."""
     h, w = image.shape[:2]
-    scale = longer_side / max(h, w)
+    scale = max_size / max(h, w)
     if scale >= 1.0:
         return image
     size = (max(1, round(w * scale)), max(1, round(h * scale)))

@@ -14,7 +14,7 @@ from lesionlens.errors import ModelError
 
 
 @contextmanager
-def before_last_block(trunk: nn.Module) -> Iterator[Callable[[Tensor], Tensor]]:
+def vit_target_layer(network: nn.Module) -> Iterator[Callable[[Tensor], Tensor]]:
     """Let a class-token transformer's features end before its last block while the body runs; give the rest.
 
     The trunk is as before afterwards. Of any other network the features stay what they are and the rest is nothing.
@@ -24,18 +24,18 @@ def before_last_block(trunk: nn.Module) -> Iterator[Callable[[Tensor], Tensor]]:
     ModelError
         The head reads only a class token, and the trunk is not timm's VisionTransformer.
     """
-    if getattr(trunk, "global_pool", None) != "token":
+    if getattr(network, "global_pool", None) != "token":
         yield lambda grid: grid
         return
-    if not isinstance(trunk, VisionTransformer):
+    if not isinstance(network, VisionTransformer):
         raise ModelError(
             f"this network's head reads only its class token, so no place of its last grid has a gradient, and where "
-            f"{type(trunk).__name__} attends last is not known here. Build it with the option global_pool='avg', or "
+            f"{type(network).__name__} attends last is not known here. Build it with the option global_pool='avg', or "
             "take a vit_* or deit_*"
         )
-    block, norm = trunk.blocks[-1], trunk.norm
-    trunk.blocks[-1], trunk.norm = nn.Identity(), nn.Identity()
+    block, norm = network.blocks[-1], network.norm
+    network.blocks[-1], network.norm = nn.Identity(), nn.Identity()
     try:
         yield lambda tokens: norm(block(tokens))
     finally:
-        trunk.blocks[-1], trunk.norm = block, norm
+        network.blocks[-1], network.norm = block, norm

@@ -9,7 +9,7 @@ from lesionlens.models.classifier import Classifier
 
 
 @contextmanager
-def undisturbed(model: Classifier) -> Iterator[None]:
+def eval_mode(model: Classifier) -> Iterator[None]:
     """Run the body with the network in evaluation mode, in full precision, without a record of gradients.
 
     Every module's training flag is as before afterwards; no ``requires_grad`` or ``grad`` is touched. An

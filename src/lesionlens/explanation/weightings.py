@@ -5,15 +5,15 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor
 
-Grid = Float[Tensor, "rows c h w"]
+_FeatureMap = Float[Tensor, "rows c h w"]
 
 
-def _mean_gradient(gradient: Grid, _: Grid) -> Float[Tensor, "rows c 1 1"]:
+def _grad_cam(gradient: _FeatureMap, _: _FeatureMap) -> Float[Tensor, "rows c 1 1"]:
     """Selvaraju et al. 2017, "Grad-CAM", eq. 1."""
     return gradient.mean(dim=(2, 3), keepdim=True)
 
 
-def _plus_plus(gradient: Grid, grid: Grid) -> Float[Tensor, "rows c 1 1"]:
+def _grad_cam_pp(gradient: _FeatureMap, feature_map: _FeatureMap) -> Float[Tensor, "rows c 1 1"]:
     """Chattopadhay et al. 2018, "Grad-CAM++", eq. 5 and 19.
 
     As there, the score is the exponential of a logit that is piecewise linear in the grid: its second and third
@@ -23,18 +23,18 @@ def _plus_plus(gradient: Grid, grid: Grid) -> Float[Tensor, "rows c 1 1"]:
     can be empty.
     """
     positive = gradient.relu()
-    whole = grid.sum(dim=(2, 3), keepdim=True).clamp(min=0)
+    whole = feature_map.sum(dim=(2, 3), keepdim=True).clamp(min=0)
     return (positive / (2 + positive * whole)).sum(dim=(2, 3), keepdim=True)
 
 
-def _place_by_place(gradient: Grid, _: Grid) -> Grid:
+def _layer_cam(gradient: _FeatureMap, _: _FeatureMap) -> _FeatureMap:
     """Jiang et al. 2021, "LayerCAM", section III: each place by its own gradient, where that is positive."""
     return gradient.relu()
 
 
-WEIGHTINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "gradcam": _mean_gradient,
-    "gradcam++": _plus_plus,
-    "layercam": _place_by_place,
+CAM_WEIGHTINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "gradcam": _grad_cam,
+    "gradcam++": _grad_cam_pp,
+    "layercam": _layer_cam,
 }
 """Gradient and grid, (rows, c, h, w), to weights of channels or of single values."""

@@ -5,26 +5,26 @@ from pathlib import Path
 import numpy as np
 
 from lesionlens.engines.engine import Engine, open_engine
-from lesionlens.engines.file_engine import library_run, scorer
-from lesionlens.engines.installed import missing
-from lesionlens.engines.onnxruntime_engine import Run
-from lesionlens.engines.openvino_engine import has_bf16
+from lesionlens.engines.file_engine import load_session, adapt_session
+from lesionlens.engines.installed import missing_packages
+from lesionlens.engines.onnxruntime_engine import SessionFn
+from lesionlens.engines.openvino_engine import openvino_supports_bf16
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.prediction_table import Predictions
-from lesionlens.export.card import Agreement, Target
-from lesionlens.models.bundle import Loaded
-from lesionlens.scoring.score import score
-from lesionlens.subjects import Subjects
+from lesionlens.export.card import VerificationResult, ExportFormat
+from lesionlens.models.bundle import LoadedModel
+from lesionlens.scoring.score import run_inference
+from lesionlens.subjects import InferenceInputs
 
 
-def agreements(
-    loaded: Loaded, file: Path, target: Target, run: Run, wanted: Subjects
-) -> tuple[Agreement, ...]:
+def verify_on_images(
+    loaded: LoadedModel, file: Path, export_format: ExportFormat, session: SessionFn, inputs: InferenceInputs
+) -> tuple[VerificationResult, ...]:
     """Score images by torch and by the export in float32, and in bf16 by what can.
 
     Parameters
     ----------
-    wanted
+    inputs
         The images; labels give the areas under the curve.
 
     Raises
@@ -32,44 +32,44 @@ def agreements(
     LesionLensError
         Not one image can be read.
     """
-    by_torch = score(loaded, wanted, engine=open_engine(loaded, "torch", images=1)).predictions
-    exact = scorer(target, loaded.card, run, at_once=loaded.model.crops is not None)
-    found = [("fp32", target, exact), *_in_bf16(loaded, file, target)]
+    by_torch = run_inference(loaded, inputs, engine=open_engine(loaded, "torch", num_images=1)).predictions
+    exact = adapt_session(export_format, loaded.card, session, multi_crop=loaded.model.num_crops is not None)
+    found = [("fp32", export_format, exact), *_bf16_engines(loaded, file, export_format)]
     return tuple(
-        compare(score(loaded, wanted, engine=engine).predictions, by_torch, precision, by)
+        compare_with_torch(run_inference(loaded, inputs, engine=engine).predictions, by_torch, precision, by)
         for precision, by, engine in found
     )
 
 
-def compare(found: Predictions, by_torch: Predictions, precision: str, by: str) -> Agreement:
+def compare_with_torch(predictions: Predictions, reference: Predictions, precision: str, engine: str) -> VerificationResult:
     """Compare scores of the same images."""
-    same = found.scores.argmax(axis=1) == by_torch.scores.argmax(axis=1)
-    return Agreement(
-        computed_by=by,
+    same = predictions.scores.argmax(axis=1) == reference.scores.argmax(axis=1)
+    return VerificationResult(
+        engine=engine,
         precision=precision,
-        images=len(same),
-        classes=float(same.mean()),
-        scores=float(np.abs(found.scores - by_torch.scores).max()),
-        auc=mean_auc(found),
-        auc_of_torch=mean_auc(by_torch),
+        num_images=len(same),
+        class_agreement=float(same.mean()),
+        max_score_difference=float(np.abs(predictions.scores - reference.scores).max()),
+        auc=macro_auc(predictions),
+        torch_auc=macro_auc(reference),
     )
 
 
-def mean_auc(predictions: Predictions) -> float | None:
+def macro_auc(predictions: Predictions) -> float | None:
     """Average the areas over the classes that have images and others beside them; None where there are none."""
     if not (predictions.label != "").any():
         return None
-    measured = evaluate(predictions, replicates=0)
+    measured = evaluate(predictions, n_resamples=0)
     areas = [measured.value("auc", name) for name in measured.curves]
     return float(np.mean(areas)) if areas else None
 
 
-def _in_bf16(loaded: Loaded, file: Path, target: Target) -> list[tuple[str, str, Engine]]:
+def _bf16_engines(loaded: LoadedModel, file: Path, export_format: ExportFormat) -> list[tuple[str, str, Engine]]:
     """ONNX Runtime has no bf16 on processors: there OpenVINO reads the same file, where the processor has it."""
-    if target == "torch-export":
-        return [("bf16", "torch", open_engine(loaded, "torch", precision="bf16", images=1))]
-    if missing("openvino") or not has_bf16():
+    if export_format == "torch-export":
+        return [("bf16", "torch", open_engine(loaded, "torch", precision="bf16", num_images=1))]
+    if missing_packages("openvino") or not openvino_supports_bf16():
         return []
-    run = library_run(file, "openvino", precision="bf16")
-    made = scorer("openvino", loaded.card, run, at_once=loaded.model.crops is not None)
+    run = load_session(file, "openvino", precision="bf16")
+    made = adapt_session("openvino", loaded.card, run, multi_crop=loaded.model.num_crops is not None)
     return [("bf16", "openvino", made)]

@@ -5,12 +5,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from lesionlens import __version__
-from lesionlens.models.bundle import RESEARCH_USE, Card
+from lesionlens.models.bundle import RESEARCH_USE_NOTICE, ModelCard
 
-Target = Literal["onnx", "openvino", "torch-export"]
+ExportFormat = Literal["onnx", "openvino", "torch-export"]
 
 
-class Tensors(BaseModel):
+class TensorSpec(BaseModel):
     """A named input or output; ``batch`` stands for any number of images."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -19,37 +19,37 @@ class Tensors(BaseModel):
     shape: tuple[int | str, ...]
 
 
-class Difference(BaseModel):
+class NumericCheck(BaseModel):
     """The largest differences from torch on one batch, by name; ``scores`` are what the logits come to."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    batch: int
-    largest: dict[str, float]
+    batch_size: int
+    max_errors: dict[str, float]
 
 
-class Agreement(BaseModel):
+class VerificationResult(BaseModel):
     """Scores of images by the export against torch in float32.
 
     Attributes
     ----------
-    classes
+    class_agreement
         Share of the images whose highest score is of the same class.
-    scores
+    max_score_difference
         The largest difference of a score.
-    auc, auc_of_torch
+    auc, torch_auc
         Mean over the classes that have images; None without labels.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    computed_by: str
+    engine: str
     precision: str
-    images: int
-    classes: float
-    scores: float
+    num_images: int
+    class_agreement: float
+    max_score_difference: float
     auc: float | None = None
-    auc_of_torch: float | None = None
+    torch_auc: float | None = None
 
 
 class ExportCard(BaseModel):
@@ -57,13 +57,13 @@ class ExportCard(BaseModel):
 
     Attributes
     ----------
-    made_with
+    versions
         Versions of what made the file.
     model
         The card of the bundle: classes, pre-processing, what it was trained on.
-    checks
+    numeric_checks
         Against torch, on batches of several sizes.
-    agreement
+    verification
         On the images that were given to check it, in float32 and bf16.
     """
 
@@ -72,12 +72,12 @@ class ExportCard(BaseModel):
     kind: Literal["export"] = "export"
     format: int = 1
     lesionlens: str = __version__
-    intended_use: str = RESEARCH_USE
-    target: Target
+    intended_use: str = RESEARCH_USE_NOTICE
+    export_format: ExportFormat
     file: str
-    made_with: dict[str, str]
-    model: Card
-    input: Tensors
-    outputs: tuple[Tensors, ...]
-    checks: tuple[Difference, ...]
-    agreement: tuple[Agreement, ...] = ()
+    versions: dict[str, str]
+    model: ModelCard
+    input: TensorSpec
+    outputs: tuple[TensorSpec, ...]
+    numeric_checks: tuple[NumericCheck, ...]
+    verification: tuple[VerificationResult, ...] = ()

@@ -8,33 +8,33 @@ from typing import get_args
 import numpy as np
 from torch import Tensor
 
-from lesionlens.atomic import new_folder, write_text
-from lesionlens.engines.onnxruntime_engine import Run
-from lesionlens.errors import EngineError, unknown
-from lesionlens.export.agreement import agreements
-from lesionlens.export.card import Difference, ExportCard, Target, Tensors
-from lesionlens.export.difference import TOLERANCE, differences, expected
-from lesionlens.export.formats import NEEDS, read, write
-from lesionlens.export.program import Program, example, program
-from lesionlens.export.readme import readme
-from lesionlens.models.bundle import Loaded, load_model
-from lesionlens.subjects import as_asked, subjects
+from lesionlens.atomic import atomic_directory, write_text
+from lesionlens.engines.onnxruntime_engine import SessionFn
+from lesionlens.errors import BackendError, unknown_name_message
+from lesionlens.export.agreement import verify_on_images
+from lesionlens.export.card import NumericCheck, ExportCard, ExportFormat, TensorSpec
+from lesionlens.export.difference import OUTPUT_TOLERANCE, max_abs_errors, reference_outputs
+from lesionlens.export.formats import REQUIRED_PACKAGES, load_exported, save_exported
+from lesionlens.export.program import ExportedModel, example_input, trace_model
+from lesionlens.export.readme import format_readme
+from lesionlens.models.bundle import LoadedModel, load_model
+from lesionlens.subjects import map_labels_to_model_classes, collect_inputs
 
-BATCHES = (1, 3)  # another than the two images that the network is traced with
+CHECK_BATCH_SIZES = (1, 3)  # another than the two images that the network is traced with
 
 
-def export(bundle: Path | str, target: Target, out: Path, *, check: Sequence[str] = ()) -> ExportCard:
+def export(model_dir: Path | str, export_format: ExportFormat, out: Path, *, verify_on: Sequence[str] = ()) -> ExportCard:
     """Write a trained network for use without LesionLens; a folder that is left is checked and complete.
 
     Parameters
     ----------
-    bundle
+    model_dir
         A bundle's folder, or a run's.
-    target
+    export_format
         ``onnx``, ``openvino`` or ``torch-export``.
     out
         A new folder.
-    check
+    verify_on
         Images (as for predictions, with labels or without) on which the export is compared with torch as well.
 
     Raises
@@ -45,23 +45,23 @@ def export(bundle: Path | str, target: Target, out: Path, *, check: Sequence[str
     LesionLensError
         The bundle or the images cannot be used, or the folder holds something.
     """
-    if target not in get_args(Target):
-        raise EngineError(unknown("format", target, get_args(Target)))
-    loaded = load_model(bundle)
-    images = as_asked(subjects(check, classes=loaded.card.classes), loaded.card) if check else None
-    with new_folder(out) as folder:
-        traced = program(loaded, maps=True)
-        file = write(traced, target, folder)
-        run = read(file, target)
-        card = _card(loaded, target, traced, checked(loaded, run), file)
+    if export_format not in get_args(ExportFormat):
+        raise BackendError(unknown_name_message("format", export_format, get_args(ExportFormat)))
+    loaded = load_model(model_dir)
+    images = map_labels_to_model_classes(collect_inputs(verify_on, classes=loaded.card.classes), loaded.card) if verify_on else None
+    with atomic_directory(out) as folder:
+        traced = trace_model(loaded, maps=True)
+        file = save_exported(traced, export_format, folder)
+        run = load_exported(file, export_format)
+        card = _build_card(loaded, export_format, traced, verify(loaded, run), file)
         if images is not None:
-            card = card.model_copy(update={"agreement": agreements(loaded, file, target, run, images)})
+            card = card.model_copy(update={"verification": verify_on_images(loaded, file, export_format, run, images)})
         write_text(folder / "card.json", card.model_dump_json(indent=2) + "\n")
-        write_text(folder / "README.md", readme(card))
+        write_text(folder / "README.md", format_readme(card))
     return card
 
 
-def checked(loaded: Loaded, run: Run) -> tuple[Difference, ...]:
+def verify(loaded: LoadedModel, session: SessionFn) -> tuple[NumericCheck, ...]:
     """Compare with torch, on one image and on several.
 
     Raises
@@ -69,38 +69,38 @@ def checked(loaded: Loaded, run: Run) -> tuple[Difference, ...]:
     EngineError
         Something differs by more than 1e-4.
     """
-    found = tuple(_checked(loaded, run, example(loaded, batch)) for batch in BATCHES)
+    found = tuple(_max_errors(loaded, session, example_input(loaded, batch)) for batch in CHECK_BATCH_SIZES)
     for each in found:
-        name, largest = max(each.largest.items(), key=lambda item: item[1])
-        if largest > TOLERANCE:
-            raise EngineError(
-                f"the export is not kept: with {each.batch} images its {name} differ by {largest:.2g} from torch's, "
-                f"more than {TOLERANCE:g}. Try another format"
+        name, largest = max(each.max_errors.items(), key=lambda item: item[1])
+        if largest > OUTPUT_TOLERANCE:
+            raise BackendError(
+                f"the export is not kept: with {each.batch_size} images its {name} differ by {largest:.2g} from torch's, "
+                f"more than {OUTPUT_TOLERANCE:g}. Try another format"
             )
     return found
 
 
-def _checked(loaded: Loaded, run: Run, x: Tensor) -> Difference:
-    wanted = expected(loaded, x, maps=True)
-    largest = differences(run(np.ascontiguousarray(x)), wanted, independent=loaded.card.independent)
-    return Difference(batch=len(x), largest=largest)
+def _max_errors(loaded: LoadedModel, session: SessionFn, x: Tensor) -> NumericCheck:
+    wanted = reference_outputs(loaded, x, maps=True)
+    largest = max_abs_errors(session(np.ascontiguousarray(x)), wanted, multilabel=loaded.card.multilabel)
+    return NumericCheck(batch_size=len(x), max_errors=largest)
 
 
-def _card(
-    loaded: Loaded, target: Target, traced: Program, checks: tuple[Difference, ...], file: Path
+def _build_card(
+    loaded: LoadedModel, export_format: ExportFormat, traced: ExportedModel, numeric_checks: tuple[NumericCheck, ...], file: Path
 ) -> ExportCard:
-    x = example(loaded, 1)
-    found = expected(loaded, x, maps=True)
+    x = example_input(loaded, 1)
+    found = reference_outputs(loaded, x, maps=True)
     return ExportCard(
-        target=target,
+        export_format=export_format,
         file=file.name,
-        made_with={package: version(package) for package in ("torch", *NEEDS[target])},
+        versions={package: version(package) for package in ("torch", *REQUIRED_PACKAGES[export_format])},
         model=loaded.card,
-        input=_tensors(traced.input, x),
-        outputs=tuple(_tensors(name, found[name]) for name in traced.outputs),
-        checks=checks,
+        input=_tensor_spec(traced.input_name, x),
+        outputs=tuple(_tensor_spec(name, found[name]) for name in traced.output_names),
+        numeric_checks=numeric_checks,
     )
 
 
-def _tensors(name: str, values: Tensor) -> Tensors:
-    return Tensors(name=name, shape=("batch", *values.shape[1:]))
+def _tensor_spec(name: str, values: Tensor) -> TensorSpec:
+    return TensorSpec(name=name, shape=("batch", *values.shape[1:]))

@@ -6,23 +6,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lesionlens.engines.file_engine import library_run
-from lesionlens.engines.installed import need
-from lesionlens.engines.onnxruntime_engine import Run
+from lesionlens.engines.file_engine import load_session
+from lesionlens.engines.installed import require
+from lesionlens.engines.onnxruntime_engine import SessionFn
 from lesionlens.engines.openvino_engine import import_openvino
-from lesionlens.export.card import Target
+from lesionlens.export.card import ExportFormat
 from lesionlens.export.onnx_file import write_onnx
-from lesionlens.export.program import Program
+from lesionlens.export.program import ExportedModel
 
-FILES: dict[Target, str] = {"onnx": "model.onnx", "openvino": "model.xml", "torch-export": "model.pt2"}
-NEEDS: dict[Target, tuple[str, ...]] = {
+EXPORT_FILENAMES: dict[ExportFormat, str] = {"onnx": "model.onnx", "openvino": "model.xml", "torch-export": "model.pt2"}
+REQUIRED_PACKAGES: dict[ExportFormat, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("onnx", "onnxscript", "openvino"),
     "torch-export": (),
 }
 
 
-def write(found: Program, target: Target, folder: Path) -> Path:
+def save_exported(exported: ExportedModel, export_format: ExportFormat, folder: Path) -> Path:
     """Write a traced network; OpenVINO's weights lie beside its graph.
 
     Raises
@@ -30,33 +30,33 @@ def write(found: Program, target: Target, folder: Path) -> Path:
     EngineError
         A package is missing, or the network cannot be expressed.
     """
-    need(*NEEDS[target])
-    file = folder / FILES[target]
-    if target == "torch-export":
-        torch.export.save(found.traced, file)
-    elif target == "onnx":
-        write_onnx(found, file)
+    require(*REQUIRED_PACKAGES[export_format])
+    file = folder / EXPORT_FILENAMES[export_format]
+    if export_format == "torch-export":
+        torch.export.save(exported.program, file)
+    elif export_format == "onnx":
+        write_onnx(exported, file)
     else:
-        _write_openvino(found, file)
+        _save_openvino(exported, file)
     return file
 
 
-def read(file: Path, target: Target) -> Run:
+def load_exported(file: Path, export_format: ExportFormat) -> SessionFn:
     """Read what ``write`` wrote, to compute in float32."""
-    if target == "torch-export":
-        return _torch_run(file)
-    return library_run(file, "onnxruntime" if target == "onnx" else "openvino", precision="fp32")
+    if export_format == "torch-export":
+        return _torch_session(file)
+    return load_session(file, "onnxruntime" if export_format == "onnx" else "openvino", precision="fp32")
 
 
-def _write_openvino(found: Program, file: Path) -> None:
+def _save_openvino(exported: ExportedModel, file: Path) -> None:
     openvino = import_openvino()
     through = file.with_suffix(".onnx")
-    write_onnx(found, through)
+    write_onnx(exported, through)
     openvino.save_model(openvino.Core().read_model(through), file, compress_to_fp16=False)
     through.unlink()
 
 
-def _torch_run(file: Path) -> Run:
+def _torch_session(file: Path) -> SessionFn:
     network = torch.export.load(file).module()
 
     def run(x: NDArray[np.float32]) -> list[NDArray[np.float32]]:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import torch
 
-from lesionlens.engines.installed import need
-from lesionlens.errors import EngineError
-from lesionlens.export.program import Program, quiet, reason
+from lesionlens.engines.installed import require
+from lesionlens.errors import BackendError
+from lesionlens.export.program import ExportedModel, suppress_known_warnings, first_error_line
 
 
-def write_onnx(found: Program, file: Path) -> None:
+def write_onnx(exported: ExportedModel, file: Path) -> None:
     """Write a traced network; ``file`` may have any name.
 
     Raises
@@ -18,19 +18,19 @@ def write_onnx(found: Program, file: Path) -> None:
     EngineError
         The extra ``engines`` is missing, or torch cannot express the network in ONNX.
     """
-    need("onnx", "onnxscript")
+    require("onnx", "onnxscript")
     try:
         with warnings.catch_warnings(), torch.no_grad():
-            quiet()
+            suppress_known_warnings()
             made = torch.onnx.export(
-                found.traced,
+                exported.program,
                 dynamo=True,
-                input_names=[found.input],
-                output_names=list(found.outputs),
+                input_names=[exported.input_name],
+                output_names=list(exported.output_names),
                 verbose=False,
             )
         assert made is not None
         content = made.model_proto.SerializeToString()
     except Exception as error:  # whatever the exporter cannot express
-        raise EngineError(f"this network cannot be written as ONNX: {reason(error)}") from error
+        raise BackendError(f"this network cannot be written as ONNX: {first_error_line(error)}") from error
     file.write_bytes(content)

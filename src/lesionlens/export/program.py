@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from lesionlens.errors import EngineError
-from lesionlens.models.bundle import Loaded
+from lesionlens.errors import BackendError
+from lesionlens.models.bundle import LoadedModel
 
-KNOWN = (
+KNOWN_WARNINGS = (
     "_check_is_size will be removed",
     "The tensor attributes .*_flat_weights",
     "The .grad attribute of a Tensor that is not a leaf",
@@ -18,23 +18,23 @@ KNOWN = (
 """What torch warns of in its own code when a recurrent layer is traced."""
 
 
-class Program(NamedTuple):
+class ExportedModel(NamedTuple):
     """A traced network; the number of images is free, their size is not.
 
     Attributes
     ----------
-    input
+    input_name
         ``images`` (b, 3, h, w), or ``crops`` (b, n, 3, h, w) for a network of crops.
-    outputs
+    output_names
         ``logits`` and, where asked for, ``map <name>`` of each map.
     """
 
-    traced: ExportedProgram
-    input: str
-    outputs: tuple[str, ...]
+    program: ExportedProgram
+    input_name: str
+    output_names: tuple[str, ...]
 
 
-class Flat(nn.Module):
+class TupleOutput(nn.Module):
     """A network whose record is laid out as a tuple: logits, then maps."""
 
     def __init__(self, network: nn.Module, *, maps: bool) -> None:
@@ -47,20 +47,20 @@ class Flat(nn.Module):
         return (found.logits, *found.maps.values())
 
 
-def example(loaded: Loaded, images: int) -> Tensor:
+def example_input(loaded: LoadedModel, batch_size: int) -> Tensor:
     """Draw inputs of the shape that the card says, the same each time: images, or crops where all go in at once."""
     seen = loaded.card.preprocessing
-    crops = [] if loaded.model.crops is None else [seen.crop_count]
-    drawn = torch.Generator().manual_seed(images)
-    return torch.randn(images, *crops, 3, *seen.input_size, generator=drawn)
+    crops = [] if loaded.model.num_crops is None else [seen.crop_count]
+    drawn = torch.Generator().manual_seed(batch_size)
+    return torch.randn(batch_size, *crops, 3, *seen.input_size, generator=drawn)
 
 
-def flat(loaded: Loaded, *, maps: bool) -> nn.Module:
+def as_tuple_model(loaded: LoadedModel, *, maps: bool) -> nn.Module:
     """Give the network as a function to a tuple, in eval mode."""
-    return Flat(loaded.model, maps=maps).eval()
+    return TupleOutput(loaded.model, maps=maps).eval()
 
 
-def program(loaded: Loaded, *, maps: bool) -> Program:
+def trace_model(loaded: LoadedModel, *, maps: bool) -> ExportedModel:
     """Trace a network on the processor.
 
     Raises
@@ -68,26 +68,26 @@ def program(loaded: Loaded, *, maps: bool) -> Program:
     EngineError
         Torch cannot trace it.
     """
-    network, x = flat(loaded, maps=maps), example(loaded, 2)
+    network, x = as_tuple_model(loaded, maps=maps), example_input(loaded, 2)
     with torch.no_grad():
         names = list(loaded.model(x, maps=maps).maps)
     try:
         with warnings.catch_warnings(), torch.no_grad():
-            quiet()
+            suppress_known_warnings()
             traced = torch.export.export(network, (x,), dynamic_shapes=({0: Dim("batch")},))
     except Exception as error:  # whatever torch cannot follow
-        raise EngineError(f"torch cannot trace this network: {reason(error)}") from error
-    kind = "images" if loaded.model.crops is None else "crops"
-    return Program(traced, kind, ("logits", *(f"map {name}" for name in names)))
+        raise BackendError(f"torch cannot trace this network: {first_error_line(error)}") from error
+    kind = "images" if loaded.model.num_crops is None else "crops"
+    return ExportedModel(traced, kind, ("logits", *(f"map {name}" for name in names)))
 
 
-def quiet() -> None:
+def suppress_known_warnings() -> None:
     """Pass over what torch is known to warn of in its own code; within ``catch_warnings``."""
-    for message in KNOWN:
+    for message in KNOWN_WARNINGS:
         warnings.filterwarnings("ignore", message)
 
 
-def reason(error: BaseException) -> str:
+def first_error_line(error: BaseException) -> str:
     """Give the first line of what was first to fail."""
     while error.__cause__ is not None:
         error = error.__cause__

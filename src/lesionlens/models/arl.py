@@ -9,15 +9,15 @@ from typing import Any, cast
 from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
-from lesionlens.attention.arl import normalisation_of
-from lesionlens.errors import ModelError, unknown
+from lesionlens.attention.arl import get_normalization
+from lesionlens.errors import ModelError, unknown_name_message
 from lesionlens.models import backbone
-from lesionlens.models.arl_block import BLOCKS, INITIAL_ALPHA, Attending
-from lesionlens.models.classifier import Features, MapScale
-from lesionlens.models.plain import Plain
+from lesionlens.models.arl_block import BLOCKS, INITIAL_ALPHA, ARLBlockMixin
+from lesionlens.models.classifier import Features, MapValueRange
+from lesionlens.models.plain import TimmClassifier
 from lesionlens.types import Images
 
-MAP_SCALES: Mapping[str, MapScale] = {
+MAP_VALUE_RANGES: Mapping[str, MapValueRange] = {
     "spatial": "share",
     "area": "share",
     "sigmoid": "gate",
@@ -26,7 +26,7 @@ MAP_SCALES: Mapping[str, MapScale] = {
 STAGES = ("layer1", "layer2", "layer3", "layer4")  # timm's names
 
 
-class ARL(Plain):
+class ARLResNet(TimmClassifier):
     """A timm ResNet (ResNet, -D, ResNeXt, Wide, SE) whose blocks learn attention residually.
 
     Parameters
@@ -42,7 +42,7 @@ class ARL(Plain):
         Initial scale gate of every block.
     taps
         Names of the stages whose blocks attend, ``layer1`` to ``layer4``; all in the paper.
-    options
+    kwargs
         Further options of that timm model.
 
     Raises
@@ -59,63 +59,63 @@ class ARL(Plain):
         normalisation: str = "spatial",
         alpha: float = INITIAL_ALPHA,
         taps: Sequence[str] = STAGES,
-        **options: Any,
+        **kwargs: Any,
     ) -> None:
-        normalisation_of(normalisation)  # refuses an unknown one before anything is built
-        super().__init__(name, num_classes=num_classes, block=_blocks_for(name, taps), **options)
-        for _, block in self.attending():
+        get_normalization(normalisation)  # refuses an unknown one before anything is built
+        super().__init__(name, num_classes=num_classes, block=_block_classes(name, taps), **kwargs)
+        for _, block in self.arl_blocks():
             block.normalisation = normalisation
             nn.init.constant_(block.alpha, alpha)
-        self.map_scale = MAP_SCALES[normalisation]
-        self.scale_gates = tuple(f"trunk.{layer}.alpha" for layer, _ in self.attending())
+        self.map_value_range = MAP_VALUE_RANGES[normalisation]
+        self.attention_scales = tuple(f"trunk.{layer}.alpha" for layer, _ in self.arl_blocks())
 
     def stages(self) -> Iterator[tuple[str, nn.Sequential]]:
         """Give the four stages with their names."""
-        for name, stage in zip(STAGES, _stages(self.trunk), strict=True):
+        for name, stage in zip(STAGES, _stage_modules(self.backbone), strict=True):
             yield name, cast(nn.Sequential, stage)
 
-    def attending(self) -> Iterator[tuple[str, Any]]:
+    def arl_blocks(self) -> Iterator[tuple[str, Any]]:
         """Give every block that attends with its name in the trunk, for example ``layer3.5``."""
         for name, stage in self.stages():
             for number, block in enumerate(stage):
-                if isinstance(block, Attending):
+                if isinstance(block, ARLBlockMixin):
                     yield f"{name}.{number}", block
 
     def alphas(self) -> dict[str, float]:
         """Give the learnt scale gate of every block (the curves of Fig. 7)."""
-        return {name: float(block.alpha.detach()) for name, block in self.attending()}
+        return {name: float(block.alpha.detach()) for name, block in self.arl_blocks()}
 
-    def features(self, x: Images, *, maps: bool = False) -> Features:
+    def forward_features(self, x: Images, *, maps: bool = False) -> Features:
         """Give the last grid and, if asked for, the mask of each stage's last block, averaged over channels."""
-        trunk = cast(Any, self.trunk)
+        trunk = cast(Any, self.backbone)
         x = trunk.maxpool(trunk.act1(trunk.bn1(trunk.conv1(x))))
         looked: dict[str, Tensor] = {}
         for name, stage in self.stages():
             x, last = stage[:-1](x), stage[-1]
-            if maps and isinstance(last, Attending):
-                x, mask = last.attend(x)
+            if maps and isinstance(last, ARLBlockMixin):
+                x, mask = last.forward_with_mask(x)
                 looked[name] = mask.mean(dim=1)
             else:
                 x = last(x)
-        return Features(grid=x, maps=looked)
+        return Features(feature_map=x, maps=looked)
 
 
-def _blocks_for(name: str, taps: Sequence[str]) -> Any:
+def _block_classes(name: str, taps: Sequence[str]) -> Any:
     """Find the block of each stage: an attending one where it was asked for; one class where all are the same."""
     for tap in taps:
         if tap not in STAGES:
-            raise ModelError(unknown("stage", tap, STAGES))
-    model = backbone.on_meta(name)
-    stages = _stages(model) if isinstance(model, ResNet) else []
+            raise ModelError(unknown_name_message("stage", tap, STAGES))
+    model = backbone.meta_model(name)
+    stages = _stage_modules(model) if isinstance(model, ResNet) else []
     made_of: list[type[nn.Module]] = [type(cast(Any, stage)[0]) for stage in stages]
     if not made_of or not set(made_of) <= set(BLOCKS):
         raise ModelError(
             f"attention residual learning needs blocks that compute x + F(x); {name!r} has none that it knows. "
-            f"{backbone.RESIDUAL}"
+            f"{backbone.SUPPORTED_RESIDUAL_BACKBONES}"
         )
     blocks = [BLOCKS[k] if stage in taps else k for stage, k in zip(STAGES, made_of, strict=True)]
     return blocks[0] if len(set(blocks)) == 1 else blocks
 
 
-def _stages(trunk: nn.Module) -> list[nn.Module]:
-    return [getattr(trunk, name) for name in STAGES]
+def _stage_modules(model: nn.Module) -> list[nn.Module]:
+    return [getattr(model, name) for name in STAGES]

@@ -8,19 +8,19 @@ import torch
 from timm.models.densenet import DenseNet
 from torch import Tensor, nn
 
-from lesionlens.errors import ModelError, unknown
+from lesionlens.errors import ModelError, unknown_name_message
 
-RESIDUAL = (
+SUPPORTED_RESIDUAL_BACKBONES = (
     "It works on timm's resnet*, resnext*, wide_resnet*, seresnet*, seresnext* and their -D variants, for example "
     "resnet18, resnet50, resnext50_32x4d"
 )
-NEEDS_A_GRID = (
+NO_FEATURE_MAP_MESSAGE = (
     "Gates, soft attention and maps need one grid of places; the ResNet, ResNeXt, SE, DenseNet, VGG, Inception, "
     "MobileNet, EfficientNet, ConvNeXt, ViT and Swin families have one. Without them the network can be trained"
 )
 
 
-def check_name(name: str) -> None:
+def check_backbone_name(name: str) -> None:
     """Refuse a backbone that timm does not have.
 
     Raises
@@ -32,12 +32,12 @@ def check_name(name: str) -> None:
         return
     near = get_close_matches(name, timm.list_models(), n=6, cutoff=0.4) or ["resnet50", "mobilenetv2_100"]
     raise ModelError(
-        unknown("backbone", name, near)
+        unknown_name_message("backbone", name, near)
         + ", … (the whole list: python -c 'import timm; print(timm.list_models())')"
     )
 
 
-def build(name: str, *, num_classes: int, last_relu: bool = True, **options: Any) -> nn.Module:
+def create_backbone(name: str, *, num_classes: int, last_relu: bool = True, **kwargs: Any) -> nn.Module:
     """Build a timm model without weights; its head starts near zero.
 
     Parameters
@@ -48,7 +48,7 @@ def build(name: str, *, num_classes: int, last_relu: bool = True, **options: Any
         Number of classes k.
     last_relu
         False leaves out the ReLU after a DenseNet's last batch norm, as the trunk of Gessert et al. 2019 does.
-    options
+    kwargs
         Further options of that timm model.
 
     Raises
@@ -56,20 +56,20 @@ def build(name: str, *, num_classes: int, last_relu: bool = True, **options: Any
     ModelError
         The backbone does not exist, or it does not take one of the options.
     """
-    check_name(name)
+    check_backbone_name(name)
     try:
         # timm reads a pretrained tag ("resnet50.tv_in1k") only to know which weights belong to it
-        model: nn.Module = timm.create_model(name, pretrained=False, num_classes=num_classes, **options)
+        model: nn.Module = timm.create_model(name, pretrained=False, num_classes=num_classes, **kwargs)
     except (TypeError, RuntimeError, ValueError, AssertionError) as error:
-        given = ", ".join(f"{key}={value!r}" for key, value in options.items()) or "none"
+        given = ", ".join(f"{key}={value!r}" for key, value in kwargs.items()) or "none"
         raise ModelError(f"backbone {name!r} cannot be built with options {given}: {error}") from error
-    start_small(model.get_classifier())  # type: ignore[operator]
+    init_head_near_zero(model.get_classifier())  # type: ignore[operator]
     if not last_relu:
-        _leave_out_last_relu(model, name)
+        _remove_final_relu(model, name)
     return model
 
 
-def _leave_out_last_relu(model: nn.Module, name: str) -> None:
+def _remove_final_relu(model: nn.Module, name: str) -> None:
     if not isinstance(model, DenseNet):
         raise ModelError(
             f"last_relu=False is for DenseNets, which end with a ReLU after the last batch norm; {name!r} is none. "
@@ -78,14 +78,14 @@ def _leave_out_last_relu(model: nn.Module, name: str) -> None:
     cast(Any, model.features).norm5.act = nn.Identity()
 
 
-def start_small(head: nn.Module | tuple[nn.Module, ...]) -> None:
+def init_head_near_zero(head: nn.Module | tuple[nn.Module, ...]) -> None:
     """Let first scores be near even: some of timm's heads start with logits of ten and more for a few classes."""
     if isinstance(head, nn.Linear):
         nn.init.normal_(head.weight, std=0.01)
         nn.init.zeros_(head.bias)
 
 
-def check_input(model: nn.Module, size: tuple[int, int], *, crops: int | None = None) -> None:
+def check_input(model: nn.Module, size: tuple[int, int], *, num_crops: int | None = None) -> None:
     """Try one image of this size, before anything costly.
 
     Raises
@@ -95,7 +95,7 @@ def check_input(model: nn.Module, size: tuple[int, int], *, crops: int | None = 
     """
     try:
         with torch.inference_mode():
-            model.eval()(torch.zeros(1, *([crops] if crops else []), 3, *size))
+            model.eval()(torch.zeros(1, *([num_crops] if num_crops else []), 3, *size))
     except (RuntimeError, AssertionError, ValueError) as error:
         raise ModelError(
             f"the network cannot take images of {size[0]} × {size[1]} pixels: {error}. Give another model.input_size"
@@ -104,7 +104,7 @@ def check_input(model: nn.Module, size: tuple[int, int], *, crops: int | None = 
     model.train()
 
 
-def grid(features: Any, model: nn.Module, *, image: tuple[int, int]) -> Tensor:
+def to_nchw(features: Any, model: nn.Module, *, image_size: tuple[int, int]) -> Tensor:
     """Bring timm features to (b, c, h, w): also channels-last maps (Swin) and tokens (ViT).
 
     Parameters
@@ -119,17 +119,17 @@ def grid(features: Any, model: nn.Module, *, image: tuple[int, int]) -> Tensor:
     """
     if not isinstance(features, Tensor):
         raise ModelError(
-            f"{type(model).__name__} ends with {len(features)} grids, not with one. {NEEDS_A_GRID}"
+            f"{type(model).__name__} ends with {len(features)} grids, not with one. {NO_FEATURE_MAP_MESSAGE}"
         )
     width = int(model.num_features)  # type: ignore[arg-type]
     if features.ndim == 4:
         return features if features.shape[1] == width else features.permute(0, 3, 1, 2)
     tokens = features[:, int(getattr(model, "num_prefix_tokens", 0)) :]
     embed: Any = getattr(model, "patch_embed", None)
-    size = embed.dynamic_feat_size(image) if hasattr(embed, "dynamic_feat_size") else (0, 0)
+    size = embed.dynamic_feat_size(image_size) if hasattr(embed, "dynamic_feat_size") else (0, 0)
     if size[0] * size[1] != tokens.shape[1]:
         raise ModelError(
-            f"{type(model).__name__} gives {tokens.shape[1]} tokens that are no grid. {NEEDS_A_GRID}"
+            f"{type(model).__name__} gives {tokens.shape[1]} tokens that are no grid. {NO_FEATURE_MAP_MESSAGE}"
         )
     return tokens.transpose(1, 2).reshape(features.shape[0], width, size[0], size[1])
 
@@ -141,7 +141,7 @@ def classifier_keys(model: nn.Module) -> frozenset[str]:
     return frozenset(f"{head}.{part}" for head in heads for part in ("weight", "bias"))
 
 
-def linear_head(model: nn.Module) -> Tensor | None:
+def linear_head_weight(model: nn.Module) -> Tensor | None:
     """Weight (k, c) of a classifier that is one linear layer on averaged features, else None."""
     head = model.get_classifier()  # type: ignore[operator]
     pooled = str(getattr(getattr(model, "global_pool", None), "pool_type", ""))
@@ -152,12 +152,12 @@ def linear_head(model: nn.Module) -> Tensor | None:
     return None
 
 
-def parameters(model: nn.Module) -> int:
+def count_parameters(model: nn.Module) -> int:
     """Count the learnable numbers."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def on_meta(name: str, **options: Any) -> nn.Module:
+def meta_model(name: str, **kwargs: Any) -> nn.Module:
     """Build the layers without memory for them: to look at what a backbone is made of."""
     with torch.device("meta"):
-        return build(name, num_classes=2, **options)
+        return create_backbone(name, num_classes=2, **kwargs)

@@ -11,17 +11,17 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from lesionlens import __version__
-from lesionlens.atomic import replacing, write_text
-from lesionlens.errors import BundleError, ModelError
+from lesionlens.atomic import atomic_write, write_text
+from lesionlens.errors import SavedModelError, ModelError
 from lesionlens.models.classifier import Classifier
-from lesionlens.models.create import Architecture
+from lesionlens.models.create import ModelSpec
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.training.allocator import keep_freed_memory
+from lesionlens.training.allocator import retain_freed_memory
 
-RESEARCH_USE = "Research use only, not a medical device."
+RESEARCH_USE_NOTICE = "Research use only, not a medical device."
 
 
-class Card(BaseModel):
+class ModelCard(BaseModel):
     """What a stranger must know to use the weights, and to know what they are.
 
     Attributes
@@ -32,11 +32,11 @@ class Card(BaseModel):
         Of the zoo, if it has one.
     classes
         Names of the k scores, in order.
-    independent
+    multilabel
         Each score is a sigmoid of its own, of its class against everything else; they need not sum to one.
     preprocessing
         How an image becomes the network's input.
-    trained_on
+    training_data
         Data source, fingerprint, task, seed, epoch and the validation metric that chose these weights.
     """
 
@@ -44,21 +44,21 @@ class Card(BaseModel):
 
     format: int = 1
     lesionlens: str = __version__
-    intended_use: str = RESEARCH_USE
+    intended_use: str = RESEARCH_USE_NOTICE
     name: str | None = None
-    architecture: Architecture
+    architecture: ModelSpec
     classes: tuple[str, ...]
-    independent: bool = False
+    multilabel: bool = False
     preprocessing: Preprocessing
-    trained_on: dict[str, Any] = {}
+    training_data: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedModel:
     """A model in eval mode, and its card."""
 
     model: Classifier
-    card: Card
+    card: ModelCard
 
 
 def save_model(folder: Path, model: nn.Module, card: BaseModel) -> None:
@@ -71,12 +71,12 @@ def save_model(folder: Path, model: nn.Module, card: BaseModel) -> None:
     """
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     content = save(state, metadata={"format": "pt"})  # one entry: more come in any order
-    with replacing(folder / "model.safetensors") as file:
+    with atomic_write(folder / "model.safetensors") as file:
         file.write_bytes(content)
     write_text(folder / "card.json", card.model_dump_json(indent=2) + "\n")
 
 
-def load_model(folder: Path | str, *, device: str | torch.device = "cpu") -> Loaded:
+def load_model(folder: Path | str, *, device: str | torch.device = "cpu") -> LoadedModel:
     """Read a bundle (or the ``best`` bundle of a run's folder).
 
     Raises
@@ -86,25 +86,25 @@ def load_model(folder: Path | str, *, device: str | torch.device = "cpu") -> Loa
     ModelError
         The device does not exist here.
     """
-    keep_freed_memory()
-    where = chosen_device(device)
-    folder = bundle_of(Path(folder))
+    retain_freed_memory()
+    where = resolve_device(device)
+    folder = find_model_dir(Path(folder))
     try:
-        card = Card.model_validate_json((folder / "card.json").read_text(encoding="utf-8"))
+        card = ModelCard.model_validate_json((folder / "card.json").read_text(encoding="utf-8"))
         state = load_file(folder / "model.safetensors")
     except (OSError, UnicodeDecodeError, ValidationError, SafetensorError) as error:
-        raise BundleError(f"{folder} is no bundle of LesionLens that can be read: {error}") from error
+        raise SavedModelError(f"{folder} is no bundle of LesionLens that can be read: {error}") from error
     model = card.architecture.build(len(card.classes))
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise BundleError(
+        raise SavedModelError(
             f"the weights in {folder} are not those of the network on its card: {error}"
         ) from error
-    return Loaded(model=model.to(where).eval(), card=card)
+    return LoadedModel(model=model.to(where).eval(), card=card)
 
 
-def chosen_device(name: str | torch.device) -> torch.device:
+def resolve_device(name: str | torch.device) -> torch.device:
     """Understand the words of a recipe, auto and gpu, and torch's own.
 
     Raises
@@ -121,7 +121,7 @@ def chosen_device(name: str | torch.device) -> torch.device:
     return device
 
 
-def bundle_of(folder: Path) -> Path:
+def find_model_dir(folder: Path) -> Path:
     """Find the bundle: the folder itself, or the one of a run.
 
     Raises
@@ -132,6 +132,6 @@ def bundle_of(folder: Path) -> Path:
     for candidate in (folder, folder / "best"):
         if (candidate / "card.json").is_file():
             return candidate
-    raise BundleError(
+    raise SavedModelError(
         f"no model in {folder}: expected a folder with model.safetensors and card.json, or a run's folder with best/"
     )

@@ -4,53 +4,53 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from lesionlens.errors import ModelError, unknown
+from lesionlens.errors import ModelError, unknown_name_message
 from lesionlens.models import weights as weight_files
-from lesionlens.models.arl import ARL
+from lesionlens.models.arl import ARLResNet
 from lesionlens.models.classifier import Classifier
-from lesionlens.models.datta import NETWORKS, Datta, SoftDatta
-from lesionlens.models.gate import Gate
-from lesionlens.models.patch import CROPS, PATCH_OPTIONS, Patch
-from lesionlens.models.plain import Plain
-from lesionlens.models.pyramid import Pyramid
-from lesionlens.models.ran import ResidualAttention
-from lesionlens.models.soft import Soft
-from lesionlens.models.zoo import row
+from lesionlens.models.datta import DATTA_BACKBONES, DattaNet, DattaSoftAttentionNet
+from lesionlens.models.gate import GatedClassifier
+from lesionlens.models.patch import DEFAULT_NUM_CROPS, PATCH_KWARGS, PatchAttentionNet
+from lesionlens.models.plain import TimmClassifier
+from lesionlens.models.pyramid import MultiStageClassifier
+from lesionlens.models.ran import ResidualAttentionNet
+from lesionlens.models.soft import SoftAttentionNet
+from lesionlens.models.zoo import get_entry
 
 MECHANISMS: dict[str, Callable[..., Classifier]] = {
-    "none": Plain,
-    "arl": ARL,
-    "pyramid": Pyramid,
-    "gate": Gate,
-    "soft": Soft,
-    "ran": ResidualAttention,
+    "none": TimmClassifier,
+    "arl": ARLResNet,
+    "pyramid": MultiStageClassifier,
+    "gate": GatedClassifier,
+    "soft": SoftAttentionNet,
+    "ran": ResidualAttentionNet,
 }
-FOR_DATTA: dict[str, Callable[..., Classifier]] = {"none": Datta, "soft": SoftDatta}
+DATTA_MECHANISMS: dict[str, Callable[..., Classifier]] = {"none": DattaNet, "soft": DattaSoftAttentionNet}
 """What there is for the two backbones that are not timm's."""
 
 
 @dataclass(frozen=True)
-class Architecture:
+class ModelSpec:
     """What a network is made of: enough to build it again.
 
     Attributes
     ----------
     backbone, attention
         timm's name (or one of ``NETWORKS``) and a key of ``MECHANISMS``, ``patch``, or ``patch+`` another.
-    options
+    kwargs
         Of the mechanisms and of the backbone, as their classes take them.
     """
 
     backbone: str
     attention: str = "none"
-    options: dict[str, Any] = field(default_factory=dict)
+    kwargs: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def crops(self) -> int | None:
+    def num_crops(self) -> int | None:
         """Number of crops that the network takes at once; None where it takes images."""
-        if self._parts[0] != "patch":
+        if self._attention_parts[0] != "patch":
             return None
-        crops = self.options.get("crops", CROPS)
+        crops = self.kwargs.get("crops", DEFAULT_NUM_CROPS)
         if not isinstance(crops, int):
             raise ModelError(
                 f"crops={crops!r}: give the number of crops that each image is cut into, for example 9"
@@ -58,13 +58,13 @@ class Architecture:
         return crops
 
     @property
-    def fixed_places(self) -> bool:
+    def uses_ordered_crops(self) -> bool:
         """Whether it learns something for each place of a crop, or their order: not where it only averages."""
-        learnt = self.options.get("initial") or self.options.get("end")
-        return bool(learnt) or self.options.get("combine") == "gru"
+        learnt = self.kwargs.get("initial") or self.kwargs.get("end")
+        return bool(learnt) or self.kwargs.get("combine") == "gru"
 
     @property
-    def _parts(self) -> tuple[str, str]:
+    def _attention_parts(self) -> tuple[str, str]:
         outer, _, inner = self.attention.partition("+")
         return outer, inner
 
@@ -76,22 +76,22 @@ class Architecture:
         ModelError
             The mechanism does not exist or does not work on the backbone.
         """
-        outer, inner = self._parts
+        outer, inner = self._attention_parts
         if outer == "patch":
-            own = {key: value for key, value in self.options.items() if key in PATCH_OPTIONS}
-            others = {key: value for key, value in self.options.items() if key not in PATCH_OPTIONS}
-            around = Architecture(self.backbone, inner or "none", others).build(num_classes)
-            return Patch(around, num_classes=num_classes, **{**own, "crops": self.crops})
-        mechanisms = FOR_DATTA if self.backbone in NETWORKS else MECHANISMS
+            own = {key: value for key, value in self.kwargs.items() if key in PATCH_KWARGS}
+            others = {key: value for key, value in self.kwargs.items() if key not in PATCH_KWARGS}
+            around = ModelSpec(self.backbone, inner or "none", others).build(num_classes)
+            return PatchAttentionNet(around, num_classes=num_classes, **{**own, "crops": self.num_crops})
+        mechanisms = DATTA_MECHANISMS if self.backbone in DATTA_BACKBONES else MECHANISMS
         if self.attention not in mechanisms:
             allowed = [*mechanisms, "patch", *(f"patch+{name}" for name in mechanisms if name != "none")]
-            raise ModelError(unknown(f"attention for {self.backbone}", self.attention, allowed))
-        return mechanisms[self.attention](self.backbone, num_classes=num_classes, **self.options)
+            raise ModelError(unknown_name_message(f"attention for {self.backbone}", self.attention, allowed))
+        return mechanisms[self.attention](self.backbone, num_classes=num_classes, **self.kwargs)
 
 
-def architecture(
-    name: str | None = None, *, backbone: str | None = None, attention: str | None = None, **options: Any
-) -> Architecture:
+def make_model_spec(
+    name: str | None = None, *, backbone: str | None = None, attention: str | None = None, **kwargs: Any
+) -> ModelSpec:
     """Resolve a zoo name, or a backbone with a mechanism, to what is built.
 
     Raises
@@ -109,13 +109,13 @@ def architecture(
             f"give either a name of the zoo or a backbone; got name={name!r} and backbone={backbone!r}"
         )
     if name is None:
-        return Architecture(str(backbone), attention or "none", options)
-    found = row(name)
+        return ModelSpec(str(backbone), attention or "none", kwargs)
+    found = get_entry(name)
     if attention not in {None, found.attention}:
         raise ModelError(
             f"{name} has attention={found.attention!r}; for another mechanism give backbone= instead"
         )
-    return Architecture(found.backbone, found.attention, {**found.options, **options})
+    return ModelSpec(found.backbone, found.attention, {**found.kwargs, **kwargs})
 
 
 def create_model(
@@ -125,7 +125,7 @@ def create_model(
     backbone: str | None = None,
     attention: str | None = None,
     weights: str = "none",
-    **options: Any,
+    **kwargs: Any,
 ) -> Classifier:
     """Build a network, with ImageNet weights in its trunk if asked for.
 
@@ -141,7 +141,7 @@ def create_model(
         A key of ``MECHANISMS``; ``patch`` for a network of all crops of an image, ``patch+gate`` around another.
     weights
         ``none``, ``imagenet`` (from the hub) or the path of a .pth or .safetensors file.
-    options
+    kwargs
         Options of the mechanism (``alpha``, ``normalisation``) and of the timm model.
 
     Raises
@@ -157,7 +157,7 @@ def create_model(
     >>> tuple(output.logits.shape), tuple(output.maps["layer4"].shape)
     ((1, 7), (1, 2, 2))
     """
-    wanted = architecture(name, backbone=backbone, attention=attention, **options)
+    wanted = make_model_spec(name, backbone=backbone, attention=attention, **kwargs)
     model = wanted.build(num_classes)
-    weight_files.load(model, weights, backbone=wanted.backbone)
+    weight_files.load_backbone_weights(model, weights, backbone=wanted.backbone)
     return model

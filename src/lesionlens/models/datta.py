@@ -13,17 +13,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lesionlens.attention.soft import SoftAttentionBlock
-from lesionlens.errors import ModelError, unknown
-from lesionlens.models.backbone import start_small
+from lesionlens.errors import ModelError, unknown_name_message
+from lesionlens.models.backbone import init_head_near_zero
 from lesionlens.models.classifier import Classifier, Features
-from lesionlens.models.datta_trunks import SamePool, Trunk, resnet34, vgg16
-from lesionlens.models.soft_flatten import FixedFlatten
+from lesionlens.models.datta_trunks import SamePadMaxPool2d, SplitBackbone, resnet34, vgg16
+from lesionlens.models.soft_flatten import AdaptiveFlatten
 from lesionlens.types import Images
 
-HIDDEN = 4096  # units of each of VGG16's two hidden layers
+VGG_HIDDEN_UNITS = 4096  # units of each of VGG16's two hidden layers
 
 
-class Datta(Classifier):
+class DattaNet(Classifier):
     """One of the two networks, without attention.
 
     Parameters
@@ -33,7 +33,7 @@ class Datta(Classifier):
     num_classes
         Number of classes k.
 
-    options
+    kwargs
         None: these networks are what they are.
 
     Raises
@@ -42,50 +42,50 @@ class Datta(Classifier):
         There is no such network, or it does not take an option.
     """
 
-    _times = 1  # channels that the second half takes, for each that the first gives
+    _concat_factor = 1  # channels that the second half takes, for each that the first gives
 
-    def __init__(self, name: str, *, num_classes: int, **options: Any) -> None:
+    def __init__(self, name: str, *, num_classes: int, **kwargs: Any) -> None:
         super().__init__()
-        if name not in NETWORKS:
-            raise ModelError(unknown("network", name, NETWORKS))
-        if options:
+        if name not in DATTA_BACKBONES:
+            raise ModelError(unknown_name_message("network", name, DATTA_BACKBONES))
+        if kwargs:
             raise ModelError(
-                f"{name} takes no options here, but came with {', '.join(sorted(options))}. Without attention allowed "
+                f"{name} takes no options here, but came with {', '.join(sorted(kwargs))}. Without attention allowed "
                 "are none; with attention=soft: dropout, heads, initial_gamma, mode"
             )
-        self.trunk: Trunk = NETWORKS[name](self._times)
-        self.neck = _hidden_layers(self.trunk.num_features) if name == "datta_vgg16" else None
-        self.num_features = self.trunk.num_features if self.neck is None else HIDDEN
+        self.backbone: SplitBackbone = DATTA_BACKBONES[name](self._concat_factor)
+        self.neck = _hidden_layers(self.backbone.num_features) if name == "datta_vgg16" else None
+        self.num_features = self.backbone.num_features if self.neck is None else VGG_HIDDEN_UNITS
         self.head = nn.Linear(self.num_features, num_classes)
-        start_small(self.head)
+        init_head_near_zero(self.head)
 
-    def features(self, x: Images, *, maps: bool = False) -> Features:
+    def forward_features(self, x: Images, *, maps: bool = False) -> Features:
         """Give the last grid; there are no maps."""
-        halved = F.max_pool2d(self.trunk.early(x), 2, 2, ceil_mode=True)
-        return Features(grid=self.trunk.late(halved), maps={})
+        halved = F.max_pool2d(self.backbone.stem(x), 2, 2, ceil_mode=True)
+        return Features(feature_map=self.backbone.body(halved), maps={})
 
-    def embed(self, features: Features) -> Tensor:
+    def pool(self, features: Features) -> Tensor:
         """Average the grid (ResNet34), or pool it by 4, lay it out and apply the hidden layers (VGG16), (b, f)."""
-        grid = features.grid
+        grid = features.feature_map
         embedded: Tensor = grid.mean(dim=(2, 3)) if self.neck is None else self.neck(grid)
         return embedded
 
-    def score(self, embedded: Tensor) -> Tensor:
+    def compute_logits(self, pooled: Tensor) -> Tensor:
         """Apply the last layer."""
-        logits: Tensor = self.head(embedded)
+        logits: Tensor = self.head(pooled)
         return logits
 
-    def head_weight(self) -> Tensor | None:
+    def linear_head_weight(self) -> Tensor | None:
         """Weight (k, c) where the grid is averaged."""
         return self.head.weight if self.neck is None else None
 
 
-class SoftDatta(Datta):
+class DattaSoftAttentionNet(DattaNet):
     """One of the two networks, with the soft-attention block between its halves.
 
     Parameters
     ----------
-    name, num_classes, options
+    name, num_classes, kwargs
         As for ``Datta``.
     heads, mode, dropout, initial_gamma
         As for ``SoftAttentionBlock``.
@@ -96,7 +96,7 @@ class SoftDatta(Datta):
         There is no such network or mode, or it does not take an option.
     """
 
-    _times = 2
+    _concat_factor = 2
 
     def __init__(
         self,
@@ -107,26 +107,26 @@ class SoftDatta(Datta):
         mode: str = "paper",
         dropout: float = 0.5,
         initial_gamma: float = 0.01,
-        **options: Any,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(name, num_classes=num_classes, **options)
+        super().__init__(name, num_classes=num_classes, **kwargs)
         self.soft = SoftAttentionBlock(
-            self.trunk.width, heads=heads, mode=mode, dropout=dropout, initial_gamma=initial_gamma
+            self.backbone.channels, heads=heads, mode=mode, dropout=dropout, initial_gamma=initial_gamma
         )
-        self.scale_gates = tuple(key for key, _ in self.named_parameters() if key == "soft.attention.gamma")
+        self.attention_scales = tuple(key for key, _ in self.named_parameters() if key == "soft.attention.gamma")
 
-    def features(self, x: Images, *, maps: bool = False) -> Features:
+    def forward_features(self, x: Images, *, maps: bool = False) -> Features:
         """Give the last grid and, if asked for, the maps of the block on the grid that it attends to."""
-        found = self.soft(self.trunk.early(x))
-        return Features(grid=self.trunk.late(found.grid), maps=found.maps() if maps else {})
+        found = self.soft(self.backbone.stem(x))
+        return Features(feature_map=self.backbone.body(found.feature_map), maps=found.named_maps() if maps else {})
 
 
-NETWORKS: dict[str, Callable[[int], Trunk]] = {"datta_resnet34": resnet34, "datta_vgg16": vgg16}
+DATTA_BACKBONES: dict[str, Callable[[int], SplitBackbone]] = {"datta_resnet34": resnet34, "datta_vgg16": vgg16}
 
 
-def _hidden_layers(width: int) -> nn.Sequential:
-    first, second = nn.Linear(16 * width, HIDDEN), nn.Linear(HIDDEN, HIDDEN)
+def _hidden_layers(in_channels: int) -> nn.Sequential:
+    first, second = nn.Linear(16 * in_channels, VGG_HIDDEN_UNITS), nn.Linear(VGG_HIDDEN_UNITS, VGG_HIDDEN_UNITS)
     for layer in (first, second):
         nn.init.xavier_uniform_(layer.weight)
         nn.init.zeros_(layer.bias)
-    return nn.Sequential(SamePool(4, 4), FixedFlatten(4), first, nn.ReLU(), second, nn.ReLU())
+    return nn.Sequential(SamePadMaxPool2d(4, 4), AdaptiveFlatten(4), first, nn.ReLU(), second, nn.ReLU())

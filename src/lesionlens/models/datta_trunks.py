@@ -13,106 +13,106 @@ from torch import Tensor, nn
 
 
 def pad_same(
-    x: Float[Tensor, "b c h w"], *, kernel: int, stride: int, value: float = 0.0
+    x: Float[Tensor, "b c h w"], *, kernel_size: int, stride: int, value: float = 0.0
 ) -> Float[Tensor, "b c i j"]:
     """Pad so that a window with a stride gives ⌈size / stride⌉ places; of an odd number, more at the end."""
-    height, width = (max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in x.shape[2:])
+    height, width = (max((-(-n // stride) - 1) * stride + kernel_size - n, 0) for n in x.shape[2:])
     ends = (width // 2, width - width // 2, height // 2, height - height // 2)
     return F.pad(x, ends, value=value)
 
 
-class SamePool(nn.Module):
+class SamePadMaxPool2d(nn.Module):
     """Maximum over windows, padded as by ``pad_same``."""
 
-    def __init__(self, kernel: int = 2, stride: int = 2) -> None:
+    def __init__(self, kernel_size: int = 2, stride: int = 2) -> None:
         super().__init__()
-        self.kernel, self.stride = kernel, stride
+        self.kernel_size, self.stride = kernel_size, stride
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c i j"]:
         """Pool."""
-        padded = pad_same(x, kernel=self.kernel, stride=self.stride, value=float("-inf"))
-        return F.max_pool2d(padded, self.kernel, self.stride)
+        padded = pad_same(x, kernel_size=self.kernel_size, stride=self.stride, value=float("-inf"))
+        return F.max_pool2d(padded, self.kernel_size, self.stride)
 
 
-class ConvReluNorm(nn.Module):
+class ConvReLUBatchNorm(nn.Module):
     """Convolution with bias, ReLU, batch norm, in this order."""
 
-    def __init__(self, width_in: int, width: int, kernel: int = 3, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(width_in, width, kernel, stride)
-        self.norm = nn.BatchNorm2d(width, eps=1e-3, momentum=0.01)
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride)
+        self.norm = nn.BatchNorm2d(out_channels, eps=1e-3, momentum=0.01)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
         """Apply the three."""
-        padded = pad_same(x, kernel=self.conv.kernel_size[0], stride=self.conv.stride[0])
+        padded = pad_same(x, kernel_size=self.conv.kernel_size[0], stride=self.conv.stride[0])
         y: Tensor = self.norm(F.relu(self.conv(padded)))
         return y
 
 
-class Residual(nn.Module):
+class ResidualBlock(nn.Module):
     """Two convolutions beside the identity or, in the later stages, beside a third convolution in every block."""
 
-    def __init__(self, width_in: int, width: int, *, projected: bool) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, project_shortcut: bool) -> None:
         super().__init__()
-        self.body = nn.Sequential(ConvReluNorm(width_in, width), ConvReluNorm(width, width))
-        self.skip = ConvReluNorm(width_in, width) if projected else nn.Identity()
+        self.body = nn.Sequential(ConvReLUBatchNorm(in_channels, out_channels), ConvReLUBatchNorm(out_channels, out_channels))
+        self.skip = ConvReLUBatchNorm(in_channels, out_channels) if project_shortcut else nn.Identity()
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
         """Add and rectify."""
         return F.relu(self.skip(x) + self.body(x))
 
 
-class Trunk(nn.Module):
+class SplitBackbone(nn.Module):
     """The layers before and after the place where attention stands; between them a grid is halved by a maximum.
 
     Attributes
     ----------
-    early, late
+    stem, body
         Both halves.
-    width
+    channels
         Channels that the first half gives.
     num_features
         Channels that the second half gives.
     """
 
-    def __init__(self, early: nn.Module, late: nn.Module, *, width: int, num_features: int) -> None:
+    def __init__(self, stem: nn.Module, body: nn.Module, *, channels: int, num_features: int) -> None:
         super().__init__()
-        self.early, self.late = early, late
-        self.width, self.num_features = width, num_features
+        self.stem, self.body = stem, body
+        self.channels, self.num_features = channels, num_features
 
 
-def _stage(width_in: int, width: int, blocks: int, *, projected: bool = True) -> nn.Sequential:
-    widths = [width_in] + [width] * (blocks - 1)
-    return nn.Sequential(*(Residual(each, width, projected=projected) for each in widths))
+def _residual_stage(in_channels: int, out_channels: int, num_blocks: int, *, project_shortcut: bool = True) -> nn.Sequential:
+    widths = [in_channels] + [out_channels] * (num_blocks - 1)
+    return nn.Sequential(*(ResidualBlock(each, out_channels, project_shortcut=project_shortcut) for each in widths))
 
 
-def resnet34(times: int) -> Trunk:
+def resnet34(concat_factor: int) -> SplitBackbone:
     """Give 3, 4, 6 and 3 blocks of 64 to 512 channels; attention after the second stage (28×28×128 at 224 pixels)."""
     early = nn.Sequential(
-        ConvReluNorm(3, 64, stride=2), SamePool(3), _stage(64, 64, 3, projected=False), SamePool(), _stage(64, 128, 4)
+        ConvReLUBatchNorm(3, 64, stride=2), SamePadMaxPool2d(3), _residual_stage(64, 64, 3, project_shortcut=False), SamePadMaxPool2d(), _residual_stage(64, 128, 4)
     )  # fmt: skip
-    late = nn.Sequential(_stage(times * 128, 256, 6), SamePool(), _stage(256, 512, 3))
-    return _started(Trunk(early, late, width=128, num_features=512), nn.init.xavier_uniform_)
+    late = nn.Sequential(_residual_stage(concat_factor * 128, 256, 6), SamePadMaxPool2d(), _residual_stage(256, 512, 3))
+    return _init_weights(SplitBackbone(early, late, channels=128, num_features=512), nn.init.xavier_uniform_)
 
 
-def _convolutions(width_in: int, width: int, count: int) -> list[nn.Module]:
-    widths = [width_in] + [width] * (count - 1)
-    return [ConvReluNorm(each, width, kernel=3 if n < count else 1) for n, each in enumerate(widths, 1)]
+def _conv_layers(in_channels: int, out_channels: int, num_layers: int) -> list[nn.Module]:
+    widths = [in_channels] + [out_channels] * (num_layers - 1)
+    return [ConvReLUBatchNorm(each, out_channels, kernel_size=3 if n < num_layers else 1) for n, each in enumerate(widths, 1)]
 
 
-def vgg16(times: int) -> Trunk:
+def vgg16(concat_factor: int) -> SplitBackbone:
     """Give 2, 2, 3, 3 and 3 convolutions, the last of each 1×1; attention after the fourth block (28×28×512)."""
     early = nn.Sequential(
-        *_convolutions(3, 64, 2), SamePool(), *_convolutions(64, 128, 2), SamePool(),
-        *_convolutions(128, 256, 3), SamePool(), *_convolutions(256, 512, 3),
+        *_conv_layers(3, 64, 2), SamePadMaxPool2d(), *_conv_layers(64, 128, 2), SamePadMaxPool2d(),
+        *_conv_layers(128, 256, 3), SamePadMaxPool2d(), *_conv_layers(256, 512, 3),
     )  # fmt: skip
-    late = nn.Sequential(*_convolutions(times * 512, 512, 3))
-    return _started(Trunk(early, late, width=512, num_features=512), nn.init.kaiming_normal_)
+    late = nn.Sequential(*_conv_layers(concat_factor * 512, 512, 3))
+    return _init_weights(SplitBackbone(early, late, channels=512, num_features=512), nn.init.kaiming_normal_)
 
 
-def _started(trunk: Trunk, start: Callable[[Tensor], Tensor]) -> Trunk:
-    for module in trunk.modules():
+def _init_weights(backbone: SplitBackbone, init: Callable[[Tensor], Tensor]) -> SplitBackbone:
+    for module in backbone.modules():
         if isinstance(module, nn.Conv2d):
-            start(module.weight)
+            init(module.weight)
             nn.init.zeros_(module.bias)  # type: ignore[arg-type]
-    return trunk
+    return backbone

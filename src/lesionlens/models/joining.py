@@ -11,13 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lesionlens.models.backbone import start_small
+from lesionlens.models.backbone import init_head_near_zero
 from lesionlens.types import Logits
 
-RECURRENT_WIDTH = 1024
+GRU_HIDDEN_SIZE = 1024
 
 
-def log_of_mean_probabilities(logits: Float[Tensor, "b n k"]) -> Logits:
+def log_mean_softmax(logits: Float[Tensor, "b n k"]) -> Logits:
     """Give logits whose softmax is the average of the crops' probabilities."""
     wide = torch.promote_types(logits.dtype, torch.float32)  # under autocast too
     return logits.log_softmax(dim=2, dtype=wide).logsumexp(dim=1) - math.log(logits.shape[1])
@@ -28,28 +28,28 @@ def mean_logits(logits: Float[Tensor, "b n k"]) -> Logits:
     return logits.mean(dim=1)
 
 
-AVERAGES: dict[str, Callable[[Tensor], Tensor]] = {
+CROP_AVERAGES: dict[str, Callable[[Tensor], Tensor]] = {
     "logits": mean_logits,
-    "probabilities": log_of_mean_probabilities,
+    "probabilities": log_mean_softmax,
 }
 
 
-class Recurrent(nn.Module):
+class GRUHead(nn.Module):
     """Read the crops' vectors one after another; the last state gives the scores.
 
     Parameters
     ----------
-    width
+    num_features
         Length f of a crop's vector.
     num_classes
         Number of classes k.
     """
 
-    def __init__(self, width: int, num_classes: int) -> None:
+    def __init__(self, num_features: int, num_classes: int) -> None:
         super().__init__()
-        self.gru = nn.GRU(width, RECURRENT_WIDTH, batch_first=True)
-        self.head = nn.Linear(RECURRENT_WIDTH, num_classes)
-        start_small(self.head)
+        self.gru = nn.GRU(num_features, GRU_HIDDEN_SIZE, batch_first=True)
+        self.head = nn.Linear(GRU_HIDDEN_SIZE, num_classes)
+        init_head_near_zero(self.head)
 
     def forward(self, vectors: Float[Tensor, "b n f"]) -> Logits:
         """Give logits."""

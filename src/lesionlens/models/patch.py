@@ -11,18 +11,18 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from lesionlens.attention.patch import AttendedCrops, PatchAttention
-from lesionlens.errors import ModelError, unknown
+from lesionlens.attention.patch import PatchAttentionOutput, PatchAttention
+from lesionlens.errors import ModelError, unknown_name_message
 from lesionlens.models.classifier import Classifier, Features
-from lesionlens.models.joining import AVERAGES, Recurrent
-from lesionlens.types import Crops, Logits, Output
+from lesionlens.models.joining import CROP_AVERAGES, GRUHead
+from lesionlens.types import Crops, Logits, ModelOutput
 
-CROPS = 9
-PATCH_OPTIONS = frozenset({"crops", "initial", "end", "combine", "average", "patch_dropout"})
-COMBINE = ("average", "gru")
+DEFAULT_NUM_CROPS = 9
+PATCH_KWARGS = frozenset({"crops", "initial", "end", "combine", "average", "patch_dropout"})
+CROP_AGGREGATORS = ("average", "gru")
 
 
-class Patch(Classifier):
+class PatchAttentionNet(Classifier):
     """A network of crops around one of images.
 
     Parameters
@@ -31,7 +31,7 @@ class Patch(Classifier):
         The network that sees each crop: plain, or with a mechanism of its own.
     num_classes
         Number of classes k, the inner network's.
-    crops
+    num_crops
         Number of crops n of an image. Attention layers are built for it; without them any number is taken.
     initial, end
         Attention on the raw crops, and on their vectors after pooling. The initial one sees brightness, so crops must
@@ -55,7 +55,7 @@ class Patch(Classifier):
         inner: Classifier,
         *,
         num_classes: int,
-        crops: int = CROPS,
+        crops: int = DEFAULT_NUM_CROPS,
         initial: bool = False,
         end: bool = False,
         combine: str = "average",
@@ -63,26 +63,26 @@ class Patch(Classifier):
         patch_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        _check(inner, crops, combine, average, patch_dropout)
+        _check_kwargs(inner, crops, combine, average, patch_dropout)
         self.inner = inner
-        self.crops = crops
+        self.num_crops = crops
         self.average = average
         self.patch_dropout = patch_dropout
         self.num_features = inner.num_features
-        self.dropped, self.map_scale = inner.dropped, inner.map_scale
-        self.scale_gates = tuple(f"inner.{name}" for name in inner.scale_gates)
+        self.discarded_keys, self.map_value_range = inner.discarded_keys, inner.map_value_range
+        self.attention_scales = tuple(f"inner.{name}" for name in inner.attention_scales)
         self.initial = PatchAttention(crops) if initial else None
         self.end = PatchAttention(crops) if end else None
-        self.recurrent = Recurrent(inner.num_features, num_classes) if combine == "gru" else None
+        self.recurrent = GRUHead(inner.num_features, num_classes) if combine == "gru" else None
         if self.recurrent is not None:
             inner.remove_head()
 
     @property
-    def trunk(self) -> nn.Module:  # type: ignore[override]
+    def backbone(self) -> nn.Module:  # type: ignore[override]
         """The inner network's backbone."""
-        return self.inner.trunk
+        return self.inner.backbone
 
-    def features(self, x: Any, *, maps: bool = False) -> Features:
+    def forward_features(self, x: Any, *, maps: bool = False) -> Features:
         """Give the inner network's features of all b · n crops, and maps: crop weights (b, n), places (b, n, h, w).
 
         Raises
@@ -93,44 +93,44 @@ class Patch(Classifier):
         self._check_crops(x)
         b, n = x.shape[:2]
         if self.training and self.patch_dropout > 0:
-            x = blacken(x, torch.rand(b, n, device=x.device) < self.patch_dropout)
+            x = mask_crops(x, torch.rand(b, n, device=x.device) < self.patch_dropout)
         looked: dict[str, Tensor] = {}
         if self.initial is not None:
             x, looked["initial crops"] = self.initial(x)
-        found = self.inner.features(x.flatten(0, 1), maps=maps)
+        found = self.inner.forward_features(x.flatten(0, 1), maps=maps)
         looked.update({name: places.reshape(b, n, *places.shape[1:]) for name, places in found.maps.items()})
-        return found._replace(maps=looked if maps else {}, crops=n)
+        return found._replace(maps=looked if maps else {}, num_crops=n)
 
-    def embed(self, features: Features) -> Float[Tensor, "b n f"]:
+    def pool(self, features: Features) -> Float[Tensor, "b n f"]:
         """Turn features into one vector a crop, scaled by the attention at the end, if there is one."""
-        return self._attend(features).crops
+        return self._pool_and_attend(features).crops
 
-    def score(self, embedded: Float[Tensor, "b n f"]) -> Logits:
+    def compute_logits(self, pooled: Float[Tensor, "b n f"]) -> Logits:
         """Join the crops to one row of logits an image."""
         if self.recurrent is not None:
-            logits: Tensor = self.recurrent(embedded)
+            logits: Tensor = self.recurrent(pooled)
             return logits
-        b, n = embedded.shape[:2]
-        each = self.inner.score(embedded.flatten(0, 1)).reshape(b, n, -1)
-        return AVERAGES[self.average](each)
+        b, n = pooled.shape[:2]
+        each = self.inner.compute_logits(pooled.flatten(0, 1)).reshape(b, n, -1)
+        return CROP_AVERAGES[self.average](each)
 
-    def forward(self, x: Any, *, maps: bool = False) -> Output:
+    def forward(self, x: Any, *, maps: bool = False) -> ModelOutput:
         """Give logits (b, k) and, if asked for, maps."""
-        features = self.features(x, maps=maps)
-        attended = self._attend(features)
+        features = self.forward_features(x, maps=maps)
+        attended = self._pool_and_attend(features)
         looked = (
             {**features.maps, "end crops": attended.weights}
             if maps and self.end is not None
             else features.maps
         )
-        return Output(logits=self.score(attended.crops), maps=looked)
+        return ModelOutput(logits=self.compute_logits(attended.crops), maps=looked)
 
-    def _attend(self, features: Features) -> AttendedCrops:
-        vectors = self.inner.embed(features)
-        vectors = vectors.reshape(-1, features.crops, vectors.shape[-1])
+    def _pool_and_attend(self, features: Features) -> PatchAttentionOutput:
+        vectors = self.inner.pool(features)
+        vectors = vectors.reshape(-1, features.num_crops, vectors.shape[-1])
         if self.end is None:
-            return AttendedCrops(crops=vectors, weights=vectors.new_ones(vectors.shape[:2]))
-        attended: AttendedCrops = self.end(vectors)
+            return PatchAttentionOutput(crops=vectors, weights=vectors.new_ones(vectors.shape[:2]))
+        attended: PatchAttentionOutput = self.end(vectors)
         return attended
 
     def _check_crops(self, x: Tensor) -> None:
@@ -139,27 +139,27 @@ class Patch(Classifier):
                 f"a network of crops takes (images, crops, 3, height, width); got {tuple(x.shape)}. Cut crops, or use "
                 "the same backbone with another attention"
             )
-        if (self.initial is not None or self.end is not None) and x.shape[1] != self.crops:
+        if (self.initial is not None or self.end is not None) and x.shape[1] != self.num_crops:
             raise ModelError(
-                f"the attention layers were built for {self.crops} crops of each image; got {x.shape[1]}. Give crops="
-                f"{x.shape[1]}, or cut {self.crops}"
+                f"the attention layers were built for {self.num_crops} crops of each image; got {x.shape[1]}. Give crops="
+                f"{x.shape[1]}, or cut {self.num_crops}"
             )
 
 
-def blacken(crops: Crops, black: Bool[Tensor, "b n"]) -> Crops:
+def mask_crops(crops: Crops, mask: Bool[Tensor, "b n"]) -> Crops:
     """Set the chosen crops to exact zeros."""
-    return crops.masked_fill(black[:, :, None, None, None], 0.0)
+    return crops.masked_fill(mask[:, :, None, None, None], 0.0)
 
 
-def _check(inner: Classifier, crops: int, combine: str, average: str, patch_dropout: float) -> None:
-    if inner.crops is not None:
+def _check_kwargs(inner: Classifier, num_crops: int, combine: str, average: str, patch_dropout: float) -> None:
+    if inner.num_crops is not None:
         raise ModelError("the network inside one of crops takes single images; give plain, arl, gate, …")
-    if crops < 1:
-        raise ModelError(f"crops={crops}: give the number of crops that each image is cut into, 1 or more")
-    if combine not in COMBINE:
-        raise ModelError(unknown("combine", combine, COMBINE))
-    if average not in AVERAGES:
-        raise ModelError(unknown("average", average, AVERAGES))
+    if num_crops < 1:
+        raise ModelError(f"crops={num_crops}: give the number of crops that each image is cut into, 1 or more")
+    if combine not in CROP_AGGREGATORS:
+        raise ModelError(unknown_name_message("combine", combine, CROP_AGGREGATORS))
+    if average not in CROP_AVERAGES:
+        raise ModelError(unknown_name_message("average", average, CROP_AVERAGES))
     if not 0 <= patch_dropout < 1:
         raise ModelError(
             f"patch_dropout={patch_dropout}: give a chance from 0 to below 1, the paper's are 0.1 and 0.2"

@@ -10,7 +10,7 @@ from lesionlens.models.classifier import Classifier, Features
 from lesionlens.types import Images
 
 
-class Plain(Classifier):
+class TimmClassifier(Classifier):
     """A timm backbone with its own head.
 
     Parameters
@@ -19,7 +19,7 @@ class Plain(Classifier):
         A timm model, for example ``mobilenetv2_100``.
     num_classes
         Number of classes k.
-    options
+    kwargs
         Further options of that timm model, for example ``pad_type="same"``.
 
     Raises
@@ -28,34 +28,34 @@ class Plain(Classifier):
         The backbone does not exist, does not take the options, or has two heads.
     """
 
-    def __init__(self, name: str, *, num_classes: int, **options: Any) -> None:
+    def __init__(self, name: str, *, num_classes: int, **kwargs: Any) -> None:
         super().__init__()
-        self.trunk = backbone.build(name, num_classes=num_classes, **options)
-        if isinstance(self.trunk.get_classifier(), tuple):  # type: ignore[operator]
+        self.backbone = backbone.create_backbone(name, num_classes=num_classes, **kwargs)
+        if isinstance(self.backbone.get_classifier(), tuple):  # type: ignore[operator]
             raise ModelError(
                 f"backbone {name!r} has two heads, one for distillation: its scores are no function of one vector. "
                 "Take a network without it (deit_tiny_patch16_224, say), or a mechanism with a head of its own"
             )
-        self.num_features = int(getattr(self.trunk, "head_hidden_size", 0) or self.trunk.num_features)  # type: ignore[arg-type]
+        self.num_features = int(getattr(self.backbone, "head_hidden_size", 0) or self.backbone.num_features)  # type: ignore[arg-type]
 
-    def features(self, x: Images, *, maps: bool = False) -> Features:
+    def forward_features(self, x: Images, *, maps: bool = False) -> Features:
         """Give timm's features as they come (a grid, or tokens); a plain network has no maps of its own."""
-        return Features(grid=self.trunk.forward_features(x), maps={})  # type: ignore[operator]
+        return Features(feature_map=self.backbone.forward_features(x), maps={})  # type: ignore[operator]
 
-    def embed(self, features: Features) -> Tensor:
+    def pool(self, features: Features) -> Tensor:
         """Apply timm's pooling, and all of its head but the last layer."""
-        embedded: Tensor = self.trunk.forward_head(features.grid, pre_logits=True)  # type: ignore[operator]
+        embedded: Tensor = self.backbone.forward_head(features.feature_map, pre_logits=True)  # type: ignore[operator]
         return embedded
 
-    def score(self, embedded: Tensor) -> Tensor:
+    def compute_logits(self, pooled: Tensor) -> Tensor:
         """Apply the last layer of timm's head."""
-        logits: Tensor = self.trunk.get_classifier()(embedded)  # type: ignore[operator]
+        logits: Tensor = self.backbone.get_classifier()(pooled)  # type: ignore[operator]
         return logits
 
     def remove_head(self) -> None:
         """Leave out the last layer of timm's head."""
-        self.trunk.reset_classifier(0)  # type: ignore[operator]
+        self.backbone.reset_classifier(0)  # type: ignore[operator]
 
-    def head_weight(self) -> Tensor | None:
+    def linear_head_weight(self) -> Tensor | None:
         """Weight (k, c) where the head is one linear layer on averaged features."""
-        return backbone.linear_head(self.trunk)
+        return backbone.linear_head_weight(self.backbone)

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from lesionlens.models import stages
-from lesionlens.models.backbone import start_small
+from lesionlens.models.backbone import init_head_near_zero
 from lesionlens.models.classifier import Classifier, Features
 from lesionlens.types import Images
 
 
-class Pyramid(Classifier):
+class MultiStageClassifier(Classifier):
     """A backbone whose head reads its last grid and those of earlier stages, each averaged over places.
 
     Parameters
@@ -26,7 +26,7 @@ class Pyramid(Classifier):
         Number of classes k.
     taps
         Names of the earlier stages; by default those at a quarter and a half of the depth (a VGG's pool3 and pool4).
-    options
+    kwargs
         Further options of that timm model.
 
     Raises
@@ -36,37 +36,37 @@ class Pyramid(Classifier):
     """
 
     def __init__(
-        self, name: str, *, num_classes: int, taps: Sequence[str] | None = None, **options: Any
+        self, name: str, *, num_classes: int, taps: Sequence[str] | None = None, **kwargs: Any
     ) -> None:
         super().__init__()
-        self.trunk, self.dropped = stages.headless(name, **options)
-        self._places = (
-            stages.default_taps(self.trunk)
+        self.backbone, self.discarded_keys = stages.truncated_backbone(name, **kwargs)
+        self._tap_indices = (
+            stages.default_taps(self.backbone)
             if taps is None
-            else tuple(sorted({stages.place(self.trunk, tap) for tap in taps}))
+            else tuple(sorted({stages.stage_index(self.backbone, tap) for tap in taps}))
         )
-        self.taps = tuple(stages.stages(self.trunk)[place] for place in self._places)
-        self.width = int(self.trunk.num_features)  # type: ignore[arg-type]
-        self.num_features = self.width + sum(tap.width for tap in self.taps)
+        self.taps = tuple(stages.list_stages(self.backbone)[place] for place in self._tap_indices)
+        self.channels = int(self.backbone.num_features)  # type: ignore[arg-type]
+        self.num_features = self.channels + sum(tap.channels for tap in self.taps)
         self.head = nn.Linear(self.num_features, num_classes)
-        start_small(self.head)
+        init_head_near_zero(self.head)
 
-    def features(self, x: Images, *, maps: bool = False) -> Features:
+    def forward_features(self, x: Images, *, maps: bool = False) -> Features:
         """Give the last grid, and the averages of the earlier ones."""
-        last, grids = stages.run(self.trunk, x, self._places)
+        last, grids = stages.forward_stages(self.backbone, x, self._tap_indices)
         pooled = [grid.mean(dim=(2, 3)) for grid in grids]
-        return Features(grid=last, maps={}, pooled=torch.cat(pooled, dim=1) if pooled else None)
+        return Features(feature_map=last, maps={}, pooled=torch.cat(pooled, dim=1) if pooled else None)
 
-    def embed(self, features: Features) -> Tensor:
+    def pool(self, features: Features) -> Tensor:
         """Average the last grid and join what the earlier ones gave, (b, f)."""
-        last = features.grid.mean(dim=(2, 3))
+        last = features.feature_map.mean(dim=(2, 3))
         return last if features.pooled is None else torch.cat([last, features.pooled], dim=1)
 
-    def score(self, embedded: Tensor) -> Tensor:
+    def compute_logits(self, pooled: Tensor) -> Tensor:
         """Apply the linear layer."""
-        logits: Tensor = self.head(embedded)
+        logits: Tensor = self.head(pooled)
         return logits
 
-    def head_weight(self) -> Tensor | None:
+    def linear_head_weight(self) -> Tensor | None:
         """Weight (k, c) where only the last grid is read."""
         return None if self.taps else self.head.weight

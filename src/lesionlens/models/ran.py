@@ -17,24 +17,24 @@ from jaxtyping import Float
 from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import Tensor, nn
 
-from lesionlens.errors import ModelError, unknown
+from lesionlens.errors import ModelError, unknown_name_message
 from lesionlens.models import backbone
 from lesionlens.models.classifier import Features
-from lesionlens.models.plain import Plain
+from lesionlens.models.plain import TimmClassifier
 from lesionlens.types import Images
 
-ATTENDED = ("layer1", "layer2", "layer3")  # timm's names; the last stage has none, as in the source
+ATTENTION_STAGES = ("layer1", "layer2", "layer3")  # timm's names; the last stage has none, as in the source
 
 
-class Level(nn.Module):
+class HourglassLevel(nn.Module):
     """One step down and up of the mask branch: pool, unit, what lies deeper plus a skip, unit, enlarge."""
 
-    def __init__(self, unit: type[nn.Module], width: int, depth: int) -> None:
+    def __init__(self, unit: type[nn.Module], channels: int, depth: int) -> None:
         super().__init__()
-        inner = width // int(cast(Any, unit).expansion)
-        self.enter, self.leave = unit(width, inner), unit(width, inner)
-        self.skip = unit(width, inner) if depth > 1 else None
-        self.deeper = Level(unit, width, depth - 1) if depth > 1 else None
+        inner = channels // int(cast(Any, unit).expansion)
+        self.enter, self.leave = unit(channels, inner), unit(channels, inner)
+        self.skip = unit(channels, inner) if depth > 1 else None
+        self.deeper = HourglassLevel(unit, channels, depth - 1) if depth > 1 else None
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Look at x from further away; the size stays."""
@@ -45,15 +45,15 @@ class Level(nn.Module):
         return F.interpolate(self.leave(y), size=size, mode="bilinear", align_corners=False)
 
 
-class SoftMask(nn.Module):
+class MaskBranch(nn.Module):
     """The mask branch M(x), between 0 and 1, of the shape of x."""
 
-    def __init__(self, unit: type[nn.Module], width: int, depth: int) -> None:
+    def __init__(self, unit: type[nn.Module], channels: int, depth: int) -> None:
         super().__init__()
-        self.levels = Level(unit, width, depth)
+        self.levels = HourglassLevel(unit, channels, depth)
         self.squeeze = nn.Sequential(
-            nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, width, 1, bias=False),
-            nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, width, 1),
+            nn.BatchNorm2d(channels), nn.ReLU(), nn.Conv2d(channels, channels, 1, bias=False),
+            nn.BatchNorm2d(channels), nn.ReLU(), nn.Conv2d(channels, channels, 1),
         )  # fmt: skip
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
@@ -61,7 +61,7 @@ class SoftMask(nn.Module):
         return torch.sigmoid(self.squeeze(self.levels(x)))
 
 
-class ResidualAttention(Plain):
+class ResidualAttentionNet(TimmClassifier):
     """A timm ResNet with a soft mask beside the middle blocks of its first three stages.
 
     Parameters
@@ -72,7 +72,7 @@ class ResidualAttention(Plain):
         Number of classes k.
     taps
         Names of the stages that have a mask, of ``layer1`` to ``layer3``; all in the source.
-    options
+    kwargs
         Further options of that timm model.
 
     Raises
@@ -82,25 +82,25 @@ class ResidualAttention(Plain):
     """
 
     def __init__(
-        self, name: str, *, num_classes: int, taps: Sequence[str] = ATTENDED, **options: Any
+        self, name: str, *, num_classes: int, taps: Sequence[str] = ATTENTION_STAGES, **kwargs: Any
     ) -> None:
-        super().__init__(name, num_classes=num_classes, **options)
+        super().__init__(name, num_classes=num_classes, **kwargs)
         self.masks = nn.ModuleDict()
         for stage in taps:
-            if stage not in ATTENDED:
-                raise ModelError(unknown("stage", stage, ATTENDED))
-            block = _last_block(self.trunk, stage, name)
+            if stage not in ATTENTION_STAGES:
+                raise ModelError(unknown_name_message("stage", stage, ATTENTION_STAGES))
+            block = _last_block(self.backbone, stage, name)
             basic = isinstance(block, BasicBlock)
             width = int(block.bn2.num_features if basic else block.bn3.num_features)
-            depth = len(ATTENDED) - ATTENDED.index(stage)
-            self.masks[stage] = SoftMask(BasicBlock if basic else Bottleneck, width, depth)
+            depth = len(ATTENTION_STAGES) - ATTENTION_STAGES.index(stage)
+            self.masks[stage] = MaskBranch(BasicBlock if basic else Bottleneck, width, depth)
 
-    def features(self, x: Images, *, maps: bool = False) -> Features:
+    def forward_features(self, x: Images, *, maps: bool = False) -> Features:
         """Give the last grid and, if asked for, each stage's mask, averaged over channels."""
-        trunk = cast(Any, self.trunk)
+        trunk = cast(Any, self.backbone)
         x = trunk.maxpool(trunk.act1(trunk.bn1(trunk.conv1(x))))
         looked: dict[str, Tensor] = {}
-        for name in ATTENDED:
+        for name in ATTENTION_STAGES:
             stage = getattr(trunk, name)
             if name not in self.masks:
                 x = stage(x)
@@ -112,13 +112,13 @@ class ResidualAttention(Plain):
             x = stage[-1](x) if len(stage) > 2 else x
             if maps:
                 looked[name] = mask.mean(dim=1)
-        return Features(grid=trunk.layer4(x), maps=looked)
+        return Features(feature_map=trunk.layer4(x), maps=looked)
 
 
-def _last_block(trunk: nn.Module, stage: str, name: str) -> Any:
-    block = getattr(trunk, stage)[-1] if isinstance(trunk, ResNet) else None
+def _last_block(model: nn.Module, stage: str, name: str) -> Any:
+    block = getattr(model, stage)[-1] if isinstance(model, ResNet) else None
     if not isinstance(block, BasicBlock | Bottleneck):
         raise ModelError(
-            f"residual attention needs stages of residual blocks; {name!r} has none that it knows. {backbone.RESIDUAL}"
+            f"residual attention needs stages of residual blocks; {name!r} has none that it knows. {backbone.SUPPORTED_RESIDUAL_BACKBONES}"
         )
     return block

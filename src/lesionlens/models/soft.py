@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from lesionlens.attention.soft import SoftAttentionBlock
 from lesionlens.models import soft_places as places
-from lesionlens.models.backbone import start_small
+from lesionlens.models.backbone import init_head_near_zero
 from lesionlens.models.classifier import Classifier, Features
-from lesionlens.models.soft_flatten import FixedFlatten
+from lesionlens.models.soft_flatten import AdaptiveFlatten
 from lesionlens.types import Images
 
 
-class Soft(Classifier):
+class SoftAttentionNet(Classifier):
     """A backbone up to one grid, the soft-attention block on it, and one linear layer.
 
     The networks of the paper: ``resnet50`` as it is; ``inception_resnet_v2`` with ``stage="repeat_2"`` and
@@ -35,7 +35,7 @@ class Soft(Classifier):
         None: the block's grid is averaged. A number s: it is read place by place, s along a side.
     heads, mode, dropout, initial_gamma
         As for ``SoftAttentionBlock``.
-    options
+    kwargs
         Further options of that timm model.
 
     Raises
@@ -44,7 +44,7 @@ class Soft(Classifier):
         The backbone has no stages, or not this; the mode does not exist.
     """
 
-    map_scale = "share"
+    map_value_range = "share"
 
     def __init__(
         self,
@@ -57,36 +57,36 @@ class Soft(Classifier):
         mode: str = "paper",
         dropout: float = 0.5,
         initial_gamma: float = 0.01,
-        **options: Any,
+        **kwargs: Any,
     ) -> None:
         super().__init__()
-        place = places.tap(name, stage, **options)
-        self.trunk, self.dropped, self._stage = place.trunk, place.dropped, place.stage
+        place = places.truncate_at(name, stage, **kwargs)
+        self.backbone, self.discarded_keys, self._stage_index = place.backbone, place.discarded_keys, place.stage_index
         self.soft = SoftAttentionBlock(
-            place.width, heads=heads, mode=mode, dropout=dropout, initial_gamma=initial_gamma
+            place.channels, heads=heads, mode=mode, dropout=dropout, initial_gamma=initial_gamma
         )
-        self.scale_gates = tuple(key for key, _ in self.named_parameters() if key == "soft.attention.gamma")
-        self.flatten = None if flatten is None else FixedFlatten(flatten)
-        self.num_features = 2 * place.width * (flatten or 1) ** 2
+        self.attention_scales = tuple(key for key, _ in self.named_parameters() if key == "soft.attention.gamma")
+        self.flatten = None if flatten is None else AdaptiveFlatten(flatten)
+        self.num_features = 2 * place.channels * (flatten or 1) ** 2
         self.head = nn.Linear(self.num_features, num_classes)
-        start_small(self.head)
+        init_head_near_zero(self.head)
 
-    def features(self, x: Images, *, maps: bool = False) -> Features:
+    def forward_features(self, x: Images, *, maps: bool = False) -> Features:
         """Give the block's grid, (b, 2c, h', w'), and, if asked for, its maps on the grid that it attends to."""
-        found = self.soft(places.grid(self.trunk, x, stage=self._stage))
-        return Features(grid=found.grid, maps=found.maps() if maps else {})
+        found = self.soft(places.forward_to_tap(self.backbone, x, stage_index=self._stage_index))
+        return Features(feature_map=found.feature_map, maps=found.named_maps() if maps else {})
 
-    def embed(self, features: Features) -> Tensor:
+    def pool(self, features: Features) -> Tensor:
         """Average the grid, or lay it out, (b, f)."""
-        grid = features.grid
+        grid = features.feature_map
         embedded: Tensor = grid.mean(dim=(2, 3)) if self.flatten is None else self.flatten(grid)
         return embedded
 
-    def score(self, embedded: Tensor) -> Tensor:
+    def compute_logits(self, pooled: Tensor) -> Tensor:
         """Apply the linear layer."""
-        logits: Tensor = self.head(embedded)
+        logits: Tensor = self.head(pooled)
         return logits
 
-    def head_weight(self) -> Tensor | None:
+    def linear_head_weight(self) -> Tensor | None:
         """Weight (k, 2c) where the grid is averaged."""
         return self.head.weight if self.flatten is None else None

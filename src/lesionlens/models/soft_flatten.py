@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from lesionlens.errors import ModelError
 
 
-class FixedFlatten(nn.Module):
+class AdaptiveFlatten(nn.Module):
     """Lay a grid out as one vector: a grid of another size is first brought to the fixed one by averaging.
 
     The networks of Datta et al. 2021 flatten the grid that their input size gives, and so take no other size. Here
@@ -27,8 +27,8 @@ class FixedFlatten(nn.Module):
             )
         self.side = side
 
-    def forward(self, grid: Float[Tensor, "b c h w"]) -> Float[Tensor, "b f"]:
+    def forward(self, feature_map: Float[Tensor, "b c h w"]) -> Float[Tensor, "b f"]:
         """Give (b, c·s·s)."""
         size = (self.side, self.side)
-        fixed = grid if tuple(grid.shape[2:]) == size else F.adaptive_avg_pool2d(grid, size)
+        fixed = feature_map if tuple(feature_map.shape[2:]) == size else F.adaptive_avg_pool2d(feature_map, size)
         return fixed.flatten(1)

@@ -21,33 +21,33 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from lesionlens.errors import ModelError, unknown
+from lesionlens.errors import ModelError, unknown_name_message
 from lesionlens.models import backbone, stages
 from lesionlens.types import Images
 
 
-class Place(NamedTuple):
+class TruncatedBackbone(NamedTuple):
     """A backbone that ends where it is tapped.
 
     Attributes
     ----------
-    trunk
+    backbone
         It, without what follows.
-    dropped
+    discarded_keys
         The keys that it lost.
-    width
+    channels
         Channels of the tapped grid.
-    stage
+    stage_index
         Number of timm's stage; None where the trunk's last grid is meant.
     """
 
-    trunk: nn.Module
-    dropped: frozenset[str]
-    width: int
-    stage: int | None
+    backbone: nn.Module
+    discarded_keys: frozenset[str]
+    channels: int
+    stage_index: int | None
 
 
-class Bottleneck(nn.ModuleDict):
+class DenseBottleneck(nn.ModuleDict):
     """A dense block that ends inside its last layer, with the bottleneck of all that was gathered before."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,34 +60,34 @@ class Bottleneck(nn.ModuleDict):
         return bottleneck
 
 
-def _after_block_c(trunk: Any) -> int:
-    trunk.block8, trunk.conv2d_7b = nn.Identity(), nn.Identity()
+def _truncate_after_block_c(model: Any) -> int:
+    model.block8, model.conv2d_7b = nn.Identity(), nn.Identity()
     return 2080
 
 
-def _within_block_c(trunk: Any) -> int:
-    _after_block_c(trunk)
-    branch = trunk.repeat_2[8].branch0
+def _truncate_inside_block_c(model: Any) -> int:
+    _truncate_after_block_c(model)
+    branch = model.repeat_2[8].branch0
     branch.bn.act = nn.Identity()
-    trunk.repeat_2[8] = nn.Sequential(OrderedDict(branch0=branch))
+    model.repeat_2[8] = nn.Sequential(OrderedDict(branch0=branch))
     return 192
 
 
-def _within_dense_block(trunk: Any) -> int:
-    *whole, last = list(trunk.features.denseblock4.items())[:29]
+def _truncate_inside_dense_block(model: Any) -> int:
+    *whole, last = list(model.features.denseblock4.items())[:29]
     ends = nn.Sequential(OrderedDict((name, getattr(last[1], name)) for name in ("norm1", "conv1", "norm2")))
-    trunk.features.denseblock4 = Bottleneck(OrderedDict([*whole, (last[0], ends)]))
-    del trunk.features.norm5
+    model.features.denseblock4 = DenseBottleneck(OrderedDict([*whole, (last[0], ends)]))
+    del model.features.norm5
     return 128
 
 
-WITHIN: dict[str, dict[str, Callable[[Any], int]]] = {
-    "inception_resnet_v2": {"repeat_2": _after_block_c, "repeat_2.8.branch0": _within_block_c},
-    "densenet201": {"features.denseblock4.denselayer29.norm2": _within_dense_block},
+INTRA_BLOCK_TAPS: dict[str, dict[str, Callable[[Any], int]]] = {
+    "inception_resnet_v2": {"repeat_2": _truncate_after_block_c, "repeat_2.8.branch0": _truncate_inside_block_c},
+    "densenet201": {"features.denseblock4.denselayer29.norm2": _truncate_inside_dense_block},
 }
 
 
-def tap(name: str, stage: str | None, **options: Any) -> Place:
+def truncate_at(name: str, stage: str | None, **kwargs: Any) -> TruncatedBackbone:
     """Build a backbone that ends with a stage of timm's, with a place of ``WITHIN`` or, for None, with its last grid.
 
     Raises
@@ -95,26 +95,26 @@ def tap(name: str, stage: str | None, **options: Any) -> Place:
     ModelError
         It does not exist, does not take the options, or has no such place: lists those that it has.
     """
-    within = WITHIN.get(name.partition(".")[0], {})
+    within = INTRA_BLOCK_TAPS.get(name.partition(".")[0], {})
     if stage in within:
-        trunk = backbone.build(name, num_classes=1, **options)
+        trunk = backbone.create_backbone(name, num_classes=1, **kwargs)
         before = set(trunk.state_dict())
         cast(Any, trunk).reset_classifier(0, "")
         width = within[stage](trunk)
         trunk.num_features = width  # type: ignore[assignment]
-        return Place(trunk, frozenset(before - set(trunk.state_dict())), width, stage=None)
+        return TruncatedBackbone(trunk, frozenset(before - set(trunk.state_dict())), width, stage_index=None)
     if stage is None:
-        trunk, dropped = stages.headless(name, **options)
-        return Place(trunk, dropped, int(trunk.num_features), stage=None)  # type: ignore[arg-type]
-    known = {found.name: found.width for found in stages.stages(backbone.on_meta(name, **options))}
+        trunk, dropped = stages.truncated_backbone(name, **kwargs)
+        return TruncatedBackbone(trunk, dropped, int(trunk.num_features), stage_index=None)  # type: ignore[arg-type]
+    known = {found.name: found.channels for found in stages.list_stages(backbone.meta_model(name, **kwargs))}
     if stage not in known:
-        raise ModelError(unknown("stage", stage, [*known, *within]))
-    trunk, dropped = stages.headless(name, until=stage, **options)
-    return Place(trunk, dropped, known[stage], stage=list(known).index(stage))
+        raise ModelError(unknown_name_message("stage", stage, [*known, *within]))
+    trunk, dropped = stages.truncated_backbone(name, last_stage=stage, **kwargs)
+    return TruncatedBackbone(trunk, dropped, known[stage], stage_index=list(known).index(stage))
 
 
-def grid(trunk: nn.Module, x: Images, *, stage: int | None) -> Tensor:
+def forward_to_tap(model: nn.Module, x: Images, *, stage_index: int | None) -> Tensor:
     """Give the tapped grid, (b, c, h, w), of a trunk and a stage that ``tap`` gave."""
-    if stage is None:
-        return backbone.grid(cast(Any, trunk).forward_features(x), trunk, image=(x.shape[2], x.shape[3]))
-    return stages.run(trunk, x, (stage,))[1][0]
+    if stage_index is None:
+        return backbone.to_nchw(cast(Any, model).forward_features(x), model, image_size=(x.shape[2], x.shape[3]))
+    return stages.forward_stages(model, x, (stage_index,))[1][0]

@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lesionlens.models.classifier import Classifier
-from lesionlens.preprocessing import Average, Turns
+from lesionlens.preprocessing import Aggregation, TTA
 
-_ORIENTATIONS: dict[Turns, tuple[tuple[int, tuple[int, ...]], ...]] = {
+_TTA_VIEWS: dict[TTA, tuple[tuple[int, tuple[int, ...]], ...]] = {
     "none": ((0, ()),),
     "flips": ((0, ()), (0, (-1,)), (0, (-2,)), (0, (-2, -1))),
     "dihedral": tuple((quarters, flipped) for quarters in range(4) for flipped in ((), (-1,))),
@@ -17,13 +17,13 @@ _ORIENTATIONS: dict[Turns, tuple[tuple[int, tuple[int, ...]], ...]] = {
 """Quarter turns, then the axes that are flipped."""
 
 
-def probabilities(
+def predict_proba(
     model: Classifier,
     crops: Float[Tensor, "b n 3 h w"],
     *,
-    turns: Turns = "none",
-    average: Average = "probabilities",
-    independent: bool = False,
+    tta: TTA = "none",
+    aggregate: Aggregation = "probabilities",
+    multilabel: bool = False,
 ) -> Float[Tensor, "b k"]:
     """Score images by their crops; in double precision, on the processor.
 
@@ -34,67 +34,67 @@ def probabilities(
     ----------
     crops
         Of b images n each, preprocessed.
-    turns
+    tta
         Each crop is also seen mirrored both ways (``flips``) or in all eight orientations (``dihedral``); a network
         of crops sees all crops of an image turned alike, in their places. Averaged like crops.
-    average
+    aggregate
         Over crops and turns: of ``probabilities``, as Gessert et al. 2019 do for "Multi-Crop"; or of ``logits``, of
         which one softmax is taken.
-    independent
+    multilabel
         Each class has a score of its own: sigmoid in place of softmax.
     """
-    return joined(
+    return aggregate_logits(
         lambda x: model(x).logits,
         crops,
-        at_once=model.crops is not None,
-        turns=turns,
-        average=average,
-        independent=independent,
+        multi_crop=model.num_crops is not None,
+        tta=tta,
+        aggregate=aggregate,
+        multilabel=multilabel,
     )
 
 
-def joined(
-    logits_of: Callable[[Tensor], Tensor],
+def aggregate_logits(
+    forward: Callable[[Tensor], Tensor],
     crops: Float[Tensor, "b n 3 h w"],
     *,
-    at_once: bool,
-    turns: Turns,
-    average: Average,
-    independent: bool,
+    multi_crop: bool,
+    tta: TTA,
+    aggregate: Aggregation,
+    multilabel: bool,
 ) -> Float[Tensor, "b k"]:
     """Score images as ``probabilities`` does, by whatever computes logits.
 
     Parameters
     ----------
-    logits_of
+    forward
         From images (m, 3, h, w), or from the crops of images (b, n, 3, h, w), to logits.
-    at_once
+    multi_crop
         Whether it takes all crops of an image at once.
     """
-    turned = orientations(crops, turns)
-    logits = torch.cat([_logits(logits_of, each, at_once=at_once) for each in turned], dim=1)
-    if average == "logits":
-        return _scores(logits.mean(dim=1), independent=independent)
-    return _scores(logits, independent=independent).mean(dim=1)
+    turned = tta_views(crops, tta)
+    logits = torch.cat([_view_logits(forward, each, multi_crop=multi_crop) for each in turned], dim=1)
+    if aggregate == "logits":
+        return _to_probabilities(logits.mean(dim=1), multilabel=multilabel)
+    return _to_probabilities(logits, multilabel=multilabel).mean(dim=1)
 
 
-def orientations(crops: Tensor, turns: Turns) -> Iterator[Tensor]:
+def tta_views(crops: Tensor, tta: TTA) -> Iterator[Tensor]:
     """Give images (..., h, w) in each orientation, as they are first; ``dihedral`` needs squares."""
-    for quarters, flipped in _ORIENTATIONS[turns]:
+    for quarters, flipped in _TTA_VIEWS[tta]:
         yield torch.rot90(crops, quarters, (-2, -1)).flip(flipped)
 
 
-def orientation_count(turns: Turns) -> int:
+def num_tta_views(tta: TTA) -> int:
     """Say how many ways each crop is seen."""
-    return len(_ORIENTATIONS[turns])
+    return len(_TTA_VIEWS[tta])
 
 
-def _logits(logits_of: Callable[[Tensor], Tensor], crops: Tensor, *, at_once: bool) -> Tensor:
+def _view_logits(forward: Callable[[Tensor], Tensor], crops: Tensor, *, multi_crop: bool) -> Tensor:
     """Give what one orientation scores, (b, m, k): m = 1 for a network of crops, else n."""
     b, n = crops.shape[:2]
-    found = logits_of(crops if at_once else crops.flatten(0, 1))
-    return found.cpu().double().reshape(b, 1 if at_once else n, -1)
+    found = forward(crops if multi_crop else crops.flatten(0, 1))
+    return found.cpu().double().reshape(b, 1 if multi_crop else n, -1)
 
 
-def _scores(logits: Tensor, *, independent: bool) -> Tensor:
-    return logits.sigmoid() if independent else logits.softmax(dim=-1)
+def _to_probabilities(logits: Tensor, *, multilabel: bool) -> Tensor:
+    return logits.sigmoid() if multilabel else logits.softmax(dim=-1)

@@ -14,11 +14,11 @@ from lesionlens.errors import WeightsError
 from lesionlens.models import backbone as backbones
 from lesionlens.models.classifier import Classifier
 
-State = Mapping[str, Tensor]
-TRAINING_ONLY = "AuxLogits."  # Inception's second head, in the files of torchvision
+StateDict = Mapping[str, Tensor]
+IGNORED_KEYS = "AuxLogits."  # Inception's second head, in the files of torchvision
 
 
-def load(model: Classifier, weights: str, *, backbone: str) -> tuple[str, ...]:
+def load_backbone_weights(model: Classifier, weights: str, *, backbone: str) -> tuple[str, ...]:
     """Put weights into a model's trunk and give the keys that stay new: the head, and a mechanism's own.
 
     Parameters
@@ -37,11 +37,11 @@ def load(model: Classifier, weights: str, *, backbone: str) -> tuple[str, ...]:
     """
     if weights == "none":
         return tuple(model.state_dict())
-    state = from_hub(backbone) if weights == "imagenet" else read_state(Path(weights))
-    return _into_trunk(model, state, origin=weights)
+    state = download_pretrained(backbone) if weights == "imagenet" else load_state_dict_file(Path(weights))
+    return _load_into_backbone(model, state, origin=weights)
 
 
-def read_state(path: Path) -> State:
+def load_state_dict_file(path: Path) -> StateDict:
     """Read tensors from a .safetensors or .pth file; nothing pickled but tensors is accepted.
 
     Raises
@@ -60,10 +60,10 @@ def read_state(path: Path) -> State:
             f"{path} is not a file of tensors that can be read safely; give a .safetensors file, or a .pth that "
             "holds a state dict and nothing else"
         ) from error
-    return _unwrapped(state, path)
+    return _unwrap_state_dict(state, path)
 
 
-def _unwrapped(state: Any, path: Path) -> State:
+def _unwrap_state_dict(state: Any, path: Path) -> StateDict:
     """Take the tensors out of the usual wrappings: ``state_dict``, ``model``, a ``module.`` or ``trunk.`` prefix."""
     for wrapping in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(wrapping), dict):
@@ -73,10 +73,10 @@ def _unwrapped(state: Any, path: Path) -> State:
     for prefix in ("module.", "trunk."):
         if state and all(key.startswith(prefix) for key in state):
             state = {key.removeprefix(prefix): value for key, value in state.items()}
-    return cast(State, state)
+    return cast(StateDict, state)
 
 
-def from_hub(name: str, *, option: str = "model.weights=") -> State:
+def download_pretrained(name: str, *, option: str = "model.weights=") -> StateDict:
     """Fetch ImageNet weights of a timm model, or take them from the hub's cache.
 
     Parameters
@@ -104,29 +104,29 @@ def from_hub(name: str, *, option: str = "model.weights=") -> State:
         ) from error
 
 
-def _into_trunk(model: Classifier, state: State, *, origin: str) -> tuple[str, ...]:
-    own = model.trunk.state_dict()
-    prefix = next(f"{name}." for name, module in model.named_modules() if module is model.trunk)
-    head = backbones.classifier_keys(model.trunk)
-    added = {name.removeprefix(prefix) for name in model.scale_gates}
+def _load_into_backbone(model: Classifier, state: StateDict, *, origin: str) -> tuple[str, ...]:
+    own = model.backbone.state_dict()
+    prefix = next(f"{name}." for name, module in model.named_modules() if module is model.backbone)
+    head = backbones.classifier_keys(model.backbone)
+    added = {name.removeprefix(prefix) for name in model.attention_scales}
     counters = {key for key in own if key.endswith("num_batches_tracked")}
-    left_out = head | model.dropped
-    taken = {k: v for k, v in state.items() if k not in left_out and not k.startswith(TRAINING_ONLY)}
+    left_out = head | model.discarded_keys
+    taken = {k: v for k, v in state.items() if k not in left_out and not k.startswith(IGNORED_KEYS)}
     missing = set(own) - set(taken) - head - added - counters
     surplus = set(taken) - set(own)
     reshaped = {key for key in set(taken) & set(own) if taken[key].shape != own[key].shape}
     if missing or surplus or reshaped:
         raise WeightsError(
-            f"the weights {origin!r} do not fit this network: missing {_some(missing)}; unknown {_some(surplus)}; "
-            f"other shape {_some(reshaped)}. Give the weights of the same backbone, or weights=none"
+            f"the weights {origin!r} do not fit this network: missing {_summarize_keys(missing)}; unknown {_summarize_keys(surplus)}; "
+            f"other shape {_summarize_keys(reshaped)}. Give the weights of the same backbone, or weights=none"
         )
-    model.trunk.load_state_dict({**own, **taken})
+    model.backbone.load_state_dict({**own, **taken})
     loaded = {prefix + key for key in taken} | {prefix + key for key in counters}
     return tuple(sorted(set(model.state_dict()) - loaded))
 
 
-def _some(keys: Iterable[str], most: int = 5) -> str:
+def _summarize_keys(keys: Iterable[str], limit: int = 5) -> str:
     listed = sorted(keys)
     if not listed:
         return "none"
-    return f"{len(listed)} ({', '.join(listed[:most])}{', …' if len(listed) > most else ''})"
+    return f"{len(listed)} ({', '.join(listed[:limit])}{', …' if len(listed) > limit else ''})"

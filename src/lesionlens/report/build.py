@@ -8,21 +8,21 @@ from markupsafe import Markup
 
 from lesionlens import __version__
 from lesionlens.atomic import write_text
-from lesionlens.evaluation.evaluation import NOTICE, Evaluation
+from lesionlens.evaluation.evaluation import RESEARCH_USE_NOTICE, EvaluationResult
 from lesionlens.evaluation.figures import FIGURES
-from lesionlens.evaluation.gathered import gathered_notes
-from lesionlens.evaluation.wording import decided, readable
+from lesionlens.evaluation.gathered import grouped_caveats
+from lesionlens.evaluation.wording import decision_label, display_name
 from lesionlens.report import numbers
-from lesionlens.report.charts import balance_figure, gate_figure, learning_figure
-from lesionlens.report.facts import facts
-from lesionlens.report.gallery import choose
-from lesionlens.report.pictures import shown
-from lesionlens.report.reading import PARTS, Run, read_run
-from lesionlens.report.remarks import remarks, spoken
-from lesionlens.report.svg import inline
+from lesionlens.report.charts import class_balance_plot, attention_scale_plot, learning_curve_plot
+from lesionlens.report.facts import setup_summary
+from lesionlens.report.gallery import select_cases
+from lesionlens.report.pictures import gallery_cases
+from lesionlens.report.reading import REPORTED_SPLITS, RunData, load_run
+from lesionlens.report.remarks import run_caveats, display_class_names
+from lesionlens.report.svg import inline_svg
 
 
-def build_report(run: Path) -> Path:
+def build_report(run_dir: Path) -> Path:
     """Write ``report.html`` into a run's folder from what lies there; images come from its folder ``maps``.
 
     The page loads nothing, from the network or the disk, and is the same for the same folder. What a run does
@@ -30,7 +30,7 @@ def build_report(run: Path) -> Path:
 
     Parameters
     ----------
-    run
+    run_dir
         A folder that training wrote; an unfinished run works too.
 
     Returns
@@ -43,12 +43,12 @@ def build_report(run: Path) -> Path:
     RunError
         It is no run's folder, or it cannot be written.
     """
-    path = Path(run) / "report.html"
-    write_text(path, render(read_run(Path(run))))
+    path = Path(run_dir) / "report.html"
+    write_text(path, render_report(load_run(Path(run_dir))))
     return path
 
 
-def render(run: Run) -> str:
+def render_report(run: RunData) -> str:
     """Write the page of a run as HTML."""
     environment = Environment(
         loader=PackageLoader("lesionlens.report"),
@@ -57,68 +57,68 @@ def render(run: Run) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["readable"] = readable
+    environment.filters["readable"] = display_name
     return environment.get_template("page.html").render(
         run=run,
-        notice=NOTICE,
+        notice=RESEARCH_USE_NOTICE,
         version=__version__,
-        remarks=remarks(run),
-        facts=facts(run),
-        data=_data(run),
-        learning=_learning(run),
-        parts=[_measured(part, run.evaluations[part], run) for part in PARTS if part in run.evaluations],
-        gallery=_gallery(run),
+        remarks=run_caveats(run),
+        facts=setup_summary(run),
+        data=_data_section(run),
+        learning=_training_section(run),
+        parts=[_evaluation_section(part, run.evaluations[part], run) for part in REPORTED_SPLITS if part in run.evaluations],
+        gallery=_gallery_section(run),
     )
 
 
-def _data(run: Run) -> dict[str, Any]:
-    recorded = run.record.get("data", {})
+def _data_section(run: RunData) -> dict[str, Any]:
+    recorded = run.metadata.get("data", {})
     parts = {part: recorded.get("parts", {}).get(part) for part in ("train", "validation", "test")}
     there = {part: found for part, found in parts.items() if found}
     counts = {part: found.get("classes", {}) for part, found in there.items()}
     classes = list(
         dict.fromkeys([*recorded.get("classes", []), *(name for found in counts.values() for name in found)])
     )
-    chart = inline(balance_figure(counts), name="balance") if any(counts.values()) else None
-    warnings = [spoken(str(each), run) for each in recorded.get("warnings", ())]
+    chart = inline_svg(class_balance_plot(counts), name="balance") if any(counts.values()) else None
+    warnings = [display_class_names(str(each), run) for each in recorded.get("warnings", ())]
     return {"recorded": recorded, "parts": there, "classes": classes, "chart": chart, "warnings": warnings}
 
 
-def _learning(run: Run) -> dict[str, Any]:
-    if run.log is None:
+def _training_section(run: RunData) -> dict[str, Any]:
+    if run.metrics is None:
         return {"curves": None, "gates": None}
-    gates = gate_figure(run.log)
+    gates = attention_scale_plot(run.metrics)
     return {
-        "curves": inline(learning_figure(run.log, best=run.kept_epoch), name="learning"),
-        "gates": None if gates is None else inline(gates, name="gates"),
+        "curves": inline_svg(learning_curve_plot(run.metrics, selected_epoch=run.selected_epoch), name="learning"),
+        "gates": None if gates is None else inline_svg(gates, name="gates"),
     }
 
 
-def _measured(part: str, evaluation: Evaluation, run: Run) -> dict[str, Any]:
+def _evaluation_section(split_name: str, evaluation: EvaluationResult, run: RunData) -> dict[str, Any]:
     figures: dict[str, Markup] = {
-        name: inline(make(evaluation), name=f"{part}-{name}") for name, make in FIGURES.items()
+        name: inline_svg(make(evaluation), name=f"{split_name}-{name}") for name, make in FIGURES.items()
     }
     return {
-        "name": part,
+        "name": split_name,
         "evaluation": evaluation,
-        "decided": decided(evaluation),
-        "headlines": numbers.headlines(evaluation),
-        "titles": numbers.titles(),
-        "rows": numbers.rows(evaluation),
-        "accuracy": numbers.number(evaluation.estimate("accuracy", "all")),
-        "balanced": numbers.number(evaluation.estimate("balanced_accuracy", "all")),
-        "notes": [spoken(note, run) for note in (*evaluation.notes, *gathered_notes(evaluation))],
+        "decided": decision_label(evaluation),
+        "headlines": numbers.headline_metrics(evaluation),
+        "titles": numbers.column_titles(),
+        "rows": numbers.class_rows(evaluation),
+        "accuracy": numbers.format_estimate(evaluation.estimate("accuracy", "all")),
+        "balanced": numbers.format_estimate(evaluation.estimate("balanced_accuracy", "all")),
+        "notes": [display_class_names(note, run) for note in (*evaluation.caveats, *grouped_caveats(evaluation))],
         "figures": figures,
     }
 
 
-def _gallery(run: Run) -> dict[str, Any]:
+def _gallery_section(run: RunData) -> dict[str, Any]:
     """Show cases of the reported part."""
-    part = run.part or next(iter(run.predictions), None)
+    part = run.split or next(iter(run.predictions), None)
     predictions = run.predictions.get(part) if part else None
     if predictions is None:
         return {"part": part, "groups": [], "why": "There are no predictions yet."}
-    cases = shown(choose(predictions), run.path / "maps", predictions)
+    cases = gallery_cases(select_cases(predictions), run.path / "maps", predictions)
     groups = [(name, [each for each in cases if each.case.label == name]) for name in predictions.classes]
     why = (
         "" if cases else "The predicted images have no labels, so none of them is known to be right or wrong."

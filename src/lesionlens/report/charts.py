@@ -11,56 +11,56 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lesionlens.evaluation.wording import readable
+from lesionlens.evaluation.wording import display_name
 
 # told apart by anyone and in black and white (Okabe and Ito 2008)
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
-PART_COLOURS = {"train": "#9CC4DE", "validation": "#E9A46A", "test": BLUE}
-_SMALL, _NORMAL = 7.0, 8.0  # points
+_BLUE, _ORANGE, _GREEN, _GRAY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
+SPLIT_COLORS = {"train": "#9CC4DE", "validation": "#E9A46A", "test": _BLUE}
+_SMALL_FONT_SIZE, _FONT_SIZE = 7.0, 8.0  # points
 
-_LINES = {
-    "Loss": {"train_loss": ("training", GREY), "val_loss": ("validation", BLUE)},
-    "Validation metrics": {"val_auc": ("AUC", BLUE), "val_balanced_accuracy": ("balanced accuracy", ORANGE)},
-    "Learning rate": {"lr": ("learning rate", GREY)},
+_CURVES = {
+    "Loss": {"train_loss": ("training", _GRAY), "val_loss": ("validation", _BLUE)},
+    "Validation metrics": {"val_auc": ("AUC", _BLUE), "val_balanced_accuracy": ("balanced accuracy", _ORANGE)},
+    "Learning rate": {"lr": ("learning rate", _GRAY)},
 }
 
 
-def learning_figure(log: pd.DataFrame, *, best: int | None = None) -> Figure:
+def learning_curve_plot(log: pd.DataFrame, *, selected_epoch: int | None = None) -> Figure:
     """Draw loss, validation metrics and learning rate over the epochs.
 
     Parameters
     ----------
     log
         Columns ``epoch`` (from 1) and any of ``train_loss val_loss val_auc val_balanced_accuracy lr``.
-    best
+    selected_epoch
         Epoch to mark: the one whose weights were kept.
     """
-    panels = {title: found for title, lines in _LINES.items() if (found := _present(log, lines))}
+    panels = {title: found for title, lines in _CURVES.items() if (found := _recorded_curves(log, lines))}
     figure = Figure(figsize=(2.55 * max(1, len(panels)), 2.2), layout="constrained")
     for number, (title, lines) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(1, len(panels), number)
         for column, (name, colour) in lines.items():
-            axes.plot(log["epoch"], log[column], color=colour, label=name, **_line(log))
-        _dress(axes, title)
-        if best is not None:
+            axes.plot(log["epoch"], log[column], color=colour, label=name, **_curve_style(log))
+        _style_axes(axes, title)
+        if selected_epoch is not None:
             axes.axvline(
-                best, color=GREEN, linewidth=1, dashes=(3, 2), label="kept epoch" if number == 1 else None
+                selected_epoch, color=_GREEN, linewidth=1, dashes=(3, 2), label="kept epoch" if number == 1 else None
             )
         if number == 1 or len(lines) > 1:
-            axes.legend(fontsize=_SMALL, frameon=False)
+            axes.legend(fontsize=_SMALL_FONT_SIZE, frameon=False)
     return figure
 
 
-_GATES = {"alpha/": "α, ", "gamma/": "γ, "}
+_SCALE_SYMBOLS = {"alpha/": "α, ", "gamma/": "γ, "}
 
 
-def gate_figure(log: pd.DataFrame) -> Figure | None:
+def attention_scale_plot(log: pd.DataFrame) -> Figure | None:
     """Draw how each scale gate went, a panel for each stage (Zhang et al. 2019, Fig. 7).
 
     As in the paper each panel has its own axis: the stages differ by orders of magnitude.
     None where the log has no columns ``alpha/<layer>.<block>`` or ``gamma/<place>``.
     """
-    columns = [name for name in map(str, log) if name.startswith(tuple(_GATES)) and log[name].notna().any()]
+    columns = [name for name in map(str, log) if name.startswith(tuple(_SCALE_SYMBOLS)) and log[name].notna().any()]
     if not columns:
         return None
     stages: dict[str, list[str]] = {}
@@ -75,16 +75,16 @@ def gate_figure(log: pd.DataFrame) -> Figure | None:
     for axes, (stage, names) in zip(grid.flat, stages.items(), strict=False):
         shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.8, len(names)))
         for name, shade in zip(names, shades, strict=True):
-            axes.plot(log["epoch"], log[name], color=shade, label=name.rpartition(".")[2], **_line(log))
+            axes.plot(log["epoch"], log[name], color=shade, label=name.rpartition(".")[2], **_curve_style(log))
         kind, _, place = stage.partition("/")
-        _dress(axes, _GATES[f"{kind}/"] + place.replace("layer", "stage ").replace("soft", "soft attention"))
+        _style_axes(axes, _SCALE_SYMBOLS[f"{kind}/"] + place.replace("layer", "stage ").replace("soft", "soft attention"))
         if len(names) > 1:
-            axes.legend(title="block", title_fontsize=_SMALL, fontsize=_SMALL, frameon=False, ncols=2)
-        axes.yaxis.get_offset_text().set_fontsize(_SMALL)
+            axes.legend(title="block", title_fontsize=_SMALL_FONT_SIZE, fontsize=_SMALL_FONT_SIZE, frameon=False, ncols=2)
+        axes.yaxis.get_offset_text().set_fontsize(_SMALL_FONT_SIZE)
     return figure
 
 
-def balance_figure(counts: Mapping[str, Mapping[str, int]]) -> Figure:
+def class_balance_plot(counts: Mapping[str, Mapping[str, int]]) -> Figure:
     """Draw the images of each class, a bar for each part.
 
     Parameters
@@ -99,36 +99,36 @@ def balance_figure(counts: Mapping[str, Mapping[str, int]]) -> Figure:
     left = np.zeros(len(classes))
     for part, found in parts.items():
         images = np.array([found.get(name, 0) for name in classes])
-        colour = PART_COLOURS.get(part, GREY)
+        colour = SPLIT_COLORS.get(part, _GRAY)
         axes.barh(range(len(classes)), images, left=left, color=colour, label=part, height=0.7)
         left += images
     for place, total in enumerate(left):
-        axes.text(total + left.max() * 0.01, place, f"{total:,.0f}", va="center", fontsize=_SMALL)
-    axes.set_yticks(range(len(classes)), [readable(name) for name in classes], fontsize=_NORMAL)
+        axes.text(total + left.max() * 0.01, place, f"{total:,.0f}", va="center", fontsize=_SMALL_FONT_SIZE)
+    axes.set_yticks(range(len(classes)), [display_name(name) for name in classes], fontsize=_FONT_SIZE)
     axes.invert_yaxis()
     axes.set_xlim(0, left.max() * 1.1 or 1)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.set_xlabel("images", fontsize=_NORMAL)
-    axes.tick_params(axis="x", labelsize=_SMALL)
+    axes.set_xlabel("images", fontsize=_FONT_SIZE)
+    axes.tick_params(axis="x", labelsize=_SMALL_FONT_SIZE)
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.legend(fontsize=_SMALL, frameon=False, loc="lower right")
+    axes.legend(fontsize=_SMALL_FONT_SIZE, frameon=False, loc="lower right")
     return figure
 
 
-def _line(log: pd.DataFrame) -> dict[str, Any]:
+def _curve_style(log: pd.DataFrame) -> dict[str, Any]:
     """Style of a curve: one or two epochs are dots, as no line would be seen."""
     return {"linewidth": 1.4, "marker": "o" if len(log) < 3 else "", "markersize": 3}
 
 
-def _present(log: pd.DataFrame, lines: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+def _recorded_curves(log: pd.DataFrame, lines: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
     return {column: style for column, style in lines.items() if column in log and log[column].notna().any()}
 
 
-def _dress(axes: Axes, title: str) -> None:
-    axes.set_title(title, fontsize=_NORMAL, loc="left")
-    axes.set_xlabel("epoch", fontsize=_SMALL)
-    axes.tick_params(labelsize=_SMALL)
+def _style_axes(axes: Axes, title: str) -> None:
+    axes.set_title(title, fontsize=_FONT_SIZE, loc="left")
+    axes.set_xlabel("epoch", fontsize=_SMALL_FONT_SIZE)
+    axes.tick_params(labelsize=_SMALL_FONT_SIZE)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.grid(color="#E6E6E6", linewidth=0.6)
     axes.set_axisbelow(True)

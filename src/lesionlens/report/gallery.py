@@ -7,11 +7,11 @@ import numpy as np
 
 from lesionlens.evaluation.prediction_table import Predictions
 
-PICTURES = 12  # right ones wanted over all classes, and as many wrong ones
-FEWEST, MOST = 2, 4  # of one class
+TARGET_CASES = 12  # right ones wanted over all classes, and as many wrong ones
+MIN_CASES_PER_CLASS, MAX_CASES_PER_CLASS = 2, 4  # of one class
 
 
-class Case(NamedTuple):
+class ExampleCase(NamedTuple):
     """One image of the gallery.
 
     Attributes
@@ -32,12 +32,12 @@ class Case(NamedTuple):
     score: float
 
     @property
-    def right(self) -> bool:
+    def correct(self) -> bool:
         """Whether the class with the highest score is the labelled one."""
         return self.label == self.predicted
 
 
-def choose(predictions: Predictions, *, a_class: int | None = None) -> tuple[Case, ...]:
+def select_cases(predictions: Predictions, *, per_class: int | None = None) -> tuple[ExampleCase, ...]:
     """Choose cases: of each class the surest right ones, then the surest wrong ones.
 
     The surest are those with the highest score of the predicted class; equal scores go by image name, so the
@@ -48,7 +48,7 @@ def choose(predictions: Predictions, *, a_class: int | None = None) -> tuple[Cas
     ----------
     predictions
         Scores of images; those with a label count.
-    a_class
+    per_class
         Right ones of each class, and as many wrong ones; by default 12 over all classes, at least 2 and at
         most 4.
 
@@ -57,10 +57,10 @@ def choose(predictions: Predictions, *, a_class: int | None = None) -> tuple[Cas
     tuple of Case
         Class by class in the order of ``predictions.classes``, right ones first.
     """
-    wanted = a_class or min(MOST, max(FEWEST, PICTURES // len(predictions.classes)))
+    wanted = per_class or min(MAX_CASES_PER_CLASS, max(MIN_CASES_PER_CLASS, TARGET_CASES // len(predictions.classes)))
     best = predictions.scores.argmax(axis=1)
     order = np.lexsort((predictions.image_id, -predictions.scores.max(axis=1)))
-    chosen: dict[tuple[str, bool], list[Case]] = {
+    chosen: dict[tuple[str, bool], list[ExampleCase]] = {
         (name, right): [] for name in predictions.classes for right in (True, False)
     }
     shown: set[tuple[str, bool, str]] = set()
@@ -71,7 +71,7 @@ def choose(predictions: Predictions, *, a_class: int | None = None) -> tuple[Cas
         if key in chosen and len(chosen[key]) < wanted and lesion not in shown:
             shown.add(lesion)
             score = float(predictions.scores[row, best[row]])
-            chosen[key].append(Case(str(predictions.image_id[row]), label, predicted, score))
+            chosen[key].append(ExampleCase(str(predictions.image_id[row]), label, predicted, score))
     return tuple(case for cases in chosen.values() for case in cases)
 
 

@@ -10,66 +10,66 @@ import pandas as pd
 import yaml
 
 from lesionlens.errors import LesionLensError, RunError
-from lesionlens.evaluation.evaluation import Evaluation, read_evaluation
+from lesionlens.evaluation.evaluation import EvaluationResult, read_evaluation
 from lesionlens.evaluation.predictions import Predictions, read_predictions
 
-PARTS = ("test", "validation")
+REPORTED_SPLITS = ("test", "validation")
 """The parts that are measured, the one to report first."""
 
-Found = TypeVar("Found")
+Parsed = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class Run:
+class RunData:
     """What lies in a run's folder.
 
     Attributes
     ----------
     path
         The folder.
-    record, recipe
+    metadata, recipe
         ``run.json`` and ``recipe.yaml``; empty where they are missing.
     recipe_text
         The recipe as it was written.
-    log
+    metrics
         One row an epoch, or None before the first.
     evaluations, predictions
         By part, in the order of ``PARTS``.
-    problems
+    read_errors
         One sentence for each file that is there but cannot be read.
     """
 
     path: Path
-    record: dict[str, Any]
+    metadata: dict[str, Any]
     recipe: dict[str, Any]
     recipe_text: str
-    log: pd.DataFrame | None
-    evaluations: dict[str, Evaluation]
+    metrics: pd.DataFrame | None
+    evaluations: dict[str, EvaluationResult]
     predictions: dict[str, Predictions]
-    problems: tuple[str, ...]
+    read_errors: tuple[str, ...]
 
     @property
     def name(self) -> str:
         """Name of the run."""
-        return str(self.record.get("name") or self.path.resolve().name)
+        return str(self.metadata.get("name") or self.path.resolve().name)
 
     @property
-    def part(self) -> str | None:
+    def split(self) -> str | None:
         """The part whose numbers are reported: test where it was measured, else validation, else none."""
         return next(iter(self.evaluations), None)
 
     @property
-    def kept_epoch(self) -> int | None:
+    def selected_epoch(self) -> int | None:
         """The epoch whose weights were kept, counted from 1; None before there is one."""
-        best = (self.record.get("best") or {}).get("epoch")
-        if self.record.get("kept") == "last" and self.log is not None:
-            best = self.log["epoch"].iloc[-1]
-        if best is None or self.log is None or best not in set(self.log["epoch"]):
+        best = (self.metadata.get("best") or {}).get("epoch")
+        if self.metadata.get("kept") == "last" and self.metrics is not None:
+            best = self.metrics["epoch"].iloc[-1]
+        if best is None or self.metrics is None or best not in set(self.metrics["epoch"]):
             return None
         return int(best)
 
 
-def read_run(path: Path) -> Run:
+def load_run(path: Path) -> RunData:
     """Read a run's folder.
 
     Raises
@@ -85,7 +85,7 @@ def read_run(path: Path) -> Run:
         )
     problems: list[str] = []
 
-    def read(file: str, how: Callable[[Path], Found], otherwise: Found) -> Found:
+    def read(file: str, how: Callable[[Path], Parsed], otherwise: Parsed) -> Parsed:
         if not (path / file).is_file():
             return otherwise
         try:
@@ -94,21 +94,21 @@ def read_run(path: Path) -> Run:
             problems.append(f"{file} cannot be read and is left out: {error}")
             return otherwise
 
-    evaluations = {part: read(f"evaluation/{part}.json", read_evaluation, None) for part in PARTS}
-    predictions = {part: read(f"predictions/{part}.csv", read_predictions, None) for part in PARTS}
-    return Run(
+    evaluations = {part: read(f"evaluation/{part}.json", read_evaluation, None) for part in REPORTED_SPLITS}
+    predictions = {part: read(f"predictions/{part}.csv", read_predictions, None) for part in REPORTED_SPLITS}
+    return RunData(
         path=path,
-        record=read("run.json", _mapping(json.loads), {}),
-        recipe=read("recipe.yaml", _mapping(yaml.safe_load), {}),
+        metadata=read("run.json", _mapping_reader(json.loads), {}),
+        recipe=read("recipe.yaml", _mapping_reader(yaml.safe_load), {}),
         recipe_text=read("recipe.yaml", lambda file: file.read_text(encoding="utf-8"), ""),
-        log=read("log.csv", _log, None),
+        metrics=read("log.csv", _read_metrics, None),
         evaluations={part: found for part, found in evaluations.items() if found is not None},
         predictions={part: found for part, found in predictions.items() if found is not None},
-        problems=tuple(dict.fromkeys(problems)),
+        read_errors=tuple(dict.fromkeys(problems)),
     )
 
 
-def _mapping(parse: Callable[[str], Any]) -> Callable[[Path], dict[str, Any]]:
+def _mapping_reader(parse: Callable[[str], Any]) -> Callable[[Path], dict[str, Any]]:
     def read(file: Path) -> dict[str, Any]:
         found = parse(file.read_text(encoding="utf-8"))
         if not isinstance(found, dict):
@@ -118,7 +118,7 @@ def _mapping(parse: Callable[[str], Any]) -> Callable[[Path], dict[str, Any]]:
     return read
 
 
-def _log(file: Path) -> pd.DataFrame | None:
+def _read_metrics(file: Path) -> pd.DataFrame | None:
     """Read the log, one row an epoch, counted from 1."""
     log = pd.read_csv(file)
     return None if log.empty or "epoch" not in log else log

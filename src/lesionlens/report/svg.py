@@ -7,10 +7,10 @@ from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-_ANONYMOUS = {"Creator": None, "Date": None, "Format": None, "Type": None}
+_NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 
-def inline(figure: Figure, *, name: str) -> Markup:
+def inline_svg(figure: Figure, *, name: str) -> Markup:
     """Draw a figure as an ``<svg>`` element: text stays text, and the same figure gives the same element.
 
     Parameters
@@ -22,7 +22,7 @@ def inline(figure: Figure, *, name: str) -> Markup:
     """
     stream = StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(stream, format="svg", metadata=_ANONYMOUS, transparent=True)
+        figure.savefig(stream, format="svg", metadata=_NO_METADATA, transparent=True)
     text = stream.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r'\bid="', f'id="{name}-', text)

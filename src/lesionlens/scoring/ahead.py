@@ -9,14 +9,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def ahead(work: Callable[[T], R], items: Iterable[T], *, threads: int, most: int) -> Generator[R, None, None]:
+def prefetch(fn: Callable[[T], R], items: Iterable[T], *, num_threads: int, max_pending: int) -> Generator[R, None, None]:
     """Give what work makes of each item, in the order of the items, while threads make the next ones.
 
     Parameters
     ----------
-    work
+    fn
         What it raises is raised where the result would have come.
-    most
+    max_pending
         How many results are begun or wait at any time: memory is bounded by these, whatever the number of items.
 
     Examples
@@ -25,11 +25,11 @@ def ahead(work: Callable[[T], R], items: Iterable[T], *, threads: int, most: int
     [3, 1, 2]
     """
     begun: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="ahead") as pool:
+    with ThreadPoolExecutor(num_threads, thread_name_prefix="ahead") as pool:
         try:
             for item in items:
-                begun.append(pool.submit(work, item))
-                if len(begun) >= most:
+                begun.append(pool.submit(fn, item))
+                if len(begun) >= max_pending:
                     yield begun.popleft().result()
             while begun:
                 yield begun.popleft().result()

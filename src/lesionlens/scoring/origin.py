@@ -8,12 +8,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lesionlens.engines.engine import EngineName, Precision
 from lesionlens.errors import PredictionsError
-from lesionlens.models.bundle import bundle_of
+from lesionlens.models.bundle import find_model_dir
 
-FILES = ("model.safetensors", "card.json")
+HASHED_FILES = ("model.safetensors", "card.json")
 
 
-class Origin(BaseModel):
+class Provenance(BaseModel):
     """Whose scores a part holds: its first line. Scores of different origins never come into one file.
 
     Attributes
@@ -30,7 +30,7 @@ class Origin(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    part_of: str = "predictions of lesionlens 1"  # the number: of this layout of lines
+    file_format: str = "predictions of lesionlens 1"  # the number: of this layout of lines
     model: str
     engine: EngineName
     precision: Precision
@@ -38,15 +38,15 @@ class Origin(BaseModel):
     decoder: str
 
 
-def digest(bundle: Path | str) -> str:
+def hash_model_files(model_dir: Path | str) -> str:
     """Give the SHA-256 of a bundle's weights and card."""
     found = hashlib.sha256()
-    for name in FILES:
-        found.update((bundle_of(Path(bundle)) / name).read_bytes())
+    for name in HASHED_FILES:
+        found.update((find_model_dir(Path(model_dir)) / name).read_bytes())
     return found.hexdigest()
 
 
-def begun(path: Path, asked: Origin) -> Origin | None:
+def read_provenance(path: Path, requested: Provenance) -> Provenance | None:
     """Tell whose scores a part holds; None where there is no part, or no whole line of scores in it.
 
     Raises
@@ -59,7 +59,7 @@ def begun(path: Path, asked: Origin) -> Origin | None:
         return None
     try:
         with path.open("rb") as stream:
-            before = Origin.model_validate_json(stream.readline())
+            before = Provenance.model_validate_json(stream.readline())
             scored = stream.readline().endswith(b"\n")
     except (OSError, ValidationError) as error:
         raise PredictionsError(
@@ -67,7 +67,7 @@ def begun(path: Path, asked: Origin) -> Origin | None:
         ) from error
     if not scored:
         return None
-    told = list(_differing(before, asked))
+    told = list(_describe_differences(before, requested))
     if told:
         raise PredictionsError(
             f"{path} holds scores of {', '.join(told)}; they are never mixed. Give the first command again to go on, "
@@ -76,8 +76,8 @@ def begun(path: Path, asked: Origin) -> Origin | None:
     return before
 
 
-def _differing(before: Origin, asked: Origin) -> Iterator[str]:
-    for (name, was), (_, now) in zip(before, asked, strict=True):
+def _describe_differences(saved: Provenance, requested: Provenance) -> Iterator[str]:
+    for (name, was), (_, now) in zip(saved, requested, strict=True):
         if name == "model" and was != now:
             yield "another model (its weights or card differ)"
         elif was != now and (name, now) != ("engine", "auto"):

@@ -8,75 +8,75 @@ from typing import NamedTuple
 import numpy as np
 
 from lesionlens.errors import DataError
-from lesionlens.evaluation.multilabel import multi_label
+from lesionlens.evaluation.multilabel import multilabel_predictions
 from lesionlens.evaluation.prediction_table import Predictions
-from lesionlens.models.bundle import Card
-from lesionlens.subjects import Subjects, rest_of, seen_whole
+from lesionlens.models.bundle import ModelCard
+from lesionlens.subjects import InferenceInputs, other_class, missing_mask_warning
 
 
-class Outcome(NamedTuple):
+class ImageResult(NamedTuple):
     """What came of one image.
 
     Attributes
     ----------
-    mark
+    signature
         Of the files that were read, see ``seen.mark_of``.
     scores
         One a class of the card; none where the image cannot be used.
-    whole
+    missing_mask
         Scored whole by a model that looks at the box around the lesion.
-    reason
+    failure
         Why it has no scores, or "".
     """
 
     image_id: str
-    mark: str
+    signature: str
     scores: Sequence[float]
-    whole: bool = False
-    reason: str = ""
+    missing_mask: bool = False
+    failure: str = ""
 
 
 @dataclass(frozen=True)
-class Scored:
+class InferenceResult:
     """The predictions of the images that could be read, and why the others could not.
 
     Attributes
     ----------
-    whole
+    missing_mask_ids
         Ids of images scored whole by a model that looks at the box around the lesion: no mask, or an empty one.
-    before
+    num_resumed
         How many images an earlier run, which was stopped, had dealt with.
-    by
+    engine
         What computed, and in which precision: ``openvino, fp32``.
     """
 
     predictions: Predictions
-    unreadable: tuple[str, ...]
-    whole: tuple[str, ...] = ()
-    before: int = 0
-    by: str = ""
+    failures: tuple[str, ...]
+    missing_mask_ids: tuple[str, ...] = ()
+    num_resumed: int = 0
+    engine: str = ""
 
 
-class Outcomes:
+class ResultCollector:
     """The outcomes of n images: of each only its scores are kept, and what was wrong with few."""
 
-    def __init__(self, images: int, classes: int) -> None:
-        self.scores = np.full((images, classes), np.nan)
-        self.known = np.zeros(images, dtype=np.bool_)
-        self.whole: set[int] = set()
-        self.reasons: dict[int, str] = {}
+    def __init__(self, num_images: int, num_classes: int) -> None:
+        self.scores = np.full((num_images, num_classes), np.nan)
+        self.completed = np.zeros(num_images, dtype=np.bool_)
+        self.missing_mask_indices: set[int] = set()
+        self.failures: dict[int, str] = {}
 
-    def put(self, place: int, outcome: Outcome) -> None:
+    def add(self, index: int, result: ImageResult) -> None:
         """Write down what came of the image in this place."""
-        self.known[place] = True
-        if outcome.reason:
-            self.reasons[place] = outcome.reason
+        self.completed[index] = True
+        if result.failure:
+            self.failures[index] = result.failure
         else:
-            self.scores[place] = outcome.scores
-        if outcome.whole:
-            self.whole.add(place)
+            self.scores[index] = result.scores
+        if result.missing_mask:
+            self.missing_mask_indices.add(index)
 
-    def scored(self, wanted: Subjects, card: Card, *, before: int = 0) -> Scored:
+    def build_result(self, inputs: InferenceInputs, card: ModelCard, *, num_resumed: int = 0) -> InferenceResult:
         """Put them together in the order of the images.
 
         Raises
@@ -84,21 +84,21 @@ class Outcomes:
         DataError
             Not one image could be used.
         """
-        unreadable = tuple(reason for _, reason in sorted(self.reasons.items()))
-        kept = [place for place in range(len(wanted.path)) if place not in self.reasons]
+        unreadable = tuple(reason for _, reason in sorted(self.failures.items()))
+        kept = [place for place in range(len(inputs.path)) if place not in self.failures]
         if not kept:
             raise DataError("not one image can be read:\n  " + "\n  ".join(unreadable[:5]))
-        whole = tuple(wanted.image_id[place] for place in sorted(self.whole))
+        whole = tuple(inputs.image_id[place] for place in sorted(self.missing_mask_indices))
         if whole:
-            warnings.warn(seen_whole(whole, of=len(kept)), stacklevel=3)
-        return Scored(self._predictions(wanted, card, kept), unreadable, whole, before)
+            warnings.warn(missing_mask_warning(whole, num_images=len(kept)), stacklevel=3)
+        return InferenceResult(self._build_predictions(inputs, card, kept), unreadable, whole, num_resumed)
 
-    def _predictions(self, wanted: Subjects, card: Card, kept: Sequence[int]) -> Predictions:
+    def _build_predictions(self, inputs: InferenceInputs, card: ModelCard, indices: Sequence[int]) -> Predictions:
         ids, lesions, labels = (
-            np.array([values[place] for place in kept])
-            for values in (wanted.image_id, wanted.lesion_id, wanted.label)
+            np.array([values[place] for place in indices])
+            for values in (inputs.image_id, inputs.lesion_id, inputs.label)
         )
-        scores = np.clip(self.scores[kept], 0, 1)
-        if card.independent:
-            return multi_label(ids, lesions, labels, scores, card.classes, rest=rest_of(card))
+        scores = np.clip(self.scores[indices], 0, 1)
+        if card.multilabel:
+            return multilabel_predictions(ids, lesions, labels, scores, card.classes, other_class=other_class(card))
         return Predictions(ids, lesions, labels, scores, card.classes)

@@ -7,20 +7,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from lesionlens.atomic import cannot_write, write_text
-from lesionlens.scoring.origin import Origin
-from lesionlens.scoring.outcomes import Outcome
+from lesionlens.atomic import write_error, write_text
+from lesionlens.scoring.origin import Provenance
+from lesionlens.scoring.outcomes import ImageResult
 
 
-def part_of(out: Path) -> Path:
+def partial_path(out: Path) -> Path:
     """Say where the part of a file of predictions lies."""
     return out.with_name(f"{out.name}.part")
 
 
-class Part:
+class PartialPredictions:
     """A file to which a line is added for each batch: whatever stops the process, whole lines are there."""
 
-    def __init__(self, path: Path, origin: Origin, *, new: bool) -> None:
+    def __init__(self, path: Path, provenance: Provenance, *, overwrite: bool) -> None:
         """Open a part of this origin, or begin a new one; a last line that was cut off is dropped.
 
         Raises
@@ -29,26 +29,26 @@ class Part:
             The folder cannot be written.
         """
         self.path = path
-        if new:
-            write_text(path, origin.model_dump_json() + "\n")
+        if overwrite:
+            write_text(path, provenance.model_dump_json() + "\n")
         try:
             self._stream: BinaryIO = path.open("r+b", buffering=0)
             with path.open("rb") as lines:
-                self._first = len(lines.readline())
-                whole = self._first + sum(len(line) for line, _ in _batches(lines))
+                self._header_size = len(lines.readline())
+                whole = self._header_size + sum(len(line) for line, _ in _read_batches(lines))
             self._stream.truncate(whole)
             self._stream.seek(whole)
         except OSError as error:
-            raise cannot_write(path, error) from error
+            raise write_error(path, error) from error
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def read_results(self) -> Iterator[ImageResult]:
         """Give what came of images before."""
         with self.path.open("rb") as lines:
-            lines.seek(self._first)
-            for _, batch in _batches(lines):
+            lines.seek(self._header_size)
+            for _, batch in _read_batches(lines):
                 yield from batch
 
-    def add(self, batch: Sequence[Outcome]) -> None:
+    def add(self, batch: Sequence[ImageResult]) -> None:
         """Write what came of a batch; at once, so that it outlives the process.
 
         Raises
@@ -61,7 +61,7 @@ class Part:
             if self._stream.write(line) < len(line):
                 raise OSError(errno.ENOSPC, "No space left on device")
         except OSError as error:
-            raise cannot_write(self.path, error) from error
+            raise write_error(self.path, error) from error
 
     def remove(self) -> None:
         """Take it away: nothing is left to go on with."""
@@ -76,11 +76,11 @@ class Part:
         self._stream.close()
 
 
-def _batches(lines: BinaryIO) -> Iterator[tuple[bytes, list[Outcome]]]:
+def _read_batches(stream: BinaryIO) -> Iterator[tuple[bytes, list[ImageResult]]]:
     """Give whole lines and what they hold, up to the first that was cut off."""
-    for line in lines:
+    for line in stream:
         try:
-            batch = [Outcome(*each) for each in json.loads(line)]
+            batch = [ImageResult(*each) for each in json.loads(line)]
         except (ValueError, TypeError):
             return
         if not line.endswith(b"\n"):

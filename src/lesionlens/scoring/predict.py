@@ -6,38 +6,38 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lesionlens.data.decoding import decoder
+from lesionlens.data.decoding import decoder_version
 from lesionlens.engines.engine import EngineName, Precision, open_engine
-from lesionlens.errors import DataError, InterruptedRunError, PredictionsError, unknown
+from lesionlens.errors import DataError, RunInterrupted, PredictionsError, unknown_name_message
 from lesionlens.evaluation.formats import write_isic2017, write_isic2018
 from lesionlens.evaluation.predictions import write_predictions
-from lesionlens.models.bundle import Card, load_model
-from lesionlens.scoring.origin import Origin, begun, digest
-from lesionlens.scoring.outcomes import Outcome, Outcomes, Scored
-from lesionlens.scoring.part import Part, part_of
-from lesionlens.scoring.score import Progress, score
-from lesionlens.scoring.sole_writer import sole_writer
-from lesionlens.subjects import Subjects, as_asked, subjects
+from lesionlens.models.bundle import ModelCard, load_model
+from lesionlens.scoring.origin import Provenance, read_provenance, hash_model_files
+from lesionlens.scoring.outcomes import ImageResult, ResultCollector, InferenceResult
+from lesionlens.scoring.part import PartialPredictions, partial_path
+from lesionlens.scoring.score import ProgressCallback, run_inference
+from lesionlens.scoring.sole_writer import output_lock
+from lesionlens.subjects import InferenceInputs, map_labels_to_model_classes, collect_inputs
 
-WRITERS = {"lesionlens": write_predictions, "isic2017": write_isic2017, "isic2018": write_isic2018}
+OUTPUT_WRITERS = {"lesionlens": write_predictions, "isic2017": write_isic2017, "isic2018": write_isic2018}
 
 
 def predict(
-    bundle: Path | str,
+    model_dir: Path | str,
     images: Sequence[str | Path],
     *,
     out: Path | None = None,
-    layout: str = "lesionlens",
-    masks: Path | None = None,
+    output_format: str = "lesionlens",
+    mask_dir: Path | None = None,
     device: str = "cpu",
     engine: EngineName = "auto",
     precision: Precision = "fp32",
     batch_size: int = 32,
-    workers: int | None = None,
-    threads: int | None = None,
-    fresh: bool = False,
-    progress: Progress | None = None,
-) -> Scored:
+    num_workers: int | None = None,
+    num_threads: int | None = None,
+    restart: bool = False,
+    on_progress: ProgressCallback | None = None,
+) -> InferenceResult:
     """Score images with a saved model and, if asked for, write ``predictions.csv``.
 
     While it goes on, ``predictions.csv.part`` holds what is scored; the same call goes on from there after whatever
@@ -45,23 +45,23 @@ def predict(
 
     Parameters
     ----------
-    bundle
+    model_dir
         A bundle's folder, or a run's.
     images
         Folders, image files, or tables (``NAME:ROOT``, a CSV or parquet).
     out
         Where the predictions go.
-    layout
+    output_format
         ``lesionlens`` (image, lesion, label and every score), or what the ISIC challenges take: ``isic2017``,
         ``isic2018``.
-    masks
+    mask_dir
         Folder of lesion masks ``ID.png``, in place of those of a table, for a model that looks at the box around the
         lesion; an image without one is scored whole, and a warning says how many were.
-    engine, precision, threads
+    engine, precision, num_threads
         What computes, and how; see ``open_engine``.
-    batch_size, workers, progress
+    batch_size, num_workers, on_progress
         As for ``score``.
-    fresh
+    restart
         Throw away what an earlier call left unfinished.
 
     Raises
@@ -71,50 +71,50 @@ def predict(
     LesionLensError
         The bundle or the images cannot be used, the file cannot be written, or scores of another model are beside it.
     """
-    if layout not in WRITERS:
-        raise PredictionsError(unknown("layout", layout, WRITERS))
-    loaded = load_model(bundle, device=device)
-    wanted = as_asked(subjects(images, classes=loaded.card.classes, masks=masks), loaded.card)
-    how = partial(score, loaded, wanted, batch_size=batch_size, workers=workers, progress=progress)
-    make = partial(open_engine, loaded, precision=precision, images=len(wanted.path), threads=threads)
+    if output_format not in OUTPUT_WRITERS:
+        raise PredictionsError(unknown_name_message("layout", output_format, OUTPUT_WRITERS))
+    loaded = load_model(model_dir, device=device)
+    wanted = map_labels_to_model_classes(collect_inputs(images, classes=loaded.card.classes, mask_dir=mask_dir), loaded.card)
+    how = partial(run_inference, loaded, wanted, batch_size=batch_size, num_workers=num_workers, on_progress=on_progress)
+    make = partial(open_engine, loaded, precision=precision, num_images=len(wanted.path), num_threads=num_threads)
     if out is None:
         return how(engine=make(engine))
-    _rehearse(layout, loaded.card, out)
+    _validate_output_format(output_format, loaded.card, out)
     kind = next(loaded.model.parameters()).device.type
-    asked = Origin(model=digest(bundle), engine=engine, precision=precision, device=kind, decoder=decoder())
-    with sole_writer(out):
-        before = None if fresh else begun(part_of(out), asked)
+    asked = Provenance(model=hash_model_files(model_dir), engine=engine, precision=precision, device=kind, decoder=decoder_version())
+    with output_lock(out):
+        before = None if restart else read_provenance(partial_path(out), asked)
         made = make(engine if before is None else before.engine)
         origin = asked.model_copy(update={"engine": made.name})
-        with Part(part_of(out), origin, new=before is None) as part:
-            scored = _kept(partial(how, engine=made, part=part), part)
-            WRITERS[layout](out, scored.predictions)
+        with PartialPredictions(partial_path(out), origin, overwrite=before is None) as part:
+            scored = _run_and_save(partial(how, engine=made, part=part), part)
+            OUTPUT_WRITERS[output_format](out, scored.predictions)
         part.remove()
-    return replace(scored, by=f"{made.name}, {precision}")
+    return replace(scored, engine=f"{made.name}, {precision}")
 
 
-def _rehearse(layout: str, card: Card, out: Path) -> None:
+def _validate_output_format(output_format: str, card: ModelCard, out: Path) -> None:
     """Refuse before the first image what could not be written after the last."""
     if out.is_dir():
         raise PredictionsError(
             f"{out} is a folder; give the name of a file, such as {out / 'predictions.csv'}"
         )
-    one = Subjects(("image",), (out,), ("image",), ("",), (None,))
-    outcomes = Outcomes(1, len(card.classes))
-    outcomes.put(0, Outcome("image", "", [0.0] * len(card.classes)))
+    one = InferenceInputs(("image",), (out,), ("image",), ("",), (None,))
+    outcomes = ResultCollector(1, len(card.classes))
+    outcomes.add(0, ImageResult("image", "", [0.0] * len(card.classes)))
     with TemporaryDirectory() as folder:
-        WRITERS[layout](Path(folder) / "predictions.csv", outcomes.scored(one, card).predictions)
+        OUTPUT_WRITERS[output_format](Path(folder) / "predictions.csv", outcomes.build_result(one, card).predictions)
 
 
-def _kept(go: Callable[[], Scored], part: Part) -> Scored:
+def _run_and_save(run: Callable[[], InferenceResult], partial_predictions: PartialPredictions) -> InferenceResult:
     """Score, and tell what is left of it where that is stopped."""
     try:
-        return go()
+        return run()
     except KeyboardInterrupt as stop:
-        raise InterruptedRunError(
-            f"stopped; what is scored is kept in {part.path}. Give the same command again to go on, with --fresh to "
+        raise RunInterrupted(
+            f"stopped; what is scored is kept in {partial_predictions.path}. Give the same command again to go on, with --fresh to "
             "start anew"
         ) from stop
     except DataError:  # not one image can be read: nothing to go on with
-        part.remove()
+        partial_predictions.remove()
         raise

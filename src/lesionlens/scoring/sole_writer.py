@@ -6,12 +6,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from lesionlens.atomic import cannot_write
+from lesionlens.atomic import write_error
 from lesionlens.errors import RunError
 
 
 @contextmanager
-def sole_writer(out: Path) -> Iterator[None]:
+def output_lock(out: Path) -> Iterator[None]:
     """Let no other process write the same file meanwhile.
 
     Raises
@@ -29,7 +29,7 @@ def sole_writer(out: Path) -> Iterator[None]:
             f"another process is scoring into {out}; wait for it, or give another --out"
         ) from error
     except OSError as error:
-        raise cannot_write(out, error) from error
+        raise write_error(out, error) from error
     try:
         yield
     finally:

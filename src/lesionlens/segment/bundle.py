@@ -12,13 +12,13 @@ from safetensors.torch import load
 from torch import nn
 
 from lesionlens import __version__
-from lesionlens.errors import BundleError
-from lesionlens.models.bundle import RESEARCH_USE, bundle_of, chosen_device
+from lesionlens.errors import SavedModelError
+from lesionlens.models.bundle import RESEARCH_USE_NOTICE, find_model_dir, resolve_device
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.segment.network import Architecture
+from lesionlens.segment.network import SegmentationModelSpec
 
 
-class Card(BaseModel):
+class SegmentationModelCard(BaseModel):
     """What a stranger must know to use the weights, and to know what they are.
 
     Attributes
@@ -27,9 +27,9 @@ class Card(BaseModel):
         Tells these bundles from those of classifiers.
     preprocessing
         How an image becomes the network's input: resized whole.
-    tidy
+    keep_largest_component
         Whether only the largest region of a mask is kept, its holes filled.
-    trained_on
+    training_data
         Data sources, fingerprints, seed, epoch and the validation metric that chose these weights.
     """
 
@@ -38,23 +38,23 @@ class Card(BaseModel):
     kind: Literal["segmentation"] = "segmentation"
     format: int = 1
     lesionlens: str = __version__
-    intended_use: str = RESEARCH_USE
-    architecture: Architecture
+    intended_use: str = RESEARCH_USE_NOTICE
+    architecture: SegmentationModelSpec
     preprocessing: Preprocessing
-    tidy: bool
-    trained_on: dict[str, Any] = {}
+    keep_largest_component: bool
+    training_data: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedSegmentationModel:
     """A network in eval mode, its card, and the SHA-256 digest of its weights' file."""
 
     model: nn.Module
-    card: Card
+    card: SegmentationModelCard
     digest: str
 
 
-def load_masker(folder: Path | str, *, device: str | torch.device = "cpu") -> Loaded:
+def load_segmentation_model(model_dir: Path | str, *, device: str | torch.device = "cpu") -> LoadedSegmentationModel:
     """Read a bundle (or the ``best`` bundle of a run's folder).
 
     Raises
@@ -64,23 +64,23 @@ def load_masker(folder: Path | str, *, device: str | torch.device = "cpu") -> Lo
     ModelError
         The device does not exist here, or the extra ``segment`` is not installed.
     """
-    where = chosen_device(device)
-    folder = bundle_of(Path(folder))
+    where = resolve_device(device)
+    model_dir = find_model_dir(Path(model_dir))
     try:
-        card = Card.model_validate_json((folder / "card.json").read_text(encoding="utf-8"))
-        content = (folder / "model.safetensors").read_bytes()
+        card = SegmentationModelCard.model_validate_json((model_dir / "card.json").read_text(encoding="utf-8"))
+        content = (model_dir / "model.safetensors").read_bytes()
         state = load(content)
     except ValidationError as error:
-        raise BundleError(
-            f"{folder} holds no segmentation network; give what lesionlens segment train wrote"
+        raise SavedModelError(
+            f"{model_dir} holds no segmentation network; give what lesionlens segment train wrote"
         ) from error
     except (OSError, UnicodeDecodeError, SafetensorError) as error:
-        raise BundleError(f"{folder} is no bundle of LesionLens that can be read: {error}") from error
+        raise SavedModelError(f"{model_dir} is no bundle of LesionLens that can be read: {error}") from error
     model = card.architecture.build()
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise BundleError(
-            f"the weights in {folder} are not those of the network on its card: {error}"
+        raise SavedModelError(
+            f"the weights in {model_dir} are not those of the network on its card: {error}"
         ) from error
-    return Loaded(model=model.to(where).eval(), card=card, digest=hashlib.sha256(content).hexdigest())
+    return LoadedSegmentationModel(model=model.to(where).eval(), card=card, digest=hashlib.sha256(content).hexdigest())

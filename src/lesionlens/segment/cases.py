@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from lesionlens.data.audit import leaks
+from lesionlens.data.audit import find_leakage
 from lesionlens.data.datasets import load_table
-from lesionlens.data.splits import Split, make_split
+from lesionlens.data.splits import DatasetSplits, make_splits
 from lesionlens.data.table import LesionTable
 from lesionlens.errors import DataError
-from lesionlens.segment.options import Options
-from lesionlens.training.left_out import LeftOut
+from lesionlens.segment.options import SegmentationConfig
+from lesionlens.training.left_out import ExcludedImage
 
-PARTS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 
 
-class Case(NamedTuple):
+class SegmentationSample(NamedTuple):
     """An image and its true mask."""
 
     image_id: str
@@ -26,25 +26,25 @@ class Case(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Sources:
+class SourceTables:
     """Tables with masks, each with rows of its own.
 
     Attributes
     ----------
-    left_out
+    excluded
         Rows without a mask, and images that an earlier table has too.
     """
 
     tables: tuple[LesionTable, ...]
-    left_out: tuple[LeftOut, ...]
+    excluded: tuple[ExcludedImage, ...]
 
     @property
-    def cases(self) -> tuple[Case, ...]:
+    def samples(self) -> tuple[SegmentationSample, ...]:
         """All images with a mask, table by table."""
-        return tuple(case for table in self.tables for case in cases_of(table))
+        return tuple(case for table in self.tables for case in samples_with_masks(table))
 
 
-def read_sources(sources: Sequence[str]) -> Sources:
+def load_source_tables(sources: Sequence[str]) -> SourceTables:
     """Load tables and keep the rows that name a mask.
 
     Raises
@@ -53,13 +53,13 @@ def read_sources(sources: Sequence[str]) -> Sources:
         A table cannot be used, or none of its rows names a mask.
     """
     tables: list[LesionTable] = []
-    left_out: list[LeftOut] = []
+    left_out: list[ExcludedImage] = []
     seen: dict[str, str] = {}
     for source in sources:
         table = load_table(source)
-        reasons = dict(_unusable(table, seen))
-        without = (*table.left_out, *reasons.items())
-        left_out += [LeftOut(image, "", reason) for image, reason in without]
+        reasons = dict(_unusable_images(table, seen))
+        without = (*table.excluded, *reasons.items())
+        left_out += [ExcludedImage(image, "", reason) for image, reason in without]
         kept = [image for image in table.frame["image_id"] if image not in reasons]
         if not kept:
             raise DataError(
@@ -68,31 +68,31 @@ def read_sources(sources: Sequence[str]) -> Sources:
             )
         seen |= dict.fromkeys(kept, source)
         tables.append(table.select(kept))
-    return Sources(tuple(tables), tuple(left_out))
+    return SourceTables(tuple(tables), tuple(left_out))
 
 
-def cases_of(table: LesionTable) -> Iterator[Case]:
+def samples_with_masks(table: LesionTable) -> Iterator[SegmentationSample]:
     """Give the rows of a table that name a mask."""
     columns = ["image_id", "path", "mask_path", "lesion_id"]
     for image, path, mask, lesion in table.frame[columns].itertuples(index=False):
         if mask:
-            yield Case(image, Path(path), Path(mask), lesion)
+            yield SegmentationSample(image, Path(path), Path(mask), lesion)
 
 
-def _unusable(table: LesionTable, seen: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _unusable_images(table: LesionTable, sources_by_image: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for image, mask in table.frame[["image_id", "mask_path"]].itertuples(index=False):
-        if image in seen:
-            yield image, f"{seen[image]} has an image of this id already"
+        if image in sources_by_image:
+            yield image, f"{sources_by_image[image]} has an image of this id already"
         elif not mask:
             yield image, "no mask"
 
 
-def divide(sources: Sources, left_out: Sequence[LeftOut], options: Options) -> Split:
+def split_samples(source_tables: SourceTables, excluded: Sequence[ExcludedImage], config: SegmentationConfig) -> DatasetSplits:
     """Split the images of each table, by its official parts or by lesion, and join the parts.
 
     Parameters
     ----------
-    left_out
+    excluded
         Images with a mask that cannot be used.
 
     Raises
@@ -101,30 +101,30 @@ def divide(sources: Sources, left_out: Sequence[LeftOut], options: Options) -> S
         A table has nothing left, no official parts although they are asked for, or too few lesions; one image is left
         to train on.
     """
-    reasons = {each.image_id: each.reason for each in left_out}
-    splits = [_split(table, reasons, options) for table in sources.tables]
-    parts = {part: tuple(image for each in splits for image in each.parts.get(part, ())) for part in PARTS}
+    reasons = {each.image_id: each.reason for each in excluded}
+    splits = [_split_table(table, reasons, config) for table in source_tables.tables]
+    parts = {part: tuple(image for each in splits for image in each.splits.get(part, ())) for part in SPLITS}
     if len(parts["train"]) < 2:
         raise DataError(
             "one image with a mask is left to train on, and batch norm needs two: give more images, or another --split"
         )
-    return Split(
-        parts={part: ids for part, ids in parts.items() if ids},
-        how="; ".join(
-            f"{table.name}: {each.how}" for table, each in zip(sources.tables, splits, strict=True)
+    return DatasetSplits(
+        splits={part: ids for part, ids in parts.items() if ids},
+        description="; ".join(
+            f"{table.name}: {each.description}" for table, each in zip(source_tables.tables, splits, strict=True)
         ),
         # masks need no classes: a part without one of them is no reason to worry
-        remarks=tuple(
+        caveats=tuple(
             remark
-            for table, each in zip(sources.tables, splits, strict=True)
-            for remark in dict.fromkeys((*each.remarks, *leaks(table, each)))
+            for table, each in zip(source_tables.tables, splits, strict=True)
+            for remark in dict.fromkeys((*each.caveats, *find_leakage(table, each)))
             if "has no image of" not in remark
         ),
-        left_out=tuple(pair for each in splits for pair in each.left_out),
+        excluded=tuple(pair for each in splits for pair in each.excluded),
     )
 
 
-def _split(table: LesionTable, reasons: Mapping[str, str], options: Options) -> Split:
+def _split_table(table: LesionTable, reasons: Mapping[str, str], config: SegmentationConfig) -> DatasetSplits:
     there = [image for image in table.frame["image_id"] if image not in reasons]
     if not there:
         image = table.frame["image_id"].iloc[0]
@@ -133,16 +133,16 @@ def _split(table: LesionTable, reasons: Mapping[str, str], options: Options) -> 
         )
     chosen = table.select(there)
     by_itself = "official" if (chosen.frame["part"] == "train").any() else "grouped"
-    return make_split(
+    return make_splits(
         chosen,
-        name=by_itself if options.split == "auto" else options.split,
-        validation=options.validation,
-        test=options.test,
-        seed=options.seed,
+        name=by_itself if config.split == "auto" else config.split,
+        val_fraction=config.val_fraction,
+        test_fraction=config.test_fraction,
+        seed=config.seed,
     )
 
 
-def part_cases(sources: Sources, split: Split) -> dict[str, tuple[Case, ...]]:
+def samples_by_split(source_tables: SourceTables, splits: DatasetSplits) -> dict[str, tuple[SegmentationSample, ...]]:
     """Give the cases of each part; a part that does not exist is absent."""
-    known = {case.image_id: case for case in sources.cases}
-    return {part: tuple(known[image] for image in ids) for part, ids in split.parts.items()}
+    known = {case.image_id: case for case in source_tables.samples}
+    return {part: tuple(known[image] for image in ids) for part, ids in splits.splits.items()}

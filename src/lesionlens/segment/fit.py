@@ -15,18 +15,18 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from lesionlens.atomic import replacing
-from lesionlens.bar import bar
-from lesionlens.errors import InterruptedRunError, RunError
+from lesionlens.atomic import atomic_write
+from lesionlens.bar import progress_bar
+from lesionlens.errors import RunInterrupted, RunError
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.segment.data import Batch, Epoch, Pixels
-from lesionlens.segment.losses import mask_loss
-from lesionlens.segment.options import Options
-from lesionlens.segment.scores import image_score
-from lesionlens.training.allocator import keep_freed_memory
+from lesionlens.segment.data import SegmentationBatch, SegmentationDataset, ImageAndMask
+from lesionlens.segment.losses import bce_dice_loss
+from lesionlens.segment.options import SegmentationConfig
+from lesionlens.segment.scores import segmentation_metrics
+from lesionlens.training.allocator import retain_freed_memory
 
 
-class Row(NamedTuple):
+class EpochLog(NamedTuple):
     """One epoch, counted from 1; the Jaccard index is the mean over images at the network's size."""
 
     epoch: int
@@ -44,19 +44,19 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Fitting:
+class TrainState:
     """What is fitted, to what.
 
     Attributes
     ----------
-    parts
+    splits
         Pixels of the images of ``train`` and ``validation``.
     """
 
     model: nn.Module
-    parts: Mapping[str, Sequence[Pixels]]
+    splits: Mapping[str, Sequence[ImageAndMask]]
     preprocessing: Preprocessing
-    options: Options
+    config: SegmentationConfig
 
     @property
     def device(self) -> torch.device:
@@ -65,11 +65,11 @@ class Fitting:
 
     def logits(self, images: Tensor) -> Tensor:
         """Score images, uint8 (b, h, w, 3): (b, h, w)."""
-        logits: Tensor = self.model(self.preprocessing.normalised(images.to(self.device)))[:, 0]
+        logits: Tensor = self.model(self.preprocessing.normalize(images.to(self.device)))[:, 0]
         return logits.float()
 
 
-def fit(fitting: Fitting, log: Path, *, save: Callable[[int, float], None], console: Console) -> None:
+def fit_segmentation(state: TrainState, log_path: Path, *, on_improvement: Callable[[int, float], None], console: Console) -> None:
     """Train to the last epoch; rewrite the log after each, and save whenever the validation Jaccard is better.
 
     Raises
@@ -79,38 +79,38 @@ def fit(fitting: Fitting, log: Path, *, save: Callable[[int, float], None], cons
     RunError
         The loss is no number any more, or the log cannot be written.
     """
-    keep_freed_memory()
-    rows: list[Row] = []
-    best = Row(0, 0.0, 0.0, 0.0, -math.inf, 0.0)
+    retain_freed_memory()
+    rows: list[EpochLog] = []
+    best = EpochLog(0, 0.0, 0.0, 0.0, -math.inf, 0.0)
     try:
-        with _repeatable(fitting.options.seed), bar(console) as progress:
-            total = fitting.options.epochs * len(_batches(fitting, 1))
+        with _deterministic(state.config.seed), progress_bar(console) as progress:
+            total = state.config.epochs * len(_train_loader(state, 1))
             line = progress.add_task("training", total=total)
-            for row in _epochs(fitting, lambda: progress.advance(line)):
+            for row in _run_epochs(state, lambda: progress.advance(line)):
                 rows.append(row)
-                with replacing(log) as part:
+                with atomic_write(log_path) as part:
                     pd.DataFrame(rows).to_csv(part, index=False)
                 if row.val_jaccard > best.val_jaccard:
                     best = row
-                    save(row.epoch, row.val_jaccard)
+                    on_improvement(row.epoch, row.val_jaccard)
                 console.print(str(row), highlight=False, soft_wrap=True)
     except KeyboardInterrupt as stop:
         kept = f"the network of epoch {best.epoch} is kept" if rows else "no epoch was complete"
-        raise InterruptedRunError(f"stopped; {kept} in {log.parent}") from stop
+        raise RunInterrupted(f"stopped; {kept} in {log_path.parent}") from stop
 
 
-def _epochs(fitting: Fitting, step_done: Callable[[], None]) -> Iterator[Row]:
-    options, model = fitting.options, fitting.model
+def _run_epochs(state: TrainState, on_step: Callable[[], None]) -> Iterator[EpochLog]:
+    options, model = state.config, state.model
     optimiser = torch.optim.AdamW(
         model.parameters(), options.lr, weight_decay=options.weight_decay, fused=True
     )
-    steps = options.epochs * len(_batches(fitting, 1))
+    steps = options.epochs * len(_train_loader(state, 1))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for epoch in range(1, options.epochs + 1):
         started, lr, losses = time.monotonic(), schedule.get_last_lr()[0], []
         model.train()
-        for batch in _batches(fitting, epoch):
-            loss = mask_loss(fitting.logits(batch.images), batch.masks.to(fitting.device))
+        for batch in _train_loader(state, epoch):
+            loss = bce_dice_loss(state.logits(batch.images), batch.masks.to(state.device))
             losses.append(float(loss.detach()))
             if not math.isfinite(losses[-1]):
                 raise RunError(f"the loss became {losses[-1]} in epoch {epoch}; lower --lr")
@@ -118,9 +118,9 @@ def _epochs(fitting: Fitting, step_done: Callable[[], None]) -> Iterator[Row]:
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
-            step_done()
-        val_loss, val_jaccard = _validate(fitting)
-        yield Row(
+            on_step()
+        val_loss, val_jaccard = _validate(state)
+        yield EpochLog(
             epoch,
             float(lr),
             float(np.mean(losses)),
@@ -130,35 +130,35 @@ def _epochs(fitting: Fitting, step_done: Callable[[], None]) -> Iterator[Row]:
         )
 
 
-def _batches(fitting: Fitting, epoch: int) -> DataLoader[Batch]:
+def _train_loader(state: TrainState, epoch: int) -> DataLoader[SegmentationBatch]:
     """Shuffle and augment; the last, smaller batch is left out where there are others (batch norm)."""
-    options, pixels = fitting.options, fitting.parts["train"]
+    options, pixels = state.config, state.splits["train"]
     order = np.random.default_rng((options.seed, epoch)).permutation(len(pixels))
-    images = Epoch([pixels[place] for place in order], options.augment, options.seed, epoch)
+    images = SegmentationDataset([pixels[place] for place in order], options.augment, options.seed, epoch)
     return DataLoader(
         images,
         batch_size=options.batch_size,
-        num_workers=options.workers,
+        num_workers=options.num_workers,
         drop_last=len(pixels) > options.batch_size,
     )
 
 
-def _validate(fitting: Fitting) -> tuple[float, float]:
+def _validate(state: TrainState) -> tuple[float, float]:
     """Give mean loss and mean Jaccard index of the validation images."""
-    images = Epoch(fitting.parts["validation"])
+    images = SegmentationDataset(state.splits["validation"])
     losses, scores = [], []
-    fitting.model.eval()
+    state.model.eval()
     with torch.inference_mode():
-        for batch in DataLoader(images, batch_size=fitting.options.batch_size):
-            logits = fitting.logits(batch.images).cpu()
-            losses += [mask_loss(logits, batch.masks).item()] * len(logits)
+        for batch in DataLoader(images, batch_size=state.config.batch_size):
+            logits = state.logits(batch.images).cpu()
+            losses += [bce_dice_loss(logits, batch.masks).item()] * len(logits)
             pairs = zip((logits > 0).numpy(), batch.masks.numpy(), strict=True)
-            scores += [image_score(predicted, true).jaccard for predicted, true in pairs]
+            scores += [segmentation_metrics(predicted, true).jaccard for predicted, true in pairs]
     return float(np.mean(losses)), float(np.mean(scores))
 
 
 @contextmanager
-def _repeatable(seed: int) -> Iterator[None]:
+def _deterministic(seed: int) -> Iterator[None]:
     """Choose algorithms that give the same result each time, where there are any; leave torch as it was found."""
     before, warned = (
         torch.are_deterministic_algorithms_enabled(),

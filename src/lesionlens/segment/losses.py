@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 
-def mask_loss(logits: Float[Tensor, "b h w"], masks: Bool[Tensor, "b h w"]) -> Float[Tensor, ""]:
+def bce_dice_loss(logits: Float[Tensor, "b h w"], masks: Bool[Tensor, "b h w"]) -> Float[Tensor, ""]:
     """Add mean cross-entropy and 1 − mean soft Dice, ``2 Σpy / (Σp + Σy)`` (Milletari et al. 2016, with p, not p²).
 
     One pixel is added to both sides of the fraction, so that an empty mask has a slope too.

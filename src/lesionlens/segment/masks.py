@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from lesionlens.atomic import replacing
-from lesionlens.data.fitted_mask import lesion_pixels, proportional
+from lesionlens.atomic import atomic_write
+from lesionlens.data.fitted_mask import read_lesion_mask, same_aspect_ratio
 from lesionlens.errors import DataError
 
-Mask = NDArray[np.bool_]
-Size = tuple[int, int]
-SUFFIX = "_segmentation.png"  # the official name: ISIC_0000000_segmentation.png
+BinaryMask = NDArray[np.bool_]
+ImageSize = tuple[int, int]
+MASK_SUFFIX = "_segmentation.png"  # the official name: ISIC_0000000_segmentation.png
 
 
-def read_mask(path: Path, *, size: Size | None = None) -> Mask:
+def read_mask(path: Path, *, size: ImageSize | None = None) -> BinaryMask:
     """Read a mask, (h, w), as ``lesion_pixels`` does.
 
     Parameters
@@ -32,18 +32,18 @@ def read_mask(path: Path, *, size: Size | None = None) -> Mask:
     DataError
         Its proportions are not those asked for: it is the mask of something else.
     """
-    mask = lesion_pixels(path)
+    mask = read_lesion_mask(path)
     if size is None:
         return mask
-    if not proportional(mask.shape, size):
+    if not same_aspect_ratio(mask.shape, size):
         raise DataError(
             f"the mask {path} has {mask.shape[1]} × {mask.shape[0]} pixels, its counterpart {size[1]} × {size[0]}: "
             "other proportions, which resizing would distort"
         )
-    return resized(mask, size)
+    return resize_mask(mask, size)
 
 
-def resized(mask: Mask, size: Size) -> Mask:
+def resize_mask(mask: BinaryMask, size: ImageSize) -> BinaryMask:
     """Resize a mask to (height, width), nearest neighbour."""
     if mask.shape == size:
         return mask
@@ -51,7 +51,7 @@ def resized(mask: Mask, size: Size) -> Mask:
     return np.asarray(image, dtype=np.bool_)
 
 
-def tidied(mask: Mask) -> Mask:
+def keep_largest_component(mask: BinaryMask) -> BinaryMask:
     """Keep the largest connected region (touching at corners counts) and fill its holes; an empty mask stays empty.
 
     A true mask of the ISIC challenges is one region without holes.
@@ -63,8 +63,8 @@ def tidied(mask: Mask) -> Mask:
     return np.asarray(ndimage.binary_fill_holes(largest), dtype=np.bool_)
 
 
-def write_mask(path: Path, mask: Mask) -> None:
+def write_mask(path: Path, mask: BinaryMask) -> None:
     """Write a mask as a PNG of 0 and 255, whole or not at all."""
     content = cv2.imencode(".png", mask.astype(np.uint8) * 255)[1]
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         part.write_bytes(content.tobytes())

@@ -11,20 +11,20 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import nn
 
-from lesionlens.errors import ModelError, unknown
-from lesionlens.models.backbone import check_name
+from lesionlens.errors import ModelError, unknown_name_message
+from lesionlens.models.backbone import check_backbone_name
 
-Network = Literal["unet", "deeplabv3plus"]
-NETWORKS: tuple[Network, ...] = get_args(Network)
-_CLASSES: Mapping[Network, str] = {"unet": "Unet", "deeplabv3plus": "DeepLabV3Plus"}
+SegmentationArch = Literal["unet", "deeplabv3plus"]
+SEGMENTATION_ARCHS: tuple[SegmentationArch, ...] = get_args(SegmentationArch)
+_SMP_CLASSES: Mapping[SegmentationArch, str] = {"unet": "Unet", "deeplabv3plus": "DeepLabV3Plus"}
 
 
-class Architecture(BaseModel):
+class SegmentationModelSpec(BaseModel):
     """Enough to build a network.
 
     Attributes
     ----------
-    network
+    arch
         ``unet`` or ``deeplabv3plus``.
     encoder
         A timm model whose grids halve from stage to stage.
@@ -32,7 +32,7 @@ class Architecture(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    network: Network = "unet"
+    arch: SegmentationArch = "unet"
     encoder: str = "resnet34"
 
     def build(self) -> nn.Module:
@@ -43,21 +43,21 @@ class Architecture(BaseModel):
         ModelError
             The extra is not installed, or the network cannot stand on this encoder.
         """
-        library = _library()
-        check_name(self.encoder)
-        make = getattr(library, _CLASSES[self.network])
+        library = _import_smp()
+        check_backbone_name(self.encoder)
+        make = getattr(library, _SMP_CLASSES[self.arch])
         try:
             # "tu-": timm's own networks, so that names and weights are those of all other models here
             model: nn.Module = make(f"tu-{self.encoder}", encoder_weights=None)
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ModelError(
-                f"{self.network} cannot stand on the encoder {self.encoder!r}: {error}. "
+                f"{self.arch} cannot stand on the encoder {self.encoder!r}: {error}. "
                 "Encoders that work: resnet*, mobilenetv2*, efficientnet*, convnext*"
             ) from error
         return model
 
 
-def architecture(network: str, encoder: str) -> Architecture:
+def make_segmentation_spec(arch: str, encoder: str) -> SegmentationModelSpec:
     """Name a network and its encoder.
 
     Raises
@@ -65,13 +65,13 @@ def architecture(network: str, encoder: str) -> Architecture:
     ModelError
         There is no such network.
     """
-    for name in NETWORKS:
-        if name == network:
-            return Architecture(network=name, encoder=encoder)
-    raise ModelError(unknown("network", network, NETWORKS))
+    for name in SEGMENTATION_ARCHS:
+        if name == arch:
+            return SegmentationModelSpec(arch=name, encoder=encoder)
+    raise ModelError(unknown_name_message("network", arch, SEGMENTATION_ARCHS))
 
 
-def check_size(model: nn.Module, size: tuple[int, int]) -> None:
+def check_input_size(model: nn.Module, size: tuple[int, int]) -> None:
     """Try one image of this height and width, before anything costly.
 
     Raises
@@ -90,7 +90,7 @@ def check_size(model: nn.Module, size: tuple[int, int]) -> None:
         ) from error
 
 
-def _library() -> ModuleType:
+def _import_smp() -> ModuleType:
     try:
         import segmentation_models_pytorch as library
     except ImportError as error:

@@ -10,21 +10,21 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from lesionlens.evaluation.intervals import lesion_weights, percentile_interval
-from lesionlens.segment.masks import Mask
+from lesionlens.evaluation.intervals import cluster_bootstrap_weights, percentile_interval
+from lesionlens.segment.masks import BinaryMask
 
-THRESHOLD = 0.65  # below which the challenge of 2018 calls a segmentation failed: 0
+FAILURE_JACCARD = 0.65  # below which the challenge of 2018 calls a segmentation failed: 0
 
 
-class ImageScore(NamedTuple):
+class ImageMaskMetrics(NamedTuple):
     """The scores of one image."""
 
     jaccard: float
-    threshold_jaccard: float
+    thresholded_jaccard: float
     dice: float
 
 
-class MeanScore(BaseModel):
+class MeanWithInterval(BaseModel):
     """A mean and its percentile interval over lesions drawn with replacement."""
 
     model_config = ConfigDict(frozen=True)
@@ -37,12 +37,12 @@ class MeanScore(BaseModel):
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
-class MaskScores(BaseModel):
+class MeanMaskMetrics(BaseModel):
     """The scores of a set of images.
 
     Attributes
     ----------
-    confidence, replicates, seed
+    confidence, n_resamples, seed
         Of the intervals.
     """
 
@@ -50,21 +50,21 @@ class MaskScores(BaseModel):
 
     images: int
     lesions: int
-    jaccard: MeanScore
-    threshold_jaccard: MeanScore
-    dice: MeanScore
+    jaccard: MeanWithInterval
+    thresholded_jaccard: MeanWithInterval
+    dice: MeanWithInterval
     confidence: float
-    replicates: int
+    n_resamples: int
     seed: int
 
     def __str__(self) -> str:
         return (
-            f"Jaccard {self.jaccard}, thresholded {self.threshold_jaccard}, Dice {self.dice} "
+            f"Jaccard {self.jaccard}, thresholded {self.thresholded_jaccard}, Dice {self.dice} "
             f"({self.images:,} images of {self.lesions:,} lesions)"
         )
 
 
-def image_score(predicted: Mask, true: Mask) -> ImageScore:
+def segmentation_metrics(predicted: BinaryMask, target: BinaryMask) -> ImageMaskMetrics:
     """Score a predicted mask against the true one, both (h, w); two empty masks agree fully.
 
     Examples
@@ -72,22 +72,22 @@ def image_score(predicted: Mask, true: Mask) -> ImageScore:
     >>> image_score(np.array([[True, True, True, False]]), np.array([[False, True, True, True]]))
     ImageScore(jaccard=0.5, threshold_jaccard=0.0, dice=0.6666666666666666)
     """
-    if predicted.shape != true.shape:
-        raise ValueError(f"masks of {predicted.shape} and {true.shape} cannot be compared")
-    both, either = int((predicted & true).sum()), int((predicted | true).sum())
+    if predicted.shape != target.shape:
+        raise ValueError(f"masks of {predicted.shape} and {target.shape} cannot be compared")
+    both, either = int((predicted & target).sum()), int((predicted | target).sum())
     jaccard = both / either if either else 1.0
     dice = 2 * both / (both + either) if either else 1.0
-    return ImageScore(jaccard, jaccard if jaccard >= THRESHOLD else 0.0, dice)
+    return ImageMaskMetrics(jaccard, jaccard if jaccard >= FAILURE_JACCARD else 0.0, dice)
 
 
-def mean_scores(
-    scores: Sequence[ImageScore],
+def mean_segmentation_metrics(
+    scores: Sequence[ImageMaskMetrics],
     lesion_id: Sequence[str],
     *,
-    replicates: int = 1000,
+    n_resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
-) -> MaskScores:
+) -> MeanMaskMetrics:
     """Average the scores of n images; the intervals are over lesions, whose images are drawn together.
 
     Parameters
@@ -98,22 +98,22 @@ def mean_scores(
     values = np.array(scores, dtype=np.float64)
     means = [
         weights @ values / weights.sum(axis=1, keepdims=True)
-        for weights in lesion_weights(np.array(lesion_id), replicates=replicates, seed=seed)
+        for weights in cluster_bootstrap_weights(np.array(lesion_id), n_resamples=n_resamples, seed=seed)
     ]
     drawn = np.concatenate(means) if means else np.full((0, 3), np.nan)
 
-    def mean(column: int) -> MeanScore:
+    def mean(column: int) -> MeanWithInterval:
         bounds = percentile_interval(drawn[:, column], confidence=confidence)
-        return MeanScore(value=float(values[:, column].mean()), low=bounds.low, high=bounds.high)
+        return MeanWithInterval(value=float(values[:, column].mean()), low=bounds.low, high=bounds.high)
 
     jaccard, threshold_jaccard, dice = map(mean, range(3))
-    return MaskScores(
+    return MeanMaskMetrics(
         images=len(values),
         lesions=len(set(lesion_id)),
         jaccard=jaccard,
-        threshold_jaccard=threshold_jaccard,
+        thresholded_jaccard=threshold_jaccard,
         dice=dice,
         confidence=confidence,
-        replicates=replicates,
+        n_resamples=n_resamples,
         seed=seed,
     )

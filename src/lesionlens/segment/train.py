@@ -13,30 +13,30 @@ from rich.console import Console
 from rich.markup import escape
 from torch import nn
 
-from lesionlens.bar import bar
-from lesionlens.data.problems import counted
-from lesionlens.data.splits import Split
-from lesionlens.data.store import default_folder
-from lesionlens.models.bundle import chosen_device, save_model
+from lesionlens.bar import progress_bar
+from lesionlens.data.problems import pluralize
+from lesionlens.data.splits import DatasetSplits
+from lesionlens.data.store import default_cache_dir
+from lesionlens.models.bundle import resolve_device, save_model
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.segment.bundle import Card, load_masker
-from lesionlens.segment.cases import Sources, divide, part_cases, read_sources
-from lesionlens.segment.data import Pixels, decode
-from lesionlens.segment.fit import Fitting, fit
-from lesionlens.segment.network import Architecture, check_size
-from lesionlens.segment.options import Options
-from lesionlens.segment.score import score_network
-from lesionlens.segment.weights import load_encoder
-from lesionlens.training.folder import RunFolder, new_folder, versions
-from lesionlens.training.left_out import LeftOut, write_left_out
+from lesionlens.segment.bundle import SegmentationModelCard, load_segmentation_model
+from lesionlens.segment.cases import SourceTables, split_samples, samples_by_split, load_source_tables
+from lesionlens.segment.data import ImageAndMask, decode_to_memmap
+from lesionlens.segment.fit import TrainState, fit_segmentation
+from lesionlens.segment.network import SegmentationModelSpec, check_input_size
+from lesionlens.segment.options import SegmentationConfig
+from lesionlens.segment.score import evaluate_model
+from lesionlens.segment.weights import load_encoder_weights
+from lesionlens.training.folder import RunDir, create_run_dir, package_versions
+from lesionlens.training.left_out import ExcludedImage, write_excluded
 
 
-def train(
+def train_segmentation(
     sources: Sequence[str],
-    options: Options,
+    config: SegmentationConfig,
     *,
     out: Path | None = None,
-    runs: Path = Path("runs"),
+    runs_dir: Path = Path("runs"),
     console: Console | None = None,
 ) -> Path:
     """Train a segmentation network and score it on validation and test; everything lands in one new folder.
@@ -46,7 +46,7 @@ def train(
     sources
         Tables with masks, as ``load_table`` takes them.
     out
-        The run's folder, not there yet; default the next free one in ``runs``.
+        The run's folder, not there yet; default the next free one in ``runs_dir``.
     console
         Where progress is shown; default: standard error.
 
@@ -56,110 +56,110 @@ def train(
         Data, network, weights or folder cannot be used.
     """
     console = console or Console(stderr=True)
-    read = read_sources(sources)
-    model = _network(options)
-    preprocessing = Preprocessing(input_size=options.size, shorter_side=None)
-    cache = default_folder()
+    read = load_source_tables(sources)
+    model = _build_model(config)
+    preprocessing = Preprocessing(input_size=config.input_size, max_short_side=None)
+    cache = default_cache_dir()
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="segment-", dir=cache) as scratch:
-        pixels, unusable = _decoded(read, preprocessing, Path(scratch) / "pixels.npy", console)
-        split = divide(read, unusable, options)
-        left_out = (*read.left_out, *unusable, *(LeftOut(image, "", why) for image, why in split.left_out))
-        _say(read, left_out, split, console)
-        folder = new_folder(f"segment-{options.network}-{options.encoder}", out=out, runs=runs)
-        _write_down(folder, sources, read, left_out, split, options)
+        pixels, unusable = _decode_images(read, preprocessing, Path(scratch) / "pixels.npy", console)
+        split = split_samples(read, unusable, config)
+        left_out = (*read.excluded, *unusable, *(ExcludedImage(image, "", why) for image, why in split.excluded))
+        _print_warnings(read, left_out, split, console)
+        folder = create_run_dir(f"segment-{config.arch}-{config.encoder}", out=out, runs_dir=runs_dir)
+        _save_metadata(folder, sources, read, left_out, split, config)
         parts = {
-            part: [pixels[image] for image in ids] for part, ids in split.parts.items() if part != "test"
+            part: [pixels[image] for image in ids] for part, ids in split.splits.items() if part != "test"
         }
-        _fit(folder, Fitting(model, parts, preprocessing, options), console)
-    _finish(folder, read, split, options, console)
-    folder.note(status="finished")
+        _fit_and_record(folder, TrainState(model, parts, preprocessing, config), console)
+    _evaluate_splits(folder, read, split, config, console)
+    folder.update(status="finished")
     return folder.path
 
 
-def _decoded(
-    read: Sources, preprocessing: Preprocessing, file: Path, console: Console
-) -> tuple[dict[str, Pixels], tuple[LeftOut, ...]]:
-    with bar(console) as progress:
-        line = progress.add_task("decoding images", total=len(read.cases))
-        return decode(
-            read.cases,
+def _decode_images(
+    source_tables: SourceTables, preprocessing: Preprocessing, path: Path, console: Console
+) -> tuple[dict[str, ImageAndMask], tuple[ExcludedImage, ...]]:
+    with progress_bar(console) as progress:
+        line = progress.add_task("decoding images", total=len(source_tables.samples))
+        return decode_to_memmap(
+            source_tables.samples,
             preprocessing,
-            file,
-            progress=lambda done, _: progress.update(line, completed=done),
+            path,
+            on_progress=lambda done, _: progress.update(line, completed=done),
         )
 
 
-def _network(options: Options) -> nn.Module:
+def _build_model(config: SegmentationConfig) -> nn.Module:
     """Build it with its first weights: the same for the same seed."""
-    torch.manual_seed(options.seed)
-    model = Architecture(network=options.network, encoder=options.encoder).build()
-    load_encoder(model, options.weights, encoder=options.encoder)
-    check_size(model, options.size)
-    return model.to(chosen_device(options.device)).to(memory_format=torch.channels_last)  # a fifth faster
+    torch.manual_seed(config.seed)
+    model = SegmentationModelSpec(arch=config.arch, encoder=config.encoder).build()
+    load_encoder_weights(model, config.weights, encoder=config.encoder)
+    check_input_size(model, config.input_size)
+    return model.to(resolve_device(config.device)).to(memory_format=torch.channels_last)  # a fifth faster
 
 
-def _say(read: Sources, left_out: Sequence[LeftOut], split: Split, console: Console) -> None:
-    warnings = [warning for table in read.tables for warning in table.warnings]
-    if left_out:
-        image, _, reason = left_out[0]
+def _print_warnings(source_tables: SourceTables, excluded: Sequence[ExcludedImage], splits: DatasetSplits, console: Console) -> None:
+    warnings = [warning for table in source_tables.tables for warning in table.warnings]
+    if excluded:
+        image, _, reason = excluded[0]
         warnings.append(
-            f"{counted(len(left_out), 'image')} left out, for example {image}: {reason}. left-out.csv lists them"
+            f"{pluralize(len(excluded), 'image')} left out, for example {image}: {reason}. left-out.csv lists them"
         )
-    for warning in (*warnings, *split.remarks):
+    for warning in (*warnings, *splits.caveats):
         console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)
 
 
-def _write_down(
-    folder: RunFolder,
+def _save_metadata(
+    run_dir: RunDir,
     sources: Sequence[str],
-    read: Sources,
-    left_out: Sequence[LeftOut],
-    split: Split,
-    options: Options,
+    source_tables: SourceTables,
+    excluded: Sequence[ExcludedImage],
+    splits: DatasetSplits,
+    config: SegmentationConfig,
 ) -> None:
-    split.save(folder.split)
-    write_left_out(folder.path / "left-out.csv", left_out)
-    folder.note(
-        name=folder.path.name,
+    splits.save(run_dir.splits_csv)
+    write_excluded(run_dir.path / "left-out.csv", excluded)
+    run_dir.update(
+        name=run_dir.path.name,
         command=" ".join(sys.argv),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         status="running",
-        options=options.model_dump(mode="json"),
-        versions={**versions(), "segmentation-models-pytorch": version("segmentation-models-pytorch")},
+        options=config.model_dump(mode="json"),
+        versions={**package_versions(), "segmentation-models-pytorch": version("segmentation-models-pytorch")},
         data={
             "sources": list(sources),
-            "fingerprints": [table.fingerprint() for table in read.tables],
-            "images": {part: len(ids) for part, ids in split.parts.items()},
-            "left_out": len(left_out),
-            "split": split.how,
-            "remarks": list(split.remarks),
+            "fingerprints": [table.fingerprint() for table in source_tables.tables],
+            "images": {part: len(ids) for part, ids in splits.splits.items()},
+            "left_out": len(excluded),
+            "split": splits.description,
+            "remarks": list(splits.caveats),
         },
     )
 
 
-def _fit(folder: RunFolder, fitting: Fitting, console: Console) -> None:
+def _fit_and_record(run_dir: RunDir, state: TrainState, console: Console) -> None:
     started, status = time.monotonic(), "interrupted"
     try:
-        fit(fitting, folder.log, save=lambda *best: _keep(folder, fitting, *best), console=console)
+        fit_segmentation(state, run_dir.metrics_csv, on_improvement=lambda *best: _save_best(run_dir, state, *best), console=console)
         status = "trained"
     finally:
-        folder.note(
+        run_dir.update(
             status=status,
             seconds=round(time.monotonic() - started, 1),
-            device=str(fitting.device),
+            device=str(state.device),
             threads=torch.get_num_threads(),
         )
 
 
-def _keep(folder: RunFolder, fitting: Fitting, epoch: int, jaccard: float) -> None:
+def _save_best(run_dir: RunDir, state: TrainState, epoch: int, jaccard: float) -> None:
     """Save the bundle of a better epoch."""
-    options, data = fitting.options, folder.record()["data"]
-    card = Card(
-        architecture=Architecture(network=options.network, encoder=options.encoder),
-        preprocessing=fitting.preprocessing,
-        tidy=options.tidy,
-        trained_on={
+    options, data = state.config, run_dir.metadata()["data"]
+    card = SegmentationModelCard(
+        architecture=SegmentationModelSpec(arch=options.arch, encoder=options.encoder),
+        preprocessing=state.preprocessing,
+        keep_largest_component=options.keep_largest_component,
+        training_data={
             "sources": data["sources"],
             "fingerprints": data["fingerprints"],
             "weights": options.weights,
@@ -168,15 +168,15 @@ def _keep(folder: RunFolder, fitting: Fitting, epoch: int, jaccard: float) -> No
             "val_jaccard": jaccard,
         },
     )
-    save_model(folder.best, fitting.model, card)
+    save_model(run_dir.best_model, state.model, card)
 
 
-def _finish(folder: RunFolder, read: Sources, split: Split, options: Options, console: Console) -> None:
+def _evaluate_splits(run_dir: RunDir, source_tables: SourceTables, splits: DatasetSplits, config: SegmentationConfig, console: Console) -> None:
     """Score the best network on validation and test, at the images' own size."""
-    loaded = load_masker(folder.best, device=options.device)
-    for part, cases in part_cases(read, split).items():
+    loaded = load_segmentation_model(run_dir.best_model, device=config.device)
+    for part, cases in samples_by_split(source_tables, splits).items():
         if part == "train":
             continue
-        scored = score_network(loaded, cases)
-        scored.save(folder.evaluation(part))
+        scored = evaluate_model(loaded, cases)
+        scored.save(run_dir.evaluation(part))
         console.print(f"{part}: {scored.mean}", highlight=False, soft_wrap=True)

@@ -5,10 +5,10 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from lesionlens.errors import WeightsError
-from lesionlens.models.weights import State, from_hub, read_state
+from lesionlens.models.weights import StateDict, download_pretrained, load_state_dict_file
 
 
-def load_encoder(model: nn.Module, weights: str, *, encoder: str) -> None:
+def load_encoder_weights(model: nn.Module, weights: str, *, encoder: str) -> None:
     """Put weights into the encoder, in place; the decoder starts fresh.
 
     Parameters
@@ -25,11 +25,11 @@ def load_encoder(model: nn.Module, weights: str, *, encoder: str) -> None:
     """
     if weights == "none":
         return
-    state = from_hub(encoder, option="--weights ") if weights == "imagenet" else read_state(Path(weights))
+    state = download_pretrained(encoder, option="--weights ") if weights == "imagenet" else load_state_dict_file(Path(weights))
     trunk: nn.Module = model.encoder.model  # type: ignore[assignment, union-attr]
-    by_name = {_plain(key): value for key, value in state.items()}
+    by_name = {_normalize_key(key): value for key, value in state.items()}
     own = trunk.state_dict()
-    fitting = {key: by_name[_plain(key)] for key, value in own.items() if _fits(by_name, key, value)}
+    fitting = {key: by_name[_normalize_key(key)] for key, value in own.items() if _matches(by_name, key, value)}
     lacking = sorted(key for key in set(own) - set(fitting) if not key.endswith("num_batches_tracked"))
     if lacking:
         raise WeightsError(
@@ -40,11 +40,11 @@ def load_encoder(model: nn.Module, weights: str, *, encoder: str) -> None:
     trunk.load_state_dict({**own, **fitting})
 
 
-def _plain(key: str) -> str:
+def _normalize_key(key: str) -> str:
     """Name a tensor alike in a whole network and in one whose stages timm has taken apart (``stages_0.`` there)."""
     return key.replace("_", ".")
 
 
-def _fits(by_name: State, key: str, value: Tensor) -> bool:
-    found = by_name.get(_plain(key))
+def _matches(by_name: StateDict, key: str, value: Tensor) -> bool:
+    found = by_name.get(_normalize_key(key))
     return found is not None and found.shape == value.shape

@@ -1,7 +1,7 @@
 """Dermoscopy-like images drawn from a seed, with the truth about every pixel; for research and tests only."""
 
-from lesionlens.synthesis.artefacts import ARTEFACTS, ArtefactRates
-from lesionlens.synthesis.dataset import synthesise
+from lesionlens.synthesis.artefacts import ARTIFACTS, ArtifactRates
+from lesionlens.synthesis.dataset import generate_dataset
 from lesionlens.synthesis.structures import STRUCTURES, read_structures
 
-__all__ = ["ARTEFACTS", "STRUCTURES", "ArtefactRates", "read_structures", "synthesise"]
+__all__ = ["ARTIFACTS", "STRUCTURES", "ArtifactRates", "read_structures", "generate_dataset"]

@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from lesionlens.synthesis.noise import Field, blur, smoothstep, white
+from lesionlens.synthesis.noise import FloatField, blur, smoothstep, white_noise
 
-_BALANCES = (  # lowest and highest gains in red, green, blue
+_WHITE_BALANCE_RANGES = (  # lowest and highest gains in red, green, blue
     ((0.92, 0.91, 0.93), (0.99, 1.02, 1.08)),
     ((1.0, 0.78, 0.77), (1.06, 0.89, 0.92)),
     ((0.97, 0.86, 0.77), (1.03, 0.95, 0.87)),
 )
-_SHARES = (0.65, 0.24, 0.11)
+_WHITE_BALANCE_PROBABILITIES = (0.65, 0.24, 0.11)
 _HEADROOM = 0.8  # light up to 1 / 0.8 is told apart before the shoulder
 
 
@@ -25,44 +25,44 @@ class Camera:
     exposure: float
     contrast: float
     saturation: float
-    softness: float
+    blur_sigma: float
     """blur, pixels in an image 450 high"""
-    noise: float
+    noise_std: float
     """deviation in grey levels"""
     vignette: float
-    slope: tuple[float, float]
-    quality: int
+    illumination_slope: tuple[float, float]
+    jpeg_quality: int
     seed: int
 
 
-def draw_camera(rng: np.random.Generator) -> Camera:
+def sample_camera(rng: np.random.Generator) -> Camera:
     """Draw the settings: most cameras are neutral to lilac, some pink, some orange."""
-    low, high = _BALANCES[rng.choice(len(_BALANCES), p=_SHARES)]
+    low, high = _WHITE_BALANCE_RANGES[rng.choice(len(_WHITE_BALANCE_RANGES), p=_WHITE_BALANCE_PROBABILITIES)]
     return Camera(
         gains=tuple(float(g) for g in rng.uniform(low, high)),  # type: ignore[arg-type]  # three of them
         exposure=rng.uniform(0.93, 1.11),
         contrast=rng.uniform(0.95, 1.25),
         saturation=rng.uniform(0.55, 1.15),
-        softness=rng.choice([0.0, 0.5, 0.9, 1.5], p=[0.4, 0.35, 0.18, 0.07]),
-        noise=rng.uniform(0.6, 2.4),
+        blur_sigma=rng.choice([0.0, 0.5, 0.9, 1.5], p=[0.4, 0.35, 0.18, 0.07]),
+        noise_std=rng.uniform(0.6, 2.4),
         vignette=rng.beta(1.5, 3) * 0.45,
-        slope=(float(rng.normal(0, 0.045)), float(rng.normal(0, 0.045))),
-        quality=int(rng.integers(84, 95)),
+        illumination_slope=(float(rng.normal(0, 0.045)), float(rng.normal(0, 0.045))),
+        jpeg_quality=int(rng.integers(84, 95)),
         seed=int(rng.integers(2**32)),
     )
 
 
-def light(camera: Camera, image: Field) -> Field:
+def apply_illumination(camera: Camera, image: FloatField) -> FloatField:
     """Uneven illumination on ``image`` (h, w, 3): a slope and a soft fall towards the corners."""
     h, w = image.shape[:2]
     y = np.linspace(-1, 1, h, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, w, dtype=np.float32)[None]
     fall = smoothstep(0.3, 2.56, x * x + y * y) * np.float32(camera.vignette)
-    shade = 1 - fall + np.float32(camera.slope[0]) * x + np.float32(camera.slope[1]) * y
+    shade = 1 - fall + np.float32(camera.illumination_slope[0]) * x + np.float32(camera.illumination_slope[1]) * y
     return np.asarray(cv2.multiply(image, cv2.merge([shade, shade, shade])), np.float32)
 
 
-def shoot(camera: Camera, image: Field, *, scale: float) -> npt.NDArray[np.uint8]:
+def apply_camera(camera: Camera, image: FloatField, *, scale: float) -> npt.NDArray[np.uint8]:
     """Turn light (h, w, 3) in 0…1 into the camera's 8-bit RGB picture."""
     rng = np.random.default_rng(camera.seed)
     mix = np.float32(camera.saturation) * np.eye(3, dtype=np.float32)
@@ -70,13 +70,13 @@ def shoot(camera: Camera, image: Field, *, scale: float) -> npt.NDArray[np.uint8
     mix = mix * np.float32(camera.exposure * camera.contrast) @ np.diag(np.array(camera.gains, np.float32))
     offset = np.full((3, 1), 0.5 - 0.5 * camera.contrast, np.float32)
     image = np.asarray(
-        cv2.transform(blur(image, camera.softness * scale), np.hstack([mix, offset])), np.float32
+        cv2.transform(blur(image, camera.blur_sigma * scale), np.hstack([mix, offset])), np.float32
     )
     h, w = image.shape[:2]
     # sensor noise is a little wider than a pixel, because colour is interpolated
-    grain = blur(white(rng, (h, w)), 0.6) * np.float32(camera.noise / 120)
+    grain = blur(white_noise(rng, (h, w)), 0.6) * np.float32(camera.noise_std / 120)
     raw = cv2.convertScaleAbs(cv2.add(image, cv2.merge([grain, grain, grain])), alpha=_HEADROOM * 255)
-    return np.asarray(cv2.LUT(raw, _TONES), np.uint8)
+    return np.asarray(cv2.LUT(raw, _TONE_LUT), np.uint8)
 
 
 def _tone_curve() -> npt.NDArray[np.uint8]:
@@ -85,4 +85,4 @@ def _tone_curve() -> npt.NDArray[np.uint8]:
     return np.round(255 * np.where(x > 0.8, 0.8 + 0.2 * np.tanh((x - 0.8) * 5), x)).astype(np.uint8)
 
 
-_TONES = _tone_curve()
+_TONE_LUT = _tone_curve()

@@ -4,13 +4,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from lesionlens.synthesis.diagnoses import CODES
-from lesionlens.synthesis.noise import Size
-from lesionlens.synthesis.plan import pictures, plan
+from lesionlens.synthesis.diagnoses import CLASS_CODES
+from lesionlens.synthesis.noise import ImageSize
+from lesionlens.synthesis.plan import render_images, sample_dataset
 
 
 def contact_sheet(
-    *, per_class: int = 6, seed: int = 0, thumbnail: Size = (135, 180), difficulty: float = 0.5
+    *, per_class: int = 6, seed: int = 0, thumbnail_size: ImageSize = (135, 180), difficulty: float = 0.5
 ) -> npt.NDArray[np.uint8]:
     """Draw a row of ``per_class`` thumbnails (h, w) for each class, in the order of `CODES`.
 
@@ -20,16 +20,16 @@ def contact_sheet(
         (7 h, per_class w, 3) RGB.
     """
     rows = [
-        np.hstack(_row(code, per_class, seed + place, thumbnail, difficulty))
-        for place, code in enumerate(CODES)
+        np.hstack(_class_row(code, per_class, seed + place, thumbnail_size, difficulty))
+        for place, code in enumerate(CLASS_CODES)
     ]
     return np.asarray(np.vstack(rows), np.uint8)
 
 
-def _row(code: str, count: int, seed: int, thumbnail: Size, difficulty: float) -> list[npt.NDArray[np.uint8]]:
+def _class_row(code: str, count: int, seed: int, thumbnail_size: ImageSize, difficulty: float) -> list[npt.NDArray[np.uint8]]:
     """Paint twice as large as shown, for the antialiasing."""
-    h, w = thumbnail
+    h, w = thumbnail_size
     # a lesion has four images at most, so that this many images show enough lesions
-    entries = plan(4 * count, seed=seed, difficulty=difficulty, class_weights={code: 1.0})[:count]
-    large = [next(pictures(entry, (2 * h, 2 * w))).rgb for entry in entries]
+    entries = sample_dataset(4 * count, seed=seed, difficulty=difficulty, class_weights={code: 1.0})[:count]
+    large = [next(render_images(entry, (2 * h, 2 * w))).rgb for entry in entries]
     return [np.asarray(cv2.resize(rgb, (w, h), interpolation=cv2.INTER_AREA), np.uint8) for rgb in large]

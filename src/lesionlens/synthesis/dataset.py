@@ -14,27 +14,27 @@ import numpy as np
 import numpy.typing as npt
 
 import lesionlens
-from lesionlens.atomic import new_folder
+from lesionlens.atomic import atomic_directory
 from lesionlens.errors import DataError
-from lesionlens.synthesis.artefacts import ARTEFACTS, ArtefactRates
-from lesionlens.synthesis.metadata import COLUMNS, check_weights
-from lesionlens.synthesis.noise import Size
-from lesionlens.synthesis.plan import Plan, pictures, plan
-from lesionlens.synthesis.structures import BITS
+from lesionlens.synthesis.artefacts import ARTIFACTS, ArtifactRates
+from lesionlens.synthesis.metadata import HAM10000_COLUMNS, normalize_class_weights
+from lesionlens.synthesis.noise import ImageSize
+from lesionlens.synthesis.plan import LesionPlan, render_images, sample_dataset
+from lesionlens.synthesis.structures import STRUCTURE_BITS
 
-STATEMENT = "Synthetic images: drawn by a program, of no patient. Not for any medical use."
+SYNTHETIC_NOTICE = "Synthetic images: drawn by a program, of no patient. Not for any medical use."
 
 
-def synthesise(
+def generate_dataset(
     root: Path,
     *,
-    images: int,
+    num_images: int,
     seed: int = 0,
-    size: Size = (450, 600),
+    size: ImageSize = (450, 600),
     difficulty: float = 0.5,
-    artefacts: ArtefactRates | None = None,
+    artifacts: ArtifactRates | None = None,
     class_weights: Mapping[str, float] | None = None,
-    workers: int = 1,
+    num_workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write a synthetic data set into the new folder ``root``; complete or not at all.
@@ -43,17 +43,17 @@ def synthesise(
     ----------
     root
         Folder that does not exist yet or is empty.
-    images
+    num_images
         How many images. Image i depends on the seed alone, not on how many are made or by how many workers.
     size
         Height and width in pixels.
     difficulty
         0: classes are distinct; 1: they look alike.
-    artefacts
+    artifacts
         How often hair, ruler, bubbles, ink, sticker and dark corners occur, by class if wished.
     class_weights
         HAM10000 code -> relative frequency of lesions; None: flatter than HAM10000.
-    workers
+    num_workers
         Processes that paint.
     progress
         Called with images done and images in all after each lesion.
@@ -73,69 +73,69 @@ def synthesise(
     root = Path(root)
     if min(size) < 32:
         raise DataError(f"size is {size}; allowed is 32 pixels or more a side. Give (height, width).")
-    plans = plan(images, seed=seed, difficulty=difficulty, artefacts=artefacts, class_weights=class_weights)
+    plans = sample_dataset(num_images, seed=seed, difficulty=difficulty, artifacts=artifacts, class_weights=class_weights)
     about = {
-        "statement": STATEMENT, "lesionlens": lesionlens.__version__, "images": images, "seed": seed,
-        "size": list(size), "difficulty": difficulty, "artefacts": asdict(artefacts or ArtefactRates()),
-        "class_weights": check_weights(class_weights), "structure_bits": BITS,
+        "statement": SYNTHETIC_NOTICE, "lesionlens": lesionlens.__version__, "images": num_images, "seed": seed,
+        "size": list(size), "difficulty": difficulty, "artefacts": asdict(artifacts or ArtifactRates()),
+        "class_weights": normalize_class_weights(class_weights), "structure_bits": STRUCTURE_BITS,
     }  # fmt: skip
-    with new_folder(root) as folder:
+    with atomic_directory(root) as folder:
         for name in ("HAM10000_images", "masks", "structures", "artefact_masks"):
             (folder / name).mkdir()
         done = 0
-        for written in _run(partial(_write_lesion, folder=folder, size=size), plans, workers):
+        for written in _map_plans(partial(_write_lesion, folder=folder, size=size), plans, num_workers):
             done += written
             if progress:
-                progress(done, images)
+                progress(done, num_images)
         _write_tables(folder, plans)
         (folder / "synthesis.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     return root
 
 
-def _run(task: Callable[[Plan], int], plans: list[Plan], workers: int) -> Iterator[int]:
-    if workers <= 1:
+def _map_plans(task: Callable[[LesionPlan], int], plans: list[LesionPlan], num_workers: int) -> Iterator[int]:
+    if num_workers <= 1:
         yield from map(task, plans)
         return
     # spawn: a forked child may inherit a lock of OpenCV's threads
-    with ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
+    with ProcessPoolExecutor(num_workers, get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
         yield from pool.map(task, plans, chunksize=4)
 
 
-def _write_lesion(entry: Plan, *, folder: Path, size: Size) -> int:
+def _write_lesion(plan: LesionPlan, *, folder: Path, size: ImageSize) -> int:
     fast = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
     for image_id, shot, picture in zip(
-        entry.image_ids, entry.photographs, pictures(entry, size), strict=True
+        plan.image_ids, plan.captures, render_images(plan, size), strict=True
     ):
         bgr = np.asarray(cv2.cvtColor(picture.rgb, cv2.COLOR_RGB2BGR), np.uint8)
-        quality = [cv2.IMWRITE_JPEG_QUALITY, shot.camera.quality]
-        encode(folder / "HAM10000_images" / f"{image_id}.jpg", bgr, quality)
-        encode(folder / "masks" / f"{image_id}_segmentation.png", picture.mask.astype(np.uint8) * 255, fast)
-        if picture.bits.any():
-            encode(folder / "structures" / f"{image_id}_structures.png", picture.bits, fast)
-        if picture.covered.any():
-            encode(
-                folder / "artefact_masks" / f"{image_id}.png", picture.covered.astype(np.uint8) * 255, fast
+        quality = [cv2.IMWRITE_JPEG_QUALITY, shot.camera.jpeg_quality]
+        encode_image(folder / "HAM10000_images" / f"{image_id}.jpg", bgr, quality)
+        encode_image(folder / "masks" / f"{image_id}_segmentation.png", picture.mask.astype(np.uint8) * 255, fast)
+        if picture.structure_bits.any():
+            encode_image(folder / "structures" / f"{image_id}_structures.png", picture.structure_bits, fast)
+        if picture.artifact_mask.any():
+            encode_image(
+                folder / "artefact_masks" / f"{image_id}.png", picture.artifact_mask.astype(np.uint8) * 255, fast
             )
-    return len(entry.photographs)
+    return len(plan.captures)
 
 
-def encode(path: Path, pixels: npt.NDArray[np.uint8 | np.uint16], options: list[int]) -> None:
+def encode_image(path: Path, pixels: npt.NDArray[np.uint8 | np.uint16], options: list[int]) -> None:
     """Write BGR or grey pixels in the format of the file's suffix, with options of OpenCV."""
     path.write_bytes(cv2.imencode(path.suffix, pixels, options)[1].tobytes())
 
 
-def _write_tables(folder: Path, plans: list[Plan]) -> None:
+def _write_tables(folder: Path, plans: list[LesionPlan]) -> None:
     rows, seen = [], []
     for entry in plans:
         who, code = entry.patient, entry.lesion.criteria.code
-        for image_id, shot in zip(entry.image_ids, entry.photographs, strict=True):
+        for image_id, shot in zip(entry.image_ids, entry.captures, strict=True):
             rows.append(
-                (f"SYN_{entry.number:07d}", image_id, code, who.confirmation, who.age, who.sex, who.site)
+                (f"SYN_{entry.lesion_number:07d}", image_id, code, who.confirmation, who.age, who.sex, who.site)
             )
-            present = (int(name in shot.artefacts) for name in ARTEFACTS)
+            present = (int(name in shot.artifacts) for name in ARTIFACTS)
             seen.append((image_id, *present, entry.lesion.skin.tone))
-    _write_csv(folder / "HAM10000_metadata.csv", COLUMNS, rows)
-    _write_csv(folder / "artefacts.csv", ("image_id", *ARTEFACTS, "skin_tone"), seen)
+    _write_csv(folder / "HAM10000_metadata.csv", HAM10000_COLUMNS, rows)
+    _write_csv(folder / "artefacts.csv", ("image_id", *ARTIFACTS, "skin_tone"), seen)
 
 
 def _write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesionlens.errors import DataError, unknown
+from lesionlens.errors import DataError, unknown_name_message
 from lesionlens.synthesis.structures import STRUCTURES
 
-CODES = ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc")
+CLASS_CODES = ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc")
 
-RANGES: dict[str, dict[str, tuple[float, float]]] = {
+CRITERIA_RANGES: dict[str, dict[str, tuple[float, float]]] = {
     # melanin, blood, deep: optical density; halo: redness round it; size: radius in pixels of 450; others 0…1
     "melanin": {
         "mel": (0.45, 1.7), "nv": (0.3, 1.2), "bcc": (0.0, 0.16), "akiec": (0.05, 0.4), "bkl": (0.25, 1.05),
@@ -58,7 +58,7 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
     },
 }  # fmt: skip
 
-PRESENCE: dict[str, dict[str, float]] = {
+STRUCTURE_PROBABILITY: dict[str, dict[str, float]] = {
     "network": {"mel": 0.55, "nv": 0.65, "bkl": 0.1, "df": 0.6, "akiec": 0.03, "bcc": 0.03},
     "globules": {"mel": 0.4, "nv": 0.35, "bkl": 0.05, "bcc": 0.08},
     "streaks": {"mel": 0.3, "nv": 0.04},
@@ -79,29 +79,29 @@ PRESENCE: dict[str, dict[str, float]] = {
 
 
 @dataclass(frozen=True)
-class Criteria:
+class LesionCriteria:
     """The criteria of one lesion: what a dermatologist would note."""
 
     code: str
     melanin: float
     blood: float
-    deep: float
+    dermal_melanin: float
     halo: float
     asymmetry: float
     irregularity: float
     softness: float
     variegation: float
     disorder: float
-    size: float
+    radius: float
     structures: tuple[str, ...]
 
 
-def borrowed_share(difficulty: float) -> float:
+def confusion_rate(difficulty: float) -> float:
     """How often a criterion is borrowed from a class drawn at random; rises slowly at first."""
     return float(difficulty**3)
 
 
-def draw_criteria(rng: np.random.Generator, code: str, *, difficulty: float) -> Criteria:
+def sample_criteria(rng: np.random.Generator, code: str, *, difficulty: float) -> LesionCriteria:
     """Draw the criteria of a lesion of class ``code`` (HAM10000's ``dx``).
 
     Raises
@@ -109,17 +109,17 @@ def draw_criteria(rng: np.random.Generator, code: str, *, difficulty: float) -> 
     DataError
         A class that does not exist, or a difficulty outside 0…1.
     """
-    if code not in CODES:
-        raise DataError(unknown("class", code, CODES))
+    if code not in CLASS_CODES:
+        raise DataError(unknown_name_message("class", code, CLASS_CODES))
     if not 0 <= difficulty <= 1:
         raise DataError(
             f"difficulty is {difficulty}; allowed is 0 (distinct) to 1 (alike). Choose one between."
         )
-    share = borrowed_share(difficulty)
+    share = confusion_rate(difficulty)
 
     def whose() -> str:
-        return str(rng.choice(CODES)) if rng.random() < share else code
+        return str(rng.choice(CLASS_CODES)) if rng.random() < share else code
 
-    ranges = {name: float(rng.uniform(*row[whose()])) for name, row in RANGES.items()}
-    present = [name for name in STRUCTURES if rng.random() < PRESENCE[name].get(whose(), 0.0)]
-    return Criteria(code=code, structures=tuple(present), **ranges)
+    ranges = {name: float(rng.uniform(*row[whose()])) for name, row in CRITERIA_RANGES.items()}
+    present = [name for name in STRUCTURES if rng.random() < STRUCTURE_PROBABILITY[name].get(whose(), 0.0)]
+    return LesionCriteria(code=code, structures=tuple(present), **ranges)

@@ -4,15 +4,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lesionlens.synthesis.noise import Field, Size, fractal, smoothstep
+from lesionlens.synthesis.noise import FloatField, ImageSize, fractal_noise, smoothstep
 
 
-class Ground(NamedTuple):
+class LesionCanvas(NamedTuple):
     """One lesion's canvas."""
 
-    field: Field
+    distance_field: FloatField
     """(h, w), one at the centre, zero at the border, negative outside, in radii"""
-    cover: Field
+    opacity: FloatField
     """(h, w), 0…1, how much of the lesion's pigment is present"""
     radius: float
     """pixels"""
@@ -20,23 +20,23 @@ class Ground(NamedTuple):
     """image height / 450"""
 
     @property
-    def size(self) -> Size:
+    def size(self) -> ImageSize:
         """Height and width of the canvas."""
-        h, w = self.field.shape
+        h, w = self.distance_field.shape
         return h, w
 
-    def patch(self, rng: np.random.Generator, *, share: float, coarse: float, rim: float = 0.1) -> Field:
-        """Irregular islands on about ``share`` of the lesion, ``coarse`` radii wide; (h, w) in 0…1."""
-        noise = fractal(rng, self.size, scale=max(6.0, coarse * self.radius), octaves=5, gain=0.55)
-        inside = self.field > rim
-        level = float(np.quantile(noise[inside][::7], 1 - share)) if inside.any() else 0.0
-        return smoothstep(level - 0.25, level + 0.25, noise) * smoothstep(0, 2 * rim + 0.02, self.field)
+    def random_patch(self, rng: np.random.Generator, *, area_fraction: float, feature_size: float, rim: float = 0.1) -> FloatField:
+        """Irregular islands on about ``area_fraction`` of the lesion, ``feature_size`` radii wide; (h, w) in 0…1."""
+        noise = fractal_noise(rng, self.size, scale=max(6.0, feature_size * self.radius), octaves=5, gain=0.55)
+        inside = self.distance_field > rim
+        level = float(np.quantile(noise[inside][::7], 1 - area_fraction)) if inside.any() else 0.0
+        return smoothstep(level - 0.25, level + 0.25, noise) * smoothstep(0, 2 * rim + 0.02, self.distance_field)
 
-    def place(
+    def sample_points(
         self, rng: np.random.Generator, count: int, *, low: float, high: float
     ) -> list[tuple[float, float]]:
         """Up to ``count`` places (x, y) where the field lies between ``low`` and ``high``."""
-        y, x = np.nonzero((self.field > low) & (self.field < high))
+        y, x = np.nonzero((self.distance_field > low) & (self.distance_field < high))
         if not len(x):
             return []
         chosen = rng.integers(len(x), size=count)

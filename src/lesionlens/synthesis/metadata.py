@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesionlens.errors import DataError, unknown
-from lesionlens.synthesis.diagnoses import CODES
+from lesionlens.errors import DataError, unknown_name_message
+from lesionlens.synthesis.diagnoses import CLASS_CODES
 
-COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
-FIRST_IMAGE = 9_000_001  # far above every identifier of the ISIC archive in use
-DECK = 100
+HAM10000_COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
+FIRST_IMAGE_NUMBER = 9_000_001  # far above every identifier of the ISIC archive in use
+BLOCK_SIZE = 100
 
 # HAM10000 is 67 % nevi; flatter, so that a small set has every class
-CLASS_WEIGHTS: dict[str, float] = {
+DEFAULT_CLASS_WEIGHTS: dict[str, float] = {
     "mel": 0.16,
     "nv": 0.36,
     "bcc": 0.12,
@@ -23,7 +23,7 @@ CLASS_WEIGHTS: dict[str, float] = {
     "vasc": 0.06,
 }
 
-_AGE = {
+_AGE_DISTRIBUTIONS = {
     "mel": (61, 14),
     "nv": (44, 16),
     "bcc": (67, 13),
@@ -32,7 +32,7 @@ _AGE = {
     "df": (52, 13),
     "vasc": (52, 19),
 }
-_TYPE: dict[str, dict[str, float]] = {
+_CONFIRMATION_PROBABILITIES: dict[str, dict[str, float]] = {
     "mel": {"histo": 1.0},
     "nv": {"follow_up": 0.55, "histo": 0.37, "consensus": 0.08},
     "bcc": {"histo": 1.0},
@@ -43,7 +43,7 @@ _TYPE: dict[str, dict[str, float]] = {
 }
 _SITES = ("back", "lower extremity", "trunk", "upper extremity", "abdomen", "face", "chest", "foot", "neck",
           "scalp", "hand", "ear", "genital", "acral", "unknown")  # fmt: skip
-_SHARES: dict[str, tuple[int, ...]] = {
+_SITE_WEIGHTS: dict[str, tuple[int, ...]] = {
     "mel": (29, 15, 7, 19, 6, 10, 7, 2, 3, 2, 1, 1, 0, 1, 1),
     "nv": (22, 22, 18, 11, 13, 2, 4, 4, 2, 1, 1, 1, 1, 1, 2),
     "bcc": (38, 12, 3, 9, 4, 19, 8, 1, 5, 4, 1, 1, 0, 0, 1),
@@ -64,19 +64,19 @@ class Patient:
     site: str
 
 
-def draw_patient(rng: np.random.Generator, code: str) -> Patient:
+def sample_patient(rng: np.random.Generator, code: str) -> Patient:
     """Draw the person who has a lesion of class ``code``; ages are rounded to five years as in HAM10000."""
-    age = float(np.clip(5 * round(rng.normal(*_AGE[code]) / 5), 5, 85))
-    shares = np.array(_SHARES[code], float)
+    age = float(np.clip(5 * round(rng.normal(*_AGE_DISTRIBUTIONS[code]) / 5), 5, 85))
+    shares = np.array(_SITE_WEIGHTS[code], float)
     return Patient(
-        confirmation=str(rng.choice(list(_TYPE[code]), p=list(_TYPE[code].values()))),
+        confirmation=str(rng.choice(list(_CONFIRMATION_PROBABILITIES[code]), p=list(_CONFIRMATION_PROBABILITIES[code].values()))),
         age="" if rng.random() < 0.006 else f"{age:.1f}",
         sex=str(rng.choice(["male", "female", "unknown"], p=[0.535, 0.455, 0.01])),
         site=str(rng.choice(_SITES, p=shares / shares.sum())),
     )
 
 
-def check_weights(weights: Mapping[str, float] | None) -> dict[str, float]:
+def normalize_class_weights(weights: Mapping[str, float] | None) -> dict[str, float]:
     """Give normalised class weights, the default ones for None.
 
     Raises
@@ -84,10 +84,10 @@ def check_weights(weights: Mapping[str, float] | None) -> dict[str, float]:
     DataError
         A class that does not exist, a negative weight, or no weight above zero.
     """
-    chosen = dict(CLASS_WEIGHTS if weights is None else weights)
+    chosen = dict(DEFAULT_CLASS_WEIGHTS if weights is None else weights)
     for code, weight in chosen.items():
-        if code not in CODES:
-            raise DataError(unknown("class", code, CODES))
+        if code not in CLASS_CODES:
+            raise DataError(unknown_name_message("class", code, CLASS_CODES))
         if not 0 <= weight < float("inf"):
             raise DataError(
                 f"the weight of {code} is {weight}; allowed is zero or more. Give a relative frequency."
@@ -95,13 +95,13 @@ def check_weights(weights: Mapping[str, float] | None) -> dict[str, float]:
     total = sum(chosen.values())
     if total <= 0:
         raise DataError("every class weight is zero: give at least one class a weight above zero.")
-    return {code: chosen.get(code, 0.0) / total for code in CODES}
+    return {code: chosen.get(code, 0.0) / total for code in CLASS_CODES}
 
 
-def draw_deck(rng: np.random.Generator, weights: Mapping[str, float]) -> list[str]:
+def sample_class_block(rng: np.random.Generator, weights: Mapping[str, float]) -> list[str]:
     """Classes of the next `DECK` lesions, each class spread evenly so that any stretch has them all."""
     cards = []
     for code, weight in weights.items():
-        count = max(1, round(weight * DECK)) if weight > 0 else 0
+        count = max(1, round(weight * BLOCK_SIZE)) if weight > 0 else 0
         cards += [((place + rng.random()) / count, code) for place in range(count)]
-    return [code for _, code in sorted(cards)][:DECK]
+    return [code for _, code in sorted(cards)][:BLOCK_SIZE]

@@ -6,28 +6,28 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Field = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
-Size = tuple[int, int]
+FloatField = npt.NDArray[np.float32]
+BinaryMask = npt.NDArray[np.bool_]
+ImageSize = tuple[int, int]
 
 
-class Cells(NamedTuple):
+class VoronoiCells(NamedTuple):
     """Voronoi cells of a jittered hexagonal lattice."""
 
-    distance: Field
+    distance: FloatField
     """(h, w), pixels to the nearest seed."""
-    edges: Field
+    edges: FloatField
     """(h, w), one on the lines between cells, else zero."""
     labels: npt.NDArray[np.int32]
     """(h, w), number of the cell, from one."""
 
-    def each(self, rng: np.random.Generator, low: float, high: float) -> Field:
+    def uniform_per_cell(self, rng: np.random.Generator, low: float, high: float) -> FloatField:
         """Give each cell its own uniform value; (h, w)."""
         table = rng.uniform(low, high, int(self.labels.max()) + 1).astype(np.float32)
         return table[self.labels]
 
 
-def smoothstep(low: float, high: float, x: Field) -> Field:
+def smoothstep(low: float, high: float, x: FloatField) -> FloatField:
     """Rise from zero at ``low`` to one at ``high`` without corners."""
     t = x * np.float32(1 / (high - low))
     t -= np.float32(low / (high - low))
@@ -38,42 +38,42 @@ def smoothstep(low: float, high: float, x: Field) -> Field:
     return t
 
 
-def blur(x: Field, sigma: float) -> Field:
+def blur(x: FloatField, sigma: float) -> FloatField:
     """Gaussian blur; ``sigma`` in pixels, nothing happens below a quarter."""
     return np.asarray(cv2.GaussianBlur(x, (0, 0), sigma), np.float32) if sigma >= 0.25 else x
 
 
-def fractal(
-    rng: np.random.Generator, size: Size, *, scale: float, octaves: int = 4, gain: float = 0.5
-) -> Field:
+def fractal_noise(
+    rng: np.random.Generator, size: ImageSize, *, scale: float, octaves: int = 4, gain: float = 0.5
+) -> FloatField:
     """Noise of about zero mean and unit deviation whose coarsest features measure ``scale`` pixels.
 
     Each octave is drawn on a grid of its own size and enlarged into the next, so that all octaves
     together cost little more than the finest one.
     """
-    field: Field | None = None
+    field: FloatField | None = None
     power = 0.0
     for octave in range(octaves):
         step = scale / 2**octave
         if step < 1.5 and field is not None:
             break
-        fresh = _grains(rng, size, step) * np.float32(gain**octave)
+        fresh = _octave(rng, size, step) * np.float32(gain**octave)
         power += gain ** (2 * octave)
-        field = fresh if field is None else fresh + _enlarge(field, fresh.shape)
+        field = fresh if field is None else fresh + _upsample(field, fresh.shape)
     assert field is not None
-    return np.asarray(_enlarge(field, size) * np.float32(1 / np.sqrt(power)), np.float32)
+    return np.asarray(_upsample(field, size) * np.float32(1 / np.sqrt(power)), np.float32)
 
 
-def threads(rng: np.random.Generator, size: Size, *, scale: float, width: float) -> Field:
+def ridge_lines(rng: np.random.Generator, size: ImageSize, *, scale: float, width: float) -> FloatField:
     """Thin lines that wander and branch, where a noise crosses zero; (h, w) in 0…1.
 
     Neighbouring lines lie about ``scale`` pixels apart. ``width`` is how near to zero, in deviations of the
     noise, a line begins: lines widen where the noise is flat.
     """
-    return smoothstep(-width, 0, -np.abs(fractal(rng, size, scale=scale, octaves=4, gain=0.55)))
+    return smoothstep(-width, 0, -np.abs(fractal_noise(rng, size, scale=scale, octaves=4, gain=0.55)))
 
 
-def cells(rng: np.random.Generator, size: Size, *, spacing: float, jitter: float) -> Cells:
+def voronoi_cells(rng: np.random.Generator, size: ImageSize, *, spacing: float, jitter: float) -> VoronoiCells:
     """Cells about ``spacing`` pixels apart; ``jitter`` 0 gives a honeycomb, 1 chance."""
     h, w = size
     rows, columns = int(h / (0.866 * spacing)) + 2, int(w / spacing) + 2
@@ -88,34 +88,34 @@ def cells(rng: np.random.Generator, size: Size, *, spacing: float, jitter: float
     numbers = labels.astype(np.float32)
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     edges = cv2.dilate(numbers, cross) != numbers
-    return Cells(np.asarray(distance, np.float32), edges.astype(np.float32), np.asarray(labels, np.int32))
+    return VoronoiCells(np.asarray(distance, np.float32), edges.astype(np.float32), np.asarray(labels, np.int32))
 
 
-def bend(rng: np.random.Generator, field: Field, *, amount: float, scale: float) -> Field:
-    """Move each place by about ``amount`` pixels, smoothly over ``scale`` pixels."""
+def domain_warp(rng: np.random.Generator, field: FloatField, *, strength: float, scale: float) -> FloatField:
+    """Move each place by about ``strength`` pixels, smoothly over ``scale`` pixels."""
     h, w = field.shape
-    x = fractal(rng, (h, w), scale=scale, octaves=2) * np.float32(amount)
-    y = fractal(rng, (h, w), scale=scale, octaves=2) * np.float32(amount)
+    x = fractal_noise(rng, (h, w), scale=scale, octaves=2) * np.float32(strength)
+    y = fractal_noise(rng, (h, w), scale=scale, octaves=2) * np.float32(strength)
     x += np.arange(w, dtype=np.float32)
     y += np.arange(h, dtype=np.float32)[:, None]
     return np.asarray(cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
 
 
-def white(rng: np.random.Generator, size: Size) -> Field:
+def white_noise(rng: np.random.Generator, size: ImageSize) -> FloatField:
     """Independent noise of zero mean and unit deviation from single bytes, far cheaper than normal draws."""
     draws = np.frombuffer(rng.bytes(size[0] * size[1]), np.uint8).reshape(size)
     return (draws - np.float32(127.5)) * np.float32(1 / 73.9)
 
 
-def _grains(rng: np.random.Generator, size: Size, step: float) -> Field:
-    """One octave: unit noise, a grain every ``step`` pixels; coarse grains are rounded off."""
-    fine = 0.5 if step > 2.5 else 1.0
-    grid = (max(3, round(size[0] / (fine * step))), max(3, round(size[1] / (fine * step))))
-    noise = white(rng, grid)
+def _octave(rng: np.random.Generator, size: ImageSize, grain_size: float) -> FloatField:
+    """One octave: unit noise, a grain every ``grain_size`` pixels; coarse grains are rounded off."""
+    fine = 0.5 if grain_size > 2.5 else 1.0
+    grid = (max(3, round(size[0] / (fine * grain_size))), max(3, round(size[1] / (fine * grain_size))))
+    noise = white_noise(rng, grid)
     # white noise on a coarse grid would show the grid as squares; 3.54 brings the deviation back to one
     return noise if fine == 1 else blur(noise, 1.0) * np.float32(3.54)
 
 
-def _enlarge(field: Field, size: Size) -> Field:
+def _upsample(field: FloatField, size: ImageSize) -> FloatField:
     # linear will do: all but the finest octaves are drawn at twice the density they need
     return np.asarray(cv2.resize(field, size[::-1], interpolation=cv2.INTER_LINEAR), np.float32)

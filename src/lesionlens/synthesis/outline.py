@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from lesionlens.synthesis.noise import Field, Mask, Size, blur, fractal, smoothstep
+from lesionlens.synthesis.noise import FloatField, BinaryMask, ImageSize, blur, fractal_noise, smoothstep
 
-MARGIN = 1.75  # half the canvas side in radii: room for lobes, streaks and a red halo
+CANVAS_MARGIN = 1.75  # half the canvas side in radii: room for lobes, streaks and a red halo
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Outline:
     seed: int
 
 
-def draw_outline(
+def sample_outline(
     rng: np.random.Generator, *, radius: float, asymmetry: float, irregularity: float, softness: float
 ) -> Outline:
     """Draw a shape: ``asymmetry`` gives lobes and length, ``irregularity`` a ragged border (all 0…1)."""
@@ -46,17 +46,17 @@ def draw_outline(
     )
 
 
-def canvas_size(outline: Outline, scale: float) -> Size:
+def canvas_size(outline: Outline, scale: float) -> ImageSize:
     """Side of the square on which the lesion is painted; ``scale`` is image height / 450."""
-    side = max(32, round(2 * MARGIN * outline.radius * scale))
+    side = max(32, round(2 * CANVAS_MARGIN * outline.radius * scale))
     return side, side
 
 
-def paint_outline(outline: Outline, size: Size) -> Field:
+def render_outline(outline: Outline, size: ImageSize) -> FloatField:
     """Field that is one at the centre, zero at the border and negative outside, in radii; (h, w)."""
     rng = np.random.default_rng(outline.seed)
     half = (max(16, size[0] // 2), max(16, size[1] // 2))
-    side = np.linspace(-MARGIN, MARGIN, half[0], dtype=np.float32)
+    side = np.linspace(-CANVAS_MARGIN, CANVAS_MARGIN, half[0], dtype=np.float32)
     x, y = side[None], side[:, None]
     reach = np.hypot(x, y)
     c, s = np.float32(np.cos(outline.angle)), np.float32(np.sin(outline.angle))
@@ -65,25 +65,25 @@ def paint_outline(outline: Outline, size: Size) -> Field:
     field = 1 - np.hypot(along, across)
     for lx, ly, wide in outline.lobes:
         field = np.maximum(field, wide - np.hypot(along - np.float32(lx), across - np.float32(ly)))
-    unit = half[0] / (2 * MARGIN)
-    coarse = fractal(rng, half, scale=1.1 * unit, octaves=3)
+    unit = half[0] / (2 * CANVAS_MARGIN)
+    coarse = fractal_noise(rng, half, scale=1.1 * unit, octaves=3)
     field += np.float32(outline.irregularity) * coarse
-    field += np.float32(outline.roughness) * fractal(rng, half, scale=0.3 * unit, octaves=5, gain=0.7)
+    field += np.float32(outline.roughness) * fractal_noise(rng, half, scale=0.3 * unit, octaves=5, gain=0.7)
     # the centre always belongs to the lesion, the canvas edge never; in between the end is ragged
     field = np.maximum(field, 0.45 - reach) - smoothstep(
-        MARGIN - 0.65, MARGIN - 0.1, reach * (1 + 0.12 * coarse)
+        CANVAS_MARGIN - 0.65, CANVAS_MARGIN - 0.1, reach * (1 + 0.12 * coarse)
     )
-    field -= 3 * smoothstep(MARGIN - 0.2, MARGIN - 0.03, reach)
+    field -= 3 * smoothstep(CANVAS_MARGIN - 0.2, CANVAS_MARGIN - 0.03, reach)
     return np.asarray(cv2.resize(field, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def cover_of(field: Field, softness: float, *, radius: float) -> Field:
+def soft_mask(field: FloatField, softness: float, *, radius: float) -> FloatField:
     """Give how much of the lesion's pigment is present: half on the border; (h, w) in 0…1."""
     # light spreads in skin, so that even an abrupt border is soft by some pixels
     return blur(smoothstep(-softness, softness, field), (0.012 + 0.045 * softness) * radius + 0.8)
 
 
-def mask_of(field: Field) -> Mask:
+def lesion_mask(field: FloatField) -> BinaryMask:
     """Lesion mask: inside the border, without specks of noise far from the body; (h, w)."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats((field > 0).astype(np.uint8), connectivity=8)
     keep = np.zeros(count, bool)

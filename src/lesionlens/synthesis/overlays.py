@@ -6,18 +6,18 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from lesionlens.synthesis.noise import Field, Mask, Size, blur, fractal, smoothstep
-from lesionlens.synthesis.pigment import cover
-from lesionlens.synthesis.strokes import Sheet, wander
+from lesionlens.synthesis.noise import FloatField, BinaryMask, ImageSize, blur, fractal_noise, smoothstep
+from lesionlens.synthesis.pigment import alpha_blend
+from lesionlens.synthesis.strokes import DrawSurface, random_walk_path
 
-Overlay = Callable[[Field, np.random.Generator, float], Field]
-SEEN = 0.04  # of full scale, ten grey levels: less is hardly seen on skin
+ArtifactRenderer = Callable[[FloatField, np.random.Generator, float], FloatField]
+VISIBLE_DELTA = 0.04  # of full scale, ten grey levels: less is hardly seen on skin
 
 
-def hair(image: Field, rng: np.random.Generator, scale: float) -> Field:
+def render_hair(image: FloatField, rng: np.random.Generator, scale: float) -> FloatField:
     """Hairs: thin curved tapered strokes, mostly dark, sometimes fair."""
-    size = _size(image)
-    dark, fair = Sheet(size), Sheet(size)
+    size = _image_size(image)
+    dark, fair = DrawSurface(size), DrawSurface(size)
     count = 1 + int(rng.gamma(1.1, 9))
     lie, spread = rng.uniform(0, 2 * np.pi), rng.choice([0.25, 0.7, 2.0])
     pale, width = rng.random() < 0.15, rng.uniform(0.8, 1.9)
@@ -25,21 +25,21 @@ def hair(image: Field, rng: np.random.Generator, scale: float) -> Field:
         start = (rng.uniform(-0.1, 1.1) * size[1], rng.uniform(-0.1, 1.1) * size[0])
         length = rng.gamma(4, 85) * scale
         bow = rng.normal(0, 0.035)
-        path = wander(rng, start, turn=lie + rng.normal(0, spread), length=length, curl=0.022, steps=18)
-        path = _bow(path, bow)
+        path = random_walk_path(rng, start, direction=lie + rng.normal(0, spread), length=length, curvature=0.022, num_steps=18)
+        path = _bend(path, bow)
         sheet = fair if pale or rng.random() < 0.12 else dark
-        sheet.tapered(
+        sheet.draw_tapered_line(
             path, width=max(0.8, width * rng.uniform(0.6, 1.2) * scale), strength=rng.uniform(0.4, 0.9)
         )
     colour = np.array([0.24, 0.16, 0.14], np.float32) * np.float32(rng.uniform(0.5, 1.6))
-    image = _over(image, blur(dark.field(), 0.6 * scale), colour)
-    return _over(image, 0.55 * blur(fair.field(), 0.6 * scale), np.array([0.96, 0.9, 0.84], np.float32))
+    image = _blend_over(image, blur(dark.to_float(), 0.6 * scale), colour)
+    return _blend_over(image, 0.55 * blur(fair.to_float(), 0.6 * scale), np.array([0.96, 0.9, 0.84], np.float32))
 
 
-def ruler(image: Field, rng: np.random.Generator, scale: float) -> Field:
+def render_ruler(image: FloatField, rng: np.random.Generator, scale: float) -> FloatField:
     """Millimetre scale along one side with numbers."""
-    h, w = _size(image)
-    sheet, gap = Sheet((h, w)), rng.uniform(9, 17) * scale
+    h, w = _image_size(image)
+    sheet, gap = DrawSurface((h, w)), rng.uniform(9, 17) * scale
     upright, near = rng.random() < 0.5, rng.uniform(3, 26) * scale
     far_side, length = rng.random() < 0.5, h if upright else w
     origin = rng.uniform(0, 10) * gap
@@ -49,78 +49,78 @@ def ruler(image: Field, rng: np.random.Generator, scale: float) -> Field:
         reach = (17 if number % 10 == 0 else 12 if number % 5 == 0 else 8) * scale
         edge = (w if upright else h) - near if far_side else near
         ends = np.array([[edge, along], [edge + (-reach if far_side else reach), along]])
-        sheet.line(ends if upright else ends[:, ::-1], width=1.3 * scale)
+        sheet.draw_line(ends if upright else ends[:, ::-1], width=1.3 * scale)
         if number % 10 == 0:
             place = ends[1] + (np.array([-16 if far_side else 4, 5]) * scale)
             x, y = (
                 place if upright else place[::-1] + np.array([-4, 8 if not far_side else -2]) * scale
             ).round()
             cv2.putText(
-                sheet.ink, str(number // 10), (int(x), int(y)), cv2.FONT_HERSHEY_SIMPLEX, 0.45 * scale, 255,
+                sheet.pixels, str(number // 10), (int(x), int(y)), cv2.FONT_HERSHEY_SIMPLEX, 0.45 * scale, 255,
                 1, cv2.LINE_AA,
             )  # fmt: skip
-    ink = blur(sheet.field(), 0.7 * scale) * np.float32(rng.uniform(0.6, 0.9))
-    return _over(image, ink, np.array([0.14, 0.13, 0.16], np.float32))
+    ink = blur(sheet.to_float(), 0.7 * scale) * np.float32(rng.uniform(0.6, 0.9))
+    return _blend_over(image, ink, np.array([0.14, 0.13, 0.16], np.float32))
 
 
-def bubbles(image: Field, rng: np.random.Generator, scale: float) -> Field:
+def render_gel_bubbles(image: FloatField, rng: np.random.Generator, scale: float) -> FloatField:
     """Gel bubbles: fine rings, dark outside, bright inside, each with a highlight."""
-    h, w = _size(image)
-    light, shade, shine = Sheet((h, w)), Sheet((h, w)), Sheet((h, w))
+    h, w = _image_size(image)
+    light, shade, shine = DrawSurface((h, w)), DrawSurface((h, w)), DrawSurface((h, w))
     cluster = rng.uniform(0.1, 0.9, 2) * (w, h)
     for _ in range(1 + int(rng.gamma(1.3, 5))):
         x, y = np.clip(rng.normal(cluster, 0.25 * h), 2, (w - 2, h - 2))
         radius = (2 + rng.gamma(1.3, 5)) * scale
         turns = np.linspace(0, 2 * np.pi, 26)
         ring = np.stack([np.cos(turns), np.sin(turns) * rng.uniform(0.85, 1)], 1)
-        shade.line((x, y) + ring * (radius + 1.2 * scale), width=1.6 * scale, strength=0.7)
-        light.line((x, y) + ring * radius, width=1.2 * scale, strength=rng.uniform(0.4, 0.9))
-        shine.dots([(x - 0.4 * radius, y - 0.4 * radius, max(0.8, 0.16 * radius))])
-    image = image * (1 - 0.22 * blur(shade.field(), 1.2 * scale)[..., None])
-    glow = 0.5 * blur(light.field(), 0.7 * scale) + 0.85 * blur(shine.field(), 0.6 * scale)
-    return _over(image, np.minimum(glow, 1), np.array([0.99, 0.96, 0.98], np.float32))
+        shade.draw_line((x, y) + ring * (radius + 1.2 * scale), width=1.6 * scale, strength=0.7)
+        light.draw_line((x, y) + ring * radius, width=1.2 * scale, strength=rng.uniform(0.4, 0.9))
+        shine.draw_dots([(x - 0.4 * radius, y - 0.4 * radius, max(0.8, 0.16 * radius))])
+    image = image * (1 - 0.22 * blur(shade.to_float(), 1.2 * scale)[..., None])
+    glow = 0.5 * blur(light.to_float(), 0.7 * scale) + 0.85 * blur(shine.to_float(), 0.6 * scale)
+    return _blend_over(image, np.minimum(glow, 1), np.array([0.99, 0.96, 0.98], np.float32))
 
 
-def ink(image: Field, rng: np.random.Generator, scale: float) -> Field:
+def render_ink_markings(image: FloatField, rng: np.random.Generator, scale: float) -> FloatField:
     """Surgeon's marker: blue or violet strokes that soak into the furrows."""
-    h, w = _size(image)
-    sheet = Sheet((h, w))
+    h, w = _image_size(image)
+    sheet = DrawSurface((h, w))
     for _ in range(int(rng.integers(1, 4))):
         side = rng.integers(4)
         x, y = [(0.05, None), (0.95, None), (None, 0.06), (None, 0.94)][side]
         start = (w * (rng.random() if x is None else x), h * (rng.random() if y is None else y))
-        path = wander(
+        path = random_walk_path(
             rng,
             start,
-            turn=rng.uniform(0, 2 * np.pi),
+            direction=rng.uniform(0, 2 * np.pi),
             length=rng.uniform(80, 260) * scale,
-            curl=0.12,
-            steps=9,
+            curvature=0.12,
+            num_steps=9,
         )
-        sheet.line(path, width=rng.uniform(9, 22) * scale)
-    rough = fractal(rng, (h, w), scale=9 * scale, octaves=3, gain=0.8)
-    soaked = blur(sheet.field(), 3 * scale) * smoothstep(-2.6, 0.2, rough) * np.float32(rng.uniform(0.5, 0.9))
+        sheet.draw_line(path, width=rng.uniform(9, 22) * scale)
+    rough = fractal_noise(rng, (h, w), scale=9 * scale, octaves=3, gain=0.8)
+    soaked = blur(sheet.to_float(), 3 * scale) * smoothstep(-2.6, 0.2, rough) * np.float32(rng.uniform(0.5, 0.9))
     tint = np.array([0.38, 0.36, 0.78], np.float32) + rng.normal(0, 0.05, 3).astype(np.float32)
     return np.asarray(image * (1 - soaked[..., None] * (1 - tint)), np.float32)
 
 
-def sticker(image: Field, rng: np.random.Generator, scale: float) -> Field:
+def render_color_patch(image: FloatField, rng: np.random.Generator, scale: float) -> FloatField:
     """Round coloured calibration sticker, cut by the edge of the picture."""
-    h, w = _size(image)
-    sheet, radius = Sheet((h, w)), rng.uniform(60, 130) * scale
+    h, w = _image_size(image)
+    sheet, radius = DrawSurface((h, w)), rng.uniform(60, 130) * scale
     x = rng.choice([rng.uniform(-0.05, 0.08), rng.uniform(0.92, 1.05)]) * w
-    sheet.dots([(x, rng.uniform(0, 1) * h, radius)])
-    disc = sheet.field()
+    sheet.draw_dots([(x, rng.uniform(0, 1) * h, radius)])
+    disc = sheet.to_float()
     shadow = np.maximum(blur(disc, 5 * scale) - disc, 0) * 0.5
     colours = [[0.93, 0.76, 0.2], [0.25, 0.55, 0.75], [0.4, 0.68, 0.35], [0.88, 0.45, 0.2], [0.75, 0.25, 0.3]]
     colour = np.array(colours[rng.integers(5)], np.float32)
-    paper = 1 + 0.03 * fractal(rng, (h, w), scale=40 * scale, octaves=5, gain=0.8)[..., None]
-    return _over(image * (1 - shadow[..., None]), blur(disc, 0.9 * scale), colour * paper)
+    paper = 1 + 0.03 * fractal_noise(rng, (h, w), scale=40 * scale, octaves=5, gain=0.8)[..., None]
+    return _blend_over(image * (1 - shadow[..., None]), blur(disc, 0.9 * scale), colour * paper)
 
 
-def dark_corners(image: Field, rng: np.random.Generator, _scale: float) -> Field:
+def render_dark_corners(image: FloatField, rng: np.random.Generator, _scale: float) -> FloatField:
     """Close the dermatoscope's round field of view: black corners with a soft edge."""
-    h, w = _size(image)
+    h, w = _image_size(image)
     y, x = np.arange(h, dtype=np.float32)[:, None], np.arange(w, dtype=np.float32)
     centre = np.array([w, h]) / 2 + rng.normal(0, 0.02, 2) * w
     reach = np.hypot(x - np.float32(centre[0]), y - np.float32(centre[1])) / np.float32(np.hypot(w, h) / 2)
@@ -130,36 +130,36 @@ def dark_corners(image: Field, rng: np.random.Generator, _scale: float) -> Field
     return np.asarray(cv2.multiply(image, cv2.merge([open_field] * 3)), np.float32)
 
 
-OVERLAYS: dict[str, Overlay] = {
-    "ink": ink,
-    "hair": hair,
-    "bubbles": bubbles,
-    "ruler": ruler,
-    "sticker": sticker,
-    "dark_corners": dark_corners,
+ARTIFACT_RENDERERS: dict[str, ArtifactRenderer] = {
+    "ink": render_ink_markings,
+    "hair": render_hair,
+    "bubbles": render_gel_bubbles,
+    "ruler": render_ruler,
+    "sticker": render_color_patch,
+    "dark_corners": render_dark_corners,
 }
 """Painted in this order, from the skin to the lens."""
 
 
-def covered(before: Field, after: Field) -> Mask:
+def visible_mask(before: FloatField, after: FloatField) -> BinaryMask:
     """Where an overlay can be seen, (h, w): some channel changed by more than ``SEEN``."""
-    return np.asarray((np.abs(after - before) > SEEN).any(axis=2))
+    return np.asarray((np.abs(after - before) > VISIBLE_DELTA).any(axis=2))
 
 
-def _over(image: Field, alpha: Field, colour: npt.NDArray[np.float32]) -> Field:
-    cover(image, alpha, colour)
+def _blend_over(image: FloatField, alpha: FloatField, color: npt.NDArray[np.float32]) -> FloatField:
+    alpha_blend(image, alpha, color)
     return image
 
 
-def _bow(path: npt.NDArray[np.floating], bow: float) -> npt.NDArray[np.floating]:
+def _bend(path: npt.NDArray[np.floating], curvature: float) -> npt.NDArray[np.floating]:
     """Turn a path steadily while it runs."""
     steps = np.diff(path, axis=0)
-    turns = bow * np.arange(len(steps))
+    turns = curvature * np.arange(len(steps))
     c, s = np.cos(turns), np.sin(turns)
     turned = np.stack([c * steps[:, 0] - s * steps[:, 1], s * steps[:, 0] + c * steps[:, 1]], 1)
     return np.concatenate([path[:1], path[0] + np.cumsum(turned, 0)])
 
 
-def _size(image: Field) -> Size:
+def _image_size(image: FloatField) -> ImageSize:
     h, w = image.shape[:2]
     return h, w

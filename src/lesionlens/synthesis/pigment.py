@@ -11,58 +11,58 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from lesionlens.synthesis.noise import Field, Mask, Size
+from lesionlens.synthesis.noise import FloatField, BinaryMask, ImageSize
 
-MELANIN, BLOOD, DEEP, WHITE = range(4)
+MELANIN, BLOOD, DERMAL_MELANIN, SCATTERING = range(4)
 
 # optical density in red, green, blue for one unit of each absorber, matched by eye to dermoscopy
 ABSORPTION = np.array([[0.33, 0.80, 1.02], [0.12, 1.00, 0.52], [0.80, 0.60, 0.36]], np.float32)
-SCATTER = np.array([0.94, 0.89, 0.87], np.float32)
+SCATTER_COLOR = np.array([0.94, 0.89, 0.87], np.float32)
 
 
-class Layer(NamedTuple):
+class PigmentLayer(NamedTuple):
     """What one structure adds to each pigment (absent: nothing) and where it is."""
 
-    mask: Mask
-    melanin: Field | None = None
-    blood: Field | None = None
-    deep: Field | None = None
-    white: Field | None = None
+    mask: BinaryMask
+    melanin: FloatField | None = None
+    blood: FloatField | None = None
+    dermal_melanin: FloatField | None = None
+    scatter: FloatField | None = None
 
 
-def blank(size: Size) -> Field:
+def empty_pigments(size: ImageSize) -> FloatField:
     """No pigment anywhere; (h, w, 4)."""
     return np.zeros((*size, 4), np.float32)
 
 
-def add(pigments: Field, layer: Layer) -> None:
+def add_layer(pigments: FloatField, layer: PigmentLayer) -> None:
     """Add a layer to ``pigments`` (h, w, 4) in place."""
     for channel, amount in enumerate(layer[1:]):
         if amount is not None:
             pigments[..., channel] += amount
 
 
-def render(base: npt.NDArray[np.float32], pigments: Field, *, warmth: float = 1.0) -> Field:
-    """Colour of skin ``base`` (3,) in 0…1 under ``pigments`` (h, w, 4); (h, w, 3) RGB in 0…1.
+def render_pigments(base_color: npt.NDArray[np.float32], pigments: FloatField, *, warmth: float = 1.0) -> FloatField:
+    """Colour of skin ``base_color`` (3,) in 0…1 under ``pigments`` (h, w, 4); (h, w, 3) RGB in 0…1.
 
     ``warmth`` above one makes the melanin more yellow, below one more grey.
     """
     density = np.zeros((3, 5), np.float32)
     density[:, :3] = -ABSORPTION.T
     density[2, MELANIN] *= warmth
-    density[:, 4] = np.log(base)
+    density[:, 4] = np.log(base_color)
     colour = np.asarray(cv2.exp(cv2.transform(pigments, density)), np.float32)
-    white = np.clip(pigments[..., WHITE], 0, 0.9)
-    cover(colour, white, SCATTER * (0.35 + 0.65 * float(base.max())))
+    white = np.clip(pigments[..., SCATTERING], 0, 0.9)
+    alpha_blend(colour, white, SCATTER_COLOR * (0.35 + 0.65 * float(base_color.max())))
     return colour
 
 
-def cover(image: Field, alpha: Field, colour: npt.NDArray[np.float32]) -> None:
-    """Lay ``colour`` (3,) or (h, w, 3) over ``image`` (h, w, 3) in place, as opaque as ``alpha`` (h, w)."""
+def alpha_blend(image: FloatField, alpha: FloatField, color: npt.NDArray[np.float32]) -> None:
+    """Lay ``color`` (3,) or (h, w, 3) over ``image`` (h, w, 3) in place, as opaque as ``alpha`` (h, w)."""
     x, y, w, h = cv2.boundingRect((alpha > 0.004).astype(np.uint8))
     if not w:
         return
     part = image[y : y + h, x : x + w]
-    over = colour[y : y + h, x : x + w] if colour.ndim == 3 else np.broadcast_to(colour, part.shape)
+    over = color[y : y + h, x : x + w] if color.ndim == 3 else np.broadcast_to(color, part.shape)
     opaque = alpha[y : y + h, x : x + w]
     part += cv2.multiply(over - part, cv2.merge([opaque, opaque, opaque]))

@@ -12,30 +12,30 @@ import numpy.typing as npt
 import pandas as pd
 
 import lesionlens
-from lesionlens.atomic import new_folder
+from lesionlens.atomic import atomic_directory
 from lesionlens.data.datasets import load_table
 from lesionlens.data.images import read_rgb
-from lesionlens.data.problems import counted
-from lesionlens.data.table import COLUMNS, LesionTable
-from lesionlens.errors import DataError, unknown
-from lesionlens.synthesis.association import achieved, drawn, planted
-from lesionlens.synthesis.dataset import encode
-from lesionlens.synthesis.paint import PLANTED, paint
+from lesionlens.data.problems import pluralize
+from lesionlens.data.table import TABLE_COLUMNS, LesionTable
+from lesionlens.errors import DataError, unknown_name_message
+from lesionlens.synthesis.association import artifact_counts_and_phi, image_rng, sample_artifact_flags
+from lesionlens.synthesis.dataset import encode_image
+from lesionlens.synthesis.paint import INJECTABLE, overlay_artifact
 
-STATEMENT = "Artefacts were painted on these images by a program, by their label. Research use only."
-QUALITY = 95  # of every image's JPEG, painted on or not, so that compression tells nothing
-_MASKS = ("mask_path", "feature_mask_paths")
+INJECTION_NOTICE = "Artefacts were painted on these images by a program, by their label. Research use only."
+INJECTION_JPEG_QUALITY = 95  # of every image's JPEG, painted on or not, so that compression tells nothing
+_MASK_COLUMNS = ("mask_path", "feature_mask_paths")
 
 
-def plant(
+def inject_artifact(
     source: str,
     root: Path,
     *,
-    artefact: str,
-    association: float,
+    artifact: str,
+    rate_difference: float,
     task: str = "melanoma",
     seed: int = 0,
-    shorter_side: int | None = None,
+    max_short_side: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> str:
     """Write a copy of a data set with an artefact on a random share of its images, by label; complete or not at all.
@@ -50,13 +50,13 @@ def plant(
         Any data set, as for `load_table`, real or synthetic.
     root
         Folder that does not exist yet or is empty.
-    artefact
+    artifact
         A name of ``PLANTED``.
-    association
+    rate_difference
         -1 to 1.
     task
         A class of the data set, against all others.
-    shorter_side
+    max_short_side
         Bring larger images down to this many pixels first.
     progress
         Called with images done and images in all.
@@ -74,37 +74,37 @@ def plant(
     DataError
         An unknown artefact or class, an association outside -1 to 1, ids with folders, or a root that holds something.
     """
-    table, root = _checked(source, artefact, association, task), Path(root).absolute()
+    table, root = _load_checked_table(source, artifact, rate_difference, task), Path(root).absolute()
     frame = table.frame
     positive = (frame["diagnosis"] == task).to_numpy(dtype=bool)
-    chosen = planted(frame["image_id"], positive, association=association, seed=seed)
-    with new_folder(root) as folder:
+    chosen = sample_artifact_flags(frame["image_id"], positive, rate_difference=rate_difference, seed=seed)
+    with atomic_directory(root) as folder:
         seen = _write_images(
-            folder, table, chosen, artefact, seed=seed, shorter_side=shorter_side, progress=progress
+            folder, table, chosen, artifact, seed=seed, max_short_side=max_short_side, progress=progress
         )
         _write_table(folder / "images.csv", table, root)
         present = zip(frame["image_id"], seen.astype(int), strict=True)
-        _write_lines(folder / "artefacts.csv", [("image_id", artefact), *present])
+        _write_csv_rows(folder / "artefacts.csv", [("image_id", artifact), *present])
         about = {
-            "statement": STATEMENT, "lesionlens": lesionlens.__version__, "source": source, "artefact": artefact,
-            "task": task, "association": association, "seed": seed, **achieved(positive, seen),
+            "statement": INJECTION_NOTICE, "lesionlens": lesionlens.__version__, "source": source, "artefact": artifact,
+            "task": task, "association": rate_difference, "seed": seed, **artifact_counts_and_phi(positive, seen),
         }  # fmt: skip
         (folder / "planting.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     return f"table:{root / 'images.csv'}"
 
 
-def _checked(source: str, artefact: str, association: float, task: str) -> LesionTable:
+def _load_checked_table(source: str, artifact: str, rate_difference: float, task: str) -> LesionTable:
     """Read the data set and refuse what does not fit it."""
-    if artefact not in PLANTED:
-        raise DataError(unknown("artefact", artefact, PLANTED))
-    if not -1 <= association <= 1:
-        raise DataError(f"the association is {association}; allowed is -1 to 1")
+    if artifact not in INJECTABLE:
+        raise DataError(unknown_name_message("artefact", artifact, INJECTABLE))
+    if not -1 <= rate_difference <= 1:
+        raise DataError(f"the association is {rate_difference}; allowed is -1 to 1")
     table = load_table(source)
     if task not in table.classes:
-        raise DataError(unknown("class", task, table.classes))
+        raise DataError(unknown_name_message("class", task, table.classes))
     if nested := [name for name in table.frame["image_id"] if "/" in name]:
         raise DataError(
-            f"{counted(len(nested), 'image')} of {source} have folders in their ids, for example {nested[0]}: the copy "
+            f"{pluralize(len(nested), 'image')} of {source} have folders in their ids, for example {nested[0]}: the copy "
             "names its files by id. Give the table a column image_id of plain names"
         )
     return table
@@ -113,57 +113,57 @@ def _checked(source: str, artefact: str, association: float, task: str) -> Lesio
 def _write_images(
     folder: Path,
     table: LesionTable,
-    chosen: npt.NDArray[np.bool_],
-    artefact: str,
+    selected: npt.NDArray[np.bool_],
+    artifact: str,
     *,
     seed: int,
-    shorter_side: int | None,
+    max_short_side: int | None,
     progress: Callable[[int, int], None] | None,
 ) -> npt.NDArray[np.bool_]:
     """Write every image, painted on where it is chosen, (n,), and say where that can be seen, (n,)."""
     for name in ("images", "artefact_masks"):
         (folder / name).mkdir()
-    seen = np.zeros(len(chosen), dtype=bool)
+    seen = np.zeros(len(selected), dtype=bool)
     for number, (image_id, path) in enumerate(zip(table.frame["image_id"], table.paths, strict=True)):
-        rng = drawn(seed, image_id, 1) if chosen[number] else None
-        rgb = read_rgb(path, shorter_side=shorter_side)
-        seen[number] = _write_image(folder, image_id, rgb, artefact, rng)
+        rng = image_rng(seed, image_id, 1) if selected[number] else None
+        rgb = read_rgb(path, max_short_side=max_short_side)
+        seen[number] = _write_image(folder, image_id, rgb, artifact, rng)
         if progress:
-            progress(number + 1, len(chosen))
+            progress(number + 1, len(selected))
     return seen
 
 
 def _write_image(
-    folder: Path, image_id: str, rgb: npt.NDArray[np.uint8], artefact: str, rng: np.random.Generator | None
+    folder: Path, image_id: str, rgb: npt.NDArray[np.uint8], artifact: str, rng: np.random.Generator | None
 ) -> bool:
     """Write an image, painted on where there are random numbers for it, and say whether that can be seen."""
     seen = False
     if rng is not None:
-        rgb, mask = paint(rgb, artefact, rng)
+        rgb, mask = overlay_artifact(rgb, artifact, rng)
         seen = bool(mask.any())
     if seen:
-        encode(folder / "artefact_masks" / f"{image_id}.png", mask.astype(np.uint8) * 255, [])
+        encode_image(folder / "artefact_masks" / f"{image_id}.png", mask.astype(np.uint8) * 255, [])
     bgr = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
-    encode(folder / "images" / f"{image_id}.jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    encode_image(folder / "images" / f"{image_id}.jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, INJECTION_JPEG_QUALITY])
     return seen
 
 
 def _write_table(path: Path, table: LesionTable, root: Path) -> None:
     rows = table.frame
     rows["path"] = "images/" + rows["image_id"] + ".jpg"
-    for column in _MASKS:
+    for column in _MASK_COLUMNS:
         rows[column] = [
-            ";".join(_seen_from(root, part) for part in cell.split(";") if part) for cell in rows[column]
+            ";".join(_relative_path(root, part) for part in cell.split(";") if part) for cell in rows[column]
         ]
     rows = rows.assign(age=rows["age"].map(lambda age: "" if pd.isna(age) else f"{age:g}"))
-    _write_lines(path, [COLUMNS, *rows[list(COLUMNS)].itertuples(index=False)])
+    _write_csv_rows(path, [TABLE_COLUMNS, *rows[list(TABLE_COLUMNS)].itertuples(index=False)])
 
 
-def _seen_from(root: Path, path: str) -> str:
+def _relative_path(root: Path, path: str) -> str:
     """Name a file from the copy's folder, so that both can be moved together."""
     return os.path.relpath(Path(path).resolve(), root.resolve())
 
 
-def _write_lines(path: Path, lines: Sequence[Sequence[object]]) -> None:
+def _write_csv_rows(path: Path, lines: Sequence[Sequence[object]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream, lineterminator="\n").writerows(lines)

@@ -9,35 +9,35 @@ import numpy.typing as npt
 
 from lesionlens.errors import ImageError
 from lesionlens.synthesis import keratin, melanocytic, vascular
-from lesionlens.synthesis.ground import Ground
-from lesionlens.synthesis.noise import Mask
-from lesionlens.synthesis.pigment import Layer
+from lesionlens.synthesis.ground import LesionCanvas
+from lesionlens.synthesis.noise import BinaryMask
+from lesionlens.synthesis.pigment import PigmentLayer
 
-Paint = Callable[[Ground, np.random.Generator, float], Layer]
+StructureRenderer = Callable[[LesionCanvas, np.random.Generator, float], PigmentLayer]
 
-STRUCTURES: dict[str, Paint] = {
-    "network": melanocytic.network,
+STRUCTURES: dict[str, StructureRenderer] = {
+    "network": melanocytic.pigment_network,
     "globules": melanocytic.globules,
     "streaks": melanocytic.streaks,
-    "blotch": melanocytic.blotch,
+    "blotch": melanocytic.blotches,
     "blue_white_veil": melanocytic.blue_white_veil,
-    "regression": melanocytic.regression,
-    "milia": keratin.milia,
-    "comedo": keratin.comedo,
-    "ridges": keratin.ridges,
-    "scale": keratin.scale,
-    "scar": keratin.scar,
-    "arborising": vascular.arborising,
-    "lacunae": vascular.lacunae,
-    "strawberry": vascular.strawberry,
-    "nests": vascular.nests,
-    "ulcer": vascular.ulcer,
+    "regression": melanocytic.regression_structures,
+    "milia": keratin.milia_like_cysts,
+    "comedo": keratin.comedo_like_openings,
+    "ridges": keratin.fissures_and_ridges,
+    "scale": keratin.surface_scale,
+    "scar": keratin.scar_like_area,
+    "arborising": vascular.arborizing_vessels,
+    "lacunae": vascular.red_lacunae,
+    "strawberry": vascular.strawberry_pattern,
+    "nests": vascular.blue_gray_ovoid_nests,
+    "ulcer": vascular.ulceration,
 }
-BITS = {name: 1 << place for place, name in enumerate(STRUCTURES)}
+STRUCTURE_BITS = {name: 1 << place for place, name in enumerate(STRUCTURES)}
 """Value of each structure in a 16-bit structure mask."""
 
 
-def unpack(bits: npt.NDArray[np.uint16]) -> dict[str, Mask]:
+def unpack_masks(bits: npt.NDArray[np.uint16]) -> dict[str, BinaryMask]:
     """Give the mask of each structure present in ``bits`` (h, w).
 
     Examples
@@ -46,10 +46,10 @@ def unpack(bits: npt.NDArray[np.uint16]) -> dict[str, Mask]:
     ['network', 'globules']
     """
     present = int(np.bitwise_or.reduce(bits, axis=None))
-    return {name: (bits & bit) > 0 for name, bit in BITS.items() if present & bit}
+    return {name: (bits & bit) > 0 for name, bit in STRUCTURE_BITS.items() if present & bit}
 
 
-def read_structures(path: Path) -> dict[str, Mask]:
+def read_structures(path: Path) -> dict[str, BinaryMask]:
     """Read one ``structures/*.png``: a boolean mask (h, w) for each structure present.
 
     Raises
@@ -62,4 +62,4 @@ def read_structures(path: Path) -> dict[str, Mask]:
         raise ImageError(
             f"{path} is not a 16-bit structure mask: give a file of the structures folder of a synthetic set."
         )
-    return unpack(np.asarray(bits, np.uint16))
+    return unpack_masks(np.asarray(bits, np.uint16))

@@ -5,7 +5,7 @@ import ctypes
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 
 
-def keep_freed_memory() -> bool:
+def retain_freed_memory() -> bool:
     """Tell glibc's malloc to reuse large blocks; say whether it could be told (elsewhere there is no need).
 
     With two cores a MobileNet-v2 training step took 20 to 40 % less time.

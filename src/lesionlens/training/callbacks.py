@@ -13,13 +13,13 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, Checkpoint
 
-from lesionlens.atomic import replacing
+from lesionlens.atomic import atomic_write
 from lesionlens.models.classifier import Classifier
 
-MEASURES = ("train_loss", "val_loss", "val_auc", "val_balanced_accuracy", "val_accuracy")
+EPOCH_METRICS = ("train_loss", "val_loss", "val_auc", "val_balanced_accuracy", "val_accuracy")
 
 
-class EpochLog(Callback):
+class CSVLogger(Callback):
     """One row an epoch in ``log.csv``, counted from 1: losses, metrics, learning rate, seconds, every scale gate.
 
     The Dice term of a prior is called ``prior/`` and its map. A gate's column is its name before its place in the
@@ -27,33 +27,33 @@ class EpochLog(Callback):
 
     Parameters
     ----------
-    file
+    path
         Rewritten in one step after each epoch.
     """
 
-    def __init__(self, file: Path) -> None:
-        self.file, self.rows = file, list[dict[str, Any]]()
+    def __init__(self, path: Path) -> None:
+        self.path, self.rows = path, list[dict[str, Any]]()
         self._started = 0.0
 
-    def on_train_epoch_start(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Note the time."""
         self._started = time.monotonic()
 
-    def on_train_epoch_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Add the row."""
-        measured = {name: float(trainer.callback_metrics.get(name, math.nan)) for name in MEASURES}
+        measured = {name: float(trainer.callback_metrics.get(name, math.nan)) for name in EPOCH_METRICS}
         self.rows.append(
             {
                 "epoch": trainer.current_epoch + 1,
                 "step": trainer.global_step,
                 "lr": float(trainer.optimizers[0].param_groups[0]["lr"]),
                 **measured,
-                **_priors(trainer),
+                **_attention_losses(trainer),
                 "seconds": round(time.monotonic() - self._started, 3),
-                **_gates(cast(Classifier, task.model)),
+                **_attention_scales(cast(Classifier, pl_module.model)),
             }
         )
-        with replacing(self.file) as part:
+        with atomic_write(self.path) as part:
             pd.DataFrame(self.rows).to_csv(part, index=False)
 
     def state_dict(self) -> dict[str, Any]:
@@ -65,22 +65,22 @@ class EpochLog(Callback):
         self.rows = list(state["rows"])
 
 
-def _priors(trainer: L.Trainer) -> dict[str, float]:
+def _attention_losses(trainer: L.Trainer) -> dict[str, float]:
     """Give the Dice term of each map that has a prior, before weighing."""
     found = trainer.callback_metrics
     return {name: float(value) for name, value in found.items() if name.startswith("prior/")}
 
 
-def _gates(model: Classifier) -> dict[str, float]:
+def _attention_scales(model: Classifier) -> dict[str, float]:
     """Give the value of each scale gate by its column (the curves of Zhang et al. 2019, Fig. 7)."""
     values = {}
-    for name in model.scale_gates:
+    for name in model.attention_scales:
         place, _, gate = name.removeprefix("inner.").removeprefix("trunk.").rpartition(".")
         values[f"{gate}/{place}"] = float(model.get_parameter(name).detach())
     return values
 
 
-class Best(Callback):
+class BestMetric(Callback):
     """The best value of a validation metric so far, and its epoch.
 
     Parameters
@@ -100,16 +100,16 @@ class Best(Callback):
         """Tell two of one kind apart in a checkpoint."""
         return f"{type(self).__qualname__}({self.monitor})"
 
-    def on_validation_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Compare, and do what follows from it."""
         value, epoch = float(trainer.callback_metrics[self.monitor]), trainer.current_epoch + 1
         sign = -1 if self.monitor == "val_loss" else 1
         better = math.isfinite(value) and not sign * value <= sign * self.best["value"] + self.min_delta
         if better:
             self.best = {"epoch": epoch, "metric": self.monitor, "value": value}
-        self.compared(trainer, epoch, value, better=better)
+        self.on_new_value(trainer, epoch, value, improved=better)
 
-    def compared(self, trainer: L.Trainer, epoch: int, value: float, *, better: bool) -> None:
+    def on_new_value(self, trainer: L.Trainer, epoch: int, value: float, *, improved: bool) -> None:
         """Act on the comparison."""
         raise NotImplementedError
 
@@ -122,30 +122,30 @@ class Best(Callback):
         self.best = dict(state["best"])
 
 
-class Keep(Best):
+class ModelCheckpoint(BestMetric):
     """Save the model whenever the monitored metric is better, or after every epoch.
 
     Parameters
     ----------
     monitor
         As for ``Best``.
-    every
+    every_epoch
         Save each epoch's model: the last one stays.
-    save
+    save_fn
         Called with epoch and value.
     """
 
-    def __init__(self, monitor: str, *, every: bool, save: Callable[[int, float], None]) -> None:
+    def __init__(self, monitor: str, *, every_epoch: bool, save_fn: Callable[[int, float], None]) -> None:
         super().__init__(monitor)
-        self.every, self.save = every, save
+        self.every_epoch, self.save_fn = every_epoch, save_fn
 
-    def compared(self, trainer: L.Trainer, epoch: int, value: float, *, better: bool) -> None:
+    def on_new_value(self, trainer: L.Trainer, epoch: int, value: float, *, improved: bool) -> None:
         """Save."""
-        if better or self.every:
-            self.save(epoch, value)
+        if improved or self.every_epoch:
+            self.save_fn(epoch, value)
 
 
-class StopEarly(Best):
+class EarlyStopping(BestMetric):
     """Stop when a metric has not been better for long.
 
     Parameters
@@ -160,28 +160,28 @@ class StopEarly(Best):
         super().__init__(monitor, min_delta=min_delta)
         self.patience = patience
 
-    def on_train_start(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Train no further a run that had stopped before it was interrupted in its last steps."""
         trainer.should_stop = trainer.current_epoch - self.best["epoch"] >= self.patience
 
-    def compared(self, trainer: L.Trainer, epoch: int, value: float, *, better: bool) -> None:
+    def on_new_value(self, trainer: L.Trainer, epoch: int, value: float, *, improved: bool) -> None:
         """Stop."""
         if epoch - self.best["epoch"] >= self.patience:
             trainer.should_stop = True
 
 
-class SaveLast(Checkpoint):
+class LastCheckpoint(Checkpoint):
     """Write the checkpoint after every whole epoch, when log and best are written."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
-    def on_train_epoch_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write it."""
-        trainer.save_checkpoint(self.file, weights_only=False)
+        trainer.save_checkpoint(self.path, weights_only=False)
 
 
-class AtomicCheckpoints(TorchCheckpointIO):
+class AtomicCheckpointIO(TorchCheckpointIO):
     """Checkpoints that are whole or as they were before."""
 
     def save_checkpoint(
@@ -190,5 +190,5 @@ class AtomicCheckpoints(TorchCheckpointIO):
         """Write beside, then rename."""
         content = io.BytesIO()  # so that a full disk is an error of the file system, not one of torch's
         torch.save(checkpoint, content)
-        with replacing(Path(path)) as part:
+        with atomic_write(Path(path)) as part:
             part.write_bytes(content.getbuffer())

@@ -6,24 +6,24 @@ from typing import Any
 
 import torch
 
-from lesionlens.training.prepared import Prepared
+from lesionlens.training.prepared import RunSetup
 from lesionlens.training.recipe import Recipe
 
-CHOSEN = ("data.store", "data.memory", "train.workers", "train.threads", "train.precision", "train.compile")
+AUTO_KEYS = ("data.store", "data.memory", "train.workers", "train.threads", "train.precision", "train.compile")
 
 
-def with_choice(prepared: Prepared, section: str, **values: Any) -> Prepared:
+def resolve_auto(setup: RunSetup, section: str, **values: Any) -> RunSetup:
     """Put values in place of ``auto`` into a section of the recipe that is computed with."""
-    changed = getattr(prepared.recipe, section).model_copy(update=values)
-    return replace(prepared, recipe=prepared.recipe.model_copy(update={section: changed}))
+    changed = getattr(setup.recipe, section).model_copy(update=values)
+    return replace(setup, recipe=setup.recipe.model_copy(update={section: changed}))
 
 
-def choices(recipe: Recipe) -> Mapping[str, Any]:
+def auto_choices(recipe: Recipe) -> Mapping[str, Any]:
     """Give for the record each key that may be ``auto``, with its value."""
-    return {key: getattr(getattr(recipe, key.partition(".")[0]), key.partition(".")[2]) for key in CHOSEN}
+    return {key: getattr(getattr(recipe, key.partition(".")[0]), key.partition(".")[2]) for key in AUTO_KEYS}
 
 
-def told(recipe: Recipe, device: torch.device) -> str:
+def compute_summary(recipe: Recipe, device: torch.device) -> str:
     """Say in a line how a run computes.
 
     Examples
@@ -37,6 +37,6 @@ def told(recipe: Recipe, device: torch.device) -> str:
     return f"computing on {device.type}: {', '.join(f'{key} {getattr(train, key)}' for key in keys)}"
 
 
-def chosen_words(record: Mapping[str, Any]) -> list[str]:
+def as_overrides(metadata: Mapping[str, Any]) -> list[str]:
     """Give the words that lay a record's choices over the recipe again."""
-    return [f"{key}={value}" for key, value in record.get("chosen", {}).items()]
+    return [f"{key}={value}" for key, value in metadata.get("chosen", {}).items()]

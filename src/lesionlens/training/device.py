@@ -5,9 +5,9 @@ import torch
 from lesionlens.training.train_recipe import TrainRecipe
 
 
-def device_of(train: TrainRecipe) -> torch.device:
+def resolve_training_device(config: TrainRecipe) -> torch.device:
     """Give the device that a recipe means here: a CUDA card, Apple's, or the CPU."""
-    if train.device != "cpu" and torch.cuda.is_available():
+    if config.device != "cpu" and torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())
-    apple = train.device != "cpu" and torch.backends.mps.is_available()
+    apple = config.device != "cpu" and torch.backends.mps.is_available()
     return torch.device("mps" if apple else "cpu")

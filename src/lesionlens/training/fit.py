@@ -13,21 +13,21 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerStatus
 from rich.console import Console
 
-from lesionlens.data.module import LesionData
-from lesionlens.errors import InterruptedRunError
-from lesionlens.models.bundle import Card, save_model
-from lesionlens.training.allocator import keep_freed_memory
-from lesionlens.training.callbacks import AtomicCheckpoints, EpochLog, Keep, SaveLast, StopEarly
-from lesionlens.training.folder import RunFolder
-from lesionlens.training.prepared import Prepared
-from lesionlens.training.progress import RunProgress
+from lesionlens.data.module import LesionDataModule
+from lesionlens.errors import RunInterrupted
+from lesionlens.models.bundle import ModelCard, save_model
+from lesionlens.training.allocator import retain_freed_memory
+from lesionlens.training.callbacks import AtomicCheckpointIO, CSVLogger, ModelCheckpoint, LastCheckpoint, EarlyStopping
+from lesionlens.training.folder import RunDir
+from lesionlens.training.prepared import RunSetup
+from lesionlens.training.progress import RunProgressBar
 from lesionlens.training.recipe import Recipe
-from lesionlens.training.task import Classification
+from lesionlens.training.task import ClassificationModule
 from lesionlens.training.train_recipe import TrainRecipe
 
 
 def fit(
-    prepared: Prepared, folder: RunFolder, task: Classification, data: LesionData, *, console: Console
+    setup: RunSetup, run_dir: RunDir, module: ClassificationModule, datamodule: LesionDataModule, *, console: Console
 ) -> None:
     """Train from the folder's checkpoint, if there is one, to the last epoch; keep the best bundle.
 
@@ -38,59 +38,59 @@ def fit(
     RunError
         The loss is no number any more, or the folder cannot be written.
     """
-    keep_freed_memory()
-    train = prepared.recipe.train
-    log = EpochLog(folder.log)
-    keep = Keep(
+    retain_freed_memory()
+    train = setup.recipe.train
+    log = CSVLogger(run_dir.metrics_csv)
+    keep = ModelCheckpoint(
         train.monitor,
-        every=train.keep == "last",
-        save=lambda epoch, value: _keep(prepared, folder, task, epoch, value),
+        every_epoch=train.checkpoint == "last",
+        save_fn=lambda epoch, value: _save_best(setup, run_dir, module, epoch, value),
     )
-    stop = _stop(train)
-    callbacks = [log, keep, *stop, RunProgress(console, log), SaveLast(folder.checkpoint)]
-    trainer = make_trainer(prepared.recipe, folder, callbacks)
-    before = float(folder.record()["seconds"])
+    stop = _early_stopping(train)
+    callbacks = [log, keep, *stop, RunProgressBar(console, log), LastCheckpoint(run_dir.checkpoint)]
+    trainer = make_trainer(setup.recipe, run_dir, callbacks)
+    before = float(run_dir.metadata()["seconds"])
     started = time.monotonic()
     try:
-        _loop(trainer, task, data, folder)
+        _run_loop(trainer, module, datamodule, run_dir)
     finally:
         done = trainer.state.status == TrainerStatus.FINISHED
-        folder.note(
+        run_dir.update(
             status="trained" if done else "interrupted",
             seconds=round(before + time.monotonic() - started, 1),
-            device=_device(task),
+            device=_device_name(module),
             threads=torch.get_num_threads(),
             peak_memory_gib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
             best=keep.best,
-            kept=train.keep,
+            kept=train.checkpoint,
             epochs_run=len(log.rows),
             stopped=f"no better {stop[0].monitor} for {train.patience} epochs" if trainer.should_stop else "",
         )
 
 
-def _stop(train: TrainRecipe) -> list[StopEarly]:
-    if train.patience is None:
+def _early_stopping(config: TrainRecipe) -> list[EarlyStopping]:
+    if config.patience is None:
         return []
-    return [StopEarly(train.stop_on or train.monitor, patience=train.patience, min_delta=train.min_delta)]
+    return [EarlyStopping(config.stop_on or config.monitor, patience=config.patience, min_delta=config.min_delta)]
 
 
-def _loop(trainer: L.Trainer, task: Classification, data: LesionData, folder: RunFolder) -> None:
+def _run_loop(trainer: L.Trainer, module: ClassificationModule, datamodule: LesionDataModule, run_dir: RunDir) -> None:
     handler = signal.getsignal(signal.SIGINT)
-    checkpoint = folder.checkpoint if folder.checkpoint.is_file() else None
+    checkpoint = run_dir.checkpoint if run_dir.checkpoint.is_file() else None
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning")  # hints to people who write loops
-            trainer.fit(task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+            trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as leaving:  # what Lightning makes of Ctrl-C
-        raise InterruptedRunError(
+        raise RunInterrupted(
             "stopped; nothing is lost up to the last whole epoch. "
-            f"Go on with: lesionlens train --resume {folder.path}"
+            f"Go on with: lesionlens train --resume {run_dir.path}"
         ) from leaving
     finally:
         signal.signal(signal.SIGINT, handler)
 
 
-def make_trainer(recipe: Recipe, folder: RunFolder, callbacks: list[Callback]) -> L.Trainer:
+def make_trainer(recipe: Recipe, run_dir: RunDir, callbacks: list[Callback]) -> L.Trainer:
     """Build Lightning's trainer as a recipe says."""
     logging.getLogger("lightning").setLevel(logging.ERROR)  # what it tells is for those who write loops
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
@@ -102,40 +102,40 @@ def make_trainer(recipe: Recipe, folder: RunFolder, callbacks: list[Callback]) -
         max_epochs=recipe.train.epochs,
         precision="bf16-mixed" if recipe.train.precision == "bf16" else "32-true",
         callbacks=callbacks,
-        plugins=[AtomicCheckpoints()],
+        plugins=[AtomicCheckpointIO()],
         logger=False,
         enable_checkpointing=True,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        default_root_dir=folder.path,
+        default_root_dir=run_dir.path,
         deterministic="warn",
     )
 
 
-def _keep(prepared: Prepared, folder: RunFolder, task: Classification, epoch: int, value: float) -> None:
+def _save_best(setup: RunSetup, run_dir: RunDir, module: ClassificationModule, epoch: int, value: float) -> None:
     """Save the bundle of a better epoch, or of the last."""
-    recipe = prepared.recipe
-    card = Card(
+    recipe = setup.recipe
+    card = ModelCard(
         name=recipe.model.name,
-        architecture=prepared.network.architecture,
-        classes=prepared.task.outputs,
-        independent=prepared.task.independent,
-        preprocessing=prepared.preprocessing,
-        trained_on={
+        architecture=setup.resolved_model.architecture,
+        classes=setup.task.output_names,
+        multilabel=setup.task.multilabel,
+        preprocessing=setup.preprocessing,
+        training_data={
             "source": recipe.data.source,
-            "fingerprint": folder.record()["data"]["fingerprint"],
-            "task": prepared.task.name,
+            "fingerprint": run_dir.metadata()["data"]["fingerprint"],
+            "task": setup.task.name,
             "weights": recipe.model.weights,
             "seed": recipe.train.seed,
             "epoch": epoch,
-            "kept": recipe.train.keep,
+            "kept": recipe.train.checkpoint,
             recipe.train.monitor: value,
         },
     )
-    save_model(folder.best, task.model, card)
+    save_model(run_dir.best_model, module.model, card)
 
 
-def _device(task: Classification) -> str:
-    if task.device.type == "cuda":
-        return torch.cuda.get_device_name(task.device)
+def _device_name(module: ClassificationModule) -> str:
+    if module.device.type == "cuda":
+        return torch.cuda.get_device_name(module.device)
     return f"CPU, {os.cpu_count()} cores"

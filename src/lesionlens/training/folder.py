@@ -10,28 +10,28 @@ import yaml
 from lesionlens.atomic import write_text
 from lesionlens.errors import RunError
 from lesionlens.training.recipe import Recipe
-from lesionlens.training.record import Recorded
+from lesionlens.training.record import RunMetadata
 
 _PACKAGES = ("lesionlens", "torch", "torchvision", "timm", "lightning", "numpy", "scikit-learn")
 
 
-class RunFolder(Recorded):
+class RunDir(RunMetadata):
     """The places in a run's folder."""
 
-    RECORD = "run.json"
+    METADATA_FILE = "run.json"
 
     @property
-    def split(self) -> Path:
+    def splits_csv(self) -> Path:
         """The part of each image."""
         return self.path / "split.csv"
 
     @property
-    def left_out(self) -> Path:
+    def excluded(self) -> Path:
         """The images that take no part, with the reasons."""
         return self.path / "left-out.csv"
 
     @property
-    def log(self) -> Path:
+    def metrics_csv(self) -> Path:
         """One row for each epoch."""
         return self.path / "log.csv"
 
@@ -41,20 +41,20 @@ class RunFolder(Recorded):
         return self.path / "checkpoints" / "last.ckpt"
 
     @property
-    def best(self) -> Path:
+    def best_model(self) -> Path:
         """The bundle of the best epoch, or of the last (``train.keep``)."""
         return self.path / "best"
 
-    def predictions(self, part: str) -> Path:
+    def predictions(self, split: str) -> Path:
         """Scores of a part."""
-        return self.path / "predictions" / f"{part}.csv"
+        return self.path / "predictions" / f"{split}.csv"
 
-    def evaluation(self, part: str) -> Path:
+    def evaluation(self, split: str) -> Path:
         """Numbers of a part."""
-        return self.path / "evaluation" / f"{part}.json"
+        return self.path / "evaluation" / f"{split}.json"
 
 
-def new_folder(name: str, *, out: Path | None = None, runs: Path = Path("runs")) -> RunFolder:
+def create_run_dir(name: str, *, out: Path | None = None, runs_dir: Path = Path("runs")) -> RunDir:
     """Make a run's folder: ``out``, or the next free one of ``runs/NAME``, ``runs/NAME-2`` and so on.
 
     Raises
@@ -63,7 +63,7 @@ def new_folder(name: str, *, out: Path | None = None, runs: Path = Path("runs"))
         ``out`` is there already: a run never overwrites another; or the folder cannot be made.
     """
     stem = name.replace("/", "-")
-    numbered = (runs / (stem if number == 1 else f"{stem}-{number}") for number in range(1, 10_000))
+    numbered = (runs_dir / (stem if number == 1 else f"{stem}-{number}") for number in range(1, 10_000))
     for path in [out] if out is not None else numbered:
         try:
             path.mkdir(parents=True, exist_ok=False)
@@ -71,13 +71,13 @@ def new_folder(name: str, *, out: Path | None = None, runs: Path = Path("runs"))
             continue
         except OSError as error:
             raise RunError(f"cannot make the run's folder {path}: {error.strerror}") from error
-        return RunFolder(path)
+        return RunDir(path)
     raise RunError(
-        f"{out or runs / stem} is there already, and a run never overwrites another; choose another --out"
+        f"{out or runs_dir / stem} is there already, and a run never overwrites another; choose another --out"
     )
 
 
-def open_folder(path: Path) -> RunFolder:
+def open_run_dir(path: Path) -> RunDir:
     """Open the folder of a run that was started before.
 
     Raises
@@ -85,22 +85,22 @@ def open_folder(path: Path) -> RunFolder:
     RunError
         It is no run's folder.
     """
-    folder = RunFolder(path)
-    if not folder.is_there():
+    folder = RunDir(path)
+    if not folder.exists():
         raise RunError(f"{path} is no run's folder: it has no recipe.yaml and run.json")
     return folder
 
 
-def recipe_text(recipe: Recipe) -> str:
+def to_yaml(recipe: Recipe) -> str:
     """Write a recipe as YAML with every default spelt out."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def write_recipe(folder: RunFolder, recipe: Recipe) -> None:
+def write_recipe(run_dir: RunDir, recipe: Recipe) -> None:
     """Write the recipe into its run's folder, atomically."""
-    write_text(folder.recipe, recipe_text(recipe))
+    write_text(run_dir.recipe, to_yaml(recipe))
 
 
-def versions() -> Mapping[str, str]:
+def package_versions() -> Mapping[str, str]:
     """Give the versions of what computes."""
     return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}

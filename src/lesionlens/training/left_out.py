@@ -6,28 +6,28 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lesionlens.atomic import replacing
+from lesionlens.atomic import atomic_write
 
 
-class LeftOut(NamedTuple):
+class ExcludedImage(NamedTuple):
     """An image, or what of it (its mask), that takes no part.
 
     Attributes
     ----------
     image_id
         The image.
-    part
+    split
         The part that does without it; ``""`` where it is in none.
     reason
         One sentence.
     """
 
     image_id: str
-    part: str
+    split: str
     reason: str
 
 
-def write_left_out(file: Path, left_out: Iterable[LeftOut]) -> None:
+def write_excluded(path: Path, excluded: Iterable[ExcludedImage]) -> None:
     """Write ``image_id,part,reason``, a header alone where nothing was left out."""
-    with replacing(file) as part:
-        pd.DataFrame(list(left_out), columns=list(LeftOut._fields)).to_csv(part, index=False)
+    with atomic_write(path) as part:
+        pd.DataFrame(list(excluded), columns=list(ExcludedImage._fields)).to_csv(part, index=False)

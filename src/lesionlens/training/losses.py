@@ -12,15 +12,15 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-Over = Literal["weights", "images"]
+LossReduction = Literal["weights", "images"]
 
 
-def per_image(
+def per_sample_loss(
     logits: Float[Tensor, "b k"],
     target: Int[Tensor, " b"],
     *,
     gamma: float = 0.0,
-    independent: bool = False,
+    multilabel: bool = False,
 ) -> Float[Tensor, " b"]:
     """Compute ``-(1 - p)^gamma * log p`` for each image, p the probability of the truth.
 
@@ -32,11 +32,11 @@ def per_image(
         The true class; of independent scores 0 is none of them, and 1 the first.
     gamma
         0 is cross-entropy, above it the focal loss (Lin et al. 2017, equation 4), in float32 or wider.
-    independent
+    multilabel
         Each score has a sigmoid of its own; the loss is the mean over them.
     """
     wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    if independent:
+    if multilabel:
         asked = torch.arange(1, wide.shape[1] + 1, device=target.device)
         log_p = F.logsigmoid(torch.where(target[:, None] == asked, wide, -wide))
     else:
@@ -49,24 +49,24 @@ def per_image(
 
 
 def weighted_mean(
-    losses: Float[Tensor, " b"], weights: Float[Tensor, " b"], *, over: Over
+    losses: Float[Tensor, " b"], weights: Float[Tensor, " b"], *, normalize_by: LossReduction
 ) -> Float[Tensor, ""]:
     """Average the losses of a batch by weight.
 
     Parameters
     ----------
-    over
+    normalize_by
         What the weighted sum is divided by. ``weights``: their sum, as ``torch.nn.CrossEntropyLoss`` does, so that a
         batch of rare classes counts no more than another; ``images``: their number, so that it does.
     """
-    whole = weights.sum() if over == "weights" else weights.new_tensor(len(weights))
+    whole = weights.sum() if normalize_by == "weights" else weights.new_tensor(len(weights))
     return (losses * weights).sum() / whole
 
 
-def dice_prior(
+def attention_dice_loss(
     attention: Float[Tensor, "b h w"],
     masks: Shaped[Tensor, "b y x"],
-    known: Bool[Tensor, " b"] | None = None,
+    has_mask: Bool[Tensor, " b"] | None = None,
 ) -> Float[Tensor, ""]:
     """Compute ``1 - 2 * sum(a * m) / sum(a + m)`` over all places of all images of a batch.
 
@@ -77,7 +77,7 @@ def dice_prior(
     masks
         Lesion masks m, 0 to 1, of any grid: brought to that of the maps by adaptive average pooling, so that the
         places on an outline have values between.
-    known
+    has_mask
         Which images have a mask; the others are left out. None: all have.
 
     Returns
@@ -85,8 +85,8 @@ def dice_prior(
     prior
         From 0 (equal) to 1 (apart); 0 where no image has a mask.
     """
-    if known is not None:
-        attention, masks = attention[known], masks[known]
+    if has_mask is not None:
+        attention, masks = attention[has_mask], masks[has_mask]
     if len(attention) == 0:
         return attention.new_zeros(())
     wide = torch.promote_types(attention.dtype, torch.float32)

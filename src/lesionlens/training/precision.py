@@ -11,21 +11,21 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from lesionlens.models.create import Architecture
-from lesionlens.training.allocator import keep_freed_memory
-from lesionlens.training.pace import FEW_STEPS
+from lesionlens.models.create import ModelSpec
+from lesionlens.training.allocator import retain_freed_memory
+from lesionlens.training.pace import MIN_STEPS_TO_TUNE
 
-Precision = Literal["fp32", "bf16"]
+TrainPrecision = Literal["fp32", "bf16"]
 
-MARGIN = 1.2  # times: what is gained must be seen above the noise of a busy machine, and pay for rounding
-IMAGES = 2  # batch norm needs two
-ROUNDS, SECONDS = 3, 2.0  # after the first round there are others until these seconds are over
-WORTH_COMPILING = 200  # steps; compiling takes about as long as some tens of them
+MIN_BF16_SPEEDUP = 1.2  # times: what is gained must be seen above the noise of a busy machine, and pay for rounding
+PROBE_BATCH_SIZE = 2  # batch norm needs two
+PROBE_ROUNDS, PROBE_SECONDS = 3, 2.0  # after the first round there are others until these seconds are over
+MIN_STEPS_TO_COMPILE = 200  # steps; compiling takes about as long as some tens of them
 
 
 def choose_precision(
-    architecture: Architecture, size: tuple[int, int], device: torch.device, *, steps: int
-) -> Precision:
+    architecture: ModelSpec, size: tuple[int, int], device: torch.device, *, steps: int
+) -> TrainPrecision:
     """Choose bf16 where it is clearly faster: CUDA cards that have it, CPUs by a short measurement of the network.
 
     Parameters
@@ -36,11 +36,11 @@ def choose_precision(
     steps
         Of the whole run; a short one is computed in fp32 without measuring.
     """
-    if steps < FEW_STEPS:
+    if steps < MIN_STEPS_TO_TUNE:
         return "fp32"
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    return "bf16" if device.type == "cpu" and gain_of_bf16(architecture, size) >= MARGIN else "fp32"
+    return "bf16" if device.type == "cpu" and bf16_speedup(architecture, size) >= MIN_BF16_SPEEDUP else "fp32"
 
 
 def choose_compile(device: torch.device, *, steps: int) -> bool:
@@ -49,27 +49,27 @@ def choose_compile(device: torch.device, *, steps: int) -> bool:
         there = find_spec("triton") is not None
     else:
         there = any(shutil.which(name) for name in (os.environ.get("CXX") or "g++", "clang++"))
-    return steps >= WORTH_COMPILING and there
+    return steps >= MIN_STEPS_TO_COMPILE and there
 
 
-def gain_of_bf16(architecture: Architecture, size: tuple[int, int]) -> float:
+def bf16_speedup(architecture: ModelSpec, size: tuple[int, int]) -> float:
     """Measure how many times faster the network learns in bf16 on this CPU; some seconds for a large one."""
-    keep_freed_memory()
-    with torch.random.fork_rng([]), torch.enable_grad(), _one_thread():
+    retain_freed_memory()
+    with torch.random.fork_rng([]), torch.enable_grad(), _single_thread():
         model = architecture.build(2).train().to(memory_format=torch.channels_last)
-        crops = (architecture.crops,) if architecture.crops else ()
-        x = torch.rand(IMAGES, *crops, 3, *size)
+        crops = (architecture.num_crops,) if architecture.num_crops else ()
+        x = torch.rand(PROBE_BATCH_SIZE, *crops, 3, *size)
         x = x if crops else x.to(memory_format=torch.channels_last)
-        _pair(model, x)
+        _time_both_precisions(model, x)
         started = time.perf_counter()
         pairs: list[tuple[float, float]] = []
-        while not pairs or (len(pairs) < ROUNDS and time.perf_counter() - started < SECONDS):
-            pairs.append(_pair(model, x))
+        while not pairs or (len(pairs) < PROBE_ROUNDS and time.perf_counter() - started < PROBE_SECONDS):
+            pairs.append(_time_both_precisions(model, x))
     return min(exact for exact, _ in pairs) / min(rough for _, rough in pairs)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def _single_thread() -> Iterator[None]:
     """Several threads wait for each other: on a busy machine that hides what is measured."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -79,11 +79,11 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _pair(model: nn.Module, x: Tensor) -> tuple[float, float]:
-    return _seconds(model, x, bf16=False), _seconds(model, x, bf16=True)
+def _time_both_precisions(model: nn.Module, x: Tensor) -> tuple[float, float]:
+    return _time_step(model, x, bf16=False), _time_step(model, x, bf16=True)
 
 
-def _seconds(model: nn.Module, x: Tensor, *, bf16: bool) -> float:
+def _time_step(model: nn.Module, x: Tensor, *, bf16: bool) -> float:
     started = time.perf_counter()
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         logits = model(x).logits

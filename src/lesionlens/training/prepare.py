@@ -5,25 +5,25 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lesionlens.data.audit import leaks
+from lesionlens.data.audit import find_leakage
 from lesionlens.data.datasets import load_table
-from lesionlens.data.extra import add_extra
-from lesionlens.data.mask_files import reader
-from lesionlens.data.splits import Split, make_split
+from lesionlens.data.extra import add_extra_training_images
+from lesionlens.data.mask_files import mask_reader
+from lesionlens.data.splits import DatasetSplits, make_splits
 from lesionlens.data.table import LesionTable
-from lesionlens.data.tasks import Task, task
+from lesionlens.data.tasks import ClassificationTask, make_task
 from lesionlens.errors import RecipeError, RunError
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.training.left_out import LeftOut
-from lesionlens.training.network import USUAL_SIZE, Wanted, wanted
-from lesionlens.training.objective import copies_of_images, weights_of_classes, weights_of_images
-from lesionlens.training.prepared import Prepared
+from lesionlens.training.left_out import ExcludedImage
+from lesionlens.training.network import DEFAULT_SIZE, ModelResolution, resolve_model
+from lesionlens.training.objective import repeat_factors, compute_class_weights, compute_sample_weights
+from lesionlens.training.prepared import RunSetup
 from lesionlens.training.recipe import Recipe
 
-UNMEASURED = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+PLACEHOLDER_MEAN_STD = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
 
 
-def prepare(recipe: Recipe) -> Prepared:
+def set_up_run(recipe: Recipe) -> RunSetup:
     """Load and check the data, split them, resolve the network; cheap, and where most errors show.
 
     Raises
@@ -33,100 +33,100 @@ def prepare(recipe: Recipe) -> Prepared:
     """
     if recipe.train.device == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
         raise RunError("there is no GPU here that torch can use; give train.device=auto or cpu")
-    network = wanted(recipe)
+    network = resolve_model(recipe)
     recipe = network.recipe
     loaded = load_table(recipe.data.source, classes=recipe.data.classes)
-    asked = task(recipe.data.task, loaded.classes)
-    _check_heads(asked, network)
-    table, without = _with_a_class(loaded, asked)
-    table, split, left_out = _split(table, recipe, asked)
-    mean, std = recipe.model.scaling() or UNMEASURED
+    asked = make_task(recipe.data.task, loaded.classes)
+    _check_multilabel_head(asked, network)
+    table, without = _select_labeled(loaded, asked)
+    table, split, left_out = _split_table(table, recipe, asked)
+    mean, std = recipe.model.mean_and_std() or PLACEHOLDER_MEAN_STD
     preprocessing = Preprocessing(
-        input_size=recipe.model.input_size or USUAL_SIZE,
-        shorter_side=recipe.data.shorter_side,
-        colour=recipe.data.colour,
-        hair=recipe.data.hair,
+        input_size=recipe.model.input_size or DEFAULT_SIZE,
+        max_short_side=recipe.data.max_short_side,
+        color_constancy=recipe.data.color_constancy,
+        hair_removal=recipe.data.hair_removal,
         crops=recipe.crops.test,
         crop_count=recipe.crops.test_count,
-        roi=recipe.crops.roi,
-        turns=recipe.crops.turns,
-        average=recipe.crops.average,
+        roi_margin=recipe.crops.roi_margin,
+        tta=recipe.crops.tta,
+        aggregate=recipe.crops.tta_average,
         seed=recipe.train.seed,
         mean=mean,
         std=std,
     )
-    prepared = Prepared(recipe, table, asked, split, preprocessing, network, (*without, *left_out))
-    _check_balance(prepared)
-    _check_masks(prepared)
+    prepared = RunSetup(recipe, table, asked, split, preprocessing, network, (*without, *left_out))
+    _check_class_weights(prepared)
+    _check_mask_dirs(prepared)
     return prepared
 
 
-def _check_heads(asked: Task, network: Wanted) -> None:
+def _check_multilabel_head(task: ClassificationTask, resolved_model: ModelResolution) -> None:
     """Refuse independent scores of a network that averages the probabilities of its crops by a softmax of its own."""
-    if asked.independent and network.architecture.options.get("average") == "probabilities":
+    if task.multilabel and resolved_model.architecture.kwargs.get("average") == "probabilities":
         raise RecipeError(
-            f"the task {asked.name} has a score of its own for each class, but the network averages probabilities that "
+            f"the task {task.name} has a score of its own for each class, but the network averages probabilities that "
             "sum to one; give model.options.average=logits"
         )
 
 
-def _check_balance(prepared: Prepared) -> None:
+def _check_class_weights(setup: RunSetup) -> None:
     """Refuse weights and copies that the data do not know, before images are decoded."""
-    said, classes, targets = prepared.recipe.train, prepared.task.classes, prepared.targets("train")
-    weights_of_classes(said, np.bincount(targets, minlength=len(classes)), classes)
-    weights_of_images(said, prepared.part("train").frame)
-    copies_of_images(said, targets, classes)
+    said, classes, targets = setup.recipe.train, setup.task.classes, setup.targets("train")
+    compute_class_weights(said, np.bincount(targets, minlength=len(classes)), classes)
+    compute_sample_weights(said, setup.split_table("train").frame)
+    repeat_factors(said, targets, classes)
 
 
-def _check_masks(prepared: Prepared) -> None:
+def _check_mask_dirs(setup: RunSetup) -> None:
     """Refuse folders of masks that are not there, before images are decoded."""
-    said, rows = prepared.recipe, prepared.part("train")
-    folder = Path(said.data.masks) if said.data.masks else None
-    if said.prior.asked:
-        reader(rows, said.prior.masks, folder)
-    if said.crops.roi is not None:
-        reader(rows, "lesion", folder)
+    said, rows = setup.recipe, setup.split_table("train")
+    folder = Path(said.data.mask_dir) if said.data.mask_dir else None
+    if said.attention_prior.is_enabled:
+        mask_reader(rows, said.attention_prior.target, folder)
+    if said.crops.roi_margin is not None:
+        mask_reader(rows, "lesion", folder)
 
 
-def _with_a_class(table: LesionTable, asked: Task) -> tuple[LesionTable, list[LeftOut]]:
+def _select_labeled(table: LesionTable, task: ClassificationTask) -> tuple[LesionTable, list[ExcludedImage]]:
     """Keep the images that have a place in the task."""
     frame = table.frame
-    kept = frame["diagnosis"].isin(asked.mapping.keys())
-    without = [LeftOut(image, "", reason) for image, reason in table.left_out]
+    kept = frame["diagnosis"].isin(task.mapping.keys())
+    without = [ExcludedImage(image, "", reason) for image, reason in table.excluded]
     without += [
-        LeftOut(
-            image, "", f"{diagnosis} has no place in the task {asked.name}" if diagnosis else "no diagnosis"
+        ExcludedImage(
+            image, "", f"{diagnosis} has no place in the task {task.name}" if diagnosis else "no diagnosis"
         )
         for image, diagnosis in frame.loc[~kept, ["image_id", "diagnosis"]].itertuples(index=False)
     ]
     return (table if kept.all() else table.select(frame.loc[kept, "image_id"])), without
 
 
-def _split(table: LesionTable, recipe: Recipe, asked: Task) -> tuple[LesionTable, Split, list[LeftOut]]:
+def _split_table(table: LesionTable, recipe: Recipe, task: ClassificationTask) -> tuple[LesionTable, DatasetSplits, list[ExcludedImage]]:
     """Split the table, and let the images of other sources join the training part."""
     said = recipe.data
-    split = make_split(
+    split = make_splits(
         table,
         name=said.split,
-        validation=said.validation,
-        test=said.test,
-        seed=said.seed,
-        folds=recipe.folds,
+        val_fraction=said.val_fraction,
+        test_fraction=said.test_fraction,
+        seed=said.split_seed,
+        n_folds=recipe.n_folds,
         fold=recipe.fold,
-        validation_part=said.validation_part,
-        test_part=said.test_part,
-        select_on=said.select_on,
+        val_split_name=said.val_split_name,
+        test_split_name=said.test_split_name,
+        checkpoint_split=said.checkpoint_split,
     )
-    left_out = [LeftOut(image, "", reason) for image, reason in split.left_out]
-    if said.extra:
-        others = [_with_a_class(load_table(source, classes=said.classes), asked) for source in said.extra]
-        found = add_extra(table, split, [other for other, _ in others])
+    left_out = [ExcludedImage(image, "", reason) for image, reason in split.excluded]
+    if said.extra_train:
+        others = [_select_labeled(load_table(source, classes=said.classes), task) for source in said.extra_train]
+        found = add_extra_training_images(table, split, [other for other, _ in others])
         left_out += [each for _, without in others for each in without]
-        left_out += [LeftOut(image, "", reason) for image, reason in found.left_out]
-        table, split = found.table, found.split
-    return table, _with_remarks(split, leaks(table, split)), left_out
+        left_out += [ExcludedImage(image, "", reason) for image, reason in found.excluded]
+        table, split = found.table, found.splits
+    return table, _add_caveats(split, find_leakage(table, split)), left_out
 
 
-def _with_remarks(split: Split, more: tuple[str, ...]) -> Split:
-    new = tuple(remark for remark in more if remark not in split.remarks)
-    return Split(split.parts, split.how, (*split.remarks, *new), split.left_out)
+def _add_caveats(splits: DatasetSplits, caveats: tuple[str, ...]) -> DatasetSplits:
+    new = tuple(remark for remark in caveats if remark not in splits.caveats)
+    return DatasetSplits(splits.splits, splits.description, (*splits.caveats, *new), splits.excluded)

@@ -6,75 +6,75 @@ from typing import Any
 
 import numpy as np
 
-from lesionlens.data.splits import Split
+from lesionlens.data.splits import DatasetSplits
 from lesionlens.data.table import LesionTable
-from lesionlens.data.tasks import Task
+from lesionlens.data.tasks import ClassificationTask
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.training.left_out import LeftOut
-from lesionlens.training.network import Wanted
+from lesionlens.training.left_out import ExcludedImage
+from lesionlens.training.network import ModelResolution
 from lesionlens.training.recipe import Recipe
 
-SYNTHETIC = "These pictures were drawn by LesionLens; the numbers say nothing about real lesions."
+SYNTHETIC_DATA_NOTICE = "These pictures were drawn by LesionLens; the numbers say nothing about real lesions."
 
 
 @dataclass(frozen=True)
-class Prepared:
+class RunSetup:
     """What is known before anything is computed.
 
     Attributes
     ----------
     recipe
         As it was given; its crops as the network needs them.
-    table, task, split
+    table, task, splits
         The images, what is asked of them, and which part each is in.
     preprocessing
         For the model's card; with ``normalisation: dataset`` its mean and std are not yet measured.
-    network
+    resolved_model
         How the network is made.
-    left_out
+    excluded
         Images of the sources that take no part, with the reasons.
-    prior
+    mask_summary
         What the masks of the prior came to, once they are read; empty without a prior.
     """
 
     recipe: Recipe
     table: LesionTable
-    task: Task
-    split: Split
+    task: ClassificationTask
+    splits: DatasetSplits
     preprocessing: Preprocessing
-    network: Wanted
-    left_out: tuple[LeftOut, ...] = ()
-    prior: Mapping[str, Any] = field(default_factory=dict)
+    resolved_model: ModelResolution
+    excluded: tuple[ExcludedImage, ...] = ()
+    mask_summary: Mapping[str, Any] = field(default_factory=dict)
 
-    def part(self, name: str) -> LesionTable:
+    def split_table(self, name: str) -> LesionTable:
         """Give the rows of a part."""
-        return self.table.select(self.split.parts[name])
+        return self.table.select(self.splits.splits[name])
 
     def targets(self, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Give the class of each image of a part, (n,)."""
-        return self.task.targets(self.part(name).frame["diagnosis"])
+        return self.task.encode_labels(self.split_table(name).frame["diagnosis"])
 
-    def facts(self) -> Mapping[str, Any]:
+    def describe(self) -> Mapping[str, Any]:
         """Say for ``run.json`` what it is trained on."""
         synthetic = (self.table.frame["source"] == "synthetic").any()
         return {
             "source": self.recipe.data.source,
-            "statement": SYNTHETIC if synthetic else "",
+            "statement": SYNTHETIC_DATA_NOTICE if synthetic else "",
             "fingerprint": self.table.fingerprint(),
             "task": self.task.name,
             "classes": list(self.task.classes),
             "warnings": list(self.table.warnings),
-            "split": self.split.how,
-            "remarks": list(self.split.remarks),
-            "left_out": len(self.left_out),
-            "prior": dict(self.prior),
-            "parts": {name: self._facts(name) for name in self.split.parts},
+            "split": self.splits.description,
+            "remarks": list(self.splits.caveats),
+            "left_out": len(self.excluded),
+            "prior": dict(self.mask_summary),
+            "parts": {name: self._describe_split(name) for name in self.splits.splits},
         }
 
-    def _facts(self, name: str) -> Mapping[str, Any]:
+    def _describe_split(self, name: str) -> Mapping[str, Any]:
         counts = np.bincount(self.targets(name), minlength=len(self.task.classes))
         return {
             "images": int(counts.sum()),
-            "lesions": int(self.part(name).frame["lesion_id"].nunique()),
+            "lesions": int(self.split_table(name).frame["lesion_id"].nunique()),
             "classes": dict(zip(self.task.classes, counts.tolist(), strict=True)),
         }

@@ -7,41 +7,41 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import TaskID
 
-from lesionlens.bar import bar
-from lesionlens.training.callbacks import EpochLog
+from lesionlens.bar import progress_bar
+from lesionlens.training.callbacks import CSVLogger
 
 
-class RunProgress(ProgressBar):
+class RunProgressBar(ProgressBar):
     """A bar over all steps of all epochs, so that the time left is that of the whole run."""
 
-    def __init__(self, console: Console, log: EpochLog) -> None:
+    def __init__(self, console: Console, csv_logger: CSVLogger) -> None:
         super().__init__()
-        self.console, self.log_rows = console, log
-        self.bar = bar(console)
-        self.task: TaskID | None = None
+        self.console, self.csv_logger = console, csv_logger
+        self.progress = progress_bar(console)
+        self.task_id: TaskID | None = None
 
     def disable(self) -> None:
         """Draw nothing more (Lightning asks for it on other ranks)."""
-        self.bar.disable = True
+        self.progress.disable = True
 
-    def on_train_start(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Show the bar."""
         steps = int(trainer.num_training_batches) * int(trainer.max_epochs or 1)
         done = int(trainer.num_training_batches) * trainer.current_epoch
-        self.task = self.bar.add_task("training", total=steps, completed=done)
-        self.bar.start()
+        self.task_id = self.progress.add_task("training", total=steps, completed=done)
+        self.progress.start()
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, task: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Move on by a step."""
-        if self.task is not None:
+        if self.task_id is not None:
             described = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-            self.bar.update(self.task, advance=1, description=described)
+            self.progress.update(self.task_id, advance=1, description=described)
 
-    def on_train_epoch_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Print the epoch's line."""
-        row = self.log_rows.rows[-1]
+        row = self.csv_logger.rows[-1]
         self.console.print(
             f"epoch {row['epoch']:>3}/{trainer.max_epochs}  loss {row['train_loss']:.3f}  "
             f"val loss {row['val_loss']:.3f}  val AUC {row['val_auc']:.3f}  "
@@ -50,10 +50,10 @@ class RunProgress(ProgressBar):
             soft_wrap=True,
         )
 
-    def on_train_end(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Take the bar away."""
-        self.bar.stop()
+        self.progress.stop()
 
-    def on_exception(self, trainer: L.Trainer, task: L.LightningModule, exception: BaseException) -> None:
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Give the terminal back."""
-        self.bar.stop()
+        self.progress.stop()

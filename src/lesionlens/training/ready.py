@@ -7,53 +7,53 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lesionlens.data.fitted_mask import Shape
-from lesionlens.data.masks import Masks, open_masks
-from lesionlens.data.module import LesionData, TestCrops
-from lesionlens.data.part import Part
-from lesionlens.data.prior_masks import PriorMasks, prior_masks
-from lesionlens.data.regions import open_regions
-from lesionlens.data.resident import ResidentData, fits
+from lesionlens.data.fitted_mask import ImageSize
+from lesionlens.data.masks import MaskStore, load_masks
+from lesionlens.data.module import LesionDataModule, EvalDataset
+from lesionlens.data.part import SplitData
+from lesionlens.data.prior_masks import AttentionTargets, build_attention_targets
+from lesionlens.data.regions import load_lesion_boxes
+from lesionlens.data.resident import GpuDataModule, fits_in_gpu_memory
 from lesionlens.data.statistics import channel_statistics
-from lesionlens.data.store import Progress, Say, open_store
-from lesionlens.data.stored import ImageStore
+from lesionlens.data.store import ProgressCallback, MessageCallback, open_image_cache
+from lesionlens.data.stored import ImageCache
 from lesionlens.data.table import LesionTable
-from lesionlens.data.train_crops import TrainCrops
-from lesionlens.data.visits import Visits
+from lesionlens.data.train_crops import TrainDataset
+from lesionlens.data.visits import EpochSampler
 from lesionlens.errors import RunError
 from lesionlens.models.arl_block import compile_attention
 from lesionlens.models.classifier import Classifier
-from lesionlens.training.chosen import with_choice
-from lesionlens.training.device import device_of
-from lesionlens.training.left_out import LeftOut
-from lesionlens.training.objective import Objective, copies_of_images, weights_of_classes, weights_of_images
+from lesionlens.training.chosen import resolve_auto
+from lesionlens.training.device import resolve_training_device
+from lesionlens.training.left_out import ExcludedImage
+from lesionlens.training.objective import ClassificationLoss, repeat_factors, compute_class_weights, compute_sample_weights
 from lesionlens.training.precision import choose_compile, choose_precision
-from lesionlens.training.prepared import Prepared
-from lesionlens.training.prior import make_prior
-from lesionlens.training.prior_recipe import PriorRecipe
-from lesionlens.training.task import Classification
+from lesionlens.training.prepared import RunSetup
+from lesionlens.training.prior import make_attention_prior
+from lesionlens.training.prior_recipe import AttentionPriorRecipe
+from lesionlens.training.task import ClassificationModule
 
-TRAINED = ("train", "validation")
+TRAINING_SPLITS = ("train", "validation")
 
 
 @dataclass(frozen=True)
-class Ready:
+class RunComponents:
     """What is known, now with all that only the pixels tell, and the loaders."""
 
-    prepared: Prepared
-    data: LesionData
+    setup: RunSetup
+    datamodule: LesionDataModule
 
 
-def make_data(
-    prepared: Prepared, *, say: Say = lambda _: None, progress: Progress = lambda *_: None
-) -> Ready:
+def build_datamodule(
+    setup: RunSetup, *, on_message: MessageCallback = lambda _: None, on_progress: ProgressCallback = lambda *_: None
+) -> RunComponents:
     """Decode the training and validation images into the store, once, and make their loaders.
 
     Parameters
     ----------
-    prepared
+    setup
         What is known; what ``data.store: auto`` and ``data.memory: auto`` come to is in what is given back.
-    say, progress
+    on_message, on_progress
         As for ``open_store``.
 
     Raises
@@ -61,137 +61,137 @@ def make_data(
     DataError, RunError
         Images or masks that cannot be used; no space for the store.
     """
-    said = prepared.recipe.data
-    store = open_store(
-        [path for name in TRAINED for path in prepared.part(name).paths],
-        shorter_side=said.shorter_side,
-        colour=said.colour,
-        hair=said.hair,
-        kind=said.store,
-        folder=Path(said.store_folder) if said.store_folder else None,
-        say=say,
-        progress=progress,
+    said = setup.recipe.data
+    store = open_image_cache(
+        [path for name in TRAINING_SPLITS for path in setup.split_table(name).paths],
+        max_short_side=said.max_short_side,
+        color_constancy=said.color_constancy,
+        hair_removal=said.hair_removal,
+        option=said.cache,
+        cache_dir=Path(said.cache_dir) if said.cache_dir else None,
+        on_message=on_message,
+        progress=on_progress,
     )
-    prepared = with_choice(prepared, "data", store=store.kind)
-    prepared, parts = _parts(_scaled(prepared, store), store)
-    data = _loaders(prepared, parts)
-    return _placed(
-        _settled(prepared, steps=prepared.recipe.train.epochs * len(data.train_dataloader())), data
+    setup = resolve_auto(setup, "data", store=store.cache_format)
+    setup, parts = _build_split_data(_measure_mean_std(setup, store), store)
+    data = _assemble_datamodule(setup, parts)
+    return _choose_memory(
+        _choose_precision_and_compile(setup, steps=setup.recipe.train.epochs * len(data.train_dataloader())), data
     )
 
 
-def make_task(prepared: Prepared, model: Classifier) -> Classification:
+def build_module(setup: RunSetup, model: Classifier) -> ClassificationModule:
     """Join network, optimiser, loss and prior."""
-    recipe, asked = prepared.recipe, prepared.task
-    counts = np.bincount(prepared.targets("train"), minlength=len(asked.classes))
-    weights = weights_of_classes(recipe.train, counts, asked.classes)
+    recipe, asked = setup.recipe, setup.task
+    counts = np.bincount(setup.targets("train"), minlength=len(asked.classes))
+    weights = compute_class_weights(recipe.train, counts, asked.classes)
     if recipe.train.channels_last:
         model = model.to(memory_format=torch.channels_last)
     if recipe.train.compile == "on":
         compile_attention(model)
-    return Classification(
+    return ClassificationModule(
         model,
         recipe.train,
-        prepared.preprocessing,
-        objective=Objective(recipe.train, weights=weights, independent=asked.independent),
-        prior=make_prior(recipe.prior, model, prepared.preprocessing.input_size),
+        setup.preprocessing,
+        loss_fn=ClassificationLoss(recipe.train, class_weight=weights, multilabel=asked.multilabel),
+        attention_prior=make_attention_prior(recipe.attention_prior, model, setup.preprocessing.input_size),
     )
 
 
-def _scaled(prepared: Prepared, store: ImageStore) -> Prepared:
+def _measure_mean_std(setup: RunSetup, cache: ImageCache) -> RunSetup:
     """Measure the training images where the recipe asks for their own mean and standard deviation."""
-    if prepared.recipe.model.scaling() is not None:
-        return prepared
-    mean, std = channel_statistics(store[place] for place in range(len(prepared.split.parts["train"])))
+    if setup.recipe.model.mean_and_std() is not None:
+        return setup
+    mean, std = channel_statistics(cache[place] for place in range(len(setup.splits.splits["train"])))
     return replace(
-        prepared, preprocessing=prepared.preprocessing.model_copy(update={"mean": mean, "std": std})
+        setup, preprocessing=setup.preprocessing.model_copy(update={"mean": mean, "std": std})
     )
 
 
-def _parts(prepared: Prepared, store: ImageStore) -> tuple[Prepared, dict[str, Part]]:
+def _build_split_data(setup: RunSetup, cache: ImageCache) -> tuple[RunSetup, dict[str, SplitData]]:
     """Say where each part lies in the store, with what is known of its images; note whose masks are missing."""
-    recipe, left_out = prepared.recipe, list(prepared.left_out)
-    folder = Path(recipe.data.masks) if recipe.data.masks else None
-    parts: dict[str, Part] = {}
-    for name in TRAINED:
-        rows = prepared.part(name)
+    recipe, left_out = setup.recipe, list(setup.excluded)
+    folder = Path(recipe.data.mask_dir) if recipe.data.mask_dir else None
+    parts: dict[str, SplitData] = {}
+    for name in TRAINING_SPLITS:
+        rows = setup.split_table(name)
         places = np.arange(len(rows)) + sum(map(len, parts.values()))
-        part = Part(store, places, prepared.targets(name))
-        shapes = [store.shape(int(place)) for place in places]
-        if recipe.crops.roi is not None:
-            regions = open_regions(rows, shapes, recipe.crops.roi, folder=folder)
-            part = replace(part, regions=regions.regions)
-            left_out += [LeftOut(image, name, f"{reason}: seen whole") for image, reason in regions.left_out]
-        if name == "train" and recipe.prior.asked:
-            masks = open_masks(rows, recipe.prior.masks, shapes, folder=folder)
-            prior = _prior(recipe.prior, masks.masks, rows, shapes)
+        part = SplitData(cache, places, setup.targets(name))
+        shapes = [cache.shape(int(place)) for place in places]
+        if recipe.crops.roi_margin is not None:
+            regions = load_lesion_boxes(rows, shapes, recipe.crops.roi_margin, mask_dir=folder)
+            part = replace(part, lesion_boxes=regions.boxes)
+            left_out += [ExcludedImage(image, name, f"{reason}: seen whole") for image, reason in regions.excluded]
+        if name == "train" and recipe.attention_prior.is_enabled:
+            masks = load_masks(rows, recipe.attention_prior.target, shapes, mask_dir=folder)
+            prior = _attention_targets(recipe.attention_prior, masks.masks, rows, shapes)
             part = replace(part, masks=prior.masks)
-            prepared = replace(prepared, prior=prior.facts())
-            left_out += [LeftOut(image, name, f"{reason}: no prior") for image, reason in masks.left_out]
+            setup = replace(setup, mask_summary=prior.to_metadata())
+            left_out += [ExcludedImage(image, name, f"{reason}: no prior") for image, reason in masks.excluded]
         parts[name] = part
     once = tuple(dict.fromkeys(left_out))  # a mask that prior and region want is missing once
-    return replace(prepared, left_out=once), parts
+    return replace(setup, excluded=once), parts
 
 
-def _prior(said: PriorRecipe, exact: Masks, rows: LesionTable, shapes: Sequence[Shape]) -> PriorMasks:
-    return prior_masks(
-        exact,
+def _attention_targets(config: AttentionPriorRecipe, masks: MaskStore, rows: LesionTable, shapes: Sequence[ImageSize]) -> AttentionTargets:
+    return build_attention_targets(
+        masks,
         rows,
         shapes,
-        share=said.share,
-        quality=said.quality,
-        amount=said.amount,
-        background=said.masks == "background",
-        seed=said.seed,
+        mask_fraction=config.mask_fraction,
+        degradation=config.mask_degradation,
+        severity=config.severity,
+        background=config.target == "background",
+        seed=config.seed,
     )
 
 
-def _loaders(prepared: Prepared, parts: dict[str, Part]) -> LesionData:
-    recipe, train = prepared.recipe, prepared.recipe.train
-    together = prepared.network.architecture.crops is not None
-    weights = weights_of_images(train, prepared.part("train").frame)
-    parts = parts | {"train": replace(parts["train"], weights=weights)}
-    visits = Visits(
-        parts["train"].targets,
-        crops=1 if together else recipe.crops.train_count,
-        passes=train.passes,
+def _assemble_datamodule(setup: RunSetup, split_data: dict[str, SplitData]) -> LesionDataModule:
+    recipe, train = setup.recipe, setup.recipe.train
+    together = setup.resolved_model.architecture.num_crops is not None
+    weights = compute_sample_weights(train, setup.split_table("train").frame)
+    split_data = split_data | {"train": replace(split_data["train"], sample_weights=weights)}
+    visits = EpochSampler(
+        split_data["train"].targets,
+        crops_per_image=1 if together else recipe.crops.train_count,
+        passes_per_epoch=train.passes_per_epoch,
         sampling=train.sampling,
-        copies=copies_of_images(train, parts["train"].targets, prepared.task.classes),
+        repeats=repeat_factors(train, split_data["train"].targets, setup.task.classes),
         seed=train.seed,
     )
-    crops = TrainCrops(
-        parts["train"],
-        size=prepared.preprocessing.input_size,
-        crops=recipe.crops.train,
-        count=recipe.crops.train_count,
-        together=together,
-        augment=recipe.augment,
+    crops = TrainDataset(
+        split_data["train"],
+        crop_size=setup.preprocessing.input_size,
+        crop_strategy=recipe.crops.train,
+        crops_per_image=recipe.crops.train_count,
+        all_crops=together,
+        augmentation=recipe.augment,
         seed=train.seed,
     )
-    validation = TestCrops(parts["validation"], prepared.preprocessing)
-    return LesionData(crops, validation, visits, batch_size=train.batch_size, workers=0)
+    validation = EvalDataset(split_data["validation"], setup.preprocessing)
+    return LesionDataModule(crops, validation, visits, batch_size=train.batch_size, num_workers=0)
 
 
-def _settled(prepared: Prepared, *, steps: int) -> Prepared:
+def _choose_precision_and_compile(setup: RunSetup, *, steps: int) -> RunSetup:
     """Put values in place of ``auto`` in ``train.precision`` and ``train.compile``."""
-    train, device = prepared.recipe.train, device_of(prepared.recipe.train)
-    attends = prepared.network.residual_attention
+    train, device = setup.recipe.train, resolve_training_device(setup.recipe.train)
+    attends = setup.resolved_model.uses_residual_attention
     if train.precision == "auto":
-        made, size = prepared.network.architecture, prepared.preprocessing.input_size
+        made, size = setup.resolved_model.architecture, setup.preprocessing.input_size
         precision = "fp32" if attends else choose_precision(made, size, device, steps=steps)
-        prepared = with_choice(prepared, "train", precision=precision)
+        setup = resolve_auto(setup, "train", precision=precision)
     if train.compile == "auto":
         pays = attends and train.channels_last and choose_compile(device, steps=steps)
-        prepared = with_choice(prepared, "train", compile="on" if pays else "off")
-    return prepared
+        setup = resolve_auto(setup, "train", compile="on" if pays else "off")
+    return setup
 
 
-def _placed(prepared: Prepared, data: LesionData) -> Ready:
+def _choose_memory(setup: RunSetup, datamodule: LesionDataModule) -> RunComponents:
     """Let training images lie where the recipe says; where it says nothing, on a card that has room."""
-    device, place = device_of(prepared.recipe.train), prepared.recipe.data.memory
+    device, place = resolve_training_device(setup.recipe.train), setup.recipe.data.images_on
     if place == "auto":
-        place = "device" if fits(data.train.part, device) else "host"
+        place = "device" if fits_in_gpu_memory(datamodule.train_dataset.split_data, device) else "host"
     if place == "device" and device.type == "mps":
         raise RunError("data.memory=device needs float64, which Apple's GPU has not; give data.memory=host")
-    data = ResidentData(data, device) if place == "device" else data
-    return Ready(with_choice(prepared, "data", memory=place), data)
+    datamodule = GpuDataModule(datamodule, device) if place == "device" else datamodule
+    return RunComponents(resolve_auto(setup, "data", memory=place), datamodule)

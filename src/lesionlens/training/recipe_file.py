@@ -10,22 +10,22 @@ from typing import Any
 
 import yaml
 
-from lesionlens.errors import RecipeError, unknown
+from lesionlens.errors import RecipeError, unknown_name_message
 
 # what a section that is given as one text means
-ESSENTIAL = {"data": "source", "model": "name", "augment": "preset", "prior": "masks"}
+SHORTHAND_KEYS = {"data": "source", "model": "name", "augment": "preset", "prior": "masks"}
 
-_SHIPPED = files("lesionlens") / "experiments" / "recipes"
-_KINDS = (".yaml", ".yml")
+_BUILTIN_DIR = files("lesionlens") / "experiments" / "recipes"
+_YAML_SUFFIXES = (".yaml", ".yml")
 
 
 @cache
-def shipped() -> Mapping[str, Traversable]:
+def builtin_recipes() -> Mapping[str, Traversable]:
     """Recipes that come with the package: ``arl/cnn50``, ``arl/table5/channel-melanoma`` and so on."""
-    return MappingProxyType(dict(_within(_SHIPPED, "")))
+    return MappingProxyType(dict(_iter_recipes(_BUILTIN_DIR, "")))
 
 
-def read_tree(name: str) -> dict[str, Any]:
+def read_raw(name: str) -> dict[str, Any]:
     """Read a shipped recipe or a YAML file as nested sections, with all that it has from its bases.
 
     Raises
@@ -33,10 +33,10 @@ def read_tree(name: str) -> dict[str, Any]:
     RecipeError
         It, or a base, does not exist or is no YAML table; or bases go round in a circle.
     """
-    return _read(name, Path(), ())
+    return _read_with_bases(name, Path(), ())
 
 
-def lay_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Lay a recipe's sections over those of its base: tables are merged, all else is replaced.
 
     A network replaces the base's, whichever way either is given; so does an augmentation that is one name.
@@ -46,62 +46,62 @@ def lay_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
     >>> lay_over({"model": {"backbone": "resnet18", "input_size": 96}}, {"model": "arl_cnn14"})
     {'model': {'input_size': 96, 'name': 'arl_cnn14'}}
     """
-    lower = {name: spelt_out(name, section) for name, section in base.items()}
-    upper = {name: spelt_out(name, section) for name, section in over.items()}
+    lower = {name: expand_shorthand(name, section) for name, section in base.items()}
+    upper = {name: expand_shorthand(name, section) for name, section in overrides.items()}
     if isinstance(lower.get("model"), dict) and isinstance(upper.get("model"), dict):
-        lower["model"] = one_network(lower["model"], set(upper["model"]))
-    if isinstance(over.get("augment"), str):
+        lower["model"] = replace_model(lower["model"], set(upper["model"]))
+    if isinstance(overrides.get("augment"), str):
         lower.pop("augment", None)
-    return _merged(lower, upper)
+    return _deep_merge(lower, upper)
 
 
-def spelt_out(name: str, section: Any) -> Any:
+def expand_shorthand(name: str, section: Any) -> Any:
     """Give a section that is one text as the table that it means."""
-    return {ESSENTIAL[name]: section} if name in ESSENTIAL and isinstance(section, str) else section
+    return {SHORTHAND_KEYS[name]: section} if name in SHORTHAND_KEYS and isinstance(section, str) else section
 
 
-def one_network(model: Mapping[str, Any], said: set[str]) -> dict[str, Any]:
+def replace_model(model: Mapping[str, Any], specified_keys: set[str]) -> dict[str, Any]:
     """Take away from a section ``model`` the network that keys said over it replace."""
-    gone = {"backbone", "attention"} - said if "name" in said else {"name"} if "backbone" in said else set()
+    gone = {"backbone", "attention"} - specified_keys if "name" in specified_keys else {"name"} if "backbone" in specified_keys else set()
     return {key: value for key, value in model.items() if key not in gone}
 
 
-def _within(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
+def _iter_recipes(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
     for entry in folder.iterdir():
         if entry.is_dir():
-            yield from _within(entry, f"{prefix}{entry.name}/")
-        elif entry.name.endswith(_KINDS):
+            yield from _iter_recipes(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(_YAML_SUFFIXES):
             yield prefix + entry.name.rpartition(".")[0], entry
 
 
-def _read(name: str, beside: Path, before: tuple[str, ...]) -> dict[str, Any]:
+def _read_with_bases(name: str, relative_to: Path, base_chain: tuple[str, ...]) -> dict[str, Any]:
     """Read one file and its bases; relative paths are looked for beside the file that names them."""
-    ours = shipped()
+    ours = builtin_recipes()
     file: Traversable | Path
     if name in ours:
         file, identity = ours[name], name
-    elif Path(name).suffix in _KINDS:
-        file = beside / name
+    elif Path(name).suffix in _YAML_SUFFIXES:
+        file = relative_to / name
         identity = str(file.resolve())
     else:
-        kind = f"base of the recipe {before[-1]}:" if before else "recipe"
-        near = unknown(kind, name, ours).partition(" Allowed:")[0].rstrip(":")
+        kind = f"base of the recipe {base_chain[-1]}:" if base_chain else "recipe"
+        near = unknown_name_message(kind, name, ours).partition(" Allowed:")[0].rstrip(":")
         raise RecipeError(f"{near} All are listed by: lesionlens recipes. Or give the path of a .yaml file")
-    if identity in before:
+    if identity in base_chain:
         raise RecipeError(
-            f"recipes that are each other's base: {' → '.join((*before, identity))}; one must go"
+            f"recipes that are each other's base: {' → '.join((*base_chain, identity))}; one must go"
         )
-    tree = _table(file, str(file) if before else name)
+    tree = _read_yaml(file, str(file) if base_chain else name)
     base = tree.pop("base", None)
     if base is None:
         return tree
     if not isinstance(base, str):
         raise RecipeError(f"base: {base!r} in the recipe {name}; give one name or one file")
-    here = file.parent if isinstance(file, Path) else beside
-    return lay_over(_read(base, here, (*before, identity)), tree)
+    here = file.parent if isinstance(file, Path) else relative_to
+    return merge(_read_with_bases(base, here, (*base_chain, identity)), tree)
 
 
-def _table(file: Traversable | Path, name: str) -> dict[str, Any]:
+def _read_yaml(file: Traversable | Path, name: str) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -112,9 +112,9 @@ def _table(file: Traversable | Path, name: str) -> dict[str, Any]:
     return tree
 
 
-def _merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+def _deep_merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
     both = dict(lower)
     for key, value in upper.items():
         below = both.get(key)
-        both[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        both[key] = _deep_merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return both

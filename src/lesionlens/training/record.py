@@ -9,7 +9,7 @@ from lesionlens.atomic import write_text
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RunMetadata:
     """A folder with a resolved recipe and a record.
 
     Attributes
@@ -18,7 +18,7 @@ class Recorded:
         The folder.
     """
 
-    RECORD: ClassVar[str]
+    METADATA_FILE: ClassVar[str]
     path: Path
 
     @property
@@ -26,20 +26,20 @@ class Recorded:
         """The resolved recipe."""
         return self.path / "recipe.yaml"
 
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         """Say whether record and recipe are there."""
-        return self._record.is_file() and self.recipe.is_file()
+        return self._metadata_path.is_file() and self.recipe.is_file()
 
-    def record(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Read what is known."""
-        found: dict[str, Any] = json.loads(self._record.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads(self._metadata_path.read_text(encoding="utf-8"))
         return found
 
-    def note(self, **facts: Any) -> None:
+    def update(self, **facts: Any) -> None:
         """Add facts to the record."""
-        known = self.record() if self._record.is_file() else {}
-        write_text(self._record, json.dumps({**known, **facts}, indent=2, ensure_ascii=False) + "\n")
+        known = self.metadata() if self._metadata_path.is_file() else {}
+        write_text(self._metadata_path, json.dumps({**known, **facts}, indent=2, ensure_ascii=False) + "\n")
 
     @property
-    def _record(self) -> Path:
-        return self.path / self.RECORD
+    def _metadata_path(self) -> Path:
+        return self.path / self.METADATA_FILE

@@ -8,23 +8,23 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from lesionlens.bar import bar
+from lesionlens.bar import progress_bar
 from lesionlens.errors import RunError
-from lesionlens.training.chosen import choices, chosen_words, told
-from lesionlens.training.device import device_of
-from lesionlens.training.finish import finish
+from lesionlens.training.chosen import auto_choices, as_overrides, compute_summary
+from lesionlens.training.device import resolve_training_device
+from lesionlens.training.finish import evaluate_run
 from lesionlens.training.fit import fit
-from lesionlens.training.folder import RunFolder, new_folder, open_folder, versions, write_recipe
-from lesionlens.training.group import GroupFolder, children
-from lesionlens.training.left_out import write_left_out
-from lesionlens.training.measure_pace import paced
-from lesionlens.training.prepare import prepare
-from lesionlens.training.prepared import Prepared
-from lesionlens.training.read_recipe import read_recipe
-from lesionlens.training.ready import Ready, make_data, make_task
+from lesionlens.training.folder import RunDir, create_run_dir, open_run_dir, package_versions, write_recipe
+from lesionlens.training.group import MultiRunDir, expand_runs
+from lesionlens.training.left_out import write_excluded
+from lesionlens.training.measure_pace import tune_workers
+from lesionlens.training.prepare import set_up_run
+from lesionlens.training.prepared import RunSetup
+from lesionlens.training.read_recipe import load_recipe
+from lesionlens.training.ready import RunComponents, build_datamodule, build_module
 from lesionlens.training.recipe import Recipe
-from lesionlens.training.repeat import OneRun, go_on, repeat
-from lesionlens.training.task import Classification
+from lesionlens.training.repeat import RunFns, resume_multi_run, run_all
+from lesionlens.training.task import ClassificationModule
 
 
 def train(
@@ -32,12 +32,12 @@ def train(
     overrides: Sequence[str] = (),
     *,
     out: Path | None = None,
-    runs: Path = Path("runs"),
+    runs_dir: Path = Path("runs"),
     console: Console | None = None,
 ) -> Path:
     """Train by a recipe, measure and explain the result; everything lands in one new folder.
 
-    A recipe with ``runs`` or ``folds`` is run as often, each run in a folder of its own inside that one.
+    A recipe with ``runs_dir`` or ``folds`` is run as often, each run in a folder of its own inside that one.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ def train(
     overrides
         ``section.key=value`` words.
     out
-        The run's folder, not there yet; default the next free one in ``runs``.
-    runs
+        The run's folder, not there yet; default the next free one in ``runs_dir``.
+    runs_dir
         Where runs are kept that have no ``out``.
     console
         Where progress is shown; default: standard error.
@@ -59,37 +59,37 @@ def train(
     """
     name = recipe if isinstance(recipe, str) else "run"
     name = Path(name).stem if name.endswith((".yaml", ".yml")) else name
-    checked = read_recipe(recipe, overrides) if isinstance(recipe, str) else recipe
+    checked = load_recipe(recipe, overrides) if isinstance(recipe, str) else recipe
     console = console or Console(stderr=True)
-    if len(children(checked)) > 1:
-        return repeat(checked, name, out=out, runs=runs, console=console, one=OneRun(train, resume))
-    prepared = prepare(checked)
+    if len(expand_runs(checked)) > 1:
+        return run_all(checked, name, out=out, runs_dir=runs_dir, console=console, run_fns=RunFns(train, resume))
+    prepared = set_up_run(checked)
     if checked.model.weights == "imagenet":
         console.print("fetching ImageNet weights from the hub, unless they are here already")
-    made = prepared.network.make(len(prepared.task.outputs))
-    console.print(escape(prepared.network.greeting(made)), highlight=False, soft_wrap=True, style="dim")
-    _say(prepared, console)
-    ready = _decoded(prepared, console)
-    task = make_task(ready.prepared, made.model)
-    ready = paced(ready, task)
-    folder = new_folder(name, out=out, runs=runs)
+    made = prepared.resolved_model.build(len(prepared.task.output_names))
+    console.print(escape(prepared.resolved_model.startup_message(made)), highlight=False, soft_wrap=True, style="dim")
+    _print_warnings(prepared, console)
+    ready = _decode_images(prepared, console)
+    task = build_module(ready.setup, made.model)
+    ready = tune_workers(ready, task)
+    folder = create_run_dir(name, out=out, runs_dir=runs_dir)
     write_recipe(folder, prepared.recipe)
-    prepared.split.save(folder.split)
-    write_left_out(folder.left_out, ready.prepared.left_out)
-    folder.note(
+    prepared.splits.save(folder.splits_csv)
+    write_excluded(folder.excluded, ready.setup.excluded)
+    folder.update(
         name=folder.path.name,
         command=" ".join(sys.argv),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         status="running",
         seconds=0.0,
         seed=checked.train.seed,
-        precision=ready.prepared.recipe.train.precision,
-        versions=versions(),
-        data=ready.prepared.facts(),
-        model=prepared.network.describe(made),
-        chosen=choices(ready.prepared.recipe),
+        precision=ready.setup.recipe.train.precision,
+        versions=package_versions(),
+        data=ready.setup.describe(),
+        model=prepared.resolved_model.describe(made),
+        chosen=auto_choices(ready.setup.recipe),
     )
-    return _compute(ready, folder, task, console)
+    return _fit_and_evaluate(ready, folder, task, console)
 
 
 def resume(path: Path, *, console: Console | None = None) -> Path:
@@ -101,44 +101,44 @@ def resume(path: Path, *, console: Console | None = None) -> Path:
         It is no run, it is finished, or its data are not what they were.
     """
     console = console or Console(stderr=True)
-    if GroupFolder(path).is_there():
-        return go_on(path, console=console, one=OneRun(train, resume))
-    folder = open_folder(path)
-    if folder.record()["status"] == "finished":
+    if MultiRunDir(path).exists():
+        return resume_multi_run(path, console=console, run_fns=RunFns(train, resume))
+    folder = open_run_dir(path)
+    if folder.metadata()["status"] == "finished":
         raise RunError(f"the run {path} is finished; there is nothing to resume")
-    prepared = prepare(read_recipe(str(folder.recipe), chosen_words(folder.record())))
-    before = folder.record()["data"]["fingerprint"]
+    prepared = set_up_run(load_recipe(str(folder.recipe), as_overrides(folder.metadata())))
+    before = folder.metadata()["data"]["fingerprint"]
     if prepared.table.fingerprint() != before:
         raise RunError(
             f"the data of {path} are not what they were when it started (images, labels or sizes differ); "
             "bring them back, or start a new run"
         )
-    made = prepared.network.make(len(prepared.task.outputs))
-    ready = _decoded(prepared, console)
-    task = make_task(ready.prepared, made.model)
-    return _compute(paced(ready, task), folder, task, console)
+    made = prepared.resolved_model.build(len(prepared.task.output_names))
+    ready = _decode_images(prepared, console)
+    task = build_module(ready.setup, made.model)
+    return _fit_and_evaluate(tune_workers(ready, task), folder, task, console)
 
 
-def _say(prepared: Prepared, console: Console) -> None:
-    for warning in (*prepared.table.warnings, *prepared.split.remarks, *prepared.network.remarks()):
+def _print_warnings(setup: RunSetup, console: Console) -> None:
+    for warning in (*setup.table.warnings, *setup.splits.caveats, *setup.resolved_model.warnings()):
         console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)
 
 
-def _decoded(prepared: Prepared, console: Console) -> Ready:
-    with bar(console) as progress:
+def _decode_images(setup: RunSetup, console: Console) -> RunComponents:
+    with progress_bar(console) as progress:
         shown = progress.add_task("decoding images", total=None)
-        return make_data(
-            prepared,
-            say=lambda said: console.print(escape(said), highlight=False, soft_wrap=True, style="dim"),
-            progress=lambda done, total: progress.update(shown, completed=done, total=total),
+        return build_datamodule(
+            setup,
+            on_message=lambda said: console.print(escape(said), highlight=False, soft_wrap=True, style="dim"),
+            on_progress=lambda done, total: progress.update(shown, completed=done, total=total),
         )
 
 
-def _compute(ready: Ready, folder: RunFolder, task: Classification, console: Console) -> Path:
+def _fit_and_evaluate(components: RunComponents, run_dir: RunDir, module: ClassificationModule, console: Console) -> Path:
     """Fit, then measure and report."""
-    recipe = ready.prepared.recipe
-    console.print(told(recipe, device_of(recipe.train)), highlight=False, style="dim")
-    fit(ready.prepared, folder, task, ready.data, console=console)
-    finish(ready.prepared, folder, console=console)
-    folder.note(status="finished")
-    return folder.path
+    recipe = components.setup.recipe
+    console.print(compute_summary(recipe, resolve_training_device(recipe.train)), highlight=False, style="dim")
+    fit(components.setup, run_dir, module, components.datamodule, console=console)
+    evaluate_run(components.setup, run_dir, console=console)
+    run_dir.update(status="finished")
+    return run_dir.path

@@ -12,15 +12,15 @@ from torch import Tensor
 from lesionlens.data.part import Batch
 from lesionlens.errors import RunError
 from lesionlens.models.classifier import Classifier
-from lesionlens.models.voting import probabilities
+from lesionlens.models.voting import predict_proba
 from lesionlens.preprocessing import Preprocessing
-from lesionlens.training.objective import Objective
-from lesionlens.training.prior import Prior
+from lesionlens.training.objective import ClassificationLoss
+from lesionlens.training.prior import AttentionPriorLoss
 from lesionlens.training.train_recipe import TrainRecipe
 from lesionlens.training.validation import validation_metrics
 
 
-class Classification(L.LightningModule):
+class ClassificationModule(L.LightningModule):
     """Train a network by its objective; validate it as it will be used, by its test crops.
 
     Parameters
@@ -31,9 +31,9 @@ class Classification(L.LightningModule):
         Optimiser, schedule, seed.
     preprocessing
         Normalisation, the same as on the card.
-    objective
+    loss_fn
         The loss; None: that of the recipe, without weights of classes.
-    prior
+    attention_prior
         Where attention should look; None: anywhere.
     """
 
@@ -43,73 +43,73 @@ class Classification(L.LightningModule):
         recipe: TrainRecipe,
         preprocessing: Preprocessing,
         *,
-        objective: Objective | None = None,
-        prior: Prior | None = None,
+        loss_fn: ClassificationLoss | None = None,
+        attention_prior: AttentionPriorLoss | None = None,
     ) -> None:
         super().__init__()
         self.model, self.recipe, self.preprocessing = model, recipe, preprocessing
-        self.objective, self.prior = objective or Objective(recipe), prior
-        self.seen: list[tuple[Tensor, Tensor]] = []
+        self.loss_fn, self.attention_prior = loss_fn or ClassificationLoss(recipe), attention_prior
+        self.validation_outputs: list[tuple[Tensor, Tensor]] = []
 
-    def on_train_batch_start(self, batch: Batch, step: int) -> None:
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Set learning rate and randomness from epoch and step alone: a resumed run needs no state of either."""
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self.recipe.lr * rate(self.recipe, self.current_epoch)
+            group["lr"] = self.recipe.lr * lr_factor(self.recipe, self.current_epoch)
         drawn = np.random.SeedSequence((self.recipe.seed, self.global_step)).generate_state(1)
         # torch.manual_seed prints three stacks into strings for each card that is not there: a millisecond a step
         seed = torch.default_generator.manual_seed if self.device.type == "cpu" else torch.manual_seed
         seed(int(drawn[0]))
 
-    def training_step(self, batch: Batch, step: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Give the loss of a batch of single crops, or of images with all their crops."""
-        crops = self._input(batch.views)
-        found = self.model(crops[:, 0] if self.model.crops is None else crops, maps=self.prior is not None)
-        loss: Tensor = self.objective(found.logits.float(), batch.target, batch.weight)
-        if self.prior is not None:
-            terms = self.prior(found.maps, batch.masks, batch.known)
-            self._log({f"prior/{name}": term for name, term in terms.items()}, batch)
-            loss = loss + sum(self.prior.weights[name] * term for name, term in terms.items())
+        crops = self._prepare_input(batch.crops)
+        found = self.model(crops[:, 0] if self.model.num_crops is None else crops, maps=self.attention_prior is not None)
+        loss: Tensor = self.loss_fn(found.logits.float(), batch.target, batch.sample_weight)
+        if self.attention_prior is not None:
+            terms = self.attention_prior(found.maps, batch.masks, batch.has_mask)
+            self._log_metrics({f"prior/{name}": term for name, term in terms.items()}, batch)
+            loss = loss + sum(self.attention_prior.weights[name] * term for name, term in terms.items())
         if not torch.isfinite(loss):
             raise RunError(
-                f"the loss became {float(loss)} in epoch {self.current_epoch + 1}, step {step}; "
+                f"the loss became {float(loss)} in epoch {self.current_epoch + 1}, step {batch_idx}; "
                 "lower train.lr, or train.precision=fp32"
             )
-        self._log({"train_loss": loss}, batch)
+        self._log_metrics({"train_loss": loss}, batch)
         return loss
 
-    def _log(self, values: Mapping[str, Tensor], batch: Batch) -> None:
+    def _log_metrics(self, values: Mapping[str, Tensor], batch: Batch) -> None:
         for name, value in values.items():
             self.log(name, value, on_step=False, on_epoch=True, batch_size=len(batch.target))
 
-    def validation_step(self, batch: Batch, step: int) -> None:
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep the scores of a batch of images."""
-        found = probabilities(
+        found = predict_proba(
             self.model,
-            self._input(batch.views),
-            turns=self.preprocessing.turns,
-            average=self.preprocessing.average,
-            independent=self.objective.independent,
+            self._prepare_input(batch.crops),
+            tta=self.preprocessing.tta,
+            aggregate=self.preprocessing.aggregate,
+            multilabel=self.loss_fn.multilabel,
         )
         scores = found.to(batch.target.device, torch.float32)
-        self.seen.append((scores, batch.target))
+        self.validation_outputs.append((scores, batch.target))
 
     def on_validation_epoch_end(self) -> None:
         """Measure all validation images at once."""
-        scores = torch.cat([scores for scores, _ in self.seen])
-        target = torch.cat([target for _, target in self.seen])
-        self.seen.clear()
-        self.log("val_loss", self.objective.of_scores(scores, target))
+        scores = torch.cat([scores for scores, _ in self.validation_outputs])
+        target = torch.cat([target for _, target in self.validation_outputs])
+        self.validation_outputs.clear()
+        self.log("val_loss", self.loss_fn.from_probabilities(scores, target))
         measured = validation_metrics(
-            target.cpu().numpy(), scores.cpu().numpy(), independent=self.objective.independent
+            target.cpu().numpy(), scores.cpu().numpy(), multilabel=self.loss_fn.multilabel
         )
         for name, value in measured.items():
             self.log(f"val_{name}", value)
 
-    def _input(self, views: Tensor) -> Tensor:
+    def _prepare_input(self, crops: Tensor) -> Tensor:
         """Normalise: (b, n, h, w, 3) -> (b, n, 3, h, w)."""
-        x = self.preprocessing.normalised(views.flatten(0, 1))
+        x = self.preprocessing.normalize(crops.flatten(0, 1))
         x = x if self.recipe.channels_last else x.contiguous()
-        return x.reshape(*views.shape[:2], *x.shape[1:])
+        return x.reshape(*crops.shape[:2], *x.shape[1:])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Build the optimiser; its learning rate is set before each step."""
@@ -122,7 +122,7 @@ def make_optimizer(model: Classifier, recipe: TrainRecipe) -> torch.optim.Optimi
     They step in one pass over memory, as it lies: the model's layout must be settled before, and no parameter may get
     its first gradient later than others.
     """
-    gates = set(model.scale_gates)
+    gates = set(model.attention_scales)
     groups: list[dict[str, Any]] = [
         {"params": [p for name, p in model.named_parameters() if name not in gates]},
         {"params": [p for name, p in model.named_parameters() if name in gates], "weight_decay": 0.0},
@@ -138,10 +138,10 @@ def make_optimizer(model: Classifier, recipe: TrainRecipe) -> torch.optim.Optimi
             fused=True,
         )
     kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
-    return kind(groups, recipe.lr, eps=recipe.epsilon, weight_decay=recipe.weight_decay, fused=True)
+    return kind(groups, recipe.lr, eps=recipe.eps, weight_decay=recipe.weight_decay, fused=True)
 
 
-def rate(recipe: TrainRecipe, epoch: int) -> float:
+def lr_factor(recipe: TrainRecipe, epoch: int) -> float:
     """Give the share of the learning rate in an epoch, counted from 0.
 
     Examples

@@ -5,59 +5,59 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from lesionlens.data.balance import Sampling
-from lesionlens.data.confirmation import Policy
-from lesionlens.training.section import Section
+from lesionlens.data.confirmation import WeightPolicy
+from lesionlens.training.section import ConfigSection
 
-Monitor = Literal["val_auc", "val_balanced_accuracy", "val_accuracy", "val_loss"]
-Weight = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
+MonitoredMetric = Literal["val_auc", "val_balanced_accuracy", "val_accuracy", "val_loss"]
+PositiveWeight = Annotated[float, Field(gt=0)]
+RepeatCount = Annotated[int, Field(ge=1)]
 
 
-def _auto_or_from(least: int) -> BeforeValidator:
+def _auto_or_at_least(minimum: int) -> BeforeValidator:
     """Refuse in one sentence what is neither ``auto`` nor a count."""
 
     def checked(value: object) -> object:
-        if value == "auto" or (type(value) is int and value >= least):
+        if value == "auto" or (type(value) is int and value >= minimum):
             return value
-        raise ValueError(f"give auto, or a whole number from {least}")
+        raise ValueError(f"give auto, or a whole number from {minimum}")
 
     return BeforeValidator(checked)
 
 
-def _on_or_off(value: object) -> object:
+def _normalize_on_off(value: object) -> object:
     """Undo what YAML makes of on and off."""
     return ("off", "on")[value] if isinstance(value, bool) else value
 
 
-class TrainRecipe(Section):
+class TrainRecipe(ConfigSection):
     """How it learns.
 
     Attributes
     ----------
-    epochs, passes
+    epochs, passes_per_epoch
         Epochs, and how often an epoch visits the training images (1.6: once and then 60 % of them).
-    epsilon
+    eps
         What Adam adds to its denominator.
     schedule, step, factor, first_step
         ``constant``; ``step``: times ``factor`` every ``step`` epochs, the first time after ``first_step`` (null:
         ``step``); ``cosine``: to zero over all epochs.
-    monitor, keep
+    monitor, checkpoint
         The validation metric that chooses the checkpoint, or ``keep: last``.
     patience, stop_on, min_delta
         Epochs without a better value of ``stop_on`` (null: ``monitor``), by more than ``min_delta``, before stopping;
         patience null: never.
-    loss, gamma
+    loss, focal_gamma
         ``cross_entropy``, or ``focal`` with this exponent.
     class_weight_power
         Weights ``(N / N_i) ** power`` in the loss; null: none.
     class_weights
         Weight of each class in the loss, above 0; 1 where it is not named.
-    diagnosis_weights
+    confirmation_weights
         Weights 1 to 4 by how each diagnosis was made (Gessert et al. 2019): of ``benign`` lesions, of ``nevus_only``,
         or of ``authors_all``.
-    weighted_mean
+    loss_reduction
         What a weighted loss is divided by: the sum of ``weights`` in the batch, or the number of ``images``.
-    sampling, copies
+    sampling, class_repeats
         ``shuffle``, ``oversample``, ``weighted``, ``balanced`` or ``even``; before that, how often the images of a
         class are in the list: ``{melanoma: 4}``.
     precision
@@ -68,43 +68,43 @@ class TrainRecipe(Section):
     compile
         Compile attention residual learning's operation, ``on`` (plain without ``channels_last``) or ``off``; ``auto``:
         in runs of 200 steps or more, where there is a compiler.
-    workers
+    num_workers
         Processes that load batches; ``auto``: measured for a second before the first epoch, unless the run has fewer
         than 50 steps.
-    threads
+    num_threads
         CPU threads; ``auto``: as many as cores may be used (affinity, containers, OMP_NUM_THREADS).
     """
 
     epochs: int = Field(default=30, ge=1)
-    passes: float = Field(default=1.0, gt=0)
+    passes_per_epoch: float = Field(default=1.0, gt=0)
     batch_size: int = Field(default=32, ge=1)
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     lr: float = Field(default=0.01, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     nesterov: bool = False
     weight_decay: float = Field(default=0.0, ge=0)
-    epsilon: float = Field(default=1e-8, gt=0)
+    eps: float = Field(default=1e-8, gt=0)
     schedule: Literal["constant", "step", "cosine"] = "constant"
     step: int = Field(default=30, ge=1)
     factor: float = Field(default=0.5, gt=0, le=1)
     first_step: int | None = Field(default=None, ge=1)
-    monitor: Monitor = "val_auc"
-    keep: Literal["best", "last"] = "best"
+    monitor: MonitoredMetric = "val_auc"
+    checkpoint: Literal["best", "last"] = "best"
     patience: int | None = Field(default=None, ge=1)
-    stop_on: Monitor | None = None
+    stop_on: MonitoredMetric | None = None
     min_delta: float = Field(default=0.0, ge=0)
     loss: Literal["cross_entropy", "focal"] = "cross_entropy"
-    gamma: float = Field(default=2.0, ge=0)
+    focal_gamma: float = Field(default=2.0, ge=0)
     class_weight_power: float | None = Field(default=None, ge=0)
-    class_weights: dict[str, Weight] = Field(default_factory=dict)
-    diagnosis_weights: Policy | None = None
-    weighted_mean: Literal["weights", "images"] = "weights"
+    class_weights: dict[str, PositiveWeight] = Field(default_factory=dict)
+    confirmation_weights: WeightPolicy | None = None
+    loss_reduction: Literal["weights", "images"] = "weights"
     sampling: Sampling = "shuffle"
-    copies: dict[str, Count] = Field(default_factory=dict)
+    class_repeats: dict[str, RepeatCount] = Field(default_factory=dict)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     channels_last: bool = True
-    compile: Annotated[Literal["auto", "on", "off"], BeforeValidator(_on_or_off)] = "auto"
+    compile: Annotated[Literal["auto", "on", "off"], BeforeValidator(_normalize_on_off)] = "auto"
     seed: int = Field(default=0, ge=0)
-    workers: Annotated[int | Literal["auto"], _auto_or_from(0)] = "auto"
-    threads: Annotated[int | Literal["auto"], _auto_or_from(1)] = "auto"
+    num_workers: Annotated[int | Literal["auto"], _auto_or_at_least(0)] = "auto"
+    num_threads: Annotated[int | Literal["auto"], _auto_or_at_least(1)] = "auto"
     device: Literal["auto", "cpu", "gpu"] = "auto"

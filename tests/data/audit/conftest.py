@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lesionlens.data.table import COLUMNS, LesionTable
+from lesionlens.data.table import TABLE_COLUMNS, LesionTable
 
 Draw = Callable[..., LesionTable]
 
@@ -35,7 +35,7 @@ def drawn(tmp_path: Path) -> Draw:
         for place, image in enumerate(ids):
             _picture(folder / f"{image}.png", seed + place)
         given: Mapping[str, Sequence[str]] = {"lesion_id": ids, "diagnosis": ["nevus"] * len(ids)} | columns
-        frame = pd.DataFrame(dict.fromkeys(COLUMNS, "") | {"image_id": list(ids), "age": np.nan})
+        frame = pd.DataFrame(dict.fromkeys(TABLE_COLUMNS, "") | {"image_id": list(ids), "age": np.nan})
         frame["path"] = [str(folder / f"{image}.png") for image in ids]
         for column, cells in given.items():
             frame[column] = list(cells)

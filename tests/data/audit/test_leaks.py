@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from lesionlens.data.audit import leaks
-from lesionlens.data.audit.placed import part_of_each
-from lesionlens.data.splits import Split
-from lesionlens.data.splits.official import official
+from lesionlens.data.audit import find_leakage
+from lesionlens.data.audit.placed import split_of_rows
+from lesionlens.data.splits import DatasetSplits
+from lesionlens.data.splits.official import official_splits
 from lesionlens.data.table import LesionTable
 
 Draw = Callable[..., LesionTable]
@@ -14,15 +14,15 @@ Draw = Callable[..., LesionTable]
 
 def test_no_leak_no_sentence(drawn: Draw) -> None:
     table = drawn("one", "abcd", seed=0)
-    assert leaks(table, Split({"train": ("a", "b"), "test": ("c",)}, "", ())) == ()
+    assert find_leakage(table, DatasetSplits({"train": ("a", "b"), "test": ("c",)}, "", ())) == ()
 
 
 def test_lesions_are_told_in_the_words_of_the_split(drawn: Draw) -> None:
     parts = ["train", "train", "validation", "validation"]
     table = drawn("one", "abcd", seed=0, lesion_id=["1", "2", "1", "3"], part=parts)
-    split = official(table, validation=0.2, seed=0)
-    assert leaks(table, split) == ("1 lesion has images in more than one part: numbers may be too good",)
-    assert set(leaks(table, split)) <= set(split.remarks)
+    split = official_splits(table, val_fraction=0.2, seed=0)
+    assert find_leakage(table, split) == ("1 lesion has images in more than one part: numbers may be too good",)
+    assert set(find_leakage(table, split)) <= set(split.caveats)
 
 
 def test_files_in_two_parts(drawn: Draw, picture: Callable[..., None], tmp_path: Path) -> None:
@@ -30,13 +30,13 @@ def test_files_in_two_parts(drawn: Draw, picture: Callable[..., None], tmp_path:
     for copy in "bcf":
         picture(tmp_path / "one" / f"{copy}.png", 0)  # a again; b also trains, f is in no part
     (tmp_path / "one" / "d.png").unlink()
-    split = Split({"train": ("a", "b"), "validation": ("c", "d"), "test": ("e",)}, "", ())
-    assert leaks(table, split) == (
+    split = DatasetSplits({"train": ("a", "b"), "validation": ("c", "d"), "test": ("e",)}, "", ())
+    assert find_leakage(table, split) == (
         "1 file is byte for byte in another part as well (a and c): numbers may be too good",
     )
 
 
 def test_an_image_that_validates_and_tests_counts_as_test(drawn: Draw) -> None:
     table = drawn("one", "ab", seed=0)
-    split = Split({"train": ("a",), "test": ("b",), "validation": ("b",)}, "", ())
-    assert part_of_each(table, split).tolist() == ["train", "test"]
+    split = DatasetSplits({"train": ("a",), "test": ("b",), "validation": ("b",)}, "", ())
+    assert split_of_rows(table, split).tolist() == ["train", "test"]

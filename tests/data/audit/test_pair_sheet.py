@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lesionlens.data.audit.copies import Copy, Place
-from lesionlens.data.audit.pair_sheet import write_pair_sheet
+from lesionlens.data.audit.copies import DuplicateFinding, ImageRef
+from lesionlens.data.audit.pair_sheet import write_duplicate_contact_sheet
 
 
 def test_pairs_are_drawn_and_no_pair_is_no_file(tmp_path: Path, picture: Callable[..., None]) -> None:
     picture(tmp_path / "a.png", 0)
-    place = Place("made", "a", "train", "nevus", "1", str(tmp_path / "a.png"))
-    write_pair_sheet([], tmp_path / "none.png")
+    place = ImageRef("made", "a", "train", "nevus", "1", str(tmp_path / "a.png"))
+    write_duplicate_contact_sheet([], tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()
-    write_pair_sheet([Copy(place, place._replace(part="test"), "exact", 1.0)], tmp_path / "pairs.png")
+    write_duplicate_contact_sheet([DuplicateFinding(place, place._replace(split="test"), "exact", 1.0)], tmp_path / "pairs.png")
     with Image.open(tmp_path / "pairs.png") as sheet:
         assert sheet.size == (1654, 2338)  # A4 at 200 dots per inch
         assert np.asarray(sheet.convert("L")).min() < 50

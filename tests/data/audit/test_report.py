@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lesionlens.data.audit import Audit, audit
-from lesionlens.data.audit.report import audit_text, write_audit
+from lesionlens.data.audit import Audit, audit_tables
+from lesionlens.data.audit.report import format_audit, write_audit
 from lesionlens.data.table import LesionTable
 
 Draw = Callable[..., LesionTable]
@@ -16,7 +16,7 @@ Draw = Callable[..., LesionTable]
 
 def printed(found: Audit) -> str:
     console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(audit_text(found), highlight=False)
+    console.print(format_audit(found), highlight=False)
     console.file.close()
     return console.export_text()
 
@@ -24,7 +24,7 @@ def printed(found: Audit) -> str:
 def test_leaks_come_first_and_few_cases_are_shown(drawn: Draw) -> None:
     ids = [f"ISIC_{n:07d}" for n in range(16)]
     table = drawn("made", ids, seed=0, lesion_id=[str(n // 2) for n in range(16)], part=["train", "test"] * 8)
-    text = printed(audit([table]))
+    text = printed(audit_tables([table]))
     lines = [line.rstrip() for line in text.splitlines()]
     assert lines[0] == "Audit of made (16 images)"
     assert lines[3] == "leak: lesions in more than one part: 8"
@@ -38,7 +38,7 @@ def test_leaks_come_first_and_few_cases_are_shown(drawn: Draw) -> None:
 def test_a_clean_set_says_so(drawn: Draw) -> None:
     labels, methods = ["melanoma", "nevus"] * 6, ["histo", "follow_up"] * 6
     table = drawn("made", "abcdefghijkl", seed=0, diagnosis=labels, diagnosis_method=methods)
-    text = printed(audit([table]))
+    text = printed(audit_tables([table]))
     assert "No leak found between parts or data sets." in text
     assert "diagnosis_method       2               1.00    0.50   1.00  strong" in text
 
@@ -46,7 +46,7 @@ def test_a_clean_set_says_so(drawn: Draw) -> None:
 def test_files_hold_everything(drawn: Draw, picture: Callable[..., None], tmp_path: Path) -> None:
     table = drawn("made", "abc", seed=0, lesion_id="123", part=["train", "train", "test"])
     picture(tmp_path / "made" / "c.png", 1)  # b again
-    write_audit(audit([table]), tmp_path / "out")
+    write_audit(audit_tables([table]), tmp_path / "out")
     content = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert content["sources"] == {"made": 3}
     assert [each["kind"] for each in content["findings"]] == [
@@ -62,5 +62,5 @@ def test_files_hold_everything(drawn: Draw, picture: Callable[..., None], tmp_pa
 
 
 def test_without_a_pair_the_file_has_a_header_alone(drawn: Draw, tmp_path: Path) -> None:
-    write_audit(audit([drawn("made", "ab", seed=0)]), tmp_path)
+    write_audit(audit_tables([drawn("made", "ab", seed=0)]), tmp_path)
     assert len((tmp_path / "pairs.csv").read_text().splitlines()) == 1

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from lesionlens.data.audit.shortcuts import shortcuts
+from lesionlens.data.audit.shortcuts import find_shortcuts
 
 
 def of(values: list[str], classes: list[str]) -> list[tuple[float, float, float]]:
     groups = np.array([str(n) for n in range(len(values))])
-    found = shortcuts({"x": np.array(values)}, np.array(classes), groups)
-    return [(each.balanced_accuracy, each.chance, each.reach) for each in found]
+    found = find_shortcuts({"x": np.array(values)}, np.array(classes), groups)
+    return [(each.balanced_accuracy, each.chance, each.coverage) for each in found]
 
 
 def test_a_column_that_is_the_class_tells_all() -> None:
@@ -43,7 +43,7 @@ def test_a_value_seen_once_is_not_learnt_from_itself() -> None:
 def test_the_images_of_a_lesion_are_not_on_both_sides() -> None:
     groups = np.repeat([str(n) for n in range(20)], 2)
     classes = np.repeat(["a", "b"] * 10, 2)
-    found = shortcuts({"x": groups}, classes, groups)
+    found = find_shortcuts({"x": groups}, classes, groups)
     assert found[0].balanced_accuracy == 0.5  # by image, the lesion would be known again
 
 

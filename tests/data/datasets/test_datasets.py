@@ -12,7 +12,7 @@ from lesionlens.errors import DataError
 def test_every_data_set_says_whose_it_is(name: str) -> None:
     dataset = DATASETS[name]
     assert dataset.title
-    assert dataset.licence
+    assert dataset.license
     assert bool(dataset.citation) == dataset.url.startswith("https://") == (name != "table")
 
 
@@ -21,7 +21,7 @@ def test_the_page_of_data_sets_has_each_with_licence_counts_and_home(name: str) 
     page = (Path(__file__).parents[3] / "docs" / "data-sets.md").read_text(encoding="utf-8")
     record = DATASETS[name]
     row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
-    assert row.endswith(f"| {record.licence} |")
+    assert row.endswith(f"| {record.license} |")
     for part, count in record.expected.items():
         assert f"{part} {count:,}".strip() in row
     assert record.url in page
@@ -57,4 +57,4 @@ def test_unreadable_files_are_told_together_and_decoding_finds_more(ham10000: Pa
         load_table(f"ham10000:{ham10000}")
     files[2].write_bytes(files[2].read_bytes()[:-90])
     with pytest.raises(DataError, match="files that cannot be read: 3"):
-        load_table(f"ham10000:{ham10000}", decode=True)
+        load_table(f"ham10000:{ham10000}", verify_images=True)

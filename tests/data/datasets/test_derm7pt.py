@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from lesionlens.data.datasets import load_table
-from lesionlens.data.datasets.derm7pt import CLASSES, RECORD
+from lesionlens.data.datasets.derm7pt import DERM7PT_CLASSES, DERM7PT_READER
 from lesionlens.errors import DataError
 
-from ...miniatures import DERM7PT, write_derm7pt
+from ...miniatures import DERM7PT_DIAGNOSES, write_derm7pt
 
 # Labels of the published metadata and how many cases have them.
 PUBLISHED = {
@@ -36,9 +36,9 @@ PUBLISHED = {
 
 
 def test_classes_parts_and_facts(derm7pt: Path) -> None:
-    table = load_table(str(derm7pt), decode=True)
+    table = load_table(str(derm7pt), verify_images=True)
     assert table.name == "derm7pt"
-    assert table.classes == CLASSES
+    assert table.classes == DERM7PT_CLASSES
     assert "actinic_keratosis" not in table.classes
     assert table.frame["part"].value_counts().to_dict() == {"train": 9, "validation": 9, "test": 9}
     assert table.frame.loc[1, ["image_id", "diagnosis", "lesion_id", "sex", "site"]].tolist() == [
@@ -60,23 +60,23 @@ def test_the_published_labels_give_table_1_of_the_patch_paper(tmp_path: Path, dr
     root = write_derm7pt(tmp_path, tuple(PUBLISHED))
     frame = load_table(f"derm7pt:{root}").frame
     label = dict(zip(frame["image_id"], frame["diagnosis"], strict=True))
-    counts = dict.fromkeys(CLASSES, 0)
+    counts = dict.fromkeys(DERM7PT_CLASSES, 0)
     for number, images in enumerate(PUBLISHED.values()):
         if (name := f"Nel{2 * number + 1:03d}") in label:
             counts[label[name]] += images
     # Gessert et al. 2020, Table I, SPC
     assert list(counts.values()) == [252, 575, 42, 69, 20, 29]
-    assert RECORD.expected == {"": sum(counts.values())}
+    assert DERM7PT_READER.expected == {"": sum(counts.values())}
 
 
 def test_the_folder_above_and_another_case_of_letters_are_read(tmp_path: Path) -> None:
-    root = write_derm7pt(tmp_path / "release_v0", DERM7PT)
+    root = write_derm7pt(tmp_path / "release_v0", DERM7PT_DIAGNOSES)
     (root / "images" / "NEL").rename(root / "images" / "nel")
     assert len(load_table(f"derm7pt:{tmp_path}")) == 9
 
 
 def test_names_that_repeat_keep_their_folders(tmp_path: Path, draw) -> None:
-    root = write_derm7pt(tmp_path, DERM7PT)
+    root = write_derm7pt(tmp_path, DERM7PT_DIAGNOSES)
     path = root / "meta" / "meta.csv"
     path.write_text(path.read_text().replace("NEL/Nel003.jpg", "NFL/Nel001.jpg"))
     draw(root / "images" / "NFL" / "Nel001.jpg", seed=99)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from lesionlens.data.datasets import load_table
-from lesionlens.data.datasets.ham10000 import dx_rows
-from lesionlens.data.problems import Problems
-from lesionlens.data.sheet import read_sheet
+from lesionlens.data.datasets.ham10000 import rows_from_dx
+from lesionlens.data.problems import IssueCollector
+from lesionlens.data.sheet import read_table
 from lesionlens.errors import DataError
 
 CLASSES = {
@@ -31,8 +31,8 @@ def _replace(root: Path, old: str, new: str) -> None:
 
 def test_reads_columns_from_several_folders(ham10000: Path) -> None:
     (ham10000 / "HAM10000_images_part_1" / "ISIC_0024306.jpg").rename(ham10000 / "ISIC_0024306.jpg")
-    table = load_table(f"ham10000:{ham10000}", decode=True)
-    assert table.counts() == CLASSES
+    table = load_table(f"ham10000:{ham10000}", verify_images=True)
+    assert table.class_counts() == CLASSES
     assert table.warnings == ()
     row = table.frame.iloc[1]
     assert row[["image_id", "lesion_id", "diagnosis_method", "site", "source", "part"]].tolist() == [
@@ -143,7 +143,7 @@ def test_an_empty_folder_is_no_data_set(tmp_path: Path) -> None:
 def test_the_real_sample_is_counted_and_its_gaps_are_told(real_data: Path) -> None:
     table = load_table(f"ham10000:{real_data / 'ham10000'}")
     assert len(table) == 2804
-    assert table.counts() == {
+    assert table.class_counts() == {
         "melanoma": 383,
         "nevus": 1500,
         "basal_cell_carcinoma": 214,
@@ -159,8 +159,8 @@ def test_the_real_sample_is_counted_and_its_gaps_are_told(real_data: Path) -> No
 @pytest.mark.real
 def test_the_published_metadata_has_the_published_confirmations_and_lesions(real_data: Path) -> None:
     path = real_data / "ham10000" / "HAM10000_metadata.csv"
-    problems = Problems()
-    rows = dx_rows(read_sheet(path), path, problems)
+    problems = IssueCollector()
+    rows = rows_from_dx(read_table(path), path, problems)
     assert problems.errors == ()
     assert rows["diagnosis_method"].value_counts().to_dict() == {
         "histo": 5340,

@@ -14,7 +14,7 @@ STEM = "ISBI2016_ISIC_Part3"
 
 
 def test_words_and_numbers_are_the_same_labels(isic2016: Path) -> None:
-    table = load_table(f"isic2016:{isic2016}", decode=True)
+    table = load_table(f"isic2016:{isic2016}", verify_images=True)
     assert table.classes == ("melanoma", "benign")
     assert table.frame["diagnosis"].tolist() == [
         "benign", "melanoma", "benign", "melanoma", "benign", "melanoma", "benign",

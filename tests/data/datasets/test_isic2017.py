@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lesionlens.data.datasets import load_table
-from lesionlens.data.superpixels import dermoscopic_mask
+from lesionlens.data.superpixels import union_of_features
 from lesionlens.errors import DataError
 
 from ...miniatures import write_isic2017
@@ -16,9 +16,9 @@ TRUTH = "ISIC-2017_Training_Part3_GroundTruth.csv"
 
 
 def test_reads_all_parts_and_neither_flag_is_a_nevus(isic2017: Path) -> None:
-    table = load_table(f"isic2017:{isic2017}", decode=True)
+    table = load_table(f"isic2017:{isic2017}", verify_images=True)
     assert table.classes == ("melanoma", "nevus", "seborrheic_keratosis")
-    assert table.counts() == {"melanoma": 3, "nevus": 4, "seborrheic_keratosis": 3}
+    assert table.class_counts() == {"melanoma": 3, "nevus": 4, "seborrheic_keratosis": 3}
     assert table.frame["part"].value_counts().to_dict() == {"train": 4, "validation": 3, "test": 3}
     assert table.warnings == ()
     assert [path.suffix for path in table.paths] == [".jpg"] * 10
@@ -89,7 +89,7 @@ def test_features_are_named_with_their_superpixels(tmp_path: Path) -> None:
     assert cells[1:3] == ["", ""]
     flags = root / "ISIC-2017_Training_Part2_GroundTruth" / "ISIC_0000000_features.json"
     assert cells[0] == f"{root / 'ISIC-2017_Training_Data' / 'ISIC_0000000_superpixels.png'};{flags}"
-    assert set(np.unique(dermoscopic_mask(cells[0], (9, 12)))) == {0, 255}
+    assert set(np.unique(union_of_features(cells[0], (9, 12)))) == {0, 255}
     assert table.warnings == (
         "features without superpixels: 1 (ISIC_0000001). "
         "Unpack ID_superpixels.png beside the images to use them.",

@@ -13,10 +13,10 @@ TEST = "ISIC_2019_Test_GroundTruth.csv"
 
 
 def test_reads_classes_reduced_images_and_metadata(isic2019: Path) -> None:
-    table = load_table(f"isic2019:{isic2019}", decode=True)
+    table = load_table(f"isic2019:{isic2019}", verify_images=True)
     assert table.classes[-2:] == ("squamous_cell_carcinoma", "none_of_the_others")
-    assert table.counts()["actinic_keratosis"] == 2
-    assert table.counts()["melanoma"] == 2  # that of the test part does not count
+    assert table.class_counts()["actinic_keratosis"] == 2
+    assert table.class_counts()["melanoma"] == 2  # that of the test part does not count
     assert table.frame["image_id"][2] == "ISIC_0000002_downsampled"
     assert table.frame["lesion_id"][1] == "BCN_0000001"
     assert (table.frame["age"][1], table.frame["site"][1]) == (5.0, "anterior torso")

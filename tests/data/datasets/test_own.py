@@ -22,7 +22,7 @@ def _table(folder: Path, text: str, encoding: str = "utf-8") -> str:
 
 
 def test_ids_stay_text_and_are_looked_up_in_subfolders(folder: Path) -> None:
-    table = load_table(_table(folder, "image,label\n00123,mel\nb.2,NV\nc,bcc\nd.jpg,scc\n"), decode=True)
+    table = load_table(_table(folder, "image,label\n00123,mel\nb.2,NV\nc,bcc\nd.jpg,scc\n"), verify_images=True)
     frame = table.frame
     assert frame["image_id"].tolist() == ["00123", "b.2", "c", "d"]
     assert frame["diagnosis"].tolist()[2:] == ["basal_cell_carcinoma", "squamous_cell_carcinoma"]
@@ -54,7 +54,7 @@ def test_names_that_repeat_in_two_folders_keep_their_folders(folder: Path, draw)
     ],
 )
 def test_separators_marks_blank_lines_and_case_are_tolerated(folder: Path, text: str, encoding: str) -> None:
-    assert load_table(_table(folder, text, encoding)).counts() == {"melanoma": 1, "nevus": 1}
+    assert load_table(_table(folder, text, encoding)).class_counts() == {"melanoma": 1, "nevus": 1}
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_folder_is_no_table_and_the_table_in_it_is_named(folder: Path) -> None
 def test_classes_of_ones_own_are_exactly_those_named(folder: Path) -> None:
     spec = _table(folder, "image,label\n00123,wart\nb.2,corn\n")
     table = load_table(spec, classes=["corn", "wart", "cyst"])
-    assert table.counts() == {"corn": 1, "wart": 1, "cyst": 0}
+    assert table.class_counts() == {"corn": 1, "wart": 1, "cyst": 0}
     assert table.warnings == (
         "classes without an image: 1 (cyst). A model cannot learn them from this table.",
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lesionlens.data.datasets import load_table
-from lesionlens.data.summary import summary
+from lesionlens.data.summary import summarize_table
 
 from ... import miniatures
 
@@ -28,7 +28,7 @@ def test_any_layout_that_says_so_is_synthetic_and_has_its_truth(
     assert table.frame["mask_path"].tolist() == [str(mask), *rest]
     assert table.frame["feature_mask_paths"].tolist() == [str(structures), *rest]
     assert table.frame["skin_tone"].tolist() == ["IV", *rest]
-    assert summary(table).startswith("Synthetic images: ")
+    assert summarize_table(table).startswith("Synthetic images: ")
 
 
 def test_the_layouts_own_masks_go_before(tmp_path: Path, draw, write) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lesionlens.data.table import COLUMNS, LesionTable
+from lesionlens.data.table import TABLE_COLUMNS, LesionTable
 
 CLASSES = ("melanoma", "nevus", "benign_keratosis")
 Rows = Callable[..., LesionTable]
@@ -23,7 +23,7 @@ def _rows(
 ) -> LesionTable:
     """Make a table of these lesions and labels, one row each."""
     names = list(ids or [f"i{n}" for n in range(len(lesions))])
-    frame = pd.DataFrame(dict.fromkeys(COLUMNS, "") | {"image_id": names, "age": np.nan})
+    frame = pd.DataFrame(dict.fromkeys(TABLE_COLUMNS, "") | {"image_id": names, "age": np.nan})
     frame["lesion_id"], frame["diagnosis"], frame["part"] = list(lesions), list(diagnosis), parts or ""
     return LesionTable("made", Path(), frame, CLASSES)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lesionlens.data.splits import from_file
+from lesionlens.data.splits import splits_from_csv
 from lesionlens.data.table import LesionTable
 from lesionlens.errors import DataError
 
@@ -18,10 +18,10 @@ def test_a_file_is_followed(made: Made, tmp_path: Path) -> None:
     ids = [*table.frame["image_id"], "elsewhere"]
     file = tmp_path / "folds.csv"
     pd.DataFrame({"image_id": ids, "part": [f"cv{n % 3}" for n in range(len(ids))]}).to_csv(file, index=False)
-    split = from_file(table, file, validation="cv0", test="cv2")
-    assert split.parts["train"] == tuple(ids[1:-1:3])
-    assert split.parts["test"] == tuple(ids[2:-1:3])
-    assert "not in the table: 1 image of folds.csv" in split.remarks
+    split = splits_from_csv(table, file, val_split_name="cv0", test_split_name="cv2")
+    assert split.splits["train"] == tuple(ids[1:-1:3])
+    assert split.splits["test"] == tuple(ids[2:-1:3])
+    assert "not in the table: 1 image of folds.csv" in split.caveats
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_a_file_is_followed(made: Made, tmp_path: Path) -> None:
 def test_a_wrong_file_says_what_is_wrong(made: Made, tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "split.csv").write_text(text)
     with pytest.raises(DataError, match=message):
-        from_file(made(10), tmp_path / "split.csv", validation="cv0", test="test")
+        splits_from_csv(made(10), tmp_path / "split.csv", val_split_name="cv0", test_split_name="test")
 
 
 def test_a_file_without_a_test_part_cannot_select_on_it(made: Made, tmp_path: Path) -> None:
@@ -48,6 +48,6 @@ def test_a_file_without_a_test_part_cannot_select_on_it(made: Made, tmp_path: Pa
     with pytest.raises(
         DataError, match=r"no part 'test' to test and select on; it has cv0, cv1.*data\.test_part"
     ):
-        from_file(made(10), file, validation="cv0", test="test", select_on="test")
-    split = from_file(made(10), file, validation="none", test="cv1", select_on="test")
-    assert split.parts["validation"] == split.parts["test"] == tuple(ids[1::2])
+        splits_from_csv(made(10), file, val_split_name="cv0", test_split_name="test", checkpoint_split="test")
+    split = splits_from_csv(made(10), file, val_split_name="none", test_split_name="cv1", checkpoint_split="test")
+    assert split.splits["validation"] == split.splits["test"] == tuple(ids[1::2])

@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
-from lesionlens.data.splits.kfold import kfold, kfold_images
+from lesionlens.data.splits.kfold import group_kfold, image_kfold
 from lesionlens.data.table import LesionTable
 from lesionlens.errors import DataError
 
 Make = Callable[..., LesionTable]
 
 
-@pytest.mark.parametrize("divide", [kfold, kfold_images])
+@pytest.mark.parametrize("divide", [group_kfold, image_kfold])
 def test_each_image_tests_once_and_classes_are_in_proportion(made: Make, divide: Callable) -> None:  # type: ignore[type-arg]
     table = made(100)
     splits = [divide(table, folds=5, fold=i, validation=0.1, seed=3) for i in range(5)]
@@ -26,21 +26,21 @@ def test_each_image_tests_once_and_classes_are_in_proportion(made: Make, divide:
 
 def test_by_image_the_leak_is_counted(made: Make) -> None:
     table = made(60)
-    split = kfold_images(table, folds=5, fold=1, validation=0.1, seed=0)
-    part = {image: name for name, ids in split.parts.items() for image in ids}
+    split = image_kfold(table, n_folds=5, fold=1, val_fraction=0.1, seed=0)
+    part = {image: name for name, ids in split.splits.items() for image in ids}
     lesions = table.frame.groupby("lesion_id")["image_id"].agg(lambda ids: len({part[i] for i in ids}))
-    assert f"{(lesions > 1).sum()} lesions have images in more than one part" in " ".join(split.remarks)
-    assert "Yan 2020" in split.remarks[0]
+    assert f"{(lesions > 1).sum()} lesions have images in more than one part" in " ".join(split.caveats)
+    assert "Yan 2020" in split.caveats[0]
 
 
 def test_by_image_official_validation_selects_and_official_test_is_left_out(made: Make) -> None:
     parts = [("train", "train", "train", "validation", "test")[n % 5] for n in range(len(made(60)))]
     table = made(60, parts=parts)
-    split = kfold_images(table, folds=5, fold=0, validation=0.1, seed=0)
+    split = image_kfold(table, n_folds=5, fold=0, val_fraction=0.1, seed=0)
     ids = table.frame["image_id"]
-    assert split.parts["validation"] == tuple(ids[table.frame["part"] == "validation"])
-    assert [image for image, _ in split.left_out] == ids[table.frame["part"] == "test"].tolist()
-    assert {reason for _, reason in split.left_out} == {
+    assert split.splits["validation"] == tuple(ids[table.frame["part"] == "validation"])
+    assert [image for image, _ in split.excluded] == ids[table.frame["part"] == "test"].tolist()
+    assert {reason for _, reason in split.excluded} == {
         "not in the official training part, which kfold-images divides"
     }
 
@@ -48,11 +48,11 @@ def test_by_image_official_validation_selects_and_official_test_is_left_out(made
 def test_fewer_lesions_than_folds_are_refused(rows: Make) -> None:
     table = rows(["a", "a", "b", "b", "c", "c"], ["nevus"] * 6)
     with pytest.raises(DataError, match="3 lesions are too few for 4 folds"):
-        kfold(table, folds=4, fold=0, validation=0.2, seed=0)
+        group_kfold(table, n_folds=4, fold=0, val_fraction=0.2, seed=0)
 
 
 def test_a_fold_without_a_class_says_so(rows: Make) -> None:
     table = rows([f"l{n}" for n in range(43)], ["melanoma", "nevus"] * 20 + ["benign_keratosis"] * 3)
-    splits = [kfold(table, folds=5, fold=i, validation=0.2, seed=0) for i in range(5)]
-    without = [s for s in splits if "the test part has no image of benign_keratosis" in s.remarks]
+    splits = [group_kfold(table, n_folds=5, fold=i, val_fraction=0.2, seed=0) for i in range(5)]
+    without = [s for s in splits if "the test part has no image of benign_keratosis" in s.caveats]
     assert len(without) == 2

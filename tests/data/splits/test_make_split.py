@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesionlens.data.splits import Split, make_split
+from lesionlens.data.splits import DatasetSplits, make_splits
 from lesionlens.data.table import LesionTable
 from lesionlens.errors import DataError
 
@@ -20,8 +20,8 @@ GROUPED: dict[str, dict[str, Any]] = {
 }
 
 
-def make(table: LesionTable, name: str, **options: Any) -> Split:
-    return make_split(table, **{"name": name, "validation": 0.2, "test": 0.2, "seed": 0} | options)
+def make(table: LesionTable, name: str, **options: Any) -> DatasetSplits:
+    return make_splits(table, **{"name": name, "validation": 0.2, "test": 0.2, "seed": 0} | options)
 
 
 @pytest.mark.parametrize("name", GROUPED)
@@ -31,10 +31,10 @@ def test_no_lesion_is_on_two_sides(made: Made, name: str, lesions: int, seed: in
     table = made(lesions, seed=seed)
     split = make(table, name, seed=seed, **GROUPED[name])
     lesion = dict(zip(table.frame["image_id"], table.frame["lesion_id"], strict=True))
-    sides = [{lesion[image] for image in ids} for ids in split.parts.values()]
+    sides = [{lesion[image] for image in ids} for ids in split.splits.values()]
     assert len(sides) == 3
     assert sum(len(side) for side in sides) == len(set.union(*sides)) == lesions
-    assert sum(len(ids) for ids in split.parts.values()) == len(table)
+    assert sum(len(ids) for ids in split.splits.values()) == len(table)
 
 
 @pytest.mark.parametrize("name", [*GROUPED, "kfold-images"])
@@ -50,10 +50,10 @@ def test_the_test_part_may_select_but_not_silently(made: Made, name: str) -> Non
     options = GROUPED.get(name, {"folds": 3, "fold": 2})
     table = made(60)
     usual, split = make(table, name, **options), make(table, name, select_on="test", **options)
-    assert split.parts["validation"] == split.parts["test"] == usual.parts["test"]
-    assert len(split.parts["train"]) == len(usual.parts["train"]) + len(usual.parts["validation"])
-    assert any("too good" in remark and "select_on=test" in remark for remark in split.remarks)
-    assert not any("select_on" in remark for remark in usual.remarks)
+    assert split.splits["validation"] == split.splits["test"] == usual.splits["test"]
+    assert len(split.splits["train"]) == len(usual.splits["train"]) + len(usual.splits["validation"])
+    assert any("too good" in remark and "select_on=test" in remark for remark in split.caveats)
+    assert not any("select_on" in remark for remark in usual.caveats)
 
 
 @pytest.mark.parametrize(
@@ -82,5 +82,5 @@ def test_a_split_is_written_and_followed(made: Made, tmp_path: Any) -> None:
     table = made(40)
     split = make(table, "grouped")
     split.save(tmp_path / "split.csv")
-    assert dict(make(table, str(tmp_path / "split.csv")).parts) == dict(split.parts)
+    assert dict(make(table, str(tmp_path / "split.csv")).splits) == dict(split.splits)
     assert list(pd.read_csv(tmp_path / "split.csv")) == ["image_id", "part"]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lesionlens.data.splits import official
+from lesionlens.data.splits import official_splits
 from lesionlens.data.table import LesionTable
 from lesionlens.errors import DataError
 
@@ -13,24 +13,24 @@ Made = Callable[..., LesionTable]
 
 def test_official_parts_are_kept_and_a_missing_test_is_said(made: Made) -> None:
     parts = ["train" if n % 5 else "validation" for n in range(len(made(40)))]
-    split = official(made(40, parts=parts), validation=0.2, seed=0)
-    assert len(split.parts["validation"]) == parts.count("validation")
-    assert any("no test part" in remark for remark in split.remarks)
-    assert any("more than one part" in remark for remark in split.remarks)  # lesions were cut through
+    split = official_splits(made(40, parts=parts), val_fraction=0.2, seed=0)
+    assert len(split.splits["validation"]) == parts.count("validation")
+    assert any("no test part" in remark for remark in split.caveats)
+    assert any("more than one part" in remark for remark in split.caveats)  # lesions were cut through
 
 
 def test_official_without_validation_cuts_it_by_lesion(made: Made) -> None:
-    split = official(made(80, parts=["train"] * len(made(80))), validation=0.25, seed=0)
-    assert set(split.parts) == {"train", "validation"}
-    assert not any("more than one part" in remark for remark in split.remarks)
+    split = official_splits(made(80, parts=["train"] * len(made(80))), val_fraction=0.25, seed=0)
+    assert set(split.splits) == {"train", "validation"}
+    assert not any("more than one part" in remark for remark in split.caveats)
 
 
 def test_an_official_validation_part_does_not_train_where_the_test_part_selects(made: Made) -> None:
     parts = [("train", "train", "validation", "test", "")[n % 5] for n in range(len(made(40)))]
     table = made(40, parts=parts)
-    split = official(table, validation=0.2, seed=0, select_on="test")
-    assert split.parts["train"] == tuple(table.frame["image_id"][table.frame["part"] == "train"])
-    assert dict(split.left_out) == {
+    split = official_splits(table, val_fraction=0.2, seed=0, checkpoint_split="test")
+    assert split.splits["train"] == tuple(table.frame["image_id"][table.frame["part"] == "train"])
+    assert dict(split.excluded) == {
         image: "in no official part"
         if part == ""
         else "in the validation part, which is not used: the test part selects"
@@ -42,14 +42,14 @@ def test_an_official_validation_part_does_not_train_where_the_test_part_selects(
 def test_where_nothing_is_held_out_the_validation_part_trains_too(made: Made) -> None:
     parts = [("train", "train", "validation", "test", "")[n % 5] for n in range(len(made(40)))]
     table = made(40, parts=parts)
-    split = official(table, validation=0, seed=0, select_on="test")
+    split = official_splits(table, val_fraction=0, seed=0, checkpoint_split="test")
     named = table.frame["part"]
-    assert split.parts["train"] == tuple(table.frame["image_id"][named.isin(["train", "validation"])])
-    assert split.parts["validation"] == split.parts["test"] == tuple(table.frame["image_id"][named == "test"])
-    assert {reason for _, reason in split.left_out} == {"in no official part"}
-    assert "that for validation trains too" in split.how
+    assert split.splits["train"] == tuple(table.frame["image_id"][named.isin(["train", "validation"])])
+    assert split.splits["validation"] == split.splits["test"] == tuple(table.frame["image_id"][named == "test"])
+    assert {reason for _, reason in split.excluded} == {"in no official part"}
+    assert "that for validation trains too" in split.description
 
 
 def test_a_set_without_official_parts_says_what_to_use(made: Made) -> None:
     with pytest.raises(DataError, match=r"data\.split=grouped"):
-        official(made(10), validation=0.2, seed=0)
+        official_splits(made(10), val_fraction=0.2, seed=0)

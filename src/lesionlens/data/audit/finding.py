@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Severity = Literal["leak", "conflict", "note"]
+FindingSeverity = Literal["leak", "conflict", "note"]
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Finding:
     """
 
     kind: str
-    severity: Severity
+    severity: FindingSeverity
     cases: tuple[str, ...]
 
 
-def findings(candidates: Iterable[tuple[str, Severity, Sequence[str]]]) -> list[Finding]:
+def drop_empty(candidates: Iterable[tuple[str, FindingSeverity, Sequence[str]]]) -> list[Finding]:
     """Keep the kinds that have a case."""
     return [Finding(kind, severity, tuple(cases)) for kind, severity, cases in candidates if len(cases)]

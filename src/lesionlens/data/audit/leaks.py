@@ -6,49 +6,49 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlens.data.audit.placed import part_of_each
-from lesionlens.data.duplicates import digest
-from lesionlens.data.problems import counted
-from lesionlens.data.splits import Split
-from lesionlens.data.splits.split import shared_groups
+from lesionlens.data.audit.placed import split_of_rows
+from lesionlens.data.duplicates import sha256_of_file
+from lesionlens.data.problems import pluralize
+from lesionlens.data.splits import DatasetSplits
+from lesionlens.data.splits.split import count_group_leakage
 from lesionlens.data.table import LesionTable
 
 
-def leaks(table: LesionTable, split: Split) -> tuple[str, ...]:
+def find_leakage(table: LesionTable, splits: DatasetSplits) -> tuple[str, ...]:
     """Say which lesions, patients or files lie in more than one part; one sentence a kind, none where all is well.
 
     Only files of the same size are read. Near duplicates are for ``audit`` to find. Where the split itself remarks on
     lesions, the sentence is the same.
     """
-    named = part_of_each(table, split)
-    return (*shared_groups(table, named), *_same_files(table, named))
+    named = split_of_rows(table, splits)
+    return (*count_group_leakage(table, named), *_identical_files(table, named))
 
 
-def _same_files(table: LesionTable, named: NDArray[np.object_]) -> list[str]:
+def _identical_files(table: LesionTable, split_names: NDArray[np.object_]) -> list[str]:
     ids = table.frame["image_id"].to_numpy(dtype=str)
-    places = [int(place) for place in np.flatnonzero(named != "")]
+    places = [int(place) for place in np.flatnonzero(split_names != "")]
     paths = table.paths
     pairs = []
-    for alike in _grouped({place: _size(paths[place]) for place in places}):
-        if len({named[place] for place in alike}) == 1:
+    for alike in _group_by_key({place: _file_size(paths[place]) for place in places}):
+        if len({split_names[place] for place in alike}) == 1:
             continue
-        for same in _grouped({place: digest(paths[place]) for place in alike}):
-            others = [place for place in same if named[place] != named[same[0]]]
+        for same in _group_by_key({place: sha256_of_file(paths[place]) for place in alike}):
+            others = [place for place in same if split_names[place] != split_names[same[0]]]
             pairs += [f"{ids[same[0]]} and {ids[place]}" for place in others]
     if not pairs:
         return []
     verb = "is" if len(pairs) == 1 else "are"
     return [
-        f"{counted(len(pairs), 'file')} {verb} byte for byte in another part as well "
+        f"{pluralize(len(pairs), 'file')} {verb} byte for byte in another part as well "
         f"({', '.join(pairs[:3])}{', …' if len(pairs) > 3 else ''}): numbers may be too good"
     ]
 
 
-def _size(path: Path) -> int:
+def _file_size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else -1
 
 
-def _grouped(keys: dict[int, Any]) -> list[list[int]]:
+def _group_by_key(keys: dict[int, Any]) -> list[list[int]]:
     """Give the groups of two and more with the same key; -1 is none."""
     groups: dict[Any, list[int]] = {}
     for place, key in keys.items():

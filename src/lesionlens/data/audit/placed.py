@@ -6,17 +6,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lesionlens.data.splits import Split
-from lesionlens.data.table import PARTS, LesionTable
+from lesionlens.data.splits import DatasetSplits
+from lesionlens.data.table import SPLITS, LesionTable
 
 
-def part_of_each(table: LesionTable, split: Split) -> NDArray[np.object_]:
+def split_of_rows(table: LesionTable, splits: DatasetSplits) -> NDArray[np.object_]:
     """Give the part of each row, ``""`` for none; of an image that validates and tests, ``test``."""
-    part = {image: name for name in PARTS for image in split.parts.get(name, ())}
+    part = {image: name for name in SPLITS for image in splits.splits.get(name, ())}
     return np.array([part.get(image, "") for image in table.frame["image_id"]], dtype=object)
 
 
-def placed(tables: Sequence[LesionTable], split: Split | None) -> pd.DataFrame:
+def concat_with_split(tables: Sequence[LesionTable], splits: DatasetSplits | None) -> pd.DataFrame:
     """Join tables into one frame with two further columns.
 
     ``set`` is the data set's name, with a number where it comes again; ``part`` is that of the split, which is of the
@@ -28,7 +28,7 @@ def placed(tables: Sequence[LesionTable], split: Split | None) -> pd.DataFrame:
         seen[table.name] = seen.get(table.name, 0) + 1
         again = seen[table.name]
         frame = table.frame.assign(set=table.name if again == 1 else f"{table.name} ({again})")
-        if split is not None:
-            frame["part"] = part_of_each(table, split) if place == 0 else ""
+        if splits is not None:
+            frame["part"] = split_of_rows(table, splits) if place == 0 else ""
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from lesionlens.data.assemble import Draft
-from lesionlens.data.datasets.record import DataSet
-from lesionlens.data.layout import Found, short_names
-from lesionlens.data.problems import Problems
-from lesionlens.data.sheet import read_sheet
+from lesionlens.data.assemble import RawTable
+from lesionlens.data.datasets.record import DatasetReader
+from lesionlens.data.layout import ImageIndex, unique_stems
+from lesionlens.data.problems import IssueCollector
+from lesionlens.data.sheet import read_table
 from lesionlens.data.taxonomy import ISIC2018_CLASSES
 from lesionlens.errors import DataError
 
-CLASSES = tuple(name for name in ISIC2018_CLASSES if name != "actinic_keratosis")
+DERM7PT_CLASSES = tuple(name for name in ISIC2018_CLASSES if name != "actinic_keratosis")
 _MELANOMAS = (
     "melanoma",
     "melanoma (in situ)",
@@ -28,7 +28,7 @@ _MELANOMAS = (
     "melanoma metastasis",
 )
 _NEVI = ("blue", "clark", "combined", "congenital", "dermal", "recurrent", "reed or spitz")
-_CLASS_OF = {
+_CLASS_OF_LABEL = {
     **dict.fromkeys(_MELANOMAS, "melanoma"),
     **{f"{kind} nevus": "nevus" for kind in _NEVI},
     "basal cell carcinoma": "basal_cell_carcinoma",
@@ -37,11 +37,11 @@ _CLASS_OF = {
     "dermatofibroma": "dermatofibroma",
     "vascular lesion": "vascular_lesion",
 }
-_NO_CLASS = ("melanosis", "miscellaneous")
-_PARTS = {"train": "train", "valid": "validation", "test": "test"}
+_EXCLUDED_LABELS = ("melanosis", "miscellaneous")
+_SPLIT_OF_PREFIX = {"train": "train", "valid": "validation", "test": "test"}
 
 
-def read(root: Path, problems: Problems) -> Draft:
+def read_derm7pt(root: Path, issues: IssueCollector) -> RawTable:
     """Read the dermoscopic image of each case; cases of no class are left out with a warning.
 
     Raises
@@ -49,84 +49,84 @@ def read(root: Path, problems: Problems) -> Draft:
     DataError
         The metadata is not there or not what its authors published.
     """
-    base = _base(root)
+    base = _release_dir(root)
     if base is None:
         raise DataError(
             f"{root} is not derm7pt: there is no meta/train_indexes.csv, nor release_v0/meta/train_indexes.csv"
         )
     path = base / "meta" / "meta.csv"
-    sheet = read_sheet(path)
+    sheet = read_table(path)
     lacking = [name for name in ("diagnosis", "derm") if name not in sheet]
     if lacking:
         raise DataError(f"{path} lacks the column {lacking[0]!r}; it has {', '.join(sheet.columns)}")
     rows = sheet.rename(columns={"case_num": "lesion_id", "location": "site"})
-    rows["image_id"] = short_names(sheet["derm"])
-    rows["part"] = _parts(base / "meta", len(sheet), problems)
-    rows["diagnosis"] = _classes(rows, problems)
+    rows["image_id"] = unique_stems(sheet["derm"])
+    rows["part"] = _read_splits(base / "meta", len(sheet), issues)
+    rows["diagnosis"] = _map_diagnoses(rows, issues)
     kept = [name for name in ("image_id", "diagnosis", "lesion_id", "sex", "site", "part") if name in rows]
-    classed = ~sheet["diagnosis"].isin(_NO_CLASS)
-    found = _images(base / "images", dict(zip(rows["image_id"], sheet["derm"], strict=True)))
-    return Draft(rows.loc[classed, kept], found, CLASSES, {}, strays=False)  # clinical images lie beside
+    classed = ~sheet["diagnosis"].isin(_EXCLUDED_LABELS)
+    found = _locate_images(base / "images", dict(zip(rows["image_id"], sheet["derm"], strict=True)))
+    return RawTable(rows.loc[classed, kept], found, DERM7PT_CLASSES, {}, warn_unlabeled_images=False)  # clinical images lie beside
 
 
-def recognise(root: Path) -> bool:
+def detect_derm7pt(root: Path) -> bool:
     """Tell whether the metadata is there, and is this data set's."""
-    return _base(root) is not None
+    return _release_dir(root) is not None
 
 
-def _base(root: Path) -> Path | None:
+def _release_dir(root: Path) -> Path | None:
     folders = (root, root / "release_v0")
     return next((base for base in folders if (base / "meta" / "train_indexes.csv").is_file()), None)
 
 
-def _classes(rows: pd.DataFrame, problems: Problems) -> pd.Series:
+def _map_diagnoses(rows: pd.DataFrame, issues: IssueCollector) -> pd.Series:
     labels = rows["diagnosis"]
     named = rows["image_id"] + " " + labels
-    problems.leave_out(
+    issues.exclude(
         "cases of none of the seven classes",
-        rows["image_id"][labels.isin(_NO_CLASS)],
-        reason=f"of none of the seven classes ({', '.join(sorted(_NO_CLASS))})",
+        rows["image_id"][labels.isin(_EXCLUDED_LABELS)],
+        reason=f"of none of the seven classes ({', '.join(sorted(_EXCLUDED_LABELS))})",
     )
-    strangers = ~labels.isin([*_CLASS_OF, *_NO_CLASS])
-    problems.error(
-        "labels that are not known", named[strangers], do="Fetch the official meta/meta.csv again."
+    strangers = ~labels.isin([*_CLASS_OF_LABEL, *_EXCLUDED_LABELS])
+    issues.add_error(
+        "labels that are not known", named[strangers], hint="Fetch the official meta/meta.csv again."
     )
-    return labels.map(lambda label: _CLASS_OF.get(label, ""))
+    return labels.map(lambda label: _CLASS_OF_LABEL.get(label, ""))
 
 
-def _parts(folder: Path, cases: int, problems: Problems) -> list[str]:
+def _read_splits(folder: Path, num_cases: int, issues: IssueCollector) -> list[str]:
     """Read which rows of the metadata, counted from 0, are in which official part."""
-    parts = [""] * cases
-    for name, part in _PARTS.items():
+    parts = [""] * num_cases
+    for name, part in _SPLIT_OF_PREFIX.items():
         path = folder / f"{name}_indexes.csv"
-        problems.warn(
+        issues.add_warning(
             "official parts that are not there",
             [] if path.is_file() else [path.name],
-            do="Fetch them to train and compare as others do.",
+            hint="Fetch them to train and compare as others do.",
         )
-        for text in read_sheet(path).iloc[:, -1] if path.is_file() else ():
-            row = int(text) if text.isdecimal() else cases
-            if row < cases and not parts[row]:
+        for text in read_table(path).iloc[:, -1] if path.is_file() else ():
+            row = int(text) if text.isdecimal() else num_cases
+            if row < num_cases and not parts[row]:
                 parts[row] = part
             else:
-                problems.error(
-                    "rows of no case, or in two parts", [f"{path.name}: {text}"], do="Fetch the files again."
+                issues.add_error(
+                    "rows of no case, or in two parts", [f"{path.name}: {text}"], hint="Fetch the files again."
                 )
     return parts
 
 
-def _images(folder: Path, written: dict[str, str]) -> Found:
+def _locate_images(folder: Path, file_names: dict[str, str]) -> ImageIndex:
     """Find each dermoscopic image by its path, whatever the case in which it was unpacked."""
     there = {str(path.relative_to(folder)).casefold(): path for path in folder.rglob("*") if path.is_file()}
-    named = {name: Path(path).as_posix().casefold() for name, path in written.items()}
-    return Found({name: there[path] for name, path in named.items() if path in there}, (folder,))
+    named = {name: Path(path).as_posix().casefold() for name, path in file_names.items()}
+    return ImageIndex({name: there[path] for name, path in named.items() if path in there}, (folder,))
 
 
-RECORD = DataSet(
+DERM7PT_READER = DatasetReader(
     title="derm7pt",
-    read=read,
-    recognise=recognise,
-    licence="for research, by agreement with its authors",
+    read=read_derm7pt,
+    detect=detect_derm7pt,
+    license="for research, by agreement with its authors",
     citation="Kawahara et al. 2019, Seven-point checklist and skin lesion classification, "
     "J. Biomed. Health Inform. 23:538",
     url="https://derm.cs.sfu.ca",

@@ -11,30 +11,30 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lesionlens.data.assemble import Draft
-from lesionlens.data.datasets.record import DataSet
-from lesionlens.data.layout import ISIC_ID, Found, find_images, find_masks, find_parts
-from lesionlens.data.problems import Problems
-from lesionlens.data.sheet import read_sheet
+from lesionlens.data.assemble import RawTable
+from lesionlens.data.datasets.record import DatasetReader
+from lesionlens.data.layout import ISIC_ID, ImageIndex, find_images, find_masks, find_by_pattern
+from lesionlens.data.problems import IssueCollector
+from lesionlens.data.sheet import read_table
 from lesionlens.data.taxonomy import ISIC2017_CLASSES
 from lesionlens.errors import DataError
 
 
-class _Part(NamedTuple):
-    part: str
-    stem: str  # of every file and folder of the part, as the organisers named them
+class _SplitFiles(NamedTuple):
+    split: str
+    prefix: str  # of every file and folder of the part, as the organisers named them
 
 
-_PARTS = (
-    _Part("train", "ISIC-2017_Training"),
-    _Part("validation", "ISIC-2017_Validation"),
-    _Part("test", "ISIC-2017_Test_v2"),
+_SPLITS = (
+    _SplitFiles("train", "ISIC-2017_Training"),
+    _SplitFiles("validation", "ISIC-2017_Validation"),
+    _SplitFiles("test", "ISIC-2017_Test_v2"),
 )
-_FEATURES = re.compile(r"(?P<id>ISIC_\d+)_features\.json", re.IGNORECASE)
-_SUPERPIXELS = re.compile(r"(?P<id>ISIC_\d+)_superpixels\.png", re.IGNORECASE)
+_FEATURE_FILE = re.compile(r"(?P<id>ISIC_\d+)_features\.json", re.IGNORECASE)
+_SUPERPIXEL_FILE = re.compile(r"(?P<id>ISIC_\d+)_superpixels\.png", re.IGNORECASE)
 
 
-def read(root: Path, problems: Problems) -> Draft:
+def read_isic2017(root: Path, issues: IssueCollector) -> RawTable:
     """Read the parts that lie in ``root``; a missing part is a warning as long as there is another.
 
     Raises
@@ -42,85 +42,85 @@ def read(root: Path, problems: Problems) -> Draft:
     DataError
         There is no part at all, or a ground truth is not what the organisers published.
     """
-    present = [each for each in _PARTS if _truth(root, each).is_file()]
+    present = [each for each in _SPLITS if _ground_truth_path(root, each).is_file()]
     if not present:
-        wanted = ", ".join(_truth(root, each).name for each in _PARTS)
+        wanted = ", ".join(_ground_truth_path(root, each).name for each in _SPLITS)
         raise DataError(f"{root} is not ISIC 2017 part 3: none of {wanted} is there")
-    missing = [each.part for each in _PARTS if each not in present]
-    problems.warn(
-        "official parts that are not there", missing, do="Fetch them to train and compare as others do."
+    missing = [each.split for each in _SPLITS if each not in present]
+    issues.add_warning(
+        "official parts that are not there", missing, hint="Fetch them to train and compare as others do."
     )
-    rows = pd.concat([_rows(root, each, problems) for each in present], ignore_index=True)
-    found = find_images(root, problems, ids=ISIC_ID)
-    masks = find_masks(*(root / f"{each.stem}_Part1_GroundTruth" for each in present))
-    features = _features(found, [root / f"{each.stem}_Part2_GroundTruth" for each in present], problems)
+    rows = pd.concat([_read_split(root, each, issues) for each in present], ignore_index=True)
+    found = find_images(root, issues, id_pattern=ISIC_ID)
+    masks = find_masks(*(root / f"{each.prefix}_Part1_GroundTruth" for each in present))
+    features = _pair_feature_files(found, [root / f"{each.prefix}_Part2_GroundTruth" for each in present], issues)
     rows["feature_mask_paths"] = [features.get(name, "") for name in rows["image_id"]]
-    return Draft(rows, _in_parts(found), ISIC2017_CLASSES, masks)
+    return RawTable(rows, _restrict_searched(found), ISIC2017_CLASSES, masks)
 
 
-def recognise(root: Path) -> bool:
+def detect_isic2017(root: Path) -> bool:
     """Tell whether any part's ground truth is there."""
-    return any(_truth(root, each).is_file() for each in _PARTS)
+    return any(_ground_truth_path(root, each).is_file() for each in _SPLITS)
 
 
-def _truth(root: Path, each: _Part) -> Path:
-    return root / f"{each.stem}_Part3_GroundTruth.csv"
+def _ground_truth_path(root: Path, files: _SplitFiles) -> Path:
+    return root / f"{files.prefix}_Part3_GroundTruth.csv"
 
 
-def _in_parts(found: Found) -> Found:
+def _restrict_searched(image_index: ImageIndex) -> ImageIndex:
     """Name in messages only the folders that can hold images of this data set."""
-    named = tuple(folder for folder in found.looked if "ISIC-2017" in folder.name)
-    return Found(found.images, named or found.looked)
+    named = tuple(folder for folder in image_index.searched if "ISIC-2017" in folder.name)
+    return ImageIndex(image_index.images, named or image_index.searched)
 
 
-def _rows(root: Path, each: _Part, problems: Problems) -> pd.DataFrame:
-    path = _truth(root, each)
-    truth = read_sheet(path)
+def _read_split(root: Path, files: _SplitFiles, issues: IssueCollector) -> pd.DataFrame:
+    path = _ground_truth_path(root, files)
+    truth = read_table(path)
     if not {"image_id", "melanoma", "seborrheic_keratosis"} <= set(truth.columns):
         raise DataError(
             f"{path} has the columns {list(truth.columns)}; expected image_id, melanoma, seborrheic_keratosis"
         )
     melanoma, keratosis = (
-        _flag(truth, name, path, problems) for name in ("melanoma", "seborrheic_keratosis")
+        _parse_flag(truth, name, path, issues) for name in ("melanoma", "seborrheic_keratosis")
     )
-    problems.error(
+    issues.add_error(
         "images marked both melanoma and seborrheic keratosis",
         truth["image_id"][melanoma & keratosis],
-        do="Fetch the official ground truth again.",
+        hint="Fetch the official ground truth again.",
     )
     diagnosis = pd.Series("nevus", index=truth.index, dtype=object)
     diagnosis = diagnosis.mask(keratosis, "seborrheic_keratosis").mask(melanoma, "melanoma")
-    rows = pd.DataFrame({"image_id": truth["image_id"], "diagnosis": diagnosis, "part": each.part})
-    return rows.merge(_metadata(root, each), on="image_id", how="left").fillna("")
+    rows = pd.DataFrame({"image_id": truth["image_id"], "diagnosis": diagnosis, "part": files.split})
+    return rows.merge(_read_metadata(root, files), on="image_id", how="left").fillna("")
 
 
-def _features(found: Found, folders: Sequence[Path], problems: Problems) -> dict[str, str]:
+def _pair_feature_files(image_index: ImageIndex, folders: Sequence[Path], issues: IssueCollector) -> dict[str, str]:
     """Name superpixels, which lie beside the images, and their flags for each image that has both."""
-    flags = find_parts(_FEATURES, *folders)
-    superpixels = find_parts(_SUPERPIXELS, *sorted({path.parent for path in found.images.values()}))
-    lone = [name for name in flags if name in found.images and name not in superpixels]
-    problems.warn(
-        "features without superpixels", lone, do="Unpack ID_superpixels.png beside the images to use them."
+    flags = find_by_pattern(_FEATURE_FILE, *folders)
+    superpixels = find_by_pattern(_SUPERPIXEL_FILE, *sorted({path.parent for path in image_index.images.values()}))
+    lone = [name for name in flags if name in image_index.images and name not in superpixels]
+    issues.add_warning(
+        "features without superpixels", lone, hint="Unpack ID_superpixels.png beside the images to use them."
     )
     return {name: f"{superpixels[name][0]};{flags[name][0]}" for name in flags if name in superpixels}
 
 
-def _flag(truth: pd.DataFrame, column: str, path: Path, problems: Problems) -> pd.Series:
+def _parse_flag(ground_truth: pd.DataFrame, column: str, path: Path, issues: IssueCollector) -> pd.Series:
     """Read 0.0 or 1.0 as a truth value."""
-    numbers = pd.to_numeric(truth[column].astype(object), errors="coerce")
+    numbers = pd.to_numeric(ground_truth[column].astype(object), errors="coerce")
     wrong = ~numbers.isin([0, 1])
     cases = [f"{path.name}: {name} {column}={cell!r}" for name, cell in
-             truth.loc[wrong, ["image_id", column]].itertuples(index=False)]  # fmt: skip
-    problems.error("labels that are neither 0 nor 1", cases, do="Fetch the official ground truth again.")
+             ground_truth.loc[wrong, ["image_id", column]].itertuples(index=False)]  # fmt: skip
+    issues.add_error("labels that are neither 0 nor 1", cases, hint="Fetch the official ground truth again.")
     return numbers == 1
 
 
-def _metadata(root: Path, each: _Part) -> pd.DataFrame:
+def _read_metadata(root: Path, files: _SplitFiles) -> pd.DataFrame:
     """Read age and sex from beside the folder of images, or from inside it as in the official zip."""
-    name = f"{each.stem}_Data_metadata.csv"
-    for path in (root / name, root / f"{each.stem}_Data" / name):
+    name = f"{files.prefix}_Data_metadata.csv"
+    for path in (root / name, root / f"{files.prefix}_Data" / name):
         if path.is_file():
-            sheet = read_sheet(path).rename(columns={"age_approximate": "age"})
+            sheet = read_table(path).rename(columns={"age_approximate": "age"})
             kept = [column for column in ("image_id", "age", "sex") if column in sheet]
             return (
                 sheet[kept].drop_duplicates("image_id")
@@ -130,11 +130,11 @@ def _metadata(root: Path, each: _Part) -> pd.DataFrame:
     return pd.DataFrame({"image_id": pd.Series(dtype=object)})
 
 
-RECORD = DataSet(
+ISIC2017_READER = DatasetReader(
     title="ISIC 2017, part 3",
-    read=read,
-    recognise=recognise,
-    licence="CC-0",
+    read=read_isic2017,
+    detect=detect_isic2017,
+    license="CC-0",
     citation="Codella et al. 2018, Skin lesion analysis toward melanoma detection, arXiv:1710.05006",
     url="https://challenge.isic-archive.com/data/#2017",
     expected={"train": 2000, "validation": 150, "test": 600},

@@ -8,31 +8,31 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lesionlens.data.assemble import Draft
+from lesionlens.data.assemble import RawTable
 from lesionlens.data.datasets import isic2018_task1
 from lesionlens.data.datasets.one_hot import read_one_hot
-from lesionlens.data.datasets.record import DataSet
+from lesionlens.data.datasets.record import DatasetReader
 from lesionlens.data.layout import ISIC_ID, find_images, find_masks
-from lesionlens.data.problems import Problems
-from lesionlens.data.sheet import read_sheet
+from lesionlens.data.problems import IssueCollector
+from lesionlens.data.sheet import read_table
 from lesionlens.data.taxonomy import DIAGNOSES, ISIC2018_CLASSES
 from lesionlens.errors import DataError
 
 
-class _Part(NamedTuple):
-    part: str
-    stem: str  # of every file and folder of the part, as the organisers named them
+class _SplitFiles(NamedTuple):
+    split: str
+    prefix: str  # of every file and folder of the part, as the organisers named them
 
 
-_PARTS = (
-    _Part("train", "ISIC2018_Task3_Training"),
-    _Part("validation", "ISIC2018_Task3_Validation"),
-    _Part("test", "ISIC2018_Task3_Test"),
+_SPLITS = (
+    _SplitFiles("train", "ISIC2018_Task3_Training"),
+    _SplitFiles("validation", "ISIC2018_Task3_Validation"),
+    _SplitFiles("test", "ISIC2018_Task3_Test"),
 )
-MASKS = ("HAM10000_segmentations_lesion_tschandl",)
+MASK_DIRS = ("HAM10000_segmentations_lesion_tschandl",)
 _CODES = {DIAGNOSES[name].code: name for name in ISIC2018_CLASSES}
 # The challenge spells out what HAM10000 abbreviates.
-_METHODS = {
+_METHOD_SPELLINGS = {
     "histopathology": "histo",
     "serial imaging showing no change": "follow_up",
     "single image expert consensus": "consensus",
@@ -40,7 +40,7 @@ _METHODS = {
 }
 
 
-def read(root: Path, problems: Problems) -> Draft:
+def read_isic2018(root: Path, issues: IssueCollector) -> RawTable:
     """Read the parts whose ground truth lies in ``root``; a part without labels is skipped with a warning.
 
     Raises
@@ -48,72 +48,72 @@ def read(root: Path, problems: Problems) -> Draft:
     DataError
         There is no ground truth at all, or one is not what the organisers published.
     """
-    truths = {each: path for each in _PARTS if (path := _truth(root, each))}
+    truths = {each: path for each in _SPLITS if (path := _ground_truth_path(root, each))}
     if not truths:
         raise DataError(f"{root} is not ISIC 2018 task 3: no ISIC2018_Task3_*_GroundTruth.csv is there")
-    unlabelled = [each for each in _PARTS if each not in truths]
-    problems.warn(
+    unlabelled = [each for each in _SPLITS if each not in truths]
+    issues.add_warning(
         "official parts without labels",
-        [each.part for each in unlabelled],
-        do="They are left out; fetch their ground truth to use them.",
+        [each.split for each in unlabelled],
+        hint="They are left out; fetch their ground truth to use them.",
     )
-    rows = pd.concat([_rows(path, each.part, problems) for each, path in truths.items()], ignore_index=True)
-    groupings = _groupings(root)
-    problems.warn(
+    rows = pd.concat([_read_split(path, each.split, issues) for each, path in truths.items()], ignore_index=True)
+    groupings = _read_lesion_groupings(root)
+    issues.add_warning(
         "files of lesion groupings that are not there",
         ["ISIC2018_Task3_Training_LesionGroupings.csv"] if groupings.empty else [],
-        do="Fetch it: without it a split cannot keep the images of one lesion together.",
+        hint="Fetch it: without it a split cannot keep the images of one lesion together.",
     )
     rows = rows.merge(groupings, on="image_id", how="left").fillna("")
-    found = find_images(root, problems, ids=ISIC_ID)
-    skipped = {*(f"{each.stem}_Input" for each in unlabelled), *isic2018_task1.INPUTS}
+    found = find_images(root, issues, id_pattern=ISIC_ID)
+    skipped = {*(f"{each.prefix}_Input" for each in unlabelled), *isic2018_task1.INPUT_DIRS}
     images = {name: path for name, path in found.images.items() if path.parent.name not in skipped}
-    masks = find_masks(*(root / name for name in (*MASKS, *isic2018_task1.TRUTHS)))
-    return Draft(rows, found._replace(images=images), ISIC2018_CLASSES, masks)
+    masks = find_masks(*(root / name for name in (*MASK_DIRS, *isic2018_task1.GROUND_TRUTH_DIRS)))
+    return RawTable(rows, found._replace(images=images), ISIC2018_CLASSES, masks)
 
 
-def has_truth(root: Path) -> bool:
+def has_ground_truth(root: Path) -> bool:
     """Tell whether any part's ground truth is there."""
-    return any(_truth(root, each) for each in _PARTS)
+    return any(_ground_truth_path(root, each) for each in _SPLITS)
 
 
-def _truth(root: Path, each: _Part) -> Path | None:
+def _ground_truth_path(root: Path, files: _SplitFiles) -> Path | None:
     """Find the labels beside the images, or in a folder of their own as in the official zip."""
-    name = f"{each.stem}_GroundTruth"
+    name = f"{files.prefix}_GroundTruth"
     places = (root / f"{name}.csv", root / name / f"{name}.csv")
     return next((path for path in places if path.is_file()), None)
 
 
-def _rows(path: Path, part: str, problems: Problems) -> pd.DataFrame:
-    return read_one_hot(path, _CODES, problems)[["image_id", "diagnosis"]].assign(part=part)
+def _read_split(path: Path, split: str, issues: IssueCollector) -> pd.DataFrame:
+    return read_one_hot(path, _CODES, issues)[["image_id", "diagnosis"]].assign(part=split)
 
 
-def _groupings(root: Path) -> pd.DataFrame:
+def _read_lesion_groupings(root: Path) -> pd.DataFrame:
     """Read which images show one lesion, and how each diagnosis was made."""
-    sheets = [read_sheet(path) for each in _PARTS for path in _grouping_files(root, each)]
+    sheets = [read_table(path) for each in _SPLITS for path in _grouping_files(root, each)]
     told = [sheet for sheet in sheets if {"image", "lesion_id"} <= set(sheet.columns)]
     if not told:
         return pd.DataFrame({"image_id": pd.Series(dtype=object)})
     names = {"image": "image_id", "diagnosis_confirm_type": "diagnosis_method"}
     rows = pd.concat(told, ignore_index=True).rename(columns=names).fillna("")
     if "diagnosis_method" in rows:
-        methods = [_METHODS.get(text.casefold(), text) for text in rows["diagnosis_method"]]
+        methods = [_METHOD_SPELLINGS.get(text.casefold(), text) for text in rows["diagnosis_method"]]
         rows["diagnosis_method"] = methods
     kept = [name for name in ("image_id", "lesion_id", "diagnosis_method") if name in rows]
     return pd.DataFrame(rows[kept].drop_duplicates("image_id"))
 
 
-def _grouping_files(root: Path, each: _Part) -> list[Path]:
-    name = f"{each.stem}_LesionGroupings.csv"
-    places = (root / name, root / f"{each.stem}_GroundTruth" / name)
+def _grouping_files(root: Path, files: _SplitFiles) -> list[Path]:
+    name = f"{files.prefix}_LesionGroupings.csv"
+    places = (root / name, root / f"{files.prefix}_GroundTruth" / name)
     return [path for path in places if path.is_file()][:1]
 
 
-RECORD = DataSet(
+ISIC2018_READER = DatasetReader(
     title="ISIC 2018, task 3",
-    read=read,
-    recognise=has_truth,
-    licence="CC BY-NC 4.0",
+    read=read_isic2018,
+    detect=has_ground_truth,
+    license="CC BY-NC 4.0",
     citation="Codella et al. 2019, arXiv:1902.03368; Tschandl, Rosendahl & Kittler 2018, Sci. Data 5:180161",
     url="https://challenge.isic-archive.com/data/#2018",
     expected={"train": 10015, "validation": 193, "test": 1512},

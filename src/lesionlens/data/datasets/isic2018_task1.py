@@ -10,33 +10,33 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lesionlens.data.assemble import Draft
-from lesionlens.data.datasets.record import DataSet
-from lesionlens.data.layout import ISIC_ID, find_images, find_masks, find_parts
-from lesionlens.data.problems import Problems
+from lesionlens.data.assemble import RawTable
+from lesionlens.data.datasets.record import DatasetReader
+from lesionlens.data.layout import ISIC_ID, find_images, find_masks, find_by_pattern
+from lesionlens.data.problems import IssueCollector
 from lesionlens.errors import DataError
 
 
-class _Part(NamedTuple):
-    part: str
+class _SplitFiles(NamedTuple):
+    split: str
     name: str  # of the part, as the organisers wrote it
 
     @property
-    def truth(self) -> str:
+    def ground_truth_dir(self) -> str:
         return f"ISIC2018_Task1_{self.name}_GroundTruth"
 
     @property
-    def input(self) -> str:
+    def input_dir(self) -> str:
         return f"ISIC2018_Task1-2_{self.name}_Input"
 
 
-_PARTS = (_Part("train", "Training"), _Part("validation", "Validation"), _Part("test", "Test"))
-TRUTHS = tuple(each.truth for each in _PARTS)
-INPUTS = tuple(each.input for each in _PARTS)
-_ATTRIBUTES = re.compile(r"(?P<id>ISIC_\d+)_attribute_\w+\.png", re.IGNORECASE)
+_SPLITS = (_SplitFiles("train", "Training"), _SplitFiles("validation", "Validation"), _SplitFiles("test", "Test"))
+GROUND_TRUTH_DIRS = tuple(each.ground_truth_dir for each in _SPLITS)
+INPUT_DIRS = tuple(each.input_dir for each in _SPLITS)
+_ATTRIBUTE_FILE = re.compile(r"(?P<id>ISIC_\d+)_attribute_\w+\.png", re.IGNORECASE)
 
 
-def read(root: Path, problems: Problems) -> Draft:
+def read_isic2018_task1(root: Path, issues: IssueCollector) -> RawTable:
     """Read the parts whose images lie in ``root``, without diagnoses; images without a mask stay, and are told.
 
     Raises
@@ -44,36 +44,36 @@ def read(root: Path, problems: Problems) -> Draft:
     DataError
         No folder of masks is there.
     """
-    if not recognise(root):
-        raise DataError(f"{root} is not ISIC 2018 task 1: none of {', '.join(TRUTHS)} is there")
-    found = find_images(root, problems, ids=ISIC_ID)
-    images = {name: path for name, path in sorted(found.images.items()) if path.parent.name in INPUTS}
-    part_of = {each.input: each.part for each in _PARTS}
+    if not detect_isic2018_task1(root):
+        raise DataError(f"{root} is not ISIC 2018 task 1: none of {', '.join(GROUND_TRUTH_DIRS)} is there")
+    found = find_images(root, issues, id_pattern=ISIC_ID)
+    images = {name: path for name, path in sorted(found.images.items()) if path.parent.name in INPUT_DIRS}
+    part_of = {each.input_dir: each.split for each in _SPLITS}
     parts = [part_of[path.parent.name] for path in images.values()]
-    problems.warn(
+    issues.add_warning(
         "official parts that are not there",
-        [each.part for each in _PARTS if each.part not in parts],
-        do="Fetch them to train and compare as others do.",
+        [each.split for each in _SPLITS if each.split not in parts],
+        hint="Fetch them to train and compare as others do.",
     )
-    masks = find_masks(*(root / name for name in TRUTHS))
-    problems.warn("images without a mask", [name for name in images if name not in masks], do="They stay.")
+    masks = find_masks(*(root / name for name in GROUND_TRUTH_DIRS))
+    issues.add_warning("images without a mask", [name for name in images if name not in masks], hint="They stay.")
     versions = [path for path in sorted(root.glob("ISIC2018_Task2_*_GroundTruth*")) if path.is_dir()]
-    attributes = find_parts(_ATTRIBUTES, *versions)
+    attributes = find_by_pattern(_ATTRIBUTE_FILE, *versions)
     rows = pd.DataFrame({"image_id": list(images), "diagnosis": "", "part": parts}, dtype=object)
     rows["feature_mask_paths"] = [";".join(map(str, attributes.get(name, ()))) for name in images]
-    return Draft(rows, found._replace(images=images), (), masks)
+    return RawTable(rows, found._replace(images=images), (), masks)
 
 
-def recognise(root: Path) -> bool:
+def detect_isic2018_task1(root: Path) -> bool:
     """Tell whether any part's masks are there."""
-    return any((root / name).is_dir() for name in TRUTHS)
+    return any((root / name).is_dir() for name in GROUND_TRUTH_DIRS)
 
 
-RECORD = DataSet(
+ISIC2018_TASK1_READER = DatasetReader(
     title="ISIC 2018, task 1",
-    read=read,
-    recognise=recognise,
-    licence="CC BY-NC 4.0",
+    read=read_isic2018_task1,
+    detect=detect_isic2018_task1,
+    license="CC BY-NC 4.0",
     citation="Codella et al. 2019, Skin lesion analysis toward melanoma detection 2018, arXiv:1902.03368",
     url="https://challenge.isic-archive.com/data/#2018",
     expected={"train": 2594, "validation": 100, "test": 1000},

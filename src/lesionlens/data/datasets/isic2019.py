@@ -9,34 +9,34 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lesionlens.data.assemble import Draft
+from lesionlens.data.assemble import RawTable
 from lesionlens.data.datasets.one_hot import read_one_hot
-from lesionlens.data.datasets.record import DataSet
+from lesionlens.data.datasets.record import DatasetReader
 from lesionlens.data.layout import find_images
-from lesionlens.data.problems import Problems
-from lesionlens.data.sheet import read_sheet
+from lesionlens.data.problems import IssueCollector
+from lesionlens.data.sheet import read_table
 from lesionlens.data.taxonomy import DIAGNOSES, ISIC2019_CLASSES
 from lesionlens.errors import DataError
 
 
-class _Part(NamedTuple):
-    part: str
-    stem: str  # of every file and folder of the part, as the organisers named them
+class _SplitFiles(NamedTuple):
+    split: str
+    prefix: str  # of every file and folder of the part, as the organisers named them
 
 
-_PARTS = (_Part("train", "ISIC_2019_Training"), _Part("test", "ISIC_2019_Test"))
-NONE_OF_THEM = "none_of_the_others"
+_SPLITS = (_SplitFiles("train", "ISIC_2019_Training"), _SplitFiles("test", "ISIC_2019_Test"))
+UNK = "none_of_the_others"
 # Here AK excludes Bowen's disease, which AKIEC of 2018 includes.
 _CODES = {
     "AK" if name == "actinic_keratosis" else DIAGNOSES[name].code: name
-    for name in (*ISIC2019_CLASSES, NONE_OF_THEM)
+    for name in (*ISIC2019_CLASSES, UNK)
 }
-_ID = re.compile(r"ISIC_\d+(_downsampled)?")  # large ones of MSK came reduced
-_NAMES = {"image": "image_id", "age_approx": "age", "anatom_site_general": "site"}
-_KEPT = ("image_id", "lesion_id", "age", "sex", "site")
+_IMAGE_ID = re.compile(r"ISIC_\d+(_downsampled)?")  # large ones of MSK came reduced
+_COLUMN_NAMES = {"image": "image_id", "age_approx": "age", "anatom_site_general": "site"}
+_METADATA_COLUMNS = ("image_id", "lesion_id", "age", "sex", "site")
 
 
-def read(root: Path, problems: Problems) -> Draft:
+def read_isic2019(root: Path, issues: IssueCollector) -> RawTable:
     """Read training, and test where its labels are there; images of test that do not count are left out.
 
     The ninth class is one of the table's where an image shows it.
@@ -46,70 +46,70 @@ def read(root: Path, problems: Problems) -> Draft:
     DataError
         There is no ground truth at all, or one is not what the organisers published.
     """
-    truths = {each: path for each in _PARTS if (path := _file(root, each, "GroundTruth"))}
+    truths = {each: path for each in _SPLITS if (path := _find_csv(root, each, "GroundTruth"))}
     if not truths:
         raise DataError(f"{root} is not ISIC 2019: no ISIC_2019_*_GroundTruth.csv is there")
-    unlabelled = [each for each in _PARTS if each not in truths]
-    problems.warn(
+    unlabelled = [each for each in _SPLITS if each not in truths]
+    issues.add_warning(
         "official parts without labels",
-        [each.part for each in unlabelled],
-        do="They are left out; fetch their ground truth to use them.",
+        [each.split for each in unlabelled],
+        hint="They are left out; fetch their ground truth to use them.",
     )
-    rows = pd.concat([_rows(path, each.part, problems) for each, path in truths.items()], ignore_index=True)
+    rows = pd.concat([_read_split(path, each.split, issues) for each, path in truths.items()], ignore_index=True)
     unscored = set(rows["image_id"][rows.pop("weight") == 0])
-    problems.leave_out(
+    issues.exclude(
         "test images that the challenge does not score", sorted(unscored), reason="score_weight is 0"
     )
-    rows = rows[~rows["image_id"].isin(unscored)].merge(_metadata(root, problems), on="image_id", how="left")
-    found = find_images(root, problems, ids=_ID)
-    skipped = {f"{each.stem}_Input" for each in unlabelled}
+    rows = rows[~rows["image_id"].isin(unscored)].merge(_read_metadata(root, issues), on="image_id", how="left")
+    found = find_images(root, issues, id_pattern=_IMAGE_ID)
+    skipped = {f"{each.prefix}_Input" for each in unlabelled}
     images = {
         name: path
         for name, path in found.images.items()
         if path.parent.name not in skipped and name not in unscored
     }
-    ninth = (NONE_OF_THEM,) if (rows["diagnosis"] == NONE_OF_THEM).any() else ()
-    return Draft(rows.fillna(""), found._replace(images=images), (*ISIC2019_CLASSES, *ninth), {})
+    ninth = (UNK,) if (rows["diagnosis"] == UNK).any() else ()
+    return RawTable(rows.fillna(""), found._replace(images=images), (*ISIC2019_CLASSES, *ninth), {})
 
 
-def recognise(root: Path) -> bool:
+def detect_isic2019(root: Path) -> bool:
     """Tell whether any part's ground truth is there."""
-    return any(_file(root, each, "GroundTruth") for each in _PARTS)
+    return any(_find_csv(root, each, "GroundTruth") for each in _SPLITS)
 
 
-def _file(root: Path, each: _Part, what: str) -> Path | None:
+def _find_csv(root: Path, files: _SplitFiles, kind: str) -> Path | None:
     """Find a table in ``root``, or among the images as some copies have it."""
-    name = f"{each.stem}_{what}.csv"
-    places = (root / name, root / f"{each.stem}_Input" / name)
+    name = f"{files.prefix}_{kind}.csv"
+    places = (root / name, root / f"{files.prefix}_Input" / name)
     return next((path for path in places if path.is_file()), None)
 
 
-def _rows(path: Path, part: str, problems: Problems) -> pd.DataFrame:
-    truth = read_one_hot(path, _CODES, problems)
+def _read_split(path: Path, split: str, issues: IssueCollector) -> pd.DataFrame:
+    truth = read_one_hot(path, _CODES, issues)
     told = truth["score_weight"] if "score_weight" in truth else pd.Series("1", index=truth.index)
     weight = pd.to_numeric(told, errors="coerce")
-    return truth[["image_id", "diagnosis"]].assign(part=part, weight=weight)
+    return truth[["image_id", "diagnosis"]].assign(part=split, weight=weight)
 
 
-def _metadata(root: Path, problems: Problems) -> pd.DataFrame:
-    paths = {each: _file(root, each, "Metadata") for each in _PARTS}
-    problems.warn(
+def _read_metadata(root: Path, issues: IssueCollector) -> pd.DataFrame:
+    paths = {each: _find_csv(root, each, "Metadata") for each in _SPLITS}
+    issues.add_warning(
         "files of metadata that are not there",
-        [f"{_PARTS[0].stem}_Metadata.csv"] if paths[_PARTS[0]] is None else [],
-        do="Fetch it: without it a split cannot keep the images of one lesion together.",
+        [f"{_SPLITS[0].prefix}_Metadata.csv"] if paths[_SPLITS[0]] is None else [],
+        hint="Fetch it: without it a split cannot keep the images of one lesion together.",
     )
-    sheets = [read_sheet(path).rename(columns=_NAMES) for path in paths.values() if path]
-    told = [sheet[[name for name in _KEPT if name in sheet]] for sheet in sheets if "image_id" in sheet]
+    sheets = [read_table(path).rename(columns=_COLUMN_NAMES) for path in paths.values() if path]
+    told = [sheet[[name for name in _METADATA_COLUMNS if name in sheet]] for sheet in sheets if "image_id" in sheet]
     if not told:
         return pd.DataFrame({"image_id": pd.Series(dtype=object)})
     return pd.concat(told, ignore_index=True).drop_duplicates("image_id")
 
 
-RECORD = DataSet(
+ISIC2019_READER = DatasetReader(
     title="ISIC 2019",
-    read=read,
-    recognise=recognise,
-    licence="CC BY-NC 4.0",
+    read=read_isic2019,
+    detect=detect_isic2019,
+    license="CC BY-NC 4.0",
     citation="Tschandl et al. 2018, Sci. Data 5:180161; Codella et al. 2017, arXiv:1710.05006; "
     "Combalia et al. 2019, arXiv:1908.02288",
     url="https://challenge.isic-archive.com/data/#2019",

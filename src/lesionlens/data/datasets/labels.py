@@ -4,18 +4,18 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lesionlens.data.problems import Problems, counted
+from lesionlens.data.problems import IssueCollector, pluralize
 from lesionlens.data.sheet import is_missing
-from lesionlens.data.taxonomy import DIAGNOSES, canonical
-from lesionlens.errors import DataError, unknown
+from lesionlens.data.taxonomy import DIAGNOSES, canonical_name
+from lesionlens.errors import DataError, unknown_name_message
 
-OWN_CLASSES = (
+CUSTOM_CLASSES = (
     "or name all classes of your own: data.classes=[a,b] in a recipe, "
     '--class a --class b with data check, classes=["a", "b"] in Python'
 )
 
 
-def read_labels(column: pd.Series, problems: Problems, classes: Sequence[str] | None) -> pd.Series:
+def read_labels(column: pd.Series, issues: IssueCollector, classes: Sequence[str] | None) -> pd.Series:
     """Give each row's class, ``""`` where it has none that is allowed.
 
     Raises
@@ -26,28 +26,28 @@ def read_labels(column: pd.Series, problems: Problems, classes: Sequence[str] | 
     allowed = tuple(DIAGNOSES) if classes is None else tuple(classes)
     if len(set(allowed)) != len(allowed):
         raise DataError(f"classes {list(allowed)} name one twice; name each once")
-    names = {label: _name(label, classes) for label in column.unique()}
+    names = {label: _class_of_label(label, classes) for label in column.unique()}
     lines = [f"line {number + 2}" for number in range(len(column))]  # 1 the header; lines count from 1
     without = [
         line for line, label in zip(lines, column, strict=True) if not names[label] and is_missing(label)
     ]
-    problems.error("rows without a label", without, do="Label them, or take them out of the table.")
+    issues.add_error("rows without a label", without, hint="Label them, or take them out of the table.")
     strangers = [label for label, name in names.items() if not name and not is_missing(label)]
-    hints = [unknown("label", label, allowed).split(" Allowed:")[0].rstrip(":") for label in strangers]
-    rows = [counted(int((column == label).sum()), "row") for label in strangers]
-    problems.error(
+    hints = [unknown_name_message("label", label, allowed).split(" Allowed:")[0].rstrip(":") for label in strangers]
+    rows = [pluralize(int((column == label).sum()), "row") for label in strangers]
+    issues.add_error(
         "labels that are not known",
         [f"{count} with {hint}" for hint, count in zip(hints, rows, strict=True)],
-        do=f"Allowed: {', '.join(allowed)}. Correct them, "
-        f"{OWN_CLASSES if classes is None else 'or name them among the classes'}.",
+        hint=f"Allowed: {', '.join(allowed)}. Correct them, "
+        f"{CUSTOM_CLASSES if classes is None else 'or name them among the classes'}.",
     )
     return column.map(names)
 
 
-def _name(label: str, classes: Sequence[str] | None) -> str:
+def _class_of_label(label: str, classes: Sequence[str] | None) -> str:
     if classes is not None:
         return label if label in classes else ""
     try:
-        return canonical(label)
+        return canonical_name(label)
     except DataError:
         return ""

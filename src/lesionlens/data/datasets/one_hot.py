@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lesionlens.data.problems import Problems
-from lesionlens.data.sheet import read_sheet
+from lesionlens.data.problems import IssueCollector
+from lesionlens.data.sheet import read_table
 from lesionlens.errors import DataError
 
 
-def read_one_hot(path: Path, codes: Mapping[str, str], problems: Problems) -> pd.DataFrame:
+def read_one_hot(path: Path, codes: Mapping[str, str], issues: IssueCollector) -> pd.DataFrame:
     """Read the file with its other columns as they are, ``image`` as ``image_id`` and the class as ``diagnosis``.
 
     Parameters
@@ -21,7 +21,7 @@ def read_one_hot(path: Path, codes: Mapping[str, str], problems: Problems) -> pd
         The CSV file.
     codes
         Column to canonical diagnosis.
-    problems
+    issues
         Where rows without exactly one 1 are noted; they are dropped.
 
     Raises
@@ -29,16 +29,16 @@ def read_one_hot(path: Path, codes: Mapping[str, str], problems: Problems) -> pd
     DataError
         The column ``image`` or that of a class is missing.
     """
-    truth = read_sheet(path)
+    truth = read_table(path)
     lacking = [name for name in ("image", *codes) if name not in truth]
     if lacking:
         raise DataError(f"{path} lacks the column {lacking[0]!r}; it has {', '.join(truth.columns)}")
     numbers = np.stack([pd.to_numeric(truth[code], errors="coerce").to_numpy(np.float64) for code in codes])
     single: npt.NDArray[np.bool_] = np.isin(numbers, [0, 1]).all(axis=0) & ((numbers == 1).sum(axis=0) == 1)
-    problems.error(
+    issues.add_error(
         "rows without exactly one diagnosis",
         [f"{path.name}: {name}" for name in truth["image"][~single]],
-        do=f"One of {', '.join(codes)} must be 1 and the others 0; fetch the official ground truth again.",
+        hint=f"One of {', '.join(codes)} must be 1 and the others 0; fetch the official ground truth again.",
     )
     names = np.array(list(codes.values()), dtype=object)[(numbers == 1).argmax(axis=0)]
     return (

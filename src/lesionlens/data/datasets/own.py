@@ -10,32 +10,32 @@ from pathlib import Path
 
 import pandas as pd
 
-from lesionlens.data.assemble import Draft
+from lesionlens.data.assemble import RawTable
 from lesionlens.data.datasets.labels import read_labels
-from lesionlens.data.datasets.record import DataSet
-from lesionlens.data.layout import Found, find_images, short_names, stem
-from lesionlens.data.problems import Problems
-from lesionlens.data.sheet import is_missing, read_sheet
-from lesionlens.data.table import COLUMNS, PARTS
-from lesionlens.data.taxonomy import in_order
+from lesionlens.data.datasets.record import DatasetReader
+from lesionlens.data.layout import ImageIndex, find_images, unique_stems, strip_image_suffix
+from lesionlens.data.problems import IssueCollector
+from lesionlens.data.sheet import is_missing, read_table
+from lesionlens.data.table import TABLE_COLUMNS, SPLITS
+from lesionlens.data.taxonomy import sort_classes
 from lesionlens.errors import DataError
 
 _IMAGE_COLUMNS = ("path", "image", "image_id")
 _LABEL_COLUMNS = ("diagnosis", "label")
 _TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
-_OPTIONAL = tuple(name for name in COLUMNS if name not in ("image_id", "path", "diagnosis"))
-_PART_SPELLINGS = {"training": "train", "val": "validation", "valid": "validation", "testing": "test"}
-_DEPTH = 8  # levels of folders below the table in which an id is looked up
+_OPTIONAL_COLUMNS = tuple(name for name in TABLE_COLUMNS if name not in ("image_id", "path", "diagnosis"))
+_SPLIT_SPELLINGS = {"training": "train", "val": "validation", "valid": "validation", "testing": "test"}
+_MAX_DEPTH = 8  # levels of folders below the table in which an id is looked up
 
 
-def read(path: Path, problems: Problems, *, classes: Sequence[str] | None = None) -> Draft:
+def read_custom_table(path: Path, issues: IssueCollector, *, classes: Sequence[str] | None = None) -> RawTable:
     """Read a table of one's own.
 
     Parameters
     ----------
     path
         The CSV or parquet file.
-    problems
+    issues
         Where to note what is wrong.
     classes
         Exactly these labels are allowed, as they are written; None: the diagnoses of the taxonomy, in any
@@ -46,22 +46,22 @@ def read(path: Path, problems: Problems, *, classes: Sequence[str] | None = None
     DataError
         The file cannot be read or lacks a required column; ``classes`` repeat one.
     """
-    sheet = _sheet(path)
-    named = _required(sheet, _IMAGE_COLUMNS, path, "the images' names to image")
-    label = _required(sheet, _LABEL_COLUMNS, path, "the labels to label")
-    _warn_of_slips(sheet, problems)
-    diagnosis = read_labels(sheet[label], problems, classes)
-    rows = sheet[[name for name in _OPTIONAL if name in sheet]].assign(diagnosis=diagnosis)
+    sheet = _read_file(path)
+    named = _require_column(sheet, _IMAGE_COLUMNS, path, "the images' names to image")
+    label = _require_column(sheet, _LABEL_COLUMNS, path, "the labels to label")
+    _warn_misspelled_columns(sheet, issues)
+    diagnosis = read_labels(sheet[label], issues, classes)
+    rows = sheet[[name for name in _OPTIONAL_COLUMNS if name in sheet]].assign(diagnosis=diagnosis)
     rows["_stranger"] = sheet[label].where(diagnosis == "", "")  # keeps rows apart that differ in this alone
-    found, rows["image_id"] = _images(sheet, named, path.parent, problems)
-    rows = _masks(rows, path.parent, problems)
+    found, rows["image_id"] = _locate_images(sheet, named, path.parent, issues)
+    rows = _resolve_mask_paths(rows, path.parent, issues)
     if "part" in rows:
-        rows["part"] = _parts(rows["part"], problems)
-    allowed = tuple(classes) if classes is not None else in_order(diagnosis)
-    return Draft(rows, found, allowed, {}, strays=False)
+        rows["part"] = _parse_splits(rows["part"], issues)
+    allowed = tuple(classes) if classes is not None else sort_classes(diagnosis)
+    return RawTable(rows, found, allowed, {}, warn_unlabeled_images=False)
 
 
-def read_unlabelled(path: Path, problems: Problems) -> pd.DataFrame | None:
+def read_unlabeled(path: Path, issues: IssueCollector) -> pd.DataFrame | None:
     """Read a table of images that are still to be scored.
 
     Returns
@@ -75,72 +75,72 @@ def read_unlabelled(path: Path, problems: Problems) -> pd.DataFrame | None:
     DataError
         The file cannot be read or names no images.
     """
-    sheet = _sheet(path)
+    sheet = _read_file(path)
     if any(not is_missing(cell) for name in _LABEL_COLUMNS if name in sheet for cell in sheet[name].unique()):
         return None
-    named = _required(sheet, _IMAGE_COLUMNS, path, "the images' names to image")
-    found, ids = _images(sheet, named, path.parent, problems)
+    named = _require_column(sheet, _IMAGE_COLUMNS, path, "the images' names to image")
+    found, ids = _locate_images(sheet, named, path.parent, issues)
     gone = [f"line {row}: {name!r}" for row, name in enumerate(ids, start=2) if name not in found.images]
-    problems.error(
+    issues.add_error(
         "rows without an image",
         gone,
-        do=f"Looked in {found.where()}. Put the images there, or take the rows out.",
+        hint=f"Looked in {found.describe_searched()}. Put the images there, or take the rows out.",
     )
     told = sheet.get("lesion_id", ids)
     lesions = told.mask(told.map(is_missing), ids)
     rows = pd.DataFrame({"image_id": ids, "path": ids.map(found.images), "lesion_id": lesions})
     rows["mask_path"] = sheet.get("mask_path", "")
-    return _masks(rows, path.parent, problems).drop_duplicates()
+    return _resolve_mask_paths(rows, path.parent, issues).drop_duplicates()
 
 
-def _sheet(path: Path) -> pd.DataFrame:
+def _read_file(path: Path) -> pd.DataFrame:
     if path.is_dir():
-        raise DataError(f"{path} is a folder, not a table; give the table itself: {table_in(path)}")
-    return read_sheet(path, fold_case=True)
+        raise DataError(f"{path} is a folder, not a table; give the table itself: {guess_table_path(path)}")
+    return read_table(path, lowercase_columns=True)
 
 
-def table_in(folder: Path) -> str:
+def guess_table_path(folder: Path) -> str:
     """Write how a table in this folder is named: the first that lies there, or else ``FILE.csv``."""
-    there = (file.name for file in sorted(folder.iterdir()) if recognise(file))
+    there = (file.name for file in sorted(folder.iterdir()) if detect_custom_table(file))
     return f"table:{folder / next(there, 'FILE.csv')}"
 
 
-def _required(sheet: pd.DataFrame, names: tuple[str, ...], path: Path, rename: str) -> str:
+def _require_column(frame: pd.DataFrame, names: tuple[str, ...], path: Path, contents: str) -> str:
     for name in names:
-        if name in sheet:
+        if name in frame:
             return name
     raise DataError(
-        f"{path} needs a column {' or '.join(sorted(names))}; it has {', '.join(sheet.columns)}. "
-        f"Rename the column that holds {rename}, or add one"
+        f"{path} needs a column {' or '.join(sorted(names))}; it has {', '.join(frame.columns)}. "
+        f"Rename the column that holds {contents}, or add one"
     )
 
 
-def _warn_of_slips(sheet: pd.DataFrame, problems: Problems) -> None:
+def _warn_misspelled_columns(frame: pd.DataFrame, issues: IssueCollector) -> None:
     """Find misspelt columns: without its lesion_id a split would silently tear lesions apart."""
-    known = (*COLUMNS, *_IMAGE_COLUMNS, *_LABEL_COLUMNS)
-    for name in sheet.columns:
-        near = get_close_matches(name, _OPTIONAL, n=1, cutoff=0.8)
+    known = (*TABLE_COLUMNS, *_IMAGE_COLUMNS, *_LABEL_COLUMNS)
+    for name in frame.columns:
+        near = get_close_matches(name, _OPTIONAL_COLUMNS, n=1, cutoff=0.8)
         if name not in known and near:
-            problems.warn("columns that are not used", [f"{name!r}"], do=f"Did you mean {near[0]!r}?")
+            issues.add_warning("columns that are not used", [f"{name!r}"], hint=f"Did you mean {near[0]!r}?")
 
 
-def _images(sheet: pd.DataFrame, named: str, folder: Path, problems: Problems) -> tuple[Found, pd.Series]:
+def _locate_images(frame: pd.DataFrame, name_column: str, folder: Path, issues: IssueCollector) -> tuple[ImageIndex, pd.Series]:
     """Find each row's file, by its path or else by its id anywhere below the table; give files and ids."""
-    written = sheet[named].str.replace("\\", "/", regex=False)
+    written = frame[name_column].str.replace("\\", "/", regex=False)
     direct = {cell: folder / cell for cell in written.unique() if cell and (folder / cell).is_file()}
-    below = Found({}, (folder,))
+    below = ImageIndex({}, (folder,))
     if len(direct) < written.nunique():
-        below = find_images(folder, problems, depth=_DEPTH)
-    ids = sheet["image_id"] if "image_id" in sheet else short_names(written)
+        below = find_images(folder, issues, depth=_MAX_DEPTH)
+    ids = frame["image_id"] if "image_id" in frame else unique_stems(written)
     images = {
-        name: direct.get(cell) or below.images[stem(cell)]
-        for name, cell in zip(ids.map(stem), written, strict=True)
-        if cell in direct or stem(cell) in below.images
+        name: direct.get(cell) or below.images[strip_image_suffix(cell)]
+        for name, cell in zip(ids.map(strip_image_suffix), written, strict=True)
+        if cell in direct or strip_image_suffix(cell) in below.images
     }
-    return Found(images, below.looked), ids.map(stem)
+    return ImageIndex(images, below.searched), ids.map(strip_image_suffix)
 
 
-def _masks(rows: pd.DataFrame, folder: Path, problems: Problems) -> pd.DataFrame:
+def _resolve_mask_paths(rows: pd.DataFrame, folder: Path, issues: IssueCollector) -> pd.DataFrame:
     """Make the paths of masks absolute; a mask that is not there is left out."""
     for column in ("mask_path", "feature_mask_paths"):
         if column in rows:
@@ -148,7 +148,7 @@ def _masks(rows: pd.DataFrame, folder: Path, problems: Problems) -> pd.DataFrame
                 cell: [folder / part for part in cell.split(";") if part] for cell in rows[column].unique()
             }
             gone = sorted(str(each) for paths in places.values() for each in paths if not each.is_file())
-            problems.warn("masks that are not there", gone, do="The images are used without them.")
+            issues.add_warning("masks that are not there", gone, hint="The images are used without them.")
             rows[column] = rows[column].map(
                 {
                     cell: ";".join(str(each) for each in paths if each.is_file())
@@ -158,23 +158,23 @@ def _masks(rows: pd.DataFrame, folder: Path, problems: Problems) -> pd.DataFrame
     return rows
 
 
-def _parts(column: pd.Series, problems: Problems) -> pd.Series:
-    plain = column.str.lower().map(lambda cell: "" if is_missing(cell) else _PART_SPELLINGS.get(cell, cell))
-    strangers = column[~plain.isin([*PARTS, ""])]
-    problems.error("parts that are not known", strangers, do=f"Allowed: {', '.join(PARTS)}, or nothing.")
-    return plain.where(plain.isin(PARTS), "")
+def _parse_splits(column: pd.Series, issues: IssueCollector) -> pd.Series:
+    plain = column.str.lower().map(lambda cell: "" if is_missing(cell) else _SPLIT_SPELLINGS.get(cell, cell))
+    strangers = column[~plain.isin([*SPLITS, ""])]
+    issues.add_error("parts that are not known", strangers, hint=f"Allowed: {', '.join(SPLITS)}, or nothing.")
+    return plain.where(plain.isin(SPLITS), "")
 
 
-def recognise(path: Path) -> bool:
+def detect_custom_table(path: Path) -> bool:
     """Tell whether this is a file that can hold a table."""
     return path.is_file() and path.suffix.lower() in _TABLE_SUFFIXES
 
 
-RECORD = DataSet(
+CUSTOM_READER = DatasetReader(
     title="own table",
-    read=read,
-    recognise=recognise,
-    licence="your own",
+    read=read_custom_table,
+    detect=detect_custom_table,
+    license="your own",
     citation="",
     url="",
 )

@@ -5,17 +5,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lesionlens.data.problems import counted
-from lesionlens.data.sheet import read_sheet
-from lesionlens.data.splits.holdout import Selection, with_selection
-from lesionlens.data.splits.split import SelectOn, Split
+from lesionlens.data.problems import pluralize
+from lesionlens.data.sheet import read_table
+from lesionlens.data.splits.holdout import ValidationSpec, add_validation_split
+from lesionlens.data.splits.split import CheckpointSplit, DatasetSplits
 from lesionlens.data.table import LesionTable
 from lesionlens.errors import DataError
 
 
-def from_file(
-    table: LesionTable, file: Path, *, validation: str, test: str, select_on: SelectOn = "validation"
-) -> Split:
+def splits_from_csv(
+    table: LesionTable, file: Path, *, val_split_name: str, test_split_name: str, checkpoint_split: CheckpointSplit = "validation"
+) -> DatasetSplits:
     """Read ``image_id,part``; the parts named validation and test are those, all others train.
 
     Raises
@@ -24,8 +24,8 @@ def from_file(
         The file is missing or has other columns, a part it should hold is not in it, an image is in two parts, or
         images have no part.
     """
-    part = _read(file)
-    _check_parts(part, file, needed=validation if select_on == "validation" else test, role=select_on)
+    part = _read_split_csv(file)
+    _check_split_names(part, file, required=val_split_name if checkpoint_split == "validation" else test_split_name, checkpoint_split=checkpoint_split)
     ids = table.frame["image_id"]
     if without := [image for image in ids if image not in part.index]:
         verb = "image has" if len(without) == 1 else "images have"
@@ -33,18 +33,18 @@ def from_file(
             f"{len(without):,} {verb} no part in {file}, for example {', '.join(without[:5])}; "
             "add them, or take them out of the table"
         )
-    renamed = {validation: "validation", test: "test"}
+    renamed = {val_split_name: "validation", test_split_name: "test"}
     named = np.array([renamed.get(each, "train") for each in part.loc[ids]], dtype=object)
     missing = len(part) - len(table)
-    remarks = [f"not in the table: {counted(missing, 'image')} of {file.name}"] if missing else []
-    how = f"{file.name}: {validation!r} validates, {test!r} tests, the rest trains"
-    return with_selection(table, named, how, Selection(0.0, 0, select_on), remarks=remarks)
+    remarks = [f"not in the table: {pluralize(missing, 'image')} of {file.name}"] if missing else []
+    how = f"{file.name}: {val_split_name!r} validates, {test_split_name!r} tests, the rest trains"
+    return add_validation_split(table, named, how, ValidationSpec(0.0, 0, checkpoint_split), caveats=remarks)
 
 
-def _read(file: Path) -> "pd.Series[str]":
+def _read_split_csv(file: Path) -> "pd.Series[str]":
     """Give the part of each image, by id."""
     try:
-        rows = read_sheet(file)
+        rows = read_table(file)
     except DataError as error:
         raise DataError(f"cannot read the split: {error}") from error
     if not {"image_id", "part"} <= set(rows.columns):
@@ -52,7 +52,7 @@ def _read(file: Path) -> "pd.Series[str]":
     rows = rows[["image_id", "part"]].drop_duplicates()
     if twice := sorted(set(rows["image_id"][rows["image_id"].duplicated()])):
         raise DataError(
-            f"the split {file} names two parts for {counted(len(twice), 'image')}, for example {twice[0]}; "
+            f"the split {file} names two parts for {pluralize(len(twice), 'image')}, for example {twice[0]}; "
             "an image belongs to one"
         )
     if not (rows["part"] != "").all():
@@ -60,10 +60,10 @@ def _read(file: Path) -> "pd.Series[str]":
     return rows.set_index("image_id")["part"]
 
 
-def _check_parts(part: "pd.Series[str]", file: Path, *, needed: str, role: SelectOn) -> None:
-    if needed not in set(part):
-        to = "validate on" if role == "validation" else "test and select on"
+def _check_split_names(split_by_id: "pd.Series[str]", file: Path, *, required: str, checkpoint_split: CheckpointSplit) -> None:
+    if required not in set(split_by_id):
+        to = "validate on" if checkpoint_split == "validation" else "test and select on"
         raise DataError(
-            f"the split {file} has no part {needed!r} to {to}; it has {', '.join(sorted(set(part)))}. "
-            f"Name the right one with data.{role}_part"
+            f"the split {file} has no part {required!r} to {to}; it has {', '.join(sorted(set(split_by_id)))}. "
+            f"Name the right one with data.{checkpoint_split}_part"
         )

@@ -5,26 +5,26 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlens.data.splits.holdout import Selection, fold_of, with_selection
-from lesionlens.data.splits.official import training_rows
-from lesionlens.data.splits.split import SelectOn, Split
+from lesionlens.data.splits.holdout import ValidationSpec, stratified_group_fold, add_validation_split
+from lesionlens.data.splits.official import rows_to_split
+from lesionlens.data.splits.split import CheckpointSplit, DatasetSplits
 from lesionlens.data.table import LesionTable
 
-BY_IMAGE = (
+IMAGE_LEVEL_WARNING = (
     "folds by image, as Yan 2020 (section 3.3) reports them without a word on lesions: "
     "data.split=kfold keeps the images of a lesion together"
 )
 
 
-def kfold(
+def group_kfold(
     table: LesionTable,
     *,
-    folds: int,
+    n_folds: int,
     fold: int,
-    validation: float,
+    val_fraction: float,
     seed: int,
-    select_on: SelectOn = "validation",
-) -> Split:
+    checkpoint_split: CheckpointSplit = "validation",
+) -> DatasetSplits:
     """Divide all images by lesion (by patient where known), the classes in proportion; fold ``fold`` tests.
 
     A class of fewer lesions than folds is missing from some test part; the remarks say so.
@@ -35,20 +35,20 @@ def kfold(
         There are fewer lesions than folds.
     """
     named = np.full(len(table), "train", dtype=object)
-    named[fold_of(table, np.arange(len(table)), folds=folds, fold=fold, seed=seed)] = "test"
-    how = f"fold {fold} of {folds} (from 0) tests, folds by lesion, stratified by class (seed {seed})"
-    return with_selection(table, named, how, Selection(validation, seed, select_on))
+    named[stratified_group_fold(table, np.arange(len(table)), n_folds=n_folds, fold=fold, seed=seed)] = "test"
+    how = f"fold {fold} of {n_folds} (from 0) tests, folds by lesion, stratified by class (seed {seed})"
+    return add_validation_split(table, named, how, ValidationSpec(val_fraction, seed, checkpoint_split))
 
 
-def kfold_images(
+def image_kfold(
     table: LesionTable,
     *,
-    folds: int,
+    n_folds: int,
     fold: int,
-    validation: float,
+    val_fraction: float,
     seed: int,
-    select_on: SelectOn = "validation",
-) -> Split:
+    checkpoint_split: CheckpointSplit = "validation",
+) -> DatasetSplits:
     """Divide the training images one by one, the classes in proportion; fold ``fold`` tests.
 
     Yan 2020, section 3.3: five folds of the training part of ISIC 2018, the average of which is reported. Section
@@ -60,20 +60,20 @@ def kfold_images(
     DataError
         There are fewer images than folds.
     """
-    rows, without = training_rows(table, "kfold-images")
+    rows, without = rows_to_split(table, "kfold-images")
     named = np.full(len(table), "", dtype=object)
     named[rows] = "train"
-    named[rows[fold_of(table, rows, folds=folds, fold=fold, seed=seed, by_image=True)]] = "test"
-    without = _validating(table, named, without)
-    how = f"fold {fold} of {folds} (from 0) tests, folds by image, stratified by class (seed {seed})"
-    selection = Selection(validation, seed, select_on, by_image=True)
-    return with_selection(table, named, how, selection, left_out=without, remarks=[BY_IMAGE])
+    named[rows[stratified_group_fold(table, rows, n_folds=n_folds, fold=fold, seed=seed, by_image=True)]] = "test"
+    without = _official_validation(table, named, without)
+    how = f"fold {fold} of {n_folds} (from 0) tests, folds by image, stratified by class (seed {seed})"
+    selection = ValidationSpec(val_fraction, seed, checkpoint_split, by_image=True)
+    return add_validation_split(table, named, how, selection, excluded=without, caveats=[IMAGE_LEVEL_WARNING])
 
 
-def _validating(
-    table: LesionTable, named: NDArray[np.object_], without: Mapping[int, str]
+def _official_validation(
+    table: LesionTable, split_names: NDArray[np.object_], excluded: Mapping[int, str]
 ) -> Mapping[int, str]:
     """Let the official validation part validate; give what is still left out."""
     official = table.frame["part"].to_numpy(dtype=object) == "validation"
-    named[official] = "validation"
-    return {row: reason for row, reason in without.items() if not official[row]}
+    split_names[official] = "validation"
+    return {row: reason for row, reason in excluded.items() if not official[row]}

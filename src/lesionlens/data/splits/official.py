@@ -5,18 +5,18 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlens.data.splits.holdout import Selection, with_selection
-from lesionlens.data.splits.split import SelectOn, Split
+from lesionlens.data.splits.holdout import ValidationSpec, add_validation_split
+from lesionlens.data.splits.split import CheckpointSplit, DatasetSplits
 from lesionlens.data.table import LesionTable
 from lesionlens.errors import DataError
 
 
-def official(
-    table: LesionTable, *, validation: float, seed: int, select_on: SelectOn = "validation"
-) -> Split:
+def official_splits(
+    table: LesionTable, *, val_fraction: float, seed: int, checkpoint_split: CheckpointSplit = "validation"
+) -> DatasetSplits:
     """Take the parts that the data set names; cut validation from training, by lesion, where it has none.
 
-    Where the test part selects and ``validation`` is 0, nothing is held out: the data set's own validation part trains
+    Where the test part selects and ``val_fraction`` is 0, nothing is held out: the data set's own validation part trains
     too, as Gessert et al. 2019, section II.A, have it on derm7pt.
 
     Raises
@@ -31,13 +31,13 @@ def official(
         )
     without = dict.fromkeys(np.flatnonzero(named == "").tolist(), "in no official part")
     how = "the data set's official parts"
-    if select_on == "test" and validation == 0 and (named == "validation").any():
+    if checkpoint_split == "test" and val_fraction == 0 and (named == "validation").any():
         named = np.where(named == "validation", "train", named)
         how += ", that for validation trains too"
-    return with_selection(table, named, how, Selection(validation, seed, select_on), left_out=without)
+    return add_validation_split(table, named, how, ValidationSpec(val_fraction, seed, checkpoint_split), excluded=without)
 
 
-def training_rows(table: LesionTable, protocol: str) -> tuple[NDArray[np.int64], Mapping[int, str]]:
+def rows_to_split(table: LesionTable, protocol: str) -> tuple[NDArray[np.int64], Mapping[int, str]]:
     """Give the rows that a protocol divides: the official training part, or all where no part is named.
 
     The challenge's later validation and test images are no part of a protocol on its training images; they come

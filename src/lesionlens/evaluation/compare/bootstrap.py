@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from lesionlens.errors import ComparisonError
-from lesionlens.evaluation.compare.comparison import Comparison, check_confidence
-from lesionlens.evaluation.compare.pairs import check_pair
-from lesionlens.evaluation.compare.values import Key, check_keys, values
-from lesionlens.evaluation.decision import Decision
-from lesionlens.evaluation.intervals import lesion_weights, percentile_interval
+from lesionlens.evaluation.compare.comparison import SignificanceResult, check_confidence
+from lesionlens.evaluation.compare.pairs import check_aligned
+from lesionlens.evaluation.compare.values import MetricKey, check_metric_keys, metric_values
+from lesionlens.evaluation.decision import DecisionRule
+from lesionlens.evaluation.intervals import cluster_bootstrap_weights, percentile_interval
 from lesionlens.evaluation.prediction_table import Predictions
-from lesionlens.evaluation.sweep import Floats
+from lesionlens.evaluation.sweep import FloatArray
 
 BOOTSTRAP = "bootstrap"
 
@@ -20,20 +20,20 @@ def bootstrap_difference(
     a: Predictions,
     b: Predictions,
     metric: str,
-    of: str = "macro",
+    scope: str = "macro",
     *,
-    replicates: int = 2000,
+    n_resamples: int = 2000,
     seed: int = 0,
     stratified: bool = True,
     confidence: float = 0.95,
-    decision: Decision = "argmax",
-) -> Comparison:
+    decision: DecisionRule = "argmax",
+) -> SignificanceResult:
     """Compare one metric of two models; see `bootstrap_differences`."""
     return bootstrap_differences(
         a,
         b,
-        [(metric, of)],
-        replicates=replicates,
+        [(metric, scope)],
+        n_resamples=n_resamples,
         seed=seed,
         stratified=stratified,
         confidence=confidence,
@@ -44,14 +44,14 @@ def bootstrap_difference(
 def bootstrap_differences(
     a: Predictions,
     b: Predictions,
-    keys: Sequence[Key],
+    keys: Sequence[MetricKey],
     *,
-    replicates: int = 2000,
+    n_resamples: int = 2000,
     seed: int = 0,
     stratified: bool = True,
     confidence: float = 0.95,
-    decision: Decision = "argmax",
-) -> list[Comparison]:
+    decision: DecisionRule = "argmax",
+) -> list[SignificanceResult]:
     """Compare metrics of two models on the same images, all over the same drawn lesions.
 
     Each replicate draws lesions with all their images, once for both models, so that what makes images hard for both
@@ -64,7 +64,7 @@ def bootstrap_differences(
         Of the same labelled images and classes in the same order (see `aligned`).
     keys
         Metric and what it is of: ``("auc", "melanoma")``, ``("sensitivity", "macro")``, ``("accuracy", "all")``.
-    replicates
+    n_resamples
         The interval is the middle of those in which the difference is defined. p is twice the smaller share of them on
         either side of zero, zeros counted on both and one added to each count: it is never below 2 / (replicates + 1).
     stratified
@@ -75,39 +75,39 @@ def bootstrap_differences(
     ComparisonError
         Predictions that are no pair, a metric that does not exist, or no replicate.
     """
-    check_pair(a, b)
-    check_keys(keys, a.classes)
+    check_aligned(a, b)
+    check_metric_keys(keys, a.classes)
     check_confidence(confidence)
-    if replicates < 1:
-        raise ComparisonError(f"replicates={replicates}: one or more are needed")
-    point = values(a, keys, decision=decision) - values(b, keys, decision=decision)
+    if n_resamples < 1:
+        raise ComparisonError(f"replicates={n_resamples}: one or more are needed")
+    point = metric_values(a, keys, decision=decision) - metric_values(b, keys, decision=decision)
     parts = [
-        values(a, keys, decision=decision, weights=weights)
-        - values(b, keys, decision=decision, weights=weights)
-        for weights in lesion_weights(
-            a.lesion_id, replicates=replicates, seed=seed, strata=a.label if stratified else None
+        metric_values(a, keys, decision=decision, weights=weights)
+        - metric_values(b, keys, decision=decision, weights=weights)
+        for weights in cluster_bootstrap_weights(
+            a.lesion_id, n_resamples=n_resamples, seed=seed, strata=a.label if stratified else None
         )
     ]
     drawn = np.concatenate(parts, axis=1)
     n = len(np.unique(a.lesion_id))
     return [
-        from_replicates(float(one), each, n, confidence=confidence)
+        bootstrap_result(float(one), each, n, confidence=confidence)
         for one, each in zip(point, drawn, strict=True)
     ]
 
 
-def from_replicates(difference: float, drawn: Floats, n: int, *, confidence: float = 0.95) -> Comparison:
+def bootstrap_result(difference: float, resampled: FloatArray, n: int, *, confidence: float = 0.95) -> SignificanceResult:
     """Judge a difference by its replicates, (r,), over n lesions; those that do not define it are left out.
 
     p is NaN where the difference itself or every replicate of it is.
     """
-    interval = percentile_interval(drawn, confidence=confidence)
-    defined = drawn[~np.isnan(drawn)]
-    p = np.nan if np.isnan(difference) or not len(defined) else _two_sided(defined)
-    return Comparison(difference, interval.low, interval.high, np.nan, p, n, "lesions", BOOTSTRAP)
+    interval = percentile_interval(resampled, confidence=confidence)
+    defined = resampled[~np.isnan(resampled)]
+    p = np.nan if np.isnan(difference) or not len(defined) else _two_sided_p_value(defined)
+    return SignificanceResult(difference, interval.low, interval.high, np.nan, p, n, "lesions", BOOTSTRAP)
 
 
-def _two_sided(drawn: Floats) -> float:
+def _two_sided_p_value(resampled: FloatArray) -> float:
     slack = 1e-12
-    smaller = min((drawn <= slack).sum(), (drawn >= -slack).sum())
-    return float(min(1.0, 2 * (smaller + 1) / (len(drawn) + 1)))
+    smaller = min((resampled <= slack).sum(), (resampled >= -slack).sum())
+    return float(min(1.0, 2 * (smaller + 1) / (len(resampled) + 1)))

@@ -6,13 +6,13 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlens.errors import ComparisonError, unknown
-from lesionlens.evaluation.sweep import Bools, Floats
+from lesionlens.errors import ComparisonError, unknown_name_message
+from lesionlens.evaluation.sweep import BoolArray, FloatArray
 
 Alternative = Literal["two-sided", "less", "greater"]
 
 
-class Comparison(NamedTuple):
+class SignificanceResult(NamedTuple):
     """A difference, and what a test says of it; NaN is what the test does not give.
 
     Attributes
@@ -43,17 +43,17 @@ class Comparison(NamedTuple):
     test: str
 
 
-def sample(values: Sequence[float] | NDArray[np.floating], *, fewest: int) -> Floats:
+def check_sample(values: Sequence[float] | NDArray[np.floating], *, min_size: int) -> FloatArray:
     """Take one number a run, (n,).
 
     Raises
     ------
     ComparisonError
-        Fewer than ``fewest`` numbers, or one that is not finite.
+        Fewer than ``min_size`` numbers, or one that is not finite.
     """
     found = np.asarray(values, dtype=np.float64)
-    if found.ndim != 1 or len(found) < fewest:
-        raise ComparisonError(f"{found.size} runs are too few to compare: {fewest} or more are needed")
+    if found.ndim != 1 or len(found) < min_size:
+        raise ComparisonError(f"{found.size} runs are too few to compare: {min_size} or more are needed")
     wrong = int((~np.isfinite(found)).sum())
     if wrong:
         raise ComparisonError(
@@ -62,14 +62,14 @@ def sample(values: Sequence[float] | NDArray[np.floating], *, fewest: int) -> Fl
     return found
 
 
-def paired(
-    a: Sequence[float] | NDArray[np.floating], b: Sequence[float] | NDArray[np.floating], *, fewest: int
-) -> Floats:
+def paired_differences(
+    a: Sequence[float] | NDArray[np.floating], b: Sequence[float] | NDArray[np.floating], *, min_size: int
+) -> FloatArray:
     """Give the first less the second of each pair, (n,); a ComparisonError says why they are no pairs.
 
     Rounded to twelve digits, lest 0.8 - 0.7 and 0.9 - 0.8 are of different rank.
     """
-    first, second = sample(a, fewest=fewest), sample(b, fewest=fewest)
+    first, second = check_sample(a, min_size=min_size), check_sample(b, min_size=min_size)
     if len(first) != len(second):
         raise ComparisonError(
             f"{len(first)} and {len(second)} runs are no pairs: give the two numbers of each run in the same order"
@@ -80,7 +80,7 @@ def paired(
 def check_alternative(alternative: str) -> None:
     """Refuse an alternative that does not exist."""
     if alternative not in get_args(Alternative):
-        raise ComparisonError(unknown("alternative", alternative, get_args(Alternative)))
+        raise ComparisonError(unknown_name_message("alternative", alternative, get_args(Alternative)))
 
 
 def check_confidence(confidence: float) -> None:
@@ -89,7 +89,7 @@ def check_confidence(confidence: float) -> None:
         raise ComparisonError(f"confidence={confidence}: a number between 0 and 1 is needed, such as 0.95")
 
 
-def yes_or_no(flags: NDArray[Any]) -> Bools:
+def check_boolean(flags: NDArray[Any]) -> BoolArray:
     """Take one true or false an image, (n,); words and NaN are neither.
 
     Raises
@@ -106,12 +106,12 @@ def yes_or_no(flags: NDArray[Any]) -> Bools:
     return found.astype(np.bool_)
 
 
-def share_beyond(drawn: Floats, observed: float, alternative: Alternative) -> int:
+def count_as_extreme(permuted: FloatArray, observed: float, alternative: Alternative) -> int:
     """Count the draws, (r,), that lie at or beyond what was observed, rounding errors forgiven."""
     check_alternative(alternative)
     slack = 1e-12 * max(1.0, abs(observed))
     if alternative == "less":
-        return int((drawn <= observed + slack).sum())
+        return int((permuted <= observed + slack).sum())
     if alternative == "greater":
-        return int((drawn >= observed - slack).sum())
-    return int((np.abs(drawn) >= abs(observed) - slack).sum())
+        return int((permuted >= observed - slack).sum())
+    return int((np.abs(permuted) >= abs(observed) - slack).sum())

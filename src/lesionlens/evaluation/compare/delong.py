@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lesionlens.errors import ComparisonError
-from lesionlens.evaluation.compare.comparison import Alternative, Comparison, yes_or_no
-from lesionlens.evaluation.compare.standard_error import judged
-from lesionlens.evaluation.sweep import Bools, Floats
+from lesionlens.evaluation.compare.comparison import Alternative, SignificanceResult, check_boolean
+from lesionlens.evaluation.compare.standard_error import wald_test
+from lesionlens.evaluation.sweep import BoolArray, FloatArray
 
 DELONG = "DeLong"
 
 
-class Area(NamedTuple):
+class AUCWithVariance(NamedTuple):
     """An area under the ROC curve, and its variance over samples of images."""
 
     auc: float
@@ -25,11 +25,11 @@ class Area(NamedTuple):
 class _Placements(NamedTuple):
     """Share of the negatives below each positive image, (m,), and of the positives above each negative one, (n,)."""
 
-    of_positives: Floats
-    of_negatives: Floats
+    positives: FloatArray
+    negatives: FloatArray
 
 
-def auc_variance(labels: NDArray[Any], scores: NDArray[Any]) -> Area:
+def auc_variance(labels: NDArray[Any], scores: NDArray[Any]) -> AUCWithVariance:
     """Give the AUC and DeLong's variance of it; labels, (n,), are true where the image is of the class.
 
     Raises
@@ -37,8 +37,8 @@ def auc_variance(labels: NDArray[Any], scores: NDArray[Any]) -> Area:
     ComparisonError
         Fewer than two images of either kind, or arrays that do not fit each other.
     """
-    found = _placements(*_checked(labels, scores))
-    return Area(float(found.of_positives.mean()), _variance(found))
+    found = _compute_placements(*_check_labels_and_scores(labels, scores))
+    return AUCWithVariance(float(found.positives.mean()), _delong_variance(found))
 
 
 def delong(
@@ -48,7 +48,7 @@ def delong(
     *,
     alternative: Alternative = "two-sided",
     confidence: float = 0.95,
-) -> Comparison:
+) -> SignificanceResult:
     """Compare the AUCs of two models on the same images.
 
     DeLong et al. 1988, with the mid-ranks of Sun and Xu 2014: O(n log n). Images count as independent: where a lesion
@@ -68,16 +68,16 @@ def delong(
     ComparisonError
         Fewer than two images of either kind, or arrays that do not fit each other.
     """
-    a, b = _placements(*_checked(labels, scores_a)), _placements(*_checked(labels, scores_b))
-    less = _Placements(a.of_positives - b.of_positives, a.of_negatives - b.of_negatives)
-    difference = float(a.of_positives.mean() - b.of_positives.mean())
-    error = math.sqrt(_variance(less))
-    found = judged(difference, error, stats.norm, alternative=alternative, confidence=confidence)
-    return Comparison(difference, *found, len(labels), "images", DELONG)
+    a, b = _compute_placements(*_check_labels_and_scores(labels, scores_a)), _compute_placements(*_check_labels_and_scores(labels, scores_b))
+    less = _Placements(a.positives - b.positives, a.negatives - b.negatives)
+    difference = float(a.positives.mean() - b.positives.mean())
+    error = math.sqrt(_delong_variance(less))
+    found = wald_test(difference, error, stats.norm, alternative=alternative, confidence=confidence)
+    return SignificanceResult(difference, *found, len(labels), "images", DELONG)
 
 
-def _checked(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[Bools, Floats]:
-    positive, found = yes_or_no(labels), np.asarray(scores, dtype=np.float64)
+def _check_labels_and_scores(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[BoolArray, FloatArray]:
+    positive, found = check_boolean(labels), np.asarray(scores, dtype=np.float64)
     if positive.shape != found.shape or not np.isfinite(found).all():
         raise ComparisonError(
             f"labels of {positive.shape} and scores of {found.shape}: give one label and one finite score an image"
@@ -90,7 +90,7 @@ def _checked(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[Bools, Floats]
     return positive, found
 
 
-def _placements(positive: Bools, scores: Floats) -> _Placements:
+def _compute_placements(positive: BoolArray, scores: FloatArray) -> _Placements:
     """Read both shares from mid-ranks among all images and among their own kind (Sun and Xu 2014, theorem 2)."""
     own, other = scores[positive], scores[~positive]
     ranks = stats.rankdata(scores)
@@ -100,5 +100,5 @@ def _placements(positive: Bools, scores: Floats) -> _Placements:
     )
 
 
-def _variance(found: _Placements) -> float:
-    return float(sum(each.var(ddof=1) / len(each) for each in found))
+def _delong_variance(placements: _Placements) -> float:
+    return float(sum(each.var(ddof=1) / len(each) for each in placements))

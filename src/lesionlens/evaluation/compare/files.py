@@ -6,53 +6,53 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lesionlens.atomic import write_text
-from lesionlens.evaluation.columns import write_columns
-from lesionlens.evaluation.compare.contrast import Contrast, Contrasts
-from lesionlens.evaluation.evaluation import NOTICE
+from lesionlens.evaluation.columns import write_csv_columns
+from lesionlens.evaluation.compare.contrast import MetricComparison, ComparisonReport
+from lesionlens.evaluation.evaluation import RESEARCH_USE_NOTICE
 
-FORMAT = "lesionlens-comparison/1"
-Cell = str | int | float | None
+COMPARISON_FORMAT = "lesionlens-comparison/1"
+_CellValue = str | int | float | None
 
 
-def write_comparison(folder: Path | str, found: Contrasts) -> None:
+def write_comparison(folder: Path | str, report: ComparisonReport) -> None:
     """Write ``comparison.json`` and ``comparison.csv``; what is not defined is null and an empty cell."""
-    rows = [row for each in found.contrasts for row in _rows(each)]
+    rows = [row for each in report.comparisons for row in _comparison_rows(each)]
     record = {
-        "format": FORMAT,
-        "over": found.over,
-        "settings": found.settings,
-        "notes": found.notes,
+        "format": COMPARISON_FORMAT,
+        "over": report.sample_description,
+        "settings": report.settings,
+        "notes": report.caveats,
         "comparisons": rows,
-        "notice": NOTICE,
+        "notice": RESEARCH_USE_NOTICE,
     }
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_text(Path(folder) / "comparison.json", text)
     columns = {name: ["" if row[name] is None else str(row[name]) for row in rows] for name in rows[0]}
-    write_columns(Path(folder) / "comparison.csv", columns)
+    write_csv_columns(Path(folder) / "comparison.csv", columns)
 
 
-def _rows(contrast: Contrast) -> Iterator[dict[str, Cell]]:
+def _comparison_rows(comparison: MetricComparison) -> Iterator[dict[str, _CellValue]]:
     """Give a row for each test, first the one whose p is shown and corrected."""
-    for each in contrast.tests:
-        shown = each is contrast.judged
+    for each in comparison.tests:
+        shown = each is comparison.primary_test
         yield {
-            "first": contrast.first,
-            "second": contrast.second,
-            "metric": contrast.metric,
-            "of": contrast.of,
-            "value_first": _known(contrast.values[0]),
-            "value_second": _known(contrast.values[1]),
+            "first": comparison.first,
+            "second": comparison.second,
+            "metric": comparison.metric,
+            "of": comparison.scope,
+            "value_first": _finite_or_none(comparison.values[0]),
+            "value_second": _finite_or_none(comparison.values[1]),
             "test": each.test,
             "unit": each.unit,
             "n": each.n,
-            "difference": _known(each.difference),
-            "low": _known(each.low),
-            "high": _known(each.high),
-            "statistic": _known(each.statistic),
-            "p": _known(each.p),
-            "p_holm": _known(contrast.holm) if shown else None,
+            "difference": _finite_or_none(each.difference),
+            "low": _finite_or_none(each.low),
+            "high": _finite_or_none(each.high),
+            "statistic": _finite_or_none(each.statistic),
+            "p": _finite_or_none(each.p),
+            "p_holm": _finite_or_none(comparison.p_holm) if shown else None,
         }
 
 
-def _known(number: float) -> float | None:
+def _finite_or_none(number: float) -> float | None:
     return float(number) if math.isfinite(number) else None

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionlens.errors import ComparisonError
-from lesionlens.evaluation.sweep import Floats
+from lesionlens.evaluation.sweep import FloatArray
 
 
-def holm(p_values: Sequence[float] | NDArray[np.floating]) -> Floats:
+def holm(p_values: Sequence[float] | NDArray[np.floating]) -> FloatArray:
     """Adjust p-values, (m,), so that comparing each with α keeps the chance of any false finding below α.
 
     Holm 1979: the smallest times m, the next times m - 1 and so on, never below the one before, never above 1. It

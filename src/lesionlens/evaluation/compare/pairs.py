@@ -6,19 +6,19 @@ from typing import NamedTuple
 import numpy as np
 
 from lesionlens.errors import ComparisonError
-from lesionlens.evaluation.image_names import matching
-from lesionlens.evaluation.prediction_table import Predictions, Texts, examples
-from lesionlens.evaluation.truth import Truth
+from lesionlens.evaluation.image_names import normalize_image_ids
+from lesionlens.evaluation.prediction_table import Predictions, StrArray, format_examples
+from lesionlens.evaluation.truth import GroundTruth
 
 
-class Aligned(NamedTuple):
+class AlignedPredictions(NamedTuple):
     """Predictions of the same labelled images in the same order, and what was left out."""
 
     predictions: tuple[Predictions, ...]
-    notes: tuple[str, ...]
+    caveats: tuple[str, ...]
 
 
-def aligned(models: Sequence[Predictions], names: Sequence[str], *, common: bool = False) -> Aligned:
+def align(models: Sequence[Predictions], names: Sequence[str], *, intersect: bool = False) -> AlignedPredictions:
     """Bring the predictions of several models into the images and classes of the first.
 
     A label or a lesion that one file does not know is taken from another that does; images without any label are left
@@ -28,7 +28,7 @@ def aligned(models: Sequence[Predictions], names: Sequence[str], *, common: bool
     ----------
     names
         What the models are called, for messages.
-    common
+    intersect
         Compare on the images that all have, and say how many are left out; else other images are refused.
 
     Raises
@@ -38,16 +38,16 @@ def aligned(models: Sequence[Predictions], names: Sequence[str], *, common: bool
     """
     if len(models) < 2:
         raise ComparisonError(f"{len(models)} models: give two or more to compare")
-    ids = [_named_as(models[0], each) for each in models]
+    ids = [_rename_images(models[0], each) for each in models]
     shared = set(ids[0].tolist()).intersection(*(each.tolist() for each in ids[1:]))
-    notes = _strangers(ids, names, shared, common=common)
+    notes = _unmatched(ids, names, shared, intersect=intersect)
     first = [str(name) for name in ids[0] if str(name) in shared]
-    ordered = [_ordered(each, own, first) for each, own in zip(models, ids, strict=True)]
-    label = _agreed("labels", [each.label for each in ordered], names, np.array(first))
-    lesion = _agreed("lesions", [_known_lesions(each) for each in ordered], names, np.array(first))
-    classes = ordered[0].classes, ordered[0].rest
+    ordered = [_reorder(each, own, first) for each, own in zip(models, ids, strict=True)]
+    label = _merge_metadata("labels", [each.label for each in ordered], names, np.array(first))
+    lesion = _merge_metadata("lesions", [_known_lesions(each) for each in ordered], names, np.array(first))
+    classes = ordered[0].classes, ordered[0].other_class
     told = [
-        _told(each, Truth(np.array(first), label, lesion), *classes, name)
+        _with_shared_metadata(each, GroundTruth(np.array(first), label, lesion), *classes, name)
         for each, name in zip(ordered, names, strict=True)
     ]
     known = label != ""
@@ -57,10 +57,10 @@ def aligned(models: Sequence[Predictions], names: Sequence[str], *, common: bool
         )
     if not known.all():
         notes.append(f"{(~known).sum()} of {len(known)} images have no label and are left out.")
-    return Aligned(tuple(each.select(known) for each in told), tuple(notes))
+    return AlignedPredictions(tuple(each.select(known) for each in told), tuple(notes))
 
 
-def check_pair(a: Predictions, b: Predictions) -> None:
+def check_aligned(a: Predictions, b: Predictions) -> None:
     """Refuse two predictions that are not of the same images, labels, lesions and classes in the same order."""
     same = a.classes == b.classes and all(
         np.array_equal(getattr(a, name), getattr(b, name)) for name in ("image_id", "label", "lesion_id")
@@ -72,14 +72,14 @@ def check_pair(a: Predictions, b: Predictions) -> None:
         )
 
 
-def _named_as(first: Predictions, other: Predictions) -> Texts:
+def _rename_images(reference: Predictions, predictions: Predictions) -> StrArray:
     """Name the images as the first file does where that is a matter of folders and endings alone."""
-    ours, theirs = matching(first.image_id, other.image_id)
-    written = {str(bare): str(name) for bare, name in zip(ours, first.image_id, strict=True)}
+    ours, theirs = normalize_image_ids(reference.image_id, predictions.image_id)
+    written = {str(bare): str(name) for bare, name in zip(ours, reference.image_id, strict=True)}
     return np.array([written.get(str(bare), str(bare)) for bare in theirs])
 
 
-def _strangers(ids: Sequence[Texts], names: Sequence[str], shared: set[str], *, common: bool) -> list[str]:
+def _unmatched(ids: Sequence[StrArray], names: Sequence[str], shared: set[str], *, intersect: bool) -> list[str]:
     everything = set().union(*(each.tolist() for each in ids))
     if everything == shared:
         return []
@@ -87,10 +87,10 @@ def _strangers(ids: Sequence[Texts], names: Sequence[str], shared: set[str], *, 
         raise ComparisonError(
             "the files have no image in common: predictions of the same images can be compared"
         )
-    if common:
+    if intersect:
         return [f"Compared on the {len(shared)} images that all have, of {len(everything)}."]
     missing = [
-        f"{name} lacks {len(without)} ({examples(without)})"
+        f"{name} lacks {len(without)} ({format_examples(without)})"
         for name, own in zip(names, ids, strict=True)
         if (without := sorted(everything - set(own.tolist())))
     ]
@@ -100,37 +100,37 @@ def _strangers(ids: Sequence[Texts], names: Sequence[str], shared: set[str], *, 
     )
 
 
-def _ordered(model: Predictions, ids: Texts, wanted: Sequence[str]) -> Predictions:
+def _reorder(model: Predictions, ids: StrArray, target_ids: Sequence[str]) -> Predictions:
     place = {str(name): row for row, name in enumerate(ids)}
-    return model.select(np.array([place[name] for name in wanted]))
+    return model.select(np.array([place[name] for name in target_ids]))
 
 
-def _known_lesions(model: Predictions) -> Texts:
+def _known_lesions(model: Predictions) -> StrArray:
     """Give "" where an image is its own lesion: then nothing is known of it."""
     return np.where(model.lesion_id == model.image_id, "", model.lesion_id)
 
 
-def _agreed(what: str, columns: Sequence[Texts], names: Sequence[str], ids: Texts) -> Texts:
+def _merge_metadata(description: str, columns: Sequence[StrArray], names: Sequence[str], ids: StrArray) -> StrArray:
     """Take what any file knows of each image; refuse two that know different things."""
     found = columns[0]
     for column, name in zip(columns[1:], names[1:], strict=True):
         differ = (found != column) & (found != "") & (column != "")
         if differ.any():
             raise ComparisonError(
-                f"{name} gives other {what} than the files before it for {differ.sum()} images "
-                f"({examples(ids[differ])}): give one truth for all, --truth FILE"
+                f"{name} gives other {description} than the files before it for {differ.sum()} images "
+                f"({format_examples(ids[differ])}): give one truth for all, --truth FILE"
             )
         found = np.where(found == "", column, found)
     return found
 
 
-def _told(model: Predictions, truth: Truth, classes: tuple[str, ...], rest: str, name: str) -> Predictions:
+def _with_shared_metadata(model: Predictions, ground_truth: GroundTruth, classes: tuple[str, ...], other_class: str, name: str) -> Predictions:
     """Give a model the names, labels and lesions that all share, and the order of the first's classes."""
-    if set(model.classes) != set(classes) or model.rest != rest:
+    if set(model.classes) != set(classes) or model.other_class != other_class:
         raise ComparisonError(
             f"{name} has the classes {', '.join(model.classes)} and the first file {', '.join(classes)}: models of the "
             "same classes can be compared, or ask one question that both answer: --task CLASS"
         )
     columns = [model.classes.index(each) for each in classes]
     scores = model.scores[:, columns]
-    return Predictions(truth.image_id, truth.lesion_id, truth.label, scores, classes, rest=rest)
+    return Predictions(ground_truth.image_id, ground_truth.lesion_id, ground_truth.label, scores, classes, other_class=other_class)

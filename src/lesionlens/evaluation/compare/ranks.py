@@ -7,16 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from lesionlens.evaluation.compare.comparison import Alternative, Comparison, check_alternative, paired
+from lesionlens.evaluation.compare.comparison import Alternative, SignificanceResult, check_alternative, paired_differences
 
-SIGNED_RANKS = "Wilcoxon"
+WILCOXON = "Wilcoxon"
 
 
 def wilcoxon(
     a: Sequence[float] | NDArray[np.floating],
     b: Sequence[float] | NDArray[np.floating],
     alternative: Alternative = "two-sided",
-) -> Comparison:
+) -> SignificanceResult:
     """Compare pairs of runs, (n,) each, by the signed ranks of their differences (Wilcoxon 1945).
 
     Pairs without a difference are left out of the ranks, and where none differs p is 1. As few as five pairs cannot
@@ -29,10 +29,10 @@ def wilcoxon(
         No pair, unequal numbers, or a number that is not finite.
     """
     check_alternative(alternative)
-    differences = paired(a, b, fewest=1)
+    differences = paired_differences(a, b, min_size=1)
     statistic, p = 0.0, 1.0
     if differences.any():
         found = stats.wilcoxon(differences[differences != 0], alternative=alternative)
         statistic, p = float(found.statistic), float(found.pvalue)
     median = float(np.median(differences))
-    return Comparison(median, math.nan, math.nan, statistic, p, len(differences), "runs", SIGNED_RANKS)
+    return SignificanceResult(median, math.nan, math.nan, statistic, p, len(differences), "runs", WILCOXON)

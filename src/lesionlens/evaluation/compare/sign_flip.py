@@ -9,23 +9,23 @@ from numpy.typing import NDArray
 
 from lesionlens.evaluation.compare.comparison import (
     Alternative,
-    Comparison,
+    SignificanceResult,
     check_alternative,
-    sample,
-    share_beyond,
+    check_sample,
+    count_as_extreme,
 )
-from lesionlens.evaluation.sweep import Floats
+from lesionlens.evaluation.sweep import FloatArray
 
 SIGN_FLIP = "sign flip"
-EXACT = 14  # pairs up to which all 2^n signs are gone through
-_DRAWS = 2**EXACT - 1
+MAX_EXACT_PAIRS = 14  # pairs up to which all 2^n signs are gone through
+_N_RANDOM_SIGNS = 2**MAX_EXACT_PAIRS - 1
 
 
-def sign_flip(
+def sign_flip_permutation_test(
     differences: Sequence[float] | NDArray[np.floating],
     alternative: Alternative = "two-sided",
     seed: int = 0,
-) -> Comparison:
+) -> SignificanceResult:
     """Judge the mean of differences of pairs of runs, (n,), by turning their signs (Fisher 1935, section 21).
 
     Up to 14 pairs go through all 2^n signs, so that p is exact and not below 2 / 2^n (two-sided); more draw 16,383
@@ -38,15 +38,15 @@ def sign_flip(
         No difference, or one that is not finite.
     """
     check_alternative(alternative)
-    found = sample(differences, fewest=1)
+    found = check_sample(differences, min_size=1)
     n, mean = len(found), float(found.mean())
-    means = _signs(n, seed) @ found / n
-    observed = 0 if n <= EXACT else 1
-    p = (share_beyond(means, mean, alternative) + observed) / (len(means) + observed)
-    return Comparison(mean, math.nan, math.nan, mean, p, n, "runs", SIGN_FLIP)
+    means = _sample_signs(n, seed) @ found / n
+    observed = 0 if n <= MAX_EXACT_PAIRS else 1
+    p = (count_as_extreme(means, mean, alternative) + observed) / (len(means) + observed)
+    return SignificanceResult(mean, math.nan, math.nan, mean, p, n, "runs", SIGN_FLIP)
 
 
-def _signs(n: int, seed: int) -> Floats:
-    if n <= EXACT:
+def _sample_signs(n: int, seed: int) -> FloatArray:
+    if n <= MAX_EXACT_PAIRS:
         return np.array(list(itertools.product((1.0, -1.0), repeat=n)))
-    return np.random.default_rng(seed).choice([1.0, -1.0], size=(_DRAWS, n))
+    return np.random.default_rng(seed).choice([1.0, -1.0], size=(_N_RANDOM_SIGNS, n))

@@ -5,27 +5,27 @@ import math
 import numpy as np
 
 from lesionlens.errors import ComparisonError
-from lesionlens.evaluation.compare.comparison import Alternative, Comparison, check_alternative, share_beyond
-from lesionlens.evaluation.compare.pairs import check_pair
-from lesionlens.evaluation.compare.values import check_keys, values
-from lesionlens.evaluation.decision import Decision
+from lesionlens.evaluation.compare.comparison import Alternative, SignificanceResult, check_alternative, count_as_extreme
+from lesionlens.evaluation.compare.pairs import check_aligned
+from lesionlens.evaluation.compare.values import check_metric_keys, metric_values
+from lesionlens.evaluation.decision import DecisionRule
 from lesionlens.evaluation.prediction_table import Predictions
-from lesionlens.evaluation.sweep import Bools
+from lesionlens.evaluation.sweep import BoolArray
 
-SWAP = "swap"
+PERMUTATION = "swap"
 
 
-def swap_test(
+def permutation_test(
     a: Predictions,
     b: Predictions,
     metric: str,
-    of: str = "macro",
+    scope: str = "macro",
     *,
-    permutations: int = 1000,
+    n_permutations: int = 1000,
     seed: int = 0,
     alternative: Alternative = "two-sided",
-    decision: Decision = "argmax",
-) -> Comparison:
+    decision: DecisionRule = "argmax",
+) -> SignificanceResult:
     """Judge the difference of a metric by swapping the two models' scores, lesion by lesion.
 
     All images of a lesion are swapped together, with scores of all classes. What is tested is that the two score alike
@@ -39,30 +39,30 @@ def swap_test(
         Predictions that are no pair, a metric that does not exist or is not defined here, or no permutation.
     """
     check_alternative(alternative)
-    check_pair(a, b)
-    key = metric, of
-    check_keys([key], a.classes)
-    if permutations < 1:
-        raise ComparisonError(f"permutations={permutations}: one or more are needed")
+    check_aligned(a, b)
+    key = metric, scope
+    check_metric_keys([key], a.classes)
+    if n_permutations < 1:
+        raise ComparisonError(f"permutations={n_permutations}: one or more are needed")
     _, member = np.unique(a.lesion_id, return_inverse=True)
     lesions = int(member.max()) + 1
     rng = np.random.default_rng(seed)
 
-    def difference(swapped: Bools) -> float:
-        first, second = _with_scores(a, b, swapped), _with_scores(b, a, swapped)
-        return float((values(first, [key], decision=decision) - values(second, [key], decision=decision))[0])
+    def difference(swapped: BoolArray) -> float:
+        first, second = _swap_scores(a, b, swapped), _swap_scores(b, a, swapped)
+        return float((metric_values(first, [key], decision=decision) - metric_values(second, [key], decision=decision))[0])
 
     observed = difference(np.zeros(len(a), dtype=bool))
     if math.isnan(observed):
         raise ComparisonError(
-            f"the {metric} of {of} is not defined on these images, so it cannot be compared"
+            f"the {metric} of {scope} is not defined on these images, so it cannot be compared"
         )
-    drawn = np.array([difference(rng.random(lesions)[member] < 0.5) for _ in range(permutations)])
+    drawn = np.array([difference(rng.random(lesions)[member] < 0.5) for _ in range(n_permutations)])
     defined = drawn[~np.isnan(drawn)]
-    p = (share_beyond(defined, observed, alternative) + 1) / (len(defined) + 1)
-    return Comparison(observed, math.nan, math.nan, observed, p, lesions, "lesions", SWAP)
+    p = (count_as_extreme(defined, observed, alternative) + 1) / (len(defined) + 1)
+    return SignificanceResult(observed, math.nan, math.nan, observed, p, lesions, "lesions", PERMUTATION)
 
 
-def _with_scores(own: Predictions, other: Predictions, swapped: Bools) -> Predictions:
-    scores = np.where(swapped[:, None], other.scores, own.scores)
-    return Predictions(own.image_id, own.lesion_id, own.label, scores, own.classes, rest=own.rest)
+def _swap_scores(predictions: Predictions, other: Predictions, swapped: BoolArray) -> Predictions:
+    scores = np.where(swapped[:, None], other.scores, predictions.scores)
+    return Predictions(predictions.image_id, predictions.lesion_id, predictions.label, scores, predictions.classes, other_class=predictions.other_class)

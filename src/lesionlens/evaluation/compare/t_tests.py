@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lesionlens.errors import ComparisonError
-from lesionlens.evaluation.compare.comparison import Alternative, Comparison, paired, sample
-from lesionlens.evaluation.compare.standard_error import judged
+from lesionlens.evaluation.compare.comparison import Alternative, SignificanceResult, paired_differences, check_sample
+from lesionlens.evaluation.compare.standard_error import wald_test
 
-INDEPENDENT, PAIRED = "independent t", "paired t"
+INDEPENDENT_T, PAIRED_T = "independent t", "paired t"
 
 
 def two_sample_t(
@@ -20,7 +20,7 @@ def two_sample_t(
     *,
     alternative: Alternative = "two-sided",
     confidence: float = 0.95,
-) -> Comparison:
+) -> SignificanceResult:
     """Compare the means of two independent groups of runs, (m,) and (n,), of the same variance.
 
     Zhang et al. 2019, section V.G. Each run has a seed of its own; the numbers are about normally distributed. It
@@ -31,7 +31,7 @@ def two_sample_t(
     ComparisonError
         Fewer than two runs on a side, or a number that is not finite.
     """
-    first, second = sample(a, fewest=2), sample(b, fewest=2)
+    first, second = check_sample(a, min_size=2), check_sample(b, min_size=2)
     return two_sample_t_from_summaries(
         float(first.mean()),
         float(((first - first.mean()) ** 2).sum()),
@@ -46,15 +46,15 @@ def two_sample_t(
 
 def two_sample_t_from_summaries(
     mean_a: float,
-    squares_a: float,
+    sum_sq_a: float,
     n_a: int,
     mean_b: float,
-    squares_b: float,
+    sum_sq_b: float,
     n_b: int,
     *,
     alternative: Alternative = "two-sided",
     confidence: float = 0.95,
-) -> Comparison:
+) -> SignificanceResult:
     """Do `two_sample_t` from means, sums of squared deviations from them, and numbers of runs.
 
     Zhang et al. 2019, equation 14, publish no more than these of their ten runs each: mean AUCs of 90.26 % and
@@ -70,17 +70,17 @@ def two_sample_t_from_summaries(
     >>> round(found.difference, 2), round(found.statistic, 2), found.n
     (-1.4, -78.26, 20)
     """
-    given = mean_a, squares_a, mean_b, squares_b
-    if min(n_a, n_b) < 2 or min(squares_a, squares_b) < 0 or not all(map(math.isfinite, given)):
+    given = mean_a, sum_sq_a, mean_b, sum_sq_b
+    if min(n_a, n_b) < 2 or min(sum_sq_a, sum_sq_b) < 0 or not all(map(math.isfinite, given)):
         raise ComparisonError(
-            f"{n_a} and {n_b} runs with means {mean_a} and {mean_b} and sums of squares {squares_a} and {squares_b}: "
+            f"{n_a} and {n_b} runs with means {mean_a} and {mean_b} and sums of squares {sum_sq_a} and {sum_sq_b}: "
             "two or more runs a side, finite means and sums from 0 on are needed"
         )
     degrees = n_a + n_b - 2
-    error = math.sqrt((squares_a + squares_b) / degrees * (1 / n_a + 1 / n_b))
+    error = math.sqrt((sum_sq_a + sum_sq_b) / degrees * (1 / n_a + 1 / n_b))
     difference = mean_a - mean_b
-    found = judged(difference, error, stats.t(degrees), alternative=alternative, confidence=confidence)
-    return Comparison(difference, *found, n_a + n_b, "runs", INDEPENDENT)
+    found = wald_test(difference, error, stats.t(degrees), alternative=alternative, confidence=confidence)
+    return SignificanceResult(difference, *found, n_a + n_b, "runs", INDEPENDENT_T)
 
 
 def paired_t(
@@ -89,7 +89,7 @@ def paired_t(
     alternative: Alternative = "two-sided",
     *,
     confidence: float = 0.95,
-) -> Comparison:
+) -> SignificanceResult:
     """Compare pairs of runs, (n,) each: of the same seed, fold or split.
 
     The differences are about normally distributed. Folds share training images, so p is somewhat too small there
@@ -100,8 +100,8 @@ def paired_t(
     ComparisonError
         Fewer than two pairs, unequal numbers, or a number that is not finite.
     """
-    differences = paired(a, b, fewest=2)
+    differences = paired_differences(a, b, min_size=2)
     n, difference = len(differences), float(differences.mean())
     error = float(differences.std(ddof=1)) / math.sqrt(n)
-    found = judged(difference, error, stats.t(n - 1), alternative=alternative, confidence=confidence)
-    return Comparison(difference, *found, n, "runs", PAIRED)
+    found = wald_test(difference, error, stats.t(n - 1), alternative=alternative, confidence=confidence)
+    return SignificanceResult(difference, *found, n, "runs", PAIRED_T)

@@ -2,26 +2,26 @@
 
 import math
 
-from lesionlens.evaluation.compare.comparison import Comparison
-from lesionlens.evaluation.compare.contrast import Contrast
-from lesionlens.evaluation.measures import ALL, MACRO, WEIGHTED
-from lesionlens.evaluation.wording import TITLES, UNDEFINED, readable
+from lesionlens.evaluation.compare.comparison import SignificanceResult
+from lesionlens.evaluation.compare.contrast import MetricComparison
+from lesionlens.evaluation.measures import OVERALL, MACRO, WEIGHTED
+from lesionlens.evaluation.wording import METRIC_TITLES, UNDEFINED_SYMBOL, display_name
 
-_AVERAGES = {MACRO: ", mean of classes", WEIGHTED: ", weighted mean", ALL: ""}
+_SCOPE_SUFFIXES = {MACRO: ", mean of classes", WEIGHTED: ", weighted mean", OVERALL: ""}
 
 
-def name_of(contrast: Contrast) -> str:
+def format_metric(comparison: MetricComparison) -> str:
     """Write what was measured, of what."""
-    title = TITLES[contrast.metric]
-    return f"{title}{_AVERAGES.get(contrast.of, f', {readable(contrast.of)}')}"
+    title = METRIC_TITLES[comparison.metric]
+    return f"{title}{_SCOPE_SUFFIXES.get(comparison.scope, f', {display_name(comparison.scope)}')}"
 
 
-def value(number: float) -> str:
+def format_value(number: float) -> str:
     """Write a value with three digits."""
-    return UNDEFINED if math.isnan(number) else f"{number:.3f}"
+    return UNDEFINED_SYMBOL if math.isnan(number) else f"{number:.3f}"
 
 
-def signed(number: float) -> str:
+def format_signed(number: float) -> str:
     """Write a difference with its sign, and none where nothing is left of it.
 
     Examples
@@ -30,20 +30,20 @@ def signed(number: float) -> str:
     ('+0.021', '−0.021', '0.000')
     """
     if math.isnan(number):
-        return UNDEFINED
+        return UNDEFINED_SYMBOL
     text = f"{abs(number):.3f}"
     sign = "" if float(text) == 0 else "+" if number > 0 else "−"
     return f"{sign}{text}"
 
 
-def difference(comparison: Comparison) -> str:
+def format_difference(result: SignificanceResult) -> str:
     """Write a difference and its interval."""
-    if math.isnan(comparison.low):
-        return signed(comparison.difference)
-    return f"{signed(comparison.difference)} ({signed(comparison.low)} to {signed(comparison.high)})"
+    if math.isnan(result.low):
+        return format_signed(result.difference)
+    return f"{format_signed(result.difference)} ({format_signed(result.low)} to {format_signed(result.high)})"
 
 
-def probability(p: float) -> str:
+def format_p_value(p: float) -> str:
     """Write p with three digits, never as zero.
 
     Examples
@@ -52,5 +52,5 @@ def probability(p: float) -> str:
     ('0.031', '<0.001', '–')
     """
     if math.isnan(p):
-        return UNDEFINED
+        return UNDEFINED_SYMBOL
     return f"{p:.3f}" if p >= 0.0005 else "<0.001"

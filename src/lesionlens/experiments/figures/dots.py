@@ -7,101 +7,101 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lesionlens.experiments.figures.numbers import INTERVALS, Dot, axis, dot
-from lesionlens.experiments.figures.runs import everything, fewer
-from lesionlens.experiments.figures.sketch import Sketch
-from lesionlens.experiments.figures.style import COLOURS, FAINT, GREY, INK, SMALL, dress
-from lesionlens.experiments.metric import Metric
-from lesionlens.experiments.results import Results
-from lesionlens.experiments.row import Row
+from lesionlens.experiments.figures.numbers import ERROR_BARS_CAPTION, Dot, axis_label, summarize_dot
+from lesionlens.experiments.figures.runs import all_panels, incomplete_panels_note
+from lesionlens.experiments.figures.sketch import FigureDraft
+from lesionlens.experiments.figures.style import LINE_COLORS, GRID_COLOR, MUTED_COLOR, TEXT_COLOR, SMALL_FONT_SIZE, style_axes
+from lesionlens.experiments.metric import ColumnSpec
+from lesionlens.experiments.results import TableResults
+from lesionlens.experiments.row import RowSpec
 
-COLUMNS = 3  # of a table: more would not be read beside one another
-SAID = "Filled: measured, the mean of runs; small grey: single runs"
+MAX_PLOTTED_COLUMNS = 3  # of a table: more would not be read beside one another
+DOTS_CAPTION = "Filled: measured, the mean of runs; small grey: single runs"
 
 
-class _Place(NamedTuple):
+class _FigureLine(NamedTuple):
     """A line of the figure: a row, or the heading of a group."""
 
-    words: str
-    row: Row | None
+    label: str
+    row: RowSpec | None
 
 
-def dots(results: Results) -> Sketch | None:
+def dot_plot(results: TableResults) -> FigureDraft | None:
     """Draw the first three columns of a table side by side; None where nothing is measured."""
-    experiment = results.experiment
-    metrics = experiment.metrics[:COLUMNS]
-    found = {(row.name, metric.name): dot(results, row.name, metric)
+    experiment = results.spec
+    metrics = experiment.columns[:MAX_PLOTTED_COLUMNS]
+    found = {(row.name, metric.name): summarize_dot(results, row.name, metric)
              for row in experiment.rows for metric in metrics}  # fmt: skip
     if not any(found.values()):
         return None
-    places = list(_places(experiment.rows))
+    places = list(_figure_lines(experiment.rows))
     figure = Figure(figsize=(1.9 + 2.1 * len(metrics), 0.19 * len(places) + 1.0), layout="constrained")
     across = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for axes, metric in zip(across, metrics, strict=True):
         for down, place in enumerate(places):
             if place.row is not None:
-                _dot(axes, down, place.row, metric, found[place.row.name, metric.name])
-        dress(axes, x=axis(results, metric))
+                _draw_dot(axes, down, place.row, metric, found[place.row.name, metric.name])
+        style_axes(axes, x_label=axis_label(results, metric))
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         axes.grid(visible=False, axis="y")
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
-    _names(across[0], places)
+    _label_rows(across[0], places)
     published = any(metric.name in row.published for row in experiment.rows for metric in metrics)
-    _legend(figure, across[0], published=published)
+    _draw_legend(figure, across[0], published=published)
     missing = [
-        row.name for row in experiment.rows if row.parts and not any(found[row.name, m.name] for m in metrics)
+        row.name for row in experiment.rows if row.variants and not any(found[row.name, m.name] for m in metrics)
     ]
     notes = [f"Not measured: {', '.join(missing)}."] if missing else []
-    others = [metric.name for metric in experiment.metrics[COLUMNS:]]
+    others = [metric.name for metric in experiment.columns[MAX_PLOTTED_COLUMNS:]]
     more = f" Of its other columns ({', '.join(others)}) the table tells." if others else ""
-    said = f"measured and published. {SAID}; hollow: published" if published else f"measured. {SAID}"
-    caption = f"{experiment.title}, {said}. {INTERVALS}{more}"
-    return Sketch(figure, caption, (*notes, *fewer(results, everything(results))))
+    said = f"measured and published. {DOTS_CAPTION}; hollow: published" if published else f"measured. {DOTS_CAPTION}"
+    caption = f"{experiment.title}, {said}. {ERROR_BARS_CAPTION}{more}"
+    return FigureDraft(figure, caption, (*notes, *incomplete_panels_note(results, all_panels(results))))
 
 
-def _places(rows: tuple[Row, ...]) -> Iterator[_Place]:
+def _figure_lines(rows: tuple[RowSpec, ...]) -> Iterator[_FigureLine]:
     """Give the lines from the top: the heading of each group before its first row."""
     before = ""
     for row in rows:
         if row.group and row.group != before:
-            yield _Place(row.group, None)
+            yield _FigureLine(row.group, None)
         before = row.group
-        yield _Place(row.name, row)
+        yield _FigureLine(row.name, row)
 
 
-def _dot(axes: Axes, down: int, row: Row, metric: Metric, measured: Dot | None) -> None:
-    axes.axhline(down, color=FAINT, linewidth=0.6, zorder=0)
-    published = row.published.get(metric.name)
+def _draw_dot(axes: Axes, y: int, row: RowSpec, column_spec: ColumnSpec, measured: Dot | None) -> None:
+    axes.axhline(y, color=GRID_COLOR, linewidth=0.6, zorder=0)
+    published = row.published.get(column_spec.name)
     if published is not None:
-        axes.plot(published.value, down, marker="D", markersize=4, color=COLOURS[1], markerfacecolor="white",
+        axes.plot(published.value, y, marker="D", markersize=4, color=LINE_COLORS[1], markerfacecolor="white",
                   linestyle="none", zorder=3)  # fmt: skip
     if measured is None:
         return
     if len(measured.runs) > 1:
         axes.plot(
-            measured.runs, [down] * len(measured.runs), marker="|", markersize=5, color=GREY, linestyle="none"
+            measured.runs, [y] * len(measured.runs), marker="|", markersize=5, color=MUTED_COLOR, linestyle="none"
         )
-    axes.errorbar(measured.mean, down, xerr=measured.arms, color=COLOURS[0], marker="o", markersize=4,
+    axes.errorbar(measured.mean, y, xerr=measured.error_bars, color=LINE_COLORS[0], marker="o", markersize=4,
                   linewidth=1.1, zorder=2)  # fmt: skip
 
 
-def _names(axes: Axes, places: list[_Place]) -> None:
+def _label_rows(axes: Axes, lines: list[_FigureLine]) -> None:
     """Write the rows' names, headings in bold; the first line is at the top."""
     axes.set_yticks(
-        range(len(places)), [place.words for place in places], fontsize=SMALL, color=INK, parse_math=False
+        range(len(lines)), [place.label for place in lines], fontsize=SMALL_FONT_SIZE, color=TEXT_COLOR, parse_math=False
     )
-    for label, place in zip(axes.get_yticklabels(), places, strict=True):
+    for label, place in zip(axes.get_yticklabels(), lines, strict=True):
         label.set_fontweight("bold" if place.row is None else "normal")
-    axes.set_ylim(len(places) - 0.4, -0.6)
+    axes.set_ylim(len(lines) - 0.4, -0.6)
 
 
-def _legend(figure: Figure, axes: Axes, *, published: bool) -> None:
-    said = {"measured": axes.plot([], [], marker="o", markersize=4, color=COLOURS[0], linewidth=1.1)[0]}
+def _draw_legend(figure: Figure, axes: Axes, *, published: bool) -> None:
+    said = {"measured": axes.plot([], [], marker="o", markersize=4, color=LINE_COLORS[0], linewidth=1.1)[0]}
     if published:
         said["published"] = axes.plot(
-            [], [], marker="D", markersize=4, color=COLOURS[1], markerfacecolor="white", linestyle="none"
+            [], [], marker="D", markersize=4, color=LINE_COLORS[1], markerfacecolor="white", linestyle="none"
         )[0]
     figure.legend(
-        [*said.values()], [*said], loc="outside upper right", ncols=2, fontsize=SMALL, frameon=False
+        [*said.values()], [*said], loc="outside upper right", ncols=2, fontsize=SMALL_FONT_SIZE, frameon=False
     )

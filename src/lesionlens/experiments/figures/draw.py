@@ -3,28 +3,28 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lesionlens.experiments.figures.crops import crops
-from lesionlens.experiments.figures.dots import dots
-from lesionlens.experiments.figures.gates import gates
-from lesionlens.experiments.figures.inputs import inputs
-from lesionlens.experiments.figures.maps import maps
-from lesionlens.experiments.figures.roc import roc
-from lesionlens.experiments.figures.sketch import Drawn, Sketch, write
-from lesionlens.experiments.figures.sweep import sweep
-from lesionlens.experiments.results import Results
-from lesionlens.models.bundle import RESEARCH_USE
+from lesionlens.experiments.figures.crops import crop_weights_figure
+from lesionlens.experiments.figures.dots import dot_plot
+from lesionlens.experiments.figures.gates import attention_scale_curves
+from lesionlens.experiments.figures.inputs import preprocessing_figure
+from lesionlens.experiments.figures.maps import attention_maps_figure
+from lesionlens.experiments.figures.roc import mean_roc_figure
+from lesionlens.experiments.figures.sketch import WrittenFigure, FigureDraft, write_figure
+from lesionlens.experiments.figures.sweep import sweep_figure
+from lesionlens.experiments.results import TableResults
+from lesionlens.models.bundle import RESEARCH_USE_NOTICE
 
-KINDS: Mapping[str, Callable[[Results], Sketch | None]] = {
-    "roc": roc,
-    "gates": gates,
-    "maps": maps,
-    "crops": crops,
-    "sweep": sweep,
-    "inputs": inputs,
+FIGURE_BUILDERS: Mapping[str, Callable[[TableResults], FigureDraft | None]] = {
+    "roc": mean_roc_figure,
+    "gates": attention_scale_curves,
+    "maps": attention_maps_figure,
+    "crops": crop_weights_figure,
+    "sweep": sweep_figure,
+    "inputs": preprocessing_figure,
 }
 
 
-def draw(results: Results, folder: Path) -> list[Drawn]:
+def render_figure(results: TableResults, folder: Path) -> list[WrittenFigure]:
     """Draw an experiment's figure from its finished runs; of a table without one, its numbers as dots.
 
     Parameters
@@ -44,16 +44,16 @@ def draw(results: Results, folder: Path) -> list[Drawn]:
     LesionLensError
         A finished run's folder or its data cannot be read, or have not what the figure asks for.
     """
-    figure = results.experiment.figure
+    figure = results.spec.figure
     kind = figure.kind if figure else "dots"
-    sketch = KINDS[kind](results) if figure else dots(results)
-    return [write(sketch, folder, kind, foot=_foot(results))] if sketch else []
+    sketch = FIGURE_BUILDERS[kind](results) if figure else dot_plot(results)
+    return [write_figure(sketch, folder, kind, footer=_footer(results))] if sketch else []
 
 
-def _foot(results: Results) -> str:
+def _footer(results: TableResults) -> str:
     """Say what the figure is not for, what its images are, and how far its runs went."""
     finished = [cell for cell in results.cells if cell.state == "finished"]
-    synthetic = any(cell.folder.record().get("data", {}).get("statement") for cell in finished)
+    synthetic = any(cell.run_dir.metadata().get("data", {}).get("statement") for cell in finished)
     small = f"Profile {results.profile}: a small network stands for each that is named."
     profile = "" if results.profile == "paper" else small
-    return " ".join(filter(None, (RESEARCH_USE, "Synthetic images." if synthetic else "", profile)))
+    return " ".join(filter(None, (RESEARCH_USE_NOTICE, "Synthetic images." if synthetic else "", profile)))

@@ -3,24 +3,24 @@
 import numpy as np
 from numpy import ndarray
 
-from lesionlens.crops.box import Box
-from lesionlens.data.decoding import decode
-from lesionlens.data.fitted_mask import fitted_mask
+from lesionlens.crops.box import CropBox
+from lesionlens.data.decoding import load_image
+from lesionlens.data.fitted_mask import load_mask
 from lesionlens.errors import RunError
-from lesionlens.experiments.figures.chosen import Chosen, chosen
-from lesionlens.experiments.figures.lines import Line, Tile, lines_figure
-from lesionlens.experiments.figures.looked import LONGER_SIDE
-from lesionlens.experiments.figures.runs import paired
-from lesionlens.experiments.figures.sketch import Sketch
-from lesionlens.experiments.results import Results
-from lesionlens.explanation.render import shrunk
+from lesionlens.experiments.figures.chosen import SelectedImage, select_images
+from lesionlens.experiments.figures.lines import GridRow, GridCell, image_grid_figure
+from lesionlens.experiments.figures.looked import FIGURE_MAX_SIZE
+from lesionlens.experiments.figures.runs import panels_with_matched_runs
+from lesionlens.experiments.figures.sketch import FigureDraft
+from lesionlens.experiments.results import TableResults
+from lesionlens.explanation.render import limit_size
 from lesionlens.models.bundle import load_model
 from lesionlens.preprocessing import Preprocessing
 
-COLOURS = {"gray-world": "gray-world colour constancy", "shades-of-gray": "shades-of-gray colour constancy"}
+COLOR_CONSTANCY_TITLES = {"gray-world": "gray-world colour constancy", "shades-of-gray": "shades-of-gray colour constancy"}
 
 
-def inputs(results: Results) -> Sketch | None:
+def preprocessing_figure(results: TableResults) -> FigureDraft | None:
     """Draw the images as they came, then as each panel's network sees them: colours, hair, the cut to the lesion.
 
     Raises
@@ -28,53 +28,53 @@ def inputs(results: Results) -> Sketch | None:
     LesionLensError
         A run, image or mask cannot be read, or no panel's recipe does anything to its images.
     """
-    found, notes = paired(results)
-    figure = results.experiment.figure
+    found, notes = panels_with_matched_runs(results)
+    figure = results.spec.figure
     if not found or figure is None:
         return None
-    choice = chosen(found, figure.images, figure.count)
-    seeing = [load_model(each.cells[0].folder.best).card.preprocessing for each in found]
-    different = {(each.colour, each.hair, each.roi): each for each in seeing}
-    lines = [line for each in different.values() for line in _after(each, choice.images)]
+    choice = select_images(found, figure.image_selection, figure.count)
+    seeing = [load_model(each.cells[0].run_dir.best_model).card.preprocessing for each in found]
+    different = {(each.color_constancy, each.hair_removal, each.roi_margin): each for each in seeing}
+    lines = [line for each in different.values() for line in _processed_rows(each, choice.images)]
     if not lines:
         raise RunError(
             "the figure shows images before and after, but its rows' recipes leave images as they are; one of them "
             "needs data.colour, data.hair or crops.roi"
         )
-    side = seeing[0].shorter_side
+    side = seeing[0].max_short_side
     before = [
-        Tile(shrunk(decode(one.path, shorter_side=side), LONGER_SIDE), one.words) for one in choice.images
+        GridCell(limit_size(load_image(one.path, max_short_side=side), FIGURE_MAX_SIZE), one.caption) for one in choice.images
     ]
-    drawn = lines_figure([Line("original", before), *lines])
-    return Sketch(drawn, figure.caption, (*notes, *choice.notes), plot=False)
+    drawn = image_grid_figure([GridRow("original", before), *lines])
+    return FigureDraft(drawn, figure.caption, (*notes, *choice.notes), is_vector=False)
 
 
-def _after(seeing: Preprocessing, images: list[Chosen]) -> list[Line]:
+def _processed_rows(preprocessing: Preprocessing, images: list[SelectedImage]) -> list[GridRow]:
     """Give the lines for what is done: to light and hair, then mask and cut; none where nothing is."""
-    decoded = [seeing.decode(one.path) for one in images]
+    decoded = [preprocessing.load_image(one.path) for one in images]
     lines = []
-    done = [COLOURS.get(seeing.colour, ""), "hair removed" if seeing.hair == "remove" else ""]
+    done = [COLOR_CONSTANCY_TITLES.get(preprocessing.color_constancy, ""), "hair removed" if preprocessing.hair_removal == "remove" else ""]
     if any(done):
-        shown = [Tile(shrunk(image, LONGER_SIDE)) for image in decoded]
-        lines.append(Line(", ".join(filter(None, done)), shown))
-    if seeing.roi is not None:
+        shown = [GridCell(limit_size(image, FIGURE_MAX_SIZE)) for image in decoded]
+        lines.append(GridRow(", ".join(filter(None, done)), shown))
+    if preprocessing.roi_margin is not None:
         pairs = list(zip(images, decoded, strict=True))
-        lines.append(Line("lesion mask", [_mask(one, image) for one, image in pairs]))
-        lines.append(Line("cut to the lesion", [_cut(seeing, one, image) for one, image in pairs]))
+        lines.append(GridRow("lesion mask", [_mask_cell(one, image) for one, image in pairs]))
+        lines.append(GridRow("cut to the lesion", [_crop_cell(preprocessing, one, image) for one, image in pairs]))
     return lines
 
 
-def _mask(one: Chosen, image: ndarray) -> Tile | None:
-    if one.mask is None:
+def _mask_cell(selected: SelectedImage, image: ndarray) -> GridCell | None:
+    if selected.mask is None:
         return None
-    mask = fitted_mask(one.mask, (image.shape[0], image.shape[1]), image=one.path)
-    return Tile(shrunk(np.repeat(mask[..., None], 3, axis=2), LONGER_SIDE))
+    mask = load_mask(selected.mask, (image.shape[0], image.shape[1]), image_path=selected.path)
+    return GridCell(limit_size(np.repeat(mask[..., None], 3, axis=2), FIGURE_MAX_SIZE))
 
 
-def _cut(seeing: Preprocessing, one: Chosen, image: ndarray) -> Tile:
+def _crop_cell(preprocessing: Preprocessing, selected: SelectedImage, image: ndarray) -> GridCell:
     """Cut the box that the crops lie in; without a mask the whole image is seen."""
-    region = seeing.region(image, one.mask, path=one.path)
-    whole = Box(0, 0, image.shape[0], image.shape[1])
-    return Tile(
-        shrunk(image[(region or whole).pixels()], LONGER_SIDE), "" if region else "no mask: seen whole"
+    region = preprocessing.lesion_roi(image, selected.mask, path=selected.path)
+    whole = CropBox(0, 0, image.shape[0], image.shape[1])
+    return GridCell(
+        limit_size(image[(region or whole).slices()], FIGURE_MAX_SIZE), "" if region else "no mask: seen whole"
     )

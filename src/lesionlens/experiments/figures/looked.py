@@ -6,31 +6,31 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from lesionlens.errors import ModelError
-from lesionlens.evaluation.wording import readable
-from lesionlens.experiments.figures.chosen import Chosen
-from lesionlens.explanation.explain import Explained, explain_image
+from lesionlens.evaluation.wording import display_name
+from lesionlens.experiments.figures.chosen import SelectedImage
+from lesionlens.explanation.explain import Explanation, explain_image
 from lesionlens.explanation.methods import METHODS
-from lesionlens.models.bundle import Loaded
-from lesionlens.report.pictures import title
+from lesionlens.models.bundle import LoadedModel
+from lesionlens.report.pictures import map_title
 
-LONGER_SIDE = 460  # pixels: more than a tile prints, and below what puts numbers on the frames of crops
+FIGURE_MAX_SIZE = 460  # pixels: more than a tile prints, and below what puts numbers on the frames of crops
 
 
-class Looked(NamedTuple):
+class ExplainedImage(NamedTuple):
     """The image, the map over it, the map's name, and class and model score."""
 
     image: UInt8[ndarray, "h w 3"]
-    drawn: UInt8[ndarray, "h w 3"]
-    name: str
-    words: str
+    overlay: UInt8[ndarray, "h w 3"]
+    map_name: str
+    caption: str
 
 
-def looked(loaded: Loaded, one: Chosen, asked: str, *, target: str = "") -> Looked:
+def explain_for_figure(loaded: LoadedModel, selected: SelectedImage, requested_map: str, *, target_class: str = "") -> ExplainedImage:
     """Draw a map of an image; where the network has no such map, its own last one, else Grad-CAM.
 
     Parameters
     ----------
-    asked, target
+    requested_map, target_class
         As ``Panel.map`` and ``Panel.target``.
 
     Raises
@@ -40,18 +40,18 @@ def looked(loaded: Loaded, one: Chosen, asked: str, *, target: str = "") -> Look
     ImageError, DataError
         The image or its mask cannot be read.
     """
-    key = name_of(asked)
-    method = next((each for each in METHODS if name_of(each) == key), "native")
+    key = map_file_name(requested_map)
+    method = next((each for each in METHODS if map_file_name(each) == key), "native")
     try:
-        shown = _explained(loaded, one, method, target)
+        shown = _explain(loaded, selected, method, target_class)
     except ModelError:
-        shown = _explained(loaded, one, "gradcam", target)
+        shown = _explain(loaded, selected, "gradcam", target_class)
     name = key if key in shown.overlays else list(shown.overlays)[-1]
-    words = f"{readable(shown.target)} {shown.scores[shown.target]:.2f}"
-    return Looked(shown.image, shown.overlays[name], name, words)
+    words = f"{display_name(shown.target_class)} {shown.scores[shown.target_class]:.2f}"
+    return ExplainedImage(shown.image, shown.overlays[name], name, words)
 
 
-def name_of(asked: str) -> str:
+def map_file_name(map_name: str) -> str:
     """Give the name that a map has in files.
 
     Examples
@@ -59,10 +59,10 @@ def name_of(asked: str) -> str:
     >>> name_of("gate pool4"), name_of("gradcam++"), name_of("heads")
     ('gate-pool4', 'gradcampp', 'soft-heads')
     """
-    return "soft-heads" if asked == "heads" else asked.replace(" ", "-").replace("+", "p")
+    return "soft-heads" if map_name == "heads" else map_name.replace(" ", "-").replace("+", "p")
 
 
-def native(loaded: Loaded, one: Chosen) -> Explained:
+def explain_with_own_maps(loaded: LoadedModel, selected: SelectedImage) -> Explanation:
     """Draw every map of the network's own over an image.
 
     Raises
@@ -70,20 +70,20 @@ def native(loaded: Loaded, one: Chosen) -> Explained:
     ModelError
         The network has none.
     """
-    return _explained(loaded, one, "native", "")
+    return _explain(loaded, selected, "native", "")
 
 
-def standing_in(asked: str, name: str, row: str) -> tuple[str, ...]:
+def fallback_map_note(requested_map: str, shown_map: str, row: str) -> tuple[str, ...]:
     """Say which map is shown in place of the one that was asked for, if it is another."""
-    if name_of(asked) in ("", "native", name):
+    if map_file_name(requested_map) in ("", "native", shown_map):
         return ()
-    return (f"{row} has no map {asked} here; shown is {title(name)}.",)
+    return (f"{row} has no map {requested_map} here; shown is {map_title(shown_map)}.",)
 
 
-def _explained(loaded: Loaded, one: Chosen, method: str, target: str) -> Explained:
+def _explain(loaded: LoadedModel, selected: SelectedImage, method: str, target_class: str) -> Explanation:
     seeing = loaded.card.preprocessing
-    image = seeing.decode(one.path)
-    region = seeing.region(image, one.mask, path=one.path)
+    image = seeing.load_image(selected.path)
+    region = seeing.lesion_roi(image, selected.mask, path=selected.path)
     return explain_image(
-        loaded, image, region=region, methods=(method,), target=target or None, longer_side=LONGER_SIDE
+        loaded, image, region=region, methods=(method,), target_class=target_class or None, max_size=FIGURE_MAX_SIZE
     )

@@ -1,13 +1,13 @@
 """Every network by name: its exact options, its paper and the parameters it must have."""
 
-from lesionlens.errors import ModelError, unknown
+from lesionlens.errors import ModelError, unknown_name_message
 from lesionlens.models.zoo import arl, attnmel, patch, soft
-from lesionlens.models.zoo.network import Network
+from lesionlens.models.zoo.network import ZooEntry
 
-ZOO: dict[str, Network] = {**arl.NETWORKS, **attnmel.NETWORKS, **patch.NETWORKS, **soft.NETWORKS}
+ZOO: dict[str, ZooEntry] = {**arl.ARL_ENTRIES, **attnmel.ATTNMEL_ENTRIES, **patch.PATCH_ENTRIES, **soft.SOFT_ENTRIES}
 
 
-def row(name: str) -> Network:
+def get_entry(name: str) -> ZooEntry:
     """Look a network up.
 
     Raises
@@ -17,7 +17,7 @@ def row(name: str) -> Network:
     """
     if name not in ZOO:
         raise ModelError(
-            unknown("model", name, ZOO)
+            unknown_name_message("model", name, ZOO)
             + ". Any timm backbone works too: give a backbone (and attention) instead"
         )
     return ZOO[name]

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lesionlens.models.patch import CROPS
+from lesionlens.models.patch import DEFAULT_NUM_CROPS
 
-MAPS = {  # what the mechanism shows, for people
+MAP_SUMMARIES = {  # what the mechanism shows, for people
     "none": "",
     "pyramid": "",
     "arl": "4 masks",
@@ -18,7 +18,7 @@ MAPS = {  # what the mechanism shows, for people
 
 
 @dataclass(frozen=True)
-class Network:
+class ZooEntry:
     """One network.
 
     Attributes
@@ -29,7 +29,7 @@ class Network:
         A key of ``lesionlens.models.create.MECHANISMS``, or ``patch`` around one of them.
     paper
         Where the network is described.
-    parameters
+    num_parameters
         Learnable numbers with two classes: asserted by the contract suite.
     gflops
         Billions of operations for one image (all its crops), a multiplication and an addition counted as two.
@@ -37,26 +37,26 @@ class Network:
         The shipped recipe that trains it.
     input_size
         Height and width of its input (of each crop), in pixels.
-    options
+    kwargs
         What differs from the defaults of backbone and mechanism.
     """
 
     backbone: str
     attention: str
     paper: str
-    parameters: int
+    num_parameters: int
     gflops: float
     recipe: str
     input_size: int = 224
-    options: Mapping[str, Any] = field(default_factory=dict)
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def crops(self) -> int | None:
+    def num_crops(self) -> int | None:
         """Number of crops that it takes at once; None where it takes images."""
-        return self.options.get("crops", CROPS) if self.attention.startswith("patch") else None
+        return self.kwargs.get("crops", DEFAULT_NUM_CROPS) if self.attention.startswith("patch") else None
 
     @property
     def maps(self) -> str:
         """Say which maps it gives."""
-        weighed = sum(bool(self.options.get(place)) for place in ("initial", "end"))
-        return f"crop weights × {weighed}" if weighed else MAPS[self.attention]
+        weighed = sum(bool(self.kwargs.get(place)) for place in ("initial", "end"))
+        return f"crop weights × {weighed}" if weighed else MAP_SUMMARIES[self.attention]

@@ -5,13 +5,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from lesionlens.atomic import new_folder
-from lesionlens.errors import DataError, unknown
-from lesionlens.synthesis.artefacts import ArtefactRates
-from lesionlens.synthesis.dataset import synthesise
+from lesionlens.atomic import atomic_directory
+from lesionlens.errors import DataError, unknown_name_message
+from lesionlens.synthesis.artefacts import ArtifactRates
+from lesionlens.synthesis.dataset import generate_dataset
 from lesionlens.synthesis.layouts import derm7pt, isic2016, isic2017, isic2018, isic2018_task1
-from lesionlens.synthesis.layouts.painted import Painted, read_painted
-from lesionlens.synthesis.noise import Size
+from lesionlens.synthesis.layouts.painted import GeneratedDataset, read_generated
+from lesionlens.synthesis.noise import ImageSize
 
 
 class Layout(NamedTuple):
@@ -19,46 +19,46 @@ class Layout(NamedTuple):
 
     Attributes
     ----------
-    weights
+    class_weights
         HAM10000 code -> relative frequency of lesions, such that a small set has enough of each class.
     labels
         HAM10000 code -> label of the layout.
-    shares
+    split_fractions
         Official part, as the layout names it -> share of the lesions.
-    write
+    write_files
         Puts each file into its place.
     """
 
-    weights: Mapping[str, float]
+    class_weights: Mapping[str, float]
     labels: Mapping[str, str]
-    shares: Mapping[str, float]
-    write: Callable[[Painted], None]
+    split_fractions: Mapping[str, float]
+    write_files: Callable[[GeneratedDataset], None]
 
 
-def _layout(module: ModuleType) -> Layout:
+def _layout_from_module(module: ModuleType) -> Layout:
     return Layout(module.WEIGHTS, module.LABELS, module.SHARES, module.write)
 
 
 LAYOUTS: Mapping[str, Layout | None] = {
     "ham10000": None,  # as it is painted
-    "isic2016": _layout(isic2016),
-    "isic2017": _layout(isic2017),
-    "isic2018": _layout(isic2018),
-    "isic2018-task1": _layout(isic2018_task1),
-    "derm7pt": _layout(derm7pt),
+    "isic2016": _layout_from_module(isic2016),
+    "isic2017": _layout_from_module(isic2017),
+    "isic2018": _layout_from_module(isic2018),
+    "isic2018-task1": _layout_from_module(isic2018_task1),
+    "derm7pt": _layout_from_module(derm7pt),
 }
 
 
-def lay_out(
+def generate_in_layout(
     name: str,
     root: Path,
     *,
-    images: int,
+    num_images: int,
     seed: int = 0,
-    size: Size = (192, 256),
+    size: ImageSize = (192, 256),
     difficulty: float = 0.5,
-    artefacts: ArtefactRates | None = None,
-    workers: int = 1,
+    artifacts: ArtifactRates | None = None,
+    num_workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write a synthetic set in an official layout into the new folder ``root``; complete or not at all.
@@ -69,7 +69,7 @@ def lay_out(
         A name of ``LAYOUTS``, as `load_table` knows it: ``isic2017`` is read as ``isic2017:ROOT``.
     root
         Folder that does not exist yet or is empty.
-    images, seed, size, difficulty, artefacts, workers, progress
+    num_images, seed, size, difficulty, artifacts, num_workers, progress
         As for `synthesise`. Each class is in each official part, so that 60 images are enough for any layout.
 
     Returns
@@ -84,27 +84,27 @@ def lay_out(
         An unknown name, a folder that holds something, an option that is not allowed, or too few images.
     """
     if name not in LAYOUTS:
-        raise DataError(unknown("layout", name, LAYOUTS))
+        raise DataError(unknown_name_message("layout", name, LAYOUTS))
     layout, root = LAYOUTS[name], Path(root)
-    with new_folder(root) as folder:
-        synthesise(
+    with atomic_directory(root) as folder:
+        generate_dataset(
             folder,
-            images=images,
+            num_images=num_images,
             seed=seed,
             size=size,
             difficulty=difficulty,
-            artefacts=artefacts,
-            class_weights=layout.weights if layout else None,
-            workers=workers,
+            artifacts=artifacts,
+            class_weights=layout.class_weights if layout else None,
+            num_workers=num_workers,
             progress=progress,
         )
         if layout:
-            layout.write(read_painted(folder, labels=layout.labels, shares=layout.shares, size=size))
-            _tidy(folder)
+            layout.write_files(read_generated(folder, labels=layout.labels, split_fractions=layout.split_fractions, size=size))
+            _remove_ham10000_files(folder)
     return root
 
 
-def _tidy(folder: Path) -> None:
+def _remove_ham10000_files(folder: Path) -> None:
     """Take away what would make the set one of HAM10000's: its table, and folders that were emptied."""
     (folder / "HAM10000_metadata.csv").unlink()
     for path in folder.iterdir():

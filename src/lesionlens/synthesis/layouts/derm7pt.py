@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from lesionlens.synthesis.layouts.painted import Painted
+from lesionlens.synthesis.layouts.painted import GeneratedDataset
 
-WEIGHTS = {"mel": 0.24, "nv": 0.32, "bcc": 0.12, "bkl": 0.12, "df": 0.1, "vasc": 0.1}
-LABELS = {
+_DERM7PT_CLASS_WEIGHTS = {"mel": 0.24, "nv": 0.32, "bcc": 0.12, "bkl": 0.12, "df": 0.1, "vasc": 0.1}
+_DERM7PT_LABELS = {
     "mel": "melanoma (in situ)",
     "nv": "clark nevus",
     "bcc": "basal cell carcinoma",
@@ -13,17 +13,17 @@ LABELS = {
     "df": "dermatofibroma",
     "vasc": "vascular lesion",
 }
-SHARES = {"train": 0.45, "valid": 0.2, "test": 0.35}
+_DERM7PT_SPLIT_FRACTIONS = {"train": 0.45, "valid": 0.2, "test": 0.35}
 
 
-def write(painted: Painted) -> None:
+def _write_derm7pt(dataset: GeneratedDataset) -> None:
     """Name files as its authors did, without clinical images; several images of a lesion share its case number."""
-    (painted.folder / "images").mkdir()
-    (painted.folder / "meta").mkdir()
-    painted.move_images(painted.rows, "images/SYN")
-    rows = painted.rows.assign(derm="SYN/" + painted.rows["image_id"] + ".jpg")
+    (dataset.root / "images").mkdir()
+    (dataset.root / "meta").mkdir()
+    dataset.move_images(dataset.rows, "images/SYN")
+    rows = dataset.rows.assign(derm="SYN/" + dataset.rows["image_id"] + ".jpg")
     cases = rows[["lesion_id", "label", "sex", "localization", "derm"]].itertuples(index=False)
-    painted.write("meta/meta.csv", ("case_num", "diagnosis", "sex", "location", "derm"), cases)
-    for part in SHARES:
+    dataset.write_csv("meta/meta.csv", ("case_num", "diagnosis", "sex", "location", "derm"), cases)
+    for part in _DERM7PT_SPLIT_FRACTIONS:
         places = np.flatnonzero(rows["part"] == part)
-        painted.write(f"meta/{part}_indexes.csv", ("indexes",), ((place,) for place in places))
+        dataset.write_csv(f"meta/{part}_indexes.csv", ("indexes",), ((place,) for place in places))

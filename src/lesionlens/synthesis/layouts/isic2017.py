@@ -8,50 +8,50 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lesionlens.data.superpixels import FEATURES
-from lesionlens.synthesis.layouts.painted import Painted
+from lesionlens.data.superpixels import ISIC2017_FEATURES
+from lesionlens.synthesis.layouts.painted import GeneratedDataset
 from lesionlens.synthesis.structures import read_structures
 
-WEIGHTS = {"mel": 0.25, "nv": 0.5, "bkl": 0.25}
-LABELS = {"mel": "melanoma", "nv": "nevus", "bkl": "seborrheic_keratosis"}
-SHARES = {"Training": 0.65, "Validation": 0.1, "Test_v2": 0.25}
-SIDE = 8  # pixels of a superpixel: squares in place of the organisers' SLIC
-COVERED = 0.1  # of a superpixel that a structure has to cover to be annotated there
-_PAINTED = {"pigment_network": "network", "streaks": "streaks", "milia_like_cyst": "milia"}  # of FEATURES
+ISIC2017_CLASS_WEIGHTS = {"mel": 0.25, "nv": 0.5, "bkl": 0.25}
+_ISIC2017_LABELS = {"mel": "melanoma", "nv": "nevus", "bkl": "seborrheic_keratosis"}
+_ISIC2017_SPLIT_FRACTIONS = {"Training": 0.65, "Validation": 0.1, "Test_v2": 0.25}
+SUPERPIXEL_SIDE = 8  # pixels of a superpixel: squares in place of the organisers' SLIC
+MIN_SUPERPIXEL_COVERAGE = 0.1  # of a superpixel that a structure has to cover to be annotated there
+_FEATURE_STRUCTURES = {"pigment_network": "network", "streaks": "streaks", "milia_like_cyst": "milia"}  # of FEATURES
 
 
-def write(painted: Painted) -> None:
+def _write_isic2017(dataset: GeneratedDataset) -> None:
     """Name files as the organisers did; no negative network is painted, so none is annotated."""
-    labels = _squares(painted.size)
-    superpixels = _superpixels(labels)
-    for part, rows in painted.parts():
+    labels = _square_superpixels(dataset.size)
+    superpixels = _encode_superpixels(labels)
+    for part, rows in dataset.splits():
         stem = f"ISIC-2017_{part}"
-        painted.move_images(rows, f"{stem}_Data")
-        painted.move_masks(rows, f"{stem}_Part1_GroundTruth")
-        (painted.folder / f"{stem}_Part2_GroundTruth").mkdir()
+        dataset.move_images(rows, f"{stem}_Data")
+        dataset.move_masks(rows, f"{stem}_Part1_GroundTruth")
+        (dataset.root / f"{stem}_Part2_GroundTruth").mkdir()
         for image_id in rows["image_id"]:
-            (painted.folder / f"{stem}_Data" / f"{image_id}_superpixels.png").write_bytes(superpixels)
-            told = painted.folder / f"{stem}_Part2_GroundTruth" / f"{image_id}_features.json"
-            flags = _flags(painted.folder / "structures" / f"{image_id}_structures.png", labels)
+            (dataset.root / f"{stem}_Data" / f"{image_id}_superpixels.png").write_bytes(superpixels)
+            told = dataset.root / f"{stem}_Part2_GroundTruth" / f"{image_id}_features.json"
+            flags = _feature_flags(dataset.root / "structures" / f"{image_id}_structures.png", labels)
             told.write_text(json.dumps(flags), encoding="utf-8")
         truth = (
-            (name, float(label == LABELS["mel"]), float(label == LABELS["bkl"]))
+            (name, float(label == _ISIC2017_LABELS["mel"]), float(label == _ISIC2017_LABELS["bkl"]))
             for name, label in zip(rows["image_id"], rows["label"], strict=True)
         )
-        painted.write(
+        dataset.write_csv(
             f"{stem}_Part3_GroundTruth.csv", ("image_id", "melanoma", "seborrheic_keratosis"), truth
         )
         about = rows[["image_id", "age", "sex"]].replace("", "unknown").itertuples(index=False)
-        painted.write(f"{stem}_Data_metadata.csv", ("image_id", "age_approximate", "sex"), about)
+        dataset.write_csv(f"{stem}_Data_metadata.csv", ("image_id", "age_approximate", "sex"), about)
 
 
-def _squares(size: tuple[int, int]) -> npt.NDArray[np.int64]:
+def _square_superpixels(size: tuple[int, int]) -> npt.NDArray[np.int64]:
     """Give each square a number, row by row; (h, w)."""
-    y, x = np.mgrid[: size[0], : size[1]] // SIDE
+    y, x = np.mgrid[: size[0], : size[1]] // SUPERPIXEL_SIDE
     return np.asarray(y * (x.max() + 1) + x)
 
 
-def _superpixels(labels: npt.NDArray[np.int64]) -> bytes:
+def _encode_superpixels(labels: npt.NDArray[np.int64]) -> bytes:
     """Encode the numbers as colours of a PNG, red lowest."""
     colours = np.stack([labels & 255, labels >> 8, labels >> 16], axis=2).astype(np.uint8)
     stream = io.BytesIO()
@@ -59,13 +59,13 @@ def _superpixels(labels: npt.NDArray[np.int64]) -> bytes:
     return stream.getvalue()
 
 
-def _flags(structures: Path, labels: npt.NDArray[np.int64]) -> dict[str, list[int]]:
+def _feature_flags(structures_path: Path, labels: npt.NDArray[np.int64]) -> dict[str, list[int]]:
     """Give by feature one flag for each superpixel; none of them where nothing was painted."""
-    masks = read_structures(structures) if structures.is_file() else {}
+    masks = read_structures(structures_path) if structures_path.is_file() else {}
     area = np.bincount(labels.ravel())
     flags = {}
-    for feature in FEATURES:
-        mask = masks.get(_PAINTED.get(feature, ""), np.zeros(labels.shape, bool))
+    for feature in ISIC2017_FEATURES:
+        mask = masks.get(_FEATURE_STRUCTURES.get(feature, ""), np.zeros(labels.shape, bool))
         share = np.bincount(labels.ravel(), weights=mask.ravel()) / area
-        flags[feature] = (share >= COVERED).astype(int).tolist()
+        flags[feature] = (share >= MIN_SUPERPIXEL_COVERAGE).astype(int).tolist()
     return flags
