@@ -5,11 +5,11 @@ import torch
 from limits import wait
 from torch.utils.data import default_collate
 
-from lesionlens.data.part import Batch, SplitData
-from lesionlens.data.resident import GpuImageCache
-from lesionlens.data.train_crops import TrainDataset
-from lesionlens.data.transforms import Augmentation
-from lesionlens.data.visits import SampleIndex
+from lesionlens.data.dataset import Batch, SplitData
+from lesionlens.data.gpu_datamodule import GpuImageCache
+from lesionlens.data.dataset import TrainDataset
+from lesionlens.data.augmentation import Augmentation
+from lesionlens.data.sampler import SampleIndex
 
 NUM_IMAGES, IMAGE_SHAPE, NUM_CLASSES = 64, (341, 455), 7  # different images; what they show costs nothing
 

@@ -9,9 +9,9 @@ from accelerator_feed import CLASSES, Feed
 from limits import wait
 from torch import Tensor, nn
 
-from lesionlens.data.part import Batch
-from lesionlens.models.create import create_model
-from lesionlens.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from lesionlens.data.dataset import Batch
+from lesionlens.models.factory import create_model
+from lesionlens.imaging.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 Variants = dict[str, Callable[[], object]]
 

@@ -14,7 +14,7 @@ from harness import Row, finish, options, row, timed
 from kept import kept_bytes
 from peaks import peaks
 
-from lesionlens.models.arl_block import compile_attention
+from lesionlens.models.arl_resnet import compile_attention
 
 INPUT_SIZE = 224
 REFERENCE_STEPS = {"bf16": steps.formula_rough, "float32": steps.formula_exact}

@@ -7,7 +7,7 @@ import steps
 import torch
 from torch import Tensor, nn
 
-from lesionlens.training.allocator import retain_freed_memory
+from lesionlens.core.runtime import retain_freed_memory
 
 LayerShapes = tuple[torch.Size, torch.Size]
 

@@ -19,14 +19,14 @@ from peer_work import JITTER, SIDE, pictures, quiet, written
 from photographs import CLASSES
 from torch.nn.functional import cross_entropy
 
-from lesionlens.training.allocator import retain_freed_memory
+from lesionlens.core.runtime import retain_freed_memory
 from lesionlens.training.fit import make_trainer
-from lesionlens.training.folder import create_run_dir
-from lesionlens.training.measure_pace import tune_workers
-from lesionlens.training.prepare import set_up_run
-from lesionlens.training.ready import RunComponents, build_datamodule, build_module
-from lesionlens.training.recipe import Recipe
-from lesionlens.training.task import ClassificationModule, make_optimizer
+from lesionlens.runs.run_dir import create_run_dir
+from lesionlens.training.loader_benchmark import tune_workers
+from lesionlens.training.setup import set_up_run
+from lesionlens.training.build import RunComponents, build_datamodule, build_module
+from lesionlens.runs.schema import Recipe
+from lesionlens.training.module import ClassificationModule, make_optimizer
 
 NETWORKS = {"mobilenetv2_100": 80, "resnet50": 80}
 BATCH_SIZE, NUM_EPOCHS = 16, 1000  # epochs of the run that is timed: long enough for it to choose its ways by measuring

@@ -21,11 +21,11 @@ from harness import arguments, finish, options, timed
 from peaks import peaks
 from photographs import CLASSES, labelled
 
-from lesionlens.models.bundle import ModelCard, save_model
-from lesionlens.models.create import make_model_spec
-from lesionlens.preprocessing import Preprocessing
-from lesionlens.scoring.predict import predict
-from lesionlens.training.precision import TrainPrecision, choose_precision
+from lesionlens.models.saved_model import ModelCard, save_model
+from lesionlens.models.factory import make_model_spec
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.inference.predict import predict
+from lesionlens.training.autotune import TrainPrecision, choose_precision
 
 INPUT_SIZE, BATCH_SIZE, NUM_STEPS = 224, 8, 1000
 STEP_BY_PRECISION = {"fp32": steps.exact, "bf16": steps.rough}

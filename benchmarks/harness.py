@@ -17,7 +17,7 @@ from curves import Curve
 from machine import this_machine, versions
 from rows import Report, Row, row
 
-from lesionlens.atomic import write_text
+from lesionlens.core.fileio import write_text
 
 __all__ = ["Row", "measure_variants", "parser", "report_results", "parse_options", "repeat", "row", "time_variants"]
 

@@ -14,11 +14,12 @@ from apart import each_apart, each_turn
 from harness import Row, alternately, finish, options
 from limits import billions_of, convolution
 
-from lesionlens.engines.engine import EngineName, Precision, open_engine
-from lesionlens.models.bundle import ModelCard, LoadedModel
-from lesionlens.models.create import make_model_spec
-from lesionlens.preprocessing import Preprocessing
-from lesionlens.training.allocator import retain_freed_memory
+from lesionlens.inference.engine import EngineName, Precision
+from lesionlens.inference.engines import open_engine
+from lesionlens.models.saved_model import ModelCard, LoadedModel
+from lesionlens.models.factory import make_model_spec
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.core.runtime import retain_freed_memory
 
 GFLOPS = {"resnet50": 8.2, "mobilenetv2_100": 0.6}  # of one image, 224 × 224
 REPEATS_BY_BATCH = {1: 10, 16: 1}  # single images are so many in a turn

@@ -21,15 +21,15 @@ from torch import Tensor
 from torch.utils.data import default_collate
 from torchvision.transforms import v2
 
-from lesionlens.crops.multiscale import MultiScaleCrop
-from lesionlens.data.images import read_rgb
-from lesionlens.data.part import SplitData
-from lesionlens.data.store import open_image_cache
-from lesionlens.data.stored import ImageCache, CacheFormat
-from lesionlens.data.train_crops import TrainDataset
-from lesionlens.data.transforms import Augmentation
-from lesionlens.data.visits import SampleIndex
-from lesionlens.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from lesionlens.imaging.crops import MultiScaleCrop
+from lesionlens.imaging.decode import read_rgb
+from lesionlens.data.dataset import SplitData
+from lesionlens.data.image_cache import open_image_cache
+from lesionlens.data.cache_formats import ImageCache, CacheFormat
+from lesionlens.data.dataset import TrainDataset
+from lesionlens.data.augmentation import Augmentation
+from lesionlens.data.sampler import SampleIndex
+from lesionlens.imaging.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 
 INPUT_SIZE, NUM_CROPS, BATCH_SIZE = 224, 60, 16
 JPEG_REDUCTION = {(600, 450): 1, (4000, 3000): 4}  # the smallest that libjpeg can give and is twice as large as asked

@@ -12,7 +12,7 @@ NUM_TURNS = 2  # the first turn compiles; in the second its gradients and moment
 def measure_peak_memory(workloads: Iterable[Prepare]) -> list[int]:
     """Prepare and do each work in a process of its own; return the bytes that each held at most."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "lesionlens.scoring.predict", "lesionlens.training.allocator"])
+    context.set_forkserver_preload(["torch", "lesionlens.inference.predict", "lesionlens.core.runtime"])
     with ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1) as fresh:
         return [fresh.submit(peak_memory_bytes, prepare).result() for prepare in workloads]
 

@@ -13,13 +13,14 @@ from timm.data import create_dataset, create_loader
 from timm.utils import AverageMeter, accuracy
 from torch.nn.functional import cross_entropy
 
-from lesionlens.cores import available_cpus
-from lesionlens.engines.engine import Precision, open_engine
-from lesionlens.models.bundle import ModelCard, LoadedModel
-from lesionlens.models.create import make_model_spec
-from lesionlens.preprocessing import Preprocessing
-from lesionlens.scoring.score import run_inference
-from lesionlens.subjects import collect_inputs
+from lesionlens.core.runtime import available_cpus
+from lesionlens.inference.engine import Precision
+from lesionlens.inference.engines import open_engine
+from lesionlens.models.saved_model import ModelCard, LoadedModel
+from lesionlens.models.factory import make_model_spec
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.inference.batch import run_inference
+from lesionlens.inference.inputs import collect_inputs
 
 NUM_IMAGES = 100_000
 """Images of the archive that ours is part of: enough for preparing an engine to pay."""

@@ -13,14 +13,14 @@ from timm.optim import create_optimizer_v2
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from lesionlens.cores import available_cpus
-from lesionlens.training.allocator import retain_freed_memory
+from lesionlens.core.runtime import available_cpus
+from lesionlens.core.runtime import retain_freed_memory
 from lesionlens.training.fit import make_trainer
-from lesionlens.training.folder import create_run_dir
-from lesionlens.training.measure_pace import tune_workers
-from lesionlens.training.prepare import set_up_run
-from lesionlens.training.ready import build_datamodule, build_module
-from lesionlens.training.recipe import Recipe
+from lesionlens.runs.run_dir import create_run_dir
+from lesionlens.training.loader_benchmark import tune_workers
+from lesionlens.training.setup import set_up_run
+from lesionlens.training.build import build_datamodule, build_module
+from lesionlens.runs.schema import Recipe
 
 NUM_EPOCHS = 1000
 """Epochs of the run that an epoch is part of: long enough for ours to choose its ways by measuring."""

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
-from lesionlens.cores import available_cpus
-from lesionlens.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from lesionlens.core.runtime import available_cpus
+from lesionlens.imaging.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 INPUT_SIZE, COLOR_JITTER, NUM_HELD_OUT = 224, 0.2, 8
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rows import Report, Row
 
-from lesionlens.atomic import write_text
+from lesionlens.core.fileio import write_text
 
 BENCHMARKS_DIR = Path(__file__).parent
 RESULTS_DIR, RESULTS_PAGE = BENCHMARKS_DIR / "results", BENCHMARKS_DIR / "RESULTS.md"

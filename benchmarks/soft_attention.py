@@ -14,8 +14,8 @@ from convolutions import forward_and_backward
 from harness import Row, alternately, finish
 from torch import Tensor, nn
 
-from lesionlens.attention.soft import SoftAttention
-from lesionlens.training.allocator import retain_freed_memory
+from lesionlens.models.attention.soft import SoftAttention
+from lesionlens.core.runtime import retain_freed_memory
 
 BATCH_SIZE, REPEATS = 16, 5
 Shape = tuple[int, int, int]

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lesionlens.models.arl_block import ARLBlockMixin, compile_attention
-from lesionlens.models.create import create_model
-from lesionlens.training.allocator import retain_freed_memory
+from lesionlens.models.arl_resnet import ARLBlockMixin, compile_attention
+from lesionlens.models.factory import create_model
+from lesionlens.core.runtime import retain_freed_memory
 
 
 def baseline_step(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:

@@ -9,12 +9,13 @@ import numpy as np
 from harness import Row, alternately, finish, options
 from photographs import photograph
 
-from lesionlens.engines.engine import Engine, open_engine
-from lesionlens.models.bundle import ModelCard, LoadedModel
-from lesionlens.models.create import make_model_spec
-from lesionlens.preprocessing import Preprocessing
-from lesionlens.scoring.score import run_inference
-from lesionlens.subjects import InferenceInputs, collect_inputs
+from lesionlens.inference.engine import Engine
+from lesionlens.inference.engines import open_engine
+from lesionlens.models.saved_model import ModelCard, LoadedModel
+from lesionlens.models.factory import make_model_spec
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.inference.batch import run_inference
+from lesionlens.inference.inputs import InferenceInputs, collect_inputs
 
 BATCH_SIZE = 16
 

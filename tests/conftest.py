@@ -38,9 +38,9 @@ class Ahead(MetaPathFinder):
     """
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: object = None) -> None:
-        if fullname == "lesionlens.types":
+        if fullname == "lesionlens.models.types":
             import torch  # noqa: F401
-        elif fullname in {"lesionlens.attention", "lesionlens.models", "lesionlens.explanation"}:
+        elif fullname in {"lesionlens.models.attention", "lesionlens.models", "lesionlens.explanation"}:
             import timm  # noqa: F401
 
 

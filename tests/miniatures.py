@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lesionlens.data.superpixels import ISIC2017_FEATURES
+from lesionlens.imaging.superpixels import ISIC2017_FEATURES
 
 from .drawing import IMAGE_SIZE, write_image, write_mask, write_lines
 

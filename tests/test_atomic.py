@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.atomic import atomic_directory, atomic_write, write_text
-from lesionlens.errors import DataError, RunError
+from lesionlens.core.fileio import atomic_directory, atomic_write, write_text
+from lesionlens.core.errors import DataError, RunError
 
 
 def test_writes_and_leaves_nothing_else(tmp_path: Path) -> None:

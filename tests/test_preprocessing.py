@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionlens.crops.box import CropBox
-from lesionlens.errors import DataError, RecipeError
-from lesionlens.preprocessing import Preprocessing
+from lesionlens.imaging.boxes import CropBox
+from lesionlens.core.errors import DataError, RecipeError
+from lesionlens.imaging.preprocessing import Preprocessing
 
 
 def test_the_views_are_what_lies_in_the_boxes() -> None:

@@ -29,7 +29,7 @@ def test_import_loads_nothing_heavy() -> None:
 def test_a_verb_stays_a_function_whatever_was_imported_before() -> None:
     look = (
         "import lesionlens.training.run, lesionlens.evaluation.evaluate, lesionlens.explanation.explain\n"
-        "import lesionlens.scoring.predict, lesionlens\n"
+        "import lesionlens.inference.predict, lesionlens\n"
         "print([callable(getattr(lesionlens, name)) for name in ('train', 'evaluate', 'explain', 'predict')])"
     )
     said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)

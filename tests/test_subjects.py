@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.data.layout import find_masks
-from lesionlens.errors import DataError
-from lesionlens.subjects import collect_inputs
+from lesionlens.datasets.file_layout import find_masks
+from lesionlens.core.errors import DataError
+from lesionlens.inference.inputs import collect_inputs
 
 from .drawing import write_image, write_mask, write_lines
 from .miniatures import write_isic2018_task1

@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
-from lesionlens.data.prior_quality import AMOUNTS, jaccard, worse
+from lesionlens.data.mask_degradation import AMOUNTS, jaccard, worse
 from lesionlens.synthesis.dataset import synthesise
 
 QUALITIES = ("exact", "polygon", "circle", "box", "eroded", "dilated", "noise", "shifted", "elsewhere")

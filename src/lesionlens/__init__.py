@@ -3,14 +3,15 @@
 from importlib import import_module
 from typing import Any
 
+
 __version__ = "0.1.0.dev0"
 
 _LAZY_EXPORTS = {
-    "load_table": "lesionlens.data.datasets",
-    "create_model": "lesionlens.models.create",
-    "load_model": "lesionlens.models.bundle",
+    "load_table": "lesionlens.datasets.registry",
+    "create_model": "lesionlens.models.factory",
+    "load_model": "lesionlens.models.saved_model",
     "train": "lesionlens.training.run",
-    "predict": "lesionlens.scoring.predict",
+    "predict": "lesionlens.inference.predict",
     "evaluate": "lesionlens.evaluation.evaluate",
     "explain": "lesionlens.explanation.explain",
 }

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lesionlens.attention.arl import MASK_NORMALIZATIONS, attention_residual
-from lesionlens.errors import ModelError
+from lesionlens.models.attention.arl import MASK_NORMALIZATIONS, attention_residual
+from lesionlens.core.errors import ModelError
 
 from ..tolerances import bound
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lesionlens.attention import compiled as compiling
-from lesionlens.attention.arl import MASK_NORMALIZATIONS
-from lesionlens.attention.arl_operation import fused_arl
-from lesionlens.attention.late_norm import deferred_batch_norm
+from lesionlens.models.attention import arl_fused as compiling
+from lesionlens.models.attention.arl import MASK_NORMALIZATIONS
+from lesionlens.models.attention.arl_fused import fused_arl
+from lesionlens.models.attention.deferred_norm import deferred_batch_norm
 
 EVERY = pytest.mark.parametrize("normalisation", sorted(MASK_NORMALIZATIONS))
 LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lesionlens.attention.gate import AttentionGate
-from lesionlens.errors import ModelError
+from lesionlens.models.attention.attention_gate import AttentionGate
+from lesionlens.core.errors import ModelError
 
 from ..tolerances import close, terms_of
 

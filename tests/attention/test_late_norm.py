@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from lesionlens.attention.arl import MASK_NORMALIZATIONS, attention_residual
-from lesionlens.attention.arl_operation import fused_arl
-from lesionlens.attention.late_norm import apply_now, deferred_batch_norm
+from lesionlens.models.attention.arl import MASK_NORMALIZATIONS, attention_residual
+from lesionlens.models.attention.arl_fused import fused_arl
+from lesionlens.models.attention.deferred_norm import apply_now, deferred_batch_norm
 
 EVERY = pytest.mark.parametrize("normalisation", sorted(MASK_NORMALIZATIONS))
 

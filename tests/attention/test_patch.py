@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lesionlens.attention.patch import PatchAttention
+from lesionlens.models.attention.patch import PatchAttention
 
 from ..tolerances import close, terms_of
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lesionlens.attention.soft import MODES, SoftAttention, SoftAttentionBlock, HeadwiseConv2d
-from lesionlens.errors import ModelError
+from lesionlens.models.attention.soft import MODES, SoftAttention, SoftAttentionBlock, HeadwiseConv2d
+from lesionlens.core.errors import ModelError
 
 from ..tolerances import close, terms_of
 

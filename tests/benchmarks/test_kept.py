@@ -3,9 +3,9 @@
 import torch
 from torch import nn
 
-from lesionlens.attention import arl_operation
-from lesionlens.models.arl_block import compile_attention
-from lesionlens.models.create import create_model
+from lesionlens.models.attention import arl_fused as arl_operation
+from lesionlens.models.arl_resnet import compile_attention
+from lesionlens.models.factory import create_model
 
 
 def test_each_memory_counts_once(script):

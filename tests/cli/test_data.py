@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lesionlens.cli import main
-from lesionlens.data.datasets import DATASETS
+from lesionlens.datasets.registry import DATASETS
 from lesionlens.synthesis.dataset import generate_dataset
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lesionlens.cli import main
-from lesionlens.data.datasets import load_table
+from lesionlens.datasets.registry import load_table
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:

@@ -5,9 +5,9 @@ import pytest
 import torchvision.transforms.v2.functional as tv
 from PIL import Image
 
-from lesionlens.crops.box import CropBox
-from lesionlens.crops.cut import resized_crop
-from lesionlens.crops.strategies import make_crop_strategy
+from lesionlens.imaging.boxes import CropBox
+from lesionlens.imaging.resize import resized_crop
+from lesionlens.imaging.crops import make_crop_strategy
 
 
 @pytest.mark.parametrize("size", [(450, 600), (767, 1022), (600, 450), (480, 640), (256, 256), (101, 77)])

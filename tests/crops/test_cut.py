@@ -6,8 +6,8 @@ import torch
 from numpy.typing import NDArray
 from torchvision.transforms.v2 import functional as tv
 
-from lesionlens.crops.box import CropBox
-from lesionlens.crops.cut import resized_crop
+from lesionlens.imaging.boxes import CropBox
+from lesionlens.imaging.resize import resized_crop
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesionlens.crops.box import CropBox
-from lesionlens.crops.ordered import SUPPORTED_CROP_COUNTS
-from lesionlens.crops.stitch import resize_boxes, stitch
-from lesionlens.preprocessing import Preprocessing
+from lesionlens.imaging.boxes import CropBox
+from lesionlens.imaging.crops import SUPPORTED_CROP_COUNTS
+from lesionlens.imaging.stitching import resize_boxes, stitch
+from lesionlens.imaging.preprocessing import Preprocessing
 
 
 def test_whole_frame_is_the_map_resized() -> None:

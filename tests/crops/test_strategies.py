@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lesionlens.crops.box import CropBox
-from lesionlens.crops.multiscale import MultiScaleCrop
-from lesionlens.crops.ordered import SUPPORTED_CROP_COUNTS
-from lesionlens.crops.single import RandomResizedCrop
-from lesionlens.crops.strategies import CropName, make_crop_strategy
-from lesionlens.errors import RecipeError
+from lesionlens.imaging.boxes import CropBox
+from lesionlens.imaging.crops import MultiScaleCrop
+from lesionlens.imaging.crops import SUPPORTED_CROP_COUNTS
+from lesionlens.imaging.crops import RandomResizedCrop
+from lesionlens.imaging.crops import CropName, make_crop_strategy
+from lesionlens.core.errors import RecipeError
 
 SIDES = st.integers(1, 5000)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
-from lesionlens.data.balance import class_weights, sample_epoch_order
+from lesionlens.data.sampler import class_weights, sample_epoch_order
 
 HAM = np.array([1113, 6705, 514, 327, 1099, 115, 142])  # images of HAM10000, in the order of the taxonomy
 

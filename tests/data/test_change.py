@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torchvision.transforms.v2 import functional as tv
 
-from lesionlens.data.change import PADDING_MODES, AugmentParams, PaddingMode, augment, apply_geometric, apply_color, warp_affine, affine_matrix
+from lesionlens.data.transforms import PADDING_MODES, AugmentParams, PaddingMode, augment, apply_geometric, apply_color, warp_affine, affine_matrix
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lesionlens.data.datasets import load_table
+from lesionlens.datasets.registry import load_table
 
 from ..drawing import write_mask
 from ..miniatures import write_isic2017

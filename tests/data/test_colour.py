@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import pmean
 
-from lesionlens.data.colour import gray_world, shades_of_gray
+from lesionlens.imaging.color_constancy import gray_world, shades_of_gray
 
 
 def scene() -> np.ndarray:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lesionlens.data.confirmation import diagnosis_confirmation_weights
-from lesionlens.errors import DataError
+from lesionlens.data.sample_weights import diagnosis_confirmation_weights
+from lesionlens.core.errors import DataError
 
 METHODS = ["consensus", "follow_up", "confocal", "histo", "histo", "histo", ""]
 NAMES = ["nevus", "nevus", "benign_keratosis", "melanoma", "nevus", "actinic_keratosis", "dermatofibroma"]
@@ -33,7 +33,7 @@ def test_data_that_do_not_say_how_are_refused() -> None:
 def test_mean_factor_of_each_class_of_ham10000(real_data) -> None:
     import pandas as pd
 
-    from lesionlens.data.taxonomy import canonical_name
+    from lesionlens.core.taxonomy import canonical_name
 
     rows = pd.read_csv(real_data / "ham10000" / "HAM10000_metadata.csv")
     names = [canonical_name(dx) for dx in rows["dx"]]

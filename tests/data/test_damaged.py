@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lesionlens.data.images import MAX_PIXELS, read_header, read_rgb
-from lesionlens.data.quiet import suppress_pillow_warnings
-from lesionlens.errors import ImageError
+from lesionlens.imaging.decode import MAX_PIXELS, read_header, read_rgb
+from lesionlens.imaging.decode import suppress_pillow_warnings
+from lesionlens.core.errors import ImageError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (11, 13, 3), dtype=np.uint8)
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionlens.data.colour import gray_world, shades_of_gray
-from lesionlens.data.decoding import ColorConstancy, HairRemoval, load_image
-from lesionlens.data.hair import remove_hair
-from lesionlens.data.images import read_rgb
-from lesionlens.data.store import open_image_cache
-from lesionlens.preprocessing import Preprocessing
+from lesionlens.imaging.color_constancy import gray_world, shades_of_gray
+from lesionlens.imaging.load import ColorConstancy, HairRemoval, load_image
+from lesionlens.imaging.hair_removal import remove_hair
+from lesionlens.imaging.decode import read_rgb
+from lesionlens.data.image_cache import open_image_cache
+from lesionlens.imaging.preprocessing import Preprocessing
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionlens.data.duplicates import Fingerprint, duplicate_pairs, exact_duplicate_pairs, fingerprints
+from lesionlens.datasets.audit.duplicates import Fingerprint, duplicate_pairs, exact_duplicate_pairs, fingerprints
 from lesionlens.synthesis.dataset import generate_dataset
 
 

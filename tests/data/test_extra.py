@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lesionlens.data.extra import add_extra_training_images
-from lesionlens.data.splits import DatasetSplits
-from lesionlens.data.table import TABLE_COLUMNS, LesionTable
-from lesionlens.errors import DataError
+from lesionlens.datasets.extra_sources import add_extra_training_images
+from lesionlens.datasets.splits.base import DatasetSplits
+from lesionlens.datasets.table import TABLE_COLUMNS, LesionTable
+from lesionlens.core.errors import DataError
 
 
 def picture(path: Path, seed: int, *, mirrored: bool = False) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lesionlens.data.hair import hair_mask, remove_hair
+from lesionlens.imaging.hair_removal import hair_mask, remove_hair
 
 SIZES = [(225, 300), (450, 600)]
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionlens.data import images, jpeg
-from lesionlens.data.images import read_rgb
-from lesionlens.data.jpeg import decode_jpeg
-from lesionlens.errors import ImageError
+from lesionlens.imaging import decode as images, decode as jpeg
+from lesionlens.imaging.decode import read_rgb
+from lesionlens.imaging.decode import decode_jpeg
+from lesionlens.core.errors import ImageError
 
 
 def drawn(width: int = 101, height: int = 75) -> Image.Image:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lesionlens.data.likeness import HASH_BITS, HAMMING_RADIUS, SIMILARITY_THRESHOLD, similarity, near_duplicate_pairs, perceptual_hash, make_thumbnail
+from lesionlens.datasets.audit.perceptual_hash import HASH_BITS, HAMMING_RADIUS, SIMILARITY_THRESHOLD, similarity, near_duplicate_pairs, perceptual_hash, make_thumbnail
 
 Image = NDArray[np.uint8]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from lesionlens.data import images
-from lesionlens.data.images import MAX_PIXELS, read_header, read_rgb
-from lesionlens.errors import ImageError
+from lesionlens.imaging import decode as images
+from lesionlens.imaging.decode import MAX_PIXELS, read_header, read_rgb
+from lesionlens.core.errors import ImageError
 
 RAMP = np.linspace(0, 255, 40 * 30).reshape(30, 40).astype(np.uint8)
 COLOUR = np.stack([RAMP, RAMP[::-1], np.full_like(RAMP, 90)], axis=-1)

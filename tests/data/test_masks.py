@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import zoom
 
-from lesionlens.crops.box import CropBox
-from lesionlens.data.masks import MaskStore, load_masks, compress_mask
-from lesionlens.data.regions import load_lesion_boxes
-from lesionlens.data.table import TABLE_COLUMNS, LesionTable
-from lesionlens.errors import DataError
+from lesionlens.imaging.boxes import CropBox
+from lesionlens.data.mask_store import MaskStore, load_masks, compress_mask
+from lesionlens.data.mask_store import load_lesion_boxes
+from lesionlens.datasets.table import TABLE_COLUMNS, LesionTable
+from lesionlens.core.errors import DataError
 
 SHAPE = (45, 60)
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from lesionlens.crops.box import CropBox
-from lesionlens.data.masks import MaskStore, compress_mask
-from lesionlens.data.module import LesionDataModule, EvalDataset
-from lesionlens.data.part import SplitData
-from lesionlens.data.train_crops import TrainDataset
-from lesionlens.data.transforms import Augmentation
-from lesionlens.data.visits import SampleIndex, EpochSampler
-from lesionlens.preprocessing import Preprocessing
+from lesionlens.imaging.boxes import CropBox
+from lesionlens.data.mask_store import MaskStore, compress_mask
+from lesionlens.data.datamodule import LesionDataModule, EvalDataset
+from lesionlens.data.dataset import SplitData
+from lesionlens.data.dataset import TrainDataset
+from lesionlens.data.augmentation import Augmentation
+from lesionlens.data.sampler import SampleIndex, EpochSampler
+from lesionlens.imaging.preprocessing import Preprocessing
 
 from .pictures import InMemoryImages
 

@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torchvision.transforms.v2 import functional as tv
 
-from lesionlens.crops.box import CropBox
-from lesionlens.crops.cut import resized_crop
-from lesionlens.data.change import AugmentParams, apply_geometric, apply_color
-from lesionlens.data.moved_crop import single_interpolation, crop_and_transform
-from lesionlens.data.transforms import Augmentation
+from lesionlens.imaging.boxes import CropBox
+from lesionlens.imaging.resize import resized_crop
+from lesionlens.data.transforms import AugmentParams, apply_geometric, apply_color
+from lesionlens.data.transforms import single_interpolation, crop_and_transform
+from lesionlens.data.augmentation import Augmentation
 
 SIZE = (96, 96)
 ENLARGED, SHRUNK_A_LITTLE, SHRUNK = CropBox(20, 30, 70, 60), CropBox(10, 15, 140, 144), CropBox(0, 5, 150, 190)

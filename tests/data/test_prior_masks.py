@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from sklearn.metrics import jaccard_score
 
-from lesionlens.data.masks import MaskStore, compress_mask
-from lesionlens.data.prior_masks import sample_masked_images, mismatched_masks, build_attention_targets
-from lesionlens.data.table import TABLE_COLUMNS, LesionTable
-from lesionlens.errors import DataError
+from lesionlens.data.mask_store import MaskStore, compress_mask
+from lesionlens.data.attention_targets import sample_masked_images, mismatched_masks, build_attention_targets
+from lesionlens.datasets.table import TABLE_COLUMNS, LesionTable
+from lesionlens.core.errors import DataError
 
 LESIONS = st.lists(st.sampled_from("abcdefghij"), min_size=1, max_size=30)
 SHAPES = [(30, 40)] * 6 + [(60, 80)] * 2

@@ -10,20 +10,7 @@ from skimage.measure import label, regionprops
 from skimage.morphology import convex_hull_image
 from sklearn.metrics import jaccard_score
 
-from lesionlens.data.prior_quality import (
-    SEVERITIES,
-    fill_bounding_box,
-    fill_equal_area_circle,
-    equivalent_diameter,
-    dilate_mask,
-    hash_seed,
-    erode_mask,
-    iou,
-    jitter_contour,
-    approximate_polygon,
-    shift_mask,
-    degrade_mask,
-)
+from lesionlens.data.mask_degradation import SEVERITIES, fill_bounding_box, fill_equal_area_circle, equivalent_diameter, dilate_mask, hash_seed, erode_mask, iou, jitter_contour, approximate_polygon, shift_mask, degrade_mask
 
 Mask = NDArray[np.uint8]
 SHAPE = (48, 64)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lesionlens.data.problems import MAX_EXAMPLES, IssueCollector
-from lesionlens.errors import DataError
+from lesionlens.datasets.issues import MAX_EXAMPLES, IssueCollector
+from lesionlens.core.errors import DataError
 
 
 def test_nothing_noted_is_nothing_raised() -> None:

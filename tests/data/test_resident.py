@@ -9,15 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import default_collate
 
-from lesionlens.crops.box import CropBox
-from lesionlens.data.masks import MaskStore, compress_mask
-from lesionlens.data.module import LesionDataModule, EvalDataset
-from lesionlens.data.part import Batch, SplitData
-from lesionlens.data.resident import GpuImageCache, GpuDataModule, memory_bytes, fits_in_gpu_memory
-from lesionlens.data.train_crops import TrainDataset
-from lesionlens.data.transforms import Augmentation
-from lesionlens.data.visits import SampleIndex, EpochSampler
-from lesionlens.preprocessing import Preprocessing
+from lesionlens.imaging.boxes import CropBox
+from lesionlens.data.mask_store import MaskStore, compress_mask
+from lesionlens.data.datamodule import LesionDataModule, EvalDataset
+from lesionlens.data.dataset import Batch, SplitData
+from lesionlens.data.gpu_datamodule import GpuImageCache, GpuDataModule, memory_bytes, fits_in_gpu_memory
+from lesionlens.data.dataset import TrainDataset
+from lesionlens.data.augmentation import Augmentation
+from lesionlens.data.sampler import SampleIndex, EpochSampler
+from lesionlens.imaging.preprocessing import Preprocessing
 
 from .pictures import InMemoryImages
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from lesionlens.data.change import AugmentParams, PaddingMode, augment, apply_geometric
-from lesionlens.data.presets import PRESETS, Preset
-from lesionlens.data.resident_change import augment_batch
-from lesionlens.data.transforms import Augmentation
+from lesionlens.data.transforms import AugmentParams, PaddingMode, augment, apply_geometric
+from lesionlens.data.augmentation import PRESETS, Preset
+from lesionlens.data.gpu_transforms import augment_batch
+from lesionlens.data.augmentation import Augmentation
 
 MOVED = (
     1 if int(cv2.__version__.split(".")[0]) >= 5 else 8

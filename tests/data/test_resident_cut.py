@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from lesionlens.crops.box import CropBox
-from lesionlens.crops.cut import resized_crop
-from lesionlens.crops.strategies import CropName, make_crop_strategy
-from lesionlens.data.resident_cut import crop_resize_batch
+from lesionlens.imaging.boxes import CropBox
+from lesionlens.imaging.resize import resized_crop
+from lesionlens.imaging.crops import CropName, make_crop_strategy
+from lesionlens.data.gpu_transforms import crop_resize_batch
 
 Pictures = list[NDArray[np.uint8]]
 

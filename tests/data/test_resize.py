@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from lesionlens.data.resize import resize
+from lesionlens.imaging.resize import resize
 
 NOISE = np.random.default_rng(0).integers(0, 256, (97, 131, 3), dtype=np.uint8)  # shows every error
 

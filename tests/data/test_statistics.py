@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lesionlens.data.statistics import channel_statistics
+from lesionlens.data.datamodule import channel_statistics
 
 
 def test_of_images_of_different_sizes() -> None:

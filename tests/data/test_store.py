@@ -11,10 +11,10 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
-from lesionlens.data import store as stores
-from lesionlens.data.images import read_rgb
-from lesionlens.data.store import open_image_cache
-from lesionlens.errors import DataError, RunError
+from lesionlens.data import image_cache as stores
+from lesionlens.imaging.decode import read_rgb
+from lesionlens.data.image_cache import open_image_cache
+from lesionlens.core.errors import DataError, RunError
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_is_built_once_and_anew_when_anything_changes(
 def test_where_nothing_fits_shapes_are_read_once(
     paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lesionlens.data.store_kind.MAX_DISK_FRACTION", 0.0)
+    monkeypatch.setattr("lesionlens.data.image_cache.MAX_DISK_FRACTION", 0.0)
     decoded: list[int] = []
     for _ in range(2):
         store = open_image_cache(

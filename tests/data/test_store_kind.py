@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionlens.data import store_kind
-from lesionlens.data.images import read_rgb
-from lesionlens.data.store_kind import estimate_decoded_bytes, plan_cache
+from lesionlens.data import image_cache as store_kind
+from lesionlens.imaging.decode import read_rgb
+from lesionlens.data.image_cache import estimate_decoded_bytes, plan_cache
 
 
 @pytest.mark.parametrize("shorter_side", [None, 30])

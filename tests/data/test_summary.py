@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.data.datasets import load_table
-from lesionlens.data.summary import summarize_table
-from lesionlens.errors import ImageError
+from lesionlens.datasets.registry import load_table
+from lesionlens.datasets.summary import summarize_table
+from lesionlens.core.errors import ImageError
 
 from ..miniatures import write_ham10000, write_isic2018
 

@@ -9,14 +9,8 @@ import pytest
 from PIL import Image
 from skimage.util import map_array
 
-from lesionlens.data.superpixels import (
-    ISIC2017_FEATURES,
-    union_of_features,
-    feature_masks,
-    read_feature_masks,
-    superpixel_labels,
-)
-from lesionlens.errors import DataError
+from lesionlens.imaging.superpixels import ISIC2017_FEATURES, union_of_features, feature_masks, read_feature_masks, superpixel_labels
+from lesionlens.core.errors import DataError
 from lesionlens.synthesis.structures import STRUCTURE_BITS
 
 

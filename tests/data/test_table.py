@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lesionlens.data.table import TABLE_COLUMNS, LesionTable
-from lesionlens.errors import DataError
+from lesionlens.datasets.table import TABLE_COLUMNS, LesionTable
+from lesionlens.core.errors import DataError
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesionlens.data.tasks import make_task
-from lesionlens.data.taxonomy import DIAGNOSES
-from lesionlens.errors import DataError
+from lesionlens.datasets.tasks import make_task
+from lesionlens.core.taxonomy import DIAGNOSES
+from lesionlens.core.errors import DataError
 
 NAMES = st.sampled_from(list(DIAGNOSES))
 

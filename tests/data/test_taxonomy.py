@@ -4,16 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lesionlens.data.taxonomy import (
-    DIAGNOSES,
-    ISIC2016_CLASSES,
-    ISIC2017_CLASSES,
-    ISIC2018_CLASSES,
-    ISIC2019_CLASSES,
-    canonical_name,
-    sort_classes,
-)
-from lesionlens.errors import DataError
+from lesionlens.core.taxonomy import DIAGNOSES, ISIC2016_CLASSES, ISIC2017_CLASSES, ISIC2018_CLASSES, ISIC2019_CLASSES, canonical_name, sort_classes
+from lesionlens.core.errors import DataError
 
 NAMES = st.sampled_from(list(DIAGNOSES))
 SPELLINGS = [(spelling, name) for name, it in DIAGNOSES.items() for spelling in (name, it.code, *it.aliases)]

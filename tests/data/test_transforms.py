@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from torch import Tensor
 from torchvision.transforms.v2 import functional as tv
 
-from lesionlens.data.change import AugmentParams, augment, apply_geometric
-from lesionlens.data.presets import PRESETS, Preset
-from lesionlens.data.transforms import Augmentation
+from lesionlens.data.transforms import AugmentParams, augment, apply_geometric
+from lesionlens.data.augmentation import PRESETS, Preset
+from lesionlens.data.augmentation import Augmentation
 
 
 @given(seed=st.integers(0, 2**32))

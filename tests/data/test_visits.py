@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lesionlens.data.visits import EpochSampler
+from lesionlens.data.sampler import EpochSampler
 
 TARGETS = np.array([0] * 6 + [1] * 2)
 

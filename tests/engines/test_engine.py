@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from lesionlens.engines.engine import open_engine
-from lesionlens.models.bundle import ModelCard, LoadedModel
-from lesionlens.models.create import make_model_spec
-from lesionlens.preprocessing import Preprocessing
+from lesionlens.inference.engines import open_engine
+from lesionlens.models.saved_model import ModelCard, LoadedModel
+from lesionlens.models.factory import make_model_spec
+from lesionlens.imaging.preprocessing import Preprocessing
 
 CLASSES = ("melanoma", "nevus", "wart")
 

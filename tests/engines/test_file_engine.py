@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from lesionlens.engines import engine as opening
-from lesionlens.engines import file_engine as files
-from lesionlens.engines import installed
-from lesionlens.engines.cached import onnx_cache_path, get_or_export_onnx
-from lesionlens.engines.engine import open_engine
-from lesionlens.errors import BackendError, RunError
+from lesionlens.inference import engine as opening
+from lesionlens.inference import onnx_engine as files
+from lesionlens.core import optional_packages as installed
+from lesionlens.inference.onnx_engine import onnx_cache_path, get_or_export_onnx
+from lesionlens.inference.engines import open_engine
+from lesionlens.core.errors import BackendError, RunError
 
 from .test_engine import images, slowly, untrained
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lesionlens.data.taxonomy import ISIC2018_CLASSES
+from lesionlens.core.taxonomy import ISIC2018_CLASSES
 from lesionlens.evaluation.predictions import Predictions
 
 

@@ -7,7 +7,7 @@ import pytest
 from sklearn import metrics as sk
 
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.intervals import cluster_bootstrap_weights
+from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights
 from lesionlens.evaluation.predictions import Predictions
 
 from .cases import random_predictions

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from lesionlens import cli
-from lesionlens.evaluation.predictions import Predictions, write_predictions
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.predictions_io import write_predictions
 from lesionlens.evaluation.thresholds import youden_threshold
 
 from .cases import random_predictions

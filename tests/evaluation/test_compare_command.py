@@ -14,14 +14,16 @@ from rich.console import Console
 from scipy import stats
 
 from lesionlens import cli
-from lesionlens.evaluation.compare import delong, holm, mcnemar
-from lesionlens.evaluation.compare.figure import comparison_figure
-from lesionlens.evaluation.compare.models import compare_models
-from lesionlens.evaluation.compare.runs import compare_runs
-from lesionlens.evaluation.compare.table import comparison_table
+from lesionlens.evaluation.comparison import delong, result as holm
+from lesionlens.evaluation.comparison.tests import mcnemar
+from lesionlens.evaluation.comparison.plots import comparison_figure
+from lesionlens.evaluation.comparison.models import compare_models
+from lesionlens.evaluation.comparison.runs import compare_runs
+from lesionlens.evaluation.comparison.tables import comparison_table
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.evaluation import EvaluationResult, write_evaluation
-from lesionlens.evaluation.predictions import Predictions, write_predictions
+from lesionlens.evaluation.result import EvaluationResult, write_evaluation
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.predictions_io import write_predictions
 
 from .cases import random_predictions
 
@@ -302,7 +304,7 @@ def test_what_is_not_defined_or_rests_on_few_lesions_is_said() -> None:
 
 @pytest.mark.slow
 def test_a_figure_of_many_classes_is_written(tmp_path: Path) -> None:
-    from lesionlens.evaluation.compare.figure import write_comparison_figure
+    from lesionlens.evaluation.comparison.plots import write_comparison_figure
 
     a, b, _ = models(200, classes=("w", "x", "y", "z"))
     found = compare_models([a, b], ["a", "b"], n_resamples=20)

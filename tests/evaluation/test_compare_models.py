@@ -8,17 +8,13 @@ import pytest
 from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
-from lesionlens.errors import ComparisonError
-from lesionlens.evaluation.compare import (
-    align,
-    bootstrap_difference,
-    bootstrap_differences,
-    delong,
-    mcnemar,
-    permutation_test,
-)
-from lesionlens.evaluation.compare.bootstrap import bootstrap_result
-from lesionlens.evaluation.intervals import cluster_bootstrap_weights
+from lesionlens.core.errors import ComparisonError
+from lesionlens.evaluation.comparison.alignment import align
+from lesionlens.evaluation.comparison.bootstrap import bootstrap_difference, bootstrap_differences, permutation_test
+from lesionlens.evaluation.comparison import delong
+from lesionlens.evaluation.comparison.tests import mcnemar
+from lesionlens.evaluation.comparison.bootstrap import bootstrap_result
+from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights
 from lesionlens.evaluation.predictions import Predictions
 
 from .cases import random_predictions

@@ -7,17 +7,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lesionlens.errors import ComparisonError
-from lesionlens.evaluation.compare import (
-    Alternative,
-    holm,
-    paired_t,
-    sign_flip_permutation_test,
-    two_sample_t,
-    two_sample_t_from_summaries,
-    wilcoxon,
-)
-from lesionlens.evaluation.compare.comparison import SignificanceResult
+from lesionlens.core.errors import ComparisonError
+from lesionlens.evaluation.comparison.result import Alternative
+from lesionlens.evaluation.comparison import result as holm
+from lesionlens.evaluation.comparison.tests import paired_t, sign_flip_permutation_test, two_sample_t, two_sample_t_from_summaries, wilcoxon
+from lesionlens.evaluation.comparison.result import SignificanceResult
 
 ALTERNATIVES: tuple[Alternative, ...] = ("two-sided", "less", "greater")
 

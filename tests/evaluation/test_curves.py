@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from lesionlens.evaluation.curves import FPR_GRID, compute_class_curves, precision_recall_curve, roc_curve, downsample_curve, tpr_at_fpr
+from lesionlens.evaluation.metrics import FPR_GRID, compute_class_curves, precision_recall_curve, roc_curve, downsample_curve, tpr_at_fpr
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.sweep import threshold_sweep
+from lesionlens.evaluation.metrics import threshold_sweep
 
 from .cases import random_predictions
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from lesionlens.errors import PredictionsError
+from lesionlens.core.errors import PredictionsError
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.intervals import cluster_bootstrap_weights
+from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights
 from lesionlens.evaluation.predictions import Predictions
 
 from .cases import random_predictions

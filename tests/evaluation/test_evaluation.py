@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.errors import PredictionsError
+from lesionlens.core.errors import PredictionsError
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.evaluation import EvaluationResult, read_evaluation, write_evaluation
+from lesionlens.evaluation.result import EvaluationResult, read_evaluation, write_evaluation
 
 from .cases import random_predictions
 

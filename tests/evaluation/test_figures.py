@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionlens.data.taxonomy import DIAGNOSES
-from lesionlens.evaluation.decision import Thresholds
+from lesionlens.core.taxonomy import DIAGNOSES
+from lesionlens.evaluation.thresholds import Thresholds
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.figures import FIGURES, confusion_figure, roc_figure, write_figures
+from lesionlens.evaluation.plots import FIGURES, confusion_figure, roc_figure, write_figures
 
 from .cases import random_predictions
 
@@ -74,9 +74,9 @@ def test_the_confusion_matrix_says_by_what_classes_were_decided() -> None:
 def test_measuring_loads_neither_torch_nor_matplotlib_and_drawing_no_pyplot_and_a_report_no_torch() -> None:
     script = (
         "import sys\n"
-        "import lesionlens.evaluation.evaluate, lesionlens.evaluation.predictions, lesionlens.evaluation.table\n"
+        "import lesionlens.evaluation.evaluate, lesionlens.evaluation.predictions_io, lesionlens.evaluation.tables\n"
         "assert not {'torch', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
-        "import lesionlens.evaluation.figures\n"
+        "import lesionlens.evaluation.plots\n"
         "assert not {'torch', 'matplotlib.pyplot'} & set(sys.modules)\n"
         "import lesionlens.report.build\n"
         "assert 'torch' not in sys.modules\n"

@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from lesionlens.evaluation import metrics
-from lesionlens.evaluation.intervals import cluster_bootstrap_weights, percentile_interval
-from lesionlens.evaluation.sweep import threshold_sweep
+from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights, percentile_interval
+from lesionlens.evaluation.metrics import threshold_sweep
 
 LESIONS = np.array(["b", "a", "b", "c", "d", "d", "d"])
 

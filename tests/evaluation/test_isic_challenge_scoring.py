@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 from isic_challenge_scoring.classification import ClassificationMetric, ClassificationScore
 
-from lesionlens.data.taxonomy import DIAGNOSES, ISIC2018_CLASSES
+from lesionlens.core.taxonomy import DIAGNOSES, ISIC2018_CLASSES
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.evaluation import EvaluationResult
-from lesionlens.evaluation.formats import ISIC2018_COLUMNS, write_isic2018
-from lesionlens.evaluation.predictions import Predictions, read_predictions
+from lesionlens.evaluation.result import EvaluationResult
+from lesionlens.evaluation.isic_formats import ISIC2018_COLUMNS, write_isic2018
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.predictions_io import read_predictions
 
 from .cases import random_predictions
 

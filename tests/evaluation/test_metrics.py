@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from lesionlens.evaluation import metrics
-from lesionlens.evaluation.curves import precision_recall_curve, roc_curve
-from lesionlens.evaluation.sweep import threshold_sweep
+from lesionlens.evaluation.metrics import precision_recall_curve, roc_curve
+from lesionlens.evaluation.metrics import threshold_sweep
 
 WEIGHTS = st.integers(0, 4) | st.floats(0.1, 3)
 

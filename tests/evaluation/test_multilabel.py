@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from lesionlens.errors import PredictionsError
+from lesionlens.core.errors import PredictionsError
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.formats import write_isic2017
-from lesionlens.evaluation.multilabel import join_predictions, multilabel_predictions
-from lesionlens.evaluation.predictions import Predictions, read_predictions, write_predictions
+from lesionlens.evaluation.isic_formats import write_isic2017
+from lesionlens.evaluation.predictions import join_predictions, multilabel_predictions
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
 
 TWO = ("melanoma", "seborrheic_keratosis")
 

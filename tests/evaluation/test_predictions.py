@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesionlens.errors import PredictionsError
-from lesionlens.evaluation.formats import write_isic2017, write_isic2018
-from lesionlens.evaluation.predictions import Predictions, read_predictions, write_predictions
+from lesionlens.core.errors import PredictionsError
+from lesionlens.evaluation.isic_formats import write_isic2017, write_isic2018
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
 
 SEVEN = (
     "melanoma",

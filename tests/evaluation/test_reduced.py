@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from lesionlens.errors import PredictionsError
+from lesionlens.core.errors import PredictionsError
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.multilabel import multilabel_predictions
+from lesionlens.evaluation.predictions import multilabel_predictions
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.reduced import to_binary_task
+from lesionlens.evaluation.binarize import to_binary_task
 
 from .cases import random_predictions
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from lesionlens.data.taxonomy import DIAGNOSES
+from lesionlens.core.taxonomy import DIAGNOSES
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.evaluation import EvaluationResult
-from lesionlens.evaluation.gathered import grouped_caveats
-from lesionlens.evaluation.table import evaluation_table
+from lesionlens.evaluation.result import EvaluationResult
+from lesionlens.evaluation.caveats import grouped_caveats
+from lesionlens.evaluation.tables import evaluation_table
 
 from .cases import random_predictions
 

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from lesionlens.errors import PredictionsError
-from lesionlens.evaluation.decision import Thresholds, predict_labels
+from lesionlens.core.errors import PredictionsError
+from lesionlens.evaluation.thresholds import Thresholds, predict_labels
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.evaluation import EvaluationResult
-from lesionlens.evaluation.multilabel import multilabel_predictions
+from lesionlens.evaluation.result import EvaluationResult
+from lesionlens.evaluation.predictions import multilabel_predictions
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.thresholds import threshold_at_sensitivity, tune_thresholds, youden_threshold
 

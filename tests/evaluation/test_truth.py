@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lesionlens.errors import PredictionsError
+from lesionlens.core.errors import PredictionsError
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.predictions import read_predictions
-from lesionlens.evaluation.truth import read_ground_truth
+from lesionlens.evaluation.predictions_io import read_predictions
+from lesionlens.evaluation.ground_truth import read_ground_truth
 
 THREE = "image_id,lesion_id,p_melanoma,p_nevus,p_seborrheic_keratosis\na,L1,1,0,0\nb,L2,0,1,0\nc,L2,0,0,1\n"
 

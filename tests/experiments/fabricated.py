@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.evaluation import write_evaluation
-from lesionlens.evaluation.predictions import Predictions, write_predictions
-from lesionlens.experiments.experiment import TableSpec
-from lesionlens.experiments.results import RunCell, TableResults
-from lesionlens.training.folder import RunDir
-from lesionlens.training.recipe import Recipe
+from lesionlens.evaluation.result import write_evaluation
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.predictions_io import write_predictions
+from lesionlens.reproduction.spec import TableSpec
+from lesionlens.reproduction.planner import RunCell, TableResults
+from lesionlens.runs.run_dir import RunDir
+from lesionlens.runs.schema import Recipe
 
 CLASSES = ("nevus", "melanoma")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.errors import LesionLensError
-from lesionlens.experiments.catalogue import PAPERS, match_tables, list_tables, load_table_spec
+from lesionlens.core.errors import LesionLensError
+from lesionlens.reproduction.catalog import PAPERS, match_tables, list_tables, load_table_spec
 
 ASKED = {
     "arl": "table3 table4 table5 table6 table7 section5f fig5 fig6 fig7 fig9 fig10",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.errors import RunError
-from lesionlens.experiments.claim import acquire_run, lock_owner
+from lesionlens.core.errors import RunError
+from lesionlens.reproduction.runner import acquire_run, lock_owner
 
 HOLD = """
 import sys, time

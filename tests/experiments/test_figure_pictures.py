@@ -14,27 +14,27 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from lesionlens.data.datasets import load_table
-from lesionlens.errors import RunError
-from lesionlens.evaluation.prediction_table import Predictions
-from lesionlens.experiments.experiment import TableSpec
-from lesionlens.experiments.figures import render_figure
-from lesionlens.experiments.figures.chosen import select_images
-from lesionlens.experiments.figures.crops import crop_weights_figure
-from lesionlens.experiments.figures.gates import attention_scale_curves
-from lesionlens.experiments.figures.inputs import preprocessing_figure
-from lesionlens.experiments.figures.maps import attention_maps_figure
-from lesionlens.experiments.figures.runs import panels_with_runs, panels_with_matched_runs
-from lesionlens.experiments.figures.sketch import FigureDraft
-from lesionlens.experiments.results import RunCell, TableResults
+from lesionlens.datasets.registry import load_table
+from lesionlens.core.errors import RunError
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.reproduction.spec import TableSpec
+from lesionlens.reproduction.figures.factory import render_figure
+from lesionlens.reproduction.figures.image_grid import select_images
+from lesionlens.reproduction.figures.attention_maps import crop_weights_figure
+from lesionlens.reproduction.figures.scale_gates import attention_scale_curves
+from lesionlens.reproduction.figures.preprocessing import preprocessing_figure
+from lesionlens.reproduction.figures.attention_maps import attention_maps_figure
+from lesionlens.reproduction.figures.base import panels_with_runs, panels_with_matched_runs
+from lesionlens.reproduction.figures.base import FigureDraft
+from lesionlens.reproduction.planner import RunCell, TableResults
 from lesionlens.explanation.explain import explain_image
-from lesionlens.models.bundle import ModelCard, load_model, save_model
-from lesionlens.models.create import ModelSpec
-from lesionlens.preprocessing import Preprocessing
+from lesionlens.models.saved_model import ModelCard, load_model, save_model
+from lesionlens.models.factory import ModelSpec
+from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.synthesis.dataset import generate_dataset
-from lesionlens.training.folder import RunDir
-from lesionlens.training.read_recipe import load_recipe
-from lesionlens.training.recipe import Recipe
+from lesionlens.runs.run_dir import RunDir
+from lesionlens.runs.load import load_recipe
+from lesionlens.runs.schema import Recipe
 from lesionlens.training.run import train
 
 from .fabricated import write_fake_run

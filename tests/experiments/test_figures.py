@@ -9,16 +9,16 @@ from PIL import Image
 from scipy import stats
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from lesionlens.errors import PredictionsError, RecipeError
-from lesionlens.evaluation.curves import FPR_GRID
-from lesionlens.evaluation.evaluation import read_evaluation
-from lesionlens.evaluation.predictions import read_predictions
-from lesionlens.experiments.experiment import TableSpec
-from lesionlens.experiments.figures import render_figure
-from lesionlens.experiments.figures.dots import dot_plot
-from lesionlens.experiments.figures.roc import mean_roc_curve, mean_roc_figure
-from lesionlens.experiments.figures.sweep import sweep_figure
-from lesionlens.experiments.results import TableResults
+from lesionlens.core.errors import PredictionsError, RecipeError
+from lesionlens.evaluation.metrics import FPR_GRID
+from lesionlens.evaluation.result import read_evaluation
+from lesionlens.evaluation.predictions_io import read_predictions
+from lesionlens.reproduction.spec import TableSpec
+from lesionlens.reproduction.figures.factory import render_figure
+from lesionlens.reproduction.figures.dot_plot import dot_plot
+from lesionlens.reproduction.figures.roc import mean_roc_curve, mean_roc_figure
+from lesionlens.reproduction.figures.sweep import sweep_figure
+from lesionlens.reproduction.planner import TableResults
 
 from .fabricated import fake_results
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from lesionlens.data.datasets import load_table
-from lesionlens.data.fitted_mask import read_lesion_mask
-from lesionlens.data.mask_files import find_masks_in
-from lesionlens.errors import DataError
-from lesionlens.experiments import generated as module
-from lesionlens.experiments.experiment import ArtifactSet
-from lesionlens.experiments.generated import get_synthetic, make_noisy_masks, get_artifact_sets
+from lesionlens.datasets.registry import load_table
+from lesionlens.imaging.masks import read_lesion_mask
+from lesionlens.datasets.file_layout import find_masks_in
+from lesionlens.core.errors import DataError
+from lesionlens.reproduction import data_sources as module
+from lesionlens.reproduction.spec import ArtifactSet
+from lesionlens.reproduction.data_sources import get_synthetic, make_noisy_masks, get_artifact_sets
 
 from ..drawing import write_image, write_lines
 

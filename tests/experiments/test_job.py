@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.experiments.job import expand_jobs, machine_independent
-from lesionlens.training.read_recipe import load_recipe
+from lesionlens.reproduction.jobs import expand_jobs, machine_independent
+from lesionlens.runs.load import load_recipe
 
 SPATIAL, SAME = "arl/table5/spatial-melanoma", "arl/table3/arl-cnn50-melanoma"
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from lesionlens.evaluation.predictions import Predictions, read_predictions
-from lesionlens.experiments.experiment import TableSpec
-from lesionlens.experiments.measured import run_values
-from lesionlens.experiments.results import TableResults
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.predictions_io import read_predictions
+from lesionlens.reproduction.spec import TableSpec
+from lesionlens.reproduction.measurements import run_values
+from lesionlens.reproduction.planner import TableResults
 
 from .fabricated import fake_table_spec, fake_results
 

@@ -11,24 +11,24 @@ import torch
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from lesionlens.data.datasets import load_table
+from lesionlens.datasets.registry import load_table
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.evaluation import write_evaluation
-from lesionlens.evaluation.predictions import read_predictions
-from lesionlens.experiments import measured_maps, measured_on
-from lesionlens.experiments.experiment import TableSpec
-from lesionlens.experiments.measured import run_values
-from lesionlens.experiments.results import RunCell, TableResults
-from lesionlens.explanation.attention_quality import evaluate_localization
-from lesionlens.models.bundle import ModelCard, load_model, save_model
-from lesionlens.models.create import ModelSpec
-from lesionlens.preprocessing import Preprocessing
-from lesionlens.scoring.predict import predict
-from lesionlens.scoring.score import run_inference
-from lesionlens.subjects import inputs_from_table
+from lesionlens.evaluation.result import write_evaluation
+from lesionlens.evaluation.predictions_io import read_predictions
+from lesionlens.reproduction import measurements as measured_maps, measurements as measured_on
+from lesionlens.reproduction.spec import TableSpec
+from lesionlens.reproduction.measurements import run_values
+from lesionlens.reproduction.planner import RunCell, TableResults
+from lesionlens.explanation.localization import evaluate_localization
+from lesionlens.models.saved_model import ModelCard, load_model, save_model
+from lesionlens.models.factory import ModelSpec
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.inference.predict import predict
+from lesionlens.inference.batch import run_inference
+from lesionlens.inference.inputs import inputs_from_table
 from lesionlens.synthesis.dataset import generate_dataset
-from lesionlens.training.folder import RunDir
-from lesionlens.training.recipe import Recipe
+from lesionlens.runs.run_dir import RunDir
+from lesionlens.runs.schema import Recipe
 from lesionlens.training.run import train
 
 from .fabricated import fake_table_spec

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lesionlens.experiments.measured import RunValue
-from lesionlens.experiments.number import TableCell, summarize_cell
-from lesionlens.experiments.row import PublishedValue
+from lesionlens.reproduction.measurements import RunValue
+from lesionlens.reproduction.table_cells import TableCell, summarize_cell
+from lesionlens.reproduction.spec import PublishedValue
 
 
 def of(found: Sequence[RunValue], **options: object) -> TableCell:

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lesionlens.evaluation.compare import bootstrap_difference
-from lesionlens.evaluation.predictions import read_predictions
-from lesionlens.experiments.drawn_lesions import WeightedTerm, bootstrap_weighted_sum
-from lesionlens.experiments.experiment import TableSpec
-from lesionlens.experiments.measured import RunValue, run_values
-from lesionlens.experiments.ordered import evaluate_claims
-from lesionlens.experiments.ordering import ClaimResult
-from lesionlens.experiments.results import TableResults
+from lesionlens.evaluation.comparison.bootstrap import bootstrap_difference
+from lesionlens.evaluation.predictions_io import read_predictions
+from lesionlens.reproduction.claims import WeightedTerm, bootstrap_weighted_sum
+from lesionlens.reproduction.spec import TableSpec
+from lesionlens.reproduction.measurements import RunValue, run_values
+from lesionlens.reproduction.claims import evaluate_claims
+from lesionlens.reproduction.claims import ClaimResult
+from lesionlens.reproduction.planner import TableResults
 
 from .fabricated import fake_table_spec, fake_predictions, fake_results
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.experiments import pace
-from lesionlens.experiments.job import expand_jobs
-from lesionlens.experiments.pace import OVERHEAD_SECONDS, estimate_runtime
-from lesionlens.training.folder import write_recipe
-from lesionlens.training.read_recipe import load_recipe
+from lesionlens.reproduction import runtime_estimate as pace
+from lesionlens.reproduction.jobs import expand_jobs
+from lesionlens.reproduction.runtime_estimate import OVERHEAD_SECONDS, estimate_runtime
+from lesionlens.runs.run_dir import write_recipe
+from lesionlens.runs.load import load_recipe
 
 from ..miniatures import write_isic2017
 

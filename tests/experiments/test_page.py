@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lesionlens.errors import DataError
-from lesionlens.experiments import page
-from lesionlens.experiments.figures import WrittenFigure
-from lesionlens.experiments.page import write_page
-from lesionlens.experiments.results import TableResults
+from lesionlens.core.errors import DataError
+from lesionlens.reproduction import html_page as page
+from lesionlens.reproduction.figures.base import WrittenFigure
+from lesionlens.reproduction.html_page import write_page
+from lesionlens.reproduction.planner import TableResults
 
 from .fabricated import fake_table_spec, fake_results
 

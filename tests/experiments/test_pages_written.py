@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lesionlens.errors import DataError, LesionLensError
-from lesionlens.experiments import reproduce as module
-from lesionlens.experiments.catalogue import load_table_spec
-from lesionlens.experiments.plan import ReproductionOptions, make_plan
-from lesionlens.experiments.profile import PROFILES
-from lesionlens.experiments.reproduce import Reproduction, plan_reproduction
-from lesionlens.experiments.results import TableResults
-from lesionlens.experiments.work import read_failure
+from lesionlens.core.errors import DataError, LesionLensError
+from lesionlens.reproduction import reproduce as module
+from lesionlens.reproduction.catalog import load_table_spec
+from lesionlens.reproduction.planner import ReproductionOptions, make_plan
+from lesionlens.reproduction.profiles import PROFILES
+from lesionlens.reproduction.reproduce import Reproduction, plan_reproduction
+from lesionlens.reproduction.planner import TableResults
+from lesionlens.reproduction.runner import read_failure
 
 QUIET = Console(quiet=True)
 NAMES = ("arl/fig6", "arl/fig7", "arl/fig9")

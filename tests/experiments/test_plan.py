@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.errors import RecipeError
-from lesionlens.experiments.catalogue import load_table_spec
-from lesionlens.experiments.plan import ReproductionOptions, TablePlan, make_plan
-from lesionlens.experiments.profile import PROFILES
-from lesionlens.training.folder import RunDir, write_recipe
+from lesionlens.core.errors import RecipeError
+from lesionlens.reproduction.catalog import load_table_spec
+from lesionlens.reproduction.planner import ReproductionOptions, TablePlan, make_plan
+from lesionlens.reproduction.profiles import PROFILES
+from lesionlens.runs.run_dir import RunDir, write_recipe
 
 SOURCE = "isic2017:/data/isic2017"
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from lesionlens.errors import RecipeError
-from lesionlens.experiments.profile import PROFILES, get_profile
-from lesionlens.training.network import resolve_model
-from lesionlens.training.read_recipe import load_recipe
-from lesionlens.training.recipe_file import builtin_recipes
+from lesionlens.core.errors import RecipeError
+from lesionlens.reproduction.profiles import PROFILES, get_profile
+from lesionlens.training.setup import resolve_model
+from lesionlens.runs.load import load_recipe
+from lesionlens.runs.load import builtin_recipes
 
 PAPERS = sorted(name for name in builtin_recipes() if name.count("/") == 2)
 KEPT = ("prior", "augment", "folds")

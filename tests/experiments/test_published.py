@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lesionlens.experiments.catalogue import list_tables, load_table_spec
+from lesionlens.reproduction.catalog import list_tables, load_table_spec
 
 Numbers = dict[tuple[str, str, str], tuple[float, float | None]]
 

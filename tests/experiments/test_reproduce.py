@@ -13,13 +13,13 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from lesionlens.cli import app
-from lesionlens.errors import RunError
-from lesionlens.experiments.plan import ReproductionOptions
-from lesionlens.experiments.profile import get_profile
-from lesionlens.experiments.reproduce import plan_reproduction
-from lesionlens.experiments.work import read_failure, write_failure
-from lesionlens.training.folder import RunDir
-from lesionlens.training.group import STATUS_FINISHED
+from lesionlens.core.errors import RunError
+from lesionlens.reproduction.planner import ReproductionOptions
+from lesionlens.reproduction.profiles import get_profile
+from lesionlens.reproduction.reproduce import plan_reproduction
+from lesionlens.reproduction.runner import read_failure, write_failure
+from lesionlens.runs.run_dir import RunDir
+from lesionlens.training.multi_run import STATUS_FINISHED
 
 COMMAND = [
     sys.executable,

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import yaml
 
-from lesionlens.data.datasets import DATASETS
-from lesionlens.data.splits import SPLIT_NAMES
-from lesionlens.errors import RecipeError
-from lesionlens.experiments.catalogue import PAPERS
-from lesionlens.experiments.rows import RowRecipe, list_row_recipes
-from lesionlens.training.network import resolve_model
-from lesionlens.training.read_recipe import load_recipe
-from lesionlens.training.recipe import Recipe
-from lesionlens.training.recipe_file import builtin_recipes
+from lesionlens.datasets.registry import DATASETS
+from lesionlens.datasets.splits.factory import SPLIT_NAMES
+from lesionlens.core.errors import RecipeError
+from lesionlens.reproduction.catalog import PAPERS
+from lesionlens.reproduction.catalog import RowRecipe, list_row_recipes
+from lesionlens.training.setup import resolve_model
+from lesionlens.runs.load import load_recipe
+from lesionlens.runs.schema import Recipe
+from lesionlens.runs.load import builtin_recipes
 
 # rows with a recipe, and rows without one: counted in the papers; a melanoma and a keratosis network make two of ARL
 COUNTS = {

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from lesionlens.experiments.slurm import write_slurm_array
+from lesionlens.reproduction.slurm import write_slurm_array
 
 
 def test_the_command_reaches_the_script_word_by_word(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lesionlens.errors import DataError, RunError
-from lesionlens.experiments.catalogue import load_table_spec
-from lesionlens.experiments.profile import PROFILES
-from lesionlens.experiments.sources import parse_sources, resolve_source
+from lesionlens.core.errors import DataError, RunError
+from lesionlens.reproduction.catalog import load_table_spec
+from lesionlens.reproduction.profiles import PROFILES
+from lesionlens.reproduction.data_sources import parse_sources, resolve_source
 
 from ..miniatures import write_isic2017
 

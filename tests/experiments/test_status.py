@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.errors import LesionLensError, RunError
-from lesionlens.experiments.catalogue import list_tables
-from lesionlens.experiments.status import ReproductionRecord, merge_records, read_records, render_status_page
+from lesionlens.core.errors import LesionLensError, RunError
+from lesionlens.reproduction.catalog import list_tables
+from lesionlens.reproduction.status import ReproductionRecord, merge_records, read_records, render_status_page
 
 DOCS = Path(__file__).parents[2] / "docs"
 TOLD = {

@@ -6,18 +6,18 @@ import pytest
 import torch
 from scipy.stats import ttest_ind_from_stats
 
-from lesionlens.data.tasks import make_task
-from lesionlens.data.taxonomy import ISIC2016_CLASSES, ISIC2017_CLASSES, ISIC2018_CLASSES
-from lesionlens.evaluation.measures import AVERAGED_METRICS, DECISION_METRICS, RANKING_METRICS
-from lesionlens.experiments.catalogue import list_tables, load_table_spec
-from lesionlens.experiments.experiment import TableSpec
-from lesionlens.experiments.metric import ColumnSpec
-from lesionlens.experiments.row import RowSpec
-from lesionlens.explanation.quality import LocalizationMetrics
-from lesionlens.models.create import create_model
-from lesionlens.training.read_recipe import load_recipe
-from lesionlens.training.recipe import Recipe
-from lesionlens.training.recipe_file import builtin_recipes
+from lesionlens.datasets.tasks import make_task
+from lesionlens.core.taxonomy import ISIC2016_CLASSES, ISIC2017_CLASSES, ISIC2018_CLASSES
+from lesionlens.evaluation.compute import AVERAGED_METRICS, DECISION_METRICS, RANKING_METRICS
+from lesionlens.reproduction.catalog import list_tables, load_table_spec
+from lesionlens.reproduction.spec import TableSpec
+from lesionlens.reproduction.spec import ColumnSpec
+from lesionlens.reproduction.spec import RowSpec
+from lesionlens.explanation.localization_metrics import LocalizationMetrics
+from lesionlens.models.factory import create_model
+from lesionlens.runs.load import load_recipe
+from lesionlens.runs.schema import Recipe
+from lesionlens.runs.load import builtin_recipes
 
 read = cache(load_table_spec)
 recipe_of = cache(load_recipe)

@@ -7,13 +7,13 @@ import pytest
 from filelock import FileLock
 from rich.console import Console
 
-from lesionlens.errors import DataError, RunInterrupted
-from lesionlens.experiments import work as module
-from lesionlens.experiments.job import Job, expand_jobs
-from lesionlens.experiments.work import read_failure, clear_failure, run_jobs, write_failure
-from lesionlens.training.folder import RunDir, write_recipe
-from lesionlens.training.read_recipe import load_recipe
-from lesionlens.training.recipe import Recipe
+from lesionlens.core.errors import DataError, RunInterrupted
+from lesionlens.reproduction import runner as module
+from lesionlens.reproduction.jobs import Job, expand_jobs
+from lesionlens.reproduction.runner import read_failure, clear_failure, run_jobs, write_failure
+from lesionlens.runs.run_dir import RunDir, write_recipe
+from lesionlens.runs.load import load_recipe
+from lesionlens.runs.schema import Recipe
 
 QUIET = Console(quiet=True)
 

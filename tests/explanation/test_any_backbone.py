@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from lesionlens.errors import ModelError
+from lesionlens.core.errors import ModelError
 from lesionlens.explanation.cam import gradient_map
-from lesionlens.explanation.weightings import CAM_WEIGHTINGS
-from lesionlens.models.plain import TimmClassifier
+from lesionlens.explanation.cam import CAM_WEIGHTINGS
+from lesionlens.models.base import TimmClassifier
 
 SWIN = {"embed_dim": 16, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 1, 1)}
 CASES = [

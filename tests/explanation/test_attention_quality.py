@@ -11,15 +11,15 @@ from PIL import Image
 from sklearn.metrics import jaccard_score
 
 from lesionlens import cli
-from lesionlens.data.datasets import load_table
-from lesionlens.data.table import LesionTable
-from lesionlens.errors import DataError, ModelError
-from lesionlens.evaluation.intervals import cluster_bootstrap_weights
-from lesionlens.explanation.attention_quality import evaluate_localization
-from lesionlens.explanation.image_maps import compute_maps
-from lesionlens.models.bundle import ModelCard, LoadedModel, save_model
-from lesionlens.models.create import ModelSpec
-from lesionlens.preprocessing import Preprocessing
+from lesionlens.datasets.registry import load_table
+from lesionlens.datasets.table import LesionTable
+from lesionlens.core.errors import DataError, ModelError
+from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights
+from lesionlens.explanation.localization import evaluate_localization
+from lesionlens.explanation.explain import compute_maps
+from lesionlens.models.saved_model import ModelCard, LoadedModel, save_model
+from lesionlens.models.factory import ModelSpec
+from lesionlens.imaging.preprocessing import Preprocessing
 
 CLASSES = ("melanoma", "nevus")
 

@@ -2,11 +2,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lesionlens.errors import ModelError
+from lesionlens.core.errors import ModelError
 from lesionlens.explanation.cam import cam, gradient_map
-from lesionlens.models.arl import ARLResNet
-from lesionlens.models.classifier import Classifier, Features
-from lesionlens.models.plain import TimmClassifier
+from lesionlens.models.arl_resnet import ARLResNet
+from lesionlens.models.base import Classifier, Features
+from lesionlens.models.base import TimmClassifier
 
 from ..tolerances import close, terms_of
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 from PIL import Image
 
-from lesionlens.crops.box import CropBox
-from lesionlens.errors import ImageError, ModelError
+from lesionlens.imaging.boxes import CropBox
+from lesionlens.core.errors import ImageError, ModelError
 from lesionlens.explanation.explain import explain, explain_image
 from lesionlens.explanation.gallery import write_gallery
-from lesionlens.models.bundle import ModelCard, LoadedModel
-from lesionlens.models.create import ModelSpec
-from lesionlens.preprocessing import Preprocessing
-from lesionlens.report.gallery import ExampleCase
+from lesionlens.models.saved_model import ModelCard, LoadedModel
+from lesionlens.models.factory import ModelSpec
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.evaluation.case_selection import ExampleCase
 
 CLASSES = ("melanoma", "nevus")
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from lesionlens.crops.box import CropBox
-from lesionlens.crops.ordered import SUPPORTED_CROP_COUNTS
-from lesionlens.errors import ModelError
-from lesionlens.explanation.frames import draw_crop_frames, nest_boxes
-from lesionlens.preprocessing import Preprocessing
+from lesionlens.imaging.boxes import CropBox
+from lesionlens.imaging.crops import SUPPORTED_CROP_COUNTS
+from lesionlens.core.errors import ModelError
+from lesionlens.explanation.crop_frames import draw_crop_frames, nest_boxes
+from lesionlens.imaging.preprocessing import Preprocessing
 
 SKIN = np.full((300, 400, 3), (210, 150, 130), dtype=np.uint8)
 APART = [CropBox(10, 10, 120, 120), CropBox(10, 200, 120, 120), CropBox(160, 100, 120, 120)]

@@ -1,14 +1,14 @@
 import numpy as np
 import torch
 
-from lesionlens.crops.box import CropBox
+from lesionlens.imaging.boxes import CropBox
 from lesionlens.explanation.cam import gradient_map
-from lesionlens.explanation.frames import draw_crop_frames
-from lesionlens.explanation.image_maps import draw_map, compute_maps
-from lesionlens.explanation.native import attention_maps
-from lesionlens.explanation.render import overlay
-from lesionlens.explanation.sheet import image_grid
-from lesionlens.models.create import create_model
+from lesionlens.explanation.crop_frames import draw_crop_frames
+from lesionlens.explanation.explain import draw_map, compute_maps
+from lesionlens.explanation.attention_maps import attention_maps
+from lesionlens.explanation.overlay import overlay
+from lesionlens.explanation.overlay import image_grid
+from lesionlens.models.factory import create_model
 
 from ..tolerances import close, terms_of
 

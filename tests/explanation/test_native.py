@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from lesionlens.errors import ModelError
+from lesionlens.core.errors import ModelError
 from lesionlens.explanation.methods import compute_maps_by_name
-from lesionlens.explanation.native import head_maps, attention_maps
-from lesionlens.models.arl import ARLResNet
-from lesionlens.models.create import create_model
-from lesionlens.models.plain import TimmClassifier
+from lesionlens.explanation.attention_maps import head_maps, attention_maps
+from lesionlens.models.arl_resnet import ARLResNet
+from lesionlens.models.factory import create_model
+from lesionlens.models.base import TimmClassifier
 
 IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(3))
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import jaccard_score
 
-from lesionlens.errors import DataError, ModelError
-from lesionlens.explanation.quality import MAP_THRESHOLDS, localization_metrics
-from lesionlens.explanation.render import min_max_normalize
+from lesionlens.core.errors import DataError, ModelError
+from lesionlens.explanation.localization_metrics import MAP_THRESHOLDS, localization_metrics
+from lesionlens.explanation.overlay import min_max_normalize
 
 
 def grid(*rows: str) -> np.ndarray:

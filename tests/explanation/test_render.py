@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from lesionlens.errors import ModelError
+from lesionlens.core.errors import ModelError
 from lesionlens.explanation.panel import panel, write_png
-from lesionlens.explanation.render import overlay, min_max_normalize, limit_size
+from lesionlens.explanation.overlay import overlay, min_max_normalize, limit_size
 
 GREY = np.full((40, 60, 3), 128, dtype=np.uint8)
 

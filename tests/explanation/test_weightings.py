@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor
 
-from lesionlens.explanation.weightings import CAM_WEIGHTINGS
+from lesionlens.explanation.cam import CAM_WEIGHTINGS
 
 GRID = torch.tensor([[[[1.0, 0.0], [3.0, 2.0]], [[0.5, 4.0], [0.0, 1.0]]]], dtype=torch.float64)
 SLOPES = torch.tensor([[[[0.3, -0.2], [0.1, 0.0]], [[-0.4, 0.2], [0.6, -0.1]]]], dtype=torch.float64)

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from lesionlens.explanation.cam import cam, gradient_map
-from lesionlens.models import stages
-from lesionlens.models.classifier import Classifier
-from lesionlens.models.create import create_model
-from lesionlens.models.gate import GatedClassifier
+from lesionlens.models import backbone as stages
+from lesionlens.models.base import Classifier
+from lesionlens.models.factory import create_model
+from lesionlens.models.multi_stage import GatedClassifier
 
 from ..tolerances import close, terms_of
 

@@ -9,19 +9,19 @@ import pytest
 import torch
 from PIL import Image
 
-from lesionlens.errors import DataError, BackendError
-from lesionlens.export import agreement
+from lesionlens.core.errors import DataError, BackendError
+from lesionlens.export import verification as agreement
 from lesionlens.export import export as exporting
 from lesionlens.export.card import ExportFormat
-from lesionlens.export.difference import max_abs_errors
+from lesionlens.inference.tracing import max_abs_errors
 from lesionlens.export.export import verify, export
-from lesionlens.export.formats import load_exported, save_exported
-from lesionlens.export.program import trace_model
-from lesionlens.models.bundle import ModelCard, LoadedModel, save_model
-from lesionlens.models.create import make_model_spec
-from lesionlens.preprocessing import Preprocessing
-from lesionlens.scoring.predict import predict
-from lesionlens.subjects import collect_inputs
+from lesionlens.export.export import load_exported, save_exported
+from lesionlens.inference.tracing import trace_model
+from lesionlens.models.saved_model import ModelCard, LoadedModel, save_model
+from lesionlens.models.factory import make_model_spec
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.inference.predict import predict
+from lesionlens.inference.inputs import collect_inputs
 
 DENSE = {"growth_rate": 8, "block_config": (2, 2, 2, 2), "bn_size": 2}
 MECHANISMS: dict[str, dict[str, Any]] = {

@@ -5,14 +5,14 @@ import timm
 import torch
 import torchvision
 
-from lesionlens.attention import arl_operation
-from lesionlens.attention.branch import DeferredNormBranch
-from lesionlens.attention.late_norm import deferred_batch_norm
-from lesionlens.errors import ModelError
-from lesionlens.models import arl_block
-from lesionlens.models.arl import ARLResNet
-from lesionlens.models.arl_block import INITIAL_ALPHA, ARLBottleneck, compile_attention
-from lesionlens.models.create import create_model
+from lesionlens.models.attention import arl_fused as arl_operation
+from lesionlens.models.attention.deferred_norm import DeferredNormBranch
+from lesionlens.models.attention.deferred_norm import deferred_batch_norm
+from lesionlens.core.errors import ModelError
+from lesionlens.models import arl_resnet as arl_block
+from lesionlens.models.arl_resnet import ARLResNet
+from lesionlens.models.arl_resnet import INITIAL_ALPHA, ARLBottleneck, compile_attention
+from lesionlens.models.factory import create_model
 
 FAMILY = [
     "resnet18",

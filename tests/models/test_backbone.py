@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from lesionlens.errors import ModelError
-from lesionlens.models.plain import TimmClassifier
+from lesionlens.core.errors import ModelError
+from lesionlens.models.base import TimmClassifier
 
 
 def test_a_densenet_loses_its_last_relu_and_others_have_none() -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from lesionlens.errors import SavedModelError, ModelError
-from lesionlens.models.bundle import ModelCard, load_model, save_model
-from lesionlens.models.create import make_model_spec
-from lesionlens.preprocessing import Preprocessing
+from lesionlens.core.errors import SavedModelError, ModelError
+from lesionlens.models.saved_model import ModelCard, load_model, save_model
+from lesionlens.models.factory import make_model_spec
+from lesionlens.imaging.preprocessing import Preprocessing
 
 from ..tolerances import close, terms_of
 

@@ -10,8 +10,8 @@ import torch
 from timm.layers import DropPath
 from torch import Tensor
 
-from lesionlens.models.classifier import Classifier
-from lesionlens.models.create import ModelSpec
+from lesionlens.models.base import Classifier
+from lesionlens.models.factory import ModelSpec
 from lesionlens.models.zoo import ZOO
 
 

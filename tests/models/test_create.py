@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from lesionlens.errors import ModelError
+from lesionlens.core.errors import ModelError
 from lesionlens.models import backbone
-from lesionlens.models.create import create_model
+from lesionlens.models.factory import create_model
 
 
 @pytest.mark.parametrize(

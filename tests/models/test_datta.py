@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lesionlens.attention.soft import SoftAttentionBlock
-from lesionlens.errors import ModelError, WeightsError
+from lesionlens.models.attention.soft import SoftAttentionBlock
+from lesionlens.core.errors import ModelError, WeightsError
 from lesionlens.models import backbone
-from lesionlens.models.datta import DATTA_BACKBONES, DattaNet, DattaSoftAttentionNet
+from lesionlens.models.datta2021 import DATTA_BACKBONES, DattaNet, DattaSoftAttentionNet
 from lesionlens.models.weights import load_backbone_weights
 
 from ..tolerances import close, terms_of

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lesionlens.models.datta_trunks import ConvReLUBatchNorm, SamePadMaxPool2d, pad_same
+from lesionlens.models.datta2021 import ConvReLUBatchNorm, SamePadMaxPool2d, pad_same
 
 
 @pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (3, 2), (2, 2), (4, 4)])

@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lesionlens.errors import ModelError
-from lesionlens.models.classifier import Classifier
-from lesionlens.models.create import create_model
-from lesionlens.models.gate import GatedClassifier
-from lesionlens.training.objective import ClassificationLoss
-from lesionlens.training.prior import make_attention_prior
-from lesionlens.training.prior_recipe import AttentionPriorRecipe
-from lesionlens.training.train_recipe import TrainRecipe
+from lesionlens.core.errors import ModelError
+from lesionlens.models.base import Classifier
+from lesionlens.models.factory import create_model
+from lesionlens.models.multi_stage import GatedClassifier
+from lesionlens.training.losses import ClassificationLoss
+from lesionlens.training.attention_prior import make_attention_prior
+from lesionlens.runs.schema import AttentionPriorRecipe
+from lesionlens.runs.schema import TrainRecipe
 
 from ..golden.formula import smooth_images, deterministic_weights
 from ..tolerances import close, terms_of

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lesionlens.models.joining import CROP_AVERAGES, GRUHead
+from lesionlens.models.patch_attention import CROP_AVERAGES, GRUHead
 
 
 @pytest.mark.parametrize(("width", "parameters"), [(1024, 6_297_600), (2048, 9_443_328)])

@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from lesionlens.errors import ModelError
+from lesionlens.core.errors import ModelError
 from lesionlens.models import weights as weight_files
-from lesionlens.models.arl import ARLResNet
-from lesionlens.models.classifier import Classifier
-from lesionlens.models.gate import GatedClassifier
-from lesionlens.models.patch import DEFAULT_NUM_CROPS, PatchAttentionNet, mask_crops
-from lesionlens.models.plain import TimmClassifier
-from lesionlens.models.pyramid import MultiStageClassifier
-from lesionlens.models.voting import predict_proba
+from lesionlens.models.arl_resnet import ARLResNet
+from lesionlens.models.base import Classifier
+from lesionlens.models.multi_stage import GatedClassifier
+from lesionlens.models.patch_attention import DEFAULT_NUM_CROPS, PatchAttentionNet, mask_crops
+from lesionlens.models.base import TimmClassifier
+from lesionlens.models.multi_stage import MultiStageClassifier
+from lesionlens.models.tta import predict_proba
 
 from ..tolerances import close, terms_of
 

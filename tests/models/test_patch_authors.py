@@ -7,8 +7,8 @@ import pytest
 import torch
 import torchvision
 
-from lesionlens.models.patch import PatchAttentionNet
-from lesionlens.models.plain import TimmClassifier
+from lesionlens.models.patch_attention import PatchAttentionNet
+from lesionlens.models.base import TimmClassifier
 
 from ..golden.formula import smooth_images, deterministic_weights
 from ..tolerances import close, terms_of

@@ -7,9 +7,9 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from lesionlens.errors import WeightsError
-from lesionlens.models import backbone, stages
-from lesionlens.models.soft import SoftAttentionNet
+from lesionlens.core.errors import WeightsError
+from lesionlens.models import backbone, backbone as stages
+from lesionlens.models.soft_attention import SoftAttentionNet
 from lesionlens.models.weights import load_backbone_weights
 
 from ..tolerances import close, terms_of

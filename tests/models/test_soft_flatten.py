@@ -2,7 +2,7 @@
 
 import torch
 
-from lesionlens.models.soft_flatten import AdaptiveFlatten
+from lesionlens.models.soft_attention import AdaptiveFlatten
 
 
 def test_a_grid_of_the_fixed_size_is_laid_out_as_it_is() -> None:

@@ -8,9 +8,9 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from lesionlens.errors import ModelError
+from lesionlens.core.errors import ModelError
 from lesionlens.models import backbone
-from lesionlens.models.soft import SoftAttentionNet
+from lesionlens.models.soft_attention import SoftAttentionNet
 from lesionlens.models.weights import load_backbone_weights
 
 from ..tolerances import close, terms_of

@@ -4,8 +4,8 @@ import pytest
 import timm
 import torch
 
-from lesionlens.errors import ModelError
-from lesionlens.models import stages
+from lesionlens.core.errors import ModelError
+from lesionlens.models import backbone as stages
 from lesionlens.models.backbone import create_backbone
 
 

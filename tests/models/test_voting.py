@@ -8,9 +8,9 @@ import torch
 from scipy.special import expit, softmax
 from torch import Tensor, nn
 
-from lesionlens.models.classifier import Classifier, Features
-from lesionlens.models.voting import tta_views, predict_proba
-from lesionlens.preprocessing import Aggregation, Preprocessing
+from lesionlens.models.base import Classifier, Features
+from lesionlens.models.tta import tta_views, predict_proba
+from lesionlens.imaging.preprocessing import Aggregation, Preprocessing
 
 
 class Corner(Classifier):

@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save, save_file
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from lesionlens.errors import WeightsError
-from lesionlens.models.create import make_model_spec, create_model
-from lesionlens.models.plain import TimmClassifier
+from lesionlens.core.errors import WeightsError
+from lesionlens.models.factory import make_model_spec, create_model
+from lesionlens.models.base import TimmClassifier
 from lesionlens.models.weights import _load_into_backbone, load_backbone_weights
 from lesionlens.models.zoo import ZOO
 

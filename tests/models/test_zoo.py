@@ -12,12 +12,12 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from lesionlens.errors import ModelError
+from lesionlens.core.errors import ModelError
 from lesionlens.models import backbone
-from lesionlens.models.create import make_model_spec, create_model
+from lesionlens.models.factory import make_model_spec, create_model
 from lesionlens.models.zoo import ZOO, get_entry
-from lesionlens.models.zoo.listing import ALL_COLUMNS, zoo_rows, zoo_markdown
-from lesionlens.training.recipe_file import builtin_recipes
+from lesionlens.models.zoo import ALL_COLUMNS, zoo_rows, zoo_markdown
+from lesionlens.runs.load import builtin_recipes
 
 FROM_THE_SOURCES = {  # name, classes: learnable numbers of the authors' networks
     ("resnet50", 2): 23_512_130,

@@ -12,11 +12,11 @@ import yaml
 from PIL import Image, ImageDraw
 
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.evaluation import write_evaluation
-from lesionlens.evaluation.prediction_table import Predictions
-from lesionlens.evaluation.predictions import write_predictions
+from lesionlens.evaluation.result import write_evaluation
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.predictions_io import write_predictions
 from lesionlens.report.build import build_report
-from lesionlens.report.gallery import select_cases, file_stem
+from lesionlens.evaluation.case_selection import select_cases, file_stem
 
 CLASSES = ("melanoma", "nevus", "basal_cell_carcinoma")
 PAPER = "Zhang et al. 2019, doi:10.1109/TMI.2019.2893944"

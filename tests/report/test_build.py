@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.errors import RunError
-from lesionlens.evaluation.evaluation import read_evaluation
+from lesionlens.core.errors import RunError
+from lesionlens.evaluation.result import read_evaluation
 from lesionlens.report.build import build_report
-from lesionlens.report.numbers import REPORTED_METRICS
+from lesionlens.report.content import REPORTED_METRICS
 
 
 class Page(HTMLParser):

@@ -1,7 +1,7 @@
 import numpy as np
 
-from lesionlens.evaluation.prediction_table import Predictions
-from lesionlens.report.gallery import ExampleCase, select_cases, file_stem
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.case_selection import ExampleCase, select_cases, file_stem
 
 
 def table(rows: list[tuple[str, str, str, float]]) -> Predictions:

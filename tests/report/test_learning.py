@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from lesionlens.report.learning import training_summary
-from lesionlens.report.reading import RunData
+from lesionlens.report.content import training_summary
+from lesionlens.report.load import RunData
 
 USED = {"data": {"prior": {"images": 8, "used": 2, "jaccard": 0.8044}}}
 

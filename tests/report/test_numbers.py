@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from lesionlens.evaluation.decision import DecisionRule, Thresholds
+from lesionlens.evaluation.thresholds import DecisionRule, Thresholds
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.prediction_table import Predictions
-from lesionlens.report.numbers import headline_metrics, class_rows
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.report.content import headline_metrics, class_rows
 
 
 def measured(

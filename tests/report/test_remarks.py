@@ -6,15 +6,15 @@ import pandas as pd
 import yaml
 from PIL import Image
 
-from lesionlens.evaluation.prediction_table import Predictions
-from lesionlens.evaluation.predictions import read_predictions, write_predictions
-from lesionlens.report.charts import class_balance_plot, attention_scale_plot, learning_curve_plot
-from lesionlens.report.facts import setup_summary
-from lesionlens.report.gallery import ExampleCase, select_cases
-from lesionlens.report.pictures import MAX_HTML_BYTES, gallery_cases
-from lesionlens.report.reading import load_run
-from lesionlens.report.remarks import run_caveats
-from lesionlens.report.svg import inline_svg
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
+from lesionlens.report.plots import class_balance_plot, attention_scale_plot, learning_curve_plot
+from lesionlens.report.content import setup_summary
+from lesionlens.evaluation.case_selection import ExampleCase, select_cases
+from lesionlens.report.gallery import MAX_HTML_BYTES, gallery_cases
+from lesionlens.report.load import load_run
+from lesionlens.report.caveats import run_caveats
+from lesionlens.report.plots import inline_svg
 
 
 def titles(run: Path) -> list[str]:

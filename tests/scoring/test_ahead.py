@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from lesionlens.scoring.ahead import prefetch
+from lesionlens.inference.batch import prefetch
 
 
 def test_results_come_in_order_and_never_more_than_asked_are_begun() -> None:

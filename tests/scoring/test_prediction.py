@@ -9,13 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from lesionlens.data.taxonomy import ISIC2018_CLASSES
-from lesionlens.errors import DataError, PredictionsError
-from lesionlens.evaluation.predictions import read_predictions
-from lesionlens.models.bundle import ModelCard, load_model, save_model
-from lesionlens.models.create import make_model_spec
-from lesionlens.preprocessing import Preprocessing
-from lesionlens.scoring.predict import predict
+from lesionlens.core.taxonomy import ISIC2018_CLASSES
+from lesionlens.core.errors import DataError, PredictionsError
+from lesionlens.evaluation.predictions_io import read_predictions
+from lesionlens.models.saved_model import ModelCard, load_model, save_model
+from lesionlens.models.factory import make_model_spec
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.inference.predict import predict
 
 
 @pytest.fixture

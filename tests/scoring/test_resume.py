@@ -18,17 +18,18 @@ import pytest
 import torch
 from PIL import Image
 
-from lesionlens.engines.engine import Engine, open_engine
-from lesionlens.errors import DataError, RunInterrupted, PredictionsError, RunError
-from lesionlens.models.bundle import ModelCard, load_model, save_model
-from lesionlens.models.create import make_model_spec
-from lesionlens.preprocessing import Preprocessing
-from lesionlens.scoring import predict as predicting
-from lesionlens.scoring.origin import Provenance
-from lesionlens.scoring.outcomes import ImageResult
-from lesionlens.scoring.part import PartialPredictions, partial_path
-from lesionlens.scoring.predict import predict
-from lesionlens.scoring.sole_writer import output_lock
+from lesionlens.inference.engine import Engine
+from lesionlens.inference.engines import open_engine
+from lesionlens.core.errors import DataError, RunInterrupted, PredictionsError, RunError
+from lesionlens.models.saved_model import ModelCard, load_model, save_model
+from lesionlens.models.factory import make_model_spec
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.inference import predict as predicting
+from lesionlens.inference.resume import Provenance
+from lesionlens.inference.results import ImageResult
+from lesionlens.inference.resume import PartialPredictions, partial_path
+from lesionlens.inference.predict import predict
+from lesionlens.core.fileio import output_lock
 
 ORIGIN = Provenance(model="a", engine="torch", precision="fp32", device="cpu", decoder="d")
 ROWS = [[ImageResult(f"é{line}{n}", "m", [0.1, 1 / 3]) for n in range(2)] for line in range(3)]

@@ -10,12 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from lesionlens.models.bundle import ModelCard, LoadedModel
-from lesionlens.models.create import make_model_spec
-from lesionlens.preprocessing import Preprocessing
-from lesionlens.scoring import score as scoring
-from lesionlens.scoring.seen import PreparedItem, preprocess_item
-from lesionlens.subjects import InferenceInputs, collect_inputs
+from lesionlens.models.saved_model import ModelCard, LoadedModel
+from lesionlens.models.factory import make_model_spec
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.inference import batch as scoring
+from lesionlens.inference.batch import PreparedItem, preprocess_item
+from lesionlens.inference.inputs import InferenceInputs, collect_inputs
 
 
 def network() -> LoadedModel:

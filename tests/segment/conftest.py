@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lesionlens.preprocessing import Preprocessing
-from lesionlens.segment.bundle import SegmentationModelCard, LoadedSegmentationModel
-from lesionlens.segment.network import SegmentationModelSpec
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.segmentation.models import SegmentationModelCard, LoadedSegmentationModel
+from lesionlens.segmentation.models import SegmentationModelSpec
 from lesionlens.synthesis.dataset import generate_dataset
 
 

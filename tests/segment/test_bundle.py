@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from lesionlens.errors import SavedModelError
-from lesionlens.models.bundle import save_model
-from lesionlens.preprocessing import Preprocessing
-from lesionlens.segment.bundle import SegmentationModelCard, load_segmentation_model
-from lesionlens.segment.network import SegmentationModelSpec
+from lesionlens.core.errors import SavedModelError
+from lesionlens.models.saved_model import save_model
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.segmentation.models import SegmentationModelCard, load_segmentation_model
+from lesionlens.segmentation.models import SegmentationModelSpec
 
 CARD = SegmentationModelCard(
     architecture=SegmentationModelSpec(encoder="test_resnet"),

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lesionlens.errors import DataError
-from lesionlens.segment.cases import split_samples, samples_by_split, load_source_tables
-from lesionlens.segment.options import SegmentationConfig
-from lesionlens.training.left_out import ExcludedImage
+from lesionlens.core.errors import DataError
+from lesionlens.segmentation.samples import split_samples, samples_by_split, load_source_tables
+from lesionlens.segmentation.config import SegmentationConfig
+from lesionlens.datasets.excluded import ExcludedImage
 
 
 def own_table(folder: Path, *, masks: int, images: int = 12, part: str = "") -> str:

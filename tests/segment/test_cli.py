@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from lesionlens import cli
-from lesionlens.segment.options import SegmentationConfig
-from lesionlens.segment.scores import MeanMaskMetrics
-from lesionlens.segment.train import train_segmentation
+from lesionlens.segmentation.config import SegmentationConfig
+from lesionlens.segmentation.evaluate import MeanMaskMetrics
+from lesionlens.segmentation.train import train_segmentation
 
 WORDS = "--encoder test_resnet --size 32 64 --epochs 2 --batch-size 12 --device cpu --out run"
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionlens.data.change import AugmentParams
-from lesionlens.data.transforms import Augmentation
-from lesionlens.preprocessing import Preprocessing
-from lesionlens.segment.cases import SegmentationSample
-from lesionlens.segment.data import SegmentationDataset, augment_image_and_mask, decode_to_memmap
+from lesionlens.data.transforms import AugmentParams
+from lesionlens.data.augmentation import Augmentation
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.segmentation.samples import SegmentationSample
+from lesionlens.segmentation.dataset import SegmentationDataset, augment_image_and_mask, decode_to_memmap
 
 SEEN = Preprocessing(input_size=(24, 32), max_short_side=None)
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.data.transforms import Augmentation
-from lesionlens.segment.options import SegmentationConfig
-from lesionlens.segment.scores import MeanMaskMetrics
-from lesionlens.segment.train import train_segmentation
+from lesionlens.data.augmentation import Augmentation
+from lesionlens.segmentation.config import SegmentationConfig
+from lesionlens.segmentation.evaluate import MeanMaskMetrics
+from lesionlens.segmentation.train import train_segmentation
 from lesionlens.synthesis.dataset import generate_dataset
 
 COLOURS = Augmentation(brightness=0.1, contrast=0.1, saturation=0.1)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lesionlens.segment.losses import bce_dice_loss
+from lesionlens.segmentation.loop import bce_dice_loss
 
 
 def test_a_case_by_hand() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionlens.errors import DataError, ImageError
-from lesionlens.segment.masks import read_mask, keep_largest_component, write_mask
+from lesionlens.core.errors import DataError, ImageError
+from lesionlens.imaging.masks import read_mask, keep_largest_component, write_mask
 
 SHAPE = np.array([[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0]], dtype=np.uint8)
 

@@ -8,9 +8,9 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from lesionlens.errors import ModelError, WeightsError
-from lesionlens.segment.network import SEGMENTATION_ARCHS, SegmentationModelSpec, make_segmentation_spec, check_input_size
-from lesionlens.segment.weights import load_encoder_weights
+from lesionlens.core.errors import ModelError, WeightsError
+from lesionlens.segmentation.models import SEGMENTATION_ARCHS, SegmentationModelSpec, make_segmentation_spec, check_input_size
+from lesionlens.segmentation.models import load_encoder_weights
 
 
 @pytest.mark.parametrize("network", SEGMENTATION_ARCHS)

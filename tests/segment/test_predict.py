@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionlens.errors import DataError, ImageError
-from lesionlens.segment import predict as module
-from lesionlens.segment.bundle import LoadedSegmentationModel
-from lesionlens.segment.masks import read_mask, write_mask
-from lesionlens.segment.predict import predict_masks, segment_images
+from lesionlens.core.errors import DataError, ImageError
+from lesionlens.segmentation import predict as module
+from lesionlens.segmentation.models import LoadedSegmentationModel
+from lesionlens.imaging.masks import read_mask, write_mask
+from lesionlens.segmentation.predict import predict_masks, segment_images
 
 
 def spot(path: Path, *, size: tuple[int, int] = (64, 96), left: int = 24) -> np.ndarray:

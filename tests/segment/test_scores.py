@@ -7,8 +7,8 @@ import pytest
 from isic_challenge_scoring.segmentation import SegmentationScore
 from PIL import Image
 
-from lesionlens.segment.masks import read_mask
-from lesionlens.segment.scores import ImageMaskMetrics, segmentation_metrics, mean_segmentation_metrics
+from lesionlens.imaging.masks import read_mask
+from lesionlens.segmentation.evaluate import ImageMaskMetrics, segmentation_metrics, mean_segmentation_metrics
 
 
 def disc(row: int, column: int, radius: int) -> np.ndarray:

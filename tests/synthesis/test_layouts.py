@@ -8,14 +8,16 @@ import cv2
 import numpy as np
 import pytest
 
-from lesionlens.data.datasets import load_table
-from lesionlens.data.superpixels import union_of_features, read_feature_masks
-from lesionlens.errors import DataError
-from lesionlens.synthesis import read_structures, generate_dataset
-from lesionlens.synthesis.artefacts import ArtifactRates
-from lesionlens.synthesis.layouts import LAYOUTS, isic2017, generate_in_layout
-from lesionlens.synthesis.layouts.painted import read_generated
-from lesionlens.synthesis.plan import sample_dataset
+from lesionlens.datasets.registry import load_table
+from lesionlens.imaging.superpixels import union_of_features, read_feature_masks
+from lesionlens.core.errors import DataError
+from lesionlens.synthesis.structures import read_structures
+from lesionlens.synthesis.dataset import generate_dataset
+from lesionlens.synthesis.artifacts import ArtifactRates
+from lesionlens.synthesis.layouts import LAYOUTS, generate_in_layout
+from lesionlens.synthesis import layouts as isic2017
+from lesionlens.synthesis.layouts import read_generated
+from lesionlens.synthesis.sampling import sample_dataset
 
 SIZE = (32, 40)
 IMAGES = {"isic2018": 60, "derm7pt": 60}  # those with many classes

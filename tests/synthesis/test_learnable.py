@@ -9,8 +9,8 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lesionlens.synthesis.diagnoses import CLASS_CODES
-from lesionlens.synthesis.plan import render_images, sample_dataset
+from lesionlens.synthesis.class_priors import CLASS_CODES
+from lesionlens.synthesis.sampling import render_images, sample_dataset
 
 
 def statistics(rgb: np.ndarray) -> np.ndarray:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from lesionlens.synthesis.ground import LesionCanvas
-from lesionlens.synthesis.noise import voronoi_cells, fractal_noise
-from lesionlens.synthesis.outline import canvas_size, soft_mask, sample_outline, lesion_mask, render_outline
-from lesionlens.synthesis.overlays import ARTIFACT_RENDERERS
+from lesionlens.synthesis.canvas import LesionCanvas
+from lesionlens.synthesis.procedural_noise import voronoi_cells, fractal_noise
+from lesionlens.synthesis.lesion import canvas_size, soft_mask, sample_outline, lesion_mask, render_outline
+from lesionlens.synthesis.artifacts import ARTIFACT_RENDERERS
 from lesionlens.synthesis.pigment import BLOOD, DERMAL_MELANIN, MELANIN, SCATTERING, empty_pigments, render_pigments
 from lesionlens.synthesis.structures import STRUCTURE_BITS, STRUCTURES, read_structures
 
@@ -85,7 +85,7 @@ def test_cells_have_seeds_inside_and_lines_between() -> None:
 
 
 def test_bits_fit_sixteen_and_a_wrong_file_is_refused(tmp_path) -> None:
-    from lesionlens.errors import ImageError
+    from lesionlens.core.errors import ImageError
 
     assert len(STRUCTURE_BITS) == 16
     assert max(STRUCTURE_BITS.values()) < 2**16

@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from lesionlens.errors import DataError
-from lesionlens.synthesis import ArtifactRates
-from lesionlens.synthesis.plan import LesionPlan, sample_dataset
+from lesionlens.core.errors import DataError
+from lesionlens.synthesis.artifacts import ArtifactRates
+from lesionlens.synthesis.sampling import LesionPlan, sample_dataset
 
 
 @pytest.fixture(scope="module")

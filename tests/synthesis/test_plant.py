@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 from sklearn.metrics import matthews_corrcoef
 
-from lesionlens.data.datasets import load_table
-from lesionlens.data.masks import load_masks
-from lesionlens.data.splits import make_splits
-from lesionlens.errors import DataError
-from lesionlens.synthesis.association import artifact_counts_and_phi, sample_artifact_flags
+from lesionlens.datasets.registry import load_table
+from lesionlens.data.mask_store import load_masks
+from lesionlens.datasets.splits.factory import make_splits
+from lesionlens.core.errors import DataError
+from lesionlens.synthesis.inject_artifacts import artifact_counts_and_phi, sample_artifact_flags
 from lesionlens.synthesis.layouts import generate_in_layout
-from lesionlens.synthesis.paint import INJECTABLE, overlay_artifact
-from lesionlens.synthesis.plant import inject_artifact
+from lesionlens.synthesis.artifacts import INJECTABLE, overlay_artifact
+from lesionlens.synthesis.inject_artifacts import inject_artifact
 
 IDS = [f"ISIC_{number:07d}" for number in range(4000)]
 CLASS = np.arange(4000) % 4 == 0

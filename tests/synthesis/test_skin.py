@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lesionlens.synthesis.noise import ridge_lines, white_noise
+from lesionlens.synthesis.procedural_noise import ridge_lines, white_noise
 from lesionlens.synthesis.pigment import render_pigments
 from lesionlens.synthesis.skin import Skin, sample_skin, render_skin
 

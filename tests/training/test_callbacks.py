@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from lesionlens.models.classifier import Classifier
+from lesionlens.models.base import Classifier
 from lesionlens.training.callbacks import CSVLogger
 
 

@@ -9,15 +9,15 @@ import pytest
 import yaml
 from rich.console import Console
 
-from lesionlens.errors import DataError, RunInterrupted, RunError
+from lesionlens.core.errors import DataError, RunInterrupted, RunError
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.evaluation import write_evaluation
+from lesionlens.evaluation.result import write_evaluation
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.training.folder import RunDir, write_recipe
-from lesionlens.training.group import MultiRunDir, expand_runs
-from lesionlens.training.over_runs import read_summary
-from lesionlens.training.recipe import Recipe
-from lesionlens.training.repeat import RunFns, resume_multi_run, run_all
+from lesionlens.runs.run_dir import RunDir, write_recipe
+from lesionlens.training.multi_run import MultiRunDir, expand_runs
+from lesionlens.runs.run_statistics import read_summary
+from lesionlens.runs.schema import Recipe
+from lesionlens.training.multi_run import RunFns, resume_multi_run, run_all
 
 BASE = Recipe.model_validate({"data": "ham10000:x", "model": "resnet14", "train": {"seed": 7}})
 
@@ -89,7 +89,7 @@ class Trained:
 def data(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Give data that have a fingerprint and no images."""
     table = SimpleNamespace(mark="one", fingerprint=lambda: table.mark)
-    monkeypatch.setattr("lesionlens.training.repeat.set_up_run", lambda recipe: SimpleNamespace(table=table))
+    monkeypatch.setattr("lesionlens.training.multi_run.set_up_run", lambda recipe: SimpleNamespace(table=table))
     return table
 
 
@@ -185,7 +185,7 @@ def test_bad_data_are_refused_before_there_is_a_folder(
     def refuse(recipe: Recipe) -> None:
         raise DataError("no such folder")
 
-    monkeypatch.setattr("lesionlens.training.repeat.set_up_run", refuse)
+    monkeypatch.setattr("lesionlens.training.multi_run.set_up_run", refuse)
     with pytest.raises(DataError, match="no such folder"):
         started(tmp_path / "g", Trained(), runs=2)
     assert not (tmp_path / "g").exists()

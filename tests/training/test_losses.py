@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lesionlens.training.losses import attention_dice_loss, per_sample_loss
-from lesionlens.training.prior import EARLIER_MAP_WEIGHT, LAST_MAP_WEIGHT
+from lesionlens.training.attention_prior import EARLIER_MAP_WEIGHT, LAST_MAP_WEIGHT
 
 
 def focal(logits: Tensor, target: Tensor, *, gamma: float = 2.0) -> Tensor:

@@ -6,14 +6,14 @@ import pandas as pd
 import pytest
 import torch
 
-from lesionlens.data.resident import GpuDataModule
-from lesionlens.errors import RunError
-from lesionlens.training import ready
-from lesionlens.training.chosen import auto_choices
-from lesionlens.training.folder import open_run_dir
-from lesionlens.training.prepare import set_up_run
-from lesionlens.training.read_recipe import load_recipe
-from lesionlens.training.ready import build_datamodule
+from lesionlens.data.gpu_datamodule import GpuDataModule
+from lesionlens.core.errors import RunError
+from lesionlens.training import build as ready
+from lesionlens.training.build import auto_choices
+from lesionlens.runs.run_dir import open_run_dir
+from lesionlens.training.setup import set_up_run
+from lesionlens.runs.load import load_recipe
+from lesionlens.training.build import build_datamodule
 from lesionlens.training.run import train
 
 

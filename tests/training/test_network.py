@@ -6,8 +6,8 @@ import pytest
 import timm
 import torch
 
-from lesionlens.training.network import resolve_model
-from lesionlens.training.read_recipe import load_recipe
+from lesionlens.training.setup import resolve_model
+from lesionlens.runs.load import load_recipe
 
 
 @pytest.mark.parametrize(

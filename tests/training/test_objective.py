@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lesionlens.data.balance import class_weights
-from lesionlens.errors import RecipeError
-from lesionlens.training.objective import ClassificationLoss, repeat_factors, compute_class_weights
-from lesionlens.training.train_recipe import TrainRecipe
+from lesionlens.data.sampler import class_weights
+from lesionlens.core.errors import RecipeError
+from lesionlens.training.losses import ClassificationLoss, repeat_factors, compute_class_weights
+from lesionlens.runs.schema import TrainRecipe
 
 HAM = np.array([1113, 6705, 514, 327, 1099, 115, 142])
 CLASSES = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")

@@ -11,15 +11,7 @@ from scipy import stats
 
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.training.over_runs import (
-    summarize_fractions,
-    summarize,
-    markdown_page,
-    read_summary,
-    summarize_runs,
-    build_summary_table,
-    write_summary,
-)
+from lesionlens.runs.run_statistics import summarize_fractions, summarize, markdown_page, read_summary, summarize_runs, build_summary_table, write_summary
 
 TWO = ("none", "melanoma")  # a class may be called what pandas takes for nothing
 

@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from lesionlens.cores import default_num_threads
-from lesionlens.data.in_threads import ThreadedDataset
-from lesionlens.training import measure_pace
-from lesionlens.training.measure_pace import measure_step_timings, tune_workers
-from lesionlens.training.pace import StepTimings, choose_workers
-from lesionlens.training.prepare import set_up_run
-from lesionlens.training.read_recipe import load_recipe
-from lesionlens.training.ready import RunComponents, build_datamodule, build_module
-from lesionlens.training.task import ClassificationModule
+from lesionlens.core.runtime import default_num_threads
+from lesionlens.data.datamodule import ThreadedDataset
+from lesionlens.training import loader_benchmark as measure_pace
+from lesionlens.training.loader_benchmark import measure_step_timings, tune_workers
+from lesionlens.training.autotune import StepTimings, choose_workers
+from lesionlens.training.setup import set_up_run
+from lesionlens.runs.load import load_recipe
+from lesionlens.training.build import RunComponents, build_datamodule, build_module
+from lesionlens.training.module import ClassificationModule
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_threads_load_what_one_thread_loads(made: tuple[RunComponents, Classific
 
 
 def test_threads_are_as_many_as_the_user_allows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lesionlens.cores.available_cpus", lambda: 6)
+    monkeypatch.setattr("lesionlens.core.runtime.available_cpus", lambda: 6)
     for said, expected in (("", 6), ("4", 4), ("99", 6), ("0", 1), ("2,1", 6)):
         monkeypatch.setenv("OMP_NUM_THREADS", said)
         assert default_num_threads() == expected

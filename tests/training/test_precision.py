@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from lesionlens.attention.arl_operation import fused_arl
-from lesionlens.errors import RecipeError
-from lesionlens.models.arl_block import INITIAL_ALPHA
-from lesionlens.models.create import make_model_spec
-from lesionlens.training import precision, run
-from lesionlens.training.folder import RunDir
-from lesionlens.training.precision import choose_compile, choose_precision, bf16_speedup
-from lesionlens.training.read_recipe import load_recipe
+from lesionlens.models.attention.arl_fused import fused_arl
+from lesionlens.core.errors import RecipeError
+from lesionlens.models.arl_resnet import INITIAL_ALPHA
+from lesionlens.models.factory import make_model_spec
+from lesionlens.training import autotune as precision, run
+from lesionlens.runs.run_dir import RunDir
+from lesionlens.training.autotune import choose_compile, choose_precision, bf16_speedup
+from lesionlens.runs.load import load_recipe
 
 TINY = make_model_spec(backbone="test_resnet")
 CPU, CARD = torch.device("cpu"), torch.device("cuda")
@@ -76,12 +76,12 @@ def test_what_was_chosen_is_in_the_record_and_kept(
     recipe: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The machine that resumes would choose otherwise."""
-    monkeypatch.setattr("lesionlens.training.ready.choose_precision", lambda *_, **__: "bf16")
+    monkeypatch.setattr("lesionlens.training.build.choose_precision", lambda *_, **__: "bf16")
     computed: list[tuple[str, str]] = []
     monkeypatch.setattr(run, "_fit_and_evaluate", lambda ready, *_: computed.append(_kept(ready)))
     folder = RunDir(tmp_path / "run")
     run.train(recipe, [*words, "model.attention=none"], out=folder.path)
-    monkeypatch.setattr("lesionlens.training.ready.choose_precision", lambda *_, **__: "fp32")
+    monkeypatch.setattr("lesionlens.training.build.choose_precision", lambda *_, **__: "fp32")
     run.resume(folder.path)
     assert computed == [("bf16", "off")] * 2
     assert folder.metadata()["precision"] == "bf16"
@@ -107,7 +107,7 @@ def test_residual_attention_is_never_trained_in_bf16_unasked(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("lesionlens.training.ready.choose_precision", lambda *_, **__: "bf16")
+    monkeypatch.setattr("lesionlens.training.build.choose_precision", lambda *_, **__: "bf16")
     computed: list[tuple[str, str]] = []
     monkeypatch.setattr(run, "_fit_and_evaluate", lambda ready, *_: computed.append(_kept(ready)))
     run.train(recipe, words, out=tmp_path / "auto")

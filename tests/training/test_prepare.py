@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 import torch
 
-from lesionlens.errors import LesionLensError
-from lesionlens.models.bundle import load_model
-from lesionlens.scoring.predict import predict
-from lesionlens.training.folder import RunDir
-from lesionlens.training.prepare import set_up_run
-from lesionlens.training.read_recipe import load_recipe
-from lesionlens.training.ready import build_datamodule
+from lesionlens.core.errors import LesionLensError
+from lesionlens.models.saved_model import load_model
+from lesionlens.inference.predict import predict
+from lesionlens.runs.run_dir import RunDir
+from lesionlens.training.setup import set_up_run
+from lesionlens.runs.load import load_recipe
+from lesionlens.training.build import build_datamodule
 from lesionlens.training.run import train
 
 BAG = [

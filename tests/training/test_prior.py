@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from lesionlens.errors import ModelError, RecipeError
-from lesionlens.models.create import create_model
-from lesionlens.training.prior import make_attention_prior
-from lesionlens.training.prior_recipe import AttentionPriorRecipe
+from lesionlens.core.errors import ModelError, RecipeError
+from lesionlens.models.factory import create_model
+from lesionlens.training.attention_prior import make_attention_prior
+from lesionlens.runs.schema import AttentionPriorRecipe
 
 LESION = AttentionPriorRecipe(target="lesion")
 SIZE = (64, 64)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from lesionlens.data.prior_quality import iou
-from lesionlens.errors import RecipeError
-from lesionlens.training.prepare import set_up_run
-from lesionlens.training.read_recipe import load_recipe
-from lesionlens.training.ready import RunComponents, build_datamodule, build_module
+from lesionlens.data.mask_degradation import iou
+from lesionlens.core.errors import RecipeError
+from lesionlens.training.setup import set_up_run
+from lesionlens.runs.load import load_recipe
+from lesionlens.training.build import RunComponents, build_datamodule, build_module
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lesionlens.errors import DataError, ModelError, RecipeError
-from lesionlens.evaluation.evaluation import read_evaluation
-from lesionlens.evaluation.predictions import read_predictions
-from lesionlens.models.bundle import load_model
-from lesionlens.scoring.predict import predict
-from lesionlens.training.folder import RunDir
-from lesionlens.training.prepare import set_up_run
-from lesionlens.training.prepared import RunSetup
-from lesionlens.training.read_recipe import load_recipe
-from lesionlens.training.ready import build_datamodule
+from lesionlens.core.errors import DataError, ModelError, RecipeError
+from lesionlens.evaluation.result import read_evaluation
+from lesionlens.evaluation.predictions_io import read_predictions
+from lesionlens.models.saved_model import load_model
+from lesionlens.inference.predict import predict
+from lesionlens.runs.run_dir import RunDir
+from lesionlens.training.setup import set_up_run
+from lesionlens.training.setup import RunSetup
+from lesionlens.runs.load import load_recipe
+from lesionlens.training.build import build_datamodule
 from lesionlens.training.run import train
 
 from ..miniatures import write_ham10000, write_isic2017

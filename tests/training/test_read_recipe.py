@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lesionlens.errors import RecipeError
-from lesionlens.training.folder import create_run_dir, write_recipe
-from lesionlens.training.read_recipe import load_recipe
-from lesionlens.training.recipe import Recipe
-from lesionlens.training.recipe_file import builtin_recipes
+from lesionlens.core.errors import RecipeError
+from lesionlens.runs.run_dir import create_run_dir, write_recipe
+from lesionlens.runs.load import load_recipe
+from lesionlens.runs.schema import Recipe
+from lesionlens.runs.load import builtin_recipes
 
 
 @pytest.mark.parametrize("name", sorted(name for name in builtin_recipes() if name.count("/") < 2))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lesionlens.errors import RecipeError
-from lesionlens.training.crop_recipe import CropRecipe
+from lesionlens.core.errors import RecipeError
+from lesionlens.runs.schema import CropRecipe
 
 NINE = CropRecipe(train="ordered", train_count=9, test="ordered", test_count=9)
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.errors import RecipeError
-from lesionlens.training.read_recipe import load_recipe
-from lesionlens.training.recipe_file import merge, read_raw, builtin_recipes
+from lesionlens.core.errors import RecipeError
+from lesionlens.runs.load import load_recipe
+from lesionlens.runs.load import merge, read_raw, builtin_recipes
 
 
 def write(folder: Path, **files: str) -> str:

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lesionlens.data.datasets import load_table
-from lesionlens.evaluation.predictions import read_predictions
+from lesionlens.datasets.registry import load_table
+from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.models.zoo import ZOO
-from lesionlens.training.folder import RunDir
-from lesionlens.training.group import MultiRunDir, expand_runs
-from lesionlens.training.read_recipe import load_recipe
-from lesionlens.training.recipe_file import builtin_recipes
+from lesionlens.runs.run_dir import RunDir
+from lesionlens.training.multi_run import MultiRunDir, expand_runs
+from lesionlens.runs.load import load_recipe
+from lesionlens.runs.load import builtin_recipes
 from lesionlens.training.run import train
 
 from ..miniatures import (

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.evaluation.evaluation import read_evaluation
-from lesionlens.training.group import MultiRunDir
-from lesionlens.training.over_runs import read_summary
+from lesionlens.evaluation.result import read_evaluation
+from lesionlens.training.multi_run import MultiRunDir
+from lesionlens.runs.run_statistics import read_summary
 from lesionlens.training.run import resume, train
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lesionlens.errors import RunError
-from lesionlens.training.folder import RunDir
+from lesionlens.core.errors import RunError
+from lesionlens.runs.run_dir import RunDir
 from lesionlens.training.run import resume, train
 
 from ..miniatures import write_isic2017

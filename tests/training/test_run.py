@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 import torch
 
-from lesionlens.cores import default_num_threads
-from lesionlens.errors import DataError, ModelError, RecipeError, RunError, WeightsError
-from lesionlens.evaluation.evaluation import read_evaluation
-from lesionlens.evaluation.predictions import read_predictions
-from lesionlens.models.bundle import load_model
-from lesionlens.training.folder import RunDir, create_run_dir
+from lesionlens.core.runtime import default_num_threads
+from lesionlens.core.errors import DataError, ModelError, RecipeError, RunError, WeightsError
+from lesionlens.evaluation.result import read_evaluation
+from lesionlens.evaluation.predictions_io import read_predictions
+from lesionlens.models.saved_model import load_model
+from lesionlens.runs.run_dir import RunDir, create_run_dir
 from lesionlens.training.run import resume, train
 
 

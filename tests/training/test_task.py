@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lesionlens.data.part import Batch
-from lesionlens.models.classifier import Classifier, Features
-from lesionlens.models.create import create_model
-from lesionlens.preprocessing import Preprocessing
-from lesionlens.training.task import ClassificationModule, make_optimizer
-from lesionlens.training.train_recipe import TrainRecipe
+from lesionlens.data.dataset import Batch
+from lesionlens.models.base import Classifier, Features
+from lesionlens.models.factory import create_model
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.training.module import ClassificationModule, make_optimizer
+from lesionlens.runs.schema import TrainRecipe
 
 UNSCALED = Preprocessing(input_size=(4, 4), mean=(0, 0, 0), std=(1, 1, 1))
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lesionlens.evaluation.predictions import read_predictions
+from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.models.zoo import ZOO
 from lesionlens.synthesis.dataset import generate_dataset
-from lesionlens.training.folder import RunDir
+from lesionlens.runs.run_dir import RunDir
 from lesionlens.training.run import train
 
 pytestmark = pytest.mark.slow

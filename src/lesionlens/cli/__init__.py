@@ -3,26 +3,11 @@
 import sys
 import warnings
 from typing import Annotated
-
 import typer
-
 from lesionlens import __version__
-from lesionlens.cli import (
-    attention_quality,
-    compare,
-    data,
-    demo,
-    evaluate,
-    explain,
-    export,
-    models,
-    predict,
-    recipes,
-    reproduce,
-    segment,
-    train,
-)
-from lesionlens.errors import RunInterrupted, LesionLensError
+from lesionlens.cli import attention_quality, compare, data, demo, evaluate, explain, export, models, predict, models as recipes, reproduce, segment, train
+from lesionlens.core.errors import RunInterrupted, LesionLensError
+
 
 EXIT_INTERRUPTED = 130  # what shells expect after Ctrl-C
 

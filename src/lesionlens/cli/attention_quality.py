@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import Annotated
-
 import typer
 
 
@@ -33,13 +32,13 @@ def evaluate_maps_command(
     """Measure how well a model's maps agree with lesion masks: overlap, pointing, and share inside."""
     from rich.console import Console
 
-    from lesionlens.bar import progress_bar
-    from lesionlens.data.datasets import load_table
-    from lesionlens.errors import DataError
-    from lesionlens.evaluation.columns import read_csv_columns
-    from lesionlens.explanation.attention_quality import evaluate_localization as measure
-    from lesionlens.explanation.quality_files import localization_table, write_localization
-    from lesionlens.models.bundle import load_model
+    from lesionlens.core.console import progress_bar
+    from lesionlens.datasets.registry import load_table
+    from lesionlens.core.errors import DataError
+    from lesionlens.core.tabular import read_csv_columns
+    from lesionlens.explanation.localization import evaluate_localization as measure
+    from lesionlens.explanation.localization import localization_table, write_localization
+    from lesionlens.models.saved_model import load_model
 
     loaded, table = load_model(model, device=device), load_table(source)
     if image_list is not None:

@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-
 import typer
-
-from lesionlens.cli import question_options as question
-from lesionlens.errors import ComparisonError
-
+from lesionlens.cli import options as question
+from lesionlens.core.errors import ComparisonError
 if TYPE_CHECKING:
-    from lesionlens.evaluation.compare.contrast import ComparisonReport
-    from lesionlens.evaluation.decision import Thresholds
-    from lesionlens.evaluation.evaluation import EvaluationResult
-    from lesionlens.evaluation.prediction_table import Predictions
+    from lesionlens.evaluation.comparison.result import ComparisonReport
+    from lesionlens.evaluation.thresholds import Thresholds
+    from lesionlens.evaluation.result import EvaluationResult
+    from lesionlens.evaluation.predictions import Predictions
+
 
 _RUN_PARAMS = ("what", "metric", "all_pairs", "out")  # what has a meaning for folders of runs
 
@@ -52,7 +50,7 @@ def compare_command(
     """Compare models: differences with intervals over lesions and p; or recipes over their runs."""
     from rich.console import Console
 
-    from lesionlens.evaluation.compare.table import comparison_table
+    from lesionlens.evaluation.comparison.tables import comparison_table
 
     names = _short_names(inputs)
     keys = [_parse_metric(each) for each in metric or ()]
@@ -61,7 +59,7 @@ def compare_command(
         _check_only_folders(inputs, context)
         found = _compare_runs(inputs, names, keys, all_pairs)
     else:
-        from lesionlens.evaluation.compare.models import compare_models
+        from lesionlens.evaluation.comparison.models import compare_models
 
         models, notes = _load_models(inputs, names, labels, task, other_class, common_images)
         how = decision if threshold is None else _shared_threshold(threshold, decision, models[0])
@@ -77,8 +75,8 @@ def compare_command(
         ).with_caveats(notes)
     Console().print(comparison_table(found))
     if out is not None:
-        from lesionlens.evaluation.compare.figure import write_comparison_figure
-        from lesionlens.evaluation.compare.files import write_comparison
+        from lesionlens.evaluation.comparison.plots import write_comparison_figure
+        from lesionlens.evaluation.comparison.io import write_comparison
 
         write_comparison(out, found)
         write_comparison_figure(out, found, models, names)
@@ -97,9 +95,9 @@ def _load_models(
     files: Sequence[Path], names: Sequence[str], labels: Path | None, task: str, other_class: str | None, common_images: bool
 ) -> "tuple[tuple[Predictions, ...], tuple[str, ...]]":
     """Read each file, reduce it to the question, and bring all to the same images."""
-    from lesionlens.evaluation.compare.pairs import align
-    from lesionlens.evaluation.predictions import read_predictions
-    from lesionlens.evaluation.reduced import to_binary_task
+    from lesionlens.evaluation.comparison.alignment import align
+    from lesionlens.evaluation.predictions_io import read_predictions
+    from lesionlens.evaluation.binarize import to_binary_task
 
     asked = [to_binary_task(read_predictions(file, ground_truth=labels, other_class=other_class), task) for file in files]
     found = align([each.predictions for each in asked], names, intersect=common_images)
@@ -109,15 +107,15 @@ def _load_models(
 def _compare_runs(
     folders: Sequence[Path], names: Sequence[str], keys: "Sequence[tuple[str, str]]", all_pairs: bool
 ) -> "ComparisonReport":
-    from lesionlens.evaluation.compare.runs import compare_runs
+    from lesionlens.evaluation.comparison.runs import compare_runs
 
     return compare_runs([_read_group(folder) for folder in folders], names, keys=keys, all_pairs=all_pairs)
 
 
 def _read_group(path: Path) -> "dict[str, Evaluation]":
     """Read the evaluations of a group's finished runs."""
-    from lesionlens.evaluation.evaluation import read_evaluation
-    from lesionlens.training.group import STATUS_FINISHED, MultiRunDir
+    from lesionlens.evaluation.result import read_evaluation
+    from lesionlens.training.multi_run import STATUS_FINISHED, MultiRunDir
 
     group = MultiRunDir(path)
     if not group.exists():

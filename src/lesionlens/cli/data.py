@@ -1,12 +1,144 @@
 """``lesionlens data``."""
 
-from typing import Annotated
-
+from typing import Annotated, Literal
 import typer
+from pathlib import Path
+from typing import Annotated
+from lesionlens.cli.data_synthetic import inject_artifact_command, generate_command
 
-from lesionlens.cli.data_audit import audit_command
-from lesionlens.cli.data_generate import inject_artifact_command, generate_command
-from lesionlens.cli.data_split import split_command
+
+SplitNameOption = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        help="official, grouped, kfold, kfold-images, gessert2019, datta2021, or a CSV image_id,part.",
+    ),
+]
+FoldsOption = Annotated[int | None, typer.Option(help="Number of folds.")]
+FoldOption = Annotated[int | None, typer.Option(help="Which fold, from 0.")]
+SplitSeedOption = Annotated[int, typer.Option(min=0, help="Of the split.")]
+ValFractionOption = Annotated[float, typer.Option(min=0, max=1, help="Share that validates.")]
+TestFractionOption = Annotated[float, typer.Option(min=0, max=1, help="Share that tests.")]
+ValSplitNameOption = Annotated[str, typer.Option(help="Name of that part in a CSV.")]
+TestSplitNameOption = Annotated[str, typer.Option(help="Name of that part in a CSV.")]
+CheckpointSplitOption = Annotated[
+    Literal["validation", "test"], typer.Option(help="test: the test part validates as well.")
+]
+ClassesOption = Annotated[
+    list[str] | None,
+    typer.Option("--class", metavar="LABEL", help="A label of your own table; once for each."),
+]
+
+
+def audit_command(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCE…", help="NAME:ROOT, or the path of a table or of a folder.")
+    ],
+    split: SplitNameOption = None,
+    folds: FoldsOption = None,
+    fold: FoldOption = None,
+    seed: SplitSeedOption = 0,
+    val_fraction: ValFractionOption = 0.15,
+    test_fraction: TestFractionOption = 0.15,
+    val_split_name: ValSplitNameOption = "validation",
+    test_split_name: TestSplitNameOption = "test",
+    checkpoint_split: CheckpointSplitOption = "validation",
+    classes: ClassesOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for audit.json, pairs.csv and pairs.png."),
+    ] = None,
+) -> None:
+    """Look for what makes numbers too good: lesions and copies in several parts, label conflicts, shortcuts.
+
+    A split is of the first source; without one its official parts count.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from lesionlens.datasets.audit.audit import audit_tables as look
+    from lesionlens.datasets.audit.report import write_duplicate_contact_sheet
+    from lesionlens.datasets.audit.report import format_audit, write_audit
+    from lesionlens.datasets.registry import load_table, parse_source
+    from lesionlens.datasets.splits.factory import make_splits
+
+    own = {source for source in sources if parse_source(source)[0] == "table"}
+    tables = [load_table(source, classes=classes if source in own else None) for source in sources]
+    made = None
+    if split is not None:
+        made = make_splits(
+            tables[0],
+            name=split,
+            val_fraction=val_fraction,
+            test_fraction=test_fraction,
+            seed=seed,
+            n_folds=folds,
+            fold=fold,
+            val_split_name=val_split_name,
+            test_split_name=test_split_name,
+            checkpoint_split=checkpoint_split,
+        )
+    aside = Console(stderr=True)
+    with Progress(console=aside, disable=not aside.is_terminal, transient=True) as progress:
+        line = progress.add_task("reading", total=sum(map(len, tables)))
+        found = look(tables, made, progress=lambda done, _: progress.update(line, completed=done))
+    Console().print(format_audit(found), highlight=False)
+    if out is not None:
+        write_audit(found, out)
+        write_duplicate_contact_sheet(found.duplicates, out / "pairs.png")
+        aside.print(f"written to {out}", highlight=False, soft_wrap=True)
+
+
+def split_command(
+    source: Annotated[str, typer.Argument(help="NAME:ROOT, or the path of a table or of a folder.")],
+    name: SplitNameOption = "grouped",
+    folds: FoldsOption = None,
+    fold: FoldOption = None,
+    seed: SplitSeedOption = 0,
+    val_fraction: ValFractionOption = 0.15,
+    test_fraction: TestFractionOption = 0.15,
+    val_split_name: ValSplitNameOption = "validation",
+    test_split_name: TestSplitNameOption = "test",
+    checkpoint_split: CheckpointSplitOption = "validation",
+    classes: ClassesOption = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The CSV to write.")] = Path("split.csv"),
+) -> None:
+    """Write which image trains, validates and tests, as a CSV image_id,part; print the sizes and remarks."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from lesionlens.datasets.registry import load_table
+    from lesionlens.datasets.splits.factory import make_splits
+
+    table = load_table(source, classes=classes)
+    made = make_splits(
+        table,
+        name=name or "grouped",
+        val_fraction=val_fraction,
+        test_fraction=test_fraction,
+        seed=seed,
+        n_folds=folds,
+        fold=fold,
+        val_split_name=val_split_name,
+        test_split_name=test_split_name,
+        checkpoint_split=checkpoint_split,
+    )
+    made.save(out)
+    counts = Table("class", *made.splits, box=None, header_style="bold", pad_edge=False)
+    held = {part: table.select(ids) for part, ids in made.splits.items()}
+    for each in table.classes:
+        counts.add_row(each, *(f"{rows.class_counts()[each]:,}" for rows in held.values()))
+    counts.add_row("all", *(f"{len(rows):,}" for rows in held.values()), style="bold")
+    console = Console()
+    console.print(made.description, highlight=False)
+    console.print(counts)
+    for remark in made.caveats:
+        console.print(f"remark: {remark}", highlight=False, markup=False)
+    for reason in sorted({reason for _, reason in made.excluded}):
+        images = sum(why == reason for _, why in made.excluded)
+        console.print(f"left out: {images:,} images, {reason}", highlight=False, markup=False)
+    console.print(f"written to {out}", highlight=False, soft_wrap=True)
+
 
 data_app = typer.Typer(
     help="Look at data sets before training on them.", no_args_is_help=True, rich_markup_mode=None
@@ -30,8 +162,8 @@ def validate_command(
     """Read a data set, check it and every image in it, and print what it holds."""
     from rich.console import Console
 
-    from lesionlens.data.datasets import load_table
-    from lesionlens.data.summary import summarize_table
+    from lesionlens.datasets.registry import load_table
+    from lesionlens.datasets.summary import summarize_table
 
     console = Console()
     table = load_table(source, classes=classes, verify_images=not headers_only)
@@ -44,7 +176,7 @@ def list_datasets_command() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from lesionlens.data.datasets import DATASETS
+    from lesionlens.datasets.registry import DATASETS
 
     table = Table.grid(padding=(0, 2))
     for name, record in DATASETS.items():

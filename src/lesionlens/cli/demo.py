@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import Annotated
-
 import typer
 
 
@@ -14,8 +13,8 @@ def demo_command(
     """Go the whole way once: synthesise images, train ARL-CNN14, measure, explain, report. A few minutes."""
     from rich.console import Console
 
-    from lesionlens.bar import progress_bar
-    from lesionlens.cli.summary import print_run_summary
+    from lesionlens.core.console import progress_bar
+    from lesionlens.cli.train import print_run_summary
     from lesionlens.synthesis.dataset import generate_dataset
     from lesionlens.training.run import train
 

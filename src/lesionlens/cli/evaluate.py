@@ -2,15 +2,12 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
-
 import typer
-
-from lesionlens.cli import question_options as question
-from lesionlens.errors import PredictionsError
-
+from lesionlens.cli import options as question
+from lesionlens.core.errors import PredictionsError
 if TYPE_CHECKING:
-    from lesionlens.evaluation.decision import DecisionRule
-    from lesionlens.evaluation.prediction_table import Predictions
+    from lesionlens.evaluation.thresholds import DecisionRule
+    from lesionlens.evaluation.predictions import Predictions
 
 
 def evaluate_command(
@@ -48,8 +45,8 @@ def evaluate_command(
     from rich.console import Console
 
     from lesionlens.evaluation.evaluate import evaluate as measure
-    from lesionlens.evaluation.predictions import read_predictions
-    from lesionlens.evaluation.table import evaluation_table
+    from lesionlens.evaluation.predictions_io import read_predictions
+    from lesionlens.evaluation.tables import evaluation_table
 
     read = read_predictions(*predictions, ground_truth=labels, other_class=other_class)
     choosing = read_predictions(*tune_threshold_on, other_class=other_class) if tune_threshold_on else None
@@ -57,12 +54,12 @@ def evaluate_command(
     found = measure(read, n_resamples=bootstrap_samples, seed=seed, decision=how, task=task)
     Console().print(evaluation_table(found))
     if isic_submission is not None:
-        from lesionlens.evaluation.formats import write_isic2017
+        from lesionlens.evaluation.isic_formats import write_isic2017
 
         write_isic2017(isic_submission, read)
     if out is not None:
-        from lesionlens.evaluation.evaluation import write_evaluation
-        from lesionlens.evaluation.figures import write_figures
+        from lesionlens.evaluation.result import write_evaluation
+        from lesionlens.evaluation.plots import write_figures
 
         write_evaluation(out / "evaluation.json", found)
         write_figures(out, found)
@@ -78,7 +75,7 @@ def _resolve_decision(
     tuned_on: str,
 ) -> "DecisionRule":
     """Turn the words of the command line into a decision."""
-    from lesionlens.evaluation.reduced import to_binary_task
+    from lesionlens.evaluation.binarize import to_binary_task
     from lesionlens.evaluation.thresholds import tune_thresholds, constant_thresholds, parse_float
 
     if threshold is None:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import Annotated
-
 import typer
 
 
@@ -34,8 +33,8 @@ def explain_command(
     from rich.console import Console
 
     from lesionlens.explanation.explain import explain as draw
-    from lesionlens.models.bundle import load_model
-    from lesionlens.subjects import collect_inputs
+    from lesionlens.models.saved_model import load_model
+    from lesionlens.inference.inputs import collect_inputs
 
     loaded = load_model(model)
     wanted = collect_inputs(images, classes=loaded.card.classes, mask_dir=masks)

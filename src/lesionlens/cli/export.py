@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
-
 import typer
 
 

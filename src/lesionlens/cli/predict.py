@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
-
 import typer
 
 
@@ -51,10 +50,10 @@ def predict_command(
     """
     from rich.console import Console
 
-    from lesionlens.bar import progress_bar
-    from lesionlens.errors import DataError
-    from lesionlens.scoring.part import partial_path
-    from lesionlens.scoring.predict import predict as score
+    from lesionlens.core.console import progress_bar
+    from lesionlens.core.errors import DataError
+    from lesionlens.inference.resume import partial_path
+    from lesionlens.inference.predict import predict as score
 
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     with progress_bar(console, unit="images") as progress:

@@ -2,14 +2,12 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
-
 import typer
-
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lesionlens.experiments.reproduce import Reproduction
-    from lesionlens.experiments.work import RunSummary
+    from lesionlens.reproduction.reproduce import Reproduction
+    from lesionlens.reproduction.runner import RunSummary
 
 
 def reproduce_command(
@@ -61,10 +59,10 @@ def reproduce_command(
         return
     from rich.console import Console
 
-    from lesionlens.experiments.expected import print_plan
-    from lesionlens.experiments.plan import ReproductionOptions
-    from lesionlens.experiments.profile import get_profile as look_up
-    from lesionlens.experiments.reproduce import plan_reproduction
+    from lesionlens.reproduction.plan_summary import print_plan
+    from lesionlens.reproduction.planner import ReproductionOptions
+    from lesionlens.reproduction.profiles import get_profile as look_up
+    from lesionlens.reproduction.reproduce import plan_reproduction
 
     console = Console(stderr=True)
     ask = ReproductionOptions(look_up(profile), out, repeats=repeats, rows=tuple(rows or ()), overrides=words, device=device)
@@ -84,9 +82,9 @@ def reproduce_command(
 
 def _write_pages_and_report(reproduction: "Reproduction", summary: "RunSummary", console: "Console") -> None:
     """Write the pages and say what is missing; exit with 1 where something failed."""
-    from lesionlens.data.problems import pluralize
-    from lesionlens.errors import RunError
-    from lesionlens.experiments.work import read_failure
+    from lesionlens.datasets.issues import pluralize
+    from lesionlens.core.errors import RunError
+    from lesionlens.reproduction.runner import read_failure
 
     pages = reproduction.write_pages(console)
     console.print("Research use only, not a medical device.", style="italic")
@@ -103,7 +101,7 @@ def _write_slurm_script(reproduction: "Reproduction", console: "Console", *, num
     """Write a job array whose tasks give this very command, but for a retry, which is once for all of them."""
     import sys
 
-    from lesionlens.experiments.slurm import write_slurm_array
+    from lesionlens.reproduction.slurm import write_slurm_array
 
     dropped = {"--submit", "slurm", "--submit=slurm", "--yes", "-y", "--retry"}
     words = [word for word in sys.argv[1:] if word not in dropped]
@@ -121,7 +119,7 @@ def _print_tables(patterns: list[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from lesionlens.experiments.catalogue import match_tables, load_table_spec
+    from lesionlens.reproduction.catalog import match_tables, load_table_spec
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for head in ("name", "what", "data", "rows"):

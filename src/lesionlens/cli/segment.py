@@ -2,8 +2,8 @@
 
 from pathlib import Path
 from typing import Annotated
-
 import typer
+
 
 segment_app = typer.Typer(
     help="Lesion masks: train a network that draws them, draw them, score them. Needs: "
@@ -46,9 +46,9 @@ def segment_train_command(
     out: Annotated[Path | None, typer.Option(help="The run's folder, not there yet.")] = None,
 ) -> None:
     """Train a network on lesion masks, and score it on held-out lesions."""
-    from lesionlens.segment.network import make_segmentation_spec
-    from lesionlens.segment.options import SegmentationConfig
-    from lesionlens.segment.train import train_segmentation as run
+    from lesionlens.segmentation.models import make_segmentation_spec
+    from lesionlens.segmentation.config import SegmentationConfig
+    from lesionlens.segmentation.train import train_segmentation as run
 
     options = SegmentationConfig(
         arch=make_segmentation_spec(arch, encoder).arch,
@@ -87,9 +87,9 @@ def segment_predict_command(
     """Draw the lesion of each image as a mask of its own size; goes on where it was stopped."""
     from rich.console import Console
 
-    from lesionlens.bar import progress_bar
-    from lesionlens.errors import DataError
-    from lesionlens.segment.predict import segment_images as draw
+    from lesionlens.core.console import progress_bar
+    from lesionlens.core.errors import DataError
+    from lesionlens.segmentation.predict import segment_images as draw
 
     console = Console(stderr=True)
     with progress_bar(console) as progress:
@@ -127,7 +127,7 @@ def segment_evaluate_command(
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
 ) -> None:
     """Score predicted masks against a table's: Jaccard, thresholded Jaccard and Dice, with 95 % intervals."""
-    from lesionlens.segment.score import evaluate_folder
+    from lesionlens.segmentation.evaluate import evaluate_folder
 
     scored = evaluate_folder(folder, source, split=split, n_resamples=bootstrap_samples, seed=seed)
     typer.echo(str(scored.mean))

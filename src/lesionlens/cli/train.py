@@ -2,8 +2,14 @@
 
 from pathlib import Path
 from typing import Annotated
-
 import typer
+from rich.console import Console
+from lesionlens.core.notice import RESEARCH_USE_NOTICE
+from lesionlens.evaluation.result import read_evaluation
+from lesionlens.evaluation.tables import evaluation_table
+from lesionlens.runs.run_dir import RunDir
+from lesionlens.training.multi_run import MultiRunDir
+from lesionlens.runs.run_statistics import read_summary, build_summary_table
 
 
 def train_command(
@@ -38,8 +44,28 @@ def train_command(
         raise typer.BadParameter(
             "--resume goes on as the run was started: no recipe, no KEY=VALUE, --out or --store"
         )
-    from lesionlens.cli.summary import print_run_summary
     from lesionlens.training import run
 
     words = [*(overrides or []), *([] if cache is None else [f"data.store={cache}"])]
     print_run_summary(run.train(recipe, words, out=out) if recipe is not None else run.resume(Path(str(resume))))
+
+
+def print_run_summary(path: Path) -> None:
+    """Print the numbers of the part that counts, and the report's path; of a group, the summary over its runs."""
+    if MultiRunDir(path).exists():
+        _print_group_summary(MultiRunDir(path))
+        return
+    folder = RunDir(path)
+    part = "test" if folder.evaluation("test").is_file() else "validation"
+    console = Console()
+    console.print(f"\n{part} part")
+    console.print(evaluation_table(read_evaluation(folder.evaluation(part))))
+    console.print(f"report: {path / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+def _print_group_summary(group: MultiRunDir) -> None:
+    console = Console()
+    console.print(f"\n{group.metadata()['part']} part over {len(group.metadata()['children'])} runs")
+    console.print(build_summary_table(read_summary(group.summary_csv)))
+    console.print(f"all numbers: {group.summary_md}, {group.summary_csv}", highlight=False, soft_wrap=True)
+    console.print(RESEARCH_USE_NOTICE, style="italic")

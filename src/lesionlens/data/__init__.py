@@ -1,1 +1,5 @@
 """Files on disk to a checked table, and from there to tensors."""
+
+
+
+

@@ -1,1 +1,5 @@
 """From predictions to numbers with intervals; reads files of scores and knows no model."""
+
+
+
+

@@ -8,18 +8,103 @@ Our own code rather than captum's: that wants the layer named for every network,
 nor Layer-CAM.
 """
 
-import torch
-from jaxtyping import Float, Int
+from collections.abc import Callable
+from jaxtyping import Float
 from torch import Tensor
-
-from lesionlens.errors import ModelError, unknown_name_message
-from lesionlens.explanation.tokens import vit_target_layer
-from lesionlens.explanation.undisturbed import eval_mode
-from lesionlens.explanation.weightings import CAM_WEIGHTINGS
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+from lesionlens.core.errors import ModelError
+from collections.abc import Iterator
+import torch
+from lesionlens.models.base import Classifier
+from jaxtyping import Float, Int
+from lesionlens.core.errors import ModelError, unknown_name_message
 from lesionlens.models import backbone
-from lesionlens.models.classifier import Classifier
-from lesionlens.models.patch import PatchAttentionNet
-from lesionlens.models.plain import TimmClassifier
+from lesionlens.models.patch_attention import PatchAttentionNet
+from lesionlens.models.base import TimmClassifier
+
+
+_FeatureMap = Float[Tensor, "rows c h w"]
+
+
+def _grad_cam(gradient: _FeatureMap, _: _FeatureMap) -> Float[Tensor, "rows c 1 1"]:
+    """Selvaraju et al. 2017, "Grad-CAM", eq. 1."""
+    return gradient.mean(dim=(2, 3), keepdim=True)
+
+
+def _grad_cam_pp(gradient: _FeatureMap, feature_map: _FeatureMap) -> Float[Tensor, "rows c 1 1"]:
+    """Chattopadhay et al. 2018, "Grad-CAM++", eq. 5 and 19.
+
+    As there, the score is the exponential of a logit that is piecewise linear in the grid: its second and third
+    derivatives are then powers of the gradient (that exponential scales the whole map and is left out), and where
+    the gradient g is positive eq. 19 is 1 / (2 + g · sum of the channel). Elsewhere eq. 5 counts nothing. Their
+    features come from a ReLU; of others a negative sum counts as zero, lest something be divided by zero, and the map
+    can be empty.
+    """
+    positive = gradient.relu()
+    whole = feature_map.sum(dim=(2, 3), keepdim=True).clamp(min=0)
+    return (positive / (2 + positive * whole)).sum(dim=(2, 3), keepdim=True)
+
+
+def _layer_cam(gradient: _FeatureMap, _: _FeatureMap) -> _FeatureMap:
+    """Jiang et al. 2021, "LayerCAM", section III: each place by its own gradient, where that is positive."""
+    return gradient.relu()
+
+
+CAM_WEIGHTINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "gradcam": _grad_cam,
+    "gradcam++": _grad_cam_pp,
+    "layercam": _layer_cam,
+}
+"""Gradient and grid, (rows, c, h, w), to weights of channels or of single values."""
+
+
+@contextmanager
+def vit_target_layer(network: nn.Module) -> Iterator[Callable[[Tensor], Tensor]]:
+    """Let a class-token transformer's features end before its last block while the body runs; give the rest.
+
+    The trunk is as before afterwards. Of any other network the features stay what they are and the rest is nothing.
+
+    Raises
+    ------
+    ModelError
+        The head reads only a class token, and the trunk is not timm's VisionTransformer.
+    """
+    if getattr(network, "global_pool", None) != "token":
+        yield lambda grid: grid
+        return
+    if not isinstance(network, VisionTransformer):
+        raise ModelError(
+            f"this network's head reads only its class token, so no place of its last grid has a gradient, and where "
+            f"{type(network).__name__} attends last is not known here. Build it with the option global_pool='avg', or "
+            "take a vit_* or deit_*"
+        )
+    block, norm = network.blocks[-1], network.norm
+    network.blocks[-1], network.norm = nn.Identity(), nn.Identity()
+    try:
+        yield lambda tokens: norm(block(tokens))
+    finally:
+        network.blocks[-1], network.norm = block, norm
+
+
+@contextmanager
+def eval_mode(model: Classifier) -> Iterator[None]:
+    """Run the body with the network in evaluation mode, in full precision, without a record of gradients.
+
+    Every module's training flag is as before afterwards; no ``requires_grad`` or ``grad`` is touched. An
+    inference mode around the call is lifted, since Grad-CAM needs gradients inside.
+    """
+    flags = [(module, module.training) for module in model.modules()]
+    device = next(model.parameters()).device.type
+    model.eval()
+    try:
+        with torch.inference_mode(False), torch.no_grad(), torch.autocast(device, enabled=False):
+            yield
+    finally:
+        for module, training in flags:
+            module.training = training
 
 
 def cam(

@@ -3,18 +3,17 @@
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-
 import numpy as np
 from jaxtyping import UInt8
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy import ndarray
 from PIL import Image
+from lesionlens.core.fileio import atomic_write
+from lesionlens.evaluation.formatting import display_name
+from lesionlens.core.notice import RESEARCH_USE_NOTICE
+from lesionlens.models.map_titles import map_title
 
-from lesionlens.atomic import atomic_write
-from lesionlens.evaluation.wording import display_name
-from lesionlens.models.bundle import RESEARCH_USE_NOTICE
-from lesionlens.report.pictures import map_title
 
 MAX_PANEL_COLUMNS = 6  # pictures side by side, so that a panel fits a page
 PANEL_IMAGE_WIDTH, PANEL_TITLE_HEIGHT, PANEL_HEADER_HEIGHT = (

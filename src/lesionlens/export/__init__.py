@@ -1,1 +1,5 @@
-"""A trained network for programs without LesionLens: one folder, checked before it is kept."""
+"""Export of trained models to ONNX and other formats, with numerical verification."""
+
+
+
+

@@ -1,24 +1,82 @@
 """A bundle as a folder that works without LesionLens: network, card and README, checked before it is kept."""
 
+from pathlib import Path
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from lesionlens.inference.onnx_engine import load_session
+from lesionlens.core.optional_packages import require
+from lesionlens.inference.backends import SessionFn
+from lesionlens.inference.backends import import_openvino
+from lesionlens.export.card import ExportFormat
+from lesionlens.inference.tracing import write_onnx
+from lesionlens.inference.tracing import ExportedModel
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import get_args
-
-import numpy as np
 from torch import Tensor
-
-from lesionlens.atomic import atomic_directory, write_text
-from lesionlens.engines.onnxruntime_engine import SessionFn
-from lesionlens.errors import BackendError, unknown_name_message
-from lesionlens.export.agreement import verify_on_images
+from lesionlens.core.fileio import atomic_directory, write_text
+from lesionlens.core.errors import BackendError, unknown_name_message
+from lesionlens.export.verification import verify_on_images
 from lesionlens.export.card import NumericCheck, ExportCard, ExportFormat, TensorSpec
-from lesionlens.export.difference import OUTPUT_TOLERANCE, max_abs_errors, reference_outputs
-from lesionlens.export.formats import REQUIRED_PACKAGES, load_exported, save_exported
-from lesionlens.export.program import ExportedModel, example_input, trace_model
+from lesionlens.inference.tracing import OUTPUT_TOLERANCE, max_abs_errors, reference_outputs
+from lesionlens.inference.tracing import ExportedModel, example_input, trace_model
 from lesionlens.export.readme import format_readme
-from lesionlens.models.bundle import LoadedModel, load_model
-from lesionlens.subjects import map_labels_to_model_classes, collect_inputs
+from lesionlens.models.saved_model import LoadedModel, load_model
+from lesionlens.inference.inputs import map_labels_to_model_classes, collect_inputs
+
+
+EXPORT_FILENAMES: dict[ExportFormat, str] = {"onnx": "model.onnx", "openvino": "model.xml", "torch-export": "model.pt2"}
+REQUIRED_PACKAGES: dict[ExportFormat, tuple[str, ...]] = {
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
+    "openvino": ("onnx", "onnxscript", "openvino"),
+    "torch-export": (),
+}
+
+
+def save_exported(exported: ExportedModel, export_format: ExportFormat, folder: Path) -> Path:
+    """Write a traced network; OpenVINO's weights lie beside its graph.
+
+    Raises
+    ------
+    EngineError
+        A package is missing, or the network cannot be expressed.
+    """
+    require(*REQUIRED_PACKAGES[export_format])
+    file = folder / EXPORT_FILENAMES[export_format]
+    if export_format == "torch-export":
+        torch.export.save(exported.program, file)
+    elif export_format == "onnx":
+        write_onnx(exported, file)
+    else:
+        _save_openvino(exported, file)
+    return file
+
+
+def load_exported(file: Path, export_format: ExportFormat) -> SessionFn:
+    """Read what ``write`` wrote, to compute in float32."""
+    if export_format == "torch-export":
+        return _torch_session(file)
+    return load_session(file, "onnxruntime" if export_format == "onnx" else "openvino", precision="fp32")
+
+
+def _save_openvino(exported: ExportedModel, file: Path) -> None:
+    openvino = import_openvino()
+    through = file.with_suffix(".onnx")
+    write_onnx(exported, through)
+    openvino.save_model(openvino.Core().read_model(through), file, compress_to_fp16=False)
+    through.unlink()
+
+
+def _torch_session(file: Path) -> SessionFn:
+    network = torch.export.load(file).module()
+
+    def run(x: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        with torch.inference_mode():
+            return [output.numpy() for output in network(torch.from_numpy(x))]
+
+    return run
+
 
 CHECK_BATCH_SIZES = (1, 3)  # another than the two images that the network is traced with
 

@@ -1,9 +1,9 @@
 """``README.md`` beside an exported network: how to use it without LesionLens."""
 
 from collections.abc import Iterable
-
 from lesionlens.export.card import VerificationResult, NumericCheck, ExportCard, ExportFormat
-from lesionlens.preprocessing import Preprocessing
+from lesionlens.imaging.preprocessing import Preprocessing
+
 
 INFERENCE_SNIPPETS: dict[ExportFormat, str] = {
     "onnx": """import onnxruntime

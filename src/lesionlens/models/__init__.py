@@ -1,1 +1,5 @@
-"""From images to class scores and maps: backbones of timm, mechanisms in them, one table of names."""
+"""Backbones, attention mechanisms, the model zoo and saved models."""
+
+
+
+

@@ -2,24 +2,23 @@
 
 from pathlib import Path
 from typing import Any
-
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-
 from lesionlens import __version__
-from lesionlens.atomic import write_text
-from lesionlens.evaluation.evaluation import RESEARCH_USE_NOTICE, EvaluationResult
-from lesionlens.evaluation.figures import FIGURES
-from lesionlens.evaluation.gathered import grouped_caveats
-from lesionlens.evaluation.wording import decision_label, display_name
-from lesionlens.report import numbers
-from lesionlens.report.charts import class_balance_plot, attention_scale_plot, learning_curve_plot
-from lesionlens.report.facts import setup_summary
-from lesionlens.report.gallery import select_cases
-from lesionlens.report.pictures import gallery_cases
-from lesionlens.report.reading import REPORTED_SPLITS, RunData, load_run
-from lesionlens.report.remarks import run_caveats, display_class_names
-from lesionlens.report.svg import inline_svg
+from lesionlens.core.fileio import write_text
+from lesionlens.core.notice import RESEARCH_USE_NOTICE
+from lesionlens.evaluation.result import EvaluationResult
+from lesionlens.evaluation.plots import FIGURES
+from lesionlens.evaluation.caveats import grouped_caveats
+from lesionlens.evaluation.formatting import decision_label, display_name
+from lesionlens.report import content as numbers
+from lesionlens.report.plots import class_balance_plot, attention_scale_plot, learning_curve_plot
+from lesionlens.report.content import setup_summary
+from lesionlens.evaluation.case_selection import select_cases
+from lesionlens.report.gallery import gallery_cases
+from lesionlens.report.load import REPORTED_SPLITS, RunData, load_run
+from lesionlens.report.caveats import run_caveats, display_class_names
+from lesionlens.report.plots import inline_svg
 
 
 def build_report(run_dir: Path) -> Path:

@@ -1,86 +1,81 @@
-"""Which cases a reader should see: for each class the surest right and the surest wrong ones."""
+"""The gallery's pictures, small enough to lie inside the page."""
 
+from base64 import b64encode
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
-
-import numpy as np
-
-from lesionlens.evaluation.prediction_table import Predictions
-
-TARGET_CASES = 12  # right ones wanted over all classes, and as many wrong ones
-MIN_CASES_PER_CLASS, MAX_CASES_PER_CLASS = 2, 4  # of one class
+from PIL import Image
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.case_selection import ExampleCase, file_stem
+from lesionlens.models.map_titles import MAP_TITLES
+from lesionlens.models.map_titles import map_kind
+from lesionlens.models.map_titles import map_title
 
 
-class ExampleCase(NamedTuple):
-    """One image of the gallery.
+MAX_HTML_BYTES = 1_900_000  # bytes of all pictures as text: keeps the page below 3 MB
+IMAGE_SIZES = (260, 220, 180, 150, 120, 96, 72)  # pixels of the longer side: the largest that fits the budget
+LOW_CONFIDENCE_FACTOR = 1.5  # times the even score of all classes
 
-    Attributes
-    ----------
-    image_id
-        Its name.
-    label
-        The class that the data set gives.
-    predicted
-        The class with the highest model score.
-    score
-        That score.
-    """
 
-    image_id: str
-    label: str
-    predicted: str
-    score: float
+class GalleryImage(NamedTuple):
+    """One picture: what it shows, and itself as a data URI."""
+
+    title: str
+    data_uri: str
+
+
+class GalleryCase(NamedTuple):
+    """A case with its pictures (none where the folder has none), its label's score and the number of classes."""
+
+    case: ExampleCase
+    images: tuple[GalleryImage, ...]
+    label_score: float
+    num_classes: int
 
     @property
-    def correct(self) -> bool:
-        """Whether the class with the highest score is the labelled one."""
-        return self.label == self.predicted
+    def low_confidence(self) -> bool:
+        """Whether it is right with a score barely above even, 1 / classes."""
+        return self.case.correct and self.case.score < LOW_CONFIDENCE_FACTOR / self.num_classes
 
 
-def select_cases(predictions: Predictions, *, per_class: int | None = None) -> tuple[ExampleCase, ...]:
-    """Choose cases: of each class the surest right ones, then the surest wrong ones.
-
-    The surest are those with the highest score of the predicted class; equal scores go by image name, so the
-    choice is the same each time. A lesion is shown once a class and verdict. Images without a label are never
-    chosen.
-
-    Parameters
-    ----------
-    predictions
-        Scores of images; those with a label count.
-    per_class
-        Right ones of each class, and as many wrong ones; by default 12 over all classes, at least 2 and at
-        most 4.
-
-    Returns
-    -------
-    tuple of Case
-        Class by class in the order of ``predictions.classes``, right ones first.
-    """
-    wanted = per_class or min(MAX_CASES_PER_CLASS, max(MIN_CASES_PER_CLASS, TARGET_CASES // len(predictions.classes)))
-    best = predictions.scores.argmax(axis=1)
-    order = np.lexsort((predictions.image_id, -predictions.scores.max(axis=1)))
-    chosen: dict[tuple[str, bool], list[ExampleCase]] = {
-        (name, right): [] for name in predictions.classes for right in (True, False)
-    }
-    shown: set[tuple[str, bool, str]] = set()
-    for row in order:
-        label, predicted = str(predictions.label[row]), predictions.classes[best[row]]
-        key = (label, label == predicted)
-        lesion = (*key, str(predictions.lesion_id[row]))
-        if key in chosen and len(chosen[key]) < wanted and lesion not in shown:
-            shown.add(lesion)
-            score = float(predictions.scores[row, best[row]])
-            chosen[key].append(ExampleCase(str(predictions.image_id[row]), label, predicted, score))
-    return tuple(case for cases in chosen.values() for case in cases)
+def gallery_cases(cases: Sequence[ExampleCase], maps_dir: Path, predictions: Predictions) -> tuple[GalleryCase, ...]:
+    """Pair cases with their pictures in ``maps_dir``, at the largest size that keeps the page small."""
+    files = [_find_images(maps_dir, case.image_id) for case in cases]
+    for side in IMAGE_SIZES:
+        tiles = [tuple(GalleryImage(title, _encode_data_uri(path, side)) for title, path in each) for each in files]
+        if sum(len(tile.data_uri) for each in tiles for tile in each) <= MAX_HTML_BYTES:
+            break
+    row = {str(image_id): place for place, image_id in enumerate(predictions.image_id)}
+    scores = [
+        float(predictions.scores[row[case.image_id], predictions.classes.index(case.label)]) for case in cases
+    ]
+    k = len(predictions.classes)
+    return tuple(GalleryCase(*each, k) for each in zip(cases, tiles, scores, strict=True))
 
 
-def file_stem(image_id: str) -> str:
-    """Give a name for the gallery's files: safe in any folder, different for different images, without a dot.
+def _find_images(maps_dir: Path, image_id: str) -> list[tuple[str, Path]]:
+    """Find the image, then its maps in the order of the network, then any others."""
+    stem = file_stem(image_id)
+    found = {"": maps_dir / f"{stem}.png"}
+    found |= {path.name[len(stem) + 1 : -len(".png")]: path for path in sorted(maps_dir.glob(f"{stem}.*.png"))}
+    kinds = list(MAP_TITLES)
 
-    Examples
-    --------
-    >>> file_stem("ISIC_0024306"), file_stem("clinic/7.a")
-    ('ISIC_0024306', 'clinic%2F7%2Ea')
-    """
-    return quote(image_id, safe="").replace(".", "%2E")
+    def place(name: str) -> tuple[int, int]:
+        # of two gates the shorter name is first: blocks.9, blocks.10
+        return kinds.index(map_kind(name)) if map_kind(name) in MAP_TITLES else len(kinds), len(name)
+
+    return [(map_title(name), found[name]) for name in sorted(found, key=place) if found[name].is_file()]
+
+
+def _encode_data_uri(path: Path, max_size: int) -> str:
+    """Give a picture as a JPEG data URI; one that cannot be read is left blank."""
+    try:
+        with Image.open(path) as image:
+            small = image.convert("RGB")
+    except (OSError, ValueError):
+        return ""
+    small.thumbnail((max_size, max_size), Image.Resampling.LANCZOS)
+    stream = BytesIO()
+    small.save(stream, format="JPEG", quality=80, optimize=True)
+    return "data:image/jpeg;base64," + b64encode(stream.getvalue()).decode("ascii")

@@ -1,7 +1,8 @@
 """Dermoscopy-like images drawn from a seed, with the truth about every pixel; for research and tests only."""
 
-from lesionlens.synthesis.artefacts import ARTIFACTS, ArtifactRates
+from lesionlens.synthesis.artifacts import ARTIFACTS, ArtifactRates
 from lesionlens.synthesis.dataset import generate_dataset
 from lesionlens.synthesis.structures import STRUCTURES, read_structures
+
 
 __all__ = ["ARTIFACTS", "STRUCTURES", "ArtifactRates", "read_structures", "generate_dataset"]

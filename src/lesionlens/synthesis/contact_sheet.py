@@ -3,10 +3,9 @@
 import cv2
 import numpy as np
 import numpy.typing as npt
-
-from lesionlens.synthesis.diagnoses import CLASS_CODES
-from lesionlens.synthesis.noise import ImageSize
-from lesionlens.synthesis.plan import render_images, sample_dataset
+from lesionlens.synthesis.class_priors import CLASS_CODES
+from lesionlens.imaging.masks import ImageSize
+from lesionlens.synthesis.sampling import render_images, sample_dataset
 
 
 def contact_sheet(

@@ -8,19 +8,18 @@ from dataclasses import asdict
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-
 import cv2
 import numpy as np
 import numpy.typing as npt
-
 import lesionlens
-from lesionlens.atomic import atomic_directory
-from lesionlens.errors import DataError
-from lesionlens.synthesis.artefacts import ARTIFACTS, ArtifactRates
-from lesionlens.synthesis.metadata import HAM10000_COLUMNS, normalize_class_weights
-from lesionlens.synthesis.noise import ImageSize
-from lesionlens.synthesis.plan import LesionPlan, render_images, sample_dataset
+from lesionlens.core.fileio import atomic_directory
+from lesionlens.core.errors import DataError
+from lesionlens.synthesis.artifacts import ARTIFACTS, ArtifactRates
+from lesionlens.synthesis.sampling import HAM10000_COLUMNS, normalize_class_weights
+from lesionlens.imaging.masks import ImageSize
+from lesionlens.synthesis.sampling import LesionPlan, render_images, sample_dataset
 from lesionlens.synthesis.structures import STRUCTURE_BITS
+
 
 SYNTHETIC_NOTICE = "Synthetic images: drawn by a program, of no patient. Not for any medical use."
 

@@ -6,12 +6,12 @@ everything. Absorption multiplies, so pigments simply add up in four maps until 
 """
 
 from typing import NamedTuple
-
 import cv2
 import numpy as np
 import numpy.typing as npt
+from lesionlens.synthesis.procedural_noise import FloatField
+from lesionlens.imaging.masks import BinaryMask, ImageSize
 
-from lesionlens.synthesis.noise import FloatField, BinaryMask, ImageSize
 
 MELANIN, BLOOD, DERMAL_MELANIN, SCATTERING = range(4)
 

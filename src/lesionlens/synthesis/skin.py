@@ -1,13 +1,13 @@
 """Skin around a lesion: tone on the Fitzpatrick scale, mottling, furrows, vessels, freckles, pores, specks."""
 
 from dataclasses import dataclass
-
 import cv2
 import numpy as np
-
-from lesionlens.synthesis.noise import FloatField, ImageSize, domain_warp, blur, voronoi_cells, fractal_noise, smoothstep, ridge_lines
+from lesionlens.synthesis.procedural_noise import FloatField, domain_warp, blur, voronoi_cells, fractal_noise, smoothstep, ridge_lines
+from lesionlens.imaging.masks import ImageSize
 from lesionlens.synthesis.pigment import BLOOD, DERMAL_MELANIN, MELANIN, SCATTERING, empty_pigments
-from lesionlens.synthesis.strokes import DrawSurface
+from lesionlens.synthesis.procedural_noise import DrawSurface
+
 
 SKIN_TONES = ("I", "II", "III", "IV", "V", "VI")
 SKIN_TONE_PROBABILITIES = (0.26, 0.38, 0.22, 0.08, 0.04, 0.02)

@@ -1,1 +1,5 @@
 """Recipes, the training loop, and what a run leaves behind."""
+
+
+
+

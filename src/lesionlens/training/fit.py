@@ -6,24 +6,22 @@ import resource
 import signal
 import time
 import warnings
-
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerStatus
 from rich.console import Console
-
-from lesionlens.data.module import LesionDataModule
-from lesionlens.errors import RunInterrupted
-from lesionlens.models.bundle import ModelCard, save_model
-from lesionlens.training.allocator import retain_freed_memory
+from lesionlens.data.datamodule import LesionDataModule
+from lesionlens.core.errors import RunInterrupted
+from lesionlens.models.saved_model import ModelCard, save_model
+from lesionlens.core.runtime import retain_freed_memory
 from lesionlens.training.callbacks import AtomicCheckpointIO, CSVLogger, ModelCheckpoint, LastCheckpoint, EarlyStopping
-from lesionlens.training.folder import RunDir
-from lesionlens.training.prepared import RunSetup
-from lesionlens.training.progress import RunProgressBar
-from lesionlens.training.recipe import Recipe
-from lesionlens.training.task import ClassificationModule
-from lesionlens.training.train_recipe import TrainRecipe
+from lesionlens.runs.run_dir import RunDir
+from lesionlens.training.setup import RunSetup
+from lesionlens.training.callbacks import RunProgressBar
+from lesionlens.runs.schema import Recipe
+from lesionlens.training.module import ClassificationModule
+from lesionlens.runs.schema import TrainRecipe
 
 
 def fit(

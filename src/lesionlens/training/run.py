@@ -4,27 +4,25 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-
 from rich.console import Console
 from rich.markup import escape
-
-from lesionlens.bar import progress_bar
-from lesionlens.errors import RunError
-from lesionlens.training.chosen import auto_choices, as_overrides, compute_summary
-from lesionlens.training.device import resolve_training_device
-from lesionlens.training.finish import evaluate_run
+from lesionlens.core.console import progress_bar
+from lesionlens.core.errors import RunError
+from lesionlens.training.build import auto_choices, as_overrides, compute_summary
+from lesionlens.training.build import resolve_training_device
+from lesionlens.training.evaluate_run import evaluate_run
 from lesionlens.training.fit import fit
-from lesionlens.training.folder import RunDir, create_run_dir, open_run_dir, package_versions, write_recipe
-from lesionlens.training.group import MultiRunDir, expand_runs
-from lesionlens.training.left_out import write_excluded
-from lesionlens.training.measure_pace import tune_workers
-from lesionlens.training.prepare import set_up_run
-from lesionlens.training.prepared import RunSetup
-from lesionlens.training.read_recipe import load_recipe
-from lesionlens.training.ready import RunComponents, build_datamodule, build_module
-from lesionlens.training.recipe import Recipe
-from lesionlens.training.repeat import RunFns, resume_multi_run, run_all
-from lesionlens.training.task import ClassificationModule
+from lesionlens.runs.run_dir import RunDir, create_run_dir, open_run_dir, package_versions, write_recipe
+from lesionlens.training.multi_run import MultiRunDir, expand_runs
+from lesionlens.datasets.excluded import write_excluded
+from lesionlens.training.loader_benchmark import tune_workers
+from lesionlens.training.setup import set_up_run
+from lesionlens.training.setup import RunSetup
+from lesionlens.runs.load import load_recipe
+from lesionlens.training.build import RunComponents, build_datamodule, build_module
+from lesionlens.runs.schema import Recipe
+from lesionlens.training.multi_run import RunFns, resume_multi_run, run_all
+from lesionlens.training.module import ClassificationModule
 
 
 def train(

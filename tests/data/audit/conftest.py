@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lesionlens.data.table import TABLE_COLUMNS, LesionTable
+from lesionlens.datasets.table import TABLE_COLUMNS, LesionTable
 
 Draw = Callable[..., LesionTable]
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.data.audit import Audit, audit_tables
-from lesionlens.data.datasets import load_table
-from lesionlens.data.splits import DatasetSplits
-from lesionlens.data.table import LesionTable
-from lesionlens.errors import DataError
+from lesionlens.datasets.audit.audit import Audit, audit_tables
+from lesionlens.datasets.registry import load_table
+from lesionlens.datasets.splits.base import DatasetSplits
+from lesionlens.datasets.table import LesionTable
+from lesionlens.core.errors import DataError
 
 Draw = Callable[..., LesionTable]
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from lesionlens.data.audit import find_leakage
-from lesionlens.data.audit.placed import split_of_rows
-from lesionlens.data.splits import DatasetSplits
-from lesionlens.data.splits.official import official_splits
-from lesionlens.data.table import LesionTable
+from lesionlens.datasets.audit.leakage import find_leakage
+from lesionlens.datasets.audit.leakage import split_of_rows
+from lesionlens.datasets.splits.base import DatasetSplits
+from lesionlens.datasets.splits.strategies import official_splits
+from lesionlens.datasets.table import LesionTable
 
 Draw = Callable[..., LesionTable]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lesionlens.data.audit.copies import DuplicateFinding, ImageRef
-from lesionlens.data.audit.pair_sheet import write_duplicate_contact_sheet
+from lesionlens.datasets.audit.audit import DuplicateFinding, ImageRef
+from lesionlens.datasets.audit.report import write_duplicate_contact_sheet
 
 
 def test_pairs_are_drawn_and_no_pair_is_no_file(tmp_path: Path, picture: Callable[..., None]) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lesionlens.data.audit import Audit, audit_tables
-from lesionlens.data.audit.report import format_audit, write_audit
-from lesionlens.data.table import LesionTable
+from lesionlens.datasets.audit.audit import Audit, audit_tables
+from lesionlens.datasets.audit.report import format_audit, write_audit
+from lesionlens.datasets.table import LesionTable
 
 Draw = Callable[..., LesionTable]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lesionlens.data.audit.shortcuts import find_shortcuts
+from lesionlens.datasets.audit.shortcuts import find_shortcuts
 
 
 def of(values: list[str], classes: list[str]) -> list[tuple[float, float, float]]:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.data.datasets import load_table
-from lesionlens.data.datasets.derm7pt import DERM7PT_CLASSES, DERM7PT_READER
-from lesionlens.errors import DataError
+from lesionlens.datasets.registry import load_table
+from lesionlens.datasets.readers.derm7pt import DERM7PT_CLASSES, DERM7PT_READER
+from lesionlens.core.errors import DataError
 
 from ...miniatures import DERM7PT_DIAGNOSES, write_derm7pt
 

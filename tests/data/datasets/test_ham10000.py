@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.data.datasets import load_table
-from lesionlens.data.datasets.ham10000 import rows_from_dx
-from lesionlens.data.problems import IssueCollector
-from lesionlens.data.sheet import read_table
-from lesionlens.errors import DataError
+from lesionlens.datasets.registry import load_table
+from lesionlens.datasets.readers.ham10000 import rows_from_dx
+from lesionlens.datasets.issues import IssueCollector
+from lesionlens.core.tabular import read_table
+from lesionlens.core.errors import DataError
 
 CLASSES = {
     "melanoma": 2,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.data.datasets import load_table
-from lesionlens.errors import DataError
+from lesionlens.datasets.registry import load_table
+from lesionlens.core.errors import DataError
 
 from ...miniatures import write_isic2016
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lesionlens.data.datasets import load_table
-from lesionlens.data.superpixels import union_of_features
-from lesionlens.errors import DataError
+from lesionlens.datasets.registry import load_table
+from lesionlens.imaging.superpixels import union_of_features
+from lesionlens.core.errors import DataError
 
 from ...miniatures import write_isic2017
 

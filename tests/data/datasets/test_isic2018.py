@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.data.datasets import load_table
-from lesionlens.errors import DataError
+from lesionlens.datasets.registry import load_table
+from lesionlens.core.errors import DataError
 
 
 @pytest.mark.parametrize("name", ["isic2018", "ham10000"])

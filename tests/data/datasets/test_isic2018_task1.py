@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.data.datasets import load_table
-from lesionlens.data.summary import summarize_table
-from lesionlens.data.superpixels import union_of_features
-from lesionlens.errors import DataError
+from lesionlens.datasets.registry import load_table
+from lesionlens.datasets.summary import summarize_table
+from lesionlens.imaging.superpixels import union_of_features
+from lesionlens.core.errors import DataError
 
 from ...drawing import write_image, write_mask
 from ...miniatures import write_isic2018, write_isic2018_task1

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.data.datasets import load_table
-from lesionlens.data.summary import summarize_table
+from lesionlens.datasets.registry import load_table
+from lesionlens.datasets.summary import summarize_table
 
 from ... import miniatures
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lesionlens.data.splits.datta2021 import datta2021, sample_single_image_lesions
-from lesionlens.data.table import LesionTable
-from lesionlens.errors import DataError
+from lesionlens.datasets.splits.published import datta2021, sample_single_image_lesions
+from lesionlens.datasets.table import LesionTable
+from lesionlens.core.errors import DataError
 
 Make = Callable[..., LesionTable]
 

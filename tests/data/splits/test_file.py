@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lesionlens.data.splits import splits_from_csv
-from lesionlens.data.table import LesionTable
-from lesionlens.errors import DataError
+from lesionlens.datasets.splits.from_file import splits_from_csv
+from lesionlens.datasets.table import LesionTable
+from lesionlens.core.errors import DataError
 
 Made = Callable[..., LesionTable]
 

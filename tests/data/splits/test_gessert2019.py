@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lesionlens.data.splits.gessert2019 import gessert2019, published_folds
-from lesionlens.data.table import LesionTable
-from lesionlens.errors import DataError
+from lesionlens.datasets.splits.published import gessert2019, published_folds
+from lesionlens.datasets.table import LesionTable
+from lesionlens.core.errors import DataError
 
 Rows = Callable[..., LesionTable]
 FIRST = ["ISIC_0024306", "ISIC_0024307", "ISIC_0024308", "ISIC_0024309"]  # published in cv2, cv0, cv1, cv1

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from lesionlens.data.splits.kfold import group_kfold, image_kfold
-from lesionlens.data.table import LesionTable
-from lesionlens.errors import DataError
+from lesionlens.datasets.splits.strategies import group_kfold, image_kfold
+from lesionlens.datasets.table import LesionTable
+from lesionlens.core.errors import DataError
 
 Make = Callable[..., LesionTable]
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lesionlens.data.splits import DatasetSplits, make_splits
-from lesionlens.data.table import LesionTable
-from lesionlens.errors import DataError
+from lesionlens.datasets.splits.base import DatasetSplits
+from lesionlens.datasets.splits.factory import make_splits
+from lesionlens.datasets.table import LesionTable
+from lesionlens.core.errors import DataError
 
 Made = Callable[..., LesionTable]
 GROUPED: dict[str, dict[str, Any]] = {

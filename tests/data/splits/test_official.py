@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from lesionlens.data.splits import official_splits
-from lesionlens.data.table import LesionTable
-from lesionlens.errors import DataError
+from lesionlens.datasets.splits.strategies import official_splits
+from lesionlens.datasets.table import LesionTable
+from lesionlens.core.errors import DataError
 
 Made = Callable[..., LesionTable]
 

@@ -1,1 +1,0 @@
-"""The attention mechanisms as plain functions and modules; each returns what it did and where it looked."""

@@ -1,1 +1,0 @@
-"""From an image to the crops that a network sees."""

@@ -1,1 +1,0 @@
-"""Splits as their authors published them, in files of one letter for each image."""

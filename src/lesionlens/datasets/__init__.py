@@ -1,0 +1,5 @@
+"""Datasets as tables: readers for the official layouts, validation, tasks, splits and the leakage audit."""
+
+
+
+

@@ -1,0 +1,7 @@
+"""What makes numbers too good, looked for before anything is trained."""
+
+from lesionlens.datasets.audit.audit import Audit, audit_tables
+from lesionlens.datasets.audit.leakage import find_leakage
+
+
+__all__ = ["Audit", "audit_tables", "find_leakage"]

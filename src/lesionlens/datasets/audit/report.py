@@ -1,0 +1,137 @@
+"""An audit as people and programs read it: text for a terminal, ``audit.json`` and ``pairs.csv``."""
+
+import csv
+import json
+from pathlib import Path
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+from lesionlens.core.fileio import atomic_write, write_text
+from lesionlens.datasets.audit.audit import Audit
+from lesionlens.datasets.audit.audit import DuplicateFinding, ImageRef
+from lesionlens.datasets.audit.audit import Finding
+from lesionlens.datasets.issues import pluralize
+from lesionlens.core.notice import RESEARCH_USE_NOTICE
+from collections.abc import Sequence
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from numpy.typing import NDArray
+from lesionlens.core.fileio import atomic_write
+from lesionlens.imaging.decode import read_rgb
+
+
+MAX_CASES_SHOWN = 5  # cases of a kind in the terminal; all are in audit.json
+_SEVERITY_STYLES = {"leak": "bold red", "conflict": "bold yellow", "note": "bold"}
+
+
+def format_audit(audit: Audit) -> RenderableType:
+    """Lay an audit out for a terminal: leaks first, a few cases of each kind, then what columns tell."""
+    sources = ", ".join(f"{name} ({pluralize(images, 'image')})" for name, images in audit.sources)
+    head = Text(f"Audit of {sources}\nParts: {audit.split_description or 'the official ones, where there are any'}\n")
+    if not any(each.severity == "leak" for each in audit.findings):
+        head.append("No leak found between parts or data sets.\n", style="bold green")
+    blocks: list[RenderableType] = [head, *map(_format_finding, audit.findings)]
+    if audit.shortcuts:
+        blocks.append(_shortcut_table(audit))
+    return Group(*blocks, Text(RESEARCH_USE_NOTICE, style="dim"))
+
+
+def _format_finding(finding: Finding) -> RenderableType:
+    head = Text(f"{finding.severity}: ", style=_SEVERITY_STYLES[finding.severity])
+    head.append(f"{finding.kind}: {len(finding.cases):,}", style="default")
+    cases = [*finding.cases[:MAX_CASES_SHOWN]]
+    if len(finding.cases) > MAX_CASES_SHOWN:
+        cases.append(f"… and {len(finding.cases) - MAX_CASES_SHOWN:,} more")
+    return Group(head, *(Padding(Text(case), (0, 0, 0, 2), expand=False) for case in cases), Text())
+
+
+def _shortcut_table(audit: Audit) -> RenderableType:
+    table = Table(box=None, header_style="bold", pad_edge=False, title_justify="left")
+    for name in ("column alone", "values", "balanced accuracy", "chance", "reach", ""):
+        table.add_column(name, justify="left" if name in {"column alone", ""} else "right")
+    for each in audit.shortcuts:
+        numbers = (each.balanced_accuracy, each.chance, each.coverage)
+        words = [f"{number:.2f}" for number in numbers]
+        table.add_row(each.column, str(each.num_values), *words, "strong" if each.is_strong else "")
+    head = Text("How well the class is told without looking at the lesion", style="bold")
+    return Group(head, table, Text())
+
+
+def write_audit(audit: Audit, folder: Path) -> None:
+    """Write ``audit.json`` (everything) and ``pairs.csv`` (the copies) into a folder."""
+    content = {
+        "notice": RESEARCH_USE_NOTICE,
+        "sources": dict(audit.sources),
+        "split": audit.split_description,
+        "findings": [
+            {
+                "kind": each.kind,
+                "severity": each.severity,
+                "count": len(each.cases),
+                "cases": list(each.cases),
+            }
+            for each in audit.findings
+        ],
+        "shortcuts": [{**each._asdict(), "strong": each.is_strong} for each in audit.shortcuts],
+        "pairs": [_pair_row(pair) for pair in audit.duplicates],
+    }
+    write_text(folder / "audit.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    with atomic_write(folder / "pairs.csv") as file, file.open("w", newline="", encoding="utf-8") as stream:
+        sides = [f"{side}_{name}" for side in ("first", "second") for name in ImageRef._fields]
+        writer = csv.DictWriter(stream, ["kind", "likeness", "where", *sides])
+        writer.writeheader()
+        writer.writerows(_pair_row(pair) for pair in audit.duplicates)
+
+
+def _pair_row(pair: DuplicateFinding) -> dict[str, str]:
+    sides = {
+        f"{name}_{field}": value
+        for name, side in (("first", pair.first), ("second", pair.second))
+        for field, value in side._asdict().items()
+    }
+    return {"kind": pair.kind, "likeness": f"{pair.similarity:.3f}", "where": pair.scope, **sides}
+
+
+PAIRS_PER_ROW, ROWS_PER_PAGE = 3, 7
+_A4 = (8.27, 11.69)  # inches
+_MARGINS = (0.04, 0.03, 0.92, 0.94)  # left, bottom, width, height, as printers need them
+_IMAGE_SIDE, _PAIR_GAP = 300, 8  # pixels of an image on the sheet, and between the two
+_SCOPE_ORDER = ("across parts", "across data sets", "within a data set")
+
+
+def write_duplicate_contact_sheet(pairs: Sequence[DuplicateFinding], file: Path) -> None:
+    """Draw the first 21 pairs, those across parts first, as a PNG of one page; no pair, no file.
+
+    The images are shown upright as they are in their files, each squeezed into a square.
+    """
+    if not pairs:
+        return
+    ordered = sorted(pairs, key=lambda pair: (_SCOPE_ORDER.index(pair.scope), -pair.similarity))
+    shown = ordered[: PAIRS_PER_ROW * ROWS_PER_PAGE]
+    figure = Figure(figsize=_A4, dpi=200, layout=ConstrainedLayoutEngine(rect=_MARGINS))
+    told = f"{len(shown)} of {len(pairs)} pairs" if len(shown) < len(pairs) else "all pairs"
+    figure.suptitle(f"Files that show the same photograph: {told}. {RESEARCH_USE_NOTICE}", fontsize=9, y=0.975)
+    for number, pair in enumerate(shown, start=1):
+        axes = figure.add_subplot(ROWS_PER_PAGE, PAIRS_PER_ROW, number)
+        axes.set_axis_off()
+        axes.imshow(np.hstack([_load_square(pair.first), _blank_gap(), _load_square(pair.second)]))
+        axes.set_title(_caption(pair), fontsize=5.5, pad=3)
+    with atomic_write(file) as part:
+        figure.savefig(part, format="png")
+
+
+def _load_square(image_ref: ImageRef) -> NDArray[np.uint8]:
+    image = read_rgb(Path(image_ref.path), max_short_side=_IMAGE_SIDE)
+    return np.asarray(cv2.resize(image, (_IMAGE_SIDE, _IMAGE_SIDE), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _blank_gap() -> NDArray[np.uint8]:
+    return np.full((_IMAGE_SIDE, _PAIR_GAP, 3), 255, dtype=np.uint8)
+
+
+def _caption(pair: DuplicateFinding) -> str:
+    likeness = "same bytes" if pair.kind == "exact" else f"likeness {pair.similarity:.2f}"
+    return f"{pair.scope}, {likeness}\n{pair.first}\n{pair.second}"

@@ -1,0 +1,121 @@
+"""What is wrong with a data set, collected while reading and told in one message."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+from lesionlens.core.errors import DataError
+
+
+MAX_EXAMPLES = 5  # enough to see the pattern, few enough for one line
+
+IssueSeverity = Literal["error", "warning"]
+
+
+@dataclass
+class Issue:
+    """One kind of trouble: how often it was met, a few examples and what to do."""
+
+    kind: str
+    severity: IssueSeverity
+    hint: str
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        more = ", …" if self.count > len(self.examples) else ""
+        shown = f" ({', '.join(self.examples)}{more})" if self.examples else ""
+        return f"{self.kind}: {self.count:,}{shown}. {self.hint}".rstrip()
+
+
+class IssueCollector:
+    """Collect problems kind by kind; raise all of them together, or hand the warnings on.
+
+    Examples
+    --------
+    >>> problems = Problems()
+    >>> problems.warn("rows without an image", ["a", "b"], do="They are left out.")
+    >>> problems.warnings
+    ('rows without an image: 2 (a, b). They are left out.',)
+    >>> problems.error("labels that are not known", ["c 'wart'"], do="Correct them.")
+    >>> try:
+    ...     problems.raise_errors("table:mine.csv")
+    ... except DataError as error:
+    ...     print(error)
+    table:mine.csv cannot be used: labels that are not known: 1 (c 'wart'). Correct them.
+      warning: rows without an image: 2 (a, b). They are left out.
+    """
+
+    def __init__(self) -> None:
+        self._issues: dict[tuple[IssueSeverity, str], Issue] = {}
+        self._excluded: dict[str, str] = {}
+
+    def add_error(self, kind: str, cases: Iterable[str], *, hint: str = "") -> None:
+        """Note cases with which training or measuring would be wrong; no case, no problem."""
+        self._add("error", kind, cases, hint)
+
+    def add_warning(self, kind: str, cases: Iterable[str], *, hint: str = "") -> None:
+        """Note cases with which there is merely less to train on or to report."""
+        self._add("warning", kind, cases, hint)
+
+    def exclude(
+        self, kind: str, ids: Iterable[str], *, reason: str, hint: str = "They are left out."
+    ) -> None:
+        """Note images that take no part, each by its id, with what is to be said of each one alone."""
+        ids = list(ids)
+        self.add_warning(kind, ids, hint=hint)
+        self._excluded |= dict.fromkeys(ids, reason)
+
+    def _add(self, severity: IssueSeverity, kind: str, cases: Iterable[str], hint: str) -> None:
+        for case in cases:
+            problem = self._issues.setdefault((severity, kind), Issue(kind, severity, hint))
+            problem.count += 1
+            if len(problem.examples) < MAX_EXAMPLES:
+                problem.examples.append(case)
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """One line for each kind of error."""
+        return tuple(str(p) for p in self._issues.values() if p.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One line for each kind of warning."""
+        return tuple(str(p) for p in self._issues.values() if p.severity == "warning")
+
+    @property
+    def excluded(self) -> tuple[tuple[str, str], ...]:
+        """Every image that takes no part, with the reason."""
+        return tuple(self._excluded.items())
+
+    def raise_errors(self, source: str) -> None:
+        """Raise one error that tells everything, warnings too; do nothing where there is no error.
+
+        Raises
+        ------
+        DataError
+            Its first line can be read alone: the error where there is one kind, otherwise how many there are.
+            Then comes one line for each kind that is not told yet.
+        """
+        if self.errors:
+            several = len(self.errors) > 1
+            lines = [f"{source} cannot be used: {self._count_by_severity() if several else self.errors[0]}"]
+            lines += [f"  error: {line}" for line in self.errors if several]
+            lines += [f"  warning: {line}" for line in self.warnings]
+            raise DataError("\n".join(lines))
+
+    def _count_by_severity(self) -> str:
+        errors = [p.count for p in self._issues.values() if p.severity == "error"]
+        warned = sum(p.count for p in self._issues.values() if p.severity == "warning")
+        text = f"{pluralize(sum(errors), 'error')} of {len(errors)} kinds"
+        return f"{text}, and {pluralize(warned, 'warning')}" if warned else text
+
+
+def pluralize(count: int, noun: str) -> str:
+    """Write a number with its noun, in the plural where it is not one.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(1200, "image")
+    ('1 row', '1,200 images')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,1 @@
+"""Train, validation and test splits: strategies, published folds and split files."""

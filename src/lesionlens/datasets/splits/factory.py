@@ -1,0 +1,101 @@
+"""Which image trains, which selects, which tests: every split by name. A split is a small CSV."""
+
+from pathlib import Path
+from lesionlens.datasets.splits.published import datta2021
+from lesionlens.datasets.splits.from_file import splits_from_csv
+from lesionlens.datasets.splits.published import GESSERT2019_NUM_FOLDS, gessert2019
+from lesionlens.datasets.splits.strategies import group_holdout
+from lesionlens.datasets.splits.strategies import group_kfold, image_kfold
+from lesionlens.datasets.splits.strategies import official_splits
+from lesionlens.datasets.splits.base import CheckpointSplit, DatasetSplits
+from lesionlens.datasets.table import LesionTable
+from lesionlens.core.errors import DataError, unknown_name_message
+
+
+__all__ = ["SPLIT_NAMES", "CheckpointSplit", "DatasetSplits", "splits_from_csv", "group_holdout", "make_splits", "official_splits"]
+
+SPLIT_NAMES = ("official", "grouped", "kfold", "kfold-images", "gessert2019", "datta2021")
+_FOLD_STRATEGIES = ("kfold", "kfold-images", "gessert2019")
+
+
+def make_splits(
+    table: LesionTable,
+    *,
+    name: str,
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+    n_folds: int | None = None,
+    fold: int | None = None,
+    val_split_name: str = "validation",
+    test_split_name: str = "test",
+    checkpoint_split: CheckpointSplit = "validation",
+) -> DatasetSplits:
+    """Split a table by the name of a protocol, or by a file.
+
+    Parameters
+    ----------
+    name
+        One of ``NAMES``, or the path of a file with the columns ``image_id,part``.
+    val_fraction
+        Share of the training images (of all, for ``grouped``) that validates, where the split names no such part.
+    test_fraction
+        Share that tests, for ``grouped`` and ``datta2021``.
+    n_folds, fold
+        Number of folds, and which it is, from 0: for ``kfold``, ``kfold-images`` and ``gessert2019`` (three).
+    val_split_name, test_split_name
+        Names of the parts in a file; all others train.
+    checkpoint_split
+        ``test_fraction``: the test part validates as well, as in some published code. Numbers are then too good.
+
+    Raises
+    ------
+    DataError
+        The name is not known, a fold is not there, or the table does not fit the split.
+    """
+    n_folds, fold = _check_folds(name, n_folds, fold)
+    match name:
+        case "official":
+            return official_splits(table, val_fraction=val_fraction, seed=seed, checkpoint_split=checkpoint_split)
+        case "grouped":
+            return group_holdout(table, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed, checkpoint_split=checkpoint_split)
+        case "kfold" | "kfold-images":
+            divide = group_kfold if name == "kfold" else image_kfold
+            return divide(
+                table, n_folds=n_folds, fold=fold, val_fraction=val_fraction, seed=seed, checkpoint_split=checkpoint_split
+            )
+        case "gessert2019":
+            return gessert2019(table, fold=fold, checkpoint_split=checkpoint_split)
+        case "datta2021":
+            return datta2021(table, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed, checkpoint_split=checkpoint_split)
+    if not Path(name).suffix and not Path(name).exists():
+        raise DataError(f"{unknown_name_message('split', name, SPLIT_NAMES)}, or the path of a CSV")
+    return splits_from_csv(table, Path(name), val_split_name=val_split_name, test_split_name=test_split_name, checkpoint_split=checkpoint_split)
+
+
+def _check_folds(name: str, n_folds: int | None, fold: int | None) -> tuple[int, int]:
+    """Check the number of folds and the place of one; (0, 0) for a split without folds."""
+    if name not in _FOLD_STRATEGIES:
+        if n_folds is not None or fold is not None:
+            raise DataError(
+                f"data.split={name} has no folds; leave out folds and fold, or use {_format_options(_FOLD_STRATEGIES)}"
+            )
+        return 0, 0
+    if name == "gessert2019":
+        n_folds = GESSERT2019_NUM_FOLDS if n_folds is None else n_folds
+        if n_folds != GESSERT2019_NUM_FOLDS:
+            raise DataError(f"data.split=gessert2019 has {GESSERT2019_NUM_FOLDS} published folds, not {n_folds}")
+    if n_folds is None or n_folds < 2:
+        raise DataError(
+            f"data.split={name} needs folds, 2 or more (folds=5, or --folds 5); it is {n_folds or 'not given'}"
+        )
+    if fold is None or not 0 <= fold < n_folds:
+        raise DataError(
+            f"data.split={name} needs fold, from 0 to {n_folds - 1} (fold=0, or --fold 0); it is "
+            f"{'not given' if fold is None else fold}. In a recipe folds={n_folds} alone takes each in turn"
+        )
+    return n_folds, fold
+
+
+def _format_options(options: tuple[str, ...]) -> str:
+    return f"{', '.join(options[:-1])} or {options[-1]}"

@@ -1,0 +1,67 @@
+"""A split from a file that says which image is in which part."""
+
+from pathlib import Path
+import numpy as np
+import pandas as pd
+from lesionlens.datasets.issues import pluralize
+from lesionlens.core.tabular import read_table
+from lesionlens.datasets.splits.base import ValidationSpec, add_validation_split
+from lesionlens.datasets.splits.base import CheckpointSplit, DatasetSplits
+from lesionlens.datasets.table import LesionTable
+from lesionlens.core.errors import DataError
+
+
+def splits_from_csv(
+    table: LesionTable, file: Path, *, val_split_name: str, test_split_name: str, checkpoint_split: CheckpointSplit = "validation"
+) -> DatasetSplits:
+    """Read ``image_id,part``; the parts named validation and test are those, all others train.
+
+    Raises
+    ------
+    DataError
+        The file is missing or has other columns, a part it should hold is not in it, an image is in two parts, or
+        images have no part.
+    """
+    part = _read_split_csv(file)
+    _check_split_names(part, file, required=val_split_name if checkpoint_split == "validation" else test_split_name, checkpoint_split=checkpoint_split)
+    ids = table.frame["image_id"]
+    if without := [image for image in ids if image not in part.index]:
+        verb = "image has" if len(without) == 1 else "images have"
+        raise DataError(
+            f"{len(without):,} {verb} no part in {file}, for example {', '.join(without[:5])}; "
+            "add them, or take them out of the table"
+        )
+    renamed = {val_split_name: "validation", test_split_name: "test"}
+    named = np.array([renamed.get(each, "train") for each in part.loc[ids]], dtype=object)
+    missing = len(part) - len(table)
+    remarks = [f"not in the table: {pluralize(missing, 'image')} of {file.name}"] if missing else []
+    how = f"{file.name}: {val_split_name!r} validates, {test_split_name!r} tests, the rest trains"
+    return add_validation_split(table, named, how, ValidationSpec(0.0, 0, checkpoint_split), caveats=remarks)
+
+
+def _read_split_csv(file: Path) -> "pd.Series[str]":
+    """Give the part of each image, by id."""
+    try:
+        rows = read_table(file)
+    except DataError as error:
+        raise DataError(f"cannot read the split: {error}") from error
+    if not {"image_id", "part"} <= set(rows.columns):
+        raise DataError(f"the split {file} has columns {list(rows.columns)}; needed: image_id, part")
+    rows = rows[["image_id", "part"]].drop_duplicates()
+    if twice := sorted(set(rows["image_id"][rows["image_id"].duplicated()])):
+        raise DataError(
+            f"the split {file} names two parts for {pluralize(len(twice), 'image')}, for example {twice[0]}; "
+            "an image belongs to one"
+        )
+    if not (rows["part"] != "").all():
+        raise DataError(f"the split {file} names no part for {rows['image_id'][rows['part'] == ''].iloc[0]}")
+    return rows.set_index("image_id")["part"]
+
+
+def _check_split_names(split_by_id: "pd.Series[str]", file: Path, *, required: str, checkpoint_split: CheckpointSplit) -> None:
+    if required not in set(split_by_id):
+        to = "validate on" if checkpoint_split == "validation" else "test and select on"
+        raise DataError(
+            f"the split {file} has no part {required!r} to {to}; it has {', '.join(sorted(set(split_by_id)))}. "
+            f"Name the right one with data.{checkpoint_split}_part"
+        )

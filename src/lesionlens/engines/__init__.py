@@ -1,1 +1,0 @@
-"""What computes a trained network: torch, ONNX Runtime or OpenVINO, with the same work before and after it."""

@@ -1,0 +1,58 @@
+"""Comparisons as JSON and CSV: a row for each test of each metric of each pair."""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from lesionlens.core.fileio import write_text
+from lesionlens.core.tabular import write_csv_columns
+from lesionlens.evaluation.comparison.result import MetricComparison, ComparisonReport
+from lesionlens.core.notice import RESEARCH_USE_NOTICE
+
+
+COMPARISON_FORMAT = "lesionlens-comparison/1"
+_CellValue = str | int | float | None
+
+
+def write_comparison(folder: Path | str, report: ComparisonReport) -> None:
+    """Write ``comparison.json`` and ``comparison.csv``; what is not defined is null and an empty cell."""
+    rows = [row for each in report.comparisons for row in _comparison_rows(each)]
+    record = {
+        "format": COMPARISON_FORMAT,
+        "over": report.sample_description,
+        "settings": report.settings,
+        "notes": report.caveats,
+        "comparisons": rows,
+        "notice": RESEARCH_USE_NOTICE,
+    }
+    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(Path(folder) / "comparison.json", text)
+    columns = {name: ["" if row[name] is None else str(row[name]) for row in rows] for name in rows[0]}
+    write_csv_columns(Path(folder) / "comparison.csv", columns)
+
+
+def _comparison_rows(comparison: MetricComparison) -> Iterator[dict[str, _CellValue]]:
+    """Give a row for each test, first the one whose p is shown and corrected."""
+    for each in comparison.tests:
+        shown = each is comparison.primary_test
+        yield {
+            "first": comparison.first,
+            "second": comparison.second,
+            "metric": comparison.metric,
+            "of": comparison.scope,
+            "value_first": _finite_or_none(comparison.values[0]),
+            "value_second": _finite_or_none(comparison.values[1]),
+            "test": each.test,
+            "unit": each.unit,
+            "n": each.n,
+            "difference": _finite_or_none(each.difference),
+            "low": _finite_or_none(each.low),
+            "high": _finite_or_none(each.high),
+            "statistic": _finite_or_none(each.statistic),
+            "p": _finite_or_none(each.p),
+            "p_holm": _finite_or_none(comparison.p_holm) if shown else None,
+        }
+
+
+def _finite_or_none(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None

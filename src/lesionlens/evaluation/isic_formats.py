@@ -1,0 +1,107 @@
+"""The official ISIC challenge formats of classification, in and out: 2017 part 3 and 2018 task 3."""
+
+from pathlib import Path
+import numpy as np
+from lesionlens.core.taxonomy import DIAGNOSES, ISIC2017_CLASSES, ISIC2018_CLASSES
+from lesionlens.core.errors import PredictionsError
+from lesionlens.core.tabular import CSVColumns, to_floats, format_floats, write_csv_columns
+from lesionlens.evaluation.predictions import other_class_score
+from lesionlens.core.types import FloatArray, StrArray
+from lesionlens.evaluation.predictions import Predictions
+
+
+ISIC2018_COLUMNS = tuple(DIAGNOSES[name].code for name in ISIC2018_CLASSES)
+ISIC2017_COLUMNS = ("melanoma", "seborrheic_keratosis")
+ISIC2017_OTHER_CLASS = "nevus"
+_WEIGHT_COLUMNS = {"score_weight", "validation_weight"}  # further columns of the official ground truth
+_FORMATS = {"isic2018": ("image", ISIC2018_COLUMNS), "isic2017": ("image_id", ISIC2017_COLUMNS)}
+
+
+def detect_isic_format(columns: CSVColumns, path: Path) -> str:
+    """Say which challenge a header is of: "isic2018", "isic2017" or "" for neither.
+
+    Raises
+    ------
+    PredictionsError
+        One of them, but with columns that it does not have.
+    """
+    names = set(columns)
+    for kind, (key, scores) in _FORMATS.items():
+        if {key, *scores} <= names:
+            further = sorted(names - {key, *scores} - _WEIGHT_COLUMNS)
+            if further:
+                raise PredictionsError(
+                    f"{path}: the {kind} format has no column {', '.join(further)}; remove it"
+                )
+            return kind
+    return ""
+
+
+def isic_image_ids(columns: CSVColumns, format_name: str) -> StrArray:
+    """Give the images' names without the ending .jpg, which the official scorer drops too."""
+    names = columns[_FORMATS[format_name][0]]
+    return np.array([name[:-4] if name.lower().endswith(".jpg") else name for name in names])
+
+
+def isic_scores(columns: CSVColumns, format_name: str, path: Path) -> tuple[FloatArray, tuple[str, ...]]:
+    """Give the scores of every class and the classes' names; a row of ground truth is scores of 0 and 1.
+
+    ISIC 2017 asks two independent questions and decides each at 0.5; nevus, which has no column, gets one
+    minus the larger of the two scores. So the largest of the three is nevus exactly where neither of the two
+    reaches 0.5: the decision is the official one, and the two columns stay as they are.
+    """
+    table = to_floats(columns, _FORMATS[format_name][1], path)
+    if format_name == "isic2018":
+        return table, ISIC2018_CLASSES
+    scores = np.column_stack([table[:, 0], other_class_score(table), table[:, 1]])
+    return scores, ISIC2017_CLASSES
+
+
+def parse_isic_predictions(columns: CSVColumns, format_name: str, path: Path) -> Predictions:
+    """Read predictions; each image is its own lesion and has no label, for the file holds neither."""
+    ids = isic_image_ids(columns, format_name)
+    scores, classes = isic_scores(columns, format_name, path)
+    rest = ISIC2017_OTHER_CLASS if format_name == "isic2017" else ""
+    return Predictions(ids, ids, np.full(len(ids), ""), scores, classes, other_class=rest)
+
+
+def write_isic2018(path: Path | str, predictions: Predictions) -> None:
+    """Write the format of ISIC 2018 task 3, ``image,MEL,NV,BCC,AKIEC,BKL,DF,VASC``.
+
+    Raises
+    ------
+    PredictionsError
+        The classes are not exactly the seven of the challenge.
+    """
+    if set(ISIC2018_CLASSES) != set(predictions.classes):
+        raise PredictionsError(
+            f"the ISIC 2018 format holds the classes {', '.join(ISIC2018_CLASSES)}; "
+            f"these predictions have {', '.join(predictions.classes)}. Use "
+            "--layout lesionlens (write_predictions in Python)."
+        )
+    scores = {
+        code: format_floats(predictions.scores[:, predictions.classes.index(name)])
+        for code, name in zip(ISIC2018_COLUMNS, ISIC2018_CLASSES, strict=True)
+    }
+    write_csv_columns(Path(path), {"image": list(map(str, predictions.image_id))} | scores)
+
+
+def write_isic2017(path: Path | str, predictions: Predictions) -> None:
+    """Write the format of ISIC 2017 part 3, ``image_id,melanoma,seborrheic_keratosis``.
+
+    The score of nevus is left out: the challenge asks two questions, each against everything else.
+
+    Raises
+    ------
+    PredictionsError
+        There is no score of melanoma or of seborrheic_keratosis.
+    """
+    missing = [name for name in ISIC2017_COLUMNS if name not in predictions.classes]
+    if missing:
+        raise PredictionsError(
+            f"the ISIC 2017 format needs scores of {' and '.join(ISIC2017_COLUMNS)}; "
+            f"these predictions have {', '.join(predictions.classes)}. Use "
+            "--layout lesionlens (write_predictions in Python)."
+        )
+    scores = {name: format_floats(predictions.scores[:, predictions.classes.index(name)]) for name in ISIC2017_COLUMNS}
+    write_csv_columns(Path(path), {"image_id": list(map(str, predictions.image_id))} | scores)

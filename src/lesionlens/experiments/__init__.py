@@ -1,1 +1,0 @@
-"""What the papers trained: a recipe for every row of their tables."""

@@ -1,0 +1,5 @@
+"""Images and masks: decoding, resizing, color constancy, hair removal, crops and preprocessing."""
+
+
+
+

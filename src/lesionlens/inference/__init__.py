@@ -1,0 +1,5 @@
+"""Inference: inputs, batches, engines, resumable predictions and results."""
+
+
+
+

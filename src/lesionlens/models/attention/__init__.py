@@ -1,0 +1,5 @@
+"""Attention mechanisms of the four papers."""
+
+
+
+

@@ -1,0 +1,79 @@
+"""Attention gates: a deep, global feature grid says which places of an earlier, local one matter.
+
+Source: Yan 2020, "Attention-based Skin Lesion Recognition" (and Yan, Kawahara and Hamarneh, IPMI 2019), section 2.2,
+equations 2.1 to 2.3. The softmax map is that of Jetley et al. 2018, "Learn to Pay Attention".
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+from lesionlens.core.errors import ModelError, unknown_name_message
+
+
+class GateOutput(NamedTuple):
+    """The attended grid pooled over its places, (b, c), and the map, (b, h, w)."""
+
+    pooled: Tensor
+    map: Tensor
+
+
+def _spatial_softmax(scores: Tensor) -> Tensor:
+    return scores.flatten(1).softmax(dim=1).reshape(scores.shape)
+
+
+GATE_NORMALIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "sigmoid": torch.sigmoid,  # eq. 2.2, each place by itself
+    "softmax": _spatial_softmax,  # sums to 1 over the places
+}
+
+
+class AttentionGate(nn.Module):
+    """Weigh each place of a local grid by how it fits the global one.
+
+    Both grids are brought to the same width by 1 by 1 convolutions without bias, the global one is then enlarged
+    bilinearly to the local one's size, and one 1 by 1 convolution turns the rectified sum into a score (eq. 2.1).
+    With the sigmoid the weighted places are averaged, with the softmax they are summed.
+
+    Parameters
+    ----------
+    local_channels, global_channels
+        Channels of the two grids.
+    hidden_channels
+        Channels in which they meet: 256 in the authors' code.
+    normalization
+        ``sigmoid`` (eq. 2.2) or ``softmax``.
+
+    Raises
+    ------
+    ModelError
+        The normalisation does not exist.
+    """
+
+    def __init__(
+        self, local_channels: int, global_channels: int, *, hidden_channels: int = 256, normalization: str = "sigmoid"
+    ) -> None:
+        super().__init__()
+        if normalization not in GATE_NORMALIZATIONS:
+            raise ModelError(unknown_name_message("normalisation", normalization, GATE_NORMALIZATIONS))
+        self.normalization = normalization
+        self.W_l = nn.Conv2d(local_channels, hidden_channels, 1, bias=False)
+        self.W_g = nn.Conv2d(global_channels, hidden_channels, 1, bias=False)
+        self.phi = nn.Conv2d(hidden_channels, 1, 1)
+        for layer in (self.W_l, self.W_g, self.phi):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # "He's initialization", section 3.1
+        nn.init.zeros_(self.phi.bias)  # type: ignore[arg-type]
+
+    def forward(self, local: Float[Tensor, "b c h w"], guide: Float[Tensor, "b g i j"]) -> GateOutput:
+        """Give the pooled, attended local grid and the map; softmax and sum are float32 under autocast."""
+        size = (local.shape[2], local.shape[3])
+        enlarged = F.interpolate(self.W_g(guide), size=size, mode="bilinear", align_corners=False)
+        scores = self.phi(F.relu(self.W_l(local) + enlarged))[:, 0]
+        attention = GATE_NORMALIZATIONS[self.normalization](
+            scores.to(torch.promote_types(scores.dtype, torch.float32))
+        )
+        attended = local * attention[:, None].to(local.dtype)
+        pool = attended.mean if self.normalization == "sigmoid" else attended.sum
+        return GateOutput(pooled=pool(dim=(2, 3)), map=attention)

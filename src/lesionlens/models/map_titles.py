@@ -1,0 +1,43 @@
+"""Display titles of attention maps."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
+from PIL import Image
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.case_selection import ExampleCase, file_stem
+
+
+def map_title(name: str) -> str:
+    """Say in words what a map shows; one that is not known keeps its name.
+
+    Examples
+    --------
+    >>> title("gate-pool3"), title("gradcampp"), title("mine")
+    ('gate at pool3', 'Grad-CAM++', 'mine')
+    """
+    kind = map_kind(name)
+    return MAP_TITLES[kind] + name.removeprefix(kind) if kind in MAP_TITLES else name
+
+
+MAP_TITLES = {
+    "": "image",
+    "initial-crops": "initial attention: weight of each crop",
+    **{f"layer{stage}": f"ARL mask, stage {stage}" for stage in (1, 2, 3, 4)},
+    **{f"ran-layer{stage}": f"residual attention, stage {stage}" for stage in (1, 2, 3)},
+    "gate-": "gate at ",
+    "soft": "soft attention",
+    "soft-heads": "soft attention, each head",
+    "end-crops": "end attention: weight of each crop",
+    "cam": "CAM",
+    "gradcam": "Grad-CAM",
+    "gradcampp": "Grad-CAM++",
+    "layercam": "Layer-CAM",
+}
+"""Of maps by name, in the order in which they are shown; the name of a gate goes on with that of its stage."""
+
+
+def map_kind(name: str) -> str:
+    return "gate-" if name.startswith("gate-") else name

@@ -1,0 +1,123 @@
+"""Residual attention networks: a soft mask beside the middle blocks of each stage.
+
+Source: Wang et al. 2017, "Residual Attention Network for Image Classification", equation 3 and figures 2 and 3;
+Zhang et al. 2019 compare with it at 14 and 50 layers, but the table with their architecture is lost. Chosen here: the
+trunk is the residual network of the same depth, so that it starts from its ImageNet weights. In each of the first
+three stages the first block prepares, the last block (where there are three or more) finishes, and those between are
+the trunk branch T; a stage of one block has T(x) = x. The mask branch goes down to the grid of the last stage (7 by 7
+at 224 pixels) with one residual unit at each level and on each skip connection (their r = 1).
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from timm.models.resnet import BasicBlock, Bottleneck, ResNet
+from torch import Tensor, nn
+from lesionlens.core.errors import ModelError, unknown_name_message
+from lesionlens.models import backbone
+from lesionlens.models.base import Features
+from lesionlens.models.base import TimmClassifier
+from lesionlens.models.types import Images
+
+
+ATTENTION_STAGES = ("layer1", "layer2", "layer3")  # timm's names; the last stage has none, as in the source
+
+
+class HourglassLevel(nn.Module):
+    """One step down and up of the mask branch: pool, unit, what lies deeper plus a skip, unit, enlarge."""
+
+    def __init__(self, unit: type[nn.Module], channels: int, depth: int) -> None:
+        super().__init__()
+        inner = channels // int(cast(Any, unit).expansion)
+        self.enter, self.leave = unit(channels, inner), unit(channels, inner)
+        self.skip = unit(channels, inner) if depth > 1 else None
+        self.deeper = HourglassLevel(unit, channels, depth - 1) if depth > 1 else None
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Look at x from further away; the size stays."""
+        y = self.enter(F.max_pool2d(x, 3, stride=2, padding=1))
+        if self.skip is not None and self.deeper is not None:
+            y = self.skip(y) + self.deeper(y)
+        size = (x.shape[2], x.shape[3])
+        return F.interpolate(self.leave(y), size=size, mode="bilinear", align_corners=False)
+
+
+class MaskBranch(nn.Module):
+    """The mask branch M(x), between 0 and 1, of the shape of x."""
+
+    def __init__(self, unit: type[nn.Module], channels: int, depth: int) -> None:
+        super().__init__()
+        self.levels = HourglassLevel(unit, channels, depth)
+        self.squeeze = nn.Sequential(
+            nn.BatchNorm2d(channels), nn.ReLU(), nn.Conv2d(channels, channels, 1, bias=False),
+            nn.BatchNorm2d(channels), nn.ReLU(), nn.Conv2d(channels, channels, 1),
+        )  # fmt: skip
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Give the mask."""
+        return torch.sigmoid(self.squeeze(self.levels(x)))
+
+
+class ResidualAttentionNet(TimmClassifier):
+    """A timm ResNet with a soft mask beside the middle blocks of its first three stages.
+
+    Parameters
+    ----------
+    name
+        A timm model made of BasicBlock or Bottleneck.
+    num_classes
+        Number of classes k.
+    taps
+        Names of the stages that have a mask, of ``layer1`` to ``layer3``; all in the source.
+    kwargs
+        Further options of that timm model.
+
+    Raises
+    ------
+    ModelError
+        The backbone is no such ResNet, or has no such stage.
+    """
+
+    def __init__(
+        self, name: str, *, num_classes: int, taps: Sequence[str] = ATTENTION_STAGES, **kwargs: Any
+    ) -> None:
+        super().__init__(name, num_classes=num_classes, **kwargs)
+        self.masks = nn.ModuleDict()
+        for stage in taps:
+            if stage not in ATTENTION_STAGES:
+                raise ModelError(unknown_name_message("stage", stage, ATTENTION_STAGES))
+            block = _last_block(self.backbone, stage, name)
+            basic = isinstance(block, BasicBlock)
+            width = int(block.bn2.num_features if basic else block.bn3.num_features)
+            depth = len(ATTENTION_STAGES) - ATTENTION_STAGES.index(stage)
+            self.masks[stage] = MaskBranch(BasicBlock if basic else Bottleneck, width, depth)
+
+    def forward_features(self, x: Images, *, maps: bool = False) -> Features:
+        """Give the last grid and, if asked for, each stage's mask, averaged over channels."""
+        trunk = cast(Any, self.backbone)
+        x = trunk.maxpool(trunk.act1(trunk.bn1(trunk.conv1(x))))
+        looked: dict[str, Tensor] = {}
+        for name in ATTENTION_STAGES:
+            stage = getattr(trunk, name)
+            if name not in self.masks:
+                x = stage(x)
+                continue
+            middle = slice(1, -1) if len(stage) > 2 else slice(1, None)
+            x = stage[0](x)
+            mask = self.masks[name](x)
+            x = (1 + mask) * stage[middle](x)  # eq. 3
+            x = stage[-1](x) if len(stage) > 2 else x
+            if maps:
+                looked[name] = mask.mean(dim=1)
+        return Features(feature_map=trunk.layer4(x), maps=looked)
+
+
+def _last_block(model: nn.Module, stage: str, name: str) -> Any:
+    block = getattr(model, stage)[-1] if isinstance(model, ResNet) else None
+    if not isinstance(block, BasicBlock | Bottleneck):
+        raise ModelError(
+            f"residual attention needs stages of residual blocks; {name!r} has none that it knows. {backbone.SUPPORTED_RESIDUAL_BACKBONES}"
+        )
+    return block

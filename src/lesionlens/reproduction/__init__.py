@@ -1,0 +1,5 @@
+"""Reproduction of the papers' tables and figures."""
+
+
+
+

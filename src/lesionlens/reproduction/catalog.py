@@ -1,0 +1,231 @@
+"""The papers' tables and figures by name, and how one is read from its YAML."""
+
+import re
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+import yaml
+from pydantic import BaseModel, ValidationError
+from lesionlens.core.errors import LesionLensError, unknown_name_message
+from lesionlens.reproduction.spec import OrderingClaim, TableSpec, ArtifactSet
+from lesionlens.reproduction.spec import FigureSpec, PanelSpec
+from lesionlens.reproduction.spec import ColumnSpec
+from lesionlens.reproduction.spec import RowSpec
+from collections.abc import Iterator
+from typing import NamedTuple
+from lesionlens.core.errors import RecipeError, unknown_name_message
+
+
+PAPERS = {
+    "arl": "Zhang et al. 2019, doi:10.1109/TMI.2019.2893944",
+    "attnmel": "Yan 2020, MSc thesis, SFU; Yan et al. 2019, doi:10.1007/978-3-030-20351-1_62",
+    "patch": "Gessert et al. 2019, doi:10.1109/TBME.2019.2915839",
+    "soft": "Datta et al. 2021, doi:10.1007/978-3-030-87444-5_2",
+}
+FIRST_AUTHORS = {"zhang": "arl", "yan": "attnmel", "gessert": "patch", "datta": "soft"}
+
+_TABLES_DIR = files("lesionlens.reproduction") / "tables"
+_NAME_PREFIXES = ("table", "section", "fig")
+_MODELS_BY_KEY: dict[str, type[BaseModel]] = {
+    "metrics": ColumnSpec,
+    "rows": RowSpec,
+    "claims": OrderingClaim,
+    "sets": ArtifactSet,
+    "figure": FigureSpec,
+    "panels": PanelSpec,
+}
+
+
+def list_tables() -> list[str]:
+    """Give the names of all experiments in the papers' order: tables, sections, figures; open questions last.
+
+    Examples
+    --------
+    >>> [name for name in names() if name.startswith("patch/")][:2]
+    ['patch/table2', 'patch/table3']
+    """
+    return sorted(_table_files(), key=_sort_key)
+
+
+def match_tables(patterns: Sequence[str]) -> list[str]:
+    """Give the experiments that words ask for, each once: names, papers, patterns with ``*``, YAML files; none: all.
+
+    Raises
+    ------
+    LesionLensError
+        A word that asks for nothing.
+
+    Examples
+    --------
+    >>> matching(["zhang/table5", "soft/table[12]"])
+    ['arl/table5', 'soft/table1', 'soft/table2']
+    """
+    found = [name for word in patterns for name in _match_pattern(word)] if patterns else list_tables()
+    return list(dict.fromkeys(found))
+
+
+def load_table_spec(name: str) -> TableSpec:
+    """Read an experiment by its name, with the first author's in place of the paper's if liked, or from a YAML file.
+
+    Raises
+    ------
+    LesionLensError
+        There is none of this name, or its file is no experiment: every key that is wrong is named.
+
+    Examples
+    --------
+    >>> read_experiment("gessert/table2").title
+    'Table II'
+    """
+    file = Path(name) if is_yaml_path(name) else _table_files()[_resolve_name(name)]
+    tree = _load_yaml(file, name)
+    try:
+        return TableSpec.model_validate(tree)
+    except ValidationError as error:
+        lines = "\n".join(f"  {_format_error(problem)}" for problem in error.errors())
+        raise LesionLensError(f"{file} is no experiment:\n{lines}") from error
+
+
+def _table_files() -> dict[str, Traversable]:
+    return {
+        f"{paper.name}/{entry.name.removesuffix('.yaml')}": entry
+        for paper in _TABLES_DIR.iterdir()
+        if paper.is_dir()
+        for entry in paper.iterdir()
+        if entry.name.endswith(".yaml")
+    }
+
+
+def _sort_key(name: str) -> tuple[int, int, list[int], str]:
+    paper, _, short = name.partition("/")
+    kind = next((each for each in _NAME_PREFIXES if short.startswith(each)), "")
+    return (
+        [*PAPERS, paper].index(paper),
+        _NAME_PREFIXES.index(kind) if kind else len(_NAME_PREFIXES),
+        [int(digits) for digits in re.findall(r"\d+", short)],
+        short,
+    )
+
+
+def is_yaml_path(name: str) -> bool:
+    """Say whether a word means a YAML file of the user's own."""
+    return name.endswith((".yaml", ".yml"))
+
+
+def _expand_alias(name: str) -> str:
+    """Put the paper's key in place of its first author."""
+    paper, slash, short = name.casefold().partition("/")
+    return FIRST_AUTHORS.get(paper, paper) + slash + short
+
+
+def _resolve_name(name: str) -> str:
+    if (spelt := _expand_alias(name)) in _table_files():
+        return spelt
+    authors = {paper: author for author, paper in FIRST_AUTHORS.items()}
+    known = [*_table_files(), *(f"{authors[paper]}/{short}" for paper, _, short in _partitioned_names() if paper in authors)]
+    near = get_close_matches(name.casefold(), known, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise LesionLensError(
+        f"unknown experiment {name!r}: {hint}All are listed by: lesionlens reproduce --list. Or give the path of a "
+        ".yaml file"
+    )
+
+
+def _partitioned_names() -> list[tuple[str, str, str]]:
+    return [name.partition("/") for name in _table_files()]
+
+
+def _match_pattern(query: str) -> Iterator[str]:
+    if is_yaml_path(query):
+        yield query
+        return
+    spelt, ours = _expand_alias(query), list_tables()
+    pattern = f"{spelt}/*" if spelt in {name.partition("/")[0] for name in ours} else spelt
+    found = [name for name in ours if fnmatchcase(name, pattern)]
+    yield from found or [_resolve_name(query)]
+
+
+def _load_yaml(file: Traversable | Path, name: str) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise LesionLensError(f"cannot read the experiment {name}: {reason}") from error
+    if not isinstance(tree, dict):
+        raise LesionLensError(f"the experiment {name} is no table of keys")
+    return tree
+
+
+def _format_error(error: Any) -> str:
+    """Say in one line which key is wrong and what is allowed."""
+    where = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        *above, key = error["loc"]
+        part = next((_MODELS_BY_KEY[each] for each in reversed(above) if each in _MODELS_BY_KEY), TableSpec)
+        return f"{where}: {unknown_name_message('key', str(key), part.model_fields)}"
+    if error["type"] == "missing":
+        return f"{where} is missing"
+    came = "" if isinstance(error["input"], dict) else f" (came: {error['input']!r})"
+    return f"{where + ': ' if where else ''}{error['msg'].removeprefix('Value error, ')}{came}"
+
+
+VARIANT_TITLES = {"M": "melanoma", "SK": "seborrheic keratosis"}  # of Zhang et al. 2019
+
+
+class RowRecipe(NamedTuple):
+    """One training of one row of a table.
+
+    Attributes
+    ----------
+    paper
+        A key of ``PAPERS``.
+    table, row
+        As the paper calls them; of a row that is two trainings, with the part.
+    recipe
+        Name of a shipped recipe; "" where the row has none.
+    reason_not_run
+        Why it has none.
+    """
+
+    paper: str
+    table: str
+    row: str
+    recipe: str
+    reason_not_run: str
+
+
+def list_row_recipes(paper: str | None = None) -> list[RowRecipe]:
+    """Give the rows of one paper's tables, or of all, in the papers' order; figures take the tables' runs.
+
+    Raises
+    ------
+    RecipeError
+        There is no such paper.
+
+    Examples
+    --------
+    >>> next(row.recipe for row in rows("patch") if row.row == "Dense121, Dual Attention")
+    'patch/table2/densenet121-dual'
+    """
+    if paper is not None and paper not in PAPERS:
+        raise RecipeError(unknown_name_message("paper", paper, PAPERS))
+    papers = [paper] if paper else list(PAPERS)
+    tables = [load_table_spec(name) for name in list_tables() if name.partition("/")[0] in papers]
+    return [
+        RowRecipe(table.paper, table.title, *trained)
+        for table in tables
+        if table.figure is None
+        for row in table.rows
+        for trained in _variants_of_row(row)
+    ]
+
+
+def _variants_of_row(row: RowSpec) -> Iterator[tuple[str, str, str]]:
+    for part, recipe in row.variants.items():
+        yield f"{row.name}, {VARIANT_TITLES.get(part, part)}" if part else row.name, recipe, ""
+    if row.reason_not_run:
+        yield row.name, "", row.reason_not_run

@@ -1,0 +1,78 @@
+"""A verdict for programs: its numbers as CSV, and all of it as JSON."""
+
+import json
+import math
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from lesionlens import __version__
+from lesionlens.core.fileio import write_text
+from lesionlens.core.tabular import write_csv_columns
+from lesionlens.reproduction.outcome import summary_sentence
+from lesionlens.reproduction.table_cells import TableCell
+from lesionlens.reproduction.claims import ClaimResult
+from lesionlens.reproduction.outcome import TableOutcome
+
+
+OUTCOME_COLUMNS = (
+    "row", "group", "column", "published", "published_spread", "measured", "sd", "n", "planned", "low", "high",
+    "interval_of", "difference", "inside", "within_spread", "part", "notes",
+)  # fmt: skip
+
+
+def write_outcome_csv(path: Path, outcome: TableOutcome) -> None:
+    """Write a line for each number, in the table's unit; what is not defined is empty."""
+    lines = [_cell_record(each, outcome) for each in outcome.cells]
+    write_csv_columns(path, {name: [_csv_text(line[name]) for line in lines] for name in OUTCOME_COLUMNS})
+
+
+def write_outcome_json(path: Path, outcome: TableOutcome, now: datetime) -> None:
+    """Write the verdict as JSON; what is not defined is null."""
+    results, experiment = outcome.results, outcome.results.spec
+    told = {
+        "name": results.name, "title": experiment.title, "paper": experiment.paper, "caption": experiment.caption,
+        "profile": results.profile, "data": experiment.dataset, "synthetic": outcome.synthetic,
+        "comparable": outcome.is_comparable_to_paper, "date": now.isoformat(timespec="seconds"), "version": __version__,
+        "runs": len(results.cells), "finished": sum(cell.state == "finished" for cell in results.cells),
+        "failed": sum(cell.state == "failed" for cell in results.cells), "headline": summary_sentence(outcome),
+        "remarks": list(results.caveats), "unit": experiment.unit,
+        "claims": [_claim_record(each) for each in outcome.claims],
+        "rows": [_cell_record(each, outcome) for each in outcome.cells],
+    }  # fmt: skip
+    write_text(path, json.dumps(_nan_to_none(told), indent=1, ensure_ascii=False) + "\n")
+
+
+def _cell_record(cell: TableCell, outcome: TableOutcome) -> dict[str, Any]:
+    """Give the fields of ``COLUMNS``; whether a published number lies inside is no question of other images."""
+    published = cell.published
+    return {
+        "row": cell.row, "group": outcome.results.spec.row(cell.row).group, "column": cell.column,
+        "published": published.value if published else math.nan,
+        "published_spread": published.spread if published else None,
+        "measured": cell.mean, "sd": cell.std, "n": cell.num_runs, "planned": cell.num_planned, "low": cell.low,
+        "high": cell.high, "interval_of": cell.interval_source, "difference": cell.difference,
+        "inside": cell.published_in_interval if outcome.is_comparable_to_paper else None,
+        "within_spread": cell.within_spread if outcome.is_comparable_to_paper else None,
+        "part": cell.measured_on, "notes": "; ".join(cell.notes),
+    }  # fmt: skip
+
+
+def _claim_record(claim: ClaimResult) -> dict[str, Any]:
+    return {"verdict": claim.verdict, "published_shows": claim.published_supports_claim, **asdict(claim)}
+
+
+def _csv_text(value: object) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _nan_to_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _nan_to_none(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_nan_to_none(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

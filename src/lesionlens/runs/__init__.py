@@ -1,0 +1,1 @@
+"""Recipes and run directories: schema, loading, metadata and statistics over runs."""

@@ -1,1 +1,0 @@
-"""Images to scores: decoded ahead, computed, kept batch by batch, and written in the end."""

@@ -1,0 +1,5 @@
+"""Lesion segmentation: models, training, prediction and evaluation."""
+
+
+
+

@@ -1,0 +1,183 @@
+"""The epochs of a segmentation run: each one logged, the best kept."""
+
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+import numpy as np
+import pandas as pd
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from lesionlens.core.fileio import atomic_write
+from lesionlens.core.console import progress_bar
+from lesionlens.core.errors import RunInterrupted, RunError
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.segmentation.dataset import SegmentationBatch, SegmentationDataset, ImageAndMask
+from lesionlens.segmentation.config import SegmentationConfig
+from lesionlens.segmentation.evaluate import segmentation_metrics
+from lesionlens.core.runtime import retain_freed_memory
+
+
+def bce_dice_loss(logits: Float[Tensor, "b h w"], masks: Bool[Tensor, "b h w"]) -> Float[Tensor, ""]:
+    """Add mean cross-entropy and 1 − mean soft Dice, ``2 Σpy / (Σp + Σy)`` (Milletari et al. 2016, with p, not p²).
+
+    One pixel is added to both sides of the fraction, so that an empty mask has a slope too.
+    """
+    truth = masks.float()
+    p = logits.sigmoid()
+    dice = (2 * (p * truth).sum(dim=(1, 2)) + 1) / (p.sum(dim=(1, 2)) + truth.sum(dim=(1, 2)) + 1)
+    return F.binary_cross_entropy_with_logits(logits, truth) + 1 - dice.mean()
+
+
+class EpochLog(NamedTuple):
+    """One epoch, counted from 1; the Jaccard index is the mean over images at the network's size."""
+
+    epoch: int
+    lr: float
+    train_loss: float
+    val_loss: float
+    val_jaccard: float
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"epoch {self.epoch:>3}  loss {self.train_loss:.3f}  val loss {self.val_loss:.3f}  "
+            f"val Jaccard {self.val_jaccard:.3f}  {self.seconds:.0f} s"
+        )
+
+
+@dataclass(frozen=True)
+class TrainState:
+    """What is fitted, to what.
+
+    Attributes
+    ----------
+    splits
+        Pixels of the images of ``train`` and ``validation``.
+    """
+
+    model: nn.Module
+    splits: Mapping[str, Sequence[ImageAndMask]]
+    preprocessing: Preprocessing
+    config: SegmentationConfig
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies."""
+        return next(self.model.parameters()).device
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Score images, uint8 (b, h, w, 3): (b, h, w)."""
+        logits: Tensor = self.model(self.preprocessing.normalize(images.to(self.device)))[:, 0]
+        return logits.float()
+
+
+def fit_segmentation(state: TrainState, log_path: Path, *, on_improvement: Callable[[int, float], None], console: Console) -> None:
+    """Train to the last epoch; rewrite the log after each, and save whenever the validation Jaccard is better.
+
+    Raises
+    ------
+    InterruptedRunError
+        Ctrl-C.
+    RunError
+        The loss is no number any more, or the log cannot be written.
+    """
+    retain_freed_memory()
+    rows: list[EpochLog] = []
+    best = EpochLog(0, 0.0, 0.0, 0.0, -math.inf, 0.0)
+    try:
+        with _deterministic(state.config.seed), progress_bar(console) as progress:
+            total = state.config.epochs * len(_train_loader(state, 1))
+            line = progress.add_task("training", total=total)
+            for row in _run_epochs(state, lambda: progress.advance(line)):
+                rows.append(row)
+                with atomic_write(log_path) as part:
+                    pd.DataFrame(rows).to_csv(part, index=False)
+                if row.val_jaccard > best.val_jaccard:
+                    best = row
+                    on_improvement(row.epoch, row.val_jaccard)
+                console.print(str(row), highlight=False, soft_wrap=True)
+    except KeyboardInterrupt as stop:
+        kept = f"the network of epoch {best.epoch} is kept" if rows else "no epoch was complete"
+        raise RunInterrupted(f"stopped; {kept} in {log_path.parent}") from stop
+
+
+def _run_epochs(state: TrainState, on_step: Callable[[], None]) -> Iterator[EpochLog]:
+    options, model = state.config, state.model
+    optimiser = torch.optim.AdamW(
+        model.parameters(), options.lr, weight_decay=options.weight_decay, fused=True
+    )
+    steps = options.epochs * len(_train_loader(state, 1))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    for epoch in range(1, options.epochs + 1):
+        started, lr, losses = time.monotonic(), schedule.get_last_lr()[0], []
+        model.train()
+        for batch in _train_loader(state, epoch):
+            loss = bce_dice_loss(state.logits(batch.images), batch.masks.to(state.device))
+            losses.append(float(loss.detach()))
+            if not math.isfinite(losses[-1]):
+                raise RunError(f"the loss became {losses[-1]} in epoch {epoch}; lower --lr")
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+            on_step()
+        val_loss, val_jaccard = _validate(state)
+        yield EpochLog(
+            epoch,
+            float(lr),
+            float(np.mean(losses)),
+            val_loss,
+            val_jaccard,
+            round(time.monotonic() - started, 3),
+        )
+
+
+def _train_loader(state: TrainState, epoch: int) -> DataLoader[SegmentationBatch]:
+    """Shuffle and augment; the last, smaller batch is left out where there are others (batch norm)."""
+    options, pixels = state.config, state.splits["train"]
+    order = np.random.default_rng((options.seed, epoch)).permutation(len(pixels))
+    images = SegmentationDataset([pixels[place] for place in order], options.augment, options.seed, epoch)
+    return DataLoader(
+        images,
+        batch_size=options.batch_size,
+        num_workers=options.num_workers,
+        drop_last=len(pixels) > options.batch_size,
+    )
+
+
+def _validate(state: TrainState) -> tuple[float, float]:
+    """Give mean loss and mean Jaccard index of the validation images."""
+    images = SegmentationDataset(state.splits["validation"])
+    losses, scores = [], []
+    state.model.eval()
+    with torch.inference_mode():
+        for batch in DataLoader(images, batch_size=state.config.batch_size):
+            logits = state.logits(batch.images).cpu()
+            losses += [bce_dice_loss(logits, batch.masks).item()] * len(logits)
+            pairs = zip((logits > 0).numpy(), batch.masks.numpy(), strict=True)
+            scores += [segmentation_metrics(predicted, true).jaccard for predicted, true in pairs]
+    return float(np.mean(losses)), float(np.mean(scores))
+
+
+@contextmanager
+def _deterministic(seed: int) -> Iterator[None]:
+    """Choose algorithms that give the same result each time, where there are any; leave torch as it was found."""
+    before, warned = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warned)

@@ -1,0 +1,124 @@
+"""What tells the seven classes apart: probabilities and ranges of criteria, as plain tables.
+
+The criteria follow the dermoscopy literature (pattern analysis, the ABCD rule, the seven-point checklist);
+the numbers are chosen, not measured. ``difficulty`` lets each criterion of a lesion be borrowed from a class
+drawn at random: at zero each class keeps to its own row, at one the classes look alike.
+"""
+
+from dataclasses import dataclass
+import numpy as np
+from lesionlens.core.errors import DataError, unknown_name_message
+from lesionlens.synthesis.structures import STRUCTURES
+
+
+CLASS_CODES = ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc")
+
+CRITERIA_RANGES: dict[str, dict[str, tuple[float, float]]] = {
+    # melanin, blood, deep: optical density; halo: redness round it; size: radius in pixels of 450; others 0…1
+    "melanin": {
+        "mel": (0.45, 1.7), "nv": (0.3, 1.2), "bcc": (0.0, 0.16), "akiec": (0.05, 0.4), "bkl": (0.25, 1.05),
+        "df": (0.2, 0.5), "vasc": (0.0, 0.1),
+    },
+    "blood": {
+        "mel": (0.0, 0.18), "nv": (0.0, 0.12), "bcc": (0.04, 0.26), "akiec": (0.02, 0.2), "bkl": (0.0, 0.08),
+        "df": (0.0, 0.16), "vasc": (0.25, 0.5),
+    },
+    "deep": {
+        "mel": (0.0, 0.6), "nv": (0.0, 0.12), "bcc": (0.0, 0.2), "akiec": (0.0, 0.1), "bkl": (0.0, 0.5),
+        "df": (0.0, 0.12), "vasc": (0.0, 0.2),
+    },
+    "halo": {
+        "mel": (0.0, 0.12), "nv": (0.0, 0.1), "bcc": (0.0, 0.2), "akiec": (0.0, 0.16), "bkl": (0.0, 0.1),
+        "df": (0.0, 0.25), "vasc": (0.0, 0.1),
+    },
+    "asymmetry": {
+        "mel": (0.45, 1.0), "nv": (0.0, 0.4), "bcc": (0.2, 0.8), "akiec": (0.2, 0.8), "bkl": (0.1, 0.6),
+        "df": (0.0, 0.25), "vasc": (0.0, 0.3),
+    },
+    "irregularity": {
+        "mel": (0.4, 1.0), "nv": (0.05, 0.5), "bcc": (0.3, 0.9), "akiec": (0.4, 1.0), "bkl": (0.15, 0.6),
+        "df": (0.1, 0.4), "vasc": (0.05, 0.3),
+    },
+    "softness": {
+        "mel": (0.12, 0.5), "nv": (0.18, 0.6), "bcc": (0.4, 0.9), "akiec": (0.8, 1.3), "bkl": (0.06, 0.35),
+        "df": (0.5, 0.95), "vasc": (0.04, 0.18),
+    },
+    "variegation": {
+        "mel": (0.5, 1.0), "nv": (0.1, 0.5), "bcc": (0.4, 0.9), "akiec": (0.8, 1.1), "bkl": (0.2, 0.9),
+        "df": (0.1, 0.4), "vasc": (0.1, 0.4),
+    },
+    "disorder": {
+        "mel": (0.55, 1.0), "nv": (0.0, 0.35), "bcc": (0.3, 1.0), "akiec": (0.3, 1.0), "bkl": (0.2, 0.8),
+        "df": (0.0, 0.3), "vasc": (0.0, 1.0),
+    },
+    "size": {
+        "mel": (85, 200), "nv": (45, 165), "bcc": (45, 150), "akiec": (80, 190), "bkl": (65, 195),
+        "df": (50, 145), "vasc": (30, 120),
+    },
+}  # fmt: skip
+
+STRUCTURE_PROBABILITY: dict[str, dict[str, float]] = {
+    "network": {"mel": 0.55, "nv": 0.65, "bkl": 0.1, "df": 0.6, "akiec": 0.03, "bcc": 0.03},
+    "globules": {"mel": 0.4, "nv": 0.35, "bkl": 0.05, "bcc": 0.08},
+    "streaks": {"mel": 0.3, "nv": 0.04},
+    "blotch": {"mel": 0.5, "nv": 0.25, "bkl": 0.12, "bcc": 0.05},
+    "blue_white_veil": {"mel": 0.45, "nv": 0.02, "bcc": 0.12, "bkl": 0.06, "vasc": 0.05},
+    "regression": {"mel": 0.35, "nv": 0.03, "bkl": 0.1},
+    "milia": {"bkl": 0.5, "bcc": 0.05, "mel": 0.04, "nv": 0.03},
+    "comedo": {"bkl": 0.5, "nv": 0.02},
+    "ridges": {"bkl": 0.6, "akiec": 0.05},
+    "scale": {"akiec": 0.6, "bcc": 0.3, "bkl": 0.3, "mel": 0.03},
+    "scar": {"df": 0.85, "bcc": 0.12, "mel": 0.05},
+    "arborising": {"bcc": 0.75, "mel": 0.04, "akiec": 0.06},
+    "lacunae": {"vasc": 0.95},
+    "strawberry": {"akiec": 0.6, "bkl": 0.04},
+    "nests": {"bcc": 0.65, "mel": 0.04},
+    "ulcer": {"bcc": 0.35, "akiec": 0.15, "mel": 0.05},
+}
+
+
+@dataclass(frozen=True)
+class LesionCriteria:
+    """The criteria of one lesion: what a dermatologist would note."""
+
+    code: str
+    melanin: float
+    blood: float
+    dermal_melanin: float
+    halo: float
+    asymmetry: float
+    irregularity: float
+    softness: float
+    variegation: float
+    disorder: float
+    radius: float
+    structures: tuple[str, ...]
+
+
+def confusion_rate(difficulty: float) -> float:
+    """How often a criterion is borrowed from a class drawn at random; rises slowly at first."""
+    return float(difficulty**3)
+
+
+def sample_criteria(rng: np.random.Generator, code: str, *, difficulty: float) -> LesionCriteria:
+    """Draw the criteria of a lesion of class ``code`` (HAM10000's ``dx``).
+
+    Raises
+    ------
+    DataError
+        A class that does not exist, or a difficulty outside 0…1.
+    """
+    if code not in CLASS_CODES:
+        raise DataError(unknown_name_message("class", code, CLASS_CODES))
+    if not 0 <= difficulty <= 1:
+        raise DataError(
+            f"difficulty is {difficulty}; allowed is 0 (distinct) to 1 (alike). Choose one between."
+        )
+    share = confusion_rate(difficulty)
+
+    def whose() -> str:
+        return str(rng.choice(CLASS_CODES)) if rng.random() < share else code
+
+    ranges = {name: float(rng.uniform(*row[whose()])) for name, row in CRITERIA_RANGES.items()}
+    present = [name for name in STRUCTURES if rng.random() < STRUCTURE_PROBABILITY[name].get(whose(), 0.0)]
+    return LesionCriteria(code=code, structures=tuple(present), **ranges)

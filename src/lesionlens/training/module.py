@@ -1,0 +1,198 @@
+"""The LightningModule: one step, one loss, one optimiser; it knows no file."""
+
+import numpy as np
+from numpy.typing import NDArray
+from lesionlens.evaluation.compute import macro, compute_metrics
+from lesionlens.evaluation.predictions import multilabel_predictions
+from lesionlens.evaluation.predictions import Predictions
+import math
+from collections.abc import Mapping
+from typing import Any
+import lightning as L
+import torch
+from torch import Tensor
+from lesionlens.data.dataset import Batch
+from lesionlens.core.errors import RunError
+from lesionlens.models.base import Classifier
+from lesionlens.models.tta import predict_proba
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.training.losses import ClassificationLoss
+from lesionlens.training.attention_prior import AttentionPriorLoss
+from lesionlens.runs.schema import TrainRecipe
+
+
+def validation_metrics(
+    targets: NDArray[np.int64], scores: NDArray[np.floating], *, multilabel: bool = False
+) -> dict[str, float]:
+    """Measure one pass over the validation part.
+
+    Parameters
+    ----------
+    targets
+        Class of each image, (n,).
+    scores
+        Averaged probabilities, (n, k).
+    multilabel
+        Scores are of classes 1 and on; 0 is none of them.
+
+    Returns
+    -------
+    ``auc``: mean over the classes that the part holds, each against the rest; ``balanced_accuracy``; ``accuracy``.
+
+    Examples
+    --------
+    >>> validation_metrics(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]))
+    {'auc': 1.0, 'balanced_accuracy': 0.75, 'accuracy': 0.6666666666666666}
+    """
+    names = np.array([str(k) for k in range(scores.shape[1] + multilabel)])
+    ids, safe = np.arange(len(targets)).astype(str), np.clip(scores.astype(np.float64), 0, 1)
+    if multilabel:
+        known = multilabel_predictions(ids, ids, names[targets], safe, tuple(names[1:]), other_class="0")
+    else:
+        known = Predictions(ids, ids, names[targets], safe, tuple(names))
+    values = compute_metrics(known, decision="argmax").values
+    held = tuple(names[k] for k in np.unique(targets) if names[k] != known.other_class)
+    auc = macro(values, "auc", held) if len(np.unique(targets)) > 1 else np.float64(np.nan)
+    whole = {name: float(values[name, "all"]) for name in ("balanced_accuracy", "accuracy")}
+    return {"auc": float(auc), **whole}
+
+
+class ClassificationModule(L.LightningModule):
+    """Train a network by its objective; validate it as it will be used, by its test crops.
+
+    Parameters
+    ----------
+    model
+        Images, or all crops of each image, to ``Output``.
+    recipe
+        Optimiser, schedule, seed.
+    preprocessing
+        Normalisation, the same as on the card.
+    loss_fn
+        The loss; None: that of the recipe, without weights of classes.
+    attention_prior
+        Where attention should look; None: anywhere.
+    """
+
+    def __init__(
+        self,
+        model: Classifier,
+        recipe: TrainRecipe,
+        preprocessing: Preprocessing,
+        *,
+        loss_fn: ClassificationLoss | None = None,
+        attention_prior: AttentionPriorLoss | None = None,
+    ) -> None:
+        super().__init__()
+        self.model, self.recipe, self.preprocessing = model, recipe, preprocessing
+        self.loss_fn, self.attention_prior = loss_fn or ClassificationLoss(recipe), attention_prior
+        self.validation_outputs: list[tuple[Tensor, Tensor]] = []
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Set learning rate and randomness from epoch and step alone: a resumed run needs no state of either."""
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = self.recipe.lr * lr_factor(self.recipe, self.current_epoch)
+        drawn = np.random.SeedSequence((self.recipe.seed, self.global_step)).generate_state(1)
+        # torch.manual_seed prints three stacks into strings for each card that is not there: a millisecond a step
+        seed = torch.default_generator.manual_seed if self.device.type == "cpu" else torch.manual_seed
+        seed(int(drawn[0]))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Give the loss of a batch of single crops, or of images with all their crops."""
+        crops = self._prepare_input(batch.crops)
+        found = self.model(crops[:, 0] if self.model.num_crops is None else crops, maps=self.attention_prior is not None)
+        loss: Tensor = self.loss_fn(found.logits.float(), batch.target, batch.sample_weight)
+        if self.attention_prior is not None:
+            terms = self.attention_prior(found.maps, batch.masks, batch.has_mask)
+            self._log_metrics({f"prior/{name}": term for name, term in terms.items()}, batch)
+            loss = loss + sum(self.attention_prior.weights[name] * term for name, term in terms.items())
+        if not torch.isfinite(loss):
+            raise RunError(
+                f"the loss became {float(loss)} in epoch {self.current_epoch + 1}, step {batch_idx}; "
+                "lower train.lr, or train.precision=fp32"
+            )
+        self._log_metrics({"train_loss": loss}, batch)
+        return loss
+
+    def _log_metrics(self, values: Mapping[str, Tensor], batch: Batch) -> None:
+        for name, value in values.items():
+            self.log(name, value, on_step=False, on_epoch=True, batch_size=len(batch.target))
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Keep the scores of a batch of images."""
+        found = predict_proba(
+            self.model,
+            self._prepare_input(batch.crops),
+            tta=self.preprocessing.tta,
+            aggregate=self.preprocessing.aggregate,
+            multilabel=self.loss_fn.multilabel,
+        )
+        scores = found.to(batch.target.device, torch.float32)
+        self.validation_outputs.append((scores, batch.target))
+
+    def on_validation_epoch_end(self) -> None:
+        """Measure all validation images at once."""
+        scores = torch.cat([scores for scores, _ in self.validation_outputs])
+        target = torch.cat([target for _, target in self.validation_outputs])
+        self.validation_outputs.clear()
+        self.log("val_loss", self.loss_fn.from_probabilities(scores, target))
+        measured = validation_metrics(
+            target.cpu().numpy(), scores.cpu().numpy(), multilabel=self.loss_fn.multilabel
+        )
+        for name, value in measured.items():
+            self.log(f"val_{name}", value)
+
+    def _prepare_input(self, crops: Tensor) -> Tensor:
+        """Normalise: (b, n, h, w, 3) -> (b, n, 3, h, w)."""
+        x = self.preprocessing.normalize(crops.flatten(0, 1))
+        x = x if self.recipe.channels_last else x.contiguous()
+        return x.reshape(*crops.shape[:2], *x.shape[1:])
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Build the optimiser; its learning rate is set before each step."""
+        return make_optimizer(self.model, self.recipe)
+
+
+def make_optimizer(model: Classifier, recipe: TrainRecipe) -> torch.optim.Optimizer:
+    """Build SGD, Adam or AdamW; scale gates such as ARL's alpha are not decayed towards 0.
+
+    They step in one pass over memory, as it lies: the model's layout must be settled before, and no parameter may get
+    its first gradient later than others.
+    """
+    gates = set(model.attention_scales)
+    groups: list[dict[str, Any]] = [
+        {"params": [p for name, p in model.named_parameters() if name not in gates]},
+        {"params": [p for name, p in model.named_parameters() if name in gates], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(
+            groups,
+            recipe.lr,
+            recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            nesterov=recipe.nesterov,
+            fused=True,
+        )
+    kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
+    return kind(groups, recipe.lr, eps=recipe.eps, weight_decay=recipe.weight_decay, fused=True)
+
+
+def lr_factor(recipe: TrainRecipe, epoch: int) -> float:
+    """Give the share of the learning rate in an epoch, counted from 0.
+
+    Examples
+    --------
+    >>> halving = TrainRecipe(schedule="step", step=30, factor=0.5)
+    >>> [rate(halving, epoch) for epoch in (0, 29, 30, 60)]
+    [1.0, 1.0, 0.5, 0.25]
+    >>> later = TrainRecipe(schedule="step", step=10, first_step=20, factor=0.5)
+    >>> [rate(later, epoch) for epoch in (0, 19, 20, 29, 30)]
+    [1.0, 1.0, 0.5, 0.5, 0.25]
+    """
+    if recipe.schedule == "step":
+        beyond = epoch - (recipe.first_step or recipe.step)
+        return float(recipe.factor ** max(0, beyond // recipe.step + 1))
+    if recipe.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * epoch / recipe.epochs))
+    return 1.0
