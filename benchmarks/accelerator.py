@@ -38,7 +38,11 @@ def main() -> None:
         for kind, ways_of in (("training", training_ways), ("inference", inference_ways)):
             ways = drop_unsupported(f"{name}, {kind}", ways_of(work, device))
             measured = alternately(f"{name}, {kind}", ways, items=work.images)
-            rows.append(measured.model_copy(update={"note": describe_ceiling_fractions(measured, ways["naive"], work, ceilings)}))
+            rows.append(
+                measured.model_copy(
+                    update={"note": describe_ceiling_fractions(measured, ways["naive"], work, ceilings)}
+                )
+            )
             torch.compiler.reset()
     finish("On an accelerator", [*ceilings, *rows])
 
@@ -78,7 +82,9 @@ def drop_unsupported(name: str, variants: dict[str, Callable[[], object]]) -> di
     return kept
 
 
-def describe_ceiling_fractions(row: Row, step: Callable[[], object], workload: Work, ceilings: Sequence[Row]) -> str:
+def describe_ceiling_fractions(
+    row: Row, step: Callable[[], object], workload: Work, ceilings: Sequence[Row]
+) -> str:
     """Say what an image costs, and what share of each ceiling ours reaches."""
     with torch.compiler.set_stance("force_eager"):
         with FlopCounterMode(display=False) as counter:

@@ -5,10 +5,9 @@ import torch
 from limits import wait
 from torch.utils.data import default_collate
 
-from lesionlens.data.dataset import Batch, SplitData
-from lesionlens.data.gpu_datamodule import GpuImageCache
-from lesionlens.data.dataset import TrainDataset
 from lesionlens.data.augmentation import Augmentation
+from lesionlens.data.dataset import Batch, SplitData, TrainDataset
+from lesionlens.data.gpu_datamodule import GpuImageCache
 from lesionlens.data.sampler import SampleIndex
 
 NUM_IMAGES, IMAGE_SHAPE, NUM_CLASSES = 64, (341, 455), 7  # different images; what they show costs nothing
@@ -20,7 +19,9 @@ class NoiseImages:
     kind = "none"
 
     def __init__(self) -> None:
-        self._images = np.random.default_rng(0).integers(0, 256, (NUM_IMAGES, *IMAGE_SHAPE, 3), dtype=np.uint8)
+        self._images = np.random.default_rng(0).integers(
+            0, 256, (NUM_IMAGES, *IMAGE_SHAPE, 3), dtype=np.uint8
+        )
 
     def __len__(self) -> int:
         return NUM_IMAGES
@@ -51,14 +52,22 @@ class BatchFeed:
 
     def _next_indices(self) -> list[SampleIndex]:
         self._num_seen += self._batch_size
-        return [SampleIndex(0, self._num_seen + number, number % NUM_IMAGES, 0) for number in range(self._batch_size)]
+        return [
+            SampleIndex(0, self._num_seen + number, number % NUM_IMAGES, 0)
+            for number in range(self._batch_size)
+        ]
 
     def batch(self) -> Batch:
-        batch = self._gpu_cache.make_batch([self._crops.sample_params(visit) for visit in self._next_indices()])
+        batch = self._gpu_cache.make_batch(
+            [self._crops.sample_params(visit) for visit in self._next_indices()]
+        )
         wait(self._device)
         return batch
 
     def loader_batch(self) -> Batch:
         return Batch(
-            *(part.to(self._device) for part in default_collate([self._crops[v] for v in self._next_indices()]))
+            *(
+                part.to(self._device)
+                for part in default_collate([self._crops[v] for v in self._next_indices()])
+            )
         )

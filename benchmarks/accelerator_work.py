@@ -10,8 +10,8 @@ from limits import wait
 from torch import Tensor, nn
 
 from lesionlens.data.dataset import Batch
-from lesionlens.models.factory import create_model
 from lesionlens.imaging.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from lesionlens.models.factory import create_model
 
 Variants = dict[str, Callable[[], object]]
 
@@ -122,7 +122,9 @@ class LazyCall:
 def training_variants(workload: Workload, device: str) -> Variants:
     feed = make_feed(workload, device)
     batch = feed.batch()
-    plain, ours, alone, compiled = (kind(workload, batch) for kind in (BaselineRunner, OptimizedRunner, OptimizedRunner, OptimizedRunner))
+    plain, ours, alone, compiled = (
+        kind(workload, batch) for kind in (BaselineRunner, OptimizedRunner, OptimizedRunner, OptimizedRunner)
+    )
     for each in (plain, ours, alone, compiled):
         each.model.train()
     ways: Variants = {
@@ -140,7 +142,9 @@ def training_variants(workload: Workload, device: str) -> Variants:
 
 def inference_variants(workload: Workload, device: str) -> Variants:
     batch = make_feed(workload, device).batch()
-    plain, ours, compiled = (kind(workload, batch) for kind in (BaselineRunner, OptimizedRunner, OptimizedRunner))
+    plain, ours, compiled = (
+        kind(workload, batch) for kind in (BaselineRunner, OptimizedRunner, OptimizedRunner)
+    )
     for each in (plain, ours, compiled):
         each.model.eval()
     ways: Variants = {"naive": plain.infer, "ours": ours.infer, "compiled": compiled.compiled().infer}

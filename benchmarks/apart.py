@@ -9,9 +9,18 @@ from typing import Any, NoReturn
 
 from harness import repeated
 
-PRELOADED_MODULES = ["lightning", "timm", "torchvision", "lesionlens.training.build", "lesionlens.inference.predict"]
+PRELOADED_MODULES = [
+    "lightning",
+    "timm",
+    "torchvision",
+    "lesionlens.training.build",
+    "lesionlens.inference.predict",
+]
 READY_SIGNAL = None
-TURN_TIMEOUT, EXIT_TIMEOUT = 600, 10  # seconds: what one turn may take, and what a process has to end by itself
+TURN_TIMEOUT, EXIT_TIMEOUT = (
+    600,
+    10,
+)  # seconds: what one turn may take, and what a process has to end by itself
 
 
 class TurnSignal:

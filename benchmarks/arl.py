@@ -38,7 +38,10 @@ def measure_speed(precision: str, *, target_speedup: float | None, target_fracti
     title = f"ARL-CNN50, {precision}, batch {batch}"
     beside = {way: seconds[way] for way in ("ours", "limit")}
     against = [row(title, seconds, items=batch, demand=target_speedup)] if "naive" in ways else []
-    return [*against, row(f"{title}: share of ResNet-50's speed", beside, items=batch, demand=target_fraction)]
+    return [
+        *against,
+        row(f"{title}: share of ResNet-50's speed", beside, items=batch, demand=target_fraction),
+    ]
 
 
 def measure_saved_activations(precision: str) -> Row:
@@ -64,7 +67,11 @@ def measure_saved_activations(precision: str) -> Row:
 def measure_peak(precision: str) -> Row:
     """What a whole process holds at most beyond one of ResNet-50; what compilers take is in processes of their own."""
     batch = 16
-    works = [(OUR_STEPS[precision], RESNET_KWARGS), (REFERENCE_STEPS[precision], ARL_KWARGS), (OUR_STEPS[precision], ARL_KWARGS)]
+    works = [
+        (OUR_STEPS[precision], RESNET_KWARGS),
+        (REFERENCE_STEPS[precision], ARL_KWARGS),
+        (OUR_STEPS[precision], ARL_KWARGS),
+    ]
     costs: dict[str, list[float]] = {"naive": [], "ours": []}
     for _ in range(options().rounds):  # the allocator's gaps differ from process to process
         least, naive, ours = peaks(partial(make, network, batch, INPUT_SIZE) for make, network in works)
@@ -74,9 +81,16 @@ def measure_peak(precision: str) -> Row:
 
 
 def main() -> None:
-    rows = measure_speed("bf16", target_speedup=2.1, target_fraction=0.71) + measure_speed("float32", target_speedup=None, target_fraction=0.91)
+    rows = measure_speed("bf16", target_speedup=2.1, target_fraction=0.71) + measure_speed(
+        "float32", target_speedup=None, target_fraction=0.91
+    )
     if options().long:
-        rows += [measure_saved_activations("bf16"), measure_saved_activations("float32"), measure_peak("bf16"), measure_peak("float32")]
+        rows += [
+            measure_saved_activations("bf16"),
+            measure_saved_activations("float32"),
+            measure_peak("bf16"),
+            measure_peak("float32"),
+        ]
     finish(f"ARL-CNN50 at {INPUT_SIZE} pixels", rows)
 
 

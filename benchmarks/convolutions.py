@@ -12,7 +12,9 @@ from lesionlens.core.runtime import retain_freed_memory
 LayerShapes = tuple[torch.Size, torch.Size]
 
 
-def prepare_products_only(network: dict[str, Any], batch: int, size: int, *, bf16: bool) -> Callable[[], object]:
+def prepare_products_only(
+    network: dict[str, Any], batch: int, size: int, *, bf16: bool
+) -> Callable[[], object]:
     """Compute each convolution and each product of a training step, forward and backward, on numbers of no meaning.
 
     In channels-last memory and one precision: nothing is normalised, rectified, added, cast or learnt, not even a bias.

@@ -38,7 +38,12 @@ def scaling_table(curves: Sequence[ScalingCurve]) -> str:
         points = list(zip(curve.sizes, curve.seconds, curve.megabytes, strict=True))
         for size, seconds, megabytes in points:
             grown = f"size ^ {curve.exponent:.2f}" if size == points[-1][0] else ""
-            cells = [curve.name, f"{curve.size}: {size:,}", format_number(seconds), format_number(1000 * seconds / size)]
+            cells = [
+                curve.name,
+                f"{curve.size}: {size:,}",
+                format_number(seconds),
+                format_number(1000 * seconds / size),
+            ]
             lines.append("| " + " | ".join([*cells, format_number(megabytes), grown]) + " |")
     return "\n".join(lines)
 

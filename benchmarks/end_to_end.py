@@ -20,16 +20,19 @@ from photographs import CLASSES
 from torch.nn.functional import cross_entropy
 
 from lesionlens.core.runtime import retain_freed_memory
-from lesionlens.training.fit import make_trainer
 from lesionlens.runs.run_dir import create_run_dir
-from lesionlens.training.loader_benchmark import tune_workers
-from lesionlens.training.setup import set_up_run
-from lesionlens.training.build import RunComponents, build_datamodule, build_module
 from lesionlens.runs.schema import Recipe
+from lesionlens.training.build import RunComponents, build_datamodule, build_module
+from lesionlens.training.fit import make_trainer
+from lesionlens.training.loader_benchmark import tune_workers
 from lesionlens.training.module import ClassificationModule, make_optimizer
+from lesionlens.training.setup import set_up_run
 
 NETWORKS = {"mobilenetv2_100": 80, "resnet50": 80}
-BATCH_SIZE, NUM_EPOCHS = 16, 1000  # epochs of the run that is timed: long enough for it to choose its ways by measuring
+BATCH_SIZE, NUM_EPOCHS = (
+    16,
+    1000,
+)  # epochs of the run that is timed: long enough for it to choose its ways by measuring
 MeasureSeconds = Callable[[], float]
 
 
@@ -94,7 +97,9 @@ def prepare_steps_only(components: RunComponents, module: ClassificationModule) 
         loss.backward()
         optimizer.step()
 
-    return lambda: time_steps(step, [(batch.crops, batch.target)] * len(components.datamodule.train_dataloader()))
+    return lambda: time_steps(
+        step, [(batch.crops, batch.target)] * len(components.datamodule.train_dataloader())
+    )
 
 
 def prepare_baseline(folder: Path, network: str) -> MeasureSeconds:
@@ -138,7 +143,14 @@ def measure_network(network: str, num_images: int) -> list[Row]:
         name = f"{network}, {SIDE} px"
         share = {way: seconds[way] for way in ("ours", "limit")}
         return [
-            row(f"{name}: share of the steps alone", share, items=BATCH_SIZE, unit="img/s", demand=0.9, note=note),
+            row(
+                f"{name}: share of the steps alone",
+                share,
+                items=BATCH_SIZE,
+                unit="img/s",
+                demand=0.9,
+                note=note,
+            ),
             row(f"{name}: with a naive loop", seconds, items=BATCH_SIZE, unit="img/s", note=note),
         ]
 
@@ -146,7 +158,9 @@ def measure_network(network: str, num_images: int) -> list[Row]:
 def main() -> None:
     retain_freed_memory()
     networks = NETWORKS if options().long else {"mobilenetv2_100": NETWORKS["mobilenetv2_100"]}
-    finish("Training from the disk", [each for network in networks.items() for each in measure_network(*network)])
+    finish(
+        "Training from the disk", [each for network in networks.items() for each in measure_network(*network)]
+    )
 
 
 if __name__ == "__main__":

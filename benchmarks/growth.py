@@ -21,10 +21,10 @@ from harness import arguments, finish, options, timed
 from peaks import peaks
 from photographs import CLASSES, labelled
 
-from lesionlens.models.saved_model import ModelCard, save_model
-from lesionlens.models.factory import make_model_spec
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.predict import predict
+from lesionlens.models.factory import make_model_spec
+from lesionlens.models.saved_model import ModelCard, save_model
 from lesionlens.training.autotune import TrainPrecision, choose_precision
 
 INPUT_SIZE, BATCH_SIZE, NUM_STEPS = 224, 8, 1000
@@ -70,7 +70,10 @@ def list_workloads(network: str, folder: Path, *, full: bool) -> Sequence[Worklo
     return (
         Workload("training step", "images a batch", [1, 4, 16], partial(prepare_batch_step, network, kind)),
         Workload(
-            "training step", "pixels an image", [side**2 for side in sides], partial(prepare_pixels_step, network, kind)
+            "training step",
+            "pixels an image",
+            [side**2 for side in sides],
+            partial(prepare_pixels_step, network, kind),
         ),
         Workload("prediction", "images", prediction_sizes(full=full), partial(prepare_prediction, folder)),
         Workload("cropping", "crops", [1, 4, 16, 60, 240], prepare_cropping),
@@ -85,7 +88,9 @@ def write_prediction_folder(folder: Path, network: str, count: int) -> Path:
     """Write photographs, and a bundle that can score them."""
     labelled(folder, count)
     made = make_model_spec(None, backbone=network)
-    card = ModelCard(architecture=made, classes=CLASSES, preprocessing=Preprocessing(input_size=(INPUT_SIZE, INPUT_SIZE)))
+    card = ModelCard(
+        architecture=made, classes=CLASSES, preprocessing=Preprocessing(input_size=(INPUT_SIZE, INPUT_SIZE))
+    )
     save_model(folder / "bundle", made.build(len(CLASSES)), card)
     return folder
 
@@ -110,7 +115,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         os.environ["LESIONLENS_CACHE"] = name  # of all processes that follow
         folder = write_prediction_folder(Path(name), network, max(prediction_sizes(full=said.long)))
-        curves = [measure_scaling(work, rounds=said.rounds) for work in list_workloads(network, folder, full=said.long)]
+        curves = [
+            measure_scaling(work, rounds=said.rounds)
+            for work in list_workloads(network, folder, full=said.long)
+        ]
     finish(f"Cost against size ({network})", [], curves)
     if said.figure:
         draw(curves, said.figure)

@@ -16,12 +16,16 @@ PANEL_INCHES = 1.9  # inches
 
 def draw_scaling_figure(curves: Sequence[Curve], file: Path) -> None:
     """Write the figure; the same curves give the same file."""
-    figure = Figure(figsize=(PANEL_INCHES * len(curves) + 0.3, 2 * PANEL_INCHES + 0.5), layout="constrained", dpi=200)
+    figure = Figure(
+        figsize=(PANEL_INCHES * len(curves) + 0.3, 2 * PANEL_INCHES + 0.5), layout="constrained", dpi=200
+    )
     panels = figure.subplots(2, len(curves), sharex="col", sharey="row", squeeze=False)
     for curve, above, below in zip(curves, *panels, strict=True):
         draw_proportional_guide(above, curve)
         draw_points(above, curve.sizes, curve.seconds, format_seconds, first_offset=5, ticks=(1.0,))
-        draw_points(below, curve.sizes, curve.megabytes, format_megabytes, first_offset=-11, ticks=(1.0, 2.0, 5.0))
+        draw_points(
+            below, curve.sizes, curve.megabytes, format_megabytes, first_offset=-11, ticks=(1.0, 2.0, 5.0)
+        )
         above.set_title(curve.name, fontsize=TITLE_FONT_SIZE, loc="left")
         below.set_xlabel(curve.size, fontsize=LABEL_FONT_SIZE)
     panels[0, 0].set_ylabel("time", fontsize=LABEL_FONT_SIZE)
@@ -45,7 +49,12 @@ def draw_points(
     for place, up in ((0, first_offset), (-1, 5)):
         at = (sizes[place], costs[place])
         axes.annotate(
-            format_cost(costs[place]), at, (0, up), textcoords="offset points", fontsize=LABEL_FONT_SIZE, ha="center"
+            format_cost(costs[place]),
+            at,
+            (0, up),
+            textcoords="offset points",
+            fontsize=LABEL_FONT_SIZE,
+            ha="center",
         )
     axes.set(xscale="log", yscale="log")
     axes.set_xticks(sizes, [format_size(size) for size in sizes])
@@ -62,7 +71,9 @@ def draw_proportional_guide(axes: Axes, curve: Curve) -> None:
     """Draw where the times would lie if they grew as the size does, from the largest backwards."""
     each = curve.seconds[-1] / curve.sizes[-1]
     middle = (curve.sizes[0] * curve.sizes[-1]) ** 0.5
-    axes.plot(curve.sizes, [size * each for size in curve.sizes], color=GUIDE_COLOR, linewidth=0.8, dashes=(4, 3))
+    axes.plot(
+        curve.sizes, [size * each for size in curve.sizes], color=GUIDE_COLOR, linewidth=0.8, dashes=(4, 3)
+    )
     axes.annotate(
         "in proportion",
         (middle, each * middle),

@@ -19,7 +19,16 @@ from rows import Report, Row, row
 
 from lesionlens.core.fileio import write_text
 
-__all__ = ["Row", "measure_variants", "parser", "report_results", "parse_options", "repeat", "row", "time_variants"]
+__all__ = [
+    "Row",
+    "measure_variants",
+    "parser",
+    "report_results",
+    "parse_options",
+    "repeat",
+    "row",
+    "time_variants",
+]
 
 parser = argparse.ArgumentParser()
 """A script adds options of its own before it first calls `options`."""

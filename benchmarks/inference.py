@@ -14,12 +14,12 @@ from apart import each_apart, each_turn
 from harness import Row, alternately, finish, options
 from limits import billions_of, convolution
 
+from lesionlens.core.runtime import retain_freed_memory
+from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.engine import EngineName, Precision
 from lesionlens.inference.engines import open_engine
-from lesionlens.models.saved_model import ModelCard, LoadedModel
 from lesionlens.models.factory import make_model_spec
-from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.core.runtime import retain_freed_memory
+from lesionlens.models.saved_model import LoadedModel, ModelCard
 
 GFLOPS = {"resnet50": 8.2, "mobilenetv2_100": 0.6}  # of one image, 224 × 224
 REPEATS_BY_BATCH = {1: 10, 16: 1}  # single images are so many in a turn
@@ -64,7 +64,9 @@ def prepare_roofline(backbone: str, batch: int, *, precision: Precision = "fp32"
     return convolution(images, DTYPES[precision], "cpu")
 
 
-def measure_engines(backbone: str, batch: int, precision: Precision, *, target: float | None, unit: str = "img/s") -> Row:
+def measure_engines(
+    backbone: str, batch: int, precision: Precision, *, target: float | None, unit: str = "img/s"
+) -> Row:
     """Compare what can compute in a precision; ours is OpenVINO, which ``auto`` takes on a processor."""
     times = REPEATS_BY_BATCH[batch]
     turn = partial(each_turn, times=times)
@@ -92,7 +94,10 @@ def main() -> None:
         ]
         if said.long:
             rows += [measure_engines("resnet50", 1, "fp32", target=None, unit="ms")]
-            rows += [measure_engines("mobilenetv2_100", 16, precision, target=None) for precision in ("fp32", "bf16")]
+            rows += [
+                measure_engines("mobilenetv2_100", 16, precision, target=None)
+                for precision in ("fp32", "bf16")
+            ]
     finish("Inference", rows)
 
 

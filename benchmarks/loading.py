@@ -21,18 +21,20 @@ from torch import Tensor
 from torch.utils.data import default_collate
 from torchvision.transforms import v2
 
+from lesionlens.data.augmentation import Augmentation
+from lesionlens.data.cache_formats import CacheFormat, ImageCache
+from lesionlens.data.dataset import SplitData, TrainDataset
+from lesionlens.data.image_cache import open_image_cache
+from lesionlens.data.sampler import SampleIndex
 from lesionlens.imaging.crops import MultiScaleCrop
 from lesionlens.imaging.decode import read_rgb
-from lesionlens.data.dataset import SplitData
-from lesionlens.data.image_cache import open_image_cache
-from lesionlens.data.cache_formats import ImageCache, CacheFormat
-from lesionlens.data.dataset import TrainDataset
-from lesionlens.data.augmentation import Augmentation
-from lesionlens.data.sampler import SampleIndex
 from lesionlens.imaging.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 
 INPUT_SIZE, NUM_CROPS, BATCH_SIZE = 224, 60, 16
-JPEG_REDUCTION = {(600, 450): 1, (4000, 3000): 4}  # the smallest that libjpeg can give and is twice as large as asked
+JPEG_REDUCTION = {
+    (600, 450): 1,
+    (4000, 3000): 4,
+}  # the smallest that libjpeg can give and is twice as large as asked
 REPEATS_BY_SIZE = {(600, 450): 20, (4000, 3000): 3}  # what takes a millisecond is done so often at a time
 AUGMENT = Augmentation(rotation=10, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05)
 
@@ -53,7 +55,9 @@ def crop_with_pillow(file: Path) -> None:
     for number in range(NUM_CROPS):
         image = load_with_pillow(file)
         top, left, height, width, _ = MultiScaleCrop()(image.height, image.width, number, rng)
-        image.crop((left, top, left + width, top + height)).resize((INPUT_SIZE, INPUT_SIZE), Image.Resampling.BILINEAR)
+        image.crop((left, top, left + width, top + height)).resize(
+            (INPUT_SIZE, INPUT_SIZE), Image.Resampling.BILINEAR
+        )
 
 
 def measure_decoding(file: Path, size: tuple[int, int], target: float) -> Row:
@@ -76,7 +80,10 @@ def measure_decoding(file: Path, size: tuple[int, int], target: float) -> Row:
 
 def measure_cropping(file: Path, size: tuple[int, int], target: float) -> Row:
     seen = Preprocessing(max_short_side=None, crops="multiscale", crop_count=NUM_CROPS)
-    ways = {"naive": lambda: crop_with_pillow(file), "ours": lambda: seen.extract_crops(seen.load_image(file))}
+    ways = {
+        "naive": lambda: crop_with_pillow(file),
+        "ours": lambda: seen.extract_crops(seen.load_image(file)),
+    }
     name = f"{NUM_CROPS} crops of {size[0]} × {size[1]}"
     return alternately(name, ways, items=NUM_CROPS, unit="crop/s", demand=target)
 
@@ -109,7 +116,9 @@ def prepare_our_batches(cache: ImageCache) -> Callable[[], Tensor]:
 
     def batch() -> Tensor:
         epoch = next(epochs)
-        views = default_collate([crops[SampleIndex(epoch, number, number, 0)] for number in range(BATCH_SIZE)]).views
+        views = default_collate(
+            [crops[SampleIndex(epoch, number, number, 0)] for number in range(BATCH_SIZE)]
+        ).views
         return Preprocessing().normalize(views.flatten(0, 1))
 
     return batch
@@ -150,7 +159,10 @@ def measure_augmentation(files: Sequence[Path], folder: Path) -> list[Row]:
     ]
     for kind, shorter_side, name, demand in kept:
         store = open_image_cache(files, max_short_side=shorter_side, option=kind, cache_dir=folder)
-        ways = {"naive": prepare_torchvision_batches(lambda n: load_with_pillow(files[n])), "ours": prepare_our_batches(store)}
+        ways = {
+            "naive": prepare_torchvision_batches(lambda n: load_with_pillow(files[n])),
+            "ours": prepare_our_batches(store),
+        }
         rows.append(alternately(name, ways, items=BATCH_SIZE, demand=demand))
     return rows
 

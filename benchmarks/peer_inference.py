@@ -14,13 +14,13 @@ from timm.utils import AverageMeter, accuracy
 from torch.nn.functional import cross_entropy
 
 from lesionlens.core.runtime import available_cpus
-from lesionlens.inference.engine import Precision
-from lesionlens.inference.engines import open_engine
-from lesionlens.models.saved_model import ModelCard, LoadedModel
-from lesionlens.models.factory import make_model_spec
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.batch import run_inference
+from lesionlens.inference.engine import Precision
+from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import collect_inputs
+from lesionlens.models.factory import make_model_spec
+from lesionlens.models.saved_model import LoadedModel, ModelCard
 
 NUM_IMAGES = 100_000
 """Images of the archive that ours is part of: enough for preparing an engine to pay."""
@@ -73,7 +73,9 @@ def infer_with_lightning(turn_signal: Turns, folder: Path, network: str, batch: 
     turn_signal.each(scores)
 
 
-def infer_with_lesionlens(turn_signal: Turns, folder: Path, network: str, batch: int, precision: Precision = "fp32") -> None:
+def infer_with_lesionlens(
+    turn_signal: Turns, folder: Path, network: str, batch: int, precision: Precision = "fp32"
+) -> None:
     """Score as `lesionlens predict` does, with its default engine."""
     made = make_model_spec(None, backbone=network)
     card = ModelCard(architecture=made, classes=CLASSES, preprocessing=Preprocessing(input_size=(SIDE, SIDE)))

@@ -13,14 +13,13 @@ from timm.optim import create_optimizer_v2
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from lesionlens.core.runtime import available_cpus
-from lesionlens.core.runtime import retain_freed_memory
-from lesionlens.training.fit import make_trainer
+from lesionlens.core.runtime import available_cpus, retain_freed_memory
 from lesionlens.runs.run_dir import create_run_dir
+from lesionlens.runs.schema import Recipe
+from lesionlens.training.build import build_datamodule, build_module
+from lesionlens.training.fit import make_trainer
 from lesionlens.training.loader_benchmark import tune_workers
 from lesionlens.training.setup import set_up_run
-from lesionlens.training.build import build_datamodule, build_module
-from lesionlens.runs.schema import Recipe
 
 NUM_EPOCHS = 1000
 """Epochs of the run that an epoch is part of: long enough for ours to choose its ways by measuring."""
@@ -98,7 +97,9 @@ def train_with_lightning(turn_signal: Turns, folder: Path, network: str, batch: 
         )
 
 
-def train_with_lesionlens(turn_signal: Turns, folder: Path, network: str, batch: int, **options: object) -> None:
+def train_with_lesionlens(
+    turn_signal: Turns, folder: Path, network: str, batch: int, **options: object
+) -> None:
     """Train by our loaders, task and trainer with their defaults; validation and bundles are left out."""
     recipe = Recipe.model_validate(
         {

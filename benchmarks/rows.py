@@ -60,7 +60,8 @@ class BenchmarkReport(ResultModel):
     def to_markdown(self) -> str:
         """Return what was found as Markdown."""
         return "\n\n".join(
-            [rows_to_markdown(self.rows)] * bool(self.rows) + [curves_markdown(self.curves)] * bool(self.curves)
+            [rows_to_markdown(self.rows)] * bool(self.rows)
+            + [curves_markdown(self.curves)] * bool(self.curves)
         )
 
 
@@ -128,4 +129,8 @@ def target_verdict(row: ResultRow) -> str:
         return "yes"
     if row.max_speedup is None:
         return "no"
-    return "out of reach" if row.above_roofline else f"no: {row.target / row.max_speedup.median:.2f} of the limit"
+    return (
+        "out of reach"
+        if row.above_roofline
+        else f"no: {row.target / row.max_speedup.median:.2f} of the limit"
+    )

@@ -14,8 +14,8 @@ from convolutions import forward_and_backward
 from harness import Row, alternately, finish
 from torch import Tensor, nn
 
-from lesionlens.models.attention.soft import SoftAttention
 from lesionlens.core.runtime import retain_freed_memory
+from lesionlens.models.attention.soft import SoftAttention
 
 BATCH_SIZE, REPEATS = 16, 5
 Shape = tuple[int, int, int]
@@ -81,7 +81,10 @@ def measure_unit(name: str, shape: Shape) -> Row:
 
 
 def main() -> None:
-    finish("The soft-attention unit in training", [measure_unit(name, shape) for name, shape in FEATURE_MAPS.items()])
+    finish(
+        "The soft-attention unit in training",
+        [measure_unit(name, shape) for name, shape in FEATURE_MAPS.items()],
+    )
 
 
 if __name__ == "__main__":

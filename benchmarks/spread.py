@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 from scipy.stats import quantile_test
 
-MIN_ROUNDS_FOR_INTERVAL = 6  # of fewer rounds all lie on one side of the true median more often than once in twenty
+MIN_ROUNDS_FOR_INTERVAL = (
+    6  # of fewer rounds all lie on one side of the true median more often than once in twenty
+)
 
 
 class MedianInterval(BaseModel):

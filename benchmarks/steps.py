@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lesionlens.core.runtime import retain_freed_memory
 from lesionlens.models.arl_resnet import ARLBlockMixin, compile_attention
 from lesionlens.models.factory import create_model
-from lesionlens.core.runtime import retain_freed_memory
 
 
 def baseline_step(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:
@@ -59,7 +59,9 @@ def use_reference_formula(model: nn.Module) -> nn.Module:
     return model
 
 
-def prepare_step(model: nn.Module, batch: int, size: int, *, optimized: bool, bf16: bool) -> Callable[[], object]:
+def prepare_step(
+    model: nn.Module, batch: int, size: int, *, optimized: bool, bf16: bool
+) -> Callable[[], object]:
     layout = torch.channels_last if optimized else torch.contiguous_format
     model = model.to(memory_format=layout)
     if optimized:

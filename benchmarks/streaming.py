@@ -9,13 +9,13 @@ import numpy as np
 from harness import Row, alternately, finish, options
 from photographs import photograph
 
-from lesionlens.inference.engine import Engine
-from lesionlens.inference.engines import open_engine
-from lesionlens.models.saved_model import ModelCard, LoadedModel
-from lesionlens.models.factory import make_model_spec
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.batch import run_inference
+from lesionlens.inference.engine import Engine
+from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import InferenceInputs, collect_inputs
+from lesionlens.models.factory import make_model_spec
+from lesionlens.models.saved_model import LoadedModel, ModelCard
 
 BATCH_SIZE = 16
 
@@ -23,18 +23,24 @@ BATCH_SIZE = 16
 def make_model(backbone: str) -> LoadedModel:
     """Make an untrained network of seven classes that sees 224 × 224 pixels."""
     made = make_model_spec(backbone=backbone)
-    card = ModelCard(architecture=made, classes=tuple("abcdefg"), preprocessing=Preprocessing(max_short_side=256))
+    card = ModelCard(
+        architecture=made, classes=tuple("abcdefg"), preprocessing=Preprocessing(max_short_side=256)
+    )
     return LoadedModel(made.build(7).eval(), card)
 
 
-def prepare_sequential_scoring(engine: Engine, loaded: LoadedModel, inputs: InferenceInputs) -> Callable[[], object]:
+def prepare_sequential_scoring(
+    engine: Engine, loaded: LoadedModel, inputs: InferenceInputs
+) -> Callable[[], object]:
     """Decode a batch, then compute it, then decode the next."""
     seen = loaded.card.preprocessing
 
     def go() -> list[object]:
         found: list[object] = []
         for start in range(0, len(inputs.path), BATCH_SIZE):
-            crops = [seen.extract_crops(seen.load_image(path)) for path in inputs.path[start : start + BATCH_SIZE]]
+            crops = [
+                seen.extract_crops(seen.load_image(path)) for path in inputs.path[start : start + BATCH_SIZE]
+            ]
             found.append(engine.predict_scores(np.stack(crops)))
         return found
 
@@ -73,7 +79,9 @@ def measure_on_cpu(folder: Path, backbone: str, width: int, height: int, images:
         {
             "naive": prepare_sequential_scoring(engine, loaded, wanted),
             "ours": lambda: run_inference(loaded, wanted, engine=engine, batch_size=BATCH_SIZE),
-            "one thread": lambda: run_inference(loaded, wanted, engine=engine, batch_size=BATCH_SIZE, num_workers=1),
+            "one thread": lambda: run_inference(
+                loaded, wanted, engine=engine, batch_size=BATCH_SIZE, num_workers=1
+            ),
             "limit": lambda: [engine.predict_scores(crops) for _ in range(images // BATCH_SIZE)],
         },
         items=images,
@@ -105,5 +113,8 @@ if __name__ == "__main__":
         sizes = [("resnet18", 600, 450, 48), ("resnet18", 4000, 3000, 32)]
         if options().long:
             sizes += [("resnet50", 600, 450, 96), ("resnet50", 4000, 3000, 96)]
-        rows = [measure_on_accelerator(Path(made), 600, 450, 192), measure_on_accelerator(Path(made), 4000, 3000, 80)]
+        rows = [
+            measure_on_accelerator(Path(made), 600, 450, 192),
+            measure_on_accelerator(Path(made), 4000, 3000, 80),
+        ]
         finish("Scoring a folder", rows + [measure_on_cpu(Path(made), *size) for size in sizes])

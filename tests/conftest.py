@@ -3,7 +3,7 @@
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
@@ -20,6 +20,8 @@ os.environ |= {
 
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
+
+from .helpers import images, tiny_datasets  # noqa: E402
 
 gc.disable()  # until all is imported, see below
 
@@ -75,3 +77,89 @@ def real_data() -> Path:
     if not REAL.is_dir():
         pytest.skip(f"the real sample is not at {REAL}; set LESIONLENS_REAL_DATA to its folder")
     return REAL
+
+
+@pytest.fixture(scope="session")
+def draw() -> Callable[..., Path]:
+    return images.write_image
+
+
+@pytest.fixture(scope="session")
+def write() -> Callable[[Path, str, Iterable[str]], Path]:
+    return images.write_lines
+
+
+@pytest.fixture
+def isic2016(tmp_path: Path) -> Path:
+    return tiny_datasets.write_isic2016(tmp_path)
+
+
+@pytest.fixture
+def isic2017(tmp_path: Path) -> Path:
+    return tiny_datasets.write_isic2017(tmp_path)
+
+
+@pytest.fixture
+def ham10000(tmp_path: Path) -> Path:
+    return tiny_datasets.write_ham10000(tmp_path)
+
+
+@pytest.fixture
+def isic2018(tmp_path: Path) -> Path:
+    return tiny_datasets.write_isic2018(tmp_path)
+
+
+@pytest.fixture
+def derm7pt(tmp_path: Path) -> Path:
+    return tiny_datasets.write_derm7pt(tmp_path)
+
+
+@pytest.fixture
+def isic2019(tmp_path: Path) -> Path:
+    return tiny_datasets.write_isic2019(tmp_path)
+
+
+# drop_rate: a resumed run must draw the same dropout
+TINY = {
+    "model.backbone": "test_resnet",
+    "model.attention": "arl",
+    "model.options": "{drop_rate: 0.2}",
+    "model.input_size": "64",
+    "data.shorter_side": "80",
+    "data.validation": "0.25",
+    "data.test": "0.25",
+    "crops.train": "random-resized",
+    "augment.rotation": "10",
+    "train.epochs": "3",
+    "train.batch_size": "16",
+    "train.sampling": "balanced",
+}
+
+
+@pytest.fixture(scope="session")
+def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write 140 small synthetic images in the layout of HAM10000."""
+    from lesionlens.synthesis.dataset import generate_dataset
+
+    return generate_dataset(
+        tmp_path_factory.mktemp("synthetic") / "ham", num_images=140, seed=3, size=(120, 160)
+    )
+
+
+@pytest.fixture(scope="session")
+def words(small_set: Path) -> list[str]:
+    """Give the overrides of the recipe ``tiny.yaml`` (empty but for what must be there)."""
+    options = {
+        "data": f"ham10000:{small_set}",
+        "data.store_folder": str(small_set.with_name("store")),
+        **TINY,
+    }
+    return [f"{key}={value}" for key, value in options.items()]
+
+
+@pytest.fixture(scope="session")
+def recipe(small_set: Path) -> str:
+    """Write a recipe file that holds next to nothing."""
+    file = small_set.with_name("tiny.yaml")
+    file.write_text("data: {source: 'ham10000:.'}\nmodel: {}\n")
+    return str(file)

@@ -2,6 +2,5 @@
 
 from lesionlens.cli import main
 
-
 if __name__ == "__main__":
     main()

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from lesionlens.models.attention import arl_fused as arl_operation
 from lesionlens.models.arl_resnet import compile_attention
+from lesionlens.models.attention import arl_fused as arl_operation
 from lesionlens.models.factory import create_model
 
 

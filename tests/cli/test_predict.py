@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from lesionlens.core.console import progress_bar
 from lesionlens.cli import main
-from lesionlens.models.saved_model import ModelCard, save_model
-from lesionlens.models.factory import make_model_spec
+from lesionlens.core.console import progress_bar
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference import batch as scoring
+from lesionlens.models.factory import make_model_spec
+from lesionlens.models.saved_model import ModelCard, save_model
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights
+from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.predictions import Predictions
 
-from .cases import random_predictions
+from ..helpers.random_predictions import random_predictions
 
 THREE = ("melanoma", "nevus", "seborrheic_keratosis")
 

@@ -13,7 +13,7 @@ from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import write_predictions
 from lesionlens.evaluation.thresholds import youden_threshold
 
-from .cases import random_predictions
+from ..helpers.random_predictions import random_predictions
 
 TWO = ("other", "melanoma")
 

@@ -8,8 +8,8 @@ from MLstatkit import Delong_test
 from sklearn.metrics import roc_auc_score
 
 from lesionlens.core.errors import ComparisonError
-from lesionlens.evaluation.comparison.delong import auc_variance
 from lesionlens.evaluation.comparison import delong
+from lesionlens.evaluation.comparison.delong import auc_variance
 
 # The example of DeLong et al. 1988 as the SAS/STAT documentation prints it: patients with ovarian cancer, the 43 with
 # all three tests: albumin, total protein, Krebs-Goplerud score (the lower the better), and whether surgery helped.

@@ -5,11 +5,11 @@ import pytest
 from sklearn import metrics as sk
 
 from lesionlens.core.errors import PredictionsError
-from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights
+from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.predictions import Predictions
 
-from .cases import random_predictions
+from ..helpers.random_predictions import random_predictions
 
 THREE = ("melanoma", "nevus", "seborrheic_keratosis")
 
@@ -153,7 +153,9 @@ def test_the_two_questions_of_isic_2017_are_averaged_without_the_derived_rest() 
     p = random_predictions(90, classes=THREE, seed=8)
     two = p.scores[:, [0, 2]]
     scores = np.column_stack([two[:, 0], 1 - two.max(axis=1), two[:, 1]])
-    found = evaluate(Predictions(p.image_id, p.lesion_id, p.label, scores, THREE, other_class="nevus"), n_resamples=0)
+    found = evaluate(
+        Predictions(p.image_id, p.lesion_id, p.label, scores, THREE, other_class="nevus"), n_resamples=0
+    )
     areas = [sk.roc_auc_score(p.label == name, scores[:, k]) for k, name in ((0, THREE[0]), (2, THREE[2]))]
     assert found.value("auc") == pytest.approx(np.mean(areas))
     assert any("leave out nevus" in note for note in found.caveats)

@@ -9,12 +9,12 @@ from isic_challenge_scoring.classification import ClassificationMetric, Classifi
 
 from lesionlens.core.taxonomy import DIAGNOSES, ISIC2018_CLASSES
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.evaluation.isic_formats import ISIC2018_COLUMNS, write_isic2018
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import read_predictions
+from lesionlens.evaluation.result import EvaluationResult
 
-from .cases import random_predictions
+from ..helpers.random_predictions import random_predictions
 
 # the official scorer calls pandas in ways that are to be removed
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

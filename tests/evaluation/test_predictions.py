@@ -1,170 +1,143 @@
-"""Files of predictions: in, out, joined to the truth, and what is said when they are wrong."""
+"""Independent scores: held, written, read, joined from two models, and scored a question at a time."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from sklearn import metrics as sk
 
 from lesionlens.core.errors import PredictionsError
-from lesionlens.evaluation.isic_formats import write_isic2017, write_isic2018
-from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.isic_formats import write_isic2017
+from lesionlens.evaluation.predictions import Predictions, join_predictions, multilabel_predictions
 from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
 
-SEVEN = (
-    "melanoma",
-    "nevus",
-    "basal_cell_carcinoma",
-    "actinic_keratosis",
-    "benign_keratosis",
-    "dermatofibroma",
-    "vascular_lesion",
-)
-OWN = (
-    "image_id,lesion_id,label,p_melanoma,p_nevus\na,L1,melanoma,0.75,0.25\nb,L1,nevus,0.5,0.5\nc,,,0.1,0.9\n"
-)
+TWO = ("melanoma", "seborrheic_keratosis")
 
 
-def written(folder: Path, text: str, name: str = "predictions.csv") -> Path:
-    path = folder / name
-    path.write_text(text, encoding="utf-8")
-    return path
+def drawn(n: int = 90, *, rest: str = "other", seed: int = 0) -> Predictions:
+    """Two sigmoids that lean to the truth; every third image is of each kind."""
+    rng = np.random.default_rng(seed)
+    truth = np.arange(n) % 3
+    logits = rng.normal(size=(n, 2)) + 1.5 * (truth[:, None] == [0, 1])
+    ids = np.array([f"ISIC_{image}" for image in range(n)])
+    lesions = np.array([f"L{image // 2}" for image in range(n)])
+    label = np.array([*TWO, rest])[truth]
+    return multilabel_predictions(
+        ids, lesions, label, np.round(1 / (1 + np.exp(-logits)), 3), TWO, other_class=rest
+    )
 
 
-def test_our_own_format_is_read(tmp_path: Path) -> None:
-    found = read_predictions(written(tmp_path, OWN))
-    assert found.classes == ("melanoma", "nevus")
-    assert found.image_id.tolist() == ["a", "b", "c"]
-    assert found.lesion_id.tolist() == ["L1", "L1", "c"]
-    assert found.label.tolist() == ["melanoma", "nevus", ""]
-    assert found.targets().tolist() == [0, 1, -1]
-    assert found.scores.tolist() == [[0.75, 0.25], [0.5, 0.5], [0.1, 0.9]]
+def one(both: Predictions, name: str) -> Predictions:
+    """The same images as a model of one diagnosis would give them, in another order."""
+    scores = both.scores[:, both.classes.index(name)]
+    label = np.where(both.label == name, name, "other")
+    order = np.random.default_rng(1).permutation(len(both))
+    table = np.column_stack([1 - scores, scores])
+    return Predictions(both.image_id, both.lesion_id, label, table, ("other", name)).select(order)
 
 
-def test_lesion_and_label_may_be_missing_and_a_byte_order_mark_is_no_harm(tmp_path: Path) -> None:
-    found = read_predictions(written(tmp_path, "\ufeffp_nevus,image_id,p_x\n 0.5 ,a,0.25\n\n"))
-    assert (found.lesion_id.tolist(), found.label.tolist(), found.classes) == (["a"], [""], ("nevus", "x"))
+def test_each_question_has_its_auc_and_their_mean_is_the_challenges() -> None:
+    p = drawn()
+    found = evaluate(p, n_resamples=0)
+    areas = [sk.roc_auc_score(p.label == name, p.scores[:, k]) for k, name in enumerate(TWO, start=1)]
+    assert [found.value("auc", name) for name in TWO] == pytest.approx(areas)
+    assert found.value("auc") == pytest.approx(np.mean(areas))
+    assert any("leave out other" in note and "one minus the largest" in note for note in found.caveats)
+    assert evaluate(p, n_resamples=20).estimate("auc", "macro").low < found.value("auc")
 
 
-@settings(max_examples=30)
-@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=8))
-def test_scores_come_back_exactly(
-    tmp_path_factory: pytest.TempPathFactory, scores: list[tuple[float, float]]
-) -> None:
-    names = [f'image "{n}", zoom' for n in range(len(scores))]
-    before = Predictions(names, [""] * len(names), ["b"] * len(names), scores, ("a", "b"))
-    path = tmp_path_factory.mktemp("round") / "p.csv"
-    write_predictions(path, before)
-    first = path.read_bytes()
-    after = read_predictions(path)
-    write_predictions(path, after)
-    assert path.read_bytes() == first
-    for name in ("image_id", "lesion_id", "label", "scores"):
-        np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
+def test_the_rest_is_on_top_exactly_where_no_score_exceeds_a_half() -> None:
+    scores = [[0.5, 0.1], [0.51, 0.2], [0.2, 0.9], [0.6, 0.7]]
+    p = multilabel_predictions(list("abcd"), [""] * 4, [""] * 4, scores, TWO)
+    assert [p.classes[k] for k in p.scores.argmax(axis=1)] == ["other", TWO[0], TWO[1], TWO[1]]
 
 
-def test_the_format_of_2018_goes_out_and_in(tmp_path: Path) -> None:
-    order = (*SEVEN[3:], *SEVEN[:3])
-    scores = np.random.default_rng(0).random((4, 7))
-    before = Predictions([f"ISIC_{n}" for n in range(4)], [""] * 4, [""] * 4, scores, order)
-    write_isic2018(tmp_path / "out.csv", before)
-    assert (tmp_path / "out.csv").read_text().splitlines()[0] == "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC"
-    after = read_predictions(tmp_path / "out.csv")
-    assert after.classes == SEVEN
-    np.testing.assert_array_equal(after.scores, scores[:, [order.index(name) for name in SEVEN]])
+def test_the_file_gives_the_record_back(tmp_path: Path) -> None:
+    p = drawn(rest="nevus")
+    write_predictions(tmp_path / "p.csv", p)
+    header = (tmp_path / "p.csv").read_text().splitlines()[0]
+    assert header == "image_id,lesion_id,label,rest,p_nevus,p_melanoma,p_seborrheic_keratosis"
+    back = read_predictions(tmp_path / "p.csv")
+    assert (back.classes, back.other_class) == (p.classes, "nevus")
+    assert back.label.tolist() == p.label.tolist()
+    np.testing.assert_array_equal(back.scores, p.scores)
 
 
-def test_the_format_of_2017_keeps_both_columns_and_derives_nevus(tmp_path: Path) -> None:
-    text = "image_id,melanoma,seborrheic_keratosis\nISIC_1.jpg,0.8,0.7\nISIC_2,0.2,0.3\nISIC_3,0.1,0.6\n"
-    found = read_predictions(written(tmp_path, text))
-    assert found.classes == ("melanoma", "nevus", "seborrheic_keratosis")
+def test_a_file_without_scores_of_the_rest_needs_its_name(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(
+        "image_id,label,p_melanoma,p_seborrheic_keratosis\na,nevus,0.2,0.3\nb,melanoma,0.9,0.6\n"
+    )
+    with pytest.raises(PredictionsError, match=r"unknown label 'nevus'.*give --rest nevus"):
+        read_predictions(tmp_path / "p.csv")
+    found = read_predictions(tmp_path / "p.csv", other_class="nevus")
+    np.testing.assert_allclose(found.scores, [[0.7, 0.2, 0.3], [0.1, 0.9, 0.6]])
     assert found.other_class == "nevus"
-    assert found.image_id.tolist() == ["ISIC_1", "ISIC_2", "ISIC_3"]
-    np.testing.assert_allclose(found.scores, [[0.8, 0.2, 0.7], [0.2, 0.7, 0.3], [0.1, 0.4, 0.6]])
-    write_isic2017(tmp_path / "out.csv", found)
-    assert (tmp_path / "out.csv").read_text() == text.replace(".jpg", "")
 
 
-def test_a_format_that_cannot_hold_the_classes_is_refused(tmp_path: Path) -> None:
-    two = Predictions(["a"], ["a"], [""], [[0.5, 0.5]], ("melanoma", "other"))
-    with pytest.raises(
-        PredictionsError,
-        match=r"ISIC 2018 format holds the classes melanoma, nevus.*melanoma, other.*--layout lesionlens",
-    ):
-        write_isic2018(tmp_path / "out.csv", two)
-    with pytest.raises(
-        PredictionsError, match="ISIC 2017 format needs scores of melanoma and seborrheic_keratosis"
-    ):
-        write_isic2017(tmp_path / "out.csv", two)
-    assert list(tmp_path.iterdir()) == []
+def test_three_classes_keep_their_scores_and_leave_the_rest_out_of_the_mean(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(
+        "image_id,label,p_melanoma,p_nevus,p_seborrheic_keratosis\n"
+        "a,nevus,0.2,0.5,0.3\nb,melanoma,0.3,0.6,0.1\nc,seborrheic_keratosis,0.1,0.4,0.5\nd,nevus,0.4,0.3,0.3\n"
+    )
+    plain, asked = (
+        evaluate(read_predictions(tmp_path / "p.csv", other_class=rest), n_resamples=0)
+        for rest in (None, "nevus")
+    )
+    areas = [plain.value("auc", name) for name in TWO]
+    assert asked.value("auc") == pytest.approx(np.mean(areas)) == pytest.approx((2 / 3 + 1) / 2)
+    assert plain.value("auc") != asked.value("auc")
+    assert asked.value("auc", "nevus") == plain.value("auc", "nevus")
+    assert not any("one minus" in note for note in asked.caveats)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "it is empty"),
-        ("image_id,p_a,p_b\n", "has no rows below its header"),
-        ("image_id,p_a,p_a\nx,1,0\n", "two columns named 'p_a'"),
-        ("image_id,p_a,p_b\nx,1,0\ny,1\n", "line 3 has 2 cells, the header has 3"),
-        ('image_id,p_a,p_b\n"x,1,0\n', "unexpected end of data"),
-        ("image_id,p_a,p_b\nx,1,0\nx,1,0\ny,0,1\n", "1 images come more than once: x; keep one row"),
-        ("image_id,p_a,p_b\n,1,0\n", "1 images have no image_id"),
-        ("image_id,p_a,p_b\nx,1,none\n", "row 1, column p_b: 'none' is not a number"),
-        ("image_id,p_a,p_b\nx,1,\n", "row 1, column p_b: '' is not a number"),
-        (
-            "image_id,p_a,p_b\nx,0,0\ny,nan,-1\n",
-            "2 scores are not numbers from 0 to 1, .* 'y', class 'a': nan",
-        ),
-        ("image_id,p_a,p_b\nx,3.5,0\n", "3.5. Give probabilities .softmax., not logits"),
-        ("image_id,p_a,p_b\nx,inf,0\n", "not numbers from 0 to 1"),
-        ("image_id,p_a\nx,1\n", r"classes are \['a'\]: at least two"),
-        (
-            "image_id,label,p_nevus,p_other\nx,nevsu,1,0\n",
-            "unknown label 'nevsu': did you mean 'nevus'.*images: x",
-        ),
-        ("image_id,label\nx,a\n", "which are no predictions. Allowed are image_id,lesion_id,label,p_<class>"),
-        ("image,MEL,NV,BCC,AKIEC,BKL,DF,VASC,UNK\nx,1,0,0,0,0,0,0,0\n", "isic2018 format has no column UNK"),
+        ("image_id,rest,p_a,p_b\nx,c,0,1\ny,d,0,1\n", "the column rest names c, d; one name"),
+        ("image_id,rest,p_a,p_b\nx,c,0,1.5\n", "class 'b': 1.5"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "p.csv").write_text(text)
     with pytest.raises(PredictionsError, match=message):
-        read_predictions(written(tmp_path, text))
+        read_predictions(tmp_path / "p.csv")
+    with pytest.raises(PredictionsError, match="scores of shape"):
+        multilabel_predictions(["a"], ["a"], [""], [[0.5]], TWO)
+    with pytest.raises(PredictionsError, match="unknown class as the rest 'c'"):
+        Predictions(["a"], ["a"], [""], [[0.5, 0.5]], ("a", "b"), other_class="c")
 
 
-def test_a_file_that_is_not_there_or_no_text_is_said(tmp_path: Path) -> None:
-    with pytest.raises(PredictionsError, match=r"there is no file .*gone\.csv"):
-        read_predictions(tmp_path / "gone.csv")
-    (tmp_path / "image.csv").write_bytes(b"\xff\xd8\xff\xe0")
-    with pytest.raises(PredictionsError, match=r"is no table in plain text \(UTF-8\)") as said:
-        read_predictions(tmp_path / "image.csv")
-    assert "codec" not in str(said.value)
-    assert "byte" not in str(said.value)
-    with pytest.raises(PredictionsError, match="is a folder; give a CSV file") as said:
-        read_predictions(tmp_path)
-    assert "Errno" not in str(said.value)
+def test_two_models_joined_are_one_of_two_scores(tmp_path: Path) -> None:
+    both = drawn()
+    for name in TWO:
+        write_predictions(tmp_path / f"{name}.csv", one(both, name))
+    found = read_predictions(*(tmp_path / f"{name}.csv" for name in TWO))
+    assert found.classes == both.classes
+    order = np.argsort(found.image_id)
+    expected = both.select(np.argsort(both.image_id))
+    assert found.label[order].tolist() == expected.label.tolist()
+    np.testing.assert_array_equal(found.scores[order], expected.scores)
+    write_isic2017(tmp_path / "sent.csv", found)
+    assert (tmp_path / "sent.csv").read_text().startswith("image_id,melanoma,seborrheic_keratosis\n")
 
 
-@pytest.mark.parametrize("separator", [";", "\t"])
-def test_what_a_spreadsheet_writes_is_read(tmp_path: Path, separator: str) -> None:
-    text = "\ufeff" + OWN.replace(",", separator).replace("0.75", "0,75").replace("\n", "\r\n")
-    found = read_predictions(written(tmp_path, text))
-    plain = read_predictions(written(tmp_path, OWN, "plain.csv"))
-    assert found.label.tolist() == plain.label.tolist()
-    np.testing.assert_array_equal(found.scores, plain.scores)
-
-
-def test_arrays_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(PredictionsError, match="do not fit 2 images and 2 classes"):
-        Predictions(["a", "b"], ["a", "b"], ["", ""], [[0.5, 0.5]], ("x", "y"))
-    with pytest.raises(PredictionsError, match="no image is predicted"):
-        Predictions([], [], [], np.empty((0, 2)), ("x", "y"))
-
-
-def test_predictions_cannot_be_changed_and_do_not_follow_their_source() -> None:
-    scores = np.array([[0.5, 0.5]])
-    found = Predictions(["a"], ["a"], [""], scores, ("x", "y"))
-    scores[:] = 0
-    assert found.scores.tolist() == [[0.5, 0.5]]
-    with pytest.raises(ValueError, match="read-only"):
-        found.scores[0, 0] = 1
+def test_parts_that_cannot_be_joined_are_refused() -> None:
+    both = drawn(9)
+    mel, sk_ = (one(both, name) for name in TWO)
+    with pytest.raises(PredictionsError, match="different diagnoses; these are of melanoma, melanoma"):
+        join_predictions([mel, mel])
+    with pytest.raises(PredictionsError, match="these have other, melanoma, seborrheic"):
+        join_predictions([both, mel])
+    with pytest.raises(PredictionsError, match="of the same images; only one has: ISIC_"):
+        join_predictions([mel, sk_.select(np.arange(8))])
+    twice = Predictions(
+        sk_.image_id, sk_.lesion_id, np.full(9, "seborrheic_keratosis"), sk_.scores, sk_.classes
+    )
+    with pytest.raises(PredictionsError, match="label an image with two diagnoses: ISIC"):
+        join_predictions([mel, twice])
+    moved = Predictions(sk_.image_id, sk_.image_id, sk_.label, sk_.scores, sk_.classes)
+    with pytest.raises(PredictionsError, match="different lesions for: ISIC"):
+        join_predictions([mel, moved])
+    blank = Predictions(sk_.image_id, sk_.lesion_id, np.full(9, ""), sk_.scores, sk_.classes)
+    assert set(join_predictions([mel, blank]).label.tolist()) == {""}

@@ -7,14 +7,18 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from lesionlens.core.errors import PredictionsError
-from lesionlens.evaluation.thresholds import Thresholds, predict_labels
 from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.predictions import Predictions, multilabel_predictions
 from lesionlens.evaluation.result import EvaluationResult
-from lesionlens.evaluation.predictions import multilabel_predictions
-from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.thresholds import threshold_at_sensitivity, tune_thresholds, youden_threshold
+from lesionlens.evaluation.thresholds import (
+    Thresholds,
+    predict_labels,
+    threshold_at_sensitivity,
+    tune_thresholds,
+    youden_threshold,
+)
 
-from .cases import random_predictions
+from ..helpers.random_predictions import random_predictions
 
 TWO = ("other", "melanoma")
 
@@ -55,7 +59,10 @@ def test_thresholds_are_those_of_sklearns_roc(data: st.DataObject) -> None:
 
 
 def test_the_threshold_of_one_part_decides_the_other() -> None:
-    validation, test = random_predictions(150, classes=TWO, seed=1), random_predictions(150, classes=TWO, seed=2)
+    validation, test = (
+        random_predictions(150, classes=TWO, seed=1),
+        random_predictions(150, classes=TWO, seed=2),
+    )
     renamed = [f"T{name}" for name in test.image_id]
     test = Predictions(renamed, renamed, test.label, test.scores, TWO)
     rule = tune_thresholds("sensitivity:0.89", validation, source_name="validation.csv")
@@ -87,7 +94,9 @@ def test_equal_scores_are_noted_only_where_the_largest_decides() -> None:
 def test_thresholds_chosen_on_the_measured_images_are_said_to_be() -> None:
     p = random_predictions(80, classes=TWO, seed=1)
     found = evaluate(p, n_resamples=0, decision=tune_thresholds("youden", p, source_name="p.csv"))
-    assert any(note.startswith(f"{found.n_lesions} of the measured lesions also chose") for note in found.caveats)
+    assert any(
+        note.startswith(f"{found.n_lesions} of the measured lesions also chose") for note in found.caveats
+    )
 
 
 def test_every_class_of_many_has_its_own_and_the_rest_none() -> None:

@@ -5,8 +5,7 @@ import torch
 from torch import Tensor
 
 from lesionlens.core.errors import ModelError
-from lesionlens.explanation.cam import gradient_map
-from lesionlens.explanation.cam import CAM_WEIGHTINGS
+from lesionlens.explanation.cam import CAM_WEIGHTINGS, gradient_map
 from lesionlens.models.base import TimmClassifier
 
 SWIN = {"embed_dim": 16, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 1, 1)}

@@ -6,14 +6,20 @@ import pytest
 import torch
 from PIL import Image
 
-from lesionlens.imaging.boxes import CropBox
 from lesionlens.core.errors import ImageError, ModelError
-from lesionlens.explanation.explain import explain, explain_image
-from lesionlens.explanation.gallery import write_gallery
-from lesionlens.models.saved_model import ModelCard, LoadedModel
-from lesionlens.models.factory import ModelSpec
-from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.evaluation.case_selection import ExampleCase
+from lesionlens.explanation.attention_maps import attention_maps
+from lesionlens.explanation.cam import gradient_map
+from lesionlens.explanation.crop_frames import draw_crop_frames
+from lesionlens.explanation.explain import compute_maps, draw_map, explain, explain_image
+from lesionlens.explanation.gallery import write_gallery
+from lesionlens.explanation.overlay import image_grid, overlay
+from lesionlens.imaging.boxes import CropBox
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.models.factory import ModelSpec, create_model
+from lesionlens.models.saved_model import LoadedModel, ModelCard
+
+from ..helpers.tolerances import close, terms_of
 
 CLASSES = ("melanoma", "nevus")
 
@@ -24,9 +30,13 @@ def loaded() -> LoadedModel:
     architecture = ModelSpec("test_resnet", "arl")
     network = architecture.build(2).eval()
     # after the last ReLU no feature is negative: all of them speak for melanoma and against nevus
-    network.backbone.fc.weight.data = torch.tensor([[1.0], [-1.0]]).expand_as(network.backbone.fc.weight).clone()
+    network.backbone.fc.weight.data = (
+        torch.tensor([[1.0], [-1.0]]).expand_as(network.backbone.fc.weight).clone()
+    )
     preprocessing = Preprocessing(input_size=(64, 64), crops="multiscale", crop_count=4)
-    return LoadedModel(network, ModelCard(architecture=architecture, classes=CLASSES, preprocessing=preprocessing))
+    return LoadedModel(
+        network, ModelCard(architecture=architecture, classes=CLASSES, preprocessing=preprocessing)
+    )
 
 
 def picture(path: Path, seed: int = 0) -> Path:
@@ -47,7 +57,9 @@ def test_writes_each_map_and_a_panel_in_the_images_aspect(loaded: LoadedModel, t
         assert drawn.size == (120, 90)
 
 
-def test_scores_are_the_mean_over_crops_and_target_changes_gradcam(loaded: LoadedModel, tmp_path: Path) -> None:
+def test_scores_are_the_mean_over_crops_and_target_changes_gradcam(
+    loaded: LoadedModel, tmp_path: Path
+) -> None:
     image = np.asarray(Image.open(picture(tmp_path / "a.png")))
     found = explain_image(loaded, image, target_class="melanoma")
     crops = loaded.card.preprocessing.prepare_input(image)
@@ -164,3 +176,46 @@ def test_gallery_names_files_after_images_and_explains_what_was_predicted(
     np.testing.assert_array_equal(
         np.asarray(Image.open(tmp_path / "maps" / "clinic%2F1.gradcam.png")), wanted
     )
+
+
+CROPS = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+IMAGE = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)
+BOXES = [CropBox(0, 0, 30, 20), CropBox(0, 20, 30, 20)]
+
+
+def test_single_images_are_explained_crop_by_crop_for_one_class() -> None:
+    torch.manual_seed(0)
+    model = create_model(backbone="test_resnet", attention="gate", num_classes=2)
+    found = compute_maps(model, CROPS, target_index=1)
+    assert list(found) == ["gate-layer2", "gate-layer3", "gradcam"]
+    wanted = gradient_map(model, CROPS, target=torch.tensor([1, 1, 1]))
+    torch.testing.assert_close(found["gradcam"], wanted, **close(wanted, terms_of(model)))
+
+
+def test_a_network_of_crops_sees_all_at_once() -> None:
+    torch.manual_seed(0)
+    model = create_model(backbone="test_resnet", attention="patch", num_classes=2, crops=3, end=True)
+    found = compute_maps(model, CROPS, target_index=1)
+    assert {name: tuple(values.shape) for name, values in found.items()} == {
+        "end-crops": (3,),
+        "gradcam": (3, 2, 2),
+    }
+    torch.testing.assert_close(found["end-crops"], attention_maps(model, CROPS[None])["end-crops"][0])
+
+
+def test_places_are_stitched_weights_framed_and_heads_laid_out() -> None:
+    places = np.array([[[0.0]], [[1.0]]])
+    whole = np.repeat([[0.0, 1.0]], 30, axis=0).repeat(20, axis=1)
+    np.testing.assert_array_equal(draw_map(IMAGE, places, BOXES), overlay(IMAGE, whole))
+    weights = np.array([0.3, 0.7])
+    np.testing.assert_array_equal(draw_map(IMAGE, weights, BOXES), draw_crop_frames(IMAGE, BOXES, weights))
+    heads = np.stack([places, 1 - places, places], axis=1)
+    each = [draw_map(IMAGE, values, BOXES) for values in (places, 1 - places, places)]
+    np.testing.assert_array_equal(draw_map(IMAGE, heads, BOXES), image_grid(each))
+
+
+def test_sheet_has_as_many_rows_as_columns_in_reading_order() -> None:
+    greys = [np.full((30, 40, 3), 10 * number, dtype=np.uint8) for number in range(7)]
+    laid = image_grid(greys)
+    assert laid.shape == (45, 60, 3)
+    assert laid[7::15, 10::20, 0].tolist() == [[0, 10, 20], [30, 40, 50], [60, 255, 255]]

@@ -12,7 +12,7 @@ from lesionlens.models.base import Classifier
 from lesionlens.models.factory import create_model
 from lesionlens.models.multi_stage import GatedClassifier
 
-from ..tolerances import close, terms_of
+from ..helpers.tolerances import close, terms_of
 
 
 def seeded(*shape: int) -> Tensor:

@@ -9,19 +9,17 @@ import pytest
 import torch
 from PIL import Image
 
-from lesionlens.core.errors import DataError, BackendError
-from lesionlens.export import verification as agreement
+from lesionlens.core.errors import BackendError, DataError
 from lesionlens.export import export as exporting
+from lesionlens.export import verification as agreement
 from lesionlens.export.card import ExportFormat
-from lesionlens.inference.tracing import max_abs_errors
-from lesionlens.export.export import verify, export
-from lesionlens.export.export import load_exported, save_exported
-from lesionlens.inference.tracing import trace_model
-from lesionlens.models.saved_model import ModelCard, LoadedModel, save_model
-from lesionlens.models.factory import make_model_spec
+from lesionlens.export.export import export, load_exported, save_exported, verify
 from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.inference.predict import predict
 from lesionlens.inference.inputs import collect_inputs
+from lesionlens.inference.predict import predict
+from lesionlens.inference.tracing import max_abs_errors, trace_model
+from lesionlens.models.factory import make_model_spec
+from lesionlens.models.saved_model import LoadedModel, ModelCard, save_model
 
 DENSE = {"growth_rate": 8, "block_config": (2, 2, 2, 2), "bn_size": 2}
 MECHANISMS: dict[str, dict[str, Any]] = {
@@ -51,7 +49,9 @@ def made(options: dict[str, Any], size: tuple[int, int] = (75, 107)) -> LoadedMo
             torch.nn.init.uniform_(values, -0.1, 0.1)
     crops = model.num_crops or 1
     seen = Preprocessing(input_size=size, crops="ordered" if crops > 1 else "whole", crop_count=crops)
-    return LoadedModel(model, ModelCard(architecture=found, classes=("melanoma", "nevus", "wart"), preprocessing=seen))
+    return LoadedModel(
+        model, ModelCard(architecture=found, classes=("melanoma", "nevus", "wart"), preprocessing=seen)
+    )
 
 
 @pytest.mark.slow
@@ -119,7 +119,9 @@ def test_an_export_that_is_wrong_is_not_kept(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(exporting, "save_exported", lambda found, target, folder: folder / "model.pt2")
     monkeypatch.setattr(exporting, "load_exported", lambda file, target: off)
-    with pytest.raises(BackendError, match=r"not kept: with 3 images its logits differ by 0\.01 from torch's"):
+    with pytest.raises(
+        BackendError, match=r"not kept: with 3 images its logits differ by 0\.01 from torch's"
+    ):
         export(tmp_path / "bundle", "torch-export", tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
     (tmp_path / "out").mkdir()
@@ -150,7 +152,9 @@ def test_a_processor_without_bf16_is_checked_in_float32_alone(
         return [loaded.model(torch.from_numpy(x)).logits.detach().numpy()]
 
     monkeypatch.setattr(agreement, "openvino_supports_bf16", lambda: False)
-    found = agreement.verify_on_images(loaded, tmp_path / "model.onnx", "onnx", exactly, collect_inputs([tmp_path]))
+    found = agreement.verify_on_images(
+        loaded, tmp_path / "model.onnx", "onnx", exactly, collect_inputs([tmp_path])
+    )
     assert [(each.precision, each.num_images) for each in found] == [("fp32", 1)]
 
 
@@ -160,5 +164,7 @@ def test_differences_are_those_of_scores_logits_and_maps() -> None:
     apart = max_abs_errors(found, wanted, multilabel=False)
     score = 1 / (1 + np.exp(-9)) - 1 / (1 + np.exp(-10))
     assert apart == {"scores": pytest.approx(abs(score)), "logits": pytest.approx(0.1), "map a": 0.25}
-    assert max_abs_errors(found, wanted, multilabel=True)["scores"] == pytest.approx(1 / (1 + np.exp(-1)) - 0.5)
+    assert max_abs_errors(found, wanted, multilabel=True)["scores"] == pytest.approx(
+        1 / (1 + np.exp(-1)) - 0.5
+    )
     assert max_abs_errors([np.array([[np.nan, 0]]), found[1]], wanted, multilabel=True)["logits"] == np.inf

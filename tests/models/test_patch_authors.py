@@ -7,11 +7,11 @@ import pytest
 import torch
 import torchvision
 
-from lesionlens.models.patch_attention import PatchAttentionNet
 from lesionlens.models.base import TimmClassifier
+from lesionlens.models.patch_attention import PatchAttentionNet
 
-from ..golden.formula import smooth_images, deterministic_weights
-from ..tolerances import close, terms_of
+from ..helpers.deterministic_weights import deterministic_weights, smooth_images
+from ..helpers.tolerances import close, terms_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "patch_network_densenet121.json"
 
@@ -23,13 +23,18 @@ def test_equals_the_authors_network(variant: str) -> None:
     initial = "initial" in wanted["attention_keys"]
     with torch.device("meta"):  # no weights to draw: all are replaced
         inner = TimmClassifier("densenet121", num_classes=7, last_relu=False)
-        model = PatchAttentionNet(inner, num_classes=7, crops=golden["crops"], initial=initial, end=True).eval()
+        model = PatchAttentionNet(
+            inner, num_classes=7, crops=golden["crops"], initial=initial, end=True
+        ).eval()
     state = {
         key.replace("trunk.", "inner.trunk.features.").replace("head.", "inner.trunk.classifier."): value
         for key, value in deterministic_weights(wanted["trunk_and_head_keys"]).items()
     }
     for place, keys in wanted["attention_keys"].items():
-        state |= {key.replace("fc.0", f"{place}.linear"): value for key, value in deterministic_weights(keys).items()}
+        state |= {
+            key.replace("fc.0", f"{place}.linear"): value
+            for key, value in deterministic_weights(keys).items()
+        }
     result = model.load_state_dict(state, strict=False, assign=True)
     assert not result.unexpected_keys
     assert all(key.endswith("num_batches_tracked") for key in result.missing_keys)
@@ -45,7 +50,9 @@ def test_inception_equals_torchvisions_layers_joined_by_hand() -> None:
     theirs = torchvision.models.inception_v3(
         num_classes=7, aux_logits=True, init_weights=False, transform_input=False
     ).eval()
-    model = PatchAttentionNet(TimmClassifier("inception_v3", num_classes=7), num_classes=7, crops=5, initial=True, end=True).eval()
+    model = PatchAttentionNet(
+        TimmClassifier("inception_v3", num_classes=7), num_classes=7, crops=5, initial=True, end=True
+    ).eval()
     state = {key: value for key, value in theirs.state_dict().items() if not key.startswith("AuxLogits")}
     model.inner.trunk.load_state_dict(state)
     crops = torch.rand(2, 5, 3, 224, 224)

@@ -13,8 +13,8 @@ from safetensors.torch import save, save_file
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from lesionlens.core.errors import WeightsError
-from lesionlens.models.factory import make_model_spec, create_model
 from lesionlens.models.base import TimmClassifier
+from lesionlens.models.factory import create_model, make_model_spec
 from lesionlens.models.weights import _load_into_backbone, load_backbone_weights
 from lesionlens.models.zoo import ZOO
 

@@ -14,9 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lesionlens.core.errors import ModelError
 from lesionlens.models import backbone
-from lesionlens.models.factory import make_model_spec, create_model
-from lesionlens.models.zoo import ZOO, get_entry
-from lesionlens.models.zoo import ALL_COLUMNS, zoo_rows, zoo_markdown
+from lesionlens.models.factory import create_model, make_model_spec
+from lesionlens.models.zoo import ALL_COLUMNS, ZOO, get_entry, zoo_markdown, zoo_rows
 from lesionlens.runs.load import builtin_recipes
 
 FROM_THE_SOURCES = {  # name, classes: learnable numbers of the authors' networks

@@ -11,12 +11,12 @@ import pytest
 import yaml
 from PIL import Image, ImageDraw
 
+from lesionlens.evaluation.case_selection import file_stem, select_cases
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.result import write_evaluation
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import write_predictions
+from lesionlens.evaluation.result import write_evaluation
 from lesionlens.report.build import build_report
-from lesionlens.evaluation.case_selection import select_cases, file_stem
 
 CLASSES = ("melanoma", "nevus", "basal_cell_carcinoma")
 PAPER = "Zhang et al. 2019, doi:10.1109/TMI.2019.2893944"

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from lesionlens.core.errors import DataError
-from lesionlens.synthesis.artifacts import ARTIFACTS
-from lesionlens.synthesis.structures import STRUCTURES, read_structures
 from lesionlens.synthesis import dataset
+from lesionlens.synthesis.artifacts import ARTIFACTS
 from lesionlens.synthesis.dataset import generate_dataset
+from lesionlens.synthesis.structures import STRUCTURES, read_structures
 
 SIZE = (96, 128)
 OFFICIAL = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"]

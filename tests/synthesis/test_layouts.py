@@ -8,16 +8,15 @@ import cv2
 import numpy as np
 import pytest
 
-from lesionlens.datasets.registry import load_table
-from lesionlens.imaging.superpixels import union_of_features, read_feature_masks
 from lesionlens.core.errors import DataError
-from lesionlens.synthesis.structures import read_structures
-from lesionlens.synthesis.dataset import generate_dataset
-from lesionlens.synthesis.artifacts import ArtifactRates
-from lesionlens.synthesis.layouts import LAYOUTS, generate_in_layout
+from lesionlens.datasets.registry import load_table
+from lesionlens.imaging.superpixels import read_feature_masks, union_of_features
 from lesionlens.synthesis import layouts as isic2017
-from lesionlens.synthesis.layouts import read_generated
+from lesionlens.synthesis.artifacts import ArtifactRates
+from lesionlens.synthesis.dataset import generate_dataset
+from lesionlens.synthesis.layouts import LAYOUTS, generate_in_layout, read_generated
 from lesionlens.synthesis.sampling import sample_dataset
+from lesionlens.synthesis.structures import read_structures
 
 SIZE = (32, 40)
 IMAGES = {"isic2018": 60, "derm7pt": 60}  # those with many classes
@@ -72,7 +71,9 @@ def test_images_of_one_lesion_are_known_where_the_layout_can_say_so(made: Path, 
 
 
 def test_labels_and_images_are_those_that_were_painted(made: Path, tmp_path: Path) -> None:
-    painted = generate_dataset(tmp_path / "ham", num_images=9, seed=1, size=SIZE, class_weights=isic2017.ISIC2017_CLASS_WEIGHTS)
+    painted = generate_dataset(
+        tmp_path / "ham", num_images=9, seed=1, size=SIZE, class_weights=isic2017.ISIC2017_CLASS_WEIGHTS
+    )
     rows = [line.split(",") for line in (painted / "HAM10000_metadata.csv").read_text().splitlines()[1:]]
     frame = load_table(f"isic2017:{made / 'isic2017'}").frame.set_index("image_id")
     names = {"mel": "melanoma", "nv": "nevus", "bkl": "seborrheic_keratosis"}

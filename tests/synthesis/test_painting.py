@@ -3,11 +3,18 @@
 import numpy as np
 import pytest
 
-from lesionlens.synthesis.canvas import LesionCanvas
-from lesionlens.synthesis.procedural_noise import voronoi_cells, fractal_noise
-from lesionlens.synthesis.lesion import canvas_size, soft_mask, sample_outline, lesion_mask, render_outline
 from lesionlens.synthesis.artifacts import ARTIFACT_RENDERERS
-from lesionlens.synthesis.pigment import BLOOD, DERMAL_MELANIN, MELANIN, SCATTERING, empty_pigments, render_pigments
+from lesionlens.synthesis.canvas import LesionCanvas
+from lesionlens.synthesis.lesion import canvas_size, lesion_mask, render_outline, sample_outline, soft_mask
+from lesionlens.synthesis.pigment import (
+    BLOOD,
+    DERMAL_MELANIN,
+    MELANIN,
+    SCATTERING,
+    empty_pigments,
+    render_pigments,
+)
+from lesionlens.synthesis.procedural_noise import fractal_noise, voronoi_cells
 from lesionlens.synthesis.structures import STRUCTURE_BITS, STRUCTURES, read_structures
 
 
@@ -71,7 +78,8 @@ def test_a_lesion_lies_inside_its_canvas_and_is_about_as_large_as_asked() -> Non
 def test_noise_is_centred_with_about_unit_deviation() -> None:
     for scale, octaves in ((100, 3), (40, 5), (12, 3)):
         fields = [
-            fractal_noise(np.random.default_rng(s), (200, 200), scale=scale, octaves=octaves) for s in range(30)
+            fractal_noise(np.random.default_rng(s), (200, 200), scale=scale, octaves=octaves)
+            for s in range(30)
         ]
         assert abs(np.mean(fields)) < 0.3
         assert 0.75 < np.std(fields) < 1.3

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from lesionlens.synthesis.procedural_noise import ridge_lines, white_noise
 from lesionlens.synthesis.pigment import render_pigments
-from lesionlens.synthesis.skin import Skin, sample_skin, render_skin
+from lesionlens.synthesis.procedural_noise import ridge_lines, white_noise
+from lesionlens.synthesis.skin import Skin, render_skin, sample_skin
 
 SIDE = 192
 

@@ -6,15 +6,14 @@ import pandas as pd
 import pytest
 import torch
 
-from lesionlens.data.gpu_datamodule import GpuDataModule
 from lesionlens.core.errors import RunError
-from lesionlens.training import build as ready
-from lesionlens.training.build import auto_choices
-from lesionlens.runs.run_dir import open_run_dir
-from lesionlens.training.setup import set_up_run
+from lesionlens.data.gpu_datamodule import GpuDataModule
 from lesionlens.runs.load import load_recipe
-from lesionlens.training.build import build_datamodule
+from lesionlens.runs.run_dir import open_run_dir
+from lesionlens.training import build as ready
+from lesionlens.training.build import auto_choices, build_datamodule
 from lesionlens.training.run import train
+from lesionlens.training.setup import set_up_run
 
 
 def test_images_leave_the_host_for_a_card_alone(recipe: str, words: list[str]) -> None:

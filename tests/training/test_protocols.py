@@ -8,18 +8,17 @@ import pandas as pd
 import pytest
 
 from lesionlens.core.errors import DataError, ModelError, RecipeError
-from lesionlens.evaluation.result import read_evaluation
 from lesionlens.evaluation.predictions_io import read_predictions
-from lesionlens.models.saved_model import load_model
+from lesionlens.evaluation.result import read_evaluation
 from lesionlens.inference.predict import predict
-from lesionlens.runs.run_dir import RunDir
-from lesionlens.training.setup import set_up_run
-from lesionlens.training.setup import RunSetup
+from lesionlens.models.saved_model import load_model
 from lesionlens.runs.load import load_recipe
+from lesionlens.runs.run_dir import RunDir
 from lesionlens.training.build import build_datamodule
 from lesionlens.training.run import train
+from lesionlens.training.setup import RunSetup, set_up_run
 
-from ..miniatures import write_ham10000, write_isic2017
+from ..helpers.tiny_datasets import write_ham10000, write_isic2017
 
 SMALL = ["model.backbone=test_resnet", "model.input_size=64", "train.epochs=1", "train.batch_size=8"]
 SEVEN = ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc")
@@ -61,7 +60,10 @@ def two_task(recipe: str, isic: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 def test_both_questions_are_scored_from_one_file(two_task: RunDir) -> None:
     predictions = read_predictions(two_task.predictions("test"))
-    assert (predictions.classes, predictions.other_class) == (("other", "melanoma", "seborrheic_keratosis"), "other")
+    assert (predictions.classes, predictions.other_class) == (
+        ("other", "melanoma", "seborrheic_keratosis"),
+        "other",
+    )
     assert set(predictions.label) == set(predictions.classes)
     sums = predictions.scores[:, 1:].sum(axis=1)
     assert not np.allclose(sums, 1)

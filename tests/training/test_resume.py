@@ -14,7 +14,7 @@ from lesionlens.core.errors import RunError
 from lesionlens.runs.run_dir import RunDir
 from lesionlens.training.run import resume, train
 
-from ..miniatures import write_isic2017
+from ..helpers.tiny_datasets import write_isic2017
 
 DYING = """
 import os, signal, sys
@@ -58,7 +58,9 @@ def assert_as_if_left_alone(recipe: str, words: list[str], folder: Path) -> RunD
     for name, value in load_file(alone.best_model / "model.safetensors").items():
         assert torch.equal(value, load_file(killed.best_model / "model.safetensors")[name]), name
     columns = pd.read_csv(alone.metrics_csv).columns.drop("seconds")
-    pd.testing.assert_frame_equal(pd.read_csv(alone.metrics_csv)[columns], pd.read_csv(killed.metrics_csv)[columns])
+    pd.testing.assert_frame_equal(
+        pd.read_csv(alone.metrics_csv)[columns], pd.read_csv(killed.metrics_csv)[columns]
+    )
     assert alone.predictions("test").read_bytes() == killed.predictions("test").read_bytes()
     assert [alone.metadata()[key] for key in ("best", "stopped")] == [
         killed.metadata()[key] for key in ("best", "stopped")

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import torch
 
-from lesionlens.core.runtime import default_num_threads
 from lesionlens.core.errors import DataError, ModelError, RecipeError, RunError, WeightsError
-from lesionlens.evaluation.result import read_evaluation
+from lesionlens.core.runtime import default_num_threads
 from lesionlens.evaluation.predictions_io import read_predictions
+from lesionlens.evaluation.result import read_evaluation
 from lesionlens.models.saved_model import load_model
 from lesionlens.runs.run_dir import RunDir, create_run_dir
 from lesionlens.training.run import resume, train

@@ -8,8 +8,8 @@ import pytest
 
 from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.models.zoo import ZOO
-from lesionlens.synthesis.dataset import generate_dataset
 from lesionlens.runs.run_dir import RunDir
+from lesionlens.synthesis.dataset import generate_dataset
 from lesionlens.training.run import train
 
 pytestmark = pytest.mark.slow
@@ -19,7 +19,9 @@ pytestmark = pytest.mark.slow
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write 24 synthetic images of two classes in the layout of HAM10000."""
     root = tmp_path_factory.mktemp("few") / "ham"
-    return generate_dataset(root, num_images=24, seed=5, size=(180, 240), class_weights={"nv": 1.0, "mel": 1.0})
+    return generate_dataset(
+        root, num_images=24, seed=5, size=(180, 240), class_weights={"nv": 1.0, "mel": 1.0}
+    )
 
 
 def words(name: str, few: Path) -> list[str]:

@@ -3,11 +3,26 @@
 import sys
 import warnings
 from typing import Annotated
-import typer
-from lesionlens import __version__
-from lesionlens.cli import attention_quality, compare, data, demo, evaluate, explain, export, models, predict, models as recipes, reproduce, segment, train
-from lesionlens.core.errors import RunInterrupted, LesionLensError
 
+import typer
+
+from lesionlens import __version__
+from lesionlens.cli import (
+    attention_quality,
+    compare,
+    data,
+    demo,
+    evaluate,
+    explain,
+    export,
+    models,
+    predict,
+    reproduce,
+    segment,
+    train,
+)
+from lesionlens.cli import models as recipes
+from lesionlens.core.errors import LesionLensError, RunInterrupted
 
 EXIT_INTERRUPTED = 130  # what shells expect after Ctrl-C
 
@@ -64,12 +79,16 @@ def main() -> None:
     except LesionLensError as error:
         _exit_with_error(error, str(error), debug)
     except MemoryError as error:
-        _exit_with_error(error, "out of memory: use a smaller train.batch_size, input size or data.shorter_side", debug)
+        _exit_with_error(
+            error, "out of memory: use a smaller train.batch_size, input size or data.shorter_side", debug
+        )
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         _exit_with_error(error, f"{error.strerror or error}{where}", debug)
     except Exception as error:  # the last line of defence: a person reads a line, not a traceback
-        _exit_with_error(error, f"unexpected {type(error).__name__}: {error}. This is a bug; --debug shows where", debug)
+        _exit_with_error(
+            error, f"unexpected {type(error).__name__}: {error}. This is a bug; --debug shows where", debug
+        )
 
 
 def _exit_with_error(error: BaseException, message: str, debug: bool) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated
+
 import typer
 
 
@@ -15,7 +16,9 @@ def evaluate_maps_command(
             help="As for explain: native, heads, cam, gradcam, gradcam++, layercam, or auto; once for each."
         ),
     ] = None,
-    target_class: Annotated[str | None, typer.Option(help="Class to explain; default: the highest score.")] = None,
+    target_class: Annotated[
+        str | None, typer.Option(help="Class to explain; default: the highest score.")
+    ] = None,
     image_list: Annotated[
         Path | None,
         typer.Option(
@@ -33,9 +36,9 @@ def evaluate_maps_command(
     from rich.console import Console
 
     from lesionlens.core.console import progress_bar
-    from lesionlens.datasets.registry import load_table
     from lesionlens.core.errors import DataError
     from lesionlens.core.tabular import read_csv_columns
+    from lesionlens.datasets.registry import load_table
     from lesionlens.explanation.localization import evaluate_localization as measure
     from lesionlens.explanation.localization import localization_table, write_localization
     from lesionlens.models.saved_model import load_model

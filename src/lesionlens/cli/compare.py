@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+
 import typer
+
 from lesionlens.cli import options as question
 from lesionlens.core.errors import ComparisonError
+
 if TYPE_CHECKING:
     from lesionlens.evaluation.comparison.result import ComparisonReport
-    from lesionlens.evaluation.thresholds import Thresholds
-    from lesionlens.evaluation.result import EvaluationResult
     from lesionlens.evaluation.predictions import Predictions
+    from lesionlens.evaluation.thresholds import Thresholds
 
 
 _RUN_PARAMS = ("what", "metric", "all_pairs", "out")  # what has a meaning for folders of runs
@@ -75,8 +77,8 @@ def compare_command(
         ).with_caveats(notes)
     Console().print(comparison_table(found))
     if out is not None:
-        from lesionlens.evaluation.comparison.plots import write_comparison_figure
         from lesionlens.evaluation.comparison.io import write_comparison
+        from lesionlens.evaluation.comparison.plots import write_comparison_figure
 
         write_comparison(out, found)
         write_comparison_figure(out, found, models, names)
@@ -92,16 +94,27 @@ def _shared_threshold(threshold: float, decision: str, model: "Predictions") -> 
 
 
 def _load_models(
-    files: Sequence[Path], names: Sequence[str], labels: Path | None, task: str, other_class: str | None, common_images: bool
+    files: Sequence[Path],
+    names: Sequence[str],
+    labels: Path | None,
+    task: str,
+    other_class: str | None,
+    common_images: bool,
 ) -> "tuple[tuple[Predictions, ...], tuple[str, ...]]":
     """Read each file, reduce it to the question, and bring all to the same images."""
+    from lesionlens.evaluation.binarize import to_binary_task
     from lesionlens.evaluation.comparison.alignment import align
     from lesionlens.evaluation.predictions_io import read_predictions
-    from lesionlens.evaluation.binarize import to_binary_task
 
-    asked = [to_binary_task(read_predictions(file, ground_truth=labels, other_class=other_class), task) for file in files]
+    asked = [
+        to_binary_task(read_predictions(file, ground_truth=labels, other_class=other_class), task)
+        for file in files
+    ]
     found = align([each.predictions for each in asked], names, intersect=common_images)
-    return found.predictions, (*dict.fromkeys(note for each in asked for note in each.caveats), *found.caveats)
+    return found.predictions, (
+        *dict.fromkeys(note for each in asked for note in each.caveats),
+        *found.caveats,
+    )
 
 
 def _compare_runs(
@@ -125,7 +138,9 @@ def _read_group(path: Path) -> "dict[str, Evaluation]":
         )
     record = group.metadata()
     done = [name for name in record.get("children", {}) if group.status(name) == STATUS_FINISHED]
-    return {name: read_evaluation(group.run_dir(name).evaluation(record.get("part", "test"))) for name in done}
+    return {
+        name: read_evaluation(group.run_dir(name).evaluation(record.get("part", "test"))) for name in done
+    }
 
 
 def _check_only_folders(inputs: Sequence[Path], context: typer.Context) -> None:

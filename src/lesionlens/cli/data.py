@@ -1,11 +1,11 @@
 """``lesionlens data``."""
 
-from typing import Annotated, Literal
-import typer
 from pathlib import Path
-from typing import Annotated
-from lesionlens.cli.data_synthetic import inject_artifact_command, generate_command
+from typing import Annotated, Literal
 
+import typer
+
+from lesionlens.cli.data_synthetic import generate_command, inject_artifact_command
 
 SplitNameOption = Annotated[
     str | None,
@@ -57,8 +57,7 @@ def audit_command(
     from rich.progress import Progress
 
     from lesionlens.datasets.audit.audit import audit_tables as look
-    from lesionlens.datasets.audit.report import write_duplicate_contact_sheet
-    from lesionlens.datasets.audit.report import format_audit, write_audit
+    from lesionlens.datasets.audit.report import format_audit, write_audit, write_duplicate_contact_sheet
     from lesionlens.datasets.registry import load_table, parse_source
     from lesionlens.datasets.splits.factory import make_splits
 

@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 from typing import Annotated
+
 import typer
+
 from lesionlens.core.errors import DataError
 
 

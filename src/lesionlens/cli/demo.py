@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated
+
 import typer
 
 
@@ -13,8 +14,8 @@ def demo_command(
     """Go the whole way once: synthesise images, train ARL-CNN14, measure, explain, report. A few minutes."""
     from rich.console import Console
 
-    from lesionlens.core.console import progress_bar
     from lesionlens.cli.train import print_run_summary
+    from lesionlens.core.console import progress_bar
     from lesionlens.synthesis.dataset import generate_dataset
     from lesionlens.training.run import train
 
@@ -25,7 +26,10 @@ def demo_command(
         with progress_bar(console) as progress:
             line = progress.add_task("drawing", total=images)
             generate_dataset(
-                data, num_images=images, num_workers=2, progress=lambda done, _: progress.update(line, completed=done)
+                data,
+                num_images=images,
+                num_workers=2,
+                progress=lambda done, _: progress.update(line, completed=done),
             )
     words = [f"data=ham10000:{data}", f"train.epochs={epochs}", f"data.store_folder={out / 'demo-store'}"]
     print_run_summary(train("demo", words, runs_dir=out, console=console))

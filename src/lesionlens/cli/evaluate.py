@@ -2,12 +2,15 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
+
 import typer
+
 from lesionlens.cli import options as question
 from lesionlens.core.errors import PredictionsError
+
 if TYPE_CHECKING:
-    from lesionlens.evaluation.thresholds import DecisionRule
     from lesionlens.evaluation.predictions import Predictions
+    from lesionlens.evaluation.thresholds import DecisionRule
 
 
 def evaluate_command(
@@ -50,7 +53,9 @@ def evaluate_command(
 
     read = read_predictions(*predictions, ground_truth=labels, other_class=other_class)
     choosing = read_predictions(*tune_threshold_on, other_class=other_class) if tune_threshold_on else None
-    how = _resolve_decision(decision, threshold, read, choosing, task=task, tuned_on=", ".join(map(str, tune_threshold_on or ())))
+    how = _resolve_decision(
+        decision, threshold, read, choosing, task=task, tuned_on=", ".join(map(str, tune_threshold_on or ()))
+    )
     found = measure(read, n_resamples=bootstrap_samples, seed=seed, decision=how, task=task)
     Console().print(evaluation_table(found))
     if isic_submission is not None:
@@ -58,8 +63,8 @@ def evaluate_command(
 
         write_isic2017(isic_submission, read)
     if out is not None:
-        from lesionlens.evaluation.result import write_evaluation
         from lesionlens.evaluation.plots import write_figures
+        from lesionlens.evaluation.result import write_evaluation
 
         write_evaluation(out / "evaluation.json", found)
         write_figures(out, found)
@@ -76,7 +81,7 @@ def _resolve_decision(
 ) -> "DecisionRule":
     """Turn the words of the command line into a decision."""
     from lesionlens.evaluation.binarize import to_binary_task
-    from lesionlens.evaluation.thresholds import tune_thresholds, constant_thresholds, parse_float
+    from lesionlens.evaluation.thresholds import constant_thresholds, parse_float, tune_thresholds
 
     if threshold is None:
         if tuning_predictions is not None:
@@ -86,7 +91,9 @@ def _resolve_decision(
         raise PredictionsError(f"--decision {decision} and --threshold {threshold} exclude each other")
     fixed = parse_float(threshold)
     if fixed is None and tuning_predictions is not None:
-        return tune_thresholds(threshold, to_binary_task(tuning_predictions, task).predictions, source_name=tuned_on)
+        return tune_thresholds(
+            threshold, to_binary_task(tuning_predictions, task).predictions, source_name=tuned_on
+        )
     if fixed is not None and tuning_predictions is None:
         return constant_thresholds(fixed, to_binary_task(predictions, task).predictions)
     raise PredictionsError(

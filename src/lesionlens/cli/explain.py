@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated
+
 import typer
 
 
@@ -18,7 +19,9 @@ def explain_command(
             "layercam, or auto (native and gradcam, what fits); give it once for each."
         ),
     ] = None,
-    target_class: Annotated[str | None, typer.Option(help="Class to explain; default: the highest score.")] = None,
+    target_class: Annotated[
+        str | None, typer.Option(help="Class to explain; default: the highest score.")
+    ] = None,
     masks: Annotated[
         Path | None,
         typer.Option(
@@ -33,15 +36,21 @@ def explain_command(
     from rich.console import Console
 
     from lesionlens.explanation.explain import explain as draw
-    from lesionlens.models.saved_model import load_model
     from lesionlens.inference.inputs import collect_inputs
+    from lesionlens.models.saved_model import load_model
 
     loaded = load_model(model)
     wanted = collect_inputs(images, classes=loaded.card.classes, mask_dir=masks)
     labels = {path: label for path, label in zip(wanted.path, wanted.label, strict=True) if label}
     lesions = {path: mask for path, mask in zip(wanted.path, wanted.mask, strict=True) if mask}
     written = draw(
-        loaded, wanted.path, out, methods=method or ["auto"], target_class=target_class, labels=labels, masks=lesions
+        loaded,
+        wanted.path,
+        out,
+        methods=method or ["auto"],
+        target_class=target_class,
+        labels=labels,
+        masks=lesions,
     )
     Console(stderr=True).print(
         f"{len(written)} pictures in {out}. Research use only, not a medical device.",

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
+
 import typer
 
 
 def export_command(
     model: Annotated[Path, typer.Argument(help="A saved model: a bundle's folder, or a run's.")],
-    export_format: Annotated[Literal["onnx", "openvino", "torch-export"], typer.Option(help="The format.")] = "onnx",
+    export_format: Annotated[
+        Literal["onnx", "openvino", "torch-export"], typer.Option(help="The format.")
+    ] = "onnx",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="A new folder; default: the format's name.")
     ] = None,
@@ -30,7 +33,9 @@ def export_command(
     console = Console(stderr=True)
     for each in card.numeric_checks:
         name, largest = max(each.max_errors.items(), key=lambda item: item[1])
-        console.print(f"batch of {each.batch_size}: at most {largest:.1e} from torch ({name})", highlight=False)
+        console.print(
+            f"batch of {each.batch_size}: at most {largest:.1e} from torch ({name})", highlight=False
+        )
     for found in card.verification:
         console.print(format_agreement(found), highlight=False, soft_wrap=True)
     console.print(

@@ -1,15 +1,17 @@
 """``lesionlens models``."""
 
 from typing import Annotated
-import typer
 
+import typer
 
 MODELS_FOOTNOTE = """
 Parameters with two classes; GFLOPs for one image with all its crops, a multiplication and an addition counted as two.
 Train one with: lesionlens train RECIPE model.name=NAME data=NAME:ROOT
 Any timm backbone works too: model.backbone=BACKBONE with model.attention= none, pyramid, gate, soft, patch, patch
 around another (patch+gate), and on residual networks arl and ran."""
-MODELS_MIN_WIDTH = 136  # columns that a line needs; a narrower terminal breaks lines rather than lose what they say
+MODELS_MIN_WIDTH = (
+    136  # columns that a line needs; a narrower terminal breaks lines rather than lose what they say
+)
 
 
 def models_command(
@@ -31,8 +33,7 @@ def models_command(
         console.print("\n".join(timm.list_models(backbones)) or f"no backbone matches {backbones!r}")
         return
     from lesionlens.core.errors import ModelError, unknown_name_message
-    from lesionlens.models.zoo import ZOO
-    from lesionlens.models.zoo import COMPACT_COLUMNS, zoo_rows
+    from lesionlens.models.zoo import COMPACT_COLUMNS, ZOO, zoo_rows
 
     names = [name for name in ZOO if fnmatch(name, pattern)]
     if not names:
@@ -48,14 +49,18 @@ def models_command(
     console.print(table)
     papers = sorted({f"  {ZOO[name].paper}" for name in names})
     console.print(
-        "\n".join([f"\n{len(names)} networks, described in", *papers, MODELS_FOOTNOTE]), style="dim", highlight=False
+        "\n".join([f"\n{len(names)} networks, described in", *papers, MODELS_FOOTNOTE]),
+        style="dim",
+        highlight=False,
     )
 
 
 RECIPES_FOOTNOTE = """
 Show one in full: lesionlens recipes RECIPE. Train it: lesionlens train RECIPE data=NAME:ROOT
 Beside them: demo, plain, and the recipes that those of a paper start from: """
-RECIPES_MIN_WIDTH = 120  # columns that a line needs; a narrower terminal breaks lines rather than lose what they say
+RECIPES_MIN_WIDTH = (
+    120  # columns that a line needs; a narrower terminal breaks lines rather than lose what they say
+)
 
 
 def recipes_command(
@@ -72,9 +77,9 @@ def recipes_command(
     if name is None:
         _print_recipes(paper)
         return
+    from lesionlens.runs.load import load_recipe
     from lesionlens.runs.run_dir import to_yaml
     from lesionlens.training.setup import resolve_model
-    from lesionlens.runs.load import load_recipe
 
     typer.echo(to_yaml(resolve_model(load_recipe(name)).recipe), nl=False)
 
@@ -83,8 +88,7 @@ def _print_recipes(paper: str | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from lesionlens.reproduction.catalog import PAPERS
-    from lesionlens.reproduction.catalog import list_row_recipes
+    from lesionlens.reproduction.catalog import PAPERS, list_row_recipes
     from lesionlens.runs.load import builtin_recipes
 
     console = Console()
@@ -101,5 +105,7 @@ def _print_recipes(paper: str | None) -> None:
                 table.add_row(row.table, row.row, row.recipe or f"– {row.reason_not_run}")
         console.print(table, highlight=False)
         console.print()
-    families = [name for name in builtin_recipes() if name.count("/") == 1 and paper in {None, name.split("/")[0]}]
+    families = [
+        name for name in builtin_recipes() if name.count("/") == 1 and paper in {None, name.split("/")[0]}
+    ]
     console.print(RECIPES_FOOTNOTE.lstrip() + ", ".join(sorted(families)), style="dim", highlight=False)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
-import typer
 
+import typer
 
 LabelsOption = Annotated[
     Path | None,

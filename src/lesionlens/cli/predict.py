@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
+
 import typer
 
 
@@ -52,8 +53,8 @@ def predict_command(
 
     from lesionlens.core.console import progress_bar
     from lesionlens.core.errors import DataError
-    from lesionlens.inference.resume import partial_path
     from lesionlens.inference.predict import predict as score
+    from lesionlens.inference.resume import partial_path
 
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     with progress_bar(console, unit="images") as progress:
@@ -62,7 +63,9 @@ def predict_command(
         def show(done: int, total: int) -> None:
             first = progress.tasks[0].total is None
             if first and done:
-                console.print(f"going on: {done:,} of {total:,} images were scored before ({partial_path(out)})")
+                console.print(
+                    f"going on: {done:,} of {total:,} images were scored before ({partial_path(out)})"
+                )
             progress.update(line, completed=done, total=total)
 
         scored = score(
@@ -81,7 +84,9 @@ def predict_command(
             on_progress=show,
         )
     count = len(scored.predictions)
-    console.print(f"{count:,} images scored ({scored.engine}): {out}. Research use only, not a medical device.")
+    console.print(
+        f"{count:,} images scored ({scored.engine}): {out}. Research use only, not a medical device."
+    )
     if scored.failures:
         listed = "\n  ".join(scored.failures[:10])
         raise DataError(

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
+
 import typer
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -65,7 +67,9 @@ def reproduce_command(
     from lesionlens.reproduction.reproduce import plan_reproduction
 
     console = Console(stderr=True)
-    ask = ReproductionOptions(look_up(profile), out, repeats=repeats, rows=tuple(rows or ()), overrides=words, device=device)
+    ask = ReproductionOptions(
+        look_up(profile), out, repeats=repeats, rows=tuple(rows or ()), overrides=words, device=device
+    )
     ready = plan_reproduction(asked, dataset or [], ask, console)
     expected = print_plan(ready, console, retry_failed=retry_failed)
     if dry_run:
@@ -82,8 +86,8 @@ def reproduce_command(
 
 def _write_pages_and_report(reproduction: "Reproduction", summary: "RunSummary", console: "Console") -> None:
     """Write the pages and say what is missing; exit with 1 where something failed."""
-    from lesionlens.datasets.issues import pluralize
     from lesionlens.core.errors import RunError
+    from lesionlens.datasets.issues import pluralize
     from lesionlens.reproduction.runner import read_failure
 
     pages = reproduction.write_pages(console)
@@ -119,7 +123,7 @@ def _print_tables(patterns: list[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from lesionlens.reproduction.catalog import match_tables, load_table_spec
+    from lesionlens.reproduction.catalog import load_table_spec, match_tables
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for head in ("name", "what", "data", "rows"):

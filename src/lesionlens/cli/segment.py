@@ -2,8 +2,8 @@
 
 from pathlib import Path
 from typing import Annotated
-import typer
 
+import typer
 
 segment_app = typer.Typer(
     help="Lesion masks: train a network that draws them, draw them, score them. Needs: "
@@ -33,7 +33,9 @@ def segment_train_command(
         ),
     ] = "auto",
     val_fraction: Annotated[float, typer.Option(min=0.01, max=0.49, help="Share held out.")] = 0.15,
-    test_fraction: Annotated[float, typer.Option(min=0, max=0.49, help="Share held out; 0: no test part.")] = 0.15,
+    test_fraction: Annotated[
+        float, typer.Option(min=0, max=0.49, help="Share held out; 0: no test part.")
+    ] = 0.15,
     epochs: Annotated[int, typer.Option(min=1)] = 30,
     batch_size: Annotated[int, typer.Option(min=2)] = 16,
     lr: Annotated[float, typer.Option(min=1e-8, help="Learning rate at the start.")] = 1e-3,
@@ -46,8 +48,8 @@ def segment_train_command(
     out: Annotated[Path | None, typer.Option(help="The run's folder, not there yet.")] = None,
 ) -> None:
     """Train a network on lesion masks, and score it on held-out lesions."""
-    from lesionlens.segmentation.models import make_segmentation_spec
     from lesionlens.segmentation.config import SegmentationConfig
+    from lesionlens.segmentation.models import make_segmentation_spec
     from lesionlens.segmentation.train import train_segmentation as run
 
     options = SegmentationConfig(

@@ -2,14 +2,16 @@
 
 from pathlib import Path
 from typing import Annotated
+
 import typer
 from rich.console import Console
+
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.evaluation.result import read_evaluation
 from lesionlens.evaluation.tables import evaluation_table
 from lesionlens.runs.run_dir import RunDir
+from lesionlens.runs.run_statistics import build_summary_table, read_summary
 from lesionlens.training.multi_run import MultiRunDir
-from lesionlens.runs.run_statistics import read_summary, build_summary_table
 
 
 def train_command(
@@ -47,7 +49,9 @@ def train_command(
     from lesionlens.training import run
 
     words = [*(overrides or []), *([] if cache is None else [f"data.store={cache}"])]
-    print_run_summary(run.train(recipe, words, out=out) if recipe is not None else run.resume(Path(str(resume))))
+    print_run_summary(
+        run.train(recipe, words, out=out) if recipe is not None else run.resume(Path(str(resume)))
+    )
 
 
 def print_run_summary(path: Path) -> None:

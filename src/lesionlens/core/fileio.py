@@ -1,32 +1,18 @@
 """Files and folders that are either as they were or complete: written under a temporary name, then renamed."""
 
+import errno
 import hashlib
 import os
-from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
-from lesionlens.data.cache_formats import decode_images
-from lesionlens.imaging.load import ColorConstancy, HairRemoval, load_image, decoder_version
-from lesionlens.data.image_cache import CacheOption, plan_cache
-from lesionlens.data.cache_formats import ImageDecoder, ImageCache, CacheIndex, JpegCache, CacheFormat, MemmapCache, NoCache
-from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, NamedTuple
-import numpy as np
-from numpy.typing import NDArray
-from lesionlens.imaging.decode import read_rgb
-from lesionlens.datasets.audit.perceptual_hash import D4_SYMMETRIES, HAMMING_RADIUS, SIMILARITY_THRESHOLD, THUMBNAIL_SIZE, similarity, near_duplicate_pairs, perceptual_hash, make_thumbnail
-from lesionlens.core.errors import ImageError
-import errno
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import islice
-from lesionlens.core.errors import DataError, RunError
 from collections.abc import Callable, Iterator
-from filelock import FileLock, Timeout
-from lesionlens.core.errors import RunError
 from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from lesionlens.core.errors import DataError, RunError
 
 
 def default_cache_dir() -> Path:

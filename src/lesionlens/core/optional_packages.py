@@ -3,6 +3,7 @@
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
+
 from lesionlens.core.errors import BackendError
 
 

@@ -1,7 +1,7 @@
 """How many cores this process may use: not those that the machine has."""
 
-import os
 import ctypes
+import os
 
 
 def available_cpus() -> int:

@@ -2,16 +2,15 @@
 
 import csv
 import io
-from collections.abc import Sequence
-from pathlib import Path
-import pandas as pd
-from lesionlens.core.errors import DataError
 from collections.abc import Mapping, Sequence
-import numpy as np
-from numpy.typing import NDArray
-from lesionlens.core.fileio import write_text
-from lesionlens.core.errors import DataError, PredictionsError
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lesionlens.core.errors import DataError, PredictionsError
+from lesionlens.core.fileio import write_text
 
 NA_VALUES = frozenset({"", "?", "n/a", "na", "nan", "none", "null", "unknown"})
 
@@ -27,7 +26,9 @@ def is_missing(cell: str) -> bool:
     return cell.casefold() in NA_VALUES
 
 
-def read_table(path: Path, *, lowercase_columns: bool = False, column_names: Sequence[str] = ()) -> pd.DataFrame:
+def read_table(
+    path: Path, *, lowercase_columns: bool = False, column_names: Sequence[str] = ()
+) -> pd.DataFrame:
     """Read a table as stripped text, one ``str`` column for each column of the file; empty cells are ``""``.
 
     CSV files are UTF-8, with or without a byte order mark; comma, semicolon or tab is found from the header.

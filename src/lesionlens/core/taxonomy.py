@@ -1,15 +1,10 @@
 """The diagnoses, their codes and spellings."""
 
-from collections.abc import Sequence
-from typing import Literal
-import numpy as np
-from numpy.typing import NDArray
-from lesionlens.core.errors import DataError
 import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
-from lesionlens.core.errors import DataError, unknown_name_message
 
+from lesionlens.core.errors import DataError, unknown_name_message
 
 BENIGN_DIAGNOSES = frozenset(
     {"nevus", "benign_keratosis", "seborrheic_keratosis", "dermatofibroma", "vascular_lesion", "benign"}

@@ -1,5 +1,1 @@
 """Files on disk to a checked table, and from there to tensors."""
-
-
-
-

@@ -4,15 +4,16 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from lesionlens.imaging.masks import ImageSize
-from lesionlens.data.mask_store import MaskImage
-from lesionlens.data.mask_store import MaskStore, compress_mask
-from lesionlens.data.mask_degradation import MaskDegradation, hash_seed, iou, degrade_mask
-from lesionlens.datasets.table import LesionTable
+
 from lesionlens.core.errors import DataError
+from lesionlens.data.mask_degradation import MaskDegradation, degrade_mask, hash_seed, iou
+from lesionlens.data.mask_store import MaskImage, MaskStore, compress_mask
+from lesionlens.datasets.table import LesionTable
+from lesionlens.imaging.masks import ImageSize
 
 
 class AttentionTargets(NamedTuple):
@@ -81,7 +82,11 @@ def build_attention_targets(
         raise DataError(
             f"prior.share={mask_fraction:g} of {exact_masks.has_mask.sum():,} images with a mask leaves none; give a larger one, or 0"
         )
-    takes = mismatched_masks(lesions, exact_masks.has_mask, seed) if degradation == "elsewhere" else np.arange(len(exact_masks))
+    takes = (
+        mismatched_masks(lesions, exact_masks.has_mask, seed)
+        if degradation == "elsewhere"
+        else np.arange(len(exact_masks))
+    )
 
     def made(place: int) -> tuple[bytes | None, float]:
         wanted, found = exact_masks[place], exact_masks[int(takes[place])]
@@ -102,7 +107,9 @@ def build_attention_targets(
     )
 
 
-def sample_masked_images(lesion_ids: Sequence[str], has_mask: NDArray[np.bool_], fraction: float, seed: int) -> NDArray[np.bool_]:
+def sample_masked_images(
+    lesion_ids: Sequence[str], has_mask: NDArray[np.bool_], fraction: float, seed: int
+) -> NDArray[np.bool_]:
     """Draw which images keep their mask, (n,): all of a lesion or none, and of a larger share also those of a smaller.
 
     As near to ``fraction`` of the images with a mask as whole lesions allow.

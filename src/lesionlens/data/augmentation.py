@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from typing import Any, Literal
-from typing import Any
+
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from lesionlens.data.transforms import AugmentParams, PaddingMode
 
+from lesionlens.data.transforms import AugmentParams, PaddingMode
 
 Preset = Literal["none", "arl", "attnmel", "gessert", "datta", "strong"]
 

@@ -1,19 +1,19 @@
 """Decoded images by position, however they are kept: as bytes, as JPEGs, or not at all."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
+
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
+
+from lesionlens.core.errors import ImageError
 from lesionlens.core.fileio import write_text
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from lesionlens.core.runtime import available_cpus
 from lesionlens.datasets.issues import IssueCollector
-from lesionlens.core.errors import ImageError
-
 
 CacheFormat = Literal["memmap", "jpeg", "none"]
 ImageDecoder = Callable[[Path], NDArray[np.uint8]]
@@ -132,7 +132,9 @@ def encode_for_cache(cache_format: CacheFormat, image: NDArray[np.uint8]) -> byt
         return image.data
     if cache_format == "none":
         return b""
-    encoded: bytes = simplejpeg.encode_jpeg(image, CACHE_JPEG_QUALITY, colorspace="RGB", colorsubsampling="444")
+    encoded: bytes = simplejpeg.encode_jpeg(
+        image, CACHE_JPEG_QUALITY, colorspace="RGB", colorsubsampling="444"
+    )
     return encoded
 
 

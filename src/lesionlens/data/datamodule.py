@@ -1,24 +1,20 @@
 """The loaders of a run: batches of training visits, and of whole images with their test crops."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Generic, TypeVar
-from torch.utils.data import Dataset
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-import lightning as L
-from torch.utils.data import DataLoader, Dataset
-from lesionlens.data.dataset import Batch, SplitData
-from lesionlens.data.dataset import TrainDataset
-from lesionlens.data.sampler import EpochSampler
-from lesionlens.imaging.preprocessing import Preprocessing
-from collections.abc import Iterable
+from typing import Any, Generic, TypeVar
+
 import cv2
+import lightning as L
 import numpy as np
 from numpy.typing import NDArray
-from lesionlens.core.types import ChannelValues
+from torch.utils.data import DataLoader, Dataset
 
+from lesionlens.core.types import ChannelValues
+from lesionlens.data.dataset import Batch, SplitData, TrainDataset
+from lesionlens.data.sampler import EpochSampler
+from lesionlens.imaging.preprocessing import Preprocessing
 
 Item = TypeVar("Item", covariant=True)
 
@@ -60,7 +56,9 @@ class EvalDataset(Dataset[Batch]):
         return len(self.split_data)
 
     def __getitem__(self, index: int) -> Batch:
-        views = self.preprocessing.extract_crops(self.split_data.load_image(index), self.split_data.lesion_box(index))
+        views = self.preprocessing.extract_crops(
+            self.split_data.load_image(index), self.split_data.lesion_box(index)
+        )
         return self.split_data.make_sample(index, views)
 
 
@@ -76,11 +74,22 @@ class LesionDataModule(L.LightningDataModule):
     """
 
     def __init__(
-        self, train_dataset: TrainDataset, val_dataset: EvalDataset, sampler: EpochSampler, *, batch_size: int, num_workers: int
+        self,
+        train_dataset: TrainDataset,
+        val_dataset: EvalDataset,
+        sampler: EpochSampler,
+        *,
+        batch_size: int,
+        num_workers: int,
     ) -> None:
         super().__init__()
         self.train_dataset, self.val_dataset, self.sampler = train_dataset, val_dataset, sampler
-        self.batch_size, self.num_workers, self.num_threads, self.pin_memory = batch_size, num_workers, 1, False
+        self.batch_size, self.num_workers, self.num_threads, self.pin_memory = (
+            batch_size,
+            num_workers,
+            1,
+            False,
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Say for the checkpoint after an epoch which one comes next."""
@@ -122,7 +131,11 @@ class LesionDataModule(L.LightningDataModule):
         )
 
     def _with_threads(self, dataset: Dataset[Any]) -> Dataset[Any]:
-        return dataset if self.num_workers or self.num_threads == 1 else ThreadedDataset(dataset, self.num_threads)
+        return (
+            dataset
+            if self.num_workers or self.num_threads == 1
+            else ThreadedDataset(dataset, self.num_threads)
+        )
 
 
 def channel_statistics(images: Iterable[NDArray[np.uint8]]) -> tuple[ChannelValues, ChannelValues]:

@@ -1,26 +1,25 @@
 """The images of one part and what is known of each; batches of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from lesionlens.imaging.boxes import CropBox
-from lesionlens.imaging.masks import ImageSize
-from lesionlens.data.mask_store import MaskImage
-from lesionlens.data.mask_store import MaskStore
-from lesionlens.data.cache_formats import ImageCache
-from collections.abc import Callable, Sequence
-from functools import partial
 from torch.utils.data import Dataset
-from lesionlens.imaging.resize import resized_crops
-from lesionlens.imaging.crops import CropName, make_crop_strategy
-from lesionlens.data.transforms import AugmentParams, apply_geometric, apply_color
-from lesionlens.data.transforms import crop_and_transform
+
 from lesionlens.data.augmentation import Augmentation
+from lesionlens.data.cache_formats import ImageCache
+from lesionlens.data.mask_store import MaskImage, MaskStore
 from lesionlens.data.sampler import SampleIndex
+from lesionlens.data.transforms import AugmentParams, apply_color, apply_geometric, crop_and_transform
+from lesionlens.imaging.boxes import CropBox
+from lesionlens.imaging.crops import CropName, make_crop_strategy
+from lesionlens.imaging.masks import ImageSize
+from lesionlens.imaging.resize import resized_crops
 
 
 class Batch(NamedTuple):
@@ -104,7 +103,9 @@ class SplitData:
         return Batch(
             crops=torch.from_numpy(crops),
             target=torch.tensor(int(self.targets[index])),
-            sample_weight=torch.tensor(1.0 if self.sample_weights is None else float(self.sample_weights[index])),
+            sample_weight=torch.tensor(
+                1.0 if self.sample_weights is None else float(self.sample_weights[index])
+            ),
             masks=torch.from_numpy(none if masks is None else masks),
             has_mask=torch.tensor(masks is not None),
         )
@@ -165,7 +166,10 @@ class TrainDataset(Dataset[Batch]):
         return SampleParams(sample_index.image_index, boxes, self.augmentation.make_params(rng))
 
     def __getitem__(self, sample_index: SampleIndex) -> Batch:
-        drawn, (image, mask) = self.sample_params(sample_index), self.split_data.crop_region(sample_index.image_index)
+        drawn, (image, mask) = (
+            self.sample_params(sample_index),
+            self.split_data.crop_region(sample_index.image_index),
+        )
         views = self._load_crops(drawn, image, partial(apply_color, drawn.augment_params))
         masks = None if mask is None else self._load_crops(drawn, mask)
         return self.split_data.make_sample(sample_index.image_index, views, masks)
@@ -178,5 +182,11 @@ class TrainDataset(Dataset[Batch]):
     ) -> NDArray[np.uint8]:
         """Give the views of an image or of its mask: all of the whole picture changed, or one crop of fewer pixels."""
         if self.all_crops:
-            return resized_crops(color_transform(apply_geometric(params.augment_params, image)), params.crop_boxes, self.crop_size)
-        return color_transform(crop_and_transform(params.augment_params, image, params.crop_boxes[0], self.crop_size))[None]
+            return resized_crops(
+                color_transform(apply_geometric(params.augment_params, image)),
+                params.crop_boxes,
+                self.crop_size,
+            )
+        return color_transform(
+            crop_and_transform(params.augment_params, image, params.crop_boxes[0], self.crop_size)
+        )[None]

@@ -6,20 +6,20 @@ What is drawn is what the loader would draw; a pixel differs by a grey level or 
 
 from collections.abc import Sequence
 from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+
 from lesionlens.data.datamodule import LesionDataModule
-from lesionlens.data.dataset import Batch, SplitData
-from lesionlens.data.gpu_transforms import augment_batch
-from lesionlens.data.gpu_transforms import crop_and_augment_batch
-from lesionlens.data.gpu_transforms import crop_resize_batch
-from lesionlens.data.dataset import SampleParams, TrainDataset
+from lesionlens.data.dataset import Batch, SampleParams, SplitData, TrainDataset
+from lesionlens.data.gpu_transforms import augment_batch, crop_and_augment_batch, crop_resize_batch
 from lesionlens.data.sampler import SampleIndex
 
-
-MAX_MEMORY_FRACTION = 0.5  # of the memory that is free before training: the rest is for the network and its batches
+MAX_MEMORY_FRACTION = (
+    0.5  # of the memory that is free before training: the rest is for the network and its batches
+)
 
 
 def fits_in_gpu_memory(split_data: SplitData, device: torch.device) -> bool:
@@ -59,7 +59,9 @@ class GpuImageCache:
 
     def make_batch(self, params: Sequence[SampleParams]) -> Batch:
         """Make the batch of b visits."""
-        pixels = self._augment_all_crops(params) if self._dataset.all_crops else self._augment_single_crops(params)
+        pixels = (
+            self._augment_all_crops(params) if self._dataset.all_crops else self._augment_single_crops(params)
+        )
         images = torch.tensor([each.image_index for each in params], device=pixels.device)
         pixels = pixels.to(torch.uint8)
         views, masks = pixels[:, :, :3], pixels[:, :, 3:]
@@ -77,14 +79,18 @@ class GpuImageCache:
         """Cut one crop of each image, then change them all: (b, 1, c, h, w)."""
         pictures = [self._images[each.image_index] for each in params]
         boxes = [each.crop_boxes[0] for each in params]
-        return crop_and_augment_batch([each.augment_params for each in params], pictures, boxes, self._dataset.crop_size)[:, None]
+        return crop_and_augment_batch(
+            [each.augment_params for each in params], pictures, boxes, self._dataset.crop_size
+        )[:, None]
 
     def _augment_all_crops(self, params: Sequence[SampleParams]) -> Tensor:
         """Change each whole image, then cut all its crops: (b, n, c, h, w)."""
         found = []
         for each in params:
             changed = augment_batch([each.augment_params], self._images[each.image_index][None].float())[0]
-            found.append(crop_resize_batch([changed] * len(each.crop_boxes), each.crop_boxes, self._dataset.crop_size))
+            found.append(
+                crop_resize_batch([changed] * len(each.crop_boxes), each.crop_boxes, self._dataset.crop_size)
+            )
         return torch.stack(found)
 
 
@@ -101,7 +107,11 @@ class GpuDataModule(LesionDataModule):
 
     def __init__(self, datamodule: LesionDataModule, device: torch.device) -> None:
         super().__init__(
-            datamodule.train_dataset, datamodule.val_dataset, datamodule.sampler, batch_size=datamodule.batch_size, num_workers=datamodule.num_workers
+            datamodule.train_dataset,
+            datamodule.val_dataset,
+            datamodule.sampler,
+            batch_size=datamodule.batch_size,
+            num_workers=datamodule.num_workers,
         )
         self._gpu_cache = GpuImageCache(datamodule.train_dataset, device)
 

@@ -1,21 +1,30 @@
 """The changes of many pictures at once, on the device where they lie."""
 
 from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Num, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
-from lesionlens.data.transforms import LUMA_WEIGHTS, AugmentParams, PaddingMode, color_matrix, cutout_box, affine_matrix
-from jaxtyping import Float, Num, UInt8
+
+from lesionlens.data.transforms import (
+    LUMA_WEIGHTS,
+    AugmentParams,
+    PaddingMode,
+    affine_matrix,
+    color_matrix,
+    crop_to_size_matrix,
+    cutout_box,
+    single_interpolation,
+)
 from lesionlens.imaging.boxes import CropBox
-from jaxtyping import Float, UInt8
-from lesionlens.data.transforms import AugmentParams, affine_matrix
-from lesionlens.data.transforms import single_interpolation, crop_to_size_matrix
 
 
-def augment_batch(params: Sequence[AugmentParams], batch: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+def augment_batch(
+    params: Sequence[AugmentParams], batch: Float[Tensor, "b c h w"]
+) -> Float[Tensor, "b c h w"]:
     """Move and recolour pictures, each by its own change, as ``change.apply`` does.
 
     Parameters
@@ -33,7 +42,9 @@ def augment_batch(params: Sequence[AugmentParams], batch: Float[Tensor, "b c h w
     """
     size = (batch.shape[2], batch.shape[3])
     matrices = [affine_matrix(change, *size) for change in params]
-    return color_batch(params, warp_batch(batch, [size] * len(params), matrices, size, params[0].padding_mode))
+    return color_batch(
+        params, warp_batch(batch, [size] * len(params), matrices, size, params[0].padding_mode)
+    )
 
 
 def warp_batch(
@@ -55,8 +66,12 @@ def warp_batch(
         Where the pixels of each are taken, as OpenCV's 2 by 3 matrices.
     """
     backs = zip(matrices, in_sizes, strict=True)
-    back = _tensor_like(batch, [_inverse_matrix(matrix, each, out_size) for matrix, each in backs])[:, None, None]
-    half = (_tensor_like(batch, in_sizes).flip(1)[:, None, None] - 1) / 2  # from the middle to the border: x, y
+    back = _tensor_like(batch, [_inverse_matrix(matrix, each, out_size) for matrix, each in backs])[
+        :, None, None
+    ]
+    half = (
+        _tensor_like(batch, in_sizes).flip(1)[:, None, None] - 1
+    ) / 2  # from the middle to the border: x, y
     x, y = (torch.arange(side, device=back.device) - (side - 1) / 2 for side in (out_size[1], out_size[0]))
     places = back[..., 0] * x[:, None] + back[..., 1] * y[:, None, None] + back[..., 2]  # (b, h, w, 2)
     places = _pad_coordinates(places, half, padding_mode) + half
@@ -73,7 +88,9 @@ def _pad_coordinates(coordinates: Tensor, half: Tensor, padding_mode: PaddingMod
     return half - ((coordinates + half) % there_and_back - 2 * half).abs()
 
 
-def _inverse_matrix(matrix: NDArray[np.float64], in_size: tuple[int, int], out_size: tuple[int, int]) -> NDArray[np.float64]:
+def _inverse_matrix(
+    matrix: NDArray[np.float64], in_size: tuple[int, int], out_size: tuple[int, int]
+) -> NDArray[np.float64]:
     """Say where pixels come from, here and there counted from the middle: a 2 by 3 matrix of x, y."""
     before, after = (np.array([(width - 1) / 2, (height - 1) / 2]) for height, width in (in_size, out_size))
     linear = np.linalg.inv(matrix[:, :2])
@@ -84,10 +101,14 @@ def color_batch(params: Sequence[AugmentParams], batch: Float[Tensor, "b c h w"]
     """Multiply the colours by one matrix each, its last column scaled by the image's mean grey; then paint squares."""
     images, masks = batch[:, :3], batch[:, 3:]
     matrix = _tensor_like(images, [color_matrix(change, 1.0) for change in params])
-    shift = matrix[:, :, 3] * (_channel_means(images).flatten(1) @ _tensor_like(images, LUMA_WEIGHTS))[:, None]
+    shift = (
+        matrix[:, :, 3] * (_channel_means(images).flatten(1) @ _tensor_like(images, LUMA_WEIGHTS))[:, None]
+    )
     painted = (matrix[:, :, :3] @ images.flatten(2) + shift[..., None]).round().clamp(0, 255)
     painted = painted.reshape(images.shape)
-    return torch.cat([torch.where(_cutout_mask(params, images), _channel_means(painted).round(), painted), masks], dim=1)
+    return torch.cat(
+        [torch.where(_cutout_mask(params, images), _channel_means(painted).round(), painted), masks], dim=1
+    )
 
 
 def _channel_means(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 1 1"]:
@@ -137,7 +158,10 @@ def crop_resize_batch(
     seen = [(box.parent or box).slices() for box in boxes]
     pixels = pad_to_batch([picture[:, *place] for picture, place in zip(images, seen, strict=True)])
     edges = torch.tensor([_crop_bounds(box) for box in boxes], device=pixels.device)
-    down, across = (_resample_weights(edges[:, side], out_length=size[side], in_length=pixels.shape[2 + side]) for side in (0, 1))
+    down, across = (
+        _resample_weights(edges[:, side], out_length=size[side], in_length=pixels.shape[2 + side])
+        for side in (0, 1)
+    )
     narrow = _apply_weights(across[:, None], pixels.float().transpose(2, 3))
     return _apply_weights(down[:, None], narrow.transpose(2, 3))
 
@@ -162,7 +186,9 @@ def _crop_bounds(box: CropBox) -> tuple[tuple[float, float, float], tuple[float,
     )
 
 
-def _resample_weights(bounds: Float[Tensor, "b 3"], *, out_length: int, in_length: int) -> Float[Tensor, "b out length"]:
+def _resample_weights(
+    bounds: Float[Tensor, "b 3"], *, out_length: int, in_length: int
+) -> Float[Tensor, "b out length"]:
     """Give each pixel's share in each resized one, of 2^22: triangles as wide as the shrink factor."""
     first, last, seen = bounds.T[:, :, None, None]
     scale = (last - first).double() / out_length
@@ -209,7 +235,9 @@ def crop_and_augment_batch(
     drawn = list(zip(params, images, boxes, strict=True))
     once = [single_interpolation(change, box, size) for change, _, box in drawn]
     twice = [each for each, one in zip(drawn, once, strict=True) if not one]
-    cut = iter(crop_resize_batch([each[1] for each in twice], [each[2] for each in twice], size) if twice else ())
+    cut = iter(
+        crop_resize_batch([each[1] for each in twice], [each[2] for each in twice], size) if twice else ()
+    )
     parts = [
         picture[:, *box.slices()].float() if one else next(cut)
         for (_, picture, box), one in zip(drawn, once, strict=True)

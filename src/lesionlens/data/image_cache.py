@@ -4,25 +4,28 @@ The file's name is a digest of what is in it (paths, sizes, times of change, how
 a changed image or decoder makes a new store and an unchanged set is opened at once.
 """
 
-import shutil
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Literal, NamedTuple
-from lesionlens.imaging.decode import read_header
-from lesionlens.data.cache_formats import CacheFormat
-from lesionlens.core.errors import ImageError
 import hashlib
-import os
+import shutil
 from collections.abc import Callable, Sequence
 from functools import partial
-from lesionlens.core.fileio import file_lock
-from lesionlens.core.fileio import atomic_write
-from lesionlens.data.cache_formats import decode_images
-from lesionlens.imaging.load import ColorConstancy, HairRemoval, load_image, decoder_version
-from lesionlens.data.cache_formats import ImageDecoder, ImageCache, CacheIndex, JpegCache, CacheFormat, MemmapCache, NoCache
-from lesionlens.core.types import ProgressCallback
-from lesionlens.core.fileio import default_cache_dir
+from pathlib import Path
+from typing import Literal, NamedTuple
 
+from lesionlens.core.errors import ImageError
+from lesionlens.core.fileio import atomic_write, default_cache_dir, file_lock
+from lesionlens.core.types import ProgressCallback
+from lesionlens.data.cache_formats import (
+    CacheFormat,
+    CacheIndex,
+    ImageCache,
+    ImageDecoder,
+    JpegCache,
+    MemmapCache,
+    NoCache,
+    decode_images,
+)
+from lesionlens.imaging.decode import read_header
+from lesionlens.imaging.load import ColorConstancy, HairRemoval, decoder_version, load_image
 
 CacheOption = Literal["auto", "memmap", "jpeg", "none"]
 MAX_DISK_FRACTION = 0.5  # a store takes at most this share of what is free
@@ -59,10 +62,17 @@ class CachePlan(NamedTuple):
     def describe(self, cache_dir: Path) -> str:
         """Say it before it is done."""
         said = _PLAN_MESSAGES[self.cache_format]
-        return said.format(images=self.num_images, room=_format_bytes(self.required_bytes), folder=cache_dir, free=_format_bytes(self.free_bytes))
+        return said.format(
+            images=self.num_images,
+            room=_format_bytes(self.required_bytes),
+            folder=cache_dir,
+            free=_format_bytes(self.free_bytes),
+        )
 
 
-def plan_cache(option: CacheOption, paths: Sequence[Path], max_short_side: int | None, cache_dir: Path) -> CachePlan:
+def plan_cache(
+    option: CacheOption, paths: Sequence[Path], max_short_side: int | None, cache_dir: Path
+) -> CachePlan:
     """Choose the kind that was asked for, or the fastest that half of the free disk holds.
 
     Parameters
@@ -86,7 +96,9 @@ def choose_cache_format(decoded_bytes: int, free_bytes: int) -> CacheFormat:
     ['memmap', 'memmap', 'jpeg', 'jpeg', 'none']
     """
     kinds: tuple[CacheFormat, ...] = ("memmap", "jpeg", "none")
-    return next(kind for kind in kinds if _required_bytes(kind, decoded_bytes) <= MAX_DISK_FRACTION * free_bytes)
+    return next(
+        kind for kind in kinds if _required_bytes(kind, decoded_bytes) <= MAX_DISK_FRACTION * free_bytes
+    )
 
 
 def estimate_decoded_bytes(paths: Sequence[Path], max_short_side: int | None) -> int:
@@ -151,17 +163,26 @@ def open_image_cache(
     RunError
         No space, no permission or no locks in the folder.
     """
-    read = partial(load_image, max_short_side=max_short_side, color_constancy=color_constancy, hair_removal=hair_removal)
+    read = partial(
+        load_image, max_short_side=max_short_side, color_constancy=color_constancy, hair_removal=hair_removal
+    )
     cache_dir = cache_dir or default_cache_dir()
     place = _CacheLocation(
-        cache_dir, _cache_key(paths, f"{CACHE_FORMAT_VERSION} {decoder_version()} {max_short_side} {color_constancy} {hair_removal}"), paths, read
+        cache_dir,
+        _cache_key(
+            paths,
+            f"{CACHE_FORMAT_VERSION} {decoder_version()} {max_short_side} {color_constancy} {hair_removal}",
+        ),
+        paths,
+        read,
     )
     wanted: tuple[CacheFormat, ...] = ("memmap", "jpeg") if option == "auto" else (option,)
     found = place.find(wanted)
     if found is not None:
         return found
     with file_lock(
-        place.lock_path, on_wait=lambda: on_message(f"another process decodes these images into {cache_dir}: waiting")
+        place.lock_path,
+        on_wait=lambda: on_message(f"another process decodes these images into {cache_dir}: waiting"),
     ):
         found = place.find(wanted)  # built by whom we waited for
         if found is None:
@@ -196,7 +217,13 @@ class _CacheLocation:
             left.unlink(missing_ok=True)  # of a process that was killed: whoever builds has the lock
         index_file.unlink(missing_ok=True)
         count = len(self.paths)
-        decoded = partial(decode_images, self.paths, self.decode, cache_format, on_progress=lambda done: progress(done, count))
+        decoded = partial(
+            decode_images,
+            self.paths,
+            self.decode,
+            cache_format,
+            on_progress=lambda done: progress(done, count),
+        )
         if cache_format == "none":
             index = decoded(write=lambda _: None)
         else:
@@ -211,7 +238,9 @@ class _CacheLocation:
     def _open(self, cache_format: CacheFormat, index: CacheIndex) -> ImageCache:
         if cache_format == "none":
             return NoCache(index, self.paths, self.decode)
-        return (MemmapCache if cache_format == "memmap" else JpegCache)(index, self._file_paths(cache_format)[0])
+        return (MemmapCache if cache_format == "memmap" else JpegCache)(
+            index, self._file_paths(cache_format)[0]
+        )
 
 
 def _cache_key(paths: Sequence[Path], settings: str) -> str:

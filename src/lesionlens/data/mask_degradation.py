@@ -8,13 +8,16 @@ whose area is the mask's. A mask without a pixel stays so, and no other loses it
 import hashlib
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
 from lesionlens.data.mask_store import MaskImage
 
-
-MaskDegradation = Literal["exact", "eroded", "dilated", "polygon", "box", "circle", "shifted", "noise", "elsewhere"]
+MaskDegradation = Literal[
+    "exact", "eroded", "dilated", "polygon", "box", "circle", "shifted", "noise", "elsewhere"
+]
 NOISE_SCALE = 0.1  # standard deviation of the filter that smooths the noise, in equivalent diameters
 
 
@@ -48,7 +51,9 @@ def erode_mask(mask: MaskImage, severity: float) -> MaskImage:
 
 def dilate_mask(mask: MaskImage, severity: float) -> MaskImage:
     """Add all within ``severity`` equivalent diameters of the mask."""
-    return _to_mask_image(mask.any() & (_distance_transform(255 - mask) <= severity * equivalent_diameter(mask)))
+    return _to_mask_image(
+        mask.any() & (_distance_transform(255 - mask) <= severity * equivalent_diameter(mask))
+    )
 
 
 def approximate_polygon(mask: MaskImage, num_corners: int) -> MaskImage:
@@ -122,7 +127,9 @@ _DEGRADATIONS: Mapping[MaskDegradation, Callable[[MaskImage, float, np.random.Ge
 }
 
 
-def degrade_mask(mask: MaskImage, degradation: MaskDegradation, severity: float | None, *, seed: int, image_id: str) -> MaskImage:
+def degrade_mask(
+    mask: MaskImage, degradation: MaskDegradation, severity: float | None, *, seed: int, image_id: str
+) -> MaskImage:
     """Give a mask in a quality that one mask alone determines (all but ``elsewhere``).
 
     Parameters

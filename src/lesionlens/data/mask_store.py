@@ -1,29 +1,23 @@
 """The masks of a table's images, packed small enough to be kept in memory."""
 
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-import numpy as np
-from numpy.typing import NDArray
-from lesionlens.imaging.masks import ImageSize, load_mask
-from lesionlens.datasets.file_layout import find_masks
-from lesionlens.imaging.superpixels import union_of_features
-from lesionlens.datasets.table import LesionTable
-from lesionlens.core.errors import DataError, unknown_name_message
-from lesionlens.datasets.file_layout import find_masks_in
-from lesionlens.datasets.file_layout import lesion_mask_paths
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
-from lesionlens.imaging.masks import ImageSize
-from lesionlens.datasets.issues import IssueCollector, pluralize
-from lesionlens.core.types import ProgressCallback
-from lesionlens.core.errors import DataError
-from collections.abc import Sequence
-from lesionlens.imaging.boxes import CropBox
-from lesionlens.imaging.boxes import lesion_bounding_box
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionlens.core.errors import DataError, unknown_name_message
+from lesionlens.core.types import ProgressCallback
+from lesionlens.datasets.file_layout import find_masks, lesion_mask_paths
+from lesionlens.datasets.issues import IssueCollector, pluralize
+from lesionlens.datasets.table import LesionTable
+from lesionlens.imaging.boxes import CropBox, lesion_bounding_box
+from lesionlens.imaging.masks import ImageSize, load_mask
+from lesionlens.imaging.superpixels import union_of_features
 
 MASK_KINDS = ("lesion", "background", "dermoscopic", "artefacts")
 ARTIFACT_MASKS_DIR = "artefact_masks"
@@ -195,7 +189,9 @@ def load_masks(
     found = _read_in_parallel(read, shapes)
     for number, (image_id, mask) in enumerate(zip(table.frame["image_id"], found, strict=True)):
         if isinstance(mask, DataError):
-            problems.add_error("masks that cannot be used", [str(mask)], hint="Replace them or take them away.")
+            problems.add_error(
+                "masks that cannot be used", [str(mask)], hint="Replace them or take them away."
+            )
         packed.append(mask if isinstance(mask, bytes) else None)
         if isinstance(mask, str):
             left_out.append((image_id, mask))

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
+
 from lesionlens.core.errors import DataError
 from lesionlens.core.taxonomy import BENIGN_DIAGNOSES
-
 
 WeightPolicy = Literal["benign", "nevus_only", "authors_all"]
 

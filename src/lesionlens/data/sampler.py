@@ -1,13 +1,12 @@
 """Which crop of which image comes when: the order of an epoch."""
 
-from typing import Literal
-import numpy as np
-from numpy.typing import NDArray
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
-from torch.utils.data import Sampler
+from typing import Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Sampler
 
 Sampling = Literal["shuffle", "oversample", "weighted", "balanced", "even"]
 
@@ -28,7 +27,9 @@ def class_weights(counts: NDArray[np.int64], *, power: float = 1.0) -> NDArray[n
     return weights
 
 
-def sample_epoch_order(targets: NDArray[np.int64], sampling: Sampling, rng: np.random.Generator) -> NDArray[np.int64]:
+def sample_epoch_order(
+    targets: NDArray[np.int64], sampling: Sampling, rng: np.random.Generator
+) -> NDArray[np.int64]:
     """Draw in which order an epoch visits the images.
 
     Parameters
@@ -60,12 +61,16 @@ def sample_epoch_order(targets: NDArray[np.int64], sampling: Sampling, rng: np.r
     return visits if sampling == "balanced" else rng.permutation(visits)
 
 
-def _round_robin(groups: list[NDArray[np.int64]], num_samples: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _round_robin(
+    groups: list[NDArray[np.int64]], num_samples: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
     """Visit each group so often, one after another."""
     return np.stack([_shuffled_repeats(group, num_samples, rng) for group in groups], axis=1).reshape(-1)
 
 
-def _shuffled_repeats(group: NDArray[np.int64], num_samples: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _shuffled_repeats(
+    group: NDArray[np.int64], num_samples: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
     """Visit a group in shuffled rounds until there are enough visits."""
     rounds = [rng.permutation(group) for _ in range(-(-num_samples // len(group)))]
     return np.concatenate(rounds)[:num_samples]
@@ -115,7 +120,13 @@ class EpochSampler(Sampler[SampleIndex]):
         listed = np.ones(len(targets), dtype=np.int64) if repeats is None else repeats
         self.image_indices = np.repeat(np.arange(len(targets)), listed)
         self.targets = targets[self.image_indices]
-        self.crops_per_image, self.passes_per_epoch, self.sampling, self.seed, self.epoch = crops_per_image, passes_per_epoch, sampling, seed, 0
+        self.crops_per_image, self.passes_per_epoch, self.sampling, self.seed, self.epoch = (
+            crops_per_image,
+            passes_per_epoch,
+            sampling,
+            seed,
+            0,
+        )
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch comes next."""
@@ -137,7 +148,10 @@ class EpochSampler(Sampler[SampleIndex]):
 
     def _one_pass(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """One round of all images for each crop, so that crops are spread."""
-        rounds = [self.image_indices[sample_epoch_order(self.targets, self.sampling, rng)] for _ in range(self.crops_per_image)]
+        rounds = [
+            self.image_indices[sample_epoch_order(self.targets, self.sampling, rng)]
+            for _ in range(self.crops_per_image)
+        ]
         numbers = [
             np.full(len(images), crop)
             for crop, images in zip(rng.permutation(self.crops_per_image), rounds, strict=True)

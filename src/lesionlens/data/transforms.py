@@ -3,12 +3,13 @@
 import math
 from dataclasses import dataclass
 from typing import Literal
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
 from lesionlens.imaging.boxes import CropBox
 from lesionlens.imaging.resize import resized_crop
-
 
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601, as in Pillow
 PaddingMode = Literal["reflect", "nearest"]
@@ -122,7 +123,9 @@ def needs_interpolation(params: AugmentParams) -> bool:
 
 def color_matrix(params: AugmentParams, mean_gray: float) -> NDArray[np.float64]:
     """Brightness, then contrast about an image's mean grey, then saturation, then hue, as one 3 by 4 matrix."""
-    colour = _hue_matrix(params.hue) @ (params.saturation * _IDENTITY + (1 - params.saturation) * _LUMA_MATRIX)
+    colour = _hue_matrix(params.hue) @ (
+        params.saturation * _IDENTITY + (1 - params.saturation) * _LUMA_MATRIX
+    )
     matrix = np.empty((3, 4))
     matrix[:, :3] = params.brightness * params.contrast * colour
     matrix[:, 3] = (1 - params.contrast) * mean_gray * params.brightness * colour.sum(axis=1)

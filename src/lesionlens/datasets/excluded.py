@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
+
 import pandas as pd
+
 from lesionlens.core.fileio import atomic_write
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
 import pandas as pd
-from lesionlens.datasets.audit.duplicates import Fingerprint, duplicate_pairs, fingerprints
+
+from lesionlens.core.errors import DataError, unknown_name_message
 from lesionlens.core.types import ProgressCallback
+from lesionlens.datasets.audit.duplicates import Fingerprint, duplicate_pairs, fingerprints
 from lesionlens.datasets.issues import pluralize
 from lesionlens.datasets.splits.base import DatasetSplits
 from lesionlens.datasets.table import LesionTable
-from lesionlens.core.errors import DataError, unknown_name_message
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,11 @@ class ExtendedTable:
 
 
 def add_extra_training_images(
-    table: LesionTable, splits: DatasetSplits, extras: Sequence[LesionTable], *, progress: ProgressCallback | None = None
+    table: LesionTable,
+    splits: DatasetSplits,
+    extras: Sequence[LesionTable],
+    *,
+    progress: ProgressCallback | None = None,
 ) -> ExtendedTable:
     """Let the images of other tables train too (Zhang et al. 2019, section IV.A, add 1,320 of the ISIC Archive).
 
@@ -94,7 +100,9 @@ def _excluded_by_id(rows: pd.DataFrame, table: LesionTable, splits: DatasetSplit
     return reasons
 
 
-def _duplicates_by_content(known: pd.DataFrame, rows: pd.DataFrame, progress: ProgressCallback | None) -> dict[int, str]:
+def _duplicates_by_content(
+    known: pd.DataFrame, rows: pd.DataFrame, progress: ProgressCallback | None
+) -> dict[int, str]:
     """Find the rows whose picture is there already, or cannot be read; comparing needs every image."""
     if rows.empty:
         return {}
@@ -120,7 +128,10 @@ def _duplicates_by_content(known: pd.DataFrame, rows: pd.DataFrame, progress: Pr
 
 
 def _extend_splits(
-    splits: DatasetSplits, added: pd.DataFrame, extras: Sequence[LesionTable], excluded: tuple[tuple[str, str], ...]
+    splits: DatasetSplits,
+    added: pd.DataFrame,
+    extras: Sequence[LesionTable],
+    excluded: tuple[tuple[str, str], ...],
 ) -> DatasetSplits:
     names = ", ".join(each.name for each in extras)
     extra = f"{pluralize(len(added), 'extra image')} of {names} train" if extras else ""

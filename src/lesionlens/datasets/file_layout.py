@@ -1,21 +1,17 @@
 """Find the images and masks that lie in a data set's folders."""
 
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-import numpy as np
-from numpy.typing import NDArray
-from lesionlens.imaging.masks import ImageSize, load_mask
-from lesionlens.imaging.superpixels import union_of_features
-from lesionlens.datasets.table import LesionTable
-from lesionlens.core.errors import DataError, unknown_name_message
 import filecmp
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
+
 import pandas as pd
+
+from lesionlens.core.errors import DataError
 from lesionlens.datasets.issues import IssueCollector
+from lesionlens.datasets.table import LesionTable
 
 
 def lesion_mask_paths(table: LesionTable, mask_dir: Path | None = None) -> tuple[Path | None, ...]:
@@ -62,7 +58,9 @@ class ImageIndex(NamedTuple):
         return shown + (f" and {len(self.searched) - 8} more" if len(self.searched) > 8 else "")
 
 
-def find_images(root: Path, issues: IssueCollector, *, id_pattern: re.Pattern[str] = ANY_ID, depth: int = 2) -> ImageIndex:
+def find_images(
+    root: Path, issues: IssueCollector, *, id_pattern: re.Pattern[str] = ANY_ID, depth: int = 2
+) -> ImageIndex:
     """Find the images in ``root`` and ``depth`` levels of folders below it.
 
     Folders of masks, superpixels and ground truth are not entered; a file counts when its whole stem matches
@@ -128,7 +126,9 @@ def _add_image(images: dict[str, Path], path: Path, issues: IssueCollector) -> N
     if kept is path:
         return
     if filecmp.cmp(kept, path, shallow=False):
-        issues.add_warning("the same image in two places", [f"{kept} and {path}"], hint="One of each is used.")
+        issues.add_warning(
+            "the same image in two places", [f"{kept} and {path}"], hint="One of each is used."
+        )
     else:
         issues.add_error(
             "different images with one id", [f"{kept} and {path}"], hint="Keep the right one of each pair."

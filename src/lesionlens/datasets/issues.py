@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
-from lesionlens.core.errors import DataError
 
+from lesionlens.core.errors import DataError
 
 MAX_EXAMPLES = 5  # enough to see the pattern, few enough for one line
 

@@ -4,19 +4,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from lesionlens.datasets.validation import RawTable, build_table_frame
-from lesionlens.datasets.validation import find_unusable_files
-from lesionlens.datasets.readers import derm7pt, ham10000, isic2016, isic2017, isic2018, isic2018_task1, isic2019, custom as own
-from lesionlens.datasets.readers.base import DatasetReader
-from lesionlens.datasets.readers.base import add_synthetic_ground_truth
-from lesionlens.datasets.issues import IssueCollector
-from lesionlens.datasets.table import LesionTable
+
 from lesionlens.core.errors import DataError, unknown_name_message
+from lesionlens.datasets.issues import IssueCollector
+from lesionlens.datasets.readers import custom as own
+from lesionlens.datasets.readers import (
+    derm7pt,
+    ham10000,
+    isic2016,
+    isic2017,
+    isic2018,
+    isic2018_task1,
+    isic2019,
+)
+from lesionlens.datasets.readers.base import DatasetReader, add_synthetic_ground_truth
+from lesionlens.datasets.table import LesionTable
+from lesionlens.datasets.validation import RawTable, build_table_frame, find_unusable_files
 
 
 def _read_either_isic2018(root: Path, issues: IssueCollector) -> RawTable:
     """Read either distribution of these images; the challenge's where both lie in one folder."""
-    reader = ham10000.read_ham10000 if ham10000.detect_ham10000(root) and not isic2018.has_ground_truth(root) else isic2018.read_isic2018
+    reader = (
+        ham10000.read_ham10000
+        if ham10000.detect_ham10000(root) and not isic2018.has_ground_truth(root)
+        else isic2018.read_isic2018
+    )
     return reader(root, issues)
 
 
@@ -32,7 +44,9 @@ DATASETS: Mapping[str, DatasetReader] = {
 }
 
 
-def load_table(spec: str, *, classes: Sequence[str] | None = None, verify_images: bool = False) -> LesionTable:
+def load_table(
+    spec: str, *, classes: Sequence[str] | None = None, verify_images: bool = False
+) -> LesionTable:
     """Load and check a data set.
 
     Parameters

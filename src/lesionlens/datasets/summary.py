@@ -3,13 +3,14 @@
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+
 import numpy as np
 import pandas as pd
-from lesionlens.datasets.registry import DATASETS
-from lesionlens.datasets.readers.base import SYNTHETIC_SOURCE
-from lesionlens.imaging.decode import ImageHeader, read_header
-from lesionlens.datasets.table import TABLE_COLUMNS, SPLITS, LesionTable
 
+from lesionlens.datasets.readers.base import SYNTHETIC_SOURCE
+from lesionlens.datasets.registry import DATASETS
+from lesionlens.datasets.table import SPLITS, TABLE_COLUMNS, LesionTable
+from lesionlens.imaging.decode import ImageHeader, read_header
 
 SUMMARY_WIDTH = 80
 _VALUE_INDENT = 16
@@ -83,7 +84,9 @@ def _class_table(table: LesionTable, frame: pd.DataFrame) -> list[str]:
 
 def _format_row(cells: Sequence[str], widths: Sequence[int]) -> str:
     name = cells[0] if len(cells[0]) < _CLASS_COLUMN_WIDTH else f"{cells[0][: _CLASS_COLUMN_WIDTH - 2]}…"
-    return f"{name:<{_CLASS_COLUMN_WIDTH}}" + "".join(f"{cell:>{w}}" for cell, w in zip(cells[1:], widths, strict=True))
+    return f"{name:<{_CLASS_COLUMN_WIDTH}}" + "".join(
+        f"{cell:>{w}}" for cell, w in zip(cells[1:], widths, strict=True)
+    )
 
 
 def _lesion_summary(frame: pd.DataFrame) -> str:
@@ -129,7 +132,8 @@ def _count_values(values: Iterable[str]) -> str:
 def _count_missing(frame: pd.DataFrame) -> str:
     """Count what is not known, by column; whole columns apart from gaps."""
     empty = {
-        name: int((frame[name].isna() if name == "age" else frame[name] == "").sum()) for name in TABLE_COLUMNS
+        name: int((frame[name].isna() if name == "age" else frame[name] == "").sum())
+        for name in TABLE_COLUMNS
     }
     whole = [name for name, count in empty.items() if count == len(frame) and count]
     gaps = [f"{name} {count:,}" for name, count in empty.items() if 0 < count < len(frame)]
@@ -179,5 +183,9 @@ def _format_item(name: str, text: str) -> list[str]:
 
 def _wrap(text: str, initial_indent: str, indent: int) -> list[str]:
     return textwrap.wrap(
-        text, SUMMARY_WIDTH, initial_indent=initial_indent, subsequent_indent=" " * indent, break_on_hyphens=False
+        text,
+        SUMMARY_WIDTH,
+        initial_indent=initial_indent,
+        subsequent_indent=" " * indent,
+        break_on_hyphens=False,
     )

@@ -1,25 +1,16 @@
 """The table that everything starts from: one row for each image, checked once, frozen."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
-from lesionlens.datasets.audit.leakage import find_leakage
-from lesionlens.datasets.registry import load_table
-from lesionlens.datasets.splits.base import DatasetSplits
-from lesionlens.datasets.splits.factory import make_splits
-from lesionlens.core.errors import DataError
-from lesionlens.segmentation.config import SegmentationConfig
-from lesionlens.datasets.excluded import ExcludedImage
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from lesionlens.core.errors import DataError, unknown_name_message
 
+from lesionlens.core.errors import DataError, unknown_name_message
 
 SPLITS = ("train", "validation", "test")
 

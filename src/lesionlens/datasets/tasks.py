@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
-from lesionlens.core.taxonomy import canonical_or_raw
+
 from lesionlens.core.errors import DataError, unknown_name_message
+from lesionlens.core.taxonomy import canonical_or_raw
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ class ClassificationTask:
         wanted = list(diagnosis)
         strangers = sorted(set(wanted) - set(index))
         if strangers:
-            raise DataError(unknown_name_message(f"diagnosis in the task {self.name!r}:", strangers[0], index))
+            raise DataError(
+                unknown_name_message(f"diagnosis in the task {self.name!r}:", strangers[0], index)
+            )
         return np.array([index[name] for name in wanted], dtype=np.int64)
 
 
@@ -85,7 +89,9 @@ def make_task(name: str, table_classes: Sequence[str]) -> ClassificationTask:
         return ClassificationTask(name, classes, {each: each for each in classes})
     if name not in classes and "/" in name:
         sought, against = _parse_class_names(name, "/", classes)
-        return ClassificationTask(f"{sought}/{against}", (against, sought), {against: against, sought: sought})
+        return ClassificationTask(
+            f"{sought}/{against}", (against, sought), {against: against, sought: sought}
+        )
     if name not in classes and "+" in name:
         several = _parse_class_names(name, "+", classes)
         return _one_vs_rest("+".join(several), several, classes, multilabel=True)

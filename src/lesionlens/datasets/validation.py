@@ -1,24 +1,24 @@
 """A reader's rows and the files that were found, joined and checked: the frame of a LesionTable."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+
+from lesionlens.core.errors import DataError, ImageError
+from lesionlens.core.tabular import is_missing
 from lesionlens.datasets.file_layout import ImageIndex
 from lesionlens.datasets.issues import IssueCollector, pluralize
-from lesionlens.core.tabular import is_missing
 from lesionlens.datasets.table import TABLE_COLUMNS
-import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
-import numpy.typing as npt
-from lesionlens.imaging.masks import load_mask
 from lesionlens.imaging.decode import read_header, read_rgb
+from lesionlens.imaging.masks import load_mask
 from lesionlens.imaging.superpixels import union_of_features
-from lesionlens.core.errors import DataError, ImageError
-
 
 MAX_AGE = 120.0  # years; above this an age is a slip of the pen
 
@@ -119,7 +119,9 @@ def _parse_ages(rows: pd.DataFrame, issues: IssueCollector) -> pd.Series:
     ages = pd.to_numeric(rows["age"].astype(object), errors="coerce").astype(np.float64)
     wrong = (rows["age"] != "") & ~((ages >= 0) & (ages <= MAX_AGE))
     shown = [f"{name} {age!r}" for name, age in rows.loc[wrong, ["image_id", "age"]].itertuples(index=False)]
-    issues.add_warning("ages that cannot be", shown, hint=f"Years from 0 to {MAX_AGE:.0f} count; set to not known.")
+    issues.add_warning(
+        "ages that cannot be", shown, hint=f"Years from 0 to {MAX_AGE:.0f} count; set to not known."
+    )
     return ages.mask(wrong)
 
 
@@ -132,7 +134,9 @@ def _check_lesions(rows: pd.DataFrame, issues: IssueCollector) -> None:
     ):
         values = some.groupby("lesion_id")[column].agg(lambda cells: sorted(set(cells)))
         clashes = values[values.map(len) > 1]
-        issues.add_error(kind, [f"{lesion}: {' and '.join(each)}" for lesion, each in clashes.items()], hint=do)
+        issues.add_error(
+            kind, [f"{lesion}: {' and '.join(each)}" for lesion, each in clashes.items()], hint=do
+        )
     parts = rows.groupby("lesion_id")["part"].nunique()
     issues.add_warning(
         "lesions in two official parts", parts.index[parts > 1], hint="Scores on the official parts leak."
@@ -142,7 +146,9 @@ def _check_lesions(rows: pd.DataFrame, issues: IssueCollector) -> None:
 def _check_classes(rows: pd.DataFrame, classes: tuple[str, ...], issues: IssueCollector) -> None:
     if not rows.empty:
         absent = [name for name in classes if name not in set(rows["diagnosis"])]
-        issues.add_warning("classes without an image", absent, hint="A model cannot learn them from this table.")
+        issues.add_warning(
+            "classes without an image", absent, hint="A model cannot learn them from this table."
+        )
 
 
 class UnusableFiles(NamedTuple):
@@ -189,7 +195,9 @@ def _decode_errors(row: tuple[str, str, str]) -> tuple[str, tuple[str, ...]]:
     return "", tuple(_size_mismatches(image, *row))
 
 
-def _size_mismatches(image: npt.NDArray[np.uint8], path: str, mask_path: str, feature_mask_paths: str) -> Iterator[str]:
+def _size_mismatches(
+    image: npt.NDArray[np.uint8], path: str, mask_path: str, feature_mask_paths: str
+) -> Iterator[str]:
     shape = (image.shape[0], image.shape[1])
     try:
         if mask_path:

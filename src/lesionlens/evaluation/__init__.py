@@ -1,5 +1,1 @@
 """From predictions to numbers with intervals; reads files of scores and knows no model."""
-
-
-
-

@@ -1,13 +1,14 @@
 """One question out of predictions of many classes: a class against the rest, or against one other class."""
 
 from typing import NamedTuple
+
 import numpy as np
-from lesionlens.core.taxonomy import canonical_or_raw
+
 from lesionlens.core.errors import PredictionsError, unknown_name_message
-from lesionlens.evaluation.metrics import safe_divide
-from lesionlens.evaluation.predictions import OTHER_CLASS_NAMES
-from lesionlens.evaluation.predictions import Predictions
+from lesionlens.core.taxonomy import canonical_or_raw
 from lesionlens.evaluation.formatting import display_name
+from lesionlens.evaluation.metrics import safe_divide
+from lesionlens.evaluation.predictions import OTHER_CLASS_NAMES, Predictions
 
 
 class BinaryTask(NamedTuple):
@@ -68,15 +69,17 @@ def _one_vs_rest(predictions: Predictions, positive: str) -> Predictions:
 def _one_vs_one(predictions: Predictions, positive: str, negative: str) -> BinaryTask:
     kept = np.isin(predictions.label, [positive, negative, ""])
     if not kept.any():
-        raise PredictionsError(f"no image is labelled {positive} or {negative}, so this task cannot be measured")
+        raise PredictionsError(
+            f"no image is labelled {positive} or {negative}, so this task cannot be measured"
+        )
     few = predictions.select(kept)
     both = few.scores[:, [few.classes.index(negative), few.classes.index(positive)]]
     scores = np.nan_to_num(safe_divide(both, both.sum(axis=1, keepdims=True)), nan=0.5)
     left = int((~kept).sum())
-    said = (
-        f"{left} of {len(kept)} images are neither {display_name(positive)} nor {display_name(negative)} and are left out."
+    said = f"{left} of {len(kept)} images are neither {display_name(positive)} nor {display_name(negative)} and are left out."
+    return BinaryTask(
+        _binary_predictions(few, few.label, scores, (negative, positive)), (said,) if left else ()
     )
-    return BinaryTask(_binary_predictions(few, few.label, scores, (negative, positive)), (said,) if left else ())
 
 
 def _binary_predictions(

@@ -5,15 +5,15 @@ Field and Welsh 2007 (cluster bootstrap); Efron and Tibshirani 1993, chapter 13 
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
-from lesionlens.core.types import FloatArray
-from typing import NamedTuple
-from lesionlens.evaluation.metrics import tpr_at_fpr
-from lesionlens.evaluation.thresholds import DecisionRule
-from lesionlens.evaluation.compute import ValuesByMetric, compute_metrics
-from lesionlens.evaluation.predictions import Predictions
 
+from lesionlens.core.types import FloatArray
+from lesionlens.evaluation.compute import ValuesByMetric, compute_metrics
+from lesionlens.evaluation.metrics import tpr_at_fpr
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.thresholds import DecisionRule
 
 CHUNK_SIZE = 1_000_000  # image weights held at a time: 8 MB for each array that a measure needs
 
@@ -62,7 +62,9 @@ def cluster_bootstrap_weights(
     rows = max(1, chunk_size // len(member))
     for start in range(0, n_resamples, rows):
         drawn = [
-            np.bincount(np.concatenate([_sample_with_replacement(group, rng) for group in groups]), minlength=lesions)
+            np.bincount(
+                np.concatenate([_sample_with_replacement(group, rng) for group in groups]), minlength=lesions
+            )
             for _ in range(start, min(start + rows, n_resamples))
         ]
         yield np.stack(drawn)[:, member].astype(np.float64)
@@ -93,7 +95,9 @@ class BootstrapMetrics(NamedTuple):
     tpr_curves: tuple[FloatArray, ...]
 
 
-def bootstrap_metrics(predictions: Predictions, *, n_resamples: int, seed: int, decision: DecisionRule) -> BootstrapMetrics:
+def bootstrap_metrics(
+    predictions: Predictions, *, n_resamples: int, seed: int, decision: DecisionRule
+) -> BootstrapMetrics:
     """Measure again and again on lesions drawn with replacement; ``n_resamples`` is at least 1."""
     parts: list[ValuesByMetric] = []
     rates: list[list[FloatArray]] = []

@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 from urllib.parse import quote
-import numpy as np
-from lesionlens.evaluation.predictions import Predictions
 
+import numpy as np
+
+from lesionlens.evaluation.predictions import Predictions
 
 TARGET_CASES = 12  # right ones wanted over all classes, and as many wrong ones
 MIN_CASES_PER_CLASS, MAX_CASES_PER_CLASS = 2, 4  # of one class
@@ -56,7 +57,9 @@ def select_cases(predictions: Predictions, *, per_class: int | None = None) -> t
     tuple of Case
         Class by class in the order of ``predictions.classes``, right ones first.
     """
-    wanted = per_class or min(MAX_CASES_PER_CLASS, max(MIN_CASES_PER_CLASS, TARGET_CASES // len(predictions.classes)))
+    wanted = per_class or min(
+        MAX_CASES_PER_CLASS, max(MIN_CASES_PER_CLASS, TARGET_CASES // len(predictions.classes))
+    )
     best = predictions.scores.argmax(axis=1)
     order = np.lexsort((predictions.image_id, -predictions.scores.max(axis=1)))
     chosen: dict[tuple[str, bool], list[ExampleCase]] = {

@@ -1,14 +1,13 @@
 """What a reader must know about a set of predictions before trusting its numbers."""
 
-import numpy as np
-from lesionlens.evaluation.predictions import other_class_score
-from lesionlens.evaluation.predictions import Predictions, format_examples
-from lesionlens.evaluation.formatting import display_name
 import re
-from lesionlens.evaluation.result import CAVEAT_SEPARATOR, EvaluationResult
-from lesionlens.evaluation.compute import OVERALL, MACRO, WEIGHTED
-from lesionlens.evaluation.formatting import MACRO_LABEL, METRIC_TITLES, WEIGHTED_LABEL, display_name
 
+import numpy as np
+
+from lesionlens.evaluation.compute import MACRO, OVERALL, WEIGHTED
+from lesionlens.evaluation.formatting import MACRO_LABEL, METRIC_TITLES, WEIGHTED_LABEL, display_name
+from lesionlens.evaluation.predictions import Predictions, format_examples, other_class_score
+from lesionlens.evaluation.result import CAVEAT_SEPARATOR, EvaluationResult
 
 _SUM_TOLERANCE = 1e-3  # scores written with three digits still sum to one
 
@@ -22,8 +21,18 @@ def dataset_caveats(predictions: Predictions, *, uses_argmax: bool = True) -> tu
         Whether the largest score decides anything, so that equal ones are worth a word.
     """
     known = predictions.label != ""
-    found = [_unlabeled_caveat(known), _absent_classes_caveat(predictions), _unknown_lesions_caveat(predictions), _other_class_caveat(predictions)]
-    return tuple(filter(None, [*found, _score_sum_caveat(predictions), _tied_scores_caveat(predictions) if uses_argmax else ""]))
+    found = [
+        _unlabeled_caveat(known),
+        _absent_classes_caveat(predictions),
+        _unknown_lesions_caveat(predictions),
+        _other_class_caveat(predictions),
+    ]
+    return tuple(
+        filter(
+            None,
+            [*found, _score_sum_caveat(predictions), _tied_scores_caveat(predictions) if uses_argmax else ""],
+        )
+    )
 
 
 def _unlabeled_caveat(is_labeled: np.ndarray) -> str:
@@ -96,7 +105,9 @@ def grouped_caveats(evaluation: EvaluationResult) -> list[str]:
     about: dict[str, dict[str, list[str]]] = {}
     for each in evaluation.estimates:
         # the classes without images have one note together
-        absent = each.scope in evaluation.classes and not evaluation.support[evaluation.classes.index(each.scope)]
+        absent = (
+            each.scope in evaluation.classes and not evaluation.support[evaluation.classes.index(each.scope)]
+        )
         for remark in each.caveat.split(CAVEAT_SEPARATOR) if each.caveat and not absent else ():
             kind = _NUMBER_PATTERN.sub("#", remark)
             worded.setdefault(kind, []).append(remark)

@@ -1,20 +1,17 @@
 """Every measure of one set of predictions in one pass: for each class, and for all images together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
-from lesionlens.evaluation import metrics
-from lesionlens.evaluation.thresholds import DecisionRule, predict_labels, is_correct
-from lesionlens.evaluation.predictions import Predictions
-from lesionlens.core.types import BoolArray, FloatArray
-from lesionlens.evaluation.metrics import ThresholdSweep, threshold_sweep
-from collections.abc import Sequence
-from typing import Any
-from lesionlens.core.errors import ComparisonError, unknown_name_message
-from lesionlens.evaluation.thresholds import DecisionRule
-from lesionlens.core.types import FloatArray
 
+from lesionlens.core.errors import ComparisonError, unknown_name_message
+from lesionlens.core.types import BoolArray, FloatArray
+from lesionlens.evaluation import metrics
+from lesionlens.evaluation.metrics import ThresholdSweep, threshold_sweep
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.thresholds import DecisionRule, is_correct, predict_labels
 
 ValuesByMetric = dict[tuple[str, str], FloatArray]
 
@@ -36,16 +33,21 @@ class MetricValues(NamedTuple):
     sweeps: tuple[ThresholdSweep, ...]
 
 
-def compute_metrics(predictions: Predictions, *, decision: DecisionRule, weights: NDArray[Any] | None = None) -> MetricValues:
+def compute_metrics(
+    predictions: Predictions, *, decision: DecisionRule, weights: NDArray[Any] | None = None
+) -> MetricValues:
     """Compute every measure for each row of ``weights``, (…, n); every image is labelled.
 
     Averages are left to `macro` and `weighted`, for the caller knows which classes can be averaged.
     """
     targets = predictions.targets()
     positive = targets[:, None] == np.arange(len(predictions.classes))
-    found = metrics.confusion_counts(positive, predict_labels(predictions.scores, predictions.classes, decision), weights)
+    found = metrics.confusion_counts(
+        positive, predict_labels(predictions.scores, predictions.classes, decision), weights
+    )
     sweeps = tuple(
-        threshold_sweep(positive[:, k], predictions.scores[:, k], weights) for k in range(len(predictions.classes))
+        threshold_sweep(positive[:, k], predictions.scores[:, k], weights)
+        for k in range(len(predictions.classes))
     )
     values: ValuesByMetric = {}
     for k, name in enumerate(predictions.classes):
@@ -73,7 +75,9 @@ def weighted_by_prediction(values: ValuesByMetric, metric: str, classes: tuple[s
     return _weighted_mean(values, metric, classes, "decided")
 
 
-def _weighted_mean(values: ValuesByMetric, metric: str, classes: tuple[str, ...], weight_metric: str) -> FloatArray:
+def _weighted_mean(
+    values: ValuesByMetric, metric: str, classes: tuple[str, ...], weight_metric: str
+) -> FloatArray:
     each, shares = (np.stack([values[what, name] for name in classes]) for what in (metric, weight_metric))
     return metrics.safe_divide((each * shares).sum(axis=0), shares.sum(axis=0))
 
@@ -142,7 +146,9 @@ def check_metric_keys(keys: Sequence[MetricKey], classes: Sequence[str]) -> None
     for metric, of in keys:
         allowed = {name for each, name in averaged | of_all if each == metric}
         if not allowed:
-            raise ComparisonError(unknown_name_message("metric", metric, {each for each, _ in averaged | of_all}))
+            raise ComparisonError(
+                unknown_name_message("metric", metric, {each for each, _ in averaged | of_all})
+            )
         allowed |= set(classes) if metric in metrics else set()
         if of not in allowed:
             raise ComparisonError(unknown_name_message(f"{metric} of", of, allowed))
@@ -153,7 +159,9 @@ def _metric_value(predictions: Predictions, key: MetricKey, class_values: Values
     return class_values[key] if average is None else _average_over_classes(predictions, average, class_values)
 
 
-def _average_over_classes(predictions: Predictions, average: AveragedMetric, class_values: ValuesByMetric) -> FloatArray:
+def _average_over_classes(
+    predictions: Predictions, average: AveragedMetric, class_values: ValuesByMetric
+) -> FloatArray:
     there = set(map(str, predictions.label)) - {predictions.other_class}
     classes = tuple(name for name in predictions.classes if name in there)
     return average.aggregate(class_values, average.base_metric, classes)

@@ -1,21 +1,27 @@
 """Measure predictions against the truth: every number with an interval over lesions."""
 
 import numpy as np
-from lesionlens.evaluation.result import CAVEAT_SEPARATOR, Estimate
-from lesionlens.evaluation.bootstrap import percentile_interval
-from lesionlens.evaluation.compute import OVERALL, AVERAGED_METRICS, DECISION_METRICS, RANKING_METRICS, AveragedMetric, ValuesByMetric
-from lesionlens.evaluation.predictions import Predictions
-from lesionlens.core.types import FloatArray
-from lesionlens.evaluation.formatting import display_name
-from lesionlens.core.errors import PredictionsError
-from lesionlens.evaluation.metrics import ClassCurves, compute_class_curves
-from lesionlens.evaluation.thresholds import DecisionRule, Thresholds, check_decision_rule, predict_labels
-from lesionlens.evaluation.result import Estimate, EvaluationResult
-from lesionlens.evaluation.compute import MetricValues, compute_metrics
-from lesionlens.evaluation.caveats import dataset_caveats
-from lesionlens.evaluation.binarize import to_binary_task
-from lesionlens.evaluation.bootstrap import BootstrapMetrics, bootstrap_metrics
 
+from lesionlens.core.errors import PredictionsError
+from lesionlens.core.types import FloatArray
+from lesionlens.evaluation.binarize import to_binary_task
+from lesionlens.evaluation.bootstrap import BootstrapMetrics, bootstrap_metrics, percentile_interval
+from lesionlens.evaluation.caveats import dataset_caveats
+from lesionlens.evaluation.compute import (
+    AVERAGED_METRICS,
+    DECISION_METRICS,
+    OVERALL,
+    RANKING_METRICS,
+    AveragedMetric,
+    MetricValues,
+    ValuesByMetric,
+    compute_metrics,
+)
+from lesionlens.evaluation.formatting import display_name
+from lesionlens.evaluation.metrics import ClassCurves, compute_class_curves
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.result import CAVEAT_SEPARATOR, Estimate, EvaluationResult
+from lesionlens.evaluation.thresholds import DecisionRule, Thresholds, check_decision_rule, predict_labels
 
 _MAX_UNDEFINED_FRACTION = 0.05  # share of replicates without a value from which a note says so
 _MIN_LESIONS = 10
@@ -36,7 +42,9 @@ def build_estimates(
             _estimate_for_class(predictions, metric, name, point, resampled, confidence)
             for name in predictions.classes
         ]
-    found += [_estimate_average(predictions, average, point, resampled, confidence) for average in AVERAGED_METRICS]
+    found += [
+        _estimate_average(predictions, average, point, resampled, confidence) for average in AVERAGED_METRICS
+    ]
     for metric in ("accuracy", "balanced_accuracy"):
         key = metric, OVERALL
         found.append(_make_estimate(key, point[key], resampled[key] if resampled else None, confidence, ""))
@@ -55,7 +63,12 @@ def _estimate_for_class(
     lesions = len(np.unique(predictions.lesion_id[own]))
     if metric == "precision" and not own.any() and point[metric, class_name] == 0:
         return Estimate(
-            metric, class_name, 0.0, np.nan, np.nan, "no image of this class: whatever is decided for it is wrong"
+            metric,
+            class_name,
+            0.0,
+            np.nan,
+            np.nan,
+            "no image of this class: whatever is decided for it is wrong",
         )
     if np.isnan(point[metric, class_name]):
         note = _undefined_reason(metric, int(own.sum()), len(own))
@@ -76,7 +89,11 @@ def _undefined_reason(metric: str, n_positive: int, n_total: int) -> str:
 
 
 def _estimate_average(
-    predictions: Predictions, average: AveragedMetric, point: ValuesByMetric, resampled: ValuesByMetric | None, confidence: float
+    predictions: Predictions,
+    average: AveragedMetric,
+    point: ValuesByMetric,
+    resampled: ValuesByMetric | None,
+    confidence: float,
 ) -> Estimate:
     key, metric = (average.metric, average.scope), average.base_metric
     asked = [name for name in predictions.classes if name != predictions.other_class]
@@ -87,7 +104,9 @@ def _estimate_average(
     missing = [name for name in predictions.classes if name not in classes]
     note = f"over {len(classes)} of {len(predictions.classes)} classes, without {', '.join(map(display_name, missing))}"
     drawn = average.aggregate(resampled, metric, classes) if resampled else None
-    return _make_estimate(key, average.aggregate(point, metric, classes), drawn, confidence, note if missing else "")
+    return _make_estimate(
+        key, average.aggregate(point, metric, classes), drawn, confidence, note if missing else ""
+    )
 
 
 def _make_estimate(
@@ -152,18 +171,28 @@ def evaluate(
     if thresholds and len(known.classes) == len(thresholds.values) + 1 == 2:
         one_each = thresholds
     point = compute_metrics(known, decision=decision)
-    again = bootstrap_metrics(known, n_resamples=n_resamples, seed=seed, decision=decision) if n_resamples else None
+    again = (
+        bootstrap_metrics(known, n_resamples=n_resamples, seed=seed, decision=decision)
+        if n_resamples
+        else None
+    )
     support, lesion_support = _class_support(known)
     return EvaluationResult(
         classes=known.classes,
-        estimates=build_estimates(known, point.values, again.values if again else None, confidence=confidence),
+        estimates=build_estimates(
+            known, point.values, again.values if again else None, confidence=confidence
+        ),
         confusion_matrix=_confusion_matrix(known, one_each),
         support=support,
         lesion_support=lesion_support,
         n_images=len(known),
         n_lesions=len(np.unique(known.lesion_id)),
         curves=_curves_by_class(known, point, again, confidence),
-        caveats=(*left_out, *dataset_caveats(predictions, uses_argmax=one_each == "argmax"), *_leakage_caveat(known, thresholds)),
+        caveats=(
+            *left_out,
+            *dataset_caveats(predictions, uses_argmax=one_each == "argmax"),
+            *_leakage_caveat(known, thresholds),
+        ),
         confidence=confidence,
         n_resamples=n_resamples,
         seed=seed,
@@ -218,7 +247,9 @@ def _curves_by_class(
     labeled: Predictions, point: MetricValues, resampled: BootstrapMetrics | None, confidence: float
 ) -> dict[str, ClassCurves]:
     return {
-        name: compute_class_curves(point.sweeps[k], resampled.tpr_curves[k] if resampled else None, confidence=confidence)
+        name: compute_class_curves(
+            point.sweeps[k], resampled.tpr_curves[k] if resampled else None, confidence=confidence
+        )
         for k, name in enumerate(labeled.classes)
         if not np.isnan(point.values["auc", name])
     }

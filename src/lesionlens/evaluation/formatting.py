@@ -1,8 +1,8 @@
 """How numbers and names are written for a reader: in the terminal, in figures and in reports alike."""
 
 import math
-from lesionlens.evaluation.result import Estimate, EvaluationResult
 
+from lesionlens.evaluation.result import Estimate, EvaluationResult
 
 METRIC_TITLES = {
     "auc": "AUC",

@@ -1,20 +1,24 @@
 """The true class of each image, from a file of its own, joined to predictions by the image's name."""
 
-from pathlib import PurePosixPath
-import numpy as np
-from lesionlens.datasets.file_layout import IMAGE_SUFFIXES
-from lesionlens.core.types import StrArray
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
-from lesionlens.core.tabular import is_missing
-from lesionlens.core.taxonomy import canonical_name
+
+import numpy as np
+
 from lesionlens.core.errors import DataError, PredictionsError, unknown_name_message
-from lesionlens.core.tabular import CSVColumns, to_floats, read_csv_columns
-from lesionlens.evaluation.isic_formats import ISIC2017_COLUMNS, ISIC2018_COLUMNS, detect_isic_format, isic_image_ids, isic_scores
-from lesionlens.evaluation.predictions import OTHER_CLASS_NAMES
-from lesionlens.evaluation.predictions import Predictions, format_examples
+from lesionlens.core.tabular import CSVColumns, is_missing, read_csv_columns, to_floats
+from lesionlens.core.taxonomy import canonical_name
 from lesionlens.core.types import StrArray
+from lesionlens.datasets.file_layout import IMAGE_SUFFIXES
+from lesionlens.evaluation.isic_formats import (
+    ISIC2017_COLUMNS,
+    ISIC2018_COLUMNS,
+    detect_isic_format,
+    isic_image_ids,
+    isic_scores,
+)
+from lesionlens.evaluation.predictions import OTHER_CLASS_NAMES, Predictions, format_examples
 
 
 def normalize_image_ids(ids_a: StrArray, ids_b: StrArray) -> tuple[StrArray, StrArray]:
@@ -104,7 +108,9 @@ def attach_ground_truth(predictions: Predictions, ground_truth: GroundTruth) -> 
     _check_same_images(predicted, true)
     place = {str(name): index for index, name in enumerate(true)}
     order = np.array([place[str(name)] for name in predicted])
-    classes = {str(name): resolve_class(str(name), predictions.classes) for name in np.unique(ground_truth.label)}
+    classes = {
+        str(name): resolve_class(str(name), predictions.classes) for name in np.unique(ground_truth.label)
+    }
     lesion = ground_truth.lesion_id[order]
     return Predictions(
         predictions.image_id,
@@ -138,7 +144,11 @@ def resolve_class(label: str, classes: Sequence[str]) -> str:
     if is_missing(label):
         return ""
     diagnosis = _canonical_diagnosis(label)
-    same = [each for each in classes if (_canonical_diagnosis(each) or _normalize_label(each)) == (diagnosis or _normalize_label(label))]
+    same = [
+        each
+        for each in classes
+        if (_canonical_diagnosis(each) or _normalize_label(each)) == (diagnosis or _normalize_label(label))
+    ]
     if len(same) == 1:
         return same[0]
     rest = next((each for each in OTHER_CLASS_NAMES if each in classes), None)
@@ -188,7 +198,9 @@ def _check_same_images(predicted_ids: StrArray, true_ids: StrArray) -> None:
     without_scores = np.setdiff1d(true_ids, predicted_ids)
     found = []
     if len(without_truth):
-        found.append(f"{len(without_truth)} predicted images have no truth ({format_examples(without_truth)})")
+        found.append(
+            f"{len(without_truth)} predicted images have no truth ({format_examples(without_truth)})"
+        )
     if len(without_scores):
         found.append(
             f"{len(without_scores)} images of the truth have no prediction ({format_examples(without_scores)})"

@@ -1,14 +1,14 @@
 """The official ISIC challenge formats of classification, in and out: 2017 part 3 and 2018 task 3."""
 
 from pathlib import Path
-import numpy as np
-from lesionlens.core.taxonomy import DIAGNOSES, ISIC2017_CLASSES, ISIC2018_CLASSES
-from lesionlens.core.errors import PredictionsError
-from lesionlens.core.tabular import CSVColumns, to_floats, format_floats, write_csv_columns
-from lesionlens.evaluation.predictions import other_class_score
-from lesionlens.core.types import FloatArray, StrArray
-from lesionlens.evaluation.predictions import Predictions
 
+import numpy as np
+
+from lesionlens.core.errors import PredictionsError
+from lesionlens.core.tabular import CSVColumns, format_floats, to_floats, write_csv_columns
+from lesionlens.core.taxonomy import DIAGNOSES, ISIC2017_CLASSES, ISIC2018_CLASSES
+from lesionlens.core.types import FloatArray, StrArray
+from lesionlens.evaluation.predictions import Predictions, other_class_score
 
 ISIC2018_COLUMNS = tuple(DIAGNOSES[name].code for name in ISIC2018_CLASSES)
 ISIC2017_COLUMNS = ("melanoma", "seborrheic_keratosis")
@@ -103,5 +103,8 @@ def write_isic2017(path: Path | str, predictions: Predictions) -> None:
             f"these predictions have {', '.join(predictions.classes)}. Use "
             "--layout lesionlens (write_predictions in Python)."
         )
-    scores = {name: format_floats(predictions.scores[:, predictions.classes.index(name)]) for name in ISIC2017_COLUMNS}
+    scores = {
+        name: format_floats(predictions.scores[:, predictions.classes.index(name)])
+        for name in ISIC2017_COLUMNS
+    }
     write_csv_columns(Path(path), {"image_id": list(map(str, predictions.image_id))} | scores)

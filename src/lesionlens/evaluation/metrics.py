@@ -5,14 +5,13 @@ the precision of a class that is never predicted and for the F1 of a class that 
 (``zero_division``); the official ISIC scorer gives 1 for every ratio without a denominator.
 """
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
-from lesionlens.core.types import BoolArray
-from lesionlens.core.types import FloatArray
+
 from lesionlens.core.types import BoolArray, FloatArray
-from dataclasses import dataclass
-from lesionlens.core.types import FloatArray
 
 
 class ThresholdSweep(NamedTuple):
@@ -33,7 +32,9 @@ class ThresholdSweep(NamedTuple):
     false_positives: FloatArray
 
 
-def threshold_sweep(positive: BoolArray, scores: FloatArray, weights: NDArray[Any] | None = None) -> ThresholdSweep:
+def threshold_sweep(
+    positive: BoolArray, scores: FloatArray, weights: NDArray[Any] | None = None
+) -> ThresholdSweep:
     """Count true and false positives at each different score; equal scores are found together.
 
     Parameters
@@ -65,7 +66,9 @@ class ConfusionCounts(NamedTuple):
     true_negatives: FloatArray
 
 
-def confusion_counts(positive: BoolArray, predicted: BoolArray, weights: NDArray[Any] | None = None) -> ConfusionCounts:
+def confusion_counts(
+    positive: BoolArray, predicted: BoolArray, weights: NDArray[Any] | None = None
+) -> ConfusionCounts:
     """Count truth against decision.
 
     Parameters
@@ -105,7 +108,9 @@ def f1(counts: ConfusionCounts) -> FloatArray:
 
     A class that has images and is never predicted has an F1 of 0.
     """
-    score = safe_divide(2 * counts.true_positives, 2 * counts.true_positives + counts.false_positives + counts.false_negatives)
+    score = safe_divide(
+        2 * counts.true_positives, 2 * counts.true_positives + counts.false_positives + counts.false_negatives
+    )
     return np.where(counts.true_positives + counts.false_negatives > 0, score, np.nan)
 
 
@@ -147,7 +152,10 @@ def average_precision(sweep: ThresholdSweep) -> FloatArray:
 
 def safe_divide(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
     """Divide; NaN where there is nothing to divide by."""
-    numerator, denominator = np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
+    numerator, denominator = (
+        np.asarray(numerator, dtype=np.float64),
+        np.asarray(denominator, dtype=np.float64),
+    )
     shape = np.broadcast_shapes(numerator.shape, denominator.shape)
     return np.asarray(np.divide(numerator, denominator, out=np.full(shape, np.nan), where=denominator > 0))
 
@@ -204,11 +212,15 @@ def tpr_at_fpr(sweep: ThresholdSweep, fpr_grid: FloatArray = FPR_GRID) -> FloatA
     table = np.full((len(true), len(fpr_grid)), np.nan)
     for row, (found, wrong) in enumerate(zip(true, false, strict=True)):
         if found[-1] > 0 and wrong[-1] > 0:
-            table[row] = np.interp(fpr_grid, np.append(0.0, wrong / wrong[-1]), np.append(0.0, found / found[-1]))
+            table[row] = np.interp(
+                fpr_grid, np.append(0.0, wrong / wrong[-1]), np.append(0.0, found / found[-1])
+            )
     return table
 
 
-def compute_class_curves(sweep: ThresholdSweep, resampled_tpr: FloatArray | None = None, *, confidence: float = 0.95) -> ClassCurves:
+def compute_class_curves(
+    sweep: ThresholdSweep, resampled_tpr: FloatArray | None = None, *, confidence: float = 0.95
+) -> ClassCurves:
     """Gather the thinned curves of a sweep, with a band from resampled curves, (r, g), of `tpr_at`."""
     fpr, tpr = map(_to_curve, downsample_curve(*roc_curve(sweep)))
     recall, precise = map(_to_curve, downsample_curve(*precision_recall_curve(sweep)))
@@ -219,7 +231,9 @@ def compute_class_curves(sweep: ThresholdSweep, resampled_tpr: FloatArray | None
     return ClassCurves(fpr, tpr, recall, precise, _to_curve(FPR_GRID), _to_curve(low), _to_curve(high))
 
 
-def downsample_curve(x: FloatArray, y: FloatArray, *, max_points: int = _MAX_POINTS) -> tuple[FloatArray, FloatArray]:
+def downsample_curve(
+    x: FloatArray, y: FloatArray, *, max_points: int = _MAX_POINTS
+) -> tuple[FloatArray, FloatArray]:
     """Keep at most ``max_points`` points, evenly spread along the curve, the first and the last among them."""
     if len(x) <= max_points:
         return x, y

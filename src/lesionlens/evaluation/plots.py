@@ -2,17 +2,17 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from lesionlens.core.fileio import atomic_write
+from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, display_name, format_with_interval
 from lesionlens.evaluation.metrics import ClassCurves
 from lesionlens.evaluation.result import EvaluationResult
-from lesionlens.evaluation.formatting import display_name, format_with_interval
-from pathlib import Path
-import numpy as np
-from lesionlens.core.fileio import atomic_write
-from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, display_name
-
 
 # two colours and grey, told apart by anyone and in black and white (Okabe and Ito 2008)
 _ACCENT_COLOR, _REFERENCE_COLOR, _OTHER_CLASSES_COLOR = "#0072B2", "#D55E00", "#C4C4C4"
@@ -30,7 +30,15 @@ def roc_figure(evaluation: EvaluationResult) -> Figure:
     def draw(axes: Axes, c: ClassCurves, _: int) -> None:
         axes.plot([0, 1], [0, 1], color=_REFERENCE_COLOR, linewidth=0.7, dashes=(4, 2), label="chance")
         if c.fpr_grid:
-            axes.fill_between(c.fpr_grid, c.tpr_low, c.tpr_high, color=_ACCENT_COLOR, alpha=0.2, linewidth=0, label=_INTERVAL_LABEL)
+            axes.fill_between(
+                c.fpr_grid,
+                c.tpr_low,
+                c.tpr_high,
+                color=_ACCENT_COLOR,
+                alpha=0.2,
+                linewidth=0,
+                label=_INTERVAL_LABEL,
+            )
         axes.plot(c.fpr, c.tpr, color=_ACCENT_COLOR, linewidth=1.3, label="this class")
 
     def others(axes: Axes, c: ClassCurves) -> None:
@@ -48,7 +56,14 @@ def precision_recall_figure(evaluation: EvaluationResult) -> Figure:
         axes.step(c.recall, c.precision, where="pre", color=_ACCENT_COLOR, linewidth=1.3, label="this class")
 
     def others(axes: Axes, c: ClassCurves) -> None:
-        axes.step(c.recall, c.precision, where="pre", color=_OTHER_CLASSES_COLOR, linewidth=0.6, label="other classes")
+        axes.step(
+            c.recall,
+            c.precision,
+            where="pre",
+            color=_OTHER_CLASSES_COLOR,
+            linewidth=0.6,
+            label="other classes",
+        )
 
     return _class_panels(evaluation, "average_precision", draw, others, ("Sensitivity (recall)", "Precision"))
 
@@ -91,7 +106,9 @@ def _style_axes(axes: Axes) -> None:
 
 def _set_panel_title(axes: Axes, evaluation: EvaluationResult, metric: str, class_name: str) -> None:
     """Write the class, its number with interval, and from how many images and lesions it comes."""
-    number = f"{_METRIC_ABBREVIATIONS[metric]} {format_with_interval(evaluation.estimate(metric, class_name))}"
+    number = (
+        f"{_METRIC_ABBREVIATIONS[metric]} {format_with_interval(evaluation.estimate(metric, class_name))}"
+    )
     if class_name not in evaluation.curves:
         number = evaluation.estimate("auc", class_name).caveat
     k = evaluation.classes.index(class_name)
@@ -132,7 +149,9 @@ def confusion_figure(evaluation: EvaluationResult) -> Figure:
     axes = figure.add_subplot()
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(k, k):
-        _annotate_cell(axes, (row, column), int(counts[row, column]), share[row, column], empty=not totals[row, 0])
+        _annotate_cell(
+            axes, (row, column), int(counts[row, column]), share[row, column], empty=not totals[row, 0]
+        )
     names = [display_name(name) for name in evaluation.classes]
     axes.set_xticks(range(k), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=_SMALL_FONT)
     sized = [f"{name} ({total:,})" for name, total in zip(names, totals[:, 0], strict=True)]
@@ -175,4 +194,6 @@ def _annotate_cell(axes: Axes, index: tuple[int, int], count: int, fraction: flo
         text, color = UNDEFINED_SYMBOL if empty else "0", "dimgray"
     else:
         text, color = f"{100 * fraction:.0f} %\n{count:,}", "white" if fraction > 0.55 else "black"
-    axes.text(*index[::-1], text, ha="center", va="center", fontsize=_SMALL_FONT, color=color, linespacing=1.2)
+    axes.text(
+        *index[::-1], text, ha="center", va="center", fontsize=_SMALL_FONT, color=color, linespacing=1.2
+    )

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
 from lesionlens.core.errors import PredictionsError, unknown_name_message
-from lesionlens.core.types import FloatArray
-from lesionlens.core.types import StrArray
-from numpy.typing import ArrayLike
-from lesionlens.core.errors import PredictionsError
 from lesionlens.core.types import FloatArray, StrArray
 
 
@@ -97,7 +95,9 @@ def _check_shape(predictions: Predictions) -> None:
     if shapes != {"image_id": (n,), "lesion_id": (n,), "label": (n,), "scores": (n, k)}:
         raise PredictionsError(f"arrays of {shapes} do not fit {n} images and {k} classes")
     if predictions.other_class and predictions.other_class not in predictions.classes:
-        raise PredictionsError(unknown_name_message("class as the rest", predictions.other_class, predictions.classes))
+        raise PredictionsError(
+            unknown_name_message("class as the rest", predictions.other_class, predictions.classes)
+        )
 
 
 def _check_ids(ids: StrArray) -> None:
@@ -264,7 +264,9 @@ def _align(predictions: Predictions, reference: Predictions) -> Predictions:
 
 
 def _join_labels(binary_predictions: Sequence[Predictions], positive_classes: Sequence[str]) -> StrArray:
-    found = np.column_stack([part.label == name for part, name in zip(binary_predictions, positive_classes, strict=True)])
+    found = np.column_stack(
+        [part.label == name for part, name in zip(binary_predictions, positive_classes, strict=True)]
+    )
     several = found.sum(axis=1) > 1
     if several.any():
         raise PredictionsError(

@@ -2,21 +2,29 @@
 
 from dataclasses import replace
 from pathlib import Path
-import numpy as np
-from lesionlens.core.errors import PredictionsError
-from lesionlens.core.tabular import CSVColumns, to_floats, read_csv_columns, format_floats, write_csv_columns
-from lesionlens.evaluation.isic_formats import ISIC2017_COLUMNS, ISIC2018_COLUMNS, detect_isic_format, parse_isic_predictions
-from lesionlens.evaluation.predictions import join_predictions, multilabel_predictions
-from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.ground_truth import read_ground_truth, attach_ground_truth
 
+import numpy as np
+
+from lesionlens.core.errors import PredictionsError
+from lesionlens.core.tabular import CSVColumns, format_floats, read_csv_columns, to_floats, write_csv_columns
+from lesionlens.evaluation.ground_truth import attach_ground_truth, read_ground_truth
+from lesionlens.evaluation.isic_formats import (
+    ISIC2017_COLUMNS,
+    ISIC2018_COLUMNS,
+    detect_isic_format,
+    parse_isic_predictions,
+)
+from lesionlens.evaluation.predictions import Predictions, join_predictions, multilabel_predictions
 
 __all__ = ["Predictions", "read_predictions", "write_predictions"]
 _SCORE_PREFIX = "p_"
 
 
 def read_predictions(
-    path: Path | str, *more: Path | str, ground_truth: Path | str | None = None, other_class: str | None = None
+    path: Path | str,
+    *more: Path | str,
+    ground_truth: Path | str | None = None,
+    other_class: str | None = None,
 ) -> Predictions:
     """Read predictions: our own CSV, or the official format of ISIC 2017 (part 3) or ISIC 2018 (task 3).
 
@@ -42,7 +50,11 @@ def read_predictions(
     """
     parts = [_parse(Path(path), other_class) for path in (path, *more)]
     predictions = parts[0] if len(parts) == 1 else join_predictions(parts)
-    return predictions if ground_truth is None else attach_ground_truth(predictions, read_ground_truth(Path(ground_truth)))
+    return (
+        predictions
+        if ground_truth is None
+        else attach_ground_truth(predictions, read_ground_truth(Path(ground_truth)))
+    )
 
 
 def write_predictions(path: Path | str, predictions: Predictions) -> None:
@@ -53,7 +65,10 @@ def write_predictions(path: Path | str, predictions: Predictions) -> None:
     names = {name: list(map(str, getattr(predictions, name))) for name in ("image_id", "lesion_id", "label")}
     if predictions.other_class:
         names["rest"] = [predictions.other_class] * len(predictions)
-    scores = {_SCORE_PREFIX + name: format_floats(predictions.scores[:, k]) for k, name in enumerate(predictions.classes)}
+    scores = {
+        _SCORE_PREFIX + name: format_floats(predictions.scores[:, k])
+        for k, name in enumerate(predictions.classes)
+    }
     write_csv_columns(Path(path), names | scores)
 
 
@@ -61,7 +76,9 @@ def _parse(path: Path, other_class: str | None) -> Predictions:
     columns = read_csv_columns(path)
     scores = tuple(name for name in columns if name.startswith(_SCORE_PREFIX))
     if "image_id" in columns and scores:
-        return _parse_lesionlens_csv(columns, scores, path, _read_other_class(columns, path) if other_class is None else other_class)
+        return _parse_lesionlens_csv(
+            columns, scores, path, _read_other_class(columns, path) if other_class is None else other_class
+        )
     kind = detect_isic_format(columns, path)
     if kind:
         found = parse_isic_predictions(columns, kind, path)
@@ -73,7 +90,9 @@ def _parse(path: Path, other_class: str | None) -> Predictions:
     )
 
 
-def _parse_lesionlens_csv(columns: CSVColumns, score_columns: tuple[str, ...], path: Path, other_class: str) -> Predictions:
+def _parse_lesionlens_csv(
+    columns: CSVColumns, score_columns: tuple[str, ...], path: Path, other_class: str
+) -> Predictions:
     ids = np.array(columns["image_id"])
     label = np.array(columns.get("label", [""] * len(ids)))
     lesion = np.array(columns.get("lesion_id", ids))

@@ -5,11 +5,10 @@ import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-from lesionlens.core.fileio import write_text
-from lesionlens.core.errors import PredictionsError, unknown_name_message
-from lesionlens.evaluation.metrics import ClassCurves
-from lesionlens.core.notice import RESEARCH_USE_NOTICE
 
+from lesionlens.core.errors import PredictionsError, unknown_name_message
+from lesionlens.core.fileio import write_text
+from lesionlens.evaluation.metrics import ClassCurves
 
 EVALUATION_FORMAT = "lesionlens-evaluation/2"
 CAVEAT_SEPARATOR = "; "  # between the remarks of a note
@@ -99,7 +98,9 @@ class EvaluationResult:
             if (each.metric, each.scope) == (metric, scope):
                 return each
         if metric not in {each.metric for each in self.estimates}:
-            raise PredictionsError(unknown_name_message("metric", metric, {each.metric for each in self.estimates}))
+            raise PredictionsError(
+                unknown_name_message("metric", metric, {each.metric for each in self.estimates})
+            )
         allowed = {each.scope for each in self.estimates if each.metric == metric}
         raise PredictionsError(unknown_name_message(f"{metric} of", scope, allowed))
 
@@ -110,7 +111,10 @@ class EvaluationResult:
     def to_json(self) -> str:
         """Write the record as JSON; what is not defined is null."""
         return (
-            json.dumps({"format": EVALUATION_FORMAT, **_nan_to_none(asdict(self))}, indent=1, ensure_ascii=False) + "\n"
+            json.dumps(
+                {"format": EVALUATION_FORMAT, **_nan_to_none(asdict(self))}, indent=1, ensure_ascii=False
+            )
+            + "\n"
         )
 
     @classmethod
@@ -130,7 +134,9 @@ class EvaluationResult:
                     "lesionlens evaluate PREDICTIONS -o FOLDER"
                 )
             fields["estimates"] = tuple(Estimate(**_none_to_nan(each)) for each in fields["estimates"])
-            fields["curves"] = {name: ClassCurves(**_lists_to_tuples(each)) for name, each in fields["curves"].items()}
+            fields["curves"] = {
+                name: ClassCurves(**_lists_to_tuples(each)) for name, each in fields["curves"].items()
+            }
             fields["confusion"] = tuple(tuple(row) for row in fields["confusion"])
             return cls(**_lists_to_tuples(fields))
         except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -3,20 +3,31 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
-from lesionlens.core.notice import RESEARCH_USE_NOTICE
-from lesionlens.evaluation.result import EvaluationResult
-from lesionlens.evaluation.caveats import grouped_caveats
-from lesionlens.evaluation.compute import OVERALL, MACRO, WEIGHTED
-from lesionlens.evaluation.formatting import MACRO_LABEL, METRIC_TITLES, WEIGHTED_LABEL, decision_label, task_label, display_name, format_with_interval
 
+from lesionlens.core.notice import RESEARCH_USE_NOTICE
+from lesionlens.evaluation.caveats import grouped_caveats
+from lesionlens.evaluation.compute import MACRO, OVERALL, WEIGHTED
+from lesionlens.evaluation.formatting import (
+    MACRO_LABEL,
+    METRIC_TITLES,
+    WEIGHTED_LABEL,
+    decision_label,
+    display_name,
+    format_with_interval,
+    task_label,
+)
+from lesionlens.evaluation.result import EvaluationResult
 
 _WIDE_LAYOUT = (("auc", "average_precision", "f1"), ("sensitivity", "specificity", "precision"))
 _NARROW_LAYOUT = (("auc", "average_precision"), ("sensitivity", "specificity"), ("precision", "f1"))
-_WIDE_LAYOUT_WIDTH = 100  # columns that the wide tables need for the longest name of the taxonomy, folded once
+_WIDE_LAYOUT_WIDTH = (
+    100  # columns that the wide tables need for the longest name of the taxonomy, folded once
+)
 
 
 @dataclass(frozen=True)
@@ -29,11 +40,16 @@ class EvaluationTable:
         """Give two tables where there is room for them, else three narrow ones."""
         found = self.evaluation
         yield Text(_headline(found), style="bold")
-        for place, metrics in enumerate(_WIDE_LAYOUT if options.max_width >= _WIDE_LAYOUT_WIDTH else _NARROW_LAYOUT):
+        for place, metrics in enumerate(
+            _WIDE_LAYOUT if options.max_width >= _WIDE_LAYOUT_WIDTH else _NARROW_LAYOUT
+        ):
             yield Text()
             yield _metrics_table(found, metrics, support=place == 0)
         yield Text()
-        lines = (*_overall_lines(found), f"Sensitivity, specificity, precision and F1: {decision_label(found)}.")
+        lines = (
+            *_overall_lines(found),
+            f"Sensitivity, specificity, precision and F1: {decision_label(found)}.",
+        )
         notes = (f"Note: {note}" for note in (*found.caveats, *grouped_caveats(found)))
         yield from (Text(line) for line in (*lines, *notes))
         yield Text(RESEARCH_USE_NOTICE, style="italic")
@@ -50,7 +66,9 @@ def _headline(evaluation: EvaluationResult) -> str:
     if not evaluation.n_resamples:
         return f"{counted}, without intervals"
     percent = f"{100 * evaluation.confidence:g} %"
-    return f"{counted}; {percent} intervals from {evaluation.n_resamples:,} bootstrap resamples of the lesions"
+    return (
+        f"{counted}; {percent} intervals from {evaluation.n_resamples:,} bootstrap resamples of the lesions"
+    )
 
 
 def _metrics_table(evaluation: EvaluationResult, metrics: Sequence[str], *, support: bool) -> Table:

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
+
 from lesionlens.core.errors import PredictionsError, unknown_name_message
-from lesionlens.evaluation.predictions import Predictions
 from lesionlens.core.types import BoolArray, FloatArray
 from lesionlens.evaluation.metrics import ThresholdSweep, threshold_sweep
+from lesionlens.evaluation.predictions import Predictions
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,9 @@ def predict_labels(scores: FloatArray, classes: Sequence[str], decision: Decisio
     return scores > 0.5 if decision == "half" else np.asarray(largest)
 
 
-def is_correct(scores: FloatArray, targets: NDArray[np.intp], classes: Sequence[str], decision: DecisionRule) -> BoolArray:
+def is_correct(
+    scores: FloatArray, targets: NDArray[np.intp], classes: Sequence[str], decision: DecisionRule
+) -> BoolArray:
     """Say which images are given their true class, (n,).
 
     By the largest score, also under "half"; there an image whose largest score is shared is undecided and so
@@ -88,7 +92,9 @@ def check_decision_rule(decision: DecisionRule, predictions: Predictions) -> Non
         )
 
 
-def _reaches_threshold(scores: FloatArray, classes: Sequence[str], thresholds: Mapping[str, float]) -> BoolArray:
+def _reaches_threshold(
+    scores: FloatArray, classes: Sequence[str], thresholds: Mapping[str, float]
+) -> BoolArray:
     decided = scores >= np.array([thresholds.get(name, np.inf) for name in classes])
     for k, name in enumerate(classes):
         if name not in thresholds:
@@ -158,7 +164,9 @@ def tune_thresholds(rule: str, predictions: Predictions, *, source_name: str) ->
     if rule == "youden":
         values = {of: youden_threshold(predictions, of) for of in thresholded_classes(predictions)}
     elif name == "sensitivity" and wanted is not None:
-        values = {of: threshold_at_sensitivity(predictions, of, wanted) for of in thresholded_classes(predictions)}
+        values = {
+            of: threshold_at_sensitivity(predictions, of, wanted) for of in thresholded_classes(predictions)
+        }
     else:
         raise PredictionsError(
             unknown_name_message("threshold", rule, ("youden", "sensitivity:0.89", "a number such as 0.3"))

@@ -1,9 +1,11 @@
 """The maps that a network makes itself: attention, not an explanation added afterwards."""
 
 import re
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
 from lesionlens.core.errors import ModelError
 from lesionlens.explanation.cam import eval_mode
 from lesionlens.models.base import Classifier
@@ -11,13 +13,14 @@ from lesionlens.models.multi_stage import GatedClassifier
 from lesionlens.models.patch_attention import PatchAttentionNet
 from lesionlens.models.residual_attention import ResidualAttentionNet
 
-
 HEAD_MAP_NAME = re.compile(r"soft head \d+")
 MAP_NAME_PREFIXES: dict[type[Classifier], str] = {GatedClassifier: "gate-", ResidualAttentionNet: "ran-"}
 """What is put before the name of a stage; the masks of ARL are called as the stages are."""
 
 
-def attention_maps(model: Classifier, images: Float[Tensor, "b ... 3 h w"]) -> dict[str, Float[Tensor, "b ..."]]:
+def attention_maps(
+    model: Classifier, images: Float[Tensor, "b ... 3 h w"]
+) -> dict[str, Float[Tensor, "b ..."]]:
     """Give a network's attention maps on their own grids, by names that are safe in file names.
 
     ``layer1`` … are ARL's masks (of each stage's last block), ``ran-layer1`` … those of residual attention, both
@@ -50,7 +53,9 @@ def attention_maps(model: Classifier, images: Float[Tensor, "b ... 3 h w"]) -> d
     return maps
 
 
-def attention_maps_or_empty(model: Classifier, images: Float[Tensor, "b ... 3 h w"]) -> dict[str, Float[Tensor, "b ..."]]:
+def attention_maps_or_empty(
+    model: Classifier, images: Float[Tensor, "b ... 3 h w"]
+) -> dict[str, Float[Tensor, "b ..."]]:
     """Give what ``native_maps`` does: nothing where the network has none."""
     found = _all_maps(model, images)
     return {_slug(name, model): values for name, values in found.items() if not HEAD_MAP_NAME.fullmatch(name)}

@@ -8,23 +8,18 @@ Our own code rather than captum's: that wants the layer named for every network,
 nor Layer-CAM.
 """
 
-from collections.abc import Callable
-from jaxtyping import Float
-from torch import Tensor
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+import torch
+from jaxtyping import Float, Int
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
-from lesionlens.core.errors import ModelError
-from collections.abc import Iterator
-import torch
-from lesionlens.models.base import Classifier
-from jaxtyping import Float, Int
+
 from lesionlens.core.errors import ModelError, unknown_name_message
 from lesionlens.models import backbone
+from lesionlens.models.base import Classifier, TimmClassifier
 from lesionlens.models.patch_attention import PatchAttentionNet
-from lesionlens.models.base import TimmClassifier
-
 
 _FeatureMap = Float[Tensor, "rows c h w"]
 
@@ -142,7 +137,9 @@ def cam(
     with eval_mode(model):
         features = model.forward_features(images)
         target = _target_indices(model.forward_head(features), target)
-        return torch.einsum("bc,bchw->bhw", weight[target], _to_feature_map(features.feature_map, model, images)).float()
+        return torch.einsum(
+            "bc,bchw->bhw", weight[target], _to_feature_map(features.feature_map, model, images)
+        ).float()
 
 
 def gradient_map(
@@ -191,7 +188,9 @@ def gradient_map(
         # each image's logit depends on its own features alone: the sum's gradient holds every image's
         score = logits.gather(1, _target_indices(logits, target)[:, None]).sum()
         (gradient,) = torch.autograd.grad(score, features.feature_map)
-        gradient, grid = (_to_feature_map(each.detach(), model, images) for each in (gradient, features.feature_map))
+        gradient, grid = (
+            _to_feature_map(each.detach(), model, images) for each in (gradient, features.feature_map)
+        )
     found = (CAM_WEIGHTINGS[weighting](gradient, grid) * grid).sum(dim=1).float()
     found = found.reshape(*images.shape[:-3], *found.shape[1:])
     return found.relu() if relu else found

@@ -6,15 +6,16 @@ above lighter ones, and has the weight printed at its first corner.
 
 from collections.abc import Sequence
 from pathlib import Path
+
 import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float, UInt8
 from matplotlib import colormaps
 from numpy import ndarray
 from PIL import Image, ImageDraw, ImageFont
-from lesionlens.imaging.boxes import CropBox
-from lesionlens.explanation.overlay import COLORMAP, min_max_normalize
 
+from lesionlens.explanation.overlay import COLORMAP, min_max_normalize
+from lesionlens.imaging.boxes import CropBox
 
 FRAME_OUTLINE_COLOR = (16, 16, 16)
 MIN_SIZE_FOR_LABELS = 480  # pixels of the longer side: numbers in a smaller picture cannot be read
@@ -58,11 +59,19 @@ def draw_crop_frames(
     draw = ImageDraw.Draw(picture)
     order = np.argsort(heavy, kind="stable")
     for crop in order:
-        _draw_frame(draw, inset[crop], _weight_color(heavy[crop]), outline_width=line, frame_width=round(line * (1 + 2 * heavy[crop])))
+        _draw_frame(
+            draw,
+            inset[crop],
+            _weight_color(heavy[crop]),
+            outline_width=line,
+            frame_width=round(line * (1 + 2 * heavy[crop])),
+        )
     if longer >= MIN_SIZE_FOR_LABELS:
         font = ImageFont.truetype(_font_path(), max(10, round(longer / 36)))
         for crop in order:
-            _draw_label(draw, _inset(inset[crop], line), f"{weights[crop]:.2f}", font, _weight_color(heavy[crop]))
+            _draw_label(
+                draw, _inset(inset[crop], line), f"{weights[crop]:.2f}", font, _weight_color(heavy[crop])
+            )
     return np.asarray(picture)
 
 
@@ -103,7 +112,12 @@ def _inset(box: CropBox, margin: int) -> CropBox:
 
 
 def _draw_frame(
-    draw: ImageDraw.ImageDraw, box: CropBox, color: tuple[int, int, int], *, outline_width: int, frame_width: int
+    draw: ImageDraw.ImageDraw,
+    box: CropBox,
+    color: tuple[int, int, int],
+    *,
+    outline_width: int,
+    frame_width: int,
 ) -> None:
     """Draw dark, colour, dark from the outside in: seen on any skin."""
     for part, shade, width in (

@@ -1,32 +1,29 @@
 """From image files to pictures of where the network looked."""
 
-from collections.abc import Iterable, Sequence
-import numpy as np
-import torch
-from jaxtyping import Float, UInt8
-from numpy import ndarray
-from torch import Tensor
-from lesionlens.imaging.boxes import CropBox
-from lesionlens.imaging.stitching import stitch
-from lesionlens.explanation.crop_frames import draw_crop_frames
-from lesionlens.explanation.methods import compute_maps_by_name
-from lesionlens.explanation.overlay import overlay
-from lesionlens.explanation.overlay import image_grid
-from lesionlens.models.base import Classifier
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
-from jaxtyping import UInt8
-from lesionlens.imaging.stitching import resize_boxes
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+from torch import Tensor
+
 from lesionlens.core.errors import DataError, ImageError, ModelError, unknown_name_message
-from lesionlens.explanation.panel import panel, write_png
-from lesionlens.explanation.overlay import limit_size
 from lesionlens.explanation.cam import eval_mode
+from lesionlens.explanation.crop_frames import draw_crop_frames
+from lesionlens.explanation.methods import compute_maps_by_name
+from lesionlens.explanation.overlay import image_grid, limit_size, overlay
+from lesionlens.explanation.panel import panel, write_png
+from lesionlens.imaging.boxes import CropBox
+from lesionlens.imaging.preprocessing import missing_mask_warning
+from lesionlens.imaging.stitching import resize_boxes, stitch
+from lesionlens.models.base import Classifier
 from lesionlens.models.saved_model import LoadedModel
 from lesionlens.models.tta import predict_proba
-from lesionlens.imaging.preprocessing import missing_mask_warning
 
 
 def compute_maps(
@@ -168,7 +165,12 @@ def explain(
         written += [write_png(out / f"{stem}.{name}.png", each) for name, each in shown.overlays.items()]
         label = (labels or {}).get(path, "")
         together = panel(
-            shown.image, shown.overlays, name=path.name, scores=shown.scores, label=label, target_class=shown.target_class
+            shown.image,
+            shown.overlays,
+            name=path.name,
+            scores=shown.scores,
+            label=label,
+            target_class=shown.target_class,
         )
         written.append(write_png(out / f"{stem}.panel.png", together))
     _report_failures(problems, total=len(files))

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
 from lesionlens.core.errors import ModelError
+from lesionlens.evaluation.case_selection import ExampleCase, file_stem
 from lesionlens.explanation.explain import explain_image
 from lesionlens.explanation.panel import write_png
 from lesionlens.models.saved_model import LoadedModel
-from lesionlens.evaluation.case_selection import ExampleCase, file_stem
-
 
 MAX_GALLERY_SIZE = 320  # pixels: twice what the page shows
 

@@ -1,30 +1,31 @@
 """A model over images with lesion masks: how well each of its maps agrees with them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from lesionlens.imaging.boxes import lesion_bounding_box
-from lesionlens.imaging.stitching import stitch
-from lesionlens.imaging.masks import load_mask
-from lesionlens.datasets.file_layout import lesion_mask_paths
-from lesionlens.datasets.table import LesionTable
-from lesionlens.core.errors import DataError, ImageError, ModelError, unknown_name_message
-from lesionlens.evaluation.result import Estimate
-from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights, percentile_interval
-from lesionlens.explanation.explain import compute_maps
-from lesionlens.explanation.localization_metrics import LocalizationMetrics, localization_metrics
-from lesionlens.explanation.cam import eval_mode
-from lesionlens.models.saved_model import LoadedModel
-from lesionlens.models.tta import predict_proba
-from lesionlens.core.types import ProgressCallback
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from lesionlens.core.tabular import write_csv_columns
-from lesionlens.evaluation.formatting import format_with_interval
 
+from lesionlens.core.errors import DataError, ImageError, ModelError, unknown_name_message
+from lesionlens.core.tabular import write_csv_columns
+from lesionlens.core.types import ProgressCallback
+from lesionlens.datasets.file_layout import lesion_mask_paths
+from lesionlens.datasets.table import LesionTable
+from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights, percentile_interval
+from lesionlens.evaluation.formatting import format_with_interval
+from lesionlens.evaluation.result import Estimate
+from lesionlens.explanation.cam import eval_mode
+from lesionlens.explanation.explain import compute_maps
+from lesionlens.explanation.localization_metrics import LocalizationMetrics, localization_metrics
+from lesionlens.imaging.boxes import lesion_bounding_box
+from lesionlens.imaging.masks import load_mask
+from lesionlens.imaging.stitching import stitch
+from lesionlens.models.saved_model import LoadedModel
+from lesionlens.models.tta import predict_proba
 
 _RGBImage = NDArray[np.uint8]
 LOCALIZATION_METRICS = LocalizationMetrics._fields
@@ -121,7 +122,11 @@ def evaluate_localization(
 
 
 def _evaluate_image(
-    loaded: LoadedModel, path: Path, mask_path: Path | None, methods: tuple[str, ...], target_index: int | None
+    loaded: LoadedModel,
+    path: Path,
+    mask_path: Path | None,
+    methods: tuple[str, ...],
+    target_index: int | None,
 ) -> dict[str, LocalizationMetrics] | str:
     """Measure one image, or say why it cannot be."""
     if mask_path is None:
@@ -151,7 +156,9 @@ def _stitched_maps(
     region = None if seeing.roi_margin is None else lesion_bounding_box(mask, seeing.roi_margin)
     boxes = seeing.crop_boxes(image.shape[0], image.shape[1], region)
     crops = seeing.prepare_input(image, region).to(next(loaded.model.parameters()).device)
-    found = compute_maps(loaded.model, crops, methods=methods, target_index=_explained_class(loaded, crops, target_index))
+    found = compute_maps(
+        loaded.model, crops, methods=methods, target_index=_explained_class(loaded, crops, target_index)
+    )
     for name, values in found.items():
         grids = values.cpu().numpy()
         parts = {name: grids} if grids.ndim == 3 else {}
@@ -209,7 +216,9 @@ def write_localization(folder: Path, result: LocalizationResult) -> None:
         for image in result.images
         for name, found in image.maps.items()
     ]
-    _write_rows(folder / "images.csv", ("image_id", "lesion_id", "diagnosis", "map", *LOCALIZATION_METRICS), rows)
+    _write_rows(
+        folder / "images.csv", ("image_id", "lesion_id", "diagnosis", "map", *LOCALIZATION_METRICS), rows
+    )
     means = [
         (each.scope, each.metric, *(f"{value:.6g}" for value in (each.value, each.low, each.high)))
         for each in result.estimates

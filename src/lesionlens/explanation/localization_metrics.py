@@ -4,11 +4,12 @@ Pure functions on arrays of one size; how maps come to the image's pixels is tol
 """
 
 from typing import NamedTuple
+
 import numpy as np
+
 from lesionlens.core.errors import DataError
 from lesionlens.core.types import BoolArray, FloatArray
 from lesionlens.explanation.overlay import min_max_normalize
-
 
 MAP_THRESHOLD = 0.5
 MAP_THRESHOLDS = np.linspace(0, 1, 101)

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
-from torch import Tensor
-from lesionlens.core.errors import ModelError, unknown_name_message
-from lesionlens.explanation.cam import cam, gradient_map
-from lesionlens.explanation.attention_maps import head_maps, attention_maps_or_empty, attention_maps
-from lesionlens.explanation.cam import CAM_WEIGHTINGS
-from lesionlens.models.base import Classifier
 
+from torch import Tensor
+
+from lesionlens.core.errors import ModelError, unknown_name_message
+from lesionlens.explanation.attention_maps import attention_maps, attention_maps_or_empty, head_maps
+from lesionlens.explanation.cam import CAM_WEIGHTINGS, cam, gradient_map
+from lesionlens.models.base import Classifier
 
 MapMethod: TypeAlias = Callable[[Classifier, Tensor, Tensor | None], dict[str, Tensor]]
 """Network, images (b, 3, h, w) or crops (b, n, 3, h, w), and class indices (b,) or None, to maps by name."""

@@ -1,21 +1,23 @@
 """A map over its image, so that one sees both."""
 
+import math
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from matplotlib import colormaps
 from numpy import ndarray
-from lesionlens.core.errors import ModelError
-import math
-from collections.abc import Sequence
-from jaxtyping import UInt8
 
+from lesionlens.core.errors import ModelError
 
 COLORMAP = "viridis"  # even steps in lightness, readable with any colour vision, and no colour of skin
 UNSEEN_OPACITY = 0.6  # share of white where no crop looked
 
 
-def min_max_normalize(values: Float[ndarray, "h w"], coverage: Bool[ndarray, "h w"] | None = None) -> Float[ndarray, "h w"]:
+def min_max_normalize(
+    values: Float[ndarray, "h w"], coverage: Bool[ndarray, "h w"] | None = None
+) -> Float[ndarray, "h w"]:
     """Bring a map to 0 … 1 by its own minimum and maximum.
 
     A constant map prefers no place and becomes 0 everywhere. Values of two maps cannot be compared
@@ -80,7 +82,9 @@ def overlay(
         The map holds values that are not finite.
     """
     h, w = image.shape[:2]
-    heat = np.clip(cv2.resize(min_max_normalize(values, coverage), (w, h), interpolation=cv2.INTER_LINEAR), 0.0, 1.0)
+    heat = np.clip(
+        cv2.resize(min_max_normalize(values, coverage), (w, h), interpolation=cv2.INTER_LINEAR), 0.0, 1.0
+    )
     colour = colormaps[colormap](heat)[..., :3] * 255.0
     heat = heat[..., None]
     # what lies under colour turns grey first: viridis on pink skin would mix to mud

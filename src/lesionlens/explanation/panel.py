@@ -3,17 +3,18 @@
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
+
 import numpy as np
 from jaxtyping import UInt8
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy import ndarray
 from PIL import Image
-from lesionlens.core.fileio import atomic_write
-from lesionlens.evaluation.formatting import display_name
-from lesionlens.core.notice import RESEARCH_USE_NOTICE
-from lesionlens.models.map_titles import map_title
 
+from lesionlens.core.fileio import atomic_write
+from lesionlens.core.notice import RESEARCH_USE_NOTICE
+from lesionlens.evaluation.formatting import display_name
+from lesionlens.models.map_titles import map_title
 
 MAX_PANEL_COLUMNS = 6  # pictures side by side, so that a panel fits a page
 PANEL_IMAGE_WIDTH, PANEL_TITLE_HEIGHT, PANEL_HEADER_HEIGHT = (
@@ -56,7 +57,10 @@ def panel(
     tiles = {"": image, **overlays}
     columns = min(len(tiles), MAX_PANEL_COLUMNS)
     rows = -(-len(tiles) // columns)
-    width, row = PANEL_IMAGE_WIDTH * columns + 0.3, PANEL_TITLE_HEIGHT + PANEL_IMAGE_WIDTH * image.shape[0] / image.shape[1]
+    width, row = (
+        PANEL_IMAGE_WIDTH * columns + 0.3,
+        PANEL_TITLE_HEIGHT + PANEL_IMAGE_WIDTH * image.shape[0] / image.shape[1],
+    )
     legend = textwrap.wrap(_legend(overlays, target_class), round(19 * width))
     height = PANEL_HEADER_HEIGHT + row * rows + 0.15 * (len(legend) + 1) + 0.12
     figure = Figure(figsize=(width, height), dpi=dpi, facecolor="white")

@@ -1,5 +1,1 @@
 """Export of trained models to ONNX and other formats, with numerical verification."""
-
-
-
-

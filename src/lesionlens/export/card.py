@@ -1,11 +1,12 @@
 """What stands beside an exported network: all that a stranger needs to use it, and how it was checked."""
 
 from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
+
 from lesionlens import __version__
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.models.saved_model import ModelCard
-
 
 ExportFormat = Literal["onnx", "openvino", "torch-export"]
 

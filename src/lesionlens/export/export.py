@@ -1,32 +1,40 @@
 """A bundle as a folder that works without LesionLens: network, card and README, checked before it is kept."""
 
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import get_args
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from lesionlens.inference.onnx_engine import load_session
-from lesionlens.core.optional_packages import require
-from lesionlens.inference.backends import SessionFn
-from lesionlens.inference.backends import import_openvino
-from lesionlens.export.card import ExportFormat
-from lesionlens.inference.tracing import write_onnx
-from lesionlens.inference.tracing import ExportedModel
-from collections.abc import Sequence
-from importlib.metadata import version
-from typing import get_args
 from torch import Tensor
-from lesionlens.core.fileio import atomic_directory, write_text
+
 from lesionlens.core.errors import BackendError, unknown_name_message
-from lesionlens.export.verification import verify_on_images
-from lesionlens.export.card import NumericCheck, ExportCard, ExportFormat, TensorSpec
-from lesionlens.inference.tracing import OUTPUT_TOLERANCE, max_abs_errors, reference_outputs
-from lesionlens.inference.tracing import ExportedModel, example_input, trace_model
+from lesionlens.core.fileio import atomic_directory, write_text
+from lesionlens.core.optional_packages import require
+from lesionlens.export.card import ExportCard, ExportFormat, NumericCheck, TensorSpec
 from lesionlens.export.readme import format_readme
+from lesionlens.export.verification import verify_on_images
+from lesionlens.inference.backends import SessionFn, import_openvino
+from lesionlens.inference.inputs import collect_inputs, map_labels_to_model_classes
+from lesionlens.inference.onnx_engine import load_session
+from lesionlens.inference.tracing import (
+    OUTPUT_TOLERANCE,
+    ExportedModel,
+    example_input,
+    max_abs_errors,
+    reference_outputs,
+    trace_model,
+    write_onnx,
+)
 from lesionlens.models.saved_model import LoadedModel, load_model
-from lesionlens.inference.inputs import map_labels_to_model_classes, collect_inputs
 
-
-EXPORT_FILENAMES: dict[ExportFormat, str] = {"onnx": "model.onnx", "openvino": "model.xml", "torch-export": "model.pt2"}
+EXPORT_FILENAMES: dict[ExportFormat, str] = {
+    "onnx": "model.onnx",
+    "openvino": "model.xml",
+    "torch-export": "model.pt2",
+}
 REQUIRED_PACKAGES: dict[ExportFormat, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("onnx", "onnxscript", "openvino"),
@@ -81,7 +89,9 @@ def _torch_session(file: Path) -> SessionFn:
 CHECK_BATCH_SIZES = (1, 3)  # another than the two images that the network is traced with
 
 
-def export(model_dir: Path | str, export_format: ExportFormat, out: Path, *, verify_on: Sequence[str] = ()) -> ExportCard:
+def export(
+    model_dir: Path | str, export_format: ExportFormat, out: Path, *, verify_on: Sequence[str] = ()
+) -> ExportCard:
     """Write a trained network for use without LesionLens; a folder that is left is checked and complete.
 
     Parameters
@@ -106,14 +116,20 @@ def export(model_dir: Path | str, export_format: ExportFormat, out: Path, *, ver
     if export_format not in get_args(ExportFormat):
         raise BackendError(unknown_name_message("format", export_format, get_args(ExportFormat)))
     loaded = load_model(model_dir)
-    images = map_labels_to_model_classes(collect_inputs(verify_on, classes=loaded.card.classes), loaded.card) if verify_on else None
+    images = (
+        map_labels_to_model_classes(collect_inputs(verify_on, classes=loaded.card.classes), loaded.card)
+        if verify_on
+        else None
+    )
     with atomic_directory(out) as folder:
         traced = trace_model(loaded, maps=True)
         file = save_exported(traced, export_format, folder)
         run = load_exported(file, export_format)
         card = _build_card(loaded, export_format, traced, verify(loaded, run), file)
         if images is not None:
-            card = card.model_copy(update={"verification": verify_on_images(loaded, file, export_format, run, images)})
+            card = card.model_copy(
+                update={"verification": verify_on_images(loaded, file, export_format, run, images)}
+            )
         write_text(folder / "card.json", card.model_dump_json(indent=2) + "\n")
         write_text(folder / "README.md", format_readme(card))
     return card
@@ -145,7 +161,11 @@ def _max_errors(loaded: LoadedModel, session: SessionFn, x: Tensor) -> NumericCh
 
 
 def _build_card(
-    loaded: LoadedModel, export_format: ExportFormat, traced: ExportedModel, numeric_checks: tuple[NumericCheck, ...], file: Path
+    loaded: LoadedModel,
+    export_format: ExportFormat,
+    traced: ExportedModel,
+    numeric_checks: tuple[NumericCheck, ...],
+    file: Path,
 ) -> ExportCard:
     x = example_input(loaded, 1)
     found = reference_outputs(loaded, x, maps=True)

@@ -1,9 +1,9 @@
 """``README.md`` beside an exported network: how to use it without LesionLens."""
 
 from collections.abc import Iterable
-from lesionlens.export.card import VerificationResult, NumericCheck, ExportCard, ExportFormat
-from lesionlens.imaging.preprocessing import Preprocessing
 
+from lesionlens.export.card import ExportCard, ExportFormat, NumericCheck, VerificationResult
+from lesionlens.imaging.preprocessing import Preprocessing
 
 INFERENCE_SNIPPETS: dict[ExportFormat, str] = {
     "onnx": """import onnxruntime
@@ -24,9 +24,7 @@ def format_readme(card: ExportCard) -> str:
     model, seen = card.model, card.model.preprocessing
     title = model.name or f"{model.architecture.backbone} with attention {model.architecture.attention}"
     score = (
-        "1 / (1 + exp(-logits)), each class against the rest"
-        if model.multilabel
-        else "softmax of the logits"
+        "1 / (1 + exp(-logits)), each class against the rest" if model.multilabel else "softmax of the logits"
     )
     return f"""# {title}
 
@@ -89,7 +87,11 @@ def _preprocessing_steps(preprocessing: Preprocessing) -> str:
         if preprocessing.max_short_side
         else ""
     )
-    light = "" if preprocessing.color_constancy == "none" else f" its light made neutral ({preprocessing.color_constancy}),"
+    light = (
+        ""
+        if preprocessing.color_constancy == "none"
+        else f" its light made neutral ({preprocessing.color_constancy}),"
+    )
     hairs = " hairs removed," if preprocessing.hair_removal == "remove" else ""
     return (
         f"RGB,{small}{hairs}{light} cropped, resized to {height} × {width} (antialiased bilinear), divided by 255, "
@@ -99,7 +101,11 @@ def _preprocessing_steps(preprocessing: Preprocessing) -> str:
 
 def _describe_crops(card: ExportCard) -> str:
     seen = card.model.preprocessing
-    where = "" if seen.roi_margin is None else f", in the box around the lesion's mask widened by {seen.roi_margin}"
+    where = (
+        ""
+        if seen.roi_margin is None
+        else f", in the box around the lesion's mask widened by {seen.roi_margin}"
+    )
     if seen.crops == "whole":
         return f"One crop: the whole image{where}."
     boxes = "\n".join(

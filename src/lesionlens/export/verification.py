@@ -1,19 +1,20 @@
 """Whether an exported network says of real images what torch says: classes, scores and the area under the ROC curve."""
 
 from pathlib import Path
+
 import numpy as np
-from lesionlens.inference.engine import Engine
-from lesionlens.inference.engines import open_engine
-from lesionlens.inference.onnx_engine import load_session, adapt_session
+
 from lesionlens.core.optional_packages import missing_packages
-from lesionlens.inference.backends import SessionFn
-from lesionlens.inference.backends import openvino_supports_bf16
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.export.card import VerificationResult, ExportFormat
-from lesionlens.models.saved_model import LoadedModel
+from lesionlens.export.card import ExportFormat, VerificationResult
+from lesionlens.inference.backends import SessionFn, openvino_supports_bf16
 from lesionlens.inference.batch import run_inference
+from lesionlens.inference.engine import Engine
+from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import InferenceInputs
+from lesionlens.inference.onnx_engine import adapt_session, load_session
+from lesionlens.models.saved_model import LoadedModel
 
 
 def verify_on_images(
@@ -40,7 +41,9 @@ def verify_on_images(
     )
 
 
-def compare_with_torch(predictions: Predictions, reference: Predictions, precision: str, engine: str) -> VerificationResult:
+def compare_with_torch(
+    predictions: Predictions, reference: Predictions, precision: str, engine: str
+) -> VerificationResult:
     """Compare scores of the same images."""
     same = predictions.scores.argmax(axis=1) == reference.scores.argmax(axis=1)
     return VerificationResult(
@@ -63,7 +66,9 @@ def macro_auc(predictions: Predictions) -> float | None:
     return float(np.mean(areas)) if areas else None
 
 
-def _bf16_engines(loaded: LoadedModel, file: Path, export_format: ExportFormat) -> list[tuple[str, str, Engine]]:
+def _bf16_engines(
+    loaded: LoadedModel, file: Path, export_format: ExportFormat
+) -> list[tuple[str, str, Engine]]:
     """ONNX Runtime has no bf16 on processors: there OpenVINO reads the same file, where the processor has it."""
     if export_format == "torch-export":
         return [("bf16", "torch", open_engine(loaded, "torch", precision="bf16", num_images=1))]

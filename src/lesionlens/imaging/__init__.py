@@ -1,5 +1,1 @@
 """Images and masks: decoding, resizing, color constancy, hair removal, crops and preprocessing."""
-
-
-
-

@@ -6,6 +6,7 @@ Inform. 19:1146).
 """
 
 import math
+
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,14 +1,14 @@
 """Crops of one kind: the frame, its middle, a random part."""
 
 import math
-from dataclasses import dataclass
-import numpy as np
-from lesionlens.imaging.boxes import CropBox
-from lesionlens.core.errors import RecipeError
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, get_args
-from lesionlens.imaging.boxes import CropStrategy
+
+import numpy as np
+
 from lesionlens.core.errors import RecipeError, unknown_name_message
+from lesionlens.imaging.boxes import CropBox, CropStrategy
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,10 @@ class MultiScaleCrop:
         scale = self.scales[index % len(self.scales)]
         box_height, box_width = max(1, round(scale * height)), max(1, round(scale * width))
         return CropBox(
-            _sample_near_center(height, box_height, rng), _sample_near_center(width, box_width, rng), box_height, box_width
+            _sample_near_center(height, box_height, rng),
+            _sample_near_center(width, box_width, rng),
+            box_height,
+            box_width,
         )
 
 

@@ -4,26 +4,25 @@ What a viewer would show counts: the image upright, whatever its mode (see ``mod
 the first. ICC profiles are ignored: the field's data sets come, and its models were trained, without them.
 """
 
-import struct
-import zlib
-import numpy as np
-from PIL import Image, ImageFile
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Lock
-import simplejpeg
-from numpy.typing import NDArray
-from PIL import ImageFile
-from PIL.JpegImagePlugin import JpegImageFile
 import os
 import stat
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
-import numpy.typing as npt
-from PIL import Image, ImageFile, UnidentifiedImageError
-from lesionlens.core.errors import ImageError
 
+import numpy as np
+import numpy.typing as npt
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
+
+from lesionlens.core.errors import ImageError
 
 # Pillow documents OSError and SyntaxError; damaged files also bring out the slips of its parsers: arithmetic,
 # look-ups, unpacking, zlib, its own assertions, sizes that no memory holds.
@@ -253,7 +252,11 @@ def _open_image(path: Path) -> Iterator[ImageFile.ImageFile]:
     try:
         _check_file(Path(path).stat())
         # Given a stream rather than a name, Pillow maps no memory onto a file that may shrink meanwhile.
-        with suppress_pillow_warnings(), Path(path).open("rb") as stream, Image.open(stream, formats=FORMATS) as image:
+        with (
+            suppress_pillow_warnings(),
+            Path(path).open("rb") as stream,
+            Image.open(stream, formats=FORMATS) as image,
+        ):
             _check_pixel_count(image)
             yield image
     except DECODER_ERRORS as error:

@@ -9,10 +9,10 @@ place of interpolation. What hairs hide cannot be known: structures beside a hai
 
 import math
 from collections.abc import Iterable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
 
 # of the shorter side: wider than a hair, straight part of a hair, what belongs to that, its soft rim
 MAX_HAIR_WIDTH, MIN_HAIR_LENGTH, HAIR_NEIGHBORHOOD, HAIR_RIM_WIDTH = 0.035, 0.15, 0.02, 0.004

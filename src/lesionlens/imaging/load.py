@@ -3,23 +3,30 @@
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
+
 import cv2
 import numpy as np
 import PIL
 import simplejpeg
 from numpy.typing import NDArray
-from lesionlens.imaging.color_constancy import gray_world, shades_of_gray
-from lesionlens.imaging.hair_removal import remove_hair
-from lesionlens.imaging.decode import read_rgb
 
+from lesionlens.imaging.color_constancy import gray_world, shades_of_gray
+from lesionlens.imaging.decode import read_rgb
+from lesionlens.imaging.hair_removal import remove_hair
 
 ColorConstancy = Literal["none", "gray-world", "shades-of-gray"]
 HairRemoval = Literal["keep", "remove"]
-DECODER_VERSION = 2  # to be raised by whoever changes the pixels that ``decode`` gives: stores are then made anew
+DECODER_VERSION = (
+    2  # to be raised by whoever changes the pixels that ``decode`` gives: stores are then made anew
+)
 
 
 def load_image(
-    path: Path, *, max_short_side: int | None, color_constancy: ColorConstancy = "none", hair_removal: HairRemoval = "keep"
+    path: Path,
+    *,
+    max_short_side: int | None,
+    color_constancy: ColorConstancy = "none",
+    hair_removal: HairRemoval = "keep",
 ) -> NDArray[np.uint8]:
     """Read an image, (h, w, 3); then take hairs away, then the light's colour, as far as asked.
 
@@ -39,6 +46,4 @@ def load_image(
 def decoder_version() -> str:
     """Name all that decides the pixels but file and options: our own way, and the libraries' versions."""
     jpeg, torch = simplejpeg.__version__, version("torch")  # which resizes
-    return (
-        f"pixels {DECODER_VERSION} Pillow {PIL.__version__} simplejpeg {jpeg} OpenCV {cv2.__version__} torch {torch}"
-    )
+    return f"pixels {DECODER_VERSION} Pillow {PIL.__version__} simplejpeg {jpeg} OpenCV {cv2.__version__} torch {torch}"

@@ -1,17 +1,17 @@
 """A mask as its image is used: black or white, at the image's size."""
 
-from typing import NamedTuple
+from pathlib import Path
+
 import cv2
 import numpy as np
 import numpy.typing as npt
-from pathlib import Path
 from numpy.typing import NDArray
 from PIL import Image
-from lesionlens.imaging.decode import read_rgb
-from lesionlens.core.errors import DataError
 from scipy import ndimage
-from lesionlens.core.fileio import atomic_write
 
+from lesionlens.core.errors import DataError
+from lesionlens.core.fileio import atomic_write
+from lesionlens.imaging.decode import read_rgb
 
 BinaryMask = npt.NDArray[np.bool_]
 

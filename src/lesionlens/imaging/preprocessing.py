@@ -1,34 +1,22 @@
 """An image as a network sees it: decoded, cropped, resized, normalised. The same for training, use and maps."""
 
-import os
-import warnings
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
-from lesionlens.datasets.registry import DATASETS, load_table, parse_source
-from lesionlens.datasets.readers import custom as own
-from lesionlens.datasets.file_layout import IMAGE_SUFFIXES
-from lesionlens.datasets.file_layout import lesion_mask_paths, find_masks_in
-from lesionlens.datasets.issues import IssueCollector, pluralize
-from lesionlens.datasets.table import LesionTable
-from lesionlens.datasets.tasks import make_task
-from lesionlens.core.errors import DataError
-from lesionlens.models.saved_model import ModelCard
 from typing import Literal
+
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
-from lesionlens.imaging.boxes import CropBox
-from lesionlens.imaging.resize import resized_crops
-from lesionlens.imaging.boxes import lesion_bounding_box
+
+from lesionlens.core.errors import RecipeError
+from lesionlens.imaging.boxes import CropBox, lesion_bounding_box
 from lesionlens.imaging.crops import CropName, make_crop_strategy
 from lesionlens.imaging.load import ColorConstancy, HairRemoval, load_image
 from lesionlens.imaging.masks import load_mask
-from lesionlens.core.errors import RecipeError
+from lesionlens.imaging.resize import resized_crops
 
 
 def missing_mask_warning(image_ids: Sequence[str], *, num_images: int) -> str:
@@ -99,7 +87,12 @@ class Preprocessing(BaseModel):
 
     def load_image(self, path: Path) -> NDArray[np.uint8]:
         """Read a file as RGB (h, w, 3), no larger than ``shorter_side`` asks, hairs and light as on the card."""
-        return load_image(path, max_short_side=self.max_short_side, color_constancy=self.color_constancy, hair_removal=self.hair_removal)
+        return load_image(
+            path,
+            max_short_side=self.max_short_side,
+            color_constancy=self.color_constancy,
+            hair_removal=self.hair_removal,
+        )
 
     def lesion_roi(self, image: NDArray[np.uint8], mask: Path | None, *, path: Path) -> CropBox | None:
         """Give the box around an image's lesion in which its crops lie.
@@ -125,7 +118,9 @@ class Preprocessing(BaseModel):
         """
         if self.roi_margin is None or mask is None:
             return None
-        return lesion_bounding_box(load_mask(mask, (image.shape[0], image.shape[1]), image_path=path), self.roi_margin)
+        return lesion_bounding_box(
+            load_mask(mask, (image.shape[0], image.shape[1]), image_path=path), self.roi_margin
+        )
 
     def crop_boxes(self, image_height: int, image_width: int, roi: CropBox | None = None) -> list[CropBox]:
         """Say where the n test crops of an image of this size lie, in its pixels: the same for the same seed.

@@ -1,12 +1,14 @@
 """Resize pictures: antialiased bilinear, as Pillow's but for one grey level here and there, several times as fast."""
 
 import math
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from collections.abc import Sequence
 from PIL import Image
+
 from lesionlens.imaging.boxes import CropBox
 
 

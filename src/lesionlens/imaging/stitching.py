@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 from PIL import Image
+
 from lesionlens.imaging.boxes import CropBox
 
 
@@ -51,7 +53,9 @@ def stitch(
     return StitchedMap(values=total / np.maximum(times, 1), coverage=seen)
 
 
-def resize_boxes(boxes: Sequence[CropBox], *, old_size: tuple[int, int], new_size: tuple[int, int]) -> list[CropBox]:
+def resize_boxes(
+    boxes: Sequence[CropBox], *, old_size: tuple[int, int], new_size: tuple[int, int]
+) -> list[CropBox]:
     """Say where boxes lie after their image was resized; what touched still touches.
 
     Parameters

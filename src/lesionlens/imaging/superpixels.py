@@ -8,14 +8,14 @@ Kawahara & Hamarneh 2018 did (J. Biomed. Health Inform. 23:578), which is what t
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from lesionlens.imaging.masks import same_aspect_ratio
-from lesionlens.imaging.decode import read_binary_mask, read_rgb
-from lesionlens.core.errors import DataError
-from lesionlens.imaging.masks import BinaryMask
 
+from lesionlens.core.errors import DataError
+from lesionlens.imaging.decode import read_binary_mask, read_rgb
+from lesionlens.imaging.masks import BinaryMask, same_aspect_ratio
 
 ISIC2017_FEATURES = ("pigment_network", "negative_network", "streaks", "milia_like_cyst")
 """What was annotated in 2017."""
@@ -38,7 +38,9 @@ def superpixel_labels(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
     return labels
 
 
-def feature_masks(labels: npt.NDArray[np.uint32], features: Mapping[str, Sequence[float]]) -> dict[str, BinaryMask]:
+def feature_masks(
+    labels: npt.NDArray[np.uint32], features: Mapping[str, Sequence[float]]
+) -> dict[str, BinaryMask]:
     """Give the mask of each feature: the pixels whose superpixel carries its flag.
 
     Parameters

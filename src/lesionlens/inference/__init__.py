@@ -1,5 +1,1 @@
 """Inference: inputs, batches, engines, resumable predictions and results."""
-
-
-
-

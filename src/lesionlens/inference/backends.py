@@ -1,16 +1,17 @@
 """ONNX Runtime computes a network on the processor, in float32."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from lesionlens.core.optional_packages import import_optional
-from lesionlens.core.errors import BackendError
-import sys
-from typing import Any
-from lesionlens.inference.engine import Precision
 
+from lesionlens.core.errors import BackendError
+from lesionlens.core.optional_packages import import_optional
+from lesionlens.inference.engine import Precision
 
 SessionFn = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
 """From images, or crops, to logits and whatever maps the file gives."""

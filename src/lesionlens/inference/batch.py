@@ -2,30 +2,29 @@
 
 import hashlib
 import os
-from pathlib import Path
-from typing import NamedTuple
-import numpy as np
-from numpy.typing import NDArray
-from lesionlens.core.errors import DataError
-from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.inference.inputs import InferenceInputs
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
-from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from itertools import islice
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionlens.core.errors import DataError, PredictionsError
 from lesionlens.core.runtime import available_cpus
+from lesionlens.core.types import ProgressCallback
+from lesionlens.evaluation.predictions import format_examples
+from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.engine import Engine
 from lesionlens.inference.engines import open_engine
-from lesionlens.core.errors import PredictionsError
-from lesionlens.evaluation.predictions import format_examples
-from lesionlens.models.saved_model import LoadedModel
-from lesionlens.inference.results import ImageResult, ResultCollector, InferenceResult
+from lesionlens.inference.inputs import InferenceInputs
+from lesionlens.inference.results import ImageResult, InferenceResult, ResultCollector
 from lesionlens.inference.resume import PartialPredictions
-from lesionlens.core.types import ProgressCallback
+from lesionlens.models.saved_model import LoadedModel
 
 
 class PreparedItem(NamedTuple):
@@ -88,7 +87,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def prefetch(fn: Callable[[T], R], items: Iterable[T], *, num_threads: int, max_pending: int) -> Generator[R, None, None]:
+def prefetch(
+    fn: Callable[[T], R], items: Iterable[T], *, num_threads: int, max_pending: int
+) -> Generator[R, None, None]:
     """Give what work makes of each item, in the order of the items, while threads make the next ones.
 
     Parameters
@@ -160,10 +161,16 @@ def run_inference(
     before = 0 if partial_predictions is None else _resume_from(outcomes, partial_predictions, inputs)
     done, total = before, len(inputs.path)
     tell(done, total)
-    images, threads = max(1, batch_size // loaded.card.preprocessing.crop_count), num_workers or available_cpus()
+    images, threads = (
+        max(1, batch_size // loaded.card.preprocessing.crop_count),
+        num_workers or available_cpus(),
+    )
     pending = np.flatnonzero(~outcomes.completed).tolist()
     looked = prefetch(
-        partial(preprocess_item, loaded.card.preprocessing, inputs), pending, num_threads=threads, max_pending=2 * images + threads
+        partial(preprocess_item, loaded.card.preprocessing, inputs),
+        pending,
+        num_threads=threads,
+        max_pending=2 * images + threads,
     )
     with closing(looked):
         while batch := list(islice(looked, images)):
@@ -177,7 +184,9 @@ def run_inference(
     return outcomes.build_result(inputs, loaded.card, num_resumed=before)
 
 
-def _resume_from(collector: ResultCollector, partial_predictions: PartialPredictions, inputs: InferenceInputs) -> int:
+def _resume_from(
+    collector: ResultCollector, partial_predictions: PartialPredictions, inputs: InferenceInputs
+) -> int:
     """Put down what is scored already, and give how many images that are."""
     places = {image: place for place, image in enumerate(inputs.image_id)}
     for outcome in partial_predictions.read_results():
@@ -187,7 +196,9 @@ def _resume_from(collector: ResultCollector, partial_predictions: PartialPredict
     return int(collector.completed.sum())
 
 
-def _predict_batch(engine: Engine, batch: Sequence[PreparedItem], inputs: InferenceInputs) -> list[ImageResult]:
+def _predict_batch(
+    engine: Engine, batch: Sequence[PreparedItem], inputs: InferenceInputs
+) -> list[ImageResult]:
     """Compute a batch; images that cannot be used leave it smaller, so that the next one is the same after a stop."""
     views = [seen.crops for seen in batch if seen.crops is not None]
     found = engine.predict_scores(np.stack(views)) if views else np.empty((0, 0))

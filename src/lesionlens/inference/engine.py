@@ -1,23 +1,17 @@
 """From crops to scores: the same contract whatever computes the network."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol
+
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from numpy.typing import NDArray
 from torch import Tensor
-from lesionlens.core.runtime import available_cpus
-from lesionlens.core.optional_packages import missing_packages
-from lesionlens.core.errors import BackendError, LesionLensError, unknown_name_message
-from lesionlens.models.saved_model import ModelCard, LoadedModel
-from lesionlens.models.tta import aggregate_logits, num_tta_views
-from lesionlens.inference.engines import MIN_PASSES_IF_EXPORTED
-from lesionlens.inference.engines import MIN_PASSES_TO_EXPORT
-from lesionlens.inference.engines import _worth_compiling
 
+from lesionlens.models.saved_model import ModelCard
+from lesionlens.models.tta import aggregate_logits
 
 EngineName = Literal["auto", "torch", "onnxruntime", "openvino"]
 Precision = Literal["fp32", "bf16"]

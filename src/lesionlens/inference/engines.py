@@ -1,22 +1,16 @@
 """Open the inference engine for a model: torch, ONNX Runtime or OpenVINO."""
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
-import numpy as np
+from typing import get_args
+
 import torch
-from jaxtyping import UInt8
-from numpy.typing import NDArray
-from torch import Tensor
-from lesionlens.core.runtime import available_cpus
-from lesionlens.core.optional_packages import missing_packages
+
 from lesionlens.core.errors import BackendError, LesionLensError, unknown_name_message
-from lesionlens.models.saved_model import ModelCard, LoadedModel
-from lesionlens.models.tta import aggregate_logits, num_tta_views
-from lesionlens.inference.engine import Engine
-from lesionlens.inference.engine import EngineName
-from lesionlens.inference.engine import Precision
+from lesionlens.core.optional_packages import missing_packages
+from lesionlens.core.runtime import available_cpus
+from lesionlens.inference.engine import Engine, EngineName, Precision
+from lesionlens.models.saved_model import LoadedModel
+from lesionlens.models.tta import num_tta_views
 
 
 def open_engine(
@@ -76,7 +70,9 @@ def _worth_compiling(loaded: LoadedModel, num_images: int) -> bool:
         return False
     seen = loaded.card.preprocessing
     passes = num_images * seen.crop_count * num_tta_views(seen.tta)
-    return passes >= MIN_PASSES_TO_EXPORT or (passes >= MIN_PASSES_IF_EXPORTED and onnx_cache_path(loaded).is_file())
+    return passes >= MIN_PASSES_TO_EXPORT or (
+        passes >= MIN_PASSES_IF_EXPORTED and onnx_cache_path(loaded).is_file()
+    )
 
 
 # Images, crops and turns counted singly. Measured on two cores in float32, 32 at once: OpenVINO gained what exporting

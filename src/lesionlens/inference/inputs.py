@@ -6,16 +6,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from lesionlens.datasets.registry import DATASETS, load_table, parse_source
-from lesionlens.datasets.readers import custom as own
-from lesionlens.datasets.file_layout import IMAGE_SUFFIXES
-from lesionlens.datasets.file_layout import lesion_mask_paths, find_masks_in
+
+from lesionlens.core.errors import DataError
+from lesionlens.datasets.file_layout import IMAGE_SUFFIXES, find_masks_in, lesion_mask_paths
 from lesionlens.datasets.issues import IssueCollector, pluralize
+from lesionlens.datasets.readers import custom as own
+from lesionlens.datasets.registry import DATASETS, load_table, parse_source
 from lesionlens.datasets.table import LesionTable
 from lesionlens.datasets.tasks import make_task
-from lesionlens.core.errors import DataError
 from lesionlens.models.saved_model import ModelCard
-
 
 NON_IMAGE_SUFFIXES = ("_superpixels", "_segmentation")  # what ISIC's archives hold beside the images
 
@@ -58,7 +57,9 @@ def collect_inputs(
     _check_encodable(ids)
     if len(set(ids)) < len(ids):
         raise DataError(_duplicate_id_message(ids, paths))
-    return InferenceInputs(ids, paths, lesions, labels, own_masks if mask_dir is None else find_masks_in(mask_dir, ids))
+    return InferenceInputs(
+        ids, paths, lesions, labels, own_masks if mask_dir is None else find_masks_in(mask_dir, ids)
+    )
 
 
 def _check_encodable(ids: Sequence[str]) -> None:
@@ -84,7 +85,9 @@ def _duplicate_id_message(ids: Sequence[str], paths: Sequence[Path]) -> str:
     return f"{kinds}, for example {example}. {do}"
 
 
-def inputs_from_table(table: LesionTable, task_name: str = "all", *, mask_dir: Path | None = None) -> InferenceInputs:
+def inputs_from_table(
+    table: LesionTable, task_name: str = "all", *, mask_dir: Path | None = None
+) -> InferenceInputs:
     """Take ids, files, lesions, labels and lesion masks (or those of a folder) from a table."""
     frame = table.frame
     labels = list(frame["diagnosis"])
@@ -92,7 +95,9 @@ def inputs_from_table(table: LesionTable, task_name: str = "all", *, mask_dir: P
         asked = make_task(task_name, table.classes)
         labels = [asked.mapping[diagnosis] for diagnosis in labels]
     ids, lesions = tuple(frame["image_id"]), tuple(frame["lesion_id"])
-    return InferenceInputs(ids, table.paths, lesions, tuple(labels), tuple(lesion_mask_paths(table, mask_dir)))
+    return InferenceInputs(
+        ids, table.paths, lesions, tuple(labels), tuple(lesion_mask_paths(table, mask_dir))
+    )
 
 
 def other_class(card: ModelCard) -> str:

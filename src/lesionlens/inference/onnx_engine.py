@@ -2,29 +2,27 @@
 
 import hashlib
 from pathlib import Path
-import torch
-from lesionlens.core.fileio import file_lock
-from lesionlens.core.fileio import atomic_write
-from lesionlens.core.fileio import default_cache_dir
-from lesionlens.models.saved_model import LoadedModel
 from typing import Literal
-from torch import Tensor
-from lesionlens.inference.engine import Precision, InferenceEngine
-from lesionlens.core.optional_packages import require
-from lesionlens.inference.backends import SessionFn, onnxruntime_session
-from lesionlens.inference.backends import openvino_session
-from lesionlens.core.errors import BackendError
-from lesionlens.inference.tracing import OUTPUT_TOLERANCE, max_abs_errors, reference_outputs
-from lesionlens.inference.tracing import example_input
-from lesionlens.models.saved_model import ModelCard, LoadedModel
 
+import torch
+from torch import Tensor
+
+from lesionlens.core.errors import BackendError
+from lesionlens.core.fileio import atomic_write, default_cache_dir, file_lock
+from lesionlens.core.optional_packages import require
+from lesionlens.inference.backends import SessionFn, onnxruntime_session, openvino_session
+from lesionlens.inference.engine import InferenceEngine, Precision
+from lesionlens.inference.tracing import OUTPUT_TOLERANCE, example_input, max_abs_errors, reference_outputs
+from lesionlens.models.saved_model import LoadedModel, ModelCard
 
 ONNX_CACHE_VERSION = 1
 
 
 def onnx_cache_path(loaded: LoadedModel) -> Path:
     """Name the file of a network: by its weights, its card, our format and torch's version."""
-    digest = hashlib.sha256(f"{ONNX_CACHE_VERSION} {torch.__version__} {loaded.card.model_dump_json()}".encode())
+    digest = hashlib.sha256(
+        f"{ONNX_CACHE_VERSION} {torch.__version__} {loaded.card.model_dump_json()}".encode()
+    )
     for key, value in loaded.model.state_dict().items():
         digest.update(key.encode())
         digest.update(value.detach().cpu().contiguous().numpy().data)
@@ -41,8 +39,7 @@ def get_or_export_onnx(loaded: LoadedModel) -> Path:
     RunError
         The cache cannot be written or locked.
     """
-    from lesionlens.inference.tracing import write_onnx
-    from lesionlens.inference.tracing import trace_model
+    from lesionlens.inference.tracing import trace_model, write_onnx
 
     file = onnx_cache_path(loaded)
     if file.is_file():  # also where nothing can be written
@@ -104,7 +101,9 @@ def adapt_session(name: str, card: ModelCard, session: SessionFn, *, multi_crop:
 
 def _check_against_torch(loaded: LoadedModel, session: SessionFn, file: Path) -> None:
     x = example_input(loaded, 2)
-    found = max_abs_errors(session(x.numpy()), reference_outputs(loaded, x, maps=False), multilabel=loaded.card.multilabel)
+    found = max_abs_errors(
+        session(x.numpy()), reference_outputs(loaded, x, maps=False), multilabel=loaded.card.multilabel
+    )
     if max(found.values()) > OUTPUT_TOLERANCE:
         raise BackendError(
             f"scores of {file} differ by {max(found.values()):.2g} from torch's, more than {OUTPUT_TOLERANCE:g}. Remove the "

@@ -5,21 +5,26 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from lesionlens.imaging.load import decoder_version
-from lesionlens.inference.engine import EngineName, Precision
-from lesionlens.inference.engines import open_engine
-from lesionlens.core.errors import DataError, RunInterrupted, PredictionsError, unknown_name_message
+
+from lesionlens.core.errors import DataError, PredictionsError, RunInterrupted, unknown_name_message
+from lesionlens.core.fileio import output_lock
+from lesionlens.core.types import ProgressCallback
 from lesionlens.evaluation.isic_formats import write_isic2017, write_isic2018
 from lesionlens.evaluation.predictions_io import write_predictions
-from lesionlens.models.saved_model import ModelCard, load_model
-from lesionlens.inference.resume import Provenance, read_provenance, hash_model_files
-from lesionlens.inference.results import ImageResult, ResultCollector, InferenceResult
-from lesionlens.inference.resume import PartialPredictions, partial_path
-from lesionlens.core.types import ProgressCallback
+from lesionlens.imaging.load import decoder_version
 from lesionlens.inference.batch import run_inference
-from lesionlens.core.fileio import output_lock
-from lesionlens.inference.inputs import InferenceInputs, map_labels_to_model_classes, collect_inputs
-
+from lesionlens.inference.engine import EngineName, Precision
+from lesionlens.inference.engines import open_engine
+from lesionlens.inference.inputs import InferenceInputs, collect_inputs, map_labels_to_model_classes
+from lesionlens.inference.results import ImageResult, InferenceResult, ResultCollector
+from lesionlens.inference.resume import (
+    PartialPredictions,
+    Provenance,
+    hash_model_files,
+    partial_path,
+    read_provenance,
+)
+from lesionlens.models.saved_model import ModelCard, load_model
 
 OUTPUT_WRITERS = {"lesionlens": write_predictions, "isic2017": write_isic2017, "isic2018": write_isic2018}
 
@@ -76,14 +81,26 @@ def predict(
     if output_format not in OUTPUT_WRITERS:
         raise PredictionsError(unknown_name_message("layout", output_format, OUTPUT_WRITERS))
     loaded = load_model(model_dir, device=device)
-    wanted = map_labels_to_model_classes(collect_inputs(images, classes=loaded.card.classes, mask_dir=mask_dir), loaded.card)
-    how = partial(run_inference, loaded, wanted, batch_size=batch_size, num_workers=num_workers, on_progress=on_progress)
-    make = partial(open_engine, loaded, precision=precision, num_images=len(wanted.path), num_threads=num_threads)
+    wanted = map_labels_to_model_classes(
+        collect_inputs(images, classes=loaded.card.classes, mask_dir=mask_dir), loaded.card
+    )
+    how = partial(
+        run_inference, loaded, wanted, batch_size=batch_size, num_workers=num_workers, on_progress=on_progress
+    )
+    make = partial(
+        open_engine, loaded, precision=precision, num_images=len(wanted.path), num_threads=num_threads
+    )
     if out is None:
         return how(engine=make(engine))
     _validate_output_format(output_format, loaded.card, out)
     kind = next(loaded.model.parameters()).device.type
-    asked = Provenance(model=hash_model_files(model_dir), engine=engine, precision=precision, device=kind, decoder=decoder_version())
+    asked = Provenance(
+        model=hash_model_files(model_dir),
+        engine=engine,
+        precision=precision,
+        device=kind,
+        decoder=decoder_version(),
+    )
     with output_lock(out):
         before = None if restart else read_provenance(partial_path(out), asked)
         made = make(engine if before is None else before.engine)
@@ -105,10 +122,14 @@ def _validate_output_format(output_format: str, card: ModelCard, out: Path) -> N
     outcomes = ResultCollector(1, len(card.classes))
     outcomes.add(0, ImageResult("image", "", [0.0] * len(card.classes)))
     with TemporaryDirectory() as folder:
-        OUTPUT_WRITERS[output_format](Path(folder) / "predictions.csv", outcomes.build_result(one, card).predictions)
+        OUTPUT_WRITERS[output_format](
+            Path(folder) / "predictions.csv", outcomes.build_result(one, card).predictions
+        )
 
 
-def _run_and_save(run: Callable[[], InferenceResult], partial_predictions: PartialPredictions) -> InferenceResult:
+def _run_and_save(
+    run: Callable[[], InferenceResult], partial_predictions: PartialPredictions
+) -> InferenceResult:
     """Score, and tell what is left of it where that is stopped."""
     try:
         return run()

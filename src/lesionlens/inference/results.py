@@ -4,13 +4,14 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+
 import numpy as np
+
 from lesionlens.core.errors import DataError
-from lesionlens.evaluation.predictions import multilabel_predictions
-from lesionlens.evaluation.predictions import Predictions
-from lesionlens.models.saved_model import ModelCard
-from lesionlens.inference.inputs import InferenceInputs, other_class
+from lesionlens.evaluation.predictions import Predictions, multilabel_predictions
 from lesionlens.imaging.preprocessing import missing_mask_warning
+from lesionlens.inference.inputs import InferenceInputs, other_class
+from lesionlens.models.saved_model import ModelCard
 
 
 class ImageResult(NamedTuple):
@@ -75,7 +76,9 @@ class ResultCollector:
         if result.missing_mask:
             self.missing_mask_indices.add(index)
 
-    def build_result(self, inputs: InferenceInputs, card: ModelCard, *, num_resumed: int = 0) -> InferenceResult:
+    def build_result(
+        self, inputs: InferenceInputs, card: ModelCard, *, num_resumed: int = 0
+    ) -> InferenceResult:
         """Put them together in the order of the images.
 
         Raises
@@ -92,12 +95,16 @@ class ResultCollector:
             warnings.warn(missing_mask_warning(whole, num_images=len(kept)), stacklevel=3)
         return InferenceResult(self._build_predictions(inputs, card, kept), unreadable, whole, num_resumed)
 
-    def _build_predictions(self, inputs: InferenceInputs, card: ModelCard, indices: Sequence[int]) -> Predictions:
+    def _build_predictions(
+        self, inputs: InferenceInputs, card: ModelCard, indices: Sequence[int]
+    ) -> Predictions:
         ids, lesions, labels = (
             np.array([values[place] for place in indices])
             for values in (inputs.image_id, inputs.lesion_id, inputs.label)
         )
         scores = np.clip(self.scores[indices], 0, 1)
         if card.multilabel:
-            return multilabel_predictions(ids, lesions, labels, scores, card.classes, other_class=other_class(card))
+            return multilabel_predictions(
+                ids, lesions, labels, scores, card.classes, other_class=other_class(card)
+            )
         return Predictions(ids, lesions, labels, scores, card.classes)

@@ -1,20 +1,20 @@
 """What is scored so far, in a file beside the one it will become: a run that is stopped goes on from there."""
 
-import hashlib
-from collections.abc import Iterator
-from pathlib import Path
-from pydantic import BaseModel, ConfigDict, ValidationError
-from lesionlens.inference.engine import EngineName, Precision
-from lesionlens.core.errors import PredictionsError
-from lesionlens.models.saved_model import find_model_dir
 import errno
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
-from lesionlens.core.fileio import write_error, write_text
-from lesionlens.inference.results import ImageResult
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lesionlens.core.errors import PredictionsError
+from lesionlens.core.fileio import write_error, write_text
+from lesionlens.inference.engine import EngineName, Precision
+from lesionlens.inference.results import ImageResult
+from lesionlens.models.saved_model import find_model_dir
 
 HASHED_FILES = ("model.safetensors", "card.json")
 

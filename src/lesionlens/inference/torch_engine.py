@@ -2,9 +2,10 @@
 
 import torch
 from torch import Tensor
-from lesionlens.inference.engine import Precision, InferenceEngine
-from lesionlens.models.saved_model import LoadedModel
+
 from lesionlens.core.runtime import retain_freed_memory
+from lesionlens.inference.engine import InferenceEngine, Precision
+from lesionlens.models.saved_model import LoadedModel
 
 
 def open_torch_engine(loaded: LoadedModel, *, precision: Precision) -> InferenceEngine:
@@ -18,4 +19,6 @@ def open_torch_engine(loaded: LoadedModel, *, precision: Precision) -> Inference
             logits: Tensor = model(x).logits
         return logits
 
-    return InferenceEngine("torch", loaded.card, logits_of, multi_crop=model.num_crops is not None, device=device)
+    return InferenceEngine(
+        "torch", loaded.card, logits_of, multi_crop=model.num_crops is not None, device=device
+    )

@@ -1,20 +1,19 @@
 """A network as a function of tensors alone: images to logits and, by name, attention maps."""
 
 import warnings
-from typing import NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
-from lesionlens.core.errors import BackendError
-from lesionlens.models.saved_model import LoadedModel
-from pathlib import Path
-from lesionlens.core.optional_packages import require
-from collections.abc import Sequence
-from typing import Any
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
 
+from lesionlens.core.errors import BackendError
+from lesionlens.core.optional_packages import require
+from lesionlens.models.saved_model import LoadedModel
 
 KNOWN_WARNINGS = (
     "_check_is_size will be removed",
@@ -145,7 +144,10 @@ def max_abs_errors(
     """
     logits, by_torch = outputs[0].astype(np.float64), reference["logits"].double().numpy()
     scores = [_scores_from_logits(values, multilabel) for values in (logits, by_torch)]
-    apart = {"scores": _max_abs_diff(*scores), "logits": _max_abs_diff(logits, by_torch) / max(1.0, np.abs(by_torch).max())}
+    apart = {
+        "scores": _max_abs_diff(*scores),
+        "logits": _max_abs_diff(logits, by_torch) / max(1.0, np.abs(by_torch).max()),
+    }
     maps = zip(list(reference.items())[1:], outputs[1:], strict=True)
     return apart | {name: _max_abs_diff(values.double().numpy(), ours) for (name, values), ours in maps}
 

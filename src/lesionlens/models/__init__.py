@@ -1,5 +1,1 @@
 """Backbones, attention mechanisms, the model zoo and saved models."""
-
-
-
-

@@ -3,23 +3,25 @@
 Source: Zhang et al. 2019, Table I; the block is in ``arl_block``.
 """
 
-from typing import Any, cast
-import torch
-from timm.models.resnet import BasicBlock, Bottleneck
-from torch import Tensor, nn
-from lesionlens.models.attention.arl import ARLOutput, attention_residual
-from lesionlens.models.attention.arl_fused import fused_arl
-from lesionlens.models.attention.deferred_norm import DeferredNormBranch
-from lesionlens.models.attention.deferred_norm import apply_now, has_hooks, deferred_batch_norm
 from collections.abc import Iterator, Mapping, Sequence
-from timm.models.resnet import ResNet
-from lesionlens.models.attention.arl import get_normalization
+from typing import Any, cast
+
+import torch
+from timm.models.resnet import BasicBlock, Bottleneck, ResNet
+from torch import Tensor, nn
+
 from lesionlens.core.errors import ModelError, unknown_name_message
 from lesionlens.models import backbone
-from lesionlens.models.base import Features, MapValueRange
-from lesionlens.models.base import TimmClassifier
+from lesionlens.models.attention.arl import ARLOutput, attention_residual, get_normalization
+from lesionlens.models.attention.arl_fused import fused_arl
+from lesionlens.models.attention.deferred_norm import (
+    DeferredNormBranch,
+    apply_now,
+    deferred_batch_norm,
+    has_hooks,
+)
+from lesionlens.models.base import Features, MapValueRange, TimmClassifier
 from lesionlens.models.types import Images
-
 
 INITIAL_ALPHA = 0.001  # section IV.B
 
@@ -42,7 +44,9 @@ class ARLBlockMixin:
         """Give what that layer takes, (b, c, h, w), as the kind of block computes it."""
         raise NotImplementedError
 
-    def branches(self, x: Tensor, *, defer_norm: bool = False) -> tuple[DeferredNormBranch, DeferredNormBranch]:
+    def branches(
+        self, x: Tensor, *, defer_norm: bool = False
+    ) -> tuple[DeferredNormBranch, DeferredNormBranch]:
         """Give identity and residual F(x); their last norms may be left to whoever reads them."""
         block = cast(Any, self)
         after = [layer for layer in (block.se, block.drop_path) if layer is not None]
@@ -62,7 +66,9 @@ class ARLBlockMixin:
 
     def forward_with_mask(self, x: Tensor) -> ARLOutput:
         """Give the block's output after its ReLU, and its mask (b, c, h, w)."""
-        summed, mask = attention_residual(*self.identity_and_residual(x), self.alpha, normalization=self.normalization)
+        summed, mask = attention_residual(
+            *self.identity_and_residual(x), self.alpha, normalization=self.normalization
+        )
         return ARLOutput(features=self.activation()(summed), mask=mask)
 
     def activation(self) -> nn.Module:

@@ -1,19 +1,19 @@
 """Backbones of timm by name, with errors that help; the one place where timm's types are narrowed."""
 
 from difflib import get_close_matches
-from typing import Any, cast
-import timm
-import torch
-from timm.models.densenet import DenseNet
-from torch import Tensor, nn
-from lesionlens.core.errors import ModelError, unknown_name_message
 from functools import cache
 from typing import Any, NamedTuple, cast
+
+import timm
+import torch
 import torch.nn.functional as F
+from timm.models.densenet import DenseNet
 from timm.models.efficientnet import EfficientNet
 from timm.models.vgg import VGG
-from lesionlens.models.types import Images
+from torch import Tensor, nn
 
+from lesionlens.core.errors import ModelError, unknown_name_message
+from lesionlens.models.types import Images
 
 SUPPORTED_RESIDUAL_BACKBONES = (
     "It works on timm's resnet*, resnext*, wide_resnet*, seresnet*, seresnext* and their -D variants, for example "
@@ -205,7 +205,9 @@ def list_stages(model: nn.Module) -> tuple[Stage, ...]:
     return tuple(listed)
 
 
-def forward_stages(model: nn.Module, x: Images, stage_indices: tuple[int, ...]) -> tuple[Tensor, list[Tensor]]:
+def forward_stages(
+    model: nn.Module, x: Images, stage_indices: tuple[int, ...]
+) -> tuple[Tensor, list[Tensor]]:
     """Give the last feature grid and those of the wanted stages, all (b, c, h, w).
 
     A VGG's stage ends with its pooling, as in the papers that use it; timm's ends before.
@@ -219,7 +221,9 @@ def forward_stages(model: nn.Module, x: Images, stage_indices: tuple[int, ...]) 
     return to_nchw(last, model, image_size=size), list(grids)
 
 
-def truncated_backbone(name: str, *, last_stage: str | None = None, **kwargs: Any) -> tuple[nn.Module, frozenset[str]]:
+def truncated_backbone(
+    name: str, *, last_stage: str | None = None, **kwargs: Any
+) -> tuple[nn.Module, frozenset[str]]:
     """Build a backbone that ends with its last feature grid, or with a stage, and name the keys that it lost.
 
     Raises

@@ -1,14 +1,12 @@
 """What every network of LesionLens is: features on a grid, a vector from them, class scores from that."""
 
 from typing import Any, Literal, NamedTuple
+
 from torch import Tensor, nn
-from lesionlens.models.types import ModelOutput
-from typing import Any
-from torch import Tensor
+
 from lesionlens.core.errors import ModelError
 from lesionlens.models import backbone
-from lesionlens.models.types import Images
-
+from lesionlens.models.types import Images, ModelOutput
 
 MapValueRange = Literal["gate", "share", "flat"]
 

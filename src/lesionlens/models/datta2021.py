@@ -7,12 +7,14 @@ here the block is left out, and the grid halved where it stood. As in their code
 """
 
 from collections.abc import Callable
+from typing import Any
+
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from typing import Any
-from lesionlens.models.attention.soft import SoftAttentionBlock
+
 from lesionlens.core.errors import ModelError, unknown_name_message
+from lesionlens.models.attention.soft import SoftAttentionBlock
 from lesionlens.models.backbone import init_head_near_zero
 from lesionlens.models.base import Classifier, Features
 from lesionlens.models.soft_attention import AdaptiveFlatten
@@ -61,7 +63,9 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, *, project_shortcut: bool) -> None:
         super().__init__()
-        self.body = nn.Sequential(ConvReLUBatchNorm(in_channels, out_channels), ConvReLUBatchNorm(out_channels, out_channels))
+        self.body = nn.Sequential(
+            ConvReLUBatchNorm(in_channels, out_channels), ConvReLUBatchNorm(out_channels, out_channels)
+        )
         self.skip = ConvReLUBatchNorm(in_channels, out_channels) if project_shortcut else nn.Identity()
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
@@ -88,9 +92,13 @@ class SplitBackbone(nn.Module):
         self.channels, self.num_features = channels, num_features
 
 
-def _residual_stage(in_channels: int, out_channels: int, num_blocks: int, *, project_shortcut: bool = True) -> nn.Sequential:
+def _residual_stage(
+    in_channels: int, out_channels: int, num_blocks: int, *, project_shortcut: bool = True
+) -> nn.Sequential:
     widths = [in_channels] + [out_channels] * (num_blocks - 1)
-    return nn.Sequential(*(ResidualBlock(each, out_channels, project_shortcut=project_shortcut) for each in widths))
+    return nn.Sequential(
+        *(ResidualBlock(each, out_channels, project_shortcut=project_shortcut) for each in widths)
+    )
 
 
 def resnet34(concat_factor: int) -> SplitBackbone:
@@ -98,13 +106,18 @@ def resnet34(concat_factor: int) -> SplitBackbone:
     early = nn.Sequential(
         ConvReLUBatchNorm(3, 64, stride=2), SamePadMaxPool2d(3), _residual_stage(64, 64, 3, project_shortcut=False), SamePadMaxPool2d(), _residual_stage(64, 128, 4)
     )  # fmt: skip
-    late = nn.Sequential(_residual_stage(concat_factor * 128, 256, 6), SamePadMaxPool2d(), _residual_stage(256, 512, 3))
+    late = nn.Sequential(
+        _residual_stage(concat_factor * 128, 256, 6), SamePadMaxPool2d(), _residual_stage(256, 512, 3)
+    )
     return _init_weights(SplitBackbone(early, late, channels=128, num_features=512), nn.init.xavier_uniform_)
 
 
 def _conv_layers(in_channels: int, out_channels: int, num_layers: int) -> list[nn.Module]:
     widths = [in_channels] + [out_channels] * (num_layers - 1)
-    return [ConvReLUBatchNorm(each, out_channels, kernel_size=3 if n < num_layers else 1) for n, each in enumerate(widths, 1)]
+    return [
+        ConvReLUBatchNorm(each, out_channels, kernel_size=3 if n < num_layers else 1)
+        for n, each in enumerate(widths, 1)
+    ]
 
 
 def vgg16(concat_factor: int) -> SplitBackbone:
@@ -218,19 +231,29 @@ class DattaSoftAttentionNet(DattaNet):
         self.soft = SoftAttentionBlock(
             self.backbone.channels, heads=heads, mode=mode, dropout=dropout, initial_gamma=initial_gamma
         )
-        self.attention_scales = tuple(key for key, _ in self.named_parameters() if key == "soft.attention.gamma")
+        self.attention_scales = tuple(
+            key for key, _ in self.named_parameters() if key == "soft.attention.gamma"
+        )
 
     def forward_features(self, x: Images, *, maps: bool = False) -> Features:
         """Give the last grid and, if asked for, the maps of the block on the grid that it attends to."""
         found = self.soft(self.backbone.stem(x))
-        return Features(feature_map=self.backbone.body(found.feature_map), maps=found.named_maps() if maps else {})
+        return Features(
+            feature_map=self.backbone.body(found.feature_map), maps=found.named_maps() if maps else {}
+        )
 
 
-DATTA_BACKBONES: dict[str, Callable[[int], SplitBackbone]] = {"datta_resnet34": resnet34, "datta_vgg16": vgg16}
+DATTA_BACKBONES: dict[str, Callable[[int], SplitBackbone]] = {
+    "datta_resnet34": resnet34,
+    "datta_vgg16": vgg16,
+}
 
 
 def _hidden_layers(in_channels: int) -> nn.Sequential:
-    first, second = nn.Linear(16 * in_channels, VGG_HIDDEN_UNITS), nn.Linear(VGG_HIDDEN_UNITS, VGG_HIDDEN_UNITS)
+    first, second = (
+        nn.Linear(16 * in_channels, VGG_HIDDEN_UNITS),
+        nn.Linear(VGG_HIDDEN_UNITS, VGG_HIDDEN_UNITS),
+    )
     for layer in (first, second):
         nn.init.xavier_uniform_(layer.weight)
         nn.init.zeros_(layer.bias)

@@ -3,19 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
 from lesionlens.core.errors import ModelError, unknown_name_message
 from lesionlens.models import weights as weight_files
 from lesionlens.models.arl_resnet import ARLResNet
-from lesionlens.models.base import Classifier
+from lesionlens.models.base import Classifier, TimmClassifier
 from lesionlens.models.datta2021 import DATTA_BACKBONES, DattaNet, DattaSoftAttentionNet
-from lesionlens.models.multi_stage import GatedClassifier
+from lesionlens.models.multi_stage import GatedClassifier, MultiStageClassifier
 from lesionlens.models.patch_attention import DEFAULT_NUM_CROPS, PATCH_KWARGS, PatchAttentionNet
-from lesionlens.models.base import TimmClassifier
-from lesionlens.models.multi_stage import MultiStageClassifier
 from lesionlens.models.residual_attention import ResidualAttentionNet
 from lesionlens.models.soft_attention import SoftAttentionNet
 from lesionlens.models.zoo import get_entry
-
 
 MECHANISMS: dict[str, Callable[..., Classifier]] = {
     "none": TimmClassifier,

@@ -1,14 +1,5 @@
 """Display titles of attention maps."""
 
-from base64 import b64encode
-from collections.abc import Sequence
-from io import BytesIO
-from pathlib import Path
-from typing import NamedTuple
-from PIL import Image
-from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.case_selection import ExampleCase, file_stem
-
 
 def map_title(name: str) -> str:
     """Say in words what a map shows; one that is not known keeps its name.

@@ -5,16 +5,16 @@ Source: Yan 2020, section 3.2: Mel-CNN pools pool3, pool4 and pool5; VGG-16-GAP 
 
 from collections.abc import Sequence
 from typing import Any
+
 import torch
 from torch import Tensor, nn
+
+from lesionlens.core.errors import ModelError
 from lesionlens.models import backbone as stages
+from lesionlens.models.attention.attention_gate import AttentionGate
 from lesionlens.models.backbone import init_head_near_zero
 from lesionlens.models.base import Classifier, Features
 from lesionlens.models.types import Images
-from torch import nn
-from lesionlens.models.attention.attention_gate import AttentionGate
-from lesionlens.core.errors import ModelError
-from lesionlens.models.base import Features
 
 
 class MultiStageClassifier(Classifier):

@@ -7,18 +7,17 @@ averages the crops' logits where attention is trained, their probabilities in th
 
 import math
 from collections.abc import Callable
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
-from lesionlens.models.backbone import init_head_near_zero
-from lesionlens.models.types import Logits
 from typing import Any
+
+import torch
 from jaxtyping import Bool, Float
-from lesionlens.models.attention.patch import PatchAttentionOutput, PatchAttention
+from torch import Tensor, nn
+
 from lesionlens.core.errors import ModelError, unknown_name_message
+from lesionlens.models.attention.patch import PatchAttention, PatchAttentionOutput
+from lesionlens.models.backbone import init_head_near_zero
 from lesionlens.models.base import Classifier, Features
 from lesionlens.models.types import Crops, Logits, ModelOutput
-
 
 GRU_HIDDEN_SIZE = 1024
 
@@ -198,11 +197,15 @@ def mask_crops(crops: Crops, mask: Bool[Tensor, "b n"]) -> Crops:
     return crops.masked_fill(mask[:, :, None, None, None], 0.0)
 
 
-def _check_kwargs(inner: Classifier, num_crops: int, combine: str, average: str, patch_dropout: float) -> None:
+def _check_kwargs(
+    inner: Classifier, num_crops: int, combine: str, average: str, patch_dropout: float
+) -> None:
     if inner.num_crops is not None:
         raise ModelError("the network inside one of crops takes single images; give plain, arl, gate, …")
     if num_crops < 1:
-        raise ModelError(f"crops={num_crops}: give the number of crops that each image is cut into, 1 or more")
+        raise ModelError(
+            f"crops={num_crops}: give the number of crops that each image is cut into, 1 or more"
+        )
     if combine not in CROP_AGGREGATORS:
         raise ModelError(unknown_name_message("combine", combine, CROP_AGGREGATORS))
     if average not in CROP_AVERAGES:

@@ -10,17 +10,17 @@ at 224 pixels) with one residual unit at each level and on each skip connection 
 
 from collections.abc import Sequence
 from typing import Any, cast
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import Tensor, nn
+
 from lesionlens.core.errors import ModelError, unknown_name_message
 from lesionlens.models import backbone
-from lesionlens.models.base import Features
-from lesionlens.models.base import TimmClassifier
+from lesionlens.models.base import Features, TimmClassifier
 from lesionlens.models.types import Images
-
 
 ATTENTION_STAGES = ("layer1", "layer2", "layer3")  # timm's names; the last stage has none, as in the source
 

@@ -3,19 +3,21 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
+
 from lesionlens import __version__
+from lesionlens.core.errors import ModelError, SavedModelError
 from lesionlens.core.fileio import atomic_write, write_text
-from lesionlens.core.errors import SavedModelError, ModelError
+from lesionlens.core.notice import RESEARCH_USE_NOTICE
+from lesionlens.core.runtime import retain_freed_memory
+from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.base import Classifier
 from lesionlens.models.factory import ModelSpec
-from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.core.runtime import retain_freed_memory
-from lesionlens.core.notice import RESEARCH_USE_NOTICE
 
 
 class ModelCard(BaseModel):

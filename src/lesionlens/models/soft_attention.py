@@ -3,21 +3,22 @@
 Source: Datta et al. 2021, "Soft-Attention Improves Skin Cancer Classification Performance", sections 3.2 and 3.3.
 """
 
-import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor, nn
-from lesionlens.core.errors import ModelError
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
+
 import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
 from lesionlens.core.errors import ModelError, unknown_name_message
-from lesionlens.models import backbone, backbone as stages
-from lesionlens.models.types import Images
-from typing import Any
+from lesionlens.models import backbone
+from lesionlens.models import backbone as stages
 from lesionlens.models.attention.soft import SoftAttentionBlock
 from lesionlens.models.backbone import init_head_near_zero
 from lesionlens.models.base import Classifier, Features
+from lesionlens.models.types import Images
 
 
 class AdaptiveFlatten(nn.Module):
@@ -43,7 +44,9 @@ class AdaptiveFlatten(nn.Module):
     def forward(self, feature_map: Float[Tensor, "b c h w"]) -> Float[Tensor, "b f"]:
         """Give (b, c·s·s)."""
         size = (self.side, self.side)
-        fixed = feature_map if tuple(feature_map.shape[2:]) == size else F.adaptive_avg_pool2d(feature_map, size)
+        fixed = (
+            feature_map if tuple(feature_map.shape[2:]) == size else F.adaptive_avg_pool2d(feature_map, size)
+        )
         return fixed.flatten(1)
 
 
@@ -103,7 +106,10 @@ def _truncate_inside_dense_block(model: Any) -> int:
 
 
 INTRA_BLOCK_TAPS: dict[str, dict[str, Callable[[Any], int]]] = {
-    "inception_resnet_v2": {"repeat_2": _truncate_after_block_c, "repeat_2.8.branch0": _truncate_inside_block_c},
+    "inception_resnet_v2": {
+        "repeat_2": _truncate_after_block_c,
+        "repeat_2.8.branch0": _truncate_inside_block_c,
+    },
     "densenet201": {"features.denseblock4.denselayer29.norm2": _truncate_inside_dense_block},
 }
 
@@ -137,7 +143,9 @@ def truncate_at(name: str, stage: str | None, **kwargs: Any) -> TruncatedBackbon
 def forward_to_tap(model: nn.Module, x: Images, *, stage_index: int | None) -> Tensor:
     """Give the tapped grid, (b, c, h, w), of a trunk and a stage that ``tap`` gave."""
     if stage_index is None:
-        return backbone.to_nchw(cast(Any, model).forward_features(x), model, image_size=(x.shape[2], x.shape[3]))
+        return backbone.to_nchw(
+            cast(Any, model).forward_features(x), model, image_size=(x.shape[2], x.shape[3])
+        )
     return stages.forward_stages(model, x, (stage_index,))[1][0]
 
 
@@ -187,11 +195,17 @@ class SoftAttentionNet(Classifier):
     ) -> None:
         super().__init__()
         place = truncate_at(name, stage, **kwargs)
-        self.backbone, self.discarded_keys, self._stage_index = place.backbone, place.discarded_keys, place.stage_index
+        self.backbone, self.discarded_keys, self._stage_index = (
+            place.backbone,
+            place.discarded_keys,
+            place.stage_index,
+        )
         self.soft = SoftAttentionBlock(
             place.channels, heads=heads, mode=mode, dropout=dropout, initial_gamma=initial_gamma
         )
-        self.attention_scales = tuple(key for key, _ in self.named_parameters() if key == "soft.attention.gamma")
+        self.attention_scales = tuple(
+            key for key, _ in self.named_parameters() if key == "soft.attention.gamma"
+        )
         self.flatten = None if flatten is None else AdaptiveFlatten(flatten)
         self.num_features = 2 * place.channels * (flatten or 1) ** 2
         self.head = nn.Linear(self.num_features, num_classes)

@@ -1,12 +1,13 @@
 """From the crops of images to one score for each image and class."""
 
 from collections.abc import Callable, Iterator
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from lesionlens.models.base import Classifier
-from lesionlens.imaging.preprocessing import Aggregation, TTA
 
+from lesionlens.imaging.preprocessing import TTA, Aggregation
+from lesionlens.models.base import Classifier
 
 _TTA_VIEWS: dict[TTA, tuple[tuple[int, tuple[int, ...]], ...]] = {
     "none": ((0, ()),),

@@ -1,9 +1,9 @@
 """Types of model inputs and outputs."""
 
 from typing import NamedTuple
+
 from jaxtyping import Float
 from torch import Tensor
-
 
 Images = Float[Tensor, "b 3 h w"]
 Crops = Float[Tensor, "b n 3 h w"]

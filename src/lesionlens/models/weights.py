@@ -4,14 +4,15 @@ import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
+
 import timm
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+
 from lesionlens.core.errors import WeightsError
 from lesionlens.models import backbone as backbones
 from lesionlens.models.base import Classifier
-
 
 StateDict = Mapping[str, Tensor]
 IGNORED_KEYS = "AuxLogits."  # Inception's second head, in the files of torchvision

@@ -1,12 +1,11 @@
 """One network of the zoo: what a line of its tables says."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from lesionlens.models.patch_attention import DEFAULT_NUM_CROPS
-from lesionlens.core.errors import ModelError, unknown_name_message
-from collections.abc import Callable, Iterable
 
+from lesionlens.core.errors import ModelError, unknown_name_message
+from lesionlens.models.patch_attention import DEFAULT_NUM_CROPS
 
 MAP_SUMMARIES = {  # what the mechanism shows, for people
     "none": "",

@@ -2,23 +2,24 @@
 
 from pathlib import Path
 from typing import Any
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+
 from lesionlens import __version__
 from lesionlens.core.fileio import write_text
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
-from lesionlens.evaluation.result import EvaluationResult
-from lesionlens.evaluation.plots import FIGURES
+from lesionlens.evaluation.case_selection import select_cases
 from lesionlens.evaluation.caveats import grouped_caveats
 from lesionlens.evaluation.formatting import decision_label, display_name
+from lesionlens.evaluation.plots import FIGURES
+from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.report import content as numbers
-from lesionlens.report.plots import class_balance_plot, attention_scale_plot, learning_curve_plot
+from lesionlens.report.caveats import display_class_names, run_caveats
 from lesionlens.report.content import setup_summary
-from lesionlens.evaluation.case_selection import select_cases
 from lesionlens.report.gallery import gallery_cases
 from lesionlens.report.load import REPORTED_SPLITS, RunData, load_run
-from lesionlens.report.caveats import run_caveats, display_class_names
-from lesionlens.report.plots import inline_svg
+from lesionlens.report.plots import attention_scale_plot, class_balance_plot, inline_svg, learning_curve_plot
 
 
 def build_report(run_dir: Path) -> Path:
@@ -65,7 +66,11 @@ def render_report(run: RunData) -> str:
         facts=setup_summary(run),
         data=_data_section(run),
         learning=_training_section(run),
-        parts=[_evaluation_section(part, run.evaluations[part], run) for part in REPORTED_SPLITS if part in run.evaluations],
+        parts=[
+            _evaluation_section(part, run.evaluations[part], run)
+            for part in REPORTED_SPLITS
+            if part in run.evaluations
+        ],
         gallery=_gallery_section(run),
     )
 
@@ -88,7 +93,9 @@ def _training_section(run: RunData) -> dict[str, Any]:
         return {"curves": None, "gates": None}
     gates = attention_scale_plot(run.metrics)
     return {
-        "curves": inline_svg(learning_curve_plot(run.metrics, selected_epoch=run.selected_epoch), name="learning"),
+        "curves": inline_svg(
+            learning_curve_plot(run.metrics, selected_epoch=run.selected_epoch), name="learning"
+        ),
         "gates": None if gates is None else inline_svg(gates, name="gates"),
     }
 
@@ -106,7 +113,9 @@ def _evaluation_section(split_name: str, evaluation: EvaluationResult, run: RunD
         "rows": numbers.class_rows(evaluation),
         "accuracy": numbers.format_estimate(evaluation.estimate("accuracy", "all")),
         "balanced": numbers.format_estimate(evaluation.estimate("balanced_accuracy", "all")),
-        "notes": [display_class_names(note, run) for note in (*evaluation.caveats, *grouped_caveats(evaluation))],
+        "notes": [
+            display_class_names(note, run) for note in (*evaluation.caveats, *grouped_caveats(evaluation))
+        ],
         "figures": figures,
     }
 

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
+
 from lesionlens.core.taxonomy import DIAGNOSES
-from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.evaluation.formatting import display_name
+from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.report.content import MIN_LESIONS_FOR_CI
 from lesionlens.report.load import RunData
-
 
 STATUS_COMPLETE = ("trained", "finished")
 WIDE_INTERVAL = 0.1  # width of an interval of the mean AUC
@@ -25,7 +25,13 @@ def run_caveats(run: RunData) -> tuple[Caveat, ...]:
     """Say everything that limits what the run shows, the gravest first."""
     evaluation = run.evaluations.get(run.split) if run.split else None
     about_numbers = _metric_caveats(evaluation) if evaluation else iter(())
-    return (*_status_caveats(run), *_selection_caveats(run), *_split_caveats(run), *about_numbers, *_training_caveats(run))
+    return (
+        *_status_caveats(run),
+        *_selection_caveats(run),
+        *_split_caveats(run),
+        *about_numbers,
+        *_training_caveats(run),
+    )
 
 
 def display_class_names(text: str, run: RunData) -> str:

@@ -1,17 +1,22 @@
 """The numbers of an evaluation as a page shows them, each with its interval and its meaning."""
 
 import math
-from collections.abc import Iterator
-from typing import NamedTuple
-from lesionlens.evaluation.result import Estimate, EvaluationResult
-from lesionlens.evaluation.thresholds import positive_class
-from lesionlens.evaluation.formatting import MACRO_LABEL, METRIC_TITLES, UNDEFINED_SYMBOL, WEIGHTED_LABEL, display_name
-from typing import Any
-from lesionlens.evaluation.formatting import display_name
-from lesionlens.report.load import RunData
 import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
 from markupsafe import Markup, escape
 
+from lesionlens.evaluation.formatting import (
+    MACRO_LABEL,
+    METRIC_TITLES,
+    UNDEFINED_SYMBOL,
+    WEIGHTED_LABEL,
+    display_name,
+)
+from lesionlens.evaluation.result import Estimate, EvaluationResult
+from lesionlens.evaluation.thresholds import positive_class
+from lesionlens.report.load import RunData
 
 MIN_LESIONS_FOR_CI = 10
 REPORTED_METRICS = ("auc", "average_precision", "sensitivity", "specificity", "precision", "f1")
@@ -192,7 +197,9 @@ def training_summary(run: RunData) -> Iterator[SummaryItem]:
     yield "Attention prior", _describe_attention_prior(run)
     if run.metrics is not None:
         stopped = run.metadata.get("stopped")
-        ran = f"{len(run.metrics)} of {asked.get('epochs', '?')}" + (f"; stopped: {stopped}" if stopped else "")
+        ran = f"{len(run.metrics)} of {asked.get('epochs', '?')}" + (
+            f"; stopped: {stopped}" if stopped else ""
+        )
         passes = asked.get("passes", 1)
         yield "Epochs", ran + (f"; {passes:g} passes over the images in each" if passes != 1 else "")
     if run.selected_epoch is not None:
@@ -209,13 +216,18 @@ def _describe_optimizer(train_config: dict[str, Any]) -> str:
 
 def _describe_class_balance(train_config: dict[str, Any]) -> str:
     found = [f"{train_config.get('sampling', 'shuffle')} sampling"]
-    found += [f"{count} copies of {display_name(name)}" for name, count in (train_config.get("copies") or {}).items()]
+    found += [
+        f"{count} copies of {display_name(name)}"
+        for name, count in (train_config.get("copies") or {}).items()
+    ]
     power, named = train_config.get("class_weight_power"), train_config.get("class_weights") or {}
     if power is not None:
         found.append(f"loss weighted by (N / N of class) to the power {power}")
     found += [f"{display_name(name)} {weight:g} times in the loss" for name, weight in named.items()]
     if train_config.get("diagnosis_weights"):
-        found.append(f"loss weighted by how diagnoses were made ({display_name(train_config['diagnosis_weights'])})")
+        found.append(
+            f"loss weighted by how diagnoses were made ({display_name(train_config['diagnosis_weights'])})"
+        )
     weighted = len(found) - 1 - len(train_config.get("copies") or {})
     return ", ".join(found if weighted else [*found, "loss not weighted"])
 

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
-from PIL import Image
-from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.case_selection import ExampleCase, file_stem
-from lesionlens.models.map_titles import MAP_TITLES
-from lesionlens.models.map_titles import map_kind
-from lesionlens.models.map_titles import map_title
 
+from PIL import Image
+
+from lesionlens.evaluation.case_selection import ExampleCase, file_stem
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.models.map_titles import MAP_TITLES, map_kind, map_title
 
 MAX_HTML_BYTES = 1_900_000  # bytes of all pictures as text: keeps the page below 3 MB
 IMAGE_SIZES = (260, 220, 180, 150, 120, 96, 72)  # pixels of the longer side: the largest that fits the budget
@@ -39,11 +38,15 @@ class GalleryCase(NamedTuple):
         return self.case.correct and self.case.score < LOW_CONFIDENCE_FACTOR / self.num_classes
 
 
-def gallery_cases(cases: Sequence[ExampleCase], maps_dir: Path, predictions: Predictions) -> tuple[GalleryCase, ...]:
+def gallery_cases(
+    cases: Sequence[ExampleCase], maps_dir: Path, predictions: Predictions
+) -> tuple[GalleryCase, ...]:
     """Pair cases with their pictures in ``maps_dir``, at the largest size that keeps the page small."""
     files = [_find_images(maps_dir, case.image_id) for case in cases]
     for side in IMAGE_SIZES:
-        tiles = [tuple(GalleryImage(title, _encode_data_uri(path, side)) for title, path in each) for each in files]
+        tiles = [
+            tuple(GalleryImage(title, _encode_data_uri(path, side)) for title, path in each) for each in files
+        ]
         if sum(len(tile.data_uri) for each in tiles for tile in each) <= MAX_HTML_BYTES:
             break
     row = {str(image_id): place for place, image_id in enumerate(predictions.image_id)}
@@ -58,7 +61,9 @@ def _find_images(maps_dir: Path, image_id: str) -> list[tuple[str, Path]]:
     """Find the image, then its maps in the order of the network, then any others."""
     stem = file_stem(image_id)
     found = {"": maps_dir / f"{stem}.png"}
-    found |= {path.name[len(stem) + 1 : -len(".png")]: path for path in sorted(maps_dir.glob(f"{stem}.*.png"))}
+    found |= {
+        path.name[len(stem) + 1 : -len(".png")]: path for path in sorted(maps_dir.glob(f"{stem}.*.png"))
+    }
     kinds = list(MAP_TITLES)
 
     def place(name: str) -> tuple[int, int]:

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
 import pandas as pd
 import yaml
+
 from lesionlens.core.errors import LesionLensError, RunError
-from lesionlens.evaluation.result import EvaluationResult, read_evaluation
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import read_predictions
-
+from lesionlens.evaluation.result import EvaluationResult, read_evaluation
 
 REPORTED_SPLITS = ("test", "validation")
 """The parts that are measured, the one to report first."""

@@ -1,20 +1,21 @@
 """What happened while learning, and how many images there are of each class, as figures."""
 
 import math
+import re
 from collections.abc import Mapping
+from io import StringIO
 from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from lesionlens.evaluation.formatting import display_name
-import re
-from io import StringIO
-from markupsafe import Markup
-from matplotlib import rc_context
 
+from lesionlens.evaluation.formatting import display_name
 
 # told apart by anyone and in black and white (Okabe and Ito 2008)
 _BLUE, _ORANGE, _GREEN, _GRAY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
@@ -23,7 +24,10 @@ _SMALL_FONT_SIZE, _FONT_SIZE = 7.0, 8.0  # points
 
 _CURVES = {
     "Loss": {"train_loss": ("training", _GRAY), "val_loss": ("validation", _BLUE)},
-    "Validation metrics": {"val_auc": ("AUC", _BLUE), "val_balanced_accuracy": ("balanced accuracy", _ORANGE)},
+    "Validation metrics": {
+        "val_auc": ("AUC", _BLUE),
+        "val_balanced_accuracy": ("balanced accuracy", _ORANGE),
+    },
     "Learning rate": {"lr": ("learning rate", _GRAY)},
 }
 
@@ -47,7 +51,11 @@ def learning_curve_plot(log: pd.DataFrame, *, selected_epoch: int | None = None)
         _style_axes(axes, title)
         if selected_epoch is not None:
             axes.axvline(
-                selected_epoch, color=_GREEN, linewidth=1, dashes=(3, 2), label="kept epoch" if number == 1 else None
+                selected_epoch,
+                color=_GREEN,
+                linewidth=1,
+                dashes=(3, 2),
+                label="kept epoch" if number == 1 else None,
             )
         if number == 1 or len(lines) > 1:
             axes.legend(fontsize=_SMALL_FONT_SIZE, frameon=False)
@@ -63,7 +71,9 @@ def attention_scale_plot(log: pd.DataFrame) -> Figure | None:
     As in the paper each panel has its own axis: the stages differ by orders of magnitude.
     None where the log has no columns ``alpha/<layer>.<block>`` or ``gamma/<place>``.
     """
-    columns = [name for name in map(str, log) if name.startswith(tuple(_SCALE_SYMBOLS)) and log[name].notna().any()]
+    columns = [
+        name for name in map(str, log) if name.startswith(tuple(_SCALE_SYMBOLS)) and log[name].notna().any()
+    ]
     if not columns:
         return None
     stages: dict[str, list[str]] = {}
@@ -78,11 +88,22 @@ def attention_scale_plot(log: pd.DataFrame) -> Figure | None:
     for axes, (stage, names) in zip(grid.flat, stages.items(), strict=False):
         shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.8, len(names)))
         for name, shade in zip(names, shades, strict=True):
-            axes.plot(log["epoch"], log[name], color=shade, label=name.rpartition(".")[2], **_curve_style(log))
+            axes.plot(
+                log["epoch"], log[name], color=shade, label=name.rpartition(".")[2], **_curve_style(log)
+            )
         kind, _, place = stage.partition("/")
-        _style_axes(axes, _SCALE_SYMBOLS[f"{kind}/"] + place.replace("layer", "stage ").replace("soft", "soft attention"))
+        _style_axes(
+            axes,
+            _SCALE_SYMBOLS[f"{kind}/"] + place.replace("layer", "stage ").replace("soft", "soft attention"),
+        )
         if len(names) > 1:
-            axes.legend(title="block", title_fontsize=_SMALL_FONT_SIZE, fontsize=_SMALL_FONT_SIZE, frameon=False, ncols=2)
+            axes.legend(
+                title="block",
+                title_fontsize=_SMALL_FONT_SIZE,
+                fontsize=_SMALL_FONT_SIZE,
+                frameon=False,
+                ncols=2,
+            )
         axes.yaxis.get_offset_text().set_fontsize(_SMALL_FONT_SIZE)
     return figure
 

@@ -1,5 +1,1 @@
 """Reproduction of the papers' tables and figures."""
-
-
-
-

@@ -7,18 +7,21 @@ from fnmatch import fnmatchcase
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
 import yaml
 from pydantic import BaseModel, ValidationError
-from lesionlens.core.errors import LesionLensError, unknown_name_message
-from lesionlens.reproduction.spec import OrderingClaim, TableSpec, ArtifactSet
-from lesionlens.reproduction.spec import FigureSpec, PanelSpec
-from lesionlens.reproduction.spec import ColumnSpec
-from lesionlens.reproduction.spec import RowSpec
-from collections.abc import Iterator
-from typing import NamedTuple
-from lesionlens.core.errors import RecipeError, unknown_name_message
 
+from lesionlens.core.errors import LesionLensError, RecipeError, unknown_name_message
+from lesionlens.reproduction.spec import (
+    ArtifactSet,
+    ColumnSpec,
+    FigureSpec,
+    OrderingClaim,
+    PanelSpec,
+    RowSpec,
+    TableSpec,
+)
 
 PAPERS = {
     "arl": "Zhang et al. 2019, doi:10.1109/TMI.2019.2893944",
@@ -126,7 +129,10 @@ def _resolve_name(name: str) -> str:
     if (spelt := _expand_alias(name)) in _table_files():
         return spelt
     authors = {paper: author for author, paper in FIRST_AUTHORS.items()}
-    known = [*_table_files(), *(f"{authors[paper]}/{short}" for paper, _, short in _partitioned_names() if paper in authors)]
+    known = [
+        *_table_files(),
+        *(f"{authors[paper]}/{short}" for paper, _, short in _partitioned_names() if paper in authors),
+    ]
     near = get_close_matches(name.casefold(), known, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise LesionLensError(

@@ -1,36 +1,29 @@
 """From the runs of two rows to the test of an ordering that a paper claims."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
-from lesionlens.core.errors import ComparisonError
-from lesionlens.evaluation.comparison.result import SignificanceResult
-from lesionlens.evaluation.comparison.bootstrap import bootstrap_result
-from lesionlens.evaluation.compute import MetricKey, check_metric_keys, metric_values
+
+from lesionlens.core.errors import ComparisonError, LesionLensError
 from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights
-from lesionlens.evaluation.predictions import Predictions
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
-from lesionlens.core.errors import LesionLensError
-from lesionlens.evaluation.comparison.result import Alternative, SignificanceResult
-from lesionlens.evaluation.comparison.alignment import align
-from lesionlens.evaluation.comparison.bootstrap import bootstrap_difference
 from lesionlens.evaluation.comparison import result as holm
+from lesionlens.evaluation.comparison.alignment import align
+from lesionlens.evaluation.comparison.bootstrap import bootstrap_difference, bootstrap_result
+from lesionlens.evaluation.comparison.result import Alternative, SignificanceResult
 from lesionlens.evaluation.comparison.tests import paired_t, sign_flip_permutation_test
+from lesionlens.evaluation.compute import MetricKey, check_metric_keys, metric_values
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import read_predictions
-from lesionlens.reproduction.spec import OrderingClaim
-from lesionlens.reproduction.measurements import RunValue, base_columns, predictions_path, column_weights
-from lesionlens.reproduction.spec import ColumnSpec
-from lesionlens.reproduction.planner import TableResults
 from lesionlens.explanation.localization_metrics import LocalizationMetrics
+from lesionlens.reproduction.measurements import RunValue, base_columns, column_weights, predictions_path
+from lesionlens.reproduction.planner import TableResults
+from lesionlens.reproduction.spec import ColumnSpec, OrderingClaim
 from lesionlens.runs.run_statistics import MIN_RUNS
-
 
 SIGNIFICANCE_LEVEL = 0.05
 TIE_TOLERANCE = 1e-12  # of a mean whose parts cancel
@@ -107,7 +100,11 @@ class ClaimResult:
     @property
     def published_supports_claim(self) -> bool | None:
         """Whether the published numbers are in the order claimed; None where one is missing."""
-        return None if math.isnan(self.published_difference) else self._toward_claim(self.published_difference) > 0
+        return (
+            None
+            if math.isnan(self.published_difference)
+            else self._toward_claim(self.published_difference) > 0
+        )
 
     @property
     def verdict(self) -> ClaimVerdict:
@@ -138,7 +135,9 @@ class WeightedTerm(NamedTuple):
     key: MetricKey
 
 
-def bootstrap_weighted_sum(terms: Sequence[WeightedTerm], *, n_resamples: int = DEFAULT_RESAMPLES, seed: int = 0) -> SignificanceResult:
+def bootstrap_weighted_sum(
+    terms: Sequence[WeightedTerm], *, n_resamples: int = DEFAULT_RESAMPLES, seed: int = 0
+) -> SignificanceResult:
     """Compare two rows as `bootstrap_difference` does, in a weighted sum of metrics of several runs.
 
     Only images that all runs scored count. Lesions are drawn for all runs at once, as many as there are of each
@@ -168,7 +167,9 @@ def _restrict_to(term: WeightedTerm, images: Sequence[str]) -> WeightedTerm:
     return term._replace(better=term.better.select(rows), worse=term.worse.select(rows))
 
 
-def _weighted_difference(terms: Sequence[WeightedTerm], weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
+def _weighted_difference(
+    terms: Sequence[WeightedTerm], weights: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
     return np.asarray(
         sum(
             each.weight
@@ -221,10 +222,14 @@ def evaluate_claims(results: TableResults, values_by_cell: ValuesByCell) -> tupl
 
 def _claim_key(results: TableResults, result: ClaimResult) -> tuple[object, ...]:
     """Give what a test is of: the runs of both rows, and the column."""
-    return tuple(_run_sources(results, row, result.column) for row in (result.better, result.worse)), result.column
+    return tuple(
+        _run_sources(results, row, result.column) for row in (result.better, result.worse)
+    ), result.column
 
 
-def _evaluate_claim(results: TableResults, claim: OrderingClaim, worse: str, values_by_cell: ValuesByCell) -> ClaimResult:
+def _evaluate_claim(
+    results: TableResults, claim: OrderingClaim, worse: str, values_by_cell: ValuesByCell
+) -> ClaimResult:
     experiment, column = results.spec, claim.column
     said = [experiment.row(name).published.get(column) for name in (claim.better, worse)]
     lower = experiment.column(column).better == "lower"
@@ -292,7 +297,9 @@ def _compare_over_runs(result: ClaimResult, pairs: Sequence[RunPair], scale: flo
     )  # fmt: skip
 
 
-def _compare_over_lesions(result: ClaimResult, results: TableResults, pairs: Sequence[RunPair], scale: float) -> ClaimResult:
+def _compare_over_lesions(
+    result: ClaimResult, results: TableResults, pairs: Sequence[RunPair], scale: float
+) -> ClaimResult:
     """Test the one run, or each of two: the larger p counts, and their intervals are averaged bound by bound."""
     terms = column_weights(results.spec, results.spec.column(result.column))
     if any(leaf.metric in LocalizationMetrics._fields for _, leaf in terms):
@@ -316,11 +323,15 @@ def _one_sided_p(comparison: SignificanceResult, *, lower: bool) -> float:
 
 
 def _bootstrap_pair(
-    results: TableResults, rows: tuple[str, str], weighted_columns: Sequence[tuple[float, ColumnSpec]], key: RunKey
+    results: TableResults,
+    rows: tuple[str, str],
+    weighted_columns: Sequence[tuple[float, ColumnSpec]],
+    key: RunKey,
 ) -> SignificanceResult:
     """Draw lesions for one pair of runs, or of several runs each where the column is put together from others."""
     terms = [
-        WeightedTerm(weight, *_aligned_predictions(results, rows, leaf, key), (leaf.metric, leaf.class_name)) for weight, leaf in weighted_columns
+        WeightedTerm(weight, *_aligned_predictions(results, rows, leaf, key), (leaf.metric, leaf.class_name))
+        for weight, leaf in weighted_columns
     ]
     if len(terms) > 1:
         return bootstrap_weighted_sum(terms)
@@ -332,7 +343,8 @@ def _aligned_predictions(
     results: TableResults, rows: tuple[str, str], column_spec: ColumnSpec, key: RunKey
 ) -> tuple[Predictions, Predictions]:
     cells = [
-        next(cell for cell in results.cells_for(row, column_spec.variant) if (cell.run, cell.fold) == key) for row in rows
+        next(cell for cell in results.cells_for(row, column_spec.variant) if (cell.run, cell.fold) == key)
+        for row in rows
     ]
     models = [read_predictions(predictions_path(results, cell, column_spec)) for cell in cells]
     better, than = align(models, rows, intersect=True).predictions

@@ -1,32 +1,28 @@
 """The generated data sets of a reproduction: drawn once, whoever asks first; the others wait and use them."""
 
+import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 from rich.console import Console
-from lesionlens.core.fileio import atomic_directory
+
 from lesionlens.core.console import progress_bar
-from lesionlens.datasets.registry import load_table
+from lesionlens.core.errors import DataError, RunError, unknown_name_message
+from lesionlens.core.fileio import atomic_directory, write_text
+from lesionlens.datasets.registry import DATASETS, load_table, parse_source
 from lesionlens.imaging.masks import read_lesion_mask
-from lesionlens.core.errors import DataError
-from lesionlens.reproduction.spec import ArtifactSet
+from lesionlens.reproduction.profiles import Profile
+from lesionlens.reproduction.spec import ArtifactSet, TableSpec
 from lesionlens.synthesis.artifacts import ArtifactRates
 from lesionlens.synthesis.dataset import encode_image
-from lesionlens.synthesis.layouts import generate_in_layout
 from lesionlens.synthesis.inject_artifacts import inject_artifact
-import json
-from collections.abc import Sequence
-from lesionlens.core.fileio import write_text
-from lesionlens.datasets.registry import DATASETS, load_table, parse_source
-from lesionlens.core.errors import DataError, RunError, unknown_name_message
-from lesionlens.reproduction.spec import TableSpec
-from lesionlens.reproduction.profiles import Profile
-
+from lesionlens.synthesis.layouts import generate_in_layout
 
 _PARALLEL_PIXELS = 10_000_000  # pixels in all, from which a second process pays its start
 _MAX_OUTLINE_SHIFT = 0.03  # of an image's shorter side, by which an outline is off at most
@@ -139,7 +135,9 @@ def _create_once(root: Path) -> Iterator[bool]:
 
 def _create_artifact_set(artifact_set: ArtifactSet, source: str, root: Path, console: Console) -> None:
     with progress_bar(console) as progress:
-        line = progress.add_task(f"planting {artifact_set.artifact} ({artifact_set.rate_difference:+g})", total=None)
+        line = progress.add_task(
+            f"planting {artifact_set.artifact} ({artifact_set.rate_difference:+g})", total=None
+        )
         inject_artifact(
             source,
             root,

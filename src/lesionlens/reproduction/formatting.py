@@ -2,12 +2,12 @@
 
 import math
 from typing import NamedTuple
+
 from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL
-from lesionlens.reproduction.spec import TableSpec
-from lesionlens.reproduction.table_cells import TableCell
 from lesionlens.reproduction.claims import ClaimResult
 from lesionlens.reproduction.outcome import TableOutcome
-
+from lesionlens.reproduction.spec import TableSpec
+from lesionlens.reproduction.table_cells import TableCell
 
 IN_INTERVAL_MARK, OUTSIDE_INTERVAL_MARK = "●", "○"  # told apart in black and white
 MIN_DECIMALS = {"fraction": 3, "percent": 1}
@@ -58,7 +58,13 @@ class TableFormatter:
         said = "" if published is None else self._format_value(published.value)
         if published is not None and published.spread is not None:
             said = f"{said} ± {self._format_value(published.spread)}"
-        mark = "" if cell.published_in_interval is None or not self._comparable else IN_INTERVAL_MARK if cell.published_in_interval else OUTSIDE_INTERVAL_MARK
+        mark = (
+            ""
+            if cell.published_in_interval is None or not self._comparable
+            else IN_INTERVAL_MARK
+            if cell.published_in_interval
+            else OUTSIDE_INTERVAL_MARK
+        )
         within = cell.within_spread if self._comparable else None
         return FormattedCell(
             value=self._format_value(cell.mean),
@@ -73,7 +79,11 @@ class TableFormatter:
 
     def format_claim(self, claim: ClaimResult) -> FormattedClaim:
         """Write an ordering."""
-        interval = "" if math.isnan(claim.low) else f"{self._format_signed(claim.low)} to {self._format_signed(claim.high)}"
+        interval = (
+            ""
+            if math.isnan(claim.low)
+            else f"{self._format_signed(claim.low)} to {self._format_signed(claim.high)}"
+        )
         opposite = claim.verdict.startswith("opposite")
         p = claim.p_two_sided_holm if opposite else claim.p_holm
         return FormattedClaim(

@@ -1,35 +1,33 @@
 """The page of a table or figure: published and measured side by side, its claims tested, how it was made."""
 
-import os
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
-from lesionlens.reproduction.planner import RunCell, TableResults
 import math
+import os
 from base64 import b64encode
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
+
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
 from lesionlens import __version__
-from lesionlens.core.fileio import write_text
 from lesionlens.core.errors import LesionLensError
+from lesionlens.core.fileio import write_text
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.evaluation.formatting import METRIC_TITLES, display_name
+from lesionlens.explanation.localization import LOCALIZATION_TITLES as OF_MAPS
 from lesionlens.reproduction.catalog import PAPERS
-from lesionlens.reproduction.spec import TableSpec
+from lesionlens.reproduction.claims import VERDICT_LABELS
 from lesionlens.reproduction.figures.base import WrittenFigure
 from lesionlens.reproduction.figures.factory import render_figure
-from lesionlens.reproduction.outcome import summary_sentence
-from lesionlens.reproduction.markdown_page import outcome_to_markdown
-from lesionlens.reproduction.spec import ColumnSpec
-from lesionlens.reproduction.table_cells import INTERVAL_SOURCES
-from lesionlens.reproduction.claims import VERDICT_LABELS
 from lesionlens.reproduction.formatting import IN_INTERVAL_MARK, OUTSIDE_INTERVAL_MARK, TableFormatter
-from lesionlens.reproduction.outcome import TableOutcome, evaluate_table
+from lesionlens.reproduction.markdown_page import outcome_to_markdown
+from lesionlens.reproduction.outcome import TableOutcome, evaluate_table, summary_sentence
 from lesionlens.reproduction.outcome_io import write_outcome_csv, write_outcome_json
-from lesionlens.explanation.localization import LOCALIZATION_TITLES as OF_MAPS
-
+from lesionlens.reproduction.planner import RunCell, TableResults
+from lesionlens.reproduction.spec import ColumnSpec, TableSpec
+from lesionlens.reproduction.table_cells import INTERVAL_SOURCES
 
 REPORT = "report.html"
 
@@ -72,7 +70,9 @@ def collect_provenance(results: TableResults, folder: Path) -> TableProvenance:
     folder
         Of the page: links to the runs' reports are relative to it.
     """
-    records = {cell.run_dir.path: cell.run_dir.metadata() for cell in results.cells if cell.state == "finished"}
+    records = {
+        cell.run_dir.path: cell.run_dir.metadata() for cell in results.cells if cell.state == "finished"
+    }
     recipes = tuple(
         (row.name, ", ".join(row.variants.values()), " ".join(row.overrides))
         for row in results.spec.rows
@@ -95,7 +95,10 @@ def _facts(results: TableResults, records: Sequence[dict[str, Any]]) -> Iterable
     yield "Seeds", ", ".join(map(str, seeds))
     yield "Different runs", f"{len(records)} finished, {len(results.cells)} places in the table"
     yield "Computed on", _unique(str(record.get("device", "")) for record in records)
-    yield "Time", _format_duration(sum(float(record.get("seconds", 0)) for record in records)) if records else ""
+    yield (
+        "Time",
+        _format_duration(sum(float(record.get("seconds", 0)) for record in records)) if records else "",
+    )
     yield (
         "Versions",
         _unique(
@@ -168,7 +171,9 @@ def write_page(results: TableResults, folder: Path) -> Path:
     return path
 
 
-def render_table_page(outcome: TableOutcome, folder: Path, *, figures: list[WrittenFigure], problem: str, now: datetime) -> str:
+def render_table_page(
+    outcome: TableOutcome, folder: Path, *, figures: list[WrittenFigure], problem: str, now: datetime
+) -> str:
     """Write the page as HTML; ``problem`` says why there are no figures, or is ""."""
     environment = Environment(
         loader=ChoiceLoader([PackageLoader("lesionlens.reproduction"), PackageLoader("lesionlens.report")]),
@@ -189,13 +194,19 @@ def render_table_page(outcome: TableOutcome, folder: Path, *, figures: list[Writ
         orderings=[writing.format_claim(each) for each in outcome.claims],
         notes=writing.notes,
         signs=VERDICT_SIGNS,
-        meanings={word: VERDICT_LABELS[word] for word in VERDICT_LABELS if word in {each.verdict for each in outcome.claims}},
+        meanings={
+            word: VERDICT_LABELS[word]
+            for word in VERDICT_LABELS
+            if word in {each.verdict for each in outcome.claims}
+        },
         intervals={
             kind: INTERVAL_SOURCES[kind]
             for kind in INTERVAL_SOURCES
             if kind in {each.interval_source for each in outcome.cells}
         },
-        marks=(IN_INTERVAL_MARK, OUTSIDE_INTERVAL_MARK) if any(each.published_in_interval is not None for each in outcome.cells) else (),
+        marks=(IN_INTERVAL_MARK, OUTSIDE_INTERVAL_MARK)
+        if any(each.published_in_interval is not None for each in outcome.cells)
+        else (),
         published=any(each.published for each in outcome.cells),
         figures=[(_data_uri(each.path), each) for each in figures],
         problem=problem,
@@ -253,7 +264,8 @@ def _same_runs_as(results: TableResults, row: str) -> str:
     above = above[: above.index(row)]
     own = {cell.run_dir.path for cell in _row_cells(results, row)}
     return next(
-        (each for each in above if own and own == {cell.run_dir.path for cell in _row_cells(results, each)}), ""
+        (each for each in above if own and own == {cell.run_dir.path for cell in _row_cells(results, each)}),
+        "",
     )
 
 

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from lesionlens.runs.run_dir import RunDir
-from lesionlens.training.multi_run import STATUS_FINISHED, expand_runs
-from lesionlens.runs.schema import Recipe
 
+from lesionlens.runs.run_dir import RunDir
+from lesionlens.runs.schema import Recipe
+from lesionlens.training.multi_run import STATUS_FINISHED, expand_runs
 
 _MACHINE_KEYS = {"train": {"device", "workers", "threads", "compile"}, "data": {"store", "store_folder"}}
 

@@ -2,13 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+
 from lesionlens import __version__
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL
-from lesionlens.reproduction.outcome import summary_sentence
+from lesionlens.reproduction.formatting import (
+    IN_INTERVAL_MARK,
+    OUTSIDE_INTERVAL_MARK,
+    FormattedCell,
+    TableFormatter,
+)
+from lesionlens.reproduction.outcome import TableOutcome, summary_sentence
 from lesionlens.reproduction.table_cells import INTERVAL_SOURCES
-from lesionlens.reproduction.formatting import IN_INTERVAL_MARK, OUTSIDE_INTERVAL_MARK, FormattedCell, TableFormatter
-from lesionlens.reproduction.outcome import TableOutcome
 
 
 def outcome_to_markdown(outcome: TableOutcome, now: datetime) -> str:
@@ -45,7 +50,9 @@ def _table(outcome: TableOutcome, formatter: TableFormatter) -> Iterator[str]:
     yield _table_row(["---"] * (len(columns) + 1))
     for row in experiment.rows:
         name = f"{row.group}: {row.name}" if row.group else row.name
-        yield _table_row([name, *(_cell(formatter.format_cell(outcome.cell(row.name, column))) for column in columns)])
+        yield _table_row(
+            [name, *(_cell(formatter.format_cell(outcome.cell(row.name, column))) for column in columns)]
+        )
 
 
 def _cell(formatted: FormattedCell) -> str:
@@ -60,7 +67,9 @@ def _legend(outcome: TableOutcome) -> Iterator[str]:
         return
     kinds = {each.interval_source for each in outcome.cells}
     said = "; published" if any(each.published for each in outcome.cells) else ""
-    intervals = (f"Interval over {kind}: {INTERVAL_SOURCES[kind]}." for kind in INTERVAL_SOURCES if kind in kinds)
+    intervals = (
+        f"Interval over {kind}: {INTERVAL_SOURCES[kind]}." for kind in INTERVAL_SOURCES if kind in kinds
+    )
     yield " ".join([f"Measured (95 % interval){said}.", *intervals])
     if outcome.is_comparable_to_paper:
         yield f"{IN_INTERVAL_MARK} the published number lies in the measured interval, {OUTSIDE_INTERVAL_MARK} it does not."
@@ -95,4 +104,8 @@ def _bullet_list(sentences: Iterable[str]) -> list[str]:
 
 
 def _table_row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") or UNDEFINED_SYMBOL for cell in cells) + " |"
+    return (
+        "| "
+        + " | ".join(" ".join(cell.split()).replace("|", "\\|") or UNDEFINED_SYMBOL for cell in cells)
+        + " |"
+    )

@@ -1,35 +1,30 @@
 """What the runs of a row came to in a column: one number for each run, and why there is none."""
 
-from lesionlens.datasets.registry import load_table
-from lesionlens.datasets.table import LesionTable
-from lesionlens.core.errors import DataError
-from lesionlens.core.tabular import read_csv_columns
-from lesionlens.reproduction.planner import RunCell
-from pathlib import Path
-from lesionlens.core.fileio import write_text
-from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.result import write_evaluation
-from lesionlens.evaluation.predictions_io import write_predictions
-from lesionlens.models.saved_model import load_model
-from lesionlens.inference.batch import run_inference
-from lesionlens.inference.inputs import inputs_from_table
 import json
-import pandas as pd
-from lesionlens.core.errors import LesionLensError, ModelError
-from lesionlens.evaluation.result import Estimate
-from lesionlens.explanation.localization import evaluate_localization
-from lesionlens.explanation.methods import METHODS
-from lesionlens.explanation.localization import write_localization
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
-from lesionlens.core.errors import LesionLensError
-from lesionlens.evaluation.result import Estimate, read_evaluation
+
+import pandas as pd
+
+from lesionlens.core.errors import DataError, LesionLensError, ModelError
+from lesionlens.core.fileio import write_text
+from lesionlens.core.tabular import read_csv_columns
+from lesionlens.datasets.registry import load_table
+from lesionlens.datasets.table import LesionTable
+from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.formatting import METRIC_TITLES
-from lesionlens.reproduction.spec import TableSpec
-from lesionlens.reproduction.spec import ColumnSpec
-from lesionlens.reproduction.planner import RunCell, TableResults
+from lesionlens.evaluation.predictions_io import write_predictions
+from lesionlens.evaluation.result import Estimate, read_evaluation, write_evaluation
+from lesionlens.explanation.localization import evaluate_localization, write_localization
 from lesionlens.explanation.localization_metrics import LocalizationMetrics
+from lesionlens.explanation.methods import METHODS
+from lesionlens.inference.batch import run_inference
+from lesionlens.inference.inputs import inputs_from_table
+from lesionlens.models.saved_model import load_model
+from lesionlens.reproduction.planner import RunCell, TableResults
+from lesionlens.reproduction.spec import ColumnSpec, TableSpec
 
 
 def evaluation_split(cell: RunCell) -> str:
@@ -72,7 +67,9 @@ def evaluate_on(cell: RunCell, name: str, source: str) -> Path:
         return folder
     done.unlink(missing_ok=True)
     said = cell.recipe.data
-    wanted = inputs_from_table(evaluation_subset(cell, source), said.task, mask_dir=Path(said.mask_dir) if said.mask_dir else None)
+    wanted = inputs_from_table(
+        evaluation_subset(cell, source), said.task, mask_dir=Path(said.mask_dir) if said.mask_dir else None
+    )
     scored = run_inference(load_model(cell.run_dir.best_model, device=cell.recipe.train.device), wanted)
     write_predictions(folder / "predictions.csv", scored.predictions)
     write_evaluation(folder / "evaluation.json", evaluate(scored.predictions))
@@ -80,7 +77,9 @@ def evaluate_on(cell: RunCell, name: str, source: str) -> Path:
     return folder
 
 
-def localization_estimate(cell: RunCell, *, map_name: str, metric: str, source: str, folder: Path) -> Estimate:
+def localization_estimate(
+    cell: RunCell, *, map_name: str, metric: str, source: str, folder: Path
+) -> Estimate:
     """Give a measure of one map over the run's test images that have masks, with its interval over lesions.
 
     Parameters
@@ -103,7 +102,9 @@ def localization_estimate(cell: RunCell, *, map_name: str, metric: str, source: 
     maps = list(dict.fromkeys(found["map"]))
     if map_name not in maps:
         has = ", ".join(maps) or "none"
-        raise ModelError(f"this network has no map {map_name}; it has {has}. Name one in the table's YAML file")
+        raise ModelError(
+            f"this network has no map {map_name}; it has {has}. Name one in the table's YAML file"
+        )
     row = found[(found["map"] == map_name) & (found["measure"] == metric)].iloc[0]
     return Estimate(metric, map_name, float(row["mean"]), float(row["low"]), float(row["high"]))
 
@@ -127,7 +128,9 @@ def _measure_maps(cell: RunCell, method: str, source: str, folder: Path) -> str:
     try:
         loaded = load_model(cell.run_dir.best_model, device=cell.recipe.train.device)
         table = evaluation_subset(cell, source)
-        quality = evaluate_localization(loaded, table, methods=[method], mask_dir=Path(masks) if masks else None)
+        quality = evaluate_localization(
+            loaded, table, methods=[method], mask_dir=Path(masks) if masks else None
+        )
     except LesionLensError as error:
         return str(error)
     write_localization(folder, quality)
@@ -170,15 +173,21 @@ def run_values(results: TableResults, row: str, column: str) -> list[RunValue]:
     """
     metric = results.spec.column(column)
     if metric.mean_of:
-        return _combine_columns([run_values(results, row, each) for each in metric.mean_of], metric.mean_of, _mean)
+        return _combine_columns(
+            [run_values(results, row, each) for each in metric.mean_of], metric.mean_of, _mean
+        )
     if metric.minus:
-        return _combine_columns([run_values(results, row, each) for each in metric.minus], metric.minus, _difference)
+        return _combine_columns(
+            [run_values(results, row, each) for each in metric.minus], metric.minus, _difference
+        )
     return [_measure_run(results, cell, metric) for cell in results.cells_for(row, metric.variant)]
 
 
 def column_weights(spec: TableSpec, column_spec: ColumnSpec) -> list[tuple[float, ColumnSpec]]:
     """Give the columns that are measured themselves and that a column adds up, each with its weight."""
-    weights = [1 / len(column_spec.mean_of)] * len(column_spec.mean_of) if column_spec.mean_of else [1.0, -1.0]
+    weights = (
+        [1 / len(column_spec.mean_of)] * len(column_spec.mean_of) if column_spec.mean_of else [1.0, -1.0]
+    )
     columns = [spec.column(each) for each in (*column_spec.mean_of, *column_spec.minus)]
     if not columns:
         return [(1.0, column_spec)]
@@ -197,7 +206,10 @@ def base_columns(spec: TableSpec, column_spec: ColumnSpec) -> list[ColumnSpec]:
 def predictions_path(results: TableResults, cell: RunCell, column_spec: ColumnSpec) -> Path:
     """Give the file of scores from which a run's number in a column was measured."""
     if column_spec.artifact_set:
-        return evaluate_on(cell, column_spec.artifact_set, results.artifact_sets[column_spec.artifact_set]) / "predictions.csv"
+        return (
+            evaluate_on(cell, column_spec.artifact_set, results.artifact_sets[column_spec.artifact_set])
+            / "predictions.csv"
+        )
     return cell.run_dir.predictions(evaluation_split(cell))
 
 
@@ -213,23 +225,41 @@ def _measure_run(results: TableResults, cell: RunCell, column_spec: ColumnSpec) 
 def _run_estimate(results: TableResults, cell: RunCell, column_spec: ColumnSpec) -> Estimate:
     if column_spec.metric in LocalizationMetrics._fields:
         name = results.local_map_name(results.spec.row(cell.row).maps.get(column_spec.name, column_spec.map))
-        source = results.artifact_sets[column_spec.artifact_set] if column_spec.artifact_set else cell.recipe.data.source
-        folder = (cell.run_dir.path / "on" / column_spec.artifact_set if column_spec.artifact_set else cell.run_dir.path) / "quality"
-        return localization_estimate(cell, map_name=name, metric=column_spec.metric, source=source, folder=folder)
+        source = (
+            results.artifact_sets[column_spec.artifact_set]
+            if column_spec.artifact_set
+            else cell.recipe.data.source
+        )
+        folder = (
+            cell.run_dir.path / "on" / column_spec.artifact_set
+            if column_spec.artifact_set
+            else cell.run_dir.path
+        ) / "quality"
+        return localization_estimate(
+            cell, map_name=name, metric=column_spec.metric, source=source, folder=folder
+        )
     if column_spec.artifact_set:
-        path = evaluate_on(cell, column_spec.artifact_set, results.artifact_sets[column_spec.artifact_set]) / "evaluation.json"
+        path = (
+            evaluate_on(cell, column_spec.artifact_set, results.artifact_sets[column_spec.artifact_set])
+            / "evaluation.json"
+        )
     else:
         path = cell.run_dir.evaluation(evaluation_split(cell))
     return read_evaluation(path).estimate(column_spec.metric, column_spec.class_name)
 
 
 def _combine_columns(
-    columns: Sequence[Sequence[RunValue]], names: Sequence[str], combine: Callable[[Sequence[RunValue]], ValueAndInterval]
+    columns: Sequence[Sequence[RunValue]],
+    names: Sequence[str],
+    combine: Callable[[Sequence[RunValue]], ValueAndInterval],
 ) -> list[RunValue]:
     """Join the numbers of each run; a run that a column lacks has none, and the note says which."""
     found = [{(each.run, each.fold): each for each in column} for column in columns]
     keys = {key for column in found for key in column}
-    return [_combine_run(key, found, names, combine) for key in sorted(keys, key=lambda key: (key[0], key[1] or 0))]
+    return [
+        _combine_run(key, found, names, combine)
+        for key in sorted(keys, key=lambda key: (key[0], key[1] or 0))
+    ]
 
 
 def _combine_run(
@@ -251,7 +281,8 @@ def _combine_run(
 
 def _mean(operands: Sequence[RunValue]) -> ValueAndInterval:
     value, low, high = (
-        math.fsum(getattr(each, name) for each in operands) / len(operands) for name in ("value", "low", "high")
+        math.fsum(getattr(each, name) for each in operands) / len(operands)
+        for name in ("value", "low", "high")
     )
     return value, low, high
 

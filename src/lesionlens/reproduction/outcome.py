@@ -3,12 +3,12 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from lesionlens.reproduction.measurements import base_columns, run_values
-from lesionlens.reproduction.table_cells import TableCell, summarize_cell
-from lesionlens.reproduction.claims import ValuesByCell, evaluate_claims
-from lesionlens.reproduction.claims import ClaimResult
-from lesionlens.reproduction.planner import RunCell, TableResults
+
 from lesionlens.reproduction.catalog import PAPERS
+from lesionlens.reproduction.claims import ClaimResult, ValuesByCell, evaluate_claims
+from lesionlens.reproduction.measurements import base_columns, run_values
+from lesionlens.reproduction.planner import RunCell, TableResults
+from lesionlens.reproduction.table_cells import TableCell, summarize_cell
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,13 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
 from lesionlens import __version__
 from lesionlens.core.fileio import write_text
 from lesionlens.core.tabular import write_csv_columns
-from lesionlens.reproduction.outcome import summary_sentence
-from lesionlens.reproduction.table_cells import TableCell
 from lesionlens.reproduction.claims import ClaimResult
-from lesionlens.reproduction.outcome import TableOutcome
-
+from lesionlens.reproduction.outcome import TableOutcome, summary_sentence
+from lesionlens.reproduction.table_cells import TableCell
 
 OUTCOME_COLUMNS = (
     "row", "group", "column", "published", "published_spread", "measured", "sd", "n", "planned", "low", "high",

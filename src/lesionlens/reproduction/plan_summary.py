@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from typing import NamedTuple
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from lesionlens.datasets.issues import pluralize
+
 from lesionlens.core.errors import LesionLensError, unknown_name_message
+from lesionlens.datasets.issues import pluralize
 from lesionlens.reproduction.jobs import Job
-from lesionlens.reproduction.runtime_estimate import RuntimeEstimate, estimate_runtime
 from lesionlens.reproduction.planner import TablePlan
 from lesionlens.reproduction.reproduce import Reproduction
 from lesionlens.reproduction.runner import read_failure
-
+from lesionlens.reproduction.runtime_estimate import RuntimeEstimate, estimate_runtime
 
 SECONDS_PER_HOUR = 3600.0
 COLUMN_AVERAGES = ("macro", "weighted", "all")  # of a metric, in place of one class
@@ -39,7 +40,9 @@ def print_plan(reproduction: Reproduction, console: Console, *, retry_failed: bo
         for each in reproduction.plans:
             _add_plan_row(table, each, reproduction, costs, troubles, retry_failed=retry_failed)
     left = [
-        job for job in reproduction.jobs() if not job.is_finished(out) and (retry_failed or not read_failure(out, job.key))
+        job
+        for job in reproduction.jobs()
+        if not job.is_finished(out) and (retry_failed or not read_failure(out, job.key))
     ]
     hours = sum(costs[job.key].seconds for job in left if job.key in costs) / SECONDS_PER_HOUR
     console.print(table)
@@ -79,7 +82,9 @@ def _add_plan_row(
             problems += _undefined_columns(plan, part, found.classes)
             estimates.update(dict.fromkeys([twin.key for twin in twins], found))
     done, failed = _count_jobs(jobs, reproduction)
-    left = [job for job in jobs if not job.is_finished(out) and (retry_failed or not read_failure(out, job.key))]
+    left = [
+        job for job in jobs if not job.is_finished(out) and (retry_failed or not read_failure(out, job.key))
+    ]
     hours = sum(estimates[job.key].seconds for job in left if job.key in estimates) / SECONDS_PER_HOUR
     cells = (plan.name, len(plan.requested_rows), len(jobs), done, failed, f"{images:,}", format_hours(hours))
     table.add_row(*map(str, cells))

@@ -1,24 +1,21 @@
 """What an experiment's rows mean in runs, with the profile's and the user's words over each recipe."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
-from lesionlens.reproduction.spec import TableSpec
-from lesionlens.runs.run_dir import RunDir
-from lesionlens.runs.schema import Recipe
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from pathlib import Path
+from typing import Literal
+
 from lesionlens.core.errors import RecipeError, unknown_name_message
+from lesionlens.reproduction.data_sources import is_synthetic
 from lesionlens.reproduction.jobs import Job, expand_jobs
 from lesionlens.reproduction.profiles import Profile
-from lesionlens.reproduction.spec import RowSpec
-from lesionlens.reproduction.data_sources import is_synthetic
 from lesionlens.reproduction.runner import read_failure
+from lesionlens.reproduction.spec import RowSpec, TableSpec
 from lesionlens.runs.load import load_recipe
-
+from lesionlens.runs.run_dir import RunDir
+from lesionlens.runs.schema import Recipe
 
 RunState = Literal["finished", "failed", "begun", "missing"]
 
@@ -216,7 +213,13 @@ class TablePlan:
 
 
 def make_plan(
-    name: str, spec: TableSpec, source: str, options: ReproductionOptions, *, artifact_sets: Mapping[str, str], mask_dir: str | None
+    name: str,
+    spec: TableSpec,
+    source: str,
+    options: ReproductionOptions,
+    *,
+    artifact_sets: Mapping[str, str],
+    mask_dir: str | None,
 ) -> TablePlan:
     """Lay out every run of an experiment.
 
@@ -260,7 +263,9 @@ class _DataPaths:
             yield f"data.masks={self.mask_dir}"
 
 
-def _row_jobs(name: str, row: RowSpec, spec: TableSpec, options: ReproductionOptions, paths: _DataPaths) -> list[Job]:
+def _row_jobs(
+    name: str, row: RowSpec, spec: TableSpec, options: ReproductionOptions, paths: _DataPaths
+) -> list[Job]:
     """Read a recipe with the row's words, then those of profile, place and user."""
     recipe = load_recipe(name, row.overrides)
     known = paths if recipe.data.mask_dir else _DataPaths(paths.source, paths.artifact_sets, None)

@@ -4,16 +4,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
-from lesionlens.core.errors import RecipeError, unknown_name_message
-from lesionlens.training.setup import resolve_model
-from lesionlens.runs.schema import Recipe
 
+from lesionlens.core.errors import RecipeError, unknown_name_message
+from lesionlens.runs.schema import Recipe
+from lesionlens.training.setup import resolve_model
 
 ProfileName = Literal["paper", "short", "smoke"]
 
 BACKBONE_KWARGS = {"layers", "stage"}  # options that name places of a network which another one has not
 LAYERS_14_KWARGS = {"layers": [1, 1, 1, 1]}  # Zhang et al. 2019, Table I: one block a stage
-FROM_SCRATCH_PREFIX = "arl/"  # recipes whose mechanism needs residual blocks: their small network is the paper's own
+FROM_SCRATCH_PREFIX = (
+    "arl/"  # recipes whose mechanism needs residual blocks: their small network is the paper's own
+)
 MAX_TRAIN_CROPS = 2  # crops of one image that a small budget sees in training
 
 
@@ -62,7 +64,11 @@ class Profile:
         if self.name == "paper":
             return []
         crops, data = recipe.crops, recipe.data
-        epochs = self.scratch_epochs if self.scratch_epochs and name.startswith(FROM_SCRATCH_PREFIX) else self.epochs
+        epochs = (
+            self.scratch_epochs
+            if self.scratch_epochs and name.startswith(FROM_SCRATCH_PREFIX)
+            else self.epochs
+        )
         said = [
             *self._network_overrides(name, recipe), f"model.input_size={self.input_size}",
             f"train.epochs={epochs}", f"train.batch_size={self.batch_size}", "train.passes=1",

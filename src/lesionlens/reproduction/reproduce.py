@@ -4,21 +4,28 @@ import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
 from filelock import FileLock
 from rich.console import Console
-from lesionlens.datasets.registry import load_table
+
 from lesionlens.core.errors import DataError, LesionLensError, RecipeError, RunError, unknown_name_message
-from lesionlens.reproduction.catalog import is_yaml_path, match_tables, load_table_spec
-from lesionlens.reproduction.spec import TableSpec
-from lesionlens.reproduction.data_sources import make_noisy_masks, get_artifact_sets
+from lesionlens.datasets.registry import load_table
+from lesionlens.reproduction.catalog import is_yaml_path, load_table_spec, match_tables
+from lesionlens.reproduction.data_sources import (
+    get_artifact_sets,
+    is_synthetic,
+    make_noisy_masks,
+    parse_sources,
+    resolve_source,
+)
+from lesionlens.reproduction.html_page import write_page
 from lesionlens.reproduction.jobs import Job
 from lesionlens.reproduction.measurements import COLUMN_METRICS
-from lesionlens.reproduction.html_page import write_page
 from lesionlens.reproduction.planner import ReproductionOptions, TablePlan, make_plan
-from lesionlens.reproduction.data_sources import parse_sources, is_synthetic, resolve_source
 from lesionlens.reproduction.runner import RunSummary, clear_failure, run_jobs, write_failure
-from lesionlens.training.setup import SYNTHETIC_DATA_NOTICE
+from lesionlens.reproduction.spec import TableSpec
 from lesionlens.runs.load import load_recipe
+from lesionlens.training.setup import SYNTHETIC_DATA_NOTICE
 
 
 @dataclass(frozen=True)
@@ -140,12 +147,16 @@ def _check_request(specs: Mapping[str, TableSpec], sources: Mapping[str, str]) -
             raise RecipeError(f"{name} and {pages[page_name(name)]} would have one page; rename one of them")
 
 
-def _plan_table(name: str, spec: TableSpec, source: str, options: ReproductionOptions, console: Console) -> TablePlan:
+def _plan_table(
+    name: str, spec: TableSpec, source: str, options: ReproductionOptions, console: Console
+) -> TablePlan:
     inside, drawn = options.out / "data", is_synthetic(source, options.out)
     stem = Path(source.rpartition(":")[2]).name if drawn else spec.dataset
     sets = get_artifact_sets(spec.artifact_sets, source, inside / f"{stem}-planted", console=console)
     masks = make_noisy_masks(source, inside / f"{stem}-masks") if drawn and _uses_mask_dir(spec) else None
-    return make_plan(name, spec, source, options, artifact_sets=sets, mask_dir=None if masks is None else str(masks))
+    return make_plan(
+        name, spec, source, options, artifact_sets=sets, mask_dir=None if masks is None else str(masks)
+    )
 
 
 def _uses_mask_dir(spec: TableSpec) -> bool:

@@ -1,26 +1,25 @@
 """Run after run: what is done is left alone, what was killed goes on, what fails is told and passed over."""
 
-import os
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from filelock import FileLock, Timeout
-from lesionlens.core.errors import RunError
 import json
+import os
 import shutil
+import socket
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
+
+from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.markup import escape
+
+from lesionlens.core.errors import LesionLensError, RunError, RunInterrupted
 from lesionlens.core.fileio import write_text
-from lesionlens.core.errors import RunInterrupted, LesionLensError
 from lesionlens.reproduction.jobs import Job
 from lesionlens.runs.run_dir import write_recipe
 from lesionlens.training.run import resume, train
-
 
 _POLL_SECONDS = 0.5  # seconds between two looks at what another has
 

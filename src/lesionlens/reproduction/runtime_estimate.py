@@ -6,20 +6,22 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
 import torch
 from torch import Tensor, nn
+
 from lesionlens.core.fileio import write_text
 from lesionlens.data.sampler import EpochSampler
 from lesionlens.reproduction.jobs import Job
-from lesionlens.training.losses import repeat_factors
 from lesionlens.training.autotune import MIN_STEPS_TO_COMPILE, choose_precision
-from lesionlens.training.setup import set_up_run
-from lesionlens.training.setup import RunSetup
-
+from lesionlens.training.losses import repeat_factors
+from lesionlens.training.setup import RunSetup, set_up_run
 
 CPU_BATCH = 4  # crops that are timed at once on a CPU; a GPU is timed with the recipe's own batch
 TIMED_STEPS = 2  # after one that is not counted
-OVERHEAD_SECONDS = 4.0  # seconds of preparing, drawing maps and writing the report: what a run of a tiny network takes
+OVERHEAD_SECONDS = (
+    4.0  # seconds of preparing, drawing maps and writing the report: what a run of a tiny network takes
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ def estimate_runtime(job: Job, out: Path, *, similar_runs: Sequence[Job] = ()) -
     seen = prepared.preprocessing.crop_count if prepared.resolved_model.architecture.num_crops is None else 1
     held = {name: len(ids) * seen for name, ids in prepared.splits.splits.items() if name != "train"}
     each = passed * train + held.get("validation", 0) * test
-    return RuntimeEstimate(images, OVERHEAD_SECONDS + job.recipe.train.epochs * each + sum(held.values()) * test, classes)
+    return RuntimeEstimate(
+        images, OVERHEAD_SECONDS + job.recipe.train.epochs * each + sum(held.values()) * test, classes
+    )
 
 
 def _samples_per_epoch(setup: RunSetup) -> int:
@@ -99,7 +103,9 @@ def _seconds_per_input(setup: RunSetup, out: Path) -> tuple[float, float]:
         images = torch.rand(count, *([made.num_crops] if made.num_crops else []), 3, *size, device=device)
         if precision == "auto":
             attends = setup.resolved_model.uses_residual_attention
-            precision = "fp32" if attends else choose_precision(made, size, device, steps=MIN_STEPS_TO_COMPILE)
+            precision = (
+                "fp32" if attends else choose_precision(made, size, device, steps=MIN_STEPS_TO_COMPILE)
+            )
         known[kind] = _time_model(model, images, bf16=precision == "bf16")
         write_text(place, json.dumps(known, indent=1) + "\n")
     train, test = known[kind]

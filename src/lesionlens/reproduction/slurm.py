@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from lesionlens.core.fileio import write_text
 
+from lesionlens.core.fileio import write_text
 
 SCRIPT = """\
 #!/bin/bash

@@ -1,15 +1,12 @@
 """A table or figure of a paper as data: its rows, what is measured, what was published, what is claimed."""
 
-from typing import Annotated
-from pydantic import BeforeValidator, Field, model_validator
-from lesionlens.runs.schema import ConfigSection
-from typing import Literal
-from pydantic import model_validator
-from typing import Annotated, Literal
-from pydantic import AfterValidator, Field
 from collections.abc import Sequence
-from pydantic import Field, model_validator
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
 from lesionlens.core.errors import unknown_name_message
+from lesionlens.runs.schema import ConfigSection
 
 
 def _as_list(value: object) -> object:
@@ -68,7 +65,9 @@ class RowSpec(ConfigSection):
     recipes: dict[str, str] = Field(default_factory=dict)
     overrides: StrTuple = ()
     reason_not_run: str = ""
-    published: dict[str, Annotated[PublishedValue, BeforeValidator(_parse_published)]] = Field(default_factory=dict)
+    published: dict[str, Annotated[PublishedValue, BeforeValidator(_parse_published)]] = Field(
+        default_factory=dict
+    )
     maps: dict[str, str] = Field(default_factory=dict)
     x_value: float | None = None
     note: str = ""
@@ -292,7 +291,9 @@ class TableSpec(ConfigSection):
             _check_known("other column", (*metric.mean_of, *metric.minus), others)
             if metric.metric:
                 _check_known("part", [metric.variant], parts)
-            _check_known("set", [metric.artifact_set] if metric.artifact_set else [], list(self.artifact_sets))
+            _check_known(
+                "set", [metric.artifact_set] if metric.artifact_set else [], list(self.artifact_sets)
+            )
         for row in self.rows:
             _check_known("column", [*row.published, *row.maps], columns)
         pairs = [f"{each.better} > {other}, {each.column}" for each in self.claims for other in each.worse]

@@ -10,13 +10,14 @@ from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from lesionlens.core.fileio import write_text
-from lesionlens.core.errors import LesionLensError, RunError, unknown_name_message
-from lesionlens.reproduction.catalog import PAPERS, list_tables, load_table_spec
-from lesionlens.training.multi_run import expand_runs
-from lesionlens.runs.load import load_recipe
 
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from lesionlens.core.errors import LesionLensError, RunError, unknown_name_message
+from lesionlens.core.fileio import write_text
+from lesionlens.reproduction.catalog import PAPERS, list_tables, load_table_spec
+from lesionlens.runs.load import load_recipe
+from lesionlens.training.multi_run import expand_runs
 
 MARKER = "<!-- Written by: python -m lesionlens.reproduction.status. Not by hand. -->"
 STATE_LABELS = {"paper": "run in full", "short": "run short", "smoke": "smoke"}  # the most first
@@ -112,7 +113,12 @@ def render_status_page(path: Path) -> str:
             raise LesionLensError(f"{path}: {unknown_name_message('experiment', each.name, ours)}")
     lines = [MARKER, "", "# Tables and figures", "", PREFACE, ""]
     for paper, group in groupby(ours, key=lambda name: name.partition("/")[0]):
-        lines += [f"## {PAPERS.get(paper, OPEN_QUESTIONS_TITLE)}", "", *_status_table(list(group), records), ""]
+        lines += [
+            f"## {PAPERS.get(paper, OPEN_QUESTIONS_TITLE)}",
+            "",
+            *_status_table(list(group), records),
+            "",
+        ]
     return "\n".join([*lines, EXCLUDED_NOTE, ""])
 
 

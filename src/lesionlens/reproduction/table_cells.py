@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
 from lesionlens.evaluation.result import CAVEAT_SEPARATOR
 from lesionlens.reproduction.measurements import RunValue
 from lesionlens.reproduction.spec import PublishedValue
 from lesionlens.runs.run_statistics import MIN_RUNS, summarize
-
 
 IntervalSource = Literal["runs", "folds", "lesions", ""]
 INTERVAL_SOURCES: dict[str, str] = {
@@ -125,7 +125,11 @@ def _interval_over(values: Sequence[RunValue]) -> IntervalSource:
 
 def _relevant_caveats(note: str, interval_source: IntervalSource) -> str:
     """Leave out what is said of an interval over lesions where that is not the one shown."""
-    kept = [each for each in note.split(CAVEAT_SEPARATOR) if interval_source == "lesions" or "interval" not in each]
+    kept = [
+        each
+        for each in note.split(CAVEAT_SEPARATOR)
+        if interval_source == "lesions" or "interval" not in each
+    ]
     return CAVEAT_SEPARATOR.join(kept)
 
 

@@ -1,18 +1,18 @@
 """A recipe's file, shipped or one's own, laid over the recipe that its ``base:`` names."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-import yaml
-from lesionlens.core.errors import RecipeError, unknown_name_message
-from collections.abc import Iterable, Sequence
-from pydantic import BaseModel, ValidationError
-from lesionlens.runs.schema import Recipe
 
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from lesionlens.core.errors import RecipeError, unknown_name_message
+from lesionlens.runs.schema import Recipe
 
 # what a section that is given as one text means
 SHORTHAND_KEYS = {"data": "source", "model": "name", "augment": "preset", "prior": "masks"}
@@ -64,7 +64,13 @@ def expand_shorthand(name: str, section: Any) -> Any:
 
 def replace_model(model: Mapping[str, Any], specified_keys: set[str]) -> dict[str, Any]:
     """Take away from a section ``model`` the network that keys said over it replace."""
-    gone = {"backbone", "attention"} - specified_keys if "name" in specified_keys else {"name"} if "backbone" in specified_keys else set()
+    gone = (
+        {"backbone", "attention"} - specified_keys
+        if "name" in specified_keys
+        else {"name"}
+        if "backbone" in specified_keys
+        else set()
+    )
     return {key: value for key, value in model.items() if key not in gone}
 
 
@@ -118,7 +124,9 @@ def _deep_merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str,
     both = dict(lower)
     for key, value in upper.items():
         below = both.get(key)
-        both[key] = _deep_merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        both[key] = (
+            _deep_merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        )
     return both
 
 
@@ -161,7 +169,9 @@ def _apply_override(tree: dict[str, Any], override: str) -> str:
     for section in sections:
         inner = expand_shorthand(section, tree.get(section) or {})
         if not isinstance(inner, dict):
-            raise RecipeError(f"{section} is {inner!r} in the recipe, no table into which {override!r} could go")
+            raise RecipeError(
+                f"{section} is {inner!r} in the recipe, no table into which {override!r} could go"
+            )
         tree[section] = inner
         tree = inner
     tree[last] = value

@@ -1,15 +1,17 @@
 """A run's folder: where each thing lies, and the record of what was run."""
 
 import json
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar
-from lesionlens.core.fileio import write_text
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar
+
 import yaml
+
 from lesionlens.core.errors import RunError
+from lesionlens.core.fileio import write_text
 from lesionlens.runs.schema import Recipe
 
 

@@ -4,16 +4,17 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from scipy import stats
+
 from lesionlens.core.fileio import atomic_write
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
-from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.evaluation.formatting import METRIC_TITLES, UNDEFINED_SYMBOL, display_name
-
+from lesionlens.evaluation.result import EvaluationResult
 
 AVERAGE_TITLES = {"macro": "mean of classes", "weighted": "weighted mean", "all": "all images"}
 COLUMN_TITLES = ("metric", "of", "mean", "sd", "sd (n)", "min", "max", "95 % interval", "n")
@@ -67,7 +68,9 @@ def summarize(values: Sequence[float]) -> MetricStatistics:
     sd = (0.0 if alike else float(known.std(ddof=1))) if n > 1 else math.nan
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * sd / math.sqrt(n) if n > 1 else math.nan
     population = 0.0 if alike else float(known.std())
-    return MetricStatistics(mean, sd, population, float(known.min()), float(known.max()), n, mean - half, mean + half)
+    return MetricStatistics(
+        mean, sd, population, float(known.min()), float(known.max()), n, mean - half, mean + half
+    )
 
 
 def summarize_fractions(values: Sequence[float]) -> MetricStatistics:
@@ -91,7 +94,9 @@ def summarize_runs(evaluations: Mapping[str, EvaluationResult]) -> pd.DataFrame:
     rows = []
     for (metric, of), found in values.items():
         all_runs = {run: found.get(run, math.nan) for run in evaluations}
-        rows.append({"metric": metric, "of": of, **summarize_fractions(list(all_runs.values()))._asdict(), **all_runs})
+        rows.append(
+            {"metric": metric, "of": of, **summarize_fractions(list(all_runs.values()))._asdict(), **all_runs}
+        )
     return pd.DataFrame(rows)
 
 
@@ -122,7 +127,11 @@ def markdown_page(table: pd.DataFrame, *, title: str, split: str, num_runs: int)
     """Write the summary as Markdown; ``num_runs`` says how many there should be."""
     done = len(table.columns) - 2 - len(MetricStatistics._fields)
     lines = [f"# {title}", "", f"The {split} part over {done} of {num_runs} runs.", ""]
-    rows = [COLUMN_TITLES, ["---"] * len(COLUMN_TITLES), *(format_row(row) for row in table.to_dict("records"))]
+    rows = [
+        COLUMN_TITLES,
+        ["---"] * len(COLUMN_TITLES),
+        *(format_row(row) for row in table.to_dict("records")),
+    ]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([*lines, "", SUMMARY_FOOTNOTE, "", RESEARCH_USE_NOTICE, ""])
 
@@ -133,7 +142,13 @@ def format_row(row: Mapping[Hashable, object]) -> list[str]:
     metric, of = str(row["metric"]), str(row["of"])
     spread = [number[name] for name in ("mean", "sd", "sd_population", "min", "max")]
     interval = f"{number['low']} to {number['high']}"
-    return [METRIC_TITLES.get(metric, metric), AVERAGE_TITLES.get(of, display_name(of)), *spread, interval, str(row["n"])]
+    return [
+        METRIC_TITLES.get(metric, metric),
+        AVERAGE_TITLES.get(of, display_name(of)),
+        *spread,
+        interval,
+        str(row["n"]),
+    ]
 
 
 def _format_value(value: float) -> str:

@@ -1,26 +1,19 @@
 """A run as one YAML: sections of keys, unknown ones refused, each with its default."""
 
-from pydantic import BaseModel, ConfigDict
-from pydantic import Field
-from lesionlens.imaging.crops import CropName, make_crop_strategy
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
 from lesionlens.core.errors import RecipeError
-from lesionlens.imaging.preprocessing import Aggregation, TTA
-from typing import Annotated, Literal, get_args
-from pydantic import Field, field_validator
-from lesionlens.imaging.load import ColorConstancy, HairRemoval
-from lesionlens.data.image_cache import CacheOption
-from typing import Annotated, Any, Literal
-from pydantic import BeforeValidator, Field
-from lesionlens.imaging.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from lesionlens.core.types import RGBValues
-from pydantic import Field, model_validator
-from lesionlens.data.mask_degradation import SEVERITIES, MaskDegradation
-from typing import Annotated, Literal
-from lesionlens.data.sampler import Sampling
-from lesionlens.data.sample_weights import WeightPolicy
-from typing import Annotated
-from pydantic import BeforeValidator, Field, model_validator
 from lesionlens.data.augmentation import Augmentation
+from lesionlens.data.image_cache import CacheOption
+from lesionlens.data.mask_degradation import SEVERITIES, MaskDegradation
+from lesionlens.data.sample_weights import WeightPolicy
+from lesionlens.data.sampler import Sampling
+from lesionlens.imaging.crops import CropName, make_crop_strategy
+from lesionlens.imaging.load import ColorConstancy, HairRemoval
+from lesionlens.imaging.preprocessing import IMAGENET_MEAN, IMAGENET_STD, TTA, Aggregation
 
 
 class ConfigSection(BaseModel):
@@ -62,7 +55,13 @@ class CropRecipe(ConfigSection):
         RecipeError
             The network needs other crops than were asked for, or a strategy does not give so many.
         """
-        found = self if num_crops is None else self._with_grid_crops(num_crops, random_training=self.train == "random" and not fixed_positions)
+        found = (
+            self
+            if num_crops is None
+            else self._with_grid_crops(
+                num_crops, random_training=self.train == "random" and not fixed_positions
+            )
+        )
         for name, count in ((found.train, found.train_count), (found.test, found.test_count)):
             make_crop_strategy(name, count)
         return found
@@ -196,7 +195,9 @@ class ModelRecipe(ConfigSection):
     attention: str | None = None
     weights: str = "none"
     kwargs: dict[str, Any] = Field(default_factory=dict)
-    input_size: Annotated[InputSize | None, BeforeValidator(lambda v: (v, v) if isinstance(v, int) else v)] = None
+    input_size: Annotated[
+        InputSize | None, BeforeValidator(lambda v: (v, v) if isinstance(v, int) else v)
+    ] = None
     normalization: InputNormalization = "imagenet"
     mean: RGBValues | None = None
     std: RGBValues | None = None

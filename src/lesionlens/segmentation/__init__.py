@@ -1,5 +1,1 @@
 """Lesion segmentation: models, training, prediction and evaluation."""
-
-
-
-

@@ -1,9 +1,9 @@
 """Every choice of a training run for lesion masks."""
 
 from pydantic import BaseModel, ConfigDict, Field
+
 from lesionlens.data.augmentation import Augmentation
 from lesionlens.segmentation.models import SegmentationArch
-
 
 DEFAULT_AUGMENTATION = Augmentation(rotation=180, scale=0.2, brightness=0.2, contrast=0.2, saturation=0.2)
 

@@ -1,25 +1,26 @@
 """Images and their masks as one array at the network's size, so that whatever moves one moves the other."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
-from lesionlens.data.transforms import AugmentParams, apply_geometric, apply_color
-from lesionlens.data.augmentation import Augmentation
+
 from lesionlens.core.errors import DataError
+from lesionlens.core.types import ProgressCallback
+from lesionlens.data.augmentation import Augmentation
+from lesionlens.data.transforms import AugmentParams, apply_color, apply_geometric
+from lesionlens.datasets.excluded import ExcludedImage
+from lesionlens.imaging.masks import read_mask
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.segmentation.samples import SegmentationSample
-from lesionlens.imaging.masks import read_mask
-from lesionlens.datasets.excluded import ExcludedImage
-from lesionlens.core.types import ProgressCallback
-
 
 ImageAndMask = NDArray[np.uint8]
 DECODE_CHUNK_SIZE = 64  # images decoded at a time: a bounded amount of memory
@@ -33,7 +34,11 @@ class SegmentationBatch(NamedTuple):
 
 
 def decode_to_memmap(
-    samples: Sequence[SegmentationSample], preprocessing: Preprocessing, path: Path, *, on_progress: ProgressCallback
+    samples: Sequence[SegmentationSample],
+    preprocessing: Preprocessing,
+    path: Path,
+    *,
+    on_progress: ProgressCallback,
 ) -> tuple[dict[str, ImageAndMask], tuple[ExcludedImage, ...]]:
     """Decode images and masks into a new memory-mapped file.
 
@@ -55,7 +60,9 @@ def decode_to_memmap(
     return pixels, tuple(left_out)
 
 
-def _iter_decoded(samples: Sequence[SegmentationSample], preprocessing: Preprocessing) -> Iterator[ImageAndMask | DataError]:
+def _iter_decoded(
+    samples: Sequence[SegmentationSample], preprocessing: Preprocessing
+) -> Iterator[ImageAndMask | DataError]:
     def one(case: SegmentationSample) -> ImageAndMask | DataError:
         try:
             return _load_image_and_mask(case, preprocessing)
@@ -105,4 +112,6 @@ class SegmentationDataset(Dataset[SegmentationBatch]):
         if self.augment is not None:
             rng = np.random.default_rng((self.seed, self.epoch, index))
             pixels = augment_image_and_mask(self.augment.make_params(rng), pixels)
-        return SegmentationBatch(torch.from_numpy(pixels[..., :3].copy()), torch.from_numpy(pixels[..., 3] > 127))
+        return SegmentationBatch(
+            torch.from_numpy(pixels[..., :3].copy()), torch.from_numpy(pixels[..., 3] > 127)
+        )

@@ -1,25 +1,24 @@
 """Predicted masks against the true ones of a table."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
-import numpy as np
-from pydantic import BaseModel, ConfigDict
-from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights, percentile_interval
-from lesionlens.imaging.masks import BinaryMask
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from lesionlens.core.errors import DataError, ImageError
 from lesionlens.core.fileio import atomic_write, write_text
+from lesionlens.datasets.excluded import ExcludedImage
 from lesionlens.datasets.file_layout import find_masks_in
 from lesionlens.datasets.issues import IssueCollector
-from lesionlens.core.errors import DataError, ImageError
-from lesionlens.segmentation.models import LoadedSegmentationModel
-from lesionlens.segmentation.samples import SegmentationSample, load_source_tables
+from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights, percentile_interval
 from lesionlens.imaging.masks import BinaryMask, read_mask
+from lesionlens.segmentation.models import LoadedSegmentationModel
 from lesionlens.segmentation.predict import predict_masks
-from lesionlens.datasets.excluded import ExcludedImage
-
+from lesionlens.segmentation.samples import SegmentationSample, load_source_tables
 
 FAILURE_JACCARD = 0.65  # below which the challenge of 2018 calls a segmentation failed: 0
 
@@ -152,11 +151,17 @@ class SegmentationScores:
             frame.to_csv(part, index=False)
 
 
-def evaluate_model(loaded: LoadedSegmentationModel, samples: Iterable[SegmentationSample]) -> SegmentationScores:
+def evaluate_model(
+    loaded: LoadedSegmentationModel, samples: Iterable[SegmentationSample]
+) -> SegmentationScores:
     """Draw the masks of images at their own size, and score them against the true ones."""
     samples = tuple(samples)
-    drawn = predict_masks(loaded, [case.path for case in samples], largest_only=loaded.card.keep_largest_component)
-    return _summarize(samples, [_metrics_of_prediction(mask, case) for case, mask in zip(samples, drawn, strict=True)])
+    drawn = predict_masks(
+        loaded, [case.path for case in samples], largest_only=loaded.card.keep_largest_component
+    )
+    return _summarize(
+        samples, [_metrics_of_prediction(mask, case) for case, mask in zip(samples, drawn, strict=True)]
+    )
 
 
 def evaluate_folder(
@@ -195,10 +200,18 @@ def evaluate_folder(
 
 
 def _summarize(
-    samples: tuple[SegmentationSample, ...], per_image: list[ImageMaskMetrics], *, n_resamples: int = 1000, seed: int = 0
+    samples: tuple[SegmentationSample, ...],
+    per_image: list[ImageMaskMetrics],
+    *,
+    n_resamples: int = 1000,
+    seed: int = 0,
 ) -> SegmentationScores:
     lesions = [case.lesion_id for case in samples]
-    return SegmentationScores(samples, tuple(per_image), mean_segmentation_metrics(per_image, lesions, n_resamples=n_resamples, seed=seed))
+    return SegmentationScores(
+        samples,
+        tuple(per_image),
+        mean_segmentation_metrics(per_image, lesions, n_resamples=n_resamples, seed=seed),
+    )
 
 
 def _metrics_of_file(path: Path, sample: SegmentationSample) -> ImageMaskMetrics:
@@ -206,7 +219,11 @@ def _metrics_of_file(path: Path, sample: SegmentationSample) -> ImageMaskMetrics
     return segmentation_metrics(read_mask(path, size=(true.shape[0], true.shape[1])), true)
 
 
-def _metrics_of_prediction(predicted: BinaryMask | ImageError, sample: SegmentationSample) -> ImageMaskMetrics:
+def _metrics_of_prediction(
+    predicted: BinaryMask | ImageError, sample: SegmentationSample
+) -> ImageMaskMetrics:
     if isinstance(predicted, ImageError):
         raise predicted
-    return segmentation_metrics(predicted, read_mask(sample.mask_path, size=(predicted.shape[0], predicted.shape[1])))
+    return segmentation_metrics(
+        predicted, read_mask(sample.mask_path, size=(predicted.shape[0], predicted.shape[1]))
+    )

@@ -1,8 +1,5 @@
 """The epochs of a segmentation run: each one logged, the best kept."""
 
-import torch.nn.functional as F
-from jaxtyping import Bool, Float
-from torch import Tensor
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,20 +7,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
 from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from lesionlens.core.fileio import atomic_write
+
 from lesionlens.core.console import progress_bar
-from lesionlens.core.errors import RunInterrupted, RunError
-from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.segmentation.dataset import SegmentationBatch, SegmentationDataset, ImageAndMask
-from lesionlens.segmentation.config import SegmentationConfig
-from lesionlens.segmentation.evaluate import segmentation_metrics
+from lesionlens.core.errors import RunError, RunInterrupted
+from lesionlens.core.fileio import atomic_write
 from lesionlens.core.runtime import retain_freed_memory
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.segmentation.config import SegmentationConfig
+from lesionlens.segmentation.dataset import ImageAndMask, SegmentationBatch, SegmentationDataset
+from lesionlens.segmentation.evaluate import segmentation_metrics
 
 
 def bce_dice_loss(logits: Float[Tensor, "b h w"], masks: Bool[Tensor, "b h w"]) -> Float[Tensor, ""]:
@@ -80,7 +81,9 @@ class TrainState:
         return logits.float()
 
 
-def fit_segmentation(state: TrainState, log_path: Path, *, on_improvement: Callable[[int, float], None], console: Console) -> None:
+def fit_segmentation(
+    state: TrainState, log_path: Path, *, on_improvement: Callable[[int, float], None], console: Console
+) -> None:
     """Train to the last epoch; rewrite the log after each, and save whenever the validation Jaccard is better.
 
     Raises

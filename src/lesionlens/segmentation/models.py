@@ -3,30 +3,26 @@
 U-Net: Ronneberger et al. 2015, arXiv:1505.04597; DeepLabV3+: Chen et al. 2018, arXiv:1802.02611.
 """
 
-from collections.abc import Mapping
-from types import ModuleType
-from typing import Literal, get_args
-import torch
-from pydantic import BaseModel, ConfigDict
-from torch import nn
-from lesionlens.core.errors import ModelError, unknown_name_message
-from lesionlens.models.backbone import check_backbone_name
-from pathlib import Path
-from torch import Tensor, nn
-from lesionlens.core.errors import WeightsError
-from lesionlens.models.weights import StateDict, download_pretrained, load_state_dict_file
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, get_args
+
+import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load
-from lesionlens import __version__
-from lesionlens.core.errors import SavedModelError
-from lesionlens.core.notice import RESEARCH_USE_NOTICE
-from lesionlens.models.saved_model import find_model_dir, resolve_device
-from lesionlens.imaging.preprocessing import Preprocessing
+from torch import Tensor, nn
 
+from lesionlens import __version__
+from lesionlens.core.errors import ModelError, SavedModelError, WeightsError, unknown_name_message
+from lesionlens.core.notice import RESEARCH_USE_NOTICE
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.models.backbone import check_backbone_name
+from lesionlens.models.saved_model import find_model_dir, resolve_device
+from lesionlens.models.weights import StateDict, download_pretrained, load_state_dict_file
 
 SegmentationArch = Literal["unet", "deeplabv3plus"]
 SEGMENTATION_ARCHS: tuple[SegmentationArch, ...] = get_args(SegmentationArch)
@@ -132,11 +128,17 @@ def load_encoder_weights(model: nn.Module, weights: str, *, encoder: str) -> Non
     """
     if weights == "none":
         return
-    state = download_pretrained(encoder, option="--weights ") if weights == "imagenet" else load_state_dict_file(Path(weights))
+    state = (
+        download_pretrained(encoder, option="--weights ")
+        if weights == "imagenet"
+        else load_state_dict_file(Path(weights))
+    )
     trunk: nn.Module = model.encoder.model  # type: ignore[assignment, union-attr]
     by_name = {_normalize_key(key): value for key, value in state.items()}
     own = trunk.state_dict()
-    fitting = {key: by_name[_normalize_key(key)] for key, value in own.items() if _matches(by_name, key, value)}
+    fitting = {
+        key: by_name[_normalize_key(key)] for key, value in own.items() if _matches(by_name, key, value)
+    }
     lacking = sorted(key for key in set(own) - set(fitting) if not key.endswith("num_batches_tracked"))
     if lacking:
         raise WeightsError(
@@ -193,7 +195,9 @@ class LoadedSegmentationModel:
     digest: str
 
 
-def load_segmentation_model(model_dir: Path | str, *, device: str | torch.device = "cpu") -> LoadedSegmentationModel:
+def load_segmentation_model(
+    model_dir: Path | str, *, device: str | torch.device = "cpu"
+) -> LoadedSegmentationModel:
     """Read a bundle (or the ``best`` bundle of a run's folder).
 
     Raises
@@ -206,7 +210,9 @@ def load_segmentation_model(model_dir: Path | str, *, device: str | torch.device
     where = resolve_device(device)
     model_dir = find_model_dir(Path(model_dir))
     try:
-        card = SegmentationModelCard.model_validate_json((model_dir / "card.json").read_text(encoding="utf-8"))
+        card = SegmentationModelCard.model_validate_json(
+            (model_dir / "card.json").read_text(encoding="utf-8")
+        )
         content = (model_dir / "model.safetensors").read_bytes()
         state = load(content)
     except ValidationError as error:
@@ -222,4 +228,6 @@ def load_segmentation_model(model_dir: Path | str, *, device: str | torch.device
         raise SavedModelError(
             f"the weights in {model_dir} are not those of the network on its card: {error}"
         ) from error
-    return LoadedSegmentationModel(model=model.to(where).eval(), card=card, digest=hashlib.sha256(content).hexdigest())
+    return LoadedSegmentationModel(
+        model=model.to(where).eval(), card=card, digest=hashlib.sha256(content).hexdigest()
+    )

@@ -1,20 +1,21 @@
 """Images to masks of their own size, a batch at a time: memory does not grow with their number."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from lesionlens.core.fileio import write_text
+
 from lesionlens.core.errors import DataError, ImageError
-from lesionlens.segmentation.models import LoadedSegmentationModel, load_segmentation_model
+from lesionlens.core.fileio import write_text
+from lesionlens.core.types import ProgressCallback
 from lesionlens.imaging.masks import MASK_SUFFIX, BinaryMask, ImageSize, keep_largest_component, write_mask
 from lesionlens.inference.inputs import collect_inputs
-from lesionlens.core.types import ProgressCallback
-
+from lesionlens.segmentation.models import LoadedSegmentationModel, load_segmentation_model
 
 MASK_PROVENANCE_FILE = "masks.json"
 
@@ -43,7 +44,9 @@ def predict_masks(
             yield each if isinstance(each, ImageError) else _to_mask(next(logits), each[1], largest_only)
 
 
-def _load_input(loaded: LoadedSegmentationModel, path: Path) -> tuple[NDArray[np.uint8], ImageSize] | ImageError:
+def _load_input(
+    loaded: LoadedSegmentationModel, path: Path
+) -> tuple[NDArray[np.uint8], ImageSize] | ImageError:
     try:
         image = loaded.card.preprocessing.load_image(path)
     except ImageError as error:
@@ -51,7 +54,9 @@ def _load_input(loaded: LoadedSegmentationModel, path: Path) -> tuple[NDArray[np
     return loaded.card.preprocessing.extract_crops(image)[0], (image.shape[0], image.shape[1])
 
 
-def _predict_logits(loaded: LoadedSegmentationModel, images: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.float32]]:
+def _predict_logits(
+    loaded: LoadedSegmentationModel, images: Sequence[NDArray[np.uint8]]
+) -> Sequence[NDArray[np.float32]]:
     if not images:
         return ()
     device = next(loaded.model.parameters()).device
@@ -102,7 +107,9 @@ def segment_images(
     pending = [place for place, file in enumerate(files) if overwrite or not file.is_file()]
     skipped = len(files) - len(pending)
     unreadable: list[str] = []
-    drawn = predict_masks(loaded, [wanted.path[place] for place in pending], largest_only=largest_only, batch_size=batch_size)
+    drawn = predict_masks(
+        loaded, [wanted.path[place] for place in pending], largest_only=largest_only, batch_size=batch_size
+    )
     for number, (place, mask) in enumerate(zip(pending, drawn, strict=True)):
         if isinstance(mask, ImageError):
             unreadable.append(str(mask))
@@ -120,7 +127,9 @@ def _mask_paths(ids: Sequence[str], out_dir: Path) -> list[Path]:
     return [out_dir / f"{name}{MASK_SUFFIX}" for name in ids]
 
 
-def _record_provenance(out_dir: Path, provenance: dict[str, object], files: Sequence[Path], *, overwrite: bool) -> None:
+def _record_provenance(
+    out_dir: Path, provenance: dict[str, object], files: Sequence[Path], *, overwrite: bool
+) -> None:
     """Write down whose masks these are; never mix them with those of another network."""
     note = out_dir / MASK_PROVENANCE_FILE
     try:

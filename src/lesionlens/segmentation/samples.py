@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from lesionlens.core.errors import DataError
 from lesionlens.datasets.audit.leakage import find_leakage
+from lesionlens.datasets.excluded import ExcludedImage
 from lesionlens.datasets.registry import load_table
 from lesionlens.datasets.splits.base import DatasetSplits
 from lesionlens.datasets.splits.factory import make_splits
-from lesionlens.datasets.table import LesionTable
-from lesionlens.core.errors import DataError
+from lesionlens.datasets.table import SPLITS, LesionTable
 from lesionlens.segmentation.config import SegmentationConfig
-from lesionlens.datasets.excluded import ExcludedImage
-from lesionlens.datasets.table import SPLITS
 
 
 class SegmentationSample(NamedTuple):
@@ -86,7 +86,9 @@ def _unusable_images(table: LesionTable, sources_by_image: Mapping[str, str]) ->
             yield image, "no mask"
 
 
-def split_samples(source_tables: SourceTables, excluded: Sequence[ExcludedImage], config: SegmentationConfig) -> DatasetSplits:
+def split_samples(
+    source_tables: SourceTables, excluded: Sequence[ExcludedImage], config: SegmentationConfig
+) -> DatasetSplits:
     """Split the images of each table, by its official parts or by lesion, and join the parts.
 
     Parameters
@@ -110,7 +112,8 @@ def split_samples(source_tables: SourceTables, excluded: Sequence[ExcludedImage]
     return DatasetSplits(
         splits={part: ids for part, ids in parts.items() if ids},
         description="; ".join(
-            f"{table.name}: {each.description}" for table, each in zip(source_tables.tables, splits, strict=True)
+            f"{table.name}: {each.description}"
+            for table, each in zip(source_tables.tables, splits, strict=True)
         ),
         # masks need no classes: a part without one of them is no reason to worry
         caveats=tuple(
@@ -141,7 +144,9 @@ def _split_table(table: LesionTable, reasons: Mapping[str, str], config: Segment
     )
 
 
-def samples_by_split(source_tables: SourceTables, splits: DatasetSplits) -> dict[str, tuple[SegmentationSample, ...]]:
+def samples_by_split(
+    source_tables: SourceTables, splits: DatasetSplits
+) -> dict[str, tuple[SegmentationSample, ...]]:
     """Give the cases of each part; a part that does not exist is absent."""
     known = {case.image_id: case for case in source_tables.samples}
     return {part: tuple(known[image] for image in ids) for part, ids in splits.splits.items()}

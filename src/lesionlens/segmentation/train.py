@@ -7,26 +7,32 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+
 import torch
 from rich.console import Console
 from rich.markup import escape
 from torch import nn
+
 from lesionlens.core.console import progress_bar
+from lesionlens.core.fileio import default_cache_dir
+from lesionlens.datasets.excluded import ExcludedImage, write_excluded
 from lesionlens.datasets.issues import pluralize
 from lesionlens.datasets.splits.base import DatasetSplits
-from lesionlens.core.fileio import default_cache_dir
-from lesionlens.models.saved_model import resolve_device, save_model
 from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.segmentation.models import SegmentationModelCard, load_segmentation_model
-from lesionlens.segmentation.samples import SourceTables, split_samples, samples_by_split, load_source_tables
-from lesionlens.segmentation.dataset import ImageAndMask, decode_to_memmap
-from lesionlens.segmentation.loop import TrainState, fit_segmentation
-from lesionlens.segmentation.models import SegmentationModelSpec, check_input_size
-from lesionlens.segmentation.config import SegmentationConfig
-from lesionlens.segmentation.evaluate import evaluate_model
-from lesionlens.segmentation.models import load_encoder_weights
+from lesionlens.models.saved_model import resolve_device, save_model
 from lesionlens.runs.run_dir import RunDir, create_run_dir, package_versions
-from lesionlens.datasets.excluded import ExcludedImage, write_excluded
+from lesionlens.segmentation.config import SegmentationConfig
+from lesionlens.segmentation.dataset import ImageAndMask, decode_to_memmap
+from lesionlens.segmentation.evaluate import evaluate_model
+from lesionlens.segmentation.loop import TrainState, fit_segmentation
+from lesionlens.segmentation.models import (
+    SegmentationModelCard,
+    SegmentationModelSpec,
+    check_input_size,
+    load_encoder_weights,
+    load_segmentation_model,
+)
+from lesionlens.segmentation.samples import SourceTables, load_source_tables, samples_by_split, split_samples
 
 
 def train_segmentation(
@@ -62,7 +68,11 @@ def train_segmentation(
     with tempfile.TemporaryDirectory(prefix="segment-", dir=cache) as scratch:
         pixels, unusable = _decode_images(read, preprocessing, Path(scratch) / "pixels.npy", console)
         split = split_samples(read, unusable, config)
-        left_out = (*read.excluded, *unusable, *(ExcludedImage(image, "", why) for image, why in split.excluded))
+        left_out = (
+            *read.excluded,
+            *unusable,
+            *(ExcludedImage(image, "", why) for image, why in split.excluded),
+        )
         _print_warnings(read, left_out, split, console)
         folder = create_run_dir(f"segment-{config.arch}-{config.encoder}", out=out, runs_dir=runs_dir)
         _save_metadata(folder, sources, read, left_out, split, config)
@@ -97,7 +107,9 @@ def _build_model(config: SegmentationConfig) -> nn.Module:
     return model.to(resolve_device(config.device)).to(memory_format=torch.channels_last)  # a fifth faster
 
 
-def _print_warnings(source_tables: SourceTables, excluded: Sequence[ExcludedImage], splits: DatasetSplits, console: Console) -> None:
+def _print_warnings(
+    source_tables: SourceTables, excluded: Sequence[ExcludedImage], splits: DatasetSplits, console: Console
+) -> None:
     warnings = [warning for table in source_tables.tables for warning in table.warnings]
     if excluded:
         image, _, reason = excluded[0]
@@ -124,7 +136,10 @@ def _save_metadata(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         status="running",
         options=config.model_dump(mode="json"),
-        versions={**package_versions(), "segmentation-models-pytorch": version("segmentation-models-pytorch")},
+        versions={
+            **package_versions(),
+            "segmentation-models-pytorch": version("segmentation-models-pytorch"),
+        },
         data={
             "sources": list(sources),
             "fingerprints": [table.fingerprint() for table in source_tables.tables],
@@ -139,7 +154,12 @@ def _save_metadata(
 def _fit_and_record(run_dir: RunDir, state: TrainState, console: Console) -> None:
     started, status = time.monotonic(), "interrupted"
     try:
-        fit_segmentation(state, run_dir.metrics_csv, on_improvement=lambda *best: _save_best(run_dir, state, *best), console=console)
+        fit_segmentation(
+            state,
+            run_dir.metrics_csv,
+            on_improvement=lambda *best: _save_best(run_dir, state, *best),
+            console=console,
+        )
         status = "trained"
     finally:
         run_dir.update(
@@ -169,7 +189,13 @@ def _save_best(run_dir: RunDir, state: TrainState, epoch: int, jaccard: float) -
     save_model(run_dir.best_model, state.model, card)
 
 
-def _evaluate_splits(run_dir: RunDir, source_tables: SourceTables, splits: DatasetSplits, config: SegmentationConfig, console: Console) -> None:
+def _evaluate_splits(
+    run_dir: RunDir,
+    source_tables: SourceTables,
+    splits: DatasetSplits,
+    config: SegmentationConfig,
+    console: Console,
+) -> None:
     """Score the best network on validation and test, at the images' own size."""
     loaded = load_segmentation_model(run_dir.best_model, device=config.device)
     for part, cases in samples_by_split(source_tables, splits).items():

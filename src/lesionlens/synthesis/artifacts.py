@@ -1,19 +1,24 @@
 """Artefacts as they look: hair, ruler, gel bubbles, ink, coloured sticker, dark corners."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
 import cv2
 import numpy as np
 import numpy.typing as npt
-from lesionlens.synthesis.procedural_noise import FloatField, blur, fractal_noise, smoothstep
-from lesionlens.imaging.masks import BinaryMask, ImageSize
-from lesionlens.synthesis.pigment import alpha_blend
-from lesionlens.synthesis.procedural_noise import DrawSurface, random_walk_path
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from lesionlens.core.errors import DataError, unknown_name_message
-from lesionlens.synthesis.class_priors import CLASS_CODES
-from lesionlens.imaging.masks import BinaryMask
 
+from lesionlens.core.errors import DataError, unknown_name_message
+from lesionlens.imaging.masks import BinaryMask, ImageSize
+from lesionlens.synthesis.class_priors import CLASS_CODES
+from lesionlens.synthesis.pigment import alpha_blend
+from lesionlens.synthesis.procedural_noise import (
+    DrawSurface,
+    FloatField,
+    blur,
+    fractal_noise,
+    random_walk_path,
+    smoothstep,
+)
 
 ArtifactRenderer = Callable[[FloatField, np.random.Generator, float], FloatField]
 VISIBLE_DELTA = 0.04  # of full scale, ten grey levels: less is hardly seen on skin
@@ -30,7 +35,9 @@ def render_hair(image: FloatField, rng: np.random.Generator, scale: float) -> Fl
         start = (rng.uniform(-0.1, 1.1) * size[1], rng.uniform(-0.1, 1.1) * size[0])
         length = rng.gamma(4, 85) * scale
         bow = rng.normal(0, 0.035)
-        path = random_walk_path(rng, start, direction=lie + rng.normal(0, spread), length=length, curvature=0.022, num_steps=18)
+        path = random_walk_path(
+            rng, start, direction=lie + rng.normal(0, spread), length=length, curvature=0.022, num_steps=18
+        )
         path = _bend(path, bow)
         sheet = fair if pale or rng.random() < 0.12 else dark
         sheet.draw_tapered_line(
@@ -38,7 +45,9 @@ def render_hair(image: FloatField, rng: np.random.Generator, scale: float) -> Fl
         )
     colour = np.array([0.24, 0.16, 0.14], np.float32) * np.float32(rng.uniform(0.5, 1.6))
     image = _blend_over(image, blur(dark.to_float(), 0.6 * scale), colour)
-    return _blend_over(image, 0.55 * blur(fair.to_float(), 0.6 * scale), np.array([0.96, 0.9, 0.84], np.float32))
+    return _blend_over(
+        image, 0.55 * blur(fair.to_float(), 0.6 * scale), np.array([0.96, 0.9, 0.84], np.float32)
+    )
 
 
 def render_ruler(image: FloatField, rng: np.random.Generator, scale: float) -> FloatField:
@@ -104,7 +113,9 @@ def render_ink_markings(image: FloatField, rng: np.random.Generator, scale: floa
         )
         sheet.draw_line(path, width=rng.uniform(9, 22) * scale)
     rough = fractal_noise(rng, (h, w), scale=9 * scale, octaves=3, gain=0.8)
-    soaked = blur(sheet.to_float(), 3 * scale) * smoothstep(-2.6, 0.2, rough) * np.float32(rng.uniform(0.5, 0.9))
+    soaked = (
+        blur(sheet.to_float(), 3 * scale) * smoothstep(-2.6, 0.2, rough) * np.float32(rng.uniform(0.5, 0.9))
+    )
     tint = np.array([0.38, 0.36, 0.78], np.float32) + rng.normal(0, 0.05, 3).astype(np.float32)
     return np.asarray(image * (1 - soaked[..., None] * (1 - tint)), np.float32)
 
@@ -171,7 +182,14 @@ def _image_size(image: FloatField) -> ImageSize:
 
 
 ARTIFACTS = ("hair", "ruler", "bubbles", "ink", "sticker", "dark_corners")
-_BASE_RATES = {"hair": 0.45, "ruler": 0.10, "bubbles": 0.14, "ink": 0.04, "sticker": 0.03, "dark_corners": 0.12}
+_BASE_RATES = {
+    "hair": 0.45,
+    "ruler": 0.10,
+    "bubbles": 0.14,
+    "ink": 0.04,
+    "sticker": 0.03,
+    "dark_corners": 0.12,
+}
 
 
 @dataclass(frozen=True)
@@ -230,7 +248,10 @@ def sample_artifacts(rng: np.random.Generator, code: str, rates: ArtifactRates) 
 
 INJECTABLE = ("ruler", "sticker", "ink", "hair", "bubbles")
 _REFERENCE_HEIGHT = 450  # pixels of height for which overlays are drawn
-_FINE_ARTIFACTS, _MIN_FINE_SCALE = ("ruler", "hair", "bubbles"), 0.6  # of that: finer lines would vanish in small images
+_FINE_ARTIFACTS, _MIN_FINE_SCALE = (
+    ("ruler", "hair", "bubbles"),
+    0.6,
+)  # of that: finer lines would vanish in small images
 _MAX_TRIES = 10
 
 

@@ -1,9 +1,11 @@
 """The ground on which structures are painted: the lesion's field, its cover and its measures."""
 
 from typing import NamedTuple
+
 import numpy as np
-from lesionlens.synthesis.procedural_noise import FloatField, fractal_noise, smoothstep
+
 from lesionlens.imaging.masks import ImageSize
+from lesionlens.synthesis.procedural_noise import FloatField, fractal_noise, smoothstep
 
 
 class LesionCanvas(NamedTuple):
@@ -24,12 +26,18 @@ class LesionCanvas(NamedTuple):
         h, w = self.distance_field.shape
         return h, w
 
-    def random_patch(self, rng: np.random.Generator, *, area_fraction: float, feature_size: float, rim: float = 0.1) -> FloatField:
+    def random_patch(
+        self, rng: np.random.Generator, *, area_fraction: float, feature_size: float, rim: float = 0.1
+    ) -> FloatField:
         """Irregular islands on about ``area_fraction`` of the lesion, ``feature_size`` radii wide; (h, w) in 0…1."""
-        noise = fractal_noise(rng, self.size, scale=max(6.0, feature_size * self.radius), octaves=5, gain=0.55)
+        noise = fractal_noise(
+            rng, self.size, scale=max(6.0, feature_size * self.radius), octaves=5, gain=0.55
+        )
         inside = self.distance_field > rim
         level = float(np.quantile(noise[inside][::7], 1 - area_fraction)) if inside.any() else 0.0
-        return smoothstep(level - 0.25, level + 0.25, noise) * smoothstep(0, 2 * rim + 0.02, self.distance_field)
+        return smoothstep(level - 0.25, level + 0.25, noise) * smoothstep(
+            0, 2 * rim + 0.02, self.distance_field
+        )
 
     def sample_points(
         self, rng: np.random.Generator, count: int, *, low: float, high: float

@@ -6,10 +6,11 @@ drawn at random: at zero each class keeps to its own row, at one the classes loo
 """
 
 from dataclasses import dataclass
+
 import numpy as np
+
 from lesionlens.core.errors import DataError, unknown_name_message
 from lesionlens.synthesis.structures import STRUCTURES
-
 
 CLASS_CODES = ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc")
 

@@ -3,8 +3,9 @@
 import cv2
 import numpy as np
 import numpy.typing as npt
-from lesionlens.synthesis.class_priors import CLASS_CODES
+
 from lesionlens.imaging.masks import ImageSize
+from lesionlens.synthesis.class_priors import CLASS_CODES
 from lesionlens.synthesis.sampling import render_images, sample_dataset
 
 
@@ -25,7 +26,9 @@ def contact_sheet(
     return np.asarray(np.vstack(rows), np.uint8)
 
 
-def _class_row(code: str, count: int, seed: int, thumbnail_size: ImageSize, difficulty: float) -> list[npt.NDArray[np.uint8]]:
+def _class_row(
+    code: str, count: int, seed: int, thumbnail_size: ImageSize, difficulty: float
+) -> list[npt.NDArray[np.uint8]]:
     """Paint twice as large as shown, for the antialiasing."""
     h, w = thumbnail_size
     # a lesion has four images at most, so that this many images show enough lesions

@@ -8,18 +8,24 @@ from dataclasses import asdict
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+
 import cv2
 import numpy as np
 import numpy.typing as npt
-import lesionlens
-from lesionlens.core.fileio import atomic_directory
-from lesionlens.core.errors import DataError
-from lesionlens.synthesis.artifacts import ARTIFACTS, ArtifactRates
-from lesionlens.synthesis.sampling import HAM10000_COLUMNS, normalize_class_weights
-from lesionlens.imaging.masks import ImageSize
-from lesionlens.synthesis.sampling import LesionPlan, render_images, sample_dataset
-from lesionlens.synthesis.structures import STRUCTURE_BITS
 
+import lesionlens
+from lesionlens.core.errors import DataError
+from lesionlens.core.fileio import atomic_directory
+from lesionlens.imaging.masks import ImageSize
+from lesionlens.synthesis.artifacts import ARTIFACTS, ArtifactRates
+from lesionlens.synthesis.sampling import (
+    HAM10000_COLUMNS,
+    LesionPlan,
+    normalize_class_weights,
+    render_images,
+    sample_dataset,
+)
+from lesionlens.synthesis.structures import STRUCTURE_BITS
 
 SYNTHETIC_NOTICE = "Synthetic images: drawn by a program, of no patient. Not for any medical use."
 
@@ -72,7 +78,9 @@ def generate_dataset(
     root = Path(root)
     if min(size) < 32:
         raise DataError(f"size is {size}; allowed is 32 pixels or more a side. Give (height, width).")
-    plans = sample_dataset(num_images, seed=seed, difficulty=difficulty, artifacts=artifacts, class_weights=class_weights)
+    plans = sample_dataset(
+        num_images, seed=seed, difficulty=difficulty, artifacts=artifacts, class_weights=class_weights
+    )
     about = {
         "statement": SYNTHETIC_NOTICE, "lesionlens": lesionlens.__version__, "images": num_images, "seed": seed,
         "size": list(size), "difficulty": difficulty, "artefacts": asdict(artifacts or ArtifactRates()),
@@ -102,18 +110,20 @@ def _map_plans(task: Callable[[LesionPlan], int], plans: list[LesionPlan], num_w
 
 def _write_lesion(plan: LesionPlan, *, folder: Path, size: ImageSize) -> int:
     fast = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
-    for image_id, shot, picture in zip(
-        plan.image_ids, plan.captures, render_images(plan, size), strict=True
-    ):
+    for image_id, shot, picture in zip(plan.image_ids, plan.captures, render_images(plan, size), strict=True):
         bgr = np.asarray(cv2.cvtColor(picture.rgb, cv2.COLOR_RGB2BGR), np.uint8)
         quality = [cv2.IMWRITE_JPEG_QUALITY, shot.camera.jpeg_quality]
         encode_image(folder / "HAM10000_images" / f"{image_id}.jpg", bgr, quality)
-        encode_image(folder / "masks" / f"{image_id}_segmentation.png", picture.mask.astype(np.uint8) * 255, fast)
+        encode_image(
+            folder / "masks" / f"{image_id}_segmentation.png", picture.mask.astype(np.uint8) * 255, fast
+        )
         if picture.structure_bits.any():
             encode_image(folder / "structures" / f"{image_id}_structures.png", picture.structure_bits, fast)
         if picture.artifact_mask.any():
             encode_image(
-                folder / "artefact_masks" / f"{image_id}.png", picture.artifact_mask.astype(np.uint8) * 255, fast
+                folder / "artefact_masks" / f"{image_id}.png",
+                picture.artifact_mask.astype(np.uint8) * 255,
+                fast,
             )
     return len(plan.captures)
 
@@ -129,7 +139,15 @@ def _write_tables(folder: Path, plans: list[LesionPlan]) -> None:
         who, code = entry.patient, entry.lesion.criteria.code
         for image_id, shot in zip(entry.image_ids, entry.captures, strict=True):
             rows.append(
-                (f"SYN_{entry.lesion_number:07d}", image_id, code, who.confirmation, who.age, who.sex, who.site)
+                (
+                    f"SYN_{entry.lesion_number:07d}",
+                    image_id,
+                    code,
+                    who.confirmation,
+                    who.age,
+                    who.sex,
+                    who.site,
+                )
             )
             present = (int(name in shot.artifacts) for name in ARTIFACTS)
             seen.append((image_id, *present, entry.lesion.skin.tone))

@@ -1,12 +1,20 @@
 """Structures of melanocytic lesions: network, globules, streaks, blotch, blue-white veil, regression."""
 
 import numpy as np
+
 from lesionlens.synthesis.canvas import LesionCanvas
-from lesionlens.synthesis.procedural_noise import domain_warp, blur, voronoi_cells, fractal_noise, smoothstep
 from lesionlens.synthesis.pigment import PigmentLayer
-from lesionlens.synthesis.procedural_noise import DrawSurface
-from lesionlens.synthesis.procedural_noise import FloatField, domain_warp, blur, fractal_noise, smoothstep, ridge_lines
-from lesionlens.synthesis.procedural_noise import DrawSurface, random_walk_path
+from lesionlens.synthesis.procedural_noise import (
+    DrawSurface,
+    FloatField,
+    blur,
+    domain_warp,
+    fractal_noise,
+    random_walk_path,
+    ridge_lines,
+    smoothstep,
+    voronoi_cells,
+)
 
 
 def pigment_network(canvas: LesionCanvas, rng: np.random.Generator, disorder: float) -> PigmentLayer:
@@ -34,7 +42,9 @@ def globules(canvas: LesionCanvas, rng: np.random.Generator, disorder: float) ->
     present = lattice.uniform_per_cell(rng, 0, 1) < (0.8 - 0.3 * disorder)
     dots = smoothstep(-0.9 * k, 0.9 * k, radius - lattice.distance) * present
     where = smoothstep(-0.1, 0.12, canvas.distance_field)
-    where *= smoothstep(-1.2 + 1.0 * disorder, 0.2, fractal_noise(rng, canvas.size, scale=canvas.radius, octaves=3))
+    where *= smoothstep(
+        -1.2 + 1.0 * disorder, 0.2, fractal_noise(rng, canvas.size, scale=canvas.radius, octaves=3)
+    )
     dots = domain_warp(rng, blur(dots * where, rng.uniform(0.5, 1.4) * k), strength=1.0 * k, scale=9 * k)
     return PigmentLayer(dots > 0.4, melanin=np.float32(rng.uniform(0.3, 0.75)) * dots)
 
@@ -51,7 +61,9 @@ def streaks(canvas: LesionCanvas, rng: np.random.Generator, disorder: float) -> 
         length = rng.uniform(0.04, 0.13) * canvas.radius
         way = np.array([np.cos(turn), np.sin(turn)])
         path = np.array([x, y]) + np.linspace(-1.2, 1, 8)[:, None] * length * way
-        sheet.draw_tapered_line(path, width=rng.uniform(1.2, 3.0) * canvas.scale, strength=rng.uniform(0.15, 0.7))
+        sheet.draw_tapered_line(
+            path, width=rng.uniform(1.2, 3.0) * canvas.scale, strength=rng.uniform(0.15, 0.7)
+        )
     drawn = blur(sheet.to_float(), 1.6 * canvas.scale)
     drawn = domain_warp(rng, drawn, strength=2.2 * canvas.scale, scale=14 * canvas.scale)
     return PigmentLayer(drawn > 0.25, melanin=np.float32(rng.uniform(0.7, 1.3)) * drawn)
@@ -67,7 +79,10 @@ def blotches(canvas: LesionCanvas, rng: np.random.Generator, disorder: float) ->
 
 def blue_white_veil(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float) -> PigmentLayer:
     """Blue-grey area under a whitish haze."""
-    area = blur(canvas.random_patch(rng, area_fraction=rng.uniform(0.15, 0.5), feature_size=1.0), 0.05 * canvas.radius + 2)
+    area = blur(
+        canvas.random_patch(rng, area_fraction=rng.uniform(0.15, 0.5), feature_size=1.0),
+        0.05 * canvas.radius + 2,
+    )
     haze = fractal_noise(rng, canvas.size, scale=0.35 * canvas.radius, octaves=4, gain=0.6)
     return PigmentLayer(
         area > 0.4,
@@ -79,11 +94,20 @@ def blue_white_veil(canvas: LesionCanvas, rng: np.random.Generator, _disorder: f
 
 def regression_structures(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float) -> PigmentLayer:
     """White scar-like area with blue-grey peppering where pigment has gone."""
-    area = blur(canvas.random_patch(rng, area_fraction=rng.uniform(0.15, 0.45), feature_size=1.1), 0.04 * canvas.radius + 2)
+    area = blur(
+        canvas.random_patch(rng, area_fraction=rng.uniform(0.15, 0.45), feature_size=1.1),
+        0.04 * canvas.radius + 2,
+    )
     pepper = voronoi_cells(rng, canvas.size, spacing=6.5 * canvas.scale, jitter=1.0)
     dots = smoothstep(-1.6 * canvas.scale, 0, -pepper.distance) * (pepper.uniform_per_cell(rng, 0, 1) > 0.45)
     pink = np.float32(rng.uniform(0, 0.3))
-    return PigmentLayer(area > 0.4, melanin=-0.6 * area, blood=pink * area, dermal_melanin=0.5 * dots * area, scatter=0.2 * area)
+    return PigmentLayer(
+        area > 0.4,
+        melanin=-0.6 * area,
+        blood=pink * area,
+        dermal_melanin=0.5 * dots * area,
+        scatter=0.2 * area,
+    )
 
 
 def milia_like_cysts(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float) -> PigmentLayer:
@@ -100,7 +124,9 @@ def comedo_like_openings(canvas: LesionCanvas, rng: np.random.Generator, _disord
     k, sheet = canvas.scale, DrawSurface(canvas.size)
     for x, y in canvas.sample_points(rng, int(rng.uniform(6, 26)), low=0.1, high=2):
         long = rng.gamma(4, 1.0) * k + k
-        sheet.draw_ellipse(x, y, (long, long * rng.uniform(0.45, 1)), rng.uniform(0, np.pi), rng.uniform(0.4, 1))
+        sheet.draw_ellipse(
+            x, y, (long, long * rng.uniform(0.45, 1)), rng.uniform(0, np.pi), rng.uniform(0.4, 1)
+        )
     plugs = domain_warp(rng, blur(sheet.to_float(), 1.4 * k), strength=0.8 * k, scale=8 * k)
     rim = np.maximum(blur(plugs, 2.2 * k) - 0.8 * plugs, 0)
     return PigmentLayer(
@@ -113,7 +139,9 @@ def comedo_like_openings(canvas: LesionCanvas, rng: np.random.Generator, _disord
 def fissures_and_ridges(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float) -> PigmentLayer:
     """Fissures and ridges like the surface of a brain under a waxy haze, with strands of keratin."""
     k, inside = canvas.scale, smoothstep(-0.05, 0.15, canvas.distance_field)
-    lines = inside * ridge_lines(rng, canvas.size, scale=rng.uniform(14, 34) * k, width=rng.uniform(0.25, 0.5))
+    lines = inside * ridge_lines(
+        rng, canvas.size, scale=rng.uniform(14, 34) * k, width=rng.uniform(0.25, 0.5)
+    )
     waxy = fractal_noise(rng, canvas.size, scale=0.6 * canvas.radius, octaves=5, gain=0.6)
     haze = np.float32(rng.uniform(0.02, 0.3)) * canvas.opacity * (1 + 0.5 * waxy)
     dark = np.float32(rng.uniform(0.15, 0.42)) * (lines - 0.35 * canvas.opacity)
@@ -140,7 +168,9 @@ def scar_like_area(canvas: LesionCanvas, rng: np.random.Generator, _disorder: fl
     calm /= max(float(calm.max()), 0.1)
     heart = smoothstep(edge, edge + 0.6, calm + 0.16 * noise)
     white = heart * rng.uniform(0.12, 0.42) * (1 + 0.3 * noise) + shiny_white_streaks(canvas, rng)
-    return PigmentLayer(heart > 0.4, melanin=-0.3 * heart, blood=-0.12 * heart, scatter=np.asarray(white, np.float32))
+    return PigmentLayer(
+        heart > 0.4, melanin=-0.3 * heart, blood=-0.12 * heart, scatter=np.asarray(white, np.float32)
+    )
 
 
 def shiny_white_streaks(canvas: LesionCanvas, rng: np.random.Generator) -> FloatField:
@@ -188,7 +218,9 @@ def _draw_branch(
         knot = int(rng.integers(2, 11))
         side = rng.choice([-1, 1]) * rng.uniform(0.5, 1.1)
         place = (float(path[knot, 0]), float(path[knot, 1]))
-        _draw_branch(surface, rng, place, direction + side, length * rng.uniform(0.35, 0.65), width * 0.68, depth - 1)
+        _draw_branch(
+            surface, rng, place, direction + side, length * rng.uniform(0.35, 0.65), width * 0.68, depth - 1
+        )
 
 
 def red_lacunae(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float) -> PigmentLayer:
@@ -209,12 +241,21 @@ def red_lacunae(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float
             rng.uniform(1.2, 2.2) * k,
         )
         * inside
-        for field in ((between + (1 - between) * round_) * lattice.uniform_per_cell(rng, 0.75, 1.0), round_ * clot)
+        for field in (
+            (between + (1 - between) * round_) * lattice.uniform_per_cell(rng, 0.75, 1.0),
+            round_ * clot,
+        )
     )
     amount = np.float32(rng.uniform(0.5, 1.1)) * full
     purple = np.float32(rng.uniform(0.0, 0.25))
     septa = np.float32(rng.uniform(0.0, 0.22)) * inside * (1 - smoothstep(float(between), 0.8, full))
-    return PigmentLayer(full > 0.2, melanin=0.4 * clotted, blood=amount, dermal_melanin=purple * amount + clotted, scatter=septa)
+    return PigmentLayer(
+        full > 0.2,
+        melanin=0.4 * clotted,
+        blood=amount,
+        dermal_melanin=purple * amount + clotted,
+        scatter=septa,
+    )
 
 
 def strawberry_pattern(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float) -> PigmentLayer:
@@ -222,10 +263,14 @@ def strawberry_pattern(canvas: LesionCanvas, rng: np.random.Generator, _disorder
     k = canvas.scale
     lattice = voronoi_cells(rng, canvas.size, spacing=rng.uniform(12, 20) * k, jitter=1.0)
     hole = lattice.uniform_per_cell(rng, -1.0, 5.0) * np.float32(k)
-    follicles = smoothstep(-2.6 * k, 2.6 * k, hole - lattice.distance) * lattice.uniform_per_cell(rng, 0.1, 0.9)
+    follicles = smoothstep(-2.6 * k, 2.6 * k, hole - lattice.distance) * lattice.uniform_per_cell(
+        rng, 0.1, 0.9
+    )
     follicles = domain_warp(rng, follicles, strength=1.5 * k, scale=9 * k)
     where = smoothstep(-0.7, 0.5, canvas.distance_field)
-    where *= smoothstep(-0.7, 1.2, fractal_noise(rng, canvas.size, scale=0.7 * canvas.radius, octaves=5, gain=0.6))
+    where *= smoothstep(
+        -0.7, 1.2, fractal_noise(rng, canvas.size, scale=0.7 * canvas.radius, octaves=5, gain=0.6)
+    )
     brown = np.float32(rng.choice([0.0, 0.25], p=[0.5, 0.5]))
     patchy = 1 + 0.45 * fractal_noise(rng, canvas.size, scale=36 * k, octaves=4)
     net = (1 - 1.2 * follicles) * where
@@ -252,7 +297,10 @@ def blue_gray_ovoid_nests(canvas: LesionCanvas, rng: np.random.Generator, _disor
 
 def ulceration(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float) -> PigmentLayer:
     """Erosion: structureless red to orange-brown with crust."""
-    area = blur(canvas.random_patch(rng, area_fraction=rng.uniform(0.06, 0.2), feature_size=0.6, rim=0.2), 1.5 * canvas.scale)
+    area = blur(
+        canvas.random_patch(rng, area_fraction=rng.uniform(0.06, 0.2), feature_size=0.6, rim=0.2),
+        1.5 * canvas.scale,
+    )
     rough = fractal_noise(rng, canvas.size, scale=12 * canvas.scale, octaves=3, gain=0.6)
     crust = area * smoothstep(0.0, 1.4, rough)
     return PigmentLayer(area > 0.4, melanin=0.2 * area + 0.5 * crust, blood=0.65 * area, scatter=0.1 * area)

@@ -1,31 +1,33 @@
 """A copy of any data set in which an artefact is painted on some images, by their label: a shortcut made to measure."""
 
-import zlib
-from collections.abc import Iterable
-import numpy as np
-import numpy.typing as npt
 import csv
 import json
 import os
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-import cv2
-import pandas as pd
-import lesionlens
-from lesionlens.core.fileio import atomic_directory
-from lesionlens.datasets.registry import load_table
-from lesionlens.imaging.decode import read_rgb
-from lesionlens.datasets.issues import pluralize
-from lesionlens.datasets.table import TABLE_COLUMNS, LesionTable
-from lesionlens.core.errors import DataError, unknown_name_message
-from lesionlens.synthesis.dataset import encode_image
-from lesionlens.synthesis.artifacts import INJECTABLE, overlay_artifact
 
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+import lesionlens
+from lesionlens.core.errors import DataError, unknown_name_message
+from lesionlens.core.fileio import atomic_directory
+from lesionlens.datasets.issues import pluralize
+from lesionlens.datasets.registry import load_table
+from lesionlens.datasets.table import TABLE_COLUMNS, LesionTable
+from lesionlens.imaging.decode import read_rgb
+from lesionlens.synthesis.artifacts import INJECTABLE, overlay_artifact
+from lesionlens.synthesis.dataset import encode_image
 
 BoolFlags = npt.NDArray[np.bool_]
 
 
-def sample_artifact_flags(image_ids: Iterable[str], positive: BoolFlags, *, rate_difference: float, seed: int) -> BoolFlags:
+def sample_artifact_flags(
+    image_ids: Iterable[str], positive: BoolFlags, *, rate_difference: float, seed: int
+) -> BoolFlags:
     """Draw which images get the artefact, (n,); the draw of an image depends on its id and the seed alone."""
     draws = np.array([image_rng(seed, image_id, 0).random() for image_id in image_ids])
     return np.asarray(draws < np.where(positive, 1 + rate_difference, 1 - rate_difference) / 2)
@@ -174,7 +176,9 @@ def _write_image(
     if seen:
         encode_image(folder / "artefact_masks" / f"{image_id}.png", mask.astype(np.uint8) * 255, [])
     bgr = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
-    encode_image(folder / "images" / f"{image_id}.jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, INJECTION_JPEG_QUALITY])
+    encode_image(
+        folder / "images" / f"{image_id}.jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, INJECTION_JPEG_QUALITY]
+    )
     return seen
 
 

@@ -1,28 +1,28 @@
 """Write synthetic datasets in the official layouts."""
 
 import csv
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-import pandas as pd
-from lesionlens.datasets.issues import pluralize
-from lesionlens.core.errors import DataError
-import numpy as np
 import io
 import json
-import numpy.typing as npt
-from PIL import Image
-from lesionlens.imaging.superpixels import ISIC2017_FEATURES
-from lesionlens.synthesis.structures import read_structures
-from lesionlens.core.taxonomy import DIAGNOSES, ISIC2018_CLASSES
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
-from lesionlens.core.fileio import atomic_directory
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image
+
 from lesionlens.core.errors import DataError, unknown_name_message
+from lesionlens.core.fileio import atomic_directory
+from lesionlens.core.taxonomy import DIAGNOSES, ISIC2018_CLASSES
+from lesionlens.datasets.issues import pluralize
+from lesionlens.imaging.masks import ImageSize
+from lesionlens.imaging.superpixels import ISIC2017_FEATURES
 from lesionlens.synthesis.artifacts import ArtifactRates
 from lesionlens.synthesis.dataset import generate_dataset
-from lesionlens.imaging.masks import ImageSize
+from lesionlens.synthesis.structures import read_structures
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,17 @@ class GeneratedDataset:
 
     def move_images(self, rows: pd.DataFrame, target_dir: str) -> None:
         """Put these images into a folder of the layout."""
-        _move_files(self.root / "HAM10000_images", "{}.jpg", rows["image_id"], self.root / target_dir, "{}.jpg")
+        _move_files(
+            self.root / "HAM10000_images", "{}.jpg", rows["image_id"], self.root / target_dir, "{}.jpg"
+        )
 
-    def move_masks(self, rows: pd.DataFrame, target_dir: str, *, name_pattern: str = "{}_segmentation.png") -> None:
+    def move_masks(
+        self, rows: pd.DataFrame, target_dir: str, *, name_pattern: str = "{}_segmentation.png"
+    ) -> None:
         """Put these lesion masks into a folder of the layout, each under this name."""
-        _move_files(self.root / "masks", "{}_segmentation.png", rows["image_id"], self.root / target_dir, name_pattern)
+        _move_files(
+            self.root / "masks", "{}_segmentation.png", rows["image_id"], self.root / target_dir, name_pattern
+        )
 
     def write_csv(self, path: str, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
         """Write a table of the layout; without a header where that is empty."""
@@ -82,7 +88,9 @@ def read_generated(
     rows = pd.read_csv(root / "HAM10000_metadata.csv", dtype=str, keep_default_na=False)
     rows["label"] = rows["dx"].map(dict(labels))
     lesions = rows.drop_duplicates("lesion_id")
-    parts = dict(zip(lesions["lesion_id"], _assign_splits(list(lesions["label"]), split_fractions), strict=True))
+    parts = dict(
+        zip(lesions["lesion_id"], _assign_splits(list(lesions["label"]), split_fractions), strict=True)
+    )
     rows["part"] = rows["lesion_id"].map(parts)
     for label in dict.fromkeys(labels.values()):
         there = int((lesions["label"] == label).sum())
@@ -108,7 +116,9 @@ def _assign_splits(labels: list[str], split_fractions: Mapping[str, float]) -> l
     return dealt
 
 
-def _move_files(source_dir: Path, source_pattern: str, image_ids: Iterable[str], target_dir: Path, target_pattern: str) -> None:
+def _move_files(
+    source_dir: Path, source_pattern: str, image_ids: Iterable[str], target_dir: Path, target_pattern: str
+) -> None:
     target_dir.mkdir(exist_ok=True)
     for name in image_ids:
         (source_dir / source_pattern.format(name)).rename(target_dir / target_pattern.format(name))
@@ -148,7 +158,9 @@ def _write_isic2016(dataset: GeneratedDataset) -> None:
     """Name files as the organisers did; labels are words in training, numbers in the test part, without a header."""
     for part, rows in dataset.splits():
         dataset.move_images(rows, f"ISBI2016_ISIC_Part3_{part}_Data")
-        dataset.move_masks(rows, f"ISBI2016_ISIC_Part1_{part}_GroundTruth", name_pattern="{}_Segmentation.png")
+        dataset.move_masks(
+            rows, f"ISBI2016_ISIC_Part1_{part}_GroundTruth", name_pattern="{}_Segmentation.png"
+        )
         words = rows["label"] if part == "Training" else (rows["label"] == "malignant").astype(float)
         dataset.write_csv(
             f"ISBI2016_ISIC_Part3_{part}_GroundTruth.csv", (), zip(rows["image_id"], words, strict=True)
@@ -160,7 +172,11 @@ _ISIC2017_LABELS = {"mel": "melanoma", "nv": "nevus", "bkl": "seborrheic_keratos
 _ISIC2017_SPLIT_FRACTIONS = {"Training": 0.65, "Validation": 0.1, "Test_v2": 0.25}
 SUPERPIXEL_SIDE = 8  # pixels of a superpixel: squares in place of the organisers' SLIC
 MIN_SUPERPIXEL_COVERAGE = 0.1  # of a superpixel that a structure has to cover to be annotated there
-_FEATURE_STRUCTURES = {"pigment_network": "network", "streaks": "streaks", "milia_like_cyst": "milia"}  # of FEATURES
+_FEATURE_STRUCTURES = {
+    "pigment_network": "network",
+    "streaks": "streaks",
+    "milia_like_cyst": "milia",
+}  # of FEATURES
 
 
 def _write_isic2017(dataset: GeneratedDataset) -> None:
@@ -214,7 +230,15 @@ def _feature_flags(structures_path: Path, labels: npt.NDArray[np.int64]) -> dict
     return flags
 
 
-_ISIC2018_CLASS_WEIGHTS = {"mel": 0.18, "nv": 0.3, "bcc": 0.12, "akiec": 0.1, "bkl": 0.12, "df": 0.09, "vasc": 0.09}
+_ISIC2018_CLASS_WEIGHTS = {
+    "mel": 0.18,
+    "nv": 0.3,
+    "bcc": 0.12,
+    "akiec": 0.1,
+    "bkl": 0.12,
+    "df": 0.09,
+    "vasc": 0.09,
+}
 _ISIC2018_CODES = tuple(DIAGNOSES[name].code for name in ISIC2018_CLASSES)
 _ISIC2018_LABELS = {code.lower(): code for code in _ISIC2018_CODES}
 _ISIC2018_SPLIT_FRACTIONS = {"Training": 0.7, "Validation": 0.1, "Test": 0.2}
@@ -243,7 +267,11 @@ def _write_isic2018(dataset: GeneratedDataset) -> None:
 
 
 _ISIC2018_TASK1_CLASS_WEIGHTS = {"mel": 0.2, "nv": 0.6, "bkl": 0.2}
-_ISIC2018_TASK1_LABELS = {"mel": "melanoma", "nv": "nevus", "bkl": "seborrheic_keratosis"}  # no file tells them
+_ISIC2018_TASK1_LABELS = {
+    "mel": "melanoma",
+    "nv": "nevus",
+    "bkl": "seborrheic_keratosis",
+}  # no file tells them
 _ISIC2018_TASK1_SPLIT_FRACTIONS = {"Training": 0.7, "Validation": 0.1, "Test": 0.2}
 
 
@@ -339,7 +367,11 @@ def generate_in_layout(
             progress=progress,
         )
         if layout:
-            layout.write_files(read_generated(folder, labels=layout.labels, split_fractions=layout.split_fractions, size=size))
+            layout.write_files(
+                read_generated(
+                    folder, labels=layout.labels, split_fractions=layout.split_fractions, size=size
+                )
+            )
             _remove_ham10000_files(folder)
     return root
 

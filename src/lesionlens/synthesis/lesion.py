@@ -1,20 +1,19 @@
 """One lesion: criteria, outline and skin drawn once, painted on a canvas of its own."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
 import cv2
 import numpy as np
-from lesionlens.synthesis.procedural_noise import FloatField, blur, fractal_noise, smoothstep
-from lesionlens.imaging.masks import BinaryMask, ImageSize
-from typing import NamedTuple
 import numpy.typing as npt
-from lesionlens.synthesis.class_priors import LesionCriteria, confusion_rate, sample_criteria
-from lesionlens.synthesis.canvas import LesionCanvas
-from lesionlens.synthesis.procedural_noise import FloatField, fractal_noise, smoothstep
+
 from lesionlens.imaging.masks import BinaryMask, ImageSize
+from lesionlens.synthesis.canvas import LesionCanvas
+from lesionlens.synthesis.class_priors import LesionCriteria, confusion_rate, sample_criteria
 from lesionlens.synthesis.pigment import BLOOD, DERMAL_MELANIN, MELANIN, add_layer, empty_pigments
+from lesionlens.synthesis.procedural_noise import FloatField, blur, fractal_noise, smoothstep
 from lesionlens.synthesis.skin import Skin, sample_skin
 from lesionlens.synthesis.structures import STRUCTURE_BITS, STRUCTURES
-
 
 CANVAS_MARGIN = 1.75  # half the canvas side in radii: room for lobes, streaks and a red halo
 
@@ -162,7 +161,9 @@ def render_lesion(lesion: Lesion, *, scale: float = 1.0) -> RenderedLesion:
     return RenderedLesion(pigments, mask, bits)
 
 
-def _render_body(pigments: FloatField, canvas: LesionCanvas, criteria: LesionCriteria, rng: np.random.Generator) -> None:
+def _render_body(
+    pigments: FloatField, canvas: LesionCanvas, criteria: LesionCriteria, rng: np.random.Generator
+) -> None:
     """Pigment that fills the lesion: uneven at all sizes, deeper in places, red round the border."""
     size, radius = canvas.size, canvas.radius
     uneven = _texture(rng, size, radius, canvas.scale)

@@ -6,12 +6,13 @@ everything. Absorption multiplies, so pigments simply add up in four maps until 
 """
 
 from typing import NamedTuple
+
 import cv2
 import numpy as np
 import numpy.typing as npt
-from lesionlens.synthesis.procedural_noise import FloatField
-from lesionlens.imaging.masks import BinaryMask, ImageSize
 
+from lesionlens.imaging.masks import BinaryMask, ImageSize
+from lesionlens.synthesis.procedural_noise import FloatField
 
 MELANIN, BLOOD, DERMAL_MELANIN, SCATTERING = range(4)
 
@@ -42,7 +43,9 @@ def add_layer(pigments: FloatField, layer: PigmentLayer) -> None:
             pigments[..., channel] += amount
 
 
-def render_pigments(base_color: npt.NDArray[np.float32], pigments: FloatField, *, warmth: float = 1.0) -> FloatField:
+def render_pigments(
+    base_color: npt.NDArray[np.float32], pigments: FloatField, *, warmth: float = 1.0
+) -> FloatField:
     """Colour of skin ``base_color`` (3,) in 0…1 under ``pigments`` (h, w, 4); (h, w, 3) RGB in 0…1.
 
     ``warmth`` above one makes the melanin more yellow, below one more grey.

@@ -1,14 +1,13 @@
 """Random fields that look grown: fractal noise, threads and cells, all cheap enough for every image."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
+
 import cv2
 import numpy as np
 import numpy.typing as npt
-from lesionlens.imaging.masks import BinaryMask
-from lesionlens.imaging.masks import ImageSize
-from collections.abc import Iterable
-from lesionlens.imaging.masks import ImageSize
 
+from lesionlens.imaging.masks import ImageSize
 
 FloatField = npt.NDArray[np.float32]
 
@@ -75,7 +74,9 @@ def ridge_lines(rng: np.random.Generator, size: ImageSize, *, scale: float, widt
     return smoothstep(-width, 0, -np.abs(fractal_noise(rng, size, scale=scale, octaves=4, gain=0.55)))
 
 
-def voronoi_cells(rng: np.random.Generator, size: ImageSize, *, spacing: float, jitter: float) -> VoronoiCells:
+def voronoi_cells(
+    rng: np.random.Generator, size: ImageSize, *, spacing: float, jitter: float
+) -> VoronoiCells:
     """Cells about ``spacing`` pixels apart; ``jitter`` 0 gives a honeycomb, 1 chance."""
     h, w = size
     rows, columns = int(h / (0.866 * spacing)) + 2, int(w / spacing) + 2
@@ -90,7 +91,9 @@ def voronoi_cells(rng: np.random.Generator, size: ImageSize, *, spacing: float, 
     numbers = labels.astype(np.float32)
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     edges = cv2.dilate(numbers, cross) != numbers
-    return VoronoiCells(np.asarray(distance, np.float32), edges.astype(np.float32), np.asarray(labels, np.int32))
+    return VoronoiCells(
+        np.asarray(distance, np.float32), edges.astype(np.float32), np.asarray(labels, np.int32)
+    )
 
 
 def domain_warp(rng: np.random.Generator, field: FloatField, *, strength: float, scale: float) -> FloatField:
@@ -151,14 +154,20 @@ class DrawSurface:
         value = int(255 * strength)
         for x, y, radius in dots:
             centre = (round(x * 2**_SUBPIXEL_BITS), round(y * 2**_SUBPIXEL_BITS))
-            cv2.circle(self.pixels, centre, round(radius * 2**_SUBPIXEL_BITS), value, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+            cv2.circle(
+                self.pixels, centre, round(radius * 2**_SUBPIXEL_BITS), value, -1, cv2.LINE_AA, _SUBPIXEL_BITS
+            )
 
-    def draw_ellipse(self, x: float, y: float, axes: tuple[float, float], angle: float, strength: float) -> None:
+    def draw_ellipse(
+        self, x: float, y: float, axes: tuple[float, float], angle: float, strength: float
+    ) -> None:
         """Draw one filled ellipse; ``axes`` are half lengths, ``angle`` radians."""
         centre = (round(x * 2**_SUBPIXEL_BITS), round(y * 2**_SUBPIXEL_BITS))
         half = (round(axes[0] * 2**_SUBPIXEL_BITS), round(axes[1] * 2**_SUBPIXEL_BITS))
         value = int(255 * strength)
-        cv2.ellipse(self.pixels, centre, half, np.degrees(angle), 0, 360, value, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.ellipse(
+            self.pixels, centre, half, np.degrees(angle), 0, 360, value, -1, cv2.LINE_AA, _SUBPIXEL_BITS
+        )
 
     def to_float(self) -> FloatField:
         """Give what was drawn; (h, w) in 0…1."""

@@ -1,19 +1,18 @@
 """One photograph of a lesion: view, skin, artefacts and camera."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 import numpy.typing as npt
-from lesionlens.synthesis.procedural_noise import FloatField, blur, smoothstep, white_noise
-from typing import NamedTuple
-from lesionlens.synthesis.artifacts import ArtifactRates, sample_artifacts
-from lesionlens.synthesis.lesion import RenderedLesion, Lesion, render_lesion
-from lesionlens.synthesis.procedural_noise import FloatField
-from lesionlens.imaging.masks import BinaryMask, ImageSize
-from lesionlens.synthesis.artifacts import ARTIFACT_RENDERERS, visible_mask
-from lesionlens.synthesis.pigment import render_pigments
-from lesionlens.synthesis.skin import render_skin
 
+from lesionlens.imaging.masks import BinaryMask, ImageSize
+from lesionlens.synthesis.artifacts import ARTIFACT_RENDERERS, ArtifactRates, sample_artifacts, visible_mask
+from lesionlens.synthesis.lesion import Lesion, RenderedLesion, render_lesion
+from lesionlens.synthesis.pigment import render_pigments
+from lesionlens.synthesis.procedural_noise import FloatField, blur, smoothstep, white_noise
+from lesionlens.synthesis.skin import render_skin
 
 _WHITE_BALANCE_RANGES = (  # lowest and highest gains in red, green, blue
     ((0.92, 0.91, 0.93), (0.99, 1.02, 1.08)),
@@ -65,7 +64,9 @@ def apply_illumination(camera: Camera, image: FloatField) -> FloatField:
     y = np.linspace(-1, 1, h, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, w, dtype=np.float32)[None]
     fall = smoothstep(0.3, 2.56, x * x + y * y) * np.float32(camera.vignette)
-    shade = 1 - fall + np.float32(camera.illumination_slope[0]) * x + np.float32(camera.illumination_slope[1]) * y
+    shade = (
+        1 - fall + np.float32(camera.illumination_slope[0]) * x + np.float32(camera.illumination_slope[1]) * y
+    )
     return np.asarray(cv2.multiply(image, cv2.merge([shade, shade, shade])), np.float32)
 
 
@@ -158,14 +159,18 @@ def render_image(
             artefacts = visible_mask(bare, colour)
         if name in params.artifacts:
             colour = overlay(colour, own, scale)
-    return RenderedImage(apply_camera(params.camera, colour, scale=scale), mask, bits.astype(np.uint16), artefacts)
+    return RenderedImage(
+        apply_camera(params.camera, colour, scale=scale), mask, bits.astype(np.uint16), artefacts
+    )
 
 
 def _pigments_to_rgb(lesion: Lesion, pigments: FloatField) -> FloatField:
     return render_pigments(np.array(lesion.skin.base_color, np.float32), pigments, warmth=lesion.skin.warmth)
 
 
-def _canvas_to_image_matrix(params: CaptureParams, canvas_shape: tuple[int, ...], size: ImageSize) -> npt.NDArray[np.float64]:
+def _canvas_to_image_matrix(
+    params: CaptureParams, canvas_shape: tuple[int, ...], size: ImageSize
+) -> npt.NDArray[np.float64]:
     """Affine map from the lesion's canvas to the picture."""
     c, s = params.scale * np.cos(params.rotation), params.scale * np.sin(params.rotation)
     turn = np.array([[c, -s], [s, c]])

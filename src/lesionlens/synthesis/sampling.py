@@ -1,18 +1,17 @@
 """Everything about a synthetic set except its pixels: which lesions, of whom, photographed how."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-import numpy as np
-from lesionlens.core.errors import DataError, unknown_name_message
-from lesionlens.synthesis.class_priors import CLASS_CODES
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import count
-from lesionlens.core.errors import DataError
-from lesionlens.synthesis.artifacts import ArtifactRates
-from lesionlens.synthesis.render import CaptureParams, RenderedImage, sample_capture_params, render_image
-from lesionlens.synthesis.lesion import Lesion, sample_lesion, render_lesion
-from lesionlens.imaging.masks import ImageSize
 
+import numpy as np
+
+from lesionlens.core.errors import DataError, unknown_name_message
+from lesionlens.imaging.masks import ImageSize
+from lesionlens.synthesis.artifacts import ArtifactRates
+from lesionlens.synthesis.class_priors import CLASS_CODES
+from lesionlens.synthesis.lesion import Lesion, render_lesion, sample_lesion
+from lesionlens.synthesis.render import CaptureParams, RenderedImage, render_image, sample_capture_params
 
 HAM10000_COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 FIRST_IMAGE_NUMBER = 9_000_001  # far above every identifier of the ISIC archive in use
@@ -75,7 +74,11 @@ def sample_patient(rng: np.random.Generator, code: str) -> Patient:
     age = float(np.clip(5 * round(rng.normal(*_AGE_DISTRIBUTIONS[code]) / 5), 5, 85))
     shares = np.array(_SITE_WEIGHTS[code], float)
     return Patient(
-        confirmation=str(rng.choice(list(_CONFIRMATION_PROBABILITIES[code]), p=list(_CONFIRMATION_PROBABILITIES[code].values()))),
+        confirmation=str(
+            rng.choice(
+                list(_CONFIRMATION_PROBABILITIES[code]), p=list(_CONFIRMATION_PROBABILITIES[code].values())
+            )
+        ),
         age="" if rng.random() < 0.006 else f"{age:.1f}",
         sex=str(rng.choice(["male", "female", "unknown"], p=[0.535, 0.455, 0.01])),
         site=str(rng.choice(_SITES, p=shares / shares.sum())),
@@ -113,7 +116,12 @@ def sample_class_block(rng: np.random.Generator, weights: Mapping[str, float]) -
     return [code for _, code in sorted(cards)][:BLOCK_SIZE]
 
 
-_IMAGES_PER_LESION_PROBABILITIES = (0.74, 0.18, 0.05, 0.03)  # lesions with one, two, three, four images, as in HAM10000
+_IMAGES_PER_LESION_PROBABILITIES = (
+    0.74,
+    0.18,
+    0.05,
+    0.03,
+)  # lesions with one, two, three, four images, as in HAM10000
 
 
 @dataclass(frozen=True)
@@ -151,7 +159,10 @@ def sample_dataset(
         if done >= num_images:
             break
         rng = _rng(seed, number, 0)
-        shots = min(1 + int(rng.choice(len(_IMAGES_PER_LESION_PROBABILITIES), p=_IMAGES_PER_LESION_PROBABILITIES)), num_images - done)
+        shots = min(
+            1 + int(rng.choice(len(_IMAGES_PER_LESION_PROBABILITIES), p=_IMAGES_PER_LESION_PROBABILITIES)),
+            num_images - done,
+        )
         lesion, patient = sample_lesion(rng, code, difficulty=difficulty), sample_patient(rng, code)
         taken = tuple(sample_capture_params(_rng(seed, number, 1 + j), code, rates) for j in range(shots))
         plans.append(LesionPlan(number, done, lesion, patient, taken))

@@ -1,13 +1,22 @@
 """Skin around a lesion: tone on the Fitzpatrick scale, mottling, furrows, vessels, freckles, pores, specks."""
 
 from dataclasses import dataclass
+
 import cv2
 import numpy as np
-from lesionlens.synthesis.procedural_noise import FloatField, domain_warp, blur, voronoi_cells, fractal_noise, smoothstep, ridge_lines
+
 from lesionlens.imaging.masks import ImageSize
 from lesionlens.synthesis.pigment import BLOOD, DERMAL_MELANIN, MELANIN, SCATTERING, empty_pigments
-from lesionlens.synthesis.procedural_noise import DrawSurface
-
+from lesionlens.synthesis.procedural_noise import (
+    DrawSurface,
+    FloatField,
+    blur,
+    domain_warp,
+    fractal_noise,
+    ridge_lines,
+    smoothstep,
+    voronoi_cells,
+)
 
 SKIN_TONES = ("I", "II", "III", "IV", "V", "VI")
 SKIN_TONE_PROBABILITIES = (0.26, 0.38, 0.22, 0.08, 0.04, 0.02)
@@ -46,7 +55,8 @@ def sample_skin(rng: np.random.Generator, *, sun_damage: float) -> Skin:
         blood=rng.beta(1.4, 2.8) * 0.2 * (0.4 + 0.6 * pale),
         mottling=rng.uniform(0.25, 0.75) + 0.4 * sun_damage,
         furrows=rng.beta(1.5, 2.5),
-        vessels=pale * (sun_damage * rng.uniform(0.2, 1.0) if rng.random() < 0.25 + 0.6 * sun_damage else 0.0),
+        vessels=pale
+        * (sun_damage * rng.uniform(0.2, 1.0) if rng.random() < 0.25 + 0.6 * sun_damage else 0.0),
         freckles=sun_damage * rng.uniform(0.2, 1) if rng.random() < 0.12 + 0.65 * sun_damage else 0.0,
         pores=rng.uniform(0.3, 1) if rng.random() < 0.15 + 0.2 * sun_damage else 0.0,
         specks=rng.random() if rng.random() < 0.3 + 0.4 * sun_damage else 0.0,
@@ -74,7 +84,9 @@ def render_skin(skin: Skin, size: ImageSize, *, seed: int, scale: float = 1.0) -
         _add_freckles(pigments, skin.freckles, rng, scale)
     if skin.pores > 0:
         lattice = voronoi_cells(rng, size, spacing=rng.uniform(17, 30) * scale, jitter=0.9)
-        dots = smoothstep(-2.8 * scale, -0.6 * scale, -lattice.distance) * lattice.uniform_per_cell(rng, 0.0, 1.0)
+        dots = smoothstep(-2.8 * scale, -0.6 * scale, -lattice.distance) * lattice.uniform_per_cell(
+            rng, 0.0, 1.0
+        )
         pigments[..., MELANIN] += np.float32(0.12 * skin.pores) * dots
         pigments[..., SCATTERING] += np.float32(0.06 * skin.pores) * dots
     if skin.specks > 0:

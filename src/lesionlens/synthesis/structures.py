@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
+
 import cv2
 import numpy as np
 import numpy.typing as npt
-from lesionlens.core.errors import ImageError
-from lesionlens.synthesis import dermoscopic_structures as keratin, dermoscopic_structures as melanocytic, dermoscopic_structures as vascular
-from lesionlens.synthesis.canvas import LesionCanvas
-from lesionlens.imaging.masks import BinaryMask
-from lesionlens.synthesis.pigment import PigmentLayer
 
+from lesionlens.core.errors import ImageError
+from lesionlens.imaging.masks import BinaryMask
+from lesionlens.synthesis import dermoscopic_structures as keratin
+from lesionlens.synthesis import dermoscopic_structures as melanocytic
+from lesionlens.synthesis import dermoscopic_structures as vascular
+from lesionlens.synthesis.canvas import LesionCanvas
+from lesionlens.synthesis.pigment import PigmentLayer
 
 StructureRenderer = Callable[[LesionCanvas, np.random.Generator, float], PigmentLayer]
 

@@ -1,5 +1,1 @@
 """Recipes, the training loop, and what a run leaves behind."""
-
-
-
-

@@ -3,14 +3,15 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+
 import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
+
 from lesionlens.core.errors import ModelError, RecipeError, unknown_name_message
 from lesionlens.models.base import Classifier
-from lesionlens.training.losses import attention_dice_loss
 from lesionlens.runs.schema import AttentionPriorRecipe
-
+from lesionlens.training.losses import attention_dice_loss
 
 EARLIER_MAP_WEIGHT, LAST_MAP_WEIGHT = 0.001, 0.01  # lambda of pool3 and of pool4 (Yan 2020, section 2.4)
 _NON_SPATIAL_MAPS = re.compile(r"soft head \d+|.* crops")  # one of many heads; weights of crops
@@ -50,14 +51,18 @@ class AttentionPriorLoss:
         """
         wanted = masks.flatten(0, 1).float() / 255
         of_crop = has_mask.repeat_interleave(masks.shape[1])
-        return {name: attention_dice_loss(self._spatial(maps[name]), wanted, of_crop) for name in self.weights}
+        return {
+            name: attention_dice_loss(self._spatial(maps[name]), wanted, of_crop) for name in self.weights
+        }
 
     def _spatial(self, attention: Tensor) -> Tensor:
         places = attention.reshape(-1, *attention.shape[-2:])
         return places / places.amax(dim=(1, 2), keepdim=True) if self.normalize_by_max else places
 
 
-def make_attention_prior(recipe: AttentionPriorRecipe, model: Classifier, size: tuple[int, int]) -> AttentionPriorLoss | None:
+def make_attention_prior(
+    recipe: AttentionPriorRecipe, model: Classifier, size: tuple[int, int]
+) -> AttentionPriorLoss | None:
     """Find the maps that a recipe's prior is for; None where it asks for none.
 
     Parameters

@@ -1,21 +1,23 @@
 """How many processes load batches: what measured times say; and how many threads compute: one a core."""
 
 import math
-from typing import NamedTuple
 import os
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Literal
+from typing import Literal, NamedTuple
+
 import torch
 from torch import Tensor, nn
-from lesionlens.models.factory import ModelSpec
+
 from lesionlens.core.runtime import retain_freed_memory
+from lesionlens.models.factory import ModelSpec
 
-
-MIN_LOADER_SPEEDUP = 0.1  # share of a step that processes must save; below that they cost more than they bring
+MIN_LOADER_SPEEDUP = (
+    0.1  # share of a step that processes must save; below that they cost more than they bring
+)
 MIN_STEPS_TO_TUNE = 50  # a run of fewer is over before measuring pays
 
 
@@ -54,7 +56,10 @@ def choose_workers(timings: StepTimings, num_cpus: int, *, on_cpu: bool) -> int:
     8
     """
     shared = timings.load_single_thread / num_cpus if on_cpu else 0.0
-    seconds = {count: max(timings.step + shared, timings.load_single_thread / count) for count in range(1, num_cpus + 1)}
+    seconds = {
+        count: max(timings.step + shared, timings.load_single_thread / count)
+        for count in range(1, num_cpus + 1)
+    }
     best = min(seconds.values())
     if timings.step + timings.load <= (1 + MIN_LOADER_SPEEDUP) * best:
         return 0
@@ -63,7 +68,9 @@ def choose_workers(timings: StepTimings, num_cpus: int, *, on_cpu: bool) -> int:
 
 TrainPrecision = Literal["fp32", "bf16"]
 
-MIN_BF16_SPEEDUP = 1.2  # times: what is gained must be seen above the noise of a busy machine, and pay for rounding
+MIN_BF16_SPEEDUP = (
+    1.2  # times: what is gained must be seen above the noise of a busy machine, and pay for rounding
+)
 PROBE_BATCH_SIZE = 2  # batch norm needs two
 PROBE_ROUNDS, PROBE_SECONDS = 3, 2.0  # after the first round there are others until these seconds are over
 MIN_STEPS_TO_COMPILE = 200  # steps; compiling takes about as long as some tens of them

@@ -1,42 +1,48 @@
 """From what is known to what is computed with: decoded images, masks, loaders, the task."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
-import torch
-from lesionlens.training.setup import RunSetup
-from lesionlens.runs.schema import Recipe
-from lesionlens.runs.schema import TrainRecipe
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
 import numpy as np
-from lesionlens.imaging.masks import ImageSize
-from lesionlens.data.mask_store import MaskStore, load_masks
-from lesionlens.data.datamodule import LesionDataModule, EvalDataset
-from lesionlens.data.dataset import SplitData
-from lesionlens.data.attention_targets import AttentionTargets, build_attention_targets
-from lesionlens.data.mask_store import load_lesion_boxes
-from lesionlens.data.gpu_datamodule import GpuDataModule, fits_in_gpu_memory
-from lesionlens.data.datamodule import channel_statistics
-from lesionlens.core.types import ProgressCallback
-from lesionlens.data.image_cache import MessageCallback, open_image_cache
-from lesionlens.data.cache_formats import ImageCache
-from lesionlens.datasets.table import LesionTable
-from lesionlens.data.dataset import TrainDataset
-from lesionlens.data.sampler import EpochSampler
+import torch
+
 from lesionlens.core.errors import RunError
+from lesionlens.core.types import ProgressCallback
+from lesionlens.data.attention_targets import AttentionTargets, build_attention_targets
+from lesionlens.data.cache_formats import ImageCache
+from lesionlens.data.datamodule import EvalDataset, LesionDataModule, channel_statistics
+from lesionlens.data.dataset import SplitData, TrainDataset
+from lesionlens.data.gpu_datamodule import GpuDataModule, fits_in_gpu_memory
+from lesionlens.data.image_cache import MessageCallback, open_image_cache
+from lesionlens.data.mask_store import MaskStore, load_lesion_boxes, load_masks
+from lesionlens.data.sampler import EpochSampler
+from lesionlens.datasets.excluded import ExcludedImage
+from lesionlens.datasets.table import LesionTable
+from lesionlens.imaging.masks import ImageSize
 from lesionlens.models.arl_resnet import compile_attention
 from lesionlens.models.base import Classifier
-from lesionlens.datasets.excluded import ExcludedImage
-from lesionlens.training.losses import ClassificationLoss, repeat_factors, compute_class_weights, compute_sample_weights
-from lesionlens.training.autotune import choose_compile, choose_precision
+from lesionlens.runs.schema import AttentionPriorRecipe, Recipe, TrainRecipe
 from lesionlens.training.attention_prior import make_attention_prior
-from lesionlens.runs.schema import AttentionPriorRecipe
+from lesionlens.training.autotune import choose_compile, choose_precision
+from lesionlens.training.losses import (
+    ClassificationLoss,
+    compute_class_weights,
+    compute_sample_weights,
+    repeat_factors,
+)
 from lesionlens.training.module import ClassificationModule
+from lesionlens.training.setup import RunSetup
 
-
-AUTO_KEYS = ("data.store", "data.memory", "train.workers", "train.threads", "train.precision", "train.compile")
+AUTO_KEYS = (
+    "data.store",
+    "data.memory",
+    "train.workers",
+    "train.threads",
+    "train.precision",
+    "train.compile",
+)
 
 
 def resolve_auto(setup: RunSetup, section: str, **values: Any) -> RunSetup:
@@ -89,7 +95,10 @@ class RunComponents:
 
 
 def build_datamodule(
-    setup: RunSetup, *, on_message: MessageCallback = lambda _: None, on_progress: ProgressCallback = lambda *_: None
+    setup: RunSetup,
+    *,
+    on_message: MessageCallback = lambda _: None,
+    on_progress: ProgressCallback = lambda *_: None,
 ) -> RunComponents:
     """Decode the training and validation images into the store, once, and make their loaders.
 
@@ -120,7 +129,8 @@ def build_datamodule(
     setup, parts = _build_split_data(_measure_mean_std(setup, store), store)
     data = _assemble_datamodule(setup, parts)
     return _choose_memory(
-        _choose_precision_and_compile(setup, steps=setup.recipe.train.epochs * len(data.train_dataloader())), data
+        _choose_precision_and_compile(setup, steps=setup.recipe.train.epochs * len(data.train_dataloader())),
+        data,
     )
 
 
@@ -147,9 +157,7 @@ def _measure_mean_std(setup: RunSetup, cache: ImageCache) -> RunSetup:
     if setup.recipe.model.mean_and_std() is not None:
         return setup
     mean, std = channel_statistics(cache[place] for place in range(len(setup.splits.splits["train"])))
-    return replace(
-        setup, preprocessing=setup.preprocessing.model_copy(update={"mean": mean, "std": std})
-    )
+    return replace(setup, preprocessing=setup.preprocessing.model_copy(update={"mean": mean, "std": std}))
 
 
 def _build_split_data(setup: RunSetup, cache: ImageCache) -> tuple[RunSetup, dict[str, SplitData]]:
@@ -165,19 +173,25 @@ def _build_split_data(setup: RunSetup, cache: ImageCache) -> tuple[RunSetup, dic
         if recipe.crops.roi_margin is not None:
             regions = load_lesion_boxes(rows, shapes, recipe.crops.roi_margin, mask_dir=folder)
             part = replace(part, lesion_boxes=regions.boxes)
-            left_out += [ExcludedImage(image, name, f"{reason}: seen whole") for image, reason in regions.excluded]
+            left_out += [
+                ExcludedImage(image, name, f"{reason}: seen whole") for image, reason in regions.excluded
+            ]
         if name == "train" and recipe.attention_prior.is_enabled:
             masks = load_masks(rows, recipe.attention_prior.target, shapes, mask_dir=folder)
             prior = _attention_targets(recipe.attention_prior, masks.masks, rows, shapes)
             part = replace(part, masks=prior.masks)
             setup = replace(setup, mask_summary=prior.to_metadata())
-            left_out += [ExcludedImage(image, name, f"{reason}: no prior") for image, reason in masks.excluded]
+            left_out += [
+                ExcludedImage(image, name, f"{reason}: no prior") for image, reason in masks.excluded
+            ]
         parts[name] = part
     once = tuple(dict.fromkeys(left_out))  # a mask that prior and region want is missing once
     return replace(setup, excluded=once), parts
 
 
-def _attention_targets(config: AttentionPriorRecipe, masks: MaskStore, rows: LesionTable, shapes: Sequence[ImageSize]) -> AttentionTargets:
+def _attention_targets(
+    config: AttentionPriorRecipe, masks: MaskStore, rows: LesionTable, shapes: Sequence[ImageSize]
+) -> AttentionTargets:
     return build_attention_targets(
         masks,
         rows,

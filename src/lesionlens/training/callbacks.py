@@ -6,19 +6,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
+
 import lightning as L
 import pandas as pd
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback, Checkpoint
-from lesionlens.core.fileio import atomic_write
-from lesionlens.models.base import Classifier
-from typing import Any
-from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar
 from rich.console import Console
 from rich.progress import TaskID
-from lesionlens.core.console import progress_bar
 
+from lesionlens.core.console import progress_bar
+from lesionlens.core.fileio import atomic_write
+from lesionlens.models.base import Classifier
 
 EPOCH_METRICS = ("train_loss", "val_loss", "val_auc", "val_balanced_accuracy", "val_accuracy")
 
@@ -241,6 +240,8 @@ class RunProgressBar(ProgressBar):
         """Take the bar away."""
         self.progress.stop()
 
-    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
         """Give the terminal back."""
         self.progress.stop()

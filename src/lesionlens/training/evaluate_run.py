@@ -1,24 +1,25 @@
 """After the last epoch: predictions, numbers, pictures and the report, all from the best bundle."""
 
 from pathlib import Path
+
 from rich.console import Console
+
 from lesionlens.core.console import progress_bar
 from lesionlens.core.errors import RunError
-from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.result import write_evaluation
-from lesionlens.evaluation.predictions_io import write_predictions
-from lesionlens.explanation.gallery import write_gallery
-from lesionlens.models.saved_model import load_model
-from lesionlens.report.build import build_report
+from lesionlens.datasets.excluded import ExcludedImage, write_excluded
 from lesionlens.evaluation.case_selection import select_cases
-from lesionlens.inference.results import InferenceResult
+from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.predictions_io import write_predictions
+from lesionlens.evaluation.result import write_evaluation
+from lesionlens.explanation.gallery import write_gallery
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.inputs import InferenceInputs, inputs_from_table
+from lesionlens.inference.results import InferenceResult
+from lesionlens.models.saved_model import load_model
+from lesionlens.report.build import build_report
 from lesionlens.runs.run_dir import RunDir
-from lesionlens.datasets.excluded import ExcludedImage, write_excluded
-from lesionlens.training.setup import RunSetup
 from lesionlens.training.build import TRAINING_SPLITS
-
+from lesionlens.training.setup import RunSetup
 
 MISSING_MASK = "no lesion mask, or an empty one: seen whole"
 
@@ -46,7 +47,9 @@ def evaluate_run(setup: RunSetup, run_dir: RunDir, *, console: Console) -> None:
         wanted = inputs_from_table(rows, setup.task.name, mask_dir=Path(chosen) if chosen else None)
         with progress_bar(console) as progress:
             line = progress.add_task(f"scoring {name}", total=len(wanted.path))
-            scored = run_inference(loaded, wanted, on_progress=lambda done, _: progress.update(line, completed=done))  # noqa: B023
+            scored = run_inference(
+                loaded, wanted, on_progress=lambda done, _: progress.update(line, completed=done)
+            )  # noqa: B023
         write_predictions(run_dir.predictions(name), scored.predictions)
         write_evaluation(run_dir.evaluation(name), evaluate(scored.predictions))
         left_out += _excluded_images(name, wanted, scored)
@@ -62,6 +65,8 @@ def evaluate_run(setup: RunSetup, run_dir: RunDir, *, console: Console) -> None:
 def _excluded_images(split: str, inputs: InferenceInputs, results: InferenceResult) -> list[ExcludedImage]:
     """Tell which images of a part were not scored and, where training has not told it, which without a mask."""
     missing = [image for image in inputs.image_id if image not in set(results.predictions.image_id)]
-    told = [ExcludedImage(image, split, reason) for image, reason in zip(missing, results.failures, strict=True)]
+    told = [
+        ExcludedImage(image, split, reason) for image, reason in zip(missing, results.failures, strict=True)
+    ]
     whole = () if split in TRAINING_SPLITS else results.missing_mask_ids
     return told + [ExcludedImage(image, split, MISSING_MASK) for image in whole]

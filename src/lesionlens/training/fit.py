@@ -6,26 +6,38 @@ import resource
 import signal
 import time
 import warnings
+
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerStatus
 from rich.console import Console
-from lesionlens.data.datamodule import LesionDataModule
+
 from lesionlens.core.errors import RunInterrupted
-from lesionlens.models.saved_model import ModelCard, save_model
 from lesionlens.core.runtime import retain_freed_memory
-from lesionlens.training.callbacks import AtomicCheckpointIO, CSVLogger, ModelCheckpoint, LastCheckpoint, EarlyStopping
+from lesionlens.data.datamodule import LesionDataModule
+from lesionlens.models.saved_model import ModelCard, save_model
 from lesionlens.runs.run_dir import RunDir
-from lesionlens.training.setup import RunSetup
-from lesionlens.training.callbacks import RunProgressBar
-from lesionlens.runs.schema import Recipe
+from lesionlens.runs.schema import Recipe, TrainRecipe
+from lesionlens.training.callbacks import (
+    AtomicCheckpointIO,
+    CSVLogger,
+    EarlyStopping,
+    LastCheckpoint,
+    ModelCheckpoint,
+    RunProgressBar,
+)
 from lesionlens.training.module import ClassificationModule
-from lesionlens.runs.schema import TrainRecipe
+from lesionlens.training.setup import RunSetup
 
 
 def fit(
-    setup: RunSetup, run_dir: RunDir, module: ClassificationModule, datamodule: LesionDataModule, *, console: Console
+    setup: RunSetup,
+    run_dir: RunDir,
+    module: ClassificationModule,
+    datamodule: LesionDataModule,
+    *,
+    console: Console,
 ) -> None:
     """Train from the folder's checkpoint, if there is one, to the last epoch; keep the best bundle.
 
@@ -69,10 +81,14 @@ def fit(
 def _early_stopping(config: TrainRecipe) -> list[EarlyStopping]:
     if config.patience is None:
         return []
-    return [EarlyStopping(config.stop_on or config.monitor, patience=config.patience, min_delta=config.min_delta)]
+    return [
+        EarlyStopping(config.stop_on or config.monitor, patience=config.patience, min_delta=config.min_delta)
+    ]
 
 
-def _run_loop(trainer: L.Trainer, module: ClassificationModule, datamodule: LesionDataModule, run_dir: RunDir) -> None:
+def _run_loop(
+    trainer: L.Trainer, module: ClassificationModule, datamodule: LesionDataModule, run_dir: RunDir
+) -> None:
     handler = signal.getsignal(signal.SIGINT)
     checkpoint = run_dir.checkpoint if run_dir.checkpoint.is_file() else None
     try:
@@ -110,7 +126,9 @@ def make_trainer(recipe: Recipe, run_dir: RunDir, callbacks: list[Callback]) -> 
     )
 
 
-def _save_best(setup: RunSetup, run_dir: RunDir, module: ClassificationModule, epoch: int, value: float) -> None:
+def _save_best(
+    setup: RunSetup, run_dir: RunDir, module: ClassificationModule, epoch: int, value: float
+) -> None:
     """Save the bundle of a better epoch, or of the last."""
     recipe = setup.recipe
     card = ModelCard(

@@ -8,17 +8,15 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+
 import torch
-from lesionlens.core.runtime import default_num_threads, available_cpus
+
+from lesionlens.core.runtime import available_cpus, default_num_threads, retain_freed_memory
 from lesionlens.data.datamodule import LesionDataModule
 from lesionlens.data.dataset import Batch
-from lesionlens.core.runtime import retain_freed_memory
-from lesionlens.training.build import resolve_auto
-from lesionlens.training.build import resolve_training_device
 from lesionlens.training.autotune import MIN_STEPS_TO_TUNE, StepTimings, choose_workers
-from lesionlens.training.build import RunComponents
+from lesionlens.training.build import RunComponents, resolve_auto, resolve_training_device
 from lesionlens.training.module import ClassificationModule
-
 
 TIMING_SECONDS = 0.3  # for each of three times; at least two batches
 
@@ -35,10 +33,14 @@ def tune_workers(components: RunComponents, module: ClassificationModule) -> Run
         times = None if few else measure_step_timings(data, module, device)
         workers = 0 if times is None else choose_workers(times, available_cpus(), on_cpu=device.type == "cpu")
     data.num_workers = workers
-    return replace(components, setup=resolve_auto(components.setup, "train", workers=workers, threads=threads))
+    return replace(
+        components, setup=resolve_auto(components.setup, "train", workers=workers, threads=threads)
+    )
 
 
-def measure_step_timings(datamodule: LesionDataModule, module: ClassificationModule, device: torch.device) -> StepTimings:
+def measure_step_timings(
+    datamodule: LesionDataModule, module: ClassificationModule, device: torch.device
+) -> StepTimings:
     """Time loading in this process, in one thread, and a step without the optimiser's part."""
     retain_freed_memory()
     with torch.random.fork_rng([device] if device.type == "cuda" else []):

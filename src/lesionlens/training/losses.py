@@ -5,21 +5,21 @@ code where the thesis is silent: masks are averaged, not sampled, to a map's gri
 whole batch at once.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
+
+import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Shaped
-from torch import Tensor
-from collections.abc import Mapping, Sequence
-import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from lesionlens.data.sampler import class_weights
-from lesionlens.data.sample_weights import diagnosis_confirmation_weights
-from lesionlens.core.errors import RecipeError, unknown_name_message
-from lesionlens.runs.schema import TrainRecipe
 
+from lesionlens.core.errors import RecipeError, unknown_name_message
+from lesionlens.data.sample_weights import diagnosis_confirmation_weights
+from lesionlens.data.sampler import class_weights
+from lesionlens.runs.schema import TrainRecipe
 
 LossReduction = Literal["weights", "images"]
 

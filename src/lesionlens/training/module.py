@@ -1,24 +1,25 @@
 """The LightningModule: one step, one loss, one optimiser; it knows no file."""
 
-import numpy as np
-from numpy.typing import NDArray
-from lesionlens.evaluation.compute import macro, compute_metrics
-from lesionlens.evaluation.predictions import multilabel_predictions
-from lesionlens.evaluation.predictions import Predictions
 import math
 from collections.abc import Mapping
 from typing import Any
+
 import lightning as L
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from lesionlens.data.dataset import Batch
+
 from lesionlens.core.errors import RunError
+from lesionlens.data.dataset import Batch
+from lesionlens.evaluation.compute import compute_metrics, macro
+from lesionlens.evaluation.predictions import Predictions, multilabel_predictions
+from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.base import Classifier
 from lesionlens.models.tta import predict_proba
-from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.training.losses import ClassificationLoss
-from lesionlens.training.attention_prior import AttentionPriorLoss
 from lesionlens.runs.schema import TrainRecipe
+from lesionlens.training.attention_prior import AttentionPriorLoss
+from lesionlens.training.losses import ClassificationLoss
 
 
 def validation_metrics(
@@ -100,7 +101,9 @@ class ClassificationModule(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Give the loss of a batch of single crops, or of images with all their crops."""
         crops = self._prepare_input(batch.crops)
-        found = self.model(crops[:, 0] if self.model.num_crops is None else crops, maps=self.attention_prior is not None)
+        found = self.model(
+            crops[:, 0] if self.model.num_crops is None else crops, maps=self.attention_prior is not None
+        )
         loss: Tensor = self.loss_fn(found.logits.float(), batch.target, batch.sample_weight)
         if self.attention_prior is not None:
             terms = self.attention_prior(found.maps, batch.masks, batch.has_mask)

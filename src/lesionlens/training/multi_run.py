@@ -1,28 +1,37 @@
 """Several runs of one recipe as one: planned, gone through one by one, resumed as a whole, summed up."""
 
-from pathlib import Path
-from typing import NamedTuple
-from lesionlens.runs.run_dir import RunDir
-from lesionlens.runs.schema import Recipe
-from lesionlens.runs.run_dir import RunMetadata
 import shutil
 import sys
 import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NamedTuple, Protocol
+
 from rich.console import Console
 from rich.markup import escape
+
+from lesionlens.core.errors import LesionLensError, RunError, RunInterrupted
 from lesionlens.core.fileio import write_text
-from lesionlens.core.errors import RunInterrupted, LesionLensError, RunError
 from lesionlens.evaluation.result import read_evaluation
-from lesionlens.runs.run_dir import create_run_dir, package_versions, write_recipe
-from lesionlens.runs.run_statistics import markdown_page, read_summary, summarize_runs, build_summary_table, write_summary
-from lesionlens.training.setup import set_up_run
 from lesionlens.runs.load import load_recipe
+from lesionlens.runs.run_dir import RunDir, RunMetadata, create_run_dir, package_versions, write_recipe
+from lesionlens.runs.run_statistics import (
+    build_summary_table,
+    markdown_page,
+    read_summary,
+    summarize_runs,
+    write_summary,
+)
+from lesionlens.runs.schema import Recipe
+from lesionlens.training.setup import set_up_run
 
-
-STATUS_FINISHED, STATUS_FAILED, STATUS_INTERRUPTED, STATUS_MISSING = "finished", "failed", "interrupted", "missing"
+STATUS_FINISHED, STATUS_FAILED, STATUS_INTERRUPTED, STATUS_MISSING = (
+    "finished",
+    "failed",
+    "interrupted",
+    "missing",
+)
 
 
 class RunSpec(NamedTuple):
@@ -39,12 +48,16 @@ def expand_runs(recipe: Recipe) -> list[RunSpec]:
     folds of a run with the same seed.
     """
     width = max(2, len(str(recipe.num_repeats)))
-    folds = [recipe.fold] if recipe.n_folds is None or recipe.fold is not None else list(range(recipe.n_folds))
+    folds = (
+        [recipe.fold] if recipe.n_folds is None or recipe.fold is not None else list(range(recipe.n_folds))
+    )
     found = []
     for run in range(recipe.num_repeats):
         train = recipe.train.model_copy(update={"seed": recipe.train.seed + run})
         for fold in folds:
-            names = [f"run-{run + 1:0{width}d}"] * (recipe.num_repeats > 1) + [f"fold-{fold}"] * (len(folds) > 1)
+            names = [f"run-{run + 1:0{width}d}"] * (recipe.num_repeats > 1) + [f"fold-{fold}"] * (
+                len(folds) > 1
+            )
             own = recipe.model_copy(update={"num_repeats": 1, "fold": fold, "train": train})
             found.append(RunSpec("-".join(names), own))
     return found
@@ -102,7 +115,9 @@ class RunFns(NamedTuple):
     resume: ResumeFn
 
 
-def run_all(recipe: Recipe, name: str, *, out: Path | None, runs_dir: Path, console: Console, run_fns: RunFns) -> Path:
+def run_all(
+    recipe: Recipe, name: str, *, out: Path | None, runs_dir: Path, console: Console, run_fns: RunFns
+) -> Path:
     """Start a group: each run that the recipe means in a folder of its own inside one new folder.
 
     Raises
@@ -178,7 +193,9 @@ def _run_pending(multi_run_dir: MultiRunDir, recipe: Recipe, console: Console, r
     return multi_run_dir.path
 
 
-def _start_or_resume(multi_run_dir: MultiRunDir, run_spec: RunSpec, console: Console, run_fns: RunFns) -> None:
+def _start_or_resume(
+    multi_run_dir: MultiRunDir, run_spec: RunSpec, console: Console, run_fns: RunFns
+) -> None:
     """Start or resume one run."""
     folder = multi_run_dir.run_dir(run_spec.name)
     if multi_run_dir.status(run_spec.name) != STATUS_MISSING:
@@ -196,13 +213,20 @@ def _write_run_statistics(multi_run_dir: MultiRunDir, run_specs: Sequence[RunSpe
         return
     tested = all(multi_run_dir.run_dir(name).evaluation("test").is_file() for name in done)
     part = "test" if tested else "validation"
-    table = summarize_runs({name: read_evaluation(multi_run_dir.run_dir(name).evaluation(part)) for name in done})
+    table = summarize_runs(
+        {name: read_evaluation(multi_run_dir.run_dir(name).evaluation(part)) for name in done}
+    )
     write_summary(multi_run_dir.summary_csv, table)
-    write_text(multi_run_dir.summary_md, markdown_page(table, title=multi_run_dir.path.name, split=part, num_runs=len(run_specs)))
+    write_text(
+        multi_run_dir.summary_md,
+        markdown_page(table, title=multi_run_dir.path.name, split=part, num_runs=len(run_specs)),
+    )
     multi_run_dir.update(part=part)
 
 
-def _update_status(multi_run_dir: MultiRunDir, run_specs: Sequence[RunSpec], failures: dict[str, str], *, status: str) -> None:
+def _update_status(
+    multi_run_dir: MultiRunDir, run_specs: Sequence[RunSpec], failures: dict[str, str], *, status: str
+) -> None:
     """Record how far the group and each run came."""
     states = {
         child.name: {"status": STATUS_FAILED, "message": failures[child.name]}

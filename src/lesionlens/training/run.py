@@ -4,25 +4,31 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+
 from rich.console import Console
 from rich.markup import escape
+
 from lesionlens.core.console import progress_bar
 from lesionlens.core.errors import RunError
-from lesionlens.training.build import auto_choices, as_overrides, compute_summary
-from lesionlens.training.build import resolve_training_device
+from lesionlens.datasets.excluded import write_excluded
+from lesionlens.runs.load import load_recipe
+from lesionlens.runs.run_dir import RunDir, create_run_dir, open_run_dir, package_versions, write_recipe
+from lesionlens.runs.schema import Recipe
+from lesionlens.training.build import (
+    RunComponents,
+    as_overrides,
+    auto_choices,
+    build_datamodule,
+    build_module,
+    compute_summary,
+    resolve_training_device,
+)
 from lesionlens.training.evaluate_run import evaluate_run
 from lesionlens.training.fit import fit
-from lesionlens.runs.run_dir import RunDir, create_run_dir, open_run_dir, package_versions, write_recipe
-from lesionlens.training.multi_run import MultiRunDir, expand_runs
-from lesionlens.datasets.excluded import write_excluded
 from lesionlens.training.loader_benchmark import tune_workers
-from lesionlens.training.setup import set_up_run
-from lesionlens.training.setup import RunSetup
-from lesionlens.runs.load import load_recipe
-from lesionlens.training.build import RunComponents, build_datamodule, build_module
-from lesionlens.runs.schema import Recipe
-from lesionlens.training.multi_run import RunFns, resume_multi_run, run_all
 from lesionlens.training.module import ClassificationModule
+from lesionlens.training.multi_run import MultiRunDir, RunFns, expand_runs, resume_multi_run, run_all
+from lesionlens.training.setup import RunSetup, set_up_run
 
 
 def train(
@@ -60,12 +66,16 @@ def train(
     checked = load_recipe(recipe, overrides) if isinstance(recipe, str) else recipe
     console = console or Console(stderr=True)
     if len(expand_runs(checked)) > 1:
-        return run_all(checked, name, out=out, runs_dir=runs_dir, console=console, run_fns=RunFns(train, resume))
+        return run_all(
+            checked, name, out=out, runs_dir=runs_dir, console=console, run_fns=RunFns(train, resume)
+        )
     prepared = set_up_run(checked)
     if checked.model.weights == "imagenet":
         console.print("fetching ImageNet weights from the hub, unless they are here already")
     made = prepared.resolved_model.build(len(prepared.task.output_names))
-    console.print(escape(prepared.resolved_model.startup_message(made)), highlight=False, soft_wrap=True, style="dim")
+    console.print(
+        escape(prepared.resolved_model.startup_message(made)), highlight=False, soft_wrap=True, style="dim"
+    )
     _print_warnings(prepared, console)
     ready = _decode_images(prepared, console)
     task = build_module(ready.setup, made.model)
@@ -132,10 +142,14 @@ def _decode_images(setup: RunSetup, console: Console) -> RunComponents:
         )
 
 
-def _fit_and_evaluate(components: RunComponents, run_dir: RunDir, module: ClassificationModule, console: Console) -> Path:
+def _fit_and_evaluate(
+    components: RunComponents, run_dir: RunDir, module: ClassificationModule, console: Console
+) -> Path:
     """Fit, then measure and report."""
     recipe = components.setup.recipe
-    console.print(compute_summary(recipe, resolve_training_device(recipe.train)), highlight=False, style="dim")
+    console.print(
+        compute_summary(recipe, resolve_training_device(recipe.train)), highlight=False, style="dim"
+    )
     fit(components.setup, run_dir, module, components.datamodule, console=console)
     evaluate_run(components.setup, run_dir, console=console)
     run_dir.update(status="finished")

@@ -1,37 +1,32 @@
 """From a recipe to what a run needs to know: the table, the split, the task, the network."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
+
 import lightning as L
-from lesionlens.core.errors import RecipeError
+import numpy as np
+import torch
+
+from lesionlens.core.errors import RecipeError, RunError
+from lesionlens.data.mask_store import mask_reader
+from lesionlens.datasets.audit.leakage import find_leakage
+from lesionlens.datasets.excluded import ExcludedImage
+from lesionlens.datasets.extra_sources import add_extra_training_images
+from lesionlens.datasets.registry import load_table
+from lesionlens.datasets.splits.base import DatasetSplits
+from lesionlens.datasets.splits.factory import make_splits
+from lesionlens.datasets.table import LesionTable
+from lesionlens.datasets.tasks import ClassificationTask, make_task
+from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models import backbone, weights
 from lesionlens.models.base import Classifier
 from lesionlens.models.factory import ModelSpec, make_model_spec
 from lesionlens.models.zoo import ZOO
-from lesionlens.runs.schema import INPUT_NORMALIZATIONS
+from lesionlens.runs.schema import INPUT_NORMALIZATIONS, Recipe
 from lesionlens.training.attention_prior import make_attention_prior
-from lesionlens.runs.schema import Recipe
-from dataclasses import dataclass, field
-from typing import Any
-import numpy as np
-from lesionlens.datasets.splits.base import DatasetSplits
-from lesionlens.datasets.table import LesionTable
-from lesionlens.datasets.tasks import ClassificationTask
-from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.datasets.excluded import ExcludedImage
-from pathlib import Path
-import torch
-from lesionlens.datasets.audit.leakage import find_leakage
-from lesionlens.datasets.registry import load_table
-from lesionlens.datasets.extra_sources import add_extra_training_images
-from lesionlens.data.mask_store import mask_reader
-from lesionlens.datasets.splits.base import DatasetSplits
-from lesionlens.datasets.splits.factory import make_splits
-from lesionlens.datasets.tasks import ClassificationTask, make_task
-from lesionlens.core.errors import RecipeError, RunError
-from lesionlens.training.losses import repeat_factors, compute_class_weights, compute_sample_weights
-
+from lesionlens.training.losses import compute_class_weights, compute_sample_weights, repeat_factors
 
 DEFAULT_SIZE = (224, 224)
 
@@ -61,7 +56,9 @@ class ModelResolution:
         """
         L.seed_everything(self.recipe.train.seed, workers=True, verbose=False)
         model = self.architecture.build(num_classes)
-        fresh = weights.load_backbone_weights(model, self.recipe.model.weights, backbone=self.architecture.backbone)
+        fresh = weights.load_backbone_weights(
+            model, self.recipe.model.weights, backbone=self.architecture.backbone
+        )
         size = self.recipe.model.input_size or DEFAULT_SIZE
         backbone.check_input(model, size, num_crops=model.num_crops)
         make_attention_prior(
@@ -273,7 +270,9 @@ def _select_labeled(table: LesionTable, task: ClassificationTask) -> tuple[Lesio
     return (table if kept.all() else table.select(frame.loc[kept, "image_id"])), without
 
 
-def _split_table(table: LesionTable, recipe: Recipe, task: ClassificationTask) -> tuple[LesionTable, DatasetSplits, list[ExcludedImage]]:
+def _split_table(
+    table: LesionTable, recipe: Recipe, task: ClassificationTask
+) -> tuple[LesionTable, DatasetSplits, list[ExcludedImage]]:
     """Split the table, and let the images of other sources join the training part."""
     said = recipe.data
     split = make_splits(
@@ -290,7 +289,9 @@ def _split_table(table: LesionTable, recipe: Recipe, task: ClassificationTask) -
     )
     left_out = [ExcludedImage(image, "", reason) for image, reason in split.excluded]
     if said.extra_train:
-        others = [_select_labeled(load_table(source, classes=said.classes), task) for source in said.extra_train]
+        others = [
+            _select_labeled(load_table(source, classes=said.classes), task) for source in said.extra_train
+        ]
         found = add_extra_training_images(table, split, [other for other, _ in others])
         left_out += [each for _, without in others for each in without]
         left_out += [ExcludedImage(image, "", reason) for image, reason in found.excluded]

@@ -3,5 +3,4 @@
 from lesionlens.datasets.audit.audit import Audit, audit_tables
 from lesionlens.datasets.audit.leakage import find_leakage
 
-
 __all__ = ["Audit", "audit_tables", "find_leakage"]

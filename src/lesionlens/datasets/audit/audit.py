@@ -2,25 +2,23 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 from pathlib import Path
 from typing import Literal, NamedTuple
+
 import numpy as np
 import pandas as pd
-from lesionlens.core.taxonomy import BENIGN_DIAGNOSES
-from lesionlens.datasets.audit.duplicates import Fingerprint, duplicate_pairs, fingerprints
-from lesionlens.core.types import ProgressCallback
-from collections.abc import Sequence
 from numpy.typing import NDArray
+
+from lesionlens.core.errors import DataError, ImageError
+from lesionlens.core.taxonomy import BENIGN_DIAGNOSES
+from lesionlens.core.types import ProgressCallback
+from lesionlens.datasets.audit.duplicates import Fingerprint, duplicate_pairs, fingerprints
 from lesionlens.datasets.audit.leakage import concat_with_split
 from lesionlens.datasets.audit.shortcuts import Shortcut, find_shortcuts
-from lesionlens.core.types import ProgressCallback
-from lesionlens.imaging.decode import read_header
 from lesionlens.datasets.issues import pluralize
 from lesionlens.datasets.splits.base import DatasetSplits
 from lesionlens.datasets.table import LesionTable
-from lesionlens.core.errors import DataError, ImageError
-
+from lesionlens.imaging.decode import read_header
 
 FindingSeverity = Literal["leak", "conflict", "note"]
 
@@ -83,7 +81,9 @@ class DuplicateFinding(NamedTuple):
         return "across parts" if len(parts) == 2 else "within a data set"
 
 
-def find_duplicates(rows: pd.DataFrame, progress: ProgressCallback | None) -> tuple[tuple[DuplicateFinding, ...], tuple[str, ...]]:
+def find_duplicates(
+    rows: pd.DataFrame, progress: ProgressCallback | None
+) -> tuple[tuple[DuplicateFinding, ...], tuple[str, ...]]:
     """Compare all images of placed rows; give the pairs, the most alike first, and what could not be read."""
     # a file stands for its copies: one that has a part first, lest two parts' copies meet in one that has none
     rows = rows.iloc[np.argsort(rows["part"].to_numpy() == "", kind="stable")]
@@ -121,7 +121,10 @@ def duplicate_findings(pairs: tuple[DuplicateFinding, ...]) -> list[Finding]:
 def _labels_conflict(first: str, second: str) -> bool:
     """Tell whether two labels cannot both be true: no label, and a wider name for the same, can."""
     told = {first, second} - {""}
-    wider = ("benign" in told and told <= BENIGN_DIAGNOSES) or told == {"benign_keratosis", "seborrheic_keratosis"}
+    wider = ("benign" in told and told <= BENIGN_DIAGNOSES) or told == {
+        "benign_keratosis",
+        "seborrheic_keratosis",
+    }
     return len(told) == 2 and not wider
 
 
@@ -154,7 +157,10 @@ class Audit:
 
 
 def audit_tables(
-    tables: Sequence[LesionTable], splits: DatasetSplits | None = None, *, progress: ProgressCallback | None = None
+    tables: Sequence[LesionTable],
+    splits: DatasetSplits | None = None,
+    *,
+    progress: ProgressCallback | None = None,
 ) -> Audit:
     """Audit tables, together and across one another; every image is read.
 
@@ -211,7 +217,11 @@ def _id_findings(rows: pd.DataFrame, groups: NDArray[np.str_]) -> list[Finding]:
             ("patients in more than one part", "leak", _conflicting_values(owned, "patient_id", "part")),
             ("lesions in more than one data set", "leak", _conflicting_values(apart, "lesion_id", "set")),
             ("image ids in more than one data set", "leak", _conflicting_values(rows, "image_id", "set")),
-            ("lesions with more than one label", "conflict", _conflicting_values(apart, "lesion_id", "diagnosis")),
+            (
+                "lesions with more than one label",
+                "conflict",
+                _conflicting_values(apart, "lesion_id", "diagnosis"),
+            ),
             ("data sets with images whose lesion is not known", "note", unknown),
         ]
     )

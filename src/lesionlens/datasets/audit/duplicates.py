@@ -1,19 +1,28 @@
 """Files that show the same photograph: byte by byte, or as far as the eye can tell."""
 
-import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
-from lesionlens.imaging.decode import read_rgb
-from lesionlens.datasets.audit.perceptual_hash import D4_SYMMETRIES, HAMMING_RADIUS, SIMILARITY_THRESHOLD, THUMBNAIL_SIZE, similarity, near_duplicate_pairs, perceptual_hash, make_thumbnail
-from lesionlens.core.errors import ImageError
-from lesionlens.core.types import ProgressCallback
-from lesionlens.core.fileio import sha256_of_file
 
+from lesionlens.core.errors import ImageError
+from lesionlens.core.fileio import sha256_of_file
+from lesionlens.core.types import ProgressCallback
+from lesionlens.datasets.audit.perceptual_hash import (
+    D4_SYMMETRIES,
+    HAMMING_RADIUS,
+    SIMILARITY_THRESHOLD,
+    THUMBNAIL_SIZE,
+    make_thumbnail,
+    near_duplicate_pairs,
+    perceptual_hash,
+    similarity,
+)
+from lesionlens.imaging.decode import read_rgb
 
 _PROGRESS_INTERVAL = 256  # files between two reports of progress
 
@@ -34,7 +43,9 @@ class DuplicatePair(NamedTuple):
     similarity: float
 
 
-def fingerprints(paths: Sequence[Path], *, progress: ProgressCallback | None = None) -> tuple[Fingerprint | str, ...]:
+def fingerprints(
+    paths: Sequence[Path], *, progress: ProgressCallback | None = None
+) -> tuple[Fingerprint | str, ...]:
     """Read files to compare them; for one that is no usable image, give the reason instead.
 
     Parameters
@@ -82,7 +93,11 @@ def duplicate_pairs(
     """
     pairs = exact_duplicate_pairs([each.sha256 for each in file_fingerprints])
     copies = {pair.second for pair in pairs}
-    kept = [place for place, each in enumerate(file_fingerprints) if place not in copies and np.ptp(each.thumbnail) > 0]
+    kept = [
+        place
+        for place, each in enumerate(file_fingerprints)
+        if place not in copies and np.ptp(each.thumbnail) > 0
+    ]
     bits = np.empty((len(kept), D4_SYMMETRIES, 0), dtype=np.bool_)
     if kept:
         bits = np.array([perceptual_hash(file_fingerprints[place].thumbnail) for place in kept])
@@ -93,10 +108,13 @@ def duplicate_pairs(
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # OpenCV releases Python's lock
         scores = pool.map(
-            lambda two: similarity(file_fingerprints[two[0]].thumbnail, file_fingerprints[two[1]].thumbnail), candidates
+            lambda two: similarity(file_fingerprints[two[0]].thumbnail, file_fingerprints[two[1]].thumbnail),
+            candidates,
         )
         near = [
-            DuplicatePair(*two, "near", score) for two, score in zip(candidates, scores, strict=True) if score >= threshold
+            DuplicatePair(*two, "near", score)
+            for two, score in zip(candidates, scores, strict=True)
+            if score >= threshold
         ]
     return tuple([pair for pair in pairs if pair.second >= exclude] + near)
 

@@ -1,17 +1,17 @@
 """What a training run asks of its split before it starts: the leaks that are cheap to find."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from lesionlens.datasets.splits.base import DatasetSplits
-from lesionlens.datasets.table import SPLITS, LesionTable
-from pathlib import Path
-from typing import Any
+
 from lesionlens.core.fileio import sha256_of_file
 from lesionlens.datasets.issues import pluralize
-from lesionlens.datasets.splits.base import count_group_leakage
-from lesionlens.datasets.table import LesionTable
+from lesionlens.datasets.splits.base import DatasetSplits, count_group_leakage
+from lesionlens.datasets.table import SPLITS, LesionTable
 
 
 def split_of_rows(table: LesionTable, splits: DatasetSplits) -> NDArray[np.object_]:

@@ -6,18 +6,24 @@ first. Lesions are dark blobs in the middle of pale skin, and of such blobs the 
 """
 
 from typing import Any, NamedTuple
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
 
 D4_SYMMETRIES = 8  # flips and right-angle turns
 HASH_BITS = 120
 HAMMING_RADIUS = 34  # of 120 bits; measured, see docs/audit.md
 SIMILARITY_THRESHOLD = 0.9  # aligned correlation; measured, see docs/audit.md
 THUMBNAIL_SIZE = 64
-_HASH_INPUT_SIZE, _NUM_FREQUENCIES = 32, 11  # pixels of the hashed picture; frequencies a side that are kept, the mean left out
-_CONTRAST_SIGMA, _DETAIL_SIGMA = 4.0, 3.0  # standard deviations in pixels, of local contrast and of what counts as fine
+_HASH_INPUT_SIZE, _NUM_FREQUENCIES = (
+    32,
+    11,
+)  # pixels of the hashed picture; frequencies a side that are kept, the mean left out
+_CONTRAST_SIGMA, _DETAIL_SIGMA = (
+    4.0,
+    3.0,
+)  # standard deviations in pixels, of local contrast and of what counts as fine
 _NOISE_FLOOR = 3.0  # grey levels below which there is no contrast to even out
 _BLOCK_SIZE = 512  # rows compared at once: 50 MB at 25,000 images
 
@@ -33,7 +39,9 @@ class NearDuplicate(NamedTuple):
 def make_thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Squeeze an image (h, w, 3) into a grey square, (64, 64)."""
     grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
-    return np.asarray(cv2.resize(grey, (THUMBNAIL_SIZE, THUMBNAIL_SIZE), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return np.asarray(
+        cv2.resize(grey, (THUMBNAIL_SIZE, THUMBNAIL_SIZE), interpolation=cv2.INTER_AREA), dtype=np.uint8
+    )
 
 
 def perceptual_hash(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -42,7 +50,9 @@ def perceptual_hash(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     The hash of a turned or flipped image has the same rows in another order.
     """
     grey = make_thumbnail(image) if image.ndim == 3 else image
-    small = cv2.resize(grey, (_HASH_INPUT_SIZE, _HASH_INPUT_SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small = cv2.resize(grey, (_HASH_INPUT_SIZE, _HASH_INPUT_SIZE), interpolation=cv2.INTER_AREA).astype(
+        np.float32
+    )
     low = cv2.dct(_normalize_contrast(small))[:_NUM_FREQUENCIES, :_NUM_FREQUENCIES]
     odd = np.where(np.arange(_NUM_FREQUENCIES) % 2, -1.0, 1.0)
     turned = (low, low.T)
@@ -55,7 +65,9 @@ def perceptual_hash(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.array(rows)
 
 
-def near_duplicate_pairs(hashes: NDArray[np.bool_], *, radius: int = HAMMING_RADIUS) -> tuple[NearDuplicate, ...]:
+def near_duplicate_pairs(
+    hashes: NDArray[np.bool_], *, radius: int = HAMMING_RADIUS
+) -> tuple[NearDuplicate, ...]:
     """Find every pair of (n, 8, 120) hashes within a Hamming radius, over the eight orientations.
 
     Blocks of matrix products: the time grows with n², but 25,000 images take seconds, less than to decode them.
@@ -89,7 +101,13 @@ def similarity(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
     everywhere = np.ones(first.shape, dtype=np.uint8)
     try:
         _, warp = cv2.findTransformECC(
-            _normalize_contrast(one), _normalize_contrast(other), warp, cv2.MOTION_AFFINE, criteria, everywhere, 5
+            _normalize_contrast(one),
+            _normalize_contrast(other),
+            warp,
+            cv2.MOTION_AFFINE,
+            criteria,
+            everywhere,
+            5,
         )
     except cv2.error:  # no texture, or nothing in common
         return 0.0
@@ -97,7 +115,9 @@ def similarity(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
     shared = cv2.warpAffine(np.ones_like(one), warp, size, flags=flags) > 0.999
     if shared.mean() < 0.5:
         return 0.0
-    moved = np.asarray(cv2.warpAffine(_high_pass(other, _DETAIL_SIGMA), warp, size, flags=flags), dtype=np.float32)
+    moved = np.asarray(
+        cv2.warpAffine(_high_pass(other, _DETAIL_SIGMA), warp, size, flags=flags), dtype=np.float32
+    )
     return _correlation(_high_pass(one, _DETAIL_SIGMA)[shared], moved[shared])
 
 

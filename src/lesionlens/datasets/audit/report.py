@@ -2,26 +2,24 @@
 
 import csv
 import json
-from pathlib import Path
-from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-from lesionlens.core.fileio import atomic_write, write_text
-from lesionlens.datasets.audit.audit import Audit
-from lesionlens.datasets.audit.audit import DuplicateFinding, ImageRef
-from lesionlens.datasets.audit.audit import Finding
-from lesionlens.datasets.issues import pluralize
-from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from collections.abc import Sequence
+from pathlib import Path
+
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
-from lesionlens.core.fileio import atomic_write
-from lesionlens.imaging.decode import read_rgb
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
+from lesionlens.core.fileio import atomic_write, write_text
+from lesionlens.core.notice import RESEARCH_USE_NOTICE
+from lesionlens.datasets.audit.audit import Audit, DuplicateFinding, Finding, ImageRef
+from lesionlens.datasets.issues import pluralize
+from lesionlens.imaging.decode import read_rgb
 
 MAX_CASES_SHOWN = 5  # cases of a kind in the terminal; all are in audit.json
 _SEVERITY_STYLES = {"leak": "bold red", "conflict": "bold yellow", "note": "bold"}
@@ -30,7 +28,9 @@ _SEVERITY_STYLES = {"leak": "bold red", "conflict": "bold yellow", "note": "bold
 def format_audit(audit: Audit) -> RenderableType:
     """Lay an audit out for a terminal: leaks first, a few cases of each kind, then what columns tell."""
     sources = ", ".join(f"{name} ({pluralize(images, 'image')})" for name, images in audit.sources)
-    head = Text(f"Audit of {sources}\nParts: {audit.split_description or 'the official ones, where there are any'}\n")
+    head = Text(
+        f"Audit of {sources}\nParts: {audit.split_description or 'the official ones, where there are any'}\n"
+    )
     if not any(each.severity == "leak" for each in audit.findings):
         head.append("No leak found between parts or data sets.\n", style="bold green")
     blocks: list[RenderableType] = [head, *map(_format_finding, audit.findings)]
@@ -113,7 +113,9 @@ def write_duplicate_contact_sheet(pairs: Sequence[DuplicateFinding], file: Path)
     shown = ordered[: PAIRS_PER_ROW * ROWS_PER_PAGE]
     figure = Figure(figsize=_A4, dpi=200, layout=ConstrainedLayoutEngine(rect=_MARGINS))
     told = f"{len(shown)} of {len(pairs)} pairs" if len(shown) < len(pairs) else "all pairs"
-    figure.suptitle(f"Files that show the same photograph: {told}. {RESEARCH_USE_NOTICE}", fontsize=9, y=0.975)
+    figure.suptitle(
+        f"Files that show the same photograph: {told}. {RESEARCH_USE_NOTICE}", fontsize=9, y=0.975
+    )
     for number, pair in enumerate(shown, start=1):
         axes = figure.add_subplot(ROWS_PER_PAGE, PAIRS_PER_ROW, number)
         axes.set_axis_off()
@@ -125,7 +127,9 @@ def write_duplicate_contact_sheet(pairs: Sequence[DuplicateFinding], file: Path)
 
 def _load_square(image_ref: ImageRef) -> NDArray[np.uint8]:
     image = read_rgb(Path(image_ref.path), max_short_side=_IMAGE_SIDE)
-    return np.asarray(cv2.resize(image, (_IMAGE_SIDE, _IMAGE_SIDE), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return np.asarray(
+        cv2.resize(image, (_IMAGE_SIDE, _IMAGE_SIDE), interpolation=cv2.INTER_AREA), dtype=np.uint8
+    )
 
 
 def _blank_gap() -> NDArray[np.uint8]:

@@ -5,12 +5,12 @@ A model that can read such a thing off an image (the source by its frame, the me
 
 from collections.abc import Mapping
 from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedGroupKFold
-
 
 STRONG_SHORTCUT_MARGIN = 0.25
 _NUM_FOLDS = 5

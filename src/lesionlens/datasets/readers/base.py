@@ -1,14 +1,15 @@
 """What is known of a data set beside its files."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from lesionlens.datasets.validation import RawTable
-from lesionlens.datasets.issues import IssueCollector
-from dataclasses import replace
+
 import pandas as pd
-from lesionlens.datasets.file_layout import find_masks
+
 from lesionlens.core.tabular import read_table
+from lesionlens.datasets.file_layout import find_masks
+from lesionlens.datasets.issues import IssueCollector
+from lesionlens.datasets.validation import RawTable
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,11 @@ def add_synthetic_ground_truth(raw_table: RawTable, root: Path) -> RawTable:
     """Mark every row as synthetic, and add the truth that the layout has no place for; others stay as they are."""
     if not (root / SYNTHETIC_METADATA_FILE).is_file():
         return raw_table
-    rows = raw_table.rows.merge(_read_skin_tones(root), on="image_id", how="left").fillna("").assign(source=SYNTHETIC_SOURCE)
+    rows = (
+        raw_table.rows.merge(_read_skin_tones(root), on="image_id", how="left")
+        .fillna("")
+        .assign(source=SYNTHETIC_SOURCE)
+    )
     structures = find_masks(root / "structures")
     told = rows.get("feature_mask_paths", pd.Series("", index=rows.index))
     painted = rows["image_id"].map(lambda name: str(structures.get(name, "")))

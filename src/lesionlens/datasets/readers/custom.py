@@ -5,22 +5,19 @@ column of ``LesionTable`` may be there under its own name. Paths are relative to
 """
 
 from collections.abc import Sequence
-import pandas as pd
-from lesionlens.datasets.issues import IssueCollector, pluralize
-from lesionlens.core.tabular import is_missing
-from lesionlens.core.taxonomy import DIAGNOSES, canonical_name
-from lesionlens.core.errors import DataError, unknown_name_message
 from difflib import get_close_matches
 from pathlib import Path
-from lesionlens.datasets.validation import RawTable
-from lesionlens.datasets.readers.base import DatasetReader
-from lesionlens.datasets.file_layout import ImageIndex, find_images, unique_stems, strip_image_suffix
-from lesionlens.datasets.issues import IssueCollector
-from lesionlens.core.tabular import is_missing, read_table
-from lesionlens.datasets.table import TABLE_COLUMNS, SPLITS
-from lesionlens.core.taxonomy import sort_classes
-from lesionlens.core.errors import DataError
 
+import pandas as pd
+
+from lesionlens.core.errors import DataError, unknown_name_message
+from lesionlens.core.tabular import is_missing, read_table
+from lesionlens.core.taxonomy import DIAGNOSES, canonical_name, sort_classes
+from lesionlens.datasets.file_layout import ImageIndex, find_images, strip_image_suffix, unique_stems
+from lesionlens.datasets.issues import IssueCollector, pluralize
+from lesionlens.datasets.readers.base import DatasetReader
+from lesionlens.datasets.table import SPLITS, TABLE_COLUMNS
+from lesionlens.datasets.validation import RawTable
 
 CUSTOM_CLASSES = (
     "or name all classes of your own: data.classes=[a,b] in a recipe, "
@@ -46,7 +43,9 @@ def read_labels(column: pd.Series, issues: IssueCollector, classes: Sequence[str
     ]
     issues.add_error("rows without a label", without, hint="Label them, or take them out of the table.")
     strangers = [label for label, name in names.items() if not name and not is_missing(label)]
-    hints = [unknown_name_message("label", label, allowed).split(" Allowed:")[0].rstrip(":") for label in strangers]
+    hints = [
+        unknown_name_message("label", label, allowed).split(" Allowed:")[0].rstrip(":") for label in strangers
+    ]
     rows = [pluralize(int((column == label).sum()), "row") for label in strangers]
     issues.add_error(
         "labels that are not known",
@@ -74,7 +73,9 @@ _SPLIT_SPELLINGS = {"training": "train", "val": "validation", "valid": "validati
 _MAX_DEPTH = 8  # levels of folders below the table in which an id is looked up
 
 
-def read_custom_table(path: Path, issues: IssueCollector, *, classes: Sequence[str] | None = None) -> RawTable:
+def read_custom_table(
+    path: Path, issues: IssueCollector, *, classes: Sequence[str] | None = None
+) -> RawTable:
     """Read a table of one's own.
 
     Parameters
@@ -170,7 +171,9 @@ def _warn_misspelled_columns(frame: pd.DataFrame, issues: IssueCollector) -> Non
             issues.add_warning("columns that are not used", [f"{name!r}"], hint=f"Did you mean {near[0]!r}?")
 
 
-def _locate_images(frame: pd.DataFrame, name_column: str, folder: Path, issues: IssueCollector) -> tuple[ImageIndex, pd.Series]:
+def _locate_images(
+    frame: pd.DataFrame, name_column: str, folder: Path, issues: IssueCollector
+) -> tuple[ImageIndex, pd.Series]:
     """Find each row's file, by its path or else by its id anywhere below the table; give files and ids."""
     written = frame[name_column].str.replace("\\", "/", regex=False)
     direct = {cell: folder / cell for cell in written.unique() if cell and (folder / cell).is_file()}

@@ -7,15 +7,16 @@ of miscellaneous, which HAM10000 does not know, make up the 1,011.
 """
 
 from pathlib import Path
+
 import pandas as pd
-from lesionlens.datasets.validation import RawTable
-from lesionlens.datasets.readers.base import DatasetReader
-from lesionlens.datasets.file_layout import ImageIndex, unique_stems
-from lesionlens.datasets.issues import IssueCollector
+
+from lesionlens.core.errors import DataError
 from lesionlens.core.tabular import read_table
 from lesionlens.core.taxonomy import ISIC2018_CLASSES
-from lesionlens.core.errors import DataError
-
+from lesionlens.datasets.file_layout import ImageIndex, unique_stems
+from lesionlens.datasets.issues import IssueCollector
+from lesionlens.datasets.readers.base import DatasetReader
+from lesionlens.datasets.validation import RawTable
 
 DERM7PT_CLASSES = tuple(name for name in ISIC2018_CLASSES if name != "actinic_keratosis")
 _MELANOMAS = (
@@ -65,7 +66,9 @@ def read_derm7pt(root: Path, issues: IssueCollector) -> RawTable:
     kept = [name for name in ("image_id", "diagnosis", "lesion_id", "sex", "site", "part") if name in rows]
     classed = ~sheet["diagnosis"].isin(_EXCLUDED_LABELS)
     found = _locate_images(base / "images", dict(zip(rows["image_id"], sheet["derm"], strict=True)))
-    return RawTable(rows.loc[classed, kept], found, DERM7PT_CLASSES, {}, warn_unlabeled_images=False)  # clinical images lie beside
+    return RawTable(
+        rows.loc[classed, kept], found, DERM7PT_CLASSES, {}, warn_unlabeled_images=False
+    )  # clinical images lie beside
 
 
 def detect_derm7pt(root: Path) -> bool:
@@ -109,7 +112,9 @@ def _read_splits(folder: Path, num_cases: int, issues: IssueCollector) -> list[s
                 parts[row] = part
             else:
                 issues.add_error(
-                    "rows of no case, or in two parts", [f"{path.name}: {text}"], hint="Fetch the files again."
+                    "rows of no case, or in two parts",
+                    [f"{path.name}: {text}"],
+                    hint="Fetch the files again.",
                 )
     return parts
 

@@ -5,16 +5,17 @@ task 3; that layout is read too, see ``isic2018``.
 """
 
 from pathlib import Path
+
 import pandas as pd
-from lesionlens.datasets.validation import RawTable
-from lesionlens.datasets.readers import isic2018
-from lesionlens.datasets.readers.base import DatasetReader
-from lesionlens.datasets.file_layout import ISIC_ID, find_images, find_masks
-from lesionlens.datasets.issues import IssueCollector
+
+from lesionlens.core.errors import DataError
 from lesionlens.core.tabular import read_table
 from lesionlens.core.taxonomy import ISIC2018_CLASSES, canonical_name
-from lesionlens.core.errors import DataError
-
+from lesionlens.datasets.file_layout import ISIC_ID, find_images, find_masks
+from lesionlens.datasets.issues import IssueCollector
+from lesionlens.datasets.readers import isic2018
+from lesionlens.datasets.readers.base import DatasetReader
+from lesionlens.datasets.validation import RawTable
 
 METADATA_FILENAME = "HAM10000_metadata.csv"
 HAM10000_MASK_DIRS = (*isic2018.MASK_DIRS, "masks")

@@ -7,14 +7,16 @@ same task on images whose lesion mask lies beside them; its folders are read as 
 import re
 from pathlib import Path
 from typing import NamedTuple
+
 import pandas as pd
-from lesionlens.datasets.validation import RawTable
-from lesionlens.datasets.readers.base import DatasetReader
-from lesionlens.datasets.file_layout import ISIC_ID, find_images, find_masks, find_by_pattern
-from lesionlens.datasets.issues import IssueCollector
+
+from lesionlens.core.errors import DataError
 from lesionlens.core.tabular import read_table
 from lesionlens.core.taxonomy import ISIC2016_CLASSES
-from lesionlens.core.errors import DataError
+from lesionlens.datasets.file_layout import ISIC_ID, find_by_pattern, find_images, find_masks
+from lesionlens.datasets.issues import IssueCollector
+from lesionlens.datasets.readers.base import DatasetReader
+from lesionlens.datasets.validation import RawTable
 
 
 class _SplitFiles(NamedTuple):
@@ -51,8 +53,12 @@ def read_isic2016(root: Path, issues: IssueCollector) -> RawTable:
         [each.split for each in _SPLITS if each not in truths],
         hint="Fetch them to train and compare as others do.",
     )
-    rows = pd.concat([_read_split(path, each.split, issues) for each, path in truths.items()], ignore_index=True)
-    beside = find_by_pattern(_PART3B_MASK, *(root / f"ISBI2016_ISIC_Part3B_{each.name}_Data" for each in _SPLITS))
+    rows = pd.concat(
+        [_read_split(path, each.split, issues) for each, path in truths.items()], ignore_index=True
+    )
+    beside = find_by_pattern(
+        _PART3B_MASK, *(root / f"ISBI2016_ISIC_Part3B_{each.name}_Data" for each in _SPLITS)
+    )
     drawn = find_masks(*(root / f"ISBI2016_ISIC_Part1_{each.name}_GroundTruth" for each in _SPLITS))
     masks = {image: paths[0] for image, paths in beside.items()} | drawn
     return RawTable(rows, find_images(root, issues, id_pattern=ISIC_ID), ISIC2016_CLASSES, masks)

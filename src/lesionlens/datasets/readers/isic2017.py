@@ -8,14 +8,16 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
 import pandas as pd
-from lesionlens.datasets.validation import RawTable
-from lesionlens.datasets.readers.base import DatasetReader
-from lesionlens.datasets.file_layout import ISIC_ID, ImageIndex, find_images, find_masks, find_by_pattern
-from lesionlens.datasets.issues import IssueCollector
+
+from lesionlens.core.errors import DataError
 from lesionlens.core.tabular import read_table
 from lesionlens.core.taxonomy import ISIC2017_CLASSES
-from lesionlens.core.errors import DataError
+from lesionlens.datasets.file_layout import ISIC_ID, ImageIndex, find_by_pattern, find_images, find_masks
+from lesionlens.datasets.issues import IssueCollector
+from lesionlens.datasets.readers.base import DatasetReader
+from lesionlens.datasets.validation import RawTable
 
 
 class _SplitFiles(NamedTuple):
@@ -51,7 +53,9 @@ def read_isic2017(root: Path, issues: IssueCollector) -> RawTable:
     rows = pd.concat([_read_split(root, each, issues) for each in present], ignore_index=True)
     found = find_images(root, issues, id_pattern=ISIC_ID)
     masks = find_masks(*(root / f"{each.prefix}_Part1_GroundTruth" for each in present))
-    features = _pair_feature_files(found, [root / f"{each.prefix}_Part2_GroundTruth" for each in present], issues)
+    features = _pair_feature_files(
+        found, [root / f"{each.prefix}_Part2_GroundTruth" for each in present], issues
+    )
     rows["feature_mask_paths"] = [features.get(name, "") for name in rows["image_id"]]
     return RawTable(rows, _restrict_searched(found), ISIC2017_CLASSES, masks)
 
@@ -92,10 +96,14 @@ def _read_split(root: Path, files: _SplitFiles, issues: IssueCollector) -> pd.Da
     return rows.merge(_read_metadata(root, files), on="image_id", how="left").fillna("")
 
 
-def _pair_feature_files(image_index: ImageIndex, folders: Sequence[Path], issues: IssueCollector) -> dict[str, str]:
+def _pair_feature_files(
+    image_index: ImageIndex, folders: Sequence[Path], issues: IssueCollector
+) -> dict[str, str]:
     """Name superpixels, which lie beside the images, and their flags for each image that has both."""
     flags = find_by_pattern(_FEATURE_FILE, *folders)
-    superpixels = find_by_pattern(_SUPERPIXEL_FILE, *sorted({path.parent for path in image_index.images.values()}))
+    superpixels = find_by_pattern(
+        _SUPERPIXEL_FILE, *sorted({path.parent for path in image_index.images.values()})
+    )
     lone = [name for name in flags if name in image_index.images and name not in superpixels]
     issues.add_warning(
         "features without superpixels", lone, hint="Unpack ID_superpixels.png beside the images to use them."

@@ -5,18 +5,20 @@ Codella et al. 2019, "Skin lesion analysis toward melanoma detection 2018", arXi
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from lesionlens.datasets.issues import IssueCollector
-from lesionlens.core.tabular import read_table
+
 from lesionlens.core.errors import DataError
-from typing import NamedTuple
-from lesionlens.datasets.validation import RawTable
+from lesionlens.core.tabular import read_table
+from lesionlens.core.taxonomy import DIAGNOSES, ISIC2018_CLASSES
+from lesionlens.datasets.file_layout import ISIC_ID, find_images, find_masks
+from lesionlens.datasets.issues import IssueCollector
 from lesionlens.datasets.readers import isic2018_task1
 from lesionlens.datasets.readers.base import DatasetReader
-from lesionlens.datasets.file_layout import ISIC_ID, find_images, find_masks
-from lesionlens.core.taxonomy import DIAGNOSES, ISIC2018_CLASSES
+from lesionlens.datasets.validation import RawTable
 
 
 def read_one_hot(path: Path, codes: Mapping[str, str], issues: IssueCollector) -> pd.DataFrame:
@@ -91,7 +93,9 @@ def read_isic2018(root: Path, issues: IssueCollector) -> RawTable:
         [each.split for each in unlabelled],
         hint="They are left out; fetch their ground truth to use them.",
     )
-    rows = pd.concat([_read_split(path, each.split, issues) for each, path in truths.items()], ignore_index=True)
+    rows = pd.concat(
+        [_read_split(path, each.split, issues) for each, path in truths.items()], ignore_index=True
+    )
     groupings = _read_lesion_groupings(root)
     issues.add_warning(
         "files of lesion groupings that are not there",

@@ -7,12 +7,14 @@ task 3, whose images are others, with a network trained on these.
 import re
 from pathlib import Path
 from typing import NamedTuple
+
 import pandas as pd
-from lesionlens.datasets.validation import RawTable
-from lesionlens.datasets.readers.base import DatasetReader
-from lesionlens.datasets.file_layout import ISIC_ID, find_images, find_masks, find_by_pattern
-from lesionlens.datasets.issues import IssueCollector
+
 from lesionlens.core.errors import DataError
+from lesionlens.datasets.file_layout import ISIC_ID, find_by_pattern, find_images, find_masks
+from lesionlens.datasets.issues import IssueCollector
+from lesionlens.datasets.readers.base import DatasetReader
+from lesionlens.datasets.validation import RawTable
 
 
 class _SplitFiles(NamedTuple):
@@ -28,7 +30,11 @@ class _SplitFiles(NamedTuple):
         return f"ISIC2018_Task1-2_{self.name}_Input"
 
 
-_SPLITS = (_SplitFiles("train", "Training"), _SplitFiles("validation", "Validation"), _SplitFiles("test", "Test"))
+_SPLITS = (
+    _SplitFiles("train", "Training"),
+    _SplitFiles("validation", "Validation"),
+    _SplitFiles("test", "Test"),
+)
 GROUND_TRUTH_DIRS = tuple(each.ground_truth_dir for each in _SPLITS)
 INPUT_DIRS = tuple(each.input_dir for each in _SPLITS)
 _ATTRIBUTE_FILE = re.compile(r"(?P<id>ISIC_\d+)_attribute_\w+\.png", re.IGNORECASE)
@@ -54,7 +60,9 @@ def read_isic2018_task1(root: Path, issues: IssueCollector) -> RawTable:
         hint="Fetch them to train and compare as others do.",
     )
     masks = find_masks(*(root / name for name in GROUND_TRUTH_DIRS))
-    issues.add_warning("images without a mask", [name for name in images if name not in masks], hint="They stay.")
+    issues.add_warning(
+        "images without a mask", [name for name in images if name not in masks], hint="They stay."
+    )
     versions = [path for path in sorted(root.glob("ISIC2018_Task2_*_GroundTruth*")) if path.is_dir()]
     attributes = find_by_pattern(_ATTRIBUTE_FILE, *versions)
     rows = pd.DataFrame({"image_id": list(images), "diagnosis": "", "part": parts}, dtype=object)

@@ -6,15 +6,17 @@ Tschandl et al. 2018; Codella et al. 2017; Combalia et al. 2019, "BCN20000", arX
 import re
 from pathlib import Path
 from typing import NamedTuple
+
 import pandas as pd
-from lesionlens.datasets.validation import RawTable
-from lesionlens.datasets.readers.isic2018 import read_one_hot
-from lesionlens.datasets.readers.base import DatasetReader
-from lesionlens.datasets.file_layout import find_images
-from lesionlens.datasets.issues import IssueCollector
+
+from lesionlens.core.errors import DataError
 from lesionlens.core.tabular import read_table
 from lesionlens.core.taxonomy import DIAGNOSES, ISIC2019_CLASSES
-from lesionlens.core.errors import DataError
+from lesionlens.datasets.file_layout import find_images
+from lesionlens.datasets.issues import IssueCollector
+from lesionlens.datasets.readers.base import DatasetReader
+from lesionlens.datasets.readers.isic2018 import read_one_hot
+from lesionlens.datasets.validation import RawTable
 
 
 class _SplitFiles(NamedTuple):
@@ -26,8 +28,7 @@ _SPLITS = (_SplitFiles("train", "ISIC_2019_Training"), _SplitFiles("test", "ISIC
 UNK = "none_of_the_others"
 # Here AK excludes Bowen's disease, which AKIEC of 2018 includes.
 _CODES = {
-    "AK" if name == "actinic_keratosis" else DIAGNOSES[name].code: name
-    for name in (*ISIC2019_CLASSES, UNK)
+    "AK" if name == "actinic_keratosis" else DIAGNOSES[name].code: name for name in (*ISIC2019_CLASSES, UNK)
 }
 _IMAGE_ID = re.compile(r"ISIC_\d+(_downsampled)?")  # large ones of MSK came reduced
 _COLUMN_NAMES = {"image": "image_id", "age_approx": "age", "anatom_site_general": "site"}
@@ -53,12 +54,16 @@ def read_isic2019(root: Path, issues: IssueCollector) -> RawTable:
         [each.split for each in unlabelled],
         hint="They are left out; fetch their ground truth to use them.",
     )
-    rows = pd.concat([_read_split(path, each.split, issues) for each, path in truths.items()], ignore_index=True)
+    rows = pd.concat(
+        [_read_split(path, each.split, issues) for each, path in truths.items()], ignore_index=True
+    )
     unscored = set(rows["image_id"][rows.pop("weight") == 0])
     issues.exclude(
         "test images that the challenge does not score", sorted(unscored), reason="score_weight is 0"
     )
-    rows = rows[~rows["image_id"].isin(unscored)].merge(_read_metadata(root, issues), on="image_id", how="left")
+    rows = rows[~rows["image_id"].isin(unscored)].merge(
+        _read_metadata(root, issues), on="image_id", how="left"
+    )
     found = find_images(root, issues, id_pattern=_IMAGE_ID)
     skipped = {f"{each.prefix}_Input" for each in unlabelled}
     images = {
@@ -97,7 +102,11 @@ def _read_metadata(root: Path, issues: IssueCollector) -> pd.DataFrame:
         hint="Fetch it: without it a split cannot keep the images of one lesion together.",
     )
     sheets = [read_table(path).rename(columns=_COLUMN_NAMES) for path in paths.values() if path]
-    told = [sheet[[name for name in _METADATA_COLUMNS if name in sheet]] for sheet in sheets if "image_id" in sheet]
+    told = [
+        sheet[[name for name in _METADATA_COLUMNS if name in sheet]]
+        for sheet in sheets
+        if "image_id" in sheet
+    ]
     if not told:
         return pd.DataFrame({"image_id": pd.Series(dtype=object)})
     return pd.concat(told, ignore_index=True).drop_duplicates("image_id")

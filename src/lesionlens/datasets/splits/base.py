@@ -1,21 +1,20 @@
 """A split: which image trains, which selects the checkpoint, which tests; and what a reader must know of it."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from lesionlens.core.errors import DataError
 from lesionlens.core.fileio import atomic_write
 from lesionlens.datasets.issues import pluralize
 from lesionlens.datasets.table import SPLITS, LesionTable
-from lesionlens.core.errors import DataError
-import warnings
-from typing import NamedTuple
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-from lesionlens.datasets.table import LesionTable
-
 
 CheckpointSplit = Literal["validation", "test"]
 OPTIMISTIC_BIAS_WARNING = (
@@ -149,7 +148,9 @@ def stratified_group_fold(
         There are fewer lesions than folds, or every class has fewer images than folds.
     """
     diagnosis = table.frame["diagnosis"].to_numpy(dtype=str)[candidates]
-    groups = (table.frame["image_id"].to_numpy(dtype=str) if by_image else table.group_ids.astype(str))[candidates]
+    groups = (table.frame["image_id"].to_numpy(dtype=str) if by_image else table.group_ids.astype(str))[
+        candidates
+    ]
     units = len(set(groups))
     if units < n_folds:
         kind = "images" if by_image else "lesions"
@@ -180,7 +181,9 @@ def holdout_indices(
         The share is none, or there are too few lesions.
     """
     if not 0 < fraction < 1:
-        raise DataError(f"a share of {fraction:.0%} cannot be held out; give one between 0 and 1, such as 0.15")
+        raise DataError(
+            f"a share of {fraction:.0%} cannot be held out; give one between 0 and 1, such as 0.15"
+        )
     folds = max(2, round(1 / min(fraction, 1 - fraction)))
     try:
         one = stratified_group_fold(table, candidates, n_folds=folds, fold=0, seed=seed, by_image=by_image)
@@ -225,4 +228,11 @@ def add_validation_split(
             train
         )  # not just the share that was asked for: lesions are whole, folds are few
         description += f"; {held:.0%} of training held out by {unit} for validation (seed {spec.seed})"
-    return build_splits(table, split_names, description, checkpoint_split=spec.checkpoint_split, excluded=without, caveats=caveats)
+    return build_splits(
+        table,
+        split_names,
+        description,
+        checkpoint_split=spec.checkpoint_split,
+        excluded=without,
+        caveats=caveats,
+    )

@@ -1,18 +1,23 @@
 """Which image trains, which selects, which tests: every split by name. A split is a small CSV."""
 
 from pathlib import Path
-from lesionlens.datasets.splits.published import datta2021
-from lesionlens.datasets.splits.from_file import splits_from_csv
-from lesionlens.datasets.splits.published import GESSERT2019_NUM_FOLDS, gessert2019
-from lesionlens.datasets.splits.strategies import group_holdout
-from lesionlens.datasets.splits.strategies import group_kfold, image_kfold
-from lesionlens.datasets.splits.strategies import official_splits
-from lesionlens.datasets.splits.base import CheckpointSplit, DatasetSplits
-from lesionlens.datasets.table import LesionTable
+
 from lesionlens.core.errors import DataError, unknown_name_message
+from lesionlens.datasets.splits.base import CheckpointSplit, DatasetSplits
+from lesionlens.datasets.splits.from_file import splits_from_csv
+from lesionlens.datasets.splits.published import GESSERT2019_NUM_FOLDS, datta2021, gessert2019
+from lesionlens.datasets.splits.strategies import group_holdout, group_kfold, image_kfold, official_splits
+from lesionlens.datasets.table import LesionTable
 
-
-__all__ = ["SPLIT_NAMES", "CheckpointSplit", "DatasetSplits", "splits_from_csv", "group_holdout", "make_splits", "official_splits"]
+__all__ = [
+    "SPLIT_NAMES",
+    "CheckpointSplit",
+    "DatasetSplits",
+    "splits_from_csv",
+    "group_holdout",
+    "make_splits",
+    "official_splits",
+]
 
 SPLIT_NAMES = ("official", "grouped", "kfold", "kfold-images", "gessert2019", "datta2021")
 _FOLD_STRATEGIES = ("kfold", "kfold-images", "gessert2019")
@@ -56,21 +61,46 @@ def make_splits(
     n_folds, fold = _check_folds(name, n_folds, fold)
     match name:
         case "official":
-            return official_splits(table, val_fraction=val_fraction, seed=seed, checkpoint_split=checkpoint_split)
+            return official_splits(
+                table, val_fraction=val_fraction, seed=seed, checkpoint_split=checkpoint_split
+            )
         case "grouped":
-            return group_holdout(table, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed, checkpoint_split=checkpoint_split)
+            return group_holdout(
+                table,
+                val_fraction=val_fraction,
+                test_fraction=test_fraction,
+                seed=seed,
+                checkpoint_split=checkpoint_split,
+            )
         case "kfold" | "kfold-images":
             divide = group_kfold if name == "kfold" else image_kfold
             return divide(
-                table, n_folds=n_folds, fold=fold, val_fraction=val_fraction, seed=seed, checkpoint_split=checkpoint_split
+                table,
+                n_folds=n_folds,
+                fold=fold,
+                val_fraction=val_fraction,
+                seed=seed,
+                checkpoint_split=checkpoint_split,
             )
         case "gessert2019":
             return gessert2019(table, fold=fold, checkpoint_split=checkpoint_split)
         case "datta2021":
-            return datta2021(table, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed, checkpoint_split=checkpoint_split)
+            return datta2021(
+                table,
+                val_fraction=val_fraction,
+                test_fraction=test_fraction,
+                seed=seed,
+                checkpoint_split=checkpoint_split,
+            )
     if not Path(name).suffix and not Path(name).exists():
         raise DataError(f"{unknown_name_message('split', name, SPLIT_NAMES)}, or the path of a CSV")
-    return splits_from_csv(table, Path(name), val_split_name=val_split_name, test_split_name=test_split_name, checkpoint_split=checkpoint_split)
+    return splits_from_csv(
+        table,
+        Path(name),
+        val_split_name=val_split_name,
+        test_split_name=test_split_name,
+        checkpoint_split=checkpoint_split,
+    )
 
 
 def _check_folds(name: str, n_folds: int | None, fold: int | None) -> tuple[int, int]:
@@ -84,7 +114,9 @@ def _check_folds(name: str, n_folds: int | None, fold: int | None) -> tuple[int,
     if name == "gessert2019":
         n_folds = GESSERT2019_NUM_FOLDS if n_folds is None else n_folds
         if n_folds != GESSERT2019_NUM_FOLDS:
-            raise DataError(f"data.split=gessert2019 has {GESSERT2019_NUM_FOLDS} published folds, not {n_folds}")
+            raise DataError(
+                f"data.split=gessert2019 has {GESSERT2019_NUM_FOLDS} published folds, not {n_folds}"
+            )
     if n_folds is None or n_folds < 2:
         raise DataError(
             f"data.split={name} needs folds, 2 or more (folds=5, or --folds 5); it is {n_folds or 'not given'}"

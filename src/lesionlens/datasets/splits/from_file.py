@@ -1,18 +1,29 @@
 """A split from a file that says which image is in which part."""
 
 from pathlib import Path
+
 import numpy as np
 import pandas as pd
-from lesionlens.datasets.issues import pluralize
-from lesionlens.core.tabular import read_table
-from lesionlens.datasets.splits.base import ValidationSpec, add_validation_split
-from lesionlens.datasets.splits.base import CheckpointSplit, DatasetSplits
-from lesionlens.datasets.table import LesionTable
+
 from lesionlens.core.errors import DataError
+from lesionlens.core.tabular import read_table
+from lesionlens.datasets.issues import pluralize
+from lesionlens.datasets.splits.base import (
+    CheckpointSplit,
+    DatasetSplits,
+    ValidationSpec,
+    add_validation_split,
+)
+from lesionlens.datasets.table import LesionTable
 
 
 def splits_from_csv(
-    table: LesionTable, file: Path, *, val_split_name: str, test_split_name: str, checkpoint_split: CheckpointSplit = "validation"
+    table: LesionTable,
+    file: Path,
+    *,
+    val_split_name: str,
+    test_split_name: str,
+    checkpoint_split: CheckpointSplit = "validation",
 ) -> DatasetSplits:
     """Read ``image_id,part``; the parts named validation and test are those, all others train.
 
@@ -23,7 +34,12 @@ def splits_from_csv(
         images have no part.
     """
     part = _read_split_csv(file)
-    _check_split_names(part, file, required=val_split_name if checkpoint_split == "validation" else test_split_name, checkpoint_split=checkpoint_split)
+    _check_split_names(
+        part,
+        file,
+        required=val_split_name if checkpoint_split == "validation" else test_split_name,
+        checkpoint_split=checkpoint_split,
+    )
     ids = table.frame["image_id"]
     if without := [image for image in ids if image not in part.index]:
         verb = "image has" if len(without) == 1 else "images have"
@@ -58,7 +74,9 @@ def _read_split_csv(file: Path) -> "pd.Series[str]":
     return rows.set_index("image_id")["part"]
 
 
-def _check_split_names(split_by_id: "pd.Series[str]", file: Path, *, required: str, checkpoint_split: CheckpointSplit) -> None:
+def _check_split_names(
+    split_by_id: "pd.Series[str]", file: Path, *, required: str, checkpoint_split: CheckpointSplit
+) -> None:
     if required not in set(split_by_id):
         to = "validate on" if checkpoint_split == "validation" else "test and select on"
         raise DataError(

@@ -7,17 +7,22 @@ The list for their second data set (SPC, that is derm7pt) has no public counterp
 
 from functools import cache
 from importlib.resources import files
+
 import numpy as np
-from lesionlens.datasets.issues import pluralize
-from lesionlens.datasets.splits.base import ValidationSpec, add_validation_split
-from lesionlens.datasets.splits.strategies import rows_to_split
-from lesionlens.datasets.splits.base import CheckpointSplit, DatasetSplits
-from lesionlens.datasets.table import LesionTable
-from lesionlens.core.errors import DataError
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
+from lesionlens.core.errors import DataError
+from lesionlens.datasets.issues import pluralize
+from lesionlens.datasets.splits.base import (
+    CheckpointSplit,
+    DatasetSplits,
+    ValidationSpec,
+    add_validation_split,
+)
+from lesionlens.datasets.splits.strategies import rows_to_split
+from lesionlens.datasets.table import LesionTable
 
 GESSERT2019_NUM_FOLDS = 3
 _FIRST_ISIC_NUMBER = 24306  # the number in HAM10000's first id
@@ -29,10 +34,15 @@ def published_folds() -> dict[str, str]:
     """Give ``test``, ``cv0``, ``cv1`` or ``cv2`` for each of the 10,015 ids."""
     text = files("lesionlens.datasets").joinpath("gessert2019.txt").read_text(encoding="ascii")
     letters = "".join(line for line in text.splitlines() if not line.startswith("#"))
-    return {f"ISIC_{_FIRST_ISIC_NUMBER + place:07d}": _SPLIT_OF_LETTER[letter] for place, letter in enumerate(letters)}
+    return {
+        f"ISIC_{_FIRST_ISIC_NUMBER + place:07d}": _SPLIT_OF_LETTER[letter]
+        for place, letter in enumerate(letters)
+    }
 
 
-def gessert2019(table: LesionTable, *, fold: int, checkpoint_split: CheckpointSplit = "validation") -> DatasetSplits:
+def gessert2019(
+    table: LesionTable, *, fold: int, checkpoint_split: CheckpointSplit = "validation"
+) -> DatasetSplits:
     """Let ``cv<fold>`` validate, the other two train and the test part test.
 
     Images of the list that are not in the table are counted in a remark. Of ISIC 2018 the training part is used.
@@ -56,7 +66,9 @@ def gessert2019(table: LesionTable, *, fold: int, checkpoint_split: CheckpointSp
     missing = len(listed) - len(rows)
     remarks = [f"{missing:,} of the split's {len(listed):,} images are not in the table"] if missing else []
     how = f"the published split of Gessert et al. 2019: cv{fold} validates, the other two train"
-    return add_validation_split(table, named, how, ValidationSpec(0.0, 0, checkpoint_split), excluded=without, caveats=remarks)
+    return add_validation_split(
+        table, named, how, ValidationSpec(0.0, 0, checkpoint_split), excluded=without, caveats=remarks
+    )
 
 
 EASIER_TEST_SET_WARNING = (
@@ -66,7 +78,12 @@ EASIER_TEST_SET_WARNING = (
 
 
 def datta2021(
-    table: LesionTable, *, val_fraction: float, test_fraction: float, seed: int, checkpoint_split: CheckpointSplit = "validation"
+    table: LesionTable,
+    *,
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+    checkpoint_split: CheckpointSplit = "validation",
 ) -> DatasetSplits:
     """Test on a stratified share of the images whose lesion has exactly one image; everything else trains.
 

@@ -1,18 +1,29 @@
 """Cross-validation: fold i tests, the others train. By lesion; or by image, as a thesis reports it."""
 
-import numpy as np
-from lesionlens.datasets.splits.base import ValidationSpec, holdout_indices, add_validation_split
-from lesionlens.datasets.splits.base import CheckpointSplit, DatasetSplits
-from lesionlens.datasets.table import LesionTable
-from lesionlens.core.errors import DataError
 from collections.abc import Mapping
+
+import numpy as np
 from numpy.typing import NDArray
-from lesionlens.datasets.splits.base import ValidationSpec, add_validation_split
-from lesionlens.datasets.splits.base import ValidationSpec, stratified_group_fold, add_validation_split
+
+from lesionlens.core.errors import DataError
+from lesionlens.datasets.splits.base import (
+    CheckpointSplit,
+    DatasetSplits,
+    ValidationSpec,
+    add_validation_split,
+    holdout_indices,
+    stratified_group_fold,
+)
+from lesionlens.datasets.table import LesionTable
 
 
 def group_holdout(
-    table: LesionTable, *, val_fraction: float, test_fraction: float, seed: int, checkpoint_split: CheckpointSplit = "validation"
+    table: LesionTable,
+    *,
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+    checkpoint_split: CheckpointSplit = "validation",
 ) -> DatasetSplits:
     """Hold out by lesion (by patient where known), the classes in proportion; ``test=0`` holds none out to test.
 
@@ -22,14 +33,18 @@ def group_holdout(
         The shares leave nothing to train on, or there are too few lesions.
     """
     if val_fraction + test_fraction >= 1:
-        raise DataError(f"{val_fraction:.0%} for validation and {test_fraction:.0%} for test leave nothing to train on")
+        raise DataError(
+            f"{val_fraction:.0%} for validation and {test_fraction:.0%} for test leave nothing to train on"
+        )
     named = np.full(len(table), "train", dtype=object)
     how = "by lesion, stratified by class"
     if test_fraction:
         chosen = holdout_indices(table, np.arange(len(table)), test_fraction, seed=seed)
         named[chosen] = "test"
         how += f"; {len(chosen) / len(table):.0%} to test (seed {seed})"
-    return add_validation_split(table, named, how, ValidationSpec(val_fraction / (1 - test_fraction), seed, checkpoint_split))
+    return add_validation_split(
+        table, named, how, ValidationSpec(val_fraction / (1 - test_fraction), seed, checkpoint_split)
+    )
 
 
 def official_splits(
@@ -55,7 +70,9 @@ def official_splits(
     if checkpoint_split == "test" and val_fraction == 0 and (named == "validation").any():
         named = np.where(named == "validation", "train", named)
         how += ", that for validation trains too"
-    return add_validation_split(table, named, how, ValidationSpec(val_fraction, seed, checkpoint_split), excluded=without)
+    return add_validation_split(
+        table, named, how, ValidationSpec(val_fraction, seed, checkpoint_split), excluded=without
+    )
 
 
 def rows_to_split(table: LesionTable, protocol: str) -> tuple[NDArray[np.int64], Mapping[int, str]]:
@@ -125,7 +142,9 @@ def image_kfold(
     rows, without = rows_to_split(table, "kfold-images")
     named = np.full(len(table), "", dtype=object)
     named[rows] = "train"
-    named[rows[stratified_group_fold(table, rows, n_folds=n_folds, fold=fold, seed=seed, by_image=True)]] = "test"
+    named[rows[stratified_group_fold(table, rows, n_folds=n_folds, fold=fold, seed=seed, by_image=True)]] = (
+        "test"
+    )
     without = _official_validation(table, named, without)
     how = f"fold {fold} of {n_folds} (from 0) tests, folds by image, stratified by class (seed {seed})"
     selection = ValidationSpec(val_fraction, seed, checkpoint_split, by_image=True)

@@ -1,16 +1,21 @@
 """Statistics that compare models: over runs, over images, over lesions."""
 
-from lesionlens.evaluation.comparison.tests import mcnemar
-from lesionlens.evaluation.comparison.bootstrap import bootstrap_difference, bootstrap_differences
-from lesionlens.evaluation.comparison.result import Alternative, SignificanceResult
-from lesionlens.evaluation.comparison.delong import AUCWithVariance, auc_variance, delong
-from lesionlens.evaluation.comparison.result import holm
 from lesionlens.evaluation.comparison.alignment import AlignedPredictions, align
-from lesionlens.evaluation.comparison.tests import wilcoxon
-from lesionlens.evaluation.comparison.tests import sign_flip_permutation_test
-from lesionlens.evaluation.comparison.bootstrap import permutation_test
-from lesionlens.evaluation.comparison.tests import paired_t, two_sample_t, two_sample_t_from_summaries
-
+from lesionlens.evaluation.comparison.bootstrap import (
+    bootstrap_difference,
+    bootstrap_differences,
+    permutation_test,
+)
+from lesionlens.evaluation.comparison.delong import AUCWithVariance, auc_variance, delong
+from lesionlens.evaluation.comparison.result import Alternative, SignificanceResult, holm
+from lesionlens.evaluation.comparison.tests import (
+    mcnemar,
+    paired_t,
+    sign_flip_permutation_test,
+    two_sample_t,
+    two_sample_t_from_summaries,
+    wilcoxon,
+)
 
 __all__ = [
     "AlignedPredictions",

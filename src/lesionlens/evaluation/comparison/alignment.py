@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from typing import NamedTuple
+
 import numpy as np
+
 from lesionlens.core.errors import ComparisonError
-from lesionlens.evaluation.ground_truth import normalize_image_ids
-from lesionlens.evaluation.predictions import Predictions, format_examples
 from lesionlens.core.types import StrArray
-from lesionlens.evaluation.ground_truth import GroundTruth
+from lesionlens.evaluation.ground_truth import GroundTruth, normalize_image_ids
+from lesionlens.evaluation.predictions import Predictions, format_examples
 
 
 class AlignedPredictions(NamedTuple):
@@ -17,7 +18,9 @@ class AlignedPredictions(NamedTuple):
     caveats: tuple[str, ...]
 
 
-def align(models: Sequence[Predictions], names: Sequence[str], *, intersect: bool = False) -> AlignedPredictions:
+def align(
+    models: Sequence[Predictions], names: Sequence[str], *, intersect: bool = False
+) -> AlignedPredictions:
     """Bring the predictions of several models into the images and classes of the first.
 
     A label or a lesion that one file does not know is taken from another that does; images without any label are left
@@ -78,7 +81,9 @@ def _rename_images(reference: Predictions, predictions: Predictions) -> StrArray
     return np.array([written.get(str(bare), str(bare)) for bare in theirs])
 
 
-def _unmatched(ids: Sequence[StrArray], names: Sequence[str], shared: set[str], *, intersect: bool) -> list[str]:
+def _unmatched(
+    ids: Sequence[StrArray], names: Sequence[str], shared: set[str], *, intersect: bool
+) -> list[str]:
     everything = set().union(*(each.tolist() for each in ids))
     if everything == shared:
         return []
@@ -109,7 +114,9 @@ def _known_lesions(model: Predictions) -> StrArray:
     return np.where(model.lesion_id == model.image_id, "", model.lesion_id)
 
 
-def _merge_metadata(description: str, columns: Sequence[StrArray], names: Sequence[str], ids: StrArray) -> StrArray:
+def _merge_metadata(
+    description: str, columns: Sequence[StrArray], names: Sequence[str], ids: StrArray
+) -> StrArray:
     """Take what any file knows of each image; refuse two that know different things."""
     found = columns[0]
     for column, name in zip(columns[1:], names[1:], strict=True):
@@ -123,7 +130,9 @@ def _merge_metadata(description: str, columns: Sequence[StrArray], names: Sequen
     return found
 
 
-def _with_shared_metadata(model: Predictions, ground_truth: GroundTruth, classes: tuple[str, ...], other_class: str, name: str) -> Predictions:
+def _with_shared_metadata(
+    model: Predictions, ground_truth: GroundTruth, classes: tuple[str, ...], other_class: str, name: str
+) -> Predictions:
     """Give a model the names, labels and lesions that all share, and the order of the first's classes."""
     if set(model.classes) != set(classes) or model.other_class != other_class:
         raise ComparisonError(
@@ -132,4 +141,11 @@ def _with_shared_metadata(model: Predictions, ground_truth: GroundTruth, classes
         )
     columns = [model.classes.index(each) for each in classes]
     scores = model.scores[:, columns]
-    return Predictions(ground_truth.image_id, ground_truth.lesion_id, ground_truth.label, scores, classes, other_class=other_class)
+    return Predictions(
+        ground_truth.image_id,
+        ground_truth.lesion_id,
+        ground_truth.label,
+        scores,
+        classes,
+        other_class=other_class,
+    )

@@ -1,20 +1,24 @@
 """The difference of any metric between two models, over lesions drawn with replacement for both at once."""
 
-from collections.abc import Sequence
-import numpy as np
-from lesionlens.core.errors import ComparisonError
-from lesionlens.evaluation.comparison.result import SignificanceResult, check_confidence
-from lesionlens.evaluation.comparison.alignment import check_aligned
-from lesionlens.evaluation.compute import MetricKey, check_metric_keys, metric_values
-from lesionlens.evaluation.thresholds import DecisionRule
-from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights, percentile_interval
-from lesionlens.evaluation.predictions import Predictions
-from lesionlens.core.types import FloatArray
 import math
-from lesionlens.evaluation.comparison.result import Alternative, SignificanceResult, check_alternative, count_as_extreme
-from lesionlens.evaluation.compute import check_metric_keys, metric_values
-from lesionlens.core.types import BoolArray
+from collections.abc import Sequence
 
+import numpy as np
+
+from lesionlens.core.errors import ComparisonError
+from lesionlens.core.types import BoolArray, FloatArray
+from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights, percentile_interval
+from lesionlens.evaluation.comparison.alignment import check_aligned
+from lesionlens.evaluation.comparison.result import (
+    Alternative,
+    SignificanceResult,
+    check_alternative,
+    check_confidence,
+    count_as_extreme,
+)
+from lesionlens.evaluation.compute import MetricKey, check_metric_keys, metric_values
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.thresholds import DecisionRule
 
 BOOTSTRAP = "bootstrap"
 
@@ -99,7 +103,9 @@ def bootstrap_differences(
     ]
 
 
-def bootstrap_result(difference: float, resampled: FloatArray, n: int, *, confidence: float = 0.95) -> SignificanceResult:
+def bootstrap_result(
+    difference: float, resampled: FloatArray, n: int, *, confidence: float = 0.95
+) -> SignificanceResult:
     """Judge a difference by its replicates, (r,), over n lesions; those that do not define it are left out.
 
     p is NaN where the difference itself or every replicate of it is.
@@ -154,7 +160,12 @@ def permutation_test(
 
     def difference(swapped: BoolArray) -> float:
         first, second = _swap_scores(a, b, swapped), _swap_scores(b, a, swapped)
-        return float((metric_values(first, [key], decision=decision) - metric_values(second, [key], decision=decision))[0])
+        return float(
+            (
+                metric_values(first, [key], decision=decision)
+                - metric_values(second, [key], decision=decision)
+            )[0]
+        )
 
     observed = difference(np.zeros(len(a), dtype=bool))
     if math.isnan(observed):
@@ -169,4 +180,11 @@ def permutation_test(
 
 def _swap_scores(predictions: Predictions, other: Predictions, swapped: BoolArray) -> Predictions:
     scores = np.where(swapped[:, None], other.scores, predictions.scores)
-    return Predictions(predictions.image_id, predictions.lesion_id, predictions.label, scores, predictions.classes, other_class=predictions.other_class)
+    return Predictions(
+        predictions.image_id,
+        predictions.lesion_id,
+        predictions.label,
+        scores,
+        predictions.classes,
+        other_class=predictions.other_class,
+    )

@@ -2,14 +2,15 @@
 
 import math
 from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+
 from lesionlens.core.errors import ComparisonError
+from lesionlens.core.types import BoolArray, FloatArray
 from lesionlens.evaluation.comparison.result import Alternative, SignificanceResult, check_boolean
 from lesionlens.evaluation.comparison.tests import wald_test
-from lesionlens.core.types import BoolArray, FloatArray
-
 
 DELONG = "DeLong"
 
@@ -67,7 +68,10 @@ def delong(
     ComparisonError
         Fewer than two images of either kind, or arrays that do not fit each other.
     """
-    a, b = _compute_placements(*_check_labels_and_scores(labels, scores_a)), _compute_placements(*_check_labels_and_scores(labels, scores_b))
+    a, b = (
+        _compute_placements(*_check_labels_and_scores(labels, scores_a)),
+        _compute_placements(*_check_labels_and_scores(labels, scores_b)),
+    )
     less = _Placements(a.positives - b.positives, a.negatives - b.negatives)
     difference = float(a.positives.mean() - b.positives.mean())
     error = math.sqrt(_delong_variance(less))

@@ -4,11 +4,11 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from lesionlens.core.fileio import write_text
-from lesionlens.core.tabular import write_csv_columns
-from lesionlens.evaluation.comparison.result import MetricComparison, ComparisonReport
-from lesionlens.core.notice import RESEARCH_USE_NOTICE
 
+from lesionlens.core.fileio import write_text
+from lesionlens.core.notice import RESEARCH_USE_NOTICE
+from lesionlens.core.tabular import write_csv_columns
+from lesionlens.evaluation.comparison.result import ComparisonReport, MetricComparison
 
 COMPARISON_FORMAT = "lesionlens-comparison/1"
 _CellValue = str | int | float | None

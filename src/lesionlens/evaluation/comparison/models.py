@@ -2,28 +2,41 @@
 
 import math
 from collections.abc import Sequence
-import numpy as np
-from lesionlens.evaluation.comparison.result import MetricComparison
-from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.formatting import display_name
-from lesionlens.datasets.issues import pluralize
-from lesionlens.evaluation.comparison.tests import mcnemar
-from lesionlens.evaluation.comparison.bootstrap import bootstrap_differences
-from lesionlens.evaluation.comparison.result import SignificanceResult
-from lesionlens.evaluation.comparison.result import MetricComparison, ComparisonReport, apply_holm, default_metrics, select_pairs
-from lesionlens.evaluation.comparison.delong import delong
-from lesionlens.evaluation.compute import MetricKey, metric_values
-from lesionlens.evaluation.thresholds import DecisionRule, is_correct
-from lesionlens.evaluation.compute import OVERALL
 
+import numpy as np
+
+from lesionlens.datasets.issues import pluralize
+from lesionlens.evaluation.comparison.bootstrap import bootstrap_differences
+from lesionlens.evaluation.comparison.delong import delong
+from lesionlens.evaluation.comparison.result import (
+    ComparisonReport,
+    MetricComparison,
+    SignificanceResult,
+    apply_holm,
+    default_metrics,
+    select_pairs,
+)
+from lesionlens.evaluation.comparison.tests import mcnemar
+from lesionlens.evaluation.compute import OVERALL, MetricKey, metric_values
+from lesionlens.evaluation.formatting import display_name
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.thresholds import DecisionRule, is_correct
 
 _MIN_LESIONS = 10
 _SIGNIFICANCE_LEVEL = 0.05  # what a corrected p should be able to fall below
 
 
-def comparison_caveats(predictions: Predictions, comparisons: Sequence[MetricComparison], *, n_resamples: int) -> tuple[str, ...]:
+def comparison_caveats(
+    predictions: Predictions, comparisons: Sequence[MetricComparison], *, n_resamples: int
+) -> tuple[str, ...]:
     """Say what is unusual, one sentence each; ``predictions`` is any of the models, for images, labels and lesions."""
-    said = (_multi_image_caveat(predictions), _few_lesions_caveat(predictions), _undefined_caveat(comparisons), _unknown_lesions_caveat(predictions), _p_value_resolution_caveat(comparisons, n_resamples))
+    said = (
+        _multi_image_caveat(predictions),
+        _few_lesions_caveat(predictions),
+        _undefined_caveat(comparisons),
+        _unknown_lesions_caveat(predictions),
+        _p_value_resolution_caveat(comparisons, n_resamples),
+    )
     return tuple(filter(None, said))
 
 
@@ -53,7 +66,9 @@ def _unknown_lesions_caveat(predictions: Predictions) -> str:
 
 
 def _few_lesions_caveat(predictions: Predictions) -> str:
-    lesions = {name: len(np.unique(predictions.lesion_id[predictions.label == name])) for name in predictions.classes}
+    lesions = {
+        name: len(np.unique(predictions.lesion_id[predictions.label == name])) for name in predictions.classes
+    }
     few = [f"{display_name(name)} {n}" for name, n in lesions.items() if 0 < n < _MIN_LESIONS]
     return f"Few lesions ({', '.join(few)}): take their intervals and p as a rough guide." if few else ""
 
@@ -115,7 +130,9 @@ def compare_models(
         See `bootstrap_differences`.
     """
     first = models[0]
-    asked = list(keys) or default_metrics(first.classes, present=map(str, first.label), other_class=first.other_class)
+    asked = list(keys) or default_metrics(
+        first.classes, present=map(str, first.label), other_class=first.other_class
+    )
     several = count_multi_image_lesions(first)
     found: list[MetricComparison] = []
     for one, other in select_pairs(names, all_pairs=all_pairs):
@@ -130,7 +147,11 @@ def compare_models(
             confidence=confidence,
             decision=decision,
         )
-        measured = zip(metric_values(a, asked, decision=decision), metric_values(b, asked, decision=decision), strict=True)
+        measured = zip(
+            metric_values(a, asked, decision=decision),
+            metric_values(b, asked, decision=decision),
+            strict=True,
+        )
         for key, pair, drawn in zip(asked, measured, over_lesions, strict=True):
             over_images = _image_level_tests(a, b, key, decision, confidence)
             judged = over_images[0] if over_images and not several else drawn

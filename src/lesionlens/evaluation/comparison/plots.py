@@ -2,26 +2,26 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from lesionlens.evaluation.comparison.result import MetricComparison, ComparisonReport
-from lesionlens.evaluation.comparison.tables import format_difference, format_p_value, format_value
-from lesionlens.evaluation.metrics import roc_curve, downsample_curve
-from lesionlens.evaluation.metrics import auc
-from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.metrics import threshold_sweep
-from lesionlens.evaluation.formatting import display_name
-import numpy as np
-from lesionlens.evaluation.comparison.tables import format_difference, format_metric, format_p_value
-from lesionlens.evaluation.formatting import METRIC_TITLES
-from pathlib import Path
-from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from lesionlens.core.fileio import atomic_write
-from lesionlens.evaluation.comparison.result import ComparisonReport
-from lesionlens.core.notice import RESEARCH_USE_NOTICE
-from lesionlens.evaluation.compute import OVERALL
 
+from lesionlens.core.fileio import atomic_write
+from lesionlens.core.notice import RESEARCH_USE_NOTICE
+from lesionlens.evaluation.comparison.result import ComparisonReport, MetricComparison
+from lesionlens.evaluation.comparison.tables import (
+    format_difference,
+    format_metric,
+    format_p_value,
+    format_value,
+)
+from lesionlens.evaluation.compute import OVERALL
+from lesionlens.evaluation.formatting import METRIC_TITLES, display_name
+from lesionlens.evaluation.metrics import auc, downsample_curve, roc_curve, threshold_sweep
+from lesionlens.evaluation.predictions import Predictions
 
 # told apart by anyone and in black and white (Okabe and Ito 2008); beyond seven models dashes tell
 _MODEL_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -125,7 +125,9 @@ def _forest_panel(axes: Axes, comparisons: Sequence[MetricComparison], names: Se
         said = each.interval_result
         # solid where the interval leaves zero out, hollow where it does not
         inside = "white" if said.low <= 0 <= said.high else _MODEL_COLORS[0]
-        axes.plot([said.low, said.high], [row, row], color=_MODEL_COLORS[0], linewidth=1.2, solid_capstyle="butt")
+        axes.plot(
+            [said.low, said.high], [row, row], color=_MODEL_COLORS[0], linewidth=1.2, solid_capstyle="butt"
+        )
         axes.plot(said.difference, row, "o", color=_MODEL_COLORS[0], markersize=4, markerfacecolor=inside)
         for text, right in ((format_difference(said), 4), (f"p {format_p_value(each.primary_test.p)}", 108)):
             axes.annotate(
@@ -143,11 +145,22 @@ def _forest_panel(axes: Axes, comparisons: Sequence[MetricComparison], names: Se
 
 def _style_forest_axes(axes: Axes, comparisons: Sequence[MetricComparison]) -> None:
     axes.set_title(
-        f"{comparisons[0].first} − {comparisons[0].second}", fontsize=_NORMAL_FONT, fontweight="bold", loc="left", pad=15
+        f"{comparisons[0].first} − {comparisons[0].second}",
+        fontsize=_NORMAL_FONT,
+        fontweight="bold",
+        loc="left",
+        pad=15,
     )
     for place, text, side in ((0, "← second better", "left"), (1, "first better →", "right")):
         axes.text(
-            place, 1.01, text, transform=axes.transAxes, ha=side, va="bottom", fontsize=_SMALL_FONT, color="dimgray"
+            place,
+            1.01,
+            text,
+            transform=axes.transAxes,
+            ha=side,
+            va="bottom",
+            fontsize=_SMALL_FONT,
+            color="dimgray",
         )
     axes.tick_params(axis="x", labelsize=_SMALL_FONT, length=2, width=0.5, labelbottom=True)
     axes.tick_params(axis="y", length=0)
@@ -175,7 +188,9 @@ def comparison_figure(
     else:
         figure = _figure_stacked(report, classes, models, names, below)
     # below all that is laid out; files are cut to what is drawn
-    figure.text(0, 0, RESEARCH_USE_NOTICE, va="top", fontsize=_SMALL_FONT, fontstyle="italic", color="dimgray")
+    figure.text(
+        0, 0, RESEARCH_USE_NOTICE, va="top", fontsize=_SMALL_FONT, fontstyle="italic", color="dimgray"
+    )
     return figure
 
 
@@ -202,7 +217,11 @@ def _figure_stacked(
     forest_height: float,
 ) -> Figure:
     above = math.ceil(len(classes) / _MAX_COLUMNS) * _PANEL_INCHES
-    figure = Figure(figsize=(_PAGE_INCHES, above + forest_height), layout=ConstrainedLayoutEngine(hspace=_ROW_SPACING), dpi=200)
+    figure = Figure(
+        figsize=(_PAGE_INCHES, above + forest_height),
+        layout=ConstrainedLayoutEngine(hspace=_ROW_SPACING),
+        dpi=200,
+    )
     if not classes:
         forest_plot(figure, report, one_class=False)
         return figure
@@ -213,7 +232,10 @@ def _figure_stacked(
 
 
 def write_comparison_figure(
-    folder: Path | str, report: ComparisonReport, models: Sequence[Predictions] = (), names: Sequence[str] = ()
+    folder: Path | str,
+    report: ComparisonReport,
+    models: Sequence[Predictions] = (),
+    names: Sequence[str] = (),
 ) -> list[Path]:
     """Write ``comparison.png`` and ``comparison.svg``."""
     written = []

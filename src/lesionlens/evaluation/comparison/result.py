@@ -1,20 +1,17 @@
 """The record of a comparison, and what every test of it checks first."""
 
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, get_args
-import numpy as np
-from numpy.typing import NDArray
-from lesionlens.core.errors import ComparisonError, unknown_name_message
-from lesionlens.core.types import BoolArray, FloatArray
-from lesionlens.core.errors import ComparisonError
-from lesionlens.core.types import FloatArray
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from lesionlens.evaluation.compute import MetricKey
-from lesionlens.evaluation.compute import OVERALL, MACRO
-from lesionlens.evaluation.predictions import OTHER_CLASS_NAMES
+from typing import Any, Literal, NamedTuple, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionlens.core.errors import ComparisonError, unknown_name_message
+from lesionlens.core.types import BoolArray, FloatArray
+from lesionlens.evaluation.compute import MACRO, OVERALL, MetricKey
+from lesionlens.evaluation.predictions import OTHER_CLASS_NAMES
 
 Alternative = Literal["two-sided", "less", "greater"]
 
@@ -152,7 +149,12 @@ def holm(p_values: Sequence[float] | NDArray[np.floating]) -> FloatArray:
 
 
 _BINARY_METRICS = ("auc", "average_precision", "sensitivity", "specificity", "precision", "f1")
-_MULTICLASS_METRICS = ("auc", "average_precision", "specificity", "f1")  # the mean sensitivity is the balanced accuracy
+_MULTICLASS_METRICS = (
+    "auc",
+    "average_precision",
+    "specificity",
+    "f1",
+)  # the mean sensitivity is the balanced accuracy
 _OVERALL_METRICS = (("balanced_accuracy", OVERALL), ("accuracy", OVERALL))
 
 
@@ -235,7 +237,9 @@ def select_pairs(names: Sequence[str], *, all_pairs: bool = False) -> list[tuple
     return [pair for pair in pairs if all_pairs or pair[0] == 0]
 
 
-def default_metrics(classes: Sequence[str], *, present: Iterable[str], other_class: str = "") -> list[MetricKey]:
+def default_metrics(
+    classes: Sequence[str], *, present: Iterable[str], other_class: str = ""
+) -> list[MetricKey]:
     """Give the metrics that are compared where none are asked for: of two classes those of the sought one.
 
     Examples
@@ -246,11 +250,19 @@ def default_metrics(classes: Sequence[str], *, present: Iterable[str], other_cla
     [('auc', 'a'), ('auc', 'b'), ('auc', 'macro')]
     """
     if len(classes) == 2:
-        sought = classes[0] if classes[1] in OTHER_CLASS_NAMES and classes[0] not in OTHER_CLASS_NAMES else classes[1]
+        sought = (
+            classes[0]
+            if classes[1] in OTHER_CLASS_NAMES and classes[0] not in OTHER_CLASS_NAMES
+            else classes[1]
+        )
         return [*((metric, sought) for metric in _BINARY_METRICS), *_OVERALL_METRICS]
     labelled = set(present)
     asked = [name for name in classes if name in labelled and name != other_class]
-    return [*(("auc", name) for name in asked), *((metric, MACRO) for metric in _MULTICLASS_METRICS), *_OVERALL_METRICS]
+    return [
+        *(("auc", name) for name in asked),
+        *((metric, MACRO) for metric in _MULTICLASS_METRICS),
+        *_OVERALL_METRICS,
+    ]
 
 
 def apply_holm(comparisons: Sequence[MetricComparison]) -> tuple[MetricComparison, ...]:

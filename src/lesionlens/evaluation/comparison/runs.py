@@ -2,20 +2,32 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-import numpy as np
-from lesionlens.core.errors import ComparisonError
-from lesionlens.evaluation.comparison.result import SignificanceResult
-from lesionlens.evaluation.comparison.result import MetricComparison, ComparisonReport, apply_holm, default_metrics, select_pairs
-from lesionlens.evaluation.comparison.tests import wilcoxon
-from lesionlens.evaluation.comparison.tests import sign_flip_permutation_test
-from lesionlens.evaluation.comparison.tests import paired_t, two_sample_t
-from lesionlens.evaluation.compute import MetricKey, check_metric_keys
-from lesionlens.evaluation.result import EvaluationResult
-from lesionlens.evaluation.predictions import format_examples
 
+import numpy as np
+
+from lesionlens.core.errors import ComparisonError
+from lesionlens.evaluation.comparison.result import (
+    ComparisonReport,
+    MetricComparison,
+    SignificanceResult,
+    apply_holm,
+    default_metrics,
+    select_pairs,
+)
+from lesionlens.evaluation.comparison.tests import (
+    paired_t,
+    sign_flip_permutation_test,
+    two_sample_t,
+    wilcoxon,
+)
+from lesionlens.evaluation.compute import MetricKey, check_metric_keys
+from lesionlens.evaluation.predictions import format_examples
+from lesionlens.evaluation.result import EvaluationResult
 
 RunEvaluations = Mapping[str, EvaluationResult]
-_UNDEFINED_RESULT = SignificanceResult(math.nan, math.nan, math.nan, math.nan, math.nan, 0, "runs", "not defined")
+_UNDEFINED_RESULT = SignificanceResult(
+    math.nan, math.nan, math.nan, math.nan, math.nan, 0, "runs", "not defined"
+)
 _MIN_RUNS = 2
 _CAVEATS = (
     "Pairs are runs or folds of the same name. p is of the paired t-test; the others are for comparison, and choosing "
@@ -69,7 +81,9 @@ def compare_runs(
     return ComparisonReport(apply_holm(found), f"runs: {sizes}", tuple(notes), {"confidence": confidence})
 
 
-def _compare_groups(a: RunEvaluations, b: RunEvaluations, names: tuple[str, str], key: MetricKey, confidence: float) -> MetricComparison:
+def _compare_groups(
+    a: RunEvaluations, b: RunEvaluations, names: tuple[str, str], key: MetricKey, confidence: float
+) -> MetricComparison:
     first, second = _finite_values(a, key), _finite_values(b, key)
     both = [name for name in first if name in second]
     apart = _UNDEFINED_RESULT
@@ -127,7 +141,9 @@ def _unmatched(groups: Sequence[RunEvaluations], names: Sequence[str], all_pairs
     return found
 
 
-def _undefined_metrics_caveats(groups: Sequence[RunEvaluations], names: Sequence[str], keys: Sequence[MetricKey]) -> list[str]:
+def _undefined_metrics_caveats(
+    groups: Sequence[RunEvaluations], names: Sequence[str], keys: Sequence[MetricKey]
+) -> list[str]:
     """Say which runs a metric is not compared in."""
     found = []
     for key in keys:
@@ -147,7 +163,9 @@ def _different_images_caveats(groups: Sequence[RunEvaluations], names: Sequence[
     """Say where runs of one name cannot have been measured on the same images: their numbers differ."""
     found = []
     for runs, name in zip(groups[1:], names[1:], strict=True):
-        other = [run for run, each in runs.items() if run in groups[0] and not _same_support(each, groups[0][run])]
+        other = [
+            run for run, each in runs.items() if run in groups[0] and not _same_support(each, groups[0][run])
+        ]
         if other:
             found.append(
                 f"{name} was measured on other test images than {names[0]} ({format_examples(other)}: other numbers of a "

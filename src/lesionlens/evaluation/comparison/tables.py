@@ -1,19 +1,18 @@
 """Comparisons as tables for the terminal."""
 
 import math
-from lesionlens.evaluation.comparison.result import SignificanceResult
-from lesionlens.evaluation.comparison.result import MetricComparison
-from lesionlens.evaluation.compute import OVERALL, MACRO, WEIGHTED
-from lesionlens.evaluation.formatting import METRIC_TITLES, UNDEFINED_SYMBOL, display_name
 from collections.abc import Iterator, Sequence
 from math import isnan
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
-from lesionlens.evaluation.comparison.result import MetricComparison, ComparisonReport
-from lesionlens.core.notice import RESEARCH_USE_NOTICE
 
+from lesionlens.core.notice import RESEARCH_USE_NOTICE
+from lesionlens.evaluation.comparison.result import ComparisonReport, MetricComparison, SignificanceResult
+from lesionlens.evaluation.compute import MACRO, OVERALL, WEIGHTED
+from lesionlens.evaluation.formatting import METRIC_TITLES, UNDEFINED_SYMBOL, display_name
 
 _SCOPE_SUFFIXES = {MACRO: ", mean of classes", WEIGHTED: ", weighted mean", OVERALL: ""}
 
@@ -72,7 +71,10 @@ def comparison_table(report: ComparisonReport) -> Group:
 def _renderables(report: ComparisonReport) -> Iterator[RenderableType]:
     tested = sum(not isnan(each.primary_test.p) for each in report.comparisons)
     percent = f"{100 * float(report.settings['confidence']):g} %"
-    yield Text(f"{report.sample_description[0].upper()}{report.sample_description[1:]}; {percent} intervals", style="bold")
+    yield Text(
+        f"{report.sample_description[0].upper()}{report.sample_description[1:]}; {percent} intervals",
+        style="bold",
+    )
     for pair in report.group_by_pair():
         yield Text(f"\n{pair[0].first} − {pair[0].second}: above zero the first is better", style="bold")
         yield _run_level_table(pair) if pair[0].primary_test.unit == "runs" else _image_level_table(pair)
@@ -87,7 +89,12 @@ def _image_level_table(comparisons: Sequence[MetricComparison]) -> Table:
     table = _new_table(("p", "Holm"))
     table.add_column("p by", no_wrap=True)
     for each in comparisons:
-        table.add_row(*_leading_cells(each), format_p_value(each.primary_test.p), format_p_value(each.p_holm), each.primary_test.test)
+        table.add_row(
+            *_leading_cells(each),
+            format_p_value(each.primary_test.p),
+            format_p_value(each.p_holm),
+            each.primary_test.test,
+        )
     return table
 
 
@@ -115,4 +122,9 @@ def _new_table(column_titles: Sequence[str]) -> Table:
 
 
 def _leading_cells(comparison: MetricComparison) -> tuple[str, ...]:
-    return format_metric(comparison), format_value(comparison.values[0]), format_value(comparison.values[1]), format_difference(comparison.interval_result)
+    return (
+        format_metric(comparison),
+        format_value(comparison.values[0]),
+        format_value(comparison.values[1]),
+        format_difference(comparison.interval_result),
+    )

@@ -3,19 +3,24 @@
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
-from lesionlens.evaluation.comparison.result import Alternative, SignificanceResult, check_alternative, check_sample, count_as_extreme
-from lesionlens.core.types import FloatArray
 from scipy import stats
-from lesionlens.evaluation.comparison.result import Alternative, SignificanceResult, check_alternative, paired_differences
-from typing import Any
-from lesionlens.core.errors import ComparisonError
-from lesionlens.evaluation.comparison.result import SignificanceResult, check_confidence, check_boolean
-from typing import Any, NamedTuple
-from lesionlens.evaluation.comparison.result import Alternative, check_alternative, check_confidence
-from lesionlens.evaluation.comparison.result import Alternative, SignificanceResult, paired_differences, check_sample
 
+from lesionlens.core.errors import ComparisonError
+from lesionlens.core.types import FloatArray
+from lesionlens.evaluation.comparison.result import (
+    Alternative,
+    SignificanceResult,
+    check_alternative,
+    check_boolean,
+    check_confidence,
+    check_sample,
+    count_as_extreme,
+    paired_differences,
+)
 
 SIGN_FLIP = "sign flip"
 MAX_EXACT_PAIRS = 14  # pairs up to which all 2^n signs are gone through
@@ -116,7 +121,9 @@ def mcnemar(
     half = error * float(stats.norm.ppf((1 + confidence) / 2))
     statistic, p = _exact_mcnemar(only_a, only_b) if exact else _corrected_mcnemar(only_a, only_b)
     test = MCNEMAR if exact else MCNEMAR_CORRECTED
-    return SignificanceResult(difference, difference - half, difference + half, statistic, p, n, "images", test)
+    return SignificanceResult(
+        difference, difference - half, difference + half, statistic, p, n, "images", test
+    )
 
 
 def _exact_mcnemar(only_a: int, only_b: int) -> tuple[float, float]:
@@ -145,7 +152,12 @@ class WaldResult(NamedTuple):
 
 
 def wald_test(
-    difference: float, standard_error: float, distribution: Any, *, alternative: Alternative, confidence: float
+    difference: float,
+    standard_error: float,
+    distribution: Any,
+    *,
+    alternative: Alternative,
+    confidence: float,
 ) -> WaldResult:
     """Judge a difference by how many standard errors it is from zero.
 

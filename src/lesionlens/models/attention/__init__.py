@@ -1,5 +1,1 @@
 """Attention mechanisms of the four papers."""
-
-
-
-

@@ -4,9 +4,11 @@ Source: Zhang et al. 2019, "Attention Residual Learning for Skin Lesion Classifi
 """
 
 from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
 from lesionlens.core.errors import ModelError, unknown_name_message
 
 

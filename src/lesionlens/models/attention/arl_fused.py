@@ -4,20 +4,23 @@ Equation 9 of Zhang et al. 2019 written plainly keeps the mask, and float32 copi
 pass. Here x, F(x) and a number for each softmax are kept, and the mask is computed anew.
 """
 
-from typing import Any, NamedTuple
-import torch
-from torch import Tensor
-from lesionlens.models.attention.arl import logsumexp, softmax_over
-from lesionlens.models.attention.deferred_norm import DeferredNormBranch, sum_dims
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
-from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
 from jaxtyping import Float
-from lesionlens.models.attention.arl import attention_residual, get_normalization
-from lesionlens.models.attention.deferred_norm import CHANNELS_LAST_PERM, DeferredNormBranch
-from lesionlens.models.attention.deferred_norm import is_channels_last
+from torch import Tensor
+
+from lesionlens.models.attention.arl import attention_residual, get_normalization, logsumexp, softmax_over
+from lesionlens.models.attention.deferred_norm import (
+    CHANNELS_LAST_PERM,
+    DeferredNormBranch,
+    is_channels_last,
+    sum_dims,
+)
 
 
 class ARLSpec(NamedTuple):
@@ -27,7 +30,9 @@ class ARLSpec(NamedTuple):
     relu: bool
 
 
-def arl_forward(spec: ARLSpec, scaled_alpha: Tensor, x: DeferredNormBranch, residual: DeferredNormBranch) -> tuple[Tensor, ...]:
+def arl_forward(
+    spec: ARLSpec, scaled_alpha: Tensor, x: DeferredNormBranch, residual: DeferredNormBranch
+) -> tuple[Tensor, ...]:
     """Give the sum, and the softmaxes' log-sums; none for sigmoids."""
     kind = torch.promote_types(x.pre_norm.dtype, residual.pre_norm.dtype)
     identity, added = x.output(), residual.output()
@@ -37,7 +42,12 @@ def arl_forward(spec: ARLSpec, scaled_alpha: Tensor, x: DeferredNormBranch, resi
 
 
 def arl_backward(
-    spec: ARLSpec, scaled_alpha: Tensor, x: DeferredNormBranch, residual: DeferredNormBranch, grad_out: DeferredNormBranch, *log_sums: Tensor
+    spec: ARLSpec,
+    scaled_alpha: Tensor,
+    x: DeferredNormBranch,
+    residual: DeferredNormBranch,
+    grad_out: DeferredNormBranch,
+    *log_sums: Tensor,
 ) -> tuple[Any, ...]:
     """Give the gradients of the gate, that in sums yet to be added, and of the parts of x and F(x)."""
     y, identity, added = grad_out.output(), x.output(), residual.output()
@@ -157,7 +167,9 @@ def fused_arl(
     ModelError
         The normalisation does not exist.
     """
-    branches = [each if isinstance(each, DeferredNormBranch) else DeferredNormBranch(each) for each in (x, residual)]
+    branches = [
+        each if isinstance(each, DeferredNormBranch) else DeferredNormBranch(each) for each in (x, residual)
+    ]
     if not torch.is_grad_enabled() or torch.compiler.is_compiling():
         return _reference(branches, alpha, normalization, relu)
     how = _OpConfig(normalization, relu, compiled, *(each.eps for each in branches))
@@ -175,7 +187,9 @@ class _OpConfig(NamedTuple):
     eps_residual: float | None
 
     def branches(self, tensors: Sequence[Any]) -> tuple[DeferredNormBranch, DeferredNormBranch]:
-        return DeferredNormBranch.from_tensors(self.eps_x, tensors[:5]), DeferredNormBranch.from_tensors(self.eps_residual, tensors[5:])
+        return DeferredNormBranch.from_tensors(self.eps_x, tensors[:5]), DeferredNormBranch.from_tensors(
+            self.eps_residual, tensors[5:]
+        )
 
 
 class _FusedARL(torch.autograd.Function):
@@ -199,14 +213,18 @@ class _FusedARL(torch.autograd.Function):
         return None, for_alpha.to(alpha.dtype), *(each for branch in found for each in branch)
 
 
-def _reference(branches: Sequence[DeferredNormBranch], alpha: Tensor, normalization: str, relu: bool) -> Tensor:
+def _reference(
+    branches: Sequence[DeferredNormBranch], alpha: Tensor, normalization: str, relu: bool
+) -> Tensor:
     """Compute by operations that can be differentiated twice."""
     x, residual = (each.differentiable_output() for each in branches)
     y = attention_residual(x, residual, alpha, normalization=normalization).features
     return y.relu_() if relu else y
 
 
-def _double_backward(config: _OpConfig, grad_out: Tensor, alpha: Tensor, *tensors: Tensor | None) -> list[Tensor | None]:
+def _double_backward(
+    config: _OpConfig, grad_out: Tensor, alpha: Tensor, *tensors: Tensor | None
+) -> list[Tensor | None]:
     """Give gradients of which gradients can be taken: torch's own, with norms rounded as layers round."""
     # views: F(x) follows from x, and what comes to x by that way is not asked for here
     gate, *seen = (None if each is None else each.view_as(each) for each in (alpha, *tensors))
@@ -218,7 +236,11 @@ def _double_backward(config: _OpConfig, grad_out: Tensor, alpha: Tensor, *tensor
 
 
 def _run_formula(
-    formula: Formula, config: _OpConfig, alpha: Tensor, branches: tuple[DeferredNormBranch, ...], *log_sums: Tensor
+    formula: Formula,
+    config: _OpConfig,
+    alpha: Tensor,
+    branches: tuple[DeferredNormBranch, ...],
+    *log_sums: Tensor,
 ) -> tuple[Any, ...]:
     """Compute on x, F(x) and more as channels-last memory holds them, (b, h, w, c)."""
     x, residual = (each.pre_norm for each in branches[:2])

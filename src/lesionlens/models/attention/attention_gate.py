@@ -6,10 +6,12 @@ equations 2.1 to 2.3. The softmax map is that of Jetley et al. 2018, "Learn to P
 
 from collections.abc import Callable
 from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+
 from lesionlens.core.errors import ModelError, unknown_name_message
 
 
@@ -53,7 +55,12 @@ class AttentionGate(nn.Module):
     """
 
     def __init__(
-        self, local_channels: int, global_channels: int, *, hidden_channels: int = 256, normalization: str = "sigmoid"
+        self,
+        local_channels: int,
+        global_channels: int,
+        *,
+        hidden_channels: int = 256,
+        normalization: str = "sigmoid",
     ) -> None:
         super().__init__()
         if normalization not in GATE_NORMALIZATIONS:

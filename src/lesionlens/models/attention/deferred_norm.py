@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 from torch import Tensor, nn
 
-
-CHANNELS_LAST_PERM = (0, 2, 3, 1)  # axes of (b, c, h, w) in the order in which channels-last memory holds them
+CHANNELS_LAST_PERM = (
+    0,
+    2,
+    3,
+    1,
+)  # axes of (b, c, h, w) in the order in which channels-last memory holds them
 BATCH_SPATIAL_DIMS = (0, 1, 2)  # of grids as they lie
 
 
@@ -109,7 +113,10 @@ def _num_positions(x: Tensor) -> int:
 
 
 SUPPORTED_DEVICES = ("cpu", "cuda")  # on which torch takes statistics apart from the norm
-FULL_PRECISION_DTYPES = (torch.float32, torch.float64)  # kinds of weights with which statistics are not rounded
+FULL_PRECISION_DTYPES = (
+    torch.float32,
+    torch.float64,
+)  # kinds of weights with which statistics are not rounded
 # of torch's modules
 HOOK_ATTRS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
@@ -130,9 +137,7 @@ def deferred_batch_norm(norm: nn.Module, x: Tensor) -> DeferredNormBranch:
     assert norm.momentum is not None
     with torch.no_grad():
         norm.num_batches_tracked.add_(1)
-        mean, variance = torch.batch_norm_update_stats(
-            x, norm.running_mean, norm.running_var, norm.momentum
-        )
+        mean, variance = torch.batch_norm_update_stats(x, norm.running_mean, norm.running_var, norm.momentum)
         scale = (variance + norm.eps).rsqrt()
     return DeferredNormBranch(x, BatchNormParams(norm.weight, norm.bias, mean, scale, norm.eps))
 

@@ -6,6 +6,7 @@ the authors' code there is one layer, no bottleneck and no ReLU.
 """
 
 from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn

@@ -5,12 +5,13 @@ Their public Keras layer computes something else than the text: see ``MODES``.
 """
 
 from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from lesionlens.core.errors import ModelError, unknown_name_message
 
+from lesionlens.core.errors import ModelError, unknown_name_message
 
 MODES = {
     "paper": "equation 1: all channels of 3 by 3 places, softmax, gamma",

@@ -3,31 +3,33 @@
 Zhang et al. 2019, Figs. 5, 6 and 9; Yan 2020, Fig. 3.3; Datta et al. 2021, Figs. 7 and 9.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+import numpy as np
 from jaxtyping import UInt8
+from matplotlib import colormaps
+from matplotlib.colors import ListedColormap
 from numpy import ndarray
+
 from lesionlens.core.errors import ModelError
 from lesionlens.evaluation.formatting import display_name
-from lesionlens.reproduction.figures.image_grid import SelectedImage
 from lesionlens.explanation.explain import Explanation, explain_image
 from lesionlens.explanation.methods import METHODS
-from lesionlens.models.saved_model import LoadedModel
-from lesionlens.models.map_titles import map_title
-from collections.abc import Sequence
-from lesionlens.reproduction.figures.image_grid import SelectedImage, select_images
-from lesionlens.reproduction.figures.image_grid import GridRow, GridCell
-from lesionlens.reproduction.figures.base import PanelRuns, panels_with_matched_runs
-from lesionlens.reproduction.planner import TableResults
-from lesionlens.models.saved_model import load_model
-from matplotlib import colormaps
-from lesionlens.imaging.masks import load_mask
-from lesionlens.reproduction.figures.image_grid import GridRow, ColorScale, GridCell, image_grid_figure
-from lesionlens.reproduction.figures.base import PanelRuns
-from lesionlens.reproduction.figures.base import FigureDraft
 from lesionlens.explanation.overlay import COLORMAP
-import numpy as np
-from matplotlib.colors import ListedColormap
-
+from lesionlens.imaging.masks import load_mask
+from lesionlens.models.map_titles import map_title
+from lesionlens.models.saved_model import LoadedModel, load_model
+from lesionlens.reproduction.figures.base import FigureDraft, PanelRuns, panels_with_matched_runs
+from lesionlens.reproduction.figures.image_grid import (
+    ColorScale,
+    GridCell,
+    GridRow,
+    SelectedImage,
+    image_grid_figure,
+    select_images,
+)
+from lesionlens.reproduction.planner import TableResults
 
 FIGURE_MAX_SIZE = 460  # pixels: more than a tile prints, and below what puts numbers on the frames of crops
 
@@ -41,7 +43,9 @@ class ExplainedImage(NamedTuple):
     caption: str
 
 
-def explain_for_figure(loaded: LoadedModel, selected: SelectedImage, requested_map: str, *, target_class: str = "") -> ExplainedImage:
+def explain_for_figure(
+    loaded: LoadedModel, selected: SelectedImage, requested_map: str, *, target_class: str = ""
+) -> ExplainedImage:
     """Draw a map of an image; where the network has no such map, its own last one, else Grad-CAM.
 
     Parameters
@@ -101,7 +105,12 @@ def _explain(loaded: LoadedModel, selected: SelectedImage, method: str, target_c
     image = seeing.load_image(selected.path)
     region = seeing.lesion_roi(image, selected.mask, path=selected.path)
     return explain_image(
-        loaded, image, region=region, methods=(method,), target_class=target_class or None, max_size=FIGURE_MAX_SIZE
+        loaded,
+        image,
+        region=region,
+        methods=(method,),
+        target_class=target_class or None,
+        max_size=FIGURE_MAX_SIZE,
     )
 
 
@@ -147,7 +156,9 @@ def collect_shared_images(results: TableResults, *, count: int | None = None) ->
     return SharedImages(choice.images, panels, (*notes, *choice.notes))
 
 
-def _explain_panel(results: TableResults, panel_runs: PanelRuns, images: Sequence[SelectedImage]) -> list[ExplainedImage]:
+def _explain_panel(
+    results: TableResults, panel_runs: PanelRuns, images: Sequence[SelectedImage]
+) -> list[ExplainedImage]:
     loaded = load_model(panel_runs.cells[0].run_dir.best_model, device="auto")
     asked, target = results.local_map_name(panel_runs.panel.map), panel_runs.panel.target_class
     return [explain_for_figure(loaded, one, asked, target_class=target) for one in images]
@@ -193,7 +204,9 @@ def _row_label(panel_runs: PanelRuns, map_title: str) -> str:
     return panel_runs.title if named else f"{panel_runs.title}: {map_title}"
 
 
-def _mask_outlines(images: Sequence[SelectedImage], explained: Sequence[ExplainedImage]) -> list[ndarray | None]:
+def _mask_outlines(
+    images: Sequence[SelectedImage], explained: Sequence[ExplainedImage]
+) -> list[ndarray | None]:
     """Give each lesion mask at the size of its picture, (h, w); None where there is none."""
     return [
         load_mask(one.mask, (shown.image.shape[0], shown.image.shape[1]), image_path=one.path)

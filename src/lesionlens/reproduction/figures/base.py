@@ -1,18 +1,18 @@
 """A figure before and after it is written: with what must be said below it."""
 
-from typing import Any
-from matplotlib.axes import Axes
-from pathlib import Path
-from typing import NamedTuple
-from matplotlib import rc_context
-from matplotlib.figure import Figure
-from lesionlens.core.fileio import atomic_write
 from collections.abc import Sequence
-from lesionlens.evaluation.result import EvaluationResult, read_evaluation
-from lesionlens.reproduction.spec import PanelSpec
-from lesionlens.reproduction.planner import RunCell, TableResults
-from lesionlens.reproduction.measurements import evaluation_split
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lesionlens.core.fileio import atomic_write
+from lesionlens.evaluation.result import EvaluationResult, read_evaluation
+from lesionlens.reproduction.measurements import evaluation_split
+from lesionlens.reproduction.planner import RunCell, TableResults
+from lesionlens.reproduction.spec import PanelSpec
 
 SMALL_FONT_SIZE, NORMAL_FONT_SIZE, TINY_FONT_SIZE = 7.0, 8.0, 5.5  # points: legible in a journal's column
 TEXT_COLOR, MUTED_COLOR, GRID_COLOR = "0.15", "#8A8A8A", "#E6E6E6"
@@ -25,7 +25,10 @@ LINE_MARKERS = "osD^vPX"
 
 def line_style(number: int) -> dict[str, Any]:
     """Give colour and dashes of the n-th line: neighbours differ in both."""
-    return {"color": LINE_COLORS[number % len(LINE_COLORS)], "linestyle": LINE_DASHES[number % len(LINE_DASHES)]}
+    return {
+        "color": LINE_COLORS[number % len(LINE_COLORS)],
+        "linestyle": LINE_DASHES[number % len(LINE_DASHES)],
+    }
 
 
 def style_axes(axes: Axes, *, title: str = "", x_label: str = "", y_label: str = "") -> None:
@@ -110,7 +113,9 @@ def panels_with_matched_runs(results: TableResults) -> tuple[list[PanelRuns], tu
     Where they have none in common, the first of each.
     """
     found, notes = panels_with_runs(results)
-    common = set.intersection(*({_run_key(cell) for cell in each.cells} for each in found)) if found else set()
+    common = (
+        set.intersection(*({_run_key(cell) for cell in each.cells} for each in found)) if found else set()
+    )
     first = min(common, default=None)
     kept = [[cell for cell in each.cells if first in (None, _run_key(cell))] for each in found]
     return [PanelRuns(each.panel, cells[:1]) for each, cells in zip(found, kept, strict=True)], notes

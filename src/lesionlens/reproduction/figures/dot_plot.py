@@ -1,20 +1,28 @@
 """The numbers of a table as dots: measured with interval, published, one line for each row."""
 
 import math
-from typing import NamedTuple
-from lesionlens.reproduction.measurements import run_values
-from lesionlens.reproduction.spec import ColumnSpec
-from lesionlens.reproduction.table_cells import summarize_cell
-from lesionlens.reproduction.planner import TableResults
 from collections.abc import Iterator
+from typing import NamedTuple
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from lesionlens.reproduction.figures.base import all_panels, incomplete_panels_note
-from lesionlens.reproduction.figures.base import FigureDraft
-from lesionlens.reproduction.figures.base import LINE_COLORS, GRID_COLOR, MUTED_COLOR, TEXT_COLOR, SMALL_FONT_SIZE, style_axes
-from lesionlens.reproduction.spec import RowSpec
 
+from lesionlens.reproduction.figures.base import (
+    GRID_COLOR,
+    LINE_COLORS,
+    MUTED_COLOR,
+    SMALL_FONT_SIZE,
+    TEXT_COLOR,
+    FigureDraft,
+    all_panels,
+    incomplete_panels_note,
+    style_axes,
+)
+from lesionlens.reproduction.measurements import run_values
+from lesionlens.reproduction.planner import TableResults
+from lesionlens.reproduction.spec import ColumnSpec, RowSpec
+from lesionlens.reproduction.table_cells import summarize_cell
 
 ERROR_BARS_CAPTION = "Bars: 95 % intervals of the mean over runs where three or more differ, else over lesions of the test part."
 
@@ -41,7 +49,9 @@ def summarize_dot(results: TableResults, row: str, column_spec: ColumnSpec) -> D
     if not runs:
         return None
     bounds = (-math.inf, math.inf) if column_spec.minus else (0.0, 1.0)
-    told = summarize_cell(row, column_spec.name, found, published=None, num_planned=len(found), scale=scale, bounds=bounds)
+    told = summarize_cell(
+        row, column_spec.name, found, published=None, num_planned=len(found), scale=scale, bounds=bounds
+    )
     return Dot(told.mean, _bar_length(told.mean - told.low), _bar_length(told.high - told.mean), runs)
 
 
@@ -90,12 +100,18 @@ def dot_plot(results: TableResults) -> FigureDraft | None:
     published = any(metric.name in row.published for row in experiment.rows for metric in metrics)
     _draw_legend(figure, across[0], published=published)
     missing = [
-        row.name for row in experiment.rows if row.variants and not any(found[row.name, m.name] for m in metrics)
+        row.name
+        for row in experiment.rows
+        if row.variants and not any(found[row.name, m.name] for m in metrics)
     ]
     notes = [f"Not measured: {', '.join(missing)}."] if missing else []
     others = [metric.name for metric in experiment.columns[MAX_PLOTTED_COLUMNS:]]
     more = f" Of its other columns ({', '.join(others)}) the table tells." if others else ""
-    said = f"measured and published. {DOTS_CAPTION}; hollow: published" if published else f"measured. {DOTS_CAPTION}"
+    said = (
+        f"measured and published. {DOTS_CAPTION}; hollow: published"
+        if published
+        else f"measured. {DOTS_CAPTION}"
+    )
     caption = f"{experiment.title}, {said}. {ERROR_BARS_CAPTION}{more}"
     return FigureDraft(figure, caption, (*notes, *incomplete_panels_note(results, all_panels(results))))
 
@@ -120,7 +136,12 @@ def _draw_dot(axes: Axes, y: int, row: RowSpec, column_spec: ColumnSpec, measure
         return
     if len(measured.runs) > 1:
         axes.plot(
-            measured.runs, [y] * len(measured.runs), marker="|", markersize=5, color=MUTED_COLOR, linestyle="none"
+            measured.runs,
+            [y] * len(measured.runs),
+            marker="|",
+            markersize=5,
+            color=MUTED_COLOR,
+            linestyle="none",
         )
     axes.errorbar(measured.mean, y, xerr=measured.error_bars, color=LINE_COLORS[0], marker="o", markersize=4,
                   linewidth=1.1, zorder=2)  # fmt: skip
@@ -129,7 +150,11 @@ def _draw_dot(axes: Axes, y: int, row: RowSpec, column_spec: ColumnSpec, measure
 def _label_rows(axes: Axes, lines: list[_FigureLine]) -> None:
     """Write the rows' names, headings in bold; the first line is at the top."""
     axes.set_yticks(
-        range(len(lines)), [place.label for place in lines], fontsize=SMALL_FONT_SIZE, color=TEXT_COLOR, parse_math=False
+        range(len(lines)),
+        [place.label for place in lines],
+        fontsize=SMALL_FONT_SIZE,
+        color=TEXT_COLOR,
+        parse_math=False,
     )
     for label, place in zip(axes.get_yticklabels(), lines, strict=True):
         label.set_fontweight("bold" if place.row is None else "normal")

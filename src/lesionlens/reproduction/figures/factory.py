@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from lesionlens.reproduction.figures.attention_maps import crop_weights_figure
+
+from lesionlens.core.notice import RESEARCH_USE_NOTICE
+from lesionlens.reproduction.figures.attention_maps import attention_maps_figure, crop_weights_figure
+from lesionlens.reproduction.figures.base import FigureDraft, WrittenFigure, write_figure
 from lesionlens.reproduction.figures.dot_plot import dot_plot
-from lesionlens.reproduction.figures.scale_gates import attention_scale_curves
 from lesionlens.reproduction.figures.preprocessing import preprocessing_figure
-from lesionlens.reproduction.figures.attention_maps import attention_maps_figure
 from lesionlens.reproduction.figures.roc import mean_roc_figure
-from lesionlens.reproduction.figures.base import WrittenFigure, FigureDraft, write_figure
+from lesionlens.reproduction.figures.scale_gates import attention_scale_curves
 from lesionlens.reproduction.figures.sweep import sweep_figure
 from lesionlens.reproduction.planner import TableResults
-from lesionlens.core.notice import RESEARCH_USE_NOTICE
-
 
 FIGURE_BUILDERS: Mapping[str, Callable[[TableResults], FigureDraft | None]] = {
     "roc": mean_roc_figure,

@@ -1,32 +1,35 @@
 """Pictures in lines: words at the left of each, small words above each picture."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
+from pathlib import Path
 from typing import NamedTuple
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from numpy import ndarray
-from lesionlens.reproduction.figures.base import TEXT_COLOR, SMALL_FONT_SIZE, TINY_FONT_SIZE
-from collections.abc import Callable, Sequence
-from itertools import zip_longest
-from pathlib import Path
-from lesionlens.datasets.registry import load_table
-from lesionlens.imaging.masks import read_lesion_mask
-from lesionlens.datasets.file_layout import lesion_mask_paths
-from lesionlens.core.tabular import read_table
-from lesionlens.datasets.table import LesionTable
+
 from lesionlens.core.errors import RunError
-from lesionlens.evaluation.predictions_io import read_predictions
+from lesionlens.core.tabular import read_table
+from lesionlens.datasets.file_layout import lesion_mask_paths
+from lesionlens.datasets.registry import load_table
+from lesionlens.datasets.table import LesionTable
 from lesionlens.evaluation.formatting import display_name
-from lesionlens.reproduction.figures.base import PanelRuns
-from lesionlens.reproduction.planner import RunCell
+from lesionlens.evaluation.predictions_io import read_predictions
+from lesionlens.imaging.masks import read_lesion_mask
+from lesionlens.reproduction.figures.base import SMALL_FONT_SIZE, TEXT_COLOR, TINY_FONT_SIZE, PanelRuns
 from lesionlens.reproduction.measurements import evaluation_split
+from lesionlens.reproduction.planner import RunCell
 
-
-LABEL_INCHES, FOOTER_INCHES, GAP_INCHES = 0.95, 0.22, 0.05  # inches: words at the left, at the foot, between pictures
+LABEL_INCHES, FOOTER_INCHES, GAP_INCHES = (
+    0.95,
+    0.22,
+    0.05,
+)  # inches: words at the left, at the foot, between pictures
 COLORBAR_INCHES = 0.2  # inches: of the colours
 CAPTION_LINE_INCHES = 0.095  # inches of a line of small words
 
@@ -54,7 +57,9 @@ class ColorScale(NamedTuple):
     max_label: str
 
 
-def image_grid_figure(rows: Sequence[GridRow], *, width: float = 7.2, scale: ColorScale | None = None) -> Figure:
+def image_grid_figure(
+    rows: Sequence[GridRow], *, width: float = 7.2, scale: ColorScale | None = None
+) -> Figure:
     """Lay out lines of pictures, all tiles of the first picture's aspect.
 
     Parameters
@@ -72,7 +77,10 @@ def image_grid_figure(rows: Sequence[GridRow], *, width: float = 7.2, scale: Col
     high = tile * min(1.0, first.shape[0] / first.shape[1])
     room = int(tile / 0.05)  # letters that fit above a picture
     above = [CAPTION_LINE_INCHES * _caption_lines(line, room) + 0.06 for line in rows]
-    size = (LABEL_INCHES + across * (tile + GAP_INCHES) + GAP_INCHES, sum(above) + len(rows) * high + FOOTER_INCHES + (COLORBAR_INCHES if scale else 0))
+    size = (
+        LABEL_INCHES + across * (tile + GAP_INCHES) + GAP_INCHES,
+        sum(above) + len(rows) * high + FOOTER_INCHES + (COLORBAR_INCHES if scale else 0),
+    )
     figure = Figure(figsize=size)
     top = size[1]
     for line, words in zip(rows, above, strict=True):
@@ -80,7 +88,12 @@ def image_grid_figure(rows: Sequence[GridRow], *, width: float = 7.2, scale: Col
         figure.text(0.05 / size[0], (top + high / 2) / size[1], textwrap.fill(line.label, 15), va="center",
                     fontsize=SMALL_FONT_SIZE, color=TEXT_COLOR, parse_math=False)  # fmt: skip
         for place, each in enumerate(line.cells):
-            box = ((LABEL_INCHES + place * (tile + GAP_INCHES)) / size[0], top / size[1], tile / size[0], high / size[1])
+            box = (
+                (LABEL_INCHES + place * (tile + GAP_INCHES)) / size[0],
+                top / size[1],
+                tile / size[0],
+                high / size[1],
+            )
             draw_cell(figure.add_axes(box), each, max_chars=room)
     if scale is not None:
         _draw_colorbar(figure, scale)
@@ -93,7 +106,13 @@ def draw_cell(axes: Axes, cell: GridCell | None, *, max_chars: int) -> None:
     if cell is None:
         return
     axes.imshow(cell.image, interpolation="lanczos")
-    axes.set_title(_wrap_text(cell.caption, max_chars), fontsize=TINY_FONT_SIZE, pad=2, color=TEXT_COLOR, parse_math=False)
+    axes.set_title(
+        _wrap_text(cell.caption, max_chars),
+        fontsize=TINY_FONT_SIZE,
+        pad=2,
+        color=TEXT_COLOR,
+        parse_math=False,
+    )
     if cell.mask is not None and 0 < np.count_nonzero(cell.mask) < cell.mask.size:
         inside = (cell.mask > 0).astype(float)
         # white within black is seen on any skin and any colour of a map
@@ -108,7 +127,8 @@ def _wrap_text(text: str, max_chars: int) -> str:
 
 def _caption_lines(row: GridRow, max_chars: int) -> int:
     return max(
-        _wrap_text(each.caption, max_chars).count("\n") + 1 if each and each.caption else 0 for each in row.cells
+        _wrap_text(each.caption, max_chars).count("\n") + 1 if each and each.caption else 0
+        for each in row.cells
     )
 
 
@@ -177,14 +197,18 @@ def select_images(panels: Sequence[PanelRuns], strategy: str, count: int) -> Sel
     return Selection(select_by_class(everyone, table.classes, count), notes)
 
 
-def select_by_class(images: Sequence[SelectedImage], classes: Sequence[str], count: int) -> list[SelectedImage]:
+def select_by_class(
+    images: Sequence[SelectedImage], classes: Sequence[str], count: int
+) -> list[SelectedImage]:
     """Take one image of each class in turn."""
     groups = [[each for each in images if each.label == display_name(name)] for name in classes]
     turns = zip_longest(*groups)
     return [each for turn in turns for each in turn if each is not None][:count]
 
 
-def _select_by_size(images: Sequence[SelectedImage], _: LesionTable, count: int) -> list[SelectedImage] | None:
+def _select_by_size(
+    images: Sequence[SelectedImage], _: LesionTable, count: int
+) -> list[SelectedImage] | None:
     """Take the smallest lesions, then the largest, by their share of the image; None where masks do not tell."""
     masked = [each for each in images if each.mask is not None][:MAX_MASKS_READ]
     weighed = [(float(read_lesion_mask(each.mask).mean()), each) for each in masked if each.mask is not None]
@@ -196,7 +220,9 @@ def _select_by_size(images: Sequence[SelectedImage], _: LesionTable, count: int)
     return [each._replace(detail=f"lesion {share:.0%}") for share, each in taken]
 
 
-def _select_by_artifact(images: Sequence[SelectedImage], table: LesionTable, count: int) -> list[SelectedImage] | None:
+def _select_by_artifact(
+    images: Sequence[SelectedImage], table: LesionTable, count: int
+) -> list[SelectedImage] | None:
     """Take an image with each artefact in turn; None where no table tells which there are."""
     told = (table.root if table.root.is_dir() else table.root.parent) / "artefacts.csv"
     if not told.is_file():
@@ -233,5 +259,7 @@ def _tested_image_ids(cell: RunCell) -> set[str]:
 
 def _common_images(table: LesionTable, masks: Path | None) -> list[SelectedImage]:
     frame = table.frame
-    rows = zip(frame["image_id"], table.paths, frame["diagnosis"], lesion_mask_paths(table, masks), strict=True)
+    rows = zip(
+        frame["image_id"], table.paths, frame["diagnosis"], lesion_mask_paths(table, masks), strict=True
+    )
     return [SelectedImage(image, path, display_name(label), mask) for image, path, label, mask in rows]

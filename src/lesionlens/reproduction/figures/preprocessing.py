@@ -2,22 +2,29 @@
 
 import numpy as np
 from numpy import ndarray
+
+from lesionlens.core.errors import RunError
+from lesionlens.explanation.overlay import limit_size
 from lesionlens.imaging.boxes import CropBox
 from lesionlens.imaging.load import load_image
 from lesionlens.imaging.masks import load_mask
-from lesionlens.core.errors import RunError
-from lesionlens.reproduction.figures.image_grid import SelectedImage, select_images
-from lesionlens.reproduction.figures.image_grid import GridRow, GridCell, image_grid_figure
-from lesionlens.reproduction.figures.attention_maps import FIGURE_MAX_SIZE
-from lesionlens.reproduction.figures.base import panels_with_matched_runs
-from lesionlens.reproduction.figures.base import FigureDraft
-from lesionlens.reproduction.planner import TableResults
-from lesionlens.explanation.overlay import limit_size
-from lesionlens.models.saved_model import load_model
 from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.models.saved_model import load_model
+from lesionlens.reproduction.figures.attention_maps import FIGURE_MAX_SIZE
+from lesionlens.reproduction.figures.base import FigureDraft, panels_with_matched_runs
+from lesionlens.reproduction.figures.image_grid import (
+    GridCell,
+    GridRow,
+    SelectedImage,
+    image_grid_figure,
+    select_images,
+)
+from lesionlens.reproduction.planner import TableResults
 
-
-COLOR_CONSTANCY_TITLES = {"gray-world": "gray-world colour constancy", "shades-of-gray": "shades-of-gray colour constancy"}
+COLOR_CONSTANCY_TITLES = {
+    "gray-world": "gray-world colour constancy",
+    "shades-of-gray": "shades-of-gray colour constancy",
+}
 
 
 def preprocessing_figure(results: TableResults) -> FigureDraft | None:
@@ -43,7 +50,8 @@ def preprocessing_figure(results: TableResults) -> FigureDraft | None:
         )
     side = seeing[0].max_short_side
     before = [
-        GridCell(limit_size(load_image(one.path, max_short_side=side), FIGURE_MAX_SIZE), one.caption) for one in choice.images
+        GridCell(limit_size(load_image(one.path, max_short_side=side), FIGURE_MAX_SIZE), one.caption)
+        for one in choice.images
     ]
     drawn = image_grid_figure([GridRow("original", before), *lines])
     return FigureDraft(drawn, figure.caption, (*notes, *choice.notes), is_vector=False)
@@ -53,14 +61,19 @@ def _processed_rows(preprocessing: Preprocessing, images: list[SelectedImage]) -
     """Give the lines for what is done: to light and hair, then mask and cut; none where nothing is."""
     decoded = [preprocessing.load_image(one.path) for one in images]
     lines = []
-    done = [COLOR_CONSTANCY_TITLES.get(preprocessing.color_constancy, ""), "hair removed" if preprocessing.hair_removal == "remove" else ""]
+    done = [
+        COLOR_CONSTANCY_TITLES.get(preprocessing.color_constancy, ""),
+        "hair removed" if preprocessing.hair_removal == "remove" else "",
+    ]
     if any(done):
         shown = [GridCell(limit_size(image, FIGURE_MAX_SIZE)) for image in decoded]
         lines.append(GridRow(", ".join(filter(None, done)), shown))
     if preprocessing.roi_margin is not None:
         pairs = list(zip(images, decoded, strict=True))
         lines.append(GridRow("lesion mask", [_mask_cell(one, image) for one, image in pairs]))
-        lines.append(GridRow("cut to the lesion", [_crop_cell(preprocessing, one, image) for one, image in pairs]))
+        lines.append(
+            GridRow("cut to the lesion", [_crop_cell(preprocessing, one, image) for one, image in pairs])
+        )
     return lines
 
 
@@ -76,5 +89,6 @@ def _crop_cell(preprocessing: Preprocessing, selected: SelectedImage, image: nda
     region = preprocessing.lesion_roi(image, selected.mask, path=selected.path)
     whole = CropBox(0, 0, image.shape[0], image.shape[1])
     return GridCell(
-        limit_size(image[(region or whole).slices()], FIGURE_MAX_SIZE), "" if region else "no mask: seen whole"
+        limit_size(image[(region or whole).slices()], FIGURE_MAX_SIZE),
+        "" if region else "no mask: seen whole",
     )

@@ -2,20 +2,29 @@
 
 from collections.abc import Sequence
 from typing import NamedTuple
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
 from lesionlens.core.errors import PredictionsError, unknown_name_message
-from lesionlens.evaluation.metrics import FPR_GRID, CurveValues
-from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.core.types import FloatArray
 from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, display_name, format_with_interval
-from lesionlens.reproduction.figures.base import PanelRuns, panels_with_runs, read_evaluations
-from lesionlens.reproduction.figures.base import FigureDraft
-from lesionlens.reproduction.figures.base import MUTED_COLOR, SMALL_FONT_SIZE, TINY_FONT_SIZE, style_axes, line_style
+from lesionlens.evaluation.metrics import FPR_GRID, CurveValues
+from lesionlens.evaluation.result import EvaluationResult
+from lesionlens.reproduction.figures.base import (
+    MUTED_COLOR,
+    SMALL_FONT_SIZE,
+    TINY_FONT_SIZE,
+    FigureDraft,
+    PanelRuns,
+    line_style,
+    panels_with_runs,
+    read_evaluations,
+    style_axes,
+)
 from lesionlens.reproduction.planner import TableResults
 from lesionlens.runs.run_statistics import summarize_fractions
-
 
 ROC_PANEL_INCHES = 3.1  # inches
 MAX_BANDED_CURVES = 3  # curves on one axes whose bands can still be told apart
@@ -23,7 +32,9 @@ ROC_CAPTION = (
     "A model's line is the mean of its runs at each false positive rate. In brackets the 95 % interval of the AUC: of "
     "the mean over runs where there are three or more, over lesions where there is one."
 )
-BANDS_CAPTION = "Bands: from the lowest to the highest run; of a single run the pointwise 95 % interval over lesions."
+BANDS_CAPTION = (
+    "Bands: from the lowest to the highest run; of a single run the pointwise 95 % interval over lesions."
+)
 
 
 class MeanROCCurve(NamedTuple):
@@ -57,7 +68,9 @@ def mean_roc_figure(results: TableResults) -> FigureDraft | None:
     for axes, (part, panels) in zip(
         figure.subplots(1, len(parts), squeeze=False).flat, parts.items(), strict=True
     ):
-        _style_roc_axes(axes, ", ".join(filter(None, (part, display_name(_class_for_panel(panels[0], said.target))))))
+        _style_roc_axes(
+            axes, ", ".join(filter(None, (part, display_name(_class_for_panel(panels[0], said.target)))))
+        )
         for number, each in enumerate(panels):
             curve = mean_roc_curve(read_evaluations(each.cells), _class_for_panel(each, said.target))
             _draw_curve(axes, curve, f"{each.title}  {curve.auc}", number, banded=banded)
@@ -75,9 +88,16 @@ def mean_roc_curve(runs: Sequence[EvaluationResult], class_name: str) -> MeanROC
     if len(known) == 1:
         one = known[0].curves[class_name]
         return MeanROCCurve(
-            one.fpr, one.tpr, one.fpr_grid, one.tpr_low, one.tpr_high, format_with_interval(known[0].estimate("auc", class_name))
+            one.fpr,
+            one.tpr,
+            one.fpr_grid,
+            one.tpr_low,
+            one.tpr_high,
+            format_with_interval(known[0].estimate("auc", class_name)),
         )
-    rates = np.array([np.interp(FPR_GRID, run.curves[class_name].fpr, run.curves[class_name].tpr) for run in known])
+    rates = np.array(
+        [np.interp(FPR_GRID, run.curves[class_name].fpr, run.curves[class_name].tpr) for run in known]
+    )
     over = summarize_fractions([run.value("auc", class_name) for run in known])
     auc = f"{over.mean:.3f}" + ("" if np.isnan(over.low) else f" ({over.low:.3f}–{over.high:.3f})")
     # a curve begins at no false positives, even where it rises there at once

@@ -1,21 +1,27 @@
 """How scale gates went over the epochs, and the maps of their blocks (Zhang et al. 2019, Fig. 7)."""
 
 from collections.abc import Sequence
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
 from lesionlens.core.errors import ModelError, RunError
 from lesionlens.evaluation.formatting import display_name
-from lesionlens.reproduction.figures.image_grid import SelectedImage, select_images
-from lesionlens.reproduction.figures.image_grid import GridCell, draw_cell
-from lesionlens.reproduction.figures.attention_maps import explain_with_own_maps
-from lesionlens.reproduction.figures.base import PanelRuns, panels_with_runs
-from lesionlens.reproduction.figures.base import FigureDraft
-from lesionlens.reproduction.figures.base import LINE_COLORS, MUTED_COLOR, SMALL_FONT_SIZE, style_axes
-from lesionlens.reproduction.planner import RunCell, TableResults
 from lesionlens.models.saved_model import load_model
-
+from lesionlens.reproduction.figures.attention_maps import explain_with_own_maps
+from lesionlens.reproduction.figures.base import (
+    LINE_COLORS,
+    MUTED_COLOR,
+    SMALL_FONT_SIZE,
+    FigureDraft,
+    PanelRuns,
+    panels_with_runs,
+    style_axes,
+)
+from lesionlens.reproduction.figures.image_grid import GridCell, SelectedImage, draw_cell, select_images
+from lesionlens.reproduction.planner import RunCell, TableResults
 
 SCALE_PREFIXES = ("alpha/", "gamma/")
 SCALE_PANEL_INCHES = 1.9  # inches
@@ -41,10 +47,14 @@ def attention_scale_curves(results: TableResults) -> FigureDraft | None:
     first = found[0]
     logs = [_read_log(cell) for cell in first.cells]
     shown, instead = _available_columns(
-        {results.local_map_name(name): words for name, words in figure.attention_scales.items()}, logs, first.title
+        {results.local_map_name(name): words for name, words in figure.attention_scales.items()},
+        logs,
+        first.title,
     )
     image = select_images([first], figure.image_selection, 1)
-    drawn = Figure(figsize=(SCALE_PANEL_INCHES * (len(shown) + 1), 1.7 * SCALE_PANEL_INCHES + 0.2), layout="constrained")
+    drawn = Figure(
+        figsize=(SCALE_PANEL_INCHES * (len(shown) + 1), 1.7 * SCALE_PANEL_INCHES + 0.2), layout="constrained"
+    )
     grid = drawn.subplots(2, len(shown) + 1, squeeze=False, height_ratios=[0.75, 1])
     _draw_images(grid[0], first, image.images[0], list(shown))
     for axes, (column, words) in zip(grid[1, 1:], shown.items(), strict=True):
@@ -61,13 +71,19 @@ def _read_log(cell: RunCell) -> pd.DataFrame:
         raise RunError(f"cannot read the epochs of the run {cell.run_dir.path}: {error}") from error
 
 
-def _available_columns(requested: dict[str, str], logs: Sequence[pd.DataFrame], row: str) -> tuple[dict[str, str], list[str]]:
+def _available_columns(
+    requested: dict[str, str], logs: Sequence[pd.DataFrame], row: str
+) -> tuple[dict[str, str], list[str]]:
     """Give columns that every log has with their titles, the nearest of those asked for, and what is otherwise.
 
     A small network has fewer blocks in a stage: its last one stands for those that it lacks.
     """
     common = [str(name) for name in logs[0] if all(name in log for log in logs)]
-    last = {_stage_name(name): name for name in common if name.startswith(SCALE_PREFIXES) and logs[0][name].notna().any()}
+    last = {
+        _stage_name(name): name
+        for name in common
+        if name.startswith(SCALE_PREFIXES) and logs[0][name].notna().any()
+    }
     if not last:
         raise RunError(f"the log of {row} has no scale gates, columns alpha/… or gamma/…")
     shown: dict[str, str] = {}
@@ -106,7 +122,9 @@ def _draw_curves(axes: Axes, logs: Sequence[pd.DataFrame], column: str) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
 
 
-def _draw_images(axes_row: Sequence[Axes], panel_runs: PanelRuns, selected: SelectedImage, columns: Sequence[str]) -> None:
+def _draw_images(
+    axes_row: Sequence[Axes], panel_runs: PanelRuns, selected: SelectedImage, columns: Sequence[str]
+) -> None:
     """Show the image, then over it the map of each gate's stage; nothing of a stage without a map."""
     loaded = load_model(panel_runs.cells[0].run_dir.best_model, device="auto")
     try:
@@ -116,12 +134,22 @@ def _draw_images(axes_row: Sequence[Axes], panel_runs: PanelRuns, selected: Sele
     draw_cell(axes_row[0], GridCell(seen.image, selected.caption), max_chars=24)
     for axes, column in zip(axes_row[1:], columns, strict=True):
         drawn = seen.overlays.get(_stage_name(column))
-        draw_cell(axes, None if drawn is None else GridCell(drawn, f"map of {display_name(_stage_name(column))}"), max_chars=40)
+        draw_cell(
+            axes,
+            None if drawn is None else GridCell(drawn, f"map of {display_name(_stage_name(column))}"),
+            max_chars=40,
+        )
 
 
 def _draw_legend(axes: Axes, curves: Axes, title: str) -> None:
     axes.set_axis_off()
     handles, labels = curves.get_legend_handles_labels()
     axes.legend(
-        handles, labels, title=title, loc="center", fontsize=SMALL_FONT_SIZE, title_fontsize=SMALL_FONT_SIZE, frameon=False
+        handles,
+        labels,
+        title=title,
+        loc="center",
+        fontsize=SMALL_FONT_SIZE,
+        title_fontsize=SMALL_FONT_SIZE,
+        frameon=False,
     )

@@ -3,17 +3,26 @@
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from lesionlens.core.errors import RecipeError, unknown_name_message
-from lesionlens.reproduction.figures.dot_plot import ERROR_BARS_CAPTION, Dot, axis_label, summarize_dot
-from lesionlens.reproduction.figures.base import all_panels, incomplete_panels_note
-from lesionlens.reproduction.figures.base import FigureDraft
-from lesionlens.reproduction.figures.base import MUTED_COLOR, TEXT_COLOR, LINE_MARKERS, SMALL_FONT_SIZE, TINY_FONT_SIZE, style_axes, line_style
-from lesionlens.reproduction.spec import ColumnSpec
-from lesionlens.reproduction.planner import TableResults
-from lesionlens.reproduction.spec import RowSpec
 
+from lesionlens.core.errors import RecipeError, unknown_name_message
+from lesionlens.reproduction.figures.base import (
+    LINE_MARKERS,
+    MUTED_COLOR,
+    SMALL_FONT_SIZE,
+    TEXT_COLOR,
+    TINY_FONT_SIZE,
+    FigureDraft,
+    all_panels,
+    incomplete_panels_note,
+    line_style,
+    style_axes,
+)
+from lesionlens.reproduction.figures.dot_plot import ERROR_BARS_CAPTION, Dot, axis_label, summarize_dot
+from lesionlens.reproduction.planner import TableResults
+from lesionlens.reproduction.spec import ColumnSpec, RowSpec
 
 MAX_NAMED_TICKS = 10  # places on the axis that are all named
 MAX_GROUPS_IN_AXES = 3  # groups whose names fit into the axes
@@ -52,7 +61,9 @@ def sweep_figure(results: TableResults) -> FigureDraft | None:
     _set_ticks(axes, sorted({point.x for point in points if point.x is not None}))
     for number, group in enumerate(groups):
         own = [point for point in points if point.row.group == group and point.x is not None]
-        _draw_group(axes, sorted(own, key=lambda point: point.x or 0.0), metric, number, num_groups=len(groups))
+        _draw_group(
+            axes, sorted(own, key=lambda point: point.x or 0.0), metric, number, num_groups=len(groups)
+        )
     _draw_levels(axes, [point for point in points if point.x is None])
     style_axes(axes, x_label=experiment.figure.x_label, y_label=axis_label(results, metric))
     if len(groups) <= MAX_GROUPS_IN_AXES:
@@ -75,7 +86,9 @@ def _set_ticks(axes: Axes, positions: Sequence[float]) -> None:
         axes.set_xticks(positions, [f"{x:g}" for x in positions])
 
 
-def _draw_group(axes: Axes, points: Sequence[_Point], column_spec: ColumnSpec, number: int, *, num_groups: int) -> None:
+def _draw_group(
+    axes: Axes, points: Sequence[_Point], column_spec: ColumnSpec, number: int, *, num_groups: int
+) -> None:
     """Draw one line; groups stand side by side, so that no bar hides another."""
     low, high = axes.get_xlim()
     aside = (number - (num_groups - 1) / 2) * (high - low) / 100

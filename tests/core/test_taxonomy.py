@@ -1,0 +1,56 @@
+"""Names, codes and spellings of the diagnoses."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lesionlens.core.errors import DataError
+from lesionlens.core.taxonomy import (
+    DIAGNOSES,
+    ISIC2016_CLASSES,
+    ISIC2017_CLASSES,
+    ISIC2018_CLASSES,
+    ISIC2019_CLASSES,
+    canonical_name,
+    sort_classes,
+)
+
+NAMES = st.sampled_from(list(DIAGNOSES))
+SPELLINGS = [(spelling, name) for name, it in DIAGNOSES.items() for spelling in (name, it.code, *it.aliases)]
+
+
+@given(st.sampled_from(SPELLINGS), st.sampled_from([str.upper, str.lower, str.title]), st.sampled_from(" -_"))
+def test_case_spaces_and_hyphens_do_not_matter(pair: tuple[str, str], case, joint: str) -> None:
+    spelling, name = pair
+    assert canonical_name(f"  {case(spelling).replace('_', joint).replace(' ', joint)} ") == name
+
+
+def test_no_spelling_means_two_diagnoses() -> None:
+    plain = [spelling.casefold().replace("-", " ").replace("_", " ") for spelling, _ in SPELLINGS]
+    assert len(set(plain)) == len(plain)
+
+
+def test_codes_are_those_of_the_challenge_in_its_order() -> None:
+    assert [DIAGNOSES[name].code for name in ISIC2018_CLASSES] == [
+        "MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC",
+    ]  # fmt: skip
+    assert DIAGNOSES[ISIC2019_CLASSES[-1]].code == "SCC"
+    for classes in (ISIC2016_CLASSES, ISIC2017_CLASSES, ISIC2019_CLASSES):
+        assert sort_classes(classes) == classes
+
+
+@given(st.text())
+def test_any_text_is_a_diagnosis_or_a_data_error(text: str) -> None:
+    known = {spelling.casefold() for spelling, _ in SPELLINGS}
+    try:
+        name = canonical_name(text)
+    except DataError:
+        assert text.casefold() not in known
+    else:
+        assert name in DIAGNOSES
+
+
+@pytest.mark.parametrize("finer", ["solar lentigo", "blue nevus", "malignant", "", "nan", "unknown"])
+def test_what_is_finer_or_coarser_is_no_alias(finer: str) -> None:
+    with pytest.raises(DataError, match="unknown diagnosis"):
+        canonical_name(finer)

@@ -1,0 +1,43 @@
+"""Weights by how a diagnosis was made: the three policies against the factors of HAM10000 worked out by hand."""
+
+import numpy as np
+import pytest
+
+from lesionlens.core.errors import DataError
+from lesionlens.data.sample_weights import diagnosis_confirmation_weights
+
+METHODS = ["consensus", "follow_up", "confocal", "histo", "histo", "histo", ""]
+NAMES = ["nevus", "nevus", "benign_keratosis", "melanoma", "nevus", "actinic_keratosis", "dermatofibroma"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ("benign", [1, 2, 3, 1, 4, 1, 1]),
+        ("nevus_only", [1, 2, 1, 1, 4, 1, 1]),
+        ("authors_all", [1, 2, 3, 4, 4, 4, 1]),
+    ],
+)
+def test_policies(policy: str, expected: list[int]) -> None:
+    found = diagnosis_confirmation_weights(METHODS, NAMES, policy)  # type: ignore[arg-type]
+    assert found.dtype == np.float32
+    assert found.tolist() == expected
+
+
+def test_data_that_do_not_say_how_are_refused() -> None:
+    with pytest.raises(DataError, match="no image says so"):
+        diagnosis_confirmation_weights(["", ""], ["nevus", "melanoma"], "benign")
+
+
+@pytest.mark.real
+def test_mean_factor_of_each_class_of_ham10000(real_data) -> None:
+    import pandas as pd
+
+    from lesionlens.core.taxonomy import canonical_name
+
+    rows = pd.read_csv(real_data / "ham10000" / "HAM10000_metadata.csv")
+    names = [canonical_name(dx) for dx in rows["dx"]]
+    weights = diagnosis_confirmation_weights(rows["dx_type"].tolist(), names, "authors_all")
+    means = pd.Series(weights).groupby(rows["dx"]).mean()
+    expected = {"mel": 4, "bcc": 4, "akiec": 4, "bkl": 3.22, "nv": 2.67, "df": 2.43, "vasc": 2.42}
+    assert means.round(2).to_dict() == pytest.approx(expected, abs=0.006)

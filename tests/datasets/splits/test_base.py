@@ -1,0 +1,66 @@
+"""Shares and classes in proportion; a set that is too small is refused in one sentence."""
+
+from collections.abc import Callable
+
+import pytest
+
+from lesionlens.core.errors import DataError
+from lesionlens.datasets.splits.strategies import group_holdout
+from lesionlens.datasets.table import LesionTable
+
+Make = Callable[..., LesionTable]
+
+
+def test_shares_and_classes_are_in_proportion(made: Make) -> None:
+    table = made(400)
+    split = group_holdout(table, val_fraction=0.2, test_fraction=0.2, seed=1)
+    assert len(split.splits["test"]) / len(table) == pytest.approx(0.2, abs=0.03)
+    assert len(split.splits["validation"]) / len(table) == pytest.approx(0.2, abs=0.03)
+    whole = table.frame["diagnosis"].value_counts(normalize=True)
+    for ids in split.splits.values():
+        there = table.select(ids).frame["diagnosis"].value_counts(normalize=True)
+        assert (there - whole).abs().max() < 0.05
+    assert split.caveats == ()
+
+
+def test_too_few_lesions_are_refused(made: Make) -> None:
+    with pytest.raises(DataError, match="too few to hold out 10%: 3 lesions are too few for 10 folds"):
+        group_holdout(made(3), val_fraction=0.1, test_fraction=0.1, seed=0)
+
+
+def test_no_class_with_enough_images_is_refused(rows: Make) -> None:
+    labels = ["melanoma", "nevus", "benign_keratosis"]
+    table = rows([f"l{n}" for n in range(6)], labels * 2)
+    with pytest.raises(DataError, match=r"no class has an image for each of 5 folds \(the largest has 2\)"):
+        group_holdout(table, val_fraction=0.2, test_fraction=0.2, seed=0)
+
+
+def test_a_class_of_one_image_is_somewhere_and_the_other_parts_say_so(rows: Make) -> None:
+    table = rows([f"l{n}" for n in range(41)], ["melanoma", "nevus"] * 20 + ["benign_keratosis"])
+    split = group_holdout(table, val_fraction=0.2, test_fraction=0.2, seed=0)
+    told = [remark for remark in split.caveats if "no image of benign_keratosis" in remark]
+    assert len(told) == 2
+    assert sum(len(ids) for ids in split.splits.values()) == 41
+
+
+def test_a_class_that_the_table_lacks_is_missing_from_no_part(rows: Make) -> None:
+    table = rows([f"l{n}" for n in range(20)], ["melanoma", "nevus"] * 10)
+    split = group_holdout(table, val_fraction=0.2, test_fraction=0.2, seed=0)
+    assert not any("has no image of" in remark for remark in split.caveats)
+
+
+def test_more_than_half_may_be_held_out(made: Make) -> None:
+    table = made(400)
+    split = group_holdout(table, val_fraction=0.1, test_fraction=0.75, seed=1)
+    assert len(split.splits["test"]) / len(table) == pytest.approx(0.75, abs=0.03)
+    assert sum(map(len, split.splits.values())) == len(table)
+    assert split.caveats == ()
+
+
+def test_the_share_that_is_told_is_the_one_that_was_held_out(made: Make) -> None:
+    table = made(400)
+    split = group_holdout(table, val_fraction=0.1, test_fraction=0.4, seed=1)
+    rest = len(split.splits["train"]) + len(split.splits["validation"])
+    assert f"{len(split.splits['test']) / len(table):.0%} to test" in split.description
+    assert f"{len(split.splits['validation']) / rest:.0%} of training held out by lesion" in split.description
+    assert "40%" not in split.description

@@ -1,0 +1,105 @@
+"""Single-image lesions test; the paper's supports come out of the metadata."""
+
+import csv
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lesionlens.core.errors import DataError
+from lesionlens.datasets.splits.published import (
+    datta2021,
+    gessert2019,
+    published_folds,
+    sample_single_image_lesions,
+)
+from lesionlens.datasets.table import LesionTable
+
+Make = Callable[..., LesionTable]
+
+
+def test_only_lesions_with_one_image_test(made: Make) -> None:
+    table = made(90)
+    split = datta2021(table, val_fraction=0.2, test_fraction=0.3, seed=0)
+    images = table.frame.groupby("lesion_id")["image_id"].size()
+    tested = table.select(split.splits["test"]).frame["lesion_id"]
+    assert set(images[tested]) == {1}
+    assert len(tested) == pytest.approx(0.3 * (images == 1).sum(), abs=1)
+    assert "single image" in split.caveats[0]
+
+
+def test_a_class_with_one_single_image_only_trains(rows: Make) -> None:
+    table = rows([f"l{n}" for n in range(41)], ["melanoma", "nevus"] * 20 + ["benign_keratosis"])
+    split = datta2021(table, val_fraction=0.2, test_fraction=0.2, seed=0)
+    assert "i40" not in split.splits["test"]
+    assert "classes with fewer than two single-image lesions only train: benign_keratosis" in split.caveats
+
+
+def test_too_small_a_table_is_refused(rows: Make) -> None:
+    table = rows(["a", "b", "c", "d"], ["melanoma", "nevus"] * 2)
+    with pytest.raises(DataError, match="15% of 4 lesions with a single image cannot hold every class"):
+        datta2021(table, val_fraction=0.2, test_fraction=0.15, seed=0)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("share", "support"), [(0.15, 828), (0.2, 1103), (0.3, 1655)])
+def test_the_papers_supports_come_out(real_data: Path, share: float, support: int) -> None:
+    with (real_data / "ham10000" / "HAM10000_metadata.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    labels = np.array([row["dx"] for row in rows])
+    lesions = np.array([row["lesion_id"] for row in rows])
+    for seed in (0, 1):
+        chosen, rare = sample_single_image_lesions(lesions, labels, fraction=share, seed=seed)
+        assert len(chosen) == support
+        assert rare == ()
+    if support == 828:
+        published = {"akiec": 23, "bcc": 26, "bkl": 66, "df": 6, "mel": 34, "nv": 663, "vasc": 10}
+        assert Counter(labels[chosen]) == published
+
+
+Rows = Callable[..., LesionTable]
+FIRST = ["ISIC_0024306", "ISIC_0024307", "ISIC_0024308", "ISIC_0024309"]  # published in cv2, cv0, cv1, cv1
+
+
+def test_sizes_are_those_of_the_published_lists() -> None:
+    assert Counter(published_folds().values()) == {"test": 2511, "cv0": 2511, "cv1": 2508, "cv2": 2485}
+    assert min(published_folds()) == "ISIC_0024306"
+    assert max(published_folds()) == "ISIC_0034320"
+
+
+def test_the_fold_validates_and_what_is_missing_is_counted(rows: Rows) -> None:
+    split = gessert2019(rows(FIRST, ["nevus"] * 4, ids=FIRST), fold=1)
+    assert split.splits == {"train": tuple(FIRST[:2]), "validation": tuple(FIRST[2:])}
+    assert "10,011 of the split's 10,015 images are not in the table" in split.caveats
+    assert any("no test part" in remark for remark in split.caveats)
+
+
+def test_where_the_test_part_selects_the_fold_is_left_out(rows: Rows) -> None:
+    tested = next(image for image, part in published_folds().items() if part == "test")
+    ids = [*FIRST, tested]
+    split = gessert2019(rows(ids, ["nevus"] * 5, ids=ids), fold=1, checkpoint_split="test")
+    assert split.splits == {"train": tuple(FIRST[:2]), "validation": (tested,), "test": (tested,)}
+    assert [image for image, _ in split.excluded] == FIRST[2:]
+
+
+def test_a_stranger_is_refused_and_the_challenges_test_part_is_left_out(rows: Rows) -> None:
+    ids = [*FIRST, "ISIC_0034524"]
+    with pytest.raises(DataError, match="not in it: 1 image of this table, for example ISIC_0034524"):
+        gessert2019(rows(ids, ["nevus"] * 5, ids=ids), fold=0)
+    split = gessert2019(rows(ids, ["nevus"] * 5, ids=ids, parts=["train"] * 4 + ["test"]), fold=0)
+    reason = "not in the official training part, which gessert2019 divides"
+    assert split.excluded == (("ISIC_0034524", reason),)
+
+
+@pytest.mark.real
+def test_the_published_table_is_reproduced_and_lesions_are_disjoint(real_data: Path) -> None:
+    folder = real_data / "ham10000"
+    with (folder / "splits" / "gessert2019.csv").open() as stream:
+        assert {row["image_id"]: row["part"] for row in csv.DictReader(stream)} == published_folds()
+    parts: dict[str, set[str]] = {}
+    with (folder / "HAM10000_metadata.csv").open() as stream:
+        for row in csv.DictReader(stream):
+            parts.setdefault(row["lesion_id"], set()).add(published_folds()[row["image_id"]])
+    assert {len(found) for found in parts.values()} == {1}

@@ -1,0 +1,94 @@
+import pytest
+import torch
+
+from lesionlens.core.errors import ModelError
+from lesionlens.explanation.attention_maps import attention_maps, head_maps
+from lesionlens.explanation.methods import compute_maps_by_name
+from lesionlens.models.arl_resnet import ARLResNet
+from lesionlens.models.base import TimmClassifier
+from lesionlens.models.factory import create_model
+
+IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.fixture(scope="module")
+def arl() -> ARLResNet:
+    return ARLResNet("test_resnet", num_classes=2)
+
+
+def test_arl_masks_of_every_stage_sum_to_one(arl: ARLResNet) -> None:
+    maps = attention_maps(arl, IMAGES)
+    assert list(maps) == ["layer1", "layer2", "layer3", "layer4"]
+    for found in maps.values():
+        torch.testing.assert_close(found.sum(dim=(1, 2)), torch.ones(2))
+        assert not found.requires_grad
+
+
+def test_plain_network_has_none_and_the_error_says_what_works() -> None:
+    with pytest.raises(ModelError, match="gradcam"):
+        attention_maps(TimmClassifier("test_resnet", num_classes=2), IMAGES)
+
+
+def test_auto_is_native_where_there_are_maps_and_always_gradcam(arl: ARLResNet) -> None:
+    assert list(compute_maps_by_name(arl, IMAGES)) == ["layer1", "layer2", "layer3", "layer4", "gradcam"]
+    assert list(compute_maps_by_name(TimmClassifier("test_resnet", num_classes=2), IMAGES)) == ["gradcam"]
+
+
+@pytest.mark.parametrize(
+    ("attention", "options", "names"),
+    [
+        ("gate", {}, ["gate-layer2", "gate-layer3"]),
+        ("ran", {}, ["ran-layer1", "ran-layer2", "ran-layer3"]),
+        ("soft", {}, ["soft"]),
+    ],
+)
+def test_names_tell_the_mechanisms_apart_and_are_safe_in_files(
+    attention: str, options: dict, names: list[str]
+) -> None:
+    model = create_model(backbone="test_resnet", attention=attention, num_classes=2, **options)
+    found = attention_maps(model, IMAGES)
+    assert list(found) == names
+    theirs = list(model.eval()(IMAGES, maps=True).maps.values())
+    for mine, its in zip(found.values(), theirs, strict=False):
+        torch.testing.assert_close(mine, its.detach())
+
+
+def test_crops_have_a_weight_each_and_a_map_each_of_what_is_inside() -> None:
+    options = {"crops": 2, "initial": True, "end": True}
+    model = create_model(backbone="test_resnet", attention="patch+gate", num_classes=2, **options)
+    found = attention_maps(model, torch.stack([IMAGES, IMAGES.flip(3)], dim=1))
+    assert {name: tuple(values.shape) for name, values in found.items()} == {
+        "initial-crops": (2, 2),
+        "gate-layer2": (2, 2, 8, 8),
+        "gate-layer3": (2, 2, 4, 4),
+        "end-crops": (2, 2),
+    }
+
+
+def test_heads_are_stacked_and_sum_to_the_unified_map() -> None:
+    model = create_model(backbone="test_resnet", attention="soft", num_classes=2, heads=3)
+    heads = head_maps(model, IMAGES)["soft-heads"]
+    assert heads.shape == (2, 3, 2, 2)
+    torch.testing.assert_close(heads.sum(dim=1), attention_maps(model, IMAGES)["soft"])
+    assert list(compute_maps_by_name(model, IMAGES)) == ["soft", "gradcam"]
+    assert list(compute_maps_by_name(model, IMAGES, methods=("heads",))) == ["soft-heads"]
+
+
+def test_heads_of_a_network_without_soft_attention_are_refused(arl: ARLResNet) -> None:
+    with pytest.raises(ModelError, match="attention=soft"):
+        head_maps(arl, IMAGES)
+
+
+def test_methods_are_made_in_the_order_asked_for(arl: ARLResNet) -> None:
+    wanted = ("cam", "gradcam++", "gradcam", "cam", "layercam")
+    assert list(compute_maps_by_name(arl, IMAGES, methods=wanted)) == [
+        "cam",
+        "gradcampp",
+        "gradcam",
+        "layercam",
+    ]
+
+
+def test_unknown_method_names_the_nearest(arl: ARLResNet) -> None:
+    with pytest.raises(ModelError, match="did you mean 'gradcam'"):
+        compute_maps_by_name(arl, IMAGES, methods=("grad-cam",))

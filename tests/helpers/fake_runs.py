@@ -1,0 +1,94 @@
+"""Experiments with made-up runs: folders as training leaves them, evaluations that the library wrote, no training."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.predictions_io import write_predictions
+from lesionlens.evaluation.result import write_evaluation
+from lesionlens.reproduction.planner import RunCell, TableResults
+from lesionlens.reproduction.spec import TableSpec
+from lesionlens.runs.run_dir import RunDir
+from lesionlens.runs.schema import Recipe
+
+CLASSES = ("nevus", "melanoma")
+
+
+def fake_recipe(seed: int = 0) -> Recipe:
+    return Recipe.model_validate(
+        {"data": "ham10000:/nowhere", "model": {"backbone": "test_resnet"}, "train": {"seed": seed}}
+    )
+
+
+def fake_predictions(
+    skill: float, seed: int, *, n: int = 60, classes: Sequence[str] = CLASSES
+) -> Predictions:
+    """Score n images of the same lesions and labels each time, the better the more skill."""
+    rng = np.random.default_rng(seed)
+    truth = np.arange(n) % len(classes)
+    logits = rng.normal(0, 1, (n, len(classes)))
+    logits[np.arange(n), truth] += skill
+    scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    ids = [f"i{place:03d}" for place in range(n)]
+    lesions = [f"L{place // 4}-{place % len(classes)}" for place in range(n)]
+    return Predictions(np.array(ids), np.array(lesions), np.array(classes)[truth], scores, tuple(classes))
+
+
+def write_fake_run(
+    folder: Path, predictions: Predictions, *, split: str = "test", statement: str = "", n_resamples: int = 60
+) -> RunDir:
+    """Leave what a finished run leaves, except its network."""
+    run = RunDir(folder)
+    if not folder.is_dir():
+        write_predictions(run.predictions(split), predictions)
+        write_evaluation(run.evaluation(split), evaluate(predictions, n_resamples=n_resamples))
+        run.update(
+            status="finished", seconds=90.0, device="CPU, 2 cores", versions={"python": "3.12", "torch": "2"},
+            data={"statement": statement, "split": "by lesion", "parts": {"test": {"images": len(predictions)}}},
+        )  # fmt: skip
+    return run
+
+
+def fake_results(
+    out: Path,
+    spec: TableSpec,
+    skills: Mapping[tuple[str, str], Sequence[float]],
+    *,
+    profile: str = "paper",
+    states: Mapping[str, str] | None = None,
+    folds: bool = False,
+    shared: Mapping[str, str] | None = None,
+    statement: str = "",
+    split: str = "test",
+) -> TableResults:
+    """Make runs for (row, part), one for each skill; ``states`` of rows that did not finish, ``shared`` runs by row."""
+    cells = []
+    for (row, of), found in skills.items():
+        for number, skill in enumerate(found):
+            name = f"{(shared or {}).get(row, row)}-{of}-{number}".replace(" ", "-")
+            state = (states or {}).get(row, "finished")
+            folder = RunDir(out / "jobs" / name)
+            if state == "finished":
+                made = fake_predictions(skill, seed=len(cells))
+                folder = write_fake_run(out / "jobs" / name, made, statement=statement, split=split)
+            run, fold = (0, number) if folds else (number, None)
+            message = "the GPU caught fire" if state == "failed" else ""
+            cells.append(RunCell(row, of, run, fold, fake_recipe(number), folder, state, message))  # type: ignore[arg-type]
+    remarks = () if profile == "paper" else ("Four epochs of a small network.",)
+    return TableResults("arl/made-up", spec, tuple(cells), profile, {}, remarks, out)
+
+
+def fake_table_spec(**fields: object) -> TableSpec:
+    """Give a table of one column and two rows, or of what is said."""
+    return TableSpec.model_validate(
+        {
+            "paper": "arl", "title": "Table III", "caption": "Networks with and without attention", "data": "isic2017",
+            "source": "Zhang et al. 2019, Table III.",
+            "metrics": [{"name": "AUC", "metric": "auc", "of": "melanoma"}],
+            "rows": [{"name": "A", "recipe": "a"}, {"name": "B", "recipe": "b"}],
+            **fields,
+        }
+    )  # fmt: skip

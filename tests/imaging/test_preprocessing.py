@@ -1,0 +1,71 @@
+"""An image as a network sees it: where its crops lie and what they hold."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lesionlens.core.errors import DataError, RecipeError
+from lesionlens.imaging.boxes import CropBox
+from lesionlens.imaging.preprocessing import Preprocessing
+
+
+def test_the_views_are_what_lies_in_the_boxes() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (450, 600, 3), dtype=np.uint8)
+    seen = Preprocessing(input_size=(224, 224), crops="ordered", crop_count=5)
+    boxes = seen.crop_boxes(450, 600)
+    assert boxes[3:] == [CropBox(226, 376, 224, 224), CropBox(113, 188, 224, 224)]
+    parts = [image[top : top + 224, left : left + 224] for top, left, *_ in boxes]
+    np.testing.assert_array_equal(seen.extract_crops(image), np.stack(parts))  # the paper's size: not resized
+
+
+def test_random_boxes_are_those_of_the_views_each_time() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (45, 60, 3), dtype=np.uint8)
+    seen = Preprocessing(input_size=(22, 22), crops="random", crop_count=3, seed=4)
+    parts = [image[top : top + 22, left : left + 22] for top, left, *_ in seen.crop_boxes(45, 60)]
+    np.testing.assert_array_equal(seen.extract_crops(image), np.stack(parts))
+    assert len(set(seen.crop_boxes(45, 60))) == 3
+
+
+@pytest.mark.parametrize(
+    ("crops", "count"), [("ordered", 9), ("multiscale", 4), ("attnmel-center", 1), ("whole", 1)]
+)
+def test_crops_of_a_region_are_those_of_the_region_as_an_image(crops: Any, count: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (450, 600, 3), dtype=np.uint8)
+    region = CropBox(37, 91, 301, 403)
+    seen = Preprocessing(input_size=(64, 48), crops=crops, crop_count=count, seed=3)
+    inside = image[37:338, 91:494]
+    np.testing.assert_array_equal(seen.extract_crops(image, region), seen.extract_crops(inside))
+    moved = [box.shifted(37, 91) for box in seen.crop_boxes(301, 403)]
+    assert seen.crop_boxes(450, 600, region) == moved
+
+
+def test_the_region_is_the_box_around_the_mask(tmp_path: Path) -> None:
+    image, mask = np.zeros((90, 120, 3), np.uint8), np.zeros((180, 240), np.uint8)
+    mask[40:80, 60:160] = 1
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    Image.fromarray(mask * 0).save(tmp_path / "empty.png")
+    given: dict[str, Any] = {"path": tmp_path / "image.jpg"}
+    assert Preprocessing(roi_margin=0).lesion_roi(image, tmp_path / "mask.png", **given) == CropBox(
+        20, 30, 20, 50
+    )
+    assert Preprocessing(roi_margin=0.5).lesion_roi(image, tmp_path / "mask.png", **given) == CropBox(
+        10, 5, 40, 100
+    )
+    assert Preprocessing().lesion_roi(image, tmp_path / "mask.png", **given) is None
+    assert Preprocessing(roi_margin=0.5).lesion_roi(image, tmp_path / "empty.png", **given) is None
+    assert Preprocessing(roi_margin=0.5).lesion_roi(image, None, **given) is None
+    with pytest.raises(
+        DataError, match=r"mask\.png has 240 × 180 pixels, its image .*image\.jpg, as it is used, 90 × 90"
+    ):
+        Preprocessing(roi_margin=0).lesion_roi(image[:, :90], tmp_path / "mask.png", **given)
+
+
+def test_eight_orientations_need_a_square() -> None:
+    with pytest.raises(
+        RecipeError, match=r"turns=dihedral needs a square input, .* is 224 × 299; give .*=flips"
+    ):
+        Preprocessing(input_size=(224, 299), tta="dihedral")
+    assert Preprocessing(input_size=(224, 299), tta="flips").tta == "flips"

@@ -1,0 +1,84 @@
+"""What is to be scored: any table, with the masks that it names."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from lesionlens.core.errors import DataError
+from lesionlens.datasets.file_layout import find_masks
+from lesionlens.inference.inputs import collect_inputs
+
+from ..helpers.images import write_image, write_lines, write_mask
+from ..helpers.tiny_datasets import write_isic2018_task1
+
+
+def test_a_data_set_without_diagnoses(tmp_path: Path) -> None:
+    wanted = collect_inputs([f"isic2018-task1:{write_isic2018_task1(tmp_path)}"])
+    assert len(wanted.path) == sum(mask is not None for mask in wanted.mask) == 7
+    assert set(wanted.label) == {""}
+
+
+def test_a_table_of_one_class(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png")
+    table = write_lines(tmp_path / "t.csv", "image,label", ["a.png,nevus"])
+    assert collect_inputs([table]).label == ("nevus",)
+
+
+def test_a_table_without_labels_has_its_masks(tmp_path: Path) -> None:
+    for name in "ab":
+        write_image(tmp_path / f"{name}.png")
+    mask = write_mask(tmp_path / "masks" / "a_segmentation.png")
+    rows = ["a.png,masks/a_segmentation.png", "b.png,masks/b_segmentation.png"]
+    table = write_lines(tmp_path / "t.csv", "image,mask_path", rows)
+    with pytest.warns(UserWarning, match="masks that are not there: 1"):
+        assert collect_inputs([table]).mask == (mask, None)
+
+
+def test_a_photograph_is_no_mask_nor_a_mask_a_photograph(tmp_path: Path) -> None:
+    """The folders of ISBI 2016 part 3B hold both."""
+    photographs = [write_image(tmp_path / f"ISIC_{number:07d}.jpg", seed=number) for number in range(2)]
+    mask = write_mask(tmp_path / "ISIC_0000000_Segmentation.png")
+    (tmp_path / "._ISIC_0000000.jpg").write_bytes(b"no image")
+    assert collect_inputs([tmp_path]).path == tuple(photographs)
+    assert find_masks(tmp_path) == {"ISIC_0000000": mask}
+
+
+def test_a_folder_is_listed_as_paths_are_sorted(tmp_path: Path) -> None:
+    names = [
+        "a/x.jpg",
+        "a-b/c.PNG",
+        "a.b/d.jpg",
+        "b.jpg",
+        "a/c/e.tiff",
+        "a.jpeg",
+        "a/.hidden.jpg",
+        "a/notes.txt",
+    ]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    expected = sorted(tmp_path / name for name in names[:6])
+    assert collect_inputs([tmp_path]).path == tuple(expected)
+
+
+def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_image(tmp_path / "a.jpg")
+    (tmp_path / "locked").mkdir()
+    scandir = os.scandir
+
+    def refusing(folder: str) -> object:
+        if folder.endswith("locked"):
+            raise PermissionError(errno.EACCES, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(DataError, match=r"the folder .*locked cannot be listed: Permission denied"):
+        collect_inputs([tmp_path])
+
+
+def test_a_name_that_no_table_can_hold_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m\udce9lanome.jpg").write_bytes(b"")  # Latin-1 on a disk
+    with pytest.raises(DataError, match=r"'m\\udce9lanome' is not in UTF-8 .* rename the file"):
+        collect_inputs([tmp_path])

@@ -1,0 +1,142 @@
+"""ONNX Runtime and OpenVINO give torch's scores, from one export in the cache; what cannot be had is said."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lesionlens.core import optional_packages as installed
+from lesionlens.core.errors import BackendError, RunError
+from lesionlens.inference import engine as opening
+from lesionlens.inference import onnx_engine as files
+from lesionlens.inference.engines import open_engine
+from lesionlens.inference.onnx_engine import get_or_export_onnx, onnx_cache_path
+
+from ..inference.test_engine import images, slowly, untrained
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LESIONLENS_CACHE", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_both_give_torchs_scores_from_one_export(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, crops = untrained(), images(3)
+    expected = slowly(loaded, crops)
+    assert open_engine(loaded, num_images=312).name == "torch"  # of 4 crops, 4 ways: 4,992 passes do not pay
+    for name in ("onnxruntime", "openvino"):
+        engine = open_engine(loaded, name, num_images=3)
+        assert engine.name == name
+        np.testing.assert_allclose(engine.predict_scores(crops), expected, atol=1e-5)
+        np.testing.assert_allclose(engine.predict_scores(crops[:1]), expected[:1], atol=1e-5)
+    assert open_engine(loaded, num_images=43).name == "torch"
+    assert open_engine(loaded, num_images=44).name == "openvino"  # 704 passes, and it is there already
+    assert [file.suffix for file in sorted((cache / "engines").iterdir())] == [".lock", ".onnx"]
+    assert sys.modules["openvino_telemetry"] is None  # nothing is told to anyone
+
+    with torch.no_grad():
+        loaded.model.head_weight().add_(0.1 * torch.randn(3, 1))  # type: ignore[union-attr]
+    assert not onnx_cache_path(loaded).exists()  # other weights are another network
+    get_or_export_onnx(untrained()).rename(onnx_cache_path(loaded))
+    with pytest.raises(BackendError, match=r"differ by .* from torch's, more than 0\.0001"):
+        open_engine(loaded, "onnxruntime", num_images=3)
+
+
+def test_what_is_not_installed_is_said(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installed, "find_spec", lambda name: None)
+    with pytest.raises(BackendError, match=r"needs openvino, .* pip install 'lesionlens\[engines\]'"):
+        open_engine(untrained(), "openvino", num_images=1)
+    assert open_engine(untrained(), num_images=10**6).name == "torch"
+
+
+def test_auto_falls_back_with_a_warning(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise BackendError("this network cannot be written as ONNX: no such thing")
+
+    monkeypatch.setattr(files, "get_or_export_onnx", fails)
+    with pytest.warns(UserWarning, match="torch computes, not OpenVINO, .*: this network cannot be written"):
+        assert open_engine(untrained(), num_images=313).name == "torch"  # 5,008 passes
+    with pytest.raises(BackendError, match="cannot be written as ONNX"):
+        open_engine(untrained(), "openvino", num_images=13)
+
+
+def test_a_cache_that_cannot_be_written_is_told_and_does_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LESIONLENS_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.warns(UserWarning, match=r"torch computes, not OpenVINO, .*: cannot write .*\.lock"):
+        assert open_engine(untrained(), num_images=313).name == "torch"
+    with pytest.raises(RunError, match="Choose a folder that can be written"):
+        open_engine(untrained(), "openvino", num_images=13)
+
+
+def test_a_network_that_is_there_needs_no_lock(cache: Path) -> None:
+    file = onnx_cache_path(untrained())
+    file.parent.mkdir()
+    file.touch()
+    assert get_or_export_onnx(untrained()) == file
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_broken_package_is_said_and_a_folder_is_no_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(name: str) -> None:
+        raise ImportError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(installed, "import_module", fails)
+    for name in ("onnxruntime", "openvino"):
+        with pytest.raises(BackendError, match=f"{name} is installed, but cannot be imported: libgomp"):
+            files.load_session(tmp_path / "x.onnx", name, precision="fp32")  # type: ignore[arg-type]
+    (tmp_path / "exported_network").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert installed.missing_packages("exported_network", "numpy") == ["exported_network"]
+
+
+def test_no_more_threads_compute_than_there_are_cores_unless_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_num_threads()
+    monkeypatch.setattr(opening, "available_cpus", lambda: 2)
+    try:
+        for asked, used in ((1, 1), (7, 2)):
+            torch.set_num_threads(asked)
+            open_engine(untrained(), "torch", num_images=1)
+            assert torch.get_num_threads() == used
+        for said in (1, 3):  # on purpose
+            open_engine(untrained(), "torch", num_images=1, num_threads=said)
+            assert torch.get_num_threads() == said
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (
+            lambda model: open_engine(model, "onnx", num_images=1),
+            "unknown engine 'onnx': Allowed: auto, onnxruntime, openvino, torch",
+        ),
+        (lambda model: open_engine(model, precision="int8", num_images=1), "unknown precision 'int8'"),
+    ],
+)
+def test_what_does_not_exist_is_said(ask: Callable[[Any], Any], message: str) -> None:
+    with pytest.raises(BackendError, match=message):
+        ask(untrained())
+
+
+def test_onnxruntime_has_no_bf16(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match="for bf16 give engine openvino or torch"):
+        files.load_session(tmp_path / "x.onnx", "onnxruntime", precision="bf16")
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_a_file_that_cannot_be_read_is_said(tmp_path: Path, name: Any) -> None:
+    (tmp_path / "x.onnx").write_bytes(b"half")
+    with pytest.raises(BackendError, match=r"cannot read .*x\.onnx"):
+        files.load_session(tmp_path / "x.onnx", name, precision="fp32")

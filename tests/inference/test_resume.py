@@ -1,0 +1,316 @@
+"""Scoring that is stopped, and goes on: the same file in the end, never scores of two models."""
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lesionlens.core.errors import DataError, PredictionsError, RunError, RunInterrupted
+from lesionlens.core.fileio import output_lock
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.inference import predict as predicting
+from lesionlens.inference.engine import Engine
+from lesionlens.inference.engines import open_engine
+from lesionlens.inference.predict import predict
+from lesionlens.inference.results import ImageResult
+from lesionlens.inference.resume import PartialPredictions, Provenance, partial_path
+from lesionlens.models.factory import make_model_spec
+from lesionlens.models.saved_model import ModelCard, load_model, save_model
+
+ORIGIN = Provenance(model="a", engine="torch", precision="fp32", device="cpu", decoder="d")
+ROWS = [[ImageResult(f"é{line}{n}", "m", [0.1, 1 / 3]) for n in range(2)] for line in range(3)]
+
+
+def bundle(folder: Path, *, seed: int = 1, roi: float | None = 0.2) -> Path:
+    """Save an untrained network of two classes that looks at the box around the lesion."""
+    torch.manual_seed(seed)
+    made = make_model_spec(backbone="test_resnet")
+    card = ModelCard(
+        architecture=made,
+        classes=("a", "b"),
+        preprocessing=Preprocessing(input_size=(32, 32), roi_margin=roi),
+    )
+    save_model(folder, made.build(2), card)
+    return folder
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder with a network and eleven images, the third and the last of which are damaged."""
+    monkeypatch.chdir(tmp_path)
+    bundle(tmp_path / "bundle")
+    rng = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    for number in range(11):
+        file = tmp_path / "images" / f"{number:02d}.png"
+        Image.fromarray(rng.integers(0, 255, (40, 50, 3), dtype=np.uint8)).save(file)
+    for number in (2, 10):
+        (tmp_path / "images" / f"{number:02d}.png").write_bytes(b"\x89PNG, or not")
+    return tmp_path
+
+
+def stop(done: int, total: int, *, at: int, error: BaseException) -> None:
+    if done >= at:
+        raise error
+
+
+score = partial(predict, "bundle", ["images"], out=Path("p.csv"), batch_size=3)
+some = pytest.mark.filterwarnings("ignore:.*seen whole")
+
+
+@some
+@pytest.mark.parametrize("at", [0, 6, 11])
+def test_a_run_that_is_stopped_goes_on_and_comes_to_the_same(here: Path, at: int) -> None:
+    without = score()
+    expected = Path("p.csv").read_bytes()
+    assert not partial_path(Path("p.csv")).exists()
+    Path("p.csv").unlink()
+    with pytest.raises(ZeroDivisionError):
+        score(progress=partial(stop, at=at, error=ZeroDivisionError()))
+    assert not Path("p.csv").exists()
+    told: list[tuple[int, int]] = []
+    again = score(progress=lambda *counts: told.append(counts))
+    assert told[0] == (at, 11)
+    assert told[-1] == (11, 11)
+    assert again.num_resumed == at
+    assert Path("p.csv").read_bytes() == expected
+    assert again.failures == without.failures
+    assert (
+        again.missing_mask_ids
+        == without.missing_mask_ids
+        == tuple(f"{number:02d}" for number in range(10) if number != 2)
+    )
+    assert "02.png" in again.failures[0]
+    assert sorted(file.name for file in here.iterdir()) == ["bundle", "images", "p.csv"]
+
+
+@some
+def test_ctrl_c_leaves_what_is_scored_and_says_what_to_do(here: Path) -> None:
+    with pytest.raises(RunInterrupted, match=r"kept in p\.csv\.part\. Give the same command again .*--fresh"):
+        score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
+    assert score(fresh=True).num_resumed == 0
+    with pytest.raises(RunInterrupted):
+        score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
+    assert score(layout="lesionlens").num_resumed == 6
+
+
+@some
+def test_scores_of_another_model_are_never_mixed_in(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RunInterrupted):
+        score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
+    left = partial_path(Path("p.csv")).read_bytes()
+    bundle(here / "weights", seed=2)
+    bundle(here / "card", roi=0.3)
+    for other in ("weights", "card"):
+        with pytest.raises(
+            PredictionsError, match=r"p\.csv\.part holds scores of another model .*never mixed.*--fresh"
+        ):
+            predict(other, ["images"], out=Path("p.csv"))
+    with pytest.raises(PredictionsError, match="scores of precision fp32, not bf16"):
+        score(precision="bf16")
+    with pytest.raises(PredictionsError, match="scores of engine torch, not openvino"):
+        score(engine="openvino")
+    with monkeypatch.context() as other_libraries:
+        other_libraries.setattr(predicting, "decoder_version", lambda: "Pillow 99")
+        with pytest.raises(PredictionsError, match=r"scores of decoder pixels .*, not Pillow 99"):
+            score()
+    assert partial_path(Path("p.csv")).read_bytes() == left
+    expected = predict("weights", ["images"], out=Path("q.csv")).predictions.scores
+    found = predict("weights", ["images"], out=Path("p.csv"), restart=True)
+    assert found.num_resumed == 0
+    np.testing.assert_array_equal(found.predictions.scores, expected)
+
+
+@some
+def test_a_part_without_scores_binds_nobody(here: Path) -> None:
+    with pytest.raises(RunInterrupted):
+        score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
+    part = partial_path(Path("p.csv"))
+    first, *_ = part.read_bytes().splitlines(keepends=True)
+    for nothing in (first, first + b'[["cut off'):
+        part.write_bytes(nothing)
+        bundle(here / "other", seed=2)
+        assert predict("other", ["images"], out=Path("p.csv")).num_resumed == 0
+
+
+@some
+def test_images_that_changed_meanwhile_are_scored_anew(here: Path) -> None:
+    with pytest.raises(RunInterrupted):
+        score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
+    shutil.copy("images/08.png", "images/02.png")  # it was damaged
+    shutil.copy("images/08.png", "images/03.png")
+    shutil.copy("images/08.png", "images/00_new.png")
+    Path("images/04.png").unlink()
+    again = score()
+    assert again.num_resumed == 3  # of the six: not the two, nor the one that is gone
+    fresh = predict("bundle", ["images"], batch_size=3)
+    assert again.predictions.image_id.tolist() == fresh.predictions.image_id.tolist()
+    np.testing.assert_allclose(again.predictions.scores, fresh.predictions.scores, atol=1e-5)
+    assert len(again.failures) == 1
+
+
+@some
+def test_masks_count_as_images_do(here: Path) -> None:
+    mask = np.zeros((40, 50), np.uint8)
+    mask[5:25, 10:30] = 255
+    (here / "masks").mkdir()
+    with pytest.raises(RunInterrupted):
+        score(masks=here / "masks", progress=partial(stop, at=6, error=KeyboardInterrupt()))
+    Image.fromarray(mask).save("masks/01.png")
+    assert score(masks=here / "masks").num_resumed == 5
+
+
+class StandIn:
+    """An engine of another name around torch's; it counts what it scores."""
+
+    def __init__(self, engine: Engine, *, name: str) -> None:
+        self.engine, self.name, self.count = engine, name, 0
+
+    def scores(self, crops: Any) -> Any:
+        self.count += len(crops)
+        return self.engine.predict_scores(crops)
+
+
+@some
+def test_what_auto_chose_is_kept(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[StandIn] = []
+
+    def choose(loaded: Any, name: str, **options: Any) -> StandIn:
+        engine = open_engine(loaded, "torch", **options)
+        made.append(StandIn(engine, name="openvino" if name == "auto" and not made else name))
+        return made[-1]
+
+    monkeypatch.setattr(predicting, "open_engine", choose)
+    with pytest.raises(RunInterrupted):
+        score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
+    assert score().num_resumed == 6
+    assert [engine.name for engine in made] == ["openvino", "openvino"]
+    assert [engine.count for engine in made] == [5, 4]  # usable ones of six, of five
+
+
+@some
+def test_what_could_not_be_written_in_the_end_is_refused_before_the_first_image(here: Path) -> None:
+    def never(done: int, total: int) -> None:
+        pytest.fail("scored")
+
+    with pytest.raises(PredictionsError, match="the ISIC 2018 format holds the classes"):
+        score(layout="isic2018", progress=never)
+    with pytest.raises(PredictionsError, match="images is a folder; give the name of a file"):
+        score(out=here / "images", progress=never)
+    with (
+        output_lock(here / "p.csv"),
+        pytest.raises(RunError, match=r"another process is scoring into .*p\.csv; wait"),
+    ):
+        score(progress=never)
+    partial_path(Path("p.csv")).write_text("my notes\n")
+    with pytest.raises(PredictionsError, match="nothing that scoring can go on from; remove it"):
+        score(progress=never)
+    assert partial_path(Path("p.csv")).read_text() == "my notes\n"
+
+
+def test_nothing_is_left_where_no_image_can_be_read(here: Path) -> None:
+    for kept in (number for number in range(11) if number not in (2, 10)):
+        (here / "images" / f"{kept:02d}.png").unlink()
+    with pytest.raises(DataError, match="not one image can be read"):
+        score()
+    assert sorted(file.name for file in here.iterdir()) == ["bundle", "images"]
+
+
+def test_a_network_whose_scores_are_no_numbers_is_told_at_once(here: Path) -> None:
+    loaded = load_model("bundle")
+    with torch.no_grad():
+        next(loaded.model.parameters()).fill_(torch.nan)
+    save_model(here / "bundle", loaded.model, loaded.card)
+    with pytest.raises(PredictionsError, match="scores that are no numbers, for 00, 01; are its weights"):
+        score()
+
+
+def test_whatever_was_cut_off_is_dropped_and_the_rest_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv.part"
+    with PartialPredictions(path, ORIGIN, overwrite=True) as part:
+        ends = [path.stat().st_size]
+        for rows in ROWS:
+            part.add(rows)
+            ends.append(path.stat().st_size)
+    content = path.read_bytes()
+    for cut, tail in product(
+        [cut for end in ends[1:] for cut in (end - 30, end - 1, end)], (b"", b"\0" * 9, b"[[1]]\n")
+    ):
+        whole = sum(end <= cut for end in ends) - 1
+        path.write_bytes(content[:cut] + tail)
+        with PartialPredictions(path, ORIGIN, overwrite=False) as part:
+            assert list(part.read_results()) == [ImageResult(*row) for rows in ROWS[:whole] for row in rows]
+            part.add(ROWS[2])
+            assert list(part.read_results())[-2:] == ROWS[2]
+        assert path.read_bytes() == content[: ends[whole]] + content[ends[2] : ends[3]]
+
+
+@pytest.mark.parametrize("written", [OSError(errno.ENOSPC, "No space left on device"), 7])
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: Any) -> None:
+    class Full:
+        def write(self, line: bytes) -> int:
+            if isinstance(written, OSError):
+                raise written
+            return written
+
+        def close(self) -> None: ...
+
+    with PartialPredictions(tmp_path / "p.csv.part", ORIGIN, overwrite=True) as part:
+        part._stream.close()
+        monkeypatch.setattr(part, "_stream", Full())
+        with pytest.raises(RunError, match=r"cannot write .*p\.csv\.part: No space left on device"):
+            part.add(ROWS[0])
+
+
+SLOWLY = """
+import sys, time
+from pathlib import Path
+from lesionlens.scoring.predict import predict
+predict("bundle", ["images"], out=Path("p.csv"), batch_size=2, progress=lambda *_: time.sleep(0.3))
+"""
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Compute as the other process does: the order of sums depends on the threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.slow
+@some
+def test_a_killed_process_is_taken_up_by_the_next(here: Path, one_thread: None) -> None:
+    score(batch_size=2)
+    expected = Path("p.csv").read_bytes()
+    Path("p.csv").unlink()
+    first = killed_when_some_is_scored([sys.executable, "-W", "ignore", "-c", SLOWLY])
+    assert first == -signal.SIGKILL
+    assert not Path("p.csv").exists()
+    again = score(batch_size=2)
+    assert 0 < again.num_resumed < 11
+    assert Path("p.csv").read_bytes() == expected
+    assert sorted(file.name for file in here.iterdir()) == ["bundle", "images", "p.csv"]
+
+
+def killed_when_some_is_scored(command: Sequence[str]) -> int:
+    part = partial_path(Path("p.csv"))
+    with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}) as process:
+        while process.poll() is None and (not part.exists() or part.read_bytes().count(b"\n") < 3):
+            time.sleep(0.01)
+        process.kill()
+        return process.wait()

@@ -1,0 +1,161 @@
+"""Attention residual learning inside timm's networks."""
+
+import pytest
+import timm
+import torch
+import torchvision
+
+from lesionlens.core.errors import ModelError
+from lesionlens.models import arl_resnet as arl_block
+from lesionlens.models.arl_resnet import INITIAL_ALPHA, ARLBottleneck, ARLResNet, compile_attention
+from lesionlens.models.attention import arl_fused as arl_operation
+from lesionlens.models.attention.deferred_norm import DeferredNormBranch, deferred_batch_norm
+from lesionlens.models.factory import create_model
+
+FAMILY = [
+    "resnet18",
+    "resnet26d",
+    pytest.param("resnext50_32x4d", marks=pytest.mark.slow),
+    pytest.param("seresnet50", marks=pytest.mark.slow),
+    "ecaresnet26t",
+    "test_resnet",
+]
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_alpha_zero_equals_timm_itself(name: str) -> None:
+    """The witness is timm's own forward, in training mode too."""
+    torch.manual_seed(0)
+    theirs = timm.create_model(name, num_classes=3, zero_init_last=False)
+    ours = ARLResNet(name, num_classes=3, alpha=0.0)
+    ours.backbone.load_state_dict(theirs.state_dict(), strict=False)
+    x = torch.rand(2, 3, 64, 64)
+    for mode in (True, False):
+        torch.testing.assert_close(ours.train(mode)(x).logits, theirs.train(mode)(x), rtol=0, atol=0)
+
+
+def test_alpha_zero_equals_torchvision() -> None:
+    """A second witness, at the paper's depth, with weights of its own draw."""
+    torch.manual_seed(1)
+    theirs = torchvision.models.resnet50(num_classes=2).eval()
+    ours = create_model("arl_cnn50", num_classes=2, alpha=0.0).eval()
+    new = ours.backbone.load_state_dict(theirs.state_dict(), strict=False)
+    assert [f"trunk.{key}" for key in new.missing_keys] == list(ours.attention_scales)
+    x = torch.rand(1, 3, 96, 128)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(x).logits, theirs(x), rtol=0, atol=0)
+
+
+@pytest.fixture
+def as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run what would be compiled."""
+    monkeypatch.setattr(arl_operation, "run_compiled", lambda formula, *given: formula(*given))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("activation", [torch.nn.ReLU, torch.nn.SiLU, torch.nn.Identity])
+def test_whatever_activation_ends_a_block_it_is_applied_once(
+    activation: type[torch.nn.Module], compiled: bool, as_it_stands: None
+) -> None:
+    model = create_model("arl_cnn14", num_classes=2, alpha=0.5).train()
+    block = model.get_submodule("trunk.layer2.0")
+    assert isinstance(block, ARLBottleneck)
+    block.act3, block.compiled = activation(), compiled
+    x = torch.randn(2, 256, 8, 8).to(memory_format=torch.channels_last)
+    identity, residual = block.identity_and_residual(x)
+    mask = residual.flatten(2).softmax(2).reshape(residual.shape)
+    torch.testing.assert_close(block(x), activation()(residual + identity + 0.5 * mask * identity))
+    torch.testing.assert_close(block.forward_with_mask(x).features, block(x))
+
+
+def test_an_activation_that_is_looked_at_is_called(as_it_stands: None) -> None:
+    model = create_model("arl_cnn14", num_classes=2).train()
+    compile_attention(model)
+    seen: list[torch.Tensor] = []
+    model.get_submodule("trunk.layer2.0.act3").register_forward_hook(lambda *given: seen.append(given[-1]))
+    model(torch.randn(2, 3, 64, 64))
+    assert len(seen) == 1
+
+
+LATE = {
+    "resnet26d": 8 + 4,
+    "seresnet18": 3,
+    "test_resnet": 4 + 3,
+}  # norms of F(x), unless SE follows, and shortcuts
+
+
+def learnt(name: str, *, compiled: bool) -> dict[str, torch.Tensor]:
+    """Give all gradients of one step, and what the step left in the network."""
+    torch.manual_seed(0)
+    model = create_model(backbone=name, attention="arl", num_classes=3, alpha=0.5).train().double()
+    model = model.to(memory_format=torch.channels_last)
+    if compiled:
+        compile_attention(model)
+    x = torch.rand(3, 3, 64, 64, dtype=torch.float64).to(memory_format=torch.channels_last)
+    torch.nn.functional.cross_entropy(model(x).logits, torch.arange(3)).backward()
+    gradients = {key: value.grad for key, value in model.named_parameters() if value.grad is not None}
+    assert len(gradients) == len(list(model.parameters()))
+    return gradients | {f"buffer {key}": value for key, value in model.named_buffers()}
+
+
+@pytest.mark.parametrize("name", sorted(LATE))
+def test_late_norms_and_fused_sums_teach_the_same(
+    name: str, as_it_stands: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In float64, where rounding hides nothing."""
+    branches: list[DeferredNormBranch] = []
+
+    def noted(norm: torch.nn.Module, given: torch.Tensor) -> DeferredNormBranch:
+        branches.append(deferred_batch_norm(norm, given))
+        return branches[-1]
+
+    monkeypatch.setattr(arl_block, "deferred_batch_norm", noted)
+    plain, late = (learnt(name, compiled=compiled) for compiled in (False, True))
+    for key, value in plain.items():
+        torch.testing.assert_close(late[key], value, rtol=1e-7, atol=1e-10, msg=key)
+    assert sum(each.norm is not None for each in branches) == len(branches) == LATE[name]
+
+
+def test_every_block_has_a_gate_of_its_own() -> None:
+    model = create_model("arl_cnn50", num_classes=2, alpha=0.25)
+    assert isinstance(model, ARLResNet)
+    names = list(model.alphas())
+    assert (names[0], names[-1]) == ("layer1.0", "layer4.2")
+    assert set(model.alphas().values()) == {0.25}
+    assert len(model.alphas()) == 16
+    paper = create_model("arl_cnn14", num_classes=2)
+    assert isinstance(paper, ARLResNet)
+    assert list(paper.alphas().values()) == pytest.approx([INITIAL_ALPHA] * 4)
+
+
+def test_spatial_maps_are_distributions() -> None:
+    model = create_model("arl_cnn14", num_classes=2).eval()
+    maps = model(torch.rand(2, 3, 64, 64), maps=True).maps
+    assert list(maps) == ["layer1", "layer2", "layer3", "layer4"]
+    for values in maps.values():
+        torch.testing.assert_close(values.sum(dim=(1, 2)), torch.ones(2))
+
+
+@pytest.mark.parametrize(
+    "name", ["res2net50_26w_4s", "convnext_tiny", "vit_tiny_patch16_224", "mobilenetv2_100"]
+)
+def test_a_backbone_without_such_blocks_is_refused_with_examples(name: str) -> None:
+    with pytest.raises(ModelError, match=r"x \+ F\(x\).*resnet50"):
+        create_model(backbone=name, attention="arl", num_classes=2)
+
+
+def test_only_some_stages_may_attend() -> None:
+    model = create_model(backbone="test_resnet", attention="arl", num_classes=2, taps=("layer2", "layer4"))
+    assert isinstance(model, ARLResNet)
+    assert {name.split(".")[0] for name in model.alphas()} == {"layer2", "layer4"}
+    assert list(model.eval()(torch.rand(1, 3, 64, 64), maps=True).maps) == ["layer2", "layer4"]
+    with pytest.raises(ModelError, match="did you mean 'layer4'"):
+        create_model(backbone="test_resnet", attention="arl", num_classes=2, taps=("layer5",))
+
+
+def test_compiling_is_no_part_of_the_state() -> None:
+    model = create_model(backbone="test_resnet", attention="patch+arl", crops=5, num_classes=2)
+    before = list(model.state_dict())
+    assert compile_attention(model)
+    assert list(model.state_dict()) == before
+    assert not compile_attention(create_model(backbone="test_resnet", num_classes=2))

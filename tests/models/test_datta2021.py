@@ -1,0 +1,232 @@
+"""The two networks trained from scratch: Keras' parameter counts, grids and everyday use."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lesionlens.core.errors import ModelError, WeightsError
+from lesionlens.models import backbone
+from lesionlens.models.attention.soft import SoftAttentionBlock
+from lesionlens.models.datta2021 import (
+    DATTA_BACKBONES,
+    ConvReLUBatchNorm,
+    DattaNet,
+    DattaSoftAttentionNet,
+    SamePadMaxPool2d,
+    pad_same,
+)
+from lesionlens.models.weights import load_backbone_weights
+
+from ..helpers.tolerances import close, terms_of
+
+KINDS = [DattaNet, DattaSoftAttentionNet]
+
+
+def seeded(seed: int, *size: int) -> Tensor:
+    return torch.rand(*size, generator=torch.Generator().manual_seed(seed))
+
+
+def conv(width_in: int, width: int, kernel: int = 3) -> int:
+    """Count a convolution with its batch norm as Keras does: bias, gamma, beta, moving mean and variance."""
+    return width_in * width * kernel**2 + width + 4 * width
+
+
+def statistics(model: nn.Module) -> int:
+    """Count moving means and variances: in Keras' total, but not learnt."""
+    return sum(2 * m.num_features for m in model.modules() if isinstance(m, nn.BatchNorm2d))
+
+
+def on_meta(kind: type[DattaNet], name: str, **options: str) -> DattaNet:
+    with torch.device("meta"):
+        return kind(name, num_classes=7, **options)
+
+
+def test_resnet34_has_the_parameters_that_keras_prints() -> None:
+    early = conv(3, 64) + 3 * 2 * conv(64, 64)
+    early += (
+        2 * conv(64, 128) + conv(128, 128) + 3 * 3 * conv(128, 128)
+    )  # every block has a third convolution
+    unit = 9 * 128 * 16 + 16
+    late = (
+        2 * conv(256, 256) + conv(256, 256) + 5 * 3 * conv(256, 256)
+    )  # 256 come in: the grid beside the attended
+    late += 2 * conv(256, 512) + conv(512, 512) + 2 * 3 * conv(512, 512)
+    assert early + unit + late + 512 * 7 + 7 == 31_414_167
+    model = on_meta(DattaSoftAttentionNet, "datta_resnet34", mode="authors")
+    assert statistics(model) == 2 * (64 + 3 * 2 * 64 + 4 * 3 * 128 + 6 * 3 * 256 + 3 * 3 * 512) == 22_400
+    assert backbone.count_parameters(model) == 31_414_167 - 22_400
+
+
+def test_vgg16_has_the_parameters_that_keras_prints() -> None:
+    early = conv(3, 64) + conv(64, 64, 1) + conv(64, 128) + conv(128, 128, 1)
+    early += conv(128, 256) + conv(256, 256) + conv(256, 256, 1)
+    early += conv(256, 512) + conv(512, 512) + conv(512, 512, 1)
+    unit = 9 * 512 * 16 + 16
+    late = conv(1024, 512) + conv(512, 512) + conv(512, 512, 1)
+    hidden = 4 * 4 * 512 * 4096 + 4096 + 4096 * 4096 + 4096
+    assert early + unit + late + hidden + 4096 * 7 + 7 == 62_650_711
+    model = on_meta(DattaSoftAttentionNet, "datta_vgg16", mode="authors")
+    assert statistics(model) == 2 * (2 * 64 + 2 * 128 + 3 * 256 + 3 * 512 + 3 * 512) == 8_448
+    assert backbone.count_parameters(model) == 62_650_711 - 8_448
+
+
+@pytest.mark.parametrize("name", DATTA_BACKBONES)
+def test_the_papers_mode_adds_gamma_alone(name: str) -> None:
+    paper, authors = (
+        on_meta(DattaSoftAttentionNet, name),
+        on_meta(DattaSoftAttentionNet, name, mode="authors"),
+    )
+    assert backbone.count_parameters(paper) == backbone.count_parameters(authors) + 1
+    assert paper.attention_scales == ("soft.attention.gamma",)
+    assert authors.attention_scales == on_meta(DattaNet, name).attention_scales == ()
+
+
+def test_without_attention_the_unit_and_what_reads_it_are_left_out() -> None:
+    for name, width, following in (("datta_resnet34", 128, 2 * 256), ("datta_vgg16", 512, 512)):
+        unit = 9 * width * 16 + 16 + 1
+        read = (
+            9 * width * following
+        )  # kernels on the attended channels: a block's first and its skip, or one alone
+        difference = backbone.count_parameters(
+            on_meta(DattaSoftAttentionNet, name)
+        ) - backbone.count_parameters(on_meta(DattaNet, name))
+        assert difference == unit + read
+
+
+def test_the_grids_at_224_pixels_are_the_papers() -> None:
+    for name, attended, last in (
+        ("datta_resnet34", (28, 28), (512, 7, 7)),
+        ("datta_vgg16", (28, 28), (512, 14, 14)),
+    ):
+        with torch.device("meta"):
+            model = DattaSoftAttentionNet(name, num_classes=7).eval()
+            features = model.forward_features(torch.zeros(1, 3, 224, 224), maps=True)
+        assert tuple(features.maps["soft"].shape[1:]) == attended
+        assert tuple(features.grid.shape[1:]) == last
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(kind, name) for kind in KINDS for name in DATTA_BACKBONES],
+    ids=lambda p: f"{p[0].__name__}-{p[1]}",
+)
+def network(request: pytest.FixtureRequest) -> DattaNet:
+    """Build each network once, as it starts."""
+    kind, name = request.param
+    torch.manual_seed(0)
+    model: DattaNet = kind(name, num_classes=3)
+    return model.eval()
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_any_size_layout_and_precision(network: DattaNet) -> None:
+    x = seeded(1, 1, 3, 37, 50)
+    plain = network(x, maps=True)
+    assert tuple(plain.logits.shape) == (1, 3)
+    assert len(plain.maps) == (17 if isinstance(network, DattaSoftAttentionNet) else 0)
+    last = network.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last))
+    torch.testing.assert_close(last.logits, plain.logits, **close(plain.logits, terms_of(network)))
+    with torch.autocast("cpu", torch.bfloat16):
+        half = network(x, maps=True)
+    torch.testing.assert_close(half.logits.float(), plain.logits, rtol=0.1, atol=0.05)
+    assert all(values.dtype == torch.float32 for values in half.maps.values())
+    assert tuple(network(seeded(1, 2, 3, 16, 16)).logits.shape) == (
+        2,
+        3,
+    )  # smaller than the whole of its steps
+
+
+def test_gradients_reach_every_parameter(network: DattaNet) -> None:
+    network.train().zero_grad()
+    torch.manual_seed(0)
+    F.cross_entropy(network(seeded(2, 3, 3, 64, 64)).logits, torch.tensor([0, 1, 2])).backward()
+    network.eval()
+    for key, parameter in network.named_parameters():
+        assert parameter.grad is not None, key
+        cancels = key == "soft.attention.conv.bias"  # softmax over places does not see it
+        assert cancels or bool((parameter.grad != 0).any()), key
+
+
+@torch.no_grad()
+def test_the_head_reads_the_grid(network: DattaNet) -> None:
+    features = network.forward_features(seeded(3, 1, 3, 224, 224))
+    embedded = network.pool(features)
+    grid = features.feature_map
+    if network.neck is None:
+        assert network.linear_head_weight() is network.head.weight
+        expected = grid.sum(dim=(2, 3)) / 49
+        torch.testing.assert_close(embedded, expected, **close(expected, 49))
+    else:
+        assert network.linear_head_weight() is None
+        four = F.max_pool2d(F.pad(grid, (1, 1, 1, 1), value=float("-inf")), 4, 4)
+        first, second = (layer for layer in network.neck if isinstance(layer, nn.Linear))
+        hidden = (four.reshape(1, -1) @ first.weight.T + first.bias).clamp(min=0)
+        expected = (hidden @ second.weight.T + second.bias).clamp(min=0)
+        torch.testing.assert_close(embedded, expected, **close(expected, terms_of(network.neck)))
+
+
+@torch.no_grad()
+def test_attention_stands_between_the_halves() -> None:
+    torch.manual_seed(0)
+    model, x = DattaSoftAttentionNet("datta_resnet34", num_classes=2).eval(), seeded(4, 1, 3, 64, 64)
+    early = model.trunk.early(x)
+    assert isinstance(model.soft, SoftAttentionBlock)
+    attended = model.soft.attention(early).feature_map
+    joined = torch.cat([F.max_pool2d(early, 2), F.max_pool2d(attended, 2)], dim=1).clamp(min=0)
+    expected = model.trunk.late(joined)
+    torch.testing.assert_close(model.features(x).grid, expected, **close(expected, terms_of(model)))
+
+
+@pytest.mark.slow
+def test_a_saved_state_gives_the_same_scores_and_a_file_fills_the_trunk(tmp_path: Path) -> None:
+    first, second = (DattaSoftAttentionNet("datta_resnet34", num_classes=2).eval() for _ in range(2))
+    x = seeded(5, 1, 3, 64, 64)
+    torch.save(first.trunk.state_dict(), tmp_path / "trunk.pth")
+    new = load_backbone_weights(second, str(tmp_path / "trunk.pth"), backbone="datta_resnet34")
+    assert set(new) == {key for key in second.state_dict() if not key.startswith("trunk.")}
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first(x).logits, second(x).logits)
+
+
+def test_there_are_no_imagenet_weights() -> None:
+    with pytest.raises(WeightsError, match="no ImageNet weights of 'datta_resnet34'"):
+        load_backbone_weights(
+            DattaNet("datta_resnet34", num_classes=2), "imagenet", backbone="datta_resnet34"
+        )
+
+
+def test_errors_say_what_is_allowed() -> None:
+    with pytest.raises(ModelError, match=r"did you mean 'datta_vgg16'\?"):
+        DattaNet("data_vgg16", num_classes=2)
+    with pytest.raises(ModelError, match=r"drop_rate, heads.*attention=soft: dropout"):
+        DattaNet("datta_vgg16", num_classes=2, heads=4, drop_rate=0.1)
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (3, 2), (2, 2), (4, 4)])
+def test_padding_is_that_of_keras(kernel: int, stride: int) -> None:
+    """TensorFlow's rule: as many places as lack to ⌈size / stride⌉ windows, the odd one at the end."""
+    for size in (1, 2, 5, 14, 15):
+        column = pad_same(torch.ones(1, 1, size, size), kernel_size=kernel, stride=stride).amax(dim=3)[0, 0]
+        missing = max(kernel - (size % stride or stride), 0)
+        ahead = missing // 2
+        assert column.tolist() == [0.0] * ahead + [1.0] * size + [0.0] * (missing - ahead)
+
+
+def test_a_pool_of_four_sees_fourteen_places_with_one_more_at_each_end() -> None:
+    x = -torch.arange(1.0, 15.0)[None, None, :, None].expand(1, 1, 14, 14)
+    assert SamePadMaxPool2d(4, 4)(x)[0, 0, :, 0].tolist() == [-1.0, -4.0, -8.0, -12.0]
+
+
+def test_relu_comes_before_batch_norm() -> None:
+    layer = ConvReLUBatchNorm(1, 1, kernel_size=1)
+    nn.init.ones_(layer.conv.weight)
+    nn.init.zeros_(layer.conv.bias)  # type: ignore[arg-type]
+    y = layer(torch.tensor([-2.0, 0.0, 1.0, 5.0]).reshape(1, 1, 2, 2)).flatten()
+    rectified = torch.tensor([0.0, 0.0, 1.0, 5.0])
+    expected = (rectified - 1.5) / (4.25 + 1e-3) ** 0.5  # Keras' epsilon
+    torch.testing.assert_close(y, expected)
+    torch.testing.assert_close(layer.norm.running_mean, torch.tensor([0.015]))  # and its momentum, 0.99

@@ -1,0 +1,165 @@
+"""AttnMel and its baselines against the authors' whole networks, and one training step against a plain restatement."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lesionlens.core.errors import ModelError
+from lesionlens.models.base import Classifier
+from lesionlens.models.factory import create_model
+from lesionlens.models.multi_stage import GatedClassifier
+from lesionlens.runs.schema import AttentionPriorRecipe, TrainRecipe
+from lesionlens.training.attention_prior import make_attention_prior
+from lesionlens.training.losses import ClassificationLoss
+
+from ..helpers.deterministic_weights import deterministic_weights, smooth_images
+from ..helpers.tolerances import close, terms_of
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "attnmel_network.json"
+OURS = {"cls.": "head.", "attn1.": "gates.0.", "attn2.": "gates.1."}
+
+
+def load_authors_weights(model: Classifier, keys: list[Any]) -> None:
+    """Put weights by formula into a network: the trunk's follow the same order, the others have other names."""
+    theirs = deterministic_weights(keys)
+    blocks = [value for key, value in theirs.items() if key.startswith("conv_block")]
+    trunk = [key for key in model.backbone.state_dict() if not key.endswith("num_batches_tracked")]
+    state = {f"trunk.{key}": value for key, value in zip(trunk, blocks, strict=True)}
+    for key, value in theirs.items():
+        for prefix, ours in OURS.items():
+            if key.startswith(prefix):
+                state[ours + key.removeprefix(prefix)] = value
+    result = model.load_state_dict(state, strict=False, assign=True)
+    assert not result.unexpected_keys
+    assert all(key.endswith("num_batches_tracked") for key in result.missing_keys)
+
+
+@pytest.mark.parametrize("variant", ["sigmoid", "softmax", "mel_cnn"])
+def test_equals_the_authors_network(variant: str) -> None:
+    golden = json.loads(GOLDEN.read_text())
+    wanted = golden["variants"][variant]
+    options = (
+        {"attention": "pyramid"} if variant == "mel_cnn" else {"attention": "gate", "normalisation": variant}
+    )
+    with torch.device("meta"):  # no weights to draw: all are replaced
+        model = create_model(backbone="vgg16_bn", num_classes=2, **options)
+    load_authors_weights(model, wanted["keys"])
+    with torch.inference_mode():
+        found = model.eval()(smooth_images(2, 3, 224, 224, phase=golden["phase"]), maps=True)
+
+    def check(ours: Tensor, theirs: str) -> None:
+        expected = torch.tensor(wanted[theirs])
+        torch.testing.assert_close(ours, expected, **close(expected, terms_of(model)))
+
+    check(found.logits, "logits")
+    assert set(found.maps) == (set() if variant == "mel_cnn" else {"pool3", "pool4"})
+    if found.maps:
+        check(found.maps["pool4"], "map_pool4")
+        check(found.maps["pool3"].mean(dim=(1, 2)) * 28 * 28, "map_pool3_sum")
+
+
+@pytest.mark.parametrize(
+    ("attention", "options", "parameters"),
+    [("gate", {}, 15_184_964), ("pyramid", {}, 14_725_698), ("pyramid", {"taps": ()}, 14_724_162)],
+)
+def test_counts_the_authors_parameters(attention: str, options: dict[str, Any], parameters: int) -> None:
+    with torch.device("meta"):
+        model = create_model(backbone="vgg16_bn", attention=attention, num_classes=2, **options)
+    assert sum(p.numel() for p in model.parameters()) == parameters
+
+
+def _gated(local: Tensor, last: Tensor, state: dict[str, Tensor], gate: str) -> tuple[Tensor, Tensor]:
+    enlarged = F.interpolate(F.conv2d(last, state[f"{gate}.W_g.weight"]), local.shape[2:], mode="bilinear")
+    summed = F.relu(F.conv2d(local, state[f"{gate}.W_l.weight"]) + enlarged)
+    attention = torch.sigmoid(F.conv2d(summed, state[f"{gate}.phi.weight"], state[f"{gate}.phi.bias"]))
+    return (local * attention).mean(dim=(2, 3)), attention[:, 0]
+
+
+def _restated(x: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """VGG-11 in training mode, tapped after its third and fourth pooling, layer by layer."""
+    grids, number = [], 0
+    for block in (1, 1, 2, 2, 2):
+        for _ in range(block):
+            name = f"trunk.features.{number}"
+            x = F.conv2d(x, state[f"{name}.weight"], state[f"{name}.bias"], padding=1)
+            mean, var = (
+                x.mean(dim=(0, 2, 3), keepdim=True),
+                x.var(dim=(0, 2, 3), keepdim=True, unbiased=False),
+            )
+            norm = f"trunk.features.{number + 1}"
+            x = (x - mean) / (var + 1e-5).sqrt()
+            x = F.relu(x * state[f"{norm}.weight"][:, None, None] + state[f"{norm}.bias"][:, None, None])
+            number += 3
+        x = F.max_pool2d(x, 2, 2)
+        grids.append(x)
+        number += 1
+    seen = [_gated(grids[place], x, state, f"gates.{gate}") for gate, place in enumerate((2, 3))]
+    joined = torch.cat([x.mean(dim=(2, 3)), *(pooled for pooled, _ in seen)], dim=1)
+    return F.linear(joined, state["head.weight"], state["head.bias"]), [attention for _, attention in seen]
+
+
+def _restated_loss(logits: Tensor, target: Tensor, maps: list[Tensor], masks: Tensor) -> Tensor:
+    p = torch.exp(logits) / torch.exp(logits).sum(dim=1, keepdim=True)
+    p = p[torch.arange(len(target)), target]
+    total = (-((1 - p) ** 2) * torch.log(p)).mean()
+    for weight, a in zip((0.001, 0.01), maps, strict=True):
+        b, h, w = a.shape
+        m = masks.reshape(b, h, masks.shape[1] // h, w, masks.shape[2] // w).mean(dim=(2, 4))
+        total = total + weight * (1 - 2 * (a * m).sum() / (a + m).sum())
+    return total
+
+
+def test_one_training_step_equals_a_plain_restatement() -> None:
+    generator = torch.manual_seed(0)
+    # the ratio makes timm's own head, which goes, quick to build
+    model = GatedClassifier("vgg11_bn", num_classes=2, mlp_ratio=0.01).double().train()
+    x = torch.rand(3, 3, 64, 64, generator=generator, dtype=torch.float64)
+    target, masks = torch.tensor([0, 1, 1]), (x[:, 0] > 0.6).double()
+    state = {name: p.detach().clone().requires_grad_() for name, p in model.named_parameters()}
+    logits, maps = _restated(x, state)
+    loss = _restated_loss(logits, target, maps, masks)
+    slopes = torch.autograd.grad(loss, list(state.values()))
+    expected = {
+        # SGD with Nesterov's momentum: in the first step the momentum is the slope itself
+        name: value.detach() - 0.01 * (1 + 0.9) * (slope + 1e-4 * value.detach())
+        for (name, value), slope in zip(state.items(), slopes, strict=True)
+    }
+
+    optimiser = torch.optim.SGD(model.parameters(), 0.01, 0.9, weight_decay=1e-4, nesterov=True)
+    prior = make_attention_prior(AttentionPriorRecipe(target="lesion"), model, (64, 64))
+    assert prior is not None
+    found = model(x, maps=True)
+    terms = prior(found.maps, masks.byte()[:, None] * 255, torch.ones(len(masks), dtype=torch.bool))
+    ours = ClassificationLoss(TrainRecipe(loss="focal"))(found.logits, target)
+    ours = ours + sum(prior.weights[name] * term for name, term in terms.items())
+    torch.testing.assert_close(ours, loss, rtol=0, atol=1e-9)
+    ours.backward()
+    optimiser.step()
+    for name, value in model.named_parameters():
+        torch.testing.assert_close(value.detach(), expected[name], rtol=0, atol=1e-12)
+    moved = {
+        name: float((value - state[name]).detach().abs().max()) for name, value in model.named_parameters()
+    }
+    assert min(moved[name] for name in moved if name.startswith("gates") and "weight" in name) > 1e-7
+
+
+def test_looks_at_the_stages_it_is_told_to() -> None:
+    model = create_model(backbone="test_resnet", attention="gate", num_classes=3, taps=("layer3", "layer1"))
+    maps = model.eval()(torch.rand(2, 3, 64, 64), maps=True).maps
+    assert {name: tuple(found.shape) for name, found in maps.items()} == {
+        "layer1": (2, 16, 16),
+        "layer3": (2, 4, 4),
+    }
+    assert model.eval()(torch.rand(2, 3, 64, 64)).maps == {}
+
+
+def test_a_stage_that_is_not_there_is_named() -> None:
+    with pytest.raises(
+        ModelError, match=r"unknown stage 'pool3'.*Allowed: act1, layer1, layer2, layer3, layer4"
+    ):
+        create_model(backbone="test_resnet", attention="gate", num_classes=3, taps=("pool3",))

@@ -1,0 +1,234 @@
+"""Averages and the recurrent layer against plain restatements."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from lesionlens.core.errors import ModelError
+from lesionlens.models import weights as weight_files
+from lesionlens.models.arl_resnet import ARLResNet
+from lesionlens.models.base import Classifier, TimmClassifier
+from lesionlens.models.multi_stage import GatedClassifier, MultiStageClassifier
+from lesionlens.models.patch_attention import (
+    CROP_AVERAGES,
+    DEFAULT_NUM_CROPS,
+    GRUHead,
+    PatchAttentionNet,
+    mask_crops,
+)
+from lesionlens.models.tta import predict_proba
+
+from ..helpers.tolerances import close, terms_of
+
+
+@pytest.mark.parametrize(("width", "parameters"), [(1024, 6_297_600), (2048, 9_443_328)])
+def test_counts_the_recurrent_parameters(width: int, parameters: int) -> None:
+    with torch.device("meta"):
+        layer = GRUHead(width, 7)
+    assert sum(p.numel() for p in layer.gru.parameters()) == parameters
+
+
+def test_the_recurrent_layer_equals_a_plain_restatement() -> None:
+    torch.manual_seed(0)
+    layer, vectors = GRUHead(20, 3).double(), torch.rand(2, 4, 20, dtype=torch.float64)
+    p = dict(layer.named_parameters())
+    state = torch.zeros(2, 1024, dtype=torch.float64)
+    for crop in vectors.unbind(dim=1):
+        ours = (crop @ p["gru.weight_ih_l0"].T + p["gru.bias_ih_l0"]).chunk(3, dim=1)
+        before = (state @ p["gru.weight_hh_l0"].T + p["gru.bias_hh_l0"]).chunk(3, dim=1)
+        reset, update = (torch.sigmoid(ours[gate] + before[gate]) for gate in (0, 1))
+        state = (1 - update) * torch.tanh(ours[2] + reset * before[2]) + update * state
+    expected = state @ p["head.weight"].T + p["head.bias"]
+    torch.testing.assert_close(layer(vectors), expected, rtol=0, atol=1e-12)
+
+
+def test_averages_by_hand() -> None:
+    logits = torch.tensor([[[3.0, 1.0], [1.0, 1.0]]]).log()  # probabilities 3/4, 1/4 and 1/2, 1/2
+    torch.testing.assert_close(CROP_AVERAGES["logits"](logits).exp(), torch.tensor([[3.0**0.5, 1.0]]))
+    torch.testing.assert_close(CROP_AVERAGES["probabilities"](logits).exp(), torch.tensor([[0.625, 0.375]]))
+
+
+def test_sure_crops_give_finite_scores_even_in_half_precision() -> None:
+    sure = torch.tensor([[[500.0, -500.0], [400.0, -400.0]]], dtype=torch.bfloat16)
+    found = CROP_AVERAGES["probabilities"](sure)
+    assert found.dtype == torch.float32
+    assert bool(found.isfinite().all())
+
+
+INNER = {"plain": TimmClassifier, "arl": ARLResNet, "gate": GatedClassifier, "pyramid": MultiStageClassifier}
+
+
+def around(inner: str = "plain", backbone: str = "test_resnet", **options: Any) -> PatchAttentionNet:
+    """Build a network of four crops and three classes."""
+    torch.manual_seed(0)
+    options = {"crops": 4, **options}
+    return PatchAttentionNet(INNER[inner](backbone, num_classes=3), num_classes=3, **options)
+
+
+def drawn(b: int = 2, n: int = 4, size: int = 64) -> Tensor:
+    return torch.rand(b, n, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+def same(found: Tensor, expected: Tensor, model: PatchAttentionNet) -> None:
+    """Compare what float32 gives for all crops together and for one after another."""
+    torch.testing.assert_close(found, expected, **close(expected, terms_of(model), torch.float32))
+
+
+def test_logits_or_probabilities_are_averaged() -> None:
+    x = drawn() * torch.tensor([0.2, 1.0, 2.0, -1.0])[:, None, None, None]
+    model = around().eval()
+    model.inner.trunk.fc.weight.data.mul_(300)  # type: ignore[union-attr, operator]  # crops that disagree
+    each = torch.stack([model.inner(crop).logits for crop in x.unbind(dim=1)], dim=1)
+    same(model(x).logits, each.mean(dim=1), model)
+    model.average = "probabilities"
+    expected = each.softmax(dim=2).mean(dim=1)
+    same(model(x).logits.exp(), expected, model)
+    same(predict_proba(model, x), expected.double(), model)
+    same(predict_proba(model, x), predict_proba(model.inner, x), model)
+    assert not torch.allclose(expected, each.mean(dim=1).softmax(dim=1), atol=1e-3)
+
+
+def test_without_attention_any_number_of_crops_is_averaged() -> None:
+    model = around(average="probabilities").eval()
+    assert model(drawn(n=7)).logits.shape == (2, 3)
+
+
+def test_attention_scales_what_the_network_sees() -> None:
+    model, x = around(initial=True, end=True).eval(), drawn()
+    output = model(x, maps=True)
+    first, last = output.maps["initial crops"], output.maps["end crops"]
+    seen = x * first[:, :, None, None, None]
+    vectors = torch.stack(
+        [model.inner.embed(model.inner.features(crop)) for crop in seen.unbind(dim=1)], dim=1
+    )
+    same(last, model.end.linear(vectors.mean(dim=2)).sigmoid(), model)  # type: ignore[union-attr]
+    same(model.embed(model.features(x)), vectors * last[:, :, None], model)
+    each = model.inner.score((vectors * last[:, :, None]).flatten(0, 1)).reshape(2, 4, 3)
+    same(output.logits, each.mean(dim=1), model)
+
+
+def test_the_recurrent_layer_reads_the_attended_vectors() -> None:
+    model, x = around(combine="gru", end=True).eval(), drawn()
+    each = [model.inner.embed(model.inner.features(crop)) for crop in x.unbind(dim=1)]
+    attended = model.end(torch.stack(each, dim=1)).crops  # type: ignore[misc]
+    same(model(x).logits, model.recurrent(attended), model)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("combine", ["average", "gru"])
+@pytest.mark.parametrize(
+    ("inner", "backbone"),
+    [
+        *((inner, "test_resnet") for inner in INNER),
+        ("plain", "test_convnext"),
+        ("plain", "test_efficientnet"),
+        ("plain", "test_vit"),
+        ("plain", "mobilenetv3_small_050"),
+    ],
+)
+def test_every_parameter_learns_around_every_network(inner: str, backbone: str, combine: str) -> None:
+    model = around(inner, backbone, combine=combine, initial=True, end=True)
+    output = model(drawn(size=160), maps=True)
+    output.logits.square().sum().backward()
+    assert output.logits.shape == (2, 3)
+    assert not [name for name, parameter in model.named_parameters() if parameter.grad is None]
+
+
+def test_maps_of_crops_stand_in_order() -> None:
+    model, x = around("arl", initial=True, end=True).eval(), drawn()
+    maps = model(x, maps=True).maps
+    assert {name: tuple(found.shape) for name, found in maps.items()} == {
+        "initial crops": (2, 4),
+        "layer1": (2, 4, 16, 16),
+        "layer2": (2, 4, 8, 8),
+        "layer3": (2, 4, 4, 4),
+        "layer4": (2, 4, 2, 2),
+        "end crops": (2, 4),
+    }
+    crop = x[1, 2][None] * maps["initial crops"][1, 2]
+    same(maps["layer3"][1, 2], model.inner(crop, maps=True).maps["layer3"][0], model)
+    assert model(x).maps == {}
+
+
+def test_patch_dropout_blackens_crops_before_the_attention_in_training_alone() -> None:
+    model = around(initial=True, patch_dropout=0.25).train()
+    seen: list[Tensor] = []
+    model.initial.register_forward_pre_hook(lambda _, given: seen.append(given[0]))  # type: ignore[union-attr]
+    x = drawn(8, size=32) + 0.1
+    torch.manual_seed(3)
+    for _ in range(40):
+        model(x)
+    black = torch.stack([(crops == 0).flatten(2).all(dim=2) for crops in seen])
+    torch.testing.assert_close(
+        torch.stack(seen)[~black], x.expand(40, -1, -1, -1, -1, -1)[~black]
+    )  # not rescaled
+    assert float(black.float().mean()) == pytest.approx(0.25, abs=3 * (0.25 * 0.75 / black.numel()) ** 0.5)
+    assert len({tuple(row.tolist()) for row in black.flatten(0, 1)}) > 8  # each crop by itself
+    seen.clear()
+    model.eval()(x)
+    assert torch.equal(seen[0], x)
+
+
+def test_blackened_crops_are_exact_zeros() -> None:
+    black = torch.tensor([[True, False], [False, False]])
+    found = mask_crops(torch.full((2, 2, 3, 4, 4), torch.inf), black)
+    assert torch.equal((found == 0).flatten(2).all(dim=2), black)
+
+
+def test_speaks_of_the_network_inside() -> None:
+    inner = ARLResNet("test_resnet", num_classes=3)
+    model = PatchAttentionNet(inner, num_classes=3)
+    assert model.backbone is inner.backbone
+    assert (model.num_crops, model.num_features, model.linear_head_weight()) == (
+        DEFAULT_NUM_CROPS,
+        inner.num_features,
+        None,
+    )
+    names = dict(model.named_parameters())
+    assert model.attention_scales
+    assert all(names[name].ndim == 0 for name in model.attention_scales)
+    assert not [key for key in model.state_dict() if key.startswith("trunk.")]  # not stored twice
+
+
+@pytest.mark.parametrize("combine", ["average", "gru"])
+def test_weights_of_the_backbone_fit(tmp_path: Path, combine: str) -> None:
+    torch.manual_seed(5)
+    stored = TimmClassifier("test_resnet", num_classes=1000).backbone.state_dict()
+    torch.save(stored, tmp_path / "weights.pth")
+    model = around(combine=combine, end=True)
+    fresh = weight_files.load_backbone_weights(model, str(tmp_path / "weights.pth"), backbone="test_resnet")
+    assert torch.equal(
+        model.state_dict()["inner.trunk.layer2.0.conv1.weight"], stored["layer2.0.conv1.weight"]
+    )
+    assert {key.split(".")[0] for key in fresh} == {"end", "inner" if combine == "average" else "recurrent"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"crops": 0}, "crops=0"),
+        ({"combine": "grue"}, r"unknown combine 'grue': did you mean 'gru'\? Allowed: average, gru"),
+        ({"average": "logit"}, "did you mean 'logits'"),
+        ({"patch_dropout": 1.0}, "patch_dropout=1.0: give a chance from 0 to below 1"),
+    ],
+)
+def test_says_which_option_is_wrong(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        around(**options)
+
+
+def test_refuses_crops_inside_crops() -> None:
+    inner: Classifier = around()
+    with pytest.raises(ModelError, match="takes single images"):
+        PatchAttentionNet(inner, num_classes=3)
+
+
+def test_says_what_came_in_place_of_crops() -> None:
+    with pytest.raises(ModelError, match=r"\(images, crops, 3, height, width\); got \(2, 3, 64, 64\)"):
+        around()(torch.rand(2, 3, 64, 64))
+    with pytest.raises(ModelError, match=r"built for 4 crops of each image; got 5.*crops=5"):
+        around(end=True)(drawn(n=5))
+    with pytest.raises(ModelError, match="built for 4 crops"):
+        around(initial=True)(drawn(n=3))

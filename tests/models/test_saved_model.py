@@ -1,0 +1,94 @@
+"""A saved model comes back as it was, or not at all."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from lesionlens.core.errors import ModelError, SavedModelError
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.models.factory import make_model_spec
+from lesionlens.models.saved_model import ModelCard, load_model, save_model
+
+from ..helpers.tolerances import close, terms_of
+
+TINY = {"backbone": "test_resnet", "attention": "arl", "drop_rate": 0.1, "normalisation": "sigmoid"}
+OTHERS = [
+    {"backbone": "test_resnet", "attention": "arl", "taps": ("layer3",)},
+    {"backbone": "test_resnet", "attention": "ran", "taps": ("layer2", "layer3")},
+    {"backbone": "test_convnext", "attention": "gate", "taps": ("stages.0", "stages.2")},
+    {
+        "backbone": "test_efficientnet",
+        "attention": "soft",
+        "stage": "blocks.3",
+        "mode": "authors",
+        "flatten": 2,
+    },
+    {"backbone": "test_resnet", "attention": "patch+pyramid", "taps": (), "crops": 5, "combine": "gru"},
+]
+
+
+def saved(
+    folder: Path, name: str | None = None, options: dict[str, object] = TINY
+) -> tuple[torch.nn.Module, ModelCard]:
+    torch.manual_seed(5)
+    made = make_model_spec(name) if name else make_model_spec(**options)  # type: ignore[arg-type]
+    model = made.build(3)
+    card = ModelCard(
+        name=name,
+        architecture=made,
+        classes=("melanoma", "nevus", "benign_keratosis"),
+        preprocessing=Preprocessing(input_size=(64, 80), crops="multiscale", crop_count=9),
+        training_data={"source": "nowhere", "task": "all"},
+    )
+    save_model(folder, model.to(memory_format=torch.channels_last), card)
+    return model.eval(), card
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("arl_cnn14", {}), (None, TINY), *((None, each) for each in OTHERS)]
+)
+def test_round_trip(tmp_path: Path, name: str | None, options: dict[str, object]) -> None:
+    model, card = saved(tmp_path / "best", name, options)
+    loaded = load_model(tmp_path)  # the run's folder is enough
+    assert loaded.card.model_dump(mode="json") == card.model_dump(mode="json")
+    x = torch.rand(2, 5, 3, 64, 64) if model.crops else torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        expected = model(x).logits
+        torch.testing.assert_close(loaded.model(x).logits, expected, **close(expected, terms_of(model)))
+
+
+def test_the_card_says_what_it_is_for(tmp_path: Path) -> None:
+    saved(tmp_path)
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert card["intended_use"] == "Research use only, not a medical device."
+    assert card["classes"] == ["melanoma", "nevus", "benign_keratosis"]
+
+
+def test_no_bundle_says_what_was_expected(tmp_path: Path) -> None:
+    with pytest.raises(SavedModelError, match=r"expected a folder with model.safetensors and card.json"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:97"])
+def test_a_device_that_is_not_there_is_said(tmp_path: Path, device: str) -> None:
+    saved(tmp_path)
+    with pytest.raises(ModelError, match="give auto or cpu"):
+        load_model(tmp_path, device=device)
+
+
+@pytest.mark.parametrize("damage", ["card", "weights", "short", "other network"])
+def test_damage_is_found(tmp_path: Path, damage: str) -> None:
+    saved(tmp_path)
+    weights, card = tmp_path / "model.safetensors", tmp_path / "card.json"
+    if damage == "card":
+        card.write_text(card.read_text().replace('"format": 1', '"format": "x"'))
+    elif damage == "weights":
+        weights.unlink()
+    elif damage == "short":
+        weights.write_bytes(weights.read_bytes()[:1000])
+    else:
+        card.write_text(card.read_text().replace('"test_resnet"', '"resnet18"'))
+    with pytest.raises(SavedModelError):
+        load_model(tmp_path)

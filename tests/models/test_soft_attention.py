@@ -1,0 +1,133 @@
+"""Soft attention on timm's backbones, at any of their stages."""
+
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from torch import Tensor, nn
+
+from lesionlens.core.errors import WeightsError
+from lesionlens.models import backbone
+from lesionlens.models import backbone as stages
+from lesionlens.models.soft_attention import AdaptiveFlatten, SoftAttentionNet
+from lesionlens.models.weights import load_backbone_weights
+
+from ..helpers.tolerances import close, terms_of
+
+
+def seeded(seed: int = 0, *size: int) -> Tensor:
+    return torch.rand(*size, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_convnext", "test_efficientnet", "test_vit"])
+def test_every_stage_of_any_backbone_can_be_attended(name: str) -> None:
+    size = (160, 160) if name == "test_vit" else (71, 49)
+    for stage in (None, *(found.name for found in stages.list_stages(backbone.meta_model(name)))):
+        model = SoftAttentionNet(name, num_classes=3, stage=stage).eval()
+        features = model.forward_features(seeded(0, 2, 3, *size), maps=True)
+        height, width = features.maps["soft"].shape[1:]
+        grid = (2, model.num_features, (height + 1) // 2, (width + 1) // 2)
+        assert tuple(features.grid.shape) == grid
+        assert len(features.maps) == 17
+        assert tuple(model.forward_head(features).shape) == (2, 3)
+
+
+def test_the_attended_grid_is_the_backbones_own() -> None:
+    """The witness is timm's forward on the same weights."""
+    for stage, theirs in ((None, "layer4"), ("layer2", "layer2")):
+        model = SoftAttentionNet("test_resnet", num_classes=2, stage=stage).eval()
+        whole = timm.create_model("test_resnet", num_classes=0).eval()
+        whole.load_state_dict(model.backbone.state_dict(), strict=False)
+        x = seeded(1, 2, 3, 64, 64)
+        taken = timm.models.FeatureListNet(whole, out_indices=(2 if theirs == "layer2" else 4,))(x)[-1]
+        torch.testing.assert_close(model.forward_features(x).grid, model.soft(taken).grid)
+
+
+def test_the_head_averages_or_reads_place_by_place() -> None:
+    averaged = SoftAttentionNet("test_resnet", num_classes=2).eval()
+    flat = SoftAttentionNet("test_resnet", num_classes=2, flatten=2).eval()
+    features = flat.forward_features(seeded(2, 2, 3, 96, 96))  # a grid of 2 by 2
+    torch.testing.assert_close(flat.pool(features), features.grid.reshape(2, -1), rtol=0, atol=0)
+    torch.testing.assert_close(averaged.pool(features), features.grid.sum(dim=(2, 3)) / 4)
+    assert (averaged.num_features, flat.num_features) == (192, 768)
+    assert averaged.linear_head_weight() is averaged.head.weight
+    assert flat.linear_head_weight() is None
+    assert tuple(flat(seeded(2, 1, 3, 203, 60)).logits.shape) == (1, 2)
+
+
+@pytest.mark.parametrize("mode", ["paper", "authors"])
+@pytest.mark.parametrize("flatten", [None, 4])
+def test_gradients_reach_every_parameter(mode: str, flatten: int | None) -> None:
+    torch.manual_seed(0)
+    model = SoftAttentionNet(
+        "test_resnet", num_classes=3, mode=mode, flatten=flatten, dropout=0.0, zero_init_last=False
+    )
+    nn.functional.cross_entropy(model(seeded(3, 4, 3, 96, 96)).logits, torch.tensor([0, 1, 2, 0])).backward()
+    for key, parameter in model.named_parameters():
+        assert parameter.grad is not None, key
+        cancels = mode == "paper" and key == "soft.attention.conv.bias"  # softmax over places does not see it
+        assert cancels or bool((parameter.grad != 0).any()), key
+
+
+@pytest.mark.parametrize("mode", ["paper", "authors"])
+def test_layout_and_precision(mode: str) -> None:
+    torch.manual_seed(0)
+    model, x = (
+        SoftAttentionNet("test_resnet", num_classes=3, mode=mode, stage="layer3").eval(),
+        seeded(4, 1, 3, 65, 47),
+    )
+    plain = model(x, maps=True)
+    last = model.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last), maps=True)
+    torch.testing.assert_close(last.logits, plain.logits, **close(plain.logits, terms_of(model)))
+    theirs = plain.maps["soft"]
+    torch.testing.assert_close(last.maps["soft"], theirs, **close(theirs, terms_of(model)))
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model(x, maps=True)
+    assert half.maps["soft"].dtype == torch.float32
+    torch.testing.assert_close(half.logits.float(), plain.logits, rtol=0.1, atol=0.02)
+
+
+def test_a_saved_state_gives_the_same_scores() -> None:
+    first, second = (SoftAttentionNet("test_resnet", num_classes=3, flatten=4).eval() for _ in range(2))
+    x = seeded(5, 2, 3, 64, 64)
+    assert not torch.equal(first(x).logits, second(x).logits)
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first(x).logits, second(x).logits)
+
+
+@pytest.mark.parametrize("stage", [None, "layer3"])
+def test_imagenet_weights_fill_the_trunk(stage: str | None, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    theirs = timm.create_model("test_resnet").state_dict()
+    torch.save(theirs, tmp_path / "weights.pth")
+    model = SoftAttentionNet("test_resnet", num_classes=2, stage=stage)
+    new = load_backbone_weights(model, str(tmp_path / "weights.pth"), backbone="test_resnet")
+    assert set(new) == {key for key in model.state_dict() if not key.startswith("trunk.")}
+    own = model.backbone.state_dict()
+    assert set(own) == set(theirs) - model.discarded_keys
+    assert all(torch.equal(own[key], theirs[key]) for key in own)
+
+
+def test_a_weights_file_of_another_backbone_is_refused(tmp_path: Path) -> None:
+    torch.save(timm.create_model("resnet18").state_dict(), tmp_path / "weights.pth")
+    with pytest.raises(WeightsError, match="do not fit"):
+        load_backbone_weights(
+            SoftAttentionNet("test_resnet", num_classes=2),
+            str(tmp_path / "weights.pth"),
+            backbone="test_resnet",
+        )
+
+
+def test_a_grid_of_the_fixed_size_is_laid_out_as_it_is() -> None:
+    grid = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(AdaptiveFlatten(4)(grid), grid.reshape(2, 48))
+
+
+def test_another_size_is_brought_to_the_fixed_grid_by_averages() -> None:
+    grid = torch.arange(32.0).reshape(1, 1, 4, 8)
+    expected = torch.stack(
+        [grid[0, 0, 2 * r : 2 * r + 2, 4 * s : 4 * s + 4].mean() for r in (0, 1) for s in (0, 1)]
+    )
+    torch.testing.assert_close(AdaptiveFlatten(2)(grid)[0], expected)
+    torch.testing.assert_close(AdaptiveFlatten(4)(torch.full((1, 2, 1, 1), 3.0)), torch.full((1, 32), 3.0))

@@ -1,0 +1,277 @@
+"""Experiments are found by name, author, pattern or file; what is wrong with one is said."""
+
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lesionlens.core.errors import LesionLensError, RecipeError
+from lesionlens.datasets.registry import DATASETS
+from lesionlens.datasets.splits.factory import SPLIT_NAMES
+from lesionlens.reproduction.catalog import (
+    PAPERS,
+    RowRecipe,
+    list_row_recipes,
+    list_tables,
+    load_table_spec,
+    match_tables,
+)
+from lesionlens.runs.load import builtin_recipes, load_recipe
+from lesionlens.runs.schema import Recipe
+from lesionlens.training.setup import resolve_model
+
+ASKED = {
+    "arl": "table3 table4 table5 table6 table7 section5f fig5 fig6 fig7 fig9 fig10",
+    "attnmel": "table3.1 table3.2 table3.3 table3.4 fig3.2-2016 fig3.2-2017 fig3.3",
+    "patch": "table2 table3 table4 table5 table6 fig4 fig5",
+    "soft": "table1 table2 table3 table4 fig7 fig9",
+}
+ALL = [f"{paper}/{name}" for paper, line in ASKED.items() for name in line.split()]
+
+GOOD = """
+paper: open
+title: T
+caption: C
+source: S
+data: isic2017
+metrics: [{name: AUC, metric: auc, of: melanoma}]
+rows: [{name: one, recipe: demo}]
+"""
+
+
+def written(folder: Path, text: str) -> str:
+    (folder / "mine.yaml").write_text(text)
+    return str(folder / "mine.yaml")
+
+
+def test_tables_come_before_figures_in_the_papers_order() -> None:
+    assert [name for name in list_tables() if name.partition("/")[0] in PAPERS] == ALL
+
+
+def test_the_first_author_names_the_paper() -> None:
+    for author, paper in {"zhang": "arl", "Yan": "attnmel", "gessert": "patch", "datta": "soft"}.items():
+        first = next(name for name in ALL if name.startswith(paper))
+        assert load_table_spec(first.replace(paper, author)) == load_table_spec(first)
+
+
+def test_words_ask_for_papers_patterns_names_and_files() -> None:
+    assert match_tables([]) == list_tables()
+    assert (
+        match_tables(["datta"])
+        == match_tables(["soft"])
+        == [name for name in ALL if name.startswith("soft/")]
+    )
+    assert match_tables(["arl/fig*"]) == ["arl/fig5", "arl/fig6", "arl/fig7", "arl/fig9", "arl/fig10"]
+    assert match_tables(["patch/table2", "gessert/table[23]", "my.yaml"]) == [
+        "patch/table2",
+        "patch/table3",
+        "my.yaml",
+    ]
+
+
+@pytest.mark.parametrize("function", [load_table_spec, lambda name: match_tables([name])])
+def test_a_name_that_is_none_names_the_nearest(function) -> None:
+    with pytest.raises(LesionLensError, match=r"did you mean .*/table2.*path of a \.yaml file"):
+        function("gessert/tabel2")
+
+
+def test_a_file_of_ones_own_is_read(tmp_path: Path) -> None:
+    assert load_table_spec(written(tmp_path, GOOD)).row("one").recipe == "demo"
+    with pytest.raises(LesionLensError, match=r"cannot read the experiment none\.yaml: No such file"):
+        load_table_spec("none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("title: T\n", "", r"title is missing"),
+        ("title: T", "titel: T", r"titel: unknown key 'titel': did you mean 'title'"),
+        ("recipe: demo", "recipes: demo", r"rows\.0\.recipes: .*dictionary.*came: 'demo'"),
+        ("recipe: demo", "recip: demo", r"rows\.0\.recip: unknown key 'recip': did you mean 'recipe'"),
+        ("recipe: demo", "published: {AUC: 0.9}", r"rows\.0: the row one: give one of recipe, recipes and without"),
+        ("recipe: demo", "recipe: demo, published: {AUK: 1}", r"unknown column 'AUK': did you mean 'AUC'"),
+        ("metric: auc, of: melanoma", "mean_of: [AUC]", r"unknown other column 'AUC'"),
+        ("recipe: demo", "recipe: demo, published: {AUC: lost}", r"rows\.0\.published\.AUC: .*came: 'lost'"),
+        ("paper: open", "paper: [", r"cannot read the experiment .*mine\.yaml"),
+        (GOOD, "- one\n", r"is no table of keys"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_a_file_is_said_with_its_key(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in GOOD
+    with pytest.raises(LesionLensError, match=said) as caught:
+        load_table_spec(written(tmp_path, GOOD.replace(old, new)))
+    assert "mine.yaml" in str(caught.value)
+
+
+# rows with a recipe, and rows without one: counted in the papers; a melanoma and a keratosis network make two of ARL
+COUNTS = {
+    ("arl", "Table III"): (16, 0),
+    ("arl", "Table IV"): (2, 1),
+    ("arl", "Table V"): (6, 0),
+    ("arl", "Table VI"): (8, 0),
+    ("arl", "Table VII"): (4, 0),
+    ("arl", "Section V.F"): (4, 0),
+    ("attnmel", "Table 3.1"): (4, 3),
+    ("attnmel", "Table 3.2"): (7, 5),
+    ("attnmel", "Table 3.3"): (7, 0),
+    ("attnmel", "Table 3.4"): (5, 0),
+    ("patch", "Table II"): (21, 0),
+    ("patch", "Table III"): (18, 0),
+    ("patch", "Table IV"): (9, 0),
+    ("patch", "Table V"): (15, 0),
+    ("patch", "Table VI"): (15, 0),
+    ("soft", "Table 1"): (10, 0),
+    ("soft", "Table 2"): (3, 0),
+    ("soft", "Table 3"): (1, 5),
+    ("soft", "Table 4"): (2, 4),
+}
+
+
+@cache
+def resolved(name: str) -> Recipe:
+    return resolve_model(load_recipe(name)).recipe
+
+
+def test_every_row_of_every_table_is_there() -> None:
+    with_one = Counter((row.paper, row.table) for row in list_row_recipes() if row.recipe)
+    without = Counter((row.paper, row.table) for row in list_row_recipes() if row.reason_not_run)
+    assert {key: (with_one[key], without[key]) for key in {**with_one, **without}} == COUNTS
+
+
+def test_every_recipe_is_of_a_row_or_the_base_of_others() -> None:
+    listed = {row.recipe for row in list_row_recipes() if row.recipe}
+    bases = {yaml.safe_load(builtin_recipes()[name].read_text()).get("base") for name in builtin_recipes()}
+    assert set(builtin_recipes()) == {
+        *listed,
+        "demo",
+        "plain",
+        *(name for name in bases if name and name.count("/") == 1),
+    }
+    assert {name.split("/")[0] for name in listed} == set(PAPERS)
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_recipe_is_whole(paper: str) -> None:
+    for row in list_row_recipes(paper):
+        if row.recipe:
+            recipe = resolved(row.recipe)
+            assert recipe.data.source.partition(":")[0] in DATASETS, row
+            assert recipe.data.split in SPLIT_NAMES, row
+            assert recipe.model.input_size is not None, row
+
+
+def test_the_first_line_names_paper_table_and_row() -> None:
+    first = {
+        row.recipe: row for row in reversed(list_row_recipes()) if row.recipe
+    }  # later tables may show a run again
+    for recipe, row in first.items():
+        line = builtin_recipes()[recipe].read_text().splitlines()[0]
+        assert line == f"# {PAPERS[row.paper].partition(',')[0]}, {row.table}: {row.row}."
+
+
+def test_rows_that_are_trained_once_are_the_same_recipe() -> None:
+    for name in ("patch/table3/densenet121-multi-crop-9", "patch/table5/densenet121-loss-weighting"):
+        assert resolved(name) == resolved("patch/table2/densenet121-multi-crop")
+    assert resolved("patch/table6/seresnext50-k1.00") == resolved("patch/table2/seresnext50-multi-crop")
+    assert resolved("patch/table3/inception-v3-attention-9") == resolved("patch/table2/inception-v3-initial")
+    assert resolved("arl/table6/resnet50-whole-sk") == resolved("arl/table3/resnet50-sk")
+    assert resolved("arl/table5/spatial-sk").model.name == "arl_cnn50"
+    assert (
+        resolved("soft/table3/irv2-sa") == resolved("soft/table2/split-15") == resolved("soft/table1/irv2-sa")
+    )
+
+
+ARL = {"train.lr": 1e-4, "train.batch_size": 32, "train.epochs": 100, "train.step": 30, "train.factor": 0.5}
+ARL |= {"crops.train": "multiscale", "crops.train_count": 60, "crops.test_count": 9, "augment.preset": "arl"}
+ATTNMEL = {"train.epochs": 50, "train.lr": 0.01, "train.step": 10, "train.factor": 0.1, "train.loss": "focal"}
+ATTNMEL |= {
+    "train.gamma": 2,
+    "crops.train": "attnmel-random",
+    "augment.preset": "attnmel",
+    "model.weights": "imagenet",
+}
+PATCH = {"data.split": "gessert2019", "folds": 3, "train.optimizer": "adam", "train.class_weight_power": 1}
+PATCH |= {
+    "train.step": 10,
+    "train.first_step": 20,
+    "augment.preset": "gessert",
+    "model.normalisation": "none",
+}
+PATCH |= {"train.diagnosis_weights": None, "train.weighted_mean": "weights", "train.sampling": "shuffle"}
+SOFT = {"train.optimizer": "adam", "train.lr": 0.01, "train.epsilon": 0.1, "augment.preset": "datta"}
+SOFT |= {"model.normalisation": "none", "train.sampling": "even", "train.stop_on": "val_loss"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("arl/table3/arl-cnn50-sk", {**ARL, "data.task": "seborrheic_keratosis", "model.weights": "imagenet"}),
+        ("arl/table3/ran14-melanoma", {**ARL, "train.lr": 0.01, "model.name": "ran14", "model.weights": "none"}),
+        ("arl/table5/channel-melanoma", {**ARL, "model.name": "arl_cnn50_channel", "runs": 1}),
+        ("arl/table6/resnet50-roi-sk", {**ARL, "crops.roi": 0.1, "data.masks": "data/isic2017-masks"}),
+        ("arl/table7/arl-cnn50-melanoma", {**ARL, "runs": 10}),
+        ("arl/section5f/gray-world-sk", {**ARL, "data.colour": "gray-world"}),
+        ("attnmel/table3.1/mel-cnn", {**ATTNMEL, "data.source": "isic2016:data/isic2016", "train.keep": "last",
+                                      "train.passes": 5, "train.copies": {"melanoma": 4},
+                                      "model.mean": (0.7012, 0.5517, 0.4875)}),
+        ("attnmel/table3.2/attnmel-cnn", {**ATTNMEL, "prior.masks": "none", "train.passes": 2}),
+        ("attnmel/table3.2/attnmel-cnn-dermo", {**ATTNMEL, "prior.masks": "dermoscopic", "data.task": "melanoma"}),
+        ("attnmel/table3.2/attnmel-cnn-bkg", {**ATTNMEL, "prior.masks": "background"}),
+        ("attnmel/table3.4/attnmel-cnn-lesion-star", {**ATTNMEL, "prior.masks": "lesion", "folds": 5,
+                                                      "data.task": "all", "data.masks": "data/isic2018-masks",
+                                                      "train.sampling": "weighted", "data.split": "kfold-images",
+                                                      "model.mean": None}),
+        ("patch/table2/inception-v3-dual", {**PATCH, "model.name": "patch_inception_v3_dual", "train.batch_size": 5,
+                                            "model.options": {"patch_dropout": 0.2}, "crops.test_count": 9}),
+        ("patch/table2/seresnext50-single-crop", {**PATCH, "crops.train": "random-resized",
+                                                  "crops.test": "gessert-center"}),
+        ("patch/table3/densenet121-multi-crop-16", {**PATCH, "crops.train": "random", "crops.test_count": 16}),
+        ("patch/table3/inception-v3-attention-5", {**PATCH, "train.lr": 2.083e-5, "crops.train_count": 5,
+                                                   "model.options": {"patch_dropout": 0.1}}),
+        ("patch/table4/densenet121-gru", {**PATCH, "data.source": "derm7pt:data/derm7pt", "data.split": "official",
+                                          "folds": None, "train.keep": "last", "data.validation": 0,
+                                          "data.select_on": "test"}),
+        ("patch/table5/densenet121-oversampling", {**PATCH, "train.class_weight_power": None,
+                                                   "train.sampling": "oversample"}),
+        ("patch/table5/densenet121-balanced-batches", {**PATCH, "train.class_weight_power": None,
+                                                       "train.sampling": "balanced", "train.batch_size": 7 * 6}),
+        ("patch/table5/densenet121-diagnosis-weighting", {**PATCH, "train.diagnosis_weights": "benign",
+                                                          "train.weighted_mean": "images"}),
+        ("patch/table6/densenet121-k1.25", {**PATCH, "train.class_weight_power": 1.25}),
+        ("soft/table1/densenet201", {**SOFT, "model.name": "densenet201", "train.epochs": 150, "train.patience": 35}),
+        ("soft/table1/vgg16-sa", {**SOFT, "model.name": "soft_vgg16", "train.epochs": 300, "train.patience": 65}),
+        ("soft/table1/irv2-sa", {**SOFT, "model.input_size": (299, 299), "train.epochs": 150, "train.patience": 30}),
+        ("soft/table2/split-30", {**SOFT, "data.split": "datta2021", "data.test": 0.3}),
+        ("soft/table4/irv2-12x12-sa", {**SOFT, "data.task": "nevus/seborrheic_keratosis", "data.split": "official"}),
+    ],
+)  # fmt: skip
+def test_what_the_paper_says(name: str, said: dict[str, Any]) -> None:
+    tree = resolved(name).model_dump()
+    found = {key: tree[key] if "." not in key else tree[key.split(".")[0]][key.split(".")[1]] for key in said}
+    assert found == said
+
+
+def test_the_exponents_of_table_vi_are_all_there() -> None:
+    named = [
+        row.recipe
+        for row in list_row_recipes("patch")
+        if row.table == "Table VI" and row.row.startswith("SE-RX")
+    ]
+    assert [resolved(name).train.class_weight_power for name in named] == [0.5, 0.75, 1, 1.25, 1.5]
+
+
+def test_a_paper_that_is_none_is_refused() -> None:
+    assert {row.paper for row in list_row_recipes("soft")} == {"soft"}
+    assert isinstance(list_row_recipes()[0], RowRecipe)
+    with pytest.raises(RecipeError, match="unknown paper 'pach': did you mean 'patch'"):
+        list_row_recipes("pach")
+
+
+def test_the_recipes_page_counts_them() -> None:
+    page = Path(__file__).parents[2] / "docs" / "recipes.md"
+    assert (
+        f"lists {len({row.recipe for row in list_row_recipes() if row.recipe})} recipes" in page.read_text()
+    )

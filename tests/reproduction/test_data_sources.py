@@ -1,0 +1,106 @@
+"""Generated sets: drawn once however many ask, planted copies by content, masks that are a little wrong."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from lesionlens.core.errors import DataError
+from lesionlens.datasets.file_layout import find_masks_in
+from lesionlens.datasets.registry import load_table
+from lesionlens.imaging.masks import read_lesion_mask
+from lesionlens.reproduction import data_sources as module
+from lesionlens.reproduction.data_sources import get_artifact_sets, get_synthetic, make_noisy_masks
+from lesionlens.reproduction.spec import ArtifactSet
+
+from ..helpers.images import write_image, write_lines
+
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("out") / "data" / "smoke-isic2017"
+    return get_synthetic(
+        "isic2017", folder, num_images=15, size=(36, 48), seed=0, console=QUIET, exclude_artifacts=["ruler"]
+    )
+
+
+def test_a_set_is_drawn_once_however_many_ask_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, draw = [], module.generate_in_layout
+
+    def counted(*words: Any, **options: Any) -> Path:
+        calls.append(words)
+        return draw(*words, **options)
+
+    monkeypatch.setattr(module, "generate_in_layout", counted)
+
+    def ask(_: int) -> str:
+        return get_synthetic(
+            "isic2016", tmp_path / "set", num_images=12, size=(36, 48), seed=0, console=QUIET
+        )
+
+    with ThreadPoolExecutor(3) as pool:
+        found = set(pool.map(ask, range(3)))
+    assert found == {f"isic2016:{tmp_path / 'set'}"}
+    assert len(calls) == 1
+    assert len(load_table(found.pop())) == 12
+
+
+def test_a_failure_is_no_set_and_the_next_one_tries_again(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="too few"):
+        get_synthetic("derm7pt", tmp_path / "set", num_images=5, size=(36, 48), seed=0, console=QUIET)
+    get_synthetic("isic2016", tmp_path / "set", num_images=12, size=(36, 48), seed=0, console=QUIET)
+
+
+def test_what_is_to_be_planted_is_not_there_before(source: str) -> None:
+    root = Path(source.partition(":")[2])
+    header, *rows = [line.split(",") for line in (root / "artefacts.csv").read_text().splitlines()]
+    assert {row[header.index("ruler")] for row in rows} == {"0"}
+    assert {row[header.index("hair")] for row in rows} == {"0", "1"}
+
+
+def test_planted_sets_are_named_by_their_content_and_made_once(source: str, tmp_path: Path) -> None:
+    sets = {
+        "biased": ArtifactSet(artifact="ruler", rate_difference=0.8),
+        "same": ArtifactSet(artifact="ruler", rate_difference=0.8),
+        "against": ArtifactSet(artifact="ruler", rate_difference=-0.8),
+    }
+    found = get_artifact_sets(sets, source, tmp_path, console=QUIET)
+    assert found["biased"] == found["same"] != found["against"]
+    made = {name: Path(each.partition(":")[2]).stat().st_mtime_ns for name, each in found.items()}
+    assert get_artifact_sets(sets, source, tmp_path, console=QUIET) == found
+    assert {name: Path(each.partition(":")[2]).stat().st_mtime_ns for name, each in found.items()} == made
+    ids = load_table(source).frame["image_id"].tolist()
+    assert all(load_table(each).frame["image_id"].tolist() == ids for each in found.values())
+
+
+def test_masks_of_a_folder_are_near_the_truth_but_not_it(source: str, tmp_path: Path) -> None:
+    folder = make_noisy_masks(source, tmp_path / "masks")
+    assert make_noisy_masks(source, folder) == folder
+    frame = load_table(source).frame
+    scores = []
+    for mine, true in zip(find_masks_in(folder, frame["image_id"]), frame["mask_path"], strict=True):
+        assert mine is not None
+        a, b = read_lesion_mask(mine), read_lesion_mask(Path(true))
+        assert a.shape == b.shape
+        scores.append((a & b).sum() / (a | b).sum())
+        assert (a >= b).all() or (a <= b).all()  # moved out, or in
+    assert 0.6 < np.mean(scores) < 0.99
+
+
+def test_a_set_without_masks_gives_no_folder(tmp_path: Path, draw_one: str) -> None:
+    with pytest.raises(DataError, match=r"not one image of .* has a lesion mask"):
+        make_noisy_masks(draw_one, tmp_path / "masks")
+    assert not (tmp_path / "masks").exists()
+
+
+@pytest.fixture
+def draw_one(tmp_path: Path) -> str:
+    write_image(tmp_path / "a.jpg")
+    return f"table:{write_lines(tmp_path / 'mine.csv', 'image,label', ['a,nevus'])}"

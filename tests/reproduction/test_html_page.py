@@ -1,0 +1,226 @@
+"""The page of made-up runs: what it holds, what it must not say, and that files for programs say the same."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lesionlens.core.errors import DataError
+from lesionlens.reproduction import html_page as page
+from lesionlens.reproduction.figures.base import WrittenFigure
+from lesionlens.reproduction.html_page import write_page
+from lesionlens.reproduction.planner import TableResults
+
+from ..helpers.fake_runs import fake_results, fake_table_spec
+
+TABLE = fake_table_spec(
+    metrics=[
+        {"name": "AUC", "metric": "auc", "of": "melanoma"},
+        {"name": "Gap", "less": ["AUC", "F1"]},
+        {"name": "F1", "metric": "f1", "of": "melanoma"},
+    ],
+    rows=[
+        {
+            "name": "A<b>",
+            "group": "Ours",
+            "recipe": "a",
+            "published": {"AUC": [0.93, 0.001]},
+            "note": "as in Table V",
+        },
+        {"name": "B", "group": "Ours", "recipe": "b", "published": {"AUC": 0.1}},
+        {"name": "C", "group": "Others", "recipe": "c"},
+        {"name": "D", "group": "Others", "without": "quoted from a leaderboard", "published": {"AUC": 0.874}},
+        {"name": "E", "group": "Others", "recipe": "e"},
+    ],
+    claims=[{"better": "A<b>", "than": ["B", "C"], "metric": "AUC", "said": "Section V says so."}],
+    departures=["Patches are seeded."],
+)
+SKILLS = {("A<b>", ""): [2.0, 2.1, 1.9], ("B", ""): [0.5, 0.4, 0.6], ("C", ""): [1.0], ("E", ""): [1.0]}
+STATES = {"C": "failed", "E": "missing"}
+
+
+def lines(folder: Path) -> list[dict[str, str]]:
+    return pd.read_csv(folder / "table.csv", dtype=str, keep_default_na=False).to_dict("records")
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "render_figure", lambda *_: [])
+
+
+def made(out: Path, profile: str = "paper", statement: str = "") -> TableResults:
+    return fake_results(out, TABLE, SKILLS, states=STATES, profile=profile, statement=statement)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("paper")
+    found = made(out)
+    (found.cells_for("A<b>")[0].run_dir.path / "report.html").write_text("a report")
+    return write_page(found, out / "pages" / "arl-made-up").parent
+
+
+def test_the_page_needs_nothing_and_says_what_is_there_and_what_is_not(written: Path) -> None:
+    text = (written / "table.html").read_text(encoding="utf-8")
+    for outside in ("http://", 'src="figures', "<script", "<link"):
+        assert outside not in text
+    assert "A&lt;b&gt;" in text
+    assert "A<b>" not in text
+    said = " ".join(text.split())
+    for wanted in (
+        "Research use only, not a medical device.", "Table III of Zhang et al. 2019", "as in Table V", "0 of 1 run<",
+        "1 of 1 runs failed: the GPU caught fire", "quoted from a leaderboard", "1 of 1 runs are not there: missing",
+        "Patches are seeded.", 'href="../../jobs/A&lt;b&gt;--0/report.html"', "not run", "✓ holds",
+        "data:image/svg+xml;base64,", "1 of 2 claimed orderings holds (1 could be tested). So "
+        "far 6 of 8 runs are finished.",
+    ):  # fmt: skip
+        assert wanted in said, wanted
+
+
+def test_marks_tell_inside_from_outside(written: Path) -> None:
+    rows = {(row["row"], row["column"]): row for row in lines(written)}
+    a, b = rows["A<b>", "AUC"], rows["B", "AUC"]
+    assert (a["inside"], b["inside"]) == (
+        "yes" if float(a["low"]) <= 0.93 <= float(a["high"]) else "no",
+        "no",
+    )
+    assert float(a["difference"]) == pytest.approx(float(a["measured"]) - 0.93, abs=1e-5)
+    text = (written / "table.html").read_text(encoding="utf-8")
+    held = sum(row["inside"] == "yes" for row in rows.values())
+    assert (text.count('class="mark">●'), text.count('class="mark">○')) == (held, 2 - held)
+    assert f"{held} of 2 published numbers" in text
+
+
+def test_csv_has_a_line_for_each_number(written: Path) -> None:
+    rows = lines(written)
+    assert [(row["row"], row["column"]) for row in rows] == [
+        (row, column) for row in ("A<b>", "B", "C", "D", "E") for column in ("AUC", "Gap", "F1")
+    ]
+    a = {row["column"]: row for row in rows if row["row"] == "A<b>"}
+    assert float(a["Gap"]["measured"]) == pytest.approx(
+        float(a["AUC"]["measured"]) - float(a["F1"]["measured"]), abs=1e-5
+    )
+    assert (a["AUC"]["n"], a["AUC"]["interval_of"], a["AUC"]["published_spread"]) == ("3", "runs", "0.001")
+    d = next(row for row in rows if (row["row"], row["column"]) == ("D", "AUC"))
+    assert (d["published"], d["measured"], d["notes"]) == ("0.874", "", "quoted from a leaderboard")
+
+
+def test_the_verdict_tells_programs_the_same(written: Path) -> None:
+    told = json.loads((written / "verdict.json").read_text(encoding="utf-8"))
+    wanted = {"name": "arl/made-up", "title": "Table III", "paper": "arl", "profile": "paper", "data": "isic2017",
+              "synthetic": False, "runs": 8, "finished": 6, "failed": 1, "comparable": True}  # fmt: skip
+    assert {key: told[key] for key in wanted} == wanted
+    assert told["date"].endswith("+00:00")
+    one, other = told["claims"]
+    assert (one["verdict"], other["verdict"], other["p"]) == ("holds", "not run", None)
+    by_csv = [row["measured"] for row in lines(written)]
+    assert [f"{row['measured']:.6g}" if row["measured"] is not None else "" for row in told["rows"]] == by_csv
+
+
+def test_markdown_has_the_same_rows(written: Path) -> None:
+    text = (written / "table.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith(("| Ours", "| Others"))]
+    assert [row.split("|")[1].strip() for row in rows] == [
+        "Ours: A<b>",
+        "Ours: B",
+        "Others: C",
+        "Others: D",
+        "Others: E",
+    ]
+    assert any("0.930 ± 0.001" in row for row in rows)
+
+
+@pytest.mark.usefixtures("no_figures")
+@pytest.mark.parametrize(("profile", "statement"), [("paper", "drawn by LesionLens"), ("short", "")])
+def test_of_other_images_or_small_networks_no_published_number_is_judged(
+    tmp_path: Path, profile: str, statement: str
+) -> None:
+    folder = write_page(made(tmp_path, profile, statement), tmp_path / "page").parent
+    told = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    assert (told["comparable"], told["synthetic"]) == (False, bool(statement))
+    assert "says nothing about the published numbers" in told["headline"]
+    assert {row["inside"] for row in told["rows"]} == {None}
+    assert any(row["difference"] is not None for row in told["rows"])
+    text = (folder / "table.html").read_text(encoding="utf-8")
+    assert told["headline"] in text
+    assert "none is counted as met or missed" in text
+    assert "●" not in text
+    assert "published numbers lie" not in text
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_changed_protocol_is_not_the_papers(tmp_path: Path) -> None:
+    found = replace(made(tmp_path), protocol_overrides=("train.epochs=1",), command="lesionlens reproduce it")
+    folder = write_page(found, tmp_path / "page").parent
+    told = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    assert not told["comparable"]
+    assert told["headline"].startswith(
+        "Measured on photographs by a changed protocol: it says nothing about the"
+    )
+    text = (folder / "table.html").read_text(encoding="utf-8")
+    assert "●" not in text
+    assert "<code>lesionlens reproduce it</code>" in text
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_nothing_run_yet(tmp_path: Path) -> None:
+    found = fake_results(tmp_path, TABLE, {("B", ""): [1.0]}, states={"B": "missing"})
+    folder = write_page(found, tmp_path / "page").parent
+    assert "Nothing has been measured yet." in (folder / "table.html").read_text(encoding="utf-8")
+    assert next(iter(lines(folder)))["measured"] == ""
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_rows_of_the_same_runs_are_told(tmp_path: Path) -> None:
+    found = fake_results(tmp_path, TABLE, {("A<b>", ""): [1.0], ("B", ""): [1.0]}, shared={"B": "A<b>"})
+    text = write_page(found, tmp_path / "page").read_text(encoding="utf-8")
+    assert "the same as of A&lt;b&gt;" in text
+    assert "the same run here" in text
+
+
+def test_a_figure_without_numbers_and_one_that_cannot_be_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> list[WrittenFigure]:
+        raise DataError("the images have gone")
+
+    monkeypatch.setattr(page, "render_figure", fails)
+    bare = fake_table_spec(metrics=[])
+    text = write_page(fake_results(tmp_path, bare, {("A", ""): [1.0]}), tmp_path / "page").read_text(
+        encoding="utf-8"
+    )
+    assert "the images have gone" in text
+    assert "Measured and published" not in text
+
+
+@pytest.mark.usefixtures("no_figures")
+@pytest.mark.parametrize(("statement", "of"), [("drawn", "real lesions"), ("", "networks trained in full")])
+def test_an_open_question_has_no_words_about_published_numbers(
+    tmp_path: Path, statement: str, of: str
+) -> None:
+    asked = fake_table_spec(
+        paper="open", claims=[{"better": "A", "than": "B", "metric": "AUC", "said": "Asked."}]
+    )
+    found = fake_results(
+        tmp_path,
+        asked,
+        {("A", ""): [2.0, 2.1, 1.9], ("B", ""): [0.5, 0.4, 0.6]},
+        profile="short",
+        statement=statement,
+    )
+    text = write_page(found, tmp_path / "page").read_text(encoding="utf-8")
+    assert f"it says nothing about {of}. On these runs, 1 of 1 expected orderings holds" in text
+    assert "What is expected to be better" in text
+    assert "ublished" not in text[text.index("<body") :]
+
+
+def test_many_columns_lie_in_tables_one_below_the_other(tmp_path: Path) -> None:
+    metrics = [{"name": f"c{n}", "metric": "auc", "of": "melanoma"} for n in range(18)]
+    text = write_page(
+        fake_results(tmp_path, fake_table_spec(metrics=metrics), {}), tmp_path / "page"
+    ).read_text(encoding="utf-8")
+    assert text.count('<table class="measured-table">') == 2
+    assert "size: A4 landscape" in text
+    assert [text.count(f"<th>c{n}<") for n in range(18)] == [1] * 18

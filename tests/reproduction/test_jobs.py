@@ -1,0 +1,58 @@
+"""A run's name tells all that decides its outcome, and nothing of the machine."""
+
+from pathlib import Path
+
+import pytest
+
+from lesionlens.reproduction.jobs import expand_jobs, machine_independent
+from lesionlens.runs.load import load_recipe
+
+SPATIAL, SAME = "arl/table5/spatial-melanoma", "arl/table3/arl-cnn50-melanoma"
+
+
+def key(name: str, *words: str, out: Path = Path("out")) -> str:
+    return expand_jobs(load_recipe(name, words), out)[0].key
+
+
+def test_equal_recipes_of_two_tables_share_their_run() -> None:
+    assert key(SPATIAL) == key(SAME)
+    assert key(SPATIAL).startswith("arl_cnn50-melanoma-s0-")
+
+
+@pytest.mark.parametrize(
+    "word", ["train.epochs=7", "train.seed=1", "data.task=nevus", "model.input_size=96", "prior=lesion"]
+)
+def test_what_decides_changes_the_name(word: str) -> None:
+    assert key(SPATIAL)[-8:] != key(SPATIAL, word)[-8:]
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "train.device=cpu",
+        "train.threads=1",
+        "train.workers=2",
+        "data.store_folder=/elsewhere",
+        "data.store=jpeg",
+        "data=isic2017:/elsewhere/isic2017",
+    ],
+)
+def test_the_machine_does_not(word: str) -> None:
+    assert key(SPATIAL) == key(SPATIAL, word)
+
+
+def test_sets_inside_the_reproduction_differ_by_their_place(tmp_path: Path) -> None:
+    one, other = (f"data=table:{tmp_path}/data/{name}/images.csv" for name in ("even", "planted"))
+    assert key(SPATIAL, one, out=tmp_path) != key(SPATIAL, other, out=tmp_path)
+    assert (
+        machine_independent(f"table:{tmp_path}/data/even/images.csv", tmp_path)
+        == "table:data/even/images.csv"
+    )
+    assert machine_independent("isic2017:/data/isic2017", tmp_path) == "isic2017:"
+
+
+def test_runs_and_folds() -> None:
+    found = expand_jobs(load_recipe("patch/table2/densenet121-dual", ["runs=2"]), Path())
+    assert [(job.run, job.fold) for job in found] == [(run, fold) for run in (0, 1) for fold in (0, 1, 2)]
+    assert len({job.key for job in found}) == 6
+    assert found[0].key.startswith("patch_densenet121_dual-all-s0f0-")

@@ -1,0 +1,253 @@
+"""One number a run, from evaluations as training leaves them."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from sklearn.metrics import roc_auc_score
+
+from lesionlens.datasets.registry import load_table
+from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.predictions_io import read_predictions
+from lesionlens.evaluation.result import write_evaluation
+from lesionlens.explanation.localization import evaluate_localization
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.inference.batch import run_inference
+from lesionlens.inference.inputs import inputs_from_table
+from lesionlens.inference.predict import predict
+from lesionlens.models.factory import ModelSpec
+from lesionlens.models.saved_model import ModelCard, load_model, save_model
+from lesionlens.reproduction import measurements as measured_maps
+from lesionlens.reproduction import measurements as measured_on
+from lesionlens.reproduction.measurements import run_values
+from lesionlens.reproduction.planner import RunCell, TableResults
+from lesionlens.reproduction.spec import TableSpec
+from lesionlens.runs.run_dir import RunDir
+from lesionlens.runs.schema import Recipe
+from lesionlens.synthesis.dataset import generate_dataset
+from lesionlens.training.run import train
+
+from ..helpers.fake_runs import fake_results, fake_table_spec
+
+
+def auc(found: Predictions) -> float:
+    place = found.classes.index("melanoma")
+    return float(roc_auc_score(found.label == "melanoma", found.scores[:, place]))
+
+
+@pytest.fixture
+def two_parts() -> TableSpec:
+    return fake_table_spec(
+        metrics=[
+            {"name": "M", "metric": "auc", "of": "melanoma", "part": "M"},
+            {"name": "SK", "metric": "auc", "of": "melanoma", "part": "SK"},
+            {"name": "mean", "mean_of": ["M", "SK"]},
+            {"name": "less", "less": ["M", "SK"]},
+            {"name": "wrong", "metric": "auc", "of": "wart", "part": "M"},
+        ],
+        rows=[{"name": "A", "recipes": {"M": "a", "SK": "b"}}, {"name": "B", "recipe": "c"}],
+    )
+
+
+def expected(found: TableResults, part: str) -> list[float]:
+    return [auc(read_predictions(cell.run_dir.predictions("test"))) for cell in found.cells_for("A", part)]
+
+
+def test_each_run_gives_a_number(tmp_path: Path, two_parts: TableSpec) -> None:
+    found = fake_results(tmp_path, two_parts, {("A", "M"): [0.5, 1.0, 1.5]})
+    measured = run_values(found, "A", "M")
+    assert [each.value for each in measured] == pytest.approx(expected(found, "M"))
+    assert [(each.run, each.fold, each.measured_on) for each in measured] == [
+        (n, None, "test") for n in range(3)
+    ]
+    assert all(each.low < each.value < each.high for each in measured)
+    assert run_values(found, "B", "M") == []
+
+
+def test_columns_are_put_together_run_by_run(tmp_path: Path, two_parts: TableSpec) -> None:
+    found = fake_results(tmp_path, two_parts, {("A", "M"): [0.5, 1.0], ("A", "SK"): [1.5, 0.2]}, folds=True)
+    m, sk = expected(found, "M"), expected(found, "SK")
+    assert [each.value for each in run_values(found, "A", "mean")] == pytest.approx(
+        [(a + b) / 2 for a, b in zip(m, sk, strict=True)]
+    )
+    less = run_values(found, "A", "less")
+    assert [each.value for each in less] == pytest.approx([a - b for a, b in zip(m, sk, strict=True)])
+    one, other = run_values(found, "A", "M")[0], run_values(found, "A", "SK")[0]
+    assert (less[0].low, less[0].high) == pytest.approx((one.low - other.high, one.high - other.low))
+    assert [each.fold for each in less] == [0, 1]
+
+
+def test_a_run_without_partner_has_no_mean_and_says_so(tmp_path: Path, two_parts: TableSpec) -> None:
+    found = fake_results(tmp_path, two_parts, {("A", "M"): [0.5, 1.0], ("A", "SK"): [1.5]})
+    one, two = run_values(found, "A", "mean")
+    assert math.isfinite(one.value)
+    assert math.isnan(two.value)
+    assert two.note == "SK is missing"
+
+
+def test_a_class_that_a_run_does_not_know_is_a_reason(tmp_path: Path, two_parts: TableSpec) -> None:
+    (only,) = run_values(fake_results(tmp_path, two_parts, {("A", "M"): [0.5]}), "A", "wrong")
+    assert math.isnan(only.value)
+    assert "unknown auc of 'wart'" in only.note
+
+
+def test_without_test_part_validation_counts_and_is_named(tmp_path: Path, two_parts: TableSpec) -> None:
+    found = fake_results(tmp_path, two_parts, {("A", "M"): [0.5]}, split="validation")
+    assert run_values(found, "A", "M")[0].measured_on == "validation"
+
+
+def test_an_evaluation_that_cannot_be_read_is_a_reason(tmp_path: Path, two_parts: TableSpec) -> None:
+    found = fake_results(tmp_path, two_parts, {("A", "M"): [0.5]})
+    found.cells[0].run_dir.evaluation("test").write_text("{")
+    (only,) = run_values(found, "A", "M")
+    assert math.isnan(only.value)
+    assert "test.json" in only.note
+
+
+CLASSES = ("melanoma", "nevus")
+COLUMNS = (
+    {"name": "CAM", "metric": "jaccard", "map": "cam"},
+    {"name": "pointing", "metric": "pointing", "map": "layer3"},
+    {"name": "no such map", "metric": "energy", "map": "layer9"},
+    {"name": "AUC", "metric": "auc", "of": "melanoma"},
+    {"name": "elsewhere", "metric": "auc", "of": "melanoma", "set": "turned"},
+    {"name": "CAM elsewhere", "metric": "jaccard", "map": "cam", "set": "turned"},
+)
+
+
+def write_table(folder: Path, *, seed: int, images: int = 12) -> str:
+    """Draw dark squares on noise, with masks."""
+    folder.mkdir()
+    rng, rows = np.random.default_rng(seed), []
+    for n in range(images):
+        x, y = rng.integers(0, 30, 2)
+        mask = np.zeros((60, 60), dtype=np.uint8)
+        mask[y : y + 25, x : x + 25] = 255
+        pixels = rng.integers(120, 255, (60, 60, 3), dtype=np.uint8)
+        pixels[mask > 0] //= 3
+        Image.fromarray(pixels).save(folder / f"i{n}.png")
+        Image.fromarray(mask).save(folder / f"m{n}.png")
+        rows.append({"image": f"i{n}.png", "label": CLASSES[n % 2], "mask_path": f"m{n}.png"})
+    pd.DataFrame(rows).to_csv(folder / "t.csv", index=False)
+    return f"table:{folder / 't.csv'}"
+
+
+def run(tmp_path: Path, asked: TableSpec) -> TableResults:
+    """Leave a run of an untrained network: six images were its test part."""
+    torch.manual_seed(0)
+    source, turned = (write_table(tmp_path / name, seed=seed) for seed, name in enumerate(("own", "turned")))
+    recipe = Recipe.model_validate(
+        {"data": source, "model": {"backbone": "test_resnet"}, "train": {"device": "cpu"}}
+    )
+    folder = RunDir(tmp_path / "run")
+    architecture = ModelSpec("test_resnet", "arl", {})
+    card = ModelCard(
+        architecture=architecture, classes=CLASSES, preprocessing=Preprocessing(input_size=(48, 48))
+    )
+    save_model(folder.best_model, architecture.build(2), card)
+    parts = ["train"] * 6 + ["test"] * 6
+    pd.DataFrame({"image_id": [f"i{n}" for n in range(12)], "part": parts}).to_csv(
+        folder.splits_csv, index=False
+    )
+    wanted = load_table(source).select([f"i{n}" for n in range(6, 12)])
+    scored = run_inference(load_model(folder.best_model), inputs_from_table(wanted)).predictions
+    write_evaluation(folder.evaluation("test"), evaluate(scored, n_resamples=20))
+    folder.update(status="finished")
+    cell = RunCell("A", "", 0, None, recipe, folder, "finished")
+    return TableResults("arl/made-up", asked, (cell,), "paper", {"turned": turned}, (), tmp_path)
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> TableResults:
+    sets = {"turned": {"artefact": "ink", "association": 0.5}}
+    return run(tmp_path, fake_table_spec(metrics=COLUMNS, sets=sets))
+
+
+def test_maps_are_those_of_the_test_images(found: TableResults) -> None:
+    cell = found.cells[0]
+    table = load_table(cell.recipe.data.source).select([f"i{n}" for n in range(6, 12)])
+    expected = evaluate_localization(load_model(cell.run_dir.best_model), table, methods=["native", "cam"])
+    by_name = {(each.metric, each.scope): each for each in expected.estimates}
+    for column, key in (("CAM", ("jaccard", "cam")), ("pointing", ("pointing", "layer3"))):
+        (value,) = run_values(found, "A", column)
+        wanted = by_name[key]
+        assert value[2:5] == pytest.approx((wanted.value, wanted.low, wanted.high), abs=1e-5)
+        assert value.measured_on == "test"
+
+
+def test_a_map_that_the_network_has_not_is_a_reason(found: TableResults) -> None:
+    (value,) = run_values(found, "A", "no such map")
+    assert math.isnan(value.value)
+    assert "this network has no map layer9; it has " in value.note
+    assert "layer3" in value.note
+
+
+def test_a_set_is_scored_on_the_runs_own_test_images(found: TableResults) -> None:
+    (value,) = run_values(found, "A", "elsewhere")
+    scored = read_predictions(found.cells[0].run_dir.path / "on" / "turned" / "predictions.csv")
+    assert sorted(scored.image_id) == sorted(f"i{n}" for n in range(6, 12))
+    everything = predict(found.cells[0].run_dir.best_model, [found.artifact_sets["turned"]]).predictions
+    own = np.isin(everything.image_id, scored.image_id)
+    assert value.value == pytest.approx(
+        roc_auc_score(everything.label[own] == "melanoma", everything.scores[own, 0])
+    )
+    assert value.measured_on == "turned"
+    assert value.value != run_values(found, "A", "AUC")[0].value
+    assert run_values(found, "A", "CAM elsewhere")[0].value != run_values(found, "A", "CAM")[0].value
+
+
+def test_what_was_measured_is_kept_until_the_source_is_another(
+    found: TableResults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = [each["name"] for each in COLUMNS]
+    before = [run_values(found, "A", column) for column in columns]
+
+    def again(*_: object, **__: object) -> None:
+        raise AssertionError("measured again")
+
+    for module in (measured_maps, measured_on):
+        monkeypatch.setattr(module, "load_model", again)
+    assert str([run_values(found, "A", column) for column in columns]) == str(before)
+    note = found.cells[0].run_dir.path / "quality" / "cam" / "measured.json"
+    note.write_text(json.dumps({**json.loads(note.read_text()), "source": "other"}))
+    with pytest.raises(AssertionError, match="measured again"):
+        run_values(found, "A", "CAM")
+
+
+@pytest.mark.slow
+def test_of_a_trained_run(tmp_path: Path) -> None:
+    source = f"ham10000:{generate_dataset(tmp_path / 'data', images=60, size=(72, 96))}"
+    recipe = Recipe.model_validate(
+        {
+            "data": {"source": source, "task": "melanoma"},
+            "model": {"backbone": "test_resnet", "attention": "arl", "input_size": [48, 48]},
+            "train": {"epochs": 1, "batch_size": 8, "device": "cpu"},
+        }
+    )
+    folder = RunDir(train(recipe, out=tmp_path / "run"))
+    asked = fake_table_spec(
+        metrics=COLUMNS[:4], rows=[{"name": "A", "recipe": "a", "maps": {"CAM": "gradcam"}}]
+    )
+    found = TableResults(
+        "arl/made-up",
+        asked,
+        (RunCell("A", "", 0, None, recipe, folder, "finished"),),
+        "smoke",
+        {},
+        (),
+        tmp_path,
+    )
+    ids = read_predictions(folder.predictions("test")).image_id
+    expected = evaluate_localization(
+        load_model(folder.best_model), load_table(source).select(map(str, ids)), methods=["gradcam"]
+    )
+    wanted = next(each.value for each in expected.estimates if each.metric == "jaccard")
+    assert run_values(found, "A", "CAM")[0].value == pytest.approx(wanted, abs=1e-5)
+    assert 0 <= run_values(found, "A", "pointing")[0].value <= 1
+    assert math.isfinite(run_values(found, "A", "AUC")[0].value)

@@ -1,0 +1,92 @@
+"""Rows become runs: as many as the profile says, with its words and the user's over each recipe, shared where equal."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lesionlens.core.errors import RecipeError
+from lesionlens.reproduction.catalog import load_table_spec
+from lesionlens.reproduction.planner import ReproductionOptions, TablePlan, make_plan
+from lesionlens.reproduction.profiles import PROFILES
+from lesionlens.runs.run_dir import RunDir, write_recipe
+
+SOURCE = "isic2017:/data/isic2017"
+
+
+def planned(name: str, out: Path, *, sets: dict[str, str] | None = None, **asked: object) -> TablePlan:
+    ask = replace(ReproductionOptions(PROFILES["short"], out), **asked)  # type: ignore[arg-type]
+    return make_plan(name, load_table_spec(name), SOURCE, ask, artifact_sets=sets or {}, mask_dir=None)
+
+
+def test_two_tasks_three_runs_each(tmp_path: Path) -> None:
+    found = planned("arl/table5", tmp_path)
+    assert len(found.jobs()) == 3 * 2 * 3
+    assert {(each.variant, each.job.run) for each in found.runs} == {
+        (p, r) for p in ("M", "SK") for r in range(3)
+    }
+    assert {each.job.recipe.data.source for each in found.runs} == {SOURCE}
+    assert sorted({each.job.recipe.train.seed for each in found.runs}) == [0, 1, 2]
+
+
+def test_figures_share_the_runs_of_their_table(tmp_path: Path) -> None:
+    table, figure = planned("attnmel/table3.2", tmp_path), planned("attnmel/fig3.2-2017", tmp_path)
+    assert {job.key for job in figure.jobs()} <= {job.key for job in table.jobs()}
+
+
+def test_only_some_rows_with_other_repeats_and_words(tmp_path: Path) -> None:
+    found = planned(
+        "arl/table5", tmp_path, only=("*sigmoid",), runs=2, words=("train.epochs=3", "data.seed=7")
+    )
+    assert found.requested_rows == ("Mixed sigmoid",)
+    assert len(found.jobs()) == 4
+    assert {(job.recipe.train.epochs, job.recipe.data.split_seed) for job in found.jobs()} == {(3, 7)}
+
+
+def test_words_that_say_where_things_lie_leave_the_protocol_and_all_are_in_the_command(
+    tmp_path: Path,
+) -> None:
+    found = planned("arl/table5", tmp_path)
+    where = ReproductionOptions(
+        PROFILES["paper"], tmp_path, overrides=("train.threads=1", "data.masks=/my masks")
+    )
+    assert found.results(where, []).protocol_overrides == ()
+    assert found.results(where, []).command == (
+        "lesionlens reproduce arl/table5 train.threads=1 'data.masks=/my masks' --profile paper --data isic2017:FOLDER"
+    )
+    other = ReproductionOptions(PROFILES["smoke"], tmp_path, overrides=("train.epochs=3",), repeats=2)
+    drawn = replace(found, source=f"isic2017:{tmp_path}/data/smoke-isic2017")
+    assert drawn.results(other, []).protocol_overrides == ("train.epochs=3",)
+    assert drawn.results(other, []).command == (
+        "lesionlens reproduce arl/table5 train.epochs=3 --profile smoke --runs 2"
+    )
+
+
+def test_a_row_takes_its_planted_set(tmp_path: Path) -> None:
+    name = "open/artefact-bias-ink"
+    sets = {each: f"table:/sets/{each}/images.csv" for each in load_table_spec(name).artifact_sets}
+    found = planned(name, tmp_path, sets=sets)
+    of_row = {each.row: each.job.recipe.data.source for each in found.runs}
+    assert of_row["AttnMel-CNN, 0.95"] == sets["strong"]
+    assert of_row["AttnMel-CNN, 0"] == sets["even"]
+    with pytest.raises(RecipeError, match="unknown set of the experiment 'even'"):
+        planned(name, tmp_path, sets={"odd": SOURCE})
+
+
+def test_how_far_each_run_is(tmp_path: Path) -> None:
+    found = planned("arl/table5", tmp_path, only=("Mixed sigmoid",))
+    done, begun, broken, *_ = found.jobs()
+    for job, status in ((done, "finished"), (begun, "interrupted")):
+        folder = RunDir(job.run_dir(tmp_path).path)
+        folder.path.mkdir(parents=True)
+        write_recipe(folder, job.recipe)
+        folder.update(status=status)
+    (tmp_path / "failures").mkdir()
+    (tmp_path / "failures" / f"{broken.key}.json").write_text('{"message": "no masks"}')
+    results = found.results(ReproductionOptions(PROFILES["short"], tmp_path), ["Only a trial."])
+    states = {cell.run_dir.path.name: (cell.state, cell.message) for cell in results.cells}
+    assert states[done.key] == ("finished", "")
+    assert states[begun.key] == ("begun", "")
+    assert states[broken.key] == ("failed", "no masks")
+    assert len(results.cells) == 18  # all rows are on the page, asked for or not
+    assert [cell.run for cell in results.cells_for("Mixed sigmoid", "M")] == [0]

@@ -1,0 +1,85 @@
+"""Small budgets leave of every recipe what makes it its row."""
+
+import pytest
+
+from lesionlens.core.errors import RecipeError
+from lesionlens.reproduction.profiles import PROFILES, get_profile
+from lesionlens.runs.load import builtin_recipes, load_recipe
+from lesionlens.training.setup import resolve_model
+
+PAPERS = sorted(name for name in builtin_recipes() if name.count("/") == 2)
+KEPT = ("prior", "augment", "folds")
+KEPT_OF_TRAIN = (
+    "loss",
+    "gamma",
+    "sampling",
+    "copies",
+    "class_weight_power",
+    "class_weights",
+    "diagnosis_weights",
+)
+
+
+@pytest.mark.parametrize(("name", "rows"), [("short", PAPERS[::2]), ("smoke", PAPERS[1::5])])
+def test_every_recipe_keeps_its_mechanism_balance_and_prior(name: str, rows: list[str]) -> None:
+    for row in rows:
+        before = load_recipe(row)
+        after = load_recipe(row, PROFILES[name].overrides(row, before))
+        assert resolve_model(after).architecture.attention == resolve_model(before).architecture.attention
+        assert resolve_model(after).architecture.num_crops == resolve_model(before).architecture.num_crops
+        for key in KEPT:
+            assert getattr(after, key) == getattr(before, key), (row, key)
+        for key in KEPT_OF_TRAIN:
+            assert getattr(after.train, key) == getattr(before.train, key), (row, key)
+        assert after.model.mean_and_std() == before.model.mean_and_std()
+        assert (after.data.task, after.data.checkpoint_split) == (
+            before.data.task,
+            before.data.checkpoint_split,
+        )
+        assert after.train.epochs in {PROFILES[name].epochs, PROFILES[name].scratch_epochs}
+
+
+def test_the_papers_protocol_has_no_words() -> None:
+    assert PROFILES["paper"].overrides("arl/cnn50", load_recipe("arl/cnn50")) == []
+
+
+def test_fifty_layers_give_way_to_the_papers_own_fourteen() -> None:
+    name = "arl/table5/channel-melanoma"
+    words = PROFILES["short"].overrides(name, load_recipe(name))
+    made = resolve_model(load_recipe(name, words)).architecture
+    assert made.kwargs["layers"] == [1, 1, 1, 1]
+    assert made.kwargs["normalisation"] == "channel"
+    assert load_recipe(name, words).model.weights == "none"
+
+
+def test_published_folds_of_real_images_become_folds_by_lesion() -> None:
+    name = "patch/table2/densenet121-dual"
+    found = load_recipe(name, PROFILES["short"].overrides(name, load_recipe(name)))
+    assert (found.data.split, found.n_folds) == ("kfold", 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe", "asked", "runs"),
+    [
+        ("paper", "arl/table7/resnet50-sk", None, 10),
+        ("short", "arl/table7/resnet50-sk", None, 3),
+        ("short", "patch/table2/densenet121-dual", None, 1),  # three folds
+        ("smoke", "arl/table7/resnet50-sk", None, 1),
+        ("smoke", "patch/table2/densenet121-dual", 2, 2),
+    ],
+)
+def test_repeats(name: str, recipe: str, asked: int | None, runs: int) -> None:
+    assert PROFILES[name].resolve_repeats(load_recipe(recipe), asked) == runs
+
+
+def test_an_unknown_profile_names_the_nearest() -> None:
+    with pytest.raises(RecipeError, match="did you mean 'short'"):
+        get_profile("shirt")
+
+
+def test_places_of_gates_and_priors_become_the_small_networks() -> None:
+    name = "attnmel/table3.2/attnmel-cnn-lesion"
+    said = ["prior.weights={pool4: 0.01}", "model.options={taps: [pool4]}"]
+    found = load_recipe(name, [*said, *PROFILES["short"].overrides(name, load_recipe(name, said))])
+    assert found.attention_prior.weight == {"blocks.4": 0.01}
+    assert found.model.kwargs["taps"] == ["blocks.4"]

@@ -1,0 +1,178 @@
+"""A run is one process' while that lives, and free when it is gone, however it went."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+from rich.console import Console
+
+from lesionlens.core.errors import DataError, RunError, RunInterrupted
+from lesionlens.reproduction import runner as module
+from lesionlens.reproduction.jobs import Job, expand_jobs
+from lesionlens.reproduction.runner import (
+    acquire_run,
+    clear_failure,
+    lock_owner,
+    read_failure,
+    run_jobs,
+    write_failure,
+)
+from lesionlens.runs.load import load_recipe
+from lesionlens.runs.run_dir import RunDir, write_recipe
+from lesionlens.runs.schema import Recipe
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from lesionlens.experiments.claim import claimed
+with claimed(Path(sys.argv[1]), "one") as mine:
+    print(mine, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_another_process_has_it_until_it_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline().strip() == "True"
+        with acquire_run(tmp_path, "one") as mine:
+            assert not mine
+        assert lock_owner(tmp_path, "one").endswith(str(other.pid))
+        with acquire_run(tmp_path, "two") as mine:
+            assert mine
+        other.send_signal(signal.SIGKILL)
+        other.wait()
+    with acquire_run(tmp_path, "one") as mine:
+        assert mine
+        assert lock_owner(tmp_path, "one").endswith(str(os.getpid()))
+    assert lock_owner(tmp_path, "one") == ""
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "claims").write_text("no folder")
+    with pytest.raises(RunError, match="Choose an --out"), acquire_run(tmp_path, "one"):
+        pass
+
+
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> list[Job]:
+    return expand_jobs(load_recipe("arl/cnn14", ["runs=3"]), tmp_path)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Put in place of training what only makes the folder, and say what was called."""
+    calls: list[str] = []
+
+    def train(recipe: Recipe, *, out: Path, console: Console) -> Path:
+        calls.append(f"train {recipe.train.seed}")
+        out.mkdir(parents=True)
+        write_recipe(RunDir(out), recipe)
+        RunDir(out).update(status="finished")
+        return out
+
+    def resume(path: Path, *, console: Console) -> Path:
+        calls.append(f"resume {path.name[:-9]}")
+        RunDir(path).update(status="finished")
+        return path
+
+    monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(module, "resume", resume)
+    return calls
+
+
+def test_each_run_once(planned: list[Job], told: list[str], tmp_path: Path) -> None:
+    assert run_jobs(planned, tmp_path, console=QUIET).done == tuple(job.key for job in planned)
+    assert told == ["train 0", "train 1", "train 2"]
+    assert run_jobs(planned, tmp_path, console=QUIET) == ((), ())
+    assert len(told) == 3
+
+
+def test_a_killed_run_goes_on_and_one_without_anything_starts_anew(
+    planned: list[Job], told: list[str], tmp_path: Path
+) -> None:
+    begun, empty = (job.run_dir(tmp_path) for job in planned[:2])
+    begun.path.mkdir(parents=True)
+    write_recipe(begun, planned[0].recipe)
+    begun.update(status="running")
+    moved = load_recipe("arl/cnn14", ["data=isic2017:/elsewhere", "train.device=cpu"])
+    planned[0] = Job(planned[0].key, moved, 0, None)
+    (empty.path / "checkpoints").mkdir(parents=True)
+    run_jobs(planned, tmp_path, console=QUIET)
+    assert told == ["resume arl_cnn14-melanoma-s0", "train 1", "train 2"]
+    assert load_recipe(str(begun.recipe)) == moved  # it goes on where data and device are now
+
+
+def test_a_failure_is_passed_over_told_and_tried_again_only_when_asked(
+    planned: list[Job], told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole: Any = module.train
+    broken = True
+
+    def train(recipe: Recipe, *, out: Path, console: Console) -> Path:
+        if recipe.train.seed == 1 and broken:
+            raise DataError("no masks")
+        made: Path = whole(recipe, out=out, console=console)
+        return made
+
+    monkeypatch.setattr(module, "train", train)
+    found = run_jobs(planned, tmp_path, console=QUIET)
+    assert found.failed == (planned[1].key,)
+    assert len(found.done) == 2
+    assert read_failure(tmp_path, planned[1].key) == "no masks"
+    assert "Traceback" in (tmp_path / "failures" / f"{planned[1].key}.json").read_text()
+    assert run_jobs(planned, tmp_path, console=QUIET).failed == (planned[1].key,)
+    assert told == ["train 0", "train 2"]
+    broken = False
+    clear_failure(tmp_path, planned[1].key)
+    assert run_jobs(planned, tmp_path, console=QUIET).done == (planned[1].key,)
+    assert read_failure(tmp_path, planned[1].key) == ""
+
+
+@pytest.mark.parametrize("left", ["unfinished", "finished", "failed"])
+def test_what_another_has_is_waited_for_and_done_where_that_died(
+    planned: list[Job], told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    (tmp_path / "claims").mkdir()
+    other = FileLock(tmp_path / "claims" / f"{planned[0].key}.lock")
+    other.acquire()
+    whole: Any = module.train
+
+    def train(recipe: Recipe, *, out: Path, console: Console) -> Path:
+        made: Path = whole(recipe, out=out, console=console)
+        if recipe.train.seed == 2:  # the last that was free: now the other ends
+            if left == "finished":
+                whole(planned[0].recipe, out=planned[0].run_dir(tmp_path).path, console=console)
+            if left == "failed":
+                write_failure(tmp_path, planned[0].key, DataError("no masks"))
+            other.release()
+        return made
+
+    monkeypatch.setattr(module, "train", train)
+    found = run_jobs(planned, tmp_path, console=QUIET)
+    first, *rest = (job.key for job in planned)
+    assert found.done == ((*rest, first) if left == "unfinished" else tuple(rest))
+    assert found.failed == ((first,) if left == "failed" else ())
+    assert told == ["train 1", "train 2", *(["train 0"] if left != "failed" else [])]
+
+
+def test_an_interrupt_ends_it_and_is_no_failure(
+    planned: list[Job], told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(recipe: Recipe, *, out: Path, console: Console) -> Path:
+        raise RunInterrupted("stopped")
+
+    monkeypatch.setattr(module, "train", train)
+    with pytest.raises(RunInterrupted, match="Give the same command again"):
+        run_jobs(planned, tmp_path, console=QUIET)
+    assert read_failure(tmp_path, planned[0].key) == ""

@@ -1,0 +1,85 @@
+"""The page of all tables is what the record and the experiments say, and the record what verdicts say."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lesionlens.core.errors import LesionLensError, RunError
+from lesionlens.reproduction.catalog import list_tables
+from lesionlens.reproduction.status import ReproductionRecord, merge_records, read_records, render_status_page
+
+DOCS = Path(__file__).parents[2] / "docs"
+TOLD = {
+    "name": "arl/table5", "profile": "short", "data": "isic2017", "synthetic": True, "version": "1.0",
+    "date": "2026-03-04T05:06:07+00:00", "runs": 18, "finished": 18, "title": "not kept",
+}  # fmt: skip
+
+
+def kept(folder: Path, *verdicts: dict) -> Path:
+    """Write verdicts, each on a page of its own, and take them into a record."""
+    record = folder / "record.json"
+    if not record.is_file():
+        record.write_text("[]")
+    for number, each in enumerate(verdicts):
+        page = folder / "pages" / str(number)
+        page.mkdir(parents=True, exist_ok=True)
+        (page / "verdict.json").write_text(json.dumps(TOLD | each))
+    merge_records(record, folder / "pages")
+    return record
+
+
+def line(record: Path, name: str) -> str:
+    return next(line for line in render_status_page(record).splitlines() if f"`{name}`" in line)
+
+
+def test_the_page_in_the_docs_is_of_the_record_beside_it() -> None:
+    assert (DOCS / "tables.md").read_text() == render_status_page(DOCS / "reproduced.json")
+
+
+def test_every_experiment_has_a_line_with_its_rows_and_trainings(tmp_path: Path) -> None:
+    record = kept(tmp_path, {})
+    assert [name for name in list_tables() if f"| `{name}` |" not in render_status_page(record)] == []
+    assert "| Table V | " in line(record, "arl/table5")
+    assert "| 3 × 2 | 5 |" in line(record, "arl/table5")  # two tasks
+    assert "| 2 × 20 | 1 |" in line(record, "arl/table7")  # two tasks, ten runs
+    assert "| 21 × 3 | 12 |" in line(record, "patch/table2")  # three folds
+    assert line(record, "soft/table3").endswith("| 1 × 1 | – | not run |")
+
+
+def test_the_fullest_reproduction_is_told(tmp_path: Path) -> None:
+    record = kept(tmp_path, {"profile": "smoke"})
+    assert line(record, "arl/table5").endswith("| smoke, synthetic images (2026-03-04, version 1.0) |")
+    record = kept(tmp_path, {})
+    assert line(record, "arl/table5").endswith("| run short, synthetic images (2026-03-04, version 1.0) |")
+    record = kept(tmp_path, {"synthetic": False})
+    assert line(record, "arl/table5").endswith("| run short (2026-03-04, version 1.0) |")
+    record = kept(tmp_path, {"profile": "paper", "synthetic": False, "finished": 4})
+    assert line(record, "arl/table5").endswith("| run in full, 4 of 18 runs (2026-03-04, version 1.0) |")
+    assert len(read_records(record)) == 4
+
+
+def test_of_two_alike_more_runs_count_and_then_the_newer(tmp_path: Path) -> None:
+    later = "2026-05-06T00:00:00+00:00"
+    (found,) = read_records(kept(tmp_path, {"finished": 5, "date": later}, {"finished": 18}))
+    assert (found.finished, found.date) == (18, TOLD["date"])
+    (found,) = read_records(kept(tmp_path, {"date": later}, {"finished": 0}))
+    assert found == ReproductionRecord(
+        **{key: value for key, value in TOLD.items() if key != "title"} | {"date": later}
+    )
+
+
+def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
+    record = tmp_path / "record.json"
+    with pytest.raises(RunError, match=r"cannot read .*record\.json: No such file"):
+        read_records(record)
+    record.write_text('[{"name": "arl/table5"}]')
+    with pytest.raises(RunError, match=r"record\.json is no record of reproductions"):
+        read_records(record)
+    record.write_text("[]")
+    with pytest.raises(RunError, match=r"no verdict\.json"):
+        merge_records(record, tmp_path / "pages")
+    with pytest.raises(RunError, match=r"verdict\.json is no verdict of a reproduction"):
+        kept(tmp_path, {"profile": "long"})
+    with pytest.raises(LesionLensError, match="unknown experiment 'arl/tabel5': did you mean 'arl/table5'"):
+        render_status_page(kept(tmp_path, {"name": "arl/tabel5"}))

@@ -1,0 +1,94 @@
+"""Every shipped recipe of the papers goes the whole way on a miniature of its data set: steps, scores, maps, a report.
+
+The network is a tiny one with the recipe's own mechanism and its options: test_zoo_trains.py trains the real ones.
+Everything else is the recipe's but for sizes: images, crops and batches, one epoch, the first fold.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lesionlens.datasets.registry import load_table
+from lesionlens.evaluation.predictions_io import read_predictions
+from lesionlens.models.zoo import ZOO
+from lesionlens.runs.load import builtin_recipes, load_recipe
+from lesionlens.runs.run_dir import RunDir
+from lesionlens.training.multi_run import MultiRunDir, expand_runs
+from lesionlens.training.run import train
+
+from ..helpers.tiny_datasets import (
+    DERM7PT_DIAGNOSES,
+    HAM10000_CODES,
+    write_derm7pt,
+    write_ham10000,
+    write_isic2016,
+    write_isic2017,
+    write_isic2018,
+    write_mask,
+)
+
+pytestmark = pytest.mark.slow
+
+PAPERS = sorted(name for name in builtin_recipes() if "/" in name)
+SIZE = (80, 60)
+OF_THE_TRUNK = {"layers", "stage"}  # options that a tiny network has no place for
+BATCH = {"isic2016": 7, "isic2017": 6, "isic2018": 7, "ham10000": 7, "derm7pt": 4}
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Write a miniature of each data set, and a lesion mask for each of its images."""
+    root = tmp_path_factory.mktemp("miniatures")
+    lesions = [
+        (dx, 1 + number // 7) for number in range(8) for dx in HAM10000_CODES
+    ]  # seven of eight have a single image
+    found = {
+        "isic2016": write_isic2016(root / "isic2016", (14, 8), size=SIZE, masks=True),
+        "isic2017": write_isic2017(root / "isic2017", (16, 8, 8), size=SIZE, masks=True, features=True),
+        "isic2018": write_isic2018(root / "isic2018", (56, 2, 2), size=SIZE),
+        "ham10000": write_ham10000(
+            root / "ham10000", lesions, size=SIZE, dx_types=("histo", "follow_up", "consensus", "confocal", "histo")
+        ),
+        "derm7pt": write_derm7pt(root / "derm7pt", DERM7PT_DIAGNOSES * 3, size=SIZE),
+    }  # fmt: skip
+    for name in ("isic2017", "isic2018"):
+        for image in load_table(f"{name}:{found[name]}").frame["image_id"]:
+            write_mask(root / "masks" / name / f"{image}_segmentation.png", size=SIZE)
+    return found
+
+
+def words(name: str, sources: dict[str, Path]) -> list[str]:
+    """Make the recipe small, and leave what makes it the recipe."""
+    recipe = load_recipe(name)
+    data, zoo = recipe.data.source.partition(":")[0], ZOO[recipe.model.name or ""]
+    options = {
+        key: value for key, value in {**zoo.kwargs, **recipe.model.kwargs}.items() if key not in OF_THE_TRUNK
+    }
+    said = [
+        f"data={data}:{sources[data]}", f"data.store_folder={sources[data].with_name('store')}",
+        "model.backbone=test_resnet", f"model.attention={zoo.attention}", f"model.options={json.dumps(options)}",
+        "model.weights=none", "model.input_size=64", "train.epochs=1", f"train.batch_size={BATCH[data]}",
+        "crops.train_count=2" * (recipe.crops.train_count > 2), "crops.test_count=2" * (recipe.crops.test_count > 2),
+        "data.validation=0.33" * (recipe.data.val_fraction > 0), "runs=2" * (recipe.num_repeats > 1),
+        f"data.masks={sources[data].with_name('masks') / data}" * (recipe.data.mask_dir is not None),
+        {None: "", 3: "fold=0", 5: "folds=2"}[recipe.n_folds],
+    ]  # fmt: skip
+    return [word for word in said if word]
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_trains_on_a_miniature(name: str, sources: dict[str, Path], tmp_path: Path) -> None:
+    short = words(name, sources)
+    path = train(name, short, out=tmp_path / "run")
+    runs = expand_runs(load_recipe(name, short))
+    for folder in [MultiRunDir(path).run_dir(run.name) for run in runs] if len(runs) > 1 else [RunDir(path)]:
+        log = pd.read_csv(folder.metrics_csv)
+        assert log["step"].iloc[-1] >= 2
+        assert np.isfinite(log["train_loss"]).all()
+        assert np.isfinite(read_predictions(folder.predictions("test")).scores).all()
+        assert (folder.path / "report.html").is_file()
+        assert folder.metadata()["status"] == "finished"
+    assert (len(runs) > 1) == MultiRunDir(path).summary_csv.is_file()

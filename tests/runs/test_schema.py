@@ -1,0 +1,129 @@
+"""What the section ``prior`` allows, and what it does to the masks of the training part alone."""
+
+import numpy as np
+import pytest
+
+from lesionlens.core.errors import RecipeError
+from lesionlens.data.mask_degradation import iou
+from lesionlens.runs.load import load_recipe
+from lesionlens.runs.schema import CropRecipe
+from lesionlens.training.build import RunComponents, build_datamodule, build_module
+from lesionlens.training.setup import set_up_run
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (["prior.share=1.5"], "prior.share.*less than or equal to 1"),
+        (["prior.share=-0.1"], "prior.share.*greater than or equal to 0"),
+        (["prior.quality=rough"], "prior.quality.*'exact', 'eroded'"),
+        (
+            ["prior.quality=eroded", "prior.amount=-0.1"],
+            "amount=-0.1 of quality=eroded is in diameters.* 0 to 2",
+        ),
+        (
+            ["prior.quality=polygon", "prior.amount=2"],
+            "amount=2 of quality=polygon is the number of corners: 3",
+        ),
+        (["prior.quality=polygon", "prior.amount=4.5"], "the number of corners; give a whole one"),
+        (
+            ["prior.quality=box", "prior.amount=2"],
+            "quality=box has no amount; leave it out, or give one of eroded",
+        ),
+        (["prior.amount=2"], "quality=exact has no amount"),
+        (["prior=none", "prior.quality=box"], "masks is none; give masks=lesion"),
+        (["prior=none", "prior.share=0.5"], "masks is none; give masks=lesion"),
+    ],
+)
+def test_nonsense_is_refused_in_a_sentence(
+    recipe: str, words: list[str], said: list[str], message: str
+) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(recipe, [*words, "prior=lesion", *said])
+
+
+def made(recipe: str, words: list[str], *said: str) -> RunComponents:
+    return build_datamodule(set_up_run(load_recipe(recipe, [*words, *said])))
+
+
+def test_training_masks_are_worse_and_fewer_and_the_record_says_so(recipe: str, words: list[str]) -> None:
+    exact = made(recipe, words, "prior=lesion")
+    worse = made(recipe, words, "prior=lesion", "prior.quality=polygon", "prior.share=0.5")
+    before, after = (
+        exact.datamodule.train_dataset.split_data.masks,
+        worse.datamodule.train_dataset.split_data.masks,
+    )
+    assert before is not None
+    assert after is not None
+    assert before.has_mask.all()
+    facts = worse.setup.describe()["prior"]
+    assert (facts["images"], facts["used"]) == (len(before), after.has_mask.sum())
+    assert facts["used"] == pytest.approx(len(before) / 2, abs=1.5)
+    alike = [iou(after[place], before[place]) for place in np.flatnonzero(after.has_mask)]
+    assert facts["jaccard"] == pytest.approx(np.mean(alike), abs=1e-4)
+    assert 0.7 < facts["jaccard"] < 0.95
+    assert worse.setup.excluded == exact.setup.excluded == ()  # told by its count alone
+    assert worse.datamodule.val_dataset.split_data.masks is None
+
+
+def test_a_share_of_none_is_no_masks(recipe: str, words: list[str]) -> None:
+    ready = made(recipe, words, "prior=lesion", "prior.share=0", "prior.quality=box")
+    assert ready.datamodule.train_dataset.split_data.masks is None
+    assert ready.setup.describe()["prior"] == {}
+    model = ready.setup.resolved_model.build(len(ready.setup.task.output_names)).model
+    assert build_module(ready.setup, model).attention_prior is None
+
+
+@pytest.mark.slow
+def test_seeds_of_training_share_their_masks_and_seeds_of_the_prior_do_not(
+    recipe: str, words: list[str]
+) -> None:
+    said = ["prior=lesion", "prior.share=0.5"]
+    one, again, other = (
+        made(recipe, [*words, "data.seed=0"], *said, *more).datamodule.train_dataset.split_data.masks.has_mask
+        for more in ([], ["train.seed=5"], ["prior.seed=1"])
+    )
+    np.testing.assert_array_equal(one, again)
+    assert (one != other).any()
+
+
+NINE = CropRecipe(train="ordered", train_count=9, test="ordered", test_count=9)
+
+
+def test_a_network_of_images_takes_the_crops_that_are_asked_for() -> None:
+    asked = CropRecipe(train="random", train_count=4, test="ordered", test_count=16)
+    assert asked.for_model(None) == asked
+
+
+@pytest.mark.parametrize("asked", [CropRecipe(), NINE, CropRecipe(test="ordered", train_count=9)])
+def test_a_network_of_crops_brings_its_own(asked: CropRecipe) -> None:
+    assert asked.for_model(9) == NINE
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (CropRecipe(train="random"), r"crops\.train=random\. Leave"),
+        (NINE, r"crops\.train_count=9 crops\.test_count=9\. Leave"),
+        (CropRecipe(test="center", test_count=2), r"crops\.test=center crops\.test_count=2\. Leave"),
+    ],
+)
+def test_a_contradiction_is_refused(asked: CropRecipe, said: str) -> None:
+    with pytest.raises(RecipeError, match=f"takes 16 ordered crops of each image at once, .* says {said}"):
+        asked.for_model(16)
+
+
+@pytest.mark.parametrize(
+    ("asked", "crops"), [(CropRecipe(), 8), (CropRecipe(train="ordered", train_count=8), None)]
+)
+def test_numbers_without_an_order_are_refused(asked: CropRecipe, crops: int | None) -> None:
+    with pytest.raises(RecipeError, match="no 8 ordered crops; allowed numbers: 5, 7, 9, 16, 25, 36"):
+        asked.for_model(crops)
+
+
+def test_a_network_that_only_averages_may_be_trained_on_random_crops() -> None:
+    asked = CropRecipe(train="random", train_count=2)
+    assert asked.for_model(9, fixed_positions=False) == CropRecipe(
+        train="random", train_count=2, test="ordered", test_count=9
+    )
+    assert CropRecipe().for_model(9, fixed_positions=False) == NINE

@@ -1,0 +1,94 @@
+"""The commands as a person types them: train two steps, predict, score."""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from lesionlens import cli
+from lesionlens.segmentation.config import SegmentationConfig
+from lesionlens.segmentation.evaluate import MeanMaskMetrics
+from lesionlens.segmentation.train import train_segmentation
+
+WORDS = "--encoder test_resnet --size 32 64 --epochs 2 --batch-size 12 --device cpu --out run"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LESIONLENS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cli, "_format_warnings", lambda: None)
+    return tmp_path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """Type a command; give its exit code."""
+    monkeypatch.setattr(sys, "argv", ["lesionlens", "segment", *words])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    return int(left.value.code or 0)
+
+
+def test_the_whole_way(
+    here: Path, small_set: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Train two steps, draw masks of a folder, score them: the same numbers as the run itself wrote."""
+    (here / "ham").symlink_to(small_set)
+    assert run(monkeypatch, "train", "ham10000:ham", *WORDS.split()) == 0
+    assert "Research use only, not a medical device." in capsys.readouterr().out
+    record = json.loads((here / "run" / "run.json").read_text())
+    assert record["status"] == "finished"
+    assert sum(record["data"]["images"].values()) == 24
+    assert list(pd.read_csv(here / "run" / "log.csv")["epoch"]) == [1, 2]
+    assert (here / "run" / "left-out.csv").read_text() == "image_id,part,reason\n"
+    assert not list((here / "cache").iterdir())
+
+    assert run(monkeypatch, "predict", "run", "ham/HAM10000_images", "-o", "masks") == 0
+    drawn = sorted((here / "masks").glob("*_segmentation.png"))
+    assert len(drawn) == 24
+    with Image.open(drawn[0]) as mask:
+        assert (mask.size, mask.mode) == ((64, 48), "L")
+    assert run(monkeypatch, "score", "masks", "ham10000:ham", "-o", "all.json", "--replicates", "50") == 0
+    assert "Jaccard" in capsys.readouterr().out
+    each = pd.read_csv(here / "all.csv", index_col="image_id")
+    for part in ("validation", "test"):
+        own = pd.read_csv(here / "run" / "evaluation" / f"{part}.csv", index_col="image_id")
+        pd.testing.assert_frame_equal(each.loc[own.index], own)
+        mean = MeanMaskMetrics.model_validate_json((here / "run" / "evaluation" / f"{part}.json").read_text())
+        assert mean.jaccard.value == pytest.approx(own["jaccard"].mean())
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_network(here: Path, small_set: Path) -> None:
+    options = SegmentationConfig(
+        encoder="test_resnet", input_size=(32, 64), epochs=1, batch_size=8, device="cpu"
+    )
+    for name in ("one", "two"):
+        train_segmentation([f"ham10000:{small_set}"], options, out=here / name)
+    weights = [(here / name / "best" / "model.safetensors").read_bytes() for name in ("one", "two")]
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "ham10000:{set}", "--network", "u-net"], "did you mean 'unet'"),
+        (["train", "ham10000:nowhere"], "does not exist"),
+        (["predict", "nowhere", "x.jpg", "-o", "m"], "no model in nowhere"),
+        (["score", "{set}/HAM10000_images", "ham10000:{set}", "--part", "test"], "in the part 'test'"),
+        (["score", "nowhere", "ham10000:{set}"], "there is no folder of masks nowhere"),
+        (["score", "{set}/HAM10000_images", "ham10000:{set}"], "images without a predicted mask: 24"),
+    ],
+)
+def test_an_error_is_a_readable_line(
+    small_set: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    message: str,
+) -> None:
+    assert run(monkeypatch, *(word.format(set=small_set) for word in words)) == 1
+    assert message in capsys.readouterr().err

@@ -1,0 +1,101 @@
+"""Pixels to learn from: image and mask move as one, and what cannot be used is told."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lesionlens.data.augmentation import Augmentation
+from lesionlens.data.transforms import AugmentParams
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.segmentation.dataset import SegmentationDataset, augment_image_and_mask, decode_to_memmap
+from lesionlens.segmentation.samples import SegmentationSample
+
+SEEN = Preprocessing(input_size=(24, 32), max_short_side=None)
+
+
+def white_where_masked(height: int, width: int) -> np.ndarray:
+    """Draw an image that is white where its mask is, and black elsewhere."""
+    picture = np.zeros((height, width, 4), np.uint8)
+    picture[2 : height // 2, 3 : width // 3] = 255
+    return picture
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        AugmentParams(flips=(True, False)),
+        AugmentParams(flips=(False, True)),
+        AugmentParams(rotation=37.0),
+        AugmentParams(scale=(1.3, 0.8)),
+        AugmentParams(rotation=-110.0, scale=(0.9, 0.7), flips=(True, True)),
+    ],
+)
+def test_image_and_mask_move_together(change: AugmentParams) -> None:
+    pixels = white_where_masked(40, 60)
+    moved = augment_image_and_mask(change, pixels)
+    assert (moved != pixels).any()
+    for channel in range(3):
+        assert (moved[..., channel] == moved[..., 3]).all()
+
+
+def test_colours_change_the_image_alone() -> None:
+    pixels = white_where_masked(40, 60)
+    moved = augment_image_and_mask(AugmentParams(brightness=0.5), pixels)
+    assert moved[..., :3].max() == 128
+    assert (moved[..., 3] == pixels[..., 3]).all()
+
+
+def test_what_is_drawn_depends_on_seed_epoch_and_position() -> None:
+    pixels = [white_where_masked(24, 32)] * 3
+    wild = Augmentation(rotation=180)
+
+    def drawn(seed: int, number: int, position: int) -> bytes:
+        return SegmentationDataset(pixels, wild, seed, number)[position].images.numpy().tobytes()
+
+    first = drawn(0, 1, 0)
+    assert drawn(0, 1, 0) == first
+    assert first not in {drawn(1, 1, 0), drawn(0, 2, 0), drawn(0, 1, 1)}
+
+
+def case(folder: Path, name: str, mask: np.ndarray | bytes | None) -> SegmentationSample:
+    """Write an image of 48 by 64 pixels, and its mask if it has one."""
+    image, file = folder / f"{name}.png", folder / f"{name}_segmentation.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)).save(image)
+    if isinstance(mask, bytes):
+        file.write_bytes(mask)
+    elif mask is not None:
+        Image.fromarray(mask).save(file)
+    return SegmentationSample(name, image, file, name)
+
+
+def test_masks_that_cannot_be_used_are_told(tmp_path: Path) -> None:
+    white = np.full((48, 64), 255, np.uint8)
+    cases = [
+        case(tmp_path, "good", white),
+        case(tmp_path, "half_the_size", white[::2, ::2]),
+        case(tmp_path, "empty", np.zeros((48, 64), np.uint8)),
+        case(tmp_path, "square", white[:, :48]),
+        case(tmp_path, "missing", None),
+        case(tmp_path, "damaged", b"no picture"),
+    ]
+    seen: list[tuple[int, int]] = []
+    pixels, left_out = decode_to_memmap(
+        cases, SEEN, tmp_path / "pixels.npy", on_progress=lambda *at: seen.append(at)
+    )
+    assert set(pixels) == {"good", "half_the_size"}
+    assert [pixels["good"].shape, pixels["half_the_size"][..., 3].min()] == [(24, 32, 4), 255]
+    reasons = {each.image_id: each.reason for each in left_out}
+    assert set(reasons) == {"empty", "square", "missing", "damaged"}
+    assert "the mask is empty" in reasons["empty"]
+    assert "other proportions" in reasons["square"]
+    assert "missing_segmentation.png" in reasons["missing"]
+    assert "damaged_segmentation.png" in reasons["damaged"]
+    assert seen[-1] == (6, 6)
+
+
+def test_the_image_is_what_prediction_sees(tmp_path: Path) -> None:
+    one = case(tmp_path, "one", np.full((48, 64), 255, np.uint8))
+    pixels, _ = decode_to_memmap([one], SEEN, tmp_path / "pixels.npy", on_progress=lambda *_: None)
+    assert (pixels["one"][..., :3] == SEEN.extract_crops(SEEN.load_image(one.path))[0]).all()

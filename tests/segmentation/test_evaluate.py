@@ -1,0 +1,82 @@
+"""Scores of masks against the official scorer, and their intervals against cases that are known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from isic_challenge_scoring.segmentation import SegmentationScore
+from PIL import Image
+
+from lesionlens.imaging.masks import read_mask
+from lesionlens.segmentation.evaluate import ImageMaskMetrics, mean_segmentation_metrics, segmentation_metrics
+
+
+def disc(row: int, column: int, radius: int) -> np.ndarray:
+    rows, columns = np.ogrid[:40, :50]
+    return (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
+
+
+PAIRS = [
+    (disc(20, 25, 12), disc(20, 25, 12)),
+    (disc(20, 25, 12), disc(22, 27, 10)),
+    (disc(20, 25, 12), disc(5, 5, 4)),
+    (disc(20, 25, 12), np.zeros((40, 50), bool)),
+    (np.zeros((40, 50), bool), np.zeros((40, 50), bool)),
+    (np.zeros((40, 50), bool), disc(20, 25, 3)),
+    (np.ones((40, 50), bool), disc(20, 25, 15)),
+]
+
+
+def official(folder: Path, true: np.ndarray, sent: np.ndarray) -> dict[str, float]:
+    """Send one pair, (40, 50) uint8, through the official scorer; also give what our reader and scores say."""
+    for part, mask in (("truth", true), ("sent", sent)):
+        (folder / part).mkdir(parents=True)
+        Image.fromarray(mask).save(folder / part / "ISIC_0000000_segmentation.png")
+    found = SegmentationScore.from_dir(folder / "truth", folder / "sent").macro_average
+    return {name: float(found[name]) for name in ImageMaskMetrics._fields}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_every_score_is_that_of_the_official_scorer(tmp_path: Path) -> None:
+    """Of each image and of all together; also of grey masks, which are cut in the middle."""
+    grey = np.random.default_rng(0).integers(0, 256, (2, 40, 50), dtype=np.uint8)
+    pairs = [*((np.uint8(255) * true, np.uint8(255) * sent) for true, sent in PAIRS), (grey[0], grey[1])]
+    expected = [official(tmp_path / str(number), *pair) for number, pair in enumerate(pairs)]
+    name = "ISIC_0000000_segmentation.png"
+    folders = [tmp_path / str(number) for number in range(len(pairs))]
+    ours = [
+        segmentation_metrics(read_mask(f / "sent" / name), read_mask(f / "truth" / name)) for f in folders
+    ]
+    mean = mean_segmentation_metrics(ours, [folder.name for folder in folders], n_resamples=10)
+    for score, theirs in zip(ours, expected, strict=True):
+        assert score._asdict() == pytest.approx(theirs, rel=1e-12)
+    for field in ImageMaskMetrics._fields:
+        assert getattr(mean, field).value == pytest.approx(np.mean([each[field] for each in expected]))
+
+
+def test_masks_of_two_sizes_are_not_compared() -> None:
+    with pytest.raises(ValueError, match="cannot be compared"):
+        segmentation_metrics(np.ones((2, 3), bool), np.ones((3, 2), bool))
+
+
+def test_copies_of_a_lesion_do_not_narrow_the_interval() -> None:
+    values = np.random.default_rng(1).uniform(0.4, 1, 30)
+    once = [ImageMaskMetrics(value, value, value) for value in values]
+    lesions = [f"L{number:02d}" for number in range(30)]
+    one = mean_segmentation_metrics(once, lesions, seed=3)
+    three = mean_segmentation_metrics(once * 3, lesions * 3, seed=3)
+    assert (one.images, three.images, three.lesions) == (30, 90, 30)
+    assert three.jaccard.low == pytest.approx(one.jaccard.low)
+    assert three.jaccard.high == pytest.approx(one.jaccard.high)
+
+
+def test_the_interval_is_that_of_a_plain_bootstrap() -> None:
+    """With one image a lesion: numpy's own resampling, other draws, many of them."""
+    values = np.random.default_rng(2).uniform(0, 1, 40)
+    mean = mean_segmentation_metrics(
+        [ImageMaskMetrics(v, v, v) for v in values], list(map(str, range(40))), n_resamples=20_000
+    )
+    draws = np.random.default_rng(9).choice(values, (20_000, 40)).mean(axis=1)
+    assert (mean.dice.low, mean.dice.high) == pytest.approx(
+        tuple(np.quantile(draws, [0.025, 0.975])), abs=3e-3
+    )

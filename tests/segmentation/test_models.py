@@ -1,0 +1,52 @@
+"""Bundles of segmentation networks: back as they were, and nothing else taken for one."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lesionlens.core.errors import SavedModelError
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.models.saved_model import save_model
+from lesionlens.segmentation.models import (
+    SegmentationModelCard,
+    SegmentationModelSpec,
+    load_segmentation_model,
+)
+
+CARD = SegmentationModelCard(
+    architecture=SegmentationModelSpec(encoder="test_resnet"),
+    preprocessing=Preprocessing(input_size=(32, 64), max_short_side=None),
+    keep_largest_component=False,
+    training_data={"seed": 3},
+)
+
+
+def test_a_bundle_comes_back_as_it_was(tmp_path: Path) -> None:
+    model = CARD.architecture.build().eval()
+    save_model(tmp_path / "best", model, CARD)
+    loaded = load_segmentation_model(tmp_path)
+    assert loaded.card == CARD
+    assert "not a medical device" in loaded.card.intended_use
+    x = torch.rand(1, 3, 32, 64)
+    with torch.inference_mode():
+        assert torch.equal(loaded.model(x), model(x))
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    save_model(tmp_path, SegmentationModelSpec(encoder="test_convnext").build(), CARD)
+    with pytest.raises(SavedModelError, match="not those of the network on its card"):
+        load_segmentation_model(tmp_path)
+
+
+def test_a_classifier_is_no_segmentation_network(tmp_path: Path) -> None:
+    (tmp_path / "card.json").write_text('{"format": 1, "classes": ["a", "b"]}')
+    save_model(tmp_path / "x", torch.nn.Linear(1, 1), CARD)
+    (tmp_path / "x" / "model.safetensors").rename(tmp_path / "model.safetensors")
+    with pytest.raises(SavedModelError, match="lesionlens segment train"):
+        load_segmentation_model(tmp_path)
+
+
+def test_no_bundle_is_a_readable_error(tmp_path: Path) -> None:
+    with pytest.raises(SavedModelError, match="no model in"):
+        load_segmentation_model(tmp_path)

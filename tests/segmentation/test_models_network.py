@@ -1,0 +1,83 @@
+"""Networks by name, what refuses them, and weights of their encoders."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from lesionlens.core.errors import ModelError, WeightsError
+from lesionlens.segmentation.models import (
+    SEGMENTATION_ARCHS,
+    SegmentationModelSpec,
+    check_input_size,
+    load_encoder_weights,
+    make_segmentation_spec,
+)
+
+
+@pytest.mark.parametrize("network", SEGMENTATION_ARCHS)
+def test_a_network_gives_a_logit_for_each_pixel(network: str) -> None:
+    model = make_segmentation_spec(network, "test_resnet").build().eval()
+    with torch.inference_mode():
+        assert model(torch.rand(2, 3, 32, 64)).shape == (2, 1, 32, 64)
+
+
+def test_an_unknown_network_names_the_nearest() -> None:
+    with pytest.raises(ModelError, match="did you mean 'unet'"):
+        make_segmentation_spec("u-net", "resnet34")
+
+
+def test_an_unknown_encoder_names_the_nearest() -> None:
+    with pytest.raises(ModelError, match="resnet34"):
+        SegmentationModelSpec(encoder="resnet43").build()
+
+
+def test_an_encoder_without_halving_grids_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"unet cannot stand on the encoder 'test_vit'.*Encoders that work"):
+        SegmentationModelSpec(encoder="test_vit").build()
+
+
+def test_without_the_extra_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "segmentation_models_pytorch", None)
+    with pytest.raises(ModelError, match=r"pip install 'lesionlens\[segment\]'"):
+        SegmentationModelSpec().build()
+
+
+def test_a_size_that_does_not_halve_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"30 × 64 pixels.*multiples of 32"):
+        check_input_size(make_segmentation_spec("deeplabv3plus", "test_resnet").build(), (30, 64))
+
+
+@pytest.mark.parametrize("encoder", ["test_resnet", "test_efficientnet", "test_convnext"])
+def test_every_tensor_of_the_encoder_comes_from_the_file(tmp_path: Path, encoder: str) -> None:
+    """The features of the loaded encoder are those of timm's own network."""
+    whole = timm.create_model(encoder, pretrained=False).eval()
+    save_file(whole.state_dict(), tmp_path / "w.safetensors")
+    model = SegmentationModelSpec(encoder=encoder).build().eval()
+    load_encoder_weights(model, str(tmp_path / "w.safetensors"), encoder=encoder)
+    x = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        last = model.encoder.model(x)[-1]
+        expected = whole.forward_intermediates(x, indices=1, norm=False, intermediates_only=True)[-1]
+    torch.testing.assert_close(last, expected)
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    save_file(timm.create_model("test_convnext").state_dict(), tmp_path / "w.safetensors")
+    model = SegmentationModelSpec(encoder="test_resnet").build()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    with pytest.raises(WeightsError, match="missing or of another shape"):
+        load_encoder_weights(model, str(tmp_path / "w.safetensors"), encoder="test_resnet")
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+
+
+@pytest.mark.real
+def test_real_imagenet_weights_fit(real_data: Path) -> None:
+    file = real_data / "weights" / "mobilenetv2_100_imagenet_timm.pth"
+    model = SegmentationModelSpec(encoder="mobilenetv2_100").build()
+    load_encoder_weights(model, str(file), encoder="mobilenetv2_100")
+    stored = torch.load(file, weights_only=True)
+    assert torch.equal(model.encoder.model.conv_stem.weight, stored["conv_stem.weight"])

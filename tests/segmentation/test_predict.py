@@ -1,0 +1,140 @@
+"""Masks of images: where they lie, their size, what is kept and what is refused."""
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lesionlens.core.errors import DataError, ImageError
+from lesionlens.imaging.masks import read_mask, write_mask
+from lesionlens.segmentation import predict as module
+from lesionlens.segmentation.models import LoadedSegmentationModel
+from lesionlens.segmentation.predict import predict_masks, segment_images
+
+
+def spot(path: Path, *, size: tuple[int, int] = (64, 96), left: int = 24) -> np.ndarray:
+    """Draw a dark square on white, and give its mask."""
+    mask = np.zeros(size, bool)
+    mask[16:48, left : left + 32] = True
+    Image.fromarray(np.where(mask[..., None], 0, 255).repeat(3, 2).astype(np.uint8)).save(path)
+    return mask
+
+
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch, dark: LoadedSegmentationModel) -> LoadedSegmentationModel:
+    """Let every bundle be the network that sees what is dark."""
+    monkeypatch.setattr(module, "load_segmentation_model", lambda *_, **__: dark)
+    return dark
+
+
+def test_a_mask_has_its_images_size_and_place(tmp_path: Path, dark: LoadedSegmentationModel) -> None:
+    """The network sees a half and a quarter of these sizes; edges fall on its grid."""
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    true = [spot(paths[0]), spot(paths[1], left=40), spot(paths[2], size=(128, 192), left=64)]
+    for mask, wanted in zip(predict_masks(dark, paths, largest_only=True, batch_size=2), true, strict=True):
+        assert isinstance(mask, np.ndarray)
+        assert mask.shape == wanted.shape
+        assert (mask & wanted).sum() / (mask | wanted).sum() > 0.93
+
+
+def test_an_unreadable_image_is_told_in_its_place(tmp_path: Path, dark: LoadedSegmentationModel) -> None:
+    paths = [tmp_path / name for name in ("a.png", "b.png", "c.png")]
+    spot(paths[0])
+    paths[1].write_bytes(b"no picture")
+    spot(paths[2])
+    kinds = [type(each) for each in predict_masks(dark, paths, largest_only=True)]
+    assert kinds == [np.ndarray, ImageError, np.ndarray]
+
+
+def test_tidy_keeps_one_region(tmp_path: Path, dark: LoadedSegmentationModel) -> None:
+    pixels = np.full((32, 48, 3), 255, np.uint8)
+    pixels[4:20, 4:20] = pixels[24:28, 40:44] = 0
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    raw, tidy = (next(predict_masks(dark, [tmp_path / "a.png"], largest_only=each)) for each in (False, True))
+    assert [int(np.sum(raw)), int(np.sum(tidy))] == [16 * 16 + 4 * 4, 16 * 16]
+
+
+@pytest.mark.usefixtures("network")
+def test_masks_are_written_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    spot(tmp_path / "in" / "a.png")
+    spot(tmp_path / "in" / "b.png")
+    (tmp_path / "in" / "c.jpg").write_bytes(b"")
+    out = tmp_path / "out"
+    done = segment_images("bundle", [tmp_path / "in"], out)
+    assert (done.written, done.skipped, len(done.failures)) == (2, 0, 1)
+    assert "c.jpg" in done.failures[0]
+    write_mask(out / "a_segmentation.png", np.zeros((64, 96), bool))
+    (out / "b_segmentation.png").unlink()
+    seen: list[tuple[int, int]] = []
+    again = segment_images("bundle", [tmp_path / "in"], out, on_progress=lambda *at: seen.append(at))
+    assert (again.written, again.skipped) == (1, 1)
+    assert seen[-1] == (3, 3)
+    assert not read_mask(out / "a_segmentation.png").any()
+    assert segment_images("bundle", [tmp_path / "in"], out, overwrite=True).written == 2
+    assert read_mask(out / "a_segmentation.png").any()
+
+
+def test_masks_of_two_origins_are_not_mixed(tmp_path: Path, network: LoadedSegmentationModel) -> None:
+    spot(tmp_path / "a.png")
+    segment_images("bundle", [tmp_path / "a.png"], tmp_path / "out")
+    with pytest.raises(DataError, match="did not draw with these options"):
+        segment_images("bundle", [tmp_path / "a.png"], tmp_path / "out", largest_only=False)
+    (tmp_path / "true").mkdir()
+    write_mask(tmp_path / "true" / "a_segmentation.png", np.ones((64, 96), bool))
+    with pytest.raises(DataError, match="did not draw"):
+        segment_images("bundle", [tmp_path / "a.png"], tmp_path / "true")
+    assert read_mask(tmp_path / "true" / "a_segmentation.png").all()
+
+
+def test_memory_does_not_grow_with_the_number_of_images(
+    tmp_path: Path, dark: LoadedSegmentationModel
+) -> None:
+    spot(tmp_path / "a.png", size=(400, 600))
+
+    def peak(images: int) -> int:
+        tracemalloc.start()
+        for _ in predict_masks(dark, [tmp_path / "a.png"] * images, largest_only=False, batch_size=2):
+            pass
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(2)
+    assert peak(40) < 1.2 * peak(4)
+
+
+def test_an_id_that_is_no_file_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="without slashes"):
+        module._mask_paths(["../a"], tmp_path)
+
+
+@pytest.mark.usefixtures("network")
+def test_masks_of_other_images_are_not_joined_by_those_of_another_network(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for name in "ab":
+        spot(tmp_path / f"{name}.png")
+    segment_images("bundle", [tmp_path / "a.png"], out)
+    for overwrite in (False, True):  # that would leave the mask of a
+        with pytest.raises(DataError, match="choose another folder"):
+            segment_images("bundle", [tmp_path / "b.png"], out, largest_only=False, overwrite=overwrite)
+    assert [file.name for file in out.glob("*.png")] == ["a_segmentation.png"]
+    assert segment_images("bundle", [tmp_path / "b.png"], out).written == 1
+
+
+@pytest.mark.usefixtures("network")
+def test_masks_drawn_anew_are_all_of_one_network_though_it_be_stopped(tmp_path: Path) -> None:
+    out, images = tmp_path / "out", [tmp_path / "a.png", tmp_path / "b.png"]
+    for image in images:
+        spot(image)
+    segment_images("bundle", images, out)
+
+    def stop(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        segment_images("bundle", images, out, largest_only=False, overwrite=True, on_progress=stop)
+    again = segment_images("bundle", images, out, largest_only=False)
+    assert (again.written, again.skipped) == (1, 1)
