@@ -151,13 +151,13 @@ class DataRecipe(ConfigSection):
     cache_dir: str | None = None
     images_on: Literal["auto", "host", "device"] = "auto"
 
-    @field_validator("store", mode="before")
+    @field_validator("cache", mode="before")
     @classmethod
     def _check_cache_option(cls, value: object) -> object:
         if value not in get_args(CacheOption):
             raise ValueError(
                 f"{value!r} is no way to keep images; allowed: {', '.join(get_args(CacheOption))}. "
-                "A folder belongs into data.store_folder"
+                "A folder belongs into data.cache_dir"
             )
         return value
 
@@ -392,7 +392,7 @@ class Recipe(ConfigSection):
     model: Annotated[ModelRecipe, _shorthand("name")]
     crops: CropRecipe = CropRecipe()
     augment: Annotated[Augmentation, _shorthand("preset")] = Augmentation()
-    attention_prior: Annotated[AttentionPriorRecipe, _shorthand("masks")] = AttentionPriorRecipe()
+    attention_prior: Annotated[AttentionPriorRecipe, _shorthand("target")] = AttentionPriorRecipe()
     train: TrainRecipe = TrainRecipe()
     num_repeats: int = Field(default=1, ge=1)
     n_folds: int | None = Field(default=None, ge=2)
