@@ -4,4 +4,4 @@ from lesionlens.synthesis.artifacts import ARTIFACTS, ArtifactRates
 from lesionlens.synthesis.dataset import generate_dataset
 from lesionlens.synthesis.structures import STRUCTURES, read_structures
 
-__all__ = ["ARTIFACTS", "STRUCTURES", "ArtifactRates", "read_structures", "generate_dataset"]
+__all__ = ["ARTIFACTS", "STRUCTURES", "ArtifactRates", "generate_dataset", "read_structures"]

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -303,17 +302,38 @@ class Layout(NamedTuple):
     write_files: Callable[[GeneratedDataset], None]
 
 
-def _layout_from_module(module: ModuleType) -> Layout:
-    return Layout(module.WEIGHTS, module.LABELS, module.SHARES, module.write)
-
-
 LAYOUTS: Mapping[str, Layout | None] = {
     "ham10000": None,  # as it is painted
-    "isic2016": _layout_from_module(isic2016),
-    "isic2017": _layout_from_module(isic2017),
-    "isic2018": _layout_from_module(isic2018),
-    "isic2018-task1": _layout_from_module(isic2018_task1),
-    "derm7pt": _layout_from_module(derm7pt),
+    "isic2016": Layout(
+        class_weights=_ISIC2016_CLASS_WEIGHTS,
+        labels=_ISIC2016_LABELS,
+        split_fractions=_ISIC2016_SPLIT_FRACTIONS,
+        write_files=_write_isic2016,
+    ),
+    "isic2017": Layout(
+        class_weights=ISIC2017_CLASS_WEIGHTS,
+        labels=_ISIC2017_LABELS,
+        split_fractions=_ISIC2017_SPLIT_FRACTIONS,
+        write_files=_write_isic2017,
+    ),
+    "isic2018": Layout(
+        class_weights=_ISIC2018_CLASS_WEIGHTS,
+        labels=_ISIC2018_LABELS,
+        split_fractions=_ISIC2018_SPLIT_FRACTIONS,
+        write_files=_write_isic2018,
+    ),
+    "isic2018-task1": Layout(
+        class_weights=_ISIC2018_TASK1_CLASS_WEIGHTS,
+        labels=_ISIC2018_TASK1_LABELS,
+        split_fractions=_ISIC2018_TASK1_SPLIT_FRACTIONS,
+        write_files=_write_isic2018_task1,
+    ),
+    "derm7pt": Layout(
+        class_weights=_DERM7PT_CLASS_WEIGHTS,
+        labels=_DERM7PT_LABELS,
+        split_fractions=_DERM7PT_SPLIT_FRACTIONS,
+        write_files=_write_derm7pt,
+    ),
 }
 
 
