@@ -14,7 +14,7 @@ from lesionlens import cli
 from lesionlens.synthesis.dataset import generate_dataset
 
 WORDS = (
-    "data.task=melanoma data.shorter_side=80 model.backbone=test_resnet model.attention=arl model.input_size=64 "
+    "data.task=melanoma data.max_short_side=80 model.backbone=test_resnet model.attention=arl model.input_size=64 "
     "train.epochs=1"
 )
 
@@ -42,12 +42,12 @@ def test_the_whole_way(
 ) -> None:
     """Synthesise, check, train two steps, predict, evaluate, explain."""
     generate_dataset(here / "ham", num_images=60, seed=1, size=(120, 160))
-    assert run(monkeypatch, "data", "check", "ham10000:ham") == 0
+    assert run(monkeypatch, "data", "validate", "ham10000:ham") == 0
     assert "melanoma" in capsys.readouterr().out
     (here / "r.yaml").write_text("data: {source: 'ham10000:ham'}\nmodel: {}\n")
     assert run(monkeypatch, "train", "r.yaml", *WORDS.split(), "--out", "run") == 0
     said = capsys.readouterr().out
-    assert "test part" in said
+    assert "test split" in said
     assert "Research use only, not a medical device." in said
     assert (here / "run" / "report.html").is_file()
     images = "ham/HAM10000_images"
@@ -55,7 +55,10 @@ def test_the_whole_way(
     assert len(pd.read_csv("p.csv")) == 60
     truth = pd.read_csv("ham/HAM10000_metadata.csv").rename(columns={"dx": "label"})
     truth.to_csv("truth.csv", index=False)
-    assert run(monkeypatch, "evaluate", "p.csv", "--truth", "truth.csv", "-o", "e", "--replicates", "20") == 0
+    assert (
+        run(monkeypatch, "evaluate", "p.csv", "--labels", "truth.csv", "-o", "e", "--bootstrap-samples", "20")
+        == 0
+    )
     assert {"evaluation.json"} < {file.name for file in (here / "e").iterdir()}
     first = sorted(Path(images).iterdir())[0]
     assert run(monkeypatch, "explain", "run", str(first), "-o", "maps") == 0
@@ -85,8 +88,8 @@ def test_ones_own_images_with_a_table(here: Path, monkeypatch: pytest.MonkeyPatc
         (["train"], 2, "give a recipe"),
         (["train", "demo", "--resume", "x"], 2, "no recipe, no KEY=VALUE"),
         (["train", "--resume", "nothing"], 1, "no run's folder"),
-        (["data", "check", "ham1000:x"], 1, "did you mean 'ham10000'"),
-        (["data", "check", "ham10000:nowhere"], 1, "does not exist"),
+        (["data", "validate", "ham1000:x"], 1, "did you mean 'ham10000'"),
+        (["data", "validate", "ham10000:nowhere"], 1, "does not exist"),
         (["predict", "nowhere", "x.jpg"], 1, "expected a folder with model.safetensors"),
         (["evaluate", "nowhere.csv"], 1, "nowhere.csv"),
         (["explain", "nowhere", "x.jpg"], 1, "no model in nowhere"),
@@ -152,7 +155,7 @@ def test_the_demo_goes_the_whole_way(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("demo", "demo-2"):
-        assert run(monkeypatch, "demo", "--images", "100", "--epochs", "1", "--folder", "there") == 0
+        assert run(monkeypatch, "demo", "--images", "100", "--epochs", "1", "--out", "there") == 0
         assert (here / "there" / name / "report.html").is_file()
     assert "drawn by LesionLens" in (here / "there" / "demo" / "report.html").read_text()
     assert "Balanced accuracy" in capsys.readouterr().out
@@ -168,7 +171,7 @@ def test_recipes_are_listed_by_paper_and_shown_in_full(
     assert "arl/table3/resnet14-sk" not in said
     assert run(monkeypatch, "recipes", "soft/table2/split-30") == 0
     shown = yaml.safe_load(capsys.readouterr().out)
-    assert shown["data"]["test"] == 0.3
+    assert shown["data"]["test_fraction"] == 0.3
     assert shown["model"]["input_size"] == [299, 299]
     assert "base" not in shown
     assert run(monkeypatch, "recipes", "soft/table2/split-3") == 1

@@ -30,7 +30,7 @@ def test_an_audit_prints_and_writes(
     images = sorted((ham / "HAM10000_images").glob("*.jpg"))
     mine = "\n".join(["image,label", *(f"{path},nevus" for path in images[:2])])
     (tmp_path / "mine.csv").write_text(mine)
-    words = [f"ham10000:{ham}", f"table:{tmp_path / 'mine.csv'}", "--split", "kfold", "--folds", "3"]
+    words = [f"ham10000:{ham}", f"table:{tmp_path / 'mine.csv'}", "--split", "group_kfold", "--folds", "3"]
     assert run(monkeypatch, "data", "audit", *words, "--fold", "0", "-o", str(tmp_path / "out")) == 0
     said = capsys.readouterr().out
     assert "Audit of ham10000 (40 images), table (2 images)" in said
@@ -38,26 +38,32 @@ def test_an_audit_prints_and_writes(
     assert "Research use only" in said
     found = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert found["split"].startswith("fold 0 of 3")
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {"audit.json", "pairs.csv", "pairs.png"}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        "audit.json",
+        "duplicates.csv",
+        "duplicates.png",
+    }
 
 
 def test_a_split_is_written_and_described(
     ham: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "split.csv"
-    words = ["data", "split", str(ham), "--split", "kfold-images", "--folds", "3", "--fold", "1"]
+    words = ["data", "split", str(ham), "--split", "image_kfold", "--folds", "3", "--fold", "1"]
     assert run(monkeypatch, *words, "-o", str(out)) == 0
     said = capsys.readouterr().out
     assert "fold 1 of 3" in said
-    assert "remark: folds by image" in said
-    assert pd.read_csv(out)["part"].value_counts().sum() == 40
+    assert "caveat: folds by image" in said
+    assert pd.read_csv(out)["split"].value_counts().sum() == 40
 
 
 def test_a_wrong_split_is_one_line(
     ham: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "data", "audit", str(ham), "--split", "kfolds") == 1
-    assert capsys.readouterr().err.startswith("error: unknown split 'kfolds': did you mean 'kfold'?")
+    assert run(monkeypatch, "data", "audit", str(ham), "--split", "group_kfolds") == 1
+    assert capsys.readouterr().err.startswith(
+        "error: unknown split 'group_kfolds': did you mean 'group_kfold'?"
+    )
 
 
 def test_the_list_names_every_data_set_whole(

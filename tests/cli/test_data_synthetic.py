@@ -1,4 +1,4 @@
-"""``lesionlens data synthesise`` and ``lesionlens data plant``."""
+"""``lesionlens data generate`` and ``lesionlens data inject-artifact``."""
 
 from pathlib import Path
 
@@ -18,12 +18,15 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 def test_a_set_is_painted_then_planted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--layout", "isic2016", "--images", "12", "--size", "36x48", "--without", "hair"]
-    assert run(monkeypatch, "synthesise", str(tmp_path / "set"), *words) == 0
+    words = ["--layout", "isic2016", "--images", "12", "--size", "36x48", "--exclude-artifact", "hair"]
+    assert run(monkeypatch, "generate", str(tmp_path / "set"), *words) == 0
     said = capsys.readouterr().out
     assert said == f"12 synthetic images, of no patient: isic2016:{tmp_path / 'set'}. Research use only.\n"
-    words = ["--artefact", "sticker", "--association", "1"]
-    assert run(monkeypatch, "plant", f"isic2016:{tmp_path / 'set'}", str(tmp_path / "biased"), *words) == 0
+    words = ["--artifact", "sticker", "--rate-difference", "1"]
+    assert (
+        run(monkeypatch, "inject-artifact", f"isic2016:{tmp_path / 'set'}", str(tmp_path / "biased"), *words)
+        == 0
+    )
     said = capsys.readouterr().out
     source = f"table:{tmp_path / 'biased' / 'images.csv'}"
     assert said.startswith("sticker on 100% of melanoma, 0% of the others (")
@@ -35,6 +38,6 @@ def test_a_set_is_painted_then_planted(
 def test_a_size_that_is_none_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "synthesise", str(tmp_path / "set"), "--size", "192") != 0
+    assert run(monkeypatch, "generate", str(tmp_path / "set"), "--size", "192") != 0
     assert "'192' is no size; give height and width in pixels, such as 192x256" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

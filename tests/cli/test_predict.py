@@ -41,11 +41,11 @@ def test_stopped_it_says_what_to_do_and_goes_on(
     for number in range(4):
         Image.new("RGB", (40, 40), (number, 9, 99)).save(f"images/{number}.png")
     Path("images/1.png").write_bytes(b"")
-    whole, calls = scoring._predict_batch, iter([True, False])
+    predict_batch, calls = scoring._predict_batch, iter([True, False])
 
     def once(*given: object) -> object:
         if next(calls):
-            return whole(*given)  # type: ignore[arg-type]
+            return predict_batch(*given)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
     words = [
@@ -58,16 +58,16 @@ def test_stopped_it_says_what_to_do_and_goes_on(
         "2",
         "--engine",
         "torch",
-        "--workers",
+        "--num-workers",
         "1",
     ]
     monkeypatch.setattr(scoring, "_predict_batch", once)
     assert run(monkeypatch, *words) == 130
-    assert "kept in p.csv.part. Give the same command again to go on" in capsys.readouterr().err
-    monkeypatch.setattr(scoring, "_predict_batch", whole)
+    assert "kept in p.csv.partial. Give the same command again to go on" in capsys.readouterr().err
+    monkeypatch.setattr(scoring, "_predict_batch", predict_batch)
     assert run(monkeypatch, *words) == 1
     said = capsys.readouterr().err
-    assert "going on: 2 of 4 images were scored before (p.csv.part)" in said
+    assert "going on: 2 of 4 images were scored before (p.csv.partial)" in said
     assert "3 images scored (torch, fp32): p.csv. Research use only, not a medical device." in said
     assert "1 images could not be read; the scores of the other 3 are in p.csv:" in said
     assert "1.png" in said
@@ -82,9 +82,9 @@ def test_so_many_threads_compute_as_are_said(tmp_path: Path, monkeypatch: pytest
     before = torch.get_num_threads()
     try:
         for threads in (1, 3):
-            assert run(monkeypatch, "predict", "b", "1.png", "--fresh", "--threads", str(threads)) == 0
+            assert run(monkeypatch, "predict", "b", "1.png", "--restart", "--num-threads", str(threads)) == 0
             assert torch.get_num_threads() == threads
-        assert run(monkeypatch, "predict", "b", "1.png", "--threads", "0") == 2
+        assert run(monkeypatch, "predict", "b", "1.png", "--num-threads", "0") == 2
     finally:
         torch.set_num_threads(before)
 

@@ -21,7 +21,6 @@ from lesionlens.cli import (
     segment,
     train,
 )
-from lesionlens.cli import models as recipes
 from lesionlens.core.errors import LesionLensError, RunInterrupted
 
 EXIT_INTERRUPTED = 130  # what shells expect after Ctrl-C
@@ -57,14 +56,14 @@ def root_callback(
 app.command("demo")(demo.demo_command)
 app.add_typer(data.data_app, name="data")
 app.command("models")(models.models_command)
-app.command("recipes")(recipes.recipes_command)
+app.command("recipes")(models.recipes_command)
 app.command("train")(train.train_command)
 app.command("predict")(predict.predict_command)
 app.command("evaluate")(evaluate.evaluate_command)
 app.command("compare")(compare.compare_command)
 app.command("explain")(explain.explain_command)
 app.command("export")(export.export_command)
-app.command("attention-quality")(attention_quality.evaluate_maps_command)
+app.command("evaluate-maps")(attention_quality.evaluate_maps_command)
 app.command("reproduce")(reproduce.reproduce_command)
 app.add_typer(segment.segment_app, name="segment")
 
@@ -80,7 +79,7 @@ def main() -> None:
         _exit_with_error(error, str(error), debug)
     except MemoryError as error:
         _exit_with_error(
-            error, "out of memory: use a smaller train.batch_size, input size or data.shorter_side", debug
+            error, "out of memory: use a smaller train.batch_size, input size or data.max_short_side", debug
         )
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""

@@ -1,4 +1,4 @@
-"""``lesionlens attention-quality``."""
+"""``lesionlens evaluate-maps``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,13 +7,13 @@ import typer
 
 
 def evaluate_maps_command(
-    model: Annotated[Path, typer.Argument(help="A saved model: a bundle's folder, or a run's.")],
+    model: Annotated[Path, typer.Argument(help="A saved model's folder, or a run's.")],
     source: Annotated[str, typer.Argument(help="A table with lesion masks: NAME:ROOT, or a CSV or parquet.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the numbers.")] = Path("quality"),
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="As for explain: native, heads, cam, gradcam, gradcam++, layercam, or auto; once for each."
+            help="As for explain: attention, heads, cam, gradcam, gradcam++, layercam, or auto; once for each."
         ),
     ] = None,
     target_class: Annotated[
@@ -39,8 +39,11 @@ def evaluate_maps_command(
     from lesionlens.core.errors import DataError
     from lesionlens.core.tabular import read_csv_columns
     from lesionlens.datasets.registry import load_table
-    from lesionlens.explanation.localization import evaluate_localization as measure
-    from lesionlens.explanation.localization import localization_table, write_localization
+    from lesionlens.explanation.localization import (
+        evaluate_localization,
+        localization_table,
+        write_localization,
+    )
     from lesionlens.models.saved_model import load_model
 
     loaded, table = load_model(model, device=device), load_table(source)
@@ -51,8 +54,8 @@ def evaluate_maps_command(
         table = table.select(named["image_id"])
     console = Console(stderr=True)
     with progress_bar(console) as progress:
-        line = progress.add_task("looking", total=len(table))
-        found = measure(
+        task = progress.add_task("computing maps", total=len(table))
+        result = evaluate_localization(
             loaded,
             table,
             methods=method or ["auto"],
@@ -60,10 +63,12 @@ def evaluate_maps_command(
             mask_dir=masks,
             n_resamples=bootstrap_samples,
             seed=seed,
-            on_progress=lambda done, _: progress.update(line, completed=done),
+            on_progress=lambda done, _: progress.update(task, completed=done),
         )
-    write_localization(out, found)
-    Console().print(localization_table(found))
-    left = f"; {len(found.excluded)} left out, see left_out.csv" if found.excluded else ""
-    console.print(f"{len(found.images)} images{left}. Numbers in {out}.", highlight=False, soft_wrap=True)
+    write_localization(out, result)
+    Console().print(localization_table(result))
+    excluded = f"; {len(result.excluded)} excluded, see excluded.csv" if result.excluded else ""
+    console.print(
+        f"{len(result.images)} images{excluded}. Numbers in {out}.", highlight=False, soft_wrap=True
+    )
     console.print("Research use only, not a medical device.")

@@ -12,10 +12,11 @@ from lesionlens.core.errors import ComparisonError
 if TYPE_CHECKING:
     from lesionlens.evaluation.comparison.result import ComparisonReport
     from lesionlens.evaluation.predictions import Predictions
+    from lesionlens.evaluation.result import EvaluationResult
     from lesionlens.evaluation.thresholds import Thresholds
 
 
-_RUN_PARAMS = ("what", "metric", "all_pairs", "out")  # what has a meaning for folders of runs
+_RUN_PARAMS = ("inputs", "metric", "all_pairs", "out")  # what has a meaning for folders of runs
 
 
 def compare_command(
@@ -59,13 +60,13 @@ def compare_command(
     models: tuple[Predictions, ...] = ()
     if any(path.is_dir() for path in inputs):
         _check_only_folders(inputs, context)
-        found = _compare_runs(inputs, names, keys, all_pairs)
+        report = _compare_runs(inputs, names, keys, all_pairs)
     else:
         from lesionlens.evaluation.comparison.models import compare_models
 
         models, notes = _load_models(inputs, names, labels, task, other_class, common_images)
         how = decision if threshold is None else _shared_threshold(threshold, decision, models[0])
-        found = compare_models(
+        report = compare_models(
             models,
             names,
             keys=keys,
@@ -75,13 +76,13 @@ def compare_command(
             stratified=stratified,
             decision=how,
         ).with_caveats(notes)
-    Console().print(comparison_table(found))
+    Console().print(comparison_table(report))
     if out is not None:
         from lesionlens.evaluation.comparison.io import write_comparison
         from lesionlens.evaluation.comparison.plots import write_comparison_figure
 
-        write_comparison(out, found)
-        write_comparison_figure(out, found, models, names)
+        write_comparison(out, report)
+        write_comparison_figure(out, report, models, names)
 
 
 def _shared_threshold(threshold: float, decision: str, model: "Predictions") -> "Thresholds":
@@ -125,7 +126,7 @@ def _compare_runs(
     return compare_runs([_read_group(folder) for folder in folders], names, keys=keys, all_pairs=all_pairs)
 
 
-def _read_group(path: Path) -> "dict[str, Evaluation]":
+def _read_group(path: Path) -> "dict[str, EvaluationResult]":
     """Read the evaluations of a group's finished runs."""
     from lesionlens.evaluation.result import read_evaluation
     from lesionlens.training.multi_run import STATUS_FINISHED, MultiRunDir
@@ -133,13 +134,14 @@ def _read_group(path: Path) -> "dict[str, Evaluation]":
     group = MultiRunDir(path)
     if not group.exists():
         raise ComparisonError(
-            f"{path} is no folder of several runs: it has no group.json. Give the folder of a recipe with runs: N or "
-            "folds: N, or files of predictions such as RUN/predictions/test.csv"
+            f"{path} is no folder of several runs: it has no multi_run.json. Give the folder of a recipe with "
+            "num_repeats: N or n_folds: N, or files of predictions such as RUN/predictions/test.csv"
         )
-    record = group.metadata()
-    done = [name for name in record.get("children", {}) if group.status(name) == STATUS_FINISHED]
+    metadata = group.metadata()
+    finished = [name for name in metadata.get("runs_status", {}) if group.status(name) == STATUS_FINISHED]
     return {
-        name: read_evaluation(group.run_dir(name).evaluation(record.get("part", "test"))) for name in done
+        name: read_evaluation(group.run_dir(name).evaluation(metadata.get("split", "test")))
+        for name in finished
     }
 
 
@@ -150,11 +152,12 @@ def _check_only_folders(inputs: Sequence[Path], context: typer.Context) -> None:
         raise ComparisonError(
             f"{files[0]} is no folder and others are: compare files of predictions, or folders of runs"
         )
-    for name in context.params:
-        source = context.get_parameter_source(name)
-        if name not in _RUN_PARAMS and source is not None and source.name == "COMMANDLINE":
+    for parameter in context.params:
+        source = context.get_parameter_source(parameter)
+        if parameter not in _RUN_PARAMS and source is not None and source.name == "COMMANDLINE":
             raise ComparisonError(
-                f"--{name} is for files of predictions; runs are compared as they were evaluated: leave it out"
+                f"--{parameter.replace('_', '-')} is for files of predictions; "
+                "runs are compared as they were evaluated: leave it out"
             )
 
 
@@ -163,8 +166,10 @@ def _short_names(inputs: Sequence[Path]) -> list[str]:
 
     Examples
     --------
-    >>> _names([Path("a.csv"), Path("b.csv")]), _names([Path("x/predictions/test.csv"), Path("y/predictions/test.csv")])
-    (['a', 'b'], ['x', 'y'])
+    >>> _short_names([Path("a.csv"), Path("b.csv")])
+    ['a', 'b']
+    >>> _short_names([Path("x/predictions/test.csv"), Path("y/predictions/test.csv")])
+    ['x', 'y']
     """
     if len(inputs) < 2 or len(set(inputs)) < len(inputs):
         raise ComparisonError("give two or more different files of predictions or folders of runs to compare")

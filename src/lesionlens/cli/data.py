@@ -11,7 +11,7 @@ SplitNameOption = Annotated[
     str | None,
     typer.Option(
         "--split",
-        help="official, grouped, kfold, kfold-images, gessert2019, datta2021, or a CSV image_id,part.",
+        help="official, group_holdout, group_kfold, image_kfold, gessert2019, datta2021, or a CSV image_id,split.",
     ),
 ]
 FoldsOption = Annotated[int | None, typer.Option(help="Number of folds.")]
@@ -19,10 +19,10 @@ FoldOption = Annotated[int | None, typer.Option(help="Which fold, from 0.")]
 SplitSeedOption = Annotated[int, typer.Option(min=0, help="Of the split.")]
 ValFractionOption = Annotated[float, typer.Option(min=0, max=1, help="Share that validates.")]
 TestFractionOption = Annotated[float, typer.Option(min=0, max=1, help="Share that tests.")]
-ValSplitNameOption = Annotated[str, typer.Option(help="Name of that part in a CSV.")]
-TestSplitNameOption = Annotated[str, typer.Option(help="Name of that part in a CSV.")]
+ValSplitNameOption = Annotated[str, typer.Option(help="Name of that split in a CSV.")]
+TestSplitNameOption = Annotated[str, typer.Option(help="Name of that split in a CSV.")]
 CheckpointSplitOption = Annotated[
-    Literal["validation", "test"], typer.Option(help="test: the test part validates as well.")
+    Literal["validation", "test"], typer.Option(help="test: the test split validates as well.")
 ]
 ClassesOption = Annotated[
     list[str] | None,
@@ -46,26 +46,26 @@ def audit_command(
     classes: ClassesOption = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder for audit.json, pairs.csv and pairs.png."),
+        typer.Option("--out", "-o", help="Folder for audit.json, duplicates.csv and duplicates.png."),
     ] = None,
 ) -> None:
-    """Look for what makes numbers too good: lesions and copies in several parts, label conflicts, shortcuts.
+    """Look for what makes numbers too good: lesions and copies in several splits, label conflicts, shortcuts.
 
-    A split is of the first source; without one its official parts count.
+    A split is of the first source; without one its official splits count.
     """
     from rich.console import Console
     from rich.progress import Progress
 
-    from lesionlens.datasets.audit.audit import audit_tables as look
+    from lesionlens.datasets.audit.audit import audit_tables
     from lesionlens.datasets.audit.report import format_audit, write_audit, write_duplicate_contact_sheet
     from lesionlens.datasets.registry import load_table, parse_source
     from lesionlens.datasets.splits.factory import make_splits
 
     own = {source for source in sources if parse_source(source)[0] == "table"}
     tables = [load_table(source, classes=classes if source in own else None) for source in sources]
-    made = None
+    splits = None
     if split is not None:
-        made = make_splits(
+        splits = make_splits(
             tables[0],
             name=split,
             val_fraction=val_fraction,
@@ -79,18 +79,18 @@ def audit_command(
         )
     aside = Console(stderr=True)
     with Progress(console=aside, disable=not aside.is_terminal, transient=True) as progress:
-        line = progress.add_task("reading", total=sum(map(len, tables)))
-        found = look(tables, made, progress=lambda done, _: progress.update(line, completed=done))
-    Console().print(format_audit(found), highlight=False)
+        task = progress.add_task("reading", total=sum(map(len, tables)))
+        report = audit_tables(tables, splits, progress=lambda done, _: progress.update(task, completed=done))
+    Console().print(format_audit(report), highlight=False)
     if out is not None:
-        write_audit(found, out)
-        write_duplicate_contact_sheet(found.duplicates, out / "pairs.png")
+        write_audit(report, out)
+        write_duplicate_contact_sheet(report.duplicates, out / "duplicates.png")
         aside.print(f"written to {out}", highlight=False, soft_wrap=True)
 
 
 def split_command(
     source: Annotated[str, typer.Argument(help="NAME:ROOT, or the path of a table or of a folder.")],
-    name: SplitNameOption = "grouped",
+    name: SplitNameOption = "group_holdout",
     folds: FoldsOption = None,
     fold: FoldOption = None,
     seed: SplitSeedOption = 0,
@@ -102,7 +102,7 @@ def split_command(
     classes: ClassesOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The CSV to write.")] = Path("split.csv"),
 ) -> None:
-    """Write which image trains, validates and tests, as a CSV image_id,part; print the sizes and remarks."""
+    """Write which image trains, validates and tests, as a CSV image_id,split; print the sizes and remarks."""
     from rich.console import Console
     from rich.table import Table
 
@@ -110,9 +110,9 @@ def split_command(
     from lesionlens.datasets.splits.factory import make_splits
 
     table = load_table(source, classes=classes)
-    made = make_splits(
+    splits = make_splits(
         table,
-        name=name or "grouped",
+        name=name or "group_holdout",
         val_fraction=val_fraction,
         test_fraction=test_fraction,
         seed=seed,
@@ -122,20 +122,20 @@ def split_command(
         test_split_name=test_split_name,
         checkpoint_split=checkpoint_split,
     )
-    made.save(out)
-    counts = Table("class", *made.splits, box=None, header_style="bold", pad_edge=False)
-    held = {part: table.select(ids) for part, ids in made.splits.items()}
+    splits.save(out)
+    counts = Table("class", *splits.splits, box=None, header_style="bold", pad_edge=False)
+    subsets = {split: table.select(ids) for split, ids in splits.splits.items()}
     for each in table.classes:
-        counts.add_row(each, *(f"{rows.class_counts()[each]:,}" for rows in held.values()))
-    counts.add_row("all", *(f"{len(rows):,}" for rows in held.values()), style="bold")
+        counts.add_row(each, *(f"{rows.class_counts()[each]:,}" for rows in subsets.values()))
+    counts.add_row("all", *(f"{len(rows):,}" for rows in subsets.values()), style="bold")
     console = Console()
-    console.print(made.description, highlight=False)
+    console.print(splits.description, highlight=False)
     console.print(counts)
-    for remark in made.caveats:
-        console.print(f"remark: {remark}", highlight=False, markup=False)
-    for reason in sorted({reason for _, reason in made.excluded}):
-        images = sum(why == reason for _, why in made.excluded)
-        console.print(f"left out: {images:,} images, {reason}", highlight=False, markup=False)
+    for caveat in splits.caveats:
+        console.print(f"caveat: {caveat}", highlight=False, markup=False)
+    for reason in sorted({reason for _, reason in splits.excluded}):
+        images = sum(why == reason for _, why in splits.excluded)
+        console.print(f"excluded: {images:,} images, {reason}", highlight=False, markup=False)
     console.print(f"written to {out}", highlight=False, soft_wrap=True)
 
 
@@ -144,7 +144,7 @@ data_app = typer.Typer(
 )
 
 
-@data_app.command("check")
+@data_app.command("validate")
 def validate_command(
     source: Annotated[str, typer.Argument(help="NAME:ROOT, or the path of a table or of a folder.")],
     classes: Annotated[
@@ -171,7 +171,7 @@ def validate_command(
 
 @data_app.command("list")
 def list_datasets_command() -> None:
-    """List the layouts that can be read, with licence, citation and source."""
+    """List the layouts that can be read, with license, citation and source."""
     from rich.console import Console
     from rich.table import Table
 
@@ -180,7 +180,7 @@ def list_datasets_command() -> None:
     table = Table.grid(padding=(0, 2))
     for name, record in DATASETS.items():
         table.add_row(name, record.title, style="bold")
-        for kind in ("licence", "citation", "url"):
+        for kind in ("license", "citation", "url"):
             if text := getattr(record, kind):
                 table.add_row(f"  {kind}", text)
         table.add_row()
@@ -189,5 +189,5 @@ def list_datasets_command() -> None:
 
 data_app.command("audit")(audit_command)
 data_app.command("split")(split_command)
-data_app.command("synthesise")(generate_command)
-data_app.command("plant")(inject_artifact_command)
+data_app.command("generate")(generate_command)
+data_app.command("inject-artifact")(inject_artifact_command)

@@ -1,4 +1,4 @@
-"""``lesionlens data synthesise`` and ``lesionlens data plant``."""
+"""``lesionlens data generate`` and ``lesionlens data inject-artifact``."""
 
 import re
 from pathlib import Path
@@ -30,12 +30,12 @@ def generate_command(
     exclude_artifact: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="ARTEFACT", help="Never paint hair, ruler, bubbles, ink, sticker or dark_corners."
+            metavar="ARTIFACT", help="Never paint hair, ruler, bubbles, ink, sticker or dark_corners."
         ),
     ] = None,
     num_workers: Annotated[int, typer.Option(min=1, help="Processes that paint.")] = 1,
 ) -> None:
-    """Paint a synthetic data set in an official layout, with masks, structures and artefacts.
+    """Generate a synthetic data set in an official layout, with masks, structures and artifacts.
 
     Drawn by a program, of no patient. Research use only, not for any medical use.
     """
@@ -47,7 +47,7 @@ def generate_command(
 
     console = Console(stderr=True)
     with progress_bar(console) as progress:
-        line = progress.add_task("painting", total=images)
+        task_id = progress.add_task("painting", total=images)
         generate_in_layout(
             layout,
             root,
@@ -57,7 +57,7 @@ def generate_command(
             difficulty=difficulty,
             artifacts=ArtifactRates().excluding(exclude_artifact or ()),
             num_workers=num_workers,
-            progress=lambda done, _: progress.update(line, completed=done),
+            progress=lambda done, _: progress.update(task_id, completed=done),
         )
     typer.echo(f"{images} synthetic images, of no patient: {layout}:{root}. Research use only.")
 
@@ -80,7 +80,7 @@ def inject_artifact_command(
         int | None, typer.Option(min=32, help="Bring larger images down to this many pixels.")
     ] = None,
 ) -> None:
-    """Copy a data set and paint an artefact on a share of its images, by their label: a shortcut made to measure.
+    """Copy a data set and paint an artifact on a share of its images, by their label: a shortcut made to measure.
 
     The copy is a table (table:ROOT/images.csv); its lesion masks stay where the data set has them.
 
@@ -91,12 +91,12 @@ def inject_artifact_command(
     from rich.console import Console
 
     from lesionlens.core.console import progress_bar
-    from lesionlens.synthesis.inject_artifacts import inject_artifact as write
+    from lesionlens.synthesis.inject_artifacts import inject_artifact
 
     console = Console(stderr=True)
     with progress_bar(console) as progress:
-        line = progress.add_task("planting", total=None)
-        planted = write(
+        task_id = progress.add_task("injecting", total=None)
+        copy = inject_artifact(
             source,
             root,
             artifact=artifact,
@@ -104,15 +104,15 @@ def inject_artifact_command(
             task=task,
             seed=seed,
             max_short_side=max_short_side,
-            progress=lambda done, total: progress.update(line, completed=done, total=total),
+            progress=lambda done, total: progress.update(task_id, completed=done, total=total),
         )
-    told = json.loads((root / "planting.json").read_text(encoding="utf-8"))
-    shares = ", ".join(
-        f"{told[key]:.0%} of {of}"
-        for key, of in (("share_of_class", task), ("share_of_others", "the others"))
-        if told[key] is not None
+    record = json.loads((root / "artifact_injection.json").read_text(encoding="utf-8"))
+    fractions = ", ".join(
+        f"{record[key]:.0%} of {of}"
+        for key, of in (("fraction_of_class", task), ("fraction_of_others", "the others"))
+        if record[key] is not None
     )
     typer.echo(
-        f"{artifact} on {shares} (each image by chance; asked for was a difference of {rate_difference:+.0%}): {planted}. "
-        "Painted by a program; research use only."
+        f"{artifact} on {fractions} (each image by chance; asked for was a difference of {rate_difference:+.0%}): "
+        f"{copy}. Painted by a program; research use only."
     )

@@ -9,9 +9,9 @@ import typer
 def demo_command(
     images: Annotated[int, typer.Option(min=100, help="Synthetic images to make.")] = 1000,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 8,
-    out: Annotated[Path, typer.Option(help="Where data and runs go.")] = Path("runs"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where data and runs go.")] = Path("runs"),
 ) -> None:
-    """Go the whole way once: synthesise images, train ARL-CNN14, measure, explain, report. A few minutes."""
+    """Go the whole way once: generate images, train ARL-CNN14, measure, explain, report. A few minutes."""
     from rich.console import Console
 
     from lesionlens.cli.train import print_run_summary
@@ -24,12 +24,12 @@ def demo_command(
     if not data.is_dir():
         console.print(f"drawing {images} synthetic dermoscopy images into {data}")
         with progress_bar(console) as progress:
-            line = progress.add_task("drawing", total=images)
+            task = progress.add_task("drawing", total=images)
             generate_dataset(
                 data,
                 num_images=images,
                 num_workers=2,
-                progress=lambda done, _: progress.update(line, completed=done),
+                progress=lambda done, _: progress.update(task, completed=done),
             )
-    words = [f"data=ham10000:{data}", f"train.epochs={epochs}", f"data.store_folder={out / 'demo-store'}"]
-    print_run_summary(train("demo", words, runs_dir=out, console=console))
+    overrides = [f"data=ham10000:{data}", f"train.epochs={epochs}", f"data.cache_dir={out / 'demo-cache'}"]
+    print_run_summary(train("demo", overrides, runs_dir=out, console=console))

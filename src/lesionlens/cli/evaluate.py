@@ -33,7 +33,8 @@ def evaluate_command(
     threshold: Annotated[
         str | None,
         typer.Option(
-            help="Instead of a decision: a score such as 0.3, or youden or sensitivity:0.89, chosen by --choose-on."
+            help="Instead of a decision: a score such as 0.3, or youden or sensitivity:0.89, chosen by "
+            "--tune-threshold-on."
         ),
     ] = None,
     tune_threshold_on: Annotated[
@@ -71,7 +72,7 @@ def evaluate_command(
 
 
 def _resolve_decision(
-    decision: Literal["argmax", "half"],
+    decision: Literal["argmax", "isic"],
     threshold: str | None,
     predictions: "Predictions",
     tuning_predictions: "Predictions | None",
@@ -85,7 +86,9 @@ def _resolve_decision(
 
     if threshold is None:
         if tuning_predictions is not None:
-            raise PredictionsError("--choose-on is for --threshold youden or --threshold sensitivity:0.89")
+            raise PredictionsError(
+                "--tune-threshold-on is for --threshold youden or --threshold sensitivity:0.89"
+            )
         return decision
     if decision != "argmax":
         raise PredictionsError(f"--decision {decision} and --threshold {threshold} exclude each other")
@@ -98,7 +101,7 @@ def _resolve_decision(
         return constant_thresholds(fixed, to_binary_task(predictions, task).predictions)
     raise PredictionsError(
         f"--threshold {threshold} is chosen by other images than those measured: give the predictions of the "
-        "validation part, --choose-on FILE"
+        "validation part, --tune-threshold-on FILE"
         if tuning_predictions is None
-        else f"--threshold {threshold} is a number, so --choose-on has nothing to choose: leave it out"
+        else f"--threshold {threshold} is a number, so --tune-threshold-on has nothing to choose: leave it out"
     )

@@ -7,16 +7,18 @@ import typer
 
 
 def explain_command(
-    model: Annotated[Path, typer.Argument(help="A saved model: a bundle's folder, or a run's.")],
+    model: Annotated[Path, typer.Argument(help="A saved model's folder, or a run's.")],
     images: Annotated[
         list[str], typer.Argument(help="Folders, image files, or tables (NAME:ROOT, or a CSV or parquet).")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures.")] = Path("maps"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures.")] = Path(
+        "attention_maps"
+    ),
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="native (the network's own maps), heads (each head of soft attention), cam, gradcam, gradcam++, "
-            "layercam, or auto (native and gradcam, what fits); give it once for each."
+            help="attention (the network's own maps), heads (each head of soft attention), cam, gradcam, gradcam++, "
+            "layercam, or auto (attention and gradcam, what fits); give it once for each."
         ),
     ] = None,
     target_class: Annotated[
@@ -35,17 +37,17 @@ def explain_command(
     """
     from rich.console import Console
 
-    from lesionlens.explanation.explain import explain as draw
+    from lesionlens.explanation.explain import explain
     from lesionlens.inference.inputs import collect_inputs
     from lesionlens.models.saved_model import load_model
 
     loaded = load_model(model)
-    wanted = collect_inputs(images, classes=loaded.card.classes, mask_dir=masks)
-    labels = {path: label for path, label in zip(wanted.path, wanted.label, strict=True) if label}
-    lesions = {path: mask for path, mask in zip(wanted.path, wanted.mask, strict=True) if mask}
-    written = draw(
+    inputs = collect_inputs(images, classes=loaded.card.classes, mask_dir=masks)
+    labels = {path: label for path, label in zip(inputs.path, inputs.label, strict=True) if label}
+    lesions = {path: mask for path, mask in zip(inputs.path, inputs.mask, strict=True) if mask}
+    written = explain(
         loaded,
-        wanted.path,
+        inputs.path,
         out,
         methods=method or ["auto"],
         target_class=target_class,

@@ -7,9 +7,9 @@ import typer
 
 
 def export_command(
-    model: Annotated[Path, typer.Argument(help="A saved model: a bundle's folder, or a run's.")],
+    model: Annotated[Path, typer.Argument(help="A saved model's folder, or a run's.")],
     export_format: Annotated[
-        Literal["onnx", "openvino", "torch-export"], typer.Option(help="The format.")
+        Literal["onnx", "openvino", "torch-export"], typer.Option("--format", help="The format.")
     ] = "onnx",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="A new folder; default: the format's name.")
@@ -25,11 +25,11 @@ def export_command(
     """Write a trained network for use without LesionLens; it is compared with torch before it is kept."""
     from rich.console import Console
 
-    from lesionlens.export.export import export as write
+    from lesionlens.export.export import export
     from lesionlens.export.readme import format_agreement
 
     folder = out or Path(export_format)
-    card = write(model, export_format, folder, verify_on=verify_on or ())
+    card = export(model, export_format, folder, verify_on=verify_on or ())
     console = Console(stderr=True)
     for each in card.numeric_checks:
         name, largest = max(each.max_errors.items(), key=lambda item: item[1])

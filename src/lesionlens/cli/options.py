@@ -18,6 +18,6 @@ OtherClassOption = Annotated[
 ]
 BootstrapSeedOption = Annotated[int, typer.Option(min=0, help="Of the bootstrap.")]
 DecisionOption = Annotated[
-    Literal["argmax", "half"],
-    typer.Option(help="argmax, or half: every score above 0.5, as ISIC scores."),
+    Literal["argmax", "isic"],
+    typer.Option(help="argmax, or isic: every score above 0.5, as ISIC scores."),
 ]

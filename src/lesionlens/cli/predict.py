@@ -7,7 +7,7 @@ import typer
 
 
 def predict_command(
-    model: Annotated[Path, typer.Argument(help="A saved model: a bundle's folder, or a run's.")],
+    model: Annotated[Path, typer.Argument(help="A saved model's folder, or a run's.")],
     images: Annotated[
         list[str], typer.Argument(help="Folders, image files, or tables (NAME:ROOT, or a CSV or parquet).")
     ],
@@ -15,7 +15,8 @@ def predict_command(
         "predictions.csv"
     ),
     output_format: Annotated[
-        str, typer.Option(help="lesionlens, or what the ISIC challenges take: isic2017, isic2018.")
+        str,
+        typer.Option("--format", help="lesionlens, or what the ISIC challenges take: isic2017, isic2018."),
     ] = "lesionlens",
     masks: Annotated[
         Path | None,
@@ -42,7 +43,7 @@ def predict_command(
         ),
     ] = None,
     restart: Annotated[
-        bool, typer.Option("--fresh", help="Start anew, and throw away what was left unfinished.")
+        bool, typer.Option("--restart", help="Start anew, and throw away what was left unfinished.")
     ] = False,
 ) -> None:
     """Score images with a saved model: model scores for research, never a diagnosis.
@@ -53,7 +54,7 @@ def predict_command(
 
     from lesionlens.core.console import progress_bar
     from lesionlens.core.errors import DataError
-    from lesionlens.inference.predict import predict as score
+    from lesionlens.inference.predict import predict
     from lesionlens.inference.resume import partial_path
 
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
@@ -68,7 +69,7 @@ def predict_command(
                 )
             progress.update(line, completed=done, total=total)
 
-        scored = score(
+        scored = predict(
             model,
             images,
             out=out,

@@ -42,43 +42,45 @@ def reproduce_command(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of runs and pages; several processes may share it.")
     ] = Path("reproduction"),
-    retry_failed: Annotated[bool, typer.Option("--retry", help="Run again what failed before.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run again what failed before.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before starting.")] = False,
     list_only: Annotated[
         bool, typer.Option("--list", help="List tables and figures; with names, only these.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--plan", help="Show what would be run, and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run, and stop.")] = False,
     write_slurm: Annotated[
-        Literal["slurm"] | None, typer.Option(help="Write a job array for this engine instead of running.")
-    ] = None,
+        bool, typer.Option("--write-slurm", help="Write a Slurm job array instead of running.")
+    ] = False,
     max_tasks: Annotated[int, typer.Option(min=1, help="Of the array, at most.")] = 16,
 ) -> None:
     """Reproduce tables and figures of the papers: run, go on where it stopped, set beside what was published."""
-    words = tuple(name for name in names or () if "=" in name)
-    asked = [name for name in names or () if "=" not in name]
+    overrides = tuple(name for name in names or () if "=" in name)
+    patterns = [name for name in names or () if "=" not in name]
     if list_only:
-        _print_tables(asked)
+        _print_tables(patterns)
         return
     from rich.console import Console
 
     from lesionlens.reproduction.plan_summary import print_plan
     from lesionlens.reproduction.planner import ReproductionOptions
-    from lesionlens.reproduction.profiles import get_profile as look_up
+    from lesionlens.reproduction.profiles import get_profile
     from lesionlens.reproduction.reproduce import plan_reproduction
 
     console = Console(stderr=True)
-    ask = ReproductionOptions(
-        look_up(profile), out, repeats=repeats, rows=tuple(rows or ()), overrides=words, device=device
+    options = ReproductionOptions(
+        get_profile(profile), out, repeats=repeats, rows=tuple(rows or ()), overrides=overrides, device=device
     )
-    ready = plan_reproduction(asked, dataset or [], ask, console)
+    ready = plan_reproduction(patterns, dataset or [], options, console)
     expected = print_plan(ready, console, retry_failed=retry_failed)
     if dry_run:
         return
-    if write_slurm is None and expected.runs_left and not yes:
+    if not write_slurm and expected.runs_left and not yes:
         typer.confirm("Start?", abort=True, err=True)
     if retry_failed:
         ready.clear_failures()
-    if write_slurm is not None:
+    if write_slurm:
         _write_slurm_script(ready, console, num_tasks=min(max_tasks, max(1, expected.runs_left)))
         return
     _write_pages_and_report(ready, ready.run_jobs(console), console)
@@ -96,8 +98,9 @@ def _write_pages_and_report(reproduction: "Reproduction", summary: "RunSummary",
         out = reproduction.options.out
         lines = "\n".join(f"  {key}: {read_failure(out, key)}" for key in (*summary.failed, *pages))
         raise RunError(
-            f"{pluralize(len(summary.failed), 'run')} and {pluralize(len(pages), 'page')} failed; the others are there. "
-            f"Tracebacks are in {out / 'failures'}; after mending, give the same command with --retry:\n{lines}"
+            f"{pluralize(len(summary.failed), 'run')} and {pluralize(len(pages), 'page')} failed; "
+            f"the others are there. Tracebacks are in {out / 'failures'}; after mending, give the same command with "
+            f"--retry-failed:\n{lines}"
         )
 
 
@@ -107,7 +110,7 @@ def _write_slurm_script(reproduction: "Reproduction", console: "Console", *, num
 
     from lesionlens.reproduction.slurm import write_slurm_array
 
-    dropped = {"--submit", "slurm", "--submit=slurm", "--yes", "-y", "--retry"}
+    dropped = {"--write-slurm", "--yes", "-y", "--retry-failed"}
     words = [word for word in sys.argv[1:] if word not in dropped]
     script = write_slurm_array(
         reproduction.options.out,

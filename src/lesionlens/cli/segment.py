@@ -7,7 +7,7 @@ import typer
 
 segment_app = typer.Typer(
     help="Lesion masks: train a network that draws them, draw them, score them. Needs: "
-    "pip install 'lesionlens[segment]'",
+    "pip install 'lesionlens[segmentation]'",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -29,12 +29,13 @@ def segment_train_command(
     split: Annotated[
         str,
         typer.Option(
-            help="official, grouped (by lesion), or a file image_id,part; auto: official where the data have parts."
+            help="official, group_holdout (by lesion), or a file image_id,split; auto: official where the data "
+            "have splits."
         ),
     ] = "auto",
     val_fraction: Annotated[float, typer.Option(min=0.01, max=0.49, help="Share held out.")] = 0.15,
     test_fraction: Annotated[
-        float, typer.Option(min=0, max=0.49, help="Share held out; 0: no test part.")
+        float, typer.Option(min=0, max=0.49, help="Share held out; 0: no test split.")
     ] = 0.15,
     epochs: Annotated[int, typer.Option(min=1)] = 30,
     batch_size: Annotated[int, typer.Option(min=2)] = 16,
@@ -45,12 +46,12 @@ def segment_train_command(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, or torch's own: cuda:1 …")] = "auto",
     num_workers: Annotated[int, typer.Option(min=0, help="Processes that augment; 0: none beside.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="The run's folder, not there yet.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The run's folder, not there yet.")] = None,
 ) -> None:
     """Train a network on lesion masks, and score it on held-out lesions."""
     from lesionlens.segmentation.config import SegmentationConfig
     from lesionlens.segmentation.models import make_segmentation_spec
-    from lesionlens.segmentation.train import train_segmentation as run
+    from lesionlens.segmentation.train import train_segmentation
 
     options = SegmentationConfig(
         arch=make_segmentation_spec(arch, encoder).arch,
@@ -68,18 +69,21 @@ def segment_train_command(
         device=device,
         num_workers=num_workers,
     )
-    typer.echo(f"run: {run(sources, options, out=out)}. Research use only, not a medical device.")
+    typer.echo(
+        f"run: {train_segmentation(sources, options, out=out)}. Research use only, not a medical device."
+    )
 
 
 @segment_app.command("predict")
 def segment_predict_command(
-    model: Annotated[Path, typer.Argument(help="A bundle's folder, or a segmentation run's.")],
+    model: Annotated[Path, typer.Argument(help="A saved model's folder, or a segmentation run's.")],
     sources: Annotated[list[str], typer.Argument(help="Folders, image files, or tables.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the masks, ID_segmentation.png.")],
     keep_largest_component: Annotated[
         bool | None,
         typer.Option(
-            "--tidy/--no-tidy", help="Keep only the largest region, holes filled; default: as in training."
+            "--keep-largest-component/--no-keep-largest-component",
+            help="Keep only the largest region, holes filled; default: as in training.",
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Draw masks anew that are there.")] = False,
@@ -91,12 +95,12 @@ def segment_predict_command(
 
     from lesionlens.core.console import progress_bar
     from lesionlens.core.errors import DataError
-    from lesionlens.segmentation.predict import segment_images as draw
+    from lesionlens.segmentation.predict import segment_images
 
     console = Console(stderr=True)
     with progress_bar(console) as progress:
-        line = progress.add_task("drawing masks", total=None)
-        done = draw(
+        task = progress.add_task("drawing masks", total=None)
+        result = segment_images(
             model,
             sources,
             out,
@@ -104,25 +108,25 @@ def segment_predict_command(
             overwrite=overwrite,
             device=device,
             batch_size=batch_size,
-            on_progress=lambda done, total: progress.update(line, completed=done, total=total),
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    kept = f", {done.skipped} were there" if done.skipped else ""
+    skipped = f", {result.skipped} were there" if result.skipped else ""
     console.print(
-        f"{done.written} masks drawn{kept}: {out}. Research use only, not a medical device.",
+        f"{result.written} masks drawn{skipped}: {out}. Research use only, not a medical device.",
         highlight=False,
         soft_wrap=True,
     )
-    if done.failures:
-        listed = "\n  ".join(done.failures[:10])
-        raise DataError(f"{len(done.failures)} images could not be read and have no mask:\n  {listed}")
+    if result.failures:
+        listed = "\n  ".join(result.failures[:10])
+        raise DataError(f"{len(result.failures)} images could not be read and have no mask:\n  {listed}")
 
 
-@segment_app.command("score")
+@segment_app.command("evaluate")
 def segment_evaluate_command(
     folder: Annotated[Path, typer.Argument(help="Predicted masks: ID_segmentation.png or ID.png.")],
     source: SourceArgument,
     split: Annotated[
-        str | None, typer.Option(help="Only this official part: train, validation or test.")
+        str | None, typer.Option(help="Only this official split: train, validation or test.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="JSON; each image beside, as CSV.")] = None,
     bootstrap_samples: Annotated[int, typer.Option(min=1, help="Bootstrap resamples of the lesions.")] = 1000,

@@ -1,17 +1,12 @@
 """``lesionlens train``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from lesionlens.core.notice import RESEARCH_USE_NOTICE
-from lesionlens.evaluation.result import read_evaluation
-from lesionlens.evaluation.tables import evaluation_table
-from lesionlens.runs.run_dir import RunDir
-from lesionlens.runs.run_statistics import build_summary_table, read_summary
-from lesionlens.training.multi_run import MultiRunDir
+if TYPE_CHECKING:
+    from lesionlens.training.multi_run import MultiRunDir
 
 
 def train_command(
@@ -26,13 +21,14 @@ def train_command(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The run's folder, not there yet; default runs/RECIPE, -2, -3 …")
+        Path | None,
+        typer.Option("--out", "-o", help="The run's folder, not there yet; default runs/RECIPE, -2, -3 …"),
     ] = None,
     cache: Annotated[
         str | None,
         typer.Option(
-            help="How decoded images are kept: memmap, jpeg (a tenth of the room), none, auto. The same as "
-            "data.store=…"
+            help="How decoded images are cached: memmap, jpeg (a tenth of the space), none, auto. The same as "
+            "data.cache=…"
         ),
     ] = None,
     resume: Annotated[
@@ -44,32 +40,45 @@ def train_command(
         raise typer.BadParameter("give a recipe, or --resume with a run's folder")
     if resume is not None and (recipe, out, cache) != (None, None, None):
         raise typer.BadParameter(
-            "--resume goes on as the run was started: no recipe, no KEY=VALUE, --out or --store"
+            "--resume goes on as the run was started: no recipe, no KEY=VALUE, --out or --cache"
         )
-    from lesionlens.training import run
+    from lesionlens.training.run import resume as resume_run
+    from lesionlens.training.run import train
 
-    words = [*(overrides or []), *([] if cache is None else [f"data.store={cache}"])]
+    all_overrides = [*(overrides or []), *([] if cache is None else [f"data.cache={cache}"])]
     print_run_summary(
-        run.train(recipe, words, out=out) if recipe is not None else run.resume(Path(str(resume)))
+        train(recipe, all_overrides, out=out) if recipe is not None else resume_run(Path(str(resume)))
     )
 
 
 def print_run_summary(path: Path) -> None:
-    """Print the numbers of the part that counts, and the report's path; of a group, the summary over its runs."""
+    """Print the numbers of the split that counts, and the report's path; of a group, the summary over its runs."""
+    from rich.console import Console
+
+    from lesionlens.evaluation.result import read_evaluation
+    from lesionlens.evaluation.tables import evaluation_table
+    from lesionlens.runs.run_dir import RunDir
+    from lesionlens.training.multi_run import MultiRunDir
+
     if MultiRunDir(path).exists():
         _print_group_summary(MultiRunDir(path))
         return
-    folder = RunDir(path)
-    part = "test" if folder.evaluation("test").is_file() else "validation"
+    run_dir = RunDir(path)
+    split = "test" if run_dir.evaluation("test").is_file() else "validation"
     console = Console()
-    console.print(f"\n{part} part")
-    console.print(evaluation_table(read_evaluation(folder.evaluation(part))))
+    console.print(f"\n{split} split")
+    console.print(evaluation_table(read_evaluation(run_dir.evaluation(split))))
     console.print(f"report: {path / 'report.html'}", highlight=False, soft_wrap=True)
 
 
-def _print_group_summary(group: MultiRunDir) -> None:
-    console = Console()
-    console.print(f"\n{group.metadata()['part']} part over {len(group.metadata()['children'])} runs")
+def _print_group_summary(group: "MultiRunDir") -> None:
+    from rich.console import Console
+
+    from lesionlens.core.notice import RESEARCH_USE_NOTICE
+    from lesionlens.runs.run_statistics import build_summary_table, read_summary
+
+    console, metadata = Console(), group.metadata()
+    console.print(f"\n{metadata['split']} split over {len(metadata['runs_status'])} runs")
     console.print(build_summary_table(read_summary(group.summary_csv)))
     console.print(f"all numbers: {group.summary_md}, {group.summary_csv}", highlight=False, soft_wrap=True)
     console.print(RESEARCH_USE_NOTICE, style="italic")
