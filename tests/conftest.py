@@ -123,11 +123,11 @@ def isic2019(tmp_path: Path) -> Path:
 TINY = {
     "model.backbone": "test_resnet",
     "model.attention": "arl",
-    "model.options": "{drop_rate: 0.2}",
+    "model.kwargs": "{drop_rate: 0.2}",
     "model.input_size": "64",
-    "data.shorter_side": "80",
-    "data.validation": "0.25",
-    "data.test": "0.25",
+    "data.max_short_side": "80",
+    "data.val_fraction": "0.25",
+    "data.test_fraction": "0.25",
     "crops.train": "random-resized",
     "augment.rotation": "10",
     "train.epochs": "3",
@@ -151,7 +151,7 @@ def words(small_set: Path) -> list[str]:
     """Give the overrides of the recipe ``tiny.yaml`` (empty but for what must be there)."""
     options = {
         "data": f"ham10000:{small_set}",
-        "data.store_folder": str(small_set.with_name("store")),
+        "data.cache_dir": str(small_set.with_name("store")),
         **TINY,
     }
     return [f"{key}={value}" for key, value in options.items()]

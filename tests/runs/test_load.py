@@ -75,14 +75,14 @@ def test_one_text_in_place_of_a_list_is_said() -> None:
         (["train.lr=fast"], r"train.lr: .*number.* \(came: 'fast'\)"),
         (["train.epochs=0"], "train.epochs: .*greater than or equal to 1"),
         (
-            ["train.copies={melanoma: 0}"],
-            r"train\.copies\.melanoma: .*greater than or equal to 1 \(came: 0\)",
+            ["train.class_repeats={melanoma: 0}"],
+            r"train\.class_repeats\.melanoma: .*greater than or equal to 1 \(came: 0\)",
         ),
         (["train.class_weights={melanoma: -5}"], r"train\.class_weights\.melanoma: .*greater than 0"),
         (["crops.test=five"], "crops.test: .*'whole', 'center'"),
         (["model.backbone=resnet18", "model.name=resnet14"], "either name"),
         (["data.classes=a,b"], r"data.classes: a list is wanted, written \[a,b\] \(came: 'a,b'\)"),
-        (["data.validation=0.6", "data.test=0.5"], "leave nothing to train on"),
+        (["data.val_fraction=0.6", "data.test_fraction=0.5"], "leave nothing to train on"),
         (["epochs"], "no override; write section.key=value"),
         (["train.lr=[1"], "cannot be read"),
         (["train.lr.high=1"], "lr is 0.001 in the recipe, no table into which 'train.lr.high=1' could go"),
@@ -96,7 +96,7 @@ def test_says_what_is_wrong(words: list[str], message: str) -> None:
 
 def test_says_everything_at_once() -> None:
     with pytest.raises(RecipeError) as caught:
-        load_recipe("demo", ["train.epoch=3", "train.lr=-1", "model.options=3"])
+        load_recipe("demo", ["train.epoch=3", "train.lr=-1", "model.kwargs=3"])
     assert len(str(caught.value).splitlines()) == 4
 
 
@@ -122,13 +122,14 @@ def test_the_recipes_page_names_every_key() -> None:
 
 def test_a_folder_in_the_place_of_a_kind_of_store_is_sent_to_its_key() -> None:
     with pytest.raises(
-        RecipeError, match=r"data\.store: '/my/store' is no way.*belongs into data\.store_folder"
+        RecipeError, match=r"data\.cache: '/my/store' is no way.*belongs into data\.cache_dir"
     ):
-        load_recipe("plain", ["data=ham10000:/d", "model.backbone=resnet18", "data.store=/my/store"])
+        load_recipe("plain", ["data=ham10000:/d", "model.backbone=resnet18", "data.cache=/my/store"])
 
 
 @pytest.mark.parametrize(
-    "word", ["train.workers=-1", "train.workers=many", "train.threads=0", "train.threads=null"]
+    "word",
+    ["train.num_workers=-1", "train.num_workers=many", "train.num_threads=0", "train.num_threads=null"],
 )
 def test_counts_are_auto_or_numbers(word: str) -> None:
     key = word.partition("=")[0].replace(".", r"\.")

@@ -14,32 +14,38 @@ from lesionlens.training.setup import set_up_run
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        (["prior.share=1.5"], "prior.share.*less than or equal to 1"),
-        (["prior.share=-0.1"], "prior.share.*greater than or equal to 0"),
-        (["prior.quality=rough"], "prior.quality.*'exact', 'eroded'"),
+        (["attention_prior.mask_fraction=1.5"], "attention_prior.mask_fraction.*less than or equal to 1"),
+        (["attention_prior.mask_fraction=-0.1"], "attention_prior.mask_fraction.*greater than or equal to 0"),
+        (["attention_prior.mask_degradation=rough"], "attention_prior.mask_degradation.*'exact', 'eroded'"),
         (
-            ["prior.quality=eroded", "prior.amount=-0.1"],
+            ["attention_prior.mask_degradation=eroded", "attention_prior.severity=-0.1"],
             "amount=-0.1 of quality=eroded is in diameters.* 0 to 2",
         ),
         (
-            ["prior.quality=polygon", "prior.amount=2"],
+            ["attention_prior.mask_degradation=polygon", "attention_prior.severity=2"],
             "amount=2 of quality=polygon is the number of corners: 3",
         ),
-        (["prior.quality=polygon", "prior.amount=4.5"], "the number of corners; give a whole one"),
         (
-            ["prior.quality=box", "prior.amount=2"],
+            ["attention_prior.mask_degradation=polygon", "attention_prior.severity=4.5"],
+            "the number of corners; give a whole one",
+        ),
+        (
+            ["attention_prior.mask_degradation=bounding_box", "attention_prior.severity=2"],
             "quality=box has no amount; leave it out, or give one of eroded",
         ),
-        (["prior.amount=2"], "quality=exact has no amount"),
-        (["prior=none", "prior.quality=box"], "masks is none; give masks=lesion"),
-        (["prior=none", "prior.share=0.5"], "masks is none; give masks=lesion"),
+        (["attention_prior.severity=2"], "quality=exact has no amount"),
+        (
+            ["attention_prior=none", "attention_prior.mask_degradation=bounding_box"],
+            "masks is none; give masks=lesion",
+        ),
+        (["attention_prior=none", "attention_prior.mask_fraction=0.5"], "masks is none; give masks=lesion"),
     ],
 )
 def test_nonsense_is_refused_in_a_sentence(
     recipe: str, words: list[str], said: list[str], message: str
 ) -> None:
     with pytest.raises(RecipeError, match=message):
-        load_recipe(recipe, [*words, "prior=lesion", *said])
+        load_recipe(recipe, [*words, "attention_prior=lesion", *said])
 
 
 def made(recipe: str, words: list[str], *said: str) -> RunComponents:
@@ -47,8 +53,14 @@ def made(recipe: str, words: list[str], *said: str) -> RunComponents:
 
 
 def test_training_masks_are_worse_and_fewer_and_the_record_says_so(recipe: str, words: list[str]) -> None:
-    exact = made(recipe, words, "prior=lesion")
-    worse = made(recipe, words, "prior=lesion", "prior.quality=polygon", "prior.share=0.5")
+    exact = made(recipe, words, "attention_prior=lesion")
+    worse = made(
+        recipe,
+        words,
+        "attention_prior=lesion",
+        "attention_prior.mask_degradation=polygon",
+        "attention_prior.mask_fraction=0.5",
+    )
     before, after = (
         exact.datamodule.train_dataset.split_data.masks,
         worse.datamodule.train_dataset.split_data.masks,
@@ -67,7 +79,13 @@ def test_training_masks_are_worse_and_fewer_and_the_record_says_so(recipe: str, 
 
 
 def test_a_share_of_none_is_no_masks(recipe: str, words: list[str]) -> None:
-    ready = made(recipe, words, "prior=lesion", "prior.share=0", "prior.quality=box")
+    ready = made(
+        recipe,
+        words,
+        "attention_prior=lesion",
+        "attention_prior.mask_fraction=0",
+        "attention_prior.mask_degradation=bounding_box",
+    )
     assert ready.datamodule.train_dataset.split_data.masks is None
     assert ready.setup.describe()["prior"] == {}
     model = ready.setup.resolved_model.build(len(ready.setup.task.output_names)).model
@@ -78,10 +96,12 @@ def test_a_share_of_none_is_no_masks(recipe: str, words: list[str]) -> None:
 def test_seeds_of_training_share_their_masks_and_seeds_of_the_prior_do_not(
     recipe: str, words: list[str]
 ) -> None:
-    said = ["prior=lesion", "prior.share=0.5"]
+    said = ["attention_prior=lesion", "attention_prior.mask_fraction=0.5"]
     one, again, other = (
-        made(recipe, [*words, "data.seed=0"], *said, *more).datamodule.train_dataset.split_data.masks.has_mask
-        for more in ([], ["train.seed=5"], ["prior.seed=1"])
+        made(
+            recipe, [*words, "data.split_seed=0"], *said, *more
+        ).datamodule.train_dataset.split_data.masks.has_mask
+        for more in ([], ["train.seed=5"], ["attention_prior.seed=1"])
     )
     np.testing.assert_array_equal(one, again)
     assert (one != other).any()
@@ -103,9 +123,9 @@ def test_a_network_of_crops_brings_its_own(asked: CropRecipe) -> None:
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (CropRecipe(train="random"), r"crops\.train=random\. Leave"),
+        (CropRecipe(train="random"), r"crops\.train=random-square\. Leave"),
         (NINE, r"crops\.train_count=9 crops\.test_count=9\. Leave"),
-        (CropRecipe(test="center", test_count=2), r"crops\.test=center crops\.test_count=2\. Leave"),
+        (CropRecipe(test="center", test_count=2), r"crops\.test=center-square crops\.test_count=2\. Leave"),
     ],
 )
 def test_a_contradiction_is_refused(asked: CropRecipe, said: str) -> None:

@@ -14,7 +14,7 @@ COLOURS = Augmentation(brightness=0.1, contrast=0.1, saturation=0.1)
 
 
 @pytest.mark.slow
-@pytest.mark.real
+@pytest.mark.real_data
 def test_held_out_lesions_are_drawn_well_from_imagenet_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, real_data: Path
 ) -> None:

@@ -42,7 +42,7 @@ def test_an_encoder_without_halving_grids_is_refused() -> None:
 
 def test_without_the_extra_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "segmentation_models_pytorch", None)
-    with pytest.raises(ModelError, match=r"pip install 'lesionlens\[segment\]'"):
+    with pytest.raises(ModelError, match=r"pip install 'lesionlens\[segmentation\]'"):
         SegmentationModelSpec().build()
 
 
@@ -74,7 +74,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 
 
-@pytest.mark.real
+@pytest.mark.real_data
 def test_real_imagenet_weights_fit(real_data: Path) -> None:
     file = real_data / "weights" / "mobilenetv2_100_imagenet_timm.pth"
     model = SegmentationModelSpec(encoder="mobilenetv2_100").build()

@@ -101,7 +101,8 @@ def test_a_share_of_none_is_no_prior() -> None:
 def test_a_map_that_is_not_made_is_named() -> None:
     gate = create_model(backbone="test_resnet", attention="gate", num_classes=2)
     with pytest.raises(
-        RecipeError, match=r"unknown attention map in prior\.weights 'pool3'.*Allowed: layer2, layer3"
+        RecipeError,
+        match=r"unknown attention map in attention_prior\.weight 'pool3'.*Allowed: layer2, layer3",
     ):
         make_attention_prior(AttentionPriorRecipe(target="lesion", weight={"pool3": 0.1}), gate, SIZE)
     assert make_attention_prior(AttentionPriorRecipe(), gate, SIZE) is None

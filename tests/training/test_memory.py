@@ -19,17 +19,17 @@ from lesionlens.training.setup import set_up_run
 def test_images_leave_the_host_for_a_card_alone(recipe: str, words: list[str]) -> None:
     there = "device" if torch.cuda.is_available() else "host"
     for said, came in [("auto", there), ("host", "host"), ("device", "device")]:
-        made = build_datamodule(set_up_run(load_recipe(recipe, [*words, f"data.memory={said}"])))
-        assert auto_choices(made.setup.recipe)["data.memory"] == came
+        made = build_datamodule(set_up_run(load_recipe(recipe, [*words, f"data.images_on={said}"])))
+        assert auto_choices(made.setup.recipe)["data.images_on"] == came
         assert isinstance(made.datamodule, GpuDataModule) is (came == "device")
 
 
 def test_apples_gpu_is_refused(recipe: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ready, "resolve_training_device", lambda _: torch.device("mps"))
     prepared = set_up_run(
-        load_recipe(recipe, [*words, "data.memory=device", "train.precision=fp32", "train.epochs=1"])
+        load_recipe(recipe, [*words, "data.images_on=device", "train.precision=fp32", "train.epochs=1"])
     )
-    with pytest.raises(RunError, match=r"Apple's GPU has not; give data\.memory=host"):
+    with pytest.raises(RunError, match=r"Apple's GPU has not; give data\.images_on=host"):
         build_datamodule(prepared)
 
 
@@ -41,7 +41,7 @@ def test_a_run_learns_the_same_from_images_in_the_devices_memory(
     said = [*words, "train.epochs=1", f"train.device={device}"]
     losses = []
     for memory in ("host", "device"):
-        folder = open_run_dir(train(recipe, [*said, f"data.memory={memory}"], out=tmp_path / memory))
-        assert folder.metadata()["chosen"]["data.memory"] == memory
+        folder = open_run_dir(train(recipe, [*said, f"data.images_on={memory}"], out=tmp_path / memory))
+        assert folder.metadata()["chosen"]["data.images_on"] == memory
         losses.append(float(pd.read_csv(folder.metrics_csv)["train_loss"].iloc[-1]))
     assert losses[0] == pytest.approx(losses[1], rel=0.01)

@@ -206,7 +206,7 @@ def test_a_group_is_known_by_its_record(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_two_runs_and_one_of_them_lost(recipe: str, words: list[str], tmp_path: Path) -> None:
-    group = MultiRunDir(train(recipe, [*words, "train.epochs=1", "runs=2"], out=tmp_path / "group"))
+    group = MultiRunDir(train(recipe, [*words, "train.epochs=1", "num_repeats=2"], out=tmp_path / "group"))
     names = ["run-01", "run-02"]
     weights = [(group.run_dir(name).best_model / "model.safetensors").read_bytes() for name in names]
     assert weights[0] != weights[1]

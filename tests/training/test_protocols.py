@@ -50,10 +50,10 @@ def two_task(recipe: str, isic: Path, tmp_path_factory: pytest.TempPathFactory) 
     cv2.imwrite(str(empty), np.zeros((48, 64), np.uint8))
     folder = tmp_path_factory.mktemp("two")
     words = [
-        f"data=isic2017:{isic}", f"data.store_folder={folder / 'store'}", *SMALL,
-        "data.task=melanoma+SK", "data.split=official", "model.attention=gate", "prior=lesion",
-        "model.normalisation=dataset", "crops.roi=0.2", "crops.turns=flips", "train.loss=focal",
-        "train.keep=last", "augment=attnmel",
+        f"data=isic2017:{isic}", f"data.cache_dir={folder / 'store'}", *SMALL,
+        "data.task=melanoma+SK", "data.split=official", "model.attention=gate", "attention_prior=lesion",
+        "model.normalization=dataset", "crops.roi_margin=0.2", "crops.tta=flips", "train.loss=focal",
+        "train.checkpoint=last", "augment=attnmel",
     ]  # fmt: skip
     return RunDir(train(recipe, words, out=folder / "run"))
 
@@ -125,15 +125,15 @@ def test_diagnosis_weights_without_methods_are_refused_before_images_are_decoded
     recipe: str, isic: Path
 ) -> None:
     with pytest.raises(DataError, match="needs to know how diagnoses were made"):
-        asked(recipe, isic, "data.split=official", "train.diagnosis_weights=benign")
+        asked(recipe, isic, "data.split=official", "train.confirmation_weights=benign")
 
 
 def test_diagnosis_weights_reach_the_batches(recipe: str, ham: Path, tmp_path: Path) -> None:
     words = [
         f"data=ham10000:{ham}",
-        f"data.store_folder={tmp_path}",
+        f"data.cache_dir={tmp_path}",
         *SMALL,
-        "train.diagnosis_weights=benign",
+        "train.confirmation_weights=benign",
     ]
     ready = build_datamodule(set_up_run(load_recipe(recipe, words)))
     rows = ready.setup.split_table("train").frame
@@ -153,8 +153,8 @@ def test_diagnosis_weights_reach_the_batches(recipe: str, ham: Path, tmp_path: P
 def test_folds_test_every_lesion_once(recipe: str, ham: Path) -> None:
     tested: list[str] = []
     for fold in range(3):
-        words = [f"data=ham10000:{ham}", *SMALL, "data.split=kfold", "data.validation=0.3"]
-        words += ["folds=3", f"fold={fold}"]
+        words = [f"data=ham10000:{ham}", *SMALL, "data.split=group_kfold", "data.val_fraction=0.3"]
+        words += ["n_folds=3", f"fold={fold}"]
         tested += set_up_run(load_recipe(recipe, words)).splits.splits["test"]
     assert len(tested) == len(set(tested)) == 63
 
@@ -165,7 +165,7 @@ def test_extra_images_train_only(recipe: str, ham: Path, tmp_path: Path) -> None
         file.rename(file.with_name(file.name.replace("ISIC_", "ISIC_9")))
     table = more / "HAM10000_metadata.csv"
     table.write_text(table.read_text().replace("ISIC_", "ISIC_9").replace("HAM_", "MORE_"))
-    words = [f"data=ham10000:{ham}", *SMALL, f"data.extra=[ham10000:{more}]"]
+    words = [f"data=ham10000:{ham}", *SMALL, f"data.extra_train=[ham10000:{more}]"]
     prepared = set_up_run(load_recipe(recipe, words))
     new = [name for name in prepared.table.frame["image_id"] if name.startswith("ISIC_9")]
     told = [each.image_id for each in prepared.excluded]
@@ -174,7 +174,13 @@ def test_extra_images_train_only(recipe: str, ham: Path, tmp_path: Path) -> None
 
 
 def test_select_on_test_is_loud(recipe: str, ham: Path) -> None:
-    words = [f"data=ham10000:{ham}", *SMALL, "data.split=datta2021", "data.select_on=test", "data.test=0.3"]
+    words = [
+        f"data=ham10000:{ham}",
+        *SMALL,
+        "data.split=datta2021",
+        "data.checkpoint_split=test",
+        "data.test_fraction=0.3",
+    ]
     prepared = set_up_run(load_recipe(recipe, words))
     assert prepared.splits.splits["validation"] == prepared.splits.splits["test"]
     assert any("too good" in remark for remark in prepared.splits.caveats)
@@ -183,14 +189,14 @@ def test_select_on_test_is_loud(recipe: str, ham: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["data.task=melanoma+nevus", "model.attention=patch", "model.options={crops: 5, average: probabilities}"],
+        (["data.task=melanoma+nevus", "model.attention=patch", "model.kwargs={crops: 5, average: probabilities}"],
          "average=logits"),
         (["data.task=melanoma/melanoma"], "is none; write one class"),
-        (["folds=3", "fold=3"], "fold: 3 is none of folds=3"),
+        (["n_folds=3", "fold=3"], "fold: 3 is none of n_folds=3"),
         (["fold=0"], "fold: 0 of how many"),
-        (["train.copies={naevus: 2}"], r"unknown class in train\.copies 'naevus': did you mean 'nevus'"),
+        (["train.class_repeats={naevus: 2}"], r"unknown class in train\.class_repeats 'naevus': did you mean 'nevus'"),
         (["train.class_weights={naevus: 2}"], r"unknown class in train\.class_weights 'naevus'"),
-        (["data.split=gessert2019"], "folds=3 alone takes each in turn"),
+        (["data.split=gessert2019"], "n_folds=3 alone takes each in turn"),
         (["model.mean=[0,0,0]"], "mean and std belong together"),
     ],
 )  # fmt: skip
@@ -202,9 +208,15 @@ def test_contradictions_are_refused(recipe: str, ham: Path, words: list[str], me
 def test_a_prior_that_finds_no_maps_or_masks_is_refused_before_images_are_decoded(
     recipe: str, ham: Path
 ) -> None:
-    plain = set_up_run(load_recipe(recipe, [f"data=ham10000:{ham}", *SMALL, "prior=lesion"]))
+    plain = set_up_run(load_recipe(recipe, [f"data=ham10000:{ham}", *SMALL, "attention_prior=lesion"]))
     with pytest.raises(ModelError, match="has none of places"):
         plain.resolved_model.build(7)
-    words = [f"data=ham10000:{ham}", *SMALL, "model.attention=gate", "prior=lesion", "data.masks=nowhere"]
+    words = [
+        f"data=ham10000:{ham}",
+        *SMALL,
+        "model.attention=gate",
+        "attention_prior=lesion",
+        "data.mask_dir=nowhere",
+    ]
     with pytest.raises(DataError, match="no folder of masks nowhere"):
         set_up_run(load_recipe(recipe, words))

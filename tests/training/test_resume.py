@@ -73,7 +73,7 @@ def assert_as_if_left_alone(recipe: str, words: list[str], folder: Path) -> RunD
 def test_a_killed_run_resumes_bit_for_bit(
     recipe: str, words: list[str], tmp_path: Path, workers: int
 ) -> None:
-    said = [*words, "train.epochs=4", "train.schedule=cosine", f"train.workers={workers}"]
+    said = [*words, "train.epochs=4", "train.schedule=cosine", f"train.num_workers={workers}"]
     killed = assert_as_if_left_alone(recipe, said, tmp_path)
     with pytest.raises(RunError, match="finished"):
         resume(killed.path)
@@ -83,10 +83,10 @@ def test_a_killed_run_resumes_bit_for_bit(
 def test_with_prior_copies_passes_and_two_measures_too(recipe: str, tmp_path: Path) -> None:
     root = write_isic2017(tmp_path / "isic2017", (16, 8, 8), size=(64, 48), masks=True)
     words = [
-        f"data=isic2017:{root}", f"data.store_folder={tmp_path / 'store'}", "data.task=melanoma", "data.split=official",
+        f"data=isic2017:{root}", f"data.cache_dir={tmp_path / 'store'}", "data.task=melanoma", "data.split=official",
         "model.backbone=test_resnet", "model.attention=gate", "model.input_size=64",
-        "model.normalisation=dataset", "prior=lesion", "augment=attnmel", "train.loss=focal",
-        "train.copies={melanoma: 3}", "train.passes=1.5", "train.batch_size=8", "train.epochs=12",
+        "model.normalization=dataset", "attention_prior=lesion", "augment=attnmel", "train.loss=focal",
+        "train.class_repeats={melanoma: 3}", "train.passes_per_epoch=1.5", "train.batch_size=8", "train.epochs=12",
         "train.monitor=val_accuracy", "train.stop_on=val_loss", "train.patience=2", "train.min_delta=0.05",
     ]  # fmt: skip
     killed = assert_as_if_left_alone(recipe, words, tmp_path)

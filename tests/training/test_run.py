@@ -28,7 +28,7 @@ def run(recipe: str, words: list[str], tmp_path_factory: pytest.TempPathFactory)
         "train.channels_last=true",
         "train.class_weight_power=0.5",
     ]
-    crops = ["crops.train=multiscale", "crops.train_count=3", "crops.test=multiscale", "crops.test_count=2"]
+    crops = ["crops.train=multi-scale", "crops.train_count=3", "crops.test=multi-scale", "crops.test_count=2"]
     return RunDir(train(recipe, [*words, *extra, *crops], out=tmp_path_factory.mktemp("whole") / "run"))
 
 
@@ -53,8 +53,8 @@ def test_leaves_all_that_the_design_says(run: RunDir) -> None:
     assert record["epochs_run"] == 2
     assert {"fingerprint", "split", "parts"} <= set(record["data"])
     assert torch.__version__.startswith(record["versions"]["torch"])
-    assert record["chosen"] | {"data.store": "memmap", "train.workers": 0} == record["chosen"]
-    assert record["chosen"]["train.threads"] == default_num_threads() == torch.get_num_threads()
+    assert record["chosen"] | {"data.cache": "memmap", "train.num_workers": 0} == record["chosen"]
+    assert record["chosen"]["train.num_threads"] == default_num_threads() == torch.get_num_threads()
     parts = pd.read_csv(run.splits_csv)["part"].value_counts()
     assert {name: facts["images"] for name, facts in record["data"]["parts"].items()} == parts.to_dict()
 
@@ -114,7 +114,7 @@ def test_early_stopping_waits_for_its_patience(recipe: str, words: list[str], tm
         "train.patience=2",
         "train.lr=1e-12",
         "train.monitor=val_loss",
-        "model.options={}",
+        "model.kwargs={}",
     ]
     frozen = ["augment.rotation=0", "train.optimizer=sgd", "train.momentum=0"]
     folder = RunDir(train(recipe, [*words, *still, *frozen], out=tmp_path / "run"))

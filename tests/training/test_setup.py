@@ -58,10 +58,10 @@ def test_says_that_nothing_was_loaded() -> None:
 
 BAG = [
     "model.attention=patch+arl",
-    "model.options={crops: 5, initial: true, end: true}",
+    "model.kwargs={crops: 5, initial: true, end: true}",
     "model.input_size=32",
-    "model.normalisation=none",
-    "crops.train=whole",
+    "model.normalization=unit",
+    "crops.train=full",
     "train.batch_size=32",
     "train.epochs=1",
 ]
@@ -83,10 +83,10 @@ def test_the_network_brings_its_crops(recipe: str, words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("words_against", "message"),
     [
-        (["crops.train=random"], r"takes 5 ordered crops .* says crops\.train=random"),
-        (["model.normalisation=imagenet"], r"how bright each crop is.*model\.normalisation=none"),
-        (["model.options={crops: nine}"], "crops='nine': give the number"),
-        (["model.options={crops: 8}"], "no 8 ordered crops; allowed numbers: 5, 7"),
+        (["crops.train=random-square"], r"takes 5 ordered crops .* says crops\.train=random-square"),
+        (["model.normalization=imagenet"], r"how bright each crop is.*model\.normalization=unit"),
+        (["model.kwargs={crops: nine}"], "crops='nine': give the number"),
+        (["model.kwargs={crops: 8}"], "no 8 ordered crops; allowed numbers: 5, 7"),
     ],
 )
 def test_other_crops_are_refused_before_data_are_read(

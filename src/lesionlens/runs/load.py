@@ -15,9 +15,9 @@ from lesionlens.core.errors import RecipeError, unknown_name_message
 from lesionlens.runs.schema import Recipe
 
 # what a section that is given as one text means
-SHORTHAND_KEYS = {"data": "source", "model": "name", "augment": "preset", "prior": "masks"}
+SHORTHAND_KEYS = {"data": "source", "model": "name", "augment": "preset", "attention_prior": "target"}
 
-_BUILTIN_DIR = files("lesionlens") / "experiments" / "recipes"
+_BUILTIN_DIR = files("lesionlens") / "reproduction" / "recipes"
 _YAML_SUFFIXES = (".yaml", ".yml")
 
 
@@ -45,7 +45,7 @@ def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, An
 
     Examples
     --------
-    >>> lay_over({"model": {"backbone": "resnet18", "input_size": 96}}, {"model": "arl_cnn14"})
+    >>> merge({"model": {"backbone": "resnet18", "input_size": 96}}, {"model": "arl_cnn14"})
     {'model': {'input_size': 96, 'name': 'arl_cnn14'}}
     """
     lower = {name: expand_shorthand(name, section) for name, section in base.items()}

@@ -58,7 +58,7 @@ _PACKAGES = ("lesionlens", "torch", "torchvision", "timm", "lightning", "numpy",
 class RunDir(RunMetadata):
     """The places in a run's folder."""
 
-    METADATA_FILE = "run.json"
+    METADATA_FILE = "metadata.json"
 
     @property
     def splits_csv(self) -> Path:
@@ -68,12 +68,12 @@ class RunDir(RunMetadata):
     @property
     def excluded(self) -> Path:
         """The images that take no part, with the reasons."""
-        return self.path / "left-out.csv"
+        return self.path / "excluded.csv"
 
     @property
     def metrics_csv(self) -> Path:
         """One row for each epoch."""
-        return self.path / "log.csv"
+        return self.path / "metrics.csv"
 
     @property
     def checkpoint(self) -> Path:
@@ -82,8 +82,8 @@ class RunDir(RunMetadata):
 
     @property
     def best_model(self) -> Path:
-        """The bundle of the best epoch, or of the last (``train.keep``)."""
-        return self.path / "best"
+        """The bundle of the best epoch, or of the last (``train.checkpoint``)."""
+        return self.path / "model"
 
     def predictions(self, split: str) -> Path:
         """Scores of a part."""
@@ -127,7 +127,7 @@ def open_run_dir(path: Path) -> RunDir:
     """
     folder = RunDir(path)
     if not folder.exists():
-        raise RunError(f"{path} is no run's folder: it has no recipe.yaml and run.json")
+        raise RunError(f"{path} is no run's folder: it has no recipe.yaml and metadata.json")
     return folder
 
 

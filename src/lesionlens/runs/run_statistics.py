@@ -17,12 +17,12 @@ from lesionlens.evaluation.formatting import METRIC_TITLES, UNDEFINED_SYMBOL, di
 from lesionlens.evaluation.result import EvaluationResult
 
 AVERAGE_TITLES = {"macro": "mean of classes", "weighted": "weighted mean", "all": "all images"}
-COLUMN_TITLES = ("metric", "of", "mean", "sd", "sd (n)", "min", "max", "95 % interval", "n")
+COLUMN_TITLES = ("metric", "scope", "mean", "std", "std (n)", "min", "max", "95 % interval", "n")
 CONFIDENCE = 0.95
 _EQUALITY_TOLERANCE = 1e-12  # runs that differ by less are all alike
 MIN_RUNS = 3  # runs; with two the factor is 12.7, and intervals hold all there is
 SUMMARY_FOOTNOTE = (
-    "`sd` divides by n - 1, `sd (n)` by n (as Gessert et al. report). The interval is Student's for the mean over "
+    "`std` divides by n - 1, `std (n)` by n (as Gessert et al. report). The interval is Student's for the mean over "
     "independent runs, cut at 0 and 1; of fewer than three runs, or of runs that are all alike, there is none. Folds "
     "share training images and are not quite independent: their interval is somewhat narrow. n: runs in which the "
     "number is defined."
@@ -55,8 +55,8 @@ def summarize(values: Sequence[float]) -> MetricStatistics:
 
     Examples
     --------
-    >>> found = over_runs([0.8, 0.9, math.nan])
-    >>> round(found.mean, 3), round(found.sd, 4), round(found.sd_population, 4), found.n
+    >>> found = summarize([0.8, 0.9, math.nan])
+    >>> round(found.mean, 3), round(found.std, 4), round(found.std_population, 4), found.n
     (0.85, 0.0707, 0.05, 2)
     """
     known = np.array([value for value in values if math.isfinite(value)])
@@ -65,11 +65,11 @@ def summarize(values: Sequence[float]) -> MetricStatistics:
         return MetricStatistics(math.nan, math.nan, math.nan, math.nan, math.nan, 0, math.nan, math.nan)
     mean = float(known.mean())
     alike = float(np.ptp(known)) < _EQUALITY_TOLERANCE
-    sd = (0.0 if alike else float(known.std(ddof=1))) if n > 1 else math.nan
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * sd / math.sqrt(n) if n > 1 else math.nan
+    std = (0.0 if alike else float(known.std(ddof=1))) if n > 1 else math.nan
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * std / math.sqrt(n) if n > 1 else math.nan
     population = 0.0 if alike else float(known.std())
     return MetricStatistics(
-        mean, sd, population, float(known.min()), float(known.max()), n, mean - half, mean + half
+        mean, std, population, float(known.min()), float(known.max()), n, mean - half, mean + half
     )
 
 
@@ -92,10 +92,15 @@ def summarize_runs(evaluations: Mapping[str, EvaluationResult]) -> pd.DataFrame:
         for each in evaluation.estimates:
             values.setdefault((each.metric, each.scope), {})[run] = each.value
     rows = []
-    for (metric, of), found in values.items():
+    for (metric, scope), found in values.items():
         all_runs = {run: found.get(run, math.nan) for run in evaluations}
         rows.append(
-            {"metric": metric, "of": of, **summarize_fractions(list(all_runs.values()))._asdict(), **all_runs}
+            {
+                "metric": metric,
+                "scope": scope,
+                **summarize_fractions(list(all_runs.values()))._asdict(),
+                **all_runs,
+            }
         )
     return pd.DataFrame(rows)
 
@@ -113,8 +118,8 @@ def read_summary(path: Path) -> pd.DataFrame:
 
 def build_summary_table(table: pd.DataFrame) -> Table:
     """Lay out for `rich` what is said of all classes together, and of the sought one where there are two."""
-    classes = list(dict.fromkeys(table["of"][~table["of"].isin(AVERAGE_TITLES)]))
-    shown = table[table["of"].isin([*AVERAGE_TITLES, *(classes[1:] if len(classes) == 2 else [])])]
+    classes = list(dict.fromkeys(table["scope"][~table["scope"].isin(AVERAGE_TITLES)]))
+    shown = table[table["scope"].isin([*AVERAGE_TITLES, *(classes[1:] if len(classes) == 2 else [])])]
     laid_out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for place, head in enumerate(COLUMN_TITLES):
         laid_out.add_column(head, justify="left" if place < 2 else "right")
@@ -137,14 +142,14 @@ def markdown_page(table: pd.DataFrame, *, title: str, split: str, num_runs: int)
 
 
 def format_row(row: Mapping[Hashable, object]) -> list[str]:
-    """Write one row of the summary for people, in the order of ``HEADS``."""
+    """Write one row of the summary for people, in the order of ``COLUMN_TITLES``."""
     number = {name: _format_value(float(str(row[name]))) for name in MetricStatistics._fields}
-    metric, of = str(row["metric"]), str(row["of"])
-    spread = [number[name] for name in ("mean", "sd", "sd_population", "min", "max")]
+    metric, scope = str(row["metric"]), str(row["scope"])
+    spread = [number[name] for name in ("mean", "std", "std_population", "min", "max")]
     interval = f"{number['low']} to {number['high']}"
     return [
         METRIC_TITLES.get(metric, metric),
-        AVERAGE_TITLES.get(of, display_name(of)),
+        AVERAGE_TITLES.get(scope, display_name(scope)),
         *spread,
         interval,
         str(row["n"]),

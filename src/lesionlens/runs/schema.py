@@ -12,7 +12,7 @@ from lesionlens.data.mask_degradation import SEVERITIES, MaskDegradation
 from lesionlens.data.sample_weights import WeightPolicy
 from lesionlens.data.sampler import Sampling
 from lesionlens.imaging.crops import CropName, make_crop_strategy
-from lesionlens.imaging.load import ColorConstancy, HairRemoval
+from lesionlens.imaging.load import ColorConstancy
 from lesionlens.imaging.preprocessing import IMAGENET_MEAN, IMAGENET_STD, TTA, Aggregation
 
 
@@ -32,14 +32,14 @@ class CropRecipe(ConfigSection):
     tta
         At test time each crop is also seen ``flips`` (4 ways) or in all eight orientations (``dihedral``).
     tta_average
-        What is averaged over crops and turns: ``probabilities`` or ``logits``.
+        What is averaged over crops and their orientations: ``probabilities`` or ``logits``.
     roi_margin
         Cut each image first to the box around its lesion mask, widened by this share of its sides; null: do not.
     """
 
-    train: CropName = "whole"
+    train: CropName = "full"
     train_count: int = Field(default=1, ge=1)
-    test: CropName = "whole"
+    test: CropName = "full"
     test_count: int = Field(default=1, ge=1)
     tta: TTA = "none"
     tta_average: Aggregation = "probabilities"
@@ -59,7 +59,7 @@ class CropRecipe(ConfigSection):
             self
             if num_crops is None
             else self._with_grid_crops(
-                num_crops, random_training=self.train == "random" and not fixed_positions
+                num_crops, random_training=self.train == "random-square" and not fixed_positions
             )
         )
         for name, count in ((found.train, found.train_count), (found.test, found.test_count)):
@@ -67,19 +67,19 @@ class CropRecipe(ConfigSection):
         return found
 
     def _with_grid_crops(self, count: int, *, random_training: bool) -> "CropRecipe":
-        """Put ordered crops in place of defaults; anything else that was asked for is a contradiction."""
-        make_crop_strategy("ordered", count)
-        train = ("random", self.train_count) if random_training else ("ordered", count)
-        needed = {"train": train[0], "train_count": train[1], "test": "ordered", "test_count": count}
+        """Put grid crops in place of defaults; anything else that was asked for is a contradiction."""
+        make_crop_strategy("grid", count)
+        train = ("random-square", self.train_count) if random_training else ("grid", count)
+        needed = {"train": train[0], "train_count": train[1], "test": "grid", "test_count": count}
         default, asked = CropRecipe().model_dump(), self.model_dump()
         against = [
             f"crops.{key}={asked[key]}" for key in needed if asked[key] not in {default[key], needed[key]}
         ]
         if against:
             raise RecipeError(
-                f"the network takes {count} ordered crops of each image at once, but the recipe says "
+                f"the network takes {count} grid crops of each image at once, but the recipe says "
                 f"{' '.join(against)}. Leave the crops section out; for another number of crops give it to the "
-                "network, for example model.options.crops=16"
+                "network, for example model.kwargs.crops=16"
             )
         return self.model_copy(update=needed)
 
@@ -103,25 +103,25 @@ class DataRecipe(ConfigSection):
     classes
         Labels of one's own table, where they are none of the field's.
     split
-        ``official``, ``grouped`` (by lesion), ``kfold``, ``kfold-images``, ``gessert2019``, ``datta2021``, or the path
-        of a CSV ``image_id,part``.
+        ``official``, ``group_holdout`` (by lesion), ``group_kfold``, ``image_kfold``, ``gessert2019``, ``datta2021``,
+        or the path of a CSV ``image_id,split``.
     val_fraction, test_fraction
-        Shares that a split holds out, where it does not say them itself; ``validation: 0`` with ``select_on: test``
-        holds nothing out, and an official validation part trains too.
+        Shares that a split holds out, where it does not say them itself; ``val_fraction: 0`` with
+        ``checkpoint_split: test`` holds nothing out, and an official validation part trains too.
     split_seed
         Of what a split draws: the same for all runs of a recipe.
     val_split_name, test_split_name
         Names of the parts in a split file; all others train.
     checkpoint_split
-        The part that chooses the checkpoint: ``test_fraction`` only to do as some authors did.
+        The part that chooses the checkpoint: ``test`` only to do as some authors did.
     mask_dir
         Folder of lesion masks ``ID*.png`` in place of the data set's own, as ``lesionlens segment predict`` writes.
     color_constancy
         Colour constancy: ``none``, ``gray-world`` or ``shades-of-gray``.
     hair_removal
-        ``keep``, or ``remove``: dark hairs are painted over.
+        Whether dark hairs are painted over.
     max_short_side
-        Larger images are brought down to this when they are decoded (once, into the store); null keeps all.
+        Larger images are brought down to this when they are decoded (once, into the cache); null keeps all.
     cache
         How decoded images are kept: ``memmap``, as they are; ``jpeg``, of quality 95, in about a tenth of the room;
         ``none``, decoded anew at each visit; ``auto``, the first of these that takes at most half of the free disk.
@@ -136,7 +136,7 @@ class DataRecipe(ConfigSection):
     extra_train: tuple[str, ...] = ()
     task: str = "all"
     classes: tuple[str, ...] | None = None
-    split: str = "grouped"
+    split: str = "group_holdout"
     val_fraction: Fraction = 0.15
     test_fraction: Fraction = 0.15
     split_seed: int = Field(default=0, ge=0)
@@ -145,7 +145,7 @@ class DataRecipe(ConfigSection):
     checkpoint_split: Literal["validation", "test"] = "validation"
     mask_dir: str | None = None
     color_constancy: ColorConstancy = "none"
-    hair_removal: HairRemoval = "keep"
+    hair_removal: bool = False
     max_short_side: int | None = Field(default=512, ge=32)
     cache: CacheOption = "auto"
     cache_dir: str | None = None
@@ -163,12 +163,12 @@ class DataRecipe(ConfigSection):
 
 
 InputSize = tuple[int, int]
-InputNormalization = Literal["imagenet", "dataset", "none", "symmetric"]
+InputNormalization = Literal["imagenet", "dataset", "unit", "minus_one_one"]
 
 INPUT_NORMALIZATIONS: dict[InputNormalization, tuple[RGBValues, RGBValues]] = {
     "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
-    "none": ((0, 0, 0), (1, 1, 1)),  # values from 0 to 1
-    "symmetric": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),  # values from -1 to 1
+    "unit": ((0, 0, 0), (1, 1, 1)),  # values from 0 to 1
+    "minus_one_one": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),  # values from -1 to 1
 }
 
 
@@ -184,8 +184,8 @@ class ModelRecipe(ConfigSection):
     input_size
         Height and width in pixels, or one number; null: what the name of the zoo has, else 224.
     normalization
-        ``imagenet``, ``dataset`` (measured on the training images), ``none`` (values from 0 to 1) or ``symmetric``
-        (-1 to 1).
+        ``imagenet``, ``dataset`` (measured on the training images), ``unit`` (values from 0 to 1) or
+        ``minus_one_one`` (-1 to 1).
     mean, std
         Of the input's channels, on values from 0 to 1, in place of ``normalization``; give both.
     """
@@ -218,7 +218,7 @@ class AttentionPriorRecipe(ConfigSection):
     ----------
     target
         ``none``; ``lesion``; ``dermoscopic`` (all structures together); ``background`` (all but the lesion);
-        ``artefacts`` (hair, rulers, ink: masks of the data set's folder ``artefact_masks``); or a folder of masks
+        ``artifacts`` (hair, rulers, ink: masks of the data set's folder ``artifact_masks``); or a folder of masks
         ``ID*.png``. Images without a mask do not count.
     weight
         Lambda of each map by name, ``{pool3: 0.001, pool4: 0.01}``, the others have no prior; empty: 0.001 for the
@@ -226,12 +226,12 @@ class AttentionPriorRecipe(ConfigSection):
     mask_fraction
         Of the training images that have a mask, how many keep it; 0 is as no masks.
     mask_degradation
-        ``exact``, or made worse: ``eroded``, ``dilated``, ``polygon``, ``box``, ``circle``, ``shifted``, ``noise``, or
-        ``elsewhere`` (the mask of another lesion).
+        ``exact``, or made worse: ``eroded``, ``dilated``, ``polygon``, ``bounding_box``, ``circle``, ``shifted``,
+        ``jittered_contour``, or ``mismatched`` (the mask of another lesion).
     severity
-        How much worse: see ``prior_quality.AMOUNTS``; null: the usual.
+        How much worse: see ``mask_degradation.SEVERITIES``; null: the usual.
     seed
-        Which images keep their mask, and all that is drawn for a quality; runs of several ``train.seed`` share it.
+        Which images keep their mask, and all that is drawn for a degradation; runs of several ``train.seed`` share it.
     """
 
     target: str = "none"
@@ -249,22 +249,25 @@ class AttentionPriorRecipe(ConfigSection):
     @model_validator(mode="after")
     def _check_consistency(self) -> "AttentionPriorRecipe":
         if self.target == "none" and (self.mask_degradation != "exact" or self.mask_fraction != 1):
-            raise ValueError("share and quality are those of masks, and masks is none; give masks=lesion")
+            raise ValueError(
+                "mask_fraction and mask_degradation are of masks, and target is none; give target=lesion"
+            )
         if self.severity is None:
             return self
         allowed = SEVERITIES.get(self.mask_degradation)
         if allowed is None:
             raise ValueError(
-                f"quality={self.mask_degradation} has no amount; leave it out, or give one of {', '.join(SEVERITIES)}"
+                f"mask_degradation={self.mask_degradation} has no severity; leave it out, or give one of "
+                f"{', '.join(SEVERITIES)}"
             )
         if not allowed.min <= self.severity <= allowed.max:
             raise ValueError(
-                f"amount={self.severity:g} of quality={self.mask_degradation} is {allowed.unit}: "
+                f"severity={self.severity:g} of mask_degradation={self.mask_degradation} is {allowed.unit}: "
                 f"{allowed.min:g} to {allowed.max:g} is allowed, usual is {allowed.default:g}"
             )
         if self.mask_degradation == "polygon" and self.severity % 1:
             raise ValueError(
-                f"amount={self.severity:g} of quality=polygon is the number of corners; give a whole one"
+                f"severity={self.severity:g} of mask_degradation=polygon is the number of corners; give a whole one"
             )
         return self
 
@@ -303,7 +306,7 @@ class TrainRecipe(ConfigSection):
         ``constant``; ``step``: times ``factor`` every ``step`` epochs, the first time after ``first_step`` (null:
         ``step``); ``cosine``: to zero over all epochs.
     monitor, checkpoint
-        The validation metric that chooses the checkpoint, or ``keep: last``.
+        The validation metric that chooses the checkpoint, or ``checkpoint: last``.
     patience, stop_on, min_delta
         Epochs without a better value of ``stop_on`` (null: ``monitor``), by more than ``min_delta``, before stopping;
         patience null: never.
@@ -317,9 +320,10 @@ class TrainRecipe(ConfigSection):
         Weights 1 to 4 by how each diagnosis was made (Gessert et al. 2019): of ``benign`` lesions, of ``nevus_only``,
         or of ``authors_all``.
     loss_reduction
-        What a weighted loss is divided by: the sum of ``weights`` in the batch, or the number of ``images``.
+        What a weighted loss is divided by: the sum of the weights in the batch (``weight_sum``), or its
+        number of images (``batch_size``).
     sampling, class_repeats
-        ``shuffle``, ``oversample``, ``weighted``, ``balanced`` or ``even``; before that, how often the images of a
+        ``shuffle``, ``oversample``, ``weighted``, ``balanced`` or ``equal``; before that, how often the images of a
         class are in the list: ``{melanoma: 4}``.
     precision
         ``fp32`` or ``bf16`` (autocast); ``auto``: bf16 where a short measurement on the device shows it clearly faster,
@@ -359,7 +363,7 @@ class TrainRecipe(ConfigSection):
     class_weight_power: float | None = Field(default=None, ge=0)
     class_weights: dict[str, PositiveWeight] = Field(default_factory=dict)
     confirmation_weights: WeightPolicy | None = None
-    loss_reduction: Literal["weights", "images"] = "weights"
+    loss_reduction: Literal["weight_sum", "batch_size"] = "weight_sum"
     sampling: Sampling = "shuffle"
     class_repeats: dict[str, RepeatCount] = Field(default_factory=dict)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -403,13 +407,13 @@ class Recipe(ConfigSection):
         if (self.model.name is None) == (self.model.backbone is None):
             raise ValueError("model: give either name (of the zoo) or backbone")
         if (self.model.mean is None) != (self.model.std is None):
-            raise ValueError("model: mean and std belong together; give both, or model.normalisation")
+            raise ValueError("model: mean and std belong together; give both, or model.normalization")
         if self.data.val_fraction + self.data.test_fraction >= 1:
-            raise ValueError("data: validation and test together leave nothing to train on")
+            raise ValueError("data: val_fraction and test_fraction together leave nothing to train on")
         if self.data.val_fraction == 0 and self.data.checkpoint_split == "validation":
-            raise ValueError("data.validation: 0 leaves nothing to choose a checkpoint with")
+            raise ValueError("data.val_fraction: 0 leaves nothing to choose a checkpoint with")
         if self.fold is not None and self.n_folds is None:
-            raise ValueError(f"fold: {self.fold} of how many? Give folds too, for example folds=3")
+            raise ValueError(f"fold: {self.fold} of how many? Give n_folds too, for example n_folds=3")
         if self.fold is not None and self.n_folds is not None and self.fold >= self.n_folds:
-            raise ValueError(f"fold: {self.fold} is none of folds={self.n_folds}; folds count from 0")
+            raise ValueError(f"fold: {self.fold} is none of n_folds={self.n_folds}; folds count from 0")
         return self

@@ -14,13 +14,13 @@ class SegmentationConfig(BaseModel):
     Attributes
     ----------
     arch, encoder, weights
-        See ``Architecture``; weights of the encoder: ``none``, ``imagenet``, or a file with timm's keys.
+        See ``SegmentationModelSpec``; weights of the encoder: ``none``, ``imagenet``, or a file with timm's keys.
     input_size
         Height and width of the network's input; images are resized to it whatever their shape. The default has
         the shape of most dermoscopic images, and is what Yuan & Lo 2017 (arXiv:1709.09780) won the challenge with.
     split
         ``auto`` takes the official parts where the data have any, else holds out by lesion; or a name of
-        ``make_split``, or a file ``image_id,part``.
+        ``make_splits``, or a file ``image_id,split``.
     val_fraction, test_fraction
         Shares that are held out by lesion where there are no such parts.
     lr

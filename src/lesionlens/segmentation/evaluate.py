@@ -76,8 +76,8 @@ def segmentation_metrics(predicted: BinaryMask, target: BinaryMask) -> ImageMask
 
     Examples
     --------
-    >>> image_score(np.array([[True, True, True, False]]), np.array([[False, True, True, True]]))
-    ImageScore(jaccard=0.5, threshold_jaccard=0.0, dice=0.6666666666666666)
+    >>> segmentation_metrics(np.array([[True, True, True, False]]), np.array([[False, True, True, True]]))
+    ImageMaskMetrics(jaccard=0.5, thresholded_jaccard=0.0, dice=0.6666666666666666)
     """
     if predicted.shape != target.shape:
         raise ValueError(f"masks of {predicted.shape} and {target.shape} cannot be compared")
@@ -182,7 +182,7 @@ def evaluate_folder(
         The table or the folder cannot be used, or a mask is missing, damaged or of another size than the true one.
     """
     sources = load_source_tables([source])
-    names = sources.tables[0].frame.set_index("image_id")["part"]
+    names = sources.tables[0].frame.set_index("image_id")["split"]
     cases = tuple(case for case in sources.samples if split is None or names[case.image_id] == split)
     if not cases:
         raise DataError(f"{source} has no image with a mask in the part {split!r}")
@@ -191,7 +191,7 @@ def evaluate_folder(
     problems = IssueCollector()
     absent = sorted(set(ids) - {case.image_id for case, _ in drawn})
     problems.add_error(
-        "images without a predicted mask", absent, hint="Predict them, or score one part with --part."
+        "images without a predicted mask", absent, hint="Predict them, or score one part with --split."
     )
     problems.raise_errors(str(mask_dir))
     each = [_metrics_of_file(file, case) for case, file in drawn]

@@ -88,7 +88,7 @@ def fit_segmentation(
 
     Raises
     ------
-    InterruptedRunError
+    RunInterrupted
         Ctrl-C.
     RunError
         The loss is no number any more, or the log cannot be written.

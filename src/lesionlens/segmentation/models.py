@@ -106,7 +106,7 @@ def _import_smp() -> ModuleType:
     except ImportError as error:
         raise ModelError(
             "segmentation needs the package segmentation-models-pytorch. "
-            "Install it with: pip install 'lesionlens[segment]'"
+            "Install it with: pip install 'lesionlens[segmentation]'"
         ) from error
     return library  # type: ignore[no-any-return]
 
@@ -198,20 +198,20 @@ class LoadedSegmentationModel:
 def load_segmentation_model(
     model_dir: Path | str, *, device: str | torch.device = "cpu"
 ) -> LoadedSegmentationModel:
-    """Read a bundle (or the ``best`` bundle of a run's folder).
+    """Read a bundle (or the ``model`` bundle of a run's folder).
 
     Raises
     ------
-    BundleError
+    SavedModelError
         A file is missing or damaged, it is a classifier's, or the weights are not those of the network on the card.
     ModelError
-        The device does not exist here, or the extra ``segment`` is not installed.
+        The device does not exist here, or the extra ``segmentation`` is not installed.
     """
     where = resolve_device(device)
     model_dir = find_model_dir(Path(model_dir))
     try:
         card = SegmentationModelCard.model_validate_json(
-            (model_dir / "card.json").read_text(encoding="utf-8")
+            (model_dir / "model_card.json").read_text(encoding="utf-8")
         )
         content = (model_dir / "model.safetensors").read_bytes()
         state = load(content)

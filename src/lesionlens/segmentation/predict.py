@@ -103,7 +103,8 @@ def segment_images(
     largest_only = loaded.card.keep_largest_component if largest_only is None else largest_only
     wanted = collect_inputs(sources)
     files = _mask_paths(wanted.image_id, out_dir)
-    _record_provenance(out_dir, {"weights": loaded.digest, "tidy": largest_only}, files, overwrite=overwrite)
+    provenance = {"weights": loaded.digest, "keep_largest_component": largest_only}
+    _record_provenance(out_dir, provenance, files, overwrite=overwrite)
     pending = [place for place, file in enumerate(files) if overwrite or not file.is_file()]
     skipped = len(files) - len(pending)
     unreadable: list[str] = []

@@ -134,7 +134,7 @@ def _split_table(table: LesionTable, reasons: Mapping[str, str], config: Segment
             f"not one mask of {table.name}:{table.root} can be used, for example that of {image}: {reasons[image]}"
         )
     chosen = table.select(there)
-    by_itself = "official" if (chosen.frame["part"] == "train").any() else "grouped"
+    by_itself = "official" if (chosen.frame["split"] == "train").any() else "group_holdout"
     return make_splits(
         chosen,
         name=by_itself if config.split == "auto" else config.split,

@@ -65,7 +65,7 @@ def train_segmentation(
     preprocessing = Preprocessing(input_size=config.input_size, max_short_side=None)
     cache = default_cache_dir()
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="segment-", dir=cache) as scratch:
+    with tempfile.TemporaryDirectory(prefix="segmentation-", dir=cache) as scratch:
         pixels, unusable = _decode_images(read, preprocessing, Path(scratch) / "pixels.npy", console)
         split = split_samples(read, unusable, config)
         left_out = (
@@ -74,7 +74,7 @@ def train_segmentation(
             *(ExcludedImage(image, "", why) for image, why in split.excluded),
         )
         _print_warnings(read, left_out, split, console)
-        folder = create_run_dir(f"segment-{config.arch}-{config.encoder}", out=out, runs_dir=runs_dir)
+        folder = create_run_dir(f"segmentation-{config.arch}-{config.encoder}", out=out, runs_dir=runs_dir)
         _save_metadata(folder, sources, read, left_out, split, config)
         parts = {
             part: [pixels[image] for image in ids] for part, ids in split.splits.items() if part != "test"
@@ -114,7 +114,7 @@ def _print_warnings(
     if excluded:
         image, _, reason = excluded[0]
         warnings.append(
-            f"{pluralize(len(excluded), 'image')} left out, for example {image}: {reason}. left-out.csv lists them"
+            f"{pluralize(len(excluded), 'image')} left out, for example {image}: {reason}. excluded.csv lists them"
         )
     for warning in (*warnings, *splits.caveats):
         console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)
@@ -129,13 +129,13 @@ def _save_metadata(
     config: SegmentationConfig,
 ) -> None:
     splits.save(run_dir.splits_csv)
-    write_excluded(run_dir.path / "left-out.csv", excluded)
+    write_excluded(run_dir.excluded, excluded)
     run_dir.update(
         name=run_dir.path.name,
         command=" ".join(sys.argv),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         status="running",
-        options=config.model_dump(mode="json"),
+        config=config.model_dump(mode="json"),
         versions={
             **package_versions(),
             "segmentation-models-pytorch": version("segmentation-models-pytorch"),
@@ -144,9 +144,9 @@ def _save_metadata(
             "sources": list(sources),
             "fingerprints": [table.fingerprint() for table in source_tables.tables],
             "images": {part: len(ids) for part, ids in splits.splits.items()},
-            "left_out": len(excluded),
+            "excluded": len(excluded),
             "split": splits.description,
-            "remarks": list(splits.caveats),
+            "caveats": list(splits.caveats),
         },
     )
 
@@ -166,7 +166,7 @@ def _fit_and_record(run_dir: RunDir, state: TrainState, console: Console) -> Non
             status=status,
             seconds=round(time.monotonic() - started, 1),
             device=str(state.device),
-            threads=torch.get_num_threads(),
+            num_threads=torch.get_num_threads(),
         )
 
 

@@ -82,12 +82,13 @@ def make_attention_prior(
     names = spatial_maps(model, size)
     if not names:
         raise ModelError(
-            f"prior.masks={recipe.target} draws attention maps to masks, and {type(model).__name__} has none of places. "
-            "Give model.attention gate, soft, arl or ran (patch+gate and so on for crops), or prior.masks=none"
+            f"attention_prior.target={recipe.target} draws attention maps to masks, and {type(model).__name__} has "
+            "none of places. Give model.attention gate, soft, arl or ran (patch+gate and so on for crops), or "
+            "attention_prior.target=none"
         )
     for name in recipe.weight:
         if name not in names:
-            raise RecipeError(unknown_name_message("attention map in prior.weights", name, names))
+            raise RecipeError(unknown_name_message("attention map in attention_prior.weight", name, names))
     usual = dict.fromkeys(names[:-1], EARLIER_MAP_WEIGHT) | {names[-1]: LAST_MAP_WEIGHT}
     return AttentionPriorLoss(recipe.weight or usual, normalize_by_max=model.map_value_range == "share")
 

@@ -48,11 +48,11 @@ def choose_workers(timings: StepTimings, num_cpus: int, *, on_cpu: bool) -> int:
     --------
     A cheap loader on two cores, then the same before a fast card, then one that eight cores cannot hide:
 
-    >>> choose_workers(Times(load=0.012, load_alone=0.02, step=0.5), 2, on_cpu=True)
+    >>> choose_workers(StepTimings(load=0.012, load_single_thread=0.02, step=0.5), 2, on_cpu=True)
     0
-    >>> choose_workers(Times(load=0.012, load_alone=0.02, step=0.009), 8, on_cpu=False)
+    >>> choose_workers(StepTimings(load=0.012, load_single_thread=0.02, step=0.009), 8, on_cpu=False)
     3
-    >>> choose_workers(Times(load=0.4, load_alone=2.0, step=0.009), 8, on_cpu=False)
+    >>> choose_workers(StepTimings(load=0.4, load_single_thread=2.0, step=0.009), 8, on_cpu=False)
     8
     """
     shared = timings.load_single_thread / num_cpus if on_cpu else 0.0

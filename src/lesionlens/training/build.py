@@ -36,10 +36,10 @@ from lesionlens.training.module import ClassificationModule
 from lesionlens.training.setup import RunSetup
 
 AUTO_KEYS = (
-    "data.store",
-    "data.memory",
-    "train.workers",
-    "train.threads",
+    "data.cache",
+    "data.images_on",
+    "train.num_workers",
+    "train.num_threads",
     "train.precision",
     "train.compile",
 )
@@ -61,18 +61,18 @@ def compute_summary(recipe: Recipe, device: torch.device) -> str:
 
     Examples
     --------
-    >>> said = {"data": {"source": "table:my.csv"}, "model": {"name": "resnet14"}, "train": {"threads": 2}}
-    >>> told(Recipe.model_validate(said), torch.device("cpu"))
-    'computing on cpu: precision auto, compile auto, threads 2, workers auto'
+    >>> said = {"data": {"source": "table:my.csv"}, "model": {"name": "resnet14"}, "train": {"num_threads": 2}}
+    >>> compute_summary(Recipe.model_validate(said), torch.device("cpu"))
+    'computing on cpu: precision auto, compile auto, num_threads 2, num_workers auto'
     """
     train = recipe.train
-    keys = ("precision", "compile", "threads", "workers")
+    keys = ("precision", "compile", "num_threads", "num_workers")
     return f"computing on {device.type}: {', '.join(f'{key} {getattr(train, key)}' for key in keys)}"
 
 
 def as_overrides(metadata: Mapping[str, Any]) -> list[str]:
     """Give the words that lay a record's choices over the recipe again."""
-    return [f"{key}={value}" for key, value in metadata.get("chosen", {}).items()]
+    return [f"{key}={value}" for key, value in metadata.get("auto_values", {}).items()]
 
 
 def resolve_training_device(config: TrainRecipe) -> torch.device:
@@ -105,9 +105,9 @@ def build_datamodule(
     Parameters
     ----------
     setup
-        What is known; what ``data.store: auto`` and ``data.memory: auto`` come to is in what is given back.
+        What is known; what ``data.cache: auto`` and ``data.images_on: auto`` come to is in what is given back.
     on_message, on_progress
-        As for ``open_store``.
+        As for ``open_image_cache``.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def build_datamodule(
         on_message=on_message,
         progress=on_progress,
     )
-    setup = resolve_auto(setup, "data", store=store.cache_format)
+    setup = resolve_auto(setup, "data", cache=store.cache_format)
     setup, parts = _build_split_data(_measure_mean_std(setup, store), store)
     data = _assemble_datamodule(setup, parts)
     return _choose_memory(
@@ -250,6 +250,8 @@ def _choose_memory(setup: RunSetup, datamodule: LesionDataModule) -> RunComponen
     if place == "auto":
         place = "device" if fits_in_gpu_memory(datamodule.train_dataset.split_data, device) else "host"
     if place == "device" and device.type == "mps":
-        raise RunError("data.memory=device needs float64, which Apple's GPU has not; give data.memory=host")
+        raise RunError(
+            "data.images_on=device needs float64, which Apple's GPU has not; give data.images_on=host"
+        )
     datamodule = GpuDataModule(datamodule, device) if place == "device" else datamodule
-    return RunComponents(resolve_auto(setup, "data", memory=place), datamodule)
+    return RunComponents(resolve_auto(setup, "data", images_on=place), datamodule)

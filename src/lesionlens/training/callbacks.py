@@ -23,10 +23,10 @@ EPOCH_METRICS = ("train_loss", "val_loss", "val_auc", "val_balanced_accuracy", "
 
 
 class CSVLogger(Callback):
-    """One row an epoch in ``log.csv``, counted from 1: losses, metrics, learning rate, seconds, every scale gate.
+    """One row an epoch in ``metrics.csv``, counted from 1: losses, metrics, learning rate, seconds, every scale gate.
 
-    The Dice term of a prior is called ``prior/`` and its map. A gate's column is its name before its place in the
-    network: ``alpha/layer1.0``.
+    The Dice term of a prior is called ``attention_prior/`` and its map. A gate's column is its name before its place in
+    the network: ``alpha/layer1.0``.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class CSVLogger(Callback):
 def _attention_losses(trainer: L.Trainer) -> dict[str, float]:
     """Give the Dice term of each map that has a prior, before weighing."""
     found = trainer.callback_metrics
-    return {name: float(value) for name, value in found.items() if name.startswith("prior/")}
+    return {name: float(value) for name, value in found.items() if name.startswith("attention_prior/")}
 
 
 def _attention_scales(model: Classifier) -> dict[str, float]:
@@ -131,7 +131,7 @@ class ModelCheckpoint(BestMetric):
     Parameters
     ----------
     monitor
-        As for ``Best``.
+        As for ``BestMetric``.
     every_epoch
         Save each epoch's model: the last one stays.
     save_fn
@@ -154,7 +154,7 @@ class EarlyStopping(BestMetric):
     Parameters
     ----------
     monitor, min_delta
-        As for ``Best``.
+        As for ``BestMetric``.
     patience
         Epochs without a better value.
     """

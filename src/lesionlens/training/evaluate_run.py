@@ -32,7 +32,7 @@ def evaluate_run(setup: RunSetup, run_dir: RunDir, *, console: Console) -> None:
     RunError
         No epoch gave a finite value of the monitored metric.
     """
-    if not (run_dir.best_model / "card.json").is_file():
+    if not (run_dir.best_model / "model_card.json").is_file():
         raise RunError(
             f"no epoch had a finite {setup.recipe.train.monitor}: there is no best model. Does the validation "
             "part hold at least two classes? Is train.lr too high?"
@@ -48,17 +48,21 @@ def evaluate_run(setup: RunSetup, run_dir: RunDir, *, console: Console) -> None:
         with progress_bar(console) as progress:
             line = progress.add_task(f"scoring {name}", total=len(wanted.path))
             scored = run_inference(
-                loaded, wanted, on_progress=lambda done, _: progress.update(line, completed=done)
-            )  # noqa: B023
+                loaded,
+                wanted,
+                on_progress=lambda done, _: progress.update(line, completed=done),  # noqa: B023
+            )
         write_predictions(run_dir.predictions(name), scored.predictions)
         write_evaluation(run_dir.evaluation(name), evaluate(scored.predictions))
         left_out += _excluded_images(name, wanted, scored)
     write_excluded(run_dir.excluded, dict.fromkeys(left_out))
-    run_dir.update(data={**run_dir.metadata()["data"], "left_out": len(set(left_out))})
+    run_dir.update(data={**run_dir.metadata()["data"], "excluded": len(set(left_out))})
     # the last part measured is the one that counts: test, where there is one
     paths = dict(zip(wanted.image_id, wanted.path, strict=True))
     masks = {image: mask for image, mask in zip(wanted.image_id, wanted.mask, strict=True) if mask}
-    write_gallery(loaded, paths, select_cases(scored.predictions), run_dir.path / "maps", masks=masks)
+    write_gallery(
+        loaded, paths, select_cases(scored.predictions), run_dir.path / "attention_maps", masks=masks
+    )
     build_report(run_dir.path)
 
 

@@ -43,7 +43,7 @@ def fit(
 
     Raises
     ------
-    InterruptedRunError
+    RunInterrupted
         Ctrl-C.
     RunError
         The loss is no number any more, or the folder cannot be written.
@@ -69,12 +69,14 @@ def fit(
             status="trained" if done else "interrupted",
             seconds=round(before + time.monotonic() - started, 1),
             device=_device_name(module),
-            threads=torch.get_num_threads(),
+            num_threads=torch.get_num_threads(),
             peak_memory_gib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
             best=keep.best,
-            kept=train.checkpoint,
+            checkpoint=train.checkpoint,
             epochs_run=len(log.rows),
-            stopped=f"no better {stop[0].monitor} for {train.patience} epochs" if trainer.should_stop else "",
+            stop_reason=f"no better {stop[0].monitor} for {train.patience} epochs"
+            if trainer.should_stop
+            else "",
         )
 
 
@@ -144,7 +146,7 @@ def _save_best(
             "weights": recipe.model.weights,
             "seed": recipe.train.seed,
             "epoch": epoch,
-            "kept": recipe.train.checkpoint,
+            "checkpoint": recipe.train.checkpoint,
             recipe.train.monitor: value,
         },
     )

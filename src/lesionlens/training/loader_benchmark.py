@@ -1,7 +1,7 @@
 """A second of measuring before a run: what a batch costs to load, and to compute.
 
-Nothing of it is left: steps are computed on a copy, loading draws nothing (see ``Visits``), and torch's random streams
-go on as if nothing had been.
+Nothing of it is left: steps are computed on a copy, loading draws nothing (see ``EpochSampler``), and torch's random
+streams go on as if nothing had been.
 """
 
 import copy
@@ -22,7 +22,7 @@ TIMING_SECONDS = 0.3  # for each of three times; at least two batches
 
 
 def tune_workers(components: RunComponents, module: ClassificationModule) -> RunComponents:
-    """Put numbers in place of ``auto`` in ``train.workers`` and ``train.threads``, and give them to the loaders."""
+    """Put numbers in place of ``auto`` in ``train.num_workers`` and ``train.num_threads``; the loaders get them too."""
     train, data = components.setup.recipe.train, components.datamodule
     threads = default_num_threads() if train.num_threads == "auto" else train.num_threads
     torch.set_num_threads(threads)
@@ -34,7 +34,7 @@ def tune_workers(components: RunComponents, module: ClassificationModule) -> Run
         workers = 0 if times is None else choose_workers(times, available_cpus(), on_cpu=device.type == "cpu")
     data.num_workers = workers
     return replace(
-        components, setup=resolve_auto(components.setup, "train", workers=workers, threads=threads)
+        components, setup=resolve_auto(components.setup, "train", num_workers=workers, num_threads=threads)
     )
 
 

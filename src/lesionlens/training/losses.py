@@ -21,7 +21,7 @@ from lesionlens.data.sample_weights import diagnosis_confirmation_weights
 from lesionlens.data.sampler import class_weights
 from lesionlens.runs.schema import TrainRecipe
 
-LossReduction = Literal["weights", "images"]
+LossReduction = Literal["weight_sum", "batch_size"]
 
 
 def per_sample_loss(
@@ -65,10 +65,10 @@ def weighted_mean(
     Parameters
     ----------
     normalize_by
-        What the weighted sum is divided by. ``weights``: their sum, as ``torch.nn.CrossEntropyLoss`` does, so that a
-        batch of rare classes counts no more than another; ``images``: their number, so that it does.
+        What the weighted sum is divided by. ``weight_sum``: that of the weights, as ``torch.nn.CrossEntropyLoss`` does,
+        so that a batch of rare classes counts no more than another; ``batch_size``: their number, so that it does.
     """
-    whole = weights.sum() if normalize_by == "weights" else weights.new_tensor(len(weights))
+    whole = weights.sum() if normalize_by == "weight_sum" else weights.new_tensor(len(weights))
     return (losses * weights).sum() / whole
 
 
@@ -114,7 +114,7 @@ class ClassificationLoss(nn.Module):
     class_weight
         Of each class, (k,); None: all 1.
     multilabel
-        As for ``Task``.
+        As for ``ClassificationTask``.
     """
 
     class_weight: Tensor | None
@@ -130,7 +130,7 @@ class ClassificationLoss(nn.Module):
         self.gamma = recipe.focal_gamma if recipe.loss == "focal" else 0.0
         self.normalize_by, self.multilabel = recipe.loss_reduction, multilabel
         held = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float32)
-        self.register_buffer("of_class", held, persistent=False)
+        self.register_buffer("class_weight", held, persistent=False)
 
     def forward(self, logits: Tensor, target: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         """Give the loss of a batch: logits (b, k), classes (b,), weight of each image (b,) or None."""
@@ -194,7 +194,7 @@ def repeat_factors(
     """
     if not recipe.class_repeats:
         return None
-    return _values_by_class("train.copies", recipe.class_repeats, classes).astype(np.int64)[targets]
+    return _values_by_class("train.class_repeats", recipe.class_repeats, classes).astype(np.int64)[targets]
 
 
 def _values_by_class(key: str, values: Mapping[str, float], classes: Sequence[str]) -> NDArray[np.float64]:

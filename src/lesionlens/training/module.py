@@ -107,7 +107,7 @@ class ClassificationModule(L.LightningModule):
         loss: Tensor = self.loss_fn(found.logits.float(), batch.target, batch.sample_weight)
         if self.attention_prior is not None:
             terms = self.attention_prior(found.maps, batch.masks, batch.has_mask)
-            self._log_metrics({f"prior/{name}": term for name, term in terms.items()}, batch)
+            self._log_metrics({f"attention_prior/{name}": term for name, term in terms.items()}, batch)
             loss = loss + sum(self.attention_prior.weights[name] * term for name, term in terms.items())
         if not torch.isfinite(loss):
             raise RunError(
@@ -187,10 +187,10 @@ def lr_factor(recipe: TrainRecipe, epoch: int) -> float:
     Examples
     --------
     >>> halving = TrainRecipe(schedule="step", step=30, factor=0.5)
-    >>> [rate(halving, epoch) for epoch in (0, 29, 30, 60)]
+    >>> [lr_factor(halving, epoch) for epoch in (0, 29, 30, 60)]
     [1.0, 1.0, 0.5, 0.25]
     >>> later = TrainRecipe(schedule="step", step=10, first_step=20, factor=0.5)
-    >>> [rate(later, epoch) for epoch in (0, 19, 20, 29, 30)]
+    >>> [lr_factor(later, epoch) for epoch in (0, 19, 20, 29, 30)]
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
     if recipe.schedule == "step":

@@ -44,7 +44,7 @@ class RunSpec(NamedTuple):
 def expand_runs(recipe: Recipe) -> list[RunSpec]:
     """Give each run that a recipe means, in order; one that is run once is its own only run.
 
-    Run r has the seed ``train.seed + r``. A recipe with ``folds`` and no ``fold`` is run on each fold in turn, all
+    Run r has the seed ``train.seed + r``. A recipe with ``n_folds`` and no ``fold`` is run on each fold in turn, all
     folds of a run with the same seed.
     """
     width = max(2, len(str(recipe.num_repeats)))
@@ -66,7 +66,7 @@ def expand_runs(recipe: Recipe) -> list[RunSpec]:
 class MultiRunDir(RunMetadata):
     """The places in a group's folder."""
 
-    METADATA_FILE = "group.json"
+    METADATA_FILE = "multi_run.json"
 
     @property
     def summary_csv(self) -> Path:
@@ -134,8 +134,8 @@ def run_all(
         name=group.path.name,
         command=" ".join(sys.argv),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        runs=recipe.num_repeats,
-        folds=recipe.n_folds,
+        num_repeats=recipe.num_repeats,
+        n_folds=recipe.n_folds,
         fingerprint=fingerprint,
         versions=package_versions(),
     )
@@ -212,16 +212,16 @@ def _write_run_statistics(multi_run_dir: MultiRunDir, run_specs: Sequence[RunSpe
     if not done:
         return
     tested = all(multi_run_dir.run_dir(name).evaluation("test").is_file() for name in done)
-    part = "test" if tested else "validation"
+    split = "test" if tested else "validation"
     table = summarize_runs(
-        {name: read_evaluation(multi_run_dir.run_dir(name).evaluation(part)) for name in done}
+        {name: read_evaluation(multi_run_dir.run_dir(name).evaluation(split)) for name in done}
     )
     write_summary(multi_run_dir.summary_csv, table)
     write_text(
         multi_run_dir.summary_md,
-        markdown_page(table, title=multi_run_dir.path.name, split=part, num_runs=len(run_specs)),
+        markdown_page(table, title=multi_run_dir.path.name, split=split, num_runs=len(run_specs)),
     )
-    multi_run_dir.update(part=part)
+    multi_run_dir.update(split=split)
 
 
 def _update_status(
@@ -234,7 +234,7 @@ def _update_status(
         else {"status": multi_run_dir.status(child.name)}
         for child in run_specs
     }
-    multi_run_dir.update(status=status, children=states)
+    multi_run_dir.update(status=status, runs_status=states)
 
 
 def _print_plan(multi_run_dir: MultiRunDir, run_specs: Sequence[RunSpec], console: Console) -> None:

@@ -41,7 +41,7 @@ def train(
 ) -> Path:
     """Train by a recipe, measure and explain the result; everything lands in one new folder.
 
-    A recipe with ``runs_dir`` or ``folds`` is run as often, each run in a folder of its own inside that one.
+    A recipe with ``num_repeats`` or ``n_folds`` is run as often, each run in a folder of its own inside that one.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def train(
         versions=package_versions(),
         data=ready.setup.describe(),
         model=prepared.resolved_model.describe(made),
-        chosen=auto_choices(ready.setup.recipe),
+        auto_values=auto_choices(ready.setup.recipe),
     )
     return _fit_and_evaluate(ready, folder, task, console)
 

@@ -67,7 +67,7 @@ class ModelResolution:
         return BuiltModel(model, fresh)
 
     def describe(self, built: BuiltModel) -> Mapping[str, Any]:
-        """Say for ``run.json`` which network it is."""
+        """Say for ``metadata.json`` which network it is."""
         name, parts = self.recipe.model.name, self.architecture
         whole = parts.backbone if parts.attention == "none" else f"{parts.backbone} + {parts.attention}"
         return {
@@ -75,7 +75,9 @@ class ModelResolution:
             "parameters": backbone.count_parameters(built.model),
             "paper": ZOO[name].paper if name in ZOO else "",
             "weights": self.recipe.model.weights,
-            "fresh": list(built.uninitialized_keys) if self.recipe.model.weights != "none" else "all",
+            "uninitialized_keys": list(built.uninitialized_keys)
+            if self.recipe.model.weights != "none"
+            else "all",
         }
 
     @property
@@ -98,7 +100,8 @@ class ModelResolution:
         if self.recipe.model.weights == "none":
             return "the network starts from chance: no weights were loaded"
         shown = ", ".join(built.uninitialized_keys[:4]) + (", …" if len(built.uninitialized_keys) > 4 else "")
-        return f"weights {self.recipe.model.weights} loaded; {len(built.uninitialized_keys)} entries start fresh: {shown}"
+        count = len(built.uninitialized_keys)
+        return f"weights {self.recipe.model.weights} loaded; {count} entries start fresh: {shown}"
 
 
 def resolve_model(recipe: Recipe) -> ModelResolution:
@@ -114,10 +117,10 @@ def resolve_model(recipe: Recipe) -> ModelResolution:
     side = ZOO[said.name].input_size if said.name in ZOO else DEFAULT_SIZE[0]
     model = said.model_copy(update={"input_size": said.input_size or (side, side)})
     crops = recipe.crops.for_model(made.num_crops, fixed_positions=made.uses_ordered_crops)
-    if made.kwargs.get("initial") and said.mean_and_std() != INPUT_NORMALIZATIONS["none"]:
+    if made.kwargs.get("initial") and said.mean_and_std() != INPUT_NORMALIZATIONS["unit"]:
         raise RecipeError(
             "initial attention sees how bright each crop is, values from 0 to 1; the recipe normalises them "
-            f"({said.normalization if said.mean is None else said.mean}). Give model.normalisation=none"
+            f"({said.normalization if said.mean is None else said.mean}). Give model.normalization=unit"
         )
     return ModelResolution(recipe.model_copy(update={"model": model, "crops": crops}), made)
 
@@ -136,7 +139,7 @@ class RunSetup:
     table, task, splits
         The images, what is asked of them, and which part each is in.
     preprocessing
-        For the model's card; with ``normalisation: dataset`` its mean and std are not yet measured.
+        For the model's card; with ``normalization: dataset`` its mean and std are not yet measured.
     resolved_model
         How the network is made.
     excluded
@@ -163,20 +166,20 @@ class RunSetup:
         return self.task.encode_labels(self.split_table(name).frame["diagnosis"])
 
     def describe(self) -> Mapping[str, Any]:
-        """Say for ``run.json`` what it is trained on."""
+        """Say for ``metadata.json`` what it is trained on."""
         synthetic = (self.table.frame["source"] == "synthetic").any()
         return {
             "source": self.recipe.data.source,
-            "statement": SYNTHETIC_DATA_NOTICE if synthetic else "",
+            "synthetic_data_notice": SYNTHETIC_DATA_NOTICE if synthetic else "",
             "fingerprint": self.table.fingerprint(),
             "task": self.task.name,
             "classes": list(self.task.classes),
             "warnings": list(self.table.warnings),
             "split": self.splits.description,
-            "remarks": list(self.splits.caveats),
-            "left_out": len(self.excluded),
-            "prior": dict(self.mask_summary),
-            "parts": {name: self._describe_split(name) for name in self.splits.splits},
+            "caveats": list(self.splits.caveats),
+            "excluded": len(self.excluded),
+            "attention_prior": dict(self.mask_summary),
+            "splits": {name: self._describe_split(name) for name in self.splits.splits},
         }
 
     def _describe_split(self, name: str) -> Mapping[str, Any]:
@@ -234,7 +237,7 @@ def _check_multilabel_head(task: ClassificationTask, resolved_model: ModelResolu
     if task.multilabel and resolved_model.architecture.kwargs.get("average") == "probabilities":
         raise RecipeError(
             f"the task {task.name} has a score of its own for each class, but the network averages probabilities that "
-            "sum to one; give model.options.average=logits"
+            "sum to one; give model.kwargs.average=logits"
         )
 
 
