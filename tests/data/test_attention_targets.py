@@ -83,7 +83,7 @@ def test_partners_are_of_other_lesions_and_each_is_taken_once(lesions: list[str]
 
 def test_exact_masks_of_all_images_are_as_they_were() -> None:
     found = build_attention_targets(EXACT, ROWS, SHAPES)
-    assert found.to_metadata() == {"images": 7, "used": 7, "jaccard": 1.0}
+    assert found.to_metadata() == {"num_with_mask": 7, "num_used": 7, "mean_iou": 1.0}
     for place in range(8):
         np.testing.assert_array_equal(found.masks[place], EXACT[place])
 
@@ -107,15 +107,17 @@ def test_a_worse_background_is_that_of_a_worse_lesion() -> None:
     inverse = MaskStore(
         [None if (mask := EXACT[n]) is None else compress_mask(255 - mask) for n in range(8)], SHAPES
     )
-    lesion = build_attention_targets(EXACT, ROWS, SHAPES, degradation="noise", seed=1)
-    background = build_attention_targets(inverse, ROWS, SHAPES, degradation="noise", background=True, seed=1)
+    lesion = build_attention_targets(EXACT, ROWS, SHAPES, degradation="jittered_contour", seed=1)
+    background = build_attention_targets(
+        inverse, ROWS, SHAPES, degradation="jittered_contour", background=True, seed=1
+    )
     for place in np.flatnonzero(EXACT.has_mask):
         np.testing.assert_array_equal(background.masks[place], 255 - lesion.masks[place])
 
 
 def test_elsewhere_is_the_mask_of_another_lesion_at_this_images_size() -> None:
-    found = build_attention_targets(EXACT, ROWS, SHAPES, degradation="elsewhere")
-    few = build_attention_targets(EXACT, ROWS, SHAPES, degradation="elsewhere", mask_fraction=0.5)
+    found = build_attention_targets(EXACT, ROWS, SHAPES, degradation="mismatched")
+    few = build_attention_targets(EXACT, ROWS, SHAPES, degradation="mismatched", mask_fraction=0.5)
     shares = {
         np.count_nonzero(EXACT[place]) / np.prod(SHAPES[place]) for place in np.flatnonzero(EXACT.has_mask)
     }
@@ -129,5 +131,7 @@ def test_elsewhere_is_the_mask_of_another_lesion_at_this_images_size() -> None:
 
 
 def test_a_share_that_leaves_no_mask_is_refused() -> None:
-    with pytest.raises(DataError, match=r"prior.share=0.01 of 7 images with a mask leaves none"):
+    with pytest.raises(
+        DataError, match=r"attention_prior.mask_fraction=0.01 of 7 images with a mask leaves none"
+    ):
         build_attention_targets(EXACT, ROWS, SHAPES, mask_fraction=0.01)

@@ -80,7 +80,7 @@ def test_a_preset_is_torchvisions_steps(name: Preset) -> None:
     rng = np.random.default_rng(0)
     for _ in range(12):
         drawn = Augmentation.model_validate({"preset": name, "cutout": 0, "hue": 0}).make_params(rng)
-        change = AugmentParams(**{**vars(drawn), "zoom": (drawn.scale[0], drawn.scale[0])})
+        change = AugmentParams(**{**vars(drawn), "scale": (drawn.scale[0], drawn.scale[0])})
         image = (
             torch.from_numpy(np.dstack([picture, np.full((96, 96), 255, np.uint8)])).permute(2, 0, 1).float()
         )

@@ -133,23 +133,29 @@ def test_what_is_not_known_is_said() -> None:
     visits = [SampleIndex(0, 0, 5, 0), SampleIndex(0, 0, 4, 0)]
     data = TrainDataset(part(images, masks=masks), (32, 32), "whole", 1, False, Augmentation(), 0)
     found = torch.utils.data.default_collate([data[visit] for visit in visits])
-    assert found.known.tolist() == [False, True]
+    assert found.has_mask.tolist() == [False, True]
     assert found.masks.shape == (2, 1, 32, 32)
     assert found.masks[0].max() == 0
-    assert found.weight.tolist() == [1, 1]
+    assert found.sample_weight.tolist() == [1, 1]
     bare = TrainDataset(
-        part(images, weights=np.arange(6, dtype=np.float32)), (32, 32), "whole", 1, False, Augmentation(), 0
+        part(images, sample_weights=np.arange(6, dtype=np.float32)),
+        (32, 32),
+        "whole",
+        1,
+        False,
+        Augmentation(),
+        0,
     )
     found = torch.utils.data.default_collate([bare[visit] for visit in visits])
     assert found.masks.shape == (2, 1, 0, 0)
-    assert found.known.tolist() == [False, False]
-    assert found.weight.dtype == torch.float32
-    assert found.weight.tolist() == [5, 4]
+    assert found.has_mask.tolist() == [False, False]
+    assert found.sample_weight.dtype == torch.float32
+    assert found.sample_weight.tolist() == [5, 4]
 
 
 def test_crops_lie_in_the_region(images: NDArray[np.uint8]) -> None:
     region = CropBox(40, 50, 225, 300)
-    known = part(images, regions=[region] * 5 + [None])
+    known = part(images, lesion_boxes=[region] * 5 + [None])
     inside = images[1, 40:265, 50:350]
     train = TrainDataset(known, (112, 112), "ordered", 5, True, Augmentation(**STILL), 0)
     wanted = [

@@ -52,7 +52,7 @@ def assert_alike(found: Batch, wanted: Batch) -> None:
     for name, ours, theirs in zip(Batch._fields, found, wanted, strict=True):
         ours = ours.cpu()
         assert (ours.shape, ours.dtype, ours.stride()) == (theirs.shape, theirs.dtype, theirs.stride()), name
-        if name in {"views", "masks"} and theirs.numel():
+        if name in {"crops", "masks"} and theirs.numel():
             apart = (ours.float() - theirs.float()).abs()
             assert apart.max() <= MOST
             assert apart.mean() < (0.15 if MOST == 3 else 1)
@@ -68,7 +68,7 @@ def test_batches_are_those_of_the_loader(
 ) -> None:
     weights = np.arange(5, dtype=np.float32)
     masks = masks_of(images)
-    for known in ({}, {"masks": masks, "weights": weights, "regions": REGIONS}):
+    for known in ({}, {"masks": masks, "sample_weights": weights, "lesion_boxes": REGIONS}):
         crops = crops_of(images, name=name, together=together, **known)
         visits = [SampleIndex(1, place, place % 5, place % 3) for place in range(10)]
         found = GpuImageCache(crops, torch.device(device)).make_batch(
@@ -94,7 +94,7 @@ def test_an_epoch_has_the_same_batches(images: list[NDArray[np.uint8]], workers:
         assert_alike(ours, theirs)
     checked = [data.transfer_batch_to_device(batch, on_device, 0) for batch in data.val_dataloader()]
     for ours, theirs in zip(checked, plain.val_dataloader(), strict=True):
-        assert torch.equal(ours.crops.cpu(), theirs.views)
+        assert torch.equal(ours.crops.cpu(), theirs.crops)
 
 
 def test_images_go_to_a_card_with_twice_their_room(
@@ -103,7 +103,7 @@ def test_images_go_to_a_card_with_twice_their_room(
     part = crops_of(images).split_data
     room = 3 * (4800 + 4800 + 4096 + 4500 + 4800)
     assert memory_bytes(part) == room
-    assert memory_bytes(crops_of(images, masks=masks_of(images), regions=REGIONS).split_data) == 4 * (
+    assert memory_bytes(crops_of(images, masks=masks_of(images), lesion_boxes=REGIONS).split_data) == 4 * (
         2000 + 4800 + 3840 + 4500 + 4800
     )
     for free, there in [(2 * room, True), (2 * room - 1, False)]:

@@ -42,15 +42,15 @@ def test_changes_of_a_batch_are_those_of_opencv(
     noise: NDArray[np.uint8], preset: Preset, width: int, device: str
 ) -> None:
     picture, mask = noise[:, :width], np.where(noise[:, :width, 0] > 127, 255, 0).astype(np.uint8)
-    rng, augment = np.random.default_rng(1), Augmentation(preset=preset)
-    changes = [augment.make_params(rng) for _ in range(12)]
+    rng, augmentation = np.random.default_rng(1), Augmentation(preset=preset)
+    changes = [augmentation.make_params(rng) for _ in range(12)]
     found = of_a_batch(changes, picture, mask, device)
     colours = np.abs(found[..., :3] - np.stack([augment(change, picture) for change in changes]))
     masks = np.abs(found[..., 3] - np.stack([apply_geometric(change, mask) for change in changes]))
     assert masks.max() <= MOVED
     assert colours.max() <= MOVED + 1  # OpenCV's colour matrix is of whole 1/1024
     assert colours.mean() < (0.1 if MOVED == 1 else 1)
-    if not {"rotation", "zoom", "shift", "brightness"} & PRESETS[preset].keys():
+    if not {"rotation", "scale", "translate", "brightness"} & PRESETS[preset].keys():
         assert colours.max() == masks.max() == 0  # turns and flips move whole pixels
 
 

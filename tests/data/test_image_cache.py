@@ -12,9 +12,8 @@ from filelock import FileLock
 from PIL import Image
 
 from lesionlens.core.errors import DataError, RunError
-from lesionlens.data import image_cache as store_kind
-from lesionlens.data import image_cache as stores
-from lesionlens.data.image_cache import estimate_decoded_bytes, open_image_cache, plan_cache
+from lesionlens.data import image_cache
+from lesionlens.data.image_cache import CacheOption, estimate_decoded_bytes, open_image_cache, plan_cache
 from lesionlens.imaging.decode import read_rgb
 
 
@@ -30,7 +29,7 @@ def paths(tmp_path: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("kind", ["memmap", "none", "auto"])
-def test_holds_what_the_decoder_gives(paths: list[Path], tmp_path: Path, kind: stores.CacheOption) -> None:
+def test_holds_what_the_decoder_gives(paths: list[Path], tmp_path: Path, kind: CacheOption) -> None:
     seen: list[tuple[int, int]] = []
     store = open_image_cache(
         paths, max_short_side=40, option=kind, cache_dir=tmp_path / "s", progress=lambda *n: seen.append(n)
@@ -60,9 +59,7 @@ def test_jpegs_take_less_room_and_lose_little(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["memmap", "jpeg", "none"])
-def test_is_opened_again_elsewhere_not_sent(
-    paths: list[Path], tmp_path: Path, kind: stores.CacheOption
-) -> None:
+def test_is_opened_again_elsewhere_not_sent(paths: list[Path], tmp_path: Path, kind: CacheOption) -> None:
     store = open_image_cache(paths, max_short_side=None, option=kind, cache_dir=tmp_path / "s")
     sent = pickle.dumps(store)
     assert len(sent) < 2000  # 60,000 bytes of pixels
@@ -74,7 +71,8 @@ def builds(paths: list[Path], folder: Path, **how: object) -> bool:
     """Open a store; say whether it was built for that."""
     said: list[str] = []
     open_image_cache(
-        paths, **{"shorter_side": None, "kind": "memmap", "folder": folder, "say": said.append, **how}
+        paths,
+        **{"max_short_side": None, "option": "memmap", "cache_dir": folder, "on_message": said.append, **how},
     )  # type: ignore[arg-type]
     return bool(said)
 
@@ -85,9 +83,9 @@ def test_is_built_once_and_anew_when_anything_changes(
     folder = tmp_path / "s"
     assert builds(paths, folder)
     assert not builds(paths, folder)
-    assert not builds(paths, folder, kind="auto")
-    assert builds(paths, folder, kind="jpeg")
-    assert builds(paths, folder, shorter_side=18)
+    assert not builds(paths, folder, option="auto")
+    assert builds(paths, folder, option="jpeg")
+    assert builds(paths, folder, max_short_side=18)
     assert builds(paths[::-1], folder)
     monkeypatch.setattr("PIL.__version__", "999")
     assert builds(paths, folder)
@@ -149,24 +147,24 @@ def test_an_unwritable_folder_is_said(paths: list[Path], tmp_path: Path) -> None
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from lesionlens.data import store
+from lesionlens.data.image_cache import open_image_cache
 
 def progress(done, count):
     if done == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 
-store.open_store([Path(path) for path in sys.argv[2:]], shorter_side=None, kind="memmap",
-                 folder=Path(sys.argv[1]), progress=progress)
+open_image_cache([Path(path) for path in sys.argv[2:]], max_short_side=None, option="memmap",
+                 cache_dir=Path(sys.argv[1]), progress=progress)
 """
 
 BUILDING = """
 import sys, time
 from pathlib import Path
-from lesionlens.data import store
+from lesionlens.data.image_cache import open_image_cache
 
 said = []
-opened = store.open_store([Path(path) for path in sys.argv[2:]], shorter_side=None, kind="memmap",
-                          folder=Path(sys.argv[1]), say=said.append, progress=lambda *_: time.sleep(0.5))
+opened = open_image_cache([Path(path) for path in sys.argv[2:]], max_short_side=None, option="memmap",
+                          cache_dir=Path(sys.argv[1]), on_message=said.append, progress=lambda *_: time.sleep(0.5))
 print("built" if any("decoding" in each for each in said) else "used", *opened[3].shape)
 """
 
@@ -176,10 +174,10 @@ def test_a_killed_builder_leaves_nothing_in_the_way(paths: list[Path], tmp_path:
     folder = tmp_path / "s"
     died = subprocess.run([sys.executable, "-c", DYING, str(folder), *map(str, paths)], check=False)
     assert died.returncode == -signal.SIGKILL
-    assert len(list(folder.glob(".*.part"))) == 1
+    assert len(list(folder.glob(".*.partial"))) == 1
     store = open_image_cache(paths, max_short_side=None, option="memmap", cache_dir=folder)
     assert np.array_equal(store[3], read_rgb(paths[3]))
-    assert list(folder.glob(".*.part")) == []
+    assert list(folder.glob(".*.partial")) == []
 
 
 @pytest.mark.slow
@@ -224,8 +222,8 @@ def test_the_estimate_is_what_decoding_gives(tmp_path: Path, shorter_side: int |
 def test_few_headers_stand_for_many_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.new("RGB", (10, 20)).save(tmp_path / "a.png")
     asked: list[Path] = []
-    whole = store_kind.read_header
-    monkeypatch.setattr(store_kind, "read_header", lambda path: asked.append(path) or whole(path))
+    whole = image_cache.read_header
+    monkeypatch.setattr(image_cache, "read_header", lambda path: asked.append(path) or whole(path))
     assert estimate_decoded_bytes([tmp_path / "a.png"] * 50_001, None) == 50_001 * 600
     assert 100 < len(asked) <= 200
 
@@ -233,11 +231,8 @@ def test_few_headers_stand_for_many_images(tmp_path: Path, monkeypatch: pytest.M
 def test_a_plan_says_kind_room_and_place(tmp_path: Path) -> None:
     Image.new("RGB", (1000, 1000)).save(tmp_path / "a.png")
     plan = plan_cache("jpeg", [tmp_path / "a.png"] * 400, None, tmp_path)
-    assert (plan.cache_format, plan.num_images, plan.required_bytes) == (
-        "jpeg",
-        400,
-        240_000_000,
-    )  # a fifth of 3 MB each
+    # a fifth of 3 MB each
+    assert (plan.cache_format, plan.num_images, plan.required_bytes) == ("jpeg", 400, 240_000_000)
     said = plan.describe(tmp_path)
     assert "400 images into JPEGs: at most about 0.2 GB" in said
     assert str(tmp_path) in said

@@ -27,7 +27,7 @@ from lesionlens.data.mask_degradation import (
 
 Mask = NDArray[np.uint8]
 SHAPE = (48, 64)
-QUALITIES = [*SEVERITIES, "box", "circle"]
+QUALITIES = [*SEVERITIES, "bounding_box", "circle"]
 
 
 def ellipse(shape: tuple[int, int], y: float, x: float, height: float, width: float) -> Mask:
@@ -126,7 +126,7 @@ def test_noise_moves_the_outline_by_its_amount_on_average() -> None:
     angles = np.linspace(0, 2 * np.pi, 60, endpoint=False)
     moved = []
     for number in range(20):
-        found = degrade_mask(DISC, "noise", 0.05, seed=3, image_id=f"i{number}")
+        found = degrade_mask(DISC, "jittered_contour", 0.05, seed=3, image_id=f"i{number}")
         for angle in angles:
             ray = np.arange(90)
             line = found[
@@ -135,7 +135,7 @@ def test_noise_moves_the_outline_by_its_amount_on_average() -> None:
             moved.append(np.argmin(line) - 0.5 - 50)  # between the last pixel inside and the first outside
     assert np.std(moved) == pytest.approx(0.05 * 100, rel=0.2)
     assert np.mean(moved) == pytest.approx(0, abs=1)
-    one, other = (degrade_mask(DISC, "noise", 0.05, seed=3, image_id=name) for name in "ab")
+    one, other = (degrade_mask(DISC, "jittered_contour", 0.05, seed=3, image_id=name) for name in "ab")
     assert iou(one, other) < 0.97
     np.testing.assert_array_equal(jitter_contour(DISC, 0, np.random.default_rng(0)), DISC)
 
@@ -145,7 +145,13 @@ def test_nothing_stays_nothing_and_everything_is_borne(quality: str) -> None:
     empty, full = np.zeros(SHAPE, np.uint8), np.full(SHAPE, 255, np.uint8)
     assert not degrade_mask(empty, quality, None, seed=0, image_id="i").any()
     assert degrade_mask(full, quality, None, seed=0, image_id="i").any()
-    if quality in ("exact", "eroded", "dilated", "box", "noise"):  # the image's border is no outline
+    if quality in (
+        "exact",
+        "eroded",
+        "dilated",
+        "bounding_box",
+        "jittered_contour",
+    ):  # the image's border is no outline
         assert degrade_mask(full, quality, None, seed=0, image_id="i").all()
 
 

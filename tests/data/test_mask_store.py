@@ -134,29 +134,29 @@ def test_no_structure_is_known_and_no_annotation_is_not(tmp_path: Path) -> None:
     assert some[:, :30].max() == none.max() == 0
 
 
-def test_artefacts_lie_in_a_folder_of_the_data_set_and_an_image_without_a_file_shows_none(
+def test_artifacts_lie_in_a_folder_of_the_data_set_and_an_image_without_a_file_shows_none(
     tmp_path: Path,
 ) -> None:
     root = tmp_path / "set"
     root.mkdir()
     rows = table(root, ["", "", ""])
-    with pytest.raises(DataError, match=r"set has no folder artefact_masks.*lesion, background, dermoscopic"):
-        load_masks(rows, "artefacts", [SHAPE] * 3)
-    write(root / "artefact_masks" / "i1.png", blob())
-    write(root / "artefact_masks" / "i2.png", np.zeros(SHAPE, np.uint8))
-    masks, left_out = load_masks(rows, "artefacts", [SHAPE] * 3)
+    with pytest.raises(DataError, match=r"set has no folder artifact_masks.*lesion, background, dermoscopic"):
+        load_masks(rows, "artifacts", [SHAPE] * 3)
+    write(root / "artifact_masks" / "i1.png", blob())
+    write(root / "artifact_masks" / "i2.png", np.zeros(SHAPE, np.uint8))
+    masks, left_out = load_masks(rows, "artifacts", [SHAPE] * 3)
     assert left_out == ()
     np.testing.assert_array_equal(masks[0], np.zeros(SHAPE))
     np.testing.assert_array_equal(masks[1], blob())
     np.testing.assert_array_equal(masks[2], np.zeros(SHAPE))
     beside = LesionTable("table", root / "own.csv", rows.frame, ("nevus",))
-    np.testing.assert_array_equal(load_masks(beside, "artefacts", [SHAPE] * 3).masks[1], blob())
+    np.testing.assert_array_equal(load_masks(beside, "artifacts", [SHAPE] * 3).masks[1], blob())
     joined = rows.frame.assign(
         path=[str(root / "i0.jpg"), str(tmp_path / "i1.jpg"), str(tmp_path / "other.jpg")]
     )
     joined = joined.assign(image_id=["i0", "i1", "other"])
-    found = load_masks(LesionTable("table", root, joined, ("nevus",)), "artefacts", [SHAPE] * 3)
-    assert found.excluded == (("other", "other.jpg has no artefact mask"),)
+    found = load_masks(LesionTable("table", root, joined, ("nevus",)), "artifacts", [SHAPE] * 3)
+    assert found.excluded == (("other", "other.jpg has no artifact mask"),)
 
 
 def test_regions_are_the_boxes_around_lesions(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_data_that_do_not_say_how_are_refused() -> None:
         diagnosis_confirmation_weights(["", ""], ["nevus", "melanoma"], "benign")
 
 
-@pytest.mark.real
+@pytest.mark.real_data
 def test_mean_factor_of_each_class_of_ham10000(real_data) -> None:
     import pandas as pd
 

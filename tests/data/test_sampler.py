@@ -68,7 +68,7 @@ def test_every_balanced_batch_holds_each_class_equally_often_or_once_more(
 
 @given(targets=TARGETS, seed=st.integers(0, 99))
 def test_even_levels_large_and_small_classes(targets: np.ndarray, seed: int) -> None:
-    visits = sample_epoch_order(targets, "even", np.random.default_rng(seed))
+    visits = sample_epoch_order(targets, "equal", np.random.default_rng(seed))
     counts = np.bincount(targets[visits], minlength=4)[np.unique(targets)]
     assert set(counts) == {-(-len(targets) // len(counts))}
     for present in np.unique(targets):

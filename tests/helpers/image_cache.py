@@ -1,4 +1,4 @@
-"""Images in memory, as a store gives them."""
+"""Images in memory, as an image cache gives them."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 class InMemoryImages:
     """Give images by position."""
 
-    kind = "memmap"
+    cache_format = "memmap"
 
     def __init__(self, images: Sequence[NDArray[np.uint8]]) -> None:
         self._images = images

@@ -67,8 +67,8 @@ def test_a_small_set_has_all_classes_and_several_images_of_some_lesions(root: Pa
     assert all(len(codes) == 1 for codes in lesions.values())
 
 
-def test_artefact_table_names_each_image_once(root: Path) -> None:
-    table = rows(root / "artefacts.csv")
+def test_artifact_table_names_each_image_once(root: Path) -> None:
+    table = rows(root / "artifacts.csv")
     assert list(table[0]) == ["image_id", *ARTIFACTS, "skin_tone"]
     assert [row["image_id"] for row in table] == [
         row["image_id"] for row in rows(root / "HAM10000_metadata.csv")
@@ -81,7 +81,7 @@ def test_the_set_says_that_it_is_synthetic_and_how_it_was_made(root: Path) -> No
     about = json.loads((root / "synthesis.json").read_text())
     assert about["statement"].startswith("Synthetic images")
     assert (about["seed"], about["images"], about["size"], about["difficulty"]) == (3, 40, [96, 128], 0.5)
-    assert about["structure_bits"]["network"] == 1
+    assert about["structure_bits"]["pigment_network"] == 1
 
 
 def test_structure_masks_name_their_structures(root: Path) -> None:
@@ -164,12 +164,12 @@ def test_progress_ends_at_the_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"images": 0}, "one or more"),
-        ({"images": 1, "difficulty": 1.5}, "difficulty"),
-        ({"images": 1, "size": (10, 64)}, "32 pixels"),
-        ({"images": 1, "class_weights": {"mell": 1.0}}, "did you mean 'mel'"),
-        ({"images": 1, "class_weights": {"mel": -1.0}}, "zero or more"),
-        ({"images": 1, "class_weights": {"mel": 0.0}}, "above zero"),
+        ({"num_images": 0}, "one or more"),
+        ({"num_images": 1, "difficulty": 1.5}, "difficulty"),
+        ({"num_images": 1, "size": (10, 64)}, "32 pixels"),
+        ({"num_images": 1, "class_weights": {"mell": 1.0}}, "did you mean 'mel'"),
+        ({"num_images": 1, "class_weights": {"mel": -1.0}}, "zero or more"),
+        ({"num_images": 1, "class_weights": {"mel": 0.0}}, "above zero"),
     ],
 )
 def test_options_outside_what_is_allowed_are_refused(tmp_path: Path, options: dict, says: str) -> None:

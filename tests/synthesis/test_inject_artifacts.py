@@ -1,4 +1,4 @@
-"""Planted artefacts: how often by class, nested, seen where the masks say so, the same bytes for the same seed."""
+"""Injected artifacts: how often by class, nested, seen where the masks say so, the same bytes for the same seed."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ def digests(root: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> str:
     root = tmp_path_factory.mktemp("base") / "isic2017"
-    return f"isic2017:{generate_in_layout('isic2017', root, images=24, size=(48, 64))}"
+    return f"isic2017:{generate_in_layout('isic2017', root, num_images=24, size=(48, 64))}"
 
 
 @pytest.fixture(scope="module")
@@ -50,16 +50,16 @@ def copies(base: str, tmp_path_factory: pytest.TempPathFactory) -> dict[float, P
 
 
 def has(root: Path) -> pd.Series:
-    return pd.read_csv(root / "artefacts.csv", index_col="image_id")["ruler"] == 1
+    return pd.read_csv(root / "artifacts.csv", index_col="image_id")["ruler"] == 1
 
 
 @pytest.mark.parametrize("association", [-0.95, -0.5, 0.0, 0.4, 0.9])
 def test_shares_and_phi_are_those_asked_for(association: float) -> None:
     chosen = sample_artifact_flags(IDS, CLASS, rate_difference=association, seed=0)
     told = artifact_counts_and_phi(CLASS, chosen)
-    assert told["share_of_class"] == pytest.approx((1 + association) / 2, abs=0.04)
-    assert told["share_of_others"] == pytest.approx((1 - association) / 2, abs=0.03)
-    assert told["share_of_class"] == chosen[CLASS].mean()
+    assert told["fraction_of_class"] == pytest.approx((1 + association) / 2, abs=0.04)
+    assert told["fraction_of_others"] == pytest.approx((1 - association) / 2, abs=0.03)
+    assert told["fraction_of_class"] == chosen[CLASS].mean()
     assert told["phi"] == pytest.approx(matthews_corrcoef(CLASS, chosen), abs=1e-12)
 
 
@@ -67,7 +67,7 @@ def test_a_whole_association_leaves_no_doubt_and_phi_of_one_value_is_not_defined
     assert (sample_artifact_flags(IDS, CLASS, rate_difference=1, seed=0) == CLASS).all()
     assert (sample_artifact_flags(IDS, CLASS, rate_difference=-1, seed=0) != CLASS).all()
     assert artifact_counts_and_phi(CLASS, np.zeros(4000, bool))["phi"] is None
-    assert artifact_counts_and_phi(np.ones(2, bool), np.array([True, False]))["share_of_others"] is None
+    assert artifact_counts_and_phi(np.ones(2, bool), np.array([True, False]))["fraction_of_others"] is None
 
 
 def test_as_the_association_grows_the_class_gains_and_the_others_lose() -> None:
@@ -93,7 +93,7 @@ def test_a_draw_depends_on_the_image_and_the_seed_alone() -> None:
 def test_a_copy_is_read_with_parts_masks_and_origin(base: str, copies: dict[float, Path]) -> None:
     original = load_table(base).frame
     table = load_table(f"table:{copies[0.8] / 'images.csv'}", verify_images=True)
-    same = ["image_id", "diagnosis", "lesion_id", "part", "age", "sex", "skin_tone", "source"]
+    same = ["image_id", "diagnosis", "lesion_id", "split", "age", "sex", "skin_tone", "source"]
     pd.testing.assert_frame_equal(table.frame[same], original[same])
     assert table.warnings == table.excluded == ()
     for column in ("mask_path", "feature_mask_paths"):
@@ -117,7 +117,7 @@ def test_pixels_change_where_the_mask_says_so_and_nowhere_else(base: str, copies
     original, there = load_table(base).frame.set_index("image_id"), has(copies[0.0])
     assert 0 < there.sum() < len(there)
     for image_id, planted_on in there.items():
-        path = copies[0.0] / "artefact_masks" / f"{image_id}.png"
+        path = copies[0.0] / "artifact_masks" / f"{image_id}.png"
         assert path.is_file() == planted_on
         mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if planted_on else np.zeros((48, 64), np.uint8)
         before = cv2.imread(original["path"][image_id]).astype(int)
@@ -129,9 +129,9 @@ def test_pixels_change_where_the_mask_says_so_and_nowhere_else(base: str, copies
             assert np.median(apart[mask > 0]) > 8
 
 
-def test_artefact_masks_are_read_as_such(copies: dict[float, Path]) -> None:
+def test_artifact_masks_are_read_as_such(copies: dict[float, Path]) -> None:
     table = load_table(f"table:{copies[0.8] / 'images.csv'}")
-    opened = load_masks(table, "artefacts", [(48, 64)] * len(table))
+    opened = load_masks(table, "artifacts", [(48, 64)] * len(table))
     there = has(copies[0.8])
     for place, image_id in enumerate(table.frame["image_id"]):
         mask = opened.masks[place]
@@ -161,25 +161,25 @@ def test_the_same_seed_writes_the_same_bytes(base: str, copies: dict[float, Path
 
 
 def test_the_copy_says_what_was_done(base: str, copies: dict[float, Path]) -> None:
-    told = json.loads((copies[0.8] / "planting.json").read_text())
+    told = json.loads((copies[0.8] / "artifact_injection.json").read_text())
     assert "Research use only" in told["statement"]
-    assert (told["artefact"], told["task"], told["association"], told["seed"], told["images"]) == (
+    assert (told["artifact"], told["task"], told["rate_difference"], told["seed"], told["images"]) == (
         "ruler", "melanoma", 0.8, 2, 24,
     )  # fmt: skip
     melanoma = load_table(base).frame["diagnosis"] == "melanoma"
     there = has(copies[0.8]).to_numpy()
     assert told["phi"] == pytest.approx(matthews_corrcoef(melanoma, there))
-    assert told["share_of_class"] == pytest.approx(there[melanoma].mean())
+    assert told["fraction_of_class"] == pytest.approx(there[melanoma].mean())
 
 
-@pytest.mark.parametrize("artefact", INJECTABLE)
+@pytest.mark.parametrize("artifact", INJECTABLE)
 @pytest.mark.parametrize("size", [(72, 96), (256, 256)])
-def test_every_artefact_can_be_seen_and_leaves_most_of_the_picture(
-    artefact: str, size: tuple[int, int]
+def test_every_artifact_can_be_seen_and_leaves_most_of_the_picture(
+    artifact: str, size: tuple[int, int]
 ) -> None:
     skin = np.full((*size, 3), (214, 170, 150), np.uint8)
     for seed in range(4):
-        rgb, mask = overlay_artifact(skin, artefact, np.random.default_rng(seed))
+        rgb, mask = overlay_artifact(skin, artifact, np.random.default_rng(seed))
         assert rgb.shape == skin.shape
         assert ((rgb != skin).any(axis=2) >= mask).all()
         assert 0 < mask.mean() < 0.35
@@ -189,19 +189,23 @@ def test_a_black_picture_shows_no_ink(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((40, 40, 3), np.uint8))
     (tmp_path / "mine.csv").write_text("image,label\na,nevus\n")
     inject_artifact(
-        f"table:{tmp_path / 'mine.csv'}", tmp_path / "out", artifact="ink", rate_difference=1, task="nevus"
+        f"table:{tmp_path / 'mine.csv'}",
+        tmp_path / "out",
+        artifact="ink_markings",
+        rate_difference=1,
+        task="nevus",
     )
-    assert (tmp_path / "out" / "artefacts.csv").read_text() == "image_id,ink\na,0\n"
-    assert json.loads((tmp_path / "out" / "planting.json").read_text())["share_of_class"] == 0
-    assert list((tmp_path / "out" / "artefact_masks").iterdir()) == []
+    assert (tmp_path / "out" / "artifacts.csv").read_text() == "image_id,ink_markings\na,0\n"
+    assert json.loads((tmp_path / "out" / "artifact_injection.json").read_text())["fraction_of_class"] == 0
+    assert list((tmp_path / "out" / "artifact_masks").iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"artefact": "rulr", "association": 0.5}, "did you mean 'ruler'"),
-        ({"artefact": "ruler", "association": 1.5}, "-1 to 1"),
-        ({"artefact": "ruler", "association": 0.5, "task": "melanom"}, "did you mean 'melanoma'"),
+        ({"artifact": "rulr", "rate_difference": 0.5}, "did you mean 'ruler'"),
+        ({"artifact": "ruler", "rate_difference": 1.5}, "-1 to 1"),
+        ({"artifact": "ruler", "rate_difference": 0.5, "task": "melanom"}, "did you mean 'melanoma'"),
     ],
 )
 def test_what_cannot_be_planted_is_refused(base: str, tmp_path: Path, options: dict, says: str) -> None:

@@ -11,10 +11,14 @@ import pytest
 from lesionlens.core.errors import DataError
 from lesionlens.datasets.registry import load_table
 from lesionlens.imaging.superpixels import read_feature_masks, union_of_features
-from lesionlens.synthesis import layouts as isic2017
 from lesionlens.synthesis.artifacts import ArtifactRates
 from lesionlens.synthesis.dataset import generate_dataset
-from lesionlens.synthesis.layouts import LAYOUTS, generate_in_layout, read_generated
+from lesionlens.synthesis.layouts import (
+    ISIC2017_CLASS_WEIGHTS,
+    LAYOUTS,
+    generate_in_layout,
+    read_generated,
+)
 from lesionlens.synthesis.sampling import sample_dataset
 from lesionlens.synthesis.structures import read_structures
 
@@ -52,11 +56,11 @@ def test_the_reader_of_the_layout_finds_all_of_it_and_says_synthetic(made: Path,
 def test_every_class_is_in_every_official_part_and_lesions_in_one(made: Path, name: str) -> None:
     table = load_table(f"{name}:{made / name}")
     frame = table.frame
-    assert set(frame["part"]) <= {"train", "validation", "test"}
-    there = {(part, label) for part, label in zip(frame["part"], frame["diagnosis"], strict=True)}
+    assert set(frame["split"]) <= {"train", "validation", "test"}
+    there = {(part, label) for part, label in zip(frame["split"], frame["diagnosis"], strict=True)}
     assert len(there) == PARTS[name] * max(1, len(table.classes))
     painted = sample_dataset(len(frame), seed=1, class_weights=LAYOUTS[name].class_weights)
-    part_of = dict(zip(frame["image_id"], frame["part"], strict=True))
+    part_of = dict(zip(frame["image_id"], frame["split"], strict=True))
     assert all(len({part_of[image] for image in lesion.image_ids}) == 1 for lesion in painted)
 
 
@@ -72,7 +76,7 @@ def test_images_of_one_lesion_are_known_where_the_layout_can_say_so(made: Path, 
 
 def test_labels_and_images_are_those_that_were_painted(made: Path, tmp_path: Path) -> None:
     painted = generate_dataset(
-        tmp_path / "ham", num_images=9, seed=1, size=SIZE, class_weights=isic2017.ISIC2017_CLASS_WEIGHTS
+        tmp_path / "ham", num_images=9, seed=1, size=SIZE, class_weights=ISIC2017_CLASS_WEIGHTS
     )
     rows = [line.split(",") for line in (painted / "HAM10000_metadata.csv").read_text().splitlines()[1:]]
     frame = load_table(f"isic2017:{made / 'isic2017'}").frame.set_index("image_id")
@@ -91,7 +95,10 @@ def test_dermoscopic_features_cover_what_was_painted(made: Path) -> None:
         assert list(masks) == ["pigment_network", "negative_network", "streaks", "milia_like_cyst"]
         path = root / "structures" / f"{image_id}_structures.png"
         painted = read_structures(path) if path.is_file() else {}
-        for feature, structure in (("pigment_network", "network"), ("milia_like_cyst", "milia")):
+        for feature, structure in (
+            ("pigment_network", "pigment_network"),
+            ("milia_like_cyst", "milia_like_cysts"),
+        ):
             truth = painted.get(structure, np.zeros(SIZE, bool))
             for y in range(0, SIZE[0], 8):  # squares of eight pixels; those of the last row are cut
                 for x in range(0, SIZE[1], 8):
@@ -105,13 +112,13 @@ def test_dermoscopic_features_cover_what_was_painted(made: Path) -> None:
     assert min(seen.values()) > 0
 
 
-def test_artefacts_can_be_left_out(tmp_path: Path) -> None:
+def test_artifacts_can_be_left_out(tmp_path: Path) -> None:
     rates = ArtifactRates(by_class={"ruler": {"mel": 1.0}}).excluding(["ruler", "hair"])
     root = generate_in_layout("isic2016", tmp_path / "set", num_images=12, size=SIZE, artifacts=rates)
-    header, *rows = [line.split(",") for line in (root / "artefacts.csv").read_text().splitlines()]
+    header, *rows = [line.split(",") for line in (root / "artifacts.csv").read_text().splitlines()]
     for name in ("ruler", "hair"):
         assert {row[header.index(name)] for row in rows} == {"0"}
-    assert json.loads((root / "synthesis.json").read_text())["artefacts"]["by_class"]["ruler"]["nv"] == 0
+    assert json.loads((root / "synthesis.json").read_text())["artifacts"]["by_class"]["ruler"]["nv"] == 0
 
 
 def test_shares_of_parts_are_kept_class_by_class(tmp_path: Path) -> None:
@@ -120,7 +127,7 @@ def test_shares_of_parts_are_kept_class_by_class(tmp_path: Path) -> None:
     (tmp_path / "HAM10000_metadata.csv").write_text("\n".join(["lesion_id,image_id,dx", *rows]))
     shares = {"a": 0.6, "b": 0.1, "c": 0.3}
     painted = read_generated(tmp_path, labels=labels, split_fractions=shares, size=SIZE)
-    counts = painted.rows.groupby(["label", "part"]).size()
+    counts = painted.rows.groupby(["label", "split"]).size()
     assert counts["melanoma"].to_dict() == {"a": 60, "b": 10, "c": 30}
     assert counts["nevus"].to_dict() == {"a": 180, "b": 30, "c": 90}
 

@@ -1,4 +1,4 @@
-"""Each structure and each artefact changes what it should, where it says it does."""
+"""Each structure and each artifact changes what it should, where it says it does."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_a_structure_adds_pigment_where_its_mask_is(name: str, disorder: float, 
 
 
 @pytest.mark.parametrize("name", ARTIFACT_RENDERERS)
-def test_an_artefact_changes_part_of_the_picture(name: str) -> None:
+def test_an_artifact_changes_part_of_the_picture(name: str) -> None:
     grey = np.full((180, 240, 3), 0.6, np.float32)
     changed = [
         np.abs(ARTIFACT_RENDERERS[name](grey.copy(), np.random.default_rng(seed), 0.4) - 0.6).max(2) > 0.03

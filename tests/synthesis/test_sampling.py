@@ -1,4 +1,4 @@
-"""What is drawn without pixels: metadata constraints, artefact rates, class shares."""
+"""What is drawn without pixels: metadata constraints, artifact rates, class shares."""
 
 from collections import Counter
 
@@ -11,7 +11,7 @@ from lesionlens.synthesis.sampling import LesionPlan, sample_dataset
 
 @pytest.fixture(scope="module")
 def plans() -> list[LesionPlan]:
-    rates = ArtifactRates(ruler=0.1, by_class={"ruler": {"mel": 0.9}, "sticker": {"nv": 0.5, "mel": 0.0}})
+    rates = ArtifactRates(ruler=0.1, by_class={"ruler": {"mel": 0.9}, "color_patch": {"nv": 0.5, "mel": 0.0}})
     return sample_dataset(1500, seed=1, artifacts=rates)
 
 
@@ -22,13 +22,13 @@ def shots(plans: list[LesionPlan], code: str) -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize(
-    ("artefact", "code", "rate"),
-    [("ruler", "mel", 0.9), ("ruler", "nv", 0.1), ("sticker", "nv", 0.5), ("sticker", "mel", 0.0)],
+    ("artifact", "code", "rate"),
+    [("ruler", "mel", 0.9), ("ruler", "nv", 0.1), ("color_patch", "nv", 0.5), ("color_patch", "mel", 0.0)],
 )
 def test_a_planted_correlation_is_honoured(
-    plans: list[LesionPlan], artefact: str, code: str, rate: float
+    plans: list[LesionPlan], artifact: str, code: str, rate: float
 ) -> None:
-    present = [artefact in names for names in shots(plans, code)]
+    present = [artifact in names for names in shots(plans, code)]
     assert sum(present) / len(present) == pytest.approx(rate, abs=0.08)
 
 
@@ -64,7 +64,7 @@ def test_class_weights_are_kept() -> None:
 def test_distinct_lesions_show_their_class_and_alike_ones_do_not() -> None:
     def share(difficulty: float, code: str) -> float:
         drawn = sample_dataset(120, difficulty=difficulty, class_weights={code: 1})
-        return sum("lacunae" in entry.lesion.criteria.structures for entry in drawn) / len(drawn)
+        return sum("red_lacunae" in entry.lesion.criteria.structures for entry in drawn) / len(drawn)
 
     assert share(0.0, "vasc") > 0.85
     assert share(0.0, "nv") == 0

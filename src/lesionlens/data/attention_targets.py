@@ -28,7 +28,7 @@ class AttentionTargets(NamedTuple):
     num_used
         How many of them keep it.
     mean_iou
-        Mean Jaccard index of the masks that are used with the exact ones.
+        Mean IoU of the masks that are used with the exact ones.
     """
 
     masks: MaskStore
@@ -37,8 +37,12 @@ class AttentionTargets(NamedTuple):
     mean_iou: float
 
     def to_metadata(self) -> dict[str, int | float]:
-        """Say for ``run.json`` what they came to."""
-        return {"images": self.num_with_mask, "used": self.num_used, "jaccard": round(self.mean_iou, 4)}
+        """Say for ``metadata.json`` what they came to."""
+        return {
+            "num_with_mask": self.num_with_mask,
+            "num_used": self.num_used,
+            "mean_iou": round(self.mean_iou, 4),
+        }
 
 
 def build_attention_targets(
@@ -63,9 +67,9 @@ def build_attention_targets(
     shapes
         Height and width of each row's image as it is used.
     mask_fraction
-        Of the images that have a mask; see ``keeping``.
+        Of the images that have a mask; see ``sample_masked_images``.
     degradation, severity
-        As for ``prior_quality.worse``; or ``elsewhere``: the mask of another image (see ``partners``).
+        As for ``degrade_mask``; or ``mismatched``: the mask of another image (see ``mismatched_masks``).
     background
         The masks are of the background: it is the lesion, which they leave out, that is drawn worse.
     seed
@@ -74,17 +78,18 @@ def build_attention_targets(
     Raises
     ------
     DataError
-        No mask is left, or ``elsewhere`` has no other lesion to take one from.
+        No mask is left, or ``mismatched`` has no other lesion to take one from.
     """
     images, lesions = list(table.frame["image_id"]), list(table.frame["lesion_id"])
     kept = sample_masked_images(lesions, exact_masks.has_mask, mask_fraction, seed)
     if not kept.any():
         raise DataError(
-            f"prior.share={mask_fraction:g} of {exact_masks.has_mask.sum():,} images with a mask leaves none; give a larger one, or 0"
+            f"attention_prior.mask_fraction={mask_fraction:g} of {exact_masks.has_mask.sum():,} images with a mask "
+            "leaves none; give a larger one, or 0"
         )
     takes = (
         mismatched_masks(lesions, exact_masks.has_mask, seed)
-        if degradation == "elsewhere"
+        if degradation == "mismatched"
         else np.arange(len(exact_masks))
     )
 
@@ -92,7 +97,7 @@ def build_attention_targets(
         wanted, found = exact_masks[place], exact_masks[int(takes[place])]
         if not kept[place] or wanted is None or found is None:
             return None, np.nan
-        if degradation == "elsewhere":
+        if degradation == "mismatched":
             found = _resize_nearest(found, shapes[place])
         elif background:
             found = ~degrade_mask(~found, degradation, severity, seed=seed, image_id=images[place])
@@ -123,7 +128,7 @@ def sample_masked_images(
 
     Examples
     --------
-    >>> keeping(["a", "b", "a", "c"], np.array([True, True, True, False]), 0.6, 1).tolist()
+    >>> sample_masked_images(["a", "b", "a", "c"], np.array([True, True, True, False]), 0.6, 1).tolist()
     [True, False, True, False]
     """
     order = _shuffle_by_lesion(lesion_ids, np.flatnonzero(has_mask), seed)
@@ -147,8 +152,8 @@ def mismatched_masks(lesion_ids: Sequence[str], has_mask: NDArray[np.bool_], see
     others = np.roll(order, len(order) // 2)  # a lesion's images stand together
     if any(lesion_ids[one] == lesion_ids[other] for one, other in zip(order, others, strict=True)):
         raise DataError(
-            "prior.quality=elsewhere takes the masks of other lesions, and more than half of the masks are of one; "
-            "give more lesions or another quality"
+            "attention_prior.mask_degradation=mismatched takes the masks of other lesions, and more than half of the "
+            "masks are of one; give more lesions or another degradation"
         )
     takes = np.arange(len(lesion_ids))
     takes[order] = others

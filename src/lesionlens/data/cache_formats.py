@@ -66,7 +66,7 @@ class CacheIndex(NamedTuple):
     def read(file: Path) -> "CacheIndex":
         """Read what ``write`` wrote."""
         found = json.loads(file.read_text(encoding="utf-8"))
-        return CacheIndex([(height, width) for height, width in found["shapes"]], found["ends"])
+        return CacheIndex([(height, width) for height, width in found["shapes"]], found["offsets"])
 
 
 class _IndexedCache:

@@ -1,7 +1,6 @@
 """Training images in an accelerator's memory, where whole batches are cut and changed: no loader keeps up with it.
 
-What is drawn is what the loader would draw; a pixel differs by a grey level or two (see ``resident_cut`` and
-``resident_change``).
+What is drawn is what the loader would draw; a pixel differs by a grey level or two (see ``gpu_transforms``).
 """
 
 from collections.abc import Sequence
@@ -17,9 +16,8 @@ from lesionlens.data.dataset import Batch, SampleParams, SplitData, TrainDataset
 from lesionlens.data.gpu_transforms import augment_batch, crop_and_augment_batch, crop_resize_batch
 from lesionlens.data.sampler import SampleIndex
 
-MAX_MEMORY_FRACTION = (
-    0.5  # of the memory that is free before training: the rest is for the network and its batches
-)
+# of the memory that is free before training: the rest is for the network and its batches
+MAX_MEMORY_FRACTION = 0.5
 
 
 def fits_in_gpu_memory(split_data: SplitData, device: torch.device) -> bool:

@@ -25,12 +25,12 @@ from lesionlens.imaging.boxes import CropBox
 def augment_batch(
     params: Sequence[AugmentParams], batch: Float[Tensor, "b c h w"]
 ) -> Float[Tensor, "b c h w"]:
-    """Move and recolour pictures, each by its own change, as ``change.apply`` does.
+    """Move and recolour pictures, each by its own change, as ``augment`` does.
 
     Parameters
     ----------
     params
-        One for each picture, all with the same ``fill``.
+        One for each picture, all with the same ``padding_mode``.
     batch
         Whole numbers from 0 to 255: red, green and blue, then what is only moved (a mask).
 
@@ -54,7 +54,7 @@ def warp_batch(
     out_size: tuple[int, int],
     padding_mode: PaddingMode,
 ) -> Float[Tensor, "b c h w"]:
-    """Draw pictures anew in one size, as ``change.sampled`` does.
+    """Draw pictures anew in one size, as ``warp_affine`` does.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def warp_batch(
 
 def _pad_coordinates(coordinates: Tensor, half: Tensor, padding_mode: PaddingMode) -> Tensor:
     """Say which places within a picture's borders stand for places outside, all counted from its middle."""
-    if padding_mode == "nearest":
+    if padding_mode == "replicate":
         return coordinates.clamp(-half, half)
     there_and_back = (4 * half).clamp(min=1)
     return half - ((coordinates + half) % there_and_back - 2 * half).abs()
@@ -214,12 +214,12 @@ def crop_and_augment_batch(
     boxes: Sequence[CropBox],
     size: tuple[int, int],
 ) -> Float[Tensor, "b c h w"]:
-    """Cut a box from each picture, move it as ``moved_crop`` does, and recolour it.
+    """Cut a box from each picture, move it as ``crop_and_transform`` does, and recolour it.
 
     Parameters
     ----------
     params
-        One for each picture, all with the same ``fill``.
+        One for each picture, all with the same ``padding_mode``.
     images
         Of any sizes, on one device: red, green and blue, then what is only moved (a mask).
     boxes

@@ -25,7 +25,7 @@ from lesionlens.data.cache_formats import (
     decode_images,
 )
 from lesionlens.imaging.decode import read_header
-from lesionlens.imaging.load import ColorConstancy, HairRemoval, decoder_version, load_image
+from lesionlens.imaging.load import ColorConstancy, decoder_version, load_image
 
 CacheOption = Literal["auto", "memmap", "jpeg", "none"]
 MAX_DISK_FRACTION = 0.5  # a store takes at most this share of what is free
@@ -33,8 +33,8 @@ SIZE_SAMPLE = 200  # headers that are read to tell the size of all images
 # Dermoscopic images took 0.08 to 0.12 of their bytes at this quality; drawn ones with much texture take more.
 JPEG_SIZE_RATIO = 0.2
 _PLAN_MESSAGES = {
-    "memmap": "decoding {images:,} images into a memory map: about {room} in {folder}, where {free} are free",
-    "jpeg": "decoding {images:,} images into JPEGs: at most about {room} in {folder}, where {free} are free",
+    "memmap": "decoding {images:,} images into a memory map: about {required} in {folder}, where {free} are free",
+    "jpeg": "decoding {images:,} images into JPEGs: at most about {required} in {folder}, where {free} are free",
     "none": "{images:,} images are decoded anew at each visit: no store in {folder}, where {free} are free",
 }
 
@@ -64,7 +64,7 @@ class CachePlan(NamedTuple):
         said = _PLAN_MESSAGES[self.cache_format]
         return said.format(
             images=self.num_images,
-            room=_format_bytes(self.required_bytes),
+            required=_format_bytes(self.required_bytes),
             folder=cache_dir,
             free=_format_bytes(self.free_bytes),
         )
@@ -92,7 +92,7 @@ def choose_cache_format(decoded_bytes: int, free_bytes: int) -> CacheFormat:
 
     Examples
     --------
-    >>> [choose_kind(10, free) for free in (100, 20, 19, 4, 3)]
+    >>> [choose_cache_format(10, free) for free in (100, 20, 19, 4, 3)]
     ['memmap', 'memmap', 'jpeg', 'jpeg', 'none']
     """
     kinds: tuple[CacheFormat, ...] = ("memmap", "jpeg", "none")
@@ -123,7 +123,7 @@ def _format_bytes(num_bytes: int) -> str:
 
 
 MessageCallback = Callable[[str], None]
-CACHE_FORMAT_VERSION = 3
+CACHE_FORMAT_VERSION = 4
 
 
 def open_image_cache(
@@ -131,7 +131,7 @@ def open_image_cache(
     *,
     max_short_side: int | None,
     color_constancy: ColorConstancy = "none",
-    hair_removal: HairRemoval = "keep",
+    hair_removal: bool = False,
     option: CacheOption = "auto",
     cache_dir: Path | None = None,
     on_message: MessageCallback = lambda _: None,
@@ -144,13 +144,13 @@ def open_image_cache(
     paths
         Image files, in the order in which they will be asked for.
     max_short_side, color_constancy, hair_removal
-        As in ``decode``.
+        As in ``load_image``.
     option
         ``memmap``: as they are; ``jpeg``: of quality 95, in about a tenth of the room; ``none``: only their shapes, and
         decoded at each visit; ``auto``: what is there, else the first of these that takes at most half of the free
         disk.
     cache_dir
-        Where stores lie; default ``default_folder()``.
+        Where stores lie; default ``default_cache_dir()``.
     on_message
         Called with a sentence before anything is built, or waited for.
     progress
@@ -213,7 +213,7 @@ class _CacheLocation:
     def build(self, cache_format: CacheFormat, progress: ProgressCallback) -> ImageCache:
         """Decode all images; the index is written last, and only then is there a store."""
         file, index_file = self._file_paths(cache_format)
-        for left in self.stem.parent.glob(f".{self.stem.name}.*.part"):
+        for left in self.stem.parent.glob(f".{self.stem.name}.*.partial"):
             left.unlink(missing_ok=True)  # of a process that was killed: whoever builds has the lock
         index_file.unlink(missing_ok=True)
         count = len(self.paths)

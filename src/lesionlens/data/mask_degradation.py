@@ -16,13 +16,21 @@ from numpy.typing import NDArray
 from lesionlens.data.mask_store import MaskImage
 
 MaskDegradation = Literal[
-    "exact", "eroded", "dilated", "polygon", "box", "circle", "shifted", "noise", "elsewhere"
+    "exact",
+    "eroded",
+    "dilated",
+    "polygon",
+    "bounding_box",
+    "circle",
+    "shifted",
+    "jittered_contour",
+    "mismatched",
 ]
 NOISE_SCALE = 0.1  # standard deviation of the filter that smooths the noise, in equivalent diameters
 
 
 class SeverityRange(NamedTuple):
-    """What ``amount`` may be for a quality, and is where none is given."""
+    """What ``severity`` may be for a degradation, and is where none is given."""
 
     default: float
     min: float
@@ -36,9 +44,9 @@ SEVERITIES: Mapping[MaskDegradation, SeverityRange] = {
     "dilated": SeverityRange(0.1, 0, 2, _DIAMETER_UNIT),
     "polygon": SeverityRange(6, 3, 1000, "the number of corners"),
     "shifted": SeverityRange(0.5, 0, 2, _DIAMETER_UNIT),
-    "noise": SeverityRange(0.1, 0, 2, _DIAMETER_UNIT),
+    "jittered_contour": SeverityRange(0.1, 0, 2, _DIAMETER_UNIT),
 }
-"""Of the qualities that have a strength."""
+"""Of the degradations that have one."""
 
 
 def erode_mask(mask: MaskImage, severity: float) -> MaskImage:
@@ -57,7 +65,7 @@ def dilate_mask(mask: MaskImage, severity: float) -> MaskImage:
 
 
 def approximate_polygon(mask: MaskImage, num_corners: int) -> MaskImage:
-    """Join ``num_corners`` points, at equal distances along the outer outline of each part of a mask; holes are filled."""
+    """Join ``num_corners`` points at equal distances along the outer outline of each part of a mask; fill holes."""
     found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     drawn = np.zeros_like(mask)
     for outline in found:
@@ -103,7 +111,7 @@ def shift_mask(mask: MaskImage, severity: float, rng: np.random.Generator) -> Ma
 def jitter_contour(mask: MaskImage, severity: float, rng: np.random.Generator) -> MaskImage:
     """Move the outline in and out by smooth Gaussian noise whose standard deviation is ``severity``.
 
-    The noise changes over ``GRAIN`` equivalent diameters.
+    The noise changes over ``NOISE_SCALE`` equivalent diameters.
     """
     white = rng.standard_normal(mask.shape, dtype=np.float32)
     if not mask.any():
@@ -120,24 +128,24 @@ _DEGRADATIONS: Mapping[MaskDegradation, Callable[[MaskImage, float, np.random.Ge
     "eroded": lambda mask, amount, _: erode_mask(mask, amount),
     "dilated": lambda mask, amount, _: dilate_mask(mask, amount),
     "polygon": lambda mask, amount, _: approximate_polygon(mask, round(amount)),
-    "box": lambda mask, _, __: fill_bounding_box(mask),
+    "bounding_box": lambda mask, _, __: fill_bounding_box(mask),
     "circle": lambda mask, _, __: fill_equal_area_circle(mask),
     "shifted": shift_mask,
-    "noise": jitter_contour,
+    "jittered_contour": jitter_contour,
 }
 
 
 def degrade_mask(
     mask: MaskImage, degradation: MaskDegradation, severity: float | None, *, seed: int, image_id: str
 ) -> MaskImage:
-    """Give a mask in a quality that one mask alone determines (all but ``elsewhere``).
+    """Degrade a mask in a way that one mask alone determines (all but ``mismatched``).
 
     Parameters
     ----------
     mask
         0 outside and 255 inside, (h, w).
     severity
-        How much worse, as in ``AMOUNTS``; None: the usual.
+        How much worse, as in ``SEVERITIES``; None: the usual.
     seed, image_id
         What is drawn is a function of these two.
     """
@@ -158,7 +166,7 @@ def iou(mask: MaskImage, target: MaskImage) -> float:
 
     Examples
     --------
-    >>> jaccard(np.array([[255, 255, 0]], np.uint8), np.array([[0, 255, 255]], np.uint8))
+    >>> iou(np.array([[255, 255, 0]], np.uint8), np.array([[0, 255, 255]], np.uint8))
     0.3333333333333333
     """
     either = np.count_nonzero(mask | target)

@@ -19,8 +19,8 @@ from lesionlens.imaging.boxes import CropBox, lesion_bounding_box
 from lesionlens.imaging.masks import ImageSize, load_mask
 from lesionlens.imaging.superpixels import union_of_features
 
-MASK_KINDS = ("lesion", "background", "dermoscopic", "artefacts")
-ARTIFACT_MASKS_DIR = "artefact_masks"
+MASK_KINDS = ("lesion", "background", "dermoscopic", "artifacts")
+ARTIFACT_MASKS_DIR = "artifact_masks"
 """The folder in a data set's own, or beside one's own table, with ``ID.png``: hair, rulers, ink and their like."""
 
 MaskImage = NDArray[np.uint8]
@@ -29,17 +29,17 @@ MaskReader = Callable[[int, ImageSize], MaskImage | str]
 
 
 def mask_reader(table: LesionTable, kind: str, mask_dir: Path | None = None) -> MaskReader:
-    """Give what reads the masks of a kind, as for ``open_masks``.
+    """Give what reads the masks of a kind, as for ``load_masks``.
 
-    Artefacts are read from the folder ``ARTEFACTS``. An image of the data set's folder without a file there shows none,
-    which is known; of an image that lies elsewhere (of an extra source, say) nothing is known.
+    Artifacts are read from the folder ``ARTIFACT_MASKS_DIR``. An image of the data set's folder without a file there
+    shows none, which is known; of an image that lies elsewhere (of an extra source, say) nothing is known.
 
     Raises
     ------
     DataError
         An unknown kind, or a folder that is not there.
     """
-    if kind == "artefacts":
+    if kind == "artifacts":
         return _artifact_mask_reader(table)
     if kind == "dermoscopic":
         return _dermoscopic_mask_reader(table)
@@ -88,8 +88,8 @@ def _artifact_mask_reader(table: LesionTable) -> MaskReader:
     root = (table.root if table.root.is_dir() else table.root.parent).expanduser().resolve()
     if not (root / ARTIFACT_MASKS_DIR).is_dir():
         raise DataError(
-            f"{root} has no folder {ARTIFACT_MASKS_DIR}, which artefact masks are read from: give each image that shows hair, a "
-            f"ruler or ink a mask ID.png there, or another kind of mask: {', '.join(MASK_KINDS[:-1])}"
+            f"{root} has no folder {ARTIFACT_MASKS_DIR}, which artifact masks are read from: give each image that "
+            f"shows hair, a ruler or ink a mask ID.png there, or another kind of mask: {', '.join(MASK_KINDS[:-1])}"
         )
     found, ids, images = find_masks(root / ARTIFACT_MASKS_DIR), list(table.frame["image_id"]), table.paths
 
@@ -98,7 +98,7 @@ def _artifact_mask_reader(table: LesionTable) -> MaskReader:
             return load_mask(file, shape, image_path=images[place])
         if images[place].resolve().is_relative_to(root):
             return np.zeros(shape, dtype=np.uint8)
-        return f"{images[place].name} has no artefact mask"
+        return f"{images[place].name} has no artifact mask"
 
     return read
 
@@ -109,7 +109,7 @@ class MaskStore:
     Parameters
     ----------
     compressed
-        What ``pack`` made of each mask, or None.
+        What ``compress_mask`` made of each mask, or None.
     shapes
         Height and width of each.
     """
@@ -161,7 +161,7 @@ def load_masks(
         The table.
     kind
         ``lesion``; ``background``, all that is not lesion, of images whose lesion mask is known; ``dermoscopic``, the
-        union of annotated structures; ``artefacts``, what covers the skin (see ``mask_files.reader``); or the path of a
+        union of annotated structures; ``artifacts``, what covers the skin (see ``mask_reader``); or the path of a
         folder of masks ``ID.png``, ``ID_mask.png`` or ``ID_segmentation.png``.
     shapes
         Height and width of each row's image as it is used.
@@ -172,8 +172,8 @@ def load_masks(
 
     Returns
     -------
-    OpenedMasks
-        A lesion mask (or one of a folder) without a single pixel counts as none and is told in ``left_out``; an image
+    LoadedMasks
+        A lesion mask (or one of a folder) without a single pixel counts as none and is told in ``excluded``; an image
         that was annotated and shows no dermoscopic structure has an empty mask, which is known.
 
     Raises
@@ -185,7 +185,7 @@ def load_masks(
     read = mask_reader(table, kind, mask_dir)
     problems = IssueCollector()
     packed: list[bytes | None] = []
-    left_out: list[tuple[str, str]] = []
+    excluded: list[tuple[str, str]] = []
     found = _read_in_parallel(read, shapes)
     for number, (image_id, mask) in enumerate(zip(table.frame["image_id"], found, strict=True)):
         if isinstance(mask, DataError):
@@ -194,15 +194,15 @@ def load_masks(
             )
         packed.append(mask if isinstance(mask, bytes) else None)
         if isinstance(mask, str):
-            left_out.append((image_id, mask))
+            excluded.append((image_id, mask))
         if progress is not None:
             progress(number + 1, len(shapes))
     problems.raise_errors(f"the {kind} masks")
-    if len(left_out) == len(packed):
+    if len(excluded) == len(packed):
         raise DataError(
-            f"not one of {pluralize(len(packed), 'image')} has a {kind} mask, for example: {left_out[0][1]}"
+            f"not one of {pluralize(len(packed), 'image')} has a {kind} mask, for example: {excluded[0][1]}"
         )
-    return LoadedMasks(MaskStore(packed, shapes), tuple(left_out))
+    return LoadedMasks(MaskStore(packed, shapes), tuple(excluded))
 
 
 def _read_in_parallel(read: MaskReader, shapes: Sequence[ImageSize]) -> Iterator[bytes | str | DataError]:
@@ -234,9 +234,9 @@ def load_lesion_boxes(
     mask_dir: Path | None = None,
     progress: ProgressCallback | None = None,
 ) -> LesionBoxes:
-    """Give the box around each image's lesion mask, widened by a margin as in ``lesion_box``.
+    """Give the box around each image's lesion mask, widened by a margin as in ``lesion_bounding_box``.
 
-    Parameters, errors and what counts as no mask are those of ``open_masks``.
+    Parameters, errors and what counts as no mask are those of ``load_masks``.
     """
     opened = load_masks(table, "lesion", shapes, mask_dir=mask_dir, progress=progress)
     masks = (opened.masks[place] for place in range(len(table)))

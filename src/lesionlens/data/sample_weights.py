@@ -42,8 +42,9 @@ def diagnosis_confirmation_weights(
     factors = np.array([CONFIRMATION_WEIGHTS.get(method, 1.0) for method in methods], dtype=np.float32)
     if not set(methods) & set(CONFIRMATION_WEIGHTS):
         raise DataError(
-            "train.diagnosis_weights needs to know how diagnoses were made (diagnosis_method, dx_type of HAM10000), "
-            f"and no image says so; allowed are {', '.join(CONFIRMATION_WEIGHTS)}. Leave it out, or give a table that says so"
+            "train.confirmation_weights needs to know how diagnoses were made (diagnosis_method, dx_type of HAM10000), "
+            f"and no image says so; allowed are {', '.join(CONFIRMATION_WEIGHTS)}. Leave it out, or give a table "
+            "that says so"
         )
     names = np.array(diagnoses, dtype=str)
     chosen = {

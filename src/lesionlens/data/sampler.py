@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-Sampling = Literal["shuffle", "oversample", "weighted", "balanced", "even"]
+Sampling = Literal["shuffle", "oversample", "weighted", "balanced", "equal"]
 
 
 def class_weights(counts: NDArray[np.int64], *, power: float = 1.0) -> NDArray[np.float64]:
@@ -38,9 +38,9 @@ def sample_epoch_order(
         Class of each image, (n,).
     sampling
         ``shuffle``: each image once. ``oversample``: each class as often as the largest, its images equally often
-        (to within one). ``even``: n visits, rounded up so that each class comes as often as the others: large ones are
+        (to within one). ``equal``: n visits, rounded up so that each class comes as often as the others: large ones are
         seen in part and small ones several times. ``weighted``: n independent draws, each class as likely as the
-        others. ``balanced``: as ``even``, and every batch of b holds each of the k classes ``b // k`` times or once
+        others. ``balanced``: as ``equal``, and every batch of b holds each of the k classes ``b // k`` times or once
         more: the classes take turns, always in the same order, and the turn goes on where the batch before it stopped.
     rng
         Where chance comes from.
@@ -88,8 +88,8 @@ class SampleIndex(NamedTuple):
 class EpochSampler(Sampler[SampleIndex]):
     """The order of an epoch: rounds of all images, one for each crop, the classes balanced as asked.
 
-    Lightning calls ``set_epoch`` before each epoch, ``LesionData`` before the first of a resumed run: it draws what it
-    would have drawn.
+    Lightning calls ``set_epoch`` before each epoch, ``LesionDataModule`` before the first of a resumed run: it draws what
+    it would have drawn.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class EpochSampler(Sampler[SampleIndex]):
     passes_per_epoch
         How often an epoch does all that; of a last, broken pass only the beginning is visited.
     sampling
-        As for ``order``.
+        As for ``sample_epoch_order``.
     repeats
         How often each image is in the list before it is ordered, (n,); None: once.
     seed

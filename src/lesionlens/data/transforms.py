@@ -12,8 +12,8 @@ from lesionlens.imaging.boxes import CropBox
 from lesionlens.imaging.resize import resized_crop
 
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601, as in Pillow
-PaddingMode = Literal["reflect", "nearest"]
-PADDING_MODES: dict[PaddingMode, int] = {"reflect": cv2.BORDER_REFLECT_101, "nearest": cv2.BORDER_REPLICATE}
+PaddingMode = Literal["reflect", "replicate"]
+PADDING_MODES: dict[PaddingMode, int] = {"reflect": cv2.BORDER_REFLECT_101, "replicate": cv2.BORDER_REPLICATE}
 _IDENTITY = np.eye(3)
 _LUMA_MATRIX = np.tile(np.array(LUMA_WEIGHTS), (3, 1))
 _HUE_GENERATOR = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
@@ -32,7 +32,8 @@ class AugmentParams:
     translation
         Down and to the right, as shares of height and width.
     padding_mode
-        What comes in from outside: the image mirrored at its border (``reflect``), or its border drawn out.
+        What comes in from outside: the image mirrored at its border (``reflect``), or its border drawn out
+        (``replicate``).
     rot90
         Quarter turns, counterclockwise; of a picture that is not square only half turns are done.
     flips
@@ -103,7 +104,7 @@ def apply_color(params: AugmentParams, image: NDArray[np.uint8]) -> NDArray[np.u
 
 
 def affine_matrix(params: AugmentParams, height: int, width: int) -> NDArray[np.float64]:
-    """Zoom, rotation and shift about the middle of the pixel grid, then turns and flips, as OpenCV's 2 by 3 matrix."""
+    """Scale, rotation and translation about the middle of the pixel grid, then turns and flips: OpenCV's 2 by 3."""
     cos, sin = math.cos(math.radians(params.rotation)), math.sin(math.radians(params.rotation))
     down, across = params.scale
     right, below = params.translation[1] * width, params.translation[0] * height

@@ -1,4 +1,4 @@
-"""Artefacts as they look: hair, ruler, gel bubbles, ink, coloured sticker, dark corners."""
+"""Artifacts as they look: hair, ruler, gel bubbles, ink, coloured sticker, dark corners."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -147,18 +147,18 @@ def render_dark_corners(image: FloatField, rng: np.random.Generator, _scale: flo
 
 
 ARTIFACT_RENDERERS: dict[str, ArtifactRenderer] = {
-    "ink": render_ink_markings,
+    "ink_markings": render_ink_markings,
     "hair": render_hair,
-    "bubbles": render_gel_bubbles,
+    "gel_bubbles": render_gel_bubbles,
     "ruler": render_ruler,
-    "sticker": render_color_patch,
+    "color_patch": render_color_patch,
     "dark_corners": render_dark_corners,
 }
 """Painted in this order, from the skin to the lens."""
 
 
 def visible_mask(before: FloatField, after: FloatField) -> BinaryMask:
-    """Where an overlay can be seen, (h, w): some channel changed by more than ``SEEN``."""
+    """Where an overlay can be seen, (h, w): some channel changed by more than ``VISIBLE_DELTA``."""
     return np.asarray((np.abs(after - before) > VISIBLE_DELTA).any(axis=2))
 
 
@@ -181,47 +181,47 @@ def _image_size(image: FloatField) -> ImageSize:
     return h, w
 
 
-ARTIFACTS = ("hair", "ruler", "bubbles", "ink", "sticker", "dark_corners")
+ARTIFACTS = ("hair", "ruler", "gel_bubbles", "ink_markings", "color_patch", "dark_corners")
 _BASE_RATES = {
     "hair": 0.45,
     "ruler": 0.10,
-    "bubbles": 0.14,
-    "ink": 0.04,
-    "sticker": 0.03,
+    "gel_bubbles": 0.14,
+    "ink_markings": 0.04,
+    "color_patch": 0.03,
     "dark_corners": 0.12,
 }
 
 
 @dataclass(frozen=True)
 class ArtifactRates:
-    """How often each artefact occurs, in 0…1; a rate by class takes the place of the base rate.
+    """How often each artifact occurs, in 0…1; a rate by class takes the place of the base rate.
 
     Examples
     --------
-    >>> rates = ArtefactRates(by_class={"ruler": {"mel": 0.9}})
+    >>> rates = ArtifactRates(by_class={"ruler": {"mel": 0.9}})
     >>> rates.rate("ruler", "mel"), rates.rate("ruler", "nv")
     (0.9, 0.1)
     """
 
     hair: float = _BASE_RATES["hair"]
     ruler: float = _BASE_RATES["ruler"]
-    gel_bubbles: float = _BASE_RATES["bubbles"]
-    ink_markings: float = _BASE_RATES["ink"]
-    color_patch: float = _BASE_RATES["sticker"]
+    gel_bubbles: float = _BASE_RATES["gel_bubbles"]
+    ink_markings: float = _BASE_RATES["ink_markings"]
+    color_patch: float = _BASE_RATES["color_patch"]
     dark_corners: float = _BASE_RATES["dark_corners"]
     by_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """artefact -> class code -> rate"""
+    """artifact -> class code -> rate"""
 
     def __post_init__(self) -> None:
         """Refuse names that do not exist and rates outside 0…1."""
         given = {name: getattr(self, name) for name in ARTIFACTS}
-        for artefact, row in self.by_class.items():
-            if artefact not in ARTIFACTS:
-                raise DataError(unknown_name_message("artefact", artefact, ARTIFACTS))
+        for artifact, row in self.by_class.items():
+            if artifact not in ARTIFACTS:
+                raise DataError(unknown_name_message("artifact", artifact, ARTIFACTS))
             for code in row:
                 if code not in CLASS_CODES:
                     raise DataError(unknown_name_message("class", code, CLASS_CODES))
-            given |= {f"{artefact} of {code}": rate for code, rate in row.items()}
+            given |= {f"{artifact} of {code}": rate for code, rate in row.items()}
         for name, rate in given.items():
             if not 0 <= rate <= 1:
                 raise DataError(
@@ -233,32 +233,30 @@ class ArtifactRates:
         return float(self.by_class.get(artifact, {}).get(code, getattr(self, artifact)))
 
     def excluding(self, names: Iterable[str]) -> "ArtifactRates":
-        """Give the same rates but for these artefacts, which no image shows."""
+        """Give the same rates but for these artifacts, which no image shows."""
         never = {name: dict.fromkeys(CLASS_CODES, 0.0) for name in names}
         return replace(self, by_class={**self.by_class, **never})
 
 
 def sample_artifacts(rng: np.random.Generator, code: str, rates: ArtifactRates) -> tuple[str, ...]:
-    """Draw the artefacts of one image of class ``code``."""
+    """Draw the artifacts of one image of class ``code``."""
     chances = rng.random(len(ARTIFACTS))
     return tuple(
         name for name, chance in zip(ARTIFACTS, chances, strict=True) if chance < rates.rate(name, code)
     )
 
 
-INJECTABLE = ("ruler", "sticker", "ink", "hair", "bubbles")
+INJECTABLE = ("ruler", "color_patch", "ink_markings", "hair", "gel_bubbles")
 _REFERENCE_HEIGHT = 450  # pixels of height for which overlays are drawn
-_FINE_ARTIFACTS, _MIN_FINE_SCALE = (
-    ("ruler", "hair", "bubbles"),
-    0.6,
-)  # of that: finer lines would vanish in small images
+_FINE_ARTIFACTS = ("ruler", "hair", "gel_bubbles")
+_MIN_FINE_SCALE = 0.6  # of that height: finer lines would vanish in small images
 _MAX_TRIES = 10
 
 
 def overlay_artifact(
     rgb: npt.NDArray[np.uint8], artifact: str, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.uint8], BinaryMask]:
-    """Paint an artefact over an image (h, w, 3); give the picture, and where it changed, (h, w).
+    """Paint an artifact over an image (h, w, 3); give the picture, and where it changed, (h, w).
 
     One that misses the picture is drawn again; where it cannot be seen, on black, the mask is empty.
     """

@@ -15,7 +15,7 @@ from lesionlens.synthesis.structures import STRUCTURES
 CLASS_CODES = ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc")
 
 CRITERIA_RANGES: dict[str, dict[str, tuple[float, float]]] = {
-    # melanin, blood, deep: optical density; halo: redness round it; size: radius in pixels of 450; others 0…1
+    # melanin, blood, dermal_melanin: optical density; halo: redness round it; radius: pixels of 450; others 0…1
     "melanin": {
         "mel": (0.45, 1.7), "nv": (0.3, 1.2), "bcc": (0.0, 0.16), "akiec": (0.05, 0.4), "bkl": (0.25, 1.05),
         "df": (0.2, 0.5), "vasc": (0.0, 0.1),
@@ -24,7 +24,7 @@ CRITERIA_RANGES: dict[str, dict[str, tuple[float, float]]] = {
         "mel": (0.0, 0.18), "nv": (0.0, 0.12), "bcc": (0.04, 0.26), "akiec": (0.02, 0.2), "bkl": (0.0, 0.08),
         "df": (0.0, 0.16), "vasc": (0.25, 0.5),
     },
-    "deep": {
+    "dermal_melanin": {
         "mel": (0.0, 0.6), "nv": (0.0, 0.12), "bcc": (0.0, 0.2), "akiec": (0.0, 0.1), "bkl": (0.0, 0.5),
         "df": (0.0, 0.12), "vasc": (0.0, 0.2),
     },
@@ -52,29 +52,29 @@ CRITERIA_RANGES: dict[str, dict[str, tuple[float, float]]] = {
         "mel": (0.55, 1.0), "nv": (0.0, 0.35), "bcc": (0.3, 1.0), "akiec": (0.3, 1.0), "bkl": (0.2, 0.8),
         "df": (0.0, 0.3), "vasc": (0.0, 1.0),
     },
-    "size": {
+    "radius": {
         "mel": (85, 200), "nv": (45, 165), "bcc": (45, 150), "akiec": (80, 190), "bkl": (65, 195),
         "df": (50, 145), "vasc": (30, 120),
     },
 }  # fmt: skip
 
 STRUCTURE_PROBABILITY: dict[str, dict[str, float]] = {
-    "network": {"mel": 0.55, "nv": 0.65, "bkl": 0.1, "df": 0.6, "akiec": 0.03, "bcc": 0.03},
+    "pigment_network": {"mel": 0.55, "nv": 0.65, "bkl": 0.1, "df": 0.6, "akiec": 0.03, "bcc": 0.03},
     "globules": {"mel": 0.4, "nv": 0.35, "bkl": 0.05, "bcc": 0.08},
     "streaks": {"mel": 0.3, "nv": 0.04},
-    "blotch": {"mel": 0.5, "nv": 0.25, "bkl": 0.12, "bcc": 0.05},
+    "blotches": {"mel": 0.5, "nv": 0.25, "bkl": 0.12, "bcc": 0.05},
     "blue_white_veil": {"mel": 0.45, "nv": 0.02, "bcc": 0.12, "bkl": 0.06, "vasc": 0.05},
-    "regression": {"mel": 0.35, "nv": 0.03, "bkl": 0.1},
-    "milia": {"bkl": 0.5, "bcc": 0.05, "mel": 0.04, "nv": 0.03},
-    "comedo": {"bkl": 0.5, "nv": 0.02},
-    "ridges": {"bkl": 0.6, "akiec": 0.05},
-    "scale": {"akiec": 0.6, "bcc": 0.3, "bkl": 0.3, "mel": 0.03},
-    "scar": {"df": 0.85, "bcc": 0.12, "mel": 0.05},
-    "arborising": {"bcc": 0.75, "mel": 0.04, "akiec": 0.06},
-    "lacunae": {"vasc": 0.95},
-    "strawberry": {"akiec": 0.6, "bkl": 0.04},
-    "nests": {"bcc": 0.65, "mel": 0.04},
-    "ulcer": {"bcc": 0.35, "akiec": 0.15, "mel": 0.05},
+    "regression_structures": {"mel": 0.35, "nv": 0.03, "bkl": 0.1},
+    "milia_like_cysts": {"bkl": 0.5, "bcc": 0.05, "mel": 0.04, "nv": 0.03},
+    "comedo_like_openings": {"bkl": 0.5, "nv": 0.02},
+    "fissures_and_ridges": {"bkl": 0.6, "akiec": 0.05},
+    "surface_scale": {"akiec": 0.6, "bcc": 0.3, "bkl": 0.3, "mel": 0.03},
+    "scar_like_area": {"df": 0.85, "bcc": 0.12, "mel": 0.05},
+    "arborizing_vessels": {"bcc": 0.75, "mel": 0.04, "akiec": 0.06},
+    "red_lacunae": {"vasc": 0.95},
+    "strawberry_pattern": {"akiec": 0.6, "bkl": 0.04},
+    "blue_gray_ovoid_nests": {"bcc": 0.65, "mel": 0.04},
+    "ulceration": {"bcc": 0.35, "akiec": 0.15, "mel": 0.05},
 }
 
 

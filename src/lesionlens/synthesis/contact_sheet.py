@@ -12,7 +12,7 @@ from lesionlens.synthesis.sampling import render_images, sample_dataset
 def contact_sheet(
     *, per_class: int = 6, seed: int = 0, thumbnail_size: ImageSize = (135, 180), difficulty: float = 0.5
 ) -> npt.NDArray[np.uint8]:
-    """Draw a row of ``per_class`` thumbnails (h, w) for each class, in the order of `CODES`.
+    """Draw a row of ``per_class`` thumbnails (h, w) for each class, in the order of `CLASS_CODES`.
 
     Returns
     -------

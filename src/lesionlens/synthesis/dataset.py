@@ -67,8 +67,8 @@ def generate_dataset(
     -------
     Path
         ``root``, with ``HAM10000_metadata.csv``, ``HAM10000_images/``, ``masks/``, ``structures/`` (16-bit
-        PNG; the bits are listed in ``synthesis.json``), ``artefact_masks/`` (where hair, ruler, bubbles, ink or
-        sticker changed the picture; no file where there is none), ``artefacts.csv`` and ``synthesis.json``.
+        PNG; the bits are listed in ``synthesis.json``), ``artifact_masks/`` (where hair, ruler, bubbles, ink or
+        sticker changed the picture; no file where there is none), ``artifacts.csv`` and ``synthesis.json``.
 
     Raises
     ------
@@ -83,11 +83,11 @@ def generate_dataset(
     )
     about = {
         "statement": SYNTHETIC_NOTICE, "lesionlens": lesionlens.__version__, "images": num_images, "seed": seed,
-        "size": list(size), "difficulty": difficulty, "artefacts": asdict(artifacts or ArtifactRates()),
+        "size": list(size), "difficulty": difficulty, "artifacts": asdict(artifacts or ArtifactRates()),
         "class_weights": normalize_class_weights(class_weights), "structure_bits": STRUCTURE_BITS,
     }  # fmt: skip
     with atomic_directory(root) as folder:
-        for name in ("HAM10000_images", "masks", "structures", "artefact_masks"):
+        for name in ("HAM10000_images", "masks", "structures", "artifact_masks"):
             (folder / name).mkdir()
         done = 0
         for written in _map_plans(partial(_write_lesion, folder=folder, size=size), plans, num_workers):
@@ -121,7 +121,7 @@ def _write_lesion(plan: LesionPlan, *, folder: Path, size: ImageSize) -> int:
             encode_image(folder / "structures" / f"{image_id}_structures.png", picture.structure_bits, fast)
         if picture.artifact_mask.any():
             encode_image(
-                folder / "artefact_masks" / f"{image_id}.png",
+                folder / "artifact_masks" / f"{image_id}.png",
                 picture.artifact_mask.astype(np.uint8) * 255,
                 fast,
             )
@@ -152,7 +152,7 @@ def _write_tables(folder: Path, plans: list[LesionPlan]) -> None:
             present = (int(name in shot.artifacts) for name in ARTIFACTS)
             seen.append((image_id, *present, entry.lesion.skin.tone))
     _write_csv(folder / "HAM10000_metadata.csv", HAM10000_COLUMNS, rows)
-    _write_csv(folder / "artefacts.csv", ("image_id", *ARTIFACTS, "skin_tone"), seen)
+    _write_csv(folder / "artifacts.csv", ("image_id", *ARTIFACTS, "skin_tone"), seen)
 
 
 def _write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

@@ -1,4 +1,4 @@
-"""Structures of melanocytic lesions: network, globules, streaks, blotch, blue-white veil, regression."""
+"""Dermoscopic structures: melanocytic ones, then those of keratin, then vascular ones."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A copy of any data set in which an artefact is painted on some images, by their label: a shortcut made to measure."""
+"""A copy of any data set in which an artifact is painted on some images, by their label: a shortcut made to measure."""
 
 import csv
 import json
@@ -28,23 +28,23 @@ BoolFlags = npt.NDArray[np.bool_]
 def sample_artifact_flags(
     image_ids: Iterable[str], positive: BoolFlags, *, rate_difference: float, seed: int
 ) -> BoolFlags:
-    """Draw which images get the artefact, (n,); the draw of an image depends on its id and the seed alone."""
+    """Draw which images get the artifact, (n,); the draw of an image depends on its id and the seed alone."""
     draws = np.array([image_rng(seed, image_id, 0).random() for image_id in image_ids])
     return np.asarray(draws < np.where(positive, 1 + rate_difference, 1 - rate_difference) / 2)
 
 
 def artifact_counts_and_phi(positive: BoolFlags, has_artifact: BoolFlags) -> dict[str, float | int | None]:
-    """Count how often the artefact is there, by class, and give the phi coefficient of class and artefact.
+    """Count how often the artifact is there, by class, and give the phi coefficient of class and artifact.
 
-    None stands for what is not defined: a share of no image, or phi where all or none have the artefact or the class.
+    None stands for what is not defined: a share of no image, or phi where all or none have the artifact or the class.
     """
     with_class, without = has_artifact[positive], has_artifact[~positive]
     spread = positive.std() * has_artifact.std()
     shared = ((positive - positive.mean()) * (has_artifact - has_artifact.mean())).mean()
     return {
         "images": len(positive),
-        "share_of_class": float(with_class.mean()) if len(with_class) else None,
-        "share_of_others": float(without.mean()) if len(without) else None,
+        "fraction_of_class": float(with_class.mean()) if len(with_class) else None,
+        "fraction_of_others": float(without.mean()) if len(without) else None,
         "phi": float(shared / spread) if spread else None,
     }
 
@@ -54,7 +54,7 @@ def image_rng(seed: int, image_id: str, purpose: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(image_id.encode()), purpose]))
 
 
-INJECTION_NOTICE = "Artefacts were painted on these images by a program, by their label. Research use only."
+INJECTION_NOTICE = "Artifacts were painted on these images by a program, by their label. Research use only."
 INJECTION_JPEG_QUALITY = 95  # of every image's JPEG, painted on or not, so that compression tells nothing
 _MASK_COLUMNS = ("mask_path", "feature_mask_paths")
 
@@ -70,11 +70,11 @@ def inject_artifact(
     max_short_side: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> str:
-    """Write a copy of a data set with an artefact on a random share of its images, by label; complete or not at all.
+    """Write a copy of a data set with an artifact on a random share of its images, by label; complete or not at all.
 
-    An image of the class ``task`` gets the artefact with probability (1 + association) / 2, any other with
-    (1 - association) / 2. Whether it does is drawn once for an image and a seed: as the association grows, images of
-    the class only gain the artefact and others only lose it, and the artefact of an image always looks the same.
+    An image of the class ``task`` gets the artifact with probability (1 + rate_difference) / 2, any other with
+    (1 - rate_difference) / 2. Whether it does is drawn once for an image and a seed: as the difference grows, images of
+    the class only gain the artifact and others only lose it, and the artifact of an image always looks the same.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def inject_artifact(
     root
         Folder that does not exist yet or is empty.
     artifact
-        A name of ``PLANTED``.
+        A name of ``INJECTABLE``.
     rate_difference
         -1 to 1.
     task
@@ -97,14 +97,15 @@ def inject_artifact(
     -------
     str
         The copy's source, ``table:ROOT/images.csv``. Its official parts, lesions and masks are those of the original,
-        whose mask files it names where they lie. Beside it ``artefact_masks/ID.png`` is white where the artefact
-        changed a channel by more than ten grey levels (no file where an image has none), ``artefacts.csv`` says
-        which images have it, and ``planting.json`` how often, by class.
+        whose mask files it names where they lie. Beside it ``artifact_masks/ID.png`` is white where the artifact
+        changed a channel by more than ten grey levels (no file where an image has none), ``artifacts.csv`` says
+        which images have it, and ``artifact_injection.json`` how often, by class.
 
     Raises
     ------
     DataError
-        An unknown artefact or class, an association outside -1 to 1, ids with folders, or a root that holds something.
+        An unknown artifact or class, a rate difference outside -1 to 1, ids with folders, or a root that holds
+        something.
     """
     table, root = _load_checked_table(source, artifact, rate_difference, task), Path(root).absolute()
     frame = table.frame
@@ -116,28 +117,28 @@ def inject_artifact(
         )
         _write_table(folder / "images.csv", table, root)
         present = zip(frame["image_id"], seen.astype(int), strict=True)
-        _write_csv_rows(folder / "artefacts.csv", [("image_id", artifact), *present])
+        _write_csv_rows(folder / "artifacts.csv", [("image_id", artifact), *present])
         about = {
-            "statement": INJECTION_NOTICE, "lesionlens": lesionlens.__version__, "source": source, "artefact": artifact,
-            "task": task, "association": rate_difference, "seed": seed, **artifact_counts_and_phi(positive, seen),
+            "statement": INJECTION_NOTICE, "lesionlens": lesionlens.__version__, "source": source, "artifact": artifact,
+            "task": task, "rate_difference": rate_difference, "seed": seed, **artifact_counts_and_phi(positive, seen),
         }  # fmt: skip
-        (folder / "planting.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        (folder / "artifact_injection.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     return f"table:{root / 'images.csv'}"
 
 
 def _load_checked_table(source: str, artifact: str, rate_difference: float, task: str) -> LesionTable:
     """Read the data set and refuse what does not fit it."""
     if artifact not in INJECTABLE:
-        raise DataError(unknown_name_message("artefact", artifact, INJECTABLE))
+        raise DataError(unknown_name_message("artifact", artifact, INJECTABLE))
     if not -1 <= rate_difference <= 1:
-        raise DataError(f"the association is {rate_difference}; allowed is -1 to 1")
+        raise DataError(f"the rate difference is {rate_difference}; allowed is -1 to 1")
     table = load_table(source)
     if task not in table.classes:
         raise DataError(unknown_name_message("class", task, table.classes))
     if nested := [name for name in table.frame["image_id"] if "/" in name]:
         raise DataError(
-            f"{pluralize(len(nested), 'image')} of {source} have folders in their ids, for example {nested[0]}: the copy "
-            "names its files by id. Give the table a column image_id of plain names"
+            f"{pluralize(len(nested), 'image')} of {source} have folders in their ids, for example {nested[0]}: the "
+            "copy names its files by id. Give the table a column image_id of plain names"
         )
     return table
 
@@ -153,7 +154,7 @@ def _write_images(
     progress: Callable[[int, int], None] | None,
 ) -> npt.NDArray[np.bool_]:
     """Write every image, painted on where it is chosen, (n,), and say where that can be seen, (n,)."""
-    for name in ("images", "artefact_masks"):
+    for name in ("images", "artifact_masks"):
         (folder / name).mkdir()
     seen = np.zeros(len(selected), dtype=bool)
     for number, (image_id, path) in enumerate(zip(table.frame["image_id"], table.paths, strict=True)):
@@ -174,7 +175,7 @@ def _write_image(
         rgb, mask = overlay_artifact(rgb, artifact, rng)
         seen = bool(mask.any())
     if seen:
-        encode_image(folder / "artefact_masks" / f"{image_id}.png", mask.astype(np.uint8) * 255, [])
+        encode_image(folder / "artifact_masks" / f"{image_id}.png", mask.astype(np.uint8) * 255, [])
     bgr = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
     encode_image(
         folder / "images" / f"{image_id}.jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, INJECTION_JPEG_QUALITY]

@@ -26,14 +26,14 @@ from lesionlens.synthesis.structures import read_structures
 
 @dataclass(frozen=True)
 class GeneratedDataset:
-    """What `synthesise` wrote, and what each image is in the layout to come.
+    """What `generate_dataset` wrote, and what each image is in the layout to come.
 
     Attributes
     ----------
     root
         Where the files lie, and where the layout is to be.
     rows
-        The columns of ``HAM10000_metadata.csv``, and ``label`` and ``part`` as the layout has them.
+        The columns of ``HAM10000_metadata.csv``, and ``label`` and ``split`` as the layout has them.
     size
         Height and width in pixels.
     """
@@ -44,7 +44,7 @@ class GeneratedDataset:
 
     def splits(self) -> Iterable[tuple[str, pd.DataFrame]]:
         """Give each official part with its rows."""
-        yield from ((str(part), rows) for part, rows in self.rows.groupby("part", sort=False))
+        yield from ((str(part), rows) for part, rows in self.rows.groupby("split", sort=False))
 
     def move_images(self, rows: pd.DataFrame, target_dir: str) -> None:
         """Put these images into a folder of the layout."""
@@ -90,7 +90,7 @@ def read_generated(
     parts = dict(
         zip(lesions["lesion_id"], _assign_splits(list(lesions["label"]), split_fractions), strict=True)
     )
-    rows["part"] = rows["lesion_id"].map(parts)
+    rows["split"] = rows["lesion_id"].map(parts)
     for label in dict.fromkeys(labels.values()):
         there = int((lesions["label"] == label).sum())
         if there < len(split_fractions):
@@ -144,7 +144,7 @@ def _write_derm7pt(dataset: GeneratedDataset) -> None:
     cases = rows[["lesion_id", "label", "sex", "localization", "derm"]].itertuples(index=False)
     dataset.write_csv("meta/meta.csv", ("case_num", "diagnosis", "sex", "location", "derm"), cases)
     for part in _DERM7PT_SPLIT_FRACTIONS:
-        places = np.flatnonzero(rows["part"] == part)
+        places = np.flatnonzero(rows["split"] == part)
         dataset.write_csv(f"meta/{part}_indexes.csv", ("indexes",), ((place,) for place in places))
 
 
@@ -172,10 +172,10 @@ _ISIC2017_SPLIT_FRACTIONS = {"Training": 0.65, "Validation": 0.1, "Test_v2": 0.2
 SUPERPIXEL_SIDE = 8  # pixels of a superpixel: squares in place of the organisers' SLIC
 MIN_SUPERPIXEL_COVERAGE = 0.1  # of a superpixel that a structure has to cover to be annotated there
 _FEATURE_STRUCTURES = {
-    "pigment_network": "network",
+    "pigment_network": "pigment_network",
     "streaks": "streaks",
-    "milia_like_cyst": "milia",
-}  # of FEATURES
+    "milia_like_cyst": "milia_like_cysts",
+}  # of ISIC2017_FEATURES
 
 
 def _write_isic2017(dataset: GeneratedDataset) -> None:
@@ -358,13 +358,13 @@ def generate_in_layout(
     root
         Folder that does not exist yet or is empty.
     num_images, seed, size, difficulty, artifacts, num_workers, progress
-        As for `synthesise`. Each class is in each official part, so that 60 images are enough for any layout.
+        As for `generate_dataset`. Each class is in each official part, so that 60 images are enough for any layout.
 
     Returns
     -------
     Path
-        ``root``, with the layout's files, and beside them ``structures/``, ``artefact_masks/``,
-        ``artefacts.csv`` and ``synthesis.json``, by which readers know that the set is synthetic.
+        ``root``, with the layout's files, and beside them ``structures/``, ``artifact_masks/``,
+        ``artifacts.csv`` and ``synthesis.json``, by which readers know that the set is synthetic.
 
     Raises
     ------

@@ -120,7 +120,7 @@ class RenderedLesion(NamedTuple):
     mask: BinaryMask
     """(h, w)"""
     structure_bits: npt.NDArray[np.uint16]
-    """(h, w), structures, see `structures.BITS`"""
+    """(h, w), structures, see `structures.STRUCTURE_BITS`"""
 
 
 def sample_lesion(rng: np.random.Generator, code: str, *, difficulty: float) -> Lesion:

@@ -131,7 +131,7 @@ PathPoints = npt.NDArray[np.floating]
 
 
 class DrawSurface:
-    """An 8-bit sheet to draw on; `field` gives it back in 0…1."""
+    """An 8-bit sheet to draw on; `to_float` gives it back in 0…1."""
 
     def __init__(self, size: ImageSize) -> None:
         self.pixels = np.zeros(size, np.uint8)
@@ -183,7 +183,7 @@ def random_walk_path(
     curvature: float,
     num_steps: int,
 ) -> PathPoints:
-    """Give a path that starts towards ``direction`` and changes its mind; (steps + 1, 2)."""
+    """Give a path that starts towards ``direction`` and changes its mind; (num_steps + 1, 2)."""
     turns = direction + np.cumsum(rng.normal(0, curvature, num_steps))
     moves = np.stack([np.cos(turns), np.sin(turns)], 1) * (length / num_steps)
     return np.asarray(np.concatenate([[start], start + np.cumsum(moves, 0)]))

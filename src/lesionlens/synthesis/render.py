@@ -1,4 +1,4 @@
-"""One photograph of a lesion: view, skin, artefacts and camera."""
+"""One photograph of a lesion: view, skin, artifacts and camera."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -117,13 +117,13 @@ class RenderedImage(NamedTuple):
     mask: BinaryMask
     """(h, w), the lesion"""
     structure_bits: npt.NDArray[np.uint16]
-    """(h, w), structures, see `structures.BITS`"""
+    """(h, w), structures, see `structures.STRUCTURE_BITS`"""
     artifact_mask: BinaryMask
-    """(h, w), where an artefact other than dark corners changed the picture"""
+    """(h, w), where an artifact other than dark corners changed the picture"""
 
 
 def sample_capture_params(rng: np.random.Generator, code: str, rates: ArtifactRates) -> CaptureParams:
-    """Draw a view of a lesion of class ``code``, its artefacts and the camera."""
+    """Draw a view of a lesion of class ``code``, its artifacts and the camera."""
     return CaptureParams(
         scale=float(np.exp(rng.normal(0, 0.12))),
         rotation=rng.uniform(0, 2 * np.pi),
@@ -152,15 +152,15 @@ def render_image(
     mask = cv2.warpAffine(rendered_lesion.mask.astype(np.uint8), matrix, (w, h), flags=cv2.INTER_NEAREST) > 0
     bits = cv2.warpAffine(rendered_lesion.structure_bits, matrix, (w, h), flags=cv2.INTER_NEAREST)
     colour = apply_illumination(params.camera, _pigments_to_rgb(lesion, pigments))
-    bare, artefacts = colour.copy(), np.zeros(size, bool)
+    bare, artifacts = colour.copy(), np.zeros(size, bool)
     for name, overlay in ARTIFACT_RENDERERS.items():
         own = np.random.default_rng(rng.integers(2**32))
         if name == "dark_corners":  # the last: it is no thing upon the skin
-            artefacts = visible_mask(bare, colour)
+            artifacts = visible_mask(bare, colour)
         if name in params.artifacts:
             colour = overlay(colour, own, scale)
     return RenderedImage(
-        apply_camera(params.camera, colour, scale=scale), mask, bits.astype(np.uint16), artefacts
+        apply_camera(params.camera, colour, scale=scale), mask, bits.astype(np.uint16), artifacts
     )
 
 

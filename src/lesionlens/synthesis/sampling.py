@@ -108,7 +108,7 @@ def normalize_class_weights(weights: Mapping[str, float] | None) -> dict[str, fl
 
 
 def sample_class_block(rng: np.random.Generator, weights: Mapping[str, float]) -> list[str]:
-    """Classes of the next `DECK` lesions, each class spread evenly so that any stretch has them all."""
+    """Classes of the next `BLOCK_SIZE` lesions, each class spread evenly so that any stretch has them all."""
     cards = []
     for code, weight in weights.items():
         count = max(1, round(weight * BLOCK_SIZE)) if weight > 0 else 0
@@ -116,12 +116,8 @@ def sample_class_block(rng: np.random.Generator, weights: Mapping[str, float]) -
     return [code for _, code in sorted(cards)][:BLOCK_SIZE]
 
 
-_IMAGES_PER_LESION_PROBABILITIES = (
-    0.74,
-    0.18,
-    0.05,
-    0.03,
-)  # lesions with one, two, three, four images, as in HAM10000
+# lesions with one, two, three, four images, as in HAM10000
+_IMAGES_PER_LESION_PROBABILITIES = (0.74, 0.18, 0.05, 0.03)
 
 
 @dataclass(frozen=True)

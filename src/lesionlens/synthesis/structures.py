@@ -9,31 +9,46 @@ import numpy.typing as npt
 
 from lesionlens.core.errors import ImageError
 from lesionlens.imaging.masks import BinaryMask
-from lesionlens.synthesis import dermoscopic_structures as keratin
-from lesionlens.synthesis import dermoscopic_structures as melanocytic
-from lesionlens.synthesis import dermoscopic_structures as vascular
 from lesionlens.synthesis.canvas import LesionCanvas
+from lesionlens.synthesis.dermoscopic_structures import (
+    arborizing_vessels,
+    blotches,
+    blue_gray_ovoid_nests,
+    blue_white_veil,
+    comedo_like_openings,
+    fissures_and_ridges,
+    globules,
+    milia_like_cysts,
+    pigment_network,
+    red_lacunae,
+    regression_structures,
+    scar_like_area,
+    strawberry_pattern,
+    streaks,
+    surface_scale,
+    ulceration,
+)
 from lesionlens.synthesis.pigment import PigmentLayer
 
 StructureRenderer = Callable[[LesionCanvas, np.random.Generator, float], PigmentLayer]
 
 STRUCTURES: dict[str, StructureRenderer] = {
-    "network": melanocytic.pigment_network,
-    "globules": melanocytic.globules,
-    "streaks": melanocytic.streaks,
-    "blotch": melanocytic.blotches,
-    "blue_white_veil": melanocytic.blue_white_veil,
-    "regression": melanocytic.regression_structures,
-    "milia": keratin.milia_like_cysts,
-    "comedo": keratin.comedo_like_openings,
-    "ridges": keratin.fissures_and_ridges,
-    "scale": keratin.surface_scale,
-    "scar": keratin.scar_like_area,
-    "arborising": vascular.arborizing_vessels,
-    "lacunae": vascular.red_lacunae,
-    "strawberry": vascular.strawberry_pattern,
-    "nests": vascular.blue_gray_ovoid_nests,
-    "ulcer": vascular.ulceration,
+    "pigment_network": pigment_network,
+    "globules": globules,
+    "streaks": streaks,
+    "blotches": blotches,
+    "blue_white_veil": blue_white_veil,
+    "regression_structures": regression_structures,
+    "milia_like_cysts": milia_like_cysts,
+    "comedo_like_openings": comedo_like_openings,
+    "fissures_and_ridges": fissures_and_ridges,
+    "surface_scale": surface_scale,
+    "scar_like_area": scar_like_area,
+    "arborizing_vessels": arborizing_vessels,
+    "red_lacunae": red_lacunae,
+    "strawberry_pattern": strawberry_pattern,
+    "blue_gray_ovoid_nests": blue_gray_ovoid_nests,
+    "ulceration": ulceration,
 }
 STRUCTURE_BITS = {name: 1 << place for place, name in enumerate(STRUCTURES)}
 """Value of each structure in a 16-bit structure mask."""
@@ -44,8 +59,8 @@ def unpack_masks(bits: npt.NDArray[np.uint16]) -> dict[str, BinaryMask]:
 
     Examples
     --------
-    >>> list(unpack(np.array([[0, 1], [2, 3]], np.uint16)))
-    ['network', 'globules']
+    >>> list(unpack_masks(np.array([[0, 1], [2, 3]], np.uint16)))
+    ['pigment_network', 'globules']
     """
     present = int(np.bitwise_or.reduce(bits, axis=None))
     return {name: (bits & bit) > 0 for name, bit in STRUCTURE_BITS.items() if present & bit}
