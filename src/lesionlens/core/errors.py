@@ -48,7 +48,7 @@ class RunError(LesionLensError):
     """A run that cannot start, go on or be written down."""
 
 
-class RunInterrupted(RunError):
+class RunInterrupted(RunError):  # noqa: N818 - like KeyboardInterrupt, it is no error
     """A run that its user stopped; it can be resumed."""
 
 
@@ -57,7 +57,7 @@ def unknown_name_message(kind: str, name: str, allowed: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> unknown("model", "arl_cn14", ["arl_cnn14", "plain"])
+    >>> unknown_name_message("model", "arl_cn14", ["arl_cnn14", "plain"])
     "unknown model 'arl_cn14': did you mean 'arl_cnn14'? Allowed: arl_cnn14, plain"
     """
     choices = sorted(allowed)

@@ -23,7 +23,7 @@ def require(*packages: str) -> None:
 
     Raises
     ------
-    EngineError
+    BackendError
         Says how to install them.
     """
     if absent := missing_packages(*packages):
@@ -37,7 +37,7 @@ def import_optional(package: str) -> Any:
 
     Raises
     ------
-    EngineError
+    BackendError
         It is not installed, or is broken.
     """
     require(package)

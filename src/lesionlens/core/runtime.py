@@ -16,7 +16,7 @@ def default_num_threads() -> int:
 
     Examples
     --------
-    >>> 1 <= compute_threads() <= cores()
+    >>> 1 <= default_num_threads() <= available_cpus()
     True
     """
     said = os.environ.get("OMP_NUM_THREADS", "")

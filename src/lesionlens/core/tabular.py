@@ -32,7 +32,8 @@ def read_table(
     """Read a table as stripped text, one ``str`` column for each column of the file; empty cells are ``""``.
 
     CSV files are UTF-8, with or without a byte order mark; comma, semicolon or tab is found from the header.
-    ``lowercase_columns`` writes the columns' names in lower case; ``column_names`` names the columns of a CSV that does not.
+    ``lowercase_columns`` writes the columns' names in lower case; ``column_names`` names the columns of a CSV that
+    does not.
 
     Raises
     ------

@@ -69,9 +69,9 @@ def canonical_name(label: str) -> str:
 
     Examples
     --------
-    >>> canonical("Basal cell carcinoma"), canonical("nv"), canonical("AKIEC")
+    >>> canonical_name("Basal cell carcinoma"), canonical_name("nv"), canonical_name("AKIEC")
     ('basal_cell_carcinoma', 'nevus', 'actinic_keratosis')
-    >>> canonical("melanome")
+    >>> canonical_name("melanome")
     Traceback (most recent call last):
     ...
     lesionlens.core.errors.DataError: unknown diagnosis 'melanome': did you mean 'melanoma'? Allowed: ...
@@ -92,7 +92,7 @@ def sort_classes(names: Iterable[str]) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> in_order(["nevus", "melanoma", "nevus"])
+    >>> sort_classes(["nevus", "melanoma", "nevus"])
     ('melanoma', 'nevus')
     """
     wanted = set(names)

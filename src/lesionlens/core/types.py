@@ -6,18 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 ProgressCallback = Callable[[int, int], None]
-
-
 FloatArray = NDArray[np.float64]
-
-
 BoolArray = NDArray[np.bool_]
-
-
 StrArray = NDArray[np.str_]
-
-
 ChannelValues = tuple[float, float, float]
-
-
 RGBValues = tuple[float, float, float]

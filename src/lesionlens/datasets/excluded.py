@@ -28,6 +28,6 @@ class ExcludedImage(NamedTuple):
 
 
 def write_excluded(path: Path, excluded: Iterable[ExcludedImage]) -> None:
-    """Write ``image_id,part,reason``, a header alone where nothing was left out."""
+    """Write ``image_id,split,reason``, a header alone where nothing was left out."""
     with atomic_write(path) as part:
         pd.DataFrame(list(excluded), columns=list(ExcludedImage._fields)).to_csv(part, index=False)

@@ -59,7 +59,7 @@ def add_extra_training_images(
     rest = rows.loc[[place for place in rows.index if place not in reasons]]
     reasons |= _duplicates_by_content(known, rest, progress)
     joining = rows.loc[[place for place in rows.index if place not in reasons]]
-    joining = joining.assign(part="train" if (known["part"] != "").any() else "")
+    joining = joining.assign(split="train" if (known["split"] != "").any() else "")
     left_out = tuple((str(rows["image_id"][place]), reasons[place]) for place in sorted(reasons))
     told = tuple(f"{each.name}:{each.root}: {warning}" for each in extras for warning in each.warnings)
     frame = pd.concat([known, joining], ignore_index=True)
@@ -75,7 +75,8 @@ def _check_classes(table: LesionTable, extras: Sequence[LesionTable]) -> None:
         strangers = sorted(set(extra.frame["diagnosis"]) - set(table.classes))
         if strangers:
             raise DataError(
-                f"extra images of {extra.name}:{extra.root}: {unknown_name_message('class', strangers[0], table.classes)}"
+                f"extra images of {extra.name}:{extra.root}: "
+                f"{unknown_name_message('class', strangers[0], table.classes)}"
             )
 
 

@@ -15,7 +15,7 @@ from lesionlens.datasets.table import LesionTable
 
 
 def lesion_mask_paths(table: LesionTable, mask_dir: Path | None = None) -> tuple[Path | None, ...]:
-    """Give the file of each row's lesion mask: the table's own, or what lies in the folder (see ``masks_in``)."""
+    """Give the file of each row's lesion mask: the table's own, or what lies in the folder (see ``find_masks_in``)."""
     if mask_dir is not None:
         return find_masks_in(mask_dir, table.frame["image_id"])
     return tuple(Path(path) if path else None for path in table.frame["mask_path"])
@@ -114,7 +114,7 @@ def strip_image_suffix(name: str) -> str:
 
     Examples
     --------
-    >>> stem("a/b.1.jpg"), stem("b.1")
+    >>> strip_image_suffix("a/b.1.jpg"), strip_image_suffix("b.1")
     ('a/b.1', 'b.1')
     """
     path = PurePosixPath(name)

@@ -28,17 +28,17 @@ class Issue:
 
 
 class IssueCollector:
-    """Collect problems kind by kind; raise all of them together, or hand the warnings on.
+    """Collect issues kind by kind; raise all of them together, or hand the warnings on.
 
     Examples
     --------
-    >>> problems = Problems()
-    >>> problems.warn("rows without an image", ["a", "b"], do="They are left out.")
-    >>> problems.warnings
+    >>> issues = IssueCollector()
+    >>> issues.add_warning("rows without an image", ["a", "b"], hint="They are left out.")
+    >>> issues.warnings
     ('rows without an image: 2 (a, b). They are left out.',)
-    >>> problems.error("labels that are not known", ["c 'wart'"], do="Correct them.")
+    >>> issues.add_error("labels that are not known", ["c 'wart'"], hint="Correct them.")
     >>> try:
-    ...     problems.raise_errors("table:mine.csv")
+    ...     issues.raise_errors("table:mine.csv")
     ... except DataError as error:
     ...     print(error)
     table:mine.csv cannot be used: labels that are not known: 1 (c 'wart'). Correct them.
@@ -50,7 +50,7 @@ class IssueCollector:
         self._excluded: dict[str, str] = {}
 
     def add_error(self, kind: str, cases: Iterable[str], *, hint: str = "") -> None:
-        """Note cases with which training or measuring would be wrong; no case, no problem."""
+        """Note cases with which training or measuring would be wrong; no case, no issue."""
         self._add("error", kind, cases, hint)
 
     def add_warning(self, kind: str, cases: Iterable[str], *, hint: str = "") -> None:
@@ -67,10 +67,10 @@ class IssueCollector:
 
     def _add(self, severity: IssueSeverity, kind: str, cases: Iterable[str], hint: str) -> None:
         for case in cases:
-            problem = self._issues.setdefault((severity, kind), Issue(kind, severity, hint))
-            problem.count += 1
-            if len(problem.examples) < MAX_EXAMPLES:
-                problem.examples.append(case)
+            issue = self._issues.setdefault((severity, kind), Issue(kind, severity, hint))
+            issue.count += 1
+            if len(issue.examples) < MAX_EXAMPLES:
+                issue.examples.append(case)
 
     @property
     def errors(self) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ def pluralize(count: int, noun: str) -> str:
 
     Examples
     --------
-    >>> counted(1, "row"), counted(1200, "image")
+    >>> pluralize(1, "row"), pluralize(1200, "image")
     ('1 row', '1,200 images')
     """
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

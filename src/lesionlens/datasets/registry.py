@@ -7,8 +7,8 @@ from pathlib import Path
 
 from lesionlens.core.errors import DataError, unknown_name_message
 from lesionlens.datasets.issues import IssueCollector
-from lesionlens.datasets.readers import custom as own
 from lesionlens.datasets.readers import (
+    custom,
     derm7pt,
     ham10000,
     isic2016,
@@ -40,7 +40,7 @@ DATASETS: Mapping[str, DatasetReader] = {
     "isic2018-task1": isic2018_task1.ISIC2018_TASK1_READER,
     "isic2019": isic2019.ISIC2019_READER,
     "derm7pt": derm7pt.DERM7PT_READER,
-    "table": own.CUSTOM_READER,
+    "table": custom.CUSTOM_READER,
 }
 
 
@@ -67,21 +67,21 @@ def load_table(
     """
     name, root = parse_source(spec)
     dataset = DATASETS[name]
-    if classes is not None and dataset is not own.CUSTOM_READER:
+    if classes is not None and dataset is not custom.CUSTOM_READER:
         raise DataError(f"classes are named for a table of one's own; {dataset.title} has its own classes")
-    reader = dataset.read if classes is None else partial(own.read_custom_table, classes=classes)
-    problems = IssueCollector()
-    draft = add_synthetic_ground_truth(reader(root, problems), root)
-    frame = build_table_frame(draft, problems, source=name)
+    reader = dataset.read if classes is None else partial(custom.read_custom_table, classes=classes)
+    issues = IssueCollector()
+    raw_table = add_synthetic_ground_truth(reader(root, issues), root)
+    frame = build_table_frame(raw_table, issues, source=name)
     wrong = find_unusable_files(frame, verify_images=verify_images)
-    problems.add_error("files that cannot be read", wrong.images, hint="Fetch them again, or remove them.")
-    problems.add_warning(
+    issues.add_error("files that cannot be read", wrong.images, hint="Fetch them again, or remove them.")
+    issues.add_warning(
         "masks that cannot be used",
         wrong.masks,
         hint="What needs a mask refuses them; all else goes on without.",
     )
-    problems.raise_errors(f"{name}:{root}")
-    return LesionTable(name, root, frame, draft.classes, problems.warnings, problems.excluded)
+    issues.raise_errors(f"{name}:{root}")
+    return LesionTable(name, root, frame, raw_table.classes, issues.warnings, issues.excluded)
 
 
 def parse_source(spec: str) -> tuple[str, Path]:
@@ -107,10 +107,10 @@ def parse_source(spec: str) -> tuple[str, Path]:
 def _unrecognized_message(root: Path) -> str:
     if root.is_file():
         return f"{root} is no table; give a CSV or parquet file, or say that it is one: table:{root}"
-    folders = ", ".join(name for name, dataset in DATASETS.items() if dataset is not own.CUSTOM_READER)
+    folders = ", ".join(name for name, dataset in DATASETS.items() if dataset is not custom.CUSTOM_READER)
     return (
         f"{root} has no layout that is recognised; say which it is, as NAME:{root} with one of {folders}, "
-        f"or give the table itself: {own.guess_table_path(root)}"
+        f"or give the table itself: {custom.guess_table_path(root)}"
     )
 
 

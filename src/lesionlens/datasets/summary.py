@@ -68,13 +68,13 @@ def _is_synthetic(frame: pd.DataFrame) -> bool:
 
 def _class_table(table: LesionTable, frame: pd.DataFrame) -> list[str]:
     """Give images by class and official part, with share and lesions."""
-    parts = [part for part in SPLITS if (frame["part"] == part).any()]
+    parts = [part for part in SPLITS if (frame["split"] == part).any()]
     lesions = frame.groupby("diagnosis")["lesion_id"].nunique()
-    by_part = Counter(zip(frame["diagnosis"], frame["part"], strict=True))
+    by_part = Counter(zip(frame["diagnosis"], frame["split"], strict=True))
     header = ("Class", *parts, "images", "share", "lesions")
     rows = [header]
     for name, count in [*table.class_counts().items(), ("all", len(frame))]:
-        cells = [by_part[name, part] if name != "all" else (frame["part"] == part).sum() for part in parts]
+        cells = [by_part[name, part] if name != "all" else (frame["split"] == part).sum() for part in parts]
         seen = int(lesions.get(name, 0)) if name != "all" else frame["lesion_id"].nunique()
         share = f"{100 * count / max(1, len(frame)):.1f} %"
         rows.append((name, *(f"{cell:,}" for cell in cells), f"{count:,}", share, f"{seen:,}"))
@@ -147,9 +147,9 @@ def _provenance(table: LesionTable, frame: pd.DataFrame) -> list[tuple[str, str]
     dataset = DATASETS[table.name]
     layout = table.name
     if layout in ("ham10000", "isic2018"):  # both read both distributions, of which one names parts
-        layout = "isic2018" if (frame["part"] != "").any() else "ham10000"
+        layout = "isic2018" if (frame["split"] != "").any() else "ham10000"
     return [
-        ("Complete", completeness(frame["part"], DATASETS[layout].expected)),
+        ("Complete", completeness(frame["split"], DATASETS[layout].expected)),
         ("Licence", dataset.license),
         ("Cite", dataset.citation),
         ("Home", dataset.url),

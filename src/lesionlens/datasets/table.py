@@ -12,9 +12,6 @@ import pandas as pd
 
 from lesionlens.core.errors import DataError, unknown_name_message
 
-SPLITS = ("train", "validation", "test")
-
-
 TABLE_COLUMNS = (
     "image_id",
     "path",
@@ -29,7 +26,7 @@ TABLE_COLUMNS = (
     "mask_path",
     "feature_mask_paths",
     "source",
-    "part",
+    "split",
 )
 SPLITS = ("train", "validation", "test")
 
@@ -58,8 +55,8 @@ class LesionTable:
     root
         Its folder (or the file of one's own table).
     frame
-        Exactly ``COLUMNS``; what is not known is ``""``, an unknown age NaN (years). ``lesion_id`` falls
-        back to the image's id; ``feature_mask_paths`` are joined by ``;``; ``part`` is the official part or
+        Exactly ``TABLE_COLUMNS``; what is not known is ``""``, an unknown age NaN (years). ``lesion_id`` falls
+        back to the image's id; ``feature_mask_paths`` are joined by ``;``; ``split`` is the official part or
         ``""``. Each access gives a copy.
     classes
         The classes of the data set in canonical order, whether or not each has an image; none where it has
@@ -142,7 +139,7 @@ class LesionTable:
         DataError
             A file has gone since the table was read.
         """
-        columns = ["image_id", "diagnosis", "diagnosis_method", "lesion_id", "part", "path", "mask_path"]
+        columns = ["image_id", "diagnosis", "diagnosis_method", "lesion_id", "split", "path", "mask_path"]
         lines = [
             "\x1f".join([*text, str(_file_size(image)), str(_file_size(mask) if mask else "")])
             for *text, image, mask in self._rows[columns].itertuples(index=False)
@@ -172,7 +169,7 @@ def _violated_invariant(rows: pd.DataFrame, classes: tuple[str, ...]) -> Iterabl
         yield "every row needs a lesion_id; where it is not known, the image_id"
     if not np.issubdtype(rows["age"].to_numpy().dtype, np.floating):
         yield "ages must be floating point, NaN where not known"
-    for column, allowed in (("diagnosis", classes or ("",)), ("part", (*SPLITS, ""))):
+    for column, allowed in (("diagnosis", classes or ("",)), ("split", (*SPLITS, ""))):
         strangers = sorted(set(rows[column]) - set(allowed))
         if strangers:
             yield unknown_name_message(column, strangers[0], allowed)

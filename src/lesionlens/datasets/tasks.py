@@ -73,13 +73,13 @@ def make_task(name: str, table_classes: Sequence[str]) -> ClassificationTask:
     Examples
     --------
     >>> three = ["melanoma", "nevus", "seborrheic_keratosis"]
-    >>> task("melanoma", three).classes
+    >>> make_task("melanoma", three).classes
     ('other', 'melanoma')
-    >>> task("all", ["melanoma", "nevus"]).targets(["nevus", "melanoma"])
+    >>> make_task("all", ["melanoma", "nevus"]).encode_labels(["nevus", "melanoma"])
     array([1, 0])
-    >>> task("SK/nevus", three).mapping
+    >>> make_task("SK/nevus", three).mapping
     {'nevus': 'nevus', 'seborrheic_keratosis': 'seborrheic_keratosis'}
-    >>> task("melanoma+SK", three).outputs
+    >>> make_task("melanoma+SK", three).output_names
     ('melanoma', 'seborrheic_keratosis')
     """
     classes = tuple(table_classes)

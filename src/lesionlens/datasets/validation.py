@@ -30,7 +30,7 @@ class RawTable:
     Attributes
     ----------
     rows
-        Text columns named as in ``COLUMNS``, at least ``image_id`` and ``diagnosis`` (canonical; ``""`` where an
+        Text columns named as in ``TABLE_COLUMNS``, at least ``image_id`` and ``diagnosis`` (canonical; ``""`` where an
         error is noted, so that the row's image is looked for all the same).
     image_index
         The images, by id.
@@ -50,7 +50,7 @@ class RawTable:
 
 
 def build_table_frame(raw_table: RawTable, issues: IssueCollector, *, source: str) -> pd.DataFrame:
-    """Join rows and files into a frame with exactly ``COLUMNS``, noting every problem on the way."""
+    """Join rows and files into a frame with exactly ``TABLE_COLUMNS``, noting every problem on the way."""
     rows = _merge_duplicate_rows(raw_table.rows.assign(_order=range(len(raw_table.rows))), issues)
     rows = _add_file_paths(rows, raw_table, issues)
     for name in TABLE_COLUMNS:
@@ -85,7 +85,8 @@ def _add_file_paths(rows: pd.DataFrame, raw_table: RawTable, issues: IssueCollec
         issues.add_error(
             "no row has an image",
             [f"{pluralize(len(rows), 'row')}, {pluralize(len(images), 'image')}"],
-            hint=f"Looked in {raw_table.image_index.describe_searched()}. {_naming_hint(rows, images)}Put the images there, as ID.jpg.",
+            hint=f"Looked in {raw_table.image_index.describe_searched()}. {_naming_hint(rows, images)}"
+            "Put the images there, as ID.jpg.",
         )
     else:
         issues.exclude("rows without an image", rows["image_id"][~here], reason="its image is not there")
@@ -137,7 +138,7 @@ def _check_lesions(rows: pd.DataFrame, issues: IssueCollector) -> None:
         issues.add_error(
             kind, [f"{lesion}: {' and '.join(each)}" for lesion, each in clashes.items()], hint=do
         )
-    parts = rows.groupby("lesion_id")["part"].nunique()
+    parts = rows.groupby("lesion_id")["split"].nunique()
     issues.add_warning(
         "lesions in two official parts", parts.index[parts > 1], hint="Scores on the official parts leak."
     )

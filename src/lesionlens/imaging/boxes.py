@@ -23,7 +23,7 @@ class CropBox(NamedTuple):
     left: float
     height: float
     width: float
-    parent: "Box | None" = None
+    parent: "CropBox | None" = None
 
     def slices(self) -> tuple[slice, slice]:
         """Give the nearest whole pixels, rows and columns."""
@@ -35,7 +35,7 @@ class CropBox(NamedTuple):
 
         Examples
         --------
-        >>> Box(1, 2, 3, 4).moved(10, 20)[:4]
+        >>> CropBox(1, 2, 3, 4).shifted(10, 20)[:4]
         (11, 22, 3, 4)
         """
         frame = None if self.parent is None else self.parent.shifted(down, right)
@@ -61,7 +61,7 @@ def lesion_bounding_box(mask: NDArray[np.uint8], margin: float) -> CropBox | Non
     --------
     >>> mask = np.zeros((10, 20), np.uint8)
     >>> mask[4:8, 2:12] = 255
-    >>> lesion_box(mask, 0)[:4], lesion_box(mask, 0.5)[:4]
+    >>> lesion_bounding_box(mask, 0)[:4], lesion_bounding_box(mask, 0.5)[:4]
     ((4, 2, 4, 10), (2, 0, 8, 17))
     """
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))

@@ -1,4 +1,4 @@
-"""Crops of one kind: the frame, its middle, a random part."""
+"""Crop strategies: where the crops of an image lie, by name."""
 
 import math
 from collections.abc import Callable
@@ -35,8 +35,8 @@ class CenterCropByArea:
     """A share of the image's area from the middle, in the image's proportions.
 
     Gessert et al. 2019, section II.D, "Single-Crop": "a center crop that covers 85% of the image". This is read as of
-    its area: a square could not cover that much of an image of 3 by 4, and training by ``RandomResized`` sees such
-    proportions too. The authors' code does otherwise, see ``CenterSquare``.
+    its area: a square could not cover that much of an image of 3 by 4, and training by ``RandomResizedCrop`` sees such
+    proportions too. The authors' code does otherwise, see ``CenterCrop``.
 
     Attributes
     ----------
@@ -157,9 +157,9 @@ class GridCrop:
     def __post_init__(self) -> None:
         if self.count not in SUPPORTED_CROP_COUNTS:
             raise RecipeError(
-                f"there are no {self.count} ordered crops; allowed numbers: {', '.join(map(str, SUPPORTED_CROP_COUNTS))}. "
-                "It is crops.train_count or crops.test_count, or model.options.crops=… of a network that takes all "
-                "crops of an image at once"
+                f"there is no grid of {self.count} crops; allowed numbers: "
+                f"{', '.join(map(str, SUPPORTED_CROP_COUNTS))}. It is crops.train_count or crops.test_count, or "
+                "model.kwargs.crops=… of a network that takes all crops of an image at once"
             )
 
     def __call__(self, height: int, width: int, index: int, rng: np.random.Generator) -> CropBox:
@@ -230,12 +230,12 @@ def _sample_near_center(length: int, crop_length: int, rng: np.random.Generator)
 
 
 CropName = Literal[
-    "whole",
-    "center",
+    "full",
+    "center-square",
     "random-resized",
-    "multiscale",
-    "ordered",
-    "random",
+    "multi-scale",
+    "grid",
+    "random-square",
     "attnmel-center",
     "attnmel-random",
     "gessert-center",
@@ -243,12 +243,12 @@ CropName = Literal[
 ]
 
 _STRATEGIES: dict[CropName, Callable[[int], CropStrategy]] = {
-    "whole": lambda _: FullImage(),
-    "center": lambda _: CenterSquareCrop(),
+    "full": lambda _: FullImage(),
+    "center-square": lambda _: CenterSquareCrop(),
     "random-resized": lambda _: RandomResizedCrop(),
-    "multiscale": lambda _: MultiScaleCrop(),
-    "ordered": GridCrop,
-    "random": lambda _: RandomSquareCrop(),
+    "multi-scale": lambda _: MultiScaleCrop(),
+    "grid": GridCrop,
+    "random-square": lambda _: RandomSquareCrop(),
     "attnmel-center": lambda _: CentralSquareCrop(random=False),
     "attnmel-random": lambda _: CentralSquareCrop(random=True),
     "gessert-center": lambda _: CenterCropByArea(),
@@ -267,7 +267,7 @@ def make_crop_strategy(name: str, count: int) -> CropStrategy:
     Examples
     --------
     >>> import numpy as np
-    >>> strategy("ordered", 9)(450, 600, 8, np.random.default_rng(0))[:4]
+    >>> make_crop_strategy("grid", 9)(450, 600, 8, np.random.default_rng(0))[:4]
     (226, 376, 224, 224)
     """
     for known in get_args(CropName):

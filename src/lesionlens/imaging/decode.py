@@ -1,6 +1,6 @@
 """Files to RGB, defensively: whatever a file holds, either an image comes out or one ``ImageError``.
 
-What a viewer would show counts: the image upright, whatever its mode (see ``modes``), and of several frames
+What a viewer would show counts: the image upright, whatever its mode (see ``to_rgb``), and of several frames
 the first. ICC profiles are ignored: the field's data sets come, and its models were trained, without them.
 """
 
@@ -95,8 +95,8 @@ def exif_transpose(image: ImageFile.ImageFile) -> Image.Transpose | None:
 
 
 _filter_lock = Lock()
-_inside = 0
-_before: "warnings.catch_warnings[None] | None" = None
+_num_contexts = 0
+_saved_filters: "warnings.catch_warnings[None] | None" = None
 
 
 @contextmanager
@@ -106,21 +106,21 @@ def suppress_pillow_warnings() -> Iterator[None]:
     ``warnings.catch_warnings`` changes the whole process, and several threads that nest it restore each
     other's filters. So the first thread in sets the filter, and the last one out restores what was before.
     """
-    global _inside, _before  # noqa: PLW0603 - the filters are the process's own
+    global _num_contexts, _saved_filters  # noqa: PLW0603 - the filters are the process's own
     with _filter_lock:
-        _inside += 1
-        if _inside == 1:
-            _before = warnings.catch_warnings()
-            _before.__enter__()
+        _num_contexts += 1
+        if _num_contexts == 1:
+            _saved_filters = warnings.catch_warnings()
+            _saved_filters.__enter__()
             warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
     try:
         yield
     finally:
         with _filter_lock:
-            _inside -= 1
-            if _inside == 0 and _before is not None:
-                _before.__exit__(None, None, None)
-                _before = None
+            _num_contexts -= 1
+            if _num_contexts == 0 and _saved_filters is not None:
+                _saved_filters.__exit__(None, None, None)
+                _saved_filters = None
 
 
 def decode_jpeg(image: ImageFile.ImageFile) -> NDArray[np.uint8] | None:
@@ -189,7 +189,7 @@ def read_rgb(path: Path, *, max_short_side: int | None = None) -> npt.NDArray[np
         The file is missing, empty, truncated, damaged, no image or over the limits.
     """
     if max_short_side is not None and max_short_side < 1:
-        raise ValueError(f"shorter_side is {max_short_side}; it must be 1 or more, or None")
+        raise ValueError(f"max_short_side is {max_short_side}; it must be 1 or more, or None")
     with _open_image(path) as image:
         reduced = None if max_short_side is None else _draft(image, max_short_side)
         pixels = decode_jpeg(image)

@@ -15,10 +15,8 @@ from lesionlens.imaging.decode import read_rgb
 from lesionlens.imaging.hair_removal import remove_hair
 
 ColorConstancy = Literal["none", "gray-world", "shades-of-gray"]
-HairRemoval = Literal["keep", "remove"]
-DECODER_VERSION = (
-    2  # to be raised by whoever changes the pixels that ``decode`` gives: stores are then made anew
-)
+# to be raised by whoever changes the pixels that ``load_image`` gives: caches are then made anew
+DECODER_VERSION = 2
 
 
 def load_image(
@@ -26,7 +24,7 @@ def load_image(
     *,
     max_short_side: int | None,
     color_constancy: ColorConstancy = "none",
-    hair_removal: HairRemoval = "keep",
+    hair_removal: bool = False,
 ) -> NDArray[np.uint8]:
     """Read an image, (h, w, 3); then take hairs away, then the light's colour, as far as asked.
 
@@ -36,7 +34,7 @@ def load_image(
         As ``read_rgb``.
     """
     image = read_rgb(path, max_short_side=max_short_side)
-    if hair_removal == "remove":
+    if hair_removal:
         image = remove_hair(image)
     if color_constancy == "none":
         return image

@@ -14,10 +14,7 @@ from lesionlens.core.fileio import atomic_write
 from lesionlens.imaging.decode import read_rgb
 
 BinaryMask = npt.NDArray[np.bool_]
-
-
 ImageSize = tuple[int, int]
-
 
 ASPECT_TOLERANCE = 0.01
 MASK_THRESHOLD = 128  # grey levels above it are lesion, as in the official scorer of the ISIC challenges
@@ -45,7 +42,7 @@ def load_mask(path: Path, size: ImageSize, *, image_path: str | Path) -> NDArray
     Parameters
     ----------
     path
-        The mask, as for ``lesion_pixels``.
+        The mask, as for ``read_lesion_mask``.
     size
         Height and width of the image as it is used.
     image_path
@@ -81,8 +78,10 @@ def same_aspect_ratio(actual: tuple[int, ...], expected: ImageSize) -> bool:
 
     Examples
     --------
-    >>> proportional((450, 600), (384, 512)), proportional((256, 256), (450, 600)), proportional((2, 3), (33, 48))
-    (True, False, True)
+    >>> same_aspect_ratio((450, 600), (384, 512)), same_aspect_ratio((256, 256), (450, 600))
+    (True, False)
+    >>> same_aspect_ratio((2, 3), (33, 48))
+    True
     """
     apart = abs(actual[0] * expected[1] - actual[1] * expected[0])
     return apart <= max(ASPECT_TOLERANCE * actual[0] * expected[1], *actual)
@@ -92,7 +91,7 @@ MASK_SUFFIX = "_segmentation.png"  # the official name: ISIC_0000000_segmentatio
 
 
 def read_mask(path: Path, *, size: ImageSize | None = None) -> BinaryMask:
-    """Read a mask, (h, w), as ``lesion_pixels`` does.
+    """Read a mask, (h, w), as ``read_lesion_mask`` does.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from torch import Tensor
 from lesionlens.core.errors import RecipeError
 from lesionlens.imaging.boxes import CropBox, lesion_bounding_box
 from lesionlens.imaging.crops import CropName, make_crop_strategy
-from lesionlens.imaging.load import ColorConstancy, HairRemoval, load_image
+from lesionlens.imaging.load import ColorConstancy, load_image
 from lesionlens.imaging.masks import load_mask
 from lesionlens.imaging.resize import resized_crops
 
@@ -22,9 +22,9 @@ from lesionlens.imaging.resize import resized_crops
 def missing_mask_warning(image_ids: Sequence[str], *, num_images: int) -> str:
     """Say that a model that looks at the box around the lesion saw whole images, for want of a mask."""
     return (
-        f"{len(image_ids):,} of {num_images:,} images are seen whole, though the model looks at the box around the lesion: they "
-        f"have no lesion mask or an empty one, for example {', '.join(image_ids[:3])}. Make masks with lesionlens segment "
-        "predict and give their folder (--masks)"
+        f"{len(image_ids):,} of {num_images:,} images are seen whole, though the model looks at the box around the "
+        f"lesion: they have no lesion mask or an empty one, for example {', '.join(image_ids[:3])}. Make masks with "
+        "lesionlens segment predict and give their folder (--masks)"
     )
 
 
@@ -65,9 +65,9 @@ class Preprocessing(BaseModel):
     input_size: tuple[int, int] = (224, 224)
     max_short_side: int | None = 512
     color_constancy: ColorConstancy = "none"
-    hair_removal: HairRemoval = "keep"
+    hair_removal: bool = False
     roi_margin: float | None = Field(default=None, ge=0, le=2)
-    crops: CropName = "whole"
+    crops: CropName = "full"
     crop_count: int = Field(default=1, ge=1)
     seed: int = 0
     tta: TTA = "none"
@@ -80,13 +80,13 @@ class Preprocessing(BaseModel):
         height, width = self.input_size
         if self.tta == "dihedral" and height != width:
             raise RecipeError(
-                f"crops.turns=dihedral needs a square input, but model.input_size is {height} × {width}; "
-                "give crops.turns=flips or a square size"
+                f"crops.tta=dihedral needs a square input, but model.input_size is {height} × {width}; "
+                "give crops.tta=flips or a square size"
             )
         return self
 
     def load_image(self, path: Path) -> NDArray[np.uint8]:
-        """Read a file as RGB (h, w, 3), no larger than ``shorter_side`` asks, hairs and light as on the card."""
+        """Read a file as RGB (h, w, 3), no larger than ``max_short_side`` asks, hairs and light as on the card."""
         return load_image(
             path,
             max_short_side=self.max_short_side,
@@ -108,8 +108,8 @@ class Preprocessing(BaseModel):
 
         Returns
         -------
-        Box or None
-            None, for the whole image, where ``roi`` is None, there is no mask, or it is empty.
+        CropBox or None
+            None, for the whole image, where ``roi_margin`` is None, there is no mask, or it is empty.
 
         Raises
         ------

@@ -36,9 +36,9 @@ def stitch(
 
     Examples
     --------
-    >>> halves = [Box(0, 0, 1, 2), Box(0, 1, 1, 2)]
+    >>> halves = [CropBox(0, 0, 1, 2), CropBox(0, 1, 1, 2)]
     >>> found = stitch(np.array([[[1.0]], [[3.0]]]), halves, height=1, width=4)
-    >>> found.values.tolist(), found.seen.tolist()
+    >>> found.values.tolist(), found.coverage.tolist()
     ([[1.0, 2.0, 3.0, 0.0]], [[True, True, True, False]])
     """
     total = np.zeros((height, width))
@@ -67,8 +67,8 @@ def resize_boxes(
 
     Examples
     --------
-    >>> boxes = [Box(0, 0, 450, 600), Box(0, 376, 224, 224)]
-    >>> [box[:4] for box in resized(boxes, before=(450, 600), after=(225, 300))]
+    >>> boxes = [CropBox(0, 0, 450, 600), CropBox(0, 376, 224, 224)]
+    >>> [box[:4] for box in resize_boxes(boxes, old_size=(450, 600), new_size=(225, 300))]
     [(0, 0, 225, 300), (0, 188, 112, 112)]
     """
     found = []

@@ -73,12 +73,12 @@ class DuplicateFinding(NamedTuple):
         return f"{self.first} and {self.second}"
 
     @property
-    def scope(self) -> Literal["across parts", "across data sets", "within a data set"]:
+    def scope(self) -> Literal["across splits", "across datasets", "within a dataset"]:
         """What lies between the two images; one that no part has is across none."""
         if self.first.dataset != self.second.dataset:
-            return "across data sets"
+            return "across datasets"
         parts = {self.first.split, self.second.split} - {""}
-        return "across parts" if len(parts) == 2 else "within a data set"
+        return "across splits" if len(parts) == 2 else "within a dataset"
 
 
 def find_duplicates(
@@ -86,7 +86,7 @@ def find_duplicates(
 ) -> tuple[tuple[DuplicateFinding, ...], tuple[str, ...]]:
     """Compare all images of placed rows; give the pairs, the most alike first, and what could not be read."""
     # a file stands for its copies: one that has a part first, lest two parts' copies meet in one that has none
-    rows = rows.iloc[np.argsort(rows["part"].to_numpy() == "", kind="stable")]
+    rows = rows.iloc[np.argsort(rows["split"].to_numpy() == "", kind="stable")]
     found = fingerprints([Path(path) for path in rows["path"]], progress=progress)
     usable = [place for place, each in enumerate(found) if isinstance(each, Fingerprint)]
     unreadable = tuple(each for each in found if isinstance(each, str))
@@ -103,8 +103,8 @@ def duplicate_findings(pairs: tuple[DuplicateFinding, ...]) -> list[Finding]:
     """Sort pairs by what is wrong with them."""
     kinds: list[tuple[str, FindingSeverity, list[str]]] = []
     for kind, name in (("exact", "byte-identical"), ("near", "nearly identical")):
-        for where in ("across parts", "across data sets", "within a data set"):
-            severity: FindingSeverity = "note" if where == "within a data set" else "leak"
+        for where in ("across splits", "across datasets", "within a dataset"):
+            severity: FindingSeverity = "note" if where == "within a dataset" else "leak"
             cases = [str(pair) for pair in pairs if pair.kind == kind and pair.scope == where]
             kinds.append((f"{name} pairs {where}", severity, cases))
     differ = [str(pair) for pair in pairs if _labels_conflict(pair.first.diagnosis, pair.second.diagnosis)]
@@ -194,7 +194,7 @@ def audit_tables(
     found += drop_empty([("columns that alone tell much of the class", "note", strong)])
     order = ("leak", "conflict", "note")
     return Audit(
-        tuple((str(name), int(count)) for name, count in rows["set"].value_counts(sort=False).items()),
+        tuple((str(name), int(count)) for name, count in rows["dataset"].value_counts(sort=False).items()),
         splits.description if splits else "",
         tuple(sorted(found, key=lambda each: order.index(each.severity))),
         pairs,
@@ -209,14 +209,14 @@ def _id_findings(rows: pd.DataFrame, groups: NDArray[np.str_]) -> list[Finding]:
     told = rows["lesion_id"].isin(set(rows["lesion_id"][rows["lesion_id"] != rows["image_id"]]))
     apart = rows[told]
     owned = rows[rows["patient_id"] != ""]
-    lone = rows["set"][~told].value_counts(sort=False)
+    lone = rows["dataset"][~told].value_counts(sort=False)
     unknown = [f"{name}: {_own_lesion_phrase(int(count))}" for name, count in lone.items()]
     return drop_empty(
         [
-            ("lesions in more than one part", "leak", _conflicting_values(apart, "lesion_id", "part")),
-            ("patients in more than one part", "leak", _conflicting_values(owned, "patient_id", "part")),
-            ("lesions in more than one data set", "leak", _conflicting_values(apart, "lesion_id", "set")),
-            ("image ids in more than one data set", "leak", _conflicting_values(rows, "image_id", "set")),
+            ("lesions in more than one part", "leak", _conflicting_values(apart, "lesion_id", "split")),
+            ("patients in more than one part", "leak", _conflicting_values(owned, "patient_id", "split")),
+            ("lesions in more than one data set", "leak", _conflicting_values(apart, "lesion_id", "dataset")),
+            ("image ids in more than one data set", "leak", _conflicting_values(rows, "image_id", "dataset")),
             (
                 "lesions with more than one label",
                 "conflict",

@@ -23,17 +23,17 @@ def split_of_rows(table: LesionTable, splits: DatasetSplits) -> NDArray[np.objec
 def concat_with_split(tables: Sequence[LesionTable], splits: DatasetSplits | None) -> pd.DataFrame:
     """Join tables into one frame with two further columns.
 
-    ``set`` is the data set's name, with a number where it comes again; ``part`` is that of the split, which is of the
-    first table, or else the official one.
+    ``dataset`` is the data set's name, with a number where it comes again; ``split`` is that of ``splits``, which is
+    of the first table, or else the official one.
     """
     frames = []
     seen: dict[str, int] = {}
     for place, table in enumerate(tables):
         seen[table.name] = seen.get(table.name, 0) + 1
         again = seen[table.name]
-        frame = table.frame.assign(set=table.name if again == 1 else f"{table.name} ({again})")
+        frame = table.frame.assign(dataset=table.name if again == 1 else f"{table.name} ({again})")
         if splits is not None:
-            frame["part"] = split_of_rows(table, splits) if place == 0 else ""
+            frame["split"] = split_of_rows(table, splits) if place == 0 else ""
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
 
@@ -41,8 +41,8 @@ def concat_with_split(tables: Sequence[LesionTable], splits: DatasetSplits | Non
 def find_leakage(table: LesionTable, splits: DatasetSplits) -> tuple[str, ...]:
     """Say which lesions, patients or files lie in more than one part; one sentence a kind, none where all is well.
 
-    Only files of the same size are read. Near duplicates are for ``audit`` to find. Where the split itself remarks on
-    lesions, the sentence is the same.
+    Only files of the same size are read. Near duplicates are for ``audit_tables`` to find. Where the split itself
+    remarks on lesions, the sentence is the same.
     """
     named = split_of_rows(table, splits)
     return (*count_group_leakage(table, named), *_identical_files(table, named))

@@ -16,14 +16,9 @@ HASH_BITS = 120
 HAMMING_RADIUS = 34  # of 120 bits; measured, see docs/audit.md
 SIMILARITY_THRESHOLD = 0.9  # aligned correlation; measured, see docs/audit.md
 THUMBNAIL_SIZE = 64
-_HASH_INPUT_SIZE, _NUM_FREQUENCIES = (
-    32,
-    11,
-)  # pixels of the hashed picture; frequencies a side that are kept, the mean left out
-_CONTRAST_SIGMA, _DETAIL_SIGMA = (
-    4.0,
-    3.0,
-)  # standard deviations in pixels, of local contrast and of what counts as fine
+_HASH_INPUT_SIZE = 32  # pixels a side of the hashed picture
+_NUM_FREQUENCIES = 11  # a side that are kept, the mean left out
+_CONTRAST_SIGMA, _DETAIL_SIGMA = 4.0, 3.0  # in pixels, of local contrast and of what counts as fine
 _NOISE_FLOOR = 3.0  # grey levels below which there is no contrast to even out
 _BLOCK_SIZE = 512  # rows compared at once: 50 MB at 25,000 images
 

@@ -1,4 +1,4 @@
-"""An audit as people and programs read it: text for a terminal, ``audit.json`` and ``pairs.csv``."""
+"""An audit as people and programs read it: text for a terminal, ``audit.json`` and ``duplicates.csv``."""
 
 import csv
 import json
@@ -50,7 +50,7 @@ def _format_finding(finding: Finding) -> RenderableType:
 
 def _shortcut_table(audit: Audit) -> RenderableType:
     table = Table(box=None, header_style="bold", pad_edge=False, title_justify="left")
-    for name in ("column alone", "values", "balanced accuracy", "chance", "reach", ""):
+    for name in ("column alone", "values", "balanced accuracy", "chance", "coverage", ""):
         table.add_column(name, justify="left" if name in {"column alone", ""} else "right")
     for each in audit.shortcuts:
         numbers = (each.balanced_accuracy, each.chance, each.coverage)
@@ -61,11 +61,11 @@ def _shortcut_table(audit: Audit) -> RenderableType:
 
 
 def write_audit(audit: Audit, folder: Path) -> None:
-    """Write ``audit.json`` (everything) and ``pairs.csv`` (the copies) into a folder."""
+    """Write ``audit.json`` (everything) and ``duplicates.csv`` (the copies) into a folder."""
     content = {
         "notice": RESEARCH_USE_NOTICE,
         "sources": dict(audit.sources),
-        "split": audit.split_description,
+        "split_description": audit.split_description,
         "findings": [
             {
                 "kind": each.kind,
@@ -75,13 +75,16 @@ def write_audit(audit: Audit, folder: Path) -> None:
             }
             for each in audit.findings
         ],
-        "shortcuts": [{**each._asdict(), "strong": each.is_strong} for each in audit.shortcuts],
-        "pairs": [_pair_row(pair) for pair in audit.duplicates],
+        "shortcuts": [{**each._asdict(), "is_strong": each.is_strong} for each in audit.shortcuts],
+        "duplicates": [_pair_row(pair) for pair in audit.duplicates],
     }
     write_text(folder / "audit.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    with atomic_write(folder / "pairs.csv") as file, file.open("w", newline="", encoding="utf-8") as stream:
+    with (
+        atomic_write(folder / "duplicates.csv") as file,
+        file.open("w", newline="", encoding="utf-8") as stream,
+    ):
         sides = [f"{side}_{name}" for side in ("first", "second") for name in ImageRef._fields]
-        writer = csv.DictWriter(stream, ["kind", "likeness", "where", *sides])
+        writer = csv.DictWriter(stream, ["kind", "similarity", "scope", *sides])
         writer.writeheader()
         writer.writerows(_pair_row(pair) for pair in audit.duplicates)
 
@@ -92,18 +95,18 @@ def _pair_row(pair: DuplicateFinding) -> dict[str, str]:
         for name, side in (("first", pair.first), ("second", pair.second))
         for field, value in side._asdict().items()
     }
-    return {"kind": pair.kind, "likeness": f"{pair.similarity:.3f}", "where": pair.scope, **sides}
+    return {"kind": pair.kind, "similarity": f"{pair.similarity:.3f}", "scope": pair.scope, **sides}
 
 
 PAIRS_PER_ROW, ROWS_PER_PAGE = 3, 7
 _A4 = (8.27, 11.69)  # inches
 _MARGINS = (0.04, 0.03, 0.92, 0.94)  # left, bottom, width, height, as printers need them
 _IMAGE_SIDE, _PAIR_GAP = 300, 8  # pixels of an image on the sheet, and between the two
-_SCOPE_ORDER = ("across parts", "across data sets", "within a data set")
+_SCOPE_ORDER = ("across splits", "across datasets", "within a dataset")
 
 
 def write_duplicate_contact_sheet(pairs: Sequence[DuplicateFinding], file: Path) -> None:
-    """Draw the first 21 pairs, those across parts first, as a PNG of one page; no pair, no file.
+    """Draw the first 21 pairs, those across splits first, as a PNG of one page; no pair, no file.
 
     The images are shown upright as they are in their files, each squeezed into a square.
     """
@@ -137,5 +140,5 @@ def _blank_gap() -> NDArray[np.uint8]:
 
 
 def _caption(pair: DuplicateFinding) -> str:
-    likeness = "same bytes" if pair.kind == "exact" else f"likeness {pair.similarity:.2f}"
-    return f"{pair.scope}, {likeness}\n{pair.first}\n{pair.second}"
+    similarity = "same bytes" if pair.kind == "exact" else f"similarity {pair.similarity:.2f}"
+    return f"{pair.scope}, {similarity}\n{pair.first}\n{pair.second}"

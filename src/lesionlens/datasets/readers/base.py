@@ -21,7 +21,7 @@ class DatasetReader:
     title
         The name that people use.
     read
-        Folder (or file) to draft; raises DataError where the layout is not there at all.
+        Folder (or file) to raw table; raises DataError where the layout is not there at all.
     detect
         Whether a folder looks like this data set.
     license, citation, url
@@ -60,7 +60,7 @@ def add_synthetic_ground_truth(raw_table: RawTable, root: Path) -> RawTable:
 
 
 def _read_skin_tones(root: Path) -> pd.DataFrame:
-    path = root / "artefacts.csv"
+    path = root / "artifacts.csv"
     sheet = read_table(path) if path.is_file() else pd.DataFrame()
     if not {"image_id", "skin_tone"} <= set(sheet.columns):
         return pd.DataFrame({"image_id": pd.Series(dtype=object)})

@@ -1,7 +1,8 @@
 """One's own images: a CSV or parquet file with a row for each image, named ``table:FILE``.
 
 It needs a column ``image``, ``image_id`` or ``path`` and a column ``label`` or ``diagnosis``; every other
-column of ``LesionTable`` may be there under its own name. Paths are relative to the file's folder.
+column of ``LesionTable`` may be there under its own name, ``split`` also as ``part``. Paths are relative to the
+file's folder.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from lesionlens.datasets.validation import RawTable
 
 CUSTOM_CLASSES = (
     "or name all classes of your own: data.classes=[a,b] in a recipe, "
-    '--class a --class b with data check, classes=["a", "b"] in Python'
+    '--class a --class b with data validate, classes=["a", "b"] in Python'
 )
 
 
@@ -99,11 +100,13 @@ def read_custom_table(
     _warn_misspelled_columns(sheet, issues)
     diagnosis = read_labels(sheet[label], issues, classes)
     rows = sheet[[name for name in _OPTIONAL_COLUMNS if name in sheet]].assign(diagnosis=diagnosis)
-    rows["_stranger"] = sheet[label].where(diagnosis == "", "")  # keeps rows apart that differ in this alone
+    rows["_unrecognized_label"] = sheet[label].where(
+        diagnosis == "", ""
+    )  # keeps rows apart that differ in this alone
     found, rows["image_id"] = _locate_images(sheet, named, path.parent, issues)
     rows = _resolve_mask_paths(rows, path.parent, issues)
-    if "part" in rows:
-        rows["part"] = _parse_splits(rows["part"], issues)
+    if "split" in rows:
+        rows["split"] = _parse_splits(rows["split"], issues)
     allowed = tuple(classes) if classes is not None else sort_classes(diagnosis)
     return RawTable(rows, found, allowed, {}, warn_unlabeled_images=False)
 
@@ -115,7 +118,7 @@ def read_unlabeled(path: Path, issues: IssueCollector) -> pd.DataFrame | None:
     -------
     pandas.DataFrame or None
         ``image_id``, ``path``, ``lesion_id`` (the id where it is not told) and ``mask_path`` of each row; None
-        where the table has labels, as ``read`` is for those.
+        where the table has labels, as ``read_custom_table`` is for those.
 
     Raises
     ------
@@ -143,7 +146,8 @@ def read_unlabeled(path: Path, issues: IssueCollector) -> pd.DataFrame | None:
 def _read_file(path: Path) -> pd.DataFrame:
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a table; give the table itself: {guess_table_path(path)}")
-    return read_table(path, lowercase_columns=True)
+    frame = read_table(path, lowercase_columns=True)
+    return frame if "split" in frame else frame.rename(columns={"part": "split"})
 
 
 def guess_table_path(folder: Path) -> str:
@@ -210,7 +214,9 @@ def _resolve_mask_paths(rows: pd.DataFrame, folder: Path, issues: IssueCollector
 def _parse_splits(column: pd.Series, issues: IssueCollector) -> pd.Series:
     plain = column.str.lower().map(lambda cell: "" if is_missing(cell) else _SPLIT_SPELLINGS.get(cell, cell))
     strangers = column[~plain.isin([*SPLITS, ""])]
-    issues.add_error("parts that are not known", strangers, hint=f"Allowed: {', '.join(SPLITS)}, or nothing.")
+    issues.add_error(
+        "splits that are not known", strangers, hint=f"Allowed: {', '.join(SPLITS)}, or nothing."
+    )
     return plain.where(plain.isin(SPLITS), "")
 
 

@@ -61,9 +61,9 @@ def read_derm7pt(root: Path, issues: IssueCollector) -> RawTable:
         raise DataError(f"{path} lacks the column {lacking[0]!r}; it has {', '.join(sheet.columns)}")
     rows = sheet.rename(columns={"case_num": "lesion_id", "location": "site"})
     rows["image_id"] = unique_stems(sheet["derm"])
-    rows["part"] = _read_splits(base / "meta", len(sheet), issues)
+    rows["split"] = _read_splits(base / "meta", len(sheet), issues)
     rows["diagnosis"] = _map_diagnoses(rows, issues)
-    kept = [name for name in ("image_id", "diagnosis", "lesion_id", "sex", "site", "part") if name in rows]
+    kept = [name for name in ("image_id", "diagnosis", "lesion_id", "sex", "site", "split") if name in rows]
     classed = ~sheet["diagnosis"].isin(_EXCLUDED_LABELS)
     found = _locate_images(base / "images", dict(zip(rows["image_id"], sheet["derm"], strict=True)))
     return RawTable(

@@ -83,7 +83,7 @@ def _read_split(path: Path, split: str, issues: IssueCollector) -> pd.DataFrame:
         [f"{path.name}: {name} {label!r}" for name, label in strangers],
         hint="Fetch the official ground truth again.",
     )
-    return pd.DataFrame({"image_id": truth["image_id"], "diagnosis": diagnosis, "part": split})
+    return pd.DataFrame({"image_id": truth["image_id"], "diagnosis": diagnosis, "split": split})
 
 
 ISIC2016_READER = DatasetReader(

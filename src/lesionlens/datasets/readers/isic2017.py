@@ -92,7 +92,7 @@ def _read_split(root: Path, files: _SplitFiles, issues: IssueCollector) -> pd.Da
     )
     diagnosis = pd.Series("nevus", index=truth.index, dtype=object)
     diagnosis = diagnosis.mask(keratosis, "seborrheic_keratosis").mask(melanoma, "melanoma")
-    rows = pd.DataFrame({"image_id": truth["image_id"], "diagnosis": diagnosis, "part": files.split})
+    rows = pd.DataFrame({"image_id": truth["image_id"], "diagnosis": diagnosis, "split": files.split})
     return rows.merge(_read_metadata(root, files), on="image_id", how="left").fillna("")
 
 

@@ -123,7 +123,7 @@ def _ground_truth_path(root: Path, files: _SplitFiles) -> Path | None:
 
 
 def _read_split(path: Path, split: str, issues: IssueCollector) -> pd.DataFrame:
-    return read_one_hot(path, _CODES, issues)[["image_id", "diagnosis"]].assign(part=split)
+    return read_one_hot(path, _CODES, issues)[["image_id", "diagnosis"]].assign(split=split)
 
 
 def _read_lesion_groupings(root: Path) -> pd.DataFrame:

@@ -65,7 +65,7 @@ def read_isic2018_task1(root: Path, issues: IssueCollector) -> RawTable:
     )
     versions = [path for path in sorted(root.glob("ISIC2018_Task2_*_GroundTruth*")) if path.is_dir()]
     attributes = find_by_pattern(_ATTRIBUTE_FILE, *versions)
-    rows = pd.DataFrame({"image_id": list(images), "diagnosis": "", "part": parts}, dtype=object)
+    rows = pd.DataFrame({"image_id": list(images), "diagnosis": "", "split": parts}, dtype=object)
     rows["feature_mask_paths"] = [";".join(map(str, attributes.get(name, ()))) for name in images]
     return RawTable(rows, found._replace(images=images), (), masks)
 

@@ -91,7 +91,7 @@ def _read_split(path: Path, split: str, issues: IssueCollector) -> pd.DataFrame:
     truth = read_one_hot(path, _CODES, issues)
     told = truth["score_weight"] if "score_weight" in truth else pd.Series("1", index=truth.index)
     weight = pd.to_numeric(told, errors="coerce")
-    return truth[["image_id", "diagnosis"]].assign(part=split, weight=weight)
+    return truth[["image_id", "diagnosis"]].assign(split=split, weight=weight)
 
 
 def _read_metadata(root: Path, issues: IssueCollector) -> pd.DataFrame:

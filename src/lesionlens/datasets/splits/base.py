@@ -18,8 +18,8 @@ from lesionlens.datasets.table import SPLITS, LesionTable
 
 CheckpointSplit = Literal["validation", "test"]
 OPTIMISTIC_BIAS_WARNING = (
-    "the test part is measured in each epoch (data.select_on=test): where it also chose the checkpoint or stopped the "
-    "training, the numbers are those of the best of many tries on it, and too good"
+    "the test part is measured in each epoch (data.checkpoint_split=test): where it also chose the checkpoint or "
+    "stopped the training, the numbers are those of the best of many tries on it, and too good"
 )
 
 
@@ -45,10 +45,10 @@ class DatasetSplits:
     excluded: tuple[tuple[str, str], ...] = ()
 
     def save(self, path: Path) -> None:
-        """Write ``image_id,part``; an image in two parts has two lines, one that is left out has none."""
+        """Write ``image_id,split``; an image in two parts has two lines, one that is left out has none."""
         rows = [(image, part) for part, ids in self.splits.items() for image in ids]
         with atomic_write(path) as file:
-            pd.DataFrame(rows, columns=["image_id", "part"]).to_csv(file, index=False)
+            pd.DataFrame(rows, columns=["image_id", "split"]).to_csv(file, index=False)
 
 
 def build_splits(
@@ -91,8 +91,8 @@ def build_splits(
 
 def count_group_leakage(table: LesionTable, split_names: NDArray[np.object_]) -> list[str]:
     """Say how many lesions (patients where known) have images in more than one part (``""``: none), if any."""
-    rows = pd.DataFrame({"group": table.group_ids, "part": split_names})[split_names != ""]
-    parts = rows.groupby("group")["part"].nunique()
+    rows = pd.DataFrame({"group": table.group_ids, "split": split_names})[split_names != ""]
+    parts = rows.groupby("group")["split"].nunique()
     leaks = int((parts > 1).sum())
     if not leaks:
         return []
@@ -173,7 +173,9 @@ def stratified_group_fold(
 def holdout_indices(
     table: LesionTable, candidates: NDArray[np.int64], fraction: float, *, seed: int, by_image: bool = False
 ) -> NDArray[np.int64]:
-    """Give places within ``candidates``: about ``fraction`` of them, as one fold of 1/share, or all but one of 1/(1 - share).
+    """Give places within ``candidates``: about ``fraction`` of them.
+
+    It is one fold of 1/fraction, or all but one of 1/(1 - fraction).
 
     Raises
     ------
@@ -213,7 +215,7 @@ def add_validation_split(
     split_names, without = split_names.copy(), dict(excluded or {})
     if spec.checkpoint_split == "test":
         if not (split_names == "test").any():
-            raise DataError("data.select_on=test needs a test part, and this split has none")
+            raise DataError("data.checkpoint_split=test needs a test part, and this split has none")
         spare = np.flatnonzero(split_names == "validation")
         without |= dict.fromkeys(
             spare.tolist(), "in the validation part, which is not used: the test part selects"

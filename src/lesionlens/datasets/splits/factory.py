@@ -13,14 +13,14 @@ __all__ = [
     "SPLIT_NAMES",
     "CheckpointSplit",
     "DatasetSplits",
-    "splits_from_csv",
     "group_holdout",
     "make_splits",
     "official_splits",
+    "splits_from_csv",
 ]
 
-SPLIT_NAMES = ("official", "grouped", "kfold", "kfold-images", "gessert2019", "datta2021")
-_FOLD_STRATEGIES = ("kfold", "kfold-images", "gessert2019")
+SPLIT_NAMES = ("official", "group_holdout", "group_kfold", "image_kfold", "gessert2019", "datta2021")
+_FOLD_STRATEGIES = ("group_kfold", "image_kfold", "gessert2019")
 
 
 def make_splits(
@@ -41,17 +41,17 @@ def make_splits(
     Parameters
     ----------
     name
-        One of ``NAMES``, or the path of a file with the columns ``image_id,part``.
+        One of ``SPLIT_NAMES``, or the path of a file with the columns ``image_id,split``.
     val_fraction
-        Share of the training images (of all, for ``grouped``) that validates, where the split names no such part.
+        Share of the training images (of all, for ``group_holdout``) that validates, where the split names no such part.
     test_fraction
-        Share that tests, for ``grouped`` and ``datta2021``.
+        Share that tests, for ``group_holdout`` and ``datta2021``.
     n_folds, fold
-        Number of folds, and which it is, from 0: for ``kfold``, ``kfold-images`` and ``gessert2019`` (three).
+        Number of folds, and which it is, from 0: for ``group_kfold``, ``image_kfold`` and ``gessert2019`` (three).
     val_split_name, test_split_name
         Names of the parts in a file; all others train.
     checkpoint_split
-        ``test_fraction``: the test part validates as well, as in some published code. Numbers are then too good.
+        ``test``: the test part validates as well, as in some published code. Numbers are then too good.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def make_splits(
             return official_splits(
                 table, val_fraction=val_fraction, seed=seed, checkpoint_split=checkpoint_split
             )
-        case "grouped":
+        case "group_holdout":
             return group_holdout(
                 table,
                 val_fraction=val_fraction,
@@ -72,8 +72,8 @@ def make_splits(
                 seed=seed,
                 checkpoint_split=checkpoint_split,
             )
-        case "kfold" | "kfold-images":
-            divide = group_kfold if name == "kfold" else image_kfold
+        case "group_kfold" | "image_kfold":
+            divide = group_kfold if name == "group_kfold" else image_kfold
             return divide(
                 table,
                 n_folds=n_folds,
@@ -108,7 +108,8 @@ def _check_folds(name: str, n_folds: int | None, fold: int | None) -> tuple[int,
     if name not in _FOLD_STRATEGIES:
         if n_folds is not None or fold is not None:
             raise DataError(
-                f"data.split={name} has no folds; leave out folds and fold, or use {_format_options(_FOLD_STRATEGIES)}"
+                f"data.split={name} has no folds; leave out n_folds and fold, or use "
+                f"{_format_options(_FOLD_STRATEGIES)}"
             )
         return 0, 0
     if name == "gessert2019":
@@ -119,12 +120,12 @@ def _check_folds(name: str, n_folds: int | None, fold: int | None) -> tuple[int,
             )
     if n_folds is None or n_folds < 2:
         raise DataError(
-            f"data.split={name} needs folds, 2 or more (folds=5, or --folds 5); it is {n_folds or 'not given'}"
+            f"data.split={name} needs n_folds, 2 or more (n_folds=5, or --folds 5); it is {n_folds or 'not given'}"
         )
     if fold is None or not 0 <= fold < n_folds:
         raise DataError(
             f"data.split={name} needs fold, from 0 to {n_folds - 1} (fold=0, or --fold 0); it is "
-            f"{'not given' if fold is None else fold}. In a recipe folds={n_folds} alone takes each in turn"
+            f"{'not given' if fold is None else fold}. In a recipe n_folds={n_folds} alone takes each in turn"
         )
     return n_folds, fold
 

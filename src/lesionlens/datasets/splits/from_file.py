@@ -1,4 +1,4 @@
-"""A split from a file that says which image is in which part."""
+"""Splits from a file that says which image is in which."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def splits_from_csv(
     test_split_name: str,
     checkpoint_split: CheckpointSplit = "validation",
 ) -> DatasetSplits:
-    """Read ``image_id,part``; the parts named validation and test are those, all others train.
+    """Read ``image_id,split``; the parts named validation and test are those, all others train.
 
     Raises
     ------
@@ -56,22 +56,23 @@ def splits_from_csv(
 
 
 def _read_split_csv(file: Path) -> "pd.Series[str]":
-    """Give the part of each image, by id."""
+    """Give the split of each image, by id; its column may also be named ``part``."""
     try:
         rows = read_table(file)
     except DataError as error:
         raise DataError(f"cannot read the split: {error}") from error
-    if not {"image_id", "part"} <= set(rows.columns):
-        raise DataError(f"the split {file} has columns {list(rows.columns)}; needed: image_id, part")
-    rows = rows[["image_id", "part"]].drop_duplicates()
+    column = "split" if "split" in rows else "part"
+    if not {"image_id", column} <= set(rows.columns):
+        raise DataError(f"the split {file} has columns {list(rows.columns)}; needed: image_id, split")
+    rows = rows[["image_id", column]].drop_duplicates()
     if twice := sorted(set(rows["image_id"][rows["image_id"].duplicated()])):
         raise DataError(
-            f"the split {file} names two parts for {pluralize(len(twice), 'image')}, for example {twice[0]}; "
+            f"the split {file} names two splits for {pluralize(len(twice), 'image')}, for example {twice[0]}; "
             "an image belongs to one"
         )
-    if not (rows["part"] != "").all():
-        raise DataError(f"the split {file} names no part for {rows['image_id'][rows['part'] == ''].iloc[0]}")
-    return rows.set_index("image_id")["part"]
+    if not (rows[column] != "").all():
+        raise DataError(f"the split {file} names no split for {rows['image_id'][rows[column] == ''].iloc[0]}")
+    return rows.set_index("image_id")[column]
 
 
 def _check_split_names(
@@ -81,5 +82,5 @@ def _check_split_names(
         to = "validate on" if checkpoint_split == "validation" else "test and select on"
         raise DataError(
             f"the split {file} has no part {required!r} to {to}; it has {', '.join(sorted(set(split_by_id)))}. "
-            f"Name the right one with data.{checkpoint_split}_part"
+            f"Name the right one with data.{'val' if checkpoint_split == 'validation' else 'test'}_split_name"
         )

@@ -32,7 +32,7 @@ _SPLIT_OF_LETTER = {"t": "test", "0": "cv0", "1": "cv1", "2": "cv2"}
 @cache
 def published_folds() -> dict[str, str]:
     """Give ``test``, ``cv0``, ``cv1`` or ``cv2`` for each of the 10,015 ids."""
-    text = files("lesionlens.datasets").joinpath("gessert2019.txt").read_text(encoding="ascii")
+    text = files("lesionlens.datasets.splits").joinpath("gessert2019.txt").read_text(encoding="ascii")
     letters = "".join(line for line in text.splitlines() if not line.startswith("#"))
     return {
         f"ISIC_{_FIRST_ISIC_NUMBER + place:07d}": _SPLIT_OF_LETTER[letter]
@@ -57,8 +57,8 @@ def gessert2019(
     listed = published_folds()
     if strangers := [image for image in ids if image not in listed]:
         raise DataError(
-            f"the split gessert2019 is of HAM10000 alone; not in it: {pluralize(len(strangers), 'image')} of this table, "
-            f"for example {', '.join(strangers[:5])}; use another data.split, such as grouped"
+            f"the split gessert2019 is of HAM10000 alone; not in it: {pluralize(len(strangers), 'image')} of this "
+            f"table, for example {', '.join(strangers[:5])}; use another data.split, such as group_holdout"
         )
     here = np.array([listed[image] for image in ids], dtype=object)
     named = np.full(len(table), "", dtype=object)
@@ -88,7 +88,7 @@ def datta2021(
     """Test on a stratified share of the images whose lesion has exactly one image; everything else trains.
 
     The paper reports shares of 15, 20 and 30 %, and calls them shares of all images. Its own code names no seed,
-    and validates on the test part (``select_on="test"``); otherwise validation is cut from training, by lesion.
+    and validates on the test part (``checkpoint_split="test"``); otherwise validation is cut from training, by lesion.
 
     Raises
     ------
@@ -134,6 +134,6 @@ def sample_single_image_lesions(
     except ValueError as error:
         raise DataError(
             f"{fraction:.0%} of {len(eligible):,} lesions with a single image cannot hold every class; "
-            "give more images, another data.test, or data.split=grouped"
+            "give more images, another data.test_fraction, or data.split=group_holdout"
         ) from error
     return np.sort(chosen), rare

@@ -1,4 +1,4 @@
-"""Cross-validation: fold i tests, the others train. By lesion; or by image, as a thesis reports it."""
+"""Strategies that divide a table: the official splits, a hold-out by lesion, folds by lesion or by image."""
 
 from collections.abc import Mapping
 
@@ -25,7 +25,9 @@ def group_holdout(
     seed: int,
     checkpoint_split: CheckpointSplit = "validation",
 ) -> DatasetSplits:
-    """Hold out by lesion (by patient where known), the classes in proportion; ``test=0`` holds none out to test.
+    """Hold out by lesion (by patient where known), the classes in proportion.
+
+    ``test_fraction=0`` holds none out to test.
 
     Raises
     ------
@@ -52,18 +54,18 @@ def official_splits(
 ) -> DatasetSplits:
     """Take the parts that the data set names; cut validation from training, by lesion, where it has none.
 
-    Where the test part selects and ``val_fraction`` is 0, nothing is held out: the data set's own validation part trains
-    too, as Gessert et al. 2019, section II.A, have it on derm7pt.
+    Where the test part selects and ``val_fraction`` is 0, nothing is held out: the data set's own validation part
+    trains too, as Gessert et al. 2019, section II.A, have it on derm7pt.
 
     Raises
     ------
     DataError
         The data set names no parts.
     """
-    named = table.frame["part"].to_numpy(dtype=object)
+    named = table.frame["split"].to_numpy(dtype=object)
     if not (named == "train").any():
         raise DataError(
-            f"{table.name} has no official training part; use data.split=grouped or data.split=FILE.csv"
+            f"{table.name} has no official training part; use data.split=group_holdout or data.split=FILE.csv"
         )
     without = dict.fromkeys(np.flatnonzero(named == "").tolist(), "in no official part")
     how = "the data set's official parts"
@@ -81,7 +83,7 @@ def rows_to_split(table: LesionTable, protocol: str) -> tuple[NDArray[np.int64],
     The challenge's later validation and test images are no part of a protocol on its training images; they come
     second, with the reason.
     """
-    named = table.frame["part"].to_numpy(dtype=object)
+    named = table.frame["split"].to_numpy(dtype=object)
     if not (named == "train").any():
         return np.arange(len(table)), {}
     others = np.flatnonzero(named != "train")
@@ -91,7 +93,7 @@ def rows_to_split(table: LesionTable, protocol: str) -> tuple[NDArray[np.int64],
 
 IMAGE_LEVEL_WARNING = (
     "folds by image, as Yan 2020 (section 3.3) reports them without a word on lesions: "
-    "data.split=kfold keeps the images of a lesion together"
+    "data.split=group_kfold keeps the images of a lesion together"
 )
 
 
@@ -139,7 +141,7 @@ def image_kfold(
     DataError
         There are fewer images than folds.
     """
-    rows, without = rows_to_split(table, "kfold-images")
+    rows, without = rows_to_split(table, "image_kfold")
     named = np.full(len(table), "", dtype=object)
     named[rows] = "train"
     named[rows[stratified_group_fold(table, rows, n_folds=n_folds, fold=fold, seed=seed, by_image=True)]] = (
@@ -155,6 +157,6 @@ def _official_validation(
     table: LesionTable, split_names: NDArray[np.object_], excluded: Mapping[int, str]
 ) -> Mapping[int, str]:
     """Let the official validation part validate; give what is still left out."""
-    official = table.frame["part"].to_numpy(dtype=object) == "validation"
+    official = table.frame["split"].to_numpy(dtype=object) == "validation"
     split_names[official] = "validation"
     return {row: reason for row, reason in excluded.items() if not official[row]}
