@@ -36,7 +36,7 @@ def to_binary_task(predictions: Predictions, task: str) -> BinaryTask:
     Examples
     --------
     >>> three = Predictions(["x"], ["x"], ["b"], [[0.2, 0.3, 0.5]], ("a", "b", "c"))
-    >>> found = reduced(three, "a").predictions
+    >>> found = to_binary_task(three, "a").predictions
     >>> found.classes, found.label.tolist(), found.scores.tolist()
     (('other', 'a'), ['other'], [[0.8, 0.2]])
     """
@@ -76,7 +76,8 @@ def _one_vs_one(predictions: Predictions, positive: str, negative: str) -> Binar
     both = few.scores[:, [few.classes.index(negative), few.classes.index(positive)]]
     scores = np.nan_to_num(safe_divide(both, both.sum(axis=1, keepdims=True)), nan=0.5)
     left = int((~kept).sum())
-    said = f"{left} of {len(kept)} images are neither {display_name(positive)} nor {display_name(negative)} and are left out."
+    names = f"{display_name(positive)} nor {display_name(negative)}"
+    said = f"{left} of {len(kept)} images are neither {names} and are left out."
     return BinaryTask(
         _binary_predictions(few, few.label, scores, (negative, positive)), (said,) if left else ()
     )

@@ -54,7 +54,7 @@ def select_cases(predictions: Predictions, *, per_class: int | None = None) -> t
 
     Returns
     -------
-    tuple of Case
+    tuple of ExampleCase
         Class by class in the order of ``predictions.classes``, right ones first.
     """
     wanted = per_class or min(

@@ -130,7 +130,7 @@ def _merge_numbers(caveats: list[str]) -> str:
 
     Examples
     --------
-    >>> _with_ranges(["few lesions (7)", "few lesions (2)"])
+    >>> _merge_numbers(["few lesions (7)", "few lesions (2)"])
     'few lesions (2–7)'
     """
     found = zip(*(map(int, _NUMBER_PATTERN.findall(each)) for each in caveats), strict=True)

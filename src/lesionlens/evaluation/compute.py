@@ -20,13 +20,15 @@ WEIGHTED = "weighted"
 OVERALL = "all"
 RANKING_METRICS = ("auc", "average_precision")  # need scores
 DECISION_METRICS = ("sensitivity", "specificity", "precision", "f1", "accuracy")  # need a decision
-_COUNT_METRICS = {name: getattr(metrics, name) for name in (*DECISION_METRICS, "support", "decided")}
+_COUNT_METRICS = {
+    name: getattr(metrics, name) for name in (*DECISION_METRICS, "support", "predicted_positive")
+}
 
 
 class MetricValues(NamedTuple):
     """Values by (metric, class or "all"), each (…,), and the sweeps that they were read from.
 
-    Among the values are "support" and "decided": how many images are of a class, and decided for it.
+    Among the values are "support" and "predicted_positive": how many images are of a class, and decided for it.
     """
 
     values: ValuesByMetric
@@ -72,7 +74,7 @@ def weighted(values: ValuesByMetric, metric: str, classes: tuple[str, ...]) -> F
 
 def weighted_by_prediction(values: ValuesByMetric, metric: str, classes: tuple[str, ...]) -> FloatArray:
     """Average over classes by the numbers of images decided for them, (…,); NaN wherever one of them is."""
-    return _weighted_mean(values, metric, classes, "decided")
+    return _weighted_mean(values, metric, classes, "predicted_positive")
 
 
 def _weighted_mean(
@@ -97,10 +99,10 @@ AVERAGED_METRICS = (
         for name in (*RANKING_METRICS, *DECISION_METRICS)
         for of, how in ((MACRO, macro), (WEIGHTED, weighted))
     ),
-    AveragedMetric("f1_swapped", WEIGHTED, "f1", weighted_by_prediction),
+    AveragedMetric("f1_weighted_by_predictions", WEIGHTED, "f1", weighted_by_prediction),
 )
-"""Every average that an evaluation gives. ``f1_swapped`` is what scikit-learn gives for truth and prediction in the
-wrong order, as Gessert et al. 2019 computed it."""
+"""Every average that an evaluation gives. ``f1_weighted_by_predictions`` is what scikit-learn gives for truth and
+prediction in the wrong order, as Gessert et al. 2019 computed it."""
 
 
 def _overall_metrics(positive: BoolArray, correct: BoolArray, weights: NDArray[Any] | None) -> ValuesByMetric:

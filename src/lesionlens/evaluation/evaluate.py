@@ -23,6 +23,7 @@ from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.result import CAVEAT_SEPARATOR, Estimate, EvaluationResult
 from lesionlens.evaluation.thresholds import DecisionRule, Thresholds, check_decision_rule, predict_labels
 
+__all__ = ["Estimate", "EvaluationResult", "evaluate"]
 _MAX_UNDEFINED_FRACTION = 0.05  # share of replicates without a value from which a note says so
 _MIN_LESIONS = 10
 
@@ -125,9 +126,6 @@ def _make_estimate(
     return Estimate(*key, float(value), interval.low, interval.high, CAVEAT_SEPARATOR.join(remarks))
 
 
-__all__ = ["Estimate", "EvaluationResult", "evaluate"]
-
-
 def evaluate(
     predictions: Predictions,
     *,
@@ -150,12 +148,12 @@ def evaluate(
     confidence
         Of the intervals, between 0 and 1.
     decision
-        "argmax": an image is of the class with the largest score. "half": as the official ISIC scorer, the
+        "argmax": an image is of the class with the largest score. "isic": as the official ISIC scorer, the
         numbers of a class count every image whose score for it exceeds 0.5. `Thresholds`: every image whose
         score reaches that of the class.
     task
-        "all", or the one question that is measured (see `reduced`): "melanoma" is melanoma against the rest,
-        "seborrheic_keratosis/nevus" the one against the other.
+        "all", or the one question that is measured (see `to_binary_task`): "melanoma" is melanoma against the
+        rest, "seborrheic_keratosis/nevus" the one against the other.
 
     Raises
     ------
@@ -206,7 +204,7 @@ def evaluate(
 def _check_options(n_resamples: int, confidence: float) -> None:
     if n_resamples < 0 or not 0 < confidence < 1:
         raise PredictionsError(
-            f"replicates={n_resamples} and confidence={confidence}: replicates are 0 or more, "
+            f"n_resamples={n_resamples} and confidence={confidence}: n_resamples is 0 or more, "
             "the confidence lies between 0 and 1 (0.95 for 95 %)"
         )
 
@@ -216,8 +214,8 @@ def _select_labeled(predictions: Predictions) -> Predictions:
     if not known.any():
         raise PredictionsError(
             f"none of the {len(predictions)} images has a label, so nothing can be measured. Give a "
-            "table of labels: --truth FILE (truth= in Python), a CSV with image,label[,lesion_id] or an official "
-            "ground truth."
+            "table of labels: --labels FILE (ground_truth= in Python), a CSV with image,label[,lesion_id] or an "
+            "official ground truth."
         )
     return predictions.select(known)
 

@@ -11,7 +11,7 @@ METRIC_TITLES = {
     "specificity": "Specificity",
     "precision": "Precision",
     "f1": "F1",
-    "f1_swapped": "F1, weighted by decisions",
+    "f1_weighted_by_predictions": "F1, weighted by predictions",
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
 }
@@ -24,7 +24,7 @@ def display_name(name: str) -> str:
 
     Examples
     --------
-    >>> readable("basal_cell_carcinoma")
+    >>> display_name("basal_cell_carcinoma")
     'basal cell carcinoma'
     """
     return name.replace("_", " ")
@@ -35,7 +35,7 @@ def task_label(task: str) -> str:
 
     Examples
     --------
-    >>> question("melanoma"), question("seborrheic_keratosis/nevus")
+    >>> task_label("melanoma"), task_label("seborrheic_keratosis/nevus")
     ('melanoma against the rest', 'seborrheic keratosis against nevus')
     """
     one, _, other = task.partition("/")
@@ -46,7 +46,7 @@ def decision_label(evaluation: EvaluationResult) -> str:
     """Say which class an image is taken for."""
     if evaluation.decision == "argmax":
         return "an image is of the class with the largest score"
-    if evaluation.decision == "half":
+    if evaluation.decision == "isic":
         return "an image is of every class whose score exceeds 0.5"
     if len(evaluation.classes) == len(evaluation.thresholds) + 1 == 2:
         (name, value), *_ = evaluation.thresholds.items()
@@ -69,9 +69,9 @@ def format_with_interval(estimate: Estimate) -> str:
 
     Examples
     --------
-    >>> with_interval(Estimate("auc", "nevus", 0.87312, 0.842, 0.9009))
+    >>> format_with_interval(Estimate("auc", "nevus", 0.87312, 0.842, 0.9009))
     '0.873 (0.842–0.901)'
-    >>> with_interval(Estimate("auc", "nevus", math.nan, math.nan, math.nan))
+    >>> format_with_interval(Estimate("auc", "nevus", math.nan, math.nan, math.nan))
     '–'
     """
     if math.isnan(estimate.value):

@@ -29,7 +29,7 @@ def normalize_image_ids(ids_a: StrArray, ids_b: StrArray) -> tuple[StrArray, Str
 
     Examples
     --------
-    >>> matching(np.array(["a"]), np.array(["photos/a.jpg"]))
+    >>> normalize_image_ids(np.array(["a"]), np.array(["photos/a.jpg"]))
     (array(['a'], dtype='<U1'), array(['a'], dtype='<U1'))
     """
     best = ids_a, ids_b
@@ -134,9 +134,9 @@ def resolve_class(label: str, classes: Sequence[str]) -> str:
 
     Examples
     --------
-    >>> class_of("MEL", ["melanoma", "nevus"]), class_of("NV", ["other", "melanoma"])
+    >>> resolve_class("MEL", ["melanoma", "nevus"]), resolve_class("NV", ["other", "melanoma"])
     ('melanoma', 'other')
-    >>> class_of("Spitz nevus", ["spitz_nevus", "wart"])
+    >>> resolve_class("Spitz nevus", ["spitz_nevus", "wart"])
     'spitz_nevus'
     """
     if label in classes:

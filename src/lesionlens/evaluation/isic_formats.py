@@ -77,7 +77,7 @@ def write_isic2018(path: Path | str, predictions: Predictions) -> None:
         raise PredictionsError(
             f"the ISIC 2018 format holds the classes {', '.join(ISIC2018_CLASSES)}; "
             f"these predictions have {', '.join(predictions.classes)}. Use "
-            "--layout lesionlens (write_predictions in Python)."
+            "--format lesionlens (write_predictions in Python)."
         )
     scores = {
         code: format_floats(predictions.scores[:, predictions.classes.index(name)])
@@ -101,7 +101,7 @@ def write_isic2017(path: Path | str, predictions: Predictions) -> None:
         raise PredictionsError(
             f"the ISIC 2017 format needs scores of {' and '.join(ISIC2017_COLUMNS)}; "
             f"these predictions have {', '.join(predictions.classes)}. Use "
-            "--layout lesionlens (write_predictions in Python)."
+            "--format lesionlens (write_predictions in Python)."
         )
     scores = {
         name: format_floats(predictions.scores[:, predictions.classes.index(name)])

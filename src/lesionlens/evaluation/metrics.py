@@ -221,7 +221,7 @@ def tpr_at_fpr(sweep: ThresholdSweep, fpr_grid: FloatArray = FPR_GRID) -> FloatA
 def compute_class_curves(
     sweep: ThresholdSweep, resampled_tpr: FloatArray | None = None, *, confidence: float = 0.95
 ) -> ClassCurves:
-    """Gather the thinned curves of a sweep, with a band from resampled curves, (r, g), of `tpr_at`."""
+    """Gather the thinned curves of a sweep, with a band from resampled curves, (r, g), of `tpr_at_fpr`."""
     fpr, tpr = map(_to_curve, downsample_curve(*roc_curve(sweep)))
     recall, precise = map(_to_curve, downsample_curve(*precision_recall_curve(sweep)))
     if resampled_tpr is None or np.isnan(resampled_tpr).all():

@@ -1,4 +1,4 @@
-"""ROC and precision-recall figures: one small panel for each class, so that no curve hides another."""
+"""ROC and precision-recall figures, one small panel for each class, so that no curve hides another; confusion."""
 
 import math
 from collections.abc import Callable
@@ -133,9 +133,6 @@ def _add_legend(figure: Figure, evaluation: EvaluationResult) -> None:
         frameon=False,
         handlelength=1.8,
     )
-
-
-_SMALL_FONT, _NORMAL_FONT = 7.0, 8.0  # points: legible in a journal's column
 
 
 def confusion_figure(evaluation: EvaluationResult) -> Figure:

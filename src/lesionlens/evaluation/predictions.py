@@ -38,7 +38,7 @@ class Predictions:
     ------
     PredictionsError
         No image, an image named twice, arrays that do not fit each other, a score that is not a number
-        in [0, 1], or a label or rest that is not one of the classes.
+        in [0, 1], or a label or other_class that is not one of the classes.
     """
 
     image_id: StrArray
@@ -128,8 +128,8 @@ def _check_labels(predictions: Predictions) -> None:
             at = predictions.image_id[predictions.label == name]
             what = unknown_name_message("label", str(name), predictions.classes)
             raise PredictionsError(
-                f"{what} (images: {format_examples(at)}). If it stands for none of these classes, give --rest {name} "
-                "(rest= in Python)."
+                f"{what} (images: {format_examples(at)}). If it stands for none of these classes, give --other-class "
+                f"{name} (other_class= in Python)."
             )
 
 
@@ -138,7 +138,7 @@ def format_examples(names: Sequence[Any] | NDArray[Any], *, max_shown: int = 5) 
 
     Examples
     --------
-    >>> examples(["a", "b", "c"], most=2)
+    >>> format_examples(["a", "b", "c"], max_shown=2)
     'a, b and 1 more'
     """
     shown = ", ".join(str(name) for name in names[:max_shown])
@@ -159,13 +159,13 @@ def multilabel_predictions(
 ) -> Predictions:
     """Hold independent scores with the class of the images that are none of those asked about.
 
-    That class comes first, and its score is `rest_score`.
+    That class comes first, and its score is `other_class_score`.
 
     Parameters
     ----------
     image_id, lesion_id, label
-        As for `Predictions`, (n,); an image that is none of ``classes`` has the label ``other_class``, one whose label is
-        not known has "".
+        As for `Predictions`, (n,); an image that is none of ``classes`` has the label ``other_class``, one whose label
+        is not known has "".
     scores
         Of each diagnosis, (n, k), each in [0, 1]: sigmoids, which need not sum to one.
     classes
@@ -180,8 +180,8 @@ def multilabel_predictions(
 
     Examples
     --------
-    >>> found = multi_label(["a"], [""], ["other"], [[0.2, 0.3]], ["melanoma", "seborrheic_keratosis"])
-    >>> found.classes, found.scores.tolist(), found.rest
+    >>> found = multilabel_predictions(["a"], [""], ["other"], [[0.2, 0.3]], ["melanoma", "seborrheic_keratosis"])
+    >>> found.classes, found.scores.tolist(), found.other_class
     (('other', 'melanoma', 'seborrheic_keratosis'), [[0.7, 0.2, 0.3]], 'other')
     """
     asked = np.asarray(scores, dtype=np.float64)
@@ -270,7 +270,8 @@ def _join_labels(binary_predictions: Sequence[Predictions], positive_classes: Se
     several = found.sum(axis=1) > 1
     if several.any():
         raise PredictionsError(
-            f"joined predictions label an image with two diagnoses: {format_examples(binary_predictions[0].image_id[several])}"
+            "joined predictions label an image with two diagnoses: "
+            f"{format_examples(binary_predictions[0].image_id[several])}"
         )
     known = np.column_stack([part.label != "" for part in binary_predictions]).all(axis=1)
     names = np.where(found.any(axis=1), np.array(positive_classes)[found.argmax(axis=1)], "other")

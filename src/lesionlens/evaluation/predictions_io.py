@@ -34,14 +34,15 @@ def read_predictions(
         ``image_id,lesion_id,label,p_<class>…`` (lesion_id and label may be missing),
         ``image,MEL,NV,BCC,AKIEC,BKL,DF,VASC`` or ``image_id,melanoma,seborrheic_keratosis``.
     more
-        Further files, each of a model of one diagnosis against the rest as the first, to be joined (see `joined`).
+        Further files, each of a model of one diagnosis against the rest as the first, to be joined
+        (see `join_predictions`).
     ground_truth
         An official ground truth in one of the two challenge formats, or a table with ``image``, ``label``
-        and, if known, ``lesion_id`` (see `read_truth`). It replaces the labels of the predictions.
+        and, if known, ``lesion_id`` (see `read_ground_truth`). It replaces the labels of the predictions.
     other_class
         The class of images that are none of those asked about. It may lack a column of scores: then these
-        are independent and its own is derived (see `multi_label`). A column ``other_class`` in our own CSV says the
-        same.
+        are independent and its own is derived (see `multilabel_predictions`). A column ``other_class`` in our own CSV
+        says the same.
 
     Raises
     ------
@@ -60,11 +61,11 @@ def read_predictions(
 def write_predictions(path: Path | str, predictions: Predictions) -> None:
     """Write ``image_id,lesion_id,label,p_<class>…``; the scores come back exactly as they were.
 
-    Where a class is the rest, a column ``rest`` names it in every row.
+    Where a class is the rest, a column ``other_class`` names it in every row.
     """
     names = {name: list(map(str, getattr(predictions, name))) for name in ("image_id", "lesion_id", "label")}
     if predictions.other_class:
-        names["rest"] = [predictions.other_class] * len(predictions)
+        names["other_class"] = [predictions.other_class] * len(predictions)
     scores = {
         _SCORE_PREFIX + name: format_floats(predictions.scores[:, k])
         for k, name in enumerate(predictions.classes)
@@ -104,10 +105,10 @@ def _parse_lesionlens_csv(
 
 
 def _read_other_class(columns: CSVColumns, path: Path) -> str:
-    """Read which class the column ``rest`` names; "" without one."""
-    names = set(columns.get("rest", [""]))
+    """Read which class the column ``other_class`` names; "" without one."""
+    names = set(columns.get("other_class", [""]))
     if len(names) > 1:
         raise PredictionsError(
-            f"{path}: the column rest names {', '.join(sorted(names))}; one name is allowed"
+            f"{path}: the column other_class names {', '.join(sorted(names))}; one name is allowed"
         )
     return names.pop()

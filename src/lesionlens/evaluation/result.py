@@ -10,7 +10,7 @@ from lesionlens.core.errors import PredictionsError, unknown_name_message
 from lesionlens.core.fileio import write_text
 from lesionlens.evaluation.metrics import ClassCurves
 
-EVALUATION_FORMAT = "lesionlens-evaluation/2"
+EVALUATION_FORMAT = "lesionlens-evaluation/3"
 CAVEAT_SEPARATOR = "; "  # between the remarks of a note
 
 
@@ -21,7 +21,8 @@ class Estimate:
     Attributes
     ----------
     metric
-        auc, average_precision, sensitivity, specificity, precision, f1, accuracy, balanced_accuracy or f1_swapped.
+        auc, average_precision, sensitivity, specificity, precision, f1, accuracy, balanced_accuracy or
+        f1_weighted_by_predictions.
     scope
         A class, "macro" (mean over classes), "weighted" (by the classes' images) or "all" (all images together).
     value, low, high
@@ -62,7 +63,7 @@ class EvaluationResult:
     confidence, n_resamples, seed
         How it was resampled.
     decision
-        "argmax", "half" or "thresholds".
+        "argmax", "isic" or "thresholds".
     task
         What was measured of the predictions: "all", a class against the rest, or "CLASS/OTHER".
     thresholds, threshold_rule
@@ -137,7 +138,7 @@ class EvaluationResult:
             fields["curves"] = {
                 name: ClassCurves(**_lists_to_tuples(each)) for name, each in fields["curves"].items()
             }
-            fields["confusion"] = tuple(tuple(row) for row in fields["confusion"])
+            fields["confusion_matrix"] = tuple(tuple(row) for row in fields["confusion_matrix"])
             return cls(**_lists_to_tuples(fields))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise PredictionsError(

@@ -25,9 +25,7 @@ from lesionlens.evaluation.result import EvaluationResult
 
 _WIDE_LAYOUT = (("auc", "average_precision", "f1"), ("sensitivity", "specificity", "precision"))
 _NARROW_LAYOUT = (("auc", "average_precision"), ("sensitivity", "specificity"), ("precision", "f1"))
-_WIDE_LAYOUT_WIDTH = (
-    100  # columns that the wide tables need for the longest name of the taxonomy, folded once
-)
+_WIDE_LAYOUT_WIDTH = 100  # columns for the longest name of the taxonomy, folded once
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ def _overall_lines(evaluation: EvaluationResult) -> list[str]:
     """Write the numbers that are of no table, those that are defined."""
     of_none = [
         *(each for each in evaluation.estimates if each.scope == OVERALL),
-        evaluation.estimate("f1_swapped", WEIGHTED),
+        evaluation.estimate("f1_weighted_by_predictions", WEIGHTED),
     ]
     found = [each for each in of_none if not math.isnan(each.value)]
     return [f"{METRIC_TITLES[each.metric]}: {format_with_interval(each)}" for each in found]

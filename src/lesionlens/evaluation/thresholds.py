@@ -34,20 +34,20 @@ class Thresholds:
     tuned_on: frozenset[str] = field(default=frozenset(), repr=False)
 
 
-DecisionRule: TypeAlias = Literal["argmax", "half"] | Thresholds
-RULES = ("argmax", "half")
+DecisionRule: TypeAlias = Literal["argmax", "isic"] | Thresholds
+RULES = ("argmax", "isic")
 
 
 def predict_labels(scores: FloatArray, classes: Sequence[str], decision: DecisionRule) -> BoolArray:
     """Say for which classes each image is decided, (n, k).
 
-    "argmax": the class of the largest score, the first of equal ones. "half": every class whose score exceeds
-    0.5, as the official ISIC scorer decides. With "half" or thresholds an image may be of no class or of several.
+    "argmax": the class of the largest score, the first of equal ones. "isic": every class whose score exceeds
+    0.5, as the official ISIC scorer decides. With "isic" or thresholds an image may be of no class or of several.
     """
     if isinstance(decision, Thresholds):
         return _reaches_threshold(scores, classes, decision.values)
     largest = scores.argmax(axis=1)[:, None] == np.arange(scores.shape[1])
-    return scores > 0.5 if decision == "half" else np.asarray(largest)
+    return scores > 0.5 if decision == "isic" else np.asarray(largest)
 
 
 def is_correct(
@@ -55,14 +55,14 @@ def is_correct(
 ) -> BoolArray:
     """Say which images are given their true class, (n,).
 
-    By the largest score, also under "half"; there an image whose largest score is shared is undecided and so
+    By the largest score, also under "isic"; there an image whose largest score is shared is undecided and so
     wrong, as the official ISIC scorer has it. With thresholds an image is right that is decided for its class alone.
     """
     if isinstance(decision, Thresholds):
         decided = predict_labels(scores, classes, decision)
         return np.asarray(decided[np.arange(len(targets)), targets] & (decided.sum(axis=1) == 1))
     hit: BoolArray = scores.argmax(axis=1) == targets
-    if decision == "half":
+    if decision == "isic":
         hit = hit & ((scores == scores.max(axis=1, keepdims=True)).sum(axis=1) == 1)
     return hit
 
@@ -108,8 +108,8 @@ _ROUNDING_TOLERANCE = 1e-12  # 0.89 of 100 images is 89 of them, whatever the la
 def youden_threshold(predictions: Predictions, class_name: str) -> float:
     """Give the score at which sensitivity + specificity − 1 is largest; the highest of equal ones.
 
-    Youden 1950. Positive are the images whose score for ``class_name`` is at least the threshold; images without a label do
-    not count.
+    Youden 1950. Positive are the images whose score for ``class_name`` is at least the threshold; images without a
+    label do not count.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def threshold_at_sensitivity(predictions: Predictions, class_name: str, sensitiv
     Raises
     ------
     PredictionsError
-        As for `youden`; also a sensitivity that is not above 0 and at most 1.
+        As for `youden_threshold`; also a sensitivity that is not above 0 and at most 1.
     """
     if not 0 < sensitivity <= 1:
         raise PredictionsError(f"a sensitivity of {sensitivity} is asked for; allowed is above 0 up to 1")
@@ -138,12 +138,12 @@ def threshold_at_sensitivity(predictions: Predictions, class_name: str, sensitiv
 
 
 def constant_thresholds(threshold: float, predictions: Predictions) -> Thresholds:
-    """Give each class that is asked about (see `asked`) the same threshold."""
+    """Give each class that is asked about (see `thresholded_classes`) the same threshold."""
     return Thresholds(dict.fromkeys(thresholded_classes(predictions), threshold))
 
 
 def tune_thresholds(rule: str, predictions: Predictions, *, source_name: str) -> Thresholds:
-    """Choose a threshold for each class that is asked about (see `asked`).
+    """Choose a threshold for each class that is asked about (see `thresholded_classes`).
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def tune_thresholds(rule: str, predictions: Predictions, *, source_name: str) ->
     Raises
     ------
     PredictionsError
-        An unknown rule; else as for `youden` and `at_sensitivity`.
+        An unknown rule; else as for `youden_threshold` and `threshold_at_sensitivity`.
     """
     name, _, share = rule.partition(":")
     wanted = parse_float(share)
@@ -173,7 +173,7 @@ def tune_thresholds(rule: str, predictions: Predictions, *, source_name: str) ->
         )
     known = predictions.select(predictions.label != "")
     lesions = frozenset(map(str, known.lesion_id))
-    return Thresholds(values, f"{rule}, chosen on {source_name}, {len(known):,} images", lesions)
+    return Thresholds(values, f"{rule}, tuned on {source_name}, {len(known):,} images", lesions)
 
 
 def thresholded_classes(predictions: Predictions) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from lesionlens.report.plots import attention_scale_plot, class_balance_plot, in
 
 
 def build_report(run_dir: Path) -> Path:
-    """Write ``report.html`` into a run's folder from what lies there; images come from its folder ``maps``.
+    """Write ``report.html`` into a run's folder from what lies there, with the images of its ``attention_maps``.
 
     The page loads nothing, from the network or the disk, and is the same for the same folder. What a run does
     not have (yet) is said on the page.
@@ -57,35 +57,35 @@ def render_report(run: RunData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["readable"] = display_name
+    environment.filters["display_name"] = display_name
     return environment.get_template("page.html").render(
         run=run,
         notice=RESEARCH_USE_NOTICE,
         version=__version__,
-        remarks=run_caveats(run),
-        facts=setup_summary(run),
+        caveats=run_caveats(run),
+        setup=setup_summary(run),
         data=_data_section(run),
         learning=_training_section(run),
-        parts=[
-            _evaluation_section(part, run.evaluations[part], run)
-            for part in REPORTED_SPLITS
-            if part in run.evaluations
+        splits=[
+            _evaluation_section(split, run.evaluations[split], run)
+            for split in REPORTED_SPLITS
+            if split in run.evaluations
         ],
         gallery=_gallery_section(run),
     )
 
 
 def _data_section(run: RunData) -> dict[str, Any]:
-    recorded = run.metadata.get("data", {})
-    parts = {part: recorded.get("parts", {}).get(part) for part in ("train", "validation", "test")}
-    there = {part: found for part, found in parts.items() if found}
-    counts = {part: found.get("classes", {}) for part, found in there.items()}
+    metadata = run.metadata.get("data", {})
+    recorded = metadata.get("splits", {})
+    splits = {name: recorded[name] for name in ("train", "validation", "test") if recorded.get(name)}
+    counts = {name: split.get("classes", {}) for name, split in splits.items()}
     classes = list(
-        dict.fromkeys([*recorded.get("classes", []), *(name for found in counts.values() for name in found)])
+        dict.fromkeys([*metadata.get("classes", []), *(name for each in counts.values() for name in each)])
     )
     chart = inline_svg(class_balance_plot(counts), name="balance") if any(counts.values()) else None
-    warnings = [display_class_names(str(each), run) for each in recorded.get("warnings", ())]
-    return {"recorded": recorded, "parts": there, "classes": classes, "chart": chart, "warnings": warnings}
+    warnings = [display_class_names(str(each), run) for each in metadata.get("warnings", ())]
+    return {"metadata": metadata, "splits": splits, "classes": classes, "chart": chart, "warnings": warnings}
 
 
 def _training_section(run: RunData) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def _evaluation_section(split_name: str, evaluation: EvaluationResult, run: RunD
     return {
         "name": split_name,
         "evaluation": evaluation,
-        "decided": decision_label(evaluation),
+        "decision_label": decision_label(evaluation),
         "headlines": numbers.headline_metrics(evaluation),
         "titles": numbers.column_titles(),
         "rows": numbers.class_rows(evaluation),
@@ -121,14 +121,14 @@ def _evaluation_section(split_name: str, evaluation: EvaluationResult, run: RunD
 
 
 def _gallery_section(run: RunData) -> dict[str, Any]:
-    """Show cases of the reported part."""
-    part = run.split or next(iter(run.predictions), None)
-    predictions = run.predictions.get(part) if part else None
+    """Show cases of the reported split."""
+    split = run.split or next(iter(run.predictions), None)
+    predictions = run.predictions.get(split) if split else None
     if predictions is None:
-        return {"part": part, "groups": [], "why": "There are no predictions yet."}
-    cases = gallery_cases(select_cases(predictions), run.path / "maps", predictions)
+        return {"split": split, "groups": [], "why": "There are no predictions yet."}
+    cases = gallery_cases(select_cases(predictions), run.path / "attention_maps", predictions)
     groups = [(name, [each for each in cases if each.case.label == name]) for name in predictions.classes]
     why = (
         "" if cases else "The predicted images have no labels, so none of them is known to be right or wrong."
     )
-    return {"part": part, "groups": [(name, found) for name, found in groups if found], "why": why}
+    return {"split": split, "groups": [(name, found) for name, found in groups if found], "why": why}

@@ -49,7 +49,7 @@ def _status_caveats(run: RunData) -> Iterator[Caveat]:
             f"This run is not finished (status: {status}).",
             f"It has {epochs} whole epochs so far; everything below is provisional.",
         )
-    statement = run.metadata.get("data", {}).get("statement")
+    statement = run.metadata.get("data", {}).get("synthetic_data_notice")
     if statement:
         yield Caveat("Not patients.", str(statement))
     for problem in run.read_errors:
@@ -59,7 +59,7 @@ def _status_caveats(run: RunData) -> Iterator[Caveat]:
 def _selection_caveats(run: RunData) -> Iterator[Caveat]:
     if run.split != "validation":
         return
-    if run.metadata.get("kept") == "last" and not run.recipe.get("train", {}).get("patience"):
+    if run.metadata.get("checkpoint") == "last" and not run.recipe.get("train", {}).get("patience"):
         yield Caveat(
             "There is no measured test part.",
             "These are numbers of the validation part. It chose no epoch in this run; whoever chooses among runs by "
@@ -74,11 +74,11 @@ def _selection_caveats(run: RunData) -> Iterator[Caveat]:
 
 
 def _split_caveats(run: RunData) -> Iterator[Caveat]:
-    for remark in run.metadata.get("data", {}).get("remarks", ()):
+    for remark in run.metadata.get("data", {}).get("caveats", ()):
         if run.split != "validation" or not str(remark).startswith("no test part"):  # said by _selection
             yield Caveat("About the split:", display_class_names(str(remark), run))
-    if run.recipe.get("data", {}).get("select_on") == "test":  # one part by two names; a remark above says it
-        return
+    if run.recipe.get("data", {}).get("checkpoint_split") == "test":
+        return  # one part by two names; a remark above says it
     lesions = [set(map(str, found.lesion_id)) for found in run.predictions.values()]
     shared = set.intersection(*lesions) if len(lesions) > 1 else set()
     if shared:
@@ -110,7 +110,7 @@ def _metric_caveats(evaluation: EvaluationResult) -> Iterator[Caveat]:
 
 
 def _training_caveats(run: RunData) -> Iterator[Caveat]:
-    chosen = run.metadata.get("kept") != "last"
+    chosen = run.metadata.get("checkpoint") != "last"
     if (
         chosen
         and run.metrics is not None

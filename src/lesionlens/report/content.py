@@ -1,4 +1,4 @@
-"""The numbers of an evaluation as a page shows them, each with its interval and its meaning."""
+"""What a page says of a run: its numbers with their intervals and meanings, how it learnt, what a colleague asks."""
 
 import math
 import re
@@ -40,7 +40,7 @@ class HeadlineMetric(NamedTuple):
 
 
 class ClassRow(NamedTuple):
-    """One class, or an average over them: images, lesions and the numbers in the order of ``COLUMNS``."""
+    """One class, or an average over them: images, lesions and the numbers in the order of ``REPORTED_METRICS``."""
 
     name: str
     images: str
@@ -54,8 +54,8 @@ def format_estimate(estimate: Estimate) -> MetricCell:
 
     Examples
     --------
-    >>> number(Estimate("auc", "nevus", 0.87312, 0.842, 0.9009))
-    Number(value='0.873', interval='0.842–0.901', note='')
+    >>> format_estimate(Estimate("auc", "nevus", 0.87312, 0.842, 0.9009))
+    MetricCell(value='0.873', interval='0.842–0.901', note='')
     """
     if math.isnan(estimate.value):
         return MetricCell(UNDEFINED_SYMBOL, "", estimate.caveat)
@@ -130,8 +130,8 @@ def _class_metrics(evaluation: EvaluationResult) -> Iterator[HeadlineMetric]:
             f"Specificity, {what}",
             spared,
             lesions=evaluation.n_lesions - lesions,
-            explanation=f"{others} images are labelled something else. For {kept} of them {not_taken}, as it should be. "
-            f"False alarms, taken for {what}: {others - kept}.",
+            explanation=f"{others} images are labelled something else. For {kept} of them {not_taken}, as it should "
+            f"be. False alarms, taken for {what}: {others - kept}.",
         )
 
 
@@ -143,7 +143,7 @@ def _describe_decision(evaluation: EvaluationResult, name: str) -> tuple[str, st
             f"have {what} as the class with the largest score",
             f"another class than {what} had the largest score",
         )
-    if evaluation.decision == "half":
+    if evaluation.decision == "isic":
         return "have a score above 0.5 for it", f"the score of {what} was not above 0.5"
     if name not in evaluation.thresholds:
         return "reach the threshold of no other class", "the threshold of another class was reached"
@@ -193,22 +193,23 @@ def training_summary(run: RunData) -> Iterator[SummaryItem]:
     if asked:
         yield "Class balance", _describe_class_balance(asked)
     if asked.get("loss") == "focal":
-        yield "Loss", f"focal, gamma {asked.get('gamma'):g}"
+        yield "Loss", f"focal, gamma {asked.get('focal_gamma'):g}"
     yield "Attention prior", _describe_attention_prior(run)
     if run.metrics is not None:
-        stopped = run.metadata.get("stopped")
+        stopped = run.metadata.get("stop_reason")
         ran = f"{len(run.metrics)} of {asked.get('epochs', '?')}" + (
             f"; stopped: {stopped}" if stopped else ""
         )
-        passes = asked.get("passes", 1)
+        passes = asked.get("passes_per_epoch", 1)
         yield "Epochs", ran + (f"; {passes:g} passes over the images in each" if passes != 1 else "")
     if run.selected_epoch is not None:
         yield "Kept epoch", _selected_checkpoint(run)
 
 
 def _describe_optimizer(train_config: dict[str, Any]) -> str:
+    name = train_config["optimizer"]
     return (
-        f"{OPTIMIZER_NAMES.get(train_config['optimizer'], train_config['optimizer'])}, learning rate {train_config.get('lr')} "
+        f"{OPTIMIZER_NAMES.get(name, name)}, learning rate {train_config.get('lr')} "
         f"({train_config.get('schedule', 'constant')}), batch {train_config.get('batch_size')}, "
         f"weight decay {train_config.get('weight_decay') or 'none'}"
     )
@@ -218,37 +219,37 @@ def _describe_class_balance(train_config: dict[str, Any]) -> str:
     found = [f"{train_config.get('sampling', 'shuffle')} sampling"]
     found += [
         f"{count} copies of {display_name(name)}"
-        for name, count in (train_config.get("copies") or {}).items()
+        for name, count in (train_config.get("class_repeats") or {}).items()
     ]
     power, named = train_config.get("class_weight_power"), train_config.get("class_weights") or {}
     if power is not None:
         found.append(f"loss weighted by (N / N of class) to the power {power}")
     found += [f"{display_name(name)} {weight:g} times in the loss" for name, weight in named.items()]
-    if train_config.get("diagnosis_weights"):
+    if train_config.get("confirmation_weights"):
         found.append(
-            f"loss weighted by how diagnoses were made ({display_name(train_config['diagnosis_weights'])})"
+            f"loss weighted by how diagnoses were made ({display_name(train_config['confirmation_weights'])})"
         )
-    weighted = len(found) - 1 - len(train_config.get("copies") or {})
+    weighted = len(found) - 1 - len(train_config.get("class_repeats") or {})
     return ", ".join(found if weighted else [*found, "loss not weighted"])
 
 
 def _describe_attention_prior(run: RunData) -> str:
-    prior = run.recipe.get("prior") or {}
-    share = prior.get("share", 1)
-    if prior.get("masks", "none") == "none" or share == 0:
+    prior = run.recipe.get("attention_prior") or {}
+    share = prior.get("mask_fraction", 1)
+    if prior.get("target", "none") == "none" or share == 0:
         return ""
-    found = [f"{prior['masks']} masks" + (f" of {100 * share:g} % of the images" if share < 1 else "")]
-    if prior.get("quality", "exact") != "exact":
-        amount = "" if prior.get("amount") is None else f" {prior['amount']:g}"
-        found.append(f"{prior['quality']}{amount}")
-        if used := run.metadata.get("data", {}).get("prior"):
-            found.append(f"Jaccard index with the exact ones {used['jaccard']:.3f}")
-    weights = ", ".join(f"{name} {weight:g}" for name, weight in (prior.get("weights") or {}).items())
+    found = [f"{prior['target']} masks" + (f" of {100 * share:g} % of the images" if share < 1 else "")]
+    if prior.get("mask_degradation", "exact") != "exact":
+        amount = "" if prior.get("severity") is None else f" {prior['severity']:g}"
+        found.append(f"{prior['mask_degradation']}{amount}")
+        if used := run.metadata.get("data", {}).get("attention_prior"):
+            found.append(f"Jaccard index with the exact ones {used['mean_iou']:.3f}")
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in (prior.get("weight") or {}).items())
     return ", ".join(found) + (f", weights: {weights}" if weights else "")
 
 
 def _selected_checkpoint(run: RunData) -> str:
-    if run.metadata.get("kept") == "last":
+    if run.metadata.get("checkpoint") == "last":
         return f"{run.selected_epoch}, the last"
     best = run.metadata["best"]
     metric = str(best.get("metric")).replace("val_", "validation ").replace("auc", "AUC")
@@ -281,7 +282,7 @@ def _compute_items(run: RunData) -> Iterator[SummaryItem]:
     record = run.metadata
     yield "Seed", str(record.get("seed", ""))
     device = [str(record[key]) for key in ("device", "precision") if record.get(key)]
-    device += [f"{record['threads']} threads"] if record.get("threads") else []
+    device += [f"{record['num_threads']} threads"] if record.get("num_threads") else []
     yield "Computed on", ", ".join(device)
     if record.get("seconds"):
         yield "Time", _format_duration(float(record["seconds"]))
@@ -296,17 +297,17 @@ def _architecture_label(model_config: dict[str, Any]) -> str:
 
 
 def _describe_crops(crops: dict[str, Any], stage: str) -> str:
-    count, name = crops.get(f"{stage}_count", 1), crops.get(stage, "whole")
-    return "the whole frame" if name == "whole" else f"{count} {name}"
+    count, name = crops.get(f"{stage}_count", 1), crops.get(stage, "full")
+    return "the whole frame" if name == "full" else f"{count} {name}"
 
 
 def _describe_input(crops: dict[str, Any]) -> str:
     """Tell the crops, and what else stands between an image and its score."""
     text = f"{_describe_crops(crops, 'train')} in training, {_describe_crops(crops, 'test')} in use"
-    if crops.get("roi") is not None:
-        text += f", within the box of the lesion widened by {crops['roi']:g}"
-    turns = {"flips": "flips", "dihedral": "eight orientations"}.get(str(crops.get("turns")))
-    return f"{text}, each in {turns}; {crops['average']} averaged" if turns else text
+    if crops.get("roi_margin") is not None:
+        text += f", within the box of the lesion widened by {crops['roi_margin']:g}"
+    turns = {"flips": "flips", "dihedral": "eight orientations"}.get(str(crops.get("tta")))
+    return f"{text}, each in {turns}; {crops['tta_average']} averaged" if turns else text
 
 
 def _describe_augmentation(augment: dict[str, Any]) -> str:
@@ -330,7 +331,7 @@ def linkify_doi(text: str) -> str:
 
     Examples
     --------
-    >>> print(with_link("Zhang et al. 2019, doi:10.1/x"))
+    >>> print(linkify_doi("Zhang et al. 2019, doi:10.1/x"))
     Zhang et al. 2019, <a href="https://doi.org/10.1/x">doi:10.1/x</a>
     """
     safe = str(escape(text))

@@ -15,9 +15,9 @@ from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.evaluation.result import EvaluationResult, read_evaluation
 
 REPORTED_SPLITS = ("test", "validation")
-"""The parts that are measured, the one to report first."""
+"""The splits that are measured, the one to report first."""
 
-Parsed = TypeVar("Found")
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class RunData:
     path
         The folder.
     metadata, recipe
-        ``run.json`` and ``recipe.yaml``; empty where they are missing.
+        ``metadata.json`` and ``recipe.yaml``; empty where they are missing.
     recipe_text
         The recipe as it was written.
     metrics
         One row an epoch, or None before the first.
     evaluations, predictions
-        By part, in the order of ``PARTS``.
+        By split, in the order of ``REPORTED_SPLITS``.
     read_errors
         One sentence for each file that is there but cannot be read.
     """
@@ -63,7 +63,7 @@ class RunData:
     def selected_epoch(self) -> int | None:
         """The epoch whose weights were kept, counted from 1; None before there is one."""
         best = (self.metadata.get("best") or {}).get("epoch")
-        if self.metadata.get("kept") == "last" and self.metrics is not None:
+        if self.metadata.get("checkpoint") == "last" and self.metrics is not None:
             best = self.metrics["epoch"].iloc[-1]
         if best is None or self.metrics is None or best not in set(self.metrics["epoch"]):
             return None
@@ -76,12 +76,12 @@ def load_run(path: Path) -> RunData:
     Raises
     ------
     RunError
-        It is no run's folder: neither ``run.json`` nor ``recipe.yaml`` is there.
+        It is no run's folder: neither ``metadata.json`` nor ``recipe.yaml`` is there.
     """
     path = Path(path)
-    if not any((path / name).is_file() for name in ("run.json", "recipe.yaml")):
+    if not any((path / name).is_file() for name in ("metadata.json", "recipe.yaml")):
         raise RunError(
-            f"{path} is no run's folder: it has neither run.json nor recipe.yaml. "
+            f"{path} is no run's folder: it has neither metadata.json nor recipe.yaml. "
             "Give a folder that `lesionlens train` wrote."
         )
     problems: list[str] = []
@@ -95,16 +95,16 @@ def load_run(path: Path) -> RunData:
             problems.append(f"{file} cannot be read and is left out: {error}")
             return otherwise
 
-    evaluations = {part: read(f"evaluation/{part}.json", read_evaluation, None) for part in REPORTED_SPLITS}
-    predictions = {part: read(f"predictions/{part}.csv", read_predictions, None) for part in REPORTED_SPLITS}
+    evaluations = {name: read(f"evaluation/{name}.json", read_evaluation, None) for name in REPORTED_SPLITS}
+    predictions = {name: read(f"predictions/{name}.csv", read_predictions, None) for name in REPORTED_SPLITS}
     return RunData(
         path=path,
-        metadata=read("run.json", _mapping_reader(json.loads), {}),
+        metadata=read("metadata.json", _mapping_reader(json.loads), {}),
         recipe=read("recipe.yaml", _mapping_reader(yaml.safe_load), {}),
         recipe_text=read("recipe.yaml", lambda file: file.read_text(encoding="utf-8"), ""),
-        metrics=read("log.csv", _read_metrics, None),
-        evaluations={part: found for part, found in evaluations.items() if found is not None},
-        predictions={part: found for part, found in predictions.items() if found is not None},
+        metrics=read("metrics.csv", _read_metrics, None),
+        evaluations={name: found for name, found in evaluations.items() if found is not None},
+        predictions={name: found for name, found in predictions.items() if found is not None},
         read_errors=tuple(dict.fromkeys(problems)),
     )
 

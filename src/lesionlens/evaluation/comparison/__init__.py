@@ -18,9 +18,9 @@ from lesionlens.evaluation.comparison.tests import (
 )
 
 __all__ = [
+    "AUCWithVariance",
     "AlignedPredictions",
     "Alternative",
-    "AUCWithVariance",
     "SignificanceResult",
     "align",
     "auc_variance",
@@ -30,8 +30,8 @@ __all__ = [
     "holm",
     "mcnemar",
     "paired_t",
-    "sign_flip_permutation_test",
     "permutation_test",
+    "sign_flip_permutation_test",
     "two_sample_t",
     "two_sample_t_from_summaries",
     "wilcoxon",

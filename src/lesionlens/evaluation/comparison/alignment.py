@@ -55,7 +55,7 @@ def align(
     known = label != ""
     if not known.any():
         raise ComparisonError(
-            "no image has a label, so nothing can be compared: give a table of labels, --truth FILE"
+            "no image has a label, so nothing can be compared: give a table of labels, --labels FILE"
         )
     if not known.all():
         notes.append(f"{(~known).sum()} of {len(known)} images have no label and are left out.")
@@ -70,7 +70,7 @@ def check_aligned(a: Predictions, b: Predictions) -> None:
     if not same or (a.label == "").any():
         raise ComparisonError(
             "the two are not predictions of the same labelled images and classes in the same order: bring them into it "
-            "with aligned([a, b], names)"
+            "with align([a, b], names)"
         )
 
 
@@ -100,7 +100,7 @@ def _unmatched(
     ]
     raise ComparisonError(
         f"the files are of different images, {len(everything)} in all: {'; '.join(missing)}. Predict the same images, "
-        "or compare on those that all have: --common (common=True in Python)"
+        "or compare on those that all have: --common-images (intersect=True in Python)"
     )
 
 
@@ -124,7 +124,7 @@ def _merge_metadata(
         if differ.any():
             raise ComparisonError(
                 f"{name} gives other {description} than the files before it for {differ.sum()} images "
-                f"({format_examples(ids[differ])}): give one truth for all, --truth FILE"
+                f"({format_examples(ids[differ])}): give one truth for all, --labels FILE"
             )
         found = np.where(found == "", column, found)
     return found

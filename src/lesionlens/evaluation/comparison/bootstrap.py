@@ -1,4 +1,4 @@
-"""The difference of any metric between two models, over lesions drawn with replacement for both at once."""
+"""The difference of any metric of two models: over lesions drawn for both, and with their scores swapped."""
 
 import math
 from collections.abc import Sequence
@@ -68,12 +68,12 @@ def bootstrap_differences(
     Parameters
     ----------
     a, b
-        Of the same labelled images and classes in the same order (see `aligned`).
+        Of the same labelled images and classes in the same order (see `align`).
     keys
         Metric and what it is of: ``("auc", "melanoma")``, ``("sensitivity", "macro")``, ``("accuracy", "all")``.
     n_resamples
         The interval is the middle of those in which the difference is defined. p is twice the smaller share of them on
-        either side of zero, zeros counted on both and one added to each count: it is never below 2 / (replicates + 1).
+        either side of zero, zeros counted on both and one added to each count: it is never below 2 / (n_resamples + 1).
     stratified
         Draw as many lesions of each class as there are, so that every replicate has all classes.
 
@@ -86,7 +86,7 @@ def bootstrap_differences(
     check_metric_keys(keys, a.classes)
     check_confidence(confidence)
     if n_resamples < 1:
-        raise ComparisonError(f"replicates={n_resamples}: one or more are needed")
+        raise ComparisonError(f"n_resamples={n_resamples}: one or more are needed")
     point = metric_values(a, keys, decision=decision) - metric_values(b, keys, decision=decision)
     parts = [
         metric_values(a, keys, decision=decision, weights=weights)
@@ -122,7 +122,7 @@ def _two_sided_p_value(resampled: FloatArray) -> float:
     return float(min(1.0, 2 * (smaller + 1) / (len(resampled) + 1)))
 
 
-PERMUTATION = "swap"
+PERMUTATION = "permutation"
 
 
 def permutation_test(
@@ -153,7 +153,7 @@ def permutation_test(
     key = metric, scope
     check_metric_keys([key], a.classes)
     if n_permutations < 1:
-        raise ComparisonError(f"permutations={n_permutations}: one or more are needed")
+        raise ComparisonError(f"n_permutations={n_permutations}: one or more are needed")
     _, member = np.unique(a.lesion_id, return_inverse=True)
     lesions = int(member.max()) + 1
     rng = np.random.default_rng(seed)

@@ -10,7 +10,7 @@ from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.core.tabular import write_csv_columns
 from lesionlens.evaluation.comparison.result import ComparisonReport, MetricComparison
 
-COMPARISON_FORMAT = "lesionlens-comparison/1"
+COMPARISON_FORMAT = "lesionlens-comparison/2"
 _CellValue = str | int | float | None
 
 
@@ -19,9 +19,9 @@ def write_comparison(folder: Path | str, report: ComparisonReport) -> None:
     rows = [row for each in report.comparisons for row in _comparison_rows(each)]
     record = {
         "format": COMPARISON_FORMAT,
-        "over": report.sample_description,
+        "sample_description": report.sample_description,
         "settings": report.settings,
-        "notes": report.caveats,
+        "caveats": report.caveats,
         "comparisons": rows,
         "notice": RESEARCH_USE_NOTICE,
     }
@@ -39,7 +39,7 @@ def _comparison_rows(comparison: MetricComparison) -> Iterator[dict[str, _CellVa
             "first": comparison.first,
             "second": comparison.second,
             "metric": comparison.metric,
-            "of": comparison.scope,
+            "scope": comparison.scope,
             "value_first": _finite_or_none(comparison.values[0]),
             "value_second": _finite_or_none(comparison.values[1]),
             "test": each.test,

@@ -50,8 +50,9 @@ def _multi_image_caveat(predictions: Predictions) -> str:
     several = count_multi_image_lesions(predictions)
     if not several:
         return ""
+    lesions = len(np.unique(predictions.lesion_id))
     return (
-        f"{several:,} of {len(np.unique(predictions.lesion_id)):,} lesions have several images. DeLong's and McNemar's tests "
+        f"{several:,} of {lesions:,} lesions have several images. DeLong's and McNemar's tests "
         "count images as independent and would be too sure, so p is of the bootstrap over lesions."
     )
 
@@ -90,7 +91,7 @@ def _p_value_resolution_caveat(comparisons: Sequence[MetricComparison], n_resamp
         return f"{said}."
     return (
         f"{said}, and where all {len(judged)} differences have it Holm's is {min(1, corrected):.2g}: give more "
-        "--replicates, or fewer --metric."
+        "--bootstrap-samples, or fewer --metric."
     )
 
 
@@ -118,9 +119,9 @@ def compare_models(
     Parameters
     ----------
     models
-        Of the same labelled images and classes in the same order (see `aligned`).
+        Of the same labelled images and classes in the same order (see `align`).
     keys
-        Metrics and what they are of; none: the usual ones (see `usual`).
+        Metrics and what they are of; none: the usual ones (see `default_metrics`).
     all_pairs
         Compare every pair, not only the first with each other.
 
@@ -163,7 +164,7 @@ def compare_models(
         comparison_caveats(first, found, n_resamples=n_resamples),
         {
             "confidence": confidence,
-            "replicates": n_resamples,
+            "n_resamples": n_resamples,
             "seed": seed,
             "strata": "class" if stratified else "none",
             "decision": _describe_decision(decision),

@@ -69,7 +69,8 @@ def _plot_roc_curve(axes: Axes, model: Predictions, model_name: str, class_name:
 
 
 def _difference_label(comparison: MetricComparison) -> str:
-    return f"difference {format_difference(comparison.interval_result)}\np {format_p_value(comparison.primary_test.p)} ({comparison.primary_test.test})"
+    test = comparison.primary_test
+    return f"difference {format_difference(comparison.interval_result)}\np {format_p_value(test.p)} ({test.test})"
 
 
 def _set_roc_title(axes: Axes, title: str, subtitle: str) -> None:

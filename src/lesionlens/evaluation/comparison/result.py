@@ -149,12 +149,8 @@ def holm(p_values: Sequence[float] | NDArray[np.floating]) -> FloatArray:
 
 
 _BINARY_METRICS = ("auc", "average_precision", "sensitivity", "specificity", "precision", "f1")
-_MULTICLASS_METRICS = (
-    "auc",
-    "average_precision",
-    "specificity",
-    "f1",
-)  # the mean sensitivity is the balanced accuracy
+# the mean sensitivity is the balanced accuracy
+_MULTICLASS_METRICS = ("auc", "average_precision", "specificity", "f1")
 _OVERALL_METRICS = (("balanced_accuracy", OVERALL), ("accuracy", OVERALL))
 
 
@@ -230,7 +226,7 @@ def select_pairs(names: Sequence[str], *, all_pairs: bool = False) -> list[tuple
 
     Examples
     --------
-    >>> which_pairs(["a", "b", "c"]), which_pairs(["a", "b", "c"], every=True)
+    >>> select_pairs(["a", "b", "c"]), select_pairs(["a", "b", "c"], all_pairs=True)
     ([(0, 1), (0, 2)], [(0, 1), (0, 2), (1, 2)])
     """
     pairs = itertools.combinations(range(len(names)), 2)
@@ -244,9 +240,9 @@ def default_metrics(
 
     Examples
     --------
-    >>> usual(["other", "melanoma"], there=["other", "melanoma"])[:2]
+    >>> default_metrics(["other", "melanoma"], present=["other", "melanoma"])[:2]
     [('auc', 'melanoma'), ('average_precision', 'melanoma')]
-    >>> usual(["a", "b", "c"], there=["a", "b", "c"], rest="c")[:3]
+    >>> default_metrics(["a", "b", "c"], present=["a", "b", "c"], other_class="c")[:3]
     [('auc', 'a'), ('auc', 'b'), ('auc', 'macro')]
     """
     if len(classes) == 2:

@@ -56,7 +56,7 @@ def compare_runs(
     groups
         Name of the run -> its evaluation.
     keys
-        Metrics and what they are of; none: the usual ones (see `usual`).
+        Metrics and what they are of; none: the usual ones (see `default_metrics`).
 
     Raises
     ------
@@ -168,8 +168,8 @@ def _different_images_caveats(groups: Sequence[RunEvaluations], names: Sequence[
         ]
         if other:
             found.append(
-                f"{name} was measured on other test images than {names[0]} ({format_examples(other)}: other numbers of a "
-                "class): what differs may be the images."
+                f"{name} was measured on other test images than {names[0]} ({format_examples(other)}: other numbers "
+                "of a class): what differs may be the images."
             )
     return found
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from math import isnan
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -33,7 +32,7 @@ def format_signed(number: float) -> str:
 
     Examples
     --------
-    >>> signed(0.0213), signed(-0.0213), signed(-0.0001)
+    >>> format_signed(0.0213), format_signed(-0.0213), format_signed(-0.0001)
     ('+0.021', '−0.021', '0.000')
     """
     if math.isnan(number):
@@ -55,7 +54,7 @@ def format_p_value(p: float) -> str:
 
     Examples
     --------
-    >>> probability(0.0312), probability(0.0004), probability(float("nan"))
+    >>> format_p_value(0.0312), format_p_value(0.0004), format_p_value(float("nan"))
     ('0.031', '<0.001', '–')
     """
     if math.isnan(p):
@@ -69,7 +68,7 @@ def comparison_table(report: ComparisonReport) -> Group:
 
 
 def _renderables(report: ComparisonReport) -> Iterator[RenderableType]:
-    tested = sum(not isnan(each.primary_test.p) for each in report.comparisons)
+    tested = sum(not math.isnan(each.primary_test.p) for each in report.comparisons)
     percent = f"{100 * float(report.settings['confidence']):g} %"
     yield Text(
         f"{report.sample_description[0].upper()}{report.sample_description[1:]}; {percent} intervals",

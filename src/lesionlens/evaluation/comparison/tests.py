@@ -1,4 +1,4 @@
-"""Student's t-tests over runs: of two independent groups, and of pairs."""
+"""Tests of a difference: over runs (t, Wilcoxon, sign flips) and over images (McNemar)."""
 
 import itertools
 import math
@@ -143,7 +143,7 @@ _ROUNDING_TOLERANCE = 1e-12  # a difference or a standard error below it is none
 
 
 class WaldResult(NamedTuple):
-    """Interval, statistic and p of a difference; in the order of `Comparison`."""
+    """Interval, statistic and p of a difference; in the order of `SignificanceResult`."""
 
     low: float
     high: float
