@@ -24,7 +24,7 @@ def test_the_arl_recipe_is_the_papers() -> None:
     recipe = load_recipe("arl/cnn50")
     assert (recipe.train.lr, recipe.train.batch_size, recipe.train.epochs) == (0.0001, 32, 100)
     assert (recipe.train.schedule, recipe.train.step, recipe.train.factor) == ("step", 30, 0.5)
-    assert (recipe.crops.train, recipe.crops.train_count, recipe.crops.test_count) == ("multiscale", 60, 9)
+    assert (recipe.crops.train, recipe.crops.train_count, recipe.crops.test_count) == ("multi-scale", 60, 9)
     assert recipe.augment.preset == "arl"
     assert load_recipe("arl/cnn14").train.lr == 0.01
 
@@ -79,7 +79,7 @@ def test_one_text_in_place_of_a_list_is_said() -> None:
             r"train\.class_repeats\.melanoma: .*greater than or equal to 1 \(came: 0\)",
         ),
         (["train.class_weights={melanoma: -5}"], r"train\.class_weights\.melanoma: .*greater than 0"),
-        (["crops.test=five"], "crops.test: .*'whole', 'center'"),
+        (["crops.test=five"], "crops.test: .*'full', 'center-square'"),
         (["model.backbone=resnet18", "model.name=resnet14"], "either name"),
         (["data.classes=a,b"], r"data.classes: a list is wanted, written \[a,b\] \(came: 'a,b'\)"),
         (["data.val_fraction=0.6", "data.test_fraction=0.5"], "leave nothing to train on"),
@@ -154,7 +154,11 @@ def test_a_file_over_a_shipped_recipe(tmp_path: Path) -> None:
 
 def test_a_file_over_a_file_over_a_file_beside_it(tmp_path: Path) -> None:
     (tmp_path / "low").mkdir()
-    write(tmp_path / "low", a="base: b.yaml\nruns: 2\n", b="base: plain\nruns: 9\ntrain: {seed: 4}\n")
+    write(
+        tmp_path / "low",
+        a="base: b.yaml\nnum_repeats: 2\n",
+        b="base: plain\nnum_repeats: 9\ntrain: {seed: 4}\n",
+    )
     recipe = load_recipe(write(tmp_path, top="base: low/a.yaml\ntrain: {epochs: 2}\n"))
     assert (recipe.num_repeats, recipe.train.seed, recipe.train.epochs) == (2, 4, 2)
     assert recipe.model.backbone == load_recipe("plain").model.backbone
@@ -165,13 +169,13 @@ def test_a_file_over_a_file_over_a_file_beside_it(tmp_path: Path) -> None:
     [
         ({"train": {"a": 1, "b": 2}}, {"train": {"b": 3}}, {"train": {"a": 1, "b": 3}}),
         ({"model": {"mean": [1, 2, 3]}}, {"model": {"mean": [0]}}, {"model": {"mean": [0]}}),
-        ({"model": {"options": {"x": 1}}}, {"model": {"options": {"y": 2}}}, {"model": {"options": {"x": 1, "y": 2}}}),
+        ({"model": {"kwargs": {"x": 1}}}, {"model": {"kwargs": {"y": 2}}}, {"model": {"kwargs": {"x": 1, "y": 2}}}),
         ({"model": {"name": "a", "mean": 1}}, {"model": {"backbone": "b"}}, {"model": {"mean": 1, "backbone": "b"}}),
         ({"model": {"backbone": "b", "attention": "c"}}, {"model": "a"}, {"model": {"name": "a"}}),
         ({"model": {"name": "a"}}, {"model": {"input_size": 9}}, {"model": {"name": "a", "input_size": 9}}),
         ({"data": "n:/r"}, {"data": {"task": "t"}}, {"data": {"source": "n:/r", "task": "t"}}),
-        ({"augment": {"preset": "arl", "zoom": 1}}, {"augment": "none"}, {"augment": {"preset": "none"}}),
-        ({"augment": "arl"}, {"augment": {"zoom": 1}}, {"augment": {"preset": "arl", "zoom": 1}}),
+        ({"augment": {"preset": "arl", "scale": 1}}, {"augment": "none"}, {"augment": {"preset": "none"}}),
+        ({"augment": "arl"}, {"augment": {"scale": 1}}, {"augment": {"preset": "arl", "scale": 1}}),
         ({"train": {"patience": 3}}, {"train": {"patience": None}}, {"train": {"patience": None}}),
     ],
 )  # fmt: skip

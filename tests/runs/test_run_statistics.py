@@ -69,7 +69,7 @@ def test_one_run_has_no_spread_and_no_run_no_mean() -> None:
 def test_the_summary_is_of_each_metric_and_class(tmp_path: Path) -> None:
     runs = {name: evaluation(seed) for seed, name in enumerate(("run-01", "run-02", "run-03"))}
     write_summary(tmp_path / "s.csv", summarize_runs(runs))
-    table = read_summary(tmp_path / "s.csv").set_index(["metric", "of"])
+    table = read_summary(tmp_path / "s.csv").set_index(["metric", "scope"])
     for key in (("auc", "melanoma"), ("sensitivity", "none"), ("accuracy", "all")):
         values = [each.value(*key) for each in runs.values()]
         assert table.loc[key, ["run-01", "run-02", "run-03"]].tolist() == pytest.approx(values)
@@ -81,9 +81,9 @@ def test_the_page_and_the_short_table() -> None:
     table = summarize_runs({f"fold-{seed}": evaluation(seed) for seed in range(3)})
     text = markdown_page(table, title="g", split="test", num_runs=5)
     assert "The test part over 3 of 5 runs." in text
-    row = table[(table["metric"] == "auc") & (table["of"] == "melanoma")].iloc[0]
+    row = table[(table["metric"] == "auc") & (table["scope"] == "melanoma")].iloc[0]
     low, high = f"{row['low']:.3f}", f"{row['high']:.3f}"
-    assert f"| AUC | melanoma | {row['mean']:.3f} | {row['sd']:.3f} |" in text
+    assert f"| AUC | melanoma | {row['mean']:.3f} | {row['std']:.3f} |" in text
     assert f"{low} to {high} | 3 |" in text
     assert "not a medical device" in text
     console = Console(width=120, record=True, quiet=False, file=None)

@@ -1,4 +1,4 @@
-"""What the section ``prior`` allows, and what it does to the masks of the training part alone."""
+"""What the section ``attention_prior`` allows, and what it does to the masks of the training part alone."""
 
 import numpy as np
 import pytest
@@ -19,11 +19,11 @@ from lesionlens.training.setup import set_up_run
         (["attention_prior.mask_degradation=rough"], "attention_prior.mask_degradation.*'exact', 'eroded'"),
         (
             ["attention_prior.mask_degradation=eroded", "attention_prior.severity=-0.1"],
-            "amount=-0.1 of quality=eroded is in diameters.* 0 to 2",
+            "severity=-0.1 of mask_degradation=eroded is in diameters.* 0 to 2",
         ),
         (
             ["attention_prior.mask_degradation=polygon", "attention_prior.severity=2"],
-            "amount=2 of quality=polygon is the number of corners: 3",
+            "severity=2 of mask_degradation=polygon is the number of corners: 3",
         ),
         (
             ["attention_prior.mask_degradation=polygon", "attention_prior.severity=4.5"],
@@ -31,14 +31,14 @@ from lesionlens.training.setup import set_up_run
         ),
         (
             ["attention_prior.mask_degradation=bounding_box", "attention_prior.severity=2"],
-            "quality=box has no amount; leave it out, or give one of eroded",
+            "mask_degradation=bounding_box has no severity; leave it out, or give one of eroded",
         ),
-        (["attention_prior.severity=2"], "quality=exact has no amount"),
+        (["attention_prior.severity=2"], "mask_degradation=exact has no severity"),
         (
             ["attention_prior=none", "attention_prior.mask_degradation=bounding_box"],
-            "masks is none; give masks=lesion",
+            "target is none; give target=lesion",
         ),
-        (["attention_prior=none", "attention_prior.mask_fraction=0.5"], "masks is none; give masks=lesion"),
+        (["attention_prior=none", "attention_prior.mask_fraction=0.5"], "target is none; give target=lesion"),
     ],
 )
 def test_nonsense_is_refused_in_a_sentence(
@@ -68,7 +68,7 @@ def test_training_masks_are_worse_and_fewer_and_the_record_says_so(recipe: str, 
     assert before is not None
     assert after is not None
     assert before.has_mask.all()
-    facts = worse.setup.describe()["prior"]
+    facts = worse.setup.describe()["attention_prior"]
     assert (facts["images"], facts["used"]) == (len(before), after.has_mask.sum())
     assert facts["used"] == pytest.approx(len(before) / 2, abs=1.5)
     alike = [iou(after[place], before[place]) for place in np.flatnonzero(after.has_mask)]
@@ -87,7 +87,7 @@ def test_a_share_of_none_is_no_masks(recipe: str, words: list[str]) -> None:
         "attention_prior.mask_degradation=bounding_box",
     )
     assert ready.datamodule.train_dataset.split_data.masks is None
-    assert ready.setup.describe()["prior"] == {}
+    assert ready.setup.describe()["attention_prior"] == {}
     model = ready.setup.resolved_model.build(len(ready.setup.task.output_names)).model
     assert build_module(ready.setup, model).attention_prior is None
 
@@ -107,15 +107,15 @@ def test_seeds_of_training_share_their_masks_and_seeds_of_the_prior_do_not(
     assert (one != other).any()
 
 
-NINE = CropRecipe(train="ordered", train_count=9, test="ordered", test_count=9)
+NINE = CropRecipe(train="grid", train_count=9, test="grid", test_count=9)
 
 
 def test_a_network_of_images_takes_the_crops_that_are_asked_for() -> None:
-    asked = CropRecipe(train="random", train_count=4, test="ordered", test_count=16)
+    asked = CropRecipe(train="random-square", train_count=4, test="grid", test_count=16)
     assert asked.for_model(None) == asked
 
 
-@pytest.mark.parametrize("asked", [CropRecipe(), NINE, CropRecipe(test="ordered", train_count=9)])
+@pytest.mark.parametrize("asked", [CropRecipe(), NINE, CropRecipe(test="grid", train_count=9)])
 def test_a_network_of_crops_brings_its_own(asked: CropRecipe) -> None:
     assert asked.for_model(9) == NINE
 
@@ -123,18 +123,21 @@ def test_a_network_of_crops_brings_its_own(asked: CropRecipe) -> None:
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (CropRecipe(train="random"), r"crops\.train=random-square\. Leave"),
+        (CropRecipe(train="random-square"), r"crops\.train=random-square\. Leave"),
         (NINE, r"crops\.train_count=9 crops\.test_count=9\. Leave"),
-        (CropRecipe(test="center", test_count=2), r"crops\.test=center-square crops\.test_count=2\. Leave"),
+        (
+            CropRecipe(test="center-square", test_count=2),
+            r"crops\.test=center-square crops\.test_count=2\. Leave",
+        ),
     ],
 )
 def test_a_contradiction_is_refused(asked: CropRecipe, said: str) -> None:
-    with pytest.raises(RecipeError, match=f"takes 16 ordered crops of each image at once, .* says {said}"):
+    with pytest.raises(RecipeError, match=f"takes 16 grid crops of each image at once, .* says {said}"):
         asked.for_model(16)
 
 
 @pytest.mark.parametrize(
-    ("asked", "crops"), [(CropRecipe(), 8), (CropRecipe(train="ordered", train_count=8), None)]
+    ("asked", "crops"), [(CropRecipe(), 8), (CropRecipe(train="grid", train_count=8), None)]
 )
 def test_numbers_without_an_order_are_refused(asked: CropRecipe, crops: int | None) -> None:
     with pytest.raises(RecipeError, match="no 8 ordered crops; allowed numbers: 5, 7, 9, 16, 25, 36"):
@@ -142,8 +145,8 @@ def test_numbers_without_an_order_are_refused(asked: CropRecipe, crops: int | No
 
 
 def test_a_network_that_only_averages_may_be_trained_on_random_crops() -> None:
-    asked = CropRecipe(train="random", train_count=2)
+    asked = CropRecipe(train="random-square", train_count=2)
     assert asked.for_model(9, fixed_positions=False) == CropRecipe(
-        train="random", train_count=2, test="ordered", test_count=9
+        train="random-square", train_count=2, test="grid", test_count=9
     )
     assert CropRecipe().for_model(9, fixed_positions=False) == NINE

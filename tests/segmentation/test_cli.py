@@ -39,11 +39,11 @@ def test_the_whole_way(
     (here / "ham").symlink_to(small_set)
     assert run(monkeypatch, "train", "ham10000:ham", *WORDS.split()) == 0
     assert "Research use only, not a medical device." in capsys.readouterr().out
-    record = json.loads((here / "run" / "run.json").read_text())
+    record = json.loads((here / "run" / "metadata.json").read_text())
     assert record["status"] == "finished"
     assert sum(record["data"]["images"].values()) == 24
-    assert list(pd.read_csv(here / "run" / "log.csv")["epoch"]) == [1, 2]
-    assert (here / "run" / "left-out.csv").read_text() == "image_id,part,reason\n"
+    assert list(pd.read_csv(here / "run" / "metrics.csv")["epoch"]) == [1, 2]
+    assert (here / "run" / "excluded.csv").read_text() == "image_id,split,reason\n"
     assert not list((here / "cache").iterdir())
 
     assert run(monkeypatch, "predict", "run", "ham/HAM10000_images", "-o", "masks") == 0
@@ -51,7 +51,10 @@ def test_the_whole_way(
     assert len(drawn) == 24
     with Image.open(drawn[0]) as mask:
         assert (mask.size, mask.mode) == ((64, 48), "L")
-    assert run(monkeypatch, "score", "masks", "ham10000:ham", "-o", "all.json", "--replicates", "50") == 0
+    assert (
+        run(monkeypatch, "evaluate", "masks", "ham10000:ham", "-o", "all.json", "--bootstrap-samples", "50")
+        == 0
+    )
     assert "Jaccard" in capsys.readouterr().out
     each = pd.read_csv(here / "all.csv", index_col="image_id")
     for part in ("validation", "test"):
@@ -68,19 +71,19 @@ def test_the_same_seed_gives_the_same_network(here: Path, small_set: Path) -> No
     )
     for name in ("one", "two"):
         train_segmentation([f"ham10000:{small_set}"], options, out=here / name)
-    weights = [(here / name / "best" / "model.safetensors").read_bytes() for name in ("one", "two")]
+    weights = [(here / name / "model" / "model.safetensors").read_bytes() for name in ("one", "two")]
     assert weights[0] == weights[1]
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["train", "ham10000:{set}", "--network", "u-net"], "did you mean 'unet'"),
+        (["train", "ham10000:{set}", "--arch", "u-net"], "did you mean 'unet'"),
         (["train", "ham10000:nowhere"], "does not exist"),
         (["predict", "nowhere", "x.jpg", "-o", "m"], "no model in nowhere"),
-        (["score", "{set}/HAM10000_images", "ham10000:{set}", "--part", "test"], "in the part 'test'"),
-        (["score", "nowhere", "ham10000:{set}"], "there is no folder of masks nowhere"),
-        (["score", "{set}/HAM10000_images", "ham10000:{set}"], "images without a predicted mask: 24"),
+        (["evaluate", "{set}/HAM10000_images", "ham10000:{set}", "--split", "test"], "in the part 'test'"),
+        (["evaluate", "nowhere", "ham10000:{set}"], "there is no folder of masks nowhere"),
+        (["evaluate", "{set}/HAM10000_images", "ham10000:{set}"], "images without a predicted mask: 24"),
     ],
 )
 def test_an_error_is_a_readable_line(

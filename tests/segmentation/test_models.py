@@ -24,7 +24,7 @@ CARD = SegmentationModelCard(
 
 def test_a_bundle_comes_back_as_it_was(tmp_path: Path) -> None:
     model = CARD.architecture.build().eval()
-    save_model(tmp_path / "best", model, CARD)
+    save_model(tmp_path / "model", model, CARD)
     loaded = load_segmentation_model(tmp_path)
     assert loaded.card == CARD
     assert "not a medical device" in loaded.card.intended_use
@@ -40,7 +40,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_classifier_is_no_segmentation_network(tmp_path: Path) -> None:
-    (tmp_path / "card.json").write_text('{"format": 1, "classes": ["a", "b"]}')
+    (tmp_path / "model_card.json").write_text('{"format": 1, "classes": ["a", "b"]}')
     save_model(tmp_path / "x", torch.nn.Linear(1, 1), CARD)
     (tmp_path / "x" / "model.safetensors").rename(tmp_path / "model.safetensors")
     with pytest.raises(SavedModelError, match="lesionlens segment train"):

@@ -13,7 +13,7 @@ from lesionlens.segmentation.config import SegmentationConfig
 from lesionlens.segmentation.samples import load_source_tables, samples_by_split, split_samples
 
 
-def own_table(folder: Path, *, masks: int, images: int = 12, part: str = "") -> str:
+def own_table(folder: Path, *, masks: int, images: int = 12, split: str = "") -> str:
     """Write a table of one's own, the first rows with a mask."""
     folder.mkdir()
     rows = []
@@ -26,7 +26,7 @@ def own_table(folder: Path, *, masks: int, images: int = 12, part: str = "") -> 
                 "image": f"{number:02d}.png",
                 "label": ("nevus", "melanoma")[number % 2],
                 "mask_path": str(folder / f"{number:02d}_mask.tif") if number < masks else "",
-                "part": part,
+                "split": split,
             }
         )
     pd.DataFrame(rows).to_csv(folder / "t.csv", index=False)
@@ -65,18 +65,18 @@ def test_lesions_are_held_out_and_unusable_images_have_no_part(tmp_path: Path) -
 
 
 def test_official_parts_are_taken_where_there_are_any(tmp_path: Path) -> None:
-    sources = load_source_tables([own_table(tmp_path / "a", masks=12, part="train")])
+    sources = load_source_tables([own_table(tmp_path / "a", masks=12, split="train")])
     assert "test" not in split_samples(sources, [], SegmentationConfig(val_fraction=0.25)).splits
     assert (
         "test"
         in split_samples(
-            sources, [], SegmentationConfig(split="grouped", val_fraction=0.25, test_fraction=0.25)
+            sources, [], SegmentationConfig(split="group_holdout", val_fraction=0.25, test_fraction=0.25)
         ).splits
     )
 
 
 def test_parts_of_two_tables_are_joined(tmp_path: Path) -> None:
-    official = own_table(tmp_path / "a", masks=12, part="train")
+    official = own_table(tmp_path / "a", masks=12, split="train")
     read = load_source_tables([official, own_table(tmp_path / "b", masks=40, images=40)])
     split = split_samples(read, [], SegmentationConfig(val_fraction=0.25, test_fraction=0.25))
     assert sum(map(len, split.splits.values())) == 40
@@ -92,7 +92,7 @@ def test_nothing_usable_says_why(tmp_path: Path) -> None:
 def test_what_a_split_leaves_out_or_lets_leak_is_told(tmp_path: Path) -> None:
     source = own_table(tmp_path / "a", masks=12)
     rows = pd.read_csv(tmp_path / "a" / "t.csv")
-    rows["part"] = ["train"] * 8 + ["validation"] * 3 + [""]
+    rows["split"] = ["train"] * 8 + ["validation"] * 3 + [""]
     rows.to_csv(tmp_path / "a" / "t.csv", index=False)
     (tmp_path / "a" / "08.png").write_bytes((tmp_path / "a" / "00.png").read_bytes())
     split = split_samples(load_source_tables([source]), [], SegmentationConfig())
@@ -103,7 +103,7 @@ def test_what_a_split_leaves_out_or_lets_leak_is_told(tmp_path: Path) -> None:
 def test_one_image_is_too_few_to_train_on(tmp_path: Path) -> None:
     source = own_table(tmp_path / "a", masks=12)
     rows = pd.read_csv(tmp_path / "a" / "t.csv")
-    rows["part"] = ["train", *["validation"] * 11]
+    rows["split"] = ["train", *["validation"] * 11]
     rows.to_csv(tmp_path / "a" / "t.csv", index=False)
     with pytest.raises(DataError, match="one image with a mask is left to train on"):
         split_samples(load_source_tables([source]), [], SegmentationConfig())

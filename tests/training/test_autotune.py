@@ -84,7 +84,7 @@ def test_a_short_run_measures_nothing_a_long_one_once(
     )
     assert tune_workers(ready, task).setup.recipe.train.num_workers == 0
     assert measured == []
-    longer = measure_pace.resolve_auto(ready.setup, "train", epochs=50, threads=1)
+    longer = measure_pace.resolve_auto(ready.setup, "train", epochs=50, num_threads=1)
     chosen = tune_workers(RunComponents(longer, ready.datamodule), task).setup.recipe.train
     assert len(measured) == 1
     assert (chosen.num_workers, chosen.num_threads) == (
@@ -96,7 +96,7 @@ def test_a_short_run_measures_nothing_a_long_one_once(
 def test_what_is_said_is_done(made: tuple[RunComponents, ClassificationModule]) -> None:
     ready, task = made
     threads = torch.get_num_threads()
-    said = measure_pace.resolve_auto(ready.setup, "train", epochs=50, threads=2, workers=2)
+    said = measure_pace.resolve_auto(ready.setup, "train", epochs=50, num_threads=2, num_workers=2)
     try:
         assert tune_workers(RunComponents(said, ready.datamodule), task).setup.recipe.train.num_workers == 2
         assert torch.get_num_threads() == 2

@@ -27,7 +27,7 @@ class Gated(Classifier):
 
 
 def test_every_scale_gate_has_its_column_each_epoch(tmp_path: Path) -> None:
-    log, model = CSVLogger(tmp_path / "log.csv"), Gated()
+    log, model = CSVLogger(tmp_path / "metrics.csv"), Gated()
     for epoch in range(2):
         optimizer = SimpleNamespace(param_groups=[{"lr": 0.1}])
         trainer = SimpleNamespace(
@@ -35,6 +35,6 @@ def test_every_scale_gate_has_its_column_each_epoch(tmp_path: Path) -> None:
         )
         log.on_train_epoch_end(cast(Any, trainer), cast(Any, SimpleNamespace(model=model)))
         nn.init.constant_(model.get_parameter("soft.attention.gamma"), 2.0)
-    rows = pd.read_csv(tmp_path / "log.csv")
+    rows = pd.read_csv(tmp_path / "metrics.csv")
     assert rows["alpha/layer1"].tolist() == [0.25, 0.25]
     assert rows["gamma/soft.attention"].tolist() == [0.5, 2.0]

@@ -139,7 +139,7 @@ def test_divided_by_the_weights_it_is_torchs(scored: tuple[Tensor, Tensor], powe
 
 
 def test_divided_by_the_images_it_is_the_plain_mean_of_weighted_losses(scored: tuple[Tensor, Tensor]) -> None:
-    recipe = TrainRecipe(class_weight_power=1, loss_reduction="images")
+    recipe = TrainRecipe(class_weight_power=1, loss_reduction="batch_size")
     of_image = torch.tensor([4.0, 1.0, 2.0, 3.0, 1.0, 4.0])
     weights = compute_class_weights(recipe, HAM, CLASSES)
     each = F.cross_entropy(*scored, reduction="none")
@@ -157,7 +157,9 @@ def test_classes_are_weighted_by_name(scored: tuple[Tensor, Tensor]) -> None:
 
 
 def test_without_weights_both_means_are_one(scored: tuple[Tensor, Tensor]) -> None:
-    over = [ClassificationLoss(TrainRecipe(loss_reduction=each))(*scored) for each in ("weights", "images")]
+    over = [
+        ClassificationLoss(TrainRecipe(loss_reduction=each))(*scored) for each in ("weight_sum", "batch_size")
+    ]
     torch.testing.assert_close(over[0], over[1])
     torch.testing.assert_close(over[0], F.cross_entropy(*scored))
 

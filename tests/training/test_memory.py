@@ -42,6 +42,6 @@ def test_a_run_learns_the_same_from_images_in_the_devices_memory(
     losses = []
     for memory in ("host", "device"):
         folder = open_run_dir(train(recipe, [*said, f"data.images_on={memory}"], out=tmp_path / memory))
-        assert folder.metadata()["chosen"]["data.images_on"] == memory
+        assert folder.metadata()["auto_values"]["data.images_on"] == memory
         losses.append(float(pd.read_csv(folder.metrics_csv)["train_loss"].iloc[-1]))
     assert losses[0] == pytest.approx(losses[1], rel=0.01)

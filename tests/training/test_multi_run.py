@@ -32,12 +32,12 @@ def recipe(**keys: int) -> Recipe:
     ("keys", "expected"),
     [
         ({}, [("", 7, None)]),
-        ({"folds": 5, "fold": 2}, [("", 7, 2)]),
-        ({"runs": 2}, [("run-01", 7, None), ("run-02", 8, None)]),
-        ({"runs": 2, "folds": 5, "fold": 4}, [("run-01", 7, 4), ("run-02", 8, 4)]),
-        ({"folds": 3}, [("fold-0", 7, 0), ("fold-1", 7, 1), ("fold-2", 7, 2)]),
+        ({"n_folds": 5, "fold": 2}, [("", 7, 2)]),
+        ({"num_repeats": 2}, [("run-01", 7, None), ("run-02", 8, None)]),
+        ({"num_repeats": 2, "n_folds": 5, "fold": 4}, [("run-01", 7, 4), ("run-02", 8, 4)]),
+        ({"n_folds": 3}, [("fold-0", 7, 0), ("fold-1", 7, 1), ("fold-2", 7, 2)]),
         (
-            {"runs": 2, "folds": 2},
+            {"num_repeats": 2, "n_folds": 2},
             [("run-01-fold-0", 7, 0), ("run-01-fold-1", 7, 1), ("run-02-fold-0", 8, 0), ("run-02-fold-1", 8, 1)],
         ),
     ],
@@ -51,7 +51,7 @@ def test_the_runs_that_a_recipe_means(
 
 
 def test_names_sort_as_they_are_run() -> None:
-    names = [child.name for child in expand_runs(recipe(runs=100))]
+    names = [child.name for child in expand_runs(recipe(num_repeats=100))]
     assert names == sorted(names)
 
 
@@ -105,16 +105,16 @@ def started(out: Path, trained: Trained, **keys: int) -> Path:
 
 def test_a_group_leaves_its_recipe_its_runs_and_their_summary(tmp_path: Path) -> None:
     trained = Trained()
-    out = started(tmp_path / "g", trained, runs=2, folds=2)
+    out = started(tmp_path / "g", trained, num_repeats=2, n_folds=2)
     assert trained.calls == [f"start run-0{run}-fold-{fold}" for run in (1, 2) for fold in (0, 1)]
     group = MultiRunDir(out)
-    assert yaml.safe_load(group.recipe.read_text())["runs"] == 2
+    assert yaml.safe_load(group.recipe.read_text())["num_repeats"] == 2
     own = yaml.safe_load(group.run_dir("run-02-fold-1").recipe.read_text())
-    assert (own["runs"], own["fold"], own["train"]["seed"]) == (1, 1, 8)
+    assert (own["num_repeats"], own["fold"], own["train"]["seed"]) == (1, 1, 8)
     assert group.metadata()["status"] == "finished"
-    assert {each["status"] for each in group.metadata()["children"].values()} == {"finished"}
+    assert {each["status"] for each in group.metadata()["runs_status"].values()} == {"finished"}
     assert list(read_summary(group.summary_csv).columns[-4:]) == [
-        child.name for child in expand_runs(recipe(runs=2, folds=2))
+        child.name for child in expand_runs(recipe(num_repeats=2, n_folds=2))
     ]
     assert "4 of 4 runs" in group.summary_md.read_text()
 
@@ -122,7 +122,7 @@ def test_a_group_leaves_its_recipe_its_runs_and_their_summary(tmp_path: Path) ->
 def test_the_plan_is_told_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     console = Console(width=100)
     run_all(
-        recipe(folds=2), "x", out=tmp_path / "g", runs_dir=tmp_path, console=console, run_fns=Trained().one
+        recipe(n_folds=2), "x", out=tmp_path / "g", runs_dir=tmp_path, console=console, run_fns=Trained().one
     )
     said = capsys.readouterr().out
     assert said.index("fold-1: seed 7, fold 1 of 2") < said.index("1 of 2\n")
@@ -135,12 +135,12 @@ def test_a_run_that_fails_is_recorded_and_the_others_go_on(tmp_path: Path) -> No
         RunError,
         match=r"(?s)2 of 4 runs failed:.*run-02: no such image.*run-04: ValueError\('odd'\).*--resume",
     ):
-        started(tmp_path / "g", first, runs=4)
+        started(tmp_path / "g", first, num_repeats=4)
     group = MultiRunDir(tmp_path / "g")
     record = group.metadata()
     assert record["status"] == "failed"
-    assert record["children"]["run-02"] == {"status": "failed", "message": "no such image"}
-    assert record["children"]["run-03"] == {"status": "finished"}
+    assert record["runs_status"]["run-02"] == {"status": "failed", "message": "no such image"}
+    assert record["runs_status"]["run-03"] == {"status": "finished"}
     assert "ValueError: odd" in group.traceback_path("run-04").read_text()
     assert list(read_summary(group.summary_csv).columns[-2:]) == ["run-01", "run-03"]
 
@@ -155,10 +155,10 @@ def test_a_run_that_fails_is_recorded_and_the_others_go_on(tmp_path: Path) -> No
 
 def test_a_group_that_is_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
     with pytest.raises(RunInterrupted, match=r"stopped in run-02.*--resume"):
-        started(tmp_path / "g", Trained({"run-02": RunInterrupted("Ctrl-C")}), runs=3)
+        started(tmp_path / "g", Trained({"run-02": RunInterrupted("Ctrl-C")}), num_repeats=3)
     group = MultiRunDir(tmp_path / "g")
     assert group.metadata()["status"] == "interrupted"
-    assert {name: each["status"] for name, each in group.metadata()["children"].items()} == {
+    assert {name: each["status"] for name, each in group.metadata()["runs_status"].items()} == {
         "run-01": "finished",
         "run-02": "interrupted",
         "run-03": "missing",
@@ -172,13 +172,13 @@ def test_a_group_that_is_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_nothing_is_summed_up_where_nothing_was_finished(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="2 of 2 runs failed"):
-        started(tmp_path / "g", Trained({f"run-0{n}": RunError("full") for n in (1, 2)}), runs=2)
+        started(tmp_path / "g", Trained({f"run-0{n}": RunError("full") for n in (1, 2)}), num_repeats=2)
     assert not MultiRunDir(tmp_path / "g").summary_csv.exists()
 
 
 def test_changed_data_are_not_gone_on_with(tmp_path: Path, data: SimpleNamespace) -> None:
     with pytest.raises(RunError):
-        started(tmp_path / "g", Trained({"run-01": RunError("x")}), runs=2)
+        started(tmp_path / "g", Trained({"run-01": RunError("x")}), num_repeats=2)
     data.mark = "another"
     with pytest.raises(RunError, match=r"data of .* are not what they were"):
         resume_multi_run(tmp_path / "g", console=QUIET, run_fns=Trained().one)
@@ -192,13 +192,13 @@ def test_bad_data_are_refused_before_there_is_a_folder(
 
     monkeypatch.setattr("lesionlens.training.multi_run.set_up_run", refuse)
     with pytest.raises(DataError, match="no such folder"):
-        started(tmp_path / "g", Trained(), runs=2)
+        started(tmp_path / "g", Trained(), num_repeats=2)
     assert not (tmp_path / "g").exists()
 
 
 def test_a_group_is_known_by_its_record(tmp_path: Path) -> None:
     assert not MultiRunDir(tmp_path).exists()
-    (tmp_path / "group.json").write_text(json.dumps({}))
+    (tmp_path / "multi_run.json").write_text(json.dumps({}))
     assert not MultiRunDir(tmp_path).exists()
     (tmp_path / "recipe.yaml").write_text("")
     assert MultiRunDir(tmp_path).exists()
@@ -212,7 +212,7 @@ def test_two_runs_and_one_of_them_lost(recipe: str, words: list[str], tmp_path: 
     assert weights[0] != weights[1]
     splits = [group.run_dir(name).splits_csv.read_text() for name in names]
     assert splits[0] == splits[1]  # the seed of the split is the recipe's, not the run's
-    found = read_summary(group.summary_csv).set_index(["metric", "of"])
+    found = read_summary(group.summary_csv).set_index(["metric", "scope"])
     for name in names:
         value = read_evaluation(group.run_dir(name).evaluation("test")).value("auc")
         assert found.loc[("auc", "macro"), name] == pytest.approx(value)

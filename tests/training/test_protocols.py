@@ -85,16 +85,18 @@ def test_the_bundle_predicts_what_the_run_did(two_task: RunDir, isic: Path) -> N
 
 
 def test_an_empty_mask_is_told(two_task: RunDir) -> None:
-    rows = pd.read_csv(two_task.path / "left-out.csv")
+    rows = pd.read_csv(two_task.path / "excluded.csv")
     assert sorted(reason.rpartition(": ")[2] for reason in rows["reason"]) == ["no prior", "seen whole"]
-    assert rows["part"].unique().tolist() == ["train"]
+    assert rows["split"].unique().tolist() == ["train"]
     assert rows["reason"].str.contains("empty").all()
-    assert two_task.metadata()["data"]["left_out"] == 2
+    assert two_task.metadata()["data"]["excluded"] == 2
 
 
 def test_prior_and_last_epoch_are_recorded(two_task: RunDir) -> None:
-    assert {"prior/layer2", "prior/layer3"} <= set(pd.read_csv(two_task.metrics_csv).columns)
-    assert two_task.metadata()["kept"] == "last"
+    assert {"attention_prior/layer2", "attention_prior/layer3"} <= set(
+        pd.read_csv(two_task.metrics_csv).columns
+    )
+    assert two_task.metadata()["checkpoint"] == "last"
     report = (two_task.path / "report.html").read_text(encoding="utf-8")
     assert "lesion masks" in report
     assert "focal, gamma 2" in report
@@ -103,7 +105,7 @@ def test_prior_and_last_epoch_are_recorded(two_task: RunDir) -> None:
 
 def test_the_input_is_scaled_by_the_training_images(two_task: RunDir, isic: Path) -> None:
     parts = pd.read_csv(two_task.splits_csv)
-    ids = parts[parts["part"] == "train"]["image_id"]
+    ids = parts[parts["split"] == "train"]["image_id"]
     files = {file.stem: file for file in isic.rglob("ISIC_*.jpg")}
     pixels = np.stack([cv2.imread(str(files[name]))[:, :, ::-1] for name in ids]) / 255
     scale = load_model(two_task.path).card.preprocessing

@@ -62,8 +62,8 @@ def assert_as_if_left_alone(recipe: str, words: list[str], folder: Path) -> RunD
         pd.read_csv(alone.metrics_csv)[columns], pd.read_csv(killed.metrics_csv)[columns]
     )
     assert alone.predictions("test").read_bytes() == killed.predictions("test").read_bytes()
-    assert [alone.metadata()[key] for key in ("best", "stopped")] == [
-        killed.metadata()[key] for key in ("best", "stopped")
+    assert [alone.metadata()[key] for key in ("best", "stop_reason")] == [
+        killed.metadata()[key] for key in ("best", "stop_reason")
     ]
     return killed
 
@@ -90,4 +90,4 @@ def test_with_prior_copies_passes_and_two_measures_too(recipe: str, tmp_path: Pa
         "train.monitor=val_accuracy", "train.stop_on=val_loss", "train.patience=2", "train.min_delta=0.05",
     ]  # fmt: skip
     killed = assert_as_if_left_alone(recipe, words, tmp_path)
-    assert killed.metadata()["stopped"] == "no better val_loss for 2 epochs"
+    assert killed.metadata()["stop_reason"] == "no better val_loss for 2 epochs"

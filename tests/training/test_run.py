@@ -39,24 +39,31 @@ def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_leaves_all_that_the_design_says(run: RunDir) -> None:
-    expected = ["recipe.yaml", "run.json", "split.csv", "log.csv", "report.html", "best/model.safetensors"]
-    expected += ["best/card.json", "checkpoints/last.ckpt"]
+    expected = [
+        "recipe.yaml",
+        "metadata.json",
+        "split.csv",
+        "metrics.csv",
+        "report.html",
+        "model/model.safetensors",
+    ]
+    expected += ["model/model_card.json", "checkpoints/last.ckpt"]
     expected += [
         f"{kind}/{part}.{end}"
         for kind, end in (("predictions", "csv"), ("evaluation", "json"))
         for part in ("validation", "test")
     ]
     assert [name for name in expected if not (run.path / name).is_file()] == []
-    assert list(run.path.rglob("*.part")) == []
+    assert list(run.path.rglob("*.partial")) == []
     record = run.metadata()
     assert record["status"] == "finished"
     assert record["epochs_run"] == 2
-    assert {"fingerprint", "split", "parts"} <= set(record["data"])
+    assert {"fingerprint", "split", "splits"} <= set(record["data"])
     assert torch.__version__.startswith(record["versions"]["torch"])
-    assert record["chosen"] | {"data.cache": "memmap", "train.num_workers": 0} == record["chosen"]
-    assert record["chosen"]["train.num_threads"] == default_num_threads() == torch.get_num_threads()
-    parts = pd.read_csv(run.splits_csv)["part"].value_counts()
-    assert {name: facts["images"] for name, facts in record["data"]["parts"].items()} == parts.to_dict()
+    assert record["auto_values"] | {"data.cache": "memmap", "train.num_workers": 0} == record["auto_values"]
+    assert record["auto_values"]["train.num_threads"] == default_num_threads() == torch.get_num_threads()
+    parts = pd.read_csv(run.splits_csv)["split"].value_counts()
+    assert {name: facts["images"] for name, facts in record["data"]["splits"].items()} == parts.to_dict()
 
 
 def test_the_log_has_a_row_an_epoch_with_every_alpha(run: RunDir) -> None:
@@ -65,7 +72,7 @@ def test_the_log_has_a_row_an_epoch_with_every_alpha(run: RunDir) -> None:
     alphas = [name for name in log.columns if name.startswith("alpha/")]
     assert alphas == [f"alpha/layer{stage}.0" for stage in (1, 2, 3, 4)]
     assert (log[alphas].nunique() == 2).any()
-    images = run.metadata()["data"]["parts"]["train"]["images"]
+    images = run.metadata()["data"]["splits"]["train"]["images"]
     assert log["step"].tolist() == [3 * images // 16, 2 * (3 * images // 16)]  # three crops of each image
 
 
@@ -81,7 +88,7 @@ def test_the_best_epoch_is_the_one_of_the_log_and_of_the_card(run: RunDir) -> No
 def test_the_evaluation_is_that_of_the_predictions(run: RunDir) -> None:
     found = read_evaluation(run.evaluation("test"))
     predictions = read_predictions(run.predictions("test"))
-    assert found.n_images == len(predictions.image_id) == run.metadata()["data"]["parts"]["test"]["images"]
+    assert found.n_images == len(predictions.image_id) == run.metadata()["data"]["splits"]["test"]["images"]
     assert found.value("auc") == pytest.approx(
         pd.Series([found.value("auc", name) for name in found.classes]).mean()
     )
@@ -121,7 +128,7 @@ def test_early_stopping_waits_for_its_patience(recipe: str, words: list[str], tm
     best = folder.metadata()["best"]["epoch"]
     assert folder.metadata()["epochs_run"] == best + 2
     assert folder.metadata()["epochs_run"] < 9
-    assert "no better val_loss for 2 epochs" in folder.metadata()["stopped"]
+    assert "no better val_loss for 2 epochs" in folder.metadata()["stop_reason"]
 
 
 @pytest.mark.slow
@@ -143,8 +150,8 @@ def test_a_run_that_had_stopped_early_trains_no_further(
     monkeypatch.setattr("lesionlens.training.run.evaluate_run", lambda *_, **__: None)
     resume(folder.path)
     assert folder.metadata()["status"] == "finished"
-    assert [folder.metadata()[key] for key in ("epochs_run", "best", "stopped")] == [
-        before[key] for key in ("epochs_run", "best", "stopped")
+    assert [folder.metadata()[key] for key in ("epochs_run", "best", "stop_reason")] == [
+        before[key] for key in ("epochs_run", "best", "stop_reason")
     ]
     assert folder.checkpoint.read_bytes() == checkpoint
 
@@ -209,7 +216,7 @@ def test_changed_data_are_not_resumed(recipe: str, words: list[str], tmp_path: P
     folder = RunDir(train(recipe, [*words, "train.epochs=1"], out=tmp_path / "run"))
     record = folder.metadata()
     record["status"], record["data"]["fingerprint"] = "interrupted", "0" * 64
-    (folder.path / "run.json").write_text(json.dumps(record))
+    (folder.path / "metadata.json").write_text(json.dumps(record))
     with pytest.raises(RunError, match=r"data .* are not what they were"):
         resume(folder.path)
 

@@ -36,7 +36,7 @@ def test_the_multi_crop_baseline_trains_on_random_crops() -> None:
     crops = resolve_model(
         load_recipe("patch/multi-crop", ["model.name=patch_densenet121_multi16"])
     ).recipe.crops
-    assert (crops.train, crops.train_count, crops.test, crops.test_count) == ("random", 1, "ordered", 16)
+    assert (crops.train, crops.train_count, crops.test, crops.test_count) == ("random-square", 1, "grid", 16)
 
 
 def test_says_what_starts_fresh(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_says_what_starts_fresh(tmp_path: Path) -> None:
     network = resolve_model(load_recipe("plain", [*words, "model.input_size=64"]))
     made = network.build(3)
     assert {key.split(".")[0] for key in made.uninitialized_keys} == {"gates", "head"}
-    assert network.describe(made)["fresh"] == list(made.uninitialized_keys)
+    assert network.describe(made)["uninitialized_keys"] == list(made.uninitialized_keys)
     assert f"{len(made.uninitialized_keys)} entries start fresh: gates.0" in network.startup_message(made)
 
 
@@ -53,7 +53,7 @@ def test_says_that_nothing_was_loaded() -> None:
     network = resolve_model(load_recipe("plain", ["model.backbone=test_resnet", "model.input_size=64"]))
     made = network.build(2)
     assert "no weights were loaded" in network.startup_message(made)
-    assert network.describe(made)["fresh"] == "all"
+    assert network.describe(made)["uninitialized_keys"] == "all"
 
 
 BAG = [
@@ -70,7 +70,7 @@ BAG = [
 def test_the_network_brings_its_crops(recipe: str, words: list[str]) -> None:
     prepared = set_up_run(load_recipe(recipe, [*words, *BAG]))
     seen = prepared.preprocessing
-    assert (seen.crops, seen.crop_count) == ("ordered", 5)
+    assert (seen.crops, seen.crop_count) == ("grid", 5)
     assert prepared.recipe.crops.train_count == 5
     made = prepared.resolved_model.build(7)
     assert made.model.num_crops == 5
@@ -83,7 +83,7 @@ def test_the_network_brings_its_crops(recipe: str, words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("words_against", "message"),
     [
-        (["crops.train=random-square"], r"takes 5 ordered crops .* says crops\.train=random-square"),
+        (["crops.train=random-square"], r"takes 5 grid crops .* says crops\.train=random-square"),
         (["model.normalization=imagenet"], r"how bright each crop is.*model\.normalization=unit"),
         (["model.kwargs={crops: nine}"], "crops='nine': give the number"),
         (["model.kwargs={crops: 8}"], "no 8 ordered crops; allowed numbers: 5, 7"),
@@ -103,7 +103,7 @@ def test_a_network_of_crops_is_trained_and_used(
     monkeypatch.setattr("lesionlens.training.run.evaluate_run", lambda *_, **__: None)
     folder = RunDir(train(recipe, [*words, *BAG], out=tmp_path / "run"))
     log = pd.read_csv(folder.metrics_csv)
-    assert log["step"].tolist() == [folder.metadata()["data"]["parts"]["train"]["images"] // 32]
+    assert log["step"].tolist() == [folder.metadata()["data"]["splits"]["train"]["images"] // 32]
     assert [name for name in log if "alpha" in name] == [f"alpha/layer{stage}.0" for stage in (1, 2, 3, 4)]
     image = sorted(small_set.rglob("*.jpg"))[0]
     scores = predict(folder.path, [image]).predictions.scores

@@ -27,7 +27,8 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def words(name: str, few: Path) -> list[str]:
     """Make the recipe small, and leave what makes it the recipe."""
     said = [
-        f"data=ham10000:{few}", "data.task=melanoma", "data.split=group_holdout", "data.val_fraction=0.33", "data.test_fraction=0.33",
+        f"data=ham10000:{few}", "data.task=melanoma", "data.split=group_holdout", "data.val_fraction=0.33",
+        "data.test_fraction=0.33",
         f"data.cache_dir={few.with_name('store')}", f"model.name={name}", "model.weights=none",
         "model.input_size=96",
         "train.epochs=1", "train.batch_size=4", "train.sampling=shuffle", "train.passes_per_epoch=1",
