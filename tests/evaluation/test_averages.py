@@ -51,7 +51,7 @@ def test_swapped_f1_is_what_sklearn_gives_for_swapped_arguments() -> None:
     found = evaluate(p, n_resamples=0)
     truth, decided = p.targets(), p.scores.argmax(axis=1)
     swapped = sk.f1_score(decided, truth, average="weighted")
-    assert found.value("f1_swapped", "weighted") == pytest.approx(swapped)
+    assert found.value("f1_weighted_by_predictions", "weighted") == pytest.approx(swapped)
     assert swapped != pytest.approx(sk.f1_score(truth, decided, average="weighted"), abs=1e-4)
 
 
@@ -65,7 +65,7 @@ def test_intervals_are_those_of_a_plain_loop_over_sklearn() -> None:
         measured = {
             "precision": sk.precision_score(truth, decided, **options),
             "f1": sk.f1_score(truth, decided, **options),
-            "f1_swapped": sk.f1_score(decided, truth, **options),
+            "f1_weighted_by_predictions": sk.f1_score(decided, truth, **options),
             "auc": sk.roc_auc_score(np.eye(3)[truth], p.scores, **options),
             "average_precision": sk.average_precision_score(np.eye(3)[truth], p.scores, **options),
         }
@@ -92,7 +92,7 @@ def test_a_class_that_is_never_decided_leaves_every_average_of_precision_alike()
         warnings.simplefilter("ignore")
         assert found.value("f1", "weighted") == pytest.approx(sk.f1_score(truth, decided, average="weighted"))
         swapped = sk.f1_score(decided, truth, average="weighted")
-    assert found.value("f1_swapped", "weighted") == pytest.approx(swapped)
+    assert found.value("f1_weighted_by_predictions", "weighted") == pytest.approx(swapped)
 
 
 def test_averages_over_nothing_have_no_number() -> None:

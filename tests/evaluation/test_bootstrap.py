@@ -16,7 +16,7 @@ def all_weights(lesions: np.ndarray, **options: int) -> np.ndarray:
 
 
 def test_images_of_a_lesion_are_drawn_together_and_as_many_lesions_as_there_are() -> None:
-    weights = all_weights(LESIONS, replicates=50, seed=3)
+    weights = all_weights(LESIONS, n_resamples=50, seed=3)
     assert weights.shape == (50, 7)
     np.testing.assert_array_equal(weights[:, 0], weights[:, 2])
     np.testing.assert_array_equal(weights[:, 4], weights[:, 6])
@@ -25,16 +25,16 @@ def test_images_of_a_lesion_are_drawn_together_and_as_many_lesions_as_there_are(
 
 
 def test_draws_depend_on_the_seed_and_not_on_the_chunk() -> None:
-    whole = all_weights(LESIONS, replicates=30, seed=5)
-    np.testing.assert_array_equal(whole, all_weights(LESIONS, replicates=30, seed=5, chunk=20))
+    whole = all_weights(LESIONS, n_resamples=30, seed=5)
+    np.testing.assert_array_equal(whole, all_weights(LESIONS, n_resamples=30, seed=5, chunk_size=20))
     assert [
         len(each) for each in cluster_bootstrap_weights(LESIONS, n_resamples=5, seed=5, chunk_size=14)
     ] == [2, 2, 1]
-    assert (whole != all_weights(LESIONS, replicates=30, seed=6)).any()
+    assert (whole != all_weights(LESIONS, n_resamples=30, seed=6)).any()
 
 
 def test_each_lesion_is_drawn_once_on_average() -> None:
-    weights = all_weights(LESIONS, replicates=4000, seed=0)
+    weights = all_weights(LESIONS, n_resamples=4000, seed=0)
     # the count of a lesion is binomial(4, 1/4): its mean over 4000 draws has a standard error of 0.014
     np.testing.assert_allclose(weights.mean(axis=0), 1, atol=0.06)
 
@@ -52,7 +52,7 @@ def test_the_interval_is_that_of_a_plain_loop_over_sklearn() -> None:
         images = np.concatenate([np.flatnonzero(lesions == lesion) for lesion in drawn])
         areas.append(roc_auc_score(positive[images], scores[images]))
         precisions.append(average_precision_score(positive[images], scores[images]))
-    s = threshold_sweep(positive, scores, all_weights(lesions, replicates=200, seed=7))
+    s = threshold_sweep(positive, scores, all_weights(lesions, n_resamples=200, seed=7))
     np.testing.assert_allclose(metrics.auc(s), areas, atol=1e-12)
     np.testing.assert_allclose(metrics.average_precision(s), precisions, atol=1e-12)
     interval = percentile_interval(metrics.auc(s), confidence=0.9)
@@ -78,7 +78,7 @@ def test_intervals_over_lesions_hold_the_true_value_where_intervals_over_images_
         positive = lesion_positive[lesions]
         scores = (rng.normal(size=120) + lesion_positive)[lesions]
         for unit, groups in (("lesions", lesions), ("images", np.arange(480))):
-            s = threshold_sweep(positive, scores, all_weights(groups, replicates=400, seed=trial))
+            s = threshold_sweep(positive, scores, all_weights(groups, n_resamples=400, seed=trial))
             interval = percentile_interval(metrics.auc(s))
             held[unit] += interval.low <= truth <= interval.high
     # of 300 trials at 95 %, 285 are expected, with a standard deviation of 3.8

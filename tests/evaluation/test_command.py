@@ -46,27 +46,31 @@ def test_a_threshold_chosen_on_other_images_is_recorded(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert (
-        run(monkeypatch, "test.csv --threshold youden --choose-on validation.csv --replicates 20 -o e") == 0
+        run(
+            monkeypatch,
+            "test.csv --threshold youden --tune-threshold-on validation.csv --bootstrap-samples 20 -o e",
+        )
+        == 0
     )
     said = " ".join(capsys.readouterr().out.split())
     limit = youden_threshold(random_predictions(80, classes=TWO, seed=1), "melanoma")
     assert (
-        f"melanoma where its score is {limit:.4g} or more, else other (youden, chosen on validation.csv, 80 images)"
+        f"melanoma where its score is {limit:.4g} or more, else other (youden, tuned on validation.csv, 80 images)"
         in said
     )
     recorded = json.loads((here / "e" / "evaluation.json").read_text())
     assert recorded["thresholds"] == {"melanoma": limit}
-    assert recorded["threshold_rule"] == "youden, chosen on validation.csv, 80 images"
+    assert recorded["threshold_rule"] == "youden, tuned on validation.csv, 80 images"
 
 
 def test_a_task_is_named_above_its_numbers(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "many.csv --task melanoma --threshold 0.3 --replicates 0") == 0
+    assert run(monkeypatch, "many.csv --task melanoma --threshold 0.3 --bootstrap-samples 0") == 0
     said = capsys.readouterr().out
     assert said.startswith("melanoma against the rest: 80 images of")
     assert "melanoma where its score is 0.3 or more, else other (given)" in said
-    assert run(monkeypatch, "many.csv --task melanoma/nevus --replicates 0") == 0
+    assert run(monkeypatch, "many.csv --task melanoma/nevus --bootstrap-samples 0") == 0
     said = capsys.readouterr().out
     assert said.startswith("melanoma against nevus: ")
     assert "are neither melanoma nor nevus and are left out" in said
@@ -75,7 +79,7 @@ def test_a_task_is_named_above_its_numbers(
 def test_two_models_are_joined_and_written_as_the_challenge_takes_them(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "test.csv sk.csv --submission sent.csv --replicates 0") == 0
+    assert run(monkeypatch, "test.csv sk.csv --isic-submission sent.csv --bootstrap-samples 0") == 0
     assert "seborrheic keratosis" in capsys.readouterr().out
     lines = Path("sent.csv").read_text().splitlines()
     assert lines[0] == "image_id,melanoma,seborrheic_keratosis"
@@ -85,12 +89,18 @@ def test_two_models_are_joined_and_written_as_the_challenge_takes_them(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("test.csv --threshold youden", "chosen by other images than those measured: .*--choose-on FILE"),
-        ("test.csv --threshold 0.3 --choose-on validation.csv", "is a number, so --choose-on has nothing"),
-        ("test.csv --choose-on validation.csv", "--choose-on is for --threshold youden"),
-        ("test.csv --threshold 0.3 --decision half", "exclude each other"),
+        (
+            "test.csv --threshold youden",
+            "chosen by other images than those measured: .*--tune-threshold-on FILE",
+        ),
+        (
+            "test.csv --threshold 0.3 --tune-threshold-on validation.csv",
+            "is a number, so --tune-threshold-on has nothing",
+        ),
+        ("test.csv --tune-threshold-on validation.csv", "--tune-threshold-on is for --threshold youden"),
+        ("test.csv --threshold 0.3 --decision isic", "exclude each other"),
         ("test.csv --threshold 3", "the threshold of melanoma is 3.0; allowed are numbers from 0 to 1"),
-        ("test.csv --threshold best --choose-on validation.csv", "unknown threshold 'best'"),
+        ("test.csv --threshold best --tune-threshold-on validation.csv", "unknown threshold 'best'"),
         ("many.csv test.csv", "joined can be predictions of one diagnosis against the rest"),
     ],
 )
@@ -101,5 +111,5 @@ def test_words_that_do_not_go_together_are_refused(
     words: str,
     message: str,
 ) -> None:
-    assert run(monkeypatch, f"{words} --replicates 0") == 1
+    assert run(monkeypatch, f"{words} --bootstrap-samples 0") == 1
     assert re.search(message, capsys.readouterr().err)

@@ -140,7 +140,7 @@ def test_nothing_to_measure_and_wrong_options_are_said() -> None:
     bare = Predictions(p.image_id, p.lesion_id, np.full(20, ""), p.scores, THREE)
     with pytest.raises(
         PredictionsError,
-        match=r"none of the 20 images has a label.*--truth FILE .truth= in Python.*image,label",
+        match=r"none of the 20 images has a label.*--labels FILE .ground_truth= in Python.*image,label",
     ):
         evaluate(bare)
     with pytest.raises(PredictionsError, match="unknown decision 'argmix': did you mean 'argmax'"):

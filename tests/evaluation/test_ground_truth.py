@@ -95,7 +95,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, truth: str, message: str) -> None
         joined(tmp_path, truth)
 
 
-@pytest.mark.real
+@pytest.mark.real_data
 def test_the_official_file_of_2017_is_understood(real_data: Path, tmp_path: Path) -> None:
     path = real_data / "isic2017" / "ISIC-2017_Validation_Part3_GroundTruth.csv"
     truth = read_ground_truth(path)

@@ -50,7 +50,7 @@ def scored(folder: Path, predictions: Predictions) -> tuple[ClassificationScore,
     write_truth(truth, predictions)
     write_isic2018(sent, predictions)
     official = ClassificationScore.from_file(truth, sent, ClassificationMetric.BALANCED_ACCURACY)
-    return official, evaluate(read_predictions(sent, ground_truth=truth), n_resamples=0, decision="half")
+    return official, evaluate(read_predictions(sent, ground_truth=truth), n_resamples=0, decision="isic")
 
 
 @pytest.mark.usefixtures("official_reads")

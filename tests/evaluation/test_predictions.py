@@ -57,7 +57,7 @@ def test_the_file_gives_the_record_back(tmp_path: Path) -> None:
     p = drawn(rest="nevus")
     write_predictions(tmp_path / "p.csv", p)
     header = (tmp_path / "p.csv").read_text().splitlines()[0]
-    assert header == "image_id,lesion_id,label,rest,p_nevus,p_melanoma,p_seborrheic_keratosis"
+    assert header == "image_id,lesion_id,label,other_class,p_nevus,p_melanoma,p_seborrheic_keratosis"
     back = read_predictions(tmp_path / "p.csv")
     assert (back.classes, back.other_class) == (p.classes, "nevus")
     assert back.label.tolist() == p.label.tolist()
@@ -68,7 +68,7 @@ def test_a_file_without_scores_of_the_rest_needs_its_name(tmp_path: Path) -> Non
     (tmp_path / "p.csv").write_text(
         "image_id,label,p_melanoma,p_seborrheic_keratosis\na,nevus,0.2,0.3\nb,melanoma,0.9,0.6\n"
     )
-    with pytest.raises(PredictionsError, match=r"unknown label 'nevus'.*give --rest nevus"):
+    with pytest.raises(PredictionsError, match=r"unknown label 'nevus'.*give --other-class nevus"):
         read_predictions(tmp_path / "p.csv")
     found = read_predictions(tmp_path / "p.csv", other_class="nevus")
     np.testing.assert_allclose(found.scores, [[0.7, 0.2, 0.3], [0.1, 0.9, 0.6]])
@@ -94,8 +94,8 @@ def test_three_classes_keep_their_scores_and_leave_the_rest_out_of_the_mean(tmp_
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("image_id,rest,p_a,p_b\nx,c,0,1\ny,d,0,1\n", "the column rest names c, d; one name"),
-        ("image_id,rest,p_a,p_b\nx,c,0,1.5\n", "class 'b': 1.5"),
+        ("image_id,other_class,p_a,p_b\nx,c,0,1\ny,d,0,1\n", "the column other_class names c, d; one name"),
+        ("image_id,other_class,p_a,p_b\nx,c,0,1.5\n", "class 'b': 1.5"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str) -> None:

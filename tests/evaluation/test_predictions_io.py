@@ -90,7 +90,7 @@ def test_a_format_that_cannot_hold_the_classes_is_refused(tmp_path: Path) -> Non
     two = Predictions(["a"], ["a"], [""], [[0.5, 0.5]], ("melanoma", "other"))
     with pytest.raises(
         PredictionsError,
-        match=r"ISIC 2018 format holds the classes melanoma, nevus.*melanoma, other.*--layout lesionlens",
+        match=r"ISIC 2018 format holds the classes melanoma, nevus.*melanoma, other.*--format lesionlens",
     ):
         write_isic2018(tmp_path / "out.csv", two)
     with pytest.raises(

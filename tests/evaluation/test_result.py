@@ -24,7 +24,7 @@ def test_what_is_undefined_is_null_and_comes_back_as_nan() -> None:
     text = evaluate(random_predictions(60, prior=ABSENT), n_resamples=20).to_json()
     fields = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     absent = [
-        each for each in fields["estimates"] if each["of"] == "dermatofibroma" and each["metric"] == "auc"
+        each for each in fields["estimates"] if each["scope"] == "dermatofibroma" and each["metric"] == "auc"
     ]
     assert absent[0]["value"] is None
     assert EvaluationResult.from_json(text).to_json() == text

@@ -76,7 +76,7 @@ def test_the_threshold_of_one_part_decides_the_other() -> None:
     np.testing.assert_array_equal(found.confusion_matrix, sk.confusion_matrix(truth, decided))
     assert found.estimate("sensitivity", "melanoma").low < found.value("sensitivity", "melanoma")
     assert (found.decision, found.thresholds) == ("thresholds", {"melanoma": limit})
-    assert found.threshold_rule == "sensitivity:0.89, chosen on validation.csv, 150 images"
+    assert found.threshold_rule == "sensitivity:0.89, tuned on validation.csv, 150 images"
     assert EvaluationResult.from_json(found.to_json()) == found
     assert not any("chose the thresholds" in note for note in found.caveats)
 

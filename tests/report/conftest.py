@@ -22,10 +22,10 @@ CLASSES = ("melanoma", "nevus", "basal_cell_carcinoma")
 PAPER = "Zhang et al. 2019, doi:10.1109/TMI.2019.2893944"
 MAPS = ("layer1", "layer2", "layer3", "layer4", "gradcam")
 RECIPE = {
-    "data": {"source": "ham10000:data/ham10000", "task": "all", "split": "grouped"},
+    "data": {"source": "ham10000:data/ham10000", "task": "all", "split": "group_holdout"},
     "model": {"name": "arl_cnn14", "weights": "none", "input_size": [112, 112]},
-    "crops": {"train": "whole", "train_count": 1, "test": "multiscale", "test_count": 9},
-    "augment": {"rotation": 10.0, "zoom": 0.1, "horizontal_flip": 0.5, "brightness": 0.0},
+    "crops": {"train": "full", "train_count": 1, "test": "multi-scale", "test_count": 9},
+    "augment": {"rotation": 10.0, "scale": 0.1, "horizontal_flip": 0.5, "brightness": 0.0},
     "train": {"epochs": 12, "batch_size": 32, "optimizer": "sgd", "lr": 0.02, "schedule": "cosine"},
 }
 
@@ -89,31 +89,31 @@ def make(
     record = {
         "name": name, "status": status, "command": f"lesionlens train arl/{name}", "seed": 7,
         "started": "2026-01-02T03:04:05+00:00", "seconds": 754.2, "device": "CPU, 2 cores", "precision": "fp32",
-        "versions": {"python": "3.11.9", "torch": "2.15.0"}, "threads": 2, "peak_memory_gib": 2.31,
+        "versions": {"python": "3.11.9", "torch": "2.15.0"}, "num_threads": 2, "peak_memory_gib": 2.31,
         "data": {
             "source": "ham10000:data/ham10000", "fingerprint": "ab12", "task": "all", "classes": list(classes),
             "warnings": ["3 images have no age"], "split": "by lesion, stratified by class",
-            "parts": {
+            "splits": {
                 part: {"images": sum(found.values()), "lesions": round(0.7 * sum(found.values())), "classes": found}
                 for part, found in counts.items()
             },
         },
         "model": {"name": "arl_cnn14", "parameters": 8020038, "paper": PAPER},
-        "best": {"epoch": 10, "metric": "val_auc", "value": 0.8631}, "epochs_run": epochs, "stopped": "",
+        "best": {"epoch": 10, "metric": "val_auc", "value": 0.8631}, "epochs_run": epochs, "stop_reason": "",
     }  # fmt: skip
-    (run / "run.json").write_text(json.dumps(record))
+    (run / "metadata.json").write_text(json.dumps(record))
     if epochs:
-        write_log(run / "log.csv", epochs, blocks)
+        write_log(run / "metrics.csv", epochs, blocks)
     for part, found in made.items():
         write_predictions(run / "predictions" / f"{part}.csv", found)
         write_evaluation(run / "evaluation" / f"{part}.json", evaluate(found, n_resamples=replicates))
     shown = made.get("test", made.get("validation"))
     for k, case in enumerate(select_cases(shown) if shown else ()):
         stem = file_stem(case.image_id)
-        draw(run / "maps" / f"{stem}.png", k)
+        draw(run / "attention_maps" / f"{stem}.png", k)
         for place, map_name in enumerate(MAPS):
             draw(
-                run / "maps" / f"{stem}.{map_name}.png",
+                run / "attention_maps" / f"{stem}.{map_name}.png",
                 k,
                 ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")[place],
             )

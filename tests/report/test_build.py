@@ -81,11 +81,11 @@ def test_same_folder_gives_the_same_page(reported: Path) -> None:
 def test_names_from_data_are_escaped(make_run) -> None:
     bad = "<script>alert(1)</script>"
     run = make_run(classes=("melanoma", bad), parts=("test",), n=40, blocks=())
-    record = json.loads((run / "run.json").read_text())
+    record = json.loads((run / "metadata.json").read_text())
     record["data"]["source"] = f"table:{bad}.csv"
     record["data"]["warnings"] = [bad]
     record["model"]["paper"] = f'{bad} doi:10.1/x"onclick="alert(1)'
-    (run / "run.json").write_text(json.dumps(record))
+    (run / "metadata.json").write_text(json.dumps(record))
     page = Page(build_report(run))
     assert "script" not in page.tags
     assert page.text.count("<script>") > 3
@@ -104,7 +104,7 @@ def test_run_that_has_just_begun(make_run) -> None:
 
 
 def test_recipe_alone_is_enough_and_an_empty_folder_is_not(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"neither run\.json nor recipe\.yaml"):
+    with pytest.raises(RunError, match=r"neither metadata\.json nor recipe\.yaml"):
         build_report(tmp_path)
     (tmp_path / "recipe.yaml").write_text("model: {name: arl_cnn14}\n")
     assert "arl_cnn14" in Page(build_report(tmp_path)).text
@@ -112,11 +112,13 @@ def test_recipe_alone_is_enough_and_an_empty_folder_is_not(tmp_path: Path) -> No
 
 def test_damaged_files_are_named_not_crashed_on(make_run) -> None:
     run = make_run(n=40, blocks=())
-    (run / "log.csv").write_bytes(b"\xff\xfe\x00\x01")
+    (run / "metrics.csv").write_bytes(b"\xff\xfe\x00\x01")
     (run / "evaluation" / "test.json").write_text("{")
-    (run / "maps" / next(path.name for path in sorted((run / "maps").iterdir()))).write_bytes(b"no picture")
+    (
+        run / "attention_maps" / next(path.name for path in sorted((run / "attention_maps").iterdir()))
+    ).write_bytes(b"no picture")
     text = Page(build_report(run)).text
-    assert "log.csv cannot be read" in text
+    assert "metrics.csv cannot be read" in text
     assert "evaluation/test.json cannot be read" in text
     assert "of the validation part" in text
 
@@ -152,7 +154,7 @@ def test_how_maps_and_weights_are_read_is_said(reported: Path) -> None:
 @pytest.mark.slow
 def test_pictures_that_are_missing_are_said(make_run) -> None:
     run = make_run()
-    for path in (run / "maps").iterdir():
+    for path in (run / "attention_maps").iterdir():
         path.unlink()
     page = Page(build_report(run))
     assert "The run's folder holds no picture of this image." in page.text

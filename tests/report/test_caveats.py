@@ -21,8 +21,8 @@ def titles(run: Path) -> list[str]:
 
 
 def change(run: Path, **facts: object) -> None:
-    record = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps({**record, **facts}))
+    record = json.loads((run / "metadata.json").read_text())
+    (run / "metadata.json").write_text(json.dumps({**record, **facts}))
 
 
 def test_sound_run_has_no_remark_on_its_making(make_run) -> None:
@@ -57,20 +57,20 @@ def test_a_test_part_that_is_the_validation_part_shares_no_lesions_with_it(make_
     )
     assert [each for each in titles(run) if "lesions are in both" in each]
     recipe = yaml.safe_load((run / "recipe.yaml").read_text())
-    recipe["data"] = {**recipe.get("data", {}), "select_on": "test"}
+    recipe["data"] = {**recipe.get("data", {}), "checkpoint_split": "test"}
     (run / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     assert not [each for each in titles(run) if "lesions are in both" in each]
 
 
 def test_remarks_of_the_split_and_statement_of_the_data_are_shown(make_run) -> None:
     run = make_run()
-    data = json.loads((run / "run.json").read_text())["data"]
+    data = json.loads((run / "metadata.json").read_text())["data"]
     change(
         run,
         data={
             **data,
-            "remarks": ["3 lesions leak: basal_cell_carcinoma, x/basal_cell_carcinoma.csv"],
-            "statement": "Synthetic images.",
+            "caveats": ["3 lesions leak: basal_cell_carcinoma, x/basal_cell_carcinoma.csv"],
+            "synthetic_data_notice": "Synthetic images.",
         },
     )
     texts = [each.text for each in run_caveats(load_run(run))]
@@ -92,10 +92,10 @@ def test_kept_epoch_is_the_one_of_the_record(make_run) -> None:
 def test_facts_hold_what_a_colleague_asks_first(reported: Path) -> None:
     found = dict(setup_summary(load_run(reported)))
     assert found["Parameters"] == "8,020,038"
-    assert found["Crops"] == "the whole frame in training, 9 multiscale in use"
+    assert found["Crops"] == "the whole frame in training, 9 multi-scale in use"
     assert found["Kept epoch"] == "10, with validation AUC 0.863"
     assert found["Time"] == "13 min"
-    assert found["Augmentation"] == "rotation 10, zoom 0.1, horizontal flip 0.5"
+    assert found["Augmentation"] == "rotation 10, scale 0.1, horizontal flip 0.5"
 
 
 def test_alpha_curves_have_a_panel_for_each_stage(make_run) -> None:
@@ -152,6 +152,6 @@ def test_pictures_shrink_until_they_fit(tmp_path: Path) -> None:
 def test_a_validation_part_that_chose_no_epoch_is_not_said_to_have(make_run) -> None:
     run = make_run(parts=("validation",))
     assert "The reported images also chose the checkpoint." in titles(run)
-    change(run, kept="last")
+    change(run, checkpoint="last")
     assert "There is no measured test part." in titles(run)
     assert "The reported images also chose the checkpoint." not in titles(run)

@@ -12,24 +12,24 @@ from lesionlens.evaluation.thresholds import DecisionRule, Thresholds
 from lesionlens.report.content import class_rows, headline_metrics, training_summary
 from lesionlens.report.load import RunData
 
-USED = {"data": {"prior": {"images": 8, "used": 2, "jaccard": 0.8044}}}
+USED = {"data": {"attention_prior": {"images": 8, "num_used": 2, "mean_iou": 0.8044}}}
 
 
 @pytest.mark.parametrize(
     ("prior", "said"),
     [
-        ({"masks": "none"}, ""),
-        ({"masks": "lesion", "share": 0}, ""),
-        ({"masks": "lesion"}, "lesion masks"),
-        ({"masks": "lesion", "weights": {"pool4": 0.01}}, "lesion masks, weights: pool4 0.01"),
+        ({"target": "none"}, ""),
+        ({"target": "lesion", "mask_fraction": 0}, ""),
+        ({"target": "lesion"}, "lesion masks"),
+        ({"target": "lesion", "weight": {"pool4": 0.01}}, "lesion masks, weights: pool4 0.01"),
         (
-            {"masks": "background", "share": 0.25, "quality": "polygon", "amount": 8.0},
+            {"target": "background", "mask_fraction": 0.25, "mask_degradation": "polygon", "severity": 8.0},
             "background masks of 25 % of the images, polygon 8, Jaccard index with the exact ones 0.804",
         ),
     ],
 )
 def test_a_prior_is_told_with_its_dimensions(prior: dict[str, Any], said: str) -> None:
-    run = RunData(Path("run"), USED, {"prior": prior}, "", None, {}, {}, ())
+    run = RunData(Path("run"), USED, {"attention_prior": prior}, "", None, {}, {}, ())
     assert dict(training_summary(run))["Attention prior"] == said
 
 
@@ -91,7 +91,7 @@ def test_what_a_threshold_decides_is_said(thresholds: dict[str, float], found: s
     assert "images are given it alone" in balanced.explanation
     assert found in sensitivity.explanation
     assert spared in specificity.explanation
-    counts = evaluation.confusion
+    counts = evaluation.confusion_matrix
     assert sensitivity.explanation.startswith(f"{counts[0][0]} of 10 images labelled melanoma")
     assert f"False alarms, taken for melanoma: {counts[1][0]}." in specificity.explanation
 
@@ -107,7 +107,7 @@ def test_averages_stand_below_the_classes() -> None:
 
 def test_specificity_counts_the_false_alarms() -> None:
     found = measured(10, 40)
-    alarms = found.confusion[1][0]
+    alarms = found.confusion_matrix[1][0]
     assert 0 < alarms < 40
     assert headline_metrics(found)[3].explanation == (
         f"40 images are labelled something else. For {40 - alarms} of them another class than melanoma had the "

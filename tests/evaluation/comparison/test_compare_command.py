@@ -81,7 +81,7 @@ def runs(seed: int, names: str = "run-01 run-02 run-03 run-04") -> dict[str, Eva
 def test_two_files_are_compared_printed_written_and_drawn(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "a.csv b.csv --replicates 60 -o out") == 0
+    assert run(monkeypatch, "a.csv b.csv --bootstrap-samples 60 -o out") == 0
     said = capsys.readouterr().out
     a, b, _ = models()
     exact = delong(a.label == "melanoma", a.scores[:, 1], b.scores[:, 1])
@@ -92,7 +92,7 @@ def test_two_files_are_compared_printed_written_and_drawn(
     assert {file.name for file in Path("out").iterdir()} == {
         f"comparison.{kind}" for kind in ("json", "csv", "png", "svg")
     }
-    table = pd.read_csv("out/comparison.csv").set_index(["metric", "of", "test"])
+    table = pd.read_csv("out/comparison.csv").set_index(["metric", "scope", "test"])
     assert table.loc[("auc", "melanoma", "DeLong"), "p"] == pytest.approx(exact.p)
     hits = [(each.scores.argmax(axis=1) == each.targets()) for each in (a, b)]
     assert table.loc[("accuracy", "all", "McNemar"), "p"] == pytest.approx(mcnemar(*hits).p)
@@ -100,26 +100,29 @@ def test_two_files_are_compared_printed_written_and_drawn(
     np.testing.assert_allclose(shown["p_holm"], holm(shown["p"]))
     assert len(shown) == 8
     record = json.loads(Path("out/comparison.json").read_text())
-    assert record["settings"]["replicates"] == 60
+    assert record["settings"]["n_resamples"] == 60
     assert [row["p"] for row in record["comparisons"]] == pytest.approx(list(table["p"]))
 
 
 def test_a_class_of_many_is_asked_about_by_name_and_every_pair_is_compared(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = "a.csv b.csv c.csv --all-pairs -m auc:melanoma -m accuracy --replicates 20"
+    words = "a.csv b.csv c.csv --all-pairs -m auc:melanoma -m accuracy --bootstrap-samples 20"
     assert run(monkeypatch, words) == 0
     said = capsys.readouterr().out
     assert [line.split(":")[0] for line in said.splitlines() if " − " in line] == ["a − b", "a − c", "b − c"]
     assert "corrected for all 6 differences with a p" in said
-    assert run(monkeypatch, "a.csv b.csv c.csv -m auc --replicates 20") == 0
+    assert run(monkeypatch, "a.csv b.csv c.csv -m auc --bootstrap-samples 20") == 0
     assert "corrected for all 2 differences" in capsys.readouterr().out
 
 
 def test_a_threshold_decides_for_all_as_it_does_in_an_evaluation(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "a.csv b.csv --threshold 0.3 -m sensitivity:melanoma --replicates 20 -o out") == 0
+    assert (
+        run(monkeypatch, "a.csv b.csv --threshold 0.3 -m sensitivity:melanoma --bootstrap-samples 20 -o out")
+        == 0
+    )
     assert "Decided by thresholds (given): melanoma 0.3;" in capsys.readouterr().out
     a, b, _ = models()
     melanoma = a.label == "melanoma"
@@ -136,14 +139,14 @@ def test_other_images_are_named_and_common_ones_compared_on_request(
 ) -> None:
     assert run(monkeypatch, "a.csv few.csv") == 1
     assert "few lacks 5 (ISIC_0000000" in capsys.readouterr().err
-    assert run(monkeypatch, "a.csv few.csv --common --replicates 20") == 0
+    assert run(monkeypatch, "a.csv few.csv --common-images --bootstrap-samples 20") == 0
     assert "Compared on the 75 images that all have, of 80." in capsys.readouterr().out
 
 
 def test_models_of_other_classes_answer_one_question(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "a.csv many.csv --replicates 20") == 1
+    assert run(monkeypatch, "a.csv many.csv --bootstrap-samples 20") == 1
     assert "ask one question that both answer: --task CLASS" in capsys.readouterr().err
     write_predictions("seven.csv", replace(random_predictions(80), label=np.full(80, "melanoma")))
     write_predictions("a2.csv", replace(models()[0], label=np.full(80, "melanoma")))
@@ -151,7 +154,7 @@ def test_models_of_other_classes_answer_one_question(
         {"image": random_predictions(80).image_id, "label": np.where(np.arange(80) % 3, "nevus", "melanoma")}
     )
     truth.to_csv("truth.csv", index=False)
-    assert run(monkeypatch, "a2.csv seven.csv --task melanoma --truth truth.csv --replicates 20") == 0
+    assert run(monkeypatch, "a2.csv seven.csv --task melanoma --labels truth.csv --bootstrap-samples 20") == 0
     assert "AUC, melanoma" in capsys.readouterr().out
 
 
@@ -251,7 +254,7 @@ def test_too_few_resamples_for_as_many_differences_are_said() -> None:
     )
     assert found.caveats[-1] == (
         "A bootstrap of 99 resamples gives no p below 0.02, and where all 3 differences have it Holm's is 0.06: give "
-        "more --replicates, or fewer --metric."
+        "more --bootstrap-samples, or fewer --metric."
     )
 
 
@@ -264,8 +267,8 @@ def test_too_few_resamples_for_as_many_differences_are_said() -> None:
         (". nowhere", "nowhere is no folder and others are"),
         (". ..", "is no folder of several runs: it has no group.json"),
         (". .. --task melanoma", "--task is for files of predictions"),
-        ("a.csv b.csv --threshold 0.3 --decision half", "--decision half and --threshold 0.3 exclude each"),
-        (". .. --replicates 2000", "--replicates is for files of predictions"),
+        ("a.csv b.csv --threshold 0.3 --decision isic", "--decision isic and --threshold 0.3 exclude each"),
+        (". .. --bootstrap-samples 2000", "--bootstrap-samples is for files of predictions"),
         ("a.csv b.csv -m acu", "unknown metric 'acu': did you mean 'auc'"),
         ("a.csv b.csv -m auc:nevus", "unknown auc of 'nevus'"),
         ("many.csv many.csv.bak", "many.csv.bak"),

@@ -160,7 +160,7 @@ def test_files_in_another_order_and_spelling_are_brought_together() -> None:
 def test_only_common_images_are_compared_if_asked_and_said_so() -> None:
     a, b = two(30)
     few = b.select(np.arange(5, 30))
-    with pytest.raises(ComparisonError, match=r"30 in all: B lacks 5 \(ISIC_0000000.*--common"):
+    with pytest.raises(ComparisonError, match=r"30 in all: B lacks 5 \(ISIC_0000000.*--common-images"):
         align([a, few], ["A", "B"])
     found = align([a, few], ["A", "B"], intersect=True)
     assert [len(each) for each in found.predictions] == [25, 25]
@@ -209,7 +209,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
         bootstrap_difference(a, b, "acu", "a")
     with pytest.raises(ComparisonError, match="unknown auc of 'all'"):
         bootstrap_difference(a, b, "auc", "all")
-    with pytest.raises(ComparisonError, match="replicates=0"):
+    with pytest.raises(ComparisonError, match="n_resamples=0"):
         bootstrap_difference(a, b, "auc", "a", n_resamples=0)
     with pytest.raises(ComparisonError, match="permutations=0"):
         permutation_test(a, b, "auc", "a", n_permutations=0)
