@@ -102,11 +102,18 @@ def test_a_copy_is_read_with_parts_masks_and_origin(base: str, copies: dict[floa
             assert names[0] == names[1]
 
 
-@pytest.mark.parametrize(("name", "folds"), [("official", None), ("grouped", None), ("kfold", 3)])
+@pytest.mark.parametrize(("name", "folds"), [("official", None), ("group_holdout", None), ("group_kfold", 3)])
 def test_a_copy_is_split_as_its_original(
     base: str, copies: dict[float, Path], name: str, folds: int | None
 ) -> None:
-    asked = {"name": name, "validation": 0.2, "test": 0.2, "seed": 1, "folds": folds, "fold": folds and 1}
+    asked = {
+        "name": name,
+        "val_fraction": 0.2,
+        "test_fraction": 0.2,
+        "seed": 1,
+        "n_folds": folds,
+        "fold": folds and 1,
+    }
     tables = load_table(base), load_table(f"table:{copies[0.8] / 'images.csv'}")
     original, copy = (make_splits(table, **asked).splits for table in tables)
     assert copy == original

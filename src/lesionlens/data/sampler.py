@@ -88,8 +88,8 @@ class SampleIndex(NamedTuple):
 class EpochSampler(Sampler[SampleIndex]):
     """The order of an epoch: rounds of all images, one for each crop, the classes balanced as asked.
 
-    Lightning calls ``set_epoch`` before each epoch, ``LesionDataModule`` before the first of a resumed run: it draws what
-    it would have drawn.
+    Lightning calls ``set_epoch`` before each epoch, ``LesionDataModule`` before the first of a resumed run: it draws
+    what it would have drawn.
 
     Parameters
     ----------
