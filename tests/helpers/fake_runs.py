@@ -47,7 +47,10 @@ def write_fake_run(
         write_evaluation(run.evaluation(split), evaluate(predictions, n_resamples=n_resamples))
         run.update(
             status="finished", seconds=90.0, device="CPU, 2 cores", versions={"python": "3.12", "torch": "2"},
-            data={"statement": statement, "split": "by lesion", "parts": {"test": {"images": len(predictions)}}},
+            data={
+                "synthetic_data_notice": statement, "split": "by lesion",
+                "splits": {"test": {"images": len(predictions)}},
+            },
         )  # fmt: skip
     return run
 
@@ -64,11 +67,14 @@ def fake_results(
     statement: str = "",
     split: str = "test",
 ) -> TableResults:
-    """Make runs for (row, part), one for each skill; ``states`` of rows that did not finish, ``shared`` runs by row."""
+    """Make runs for (row, variant), one for each skill.
+
+    ``states`` are of rows that did not finish, ``shared`` says whose runs a row has.
+    """
     cells = []
-    for (row, of), found in skills.items():
+    for (row, variant), found in skills.items():
         for number, skill in enumerate(found):
-            name = f"{(shared or {}).get(row, row)}-{of}-{number}".replace(" ", "-")
+            name = f"{(shared or {}).get(row, row)}-{variant}-{number}".replace(" ", "-")
             state = (states or {}).get(row, "finished")
             folder = RunDir(out / "jobs" / name)
             if state == "finished":
@@ -76,7 +82,7 @@ def fake_results(
                 folder = write_fake_run(out / "jobs" / name, made, statement=statement, split=split)
             run, fold = (0, number) if folds else (number, None)
             message = "the GPU caught fire" if state == "failed" else ""
-            cells.append(RunCell(row, of, run, fold, fake_recipe(number), folder, state, message))  # type: ignore[arg-type]
+            cells.append(RunCell(row, variant, run, fold, fake_recipe(number), folder, state, message))  # type: ignore[arg-type]
     remarks = () if profile == "paper" else ("Four epochs of a small network.",)
     return TableResults("arl/made-up", spec, tuple(cells), profile, {}, remarks, out)
 
@@ -85,9 +91,9 @@ def fake_table_spec(**fields: object) -> TableSpec:
     """Give a table of one column and two rows, or of what is said."""
     return TableSpec.model_validate(
         {
-            "paper": "arl", "title": "Table III", "caption": "Networks with and without attention", "data": "isic2017",
-            "source": "Zhang et al. 2019, Table III.",
-            "metrics": [{"name": "AUC", "metric": "auc", "of": "melanoma"}],
+            "paper": "arl", "title": "Table III", "caption": "Networks with and without attention",
+            "dataset": "isic2017", "source": "Zhang et al. 2019, Table III.",
+            "columns": [{"name": "AUC", "metric": "auc", "class": "melanoma"}],
             "rows": [{"name": "A", "recipe": "a"}, {"name": "B", "recipe": "b"}],
             **fields,
         }

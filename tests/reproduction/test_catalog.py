@@ -36,8 +36,8 @@ paper: open
 title: T
 caption: C
 source: S
-data: isic2017
-metrics: [{name: AUC, metric: auc, of: melanoma}]
+dataset: isic2017
+columns: [{name: AUC, metric: auc, class: melanoma}]
 rows: [{name: one, recipe: demo}]
 """
 
@@ -91,9 +91,10 @@ def test_a_file_of_ones_own_is_read(tmp_path: Path) -> None:
         ("title: T", "titel: T", r"titel: unknown key 'titel': did you mean 'title'"),
         ("recipe: demo", "recipes: demo", r"rows\.0\.recipes: .*dictionary.*came: 'demo'"),
         ("recipe: demo", "recip: demo", r"rows\.0\.recip: unknown key 'recip': did you mean 'recipe'"),
-        ("recipe: demo", "published: {AUC: 0.9}", r"rows\.0: the row one: give one of recipe, recipes and without"),
+        ("class: melanoma", "clas: melanoma", r"columns\.0\.clas: unknown key 'clas': did you mean 'class'"),
+        ("recipe: demo", "published: {AUC: 0.9}", r"rows\.0: the row one: give one of recipe, .* reason_not_run"),
         ("recipe: demo", "recipe: demo, published: {AUK: 1}", r"unknown column 'AUK': did you mean 'AUC'"),
-        ("metric: auc, of: melanoma", "mean_of: [AUC]", r"unknown other column 'AUC'"),
+        ("metric: auc, class: melanoma", "mean_of: [AUC]", r"unknown other column 'AUC'"),
         ("recipe: demo", "recipe: demo, published: {AUC: lost}", r"rows\.0\.published\.AUC: .*came: 'lost'"),
         ("paper: open", "paper: [", r"cannot read the experiment .*mine\.yaml"),
         (GOOD, "- one\n", r"is no table of keys"),
@@ -185,24 +186,28 @@ def test_rows_that_are_trained_once_are_the_same_recipe() -> None:
 
 
 ARL = {"train.lr": 1e-4, "train.batch_size": 32, "train.epochs": 100, "train.step": 30, "train.factor": 0.5}
-ARL |= {"crops.train": "multiscale", "crops.train_count": 60, "crops.test_count": 9, "augment.preset": "arl"}
+ARL |= {"crops.train": "multi-scale", "crops.train_count": 60, "crops.test_count": 9, "augment.preset": "arl"}
 ATTNMEL = {"train.epochs": 50, "train.lr": 0.01, "train.step": 10, "train.factor": 0.1, "train.loss": "focal"}
 ATTNMEL |= {
-    "train.gamma": 2,
+    "train.focal_gamma": 2,
     "crops.train": "attnmel-random",
     "augment.preset": "attnmel",
     "model.weights": "imagenet",
 }
-PATCH = {"data.split": "gessert2019", "folds": 3, "train.optimizer": "adam", "train.class_weight_power": 1}
+PATCH = {"data.split": "gessert2019", "n_folds": 3, "train.optimizer": "adam", "train.class_weight_power": 1}
 PATCH |= {
     "train.step": 10,
     "train.first_step": 20,
     "augment.preset": "gessert",
-    "model.normalisation": "none",
+    "model.normalization": "unit",
 }
-PATCH |= {"train.diagnosis_weights": None, "train.weighted_mean": "weights", "train.sampling": "shuffle"}
-SOFT = {"train.optimizer": "adam", "train.lr": 0.01, "train.epsilon": 0.1, "augment.preset": "datta"}
-SOFT |= {"model.normalisation": "none", "train.sampling": "even", "train.stop_on": "val_loss"}
+PATCH |= {
+    "train.confirmation_weights": None,
+    "train.loss_reduction": "weight_sum",
+    "train.sampling": "shuffle",
+}
+SOFT = {"train.optimizer": "adam", "train.lr": 0.01, "train.eps": 0.1, "augment.preset": "datta"}
+SOFT |= {"model.normalization": "unit", "train.sampling": "equal", "train.stop_on": "val_loss"}
 
 
 @pytest.mark.parametrize(
@@ -210,41 +215,42 @@ SOFT |= {"model.normalisation": "none", "train.sampling": "even", "train.stop_on
     [
         ("arl/table3/arl-cnn50-sk", {**ARL, "data.task": "seborrheic_keratosis", "model.weights": "imagenet"}),
         ("arl/table3/ran14-melanoma", {**ARL, "train.lr": 0.01, "model.name": "ran14", "model.weights": "none"}),
-        ("arl/table5/channel-melanoma", {**ARL, "model.name": "arl_cnn50_channel", "runs": 1}),
-        ("arl/table6/resnet50-roi-sk", {**ARL, "crops.roi": 0.1, "data.masks": "data/isic2017-masks"}),
-        ("arl/table7/arl-cnn50-melanoma", {**ARL, "runs": 10}),
-        ("arl/section5f/gray-world-sk", {**ARL, "data.colour": "gray-world"}),
-        ("attnmel/table3.1/mel-cnn", {**ATTNMEL, "data.source": "isic2016:data/isic2016", "train.keep": "last",
-                                      "train.passes": 5, "train.copies": {"melanoma": 4},
+        ("arl/table5/channel-melanoma", {**ARL, "model.name": "arl_cnn50_channel", "num_repeats": 1}),
+        ("arl/table6/resnet50-roi-sk", {**ARL, "crops.roi_margin": 0.1, "data.mask_dir": "data/isic2017-masks"}),
+        ("arl/table7/arl-cnn50-melanoma", {**ARL, "num_repeats": 10}),
+        ("arl/section5f/gray-world-sk", {**ARL, "data.color_constancy": "gray-world"}),
+        ("attnmel/table3.1/mel-cnn", {**ATTNMEL, "data.source": "isic2016:data/isic2016", "train.checkpoint": "last",
+                                      "train.passes_per_epoch": 5, "train.class_repeats": {"melanoma": 4},
                                       "model.mean": (0.7012, 0.5517, 0.4875)}),
-        ("attnmel/table3.2/attnmel-cnn", {**ATTNMEL, "prior.masks": "none", "train.passes": 2}),
-        ("attnmel/table3.2/attnmel-cnn-dermo", {**ATTNMEL, "prior.masks": "dermoscopic", "data.task": "melanoma"}),
-        ("attnmel/table3.2/attnmel-cnn-bkg", {**ATTNMEL, "prior.masks": "background"}),
-        ("attnmel/table3.4/attnmel-cnn-lesion-star", {**ATTNMEL, "prior.masks": "lesion", "folds": 5,
-                                                      "data.task": "all", "data.masks": "data/isic2018-masks",
-                                                      "train.sampling": "weighted", "data.split": "kfold-images",
+        ("attnmel/table3.2/attnmel-cnn", {**ATTNMEL, "attention_prior.target": "none", "train.passes_per_epoch": 2}),
+        ("attnmel/table3.2/attnmel-cnn-dermo", {**ATTNMEL, "data.task": "melanoma",
+                                                "attention_prior.target": "dermoscopic"}),
+        ("attnmel/table3.2/attnmel-cnn-bkg", {**ATTNMEL, "attention_prior.target": "background"}),
+        ("attnmel/table3.4/attnmel-cnn-lesion-star", {**ATTNMEL, "attention_prior.target": "lesion", "n_folds": 5,
+                                                      "data.task": "all", "data.mask_dir": "data/isic2018-masks",
+                                                      "train.sampling": "weighted", "data.split": "image_kfold",
                                                       "model.mean": None}),
         ("patch/table2/inception-v3-dual", {**PATCH, "model.name": "patch_inception_v3_dual", "train.batch_size": 5,
-                                            "model.options": {"patch_dropout": 0.2}, "crops.test_count": 9}),
+                                            "model.kwargs": {"patch_dropout": 0.2}, "crops.test_count": 9}),
         ("patch/table2/seresnext50-single-crop", {**PATCH, "crops.train": "random-resized",
                                                   "crops.test": "gessert-center"}),
-        ("patch/table3/densenet121-multi-crop-16", {**PATCH, "crops.train": "random", "crops.test_count": 16}),
+        ("patch/table3/densenet121-multi-crop-16", {**PATCH, "crops.train": "random-square", "crops.test_count": 16}),
         ("patch/table3/inception-v3-attention-5", {**PATCH, "train.lr": 2.083e-5, "crops.train_count": 5,
-                                                   "model.options": {"patch_dropout": 0.1}}),
+                                                   "model.kwargs": {"patch_dropout": 0.1}}),
         ("patch/table4/densenet121-gru", {**PATCH, "data.source": "derm7pt:data/derm7pt", "data.split": "official",
-                                          "folds": None, "train.keep": "last", "data.validation": 0,
-                                          "data.select_on": "test"}),
+                                          "n_folds": None, "train.checkpoint": "last", "data.val_fraction": 0,
+                                          "data.checkpoint_split": "test"}),
         ("patch/table5/densenet121-oversampling", {**PATCH, "train.class_weight_power": None,
                                                    "train.sampling": "oversample"}),
         ("patch/table5/densenet121-balanced-batches", {**PATCH, "train.class_weight_power": None,
                                                        "train.sampling": "balanced", "train.batch_size": 7 * 6}),
-        ("patch/table5/densenet121-diagnosis-weighting", {**PATCH, "train.diagnosis_weights": "benign",
-                                                          "train.weighted_mean": "images"}),
+        ("patch/table5/densenet121-diagnosis-weighting", {**PATCH, "train.confirmation_weights": "benign",
+                                                          "train.loss_reduction": "batch_size"}),
         ("patch/table6/densenet121-k1.25", {**PATCH, "train.class_weight_power": 1.25}),
         ("soft/table1/densenet201", {**SOFT, "model.name": "densenet201", "train.epochs": 150, "train.patience": 35}),
         ("soft/table1/vgg16-sa", {**SOFT, "model.name": "soft_vgg16", "train.epochs": 300, "train.patience": 65}),
         ("soft/table1/irv2-sa", {**SOFT, "model.input_size": (299, 299), "train.epochs": 150, "train.patience": 30}),
-        ("soft/table2/split-30", {**SOFT, "data.split": "datta2021", "data.test": 0.3}),
+        ("soft/table2/split-30", {**SOFT, "data.split": "datta2021", "data.test_fraction": 0.3}),
         ("soft/table4/irv2-12x12-sa", {**SOFT, "data.task": "nevus/seborrheic_keratosis", "data.split": "official"}),
     ],
 )  # fmt: skip

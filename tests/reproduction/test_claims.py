@@ -23,8 +23,8 @@ WORSE = [0.80, 0.81, 0.83, 0.80, 0.82]
 
 def claimed(*claims: tuple[str, str], better: str = "higher", **said: object) -> TableSpec:
     return fake_table_spec(
-        metrics=[{"name": "AUC", "metric": "auc", "of": "melanoma", "better": better}],
-        claims=[{"better": one, "than": two, "metric": "AUC", "said": "so"} for one, two in claims],
+        columns=[{"name": "AUC", "metric": "auc", "class": "melanoma", "better": better}],
+        claims=[{"better": one, "worse": two, "column": "AUC", "quote": "so"} for one, two in claims],
         **said,
     )
 
@@ -32,7 +32,7 @@ def claimed(*claims: tuple[str, str], better: str = "higher", **said: object) ->
 def judged(asked: TableSpec, tmp_path: Path, **numbers: Sequence[float]) -> tuple[ClaimResult, ...]:
     """Test claims on numbers given by hand."""
     cells = {(row, ""): [0.0] * len(found) for row, found in numbers.items()}
-    made = fake_results(tmp_path, asked, cells, states=dict.fromkeys(numbers, "begun"))
+    made = fake_results(tmp_path, asked, cells, states=dict.fromkeys(numbers, "started"))
     measured = {
         (row.name, "AUC"): [
             RunValue(run, None, value, value, value) for run, value in enumerate(numbers.get(row.name, ()))
@@ -142,11 +142,11 @@ def test_of_two_runs_the_less_sure_one_counts(tmp_path: Path) -> None:
 
 
 def test_of_one_run_of_a_mean_lesions_are_drawn_for_all_its_parts_at_once(tmp_path: Path) -> None:
-    columns = [{"name": part, "metric": "auc", "of": "melanoma", "part": part} for part in ("M", "SK")]
+    columns = [{"name": part, "metric": "auc", "class": "melanoma", "variant": part} for part in ("M", "SK")]
     asked = fake_table_spec(
-        metrics=[*columns, {"name": "mean", "mean_of": ["M", "SK"]}],
+        columns=[*columns, {"name": "mean", "mean_of": ["M", "SK"]}],
         rows=[{"name": name, "recipes": {"M": "m", "SK": "s"}} for name in "AB"],
-        claims=[{"better": "A", "than": "B", "metric": "mean", "said": "so"}],
+        claims=[{"better": "A", "worse": "B", "column": "mean", "quote": "so"}],
     )
     skills = {("A", "M"): [1.5], ("A", "SK"): [1.2], ("B", "M"): [0.5], ("B", "SK"): [0.6]}
     found = fake_results(tmp_path, asked, skills)
@@ -194,7 +194,7 @@ def test_claims_of_the_same_runs_are_one_test(tmp_path: Path) -> None:
     asked = claimed(("A", "B"), ("C", "B"), ("A", "D"), rows=rows)
     numbers = {"A": BETTER, "B": WORSE, "C": BETTER, "D": [0.88, 0.93, 0.90, 0.92, 0.91]}
     cells = {(row, ""): [0.0] * 5 for row in numbers}
-    made = fake_results(tmp_path, asked, cells, states=dict.fromkeys(numbers, "begun"), shared={"C": "A"})
+    made = fake_results(tmp_path, asked, cells, states=dict.fromkeys(numbers, "started"), shared={"C": "A"})
     found = evaluate_claims(
         made,
         {

@@ -60,7 +60,7 @@ def test_a_failure_is_no_set_and_the_next_one_tries_again(tmp_path: Path) -> Non
 
 def test_what_is_to_be_planted_is_not_there_before(source: str) -> None:
     root = Path(source.partition(":")[2])
-    header, *rows = [line.split(",") for line in (root / "artefacts.csv").read_text().splitlines()]
+    header, *rows = [line.split(",") for line in (root / "artifacts.csv").read_text().splitlines()]
     assert {row[header.index("ruler")] for row in rows} == {"0"}
     assert {row[header.index("hair")] for row in rows} == {"0", "1"}
 

@@ -24,7 +24,7 @@ def test_one_source_of_each_data_set(tmp_path: Path) -> None:
 
 
 def test_the_papers_protocol_needs_real_images(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="--data isic2017:FOLDER"):
+    with pytest.raises(DataError, match="--dataset isic2017:FOLDER"):
         resolve_source(TABLE, {}, PROFILES["paper"], tmp_path, QUIET)
 
 

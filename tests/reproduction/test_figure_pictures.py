@@ -38,16 +38,16 @@ from lesionlens.training.run import train
 from ..helpers.fake_runs import write_fake_run
 
 SIZE = (48, 64)
-SIGHT = {"input_size": (64, 64), "shorter_side": 48}
+SIGHT = {"input_size": (64, 64), "max_short_side": 48}
 NETWORKS: dict[str, tuple[ModelSpec, dict[str, Any]]] = {
     "plain": (ModelSpec("test_resnet", "none", {}), {}),
     "arl": (ModelSpec("test_resnet", "arl", {}), {}),
     "gate": (ModelSpec("test_resnet", "gate", {}), {}),
     "patch": (
         ModelSpec("test_resnet", "patch", {"crops": 5, "end": True}),
-        {"crops": "ordered", "crop_count": 5},
+        {"crops": "grid", "crop_count": 5},
     ),
-    "grey": (ModelSpec("test_resnet", "none", {}), {"colour": "gray-world", "roi": 0.2}),
+    "grey": (ModelSpec("test_resnet", "none", {}), {"color_constancy": "gray-world", "roi_margin": 0.2}),
 }
 
 
@@ -82,7 +82,7 @@ def results(cells: Sequence[RunCell], figure: dict[str, Any]) -> TableResults:
         {"name": name, "recipe": "demo"} for name in dict.fromkeys([*NETWORKS, *(each.row for each in cells)])
     ]
     experiment = TableSpec.model_validate({
-        "paper": "open", "title": "Fig. 9", "caption": "", "source": "", "data": "ham10000", "rows": rows,
+        "paper": "open", "title": "Fig. 9", "caption": "", "source": "", "dataset": "ham10000", "rows": rows,
         "figure": {"caption": "Made up.", **figure},
     })  # fmt: skip
     return TableResults("open/made-up", experiment, tuple(cells), "paper", {}, (), Path())
@@ -106,7 +106,7 @@ def explained(cell: RunCell, paths: Sequence[Path], name: str, **options: Any) -
 def test_maps_are_those_of_explain_for_one_image_of_each_class(
     cells: tuple[RunCell, ...], drawn_set: Path
 ) -> None:
-    panels = [{"row": "plain", "map": "cam", "target": "nevus"}, {"row": "gate", "map": "gate layer3"}]
+    panels = [{"row": "plain", "map": "cam", "target_class": "nevus"}, {"row": "gate", "map": "gate layer3"}]
     sketch = attention_maps_figure(results(cells, {"kind": "maps", "count": 4, "panels": panels}))
     table = load_table(f"ham10000:{drawn_set}")
     first = table.frame.sort_values("image_id").groupby("diagnosis").first()
@@ -116,8 +116,8 @@ def test_maps_are_those_of_explain_for_one_image_of_each_class(
     assert titles(sketch)[:4] == [name.replace("_", " ") for name in taken]
     assert all(title.startswith("nevus 0.") for title in titles(sketch)[4:8])
     by_name = {cell.row: cell for cell in cells}
-    cam = explained(by_name["plain"], paths, "cam", methods=("cam",), target="nevus")
-    gate = explained(by_name["gate"], paths, "gate-layer3", methods=("native",))
+    cam = explained(by_name["plain"], paths, "cam", methods=("cam",), target_class="nevus")
+    gate = explained(by_name["gate"], paths, "gate-layer3", methods=("attention",))
     for tile, wanted in zip(found[4:], [*cam, *gate], strict=True):
         np.testing.assert_array_equal(tile, wanted)
     for tile, path in zip(found[:4], paths, strict=True):
@@ -152,9 +152,9 @@ def test_small_lesions_come_before_large_ones(cells: tuple[RunCell, ...], drawn_
     assert picked[-1].detail == f"lesion {areas[ranked[-1]]:.0%}"
 
 
-def test_each_artefact_is_shown_in_turn(cells: tuple[RunCell, ...], drawn_set: Path) -> None:
-    picked = select_images(panels_with_runs(results(cells, {"kind": "maps"}))[0], "artefacts", 4).images
-    with (drawn_set / "artefacts.csv").open(encoding="utf-8") as stream:
+def test_each_artifact_is_shown_in_turn(cells: tuple[RunCell, ...], drawn_set: Path) -> None:
+    picked = select_images(panels_with_runs(results(cells, {"kind": "maps"}))[0], "artifacts", 4).images
+    with (drawn_set / "artifacts.csv").open(encoding="utf-8") as stream:
         rows = {row["image_id"]: row for row in csv.DictReader(stream)}
     for one in picked:
         worn = [kind for kind, mark in rows[one.image_id].items() if mark == "1"]
@@ -162,18 +162,18 @@ def test_each_artefact_is_shown_in_turn(cells: tuple[RunCell, ...], drawn_set: P
     assert len({one.image_id for one in picked}) == 4
 
 
-def test_where_artefacts_are_not_known_classes_are_shown_and_it_is_said(
+def test_where_artifacts_are_not_known_classes_are_shown_and_it_is_said(
     cells: tuple[RunCell, ...], drawn_set: Path
 ) -> None:
-    told = drawn_set / "artefacts.csv"
+    told = drawn_set / "artifacts.csv"
     told.rename(drawn_set / "hidden")
     try:
-        choice = select_images(panels_with_runs(results(cells, {"kind": "maps"}))[0], "artefacts", 3)
+        choice = select_images(panels_with_runs(results(cells, {"kind": "maps"}))[0], "artifacts", 3)
     finally:
         (drawn_set / "hidden").rename(told)
     assert len({one.label for one in choice.images}) == 3
     assert choice.notes == (
-        "Images are one of each class in turn: nothing tells which of these images have artefacts.",
+        "Images are one of each class in turn: nothing tells which of these images have artifacts.",
     )
 
 
@@ -181,7 +181,7 @@ def test_frames_of_crops_are_those_of_explain(cells: tuple[RunCell, ...]) -> Non
     sketch = crop_weights_figure(results(cells, {"kind": "crops", "panels": [{"row": "patch"}]}))
     patch = next(cell for cell in cells if cell.row == "patch")
     images = select_images(panels_with_runs(results([patch], {"kind": "crops"}))[0], "classes", 3).images
-    wanted = explained(patch, [one.path for one in images], "end-crops", methods=("native",))
+    wanted = explained(patch, [one.path for one in images], "end-crops", methods=("attention",))
     for tile, frames in zip(shown(sketch)[3:6], wanted, strict=True):
         np.testing.assert_array_equal(tile, frames)
     assert all(re.search(r" [01]\.\d\d$", title) for title in titles(sketch)[3:6])
@@ -191,7 +191,9 @@ def test_frames_of_crops_are_those_of_explain(cells: tuple[RunCell, ...]) -> Non
 
 
 def test_inputs_are_neutral_after_gray_world_and_cut_to_the_lesion(cells: tuple[RunCell, ...]) -> None:
-    sketch = preprocessing_figure(results(cells, {"kind": "inputs", "count": 2, "panels": [{"row": "grey"}]}))
+    sketch = preprocessing_figure(
+        results(cells, {"kind": "preprocessing", "count": 2, "panels": [{"row": "grey"}]})
+    )
     before, after, masks, cut = (shown(sketch)[place : place + 2] for place in (0, 2, 4, 6))
     for place in range(2):
         casts = [np.ptp(image[place].reshape(-1, 3).mean(axis=0)) for image in (before, after)]
@@ -204,8 +206,10 @@ def test_inputs_are_neutral_after_gray_world_and_cut_to_the_lesion(cells: tuple[
 
 
 def test_inputs_that_nothing_is_done_to_are_refused(cells: tuple[RunCell, ...]) -> None:
-    with pytest.raises(RunError, match=r"needs data\.colour, data\.hair or crops\.roi"):
-        preprocessing_figure(results(cells, {"kind": "inputs", "panels": [{"row": "plain"}]}))
+    with pytest.raises(
+        RunError, match=r"needs data\.color_constancy, data\.hair_removal or crops\.roi_margin"
+    ):
+        preprocessing_figure(results(cells, {"kind": "preprocessing", "panels": [{"row": "plain"}]}))
 
 
 def with_log(cell: RunCell, folder: Path, run: int, log: str) -> RunCell:
@@ -226,7 +230,7 @@ def test_gates_are_the_mean_of_runs_over_epochs_that_all_reached(
     ]
     wanted = {"alpha/layer2.3": "13th layer", "alpha/layer9.0": "81st layer"}
     sketch = attention_scale_curves(
-        results(runs, {"kind": "gates", "gates": wanted, "panels": [{"row": "arl"}]})
+        results(runs, {"kind": "attention-scales", "attention_scales": wanted, "panels": [{"row": "arl"}]})
     )
     assert sketch is not None
     assert sketch.notes == (
@@ -241,7 +245,7 @@ def test_gates_are_the_mean_of_runs_over_epochs_that_all_reached(
     np.testing.assert_allclose(lines["mean of runs"], [[1, 0.2], [2, 0.4]])
     # beside the curves the map of the stage that the gate is in
     image = select_images(panels_with_runs(results(runs, {"kind": "maps"}))[0], "classes", 1).images[0]
-    layer2 = explained(runs[0], [image.path], "layer2", methods=("native",))[0]
+    layer2 = explained(runs[0], [image.path], "layer2", methods=("attention",))[0]
     np.testing.assert_array_equal(shown(sketch)[1], layer2)
 
 
@@ -249,7 +253,14 @@ def test_a_network_without_gates_is_told(cells: tuple[RunCell, ...], tmp_path: P
     run = with_log(cells[0], tmp_path / "0", 0, "epoch,lr\n1,0.1\n")
     with pytest.raises(RunError, match="the log of plain has no scale gates"):
         attention_scale_curves(
-            results([run], {"kind": "gates", "gates": {"alpha/layer2.0": "x"}, "panels": [{"row": "plain"}]})
+            results(
+                [run],
+                {
+                    "kind": "attention-scales",
+                    "attention_scales": {"alpha/layer2.0": "x"},
+                    "panels": [{"row": "plain"}],
+                },
+            )
         )
 
 
@@ -264,8 +275,8 @@ def test_panels_of_folds_are_compared_on_the_same_one(cells: tuple[RunCell, ...]
 def test_trained_runs_are_drawn(drawn_set: Path, tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("data: {source: 'ham10000:.'}\nmodel: {}\n")
     words = [
-        f"data=ham10000:{drawn_set}", f"data.store_folder={tmp_path / 'store'}", "data.shorter_side=48",
-        "data.test=0.3",
+        f"data=ham10000:{drawn_set}", f"data.cache_dir={tmp_path / 'cache'}", "data.max_short_side=48",
+        "data.test_fraction=0.3",
         "model.backbone=test_resnet", "model.input_size=64", "train.epochs=1", "train.batch_size=8",
     ]  # fmt: skip
     made = []
@@ -273,16 +284,16 @@ def test_trained_runs_are_drawn(drawn_set: Path, tmp_path: Path) -> None:
         told = [
             *words,
             f"model.attention={name}",
-            *(["model.options={crops: 5, end: true}"] if name == "patch" else []),
+            *(["model.kwargs={crops: 5, end: true}"] if name == "patch" else []),
         ]
         run = RunDir(train(str(tmp_path / "r.yaml"), told, out=tmp_path / name))
         made.append(RunCell(name, "", 0, None, load_recipe(str(run.recipe)), run, "finished"))
     panels = [{"row": cell.row} for cell in made]
-    for kind in ("maps", "gates", "roc"):
+    for kind in ("maps", "attention-scales", "roc"):
         said = {
             "kind": kind,
-            "panels": panels[:1] if kind == "gates" else panels,
-            "gates": {"alpha/layer3.0": "last"},
+            "panels": panels[:1] if kind == "attention-scales" else panels,
+            "attention_scales": {"alpha/layer3.0": "last"},
         }
         (drawn,) = render_figure(results(made, said), tmp_path / "figures")
         assert drawn.note == ""

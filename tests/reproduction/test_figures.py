@@ -27,16 +27,16 @@ SKILLS = {("one", ""): [1.5], ("three", ""): [0.5, 1.0, 1.5], ("failed", ""): [1
 
 def experiment(**more: object) -> TableSpec:
     rows = [
-        {"name": name, "recipe": "demo", "group": "few" if name == "one" else "many", "x": x,
+        {"name": name, "recipe": "demo", "group": "few" if name == "one" else "many", "x_value": x,
          "published": {"AUC": [91.0, 2.0]} if name == "one" else {}}
         for name, x in (("one", 0.1), ("three", 0.2), ("failed", 0.3))
     ]  # fmt: skip
     said = {
-        "paper": "open", "title": "Table 9", "caption": "Made up.", "source": "none", "data": "ham10000",
+        "paper": "open", "title": "Table 9", "caption": "Made up.", "source": "none", "dataset": "ham10000",
         "unit": "percent", "rows": rows,
-        "metrics": [
-            {"name": "AUC", "metric": "auc", "of": "melanoma"},
-            {"name": "ACC", "metric": "accuracy", "of": "all"},
+        "columns": [
+            {"name": "AUC", "metric": "auc", "class": "melanoma"},
+            {"name": "ACC", "metric": "accuracy", "class": "all"},
         ],
     }  # fmt: skip
     return TableSpec.model_validate(said | more)
@@ -84,7 +84,7 @@ def test_a_curve_over_runs_is_the_mean_of_sklearns(tmp_path: Path) -> None:
 
 def test_roc_draws_finished_rows_and_says_which_are_missing(tmp_path: Path) -> None:
     panels = [{"row": "one", "title": "Best"}, {"row": "three"}, {"row": "failed"}]
-    figure = {"kind": "roc", "caption": "Curves.", "of": "melanoma", "panels": panels}
+    figure = {"kind": "roc", "caption": "Curves.", "target": "melanoma", "panels": panels}
     found = made(tmp_path, figure=figure, statement="drawn by a program")
     sketch = mean_roc_figure(found)
     assert sketch is not None
@@ -100,7 +100,9 @@ def test_roc_draws_finished_rows_and_says_which_are_missing(tmp_path: Path) -> N
 
 
 def test_an_unknown_class_of_a_curve_is_refused(tmp_path: Path) -> None:
-    found = made(tmp_path, figure={"kind": "roc", "caption": "", "of": "naevus", "panels": [{"row": "one"}]})
+    found = made(
+        tmp_path, figure={"kind": "roc", "caption": "", "target": "naevus", "panels": [{"row": "one"}]}
+    )
     with pytest.raises(PredictionsError, match="did you mean 'nevus'"):
         mean_roc_figure(found)
 
@@ -134,7 +136,7 @@ def test_nothing_is_called_published_where_nothing_is(tmp_path: Path, published:
 
 
 def test_dots_and_sweep_bear_the_interval_over_runs(tmp_path: Path) -> None:
-    figure = {"kind": "sweep", "caption": "Sweep.", "of": "AUC", "x": "p"}
+    figure = {"kind": "sweep", "caption": "Sweep.", "target": "AUC", "x_label": "p"}
     found = made(tmp_path, figure=figure)
     auc = np.array(aucs(found, "three"))
     wanted = 100 * np.clip(stats.t.interval(0.95, 2, auc.mean(), stats.sem(auc)), 0, 1)
@@ -146,7 +148,7 @@ def test_dots_and_sweep_bear_the_interval_over_runs(tmp_path: Path) -> None:
 
 
 def test_a_sweep_has_a_line_for_each_group_over_x(tmp_path: Path) -> None:
-    figure = {"kind": "sweep", "caption": "Sweep.", "of": "AUC", "x": "p"}
+    figure = {"kind": "sweep", "caption": "Sweep.", "target": "AUC", "x_label": "p"}
     sketch = sweep_figure(found := made(tmp_path, figure=figure))
     assert sketch is not None
     axes = sketch.figure.axes[0]
@@ -163,10 +165,10 @@ def test_a_sweep_has_a_line_for_each_group_over_x(tmp_path: Path) -> None:
 def test_a_row_without_a_place_is_a_level_all_across(tmp_path: Path) -> None:
     rows = [
         {"name": "none", "recipe": "demo"},
-        {"name": "box", "recipe": "demo", "x": 0.5},
-        {"name": "at 1", "recipe": "demo", "x": 1},
+        {"name": "box", "recipe": "demo", "x_value": 0.5},
+        {"name": "at 1", "recipe": "demo", "x_value": 1},
     ]
-    figure = {"kind": "sweep", "caption": "", "of": "AUC", "x": "p"}
+    figure = {"kind": "sweep", "caption": "", "target": "AUC", "x_label": "p"}
     skills = {("none", ""): [0.3], ("box", ""): [1.0], ("at 1", ""): [1.5]}
     sketch = sweep_figure(found := made(tmp_path, skills=skills, figure=figure, rows=rows))
     assert sketch is not None
@@ -177,14 +179,14 @@ def test_a_row_without_a_place_is_a_level_all_across(tmp_path: Path) -> None:
 
 
 def test_a_sweep_over_no_column_is_refused(tmp_path: Path) -> None:
-    found = made(tmp_path, figure={"kind": "sweep", "caption": "", "of": "AUCC"})
+    found = made(tmp_path, figure={"kind": "sweep", "caption": "", "target": "AUCC"})
     with pytest.raises(RecipeError, match="did you mean 'AUC'"):
         sweep_figure(found)
 
 
-@pytest.mark.parametrize("kind", ["roc", "gates", "maps", "crops", "sweep", "inputs", None])
+@pytest.mark.parametrize("kind", ["roc", "attention-scales", "maps", "crops", "sweep", "preprocessing", None])
 def test_without_a_finished_run_nothing_is_drawn(tmp_path: Path, kind: str | None) -> None:
-    figure = {"kind": kind, "caption": "", "of": "AUC"} if kind else None
+    figure = {"kind": kind, "caption": "", "target": "AUC"} if kind else None
     found = made(tmp_path, skills={("failed", ""): [1.0]}, figure=figure)
     assert render_figure(found, tmp_path / "figures") == []
     assert not (tmp_path / "figures").exists()

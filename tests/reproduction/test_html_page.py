@@ -16,10 +16,10 @@ from lesionlens.reproduction.planner import TableResults
 from ..helpers.fake_runs import fake_results, fake_table_spec
 
 TABLE = fake_table_spec(
-    metrics=[
-        {"name": "AUC", "metric": "auc", "of": "melanoma"},
-        {"name": "Gap", "less": ["AUC", "F1"]},
-        {"name": "F1", "metric": "f1", "of": "melanoma"},
+    columns=[
+        {"name": "AUC", "metric": "auc", "class": "melanoma"},
+        {"name": "Gap", "minus": ["AUC", "F1"]},
+        {"name": "F1", "metric": "f1", "class": "melanoma"},
     ],
     rows=[
         {
@@ -31,11 +31,16 @@ TABLE = fake_table_spec(
         },
         {"name": "B", "group": "Ours", "recipe": "b", "published": {"AUC": 0.1}},
         {"name": "C", "group": "Others", "recipe": "c"},
-        {"name": "D", "group": "Others", "without": "quoted from a leaderboard", "published": {"AUC": 0.874}},
+        {
+            "name": "D",
+            "group": "Others",
+            "reason_not_run": "quoted from a leaderboard",
+            "published": {"AUC": 0.874},
+        },
         {"name": "E", "group": "Others", "recipe": "e"},
     ],
-    claims=[{"better": "A<b>", "than": ["B", "C"], "metric": "AUC", "said": "Section V says so."}],
-    departures=["Patches are seeded."],
+    claims=[{"better": "A<b>", "worse": ["B", "C"], "column": "AUC", "quote": "Section V says so."}],
+    differences=["Patches are seeded."],
 )
 SKILLS = {("A<b>", ""): [2.0, 2.1, 1.9], ("B", ""): [0.5, 0.4, 0.6], ("C", ""): [1.0], ("E", ""): [1.0]}
 STATES = {"C": "failed", "E": "missing"}
@@ -82,13 +87,13 @@ def test_the_page_needs_nothing_and_says_what_is_there_and_what_is_not(written: 
 def test_marks_tell_inside_from_outside(written: Path) -> None:
     rows = {(row["row"], row["column"]): row for row in lines(written)}
     a, b = rows["A<b>", "AUC"], rows["B", "AUC"]
-    assert (a["inside"], b["inside"]) == (
+    assert (a["published_in_interval"], b["published_in_interval"]) == (
         "yes" if float(a["low"]) <= 0.93 <= float(a["high"]) else "no",
         "no",
     )
     assert float(a["difference"]) == pytest.approx(float(a["measured"]) - 0.93, abs=1e-5)
     text = (written / "table.html").read_text(encoding="utf-8")
-    held = sum(row["inside"] == "yes" for row in rows.values())
+    held = sum(row["published_in_interval"] == "yes" for row in rows.values())
     assert (text.count('class="mark">●'), text.count('class="mark">○')) == (held, 2 - held)
     assert f"{held} of 2 published numbers" in text
 
@@ -102,15 +107,19 @@ def test_csv_has_a_line_for_each_number(written: Path) -> None:
     assert float(a["Gap"]["measured"]) == pytest.approx(
         float(a["AUC"]["measured"]) - float(a["F1"]["measured"]), abs=1e-5
     )
-    assert (a["AUC"]["n"], a["AUC"]["interval_of"], a["AUC"]["published_spread"]) == ("3", "runs", "0.001")
+    assert (a["AUC"]["num_runs"], a["AUC"]["interval_source"], a["AUC"]["published_spread"]) == (
+        "3",
+        "runs",
+        "0.001",
+    )
     d = next(row for row in rows if (row["row"], row["column"]) == ("D", "AUC"))
     assert (d["published"], d["measured"], d["notes"]) == ("0.874", "", "quoted from a leaderboard")
 
 
-def test_the_verdict_tells_programs_the_same(written: Path) -> None:
-    told = json.loads((written / "verdict.json").read_text(encoding="utf-8"))
-    wanted = {"name": "arl/made-up", "title": "Table III", "paper": "arl", "profile": "paper", "data": "isic2017",
-              "synthetic": False, "runs": 8, "finished": 6, "failed": 1, "comparable": True}  # fmt: skip
+def test_the_results_tell_programs_the_same(written: Path) -> None:
+    told = json.loads((written / "results.json").read_text(encoding="utf-8"))
+    wanted = {"name": "arl/made-up", "title": "Table III", "paper": "arl", "profile": "paper", "dataset": "isic2017",
+              "synthetic": False, "runs": 8, "finished": 6, "failed": 1, "is_comparable_to_paper": True}  # fmt: skip
     assert {key: told[key] for key in wanted} == wanted
     assert told["date"].endswith("+00:00")
     one, other = told["claims"]
@@ -138,13 +147,13 @@ def test_of_other_images_or_small_networks_no_published_number_is_judged(
     tmp_path: Path, profile: str, statement: str
 ) -> None:
     folder = write_page(made(tmp_path, profile, statement), tmp_path / "page").parent
-    told = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
-    assert (told["comparable"], told["synthetic"]) == (False, bool(statement))
-    assert "says nothing about the published numbers" in told["headline"]
-    assert {row["inside"] for row in told["rows"]} == {None}
+    told = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    assert (told["is_comparable_to_paper"], told["synthetic"]) == (False, bool(statement))
+    assert "says nothing about the published numbers" in told["summary"]
+    assert {row["published_in_interval"] for row in told["rows"]} == {None}
     assert any(row["difference"] is not None for row in told["rows"])
     text = (folder / "table.html").read_text(encoding="utf-8")
-    assert told["headline"] in text
+    assert told["summary"] in text
     assert "none is counted as met or missed" in text
     assert "●" not in text
     assert "published numbers lie" not in text
@@ -154,9 +163,9 @@ def test_of_other_images_or_small_networks_no_published_number_is_judged(
 def test_a_changed_protocol_is_not_the_papers(tmp_path: Path) -> None:
     found = replace(made(tmp_path), protocol_overrides=("train.epochs=1",), command="lesionlens reproduce it")
     folder = write_page(found, tmp_path / "page").parent
-    told = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
-    assert not told["comparable"]
-    assert told["headline"].startswith(
+    told = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    assert not told["is_comparable_to_paper"]
+    assert told["summary"].startswith(
         "Measured on photographs by a changed protocol: it says nothing about the"
     )
     text = (folder / "table.html").read_text(encoding="utf-8")
@@ -187,7 +196,7 @@ def test_a_figure_without_numbers_and_one_that_cannot_be_drawn(
         raise DataError("the images have gone")
 
     monkeypatch.setattr(page, "render_figure", fails)
-    bare = fake_table_spec(metrics=[])
+    bare = fake_table_spec(columns=[])
     text = write_page(fake_results(tmp_path, bare, {("A", ""): [1.0]}), tmp_path / "page").read_text(
         encoding="utf-8"
     )
@@ -201,7 +210,7 @@ def test_an_open_question_has_no_words_about_published_numbers(
     tmp_path: Path, statement: str, of: str
 ) -> None:
     asked = fake_table_spec(
-        paper="open", claims=[{"better": "A", "than": "B", "metric": "AUC", "said": "Asked."}]
+        paper="open", claims=[{"better": "A", "worse": "B", "column": "AUC", "quote": "Asked."}]
     )
     found = fake_results(
         tmp_path,
@@ -217,9 +226,9 @@ def test_an_open_question_has_no_words_about_published_numbers(
 
 
 def test_many_columns_lie_in_tables_one_below_the_other(tmp_path: Path) -> None:
-    metrics = [{"name": f"c{n}", "metric": "auc", "of": "melanoma"} for n in range(18)]
+    columns = [{"name": f"c{n}", "metric": "auc", "class": "melanoma"} for n in range(18)]
     text = write_page(
-        fake_results(tmp_path, fake_table_spec(metrics=metrics), {}), tmp_path / "page"
+        fake_results(tmp_path, fake_table_spec(columns=columns), {}), tmp_path / "page"
     ).read_text(encoding="utf-8")
     assert text.count('<table class="measured-table">') == 2
     assert "size: A4 landscape" in text

@@ -20,7 +20,8 @@ def test_equal_recipes_of_two_tables_share_their_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["train.epochs=7", "train.seed=1", "data.task=nevus", "model.input_size=96", "prior=lesion"]
+    "word",
+    ["train.epochs=7", "train.seed=1", "data.task=nevus", "model.input_size=96", "attention_prior=lesion"],
 )
 def test_what_decides_changes_the_name(word: str) -> None:
     assert key(SPATIAL)[-8:] != key(SPATIAL, word)[-8:]
@@ -30,10 +31,10 @@ def test_what_decides_changes_the_name(word: str) -> None:
     "word",
     [
         "train.device=cpu",
-        "train.threads=1",
-        "train.workers=2",
-        "data.store_folder=/elsewhere",
-        "data.store=jpeg",
+        "train.num_threads=1",
+        "train.num_workers=2",
+        "data.cache_dir=/elsewhere",
+        "data.cache=jpeg",
         "data=isic2017:/elsewhere/isic2017",
     ],
 )
@@ -52,7 +53,7 @@ def test_sets_inside_the_reproduction_differ_by_their_place(tmp_path: Path) -> N
 
 
 def test_runs_and_folds() -> None:
-    found = expand_jobs(load_recipe("patch/table2/densenet121-dual", ["runs=2"]), Path())
+    found = expand_jobs(load_recipe("patch/table2/densenet121-dual", ["num_repeats=2"]), Path())
     assert [(job.run, job.fold) for job in found] == [(run, fold) for run in (0, 1) for fold in (0, 1, 2)]
     assert len({job.key for job in found}) == 6
     assert found[0].key.startswith("patch_densenet121_dual-all-s0f0-")

@@ -23,8 +23,7 @@ from lesionlens.inference.inputs import inputs_from_table
 from lesionlens.inference.predict import predict
 from lesionlens.models.factory import ModelSpec
 from lesionlens.models.saved_model import ModelCard, load_model, save_model
-from lesionlens.reproduction import measurements as measured_maps
-from lesionlens.reproduction import measurements as measured_on
+from lesionlens.reproduction import measurements
 from lesionlens.reproduction.measurements import run_values
 from lesionlens.reproduction.planner import RunCell, TableResults
 from lesionlens.reproduction.spec import TableSpec
@@ -44,12 +43,12 @@ def auc(found: Predictions) -> float:
 @pytest.fixture
 def two_parts() -> TableSpec:
     return fake_table_spec(
-        metrics=[
-            {"name": "M", "metric": "auc", "of": "melanoma", "part": "M"},
-            {"name": "SK", "metric": "auc", "of": "melanoma", "part": "SK"},
+        columns=[
+            {"name": "M", "metric": "auc", "class": "melanoma", "variant": "M"},
+            {"name": "SK", "metric": "auc", "class": "melanoma", "variant": "SK"},
             {"name": "mean", "mean_of": ["M", "SK"]},
-            {"name": "less", "less": ["M", "SK"]},
-            {"name": "wrong", "metric": "auc", "of": "wart", "part": "M"},
+            {"name": "less", "minus": ["M", "SK"]},
+            {"name": "wrong", "metric": "auc", "class": "wart", "variant": "M"},
         ],
         rows=[{"name": "A", "recipes": {"M": "a", "SK": "b"}}, {"name": "B", "recipe": "c"}],
     )
@@ -112,12 +111,12 @@ def test_an_evaluation_that_cannot_be_read_is_a_reason(tmp_path: Path, two_parts
 
 CLASSES = ("melanoma", "nevus")
 COLUMNS = (
-    {"name": "CAM", "metric": "jaccard", "map": "cam"},
-    {"name": "pointing", "metric": "pointing", "map": "layer3"},
-    {"name": "no such map", "metric": "energy", "map": "layer9"},
-    {"name": "AUC", "metric": "auc", "of": "melanoma"},
-    {"name": "elsewhere", "metric": "auc", "of": "melanoma", "set": "turned"},
-    {"name": "CAM elsewhere", "metric": "jaccard", "map": "cam", "set": "turned"},
+    {"name": "CAM", "metric": "iou", "map": "cam"},
+    {"name": "pointing", "metric": "pointing_game", "map": "layer3"},
+    {"name": "no such map", "metric": "energy_pointing_game", "map": "layer9"},
+    {"name": "AUC", "metric": "auc", "class": "melanoma"},
+    {"name": "elsewhere", "metric": "auc", "class": "melanoma", "artifact_set": "turned"},
+    {"name": "CAM elsewhere", "metric": "iou", "map": "cam", "artifact_set": "turned"},
 )
 
 
@@ -152,7 +151,7 @@ def run(tmp_path: Path, asked: TableSpec) -> TableResults:
     )
     save_model(folder.best_model, architecture.build(2), card)
     parts = ["train"] * 6 + ["test"] * 6
-    pd.DataFrame({"image_id": [f"i{n}" for n in range(12)], "part": parts}).to_csv(
+    pd.DataFrame({"image_id": [f"i{n}" for n in range(12)], "split": parts}).to_csv(
         folder.splits_csv, index=False
     )
     wanted = load_table(source).select([f"i{n}" for n in range(6, 12)])
@@ -165,16 +164,16 @@ def run(tmp_path: Path, asked: TableSpec) -> TableResults:
 
 @pytest.fixture
 def found(tmp_path: Path) -> TableResults:
-    sets = {"turned": {"artefact": "ink", "association": 0.5}}
-    return run(tmp_path, fake_table_spec(metrics=COLUMNS, sets=sets))
+    sets = {"turned": {"artifact": "ink_markings", "rate_difference": 0.5}}
+    return run(tmp_path, fake_table_spec(columns=COLUMNS, artifact_sets=sets))
 
 
 def test_maps_are_those_of_the_test_images(found: TableResults) -> None:
     cell = found.cells[0]
     table = load_table(cell.recipe.data.source).select([f"i{n}" for n in range(6, 12)])
-    expected = evaluate_localization(load_model(cell.run_dir.best_model), table, methods=["native", "cam"])
+    expected = evaluate_localization(load_model(cell.run_dir.best_model), table, methods=["attention", "cam"])
     by_name = {(each.metric, each.scope): each for each in expected.estimates}
-    for column, key in (("CAM", ("jaccard", "cam")), ("pointing", ("pointing", "layer3"))):
+    for column, key in (("CAM", ("iou", "cam")), ("pointing", ("pointing_game", "layer3"))):
         (value,) = run_values(found, "A", column)
         wanted = by_name[key]
         assert value[2:5] == pytest.approx((wanted.value, wanted.low, wanted.high), abs=1e-5)
@@ -190,7 +189,7 @@ def test_a_map_that_the_network_has_not_is_a_reason(found: TableResults) -> None
 
 def test_a_set_is_scored_on_the_runs_own_test_images(found: TableResults) -> None:
     (value,) = run_values(found, "A", "elsewhere")
-    scored = read_predictions(found.cells[0].run_dir.path / "on" / "turned" / "predictions.csv")
+    scored = read_predictions(found.cells[0].run_dir.path / "evaluation_on" / "turned" / "predictions.csv")
     assert sorted(scored.image_id) == sorted(f"i{n}" for n in range(6, 12))
     everything = predict(found.cells[0].run_dir.best_model, [found.artifact_sets["turned"]]).predictions
     own = np.isin(everything.image_id, scored.image_id)
@@ -211,8 +210,7 @@ def test_what_was_measured_is_kept_until_the_source_is_another(
     def again(*_: object, **__: object) -> None:
         raise AssertionError("measured again")
 
-    for module in (measured_maps, measured_on):
-        monkeypatch.setattr(module, "load_model", again)
+    monkeypatch.setattr(measurements, "load_model", again)
     assert str([run_values(found, "A", column) for column in columns]) == str(before)
     note = found.cells[0].run_dir.path / "quality" / "cam" / "measured.json"
     note.write_text(json.dumps({**json.loads(note.read_text()), "source": "other"}))
@@ -222,7 +220,7 @@ def test_what_was_measured_is_kept_until_the_source_is_another(
 
 @pytest.mark.slow
 def test_of_a_trained_run(tmp_path: Path) -> None:
-    source = f"ham10000:{generate_dataset(tmp_path / 'data', images=60, size=(72, 96))}"
+    source = f"ham10000:{generate_dataset(tmp_path / 'data', num_images=60, size=(72, 96))}"
     recipe = Recipe.model_validate(
         {
             "data": {"source": source, "task": "melanoma"},
@@ -232,7 +230,7 @@ def test_of_a_trained_run(tmp_path: Path) -> None:
     )
     folder = RunDir(train(recipe, out=tmp_path / "run"))
     asked = fake_table_spec(
-        metrics=COLUMNS[:4], rows=[{"name": "A", "recipe": "a", "maps": {"CAM": "gradcam"}}]
+        columns=COLUMNS[:4], rows=[{"name": "A", "recipe": "a", "maps": {"CAM": "gradcam"}}]
     )
     found = TableResults(
         "arl/made-up",
@@ -247,7 +245,7 @@ def test_of_a_trained_run(tmp_path: Path) -> None:
     expected = evaluate_localization(
         load_model(folder.best_model), load_table(source).select(map(str, ids)), methods=["gradcam"]
     )
-    wanted = next(each.value for each in expected.estimates if each.metric == "jaccard")
+    wanted = next(each.value for each in expected.estimates if each.metric == "iou")
     assert run_values(found, "A", "CAM")[0].value == pytest.approx(wanted, abs=1e-5)
     assert 0 <= run_values(found, "A", "pointing")[0].value <= 1
     assert math.isfinite(run_values(found, "A", "AUC")[0].value)

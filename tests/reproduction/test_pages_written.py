@@ -22,8 +22,8 @@ paper: mine
 title: T
 caption: C
 source: S
-data: isic2017
-metrics: [{name: AUC, metric: auk, of: melanoma}]
+dataset: isic2017
+columns: [{name: AUC, metric: auk, class: melanoma}]
 rows: [{name: one, recipe: demo}]
 """
 

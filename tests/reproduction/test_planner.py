@@ -36,7 +36,11 @@ def test_figures_share_the_runs_of_their_table(tmp_path: Path) -> None:
 
 def test_only_some_rows_with_other_repeats_and_words(tmp_path: Path) -> None:
     found = planned(
-        "arl/table5", tmp_path, only=("*sigmoid",), runs=2, words=("train.epochs=3", "data.seed=7")
+        "arl/table5",
+        tmp_path,
+        rows=("*sigmoid",),
+        repeats=2,
+        overrides=("train.epochs=3", "data.split_seed=7"),
     )
     assert found.requested_rows == ("Mixed sigmoid",)
     assert len(found.jobs()) == 4
@@ -48,33 +52,34 @@ def test_words_that_say_where_things_lie_leave_the_protocol_and_all_are_in_the_c
 ) -> None:
     found = planned("arl/table5", tmp_path)
     where = ReproductionOptions(
-        PROFILES["paper"], tmp_path, overrides=("train.threads=1", "data.masks=/my masks")
+        PROFILES["paper"], tmp_path, overrides=("train.num_threads=1", "data.mask_dir=/my masks")
     )
     assert found.results(where, []).protocol_overrides == ()
     assert found.results(where, []).command == (
-        "lesionlens reproduce arl/table5 train.threads=1 'data.masks=/my masks' --profile paper --data isic2017:FOLDER"
+        "lesionlens reproduce arl/table5 train.num_threads=1 'data.mask_dir=/my masks' --profile paper "
+        "--dataset isic2017:FOLDER"
     )
     other = ReproductionOptions(PROFILES["smoke"], tmp_path, overrides=("train.epochs=3",), repeats=2)
     drawn = replace(found, source=f"isic2017:{tmp_path}/data/smoke-isic2017")
     assert drawn.results(other, []).protocol_overrides == ("train.epochs=3",)
     assert drawn.results(other, []).command == (
-        "lesionlens reproduce arl/table5 train.epochs=3 --profile smoke --runs 2"
+        "lesionlens reproduce arl/table5 train.epochs=3 --profile smoke --repeats 2"
     )
 
 
 def test_a_row_takes_its_planted_set(tmp_path: Path) -> None:
-    name = "open/artefact-bias-ink"
+    name = "open/artifact-bias-ink"
     sets = {each: f"table:/sets/{each}/images.csv" for each in load_table_spec(name).artifact_sets}
     found = planned(name, tmp_path, sets=sets)
     of_row = {each.row: each.job.recipe.data.source for each in found.runs}
     assert of_row["AttnMel-CNN, 0.95"] == sets["strong"]
     assert of_row["AttnMel-CNN, 0"] == sets["even"]
-    with pytest.raises(RecipeError, match="unknown set of the experiment 'even'"):
+    with pytest.raises(RecipeError, match="unknown artifact set 'even'"):
         planned(name, tmp_path, sets={"odd": SOURCE})
 
 
 def test_how_far_each_run_is(tmp_path: Path) -> None:
-    found = planned("arl/table5", tmp_path, only=("Mixed sigmoid",))
+    found = planned("arl/table5", tmp_path, rows=("Mixed sigmoid",))
     done, begun, broken, *_ = found.jobs()
     for job, status in ((done, "finished"), (begun, "interrupted")):
         folder = RunDir(job.run_dir(tmp_path).path)
@@ -86,7 +91,7 @@ def test_how_far_each_run_is(tmp_path: Path) -> None:
     results = found.results(ReproductionOptions(PROFILES["short"], tmp_path), ["Only a trial."])
     states = {cell.run_dir.path.name: (cell.state, cell.message) for cell in results.cells}
     assert states[done.key] == ("finished", "")
-    assert states[begun.key] == ("begun", "")
+    assert states[begun.key] == ("started", "")
     assert states[broken.key] == ("failed", "no masks")
     assert len(results.cells) == 18  # all rows are on the page, asked for or not
     assert [cell.run for cell in results.cells_for("Mixed sigmoid", "M")] == [0]

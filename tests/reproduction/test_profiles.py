@@ -8,15 +8,15 @@ from lesionlens.runs.load import builtin_recipes, load_recipe
 from lesionlens.training.setup import resolve_model
 
 PAPERS = sorted(name for name in builtin_recipes() if name.count("/") == 2)
-KEPT = ("prior", "augment", "folds")
+KEPT = ("attention_prior", "augment", "n_folds")
 KEPT_OF_TRAIN = (
     "loss",
-    "gamma",
+    "focal_gamma",
     "sampling",
-    "copies",
+    "class_repeats",
     "class_weight_power",
     "class_weights",
-    "diagnosis_weights",
+    "confirmation_weights",
 )
 
 
@@ -55,7 +55,7 @@ def test_fifty_layers_give_way_to_the_papers_own_fourteen() -> None:
 def test_published_folds_of_real_images_become_folds_by_lesion() -> None:
     name = "patch/table2/densenet121-dual"
     found = load_recipe(name, PROFILES["short"].overrides(name, load_recipe(name)))
-    assert (found.data.split, found.n_folds) == ("kfold", 3)
+    assert (found.data.split, found.n_folds) == ("group_kfold", 3)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_an_unknown_profile_names_the_nearest() -> None:
 
 def test_places_of_gates_and_priors_become_the_small_networks() -> None:
     name = "attnmel/table3.2/attnmel-cnn-lesion"
-    said = ["prior.weights={pool4: 0.01}", "model.options={taps: [pool4]}"]
+    said = ["attention_prior.weight={pool4: 0.01}", "model.kwargs={taps: [pool4]}"]
     found = load_recipe(name, [*said, *PROFILES["short"].overrides(name, load_recipe(name, said))])
     assert found.attention_prior.weight == {"blocks.4": 0.01}
     assert found.model.kwargs["taps"] == ["blocks.4"]

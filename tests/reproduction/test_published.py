@@ -84,7 +84,7 @@ PAPERS = {
 }
 
 
-@pytest.mark.real
+@pytest.mark.real_data
 @pytest.mark.parametrize("paper", PAPERS)
 def test_every_published_number_is_ours_and_ours_are_no_others(paper: str, real_data: Path) -> None:
     file, read = PAPERS[paper]

@@ -35,7 +35,7 @@ COMMAND = [
 ]
 SAMPLE = (
     "arl/table5", "arl/fig7", "attnmel/table3.3", "attnmel/fig3.3", "patch/table4", "patch/fig4", "soft/fig9",
-    "open/prior-type", "open/artefact-bias-ink",
+    "open/prior-type", "open/artifact-bias-ink",
 )  # fmt: skip
 
 
@@ -51,11 +51,11 @@ def states(out: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_a_row_from_nothing_to_its_page_and_nothing_twice(tmp_path: Path) -> None:
-    words = ["attnmel/table3.3", "--only", "VGG-16-GAP CAM", "--out", str(tmp_path), "--yes"]
+    words = ["attnmel/table3.3", "--rows", "VGG-16-GAP CAM", "--out", str(tmp_path), "--yes"]
     assert "1 run left" in reproduce(*words)
     assert states(tmp_path) == [STATUS_FINISHED]
     page = tmp_path / "pages" / "attnmel-table3.3"
-    told = json.loads((page / "verdict.json").read_text())
+    told = json.loads((page / "results.json").read_text())
     assert (told["profile"], told["finished"], told["synthetic"]) == ("smoke", 1, True)
     for name in ("table.html", "table.md", "table.csv"):
         assert (page / name).is_file()
@@ -69,31 +69,31 @@ def test_two_processes_share_a_table_and_one_is_killed(tmp_path: Path) -> None:
     words = [*COMMAND, str(tmp_path), "arl/table5"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL) as first:
-        while not list((tmp_path / "jobs").glob("*/run.json")) and first.poll() is None:
+        while not list((tmp_path / "jobs").glob("*/metadata.json")) and first.poll() is None:
             time.sleep(0.1)
         second = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
         assert second.returncode == 0, second.stderr
         first.wait()
     assert states(tmp_path) == [STATUS_FINISHED] * 6
     victim = next(iter(sorted((tmp_path / "jobs").iterdir())))
-    weights = (victim / "best" / "model.safetensors").read_bytes()
+    weights = (victim / "model" / "model.safetensors").read_bytes()
     subprocess.run(["rm", "-r", str(victim)], check=True)
     with subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL) as killed:
-        while not (victim / "run.json").is_file() and killed.poll() is None:
+        while not (victim / "metadata.json").is_file() and killed.poll() is None:
             time.sleep(0.05)
         killed.send_signal(signal.SIGKILL)
         killed.wait()
     assert subprocess.run(words, env=environment, capture_output=True, check=False).returncode == 0
     assert states(tmp_path) == [STATUS_FINISHED] * 6
-    assert (victim / "best" / "model.safetensors").read_bytes() == weights
+    assert (victim / "model" / "model.safetensors").read_bytes() == weights
 
 
 @pytest.mark.slow
 def test_a_failed_row_is_told_and_the_others_go_on(tmp_path: Path) -> None:
-    words = ["arl/table6", "--out", str(tmp_path), "--yes", "--only", "ResNet50*"]
+    words = ["arl/table6", "--out", str(tmp_path), "--yes", "--rows", "ResNet50*"]
     masks = tmp_path / "none"
     masks.mkdir(parents=True)
-    found = CliRunner().invoke(app, ["reproduce", "--profile", "smoke", *words, f"data.masks={masks}"])
+    found = CliRunner().invoke(app, ["reproduce", "--profile", "smoke", *words, f"data.mask_dir={masks}"])
     assert found.exit_code == 1
     assert sum(status == STATUS_FINISHED for status in states(tmp_path)) == 2  # those without segmentation
     assert "failed:" in found.output
@@ -108,14 +108,14 @@ def test_a_failed_row_is_told_and_the_others_go_on(tmp_path: Path) -> None:
 def test_a_sample_of_tables_and_figures(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     out = tmp_path_factory.getbasetemp() / "smoke"  # one folder: sets and equal rows are shared
     reproduce(name, "--out", str(out), "--yes")
-    told = json.loads((out / "pages" / name.replace("/", "-") / "verdict.json").read_text())
+    told = json.loads((out / "pages" / name.replace("/", "-") / "results.json").read_text())
     assert told["failed"] == 0
     assert told["finished"] == told["runs"] > 0
 
 
 @pytest.mark.slow
 def test_a_plan_says_what_there_is_and_computes_nothing(tmp_path: Path) -> None:
-    output = reproduce("patch/table4", "--out", str(tmp_path), "--plan", "--only", "Dense121, Attention")
+    output = reproduce("patch/table4", "--out", str(tmp_path), "--dry-run", "--rows", "Dense121, Attention")
     assert "patch/table4" in output
     assert "1 run left" in output
     assert not (tmp_path / "jobs").exists()
@@ -135,11 +135,10 @@ def test_slurm_gets_this_very_command_but_a_retry_is_once_for_all_tasks(
         "smoke",
         "--out",
         str(tmp_path),
-        "--submit",
-        "slurm",
-        "--tasks",
+        "--write-slurm",
+        "--max-tasks",
         "3",
-        "--retry",
+        "--retry-failed",
     ]
     monkeypatch.setattr(sys, "argv", ["lesionlens", *words])
     found = CliRunner().invoke(app, words)
@@ -149,8 +148,8 @@ def test_slurm_gets_this_very_command_but_a_retry_is_once_for_all_tasks(
     text = (tmp_path / "slurm" / "reproduce.sbatch").read_text()
     assert "#SBATCH --array=0-2" in text
     assert f"reproduce patch/table4 --profile smoke --out {tmp_path}" in text
-    assert "--submit" not in text
-    assert "--retry" not in text
+    assert "--write-slurm" not in text
+    assert "--retry-failed" not in text
     assert read_failure(tmp_path, failed) == ""
     assert text.rstrip().endswith("--yes")
 
@@ -159,10 +158,10 @@ def test_slurm_gets_this_very_command_but_a_retry_is_once_for_all_tasks(
     ("words", "told"),
     [
         (["patch/table22"], "did you mean 'patch/table2'"),
-        (["patch/table2", "--data", "ham10000:/nowhere"], "/nowhere"),
-        (["patch/table2", "--profile", "paper"], "give --data ham10000:FOLDER"),
+        (["patch/table2", "--dataset", "ham10000:/nowhere"], "/nowhere"),
+        (["patch/table2", "--profile", "paper"], "give --dataset ham10000:FOLDER"),
         (
-            ["arl/table5", "--profile", "smoke", "--only", "Mixed*", "--only", "sigmiod"],
+            ["arl/table5", "--profile", "smoke", "--rows", "Mixed*", "--rows", "sigmiod"],
             "fits none of the rows",
         ),
     ],

@@ -29,8 +29,8 @@ from lesionlens.runs.schema import Recipe
 HOLD = """
 import sys, time
 from pathlib import Path
-from lesionlens.experiments.claim import claimed
-with claimed(Path(sys.argv[1]), "one") as mine:
+from lesionlens.reproduction.runner import acquire_run
+with acquire_run(Path(sys.argv[1]), "one") as mine:
     print(mine, flush=True)
     time.sleep(60)
 """
@@ -56,7 +56,7 @@ def test_another_process_has_it_until_it_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "claims").write_text("no folder")
+    (tmp_path / "locks").write_text("no folder")
     with pytest.raises(RunError, match="Choose an --out"), acquire_run(tmp_path, "one"):
         pass
 
@@ -66,7 +66,7 @@ QUIET = Console(quiet=True)
 
 @pytest.fixture
 def planned(tmp_path: Path) -> list[Job]:
-    return expand_jobs(load_recipe("arl/cnn14", ["runs=3"]), tmp_path)
+    return expand_jobs(load_recipe("arl/cnn14", ["num_repeats=3"]), tmp_path)
 
 
 @pytest.fixture
@@ -143,8 +143,8 @@ def test_a_failure_is_passed_over_told_and_tried_again_only_when_asked(
 def test_what_another_has_is_waited_for_and_done_where_that_died(
     planned: list[Job], told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str
 ) -> None:
-    (tmp_path / "claims").mkdir()
-    other = FileLock(tmp_path / "claims" / f"{planned[0].key}.lock")
+    (tmp_path / "locks").mkdir()
+    other = FileLock(tmp_path / "locks" / f"{planned[0].key}.lock")
     other.acquire()
     whole: Any = module.train
 

@@ -38,7 +38,7 @@ def test_each_visit_and_each_scored_crop_counts(
 
 
 def test_a_finished_twin_tells(words: list[str], tmp_path: Path) -> None:
-    job, twin = expand_jobs(load_recipe("arl/cnn14", [*words, "runs=2"]), tmp_path)
+    job, twin = expand_jobs(load_recipe("arl/cnn14", [*words, "num_repeats=2"]), tmp_path)
     folder = twin.run_dir(tmp_path)
     folder.path.mkdir(parents=True)
     write_recipe(folder, twin.recipe)

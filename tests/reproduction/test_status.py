@@ -1,4 +1,4 @@
-"""The page of all tables is what the record and the experiments say, and the record what verdicts say."""
+"""The page of all tables is what the record and the experiments say, and the record what outcomes say."""
 
 import json
 from pathlib import Path
@@ -11,20 +11,20 @@ from lesionlens.reproduction.status import ReproductionRecord, merge_records, re
 
 DOCS = Path(__file__).parents[2] / "docs"
 TOLD = {
-    "name": "arl/table5", "profile": "short", "data": "isic2017", "synthetic": True, "version": "1.0",
+    "name": "arl/table5", "profile": "short", "dataset": "isic2017", "synthetic": True, "version": "1.0",
     "date": "2026-03-04T05:06:07+00:00", "runs": 18, "finished": 18, "title": "not kept",
 }  # fmt: skip
 
 
-def kept(folder: Path, *verdicts: dict) -> Path:
-    """Write verdicts, each on a page of its own, and take them into a record."""
+def kept(folder: Path, *outcomes: dict) -> Path:
+    """Write outcomes, each on a page of its own, and take them into a record."""
     record = folder / "record.json"
     if not record.is_file():
         record.write_text("[]")
-    for number, each in enumerate(verdicts):
+    for number, each in enumerate(outcomes):
         page = folder / "pages" / str(number)
         page.mkdir(parents=True, exist_ok=True)
-        (page / "verdict.json").write_text(json.dumps(TOLD | each))
+        (page / "results.json").write_text(json.dumps(TOLD | each))
     merge_records(record, folder / "pages")
     return record
 
@@ -77,9 +77,9 @@ def test_what_is_no_record_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"record\.json is no record of reproductions"):
         read_records(record)
     record.write_text("[]")
-    with pytest.raises(RunError, match=r"no verdict\.json"):
+    with pytest.raises(RunError, match=r"no results\.json"):
         merge_records(record, tmp_path / "pages")
-    with pytest.raises(RunError, match=r"verdict\.json is no verdict of a reproduction"):
+    with pytest.raises(RunError, match=r"results\.json is no outcome of a reproduction"):
         kept(tmp_path, {"profile": "long"})
     with pytest.raises(LesionLensError, match="unknown experiment 'arl/tabel5': did you mean 'arl/table5'"):
         render_status_page(kept(tmp_path, {"name": "arl/tabel5"}))

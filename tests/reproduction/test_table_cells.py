@@ -13,7 +13,7 @@ from lesionlens.reproduction.table_cells import TableCell, summarize_cell
 
 
 def of(found: Sequence[RunValue], **options: object) -> TableCell:
-    return summarize_cell("row", "column", found, **{"published": None, "planned": len(found), **options})  # type: ignore[arg-type]
+    return summarize_cell("row", "column", found, **{"published": None, "num_planned": len(found), **options})  # type: ignore[arg-type]
 
 
 def runs(*found: float, fold: bool = False) -> list[RunValue]:
@@ -57,7 +57,7 @@ def test_an_interval_ends_where_numbers_end_but_not_that_of_a_difference() -> No
 
 def test_what_is_not_defined_does_not_count_and_says_why() -> None:
     undefined = RunValue(1, None, math.nan, math.nan, math.nan, "test", "no image of this class")
-    found = of([*runs(0.5), undefined], why="1 of 3 runs failed: smoke", planned=3)
+    found = of([*runs(0.5), undefined], missing_reason="1 of 3 runs failed: smoke", num_planned=3)
     assert (found.mean, found.num_runs, found.num_planned) == (0.5, 1, 3)
     assert found.notes == ("1 of 3 runs failed: smoke", "no image of this class")
     none = of([undefined], published=PublishedValue(value=0.5))

@@ -34,10 +34,10 @@ FIRST_AUTHORS = {"zhang": "arl", "yan": "attnmel", "gessert": "patch", "datta": 
 _TABLES_DIR = files("lesionlens.reproduction") / "tables"
 _NAME_PREFIXES = ("table", "section", "fig")
 _MODELS_BY_KEY: dict[str, type[BaseModel]] = {
-    "metrics": ColumnSpec,
+    "columns": ColumnSpec,
     "rows": RowSpec,
     "claims": OrderingClaim,
-    "sets": ArtifactSet,
+    "artifact_sets": ArtifactSet,
     "figure": FigureSpec,
     "panels": PanelSpec,
 }
@@ -48,7 +48,7 @@ def list_tables() -> list[str]:
 
     Examples
     --------
-    >>> [name for name in names() if name.startswith("patch/")][:2]
+    >>> [name for name in list_tables() if name.startswith("patch/")][:2]
     ['patch/table2', 'patch/table3']
     """
     return sorted(_table_files(), key=_sort_key)
@@ -64,7 +64,7 @@ def match_tables(patterns: Sequence[str]) -> list[str]:
 
     Examples
     --------
-    >>> matching(["zhang/table5", "soft/table[12]"])
+    >>> match_tables(["zhang/table5", "soft/table[12]"])
     ['arl/table5', 'soft/table1', 'soft/table2']
     """
     found = [name for word in patterns for name in _match_pattern(word)] if patterns else list_tables()
@@ -81,7 +81,7 @@ def load_table_spec(name: str) -> TableSpec:
 
     Examples
     --------
-    >>> read_experiment("gessert/table2").title
+    >>> load_table_spec("gessert/table2").title
     'Table II'
     """
     file = Path(name) if is_yaml_path(name) else _table_files()[_resolve_name(name)]
@@ -171,8 +171,9 @@ def _format_error(error: Any) -> str:
     where = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
         *above, key = error["loc"]
-        part = next((_MODELS_BY_KEY[each] for each in reversed(above) if each in _MODELS_BY_KEY), TableSpec)
-        return f"{where}: {unknown_name_message('key', str(key), part.model_fields)}"
+        model = next((_MODELS_BY_KEY[each] for each in reversed(above) if each in _MODELS_BY_KEY), TableSpec)
+        allowed = [info.alias or name for name, info in model.model_fields.items()]
+        return f"{where}: {unknown_name_message('key', str(key), allowed)}"
     if error["type"] == "missing":
         return f"{where} is missing"
     came = "" if isinstance(error["input"], dict) else f" (came: {error['input']!r})"
@@ -190,7 +191,7 @@ class RowRecipe(NamedTuple):
     paper
         A key of ``PAPERS``.
     table, row
-        As the paper calls them; of a row that is two trainings, with the part.
+        As the paper calls them; of a row that is two trainings, with the variant.
     recipe
         Name of a shipped recipe; "" where the row has none.
     reason_not_run
@@ -214,7 +215,7 @@ def list_row_recipes(paper: str | None = None) -> list[RowRecipe]:
 
     Examples
     --------
-    >>> next(row.recipe for row in rows("patch") if row.row == "Dense121, Dual Attention")
+    >>> next(row.recipe for row in list_row_recipes("patch") if row.row == "Dense121, Dual Attention")
     'patch/table2/densenet121-dual'
     """
     if paper is not None and paper not in PAPERS:
@@ -231,7 +232,7 @@ def list_row_recipes(paper: str | None = None) -> list[RowRecipe]:
 
 
 def _variants_of_row(row: RowSpec) -> Iterator[tuple[str, str, str]]:
-    for part, recipe in row.variants.items():
-        yield f"{row.name}, {VARIANT_TITLES.get(part, part)}" if part else row.name, recipe, ""
+    for variant, recipe in row.variants.items():
+        yield f"{row.name}, {VARIANT_TITLES.get(variant, variant)}" if variant else row.name, recipe, ""
     if row.reason_not_run:
         yield row.name, "", row.reason_not_run

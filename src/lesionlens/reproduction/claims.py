@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from lesionlens.core.errors import ComparisonError, LesionLensError
 from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights
-from lesionlens.evaluation.comparison import result as holm
 from lesionlens.evaluation.comparison.alignment import align
 from lesionlens.evaluation.comparison.bootstrap import bootstrap_difference, bootstrap_result
-from lesionlens.evaluation.comparison.result import Alternative, SignificanceResult
+from lesionlens.evaluation.comparison.result import Alternative, SignificanceResult, holm
 from lesionlens.evaluation.comparison.tests import paired_t, sign_flip_permutation_test
 from lesionlens.evaluation.compute import MetricKey, check_metric_keys, metric_values
 from lesionlens.evaluation.predictions import Predictions

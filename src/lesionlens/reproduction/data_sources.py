@@ -47,14 +47,14 @@ def get_synthetic(
     folder
         The set's own; two processes may ask for it at a time.
     num_images, size, seed
-        As for `lay_out`.
+        As for `generate_in_layout`.
     exclude_artifacts
-        Artefacts that no image gets, because they are to be planted.
+        Artifacts that no image gets, because they are to be planted.
 
     Raises
     ------
     DataError
-        As for `lay_out`.
+        As for `generate_in_layout`.
     """
     with _create_once(folder) as missing:
         if missing:
@@ -91,7 +91,7 @@ def get_artifact_sets(
     Raises
     ------
     DataError
-        As for `plant`.
+        As for `inject_artifact`.
     """
     roots = {name: folder / _artifact_set_name(each) for name, each in artifact_sets.items()}
     for name, root in roots.items():
@@ -191,7 +191,7 @@ def resolve_source(
 ) -> str:
     """Give the source of an experiment's images: as given, else drawn into the reproduction's folder.
 
-    Drawn images are without the artefacts that the experiment plants.
+    Drawn images are without the artifacts that the experiment plants.
 
     Raises
     ------
@@ -206,7 +206,7 @@ def resolve_source(
         return sources[data]
     if profile.name == "paper":
         raise DataError(
-            f"the paper's protocol needs the data set {data}: give --data {data}:FOLDER (lesionlens data list tells "
+            f"the paper's protocol needs the data set {data}: give --dataset {data}:FOLDER (lesionlens data list tells "
             "where it comes from), or try --profile smoke, which draws its own"
         )
     planted = sorted({each.artifact for each in spec.artifact_sets.values()})

@@ -39,7 +39,7 @@ class FormattedClaim(NamedTuple):
 
 
 class TableFormatter:
-    """Writes the numbers of one verdict, all with the same digits, and gathers the notes under them.
+    """Writes the numbers of one outcome, all with the same digits, and gathers the notes under them.
 
     Attributes
     ----------
@@ -87,7 +87,8 @@ class TableFormatter:
         opposite = claim.verdict.startswith("opposite")
         p = claim.p_two_sided_holm if opposite else claim.p_holm
         return FormattedClaim(
-            claim, self._format_signed(claim.published_difference) or UNDEFINED_SYMBOL, self._format_signed(claim.difference) or UNDEFINED_SYMBOL, interval,
+            claim, self._format_signed(claim.published_difference) or UNDEFINED_SYMBOL,
+            self._format_signed(claim.difference) or UNDEFINED_SYMBOL, interval,
             f"{format_rounded_p_value(p)}{' two-sided' if opposite else ''}" if math.isfinite(p) else UNDEFINED_SYMBOL,
             format_rounded_p_value(claim.p_sign_flip) if math.isfinite(claim.p_sign_flip) else "",
         )  # fmt: skip
@@ -125,7 +126,7 @@ def format_rounded_p_value(p: float) -> str:
 
     Examples
     --------
-    >>> probability(0.0312), probability(0.00002)
+    >>> format_rounded_p_value(0.0312), format_rounded_p_value(0.00002)
     ('0.031', '< 0.001')
     """
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -16,7 +16,7 @@ from lesionlens.core.errors import LesionLensError
 from lesionlens.core.fileio import write_text
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.evaluation.formatting import METRIC_TITLES, display_name
-from lesionlens.explanation.localization import LOCALIZATION_TITLES as OF_MAPS
+from lesionlens.explanation.localization import LOCALIZATION_TITLES
 from lesionlens.reproduction.catalog import PAPERS
 from lesionlens.reproduction.claims import VERDICT_LABELS
 from lesionlens.reproduction.figures.base import WrittenFigure
@@ -114,8 +114,8 @@ def _unique(values: Iterable[str]) -> str:
 
 
 def _image_counts(record: dict[str, Any]) -> str:
-    parts = record.get("data", {}).get("parts", {})
-    return ", ".join(f"{found['images']:,} {name}" for name, found in parts.items())
+    splits = record.get("data", {}).get("splits", {})
+    return ", ".join(f"{found['images']:,} {name}" for name, found in splits.items())
 
 
 def _format_duration(seconds: float) -> str:
@@ -141,7 +141,7 @@ VERDICT_SIGNS = {
 
 
 def write_page(results: TableResults, folder: Path) -> Path:
-    """Write ``table.html``, ``table.md``, ``table.csv``, ``verdict.json`` and ``figures/`` of an experiment.
+    """Write ``table.html``, ``table.md``, ``table.csv``, ``results.json`` and ``figures/`` of an experiment.
 
     The page loads nothing from the network or the disk; unfinished and failed runs are told on it. Maps and generated
     sets that the columns ask for are measured now, once: they are kept in the runs' folders.
@@ -164,7 +164,7 @@ def write_page(results: TableResults, folder: Path) -> Path:
     found, now = evaluate_table(results), datetime.now(UTC)
     figures, problem = _draw_figures(results, folder / "figures")
     write_outcome_csv(folder / "table.csv", found)
-    write_outcome_json(folder / "verdict.json", found, now)
+    write_outcome_json(folder / "results.json", found, now)
     write_text(folder / "table.md", outcome_to_markdown(found, now))
     path = folder / "table.html"
     write_text(path, render_table_page(found, folder, figures=figures, problem=problem, now=now))
@@ -184,14 +184,14 @@ def render_table_page(
     )
     experiment, writing = outcome.results.spec, TableFormatter(outcome)
     return environment.get_template("table.html").render(
-        found=outcome,
+        outcome=outcome,
         results=outcome.results,
-        experiment=experiment,
+        spec=experiment,
         paper=PAPERS.get(experiment.paper, ""),
-        headline=summary_sentence(outcome),
+        summary=summary_sentence(outcome),
         heads=[(metric.name, _column_meaning(metric, experiment)) for metric in experiment.columns],
         groups=_row_groups(outcome, writing),
-        orderings=[writing.format_claim(each) for each in outcome.claims],
+        claims=[writing.format_claim(each) for each in outcome.claims],
         notes=writing.notes,
         signs=VERDICT_SIGNS,
         meanings={
@@ -210,7 +210,7 @@ def render_table_page(
         published=any(each.published for each in outcome.cells),
         figures=[(_data_uri(each.path), each) for each in figures],
         problem=problem,
-        made=collect_provenance(outcome.results, folder),
+        provenance=collect_provenance(outcome.results, folder),
         blocks=_column_blocks(len(experiment.columns)),
         wide=len(experiment.columns) > MAX_PORTRAIT_COLUMNS,
         notice=RESEARCH_USE_NOTICE,
@@ -233,13 +233,13 @@ def _row_groups(outcome: TableOutcome, formatter: TableFormatter) -> list[tuple[
         {
             "row": row,
             "group": row.group,
-            "numbers": [
+            "cells": [
                 formatter.format_cell(outcome.cell(row.name, metric.name))
                 for metric in outcome.results.spec.columns
             ],
             "done": len(_row_cells(outcome.results, row.name, "finished")),
             "planned": len(_row_cells(outcome.results, row.name)),
-            "twin": _same_runs_as(outcome.results, row.name),
+            "same_runs_as": _same_runs_as(outcome.results, row.name),
         }
         for row in outcome.results.spec.rows
     ]
@@ -275,12 +275,13 @@ def _column_meaning(column_spec: ColumnSpec, spec: TableSpec) -> str:
         return f"mean of {', '.join(column_spec.mean_of)}"
     if column_spec.minus:
         return f"{column_spec.minus[0]} less {column_spec.minus[1]}"
-    if column_spec.metric in OF_MAPS:
+    if column_spec.metric in LOCALIZATION_TITLES:
         own = any(column_spec.name in row.maps for row in spec.rows)
-        what = f"{OF_MAPS[column_spec.metric]}, map {'of the row' if own else column_spec.map}"
+        what = f"{LOCALIZATION_TITLES[column_spec.metric]}, map {'of the row' if own else column_spec.map}"
     else:
         of = {"macro": "mean of classes", "weighted": "weighted mean", "all": "all images"}
-        what = f"{METRIC_TITLES.get(column_spec.metric, column_spec.metric)}, {of.get(column_spec.class_name, display_name(column_spec.class_name))}"
+        title = METRIC_TITLES.get(column_spec.metric, column_spec.metric)
+        what = f"{title}, {of.get(column_spec.class_name, display_name(column_spec.class_name))}"
     lower = "; lower is better" if column_spec.better == "lower" else ""
     return f"{what}{f', on {column_spec.artifact_set}' if column_spec.artifact_set else ''}{lower}"
 

@@ -11,7 +11,7 @@ from lesionlens.runs.run_dir import RunDir
 from lesionlens.runs.schema import Recipe
 from lesionlens.training.multi_run import STATUS_FINISHED, expand_runs
 
-_MACHINE_KEYS = {"train": {"device", "workers", "threads", "compile"}, "data": {"store", "store_folder"}}
+_MACHINE_KEYS = {"train": {"device", "num_workers", "num_threads", "compile"}, "data": {"cache", "cache_dir"}}
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ def recipe_digest(recipe: Recipe, out: Path) -> str:
 
 def _machine_independent_tree(tree: dict[str, Any], out: Path) -> dict[str, Any]:
     data, model = tree["data"], tree["model"]
-    for key in ("source", "masks"):
+    for key in ("source", "mask_dir"):
         if data[key]:
             data[key] = machine_independent(data[key], out)
-    data["extra"] = [machine_independent(each, out) for each in data["extra"]]
+    data["extra_train"] = [machine_independent(each, out) for each in data["extra_train"]]
     model["weights"] = Path(model["weights"]).name
     return tree
 

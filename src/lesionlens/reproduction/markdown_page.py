@@ -1,4 +1,4 @@
-"""A verdict as Markdown, short enough to be pasted where it is talked about."""
+"""An outcome as Markdown, short enough to be pasted where it is talked about."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -17,7 +17,7 @@ from lesionlens.reproduction.table_cells import INTERVAL_SOURCES
 
 
 def outcome_to_markdown(outcome: TableOutcome, now: datetime) -> str:
-    """Write headline, remarks, table, claims, departures and notes."""
+    """Write summary, caveats, table, claims, differences and notes."""
     results, experiment, writing = outcome.results, outcome.results.spec, TableFormatter(outcome)
     lines = [f"# {experiment.title}: {experiment.caption}", "", f"**{summary_sentence(outcome)}**", ""]
     lines += [*_bullet_list(results.caveats), f"{experiment.source.rstrip('.')}. {RESEARCH_USE_NOTICE}", ""]
@@ -72,7 +72,8 @@ def _legend(outcome: TableOutcome) -> Iterator[str]:
     )
     yield " ".join([f"Measured (95 % interval){said}.", *intervals])
     if outcome.is_comparable_to_paper:
-        yield f"{IN_INTERVAL_MARK} the published number lies in the measured interval, {OUTSIDE_INTERVAL_MARK} it does not."
+        inside = f"{IN_INTERVAL_MARK} the published number lies in the measured interval"
+        yield f"{inside}, {OUTSIDE_INTERVAL_MARK} it does not."
 
 
 def _claims(outcome: TableOutcome, formatter: TableFormatter) -> Iterator[str]:

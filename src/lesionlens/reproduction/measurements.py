@@ -28,7 +28,7 @@ from lesionlens.reproduction.spec import ColumnSpec, TableSpec
 
 
 def evaluation_split(cell: RunCell) -> str:
-    """Name the part that counts: test, or validation where the run has no test part."""
+    """Name the split that counts: test, or validation where the run has no test images."""
     return "test" if cell.run_dir.evaluation("test").is_file() else "validation"
 
 
@@ -41,7 +41,7 @@ def evaluation_subset(cell: RunCell, source: str) -> LesionTable:
         The source cannot be read, or has none of them.
     """
     split, part = read_csv_columns(cell.run_dir.splits_csv), evaluation_split(cell)
-    own = [image for image, there in zip(split["image_id"], split["part"], strict=True) if there == part]
+    own = [image for image, there in zip(split["image_id"], split["split"], strict=True) if there == part]
     table = load_table(source, classes=cell.recipe.data.classes)
     there = set(table.frame["image_id"])
     shared = [image for image in own if image in there]
@@ -51,9 +51,9 @@ def evaluation_subset(cell: RunCell, source: str) -> LesionTable:
 
 
 def evaluate_on(cell: RunCell, name: str, source: str) -> Path:
-    """Give the folder ``on/NAME`` of a run, with ``predictions.csv`` and ``evaluation.json`` on a set.
+    """Give the folder ``evaluation_on/NAME`` of a run, with ``predictions.csv`` and ``evaluation.json`` on a set.
 
-    Scored are the images of the set that are in the run's own test part. Another source of the same name is scored
+    Scored are the images of the set that are in the run's own test split. Another source of the same name is scored
     anew.
 
     Raises
@@ -61,7 +61,7 @@ def evaluate_on(cell: RunCell, name: str, source: str) -> Path:
     LesionLensError
         The set or the model cannot be read.
     """
-    folder = cell.run_dir.path / "on" / name
+    folder = cell.run_dir.path / "evaluation_on" / name
     done = folder / "source.txt"  # written last: what lies beside it is whole
     if done.is_file() and done.read_text(encoding="utf-8") == source:
         return folder
@@ -85,7 +85,7 @@ def localization_estimate(
     Parameters
     ----------
     map_name
-        The map, as `attention_quality` names it; ``cam``, ``gradcam`` and their like are made by the method of the
+        The map, as `evaluate_localization` names it; ``cam``, ``gradcam`` and their like are made by the method of the
         same name, all others by the network itself.
     source
         Where the images and masks are.
@@ -97,7 +97,7 @@ def localization_estimate(
     LesionLensError
         The network has no such map, or images, masks or the model cannot be read; remembered like a number.
     """
-    method = next((each for each in METHODS if each.replace("+", "p") == map_name), "native")
+    method = next((each for each in METHODS if each.replace("+", "p") == map_name), "attention")
     found = _cached_summary(cell, method, source, folder / method)
     maps = list(dict.fromkeys(found["map"]))
     if map_name not in maps:
@@ -147,7 +147,7 @@ class RunValue(NamedTuple):
     Attributes
     ----------
     run, fold
-        As of `Cell`.
+        As of `RunCell`.
     value, low, high
         A fraction, and its interval over lesions; NaN where they are not defined.
     measured_on
@@ -231,7 +231,7 @@ def _run_estimate(results: TableResults, cell: RunCell, column_spec: ColumnSpec)
             else cell.recipe.data.source
         )
         folder = (
-            cell.run_dir.path / "on" / column_spec.artifact_set
+            cell.run_dir.path / "evaluation_on" / column_spec.artifact_set
             if column_spec.artifact_set
             else cell.run_dir.path
         ) / "quality"

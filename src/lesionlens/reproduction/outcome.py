@@ -58,14 +58,14 @@ def evaluate_table(results: TableResults) -> TableOutcome:
 def used_synthetic_data(cells: Iterable[RunCell]) -> bool:
     """Say whether some finished runs saw images that a program drew: their records tell."""
     finished = [cell for cell in cells if cell.state == "finished"]
-    return any(cell.run_dir.metadata()["data"].get("statement") for cell in finished)
+    return any(cell.run_dir.metadata()["data"].get("synthetic_data_notice") for cell in finished)
 
 
 def _summarize(results: TableResults, row: str, column: str, values_by_cell: ValuesByCell) -> TableCell:
     experiment = results.spec
     metric = experiment.column(column)
-    parts = {leaf.variant for leaf in base_columns(experiment, metric)}
-    planned = [cell for cell in results.cells if cell.row == row and cell.variant in parts]
+    variants = {leaf.variant for leaf in base_columns(experiment, metric)}
+    planned = [cell for cell in results.cells if cell.row == row and cell.variant in variants]
     return summarize_cell(
         row,
         column,

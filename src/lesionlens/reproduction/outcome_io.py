@@ -1,4 +1,4 @@
-"""A verdict for programs: its numbers as CSV, and all of it as JSON."""
+"""An outcome for programs: its numbers as CSV, and all of it as JSON."""
 
 import json
 import math
@@ -15,8 +15,8 @@ from lesionlens.reproduction.outcome import TableOutcome, summary_sentence
 from lesionlens.reproduction.table_cells import TableCell
 
 OUTCOME_COLUMNS = (
-    "row", "group", "column", "published", "published_spread", "measured", "sd", "n", "planned", "low", "high",
-    "interval_of", "difference", "inside", "within_spread", "part", "notes",
+    "row", "group", "column", "published", "published_spread", "measured", "std", "num_runs", "num_planned", "low",
+    "high", "interval_source", "difference", "published_in_interval", "within_spread", "measured_on", "notes",
 )  # fmt: skip
 
 
@@ -27,15 +27,16 @@ def write_outcome_csv(path: Path, outcome: TableOutcome) -> None:
 
 
 def write_outcome_json(path: Path, outcome: TableOutcome, now: datetime) -> None:
-    """Write the verdict as JSON; what is not defined is null."""
+    """Write the outcome as JSON; what is not defined is null."""
     results, experiment = outcome.results, outcome.results.spec
     told = {
         "name": results.name, "title": experiment.title, "paper": experiment.paper, "caption": experiment.caption,
-        "profile": results.profile, "data": experiment.dataset, "synthetic": outcome.synthetic,
-        "comparable": outcome.is_comparable_to_paper, "date": now.isoformat(timespec="seconds"), "version": __version__,
+        "profile": results.profile, "dataset": experiment.dataset, "synthetic": outcome.synthetic,
+        "is_comparable_to_paper": outcome.is_comparable_to_paper, "date": now.isoformat(timespec="seconds"),
+        "version": __version__,
         "runs": len(results.cells), "finished": sum(cell.state == "finished" for cell in results.cells),
-        "failed": sum(cell.state == "failed" for cell in results.cells), "headline": summary_sentence(outcome),
-        "remarks": list(results.caveats), "unit": experiment.unit,
+        "failed": sum(cell.state == "failed" for cell in results.cells), "summary": summary_sentence(outcome),
+        "caveats": list(results.caveats), "unit": experiment.unit,
         "claims": [_claim_record(each) for each in outcome.claims],
         "rows": [_cell_record(each, outcome) for each in outcome.cells],
     }  # fmt: skip
@@ -43,22 +44,26 @@ def write_outcome_json(path: Path, outcome: TableOutcome, now: datetime) -> None
 
 
 def _cell_record(cell: TableCell, outcome: TableOutcome) -> dict[str, Any]:
-    """Give the fields of ``COLUMNS``; whether a published number lies inside is no question of other images."""
+    """Give the fields of ``OUTCOME_COLUMNS``; whether a published number lies inside is no question of other images."""
     published = cell.published
     return {
         "row": cell.row, "group": outcome.results.spec.row(cell.row).group, "column": cell.column,
         "published": published.value if published else math.nan,
         "published_spread": published.spread if published else None,
-        "measured": cell.mean, "sd": cell.std, "n": cell.num_runs, "planned": cell.num_planned, "low": cell.low,
-        "high": cell.high, "interval_of": cell.interval_source, "difference": cell.difference,
-        "inside": cell.published_in_interval if outcome.is_comparable_to_paper else None,
+        "measured": cell.mean, "std": cell.std, "num_runs": cell.num_runs, "num_planned": cell.num_planned,
+        "low": cell.low, "high": cell.high, "interval_source": cell.interval_source, "difference": cell.difference,
+        "published_in_interval": cell.published_in_interval if outcome.is_comparable_to_paper else None,
         "within_spread": cell.within_spread if outcome.is_comparable_to_paper else None,
-        "part": cell.measured_on, "notes": "; ".join(cell.notes),
+        "measured_on": cell.measured_on, "notes": "; ".join(cell.notes),
     }  # fmt: skip
 
 
 def _claim_record(claim: ClaimResult) -> dict[str, Any]:
-    return {"verdict": claim.verdict, "published_shows": claim.published_supports_claim, **asdict(claim)}
+    return {
+        "verdict": claim.verdict,
+        "published_supports_claim": claim.published_supports_claim,
+        **asdict(claim),
+    }
 
 
 def _csv_text(value: object) -> str:

@@ -51,8 +51,9 @@ def print_plan(reproduction: Reproduction, console: Console, *, retry_failed: bo
     for trouble in dict.fromkeys(troubles):
         console.print(f"[red]cannot be run:[/] {escape(trouble)}", highlight=False, soft_wrap=True)
     console.print(
-        f"{pluralize(len(left), 'run')} left, about {format_hours(hours)} by one process on this machine. Early stopping makes "
-        "it less, reading images and measuring maps more. Equal rows, of one table or of several, are one run.",
+        f"{pluralize(len(left), 'run')} left, about {format_hours(hours)} by one process on this machine. Early "
+        "stopping makes it less, reading images and measuring maps more. Equal rows, of one table or of "
+        "several, are one run.",
         highlight=False,
     )
     return PlanSummary(len(left), hours, tuple(troubles))
@@ -110,8 +111,8 @@ def format_hours(hours: float) -> str:
 
     Examples
     --------
-    >>> shown(0), shown(0.004), shown(0.4), shown(3.26), shown(1234)
-    ('0', '< 1 min', '24 min', '3.3 h', '1,234 h')
+    >>> [format_hours(hours) for hours in (0, 0.004, 0.4, 3.26, 1234)]
+    ['0', '< 1 min', '24 min', '3.3 h', '1,234 h']
     """
     if hours == 0:
         return "0"

@@ -17,7 +17,7 @@ from lesionlens.runs.load import load_recipe
 from lesionlens.runs.run_dir import RunDir
 from lesionlens.runs.schema import Recipe
 
-RunState = Literal["finished", "failed", "begun", "missing"]
+RunState = Literal["finished", "failed", "started", "missing"]
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,10 @@ class TableResults:
 
         Examples
         --------
-        >>> from lesionlens.reproduction.catalog import read_experiment
-        >>> table = read_experiment("attnmel/table3.3")
-        >>> Results("", table, (), "short", {}, (), Path(), {"pool4": "blocks.4"}).here("gate-pool4")
+        >>> from lesionlens.reproduction.catalog import load_table_spec
+        >>> table = load_table_spec("attnmel/table3.3")
+        >>> results = TableResults("", table, (), "short", {}, (), Path(), {"pool4": "blocks.4"})
+        >>> results.local_map_name("gate-pool4")
         'gate-blocks.4'
         """
         for place, ours in self.tap_aliases.items():
@@ -100,15 +101,16 @@ class TableResults:
         return name
 
     def cells_for(self, row: str, variant: str = "", *, state: RunState = "finished") -> list[RunCell]:
-        """Give the cells of a row's part that are in a state, in order of run and fold."""
+        """Give the cells of a row's variant that are in a state, in order of run and fold."""
         found = [each for each in self.cells if (each.row, each.variant, each.state) == (row, variant, state)]
         return sorted(found, key=lambda each: (each.run, -1 if each.fold is None else each.fold))
 
 
 SET_PREFIX = "set:"
-PATH_KEYS = ("data", "data.source", "data.masks", "data.store", "data.store_folder", "model.weights", "train.device",
-         "train.workers", "train.threads",
-         "train.compile")  # words that say where things lie and what computes  # fmt: skip
+PATH_KEYS = (  # keys that say where things lie and what computes
+    "data", "data.source", "data.mask_dir", "data.cache", "data.cache_dir", "model.weights", "train.device",
+    "train.num_workers", "train.num_threads", "train.compile",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -144,15 +146,15 @@ class ReproductionOptions:
 
     def command(self, name: str, dataset: str) -> str:
         """Give the command that makes one experiment again, from ``dataset`` if it is not ""."""
-        given = ["--data", f"{dataset}:FOLDER"] if dataset else []
-        runs = [] if self.repeats is None else ["--runs", str(self.repeats)]
+        given = ["--dataset", f"{dataset}:FOLDER"] if dataset else []
+        runs = [] if self.repeats is None else ["--repeats", str(self.repeats)]
         words = [*self.overrides, "--profile", self.profile.name, *runs, *given]
         return shlex.join(["lesionlens", "reproduce", name, *words])
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of one part of one row."""
+    """One run of one variant of one row."""
 
     row: str
     variant: str
@@ -170,7 +172,7 @@ class TablePlan:
     source
         Of its data set.
     artifact_sets
-        Planted set by name -> its source.
+        Artifact set by name -> its source.
     runs
         Every row's, in order; rows of equal recipes have equal jobs.
     requested_rows
@@ -208,7 +210,7 @@ class TablePlan:
         elif message:
             state = "failed"
         elif folder.exists():
-            state = "begun"  # killed, or another process is at it
+            state = "started"  # killed, or another process is at it
         return RunCell(planned.row, planned.variant, job.run, job.fold, job.recipe, folder, state, message)
 
 
@@ -236,9 +238,9 @@ def make_plan(
         A word or a pattern of rows that does not fit.
     """
     found = [
-        PlannedRun(row.name, part, job)
+        PlannedRun(row.name, variant, job)
         for row in spec.rows
-        for part, recipe in row.variants.items()
+        for variant, recipe in row.variants.items()
         for job in _row_jobs(recipe, row, spec, options, _DataPaths(source, dict(artifact_sets), mask_dir))
     ]
     return TablePlan(name, spec, source, dict(artifact_sets), tuple(found), _select_rows(spec, options.rows))
@@ -255,12 +257,12 @@ class _DataPaths:
         if source.startswith(SET_PREFIX):
             chosen = source.removeprefix(SET_PREFIX)
             if chosen not in self.artifact_sets:
-                raise RecipeError(unknown_name_message("set of the experiment", chosen, self.artifact_sets))
+                raise RecipeError(unknown_name_message("artifact set", chosen, self.artifact_sets))
             yield f"data.source={self.artifact_sets[chosen]}"
         else:
             yield f"data.source={self.source}"
         if self.mask_dir is not None:
-            yield f"data.masks={self.mask_dir}"
+            yield f"data.mask_dir={self.mask_dir}"
 
 
 def _row_jobs(
@@ -272,8 +274,8 @@ def _row_jobs(
     said = [*row.overrides, *options.profile.overrides(name, recipe), *known.overrides(recipe.data.source)]
     if options.profile.name == "short":
         said += spec.short_overrides
-    said += [f"data.store_folder={options.out / 'store'}", f"train.device={options.device}"]
-    said.append(f"runs={options.profile.resolve_repeats(recipe, options.repeats)}")
+    said += [f"data.cache_dir={options.out / 'cache'}", f"train.device={options.device}"]
+    said.append(f"num_repeats={options.profile.resolve_repeats(recipe, options.repeats)}")
     return expand_jobs(load_recipe(name, [*said, *options.overrides]), options.out)
 
 

@@ -71,12 +71,14 @@ class Profile:
         )
         said = [
             *self._network_overrides(name, recipe), f"model.input_size={self.input_size}",
-            f"train.epochs={epochs}", f"train.batch_size={self.batch_size}", "train.passes=1",
+            f"train.epochs={epochs}", f"train.batch_size={self.batch_size}", "train.passes_per_epoch=1",
             "train.optimizer=adamw", "train.lr=0.001", "train.weight_decay=0.01", "train.schedule=cosine",
-            "train.epsilon=1.0e-8", "train.nesterov=false", "train.patience=null", "train.precision=fp32",
+            "train.eps=1.0e-8", "train.nesterov=false", "train.patience=null", "train.precision=fp32",
         ]  # fmt: skip
         if recipe.attention_prior.weight:
-            said.append(f"prior.weights={json.dumps(self._rename_taps(recipe.attention_prior.weight))}")
+            said.append(
+                f"attention_prior.weight={json.dumps(self._rename_taps(recipe.attention_prior.weight))}"
+            )
         if crops.train_count > MAX_TRAIN_CROPS:
             said.append(f"crops.train_count={MAX_TRAIN_CROPS}")
         if crops.test_count > self.max_test_crops:
@@ -84,7 +86,7 @@ class Profile:
         if self.name == "smoke" and recipe.n_folds:
             said.append("fold=0")
         if data.split == "gessert2019":
-            said.append("data.split=kfold")
+            said.append("data.split=group_kfold")
         return said
 
     def resolve_repeats(self, recipe: Recipe, requested: int | None) -> int:
@@ -105,7 +107,7 @@ class Profile:
             backbone, weights, options = made.backbone, "none", options | LAYERS_14_KWARGS
         return [
             f"model.backbone={backbone}", f"model.attention={made.attention}",
-            f"model.options={json.dumps(options)}", f"model.weights={weights}",
+            f"model.kwargs={json.dumps(options)}", f"model.weights={weights}",
         ]  # fmt: skip
 
     def _rename_taps(self, by_tap: Mapping[str, object]) -> dict[str, object]:

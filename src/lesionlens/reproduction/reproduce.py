@@ -65,7 +65,7 @@ class Reproduction:
         Returns
         -------
         tuple of str
-            Pages that could not be written: `failure` says why. The others are written.
+            Pages that could not be written: `read_failure` says why. The others are written.
         """
         failed = []
         for each in self.plans:
@@ -112,7 +112,7 @@ def plan_reproduction(
     rows = list(dict.fromkeys(row.name for each in plans for row in each.spec.rows if row.variants))
     for pattern in options.rows:
         if not fnmatch.filter(rows, pattern):
-            raise RecipeError(f"--only {pattern} fits none of the rows: {', '.join(rows)}")
+            raise RecipeError(f"--rows {pattern} fits none of the rows: {', '.join(rows)}")
     return Reproduction(options, tuple(plans), without)
 
 
@@ -139,7 +139,7 @@ def _check_request(specs: Mapping[str, TableSpec], sources: Mapping[str, str]) -
     for data, source in sources.items():
         if data not in wanted:
             raise DataError(
-                f"--data {source} is for none of these tables, which take {', '.join(sorted(wanted))}"
+                f"--dataset {source} is for none of these tables, which take {', '.join(sorted(wanted))}"
             )
     pages = {page_name(name): name for name in specs}
     for name in specs:
@@ -152,8 +152,10 @@ def _plan_table(
 ) -> TablePlan:
     inside, drawn = options.out / "data", is_synthetic(source, options.out)
     stem = Path(source.rpartition(":")[2]).name if drawn else spec.dataset
-    sets = get_artifact_sets(spec.artifact_sets, source, inside / f"{stem}-planted", console=console)
-    masks = make_noisy_masks(source, inside / f"{stem}-masks") if drawn and _uses_mask_dir(spec) else None
+    sets = get_artifact_sets(spec.artifact_sets, source, inside / f"{stem}-artifacts", console=console)
+    masks = (
+        make_noisy_masks(source, inside / f"{stem}-noisy-masks") if drawn and _uses_mask_dir(spec) else None
+    )
     return make_plan(
         name, spec, source, options, artifact_sets=sets, mask_dir=None if masks is None else str(masks)
     )

@@ -41,7 +41,7 @@ def acquire_run(out: Path, key: str, *, wait: bool = False) -> Iterator[bool]:
     RunError
         The folder cannot be written, or its file system has no locks.
     """
-    place = out / "claims" / f"{key}.lock"
+    place = out / "locks" / f"{key}.lock"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(place, timeout=-1 if wait else 0)
@@ -63,11 +63,11 @@ def acquire_run(out: Path, key: str, *, wait: bool = False) -> Iterator[bool]:
 
 def lock_owner(out: Path, key: str) -> str:
     """Say which machine and process has a run; "" where nobody says so."""
-    note = out / "claims" / f"{key}.txt"
+    note = out / "locks" / f"{key}.txt"
     return note.read_text(encoding="utf-8").strip() if note.is_file() else ""
 
 
-JobOutcome: TypeAlias = Literal["there", "done", "failed"]
+JobOutcome: TypeAlias = Literal["exists", "done", "failed"]
 
 
 class RunSummary(NamedTuple):
@@ -81,11 +81,11 @@ def run_jobs(jobs: Sequence[Job], out: Path, *, console: Console) -> RunSummary:
     """Go through runs one by one, each claimed first, so that any number of processes may share them.
 
     What another process has is passed over, and looked at again at the end: it is waited for, and run where that
-    process died before it was done. What failed stays failed until that is forgotten (see `forget_failure`).
+    process died before it was done. What failed stays failed until that is forgotten (see `clear_failure`).
 
     Raises
     ------
-    InterruptedRunError
+    RunInterrupted
         Ctrl-C: the run goes on from its last whole epoch when the same command is given again.
     """
     came: dict[str, JobOutcome] = {}
@@ -135,7 +135,7 @@ def clear_failure(out: Path, key: str) -> None:
 def _run_one(job: Job, out: Path, console: Console, position: str) -> JobOutcome:
     """Compute a claimed run, unless it is done or failed, which may have come while another had it."""
     if job.is_finished(out):
-        return "there"
+        return "exists"
     if read_failure(out, job.key):
         return "failed"
     console.print(f"\n[bold]{job.key}[/], {position}", highlight=False)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from lesionlens.core.errors import unknown_name_message
 from lesionlens.runs.schema import ConfigSection
@@ -44,7 +44,7 @@ class RowSpec(ConfigSection):
     recipe
         Name of a shipped recipe.
     recipes
-        In place of ``recipe``, where a row is several runs: part -> recipe.
+        In place of ``recipe``, where a row is several runs: variant -> recipe.
     overrides
         ``section.key=value`` words over each recipe.
     reason_not_run
@@ -74,13 +74,13 @@ class RowSpec(ConfigSection):
 
     @property
     def variants(self) -> dict[str, str]:
-        """Part -> recipe; the part of a row of one recipe is ``""``."""
+        """Variant -> recipe; the variant of a row of one recipe is ``""``."""
         return self.recipes or ({"": self.recipe} if self.recipe else {})
 
     @model_validator(mode="after")
     def _check_one_source(self) -> "RowSpec":
         if sum(map(bool, (self.recipe, self.recipes, self.reason_not_run))) != 1:
-            raise ValueError(f"the row {self.name}: give one of recipe, recipes and without")
+            raise ValueError(f"the row {self.name}: give one of recipe, recipes and reason_not_run")
         return self
 
 
@@ -92,8 +92,8 @@ class ColumnSpec(ConfigSection):
     name
         Its head, as the paper has it; different for each column.
     metric, class_name
-        As in ``Evaluation``: ``auc`` of ``melanoma``, ``sensitivity`` of ``macro``; or a measure of maps: ``jaccard``,
-        ``jaccard_area``, ``pointing`` or ``energy``, of the map ``map``.
+        As in ``EvaluationResult``: ``auc`` of ``melanoma``, ``sensitivity`` of ``macro`` (the key is ``class``); or of
+        maps: ``iou``, ``iou_auc``, ``pointing_game`` or ``energy_pointing_game``, of the map ``map``.
     variant
         Which of a row's runs, where it has several.
     mean_of
@@ -101,17 +101,19 @@ class ColumnSpec(ConfigSection):
     minus
         In place of ``metric``: the first of these two columns less the second, run by run.
     map
-        The map that is measured against lesion masks, as `attention_quality` names it, such as ``gate pool4`` or
+        The map that is measured against lesion masks, as `evaluate_localization` names it, such as ``gate pool4`` or
         ``cam``; a row's own ``maps`` goes before it.
     artifact_set
-        The generated set that is scored in place of the run's own test part (see ``Experiment.sets``).
+        The generated set that is scored in place of the run's own test images (see ``TableSpec.artifact_sets``).
     better
         Which way is better.
     """
 
+    model_config = ConfigDict(populate_by_name=True)
+
     name: str
     metric: str = ""
-    class_name: str = "macro"
+    class_name: str = Field(default="macro", alias="class")
     variant: str = ""
     mean_of: tuple[str, ...] = ()
     minus: tuple[str, ...] = ()
@@ -122,13 +124,13 @@ class ColumnSpec(ConfigSection):
     @model_validator(mode="after")
     def _check_one_definition(self) -> "ColumnSpec":
         if sum(map(bool, (self.metric, self.mean_of, self.minus))) != 1:
-            raise ValueError(f"the column {self.name}: give one of metric, mean_of and less")
+            raise ValueError(f"the column {self.name}: give one of metric, mean_of and minus")
         if self.minus and len(self.minus) != 2:
-            raise ValueError(f"the column {self.name}: less takes two columns")
+            raise ValueError(f"the column {self.name}: minus takes two columns")
         return self
 
 
-FigureKind = Literal["roc", "gates", "maps", "crops", "sweep", "inputs"]
+FigureKind = Literal["roc", "attention-scales", "maps", "crops", "sweep", "preprocessing"]
 
 
 class PanelSpec(ConfigSection):
@@ -160,9 +162,10 @@ class FigureSpec(ConfigSection):
     Attributes
     ----------
     kind
-        ``roc``: curves of the panels' rows; ``attention_scales``: scale gates over the epochs and the maps of their blocks;
-        ``maps``: images over one line of maps for each panel; ``crops``: frames of crops by weight; ``sweep``: a
-        column over the rows' ``x_label``, a line for each group; ``inputs``: images before and after what is done to them.
+        ``roc``: curves of the panels' rows; ``attention-scales``: scale gates over the epochs and the maps of their
+        blocks; ``maps``: images over one line of maps for each panel; ``crops``: frames of crops by weight; ``sweep``:
+        a column over the rows' ``x_value``, a line for each group; ``preprocessing``: images before and after what is
+        done to them.
     caption
         What is to be seen.
     panels
@@ -170,10 +173,10 @@ class FigureSpec(ConfigSection):
     target
         The class of a ROC curve; the column of a sweep.
     attention_scales
-        Of the figure of gates: column of the log -> its title.
+        Of the figure of this kind: column of ``metrics.csv`` -> its title.
     image_selection
         How test images are chosen: ``classes`` (one of each class in turn), ``sizes`` (small lesions, then large
-        ones; where masks tell) or ``artefacts`` (with hair, bubbles and so on; where they are known).
+        ones; where masks tell) or ``artifacts`` (with hair, bubbles and so on; where they are known).
     count
         How many images.
     x_label
@@ -185,7 +188,7 @@ class FigureSpec(ConfigSection):
     panels: tuple[PanelSpec, ...] = ()
     target: str = ""
     attention_scales: dict[str, str] = Field(default_factory=dict)
-    image_selection: Literal["classes", "sizes", "artefacts"] = "classes"
+    image_selection: Literal["classes", "sizes", "artifacts"] = "classes"
     count: int = Field(default=8, ge=1)
     x_label: str = ""
 
@@ -208,12 +211,12 @@ class OrderingClaim(ConfigSection):
 
 
 class ArtifactSet(ConfigSection):
-    """A copy of the data in which an artefact is painted on some images, by their label.
+    """A copy of the data in which an artifact is painted on some images, by their label.
 
     Attributes
     ----------
     artifact
-        ``ruler``, ``sticker``, ``ink``, ``hair`` or ``bubbles``.
+        ``ruler``, ``color_patch``, ``ink_markings``, ``hair`` or ``gel_bubbles``.
     task
         A class against the rest.
     rate_difference
@@ -246,13 +249,13 @@ class TableSpec(ConfigSection):
     published_spread
         What the spread of published numbers is.
     columns, rows, claims
-        The table; a figure without numbers has no metrics.
+        The table; a figure without numbers has no columns.
     figure
         What is drawn from the runs beside the table.
     artifact_sets
-        Generated sets by name, which a row takes by ``data.source=set:NAME`` and a column by ``set``.
+        Generated sets by name, which a row takes by ``data.source=set:NAME`` and a column by ``artifact_set``.
     short_overrides
-        ``key=value`` words over the profile ``short_overrides``.
+        ``key=value`` words over the profile ``short``.
     differences
         What is done otherwise than the paper does, or is not known.
     """
@@ -285,14 +288,14 @@ class TableSpec(ConfigSection):
         rows, columns = [row.name for row in self.rows], [metric.name for metric in self.columns]
         _check_unique("row", rows)
         _check_unique("column", columns)
-        parts = {part for row in self.rows for part in row.variants}
+        variants = {variant for row in self.rows for variant in row.variants}
         for metric in self.columns:
             others = [each for each in columns if each != metric.name]
             _check_known("other column", (*metric.mean_of, *metric.minus), others)
             if metric.metric:
-                _check_known("part", [metric.variant], parts)
+                _check_known("variant", [metric.variant], variants)
             _check_known(
-                "set", [metric.artifact_set] if metric.artifact_set else [], list(self.artifact_sets)
+                "artifact set", [metric.artifact_set] if metric.artifact_set else [], list(self.artifact_sets)
             )
         for row in self.rows:
             _check_known("column", [*row.published, *row.maps], columns)
@@ -303,7 +306,7 @@ class TableSpec(ConfigSection):
             _check_known("column", [claim.column], columns)
         for panel in self.figure.panels if self.figure else ():
             _check_known("row", [panel.row], rows)
-            _check_known("part", [panel.variant], self.row(panel.row).variants)
+            _check_known("variant", [panel.variant], self.row(panel.row).variants)
         return self
 
 

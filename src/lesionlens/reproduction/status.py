@@ -1,6 +1,6 @@
 """How far each table and figure has been reproduced: a record that is kept, and its page in the documentation.
 
-``python -m lesionlens.reproduction.status OUT…``, in the repository, takes the verdicts of reproductions into
+``python -m lesionlens.reproduction.status OUT…``, in the repository, takes the outcomes of reproductions into
 ``docs/reproduced.json`` and writes ``docs/tables.md`` anew.
 """
 
@@ -34,7 +34,7 @@ numbers of *smoke* mean nothing."""
 
 
 class ReproductionRecord(BaseModel, frozen=True):
-    """What came of one reproduction of one experiment, as its ``verdict.json`` says.
+    """What came of one reproduction of one experiment, as its ``results.json`` says.
 
     Attributes
     ----------
@@ -82,17 +82,17 @@ def read_records(path: Path) -> list[ReproductionRecord]:
 
 
 def merge_records(path: Path, pages: Path) -> None:
-    """Take every ``verdict.json`` below ``pages`` into the record; of two alike that with more runs, then the newer.
+    """Take every ``results.json`` below ``pages`` into the record; of two alike that with more runs, then the newer.
 
     Raises
     ------
     RunError
-        There is no verdict, or a file cannot be read.
+        There is no outcome, or a file cannot be read.
     """
-    verdicts = sorted(pages.glob("*/verdict.json"))
-    if not verdicts:
-        raise RunError(f"no verdict.json in {pages}/*; give the --out folder of lesionlens reproduce")
-    both = [*read_records(path), *map(_read_outcome, verdicts)]
+    outcomes = sorted(pages.glob("*/results.json"))
+    if not outcomes:
+        raise RunError(f"no results.json in {pages}/*; give the --out folder of lesionlens reproduce")
+    both = [*read_records(path), *map(_read_outcome, outcomes)]
     both.sort(key=lambda each: (each.finished, each.date))
     kept = {(each.name, each.profile, each.synthetic): each for each in both if each.finished}
     lines = [kept[key].model_dump_json() for key in sorted(kept)]
@@ -161,7 +161,7 @@ def _read_outcome(path: Path) -> ReproductionRecord:
     try:
         return ReproductionRecord.model_validate_json(_read_bytes(path))
     except ValidationError as error:
-        raise RunError(f"{path} is no verdict of a reproduction: {error}") from error
+        raise RunError(f"{path} is no outcome of a reproduction: {error}") from error
 
 
 if __name__ == "__main__":

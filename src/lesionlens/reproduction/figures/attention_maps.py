@@ -51,7 +51,7 @@ def explain_for_figure(
     Parameters
     ----------
     requested_map, target_class
-        As ``Panel.map`` and ``Panel.target``.
+        As ``PanelSpec.map`` and ``PanelSpec.target_class``.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def explain_for_figure(
         The image or its mask cannot be read.
     """
     key = map_file_name(requested_map)
-    method = next((each for each in METHODS if map_file_name(each) == key), "native")
+    method = next((each for each in METHODS if map_file_name(each) == key), "attention")
     try:
         shown = _explain(loaded, selected, method, target_class)
     except ModelError:
@@ -76,8 +76,8 @@ def map_file_name(map_name: str) -> str:
 
     Examples
     --------
-    >>> name_of("gate pool4"), name_of("gradcam++"), name_of("heads")
-    ('gate-pool4', 'gradcampp', 'soft-heads')
+    >>> [map_file_name(name) for name in ("gate pool4", "gradcam++", "heads")]
+    ['gate-pool4', 'gradcampp', 'soft-heads']
     """
     return "soft-heads" if map_name == "heads" else map_name.replace(" ", "-").replace("+", "p")
 
@@ -90,12 +90,12 @@ def explain_with_own_maps(loaded: LoadedModel, selected: SelectedImage) -> Expla
     ModelError
         The network has none.
     """
-    return _explain(loaded, selected, "native", "")
+    return _explain(loaded, selected, "attention", "")
 
 
 def fallback_map_note(requested_map: str, shown_map: str, row: str) -> tuple[str, ...]:
     """Say which map is shown in place of the one that was asked for, if it is another."""
-    if map_file_name(requested_map) in ("", "native", shown_map):
+    if map_file_name(requested_map) in ("", "attention", shown_map):
         return ()
     return (f"{row} has no map {requested_map} here; shown is {map_title(shown_map)}.",)
 
@@ -137,7 +137,7 @@ def collect_shared_images(results: TableResults, *, count: int | None = None) ->
 
     Returns
     -------
-    SameImages or None
+    SharedImages or None
         None where no panel has a finished run.
 
     Raises

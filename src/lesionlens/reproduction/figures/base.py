@@ -92,14 +92,14 @@ class PanelRuns(NamedTuple):
 
     @property
     def title(self) -> str:
-        """What stands beside it: its own title, else the row's name and part."""
+        """What stands beside it: its own title, else the row's name and variant."""
         return self.panel.title or " ".join(filter(None, (self.panel.row, self.panel.variant)))
 
 
 def panels_with_runs(results: TableResults) -> tuple[list[PanelRuns], tuple[str, ...]]:
     """Give the panels that have finished runs, and a sentence for what is missing.
 
-    A figure without panels has one for each part of each row.
+    A figure without panels has one for each variant of each row.
     """
     figure = results.spec.figure
     panels = figure.panels if figure and figure.panels else all_panels(results)
@@ -108,7 +108,7 @@ def panels_with_runs(results: TableResults) -> tuple[list[PanelRuns], tuple[str,
 
 
 def panels_with_matched_runs(results: TableResults) -> tuple[list[PanelRuns], tuple[str, ...]]:
-    """Give the panels as `backed` does, each with one run: the first that all of them have, of the same fold.
+    """Give the panels as `panels_with_runs` does, each with one run: the first that all of them have, of the same fold.
 
     Where they have none in common, the first of each.
     """
@@ -142,8 +142,8 @@ def incomplete_panels_note(results: TableResults, panels: Sequence[PanelSpec]) -
 
 
 def all_panels(results: TableResults) -> list[PanelSpec]:
-    """Give a panel for each part of each row."""
-    return [PanelSpec(row=row.name, variant=part) for row in results.spec.rows for part in row.variants]
+    """Give a panel for each variant of each row."""
+    return [PanelSpec(row=row.name, variant=variant) for row in results.spec.rows for variant in row.variants]
 
 
 def _missing_runs_note(results: TableResults, panels: Sequence[PanelRuns]) -> tuple[str, ...]:

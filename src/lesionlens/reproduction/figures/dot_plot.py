@@ -24,7 +24,10 @@ from lesionlens.reproduction.planner import TableResults
 from lesionlens.reproduction.spec import ColumnSpec, RowSpec
 from lesionlens.reproduction.table_cells import summarize_cell
 
-ERROR_BARS_CAPTION = "Bars: 95 % intervals of the mean over runs where three or more differ, else over lesions of the test part."
+ERROR_BARS_CAPTION = (
+    "Bars: 95 % intervals of the mean over runs where three or more differ, else over lesions of the test "
+    "part."
+)
 
 
 class Dot(NamedTuple):

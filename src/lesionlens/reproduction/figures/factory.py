@@ -15,11 +15,11 @@ from lesionlens.reproduction.planner import TableResults
 
 FIGURE_BUILDERS: Mapping[str, Callable[[TableResults], FigureDraft | None]] = {
     "roc": mean_roc_figure,
-    "gates": attention_scale_curves,
+    "attention-scales": attention_scale_curves,
     "maps": attention_maps_figure,
     "crops": crop_weights_figure,
     "sweep": sweep_figure,
-    "inputs": preprocessing_figure,
+    "preprocessing": preprocessing_figure,
 }
 
 
@@ -35,7 +35,7 @@ def render_figure(results: TableResults, folder: Path) -> list[WrittenFigure]:
 
     Returns
     -------
-    list of Drawn
+    list of WrittenFigure
         Nothing where no run is finished.
 
     Raises
@@ -52,7 +52,7 @@ def render_figure(results: TableResults, folder: Path) -> list[WrittenFigure]:
 def _footer(results: TableResults) -> str:
     """Say what the figure is not for, what its images are, and how far its runs went."""
     finished = [cell for cell in results.cells if cell.state == "finished"]
-    synthetic = any(cell.run_dir.metadata().get("data", {}).get("statement") for cell in finished)
+    synthetic = any(cell.run_dir.metadata().get("data", {}).get("synthetic_data_notice") for cell in finished)
     small = f"Profile {results.profile}: a small network stands for each that is named."
     profile = "" if results.profile == "paper" else small
     return " ".join(filter(None, (RESEARCH_USE_NOTICE, "Synthetic images." if synthetic else "", profile)))

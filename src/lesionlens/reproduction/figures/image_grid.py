@@ -173,7 +173,8 @@ def select_images(panels: Sequence[PanelRuns], strategy: str, count: int) -> Sel
     Parameters
     ----------
     strategy
-        As ``Figure.images``: ``classes``, ``sizes`` or ``artefacts``; where masks or artefacts are not known, classes.
+        As ``FigureSpec.image_selection``: ``classes``, ``sizes`` or ``artifacts``; where masks or artifacts
+        are not known, classes.
 
     Raises
     ------
@@ -223,8 +224,8 @@ def _select_by_size(
 def _select_by_artifact(
     images: Sequence[SelectedImage], table: LesionTable, count: int
 ) -> list[SelectedImage] | None:
-    """Take an image with each artefact in turn; None where no table tells which there are."""
-    told = (table.root if table.root.is_dir() else table.root.parent) / "artefacts.csv"
+    """Take an image with each artifact in turn; None where no table tells which there are."""
+    told = (table.root if table.root.is_dir() else table.root.parent) / "artifacts.csv"
     if not told.is_file():
         return None
     worn = _artifacts_per_image(told)
@@ -235,7 +236,7 @@ def _select_by_artifact(
 
 
 def _artifacts_per_image(path: Path) -> dict[str, tuple[str, ...]]:
-    """Read the artefacts of each image from a table with a column of 0 and 1 for each."""
+    """Read the artifacts of each image from a table with a column of 0 and 1 for each."""
     sheet = read_table(path)
     kinds = [str(name) for name in sheet if set(sheet[name]) <= {"0", "1"}]
     marks = zip(sheet["image_id"], *(sheet[kind] for kind in kinds), strict=True)
@@ -246,10 +247,10 @@ def _artifacts_per_image(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 _Strategy = Callable[[Sequence[SelectedImage], LesionTable, int], list[SelectedImage] | None]
-_STRATEGIES: dict[str, _Strategy] = {"sizes": _select_by_size, "artefacts": _select_by_artifact}
+_STRATEGIES: dict[str, _Strategy] = {"sizes": _select_by_size, "artifacts": _select_by_artifact}
 _MISSING_DATA_NOTES = {
     "sizes": "no masks tell how large lesions are",
-    "artefacts": "nothing tells which of these images have artefacts",
+    "artifacts": "nothing tells which of these images have artifacts",
 }
 
 

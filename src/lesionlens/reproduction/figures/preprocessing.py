@@ -46,7 +46,7 @@ def preprocessing_figure(results: TableResults) -> FigureDraft | None:
     if not lines:
         raise RunError(
             "the figure shows images before and after, but its rows' recipes leave images as they are; one of them "
-            "needs data.colour, data.hair or crops.roi"
+            "needs data.color_constancy, data.hair_removal or crops.roi_margin"
         )
     side = seeing[0].max_short_side
     before = [
@@ -63,7 +63,7 @@ def _processed_rows(preprocessing: Preprocessing, images: list[SelectedImage]) -
     lines = []
     done = [
         COLOR_CONSTANCY_TITLES.get(preprocessing.color_constancy, ""),
-        "hair removed" if preprocessing.hair_removal == "remove" else "",
+        "hair removed" if preprocessing.hair_removal else "",
     ]
     if any(done):
         shown = [GridCell(limit_size(image, FIGURE_MAX_SIZE)) for image in decoded]

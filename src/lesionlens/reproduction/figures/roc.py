@@ -74,8 +74,10 @@ def mean_roc_figure(results: TableResults) -> FigureDraft | None:
         for number, each in enumerate(panels):
             curve = mean_roc_curve(read_evaluations(each.cells), _class_for_panel(each, said.target))
             _draw_curve(axes, curve, f"{each.title}  {curve.auc}", number, banded=banded)
-        axes.legend(fontsize=TINY_FONT_SIZE + 0.5, framealpha=0.85, edgecolor="none", loc="lower right", handlelength=2.4,
-                    title="model, AUC", title_fontsize=SMALL_FONT_SIZE, alignment="left")  # fmt: skip
+        axes.legend(
+            fontsize=TINY_FONT_SIZE + 0.5, framealpha=0.85, edgecolor="none", loc="lower right", handlelength=2.4,
+            title="model, AUC", title_fontsize=SMALL_FONT_SIZE, alignment="left",
+        )  # fmt: skip
     words = (said.caption, ROC_CAPTION, BANDS_CAPTION if banded else "")
     return FigureDraft(figure, " ".join(filter(None, words)), notes)
 

@@ -37,9 +37,9 @@ class _Point(NamedTuple):
 
 
 def sweep_figure(results: TableResults) -> FigureDraft | None:
-    """Draw one column over the rows' ``x``: measured with intervals, published as hollow marks.
+    """Draw one column over the rows' ``x_value``: measured with intervals, published as hollow marks.
 
-    A row without ``x`` is a level to compare with: a dashed line all across.
+    A row without ``x_value`` is a level to compare with: a dashed line all across.
 
     Raises
     ------
@@ -124,5 +124,8 @@ def _draw_levels(axes: Axes, points: Sequence[_Point]) -> None:
 
 def _annotate(axes: Axes, text: str, xy: tuple[float, float], offset: tuple[int, int]) -> None:
     """Write a name beside a point, in points off it, legible over lines."""
-    axes.annotate(text, xy, offset, textcoords="offset points", fontsize=TINY_FONT_SIZE, color=TEXT_COLOR, parse_math=False, zorder=4,
-                  bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.4})  # fmt: skip
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.4}
+    axes.annotate(
+        text, xy, offset, textcoords="offset points", fontsize=TINY_FONT_SIZE, color=TEXT_COLOR, parse_math=False,
+        zorder=4, bbox=box,
+    )  # fmt: skip
