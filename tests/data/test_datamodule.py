@@ -35,7 +35,7 @@ def part(images: NDArray[np.uint8], **known: Any) -> SplitData:
 
 def visits_of(images: NDArray[np.uint8], *, together: bool, seed: int = 0, **augment: Any) -> TrainDataset:
     augmentation = Augmentation(**{**STILL, **augment})
-    return TrainDataset(part(images), (224, 224), "ordered", 5, together, augmentation, seed)
+    return TrainDataset(part(images), (224, 224), "grid", 5, together, augmentation, seed)
 
 
 def blobs() -> tuple[NDArray[np.uint8], MaskStore]:
@@ -93,7 +93,7 @@ def test_batches_hold_as_many_views_when_validated(
     images: NDArray[np.uint8], together: bool, trained: list[int], validated: list[int]
 ) -> None:
     train = visits_of(images, together=together)
-    seen = Preprocessing(input_size=(224, 224), crops="ordered", crop_count=5)
+    seen = Preprocessing(input_size=(224, 224), crops="grid", crop_count=5)
     visits = EpochSampler(
         train.split_data.targets, crops_per_image=1 if together else 5, sampling="shuffle", seed=0
     )
@@ -105,7 +105,7 @@ def test_batches_hold_as_many_views_when_validated(
 
 
 @pytest.mark.parametrize("together", [False, True])
-@pytest.mark.parametrize("crops", ["whole", "multiscale", "attnmel-random"])
+@pytest.mark.parametrize("crops", ["full", "multi-scale", "attnmel-random"])
 def test_a_mask_moves_with_its_image(together: bool, crops: Any) -> None:
     images, masks = blobs()
     augment = Augmentation(preset="arl", rotation=45, translate=0.1, rot90=True)
@@ -121,7 +121,7 @@ def test_a_mask_moves_with_its_image(together: bool, crops: Any) -> None:
 def test_colours_and_the_painted_square_leave_the_mask_alone() -> None:
     images, masks = blobs()
     augment = Augmentation(**STILL, preset="none", brightness=0.9, hue=0.5, cutout=1)
-    batch = TrainDataset(part(images, masks=masks), (450, 600), "whole", 1, False, augment, 0)[
+    batch = TrainDataset(part(images, masks=masks), (450, 600), "full", 1, False, augment, 0)[
         SampleIndex(0, 0, 2, 0)
     ]
     np.testing.assert_array_equal(batch.masks.numpy()[0], images[2, ..., 0])
@@ -131,7 +131,7 @@ def test_colours_and_the_painted_square_leave_the_mask_alone() -> None:
 def test_what_is_not_known_is_said() -> None:
     images, masks = blobs()
     visits = [SampleIndex(0, 0, 5, 0), SampleIndex(0, 0, 4, 0)]
-    data = TrainDataset(part(images, masks=masks), (32, 32), "whole", 1, False, Augmentation(), 0)
+    data = TrainDataset(part(images, masks=masks), (32, 32), "full", 1, False, Augmentation(), 0)
     found = torch.utils.data.default_collate([data[visit] for visit in visits])
     assert found.has_mask.tolist() == [False, True]
     assert found.masks.shape == (2, 1, 32, 32)
@@ -140,7 +140,7 @@ def test_what_is_not_known_is_said() -> None:
     bare = TrainDataset(
         part(images, sample_weights=np.arange(6, dtype=np.float32)),
         (32, 32),
-        "whole",
+        "full",
         1,
         False,
         Augmentation(),
@@ -157,13 +157,13 @@ def test_crops_lie_in_the_region(images: NDArray[np.uint8]) -> None:
     region = CropBox(40, 50, 225, 300)
     known = part(images, lesion_boxes=[region] * 5 + [None])
     inside = images[1, 40:265, 50:350]
-    train = TrainDataset(known, (112, 112), "ordered", 5, True, Augmentation(**STILL), 0)
+    train = TrainDataset(known, (112, 112), "grid", 5, True, Augmentation(**STILL), 0)
     wanted = [
         inside[top : top + 112, left : left + 112]
         for top, left in [(0, 0), (0, 188), (113, 0), (113, 188), (56, 94)]
     ]
     np.testing.assert_array_equal(train[SampleIndex(0, 0, 1, 0)].crops.numpy(), np.stack(wanted))
-    seen = Preprocessing(input_size=(112, 112), crops="ordered", crop_count=5)
+    seen = Preprocessing(input_size=(112, 112), crops="grid", crop_count=5)
     np.testing.assert_array_equal(EvalDataset(known, seen)[1].crops.numpy(), np.stack(wanted))
     whole = EvalDataset(part(images), seen)[5].crops
     assert torch.equal(EvalDataset(known, seen)[5].crops, whole)

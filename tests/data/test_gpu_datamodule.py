@@ -61,7 +61,7 @@ def assert_alike(found: Batch, wanted: Batch) -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("name", ["ordered", "random-resized", "attnmel-random"])
+@pytest.mark.parametrize("name", ["grid", "random-resized", "attnmel-random"])
 @pytest.mark.parametrize("together", [False, True])
 def test_batches_are_those_of_the_loader(
     images: list[NDArray[np.uint8]], name: Any, together: bool, device: str

@@ -205,16 +205,16 @@ def test_who_waits_says_so(paths: list[Path], tmp_path: Path) -> None:
     assert said == ["another", "decoding"]
 
 
-@pytest.mark.parametrize("shorter_side", [None, 30])
-def test_the_estimate_is_what_decoding_gives(tmp_path: Path, shorter_side: int | None) -> None:
+@pytest.mark.parametrize("max_short_side", [None, 30])
+def test_the_estimate_is_what_decoding_gives(tmp_path: Path, max_short_side: int | None) -> None:
     files = []
     for number, size in enumerate([(40, 60), (80, 60), (20, 20)]):
         files.append(tmp_path / f"{number}.png")
         Image.fromarray(np.zeros((*size, 3), np.uint8)).save(files[-1])
-    decoded = sum(read_rgb(file, max_short_side=shorter_side).nbytes for file in files)
-    assert estimate_decoded_bytes(files, shorter_side) == pytest.approx(decoded, rel=0.02)
+    decoded = sum(read_rgb(file, max_short_side=max_short_side).nbytes for file in files)
+    assert estimate_decoded_bytes(files, max_short_side) == pytest.approx(decoded, rel=0.02)
     (tmp_path / "broken.png").write_bytes(b"no image")
-    assert estimate_decoded_bytes([*files, tmp_path / "broken.png"], shorter_side) == pytest.approx(
+    assert estimate_decoded_bytes([*files, tmp_path / "broken.png"], max_short_side) == pytest.approx(
         decoded * 4 / 3, rel=0.02
     )
 

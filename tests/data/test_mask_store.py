@@ -54,8 +54,8 @@ def test_a_mask_of_another_size_is_fitted_and_its_inverse_is_background(tmp_path
     rows = table(
         tmp_path, [write(tmp_path / "a.png", blob((450, 600))), write(tmp_path / "b.png", blob() // 255)]
     )
-    masks, left_out = load_masks(rows, "lesion", [SHAPE, SHAPE])
-    assert left_out == ()
+    masks, excluded = load_masks(rows, "lesion", [SHAPE, SHAPE])
+    assert excluded == ()
     first, second = masks[0], masks[1]
     assert first is not None
     assert set(np.unique(first)) == {0, 255}
@@ -70,8 +70,8 @@ def test_missing_and_empty_masks_are_told(tmp_path: Path) -> None:
     empty = write(tmp_path / "empty.png", np.zeros(SHAPE, np.uint8))
     rows = table(tmp_path, ["", empty, write(tmp_path / "a.png", blob())])
     for kind in ("lesion", "background"):
-        masks, left_out = load_masks(rows, kind, [SHAPE] * 3)
-        assert left_out == (("i0", "i0.jpg has no mask"), ("i1", f"the mask {empty} is empty"))
+        masks, excluded = load_masks(rows, kind, [SHAPE] * 3)
+        assert excluded == (("i0", "i0.jpg has no mask"), ("i1", f"the mask {empty} is empty"))
         assert masks[0] is None
         assert masks[1] is None
         assert masks[2] is not None
@@ -125,8 +125,8 @@ def test_no_structure_is_known_and_no_annotation_is_not(tmp_path: Path) -> None:
     for name, flags in (("some", [0, 1]), ("none", [0, 0])):
         (tmp_path / f"{name}.json").write_text(json.dumps({"streaks": flags, "globules": [0, 0]}))
         cells.append(f"{image};{tmp_path / f'{name}.json'}")
-    masks, left_out = load_masks(table(tmp_path, [""] * 3, [*cells, ""]), "dermoscopic", [SHAPE] * 3)
-    assert left_out == (("i2", "no structures of i2.jpg were annotated"),)
+    masks, excluded = load_masks(table(tmp_path, [""] * 3, [*cells, ""]), "dermoscopic", [SHAPE] * 3)
+    assert excluded == (("i2", "no structures of i2.jpg were annotated"),)
     some, none = masks[0], masks[1]
     assert some is not None
     assert none is not None
@@ -144,8 +144,8 @@ def test_artifacts_lie_in_a_folder_of_the_data_set_and_an_image_without_a_file_s
         load_masks(rows, "artifacts", [SHAPE] * 3)
     write(root / "artifact_masks" / "i1.png", blob())
     write(root / "artifact_masks" / "i2.png", np.zeros(SHAPE, np.uint8))
-    masks, left_out = load_masks(rows, "artifacts", [SHAPE] * 3)
-    assert left_out == ()
+    masks, excluded = load_masks(rows, "artifacts", [SHAPE] * 3)
+    assert excluded == ()
     np.testing.assert_array_equal(masks[0], np.zeros(SHAPE))
     np.testing.assert_array_equal(masks[1], blob())
     np.testing.assert_array_equal(masks[2], np.zeros(SHAPE))
@@ -163,12 +163,12 @@ def test_regions_are_the_boxes_around_lesions(tmp_path: Path) -> None:
     square = np.zeros(SHAPE, np.uint8)
     square[10:20, 40:60] = 255
     rows = table(tmp_path, [write(tmp_path / "a.png", square), ""])
-    regions, left_out = load_lesion_boxes(rows, [SHAPE, SHAPE], 0.25)
+    regions, excluded = load_lesion_boxes(rows, [SHAPE, SHAPE], 0.25)
     assert regions == (
         CropBox(8, 35, 14, 25),
         None,
     )  # 2.5 pixels round to 2 above; 5 to the left, none to the right
-    assert left_out == (("i1", "i1.jpg has no mask"),)
+    assert excluded == (("i1", "i1.jpg has no mask"),)
 
 
 def test_the_noise_of_a_jpeg_is_no_lesion(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_dermoscopic_features_cover_what_was_painted(made: Path) -> None:
     assert min(seen.values()) > 0
 
 
-def test_artifacts_can_be_left_out(tmp_path: Path) -> None:
+def test_artifacts_can_be_excluded(tmp_path: Path) -> None:
     rates = ArtifactRates(by_class={"ruler": {"mel": 1.0}}).excluding(["ruler", "hair"])
     root = generate_in_layout("isic2016", tmp_path / "set", num_images=12, size=SIZE, artifacts=rates)
     header, *rows = [line.split(",") for line in (root / "artifacts.csv").read_text().splitlines()]
