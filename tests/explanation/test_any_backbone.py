@@ -36,7 +36,7 @@ def test_any_grid_is_found_and_looks_at_each_image_alone(
     model = TimmClassifier(backbone, num_classes=2, **options)
     images = seeded(2, 3, size, size)
     for weighting in CAM_WEIGHTINGS:
-        how = {"weighting": weighting, "rectify": False}
+        how = {"weighting": weighting, "relu": False}
         together = gradient_map(model, images, target=torch.tensor([0, 1]), **how)
         assert together.shape == (2, *grid)
         assert (together != 0).flatten(1).any(dim=1).all()

@@ -49,7 +49,7 @@ def test_equal_weights_are_drawn_alike() -> None:
 
 @pytest.mark.parametrize(("count", "most"), [*zip(SUPPORTED_CROP_COUNTS, (0, 1, 1, 3, 3, 6), strict=True)])
 def test_no_two_frames_lie_upon_one_another(count: int, most: int) -> None:
-    boxes = Preprocessing(crops="ordered", crop_count=count).crop_boxes(450, 600)
+    boxes = Preprocessing(crops="grid", crop_count=count).crop_boxes(450, 600)
     levels = nest_boxes(boxes, tolerance=12)
     assert max(levels) == most
     sides = np.array([

@@ -33,7 +33,7 @@ def loaded() -> LoadedModel:
     network.backbone.fc.weight.data = (
         torch.tensor([[1.0], [-1.0]]).expand_as(network.backbone.fc.weight).clone()
     )
-    preprocessing = Preprocessing(input_size=(64, 64), crops="multiscale", crop_count=4)
+    preprocessing = Preprocessing(input_size=(64, 64), crops="multi-scale", crop_count=4)
     return LoadedModel(
         network, ModelCard(architecture=architecture, classes=CLASSES, preprocessing=preprocessing)
     )
@@ -74,7 +74,7 @@ def test_scores_are_the_mean_over_crops_and_target_changes_gradcam(
 
 def test_maps_are_of_the_crops_that_are_scored(loaded: LoadedModel, tmp_path: Path) -> None:
     image = np.asarray(Image.open(picture(tmp_path / "a.png")))
-    square = Preprocessing(input_size=(64, 64), crops="center")
+    square = Preprocessing(input_size=(64, 64), crops="center-square")
     centred = LoadedModel(loaded.model, loaded.card.model_copy(update={"preprocessing": square}))
     found = explain_image(centred, image, target_class="melanoma").overlays["gradcam"]
     box = square.crop_boxes(90, 120)[0]
@@ -97,7 +97,7 @@ def test_maps_lie_in_the_box_around_the_lesion(loaded: LoadedModel, tmp_path: Pa
     around = LoadedModel(loaded.model, loaded.card.model_copy(update={"preprocessing": looking}))
     whole = Preprocessing(input_size=(64, 64))
     plain = LoadedModel(loaded.model, loaded.card.model_copy(update={"preprocessing": whole}))
-    options: Any = {"methods": ("gradcam",), "target": "melanoma"}
+    options: Any = {"methods": ("gradcam",), "target_class": "melanoma"}
     with pytest.warns(UserWarning, match=r"1 of 2 images are seen whole, .* for example b\.png"):
         explain(around, paths, tmp_path / "out", masks={paths[0]: tmp_path / "mask.png"}, **options)
     found = np.asarray(Image.open(tmp_path / "out" / "a.gradcam.png"))
@@ -127,7 +127,7 @@ def test_the_rest_has_no_score_to_explain(loaded: LoadedModel, tmp_path: Path) -
 def test_a_network_of_crops_is_explained_alike(tmp_path: Path, longer_side: int) -> None:
     torch.manual_seed(0)
     architecture = ModelSpec("test_resnet", "patch+gate", {"crops": 5, "end": True})
-    preprocessing = Preprocessing(input_size=(64, 64), crops="ordered", crop_count=5)
+    preprocessing = Preprocessing(input_size=(64, 64), crops="grid", crop_count=5)
     card = ModelCard(architecture=architecture, classes=CLASSES, preprocessing=preprocessing)
     loaded = LoadedModel(architecture.build(2).eval(), card)
     image = np.asarray(Image.open(picture(tmp_path / "a.png")))

@@ -63,7 +63,7 @@ def table(tmp_path: Path) -> LesionTable:
 def test_maps_and_masks_meet_on_the_images_pixels(table: LesionTable) -> None:
     loaded = make()
     found = evaluate_localization(
-        loaded, table, methods=["native", "cam"], target_class="melanoma", n_resamples=30
+        loaded, table, methods=["attention", "cam"], target_class="melanoma", n_resamples=30
     )
     assert [each.image_id for each in found.images] == ["i0", "i1", "i2", "i3"]
     assert list(found.images[0].maps) == ["layer1", "layer2", "layer3", "layer4", "cam"]
@@ -74,7 +74,7 @@ def test_maps_and_masks_meet_on_the_images_pixels(table: LesionTable) -> None:
         mask = mask[:: mask.shape[0] // 60, :: mask.shape[1] // 80] > 0
         crops = loaded.card.preprocessing.prepare_input(image)
         for name, values in compute_maps(
-            loaded.model, crops, methods=["native", "cam"], target_index=0
+            loaded.model, crops, methods=["attention", "cam"], target_index=0
         ).items():
             on_image = np.asarray(
                 Image.fromarray(values[0].numpy().astype(np.float32)).resize(
@@ -91,21 +91,23 @@ def test_maps_and_masks_meet_on_the_images_pixels(table: LesionTable) -> None:
 
 
 def test_means_have_intervals_over_lesions(table: LesionTable) -> None:
-    found = evaluate_localization(make(), table, methods=["native"], n_resamples=40, seed=3)
+    found = evaluate_localization(make(), table, methods=["attention"], n_resamples=40, seed=3)
     values = np.array([each.maps["layer4"].energy_pointing_game for each in found.images])
-    estimate = next(each for each in found.estimates if (each.metric, each.scope) == ("energy", "layer4"))
+    estimate = next(
+        each for each in found.estimates if (each.metric, each.scope) == ("energy_pointing_game", "layer4")
+    )
     assert estimate.value == pytest.approx(values.mean())
     weights = np.concatenate(
         list(cluster_bootstrap_weights(np.array(["L0", "L0", "L2", "L3"]), n_resamples=40, seed=3))
     )
     drawn = [np.average(values, weights=each) for each in weights]
     assert (estimate.low, estimate.high) == pytest.approx(np.percentile(drawn, [2.5, 97.5]))
-    bare = evaluate_localization(make(), table, methods=["native"], n_resamples=0)
+    bare = evaluate_localization(make(), table, methods=["attention"], n_resamples=0)
     assert np.isnan(bare.estimates[0].low)
 
 
 def test_images_without_a_lesion_to_compare_with_are_counted(table: LesionTable) -> None:
-    found = evaluate_localization(make(), table, methods=["native"], n_resamples=0)
+    found = evaluate_localization(make(), table, methods=["attention"], n_resamples=0)
     assert [name for name, _ in found.excluded] == ["i4", "i5"]
     assert "is empty" in found.excluded[0][1]
     assert found.excluded[1][1] == "i5.png has no mask"
@@ -121,7 +123,7 @@ def test_only_what_the_crops_saw_counts(table: LesionTable, tmp_path: Path) -> N
     corner[:, 40:] = 255
     Image.fromarray(corner).save(tmp_path / "masks" / "i1.png")
     found = evaluate_localization(
-        make(crops="center"), table, methods=["native"], mask_dir=tmp_path / "masks", n_resamples=0
+        make(crops="center-square"), table, methods=["attention"], mask_dir=tmp_path / "masks", n_resamples=0
     )
     assert [each.image_id for each in found.images] == ["i1"]
     assert found.excluded[0] == ("i0", "no crop of i0.png shows its lesion")
@@ -130,7 +132,8 @@ def test_only_what_the_crops_saw_counts(table: LesionTable, tmp_path: Path) -> N
 def test_the_box_around_the_lesion_is_looked_at_where_the_card_says_so(table: LesionTable) -> None:
     few = table.select(["i0"])
     whole, close = (
-        evaluate_localization(make(roi=roi), few, methods=["native"], n_resamples=0) for roi in (None, 0.0)
+        evaluate_localization(make(roi_margin=roi), few, methods=["attention"], n_resamples=0)
+        for roi in (None, 0.0)
     )
     # seen is the lesion's own box: all of the map lies in the mask
     assert close.images[0].maps["layer4"].energy_pointing_game == pytest.approx(1)
@@ -138,9 +141,9 @@ def test_the_box_around_the_lesion_is_looked_at_where_the_card_says_so(table: Le
 
 
 def test_weights_of_whole_crops_have_no_places(table: LesionTable) -> None:
-    loaded = make("patch", crops="ordered", crop_count=5)
+    loaded = make("patch", crops="grid", crop_count=5)
     with pytest.raises(ModelError, match="weights of whole crops"):
-        evaluate_localization(loaded, table, methods=["native"])
+        evaluate_localization(loaded, table, methods=["attention"])
     found = evaluate_localization(loaded, table, methods=["auto"], n_resamples=0)
     assert list(found.images[0].maps) == ["gradcam"]
     with pytest.raises(ModelError, match="unknown class 'melanomia'"):
@@ -158,7 +161,9 @@ def test_the_command_writes_every_image_and_the_means(
     loaded = make()
     save_model(tmp_path / "model", loaded.model, loaded.card)
     (tmp_path / "only.csv").write_text("image_id\ni3\ni0\ni4\n")
-    words = f"attention-quality {tmp_path}/model {table.root} -o {tmp_path}/q --method native --replicates 20"
+    words = (
+        f"attention-quality {tmp_path}/model {table.root} -o {tmp_path}/q --method attention --n-resamples 20"
+    )
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(cli, "_format_warnings", lambda: None)
     monkeypatch.setattr(sys, "argv", ["lesionlens", *words.split(), "--only", f"{tmp_path}/only.csv"])
@@ -167,12 +172,12 @@ def test_the_command_writes_every_image_and_the_means(
     assert not left.value.code
     said = capsys.readouterr()
     assert "layer4" in said.out
-    assert "2 images; 1 left out, see left_out.csv" in said.err
+    assert "2 images; 1 left out, see excluded.csv" in said.err
     assert "Research use only" in said.err
     images = pd.read_csv(tmp_path / "q" / "images.csv")
     assert images["image_id"].tolist() == ["i3"] * 4 + ["i0"] * 4
     summary = pd.read_csv(tmp_path / "q" / "summary.csv")
-    mean = images[images["map"] == "layer2"]["jaccard"].mean()
-    written = summary[(summary["map"] == "layer2") & (summary["measure"] == "jaccard")]["mean"].item()
+    mean = images[images["map"] == "layer2"]["iou"].mean()
+    written = summary[(summary["map"] == "layer2") & (summary["measure"] == "iou")]["mean"].item()
     assert written == pytest.approx(mean, abs=1e-5)
-    assert pd.read_csv(tmp_path / "q" / "left_out.csv")["image_id"].tolist() == ["i4"]
+    assert pd.read_csv(tmp_path / "q" / "excluded.csv")["image_id"].tolist() == ["i4"]

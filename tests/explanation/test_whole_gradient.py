@@ -51,7 +51,7 @@ def test_of_a_gated_network_by_a_restatement_and_by_finite_differences() -> None
     assert (weight.flatten() - head_alone).abs().max() > 1e-4 * head_alone.abs().max()
 
 
-@pytest.mark.parametrize(("attention", "options"), [("pyramid", {"taps": ()}), ("soft", {}), ("ran", {})])
+@pytest.mark.parametrize(("attention", "options"), [("multi-stage", {"taps": ()}), ("soft", {}), ("ran", {})])
 def test_signed_gradcam_is_cam_over_the_number_of_places_on_linear_heads(
     attention: str, options: dict
 ) -> None:

@@ -27,7 +27,7 @@ MECHANISMS: dict[str, dict[str, Any]] = {
     "ran": {"backbone": "test_resnet", "attention": "ran"},
     "gate": {"backbone": "test_efficientnet", "attention": "gate"},
     "gate softmax": {"backbone": "test_resnet", "attention": "gate", "normalisation": "softmax"},
-    "pyramid": {"backbone": "mobilenetv2_050", "attention": "pyramid"},
+    "multi-stage": {"backbone": "mobilenetv2_050", "attention": "multi-stage"},
     "soft": {"backbone": "test_efficientnet", "attention": "soft", "flatten": 2},
     "soft authors": {"backbone": "test_efficientnet", "attention": "soft", "mode": "authors", "flatten": 3},
     "crops": {"backbone": "test_resnet", "attention": "patch+gate", "crops": 5, "initial": True, "end": True},
@@ -48,7 +48,7 @@ def made(options: dict[str, Any], size: tuple[int, int] = (75, 107)) -> LoadedMo
         if name.endswith("running_mean"):
             torch.nn.init.uniform_(values, -0.1, 0.1)
     crops = model.num_crops or 1
-    seen = Preprocessing(input_size=size, crops="ordered" if crops > 1 else "whole", crop_count=crops)
+    seen = Preprocessing(input_size=size, crops="grid" if crops > 1 else "full", crop_count=crops)
     return LoadedModel(
         model, ModelCard(architecture=found, classes=("melanoma", "nevus", "wart"), preprocessing=seen)
     )
@@ -105,7 +105,7 @@ def test_a_strangers_ten_lines(
     assert written["intended_use"] == "Research use only, not a medical device."
     assert written["input"] == {"name": "images", "shape": ["batch", 3, 48, 64]}
     assert [each["name"] for each in written["outputs"]][:2] == ["logits", "map layer1"]
-    assert max(written["checks"][0]["largest"].values()) < 1e-4
+    assert max(written["numeric_checks"][0]["max_errors"].values()) < 1e-4
 
 
 def test_an_export_that_is_wrong_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,4 +62,4 @@ def test_closing_waits_for_what_is_being_made_alone() -> None:
     threading.Timer(0.05, may_end.set).start()
     results.close()
     assert len(begun) <= 3
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]

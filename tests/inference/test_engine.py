@@ -20,7 +20,7 @@ def untrained(attention: str = "none", **options: object) -> LoadedModel:
     for name, parameter in model.named_parameters():
         if name.endswith("fc.weight"):
             torch.nn.init.normal_(parameter, std=3)
-    seen = Preprocessing(input_size=(48, 48), crops="multiscale", crop_count=4, tta="flips")
+    seen = Preprocessing(input_size=(48, 48), crops="multi-scale", crop_count=4, tta="flips")
     return LoadedModel(model, ModelCard(architecture=made, classes=CLASSES, preprocessing=seen))
 
 

@@ -11,7 +11,7 @@ import torch
 
 from lesionlens.core import optional_packages as installed
 from lesionlens.core.errors import BackendError, RunError
-from lesionlens.inference import engine as opening
+from lesionlens.inference import engines as opening
 from lesionlens.inference import onnx_engine as files
 from lesionlens.inference.engines import open_engine
 from lesionlens.inference.onnx_engine import get_or_export_onnx, onnx_cache_path
@@ -41,7 +41,7 @@ def test_both_give_torchs_scores_from_one_export(cache: Path, monkeypatch: pytes
     assert sys.modules["openvino_telemetry"] is None  # nothing is told to anyone
 
     with torch.no_grad():
-        loaded.model.head_weight().add_(0.1 * torch.randn(3, 1))  # type: ignore[union-attr]
+        loaded.model.linear_head_weight().add_(0.1 * torch.randn(3, 1))  # type: ignore[union-attr]
     assert not onnx_cache_path(loaded).exists()  # other weights are another network
     get_or_export_onnx(untrained()).rename(onnx_cache_path(loaded))
     with pytest.raises(BackendError, match=r"differ by .* from torch's, more than 0\.0001"):

@@ -23,7 +23,7 @@ def bundle(tmp_path: Path) -> Path:
     """Save an untrained network of three classes, four random crops an image."""
     torch.manual_seed(1)
     made = make_model_spec(backbone="test_resnet")
-    seen = Preprocessing(input_size=(48, 48), crops="multiscale", crop_count=4, max_short_side=60)
+    seen = Preprocessing(input_size=(48, 48), crops="multi-scale", crop_count=4, max_short_side=60)
     card = ModelCard(architecture=made, classes=("melanoma", "nevus", "wart"), preprocessing=seen)
     save_model(tmp_path / "bundle", made.build(3), card)
     return tmp_path / "bundle"
@@ -64,7 +64,7 @@ def test_a_network_of_crops_sees_all_of_an_image_at_once(
 ) -> None:
     torch.manual_seed(1)
     made = make_model_spec(backbone="test_resnet", attention="patch", crops=5, initial=True, end=True)
-    seen = Preprocessing(input_size=(32, 32), crops="ordered", crop_count=5)
+    seen = Preprocessing(input_size=(32, 32), crops="grid", crop_count=5)
     card = ModelCard(architecture=made, classes=("melanoma", "nevus", "wart"), preprocessing=seen)
     save_model(tmp_path / "bag", made.build(3), card)
     scored = predict(tmp_path / "bag", [folder], batch_size=batch_size)

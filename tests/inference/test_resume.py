@@ -79,10 +79,10 @@ def test_a_run_that_is_stopped_goes_on_and_comes_to_the_same(here: Path, at: int
     assert not partial_path(Path("p.csv")).exists()
     Path("p.csv").unlink()
     with pytest.raises(ZeroDivisionError):
-        score(progress=partial(stop, at=at, error=ZeroDivisionError()))
+        score(on_progress=partial(stop, at=at, error=ZeroDivisionError()))
     assert not Path("p.csv").exists()
     told: list[tuple[int, int]] = []
-    again = score(progress=lambda *counts: told.append(counts))
+    again = score(on_progress=lambda *counts: told.append(counts))
     assert told[0] == (at, 11)
     assert told[-1] == (11, 11)
     assert again.num_resumed == at
@@ -99,24 +99,26 @@ def test_a_run_that_is_stopped_goes_on_and_comes_to_the_same(here: Path, at: int
 
 @some
 def test_ctrl_c_leaves_what_is_scored_and_says_what_to_do(here: Path) -> None:
-    with pytest.raises(RunInterrupted, match=r"kept in p\.csv\.part\. Give the same command again .*--fresh"):
-        score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
-    assert score(fresh=True).num_resumed == 0
+    with pytest.raises(
+        RunInterrupted, match=r"kept in p\.csv\.partial\. Give the same command again .*--restart"
+    ):
+        score(on_progress=partial(stop, at=6, error=KeyboardInterrupt()))
+    assert score(restart=True).num_resumed == 0
     with pytest.raises(RunInterrupted):
-        score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
+        score(on_progress=partial(stop, at=6, error=KeyboardInterrupt()))
     assert score(layout="lesionlens").num_resumed == 6
 
 
 @some
 def test_scores_of_another_model_are_never_mixed_in(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RunInterrupted):
-        score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
+        score(on_progress=partial(stop, at=6, error=KeyboardInterrupt()))
     left = partial_path(Path("p.csv")).read_bytes()
     bundle(here / "weights", seed=2)
     bundle(here / "card", roi=0.3)
     for other in ("weights", "card"):
         with pytest.raises(
-            PredictionsError, match=r"p\.csv\.part holds scores of another model .*never mixed.*--fresh"
+            PredictionsError, match=r"p\.csv\.partial holds scores of another model .*never mixed.*--restart"
         ):
             predict(other, ["images"], out=Path("p.csv"))
     with pytest.raises(PredictionsError, match="scores of precision fp32, not bf16"):
@@ -137,7 +139,7 @@ def test_scores_of_another_model_are_never_mixed_in(here: Path, monkeypatch: pyt
 @some
 def test_a_part_without_scores_binds_nobody(here: Path) -> None:
     with pytest.raises(RunInterrupted):
-        score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
+        score(on_progress=partial(stop, at=6, error=KeyboardInterrupt()))
     part = partial_path(Path("p.csv"))
     first, *_ = part.read_bytes().splitlines(keepends=True)
     for nothing in (first, first + b'[["cut off'):
@@ -149,7 +151,7 @@ def test_a_part_without_scores_binds_nobody(here: Path) -> None:
 @some
 def test_images_that_changed_meanwhile_are_scored_anew(here: Path) -> None:
     with pytest.raises(RunInterrupted):
-        score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
+        score(on_progress=partial(stop, at=6, error=KeyboardInterrupt()))
     shutil.copy("images/08.png", "images/02.png")  # it was damaged
     shutil.copy("images/08.png", "images/03.png")
     shutil.copy("images/08.png", "images/00_new.png")
@@ -168,9 +170,9 @@ def test_masks_count_as_images_do(here: Path) -> None:
     mask[5:25, 10:30] = 255
     (here / "masks").mkdir()
     with pytest.raises(RunInterrupted):
-        score(masks=here / "masks", progress=partial(stop, at=6, error=KeyboardInterrupt()))
+        score(mask_dir=here / "masks", on_progress=partial(stop, at=6, error=KeyboardInterrupt()))
     Image.fromarray(mask).save("masks/01.png")
-    assert score(masks=here / "masks").num_resumed == 5
+    assert score(mask_dir=here / "masks").num_resumed == 5
 
 
 class StandIn:
@@ -179,7 +181,7 @@ class StandIn:
     def __init__(self, engine: Engine, *, name: str) -> None:
         self.engine, self.name, self.count = engine, name, 0
 
-    def scores(self, crops: Any) -> Any:
+    def predict_scores(self, crops: Any) -> Any:
         self.count += len(crops)
         return self.engine.predict_scores(crops)
 
@@ -195,7 +197,7 @@ def test_what_auto_chose_is_kept(here: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(predicting, "open_engine", choose)
     with pytest.raises(RunInterrupted):
-        score(progress=partial(stop, at=6, error=KeyboardInterrupt()))
+        score(on_progress=partial(stop, at=6, error=KeyboardInterrupt()))
     assert score().num_resumed == 6
     assert [engine.name for engine in made] == ["openvino", "openvino"]
     assert [engine.count for engine in made] == [5, 4]  # usable ones of six, of five
@@ -207,17 +209,17 @@ def test_what_could_not_be_written_in_the_end_is_refused_before_the_first_image(
         pytest.fail("scored")
 
     with pytest.raises(PredictionsError, match="the ISIC 2018 format holds the classes"):
-        score(layout="isic2018", progress=never)
+        score(output_format="isic2018", on_progress=never)
     with pytest.raises(PredictionsError, match="images is a folder; give the name of a file"):
-        score(out=here / "images", progress=never)
+        score(out=here / "images", on_progress=never)
     with (
         output_lock(here / "p.csv"),
         pytest.raises(RunError, match=r"another process is scoring into .*p\.csv; wait"),
     ):
-        score(progress=never)
+        score(on_progress=never)
     partial_path(Path("p.csv")).write_text("my notes\n")
     with pytest.raises(PredictionsError, match="nothing that scoring can go on from; remove it"):
-        score(progress=never)
+        score(on_progress=never)
     assert partial_path(Path("p.csv")).read_text() == "my notes\n"
 
 
@@ -239,7 +241,7 @@ def test_a_network_whose_scores_are_no_numbers_is_told_at_once(here: Path) -> No
 
 
 def test_whatever_was_cut_off_is_dropped_and_the_rest_is_kept(tmp_path: Path) -> None:
-    path = tmp_path / "p.csv.part"
+    path = tmp_path / "p.csv.partial"
     with PartialPredictions(path, ORIGIN, overwrite=True) as part:
         ends = [path.stat().st_size]
         for rows in ROWS:
@@ -268,10 +270,10 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wr
 
         def close(self) -> None: ...
 
-    with PartialPredictions(tmp_path / "p.csv.part", ORIGIN, overwrite=True) as part:
+    with PartialPredictions(tmp_path / "p.csv.partial", ORIGIN, overwrite=True) as part:
         part._stream.close()
         monkeypatch.setattr(part, "_stream", Full())
-        with pytest.raises(RunError, match=r"cannot write .*p\.csv\.part: No space left on device"):
+        with pytest.raises(RunError, match=r"cannot write .*p\.csv\.partial: No space left on device"):
             part.add(ROWS[0])
 
 
@@ -279,7 +281,7 @@ SLOWLY = """
 import sys, time
 from pathlib import Path
 from lesionlens.scoring.predict import predict
-predict("bundle", ["images"], out=Path("p.csv"), batch_size=2, progress=lambda *_: time.sleep(0.3))
+predict("bundle", ["images"], out=Path("p.csv"), batch_size=2, on_progress=lambda *_: time.sleep(0.3))
 """
 
 

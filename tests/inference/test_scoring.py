@@ -24,7 +24,7 @@ def network() -> LoadedModel:
     card = ModelCard(
         architecture=made,
         classes=("a", "b"),
-        preprocessing=Preprocessing(input_size=(32, 32), crops="multiscale", crop_count=2),
+        preprocessing=Preprocessing(input_size=(32, 32), crops="multi-scale", crop_count=2),
     )
     return LoadedModel(made.build(2).eval(), card)
 

@@ -40,7 +40,7 @@ def test_alpha_zero_equals_torchvision() -> None:
     theirs = torchvision.models.resnet50(num_classes=2).eval()
     ours = create_model("arl_cnn50", num_classes=2, alpha=0.0).eval()
     new = ours.backbone.load_state_dict(theirs.state_dict(), strict=False)
-    assert [f"trunk.{key}" for key in new.missing_keys] == list(ours.attention_scales)
+    assert [f"backbone.{key}" for key in new.missing_keys] == list(ours.attention_scales)
     x = torch.rand(1, 3, 96, 128)
     with torch.no_grad():
         torch.testing.assert_close(ours(x).logits, theirs(x), rtol=0, atol=0)
@@ -58,7 +58,7 @@ def test_whatever_activation_ends_a_block_it_is_applied_once(
     activation: type[torch.nn.Module], compiled: bool, as_it_stands: None
 ) -> None:
     model = create_model("arl_cnn14", num_classes=2, alpha=0.5).train()
-    block = model.get_submodule("trunk.layer2.0")
+    block = model.get_submodule("backbone.layer2.0")
     assert isinstance(block, ARLBottleneck)
     block.act3, block.compiled = activation(), compiled
     x = torch.randn(2, 256, 8, 8).to(memory_format=torch.channels_last)
@@ -72,7 +72,7 @@ def test_an_activation_that_is_looked_at_is_called(as_it_stands: None) -> None:
     model = create_model("arl_cnn14", num_classes=2).train()
     compile_attention(model)
     seen: list[torch.Tensor] = []
-    model.get_submodule("trunk.layer2.0.act3").register_forward_hook(lambda *given: seen.append(given[-1]))
+    model.get_submodule("backbone.layer2.0.act3").register_forward_hook(lambda *given: seen.append(given[-1]))
     model(torch.randn(2, 3, 64, 64))
     assert len(seen) == 1
 

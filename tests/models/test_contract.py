@@ -57,7 +57,7 @@ FAMILIES = {  # real members of every family that the mechanisms are made for
     "swinv2_tiny_window8_256": ({"img_size": (256, 256)}, (256, 256)),
 }  # fmt: skip
 RESIDUAL = ("test_resnet", "resnet18", "resnext50_32x4d", "seresnet50")
-ANYWHERE = ("none", "pyramid", "gate", "soft", "patch")
+ANYWHERE = ("none", "multi-stage", "gate", "soft", "patch")
 STACKED = ("patch+gate", "patch+soft", "patch+arl", "patch+ran")
 
 
@@ -116,7 +116,7 @@ def images(case: Case, count: int = 2) -> Tensor:
     return torch.rand(count, *crops, 3, *case.size, generator=torch.Generator().manual_seed(1))
 
 
-MAPS = {"none": 0, "pyramid": 0, "gate": 2, "arl": 4, "ran": 3, "soft": 17}
+MAPS = {"none": 0, "multi-stage": 0, "gate": 2, "arl": 4, "ran": 3, "soft": 17}
 
 
 def roughly(logits: Tensor) -> dict[str, float]:

@@ -105,7 +105,7 @@ def test_the_grids_at_224_pixels_are_the_papers() -> None:
             model = DattaSoftAttentionNet(name, num_classes=7).eval()
             features = model.forward_features(torch.zeros(1, 3, 224, 224), maps=True)
         assert tuple(features.maps["soft"].shape[1:]) == attended
-        assert tuple(features.grid.shape[1:]) == last
+        assert tuple(features.feature_map.shape[1:]) == last
 
 
 @pytest.fixture(
@@ -173,21 +173,23 @@ def test_the_head_reads_the_grid(network: DattaNet) -> None:
 def test_attention_stands_between_the_halves() -> None:
     torch.manual_seed(0)
     model, x = DattaSoftAttentionNet("datta_resnet34", num_classes=2).eval(), seeded(4, 1, 3, 64, 64)
-    early = model.trunk.early(x)
+    early = model.backbone.stem(x)
     assert isinstance(model.soft, SoftAttentionBlock)
     attended = model.soft.attention(early).feature_map
     joined = torch.cat([F.max_pool2d(early, 2), F.max_pool2d(attended, 2)], dim=1).clamp(min=0)
-    expected = model.trunk.late(joined)
-    torch.testing.assert_close(model.features(x).grid, expected, **close(expected, terms_of(model)))
+    expected = model.backbone.body(joined)
+    torch.testing.assert_close(
+        model.forward_features(x).feature_map, expected, **close(expected, terms_of(model))
+    )
 
 
 @pytest.mark.slow
 def test_a_saved_state_gives_the_same_scores_and_a_file_fills_the_trunk(tmp_path: Path) -> None:
     first, second = (DattaSoftAttentionNet("datta_resnet34", num_classes=2).eval() for _ in range(2))
     x = seeded(5, 1, 3, 64, 64)
-    torch.save(first.trunk.state_dict(), tmp_path / "trunk.pth")
+    torch.save(first.backbone.state_dict(), tmp_path / "trunk.pth")
     new = load_backbone_weights(second, str(tmp_path / "trunk.pth"), backbone="datta_resnet34")
-    assert set(new) == {key for key in second.state_dict() if not key.startswith("trunk.")}
+    assert set(new) == {key for key in second.state_dict() if not key.startswith("backbone.")}
     second.load_state_dict(first.state_dict())
     assert torch.equal(first(x).logits, second(x).logits)
 

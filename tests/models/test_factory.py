@@ -44,7 +44,7 @@ def test_features_become_a_grid(name: str, size: tuple[int, int]) -> None:
     model = create_model(backbone=name, num_classes=2).eval()
     x = torch.rand(1, 3, 160, 160) if name == "test_vit" else torch.rand(1, 3, 96, 160)
     grid = backbone.to_nchw(
-        model.forward_features(x).grid, model.backbone, image_size=(x.shape[2], x.shape[3])
+        model.forward_features(x).feature_map, model.backbone, image_size=(x.shape[2], x.shape[3])
     )
     assert grid.shape == (1, model.backbone.num_features, *size)
 
@@ -52,7 +52,7 @@ def test_features_become_a_grid(name: str, size: tuple[int, int]) -> None:
 def test_swin_features_become_a_grid() -> None:
     model = create_model(backbone="swin_tiny_patch4_window7_224", num_classes=2).eval()
     assert backbone.to_nchw(
-        model.forward_features(torch.rand(1, 3, 224, 224)).grid, model.backbone, image_size=(224, 224)
+        model.forward_features(torch.rand(1, 3, 224, 224)).feature_map, model.backbone, image_size=(224, 224)
     ).shape == (1, 768, 7, 7)
 
 

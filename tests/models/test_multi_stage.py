@@ -29,7 +29,7 @@ def load_authors_weights(model: Classifier, keys: list[Any]) -> None:
     theirs = deterministic_weights(keys)
     blocks = [value for key, value in theirs.items() if key.startswith("conv_block")]
     trunk = [key for key in model.backbone.state_dict() if not key.endswith("num_batches_tracked")]
-    state = {f"trunk.{key}": value for key, value in zip(trunk, blocks, strict=True)}
+    state = {f"backbone.{key}": value for key, value in zip(trunk, blocks, strict=True)}
     for key, value in theirs.items():
         for prefix, ours in OURS.items():
             if key.startswith(prefix):
@@ -44,7 +44,9 @@ def test_equals_the_authors_network(variant: str) -> None:
     golden = json.loads(GOLDEN.read_text())
     wanted = golden["variants"][variant]
     options = (
-        {"attention": "pyramid"} if variant == "mel_cnn" else {"attention": "gate", "normalisation": variant}
+        {"attention": "multi-stage"}
+        if variant == "mel_cnn"
+        else {"attention": "gate", "normalisation": variant}
     )
     with torch.device("meta"):  # no weights to draw: all are replaced
         model = create_model(backbone="vgg16_bn", num_classes=2, **options)
@@ -65,7 +67,7 @@ def test_equals_the_authors_network(variant: str) -> None:
 
 @pytest.mark.parametrize(
     ("attention", "options", "parameters"),
-    [("gate", {}, 15_184_964), ("pyramid", {}, 14_725_698), ("pyramid", {"taps": ()}, 14_724_162)],
+    [("gate", {}, 15_184_964), ("multi-stage", {}, 14_725_698), ("multi-stage", {"taps": ()}, 14_724_162)],
 )
 def test_counts_the_authors_parameters(attention: str, options: dict[str, Any], parameters: int) -> None:
     with torch.device("meta"):
@@ -85,13 +87,13 @@ def _restated(x: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, list[Tensor]
     grids, number = [], 0
     for block in (1, 1, 2, 2, 2):
         for _ in range(block):
-            name = f"trunk.features.{number}"
+            name = f"backbone.features.{number}"
             x = F.conv2d(x, state[f"{name}.weight"], state[f"{name}.bias"], padding=1)
             mean, var = (
                 x.mean(dim=(0, 2, 3), keepdim=True),
                 x.var(dim=(0, 2, 3), keepdim=True, unbiased=False),
             )
-            norm = f"trunk.features.{number + 1}"
+            norm = f"backbone.features.{number + 1}"
             x = (x - mean) / (var + 1e-5).sqrt()
             x = F.relu(x * state[f"{norm}.weight"][:, None, None] + state[f"{norm}.bias"][:, None, None])
             number += 3

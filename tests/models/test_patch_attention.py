@@ -58,7 +58,12 @@ def test_sure_crops_give_finite_scores_even_in_half_precision() -> None:
     assert bool(found.isfinite().all())
 
 
-INNER = {"plain": TimmClassifier, "arl": ARLResNet, "gate": GatedClassifier, "pyramid": MultiStageClassifier}
+INNER = {
+    "plain": TimmClassifier,
+    "arl": ARLResNet,
+    "gate": GatedClassifier,
+    "multi-stage": MultiStageClassifier,
+}
 
 
 def around(inner: str = "plain", backbone: str = "test_resnet", **options: Any) -> PatchAttentionNet:
@@ -80,7 +85,7 @@ def same(found: Tensor, expected: Tensor, model: PatchAttentionNet) -> None:
 def test_logits_or_probabilities_are_averaged() -> None:
     x = drawn() * torch.tensor([0.2, 1.0, 2.0, -1.0])[:, None, None, None]
     model = around().eval()
-    model.inner.trunk.fc.weight.data.mul_(300)  # type: ignore[union-attr, operator]  # crops that disagree
+    model.inner.backbone.fc.weight.data.mul_(300)  # type: ignore[union-attr, operator]  # crops that disagree
     each = torch.stack([model.inner(crop).logits for crop in x.unbind(dim=1)], dim=1)
     same(model(x).logits, each.mean(dim=1), model)
     model.average = "probabilities"
@@ -102,17 +107,17 @@ def test_attention_scales_what_the_network_sees() -> None:
     first, last = output.maps["initial crops"], output.maps["end crops"]
     seen = x * first[:, :, None, None, None]
     vectors = torch.stack(
-        [model.inner.embed(model.inner.features(crop)) for crop in seen.unbind(dim=1)], dim=1
+        [model.inner.pool(model.inner.forward_features(crop)) for crop in seen.unbind(dim=1)], dim=1
     )
     same(last, model.end.linear(vectors.mean(dim=2)).sigmoid(), model)  # type: ignore[union-attr]
-    same(model.embed(model.features(x)), vectors * last[:, :, None], model)
-    each = model.inner.score((vectors * last[:, :, None]).flatten(0, 1)).reshape(2, 4, 3)
+    same(model.pool(model.forward_features(x)), vectors * last[:, :, None], model)
+    each = model.inner.compute_logits((vectors * last[:, :, None]).flatten(0, 1)).reshape(2, 4, 3)
     same(output.logits, each.mean(dim=1), model)
 
 
 def test_the_recurrent_layer_reads_the_attended_vectors() -> None:
     model, x = around(combine="gru", end=True).eval(), drawn()
-    each = [model.inner.embed(model.inner.features(crop)) for crop in x.unbind(dim=1)]
+    each = [model.inner.pool(model.inner.forward_features(crop)) for crop in x.unbind(dim=1)]
     attended = model.end(torch.stack(each, dim=1)).crops  # type: ignore[misc]
     same(model(x).logits, model.recurrent(attended), model)  # type: ignore[misc]
 
@@ -189,7 +194,7 @@ def test_speaks_of_the_network_inside() -> None:
     names = dict(model.named_parameters())
     assert model.attention_scales
     assert all(names[name].ndim == 0 for name in model.attention_scales)
-    assert not [key for key in model.state_dict() if key.startswith("trunk.")]  # not stored twice
+    assert not [key for key in model.state_dict() if key.startswith("backbone.")]  # not stored twice
 
 
 @pytest.mark.parametrize("combine", ["average", "gru"])
@@ -200,7 +205,7 @@ def test_weights_of_the_backbone_fit(tmp_path: Path, combine: str) -> None:
     model = around(combine=combine, end=True)
     fresh = weight_files.load_backbone_weights(model, str(tmp_path / "weights.pth"), backbone="test_resnet")
     assert torch.equal(
-        model.state_dict()["inner.trunk.layer2.0.conv1.weight"], stored["layer2.0.conv1.weight"]
+        model.state_dict()["inner.backbone.layer2.0.conv1.weight"], stored["layer2.0.conv1.weight"]
     )
     assert {key.split(".")[0] for key in fresh} == {"end", "inner" if combine == "average" else "recurrent"}
 

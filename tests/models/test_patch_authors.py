@@ -27,7 +27,9 @@ def test_equals_the_authors_network(variant: str) -> None:
             inner, num_classes=7, crops=golden["crops"], initial=initial, end=True
         ).eval()
     state = {
-        key.replace("trunk.", "inner.trunk.features.").replace("head.", "inner.trunk.classifier."): value
+        key.replace("trunk.", "inner.backbone.features.").replace(
+            "head.", "inner.backbone.classifier."
+        ): value
         for key, value in deterministic_weights(wanted["trunk_and_head_keys"]).items()
     }
     for place, keys in wanted["attention_keys"].items():
@@ -54,7 +56,7 @@ def test_inception_equals_torchvisions_layers_joined_by_hand() -> None:
         TimmClassifier("inception_v3", num_classes=7), num_classes=7, crops=5, initial=True, end=True
     ).eval()
     state = {key: value for key, value in theirs.state_dict().items() if not key.startswith("AuxLogits")}
-    model.inner.trunk.load_state_dict(state)
+    model.inner.backbone.load_state_dict(state)
     crops = torch.rand(2, 5, 3, 224, 224)
     layers = [layer for name, layer in theirs.named_children() if name[:4] in {"Conv", "maxp", "Mixe"}]
     with torch.no_grad():

@@ -25,7 +25,7 @@ OTHERS = [
         "mode": "authors",
         "flatten": 2,
     },
-    {"backbone": "test_resnet", "attention": "patch+pyramid", "taps": (), "crops": 5, "combine": "gru"},
+    {"backbone": "test_resnet", "attention": "patch+multi-stage", "taps": (), "crops": 5, "combine": "gru"},
 ]
 
 
@@ -39,7 +39,7 @@ def saved(
         name=name,
         architecture=made,
         classes=("melanoma", "nevus", "benign_keratosis"),
-        preprocessing=Preprocessing(input_size=(64, 80), crops="multiscale", crop_count=9),
+        preprocessing=Preprocessing(input_size=(64, 80), crops="multi-scale", crop_count=9),
         training_data={"source": "nowhere", "task": "all"},
     )
     save_model(folder, model.to(memory_format=torch.channels_last), card)
@@ -50,10 +50,10 @@ def saved(
     ("name", "options"), [("arl_cnn14", {}), (None, TINY), *((None, each) for each in OTHERS)]
 )
 def test_round_trip(tmp_path: Path, name: str | None, options: dict[str, object]) -> None:
-    model, card = saved(tmp_path / "best", name, options)
+    model, card = saved(tmp_path / "model", name, options)
     loaded = load_model(tmp_path)  # the run's folder is enough
     assert loaded.card.model_dump(mode="json") == card.model_dump(mode="json")
-    x = torch.rand(2, 5, 3, 64, 64) if model.crops else torch.rand(2, 3, 64, 64)
+    x = torch.rand(2, 5, 3, 64, 64) if model.num_crops else torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         expected = model(x).logits
         torch.testing.assert_close(loaded.model(x).logits, expected, **close(expected, terms_of(model)))
@@ -61,13 +61,15 @@ def test_round_trip(tmp_path: Path, name: str | None, options: dict[str, object]
 
 def test_the_card_says_what_it_is_for(tmp_path: Path) -> None:
     saved(tmp_path)
-    card = json.loads((tmp_path / "card.json").read_text())
+    card = json.loads((tmp_path / "model_card.json").read_text())
     assert card["intended_use"] == "Research use only, not a medical device."
     assert card["classes"] == ["melanoma", "nevus", "benign_keratosis"]
 
 
 def test_no_bundle_says_what_was_expected(tmp_path: Path) -> None:
-    with pytest.raises(SavedModelError, match=r"expected a folder with model.safetensors and card.json"):
+    with pytest.raises(
+        SavedModelError, match=r"expected a folder with model.safetensors and model_card.json"
+    ):
         load_model(tmp_path)
 
 
@@ -81,7 +83,7 @@ def test_a_device_that_is_not_there_is_said(tmp_path: Path, device: str) -> None
 @pytest.mark.parametrize("damage", ["card", "weights", "short", "other network"])
 def test_damage_is_found(tmp_path: Path, damage: str) -> None:
     saved(tmp_path)
-    weights, card = tmp_path / "model.safetensors", tmp_path / "card.json"
+    weights, card = tmp_path / "model.safetensors", tmp_path / "model_card.json"
     if damage == "card":
         card.write_text(card.read_text().replace('"format": 1', '"format": "x"'))
     elif damage == "weights":

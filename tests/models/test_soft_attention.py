@@ -28,7 +28,7 @@ def test_every_stage_of_any_backbone_can_be_attended(name: str) -> None:
         features = model.forward_features(seeded(0, 2, 3, *size), maps=True)
         height, width = features.maps["soft"].shape[1:]
         grid = (2, model.num_features, (height + 1) // 2, (width + 1) // 2)
-        assert tuple(features.grid.shape) == grid
+        assert tuple(features.feature_map.shape) == grid
         assert len(features.maps) == 17
         assert tuple(model.forward_head(features).shape) == (2, 3)
 
@@ -41,15 +41,15 @@ def test_the_attended_grid_is_the_backbones_own() -> None:
         whole.load_state_dict(model.backbone.state_dict(), strict=False)
         x = seeded(1, 2, 3, 64, 64)
         taken = timm.models.FeatureListNet(whole, out_indices=(2 if theirs == "layer2" else 4,))(x)[-1]
-        torch.testing.assert_close(model.forward_features(x).grid, model.soft(taken).grid)
+        torch.testing.assert_close(model.forward_features(x).feature_map, model.soft(taken).feature_map)
 
 
 def test_the_head_averages_or_reads_place_by_place() -> None:
     averaged = SoftAttentionNet("test_resnet", num_classes=2).eval()
     flat = SoftAttentionNet("test_resnet", num_classes=2, flatten=2).eval()
     features = flat.forward_features(seeded(2, 2, 3, 96, 96))  # a grid of 2 by 2
-    torch.testing.assert_close(flat.pool(features), features.grid.reshape(2, -1), rtol=0, atol=0)
-    torch.testing.assert_close(averaged.pool(features), features.grid.sum(dim=(2, 3)) / 4)
+    torch.testing.assert_close(flat.pool(features), features.feature_map.reshape(2, -1), rtol=0, atol=0)
+    torch.testing.assert_close(averaged.pool(features), features.feature_map.sum(dim=(2, 3)) / 4)
     assert (averaged.num_features, flat.num_features) == (192, 768)
     assert averaged.linear_head_weight() is averaged.head.weight
     assert flat.linear_head_weight() is None
@@ -103,7 +103,7 @@ def test_imagenet_weights_fill_the_trunk(stage: str | None, tmp_path: Path) -> N
     torch.save(theirs, tmp_path / "weights.pth")
     model = SoftAttentionNet("test_resnet", num_classes=2, stage=stage)
     new = load_backbone_weights(model, str(tmp_path / "weights.pth"), backbone="test_resnet")
-    assert set(new) == {key for key in model.state_dict() if not key.startswith("trunk.")}
+    assert set(new) == {key for key in model.state_dict() if not key.startswith("backbone.")}
     own = model.backbone.state_dict()
     assert set(own) == set(theirs) - model.discarded_keys
     assert all(torch.equal(own[key], theirs[key]) for key in own)

@@ -90,7 +90,7 @@ def test_imagenet_weights_fill_the_trunk(name: str, tmp_path: Path) -> None:
     torch.save(theirs, tmp_path / "weights.pth")
     model = SoftAttentionNet(network, num_classes=2, **options)
     new = load_backbone_weights(model, str(tmp_path / "weights.pth"), backbone=network)
-    assert set(new) == {key for key in model.state_dict() if not key.startswith("trunk.")}
+    assert set(new) == {key for key in model.state_dict() if not key.startswith("backbone.")}
     own = model.backbone.state_dict()
     assert set(own) == set(theirs) - model.discarded_keys
     assert all(torch.equal(own[key], theirs[key]) for key in own)

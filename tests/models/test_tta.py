@@ -62,7 +62,7 @@ def averaged(logits: Any, average: Aggregation, squash: Any) -> Any:
 def test_nine_ordered_crops_are_averaged(corner: Corner, average: Aggregation, independent: bool) -> None:
     image = np.random.default_rng(0).integers(0, 256, (450, 600, 3), dtype=np.uint8)
     seen = Preprocessing(
-        input_size=(224, 224), crops="ordered", crop_count=9, mean=(0, 0, 0), std=(0.2, 0.2, 0.2)
+        input_size=(224, 224), crops="grid", crop_count=9, mean=(0, 0, 0), std=(0.2, 0.2, 0.2)
     )
     with torch.no_grad():
         found = predict_proba(

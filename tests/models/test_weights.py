@@ -38,13 +38,13 @@ def test_a_file_fills_the_trunk_and_names_what_is_new(tmp_path: Path, imagenet: 
     file = tmp_path / f"weights{suffix}"
     torch.save(imagenet, file) if suffix == ".pth" else save_file(imagenet, file)
     model, new = loads(file)
-    assert set(new) == {"trunk.fc.weight", "trunk.fc.bias", *model.attention_scales}
+    assert set(new) == {"backbone.fc.weight", "backbone.fc.bias", *model.attention_scales}
     for key, value in model.backbone.state_dict().items():
-        if f"trunk.{key}" not in new:
+        if f"backbone.{key}" not in new:
             assert torch.equal(value, imagenet[key]), key
 
 
-@pytest.mark.parametrize("attention", ["none", "pyramid", "gate", "soft", "patch", "patch+gate"])
+@pytest.mark.parametrize("attention", ["none", "multi-stage", "gate", "soft", "patch", "patch+gate"])
 @pytest.mark.parametrize(
     "backbone", ["test_resnet", "test_efficientnet", "test_convnext", "mobilenetv3_small_050"]
 )
@@ -55,7 +55,7 @@ def test_every_mechanism_takes_the_weights_of_its_backbone(
     save_file(theirs, tmp_path / "w.safetensors")
     model = create_model(backbone=backbone, attention=attention, num_classes=3)
     new = set(load_backbone_weights(model, str(tmp_path / "w.safetensors"), backbone=backbone))
-    prefix = "inner.trunk." if attention.startswith("patch") else "trunk."
+    prefix = "inner.backbone." if attention.startswith("patch") else "backbone."
     for key, value in model.backbone.state_dict().items():
         assert prefix + key in new or torch.equal(value, theirs[key]), key
     assert all("head" in key or "classifier" in key or "fc" in key for key in new if key.startswith(prefix))
@@ -165,7 +165,7 @@ def hub(imagenet: Tensors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 def test_imagenet_comes_from_the_hub(hub: ThreadingHTTPServer, imagenet: Tensors) -> None:
     model, new = loads("imagenet")
     assert torch.equal(model.backbone.state_dict()["conv1.0.weight"], imagenet["conv1.0.weight"])
-    assert "trunk.fc.weight" in new
+    assert "backbone.fc.weight" in new
 
 
 def test_no_network_says_how_to_get_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +177,7 @@ def test_no_network_says_how_to_get_the_file(monkeypatch: pytest.MonkeyPatch) ->
         load_backbone_weights(TimmClassifier.__new__(TimmClassifier), "imagenet", backbone="resnet18")
 
 
-@pytest.mark.real
+@pytest.mark.real_data
 def test_the_real_imagenet_file_fits(real_data: Path) -> None:
     model = create_model(
         backbone="mobilenetv2_100",

@@ -7,7 +7,7 @@ import typer
 MODELS_FOOTNOTE = """
 Parameters with two classes; GFLOPs for one image with all its crops, a multiplication and an addition counted as two.
 Train one with: lesionlens train RECIPE model.name=NAME data=NAME:ROOT
-Any timm backbone works too: model.backbone=BACKBONE with model.attention= none, pyramid, gate, soft, patch, patch
+Any timm backbone works too: model.backbone=BACKBONE with model.attention= none, multi-stage, gate, soft, patch, patch
 around another (patch+gate), and on residual networks arl and ran."""
 MODELS_MIN_WIDTH = (
     136  # columns that a line needs; a narrower terminal breaks lines rather than lose what they say

@@ -56,7 +56,7 @@ def attention_maps(
 def attention_maps_or_empty(
     model: Classifier, images: Float[Tensor, "b ... 3 h w"]
 ) -> dict[str, Float[Tensor, "b ..."]]:
-    """Give what ``native_maps`` does: nothing where the network has none."""
+    """Give what ``attention_maps`` does: nothing where the network has none."""
     found = _all_maps(model, images)
     return {_slug(name, model): values for name, values in found.items() if not HEAD_MAP_NAME.fullmatch(name)}
 
@@ -75,7 +75,7 @@ def head_maps(
     if not heads:
         raise ModelError(
             f"method heads draws each head of soft attention, and {type(model).__name__} has none here; ask for "
-            "native or gradcam, or build the network with attention=soft"
+            "attention or gradcam, or build the network with attention=soft"
         )
     return {"soft-heads": torch.stack(heads, dim=-3)}
 

@@ -1,7 +1,7 @@
 """Which places of the last feature grid speak for a class: CAM, Grad-CAM, Grad-CAM++ and Layer-CAM.
 
-The layer is always the last grid before pooling, ``Features.grid``, so nothing has to be picked by hand; and as a
-``Classifier`` computes in steps, the gradient is taken between them and no hook is needed. It goes through all that
+The layer is always the last grid before pooling, ``Features.feature_map``, so nothing has to be picked by hand; and as
+a ``Classifier`` computes in steps, the gradient is taken between them and no hook is needed. It goes through all that
 follows the grid: also through gates that the grid guides, and through weights that crops give one another.
 
 Our own code rather than captum's: that wants the layer named for every network, hooks it, and has neither Grad-CAM++
@@ -60,7 +60,10 @@ CAM_WEIGHTINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 def vit_target_layer(network: nn.Module) -> Iterator[Callable[[Tensor], Tensor]]:
     """Let a class-token transformer's features end before its last block while the body runs; give the rest.
 
-    The trunk is as before afterwards. Of any other network the features stay what they are and the rest is nothing.
+    After the last block no place has a part in the score. In it the class token still attends to all places, so the
+    tokens that enter it are the last ones that have: the usual choice for Grad-CAM on vision transformers.
+
+    The backbone is as before afterwards. Of any other network the features stay what they are and the rest is nothing.
 
     Raises
     ------

@@ -87,7 +87,7 @@ def nest_boxes(boxes: Sequence[CropBox], *, tolerance: int) -> list[int]:
 
     Examples
     --------
-    >>> nested([Box(0, 0, 9, 9), Box(0, 5, 9, 9), Box(0, 10, 9, 9)], near=2)
+    >>> nest_boxes([CropBox(0, 0, 9, 9), CropBox(0, 5, 9, 9), CropBox(0, 10, 9, 9)], tolerance=2)
     [0, 1, 0]
     """
     levels: list[int] = []
@@ -120,11 +120,11 @@ def _draw_frame(
     frame_width: int,
 ) -> None:
     """Draw dark, colour, dark from the outside in: seen on any skin."""
-    for part, shade, width in (
+    for frame, shade, width in (
         (box, FRAME_OUTLINE_COLOR, frame_width + 2 * outline_width),
         (_inset(box, outline_width), color, frame_width),
     ):
-        corners = (part.left, part.top, part.left + part.width - 1, part.top + part.height - 1)
+        corners = (frame.left, frame.top, frame.left + frame.width - 1, frame.top + frame.height - 1)
         draw.rectangle(corners, outline=shade, width=width)
 
 

@@ -42,7 +42,7 @@ def compute_maps(
     crops
         The image's preprocessed crops.
     methods, target_index
-        As for ``maps_of``.
+        As for ``compute_maps_by_name``; the class of all crops.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def compute_maps(
 
 def draw_map(
     image: UInt8[ndarray, "h w 3"], values: Float[ndarray, "n ..."], boxes: Sequence[CropBox]
-) -> UInt8[ndarray, "drawn_h drawn_w 3"]:
+) -> UInt8[ndarray, "out_h out_w 3"]:
     """Draw a map over its image: weights as frames, places in colour, heads as a sheet of many small pictures.
 
     Parameters
@@ -74,7 +74,7 @@ def draw_map(
     image
         RGB, (h, w, 3).
     values
-        One map of ``maps_of_crops``.
+        One map of ``compute_maps``.
     boxes
         Where each of the n crops lies in the image.
 
@@ -127,8 +127,8 @@ def explain(
     out
         Folder for ``<stem>.<map>.png`` and ``<stem>.panel.png``.
     methods
-        ``native`` (the network's own maps), ``heads`` (each head of soft attention), ``cam``, ``gradcam``,
-        ``gradcam++``, ``layercam``, or ``auto`` (native where the network has maps, and gradcam where it fits).
+        ``attention`` (the network's own maps), ``heads`` (each head of soft attention), ``cam``, ``gradcam``,
+        ``gradcam++``, ``layercam``, or ``auto`` (attention where the network has maps, and gradcam where it fits).
     target_class
         Class that ``cam`` … ``layercam`` explain; by default each image's class with the highest score.
     labels
@@ -196,7 +196,7 @@ def explain_image(
     Parameters
     ----------
     region
-        The box in which the crops lie, as ``Preprocessing.region`` gives it; None: the whole image.
+        The box in which the crops lie, as ``Preprocessing.lesion_roi`` gives it; None: the whole image.
 
     Raises
     ------
@@ -234,7 +234,7 @@ def unique_output_stems(paths: Sequence[Path]) -> list[str]:
 
     Examples
     --------
-    >>> distinct_stems([Path("a/1.jpg"), Path("b/1.jpg"), Path("b/2.jpg")])
+    >>> unique_output_stems([Path("a/1.jpg"), Path("b/1.jpg"), Path("b/2.jpg")])
     ['1', '1-2', '2']
     """
     seen: Counter[str] = Counter()

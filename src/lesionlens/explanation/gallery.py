@@ -34,9 +34,9 @@ def write_gallery(
     paths
         File of each image by its name.
     cases
-        What ``lesionlens.evaluation.case_selection.choose`` gave.
+        What ``lesionlens.evaluation.case_selection.select_cases`` gave.
     out
-        The run's folder ``maps``.
+        The run's folder ``attention_maps``.
     methods
         As for ``explain``.
     masks
@@ -56,7 +56,7 @@ def write_gallery(
         image = loaded.card.preprocessing.load_image(path)
         region = loaded.card.preprocessing.lesion_roi(image, mask, path=path)
         target = case.predicted if case.predicted in loaded.card.classes else None
-        options: dict[str, Any] = {"region": region, "target": target, "longer_side": MAX_GALLERY_SIZE}
+        options: dict[str, Any] = {"region": region, "target_class": target, "max_size": MAX_GALLERY_SIZE}
         try:
             shown = explain_image(loaded, image, methods=methods, **options)
         except ModelError:

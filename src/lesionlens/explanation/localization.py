@@ -50,7 +50,7 @@ class LocalizationResult:
     images
         Each image with a mask, in the order of the table.
     estimates
-        Mean over images of each measure of each map, with its interval over lesions; ``of`` is the map's name.
+        Mean over images of each measure of each map, with its interval over lesions; ``scope`` is the map's name.
     excluded
         Ids of the images that could not be measured, each with the reason.
     target_class
@@ -79,8 +79,8 @@ def evaluate_localization(
 
     Maps and masks meet on the pixels of the image as it is decoded for the network: the map of each test crop is
     brought to the crop's box bilinearly, maps are averaged where crops overlap, and what no crop showed does not
-    count. Then the map is rescaled to [0, 1] over the pixels seen (see `map_quality`). Weights of whole crops have no
-    places and are passed over; of ``heads`` each is a map of its own.
+    count. Then the map is rescaled to [0, 1] over the pixels seen (see `localization_metrics`). Weights of whole
+    crops have no places and are passed over; of ``heads`` each is a map of its own.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def evaluate_localization(
     mask_dir
         Folder of masks in place of the table's own, such as predicted ones.
     n_resamples, seed, confidence
-        Of the bootstrap over lesions; 0 replicates give no intervals.
+        Of the bootstrap over lesions; 0 resamples give no intervals.
 
     Raises
     ------
@@ -103,22 +103,22 @@ def evaluate_localization(
         raise ModelError(unknown_name_message("class", target_class, classes))
     wanted = None if target_class is None else classes.index(target_class)
     measured: list[ImageLocalization] = []
-    left_out: list[tuple[str, str]] = []
+    excluded: list[tuple[str, str]] = []
     rows = table.frame
     ids, lesions, diagnoses = (map(str, rows[name]) for name in ("image_id", "lesion_id", "diagnosis"))
     each = zip(ids, lesions, diagnoses, table.paths, lesion_mask_paths(table, mask_dir), strict=True)
     for number, (image_id, lesion_id, diagnosis, path, mask) in enumerate(each, start=1):
         found = _evaluate_image(loaded, path, mask, methods, wanted)
         if isinstance(found, str):
-            left_out.append((image_id, found))
+            excluded.append((image_id, found))
         else:
             measured.append(ImageLocalization(image_id, lesion_id, diagnosis, found))
         if on_progress is not None:
             on_progress(number, len(table))
     if not measured:
-        raise DataError(f"not one of {len(table)} images can be measured, for example: {left_out[0][1]}")
+        raise DataError(f"not one of {len(table)} images can be measured, for example: {excluded[0][1]}")
     estimates = tuple(_estimates(measured, n_resamples=n_resamples, seed=seed, confidence=confidence))
-    return LocalizationResult(tuple(measured), estimates, tuple(left_out), target_class or "")
+    return LocalizationResult(tuple(measured), estimates, tuple(excluded), target_class or "")
 
 
 def _evaluate_image(
@@ -202,15 +202,15 @@ def _estimates(
 
 
 LOCALIZATION_TITLES = {
-    "jaccard": "Jaccard at 0.5",
-    "jaccard_area": "Area over thresholds",
-    "pointing": "Pointing game",
-    "energy": "Share inside",
+    "iou": "IoU at 0.5",
+    "iou_auc": "IoU AUC",
+    "pointing_game": "Pointing game",
+    "energy_pointing_game": "Energy pointing game",
 }
 
 
 def write_localization(folder: Path, result: LocalizationResult) -> None:
-    """Write ``images.csv`` (a row for each image and map), ``summary.csv`` and ``left_out.csv``."""
+    """Write ``images.csv`` (a row for each image and map), ``summary.csv`` and ``excluded.csv``."""
     rows = [
         (image.image_id, image.lesion_id, image.diagnosis, name, *(f"{value:.6g}" for value in found))
         for image in result.images
@@ -224,7 +224,7 @@ def write_localization(folder: Path, result: LocalizationResult) -> None:
         for each in result.estimates
     ]
     _write_rows(folder / "summary.csv", ("map", "measure", "mean", "low", "high"), means)
-    _write_rows(folder / "left_out.csv", ("image_id", "reason"), list(result.excluded))
+    _write_rows(folder / "excluded.csv", ("image_id", "reason"), list(result.excluded))
 
 
 def localization_table(result: LocalizationResult) -> Table:

@@ -1,6 +1,6 @@
 """How well a map agrees with a lesion's mask: overlap, area under its curve, pointing, and the share of the map inside.
 
-Pure functions on arrays of one size; how maps come to the image's pixels is told by `attention_quality`.
+Pure functions on arrays of one size; how maps come to the image's pixels is told by `evaluate_localization`.
 """
 
 from typing import NamedTuple
@@ -55,7 +55,7 @@ def localization_metrics(
     Parameters
     ----------
     values
-        The map, (h, w), on any scale: it is rescaled to [0, 1] over the places seen (see `scaled`).
+        The map, (h, w), on any scale: it is rescaled to [0, 1] over the places seen (see `min_max_normalize`).
     mask
         Where the lesion is, (h, w).
     coverage
@@ -71,8 +71,8 @@ def localization_metrics(
     Examples
     --------
     >>> mask = np.array([[True, True, False, False]])
-    >>> map_quality(np.array([[4.0, 1.0, 3.0, 0.0]]), mask)._replace(jaccard_area=0)
-    MapQuality(jaccard=0.3333333333333333, jaccard_area=0, pointing=1.0, energy=0.625)
+    >>> localization_metrics(np.array([[4.0, 1.0, 3.0, 0.0]]), mask)._replace(iou_auc=0)
+    LocalizationMetrics(iou=0.3333333333333333, iou_auc=0, pointing_game=1.0, energy_pointing_game=0.625)
     """
     coverage = np.ones(mask.shape, dtype=bool) if coverage is None else coverage
     if not values.shape == mask.shape == coverage.shape:
@@ -92,7 +92,7 @@ def localization_metrics(
 
 
 def _iou_curve(values: FloatArray, mask: BoolArray) -> FloatArray:
-    """Give the overlap at each of ``THRESHOLDS``: marked are the places at or above."""
+    """Give the overlap at each of ``MAP_THRESHOLDS``: marked are the places at or above."""
     within, without = np.sort(values[mask]), np.sort(values[~mask])
     both = len(within) - np.searchsorted(within, MAP_THRESHOLDS)
     wrong = len(without) - np.searchsorted(without, MAP_THRESHOLDS)

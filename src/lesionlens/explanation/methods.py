@@ -24,7 +24,7 @@ def _gradient_method(weighting: str) -> MapMethod:
 
 
 METHODS: dict[str, MapMethod] = {
-    "native": lambda model, images, _: attention_maps(model, images),
+    "attention": lambda model, images, _: attention_maps(model, images),
     "heads": lambda model, images, _: head_maps(model, images),
     "cam": lambda model, images, target: {"cam": cam(model, images, target=target)},
     **{weighting: _gradient_method(weighting) for weighting in CAM_WEIGHTINGS},
@@ -41,7 +41,7 @@ def compute_maps_by_name(
     model, images, target
         As for ``gradient_map``.
     methods
-        Keys of ``METHODS``; ``auto`` is native where the network has maps, and gradcam where it fits.
+        Keys of ``METHODS``; ``auto`` is attention where the network has maps, and gradcam where it fits.
 
     Returns
     -------

@@ -30,7 +30,7 @@ def min_max_normalize(
 
     Examples
     --------
-    >>> scaled(np.array([[0.1, 0.3], [0.2, 0.1]])).round(2).tolist()
+    >>> min_max_normalize(np.array([[0.1, 0.3], [0.2, 0.1]])).round(2).tolist()
     [[0.0, 1.0], [0.5, 0.0]]
     """
     values = values.astype(np.float64)
@@ -54,7 +54,7 @@ def overlay(
 ) -> UInt8[ndarray, "h w 3"]:
     """Lay a map over the image that it belongs to.
 
-    The map is scaled with ``scaled`` and brought to the image's size bilinearly. Colour covers the image the
+    The map is scaled with ``min_max_normalize`` and brought to the image's size bilinearly. Colour covers the image the
     more the higher the value is: at 0 the image is untouched, at 1 it is grey under colour with the share
     ``alpha``.
 
@@ -113,7 +113,7 @@ def limit_size(image: UInt8[ndarray, "h w 3"], max_size: int) -> UInt8[ndarray, 
 GRID_GAP = 100  # the gap between pictures is a hundredth of a picture's width
 
 
-def image_grid(images: Sequence[UInt8[ndarray, "h w 3"]]) -> UInt8[ndarray, "sheet_h sheet_w 3"]:
+def image_grid(images: Sequence[UInt8[ndarray, "h w 3"]]) -> UInt8[ndarray, "out_h out_w 3"]:
     """Lay pictures out row by row, half as large, in as many rows as columns, so that the image's aspect stays.
 
     Parameters

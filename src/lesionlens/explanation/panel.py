@@ -17,11 +17,8 @@ from lesionlens.evaluation.formatting import display_name
 from lesionlens.models.map_titles import map_title
 
 MAX_PANEL_COLUMNS = 6  # pictures side by side, so that a panel fits a page
-PANEL_IMAGE_WIDTH, PANEL_TITLE_HEIGHT, PANEL_HEADER_HEIGHT = (
-    2.3,
-    0.25,
-    0.7,
-)  # inches: width of a picture, height of the line above it and of the panel's words
+# inches: width of a picture, height of the line above it and of the panel's words
+PANEL_IMAGE_WIDTH, PANEL_TITLE_HEIGHT, PANEL_HEADER_HEIGHT = 2.3, 0.25, 0.7
 FOOTER_STYLE = {"fontsize": 7.5, "color": "0.3"}
 
 
@@ -92,8 +89,8 @@ def write_png(path: Path, image: UInt8[ndarray, "h w 3"]) -> Path:
     RunError
         The folder cannot be written.
     """
-    with atomic_write(path) as part:
-        Image.fromarray(image).save(part, format="PNG", optimize=True)
+    with atomic_write(path) as file:
+        Image.fromarray(image).save(file, format="PNG", optimize=True)
     return path
 
 

@@ -61,7 +61,7 @@ class ExportCard(BaseModel):
     versions
         Versions of what made the file.
     model
-        The card of the bundle: classes, pre-processing, what it was trained on.
+        The card of the saved model: classes, pre-processing, what it was trained on.
     numeric_checks
         Against torch, on batches of several sizes.
     verification

@@ -1,4 +1,4 @@
-"""A bundle as a folder that works without LesionLens: network, card and README, checked before it is kept."""
+"""A saved model as a folder that works without LesionLens: network, card and README, checked before it is kept."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -47,7 +47,7 @@ def save_exported(exported: ExportedModel, export_format: ExportFormat, folder: 
 
     Raises
     ------
-    EngineError
+    BackendError
         A package is missing, or the network cannot be expressed.
     """
     require(*REQUIRED_PACKAGES[export_format])
@@ -62,7 +62,7 @@ def save_exported(exported: ExportedModel, export_format: ExportFormat, folder: 
 
 
 def load_exported(file: Path, export_format: ExportFormat) -> SessionFn:
-    """Read what ``write`` wrote, to compute in float32."""
+    """Read what ``save_exported`` wrote, to compute in float32."""
     if export_format == "torch-export":
         return _torch_session(file)
     return load_session(file, "onnxruntime" if export_format == "onnx" else "openvino", precision="fp32")
@@ -97,7 +97,7 @@ def export(
     Parameters
     ----------
     model_dir
-        A bundle's folder, or a run's.
+        A saved model's folder, or a run's.
     export_format
         ``onnx``, ``openvino`` or ``torch-export``.
     out
@@ -107,11 +107,11 @@ def export(
 
     Raises
     ------
-    EngineError
+    BackendError
         The format does not exist or its packages are missing, the network cannot be expressed in it, or its numbers
         differ from torch's.
     LesionLensError
-        The bundle or the images cannot be used, or the folder holds something.
+        The model or the images cannot be used, or the folder holds something.
     """
     if export_format not in get_args(ExportFormat):
         raise BackendError(unknown_name_message("format", export_format, get_args(ExportFormat)))
@@ -140,7 +140,7 @@ def verify(loaded: LoadedModel, session: SessionFn) -> tuple[NumericCheck, ...]:
 
     Raises
     ------
-    EngineError
+    BackendError
         Something differs by more than 1e-4.
     """
     found = tuple(_max_errors(loaded, session, example_input(loaded, batch)) for batch in CHECK_BATCH_SIZES)
@@ -148,8 +148,8 @@ def verify(loaded: LoadedModel, session: SessionFn) -> tuple[NumericCheck, ...]:
         name, largest = max(each.max_errors.items(), key=lambda item: item[1])
         if largest > OUTPUT_TOLERANCE:
             raise BackendError(
-                f"the export is not kept: with {each.batch_size} images its {name} differ by {largest:.2g} from torch's, "
-                f"more than {OUTPUT_TOLERANCE:g}. Try another format"
+                f"the export is not kept: with {each.batch_size} images its {name} differ by {largest:.2g} from "
+                f"torch's, more than {OUTPUT_TOLERANCE:g}. Try another format"
             )
     return found
 

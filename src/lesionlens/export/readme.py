@@ -67,7 +67,7 @@ def example_code(card: ExportCard) -> str:
     whole = "x[None]" if card.input.name == "images" else f"np.stack([x] * {seen.crop_count})[None]"
     kind = "1 / (1 + np.exp(-logits))" if card.model.multilabel else "np.exp(logits - logits.max())"
     total = "" if card.model.multilabel else "\nscores /= scores.sum()"
-    cut = "" if seen.crops == "whole" else "  # cut a crop before this"
+    cut = "" if seen.crops == "full" else "  # cut a crop before this"
     return f"""import numpy as np
 from PIL import Image
 
@@ -92,7 +92,7 @@ def _preprocessing_steps(preprocessing: Preprocessing) -> str:
         if preprocessing.color_constancy == "none"
         else f" its light made neutral ({preprocessing.color_constancy}),"
     )
-    hairs = " hairs removed," if preprocessing.hair_removal == "remove" else ""
+    hairs = " hairs removed," if preprocessing.hair_removal else ""
     return (
         f"RGB,{small}{hairs}{light} cropped, resized to {height} × {width} (antialiased bilinear), divided by 255, "
         f"less the mean {list(preprocessing.mean)}, divided by {list(preprocessing.std)}; channels first."
@@ -106,15 +106,16 @@ def _describe_crops(card: ExportCard) -> str:
         if seen.roi_margin is None
         else f", in the box around the lesion's mask widened by {seen.roi_margin}"
     )
-    if seen.crops == "whole":
+    if seen.crops == "full":
         return f"One crop: the whole image{where}."
     boxes = "\n".join(
         f"- {box.top:.0f}, {box.left:.0f}, {box.height:.0f}, {box.width:.0f}"
         for box in seen.crop_boxes(*EXAMPLE_IMAGE_SIZE)[:MAX_CROPS_LISTED]
     )
     return (
-        f"Crops ({seen.crops}): {seen.crop_count}{where}. In an image of {EXAMPLE_IMAGE_SIZE[0]} × {EXAMPLE_IMAGE_SIZE[1]} pixels they lie at "
-        f"(top, left, height, width; at most {MAX_CROPS_LISTED} are listed):\n\n{boxes}"
+        f"Crops ({seen.crops}): {seen.crop_count}{where}. In an image of {EXAMPLE_IMAGE_SIZE[0]} × "
+        f"{EXAMPLE_IMAGE_SIZE[1]} pixels they lie at (top, left, height, width; "
+        f"at most {MAX_CROPS_LISTED} are listed):\n\n{boxes}"
     )
 
 

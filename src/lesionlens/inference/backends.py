@@ -22,7 +22,7 @@ def onnxruntime_session(file: Path) -> SessionFn:
 
     Raises
     ------
-    EngineError
+    BackendError
         ONNX Runtime is missing or cannot read the file.
     """
     onnxruntime = import_optional("onnxruntime")
@@ -54,7 +54,7 @@ def import_openvino() -> Any:
 
     Raises
     ------
-    EngineError
+    BackendError
         It is not installed, or is broken.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
@@ -71,7 +71,7 @@ def openvino_session(file: Path, *, precision: Precision) -> SessionFn:
 
     Raises
     ------
-    EngineError
+    BackendError
         OpenVINO is missing or cannot read the file, or the processor has no bf16.
     """
     core = import_openvino().Core()

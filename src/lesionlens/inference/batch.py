@@ -32,10 +32,10 @@ class PreparedItem(NamedTuple):
 
     Attributes
     ----------
-    index
+    input_index
         Among those that are wanted.
     signature
-        Of its files, see ``mark_of``.
+        Of its files, see ``file_signature``.
     crops
         Its crops, (n, h, w, 3); None where it cannot be used.
     missing_mask
@@ -44,7 +44,7 @@ class PreparedItem(NamedTuple):
         Why it cannot be used, or "".
     """
 
-    index: int
+    input_index: int
     signature: str
     crops: NDArray[np.uint8] | None
     missing_mask: bool = False
@@ -90,7 +90,7 @@ R = TypeVar("R")
 def prefetch(
     fn: Callable[[T], R], items: Iterable[T], *, num_threads: int, max_pending: int
 ) -> Generator[R, None, None]:
-    """Give what work makes of each item, in the order of the items, while threads make the next ones.
+    """Give what ``fn`` makes of each item, in the order of the items, while threads make the next ones.
 
     Parameters
     ----------
@@ -101,11 +101,11 @@ def prefetch(
 
     Examples
     --------
-    >>> list(ahead(abs, [3, -1, -2], threads=2, most=2))
+    >>> list(prefetch(abs, [3, -1, -2], num_threads=2, max_pending=2))
     [3, 1, 2]
     """
     begun: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(num_threads, thread_name_prefix="ahead") as pool:
+    with ThreadPoolExecutor(num_threads, thread_name_prefix="prefetch") as pool:
         try:
             for item in items:
                 begun.append(pool.submit(fn, item))
@@ -153,7 +153,7 @@ def run_inference(
     PredictionsError
         The network's scores are not numbers.
     RunError
-        The part cannot be written.
+        The partial predictions cannot be written.
     """
     engine = engine or open_engine(loaded, "torch", num_images=len(inputs.path))
     tell = on_progress or (lambda *_: None)
@@ -161,10 +161,8 @@ def run_inference(
     before = 0 if partial_predictions is None else _resume_from(outcomes, partial_predictions, inputs)
     done, total = before, len(inputs.path)
     tell(done, total)
-    images, threads = (
-        max(1, batch_size // loaded.card.preprocessing.crop_count),
-        num_workers or available_cpus(),
-    )
+    images = max(1, batch_size // loaded.card.preprocessing.crop_count)
+    threads = num_workers or available_cpus()
     pending = np.flatnonzero(~outcomes.completed).tolist()
     looked = prefetch(
         partial(preprocess_item, loaded.card.preprocessing, inputs),
@@ -178,7 +176,7 @@ def run_inference(
             if partial_predictions is not None:
                 partial_predictions.add(found)
             for seen, outcome in zip(batch, found, strict=True):
-                outcomes.add(seen.index, outcome)
+                outcomes.add(seen.input_index, outcome)
             done += len(batch)
             tell(done, total)
     return outcomes.build_result(inputs, loaded.card, num_resumed=before)
@@ -203,14 +201,14 @@ def _predict_batch(
     views = [seen.crops for seen in batch if seen.crops is not None]
     found = engine.predict_scores(np.stack(views)) if views else np.empty((0, 0))
     if not np.isfinite(found).all():
-        names = [inputs.image_id[seen.index] for seen in batch if seen.crops is not None]
+        names = [inputs.image_id[seen.input_index] for seen in batch if seen.crops is not None]
         raise PredictionsError(
             f"the network gives scores that are no numbers, for {format_examples(names)}; are its weights damaged?"
         )
     rows = iter(found.tolist())
     return [
         ImageResult(
-            inputs.image_id[seen.index],
+            inputs.image_id[seen.input_index],
             seen.signature,
             () if seen.crops is None else next(rows),
             seen.missing_mask,

@@ -39,7 +39,7 @@ def open_engine(
 
     Raises
     ------
-    EngineError
+    BackendError
         The engine does not exist, or cannot be had here; ``auto`` falls back on torch, with a warning.
     """
     from lesionlens.inference.onnx_engine import open_onnx_engine

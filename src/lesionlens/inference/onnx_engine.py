@@ -34,7 +34,7 @@ def get_or_export_onnx(loaded: LoadedModel) -> Path:
 
     Raises
     ------
-    EngineError
+    BackendError
         It cannot be exported.
     RunError
         The cache cannot be written or locked.
@@ -59,7 +59,7 @@ def open_onnx_engine(loaded: LoadedModel, name: Runtime, *, precision: Precision
 
     Raises
     ------
-    EngineError
+    BackendError
         The library or the precision cannot be had, the network cannot be exported, or in float32 it gives other
         numbers than torch.
     """
@@ -78,7 +78,7 @@ def load_session(file: Path, name: Runtime, *, precision: Precision) -> SessionF
 
     Raises
     ------
-    EngineError
+    BackendError
         The library cannot read it, or does not compute in that precision.
     """
     if name == "openvino":
@@ -106,6 +106,6 @@ def _check_against_torch(loaded: LoadedModel, session: SessionFn, file: Path) ->
     )
     if max(found.values()) > OUTPUT_TOLERANCE:
         raise BackendError(
-            f"scores of {file} differ by {max(found.values()):.2g} from torch's, more than {OUTPUT_TOLERANCE:g}. Remove the "
-            "file, or give engine torch"
+            f"scores of {file} differ by {max(found.values()):.2g} from torch's, more than "
+            f"{OUTPUT_TOLERANCE:g}. Remove the file, or give engine torch"
         )

@@ -1,4 +1,4 @@
-"""A bundle and images to a file of predictions: the one way, for commands, reports and services alike."""
+"""A saved model and images to a file of predictions: the one way, for commands, reports and services alike."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -47,13 +47,13 @@ def predict(
 ) -> InferenceResult:
     """Score images with a saved model and, if asked for, write ``predictions.csv``.
 
-    While it goes on, ``predictions.csv.part`` holds what is scored; the same call goes on from there after whatever
+    While it goes on, ``predictions.csv.partial`` holds what is scored; the same call goes on from there after whatever
     stopped it, and the file that comes out in the end is the same.
 
     Parameters
     ----------
     model_dir
-        A bundle's folder, or a run's.
+        A saved model's folder, or a run's.
     images
         Folders, image files, or tables (``NAME:ROOT``, a CSV or parquet).
     out
@@ -67,19 +67,19 @@ def predict(
     engine, precision, num_threads
         What computes, and how; see ``open_engine``.
     batch_size, num_workers, on_progress
-        As for ``score``.
+        As for ``run_inference``.
     restart
         Throw away what an earlier call left unfinished.
 
     Raises
     ------
-    InterruptedRunError
+    RunInterrupted
         It was stopped by Ctrl-C; what is scored is kept beside ``out``.
     LesionLensError
-        The bundle or the images cannot be used, the file cannot be written, or scores of another model are beside it.
+        The model or the images cannot be used, the file cannot be written, or scores of another model are beside it.
     """
     if output_format not in OUTPUT_WRITERS:
-        raise PredictionsError(unknown_name_message("layout", output_format, OUTPUT_WRITERS))
+        raise PredictionsError(unknown_name_message("format", output_format, OUTPUT_WRITERS))
     loaded = load_model(model_dir, device=device)
     wanted = map_labels_to_model_classes(
         collect_inputs(images, classes=loaded.card.classes, mask_dir=mask_dir), loaded.card
@@ -105,10 +105,10 @@ def predict(
         before = None if restart else read_provenance(partial_path(out), asked)
         made = make(engine if before is None else before.engine)
         origin = asked.model_copy(update={"engine": made.name})
-        with PartialPredictions(partial_path(out), origin, overwrite=before is None) as part:
-            scored = _run_and_save(partial(how, engine=made, part=part), part)
+        with PartialPredictions(partial_path(out), origin, overwrite=before is None) as saved:
+            scored = _run_and_save(partial(how, engine=made, partial_predictions=saved), saved)
             OUTPUT_WRITERS[output_format](out, scored.predictions)
-        part.remove()
+        saved.remove()
     return replace(scored, engine=f"{made.name}, {precision}")
 
 
@@ -135,8 +135,8 @@ def _run_and_save(
         return run()
     except KeyboardInterrupt as stop:
         raise RunInterrupted(
-            f"stopped; what is scored is kept in {partial_predictions.path}. Give the same command again to go on, with --fresh to "
-            "start anew"
+            f"stopped; what is scored is kept in {partial_predictions.path}. Give the same command again to go on, "
+            "with --restart to start anew"
         ) from stop
     except DataError:  # not one image can be read: nothing to go on with
         partial_predictions.remove()

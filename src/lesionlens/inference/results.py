@@ -20,7 +20,7 @@ class ImageResult(NamedTuple):
     Attributes
     ----------
     signature
-        Of the files that were read, see ``seen.mark_of``.
+        Of the files that were read, see ``inference.batch.file_signature``.
     scores
         One a class of the card; none where the image cannot be used.
     missing_mask

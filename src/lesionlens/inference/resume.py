@@ -16,16 +16,16 @@ from lesionlens.inference.engine import EngineName, Precision
 from lesionlens.inference.results import ImageResult
 from lesionlens.models.saved_model import find_model_dir
 
-HASHED_FILES = ("model.safetensors", "card.json")
+HASHED_FILES = ("model.safetensors", "model_card.json")
 
 
 class Provenance(BaseModel):
-    """Whose scores a part holds: its first line. Scores of different origins never come into one file.
+    """Whose scores partial predictions are: their first line. Scores of different origins never come into one file.
 
     Attributes
     ----------
     model
-        SHA-256 of the bundle's weights and card.
+        SHA-256 of the model's weights and card.
     engine, precision
         What computed, and how.
     device
@@ -45,7 +45,7 @@ class Provenance(BaseModel):
 
 
 def hash_model_files(model_dir: Path | str) -> str:
-    """Give the SHA-256 of a bundle's weights and card."""
+    """Give the SHA-256 of a saved model's weights and card."""
     found = hashlib.sha256()
     for name in HASHED_FILES:
         found.update((find_model_dir(Path(model_dir)) / name).read_bytes())
@@ -53,7 +53,7 @@ def hash_model_files(model_dir: Path | str) -> str:
 
 
 def read_provenance(path: Path, requested: Provenance) -> Provenance | None:
-    """Tell whose scores a part holds; None where there is no part, or no whole line of scores in it.
+    """Tell whose scores partial predictions are; None where there is no such file, or no whole line of scores in it.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def read_provenance(path: Path, requested: Provenance) -> Provenance | None:
             scored = stream.readline().endswith(b"\n")
     except (OSError, ValidationError) as error:
         raise PredictionsError(
-            f"{path} is nothing that scoring can go on from; remove it, or give --fresh to start anew"
+            f"{path} is nothing that scoring can go on from; remove it, or give --restart to start anew"
         ) from error
     if not scored:
         return None
@@ -77,7 +77,7 @@ def read_provenance(path: Path, requested: Provenance) -> Provenance | None:
     if told:
         raise PredictionsError(
             f"{path} holds scores of {', '.join(told)}; they are never mixed. Give the first command again to go on, "
-            "--fresh to throw them away, or another --out"
+            "--restart to throw them away, or another --out"
         )
     return before
 
@@ -91,15 +91,15 @@ def _describe_differences(saved: Provenance, requested: Provenance) -> Iterator[
 
 
 def partial_path(out: Path) -> Path:
-    """Say where the part of a file of predictions lies."""
-    return out.with_name(f"{out.name}.part")
+    """Say where the partial predictions of a file lie."""
+    return out.with_name(f"{out.name}.partial")
 
 
 class PartialPredictions:
     """A file to which a line is added for each batch: whatever stops the process, whole lines are there."""
 
     def __init__(self, path: Path, provenance: Provenance, *, overwrite: bool) -> None:
-        """Open a part of this origin, or begin a new one; a last line that was cut off is dropped.
+        """Open a file of this provenance, or begin a new one; a last line that was cut off is dropped.
 
         Raises
         ------

@@ -70,7 +70,7 @@ def trace_model(loaded: LoadedModel, *, maps: bool) -> ExportedModel:
 
     Raises
     ------
-    EngineError
+    BackendError
         Torch cannot trace it.
     """
     network, x = as_tuple_model(loaded, maps=maps), example_input(loaded, 2)
@@ -104,7 +104,7 @@ def write_onnx(exported: ExportedModel, file: Path) -> None:
 
     Raises
     ------
-    EngineError
+    BackendError
         The extra ``engines`` is missing, or torch cannot express the network in ONNX.
     """
     require("onnx", "onnxscript")

@@ -1,6 +1,8 @@
 """Attention residual learning in timm's residual networks.
 
-Source: Zhang et al. 2019, Table I; the block is in ``arl_block``.
+Source: Zhang et al. 2019, Table I and equation 9. The paper is silent on two points; as in its residual networks we put
+the ReLU after the sum and use the projected shortcut for both identity and attention where the shape changes. The mask
+uses F(x) after the last batch norm (and after squeeze-and-excitation, where the backbone has it).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -148,10 +150,10 @@ def compile_attention(model: nn.Module) -> bool:
 
 
 MAP_VALUE_RANGES: Mapping[str, MapValueRange] = {
-    "spatial": "share",
-    "area": "share",
-    "sigmoid": "gate",
-    "channel": "flat",  # a map is the mean over channels, which sum to 1 at each place
+    "spatial": "distribution",
+    "area": "distribution",
+    "sigmoid": "unit_interval",
+    "channel": "constant",  # a map is the mean over channels, which sum to 1 at each place
 }
 STAGES = ("layer1", "layer2", "layer3", "layer4")  # timm's names
 
@@ -194,10 +196,10 @@ class ARLResNet(TimmClassifier):
         get_normalization(normalisation)  # refuses an unknown one before anything is built
         super().__init__(name, num_classes=num_classes, block=_block_classes(name, taps), **kwargs)
         for _, block in self.arl_blocks():
-            block.normalisation = normalisation
+            block.normalization = normalisation
             nn.init.constant_(block.alpha, alpha)
         self.map_value_range = MAP_VALUE_RANGES[normalisation]
-        self.attention_scales = tuple(f"trunk.{layer}.alpha" for layer, _ in self.arl_blocks())
+        self.attention_scales = tuple(f"backbone.{layer}.alpha" for layer, _ in self.arl_blocks())
 
     def stages(self) -> Iterator[tuple[str, nn.Sequential]]:
         """Give the four stages with their names."""
@@ -205,7 +207,7 @@ class ARLResNet(TimmClassifier):
             yield name, cast(nn.Sequential, stage)
 
     def arl_blocks(self) -> Iterator[tuple[str, Any]]:
-        """Give every block that attends with its name in the trunk, for example ``layer3.5``."""
+        """Give every block that attends with its name in the backbone, for example ``layer3.5``."""
         for name, stage in self.stages():
             for number, block in enumerate(stage):
                 if isinstance(block, ARLBlockMixin):

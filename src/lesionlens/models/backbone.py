@@ -52,7 +52,7 @@ def create_backbone(name: str, *, num_classes: int, last_relu: bool = True, **kw
     num_classes
         Number of classes k.
     last_relu
-        False leaves out the ReLU after a DenseNet's last batch norm, as the trunk of Gessert et al. 2019 does.
+        False leaves out the ReLU after a DenseNet's last batch norm, as the backbone of Gessert et al. 2019 does.
     kwargs
         Further options of that timm model.
 
@@ -104,7 +104,7 @@ def check_input(model: nn.Module, size: tuple[int, int], *, num_crops: int | Non
     except (RuntimeError, AssertionError, ValueError) as error:
         raise ModelError(
             f"the network cannot take images of {size[0]} × {size[1]} pixels: {error}. Give another model.input_size"
-            ", or model.options={img_size: …} for a transformer"
+            ", or model.kwargs={img_size: …} for a transformer"
         ) from error
     model.train()
 

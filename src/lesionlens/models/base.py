@@ -8,7 +8,7 @@ from lesionlens.core.errors import ModelError
 from lesionlens.models import backbone
 from lesionlens.models.types import Images, ModelOutput
 
-MapValueRange = Literal["gate", "share", "flat"]
+MapValueRange = Literal["unit_interval", "distribution", "constant"]
 
 
 class Features(NamedTuple):
@@ -33,10 +33,10 @@ class Features(NamedTuple):
 
 
 class Classifier(nn.Module):
-    """Images, or an image's crops, to ``Output`` in three steps, so that others can stand between them.
+    """Images, or an image's crops, to ``ModelOutput`` in three steps, so that others can stand between them.
 
-    An explanation stands after ``forward_features``, crops are combined after ``pool``. A subclass gives ``forward_features``,
-    ``pool`` and ``compute_logits``; calling the model does all three.
+    An explanation stands after ``forward_features``, crops are combined after ``pool``. A subclass gives
+    ``forward_features``, ``pool`` and ``compute_logits``; calling the model does all three.
 
     Attributes
     ----------
@@ -50,8 +50,8 @@ class Classifier(nn.Module):
     attention_scales
         Names of learnt scalars that switch a mechanism on (ARL's alpha, soft attention's gamma): not decayed.
     map_value_range
-        What the values of its maps are: ``gate``, from 0 to 1; ``share`` of a whole, as a softmax over places gives; or
-        ``flat``, the same at every place.
+        What the values of its maps are: in the ``unit_interval``, as a gate gives; a ``distribution``, as a softmax
+        over places gives; or ``constant``, the same at every place.
     discarded_keys
         Keys of the backbone that this network does without: left out of ImageNet weights.
     """
@@ -60,7 +60,7 @@ class Classifier(nn.Module):
     num_features: int
     num_crops: int | None = None
     attention_scales: tuple[str, ...] = ()
-    map_value_range: MapValueRange = "gate"
+    map_value_range: MapValueRange = "unit_interval"
     discarded_keys: frozenset[str] = frozenset()
 
     def forward_features(self, x: Any, *, maps: bool = False) -> Features:
@@ -84,7 +84,7 @@ class Classifier(nn.Module):
         return None
 
     def remove_head(self) -> None:
-        """Leave out the last layer, ``head``: another network scores the vectors, and ``score`` is not called again."""
+        """Leave out the last layer, ``head``: ``compute_logits`` is not called again, others score the vectors."""
         del self.head
 
     def forward(self, x: Any, *, maps: bool = False) -> ModelOutput:

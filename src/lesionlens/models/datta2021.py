@@ -1,9 +1,13 @@
 """The networks that Datta et al. 2021 train from scratch: a ResNet34 and a VGG16 of their own, with soft attention.
 
-Source: their sections 3.3.3 and 3.3.4 and figures 5b and 8. The paper says that all five backbones are trained on
-ImageNet; for these two there are no such weights. What the networks without attention looked like is not published:
-here the block is left out, and the grid halved where it stood. As in their code, kernels start as He et al.'s normal
-(VGG16) or Glorot and Bengio's uniform (ResNet34, hidden layers); the last layer starts near zero, as everywhere here.
+Source: their sections 3.3.3 and 3.3.4 and figures 5b and 8. They are neither He et al.'s ResNet34 nor Simonyan and
+Zisserman's VGG16: layer by layer they are as in public copies of the authors' notebooks, and have as many parameters as
+these print. Everywhere ReLU comes before batch norm, with Keras' epsilon and momentum and Keras' padding ``same``.
+
+The paper says that all five backbones are trained on ImageNet; for these two there are no such weights. What the
+networks without attention looked like is not published: here the block is left out, and the grid halved where it
+stood. As in their code, kernels start as He et al.'s normal (VGG16) or Glorot and Bengio's uniform (ResNet34, hidden
+layers); the last layer starts near zero, as everywhere here.
 """
 
 from collections.abc import Callable
@@ -104,7 +108,8 @@ def _residual_stage(
 def resnet34(concat_factor: int) -> SplitBackbone:
     """Give 3, 4, 6 and 3 blocks of 64 to 512 channels; attention after the second stage (28×28×128 at 224 pixels)."""
     early = nn.Sequential(
-        ConvReLUBatchNorm(3, 64, stride=2), SamePadMaxPool2d(3), _residual_stage(64, 64, 3, project_shortcut=False), SamePadMaxPool2d(), _residual_stage(64, 128, 4)
+        ConvReLUBatchNorm(3, 64, stride=2), SamePadMaxPool2d(3), _residual_stage(64, 64, 3, project_shortcut=False),
+        SamePadMaxPool2d(), _residual_stage(64, 128, 4),
     )  # fmt: skip
     late = nn.Sequential(
         _residual_stage(concat_factor * 128, 256, 6), SamePadMaxPool2d(), _residual_stage(256, 512, 3)
@@ -204,7 +209,7 @@ class DattaSoftAttentionNet(DattaNet):
     Parameters
     ----------
     name, num_classes, kwargs
-        As for ``Datta``.
+        As for ``DattaNet``.
     heads, mode, dropout, initial_gamma
         As for ``SoftAttentionBlock``.
 

@@ -18,7 +18,7 @@ from lesionlens.models.zoo import get_entry
 MECHANISMS: dict[str, Callable[..., Classifier]] = {
     "none": TimmClassifier,
     "arl": ARLResNet,
-    "pyramid": MultiStageClassifier,
+    "multi-stage": MultiStageClassifier,
     "gate": GatedClassifier,
     "soft": SoftAttentionNet,
     "ran": ResidualAttentionNet,
@@ -34,7 +34,7 @@ class ModelSpec:
     Attributes
     ----------
     backbone, attention
-        timm's name (or one of ``NETWORKS``) and a key of ``MECHANISMS``, ``patch``, or ``patch+`` another.
+        timm's name (or one of ``DATTA_BACKBONES``) and a key of ``MECHANISMS``, ``patch``, or ``patch+`` another.
     kwargs
         Of the mechanisms and of the backbone, as their classes take them.
     """
@@ -99,7 +99,7 @@ def make_model_spec(
 
     Examples
     --------
-    >>> architecture("arl_cnn14").options
+    >>> make_model_spec("arl_cnn14").kwargs
     {'layers': (1, 1, 1, 1)}
     """
     if (name is None) == (backbone is None):
@@ -125,7 +125,7 @@ def create_model(
     weights: str = "none",
     **kwargs: Any,
 ) -> Classifier:
-    """Build a network, with ImageNet weights in its trunk if asked for.
+    """Build a network, with ImageNet weights in its backbone if asked for.
 
     Parameters
     ----------

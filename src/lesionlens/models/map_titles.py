@@ -6,7 +6,7 @@ def map_title(name: str) -> str:
 
     Examples
     --------
-    >>> title("gate-pool3"), title("gradcampp"), title("mine")
+    >>> map_title("gate-pool3"), map_title("gradcampp"), map_title("mine")
     ('gate at pool3', 'Grad-CAM++', 'mine')
     """
     kind = map_kind(name)
@@ -31,4 +31,5 @@ MAP_TITLES = {
 
 
 def map_kind(name: str) -> str:
+    """Return the key of ``MAP_TITLES`` for a map's name: the gates of all stages have one."""
     return "gate-" if name.startswith("gate-") else name

@@ -1,6 +1,7 @@
-"""Pooled grids of several stages side by side: the networks of AttnMel without attention.
+"""Pooled grids of several stages side by side: AttnMel, and its networks without attention.
 
-Source: Yan 2020, section 3.2: Mel-CNN pools pool3, pool4 and pool5; VGG-16-GAP pools the last grid only.
+Source: Yan 2020, section 3.2: Mel-CNN pools pool3, pool4 and pool5; VGG-16-GAP pools the last grid only. Section 2.1
+and figure 2.1: AttnMel-CNN is VGG-16 with gates at pool3 and pool4, guided by pool5.
 """
 
 from collections.abc import Sequence
@@ -75,15 +76,15 @@ class MultiStageClassifier(Classifier):
 
 
 class GatedClassifier(MultiStageClassifier):
-    """A pyramid whose earlier stages are seen through attention gates.
+    """A multi-stage network whose earlier stages are seen through attention gates.
 
     Parameters
     ----------
     name, num_classes, taps, kwargs
-        As for ``Pyramid``.
+        As for ``MultiStageClassifier``.
     normalisation
         ``sigmoid`` (eq. 2.2) or ``softmax`` (an option of the authors' code).
-    channels
+    width
         Channels in which local and global features meet.
 
     Raises
@@ -105,9 +106,9 @@ class GatedClassifier(MultiStageClassifier):
         super().__init__(name, num_classes=num_classes, taps=taps, **kwargs)
         if not self.taps:
             raise ModelError(
-                "gates need a stage to stand at: give taps, or attention=pyramid for the last grid alone"
+                "gates need a stage to stand at: give taps, or attention=multi-stage for the last grid alone"
             )
-        self.map_value_range = "share" if normalisation == "softmax" else "gate"
+        self.map_value_range = "distribution" if normalisation == "softmax" else "unit_interval"
         self.gates = nn.ModuleList(
             AttentionGate(tap.channels, self.channels, hidden_channels=width, normalization=normalisation)
             for tap in self.taps

@@ -42,6 +42,8 @@ CROP_AVERAGES: dict[str, Callable[[Tensor], Tensor]] = {
 class GRUHead(nn.Module):
     """Read the crops' vectors one after another; the last state gives the scores.
 
+    The width of the recurrent layer is that of the authors' code.
+
     Parameters
     ----------
     num_features
@@ -77,7 +79,7 @@ class PatchAttentionNet(Classifier):
         The network that sees each crop: plain, or with a mechanism of its own.
     num_classes
         Number of classes k, the inner network's.
-    num_crops
+    crops
         Number of crops n of an image. Attention layers are built for it; without them any number is taken.
     initial, end
         Attention on the raw crops, and on their vectors after pooling. The initial one sees brightness, so crops must
@@ -187,8 +189,8 @@ class PatchAttentionNet(Classifier):
             )
         if (self.initial is not None or self.end is not None) and x.shape[1] != self.num_crops:
             raise ModelError(
-                f"the attention layers were built for {self.num_crops} crops of each image; got {x.shape[1]}. Give crops="
-                f"{x.shape[1]}, or cut {self.num_crops}"
+                f"the attention layers were built for {self.num_crops} crops of each image; got {x.shape[1]}. "
+                f"Give crops={x.shape[1]}, or cut {self.num_crops}"
             )
 
 

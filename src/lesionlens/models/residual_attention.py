@@ -118,6 +118,7 @@ def _last_block(model: nn.Module, stage: str, name: str) -> Any:
     block = getattr(model, stage)[-1] if isinstance(model, ResNet) else None
     if not isinstance(block, BasicBlock | Bottleneck):
         raise ModelError(
-            f"residual attention needs stages of residual blocks; {name!r} has none that it knows. {backbone.SUPPORTED_RESIDUAL_BACKBONES}"
+            f"residual attention needs stages of residual blocks; {name!r} has none that it knows. "
+            f"{backbone.SUPPORTED_RESIDUAL_BACKBONES}"
         )
     return block

@@ -1,4 +1,4 @@
-"""A trained model as a folder: ``model.safetensors`` and ``card.json``; nothing pickled."""
+"""A trained model as a folder: ``model.safetensors`` and ``model_card.json``; nothing pickled."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ class ModelCard(BaseModel):
     Attributes
     ----------
     architecture
-        backbone, attention and options: enough to build the network.
+        backbone, attention and kwargs: enough to build the network.
     name
         Of the zoo, if it has one.
     classes
@@ -61,26 +61,26 @@ class LoadedModel:
 
 
 def save_model(folder: Path, model: nn.Module, card: BaseModel) -> None:
-    """Write a bundle of any network with its card; each file is replaced in one step, the weights first.
+    """Write a model of any network with its card; each file is replaced in one step, the weights first.
 
     Raises
     ------
     RunError
-        The folder cannot be written; a bundle that was there before is intact.
+        The folder cannot be written; a model that was there before is intact.
     """
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     content = save(state, metadata={"format": "pt"})  # one entry: more come in any order
     with atomic_write(folder / "model.safetensors") as file:
         file.write_bytes(content)
-    write_text(folder / "card.json", card.model_dump_json(indent=2) + "\n")
+    write_text(folder / "model_card.json", card.model_dump_json(indent=2) + "\n")
 
 
 def load_model(folder: Path | str, *, device: str | torch.device = "cpu") -> LoadedModel:
-    """Read a bundle (or the ``best`` bundle of a run's folder).
+    """Read a saved model (or that in the folder ``model`` of a run).
 
     Raises
     ------
-    BundleError
+    SavedModelError
         A file is missing or damaged, or the weights are not those of the network on the card.
     ModelError
         The device does not exist here.
@@ -89,10 +89,10 @@ def load_model(folder: Path | str, *, device: str | torch.device = "cpu") -> Loa
     where = resolve_device(device)
     folder = find_model_dir(Path(folder))
     try:
-        card = ModelCard.model_validate_json((folder / "card.json").read_text(encoding="utf-8"))
+        card = ModelCard.model_validate_json((folder / "model_card.json").read_text(encoding="utf-8"))
         state = load_file(folder / "model.safetensors")
     except (OSError, UnicodeDecodeError, ValidationError, SafetensorError) as error:
-        raise SavedModelError(f"{folder} is no bundle of LesionLens that can be read: {error}") from error
+        raise SavedModelError(f"{folder} is no model of LesionLens that can be read: {error}") from error
     model = card.architecture.build(len(card.classes))
     try:
         model.load_state_dict(state)
@@ -121,16 +121,17 @@ def resolve_device(name: str | torch.device) -> torch.device:
 
 
 def find_model_dir(folder: Path) -> Path:
-    """Find the bundle: the folder itself, or the one of a run.
+    """Find the model: the folder itself, or the one of a run.
 
     Raises
     ------
-    BundleError
+    SavedModelError
         There is none.
     """
-    for candidate in (folder, folder / "best"):
-        if (candidate / "card.json").is_file():
+    for candidate in (folder, folder / "model"):
+        if (candidate / "model_card.json").is_file():
             return candidate
     raise SavedModelError(
-        f"no model in {folder}: expected a folder with model.safetensors and card.json, or a run's folder with best/"
+        f"no model in {folder}: expected a folder with model.safetensors and model_card.json, "
+        "or a run's folder with model/"
     )

@@ -13,8 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lesionlens.core.errors import ModelError, unknown_name_message
-from lesionlens.models import backbone
-from lesionlens.models import backbone as stages
+from lesionlens.models import backbone as backbones
 from lesionlens.models.attention.soft import SoftAttentionBlock
 from lesionlens.models.backbone import init_head_near_zero
 from lesionlens.models.base import Classifier, Features
@@ -112,10 +111,25 @@ INTRA_BLOCK_TAPS: dict[str, dict[str, Callable[[Any], int]]] = {
     },
     "densenet201": {"features.denseblock4.denselayer29.norm2": _truncate_inside_dense_block},
 }
+"""Where Datta et al. 2021 put soft attention inside ImageNet backbones: after stages, and at layers within blocks.
+
+Section 3.2 takes "the feature tensor (t) which flows down the deep neural network", section 3.3 names a block by the
+size of its grid. Their code takes a layer counted from the end, which lies on a branch inside a block.
+
+- Inception-ResNet-v2, 299 pixels. Text: ``repeat_2``, the output of block C, 8×8×2080. Code: ``repeat_2.8.branch0``,
+  a branch's batch norm before its ReLU, 8×8×192. A side branch does not flow down the network, so the text
+  means the former.
+- The same for ISIC 2017, 224 pixels: ``repeat_1``, 12×12×1088, and ``repeat_2``, 5×5×2080; the code is not public.
+- DenseNet201, 224 pixels. Text: the fourth dense block, which is the last grid, 7×7×1920 (None). Code:
+  ``features.denseblock4.denselayer29.norm2``, a bottleneck after its ReLU, 7×7×128.
+- ResNet50, 224 pixels: the last grid, 7×7×2048 (None), in both.
+
+The names are the paths of timm's modules; what follows them is cut away.
+"""
 
 
 def truncate_at(name: str, stage: str | None, **kwargs: Any) -> TruncatedBackbone:
-    """Build a backbone that ends with a stage of timm's, with a place of ``WITHIN`` or, for None, with its last grid.
+    """Build a backbone that ends with a stage of timm's, a tap of ``INTRA_BLOCK_TAPS`` or, for None, its last grid.
 
     Raises
     ------
@@ -124,29 +138,31 @@ def truncate_at(name: str, stage: str | None, **kwargs: Any) -> TruncatedBackbon
     """
     within = INTRA_BLOCK_TAPS.get(name.partition(".")[0], {})
     if stage in within:
-        trunk = backbone.create_backbone(name, num_classes=1, **kwargs)
+        trunk = backbones.create_backbone(name, num_classes=1, **kwargs)
         before = set(trunk.state_dict())
         cast(Any, trunk).reset_classifier(0, "")
         width = within[stage](trunk)
         trunk.num_features = width  # type: ignore[assignment]
         return TruncatedBackbone(trunk, frozenset(before - set(trunk.state_dict())), width, stage_index=None)
     if stage is None:
-        trunk, dropped = stages.truncated_backbone(name, **kwargs)
+        trunk, dropped = backbones.truncated_backbone(name, **kwargs)
         return TruncatedBackbone(trunk, dropped, int(trunk.num_features), stage_index=None)  # type: ignore[arg-type]
-    known = {found.name: found.channels for found in stages.list_stages(backbone.meta_model(name, **kwargs))}
+    known = {
+        found.name: found.channels for found in backbones.list_stages(backbones.meta_model(name, **kwargs))
+    }
     if stage not in known:
         raise ModelError(unknown_name_message("stage", stage, [*known, *within]))
-    trunk, dropped = stages.truncated_backbone(name, last_stage=stage, **kwargs)
+    trunk, dropped = backbones.truncated_backbone(name, last_stage=stage, **kwargs)
     return TruncatedBackbone(trunk, dropped, known[stage], stage_index=list(known).index(stage))
 
 
 def forward_to_tap(model: nn.Module, x: Images, *, stage_index: int | None) -> Tensor:
-    """Give the tapped grid, (b, c, h, w), of a trunk and a stage that ``tap`` gave."""
+    """Give the tapped grid, (b, c, h, w), of a backbone and a stage that ``truncate_at`` gave."""
     if stage_index is None:
-        return backbone.to_nchw(
+        return backbones.to_nchw(
             cast(Any, model).forward_features(x), model, image_size=(x.shape[2], x.shape[3])
         )
-    return stages.forward_stages(model, x, (stage_index,))[1][0]
+    return backbones.forward_stages(model, x, (stage_index,))[1][0]
 
 
 class SoftAttentionNet(Classifier):
@@ -155,12 +171,13 @@ class SoftAttentionNet(Classifier):
     The networks of the paper: ``resnet50`` as it is; ``inception_resnet_v2`` with ``stage="repeat_2"`` and
     ``flatten=4``; ``densenet201`` with ``flatten=4``. Those of the authors' code: ``mode="authors"``, and for the
     last two ``stage="repeat_2.8.branch0"`` and ``stage="features.denseblock4.denselayer29.norm2"``. For ISIC 2017:
-    ``stage="repeat_1", flatten=6`` and ``stage="repeat_2", flatten=3`` at 224 pixels. ``soft_places`` says why.
+    ``stage="repeat_1", flatten=6`` and ``stage="repeat_2", flatten=3`` at 224 pixels; see
+    ``INTRA_BLOCK_TAPS``.
 
     Parameters
     ----------
     name
-        A timm model with stages.
+        A timm model with backbones.
     num_classes
         Number of classes k.
     stage
@@ -178,7 +195,7 @@ class SoftAttentionNet(Classifier):
         The backbone has no stages, or not this; the mode does not exist.
     """
 
-    map_value_range = "share"
+    map_value_range = "distribution"
 
     def __init__(
         self,

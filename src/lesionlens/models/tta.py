@@ -62,7 +62,7 @@ def aggregate_logits(
     aggregate: Aggregation,
     multilabel: bool,
 ) -> Float[Tensor, "b k"]:
-    """Score images as ``probabilities`` does, by whatever computes logits.
+    """Score images as ``predict_proba`` does, by whatever computes logits.
 
     Parameters
     ----------

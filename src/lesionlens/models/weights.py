@@ -1,4 +1,4 @@
-"""ImageNet weights for a trunk: from the hub, from a file, or none; whatever does not fit is an error."""
+"""ImageNet weights for a backbone: from the hub, from a file, or none; whatever does not fit is an error."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ IGNORED_KEYS = "AuxLogits."  # Inception's second head, in the files of torchvis
 
 
 def load_backbone_weights(model: Classifier, weights: str, *, backbone: str) -> tuple[str, ...]:
-    """Put weights into a model's trunk and give the keys that stay new: the head, and a mechanism's own.
+    """Put weights into a model's backbone and give the keys that stay new: the head, and a mechanism's own.
 
     Parameters
     ----------
@@ -64,13 +64,13 @@ def load_state_dict_file(path: Path) -> StateDict:
 
 
 def _unwrap_state_dict(state: Any, path: Path) -> StateDict:
-    """Take the tensors out of the usual wrappings: ``state_dict``, ``model``, a ``module.`` or ``trunk.`` prefix."""
+    """Take the tensors out of the usual wrappings: ``state_dict``, ``model``, a ``module.`` or ``backbone.`` prefix."""
     for wrapping in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(wrapping), dict):
             state = state[wrapping]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"{path} holds no table of tensors; expected a state dict with timm's keys")
-    for prefix in ("module.", "trunk."):
+    for prefix in ("module.", "backbone."):
         if state and all(key.startswith(prefix) for key in state):
             state = {key.removeprefix(prefix): value for key, value in state.items()}
     return cast(StateDict, state)
@@ -117,8 +117,9 @@ def _load_into_backbone(model: Classifier, state: StateDict, *, origin: str) -> 
     reshaped = {key for key in set(taken) & set(own) if taken[key].shape != own[key].shape}
     if missing or surplus or reshaped:
         raise WeightsError(
-            f"the weights {origin!r} do not fit this network: missing {_summarize_keys(missing)}; unknown {_summarize_keys(surplus)}; "
-            f"other shape {_summarize_keys(reshaped)}. Give the weights of the same backbone, or weights=none"
+            f"the weights {origin!r} do not fit this network: missing {_summarize_keys(missing)}; "
+            f"unknown {_summarize_keys(surplus)}; other shape {_summarize_keys(reshaped)}. "
+            "Give the weights of the same backbone, or weights=none"
         )
     model.backbone.load_state_dict({**own, **taken})
     loaded = {prefix + key for key in taken} | {prefix + key for key in counters}

@@ -1,4 +1,4 @@
-"""One network of the zoo: what a line of its tables says."""
+"""The model zoo: the networks of the four papers and their baselines, by name."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from lesionlens.models.patch_attention import DEFAULT_NUM_CROPS
 
 MAP_SUMMARIES = {  # what the mechanism shows, for people
     "none": "",
-    "pyramid": "",
+    "multi-stage": "",
     "arl": "4 masks",
     "ran": "3 masks",
     "gate": "2 gates",
@@ -88,7 +88,7 @@ ARL_ENTRIES: dict[str, ZooEntry] = {
     "senet14": ZooEntry(SE50, "none", HU, 8_720_434, 2.93, CNN14_RECIPE, kwargs=LAYERS_14),
     "senet50": ZooEntry(SE50, "none", HU, 26_043_122, 8.18, CNN50_RECIPE),
 }
-
+# fmt: on
 
 YAN = "Yan et al. 2019, doi:10.1007/978-3-030-20351-1_62; Yan 2020, MSc thesis, SFU"
 SIMONYAN = "Simonyan et al. 2015, arXiv:1409.1556"
@@ -99,20 +99,21 @@ NO_MULTI_STAGE = {"taps": ()}
 VGG_DROPOUT = {"drop_rate": 0.5}  # after both hidden layers, as in torchvision's VGG
 SOFTMAX_GATE = {"normalisation": "softmax"}  # an option of the code
 
+# The thesis says VGG-16; the authors' code, and so its numbers, have batch norm: the names with ``_bn``.
 # fmt: off
 ATTNMEL_ENTRIES: dict[str, ZooEntry] = {
     "vgg16": ZooEntry(V16, "none", SIMONYAN, 134_268_738, 30.93, ATTNMEL_RECIPE, kwargs=VGG_DROPOUT),
-    "vgg16_gap": ZooEntry(V16, "pyramid", YAN, 14_715_714, 30.69, ATTNMEL_RECIPE, kwargs=NO_MULTI_STAGE),
-    "mel_cnn": ZooEntry(V16, "pyramid", YAN, 14_717_250, 30.69, ATTNMEL_RECIPE),
+    "vgg16_gap": ZooEntry(V16, "multi-stage", YAN, 14_715_714, 30.69, ATTNMEL_RECIPE, kwargs=NO_MULTI_STAGE),
+    "mel_cnn": ZooEntry(V16, "multi-stage", YAN, 14_717_250, 30.69, ATTNMEL_RECIPE),
     "attnmel_cnn": ZooEntry(V16, "gate", YAN, 15_176_516, 30.87, ATTNMEL_RECIPE),
     "attnmel_cnn_softmax": ZooEntry(V16, "gate", YAN, 15_176_516, 30.87, ATTNMEL_RECIPE, kwargs=SOFTMAX_GATE),
     "vgg16_bn": ZooEntry(V16_BN, "none", SIMONYAN, 134_277_186, 30.93, ATTNMEL_RECIPE, kwargs=VGG_DROPOUT),
-    "vgg16_gap_bn": ZooEntry(V16_BN, "pyramid", YAN, 14_724_162, 30.69, ATTNMEL_RECIPE, kwargs=NO_MULTI_STAGE),
-    "mel_cnn_bn": ZooEntry(V16_BN, "pyramid", YAN, 14_725_698, 30.69, ATTNMEL_RECIPE),
+    "vgg16_gap_bn": ZooEntry(V16_BN, "multi-stage", YAN, 14_724_162, 30.69, ATTNMEL_RECIPE, kwargs=NO_MULTI_STAGE),
+    "mel_cnn_bn": ZooEntry(V16_BN, "multi-stage", YAN, 14_725_698, 30.69, ATTNMEL_RECIPE),
     "attnmel_cnn_bn": ZooEntry(V16_BN, "gate", YAN, 15_184_964, 30.87, ATTNMEL_RECIPE),
     "attnmel_cnn_bn_softmax": ZooEntry(V16_BN, "gate", YAN, 15_184_964, 30.87, ATTNMEL_RECIPE, kwargs=SOFTMAX_GATE),
 }
-
+# fmt: on
 
 GESSERT = "Gessert et al. 2019, doi:10.1109/TBME.2019.2915839"
 SZEGEDY_2016 = "Szegedy et al. 2016, doi:10.1109/CVPR.2016.308"
@@ -157,7 +158,7 @@ PATCH_ENTRIES: dict[str, ZooEntry] = {
     "patch_seresnext50_end": ZooEntry(SX50, "patch", GESSERT, 25_515_084, 76.16, ORDERED, kwargs=C9 | END),
     "patch_seresnext50_dual": ZooEntry(SX50, "patch", GESSERT, 25_515_174, 76.16, ORDERED, kwargs=C9 | INITIAL | END),
 }
-
+# fmt: on
 
 DATTA = "Datta et al. 2021, doi:10.1007/978-3-030-87444-5_2"
 SZEGEDY_2017 = "Szegedy et al. 2017, doi:10.1609/aaai.v31i1.11231"
@@ -175,8 +176,10 @@ BOTTLENECK_TAP = AUTHORS | FLATTEN_4X4 | {"stage": "features.denseblock4.densela
 # fmt: off
 SOFT_ENTRIES: dict[str, ZooEntry] = {
     "inception_resnet_v2": ZooEntry(IRV2, "none", SZEGEDY_2017, 54_309_538, 26.31, SOFT_HAM, input_size=299),
-    "soft_inception_resnet_v2": ZooEntry(IRV2, "soft", DATTA, 49_505_747, 25.68, SOFT_HAM, input_size=299, kwargs=FEATURE_MAP_8X8),
-    "soft_inception_resnet_v2_12x12": ZooEntry(IRV2, "soft", DATTA, 27_186_675, 11.25, SOFT_ISIC, kwargs=FEATURE_MAP_12X12),
+    "soft_inception_resnet_v2": ZooEntry(IRV2, "soft", DATTA, 49_505_747, 25.68, SOFT_HAM, 299, FEATURE_MAP_8X8),
+    "soft_inception_resnet_v2_12x12": ZooEntry(
+        IRV2, "soft", DATTA, 27_186_675, 11.25, SOFT_ISIC, kwargs=FEATURE_MAP_12X12
+    ),
     "soft_inception_resnet_v2_5x5": ZooEntry(IRV2, "soft", DATTA, 49_447_507, 12.69, SOFT_ISIC, kwargs=FEATURE_MAP_5X5),
     "soft_inception_resnet_v2_authors": ZooEntry(IRV2, "soft", DATTA, 47_477_362, 25.43, SOFT_HAM, 299, BRANCH_TAP),
     "densenet201": ZooEntry(D201, "none", HUANG, 18_096_770, 8.58, SOFT_HAM),
@@ -191,7 +194,7 @@ SOFT_ENTRIES: dict[str, ZooEntry] = {
     "soft_vgg16": ZooEntry("datta_vgg16", "soft", DATTA, 62_621_779, 17.86, SOFT_SCRATCH),
     "soft_vgg16_authors": ZooEntry("datta_vgg16", "soft", DATTA, 62_621_778, 17.76, SOFT_SCRATCH, kwargs=AUTHORS),
 }
-
+# fmt: on
 
 ZOO: dict[str, ZooEntry] = {**ARL_ENTRIES, **ATTNMEL_ENTRIES, **PATCH_ENTRIES, **SOFT_ENTRIES}
 
@@ -232,11 +235,14 @@ def zoo_rows(names: Iterable[str], columns: Iterable[str] = ALL_COLUMNS) -> list
 
     Examples
     --------
-    >>> listing(["arl_cnn14"], ["name", "parameters", "GFLOPs", "input"])
+    >>> zoo_rows(["arl_cnn14"], ["name", "parameters", "GFLOPs", "input"])
     [('arl_cnn14', '8,020,038', '2.9', '224')]
     """
     columns = tuple(columns)
-    return [tuple(name if said == "name" else _CELL_FORMATTERS[said](ZOO[name]) for said in columns) for name in names]
+    return [
+        tuple(name if said == "name" else _CELL_FORMATTERS[said](ZOO[name]) for said in columns)
+        for name in names
+    ]
 
 
 def zoo_markdown() -> str:

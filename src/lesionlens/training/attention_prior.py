@@ -90,12 +90,12 @@ def make_attention_prior(
         if name not in names:
             raise RecipeError(unknown_name_message("attention map in attention_prior.weight", name, names))
     usual = dict.fromkeys(names[:-1], EARLIER_MAP_WEIGHT) | {names[-1]: LAST_MAP_WEIGHT}
-    return AttentionPriorLoss(recipe.weight or usual, normalize_by_max=model.map_value_range == "share")
+    return AttentionPriorLoss(recipe.weight or usual, normalize_by_max=model.map_value_range == "distribution")
 
 
 def spatial_maps(model: Classifier, size: tuple[int, int]) -> list[str]:
     """Name the maps that tell places apart, in the network's order."""
-    if model.map_value_range == "flat":
+    if model.map_value_range == "constant":
         return []
     parameter = next(model.parameters())
     shape = (1, *([model.num_crops] if model.num_crops else []), 3, *size)

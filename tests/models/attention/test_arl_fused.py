@@ -74,7 +74,7 @@ def test_gradients_and_theirs_are_those_of_finite_differences(
 @pytest.mark.parametrize("kind", [torch.float64, torch.float32])
 def test_equals_the_plain_formula(normalisation: str, layout: torch.memory_format, kind: torch.dtype) -> None:
     given = drawn(3, 16, 7, 5, kind=kind, layout=layout)
-    ours = with_gradients(fused_arl, *given, normalisation=normalisation)
+    ours = with_gradients(fused_arl, *given, normalization=normalisation)
     plain = with_gradients(formula, *given, normalisation)
     bound = {"rtol": 1e-12, "atol": 1e-12} if kind == torch.float64 else {"rtol": 1e-4, "atol": 1e-5}
     for found, expected in zip(ours, plain, strict=True):
@@ -87,7 +87,7 @@ def test_bf16_is_rounded_once(normalisation: str) -> None:
     """Against float64 on the same rounded inputs: what is lost is half a unit in the last place, 2 ** -9, and a bit."""
     given = drawn(3, 16, 14, 14, kind=torch.bfloat16, layout=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
-        ours = with_gradients(fused_arl, *given, normalisation=normalisation)
+        ours = with_gradients(fused_arl, *given, normalization=normalisation)
     exact = with_gradients(formula, *(each.double() for each in given), normalisation)
     assert [each.dtype for each in ours] == [torch.bfloat16] * 3 + [torch.float32]
     for found, expected in zip(ours, exact, strict=True):
@@ -113,7 +113,7 @@ def kept(how: object, *options: object, **named: object) -> int:
 def test_keeps_x_the_residual_and_sums_alone(normalisation: str) -> None:
     grid = 2 * 8 * 6 * 6
     sums = {"channel": 2 * 6 * 6, "sigmoid": 0}.get(normalisation, 2 * 8)
-    assert kept(fused_arl, normalisation=normalisation) == 2 * grid + sums + 1
+    assert kept(fused_arl, normalization=normalisation) == 2 * grid + sums + 1
     # one more than the mask, which a sigmoid's gradient needs as well: alpha times the mask
     assert kept(formula, normalisation) >= 3 * grid
 
@@ -204,8 +204,8 @@ def test_compiled_once_for_all_sizes_it_gives_the_same(
     def check(*shape: int) -> None:
         given = drawn(*shape, kind=kind, layout=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=kind == torch.bfloat16):
-            compiled = with_gradients(and_relu, *given, normalisation=normalisation, compiled=True)
-            eager = with_gradients(and_relu, *given, normalisation=normalisation)
+            compiled = with_gradients(and_relu, *given, normalization=normalisation, compiled=True)
+            eager = with_gradients(and_relu, *given, normalization=normalisation)
         for found, expected in zip(compiled, eager, strict=True):
             torch.testing.assert_close(found, expected, **CLOSE[kind])
 

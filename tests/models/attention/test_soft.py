@@ -130,8 +130,8 @@ def test_maps_are_float32_under_autocast_and_the_grid_keeps_its_type() -> None:
 )
 def test_the_block_halves_both_and_joins_them(size: tuple[int, int], half: tuple[int, int]) -> None:
     block, x = SoftAttentionBlock(3, heads=2).eval(), drawn(2, 3, *size, dtype=torch.float32)
-    attended = block.attention(x).grid
-    grid = block(x).grid
+    attended = block.attention(x).feature_map
+    grid = block(x).feature_map
     assert tuple(grid.shape) == (2, 6, *half)
     for source, part in ((x, grid[:, :3]), (attended, grid[:, 3:])):
         for row in range(half[0]):

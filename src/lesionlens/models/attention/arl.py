@@ -48,7 +48,8 @@ MASK_NORMALIZATIONS = {
 def softmax_over(features: Tensor, dim: tuple[int, ...], log_sums: Tensor | None = None) -> Tensor:
     """Take the softmax over these axes, or the sigmoid over none, in the layout in which the features lie.
 
-    ``torch.softmax`` takes one axis and copies what does not lie along it. `log_sums` is ``log_sum``, if it is there.
+    ``torch.softmax`` takes one axis and copies what does not lie along it. `log_sums` is what ``logsumexp`` gives,
+    if it is there.
     In float32 the relative error is about 6e-8 times the largest magnitude: 1e-6 behind a batch norm.
     """
     if not dim:
@@ -85,7 +86,7 @@ def attention_residual(
 
     Mask and sum are computed in float32 or wider even under autocast: over a 56 by 56 grid the attention term is about
     3e-7 of ``x``. The sum is then rounded once, to the type of ``x + residual``. Where no mask is asked for,
-    ``arl_operation.add_attention`` gives the same sum for less memory.
+    ``arl_fused.fused_arl`` gives the same sum for less memory.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ def attention_residual(
     --------
     >>> import torch
     >>> x = torch.ones(1, 1, 2, 2)
-    >>> attend(x, torch.zeros_like(x), torch.tensor(1.0)).features.flatten().tolist()
+    >>> attention_residual(x, torch.zeros_like(x), torch.tensor(1.0)).features.flatten().tolist()
     [1.25, 1.25, 1.25, 1.25]
     """
     kind = torch.promote_types(x.dtype, residual.dtype)

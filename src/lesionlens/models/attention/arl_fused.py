@@ -146,7 +146,7 @@ def fused_arl(
     relu: bool = False,
     compiled: bool = False,
 ) -> Float[Tensor, "b c h w"]:
-    """Compute ``x + F(x) + alpha * N(F(x)) * x`` (eq. 9) as ``attend`` does.
+    """Compute ``x + F(x) + alpha * N(F(x)) * x`` (eq. 9) as ``attention_residual`` does.
 
     Kept for the backward pass: x, F(x) and one log-sum for each softmax; of a branch whose norm is late, what that norm
     takes.
@@ -154,9 +154,9 @@ def fused_arl(
     Parameters
     ----------
     x, residual
-        Identity and F(x), (b, c, h, w), or branches whose last norm is applied here (``late_norm``).
+        Identity and F(x), (b, c, h, w), or branches whose last norm is applied here (``deferred_batch_norm``).
     alpha, normalization
-        As for ``attend``.
+        As for ``attention_residual``.
     relu
         Apply the ReLU after the sum.
     compiled
@@ -172,8 +172,8 @@ def fused_arl(
     ]
     if not torch.is_grad_enabled() or torch.compiler.is_compiling():
         return _reference(branches, alpha, normalization, relu)
-    how = _OpConfig(normalization, relu, compiled, *(each.eps for each in branches))
-    found: Tensor = _FusedARL.apply(how, alpha, *branches[0].tensors(), *branches[1].tensors())
+    config = _OpConfig(normalization, relu, compiled, *(each.eps for each in branches))
+    found: Tensor = _FusedARL.apply(config, alpha, *branches[0].tensors(), *branches[1].tensors())
     return found
 
 
@@ -197,18 +197,18 @@ class _FusedARL(torch.autograd.Function):
     def forward(ctx: Any, config: _OpConfig, alpha: Tensor, *tensors: Tensor | None) -> Tensor:
         y, *log_sums = _run_formula(arl_forward, config, alpha, config.branches(tensors))
         ctx.save_for_backward(alpha, *tensors, *log_sums)
-        ctx.how = config
+        ctx.config = config
         return _to_channels_first(y)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        (alpha, *rest), how = ctx.saved_tensors, ctx.how
+        (alpha, *rest), config = ctx.saved_tensors, ctx.config
         parts, log_sums = rest[:10], rest[10:]
         if torch.is_grad_enabled():
-            return None, *_double_backward(how, grad_outputs[0], alpha, *parts)
-        grids = (*how.branches(parts), DeferredNormBranch(grad_outputs[0]))
-        for_gate, for_x, for_residual = _run_formula(arl_backward, how, alpha, grids, *log_sums)
-        for_alpha = for_gate.sum() * get_normalization(how.normalisation).scale_factor(parts[0].shape)
+            return None, *_double_backward(config, grad_outputs[0], alpha, *parts)
+        grids = (*config.branches(parts), DeferredNormBranch(grad_outputs[0]))
+        for_gate, for_x, for_residual = _run_formula(arl_backward, config, alpha, grids, *log_sums)
+        for_alpha = for_gate.sum() * get_normalization(config.normalization).scale_factor(parts[0].shape)
         found = ((_to_channels_first(grid), *weights) for grid, *weights in (for_x, for_residual))
         return None, for_alpha.to(alpha.dtype), *(each for branch in found for each in branch)
 

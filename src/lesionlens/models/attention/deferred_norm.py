@@ -1,4 +1,7 @@
-"""A branch of a residual block whose last batch norm is applied by whoever reads it, and whose gradients follow."""
+"""A branch of a residual block whose last batch norm is applied by whoever reads it, and whose gradients follow.
+
+Applied by itself a norm writes a grid as large as the one it reads, and both live until the backward pass.
+"""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -7,12 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-CHANNELS_LAST_PERM = (
-    0,
-    2,
-    3,
-    1,
-)  # axes of (b, c, h, w) in the order in which channels-last memory holds them
+# axes of (b, c, h, w) in the order in which channels-last memory holds them
+CHANNELS_LAST_PERM = (0, 2, 3, 1)
 BATCH_SPATIAL_DIMS = (0, 1, 2)  # of grids as they lie
 
 
@@ -113,10 +112,8 @@ def _num_positions(x: Tensor) -> int:
 
 
 SUPPORTED_DEVICES = ("cpu", "cuda")  # on which torch takes statistics apart from the norm
-FULL_PRECISION_DTYPES = (
-    torch.float32,
-    torch.float64,
-)  # kinds of weights with which statistics are not rounded
+# kinds of weights with which statistics are not rounded
+FULL_PRECISION_DTYPES = (torch.float32, torch.float64)
 # of torch's modules
 HOOK_ATTRS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 

@@ -95,7 +95,7 @@ class SoftAttention(nn.Module):
     Examples
     --------
     >>> found = SoftAttention(8, heads=2)(torch.rand(1, 8, 5, 5))
-    >>> tuple(found.grid.shape), tuple(found.heads.shape), round(found.map.sum().item(), 4)
+    >>> tuple(found.feature_map.shape), tuple(found.heads.shape), round(found.map.sum().item(), 4)
     ((1, 8, 5, 5), (1, 2, 5, 5), 2.0)
     """
 
