@@ -14,9 +14,8 @@ from lesionlens.evaluation.caveats import grouped_caveats
 from lesionlens.evaluation.formatting import decision_label, display_name
 from lesionlens.evaluation.plots import FIGURES
 from lesionlens.evaluation.result import EvaluationResult
-from lesionlens.report import content as numbers
+from lesionlens.report import content
 from lesionlens.report.caveats import display_class_names, run_caveats
-from lesionlens.report.content import setup_summary
 from lesionlens.report.gallery import gallery_cases
 from lesionlens.report.load import REPORTED_SPLITS, RunData, load_run
 from lesionlens.report.plots import attention_scale_plot, class_balance_plot, inline_svg, learning_curve_plot
@@ -63,7 +62,7 @@ def render_report(run: RunData) -> str:
         notice=RESEARCH_USE_NOTICE,
         version=__version__,
         caveats=run_caveats(run),
-        setup=setup_summary(run),
+        setup=content.setup_summary(run),
         data=_data_section(run),
         learning=_training_section(run),
         splits=[
@@ -108,11 +107,11 @@ def _evaluation_section(split_name: str, evaluation: EvaluationResult, run: RunD
         "name": split_name,
         "evaluation": evaluation,
         "decision_label": decision_label(evaluation),
-        "headlines": numbers.headline_metrics(evaluation),
-        "titles": numbers.column_titles(),
-        "rows": numbers.class_rows(evaluation),
-        "accuracy": numbers.format_estimate(evaluation.estimate("accuracy", "all")),
-        "balanced": numbers.format_estimate(evaluation.estimate("balanced_accuracy", "all")),
+        "headlines": content.headline_metrics(evaluation),
+        "titles": content.column_titles(),
+        "rows": content.class_rows(evaluation),
+        "accuracy": content.format_estimate(evaluation.estimate("accuracy", "all")),
+        "balanced": content.format_estimate(evaluation.estimate("balanced_accuracy", "all")),
         "notes": [
             display_class_names(note, run) for note in (*evaluation.caveats, *grouped_caveats(evaluation))
         ],

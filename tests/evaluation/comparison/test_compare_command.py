@@ -14,8 +14,7 @@ from rich.console import Console
 from scipy import stats
 
 from lesionlens import cli
-from lesionlens.evaluation.comparison import delong
-from lesionlens.evaluation.comparison import result as holm
+from lesionlens.evaluation.comparison import delong, holm
 from lesionlens.evaluation.comparison.models import compare_models
 from lesionlens.evaluation.comparison.plots import comparison_figure
 from lesionlens.evaluation.comparison.runs import compare_runs
@@ -63,11 +62,11 @@ def group(path: Path, evaluations: dict[str, EvaluationResult]) -> None:
     """Write what is left of a recipe that was run several times."""
     children = {name: {"status": "finished"} for name in evaluations}
     path.mkdir()
-    (path / "recipe.yaml").write_text("runs: 3\n")
-    (path / "group.json").write_text(json.dumps({"children": children, "part": "test"}))
+    (path / "recipe.yaml").write_text("num_repeats: 3\n")
+    (path / "multi_run.json").write_text(json.dumps({"runs_status": children, "split": "test"}))
     for name, each in evaluations.items():
         write_evaluation(path / name / "evaluation" / "test.json", each)
-        (path / name / "run.json").write_text('{"status": "finished"}')
+        (path / name / "metadata.json").write_text('{"status": "finished"}')
         (path / name / "recipe.yaml").write_text("{}\n")
 
 
@@ -265,7 +264,7 @@ def test_too_few_resamples_for_as_many_differences_are_said() -> None:
         ("a.csv a.csv", "two or more different files"),
         ("a.csv .", "a.csv is no folder and others are"),
         (". nowhere", "nowhere is no folder and others are"),
-        (". ..", "is no folder of several runs: it has no group.json"),
+        (". ..", "is no folder of several runs: it has no multi_run.json"),
         (". .. --task melanoma", "--task is for files of predictions"),
         ("a.csv b.csv --threshold 0.3 --decision isic", "--decision isic and --threshold 0.3 exclude each"),
         (". .. --bootstrap-samples 2000", "--bootstrap-samples is for files of predictions"),

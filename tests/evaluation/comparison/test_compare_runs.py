@@ -8,8 +8,7 @@ import pytest
 from scipy import stats
 
 from lesionlens.core.errors import ComparisonError
-from lesionlens.evaluation.comparison import result as holm
-from lesionlens.evaluation.comparison.result import Alternative, SignificanceResult
+from lesionlens.evaluation.comparison.result import Alternative, SignificanceResult, holm
 from lesionlens.evaluation.comparison.tests import (
     paired_t,
     sign_flip_permutation_test,
