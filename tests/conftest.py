@@ -40,9 +40,7 @@ class Ahead(MetaPathFinder):
     """
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: object = None) -> None:
-        if fullname == "lesionlens.models.types":
-            import torch  # noqa: F401
-        elif fullname in {"lesionlens.models.attention", "lesionlens.models", "lesionlens.explanation"}:
+        if fullname in {"lesionlens.models", "lesionlens.explanation"}:
             import timm  # noqa: F401
 
 

@@ -1,4 +1,4 @@
-"""Draw one synthetic lesion with its mask in each quality that an attention prior may have.
+"""Draw one synthetic lesion with its mask in each degradation that an attention prior may have.
 
 python docs/img/prior_qualities.py docs/img/prior-qualities.png
 """
@@ -11,33 +11,35 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
-from lesionlens.data.mask_degradation import AMOUNTS, jaccard, worse
-from lesionlens.synthesis.dataset import synthesise
+from lesionlens.data.mask_degradation import SEVERITIES, degrade_mask, iou
+from lesionlens.synthesis.dataset import generate_dataset
 
-QUALITIES = ("exact", "polygon", "circle", "box", "eroded", "dilated", "noise", "shifted", "elsewhere")
+DEGRADATIONS = (
+    "exact", "polygon", "circle", "bounding_box", "eroded", "dilated", "jittered_contour", "shifted", "mismatched",
+)  # fmt: skip
 SIZE = (240, 320)
 SHOWN, OTHER = 7, 1  # which images of the set
 
 
 def main(out: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        root = synthesise(Path(folder) / "ham", images=8, seed=5, size=SIZE)
+        root = generate_dataset(Path(folder) / "ham", num_images=8, seed=5, size=SIZE)
         images = sorted((root / "HAM10000_images").iterdir())
         masks = [np.asarray(Image.open(root / "masks" / f"{path.stem}_segmentation.png")) for path in images]
         image, exact, other = np.asarray(Image.open(images[SHOWN])), masks[SHOWN], masks[OTHER]
     figure, axes = plt.subplots(3, 3, figsize=(8.6, 7))
-    for axis, quality in zip(axes.flat, QUALITIES, strict=True):
+    for axis, degradation in zip(axes.flat, DEGRADATIONS, strict=True):
         found = (
             other
-            if quality == "elsewhere"
-            else worse(exact, quality, None, seed=0, image_id=images[SHOWN].stem)
+            if degradation == "mismatched"
+            else degrade_mask(exact, degradation, None, seed=0, image_id=images[SHOWN].stem)
         )
         axis.imshow(image)
         axis.imshow(np.ma.masked_equal(found, 0), cmap="Blues", vmin=0, vmax=300, alpha=0.35)
         axis.contour(exact, [128], colors="white", linewidths=1, linestyles="--")
         axis.contour(found, [128], colors="#0b3d91", linewidths=1.6)
-        usual = f" {AMOUNTS[quality].usual:g}" if quality in AMOUNTS else ""
-        axis.set_title(f"{quality}{usual}: Jaccard {jaccard(found, exact):.2f}", fontsize=10)
+        severity = f" {SEVERITIES[degradation].default:g}" if degradation in SEVERITIES else ""
+        axis.set_title(f"{degradation}{severity}: Jaccard {iou(found, exact):.2f}", fontsize=10)
         axis.set_axis_off()
     figure.tight_layout()
     figure.savefig(out, dpi=90)

@@ -29,7 +29,7 @@ def table(
         picture(folder / f"{name}.jpg", seed + place)
     frame = pd.DataFrame(dict.fromkeys(TABLE_COLUMNS, "") | {"image_id": list(ids), "age": np.nan})
     frame["path"] = [str(folder / f"{name}.jpg") for name in ids]
-    frame["lesion_id"], frame["diagnosis"], frame["part"] = frame["image_id"], diagnosis, part
+    frame["lesion_id"], frame["diagnosis"], frame["split"] = frame["image_id"], diagnosis, part
     frame["source"] = folder.name
     return LesionTable(folder.name, folder, frame, (diagnosis,))
 
@@ -57,7 +57,7 @@ def test_new_images_train_and_copies_do_not(tmp_path: Path) -> None:
     assert reasons["d"] == "another image has the id d"
     assert extended.splits.excluded == extended.excluded
     assert extended.table.frame["image_id"].tolist() == ["a", "b", "c", "d", "e"]
-    assert extended.table.frame["part"].tolist()[-1] == "train"
+    assert extended.table.frame["split"].tolist()[-1] == "train"
     assert extended.table.frame["source"].tolist()[-1] == "extra"
 
 

@@ -26,7 +26,7 @@ def test_tells_classes_lesions_sizes_gaps_and_licence(ham10000: Path, draw) -> N
     assert "12 to 60 (median 12) × 9 to 45 (median 9) pixels" in text
     assert "0 to 35 years (median 17.5)" in text
     assert "histopathology 8" in text
-    assert "never: patient_id, skin_tone, mask_path, feature_mask_paths, part" in " ".join(text.split())
+    assert "never: patient_id, skin_tone, mask_path, feature_mask_paths, split" in " ".join(text.split())
     assert "CC BY-NC 4.0" in text
     assert "no: 8 of 10,015 images" in text
     assert "Tschandl" in text
@@ -74,7 +74,7 @@ def test_a_file_that_has_gone_is_named(ham10000: Path) -> None:
         summarize_table(table)
 
 
-@pytest.mark.real
+@pytest.mark.real_data
 def test_the_real_sample_reads_well(real_data: Path) -> None:
     text = summarize_table(load_table(f"ham10000:{real_data / 'ham10000'}"))
     assert _row(text, "nevus") == ["nevus", "1,500", "53.5", "%", "1,500"]

@@ -21,7 +21,7 @@ def frame(tmp_path: Path, draw) -> pd.DataFrame:
     rows["lesion_id"] = ["1", "2", "2", "d"]
     rows["patient_id"] = ["", "p", "", "p"]
     rows["age"] = [np.nan, 50.0, 50.0, 1.0]
-    rows["part"] = ["train", "test", "test", ""]
+    rows["split"] = ["train", "test", "test", ""]
     return rows
 
 
@@ -54,7 +54,7 @@ def test_neither_the_given_nor_the_returned_frame_changes_the_table(
         ("image_id", "", "an image_id of its own"),
         ("lesion_id", "", "needs a lesion_id"),
         ("diagnosis", "wart", "unknown diagnosis 'wart'"),
-        ("part", "fold", "unknown part 'fold'"),
+        ("split", "fold", "unknown split 'fold'"),
         ("sex", None, "text that is not known"),
     ],
 )
@@ -102,7 +102,7 @@ def test_fingerprint_ignores_order_and_sees_labels_lesions_parts_and_files(
     seen = {before, table.select(["a", "b"]).fingerprint()}
     mask = draw(tmp_path / "mask.png", size=(9, 9))
     for column, value in (
-        ("diagnosis", "melanoma"), ("lesion_id", "9"), ("part", "validation"), ("diagnosis_method", "histo"),
+        ("diagnosis", "melanoma"), ("lesion_id", "9"), ("split", "validation"), ("diagnosis_method", "histo"),
         ("mask_path", str(mask)),
     ):  # fmt: skip
         changed = table.frame

@@ -1,4 +1,4 @@
-"""Masks that do not fit are told by `data check`, each with its file's name; nothing is decoded without need."""
+"""Masks that do not fit are told by `data validate`, each with its file's name; nothing is decoded without need."""
 
 from pathlib import Path
 

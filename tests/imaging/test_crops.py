@@ -118,8 +118,8 @@ def test_random_resized_keeps_to_its_ranges() -> None:
 
 def test_whole_and_center_by_hand() -> None:
     rng = np.random.default_rng(0)
-    assert make_crop_strategy("whole", 1)(3, 5, 0, rng) == CropBox(0, 0, 3, 5)
-    assert make_crop_strategy("center", 1)(450, 600, 0, rng) == CropBox(0, 75, 450, 450)
+    assert make_crop_strategy("full", 1)(3, 5, 0, rng) == CropBox(0, 0, 3, 5)
+    assert make_crop_strategy("center-square", 1)(450, 600, 0, rng) == CropBox(0, 75, 450, 450)
 
 
 def test_single_crops_of_gessert_are_85_percent_of_the_area_or_336_pixels() -> None:
@@ -153,7 +153,7 @@ PLACES = {
 
 def boxes(count: int, height: int, width: int) -> list[CropBox]:
     rng = np.random.default_rng(0)
-    return [make_crop_strategy("ordered", count)(height, width, number, rng) for number in range(count)]
+    return [make_crop_strategy("grid", count)(height, width, number, rng) for number in range(count)]
 
 
 @pytest.mark.parametrize("count", PLACES)
@@ -170,7 +170,7 @@ def test_ordered_crops_keep_their_share_of_an_image_of_another_size() -> None:
 
 def test_random_crops_are_anywhere_and_as_large_as_ordered_ones() -> None:
     rng = np.random.default_rng(2)
-    drawn = [make_crop_strategy("random", 1)(450, 600, 0, rng) for _ in range(4000)]
+    drawn = [make_crop_strategy("random-square", 1)(450, 600, 0, rng) for _ in range(4000)]
     assert {(box.height, box.width) for box in drawn} == {(224, 224)}
     assert {box.top for box in drawn} == set(range(227))
     assert {box.left for box in drawn} == set(range(377))
@@ -179,13 +179,12 @@ def test_random_crops_are_anywhere_and_as_large_as_ordered_ones() -> None:
 @pytest.mark.parametrize("count", [1, 6, 49])
 def test_other_numbers_of_ordered_crops_are_refused(count: int) -> None:
     with pytest.raises(
-        RecipeError, match=rf"no {count} ordered crops; allowed numbers: 5, 7, 9, 16, 25, 36\."
+        RecipeError, match=rf"no grid of {count} crops; allowed numbers: 5, 7, 9, 16, 25, 36\."
     ):
-        make_crop_strategy("ordered", count)
+        make_crop_strategy("grid", count)
 
 
 def test_an_unknown_strategy_lists_all() -> None:
-    with pytest.raises(
-        RecipeError, match=r"did you mean 'center'.*multiscale, ordered, random, random-resized, whole"
-    ):
-        make_crop_strategy("centre", 1)
+    names = "full, gessert-center, gessert-center-336, grid, multi-scale, random-resized, random-square"
+    with pytest.raises(RecipeError, match=f"did you mean 'multi-scale'.*{names}"):
+        make_crop_strategy("multiscale", 1)

@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from lesionlens.core.errors import ImageError
-from lesionlens.imaging import decode as images
-from lesionlens.imaging import decode as jpeg
+from lesionlens.imaging import decode
 from lesionlens.imaging.decode import decode_jpeg, read_rgb
 
 RAMP = np.linspace(0, 255, 40 * 30).reshape(30, 40).astype(np.uint8)
@@ -145,7 +144,7 @@ def test_scaled_decoding_is_close_to_decoding_everything(
 def test_scaled_decoding_keeps_at_least_twice_the_target(tmp_path: Path) -> None:
     path = _save(tmp_path / "a.jpg", Image.new("RGB", (640, 480)))
     with Image.open(path) as image:
-        drafted = images._draft(image, 60)
+        drafted = decode._draft(image, 60)
         assert drafted is not None
         assert drafted == ((480, 640), (120, 160))
         assert image.size == (160, 120)
@@ -238,4 +237,3 @@ def test_ordinary_files_never_reach_pillows_decoder(tmp_path: Path, monkeypatch:
     file.write_bytes(ORDINARY["4:2:0"])
     monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("decoded by Pillow"))
     assert read_rgb(file, max_short_side=20).shape == (20, 27, 3)
-    assert images.decode_jpeg is jpeg.decode_jpeg

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from lesionlens.core.errors import ImageError
-from lesionlens.imaging import decode as images
+from lesionlens.imaging import decode
 from lesionlens.imaging.decode import MAX_PIXELS, read_header, read_rgb
 
 RAMP = np.linspace(0, 255, 40 * 30).reshape(30, 40).astype(np.uint8)
@@ -59,7 +59,7 @@ def test_a_tile_larger_than_its_image_is_refused(tmp_path: Path) -> None:
 
 def test_files_over_the_limit_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = _save(tmp_path / "a.png", Image.fromarray(COLOUR))
-    monkeypatch.setattr(images, "MAX_BYTES", 100)
+    monkeypatch.setattr(decode, "MAX_BYTES", 100)
     with pytest.raises(ImageError, match="MiB are read"):
         read_rgb(path)
 

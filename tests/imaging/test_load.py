@@ -12,7 +12,7 @@ from lesionlens.data.image_cache import open_image_cache
 from lesionlens.imaging.color_constancy import gray_world, shades_of_gray
 from lesionlens.imaging.decode import read_rgb
 from lesionlens.imaging.hair_removal import remove_hair
-from lesionlens.imaging.load import ColorConstancy, HairRemoval, load_image
+from lesionlens.imaging.load import ColorConstancy, load_image
 from lesionlens.imaging.preprocessing import Preprocessing
 
 
@@ -34,16 +34,16 @@ def test_hair_goes_first_then_the_light(file: Path) -> None:
     np.testing.assert_array_equal(
         load_image(file, max_short_side=90, color_constancy="gray-world"), gray_world(small)
     )
-    found = load_image(file, max_short_side=90, color_constancy="shades-of-gray", hair_removal="remove")
+    found = load_image(file, max_short_side=90, color_constancy="shades-of-gray", hair_removal=True)
     np.testing.assert_array_equal(found, shades_of_gray(bare))
 
 
 @pytest.mark.parametrize("colour", get_args(ColorConstancy))
-@pytest.mark.parametrize("hair", get_args(HairRemoval))
-def test_the_store_holds_what_prediction_sees(file: Path, tmp_path: Path, colour: Any, hair: Any) -> None:
-    kept: Any = {"shorter_side": 90, "colour": colour, "hair": hair}
+@pytest.mark.parametrize("hair", [False, True])
+def test_the_store_holds_what_prediction_sees(file: Path, tmp_path: Path, colour: Any, hair: bool) -> None:
+    kept: Any = {"max_short_side": 90, "color_constancy": colour, "hair_removal": hair}
     open_image_cache([file], max_short_side=90, option="memmap", cache_dir=tmp_path / "store")
     store = open_image_cache([file], option="memmap", cache_dir=tmp_path / "store", **kept)
     np.testing.assert_array_equal(store[0], Preprocessing(**kept).load_image(file))
-    plain = colour == "none" and hair == "keep"
+    plain = colour == "none" and not hair
     assert len(list((tmp_path / "store").glob("*.memmap"))) == (1 if plain else 2)

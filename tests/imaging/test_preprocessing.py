@@ -14,7 +14,7 @@ from lesionlens.imaging.preprocessing import Preprocessing
 
 def test_the_views_are_what_lies_in_the_boxes() -> None:
     image = np.random.default_rng(0).integers(0, 256, (450, 600, 3), dtype=np.uint8)
-    seen = Preprocessing(input_size=(224, 224), crops="ordered", crop_count=5)
+    seen = Preprocessing(input_size=(224, 224), crops="grid", crop_count=5)
     boxes = seen.crop_boxes(450, 600)
     assert boxes[3:] == [CropBox(226, 376, 224, 224), CropBox(113, 188, 224, 224)]
     parts = [image[top : top + 224, left : left + 224] for top, left, *_ in boxes]
@@ -23,14 +23,14 @@ def test_the_views_are_what_lies_in_the_boxes() -> None:
 
 def test_random_boxes_are_those_of_the_views_each_time() -> None:
     image = np.random.default_rng(0).integers(0, 256, (45, 60, 3), dtype=np.uint8)
-    seen = Preprocessing(input_size=(22, 22), crops="random", crop_count=3, seed=4)
+    seen = Preprocessing(input_size=(22, 22), crops="random-square", crop_count=3, seed=4)
     parts = [image[top : top + 22, left : left + 22] for top, left, *_ in seen.crop_boxes(45, 60)]
     np.testing.assert_array_equal(seen.extract_crops(image), np.stack(parts))
     assert len(set(seen.crop_boxes(45, 60))) == 3
 
 
 @pytest.mark.parametrize(
-    ("crops", "count"), [("ordered", 9), ("multiscale", 4), ("attnmel-center", 1), ("whole", 1)]
+    ("crops", "count"), [("grid", 9), ("multi-scale", 4), ("attnmel-center", 1), ("full", 1)]
 )
 def test_crops_of_a_region_are_those_of_the_region_as_an_image(crops: Any, count: int) -> None:
     image = np.random.default_rng(0).integers(0, 256, (450, 600, 3), dtype=np.uint8)
@@ -65,7 +65,7 @@ def test_the_region_is_the_box_around_the_mask(tmp_path: Path) -> None:
 
 def test_eight_orientations_need_a_square() -> None:
     with pytest.raises(
-        RecipeError, match=r"turns=dihedral needs a square input, .* is 224 × 299; give .*=flips"
+        RecipeError, match=r"tta=dihedral needs a square input, .* is 224 × 299; give .*=flips"
     ):
         Preprocessing(input_size=(224, 299), tta="dihedral")
     assert Preprocessing(input_size=(224, 299), tta="flips").tta == "flips"

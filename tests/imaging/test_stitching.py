@@ -36,7 +36,7 @@ def test_gradient_cut_into_ordered_crops_comes_back() -> None:
     for count in SUPPORTED_CROP_COUNTS:
         if count == 7:  # leaves places out
             continue
-        boxes = Preprocessing(crops="ordered", crop_count=count).crop_boxes(height, width)
+        boxes = Preprocessing(crops="grid", crop_count=count).crop_boxes(height, width)
         cut = np.stack([ramp[b.top : b.top + b.height, b.left : b.left + b.width] for b in boxes])
         found = stitch(cut, boxes, height=height, width=width)
         np.testing.assert_allclose(found.values[found.coverage], ramp[found.coverage], rtol=1e-6)

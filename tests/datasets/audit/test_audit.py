@@ -19,7 +19,7 @@ def told(found: Audit) -> dict[str, tuple[str, ...]]:
 
 
 def test_a_clean_set_has_no_finding(drawn: Draw) -> None:
-    table = drawn("clean", "abcd", seed=0, lesion_id=["1", "1", "2", "3"], part=["train"] * 3 + ["test"])
+    table = drawn("clean", "abcd", seed=0, lesion_id=["1", "1", "2", "3"], split=["train"] * 3 + ["test"])
     found = audit_tables([table])
     assert found.findings == found.duplicates == found.shortcuts == ()
     assert found.sources == (("clean", 4),)
@@ -32,7 +32,7 @@ def test_lesions_and_patients_across_parts(drawn: Draw) -> None:
         seed=0,
         lesion_id=["1", "1", "2", "3"],
         patient_id=["", "", "p", "p"],
-        part=["train", "test", "train", "validation"],
+        split=["train", "test", "train", "validation"],
     )
     assert told(audit_tables([table])) == {
         "lesions in more than one part": ("1: test, train",),
@@ -45,7 +45,7 @@ def test_lesions_and_patients_across_parts(drawn: Draw) -> None:
 
 
 def test_a_lesion_may_have_the_id_of_one_of_its_images(drawn: Draw) -> None:
-    table = drawn("made", "abc", seed=0, lesion_id="aac", part=["train", "test", "test"])
+    table = drawn("made", "abc", seed=0, lesion_id="aac", split=["train", "test", "test"])
     assert told(audit_tables([table])) == {
         "lesions in more than one part": ("a: test, train",),
         "data sets with images whose lesion is not known": ("made: 1 image, taken for a lesion of its own",),
@@ -62,10 +62,10 @@ def test_copies_are_sorted_by_where_they_lie(
     picture(tmp_path / "two" / "e.png", 0)  # a again, in another data set
     split = DatasetSplits({"train": ("a", "c"), "validation": ("d",)}, "by hand", ())  # b is in no part
     assert told(audit_tables([one, two], split)) == {
-        "nearly identical pairs across parts": ("c (one, train, nevus) and d (one, validation, melanoma)",),
-        "byte-identical pairs across data sets": ("a (one, train, nevus) and e (two, nevus)",),
+        "nearly identical pairs across splits": ("c (one, train, nevus) and d (one, validation, melanoma)",),
+        "byte-identical pairs across datasets": ("a (one, train, nevus) and e (two, nevus)",),
         "copies with different labels": ("c (one, train, nevus) and d (one, validation, melanoma)",),
-        "byte-identical pairs within a data set": ("a (one, train, nevus) and b (one, nevus)",),
+        "byte-identical pairs within a dataset": ("a (one, train, nevus) and b (one, nevus)",),
         "copies that count as different lesions, so that a split may part them": (
             "a (one, train, nevus) and b (one, nevus)",
             "c (one, train, nevus) and d (one, validation, melanoma)",
@@ -76,10 +76,10 @@ def test_copies_are_sorted_by_where_they_lie(
 def test_copies_in_two_parts_are_found_behind_one_that_has_none(
     drawn: Draw, picture: Callable[..., None], tmp_path: Path
 ) -> None:
-    table = drawn("one", "abc", seed=0, lesion_id="123", part=["", "train", "test"])
+    table = drawn("one", "abc", seed=0, lesion_id="123", split=["", "train", "test"])
     for name in "bc":
         picture(tmp_path / "one" / f"{name}.png", 0)
-    pairs = told(audit_tables([table]))["byte-identical pairs across parts"]
+    pairs = told(audit_tables([table]))["byte-identical pairs across splits"]
     assert pairs == ("b (one, train, nevus) and c (one, test, nevus)",)
 
 
@@ -108,7 +108,7 @@ def test_the_same_name_twice_is_told_apart(drawn: Draw) -> None:
     table = drawn("one", "ab", seed=0, lesion_id="12")
     found = audit_tables([table, table])
     assert found.sources == (("one", 2), ("one (2)", 2))
-    assert len(told(found)["byte-identical pairs across data sets"]) == 2
+    assert len(told(found)["byte-identical pairs across datasets"]) == 2
 
 
 def test_what_cannot_be_read_is_named(drawn: Draw, tmp_path: Path) -> None:
@@ -134,11 +134,11 @@ def test_nothing_cannot_be_audited() -> None:
         audit_tables([])
 
 
-@pytest.mark.real
+@pytest.mark.real_data
 @pytest.mark.slow
 def test_the_real_sample_holds_what_the_page_says(real_data: Path) -> None:
     table = load_table(f"isic2017:{real_data / 'isic2017'}")
     found = told(audit_tables([table]))
-    assert len(found["byte-identical pairs across parts"]) == 1
-    assert len(found["nearly identical pairs across parts"]) == 3
-    assert len(found["nearly identical pairs within a data set"]) == 14
+    assert len(found["byte-identical pairs across splits"]) == 1
+    assert len(found["nearly identical pairs across splits"]) == 3
+    assert len(found["nearly identical pairs within a dataset"]) == 14

@@ -56,7 +56,7 @@ def test_blank_pictures_are_near_none() -> None:
     assert duplicate_pairs(blank) == ()
 
 
-@pytest.mark.real
+@pytest.mark.real_data
 def test_the_known_duplicates_of_isic_2017_are_found(real_data: Path) -> None:
     root = real_data / "isic2017"
     # The doubtful series: photographs that are in the archive twice, recoloured and cropped anew.

@@ -18,7 +18,7 @@ def test_no_leak_no_sentence(drawn: Draw) -> None:
 
 def test_lesions_are_told_in_the_words_of_the_split(drawn: Draw) -> None:
     parts = ["train", "train", "validation", "validation"]
-    table = drawn("one", "abcd", seed=0, lesion_id=["1", "2", "1", "3"], part=parts)
+    table = drawn("one", "abcd", seed=0, lesion_id=["1", "2", "1", "3"], split=parts)
     split = official_splits(table, val_fraction=0.2, seed=0)
     assert find_leakage(table, split) == (
         "1 lesion has images in more than one part: numbers may be too good",

@@ -25,7 +25,9 @@ def printed(found: Audit) -> str:
 
 def test_leaks_come_first_and_few_cases_are_shown(drawn: Draw) -> None:
     ids = [f"ISIC_{n:07d}" for n in range(16)]
-    table = drawn("made", ids, seed=0, lesion_id=[str(n // 2) for n in range(16)], part=["train", "test"] * 8)
+    table = drawn(
+        "made", ids, seed=0, lesion_id=[str(n // 2) for n in range(16)], split=["train", "test"] * 8
+    )
     text = printed(audit_tables([table]))
     lines = [line.rstrip() for line in text.splitlines()]
     assert lines[0] == "Audit of made (16 images)"
@@ -42,30 +44,30 @@ def test_a_clean_set_says_so(drawn: Draw) -> None:
     table = drawn("made", "abcdefghijkl", seed=0, diagnosis=labels, diagnosis_method=methods)
     text = printed(audit_tables([table]))
     assert "No leak found between parts or data sets." in text
-    assert "diagnosis_method       2               1.00    0.50   1.00  strong" in text
+    assert "diagnosis_method       2               1.00    0.50      1.00  strong" in text
 
 
 def test_files_hold_everything(drawn: Draw, picture: Callable[..., None], tmp_path: Path) -> None:
-    table = drawn("made", "abc", seed=0, lesion_id="123", part=["train", "train", "test"])
+    table = drawn("made", "abc", seed=0, lesion_id="123", split=["train", "train", "test"])
     picture(tmp_path / "made" / "c.png", 1)  # b again
     write_audit(audit_tables([table]), tmp_path / "out")
     content = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert content["sources"] == {"made": 3}
     assert [each["kind"] for each in content["findings"]] == [
-        "byte-identical pairs across parts",
+        "byte-identical pairs across splits",
         "copies that count as different lesions, so that a split may part them",
     ]
     assert content["findings"][0]["count"] == 1
-    with (tmp_path / "out" / "pairs.csv").open() as stream:
+    with (tmp_path / "out" / "duplicates.csv").open() as stream:
         (row,) = csv.DictReader(stream)
-    assert (row["first_image_id"], row["second_image_id"], row["where"]) == ("b", "c", "across parts")
-    assert (row["kind"], row["likeness"]) == ("exact", "1.000")
-    assert content["pairs"] == [row]
+    assert (row["first_image_id"], row["second_image_id"], row["scope"]) == ("b", "c", "across splits")
+    assert (row["kind"], row["similarity"]) == ("exact", "1.000")
+    assert content["duplicates"] == [row]
 
 
 def test_without_a_pair_the_file_has_a_header_alone(drawn: Draw, tmp_path: Path) -> None:
     write_audit(audit_tables([drawn("made", "ab", seed=0)]), tmp_path)
-    assert len((tmp_path / "pairs.csv").read_text().splitlines()) == 1
+    assert len((tmp_path / "duplicates.csv").read_text().splitlines()) == 1
 
 
 def test_pairs_are_drawn_and_no_pair_is_no_file(tmp_path: Path, picture: Callable[..., None]) -> None:
@@ -74,8 +76,8 @@ def test_pairs_are_drawn_and_no_pair_is_no_file(tmp_path: Path, picture: Callabl
     write_duplicate_contact_sheet([], tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()
     write_duplicate_contact_sheet(
-        [DuplicateFinding(place, place._replace(split="test"), "exact", 1.0)], tmp_path / "pairs.png"
+        [DuplicateFinding(place, place._replace(split="test"), "exact", 1.0)], tmp_path / "duplicates.png"
     )
-    with Image.open(tmp_path / "pairs.png") as sheet:
+    with Image.open(tmp_path / "duplicates.png") as sheet:
         assert sheet.size == (1654, 2338)  # A4 at 200 dots per inch
         assert np.asarray(sheet.convert("L")).min() < 50

@@ -19,7 +19,7 @@ def test_any_layout_that_says_so_is_synthetic_and_has_its_truth(
     one = before["image_id"][0]
     mask = draw(root / "masks" / f"{one}_segmentation.png")
     structures = draw(root / "structures" / f"{one}_structures.png")
-    write(root / "artefacts.csv", "image_id,hair,skin_tone", [f"{one},1,IV"])
+    write(root / "artifacts.csv", "image_id,hair,skin_tone", [f"{one},1,IV"])
     assert load_table(f"{name}:{root}").frame.equals(before)  # nobody said so
     write(root / "synthesis.json", "{}", [])
     table = load_table(f"{name}:{root}")

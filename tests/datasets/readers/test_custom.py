@@ -155,7 +155,7 @@ def test_optional_columns_are_taken_by_name_and_slips_are_pointed_out(folder: Pa
     table = load_table(_table(folder, text))
     frame = table.frame
     assert frame["sex"].tolist() == ["female", ""]
-    assert frame["part"].tolist() == ["train", "validation"]
+    assert frame["split"].tolist() == ["train", "validation"]
     assert frame["mask_path"].tolist() == [str(folder / "m" / "mask.png"), ""]
     assert frame["lesion_id"].tolist() == frame["image_id"].tolist()
     assert [line for line in table.warnings if "'lesionid'" in line and "'lesion_id'" in line]
@@ -163,10 +163,10 @@ def test_optional_columns_are_taken_by_name_and_slips_are_pointed_out(folder: Pa
 
 
 def test_unknown_parts_and_lesions_of_two_patients_are_errors(folder: Path) -> None:
-    text = "image,label,part,lesion_id,patient_id\n00123,mel,fold1,L,P1\nb.2,mel,train,L,P2\n"
+    text = "image,label,split,lesion_id,patient_id\n00123,mel,fold1,L,P1\nb.2,mel,train,L,P2\n"
     with pytest.raises(DataError) as caught:
         load_table(_table(folder, text))
-    assert "parts that are not known: 1 (fold1)" in str(caught.value)
+    assert "splits that are not known: 1 (fold1)" in str(caught.value)
     assert "lesions of two patients: 1 (L: P1 and P2)" in str(caught.value)
 
 

@@ -40,7 +40,7 @@ def test_classes_parts_and_facts(derm7pt: Path) -> None:
     assert table.name == "derm7pt"
     assert table.classes == DERM7PT_CLASSES
     assert "actinic_keratosis" not in table.classes
-    assert table.frame["part"].value_counts().to_dict() == {"train": 9, "validation": 9, "test": 9}
+    assert table.frame["split"].value_counts().to_dict() == {"train": 9, "validation": 9, "test": 9}
     assert table.frame.loc[1, ["image_id", "diagnosis", "lesion_id", "sex", "site"]].tolist() == [
         "Nel003", "nevus", "2", "female", "back",
     ]  # fmt: skip
@@ -87,7 +87,7 @@ def test_a_missing_image_and_a_missing_list_are_warnings(derm7pt: Path) -> None:
     (derm7pt / "images" / "NEL" / "Nel001.jpg").unlink()
     (derm7pt / "meta" / "valid_indexes.csv").unlink()
     table = load_table(str(derm7pt))
-    assert (table.frame["part"] == "").sum() == 9
+    assert (table.frame["split"] == "").sum() == 9
     assert [line for line in table.warnings if "parts that are not there: 1 (valid_indexes.csv)" in line]
     assert [line for line in table.warnings if "rows without an image: 1 (Nel001)" in line]
 

@@ -35,7 +35,7 @@ def test_reads_columns_from_several_folders(ham10000: Path) -> None:
     assert table.class_counts() == CLASSES
     assert table.warnings == ()
     row = table.frame.iloc[1]
-    assert row[["image_id", "lesion_id", "diagnosis_method", "site", "source", "part"]].tolist() == [
+    assert row[["image_id", "lesion_id", "diagnosis_method", "site", "source", "split"]].tolist() == [
         "ISIC_0024307", "HAM_0000000", "histo", "back", "rosendahl", "",
     ]  # fmt: skip
     assert row["age"] == 5.0
@@ -113,7 +113,7 @@ def test_identical_rows_are_merged_with_a_warning(ham10000: Path) -> None:
 def test_masks_structures_and_skin_tones_of_a_synthetic_set(ham10000: Path, draw, write) -> None:
     mask = draw(ham10000 / "masks" / "ISIC_0024306_segmentation.png")
     structures = draw(ham10000 / "structures" / "ISIC_0024307_structures.png")
-    write(ham10000 / "artefacts.csv", "image_id,hair,skin_tone", ["ISIC_0024306,1,IV"])
+    write(ham10000 / "artifacts.csv", "image_id,hair,skin_tone", ["ISIC_0024306,1,IV"])
     write(ham10000 / "synthesis.json", "{}", [])
     frame = load_table(f"ham10000:{ham10000}").frame
     assert frame["mask_path"].tolist() == [str(mask), *[""] * 8]
@@ -139,7 +139,7 @@ def test_an_empty_folder_is_no_data_set(tmp_path: Path) -> None:
         load_table(f"ham10000:{tmp_path}")
 
 
-@pytest.mark.real
+@pytest.mark.real_data
 def test_the_real_sample_is_counted_and_its_gaps_are_told(real_data: Path) -> None:
     table = load_table(f"ham10000:{real_data / 'ham10000'}")
     assert len(table) == 2804
@@ -156,7 +156,7 @@ def test_the_real_sample_is_counted_and_its_gaps_are_told(real_data: Path) -> No
     assert table.warnings[0].startswith("rows without an image: 7,211 (")
 
 
-@pytest.mark.real
+@pytest.mark.real_data
 def test_the_published_metadata_has_the_published_confirmations_and_lesions(real_data: Path) -> None:
     path = real_data / "ham10000" / "HAM10000_metadata.csv"
     problems = IssueCollector()

@@ -19,7 +19,7 @@ def test_words_and_numbers_are_the_same_labels(isic2016: Path) -> None:
     assert table.frame["diagnosis"].tolist() == [
         "benign", "melanoma", "benign", "melanoma", "benign", "melanoma", "benign",
     ]  # fmt: skip
-    assert table.frame["part"].tolist() == ["train"] * 4 + ["test"] * 3
+    assert table.frame["split"].tolist() == ["train"] * 4 + ["test"] * 3
     assert table.warnings == ()
 
 

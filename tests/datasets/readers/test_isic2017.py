@@ -19,7 +19,7 @@ def test_reads_all_parts_and_neither_flag_is_a_nevus(isic2017: Path) -> None:
     table = load_table(f"isic2017:{isic2017}", verify_images=True)
     assert table.classes == ("melanoma", "nevus", "seborrheic_keratosis")
     assert table.class_counts() == {"melanoma": 3, "nevus": 4, "seborrheic_keratosis": 3}
-    assert table.frame["part"].value_counts().to_dict() == {"train": 4, "validation": 3, "test": 3}
+    assert table.frame["split"].value_counts().to_dict() == {"train": 4, "validation": 3, "test": 3}
     assert table.warnings == ()
     assert [path.suffix for path in table.paths] == [".jpg"] * 10
 
@@ -104,10 +104,10 @@ def test_upper_case_and_png_suffixes_are_images_too(isic2017: Path, draw) -> Non
     assert len(load_table(f"isic2017:{isic2017}")) == 10
 
 
-@pytest.mark.real
+@pytest.mark.real_data
 def test_the_real_sample_has_the_published_counts(real_data: Path) -> None:
     table = load_table(f"isic2017:{real_data / 'isic2017'}")
-    counts = table.frame.groupby(["part", "diagnosis"]).size().to_dict()
+    counts = table.frame.groupby(["split", "diagnosis"]).size().to_dict()
     assert counts == {
         ("train", "melanoma"): 374,
         ("train", "seborrheic_keratosis"): 254,

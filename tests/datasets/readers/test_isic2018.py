@@ -11,7 +11,7 @@ from lesionlens.datasets.registry import load_table
 @pytest.mark.parametrize("name", ["isic2018", "ham10000"])
 def test_reads_labelled_parts_and_skips_the_others_with_a_warning(isic2018: Path, name: str) -> None:
     table = load_table(f"{name}:{isic2018}", verify_images=True)
-    assert table.frame["part"].value_counts().to_dict() == {"train": 7, "validation": 2}
+    assert table.frame["split"].value_counts().to_dict() == {"train": 7, "validation": 2}
     assert table.class_counts()["nevus"] == 2
     assert table.class_counts()["vascular_lesion"] == 1
     assert table.warnings == (

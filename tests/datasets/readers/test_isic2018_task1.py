@@ -19,7 +19,7 @@ def test_rows_have_masks_and_no_diagnosis(tmp_path: Path) -> None:
     assert table.classes == ()
     assert table.class_counts() == {}
     assert set(table.frame["diagnosis"]) == {""}
-    assert table.frame["part"].tolist() == ["train"] * 3 + ["validation"] * 2 + ["test"] * 2
+    assert table.frame["split"].tolist() == ["train"] * 3 + ["validation"] * 2 + ["test"] * 2
     assert all(Path(path).is_file() for path in table.frame["mask_path"])
     assert table.warnings == ()
     assert "train 3 of 2,594" in summarize_table(table)

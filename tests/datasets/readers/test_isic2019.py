@@ -29,7 +29,7 @@ def test_without_the_ninth_class_there_are_eight(isic2019: Path) -> None:
     (isic2019 / TEST).unlink()
     table = load_table(str(isic2019))
     assert len(table.classes) == 8
-    assert set(table.frame["part"]) == {"train"}
+    assert set(table.frame["split"]) == {"train"}
     assert table.warnings == (
         "official parts without labels: 1 (test). They are left out; fetch their ground truth to use them.",
     )
@@ -37,13 +37,13 @@ def test_without_the_ninth_class_there_are_eight(isic2019: Path) -> None:
 
 def test_labels_among_the_images_are_found(isic2019: Path) -> None:
     (isic2019 / TEST).rename(isic2019 / "ISIC_2019_Test_Input" / TEST)
-    assert (load_table(str(isic2019)).frame["part"] == "test").sum() == 8
+    assert (load_table(str(isic2019)).frame["split"] == "test").sum() == 8
 
 
 def test_test_labels_without_weights_all_count(isic2019: Path) -> None:
     path = isic2019 / TEST
     path.write_text("\n".join(",".join(line.split(",")[:10]) for line in path.read_text().splitlines()))
-    assert (load_table(str(isic2019)).frame["part"] == "test").sum() == 9
+    assert (load_table(str(isic2019)).frame["split"] == "test").sum() == 9
 
 
 def test_without_metadata_the_danger_is_told(isic2019: Path) -> None:

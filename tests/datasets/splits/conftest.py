@@ -24,7 +24,7 @@ def _rows(
     """Make a table of these lesions and labels, one row each."""
     names = list(ids or [f"i{n}" for n in range(len(lesions))])
     frame = pd.DataFrame(dict.fromkeys(TABLE_COLUMNS, "") | {"image_id": names, "age": np.nan})
-    frame["lesion_id"], frame["diagnosis"], frame["part"] = list(lesions), list(diagnosis), parts or ""
+    frame["lesion_id"], frame["diagnosis"], frame["split"] = list(lesions), list(diagnosis), parts or ""
     return LesionTable("made", Path(), frame, CLASSES)
 
 

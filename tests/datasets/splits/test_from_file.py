@@ -13,11 +13,12 @@ from lesionlens.datasets.table import LesionTable
 Made = Callable[..., LesionTable]
 
 
-def test_a_file_is_followed(made: Made, tmp_path: Path) -> None:
+@pytest.mark.parametrize("column", ["split", "part"])
+def test_a_file_is_followed(made: Made, tmp_path: Path, column: str) -> None:
     table = made(40)
     ids = [*table.frame["image_id"], "elsewhere"]
     file = tmp_path / "folds.csv"
-    pd.DataFrame({"image_id": ids, "part": [f"cv{n % 3}" for n in range(len(ids))]}).to_csv(file, index=False)
+    pd.DataFrame({"image_id": ids, column: [f"cv{n % 3}" for n in range(len(ids))]}).to_csv(file, index=False)
     split = splits_from_csv(table, file, val_split_name="cv0", test_split_name="cv2")
     assert split.splits["train"] == tuple(ids[1:-1:3])
     assert split.splits["test"] == tuple(ids[2:-1:3])
@@ -27,12 +28,12 @@ def test_a_file_is_followed(made: Made, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("image_id,fold\ni0,1\n", "needed: image_id, part"),
-        ("image_id,part\ni0,cv1\n", "no part 'cv0'.*it has cv1"),
-        ("image_id,part\ni0,cv0\n", "have no part in"),
-        ("image_id,part\ni0,cv0\ni0,cv1\n", "names two parts for 1 image, for example i0"),
-        ("image_id,part\ni0,cv0\ni1,\n", "names no part for i1"),
-        ("image_id,part\n", "no rows below its header"),
+        ("image_id,fold\ni0,1\n", "needed: image_id, split"),
+        ("image_id,split\ni0,cv1\n", "no part 'cv0'.*it has cv1"),
+        ("image_id,split\ni0,cv0\n", "have no part in"),
+        ("image_id,split\ni0,cv0\ni0,cv1\n", "names two splits for 1 image, for example i0"),
+        ("image_id,split\ni0,cv0\ni1,\n", "names no split for i1"),
+        ("image_id,split\n", "no rows below its header"),
     ],
 )
 def test_a_wrong_file_says_what_is_wrong(made: Made, tmp_path: Path, text: str, message: str) -> None:
@@ -44,9 +45,9 @@ def test_a_wrong_file_says_what_is_wrong(made: Made, tmp_path: Path, text: str, 
 def test_a_file_without_a_test_part_cannot_select_on_it(made: Made, tmp_path: Path) -> None:
     file = tmp_path / "split.csv"
     ids = made(10).frame["image_id"]
-    file.write_text("\n".join(["image_id,part", *(f"{image},cv{n % 2}" for n, image in enumerate(ids))]))
+    file.write_text("\n".join(["image_id,split", *(f"{image},cv{n % 2}" for n, image in enumerate(ids))]))
     with pytest.raises(
-        DataError, match=r"no part 'test' to test and select on; it has cv0, cv1.*data\.test_part"
+        DataError, match=r"no part 'test' to test and select on; it has cv0, cv1.*data\.test_split_name"
     ):
         splits_from_csv(made(10), file, val_split_name="cv0", test_split_name="test", checkpoint_split="test")
     split = splits_from_csv(

@@ -43,7 +43,7 @@ def test_too_small_a_table_is_refused(rows: Make) -> None:
         datta2021(table, val_fraction=0.2, test_fraction=0.15, seed=0)
 
 
-@pytest.mark.real
+@pytest.mark.real_data
 @pytest.mark.parametrize(("share", "support"), [(0.15, 828), (0.2, 1103), (0.3, 1655)])
 def test_the_papers_supports_come_out(real_data: Path, share: float, support: int) -> None:
     with (real_data / "ham10000" / "HAM10000_metadata.csv").open() as stream:
@@ -93,7 +93,7 @@ def test_a_stranger_is_refused_and_the_challenges_test_part_is_left_out(rows: Ro
     assert split.excluded == (("ISIC_0034524", reason),)
 
 
-@pytest.mark.real
+@pytest.mark.real_data
 def test_the_published_table_is_reproduced_and_lesions_are_disjoint(real_data: Path) -> None:
     folder = real_data / "ham10000"
     with (folder / "splits" / "gessert2019.csv").open() as stream:

@@ -14,14 +14,14 @@ Make = Callable[..., LesionTable]
 @pytest.mark.parametrize("divide", [group_kfold, image_kfold])
 def test_each_image_tests_once_and_classes_are_in_proportion(made: Make, divide: Callable) -> None:  # type: ignore[type-arg]
     table = made(100)
-    splits = [divide(table, folds=5, fold=i, validation=0.1, seed=3) for i in range(5)]
-    tested = [image for split in splits for image in split.parts["test"]]
+    splits = [divide(table, n_folds=5, fold=i, val_fraction=0.1, seed=3) for i in range(5)]
+    tested = [image for split in splits for image in split.splits["test"]]
     assert sorted(tested) == sorted(table.frame["image_id"])
     whole = table.frame["diagnosis"].value_counts(normalize=True)
     for split in splits:
-        there = table.select(split.parts["test"]).frame["diagnosis"].value_counts(normalize=True)
+        there = table.select(split.splits["test"]).frame["diagnosis"].value_counts(normalize=True)
         assert (there - whole).abs().max() < 0.06
-        assert split.left_out == ()
+        assert split.excluded == ()
 
 
 def test_by_image_the_leak_is_counted(made: Make) -> None:
@@ -38,10 +38,10 @@ def test_by_image_official_validation_selects_and_official_test_is_left_out(made
     table = made(60, parts=parts)
     split = image_kfold(table, n_folds=5, fold=0, val_fraction=0.1, seed=0)
     ids = table.frame["image_id"]
-    assert split.splits["validation"] == tuple(ids[table.frame["part"] == "validation"])
-    assert [image for image, _ in split.excluded] == ids[table.frame["part"] == "test"].tolist()
+    assert split.splits["validation"] == tuple(ids[table.frame["split"] == "validation"])
+    assert [image for image, _ in split.excluded] == ids[table.frame["split"] == "test"].tolist()
     assert {reason for _, reason in split.excluded} == {
-        "not in the official training part, which kfold-images divides"
+        "not in the official training part, which image_kfold divides"
     }
 
 
@@ -79,7 +79,7 @@ def test_an_official_validation_part_does_not_train_where_the_test_part_selects(
     parts = [("train", "train", "validation", "test", "")[n % 5] for n in range(len(made(40)))]
     table = made(40, parts=parts)
     split = official_splits(table, val_fraction=0.2, seed=0, checkpoint_split="test")
-    assert split.splits["train"] == tuple(table.frame["image_id"][table.frame["part"] == "train"])
+    assert split.splits["train"] == tuple(table.frame["image_id"][table.frame["split"] == "train"])
     assert dict(split.excluded) == {
         image: "in no official part"
         if part == ""
@@ -93,7 +93,7 @@ def test_where_nothing_is_held_out_the_validation_part_trains_too(made: Made) ->
     parts = [("train", "train", "validation", "test", "")[n % 5] for n in range(len(made(40)))]
     table = made(40, parts=parts)
     split = official_splits(table, val_fraction=0, seed=0, checkpoint_split="test")
-    named = table.frame["part"]
+    named = table.frame["split"]
     assert split.splits["train"] == tuple(table.frame["image_id"][named.isin(["train", "validation"])])
     assert (
         split.splits["validation"] == split.splits["test"] == tuple(table.frame["image_id"][named == "test"])
@@ -103,5 +103,5 @@ def test_where_nothing_is_held_out_the_validation_part_trains_too(made: Made) ->
 
 
 def test_a_set_without_official_parts_says_what_to_use(made: Made) -> None:
-    with pytest.raises(DataError, match=r"data\.split=grouped"):
+    with pytest.raises(DataError, match=r"data\.split=group_holdout"):
         official_splits(made(10), val_fraction=0.2, seed=0)
