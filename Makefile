@@ -1,4 +1,4 @@
-# demo: images to report · test: the suite · test-portable: the suite as other machines run it · check: lint, format, types · docs: the site · bench: timings (BENCH='--rounds 5 --long')
+# demo: images to report · test: the suite · test-portable: the suite as other machines run it · check: lint, format, types · docs: the site · bench: timings (BENCH='--rounds 5 --full')
 PYTHON ?= python3
 BIN := .venv/bin
 BENCH ?= --rounds 3

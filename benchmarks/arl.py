@@ -1,70 +1,71 @@
-"""Attention residual learning in a training step: what it costs over ResNet-50, and over the formula written plainly.
+"""Attention residual learning in a training step: what it costs over ResNet-50, and over the paper's formula.
 
-    python benchmarks/arl.py [--rounds N] [--json FILE] [--long]
+    python benchmarks/arl.py [--rounds N] [--json FILE] [--full]
 
-Each way in a process of its own. The limit is ResNet-50: attention that costs nothing.
+Each variant in a process of its own. The roofline is ResNet-50: attention that costs nothing.
 """
 
 from functools import partial
 
-import steps
 import torch
-from apart import each_apart, each_turn
-from harness import Row, finish, options, row, timed
-from kept import kept_bytes
-from peaks import peaks
+import train_steps
+from harness import ResultRow, make_row, parse_options, report_results, time_variants
+from isolated_process import isolated_processes, make_variant
+from peak_memory import measure_peak_memory
+from saved_activations import saved_activation_bytes
 
 from lesionlens.models.arl_resnet import compile_attention
 
 INPUT_SIZE = 224
-REFERENCE_STEPS = {"bf16": steps.formula_rough, "float32": steps.formula_exact}
-OUR_STEPS = {"bf16": steps.rough, "float32": steps.exact}
+REFERENCE_STEPS = {"bf16": train_steps.reference_bf16_step, "float32": train_steps.reference_fp32_step}
+OUR_STEPS = {"bf16": train_steps.bf16_step, "float32": train_steps.fp32_step}
 RESNET_KWARGS = {"backbone": "resnet50"}
 ARL_KWARGS = {"name": "arl_cnn50"}
 
 
-def measure_speed(precision: str, *, target_speedup: float | None, target_fraction: float) -> list[Row]:
-    """Compare with ResNet-50, attention that costs nothing; with the formula where that is demanded, or --long."""
-    long = options().long
-    batch, ours = 16 if long else 8, OUR_STEPS[precision]
-    ways = {"ours": each_turn(ours)}
-    if long or target_speedup is not None:
-        ways = {"naive": each_turn(REFERENCE_STEPS[precision]), **ways}
+def measure_speed(precision: str, *, target_speedup: float | None, target_fraction: float) -> list[ResultRow]:
+    """Compare with ResNet-50, attention that costs nothing; with the formula where it has a target, or --full."""
+    full = parse_options().full
+    batch, ours = 16 if full else 8, OUR_STEPS[precision]
+    variants = {"ours": make_variant(ours)}
+    if full or target_speedup is not None:
+        variants = {"baseline": make_variant(REFERENCE_STEPS[precision]), **variants}
     with (
-        each_apart(ways, ARL_KWARGS, batch, INPUT_SIZE) as attending,
-        each_apart({"limit": each_turn(ours)}, RESNET_KWARGS, batch, INPUT_SIZE) as other,
+        isolated_processes(variants, ARL_KWARGS, batch, INPUT_SIZE) as attending,
+        isolated_processes({"roofline": make_variant(ours)}, RESNET_KWARGS, batch, INPUT_SIZE) as other,
     ):
-        seconds = timed({**attending, **other}, rounds=options().rounds)
+        seconds = time_variants({**attending, **other}, rounds=parse_options().rounds)
     title = f"ARL-CNN50, {precision}, batch {batch}"
-    beside = {way: seconds[way] for way in ("ours", "limit")}
-    against = [row(title, seconds, items=batch, demand=target_speedup)] if "naive" in ways else []
+    compared = {variant: seconds[variant] for variant in ("ours", "roofline")}
+    speedup = [make_row(title, seconds, items=batch, target=target_speedup)] if "baseline" in variants else []
     return [
-        *against,
-        row(f"{title}: share of ResNet-50's speed", beside, items=batch, demand=target_fraction),
+        *speedup,
+        make_row(f"{title}: fraction of ResNet-50's speed", compared, items=batch, target=target_fraction),
     ]
 
 
-def measure_saved_activations(precision: str) -> Row:
-    """What is kept for the backward pass; the limit is what ResNet-50 keeps."""
+def measure_saved_activations(precision: str) -> ResultRow:
+    """What is kept for the backward pass; the roofline is what ResNet-50 keeps."""
     batch, bf16 = 2, precision == "bf16"
     x = torch.rand(batch, 3, INPUT_SIZE, INPUT_SIZE).to(memory_format=torch.channels_last)
     models = {
-        "naive": steps.written_plainly(steps.make(ARL_KWARGS)),
-        "ours": steps.make(ARL_KWARGS),
-        "limit": steps.make(RESNET_KWARGS),
+        "baseline": train_steps.use_reference_formula(train_steps.make_network(ARL_KWARGS)),
+        "ours": train_steps.make_network(ARL_KWARGS),
+        "roofline": train_steps.make_network(RESNET_KWARGS),
     }
     compile_attention(models["ours"])
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        kept = {
-            way: kept_bytes(each.to(memory_format=torch.channels_last), x) for way, each in models.items()
+        saved = {
+            variant: saved_activation_bytes(each.to(memory_format=torch.channels_last), x)
+            for variant, each in models.items()
         }
-    beyond = {way: kept[way] - kept["limit"] for way in ("naive", "ours")}
-    note = f"beyond ResNet-50: naive {beyond['naive'] / 1e6:.1f} MB, ours {beyond['ours'] / 1e6:.2f} MB"
-    costs = {way: [float(found)] for way, found in kept.items()}
-    return row(f"kept for the backward pass, {precision}, batch {batch}", costs, unit="MB", note=note)
+    beyond = {variant: saved[variant] - saved["roofline"] for variant in ("baseline", "ours")}
+    note = f"beyond ResNet-50: baseline {beyond['baseline'] / 1e6:.1f} MB, ours {beyond['ours'] / 1e6:.2f} MB"
+    costs = {variant: [float(found)] for variant, found in saved.items()}
+    return make_row(f"kept for the backward pass, {precision}, batch {batch}", costs, unit="MB", note=note)
 
 
-def measure_peak(precision: str) -> Row:
+def measure_peak(precision: str) -> ResultRow:
     """What a whole process holds at most beyond one of ResNet-50; what compilers take is in processes of their own."""
     batch = 16
     works = [
@@ -72,26 +73,28 @@ def measure_peak(precision: str) -> Row:
         (REFERENCE_STEPS[precision], ARL_KWARGS),
         (OUR_STEPS[precision], ARL_KWARGS),
     ]
-    costs: dict[str, list[float]] = {"naive": [], "ours": []}
-    for _ in range(options().rounds):  # the allocator's gaps differ from process to process
-        least, naive, ours = peaks(partial(make, network, batch, INPUT_SIZE) for make, network in works)
-        costs["naive"].append(naive - least)
+    costs: dict[str, list[float]] = {"baseline": [], "ours": []}
+    for _ in range(parse_options().rounds):  # the allocator's gaps differ from process to process
+        least, baseline, ours = measure_peak_memory(
+            partial(make, network, batch, INPUT_SIZE) for make, network in works
+        )
+        costs["baseline"].append(baseline - least)
         costs["ours"].append(max(ours - least, 1))
-    return row(f"peak beyond ResNet-50, {precision}, batch {batch}", costs, unit="MB", demand=2.0)
+    return make_row(f"peak beyond ResNet-50, {precision}, batch {batch}", costs, unit="MB", target=2.0)
 
 
 def main() -> None:
     rows = measure_speed("bf16", target_speedup=2.1, target_fraction=0.71) + measure_speed(
         "float32", target_speedup=None, target_fraction=0.91
     )
-    if options().long:
+    if parse_options().full:
         rows += [
             measure_saved_activations("bf16"),
             measure_saved_activations("float32"),
             measure_peak("bf16"),
             measure_peak("float32"),
         ]
-    finish(f"ARL-CNN50 at {INPUT_SIZE} pixels", rows)
+    report_results(f"ARL-CNN50 at {INPUT_SIZE} pixels", rows)
 
 
 if __name__ == "__main__":

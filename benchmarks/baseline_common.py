@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 
 import torch
-from photographs import labelled
+from sample_images import write_labeled_images
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
@@ -20,15 +20,15 @@ INPUT_SIZE, COLOR_JITTER, NUM_HELD_OUT = 224, 0.2, 8
 
 
 def write_dataset(folder: Path, images: int) -> Path:
-    """Write photographs: `train` holds a folder for each class; `table.csv` names all, also those held out."""
-    lines = ["image,label,part"]
-    for first, count, part in (
+    """Write sample images: `train` holds a folder for each class; `table.csv` names all, also those held out."""
+    lines = ["image,label,split"]
+    for first, count, split in (
         (0, images, "train"),
         (images, NUM_HELD_OUT, "validation"),
         (2 * images, NUM_HELD_OUT, "test"),
     ):
-        files = labelled(folder / part, count, first=first)
-        lines += [f"{file.relative_to(folder)},{file.parent.name},{part}" for file in files]
+        files = write_labeled_images(folder / split, count, first=first)
+        lines += [f"{file.relative_to(folder)},{file.parent.name},{split}" for file in files]
     (folder / "table.csv").write_text("\n".join(lines) + "\n")
     return folder
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import lightning as L
 import timm
 import torch
-from apart import Turns
-from peer_training import Plain
-from peer_work import SIDE, pictures, quiet
-from photographs import CLASSES
+from baseline_common import INPUT_SIZE, make_loader, silence
+from baseline_train import BaselineModule
+from isolated_process import TurnSignal
+from sample_images import SAMPLE_CLASSES
 from timm.data import create_dataset, create_loader
 from timm.utils import AverageMeter, accuracy
 from torch.nn.functional import cross_entropy
@@ -26,12 +26,12 @@ NUM_IMAGES = 100_000
 """Images of the archive that ours is part of: enough for preparing an engine to pay."""
 
 
-def infer_with_timm(turn_signal: Turns, folder: Path, network: str, batch: int) -> None:
+def infer_with_timm(turn_signal: TurnSignal, folder: Path, network: str, batch: int) -> None:
     """Score in the manner of timm's `validate.py`."""
-    model = timm.create_model(network, num_classes=len(CLASSES)).eval()
+    model = timm.create_model(network, num_classes=len(SAMPLE_CLASSES)).eval()
     loader = create_loader(
         create_dataset("", root=str(folder), split="train"),
-        input_size=(3, SIDE, SIDE),
+        input_size=(3, INPUT_SIZE, INPUT_SIZE),
         batch_size=batch,
         crop_pct=1.0,
         crop_mode="squash",
@@ -47,45 +47,49 @@ def infer_with_timm(turn_signal: Turns, folder: Path, network: str, batch: int) 
                 losses.update(cross_entropy(found, y).item(), len(y))
                 top.update(accuracy(found, y)[0].item(), len(y))
 
-    turn_signal.each(scores)
+    turn_signal.repeat_work(scores)
 
 
-def infer_with_torchvision(turn_signal: Turns, folder: Path, network: str, batch: int) -> None:
+def infer_with_torchvision(turn_signal: TurnSignal, folder: Path, network: str, batch: int) -> None:
     """Score by a plain loop over PyTorch's loader with torchvision's transforms."""
-    model = timm.create_model(network, num_classes=len(CLASSES)).eval()
-    loader = pictures(folder, batch, train=False)
+    model = timm.create_model(network, num_classes=len(SAMPLE_CLASSES)).eval()
+    loader = make_loader(folder, batch, train=False)
 
     def scores() -> None:
         with torch.inference_mode():
             torch.cat([model(x).softmax(dim=1) for x, _ in loader])
 
-    turn_signal.each(scores)
+    turn_signal.repeat_work(scores)
 
 
-def infer_with_lightning(turn_signal: Turns, folder: Path, network: str, batch: int) -> None:
+def infer_with_lightning(turn_signal: TurnSignal, folder: Path, network: str, batch: int) -> None:
     """Score by Lightning's trainer as it comes, with the same loader as torchvision's."""
-    module, loader = Plain(network), pictures(folder, batch, train=False)
+    module, loader = BaselineModule(network), make_loader(folder, batch, train=False)
 
     def scores() -> None:
-        with quiet():
+        with silence():
             L.Trainer(accelerator="cpu", default_root_dir=folder).predict(module, loader)
 
-    turn_signal.each(scores)
+    turn_signal.repeat_work(scores)
 
 
 def infer_with_lesionlens(
-    turn_signal: Turns, folder: Path, network: str, batch: int, precision: Precision = "fp32"
+    turn_signal: TurnSignal, folder: Path, network: str, batch: int, precision: Precision = "fp32"
 ) -> None:
     """Score as `lesionlens predict` does, with its default engine."""
     made = make_model_spec(None, backbone=network)
-    card = ModelCard(architecture=made, classes=CLASSES, preprocessing=Preprocessing(input_size=(SIDE, SIDE)))
-    loaded = LoadedModel(made.build(len(CLASSES)).eval(), card)
-    wanted = collect_inputs([folder / "train"], classes=CLASSES)
+    card = ModelCard(
+        architecture=made,
+        classes=SAMPLE_CLASSES,
+        preprocessing=Preprocessing(input_size=(INPUT_SIZE, INPUT_SIZE)),
+    )
+    loaded = LoadedModel(made.build(len(SAMPLE_CLASSES)).eval(), card)
+    wanted = collect_inputs([folder / "train"], classes=SAMPLE_CLASSES)
     engine = open_engine(loaded, precision=precision, num_images=NUM_IMAGES)
-    turn_signal.each(lambda: run_inference(loaded, wanted, engine=engine, batch_size=batch))
+    turn_signal.repeat_work(lambda: run_inference(loaded, wanted, engine=engine, batch_size=batch))
 
 
-def infer_with_lesionlens_bf16(turn_signal: Turns, folder: Path, network: str, batch: int) -> None:
+def infer_with_lesionlens_bf16(turn_signal: TurnSignal, folder: Path, network: str, batch: int) -> None:
     infer_with_lesionlens(turn_signal, folder, network, batch, "bf16")
 
 

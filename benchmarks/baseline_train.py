@@ -5,9 +5,9 @@ from pathlib import Path
 import lightning as L
 import timm
 import torch
-from apart import Turns
-from peer_work import JITTER, SIDE, pictures, quiet
-from photographs import CLASSES
+from baseline_common import COLOR_JITTER, INPUT_SIZE, make_loader, silence
+from isolated_process import TurnSignal
+from sample_images import SAMPLE_CLASSES
 from timm.data import create_dataset, create_loader
 from timm.optim import create_optimizer_v2
 from torch import Tensor
@@ -22,33 +22,33 @@ from lesionlens.training.loader_benchmark import tune_workers
 from lesionlens.training.setup import set_up_run
 
 NUM_EPOCHS = 1000
-"""Epochs of the run that an epoch is part of: long enough for ours to choose its ways by measuring."""
+"""Epochs of the run that an epoch is part of: long enough for ours to choose its variants by measuring."""
 
 
-def train_with_timm(turn_signal: Turns, folder: Path, network: str, batch: int) -> None:
+def train_with_timm(turn_signal: TurnSignal, folder: Path, network: str, batch: int) -> None:
     """Train in the manner of timm's `train.py`."""
-    model = timm.create_model(network, num_classes=len(CLASSES)).train()
+    model = timm.create_model(network, num_classes=len(SAMPLE_CLASSES)).train()
     optimizer = create_optimizer_v2(model, opt="sgd", lr=0.01, momentum=0.9)
     loader = create_loader(
         create_dataset("", root=str(folder), split="train", is_training=True, batch_size=batch),
-        input_size=(3, SIDE, SIDE),
+        input_size=(3, INPUT_SIZE, INPUT_SIZE),
         batch_size=batch,
         is_training=True,
         vflip=0.5,
-        color_jitter=JITTER,
+        color_jitter=COLOR_JITTER,
         interpolation="random",
         num_workers=available_cpus(),
         device=torch.device("cpu"),
     )
-    turn_signal.each(lambda: run_epoch(model, optimizer, loader))
+    turn_signal.repeat_work(lambda: run_epoch(model, optimizer, loader))
 
 
-def train_with_torchvision(turn_signal: Turns, folder: Path, network: str, batch: int) -> None:
+def train_with_torchvision(turn_signal: TurnSignal, folder: Path, network: str, batch: int) -> None:
     """Train by a plain loop over PyTorch's loader with torchvision's transforms."""
-    model = timm.create_model(network, num_classes=len(CLASSES)).train()
+    model = timm.create_model(network, num_classes=len(SAMPLE_CLASSES)).train()
     optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
-    loader = pictures(folder, batch, train=True)
-    turn_signal.each(lambda: run_epoch(model, optimizer, loader))
+    loader = make_loader(folder, batch, train=True)
+    turn_signal.repeat_work(lambda: run_epoch(model, optimizer, loader))
 
 
 def run_epoch(model: torch.nn.Module, optimizer: torch.optim.Optimizer, loader) -> None:
@@ -62,7 +62,7 @@ def run_epoch(model: torch.nn.Module, optimizer: torch.optim.Optimizer, loader) 
 class EpochTurns(L.Callback):
     """Lets each epoch of a long fit wait for its turn."""
 
-    def __init__(self, turn_signal: Turns) -> None:
+    def __init__(self, turn_signal: TurnSignal) -> None:
         self.turn_signal = turn_signal
 
     def on_train_epoch_start(self, *_: object) -> None:
@@ -74,7 +74,7 @@ class BaselineModule(L.LightningModule):
 
     def __init__(self, network: str) -> None:
         super().__init__()
-        self.model = timm.create_model(network, num_classes=len(CLASSES))
+        self.model = timm.create_model(network, num_classes=len(SAMPLE_CLASSES))
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         return cross_entropy(self.model(batch[0]), batch[1])
@@ -86,11 +86,11 @@ class BaselineModule(L.LightningModule):
         return torch.optim.SGD(self.parameters(), 0.01, momentum=0.9)
 
 
-def train_with_lightning(turn_signal: Turns, folder: Path, network: str, batch: int) -> None:
+def train_with_lightning(turn_signal: TurnSignal, folder: Path, network: str, batch: int) -> None:
     """Train by Lightning's trainer as it comes, with the same loader as torchvision's."""
-    module, loader = BaselineModule(network), pictures(folder, batch, train=True)
+    module, loader = BaselineModule(network), make_loader(folder, batch, train=True)
 
-    with quiet():
+    with silence():
         epochs = EpochTurns(turn_signal)
         L.Trainer(max_epochs=NUM_EPOCHS, accelerator="cpu", default_root_dir=folder, callbacks=[epochs]).fit(
             module, loader
@@ -98,7 +98,7 @@ def train_with_lightning(turn_signal: Turns, folder: Path, network: str, batch: 
 
 
 def train_with_lesionlens(
-    turn_signal: Turns, folder: Path, network: str, batch: int, **options: object
+    turn_signal: TurnSignal, folder: Path, network: str, batch: int, **options: object
 ) -> None:
     """Train by our loaders, task and trainer with their defaults; validation and bundles are left out."""
     recipe = Recipe.model_validate(
@@ -106,27 +106,27 @@ def train_with_lesionlens(
             "data": {
                 "source": f"table:{folder / 'table.csv'}",
                 "split": "official",
-                "store_folder": str(folder / "store"),
+                "cache_dir": str(folder / "cache"),
             },
             "model": {"backbone": network},
             "crops": {"train": "random-resized"},
-            "augment": {"brightness": JITTER, "contrast": JITTER, "saturation": JITTER},
+            "augment": {"brightness": COLOR_JITTER, "contrast": COLOR_JITTER, "saturation": COLOR_JITTER},
             "train": {"batch_size": batch, "epochs": NUM_EPOCHS, "device": "cpu", **options},
         }
     )
     prepared = set_up_run(recipe)
-    model = prepared.resolved_model.build(len(CLASSES)).model
+    model = prepared.resolved_model.build(len(SAMPLE_CLASSES)).model
     ready = build_datamodule(prepared)
     task = build_module(ready.setup, model)
     ready = tune_workers(ready, task)
     run = create_run_dir("run", runs_dir=folder)
     retain_freed_memory()
-    with quiet():
+    with silence():
         trainer = make_trainer(ready.setup.recipe, run, [EpochTurns(turn_signal)])
         trainer.fit(task, ready.datamodule.train_dataloader())
 
 
-def train_with_lesionlens_fp32(turn_signal: Turns, folder: Path, network: str, batch: int) -> None:
+def train_with_lesionlens_fp32(turn_signal: TurnSignal, folder: Path, network: str, batch: int) -> None:
     train_with_lesionlens(turn_signal, folder, network, batch, precision="fp32")
 
 

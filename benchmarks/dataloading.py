@@ -1,6 +1,6 @@
 """Decoding, cropping and augmenting on one core, against Pillow and torchvision's transforms.
 
-python benchmarks/loading.py [--rounds N] [--json FILE] [--long]
+python benchmarks/dataloading.py [--rounds N] [--json FILE] [--full]
 """
 
 import tempfile
@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import simplejpeg
 import torch
-from harness import Row, alternately, finish, options, repeated
+from harness import ResultRow, measure_variants, parse_options, repeat, report_results
 from numpy.typing import NDArray
-from photographs import photograph
 from PIL import Image
+from sample_images import write_sample_image
 from torch import Tensor
 from torch.utils.data import default_collate
 from torchvision.transforms import v2
@@ -60,32 +60,32 @@ def crop_with_pillow(file: Path) -> None:
         )
 
 
-def measure_decoding(file: Path, size: tuple[int, int], target: float) -> Row:
-    """Bring a file to the network's size; the limit is libjpeg-turbo alone, without resizing."""
+def measure_decoding(file: Path, size: tuple[int, int], target: float) -> ResultRow:
+    """Bring a file to the network's size; the roofline is libjpeg-turbo alone, without resizing."""
     width, height = (side // JPEG_REDUCTION[size] for side in size)
     bare = partial(simplejpeg.decode_jpeg, min_height=height, min_width=width)
-    ways = {
-        "naive": lambda: resize_with_pillow(file),
+    variants = {
+        "baseline": lambda: resize_with_pillow(file),
         "ours": lambda: read_rgb(file, max_short_side=INPUT_SIZE),
-        "limit": lambda: bare(file.read_bytes()),
+        "roofline": lambda: bare(file.read_bytes()),
     }
     often = REPEATS_BY_SIZE[size]
-    return alternately(
+    return measure_variants(
         f"decode {size[0]} × {size[1]} to {INPUT_SIZE}",
-        {name: partial(repeated, work, often) for name, work in ways.items()},
+        {name: partial(repeat, work, often) for name, work in variants.items()},
         items=often,
-        demand=target,
+        target=target,
     )
 
 
-def measure_cropping(file: Path, size: tuple[int, int], target: float) -> Row:
-    seen = Preprocessing(max_short_side=None, crops="multiscale", crop_count=NUM_CROPS)
-    ways = {
-        "naive": lambda: crop_with_pillow(file),
+def measure_cropping(file: Path, size: tuple[int, int], target: float) -> ResultRow:
+    seen = Preprocessing(max_short_side=None, crops="multi-scale", crop_count=NUM_CROPS)
+    variants = {
+        "baseline": lambda: crop_with_pillow(file),
         "ours": lambda: seen.extract_crops(seen.load_image(file)),
     }
     name = f"{NUM_CROPS} crops of {size[0]} × {size[1]}"
-    return alternately(name, ways, items=NUM_CROPS, unit="crop/s", demand=target)
+    return measure_variants(name, variants, items=NUM_CROPS, unit="crop/s", target=target)
 
 
 def torchvision_transforms() -> v2.Transform:
@@ -110,15 +110,15 @@ def prepare_torchvision_batches(images: Callable[[int], Image.Image]) -> Callabl
 
 
 def prepare_our_batches(cache: ImageCache) -> Callable[[], Tensor]:
-    part = SplitData(cache, np.arange(BATCH_SIZE), np.zeros(BATCH_SIZE, np.int64))
-    crops = TrainDataset(part, (INPUT_SIZE, INPUT_SIZE), "random-resized", 1, False, AUGMENT, 0)
+    split_data = SplitData(cache, np.arange(BATCH_SIZE), np.zeros(BATCH_SIZE, np.int64))
+    crops = TrainDataset(split_data, (INPUT_SIZE, INPUT_SIZE), "random-resized", 1, False, AUGMENT, 0)
     epochs: Iterator[int] = count()
 
     def batch() -> Tensor:
         epoch = next(epochs)
         views = default_collate(
             [crops[SampleIndex(epoch, number, number, 0)] for number in range(BATCH_SIZE)]
-        ).views
+        ).crops
         return Preprocessing().normalize(views.flatten(0, 1))
 
     return batch
@@ -127,7 +127,7 @@ def prepare_our_batches(cache: ImageCache) -> Callable[[], Tensor]:
 class InMemoryImages:
     """Images in memory, as a store."""
 
-    kind: CacheFormat = "memmap"
+    cache_format: CacheFormat = "memmap"
 
     def __init__(self, images: Sequence[NDArray[np.uint8]]) -> None:
         self._images = images
@@ -143,27 +143,29 @@ class InMemoryImages:
         return self._images[index]
 
 
-def measure_augmentation(files: Sequence[Path], folder: Path) -> list[Row]:
+def measure_augmentation(files: Sequence[Path], folder: Path) -> list[ResultRow]:
     """Make training batches: of decoded images, then of files and of what is kept of them."""
     decoded = [load_with_pillow(file) for file in files]
     from_memory = {
-        "naive": prepare_torchvision_batches(decoded.__getitem__),
+        "baseline": prepare_torchvision_batches(decoded.__getitem__),
         "ours": prepare_our_batches(InMemoryImages([np.array(image) for image in decoded])),
     }
-    rows = [alternately("crop, flip, rotate, recolour, normalise", from_memory, items=BATCH_SIZE, demand=5)]
-    kept: list[tuple[CacheFormat, int, str, float | None]] = [
-        ("none", 512, "the same from JPEG files", 3.5),
-        ("jpeg", 512, "the same from kept JPEGs", None),
-        ("memmap", 512, "the same from kept bytes", None),
-        ("memmap", 256, "the same from kept bytes, shorter side 256", 10),
+    rows = [
+        measure_variants("crop, flip, rotate, recolor, normalize", from_memory, items=BATCH_SIZE, target=5)
     ]
-    for kind, shorter_side, name, demand in kept:
-        store = open_image_cache(files, max_short_side=shorter_side, option=kind, cache_dir=folder)
-        ways = {
-            "naive": prepare_torchvision_batches(lambda n: load_with_pillow(files[n])),
-            "ours": prepare_our_batches(store),
+    cases: list[tuple[CacheFormat, int, str, float | None]] = [
+        ("none", 512, "the same from JPEG files", 3.5),
+        ("jpeg", 512, "the same from cached JPEGs", None),
+        ("memmap", 512, "the same from cached bytes", None),
+        ("memmap", 256, "the same from cached bytes, shorter side 256", 10),
+    ]
+    for kind, shorter_side, name, target in cases:
+        cache = open_image_cache(files, max_short_side=shorter_side, option=kind, cache_dir=folder)
+        variants = {
+            "baseline": prepare_torchvision_batches(lambda n: load_with_pillow(files[n])),
+            "ours": prepare_our_batches(cache),
         }
-        rows.append(alternately(name, ways, items=BATCH_SIZE, demand=demand))
+        rows.append(measure_variants(name, variants, items=BATCH_SIZE, target=target))
     return rows
 
 
@@ -172,17 +174,17 @@ def main() -> None:
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        small, large = (photograph(folder / f"{w}.jpg", w, h) for w, h in JPEG_REDUCTION)
-        files = [photograph(folder / f"small-{n}.jpg", 600, 450, seed=n) for n in range(BATCH_SIZE)]
+        small, large = (write_sample_image(folder / f"{w}.jpg", w, h) for w, h in JPEG_REDUCTION)
+        files = [write_sample_image(folder / f"small-{n}.jpg", 600, 450, seed=n) for n in range(BATCH_SIZE)]
         rows = [
             measure_decoding(small, (600, 450), 1.5),
             measure_decoding(large, (4000, 3000), 4.5),
             measure_cropping(small, (600, 450), 7),
             *measure_augmentation(files, folder),
         ]
-        if options().long:
+        if parse_options().full:
             rows.append(measure_cropping(large, (4000, 3000), 20))
-    finish("Loading on one core", rows)
+    report_results("Loading on one core", rows)
 
 
 if __name__ == "__main__":

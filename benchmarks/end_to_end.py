@@ -1,9 +1,9 @@
-"""Training with our defaults from photographs on the disk, against the same steps on a batch that is there already.
+"""Training with our defaults from sample images on the disk, against the same steps on a batch that is there already.
 
-    python benchmarks/end_to_end.py [--rounds N] [--json FILE] [--long]
+    python benchmarks/end_to_end.py [--rounds N] [--json FILE] [--full]
 
-Limit: steps alone, without loader and trainer. Naive: PIL and torchvision in PyTorch's loader, a plain loop in fp32.
-What happens once an epoch (start, validation, bundle) is in none of them.
+Roofline: steps alone, without loader and trainer. Baseline: PIL and torchvision in PyTorch's loader, a plain loop in
+fp32. What happens once an epoch (start, validation, saved model) is in none of them.
 """
 
 import tempfile
@@ -14,9 +14,9 @@ from time import perf_counter
 import lightning as L
 import timm
 import torch
-from harness import Row, finish, options, row
-from peer_work import JITTER, SIDE, pictures, quiet, written
-from photographs import CLASSES
+from baseline_common import COLOR_JITTER, INPUT_SIZE, make_loader, silence, write_dataset
+from harness import ResultRow, make_row, parse_options, report_results
+from sample_images import SAMPLE_CLASSES
 from torch.nn.functional import cross_entropy
 
 from lesionlens.core.runtime import retain_freed_memory
@@ -32,7 +32,7 @@ NETWORKS = {"mobilenetv2_100": 80, "resnet50": 80}
 BATCH_SIZE, NUM_EPOCHS = (
     16,
     1000,
-)  # epochs of the run that is timed: long enough for it to choose its ways by measuring
+)  # epochs of the run that is timed: long enough for it to choose its variants by measuring
 MeasureSeconds = Callable[[], float]
 
 
@@ -55,15 +55,15 @@ def prepare_run(folder: Path, network: str) -> tuple[RunComponents, Classificati
         "data": {
             "source": f"table:{folder / 'table.csv'}",
             "split": "official",
-            "store_folder": str(folder / "s"),
+            "cache_dir": str(folder / "cache"),
         },
         "model": {"backbone": network},
         "crops": {"train": "random-resized"},
-        "augment": {"brightness": JITTER, "contrast": JITTER, "saturation": JITTER},
+        "augment": {"brightness": COLOR_JITTER, "contrast": COLOR_JITTER, "saturation": COLOR_JITTER},
         "train": {"batch_size": BATCH_SIZE, "epochs": NUM_EPOCHS, "device": "cpu"},
     }
     prepared = set_up_run(Recipe.model_validate(recipe))
-    model = prepared.resolved_model.build(len(CLASSES)).model
+    model = prepared.resolved_model.build(len(SAMPLE_CLASSES)).model
     ready = build_datamodule(prepared)
     task = build_module(ready.setup, model)
     return tune_workers(ready, task), task
@@ -77,7 +77,7 @@ def prepare_ours(folder: Path, components: RunComponents, module: Classification
 
     def epoch() -> float:
         watch = Stopwatch()
-        with quiet():
+        with silence():
             make_trainer(short, run, [watch]).fit(module, loader)
         return watch.mean_step_seconds()
 
@@ -103,9 +103,9 @@ def prepare_steps_only(components: RunComponents, module: ClassificationModule) 
 
 
 def prepare_baseline(folder: Path, network: str) -> MeasureSeconds:
-    model = timm.create_model(network, num_classes=len(CLASSES)).train()
+    model = timm.create_model(network, num_classes=len(SAMPLE_CLASSES)).train()
     optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
-    loader = pictures(folder, BATCH_SIZE, train=True)
+    loader = make_loader(folder, BATCH_SIZE, train=True)
 
     def step(x: torch.Tensor, y: torch.Tensor) -> None:
         loss = cross_entropy(model(x), y)
@@ -124,41 +124,42 @@ def time_steps(step: Callable[..., None], batches: Iterable[tuple[torch.Tensor, 
     return (ends[-1] - ends[0]) / (len(ends) - 1)
 
 
-def measure_network(network: str, num_images: int) -> list[Row]:
+def measure_network(network: str, num_images: int) -> list[ResultRow]:
     with tempfile.TemporaryDirectory() as folder:
-        place = written(Path(folder), num_images)
-        ready, task = prepare_run(place, network)
-        ways = {
-            "ours": prepare_ours(place, ready, task),
-            "limit": prepare_steps_only(ready, task),
-            "naive": prepare_baseline(place, network),
+        dataset = write_dataset(Path(folder), num_images)
+        ready, task = prepare_run(dataset, network)
+        variants = {
+            "ours": prepare_ours(dataset, ready, task),
+            "roofline": prepare_steps_only(ready, task),
+            "baseline": prepare_baseline(dataset, network),
         }
-        seconds: dict[str, list[float]] = {way: [] for way in ways}
-        for number in range(options().rounds + 1):  # the first warms up
-            for way, a_step in ways.items():
+        seconds: dict[str, list[float]] = {variant: [] for variant in variants}
+        for number in range(parse_options().rounds + 1):  # the first warms up
+            for variant, a_step in variants.items():
                 found = a_step()
-                seconds[way] += [found] if number else []
-        said = ready.setup.recipe
-        note = f"{said.train.num_workers} workers, {said.train.num_threads} threads, {said.train.precision}, {said.data.cache}"
-        name = f"{network}, {SIDE} px"
-        share = {way: seconds[way] for way in ("ours", "limit")}
+                seconds[variant] += [found] if number else []
+        run_recipe = ready.setup.recipe
+        train = run_recipe.train
+        note = f"{train.num_workers} workers, {train.num_threads} threads, {train.precision}, {run_recipe.data.cache}"
+        name = f"{network}, {INPUT_SIZE} px"
+        compared = {variant: seconds[variant] for variant in ("ours", "roofline")}
         return [
-            row(
-                f"{name}: share of the steps alone",
-                share,
+            make_row(
+                f"{name}: fraction of the steps alone",
+                compared,
                 items=BATCH_SIZE,
                 unit="img/s",
-                demand=0.9,
+                target=0.9,
                 note=note,
             ),
-            row(f"{name}: with a naive loop", seconds, items=BATCH_SIZE, unit="img/s", note=note),
+            make_row(f"{name}: with a baseline loop", seconds, items=BATCH_SIZE, unit="img/s", note=note),
         ]
 
 
 def main() -> None:
     retain_freed_memory()
-    networks = NETWORKS if options().long else {"mobilenetv2_100": NETWORKS["mobilenetv2_100"]}
-    finish(
+    networks = NETWORKS if parse_options().full else {"mobilenetv2_100": NETWORKS["mobilenetv2_100"]}
+    report_results(
         "Training from the disk", [each for network in networks.items() for each in measure_network(*network)]
     )
 

@@ -1,8 +1,8 @@
-"""Batches for `accelerator.py`: augmented crops of noise, made on the device or as the loader makes them."""
+"""Batches for `gpu.py`: augmented crops of noise, made on the device or as the loader makes them."""
 
 import numpy as np
 import torch
-from limits import wait
+from roofline import synchronize
 from torch.utils.data import default_collate
 
 from lesionlens.data.augmentation import Augmentation
@@ -16,7 +16,7 @@ NUM_IMAGES, IMAGE_SHAPE, NUM_CLASSES = 64, (341, 455), 7  # different images; wh
 class NoiseImages:
     """Images of noise, as a store gives them."""
 
-    kind = "none"
+    cache_format = "none"
 
     def __init__(self) -> None:
         self._images = np.random.default_rng(0).integers(
@@ -37,11 +37,11 @@ class BatchFeed:
     """Batches of augmented crops: from images on the device, or as the loader makes them on a core."""
 
     def __init__(self, batch_size: int, *, size: int, crops: int | None, device: str) -> None:
-        part = SplitData(NoiseImages(), np.arange(NUM_IMAGES), np.arange(NUM_IMAGES) % NUM_CLASSES)
+        split_data = SplitData(NoiseImages(), np.arange(NUM_IMAGES), np.arange(NUM_IMAGES) % NUM_CLASSES)
         self._crops = TrainDataset(
-            part,
+            split_data,
             (size, size),
-            "ordered" if crops else "random-resized",
+            "grid" if crops else "random-resized",
             crops or 1,
             crops is not None,
             Augmentation(preset="arl"),
@@ -61,7 +61,7 @@ class BatchFeed:
         batch = self._gpu_cache.make_batch(
             [self._crops.sample_params(visit) for visit in self._next_indices()]
         )
-        wait(self._device)
+        synchronize(self._device)
         return batch
 
     def loader_batch(self) -> Batch:

@@ -1,12 +1,12 @@
-"""What `accelerator.py` times: networks, and their steps in several ways."""
+"""What `gpu.py` times: networks, and the variants of their steps."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from accelerator_feed import CLASSES, Feed
-from limits import wait
+from gpu_loader import NUM_CLASSES, BatchFeed
+from roofline import synchronize
 from torch import Tensor, nn
 
 from lesionlens.data.dataset import Batch
@@ -26,7 +26,7 @@ class Workload:
 
     def model(self) -> nn.Module:
         torch.manual_seed(0)
-        return create_model(num_classes=CLASSES, **self.network)
+        return create_model(num_classes=NUM_CLASSES, **self.network)
 
 
 NETWORKS = {
@@ -52,7 +52,7 @@ class BaselineRunner:
         self.batch, self.device = batch, batch.crops.device.type
         self.model = workload.model().to(self.device, memory_format=self.layout)
         self.optimizer = torch.optim.SGD(self.model.parameters(), 0.01, momentum=0.9, fused=self.optimized)
-        self.crops = self.model.crops
+        self.crops = self.model.num_crops
         # here, as nothing may come from the host while a CUDA graph is captured
         self.mean, self.std = (
             255 * torch.tensor(of, device=self.device) for of in (IMAGENET_MEAN, IMAGENET_STD)
@@ -68,7 +68,7 @@ class BaselineRunner:
 
     def train(self, batch: Batch | None = None) -> None:
         self.train_step(batch or self.batch)
-        wait(self.device)
+        synchronize(self.device)
 
     def train_step(self, batch: Batch) -> None:
         loss = nn.functional.cross_entropy(self.logits(batch.crops), batch.target)
@@ -78,7 +78,7 @@ class BaselineRunner:
 
     def infer(self) -> None:
         self.run_inference()
-        wait(self.device)
+        synchronize(self.device)
 
     def run_inference(self) -> None:
         with torch.inference_mode():
@@ -105,7 +105,7 @@ class OptimizedRunner(BaselineRunner):
         captured = torch.cuda.CUDAGraph()
         with torch.cuda.graph(captured):
             work()
-        return lambda: (captured.replay(), wait(self.device))
+        return lambda: (captured.replay(), synchronize(self.device))
 
 
 class LazyCall:
@@ -127,17 +127,17 @@ def training_variants(workload: Workload, device: str) -> Variants:
     )
     for each in (plain, ours, alone, compiled):
         each.model.train()
-    ways: Variants = {
-        "naive": plain.train,
+    variants: Variants = {
+        "baseline": plain.train,
         "ours": lambda: ours.train(feed.batch()),
         "compute": alone.train,
-        "compiled": compiled.compiled().train,
+        "compiled": compiled.compile_model().train,
     }
     if device == "cuda":
         graphed = OptimizedRunner(workload, batch)
         graphed.model.train()
-        ways["graph"] = LazyCall(lambda: graphed.capture_graph(lambda: graphed.train_step(batch)))
-    return ways
+        variants["graph"] = LazyCall(lambda: graphed.capture_graph(lambda: graphed.train_step(batch)))
+    return variants
 
 
 def inference_variants(workload: Workload, device: str) -> Variants:
@@ -147,13 +147,17 @@ def inference_variants(workload: Workload, device: str) -> Variants:
     )
     for each in (plain, ours, compiled):
         each.model.eval()
-    ways: Variants = {"naive": plain.infer, "ours": ours.infer, "compiled": compiled.compiled().infer}
+    variants: Variants = {
+        "baseline": plain.infer,
+        "ours": ours.infer,
+        "compiled": compiled.compile_model().infer,
+    }
     if device == "cuda":
         graphed = OptimizedRunner(workload, batch)
         graphed.model.eval()
-        ways["graph"] = LazyCall(lambda: graphed.capture_graph(graphed.run_inference))
-    return ways
+        variants["graph"] = LazyCall(lambda: graphed.capture_graph(graphed.run_inference))
+    return variants
 
 
-def make_feed(workload: Workload, device: str) -> Feed:
-    return Feed(workload.batch_size, size=workload.size, crops=workload.model().crops, device=device)
+def make_feed(workload: Workload, device: str) -> BatchFeed:
+    return BatchFeed(workload.batch_size, size=workload.size, crops=workload.model().num_crops, device=device)

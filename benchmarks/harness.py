@@ -1,6 +1,6 @@
-"""How every benchmark measures: the ways in turn, in one run, compared round by round.
+"""How every benchmark measures: the variants in turn, in one run, compared round by round.
 
-    python benchmarks/<what>.py [--rounds N] [--json FILE] [--long]
+    python benchmarks/<what>.py [--rounds N] [--json FILE] [--full]
 
 Absolute times drift with the machine's other work; ratios of neighbours hardly do.
 """
@@ -13,37 +13,37 @@ from functools import cache
 from pathlib import Path
 from time import perf_counter
 
-from curves import Curve
-from machine import this_machine, versions
-from rows import Report, Row, row
+from machine import describe_machine, package_versions
+from results_table import BenchmarkReport, ResultRow, make_row
+from scaling_curves import ScalingCurve
 
 from lesionlens.core.fileio import write_text
 
 __all__ = [
-    "Row",
+    "ResultRow",
+    "make_row",
     "measure_variants",
-    "parser",
-    "report_results",
     "parse_options",
+    "parser",
     "repeat",
-    "row",
+    "report_results",
     "time_variants",
 ]
 
 parser = argparse.ArgumentParser()
-"""A script adds options of its own before it first calls `options`."""
-parser.add_argument("--rounds", type=int, default=6, help="how often each way is timed")
+"""A script adds options of its own before it first calls `parse_options`."""
+parser.add_argument("--rounds", type=int, default=6, help="how often each variant is timed")
 parser.add_argument("--json", type=Path, help="write what was found here")
-parser.add_argument("--long", action="store_true", help="larger networks and sizes as well")
+parser.add_argument("--full", action="store_true", help="larger networks and sizes as well")
 
 
 @cache
 def parse_options() -> argparse.Namespace:
-    """Return what was said on the command line: rounds, json, long."""
-    said = parser.parse_args()
-    if said.rounds < 1:
-        parser.error(f"--rounds is {said.rounds}; at least 1 is needed.")
-    return said
+    """Return the options of the command line: rounds, json, full."""
+    options = parser.parse_args()
+    if options.rounds < 1:
+        parser.error(f"--rounds is {options.rounds}; at least 1 is needed.")
+    return options
 
 
 def measure_variants(
@@ -56,41 +56,41 @@ def measure_variants(
     rounds: int | None = None,
     note: str = "",
     clock: Callable[[], float] = perf_counter,
-) -> Row:
-    """Time each way in turn: once to warm up, then `rounds` times.
+) -> ResultRow:
+    """Time each variant in turn: once to warm up, then `rounds` times.
 
     Parameters
     ----------
     variants
-        "ours"; "naive" where there is such; "limit", the least that must be done; peers by name. Each call does
+        "ours"; "baseline" where there is one; "roofline", the least that must be done; others by name. Each call does
         the whole work: one that uses an accelerator waits for it.
     items
         How many (images, GFLOP, …) one call handles.
     unit
         "…/s": items a second; "s", "ms": the time of one item.
     target
-        How many times faster than naive ours should be; without a naive way, the share of the limit.
+        How many times faster than the baseline ours should be; without a baseline, the fraction of the roofline.
     rounds
         Default: --rounds, else 6: enough for an interval.
     """
     seconds = time_variants(variants, rounds=rounds or parse_options().rounds, clock=clock)
-    return row(name, seconds, items=items, unit=unit, demand=target, note=note)
+    return make_row(name, seconds, items=items, unit=unit, target=target, note=note)
 
 
 def time_variants(
     variants: Mapping[str, Callable[[], object]], *, rounds: int, clock: Callable[[], float] = perf_counter
 ) -> dict[str, list[float]]:
-    """Return the seconds of each way, round by round; each round begins with another way."""
+    """Return the seconds of each variant, round by round; each round begins with another variant."""
     for work in variants.values():
         work()
-    seconds: dict[str, list[float]] = {way: [] for way in variants}
+    seconds: dict[str, list[float]] = {variant: [] for variant in variants}
     names = list(variants)
     for number in range(rounds):
         first = number % len(names)
-        for way in names[first:] + names[:first]:
+        for variant in names[first:] + names[:first]:
             started = clock()
-            variants[way]()
-            seconds[way].append(clock() - started)
+            variants[variant]()
+            seconds[variant].append(clock() - started)
     return seconds
 
 
@@ -100,17 +100,17 @@ def repeat(work: Callable[[], object], times: int) -> None:
         work()
 
 
-def report_results(title: str, rows: Sequence[Row], curves: Sequence[Curve] = ()) -> None:
+def report_results(title: str, rows: Sequence[ResultRow], curves: Sequence[ScalingCurve] = ()) -> None:
     """Print the tables, and write it with machine, date and versions where --json says."""
-    report = Report(
+    report = BenchmarkReport(
         script=Path(sys.argv[0]).stem,
         title=title,
         date=datetime.now(UTC).isoformat(timespec="minutes"),
-        machine=this_machine(),
-        versions=versions(),
+        machine=describe_machine(),
+        versions=package_versions(),
         rows=tuple(rows),
         curves=tuple(curves),
     )
-    print(f"{title}\n{report.machine}\n\n{report.tables()}\n")
+    print(f"{title}\n{report.machine}\n\n{report.to_markdown()}\n")
     if parse_options().json:
         write_text(parse_options().json, report.model_dump_json(indent=2) + "\n")

@@ -1,6 +1,7 @@
 """A trained network over batches of crops: each engine against PyTorch as it comes, and against one convolution.
 
-Each way has a process of its own. The limit is one large convolution of as many operations, in the precision of ours.
+Each variant has a process of its own. The roofline is one large convolution of as many operations, in
+the precision of ours.
 """
 
 import os
@@ -10,9 +11,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from apart import each_apart, each_turn
-from harness import Row, alternately, finish, options
-from limits import billions_of, convolution
+from harness import ResultRow, measure_variants, parse_options, report_results
+from isolated_process import isolated_processes, make_variant
+from roofline import convolution_gflop, prepare_convolution
 
 from lesionlens.core.runtime import retain_freed_memory
 from lesionlens.imaging.preprocessing import Preprocessing
@@ -60,31 +61,31 @@ def prepare_engine(
 def prepare_roofline(backbone: str, batch: int, *, precision: Precision = "fp32") -> Callable[[], object]:
     """Convolve as much as the network does, at once."""
     retain_freed_memory()
-    images = max(1, round(GFLOPS[backbone] * batch / billions_of(images=1)))
-    return convolution(images, DTYPES[precision], "cpu")
+    images = max(1, round(GFLOPS[backbone] * batch / convolution_gflop(images=1)))
+    return prepare_convolution(images, DTYPES[precision], "cpu")
 
 
 def measure_engines(
     backbone: str, batch: int, precision: Precision, *, target: float | None, unit: str = "img/s"
-) -> Row:
+) -> ResultRow:
     """Compare what can compute in a precision; ours is OpenVINO, which ``auto`` takes on a processor."""
     times = REPEATS_BY_BATCH[batch]
-    turn = partial(each_turn, times=times)
-    ways = {
-        "naive": turn(prepare_baseline),
+    turn = partial(make_variant, times=times)
+    variants = {
+        "baseline": turn(prepare_baseline),
         "ours": turn(prepare_engine, name="openvino", precision=precision),
         "our torch": turn(prepare_engine, name="torch", precision=precision),
-        "limit": turn(prepare_roofline, precision=precision),
+        "roofline": turn(prepare_roofline, precision=precision),
     }
     if precision == "fp32":
-        ways["our onnxruntime"] = turn(prepare_engine, name="onnxruntime")
+        variants["our onnxruntime"] = turn(prepare_engine, name="onnxruntime")
     title = f"{backbone}, {precision}, batch {batch}"
-    with each_apart(ways, backbone, batch) as running:
-        return alternately(title, running, items=times * batch, unit=unit, demand=target)
+    with isolated_processes(variants, backbone, batch) as running:
+        return measure_variants(title, running, items=times * batch, unit=unit, target=target)
 
 
 def main() -> None:
-    said = options()
+    options = parse_options()
     with TemporaryDirectory() as cache:
         os.environ["LESIONLENS_CACHE"] = cache  # before the first process starts
         rows = [
@@ -92,13 +93,13 @@ def main() -> None:
             measure_engines("resnet50", 16, "bf16", target=10),
             measure_engines("resnet50", 1, "bf16", target=5, unit="ms"),
         ]
-        if said.long:
+        if options.full:
             rows += [measure_engines("resnet50", 1, "fp32", target=None, unit="ms")]
             rows += [
                 measure_engines("mobilenetv2_100", 16, precision, target=None)
                 for precision in ("fp32", "bf16")
             ]
-    finish("Inference", rows)
+    report_results("Inference", rows)
 
 
 if __name__ == "__main__":

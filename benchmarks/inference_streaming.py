@@ -6,8 +6,8 @@ from tempfile import TemporaryDirectory, mkdtemp
 from time import perf_counter, sleep
 
 import numpy as np
-from harness import Row, alternately, finish, options
-from photographs import photograph
+from harness import ResultRow, measure_variants, parse_options, report_results
+from sample_images import write_sample_image
 
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.batch import run_inference
@@ -55,66 +55,66 @@ class SimulatedAccelerator:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
 
-    def scores(self, crops: np.ndarray) -> np.ndarray:
+    def predict_scores(self, crops: np.ndarray) -> np.ndarray:
         sleep(self.seconds)
         return np.full((len(crops), 7), 0.5)
 
 
 def write_linked_images(folder: Path, width: int, height: int, images: int) -> InferenceInputs:
-    """Draw a photograph, and link it into a folder under many names."""
+    """Write a sample image, and link it into a folder under many names."""
     folder = Path(mkdtemp(dir=folder))
-    first = photograph(folder / "0.jpg", width, height)
+    first = write_sample_image(folder / "0.jpg", width, height)
     for number in range(1, images):
         (folder / f"{number}.jpg").hardlink_to(first)
     return collect_inputs([folder])
 
 
-def measure_on_cpu(folder: Path, backbone: str, width: int, height: int, images: int) -> Row:
-    """Share the cores between decoding and computing; the limit: computing what is decoded already."""
+def measure_on_cpu(folder: Path, backbone: str, width: int, height: int, images: int) -> ResultRow:
+    """Share the cores between decoding and computing; the roofline: computing what is decoded already."""
     loaded, wanted = make_model(backbone), write_linked_images(folder, width, height, images)
     engine, seen = open_engine(loaded, "torch", num_images=images), loaded.card.preprocessing
     crops = np.stack([seen.extract_crops(seen.load_image(wanted.path[0]))] * BATCH_SIZE)
-    return alternately(
+    return measure_variants(
         f"folder of {width} × {height} to scores, {backbone}",
         {
-            "naive": prepare_sequential_scoring(engine, loaded, wanted),
+            "baseline": prepare_sequential_scoring(engine, loaded, wanted),
             "ours": lambda: run_inference(loaded, wanted, engine=engine, batch_size=BATCH_SIZE),
             "one thread": lambda: run_inference(
                 loaded, wanted, engine=engine, batch_size=BATCH_SIZE, num_workers=1
             ),
-            "limit": lambda: [engine.predict_scores(crops) for _ in range(images // BATCH_SIZE)],
+            "roofline": lambda: [engine.predict_scores(crops) for _ in range(images // BATCH_SIZE)],
         },
         items=images,
     )
 
 
-def measure_on_accelerator(folder: Path, width: int, height: int, images: int) -> Row:
-    """Decode while something else computes; the limit: that alone."""
+def measure_on_accelerator(folder: Path, width: int, height: int, images: int) -> ResultRow:
+    """Decode while something else computes; the roofline: that alone."""
     loaded, wanted = make_model("resnet18"), write_linked_images(folder, width, height, images)
     seen = loaded.card.preprocessing
     started = perf_counter()
     for path in wanted.path[:BATCH_SIZE]:
         seen.extract_crops(seen.load_image(path))
     engine = SimulatedAccelerator(perf_counter() - started)
-    return alternately(
+    return measure_variants(
         f"folder of {width} × {height} to scores, computed elsewhere",
         {
-            "naive": prepare_sequential_scoring(engine, loaded, wanted),
+            "baseline": prepare_sequential_scoring(engine, loaded, wanted),
             "ours": lambda: run_inference(loaded, wanted, engine=engine, batch_size=BATCH_SIZE),
-            "limit": lambda: [engine.scores(np.empty(0)) for _ in range(images // BATCH_SIZE)],
+            "roofline": lambda: [engine.predict_scores(np.empty(0)) for _ in range(images // BATCH_SIZE)],
         },
         items=images,
-        demand=1.5,
+        target=1.5,
     )
 
 
 if __name__ == "__main__":
     with TemporaryDirectory() as made:
         sizes = [("resnet18", 600, 450, 48), ("resnet18", 4000, 3000, 32)]
-        if options().long:
+        if parse_options().full:
             sizes += [("resnet50", 600, 450, 96), ("resnet50", 4000, 3000, 96)]
         rows = [
             measure_on_accelerator(Path(made), 600, 450, 192),
             measure_on_accelerator(Path(made), 4000, 3000, 80),
         ]
-        finish("Scoring a folder", rows + [measure_on_cpu(Path(made), *size) for size in sizes])
+        report_results("Scoring a folder", rows + [measure_on_cpu(Path(made), *size) for size in sizes])

@@ -1,4 +1,4 @@
-"""A way of working in a process of its own: what one sets (allocator, threads, precision) does not help another."""
+"""A variant in a process of its own: what one sets (allocator, threads, precision) does not help another."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping
@@ -7,7 +7,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
-from harness import repeated
+from harness import repeat
 
 PRELOADED_MODULES = [
     "lightning",
@@ -24,7 +24,7 @@ TURN_TIMEOUT, EXIT_TIMEOUT = (
 
 
 class TurnSignal:
-    """What a way calls before each piece of work: it tells that the last is done, and waits for its turn."""
+    """What a variant calls before each piece of work: it tells that the last is done, and waits for its turn."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -44,11 +44,11 @@ class TurnSignal:
 
 
 Variant = Callable[..., None]
-"""Takes `Turns`, prepares, then works turn by turn for ever."""
+"""Takes a `TurnSignal`, prepares, then works turn by turn for ever."""
 
 
 def make_variant(prepare: Callable[..., Callable[[], object]], *, times: int = 1, **kwargs: Any) -> Variant:
-    """Make a way of what prepares work: it does that work, once or several times, at each turn."""
+    """Make a variant of what prepares work: it does that work, once or several times, at each turn."""
     return partial(run_turns, prepare, times, kwargs)
 
 
@@ -59,19 +59,19 @@ def run_turns(
     turn_signal: TurnSignal,
     *args: Any,
 ) -> None:
-    turn_signal.repeat_work(partial(repeated, prepare(*args, **kwargs), times))
+    turn_signal.repeat_work(partial(repeat, prepare(*args, **kwargs), times))
 
 
 class IsolatedProcess:
-    """A way that is prepared and waits; a call is one turn."""
+    """A variant that is prepared and waits; a call is one turn."""
 
     def __init__(self, name: str, variant: Variant, *args: Any) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOADED_MODULES)
         self.name = name
         self.connection, there = context.Pipe()
-        usual = multiprocessing.get_start_method()
-        self.process = context.Process(target=serve_turns, args=(there, variant, args, usual))
+        start_method = multiprocessing.get_start_method()
+        self.process = context.Process(target=serve_turns, args=(there, variant, args, start_method))
         self.process.start()
         there.close()  # so that the line ends where that process does
         try:
@@ -115,12 +115,12 @@ def serve_turns(connection: Connection, variant: Variant, args: tuple[Any, ...],
 
 @contextmanager
 def isolated_processes(variants: Mapping[str, Variant], *args: Any) -> Iterator[dict[str, IsolatedProcess]]:
-    """Give every way a process, one prepared after the other, and end them all."""
+    """Give every variant a process, one prepared after the other, and end them all."""
     there: dict[str, IsolatedProcess] = {}
     try:
-        for name, way in variants.items():
-            there[name] = IsolatedProcess(name, way, *args)
+        for name, variant in variants.items():
+            there[name] = IsolatedProcess(name, variant, *args)
         yield there
     finally:
-        for way in there.values():
-            way.close()
+        for variant in there.values():
+            variant.close()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from rows import Report, Row
+from results_table import BenchmarkReport, ResultRow
 
 from lesionlens.core.fileio import write_text
 
@@ -16,14 +16,14 @@ BENCHMARKS_DIR = Path(__file__).parent
 RESULTS_DIR, RESULTS_PAGE = BENCHMARKS_DIR / "results", BENCHMARKS_DIR / "RESULTS.md"
 PAGE_HEADER = """# Measured
 
-Made by `make bench`; [how to read it](../docs/speed.md). Times are medians; `naive ÷ ours` says how many times
-faster ours is than the plain way, `share of the limit` how near it comes to what the machine can do, `naive ÷ limit`
-the most that is possible here by the kernels at hand; in brackets the 95 % interval of the median, of fewer than six
-rounds the least and the greatest.
+Made by `make bench`; [how to read it](../docs/speed.md). Times are medians; `baseline ÷ ours` says how many times
+faster ours is than the baseline, `fraction of roofline` how near it comes to what the machine can do,
+`baseline ÷ roofline` the most that is possible here by the kernels at hand; in brackets the 95 % interval of the
+median, of fewer than six rounds the least and the greatest.
 """
 
 
-def render_results(reports: Sequence[Report]) -> str:
+def render_results(reports: Sequence[BenchmarkReport]) -> str:
     """Return the page: a section for each machine, in it a table for each script."""
     ordered = sorted(reports, key=lambda report: (str(report.machine), report.script))
     parts = [PAGE_HEADER]
@@ -32,9 +32,9 @@ def render_results(reports: Sequence[Report]) -> str:
     return "\n".join(parts)
 
 
-def render_machine_section(machine: str, reports: Sequence[Report]) -> str:
+def render_machine_section(machine: str, reports: Sequence[BenchmarkReport]) -> str:
     dates = sorted({report.date[:10] for report in reports})
-    judged = [row for report in reports for row in report.rows if row.met is not None]
+    judged = [row for report in reports for row in report.rows if row.target_met is not None]
     versions = sorted({f"{name} {number}" for report in reports for name, number in report.versions.items()})
     lines = [
         f"## {machine}",
@@ -50,23 +50,25 @@ def render_machine_section(machine: str, reports: Sequence[Report]) -> str:
             "",
             f"`benchmarks/{report.script}.py`. {busy}",
             "",
-            report.tables(),
+            report.to_markdown(),
             "",
         ]
     return "\n".join(lines)
 
 
-def summarize_targets(rows: Sequence[Row]) -> str:
-    """Count what is met, and what no way could meet on this machine."""
-    met = sum(bool(row.met) for row in rows)
-    beyond = sum(not row.met and row.out_of_reach for row in rows)
-    said = f"Demands met: {met} of {len(rows)}."
-    return f"{said} Out of reach, as even the limit is below what is demanded: {beyond}." if beyond else said
+def summarize_targets(rows: Sequence[ResultRow]) -> str:
+    """Count what is met, and what no variant could meet on this machine."""
+    met = sum(bool(row.target_met) for row in rows)
+    beyond = sum(not row.target_met and row.above_roofline for row in rows)
+    text = f"Targets met: {met} of {len(rows)}."
+    return (
+        f"{text} Above the roofline, which no variant can pass on this machine: {beyond}." if beyond else text
+    )
 
 
 def gather_results(folder: Path, file: Path) -> None:
     """Write the page of all reports in a folder."""
-    found = [Report.model_validate_json(each.read_text()) for each in sorted(folder.glob("*.json"))]
+    found = [BenchmarkReport.model_validate_json(each.read_text()) for each in sorted(folder.glob("*.json"))]
     if not found:
         raise SystemExit(
             f"{folder} holds no results. Run make bench, or a script with --json {folder}/NAME.json"

@@ -1,12 +1,12 @@
-"""What a benchmark finds: what each way cost, how ours compares with the others, and both as a table."""
+"""What a benchmark finds: what each variant cost, how ours compares with the others, and both as a table."""
 
 import statistics
 from collections.abc import Mapping, Sequence
 
-from curves import Curve, curves_markdown, number
 from machine import Machine
+from median_interval import MedianInterval, ratio_interval
 from pydantic import BaseModel, ConfigDict
-from spread import Spread, spread
+from scaling_curves import ScalingCurve, format_number, scaling_table
 
 UNIT_SCALES = {"s": 1.0, "ms": 1e3, "MB": 1e-6, "GB": 1e-9}
 """What a cost (seconds or bytes) is multiplied by where a unit is no rate."""
@@ -17,33 +17,33 @@ class ResultModel(BaseModel):
 
 
 class ResultRow(ResultModel):
-    """One piece of work done in several ways.
+    """One piece of work done by several variants.
 
-    `against` holds what a way cost over what ours cost, round by round: against "naive" how many times
-    faster ours is, against "limit" the share of the limit that ours reaches. `at_most` is how many times faster
-    than naive the limit is: the most that is possible here.
+    `ratios` holds what a variant cost over what ours cost, round by round: to "baseline" how many times
+    faster ours is, to "roofline" the fraction of the roofline that ours reaches. `max_speedup` is how many
+    times faster than the baseline the roofline is: the most that is possible here.
     """
 
     name: str
     unit: str
     values: dict[str, float]
-    ratios: dict[str, Spread]
-    max_speedup: Spread | None = None
+    ratios: dict[str, MedianInterval]
+    max_speedup: MedianInterval | None = None
     target: float | None = None
     note: str = ""
 
     @property
     def target_met(self) -> bool | None:
-        """Whether the ratio to naive, or where there is none the share of the limit, is what was demanded."""
-        judged = self.ratios.get("naive") or self.ratios.get("limit")
+        """Whether the ratio to the baseline, or without one the fraction of the roofline, reaches the target."""
+        judged = self.ratios.get("baseline") or self.ratios.get("roofline")
         return None if self.target is None or judged is None else judged.median >= self.target
 
     @property
     def above_roofline(self) -> bool:
-        """Whether the limit, faster than ours, is less than what was demanded, and all in its brackets too."""
+        """Whether the roofline, faster than ours, is below the target, and all in its brackets too."""
         if self.target is None or self.max_speedup is None:
             return False
-        return self.max_speedup.high < self.target and self.ratios["limit"].median <= 1
+        return self.max_speedup.high < self.target and self.ratios["roofline"].median <= 1
 
 
 class BenchmarkReport(ResultModel):
@@ -55,13 +55,12 @@ class BenchmarkReport(ResultModel):
     machine: Machine
     versions: dict[str, str]
     rows: tuple[ResultRow, ...]
-    curves: tuple[Curve, ...] = ()
+    curves: tuple[ScalingCurve, ...] = ()
 
     def to_markdown(self) -> str:
         """Return what was found as Markdown."""
         return "\n\n".join(
-            [rows_to_markdown(self.rows)] * bool(self.rows)
-            + [curves_markdown(self.curves)] * bool(self.curves)
+            [rows_to_markdown(self.rows)] * bool(self.rows) + [scaling_table(self.curves)] * bool(self.curves)
         )
 
 
@@ -74,17 +73,19 @@ def make_row(
     target: float | None = None,
     note: str = "",
 ) -> ResultRow:
-    """Compare costs (seconds or bytes, one a round) of several ways.
+    """Compare costs (seconds or bytes, one a round) of several variants.
 
-    A unit that ends in "/s" shows items a second; the units of `PER_UNIT` show the cost of one item.
+    A unit that ends in "/s" shows items a second; the units of `UNIT_SCALES` show the cost of one item.
     """
     ours = costs.get("ours", ())
-    against = {way: spread(cost, ours) for way, cost in costs.items() if ours and way != "ours"}
-    values = {way: to_unit(statistics.median(cost), items, unit) for way, cost in costs.items()}
-    bounded = {"naive", "limit"} <= set(costs)
-    at_most = spread(costs["naive"], costs["limit"]) if bounded else None
+    ratios = {
+        variant: ratio_interval(cost, ours) for variant, cost in costs.items() if ours and variant != "ours"
+    }
+    values = {variant: to_unit(statistics.median(cost), items, unit) for variant, cost in costs.items()}
+    bounded = {"baseline", "roofline"} <= set(costs)
+    max_speedup = ratio_interval(costs["baseline"], costs["roofline"]) if bounded else None
     return ResultRow(
-        name=name, unit=unit, values=values, ratios=against, max_speedup=at_most, target=target, note=note
+        name=name, unit=unit, values=values, ratios=ratios, max_speedup=max_speedup, target=target, note=note
     )
 
 
@@ -94,19 +95,27 @@ def to_unit(cost: float, items: float, unit: str) -> float:
 
 def rows_to_markdown(rows: Sequence[ResultRow]) -> str:
     """Return a table that is aligned for the terminal and is Markdown."""
-    ways = list(dict.fromkeys(way for row in rows for way in row.values))
-    others = list(dict.fromkeys(way for row in rows for way in row.ratios))
+    variants = list(dict.fromkeys(variant for row in rows for variant in row.values))
+    others = list(dict.fromkeys(variant for row in rows for variant in row.ratios))
     noted = any(row.note for row in rows)
-    demanded = any(row.target is not None for row in rows)
+    has_targets = any(row.target is not None for row in rows)
     bounded = any(row.max_speedup is not None for row in rows)
-    head = ["what", "unit", *ways, *(column_title(way) for way in others), *["naive ÷ limit"] * bounded]
-    head += ["demanded", "met"] * demanded + ["note"] * noted
+    head = [
+        "what",
+        "unit",
+        *variants,
+        *(column_title(variant) for variant in others),
+        *["baseline ÷ roofline"] * bounded,
+    ]
+    head += ["target", "target met"] * has_targets + ["note"] * noted
     lines = [head]
     for row in rows:
         line = [row.name, row.unit]
-        line += [number(row.values[way]) if way in row.values else "–" for way in ways]
-        line += [str(row.ratios.get(way, "–")) for way in others] + [str(row.max_speedup or "–")] * bounded
-        line += ["–" if row.target is None else f"≥ {row.target:g}", target_verdict(row)] * demanded + [
+        line += [format_number(row.values[variant]) if variant in row.values else "–" for variant in variants]
+        line += [str(row.ratios.get(variant, "–")) for variant in others] + [
+            str(row.max_speedup or "–")
+        ] * bounded
+        line += ["–" if row.target is None else f"≥ {row.target:g}", target_verdict(row)] * has_targets + [
             row.note
         ] * noted
         lines.append(line)
@@ -119,7 +128,7 @@ def rows_to_markdown(rows: Sequence[ResultRow]) -> str:
 
 
 def column_title(variant: str) -> str:
-    return "share of the limit" if variant == "limit" else f"{variant} ÷ ours"
+    return "fraction of roofline" if variant == "roofline" else f"{variant} ÷ ours"
 
 
 def target_verdict(row: ResultRow) -> str:
@@ -130,7 +139,7 @@ def target_verdict(row: ResultRow) -> str:
     if row.max_speedup is None:
         return "no"
     return (
-        "out of reach"
+        "above roofline"
         if row.above_roofline
-        else f"no: {row.target / row.max_speedup.median:.2f} of the limit"
+        else f"no: {row.target / row.max_speedup.median:.2f} of the roofline"
     )

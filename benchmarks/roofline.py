@@ -1,10 +1,22 @@
-"""What this machine can do at most: products of matrices and convolutions in float32 and bf16, copies in memory."""
+"""The roofline: what this machine can do at most, and the least that a network's work needs.
+
+The machine: products of matrices and convolutions in float32 and bf16, copies in memory. A network: its convolutions
+and products of matrices with nothing between them, and the bytes that its operations read and write, each on its own.
+"""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from harness import alternately, finish
+import train_steps
+from harness import measure_variants, report_results
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from lesionlens.core.runtime import retain_freed_memory
+
+LayerShapes = tuple[torch.Size, torch.Size]
 
 MATRIX_SIDE = {"cpu": 2048, "cuda": 8192}
 CONV_CHANNELS, CONV_SIZE = 256, 28  # of a convolution
@@ -54,6 +66,88 @@ def synchronize(device: str) -> None:
         torch.cuda.synchronize()
 
 
+def prepare_products_only(
+    network: dict[str, Any], batch: int, size: int, *, bf16: bool
+) -> Callable[[], object]:
+    """Compute each convolution and each product of a training step, forward and backward, on numbers of no meaning.
+
+    In channels-last memory and one precision: nothing is normalized, rectified, added, cast or learnt, not even a bias.
+    """
+    retain_freed_memory()
+    kind = torch.bfloat16 if bf16 else torch.float32
+    model = train_steps.make_network(network)
+    layers = list(product_shapes(model, torch.rand(batch, 3, size, size)).items())
+    for layer, _ in layers:
+        layer.register_parameter("bias", None)
+    model = model.to(kind).to(memory_format=torch.channels_last)
+    most = max(shape.numel() for _, shapes in layers for shape in shapes)
+    memory = torch.rand(2, most).to(kind)
+
+    def work() -> None:
+        for number, (layer, (given, made)) in enumerate(layers):
+            x, y = view_channels_last(memory[0], given), view_channels_last(memory[1], made)
+            forward_and_backward(layer, x, y, first=number == 0)
+
+    return work
+
+
+def product_shapes(model: nn.Module, x: Tensor) -> dict[nn.Module, LayerShapes]:
+    """Tell what each layer with a product is given and gives; one that is used twice counts once."""
+    found: dict[nn.Module, LayerShapes] = {}
+
+    def note(layer: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
+        found[layer] = given[0].shape, made.shape
+
+    hooks = [
+        layer.register_forward_hook(note)
+        for layer in model.modules()
+        if isinstance(layer, nn.Conv2d | nn.Linear)
+    ]
+    with torch.no_grad():
+        model(x)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def view_channels_last(memory: Tensor, shape: torch.Size) -> Tensor:
+    """Take so many numbers of a memory, places before channels."""
+    numbers = memory[: shape.numel()]
+    if len(shape) != 4:
+        return numbers.view(shape)
+    b, c, h, w = shape
+    return numbers.view(b, h, w, c).permute(0, 3, 1, 2)
+
+
+def forward_and_backward(layer: nn.Module, x: Tensor, y: Tensor, *, first: bool) -> None:
+    """Compute a layer, and from the gradient y of what it gives those of its weight and (not of images) its input."""
+    with torch.no_grad():
+        layer(x)
+        if isinstance(layer, nn.Linear):
+            y @ layer.weight
+            y.T @ x
+        elif isinstance(layer, nn.Conv2d):
+            places = (layer.stride, layer.padding, layer.dilation, False, (0, 0), layer.groups)
+            wanted = (not first, True, False)
+            torch.ops.aten.convolution_backward(y, x, layer.weight, None, *places, wanted)
+
+
+class MemoryTraffic(TorchDispatchMode):
+    """Count what each operation reads and writes; views move nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        if not func.is_view:
+            self.bytes += sum(
+                each.nbytes for each in tree_leaves((args, kwargs, found)) if isinstance(each, torch.Tensor)
+            )
+        return found
+
+
 def main() -> None:
     torch.set_float32_matmul_precision("highest")  # no TF32: float32 is what it says
     rows = []
@@ -61,17 +155,23 @@ def main() -> None:
         billions = 2 * MATRIX_SIDE[device] ** 3 / 1e9
         for name, dtype in (("float32", torch.float32), ("bf16", torch.bfloat16)):
             a, b = make_matrices(dtype, device)
-            ways = {"limit": lambda a=a, b=b: multiply_matrices(a, b)}
-            rows.append(alternately(f"{device}, matrices {name}", ways, items=billions, unit="GFLOP/s"))
-            ways = {"limit": prepare_convolution(CONV_IMAGES[device], dtype, device)}
+            variants = {"roofline": lambda a=a, b=b: multiply_matrices(a, b)}
+            rows.append(
+                measure_variants(f"{device}, matrices {name}", variants, items=billions, unit="GFLOP/s")
+            )
+            variants = {"roofline": prepare_convolution(CONV_IMAGES[device], dtype, device)}
             items = convolution_gflop(images=CONV_IMAGES[device])
-            rows.append(alternately(f"{device}, convolution {name}", ways, items=items, unit="GFLOP/s"))
+            rows.append(
+                measure_variants(f"{device}, convolution {name}", variants, items=items, unit="GFLOP/s")
+            )
         source = torch.ones(COPY_BYTES[device], dtype=torch.uint8, device=device)
         target = torch.empty_like(source)
         moved = 2 * COPY_BYTES[device] / 1e9  # read and written
-        ways = {"limit": lambda source=source, target=target: copy_memory(source, target)}
-        rows.append(alternately(f"{device}, memory, read and written", ways, items=moved, unit="GB/s"))
-    finish("Limits of the machine", rows)
+        variants = {"roofline": lambda source=source, target=target: copy_memory(source, target)}
+        rows.append(
+            measure_variants(f"{device}, memory, read and written", variants, items=moved, unit="GB/s")
+        )
+    report_results("Limits of the machine", rows)
 
 
 if __name__ == "__main__":

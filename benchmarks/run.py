@@ -1,6 +1,6 @@
 """Run every script here, each in a process of its own, then gather the results.
 
-python benchmarks/run.py [--rounds N] [--long]   # what is said goes to each script
+python benchmarks/run.py [--rounds N] [--full]   # the options go to each script
 """
 
 import signal
@@ -10,18 +10,22 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from results import FOLDER, HERE, PAGE, gather
+from results import BENCHMARKS_DIR, RESULTS_DIR, RESULTS_PAGE, gather_results
 
 NON_BENCHMARKS = ("run.py", "results.py")
-SLOW_SCRIPTS = ("growth.py", "peers.py", "streaming.py")  # each takes some: with --long, or by itself
+SLOW_SCRIPTS = (
+    "baselines.py",
+    "inference_streaming.py",
+    "scaling.py",
+)  # each takes some: with --full, or by itself
 SCRIPT_TIMEOUT, FULL_SCRIPT_TIMEOUT, INTERRUPT_TIMEOUT = 900, 6 * 3600, 60  # seconds
 
 
-def find_scripts(folder: Path = HERE, *, full: bool = False) -> Sequence[Path]:
+def find_scripts(folder: Path = BENCHMARKS_DIR, *, full: bool = False) -> Sequence[Path]:
     """Find what can be run; other files are parts of these."""
-    left_out = NON_BENCHMARKS if full else NON_BENCHMARKS + SLOW_SCRIPTS
+    excluded = NON_BENCHMARKS if full else NON_BENCHMARKS + SLOW_SCRIPTS
     found = sorted(folder.glob("*.py"))
-    return [each for each in found if each.name not in left_out and "__main__" in each.read_text()]
+    return [each for each in found if each.name not in excluded and "__main__" in each.read_text()]
 
 
 def run_with_timeout(command: Sequence[str], timeout: float) -> bool:
@@ -40,17 +44,23 @@ def run_with_timeout(command: Sequence[str], timeout: float) -> bool:
 
 
 def main() -> None:
-    failed, long = [], "--long" in sys.argv
-    for script in find_scripts(full=long):
+    failed, full = [], "--full" in sys.argv
+    for script in find_scripts(full=full):
         started = time.monotonic()
-        command = [sys.executable, str(script), "--json", str(FOLDER / f"{script.stem}.json"), *sys.argv[1:]]
-        if not run_with_timeout(command, FULL_SCRIPT_TIMEOUT if long else SCRIPT_TIMEOUT):
+        command = [
+            sys.executable,
+            str(script),
+            "--json",
+            str(RESULTS_DIR / f"{script.stem}.json"),
+            *sys.argv[1:],
+        ]
+        if not run_with_timeout(command, FULL_SCRIPT_TIMEOUT if full else SCRIPT_TIMEOUT):
             failed.append(script.name)
         print(f"{script.name}: {time.monotonic() - started:.0f} s\n", flush=True)
-    gather(FOLDER, PAGE)
-    if not long:
+    gather_results(RESULTS_DIR, RESULTS_PAGE)
+    if not full:
         print(
-            f"left out, as each takes minutes: {', '.join(SLOW_SCRIPTS)}; run them by themselves, or all with --long"
+            f"not run, as each takes minutes: {', '.join(SLOW_SCRIPTS)}; run them by themselves, or all with --full"
         )
     if failed:
         raise SystemExit(f"These failed, and the table has nothing new of them: {', '.join(failed)}")

@@ -1,4 +1,4 @@
-"""Folders of JPEG files with about the detail of photographs, drawn by chance."""
+"""Folders of JPEG files with about the detail of sample images, drawn by chance."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ def write_sample_image(file: Path, width: int, height: int, *, seed: int = 0) ->
 def write_labeled_images(
     folder: Path, count: int, *, first: int = 0, width: int = 600, height: int = 450
 ) -> Sequence[Path]:
-    """Write photographs into a folder for each class, numbered from the first on."""
+    """Write sample images into a folder for each class, numbered from the first on."""
     files = []
     for number in range(first, first + count):
         file = folder / SAMPLE_CLASSES[number % len(SAMPLE_CLASSES)] / f"{number:06d}.jpg"

@@ -1,6 +1,6 @@
 """How cost grows with size: time in turn over the sizes, peak memory of each in a fresh process.
 
-python benchmarks/growth.py [--rounds N] [--json FILE] [--long] [--figure docs/img/speed-growth.svg]
+python benchmarks/scaling.py [--rounds N] [--json FILE] [--full] [--figure docs/img/speed-scaling.svg]
 """
 
 import os
@@ -13,13 +13,16 @@ from math import isqrt
 from pathlib import Path
 
 import numpy as np
-import steps
 import torch
-from curves import Curve
-from growth_figure import draw
-from harness import arguments, finish, options, timed
-from peaks import peaks
-from photographs import CLASSES, labelled
+import train_steps
+from harness import parse_options, parser, report_results, time_variants
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
+from peak_memory import measure_peak_memory
+from sample_images import SAMPLE_CLASSES, write_labeled_images
+from scaling_curves import ScalingCurve
 
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference.predict import predict
@@ -28,12 +31,15 @@ from lesionlens.models.saved_model import ModelCard, save_model
 from lesionlens.training.autotune import TrainPrecision, choose_precision
 
 INPUT_SIZE, BATCH_SIZE, NUM_STEPS = 224, 8, 1000
-STEP_BY_PRECISION = {"fp32": steps.exact, "bf16": steps.rough}
+STEP_BY_PRECISION = {"fp32": train_steps.fp32_step, "bf16": train_steps.bf16_step}
+LINE_COLOR, GUIDE_COLOR = "#0072B2", "#8A8A8A"
+TITLE_FONT_SIZE, LABEL_FONT_SIZE = 8.0, 7.0  # points: legible in print
+PANEL_INCHES = 1.9  # inches
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What is done at each size: `make` gives the work of one, ready to be called."""
+    """What is done at each size: `prepare` gives the work of one, ready to be called."""
 
     name: str
     size: str
@@ -52,13 +58,13 @@ def prepare_pixels_step(network: str, precision: TrainPrecision, pixels: int) ->
 def prepare_prediction(folder: Path, num_images: int) -> Callable[[], object]:
     """Give the prediction of so many files of the folder."""
     files = sorted(folder.rglob("*.jpg"))[:num_images]
-    return lambda: predict(folder / "bundle", files, out=folder / "scores.csv")
+    return lambda: predict(folder / "model", files, out=folder / "scores.csv")
 
 
 def prepare_cropping(count: int) -> Callable[[], object]:
     """Give the cutting of so many crops from one decoded image."""
     image = np.random.default_rng(0).integers(0, 256, (450, 600, 3), dtype=np.uint8)
-    seen = Preprocessing(crops="multiscale", crop_count=count)
+    seen = Preprocessing(crops="multi-scale", crop_count=count)
     return lambda: seen.extract_crops(image)
 
 
@@ -85,21 +91,23 @@ def prediction_sizes(*, full: bool) -> list[int]:
 
 
 def write_prediction_folder(folder: Path, network: str, count: int) -> Path:
-    """Write photographs, and a bundle that can score them."""
-    labelled(folder, count)
+    """Write sample images, and a saved model that can score them."""
+    write_labeled_images(folder, count)
     made = make_model_spec(None, backbone=network)
     card = ModelCard(
-        architecture=made, classes=CLASSES, preprocessing=Preprocessing(input_size=(INPUT_SIZE, INPUT_SIZE))
+        architecture=made,
+        classes=SAMPLE_CLASSES,
+        preprocessing=Preprocessing(input_size=(INPUT_SIZE, INPUT_SIZE)),
     )
-    save_model(folder / "bundle", made.build(len(CLASSES)), card)
+    save_model(folder / "model", made.build(len(SAMPLE_CLASSES)), card)
     return folder
 
 
-def measure_scaling(workload: Workload, *, rounds: int) -> Curve:
+def measure_scaling(workload: Workload, *, rounds: int) -> ScalingCurve:
     """Time the sizes in turn, and weigh each in a process of its own."""
-    seconds = timed({str(size): workload.prepare(size) for size in workload.sizes}, rounds=rounds)
-    held = peaks(partial(workload.prepare, size) for size in workload.sizes)
-    return Curve(
+    seconds = time_variants({str(size): workload.prepare(size) for size in workload.sizes}, rounds=rounds)
+    held = measure_peak_memory(partial(workload.prepare, size) for size in workload.sizes)
+    return ScalingCurve(
         name=workload.name,
         size=workload.size,
         sizes=tuple(workload.sizes),
@@ -108,20 +116,106 @@ def measure_scaling(workload: Workload, *, rounds: int) -> Curve:
     )
 
 
+def draw_scaling_figure(curves: Sequence[ScalingCurve], file: Path) -> None:
+    """Write the figure; the same curves give the same file."""
+    figure = Figure(
+        figsize=(PANEL_INCHES * len(curves) + 0.3, 2 * PANEL_INCHES + 0.5), layout="constrained", dpi=200
+    )
+    panels = figure.subplots(2, len(curves), sharex="col", sharey="row", squeeze=False)
+    for curve, above, below in zip(curves, *panels, strict=True):
+        draw_proportional_guide(above, curve)
+        draw_points(above, curve.sizes, curve.seconds, format_seconds, first_offset=5, ticks=(1.0,))
+        draw_points(
+            below, curve.sizes, curve.megabytes, format_megabytes, first_offset=-11, ticks=(1.0, 2.0, 5.0)
+        )
+        above.set_title(curve.name, fontsize=TITLE_FONT_SIZE, loc="left")
+        below.set_xlabel(curve.size, fontsize=LABEL_FONT_SIZE)
+    panels[0, 0].set_ylabel("time", fontsize=LABEL_FONT_SIZE)
+    panels[1, 0].set_ylabel("peak memory", fontsize=LABEL_FONT_SIZE)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "scaling"}):
+        figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
+
+
+def draw_points(
+    axes: Axes,
+    sizes: Sequence[int],
+    costs: Sequence[float],
+    format_cost: Callable[[float], str],
+    *,
+    first_offset: float,
+    ticks: Sequence[float],
+) -> None:
+    """Draw measured points, the first (so many points above) and the last with their values."""
+    axes.plot(sizes, costs, color=LINE_COLOR, marker="o", markersize=3, linewidth=1.2)
+    for index, up in ((0, first_offset), (-1, 5)):
+        at = (sizes[index], costs[index])
+        axes.annotate(
+            format_cost(costs[index]),
+            at,
+            (0, up),
+            textcoords="offset points",
+            fontsize=LABEL_FONT_SIZE,
+            ha="center",
+        )
+    axes.set(xscale="log", yscale="log")
+    axes.set_xticks(sizes, [format_size(size) for size in sizes])
+    axes.yaxis.set_major_locator(LogLocator(subs=ticks))
+    axes.yaxis.set_major_formatter(lambda cost, _: format_cost(cost))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.tick_params(labelsize=LABEL_FONT_SIZE)
+    axes.margins(x=0.16, y=0.2)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def draw_proportional_guide(axes: Axes, curve: ScalingCurve) -> None:
+    """Draw where the times would lie if they grew as the size does, from the largest backwards."""
+    each = curve.seconds[-1] / curve.sizes[-1]
+    middle = (curve.sizes[0] * curve.sizes[-1]) ** 0.5
+    axes.plot(
+        curve.sizes, [size * each for size in curve.sizes], color=GUIDE_COLOR, linewidth=0.8, dashes=(4, 3)
+    )
+    axes.annotate(
+        "in proportion",
+        (middle, each * middle),
+        (3, -10),
+        textcoords="offset points",
+        fontsize=LABEL_FONT_SIZE,
+        color=GUIDE_COLOR,
+    )
+
+
+def format_size(size: int) -> str:
+    return f"{size / 1000:.0f}k" if size >= 1000 else str(size)
+
+
+def format_seconds(seconds: float) -> str:
+    return f"{format_short(seconds)} s" if seconds >= 1 else f"{format_short(1000 * seconds)} ms"
+
+
+def format_megabytes(megabytes: float) -> str:
+    return f"{megabytes / 1000:.2g} GB" if megabytes >= 1000 else f"{megabytes:.0f} MB"
+
+
+def format_short(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
 def main() -> None:
-    arguments.add_argument("--figure", type=Path, help="draw the curves here (.svg, .png)")
-    said = options()
-    network = "resnet50" if said.long else "mobilenetv2_100"
+    parser.add_argument("--figure", type=Path, help="draw the curves here (.svg, .png)")
+    options = parse_options()
+    network = "resnet50" if options.full else "mobilenetv2_100"
     with tempfile.TemporaryDirectory() as name:
         os.environ["LESIONLENS_CACHE"] = name  # of all processes that follow
-        folder = write_prediction_folder(Path(name), network, max(prediction_sizes(full=said.long)))
+        folder = write_prediction_folder(Path(name), network, max(prediction_sizes(full=options.full)))
         curves = [
-            measure_scaling(work, rounds=said.rounds)
-            for work in list_workloads(network, folder, full=said.long)
+            measure_scaling(work, rounds=options.rounds)
+            for work in list_workloads(network, folder, full=options.full)
         ]
-    finish(f"Cost against size ({network})", [], curves)
-    if said.figure:
-        draw(curves, said.figure)
+    report_results(f"Cost against size ({network})", [], curves)
+    if options.figure:
+        draw_scaling_figure(curves, options.figure)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The soft-attention unit as a 2-D convolution against the equal 3-D one, forward and backward, each in a process.
 
-The limit: its convolution alone.
+The roofline: its convolution alone.
 
 python benchmarks/soft_attention.py [--rounds N] [--json FILE]
 """
@@ -9,9 +9,9 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from apart import each_apart, each_turn
-from convolutions import forward_and_backward
-from harness import Row, alternately, finish
+from harness import ResultRow, measure_variants, report_results
+from isolated_process import isolated_processes, make_variant
+from roofline import forward_and_backward
 from torch import Tensor, nn
 
 from lesionlens.core.runtime import retain_freed_memory
@@ -60,7 +60,7 @@ def prepare_baseline(shape: Shape) -> Callable[[], object]:
 def prepare_ours(shape: Shape) -> Callable[[], object]:
     retain_freed_memory()
     unit, x = (each.to(memory_format=torch.channels_last) for each in make_inputs(shape))
-    return prepare_step(lambda x: unit(x).grid, x)
+    return prepare_step(lambda x: unit(x).feature_map, x)
 
 
 def prepare_roofline(shape: Shape) -> Callable[[], object]:
@@ -71,17 +71,19 @@ def prepare_roofline(shape: Shape) -> Callable[[], object]:
     return partial(forward_and_backward, unit.conv, x, y, first=False)
 
 
-def measure_unit(name: str, shape: Shape) -> Row:
+def measure_unit(name: str, shape: Shape) -> ResultRow:
     unit, x = make_inputs(shape)
     apart = float((ReferenceSoftAttention(unit)(x) - unit(x).feature_map).detach().abs().max())
-    makers = {"naive": prepare_baseline, "ours": prepare_ours, "limit": prepare_roofline}
-    with each_apart({way: each_turn(make, times=REPEATS) for way, make in makers.items()}, shape) as ways:
+    makers = {"baseline": prepare_baseline, "ours": prepare_ours, "roofline": prepare_roofline}
+    with isolated_processes(
+        {variant: make_variant(make, times=REPEATS) for variant, make in makers.items()}, shape
+    ) as variants:
         note = f"{apart:.0e} apart"
-        return alternately(name, ways, items=REPEATS * BATCH_SIZE, demand=6.0, note=note)
+        return measure_variants(name, variants, items=REPEATS * BATCH_SIZE, target=6.0, note=note)
 
 
 def main() -> None:
-    finish(
+    report_results(
         "The soft-attention unit in training",
         [measure_unit(name, shape) for name, shape in FEATURE_MAPS.items()],
     )

@@ -1,21 +1,21 @@
-"""A training step as a run computes it, in float32 and bf16, against the plain way: each in a process of its own.
+"""A training step as a run computes it, in float32 and bf16, against the baseline: each in a process of its own.
 
-The limit: the convolutions and products of the step alone.
+The roofline: the convolutions and products of the step alone.
 
-    python benchmarks/train_step.py [--rounds N] [--json FILE] [--long]
+    python benchmarks/train_step.py [--rounds N] [--json FILE] [--full]
 
-The allocator's setting holds for a whole process, so the plain way must not share ours.
+The allocator's setting holds for a whole process, so the baseline must not share ours.
 """
 
 from collections.abc import Sequence
 
-import convolutions
-import steps
-from apart import each_apart, each_turn
-from harness import Row, alternately, finish, options
+import roofline
+import train_steps
+from harness import ResultRow, measure_variants, parse_options, report_results
+from isolated_process import isolated_processes, make_variant
 
 INPUT_SIZE = 224
-STEP_BY_PRECISION = {"float32": steps.exact, "bf16": steps.rough}
+STEP_BY_PRECISION = {"float32": train_steps.fp32_step, "bf16": train_steps.bf16_step}
 Target = float | None
 CASES: Sequence[tuple[str, str, Target]] = (
     ("resnet50", "float32", 1.4),
@@ -28,21 +28,21 @@ FULL_CASES: Sequence[tuple[str, str, Target]] = (
 )
 
 
-def measure_case(backbone: str, precision: str, target: Target) -> Row:
-    batch = 16 if options().long else (8 if backbone != "vgg16" else 4)
-    all_ways = {
-        "naive": each_turn(steps.plain),
-        "ours": each_turn(STEP_BY_PRECISION[precision]),
-        "limit": each_turn(convolutions.alone, bf16=precision == "bf16"),
+def measure_case(backbone: str, precision: str, target: Target) -> ResultRow:
+    batch = 16 if parse_options().full else (8 if backbone != "vgg16" else 4)
+    all_variants = {
+        "baseline": make_variant(train_steps.baseline_step),
+        "ours": make_variant(STEP_BY_PRECISION[precision]),
+        "roofline": make_variant(roofline.prepare_products_only, bf16=precision == "bf16"),
     }
-    with each_apart(all_ways, {"backbone": backbone}, batch, INPUT_SIZE) as ways:
+    with isolated_processes(all_variants, {"backbone": backbone}, batch, INPUT_SIZE) as variants:
         title = f"{backbone}, {precision}, batch {batch}"
-        return alternately(title, ways, items=batch, demand=target)
+        return measure_variants(title, variants, items=batch, target=target)
 
 
 def main() -> None:
-    wanted = [*CASES, *FULL_CASES] if options().long else CASES
-    finish(f"Training steps at {INPUT_SIZE} pixels", [measure_case(*said) for said in wanted])
+    cases = [*CASES, *FULL_CASES] if parse_options().full else CASES
+    report_results(f"Training steps at {INPUT_SIZE} pixels", [measure_case(*case) for case in cases])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Training steps to be timed: one network with its optimiser, plainly or as a run computes it."""
+"""Training steps to be timed: one network with its optimizer, as a baseline or as a run computes it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -49,7 +49,7 @@ def use_reference_formula(model: nn.Module) -> nn.Module:
     """Put torch's own softmax, over a flat grid, in place of the operation."""
 
     def forward(block: Any, x: Tensor) -> Tensor:
-        identity, residual = block.summands(x)
+        identity, residual = block.identity_and_residual(x)
         mask = residual.flatten(2).float().softmax(dim=2).reshape(residual.shape)
         return block.activation()(residual + identity + block.alpha * mask * identity)
 

@@ -28,63 +28,67 @@ def clock():
     return Clock()
 
 
-def test_the_ways_take_turns_after_one_warm_up_each(script, clock):
-    ways = {name: clock.work(name, 1) for name in ("naive", "ours", "limit")}
-    script("harness").timed(ways, rounds=3, clock=clock)
-    assert "".join(name[0] for name in clock.calls) == "nol" + "nol" + "oln" + "lno"
+def test_the_variants_take_turns_after_one_warm_up_each(script, clock):
+    variants = {name: clock.work(name, 1) for name in ("baseline", "ours", "roofline")}
+    script("harness").time_variants(variants, rounds=3, clock=clock)
+    assert "".join(name[0] for name in clock.calls) == "bor" + "bor" + "orb" + "rbo"
 
 
 def test_ratios_are_taken_round_by_round_and_the_warm_up_does_not_count(script, clock):
-    """Both ways slow down threefold in round two: the ratio hardly notices, the medians would."""
-    ways = {
-        "naive": clock.work("naive", 99, 4, 12, 4),
+    """Both variants slow down threefold in round two: the ratio hardly notices, the medians would."""
+    variants = {
+        "baseline": clock.work("baseline", 99, 4, 12, 4),
         "ours": clock.work("ours", 99, 2, 4, 2),
-        "limit": clock.work("limit", 99, 1, 3, 1),
+        "roofline": clock.work("roofline", 99, 1, 3, 1),
     }
-    row = script("harness").alternately("work", ways, items=8, rounds=3, demand=1.9, clock=clock)
-    assert row.values == {"naive": 8 / 4, "ours": 8 / 2, "limit": 8 / 1}
-    naive, share = row.against["naive"], row.against["limit"]
-    assert (naive.median, naive.low, naive.high) == (2, 2, 3)
-    assert (share.median, share.low, share.high) == (0.5, 0.5, 0.75)
-    assert row.met
+    row = script("harness").measure_variants("work", variants, items=8, rounds=3, target=1.9, clock=clock)
+    assert row.values == {"baseline": 8 / 4, "ours": 8 / 2, "roofline": 8 / 1}
+    speedup, fraction = row.ratios["baseline"], row.ratios["roofline"]
+    assert (speedup.median, speedup.low, speedup.high) == (2, 2, 3)
+    assert (fraction.median, fraction.low, fraction.high) == (0.5, 0.5, 0.75)
+    assert row.target_met
 
 
 @pytest.mark.parametrize(
-    ("ways", "demand", "met"),
+    ("variants", "target", "met"),
     [
-        ({"naive": [3.0], "ours": [2.0]}, 1.5, True),
-        ({"naive": [3.0], "ours": [2.0]}, 1.51, False),
-        ({"naive": [3.0], "ours": [2.0]}, None, None),
-        ({"limit": [0.9], "ours": [1.0]}, 0.9, True),  # no naive way: the share of the limit is judged
-        ({"timm": [9.0], "ours": [1.0]}, 2, None),  # a peer is no demand
+        ({"baseline": [3.0], "ours": [2.0]}, 1.5, True),
+        ({"baseline": [3.0], "ours": [2.0]}, 1.51, False),
+        ({"baseline": [3.0], "ours": [2.0]}, None, None),
         (
-            {"naive": [1.0], "limit": [0.99], "ours": [1.0]},
+            {"roofline": [0.9], "ours": [1.0]},
+            0.9,
+            True,
+        ),  # without a baseline the fraction of the roofline is judged
+        ({"timm": [9.0], "ours": [1.0]}, 2, None),  # another package has no target
+        (
+            {"baseline": [1.0], "roofline": [0.99], "ours": [1.0]},
             0.99 + 1e-9,
             True,
-        ),  # beside naive, the limit is not
+        ),  # beside a baseline, the roofline is not
     ],
 )
-def test_a_demand_is_of_the_ratio_to_naive_or_else_of_the_share(script, ways, demand, met):
-    assert script("harness").row("x", ways, demand=demand).met is met
+def test_the_target_is_of_the_ratio_to_the_baseline_or_else_to_the_roofline(script, variants, target, met):
+    assert script("harness").make_row("x", variants, target=target).target_met is met
 
 
 def test_costs_that_are_no_rates_are_shown_for_one_item(script):
-    row = script("harness").row
+    row = script("harness").make_row
     assert row("t", {"ours": [0.5]}, items=10, unit="ms").values == {"ours": 50}
-    assert row("m", {"naive": [6e6], "ours": [2e6]}, unit="MB").values == {"naive": 6, "ours": 2}
+    assert row("m", {"baseline": [6e6], "ours": [2e6]}, unit="MB").values == {"baseline": 6, "ours": 2}
 
 
-def test_the_table_shows_each_way_each_ratio_and_what_was_demanded(script):
-    harness, rows = script("harness"), script("rows")
+def test_the_table_shows_each_variant_each_ratio_and_the_target(script):
+    harness, rows = script("harness"), script("results_table")
     found = [
-        harness.row("first", {"naive": [0.01], "ours": [0.004]}, demand=3, note="same pixels"),
-        harness.row("second", {"timm": [0.03], "ours": [0.02], "limit": [0.01]}),
+        harness.make_row("first", {"baseline": [0.01], "ours": [0.004]}, target=3, note="same pixels"),
+        harness.make_row("second", {"timm": [0.03], "ours": [0.02], "roofline": [0.01]}),
     ]
-    head, rule, first, second = rows.markdown(found).splitlines()
+    head, rule, first, second = rows.rows_to_markdown(found).splitlines()
     cells = [cell.strip() for cell in head.split("|")[1:-1]]
     assert cells == [
-        *("what", "unit", "naive", "ours", "timm", "limit"),
-        *("naive ÷ ours", "timm ÷ ours", "share of the limit", "demanded", "met", "note"),
+        *("what", "unit", "baseline", "ours", "timm", "roofline"),
+        *("baseline ÷ ours", "timm ÷ ours", "fraction of roofline", "target", "target met", "note"),
     ]
     assert [cell.strip() for cell in first.split("|")[1:7]] == ["first", "img/s", "100", "250", "–", "–"]
     assert "| 2.50 " in first
@@ -98,46 +102,46 @@ def test_the_table_shows_each_way_each_ratio_and_what_was_demanded(script):
 
 
 def test_the_json_holds_machine_date_versions_and_rows_and_comes_back(script, monkeypatch, tmp_path, capsys):
-    harness, rows = script("harness"), script("rows")
+    harness, rows = script("harness"), script("results_table")
     file = tmp_path / "new" / "decode.json"
     monkeypatch.setattr("sys.argv", ["benchmarks/decode.py", "--json", str(file), "--rounds", "2"])
-    harness.options.cache_clear()
-    found = harness.alternately("nothing", {"naive": int, "ours": int}, unit="ms")
-    harness.finish("Of nothing", [found])
+    harness.parse_options.cache_clear()
+    found = harness.measure_variants("nothing", {"baseline": int, "ours": int}, unit="ms")
+    harness.report_results("Of nothing", [found])
     written = json.loads(file.read_text())
     assert written["script"] == "decode"
     assert written["versions"]["torch"]
     assert written["date"][:2] == "20"
     assert written["machine"]["cores"] >= 1
     assert written["machine"]["memory_gib"] > 0.1
-    assert rows.Report.model_validate(written).rows == (found,)
+    assert rows.BenchmarkReport.model_validate(written).rows == (found,)
     assert "Of nothing" in capsys.readouterr().out
-    harness.options.cache_clear()
+    harness.parse_options.cache_clear()
 
 
 def test_what_linux_says_of_a_processor_is_read_by_its_key(script, tmp_path):
     file = tmp_path / "cpuinfo"
     file.write_text("model\t\t: 143\nmodel name\t: Some CPU: fast\nflags\t\t: fpu avx512f amx_bf16\n")
-    line = script("machine").cpu_line
+    line = script("machine").read_cpuinfo
     assert line("model name", file) == "Some CPU: fast"
     assert line("flags", file).split()[1:] == ["avx512f", "amx_bf16"]
     assert line("stepping", file) == ""
     assert line("flags", tmp_path / "none") == ""
 
 
-def test_what_is_more_than_the_limit_surely_does_is_out_of_reach(script):
-    row, verdict = script("rows").row, script("rows").verdict
-    costs = {"naive": [6.0, 8.0], "ours": [4.0, 4.0], "limit": [3.0, 2.0]}
-    found = row("x", costs, demand=4.5)
-    assert (found.at_most.low, found.at_most.median, found.at_most.high) == (2, 3, 4)
-    told = {demand: verdict(row("x", costs, demand=demand)) for demand in (1.5, 2.9, 3.9, 4.1)}
-    assert told == {
+def test_a_target_beyond_what_the_roofline_surely_reaches_is_above_it(script):
+    row, verdict = script("results_table").make_row, script("results_table").target_verdict
+    costs = {"baseline": [6.0, 8.0], "ours": [4.0, 4.0], "roofline": [3.0, 2.0]}
+    found = row("x", costs, target=4.5)
+    assert (found.max_speedup.low, found.max_speedup.median, found.max_speedup.high) == (2, 3, 4)
+    verdicts = {target: verdict(row("x", costs, target=target)) for target in (1.5, 2.9, 3.9, 4.1)}
+    assert verdicts == {
         1.5: "yes",
-        2.9: "no: 0.97 of the limit",
-        3.9: "no: 1.30 of the limit",
-        4.1: "out of reach",
+        2.9: "no: 0.97 of the roofline",
+        3.9: "no: 1.30 of the roofline",
+        4.1: "above roofline",
     }
-    beaten = {"naive": [10.0], "ours": [3.2], "limit": [4.0]}  # then it is no limit
-    assert verdict(row("x", beaten, demand=3.5)) == "no: 1.40 of the limit"
-    alone = row("x", {"ours": [4.0], "limit": [3.0]}, demand=0.9)
-    assert (alone.at_most, verdict(alone)) == (None, "no")
+    beaten = {"baseline": [10.0], "ours": [3.2], "roofline": [4.0]}  # then it is not a roofline
+    assert verdict(row("x", beaten, target=3.5)) == "no: 1.40 of the roofline"
+    alone = row("x", {"ours": [4.0], "roofline": [3.0]}, target=0.9)
+    assert (alone.max_speedup, verdict(alone)) == (None, "no")

@@ -13,8 +13,8 @@ try:
 finally:
     pathlib.Path({str(left)!r}).unlink()
 """
-    assert run.succeeded([sys.executable, "-c", "pass"], 60)
-    assert not run.succeeded([sys.executable, "-c", "raise SystemExit(3)"], 60)
-    assert not run.succeeded([sys.executable, "-c", stuck], 1.5)
+    assert run.run_with_timeout([sys.executable, "-c", "pass"], 60)
+    assert not run.run_with_timeout([sys.executable, "-c", "raise SystemExit(3)"], 60)
+    assert not run.run_with_timeout([sys.executable, "-c", stuck], 1.5)
     assert not left.exists()  # it was interrupted, and could clear away
     assert "not done after 2 s" in capfd.readouterr().out

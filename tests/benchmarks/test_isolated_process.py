@@ -1,4 +1,4 @@
-"""What goes over the line to a way in a process of its own."""
+"""What goes over the connection to a variant in a process of its own."""
 
 import multiprocessing
 import os
@@ -27,60 +27,60 @@ class Line:
 def test_a_way_is_prepared_once_works_in_turn_and_ends_with_the_line(script):
     line, done = Line(3), []
 
-    def way(turns, what):
+    def way(turn_signal, what):
         done.append("prepared")
-        turns.each(lambda: done.append(what))
+        turn_signal.repeat_work(lambda: done.append(what))
 
     with pytest.raises(SystemExit):
-        script("apart").serve(line, way, ("given",), multiprocessing.get_start_method())
+        script("isolated_process").serve_turns(line, way, ("given",), multiprocessing.get_start_method())
     assert done == ["prepared", "given", "given", "given"]
     assert line.sent == [None] * 4  # prepared, and after each turn
 
 
 def test_short_work_is_done_several_times_a_turn(script):
-    apart, done = script("apart"), []
-    way = apart.each_turn(lambda what: lambda: done.append(what), times=3, what="work")
+    isolated, done = script("isolated_process"), []
+    way = isolated.make_variant(lambda what: lambda: done.append(what), times=3, what="work")
     line = Line(2)
     with pytest.raises(SystemExit):
-        apart.serve(line, way, (), multiprocessing.get_start_method())
+        isolated.serve_turns(line, way, (), multiprocessing.get_start_method())
     assert done == ["work"] * 6
 
 
 def test_what_went_wrong_there_is_told_here(script):
-    def broken(turns):
+    def broken(turn_signal):
         raise ValueError("no such network")
 
     line = Line(1)
     with pytest.raises(ValueError, match="no such network"):
-        script("apart").serve(line, broken, (), multiprocessing.get_start_method())
+        script("isolated_process").serve_turns(line, broken, (), multiprocessing.get_start_method())
     assert line.sent == ["ValueError('no such network')"]
 
 
 @pytest.mark.parametrize(
     ("module", "way", "given"),
     [
-        ("steps", "plain", ({"backbone": "test_resnet"}, 2, 32)),
-        ("inference", "plainly", ("test_resnet", 1)),
+        ("train_steps", "baseline_step", ({"backbone": "test_resnet"}, 2, 32)),
+        ("inference", "prepare_baseline", ("test_resnet", 1)),
     ],
 )
 def test_what_prepares_work_becomes_a_way(script, module, way, given):
     line = Line(2)
-    made = script("apart").each_turn(getattr(script(module), way))
+    made = script("isolated_process").make_variant(getattr(script(module), way))
     with pytest.raises(SystemExit):
-        script("apart").serve(line, made, given, multiprocessing.get_start_method())
+        script("isolated_process").serve_turns(line, made, given, multiprocessing.get_start_method())
     assert line.sent == [None] * 3
 
 
 @pytest.mark.slow
 def test_a_way_that_hangs_or_dies_is_told_and_ended(script, monkeypatch):
-    apart = script("apart")
-    monkeypatch.setattr(apart, "PRELOADED", [])
-    monkeypatch.setattr(apart, "LONGEST", 20)
-    monkeypatch.setattr(apart, "TO_END", 0.1)
+    isolated = script("isolated_process")
+    monkeypatch.setattr(isolated, "PRELOADED_MODULES", [])
+    monkeypatch.setattr(isolated, "TURN_TIMEOUT", 20)
+    monkeypatch.setattr(isolated, "EXIT_TIMEOUT", 0.1)
     with pytest.raises(RuntimeError, match="dying: its process is gone"):
-        apart.Apart("dying", apart.each_turn(os._exit), 1)
-    with apart.each_apart({"sleeping": apart.each_turn(partial)}, time.sleep, 100) as ways:
-        monkeypatch.setattr(apart, "LONGEST", 0.1)
+        isolated.IsolatedProcess("dying", isolated.make_variant(os._exit), 1)
+    with isolated.isolated_processes({"sleeping": isolated.make_variant(partial)}, time.sleep, 100) as ways:
+        monkeypatch.setattr(isolated, "TURN_TIMEOUT", 0.1)
         with pytest.raises(RuntimeError, match=r"sleeping: not done after 0\.1 s"):
             ways["sleeping"]()
     assert not ways["sleeping"].process.is_alive()

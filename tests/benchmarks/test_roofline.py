@@ -1,4 +1,4 @@
-"""The least work of a step is all of its convolutions and products, and nothing else."""
+"""The roofline: a machine's work is as large as stated, a step's least work its convolutions and products alone."""
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -10,16 +10,22 @@ def operations(work) -> int:
     return counter.get_total_flops()
 
 
+def test_a_convolution_has_the_stated_operations(script):
+    roofline = script("roofline")
+    gflop = operations(roofline.prepare_convolution(2, torch.float32, "cpu")) / 1e9
+    assert gflop == roofline.convolution_gflop(images=2)
+
+
 def test_as_many_operations_as_a_step(script):
     network = {"backbone": "test_resnet"}
-    step = script("steps").plain(network, 2, 64)
-    least = script("convolutions").alone(network, 2, 64, bf16=False)
+    step = script("train_steps").baseline_step(network, 2, 64)
+    least = script("roofline").prepare_products_only(network, 2, 64, bf16=False)
     assert operations(least) == operations(step) > 0
 
 
 def test_layers_are_seen_with_their_shapes_and_left_as_they_were(script):
-    model = script("steps").make({"backbone": "test_resnet"})
-    found = script("convolutions").shapes_of(model, torch.rand(2, 3, 64, 64))
+    model = script("train_steps").make_network({"backbone": "test_resnet"})
+    found = script("roofline").product_shapes(model, torch.rand(2, 3, 64, 64))
     layers = [each for each in model.modules() if isinstance(each, torch.nn.Conv2d | torch.nn.Linear)]
     assert set(found) == set(layers)
     assert found[layers[-1]] == ((2, layers[-1].in_features), (2, 7))

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def test_of_few_rounds_the_least_and_the_greatest(script):
-    found = script("spread").spread([2.0, 8.0, 3.0], [1.0, 2.0, 1.0])
+    found = script("median_interval").ratio_interval([2.0, 8.0, 3.0], [1.0, 2.0, 1.0])
     assert (found.median, found.low, found.high, found.rounds) == (3, 2, 4, 3)
     assert str(found) == "3.00 (2.00–4.00, 3 rounds)"
 
@@ -13,7 +13,7 @@ def test_from_six_rounds_on_the_interval_holds_the_true_median_in_19_of_20_cases
     ones, times = [1.0] * 12, 400
     # skewed, as delays are; the median is 1
     drawn = np.random.default_rng(0).lognormal(0.0, 0.3, (times, len(ones)))
-    found = [script("spread").spread(list(each), ones) for each in drawn]
+    found = [script("median_interval").ratio_interval(list(each), ones) for each in drawn]
     held = sum(each.low <= 1 <= each.high for each in found)
     assert 0.94 < held / times < 0.99  # exactly 0.961
     assert all(min(each) < one.low < one.high < max(each) for each, one in zip(drawn, found, strict=True))
@@ -23,7 +23,9 @@ def test_five_rounds_are_too_few_and_six_are_enough(script):
     """All lie on one side with chance 2 / 2 ** n: above one in twenty for five, below for six."""
     ratios = [1.5, 1.1, 1.6, 1.2, 1.4, 1.3]
     for rounds in (5, 6):
-        found = script("spread").spread(ratios[:rounds], [1.0] * rounds)
+        found = script("median_interval").ratio_interval(ratios[:rounds], [1.0] * rounds)
         assert (found.low, found.high, found.rounds) == (1.1, 1.6, rounds)
         assert ("rounds" in str(found)) == (rounds == 5)
-    assert next(n for n in range(1, 20) if 2 / 2**n < 0.05) == script("spread").ENOUGH
+    assert (
+        next(n for n in range(1, 20) if 2 / 2**n < 0.05) == script("median_interval").MIN_ROUNDS_FOR_INTERVAL
+    )

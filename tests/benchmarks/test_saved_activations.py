@@ -11,9 +11,11 @@ from lesionlens.models.factory import create_model
 def test_each_memory_counts_once(script):
     linear = nn.Linear(3, 5, bias=False)
     x = torch.rand(2, 3, requires_grad=True)
-    assert script("kept").kept_bytes(linear, x) == 4 * (2 * 3 + 3 * 5)  # x and the weight
+    assert script("saved_activations").saved_activation_bytes(linear, x) == 4 * (
+        2 * 3 + 3 * 5
+    )  # x and the weight
     twice = nn.Sequential(linear, nn.Sigmoid())
-    assert script("kept").kept_bytes(twice, x) == 4 * (2 * 3 + 3 * 5 + 2 * 5)
+    assert script("saved_activations").saved_activation_bytes(twice, x) == 4 * (2 * 3 + 3 * 5 + 2 * 5)
 
 
 def test_attention_keeps_nothing_beyond_the_residual_network_but_gates_and_sums(script, monkeypatch):
@@ -24,7 +26,7 @@ def test_attention_keeps_nothing_beyond_the_residual_network_but_gates_and_sums(
         model = create_model(backbone="resnet26d", attention=attention, num_classes=3)
         compile_attention(model)
         model, x = (each.to(memory_format=torch.channels_last) for each in (model, torch.rand(2, 3, 64, 64)))
-        return script("kept").kept_bytes(model, x)
+        return script("saved_activations").saved_activation_bytes(model, x)
 
     widths = 256 + 512 + 1024 + 2048
     late = 3 * widths  # channels of the norms that end two blocks and a shortcut in each stage
