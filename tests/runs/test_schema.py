@@ -69,11 +69,11 @@ def test_training_masks_are_worse_and_fewer_and_the_record_says_so(recipe: str, 
     assert after is not None
     assert before.has_mask.all()
     facts = worse.setup.describe()["attention_prior"]
-    assert (facts["images"], facts["used"]) == (len(before), after.has_mask.sum())
-    assert facts["used"] == pytest.approx(len(before) / 2, abs=1.5)
+    assert (facts["num_with_mask"], facts["num_used"]) == (len(before), after.has_mask.sum())
+    assert facts["num_used"] == pytest.approx(len(before) / 2, abs=1.5)
     alike = [iou(after[place], before[place]) for place in np.flatnonzero(after.has_mask)]
-    assert facts["jaccard"] == pytest.approx(np.mean(alike), abs=1e-4)
-    assert 0.7 < facts["jaccard"] < 0.95
+    assert facts["mean_iou"] == pytest.approx(np.mean(alike), abs=1e-4)
+    assert 0.7 < facts["mean_iou"] < 0.95
     assert worse.setup.excluded == exact.setup.excluded == ()  # told by its count alone
     assert worse.datamodule.val_dataset.split_data.masks is None
 
@@ -140,7 +140,7 @@ def test_a_contradiction_is_refused(asked: CropRecipe, said: str) -> None:
     ("asked", "crops"), [(CropRecipe(), 8), (CropRecipe(train="grid", train_count=8), None)]
 )
 def test_numbers_without_an_order_are_refused(asked: CropRecipe, crops: int | None) -> None:
-    with pytest.raises(RecipeError, match="no 8 ordered crops; allowed numbers: 5, 7, 9, 16, 25, 36"):
+    with pytest.raises(RecipeError, match="no grid of 8 crops; allowed numbers: 5, 7, 9, 16, 25, 36"):
         asked.for_model(crops)
 
 

@@ -58,10 +58,10 @@ def test_training_on_the_term_alone_draws_every_map_into_the_mask(attention: str
 
 def test_networks_without_maps_of_places_are_refused() -> None:
     plain = create_model(backbone="test_resnet", attention="none", num_classes=2)
-    with pytest.raises(ModelError, match="Plain has none of places"):
+    with pytest.raises(ModelError, match="TimmClassifier has none of places"):
         make_attention_prior(LESION, plain, SIZE)
     channel = create_model(backbone="test_resnet", attention="arl", num_classes=2, normalisation="channel")
-    with pytest.raises(ModelError, match="ARL has none of places"):
+    with pytest.raises(ModelError, match="ARLResNet has none of places"):
         make_attention_prior(LESION, channel, SIZE)
 
 

@@ -226,5 +226,5 @@ def test_residual_attention_is_never_trained_in_bf16_unasked(
 
 
 def _kept(ready: object) -> tuple[str, str]:
-    train = ready.prepared.recipe.train  # type: ignore[attr-defined]
+    train = ready.setup.recipe.train  # type: ignore[attr-defined]
     return train.precision, train.compile

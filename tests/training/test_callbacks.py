@@ -15,14 +15,16 @@ from lesionlens.training.callbacks import CSVLogger
 class Gated(Classifier):
     """A network of crops around one with a gate, and a gate of its own."""
 
-    attention_scales = ("inner.trunk.layer1.alpha", "soft.attention.gamma")
+    attention_scales = ("inner.backbone.layer1.alpha", "soft.attention.gamma")
 
     def __init__(self) -> None:
         super().__init__()
-        for place in ("inner", "inner.trunk", "inner.trunk.layer1", "soft", "soft.attention"):
+        for place in ("inner", "inner.backbone", "inner.backbone.layer1", "soft", "soft.attention"):
             outer, _, name = place.rpartition(".")
             self.get_submodule(outer).add_module(name, nn.Module())
-        self.get_submodule("inner.trunk.layer1").register_parameter("alpha", nn.Parameter(torch.tensor(0.25)))
+        self.get_submodule("inner.backbone.layer1").register_parameter(
+            "alpha", nn.Parameter(torch.tensor(0.25))
+        )
         self.get_submodule("soft.attention").register_parameter("gamma", nn.Parameter(torch.tensor(0.5)))
 
 

@@ -111,7 +111,7 @@ def test_validation_scores_images_not_crops(monkeypatch: pytest.MonkeyPatch) -> 
             lambda p: torch.optim.SGD(p, 0.01, 0.9, nesterov=True, weight_decay=0.1, foreach=False),
         ),
         (
-            {"optimizer": "adam", "epsilon": 1e-3},
+            {"optimizer": "adam", "eps": 1e-3},
             lambda p: torch.optim.Adam(p, 0.01, eps=1e-3, weight_decay=0.1, foreach=False),
         ),
         ({"optimizer": "adamw"}, lambda p: torch.optim.AdamW(p, 0.01, weight_decay=0.1, foreach=False)),

@@ -90,7 +90,9 @@ def make_attention_prior(
         if name not in names:
             raise RecipeError(unknown_name_message("attention map in attention_prior.weight", name, names))
     usual = dict.fromkeys(names[:-1], EARLIER_MAP_WEIGHT) | {names[-1]: LAST_MAP_WEIGHT}
-    return AttentionPriorLoss(recipe.weight or usual, normalize_by_max=model.map_value_range == "distribution")
+    return AttentionPriorLoss(
+        recipe.weight or usual, normalize_by_max=model.map_value_range == "distribution"
+    )
 
 
 def spatial_maps(model: Classifier, size: tuple[int, int]) -> list[str]:

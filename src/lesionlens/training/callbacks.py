@@ -78,7 +78,7 @@ def _attention_scales(model: Classifier) -> dict[str, float]:
     """Give the value of each scale gate by its column (the curves of Zhang et al. 2019, Fig. 7)."""
     values = {}
     for name in model.attention_scales:
-        place, _, gate = name.removeprefix("inner.").removeprefix("trunk.").rpartition(".")
+        place, _, gate = name.removeprefix("inner.").removeprefix("backbone.").rpartition(".")
         values[f"{gate}/{place}"] = float(model.get_parameter(name).detach())
     return values
 
