@@ -1,4 +1,7 @@
-"""Generated sets: drawn once however many ask, planted copies by content, masks that are a little wrong."""
+"""Generated sets: drawn once however many ask, planted copies by content, masks that are a little wrong.
+
+Real images are those that were given; small profiles draw their own; nothing is mixed in one folder.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,17 +11,27 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from lesionlens.core.errors import DataError
+from lesionlens.core.errors import DataError, RunError
 from lesionlens.datasets.file_layout import find_masks_in
 from lesionlens.datasets.registry import load_table
 from lesionlens.imaging.masks import read_lesion_mask
 from lesionlens.reproduction import data_sources as module
-from lesionlens.reproduction.data_sources import get_artifact_sets, get_synthetic, make_noisy_masks
+from lesionlens.reproduction.catalog import load_table_spec
+from lesionlens.reproduction.data_sources import (
+    get_artifact_sets,
+    get_synthetic,
+    make_noisy_masks,
+    parse_sources,
+    resolve_source,
+)
+from lesionlens.reproduction.profiles import PROFILES
 from lesionlens.reproduction.spec import ArtifactSet
 
 from ..helpers.images import write_image, write_lines
+from ..helpers.tiny_datasets import write_isic2017
 
 QUIET = Console(quiet=True)
+TABLE = load_table_spec("arl/table5")
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +117,24 @@ def test_a_set_without_masks_gives_no_folder(tmp_path: Path, draw_one: str) -> N
 def draw_one(tmp_path: Path) -> str:
     write_image(tmp_path / "a.jpg")
     return f"table:{write_lines(tmp_path / 'mine.csv', 'image,label', ['a,nevus'])}"
+
+
+def test_one_source_of_each_data_set(tmp_path: Path) -> None:
+    source = f"isic2017:{write_isic2017(tmp_path / 'isic2017')}"
+    assert parse_sources([source]) == {"isic2017": source}
+    with pytest.raises(DataError, match="two sources of isic2017"):
+        parse_sources([source, source])
+
+
+def test_the_papers_protocol_needs_real_images(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="--dataset isic2017:FOLDER"):
+        resolve_source(TABLE, {}, PROFILES["paper"], tmp_path, QUIET)
+
+
+def test_other_images_than_before_are_refused(tmp_path: Path) -> None:
+    one, other = (f"isic2017:{write_isic2017(tmp_path / str(count), (count, 3, 3))}" for count in (4, 5))
+    short, out = PROFILES["short"], tmp_path / "out"
+    assert resolve_source(TABLE, {"isic2017": one}, short, out, QUIET) == one
+    assert resolve_source(TABLE, {"isic2017": one}, short, out, QUIET) == one
+    with pytest.raises(RunError, match="begun with other images of isic2017"):
+        resolve_source(TABLE, {"isic2017": other}, short, out, QUIET)

@@ -40,13 +40,13 @@ def evaluation_subset(cell: RunCell, source: str) -> LesionTable:
     DataError
         The source cannot be read, or has none of them.
     """
-    split, part = read_csv_columns(cell.run_dir.splits_csv), evaluation_split(cell)
-    own = [image for image, there in zip(split["image_id"], split["split"], strict=True) if there == part]
+    splits, split = read_csv_columns(cell.run_dir.splits_csv), evaluation_split(cell)
+    own = [image for image, name in zip(splits["image_id"], splits["split"], strict=True) if name == split]
     table = load_table(source, classes=cell.recipe.data.classes)
     there = set(table.frame["image_id"])
     shared = [image for image in own if image in there]
     if not shared:
-        raise DataError(f"{source} has none of the {len(own):,} {part} images of {cell.run_dir.path}")
+        raise DataError(f"{source} has none of the {len(own):,} {split} images of {cell.run_dir.path}")
     return table.select(shared)
 
 
@@ -166,7 +166,7 @@ class RunValue(NamedTuple):
 
 
 def run_values(results: TableResults, row: str, column: str) -> list[RunValue]:
-    """Give one number for each finished run of the row's part that the column names, in order of run and fold.
+    """Give one number for each finished run of the row's variant that the column names, in order of run and fold.
 
     A mean or difference of columns is taken run by run, from numbers of the same run and fold; its interval joins
     those of the columns bound by bound and is therefore never too narrow.
@@ -214,12 +214,12 @@ def predictions_path(results: TableResults, cell: RunCell, column_spec: ColumnSp
 
 
 def _measure_run(results: TableResults, cell: RunCell, column_spec: ColumnSpec) -> RunValue:
-    part = column_spec.artifact_set or evaluation_split(cell)
+    measured_on = column_spec.artifact_set or evaluation_split(cell)
     try:
         found = _run_estimate(results, cell, column_spec)
     except LesionLensError as error:
-        return RunValue(cell.run, cell.fold, math.nan, math.nan, math.nan, part, str(error))
-    return RunValue(cell.run, cell.fold, found.value, found.low, found.high, part, found.caveat)
+        return RunValue(cell.run, cell.fold, math.nan, math.nan, math.nan, measured_on, str(error))
+    return RunValue(cell.run, cell.fold, found.value, found.low, found.high, measured_on, found.caveat)
 
 
 def _run_estimate(results: TableResults, cell: RunCell, column_spec: ColumnSpec) -> Estimate:
@@ -269,14 +269,14 @@ def _combine_run(
     combine: Callable[[Sequence[RunValue]], ValueAndInterval],
 ) -> RunValue:
     there = [column[key] for column in columns if key in column]
-    part = " and ".join(dict.fromkeys(each.measured_on for each in there))
+    measured_on = " and ".join(dict.fromkeys(each.measured_on for each in there))
     notes = [
         f"{name}: {column[key].note}" if key in column else f"{name} is missing"
         for name, column in zip(names, columns, strict=True)
         if key not in column or column[key].note
     ]
     numbers = combine(there) if len(there) == len(columns) else (math.nan, math.nan, math.nan)
-    return RunValue(*key, *numbers, part, "; ".join(notes))
+    return RunValue(*key, *numbers, measured_on, "; ".join(notes))
 
 
 def _mean(operands: Sequence[RunValue]) -> ValueAndInterval:

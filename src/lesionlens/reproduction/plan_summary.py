@@ -72,15 +72,15 @@ def _add_plan_row(
     out, jobs = reproduction.options.out, plan.jobs()
     images = 0
     for row in plan.requested_rows:
-        for part in plan.spec.row(row).variants:
-            twins = [found.job for found in plan.runs if (found.row, found.variant) == (row, part)]
+        for variant in plan.spec.row(row).variants:
+            twins = [found.job for found in plan.runs if (found.row, found.variant) == (row, variant)]
             try:
                 found = estimates.get(twins[0].key) or estimate_runtime(twins[0], out, similar_runs=twins)
             except LesionLensError as error:
                 problems.append(f"{plan.name}, {row}: {error}")
                 continue
             images = max(images, found.num_images)
-            problems += _undefined_columns(plan, part, found.classes)
+            problems += _undefined_columns(plan, variant, found.classes)
             estimates.update(dict.fromkeys([twin.key for twin in twins], found))
     done, failed = _count_jobs(jobs, reproduction)
     left = [
@@ -92,7 +92,7 @@ def _add_plan_row(
 
 
 def _undefined_columns(plan: TablePlan, variant: str, classes: Sequence[str]) -> list[str]:
-    """Say which columns of a part ask for a class that its task has not."""
+    """Say which columns of a variant ask for a class that its task has not."""
     allowed = [*COLUMN_AVERAGES, *classes]
     return [
         f"{plan.name}, column {metric.name}: {unknown_name_message('class', metric.class_name, allowed)}"

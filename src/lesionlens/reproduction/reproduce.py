@@ -163,8 +163,8 @@ def _plan_table(
 
 def _uses_mask_dir(spec: TableSpec) -> bool:
     """Say whether a recipe takes a folder of lesion masks, which a segmentation network has drawn."""
-    parts = ((row, recipe) for row in spec.rows for recipe in row.variants.values())
-    return any(load_recipe(recipe, row.overrides).data.mask_dir for row, recipe in parts)
+    recipes = ((row, recipe) for row in spec.rows for recipe in row.variants.values())
+    return any(load_recipe(recipe, row.overrides).data.mask_dir for row, recipe in recipes)
 
 
 def _protocol_caveats(plan: TablePlan, options: ReproductionOptions) -> Iterable[str]:

@@ -220,7 +220,7 @@ class ArtifactSet(ConfigSection):
     task
         A class against the rest.
     rate_difference
-        Share of the class's images that get it less that of the others': -1 to 1, about a half.
+        Fraction of the class's images that get it less that of the others': -1 to 1, about a half.
     seed
         Of what is painted where.
     """

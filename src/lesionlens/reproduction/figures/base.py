@@ -126,7 +126,7 @@ def _run_key(cell: RunCell) -> tuple[int, int]:
 
 
 def read_evaluations(cells: Sequence[RunCell]) -> list[EvaluationResult]:
-    """Read what each run measured on the part that counts."""
+    """Read what each run measured on the split that counts."""
     return [read_evaluation(cell.run_dir.evaluation(evaluation_split(cell))) for cell in cells]
 
 

@@ -49,7 +49,7 @@ class MeanROCCurve(NamedTuple):
 
 
 def mean_roc_figure(results: TableResults) -> FigureDraft | None:
-    """Draw the ROC curves of all panels, an axes for each part of the rows.
+    """Draw the ROC curves of all panels, an axes for each variant of the rows.
 
     Raises
     ------
@@ -60,16 +60,18 @@ def mean_roc_figure(results: TableResults) -> FigureDraft | None:
     said = results.spec.figure
     if not found or said is None:
         return None
-    parts: dict[str, list[PanelRuns]] = {}
+    panels_by_variant: dict[str, list[PanelRuns]] = {}
     for each in found:
-        parts.setdefault(each.panel.variant, []).append(each)
-    banded = max(map(len, parts.values())) <= MAX_BANDED_CURVES
-    figure = Figure(figsize=(ROC_PANEL_INCHES * len(parts), ROC_PANEL_INCHES + 0.25), layout="constrained")
-    for axes, (part, panels) in zip(
-        figure.subplots(1, len(parts), squeeze=False).flat, parts.items(), strict=True
+        panels_by_variant.setdefault(each.panel.variant, []).append(each)
+    banded = max(map(len, panels_by_variant.values())) <= MAX_BANDED_CURVES
+    figure = Figure(
+        figsize=(ROC_PANEL_INCHES * len(panels_by_variant), ROC_PANEL_INCHES + 0.25), layout="constrained"
+    )
+    for axes, (variant, panels) in zip(
+        figure.subplots(1, len(panels_by_variant), squeeze=False).flat, panels_by_variant.items(), strict=True
     ):
         _style_roc_axes(
-            axes, ", ".join(filter(None, (part, display_name(_class_for_panel(panels[0], said.target)))))
+            axes, ", ".join(filter(None, (variant, display_name(_class_for_panel(panels[0], said.target)))))
         )
         for number, each in enumerate(panels):
             curve = mean_roc_curve(read_evaluations(each.cells), _class_for_panel(each, said.target))

@@ -38,7 +38,7 @@ def attention_scale_curves(results: TableResults) -> FigureDraft | None:
     Raises
     ------
     LesionLensError
-        A run's log, bundle or image cannot be read, or its network has no scale gates.
+        A run's log, model or image cannot be read, or its network has no scale gates.
     """
     found, notes = panels_with_runs(results)
     figure = results.spec.figure
