@@ -161,18 +161,16 @@ def test_the_command_writes_every_image_and_the_means(
     loaded = make()
     save_model(tmp_path / "model", loaded.model, loaded.card)
     (tmp_path / "only.csv").write_text("image_id\ni3\ni0\ni4\n")
-    words = (
-        f"attention-quality {tmp_path}/model {table.root} -o {tmp_path}/q --method attention --n-resamples 20"
-    )
+    words = f"evaluate-maps {tmp_path}/model {table.root} -o {tmp_path}/q --method attention --bootstrap-samples 20"
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(cli, "_format_warnings", lambda: None)
-    monkeypatch.setattr(sys, "argv", ["lesionlens", *words.split(), "--only", f"{tmp_path}/only.csv"])
+    monkeypatch.setattr(sys, "argv", ["lesionlens", *words.split(), "--image-list", f"{tmp_path}/only.csv"])
     with pytest.raises(SystemExit) as left:
         cli.main()
     assert not left.value.code
     said = capsys.readouterr()
     assert "layer4" in said.out
-    assert "2 images; 1 left out, see excluded.csv" in said.err
+    assert "2 images; 1 excluded, see excluded.csv" in said.err
     assert "Research use only" in said.err
     images = pd.read_csv(tmp_path / "q" / "images.csv")
     assert images["image_id"].tolist() == ["i3"] * 4 + ["i0"] * 4

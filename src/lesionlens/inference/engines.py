@@ -30,7 +30,7 @@ def open_engine(
         it pays, fewer where the network was exported before; else torch.
     precision
         ``fp32``: all engines agree within 1e-4. ``bf16``: faster where the machine has it, with scores up to 0.2
-        apart (MobileNet-v2 on photographs): compare first, as ``lesionlens export --check`` does.
+        apart (MobileNet-v2 on photographs): compare first, as ``lesionlens export --verify-on`` does.
     num_images
         How many are to be scored: whether exporting the network pays.
     num_threads
