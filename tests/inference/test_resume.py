@@ -106,7 +106,7 @@ def test_ctrl_c_leaves_what_is_scored_and_says_what_to_do(here: Path) -> None:
     assert score(restart=True).num_resumed == 0
     with pytest.raises(RunInterrupted):
         score(on_progress=partial(stop, at=6, error=KeyboardInterrupt()))
-    assert score(layout="lesionlens").num_resumed == 6
+    assert score(output_format="lesionlens").num_resumed == 6
 
 
 @some
@@ -280,7 +280,7 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wr
 SLOWLY = """
 import sys, time
 from pathlib import Path
-from lesionlens.scoring.predict import predict
+from lesionlens.inference.predict import predict
 predict("bundle", ["images"], out=Path("p.csv"), batch_size=2, on_progress=lambda *_: time.sleep(0.3))
 """
 

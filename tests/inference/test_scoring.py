@@ -53,7 +53,7 @@ def test_decoding_and_computing_overlap_and_few_images_wait(
     class Waiting:
         name, waiting = "waiting", list[int]()
 
-        def scores(self, crops: np.ndarray) -> np.ndarray:
+        def predict_scores(self, crops: np.ndarray) -> np.ndarray:
             enough.wait(10)
             self.waiting.append(len(begun))
             return np.full((len(crops), 2), 0.5)
