@@ -1,0 +1,65 @@
+"""The structure of the package: one name once, files of one idea, imports inside functions only where listed."""
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / "src" / "lesionlens"
+MODULES = sorted(SOURCE.rglob("*.py"))
+MAX_LINES = 450
+
+# (module pattern, imported package pattern, why it is imported inside a function)
+LAZY_IMPORTS = (
+    ("cli/*.py", "*", "help and completion load neither torch nor pandas"),
+    ("core/runtime.py", "joblib", "only the count of processors needs it"),
+    ("inference/engines.py", "lesionlens.inference.*_engine", "torch and ONNX Runtime load only when used"),
+    ("inference/onnx_engine.py", "lesionlens.inference.tracing", "only an export to ONNX needs torch"),
+    ("segmentation/models.py", "segmentation_models_pytorch", "an optional extra"),
+)
+
+
+def public_names(tree: ast.Module) -> Iterator[str]:
+    for statement in tree.body:
+        match statement:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.Assign(targets=targets):
+                yield from (node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name))
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                yield name
+
+
+def function_imports(tree: ast.Module) -> Iterator[str]:
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            for node in ast.walk(function):
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    yield node.module
+                elif isinstance(node, ast.Import):
+                    yield from (alias.name for alias in node.names)
+
+
+def test_public_names_exist_once() -> None:
+    homes = defaultdict(set)
+    for path in MODULES:
+        for name in public_names(ast.parse(path.read_text(encoding="utf-8"))):
+            if not name.startswith("_"):
+                homes[name].add(path.relative_to(SOURCE).as_posix())
+    assert {name: sorted(paths) for name, paths in homes.items() if len(paths) > 1} == {}
+
+
+def test_files_can_be_read_at_one_sitting() -> None:
+    long = {path.name: lines for path in MODULES if (lines := path.read_text().count("\n")) > MAX_LINES}
+    assert long == {}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_imports_inside_functions_are_listed(path: Path) -> None:
+    name = path.relative_to(SOURCE).as_posix()
+    allowed = [package for where, package, _ in LAZY_IMPORTS if fnmatch(name, where)]
+    imported = set(function_imports(ast.parse(path.read_text(encoding="utf-8"))))
+    assert {module for module in imported if not any(fnmatch(module, package) for package in allowed)} == set()
