@@ -43,7 +43,7 @@ class AttentionPriorLoss:
         Parameters
         ----------
         maps
-            ``Output.maps``: (b, h, w), or (b, n, h, w) of a network of crops.
+            ``ModelOutput.maps``: (b, h, w), or (b, n, h, w) of a network of crops.
         masks
             Of each crop, 0 to 255.
         has_mask

@@ -64,7 +64,7 @@ class ClassificationModule(L.LightningModule):
     Parameters
     ----------
     model
-        Images, or all crops of each image, to ``Output``.
+        Images, or all crops of each image, to ``ModelOutput``.
     recipe
         Optimiser, schedule, seed.
     preprocessing
