@@ -34,10 +34,10 @@ def test_an_audit_prints_and_writes(
     assert run(monkeypatch, "data", "audit", *words, "--fold", "0", "-o", str(tmp_path / "out")) == 0
     said = capsys.readouterr().out
     assert "Audit of ham10000 (40 images), table (2 images)" in said
-    assert "byte-identical pairs across data sets: 2" in said
+    assert "byte-identical pairs across datasets: 2" in said
     assert "Research use only" in said
     found = json.loads((tmp_path / "out" / "audit.json").read_text())
-    assert found["split"].startswith("fold 0 of 3")
+    assert found["split_description"].startswith("fold 0 of 3")
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
         "audit.json",
         "duplicates.csv",

@@ -22,14 +22,14 @@ def test_a_set_is_painted_then_planted(
     assert run(monkeypatch, "generate", str(tmp_path / "set"), *words) == 0
     said = capsys.readouterr().out
     assert said == f"12 synthetic images, of no patient: isic2016:{tmp_path / 'set'}. Research use only.\n"
-    words = ["--artifact", "sticker", "--rate-difference", "1"]
+    words = ["--artifact", "color_patch", "--rate-difference", "1"]
     assert (
         run(monkeypatch, "inject-artifact", f"isic2016:{tmp_path / 'set'}", str(tmp_path / "biased"), *words)
         == 0
     )
     said = capsys.readouterr().out
     source = f"table:{tmp_path / 'biased' / 'images.csv'}"
-    assert said.startswith("sticker on 100% of melanoma, 0% of the others (")
+    assert said.startswith("color_patch on 100% of melanoma, 0% of the others (")
     assert f"a difference of +100%): {source}. " in said
     assert "research use only" in said
     assert len(load_table(source)) == 12

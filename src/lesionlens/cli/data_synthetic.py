@@ -30,7 +30,8 @@ def generate_command(
     exclude_artifact: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="ARTIFACT", help="Never paint hair, ruler, bubbles, ink, sticker or dark_corners."
+            metavar="ARTIFACT",
+            help="Never paint hair, ruler, gel_bubbles, ink_markings, color_patch or dark_corners.",
         ),
     ] = None,
     num_workers: Annotated[int, typer.Option(min=1, help="Processes that paint.")] = 1,
@@ -65,7 +66,7 @@ def generate_command(
 def inject_artifact_command(
     source: Annotated[str, typer.Argument(help="NAME:ROOT, or the path of a table or of a folder.")],
     root: Annotated[Path, typer.Argument(help="Folder to write, not there yet or empty.")],
-    artifact: Annotated[str, typer.Option(help="ruler, sticker, ink, hair or bubbles.")],
+    artifact: Annotated[str, typer.Option(help="ruler, color_patch, ink_markings, hair or gel_bubbles.")],
     rate_difference: Annotated[
         float,
         typer.Option(
