@@ -18,7 +18,7 @@ def test_every_data_set_says_whose_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(DATASETS) - {"table"}))
 def test_the_page_of_data_sets_has_each_with_licence_counts_and_home(name: str) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "data-sets.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")
     record = DATASETS[name]
     row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
     assert row.endswith(f"| {record.license} |")

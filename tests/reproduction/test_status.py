@@ -34,7 +34,7 @@ def line(record: Path, name: str) -> str:
 
 
 def test_the_page_in_the_docs_is_of_the_record_beside_it() -> None:
-    assert (DOCS / "tables.md").read_text() == render_status_page(DOCS / "reproduced.json")
+    assert (DOCS / "reproduction-status.md").read_text() == render_status_page(DOCS / "reproduced.json")
 
 
 def test_every_experiment_has_a_line_with_its_rows_and_trainings(tmp_path: Path) -> None:

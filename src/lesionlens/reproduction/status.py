@@ -1,7 +1,7 @@
 """How far each table and figure has been reproduced: a record that is kept, and its page in the documentation.
 
 ``python -m lesionlens.reproduction.status OUT…``, in the repository, takes the outcomes of reproductions into
-``docs/reproduced.json`` and writes ``docs/tables.md`` anew.
+``docs/reproduced.json`` and writes ``docs/reproduction-status.md`` anew.
 """
 
 import sys
@@ -168,4 +168,4 @@ if __name__ == "__main__":
     kept = Path("docs") / "reproduced.json"
     for out in sys.argv[1:]:
         merge_records(kept, Path(out) / "pages")
-    write_text(kept.with_name("tables.md"), render_status_page(kept))
+    write_text(kept.with_name("reproduction-status.md"), render_status_page(kept))

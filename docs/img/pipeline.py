@@ -1,4 +1,4 @@
-"""Draw the way that data takes, as docs/img/way-of-data.svg: python docs/img/way_of_data.py."""
+"""Draw the way that data takes, as docs/img/pipeline.svg: python docs/img/pipeline.py."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def main() -> None:
         )
     for start, end in ARROWS:
         axes.add_patch(arrow(start, end))
-    figure.savefig(Path(__file__).with_name("way-of-data.svg"), facecolor="white", metadata={"Date": None})
+    figure.savefig(Path(__file__).with_name("pipeline.svg"), facecolor="white", metadata={"Date": None})
 
 
 def arrow(start: str, end: str) -> FancyArrowPatch:
