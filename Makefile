@@ -1,4 +1,9 @@
-# demo: images to report · test: the suite · test-portable: the suite as other machines run it · check: lint, format, types · docs: the site · bench: timings (BENCH='--rounds 5 --full')
+# demo           run the full pipeline on synthetic images
+# test           run the test suite
+# test-portable  run the test suite as on other machines
+# check          lint, format, import layers, types
+# docs           build the documentation site into site/
+# bench          run the benchmarks (BENCH='--rounds 5 --full')
 PYTHON ?= python3
 BIN := .venv/bin
 BENCH ?= --rounds 3
@@ -18,10 +23,11 @@ test-portable: $(STAMP)
 check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
 docs: $(STAMP)
-	$(BIN)/mkdocs build --strict
+	$(BIN)/zensical build --strict --clean
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py $(BENCH)
@@ -32,4 +38,4 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf .venv site
+	rm -rf .venv .cache site
