@@ -27,6 +27,7 @@ check: $(STAMP)
 	$(BIN)/mypy
 
 docs: $(STAMP)
+	$(BIN)/python docs/generate.py --check
 	$(BIN)/zensical build --strict --clean
 
 bench: $(STAMP)

@@ -37,13 +37,13 @@ def segment_train_command(
     test_fraction: Annotated[
         float, typer.Option(min=0, max=0.49, help="Share held out; 0: no test split.")
     ] = 0.15,
-    epochs: Annotated[int, typer.Option(min=1)] = 30,
-    batch_size: Annotated[int, typer.Option(min=2)] = 16,
+    epochs: Annotated[int, typer.Option(min=1, help="Number of epochs.")] = 30,
+    batch_size: Annotated[int, typer.Option(min=2, help="Images per training step.")] = 16,
     lr: Annotated[float, typer.Option(min=1e-8, help="Learning rate at the start.")] = 1e-3,
     keep_largest_component: Annotated[
         bool, typer.Option(help="Keep only the largest region of a mask, and fill its holes.")
     ] = True,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of split, weights and augmentation.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, or torch's own: cuda:1 …")] = "auto",
     num_workers: Annotated[int, typer.Option(min=0, help="Processes that augment; 0: none beside.")] = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The run's folder, not there yet.")] = None,
@@ -88,7 +88,7 @@ def segment_predict_command(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Draw masks anew that are there.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, or torch's own: cuda:1 …")] = "cpu",
-    batch_size: Annotated[int, typer.Option(min=1)] = 16,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images per forward pass.")] = 16,
 ) -> None:
     """Draw the lesion of each image as a mask of its own size; goes on where it was stopped."""
     from rich.console import Console

@@ -1,0 +1,47 @@
+"""The generated reference pages match the code, and every command and option is documented."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_generate", DOCS / "generate.py")
+    assert spec is not None and spec.loader is not None  # noqa: PT018
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_generated_pages_are_up_to_date(generate: ModuleType) -> None:
+    assert generate.stale_pages() == [], "run: python docs/generate.py"
+
+
+def test_every_command_and_option_has_a_description(generate: ModuleType) -> None:
+    commands = list(generate.iter_commands())
+    undocumented = [command.name for command in commands if not command.callback.__doc__]
+    undocumented += [
+        f"{command.name} {row.name}"
+        for command in commands
+        for row in generate.iter_rows(command)
+        if not row.description or row.description.startswith("(")
+    ]
+    assert undocumented == []
+
+
+def test_numpy_docstring_becomes_markdown(generate: ModuleType) -> None:
+    text = "Sum.\n\nParameters\n----------\na, b\n    Two ``int``\n    terms.\n\nReturns\n-------\nint\n    ``a|b``."
+    assert generate.docstring_to_markdown(text) == (
+        "Sum.\n\n**Parameters**\n\n| | |\n| --- | --- |\n| `a`, `b` | Two `int` terms. |\n\n"
+        "**Returns**\n\n| | |\n| --- | --- |\n| `int` | `a\\|b`. |"
+    )
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8")
+    assert [page.name for page in sorted(DOCS.glob("*.md")) if f": {page.name}" not in navigation] == []
