@@ -28,7 +28,9 @@ def public_names(tree: ast.Module) -> Iterator[str]:
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                 yield name
             case ast.Assign(targets=targets):
-                yield from (node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name))
+                yield from (
+                    node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)
+                )
             case ast.AnnAssign(target=ast.Name(id=name)):
                 yield name
 
@@ -62,4 +64,6 @@ def test_imports_inside_functions_are_listed(path: Path) -> None:
     name = path.relative_to(SOURCE).as_posix()
     allowed = [package for where, package, _ in LAZY_IMPORTS if fnmatch(name, where)]
     imported = set(function_imports(ast.parse(path.read_text(encoding="utf-8"))))
-    assert {module for module in imported if not any(fnmatch(module, package) for package in allowed)} == set()
+    assert {
+        module for module in imported if not any(fnmatch(module, package) for package in allowed)
+    } == set()
