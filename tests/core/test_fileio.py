@@ -1,16 +1,17 @@
-"""A file is as it was or complete, whatever goes wrong in between."""
+"""Files and directories are unchanged or complete, and locks exclude other holders."""
 
 import errno
 import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from lesionlens.core.errors import DataError, RunError
-from lesionlens.core.fileio import atomic_directory, atomic_write, write_text
+from lesionlens.core.fileio import atomic_directory, atomic_write, file_lock, output_lock, write_text
 
 
-def test_writes_and_leaves_nothing_else(tmp_path: Path) -> None:
+def test_write_text_leaves_no_other_file(tmp_path: Path) -> None:
     write_text(tmp_path / "new" / "a.txt", "first")
     write_text(tmp_path / "new" / "a.txt", "zweiter ü")
     assert (tmp_path / "new" / "a.txt").read_text(encoding="utf-8") == "zweiter ü"
@@ -20,31 +21,31 @@ def test_writes_and_leaves_nothing_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt(), ValueError()]
 )
-def test_a_failure_keeps_what_was_there(tmp_path: Path, error: BaseException) -> None:
+def test_atomic_write_keeps_the_old_file_on_failure(tmp_path: Path, error: BaseException) -> None:
     file = tmp_path / "a.txt"
     file.write_text("before")
 
-    def fail_half_way() -> None:
-        with atomic_write(file) as part:
-            part.write_text("half")
+    def fail_halfway() -> None:
+        with atomic_write(file) as partial:
+            partial.write_text("half")
             raise error
 
     with pytest.raises((RunError, KeyboardInterrupt, ValueError)) as caught:
-        fail_half_way()
+        fail_halfway()
     assert file.read_text() == "before"
-    assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     if isinstance(error, OSError):
         assert "No space left on device" in str(caught.value)
         assert "What was written before is intact" in str(caught.value)
 
 
-def test_a_file_in_the_way_of_a_folder_is_said(tmp_path: Path) -> None:
+def test_write_text_reports_a_file_in_place_of_a_directory(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("")
     with pytest.raises(RunError, match="cannot write"):
         write_text(tmp_path / "a" / "b.txt", "")
 
 
-def test_a_new_folder_is_there_when_it_is_complete_and_only_then(tmp_path: Path) -> None:
+def test_atomic_directory_appears_only_when_complete(tmp_path: Path) -> None:
     root = tmp_path / "sets" / "one"
     with atomic_directory(root) as folder:
         (folder / "a.txt").write_text("a")
@@ -54,17 +55,17 @@ def test_a_new_folder_is_there_when_it_is_complete_and_only_then(tmp_path: Path)
     with pytest.raises(DataError, match="not empty: nothing is overwritten"), atomic_directory(root):
         pass
 
-    def fail_half_way() -> None:
+    def fail_halfway() -> None:
         with atomic_directory(tmp_path / "two") as folder:
             (folder / "half.txt").write_text("half")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fail_half_way()
+        fail_halfway()
     assert [path.name for path in tmp_path.iterdir()] == ["sets"]
 
 
-def test_files_and_folders_are_no_more_open_than_any_other(tmp_path: Path) -> None:
+def test_permissions_follow_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
         write_text(tmp_path / "a.txt", "a")
@@ -74,3 +75,39 @@ def test_files_and_folders_are_no_more_open_than_any_other(tmp_path: Path) -> No
         os.umask(before)
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
     assert (tmp_path / "set").stat().st_mode & 0o777 == 0o750
+
+
+def test_file_lock_without_waiting_yields_false(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.lock"
+    with file_lock(path, wait=False) as first, file_lock(path, wait=False) as second:
+        assert (first, second) == (True, False)
+        with file_lock(path, wait=False) as third:  # the second did not release what the first holds
+            assert not third
+    with file_lock(path) as again:
+        assert again
+
+
+def test_file_lock_calls_on_wait_and_then_acquires(tmp_path: Path) -> None:
+    holder = FileLock(tmp_path / "a.lock", is_singleton=False)
+    holder.acquire()
+    with file_lock(tmp_path / "a.lock", on_wait=holder.release) as acquired:
+        assert acquired
+
+
+def test_file_lock_reports_a_directory_that_cannot_be_created(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(RunError, match=r"cannot write .*a\.lock: .*Choose a writable folder"),
+        file_lock(tmp_path / "file" / "a.lock"),
+    ):
+        pass
+
+
+def test_output_lock_admits_one_writer_and_leaves_no_file(tmp_path: Path) -> None:
+    with (
+        output_lock(tmp_path / "p.csv"),
+        pytest.raises(RunError, match=r"another process is writing .*p\.csv; wait"),
+        output_lock(tmp_path / "p.csv"),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []

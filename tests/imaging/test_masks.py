@@ -30,7 +30,9 @@ def test_a_mask_of_the_same_shape_is_resized(tmp_path: Path) -> None:
 
 def test_a_mask_of_another_shape_is_refused(tmp_path: Path) -> None:
     write_mask(tmp_path / "m.png", np.ones((30, 40), bool))
-    with pytest.raises(DataError, match=r"40 × 30 pixels, its counterpart 40 × 40: other proportions"):
+    with pytest.raises(
+        DataError, match=r"40 × 30 pixels, its image 40 × 40: a mask must have the aspect ratio"
+    ):
         read_mask(tmp_path / "m.png", size=(40, 40))
 
 

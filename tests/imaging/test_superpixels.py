@@ -74,7 +74,7 @@ def test_an_image_that_nobody_annotated_has_no_mask() -> None:
         ({"streaks": [0, 0.5, 1]}, "the flags of streaks are not a list of 0 and 1"),
         ({"streaks": [[0], 0, 1]}, "unhashable"),
         ({"streaks": "010"}, "not a list of 0 and 1"),
-        ([0, 1, 0], "it holds no flags by feature"),
+        ([0, 1, 0], "it is not a JSON object of flags per feature"),
     ],
 )
 def test_flags_that_do_not_fit_name_both_files(tmp_path: Path, flags: object, said: str) -> None:
@@ -86,7 +86,7 @@ def test_flags_that_do_not_fit_name_both_files(tmp_path: Path, flags: object, sa
 def test_a_damaged_or_missing_half_is_told(tmp_path: Path) -> None:
     cell = _save(tmp_path, np.array([[0, 1], [2, 2]]), {})
     image, flags = cell.split(";")
-    with pytest.raises(DataError, match=r"superpixels\.png comes alone: superpixels need their flags"):
+    with pytest.raises(DataError, match=r"superpixels\.png is not part of a pair"):
         union_of_features(image, (2, 2))
     Path(flags).write_text("{")
     with pytest.raises(DataError, match="does not fit"):
@@ -117,7 +117,7 @@ def test_every_bit_of_synthetic_structures_counts(tmp_path: Path) -> None:
 def test_masks_follow_their_image_to_another_size_but_not_to_another_shape(tmp_path: Path) -> None:
     cell = _save(tmp_path, np.array([[0, 1], [2, 2]]), {"streaks": [0, 1, 0]})
     assert union_of_features(cell, (4, 4)).tolist() == [[0, 0, 255, 255]] * 2 + [[0] * 4] * 2
-    with pytest.raises(DataError, match=r"superpixels\.png is 2 × 2 pixels, its image 4 × 2"):
+    with pytest.raises(DataError, match=r"superpixels\.png has 2 × 2 pixels, its image 4 × 2"):
         union_of_features(cell, (2, 4))
 
 

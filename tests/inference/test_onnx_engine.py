@@ -73,7 +73,7 @@ def test_a_cache_that_cannot_be_written_is_told_and_does_without(
     monkeypatch.setenv("LESIONLENS_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.warns(UserWarning, match=r"torch computes, not OpenVINO, .*: cannot write .*\.lock"):
         assert open_engine(untrained(), num_images=313).name == "torch"
-    with pytest.raises(RunError, match="Choose a folder that can be written"):
+    with pytest.raises(RunError, match="Choose a writable folder"):
         open_engine(untrained(), "openvino", num_images=13)
 
 

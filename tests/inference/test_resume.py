@@ -214,7 +214,7 @@ def test_what_could_not_be_written_in_the_end_is_refused_before_the_first_image(
         score(out=here / "images", on_progress=never)
     with (
         output_lock(here / "p.csv"),
-        pytest.raises(RunError, match=r"another process is scoring into .*p\.csv; wait"),
+        pytest.raises(RunError, match=r"another process is writing .*p\.csv; wait"),
     ):
         score(on_progress=never)
     partial_path(Path("p.csv")).write_text("my notes\n")

@@ -14,7 +14,7 @@ from rich.console import Console
 from lesionlens.core.errors import DataError, RunError
 from lesionlens.datasets.file_layout import find_masks_in
 from lesionlens.datasets.registry import load_table
-from lesionlens.imaging.masks import read_lesion_mask
+from lesionlens.imaging.masks import read_mask
 from lesionlens.reproduction import data_sources as module
 from lesionlens.reproduction.catalog import load_table_spec
 from lesionlens.reproduction.data_sources import (
@@ -100,7 +100,7 @@ def test_masks_of_a_folder_are_near_the_truth_but_not_it(source: str, tmp_path: 
     scores = []
     for mine, true in zip(find_masks_in(folder, frame["image_id"]), frame["mask_path"], strict=True):
         assert mine is not None
-        a, b = read_lesion_mask(mine), read_lesion_mask(Path(true))
+        a, b = read_mask(mine), read_mask(Path(true))
         assert a.shape == b.shape
         scores.append((a & b).sum() / (a | b).sum())
         assert (a >= b).all() or (a <= b).all()  # moved out, or in

@@ -57,7 +57,7 @@ def test_another_process_has_it_until_it_is_killed(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "locks").write_text("no folder")
-    with pytest.raises(RunError, match="Choose an --out"), acquire_run(tmp_path, "one"):
+    with pytest.raises(RunError, match="Choose a writable folder"), acquire_run(tmp_path, "one"):
         pass
 
 

@@ -89,7 +89,7 @@ def test_masks_that_cannot_be_used_are_told(tmp_path: Path) -> None:
     reasons = {each.image_id: each.reason for each in left_out}
     assert set(reasons) == {"empty", "square", "missing", "damaged"}
     assert "the mask is empty" in reasons["empty"]
-    assert "other proportions" in reasons["square"]
+    assert "aspect ratio" in reasons["square"]
     assert "missing_segmentation.png" in reasons["missing"]
     assert "damaged_segmentation.png" in reasons["damaged"]
     assert seen[-1] == (6, 6)

@@ -1,4 +1,7 @@
-"""Files and folders that are either as they were or complete: written under a temporary name, then renamed."""
+"""Atomic writes, file locks, checksums and the cache directory.
+
+A file or directory is either unchanged or complete: it is written under a temporary name and then renamed.
+"""
 
 import errno
 import hashlib
@@ -14,29 +17,31 @@ from filelock import FileLock, Timeout
 
 from lesionlens.core.errors import DataError, RunError
 
+_LOCK_POLL_INTERVAL = 0.2  # seconds between two attempts to acquire a lock
+
 
 def default_cache_dir() -> Path:
-    """Where stores are kept: LESIONLENS_CACHE, else the user's cache folder."""
+    """Return the cache directory: ``LESIONLENS_CACHE`` if set, otherwise the user's cache directory."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("LESIONLENS_CACHE") or Path(base) / "lesionlens")
 
 
 def sha256_of_file(path: Path) -> str:
-    """Give the SHA-256 of a file's bytes."""
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; on success it takes the place of ``path`` in one step.
+    """Yield a temporary path next to ``path``, and rename it to ``path`` on success.
 
-    A failure of any kind, an interrupt included, leaves ``path`` untouched and removes the temporary file.
+    On any failure, including an interrupt, ``path`` is unchanged and the temporary file is removed.
 
     Raises
     ------
     RunError
-        The folder cannot be written or the disk is full.
+        The directory is not writable, or the disk is full.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,31 +49,33 @@ def atomic_write(path: Path) -> Iterator[Path]:
         os.close(handle)
     except OSError as error:
         raise write_error(path, error) from error
-    part = Path(name)
+    partial = Path(name)
     try:
-        yield part
-        _fsync(part)
-        part.replace(path)
+        yield partial
+        _fsync(partial)
+        partial.replace(path)
     except OSError as error:
         raise write_error(path, error) from error
     finally:
-        part.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text atomically."""
-    with atomic_write(path) as part:
-        part.write_text(text, encoding="utf-8")
+    with atomic_write(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside ``path`` that takes its name at the end, or vanishes.
+    """Yield a temporary directory next to ``path``, and rename it to ``path`` on success.
+
+    On any failure, the temporary directory is removed.
 
     Raises
     ------
     DataError
-        ``path`` holds something already, or its parent cannot be written.
+        ``path`` exists and is not an empty directory, or its parent is not writable.
     """
     if path.exists() and (not path.is_dir() or any(islice(path.iterdir(), 1))):
         raise DataError(
@@ -76,95 +83,109 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
     except OSError as error:
-        raise DataError(f"cannot write beside {path}: {error.strerror}. Choose another folder.") from error
+        raise DataError(f"cannot write next to {path}: {error.strerror}. Choose another folder.") from error
     try:
-        yield part
-        part.chmod(0o777 & ~_umask())
+        yield partial
+        partial.chmod(0o777 & ~_umask())
         if path.exists():
             path.rmdir()
-        part.rename(path)
+        partial.rename(path)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _fsync(path: Path) -> None:
-    """Bring the bytes to the disk and give the file the permissions of any other new file."""
+    """Flush a file to disk, and give it the permissions of any other new file."""
     path.chmod(0o666 & ~_umask())
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
 
 
 def _umask() -> int:
-    """Give what new files and folders are not permitted; it can only be read by setting it."""
+    """Return the permission bits that new files and directories lack; reading them requires setting them."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
 
 
 def write_error(path: Path, error: OSError) -> RunError:
-    """Give the error that says why a file cannot be written, and what to do."""
+    """Return an error that states why a file cannot be written and what to do."""
     reason = error.strerror or str(error)
     full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-    advice = "Free some space" if full else "Choose a folder that can be written"
+    advice = "Free some space" if full else "Choose a writable folder"
     return RunError(
         f"cannot write {path}: {reason}. What was written before is intact. {advice}, then run again."
     )
 
 
 @contextmanager
-def file_lock(path: Path, *, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock of a file; where another process holds it, say so by ``on_wait`` and wait.
+def file_lock(
+    path: Path, *, wait: bool = True, on_wait: Callable[[], None] | None = None, delete: bool = False
+) -> Iterator[bool]:
+    """Hold an exclusive lock between processes, and yield whether it was acquired.
 
-    It is a lock of the operating system, which a killed process cannot leave behind.
+    The operating system holds the lock: it ends with the block or with the process, even if that is killed. Other
+    machines respect it if they mount the same folder with locks (NFS from version 4, Lustre and GPFS with locking
+    enabled).
+
+    Parameters
+    ----------
+    path
+        The lock file; its directory is created.
+    wait
+        If another process holds the lock: True waits for it, False yields False at once.
+    on_wait
+        Called once before waiting.
+    delete
+        Remove the lock file before releasing the lock. Use it only with ``wait=False``: a waiting process would
+        acquire the lock of the removed file.
 
     Raises
     ------
     RunError
-        The folder cannot be written, or its file system has no locks.
+        The directory is not writable, or its file system has no locks.
     """
     lock = FileLock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            on_wait()
-            lock.acquire()
+        acquired = _acquire(lock, wait=wait, on_wait=on_wait)
     except (OSError, NotImplementedError) as error:
         raise RunError(
-            f"cannot write {path}: {error}. Choose a folder that can be written and locked, on a disk of this machine"
+            f"cannot write {path}: {error}. Choose a writable folder on a file system that has locks"
         ) from error
     try:
-        yield
+        yield acquired
     finally:
+        if acquired and delete:
+            with suppress(OSError):  # on Windows, releasing removes it
+                path.unlink()
         lock.release()
+
+
+def _acquire(lock: FileLock, *, wait: bool, on_wait: Callable[[], None] | None) -> bool:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if not wait:
+            return False
+        if on_wait is not None:
+            on_wait()
+        lock.acquire(poll_interval=_LOCK_POLL_INTERVAL)
+    return True
 
 
 @contextmanager
 def output_lock(out: Path) -> Iterator[None]:
-    """Let no other process write the same file meanwhile.
+    """Lock an output file for one writer, without waiting; the lock file disappears with the block.
 
     Raises
     ------
     RunError
-        Another one does, or the folder cannot be written.
+        Another process writes the file, or the directory is not writable.
     """
-    place = out.with_name(f".{out.name}.lock")
-    lock = FileLock(place, timeout=0)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise RunError(
-            f"another process is scoring into {out}; wait for it, or give another --out"
-        ) from error
-    except OSError as error:
-        raise write_error(out, error) from error
-    try:
+    with file_lock(out.with_name(f".{out.name}.lock"), wait=False, delete=True) as acquired:
+        if not acquired:
+            raise RunError(f"another process is writing {out}; wait for it, or choose another --out")
         yield
-    finally:
-        with suppress(OSError):  # Windows removes it on release
-            place.unlink()
-        lock.release()

@@ -1,4 +1,4 @@
-"""Types shared by all packages: array aliases and the progress callback."""
+"""Type aliases shared by all packages."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 ProgressCallback = Callable[[int, int], None]
+"""Called with the number of items done and the total number of items."""
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 StrArray = NDArray[np.str_]
-ChannelValues = tuple[float, float, float]
 RGBValues = tuple[float, float, float]
+"""One value per channel: red, green, blue."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
-from lesionlens.core.types import ChannelValues
+from lesionlens.core.types import RGBValues
 from lesionlens.data.dataset import Batch, SplitData, TrainDataset
 from lesionlens.data.sampler import EpochSampler
 from lesionlens.imaging.preprocessing import Preprocessing
@@ -138,7 +138,7 @@ class LesionDataModule(L.LightningDataModule):
         )
 
 
-def channel_statistics(images: Iterable[NDArray[np.uint8]]) -> tuple[ChannelValues, ChannelValues]:
+def channel_statistics(images: Iterable[NDArray[np.uint8]]) -> tuple[RGBValues, RGBValues]:
     """Measure every pixel of all images, each image (h, w, 3).
 
     Returns
@@ -157,6 +157,6 @@ def channel_statistics(images: Iterable[NDArray[np.uint8]]) -> tuple[ChannelValu
     return _round_channels(mean), _round_channels(std)
 
 
-def _round_channels(values: NDArray[np.float64]) -> ChannelValues:
+def _round_channels(values: NDArray[np.float64]) -> RGBValues:
     red, green, blue = (round(float(value), 6) for value in values)
     return red, green, blue

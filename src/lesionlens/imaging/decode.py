@@ -23,6 +23,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from lesionlens.core.errors import ImageError
+from lesionlens.imaging.resize import resize
 
 # Pillow documents OSError and SyntaxError; damaged files also bring out the slips of its parsers: arithmetic,
 # look-ups, unpacking, zlib, its own assertions, sizes that no memory holds.
@@ -202,8 +203,8 @@ def read_rgb(path: Path, *, max_short_side: int | None = None) -> npt.NDArray[np
         return pixels if turn is None else np.array(Image.fromarray(pixels).transpose(turn))
 
 
-def read_binary_mask(path: Path) -> npt.NDArray[np.bool_]:
-    """Tell where a mask is not black, (h, w): 0/1, 0/255 and masks of 16 single bits are all read alike.
+def read_samples(path: Path) -> npt.NDArray[np.uint8 | np.uint16]:
+    """Decode the samples of an image as they are stored, (h, w, 3) or 16-bit gray (h, w, 1), ignoring its orientation.
 
     Raises
     ------
@@ -212,9 +213,8 @@ def read_binary_mask(path: Path) -> npt.NDArray[np.bool_]:
     """
     with _open_image(path) as image:
         image.load()
-        wide = image.mode.startswith("I;16")  # as 8 bits its lower half would be lost
-        samples = np.atleast_3d(np.asarray(image if wide else to_rgb(image)))
-        return np.asarray((samples != 0).any(axis=2), dtype=np.bool_)
+        wide = image.mode.startswith("I;16")  # 8 bits would lose its lower half
+        return np.atleast_3d(np.asarray(image if wide else to_rgb(image)))
 
 
 class _JpegScale(NamedTuple):
@@ -234,8 +234,6 @@ def _draft(image: ImageFile.ImageFile, max_short_side: int) -> _JpegScale | None
 def _downsample(
     pixels: npt.NDArray[np.uint8], max_short_side: int, jpeg_scale: _JpegScale | None
 ) -> npt.NDArray[np.uint8]:
-    from lesionlens.imaging.resize import resize
-
     full = pixels.shape[:2] if jpeg_scale is None else jpeg_scale.full_size
     if min(full) <= max_short_side:
         return pixels

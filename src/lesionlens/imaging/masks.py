@@ -1,4 +1,4 @@
-"""A mask as its image is used: black or white, at the image's size."""
+"""Binary masks: reading, resizing to the image, cleaning and writing."""
 
 from pathlib import Path
 
@@ -11,70 +11,107 @@ from scipy import ndimage
 
 from lesionlens.core.errors import DataError
 from lesionlens.core.fileio import atomic_write
-from lesionlens.imaging.decode import read_rgb
+from lesionlens.imaging.decode import read_rgb, read_samples
 
 BinaryMask = npt.NDArray[np.bool_]
 ImageSize = tuple[int, int]
+"""Height and width in pixels."""
 
 ASPECT_TOLERANCE = 0.01
-MASK_THRESHOLD = 128  # grey levels above it are lesion, as in the official scorer of the ISIC challenges
+MASK_THRESHOLD = 128  # gray levels above it are lesion, as in the official scorer of the ISIC challenges
+MASK_SUFFIX = "_segmentation.png"  # the official name: ISIC_0000000_segmentation.png
 
 
-def read_lesion_mask(path: Path) -> NDArray[np.bool_]:
-    """Read a mask, (h, w): lesion is what is brighter than the middle, or 1 where there are 0 and 1 alone.
+def read_mask(path: Path, *, size: ImageSize | None = None, nonzero: bool = False) -> BinaryMask:
+    """Read a mask file, (h, w).
 
-    So the faint noise about the outline of a mask that was saved as a JPEG is none of it.
+    Parameters
+    ----------
+    path
+        An image file of any supported format.
+    size
+        Height and width of the image. A mask of another size but the same aspect ratio is resized with
+        nearest-neighbor interpolation. Default: the size of the file.
+    nonzero
+        Which pixels belong to the mask. False, for lesion masks: those above ``MASK_THRESHOLD``, or the ones if the
+        file has only zeros and ones, so that JPEG noise around an outline is ignored. True, for masks of
+        structures: every pixel that is not 0, also in files with one bit per structure (up to 16 bits).
 
     Raises
     ------
     ImageError
         The file is missing or damaged.
+    DataError
+        Its aspect ratio is not that of ``size``.
     """
-    grey = read_rgb(path).max(axis=2)
-    return np.asarray(grey > (MASK_THRESHOLD if grey.max() > 1 else 0))
+    mask = _nonzero_pixels(path) if nonzero else _bright_pixels(path)
+    if size is None:
+        return mask
+    check_aspect_ratio(path, mask.shape, size)
+    return resize_mask(mask, size)
 
 
 def load_mask(path: Path, size: ImageSize, *, image_path: str | Path) -> NDArray[np.uint8]:
-    """Read a mask and bring it to its image's height and width.
-
-    A mask of another size is resized with antialiasing; pixels that are half covered or more are in it.
+    """Read a lesion mask and resize it to its image with antialiasing.
 
     Parameters
     ----------
     path
-        The mask, as for ``read_lesion_mask``.
+        The mask file, as for ``read_mask``.
     size
         Height and width of the image as it is used.
     image_path
-        The image's file, for the message.
+        The image file, for the error message.
 
     Returns
     -------
     ndarray
-        0 outside and 255 inside, (h, w).
+        255 where at least half of a pixel is inside the mask, otherwise 0, (h, w).
 
     Raises
     ------
     ImageError
         The mask cannot be read.
     DataError
-        Its proportions are not those of the image: off by more than 1 %, and by more than a pixel of rounding.
+        Its aspect ratio is not that of the image.
     """
-    mask = read_lesion_mask(path)
-    if not same_aspect_ratio(mask.shape, size):
-        raise DataError(
-            f"the mask {path} has {mask.shape[1]} × {mask.shape[0]} pixels, its image {image_path}, as it is used, "
-            f"{size[1]} × {size[0]}: "
-            "a mask must have the proportions of its image"
-        )
-    found = Image.fromarray(mask.astype(np.uint8) * 255)
+    mask = read_mask(path)
+    check_aspect_ratio(path, mask.shape, size, image_path=image_path)
+    image = Image.fromarray(mask.astype(np.uint8) * 255)
     if mask.shape != size:
-        found = found.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.where(np.asarray(found) >= 128, 255, 0).astype(np.uint8)
+        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.where(np.asarray(image) >= 128, 255, 0).astype(np.uint8)
+
+
+def _bright_pixels(path: Path) -> BinaryMask:
+    gray = read_rgb(path).max(axis=2)
+    return np.asarray(gray > (MASK_THRESHOLD if gray.max() > 1 else 0))
+
+
+def _nonzero_pixels(path: Path) -> BinaryMask:
+    return np.asarray((read_samples(path) != 0).any(axis=2), dtype=np.bool_)
+
+
+def check_aspect_ratio(
+    path: Path, actual: tuple[int, ...], expected: ImageSize, *, image_path: str | Path = ""
+) -> None:
+    """Raise an error unless a mask has the aspect ratio of its image.
+
+    Raises
+    ------
+    DataError
+        The ratios differ, see ``same_aspect_ratio``.
+    """
+    if not same_aspect_ratio(actual, expected):
+        image = f"its image {image_path}, as it is used," if image_path else "its image"
+        raise DataError(
+            f"the mask {path} has {actual[1]} × {actual[0]} pixels, {image} "
+            f"{expected[1]} × {expected[0]}: a mask must have the aspect ratio of its image. Replace or remove the mask"
+        )
 
 
 def same_aspect_ratio(actual: tuple[int, ...], expected: ImageSize) -> bool:
-    """Whether height by width is the same but for 1 %, or for the rounding of a side to whole pixels.
+    """Return whether two sizes have the same aspect ratio, up to 1 % or the rounding of a side to whole pixels.
 
     Examples
     --------
@@ -83,41 +120,12 @@ def same_aspect_ratio(actual: tuple[int, ...], expected: ImageSize) -> bool:
     >>> same_aspect_ratio((2, 3), (33, 48))
     True
     """
-    apart = abs(actual[0] * expected[1] - actual[1] * expected[0])
-    return apart <= max(ASPECT_TOLERANCE * actual[0] * expected[1], *actual)
-
-
-MASK_SUFFIX = "_segmentation.png"  # the official name: ISIC_0000000_segmentation.png
-
-
-def read_mask(path: Path, *, size: ImageSize | None = None) -> BinaryMask:
-    """Read a mask, (h, w), as ``read_lesion_mask`` does.
-
-    Parameters
-    ----------
-    size
-        Of the image; a mask of another size but the same shape is resized to it. None: the mask's own.
-
-    Raises
-    ------
-    ImageError
-        The file is missing or damaged.
-    DataError
-        Its proportions are not those asked for: it is the mask of something else.
-    """
-    mask = read_lesion_mask(path)
-    if size is None:
-        return mask
-    if not same_aspect_ratio(mask.shape, size):
-        raise DataError(
-            f"the mask {path} has {mask.shape[1]} × {mask.shape[0]} pixels, its counterpart {size[1]} × {size[0]}: "
-            "other proportions, which resizing would distort"
-        )
-    return resize_mask(mask, size)
+    difference = abs(actual[0] * expected[1] - actual[1] * expected[0])
+    return difference <= max(ASPECT_TOLERANCE * actual[0] * expected[1], *actual)
 
 
 def resize_mask(mask: BinaryMask, size: ImageSize) -> BinaryMask:
-    """Resize a mask to (height, width), nearest neighbour."""
+    """Resize a mask to (height, width) with nearest-neighbor interpolation."""
     if mask.shape == size:
         return mask
     image = Image.fromarray(mask).resize((size[1], size[0]), Image.Resampling.NEAREST)
@@ -125,19 +133,19 @@ def resize_mask(mask: BinaryMask, size: ImageSize) -> BinaryMask:
 
 
 def keep_largest_component(mask: BinaryMask) -> BinaryMask:
-    """Keep the largest connected region (touching at corners counts) and fill its holes; an empty mask stays empty.
+    """Select the largest connected region (8-connectivity) and fill its holes; an empty mask stays empty.
 
-    A true mask of the ISIC challenges is one region without holes.
+    A ground-truth mask of the ISIC challenges is a single region without holes.
     """
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    if count == 1:  # the background alone
+    if count == 1:  # only the background
         return mask
     largest = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     return np.asarray(ndimage.binary_fill_holes(largest), dtype=np.bool_)
 
 
 def write_mask(path: Path, mask: BinaryMask) -> None:
-    """Write a mask as a PNG of 0 and 255, whole or not at all."""
+    """Write a mask atomically as a PNG of 0 and 255."""
     content = cv2.imencode(".png", mask.astype(np.uint8) * 255)[1]
-    with atomic_write(path) as part:
-        part.write_bytes(content.tobytes())
+    with atomic_write(path) as partial:
+        partial.write_bytes(content.tobytes())

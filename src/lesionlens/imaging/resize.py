@@ -4,8 +4,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -25,15 +23,17 @@ def resize(
         Height and width of what counts, from the upper left corner, where that is up to one pixel less than the
         picture, parts of a pixel too, and both sides shrink. None: the picture.
     """
-    whole = image.shape[:2]
-    height, width = extent or whole
-    writable = np.require(image, requirements=["C", "W"])  # of what is read-only torch warns
-    pixels = torch.from_numpy(writable)
-    channels = pixels.reshape(1, *whole, -1).permute(0, 3, 1, 2)
-    factors = (_scale_factor(whole[0], height, size[0]), _scale_factor(whole[1], width, size[1]))
-    asked = {"size": size} if whole == (height, width) else {"scale_factor": factors}
-    found = F.interpolate(channels, **asked, mode="bilinear", antialias=True)
-    resized: NDArray[np.uint8] = found.permute(0, 2, 3, 1).reshape(*size, *image.shape[2:]).numpy()
+    import torch  # here, because reading headers and tables must not wait for it
+    from torch.nn.functional import interpolate
+
+    full_size = image.shape[:2]
+    height, width = extent or full_size
+    writable = np.require(image, requirements=["C", "W"])  # torch warns about read-only arrays
+    channels = torch.from_numpy(writable).reshape(1, *full_size, -1).permute(0, 3, 1, 2)
+    factors = (_scale_factor(full_size[0], height, size[0]), _scale_factor(full_size[1], width, size[1]))
+    target = {"size": size} if full_size == (height, width) else {"scale_factor": factors}
+    output = interpolate(channels, **target, mode="bilinear", antialias=True)
+    resized: NDArray[np.uint8] = output.permute(0, 2, 3, 1).reshape(*size, *image.shape[2:]).numpy()
     return resized
 
 

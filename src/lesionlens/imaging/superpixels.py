@@ -1,8 +1,8 @@
-"""Dermoscopic features as masks: the superpixels of ISIC 2017 part 2, and all else that a table's row can name.
+"""Masks of dermoscopic features, from the superpixels of ISIC 2017 part 2 or from mask files.
 
-The organisers cut each image into superpixels, and experts' outlines were told as one flag for each superpixel
-and feature. Codella et al. 2018, arXiv:1710.05006, section 2; turned back into binary masks of pixels as
-Kawahara & Hamarneh 2018 did (J. Biomed. Health Inform. 23:578), which is what the AttnMel thesis trains with.
+The organizers divided each image into superpixels and published the experts' outlines as one flag per superpixel
+and feature (Codella et al. 2018, arXiv:1710.05006, section 2). They are converted back to binary masks as in
+Kawahara & Hamarneh 2018 (J. Biomed. Health Inform. 23:578), which the AttnMel thesis trains with.
 """
 
 import json
@@ -11,20 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from lesionlens.core.errors import DataError
-from lesionlens.imaging.decode import read_binary_mask, read_rgb
-from lesionlens.imaging.masks import BinaryMask, same_aspect_ratio
+from lesionlens.imaging.decode import read_rgb
+from lesionlens.imaging.masks import BinaryMask, check_aspect_ratio, read_mask, resize_mask
 
 ISIC2017_FEATURES = ("pigment_network", "negative_network", "streaks", "milia_like_cyst")
-"""What was annotated in 2017."""
+"""The features that were annotated in 2017."""
 
 
 def superpixel_labels(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
-    """Decode the number of each pixel's superpixel, (h, w), from the colours (h, w, 3) that carry it.
+    """Decode the superpixel index of each pixel, (h, w), from RGB values (h, w, 3).
 
-    The organisers' code: red + 256 green + 65,536 blue.
+    The organizers encode it as red + 256 green + 65,536 blue.
 
     Examples
     --------
@@ -41,14 +40,14 @@ def superpixel_labels(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
 def feature_masks(
     labels: npt.NDArray[np.uint32], features: Mapping[str, Sequence[float]]
 ) -> dict[str, BinaryMask]:
-    """Give the mask of each feature: the pixels whose superpixel carries its flag.
+    """Return the mask of each feature: the pixels whose superpixel has its flag set.
 
     Parameters
     ----------
     labels
-        Number of each pixel's superpixel, (h, w), counted from 0.
+        Superpixel index of each pixel, (h, w), from 0.
     features
-        By feature one flag, 0 or 1, for each superpixel.
+        For each feature, one flag (0 or 1) per superpixel.
 
     Raises
     ------
@@ -73,79 +72,67 @@ def feature_masks(
 
 
 def read_feature_masks(superpixels: Path, features: Path) -> dict[str, BinaryMask]:
-    """Read ``ID_superpixels.png`` with ``ID_features.json``: a mask (h, w) for each feature told.
+    """Read ``ID_superpixels.png`` and ``ID_features.json``, and return the mask (h, w) of each annotated feature.
 
     Raises
     ------
     DataError
-        One of them cannot be read, or they do not belong together.
+        One of the files cannot be read, or they do not belong to the same image.
     """
     labels = superpixel_labels(read_rgb(superpixels))
     try:
-        told = json.loads(features.read_text(encoding="utf-8"))
-        if not isinstance(told, dict):
-            raise DataError("it holds no flags by feature")
-        return feature_masks(labels, told)
+        flags = json.loads(features.read_text(encoding="utf-8"))
+        if not isinstance(flags, dict):
+            raise DataError("it is not a JSON object of flags per feature")
+        return feature_masks(labels, flags)
     except (OSError, ValueError, TypeError, RecursionError, DataError) as error:
         raise DataError(
-            f"{features} does not fit {superpixels}: {error}. Fetch both again from ISIC 2017 part 2"
+            f"{features} does not fit {superpixels}: {error}. Download both again from ISIC 2017 part 2"
         ) from error
 
 
 def union_of_features(feature_mask_paths: str, size: tuple[int, int]) -> npt.NDArray[np.uint8] | None:
-    """Give the union of all dermoscopic features that a row of a table names.
+    """Return the union of all dermoscopic features of one table row.
 
     Parameters
     ----------
     feature_mask_paths
-        The row's cell: files joined by ``;``. A ``*_superpixels.png`` goes with a ``.json``; any other file is
-        a mask, black where there is no feature (``ID_attribute_NAME.png`` of ISIC 2018 task 2, or the
-        structures of a synthetic set, 16 bits).
+        The cell of the row: files joined by ``;``. A ``*_superpixels.png`` is paired with a ``.json``. Any other file
+        is a mask, black outside the features (``ID_attribute_NAME.png`` of ISIC 2018 task 2, or the 16-bit structures
+        of a synthetic dataset).
     size
-        Height and width of the image as it is used; masks are brought to it by the nearest pixel.
+        Height and width of the image as it is used; masks are resized with nearest-neighbor interpolation.
 
     Returns
     -------
     numpy.ndarray or None
-        255 in the union and 0 outside, (h, w); all 0 where an annotated image shows no feature. None where
-        nothing was annotated: the cell is empty.
+        255 in the union and 0 outside, (h, w); all 0 if the image was annotated but shows no feature. None if the
+        image was not annotated: the cell is empty.
 
     Raises
     ------
     DataError
-        A file cannot be read, has not the image's proportions, or its other half is not named.
+        A file cannot be read or has another aspect ratio than the image, or one file of a pair is missing.
     """
     paths = [Path(part) for part in feature_mask_paths.split(";") if part]
     if not paths:
         return None
     union = np.zeros(size, dtype=np.uint8)
     for path, mask in _read_feature_files(paths):
-        _check_aspect_ratio(path, mask.shape, size)
-        height, width = size
-        fitted = Image.fromarray(mask.astype(np.uint8) * 255).resize(
-            (width, height), Image.Resampling.NEAREST
-        )
-        np.maximum(union, np.asarray(fitted), out=union)
+        check_aspect_ratio(path, mask.shape, size)
+        union[resize_mask(mask, size)] = 255
     return union
 
 
 def _read_feature_files(paths: Sequence[Path]) -> list[tuple[Path, BinaryMask]]:
-    """Read each file, superpixels together with their flags."""
+    """Read all files, each superpixel file together with its flags."""
     tables = [path for path in paths if path.suffix.lower() == ".json"]
     coded = [path for path in paths if path.stem.endswith("_superpixels")]
     if len(tables) != len(coded):
-        lone = (tables + coded)[0]
         raise DataError(
-            f"{lone} comes alone: superpixels need their flags, ID_superpixels.png;ID_features.json"
+            f"{(tables + coded)[0]} is not part of a pair: write ID_superpixels.png;ID_features.json"
         )
     pairs = list(zip(coded, tables, strict=True))
     masks = [(image, mask) for image, flags in pairs for mask in read_feature_masks(image, flags).values()]
-    return masks + [(path, read_binary_mask(path)) for path in paths if path not in (*tables, *coded)]
-
-
-def _check_aspect_ratio(path: Path, actual: tuple[int, ...], expected: tuple[int, int]) -> None:
-    if not same_aspect_ratio(actual, expected):
-        raise DataError(
-            f"{path} is {actual[1]} × {actual[0]} pixels, its image {expected[1]} × {expected[0]}: "
-            "a mask must have the proportions of its image. Fetch it again, or take it away"
-        )
+    unpaired = [path for path in paths if path not in (*tables, *coded)]
+    return masks + [(path, read_mask(path, nonzero=True)) for path in unpaired]

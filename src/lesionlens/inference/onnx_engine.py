@@ -44,7 +44,7 @@ def get_or_export_onnx(loaded: LoadedModel) -> Path:
     file = onnx_cache_path(loaded)
     if file.is_file():  # also where nothing can be written
         return file
-    with file_lock(file.with_suffix(".lock"), on_wait=lambda: None):
+    with file_lock(file.with_suffix(".lock")):
         if not file.is_file():
             with atomic_write(file) as part:
                 write_onnx(trace_model(loaded, maps=False), part)

@@ -9,14 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock
 from rich.console import Console
 
 from lesionlens.core.console import progress_bar
 from lesionlens.core.errors import DataError, RunError, unknown_name_message
-from lesionlens.core.fileio import atomic_directory, write_text
+from lesionlens.core.fileio import atomic_directory, file_lock, write_text
 from lesionlens.datasets.registry import DATASETS, load_table, parse_source
-from lesionlens.imaging.masks import read_lesion_mask
+from lesionlens.imaging.masks import read_mask
 from lesionlens.reproduction.profiles import Profile
 from lesionlens.reproduction.spec import ArtifactSet, TableSpec
 from lesionlens.synthesis.artifacts import ArtifactRates
@@ -120,7 +119,7 @@ def make_noisy_masks(source: str, folder: Path) -> Path:
         if missing:
             with atomic_directory(folder) as part:
                 for image_id, path in zip(known["image_id"], known["mask_path"], strict=True):
-                    worn = _jitter_mask(read_lesion_mask(Path(path)), zlib.crc32(image_id.encode()))
+                    worn = _jitter_mask(read_mask(Path(path)), zlib.crc32(image_id.encode()))
                     encode_image(part / f"{image_id}.png", worn, [])
     return folder
 
@@ -128,8 +127,7 @@ def make_noisy_masks(source: str, folder: Path) -> Path:
 @contextmanager
 def _create_once(root: Path) -> Iterator[bool]:
     """Wait until nobody else makes ``root``; say whether it is missing still. What is there is complete."""
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(root.parent / f".{root.name}.lock"):
+    with file_lock(root.parent / f".{root.name}.lock"):
         yield not root.exists()
 
 

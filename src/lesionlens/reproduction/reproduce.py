@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
 from rich.console import Console
 
 from lesionlens.core.errors import DataError, LesionLensError, RecipeError, RunError, unknown_name_message
+from lesionlens.core.fileio import file_lock
 from lesionlens.datasets.registry import load_table
 from lesionlens.reproduction.catalog import is_yaml_path, load_table_spec, match_tables
 from lesionlens.reproduction.data_sources import (
@@ -82,8 +82,7 @@ class Reproduction:
     def _write_page(self, plan: TablePlan) -> Path:
         """Write one page; who waits for it here takes up what the first has measured, and all that is done by then."""
         place = self.options.out / "pages" / page_name(plan.name)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(place.with_name(f".{place.name}.lock")):
+        with file_lock(place.with_name(f".{place.name}.lock")):
             return write_page(plan.results(self.options, list(_protocol_caveats(plan, self.options))), place)
 
 

@@ -11,54 +11,41 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
-from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.markup import escape
 
-from lesionlens.core.errors import LesionLensError, RunError, RunInterrupted
-from lesionlens.core.fileio import write_text
+from lesionlens.core.errors import LesionLensError, RunInterrupted
+from lesionlens.core.fileio import file_lock, write_text
 from lesionlens.reproduction.jobs import Job
 from lesionlens.runs.run_dir import write_recipe
 from lesionlens.training.run import resume, train
 
-_POLL_SECONDS = 0.5  # seconds between two looks at what another has
-
 
 @contextmanager
 def acquire_run(out: Path, key: str, *, wait: bool = False) -> Iterator[bool]:
-    """Claim a run; False where another process has it. The claim ends with the block, or with the process.
-
-    It is a lock of the operating system, which every machine that mounts the folder sees (NFS from version 4; Lustre
-    and GPFS with locks switched on) and which a killed process cannot leave behind.
+    """Lock a run, as ``file_lock`` does, and record which process holds it; yield whether the lock was acquired.
 
     Parameters
     ----------
     wait
-        Until whoever has it has done with it or is gone.
+        Wait until another process that holds the run finishes or ends.
 
     Raises
     ------
     RunError
         The folder cannot be written, or its file system has no locks.
     """
-    place = out / "locks" / f"{key}.lock"
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(place, timeout=-1 if wait else 0)
-        lock.acquire(poll_interval=_POLL_SECONDS)
-    except Timeout:
-        yield False
-        return
-    except (OSError, NotImplementedError) as error:
-        raise RunError(
-            f"cannot claim {place}: {error}. Choose an --out that can be written and locked"
-        ) from error
-    try:
-        place.with_suffix(".txt").write_text(f"{socket.gethostname()} {os.getpid()}\n", encoding="utf-8")
-        yield True
-    finally:
-        place.with_suffix(".txt").unlink(missing_ok=True)
-        lock.release()
+    lock_path = out / "locks" / f"{key}.lock"
+    owner_path = lock_path.with_suffix(".txt")
+    with file_lock(lock_path, wait=wait) as acquired:
+        if not acquired:
+            yield False
+            return
+        try:
+            owner_path.write_text(f"{socket.gethostname()} {os.getpid()}\n", encoding="utf-8")
+            yield True
+        finally:
+            owner_path.unlink(missing_ok=True)
 
 
 def lock_owner(out: Path, key: str) -> str:

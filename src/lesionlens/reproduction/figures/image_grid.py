@@ -20,7 +20,7 @@ from lesionlens.datasets.registry import load_table
 from lesionlens.datasets.table import LesionTable
 from lesionlens.evaluation.formatting import display_name
 from lesionlens.evaluation.predictions_io import read_predictions
-from lesionlens.imaging.masks import read_lesion_mask
+from lesionlens.imaging.masks import read_mask
 from lesionlens.reproduction.figures.base import SMALL_FONT_SIZE, TEXT_COLOR, TINY_FONT_SIZE, PanelRuns
 from lesionlens.reproduction.measurements import evaluation_split
 from lesionlens.reproduction.planner import RunCell
@@ -212,7 +212,7 @@ def _select_by_size(
 ) -> list[SelectedImage] | None:
     """Take the smallest lesions, then the largest, by their share of the image; None where masks do not tell."""
     masked = [each for each in images if each.mask is not None][:MAX_MASKS_READ]
-    weighed = [(float(read_lesion_mask(each.mask).mean()), each) for each in masked if each.mask is not None]
+    weighed = [(float(read_mask(each.mask).mean()), each) for each in masked if each.mask is not None]
     ranked = sorted((pair for pair in weighed if pair[0] > 0), key=lambda pair: (pair[0], pair[1].image_id))
     if len(ranked) < 2:
         return None
