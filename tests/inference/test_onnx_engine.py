@@ -16,7 +16,7 @@ from lesionlens.inference import onnx_engine as files
 from lesionlens.inference.engines import open_engine
 from lesionlens.inference.onnx_engine import get_or_export_onnx, onnx_cache_path
 
-from ..inference.test_engine import images, slowly, untrained
+from .test_engine import images, slowly, untrained
 
 
 @pytest.fixture

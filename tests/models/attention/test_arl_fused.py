@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lesionlens.models.attention import arl_fused as compiling
+from lesionlens.models.attention import arl_fused
 from lesionlens.models.attention.arl import MASK_NORMALIZATIONS
 from lesionlens.models.attention.arl_fused import fused_arl
 from lesionlens.models.attention.deferred_norm import deferred_batch_norm
@@ -160,12 +160,12 @@ def test_what_cannot_be_compiled_is_said_once_and_computed(monkeypatch: pytest.M
         return fail
 
     monkeypatch.setattr(torch, "compile", without_compiler)
-    compiling._compile.cache_clear()
+    arl_fused._compile.cache_clear()
     given = drawn(2, 8, 4, 3, kind=torch.float32, layout=torch.channels_last)
     with pytest.warns(UserWarning, match="runs uncompiled, slower but with equal results: no C"):
         ours = with_gradients(and_relu, *given, compiled=True)
     with_gradients(and_relu, *given, compiled=True)  # a warning would be an error
-    compiling._compile.cache_clear()
+    arl_fused._compile.cache_clear()
     plain = with_gradients(lambda *these: formula(*these, "spatial").relu(), *given)
     for found, expected in zip(ours, plain, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
@@ -178,10 +178,10 @@ def compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         pytest.skip("there is no C++ compiler here")
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # the checks of axes cannot be compiled
     torch.compiler.reset()
-    compiling._compile.cache_clear()
+    arl_fused._compile.cache_clear()
     torch._dynamo.utils.counters.clear()
     yield
-    compiling._compile.cache_clear()
+    arl_fused._compile.cache_clear()
 
 
 def graphs() -> int:
@@ -249,7 +249,7 @@ def test_many_cases_in_one_process_are_all_compiled(compiler: None) -> None:
     """Torch compiles one code eight times, then runs it as it stands without a word."""
     for axes in range(10):
         shape = [1 if axes >> place & 1 else 2 + place for place in range(4)]
-        (found,) = compiling.run_compiled(add_one, torch.zeros(shape))
+        (found,) = arl_fused.run_compiled(add_one, torch.zeros(shape))
         torch.testing.assert_close(found, torch.ones(shape))
     assert graphs() == 10
 
