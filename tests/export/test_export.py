@@ -26,7 +26,7 @@ MECHANISMS: dict[str, dict[str, Any]] = {
     "arl": {"backbone": "test_resnet", "attention": "arl"},
     "ran": {"backbone": "test_resnet", "attention": "ran"},
     "gate": {"backbone": "test_efficientnet", "attention": "gate"},
-    "gate softmax": {"backbone": "test_resnet", "attention": "gate", "normalisation": "softmax"},
+    "gate softmax": {"backbone": "test_resnet", "attention": "gate", "normalization": "softmax"},
     "multi-stage": {"backbone": "mobilenetv2_050", "attention": "multi-stage"},
     "soft": {"backbone": "test_efficientnet", "attention": "soft", "flatten": 2},
     "soft authors": {"backbone": "test_efficientnet", "attention": "soft", "mode": "authors", "flatten": 3},
@@ -40,7 +40,7 @@ MECHANISMS: dict[str, dict[str, Any]] = {
 
 
 def made(options: dict[str, Any], size: tuple[int, int] = (75, 107)) -> LoadedModel:
-    """Build a network whose normalisations are not the identity, and whose scores differ."""
+    """Build a network whose normalizations are not the identity, and whose scores differ."""
     torch.manual_seed(3)
     found = make_model_spec(**options)
     model = found.build(3).eval()

@@ -180,7 +180,7 @@ def test_gradient_reaches_every_parameter(case: Case) -> None:
             module.drop_prob = 0.0
     model(images(case, 4)).logits.square().sum().backward()
     silent = {name for name, p in model.named_parameters() if p.grad is None or not bool(p.grad.any())}
-    softmax = case.architecture.kwargs.get("normalisation") == "softmax"
+    softmax = case.architecture.kwargs.get("normalization") == "softmax"
     unfelt = ("attention.conv.bias", "phi.bias") if softmax else ("attention.conv.bias",)
     # a softmax over places does not feel what is added to all of them
     assert {name for name in silent if not name.endswith(unfelt)} == set()

@@ -28,7 +28,7 @@ from lesionlens.models.factory import create_model
         ({"backbone": "test_resnet", "attention": "soft", "flatten": 0}, "flatten=0"),
         ({"backbone": "resnet18", "attention": "patch", "crops": "nine"}, "crops='nine': give the number"),
         ({"backbone": "datta_vgg16", "attention": "gate"}, "attention for datta_vgg16 'gate'.*none, patch"),
-        ({"name": "arl_cnn14", "normalisation": "softmax"}, "Allowed: area, channel, sigmoid, spatial"),
+        ({"name": "arl_cnn14", "normalization": "softmax"}, "Allowed: area, channel, sigmoid, spatial"),
     ],
 )
 def test_says_what_is_wrong(options: dict[str, object], message: str) -> None:

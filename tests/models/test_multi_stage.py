@@ -46,7 +46,7 @@ def test_equals_the_authors_network(variant: str) -> None:
     options = (
         {"attention": "multi-stage"}
         if variant == "mel_cnn"
-        else {"attention": "gate", "normalisation": variant}
+        else {"attention": "gate", "normalization": variant}
     )
     with torch.device("meta"):  # no weights to draw: all are replaced
         model = create_model(backbone="vgg16_bn", num_classes=2, **options)

@@ -13,7 +13,7 @@ from lesionlens.models.saved_model import ModelCard, load_model, save_model
 
 from ..helpers.tolerances import close, terms_of
 
-TINY = {"backbone": "test_resnet", "attention": "arl", "drop_rate": 0.1, "normalisation": "sigmoid"}
+TINY = {"backbone": "test_resnet", "attention": "arl", "drop_rate": 0.1, "normalization": "sigmoid"}
 OTHERS = [
     {"backbone": "test_resnet", "attention": "arl", "taps": ("layer3",)},
     {"backbone": "test_resnet", "attention": "ran", "taps": ("layer2", "layer3")},

@@ -48,7 +48,7 @@ def test_fifty_layers_give_way_to_the_papers_own_fourteen() -> None:
     words = PROFILES["short"].overrides(name, load_recipe(name))
     made = resolve_model(load_recipe(name, words)).architecture
     assert made.kwargs["layers"] == [1, 1, 1, 1]
-    assert made.kwargs["normalisation"] == "channel"
+    assert made.kwargs["normalization"] == "channel"
     assert load_recipe(name, words).model.weights == "none"
 
 

@@ -16,7 +16,7 @@ SIZE = (64, 64)
     ("attention", "options", "maps", "shares"),
     [
         ("gate", {}, {"layer2": 0.001, "layer3": 0.01}, False),
-        ("gate", {"normalisation": "softmax"}, {"layer2": 0.001, "layer3": 0.01}, True),
+        ("gate", {"normalization": "softmax"}, {"layer2": 0.001, "layer3": 0.01}, True),
         ("arl", {"taps": ["layer1", "layer4"]}, {"layer1": 0.001, "layer4": 0.01}, True),
         ("soft", {}, {"soft": 0.01}, True),
         ("patch+gate", {"crops": 5, "end": True}, {"layer2": 0.001, "layer3": 0.01}, False),
@@ -60,7 +60,7 @@ def test_networks_without_maps_of_places_are_refused() -> None:
     plain = create_model(backbone="test_resnet", attention="none", num_classes=2)
     with pytest.raises(ModelError, match="TimmClassifier has none of places"):
         make_attention_prior(LESION, plain, SIZE)
-    channel = create_model(backbone="test_resnet", attention="arl", num_classes=2, normalisation="channel")
+    channel = create_model(backbone="test_resnet", attention="arl", num_classes=2, normalization="channel")
     with pytest.raises(ModelError, match="ARLResNet has none of places"):
         make_attention_prior(LESION, channel, SIZE)
 

@@ -167,7 +167,7 @@ class ARLResNet(TimmClassifier):
         A timm model made of BasicBlock or Bottleneck.
     num_classes
         Number of classes k.
-    normalisation
+    normalization
         ``spatial`` (the paper's), ``channel`` or ``sigmoid`` (Table V), or ``area`` (ours: the spatial mask
         with mean 1).
     alpha
@@ -188,17 +188,17 @@ class ARLResNet(TimmClassifier):
         name: str,
         *,
         num_classes: int,
-        normalisation: str = "spatial",
+        normalization: str = "spatial",
         alpha: float = INITIAL_ALPHA,
         taps: Sequence[str] = STAGES,
         **kwargs: Any,
     ) -> None:
-        get_normalization(normalisation)  # refuses an unknown one before anything is built
+        get_normalization(normalization)  # refuses an unknown one before anything is built
         super().__init__(name, num_classes=num_classes, block=_block_classes(name, taps), **kwargs)
         for _, block in self.arl_blocks():
-            block.normalization = normalisation
+            block.normalization = normalization
             nn.init.constant_(block.alpha, alpha)
-        self.map_value_range = MAP_VALUE_RANGES[normalisation]
+        self.map_value_range = MAP_VALUE_RANGES[normalization]
         self.attention_scales = tuple(f"backbone.{layer}.alpha" for layer, _ in self.arl_blocks())
 
     def stages(self) -> Iterator[tuple[str, nn.Sequential]]:

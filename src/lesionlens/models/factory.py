@@ -140,7 +140,7 @@ def create_model(
     weights
         ``none``, ``imagenet`` (from the hub) or the path of a .pth or .safetensors file.
     kwargs
-        Options of the mechanism (``alpha``, ``normalisation``) and of the timm model.
+        Options of the mechanism (``alpha``, ``normalization``) and of the timm model.
 
     Raises
     ------

@@ -82,7 +82,7 @@ class GatedClassifier(MultiStageClassifier):
     ----------
     name, num_classes, taps, kwargs
         As for ``MultiStageClassifier``.
-    normalisation
+    normalization
         ``sigmoid`` (eq. 2.2) or ``softmax`` (an option of the authors' code).
     width
         Channels in which local and global features meet.
@@ -90,7 +90,7 @@ class GatedClassifier(MultiStageClassifier):
     Raises
     ------
     ModelError
-        The backbone has no stages, or not these; the normalisation does not exist.
+        The backbone has no stages, or not these; the normalization does not exist.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class GatedClassifier(MultiStageClassifier):
         *,
         num_classes: int,
         taps: Sequence[str] | None = None,
-        normalisation: str = "sigmoid",
+        normalization: str = "sigmoid",
         width: int = 256,
         **kwargs: Any,
     ) -> None:
@@ -108,9 +108,9 @@ class GatedClassifier(MultiStageClassifier):
             raise ModelError(
                 "gates need a stage to stand at: give taps, or attention=multi-stage for the last grid alone"
             )
-        self.map_value_range = "distribution" if normalisation == "softmax" else "unit_interval"
+        self.map_value_range = "distribution" if normalization == "softmax" else "unit_interval"
         self.gates = nn.ModuleList(
-            AttentionGate(tap.channels, self.channels, hidden_channels=width, normalization=normalisation)
+            AttentionGate(tap.channels, self.channels, hidden_channels=width, normalization=normalization)
             for tap in self.taps
         )
 

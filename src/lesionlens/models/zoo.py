@@ -71,7 +71,7 @@ HU = "Hu et al. 2018, doi:10.1109/CVPR.2018.00745"
 R50, SE50 = "resnet50.tv_in1k", "seresnet50.ra2_in1k"
 CNN14_RECIPE, CNN50_RECIPE = "arl/cnn14", "arl/cnn50"
 LAYERS_14 = {"layers": (1, 1, 1, 1)}  # Table I: one block a stage
-CHANNEL_MASK, SIGMOID_MASK = {"normalisation": "channel"}, {"normalisation": "sigmoid"}  # Table V
+CHANNEL_MASK, SIGMOID_MASK = {"normalization": "channel"}, {"normalization": "sigmoid"}  # Table V
 
 # fmt: off
 ARL_ENTRIES: dict[str, ZooEntry] = {
@@ -97,7 +97,7 @@ V16, V16_BN = "vgg16.tv_in1k", "vgg16_bn.tv_in1k"
 ATTNMEL_RECIPE = "attnmel/isic2017"
 NO_MULTI_STAGE = {"taps": ()}
 VGG_DROPOUT = {"drop_rate": 0.5}  # after both hidden layers, as in torchvision's VGG
-SOFTMAX_GATE = {"normalisation": "softmax"}  # an option of the code
+SOFTMAX_GATE = {"normalization": "softmax"}  # an option of the code
 
 # The thesis says VGG-16; the authors' code, and so its numbers, have batch norm: the names with ``_bn``.
 # fmt: off

@@ -15,13 +15,13 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "arl_block.npz"
 NAMES = {"spatial": "spatial_softmax", "channel": "channel_softmax", "sigmoid": "sigmoid"}
 
 
-@pytest.mark.parametrize("normalisation", sorted(NAMES))
-def test_equals_the_golden_vectors(normalisation: str) -> None:
+@pytest.mark.parametrize("normalization", sorted(NAMES))
+def test_equals_the_golden_vectors(normalization: str) -> None:
     with np.load(GOLDEN) as golden:
         x, residual, alpha = (torch.from_numpy(golden[name]) for name in ("x", "residual", "alpha"))
-        mask = torch.from_numpy(golden[f"mask_{NAMES[normalisation]}"])
-        y = torch.from_numpy(golden[f"y_{NAMES[normalisation]}"])
-    attended = attention_residual(x, residual, alpha, normalization=normalisation)
+        mask = torch.from_numpy(golden[f"mask_{NAMES[normalization]}"])
+        y = torch.from_numpy(golden[f"y_{NAMES[normalization]}"])
+    attended = attention_residual(x, residual, alpha, normalization=normalization)
     torch.testing.assert_close(attended.mask, mask, rtol=0, atol=1e-12)
     torch.testing.assert_close(attended.features, y, rtol=0, atol=1e-12)
 
@@ -80,7 +80,7 @@ def test_alpha_receives_its_gradient() -> None:
     torch.testing.assert_close(alpha.grad, (attended.mask * x).sum().detach())
 
 
-def test_an_unknown_normalisation_names_the_allowed() -> None:
+def test_an_unknown_normalization_names_the_allowed() -> None:
     x = torch.zeros(1, 1, 2, 2)
     with pytest.raises(ModelError, match=r"did you mean 'spatial'.*area, channel, sigmoid, spatial"):
         attention_residual(x, x, torch.tensor(1.0), normalization="spatal")

@@ -14,19 +14,19 @@ from lesionlens.models.attention.arl import MASK_NORMALIZATIONS
 from lesionlens.models.attention.arl_fused import fused_arl
 from lesionlens.models.attention.deferred_norm import deferred_batch_norm
 
-EVERY = pytest.mark.parametrize("normalisation", sorted(MASK_NORMALIZATIONS))
+EVERY = pytest.mark.parametrize("normalization", sorted(MASK_NORMALIZATIONS))
 LAYOUTS = pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 
 
-def formula(x: Tensor, residual: Tensor, alpha: Tensor, normalisation: str) -> Tensor:
+def formula(x: Tensor, residual: Tensor, alpha: Tensor, normalization: str) -> Tensor:
     """Equation 9 by torch's own softmax."""
-    if normalisation == "sigmoid":
+    if normalization == "sigmoid":
         mask = residual.sigmoid()
-    elif normalisation == "channel":
+    elif normalization == "channel":
         mask = residual.softmax(1)
     else:
         mask = residual.flatten(2).softmax(2).reshape(residual.shape)
-        mask = mask * mask[0, 0].numel() if normalisation == "area" else mask
+        mask = mask * mask[0, 0].numel() if normalization == "area" else mask
     return x + residual + alpha * mask * x
 
 
@@ -56,14 +56,14 @@ def with_gradients(
 @EVERY
 @LAYOUTS
 def test_gradients_and_theirs_are_those_of_finite_differences(
-    normalisation: str, layout: torch.memory_format
+    normalization: str, layout: torch.memory_format
 ) -> None:
     x, residual, _ = drawn(2, 3, 3, 2, layout=layout)
     alpha = torch.tensor(0.3, dtype=torch.float64)
     given = [each.requires_grad_() for each in (x, residual, alpha)]
 
     def run(*these: Tensor) -> Tensor:
-        return fused_arl(*these, normalization=normalisation)
+        return fused_arl(*these, normalization=normalization)
 
     assert torch.autograd.gradcheck(run, given)
     assert torch.autograd.gradgradcheck(run, given)
@@ -72,10 +72,10 @@ def test_gradients_and_theirs_are_those_of_finite_differences(
 @EVERY
 @LAYOUTS
 @pytest.mark.parametrize("kind", [torch.float64, torch.float32])
-def test_equals_the_plain_formula(normalisation: str, layout: torch.memory_format, kind: torch.dtype) -> None:
+def test_equals_the_plain_formula(normalization: str, layout: torch.memory_format, kind: torch.dtype) -> None:
     given = drawn(3, 16, 7, 5, kind=kind, layout=layout)
-    ours = with_gradients(fused_arl, *given, normalization=normalisation)
-    plain = with_gradients(formula, *given, normalisation)
+    ours = with_gradients(fused_arl, *given, normalization=normalization)
+    plain = with_gradients(formula, *given, normalization)
     bound = {"rtol": 1e-12, "atol": 1e-12} if kind == torch.float64 else {"rtol": 1e-4, "atol": 1e-5}
     for found, expected in zip(ours, plain, strict=True):
         torch.testing.assert_close(found, expected, **bound)
@@ -83,12 +83,12 @@ def test_equals_the_plain_formula(normalisation: str, layout: torch.memory_forma
 
 
 @EVERY
-def test_bf16_is_rounded_once(normalisation: str) -> None:
+def test_bf16_is_rounded_once(normalization: str) -> None:
     """Against float64 on the same rounded inputs: what is lost is half a unit in the last place, 2 ** -9, and a bit."""
     given = drawn(3, 16, 14, 14, kind=torch.bfloat16, layout=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16):
-        ours = with_gradients(fused_arl, *given, normalization=normalisation)
-    exact = with_gradients(formula, *(each.double() for each in given), normalisation)
+        ours = with_gradients(fused_arl, *given, normalization=normalization)
+    exact = with_gradients(formula, *(each.double() for each in given), normalization)
     assert [each.dtype for each in ours] == [torch.bfloat16] * 3 + [torch.float32]
     for found, expected in zip(ours, exact, strict=True):
         torch.testing.assert_close(found.double(), expected, rtol=2**-8, atol=1e-5)
@@ -110,12 +110,12 @@ def kept(how: object, *options: object, **named: object) -> int:
 
 
 @EVERY
-def test_keeps_x_the_residual_and_sums_alone(normalisation: str) -> None:
+def test_keeps_x_the_residual_and_sums_alone(normalization: str) -> None:
     grid = 2 * 8 * 6 * 6
-    sums = {"channel": 2 * 6 * 6, "sigmoid": 0}.get(normalisation, 2 * 8)
-    assert kept(fused_arl, normalization=normalisation) == 2 * grid + sums + 1
+    sums = {"channel": 2 * 6 * 6, "sigmoid": 0}.get(normalization, 2 * 8)
+    assert kept(fused_arl, normalization=normalization) == 2 * grid + sums + 1
     # one more than the mask, which a sigmoid's gradient needs as well: alpha times the mask
-    assert kept(formula, normalisation) >= 3 * grid
+    assert kept(formula, normalization) >= 3 * grid
 
 
 def test_used_twice_and_seen_twice() -> None:
@@ -197,15 +197,15 @@ SHAPES = ((2, 64, 8, 6), (8, 256, 8, 8), (7, 224, 7, 2), (3, 24, 13, 17), (2, 19
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 @EVERY
 def test_compiled_once_for_all_sizes_it_gives_the_same(
-    normalisation: str, kind: torch.dtype, compiler: None
+    normalization: str, kind: torch.dtype, compiler: None
 ) -> None:
     """Also where sides are equal, which a compiler takes for one and the same."""
 
     def check(*shape: int) -> None:
         given = drawn(*shape, kind=kind, layout=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=kind == torch.bfloat16):
-            compiled = with_gradients(and_relu, *given, normalization=normalisation, compiled=True)
-            eager = with_gradients(and_relu, *given, normalization=normalisation)
+            compiled = with_gradients(and_relu, *given, normalization=normalization, compiled=True)
+            eager = with_gradients(and_relu, *given, normalization=normalization)
         for found, expected in zip(compiled, eager, strict=True):
             torch.testing.assert_close(found, expected, **CLOSE[kind])
 
@@ -221,7 +221,7 @@ def test_compiled_once_for_all_sizes_it_gives_the_same(
 @pytest.mark.parametrize("projected", [False, True])
 @EVERY
 def test_with_late_norms_it_is_compiled_once_too(
-    normalisation: str, kind: torch.dtype, projected: bool, compiler: None
+    normalization: str, kind: torch.dtype, projected: bool, compiler: None
 ) -> None:
     def with_norms(
         x: Tensor, residual: Tensor, alpha: Tensor, norms: list[nn.BatchNorm2d], **named: Any
@@ -229,7 +229,7 @@ def test_with_late_norms_it_is_compiled_once_too(
         identity = deferred_batch_norm(norms[0], x) if projected else x
         late = deferred_batch_norm(norms[1], residual)
         assert late.norm is not None
-        return fused_arl(identity, late, alpha, normalization=normalisation, relu=True, **named)
+        return fused_arl(identity, late, alpha, normalization=normalization, relu=True, **named)
 
     for shape in SHAPES:
         given = drawn(*shape, kind=kind, layout=torch.channels_last)

@@ -14,7 +14,7 @@ from lesionlens.models.attention.attention_gate import AttentionGate
 from ...helpers.tolerances import close, terms_of
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "attnmel_gate.npz"
-NORMALISATIONS = ("sigmoid", "softmax")
+NORMALIZATIONS = ("sigmoid", "softmax")
 
 
 def golden() -> dict[str, Tensor]:
@@ -22,9 +22,9 @@ def golden() -> dict[str, Tensor]:
         return {name: torch.from_numpy(stored[name]) for name in stored}
 
 
-def gate_with(weights: dict[str, Tensor], normalisation: str) -> AttentionGate:
+def gate_with(weights: dict[str, Tensor], normalization: str) -> AttentionGate:
     width, local = weights["W_l"].shape[:2]
-    gate = AttentionGate(local, weights["W_g"].shape[1], hidden_channels=width, normalization=normalisation)
+    gate = AttentionGate(local, weights["W_g"].shape[1], hidden_channels=width, normalization=normalization)
     gate.load_state_dict(
         {
             "W_l.weight": weights["W_l"],
@@ -36,20 +36,20 @@ def gate_with(weights: dict[str, Tensor], normalisation: str) -> AttentionGate:
     return gate
 
 
-@pytest.mark.parametrize("normalisation", NORMALISATIONS)
-def test_equals_the_golden_vectors(normalisation: str) -> None:
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_equals_the_golden_vectors(normalization: str) -> None:
     stored = golden()
-    gate = gate_with(stored, normalisation)
+    gate = gate_with(stored, normalization)
     found, terms = gate(stored["local"], stored["global"]), terms_of(gate) + 28 * 28
-    expected, pooled = stored[f"map_{normalisation}"][:, 0], stored[f"pooled_{normalisation}"]
+    expected, pooled = stored[f"map_{normalization}"][:, 0], stored[f"pooled_{normalization}"]
     torch.testing.assert_close(found.map, expected, **close(expected, terms))
     torch.testing.assert_close(found.pooled, pooled, **close(pooled, terms))
 
 
-@pytest.mark.parametrize("normalisation", NORMALISATIONS)
-def test_gradients_equal_those_of_a_plain_restatement(normalisation: str) -> None:
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_gradients_equal_those_of_a_plain_restatement(normalization: str) -> None:
     stored = {name: value.double() for name, value in golden().items()}
-    gate = gate_with(stored, normalisation).double()
+    gate = gate_with(stored, normalization).double()
     local, guide = (stored[name].requires_grad_() for name in ("local", "global"))
     gate(local, guide).pooled.square().sum().backward()
     found = [p.grad for p in gate.parameters()] + [local.grad, guide.grad]
@@ -58,7 +58,7 @@ def test_gradients_equal_those_of_a_plain_restatement(normalisation: str) -> Non
     here = torch.einsum("bchw,kc->bkhw", local, W_l[:, :, 0, 0])
     there = F.interpolate(torch.einsum("bcij,kc->bkij", guide, W_g[:, :, 0, 0]), None, 4, "bilinear")
     scores = torch.einsum("bkhw,k->bhw", (here + there).clamp_min(0), phi[0, :, 0, 0]) + bias
-    if normalisation == "sigmoid":
+    if normalization == "sigmoid":
         pooled = torch.einsum("bchw,bhw->bc", local, 1 / (1 + torch.exp(-scores))) / (28 * 28)
     else:
         weights = torch.exp(scores) / torch.exp(scores).sum(dim=(1, 2), keepdim=True)
@@ -93,6 +93,6 @@ def test_the_map_is_float32_under_autocast() -> None:
     torch.testing.assert_close(found.map.sum(dim=(1, 2)), torch.ones(2))
 
 
-def test_an_unknown_normalisation_names_the_allowed() -> None:
+def test_an_unknown_normalization_names_the_allowed() -> None:
     with pytest.raises(ModelError, match=r"did you mean 'softmax'.*sigmoid, softmax"):
         AttentionGate(4, 4, normalization="softmx")

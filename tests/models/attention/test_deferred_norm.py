@@ -11,7 +11,7 @@ from lesionlens.models.attention.arl import MASK_NORMALIZATIONS, attention_resid
 from lesionlens.models.attention.arl_fused import fused_arl
 from lesionlens.models.attention.deferred_norm import apply_now, deferred_batch_norm
 
-EVERY = pytest.mark.parametrize("normalisation", sorted(MASK_NORMALIZATIONS))
+EVERY = pytest.mark.parametrize("normalization", sorted(MASK_NORMALIZATIONS))
 
 
 def drawn(*shape: int, seed: int = 0, kind: torch.dtype = torch.float64, far: float = 0.0) -> Tensor:
@@ -30,7 +30,7 @@ def layer(channels: int, kind: torch.dtype = torch.float64) -> nn.BatchNorm2d:
 
 @EVERY
 @pytest.mark.parametrize("rectified", [False, True])
-def test_gradients_and_theirs_are_those_of_finite_differences(normalisation: str, rectified: bool) -> None:
+def test_gradients_and_theirs_are_those_of_finite_differences(normalization: str, rectified: bool) -> None:
     """Of both branches' norms, weights and grids."""
     given, norms = [drawn(2, 3, 3, 2, seed=seed) for seed in (0, 1)], [layer(3), layer(3)]
     alpha = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
@@ -38,7 +38,7 @@ def test_gradients_and_theirs_are_those_of_finite_differences(normalisation: str
     def run(*_: Tensor) -> Tensor:
         branches = [deferred_batch_norm(*pair) for pair in zip(norms, given, strict=True)]
         assert all(each.norm is not None for each in branches)
-        return fused_arl(*branches, alpha, normalization=normalisation, relu=rectified)
+        return fused_arl(*branches, alpha, normalization=normalization, relu=rectified)
 
     learned = [alpha, *given, *(each for norm in norms for each in norm.parameters())]
     assert torch.autograd.gradcheck(run, learned)
@@ -48,7 +48,7 @@ def test_gradients_and_theirs_are_those_of_finite_differences(normalisation: str
 @EVERY
 @pytest.mark.parametrize("rectified", [False, True])
 @pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.bfloat16])
-def test_equals_the_layers_and_the_formula(normalisation: str, rectified: bool, kind: torch.dtype) -> None:
+def test_equals_the_layers_and_the_formula(normalization: str, rectified: bool, kind: torch.dtype) -> None:
     """The witness applies torch's layers and torch's gradients, in float64 on the same rounded inputs."""
 
     def run(wide: bool) -> list[Tensor]:
@@ -62,11 +62,11 @@ def test_equals_the_layers_and_the_formula(normalisation: str, rectified: bool, 
         ]
         if wide:
             y = attention_residual(
-                *(each.pre_norm for each in branches), alpha, normalization=normalisation
+                *(each.pre_norm for each in branches), alpha, normalization=normalization
             ).features
             y = y.relu() if rectified else y
         else:
-            y = fused_arl(*branches, alpha, normalization=normalisation, relu=rectified)
+            y = fused_arl(*branches, alpha, normalization=normalization, relu=rectified)
         learned = [*given, alpha, *(each for norm in norms for each in norm.parameters())]
         found = torch.autograd.grad(y, learned, wanted.to(y.dtype))
         return [y.detach(), *found, *(each for norm in norms for each in norm.buffers())]

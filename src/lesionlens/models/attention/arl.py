@@ -101,7 +101,7 @@ def attention_residual(
     Raises
     ------
     ModelError
-        The normalisation does not exist.
+        The normalization does not exist.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def attention_residual(
 
 
 def get_normalization(name: str) -> MaskNormalization:
-    """Look a normalisation up.
+    """Look a normalization up.
 
     Raises
     ------
@@ -128,5 +128,5 @@ def get_normalization(name: str) -> MaskNormalization:
         It does not exist.
     """
     if name not in MASK_NORMALIZATIONS:
-        raise ModelError(unknown_name_message("normalisation", name, MASK_NORMALIZATIONS))
+        raise ModelError(unknown_name_message("normalization", name, MASK_NORMALIZATIONS))
     return MASK_NORMALIZATIONS[name]

@@ -165,7 +165,7 @@ def fused_arl(
     Raises
     ------
     ModelError
-        The normalisation does not exist.
+        The normalization does not exist.
     """
     branches = [
         each if isinstance(each, DeferredNormBranch) else DeferredNormBranch(each) for each in (x, residual)

@@ -51,7 +51,7 @@ class AttentionGate(nn.Module):
     Raises
     ------
     ModelError
-        The normalisation does not exist.
+        The normalization does not exist.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class AttentionGate(nn.Module):
     ) -> None:
         super().__init__()
         if normalization not in GATE_NORMALIZATIONS:
-            raise ModelError(unknown_name_message("normalisation", normalization, GATE_NORMALIZATIONS))
+            raise ModelError(unknown_name_message("normalization", normalization, GATE_NORMALIZATIONS))
         self.normalization = normalization
         self.W_l = nn.Conv2d(local_channels, hidden_channels, 1, bias=False)
         self.W_g = nn.Conv2d(global_channels, hidden_channels, 1, bias=False)
