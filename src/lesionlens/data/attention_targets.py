@@ -1,8 +1,6 @@
 """The masks of a prior: of a table's exact ones so many, and so good."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import cv2
@@ -10,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionlens.core.errors import DataError
+from lesionlens.core.prefetch import prefetch
 from lesionlens.data.mask_degradation import MaskDegradation, degrade_mask, hash_seed, iou
 from lesionlens.data.mask_store import MaskImage, MaskStore, compress_mask
 from lesionlens.datasets.table import LesionTable
@@ -105,8 +104,7 @@ def build_attention_targets(
             found = degrade_mask(found, degradation, severity, seed=seed, image_id=images[place])
         return compress_mask(found), iou(found, wanted)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        packed, alike = zip(*pool.map(made, range(len(exact_masks))), strict=True)
+    packed, alike = zip(*prefetch(made, range(len(exact_masks))), strict=True)
     return AttentionTargets(
         MaskStore(packed, shapes), int(exact_masks.has_mask.sum()), int(kept.sum()), float(np.nanmean(alike))
     )

@@ -1,8 +1,7 @@
 """Decoded images by position, however they are kept: as bytes, as JPEGs, or not at all."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from lesionlens.core.errors import ImageError
 from lesionlens.core.fileio import write_text
-from lesionlens.core.runtime import available_cpus
+from lesionlens.core.prefetch import prefetch
 from lesionlens.datasets.issues import IssueCollector
 
 CacheFormat = Literal["memmap", "jpeg", "none"]
@@ -139,7 +138,6 @@ def encode_for_cache(cache_format: CacheFormat, image: NDArray[np.uint8]) -> byt
 
 
 _EncodedImage = tuple[tuple[int, int], bytes | memoryview] | ImageError  # shape and bytes
-_PREFETCH_FACTOR = 64  # images: a large set never fills the memory
 
 
 def decode_images(
@@ -177,7 +175,7 @@ def decode_images(
         return (image.shape[0], image.shape[1]), encode_for_cache(cache_format, image)
 
     problems, index, end = IssueCollector(), CacheIndex([], []), 0
-    for number, found in enumerate(_map_in_order(prepared, paths)):
+    for number, found in enumerate(prefetch(prepared, paths)):
         if isinstance(found, ImageError):
             problems.add_error("unreadable images", [str(found)], hint="Remove or replace them.")
         else:
@@ -189,9 +187,3 @@ def decode_images(
         on_progress(number + 1)
     problems.raise_errors("these images")
     return index
-
-
-def _map_in_order(encode: Callable[[Path], _EncodedImage], paths: Sequence[Path]) -> Iterator[_EncodedImage]:
-    with ThreadPoolExecutor(available_cpus()) as pool:
-        for start in range(0, len(paths), _PREFETCH_FACTOR):
-            yield from pool.map(encode, paths[start : start + _PREFETCH_FACTOR])

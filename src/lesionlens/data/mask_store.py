@@ -1,9 +1,7 @@
 """The masks of a table's images, packed small enough to be kept in memory."""
 
-import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionlens.core.errors import DataError, unknown_name_message
+from lesionlens.core.prefetch import prefetch
 from lesionlens.core.types import ProgressCallback
 from lesionlens.datasets.file_layout import find_masks, lesion_mask_paths
 from lesionlens.datasets.issues import IssueCollector, pluralize
@@ -215,8 +214,7 @@ def _read_in_parallel(read: MaskReader, shapes: Sequence[ImageSize]) -> Iterator
             return error
         return mask if isinstance(mask, str) else compress_mask(mask)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(packed, range(len(shapes)))
+    return prefetch(packed, range(len(shapes)))
 
 
 class LesionBoxes(NamedTuple):

@@ -1,8 +1,6 @@
 """A reader's rows and the files that were found, joined and checked: the frame of a LesionTable."""
 
-import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lesionlens.core.errors import DataError, ImageError
+from lesionlens.core.prefetch import prefetch
 from lesionlens.core.tabular import is_missing
 from lesionlens.datasets.file_layout import ImageIndex
 from lesionlens.datasets.issues import IssueCollector, pluralize
@@ -170,11 +169,10 @@ def find_unusable_files(frame: pd.DataFrame, *, verify_images: bool) -> Unusable
         Rather than read the images' headers only.
     """
     rows = frame[["path", "mask_path", "feature_mask_paths"]].itertuples(index=False, name=None)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        if verify_images:
-            found = list(pool.map(_decode_errors, rows))
-        else:
-            found = [(reason, ()) for reason in pool.map(_header_error, frame["path"], chunksize=64)]
+    if verify_images:
+        found = list(prefetch(_decode_errors, rows))
+    else:
+        found = [(reason, ()) for reason in prefetch(_header_error, frame["path"])]
     images = tuple(reason for reason, _ in found if reason)
     return UnusableFiles(images, tuple(reason for _, reasons in found for reason in reasons))
 

@@ -2,19 +2,18 @@
 
 import hashlib
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesionlens.core.errors import DataError, PredictionsError
+from lesionlens.core.prefetch import prefetch
 from lesionlens.core.runtime import available_cpus
 from lesionlens.core.types import ProgressCallback
 from lesionlens.evaluation.predictions import format_examples
@@ -83,40 +82,6 @@ def _size_and_mtime(file: Path) -> str:
     return f"{found.st_size} {found.st_mtime_ns}"
 
 
-T = TypeVar("T")
-R = TypeVar("R")
-
-
-def prefetch(
-    fn: Callable[[T], R], items: Iterable[T], *, num_threads: int, max_pending: int
-) -> Generator[R, None, None]:
-    """Give what ``fn`` makes of each item, in the order of the items, while threads make the next ones.
-
-    Parameters
-    ----------
-    fn
-        What it raises is raised where the result would have come.
-    max_pending
-        How many results are begun or wait at any time: memory is bounded by these, whatever the number of items.
-
-    Examples
-    --------
-    >>> list(prefetch(abs, [3, -1, -2], num_threads=2, max_pending=2))
-    [3, 1, 2]
-    """
-    begun: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(num_threads, thread_name_prefix="prefetch") as pool:
-        try:
-            for item in items:
-                begun.append(pool.submit(fn, item))
-                if len(begun) >= max_pending:
-                    yield begun.popleft().result()
-            while begun:
-                yield begun.popleft().result()
-        finally:  # whoever stops early waits for what is being made, not for what is not begun
-            pool.shutdown(cancel_futures=True)
-
-
 def run_inference(
     loaded: LoadedModel,
     inputs: InferenceInputs,
@@ -168,7 +133,7 @@ def run_inference(
         partial(preprocess_item, loaded.card.preprocessing, inputs),
         pending,
         num_threads=threads,
-        max_pending=2 * images + threads,
+        ahead=2 * images + threads,
     )
     with closing(looked):
         while batch := list(islice(looked, images)):

@@ -1,8 +1,6 @@
 """Images and their masks as one array at the network's size, so that whatever moves one moves the other."""
 
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from lesionlens.core.errors import DataError
+from lesionlens.core.prefetch import prefetch
 from lesionlens.core.types import ProgressCallback
 from lesionlens.data.augmentation import Augmentation
 from lesionlens.data.transforms import AugmentParams, apply_color, apply_geometric
@@ -23,7 +22,6 @@ from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.segmentation.samples import SegmentationSample
 
 ImageAndMask = NDArray[np.uint8]
-DECODE_CHUNK_SIZE = 64  # images decoded at a time: a bounded amount of memory
 
 
 class SegmentationBatch(NamedTuple):
@@ -69,9 +67,7 @@ def _iter_decoded(
         except DataError as error:
             return error
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(samples), DECODE_CHUNK_SIZE):
-            yield from pool.map(one, samples[start : start + DECODE_CHUNK_SIZE])
+    return prefetch(one, samples)
 
 
 def _load_image_and_mask(sample: SegmentationSample, preprocessing: Preprocessing) -> ImageAndMask:

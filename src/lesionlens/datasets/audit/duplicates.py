@@ -1,8 +1,6 @@
 """Files that show the same photograph: byte by byte, or as far as the eye can tell."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -11,6 +9,7 @@ from numpy.typing import NDArray
 
 from lesionlens.core.errors import ImageError
 from lesionlens.core.fileio import sha256_of_file
+from lesionlens.core.prefetch import prefetch
 from lesionlens.core.types import ProgressCallback
 from lesionlens.datasets.audit.perceptual_hash import (
     D4_SYMMETRIES,
@@ -23,8 +22,6 @@ from lesionlens.datasets.audit.perceptual_hash import (
     similarity,
 )
 from lesionlens.imaging.decode import read_rgb
-
-_PROGRESS_INTERVAL = 256  # files between two reports of progress
 
 
 class Fingerprint(NamedTuple):
@@ -54,11 +51,10 @@ def fingerprints(
         Called with files done and files in all.
     """
     found: list[Fingerprint | str] = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(paths), _PROGRESS_INTERVAL):
-            found.extend(pool.map(_fingerprint, paths[start : start + _PROGRESS_INTERVAL]))
-            if progress is not None:
-                progress(len(found), len(paths))
+    for fingerprint in prefetch(_fingerprint, paths):
+        found.append(fingerprint)
+        if progress is not None:
+            progress(len(found), len(paths))
     return tuple(found)
 
 
@@ -106,16 +102,15 @@ def duplicate_pairs(
         for near in near_duplicate_pairs(bits, radius=radius)
         if kept[near.second] >= exclude
     ]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # OpenCV releases Python's lock
-        scores = pool.map(
-            lambda two: similarity(file_fingerprints[two[0]].thumbnail, file_fingerprints[two[1]].thumbnail),
-            candidates,
-        )
-        near = [
-            DuplicatePair(*two, "near", score)
-            for two, score in zip(candidates, scores, strict=True)
-            if score >= threshold
-        ]
+    scores = prefetch(
+        lambda two: similarity(file_fingerprints[two[0]].thumbnail, file_fingerprints[two[1]].thumbnail),
+        candidates,
+    )
+    near = [
+        DuplicatePair(*two, "near", score)
+        for two, score in zip(candidates, scores, strict=True)
+        if score >= threshold
+    ]
     return tuple([pair for pair in pairs if pair.second >= exclude] + near)
 
 
