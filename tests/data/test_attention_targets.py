@@ -1,4 +1,4 @@
-"""A share of the masks, nested and by lesion; and what a prior's masks came to."""
+"""Attention targets: nested fractions sampled by lesion, degradations and their mean IoU."""
 
 from pathlib import Path
 
@@ -25,113 +25,117 @@ def table(lesions: list[str]) -> LesionTable:
     return LesionTable("table", Path(), rows, ("nevus",))
 
 
-def squares(sides: list[int | None]) -> MaskStore:
-    """Draw a square of each side at (10, 5); None: no mask."""
-    packed = []
+def square_masks(sides: list[int | None]) -> MaskStore:
+    """Return masks with a square of each side at (10, 5); None: no mask."""
+    compressed = []
     for side, shape in zip(sides, SHAPES, strict=True):
         mask = np.zeros(shape, np.uint8)
         mask[5 : 5 + (side or 0), 10 : 10 + (side or 0)] = 255
-        packed.append(None if side is None else compress_mask(mask))
-    return MaskStore(packed, SHAPES)
+        compressed.append(None if side is None else compress_mask(mask))
+    return MaskStore(compressed, SHAPES)
 
 
-ROWS = table(["a", "a", "b", "c", "d", "e", "f", "g"])
-EXACT = squares([4, 6, 8, None, 10, 12, 14, 16])
+TABLE = table(["a", "a", "b", "c", "d", "e", "f", "g"])
+EXACT = square_masks([4, 6, 8, None, 10, 12, 14, 16])
 
 
 @settings(max_examples=60, deadline=None)
 @given(LESIONS, st.data(), st.integers(0, 5))
-def test_a_smaller_share_is_part_of_a_larger_one_and_lesions_stay_whole(
+def test_sampled_masks_are_nested_and_grouped_by_lesion(
     lesions: list[str], data: st.DataObject, seed: int
 ) -> None:
-    known = np.array(data.draw(st.lists(st.booleans(), min_size=len(lesions), max_size=len(lesions))))
-    before = np.zeros(len(lesions), bool)
+    has_mask = np.array(data.draw(st.lists(st.booleans(), min_size=len(lesions), max_size=len(lesions))))
+    previous = np.zeros(len(lesions), bool)
     largest = max(lesions.count(lesion) for lesion in lesions)
-    for share in (0, 0.2, 0.5, 0.8, 1):
-        kept = sample_masked_images(lesions, known, share, seed)
-        assert (before <= kept).all()
-        assert (kept <= known).all()
-        assert abs(kept.sum() - share * known.sum()) <= largest / 2
-        split = {lesion for lesion, here, has in zip(lesions, kept, known, strict=True) if has and not here}
-        assert split.isdisjoint(np.array(lesions)[kept])
-        before = kept
-    np.testing.assert_array_equal(kept, known)
+    for fraction in (0, 0.2, 0.5, 0.8, 1):
+        sampled = sample_masked_images(lesions, has_mask, fraction, seed)
+        assert (previous <= sampled).all()
+        assert (sampled <= has_mask).all()
+        assert abs(sampled.sum() - fraction * has_mask.sum()) <= largest / 2
+        unsampled = {
+            lesion for lesion, used, has in zip(lesions, sampled, has_mask, strict=True) if has and not used
+        }
+        assert unsampled.isdisjoint(np.array(lesions)[sampled])
+        previous = sampled
+    np.testing.assert_array_equal(sampled, has_mask)
 
 
-def test_a_share_of_single_images_is_exact_and_each_seed_draws_its_own() -> None:
-    lesions, known = [f"l{number}" for number in range(200)], np.ones(200, bool)
-    drawn = [sample_masked_images(lesions, known, 0.25, seed) for seed in range(30)]
-    assert {kept.sum() for kept in drawn} == {50}
-    assert np.mean(drawn, axis=0).std() == pytest.approx(np.sqrt(0.25 * 0.75 / 30), rel=0.2)  # each as likely
-    turned = sample_masked_images(lesions[::-1], known, 0.25, 0)
-    np.testing.assert_array_equal(turned[::-1], drawn[0])
+def test_sampling_single_images_is_exact_and_depends_on_seed() -> None:
+    lesions, has_mask = [f"l{number}" for number in range(200)], np.ones(200, bool)
+    samples = [sample_masked_images(lesions, has_mask, 0.25, seed) for seed in range(30)]
+    assert {sampled.sum() for sampled in samples} == {50}
+    assert np.mean(samples, axis=0).std() == pytest.approx(
+        np.sqrt(0.25 * 0.75 / 30), rel=0.2
+    )  # equally likely
+    reversed_order = sample_masked_images(lesions[::-1], has_mask, 0.25, 0)
+    np.testing.assert_array_equal(reversed_order[::-1], samples[0])
 
 
 @settings(max_examples=40, deadline=None)
 @given(LESIONS, st.integers(0, 5))
-def test_partners_are_of_other_lesions_and_each_is_taken_once(lesions: list[str], seed: int) -> None:
-    known = np.arange(len(lesions)) % 3 > 0
-    shown = [lesion for lesion, has in zip(lesions, known, strict=True) if has]
-    if any(2 * shown.count(lesion) > len(shown) for lesion in shown):
-        with pytest.raises(DataError, match="more than half of the masks are of one"):
-            mismatched_masks(lesions, known, seed)
+def test_mismatched_masks_are_a_permutation_across_lesions(lesions: list[str], seed: int) -> None:
+    has_mask = np.arange(len(lesions)) % 3 > 0
+    masked = [lesion for lesion, has in zip(lesions, has_mask, strict=True) if has]
+    if any(2 * masked.count(lesion) > len(masked) for lesion in masked):
+        with pytest.raises(DataError, match="more than half of the masks belong to one"):
+            mismatched_masks(lesions, has_mask, seed)
         return
-    takes = mismatched_masks(lesions, known, seed)
-    assert sorted(takes[known]) == np.flatnonzero(known).tolist()
-    assert all(lesions[place] != lesions[takes[place]] for place in np.flatnonzero(known))
+    sources = mismatched_masks(lesions, has_mask, seed)
+    assert sorted(sources[has_mask]) == np.flatnonzero(has_mask).tolist()
+    assert all(lesions[index] != lesions[sources[index]] for index in np.flatnonzero(has_mask))
 
 
-def test_exact_masks_of_all_images_are_as_they_were() -> None:
-    found = build_attention_targets(EXACT, ROWS, SHAPES)
-    assert found.to_metadata() == {"num_with_mask": 7, "num_used": 7, "mean_iou": 1.0}
-    for place in range(8):
-        np.testing.assert_array_equal(found.masks[place], EXACT[place])
+def test_exact_targets_equal_the_masks() -> None:
+    targets = build_attention_targets(EXACT, TABLE, SHAPES)
+    assert targets.to_metadata() == {"num_with_mask": 7, "num_used": 7, "mean_iou": 1.0}
+    for index in range(8):
+        np.testing.assert_array_equal(targets.masks[index], EXACT[index])
 
 
-def test_a_share_of_worse_masks_and_their_jaccard() -> None:
-    found = build_attention_targets(
-        EXACT, ROWS, SHAPES, mask_fraction=0.6, degradation="dilated", severity=0.3, seed=2
+def test_degraded_fraction_reports_mean_iou() -> None:
+    targets = build_attention_targets(
+        EXACT, TABLE, SHAPES, mask_fraction=0.6, degradation="dilated", severity=0.3, seed=2
     )
-    assert (found.num_with_mask, found.num_used) == (7, found.masks.has_mask.sum())
-    assert 3 <= found.num_used <= 5
-    assert found.masks.has_mask[0] == found.masks.has_mask[1]
-    alike = [
-        jaccard_score(EXACT[place].ravel() > 0, found.masks[place].ravel() > 0)
-        for place in np.flatnonzero(found.masks.has_mask)
+    assert (targets.num_with_mask, targets.num_used) == (7, targets.masks.has_mask.sum())
+    assert 3 <= targets.num_used <= 5
+    assert targets.masks.has_mask[0] == targets.masks.has_mask[1]
+    ious = [
+        jaccard_score(EXACT[index].ravel() > 0, targets.masks[index].ravel() > 0)
+        for index in np.flatnonzero(targets.masks.has_mask)
     ]
-    assert found.mean_iou == pytest.approx(np.mean(alike))
-    assert found.mean_iou < 0.7
+    assert targets.mean_iou == pytest.approx(np.mean(ious))
+    assert targets.mean_iou < 0.7
 
 
-def test_a_worse_background_is_that_of_a_worse_lesion() -> None:
+def test_background_is_complement_of_degraded_lesion() -> None:
     inverse = MaskStore(
         [None if (mask := EXACT[n]) is None else compress_mask(255 - mask) for n in range(8)], SHAPES
     )
-    lesion = build_attention_targets(EXACT, ROWS, SHAPES, degradation="jittered_contour", seed=1)
+    lesion = build_attention_targets(EXACT, TABLE, SHAPES, degradation="jittered_contour", seed=1)
     background = build_attention_targets(
-        inverse, ROWS, SHAPES, degradation="jittered_contour", background=True, seed=1
+        inverse, TABLE, SHAPES, degradation="jittered_contour", background=True, seed=1
     )
-    for place in np.flatnonzero(EXACT.has_mask):
-        np.testing.assert_array_equal(background.masks[place], 255 - lesion.masks[place])
+    for index in np.flatnonzero(EXACT.has_mask):
+        np.testing.assert_array_equal(background.masks[index], 255 - lesion.masks[index])
 
 
-def test_elsewhere_is_the_mask_of_another_lesion_at_this_images_size() -> None:
-    found = build_attention_targets(EXACT, ROWS, SHAPES, degradation="mismatched")
-    few = build_attention_targets(EXACT, ROWS, SHAPES, degradation="mismatched", mask_fraction=0.5)
-    shares = {
-        np.count_nonzero(EXACT[place]) / np.prod(SHAPES[place]) for place in np.flatnonzero(EXACT.has_mask)
+def test_mismatched_targets_have_the_size_of_their_image() -> None:
+    targets = build_attention_targets(EXACT, TABLE, SHAPES, degradation="mismatched")
+    half = build_attention_targets(EXACT, TABLE, SHAPES, degradation="mismatched", mask_fraction=0.5)
+    fractions = {
+        np.count_nonzero(EXACT[index]) / np.prod(SHAPES[index]) for index in np.flatnonzero(EXACT.has_mask)
     }
-    for place in np.flatnonzero(EXACT.has_mask):
-        mask = found.masks[place]
-        assert mask.shape == SHAPES[place]
-        assert not np.array_equal(mask, EXACT[place])
-        assert min(abs(np.count_nonzero(mask) / mask.size - share) for share in shares) < 0.01
-        if few.masks.has_mask[place]:  # a share changes no image's partner
-            np.testing.assert_array_equal(few.masks[place], mask)
+    for index in np.flatnonzero(EXACT.has_mask):
+        mask = targets.masks[index]
+        assert mask.shape == SHAPES[index]
+        assert not np.array_equal(mask, EXACT[index])
+        assert min(abs(np.count_nonzero(mask) / mask.size - fraction) for fraction in fractions) < 0.01
+        if half.masks.has_mask[index]:  # the fraction does not change the assignment
+            np.testing.assert_array_equal(half.masks[index], mask)
 
 
-def test_a_share_that_leaves_no_mask_is_refused() -> None:
+def test_fraction_without_any_mask_raises() -> None:
     with pytest.raises(
-        DataError, match=r"attention_prior.mask_fraction=0.01 of 7 images with a mask leaves none"
+        DataError, match=r"attention_prior.mask_fraction=0.01 selects none of 7 images with a mask"
     ):
-        build_attention_targets(EXACT, ROWS, SHAPES, mask_fraction=0.01)
+        build_attention_targets(EXACT, TABLE, SHAPES, mask_fraction=0.01)

@@ -1,4 +1,4 @@
-"""Weights by how a diagnosis was made: the three policies against the factors of HAM10000 worked out by hand."""
+"""Confirmation weights: the three policies against manually computed weights, and class means on HAM10000."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from lesionlens.core.errors import DataError
 from lesionlens.data.sample_weights import diagnosis_confirmation_weights
 
 METHODS = ["consensus", "follow_up", "confocal", "histo", "histo", "histo", ""]
-NAMES = ["nevus", "nevus", "benign_keratosis", "melanoma", "nevus", "actinic_keratosis", "dermatofibroma"]
+DIAGNOSES = ["nevus", "nevus", "benign_keratosis", "melanoma", "nevus", "actinic_keratosis", "dermatofibroma"]
 
 
 @pytest.mark.parametrize(
@@ -19,18 +19,18 @@ NAMES = ["nevus", "nevus", "benign_keratosis", "melanoma", "nevus", "actinic_ker
     ],
 )
 def test_policies(policy: str, expected: list[int]) -> None:
-    found = diagnosis_confirmation_weights(METHODS, NAMES, policy)  # type: ignore[arg-type]
-    assert found.dtype == np.float32
-    assert found.tolist() == expected
+    weights = diagnosis_confirmation_weights(METHODS, DIAGNOSES, policy)  # type: ignore[arg-type]
+    assert weights.dtype == np.float32
+    assert weights.tolist() == expected
 
 
-def test_data_that_do_not_say_how_are_refused() -> None:
-    with pytest.raises(DataError, match="no image says so"):
+def test_missing_confirmation_methods_raise() -> None:
+    with pytest.raises(DataError, match="no image has one"):
         diagnosis_confirmation_weights(["", ""], ["nevus", "melanoma"], "benign")
 
 
 @pytest.mark.real_data
-def test_mean_factor_of_each_class_of_ham10000(real_data) -> None:
+def test_mean_weight_of_each_class_of_ham10000(real_data) -> None:
     import pandas as pd
 
     from lesionlens.core.taxonomy import canonical_name

@@ -1,4 +1,4 @@
-"""Weights and orders by their definitions."""
+"""Class weights and the order of samples in an epoch, against their definitions."""
 
 import numpy as np
 import pytest
@@ -12,14 +12,14 @@ HAM = np.array([1113, 6705, 514, 327, 1099, 115, 142])  # images of HAM10000, in
 
 
 def test_weights_of_ham10000() -> None:
-    expected = [9.0, 1.49, 19.5, 30.6, 9.1, 87.1, 70.5]  # rounded, as established from Gessert's code
+    expected = [9.0, 1.49, 19.5, 30.6, 9.1, 87.1, 70.5]  # rounded; computed with Gessert's code
     np.testing.assert_allclose(class_weights(HAM), expected, rtol=0.005)
 
 
-def test_scikit_learn_agrees_up_to_the_number_of_classes() -> None:
+def test_weights_equal_scikit_learn_times_num_classes() -> None:
     targets = np.repeat(np.arange(7), HAM)
-    theirs = compute_class_weight("balanced", classes=np.arange(7), y=targets)
-    np.testing.assert_allclose(class_weights(HAM), 7 * theirs)
+    sklearn_weights = compute_class_weight("balanced", classes=np.arange(7), y=targets)
+    np.testing.assert_allclose(class_weights(HAM), 7 * sklearn_weights)
 
 
 @pytest.mark.parametrize("power", [0.5, 0.75, 1, 1.25, 1.5])
@@ -27,7 +27,7 @@ def test_power(power: float) -> None:
     np.testing.assert_allclose(class_weights(HAM, power=power), (HAM.sum() / HAM) ** power)
 
 
-def test_an_absent_class_weighs_nothing() -> None:
+def test_absent_class_has_weight_zero() -> None:
     assert class_weights(np.array([3, 0, 1])).tolist() == [4 / 3, 0, 4]
 
 
@@ -35,48 +35,46 @@ TARGETS = st.lists(st.integers(0, 3), min_size=1, max_size=60).map(np.array)
 
 
 @given(targets=TARGETS, seed=st.integers(0, 99))
-def test_shuffle_visits_each_once(targets: np.ndarray, seed: int) -> None:
-    visits = sample_epoch_order(targets, "shuffle", np.random.default_rng(seed))
-    assert sorted(visits) == list(range(len(targets)))
+def test_shuffle_has_each_image_once(targets: np.ndarray, seed: int) -> None:
+    order = sample_epoch_order(targets, "shuffle", np.random.default_rng(seed))
+    assert sorted(order) == list(range(len(targets)))
 
 
 @given(targets=TARGETS, seed=st.integers(0, 99))
-def test_oversample_makes_classes_equal_and_images_nearly(targets: np.ndarray, seed: int) -> None:
-    visits = sample_epoch_order(targets, "oversample", np.random.default_rng(seed))
-    most = np.bincount(targets).max()
+def test_oversample_balances_classes_and_images(targets: np.ndarray, seed: int) -> None:
+    order = sample_epoch_order(targets, "oversample", np.random.default_rng(seed))
+    largest = np.bincount(targets).max()
     for present in np.unique(targets):
-        assert (targets[visits] == present).sum() == most
-        often = np.bincount(visits, minlength=len(targets))[targets == present]
-        assert np.ptp(often) <= 1
+        assert (targets[order] == present).sum() == largest
+        repeats = np.bincount(order, minlength=len(targets))[targets == present]
+        assert np.ptp(repeats) <= 1
 
 
 @given(targets=TARGETS, seed=st.integers(0, 99), batch=st.integers(1, 13))
-def test_every_balanced_batch_holds_each_class_equally_often_or_once_more(
-    targets: np.ndarray, seed: int, batch: int
-) -> None:
+def test_balanced_batches_have_each_class_equally_often(targets: np.ndarray, seed: int, batch: int) -> None:
     classes = np.unique(targets)
     rng = np.random.default_rng(seed)
-    visits = np.concatenate(
+    order = np.concatenate(
         [sample_epoch_order(targets, "balanced", rng) for _ in range(3)]
-    )  # as of an epoch of three crops
-    assert len(visits) == 3 * len(classes) * -(-len(targets) // len(classes))
-    for start in range(0, len(visits) - batch + 1, batch):
-        seen = targets[visits[start : start + batch]]
-        counts = [(seen == present).sum() for present in classes]
+    )  # an epoch of three crops per image
+    assert len(order) == 3 * len(classes) * -(-len(targets) // len(classes))
+    for start in range(0, len(order) - batch + 1, batch):
+        batch_targets = targets[order[start : start + batch]]
+        counts = [(batch_targets == present).sum() for present in classes]
         assert set(counts) <= {batch // len(classes), -(-batch // len(classes))}
 
 
 @given(targets=TARGETS, seed=st.integers(0, 99))
-def test_even_levels_large_and_small_classes(targets: np.ndarray, seed: int) -> None:
-    visits = sample_epoch_order(targets, "equal", np.random.default_rng(seed))
-    counts = np.bincount(targets[visits], minlength=4)[np.unique(targets)]
+def test_equal_balances_classes_without_growth(targets: np.ndarray, seed: int) -> None:
+    order = sample_epoch_order(targets, "equal", np.random.default_rng(seed))
+    counts = np.bincount(targets[order], minlength=4)[np.unique(targets)]
     assert set(counts) == {-(-len(targets) // len(counts))}
     for present in np.unique(targets):
-        often = np.bincount(visits, minlength=len(targets))[targets == present]
-        assert np.ptp(often) <= 1
+        repeats = np.bincount(order, minlength=len(targets))[targets == present]
+        assert np.ptp(repeats) <= 1
 
 
-def test_weighted_draws_classes_equally_likely() -> None:
+def test_weighted_samples_classes_with_equal_probability() -> None:
     targets = np.array([0] * 9000 + [1] * 900 + [2] * 100)
-    drawn = targets[sample_epoch_order(targets, "weighted", np.random.default_rng(0))]
-    np.testing.assert_allclose(np.bincount(drawn) / len(drawn), 1 / 3, atol=0.02)
+    sampled = targets[sample_epoch_order(targets, "weighted", np.random.default_rng(0))]
+    np.testing.assert_allclose(np.bincount(sampled) / len(sampled), 1 / 3, atol=0.02)

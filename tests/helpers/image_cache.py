@@ -1,4 +1,4 @@
-"""Images in memory, as an image cache gives them."""
+"""Image cache in memory."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 class InMemoryImages:
-    """Give images by position."""
+    """Image cache of a list of arrays."""
 
     cache_format = "memmap"
 

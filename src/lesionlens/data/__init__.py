@@ -1,1 +1,1 @@
-"""Files on disk to a checked table, and from there to tensors."""
+"""Input pipeline: image cache, masks, augmentation, samplers, datasets and the data module."""

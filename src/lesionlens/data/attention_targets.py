@@ -1,4 +1,4 @@
-"""The masks of a prior: of a table's exact ones so many, and so good."""
+"""Target masks for supervised attention: a sampled, optionally degraded subset of a table's exact masks."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,18 +16,18 @@ from lesionlens.imaging.masks import ImageSize
 
 
 class AttentionTargets(NamedTuple):
-    """Masks row by row, and what they came to.
+    """Target masks and how they were made.
 
     Attributes
     ----------
     masks
-        None where there is none, or it is not kept.
+        Target mask of each row; None for rows without a mask and for rows that were not sampled.
     num_with_mask
-        How many images have a mask.
+        Number of images that have an exact mask.
     num_used
-        How many of them keep it.
+        Number of images whose mask was sampled.
     mean_iou
-        Mean IoU of the masks that are used with the exact ones.
+        Mean IoU between the target masks and the exact masks.
     """
 
     masks: MaskStore
@@ -36,7 +36,7 @@ class AttentionTargets(NamedTuple):
     mean_iou: float
 
     def to_metadata(self) -> dict[str, int | float]:
-        """Say for ``metadata.json`` what they came to."""
+        """Return the counts and the mean IoU for ``metadata.json``."""
         return {
             "num_with_mask": self.num_with_mask,
             "num_used": self.num_used,
@@ -55,74 +55,81 @@ def build_attention_targets(
     background: bool = False,
     seed: int = 0,
 ) -> AttentionTargets:
-    """Keep a share of a table's masks, and make them worse.
+    """Sample a fraction of a table's masks and degrade them.
 
     Parameters
     ----------
     exact_masks
-        Masks of the rows, at least one.
+        Exact mask of each row; at least one row has a mask.
     table
-        The table.
+        Table whose rows the masks belong to.
     shapes
-        Height and width of each row's image as it is used.
+        Height and width of each row's cached image.
     mask_fraction
-        Of the images that have a mask; see ``sample_masked_images``.
+        Fraction of the images with a mask that keep it, see ``sample_masked_images``.
     degradation, severity
-        As for ``degrade_mask``; or ``mismatched``: the mask of another image (see ``mismatched_masks``).
+        As for ``degrade_mask``; or ``mismatched``: each image gets another lesion's mask (see ``mismatched_masks``).
     background
-        The masks are of the background: it is the lesion, which they leave out, that is drawn worse.
+        Whether the masks mark the background. The lesion, their complement, is then degraded.
     seed
-        Of all that is drawn.
+        Random seed for all draws.
 
     Raises
     ------
     DataError
-        No mask is left, or ``mismatched`` has no other lesion to take one from.
+        No mask was sampled, or ``mismatched`` finds no other lesion for some image.
     """
-    images, lesions = list(table.frame["image_id"]), list(table.frame["lesion_id"])
-    kept = sample_masked_images(lesions, exact_masks.has_mask, mask_fraction, seed)
-    if not kept.any():
+    image_ids, lesion_ids = list(table.frame["image_id"]), list(table.frame["lesion_id"])
+    used = sample_masked_images(lesion_ids, exact_masks.has_mask, mask_fraction, seed)
+    if not used.any():
         raise DataError(
-            f"attention_prior.mask_fraction={mask_fraction:g} of {exact_masks.has_mask.sum():,} images with a mask "
-            "leaves none; give a larger one, or 0"
+            f"attention_prior.mask_fraction={mask_fraction:g} selects none of {exact_masks.has_mask.sum():,} images "
+            "with a mask; use a larger fraction, or 0 to train without masks"
         )
-    takes = (
-        mismatched_masks(lesions, exact_masks.has_mask, seed)
+    sources = (
+        mismatched_masks(lesion_ids, exact_masks.has_mask, seed)
         if degradation == "mismatched"
         else np.arange(len(exact_masks))
     )
 
-    def made(place: int) -> tuple[bytes | None, float]:
-        wanted, found = exact_masks[place], exact_masks[int(takes[place])]
-        if not kept[place] or wanted is None or found is None:
+    def make_target(index: int) -> tuple[bytes | None, float]:
+        exact, mask = exact_masks[index], exact_masks[int(sources[index])]
+        if not used[index] or exact is None or mask is None:
             return None, np.nan
         if degradation == "mismatched":
-            found = _resize_nearest(found, shapes[place])
+            mask = _resize_nearest(mask, shapes[index])
         elif background:
-            found = ~degrade_mask(~found, degradation, severity, seed=seed, image_id=images[place])
+            mask = ~degrade_mask(~mask, degradation, severity, seed=seed, image_id=image_ids[index])
         else:
-            found = degrade_mask(found, degradation, severity, seed=seed, image_id=images[place])
-        return compress_mask(found), iou(found, wanted)
+            mask = degrade_mask(mask, degradation, severity, seed=seed, image_id=image_ids[index])
+        return compress_mask(mask), iou(mask, exact)
 
-    packed, alike = zip(*prefetch(made, range(len(exact_masks))), strict=True)
+    compressed, ious = zip(*prefetch(make_target, range(len(exact_masks))), strict=True)
     return AttentionTargets(
-        MaskStore(packed, shapes), int(exact_masks.has_mask.sum()), int(kept.sum()), float(np.nanmean(alike))
+        MaskStore(compressed, shapes),
+        num_with_mask=int(exact_masks.has_mask.sum()),
+        num_used=int(used.sum()),
+        mean_iou=float(np.nanmean(ious)),
     )
 
 
 def sample_masked_images(
     lesion_ids: Sequence[str], has_mask: NDArray[np.bool_], fraction: float, seed: int
 ) -> NDArray[np.bool_]:
-    """Draw which images keep their mask, (n,): all of a lesion or none, and of a larger share also those of a smaller.
+    """Sample which images keep their mask, (n,), as near to ``fraction`` of the masks as complete lesions allow.
 
-    As near to ``fraction`` of the images with a mask as whole lesions allow.
+    Either all images of a lesion are sampled or none. A larger fraction includes the images of a smaller one.
 
     Parameters
     ----------
     lesion_ids
-        The lesion of each image.
+        Lesion of each image, n.
     has_mask
-        Which images have a mask.
+        Whether each image has a mask, (n,).
+    fraction
+        Fraction of the images with a mask, 0 to 1.
+    seed
+        Random seed of the order of lesions.
 
     Examples
     --------
@@ -130,40 +137,40 @@ def sample_masked_images(
     [True, False, True, False]
     """
     order = _shuffle_by_lesion(lesion_ids, np.flatnonzero(has_mask), seed)
-    inside = {n for n in range(1, len(order)) if lesion_ids[order[n]] == lesion_ids[order[n - 1]]}
-    ends = sorted({*range(len(order) + 1)} - inside)
-    count = min(ends, key=lambda end: abs(end - fraction * len(order)))
-    kept = np.zeros(len(lesion_ids), dtype=np.bool_)
-    kept[order[:count]] = True
-    return kept
+    within_lesion = {n for n in range(1, len(order)) if lesion_ids[order[n]] == lesion_ids[order[n - 1]]}
+    lesion_ends = sorted({*range(len(order) + 1)} - within_lesion)
+    count = min(lesion_ends, key=lambda end: abs(end - fraction * len(order)))
+    sampled = np.zeros(len(lesion_ids), dtype=np.bool_)
+    sampled[order[:count]] = True
+    return sampled
 
 
 def mismatched_masks(lesion_ids: Sequence[str], has_mask: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
-    """Draw for each image with a mask another lesion's image that has one, (n,): each is taken once.
+    """Assign to each image with a mask the index of another lesion's masked image, (n,), each used once.
 
     Raises
     ------
     DataError
-        More than half of the images show one lesion.
+        More than half of the masks belong to one lesion.
     """
     order = _shuffle_by_lesion(lesion_ids, np.flatnonzero(has_mask), seed)
-    others = np.roll(order, len(order) // 2)  # a lesion's images stand together
-    if any(lesion_ids[one] == lesion_ids[other] for one, other in zip(order, others, strict=True)):
+    sources = np.roll(order, len(order) // 2)  # images of a lesion are adjacent in this order
+    if any(lesion_ids[a] == lesion_ids[b] for a, b in zip(order, sources, strict=True)):
         raise DataError(
-            "attention_prior.mask_degradation=mismatched takes the masks of other lesions, and more than half of the "
-            "masks are of one; give more lesions or another degradation"
+            "attention_prior.mask_degradation=mismatched assigns masks of other lesions, and more than half of the "
+            "masks belong to one lesion; use data with more lesions or another degradation"
         )
-    takes = np.arange(len(lesion_ids))
-    takes[order] = others
-    return takes
+    indices = np.arange(len(lesion_ids))
+    indices[order] = sources
+    return indices
 
 
 def _shuffle_by_lesion(lesion_ids: Sequence[str], indices: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Put places in a drawn order of their lesions."""
+    """Shuffle the lesions and return the image indices in that order."""
     keys = {lesion: (hash_seed(seed, lesion), lesion) for lesion in set(lesion_ids)}
-    return np.array(sorted(indices, key=lambda place: keys[lesion_ids[place]]), dtype=np.int64)
+    return np.array(sorted(indices, key=lambda index: keys[lesion_ids[index]]), dtype=np.int64)
 
 
 def _resize_nearest(mask: MaskImage, shape: ImageSize) -> MaskImage:
-    found = cv2.resize(mask, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST)
-    return np.asarray(found, dtype=np.uint8)
+    resized = cv2.resize(mask, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(resized, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Augmentation as data: how far images may be changed, and the draw of one change."""
+"""Augmentation settings: ranges of random transforms, presets from the papers, and sampling of parameters."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -14,7 +14,7 @@ _FLIPS = {"horizontal_flip": 0.5, "vertical_flip": 0.5}
 _NO_FLIPS = {"horizontal_flip": 0.0, "vertical_flip": 0.0}
 
 PRESETS: Mapping[Preset, Mapping[str, Any]] = {
-    # nothing at all
+    # no augmentation
     "none": _NO_FLIPS,
     # Zhang et al. 2019, section IV.B: rotation by up to 10 degrees, 90 to 110 % of width and of height, flips
     "arl": {**_FLIPS, "rotation": 10.0, "scale": 0.1},
@@ -24,8 +24,8 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
     "gessert": {**_FLIPS, "brightness": 32 / 255, "saturation": 0.5},
     # Datta et al. 2021, the public notebook: Keras' generator with rotation, shifts, zoom, flips, nearest fill
     "datta": {**_FLIPS, "rotation": 180.0, "translate": 0.1, "scale": 0.1, "padding_mode": "replicate"},
-    # What won SIIM-ISIC 2020 (Ha, Liu and Liu 2020, arXiv:2010.05351), as far as one warp and one colour matrix go:
-    # without its blur, noise, distortions and CLAHE; each step always, where it was left out now and then
+    # Winners of SIIM-ISIC 2020 (Ha, Liu and Liu 2020, arXiv:2010.05351), reduced to one warp and one color matrix:
+    # no blur, noise, distortion or CLAHE, and every step is always applied, where theirs were applied at random
     "strong": {
         **_FLIPS,
         "rot90": True,
@@ -42,33 +42,32 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
 
 
 class Augmentation(BaseModel):
-    """How far an image may be changed; but where said otherwise a value is a half-width around no change.
+    """Ranges of random augmentation; unless noted otherwise, a value is the half-width of a range around no change.
 
     Attributes
     ----------
     preset
-        ``none``, ``arl``, ``attnmel``, ``gessert``, ``datta`` or ``strong`` give all other keys; those given beside it
-        win. Null: flips alone.
+        Preset that sets all other keys: ``none``, ``arl``, ``attnmel``, ``gessert``, ``datta`` or ``strong``. Keys
+        given next to it override it. Null: only flips.
     rotation
-        Degrees to either side.
+        Rotation in degrees, in both directions.
     rot90
-        Quarter turns too, each as likely; of a picture that is not square only half turns.
+        Whether to rotate by a random multiple of 90 degrees as well; of 180 degrees for images that are not square.
     scale
-        Share of the width and, drawn apart, of the height.
+        Relative change of the width and, sampled independently, of the height.
     translate
-        Share of the width and, drawn apart, of the height.
+        Shift as a fraction of the width and, sampled independently, of the height.
     padding_mode
-        What comes in from outside: the image mirrored at its border (``reflect``), or its border drawn out
-        (``replicate``).
+        Pixels outside the image: mirrored at the border (``reflect``), or the border pixel repeated (``replicate``).
     horizontal_flip, vertical_flip
-        Probabilities.
+        Probabilities of flips.
     brightness, contrast, saturation
-        Shares, as in torchvision's ColorJitter.
+        Relative changes, as in torchvision's ColorJitter.
     hue
-        Share of a full turn of all colours about the grey ones; a linear map, which HSV's hue is not.
+        Rotation of all colors about the gray axis, as a fraction of a full turn; a linear map, unlike the hue of HSV.
     cutout
-        Greatest side of a square painted over in the image's mean colour, as a share of the shorter side; its side
-        is drawn from 0 to this, its middle anywhere. The mask of an image is not painted over.
+        Maximum side of a square filled with the image's mean color, as a fraction of the shorter side. The side is
+        sampled from 0 to this value, the center uniformly over the image. Masks are not changed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -95,21 +94,21 @@ class Augmentation(BaseModel):
         return values
 
     def make_params(self, rng: np.random.Generator) -> AugmentParams:
-        """Draw one change."""
+        """Sample the parameters of one augmentation."""
 
-        def around(centre: float, width: float) -> float:
-            return float(rng.uniform(centre - width, centre + width))
+        def uniform(center: float, half_width: float) -> float:
+            return float(rng.uniform(center - half_width, center + half_width))
 
         return AugmentParams(
-            rotation=around(0, self.rotation),
-            scale=(around(1, self.scale), around(1, self.scale)),
-            translation=(around(0, self.translate), around(0, self.translate)),
+            rotation=uniform(0, self.rotation),
+            scale=(uniform(1, self.scale), uniform(1, self.scale)),
+            translation=(uniform(0, self.translate), uniform(0, self.translate)),
             padding_mode=self.padding_mode,
             rot90=int(rng.integers(4)) if self.rot90 else 0,
             flips=(bool(rng.random() < self.horizontal_flip), bool(rng.random() < self.vertical_flip)),
-            brightness=around(1, self.brightness),
-            contrast=around(1, self.contrast),
-            saturation=around(1, self.saturation),
-            hue=around(0, self.hue),
+            brightness=uniform(1, self.brightness),
+            contrast=uniform(1, self.contrast),
+            saturation=uniform(1, self.saturation),
+            hue=uniform(0, self.hue),
             cutout=(rng.random(), rng.random(), float(rng.uniform(0, self.cutout))),
         )

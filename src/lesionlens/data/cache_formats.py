@@ -1,4 +1,4 @@
-"""Decoded images by position, however they are kept: as bytes, as JPEGs, or not at all."""
+"""Formats of the image cache: raw bytes in a memory map, JPEGs, or no cached pixels at all."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -20,52 +20,52 @@ CACHE_JPEG_QUALITY = 95
 
 
 class ImageCache(Protocol):
-    """Decoded images by position.
+    """Decoded images by index.
 
     Attributes
     ----------
     cache_format
-        How they are kept.
+        Format in which the images are stored.
     """
 
     cache_format: CacheFormat
 
     def __len__(self) -> int:
-        """Count the images."""
+        """Return the number of images."""
         ...
 
     def shape(self, index: int) -> tuple[int, int]:
-        """Give an image's height and width."""
+        """Return the height and width of an image."""
         ...
 
     def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        """Give an image, (h, w, 3); it may be a view that cannot be written."""
+        """Return an image, (h, w, 3); the array may be read-only."""
         ...
 
 
 class CacheIndex(NamedTuple):
-    """Where each image lies in a store's file.
+    """Location of each image in a cache file.
 
     Attributes
     ----------
     shapes
         Height and width of each image, in order.
     offsets
-        The byte after the last of each image; 0 where nothing is kept.
+        End of each image's bytes in the file; all 0 if no pixels are stored.
     """
 
     shapes: list[tuple[int, int]]
     offsets: list[int]
 
     def write(self, file: Path) -> None:
-        """Write it atomically."""
+        """Write the index atomically."""
         write_text(file, json.dumps(self._asdict()))
 
     @staticmethod
     def read(file: Path) -> "CacheIndex":
-        """Read what ``write`` wrote."""
-        found = json.loads(file.read_text(encoding="utf-8"))
-        return CacheIndex([(height, width) for height, width in found["shapes"]], found["offsets"])
+        """Read an index that ``write`` wrote."""
+        index = json.loads(file.read_text(encoding="utf-8"))
+        return CacheIndex([(height, width) for height, width in index["shapes"]], index["offsets"])
 
 
 class _IndexedCache:
@@ -86,7 +86,7 @@ class _SingleFileCache(_IndexedCache):
         self._bytes: NDArray[np.uint8] = np.memmap(file, dtype=np.uint8, mode="r")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Open the file anew in another process; NumPy would send all that is in it."""
+        """Pickle only the path and reopen the file in the other process; NumPy would copy all its bytes."""
         return type(self), (self._index, self._file)
 
     def _image_bytes(self, index: int) -> NDArray[np.uint8]:
@@ -95,7 +95,7 @@ class _SingleFileCache(_IndexedCache):
 
 
 class MemmapCache(_SingleFileCache):
-    """Images as they are, each a view into the file."""
+    """Uncompressed images in a memory-mapped file; each image is a view into it."""
 
     cache_format: CacheFormat = "memmap"
 
@@ -104,7 +104,7 @@ class MemmapCache(_SingleFileCache):
 
 
 class JpegCache(_SingleFileCache):
-    """Images as JPEGs of little loss, in about a tenth of the room; decoded at each visit."""
+    """Images as JPEGs of quality 95, in about a tenth of the space; decoded at every access."""
 
     cache_format: CacheFormat = "jpeg"
 
@@ -113,7 +113,7 @@ class JpegCache(_SingleFileCache):
 
 
 class NoCache(_IndexedCache):
-    """Nothing is kept but the shapes: the files are decoded at each visit."""
+    """Only the shapes are stored; the image files are decoded at every access."""
 
     cache_format: CacheFormat = "none"
 
@@ -126,7 +126,7 @@ class NoCache(_IndexedCache):
 
 
 def encode_for_cache(cache_format: CacheFormat, image: NDArray[np.uint8]) -> bytes | memoryview:
-    """Give what a store of this kind keeps of an image, (h, w, 3)."""
+    """Return the bytes that a cache of this format stores for an image, (h, w, 3)."""
     if cache_format == "memmap":
         return image.data
     if cache_format == "none":
@@ -148,42 +148,44 @@ def decode_images(
     write: Callable[[bytes | memoryview], object],
     on_progress: Callable[[int], None],
 ) -> CacheIndex:
-    """Decode images with as many threads as cores (decoders release Python's lock), and write each as it is kept.
+    """Decode images in threads, encode each for the cache and write them in order.
 
     Parameters
     ----------
-    paths, decode
-        The files, and how each is read.
+    paths
+        Image files.
+    decode
+        Function that decodes one file to RGB, (h, w, 3).
     cache_format
-        How images are kept.
+        Format in which images are stored.
     write
-        Takes the bytes of each image, in order.
+        Called with the bytes of each image, in order.
     on_progress
-        Called with the number of images done.
+        Called with the number of finished images.
 
     Raises
     ------
     DataError
-        Images that cannot be decoded: counted, the first few named.
+        Some images cannot be decoded; the message has their number and the first few names.
     """
 
-    def prepared(path: Path) -> _EncodedImage:
+    def encode(path: Path) -> _EncodedImage:
         try:
             image: NDArray[np.uint8] = decode(path)
         except ImageError as error:
             return error
         return (image.shape[0], image.shape[1]), encode_for_cache(cache_format, image)
 
-    problems, index, end = IssueCollector(), CacheIndex([], []), 0
-    for number, found in enumerate(prefetch(prepared, paths)):
-        if isinstance(found, ImageError):
-            problems.add_error("unreadable images", [str(found)], hint="Remove or replace them.")
+    issues, index, end = IssueCollector(), CacheIndex([], []), 0
+    for number, encoded in enumerate(prefetch(encode, paths)):
+        if isinstance(encoded, ImageError):
+            issues.add_error("unreadable images", [str(encoded)], hint="Remove or replace them.")
         else:
-            shape, content = found
+            shape, content = encoded
             write(content)
             end += len(content) if isinstance(content, bytes) else content.nbytes
             index.shapes.append(shape)
             index.offsets.append(end)
         on_progress(number + 1)
-    problems.raise_errors("these images")
+    issues.raise_errors("these images")
     return index

@@ -1,4 +1,4 @@
-"""The loaders of a run: batches of training visits, and of whole images with their test crops."""
+"""Data loaders of a run: augmented training crops, and validation images with their test crops."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,14 +20,18 @@ Item = TypeVar("Item", covariant=True)
 
 
 class ThreadedDataset(Dataset[Item], Generic[Item]):
-    """A data set whose items come one by one or, a batch at a time, from threads; in order, and the same either way.
+    """Dataset that loads the items of a batch in threads, in order.
+
+    A ``DataLoader`` without worker processes requests a batch at a time through ``__getitems__``. The threads live as
+    long as the dataset, whereas ``lesionlens.core.prefetch`` starts new ones for each sequence of items, which would be
+    once per batch.
 
     Parameters
     ----------
     dataset
-        The set; an item must be a function of its key alone.
+        Map-style dataset whose items depend only on their index.
     num_threads
-        How many items are made at once.
+        Number of items loaded at the same time.
     """
 
     def __init__(self, dataset: Dataset[Item], num_threads: int) -> None:
@@ -40,15 +44,14 @@ class ThreadedDataset(Dataset[Item], Generic[Item]):
         return self._dataset[key]
 
     def __getitems__(self, keys: Sequence[Any]) -> list[Item]:
-        """Give a whole batch: PyTorch's loader asks for this where it is there."""
+        """Load the items of one batch; PyTorch's data loader calls this if it exists."""
         return list(self._pool.map(self._dataset.__getitem__, keys))
 
 
 @dataclass(frozen=True)
 class EvalDataset(Dataset[Batch]):
-    """The test crops of an image, which are scored together; masks are not cut."""
+    """Validation images with all test crops of each; masks are not loaded."""
 
-    __test__ = False  # no test class for pytest
     split_data: SplitData
     preprocessing: Preprocessing
 
@@ -56,21 +59,27 @@ class EvalDataset(Dataset[Batch]):
         return len(self.split_data)
 
     def __getitem__(self, index: int) -> Batch:
-        views = self.preprocessing.extract_crops(
-            self.split_data.load_image(index), self.split_data.lesion_box(index)
-        )
-        return self.split_data.make_sample(index, views)
+        image, box = self.split_data.load_image(index), self.split_data.lesion_box(index)
+        return self.split_data.make_sample(index, self.preprocessing.extract_crops(image, box))
 
 
 class LesionDataModule(L.LightningDataModule):
-    """Loaders of the training and the validation part.
+    """Data loaders of the training and validation splits.
 
     Attributes
     ----------
-    num_workers, num_threads
-        Processes that load, and where there are none, threads of this one that do.
+    train_dataset, val_dataset
+        Datasets of the two splits.
+    sampler
+        Order of the training samples.
+    batch_size
+        Number of training samples per batch.
+    num_workers
+        Number of loader processes; 0: load in this process.
+    num_threads
+        Number of loader threads if ``num_workers`` is 0.
     pin_memory
-        Put batches where a card fetches them fastest.
+        Whether batches are copied to pinned memory, from which a GPU reads fastest.
     """
 
     def __init__(
@@ -84,48 +93,42 @@ class LesionDataModule(L.LightningDataModule):
     ) -> None:
         super().__init__()
         self.train_dataset, self.val_dataset, self.sampler = train_dataset, val_dataset, sampler
-        self.batch_size, self.num_workers, self.num_threads, self.pin_memory = (
-            batch_size,
-            num_workers,
-            1,
-            False,
-        )
+        self.batch_size, self.num_workers = batch_size, num_workers
+        self.num_threads, self.pin_memory = 1, False
 
     def state_dict(self) -> dict[str, Any]:
-        """Say for the checkpoint after an epoch which one comes next."""
+        """Return the number of the next epoch for the checkpoint written after an epoch."""
         return {"next_epoch": self.sampler.epoch + 1}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Begin there: loader processes ask for visits before Lightning has called ``set_epoch``."""
+        """Set the sampler's epoch: loader processes request indices before Lightning calls ``set_epoch``."""
         self.sampler.set_epoch(state_dict["next_epoch"])
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Give batches of visits; the last, smaller one is left out where there are others (batch norm)."""
+        """Return the training loader; it drops a smaller last batch (batch norm) unless it is the only one."""
         return self.epoch_dataloader(self.train_dataset)
 
     def epoch_dataloader(
         self, dataset: Dataset[Any], *, collate_fn: Callable[[list[Any]], Any] | None = None
     ) -> DataLoader[Any]:
-        """Give what a set makes of the visits, in batches."""
-        drop = len(self.sampler) > self.batch_size
+        """Return a loader of a dataset that is indexed by the sampler's ``SampleIndex``."""
         return DataLoader(
             self._with_threads(dataset),
             batch_size=self.batch_size,
             sampler=self.sampler,
             num_workers=self.num_workers,
-            drop_last=drop,
+            drop_last=len(self.sampler) > self.batch_size,
             persistent_workers=self.num_workers > 0,
             collate_fn=collate_fn,
             pin_memory=self.pin_memory and collate_fn is None,
         )
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Give batches of whole images with their test crops, in order: as many views at once as in training."""
-        views = self.batch_size * self.train_dataset.crops_per_sample
-        images = max(1, views // self.val_dataset.preprocessing.crop_count)
+        """Return the validation loader, in order; a batch has about as many crops as a training batch."""
+        num_crops = self.batch_size * self.train_dataset.crops_per_sample
         return DataLoader(
             self._with_threads(self.val_dataset),
-            batch_size=images,
+            batch_size=max(1, num_crops // self.val_dataset.preprocessing.crop_count),
             num_workers=self.num_workers,
             pin_memory=self.pin_memory,
         )
@@ -139,17 +142,23 @@ class LesionDataModule(L.LightningDataModule):
 
 
 def channel_statistics(images: Iterable[NDArray[np.uint8]]) -> tuple[RGBValues, RGBValues]:
-    """Measure every pixel of all images, each image (h, w, 3).
+    """Compute the mean and standard deviation of each channel over all pixels of all images.
+
+    Parameters
+    ----------
+    images
+        RGB images, (h, w, 3) each.
 
     Returns
     -------
     mean, std
-        Of red, green and blue, on values from 0 to 1; a channel that is the same everywhere has a std of 1.
+        Means and standard deviations of red, green and blue on a scale from 0 to 1; the standard deviation of a
+        constant channel is 1.
     """
     pixels, total, squares = 0, np.zeros(3), np.zeros(3)
     for image in images:
         count = image.shape[0] * image.shape[1]
-        mean, std = (np.asarray(each).reshape(3) / 255 for each in cv2.meanStdDev(image))
+        mean, std = (np.asarray(values).reshape(3) / 255 for values in cv2.meanStdDev(image))
         pixels, total, squares = pixels + count, total + count * mean, squares + count * (std**2 + mean**2)
     mean = total / pixels
     std = np.sqrt(np.maximum(squares / pixels - mean**2, 0))

@@ -1,4 +1,4 @@
-"""The images of one part and what is known of each; batches of them."""
+"""Images, labels and masks of one split, the training dataset of augmented crops, and the batch type."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from lesionlens.imaging.resize import resized_crops
 
 
 class Batch(NamedTuple):
-    """What a step sees.
+    """Input of one training or validation step.
 
     Attributes
     ----------
@@ -32,10 +32,10 @@ class Batch(NamedTuple):
     target
         Class of each image, (b,).
     sample_weight
-        Of each image in the loss, float32 (b,).
+        Weight of each image in the loss, float32 (b,).
     masks
-        The crops of the images' masks, uint8 (b, n, h, w) from 0 to 255, soft at edges; all 0 where there is none.
-        Without masks for the whole part (b, n, 0, 0).
+        The same crops of the images' masks, uint8 (b, n, h, w) from 0 to 255, soft at edges; all 0 for images without
+        a mask; (b, n, 0, 0) if the split has no masks.
     has_mask
         Whether each image has a mask, bool (b,).
     """
@@ -49,20 +49,22 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class SplitData:
-    """Where the images of a part lie in the store, and what is known of each.
+    """Images of one split with their labels, weights, masks and boxes.
 
     Attributes
     ----------
+    image_cache
+        Decoded images of the complete table.
     cache_indices
-        Of the n images in the store.
+        Index of each of the n images in the cache, (n,).
     targets
-        Their classes, (n,).
+        Class of each image, (n,).
     sample_weights
-        In the loss, (n,); None: 1.
+        Weight of each image in the loss, (n,); None: 1.
     masks
-        Where attention should look; None where it is not asked.
+        Target masks of attention; None without mask supervision.
     lesion_boxes
-        The box of each image in which all crops lie, or None for the whole image.
+        Box of each image from which its crops are taken, None for the full image; None: all images are used uncropped.
     """
 
     image_cache: ImageCache
@@ -76,52 +78,51 @@ class SplitData:
         return len(self.cache_indices)
 
     def load_image(self, index: int) -> NDArray[np.uint8]:
-        """Give an image, (h, w, 3)."""
+        """Return a decoded image, (h, w, 3)."""
         return self.image_cache[int(self.cache_indices[index])]
 
     def lesion_box(self, index: int) -> CropBox | None:
-        """Give the box in which an image's crops lie."""
+        """Return the box from which an image's crops are taken; None for the full image."""
         return None if self.lesion_boxes is None else self.lesion_boxes[index]
 
     def region_size(self, index: int) -> ImageSize:
-        """Give height and width of what is seen of an image."""
-        region = self.lesion_box(index)
-        if region is None:
+        """Return the height and width of the region from which an image's crops are taken."""
+        box = self.lesion_box(index)
+        if box is None:
             return self.image_cache.shape(int(self.cache_indices[index]))
-        return round(region.height), round(region.width)
+        return round(box.height), round(box.width)
 
     def crop_region(self, index: int) -> tuple[NDArray[np.uint8], MaskImage | None]:
-        """Give what is seen of an image (its region) and of its mask."""
-        region = self.lesion_box(index)
-        place = (slice(None), slice(None)) if region is None else region.slices()
+        """Return the region of an image from which its crops are taken, (h, w, 3), and of its mask, (h, w)."""
+        box = self.lesion_box(index)
+        region = (slice(None), slice(None)) if box is None else box.slices()
         mask = None if self.masks is None else self.masks[index]
-        return self.load_image(index)[place], None if mask is None else mask[place]
+        return self.load_image(index)[region], None if mask is None else mask[region]
 
     def make_sample(self, index: int, crops: NDArray[np.uint8], masks: MaskImage | None = None) -> Batch:
-        """Join the views of an image (n, h, w, 3), and of its mask (n, h, w), with what is known of it."""
-        none = np.zeros((len(crops), 0, 0) if self.masks is None else crops.shape[:3], dtype=np.uint8)
+        """Return the crops of an image (n, h, w, 3), and of its mask (n, h, w), with its label and weight."""
+        no_masks = np.zeros((len(crops), 0, 0) if self.masks is None else crops.shape[:3], dtype=np.uint8)
+        weight = 1.0 if self.sample_weights is None else float(self.sample_weights[index])
         return Batch(
             crops=torch.from_numpy(crops),
             target=torch.tensor(int(self.targets[index])),
-            sample_weight=torch.tensor(
-                1.0 if self.sample_weights is None else float(self.sample_weights[index])
-            ),
-            masks=torch.from_numpy(none if masks is None else masks),
+            sample_weight=torch.tensor(weight),
+            masks=torch.from_numpy(no_masks if masks is None else masks),
             has_mask=torch.tensor(masks is not None),
         )
 
 
 class SampleParams(NamedTuple):
-    """What is drawn of a visit.
+    """Random choices for one training sample.
 
     Attributes
     ----------
     image_index
-        Which of the part.
+        Index of the image in the split.
     crop_boxes
-        Where its crops lie in what is seen of it.
+        Boxes of its crops in the region that ``SplitData.crop_region`` returns.
     augment_params
-        How it is moved and recoloured.
+        Parameters of its augmentation.
     """
 
     image_index: int
@@ -131,16 +132,24 @@ class SampleParams(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainDataset(Dataset[Batch]):
-    """A visit to an augmented crop: what is drawn depends on seed, epoch and position alone, not on the worker.
+    """Augmented crops for training.
+
+    Augmentation is a deterministic function of seed, epoch and position in the epoch, whichever process loads it.
 
     Attributes
     ----------
+    split_data
+        Images of the training split.
     crop_size
-        Height and width of a view.
+        Height and width of a crop in pixels.
     crop_strategy, crops_per_image
-        Strategy, and how many crops of an image there are in an epoch.
+        Name of the crop strategy, and number of crops of each image per epoch.
     all_crops
-        All crops of an image come in one visit: the whole image is augmented, then cut at its places.
+        Whether a sample has all crops of its image. The full image is then augmented before the crops are taken.
+    augmentation
+        Ranges of the random augmentation.
+    seed
+        Random seed for all draws.
     """
 
     split_data: SplitData
@@ -153,34 +162,35 @@ class TrainDataset(Dataset[Batch]):
 
     @property
     def crops_per_sample(self) -> int:
-        """Number n of views that a visit gives."""
+        """Number of crops of one sample."""
         return self.crops_per_image if self.all_crops else 1
 
     def sample_params(self, sample_index: SampleIndex) -> SampleParams:
-        """Draw what a visit sees; no pixel is needed for it."""
+        """Sample the crops and the augmentation of a sample, without reading its pixels."""
         rng = np.random.default_rng((self.seed, sample_index.epoch, sample_index.position))
         height, width = self.split_data.region_size(sample_index.image_index)
-        draw = make_crop_strategy(self.crop_strategy, self.crops_per_image)
-        numbers = range(self.crops_per_image) if self.all_crops else [sample_index.crop_index]
-        boxes = [draw(height, width, number, rng) for number in numbers]
+        crop_box = make_crop_strategy(self.crop_strategy, self.crops_per_image)
+        crop_indices = range(self.crops_per_image) if self.all_crops else [sample_index.crop_index]
+        boxes = [crop_box(height, width, crop_index, rng) for crop_index in crop_indices]
         return SampleParams(sample_index.image_index, boxes, self.augmentation.make_params(rng))
 
     def __getitem__(self, sample_index: SampleIndex) -> Batch:
-        drawn, (image, mask) = (
-            self.sample_params(sample_index),
-            self.split_data.crop_region(sample_index.image_index),
-        )
-        views = self._load_crops(drawn, image, partial(apply_color, drawn.augment_params))
-        masks = None if mask is None else self._load_crops(drawn, mask)
-        return self.split_data.make_sample(sample_index.image_index, views, masks)
+        params = self.sample_params(sample_index)
+        image, mask = self.split_data.crop_region(sample_index.image_index)
+        crops = self._load_crops(params, image, partial(apply_color, params.augment_params))
+        masks = None if mask is None else self._load_crops(params, mask)
+        return self.split_data.make_sample(sample_index.image_index, crops, masks)
 
     def _load_crops(
         self,
         params: SampleParams,
         image: NDArray[np.uint8],
-        color_transform: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] = lambda picture: picture,
+        color_transform: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] = lambda pixels: pixels,
     ) -> NDArray[np.uint8]:
-        """Give the views of an image or of its mask: all of the whole picture changed, or one crop of fewer pixels."""
+        """Augment an image or its mask and return its crops, (n, h, w, ...).
+
+        A single crop is taken before augmentation, so that fewer pixels are transformed.
+        """
         if self.all_crops:
             return resized_crops(
                 color_transform(apply_geometric(params.augment_params, image)),

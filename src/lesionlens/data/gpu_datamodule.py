@@ -1,6 +1,7 @@
-"""Training images in an accelerator's memory, where whole batches are cut and changed: no loader keeps up with it.
+"""Training images in GPU memory: crops and augmentation are computed there for a complete batch at a time.
 
-What is drawn is what the loader would draw; a pixel differs by a grey level or two (see ``gpu_transforms``).
+Crops and augmentations are the same as those of the CPU loader; pixels differ by one or two gray levels (see
+``gpu_transforms``).
 """
 
 from collections.abc import Sequence
@@ -16,12 +17,12 @@ from lesionlens.data.dataset import Batch, SampleParams, SplitData, TrainDataset
 from lesionlens.data.gpu_transforms import augment_batch, crop_and_augment_batch, crop_resize_batch
 from lesionlens.data.sampler import SampleIndex
 
-# of the memory that is free before training: the rest is for the network and its batches
+# Fraction of the memory that is free before training; the remainder is for the network and its batches.
 MAX_MEMORY_FRACTION = 0.5
 
 
 def fits_in_gpu_memory(split_data: SplitData, device: torch.device) -> bool:
-    """Say whether all images of a part, and their masks, take less than half of a CUDA device's free memory."""
+    """Return whether the images and masks of a split fit into half of the free memory of a CUDA device."""
     if device.type != "cuda":
         return False
     free, _ = torch.cuda.mem_get_info(device)
@@ -29,42 +30,40 @@ def fits_in_gpu_memory(split_data: SplitData, device: torch.device) -> bool:
 
 
 def memory_bytes(split_data: SplitData) -> int:
-    """Count what the images and masks of a part take."""
+    """Return the number of bytes of the images and masks of a split."""
     pixels = sum(height * width for height, width in map(split_data.region_size, range(len(split_data))))
     return _num_channels(split_data) * pixels
 
 
 class GpuImageCache:
-    """The images and masks of a part on a device, and the batches made of them there.
+    """Images and masks of a training split on a device, and the batches computed from them.
 
     Parameters
     ----------
     dataset
-        What the loader would give; its part is copied to the device.
+        Training dataset; its images are copied to the device.
     device
-        Any of torch's.
+        Device of the images and of the batches.
     """
 
     def __init__(self, dataset: TrainDataset, device: torch.device) -> None:
-        part = dataset.split_data
+        split = dataset.split_data
         self._dataset = dataset
-        self._images = _copy_to_device(part, device)
-        self._targets = torch.tensor(part.targets, device=device)
-        weights = np.ones(len(part)) if part.sample_weights is None else part.sample_weights
+        self._images = _copy_to_device(split, device)
+        self._targets = torch.tensor(split.targets, device=device)
+        weights = np.ones(len(split)) if split.sample_weights is None else split.sample_weights
         self._sample_weights = torch.tensor(weights, dtype=torch.float32, device=device)
-        known = np.zeros(len(part), dtype=bool) if part.masks is None else part.masks.has_mask
-        self._has_mask = torch.tensor(known, device=device)
+        has_mask = np.zeros(len(split), dtype=bool) if split.masks is None else split.masks.has_mask
+        self._has_mask = torch.tensor(has_mask, device=device)
 
     def make_batch(self, params: Sequence[SampleParams]) -> Batch:
-        """Make the batch of b visits."""
-        pixels = (
-            self._augment_all_crops(params) if self._dataset.all_crops else self._augment_single_crops(params)
-        )
-        images = torch.tensor([each.image_index for each in params], device=pixels.device)
-        pixels = pixels.to(torch.uint8)
-        views, masks = pixels[:, :, :3], pixels[:, :, 3:]
+        """Crop and augment the images of b samples and return the batch."""
+        make_crops = self._augment_all_crops if self._dataset.all_crops else self._augment_single_crops
+        pixels = make_crops(params).to(torch.uint8)
+        images = torch.tensor([sample.image_index for sample in params], device=pixels.device)
+        crops, masks = pixels[:, :, :3], pixels[:, :, 3:]
         return Batch(
-            crops=views.movedim(2, -1).contiguous(),
+            crops=crops.movedim(2, -1).contiguous(),
             target=self._targets[images],
             sample_weight=self._sample_weights[images],
             masks=masks[:, :, 0].contiguous()
@@ -74,33 +73,30 @@ class GpuImageCache:
         )
 
     def _augment_single_crops(self, params: Sequence[SampleParams]) -> Tensor:
-        """Cut one crop of each image, then change them all: (b, 1, c, h, w)."""
-        pictures = [self._images[each.image_index] for each in params]
-        boxes = [each.crop_boxes[0] for each in params]
-        return crop_and_augment_batch(
-            [each.augment_params for each in params], pictures, boxes, self._dataset.crop_size
-        )[:, None]
+        """Take one crop of each image, then augment the crops: (b, 1, c, h, w)."""
+        images = [self._images[sample.image_index] for sample in params]
+        boxes = [sample.crop_boxes[0] for sample in params]
+        augment_params = [sample.augment_params for sample in params]
+        return crop_and_augment_batch(augment_params, images, boxes, self._dataset.crop_size)[:, None]
 
     def _augment_all_crops(self, params: Sequence[SampleParams]) -> Tensor:
-        """Change each whole image, then cut all its crops: (b, n, c, h, w)."""
-        found = []
-        for each in params:
-            changed = augment_batch([each.augment_params], self._images[each.image_index][None].float())[0]
-            found.append(
-                crop_resize_batch([changed] * len(each.crop_boxes), each.crop_boxes, self._dataset.crop_size)
-            )
-        return torch.stack(found)
+        """Augment each full image, then take all its crops: (b, n, c, h, w)."""
+        crops = []
+        for index, boxes, augment_params in params:
+            image = augment_batch([augment_params], self._images[index][None].float())[0]
+            crops.append(crop_resize_batch([image] * len(boxes), boxes, self._dataset.crop_size))
+        return torch.stack(crops)
 
 
 class GpuDataModule(LesionDataModule):
-    """Loaders whose training part lies on a device: its loader only draws, and the batch is made there.
+    """Data module whose training images are in GPU memory: its loader only samples, the GPU computes the batches.
 
     Parameters
     ----------
     datamodule
-        The loaders without that.
+        Data module with the datasets, the sampler and the batch size.
     device
-        Where training images shall lie.
+        Device that stores the training images.
     """
 
     def __init__(self, datamodule: LesionDataModule, device: torch.device) -> None:
@@ -114,11 +110,11 @@ class GpuDataModule(LesionDataModule):
         self._gpu_cache = GpuImageCache(datamodule.train_dataset, device)
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Give lists of what is drawn, for ``transfer_batch_to_device``."""
+        """Return a loader of lists of ``SampleParams``, from which ``transfer_batch_to_device`` makes batches."""
         return self.epoch_dataloader(SampleParamsDataset(self.train_dataset), collate_fn=list)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Batch:
-        """Make a training batch; move any other, as Lightning does."""
+        """Compute a training batch on the device; move any other batch as Lightning does."""
         if isinstance(batch, list):
             return self._gpu_cache.make_batch(batch)
         moved: Batch = super().transfer_batch_to_device(batch, device, dataloader_idx)
@@ -126,7 +122,7 @@ class GpuDataModule(LesionDataModule):
 
 
 class SampleParamsDataset(Dataset[SampleParams]):
-    """What is drawn of each visit, without a pixel."""
+    """Sampled parameters of each training sample, without pixels."""
 
     def __init__(self, dataset: TrainDataset) -> None:
         self._dataset = dataset
@@ -140,14 +136,14 @@ def _num_channels(split_data: SplitData) -> int:
 
 
 def _copy_to_device(split_data: SplitData, device: torch.device) -> list[Tensor]:
-    """Copy each image, with its mask as a fourth channel, into one block of memory: each (c, h, w)."""
+    """Copy each image, with its mask as a fourth channel, into one block of memory: views (c, h, w) of it."""
     shapes = [(_num_channels(split_data), *split_data.region_size(index)) for index in range(len(split_data))]
     block = torch.zeros(memory_bytes(split_data), dtype=torch.uint8, device=device)
-    places = torch.split(block, [int(np.prod(shape)) for shape in shapes])
-    pictures = [place.view(shape) for place, shape in zip(places, shapes, strict=True)]
-    for index, picture in enumerate(pictures):
+    chunks = torch.split(block, [int(np.prod(shape)) for shape in shapes])
+    tensors = [chunk.view(shape) for chunk, shape in zip(chunks, shapes, strict=True)]
+    for index, tensor in enumerate(tensors):
         image, mask = split_data.crop_region(index)
-        picture[:3] = torch.tensor(image, device=device).permute(2, 0, 1)
+        tensor[:3] = torch.tensor(image, device=device).permute(2, 0, 1)
         if mask is not None:
-            picture[3] = torch.tensor(mask, device=device)
-    return pictures
+            tensor[3] = torch.tensor(mask, device=device)
+    return tensors

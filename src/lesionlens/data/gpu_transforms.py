@@ -1,4 +1,4 @@
-"""The changes of many pictures at once, on the device where they lie."""
+"""Batched crops and augmentation in torch, equal to those of OpenCV to about one gray level."""
 
 from collections.abc import Sequence
 
@@ -21,30 +21,31 @@ from lesionlens.data.transforms import (
 )
 from lesionlens.imaging.boxes import CropBox
 
+_FIXED_POINT_ONE, _FIXED_POINT_HALF = 1 << 22, 1 << 11  # resampling weights are integers, as in Pillow
+
 
 def augment_batch(
     params: Sequence[AugmentParams], batch: Float[Tensor, "b c h w"]
 ) -> Float[Tensor, "b c h w"]:
-    """Move and recolour pictures, each by its own change, as ``augment`` does.
+    """Augment images, each with its own parameters, as ``augment`` does.
 
     Parameters
     ----------
     params
-        One for each picture, all with the same ``padding_mode``.
+        Parameters of each image, all with the same ``padding_mode``.
     batch
-        Whole numbers from 0 to 255: red, green and blue, then what is only moved (a mask).
+        Integers from 0 to 255: red, green and blue, then channels that are only warped (a mask).
 
     Returns
     -------
     Tensor
-        Whole numbers from 0 to 255; 1 grey level from OpenCV's, of which the versions before 5 moved by whole
-        thirty-seconds of a pixel (8 grey levels at the hardest edges).
+        Integers from 0 to 255 that differ by 1 gray level from OpenCV's. OpenCV before version 5 shifts by multiples
+        of 1/32 pixel, which differs by up to 8 gray levels at the sharpest edges.
     """
     size = (batch.shape[2], batch.shape[3])
-    matrices = [affine_matrix(change, *size) for change in params]
-    return color_batch(
-        params, warp_batch(batch, [size] * len(params), matrices, size, params[0].padding_mode)
-    )
+    matrices = [affine_matrix(image_params, *size) for image_params in params]
+    warped = warp_batch(batch, [size] * len(params), matrices, size, params[0].padding_mode)
+    return color_batch(params, warped)
 
 
 def warp_batch(
@@ -54,61 +55,65 @@ def warp_batch(
     out_size: tuple[int, int],
     padding_mode: PaddingMode,
 ) -> Float[Tensor, "b c h w"]:
-    """Draw pictures anew in one size, as ``warp_affine`` does.
+    """Warp images of different sizes into one size, as ``warp_affine`` does.
 
     Parameters
     ----------
     batch
-        Whole numbers, each in its upper left corner.
+        Integers from 0 to 255; each image is in the upper left corner.
     in_sizes
-        Height and width of each.
+        Height and width of each image.
     matrices
-        Where the pixels of each are taken, as OpenCV's 2 by 3 matrices.
+        OpenCV's 2 by 3 matrix of each image, from its pixel coordinates to those of the output.
+    out_size
+        Height and width of the output.
+    padding_mode
+        Pixels outside the images.
     """
-    backs = zip(matrices, in_sizes, strict=True)
-    back = _tensor_like(batch, [_inverse_matrix(matrix, each, out_size) for matrix, each in backs])[
-        :, None, None
-    ]
+    inverses = [_inverse_matrix(*pair, out_size) for pair in zip(matrices, in_sizes, strict=True)]
+    inverse = _tensor_like(batch, inverses)[:, None, None]
     half = (
         _tensor_like(batch, in_sizes).flip(1)[:, None, None] - 1
-    ) / 2  # from the middle to the border: x, y
-    x, y = (torch.arange(side, device=back.device) - (side - 1) / 2 for side in (out_size[1], out_size[0]))
-    places = back[..., 0] * x[:, None] + back[..., 1] * y[:, None, None] + back[..., 2]  # (b, h, w, 2)
-    places = _pad_coordinates(places, half, padding_mode) + half
-    middle = (_tensor_like(batch, batch.shape[:1:-1]) - 1) / 2
-    grid = (places - middle) / middle.clamp(min=0.5)
+    ) / 2  # from the center to the border: x, y
+    x, y = (torch.arange(side, device=inverse.device) - (side - 1) / 2 for side in (out_size[1], out_size[0]))
+    points = (
+        inverse[..., 0] * x[:, None] + inverse[..., 1] * y[:, None, None] + inverse[..., 2]
+    )  # (b, h, w, 2)
+    points = _pad_coordinates(points, half, padding_mode) + half
+    center = (_tensor_like(batch, batch.shape[:1:-1]) - 1) / 2
+    grid = (points - center) / center.clamp(min=0.5)
     return F.grid_sample(batch, grid, mode="bilinear", padding_mode="border", align_corners=True).round()
 
 
 def _pad_coordinates(coordinates: Tensor, half: Tensor, padding_mode: PaddingMode) -> Tensor:
-    """Say which places within a picture's borders stand for places outside, all counted from its middle."""
+    """Map coordinates outside an image to those inside whose pixels pad it; all relative to the image's center."""
     if padding_mode == "replicate":
         return coordinates.clamp(-half, half)
-    there_and_back = (4 * half).clamp(min=1)
-    return half - ((coordinates + half) % there_and_back - 2 * half).abs()
+    period = (4 * half).clamp(min=1)
+    return half - ((coordinates + half) % period - 2 * half).abs()
 
 
 def _inverse_matrix(
     matrix: NDArray[np.float64], in_size: tuple[int, int], out_size: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """Say where pixels come from, here and there counted from the middle: a 2 by 3 matrix of x, y."""
-    before, after = (np.array([(width - 1) / 2, (height - 1) / 2]) for height, width in (in_size, out_size))
+    """Return the 2 by 3 matrix from output to input coordinates (x, y), both relative to the centers."""
+    in_center, out_center = (
+        np.array([(width - 1) / 2, (height - 1) / 2]) for height, width in (in_size, out_size)
+    )
     linear = np.linalg.inv(matrix[:, :2])
-    return np.column_stack([linear, linear @ (after - matrix[:, 2]) - before])
+    return np.column_stack([linear, linear @ (out_center - matrix[:, 2]) - in_center])
 
 
 def color_batch(params: Sequence[AugmentParams], batch: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """Multiply the colours by one matrix each, its last column scaled by the image's mean grey; then paint squares."""
+    """Apply each image's color matrix, its last column scaled by the mean gray level, then cutout."""
     images, masks = batch[:, :3], batch[:, 3:]
-    matrix = _tensor_like(images, [color_matrix(change, 1.0) for change in params])
-    shift = (
-        matrix[:, :, 3] * (_channel_means(images).flatten(1) @ _tensor_like(images, LUMA_WEIGHTS))[:, None]
-    )
-    painted = (matrix[:, :, :3] @ images.flatten(2) + shift[..., None]).round().clamp(0, 255)
-    painted = painted.reshape(images.shape)
-    return torch.cat(
-        [torch.where(_cutout_mask(params, images), _channel_means(painted).round(), painted), masks], dim=1
-    )
+    matrix = _tensor_like(images, [color_matrix(image_params, 1.0) for image_params in params])
+    mean_gray = _channel_means(images).flatten(1) @ _tensor_like(images, LUMA_WEIGHTS)
+    shift = matrix[:, :, 3] * mean_gray[:, None]
+    colored = (matrix[:, :, :3] @ images.flatten(2) + shift[..., None]).round().clamp(0, 255)
+    colored = colored.reshape(images.shape)
+    colored = torch.where(_cutout_mask(params, images), _channel_means(colored).round(), colored)
+    return torch.cat([colored, masks], dim=1)
 
 
 def _channel_means(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 1 1"]:
@@ -116,16 +121,16 @@ def _channel_means(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 1 1"]
 
 
 def _cutout_mask(params: Sequence[AugmentParams], images: Float[Tensor, "b 3 h w"]) -> Tensor:
-    """Say which pixels are painted over, (b, 1, h, w)."""
-    places = [cutout_box(change.cutout, *images.shape[2:]) for change in params]
+    """Return which pixels cutout fills, (b, 1, h, w)."""
+    boxes = [cutout_box(image_params.cutout, *images.shape[2:]) for image_params in params]
     inside = []
-    for side in (0, 1):
-        pixel = torch.arange(images.shape[2 + side], device=images.device)
-        first, end = (
-            _tensor_like(images, [getattr(place[side], name) for place in places])[:, None]
+    for axis in (0, 1):
+        pixel = torch.arange(images.shape[2 + axis], device=images.device)
+        start, stop = (
+            _tensor_like(images, [getattr(box[axis], name) for box in boxes])[:, None]
             for name in ("start", "stop")
         )
-        inside.append((first <= pixel) & (pixel < end))
+        inside.append((start <= pixel) & (pixel < stop))
     return (inside[0][:, :, None] & inside[1][:, None, :])[:, None]
 
 
@@ -133,53 +138,50 @@ def _tensor_like(reference: Tensor, values: Sequence[object]) -> Tensor:
     return torch.as_tensor(np.asarray(values), dtype=torch.float32, device=reference.device)
 
 
-_FIXED_POINT_ONE, _FIXED_POINT_HALF = 1 << 22, 1 << 11
-
-
 def crop_resize_batch(
     images: Sequence[UInt8[Tensor, "c _ _"]], boxes: Sequence[CropBox], size: tuple[int, int]
 ) -> Float[Tensor, "b c h w"]:
-    """Cut a box from each picture and resize it, as ``resized_crop`` does, by a matrix product for each side.
+    """Crop a box of each image and resize it, as ``resized_crop`` does, by one matrix product per axis.
 
     Parameters
     ----------
     images
-        Of any sizes, on one device.
+        Images of any sizes, on one device.
     boxes
-        One for each picture.
+        Box of each image.
     size
         Height and width of every crop.
 
     Returns
     -------
     Tensor
-        Whole numbers from 0 to 255, float32.
+        Integers from 0 to 255, float32.
     """
-    seen = [(box.parent or box).slices() for box in boxes]
-    pixels = pad_to_batch([picture[:, *place] for picture, place in zip(images, seen, strict=True)])
-    edges = torch.tensor([_crop_bounds(box) for box in boxes], device=pixels.device)
-    down, across = (
-        _resample_weights(edges[:, side], out_length=size[side], in_length=pixels.shape[2 + side])
-        for side in (0, 1)
+    regions = [(box.parent or box).slices() for box in boxes]
+    pixels = pad_to_batch([image[:, *region] for image, region in zip(images, regions, strict=True)])
+    bounds = torch.tensor([_crop_bounds(box) for box in boxes], device=pixels.device)
+    row_weights, column_weights = (
+        _resample_weights(bounds[:, axis], out_length=size[axis], in_length=pixels.shape[2 + axis])
+        for axis in (0, 1)
     )
-    narrow = _apply_weights(across[:, None], pixels.float().transpose(2, 3))
-    return _apply_weights(down[:, None], narrow.transpose(2, 3))
+    narrowed = _apply_weights(column_weights[:, None], pixels.float().transpose(2, 3))
+    return _apply_weights(row_weights[:, None], narrowed.transpose(2, 3))
 
 
 def pad_to_batch(images: Sequence[Num[Tensor, "c _ _"]]) -> Num[Tensor, "b c y x"]:
-    """Lay parts of different sizes into one tensor, each at its corner; the rest is 0 and has no share."""
-    height, width = (max(part.shape[side] for part in images) for side in (1, 2))
-    canvas = images[0].new_zeros(len(images), images[0].shape[0], height, width)
-    for place, part in zip(canvas, images, strict=True):
-        place[:, : part.shape[1], : part.shape[2]] = part
-    return canvas
+    """Copy images of different sizes into one tensor, each in the upper left corner of zeros."""
+    height, width = (max(image.shape[axis] for image in images) for axis in (1, 2))
+    batch = images[0].new_zeros(len(images), images[0].shape[0], height, width)
+    for target, image in zip(batch, images, strict=True):
+        target[:, : image.shape[1], : image.shape[2]] = image
+    return batch
 
 
 def _crop_bounds(box: CropBox) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Say of rows and of columns where the box begins and ends in what is seen of the picture, and how much that is."""
-    frame = box.parent or box
-    rows, columns = frame.slices()
-    top, left = box.top - frame.top, box.left - frame.left
+    """Return start, end and length of the box's parent region (or of the box) for rows, then for columns."""
+    parent = box.parent or box
+    rows, columns = parent.slices()
+    top, left = box.top - parent.top, box.left - parent.left
     return (
         (top, top + box.height, float(rows.stop - rows.start)),
         (left, left + box.width, float(columns.stop - columns.start)),
@@ -189,23 +191,29 @@ def _crop_bounds(box: CropBox) -> tuple[tuple[float, float, float], tuple[float,
 def _resample_weights(
     bounds: Float[Tensor, "b 3"], *, out_length: int, in_length: int
 ) -> Float[Tensor, "b out length"]:
-    """Give each pixel's share in each resized one, of 2^22: triangles as wide as the shrink factor."""
-    first, last, seen = bounds.T[:, :, None, None]
-    scale = (last - first).double() / out_length
-    middle = first + (torch.arange(out_length, device=bounds.device)[:, None] + 0.5) * scale
+    """Return the weight of each input pixel in each output pixel, in units of 2^-22.
+
+    The filter is a triangle whose half-width is the downscaling factor.
+    """
+    start, end, length = bounds.T[:, :, None, None]
+    scale = (end - start).double() / out_length
+    center = start + (torch.arange(out_length, device=bounds.device)[:, None] + 0.5) * scale
     pixel = torch.arange(in_length, device=bounds.device) + 0.5
-    share: Tensor = (1 - (pixel - middle).abs() / scale.clamp(min=1)).clamp(min=0) * (pixel < seen)
-    return (share / share.sum(dim=2, keepdim=True) * _FIXED_POINT_ONE).round()
+    weight: Tensor = (1 - (pixel - center).abs() / scale.clamp(min=1)).clamp(min=0) * (pixel < length)
+    return (weight / weight.sum(dim=2, keepdim=True) * _FIXED_POINT_ONE).round()
 
 
 def _apply_weights(
     weights: Float[Tensor, "b 1 out length"], x: Float[Tensor, "b c length n"]
 ) -> Float[Tensor, "b c out n"]:
-    """Multiply and round to whole grey levels, ties upwards."""
+    """Multiply by the weights and round to integer gray levels, ties upwards.
+
+    The upper and lower halves of the weights are multiplied separately to stay within the 24 bits of float32.
+    """
     upper = (weights / _FIXED_POINT_HALF).floor()
-    coarse, fine = (part.float() @ x for part in (upper, weights - upper * _FIXED_POINT_HALF))
-    whole = coarse.double() * _FIXED_POINT_HALF + fine + _FIXED_POINT_ONE // 2
-    return (whole / _FIXED_POINT_ONE).floor().float()
+    coarse, fine = (half.float() @ x for half in (upper, weights - upper * _FIXED_POINT_HALF))
+    total = coarse.double() * _FIXED_POINT_HALF + fine + _FIXED_POINT_ONE // 2
+    return (total / _FIXED_POINT_ONE).floor().float()
 
 
 def crop_and_augment_batch(
@@ -214,37 +222,37 @@ def crop_and_augment_batch(
     boxes: Sequence[CropBox],
     size: tuple[int, int],
 ) -> Float[Tensor, "b c h w"]:
-    """Cut a box from each picture, move it as ``crop_and_transform`` does, and recolour it.
+    """Crop a box of each image and augment it, as ``crop_and_transform`` and ``apply_color`` do.
 
     Parameters
     ----------
     params
-        One for each picture, all with the same ``padding_mode``.
+        Parameters of each image, all with the same ``padding_mode``.
     images
-        Of any sizes, on one device: red, green and blue, then what is only moved (a mask).
+        Images of any sizes, on one device: red, green and blue, then channels that are only warped (a mask).
     boxes
-        One for each picture.
+        Box of each image.
     size
         Height and width of every crop.
 
     Returns
     -------
     Tensor
-        Whole numbers from 0 to 255, float32.
+        Integers from 0 to 255, float32.
     """
-    drawn = list(zip(params, images, boxes, strict=True))
-    once = [single_interpolation(change, box, size) for change, _, box in drawn]
-    twice = [each for each, one in zip(drawn, once, strict=True) if not one]
-    cut = iter(
-        crop_resize_batch([each[1] for each in twice], [each[2] for each in twice], size) if twice else ()
+    once = [
+        single_interpolation(image_params, box, size) for image_params, box in zip(params, boxes, strict=True)
+    ]
+    twice = [index for index, single in enumerate(once) if not single]
+    resized = iter(
+        crop_resize_batch([images[index] for index in twice], [boxes[index] for index in twice], size)
+        if twice
+        else ()
     )
-    parts = [
-        picture[:, *box.slices()].float() if one else next(cut)
-        for (_, picture, box), one in zip(drawn, once, strict=True)
-    ]
-    matrices = [
-        affine_matrix(change, *size) @ crop_to_size_matrix(box, size) if one else affine_matrix(change, *size)
-        for (change, _, box), one in zip(drawn, once, strict=True)
-    ]
-    seen = [(part.shape[1], part.shape[2]) for part in parts]
-    return color_batch(params, warp_batch(pad_to_batch(parts), seen, matrices, size, params[0].padding_mode))
+    crops, matrices = [], []
+    for image_params, image, box, single in zip(params, images, boxes, once, strict=True):
+        matrix = affine_matrix(image_params, *size)
+        crops.append(image[:, *box.slices()].float() if single else next(resized))
+        matrices.append(matrix @ crop_to_size_matrix(box, size) if single else matrix)
+    sizes = [(crop.shape[1], crop.shape[2]) for crop in crops]
+    return color_batch(params, warp_batch(pad_to_batch(crops), sizes, matrices, size, params[0].padding_mode))

@@ -1,7 +1,7 @@
-"""Decode once: the images of a table in one file, built by one process and never half there.
+"""Cache of decoded images: one file per dataset, built once by one process and written atomically.
 
-The file's name is a digest of what is in it (paths, sizes, times of change, how they are decoded and by what), so that
-a changed image or decoder makes a new store and an unchanged set is opened at once.
+The file name is a digest of the content: image paths, sizes and modification times, decoding options and decoder
+version. A changed image or decoder creates a new cache, and an unchanged dataset is opened at once.
 """
 
 import hashlib
@@ -28,30 +28,32 @@ from lesionlens.imaging.decode import read_header
 from lesionlens.imaging.load import ColorConstancy, decoder_version, load_image
 
 CacheOption = Literal["auto", "memmap", "jpeg", "none"]
-MAX_DISK_FRACTION = 0.5  # a store takes at most this share of what is free
-SIZE_SAMPLE = 200  # headers that are read to tell the size of all images
-# Dermoscopic images took 0.08 to 0.12 of their bytes at this quality; drawn ones with much texture take more.
+MessageCallback = Callable[[str], None]
+CACHE_FORMAT_VERSION = 4
+MAX_DISK_FRACTION = 0.5  # maximum size of a cache, as a fraction of the free disk space
+SIZE_SAMPLE = 200  # number of image headers from which the total size is estimated
+# JPEGs of this quality took 0.08 to 0.12 of the decoded size of dermoscopic images; synthetic texture takes more.
 JPEG_SIZE_RATIO = 0.2
 _PLAN_MESSAGES = {
     "memmap": "decoding {images:,} images into a memory map: about {required} in {folder}, where {free} are free",
     "jpeg": "decoding {images:,} images into JPEGs: at most about {required} in {folder}, where {free} are free",
-    "none": "{images:,} images are decoded anew at each visit: no store in {folder}, where {free} are free",
+    "none": "{images:,} images are decoded at every access: no image cache in {folder}, where {free} are free",
 }
 
 
 class CachePlan(NamedTuple):
-    """What will be built.
+    """Format and size of a cache to be built.
 
     Attributes
     ----------
     cache_format
-        How images will be kept.
+        Format in which images will be stored.
     num_images
-        How many.
+        Number of images.
     required_bytes
-        Bytes that they will take, estimated.
+        Estimated size of the cache.
     free_bytes
-        Bytes that are free where they will lie.
+        Free disk space in the cache directory.
     """
 
     cache_format: CacheFormat
@@ -60,9 +62,8 @@ class CachePlan(NamedTuple):
     free_bytes: int
 
     def describe(self, cache_dir: Path) -> str:
-        """Say it before it is done."""
-        said = _PLAN_MESSAGES[self.cache_format]
-        return said.format(
+        """Return the message to show before the cache is built."""
+        return _PLAN_MESSAGES[self.cache_format].format(
             images=self.num_images,
             required=_format_bytes(self.required_bytes),
             folder=cache_dir,
@@ -73,45 +74,48 @@ class CachePlan(NamedTuple):
 def plan_cache(
     option: CacheOption, paths: Sequence[Path], max_short_side: int | None, cache_dir: Path
 ) -> CachePlan:
-    """Choose the kind that was asked for, or the fastest that half of the free disk holds.
+    """Select the requested cache format, or with ``auto`` the fastest one that fits into half of the free disk.
 
     Parameters
     ----------
+    option
+        Requested format.
     paths, max_short_side
-        The images, and what they are brought down to.
+        Image files, and the upper bound of their shorter sides after decoding.
     cache_dir
-        Where the store will lie; it must be there.
+        Existing directory for the cache.
     """
     decoded, free = estimate_decoded_bytes(paths, max_short_side), shutil.disk_usage(cache_dir).free
-    kind = choose_cache_format(decoded, free) if option == "auto" else option
-    return CachePlan(kind, len(paths), _required_bytes(kind, decoded), free)
+    cache_format = choose_cache_format(decoded, free) if option == "auto" else option
+    return CachePlan(cache_format, len(paths), _required_bytes(cache_format, decoded), free)
 
 
 def choose_cache_format(decoded_bytes: int, free_bytes: int) -> CacheFormat:
-    """Choose the fastest kind that fits.
+    """Return the fastest cache format that fits into ``MAX_DISK_FRACTION`` of the free disk space.
 
     Examples
     --------
     >>> [choose_cache_format(10, free) for free in (100, 20, 19, 4, 3)]
     ['memmap', 'memmap', 'jpeg', 'jpeg', 'none']
     """
-    kinds: tuple[CacheFormat, ...] = ("memmap", "jpeg", "none")
+    fastest_first: tuple[CacheFormat, ...] = ("memmap", "jpeg", "none")
+    limit = MAX_DISK_FRACTION * free_bytes
     return next(
-        kind for kind in kinds if _required_bytes(kind, decoded_bytes) <= MAX_DISK_FRACTION * free_bytes
+        candidate for candidate in fastest_first if _required_bytes(candidate, decoded_bytes) <= limit
     )
 
 
 def estimate_decoded_bytes(paths: Sequence[Path], max_short_side: int | None) -> int:
-    """Estimate from the headers of some images how many bytes all of them have when decoded."""
-    found = []
+    """Estimate the decoded size of all images from the headers of a sample."""
+    sizes = []
     for path in paths[:: -(-len(paths) // SIZE_SAMPLE)]:
         try:
             _, width, height = read_header(path)
         except ImageError:
-            continue  # told with all others, when it is decoded
+            continue  # reported together with all others when it is decoded
         scale = 1.0 if max_short_side is None else min(1.0, max_short_side / min(width, height))
-        found.append(3 * width * height * scale**2)
-    return round(len(paths) * sum(found) / max(1, len(found)))
+        sizes.append(3 * width * height * scale**2)
+    return round(len(paths) * sum(sizes) / max(1, len(sizes)))
 
 
 def _required_bytes(cache_format: CacheFormat, decoded_bytes: int) -> int:
@@ -120,10 +124,6 @@ def _required_bytes(cache_format: CacheFormat, decoded_bytes: int) -> int:
 
 def _format_bytes(num_bytes: int) -> str:
     return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e8 else f"{num_bytes / 1e6:.1f} MB"
-
-
-MessageCallback = Callable[[str], None]
-CACHE_FORMAT_VERSION = 4
 
 
 def open_image_cache(
@@ -137,87 +137,80 @@ def open_image_cache(
     on_message: MessageCallback = lambda _: None,
     progress: ProgressCallback = lambda *_: None,
 ) -> ImageCache:
-    """Open the store of these images, decoding them first if there is none yet.
+    """Open the cache of a list of images; decode them first if there is none yet.
 
     Parameters
     ----------
     paths
-        Image files, in the order in which they will be asked for.
+        Image files, in the order of their indices in the cache.
     max_short_side, color_constancy, hair_removal
-        As in ``load_image``.
+        Decoding options, as in ``load_image``.
     option
-        ``memmap``: as they are; ``jpeg``: of quality 95, in about a tenth of the room; ``none``: only their shapes, and
-        decoded at each visit; ``auto``: what is there, else the first of these that takes at most half of the free
-        disk.
+        ``memmap``: uncompressed; ``jpeg``: quality 95, in about a tenth of the space; ``none``: only shapes are stored,
+        and images are decoded at every access; ``auto``: an existing cache, else the first of these that takes at most
+        half of the free disk space.
     cache_dir
-        Where stores lie; default ``default_cache_dir()``.
+        Directory of image caches; default: ``default_cache_dir()``.
     on_message
-        Called with a sentence before anything is built, or waited for.
+        Called with a message before the cache is built, or before waiting for another process.
     progress
-        Called with images done and images in all.
+        Called with the number of decoded images and of all images.
 
     Raises
     ------
     DataError
-        Images that cannot be decoded: counted, the first few named.
+        Some images cannot be decoded; the message has their number and the first few names.
     RunError
-        No space, no permission or no locks in the folder.
+        No disk space, no permission or no file locks in the directory.
     """
-    read = partial(
+    decode = partial(
         load_image, max_short_side=max_short_side, color_constancy=color_constancy, hair_removal=hair_removal
     )
     cache_dir = cache_dir or default_cache_dir()
-    place = _CacheLocation(
-        cache_dir,
-        _cache_key(
-            paths,
-            f"{CACHE_FORMAT_VERSION} {decoder_version()} {max_short_side} {color_constancy} {hair_removal}",
-        ),
-        paths,
-        read,
-    )
-    wanted: tuple[CacheFormat, ...] = ("memmap", "jpeg") if option == "auto" else (option,)
-    found = place.find(wanted)
-    if found is not None:
-        return found
+    settings = f"{CACHE_FORMAT_VERSION} {decoder_version()} {max_short_side} {color_constancy} {hair_removal}"
+    location = _CacheLocation(cache_dir, _cache_key(paths, settings), paths, decode)
+    accepted: tuple[CacheFormat, ...] = ("memmap", "jpeg") if option == "auto" else (option,)
+    cache = location.find(accepted)
+    if cache is not None:
+        return cache
     with file_lock(
-        place.lock_path,
-        on_wait=lambda: on_message(f"another process decodes these images into {cache_dir}: waiting"),
+        location.lock_path,
+        on_wait=lambda: on_message(f"waiting for another process that decodes these images into {cache_dir}"),
     ):
-        found = place.find(wanted)  # built by whom we waited for
-        if found is None:
+        cache = location.find(accepted)  # the other process may have built it
+        if cache is None:
             plan = plan_cache(option, paths, max_short_side, cache_dir)
             on_message(plan.describe(cache_dir))
-            # shapes alone may be there: "auto" takes them only where nothing else fits
-            found = place.find([plan.cache_format]) or place.build(plan.cache_format, progress)
-        return found
+            # An index without pixels may exist: "auto" uses it only if no other format fits.
+            cache = location.find([plan.cache_format]) or location.build(plan.cache_format, progress)
+        return cache
 
 
 class _CacheLocation:
-    """Where the store of some images lies, of whichever kind."""
+    """Files of the cache of a list of images, in any format."""
 
     def __init__(self, cache_dir: Path, key: str, paths: Sequence[Path], decode: ImageDecoder) -> None:
         self.stem, self.paths, self.decode = cache_dir / f"images-{key}", paths, decode
         self.lock_path = self.stem.with_suffix(".lock")
 
     def find(self, cache_formats: Sequence[CacheFormat]) -> ImageCache | None:
-        """Open the first of these kinds that is there and whole."""
-        for kind in cache_formats:
-            file, index_file = self._file_paths(kind)
+        """Open the first of these formats whose files exist and are complete."""
+        for cache_format in cache_formats:
+            file, index_file = self._file_paths(cache_format)
             if index_file.is_file():
                 index = CacheIndex.read(index_file)
-                if kind == "none" or (file.is_file() and file.stat().st_size == index.offsets[-1]):
-                    return self._open(kind, index)
+                if cache_format == "none" or (file.is_file() and file.stat().st_size == index.offsets[-1]):
+                    return self._open(cache_format, index)
         return None
 
     def build(self, cache_format: CacheFormat, progress: ProgressCallback) -> ImageCache:
-        """Decode all images; the index is written last, and only then is there a store."""
+        """Decode all images; the index is written last and marks the cache as complete."""
         file, index_file = self._file_paths(cache_format)
-        for left in self.stem.parent.glob(f".{self.stem.name}.*.partial"):
-            left.unlink(missing_ok=True)  # of a process that was killed: whoever builds has the lock
+        for stale in self.stem.parent.glob(f".{self.stem.name}.*.partial"):
+            stale.unlink(missing_ok=True)  # of a killed process: the builder holds the lock
         index_file.unlink(missing_ok=True)
         count = len(self.paths)
-        decoded = partial(
+        decode_to = partial(
             decode_images,
             self.paths,
             self.decode,
@@ -225,10 +218,10 @@ class _CacheLocation:
             on_progress=lambda done: progress(done, count),
         )
         if cache_format == "none":
-            index = decoded(write=lambda _: None)
+            index = decode_to(write=lambda _: None)
         else:
-            with atomic_write(file) as part, part.open("wb") as stream:
-                index = decoded(write=stream.write)
+            with atomic_write(file) as partial_file, partial_file.open("wb") as stream:
+                index = decode_to(write=stream.write)
         index.write(index_file)
         return self._open(cache_format, index)
 
@@ -254,5 +247,5 @@ def _file_state(path: Path) -> str:
     try:
         stat = path.stat()
     except OSError:
-        return "not there"  # told with all that cannot be read, when it is decoded
+        return "not there"  # reported together with all unreadable images when it is decoded
     return f"{stat.st_size} {stat.st_mtime_ns}"

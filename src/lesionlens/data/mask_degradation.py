@@ -1,8 +1,8 @@
-"""Masks as worse annotators would have drawn them: a mask in, a mask out.
+"""Degrade lesion masks as less careful annotators would draw them.
 
-Yan 2020, section 5.1, asks what becomes of an attention prior between "precise delineation, approximating polygon, or a
-bounding box". Masks are 0 outside and 255 inside, uint8 (h, w). Distances are in equivalent diameters: that of the disc
-whose area is the mask's. A mask without a pixel stays so, and no other loses its last one.
+Yan 2020, section 5.1, compares masks for supervised attention: "precise delineation, approximating polygon, or a
+bounding box". Masks are uint8 (h, w), 0 outside and 255 inside. Distances are in equivalent diameters: the diameter of
+the disc with the area of the mask. An empty mask stays empty, and no other mask becomes empty.
 """
 
 import hashlib
@@ -26,11 +26,11 @@ MaskDegradation = Literal[
     "jittered_contour",
     "mismatched",
 ]
-NOISE_SCALE = 0.1  # standard deviation of the filter that smooths the noise, in equivalent diameters
+NOISE_SCALE = 0.1  # standard deviation of the filter that smooths contour noise, in equivalent diameters
 
 
 class SeverityRange(NamedTuple):
-    """What ``severity`` may be for a degradation, and is where none is given."""
+    """Default and allowed range of ``severity`` for a degradation."""
 
     default: float
     min: float
@@ -46,88 +46,87 @@ SEVERITIES: Mapping[MaskDegradation, SeverityRange] = {
     "shifted": SeverityRange(0.5, 0, 2, _DIAMETER_UNIT),
     "jittered_contour": SeverityRange(0.1, 0, 2, _DIAMETER_UNIT),
 }
-"""Of the degradations that have one."""
+"""Severity range of each degradation that has a severity."""
 
 
 def erode_mask(mask: MaskImage, severity: float) -> MaskImage:
-    """Take away all within ``severity`` equivalent diameters of the outline; the innermost pixels stay.
+    """Remove pixels within ``severity`` equivalent diameters of the contour, except the innermost ones.
 
-    The image's border is no outline: a lesion that it cuts goes on beyond.
+    The image border is not part of the contour: a lesion that touches it continues outside the image.
     """
     return _positive_mask(_distance_transform(mask) - severity * equivalent_diameter(mask), mask)
 
 
 def dilate_mask(mask: MaskImage, severity: float) -> MaskImage:
-    """Add all within ``severity`` equivalent diameters of the mask."""
-    return _to_mask_image(
-        mask.any() & (_distance_transform(255 - mask) <= severity * equivalent_diameter(mask))
-    )
+    """Add pixels within ``severity`` equivalent diameters of the mask."""
+    near = _distance_transform(255 - mask) <= severity * equivalent_diameter(mask)
+    return _to_mask_image(mask.any() & near)
 
 
 def approximate_polygon(mask: MaskImage, num_corners: int) -> MaskImage:
-    """Join ``num_corners`` points at equal distances along the outer outline of each part of a mask; fill holes."""
-    found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    drawn = np.zeros_like(mask)
-    for outline in found:
-        closed = np.concatenate([outline[:, 0], outline[:1, 0]])
-        along = np.concatenate([[0], np.hypot(*np.diff(closed, axis=0).T).cumsum()])
-        places = np.linspace(0, along[-1], num_corners, endpoint=False)
-        points = np.column_stack([np.interp(places, along, axis) for axis in closed.T])
-        cv2.fillPoly(drawn, [np.rint(points).astype(np.int32)], 255)
-    return drawn
+    """Replace each component by the polygon of ``num_corners`` equidistant points of its outer contour; fill holes."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    polygons = np.zeros_like(mask)
+    for contour in contours:
+        closed = np.concatenate([contour[:, 0], contour[:1, 0]])
+        arc_length = np.concatenate([[0], np.hypot(*np.diff(closed, axis=0).T).cumsum()])
+        positions = np.linspace(0, arc_length[-1], num_corners, endpoint=False)
+        corners = np.column_stack([np.interp(positions, arc_length, axis) for axis in closed.T])
+        cv2.fillPoly(polygons, [np.rint(corners).astype(np.int32)], 255)
+    return polygons
 
 
 def fill_bounding_box(mask: MaskImage) -> MaskImage:
-    """Fill the smallest upright rectangle around a mask."""
-    drawn = np.zeros_like(mask)
+    """Fill the bounding box of a mask."""
+    box = np.zeros_like(mask)
     left, top, width, height = cv2.boundingRect(mask)
-    drawn[top : top + height, left : left + width] = 255
-    return drawn
+    box[top : top + height, left : left + width] = 255
+    return box
 
 
 def fill_equal_area_circle(mask: MaskImage) -> MaskImage:
-    """Fill the circle of a mask's area about its centre of mass, as far as it lies in the image."""
+    """Fill the circle of equal area around the mask's centroid, clipped to the image."""
     if not mask.any():
         return mask.copy()
     y, x = np.ogrid[: mask.shape[0], : mask.shape[1]]
-    centre = _centroid(mask)
-    apart = np.hypot(y - centre[0], x - centre[1])
-    return _to_mask_image(apart <= max(equivalent_diameter(mask) / 2, apart.min()))
+    center = _centroid(mask)
+    distance = np.hypot(y - center[0], x - center[1])
+    return _to_mask_image(distance <= max(equivalent_diameter(mask) / 2, distance.min()))
 
 
 def shift_mask(mask: MaskImage, severity: float, rng: np.random.Generator) -> MaskImage:
-    """Move a mask by ``severity`` equivalent diameters in a drawn direction; its centre of mass stays in the image."""
+    """Shift a mask by ``severity`` equivalent diameters in a random direction; the centroid stays in the image."""
     angle = rng.uniform(0, 2 * np.pi)
     if not mask.any():
         return mask.copy()
-    centre, size = _centroid(mask), np.array(mask.shape)
-    moved = centre + severity * equivalent_diameter(mask) * np.array([np.sin(angle), np.cos(angle)])
-    down, right = np.rint(moved.clip(0, size - 1) - centre)
-    warp = np.array([[1.0, 0.0, right], [0.0, 1.0, down]])
-    found = cv2.warpAffine(mask, warp, (mask.shape[1], mask.shape[0]), flags=cv2.INTER_NEAREST)
-    return np.asarray(found, dtype=np.uint8) if found.any() else mask.copy()
+    center, size = _centroid(mask), np.array(mask.shape)
+    target = center + severity * equivalent_diameter(mask) * np.array([np.sin(angle), np.cos(angle)])
+    down, right = np.rint(target.clip(0, size - 1) - center)
+    matrix = np.array([[1.0, 0.0, right], [0.0, 1.0, down]])
+    shifted = cv2.warpAffine(mask, matrix, (mask.shape[1], mask.shape[0]), flags=cv2.INTER_NEAREST)
+    return np.asarray(shifted, dtype=np.uint8) if shifted.any() else mask.copy()
 
 
 def jitter_contour(mask: MaskImage, severity: float, rng: np.random.Generator) -> MaskImage:
-    """Move the outline in and out by smooth Gaussian noise whose standard deviation is ``severity``.
+    """Displace the contour by smooth Gaussian noise with standard deviation ``severity`` equivalent diameters.
 
-    The noise changes over ``NOISE_SCALE`` equivalent diameters.
+    The noise is smoothed over ``NOISE_SCALE`` equivalent diameters.
     """
     white = rng.standard_normal(mask.shape, dtype=np.float32)
     if not mask.any():
         return mask.copy()
-    across = equivalent_diameter(mask)
-    sigma = max(NOISE_SCALE * across, 1.0)
-    smooth = cv2.GaussianBlur(white, (0, 0), sigma) * (2 * sigma * np.sqrt(np.pi))  # its deviation is 1 again
-    # half a pixel each: the outline runs between the pixels inside and outside
-    level = np.where(mask, _distance_transform(mask) - 0.5, 0.5 - _distance_transform(255 - mask))
-    return _positive_mask(level + severity * across * smooth, mask)
+    diameter = equivalent_diameter(mask)
+    sigma = max(NOISE_SCALE * diameter, 1.0)
+    smooth = cv2.GaussianBlur(white, (0, 0), sigma) * (2 * sigma * np.sqrt(np.pi))  # unit deviation again
+    # The contour is half a pixel from the pixels inside and outside.
+    signed_distance = np.where(mask, _distance_transform(mask) - 0.5, 0.5 - _distance_transform(255 - mask))
+    return _positive_mask(signed_distance + severity * diameter * smooth, mask)
 
 
 _DEGRADATIONS: Mapping[MaskDegradation, Callable[[MaskImage, float, np.random.Generator], MaskImage]] = {
-    "eroded": lambda mask, amount, _: erode_mask(mask, amount),
-    "dilated": lambda mask, amount, _: dilate_mask(mask, amount),
-    "polygon": lambda mask, amount, _: approximate_polygon(mask, round(amount)),
+    "eroded": lambda mask, severity, _: erode_mask(mask, severity),
+    "dilated": lambda mask, severity, _: dilate_mask(mask, severity),
+    "polygon": lambda mask, severity, _: approximate_polygon(mask, round(severity)),
     "bounding_box": lambda mask, _, __: fill_bounding_box(mask),
     "circle": lambda mask, _, __: fill_equal_area_circle(mask),
     "shifted": shift_mask,
@@ -138,16 +137,18 @@ _DEGRADATIONS: Mapping[MaskDegradation, Callable[[MaskImage, float, np.random.Ge
 def degrade_mask(
     mask: MaskImage, degradation: MaskDegradation, severity: float | None, *, seed: int, image_id: str
 ) -> MaskImage:
-    """Degrade a mask in a way that one mask alone determines (all but ``mismatched``).
+    """Degrade one mask.
 
     Parameters
     ----------
     mask
-        0 outside and 255 inside, (h, w).
+        Mask of 0 outside and 255 inside, (h, w).
+    degradation
+        Kind of degradation; any but ``mismatched``, which needs the masks of other images.
     severity
-        How much worse, as in ``SEVERITIES``; None: the usual.
+        Strength in the unit of ``SEVERITIES``; None: its default.
     seed, image_id
-        What is drawn is a function of these two.
+        Random seed and image id; all random numbers are a function of these two.
     """
     if degradation == "exact":
         return mask
@@ -157,12 +158,12 @@ def degrade_mask(
 
 
 def hash_seed(seed: int, name: str) -> int:
-    """Draw 64 bits for a name: the same wherever and in whatever order names come."""
+    """Return a 64-bit random seed for a name, independent of the order in which names are processed."""
     return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:8])
 
 
 def iou(mask: MaskImage, target: MaskImage) -> float:
-    """Give the area that two masks share over the area of both together; 1 where both are empty.
+    """Return the intersection over union of two masks; 1 if both are empty.
 
     Examples
     --------
@@ -174,25 +175,25 @@ def iou(mask: MaskImage, target: MaskImage) -> float:
 
 
 def equivalent_diameter(mask: MaskImage) -> float:
-    """Give the diameter in pixels of the disc that has a mask's area."""
+    """Return the diameter in pixels of the disc with the area of a mask."""
     return float(np.sqrt(4 / np.pi * np.count_nonzero(mask)))
 
 
 def _distance_transform(mask: MaskImage) -> NDArray[np.float64]:
-    """Give each pixel's distance in pixels to the nearest one outside the mask, 0 there; infinite where none is."""
+    """Return each pixel's distance to the nearest pixel outside the mask; infinite if there is none."""
     if mask.all():
         return np.full(mask.shape, np.inf)
     return cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).astype(np.float64)
 
 
 def _centroid(mask: MaskImage) -> NDArray[np.float64]:
-    """Give row and column of a mask's centre of mass."""
+    """Return the row and column of a mask's centroid."""
     moments = cv2.moments(mask, binaryImage=True)
     return np.array([moments["m01"], moments["m10"]]) / moments["m00"]
 
 
 def _positive_mask(level: NDArray[np.float64], mask: MaskImage) -> MaskImage:
-    """Give where a level is above 0; where it is nowhere, the mask's highest places."""
+    """Return where a level is above 0; if nowhere, the pixels of the mask at which it is highest."""
     inside = level > 0
     if not inside.any() and mask.any():
         inside = (level == level[mask > 0].max()) & (mask > 0)

@@ -1,4 +1,4 @@
-"""The masks of a table's images, packed small enough to be kept in memory."""
+"""Read the masks of a table's images and store them compressed in memory."""
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -20,23 +20,23 @@ from lesionlens.imaging.superpixels import union_of_features
 
 MASK_KINDS = ("lesion", "background", "dermoscopic", "artifacts")
 ARTIFACT_MASKS_DIR = "artifact_masks"
-"""The folder in a data set's own, or beside one's own table, with ``ID.png``: hair, rulers, ink and their like."""
+"""Directory of artifact masks ``ID.png`` (hair, rulers, ink) in a dataset's directory or next to a custom table."""
 
 MaskImage = NDArray[np.uint8]
 MaskReader = Callable[[int, ImageSize], MaskImage | str]
-"""Of the n-th row, at this height and width: the mask, or why there is none."""
+"""Function of a row index and an image size that returns the mask, or the reason why there is none."""
 
 
 def mask_reader(table: LesionTable, kind: str, mask_dir: Path | None = None) -> MaskReader:
-    """Give what reads the masks of a kind, as for ``load_masks``.
+    """Return a function that reads masks of one kind; see ``load_masks`` for the parameters.
 
-    Artifacts are read from the folder ``ARTIFACT_MASKS_DIR``. An image of the data set's folder without a file there
-    shows none, which is known; of an image that lies elsewhere (of an extra source, say) nothing is known.
+    Artifact masks are read from the directory ``ARTIFACT_MASKS_DIR``. An image inside the dataset's directory without
+    such a file has an empty mask (no artifact); an image elsewhere, such as one of an extra source, has no mask.
 
     Raises
     ------
     DataError
-        An unknown kind, or a folder that is not there.
+        An unknown kind, or a directory that does not exist.
     """
     if kind == "artifacts":
         return _artifact_mask_reader(table)
@@ -47,7 +47,8 @@ def mask_reader(table: LesionTable, kind: str, mask_dir: Path | None = None) -> 
         return read if kind == "lesion" else _inverted_mask_reader(read)
     if not Path(kind).expanduser().is_dir():
         raise DataError(
-            f"{unknown_name_message('kind of mask', kind, MASK_KINDS)}, or a folder of masks; there is no folder {kind}"
+            f"{unknown_name_message('kind of mask', kind, MASK_KINDS)}, or a directory of masks; there is no directory "
+            f"{kind}"
         )
     return _file_mask_reader(table, lesion_mask_paths(table, Path(kind)))
 
@@ -55,30 +56,30 @@ def mask_reader(table: LesionTable, kind: str, mask_dir: Path | None = None) -> 
 def _file_mask_reader(table: LesionTable, mask_paths: Sequence[Path | None]) -> MaskReader:
     images = table.paths
 
-    def read(place: int, shape: ImageSize) -> MaskImage | str:
-        file = mask_paths[place]
-        if file is None:
-            return f"{images[place].name} has no mask"
-        mask = load_mask(file, shape, image_path=images[place])
-        return mask if mask.any() else f"the mask {file} is empty"
+    def read(index: int, shape: ImageSize) -> MaskImage | str:
+        mask_path = mask_paths[index]
+        if mask_path is None:
+            return f"{images[index].name} has no mask"
+        mask = load_mask(mask_path, shape, image_path=images[index])
+        return mask if mask.any() else f"the mask {mask_path} is empty"
 
     return read
 
 
 def _inverted_mask_reader(read: MaskReader) -> MaskReader:
-    def inverse(place: int, shape: ImageSize) -> MaskImage | str:
-        mask = read(place, shape)
+    def read_inverted(index: int, shape: ImageSize) -> MaskImage | str:
+        mask = read(index, shape)
         return mask if isinstance(mask, str) else 255 - mask
 
-    return inverse
+    return read_inverted
 
 
 def _dermoscopic_mask_reader(table: LesionTable) -> MaskReader:
-    cells, images = list(table.frame["feature_mask_paths"]), table.paths
+    feature_paths, images = list(table.frame["feature_mask_paths"]), table.paths
 
-    def read(place: int, shape: ImageSize) -> MaskImage | str:
-        mask = union_of_features(cells[place], shape)
-        return f"no structures of {images[place].name} were annotated" if mask is None else mask
+    def read(index: int, shape: ImageSize) -> MaskImage | str:
+        mask = union_of_features(feature_paths[index], shape)
+        return f"{images[index].name} has no annotated structures" if mask is None else mask
 
     return read
 
@@ -87,30 +88,34 @@ def _artifact_mask_reader(table: LesionTable) -> MaskReader:
     root = (table.root if table.root.is_dir() else table.root.parent).expanduser().resolve()
     if not (root / ARTIFACT_MASKS_DIR).is_dir():
         raise DataError(
-            f"{root} has no folder {ARTIFACT_MASKS_DIR}, which artifact masks are read from: give each image that "
-            f"shows hair, a ruler or ink a mask ID.png there, or another kind of mask: {', '.join(MASK_KINDS[:-1])}"
+            f"{root} has no directory {ARTIFACT_MASKS_DIR} with artifact masks. Create it with a mask ID.png for each "
+            f"image that shows hair, a ruler or ink, or use another kind of mask: {', '.join(MASK_KINDS[:-1])}"
         )
-    found, ids, images = find_masks(root / ARTIFACT_MASKS_DIR), list(table.frame["image_id"]), table.paths
+    mask_paths, ids, images = (
+        find_masks(root / ARTIFACT_MASKS_DIR),
+        list(table.frame["image_id"]),
+        table.paths,
+    )
 
-    def read(place: int, shape: ImageSize) -> MaskImage | str:
-        if (file := found.get(ids[place])) is not None:
-            return load_mask(file, shape, image_path=images[place])
-        if images[place].resolve().is_relative_to(root):
+    def read(index: int, shape: ImageSize) -> MaskImage | str:
+        if (mask_path := mask_paths.get(ids[index])) is not None:
+            return load_mask(mask_path, shape, image_path=images[index])
+        if images[index].resolve().is_relative_to(root):
             return np.zeros(shape, dtype=np.uint8)
-        return f"{images[place].name} has no artifact mask"
+        return f"{images[index].name} has no artifact mask"
 
     return read
 
 
 class MaskStore:
-    """Masks of 0 and 255, (h, w), by position; None where there is none. Kept as compressed bits.
+    """Sequence of masks, uint8 (h, w) of 0 and 255 or None, stored as compressed bits.
 
     Parameters
     ----------
     compressed
-        What ``compress_mask`` made of each mask, or None.
+        Mask of each image as compressed by ``compress_mask``; None for images without a mask.
     shapes
-        Height and width of each.
+        Height and width of each image.
     """
 
     def __init__(self, compressed: Sequence[bytes | None], shapes: Sequence[ImageSize]) -> None:
@@ -121,24 +126,32 @@ class MaskStore:
 
     @property
     def has_mask(self) -> NDArray[np.bool_]:
-        """Which positions have a mask, (n,)."""
-        return np.array([packed is not None for packed in self._compressed])
+        """Whether each image has a mask, bool (n,)."""
+        return np.array([compressed is not None for compressed in self._compressed])
 
     def __getitem__(self, index: int) -> MaskImage | None:
-        packed, (height, width) = self._compressed[index], self._shapes[index]
-        if packed is None:
+        compressed, (height, width) = self._compressed[index], self._shapes[index]
+        if compressed is None:
             return None
-        bits = np.unpackbits(np.frombuffer(zlib.decompress(packed), dtype=np.uint8), count=height * width)
+        bits = np.unpackbits(np.frombuffer(zlib.decompress(compressed), dtype=np.uint8), count=height * width)
         return bits.reshape(height, width) * np.uint8(255)
 
 
 def compress_mask(mask: MaskImage) -> bytes:
-    """Compress where a mask is not 0: about a kilobyte for a lesion of any size."""
+    """Compress the nonzero pixels of a mask: about one kilobyte for a lesion of any size."""
     return zlib.compress(np.packbits(mask != 0).tobytes(), level=1)
 
 
 class LoadedMasks(NamedTuple):
-    """Masks row by row, and of each row without one its image's id and the reason."""
+    """Masks of a table's rows.
+
+    Attributes
+    ----------
+    masks
+        Mask of each row, or None.
+    excluded
+        Image id and reason for each row without a mask.
+    """
 
     masks: MaskStore
     excluded: tuple[tuple[str, str], ...]
@@ -152,73 +165,79 @@ def load_masks(
     mask_dir: Path | None = None,
     progress: ProgressCallback | None = None,
 ) -> LoadedMasks:
-    """Read the masks of a table's images, at the images' sizes.
+    """Load the masks of a table's images, resized to the images.
 
     Parameters
     ----------
     table
-        The table.
+        Table of images.
     kind
-        ``lesion``; ``background``, all that is not lesion, of images whose lesion mask is known; ``dermoscopic``, the
-        union of annotated structures; ``artifacts``, what covers the skin (see ``mask_reader``); or the path of a
-        folder of masks ``ID.png``, ``ID_mask.png`` or ``ID_segmentation.png``.
+        ``lesion``: lesion masks. ``background``: complement of the lesion masks. ``dermoscopic``: union of the
+        annotated structures. ``artifacts``: hair, rulers and other artifacts (see ``mask_reader``). Or the path of a
+        directory of masks ``ID.png``, ``ID_mask.png`` or ``ID_segmentation.png``.
     shapes
-        Height and width of each row's image as it is used.
+        Height and width of each row's cached image.
     mask_dir
-        Lesion masks in place of the table's own.
+        Directory of lesion masks that replace those of the table.
     progress
-        Called with masks done and rows in all.
+        Called with the number of finished rows and of all rows.
 
     Returns
     -------
     LoadedMasks
-        A lesion mask (or one of a folder) without a single pixel counts as none and is told in ``excluded``; an image
-        that was annotated and shows no dermoscopic structure has an empty mask, which is known.
+        An empty lesion mask (or mask of a directory) counts as missing and is listed in ``excluded``. An annotated
+        image without dermoscopic structures has an empty mask, which is not missing.
 
     Raises
     ------
     DataError
-        An unknown kind, a folder that is not there, masks that cannot be read or do not fit their image (counted, the
-        first few named), or not one image with a mask.
+        An unknown kind, a directory that does not exist, masks that cannot be read or do not fit their image (the
+        message has their number and the first few names), or no image with a mask.
     """
     read = mask_reader(table, kind, mask_dir)
-    problems = IssueCollector()
-    packed: list[bytes | None] = []
+    issues = IssueCollector()
+    masks: list[bytes | None] = []
     excluded: list[tuple[str, str]] = []
-    found = _read_in_parallel(read, shapes)
-    for number, (image_id, mask) in enumerate(zip(table.frame["image_id"], found, strict=True)):
+    results = _read_compressed(read, shapes)
+    for number, (image_id, mask) in enumerate(zip(table.frame["image_id"], results, strict=True)):
         if isinstance(mask, DataError):
-            problems.add_error(
-                "masks that cannot be used", [str(mask)], hint="Replace them or take them away."
-            )
-        packed.append(mask if isinstance(mask, bytes) else None)
+            issues.add_error("masks that cannot be used", [str(mask)], hint="Replace or remove them.")
+        masks.append(mask if isinstance(mask, bytes) else None)
         if isinstance(mask, str):
             excluded.append((image_id, mask))
         if progress is not None:
             progress(number + 1, len(shapes))
-    problems.raise_errors(f"the {kind} masks")
-    if len(excluded) == len(packed):
+    issues.raise_errors(f"the {kind} masks")
+    if len(excluded) == len(masks):
         raise DataError(
-            f"not one of {pluralize(len(packed), 'image')} has a {kind} mask, for example: {excluded[0][1]}"
+            f"none of {pluralize(len(masks), 'image')} has a {kind} mask, for example: {excluded[0][1]}"
         )
-    return LoadedMasks(MaskStore(packed, shapes), tuple(excluded))
+    return LoadedMasks(MaskStore(masks, shapes), tuple(excluded))
 
 
-def _read_in_parallel(read: MaskReader, shapes: Sequence[ImageSize]) -> Iterator[bytes | str | DataError]:
-    """Read with as many threads as cores, packing at once: full masks of a large set fill no memory."""
+def _read_compressed(read: MaskReader, shapes: Sequence[ImageSize]) -> Iterator[bytes | str | DataError]:
+    """Read and compress masks in threads, so that uncompressed masks do not accumulate in memory."""
 
-    def packed(place: int) -> bytes | str | DataError:
+    def read_row(index: int) -> bytes | str | DataError:
         try:
-            mask = read(place, shapes[place])
+            mask = read(index, shapes[index])
         except DataError as error:
             return error
         return mask if isinstance(mask, str) else compress_mask(mask)
 
-    return prefetch(packed, range(len(shapes)))
+    return prefetch(read_row, range(len(shapes)))
 
 
 class LesionBoxes(NamedTuple):
-    """Boxes row by row, None where the whole image is taken, and of each such row its image's id and the reason."""
+    """Boxes around the lesions of a table's images.
+
+    Attributes
+    ----------
+    boxes
+        Box of each row; None for the full image.
+    excluded
+        Image id and reason for each row without a box.
+    """
 
     boxes: tuple[CropBox | None, ...]
     excluded: tuple[tuple[str, str], ...]
@@ -232,11 +251,11 @@ def load_lesion_boxes(
     mask_dir: Path | None = None,
     progress: ProgressCallback | None = None,
 ) -> LesionBoxes:
-    """Give the box around each image's lesion mask, widened by a margin as in ``lesion_bounding_box``.
+    """Return the bounding box of each image's lesion mask, expanded by a margin as in ``lesion_bounding_box``.
 
-    Parameters, errors and what counts as no mask are those of ``load_masks``.
+    The other parameters, the errors and the treatment of empty masks are those of ``load_masks``.
     """
-    opened = load_masks(table, "lesion", shapes, mask_dir=mask_dir, progress=progress)
-    masks = (opened.masks[place] for place in range(len(table)))
+    loaded = load_masks(table, "lesion", shapes, mask_dir=mask_dir, progress=progress)
+    masks = (loaded.masks[index] for index in range(len(table)))
     boxes = tuple(None if mask is None else lesion_bounding_box(mask, margin) for mask in masks)
-    return LesionBoxes(boxes, opened.excluded)
+    return LesionBoxes(boxes, loaded.excluded)

@@ -1,4 +1,4 @@
-"""Which crop of which image comes when: the order of an epoch."""
+"""Order of training samples in an epoch, with optional class balancing."""
 
 import math
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ Sampling = Literal["shuffle", "oversample", "weighted", "balanced", "equal"]
 
 
 def class_weights(counts: NDArray[np.int64], *, power: float = 1.0) -> NDArray[np.float64]:
-    """Weight each class by ``(N / N_i) ** power`` (Gessert et al. 2019, section II.F).
+    """Return the weight of each class, ``(N / N_i) ** power`` (Gessert et al. 2019, section II.F).
 
-    A class without images gets weight 0: it cannot occur in the loss.
+    A class without images has weight 0: it cannot occur in the loss.
 
     Examples
     --------
@@ -30,7 +30,7 @@ def class_weights(counts: NDArray[np.int64], *, power: float = 1.0) -> NDArray[n
 def sample_epoch_order(
     targets: NDArray[np.int64], sampling: Sampling, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Draw in which order an epoch visits the images.
+    """Sample the order of the images in an epoch.
 
     Parameters
     ----------
@@ -38,16 +38,16 @@ def sample_epoch_order(
         Class of each image, (n,).
     sampling
         ``shuffle``: each image once. ``oversample``: each class as often as the largest, its images equally often
-        (to within one). ``equal``: n visits, rounded up so that each class comes as often as the others: large ones are
-        seen in part and small ones several times. ``weighted``: n independent draws, each class as likely as the
-        others. ``balanced``: as ``equal``, and every batch of b holds each of the k classes ``b // k`` times or once
-        more: the classes take turns, always in the same order, and the turn goes on where the batch before it stopped.
+        (to within one). ``equal``: about n samples, the same number of each class, so that large classes are
+        subsampled and small ones repeated. ``weighted``: n independent draws with equal class probabilities.
+        ``balanced``: as ``equal``, with the k classes in a fixed alternating order, so that every batch of b samples
+        has each class ``b // k`` times or once more.
     rng
-        Where chance comes from.
+        Random generator.
 
     Returns
     -------
-    Positions of images, one a visit.
+    Index of the image of each sample.
     """
     members = [np.flatnonzero(targets == present) for present in np.unique(targets)]
     if sampling == "shuffle":
@@ -57,27 +57,39 @@ def sample_epoch_order(
         return rng.choice(len(targets), len(targets), p=likely / likely.sum())
     if sampling == "oversample":
         return rng.permutation(_round_robin(members, max(map(len, members)), rng))
-    visits = _round_robin(members, -(-len(targets) // len(members)), rng)
-    return visits if sampling == "balanced" else rng.permutation(visits)
+    alternating = _round_robin(members, -(-len(targets) // len(members)), rng)
+    return alternating if sampling == "balanced" else rng.permutation(alternating)
 
 
 def _round_robin(
     groups: list[NDArray[np.int64]], num_samples: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Visit each group so often, one after another."""
+    """Take ``num_samples`` indices of each group, the groups alternating."""
     return np.stack([_shuffled_repeats(group, num_samples, rng) for group in groups], axis=1).reshape(-1)
 
 
 def _shuffled_repeats(
     group: NDArray[np.int64], num_samples: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Visit a group in shuffled rounds until there are enough visits."""
+    """Repeat a group, shuffled each time, until there are ``num_samples`` indices."""
     rounds = [rng.permutation(group) for _ in range(-(-num_samples // len(group)))]
     return np.concatenate(rounds)[:num_samples]
 
 
 class SampleIndex(NamedTuple):
-    """One crop of one image in one epoch, or one image with all its crops."""
+    """Index of a training sample: one crop of an image, or one image with all its crops.
+
+    Attributes
+    ----------
+    epoch
+        Number of the epoch.
+    position
+        Position of the sample in the epoch.
+    image_index
+        Index of the image in the split.
+    crop_index
+        Number of the crop.
+    """
 
     epoch: int
     position: int
@@ -86,25 +98,25 @@ class SampleIndex(NamedTuple):
 
 
 class EpochSampler(Sampler[SampleIndex]):
-    """The order of an epoch: rounds of all images, one for each crop, the classes balanced as asked.
+    """Sampler of an epoch: the images in random order once per crop, with optional class balancing.
 
-    Lightning calls ``set_epoch`` before each epoch, ``LesionDataModule`` before the first of a resumed run: it draws
-    what it would have drawn.
+    The order is a function of seed and epoch. Lightning calls ``set_epoch`` before each epoch, and ``LesionDataModule``
+    before the first epoch of a resumed run, which therefore has the order of an uninterrupted run.
 
     Parameters
     ----------
     targets
         Class of each image, (n,).
     crops_per_image
-        How many crops of an image an epoch visits.
+        Number of crops of each image per pass.
     passes_per_epoch
-        How often an epoch does all that; of a last, broken pass only the beginning is visited.
+        Number of passes per epoch; of a fractional last pass only the first samples are used.
     sampling
-        As for ``sample_epoch_order``.
+        Class balancing, as for ``sample_epoch_order``.
     repeats
-        How often each image is in the list before it is ordered, (n,); None: once.
+        Oversampling factor of each image before balancing, (n,); None: 1.
     seed
-        Of every draw, with the epoch's number.
+        Random seed for all draws.
     """
 
     def __init__(
@@ -117,19 +129,13 @@ class EpochSampler(Sampler[SampleIndex]):
         passes_per_epoch: float = 1.0,
         repeats: NDArray[np.int64] | None = None,
     ) -> None:
-        listed = np.ones(len(targets), dtype=np.int64) if repeats is None else repeats
-        self.image_indices = np.repeat(np.arange(len(targets)), listed)
+        self.image_indices = np.repeat(np.arange(len(targets)), 1 if repeats is None else repeats)
         self.targets = targets[self.image_indices]
-        self.crops_per_image, self.passes_per_epoch, self.sampling, self.seed, self.epoch = (
-            crops_per_image,
-            passes_per_epoch,
-            sampling,
-            seed,
-            0,
-        )
+        self.crops_per_image, self.passes_per_epoch = crops_per_image, passes_per_epoch
+        self.sampling, self.seed, self.epoch = sampling, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch comes next."""
+        """Set the epoch whose order is sampled next."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -140,20 +146,18 @@ class EpochSampler(Sampler[SampleIndex]):
             yield SampleIndex(self.epoch, position, int(image), int(crop))
 
     def _epoch_order(self) -> NDArray[np.int64]:
-        """Images and crop numbers, (n, 2)."""
+        """Return the image and crop indices of an epoch, (n, 2)."""
         rng = np.random.default_rng((self.seed, self.epoch))
         passes = [self._one_pass(rng) for _ in range(math.ceil(self.passes_per_epoch))]
-        kept = round(len(passes[-1]) * (self.passes_per_epoch - len(passes) + 1))
-        return np.concatenate([*passes[:-1], passes[-1][: max(1, kept)]])
+        last_length = round(len(passes[-1]) * (self.passes_per_epoch - len(passes) + 1))
+        return np.concatenate([*passes[:-1], passes[-1][: max(1, last_length)]])
 
     def _one_pass(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """One round of all images for each crop, so that crops are spread."""
+        """Return the image and crop indices of one pass, (n, 2): all images with one crop, then with the next."""
         rounds = [
             self.image_indices[sample_epoch_order(self.targets, self.sampling, rng)]
             for _ in range(self.crops_per_image)
         ]
-        numbers = [
-            np.full(len(images), crop)
-            for crop, images in zip(rng.permutation(self.crops_per_image), rounds, strict=True)
-        ]
-        return np.stack([np.concatenate(rounds), np.concatenate(numbers)], axis=1)
+        crops = rng.permutation(self.crops_per_image)
+        crop_indices = [np.full(len(images), crop) for crop, images in zip(crops, rounds, strict=True)]
+        return np.stack([np.concatenate(rounds), np.concatenate(crop_indices)], axis=1)

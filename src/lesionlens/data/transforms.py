@@ -1,4 +1,4 @@
-"""One change of an image and its mask: one warp, then one colour matrix."""
+"""Augment an image and its mask with given parameters: one affine warp, one color matrix, then cutout."""
 
 import math
 from dataclasses import dataclass
@@ -21,30 +21,29 @@ _HUE_GENERATOR = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
 
 @dataclass(frozen=True)
 class AugmentParams:
-    """What is done to one image.
+    """Parameters of the augmentation of one image.
 
     Attributes
     ----------
     rotation
-        Degrees, counterclockwise.
+        Rotation in degrees, counterclockwise.
     scale
-        Of height and width.
+        Factors of height and width.
     translation
-        Down and to the right, as shares of height and width.
+        Shift down and to the right, as fractions of height and width.
     padding_mode
-        What comes in from outside: the image mirrored at its border (``reflect``), or its border drawn out
-        (``replicate``).
+        Pixels outside the image: mirrored at the border (``reflect``), or the border pixel repeated (``replicate``).
     rot90
-        Quarter turns, counterclockwise; of a picture that is not square only half turns are done.
+        Number of counterclockwise rotations by 90 degrees; for images that are not square only pairs are applied.
     flips
-        Left to right, top to bottom.
+        Whether to flip left to right and top to bottom.
     brightness, contrast, saturation
         Factors, as in torchvision.
     hue
-        Share of a full turn of all colours about the grey ones.
+        Rotation of all colors about the gray axis, as a fraction of a full turn.
     cutout
-        A square painted over in the image's mean colour: the place of its middle and its side, as shares of height,
-        width and the shorter side. None where the side is 0.
+        Center and side of the square filled with the image's mean color, as fractions of height, width and the shorter
+        side; side 0: no square.
     """
 
     rotation: float = 0.0
@@ -61,14 +60,14 @@ class AugmentParams:
 
 
 def augment(params: AugmentParams, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Move and recolour an image, (h, w, 3)."""
+    """Warp an image, (h, w, 3), and change its colors."""
     return apply_color(params, apply_geometric(params, image))
 
 
 def apply_geometric(params: AugmentParams, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Warp, turn and flip an image (h, w, c) or its mask (h, w), both in the same way and one sampling; its size stays.
+    """Warp an image (h, w, c) or its mask (h, w) without changing its size; all transforms are one interpolation.
 
-    The picture itself is given back where nothing moves.
+    The same array is returned if the parameters are those of the identity.
     """
     size = (image.shape[0], image.shape[1])
     matrix = affine_matrix(params, *size)
@@ -78,23 +77,22 @@ def apply_geometric(params: AugmentParams, image: NDArray[np.uint8]) -> NDArray[
 def warp_affine(
     params: AugmentParams, image: NDArray[np.uint8], matrix: NDArray[np.float64], size: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """Draw a picture anew in (height, width), its pixels where OpenCV's 2 by 3 matrix takes them."""
-    between, fill = needs_interpolation(params), PADDING_MODES[params.padding_mode]
-    how = cv2.INTER_LINEAR if between else cv2.INTER_NEAREST  # the same there, but faster
-    # of four channels OpenCV interpolates the same values in half of the time that it needs for three
-    widened = between and image.shape[2:] == (3,)
-    drawn = cv2.warpAffine(
-        cv2.cvtColor(image, cv2.COLOR_RGB2RGBA) if widened else image,
+    """Warp an image to (height, width) with OpenCV's 2 by 3 matrix from its pixels to those of the output."""
+    interpolated = needs_interpolation(params)
+    # OpenCV interpolates four channels in half the time of three, with the same values.
+    padded = interpolated and image.shape[2:] == (3,)
+    warped = cv2.warpAffine(
+        cv2.cvtColor(image, cv2.COLOR_RGB2RGBA) if padded else image,
         matrix,
         (size[1], size[0]),
-        flags=how,
-        borderMode=fill,
+        flags=cv2.INTER_LINEAR if interpolated else cv2.INTER_NEAREST,  # faster, and exact for integer shifts
+        borderMode=PADDING_MODES[params.padding_mode],
     )
-    return np.asarray(cv2.cvtColor(drawn, cv2.COLOR_RGBA2RGB) if widened else drawn, dtype=np.uint8)
+    return np.asarray(cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB) if padded else warped, dtype=np.uint8)
 
 
 def apply_color(params: AugmentParams, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Change colours, (h, w, 3): brightness, contrast, saturation and hue as one matrix; then paint the square."""
+    """Change brightness, contrast, saturation and hue of an image, (h, w, 3), with one matrix; then apply cutout."""
     if (params.brightness, params.contrast, params.saturation, params.hue) != (1.0, 1.0, 1.0, 0.0):
         image = np.asarray(cv2.transform(image, color_matrix(params, _mean_gray(image))), dtype=np.uint8)
     if params.cutout[2]:
@@ -104,32 +102,31 @@ def apply_color(params: AugmentParams, image: NDArray[np.uint8]) -> NDArray[np.u
 
 
 def affine_matrix(params: AugmentParams, height: int, width: int) -> NDArray[np.float64]:
-    """Scale, rotation and translation about the middle of the pixel grid, then turns and flips: OpenCV's 2 by 3."""
+    """Return the 2 by 3 matrix of scale, rotation and translation about the image center, then rot90 and flips."""
     cos, sin = math.cos(math.radians(params.rotation)), math.sin(math.radians(params.rotation))
-    down, across = params.scale
-    right, below = params.translation[1] * width, params.translation[0] * height
-    rows = np.array([[across * cos, down * sin, right], [-across * sin, down * cos, below]])
+    scale_y, scale_x = params.scale
+    shift_x, shift_y = params.translation[1] * width, params.translation[0] * height
+    matrix = np.array([[scale_x * cos, scale_y * sin, shift_x], [-scale_x * sin, scale_y * cos, shift_y]])
     for _ in range(params.rot90 if height == width else params.rot90 // 2 * 2):
-        rows = np.array([rows[1], -rows[0]])  # counterclockwise, where y points down
-    rows *= [[-1 if flipped else 1] for flipped in params.flips]
-    middle = np.array([(width - 1) / 2, (height - 1) / 2])
-    rows[:, 2] += middle - rows[:, :2] @ middle
-    return rows
+        matrix = np.array([matrix[1], -matrix[0]])  # counterclockwise, as y points down
+    matrix *= [[-1 if flipped else 1] for flipped in params.flips]
+    center = np.array([(width - 1) / 2, (height - 1) / 2])
+    matrix[:, 2] += center - matrix[:, :2] @ center
+    return matrix
 
 
 def needs_interpolation(params: AugmentParams) -> bool:
-    """Say whether more is done than turns and flips: pixels then come to lie between pixels."""
+    """Return whether pixels are mapped between pixels, that is by more than right angles and flips."""
     return bool(params.rotation) or params.scale != (1.0, 1.0) or params.translation != (0.0, 0.0)
 
 
 def color_matrix(params: AugmentParams, mean_gray: float) -> NDArray[np.float64]:
-    """Brightness, then contrast about an image's mean grey, then saturation, then hue, as one 3 by 4 matrix."""
-    colour = _hue_matrix(params.hue) @ (
-        params.saturation * _IDENTITY + (1 - params.saturation) * _LUMA_MATRIX
-    )
+    """Return brightness, contrast about the mean gray level, saturation and hue, in this order, as a 3 by 4 matrix."""
+    saturation = params.saturation * _IDENTITY + (1 - params.saturation) * _LUMA_MATRIX
+    color = _hue_matrix(params.hue) @ saturation
     matrix = np.empty((3, 4))
-    matrix[:, :3] = params.brightness * params.contrast * colour
-    matrix[:, 3] = (1 - params.contrast) * mean_gray * params.brightness * colour.sum(axis=1)
+    matrix[:, :3] = params.brightness * params.contrast * color
+    matrix[:, 3] = (1 - params.contrast) * mean_gray * params.brightness * color.sum(axis=1)
     return matrix
 
 
@@ -139,50 +136,51 @@ def _mean_gray(image: NDArray[np.uint8]) -> float:
 
 
 def _hue_matrix(fraction: float) -> NDArray[np.float64]:
-    """Rotate the colour cube about its grey diagonal (Rodrigues' formula).
+    """Return the rotation of the color cube about its gray diagonal (Rodrigues' formula).
 
-    HSV's hue is no linear map. This is one: by a third of a turn both exchange the channels; in between this keeps the
-    mean of the channels where HSV keeps the largest, and colours agree but for that brightness.
+    The hue of HSV is not a linear map; this is. Both permute the channels at a third of a turn. In between, this
+    preserves the mean of the channels and HSV their maximum, so that colors differ only in brightness.
     """
     cos, sin = math.cos(2 * math.pi * fraction), math.sin(2 * math.pi * fraction)
     return cos * _IDENTITY + sin * _HUE_GENERATOR + (1 - cos) / 3
 
 
 def cutout_box(cutout: tuple[float, float, float], height: int, width: int) -> tuple[slice, slice]:
-    """Where the square lies; what would leave the image is not there."""
+    """Return the rows and columns of the cutout square, clipped to the image."""
     side = round(cutout[2] * min(height, width))
     top, left = round(cutout[0] * height - side / 2), round(cutout[1] * width - side / 2)
     return slice(max(0, top), max(0, top + side)), slice(max(0, left), max(0, left + side))
 
 
-# Beyond that an interpolation of neighbours passes too many pixels over. Below, photographs differ from those sampled
-# twice by half a grey level in the mean, and are sharper at edges.
+# Beyond this factor, bilinear interpolation skips too many pixels. Below it, images differ from those interpolated
+# twice by half a gray level on average, and are sharper at edges.
 MAX_DOWNSCALE = 1.5
 
 
 def crop_and_transform(
     params: AugmentParams, image: NDArray[np.uint8], box: CropBox, size: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """Cut a box from an image (h, w, 3) or a mask (h, w), bring it to (height, width) and move it.
+    """Crop a box of an image (h, w, 3) or a mask (h, w), resize it to (height, width) and warp it.
 
-    What comes in from outside is made of the box, as if it were cut first.
+    Pixels outside the box are padded as if it were cropped first.
     """
     if not single_interpolation(params, box, size):
         return apply_geometric(params, resized_crop(image, box, size))
-    part = image[box.slices()]
-    return warp_affine(params, part, affine_matrix(params, *size) @ crop_to_size_matrix(box, size), size)
+    matrix = affine_matrix(params, *size) @ crop_to_size_matrix(box, size)
+    return warp_affine(params, image[box.slices()], matrix, size)
 
 
 def single_interpolation(params: AugmentParams, box: CropBox, size: tuple[int, int]) -> bool:
-    """Say whether the picture is interpolated once: where it would be twice, and the box does not shrink by much.
+    """Return whether resize and warp are joined into one interpolation.
 
-    A mere resize stays as in prediction; so does that of a box in a frame, as its paper has it.
+    This is so if the warp interpolates and the box shrinks by at most ``MAX_DOWNSCALE``. A resize without warp stays
+    as in prediction, and so does the resize of a box inside a parent box, as in its paper.
     """
-    shrunk = max(box.height / size[0], box.width / size[1])
-    return needs_interpolation(params) and box.parent is None and shrunk <= MAX_DOWNSCALE
+    downscale = max(box.height / size[0], box.width / size[1])
+    return needs_interpolation(params) and box.parent is None and downscale <= MAX_DOWNSCALE
 
 
 def crop_to_size_matrix(box: CropBox, size: tuple[int, int]) -> NDArray[np.float64]:
-    """Give the 3 by 3 matrix from a box's pixels, counted from its corner, to those of the size; edges stay edges."""
-    down, across = size[0] / box.height, size[1] / box.width
-    return np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
+    """Return the 3 by 3 matrix from pixels of a box, relative to its corner, to those of its resized crop."""
+    scale_y, scale_x = size[0] / box.height, size[1] / box.width
+    return np.array([[scale_x, 0, (scale_x - 1) / 2], [0, scale_y, (scale_y - 1) / 2], [0, 0, 1]])
