@@ -18,7 +18,7 @@ START = 0.001
 
 def curves(runs: str) -> list[pd.DataFrame]:
     """Read the logs of runs whose folders are separated by commas."""
-    return [pd.read_csv(Path(run) / "log.csv") for run in runs.split(",")]
+    return [pd.read_csv(Path(run) / "metrics.csv") for run in runs.split(",")]
 
 
 def main(out: str, *groups: str) -> None:
