@@ -11,7 +11,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
-from lesionlens.data.mask_degradation import SEVERITIES, degrade_mask, iou
+from lesionlens.data.mask_degradation import SEVERITIES, degrade_mask
+from lesionlens.imaging.masks import iou
 from lesionlens.synthesis.dataset import generate_dataset
 
 DEGRADATIONS = (

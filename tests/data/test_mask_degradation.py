@@ -20,10 +20,10 @@ from lesionlens.data.mask_degradation import (
     fill_bounding_box,
     fill_equal_area_circle,
     hash_seed,
-    iou,
     jitter_contour,
     shift_mask,
 )
+from lesionlens.imaging.masks import iou
 
 Mask = NDArray[np.uint8]
 SHAPE = (48, 64)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lesionlens.core.errors import RecipeError
-from lesionlens.data.mask_degradation import iou
+from lesionlens.imaging.masks import iou
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.schema import CropRecipe
 from lesionlens.training.build import RunComponents, build_datamodule, build_module

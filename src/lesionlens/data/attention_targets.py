@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from lesionlens.core.errors import DataError
 from lesionlens.core.prefetch import prefetch
-from lesionlens.data.mask_degradation import MaskDegradation, degrade_mask, hash_seed, iou
+from lesionlens.data.mask_degradation import MaskDegradation, degrade_mask, hash_seed
 from lesionlens.data.mask_store import MaskImage, MaskStore, compress_mask
 from lesionlens.datasets.table import LesionTable
-from lesionlens.imaging.masks import ImageSize
+from lesionlens.imaging.masks import ImageSize, iou
 
 
 class AttentionTargets(NamedTuple):

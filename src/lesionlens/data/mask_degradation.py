@@ -162,18 +162,6 @@ def hash_seed(seed: int, name: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:8])
 
 
-def iou(mask: MaskImage, target: MaskImage) -> float:
-    """Return the intersection over union of two masks; 1 if both are empty.
-
-    Examples
-    --------
-    >>> iou(np.array([[255, 255, 0]], np.uint8), np.array([[0, 255, 255]], np.uint8))
-    0.3333333333333333
-    """
-    either = np.count_nonzero(mask | target)
-    return float(np.count_nonzero(mask & target) / either) if either else 1.0
-
-
 def equivalent_diameter(mask: MaskImage) -> float:
     """Return the diameter in pixels of the disc with the area of a mask."""
     return float(np.sqrt(4 / np.pi * np.count_nonzero(mask)))

@@ -10,6 +10,7 @@ import numpy as np
 from lesionlens.core.errors import DataError
 from lesionlens.core.types import BoolArray, FloatArray
 from lesionlens.explanation.overlay import min_max_normalize
+from lesionlens.imaging.masks import iou
 
 MAP_THRESHOLD = 0.5
 MAP_THRESHOLDS = np.linspace(0, 1, 101)
@@ -35,11 +36,6 @@ class LocalizationMetrics(NamedTuple):
     iou_auc: float
     pointing_game: float
     energy_pointing_game: float
-
-
-def map_iou(predicted: BoolArray, mask: BoolArray) -> float:
-    """Give intersection over union of two sets of places; the mask is not empty."""
-    return float((predicted & mask).sum() / (predicted | mask).sum())
 
 
 def localization_metrics(
@@ -84,7 +80,7 @@ def localization_metrics(
         raise DataError("no place of the mask was seen, so no map can agree with it; leave the image out")
     found = min_max_normalize(values, coverage)[coverage]
     return LocalizationMetrics(
-        iou=map_iou(found >= MAP_THRESHOLD, inside),
+        iou=iou(found >= MAP_THRESHOLD, inside),
         iou_auc=float(np.trapezoid(_iou_curve(found, inside), MAP_THRESHOLDS)),
         pointing_game=float(inside[found == found.max()].mean()),
         energy_pointing_game=float(found[inside].sum() / found.sum() if found.any() else inside.mean()),

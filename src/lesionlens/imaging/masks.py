@@ -144,6 +144,18 @@ def keep_largest_component(mask: BinaryMask) -> BinaryMask:
     return np.asarray(ndimage.binary_fill_holes(largest), dtype=np.bool_)
 
 
+def iou(mask_a: BinaryMask | NDArray[np.uint8], mask_b: BinaryMask | NDArray[np.uint8]) -> float:
+    """Return the intersection over union (Jaccard index) of two masks of the same size; 1 if both are empty.
+
+    Examples
+    --------
+    >>> iou(np.array([[255, 255, 0]], np.uint8), np.array([[0, 255, 255]], np.uint8))
+    0.3333333333333333
+    """
+    union = np.count_nonzero(mask_a | mask_b)
+    return float(np.count_nonzero(mask_a & mask_b) / union) if union else 1.0
+
+
 def write_mask(path: Path, mask: BinaryMask) -> None:
     """Write a mask atomically as a PNG of 0 and 255."""
     content = cv2.imencode(".png", mask.astype(np.uint8) * 255)[1]

@@ -15,7 +15,7 @@ from lesionlens.datasets.excluded import ExcludedImage
 from lesionlens.datasets.file_layout import find_masks_in
 from lesionlens.datasets.issues import IssueCollector
 from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights, percentile_interval
-from lesionlens.imaging.masks import BinaryMask, read_mask
+from lesionlens.imaging.masks import BinaryMask, iou, read_mask
 from lesionlens.segmentation.models import LoadedSegmentationModel
 from lesionlens.segmentation.predict import predict_masks
 from lesionlens.segmentation.samples import SegmentationSample, load_source_tables
@@ -81,9 +81,9 @@ def segmentation_metrics(predicted: BinaryMask, target: BinaryMask) -> ImageMask
     """
     if predicted.shape != target.shape:
         raise ValueError(f"masks of {predicted.shape} and {target.shape} cannot be compared")
-    both, either = int((predicted & target).sum()), int((predicted | target).sum())
-    jaccard = both / either if either else 1.0
-    dice = 2 * both / (both + either) if either else 1.0
+    jaccard = iou(predicted, target)
+    total_area = int(predicted.sum()) + int(target.sum())
+    dice = 2 * int((predicted & target).sum()) / total_area if total_area else 1.0
     return ImageMaskMetrics(jaccard, jaccard if jaccard >= FAILURE_JACCARD else 0.0, dice)
 
 
