@@ -1,4 +1,4 @@
-"""Torch computes the network itself, on a processor or an accelerator."""
+"""Inference with PyTorch, on the CPU or a GPU."""
 
 import torch
 from torch import Tensor
@@ -9,16 +9,17 @@ from lesionlens.models.saved_model import LoadedModel
 
 
 def open_torch_engine(loaded: LoadedModel, *, precision: Precision) -> InferenceEngine:
-    """Let torch compute, channels last; the loaded model's memory is laid out anew, its values stay."""
+    """Prepare a model for inference with PyTorch.
+
+    The loaded model itself is switched to eval mode and channels-last memory; its weights do not change.
+    """
     retain_freed_memory()
     model = loaded.model.eval().to(memory_format=torch.channels_last)
     device = next(model.parameters()).device
 
-    def logits_of(x: Tensor) -> Tensor:
+    def forward(x: Tensor) -> Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             logits: Tensor = model(x).logits
         return logits
 
-    return InferenceEngine(
-        "torch", loaded.card, logits_of, multi_crop=model.num_crops is not None, device=device
-    )
+    return InferenceEngine("torch", forward, multi_crop=model.num_crops is not None, device=device)
