@@ -17,6 +17,7 @@ from roofline import convolution_gflop, prepare_convolution
 
 from lesionlens.core.runtime import retain_freed_memory
 from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.inference.batch import predict_scores
 from lesionlens.inference.engine import EngineName, Precision
 from lesionlens.inference.engines import open_engine
 from lesionlens.models.factory import make_model_spec
@@ -54,8 +55,9 @@ def prepare_baseline(backbone: str, batch: int) -> Callable[[], object]:
 def prepare_engine(
     backbone: str, batch: int, *, name: EngineName, precision: Precision = "fp32"
 ) -> Callable[[], object]:
-    engine = open_engine(make_model(backbone), name, precision=precision, num_images=batch)
-    return partial(engine.predict_scores, random_crops(batch))
+    loaded = make_model(backbone)
+    engine = open_engine(loaded, name, precision=precision, num_images=batch)
+    return partial(predict_scores, engine, loaded.card, random_crops(batch))
 
 
 def prepare_roofline(backbone: str, batch: int, *, precision: Precision = "fp32") -> Callable[[], object]:

@@ -6,12 +6,14 @@ from tempfile import TemporaryDirectory, mkdtemp
 from time import perf_counter, sleep
 
 import numpy as np
+import torch
 from harness import ResultRow, measure_variants, parse_options, report_results
 from sample_images import write_sample_image
+from torch import Tensor
 
 from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.inference.batch import run_inference
-from lesionlens.inference.engine import Engine
+from lesionlens.inference.batch import predict_scores, run_inference
+from lesionlens.inference.engine import InferenceEngine
 from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import InferenceInputs, collect_inputs
 from lesionlens.models.factory import make_model_spec
@@ -30,7 +32,7 @@ def make_model(backbone: str) -> LoadedModel:
 
 
 def prepare_sequential_scoring(
-    engine: Engine, loaded: LoadedModel, inputs: InferenceInputs
+    engine: InferenceEngine, loaded: LoadedModel, inputs: InferenceInputs
 ) -> Callable[[], object]:
     """Decode a batch, then compute it, then decode the next."""
     seen = loaded.card.preprocessing
@@ -41,23 +43,20 @@ def prepare_sequential_scoring(
             crops = [
                 seen.extract_crops(seen.load_image(path)) for path in inputs.path[start : start + BATCH_SIZE]
             ]
-            found.append(engine.predict_scores(np.stack(crops)))
+            found.append(predict_scores(engine, loaded.card, np.stack(crops)))
         return found
 
     return go
 
 
-class SimulatedAccelerator:
-    """An engine that leaves the processor free, as an accelerator does: a batch takes as long as its decoding."""
+def simulated_accelerator(seconds: float) -> InferenceEngine:
+    """Return an engine that leaves the CPU free, as a GPU does, and takes the given time for each batch."""
 
-    name = "elsewhere"
+    def forward(x: Tensor) -> Tensor:
+        sleep(seconds)
+        return torch.zeros(len(x), 7)
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-
-    def predict_scores(self, crops: np.ndarray) -> np.ndarray:
-        sleep(self.seconds)
-        return np.full((len(crops), 7), 0.5)
+    return InferenceEngine("simulated", forward, multi_crop=False, device=torch.device("cpu"))
 
 
 def write_linked_images(folder: Path, width: int, height: int, images: int) -> InferenceInputs:
@@ -82,7 +81,9 @@ def measure_on_cpu(folder: Path, backbone: str, width: int, height: int, images:
             "one thread": lambda: run_inference(
                 loaded, wanted, engine=engine, batch_size=BATCH_SIZE, num_workers=1
             ),
-            "roofline": lambda: [engine.predict_scores(crops) for _ in range(images // BATCH_SIZE)],
+            "roofline": lambda: [
+                predict_scores(engine, loaded.card, crops) for _ in range(images // BATCH_SIZE)
+            ],
         },
         items=images,
     )
@@ -95,13 +96,15 @@ def measure_on_accelerator(folder: Path, width: int, height: int, images: int) -
     started = perf_counter()
     for path in wanted.path[:BATCH_SIZE]:
         seen.extract_crops(seen.load_image(path))
-    engine = SimulatedAccelerator(perf_counter() - started)
+    engine = simulated_accelerator(perf_counter() - started)
     return measure_variants(
         f"folder of {width} × {height} to scores, computed elsewhere",
         {
             "baseline": prepare_sequential_scoring(engine, loaded, wanted),
             "ours": lambda: run_inference(loaded, wanted, engine=engine, batch_size=BATCH_SIZE),
-            "roofline": lambda: [engine.predict_scores(np.empty(0)) for _ in range(images // BATCH_SIZE)],
+            "roofline": lambda: [
+                engine.forward(torch.empty(BATCH_SIZE)) for _ in range(images // BATCH_SIZE)
+            ],
         },
         items=images,
         target=1.5,

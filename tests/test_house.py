@@ -16,8 +16,6 @@ MAX_LINES = 450
 LAZY_IMPORTS = (
     ("cli/*.py", "*", "help and completion load neither torch nor pandas"),
     ("core/runtime.py", "joblib", "only the count of processors needs it"),
-    ("inference/engines.py", "lesionlens.inference.*_engine", "torch and ONNX Runtime load only when used"),
-    ("inference/onnx_engine.py", "lesionlens.inference.tracing", "only an export to ONNX needs torch"),
     ("segmentation/models.py", "segmentation_models_pytorch", "an optional extra"),
 )
 

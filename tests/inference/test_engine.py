@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.inference.batch import predict_scores
 from lesionlens.inference.engines import open_engine
 from lesionlens.models.factory import make_model_spec
 from lesionlens.models.saved_model import LoadedModel, ModelCard
@@ -51,12 +52,12 @@ def test_torch_scores_as_the_network_does(attention: str, options: dict[str, obj
     expected = slowly(loaded, crops)
     engine = open_engine(loaded, "torch", num_images=3)
     assert engine.name == "torch"
-    np.testing.assert_allclose(engine.predict_scores(crops), expected, atol=1e-5)
+    np.testing.assert_allclose(predict_scores(engine, loaded.card, crops), expected, atol=1e-5)
     assert np.ptp(expected, axis=0).max() > 1e-3  # images are told apart
 
 
 def test_bf16_is_close_but_not_the_same() -> None:
     loaded, crops = untrained(), images(3)
-    exact = open_engine(loaded, "torch", num_images=3).predict_scores(crops)
-    fast = open_engine(loaded, "torch", precision="bf16", num_images=3).predict_scores(crops)
+    exact = predict_scores(open_engine(loaded, "torch", num_images=3), loaded.card, crops)
+    fast = predict_scores(open_engine(loaded, "torch", precision="bf16", num_images=3), loaded.card, crops)
     assert 0 < np.abs(fast - exact).max() < 0.02

@@ -13,6 +13,7 @@ from lesionlens.core import optional_packages as installed
 from lesionlens.core.errors import BackendError, RunError
 from lesionlens.inference import engines as opening
 from lesionlens.inference import onnx_engine as files
+from lesionlens.inference.batch import predict_scores
 from lesionlens.inference.engines import open_engine
 from lesionlens.inference.onnx_engine import get_or_export_onnx, onnx_cache_path
 
@@ -33,8 +34,8 @@ def test_both_give_torchs_scores_from_one_export(cache: Path, monkeypatch: pytes
     for name in ("onnxruntime", "openvino"):
         engine = open_engine(loaded, name, num_images=3)
         assert engine.name == name
-        np.testing.assert_allclose(engine.predict_scores(crops), expected, atol=1e-5)
-        np.testing.assert_allclose(engine.predict_scores(crops[:1]), expected[:1], atol=1e-5)
+        np.testing.assert_allclose(predict_scores(engine, loaded.card, crops), expected, atol=1e-5)
+        np.testing.assert_allclose(predict_scores(engine, loaded.card, crops[:1]), expected[:1], atol=1e-5)
     assert open_engine(loaded, num_images=43).name == "torch"
     assert open_engine(loaded, num_images=44).name == "openvino"  # 704 passes, and it is there already
     assert [file.suffix for file in sorted((cache / "engines").iterdir())] == [".lock", ".onnx"]
@@ -44,7 +45,7 @@ def test_both_give_torchs_scores_from_one_export(cache: Path, monkeypatch: pytes
         loaded.model.linear_head_weight().add_(0.1 * torch.randn(3, 1))  # type: ignore[union-attr]
     assert not onnx_cache_path(loaded).exists()  # other weights are another network
     get_or_export_onnx(untrained()).rename(onnx_cache_path(loaded))
-    with pytest.raises(BackendError, match=r"differ by .* from torch's, more than 0\.0001"):
+    with pytest.raises(BackendError, match=r"differ by .* from PyTorch's, more than 0\.0001"):
         open_engine(loaded, "onnxruntime", num_images=3)
 
 
@@ -60,7 +61,9 @@ def test_auto_falls_back_with_a_warning(cache: Path, monkeypatch: pytest.MonkeyP
         raise BackendError("this network cannot be written as ONNX: no such thing")
 
     monkeypatch.setattr(files, "get_or_export_onnx", fails)
-    with pytest.warns(UserWarning, match="torch computes, not OpenVINO, .*: this network cannot be written"):
+    with pytest.warns(
+        UserWarning, match="Using torch instead of OpenVINO, .*: this network cannot be written"
+    ):
         assert open_engine(untrained(), num_images=313).name == "torch"  # 5,008 passes
     with pytest.raises(BackendError, match="cannot be written as ONNX"):
         open_engine(untrained(), "openvino", num_images=13)
@@ -71,7 +74,7 @@ def test_a_cache_that_cannot_be_written_is_told_and_does_without(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("LESIONLENS_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.warns(UserWarning, match=r"torch computes, not OpenVINO, .*: cannot write .*\.lock"):
+    with pytest.warns(UserWarning, match=r"Using torch instead of OpenVINO, .*: cannot write .*\.lock"):
         assert open_engine(untrained(), num_images=313).name == "torch"
     with pytest.raises(RunError, match="Choose a writable folder"):
         open_engine(untrained(), "openvino", num_images=13)
@@ -131,7 +134,7 @@ def test_what_does_not_exist_is_said(ask: Callable[[Any], Any], message: str) ->
 
 
 def test_onnxruntime_has_no_bf16(tmp_path: Path) -> None:
-    with pytest.raises(BackendError, match="for bf16 give engine openvino or torch"):
+    with pytest.raises(BackendError, match="Use engine openvino or torch"):
         files.load_session(tmp_path / "x.onnx", "onnxruntime", precision="bf16")
 
 

@@ -4,15 +4,16 @@ import os
 import threading
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.inference import batch as scoring
 from lesionlens.inference.batch import PreparedItem, preprocess_item
+from lesionlens.inference.engine import InferenceEngine
 from lesionlens.inference.inputs import InferenceInputs, collect_inputs
 from lesionlens.models.factory import make_model_spec
 from lesionlens.models.saved_model import LoadedModel, ModelCard
@@ -50,22 +51,21 @@ def test_decoding_and_computing_overlap_and_few_images_wait(
             enough.set()
         return preprocess_item(seen, wanted, place)
 
-    class Waiting:
-        name, waiting = "waiting", list[int]()
+    decoded_before: list[int] = []
 
-        def predict_scores(self, crops: np.ndarray) -> np.ndarray:
-            enough.wait(10)
-            self.waiting.append(len(begun))
-            return np.full((len(crops), 2), 0.5)
+    def forward(x: Tensor) -> Tensor:
+        enough.wait(10)
+        decoded_before.append(len(begun))
+        return torch.zeros(len(x), 2)
 
     monkeypatch.setattr(scoring, "preprocess_item", counted)
-    engine = Waiting()
+    engine = InferenceEngine("waiting", forward, multi_crop=False, device=torch.device("cpu"))
     scored = scoring.run_inference(
         network(), linked(tmp_path / "x", 30), engine=engine, batch_size=4, num_workers=3
     )  # two images a batch
     assert len(scored.predictions) == len(begun) == 30
-    assert engine.waiting[0] >= 7
-    assert all(count <= 2 * (done + 1) + 2 * 2 + 3 for done, count in enumerate(engine.waiting))
+    assert decoded_before[0] >= 7
+    assert all(count <= 2 * (done + 1) + 2 * 2 + 3 for done, count in enumerate(decoded_before))
 
 
 @pytest.mark.slow

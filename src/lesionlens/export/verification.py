@@ -10,10 +10,10 @@ from lesionlens.evaluation.predictions import Predictions
 from lesionlens.export.card import ExportFormat, VerificationResult
 from lesionlens.inference.backends import SessionFn, openvino_supports_bf16
 from lesionlens.inference.batch import run_inference
-from lesionlens.inference.engine import Engine
+from lesionlens.inference.engine import InferenceEngine
 from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import InferenceInputs
-from lesionlens.inference.onnx_engine import adapt_session, load_session
+from lesionlens.inference.onnx_engine import engine_from_session, load_session
 from lesionlens.models.saved_model import LoadedModel
 
 
@@ -33,7 +33,7 @@ def verify_on_images(
         Not one image can be read.
     """
     by_torch = run_inference(loaded, inputs, engine=open_engine(loaded, "torch", num_images=1)).predictions
-    exact = adapt_session(export_format, loaded.card, session, multi_crop=loaded.model.num_crops is not None)
+    exact = engine_from_session(export_format, session, multi_crop=loaded.model.num_crops is not None)
     found = [("fp32", export_format, exact), *_bf16_engines(loaded, file, export_format)]
     return tuple(
         compare_with_torch(run_inference(loaded, inputs, engine=engine).predictions, by_torch, precision, by)
@@ -68,12 +68,12 @@ def macro_auc(predictions: Predictions) -> float | None:
 
 def _bf16_engines(
     loaded: LoadedModel, file: Path, export_format: ExportFormat
-) -> list[tuple[str, str, Engine]]:
+) -> list[tuple[str, str, InferenceEngine]]:
     """ONNX Runtime has no bf16 on processors: there OpenVINO reads the same file, where the processor has it."""
     if export_format == "torch-export":
         return [("bf16", "torch", open_engine(loaded, "torch", precision="bf16", num_images=1))]
     if missing_packages("openvino") or not openvino_supports_bf16():
         return []
     run = load_session(file, "openvino", precision="bf16")
-    made = adapt_session("openvino", loaded.card, run, multi_crop=loaded.model.num_crops is not None)
+    made = engine_from_session("openvino", run, multi_crop=loaded.model.num_crops is not None)
     return [("bf16", "openvino", made)]

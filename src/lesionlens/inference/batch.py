@@ -1,4 +1,4 @@
-"""Images to scores: threads decode ahead while an engine computes, and memory stays flat."""
+"""The inference pipeline: crops → TTA views → normalization → ``engine.forward`` → aggregation, batch by batch."""
 
 import hashlib
 import os
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from jaxtyping import UInt8
 from numpy.typing import NDArray
 
 from lesionlens.core.errors import DataError, PredictionsError
@@ -18,29 +20,120 @@ from lesionlens.core.runtime import available_cpus
 from lesionlens.core.types import ProgressCallback
 from lesionlens.evaluation.predictions import format_examples
 from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.inference.engine import Engine
+from lesionlens.inference.engine import InferenceEngine
 from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import InferenceInputs
 from lesionlens.inference.results import ImageResult, InferenceResult, ResultCollector
 from lesionlens.inference.resume import PartialPredictions
-from lesionlens.models.saved_model import LoadedModel
+from lesionlens.models.saved_model import LoadedModel, ModelCard
+from lesionlens.models.tta import aggregate_logits
+
+
+def run_inference(
+    loaded: LoadedModel,
+    inputs: InferenceInputs,
+    *,
+    engine: InferenceEngine | None = None,
+    batch_size: int = 32,
+    num_workers: int | None = None,
+    on_progress: ProgressCallback | None = None,
+    partial_predictions: PartialPredictions | None = None,
+) -> InferenceResult:
+    """Score images with the preprocessing of the model card, as in training.
+
+    Threads decode the next batches while the engine computes. Memory use is constant except for image names and
+    scores.
+
+    Parameters
+    ----------
+    engine
+        Inference engine; default: torch, on the device on which the model was loaded.
+    batch_size
+        Number of crops per forward pass; at least the number of crops per image.
+    num_workers
+        Decoding threads; default: one per available CPU core.
+    on_progress
+        Called with the number of finished images and the total: once before the first batch, then after each batch.
+    partial_predictions
+        Partial results of an interrupted run. Each batch is saved there as soon as it is scored. Images that are
+        already there are skipped, unless their image or mask file has changed.
+
+    Raises
+    ------
+    DataError
+        No image can be read.
+    PredictionsError
+        The model returns scores that are not finite.
+    RunError
+        The partial predictions cannot be written.
+    """
+    engine = engine or open_engine(loaded, "torch", num_images=len(inputs.path))
+    report_progress = on_progress or (lambda *_: None)
+    collector = ResultCollector(len(inputs.path), len(loaded.card.classes))
+    num_resumed = (
+        0 if partial_predictions is None else _restore_results(collector, partial_predictions, inputs)
+    )
+    num_done, total = num_resumed, len(inputs.path)
+    report_progress(num_done, total)
+    images_per_batch = max(1, batch_size // loaded.card.preprocessing.crop_count)
+    num_threads = num_workers or available_cpus()
+    prepared = prefetch(
+        partial(preprocess_item, loaded.card.preprocessing, inputs),
+        np.flatnonzero(~collector.completed).tolist(),
+        num_threads=num_threads,
+        ahead=2 * images_per_batch + num_threads,
+    )
+    with closing(prepared):
+        while batch := list(islice(prepared, images_per_batch)):
+            results = _predict_batch(engine, loaded.card, batch, inputs)
+            if partial_predictions is not None:
+                partial_predictions.add(results)
+            for item, result in zip(batch, results, strict=True):
+                collector.add(item.input_index, result)
+            num_done += len(batch)
+            report_progress(num_done, total)
+    return collector.build_result(inputs, loaded.card, num_resumed=num_resumed)
+
+
+def predict_scores(
+    engine: InferenceEngine, card: ModelCard, crops: UInt8[np.ndarray, "b n h w 3"]
+) -> NDArray[np.float64]:
+    """Score b images from n crops each: normalize, compute every TTA view, and aggregate as on the model card.
+
+    Returns
+    -------
+    NDArray
+        Class probabilities (b, k), in double precision.
+    """
+    preprocessing = card.preprocessing
+    with torch.inference_mode():
+        x = preprocessing.normalize(torch.from_numpy(crops).to(engine.device).flatten(0, 1))
+        scores = aggregate_logits(
+            engine.forward,
+            x.reshape(*crops.shape[:2], *x.shape[1:]),
+            multi_crop=engine.multi_crop,
+            tta=preprocessing.tta,
+            aggregate=preprocessing.aggregate,
+            multilabel=card.multilabel,
+        )
+    return scores.numpy()
 
 
 class PreparedItem(NamedTuple):
-    """One image on its way to the network.
+    """An image that is ready for the model, or the reason why it cannot be used.
 
     Attributes
     ----------
     input_index
-        Among those that are wanted.
+        Index of the image among the inputs.
     signature
-        Of its files, see ``file_signature``.
+        Signature of its image and mask files, see ``file_signature``.
     crops
-        Its crops, (n, h, w, 3); None where it cannot be used.
+        Test crops (n, h, w, 3); None if the image cannot be used.
     missing_mask
-        A model that looks at the box around the lesion sees all of it: no mask, or an empty one.
+        Whether the model crops to the lesion, but the image has no mask or an empty one and is used uncropped.
     failure
-        Why it cannot be used, or "".
+        Reason why the image cannot be used, or "".
     """
 
     input_index: int
@@ -51,133 +144,70 @@ class PreparedItem(NamedTuple):
 
 
 def preprocess_item(preprocessing: Preprocessing, inputs: InferenceInputs, index: int) -> PreparedItem:
-    """Decode an image and cut its crops: of the decoded pixels nothing is kept."""
+    """Decode an image and extract its test crops; only the crops stay in memory."""
     path, mask = inputs.path[index], inputs.mask[index]
-    mark = file_signature(path, mask)
+    signature = file_signature(path, mask)
     try:
         image = preprocessing.load_image(path)
-        region = preprocessing.lesion_roi(image, mask, path=path)
+        roi = preprocessing.lesion_roi(image, mask, path=path)
     except DataError as error:
-        return PreparedItem(index, mark, None, failure=str(error))
-    whole = region is None and preprocessing.roi_margin is not None
-    return PreparedItem(index, mark, preprocessing.extract_crops(image, region), whole)
+        return PreparedItem(index, signature, None, failure=str(error))
+    missing_mask = roi is None and preprocessing.roi_margin is not None
+    return PreparedItem(index, signature, preprocessing.extract_crops(image, roi), missing_mask)
 
 
 def file_signature(path: Path, mask: Path | None) -> str:
-    """Tell an image and its mask from what may lie there later: by names, sizes and times of change.
+    """Return a signature of an image file and its mask file that changes when either of them does.
 
-    As rsync does: a file of the same name, size and time (to the nanosecond) is the same.
+    It is a hash of absolute paths, sizes and modification times. As in rsync, a file with the same path, size and time
+    (to the nanosecond) counts as unchanged.
     """
-    told = "\n".join(
+    state = "\n".join(
         "" if file is None else f"{os.path.abspath(file)}\n{_size_and_mtime(file)}" for file in (path, mask)
     )
-    return hashlib.blake2b(os.fsencode(told), digest_size=8).hexdigest()
+    return hashlib.blake2b(os.fsencode(state), digest_size=8).hexdigest()
 
 
 def _size_and_mtime(file: Path) -> str:
     try:
-        found = os.stat(file)
+        status = os.stat(file)
     except (OSError, ValueError):
         return "none"
-    return f"{found.st_size} {found.st_mtime_ns}"
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def run_inference(
-    loaded: LoadedModel,
-    inputs: InferenceInputs,
-    *,
-    engine: Engine | None = None,
-    batch_size: int = 32,
-    num_workers: int | None = None,
-    on_progress: ProgressCallback | None = None,
-    partial_predictions: PartialPredictions | None = None,
-) -> InferenceResult:
-    """Score images as the card says: decoded, cropped and normalised as in training, crops joined.
-
-    Threads decode the next batches while one is computed. Memory does not grow with the number of images, but for
-    their names and scores.
-
-    Parameters
-    ----------
-    engine
-        What computes; default: torch, on the device on which the model was loaded.
-    batch_size
-        How many crops go through the network at once; never less than those of one image.
-    num_workers
-        How many threads decode; default: one a core.
-    on_progress
-        Called with how many images are done, and of how many: once before the first, then after each batch.
-    partial_predictions
-        Where each batch is kept as soon as it is scored. What it holds already is not scored again, unless the file of
-        the image, or that of its mask, is another now.
-
-    Raises
-    ------
-    DataError
-        Not one image can be read.
-    PredictionsError
-        The network's scores are not numbers.
-    RunError
-        The partial predictions cannot be written.
-    """
-    engine = engine or open_engine(loaded, "torch", num_images=len(inputs.path))
-    tell = on_progress or (lambda *_: None)
-    outcomes = ResultCollector(len(inputs.path), len(loaded.card.classes))
-    before = 0 if partial_predictions is None else _resume_from(outcomes, partial_predictions, inputs)
-    done, total = before, len(inputs.path)
-    tell(done, total)
-    images = max(1, batch_size // loaded.card.preprocessing.crop_count)
-    threads = num_workers or available_cpus()
-    pending = np.flatnonzero(~outcomes.completed).tolist()
-    looked = prefetch(
-        partial(preprocess_item, loaded.card.preprocessing, inputs),
-        pending,
-        num_threads=threads,
-        ahead=2 * images + threads,
-    )
-    with closing(looked):
-        while batch := list(islice(looked, images)):
-            found = _predict_batch(engine, batch, inputs)
-            if partial_predictions is not None:
-                partial_predictions.add(found)
-            for seen, outcome in zip(batch, found, strict=True):
-                outcomes.add(seen.input_index, outcome)
-            done += len(batch)
-            tell(done, total)
-    return outcomes.build_result(inputs, loaded.card, num_resumed=before)
-
-
-def _resume_from(
+def _restore_results(
     collector: ResultCollector, partial_predictions: PartialPredictions, inputs: InferenceInputs
 ) -> int:
-    """Put down what is scored already, and give how many images that are."""
-    places = {image: place for place, image in enumerate(inputs.image_id)}
-    for outcome in partial_predictions.read_results():
-        place = places.get(outcome.image_id)
-        if place is not None and outcome.signature == file_signature(inputs.path[place], inputs.mask[place]):
-            collector.add(place, outcome)
+    """Add the saved results whose files are unchanged, and return the number of completed images."""
+    indices = {image_id: index for index, image_id in enumerate(inputs.image_id)}
+    for result in partial_predictions.read_results():
+        index = indices.get(result.image_id)
+        if index is not None and result.signature == file_signature(inputs.path[index], inputs.mask[index]):
+            collector.add(index, result)
     return int(collector.completed.sum())
 
 
 def _predict_batch(
-    engine: Engine, batch: Sequence[PreparedItem], inputs: InferenceInputs
+    engine: InferenceEngine, card: ModelCard, batch: Sequence[PreparedItem], inputs: InferenceInputs
 ) -> list[ImageResult]:
-    """Compute a batch; images that cannot be used leave it smaller, so that the next one is the same after a stop."""
-    views = [seen.crops for seen in batch if seen.crops is not None]
-    found = engine.predict_scores(np.stack(views)) if views else np.empty((0, 0))
-    if not np.isfinite(found).all():
-        names = [inputs.image_id[seen.input_index] for seen in batch if seen.crops is not None]
+    """Score a batch; unusable images make it smaller, so that batches are the same after a resume."""
+    crops = [item.crops for item in batch if item.crops is not None]
+    scores = predict_scores(engine, card, np.stack(crops)) if crops else np.empty((0, 0))
+    if not np.isfinite(scores).all():
+        names = [inputs.image_id[item.input_index] for item in batch if item.crops is not None]
         raise PredictionsError(
-            f"the network gives scores that are no numbers, for {format_examples(names)}; are its weights damaged?"
+            f"The model returned scores that are not finite numbers, for {format_examples(names)}. "
+            "Check whether its weights are damaged"
         )
-    rows = iter(found.tolist())
+    rows = iter(scores.tolist())
     return [
         ImageResult(
-            inputs.image_id[seen.input_index],
-            seen.signature,
-            () if seen.crops is None else next(rows),
-            seen.missing_mask,
-            seen.failure,
+            inputs.image_id[item.input_index],
+            item.signature,
+            () if item.crops is None else next(rows),
+            item.missing_mask,
+            item.failure,
         )
-        for seen in batch
+        for item in batch
     ]

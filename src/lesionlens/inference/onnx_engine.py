@@ -56,7 +56,9 @@ def load_session(file: Path, name: Runtime, *, precision: Precision) -> SessionF
     if name == "openvino":
         return openvino_session(file, precision=precision)
     if precision == "bf16":
-        raise BackendError("ONNX Runtime has no bf16 on the CPU. Use engine openvino or torch, or precision fp32")
+        raise BackendError(
+            "ONNX Runtime has no bf16 on the CPU. Use engine openvino or torch, or precision fp32"
+        )
     return onnxruntime_session(file)
 
 
