@@ -45,7 +45,7 @@ def test_both_give_torchs_scores_from_one_export(cache: Path, monkeypatch: pytes
         loaded.model.linear_head_weight().add_(0.1 * torch.randn(3, 1))  # type: ignore[union-attr]
     assert not onnx_cache_path(loaded).exists()  # other weights are another network
     get_or_export_onnx(untrained()).rename(onnx_cache_path(loaded))
-    with pytest.raises(BackendError, match=r"differ by .* from PyTorch's, more than 0\.0001"):
+    with pytest.raises(BackendError, match=r"differ from PyTorch's by .*, more than 0\.0001"):
         open_engine(loaded, "onnxruntime", num_images=3)
 
 
