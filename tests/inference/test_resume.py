@@ -237,7 +237,7 @@ def test_a_network_whose_scores_are_no_numbers_is_told_at_once(here: Path) -> No
     with torch.no_grad():
         next(loaded.model.parameters()).fill_(torch.nan)
     save_model(here / "bundle", loaded.model, loaded.card)
-    with pytest.raises(PredictionsError, match="scores that are not finite numbers, for 00, 01. Check"):
+    with pytest.raises(PredictionsError, match=r"scores that are not finite numbers, for 00, 01\. Check"):
         score()
 
 
