@@ -19,7 +19,7 @@ DEGRADATIONS = (
     "exact", "polygon", "circle", "bounding_box", "eroded", "dilated", "jittered_contour", "shifted", "mismatched",
 )  # fmt: skip
 SIZE = (240, 320)
-SHOWN, OTHER = 7, 1  # which images of the set
+SHOWN, OTHER = 7, 1  # indices of the image and of the lesion for "mismatched"
 
 
 def main(out: str) -> None:
@@ -30,17 +30,17 @@ def main(out: str) -> None:
         image, exact, other = np.asarray(Image.open(images[SHOWN])), masks[SHOWN], masks[OTHER]
     figure, axes = plt.subplots(3, 3, figsize=(8.6, 7))
     for axis, degradation in zip(axes.flat, DEGRADATIONS, strict=True):
-        found = (
+        mask = (
             other
             if degradation == "mismatched"
             else degrade_mask(exact, degradation, None, seed=0, image_id=images[SHOWN].stem)
         )
         axis.imshow(image)
-        axis.imshow(np.ma.masked_equal(found, 0), cmap="Blues", vmin=0, vmax=300, alpha=0.35)
+        axis.imshow(np.ma.masked_equal(mask, 0), cmap="Blues", vmin=0, vmax=300, alpha=0.35)
         axis.contour(exact, [128], colors="white", linewidths=1, linestyles="--")
-        axis.contour(found, [128], colors="#0b3d91", linewidths=1.6)
+        axis.contour(mask, [128], colors="#0b3d91", linewidths=1.6)
         severity = f" {SEVERITIES[degradation].default:g}" if degradation in SEVERITIES else ""
-        axis.set_title(f"{degradation}{severity}: Jaccard {iou(found, exact):.2f}", fontsize=10)
+        axis.set_title(f"{degradation}{severity}: Jaccard {iou(mask, exact):.2f}", fontsize=10)
         axis.set_axis_off()
     figure.tight_layout()
     figure.savefig(out, dpi=90)
