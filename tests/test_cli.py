@@ -166,13 +166,13 @@ def test_recipes_are_listed_by_paper_and_shown_in_full(
 ) -> None:
     assert run(monkeypatch, "recipes", "--paper", "soft") == 0
     said = capsys.readouterr().out
-    assert "soft/table2/split-30" in said
+    assert "soft/table2:split-30" in said
     assert "quoted from Zhang et al. 2019" in said
-    assert "arl/table3/resnet14-sk" not in said
-    assert run(monkeypatch, "recipes", "soft/table2/split-30") == 0
+    assert "arl/table3:resnet14-seborrheic-keratosis" not in said
+    assert run(monkeypatch, "recipes", "soft/table2:split-30") == 0
     shown = yaml.safe_load(capsys.readouterr().out)
     assert shown["data"]["test_fraction"] == 0.3
     assert shown["model"]["input_size"] == [299, 299]
     assert "base" not in shown
-    assert run(monkeypatch, "recipes", "soft/table2/split-3") == 1
-    assert "did you mean 'soft/table2/split-30'" in capsys.readouterr().err
+    assert run(monkeypatch, "recipes", "soft/table2:split-3") == 1
+    assert "did you mean 'soft/table2:split-30'" in capsys.readouterr().err

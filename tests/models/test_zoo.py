@@ -16,7 +16,7 @@ from lesionlens.core.errors import ModelError
 from lesionlens.models import backbone
 from lesionlens.models.factory import create_model, make_model_spec
 from lesionlens.models.zoo import ALL_COLUMNS, ZOO, get_entry, zoo_markdown, zoo_rows
-from lesionlens.runs.load import builtin_recipes
+from lesionlens.runs.recipe_files import builtin_recipes
 
 FROM_THE_SOURCES = {  # name, classes: learnable numbers of the authors' networks
     ("resnet50", 2): 23_512_130,

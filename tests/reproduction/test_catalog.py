@@ -19,7 +19,8 @@ from lesionlens.reproduction.catalog import (
     load_table_spec,
     match_tables,
 )
-from lesionlens.runs.load import builtin_recipes, load_recipe
+from lesionlens.runs.load import load_recipe
+from lesionlens.runs.recipe_files import builtin_recipes
 from lesionlens.runs.schema import Recipe
 from lesionlens.training.setup import resolve_model
 
@@ -89,15 +90,15 @@ def test_a_file_of_ones_own_is_read(tmp_path: Path) -> None:
     [
         ("title: T\n", "", r"title is missing"),
         ("title: T", "titel: T", r"titel: unknown key 'titel': did you mean 'title'"),
-        ("recipe: demo", "recipes: demo", r"rows\.0\.recipes: .*dictionary.*came: 'demo'"),
+        ("recipe: demo", "recipe: [demo]", r"rows\.0\.recipe: .*string.*came: \['demo'\]"),
         ("recipe: demo", "recip: demo", r"rows\.0\.recip: unknown key 'recip': did you mean 'recipe'"),
         ("class: melanoma", "clas: melanoma", r"columns\.0\.clas: unknown key 'clas': did you mean 'class'"),
-        ("recipe: demo", "published: {AUC: 0.9}", r"rows\.0: the row one: give one of recipe, .* reason_not_run"),
+        ("recipe: demo", "published: {AUC: 0.9}", r"rows\.0: the row one: give either recipe or reason_not_run"),
         ("recipe: demo", "recipe: demo, published: {AUK: 1}", r"unknown column 'AUK': did you mean 'AUC'"),
         ("metric: auc, class: melanoma", "mean_of: [AUC]", r"unknown other column 'AUC'"),
         ("recipe: demo", "recipe: demo, published: {AUC: lost}", r"rows\.0\.published\.AUC: .*came: 'lost'"),
         ("paper: open", "paper: [", r"cannot read the experiment .*mine\.yaml"),
-        (GOOD, "- one\n", r"is no table of keys"),
+        (GOOD, "- one\n", r"must be a YAML mapping"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_in_a_file_is_said_with_its_key(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -142,16 +143,11 @@ def test_every_row_of_every_table_is_there() -> None:
     assert {key: (with_one[key], without[key]) for key in {**with_one, **without}} == COUNTS
 
 
-def test_every_recipe_is_of_a_row_or_the_base_of_others() -> None:
-    listed = {row.recipe for row in list_row_recipes() if row.recipe}
-    bases = {yaml.safe_load(builtin_recipes()[name].read_text()).get("base") for name in builtin_recipes()}
-    assert set(builtin_recipes()) == {
-        *listed,
-        "demo",
-        "plain",
-        *(name for name in bases if name and name.count("/") == 1),
-    }
-    assert {name.split("/")[0] for name in listed} == set(PAPERS)
+def test_every_base_recipe_is_extended() -> None:
+    bases = {yaml.safe_load(file.read_text()).get("base") for file in builtin_recipes().values()}
+    tables = map(load_table_spec, list_tables())
+    used = {row.recipe for table in tables for row in table.rows}
+    assert set(builtin_recipes()) <= {*bases, *used, "demo", "plain"}
 
 
 @pytest.mark.parametrize("paper", PAPERS)
@@ -164,24 +160,19 @@ def test_every_recipe_is_whole(paper: str) -> None:
             assert recipe.model.input_size is not None, row
 
 
-def test_the_first_line_names_paper_table_and_row() -> None:
-    first = {
-        row.recipe: row for row in reversed(list_row_recipes()) if row.recipe
-    }  # later tables may show a run again
-    for recipe, row in first.items():
-        line = builtin_recipes()[recipe].read_text().splitlines()[0]
-        assert line == f"# {PAPERS[row.paper].partition(',')[0]}, {row.table}: {row.row}."
-
-
 def test_rows_that_are_trained_once_are_the_same_recipe() -> None:
-    for name in ("patch/table3/densenet121-multi-crop-9", "patch/table5/densenet121-loss-weighting"):
-        assert resolved(name) == resolved("patch/table2/densenet121-multi-crop")
-    assert resolved("patch/table6/seresnext50-k1.00") == resolved("patch/table2/seresnext50-multi-crop")
-    assert resolved("patch/table3/inception-v3-attention-9") == resolved("patch/table2/inception-v3-initial")
-    assert resolved("arl/table6/resnet50-whole-sk") == resolved("arl/table3/resnet50-sk")
-    assert resolved("arl/table5/spatial-sk").model.name == "arl_cnn50"
+    for name in ("patch/table3:dense121-multi-crop-9", "patch/table5:dense121-loss-weighting"):
+        assert resolved(name) == resolved("patch/table2:dense121-multi-crop")
+    assert resolved("patch/table6:se-rx-k-1.00") == resolved("patch/table2:se-rx-multi-crop")
+    assert resolved("patch/table3:inceptv3-attention-9") == resolved(
+        "patch/table2:inceptv3-initial-attention"
+    )
+    assert resolved("arl/table6:resnet50-without-segmentation-seborrheic-keratosis") == resolved(
+        "arl/table3:resnet50-seborrheic-keratosis"
+    )
+    assert resolved("arl/table5:spatial-seborrheic-keratosis").model.name == "arl_cnn50"
     assert (
-        resolved("soft/table3/irv2-sa") == resolved("soft/table2/split-15") == resolved("soft/table1/irv2-sa")
+        resolved("soft/table3:irv2-sa") == resolved("soft/table2:split-15") == resolved("soft/table1:irv2-sa")
     )
 
 
@@ -213,45 +204,48 @@ SOFT |= {"model.normalization": "unit", "train.sampling": "equal", "train.stop_o
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("arl/table3/arl-cnn50-sk", {**ARL, "data.task": "seborrheic_keratosis", "model.weights": "imagenet"}),
-        ("arl/table3/ran14-melanoma", {**ARL, "train.lr": 0.01, "model.name": "ran14", "model.weights": "none"}),
-        ("arl/table5/channel-melanoma", {**ARL, "model.name": "arl_cnn50_channel", "num_repeats": 1}),
-        ("arl/table6/resnet50-roi-sk", {**ARL, "crops.roi_margin": 0.1, "data.mask_dir": "data/isic2017-masks"}),
-        ("arl/table7/arl-cnn50-melanoma", {**ARL, "num_repeats": 10}),
-        ("arl/section5f/gray-world-sk", {**ARL, "data.color_constancy": "gray-world"}),
-        ("attnmel/table3.1/mel-cnn", {**ATTNMEL, "data.source": "isic2016:data/isic2016", "train.checkpoint": "last",
+        ("arl/table3:arl-cnn50-seborrheic-keratosis",
+         {**ARL, "data.task": "seborrheic_keratosis", "model.weights": "imagenet"}),
+        ("arl/table3:ran14-melanoma", {**ARL, "train.lr": 0.01, "model.name": "ran14", "model.weights": "none"}),
+        ("arl/table5:channel-melanoma", {**ARL, "model.name": "arl_cnn50_channel", "num_repeats": 1}),
+        ("arl/table6:resnet50-with-segmentation-seborrheic-keratosis",
+         {**ARL, "crops.roi_margin": 0.1, "data.mask_dir": "data/isic2017-masks"}),
+        ("arl/table7:arl-cnn50-ten-runs-melanoma", {**ARL, "num_repeats": 10}),
+        ("arl/section5f:gray-world-seborrheic-keratosis", {**ARL, "data.color_constancy": "gray-world"}),
+        ("attnmel/table3.1:mel-cnn", {**ATTNMEL, "data.source": "isic2016:data/isic2016", "train.checkpoint": "last",
                                       "train.passes_per_epoch": 5, "train.class_repeats": {"melanoma": 4},
                                       "model.mean": (0.7012, 0.5517, 0.4875)}),
-        ("attnmel/table3.2/attnmel-cnn", {**ATTNMEL, "attention_prior.target": "none", "train.passes_per_epoch": 2}),
-        ("attnmel/table3.2/attnmel-cnn-dermo", {**ATTNMEL, "data.task": "melanoma",
+        ("attnmel/table3.2:attnmel-cnn", {**ATTNMEL, "attention_prior.target": "none", "train.passes_per_epoch": 2}),
+        ("attnmel/table3.2:attnmel-cnn-dermo", {**ATTNMEL, "data.task": "melanoma",
                                                 "attention_prior.target": "dermoscopic"}),
-        ("attnmel/table3.2/attnmel-cnn-bkg", {**ATTNMEL, "attention_prior.target": "background"}),
-        ("attnmel/table3.4/attnmel-cnn-lesion-star", {**ATTNMEL, "attention_prior.target": "lesion", "n_folds": 5,
+        ("attnmel/table3.2:attnmel-cnn-bkg", {**ATTNMEL, "attention_prior.target": "background"}),
+        ("attnmel/table3.4:attnmel-cnn-lesion-star", {**ATTNMEL, "attention_prior.target": "lesion", "n_folds": 5,
                                                       "data.task": "all", "data.mask_dir": "data/isic2018-masks",
                                                       "train.sampling": "weighted", "data.split": "image_kfold",
                                                       "model.mean": None}),
-        ("patch/table2/inception-v3-dual", {**PATCH, "model.name": "patch_inception_v3_dual", "train.batch_size": 5,
+        ("patch/table2:inceptv3-dual-attention",
+                                           {**PATCH, "model.name": "patch_inception_v3_dual", "train.batch_size": 5,
                                             "model.kwargs": {"patch_dropout": 0.2}, "crops.test_count": 9}),
-        ("patch/table2/seresnext50-single-crop", {**PATCH, "crops.train": "random-resized",
+        ("patch/table2:se-rx-single-crop", {**PATCH, "crops.train": "random-resized",
                                                   "crops.test": "gessert-center"}),
-        ("patch/table3/densenet121-multi-crop-16", {**PATCH, "crops.train": "random-square", "crops.test_count": 16}),
-        ("patch/table3/inception-v3-attention-5", {**PATCH, "train.lr": 2.083e-5, "crops.train_count": 5,
+        ("patch/table3:dense121-multi-crop-16", {**PATCH, "crops.train": "random-square", "crops.test_count": 16}),
+        ("patch/table3:inceptv3-attention-5", {**PATCH, "train.lr": 2.083e-5, "crops.train_count": 5,
                                                    "model.kwargs": {"patch_dropout": 0.1}}),
-        ("patch/table4/densenet121-gru", {**PATCH, "data.source": "derm7pt:data/derm7pt", "data.split": "official",
+        ("patch/table4:dense121-gru", {**PATCH, "data.source": "derm7pt:data/derm7pt", "data.split": "official",
                                           "n_folds": None, "train.checkpoint": "last", "data.val_fraction": 0,
                                           "data.checkpoint_split": "test"}),
-        ("patch/table5/densenet121-oversampling", {**PATCH, "train.class_weight_power": None,
+        ("patch/table5:dense121-oversampling", {**PATCH, "train.class_weight_power": None,
                                                    "train.sampling": "oversample"}),
-        ("patch/table5/densenet121-balanced-batches", {**PATCH, "train.class_weight_power": None,
+        ("patch/table5:dense121-balanced-batches", {**PATCH, "train.class_weight_power": None,
                                                        "train.sampling": "balanced", "train.batch_size": 7 * 6}),
-        ("patch/table5/densenet121-diagnosis-weighting", {**PATCH, "train.confirmation_weights": "benign",
+        ("patch/table5:dense121-diag.-weighting", {**PATCH, "train.confirmation_weights": "benign",
                                                           "train.loss_reduction": "batch_size"}),
-        ("patch/table6/densenet121-k1.25", {**PATCH, "train.class_weight_power": 1.25}),
-        ("soft/table1/densenet201", {**SOFT, "model.name": "densenet201", "train.epochs": 150, "train.patience": 35}),
-        ("soft/table1/vgg16-sa", {**SOFT, "model.name": "soft_vgg16", "train.epochs": 300, "train.patience": 65}),
-        ("soft/table1/irv2-sa", {**SOFT, "model.input_size": (299, 299), "train.epochs": 150, "train.patience": 30}),
-        ("soft/table2/split-30", {**SOFT, "data.split": "datta2021", "data.test_fraction": 0.3}),
-        ("soft/table4/irv2-12x12-sa", {**SOFT, "data.task": "nevus/seborrheic_keratosis", "data.split": "official"}),
+        ("patch/table6:dense121-k-1.25", {**PATCH, "train.class_weight_power": 1.25}),
+        ("soft/table1:densenet201", {**SOFT, "model.name": "densenet201", "train.epochs": 150, "train.patience": 35}),
+        ("soft/table1:vgg16-sa", {**SOFT, "model.name": "soft_vgg16", "train.epochs": 300, "train.patience": 65}),
+        ("soft/table1:irv2-sa", {**SOFT, "model.input_size": (299, 299), "train.epochs": 150, "train.patience": 30}),
+        ("soft/table2:split-30", {**SOFT, "data.split": "datta2021", "data.test_fraction": 0.3}),
+        ("soft/table4:irv2-12x12-sa", {**SOFT, "data.task": "nevus/seborrheic_keratosis", "data.split": "official"}),
     ],
 )  # fmt: skip
 def test_what_the_paper_says(name: str, said: dict[str, Any]) -> None:

@@ -145,7 +145,8 @@ def test_of_one_run_of_a_mean_lesions_are_drawn_for_all_its_parts_at_once(tmp_pa
     columns = [{"name": part, "metric": "auc", "class": "melanoma", "variant": part} for part in ("M", "SK")]
     asked = fake_table_spec(
         columns=[*columns, {"name": "mean", "mean_of": ["M", "SK"]}],
-        rows=[{"name": name, "recipes": {"M": "m", "SK": "s"}} for name in "AB"],
+        rows=[{"name": name, "recipe": "m"} for name in "AB"],
+        variants={"M": {"title": "melanoma"}, "SK": {"title": "keratosis"}},
         claims=[{"better": "A", "worse": "B", "column": "mean", "quote": "so"}],
     )
     skills = {("A", "M"): [1.5], ("A", "SK"): [1.2], ("B", "M"): [0.5], ("B", "SK"): [0.6]}

@@ -7,7 +7,7 @@ import pytest
 from lesionlens.reproduction.jobs import expand_jobs, machine_independent
 from lesionlens.runs.load import load_recipe
 
-SPATIAL, SAME = "arl/table5/spatial-melanoma", "arl/table3/arl-cnn50-melanoma"
+SPATIAL, SAME = "arl/table5:spatial-melanoma", "arl/table3:arl-cnn50-melanoma"
 
 
 def key(name: str, *words: str, out: Path = Path("out")) -> str:
@@ -53,7 +53,7 @@ def test_sets_inside_the_reproduction_differ_by_their_place(tmp_path: Path) -> N
 
 
 def test_runs_and_folds() -> None:
-    found = expand_jobs(load_recipe("patch/table2/densenet121-dual", ["num_repeats=2"]), Path())
+    found = expand_jobs(load_recipe("patch/table2:dense121-dual-attention", ["num_repeats=2"]), Path())
     assert [(job.run, job.fold) for job in found] == [(run, fold) for run in (0, 1) for fold in (0, 1, 2)]
     assert len({job.key for job in found}) == 6
     assert found[0].key.startswith("patch_densenet121_dual-all-s0f0-")

@@ -50,7 +50,8 @@ def two_parts() -> TableSpec:
             {"name": "less", "minus": ["M", "SK"]},
             {"name": "wrong", "metric": "auc", "class": "wart", "variant": "M"},
         ],
-        rows=[{"name": "A", "recipes": {"M": "a", "SK": "b"}}, {"name": "B", "recipe": "c"}],
+        rows=[{"name": "A", "recipe": "a"}, {"name": "B", "recipe": "c"}],
+        variants={"M": {"title": "melanoma"}, "SK": {"title": "keratosis"}},
     )
 
 

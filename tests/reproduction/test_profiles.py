@@ -3,11 +3,12 @@
 import pytest
 
 from lesionlens.core.errors import RecipeError
+from lesionlens.reproduction.catalog import list_row_recipes
 from lesionlens.reproduction.profiles import PROFILES, get_profile
-from lesionlens.runs.load import builtin_recipes, load_recipe
+from lesionlens.runs.load import load_recipe
 from lesionlens.training.setup import resolve_model
 
-PAPERS = sorted(name for name in builtin_recipes() if name.count("/") == 2)
+ROWS = sorted({row.recipe for row in list_row_recipes() if row.recipe})
 KEPT = ("attention_prior", "augment", "n_folds")
 KEPT_OF_TRAIN = (
     "loss",
@@ -20,7 +21,7 @@ KEPT_OF_TRAIN = (
 )
 
 
-@pytest.mark.parametrize(("name", "rows"), [("short", PAPERS[::2]), ("smoke", PAPERS[1::5])])
+@pytest.mark.parametrize(("name", "rows"), [("short", ROWS[::2]), ("smoke", ROWS[1::5])])
 def test_every_recipe_keeps_its_mechanism_balance_and_prior(name: str, rows: list[str]) -> None:
     for row in rows:
         before = load_recipe(row)
@@ -44,7 +45,7 @@ def test_the_papers_protocol_has_no_words() -> None:
 
 
 def test_fifty_layers_give_way_to_the_papers_own_fourteen() -> None:
-    name = "arl/table5/channel-melanoma"
+    name = "arl/table5:channel-melanoma"
     words = PROFILES["short"].overrides(name, load_recipe(name))
     made = resolve_model(load_recipe(name, words)).architecture
     assert made.kwargs["layers"] == [1, 1, 1, 1]
@@ -53,7 +54,7 @@ def test_fifty_layers_give_way_to_the_papers_own_fourteen() -> None:
 
 
 def test_published_folds_of_real_images_become_folds_by_lesion() -> None:
-    name = "patch/table2/densenet121-dual"
+    name = "patch/table2:dense121-dual-attention"
     found = load_recipe(name, PROFILES["short"].overrides(name, load_recipe(name)))
     assert (found.data.split, found.n_folds) == ("group_kfold", 3)
 
@@ -61,11 +62,11 @@ def test_published_folds_of_real_images_become_folds_by_lesion() -> None:
 @pytest.mark.parametrize(
     ("name", "recipe", "asked", "runs"),
     [
-        ("paper", "arl/table7/resnet50-sk", None, 10),
-        ("short", "arl/table7/resnet50-sk", None, 3),
-        ("short", "patch/table2/densenet121-dual", None, 1),  # three folds
-        ("smoke", "arl/table7/resnet50-sk", None, 1),
-        ("smoke", "patch/table2/densenet121-dual", 2, 2),
+        ("paper", "arl/table7:resnet50-ten-runs-seborrheic-keratosis", None, 10),
+        ("short", "arl/table7:resnet50-ten-runs-seborrheic-keratosis", None, 3),
+        ("short", "patch/table2:dense121-dual-attention", None, 1),  # three folds
+        ("smoke", "arl/table7:resnet50-ten-runs-seborrheic-keratosis", None, 1),
+        ("smoke", "patch/table2:dense121-dual-attention", 2, 2),
     ],
 )
 def test_repeats(name: str, recipe: str, asked: int | None, runs: int) -> None:
@@ -78,7 +79,7 @@ def test_an_unknown_profile_names_the_nearest() -> None:
 
 
 def test_places_of_gates_and_priors_become_the_small_networks() -> None:
-    name = "attnmel/table3.2/attnmel-cnn-lesion"
+    name = "attnmel/table3.2:attnmel-cnn-lesion"
     said = ["attention_prior.weight={pool4: 0.01}", "model.kwargs={taps: [pool4]}"]
     found = load_recipe(name, [*said, *PROFILES["short"].overrides(name, load_recipe(name, said))])
     assert found.attention_prior.weight == {"blocks.4": 0.01}

@@ -12,13 +12,12 @@ from lesionlens.evaluation.compute import AVERAGED_METRICS, DECISION_METRICS, RA
 from lesionlens.explanation.localization_metrics import LocalizationMetrics
 from lesionlens.models.factory import create_model
 from lesionlens.reproduction.catalog import list_tables, load_table_spec
-from lesionlens.reproduction.spec import ColumnSpec, RowSpec, TableSpec
-from lesionlens.runs.load import builtin_recipes, load_recipe
+from lesionlens.reproduction.spec import ColumnSpec, RowSpec
+from lesionlens.runs.load import load_recipe
 from lesionlens.runs.schema import Recipe
 
 read = cache(load_table_spec)
 recipe_of = cache(load_recipe)
-SHIPPED = set(builtin_recipes())
 
 CLASSES = {
     "isic2016": ISIC2016_CLASSES,
@@ -63,12 +62,12 @@ EACH = pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.
 """The first row that is trained, or every row."""
 
 
-def recipes(experiment: TableSpec, *, every: bool = True) -> list[tuple[RowSpec, str, Recipe]]:
-    rows = [row for row in experiment.rows if row.variants]
+def recipes(name: str, *, every: bool = True) -> list[tuple[RowSpec, str, Recipe]]:
+    rows = [row for row in read(name).rows if row.recipe]
     return [
-        (row, part, recipe_of(recipe, row.overrides))
+        (row, variant, recipe_of(f"{name}:{recipe.slug}"))
         for row in (rows if every else rows[:1])
-        for part, recipe in row.variants.items()
+        for variant, recipe in read(name).recipes_of(row).items()
     ]
 
 
@@ -82,16 +81,11 @@ def test_a_file_is_of_its_paper_and_says_where_its_numbers_are_from(name: str) -
     assert (experiment.figure is not None) == ("fig" in name)
 
 
-@pytest.mark.parametrize("name", list_tables())
-def test_recipes_are_shipped(name: str) -> None:
-    assert {recipe for row in read(name).rows for recipe in row.variants.values()} <= SHIPPED
-
-
 @EACH
 @pytest.mark.parametrize("name", list_tables())
 def test_recipes_are_of_the_data_set(name: str, every: bool) -> None:
     experiment = read(name)
-    for row, _, recipe in recipes(experiment, every=every):
+    for row, _, recipe in recipes(name, every=every):
         assert recipe.data.source.partition(":")[0] in {experiment.dataset, "set"}, row.name
 
 
@@ -100,7 +94,7 @@ def test_recipes_are_of_the_data_set(name: str, every: bool) -> None:
 def test_columns_are_measures_of_classes_that_the_networks_score(name: str, every: bool) -> None:
     experiment = read(name)
     for metric in experiment.columns:
-        for row, part, recipe in recipes(experiment, every=every):
+        for row, part, recipe in recipes(name, every=every):
             if metric.metric and metric.variant == part:
                 outputs = make_task(recipe.data.task, CLASSES[experiment.dataset]).output_names
                 assert measured(metric, outputs) or of_a_map(metric, row), (metric, row.name)
@@ -118,7 +112,7 @@ def of_a_map(metric: ColumnSpec, row: RowSpec) -> bool:
 @pytest.mark.parametrize("name", [name for name in PAPERS if read(name).figure])
 def test_panels_show_maps_that_there_are_of_classes_that_there_are(name: str) -> None:
     experiment = read(name)
-    trained = {(row.name, part): recipe for row, part, recipe in recipes(experiment)}
+    trained = {(row.name, part): recipe for row, part, recipe in recipes(name)}
     for panel in experiment.figure.panels:
         outputs = make_task(
             trained[panel.row, panel.variant].data.task, CLASSES[experiment.dataset]
@@ -132,7 +126,7 @@ def test_as_many_rows_columns_claims_and_numbers_as_in_the_papers() -> None:
     for name in (name for name in PAPERS if name in COUNTS or read(name).figure is None):
         each = read(name)
         trained, numbers = (
-            sum(bool(row.variants) for row in each.rows),
+            sum(bool(row.recipe) for row in each.rows),
             sum(len(row.published) for row in each.rows),
         )
         found[name] = (len(each.rows), trained, len(each.columns), len(each.claims), numbers)
@@ -228,6 +222,6 @@ def test_the_layers_of_fig_7_are_those_that_end_their_blocks() -> None:
 
 def test_patch_dropout_sweeps_as_its_axis_says() -> None:
     experiment = read("patch/fig5")
-    for row, _, recipe in recipes(experiment):
+    for row, _, recipe in recipes("patch/fig5"):
         assert recipe.model.kwargs["patch_dropout"] == row.x_value
     assert len({row.group for row in experiment.rows}) == 3

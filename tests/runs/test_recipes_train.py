@@ -14,7 +14,9 @@ import pytest
 from lesionlens.datasets.registry import load_table
 from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.models.zoo import ZOO
-from lesionlens.runs.load import builtin_recipes, load_recipe
+from lesionlens.reproduction.catalog import list_row_recipes
+from lesionlens.runs.load import load_recipe
+from lesionlens.runs.recipe_files import builtin_recipes
 from lesionlens.runs.run_dir import RunDir
 from lesionlens.training.multi_run import MultiRunDir, expand_runs
 from lesionlens.training.run import train
@@ -32,7 +34,12 @@ from ..helpers.tiny_datasets import (
 
 pytestmark = pytest.mark.slow
 
-PAPERS = sorted(name for name in builtin_recipes() if "/" in name)
+PAPERS = sorted(
+    {
+        *(name for name in builtin_recipes() if "/" in name),
+        *(row.recipe for row in list_row_recipes() if row.recipe),
+    }
+)
 SIZE = (80, 60)
 OF_THE_TRUNK = {"layers", "stage"}  # options that a tiny network has no place for
 BATCH = {"isic2016": 7, "isic2017": 6, "isic2018": 7, "ham10000": 7, "derm7pt": 4}

@@ -89,7 +89,7 @@ def _print_recipes(paper: str | None) -> None:
     from rich.table import Table
 
     from lesionlens.reproduction.catalog import PAPERS, list_row_recipes
-    from lesionlens.runs.load import builtin_recipes
+    from lesionlens.runs.recipe_files import builtin_recipes
 
     console = Console()
     console.width = max(console.width, RECIPES_MIN_WIDTH)
@@ -105,7 +105,5 @@ def _print_recipes(paper: str | None) -> None:
                 table.add_row(row.table, row.row, row.recipe or f"– {row.reason_not_run}")
         console.print(table, highlight=False)
         console.print()
-    families = [
-        name for name in builtin_recipes() if name.count("/") == 1 and paper in {None, name.split("/")[0]}
-    ]
+    families = [name for name in builtin_recipes() if "/" in name and paper in {None, name.split("/")[0]}]
     console.print(RECIPES_FOOTNOTE.lstrip() + ", ".join(sorted(families)), style="dim", highlight=False)

@@ -133,11 +133,11 @@ def _print_tables(patterns: list[str]) -> None:
         table.add_column(head, overflow="fold")
     for name in match_tables(patterns):
         found = load_table_spec(name)
-        rows = sum(bool(row.variants) for row in found.rows)
+        rows = sum(bool(row.recipe) for row in found.rows)
         table.add_row(name, f"{found.title}: {found.caption}", found.dataset, str(rows))
         for row in found.rows if patterns else ():
-            recipes = ", ".join(row.variants.values()) or row.reason_not_run
-            table.add_row("", f"  {row.name}: {recipes}", "", "")
+            recipes = ", ".join(f"{name}:{recipe.slug}" for recipe in found.recipes_of(row).values())
+            table.add_row("", f"  {row.name}: {recipes or row.reason_not_run}", "", "")
     console = Console()
     console.width = max(console.width, 120)
     console.print(table, highlight=False)

@@ -4,12 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from lesionlens.core.errors import LesionLensError, RecipeError, unknown_name_message
@@ -22,6 +19,7 @@ from lesionlens.reproduction.spec import (
     RowSpec,
     TableSpec,
 )
+from lesionlens.runs.recipe_files import builtin_tables, is_yaml_path, read_yaml_mapping
 
 PAPERS = {
     "arl": "Zhang et al. 2019, doi:10.1109/TMI.2019.2893944",
@@ -31,7 +29,6 @@ PAPERS = {
 }
 FIRST_AUTHORS = {"zhang": "arl", "yan": "attnmel", "gessert": "patch", "datta": "soft"}
 
-_TABLES_DIR = files("lesionlens.reproduction") / "tables"
 _NAME_PREFIXES = ("table", "section", "fig")
 _MODELS_BY_KEY: dict[str, type[BaseModel]] = {
     "columns": ColumnSpec,
@@ -51,7 +48,7 @@ def list_tables() -> list[str]:
     >>> [name for name in list_tables() if name.startswith("patch/")][:2]
     ['patch/table2', 'patch/table3']
     """
-    return sorted(_table_files(), key=_sort_key)
+    return sorted(builtin_tables(), key=_sort_key)
 
 
 def match_tables(patterns: Sequence[str]) -> list[str]:
@@ -84,23 +81,13 @@ def load_table_spec(name: str) -> TableSpec:
     >>> load_table_spec("gessert/table2").title
     'Table II'
     """
-    file = Path(name) if is_yaml_path(name) else _table_files()[_resolve_name(name)]
-    tree = _load_yaml(file, name)
+    file = Path(name) if is_yaml_path(name) else builtin_tables()[_resolve_name(name)]
+    tree = read_yaml_mapping(file, f"the experiment {name}")
     try:
         return TableSpec.model_validate(tree)
     except ValidationError as error:
         lines = "\n".join(f"  {_format_error(problem)}" for problem in error.errors())
         raise LesionLensError(f"{file} is no experiment:\n{lines}") from error
-
-
-def _table_files() -> dict[str, Traversable]:
-    return {
-        f"{paper.name}/{entry.name.removesuffix('.yaml')}": entry
-        for paper in _TABLES_DIR.iterdir()
-        if paper.is_dir()
-        for entry in paper.iterdir()
-        if entry.name.endswith(".yaml")
-    }
 
 
 def _sort_key(name: str) -> tuple[int, int, list[int], str]:
@@ -114,11 +101,6 @@ def _sort_key(name: str) -> tuple[int, int, list[int], str]:
     )
 
 
-def is_yaml_path(name: str) -> bool:
-    """Say whether a word means a YAML file of the user's own."""
-    return name.endswith((".yaml", ".yml"))
-
-
 def _expand_alias(name: str) -> str:
     """Put the paper's key in place of its first author."""
     paper, slash, short = name.casefold().partition("/")
@@ -126,11 +108,11 @@ def _expand_alias(name: str) -> str:
 
 
 def _resolve_name(name: str) -> str:
-    if (spelt := _expand_alias(name)) in _table_files():
+    if (spelt := _expand_alias(name)) in builtin_tables():
         return spelt
     authors = {paper: author for author, paper in FIRST_AUTHORS.items()}
     known = [
-        *_table_files(),
+        *builtin_tables(),
         *(f"{authors[paper]}/{short}" for paper, _, short in _partitioned_names() if paper in authors),
     ]
     near = get_close_matches(name.casefold(), known, n=1, cutoff=0.6)
@@ -142,7 +124,7 @@ def _resolve_name(name: str) -> str:
 
 
 def _partitioned_names() -> list[tuple[str, str, str]]:
-    return [name.partition("/") for name in _table_files()]
+    return [name.partition("/") for name in builtin_tables()]
 
 
 def _match_pattern(query: str) -> Iterator[str]:
@@ -153,17 +135,6 @@ def _match_pattern(query: str) -> Iterator[str]:
     pattern = f"{spelt}/*" if spelt in {name.partition("/")[0] for name in ours} else spelt
     found = [name for name in ours if fnmatchcase(name, pattern)]
     yield from found or [_resolve_name(query)]
-
-
-def _load_yaml(file: Traversable | Path, name: str) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise LesionLensError(f"cannot read the experiment {name}: {reason}") from error
-    if not isinstance(tree, dict):
-        raise LesionLensError(f"the experiment {name} is no table of keys")
-    return tree
 
 
 def _format_error(error: Any) -> str:
@@ -180,22 +151,19 @@ def _format_error(error: Any) -> str:
     return f"{where + ': ' if where else ''}{error['msg'].removeprefix('Value error, ')}{came}"
 
 
-VARIANT_TITLES = {"M": "melanoma", "SK": "seborrheic keratosis"}  # of Zhang et al. 2019
-
-
 class RowRecipe(NamedTuple):
-    """One training of one row of a table.
+    """A training of a row of a table.
 
     Attributes
     ----------
     paper
-        A key of ``PAPERS``.
+        Key of ``PAPERS``.
     table, row
-        As the paper calls them; of a row that is two trainings, with the variant.
+        Titles of the table and the row in the paper; of a row with several trainings, with the variant's title.
     recipe
-        Name of a shipped recipe; "" where the row has none.
+        Name of the row's recipe, such as ``arl/table5:spatial-melanoma``; "" if it has none.
     reason_not_run
-        Why it has none.
+        Reason why it has none.
     """
 
     paper: str
@@ -206,7 +174,9 @@ class RowRecipe(NamedTuple):
 
 
 def list_row_recipes(paper: str | None = None) -> list[RowRecipe]:
-    """Give the rows of one paper's tables, or of all, in the papers' order; figures take the tables' runs.
+    """List the rows of the tables of one paper or of all, in the papers' order.
+
+    Figures are left out: they use the runs of tables.
 
     Raises
     ------
@@ -216,23 +186,25 @@ def list_row_recipes(paper: str | None = None) -> list[RowRecipe]:
     Examples
     --------
     >>> next(row.recipe for row in list_row_recipes("patch") if row.row == "Dense121, Dual Attention")
-    'patch/table2/densenet121-dual'
+    'patch/table2:dense121-dual-attention'
     """
     if paper is not None and paper not in PAPERS:
         raise RecipeError(unknown_name_message("paper", paper, PAPERS))
     papers = [paper] if paper else list(PAPERS)
-    tables = [load_table_spec(name) for name in list_tables() if name.partition("/")[0] in papers]
+    tables = {name: load_table_spec(name) for name in list_tables() if name.partition("/")[0] in papers}
     return [
-        RowRecipe(table.paper, table.title, *trained)
-        for table in tables
+        RowRecipe(table.paper, table.title, *cells)
+        for name, table in tables.items()
         if table.figure is None
         for row in table.rows
-        for trained in _variants_of_row(row)
+        for cells in _listed_trainings(name, table, row)
     ]
 
 
-def _variants_of_row(row: RowSpec) -> Iterator[tuple[str, str, str]]:
-    for variant, recipe in row.variants.items():
-        yield f"{row.name}, {VARIANT_TITLES.get(variant, variant)}" if variant else row.name, recipe, ""
+def _listed_trainings(name: str, table: TableSpec, row: RowSpec) -> Iterator[tuple[str, str, str]]:
+    """Yield title, recipe and reason without recipe of each training of a row."""
+    for variant, recipe in table.recipes_of(row).items():
+        title = f"{row.name}, {table.variants[variant].title}" if variant else row.name
+        yield title, f"{name}:{recipe.slug}", ""
     if row.reason_not_run:
         yield row.name, "", row.reason_not_run

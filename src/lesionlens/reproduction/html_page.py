@@ -74,9 +74,9 @@ def collect_provenance(results: TableResults, folder: Path) -> TableProvenance:
         cell.run_dir.path: cell.run_dir.metadata() for cell in results.cells if cell.state == "finished"
     }
     recipes = tuple(
-        (row.name, ", ".join(row.variants.values()), " ".join(row.overrides))
+        (f"{row.name}, {variant}" if variant else row.name, recipe.base, " ".join(recipe.overrides))
         for row in results.spec.rows
-        if row.variants
+        for variant, recipe in results.spec.recipes_of(row).items()
     )
     return TableProvenance(
         tuple((name, value) for name, value in _facts(results, list(records.values())) if value),

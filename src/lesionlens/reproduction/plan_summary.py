@@ -72,7 +72,7 @@ def _add_plan_row(
     out, jobs = reproduction.options.out, plan.jobs()
     images = 0
     for row in plan.requested_rows:
-        for variant in plan.spec.row(row).variants:
+        for variant in plan.spec.recipes_of(plan.spec.row(row)):
             twins = [found.job for found in plan.runs if (found.row, found.variant) == (row, variant)]
             try:
                 found = estimates.get(twins[0].key) or estimate_runtime(twins[0], out, similar_runs=twins)

@@ -12,7 +12,7 @@ from lesionlens.reproduction.data_sources import is_synthetic
 from lesionlens.reproduction.jobs import Job, expand_jobs
 from lesionlens.reproduction.profiles import Profile
 from lesionlens.reproduction.runner import read_failure
-from lesionlens.reproduction.spec import RowSpec, TableSpec
+from lesionlens.reproduction.spec import TableSpec
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.run_dir import RunDir
 from lesionlens.runs.schema import Recipe
@@ -240,8 +240,14 @@ def make_plan(
     found = [
         PlannedRun(row.name, variant, job)
         for row in spec.rows
-        for variant, recipe in row.variants.items()
-        for job in _row_jobs(recipe, row, spec, options, _DataPaths(source, dict(artifact_sets), mask_dir))
+        for variant, recipe in spec.recipes_of(row).items()
+        for job in _row_jobs(
+            f"{name}:{recipe.slug}",
+            recipe.base,
+            spec,
+            options,
+            _DataPaths(source, dict(artifact_sets), mask_dir),
+        )
     ]
     return TablePlan(name, spec, source, dict(artifact_sets), tuple(found), _select_rows(spec, options.rows))
 
@@ -266,12 +272,12 @@ class _DataPaths:
 
 
 def _row_jobs(
-    name: str, row: RowSpec, spec: TableSpec, options: ReproductionOptions, paths: _DataPaths
+    name: str, base: str, spec: TableSpec, options: ReproductionOptions, paths: _DataPaths
 ) -> list[Job]:
-    """Read a recipe with the row's words, then those of profile, place and user."""
-    recipe = load_recipe(name, row.overrides)
+    """Expand a row's recipe with the overrides of row, profile, data paths and user, the last to count."""
+    recipe = load_recipe(name)
     known = paths if recipe.data.mask_dir else _DataPaths(paths.source, paths.artifact_sets, None)
-    said = [*row.overrides, *options.profile.overrides(name, recipe), *known.overrides(recipe.data.source)]
+    said = [*options.profile.overrides(base, recipe), *known.overrides(recipe.data.source)]
     if options.profile.name == "short":
         said += spec.short_overrides
     said += [f"data.cache_dir={options.out / 'cache'}", f"train.device={options.device}"]
@@ -280,5 +286,5 @@ def _row_jobs(
 
 
 def _select_rows(spec: TableSpec, patterns: tuple[str, ...]) -> tuple[str, ...]:
-    rows = [row.name for row in spec.rows if row.variants]
+    rows = [row.name for row in spec.rows if row.recipe]
     return tuple(row for row in rows if not patterns or any(fnmatch(row, pattern) for pattern in patterns))

@@ -10,7 +10,7 @@ from rich.console import Console
 from lesionlens.core.errors import DataError, LesionLensError, RecipeError, RunError, unknown_name_message
 from lesionlens.core.fileio import file_lock
 from lesionlens.datasets.registry import load_table
-from lesionlens.reproduction.catalog import is_yaml_path, load_table_spec, match_tables
+from lesionlens.reproduction.catalog import load_table_spec, match_tables
 from lesionlens.reproduction.data_sources import (
     get_artifact_sets,
     is_synthetic,
@@ -25,6 +25,7 @@ from lesionlens.reproduction.planner import ReproductionOptions, TablePlan, make
 from lesionlens.reproduction.runner import RunSummary, clear_failure, run_jobs, write_failure
 from lesionlens.reproduction.spec import TableSpec
 from lesionlens.runs.load import load_recipe
+from lesionlens.runs.recipe_files import is_yaml_path
 from lesionlens.training.setup import SYNTHETIC_DATA_NOTICE
 
 
@@ -108,7 +109,7 @@ def plan_reproduction(
         plans.append(_plan_table(name, experiment, source, options, console))
     if not plans:
         raise RunError("\n".join(dict.fromkeys(without.values())))
-    rows = list(dict.fromkeys(row.name for each in plans for row in each.spec.rows if row.variants))
+    rows = list(dict.fromkeys(row.name for each in plans for row in each.spec.rows if row.recipe))
     for pattern in options.rows:
         if not fnmatch.filter(rows, pattern):
             raise RecipeError(f"--rows {pattern} fits none of the rows: {', '.join(rows)}")
@@ -153,17 +154,19 @@ def _plan_table(
     stem = Path(source.rpartition(":")[2]).name if drawn else spec.dataset
     sets = get_artifact_sets(spec.artifact_sets, source, inside / f"{stem}-artifacts", console=console)
     masks = (
-        make_noisy_masks(source, inside / f"{stem}-noisy-masks") if drawn and _uses_mask_dir(spec) else None
+        make_noisy_masks(source, inside / f"{stem}-noisy-masks")
+        if drawn and _uses_mask_dir(name, spec)
+        else None
     )
     return make_plan(
         name, spec, source, options, artifact_sets=sets, mask_dir=None if masks is None else str(masks)
     )
 
 
-def _uses_mask_dir(spec: TableSpec) -> bool:
+def _uses_mask_dir(name: str, spec: TableSpec) -> bool:
     """Say whether a recipe takes a folder of lesion masks, which a segmentation network has drawn."""
-    recipes = ((row, recipe) for row in spec.rows for recipe in row.variants.values())
-    return any(load_recipe(recipe, row.overrides).data.mask_dir for row, recipe in recipes)
+    recipes = (recipe for row in spec.rows for recipe in spec.recipes_of(row).values())
+    return any(load_recipe(f"{name}:{recipe.slug}").data.mask_dir for recipe in recipes)
 
 
 def _protocol_caveats(plan: TablePlan, options: ReproductionOptions) -> Iterable[str]:

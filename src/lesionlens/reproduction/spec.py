@@ -7,14 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 
 from lesionlens.core.errors import unknown_name_message
 from lesionlens.runs.schema import ConfigSection
-
-
-def _as_list(value: object) -> object:
-    """Let a list of one be given as the one."""
-    return (value,) if isinstance(value, str) else value
-
-
-StrTuple = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+from lesionlens.runs.table_rows import DerivedRecipe, RowVariant, StrTuple, TableRow, expand_variants
 
 
 class PublishedValue(ConfigSection):
@@ -32,38 +25,26 @@ def _parse_published(value: object) -> object:
     return value
 
 
-class RowSpec(ConfigSection):
-    """One row.
+class RowSpec(TableRow):
+    """A row of a table: its training (see `TableRow`), and what is known of it.
 
     Attributes
     ----------
-    name
-        As the paper calls it.
     group
-        A heading over rows that belong together, such as the network.
-    recipe
-        Name of a shipped recipe.
-    recipes
-        In place of ``recipe``, where a row is several runs: variant -> recipe.
-    overrides
-        ``section.key=value`` words over each recipe.
+        Heading over rows that belong together, such as the backbone.
     reason_not_run
-        Why it has no recipe: quoted from others, or not trained.
+        Reason why the row has no recipe: quoted from other work, or not trained.
     published
-        Column -> number, or [mean, spread]; what is lost or was not given is left out.
+        Published values by column: a number, or [mean, spread]; missing ones are left out.
     maps
-        Column -> the map that is this row's own, in place of the column's.
+        Attention map of this row by column, in place of the column's.
     x_value
-        The number at which a sweep draws it.
+        Position of the row on the horizontal axis of a sweep.
     note
-        What to know of the row: which of its published numbers come from where.
+        Remark on the row, such as the origin of its published values.
     """
 
-    name: str
     group: str = ""
-    recipe: str = ""
-    recipes: dict[str, str] = Field(default_factory=dict)
-    overrides: StrTuple = ()
     reason_not_run: str = ""
     published: dict[str, Annotated[PublishedValue, BeforeValidator(_parse_published)]] = Field(
         default_factory=dict
@@ -72,15 +53,10 @@ class RowSpec(ConfigSection):
     x_value: float | None = None
     note: str = ""
 
-    @property
-    def variants(self) -> dict[str, str]:
-        """Variant -> recipe; the variant of a row of one recipe is ``""``."""
-        return self.recipes or ({"": self.recipe} if self.recipe else {})
-
     @model_validator(mode="after")
     def _check_one_source(self) -> "RowSpec":
-        if sum(map(bool, (self.recipe, self.recipes, self.reason_not_run))) != 1:
-            raise ValueError(f"the row {self.name}: give one of recipe, recipes and reason_not_run")
+        if bool(self.recipe) == bool(self.reason_not_run):
+            raise ValueError(f"the row {self.name}: give either recipe or reason_not_run")
         return self
 
 
@@ -250,6 +226,8 @@ class TableSpec(ConfigSection):
         What the spread of published numbers is.
     columns, rows, claims
         The table; a figure without numbers has no columns.
+    variants
+        Trainings of each row, if it has several: variant -> its title and overrides.
     figure
         What is drawn from the runs beside the table.
     artifact_sets
@@ -269,6 +247,7 @@ class TableSpec(ConfigSection):
     published_spread: str = ""
     columns: tuple[ColumnSpec, ...] = ()
     rows: tuple[RowSpec, ...]
+    variants: dict[str, RowVariant] = Field(default_factory=dict)
     claims: tuple[OrderingClaim, ...] = ()
     figure: FigureSpec | None = None
     artifact_sets: dict[str, ArtifactSet] = Field(default_factory=dict)
@@ -283,12 +262,17 @@ class TableSpec(ConfigSection):
         """Find a column by its name."""
         return next(metric for metric in self.columns if metric.name == name)
 
+    def recipes_of(self, row: RowSpec) -> dict[str, DerivedRecipe]:
+        """Return the recipe of each variant of a row; empty if the row is not trained."""
+        return expand_variants(row, self.variants)
+
     @model_validator(mode="after")
     def _check_names(self) -> "TableSpec":
         rows, columns = [row.name for row in self.rows], [metric.name for metric in self.columns]
         _check_unique("row", rows)
         _check_unique("column", columns)
-        variants = {variant for row in self.rows for variant in row.variants}
+        _check_unique("row id", [row.slug for row in self.rows])
+        variants = self.variants or {"": None}
         for metric in self.columns:
             others = [each for each in columns if each != metric.name]
             _check_known("other column", (*metric.mean_of, *metric.minus), others)
@@ -306,7 +290,7 @@ class TableSpec(ConfigSection):
             _check_known("column", [claim.column], columns)
         for panel in self.figure.panels if self.figure else ():
             _check_known("row", [panel.row], rows)
-            _check_known("variant", [panel.variant], self.row(panel.row).variants)
+            _check_known("variant", [panel.variant], variants)
         return self
 
 

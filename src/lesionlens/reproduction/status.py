@@ -132,9 +132,12 @@ def _status_table(group: list[str], records: list[ReproductionRecord]) -> Iterat
 def _table_columns(name: str) -> str:
     """Give the cells of an experiment that do not change."""
     found = load_table_spec(name)
-    rows = [row for row in found.rows if row.variants]
+    rows = [row for row in found.rows if row.recipe]
     each = {
-        sum(len(expand_runs(load_recipe(recipe, row.overrides))) for recipe in row.variants.values())
+        sum(
+            len(expand_runs(load_recipe(f"{name}:{recipe.slug}")))
+            for recipe in found.recipes_of(row).values()
+        )
         for row in rows
     }
     trainings = f"{len(rows)} × {' or '.join(map(str, sorted(each)))}"

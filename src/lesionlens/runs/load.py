@@ -1,30 +1,19 @@
 """A recipe's file, shipped or one's own, laid over the recipe that its ``base:`` names."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from lesionlens.core.errors import RecipeError, unknown_name_message
+from lesionlens.runs.recipe_files import builtin_recipes, is_yaml_path, read_yaml_mapping
 from lesionlens.runs.schema import Recipe
+from lesionlens.runs.table_rows import find_row_recipe, row_recipe_names
 
 # what a section that is given as one text means
 SHORTHAND_KEYS = {"data": "source", "model": "name", "augment": "preset", "attention_prior": "target"}
-
-_BUILTIN_DIR = files("lesionlens") / "reproduction" / "recipes"
-_YAML_SUFFIXES = (".yaml", ".yml")
-
-
-@cache
-def builtin_recipes() -> Mapping[str, Traversable]:
-    """Recipes that come with the package: ``arl/cnn50``, ``arl/table5/channel-melanoma`` and so on."""
-    return MappingProxyType(dict(_iter_recipes(_BUILTIN_DIR, "")))
 
 
 def read_raw(name: str) -> dict[str, Any]:
@@ -74,50 +63,55 @@ def replace_model(model: Mapping[str, Any], specified_keys: set[str]) -> dict[st
     return {key: value for key, value in model.items() if key not in gone}
 
 
-def _iter_recipes(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
-    for entry in folder.iterdir():
-        if entry.is_dir():
-            yield from _iter_recipes(entry, f"{prefix}{entry.name}/")
-        elif entry.name.endswith(_YAML_SUFFIXES):
-            yield prefix + entry.name.rpartition(".")[0], entry
-
-
-def _read_with_bases(name: str, relative_to: Path, base_chain: tuple[str, ...]) -> dict[str, Any]:
-    """Read one file and its bases; relative paths are looked for beside the file that names them."""
-    ours = builtin_recipes()
-    file: Traversable | Path
-    if name in ours:
-        file, identity = ours[name], name
-    elif Path(name).suffix in _YAML_SUFFIXES:
-        file = relative_to / name
-        identity = str(file.resolve())
-    else:
-        kind = f"base of the recipe {base_chain[-1]}:" if base_chain else "recipe"
-        near = unknown_name_message(kind, name, ours).partition(" Allowed:")[0].rstrip(":")
-        raise RecipeError(f"{near} All are listed by: lesionlens recipes. Or give the path of a .yaml file")
-    if identity in base_chain:
+def _read_with_bases(name: str, relative_to: Path, chain: tuple[str, ...]) -> dict[str, Any]:
+    """Read a recipe merged over its bases; relative paths in a file are relative to that file's folder."""
+    path = relative_to / name if is_yaml_path(name) else None
+    identity = str(path.resolve()) if path else name
+    if identity in chain:
         raise RecipeError(
-            f"recipes that are each other's base: {' → '.join((*base_chain, identity))}; one must go"
+            f"recipes that are each other's base: {' → '.join((*chain, identity))}; one must go"
         )
-    tree = _read_yaml(file, str(file) if base_chain else name)
+    if path is None and name not in builtin_recipes():
+        return _read_table_row(name, relative_to, chain)
+    label = f"the recipe {path if path and chain else name}"
+    tree = read_yaml_mapping(path or builtin_recipes()[name], label)
     base = tree.pop("base", None)
     if base is None:
         return tree
     if not isinstance(base, str):
-        raise RecipeError(f"base: {base!r} in the recipe {name}; give one name or one file")
-    here = file.parent if isinstance(file, Path) else relative_to
-    return merge(_read_with_bases(base, here, (*base_chain, identity)), tree)
+        raise RecipeError(f"base: {base!r} in {label}; give the name or the file of one recipe")
+    return merge(_read_with_bases(base, path.parent if path else relative_to, (*chain, identity)), tree)
 
 
-def _read_yaml(file: Traversable | Path, name: str) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise RecipeError(f"cannot read the recipe {name}: {reason}") from error
-    if not isinstance(tree, dict):
-        raise RecipeError(f"the recipe {name} is no table of sections")
+def _read_table_row(name: str, relative_to: Path, chain: tuple[str, ...]) -> dict[str, Any]:
+    """Read the recipe ``TABLE:ROW``: that of its base, with the row's overrides applied."""
+    row = find_row_recipe(name, relative_to)
+    if row is None:
+        raise RecipeError(_unknown_recipe(name, chain))
+    folder = (relative_to / name).parent if is_yaml_path(name.rpartition(":")[0]) else relative_to
+    tree = _read_with_bases(row.base, folder, (*chain, name))
+    apply_overrides(tree, row.overrides)
     return tree
+
+
+def _unknown_recipe(name: str, chain: tuple[str, ...]) -> str:
+    kind = f"base of the recipe {chain[-1]}:" if chain else "recipe"
+    hint = unknown_name_message(kind, name, [*builtin_recipes(), *row_recipe_names()])
+    return (
+        f"{hint.partition(' Allowed:')[0].rstrip(':')} All are listed by: lesionlens recipes. "
+        "Or give the path of a .yaml file"
+    )
+
+
+def apply_overrides(tree: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Apply ``section.key=value`` settings to a recipe's sections in place.
+
+    A network given by ``model.name`` replaces a backbone with its attention, and the other way round.
+    """
+    keys = {_apply_override(tree, override) for override in overrides}
+    if isinstance(tree.get("model"), dict):
+        model_keys = {key.removeprefix("model.") for key in keys if key.startswith("model.")}
+        tree["model"] = replace_model(tree["model"], model_keys)
 
 
 def _deep_merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,10 +135,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     if isinstance(overrides, str):
         raise RecipeError(f"overrides is one text, {overrides!r}; give a list of section.key=value texts")
     tree = read_raw(name)
-    said = {_apply_override(tree, word) for word in overrides}
-    if isinstance(tree.get("model"), dict):  # a network named by a word replaces the recipe's own
-        words = {key.removeprefix("model.") for key in said if key.startswith("model.")}
-        tree["model"] = replace_model(tree["model"], words)
+    apply_overrides(tree, overrides)
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:

@@ -143,7 +143,11 @@ def incomplete_panels_note(results: TableResults, panels: Sequence[PanelSpec]) -
 
 def all_panels(results: TableResults) -> list[PanelSpec]:
     """Give a panel for each variant of each row."""
-    return [PanelSpec(row=row.name, variant=variant) for row in results.spec.rows for variant in row.variants]
+    return [
+        PanelSpec(row=row.name, variant=variant)
+        for row in results.spec.rows
+        for variant in results.spec.recipes_of(row)
+    ]
 
 
 def _missing_runs_note(results: TableResults, panels: Sequence[PanelRuns]) -> tuple[str, ...]:

@@ -105,7 +105,7 @@ def dot_plot(results: TableResults) -> FigureDraft | None:
     missing = [
         row.name
         for row in experiment.rows
-        if row.variants and not any(found[row.name, m.name] for m in metrics)
+        if row.recipe and not any(found[row.name, m.name] for m in metrics)
     ]
     notes = [f"Not measured: {', '.join(missing)}."] if missing else []
     others = [metric.name for metric in experiment.columns[MAX_PLOTTED_COLUMNS:]]

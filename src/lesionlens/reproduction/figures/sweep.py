@@ -70,7 +70,7 @@ def sweep_figure(results: TableResults) -> FigureDraft | None:
         axes.legend(fontsize=SMALL_FONT_SIZE, frameon=False)
     else:
         figure.legend(loc="outside right upper", fontsize=SMALL_FONT_SIZE, frameon=False)
-    unmeasured = [point.row.name for point in points if point.dot is None and point.row.variants]
+    unmeasured = [point.row.name for point in points if point.dot is None and point.row.recipe]
     notes = (f"Not measured: {', '.join(unmeasured)}.",) if unmeasured else ()
     caption = f"{experiment.figure.caption} {ERROR_BARS_CAPTION}"
     return FigureDraft(figure, caption, (*notes, *incomplete_panels_note(results, all_panels(results))))
