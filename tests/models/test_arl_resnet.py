@@ -6,7 +6,6 @@ import torch
 import torchvision
 
 from lesionlens.core.errors import ModelError
-from lesionlens.models import arl_resnet
 from lesionlens.models.arl_resnet import INITIAL_ALPHA, ARLBottleneck, ARLResNet, compile_attention
 from lesionlens.models.attention import arl_fused
 from lesionlens.models.attention.deferred_norm import DeferredNormBranch, deferred_batch_norm
@@ -109,7 +108,7 @@ def test_late_norms_and_fused_sums_teach_the_same(
         branches.append(deferred_batch_norm(norm, given))
         return branches[-1]
 
-    monkeypatch.setattr(arl_resnet, "deferred_batch_norm", noted)
+    monkeypatch.setattr(arl_fused, "deferred_batch_norm", noted)
     plain, late = (learnt(name, compiled=compiled) for compiled in (False, True))
     for key, value in plain.items():
         torch.testing.assert_close(late[key], value, rtol=1e-7, atol=1e-10, msg=key)

@@ -1,8 +1,9 @@
-"""Attention residual learning in timm's residual networks.
+"""Attention residual learning in timm's residual networks: the ARL-CNNs.
 
-Source: Zhang et al. 2019, Table I and equation 9. The paper is silent on two points; as in its residual networks we put
-the ReLU after the sum and use the projected shortcut for both identity and attention where the shape changes. The mask
-uses F(x) after the last batch norm (and after squeeze-and-excitation, where the backbone has it).
+Source: Zhang et al. 2019, Table I and equation 9. The paper does not specify two points; as in its residual networks,
+the ReLU follows the sum here, and where the shape changes the projected shortcut is used for both identity and
+attention. The mask is computed from F(x) after the last batch norm (and after squeeze-and-excitation, if the backbone
+has it).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,82 +16,70 @@ from torch import Tensor, nn
 from lesionlens.core.errors import ModelError, unknown_name_message
 from lesionlens.models import backbone
 from lesionlens.models.attention.arl import ARLOutput, attention_residual, get_normalization
-from lesionlens.models.attention.arl_fused import fused_arl
-from lesionlens.models.attention.deferred_norm import (
-    DeferredNormBranch,
-    apply_now,
-    deferred_batch_norm,
-    has_hooks,
-)
+from lesionlens.models.attention.arl_fused import fused_block
 from lesionlens.models.base import Features, MapValueRange, TimmClassifier
 from lesionlens.models.types import Images
 
 INITIAL_ALPHA = 0.001  # section IV.B
+STAGES = ("layer1", "layer2", "layer3", "layer4")  # timm's names
+MAP_VALUE_RANGES: Mapping[str, MapValueRange] = {
+    "spatial": "distribution",
+    "area": "distribution",
+    "sigmoid": "unit_interval",
+    "channel": "constant",  # a map is the mean over channels, which sum to 1 at each position
+}
 
 
 class ARLBlockMixin:
-    """What both kinds of block share: the scale gate, and equation 9 in place of ``x + F(x)``."""
+    """Equation 9 in place of ``x + F(x)`` in a block of timm, with a learnable scale ``alpha``."""
 
     normalization = "spatial"
-    compiled = False  # how it is computed, not what: no part of the state
+    compiled = False  # affects only how the block is computed, so it is not in the state dict
 
     def add_alpha(self) -> None:
-        """Give the block its alpha."""
+        """Create the parameter alpha."""
         self.alpha = nn.Parameter(torch.tensor(INITIAL_ALPHA))
 
-    def last_norm(self) -> nn.Module:
-        """Give the layer that ends F(x)."""
-        raise NotImplementedError
-
-    def layers_before_last_norm(self, x: Tensor) -> Tensor:
-        """Give what that layer takes, (b, c, h, w), as the kind of block computes it."""
-        raise NotImplementedError
-
-    def branches(
-        self, x: Tensor, *, defer_norm: bool = False
-    ) -> tuple[DeferredNormBranch, DeferredNormBranch]:
-        """Give identity and residual F(x); their last norms may be left to whoever reads them."""
-        block = cast(Any, self)
-        after = [layer for layer in (block.se, block.drop_path) if layer is not None]
-        end = deferred_batch_norm if defer_norm and not after else apply_now
-        residual = end(self.last_norm(), self.layers_before_last_norm(x))
-        for layer in after:
-            residual = DeferredNormBranch(layer(residual.pre_norm))
-        shortcut = block.downsample
-        if defer_norm and type(shortcut) is nn.Sequential and not has_hooks(shortcut):
-            return deferred_batch_norm(shortcut[-1], shortcut[:-1](x)), residual
-        return DeferredNormBranch(x if shortcut is None else shortcut(x)), residual
-
-    def identity_and_residual(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Give identity and residual, both (b, c, h, w)."""
-        identity, residual = self.branches(x)
-        return identity.pre_norm, residual.pre_norm
-
     def forward_with_mask(self, x: Tensor) -> ARLOutput:
-        """Give the block's output after its ReLU, and its mask (b, c, h, w)."""
-        summed, mask = attention_residual(
+        """Return the output after the activation and the mask, both (b, c, h, w)."""
+        y, mask = attention_residual(
             *self.identity_and_residual(x), self.alpha, normalization=self.normalization
         )
-        return ARLOutput(features=self.activation()(summed), mask=mask)
-
-    def activation(self) -> nn.Module:
-        """Give what follows the sum, a ReLU in the papers."""
-        raise NotImplementedError
+        return ARLOutput(features=self.activation()(y), mask=mask)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the output alone: no mask is kept, nor, compiled, what the last norms would give."""
-        identity, residual = self.branches(x, defer_norm=self.compiled)
-        activation = self.activation()
-        rectified = self.compiled and type(activation) is nn.ReLU and not has_hooks(activation)
-        y = fused_arl(
-            identity,
-            residual,
-            self.alpha,
-            normalization=self.normalization,
-            relu=rectified,
-            compiled=self.compiled,
-        )
-        return y if rectified else cast(Tensor, activation(y))
+        """Return the output, as ``forward_with_mask`` does, without storing a mask."""
+        return fused_block(self, x)
+
+    def identity_and_residual(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return identity and residual F(x), both (b, c, h, w)."""
+        residual = self.residual(x)
+        return self.identity(x), residual
+
+    def identity(self, x: Tensor) -> Tensor:
+        """Return x, projected if the shape changes."""
+        shortcut = cast(Any, self).downsample
+        return x if shortcut is None else shortcut(x)  # type: ignore[no-any-return]
+
+    def residual(self, x: Tensor) -> Tensor:
+        """Compute F(x), (b, c, h, w)."""
+        block = cast(Any, self)
+        y: Tensor = self.last_norm()(self.layers_before_last_norm(x))
+        for layer in (block.se, block.drop_path):
+            y = y if layer is None else layer(y)
+        return y
+
+    def layers_before_last_norm(self, x: Tensor) -> Tensor:
+        """Compute F(x) up to its last batch norm, (b, c, h, w)."""
+        raise NotImplementedError
+
+    def last_norm(self) -> nn.Module:
+        """Return the last batch norm of F(x)."""
+        raise NotImplementedError
+
+    def activation(self) -> nn.Module:
+        """Return the layer that follows the sum, a ReLU in the paper."""
+        raise NotImplementedError
 
 
 class ARLBasicBlock(ARLBlockMixin, BasicBlock):
@@ -100,18 +89,18 @@ class ARLBasicBlock(ARLBlockMixin, BasicBlock):
         BasicBlock.__init__(self, *args, **kwargs)
         self.add_alpha()
 
-    def last_norm(self) -> nn.Module:
-        """Give the layer that ends F(x)."""
-        return self.bn2
-
     def layers_before_last_norm(self, x: Tensor) -> Tensor:
-        """F(x) up to its last batch norm, (b, c, h, w)."""
+        """Compute F(x) up to its last batch norm, (b, c, h, w)."""
         block = cast(Any, self)  # timm types its layers loosely
         x = block.aa(block.act1(block.drop_block(block.bn1(block.conv1(x)))))
         return cast(Tensor, block.conv2(x))
 
+    def last_norm(self) -> nn.Module:
+        """Return the last batch norm of F(x)."""
+        return self.bn2
+
     def activation(self) -> nn.Module:
-        """Give what follows the sum."""
+        """Return the layer that follows the sum."""
         return self.act2
 
 
@@ -122,65 +111,48 @@ class ARLBottleneck(ARLBlockMixin, Bottleneck):
         Bottleneck.__init__(self, *args, **kwargs)
         self.add_alpha()
 
-    def last_norm(self) -> nn.Module:
-        """Give the layer that ends F(x)."""
-        return self.bn3
-
     def layers_before_last_norm(self, x: Tensor) -> Tensor:
-        """F(x) up to its last batch norm, (b, c, h, w)."""
+        """Compute F(x) up to its last batch norm, (b, c, h, w)."""
         block = cast(Any, self)
         x = block.act1(block.bn1(block.conv1(x)))
         x = block.aa(block.act2(block.drop_block(block.bn2(block.conv2(x)))))
         return cast(Tensor, block.conv3(x))
 
+    def last_norm(self) -> nn.Module:
+        """Return the last batch norm of F(x)."""
+        return self.bn3
+
     def activation(self) -> nn.Module:
-        """Give what follows the sum."""
+        """Return the layer that follows the sum."""
         return self.act3
 
 
 BLOCKS = {BasicBlock: ARLBasicBlock, Bottleneck: ARLBottleneck}
 
 
-def compile_attention(model: nn.Module) -> bool:
-    """Let every block that attends run the compiled operation in training; say whether there is one."""
-    blocks = [module for module in model.modules() if isinstance(module, ARLBlockMixin)]
-    for block in blocks:
-        block.compiled = True
-    return bool(blocks)
-
-
-MAP_VALUE_RANGES: Mapping[str, MapValueRange] = {
-    "spatial": "distribution",
-    "area": "distribution",
-    "sigmoid": "unit_interval",
-    "channel": "constant",  # a map is the mean over channels, which sum to 1 at each place
-}
-STAGES = ("layer1", "layer2", "layer3", "layer4")  # timm's names
-
-
 class ARLResNet(TimmClassifier):
-    """A timm ResNet (ResNet, -D, ResNeXt, Wide, SE) whose blocks learn attention residually.
+    """timm ResNet (ResNet, -D, ResNeXt, Wide, SE) whose blocks use attention residual learning.
 
     Parameters
     ----------
     name
-        A timm model made of BasicBlock or Bottleneck.
+        Name of a timm model made of BasicBlock or Bottleneck.
     num_classes
         Number of classes k.
     normalization
-        ``spatial`` (the paper's), ``channel`` or ``sigmoid`` (Table V), or ``area`` (ours: the spatial mask
-        with mean 1).
+        Normalization of the mask: ``spatial`` (the paper's), ``channel`` or ``sigmoid`` (Table V), or ``area`` (not in
+        the paper: the spatial mask scaled to mean 1).
     alpha
-        Initial scale gate of every block.
+        Initial alpha of every block, default 0.001.
     taps
-        Names of the stages whose blocks attend, ``layer1`` to ``layer4``; all in the paper.
+        Names of the stages whose blocks attend, ``layer1`` to ``layer4``; default all, as in the paper.
     kwargs
-        Further options of that timm model.
+        Further options of the timm model.
 
     Raises
     ------
     ModelError
-        The backbone has no ``x + F(x)`` blocks that attention residual learning could use.
+        The backbone has no ``x + F(x)`` blocks that attention residual learning can use.
     """
 
     def __init__(
@@ -193,7 +165,7 @@ class ARLResNet(TimmClassifier):
         taps: Sequence[str] = STAGES,
         **kwargs: Any,
     ) -> None:
-        get_normalization(normalization)  # refuses an unknown one before anything is built
+        get_normalization(normalization)  # raises for an unknown name before the network is built
         super().__init__(name, num_classes=num_classes, block=_block_classes(name, taps), **kwargs)
         for _, block in self.arl_blocks():
             block.normalization = normalization
@@ -201,53 +173,61 @@ class ARLResNet(TimmClassifier):
         self.map_value_range = MAP_VALUE_RANGES[normalization]
         self.attention_scales = tuple(f"backbone.{layer}.alpha" for layer, _ in self.arl_blocks())
 
+    def forward_features(self, x: Images, *, maps: bool = False) -> Features:
+        """Return the last feature map and, if requested, the channel mean of the mask of each stage's last block."""
+        resnet = cast(Any, self.backbone)
+        x = resnet.maxpool(resnet.act1(resnet.bn1(resnet.conv1(x))))
+        attention_maps: dict[str, Tensor] = {}
+        for name, stage in self.stages():
+            x, last_block = stage[:-1](x), stage[-1]
+            if maps and isinstance(last_block, ARLBlockMixin):
+                x, mask = last_block.forward_with_mask(x)
+                attention_maps[name] = mask.mean(dim=1)
+            else:
+                x = last_block(x)
+        return Features(feature_map=x, maps=attention_maps)
+
     def stages(self) -> Iterator[tuple[str, nn.Sequential]]:
-        """Give the four stages with their names."""
+        """Yield (name, stage) of the four stages."""
         for name, stage in zip(STAGES, _stage_modules(self.backbone), strict=True):
             yield name, cast(nn.Sequential, stage)
 
     def arl_blocks(self) -> Iterator[tuple[str, Any]]:
-        """Give every block that attends with its name in the backbone, for example ``layer3.5``."""
+        """Yield (name in the backbone, block) of every block that attends, for example ``layer3.5``."""
         for name, stage in self.stages():
             for number, block in enumerate(stage):
                 if isinstance(block, ARLBlockMixin):
                     yield f"{name}.{number}", block
 
     def alphas(self) -> dict[str, float]:
-        """Give the learnt scale gate of every block (the curves of Fig. 7)."""
+        """Return the learned alpha of every block (the curves of Fig. 7)."""
         return {name: float(block.alpha.detach()) for name, block in self.arl_blocks()}
-
-    def forward_features(self, x: Images, *, maps: bool = False) -> Features:
-        """Give the last grid and, if asked for, the mask of each stage's last block, averaged over channels."""
-        trunk = cast(Any, self.backbone)
-        x = trunk.maxpool(trunk.act1(trunk.bn1(trunk.conv1(x))))
-        looked: dict[str, Tensor] = {}
-        for name, stage in self.stages():
-            x, last = stage[:-1](x), stage[-1]
-            if maps and isinstance(last, ARLBlockMixin):
-                x, mask = last.forward_with_mask(x)
-                looked[name] = mask.mean(dim=1)
-            else:
-                x = last(x)
-        return Features(feature_map=x, maps=looked)
 
 
 def _block_classes(name: str, taps: Sequence[str]) -> Any:
-    """Find the block of each stage: an attending one where it was asked for; one class where all are the same."""
+    """Return the block class of each stage, or one class if all stages have the same."""
     for tap in taps:
         if tap not in STAGES:
             raise ModelError(unknown_name_message("stage", tap, STAGES))
     model = backbone.meta_model(name)
     stages = _stage_modules(model) if isinstance(model, ResNet) else []
-    made_of: list[type[nn.Module]] = [type(cast(Any, stage)[0]) for stage in stages]
-    if not made_of or not set(made_of) <= set(BLOCKS):
+    timm_blocks: list[type[nn.Module]] = [type(cast(Any, stage)[0]) for stage in stages]
+    if not timm_blocks or not set(timm_blocks) <= set(BLOCKS):
         raise ModelError(
-            f"attention residual learning needs blocks that compute x + F(x); {name!r} has none that it knows. "
-            f"{backbone.SUPPORTED_RESIDUAL_BACKBONES}"
+            f"attention residual learning needs blocks that compute x + F(x); {name!r} has none of the supported "
+            f"kinds. {backbone.SUPPORTED_RESIDUAL_BACKBONES}"
         )
-    blocks = [BLOCKS[k] if stage in taps else k for stage, k in zip(STAGES, made_of, strict=True)]
+    blocks = [BLOCKS[k] if stage in taps else k for stage, k in zip(STAGES, timm_blocks, strict=True)]
     return blocks[0] if len(set(blocks)) == 1 else blocks
 
 
 def _stage_modules(model: nn.Module) -> list[nn.Module]:
     return [getattr(model, name) for name in STAGES]
+
+
+def compile_attention(model: nn.Module) -> bool:
+    """Let all attention blocks run the compiled operation in training; return whether there are any."""
+    blocks = [module for module in model.modules() if isinstance(module, ARLBlockMixin)]
+    for block in blocks:
+        block.compiled = True
+    return bool(blocks)

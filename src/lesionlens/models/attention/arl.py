@@ -1,6 +1,7 @@
-"""Attention residual learning: a block's own residual, normalised, says where to look.
+"""Attention residual learning: a residual block attends with a mask that it computes from its own residual.
 
 Source: Zhang et al. 2019, "Attention Residual Learning for Skin Lesion Classification", equations 3 to 9.
+``arl_fused`` computes the same equation with less memory.
 """
 
 from typing import NamedTuple
@@ -12,64 +13,16 @@ from torch import Tensor
 from lesionlens.core.errors import ModelError, unknown_name_message
 
 
-class MaskNormalization(NamedTuple):
-    """How a mask is made of F(x).
+class ARLOutput(NamedTuple):
+    """Output and mask of a block.
 
     Attributes
     ----------
-    dim
-        Axes of (b, c, h, w) over which a softmax is taken; none: a sigmoid, each value by itself.
-    scale_to_unit_mean
-        Multiplied by the number of places.
+    features
+        Sum of equation 9 before any ReLU, (b, c, h, w).
+    mask
+        Attention mask N(F(x)), (b, c, h, w), float32 or float64.
     """
-
-    dim: tuple[int, ...]
-    scale_to_unit_mean: bool = False
-
-    def compute_mask(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Normalise features, in any memory layout without a copy."""
-        return self.scale_factor(features.shape) * softmax_over(features, self.dim)
-
-    def scale_factor(self, shape: torch.Size) -> int:
-        """Give what the mask is multiplied by on a grid (b, c, h, w)."""
-        return shape[2] * shape[3] if self.scale_to_unit_mean else 1
-
-
-MASK_NORMALIZATIONS = {
-    "spatial": MaskNormalization((2, 3)),  # eq. 4, of each channel: sums to 1 over h and w
-    "channel": MaskNormalization((1,)),  # eq. 5, at each position: sums to 1 over c
-    "sigmoid": MaskNormalization(()),  # eq. 6
-    # Ours, not the paper's: its mask has mean 1 / (h * w), 3e-4 at 56 by 56. Times alpha that is 3e-7 of x, and
-    # alpha's gradient is as small, so that the gate hardly learns. Scaled, the term has the same size on every grid.
-    "area": MaskNormalization((2, 3), scale_to_unit_mean=True),
-}
-
-
-def softmax_over(features: Tensor, dim: tuple[int, ...], log_sums: Tensor | None = None) -> Tensor:
-    """Take the softmax over these axes, or the sigmoid over none, in the layout in which the features lie.
-
-    ``torch.softmax`` takes one axis and copies what does not lie along it. `log_sums` is what ``logsumexp`` gives,
-    if it is there.
-    In float32 the relative error is about 6e-8 times the largest magnitude: 1e-6 behind a batch norm.
-    """
-    if not dim:
-        return features.sigmoid()
-    # not exp / sum: exp is not kept between, whoever compiles this computes it twice rather than storing a grid
-    return (features - (logsumexp(features, dim) if log_sums is None else log_sums)).exp()
-
-
-def logsumexp(features: Tensor, dim: tuple[int, ...]) -> Tensor:
-    """Take the logarithm of the sum of exponentials over these axes, which keep a size of 1.
-
-    One axis after the other, the last first: a row is still in the cache when it is summed.
-    """
-    for axis in reversed(dim):
-        features = features.logsumexp(axis, keepdim=True)
-    return features
-
-
-class ARLOutput(NamedTuple):
-    """The sum of equation 9 before any ReLU, (b, c, h, w), and the mask in it, same shape, float32 or wider."""
 
     features: Tensor
     mask: Tensor
@@ -82,21 +35,22 @@ def attention_residual(
     *,
     normalization: str = "spatial",
 ) -> ARLOutput:
-    """Compute ``x + F(x) + alpha * N(F(x)) * x`` (eq. 9) and give the mask N(F(x)) too.
+    """Compute ``y = x + F(x) + alpha * N(F(x)) * x`` (eq. 9) and return it with the mask N(F(x)).
 
-    Mask and sum are computed in float32 or wider even under autocast: over a 56 by 56 grid the attention term is about
-    3e-7 of ``x``. The sum is then rounded once, to the type of ``x + residual``. Where no mask is asked for,
-    ``arl_fused.fused_arl`` gives the same sum for less memory.
+    Mask and sum are computed in float32 or float64 even under autocast: on a 56 by 56 feature map the attention term
+    is about 3e-7 of ``x``. The sum is then rounded once, to the dtype of ``x + residual``.
 
     Parameters
     ----------
-    x, residual
-        The block's identity (projected where the shape changes) and F(x), both (b, c, h, w).
+    x
+        Identity of the block, (b, c, h, w); the projected shortcut if the shape changes.
+    residual
+        Residual F(x), (b, c, h, w).
     alpha
-        The block's scale gate, a scalar.
+        Learnable scale of the attention term, a scalar.
     normalization
-        ``spatial`` (eq. 4, the paper's choice), ``channel`` (eq. 5), ``sigmoid`` (eq. 6) or ``area`` (ours: eq. 4
-        scaled to mean 1).
+        Normalization N: ``spatial`` (eq. 4, the paper's choice), ``channel`` (eq. 5), ``sigmoid`` (eq. 6) or ``area``
+        (not in the paper: eq. 4 scaled to mean 1).
 
     Raises
     ------
@@ -110,23 +64,83 @@ def attention_residual(
     >>> attention_residual(x, torch.zeros_like(x), torch.tensor(1.0)).features.flatten().tolist()
     [1.25, 1.25, 1.25, 1.25]
     """
-    kind = torch.promote_types(x.dtype, residual.dtype)
-    wide = torch.promote_types(kind, torch.float32)
+    dtype = torch.promote_types(x.dtype, residual.dtype)
+    wide = torch.promote_types(dtype, torch.float32)
     with torch.autocast(x.device.type, enabled=False):
         identity, added = x.to(wide), residual.to(wide)
         mask = get_normalization(normalization).compute_mask(added)
         y = added + identity + alpha.to(wide) * mask * identity
-    return ARLOutput(features=y.to(kind), mask=mask)
+    return ARLOutput(features=y.to(dtype), mask=mask)
+
+
+class MaskNormalization(NamedTuple):
+    """Normalization N that turns F(x) into a mask.
+
+    Attributes
+    ----------
+    dim
+        Axes of (b, c, h, w) over which the softmax is taken; empty for an elementwise sigmoid.
+    scale_to_unit_mean
+        Whether the mask is multiplied by h * w.
+    """
+
+    dim: tuple[int, ...]
+    scale_to_unit_mean: bool = False
+
+    def compute_mask(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Return the mask N(features), without copying in any memory format."""
+        return self.scale_factor(features.shape) * softmax_over(features, self.dim)
+
+    def scale_factor(self, shape: torch.Size) -> int:
+        """Return the factor applied to the mask of a feature map of shape (b, c, h, w)."""
+        return shape[2] * shape[3] if self.scale_to_unit_mean else 1
+
+
+MASK_NORMALIZATIONS = {
+    "spatial": MaskNormalization((2, 3)),  # eq. 4, per channel: sums to 1 over h and w
+    "channel": MaskNormalization((1,)),  # eq. 5, per position: sums to 1 over c
+    "sigmoid": MaskNormalization(()),  # eq. 6
+    # Not in the paper, whose mask has mean 1 / (h * w), 3e-4 at 56 by 56. Times alpha that is 3e-7 of x, and alpha's
+    # gradient is as small, so that alpha hardly learns. Scaled, the term has the same size on every feature map.
+    "area": MaskNormalization((2, 3), scale_to_unit_mean=True),
+}
 
 
 def get_normalization(name: str) -> MaskNormalization:
-    """Look a normalization up.
+    """Return the normalization of that name.
 
     Raises
     ------
     ModelError
-        It does not exist.
+        The normalization does not exist.
     """
     if name not in MASK_NORMALIZATIONS:
         raise ModelError(unknown_name_message("normalization", name, MASK_NORMALIZATIONS))
     return MASK_NORMALIZATIONS[name]
+
+
+def softmax_over(features: Tensor, dim: tuple[int, ...], log_sums: Tensor | None = None) -> Tensor:
+    """Compute the softmax over several axes, or the sigmoid if there are none, in the memory format of the input.
+
+    ``torch.softmax`` takes one axis and copies tensors that are not contiguous along it. In float32 the relative error
+    is about 6e-8 times the largest magnitude: 1e-6 after a batch norm.
+
+    Parameters
+    ----------
+    log_sums
+        Precomputed ``logsumexp(features, dim)``.
+    """
+    if not dim:
+        return features.sigmoid()
+    # not exp / sum: exp would be computed twice by a compiler that does not store a full feature map
+    return (features - (logsumexp(features, dim) if log_sums is None else log_sums)).exp()
+
+
+def logsumexp(features: Tensor, dim: tuple[int, ...]) -> Tensor:
+    """Compute the logarithm of the sum of exponentials over several axes, which remain with size 1.
+
+    One axis at a time, the last one first: a row is still in the processor's cache when it is summed.
+    """
+    for axis in reversed(dim):
+        features = features.logsumexp(axis, keepdim=True)
+    return features

@@ -1,6 +1,9 @@
-"""A branch of a residual block whose last batch norm is applied by whoever reads it, and whose gradients follow.
+"""Optional: batch norm that stores no output; the operation that reads it applies it on the way.
 
-Applied by itself a norm writes a grid as large as the one it reads, and both live until the backward pass.
+A batch norm in training writes a feature map as large as its input, and autograd keeps both until the backward pass.
+Here the batch statistics are computed, but the normalization is left to ``arl_fused.fused_arl``, whose backward pass
+also returns the gradients of the norm's weights. Used only in blocks whose ``compiled`` flag is set
+(``arl_resnet.compile_attention``); results without it are equal within rounding.
 """
 
 from collections.abc import Sequence
@@ -10,22 +13,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# axes of (b, c, h, w) in the order in which channels-last memory holds them
-CHANNELS_LAST_PERM = (0, 2, 3, 1)
-BATCH_SPATIAL_DIMS = (0, 1, 2)  # of grids as they lie
+CHANNELS_LAST_PERM = (0, 2, 3, 1)  # axes of (b, c, h, w) in the order of channels-last memory
+BATCH_SPATIAL_DIMS = (0, 1, 2)  # axes b, h and w of (b, h, w, c)
+SUPPORTED_DEVICES = ("cpu", "cuda")  # devices on which torch computes batch statistics separately
+FULL_PRECISION_DTYPES = (torch.float32, torch.float64)  # dtypes of weights whose statistics are not rounded
+HOOK_ATTRS = (
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+)  # of nn.Module
 
 
 class BatchNormParams(NamedTuple):
-    """A batch norm's weights, and the statistics of the batch.
+    """Weights of a batch norm and statistics of the batch.
 
     Attributes
     ----------
     weight, bias
-        Parameters, (c,).
+        Learnable scale and offset, (c,).
     mean, inv_std
-        Mean, and one through the standard deviation, (c,), float32 or wider.
+        Mean and reciprocal standard deviation of the batch, (c,), float32 or float64.
     eps
-        What was added to the variance.
+        Constant added to the variance.
     """
 
     weight: Tensor
@@ -35,33 +45,41 @@ class BatchNormParams(NamedTuple):
     eps: float
 
     def scale(self) -> Tensor:
-        """Give what a value is multiplied by, (c,), float32 or wider."""
+        """Return the factor applied to each channel, weight / standard deviation, (c,), float32 or float64."""
         return self.weight * self.inv_std
 
 
 class DeferredNormBranch(NamedTuple):
-    """A branch of a block, up to its last norm; without a norm, the whole branch."""
+    """Branch of a residual block whose final batch norm has not been applied yet.
+
+    Attributes
+    ----------
+    pre_norm
+        Input of the norm, or the output of the branch if there is no norm to apply.
+    norm
+        Norm to apply; None if ``pre_norm`` is the output already.
+    """
 
     pre_norm: Tensor
     norm: BatchNormParams | None = None
 
     @property
     def eps(self) -> float | None:
-        """Give the norm's, if there is one."""
+        """Constant added to the norm's variance; None without a norm."""
         return None if self.norm is None else self.norm.eps
 
     def tensors(self) -> tuple[Tensor | None, ...]:
-        """Give all tensors: what was given, then the norm's."""
+        """Return all five tensors: ``pre_norm``, then the norm's (None without a norm)."""
         return self.pre_norm, *((None,) * 4 if self.norm is None else self.norm[:4])
 
     @classmethod
     def from_tensors(cls, eps: float | None, tensors: Sequence[Any]) -> "DeferredNormBranch":
-        """Join those parts again."""
-        given, weight, bias, mean, scale = tensors
-        return cls(given, None if eps is None else BatchNormParams(weight, bias, mean, scale, eps))
+        """Build a branch from what ``eps`` and ``tensors`` returned."""
+        pre_norm, weight, bias, mean, inv_std = tensors
+        return cls(pre_norm, None if eps is None else BatchNormParams(weight, bias, mean, inv_std, eps))
 
     def differentiable_output(self) -> Tensor:
-        """Give the branch, (b, c, h, w), by operations that can be differentiated twice."""
+        """Return the normalized branch, (b, c, h, w), by operations that can be differentiated twice."""
         if self.norm is None:
             return self.pre_norm
         return F.batch_norm(
@@ -69,64 +87,39 @@ class DeferredNormBranch(NamedTuple):
         )
 
     def output(self) -> Tensor:
-        """Give the branch in float32 or wider, from a grid as it lies, (b, h, w, c)."""
+        """Return the normalized branch in float32 or float64, for ``pre_norm`` of shape (b, h, w, c)."""
         wide = promote_to_float32(self.pre_norm)
         if self.norm is None:
             return wide
-        slope = self.norm.scale()
-        return wide * slope + (self.norm.bias - self.norm.mean * slope)
+        scale = self.norm.scale()
+        return wide * scale + (self.norm.bias - self.norm.mean * scale)
 
     def backward(self, grad_out: Tensor) -> tuple[Tensor | None, ...]:
-        """Take a gradient, as it lies, back to each of the parts; statistics follow from what was given."""
+        """Return the gradients of the five ``tensors`` for a gradient (b, h, w, c) of the output.
+
+        The batch statistics follow from ``pre_norm``, so their gradients are None.
+        """
         if self.norm is None:
             return grad_out.to(self.pre_norm.dtype), *(None,) * 4
-        standard = (promote_to_float32(self.pre_norm) - self.norm.mean) * self.norm.inv_std
-        for_weight = sum_dims(grad_out * standard, BATCH_SPATIAL_DIMS)
-        for_bias = sum_dims(grad_out, BATCH_SPATIAL_DIMS)
-        felt = grad_out - (for_bias + standard * for_weight) / _num_positions(grad_out)
-        found = self.norm.scale() * felt
+        standardized = (promote_to_float32(self.pre_norm) - self.norm.mean) * self.norm.inv_std
+        grad_weight = sum_dims(grad_out * standardized, BATCH_SPATIAL_DIMS)
+        grad_bias = sum_dims(grad_out, BATCH_SPATIAL_DIMS)
+        centered = grad_out - (grad_bias + standardized * grad_weight) / _num_positions(grad_out)
+        grad_input = self.norm.scale() * centered
         return (
-            found.to(self.pre_norm.dtype),
-            for_weight.flatten().to(self.norm.weight.dtype),
-            for_bias.flatten().to(self.norm.bias.dtype),
+            grad_input.to(self.pre_norm.dtype),
+            grad_weight.flatten().to(self.norm.weight.dtype),
+            grad_bias.flatten().to(self.norm.bias.dtype),
             None,
             None,
         )
 
 
-def promote_to_float32(x: Tensor) -> Tensor:
-    """Give a grid in float32, or wider if it is."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def sum_dims(x: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """Sum over these axes, which keep a size of 1: one after the other, the last first, as memory lies."""
-    for axis in reversed(dims):
-        x = x.sum(axis, keepdim=True)
-    return x
-
-
-def _num_positions(x: Tensor) -> int:
-    """Count images times places of a grid as it lies."""
-    return x.shape[0] * x.shape[1] * x.shape[2]
-
-
-SUPPORTED_DEVICES = ("cpu", "cuda")  # on which torch takes statistics apart from the norm
-# kinds of weights with which statistics are not rounded
-FULL_PRECISION_DTYPES = (torch.float32, torch.float64)
-# of torch's modules
-HOOK_ATTRS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-
-
-def apply_now(norm: nn.Module, x: Tensor) -> DeferredNormBranch:
-    """Apply the last layer of a branch."""
-    return DeferredNormBranch(norm(x))
-
-
 def deferred_batch_norm(norm: nn.Module, x: Tensor) -> DeferredNormBranch:
-    """Leave the last layer of a branch, which takes (b, c, h, w), to whoever reads the branch, where that can be.
+    """Defer the last layer of a branch if possible, and apply it at once otherwise.
 
-    That is a batch norm in training on a grid in channels-last memory. Its running statistics move as ever.
+    A layer can be deferred if it is a batch norm in training and its input (b, c, h, w) is in channels-last memory.
+    Its running statistics are updated as usual.
     """
     if not isinstance(norm, nn.BatchNorm2d) or not _can_defer(norm, x):
         return apply_now(norm, x)
@@ -135,14 +128,19 @@ def deferred_batch_norm(norm: nn.Module, x: Tensor) -> DeferredNormBranch:
     with torch.no_grad():
         norm.num_batches_tracked.add_(1)
         mean, variance = torch.batch_norm_update_stats(x, norm.running_mean, norm.running_var, norm.momentum)
-        scale = (variance + norm.eps).rsqrt()
-    return DeferredNormBranch(x, BatchNormParams(norm.weight, norm.bias, mean, scale, norm.eps))
+        inv_std = (variance + norm.eps).rsqrt()
+    return DeferredNormBranch(x, BatchNormParams(norm.weight, norm.bias, mean, inv_std, norm.eps))
+
+
+def apply_now(norm: nn.Module, x: Tensor) -> DeferredNormBranch:
+    """Apply the last layer of a branch."""
+    return DeferredNormBranch(norm(x))
 
 
 def _can_defer(norm: nn.BatchNorm2d, x: Tensor) -> bool:
-    usual = type(norm) is nn.BatchNorm2d and norm.affine and norm.track_running_stats
+    standard_layer = type(norm) is nn.BatchNorm2d and norm.affine and norm.track_running_stats
     return (
-        usual
+        standard_layer
         and norm.training
         and norm.momentum is not None
         and norm.weight.dtype in FULL_PRECISION_DTYPES
@@ -151,16 +149,33 @@ def _can_defer(norm: nn.BatchNorm2d, x: Tensor) -> bool:
         and not torch.compiler.is_compiling()
         and x.device.type in SUPPORTED_DEVICES
         and is_channels_last(x)
-        and x.shape[1] == norm.num_features  # of what is wrong the layer tells itself
+        and x.shape[1] == norm.num_features  # otherwise the layer raises its own error
         and x[:, 0].numel() > 1
     )
 
 
 def has_hooks(layer: nn.Module) -> bool:
-    """Say whether somebody looks at what passes a layer, which must then be called."""
+    """Return whether a layer has hooks, so that it must be called."""
     return any(getattr(layer, name) for name in HOOK_ATTRS)
 
 
 def is_channels_last(x: Tensor) -> bool:
-    """Say whether a grid (b, c, h, w) lies so that its channels are neighbours."""
+    """Return whether a feature map (b, c, h, w) is in channels-last memory."""
     return x.is_contiguous(memory_format=torch.channels_last)
+
+
+def promote_to_float32(x: Tensor) -> Tensor:
+    """Convert a tensor to float32; float64 stays float64."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def sum_dims(x: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """Sum over several axes, which remain with size 1, one at a time in memory order: the last one first."""
+    for axis in reversed(dims):
+        x = x.sum(axis, keepdim=True)
+    return x
+
+
+def _num_positions(x: Tensor) -> int:
+    """Return b * h * w of a feature map (b, h, w, c)."""
+    return x.shape[0] * x.shape[1] * x.shape[2]
