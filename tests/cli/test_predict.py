@@ -63,7 +63,7 @@ def test_stopped_it_says_what_to_do_and_goes_on(
     ]
     monkeypatch.setattr(scoring, "_predict_batch", once)
     assert run(monkeypatch, *words) == 130
-    assert "kept in p.csv.partial. Give the same command again to go on" in capsys.readouterr().err
+    assert "saved in p.csv.partial. Run the same command again to resume" in capsys.readouterr().err
     monkeypatch.setattr(scoring, "_predict_batch", predict_batch)
     assert run(monkeypatch, *words) == 1
     said = capsys.readouterr().err

@@ -120,7 +120,7 @@ def test_an_export_that_is_wrong_is_not_kept(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(exporting, "save_exported", lambda found, target, folder: folder / "model.pt2")
     monkeypatch.setattr(exporting, "load_exported", lambda file, target: off)
     with pytest.raises(
-        BackendError, match=r"not kept: with 3 images its logits differ by 0\.01 from torch's"
+        BackendError, match=r"discarded: for a batch of 3 its logits differ by 0\.01 from PyTorch's"
     ):
         export(tmp_path / "bundle", "torch-export", tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
@@ -138,7 +138,7 @@ def test_images_that_are_not_there_are_told_before_the_network_is_traced(
     loaded = made({"backbone": "test_resnet"}, (48, 48))
     save_model(tmp_path / "bundle", loaded.model, loaded.card)
     monkeypatch.setattr(exporting, "trace_model", lambda *_, **__: pytest.fail("traced"))
-    with pytest.raises(DataError, match="there is no file or folder nowhere"):
+    with pytest.raises(DataError, match="There is no file or folder nowhere"):
         export(tmp_path / "bundle", "onnx", tmp_path / "out", verify_on=["nowhere"])
 
 

@@ -74,11 +74,11 @@ def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pyt
         return scandir(folder)
 
     monkeypatch.setattr(os, "scandir", refusing)
-    with pytest.raises(DataError, match=r"the folder .*locked cannot be listed: Permission denied"):
+    with pytest.raises(DataError, match=r"Cannot list the folder .*locked: Permission denied"):
         collect_inputs([tmp_path])
 
 
 def test_a_name_that_no_table_can_hold_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m\udce9lanome.jpg").write_bytes(b"")  # Latin-1 on a disk
-    with pytest.raises(DataError, match=r"'m\\udce9lanome' is not in UTF-8 .* rename the file"):
+    with pytest.raises(DataError, match=r"'m\\udce9lanome' is not valid UTF-8 .* Rename the file"):
         collect_inputs([tmp_path])

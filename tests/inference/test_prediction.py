@@ -89,7 +89,7 @@ def test_an_unreadable_image_is_told_and_the_others_are_scored(bundle: Path, fol
 
 def test_labels_come_along_from_a_table(bundle: Path, folder: Path) -> None:
     (folder / "t.csv").write_text("image,label,lesion_id\n0.jpg,melanoma,a\n1.jpg,MEL,a\n2.jpg,bcc,b\n")
-    with pytest.warns(UserWarning, match="no class for are left empty: basal_cell_carcinoma"):
+    with pytest.warns(UserWarning, match="the model has no class are ignored: basal_cell_carcinoma"):
         found = predict(bundle, [folder / "t.csv"]).predictions
     assert found.lesion_id.tolist() == ["a", "a", "b"]
     assert found.label.tolist() == ["melanoma", "melanoma", ""]
@@ -109,10 +109,10 @@ def test_labels_of_ones_own_are_known_by_the_model(bundle: Path, folder: Path) -
 @pytest.mark.parametrize(
     ("sources", "message"),
     [
-        ([], "no images were given"),
+        ([], "No images specified"),
         (["empty"], "no image .* in the folder"),
-        (["none.jpg"], r"there is no file or folder none\.jpg"),
-        (["none/x"], "there is no file or folder none/x"),
+        (["none.jpg"], r"There is no file or folder none\.jpg"),
+        (["none/x"], "There is no file or folder none/x"),
         (["table:none.csv"], r"none\.csv does not exist"),
     ],
 )
@@ -142,10 +142,10 @@ def test_the_challenges_layout_goes_out_and_comes_in(folder: Path, tmp_path: Pat
 
 def test_two_images_of_one_name_are_refused(bundle: Path, folder: Path) -> None:
     shutil.copy(folder / "0.jpg", folder / "more" / "0.jpg")
-    both = rf"for example '0' of {folder / '0.jpg'} and {folder / 'more' / '0.jpg'}\. Rename .* apart"
+    both = rf"for example '0' of {folder / '0.jpg'} and {folder / 'more' / '0.jpg'}\. Rename .* separately"
     with pytest.raises(DataError, match=f"1 image id occurs more than once, {both}"):
         predict(bundle, [folder])
-    with pytest.raises(DataError, match=r"1\.jpg, which is given twice\. Give each image once"):
+    with pytest.raises(DataError, match=r"1\.jpg, which is passed twice\. Pass each image once"):
         predict(bundle, [folder / "1.jpg", folder / "1.jpg"])
 
 

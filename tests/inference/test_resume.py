@@ -101,7 +101,7 @@ def test_a_run_that_is_stopped_goes_on_and_comes_to_the_same(here: Path, at: int
 @some
 def test_ctrl_c_leaves_what_is_scored_and_says_what_to_do(here: Path) -> None:
     with pytest.raises(
-        RunInterrupted, match=r"kept in p\.csv\.partial\. Give the same command again .*--restart"
+        RunInterrupted, match=r"saved in p\.csv\.partial\. Run the same command again .*--restart"
     ):
         score(on_progress=partial(stop, at=6, error=KeyboardInterrupt()))
     assert score(restart=True).num_resumed == 0
@@ -211,7 +211,7 @@ def test_what_could_not_be_written_in_the_end_is_refused_before_the_first_image(
 
     with pytest.raises(PredictionsError, match="the ISIC 2018 format holds the classes"):
         score(output_format="isic2018", on_progress=never)
-    with pytest.raises(PredictionsError, match="images is a folder; give the name of a file"):
+    with pytest.raises(PredictionsError, match=r"images is a folder\. Pass the name of a file"):
         score(out=here / "images", on_progress=never)
     with (
         output_lock(here / "p.csv"),
@@ -219,7 +219,7 @@ def test_what_could_not_be_written_in_the_end_is_refused_before_the_first_image(
     ):
         score(on_progress=never)
     partial_path(Path("p.csv")).write_text("my notes\n")
-    with pytest.raises(PredictionsError, match="nothing that scoring can go on from; remove it"):
+    with pytest.raises(PredictionsError, match=r"not a valid partial result\. Delete it"):
         score(on_progress=never)
     assert partial_path(Path("p.csv")).read_text() == "my notes\n"
 
@@ -227,7 +227,7 @@ def test_what_could_not_be_written_in_the_end_is_refused_before_the_first_image(
 def test_nothing_is_left_where_no_image_can_be_read(here: Path) -> None:
     for kept in (number for number in range(11) if number not in (2, 10)):
         (here / "images" / f"{kept:02d}.png").unlink()
-    with pytest.raises(DataError, match="not one image can be read"):
+    with pytest.raises(DataError, match="No image can be read"):
         score()
     assert sorted(file.name for file in here.iterdir()) == ["bundle", "images"]
 

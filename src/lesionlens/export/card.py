@@ -1,4 +1,4 @@
-"""What stands beside an exported network: all that a stranger needs to use it, and how it was checked."""
+"""The card of an exported network: everything that is needed to use it, and how it was verified."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ ExportFormat = Literal["onnx", "openvino", "torch-export"]
 
 
 class TensorSpec(BaseModel):
-    """A named input or output; ``batch`` stands for any number of images."""
+    """Name and shape of an input or output; the dimension ``batch`` may have any size."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -21,7 +21,7 @@ class TensorSpec(BaseModel):
 
 
 class NumericCheck(BaseModel):
-    """The largest differences from torch on one batch, by name; ``scores`` are what the logits come to."""
+    """Largest absolute differences from PyTorch on one batch: of ``scores``, ``logits`` and each attention map."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,16 +30,16 @@ class NumericCheck(BaseModel):
 
 
 class VerificationResult(BaseModel):
-    """Scores of images by the export against torch in float32.
+    """Agreement between the export and PyTorch in float32 on images.
 
     Attributes
     ----------
     class_agreement
-        Share of the images whose highest score is of the same class.
+        Fraction of images with the same highest-scoring class.
     max_score_difference
-        The largest difference of a score.
+        Largest absolute difference of a score.
     auc, torch_auc
-        Mean over the classes that have images; None without labels.
+        Macro-averaged AUC of the export and of PyTorch, over classes that have images; None without labels.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,13 +59,13 @@ class ExportCard(BaseModel):
     Attributes
     ----------
     versions
-        Versions of what made the file.
+        Versions of the packages that wrote the file.
     model
-        The card of the saved model: classes, pre-processing, what it was trained on.
+        Model card of the saved model: classes, preprocessing, training data.
     numeric_checks
-        Against torch, on batches of several sizes.
+        Differences from PyTorch on random batches of several sizes.
     verification
-        On the images that were given to check it, in float32 and bf16.
+        Agreement with PyTorch on the images passed as ``verify_on``, in float32 and bf16.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""A saved model as a folder that works without LesionLens: network, card and README, checked before it is kept."""
+"""Export a saved model to a directory that works without LesionLens: network, card and README, verified first."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -43,12 +43,12 @@ REQUIRED_PACKAGES: dict[ExportFormat, tuple[str, ...]] = {
 
 
 def save_exported(exported: ExportedModel, export_format: ExportFormat, folder: Path) -> Path:
-    """Write a traced network; OpenVINO's weights lie beside its graph.
+    """Write a traced network; OpenVINO stores the weights in a second file next to the graph.
 
     Raises
     ------
     BackendError
-        A package is missing, or the network cannot be expressed.
+        A package is not installed, or the format cannot express the network.
     """
     require(*REQUIRED_PACKAGES[export_format])
     file = folder / EXPORT_FILENAMES[export_format]
@@ -62,7 +62,7 @@ def save_exported(exported: ExportedModel, export_format: ExportFormat, folder: 
 
 
 def load_exported(file: Path, export_format: ExportFormat) -> SessionFn:
-    """Read what ``save_exported`` wrote, to compute in float32."""
+    """Load a file written by ``save_exported`` for inference in float32."""
     if export_format == "torch-export":
         return _torch_session(file)
     return load_session(file, "onnxruntime" if export_format == "onnx" else "openvino", precision="fp32")
@@ -70,10 +70,10 @@ def load_exported(file: Path, export_format: ExportFormat) -> SessionFn:
 
 def _save_openvino(exported: ExportedModel, file: Path) -> None:
     openvino = import_openvino()
-    through = file.with_suffix(".onnx")
-    write_onnx(exported, through)
-    openvino.save_model(openvino.Core().read_model(through), file, compress_to_fp16=False)
-    through.unlink()
+    onnx_file = file.with_suffix(".onnx")
+    write_onnx(exported, onnx_file)
+    openvino.save_model(openvino.Core().read_model(onnx_file), file, compress_to_fp16=False)
+    onnx_file.unlink()
 
 
 def _torch_session(file: Path) -> SessionFn:
@@ -86,32 +86,32 @@ def _torch_session(file: Path) -> SessionFn:
     return run
 
 
-CHECK_BATCH_SIZES = (1, 3)  # another than the two images that the network is traced with
+CHECK_BATCH_SIZES = (1, 3)  # neither is 2, the batch size of the trace
 
 
 def export(
     model_dir: Path | str, export_format: ExportFormat, out: Path, *, verify_on: Sequence[str] = ()
 ) -> ExportCard:
-    """Write a trained network for use without LesionLens; a folder that is left is checked and complete.
+    """Export a trained network for use without LesionLens; the directory is created only if verification succeeds.
 
     Parameters
     ----------
     model_dir
-        A saved model's folder, or a run's.
+        Directory of a saved model or of a run.
     export_format
         ``onnx``, ``openvino`` or ``torch-export``.
     out
-        A new folder.
+        New directory to create.
     verify_on
-        Images (as for predictions, with labels or without) on which the export is compared with torch as well.
+        Images (as for ``predict``, labels optional) on which the export is additionally compared with PyTorch.
 
     Raises
     ------
     BackendError
-        The format does not exist or its packages are missing, the network cannot be expressed in it, or its numbers
-        differ from torch's.
+        The format is unknown, its packages are not installed, it cannot express the network, or the outputs differ
+        from PyTorch's.
     LesionLensError
-        The model or the images cannot be used, or the folder holds something.
+        The model or the images cannot be used, or the directory is not empty.
     """
     if export_format not in get_args(ExportFormat):
         raise BackendError(unknown_name_message("format", export_format, get_args(ExportFormat)))
@@ -124,11 +124,11 @@ def export(
     with atomic_directory(out) as folder:
         traced = trace_model(loaded, maps=True)
         file = save_exported(traced, export_format, folder)
-        run = load_exported(file, export_format)
-        card = _build_card(loaded, export_format, traced, verify(loaded, run), file)
+        session = load_exported(file, export_format)
+        card = _build_card(loaded, export_format, traced, verify(loaded, session), file)
         if images is not None:
             card = card.model_copy(
-                update={"verification": verify_on_images(loaded, file, export_format, run, images)}
+                update={"verification": verify_on_images(loaded, file, export_format, session, images)}
             )
         write_text(folder / "card.json", card.model_dump_json(indent=2) + "\n")
         write_text(folder / "README.md", format_readme(card))
@@ -136,28 +136,28 @@ def export(
 
 
 def verify(loaded: LoadedModel, session: SessionFn) -> tuple[NumericCheck, ...]:
-    """Compare with torch, on one image and on several.
+    """Compare an export with PyTorch on random batches of one and of several images.
 
     Raises
     ------
     BackendError
-        Something differs by more than 1e-4.
+        An output differs by more than ``OUTPUT_TOLERANCE``.
     """
-    found = tuple(_max_errors(loaded, session, example_input(loaded, batch)) for batch in CHECK_BATCH_SIZES)
-    for each in found:
-        name, largest = max(each.max_errors.items(), key=lambda item: item[1])
+    checks = tuple(_max_errors(loaded, session, example_input(loaded, size)) for size in CHECK_BATCH_SIZES)
+    for check in checks:
+        name, largest = max(check.max_errors.items(), key=lambda item: item[1])
         if largest > OUTPUT_TOLERANCE:
             raise BackendError(
-                f"the export is not kept: with {each.batch_size} images its {name} differ by {largest:.2g} from "
-                f"torch's, more than {OUTPUT_TOLERANCE:g}. Try another format"
+                f"Export discarded: for a batch of {check.batch_size} its {name} differ by {largest:.2g} from "
+                f"PyTorch's, more than {OUTPUT_TOLERANCE:g}. Try another format"
             )
-    return found
+    return checks
 
 
 def _max_errors(loaded: LoadedModel, session: SessionFn, x: Tensor) -> NumericCheck:
-    wanted = reference_outputs(loaded, x, maps=True)
-    largest = max_abs_errors(session(np.ascontiguousarray(x)), wanted, multilabel=loaded.card.multilabel)
-    return NumericCheck(batch_size=len(x), max_errors=largest)
+    reference = reference_outputs(loaded, x, maps=True)
+    errors = max_abs_errors(session(np.ascontiguousarray(x)), reference, multilabel=loaded.card.multilabel)
+    return NumericCheck(batch_size=len(x), max_errors=errors)
 
 
 def _build_card(
@@ -168,14 +168,14 @@ def _build_card(
     file: Path,
 ) -> ExportCard:
     x = example_input(loaded, 1)
-    found = reference_outputs(loaded, x, maps=True)
+    outputs = reference_outputs(loaded, x, maps=True)
     return ExportCard(
         export_format=export_format,
         file=file.name,
         versions={package: version(package) for package in ("torch", *REQUIRED_PACKAGES[export_format])},
         model=loaded.card,
         input=_tensor_spec(traced.input_name, x),
-        outputs=tuple(_tensor_spec(name, found[name]) for name in traced.output_names),
+        outputs=tuple(_tensor_spec(name, outputs[name]) for name in traced.output_names),
         numeric_checks=numeric_checks,
     )
 

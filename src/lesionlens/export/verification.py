@@ -1,4 +1,4 @@
-"""Whether an exported network says of real images what torch says: classes, scores and the area under the ROC curve."""
+"""Verify an exported network on real images: predicted classes, scores and AUC compared with PyTorch."""
 
 from pathlib import Path
 
@@ -20,31 +20,33 @@ from lesionlens.models.saved_model import LoadedModel
 def verify_on_images(
     loaded: LoadedModel, file: Path, export_format: ExportFormat, session: SessionFn, inputs: InferenceInputs
 ) -> tuple[VerificationResult, ...]:
-    """Score images by torch and by the export in float32, and in bf16 by what can.
+    """Score images with PyTorch and with the export in float32, and in bf16 where an engine supports it.
 
     Parameters
     ----------
     inputs
-        The images; labels give the areas under the curve.
+        Images; their labels, if any, are used for the AUC.
 
     Raises
     ------
     LesionLensError
-        Not one image can be read.
+        No image can be read.
     """
-    by_torch = run_inference(loaded, inputs, engine=open_engine(loaded, "torch", num_images=1)).predictions
+    reference = run_inference(loaded, inputs, engine=open_engine(loaded, "torch", num_images=1)).predictions
     exact = engine_from_session(export_format, session, multi_crop=loaded.model.num_crops is not None)
-    found = [("fp32", export_format, exact), *_bf16_engines(loaded, file, export_format)]
+    engines = [("fp32", export_format, exact), *_bf16_engines(loaded, file, export_format)]
     return tuple(
-        compare_with_torch(run_inference(loaded, inputs, engine=engine).predictions, by_torch, precision, by)
-        for precision, by, engine in found
+        compare_with_torch(
+            run_inference(loaded, inputs, engine=engine).predictions, reference, precision, name
+        )
+        for precision, name, engine in engines
     )
 
 
 def compare_with_torch(
     predictions: Predictions, reference: Predictions, precision: str, engine: str
 ) -> VerificationResult:
-    """Compare scores of the same images."""
+    """Compare the scores of an engine with PyTorch's scores of the same images."""
     same = predictions.scores.argmax(axis=1) == reference.scores.argmax(axis=1)
     return VerificationResult(
         engine=engine,
@@ -58,22 +60,22 @@ def compare_with_torch(
 
 
 def macro_auc(predictions: Predictions) -> float | None:
-    """Average the areas over the classes that have images and others beside them; None where there are none."""
+    """Return the AUC averaged over the classes for which it is defined; None without labels."""
     if not (predictions.label != "").any():
         return None
-    measured = evaluate(predictions, n_resamples=0)
-    areas = [measured.value("auc", name) for name in measured.curves]
-    return float(np.mean(areas)) if areas else None
+    result = evaluate(predictions, n_resamples=0)
+    aucs = [result.value("auc", name) for name in result.curves]
+    return float(np.mean(aucs)) if aucs else None
 
 
 def _bf16_engines(
     loaded: LoadedModel, file: Path, export_format: ExportFormat
 ) -> list[tuple[str, str, InferenceEngine]]:
-    """ONNX Runtime has no bf16 on processors: there OpenVINO reads the same file, where the processor has it."""
+    """Open engines for bf16: torch, or OpenVINO on the same file, as ONNX Runtime has no bf16 on the CPU."""
     if export_format == "torch-export":
         return [("bf16", "torch", open_engine(loaded, "torch", precision="bf16", num_images=1))]
     if missing_packages("openvino") or not openvino_supports_bf16():
         return []
-    run = load_session(file, "openvino", precision="bf16")
-    made = engine_from_session("openvino", run, multi_crop=loaded.model.num_crops is not None)
-    return [("bf16", "openvino", made)]
+    session = load_session(file, "openvino", precision="bf16")
+    engine = engine_from_session("openvino", session, multi_crop=loaded.model.num_crops is not None)
+    return [("bf16", "openvino", engine)]

@@ -1,4 +1,4 @@
-"""ONNX Runtime computes a network on the processor, in float32."""
+"""Sessions of ONNX Runtime and OpenVINO: functions of arrays that compute an exported network on the CPU."""
 
 import sys
 from collections.abc import Callable
@@ -14,32 +14,32 @@ from lesionlens.core.optional_packages import import_optional
 from lesionlens.inference.engine import Precision
 
 SessionFn = Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]
-"""From images, or crops, to logits and whatever maps the file gives."""
+"""Map images (m, 3, h, w), or crops (b, n, 3, h, w), to the outputs of the file: logits, then attention maps if any."""
 
 
 def onnxruntime_session(file: Path) -> SessionFn:
-    """Read a network, with every optimisation of the graph, on as many threads as torch has.
+    """Load a network in ONNX Runtime, float32, with all graph optimizations and torch's number of threads.
 
     Raises
     ------
     BackendError
-        ONNX Runtime is missing or cannot read the file.
+        ONNX Runtime is not installed or cannot read the file.
     """
     onnxruntime = import_optional("onnxruntime")
-    onnxruntime.disable_telemetry_events()  # Windows has some
+    onnxruntime.disable_telemetry_events()  # Windows builds have telemetry
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # of its own, by no common name
+    except Exception as error:  # ONNX Runtime raises exceptions without a common base class
         raise BackendError(f"ONNX Runtime cannot read {file}: {error}") from error
     name = session.get_inputs()[0].name
 
     def run(x: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        found: list[NDArray[np.float32]] = session.run(None, {name: x})
-        return found
+        outputs: list[NDArray[np.float32]] = session.run(None, {name: x})
+        return outputs
 
     return run
 
@@ -48,38 +48,38 @@ OPENVINO_PRECISION_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16"}
 
 
 def import_openvino() -> Any:
-    """Import OpenVINO without its telemetry, which by default tells its makers of every import.
+    """Import OpenVINO with its telemetry disabled, which otherwise reports every import to its maker.
 
-    Without the package ``openvino_telemetry`` it uses a stub of its own.
+    If the package ``openvino_telemetry`` cannot be imported, OpenVINO uses a stub.
 
     Raises
     ------
     BackendError
-        It is not installed, or is broken.
+        OpenVINO is not installed or cannot be imported.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     return import_optional("openvino")
 
 
 def openvino_supports_bf16() -> bool:
-    """Say whether OpenVINO computes in bf16 on this processor."""
+    """Return whether OpenVINO supports bf16 on this CPU."""
     return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def openvino_session(file: Path, *, precision: Precision) -> SessionFn:
-    """Read a network (ONNX, or OpenVINO's own) on as many threads as torch has, all for one batch at a time.
+    """Load a network (ONNX or OpenVINO format) in OpenVINO, with torch's number of threads on one batch at a time.
 
     Raises
     ------
     BackendError
-        OpenVINO is missing or cannot read the file, or the processor has no bf16.
+        OpenVINO is not installed or cannot read the file, or the CPU does not support bf16.
     """
     core = import_openvino().Core()
     if precision == "bf16" and not openvino_supports_bf16():
-        raise BackendError("this processor has no bf16; give precision fp32")
+        raise BackendError("This CPU does not support bf16. Use precision fp32")
     settings = {
         "INFERENCE_PRECISION_HINT": OPENVINO_PRECISION_HINTS[precision],
-        "PERFORMANCE_HINT": "LATENCY",  # all threads on one batch: batches come one by one
+        "PERFORMANCE_HINT": "LATENCY",  # batches arrive one by one, so all threads work on one
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
     }
     try:
@@ -88,7 +88,7 @@ def openvino_session(file: Path, *, precision: Precision) -> SessionFn:
         raise BackendError(f"OpenVINO cannot read {file}: {error}") from error
 
     def run(x: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        found = compiled(x)
-        return [found[output].copy() for output in compiled.outputs]
+        outputs = compiled(x)
+        return [outputs[output].copy() for output in compiled.outputs]
 
     return run

@@ -1,4 +1,4 @@
-"""What is to be scored: images from folders, files and tables, with lesions and labels where they are known."""
+"""Inference inputs: images from folders, files and tables, with lesion ids, labels and masks where available."""
 
 import os
 import warnings
@@ -10,18 +10,28 @@ from pathlib import Path
 from lesionlens.core.errors import DataError
 from lesionlens.datasets.file_layout import IMAGE_SUFFIXES, find_masks_in, lesion_mask_paths
 from lesionlens.datasets.issues import IssueCollector, pluralize
-from lesionlens.datasets.readers import custom as own
+from lesionlens.datasets.readers import custom
 from lesionlens.datasets.registry import DATASETS, load_table, parse_source
 from lesionlens.datasets.table import LesionTable
 from lesionlens.datasets.tasks import make_task
 from lesionlens.models.saved_model import ModelCard
 
-NON_IMAGE_SUFFIXES = ("_superpixels", "_segmentation")  # what ISIC's archives hold beside the images
+NON_IMAGE_SUFFIXES = ("_superpixels", "_segmentation")  # ISIC archives hold these files next to the images
 
 
 @dataclass(frozen=True)
 class InferenceInputs:
-    """What is to be scored: ids, files, and lesions, labels ("" where not) and lesion masks where they are known."""
+    """Images to score, one entry per image.
+
+    Attributes
+    ----------
+    image_id, path, lesion_id
+        Id, file and lesion of each image; images from folders and files are their own lesion.
+    label
+        Class of each image, "" if unknown.
+    mask
+        Lesion mask file of each image, None if there is none.
+    """
 
     image_id: tuple[str, ...]
     path: tuple[Path, ...]
@@ -33,67 +43,70 @@ class InferenceInputs:
 def collect_inputs(
     sources: Sequence[str | Path], *, classes: Sequence[str] = (), mask_dir: Path | None = None
 ) -> InferenceInputs:
-    """Collect images from folders, files, and tables (``NAME:ROOT``, a CSV or parquet).
+    """Collect images from folders, image files and tables (``NAME:ROOT``, a CSV or parquet file).
 
     Parameters
     ----------
     classes
-        Labels that a table may hold beside the field's own.
+        The model's classes; a table may use them as labels in addition to the standard diagnoses.
     mask_dir
-        Folder of lesion masks, ``ID.png`` and its like, in place of those that a table names.
+        Folder of lesion masks (``ID.png`` and the usual variants); replaces the masks that a table names.
 
     Raises
     ------
     DataError
-        Something does not exist or holds no image, two images have the same id, or a table without labels
-        has a row without an image.
+        A source does not exist or contains no image, two images have the same id, or a table without labels has a
+        row without an image.
     """
     rows = [row for source in sources for row in _input_rows(str(source), classes)]
     if not rows:
-        raise DataError(
-            "no images were given; give folders, image files, or a table as NAME:ROOT or FILE.csv"
-        )
-    ids, paths, lesions, labels, own_masks = (tuple(column) for column in zip(*rows, strict=True))
+        raise DataError("No images specified. Pass folders, image files, or a table as NAME:ROOT or FILE.csv")
+    ids, paths, lesions, labels, masks = (tuple(column) for column in zip(*rows, strict=True))
     _check_encodable(ids)
     if len(set(ids)) < len(ids):
         raise DataError(_duplicate_id_message(ids, paths))
     return InferenceInputs(
-        ids, paths, lesions, labels, own_masks if mask_dir is None else find_masks_in(mask_dir, ids)
+        ids, paths, lesions, labels, masks if mask_dir is None else find_masks_in(mask_dir, ids)
     )
 
 
 def _check_encodable(ids: Sequence[str]) -> None:
-    """Refuse now what no file of predictions could name in the end."""
+    """Raise an error for ids that could not be written into a predictions file."""
     try:
         "\n".join(ids).encode()
     except UnicodeEncodeError:
-        strange = next(name for name in ids if not name.isprintable())
+        unprintable = next(name for name in ids if not name.isprintable())
         raise DataError(
-            f"the file name {strange!r} is not in UTF-8 and cannot be written into a table; rename the file"
+            f"The file name {unprintable!r} is not valid UTF-8 and cannot be written into a table. Rename the file"
         ) from None
 
 
 def _duplicate_id_message(ids: Sequence[str], paths: Sequence[Path]) -> str:
-    """Say which id stands for two files, or which file was given twice."""
-    twice = [name for name, times in Counter(ids).items() if times > 1]
-    one, other = [path for name, path in zip(ids, paths, strict=True) if name == twice[0]][:2]
-    if one.absolute() == other.absolute():
-        example, do = f"{one}, which is given twice", "Give each image once."
+    """Return an error message for an id that two files have, or for a file that was passed twice."""
+    repeated = [name for name, times in Counter(ids).items() if times > 1]
+    first, second = [path for name, path in zip(ids, paths, strict=True) if name == repeated[0]][:2]
+    if first.absolute() == second.absolute():
+        example, hint = f"{first}, which is passed twice", "Pass each image once."
     else:
-        example, do = f"{twice[0]!r} of {one} and {other}", "Rename the files, or score the folders apart."
-    kinds = f"{pluralize(len(twice), 'image id')} {'occurs' if len(twice) == 1 else 'occur'} more than once"
-    return f"{kinds}, for example {example}. {do}"
+        example, hint = (
+            f"{repeated[0]!r} of {first} and {second}",
+            "Rename the files, or score the folders separately.",
+        )
+    kinds = (
+        f"{pluralize(len(repeated), 'image id')} {'occurs' if len(repeated) == 1 else 'occur'} more than once"
+    )
+    return f"{kinds}, for example {example}. {hint}"
 
 
 def inputs_from_table(
     table: LesionTable, task_name: str = "all", *, mask_dir: Path | None = None
 ) -> InferenceInputs:
-    """Take ids, files, lesions, labels and lesion masks (or those of a folder) from a table."""
+    """Convert a lesion table into inference inputs, with labels of a task and optionally masks of another folder."""
     frame = table.frame
     labels = list(frame["diagnosis"])
     if task_name != "all":
-        asked = make_task(task_name, table.classes)
-        labels = [asked.mapping[diagnosis] for diagnosis in labels]
+        task = make_task(task_name, table.classes)
+        labels = [task.mapping[diagnosis] for diagnosis in labels]
     ids, lesions = tuple(frame["image_id"]), tuple(frame["lesion_id"])
     return InferenceInputs(
         ids, table.paths, lesions, tuple(labels), tuple(lesion_mask_paths(table, mask_dir))
@@ -101,25 +114,25 @@ def inputs_from_table(
 
 
 def other_class(card: ModelCard) -> str:
-    """Name the images that are none of those asked about, or "" where each class is asked about."""
+    """Return the label of images that belong to none of the target classes, or "" if every class is a target."""
     if card.multilabel:
         return "rest" if "other" in card.classes else "other"
-    asked = str(card.training_data.get("task", "all"))
-    return next(iter(set(card.classes) - {asked})) if asked in card.classes else ""
+    positive = str(card.training_data.get("task", "all"))
+    return next(iter(set(card.classes) - {positive})) if positive in card.classes else ""
 
 
 def map_labels_to_model_classes(inputs: InferenceInputs, card: ModelCard) -> InferenceInputs:
-    """Translate labels into the model's classes: themselves, or the rest where there is one."""
-    rest = other_class(card)
-    own = {"", rest, *card.classes}
-    strange = sorted({label for label in inputs.label if label not in own})
-    if strange and not rest:
+    """Map labels to the model's classes: other labels become the other class, or "" with a warning if there is none."""
+    other = other_class(card)
+    known = {"", other, *card.classes}
+    unknown = sorted({label for label in inputs.label if label not in known})
+    if unknown and not other:
         warnings.warn(
-            f"labels that the model has no class for are left empty: {', '.join(strange)}; "
-            f"its classes are {', '.join(card.classes)}",
+            f"Labels for which the model has no class are ignored: {', '.join(unknown)}. "
+            f"Its classes are {', '.join(card.classes)}",
             stacklevel=3,
         )
-    labels = tuple(label if label in own else rest for label in inputs.label)
+    labels = tuple(label if label in known else other for label in inputs.label)
     return replace(inputs, label=labels)
 
 
@@ -128,25 +141,25 @@ def _input_rows(source: str, classes: Sequence[str]) -> Iterator[tuple[str, Path
     if path.is_dir():
         files = [Path(file) for file in _find_images(str(path))]
         if not files:
-            raise DataError(f"no image ({', '.join(sorted(IMAGE_SUFFIXES))}) in the folder {path}")
+            raise DataError(f"There is no image ({', '.join(sorted(IMAGE_SUFFIXES))}) in the folder {path}")
         yield from ((file.stem, file, file.stem, "", None) for file in files)
     elif path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
         yield path.stem, path, path.stem, "", None
     elif ":" not in source and not path.exists():
-        raise DataError(f"there is no file or folder {source}; give folders, image files or FILE.csv")
+        raise DataError(f"There is no file or folder {source}. Pass folders, image files or FILE.csv")
     else:
-        found = _inputs_from_source(source, classes)
-        yield from zip(found.image_id, found.path, found.lesion_id, found.label, found.mask, strict=True)
+        inputs = _inputs_from_source(source, classes)
+        yield from zip(inputs.image_id, inputs.path, inputs.lesion_id, inputs.label, inputs.mask, strict=True)
 
 
 def _find_images(folder: str) -> Iterator[str]:
-    """List the images in a folder and those in it, sorted, by names alone: an archive's 100,000 in a second or so."""
+    """Yield the images of a folder and its subfolders, sorted, from file names only (100,000 in about a second)."""
     try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
+        with os.scandir(folder) as iterator:
+            entries = sorted(iterator, key=lambda entry: entry.name)
     except OSError as error:
         raise DataError(
-            f"the folder {folder} cannot be listed: {error.strerror}. Make it readable, or leave it out"
+            f"Cannot list the folder {folder}: {error.strerror}. Make it readable, or exclude it"
         ) from error
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
@@ -156,7 +169,7 @@ def _find_images(folder: str) -> Iterator[str]:
 
 
 def _is_image(name: str) -> bool:
-    if name.startswith("."):  # ._ISIC_1.jpg of a Mac
+    if name.startswith("."):  # macOS metadata files such as ._ISIC_1.jpg
         return False
     stem, suffix = os.path.splitext(name)
     return suffix.lower() in IMAGE_SUFFIXES and not stem.casefold().endswith(NON_IMAGE_SUFFIXES)
@@ -164,23 +177,24 @@ def _is_image(name: str) -> bool:
 
 def _inputs_from_source(source: str, classes: Sequence[str]) -> InferenceInputs:
     name, root = parse_source(source)
-    problems = IssueCollector()
-    new = own.read_unlabeled(root, problems) if DATASETS[name] is own.CUSTOM_READER else None
-    if new is None:
+    issues = IssueCollector()
+    rows = custom.read_unlabeled(root, issues) if DATASETS[name] is custom.CUSTOM_READER else None
+    if rows is None:
         table = _load_custom_table(source, classes)
-        for fewer in (warning for warning in table.warnings if warning.startswith("rows without an image")):
-            warnings.warn(f"{source}: {fewer}", stacklevel=2)
+        for warning in table.warnings:
+            if warning.startswith("rows without an image"):
+                warnings.warn(f"{source}: {warning}", stacklevel=2)
         return inputs_from_table(table)
-    problems.raise_errors(source)
-    for warning in problems.warnings:
+    issues.raise_errors(source)
+    for warning in issues.warnings:
         warnings.warn(f"{source}: {warning}", stacklevel=2)
-    paths = tuple(map(Path, new["path"]))
-    masks = tuple(Path(mask) if mask else None for mask in new["mask_path"])
-    return InferenceInputs(tuple(new["image_id"]), paths, tuple(new["lesion_id"]), ("",) * len(new), masks)
+    paths = tuple(map(Path, rows["path"]))
+    masks = tuple(Path(mask) if mask else None for mask in rows["mask_path"])
+    return InferenceInputs(tuple(rows["image_id"]), paths, tuple(rows["lesion_id"]), ("",) * len(rows), masks)
 
 
 def _load_custom_table(source: str, classes: Sequence[str]) -> LesionTable:
-    """Read a table whose labels are diagnoses, or else the model's own classes."""
+    """Load a table whose labels are standard diagnoses or, failing that, the model's classes."""
     try:
         return load_table(source)
     except DataError as error:

@@ -1,4 +1,4 @@
-"""A saved model and images to a file of predictions: the one way, for commands, reports and services alike."""
+"""Predict on images with a saved model, resumably; the entry point of the command line and of other programs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -45,99 +45,99 @@ def predict(
     restart: bool = False,
     on_progress: ProgressCallback | None = None,
 ) -> InferenceResult:
-    """Score images with a saved model and, if asked for, write ``predictions.csv``.
+    """Score images with a saved model and optionally write ``predictions.csv``.
 
-    While it goes on, ``predictions.csv.partial`` holds what is scored; the same call goes on from there after whatever
-    stopped it, and the file that comes out in the end is the same.
+    During the run, ``predictions.csv.partial`` holds the results so far. After an interruption, the same call resumes
+    from there and produces the same file as an uninterrupted run.
 
     Parameters
     ----------
     model_dir
-        A saved model's folder, or a run's.
+        Directory of a saved model or of a run.
     images
-        Folders, image files, or tables (``NAME:ROOT``, a CSV or parquet).
+        Folders, image files, or tables (``NAME:ROOT``, a CSV or parquet file).
     out
-        Where the predictions go.
+        File to write; None: write nothing.
     output_format
-        ``lesionlens`` (image, lesion, label and every score), or what the ISIC challenges take: ``isic2017``,
-        ``isic2018``.
+        ``lesionlens`` (image, lesion, label and all scores), or a submission format of the ISIC challenges:
+        ``isic2017`` or ``isic2018``.
     mask_dir
-        Folder of lesion masks ``ID.png``, in place of those of a table, for a model that looks at the box around the
-        lesion; an image without one is scored whole, and a warning says how many were.
+        Folder of lesion masks ``ID.png`` for a model that crops to the lesion; replaces the masks that a table names.
+        Images without a mask are used uncropped, and a warning gives their number.
     engine, precision, num_threads
-        What computes, and how; see ``open_engine``.
+        Inference engine and its settings; see ``open_engine``.
     batch_size, num_workers, on_progress
-        As for ``run_inference``.
+        See ``run_inference``.
     restart
-        Throw away what an earlier call left unfinished.
+        Discard the partial results of an earlier call.
 
     Raises
     ------
     RunInterrupted
-        It was stopped by Ctrl-C; what is scored is kept beside ``out``.
+        The user pressed Ctrl-C; the partial results are saved next to ``out``.
     LesionLensError
-        The model or the images cannot be used, the file cannot be written, or scores of another model are beside it.
+        The model or the images cannot be used, the file cannot be written, or the partial results next to it belong to
+        another model.
     """
     if output_format not in OUTPUT_WRITERS:
         raise PredictionsError(unknown_name_message("format", output_format, OUTPUT_WRITERS))
     loaded = load_model(model_dir, device=device)
-    wanted = map_labels_to_model_classes(
+    inputs = map_labels_to_model_classes(
         collect_inputs(images, classes=loaded.card.classes, mask_dir=mask_dir), loaded.card
     )
-    how = partial(
-        run_inference, loaded, wanted, batch_size=batch_size, num_workers=num_workers, on_progress=on_progress
+    run = partial(
+        run_inference, loaded, inputs, batch_size=batch_size, num_workers=num_workers, on_progress=on_progress
     )
-    make = partial(
-        open_engine, loaded, precision=precision, num_images=len(wanted.path), num_threads=num_threads
+    open_named_engine = partial(
+        open_engine, loaded, precision=precision, num_images=len(inputs.path), num_threads=num_threads
     )
     if out is None:
-        return how(engine=make(engine))
+        return run(engine=open_named_engine(engine))
     _validate_output_format(output_format, loaded.card, out)
-    kind = next(loaded.model.parameters()).device.type
-    asked = Provenance(
+    requested = Provenance(
         model=hash_model_files(model_dir),
         engine=engine,
         precision=precision,
-        device=kind,
+        device=next(loaded.model.parameters()).device.type,
         decoder=decoder_version(),
     )
     with output_lock(out):
-        before = None if restart else read_provenance(partial_path(out), asked)
-        made = make(engine if before is None else before.engine)
-        origin = asked.model_copy(update={"engine": made.name})
-        with PartialPredictions(partial_path(out), origin, overwrite=before is None) as saved:
-            scored = _run_and_save(partial(how, engine=made, partial_predictions=saved), saved)
-            OUTPUT_WRITERS[output_format](out, scored.predictions)
+        earlier = None if restart else read_provenance(partial_path(out), requested)
+        opened = open_named_engine(engine if earlier is None else earlier.engine)
+        provenance = requested.model_copy(update={"engine": opened.name})
+        with PartialPredictions(partial_path(out), provenance, overwrite=earlier is None) as saved:
+            result = _run_and_save(partial(run, engine=opened, partial_predictions=saved), saved)
+            OUTPUT_WRITERS[output_format](out, result.predictions)
         saved.remove()
-    return replace(scored, engine=f"{made.name}, {precision}")
+    return replace(result, engine=f"{opened.name}, {precision}")
 
 
 def _validate_output_format(output_format: str, card: ModelCard, out: Path) -> None:
-    """Refuse before the first image what could not be written after the last."""
+    """Raise an error before the first image if the results could not be written after the last."""
     if out.is_dir():
         raise PredictionsError(
-            f"{out} is a folder; give the name of a file, such as {out / 'predictions.csv'}"
+            f"{out} is a folder. Pass the name of a file, for example {out / 'predictions.csv'}"
         )
-    one = InferenceInputs(("image",), (out,), ("image",), ("",), (None,))
-    outcomes = ResultCollector(1, len(card.classes))
-    outcomes.add(0, ImageResult("image", "", [0.0] * len(card.classes)))
+    placeholder = InferenceInputs(("image",), (out,), ("image",), ("",), (None,))
+    collector = ResultCollector(1, len(card.classes))
+    collector.add(0, ImageResult("image", "", [0.0] * len(card.classes)))
     with TemporaryDirectory() as folder:
         OUTPUT_WRITERS[output_format](
-            Path(folder) / "predictions.csv", outcomes.build_result(one, card).predictions
+            Path(folder) / "predictions.csv", collector.build_result(placeholder, card).predictions
         )
 
 
 def _run_and_save(
     run: Callable[[], InferenceResult], partial_predictions: PartialPredictions
 ) -> InferenceResult:
-    """Score, and tell what is left of it where that is stopped."""
+    """Run inference; on Ctrl-C, report where the partial results are."""
     try:
         return run()
     except KeyboardInterrupt as stop:
         raise RunInterrupted(
-            f"stopped; what is scored is kept in {partial_predictions.path}. Give the same command again to go on, "
-            "with --restart to start anew"
+            f"Interrupted. Partial results are saved in {partial_predictions.path}. Run the same command again to "
+            "resume, or with --restart to start from scratch"
         ) from stop
-    except DataError:  # not one image can be read: nothing to go on with
+    except DataError:  # no image can be read, so there is nothing to resume
         partial_predictions.remove()
         raise

@@ -1,4 +1,4 @@
-"""What came of each image that was to be scored: a row of scores, or why there is none."""
+"""Per-image inference results: scores, or the reason for failure."""
 
 import warnings
 from collections.abc import Sequence
@@ -15,18 +15,18 @@ from lesionlens.models.saved_model import ModelCard
 
 
 class ImageResult(NamedTuple):
-    """What came of one image.
+    """Result of one image.
 
     Attributes
     ----------
     signature
-        Of the files that were read, see ``inference.batch.file_signature``.
+        Signature of the image and mask files, see ``inference.batch.file_signature``.
     scores
-        One a class of the card; none where the image cannot be used.
+        One score per class of the model card; empty if the image cannot be used.
     missing_mask
-        Scored whole by a model that looks at the box around the lesion.
+        Whether a model that crops to the lesion used the uncropped image.
     failure
-        Why it has no scores, or "".
+        Reason why there are no scores, or "".
     """
 
     image_id: str
@@ -38,16 +38,16 @@ class ImageResult(NamedTuple):
 
 @dataclass(frozen=True)
 class InferenceResult:
-    """The predictions of the images that could be read, and why the others could not.
+    """Predictions for the images that could be read, and the reasons why others could not.
 
     Attributes
     ----------
     missing_mask_ids
-        Ids of images scored whole by a model that looks at the box around the lesion: no mask, or an empty one.
+        Ids of images that a model that crops to the lesion used uncropped, because their mask is missing or empty.
     num_resumed
-        How many images an earlier run, which was stopped, had dealt with.
+        Number of images whose results come from an earlier, interrupted run.
     engine
-        What computed, and in which precision: ``openvino, fp32``.
+        Engine and precision, for example ``openvino, fp32``.
     """
 
     predictions: Predictions
@@ -58,7 +58,7 @@ class InferenceResult:
 
 
 class ResultCollector:
-    """The outcomes of n images: of each only its scores are kept, and what was wrong with few."""
+    """Collects the results of n images: one array of scores, plus the few failures and missing masks."""
 
     def __init__(self, num_images: int, num_classes: int) -> None:
         self.scores = np.full((num_images, num_classes), np.nan)
@@ -67,7 +67,7 @@ class ResultCollector:
         self.failures: dict[int, str] = {}
 
     def add(self, index: int, result: ImageResult) -> None:
-        """Write down what came of the image in this place."""
+        """Store the result of the image with this input index."""
         self.completed[index] = True
         if result.failure:
             self.failures[index] = result.failure
@@ -79,27 +79,29 @@ class ResultCollector:
     def build_result(
         self, inputs: InferenceInputs, card: ModelCard, *, num_resumed: int = 0
     ) -> InferenceResult:
-        """Put them together in the order of the images.
+        """Return all results in input order; warn if images without a mask were used uncropped.
 
         Raises
         ------
         DataError
-            Not one image could be used.
+            No image could be used.
         """
-        unreadable = tuple(reason for _, reason in sorted(self.failures.items()))
-        kept = [place for place in range(len(inputs.path)) if place not in self.failures]
-        if not kept:
-            raise DataError("not one image can be read:\n  " + "\n  ".join(unreadable[:5]))
-        whole = tuple(inputs.image_id[place] for place in sorted(self.missing_mask_indices))
-        if whole:
-            warnings.warn(missing_mask_warning(whole, num_images=len(kept)), stacklevel=3)
-        return InferenceResult(self._build_predictions(inputs, card, kept), unreadable, whole, num_resumed)
+        failures = tuple(reason for _, reason in sorted(self.failures.items()))
+        usable = [index for index in range(len(inputs.path)) if index not in self.failures]
+        if not usable:
+            raise DataError("No image can be read:\n  " + "\n  ".join(failures[:5]))
+        uncropped = tuple(inputs.image_id[index] for index in sorted(self.missing_mask_indices))
+        if uncropped:
+            warnings.warn(missing_mask_warning(uncropped, num_images=len(usable)), stacklevel=3)
+        return InferenceResult(
+            self._build_predictions(inputs, card, usable), failures, uncropped, num_resumed
+        )
 
     def _build_predictions(
         self, inputs: InferenceInputs, card: ModelCard, indices: Sequence[int]
     ) -> Predictions:
         ids, lesions, labels = (
-            np.array([values[place] for place in indices])
+            np.array([values[index] for index in indices])
             for values in (inputs.image_id, inputs.lesion_id, inputs.label)
         )
         scores = np.clip(self.scores[indices], 0, 1)

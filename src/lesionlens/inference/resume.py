@@ -1,4 +1,4 @@
-"""What is scored so far, in a file beside the one it will become: a run that is stopped goes on from there."""
+"""Partial predictions on disk, from which an interrupted run resumes."""
 
 import errno
 import hashlib
@@ -20,23 +20,23 @@ HASHED_FILES = ("model.safetensors", "model_card.json")
 
 
 class Provenance(BaseModel):
-    """Whose scores partial predictions are: their first line. Scores of different origins never come into one file.
+    """Provenance of partial predictions, stored as their first line; results of different provenance are never mixed.
 
     Attributes
     ----------
     model
         SHA-256 of the model's weights and card.
     engine, precision
-        What computed, and how.
+        Inference engine and its precision.
     device
-        Kind of device: cpu, cuda …
+        Device type: cpu, cuda …
     decoder
-        What made the pixels: our way and the libraries' versions.
+        Version of our image decoding and of the libraries that it uses.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    file_format: str = "predictions of lesionlens 1"  # the number: of this layout of lines
+    file_format: str = "predictions of lesionlens 1"  # version of the line format
     model: str
     engine: EngineName
     precision: Precision
@@ -45,41 +45,40 @@ class Provenance(BaseModel):
 
 
 def hash_model_files(model_dir: Path | str) -> str:
-    """Give the SHA-256 of a saved model's weights and card."""
-    found = hashlib.sha256()
+    """Return the SHA-256 of a saved model's weights and card."""
+    digest = hashlib.sha256()
     for name in HASHED_FILES:
-        found.update((find_model_dir(Path(model_dir)) / name).read_bytes())
-    return found.hexdigest()
+        digest.update((find_model_dir(Path(model_dir)) / name).read_bytes())
+    return digest.hexdigest()
 
 
 def read_provenance(path: Path, requested: Provenance) -> Provenance | None:
-    """Tell whose scores partial predictions are; None where there is no such file, or no whole line of scores in it.
+    """Return the provenance of partial predictions, or None if there is no such file or no complete line of results.
 
     Raises
     ------
     PredictionsError
-        Those of another model, engine (``auto`` goes on with any), precision, kind of device or decoder, which are not
-        mixed; or a file of this name is something else.
+        The results come from another model, engine (``auto`` resumes with any), precision, device type or decoder; or
+        the file is not a file of partial predictions.
     """
     if not path.exists():
         return None
     try:
         with path.open("rb") as stream:
-            before = Provenance.model_validate_json(stream.readline())
-            scored = stream.readline().endswith(b"\n")
+            saved = Provenance.model_validate_json(stream.readline())
+            has_results = stream.readline().endswith(b"\n")
     except (OSError, ValidationError) as error:
         raise PredictionsError(
-            f"{path} is nothing that scoring can go on from; remove it, or give --restart to start anew"
+            f"Cannot resume from {path}: not a valid partial result. Delete it, or use --restart"
         ) from error
-    if not scored:
+    if not has_results:
         return None
-    told = list(_describe_differences(before, requested))
-    if told:
+    if differences := list(_describe_differences(saved, requested)):
         raise PredictionsError(
-            f"{path} holds scores of {', '.join(told)}; they are never mixed. Give the first command again to go on, "
-            "--restart to throw them away, or another --out"
+            f"{path} holds scores of {', '.join(differences)}, and scores are never mixed. Run the original command "
+            "to resume, use --restart to discard them, or choose another --out"
         )
-    return before
+    return saved
 
 
 def _describe_differences(saved: Provenance, requested: Provenance) -> Iterator[str]:
@@ -91,20 +90,20 @@ def _describe_differences(saved: Provenance, requested: Provenance) -> Iterator[
 
 
 def partial_path(out: Path) -> Path:
-    """Say where the partial predictions of a file lie."""
+    """Return the path of the partial predictions for an output file."""
     return out.with_name(f"{out.name}.partial")
 
 
 class PartialPredictions:
-    """A file to which a line is added for each batch: whatever stops the process, whole lines are there."""
+    """A file that grows by one line per batch, so that complete lines survive any interruption."""
 
     def __init__(self, path: Path, provenance: Provenance, *, overwrite: bool) -> None:
-        """Open a file of this provenance, or begin a new one; a last line that was cut off is dropped.
+        """Open a file of this provenance, or create one; an incomplete last line is dropped.
 
         Raises
         ------
         RunError
-            The folder cannot be written.
+            The folder is not writable.
         """
         self.path = path
         if overwrite:
@@ -113,26 +112,26 @@ class PartialPredictions:
             self._stream: BinaryIO = path.open("r+b", buffering=0)
             with path.open("rb") as lines:
                 self._header_size = len(lines.readline())
-                whole = self._header_size + sum(len(line) for line, _ in _read_batches(lines))
-            self._stream.truncate(whole)
-            self._stream.seek(whole)
+                complete = self._header_size + sum(len(line) for line, _ in _read_batches(lines))
+            self._stream.truncate(complete)
+            self._stream.seek(complete)
         except OSError as error:
             raise write_error(path, error) from error
 
     def read_results(self) -> Iterator[ImageResult]:
-        """Give what came of images before."""
+        """Yield the results of the images scored so far."""
         with self.path.open("rb") as lines:
             lines.seek(self._header_size)
             for _, batch in _read_batches(lines):
                 yield from batch
 
     def add(self, batch: Sequence[ImageResult]) -> None:
-        """Write what came of a batch; at once, so that it outlives the process.
+        """Append the results of a batch, unbuffered, so that they survive the process.
 
         Raises
         ------
         RunError
-            The disk is full, or not there any more.
+            The disk is full or no longer available.
         """
         line = json.dumps(batch).encode() + b"\n"
         try:
@@ -142,7 +141,7 @@ class PartialPredictions:
             raise write_error(self.path, error) from error
 
     def remove(self) -> None:
-        """Take it away: nothing is left to go on with."""
+        """Delete the file."""
         self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
@@ -155,10 +154,10 @@ class PartialPredictions:
 
 
 def _read_batches(stream: BinaryIO) -> Iterator[tuple[bytes, list[ImageResult]]]:
-    """Give whole lines and what they hold, up to the first that was cut off."""
+    """Yield complete lines with their results, up to the first incomplete one."""
     for line in stream:
         try:
-            batch = [ImageResult(*each) for each in json.loads(line)]
+            batch = [ImageResult(*row) for row in json.loads(line)]
         except (ValueError, TypeError):
             return
         if not line.endswith(b"\n"):

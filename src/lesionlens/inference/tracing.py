@@ -1,4 +1,4 @@
-"""A network as a function of tensors alone: images to logits and, by name, attention maps."""
+"""Trace networks for export: functions of tensors that return logits and named attention maps."""
 
 import warnings
 from collections.abc import Sequence
@@ -20,18 +20,18 @@ KNOWN_WARNINGS = (
     "The tensor attributes .*_flat_weights",
     "The .grad attribute of a Tensor that is not a leaf",
 )
-"""What torch warns of in its own code when a recurrent layer is traced."""
+"""Warnings that torch raises in its own code when it traces a recurrent layer."""
 
 
 class ExportedModel(NamedTuple):
-    """A traced network; the number of images is free, their size is not.
+    """A traced network with a dynamic batch size and a fixed image size.
 
     Attributes
     ----------
     input_name
-        ``images`` (b, 3, h, w), or ``crops`` (b, n, 3, h, w) for a network of crops.
+        ``images`` (b, 3, h, w), or ``crops`` (b, n, 3, h, w) for a multi-crop network.
     output_names
-        ``logits`` and, where asked for, ``map <name>`` of each map.
+        ``logits``, then ``map <name>`` for each attention map if requested.
     """
 
     program: ExportedProgram
@@ -40,38 +40,38 @@ class ExportedModel(NamedTuple):
 
 
 class TupleOutput(nn.Module):
-    """A network whose record is laid out as a tuple: logits, then maps."""
+    """Wraps a network so that it returns a tuple: logits, then attention maps."""
 
     def __init__(self, network: nn.Module, *, maps: bool) -> None:
         super().__init__()
         self.network, self.maps = network, maps
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Give logits, then maps in the network's order."""
-        found = self.network(x, maps=self.maps)
-        return (found.logits, *found.maps.values())
+        """Return logits, then attention maps in the network's order."""
+        output = self.network(x, maps=self.maps)
+        return (output.logits, *output.maps.values())
 
 
 def example_input(loaded: LoadedModel, batch_size: int) -> Tensor:
-    """Draw inputs of the shape that the card says, the same each time: images, or crops where all go in at once."""
-    seen = loaded.card.preprocessing
-    crops = [] if loaded.model.num_crops is None else [seen.crop_count]
-    drawn = torch.Generator().manual_seed(batch_size)
-    return torch.randn(batch_size, *crops, 3, *seen.input_size, generator=drawn)
+    """Return seeded random inputs: images (b, 3, h, w), or crops (b, n, 3, h, w) for a multi-crop network."""
+    preprocessing = loaded.card.preprocessing
+    crops = [] if loaded.model.num_crops is None else [preprocessing.crop_count]
+    generator = torch.Generator().manual_seed(batch_size)
+    return torch.randn(batch_size, *crops, 3, *preprocessing.input_size, generator=generator)
 
 
 def as_tuple_model(loaded: LoadedModel, *, maps: bool) -> nn.Module:
-    """Give the network as a function to a tuple, in eval mode."""
+    """Wrap a network so that it returns a tuple, in eval mode."""
     return TupleOutput(loaded.model, maps=maps).eval()
 
 
 def trace_model(loaded: LoadedModel, *, maps: bool) -> ExportedModel:
-    """Trace a network on the processor.
+    """Trace a network on the CPU.
 
     Raises
     ------
     BackendError
-        Torch cannot trace it.
+        Torch cannot trace the network.
     """
     network, x = as_tuple_model(loaded, maps=maps), example_input(loaded, 2)
     with torch.no_grad():
@@ -80,47 +80,47 @@ def trace_model(loaded: LoadedModel, *, maps: bool) -> ExportedModel:
         with warnings.catch_warnings(), torch.no_grad():
             suppress_known_warnings()
             traced = torch.export.export(network, (x,), dynamic_shapes=({0: Dim("batch")},))
-    except Exception as error:  # whatever torch cannot follow
-        raise BackendError(f"torch cannot trace this network: {first_error_line(error)}") from error
+    except Exception as error:  # torch.export documents no exception types
+        raise BackendError(f"PyTorch cannot trace this network: {first_error_line(error)}") from error
     kind = "images" if loaded.model.num_crops is None else "crops"
     return ExportedModel(traced, kind, ("logits", *(f"map {name}" for name in names)))
 
 
 def suppress_known_warnings() -> None:
-    """Pass over what torch is known to warn of in its own code; within ``catch_warnings``."""
+    """Ignore warnings that torch is known to raise in its own code; call within ``catch_warnings``."""
     for message in KNOWN_WARNINGS:
         warnings.filterwarnings("ignore", message)
 
 
 def first_error_line(error: BaseException) -> str:
-    """Give the first line of what was first to fail."""
+    """Return the first line of the original error's message."""
     while error.__cause__ is not None:
         error = error.__cause__
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def write_onnx(exported: ExportedModel, file: Path) -> None:
-    """Write a traced network; ``file`` may have any name.
+    """Write a traced network as ONNX; ``file`` may have any suffix.
 
     Raises
     ------
     BackendError
-        The extra ``engines`` is missing, or torch cannot express the network in ONNX.
+        The extra ``engines`` is not installed, or the network cannot be expressed in ONNX.
     """
     require("onnx", "onnxscript")
     try:
         with warnings.catch_warnings(), torch.no_grad():
             suppress_known_warnings()
-            made = torch.onnx.export(
+            onnx_program = torch.onnx.export(
                 exported.program,
                 dynamo=True,
                 input_names=[exported.input_name],
                 output_names=list(exported.output_names),
                 verbose=False,
             )
-        assert made is not None
-        content = made.model_proto.SerializeToString()
-    except Exception as error:  # whatever the exporter cannot express
+        assert onnx_program is not None
+        content = onnx_program.model_proto.SerializeToString()
+    except Exception as error:  # the exporter documents no exception types
         raise BackendError(f"this network cannot be written as ONNX: {first_error_line(error)}") from error
     file.write_bytes(content)
 
@@ -129,36 +129,36 @@ OUTPUT_TOLERANCE = 1e-4
 
 
 def reference_outputs(loaded: LoadedModel, x: Tensor, *, maps: bool) -> dict[str, Tensor]:
-    """Compute logits and maps with torch, by the names of an export."""
+    """Return PyTorch's logits and attention maps, keyed by the output names of an export."""
     with torch.inference_mode():
-        found = loaded.model(x, maps=maps)
-    return {"logits": found.logits, **{f"map {name}": values for name, values in found.maps.items()}}
+        output = loaded.model(x, maps=maps)
+    return {"logits": output.logits, **{f"map {name}": values for name, values in output.maps.items()}}
 
 
 def max_abs_errors(
     outputs: Sequence[NDArray[Any]], reference: dict[str, Tensor], *, multilabel: bool
 ) -> dict[str, float]:
-    """Give the largest difference of the scores, of the logits and of each map, float32 or wider.
+    """Return the largest absolute difference of scores, logits and each attention map, computed in float64.
 
-    That of the logits is in units of the largest of them, where that is above 1.
+    The difference of the logits is relative to the largest logit if that exceeds 1.
     """
-    logits, by_torch = outputs[0].astype(np.float64), reference["logits"].double().numpy()
-    scores = [_scores_from_logits(values, multilabel) for values in (logits, by_torch)]
-    apart = {
+    logits, torch_logits = outputs[0].astype(np.float64), reference["logits"].double().numpy()
+    scores = [_scores_from_logits(values, multilabel) for values in (logits, torch_logits)]
+    errors = {
         "scores": _max_abs_diff(*scores),
-        "logits": _max_abs_diff(logits, by_torch) / max(1.0, np.abs(by_torch).max()),
+        "logits": _max_abs_diff(logits, torch_logits) / max(1.0, np.abs(torch_logits).max()),
     }
     maps = zip(list(reference.items())[1:], outputs[1:], strict=True)
-    return apart | {name: _max_abs_diff(values.double().numpy(), ours) for (name, values), ours in maps}
+    return errors | {name: _max_abs_diff(values.double().numpy(), array) for (name, values), array in maps}
 
 
 def _scores_from_logits(logits: NDArray[np.float64], multilabel: bool) -> NDArray[np.float64]:
     x = torch.from_numpy(logits)
-    found: NDArray[np.float64] = (x.sigmoid() if multilabel else x.softmax(dim=-1)).numpy()
-    return found
+    scores: NDArray[np.float64] = (x.sigmoid() if multilabel else x.softmax(dim=-1)).numpy()
+    return scores
 
 
 def _max_abs_diff(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """NaN counts as infinitely far."""
+    """Return the largest absolute difference; infinity if any value is NaN."""
     largest = float(np.abs(a - b).max())
     return largest if np.isfinite(largest) else float("inf")
