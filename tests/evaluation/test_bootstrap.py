@@ -1,4 +1,4 @@
-"""The bootstrap draws lesions, not images, and its intervals are those of a plain loop."""
+"""The bootstrap samples lesions, not images, and its intervals match a simple loop."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def all_weights(lesions: np.ndarray, **options: int) -> np.ndarray:
     return np.concatenate(list(cluster_bootstrap_weights(lesions, **options)))
 
 
-def test_images_of_a_lesion_are_drawn_together_and_as_many_lesions_as_there_are() -> None:
+def test_images_of_a_lesion_are_sampled_together() -> None:
     weights = all_weights(LESIONS, n_resamples=50, seed=3)
     assert weights.shape == (50, 7)
     np.testing.assert_array_equal(weights[:, 0], weights[:, 2])
@@ -24,32 +24,32 @@ def test_images_of_a_lesion_are_drawn_together_and_as_many_lesions_as_there_are(
     assert len(np.unique(weights, axis=0)) > 20
 
 
-def test_draws_depend_on_the_seed_and_not_on_the_chunk() -> None:
-    whole = all_weights(LESIONS, n_resamples=30, seed=5)
-    np.testing.assert_array_equal(whole, all_weights(LESIONS, n_resamples=30, seed=5, chunk_size=20))
+def test_samples_depend_on_the_seed_and_not_on_the_chunk_size() -> None:
+    reference = all_weights(LESIONS, n_resamples=30, seed=5)
+    np.testing.assert_array_equal(reference, all_weights(LESIONS, n_resamples=30, seed=5, chunk_size=20))
     assert [
-        len(each) for each in cluster_bootstrap_weights(LESIONS, n_resamples=5, seed=5, chunk_size=14)
+        len(chunk) for chunk in cluster_bootstrap_weights(LESIONS, n_resamples=5, seed=5, chunk_size=14)
     ] == [2, 2, 1]
-    assert (whole != all_weights(LESIONS, n_resamples=30, seed=6)).any()
+    assert (reference != all_weights(LESIONS, n_resamples=30, seed=6)).any()
 
 
-def test_each_lesion_is_drawn_once_on_average() -> None:
+def test_each_lesion_is_sampled_once_on_average() -> None:
     weights = all_weights(LESIONS, n_resamples=4000, seed=0)
-    # the count of a lesion is binomial(4, 1/4): its mean over 4000 draws has a standard error of 0.014
+    # the count of a lesion is binomial(4, 1/4): its mean over 4000 resamples has a standard error of 0.014
     np.testing.assert_allclose(weights.mean(axis=0), 1, atol=0.06)
 
 
-def test_the_interval_is_that_of_a_plain_loop_over_sklearn() -> None:
+def test_interval_matches_a_loop_over_sklearn() -> None:
     rng = np.random.default_rng(1)
     lesions = rng.integers(0, 40, 70)
     positive = (lesions % 3 == 0) ^ (rng.random(70) < 0.1)
     scores = np.round(np.clip(0.35 * positive + rng.random(70) * 0.65, 0, 1), 1)
     areas, precisions = [], []
-    draws = np.random.default_rng(7)
+    rng_resample = np.random.default_rng(7)
     names = np.unique(lesions)
     for _ in range(200):
-        drawn = names[draws.integers(len(names), size=len(names))]
-        images = np.concatenate([np.flatnonzero(lesions == lesion) for lesion in drawn])
+        sampled = names[rng_resample.integers(len(names), size=len(names))]
+        images = np.concatenate([np.flatnonzero(lesions == lesion) for lesion in sampled])
         areas.append(roc_auc_score(positive[images], scores[images]))
         precisions.append(average_precision_score(positive[images], scores[images]))
     s = threshold_sweep(positive, scores, all_weights(lesions, n_resamples=200, seed=7))
@@ -59,18 +59,18 @@ def test_the_interval_is_that_of_a_plain_loop_over_sklearn() -> None:
     assert interval[:2] == pytest.approx(np.percentile(areas, [5, 95]), abs=1e-12)
 
 
-def test_undefined_replicates_are_left_out_and_counted() -> None:
+def test_undefined_resamples_are_excluded_and_counted() -> None:
     assert percentile_interval(np.array([np.nan, 1.0, 2.0, np.nan]), confidence=0.5) == (1.25, 1.75, 0.5)
-    nothing = percentile_interval(np.array([np.nan, np.nan]))
-    assert np.isnan([nothing.low, nothing.high]).all()
-    assert nothing.undefined_fraction == 1
+    undefined = percentile_interval(np.array([np.nan, np.nan]))
+    assert np.isnan([undefined.low, undefined.high]).all()
+    assert undefined.undefined_fraction == 1
 
 
 @pytest.mark.slow
-def test_intervals_over_lesions_hold_the_true_value_where_intervals_over_images_do_not() -> None:
+def test_coverage_over_lesions_is_nominal_but_not_over_images() -> None:
     """120 lesions of four images with the same score: the AUC of two normals one apart is 0.760."""
     truth = 0.7602499389065233  # Φ(1/√2)
-    held = {"lesions": 0, "images": 0}
+    covered = {"lesions": 0, "images": 0}
     for trial in range(300):
         rng = np.random.default_rng(trial)
         lesion_positive = rng.random(120) < 0.4
@@ -80,7 +80,7 @@ def test_intervals_over_lesions_hold_the_true_value_where_intervals_over_images_
         for unit, groups in (("lesions", lesions), ("images", np.arange(480))):
             s = threshold_sweep(positive, scores, all_weights(groups, n_resamples=400, seed=trial))
             interval = percentile_interval(metrics.auc(s))
-            held[unit] += interval.low <= truth <= interval.high
+            covered[unit] += interval.low <= truth <= interval.high
     # of 300 trials at 95 %, 285 are expected, with a standard deviation of 3.8
-    assert 270 <= held["lesions"] <= 297
-    assert held["images"] < 240
+    assert 270 <= covered["lesions"] <= 297
+    assert covered["images"] < 240

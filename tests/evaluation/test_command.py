@@ -1,4 +1,4 @@
-"""``lesionlens evaluate`` as a person types it."""
+"""The command ``lesionlens evaluate``."""
 
 import json
 import re
@@ -18,32 +18,32 @@ from ..helpers.random_predictions import random_predictions
 TWO = ("other", "melanoma")
 
 
-def run(monkeypatch: pytest.MonkeyPatch, words: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["lesionlens", "evaluate", *words.split()])
-    with pytest.raises(SystemExit) as left:
+def run(monkeypatch: pytest.MonkeyPatch, arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["lesionlens", "evaluate", *arguments.split()])
+    with pytest.raises(SystemExit) as exit_info:
         cli.main()
-    return int(left.value.code or 0)
+    return int(exit_info.value.code or 0)
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with validation.csv and test.csv of one model, and sk.csv of another on the test images."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(cli, "_format_warnings", lambda: None)
     write_predictions("validation.csv", random_predictions(80, classes=TWO, seed=1))
-    found = random_predictions(80, classes=TWO, seed=2)
-    names = np.array([f"T{name}" for name in found.image_id])
-    write_predictions("test.csv", Predictions(names, names, found.label, found.scores, TWO))
+    test = random_predictions(80, classes=TWO, seed=2)
+    names = np.array([f"T{name}" for name in test.image_id])
+    write_predictions("test.csv", Predictions(names, names, test.label, test.scores, TWO))
     blank = np.full(80, "other")
-    scores = found.scores[::-1]
+    scores = test.scores[::-1]
     write_predictions("sk.csv", Predictions(names, names, blank, scores, ("other", "seborrheic_keratosis")))
     write_predictions("many.csv", random_predictions(80, seed=3))
     return tmp_path
 
 
-def test_a_threshold_chosen_on_other_images_is_recorded(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_threshold_tuned_on_other_images_is_recorded(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert (
         run(
@@ -52,32 +52,30 @@ def test_a_threshold_chosen_on_other_images_is_recorded(
         )
         == 0
     )
-    said = " ".join(capsys.readouterr().out.split())
-    limit = youden_threshold(random_predictions(80, classes=TWO, seed=1), "melanoma")
-    assert (
-        f"melanoma where its score is {limit:.4g} or more, else other (youden, tuned on validation.csv, 80 images)"
-        in said
-    )
-    recorded = json.loads((here / "e" / "evaluation.json").read_text())
-    assert recorded["thresholds"] == {"melanoma": limit}
+    output = " ".join(capsys.readouterr().out.split())
+    threshold = youden_threshold(random_predictions(80, classes=TWO, seed=1), "melanoma")
+    rule = "(youden, tuned on validation.csv, 80 images)"
+    assert f"melanoma is predicted if its score is {threshold:.4g} or more, otherwise other {rule}" in output
+    recorded = json.loads((workdir / "e" / "evaluation.json").read_text())
+    assert recorded["thresholds"] == {"melanoma": threshold}
     assert recorded["threshold_rule"] == "youden, tuned on validation.csv, 80 images"
 
 
-def test_a_task_is_named_above_its_numbers(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_headline_names_the_task(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "many.csv --task melanoma --threshold 0.3 --bootstrap-samples 0") == 0
-    said = capsys.readouterr().out
-    assert said.startswith("melanoma against the rest: 80 images of")
-    assert "melanoma where its score is 0.3 or more, else other (given)" in said
+    output = capsys.readouterr().out
+    assert output.startswith("melanoma against the rest: 80 images of")
+    assert "melanoma is predicted if its score is 0.3 or more, otherwise other (given)" in output
     assert run(monkeypatch, "many.csv --task melanoma/nevus --bootstrap-samples 0") == 0
-    said = capsys.readouterr().out
-    assert said.startswith("melanoma against nevus: ")
-    assert "are neither melanoma nor nevus and are left out" in said
+    output = capsys.readouterr().out
+    assert output.startswith("melanoma against nevus: ")
+    assert "are neither melanoma nor nevus and are excluded" in output
 
 
-def test_two_models_are_joined_and_written_as_the_challenge_takes_them(
-    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_two_models_are_joined_and_written_as_isic_submission(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "test.csv sk.csv --isic-submission sent.csv --bootstrap-samples 0") == 0
     assert "seborrheic keratosis" in capsys.readouterr().out
@@ -87,7 +85,7 @@ def test_two_models_are_joined_and_written_as_the_challenge_takes_them(
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         (
             "test.csv --threshold youden",
@@ -101,15 +99,15 @@ def test_two_models_are_joined_and_written_as_the_challenge_takes_them(
         ("test.csv --threshold 0.3 --decision isic", "exclude each other"),
         ("test.csv --threshold 3", "the threshold of melanoma is 3.0; allowed are numbers from 0 to 1"),
         ("test.csv --threshold best --tune-threshold-on validation.csv", "unknown threshold 'best'"),
-        ("many.csv test.csv", "joined can be predictions of one diagnosis against the rest"),
+        ("many.csv test.csv", "only predictions of one diagnosis against the rest"),
     ],
 )
-def test_words_that_do_not_go_together_are_refused(
-    here: Path,
+def test_contradictory_options_raise(
+    workdir: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    words: str,
+    arguments: str,
     message: str,
 ) -> None:
-    assert run(monkeypatch, f"{words} --bootstrap-samples 0") == 1
+    assert run(monkeypatch, f"{arguments} --bootstrap-samples 0") == 1
     assert re.search(message, capsys.readouterr().err)

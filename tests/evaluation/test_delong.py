@@ -1,4 +1,4 @@
-"""DeLong's test gives what its definition gives in full, what MLstatkit gives, and the right rate of false alarms."""
+"""DeLong's test against its definition and MLstatkit, and its rate of false positives."""
 
 import math
 
@@ -30,96 +30,96 @@ def by_definition(labels: np.ndarray, *scores: np.ndarray) -> np.ndarray:
     """Covariance of the areas from every pair of a positive and a negative (DeLong et al. 1988, equations 4 to 7)."""
     won = np.stack(
         [
-            (each[labels][:, None] > each[~labels]) + 0.5 * (each[labels][:, None] == each[~labels])
-            for each in scores
+            (values[labels][:, None] > values[~labels]) + 0.5 * (values[labels][:, None] == values[~labels])
+            for values in scores
         ]
     )
     return np.cov(won.mean(axis=2)) / labels.sum() + np.cov(won.mean(axis=1)) / (~labels).sum()
 
 
-def drawn(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Two models that see the same image and make errors of their own; scores with ties."""
+def simulate(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Simulate two models with a common and an independent error; scores have ties."""
     rng = np.random.default_rng(seed)
     labels = rng.random(n) < 0.3
-    seen = labels + rng.normal(size=n)
-    a, b = (np.round(seen + 0.7 * rng.normal(size=n), 1) for _ in range(2))
+    common = labels + rng.normal(size=n)
+    a, b = (np.round(common + 0.7 * rng.normal(size=n), 1) for _ in range(2))
     return labels, a, b
 
 
 @pytest.mark.parametrize("other", [ALBUMIN, PROTEIN])
-def test_the_paper_s_own_patients(other: np.ndarray) -> None:
+def test_delong_of_the_papers_example(other: np.ndarray) -> None:
     assert len(HELPED) == 43
     covariance = by_definition(HELPED, other, SCORE)
-    found = delong(HELPED, other, SCORE)
+    result = delong(HELPED, other, SCORE)
     error = math.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
     difference = roc_auc_score(HELPED, other) - roc_auc_score(HELPED, SCORE)
-    assert found.difference == pytest.approx(difference, abs=1e-12)
-    assert found.statistic == pytest.approx(difference / error, rel=1e-9)
+    assert result.difference == pytest.approx(difference, abs=1e-12)
+    assert result.statistic == pytest.approx(difference / error, rel=1e-9)
     half = 1.959963984540054 * error
-    assert (found.low, found.high) == pytest.approx((difference - half, difference + half), abs=1e-9)
+    assert (result.low, result.high) == pytest.approx((difference - half, difference + half), abs=1e-9)
     area = auc_variance(HELPED, other)
     assert area.auc == pytest.approx(roc_auc_score(HELPED, other), abs=1e-12)
     assert area.variance == pytest.approx(covariance[0, 0], rel=1e-9)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_z_and_p_are_those_of_mlstatkit(seed: int) -> None:
-    labels, a, b = drawn(150, seed)
+def test_delong_matches_mlstatkit(seed: int) -> None:
+    labels, a, b = simulate(150, seed)
     z, p = Delong_test(labels.astype(int), a, b, return_ci=False, return_auc=False)[:2]
-    found = delong(labels, a, b)
-    assert found.statistic == pytest.approx(-z, rel=1e-9)  # MLstatkit takes the first from the second
-    assert found.p == pytest.approx(p, rel=1e-7)
+    result = delong(labels, a, b)
+    assert result.statistic == pytest.approx(-z, rel=1e-9)  # MLstatkit subtracts the first from the second
+    assert result.p == pytest.approx(p, rel=1e-7)
     assert delong(labels, a, b, alternative="greater").p + delong(
         labels, a, b, alternative="less"
     ).p == pytest.approx(1)
 
 
-def test_a_case_by_hand() -> None:
+def test_delong_of_a_hand_computed_case() -> None:
     """Positives 3, 1; negatives 2, 0: the first model wins 3 of 4 pairs, the second, 3, 2 against 1, 0, all four.
 
-    Shares won: of the positives 1 and 1/2, of the negatives 1/2 and 1. Each varies by 1/8, so the variance is
-    1/8 / 2 + 1/8 / 2 = 1/8, and as the second has none, that of the difference is the same: z = -0.25 / √(1/8).
+    Fractions of pairs won: by the positives 1 and 1/2, by the negatives 1/2 and 1. Each varies by 1/8, so the variance
+    is 1/8 / 2 + 1/8 / 2 = 1/8, and as the second has none, that of the difference is the same: z = -0.25 / √(1/8).
     """
     labels = np.array([1, 1, 0, 0])
-    found = delong(labels, np.array([3, 1, 2, 0]), np.array([3, 2, 1, 0]))
+    result = delong(labels, np.array([3, 1, 2, 0]), np.array([3, 2, 1, 0]))
     assert auc_variance(labels, np.array([3, 1, 2, 0])) == pytest.approx((0.75, 0.125))
-    assert (found.difference, found.statistic) == pytest.approx((-0.25, -0.25 / math.sqrt(0.125)))
+    assert (result.difference, result.statistic) == pytest.approx((-0.25, -0.25 / math.sqrt(0.125)))
 
 
-def test_what_does_not_vary_is_not_judged() -> None:
+def test_no_variance_has_no_p_value() -> None:
     labels = np.array([1, 1, 0, 0])
     perfect, blind = np.array([4, 3, 2, 1]), np.zeros(4)
     assert delong(labels, perfect, perfect * 2).p == 1
-    found = delong(labels, perfect, blind)
-    assert found.difference == 0.5
-    assert math.isnan(found.p)
+    result = delong(labels, perfect, blind)
+    assert result.difference == 0.5
+    assert math.isnan(result.p)
 
 
-def test_a_difference_that_every_image_shares_alike_is_not_judged() -> None:
+def test_rounding_errors_are_not_variance() -> None:
     """Each positive of the first wins one negative more than in the second: thirds, whose rounding is no variance."""
     labels = np.array([1, 0, 1, 0, 1, 0])
-    found = delong(labels, np.array([2, 1, 4, 3, 6, 5]), np.arange(1, 7))
-    assert found.difference == pytest.approx(1 / 3)
-    assert all(map(math.isnan, (found.low, found.high, found.statistic, found.p)))
+    result = delong(labels, np.array([2, 1, 4, 3, 6, 5]), np.arange(1, 7))
+    assert result.difference == pytest.approx(1 / 3)
+    assert all(map(math.isnan, (result.low, result.high, result.statistic, result.p)))
 
 
 @pytest.mark.parametrize(
     ("labels", "scores", "message"),
     [
-        ([1, 0, 0], [0.1, 0.2, 0.3], "1 images of the class and 2 others"),
-        ([1, 1, 0, 0], [0.1, 0.2, 0.3], "one label and one finite score an image"),
+        ([1, 0, 0], [0.1, 0.2, 0.3], "1 positive and 2 negative images"),
+        ([1, 1, 0, 0], [0.1, 0.2, 0.3], "one label and one finite score per"),
         ([1, 1, 0, 0], [0.1, 0.2, 0.3, math.nan], "one finite score"),
-        ([1, 1, 0, math.nan], [0.1, 0.2, 0.3, 0.4], r"true or false.*such as \[1.0, 1.0, 0.0\]"),
-        (["1", "1", "0", "0"], [0.1, 0.2, 0.3, 0.4], "true or false"),
+        ([1, 1, 0, math.nan], [0.1, 0.2, 0.3, 0.4], r"true and false.*such as \[1.0, 1.0, 0.0\]"),
+        (["1", "1", "0", "0"], [0.1, 0.2, 0.3, 0.4], "true and false"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(labels: list, scores: list[float], message: str) -> None:
+def test_invalid_arrays_raise(labels: list, scores: list[float], message: str) -> None:
     with pytest.raises(ComparisonError, match=message):
         delong(np.array(labels), np.array(scores), np.array(scores))
 
 
 @pytest.mark.slow
-def test_models_that_are_equally_good_are_told_apart_in_one_case_of_twenty() -> None:
-    found = np.array([delong(*drawn(200, seed)).p for seed in range(2000)])
+def test_false_positive_rate_is_nominal() -> None:
+    result = np.array([delong(*simulate(200, seed)).p for seed in range(2000)])
     # 100 of 2000 are expected, with a standard deviation of 9.7
-    assert 70 <= (found < 0.05).sum() <= 135
+    assert 70 <= (result < 0.05).sum() <= 135

@@ -1,4 +1,4 @@
-"""The truth in a file of its own, and what is said when it does not fit the predictions."""
+"""Ground truth in a separate file: its formats, and errors if it does not match the predictions."""
 
 from pathlib import Path
 
@@ -13,37 +13,41 @@ from lesionlens.evaluation.predictions_io import read_predictions
 THREE = "image_id,lesion_id,p_melanoma,p_nevus,p_seborrheic_keratosis\na,L1,1,0,0\nb,L2,0,1,0\nc,L2,0,0,1\n"
 
 
-def joined(folder: Path, truth: str, predictions: str = THREE):
+def read_joined(folder: Path, truth: str, predictions: str = THREE):
     (folder / "predictions.csv").write_text(predictions)
     (folder / "truth.csv").write_text(truth)
     return read_predictions(folder / "predictions.csv", ground_truth=folder / "truth.csv")
 
 
-def test_the_official_truth_of_2017_is_joined_by_name_and_keeps_the_lesions(tmp_path: Path) -> None:
-    found = joined(tmp_path, "image_id,melanoma,seborrheic_keratosis\nc,0.0,0.0\na,1.0,0.0\nb,0.0,1.0\n")
-    assert found.label.tolist() == ["melanoma", "seborrheic_keratosis", "nevus"]
-    assert found.lesion_id.tolist() == ["L1", "L2", "L2"]
+def test_isic2017_ground_truth_is_joined_by_name(tmp_path: Path) -> None:
+    predictions_with_labels = read_joined(
+        tmp_path, "image_id,melanoma,seborrheic_keratosis\nc,0.0,0.0\na,1.0,0.0\nb,0.0,1.0\n"
+    )
+    assert predictions_with_labels.label.tolist() == ["melanoma", "seborrheic_keratosis", "nevus"]
+    assert predictions_with_labels.lesion_id.tolist() == ["L1", "L2", "L2"]
 
 
-def test_the_official_truth_of_2018_leaves_out_images_that_do_not_count(tmp_path: Path) -> None:
+def test_isic2018_images_with_zero_weight_have_no_label(tmp_path: Path) -> None:
     truth = "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC,score_weight,validation_weight\n"
     truth += "a,1,0,0,0,0,0,0,1,0\nb,0,1,0,0,0,0,0,0,0\n"
-    found = joined(tmp_path, truth, "image_id,p_melanoma,p_nevus\na,1,0\nb,0,1\n")
-    assert found.label.tolist() == ["melanoma", ""]
+    predictions_with_labels = read_joined(tmp_path, truth, "image_id,p_melanoma,p_nevus\na,1,0\nb,0,1\n")
+    assert predictions_with_labels.label.tolist() == ["melanoma", ""]
 
 
-def test_other_labels_bring_their_lesions_and_codes_are_understood(tmp_path: Path) -> None:
-    found = joined(tmp_path, "image_id,lesion_id,dx\na,X,mel\nb,,NV\nc,Z,Seborrheic keratosis\n")
-    assert found.label.tolist() == ["melanoma", "nevus", "seborrheic_keratosis"]
-    assert found.lesion_id.tolist() == ["X", "L2", "Z"]
+def test_label_table_with_lesions_and_codes(tmp_path: Path) -> None:
+    predictions_with_labels = read_joined(
+        tmp_path, "image_id,lesion_id,dx\na,X,mel\nb,,NV\nc,Z,Seborrheic keratosis\n"
+    )
+    assert predictions_with_labels.label.tolist() == ["melanoma", "nevus", "seborrheic_keratosis"]
+    assert predictions_with_labels.lesion_id.tolist() == ["X", "L2", "Z"]
 
 
-def test_one_against_the_rest_takes_other_diagnoses_as_other(tmp_path: Path) -> None:
+def test_other_diagnoses_become_other(tmp_path: Path) -> None:
     predictions = "image_id,p_other,p_melanoma\na,1,0\nb,0,1\nc,0,1\n"
-    found = joined(tmp_path, "image_id,label\na,nevus\nb,MEL\nc,BKL\n", predictions)
-    assert found.label.tolist() == ["other", "melanoma", "other"]
+    predictions_with_labels = read_joined(tmp_path, "image_id,label\na,nevus\nb,MEL\nc,BKL\n", predictions)
+    assert predictions_with_labels.label.tolist() == ["other", "melanoma", "other"]
     with pytest.raises(PredictionsError, match="unknown label 'melanomia': did you mean 'melanoma'"):
-        joined(tmp_path, "image_id,label\na,melanomia\nb,MEL\nc,BKL\n", predictions)
+        read_joined(tmp_path, "image_id,label\na,melanomia\nb,MEL\nc,BKL\n", predictions)
 
 
 @pytest.mark.parametrize(
@@ -54,22 +58,26 @@ def test_one_against_the_rest_takes_other_diagnoses_as_other(tmp_path: Path) -> 
         "\ufeffimage\tpart\tlabel\tlesion_id\nb.jpg\t\tnaevus\t\na.jpg\ttest\tmel\tX\nc.jpg\t\tsk\t\n",
     ],
 )
-def test_a_table_of_images_is_a_truth(tmp_path: Path, truth: str) -> None:
-    found = joined(tmp_path, truth)
-    assert found.image_id.tolist() == ["a", "b", "c"]
-    assert found.label.tolist() == ["melanoma", "nevus", "seborrheic_keratosis"]
-    assert found.lesion_id.tolist() == ["X", "L2", "L2"]
+def test_image_table_is_a_ground_truth(tmp_path: Path, truth: str) -> None:
+    predictions_with_labels = read_joined(tmp_path, truth)
+    assert predictions_with_labels.image_id.tolist() == ["a", "b", "c"]
+    assert predictions_with_labels.label.tolist() == ["melanoma", "nevus", "seborrheic_keratosis"]
+    assert predictions_with_labels.lesion_id.tolist() == ["X", "L2", "L2"]
 
 
-def test_labels_of_ones_own_are_classes_in_any_case(tmp_path: Path) -> None:
+def test_custom_labels_match_classes_in_any_case(tmp_path: Path) -> None:
     predictions = "image_id,p_Spitz_nevus,p_wart\nx/a.jpg,1,0\ny/a.jpg,0,1\nb,0,1\n"
-    found = joined(tmp_path, "image,label\ny/a.png,Wart\nx/a.png,spitz nevus\nb,?\n", predictions)
-    assert found.label.tolist() == ["Spitz_nevus", "wart", ""], "folders count where names repeat"
+    predictions_with_labels = read_joined(
+        tmp_path, "image,label\ny/a.png,Wart\nx/a.png,spitz nevus\nb,?\n", predictions
+    )
+    assert predictions_with_labels.label.tolist() == ["Spitz_nevus", "wart", ""], (
+        "directories distinguish duplicate names"
+    )
 
 
-def test_names_that_only_folders_tell_apart_are_not_mixed_up(tmp_path: Path) -> None:
-    with pytest.raises(PredictionsError, match=r"name different images.*\(a\)"):
-        joined(tmp_path, "image,label\nx/a.jpg,nevus\ny/a.jpg,nevus\nb,nevus\nc,nevus\n")
+def test_names_that_differ_only_in_directories_are_distinct(tmp_path: Path) -> None:
+    with pytest.raises(PredictionsError, match=r"list different images.*\(a\)"):
+        read_joined(tmp_path, "image,label\nx/a.jpg,nevus\ny/a.jpg,nevus\nb,nevus\nc,nevus\n")
 
 
 @pytest.mark.parametrize(
@@ -77,26 +85,29 @@ def test_names_that_only_folders_tell_apart_are_not_mixed_up(tmp_path: Path) -> 
     [
         (
             "image_id,label\na,nevus\nb,nevus\nd,nevus\ne,nevus\n",
-            r"1 predicted .* \(c\); 2 images .* \(d, e\)",
+            r"1 predicted .* \(c\); 2 labeled .* \(d, e\)",
         ),
-        ("image_id,label\na,nevus\nb,nevus\nc,nevus\na,melanoma\n", "images come more than once: a"),
+        ("image_id,label\na,nevus\nb,nevus\nc,nevus\na,melanoma\n", "duplicate images: a"),
         ("image_id,label\na,nevus\nb,nevus\nc,wart\n", "unknown label 'wart'"),
         ("image_id,label\na,nevus\nb,nevus\nc,vascular_lesion\n", "unknown label 'vascular_lesion'"),
         (
             "image_id,melanoma,seborrheic_keratosis\na,1,1\nb,0,0\nc,0,0\n",
-            "1 images are not of exactly one class: a",
+            "not exactly one class for 1 images: a",
         ),
-        ("image_id,melanoma,seborrheic_keratosis\na,0.5,0.5\nb,0,0\nc,0,0\n", "not of exactly one class: a"),
-        ("image_id,age\na,3\n", "which are no truth. Allowed are image,label"),
+        (
+            "image_id,melanoma,seborrheic_keratosis\na,0.5,0.5\nb,0,0\nc,0,0\n",
+            "not exactly one class for 1 images: a",
+        ),
+        ("image_id,age\na,3\n", "which are not a ground truth. Allowed are image,label"),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path: Path, truth: str, message: str) -> None:
+def test_invalid_ground_truth_raises(tmp_path: Path, truth: str, message: str) -> None:
     with pytest.raises(PredictionsError, match=message):
-        joined(tmp_path, truth)
+        read_joined(tmp_path, truth)
 
 
 @pytest.mark.real_data
-def test_the_official_file_of_2017_is_understood(real_data: Path, tmp_path: Path) -> None:
+def test_official_isic2017_file(real_data: Path, tmp_path: Path) -> None:
     path = real_data / "isic2017" / "ISIC-2017_Validation_Part3_GroundTruth.csv"
     truth = read_ground_truth(path)
     names, counts = np.unique(truth.label, return_counts=True)

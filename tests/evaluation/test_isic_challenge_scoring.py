@@ -1,4 +1,4 @@
-"""Our numbers and files against the official scorer of the ISIC challenge."""
+"""Metrics and submission files against the official scorer of the ISIC challenge."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from lesionlens.evaluation.result import EvaluationResult
 
 from ..helpers.random_predictions import random_predictions
 
-# the official scorer calls pandas in ways that are to be removed
+# the official scorer uses deprecated functions of pandas
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 OURS = {
@@ -31,8 +31,8 @@ OURS = {
 
 
 @pytest.fixture
-def official_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give back what pandas 3 took away and the official reader of predictions still calls."""
+def pandas_applymap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restore a method that pandas 3 removed and the official reader of predictions calls."""
     if not hasattr(pd.DataFrame, "applymap"):
         monkeypatch.setattr(pd.DataFrame, "applymap", pd.DataFrame.map, raising=False)
 
@@ -44,19 +44,21 @@ def write_truth(path: Path, predictions: Predictions) -> None:
     table.to_csv(path, index=False)
 
 
-def scored(folder: Path, predictions: Predictions) -> tuple[ClassificationScore, EvaluationResult]:
-    """Send the same two files through the official scorer and through ours."""
-    truth, sent = folder / "truth.csv", folder / "predictions.csv"
+def score_both(folder: Path, predictions: Predictions) -> tuple[ClassificationScore, EvaluationResult]:
+    """Score the same two files with the official scorer and with LesionLens."""
+    truth, submission = folder / "truth.csv", folder / "predictions.csv"
     write_truth(truth, predictions)
-    write_isic2018(sent, predictions)
-    official = ClassificationScore.from_file(truth, sent, ClassificationMetric.BALANCED_ACCURACY)
-    return official, evaluate(read_predictions(sent, ground_truth=truth), n_resamples=0, decision="isic")
+    write_isic2018(submission, predictions)
+    official = ClassificationScore.from_file(truth, submission, ClassificationMetric.BALANCED_ACCURACY)
+    return official, evaluate(
+        read_predictions(submission, ground_truth=truth), n_resamples=0, decision="isic"
+    )
 
 
-@pytest.mark.usefixtures("official_reads")
+@pytest.mark.usefixtures("pandas_applymap")
 @pytest.mark.parametrize("seed", range(3))
-def test_every_number_is_that_of_the_official_scorer(tmp_path: Path, seed: int) -> None:
-    official, ours = scored(tmp_path, random_predictions(300, seed=seed))
+def test_metrics_match_the_official_scorer(tmp_path: Path, seed: int) -> None:
+    official, ours = score_both(tmp_path, random_predictions(300, seed=seed))
     for name in ISIC2018_CLASSES:
         row = official.per_category.loc[DIAGNOSES[name].code]
         for theirs, metric in OURS.items():
@@ -66,24 +68,24 @@ def test_every_number_is_that_of_the_official_scorer(tmp_path: Path, seed: int) 
     assert ours.value("balanced_accuracy", "all") == pytest.approx(official.overall, abs=1e-12)
 
 
-@pytest.mark.usefixtures("official_reads")
-def test_an_image_between_two_classes_is_undecided_for_both_scorers(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("pandas_applymap")
+def test_ties_are_incorrect_for_both_scorers(tmp_path: Path) -> None:
     tied = random_predictions(140, digits=1, seed=5)
     largest = tied.scores == tied.scores.max(axis=1, keepdims=True)
     first = tied.scores.argmax(axis=1) == tied.targets()
     assert (first & (largest.sum(axis=1) > 1)).any(), "the case needs ties that argmax would get right"
-    official, ours = scored(tmp_path, tied)
+    official, ours = score_both(tmp_path, tied)
     assert ours.value("balanced_accuracy", "all") == pytest.approx(official.overall, abs=1e-12)
     by_argmax = evaluate(tied, n_resamples=0)
     assert by_argmax.value("balanced_accuracy", "all") > official.overall
 
 
-@pytest.mark.usefixtures("official_reads")
-def test_where_the_official_scorer_gives_one_for_nothing_we_give_no_number(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("pandas_applymap")
+def test_undefined_precision_is_nan_and_not_one(tmp_path: Path) -> None:
     mild = random_predictions(100, seed=1)
     halved = Predictions(mild.image_id, mild.lesion_id, mild.label, mild.scores / 2, mild.classes)
-    official, ours = scored(tmp_path, halved)
+    official, ours = score_both(tmp_path, halved)
     assert official.per_category.loc["MEL", "ppv"] == 1
     assert np.isnan(ours.value("precision", "melanoma"))
-    assert ours.estimate("precision", "melanoma").caveat == "no image is decided for this class"
+    assert ours.estimate("precision", "melanoma").caveat == "no image is predicted to be of this class"
     assert np.isnan(ours.value("precision"))

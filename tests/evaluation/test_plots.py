@@ -1,4 +1,4 @@
-"""Figures: drawn for any number of classes, without pyplot, saying what they show."""
+"""Figures of an evaluation: any number of classes, their labels, and no import of pyplot."""
 
 import subprocess
 import sys
@@ -18,8 +18,8 @@ from ..helpers.random_predictions import random_predictions
 
 @pytest.mark.slow
 def test_every_figure_is_written_with_two_rows_of_panels(tmp_path: Path) -> None:
-    found = evaluate(random_predictions(90, classes=tuple(DIAGNOSES)[:5]), n_resamples=10)
-    for path in write_figures(tmp_path, found):
+    result = evaluate(random_predictions(90, classes=tuple(DIAGNOSES)[:5]), n_resamples=10)
+    for path in write_figures(tmp_path, result):
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
         assert min(pixels.shape[:2]) > 300
@@ -29,49 +29,49 @@ def test_every_figure_is_written_with_two_rows_of_panels(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("suffix", ["svg", "pdf"])
 def test_vector_formats_are_written(tmp_path: Path, suffix: str) -> None:
-    found = evaluate(random_predictions(60, classes=("a", "b")), n_resamples=0)
-    assert all(path.stat().st_size > 2000 for path in write_figures(tmp_path, found, suffix=suffix))
+    result = evaluate(random_predictions(60, classes=("a", "b")), n_resamples=0)
+    assert all(path.stat().st_size > 2000 for path in write_figures(tmp_path, result, suffix=suffix))
 
 
-def test_panels_say_class_number_and_interval() -> None:
-    found = evaluate(random_predictions(90, prior=[0.5, 0.5, 0, 0, 0, 0, 0]), n_resamples=10)
-    figure = roc_figure(found)
+def test_panel_titles_have_class_metric_and_interval() -> None:
+    result = evaluate(random_predictions(90, prior=[0.5, 0.5, 0, 0, 0, 0, 0]), n_resamples=10)
+    figure = roc_figure(result)
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
-        name.replace("_", " ") for name in found.classes
+        name.replace("_", " ") for name in result.classes
     ]
     first = figure.axes[0].texts[0].get_text()
-    auc = found.estimate("auc", "melanoma")
-    assert first.startswith(f"AUC {auc.value:.3f} ({auc.low:.3f}–{auc.high:.3f})\n{found.support[0]} images")
+    auc = result.estimate("auc", "melanoma")
+    assert first.startswith(f"AUC {auc.value:.3f} ({auc.low:.3f}–{auc.high:.3f})\n{result.support[0]} images")
     assert figure.axes[6].texts[0].get_text().startswith("no image of this class")
     assert not figure.axes[6].lines
-    said = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert said == ["this class", "its 95 % interval over lesions", "other classes", "chance"]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["this class", "its 95 % interval over lesions", "other classes", "chance"]
 
 
-def test_the_confusion_matrix_gives_share_and_count() -> None:
-    found = evaluate(random_predictions(90, classes=("a", "b")), n_resamples=0)
-    texts = [text.get_text() for text in confusion_figure(found).axes[0].texts]
-    cells = np.array(found.confusion_matrix)
+def test_confusion_matrix_cells_have_fraction_and_count() -> None:
+    result = evaluate(random_predictions(90, classes=("a", "b")), n_resamples=0)
+    texts = [text.get_text() for text in confusion_figure(result).axes[0].texts]
+    cells = np.array(result.confusion_matrix)
     expected = [
         f"{100 * cells[i, j] / cells[i].sum():.0f} %\n{cells[i, j]}" for i in range(2) for j in range(2)
     ]
     assert texts == expected
 
 
-def test_the_confusion_matrix_says_by_what_classes_were_decided() -> None:
+def test_confusion_matrix_label_names_the_decision_rule() -> None:
     p = random_predictions(90, classes=("a", "b"))
-    for decision, said in (
-        ("argmax", "Class with the largest score"),
-        (Thresholds({"b": 0.3}), "Class by the threshold"),
+    for decision, label in (
+        ("argmax", "Predicted class (largest score)"),
+        (Thresholds({"b": 0.3}), "Predicted class (threshold)"),
     ):
         axes = confusion_figure(evaluate(p, n_resamples=0, decision=decision)).axes[0]
-        assert axes.get_xlabel() == said
+        assert axes.get_xlabel() == label
     each_its_own = evaluate(p, n_resamples=0, decision=Thresholds({"a": 0.9, "b": 0.9}))
-    assert confusion_figure(each_its_own).axes[0].get_xlabel() == "Class with the largest score"
+    assert confusion_figure(each_its_own).axes[0].get_xlabel() == "Predicted class (largest score)"
     assert each_its_own.confusion_matrix == evaluate(p, n_resamples=0).confusion_matrix
 
 
-def test_measuring_loads_neither_torch_nor_matplotlib_and_drawing_no_pyplot_and_a_report_no_torch() -> None:
+def test_imports_are_minimal() -> None:
     script = (
         "import sys\n"
         "import lesionlens.evaluation.evaluate, lesionlens.evaluation.predictions_io, lesionlens.evaluation.tables\n"

@@ -1,4 +1,4 @@
-"""Files of predictions: in, out, joined to the truth, and what is said when they are wrong."""
+"""Prediction files: reading, writing, and errors."""
 
 from pathlib import Path
 
@@ -26,30 +26,34 @@ OWN = (
 )
 
 
-def written(folder: Path, text: str, name: str = "predictions.csv") -> Path:
+def write_file(folder: Path, text: str, name: str = "predictions.csv") -> Path:
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def test_our_own_format_is_read(tmp_path: Path) -> None:
-    found = read_predictions(written(tmp_path, OWN))
-    assert found.classes == ("melanoma", "nevus")
-    assert found.image_id.tolist() == ["a", "b", "c"]
-    assert found.lesion_id.tolist() == ["L1", "L1", "c"]
-    assert found.label.tolist() == ["melanoma", "nevus", ""]
-    assert found.targets().tolist() == [0, 1, -1]
-    assert found.scores.tolist() == [[0.75, 0.25], [0.5, 0.5], [0.1, 0.9]]
+def test_read_lesionlens_csv(tmp_path: Path) -> None:
+    predictions = read_predictions(write_file(tmp_path, OWN))
+    assert predictions.classes == ("melanoma", "nevus")
+    assert predictions.image_id.tolist() == ["a", "b", "c"]
+    assert predictions.lesion_id.tolist() == ["L1", "L1", "c"]
+    assert predictions.label.tolist() == ["melanoma", "nevus", ""]
+    assert predictions.targets().tolist() == [0, 1, -1]
+    assert predictions.scores.tolist() == [[0.75, 0.25], [0.5, 0.5], [0.1, 0.9]]
 
 
-def test_lesion_and_label_may_be_missing_and_a_byte_order_mark_is_no_harm(tmp_path: Path) -> None:
-    found = read_predictions(written(tmp_path, "\ufeffp_nevus,image_id,p_x\n 0.5 ,a,0.25\n\n"))
-    assert (found.lesion_id.tolist(), found.label.tolist(), found.classes) == (["a"], [""], ("nevus", "x"))
+def test_lesion_and_label_are_optional(tmp_path: Path) -> None:
+    predictions = read_predictions(write_file(tmp_path, "\ufeffp_nevus,image_id,p_x\n 0.5 ,a,0.25\n\n"))
+    assert (predictions.lesion_id.tolist(), predictions.label.tolist(), predictions.classes) == (
+        ["a"],
+        [""],
+        ("nevus", "x"),
+    )
 
 
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=8))
-def test_scores_come_back_exactly(
+def test_scores_round_trip_exactly(
     tmp_path_factory: pytest.TempPathFactory, scores: list[tuple[float, float]]
 ) -> None:
     names = [f'image "{n}", zoom' for n in range(len(scores))]
@@ -64,7 +68,7 @@ def test_scores_come_back_exactly(
         np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
 
 
-def test_the_format_of_2018_goes_out_and_in(tmp_path: Path) -> None:
+def test_isic2018_round_trip(tmp_path: Path) -> None:
     order = (*SEVEN[3:], *SEVEN[:3])
     scores = np.random.default_rng(0).random((4, 7))
     before = Predictions([f"ISIC_{n}" for n in range(4)], [""] * 4, [""] * 4, scores, order)
@@ -75,22 +79,22 @@ def test_the_format_of_2018_goes_out_and_in(tmp_path: Path) -> None:
     np.testing.assert_array_equal(after.scores, scores[:, [order.index(name) for name in SEVEN]])
 
 
-def test_the_format_of_2017_keeps_both_columns_and_derives_nevus(tmp_path: Path) -> None:
+def test_isic2017_round_trip_derives_nevus(tmp_path: Path) -> None:
     text = "image_id,melanoma,seborrheic_keratosis\nISIC_1.jpg,0.8,0.7\nISIC_2,0.2,0.3\nISIC_3,0.1,0.6\n"
-    found = read_predictions(written(tmp_path, text))
-    assert found.classes == ("melanoma", "nevus", "seborrheic_keratosis")
-    assert found.other_class == "nevus"
-    assert found.image_id.tolist() == ["ISIC_1", "ISIC_2", "ISIC_3"]
-    np.testing.assert_allclose(found.scores, [[0.8, 0.2, 0.7], [0.2, 0.7, 0.3], [0.1, 0.4, 0.6]])
-    write_isic2017(tmp_path / "out.csv", found)
+    predictions = read_predictions(write_file(tmp_path, text))
+    assert predictions.classes == ("melanoma", "nevus", "seborrheic_keratosis")
+    assert predictions.other_class == "nevus"
+    assert predictions.image_id.tolist() == ["ISIC_1", "ISIC_2", "ISIC_3"]
+    np.testing.assert_allclose(predictions.scores, [[0.8, 0.2, 0.7], [0.2, 0.7, 0.3], [0.1, 0.4, 0.6]])
+    write_isic2017(tmp_path / "out.csv", predictions)
     assert (tmp_path / "out.csv").read_text() == text.replace(".jpg", "")
 
 
-def test_a_format_that_cannot_hold_the_classes_is_refused(tmp_path: Path) -> None:
+def test_isic_formats_reject_other_classes(tmp_path: Path) -> None:
     two = Predictions(["a"], ["a"], [""], [[0.5, 0.5]], ("melanoma", "other"))
     with pytest.raises(
         PredictionsError,
-        match=r"ISIC 2018 format holds the classes melanoma, nevus.*melanoma, other.*--format lesionlens",
+        match=r"ISIC 2018 format has the classes melanoma, nevus.*melanoma, other.*--format lesionlens",
     ):
         write_isic2018(tmp_path / "out.csv", two)
     with pytest.raises(
@@ -108,63 +112,66 @@ def test_a_format_that_cannot_hold_the_classes_is_refused(tmp_path: Path) -> Non
         ("image_id,p_a,p_a\nx,1,0\n", "two columns named 'p_a'"),
         ("image_id,p_a,p_b\nx,1,0\ny,1\n", "line 3 has 2 cells, the header has 3"),
         ('image_id,p_a,p_b\n"x,1,0\n', "unexpected end of data"),
-        ("image_id,p_a,p_b\nx,1,0\nx,1,0\ny,0,1\n", "1 images come more than once: x; keep one row"),
-        ("image_id,p_a,p_b\n,1,0\n", "1 images have no image_id"),
+        ("image_id,p_a,p_b\nx,1,0\nx,1,0\ny,0,1\n", r"duplicate images \(1\): x; keep one row"),
+        ("image_id,p_a,p_b\n,1,0\n", "1 rows have no image_id"),
         ("image_id,p_a,p_b\nx,1,none\n", "row 1, column p_b: 'none' is not a number"),
         ("image_id,p_a,p_b\nx,1,\n", "row 1, column p_b: '' is not a number"),
         (
             "image_id,p_a,p_b\nx,0,0\ny,nan,-1\n",
             "2 scores are not numbers from 0 to 1, .* 'y', class 'a': nan",
         ),
-        ("image_id,p_a,p_b\nx,3.5,0\n", "3.5. Give probabilities .softmax., not logits"),
+        ("image_id,p_a,p_b\nx,3.5,0\n", "3.5. Scores must be probabilities .softmax., not logits"),
         ("image_id,p_a,p_b\nx,inf,0\n", "not numbers from 0 to 1"),
         ("image_id,p_a\nx,1\n", r"classes are \['a'\]: at least two"),
         (
             "image_id,label,p_nevus,p_other\nx,nevsu,1,0\n",
             "unknown label 'nevsu': did you mean 'nevus'.*images: x",
         ),
-        ("image_id,label\nx,a\n", "which are no predictions. Allowed are image_id,lesion_id,label,p_<class>"),
+        (
+            "image_id,label\nx,a\n",
+            "which are not predictions. Allowed are image_id,lesion_id,label,p_<class>",
+        ),
         ("image,MEL,NV,BCC,AKIEC,BKL,DF,VASC,UNK\nx,1,0,0,0,0,0,0,0\n", "isic2018 format has no column UNK"),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str) -> None:
+def test_invalid_file_raises(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(PredictionsError, match=message):
-        read_predictions(written(tmp_path, text))
+        read_predictions(write_file(tmp_path, text))
 
 
-def test_a_file_that_is_not_there_or_no_text_is_said(tmp_path: Path) -> None:
+def test_unreadable_file_raises(tmp_path: Path) -> None:
     with pytest.raises(PredictionsError, match=r"there is no file .*gone\.csv"):
         read_predictions(tmp_path / "gone.csv")
     (tmp_path / "image.csv").write_bytes(b"\xff\xd8\xff\xe0")
-    with pytest.raises(PredictionsError, match=r"is no table in plain text \(UTF-8\)") as said:
+    with pytest.raises(PredictionsError, match=r"is no table in plain text \(UTF-8\)") as error:
         read_predictions(tmp_path / "image.csv")
-    assert "codec" not in str(said.value)
-    assert "byte" not in str(said.value)
-    with pytest.raises(PredictionsError, match="is a folder; give a CSV file") as said:
+    assert "codec" not in str(error.value)
+    assert "byte" not in str(error.value)
+    with pytest.raises(PredictionsError, match="is a folder; give a CSV file") as error:
         read_predictions(tmp_path)
-    assert "Errno" not in str(said.value)
+    assert "Errno" not in str(error.value)
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])
-def test_what_a_spreadsheet_writes_is_read(tmp_path: Path, separator: str) -> None:
+def test_read_spreadsheet_csv(tmp_path: Path, separator: str) -> None:
     text = "\ufeff" + OWN.replace(",", separator).replace("0.75", "0,75").replace("\n", "\r\n")
-    found = read_predictions(written(tmp_path, text))
-    plain = read_predictions(written(tmp_path, OWN, "plain.csv"))
-    assert found.label.tolist() == plain.label.tolist()
-    np.testing.assert_array_equal(found.scores, plain.scores)
+    predictions = read_predictions(write_file(tmp_path, text))
+    reference = read_predictions(write_file(tmp_path, OWN, "reference.csv"))
+    assert predictions.label.tolist() == reference.label.tolist()
+    np.testing.assert_array_equal(predictions.scores, reference.scores)
 
 
-def test_arrays_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(PredictionsError, match="do not fit 2 images and 2 classes"):
+def test_mismatched_arrays_raise() -> None:
+    with pytest.raises(PredictionsError, match="do not match 2 images and 2 classes"):
         Predictions(["a", "b"], ["a", "b"], ["", ""], [[0.5, 0.5]], ("x", "y"))
-    with pytest.raises(PredictionsError, match="no image is predicted"):
+    with pytest.raises(PredictionsError, match="there are no predictions"):
         Predictions([], [], [], np.empty((0, 2)), ("x", "y"))
 
 
-def test_predictions_cannot_be_changed_and_do_not_follow_their_source() -> None:
+def test_predictions_are_immutable_copies() -> None:
     scores = np.array([[0.5, 0.5]])
-    found = Predictions(["a"], ["a"], [""], scores, ("x", "y"))
+    predictions = Predictions(["a"], ["a"], [""], scores, ("x", "y"))
     scores[:] = 0
-    assert found.scores.tolist() == [[0.5, 0.5]]
+    assert predictions.scores.tolist() == [[0.5, 0.5]]
     with pytest.raises(ValueError, match="read-only"):
-        found.scores[0, 0] = 1
+        predictions.scores[0, 0] = 1

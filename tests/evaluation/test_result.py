@@ -1,4 +1,4 @@
-"""The record of a measurement as a file."""
+"""Evaluation results as JSON files."""
 
 import json
 from pathlib import Path
@@ -14,36 +14,38 @@ from ..helpers.random_predictions import random_predictions
 ABSENT = [0.5, 0.5, 0, 0, 0, 0, 0]
 
 
-def test_the_file_gives_the_record_back_and_is_plain_json(tmp_path: Path) -> None:
-    found = evaluate(random_predictions(60, seed=1), n_resamples=20)
-    write_evaluation(tmp_path / "e.json", found)
-    assert read_evaluation(tmp_path / "e.json") == found
+def test_evaluation_file_round_trip(tmp_path: Path) -> None:
+    result = evaluate(random_predictions(60, seed=1), n_resamples=20)
+    write_evaluation(tmp_path / "e.json", result)
+    assert read_evaluation(tmp_path / "e.json") == result
 
 
-def test_what_is_undefined_is_null_and_comes_back_as_nan() -> None:
+def test_undefined_is_null_in_json() -> None:
     text = evaluate(random_predictions(60, prior=ABSENT), n_resamples=20).to_json()
-    fields = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    fields = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not valid JSON"))
     absent = [
-        each for each in fields["estimates"] if each["scope"] == "dermatofibroma" and each["metric"] == "auc"
+        record
+        for record in fields["estimates"]
+        if (record["metric"], record["scope"]) == ("auc", "dermatofibroma")
     ]
     assert absent[0]["value"] is None
     assert EvaluationResult.from_json(text).to_json() == text
 
 
-def test_a_metric_or_class_that_does_not_exist_is_said() -> None:
-    found = evaluate(random_predictions(60), n_resamples=0)
+def test_unknown_metric_or_class_raises() -> None:
+    result = evaluate(random_predictions(60), n_resamples=0)
     with pytest.raises(PredictionsError, match=r"unknown metric 'aux'.*auc"):
-        found.value("aux")
+        result.value("aux")
     with pytest.raises(PredictionsError, match="unknown auc of 'melanomas': did you mean 'melanoma'"):
-        found.value("auc", "melanomas")
+        result.value("auc", "melanomas")
 
 
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"format": "other/1"}', '{"format": "lesionlens-evaluation/1"}']
 )
-def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
+def test_other_files_raise(tmp_path: Path, text: str) -> None:
     (tmp_path / "e.json").write_text(text)
-    with pytest.raises(PredictionsError, match=r"e\.json: this .*evaluate (its predictions )?again"):
+    with pytest.raises(PredictionsError, match=r"e\.json: this .*evaluate (its|the) predictions again"):
         read_evaluation(tmp_path / "e.json")
     with pytest.raises(PredictionsError, match="cannot read the evaluation"):
         read_evaluation(tmp_path / "gone.json")

@@ -1,4 +1,4 @@
-"""Thresholds: chosen by hand-worked cases and scikit-learn's ROC, applied to other images, recorded."""
+"""Thresholds: tuned as in hand-computed cases and scikit-learn's ROC, applied to other images, recorded."""
 
 import numpy as np
 import pytest
@@ -29,12 +29,12 @@ def binary(label: list[int], scores: list[float]) -> Predictions:
     return Predictions(ids, ids, np.array(TWO)[label], np.column_stack([1 - score, score]), TWO)
 
 
-# by falling score: + + - + - -; sensitivity 1/3 2/3 2/3 1 1 1, specificity 1 1 2/3 2/3 1/3 0
+# by descending score: + + - + - -; sensitivity 1/3 2/3 2/3 1 1 1, specificity 1 1 2/3 2/3 1/3 0
 HAND = binary([1, 0, 1, 0, 1, 0], [0.9, 0.6, 0.8, 0.2, 0.5, 0.1])
 
 
-def test_a_case_worked_by_hand() -> None:
-    assert youden_threshold(HAND, "melanoma") == 0.8  # 2/3 here and at 0.5: the higher
+def test_tuned_thresholds_of_a_hand_computed_case() -> None:
+    assert youden_threshold(HAND, "melanoma") == 0.8  # 2/3 here and at 0.5: the higher threshold
     assert threshold_at_sensitivity(HAND, "melanoma", 1 / 3) == 0.9
     assert threshold_at_sensitivity(HAND, "melanoma", 0.5) == 0.8
     assert threshold_at_sensitivity(HAND, "melanoma", 0.89) == 0.5
@@ -43,22 +43,28 @@ def test_a_case_worked_by_hand() -> None:
 
 @settings(max_examples=40)
 @given(st.data())
-def test_thresholds_are_those_of_sklearns_roc(data: st.DataObject) -> None:
+def test_tuned_thresholds_match_sklearns_roc(data: st.DataObject) -> None:
     n = data.draw(st.integers(2, 30))
     label = np.array(data.draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)))
     label[:2] = 0, 1
     scores = np.array(data.draw(st.lists(st.integers(0, 10), min_size=n, max_size=n))) / 10
     p = binary(label.tolist(), scores.tolist())
     fpr, tpr, thresholds = sk.roc_curve(label, scores, drop_intermediate=False)
-    fpr, tpr, thresholds = fpr[1:], tpr[1:], thresholds[1:]  # without the first, at which nothing is found
-    found = youden_threshold(p, "melanoma")
-    at = np.flatnonzero(thresholds == found)[0]
+    fpr, tpr, thresholds = (
+        fpr[1:],
+        tpr[1:],
+        thresholds[1:],
+    )  # without the first, at which no image is predicted
+    result = youden_threshold(p, "melanoma")
+    at = np.flatnonzero(thresholds == result)[0]
     assert (tpr - fpr)[at] == pytest.approx((tpr - fpr).max())
-    wanted = data.draw(st.sampled_from([0.5, 0.89, 0.95, 1]))
-    assert threshold_at_sensitivity(p, "melanoma", wanted) == thresholds[tpr >= wanted - 1e-12].max()
+    sensitivity = data.draw(st.sampled_from([0.5, 0.89, 0.95, 1]))
+    assert (
+        threshold_at_sensitivity(p, "melanoma", sensitivity) == thresholds[tpr >= sensitivity - 1e-12].max()
+    )
 
 
-def test_the_threshold_of_one_part_decides_the_other() -> None:
+def test_threshold_tuned_on_validation_applies_to_test() -> None:
     validation, test = (
         random_predictions(150, classes=TWO, seed=1),
         random_predictions(150, classes=TWO, seed=2),
@@ -66,52 +72,53 @@ def test_the_threshold_of_one_part_decides_the_other() -> None:
     renamed = [f"T{name}" for name in test.image_id]
     test = Predictions(renamed, renamed, test.label, test.scores, TWO)
     rule = tune_thresholds("sensitivity:0.89", validation, source_name="validation.csv")
-    limit = threshold_at_sensitivity(validation, "melanoma", 0.89)
-    assert rule.values == {"melanoma": limit}
-    found = evaluate(test, n_resamples=30, decision=rule)
-    truth, decided = test.label == "melanoma", test.scores[:, 1] >= limit
-    assert found.value("sensitivity", "melanoma") == pytest.approx(sk.recall_score(truth, decided))
-    assert found.value("specificity", "melanoma") == found.value("sensitivity", "other")
-    assert found.value("accuracy", "all") == pytest.approx(sk.accuracy_score(truth, decided))
-    np.testing.assert_array_equal(found.confusion_matrix, sk.confusion_matrix(truth, decided))
-    assert found.estimate("sensitivity", "melanoma").low < found.value("sensitivity", "melanoma")
-    assert (found.decision, found.thresholds) == ("thresholds", {"melanoma": limit})
-    assert found.threshold_rule == "sensitivity:0.89, tuned on validation.csv, 150 images"
-    assert EvaluationResult.from_json(found.to_json()) == found
-    assert not any("chose the thresholds" in note for note in found.caveats)
+    threshold = threshold_at_sensitivity(validation, "melanoma", 0.89)
+    assert rule.values == {"melanoma": threshold}
+    result = evaluate(test, n_resamples=30, decision=rule)
+    truth, predicted = test.label == "melanoma", test.scores[:, 1] >= threshold
+    assert result.value("sensitivity", "melanoma") == pytest.approx(sk.recall_score(truth, predicted))
+    assert result.value("specificity", "melanoma") == result.value("sensitivity", "other")
+    assert result.value("accuracy", "all") == pytest.approx(sk.accuracy_score(truth, predicted))
+    np.testing.assert_array_equal(result.confusion_matrix, sk.confusion_matrix(truth, predicted))
+    assert result.estimate("sensitivity", "melanoma").low < result.value("sensitivity", "melanoma")
+    assert (result.decision, result.thresholds) == ("thresholds", {"melanoma": threshold})
+    assert result.threshold_rule == "sensitivity:0.89, tuned on validation.csv, 150 images"
+    assert EvaluationResult.from_json(result.to_json()) == result
+    assert not any("thresholds were tuned on" in caveat for caveat in result.caveats)
 
 
-def test_equal_scores_are_noted_only_where_the_largest_decides() -> None:
+def test_ties_have_a_caveat_only_under_argmax() -> None:
     p = binary([1, 0, 1], [0.5, 0.2, 0.9])
     largest, reached = (
-        evaluate(p, n_resamples=0, decision=how) for how in ("argmax", Thresholds({"melanoma": 0.5}))
+        evaluate(p, n_resamples=0, decision=rule) for rule in ("argmax", Thresholds({"melanoma": 0.5}))
     )
-    assert any("share their largest score" in note for note in largest.caveats)
-    assert not any("share their largest score" in note for note in reached.caveats)
+    assert any("Tied largest scores" in caveat for caveat in largest.caveats)
+    assert not any("Tied largest scores" in caveat for caveat in reached.caveats)
     assert (largest.confusion_matrix, reached.confusion_matrix) == (((1, 0), (1, 1)), ((1, 0), (0, 2)))
 
 
-def test_thresholds_chosen_on_the_measured_images_are_said_to_be() -> None:
+def test_tuning_on_evaluated_lesions_has_a_caveat() -> None:
     p = random_predictions(80, classes=TWO, seed=1)
-    found = evaluate(p, n_resamples=0, decision=tune_thresholds("youden", p, source_name="p.csv"))
+    result = evaluate(p, n_resamples=0, decision=tune_thresholds("youden", p, source_name="p.csv"))
     assert any(
-        note.startswith(f"{found.n_lesions} of the measured lesions also chose") for note in found.caveats
+        caveat.startswith(f"The thresholds were tuned on {result.n_lesions} of the evaluated lesions")
+        for caveat in result.caveats
     )
 
 
-def test_every_class_of_many_has_its_own_and_the_rest_none() -> None:
+def test_each_class_but_the_other_has_a_threshold() -> None:
     p = random_predictions(200, classes=("a", "b", "c"), seed=4)
     rule = tune_thresholds("youden", p, source_name="p.csv")
     assert rule.values == {name: youden_threshold(p, name) for name in "abc"}
     scores = [[0.9, 0.8], [0.2, 0.3], [0.1, 0.6]]
-    asked = multilabel_predictions(list("xyz"), [""] * 3, ["m", "other", "s"], scores, ("m", "s"))
-    assert set(tune_thresholds("youden", asked, source_name="p").values) == {"m", "s"}
-    decided = predict_labels(asked.scores, asked.classes, Thresholds({"m": 0.9, "s": 0.6}))
-    assert decided.tolist() == [[False, True, True], [True, False, False], [False, False, True]]
-    # the first is of two classes, which is not right; the others are
-    found = evaluate(asked, n_resamples=0, decision=Thresholds({"m": 0.9, "s": 0.6}))
-    assert found.value("accuracy", "all") == pytest.approx(2 / 3)
-    assert found.value("sensitivity", "m") == 1
+    multilabel = multilabel_predictions(list("xyz"), [""] * 3, ["m", "other", "s"], scores, ("m", "s"))
+    assert set(tune_thresholds("youden", multilabel, source_name="p").values) == {"m", "s"}
+    predicted = predict_labels(multilabel.scores, multilabel.classes, Thresholds({"m": 0.9, "s": 0.6}))
+    assert predicted.tolist() == [[False, True, True], [True, False, False], [False, False, True]]
+    # the first image has two predicted classes, which is incorrect
+    result = evaluate(multilabel, n_resamples=0, decision=Thresholds({"m": 0.9, "s": 0.6}))
+    assert result.value("accuracy", "all") == pytest.approx(2 / 3)
+    assert result.value("sensitivity", "m") == 1
 
 
 @pytest.mark.parametrize(
@@ -119,20 +126,20 @@ def test_every_class_of_many_has_its_own_and_the_rest_none() -> None:
     [
         ("youdens", "unknown threshold 'youdens': did you mean 'youden'"),
         ("sensitivity:x", "Allowed: a number such as 0.3, sensitivity:0.89, youden"),
-        ("sensitivity:89", "a sensitivity of 89.0 is asked for; allowed is above 0 up to 1"),
+        ("sensitivity:89", "the requested sensitivity is 89.0; it must be above 0 and at most 1"),
     ],
 )
-def test_a_rule_that_does_not_exist_is_refused(rule: str, message: str) -> None:
+def test_unknown_rule_raises(rule: str, message: str) -> None:
     with pytest.raises(PredictionsError, match=message):
         tune_thresholds(rule, HAND, source_name="p.csv")
 
 
-def test_what_cannot_be_chosen_or_does_not_fit_is_refused() -> None:
+def test_invalid_thresholds_raise() -> None:
     with pytest.raises(
-        PredictionsError, match=r"no threshold can be chosen for melanoma: .* no image of this"
+        PredictionsError, match=r"no threshold can be tuned for melanoma: .* no image of this"
     ):
         youden_threshold(HAND.select(HAND.label == "other"), "melanoma")
-    with pytest.raises(PredictionsError, match="no other image than those of this"):
+    with pytest.raises(PredictionsError, match="no image of another class"):
         youden_threshold(HAND.select(HAND.label == "melanoma"), "melanoma")
     with pytest.raises(PredictionsError, match="unknown class 'nevus'"):
         threshold_at_sensitivity(HAND, "nevus", 0.89)
@@ -140,5 +147,5 @@ def test_what_cannot_be_chosen_or_does_not_fit_is_refused() -> None:
         evaluate(HAND, decision=Thresholds({"nevus": 0.3}))
     with pytest.raises(PredictionsError, match=r"threshold of melanoma is 1\.5; allowed are numbers from 0"):
         evaluate(HAND, decision=Thresholds({"melanoma": 1.5}))
-    with pytest.raises(PredictionsError, match="no threshold is given for b, c"):
+    with pytest.raises(PredictionsError, match="no threshold for b, c"):
         evaluate(random_predictions(20, classes=("a", "b", "c")), decision=Thresholds({"a": 0.5}))

@@ -1,4 +1,4 @@
-"""A run's folder as training leaves it, made without training."""
+"""Fixtures: the folder of a run as training writes it, generated without training."""
 
 import json
 from collections.abc import Callable
@@ -34,21 +34,21 @@ def predictions(
     seed: int, n: int, classes: tuple[str, ...], *, first: int = 0, skill: float = 1.5
 ) -> Predictions:
     rng = np.random.default_rng(seed)
-    share = 1.0 / np.arange(1, len(classes) + 1)
-    truth = rng.choice(len(classes), n, p=share / share.sum())
+    prior = 1.0 / np.arange(1, len(classes) + 1)
+    truth = rng.choice(len(classes), n, p=prior / prior.sum())
     logits = rng.normal(0, 1, (n, len(classes)))
     logits[np.arange(n), truth] += skill
     scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    ids = np.array([f"ISIC_{24306 + first + place:07d}" for place in range(n)])
-    lesions = np.array([f"HAM_{first + place - place % 3 // 2:07d}" for place in range(n)])
+    ids = np.array([f"ISIC_{24306 + first + index:07d}" for index in range(n)])
+    lesions = np.array([f"HAM_{first + index - index % 3 // 2:07d}" for index in range(n)])
     return Predictions(ids, lesions, np.array(classes)[truth], scores, classes)
 
 
-def draw(path: Path, seed: int, colour: str | None = None) -> None:
+def write_image(path: Path, seed: int, color: str | None = None) -> None:
     rng = np.random.default_rng(seed)
     image = Image.new("RGB", (120, 90), (225, 175, 155))
     x, y, r = rng.integers(40, 80), rng.integers(35, 55), rng.integers(15, 30)
-    ImageDraw.Draw(image).ellipse((x - r, y - r, x + r, y + r), fill=colour or (110, 65, 45))
+    ImageDraw.Draw(image).ellipse((x - r, y - r, x + r, y + r), fill=color or (110, 65, 45))
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path)
 
@@ -61,32 +61,32 @@ def write_log(path: Path, epochs: int, blocks: tuple[str, ...]) -> None:
         "val_auc": 0.9 - 0.35 * np.exp(-t / 4) - 0.002 * np.maximum(0, t - 9),
         "val_balanced_accuracy": 0.75 - 0.4 * np.exp(-t / 4), "seconds": np.full(epochs, 9.5),
     }  # fmt: skip
-    for place, block in enumerate(blocks, start=1):
-        log[f"alpha/{block}"] = 0.001 + 2e-5 * place * (1 - np.exp(-t / 6))
+    for index, block in enumerate(blocks, start=1):
+        log[f"alpha/{block}"] = 0.001 + 2e-5 * index * (1 - np.exp(-t / 6))
     pd.DataFrame(log).to_csv(path, index=False)
 
 
-def make(
+def write_run(
     folder: Path,
     name: str = "arl-ham10000",
     *,
     classes: tuple[str, ...] = CLASSES,
-    parts: tuple[str, ...] = ("validation", "test"),
+    splits: tuple[str, ...] = ("validation", "test"),
     n: int = 120,
     epochs: int = 12,
     blocks: tuple[str, ...] = ("layer1.0", "layer2.0", "layer3.0", "layer4.0"),
     status: str = "finished",
-    replicates: int = 50,
+    n_resamples: int = 50,
 ) -> Path:
     run = folder / name
     run.mkdir()
-    made = {part: predictions(k, n, classes, first=1000 * k) for k, part in enumerate(parts)}
+    evaluated = {split: predictions(k, n, classes, first=1000 * k) for k, split in enumerate(splits)}
     counts = {
-        part: {c: int((found.label == c).sum()) for c in classes}
-        for part, found in {"train": predictions(9, 5 * n, classes), **made}.items()
+        split: {c: int((predicted.label == c).sum()) for c in classes}
+        for split, predicted in {"train": predictions(9, 5 * n, classes), **evaluated}.items()
     }
     (run / "recipe.yaml").write_text(yaml.safe_dump(RECIPE, sort_keys=False))
-    record = {
+    metadata = {
         "name": name, "status": status, "command": f"lesionlens train arl/{name}", "seed": 7,
         "started": "2026-01-02T03:04:05+00:00", "seconds": 754.2, "device": "CPU, 2 cores", "precision": "fp32",
         "versions": {"python": "3.11.9", "torch": "2.15.0"}, "num_threads": 2, "peak_memory_gib": 2.31,
@@ -94,38 +94,38 @@ def make(
             "source": "ham10000:data/ham10000", "fingerprint": "ab12", "task": "all", "classes": list(classes),
             "warnings": ["3 images have no age"], "split": "by lesion, stratified by class",
             "splits": {
-                part: {"images": sum(found.values()), "lesions": round(0.7 * sum(found.values())), "classes": found}
-                for part, found in counts.items()
+                split: {"images": sum(images.values()), "lesions": round(0.7 * sum(images.values())), "classes": images}
+                for split, images in counts.items()
             },
         },
         "model": {"name": "arl_cnn14", "parameters": 8020038, "paper": PAPER},
         "best": {"epoch": 10, "metric": "val_auc", "value": 0.8631}, "epochs_run": epochs, "stop_reason": "",
     }  # fmt: skip
-    (run / "metadata.json").write_text(json.dumps(record))
+    (run / "metadata.json").write_text(json.dumps(metadata))
     if epochs:
         write_log(run / "metrics.csv", epochs, blocks)
-    for part, found in made.items():
-        write_predictions(run / "predictions" / f"{part}.csv", found)
-        write_evaluation(run / "evaluation" / f"{part}.json", evaluate(found, n_resamples=replicates))
-    shown = made.get("test", made.get("validation"))
-    for k, case in enumerate(select_cases(shown) if shown else ()):
+    for split, predicted in evaluated.items():
+        write_predictions(run / "predictions" / f"{split}.csv", predicted)
+        write_evaluation(run / "evaluation" / f"{split}.json", evaluate(predicted, n_resamples=n_resamples))
+    reported = evaluated.get("test", evaluated.get("validation"))
+    for k, case in enumerate(select_cases(reported) if reported else ()):
         stem = file_stem(case.image_id)
-        draw(run / "attention_maps" / f"{stem}.png", k)
-        for place, map_name in enumerate(MAPS):
-            draw(
+        write_image(run / "attention_maps" / f"{stem}.png", k)
+        for index, map_name in enumerate(MAPS):
+            write_image(
                 run / "attention_maps" / f"{stem}.{map_name}.png",
                 k,
-                ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")[place],
+                ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")[index],
             )
     return run
 
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> Callable[..., Path]:
-    return partial(make, tmp_path)
+    return partial(write_run, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder of a finished run with its report; tests only read it."""
-    return build_report(make(tmp_path_factory.mktemp("reported"))).parent
+    """Return the folder of a finished run with its report; tests only read it."""
+    return build_report(write_run(tmp_path_factory.mktemp("reported"))).parent

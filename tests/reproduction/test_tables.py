@@ -8,7 +8,7 @@ from scipy.stats import ttest_ind_from_stats
 
 from lesionlens.core.taxonomy import ISIC2016_CLASSES, ISIC2017_CLASSES, ISIC2018_CLASSES
 from lesionlens.datasets.tasks import make_task
-from lesionlens.evaluation.compute import AVERAGED_METRICS, DECISION_METRICS, RANKING_METRICS
+from lesionlens.evaluation.registry import METRICS
 from lesionlens.explanation.localization_metrics import LocalizationMetrics
 from lesionlens.models.factory import create_model
 from lesionlens.reproduction.catalog import list_tables, load_table_spec
@@ -25,10 +25,6 @@ CLASSES = {
     "isic2018": ISIC2018_CLASSES,
     "ham10000": ISIC2018_CLASSES,
     "derm7pt": tuple(name for name in ISIC2018_CLASSES if name != "actinic_keratosis"),
-}
-OVER_CLASSES = {(each.metric, each.scope) for each in AVERAGED_METRICS} | {
-    ("accuracy", "all"),
-    ("balanced_accuracy", "all"),
 }
 MAPS = {"cam", "gradcam", "soft", "end-crops", "gate-pool3", "gate-pool4"}
 PAPERS = [name for name in list_tables() if not name.startswith("open/")]
@@ -101,8 +97,7 @@ def test_columns_are_measures_of_classes_that_the_networks_score(name: str, ever
 
 
 def measured(metric: ColumnSpec, outputs: tuple[str, ...]) -> bool:
-    of_a_class = metric.metric in {*RANKING_METRICS, *DECISION_METRICS} and metric.class_name in outputs
-    return of_a_class or (metric.metric, metric.class_name) in OVER_CLASSES
+    return metric.metric in METRICS and metric.class_name in METRICS[metric.metric].scopes(outputs)
 
 
 def of_a_map(metric: ColumnSpec, row: RowSpec) -> bool:

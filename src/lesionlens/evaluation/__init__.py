@@ -1,1 +1,1 @@
-"""From predictions to numbers with intervals; reads files of scores and knows no model."""
+"""Evaluation of predictions: metrics, confidence intervals, thresholds, figures and comparisons of models."""

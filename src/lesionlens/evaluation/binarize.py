@@ -1,4 +1,4 @@
-"""One question out of predictions of many classes: a class against the rest, or against one other class."""
+"""Reduce multi-class predictions to a binary task: a class against the rest, or against one other class."""
 
 from typing import NamedTuple
 
@@ -6,38 +6,42 @@ import numpy as np
 
 from lesionlens.core.errors import PredictionsError, unknown_name_message
 from lesionlens.core.taxonomy import canonical_or_raw
+from lesionlens.core.types import FloatArray, StrArray
 from lesionlens.evaluation.formatting import display_name
 from lesionlens.evaluation.metrics import safe_divide
 from lesionlens.evaluation.predictions import OTHER_CLASS_NAMES, Predictions
 
 
 class BinaryTask(NamedTuple):
-    """Predictions of two classes, the one that is sought second, and what to know about them."""
+    """Predictions of two classes, the positive class second, and their caveats."""
 
     predictions: Predictions
     caveats: tuple[str, ...]
 
 
 def to_binary_task(predictions: Predictions, task: str) -> BinaryTask:
-    """Reduce predictions of any classes to one question of two.
+    """Reduce predictions of any classes to a binary task.
 
     Parameters
     ----------
+    predictions
+        Predictions of two or more classes.
     task
-        A class against the rest (``melanoma``): its score stays and the rest has one minus it. Or a class against one
-        other (``seborrheic_keratosis/nevus``): of the images of these two, with the scores a / (a + b), which are the
-        probabilities if no other class could be; 0.5 where both are 0. ``all`` changes nothing.
+        A class against the rest (``melanoma``): its score is unchanged, and the rest has one minus it. Or a class
+        against another (``seborrheic_keratosis/nevus``): only the images of these two classes, with the scores
+        a / (a + b), the probabilities given that no other class is possible; 0.5 if both are 0. ``all`` returns the
+        predictions unchanged.
 
     Raises
     ------
     PredictionsError
-        There is no such class, or no image of either.
+        A class does not exist, or no image is of either class.
 
     Examples
     --------
     >>> three = Predictions(["x"], ["x"], ["b"], [[0.2, 0.3, 0.5]], ("a", "b", "c"))
-    >>> found = to_binary_task(three, "a").predictions
-    >>> found.classes, found.label.tolist(), found.scores.tolist()
+    >>> binary = to_binary_task(three, "a").predictions
+    >>> binary.classes, binary.label.tolist(), binary.scores.tolist()
     (('other', 'a'), ['other'], [[0.8, 0.2]])
     """
     if task == "all":
@@ -53,37 +57,38 @@ def to_binary_task(predictions: Predictions, task: str) -> BinaryTask:
 
 
 def _resolve_task_class(name: str, predictions: Predictions) -> str:
-    found = name if name in predictions.classes else canonical_or_raw(name)
-    if found not in predictions.classes:
+    class_name = name if name in predictions.classes else canonical_or_raw(name)
+    if class_name not in predictions.classes:
         raise PredictionsError(unknown_name_message("task", name, ("all", *predictions.classes)))
-    return found
+    return class_name
 
 
 def _one_vs_rest(predictions: Predictions, positive: str) -> Predictions:
-    rest = next(each for each in OTHER_CLASS_NAMES if each != positive)
+    rest = next(name for name in OTHER_CLASS_NAMES if name != positive)
     score = predictions.scores[:, predictions.classes.index(positive)]
     label = np.where(np.isin(predictions.label, [positive, ""]), predictions.label, rest)
     return _binary_predictions(predictions, label, np.column_stack([1 - score, score]), (rest, positive))
 
 
 def _one_vs_one(predictions: Predictions, positive: str, negative: str) -> BinaryTask:
-    kept = np.isin(predictions.label, [positive, negative, ""])
-    if not kept.any():
+    included = np.isin(predictions.label, [positive, negative, ""])
+    if not included.any():
         raise PredictionsError(
-            f"no image is labelled {positive} or {negative}, so this task cannot be measured"
+            f"no image has the label {positive} or {negative}: this task cannot be evaluated"
         )
-    few = predictions.select(kept)
-    both = few.scores[:, [few.classes.index(negative), few.classes.index(positive)]]
-    scores = np.nan_to_num(safe_divide(both, both.sum(axis=1, keepdims=True)), nan=0.5)
-    left = int((~kept).sum())
-    names = f"{display_name(positive)} nor {display_name(negative)}"
-    said = f"{left} of {len(kept)} images are neither {names} and are left out."
-    return BinaryTask(
-        _binary_predictions(few, few.label, scores, (negative, positive)), (said,) if left else ()
+    subset = predictions.select(included)
+    pair = subset.scores[:, [subset.classes.index(negative), subset.classes.index(positive)]]
+    scores = np.nan_to_num(safe_divide(pair, pair.sum(axis=1, keepdims=True)), nan=0.5)
+    binary = _binary_predictions(subset, subset.label, scores, (negative, positive))
+    excluded = int((~included).sum())
+    caveat = (
+        f"{excluded} of {len(included)} images are neither {display_name(positive)} nor {display_name(negative)} and "
+        "are excluded."
     )
+    return BinaryTask(binary, (caveat,) if excluded else ())
 
 
 def _binary_predictions(
-    predictions: Predictions, label: np.ndarray, scores: np.ndarray, classes: tuple[str, str]
+    predictions: Predictions, label: StrArray, scores: FloatArray, classes: tuple[str, str]
 ) -> Predictions:
     return Predictions(predictions.image_id, predictions.lesion_id, label, scores, classes)

@@ -1,4 +1,4 @@
-"""Bootstrap over lesions: all images of a drawn lesion come along, so near-copies do not narrow an interval.
+"""Bootstrap over lesions: all images of a lesion are resampled together, so similar images do not narrow an interval.
 
 Field and Welsh 2007 (cluster bootstrap); Efron and Tibshirani 1993, chapter 13 (percentile interval).
 """
@@ -15,15 +15,36 @@ from lesionlens.evaluation.metrics import tpr_at_fpr
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.thresholds import DecisionRule
 
-CHUNK_SIZE = 1_000_000  # image weights held at a time: 8 MB for each array that a measure needs
+CHUNK_SIZE = 1_000_000  # image weights in memory at a time: 8 MB for each array that a metric needs
 
 
 class Interval(NamedTuple):
-    """Bounds of a percentile interval, and the share of the replicates that do not define the measure."""
+    """Bounds of a percentile interval, and the fraction of resamples in which the metric is undefined."""
 
     low: float
     high: float
     undefined_fraction: float
+
+
+class BootstrapMetrics(NamedTuple):
+    """Resampled values of each metric, (r,), and true positive rates of each class on `FPR_GRID`, (r, g)."""
+
+    values: ValuesByMetric
+    tpr_curves: tuple[FloatArray, ...]
+
+
+def bootstrap_metrics(
+    predictions: Predictions, *, n_resamples: int, seed: int, decision: DecisionRule
+) -> BootstrapMetrics:
+    """Compute every metric on ``n_resamples`` (1 or more) bootstrap samples of the lesions."""
+    values: list[ValuesByMetric] = []
+    tpr_curves: list[list[FloatArray]] = []
+    for weights in cluster_bootstrap_weights(predictions.lesion_id, n_resamples=n_resamples, seed=seed):
+        chunk = compute_metrics(predictions, decision=decision, weights=weights)
+        values.append(chunk.values)
+        tpr_curves.append([tpr_at_fpr(sweep) for sweep in chunk.sweeps])
+    joined = {key: np.concatenate([chunk_values[key] for chunk_values in values]) for key in values[0]}
+    return BootstrapMetrics(joined, tuple(np.concatenate(curves) for curves in zip(*tpr_curves, strict=True)))
 
 
 def cluster_bootstrap_weights(
@@ -34,51 +55,52 @@ def cluster_bootstrap_weights(
     strata: NDArray[Any] | None = None,
     chunk_size: int = CHUNK_SIZE,
 ) -> Iterator[FloatArray]:
-    """Draw as many lesions as there are, with replacement; give how often each image then counts.
+    """Sample as many lesions as there are, with replacement, and yield how often each image counts.
 
     Parameters
     ----------
     lesion_id
         Lesion of each image, (n,).
     n_resamples
-        Number of draws.
+        Number of resamples.
     seed
-        Of the draws; they do not depend on ``chunk_size``.
+        Random seed; the samples do not depend on ``chunk_size``.
     strata
-        Draw as many lesions of each stratum as there are: that of each image, (n,), such as its class; a lesion is
-        of its first image's. None: of all lesions together.
+        Stratum of each image, (n,), such as its class: each resample has as many lesions of each stratum as there are.
+        The stratum of a lesion is that of its first image. Default: sample from all lesions together.
     chunk_size
-        About how many weights to give at a time.
+        Approximate number of weights to yield at a time.
 
     Yields
     ------
-    Weights of some replicates, (r, n), until there are ``n_resamples`` rows.
+    Weights of some resamples, (r, n), until there are ``n_resamples`` rows.
     """
     _, first, member = np.unique(lesion_id, return_index=True, return_inverse=True)
-    lesions = len(first)
-    kind = np.zeros(lesions) if strata is None else np.asarray(strata)[first]
-    groups = [np.flatnonzero(kind == each) for each in np.unique(kind)]
+    n_lesions = len(first)
+    lesion_strata = np.zeros(n_lesions) if strata is None else np.asarray(strata)[first]
+    groups = [np.flatnonzero(lesion_strata == stratum) for stratum in np.unique(lesion_strata)]
     rng = np.random.default_rng(seed)
     rows = max(1, chunk_size // len(member))
     for start in range(0, n_resamples, rows):
-        drawn = [
+        counts = [
             np.bincount(
-                np.concatenate([_sample_with_replacement(group, rng) for group in groups]), minlength=lesions
+                np.concatenate([_sample_with_replacement(group, rng) for group in groups]),
+                minlength=n_lesions,
             )
             for _ in range(start, min(start + rows, n_resamples))
         ]
-        yield np.stack(drawn)[:, member].astype(np.float64)
+        yield np.stack(counts)[:, member].astype(np.float64)
 
 
 def _sample_with_replacement(group: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
-    """Draw as many of a group as there are, with replacement."""
+    """Sample as many members of a group as it has, with replacement."""
     return group[rng.integers(len(group), size=len(group))]
 
 
 def percentile_interval(values: FloatArray, *, confidence: float = 0.95) -> Interval:
-    """Take the middle ``confidence`` of the replicates, (r,), in which the measure was defined.
+    """Return the central ``confidence`` of the resampled values, (r,), that are defined.
 
-    Both bounds are NaN where no replicate defines it.
+    Both bounds are NaN if no value is defined.
     """
     defined = values[~np.isnan(values)]
     if not len(defined):
@@ -86,24 +108,3 @@ def percentile_interval(values: FloatArray, *, confidence: float = 0.95) -> Inte
     tail = (1 - confidence) / 2
     low, high = np.quantile(defined, [tail, 1 - tail])
     return Interval(float(low), float(high), 1 - len(defined) / len(values))
-
-
-class BootstrapMetrics(NamedTuple):
-    """Values of each measure, (r,), and true positive rates of each class on the grid of rates, (r, g)."""
-
-    values: ValuesByMetric
-    tpr_curves: tuple[FloatArray, ...]
-
-
-def bootstrap_metrics(
-    predictions: Predictions, *, n_resamples: int, seed: int, decision: DecisionRule
-) -> BootstrapMetrics:
-    """Measure again and again on lesions drawn with replacement; ``n_resamples`` is at least 1."""
-    parts: list[ValuesByMetric] = []
-    rates: list[list[FloatArray]] = []
-    for weights in cluster_bootstrap_weights(predictions.lesion_id, n_resamples=n_resamples, seed=seed):
-        measured = compute_metrics(predictions, decision=decision, weights=weights)
-        parts.append(measured.values)
-        rates.append([tpr_at_fpr(each) for each in measured.sweeps])
-    values = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    return BootstrapMetrics(values, tuple(np.concatenate(each) for each in zip(*rates, strict=True)))

@@ -1,4 +1,4 @@
-"""Which cases a reader should see: for each class the surest right and the surest wrong ones."""
+"""Select example cases: for each class, the most confident correct and the most confident incorrect predictions."""
 
 from typing import NamedTuple
 from urllib.parse import quote
@@ -7,8 +7,8 @@ import numpy as np
 
 from lesionlens.evaluation.predictions import Predictions
 
-TARGET_CASES = 12  # right ones wanted over all classes, and as many wrong ones
-MIN_CASES_PER_CLASS, MAX_CASES_PER_CLASS = 2, 4  # of one class
+TARGET_CASES = 12  # correct cases over all classes, and as many incorrect ones
+MIN_CASES_PER_CLASS, MAX_CASES_PER_CLASS = 2, 4
 
 
 class ExampleCase(NamedTuple):
@@ -17,13 +17,13 @@ class ExampleCase(NamedTuple):
     Attributes
     ----------
     image_id
-        Its name.
+        Name of the image.
     label
-        The class that the data set gives.
+        True class.
     predicted
-        The class with the highest model score.
+        Class with the largest score.
     score
-        That score.
+        Score of the predicted class, between 0 and 1.
     """
 
     image_id: str
@@ -33,52 +33,52 @@ class ExampleCase(NamedTuple):
 
     @property
     def correct(self) -> bool:
-        """Whether the class with the highest score is the labelled one."""
+        """Whether the class with the largest score is the true class."""
         return self.label == self.predicted
 
 
 def select_cases(predictions: Predictions, *, per_class: int | None = None) -> tuple[ExampleCase, ...]:
-    """Choose cases: of each class the surest right ones, then the surest wrong ones.
+    """Select, for each class, the most confident correct predictions, then the most confident incorrect ones.
 
-    The surest are those with the highest score of the predicted class; equal scores go by image name, so the
-    choice is the same each time. A lesion is shown once a class and verdict. Images without a label are never
-    chosen.
+    Confidence is the score of the predicted class. Ties are ordered by image name, so the selection is reproducible.
+    Each lesion appears at most once among the correct and once among the incorrect predictions of a class. Images
+    without a label are never selected.
 
     Parameters
     ----------
     predictions
-        Scores of images; those with a label count.
+        Scores of images, of which those with a label are considered.
     per_class
-        Right ones of each class, and as many wrong ones; by default 12 over all classes, at least 2 and at
-        most 4.
+        Number of correct cases per class, and of incorrect cases per class; default: 12 over all classes, but at least
+        2 and at most 4 per class.
 
     Returns
     -------
     tuple of ExampleCase
-        Class by class in the order of ``predictions.classes``, right ones first.
+        Cases in the order of ``predictions.classes``, correct ones first.
     """
-    wanted = per_class or min(
+    limit = per_class or min(
         MAX_CASES_PER_CLASS, max(MIN_CASES_PER_CLASS, TARGET_CASES // len(predictions.classes))
     )
     best = predictions.scores.argmax(axis=1)
     order = np.lexsort((predictions.image_id, -predictions.scores.max(axis=1)))
-    chosen: dict[tuple[str, bool], list[ExampleCase]] = {
-        (name, right): [] for name in predictions.classes for right in (True, False)
+    selected: dict[tuple[str, bool], list[ExampleCase]] = {
+        (name, correct): [] for name in predictions.classes for correct in (True, False)
     }
-    shown: set[tuple[str, bool, str]] = set()
+    used_lesions: set[tuple[str, bool, str]] = set()
     for row in order:
         label, predicted = str(predictions.label[row]), predictions.classes[best[row]]
-        key = (label, label == predicted)
-        lesion = (*key, str(predictions.lesion_id[row]))
-        if key in chosen and len(chosen[key]) < wanted and lesion not in shown:
-            shown.add(lesion)
+        group = (label, label == predicted)
+        lesion = (*group, str(predictions.lesion_id[row]))
+        if group in selected and len(selected[group]) < limit and lesion not in used_lesions:
+            used_lesions.add(lesion)
             score = float(predictions.scores[row, best[row]])
-            chosen[key].append(ExampleCase(str(predictions.image_id[row]), label, predicted, score))
-    return tuple(case for cases in chosen.values() for case in cases)
+            selected[group].append(ExampleCase(str(predictions.image_id[row]), label, predicted, score))
+    return tuple(case for cases in selected.values() for case in cases)
 
 
 def file_stem(image_id: str) -> str:
-    """Give a name for the gallery's files: safe in any folder, different for different images, without a dot.
+    """Return a file name for an image: safe on every file system, unique per image name, without a dot.
 
     Examples
     --------

@@ -1,74 +1,81 @@
-"""What a reader must know about a set of predictions before trusting its numbers."""
+"""Caveats of an evaluation: what limits its numbers, for its predictions and for its estimates."""
 
 import re
 
 import numpy as np
 
-from lesionlens.evaluation.compute import MACRO, OVERALL, WEIGHTED
-from lesionlens.evaluation.formatting import MACRO_LABEL, METRIC_TITLES, WEIGHTED_LABEL, display_name
+from lesionlens.core.types import BoolArray
+from lesionlens.evaluation.formatting import display_name, format_scope
 from lesionlens.evaluation.predictions import Predictions, format_examples, other_class_score
+from lesionlens.evaluation.registry import METRICS
 from lesionlens.evaluation.result import CAVEAT_SEPARATOR, EvaluationResult
+from lesionlens.evaluation.thresholds import Thresholds
 
 _SUM_TOLERANCE = 1e-3  # scores written with three digits still sum to one
 
 
 def dataset_caveats(predictions: Predictions, *, uses_argmax: bool = True) -> tuple[str, ...]:
-    """Say what is unusual, one sentence each; none where nothing is.
+    """Return the caveats of a set of predictions, one sentence each; empty if there are none.
 
     Parameters
     ----------
+    predictions
+        Predictions to evaluate, including images without a label.
     uses_argmax
-        Whether the largest score decides anything, so that equal ones are worth a word.
+        Whether the largest score decides the predicted class, so that ties matter.
     """
-    known = predictions.label != ""
-    found = [
-        _unlabeled_caveat(known),
+    caveats = (
+        _unlabeled_caveat(predictions.label != ""),
         _absent_classes_caveat(predictions),
         _unknown_lesions_caveat(predictions),
         _other_class_caveat(predictions),
-    ]
-    return tuple(
-        filter(
-            None,
-            [*found, _score_sum_caveat(predictions), _tied_scores_caveat(predictions) if uses_argmax else ""],
-        )
+        _score_sum_caveat(predictions),
+        _tied_scores_caveat(predictions) if uses_argmax else "",
+    )
+    return tuple(filter(None, caveats))
+
+
+def leakage_caveats(predictions: Predictions, thresholds: Thresholds | None) -> tuple[str, ...]:
+    """Return a caveat if thresholds were tuned on evaluated lesions."""
+    shared = set(map(str, predictions.lesion_id)) & thresholds.tuned_on if thresholds else set()
+    if not shared:
+        return ()
+    return (
+        f"The thresholds were tuned on {len(shared)} of the evaluated lesions: metrics that depend on them are "
+        "optimistically biased.",
     )
 
 
-def _unlabeled_caveat(is_labeled: np.ndarray) -> str:
+def _unlabeled_caveat(is_labeled: BoolArray) -> str:
     missing = int((~is_labeled).sum())
-    return f"{missing} of {len(is_labeled)} images have no label and are left out." if missing else ""
+    return f"{missing} of {len(is_labeled)} images have no label and are excluded." if missing else ""
 
 
 def _absent_classes_caveat(predictions: Predictions) -> str:
-    there = set(map(str, predictions.label))
-    absent = [name for name in predictions.classes if name not in there]
-    return (
-        f"No image of: {', '.join(map(display_name, absent))}; averages over classes leave these out."
-        if absent
-        else ""
-    )
+    present = set(map(str, predictions.label))
+    absent = [display_name(name) for name in predictions.classes if name not in present]
+    return f"No images of: {', '.join(absent)}; averages over classes exclude them." if absent else ""
 
 
 def _unknown_lesions_caveat(predictions: Predictions) -> str:
-    if (predictions.lesion_id == predictions.image_id).all():
-        return (
-            "Lesions are not known: each image counts as its own lesion. If some images show "
-            "the same lesion, the intervals are too narrow."
-        )
-    return ""
+    if (predictions.lesion_id != predictions.image_id).any():
+        return ""
+    return (
+        "Lesions are unknown: each image counts as its own lesion. If several images show the same lesion, the "
+        "intervals are too narrow."
+    )
 
 
 def _other_class_caveat(predictions: Predictions) -> str:
     if not predictions.other_class:
         return ""
-    rest = predictions.classes.index(predictions.other_class)
-    derived = np.allclose(
-        predictions.scores[:, rest], other_class_score(np.delete(predictions.scores, rest, axis=1)), rtol=0
-    )
+    other = predictions.classes.index(predictions.other_class)
+    derived_scores = other_class_score(np.delete(predictions.scores, other, axis=1))
+    is_derived = np.allclose(predictions.scores[:, other], derived_scores, rtol=0)
+    derivation = "; its score is one minus the largest of the others." if is_derived else "."
     return (
-        f"Averages of the classes leave out {display_name(predictions.other_class)}, which is none of those asked about"
-        + ("; its score is one minus the largest of the others." if derived else ".")
+        f"Averages over classes exclude {display_name(predictions.other_class)}, the class of images that belong to "
+        f"none of the target classes{derivation}"
     )
 
 
@@ -78,7 +85,9 @@ def _score_sum_caveat(predictions: Predictions) -> str:
     off = np.abs(predictions.scores.sum(axis=1) - 1) > _SUM_TOLERANCE
     if not off.any():
         return ""
-    return f"The scores of {off.sum()} images do not sum to one: they are taken as independent scores."
+    return (
+        f"Scores that do not sum to one: {off.sum()} of {len(off)} images. Scores are treated as independent."
+    )
 
 
 def _tied_scores_caveat(predictions: Predictions) -> str:
@@ -87,52 +96,57 @@ def _tied_scores_caveat(predictions: Predictions) -> str:
     if not tied.any():
         return ""
     return (
-        f"{tied.sum()} images share their largest score between classes and count for the first of them: "
-        f"{format_examples(predictions.image_id[tied])}."
+        f"Tied largest scores: {tied.sum()} of {len(tied)} images, predicted as the first of the tied classes "
+        f"({format_examples(predictions.image_id[tied])})."
     )
 
 
 _NUMBER_PATTERN = re.compile(r"\d+")
-_SCOPE_NAMES = {MACRO: MACRO_LABEL, WEIGHTED: WEIGHTED_LABEL, OVERALL: "all images"}
 
 
 def grouped_caveats(evaluation: EvaluationResult) -> list[str]:
-    """Say each remark on estimates once, with the classes and metrics that it is about.
+    """Return each distinct caveat of the estimates once, with the classes and metrics that it applies to.
 
-    Remarks that differ in their numbers alone are one, and give the smallest and the largest number.
+    Caveats that differ only in their numbers are merged and show the smallest and the largest number. Classes without
+    images are omitted: `dataset_caveats` lists them.
     """
-    worded: dict[str, list[str]] = {}
-    about: dict[str, dict[str, list[str]]] = {}
-    for each in evaluation.estimates:
-        # the classes without images have one note together
-        absent = (
-            each.scope in evaluation.classes and not evaluation.support[evaluation.classes.index(each.scope)]
-        )
-        for remark in each.caveat.split(CAVEAT_SEPARATOR) if each.caveat and not absent else ():
-            kind = _NUMBER_PATTERN.sub("#", remark)
-            worded.setdefault(kind, []).append(remark)
-            about.setdefault(kind, {}).setdefault(each.scope, []).append(METRIC_TITLES[each.metric])
-    return [_format_caveat(remarks, about[kind]) for kind, remarks in worded.items()]
+    absent = {name for name, count in zip(evaluation.classes, evaluation.support, strict=True) if not count}
+    texts: dict[str, list[str]] = {}
+    metrics_by_scope: dict[str, dict[str, list[str]]] = {}
+    for estimate in evaluation.estimates:
+        if not estimate.caveat or estimate.scope in absent:
+            continue
+        for text in estimate.caveat.split(CAVEAT_SEPARATOR):
+            pattern = _NUMBER_PATTERN.sub("#", text)
+            texts.setdefault(pattern, []).append(text)
+            by_scope = metrics_by_scope.setdefault(pattern, {})
+            by_scope.setdefault(estimate.scope, []).append(METRICS[estimate.metric].title)
+    return [_format_caveat(similar, metrics_by_scope[pattern]) for pattern, similar in texts.items()]
 
 
-def _format_caveat(caveats: list[str], metrics_by_scope: dict[str, list[str]]) -> str:
-    """Join the classes that a remark concerns with the same metrics."""
-    classes: dict[str, list[str]] = {}
-    for of, metrics in metrics_by_scope.items():
-        classes.setdefault(", ".join(metrics), []).append(_SCOPE_NAMES.get(of, display_name(of)))
-    concerned = "; ".join(f"{', '.join(names)} ({metrics})" for metrics, names in classes.items())
-    remark = _merge_numbers(caveats)
-    return f"{remark[0].upper()}{remark[1:]}. Concerns {concerned}."
+def _format_caveat(texts: list[str], metrics_by_scope: dict[str, list[str]]) -> str:
+    """Join the classes to which a caveat applies for the same metrics."""
+    scopes_by_metrics: dict[str, list[str]] = {}
+    for scope, metrics in metrics_by_scope.items():
+        scopes_by_metrics.setdefault(", ".join(metrics), []).append(format_scope(scope))
+    applies_to = "; ".join(
+        f"{', '.join(scopes)} ({metrics})" for metrics, scopes in scopes_by_metrics.items()
+    )
+    text = _merge_numbers(texts)
+    return f"{text[0].upper()}{text[1:]}. Applies to {applies_to}."
 
 
-def _merge_numbers(caveats: list[str]) -> str:
-    """Write remarks that differ in their numbers as one.
+def _merge_numbers(texts: list[str]) -> str:
+    """Merge texts that differ only in their numbers.
 
     Examples
     --------
     >>> _merge_numbers(["few lesions (7)", "few lesions (2)"])
     'few lesions (2–7)'
     """
-    found = zip(*(map(int, _NUMBER_PATTERN.findall(each)) for each in caveats), strict=True)
-    ranges = [f"{min(each)}" if min(each) == max(each) else f"{min(each)}–{max(each)}" for each in found]
-    return _NUMBER_PATTERN.sub(lambda _: ranges.pop(0), caveats[0])
+    columns = zip(*(map(int, _NUMBER_PATTERN.findall(text)) for text in texts), strict=True)
+    ranges = [
+        f"{min(numbers)}" if min(numbers) == max(numbers) else f"{min(numbers)}–{max(numbers)}"
+        for numbers in columns
+    ]
+    return _NUMBER_PATTERN.sub(lambda _: ranges.pop(0), texts[0])

@@ -1,34 +1,33 @@
-"""Every measure of one set of predictions in one pass: for each class, and for all images together."""
+"""Compute every metric of one set of predictions in one pass: per class, and for all images together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlens.core.errors import ComparisonError, unknown_name_message
 from lesionlens.core.types import BoolArray, FloatArray
 from lesionlens.evaluation import metrics
-from lesionlens.evaluation.metrics import ThresholdSweep, threshold_sweep
+from lesionlens.evaluation.metrics import ConfusionCounts, ThresholdSweep, threshold_sweep
 from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.registry import MACRO, METRICS, OVERALL, Average, MetricKey
 from lesionlens.evaluation.thresholds import DecisionRule, is_correct, predict_labels
 
 ValuesByMetric = dict[tuple[str, str], FloatArray]
 
-MACRO = "macro"
-WEIGHTED = "weighted"
-OVERALL = "all"
-RANKING_METRICS = ("auc", "average_precision")  # need scores
-DECISION_METRICS = ("sensitivity", "specificity", "precision", "f1", "accuracy")  # need a decision
-_COUNT_METRICS = {
-    name: getattr(metrics, name) for name in (*DECISION_METRICS, "support", "predicted_positive")
-}
+_CLASS_COUNTS = {"support": metrics.support, "predicted_positive": metrics.predicted_positive}
 
 
 class MetricValues(NamedTuple):
-    """Values by (metric, class or "all"), each (…,), and the sweeps that they were read from.
+    """Metric values and the threshold sweeps that they were computed from.
 
-    Among the values are "support" and "predicted_positive": how many images are of a class, and decided for it.
+    Attributes
+    ----------
+    values
+        Value by (metric, class or "all"), each (…,). Includes "support" and "predicted_positive", the number of images
+        of each class and predicted to be of each class.
+    sweeps
+        One threshold sweep per class.
     """
 
     values: ValuesByMetric
@@ -38,85 +37,86 @@ class MetricValues(NamedTuple):
 def compute_metrics(
     predictions: Predictions, *, decision: DecisionRule, weights: NDArray[Any] | None = None
 ) -> MetricValues:
-    """Compute every measure for each row of ``weights``, (…, n); every image is labelled.
+    """Compute every metric of each class and of all images for each row of ``weights``, (…, n).
 
-    Averages are left to `macro` and `weighted`, for the caller knows which classes can be averaged.
+    Every image must have a label. Averages over classes are left to `average_over_classes`: the caller knows which
+    classes can be averaged.
     """
     targets = predictions.targets()
     positive = targets[:, None] == np.arange(len(predictions.classes))
-    found = metrics.confusion_counts(
-        positive, predict_labels(predictions.scores, predictions.classes, decision), weights
-    )
+    predicted = predict_labels(predictions.scores, predictions.classes, decision)
+    counts = metrics.confusion_counts(positive, predicted, weights)
     sweeps = tuple(
         threshold_sweep(positive[:, k], predictions.scores[:, k], weights)
         for k in range(len(predictions.classes))
     )
-    values: ValuesByMetric = {}
-    for k, name in enumerate(predictions.classes):
-        values["auc", name] = metrics.auc(sweeps[k])
-        values["average_precision", name] = metrics.average_precision(sweeps[k])
-    for metric, function in _COUNT_METRICS.items():
-        each = function(found)
-        values |= {(metric, name): each[..., k] for k, name in enumerate(predictions.classes)}
-    hit = is_correct(predictions.scores, targets, predictions.classes, decision)
-    return MetricValues(values | _overall_metrics(positive, hit, weights), sweeps)
+    correct = is_correct(predictions.scores, targets, predictions.classes, decision)
+    return MetricValues(
+        {
+            **_ranking_values(sweeps, predictions.classes),
+            **_decision_values(counts, predictions.classes),
+            **_overall_values(positive, correct, weights),
+        },
+        sweeps,
+    )
 
 
-def macro(values: ValuesByMetric, metric: str, classes: tuple[str, ...]) -> FloatArray:
-    """Average a metric over classes, (…,); NaN wherever one of them is."""
-    return np.asarray(np.mean([values[metric, name] for name in classes], axis=0))
-
-
-def weighted(values: ValuesByMetric, metric: str, classes: tuple[str, ...]) -> FloatArray:
-    """Average over classes by their numbers of images, (…,); NaN wherever one of them is."""
-    return _weighted_mean(values, metric, classes, "support")
-
-
-def weighted_by_prediction(values: ValuesByMetric, metric: str, classes: tuple[str, ...]) -> FloatArray:
-    """Average over classes by the numbers of images decided for them, (…,); NaN wherever one of them is."""
-    return _weighted_mean(values, metric, classes, "predicted_positive")
-
-
-def _weighted_mean(
-    values: ValuesByMetric, metric: str, classes: tuple[str, ...], weight_metric: str
-) -> FloatArray:
-    each, shares = (np.stack([values[what, name] for name in classes]) for what in (metric, weight_metric))
-    return metrics.safe_divide((each * shares).sum(axis=0), shares.sum(axis=0))
-
-
-class AveragedMetric(NamedTuple):
-    """A number over classes: its name and what it is of, the metric that is averaged, and how."""
-
-    metric: str
-    scope: str
-    base_metric: str
-    aggregate: Callable[[ValuesByMetric, str, tuple[str, ...]], FloatArray]
-
-
-AVERAGED_METRICS = (
-    *(
-        AveragedMetric(name, of, name, how)
-        for name in (*RANKING_METRICS, *DECISION_METRICS)
-        for of, how in ((MACRO, macro), (WEIGHTED, weighted))
-    ),
-    AveragedMetric("f1_weighted_by_predictions", WEIGHTED, "f1", weighted_by_prediction),
-)
-"""Every average that an evaluation gives. ``f1_weighted_by_predictions`` is what scikit-learn gives for truth and
-prediction in the wrong order, as Gessert et al. 2019 computed it."""
-
-
-def _overall_metrics(positive: BoolArray, correct: BoolArray, weights: NDArray[Any] | None) -> ValuesByMetric:
-    """Share of all images that are right, and the mean of that share over the classes with images."""
-    recall = metrics.sensitivity(metrics.confusion_counts(positive, positive & correct[:, None], weights))
-    there = positive.any(axis=0)
-    share = metrics.confusion_counts(np.ones((len(correct), 1), dtype=bool), correct[:, None], weights)
+def _ranking_values(sweeps: tuple[ThresholdSweep, ...], classes: tuple[str, ...]) -> ValuesByMetric:
     return {
-        ("accuracy", OVERALL): metrics.sensitivity(share)[..., 0],
-        ("balanced_accuracy", OVERALL): recall[..., there].mean(axis=-1),
+        (metric.name, class_name): metric.class_function(sweep)
+        for metric in METRICS.values()
+        if metric.kind == "ranking" and metric.class_function
+        for class_name, sweep in zip(classes, sweeps, strict=True)
     }
 
 
-MetricKey = tuple[str, str]  # metric, and what it is of: as in an evaluation
+def _decision_values(counts: ConfusionCounts, classes: tuple[str, ...]) -> ValuesByMetric:
+    functions = {
+        metric.name: metric.class_function
+        for metric in METRICS.values()
+        if metric.kind == "decision" and metric.class_function
+    }
+    values: ValuesByMetric = {}
+    for name, function in (functions | _CLASS_COUNTS).items():
+        by_class = function(counts)
+        values |= {(name, class_name): by_class[..., k] for k, class_name in enumerate(classes)}
+    return values
+
+
+def _overall_values(positive: BoolArray, correct: BoolArray, weights: NDArray[Any] | None) -> ValuesByMetric:
+    return {
+        (metric.name, OVERALL): metric.overall_function(positive, correct, weights)
+        for metric in METRICS.values()
+        if metric.overall_function
+    }
+
+
+def average_over_classes(
+    values: ValuesByMetric, metric: str, average: Average, classes: tuple[str, ...]
+) -> FloatArray:
+    """Average the class values of a metric, (…,); NaN wherever the value of one of the classes is NaN.
+
+    Parameters
+    ----------
+    values
+        Values by metric and class, with the counts "support" and "predicted_positive".
+    metric
+        Metric whose class values are averaged.
+    average
+        Average to compute.
+    classes
+        Classes to average over.
+    """
+    by_class = np.stack([values[metric, name] for name in classes])
+    if not average.weights:
+        return np.asarray(np.mean(by_class, axis=0))
+    counts = np.stack([values[average.weights, name] for name in classes])
+    return metrics.safe_divide((by_class * counts).sum(axis=0), counts.sum(axis=0))
+
+
+def macro(values: ValuesByMetric, metric: str, classes: tuple[str, ...]) -> FloatArray:
+    """Return the unweighted mean of a metric over classes, (…,); NaN wherever one of them is NaN."""
+    return average_over_classes(values, metric, Average(MACRO), classes)
 
 
 def metric_values(
@@ -126,44 +126,21 @@ def metric_values(
     decision: DecisionRule = "argmax",
     weights: NDArray[Any] | None = None,
 ) -> FloatArray:
-    """Measure some metrics, (m, …), for each row of ``weights``, (…, n); NaN where one is not defined.
+    """Compute the requested metrics, (m, …), for each row of ``weights``, (…, n); NaN where a metric is undefined.
 
-    An average is over the classes that have images here and are not the rest. It is NaN where one of them is, such as
-    the precision of a class that is never decided: two models are averaged over the same classes or not at all.
-
-    Raises
-    ------
-    ComparisonError
-        There is no such metric, or not of this class.
+    Averages are over the classes that have images, without ``other_class``. An average is NaN if the metric is
+    undefined in one of these classes (such as the precision of a class that is never predicted): two models are
+    averaged over the same classes or not at all.
     """
-    found = compute_metrics(predictions, decision=decision, weights=weights).values
-    return np.stack([_metric_value(predictions, key, found) for key in keys])
+    values = compute_metrics(predictions, decision=decision, weights=weights).values
+    return np.stack([_metric_value(predictions, key, values) for key in keys])
 
 
-def check_metric_keys(keys: Sequence[MetricKey], classes: Sequence[str]) -> None:
-    """Refuse a metric that does not exist, or not of these classes."""
-    averaged = {(each.metric, each.scope) for each in AVERAGED_METRICS}
-    of_all = {("accuracy", OVERALL), ("balanced_accuracy", OVERALL)}
-    metrics = {each.base_metric for each in AVERAGED_METRICS}
-    for metric, of in keys:
-        allowed = {name for each, name in averaged | of_all if each == metric}
-        if not allowed:
-            raise ComparisonError(
-                unknown_name_message("metric", metric, {each for each, _ in averaged | of_all})
-            )
-        allowed |= set(classes) if metric in metrics else set()
-        if of not in allowed:
-            raise ComparisonError(unknown_name_message(f"{metric} of", of, allowed))
-
-
-def _metric_value(predictions: Predictions, key: MetricKey, class_values: ValuesByMetric) -> FloatArray:
-    average = next((each for each in AVERAGED_METRICS if (each.metric, each.scope) == key), None)
-    return class_values[key] if average is None else _average_over_classes(predictions, average, class_values)
-
-
-def _average_over_classes(
-    predictions: Predictions, average: AveragedMetric, class_values: ValuesByMetric
-) -> FloatArray:
-    there = set(map(str, predictions.label)) - {predictions.other_class}
-    classes = tuple(name for name in predictions.classes if name in there)
-    return average.aggregate(class_values, average.base_metric, classes)
+def _metric_value(predictions: Predictions, key: MetricKey, values: ValuesByMetric) -> FloatArray:
+    name, scope = key
+    average = next((average for average in METRICS[name].averages if average.scope == scope), None)
+    if average is None:
+        return values[key]
+    present = set(map(str, predictions.label)) - {predictions.other_class}
+    classes = tuple(name for name in predictions.classes if name in present)
+    return average_over_classes(values, METRICS[name].averaged, average, classes)

@@ -1,26 +1,17 @@
-"""How numbers and names are written for a reader: in the terminal, in figures and in reports alike."""
+"""Format names and numbers for people, in the terminal, in figures and in reports."""
 
 import math
 
+from lesionlens.evaluation.registry import MACRO, OVERALL, WEIGHTED, metric_title
 from lesionlens.evaluation.result import Estimate, EvaluationResult
 
-METRIC_TITLES = {
-    "auc": "AUC",
-    "average_precision": "Average precision",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-    "precision": "Precision",
-    "f1": "F1",
-    "f1_weighted_by_predictions": "F1, weighted by predictions",
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-}
 UNDEFINED_SYMBOL = "–"
 MACRO_LABEL, WEIGHTED_LABEL = "mean of classes", "weighted mean"
+SCOPE_LABELS = {MACRO: MACRO_LABEL, WEIGHTED: WEIGHTED_LABEL, OVERALL: "all images"}
 
 
 def display_name(name: str) -> str:
-    """Write a class name with blanks.
+    """Return a class name with spaces in place of underscores.
 
     Examples
     --------
@@ -30,42 +21,93 @@ def display_name(name: str) -> str:
     return name.replace("_", " ")
 
 
+def format_scope(scope: str) -> str:
+    """Return the name of an average, of all images or of a class.
+
+    Examples
+    --------
+    >>> format_scope("macro"), format_scope("basal_cell_carcinoma")
+    ('mean of classes', 'basal cell carcinoma')
+    """
+    return SCOPE_LABELS.get(scope, display_name(scope))
+
+
+def format_metric(metric: str, scope: str) -> str:
+    """Return the title of a metric with its scope.
+
+    Examples
+    --------
+    >>> format_metric("auc", "melanoma"), format_metric("accuracy", "all")
+    ('AUC, melanoma', 'Accuracy')
+    """
+    title = metric_title(metric)
+    return title if scope == OVERALL else f"{title}, {format_scope(scope)}"
+
+
 def task_label(task: str) -> str:
-    """Write what was measured.
+    """Return a binary task in words.
 
     Examples
     --------
     >>> task_label("melanoma"), task_label("seborrheic_keratosis/nevus")
     ('melanoma against the rest', 'seborrheic keratosis against nevus')
     """
-    one, _, other = task.partition("/")
-    return f"{display_name(one)} against {display_name(other) if other else 'the rest'}"
+    positive, _, negative = task.partition("/")
+    return f"{display_name(positive)} against {display_name(negative) if negative else 'the rest'}"
 
 
 def decision_label(evaluation: EvaluationResult) -> str:
-    """Say which class an image is taken for."""
+    """Return in words how scores were turned into predicted classes."""
     if evaluation.decision == "argmax":
-        return "an image is of the class with the largest score"
+        return "the predicted class is the one with the largest score"
     if evaluation.decision == "isic":
-        return "an image is of every class whose score exceeds 0.5"
+        return "every class with a score above 0.5 is predicted"
     if len(evaluation.classes) == len(evaluation.thresholds) + 1 == 2:
-        (name, value), *_ = evaluation.thresholds.items()
-        other = display_name(next(each for each in evaluation.classes if each != name))
-        return (
-            f"an image is {display_name(name)} where its score is {value:.4g} or more, else {other} "
-            f"({evaluation.threshold_rule})"
-        )
-    values = ", ".join(f"{display_name(name)} {value:.4g}" for name, value in evaluation.thresholds.items())
-    rest = [display_name(name) for name in evaluation.classes if name not in evaluation.thresholds]
-    others = f", and of {rest[0]} if of no other" if rest else ""
+        return f"{_binary_threshold_label(evaluation)} ({evaluation.threshold_rule})"
+    thresholds = ", ".join(
+        f"{display_name(name)} {value:.4g}" for name, value in evaluation.thresholds.items()
+    )
+    remaining = [display_name(name) for name in evaluation.classes if name not in evaluation.thresholds]
+    fallback = f", and {remaining[0]} if no other class is" if remaining else ""
     return (
-        f"an image is of every class whose score reaches its threshold{others}; thresholds: {values} "
+        f"every class whose score reaches its threshold is predicted{fallback}; thresholds: {thresholds} "
         f"({evaluation.threshold_rule})"
     )
 
 
+def _binary_threshold_label(evaluation: EvaluationResult) -> str:
+    (positive, threshold), *_ = evaluation.thresholds.items()
+    negative = next(name for name in evaluation.classes if name != positive)
+    return (
+        f"{display_name(positive)} is predicted if its score is {threshold:.4g} or more, otherwise "
+        f"{display_name(negative)}"
+    )
+
+
+def format_value(value: float) -> str:
+    """Return a value with three decimals, or a dash if it is undefined.
+
+    Examples
+    --------
+    >>> format_value(0.87312), format_value(math.nan)
+    ('0.873', '–')
+    """
+    return UNDEFINED_SYMBOL if math.isnan(value) else f"{value:.3f}"
+
+
+def format_interval(low: float, high: float) -> str:
+    """Return an interval with three decimals, or "" if it is undefined.
+
+    Examples
+    --------
+    >>> format_interval(0.842, 0.9009), format_interval(math.nan, math.nan)
+    ('0.842–0.901', '')
+    """
+    return "" if math.isnan(low) else f"{low:.3f}–{high:.3f}"
+
+
 def format_with_interval(estimate: Estimate) -> str:
-    """Write a value and its interval with three digits; a dash where the value is not defined.
+    """Return a value and its interval with three decimals; a dash if the value is undefined.
 
     Examples
     --------
@@ -74,8 +116,46 @@ def format_with_interval(estimate: Estimate) -> str:
     >>> format_with_interval(Estimate("auc", "nevus", math.nan, math.nan, math.nan))
     '–'
     """
-    if math.isnan(estimate.value):
+    interval = "" if math.isnan(estimate.value) else format_interval(estimate.low, estimate.high)
+    return f"{format_value(estimate.value)} ({interval})" if interval else format_value(estimate.value)
+
+
+def format_signed(value: float) -> str:
+    """Return a difference with its sign and three decimals; without a sign if it rounds to zero.
+
+    Examples
+    --------
+    >>> format_signed(0.0213), format_signed(-0.0213), format_signed(-0.0001)
+    ('+0.021', '−0.021', '0.000')
+    """
+    if math.isnan(value):
         return UNDEFINED_SYMBOL
-    if math.isnan(estimate.low):
-        return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} ({estimate.low:.3f}–{estimate.high:.3f})"
+    text = f"{abs(value):.3f}"
+    sign = "" if float(text) == 0 else "+" if value > 0 else "−"
+    return f"{sign}{text}"
+
+
+def format_difference(difference: float, low: float, high: float) -> str:
+    """Return a difference and its interval.
+
+    Examples
+    --------
+    >>> format_difference(0.0213, -0.01, 0.05)
+    '+0.021 (−0.010 to +0.050)'
+    """
+    if math.isnan(low):
+        return format_signed(difference)
+    return f"{format_signed(difference)} ({format_signed(low)} to {format_signed(high)})"
+
+
+def format_p_value(p: float) -> str:
+    """Return a p-value with three decimals, never as zero.
+
+    Examples
+    --------
+    >>> format_p_value(0.0312), format_p_value(0.0004), format_p_value(float("nan"))
+    ('0.031', '<0.001', '–')
+    """
+    if math.isnan(p):
+        return UNDEFINED_SYMBOL
+    return f"{p:.3f}" if p >= 0.0005 else "<0.001"

@@ -1,4 +1,4 @@
-"""The true class of each image, from a file of its own, joined to predictions by the image's name."""
+"""Read the true class of each image from a separate file and join it to predictions by image name."""
 
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -22,10 +22,10 @@ from lesionlens.evaluation.predictions import OTHER_CLASS_NAMES, Predictions, fo
 
 
 def normalize_image_ids(ids_a: StrArray, ids_b: StrArray) -> tuple[StrArray, StrArray]:
-    """Write both lists of names, (n,) and (m,), in the way in which they name the same images.
+    """Normalize two lists of image names, (n,) and (m,), so that the same image has the same name in both.
 
-    Tried in turn: as they are, without image endings, without folders too. A way that makes two names of one
-    list equal is not taken. Where none makes them match, the barest way allowed is given.
+    Tries the names unchanged, then without image extensions, then also without directories. A normalization that makes
+    two names of one list equal is skipped. If none makes the lists match, the last one that was not skipped is used.
 
     Examples
     --------
@@ -33,18 +33,18 @@ def normalize_image_ids(ids_a: StrArray, ids_b: StrArray) -> tuple[StrArray, Str
     (array(['a'], dtype='<U1'), array(['a'], dtype='<U1'))
     """
     best = ids_a, ids_b
-    for way in (str, _strip_extension, _strip_directories):
-        names = np.array([way(str(name)) for name in ids_a]), np.array([way(str(name)) for name in ids_b])
-        if way is not str and any(len(np.unique(each)) < len(each) for each in names):
+    for normalize in (str, _strip_extension, _strip_directories):
+        names_a, names_b = (np.array([normalize(str(name)) for name in ids]) for ids in (ids_a, ids_b))
+        if normalize is not str and any(len(np.unique(names)) < len(names) for names in (names_a, names_b)):
             continue
-        best = names
-        if set(names[0].tolist()) == set(names[1].tolist()):
+        best = names_a, names_b
+        if set(names_a.tolist()) == set(names_b.tolist()):
             break
     return best
 
 
 def _strip_extension(name: str) -> str:
-    """Drop an image's ending; a dot elsewhere in a name stays."""
+    """Remove an image extension; other dots of a name remain."""
     path = PurePosixPath(name.replace("\\", "/"))
     return str(path.with_suffix("")) if path.suffix.lower() in IMAGE_SUFFIXES else str(path)
 
@@ -58,7 +58,7 @@ _LABEL_COLUMNS = ("diagnosis", "label", "dx")
 
 
 class GroundTruth(NamedTuple):
-    """Labels, and lesions where the file knows them: image_id, label and lesion_id, each (n,)."""
+    """Image names, labels and lesions, each (n,); a label or lesion that is unknown is ""."""
 
     image_id: StrArray
     label: StrArray
@@ -68,25 +68,25 @@ class GroundTruth(NamedTuple):
 def read_ground_truth(path: Path) -> GroundTruth:
     """Read an official ground truth (ISIC 2017 or 2018) or a table with image, label[, lesion_id].
 
-    The columns may be called as in a table of images, in any case: image_id or path for the image, diagnosis
-    or, as in HAM10000, dx for the label. An image whose ``score_weight`` is zero in an official ground truth
-    does not count: its label is "".
+    Column names are case-insensitive and may be those of a table of images: ``image_id`` or ``path`` for the image,
+    ``diagnosis`` or (as in HAM10000) ``dx`` for the label. An image with a ``score_weight`` of zero in an official
+    ground truth is not scored: its label is "".
 
     Raises
     ------
     PredictionsError
-        None of these formats, an image that comes twice, or an official row that is not of exactly one class.
+        The format is unknown, an image occurs twice, or a row of an official ground truth is not of exactly one class.
     """
     columns = read_csv_columns(path)
-    kind = detect_isic_format(columns, path)
-    if kind:
-        return _check_unique(_parse_isic_ground_truth(columns, kind, path), path)
-    cells = {name.lower(): found for name, found in columns.items()}
+    format_name = detect_isic_format(columns, path)
+    if format_name:
+        return _check_unique(_parse_isic_ground_truth(columns, format_name, path), path)
+    cells = {name.lower(): values for name, values in columns.items()}
     image = next((name for name in _IMAGE_COLUMNS if name in cells), "")
     label = next((name for name in _LABEL_COLUMNS if name in cells), "")
     if not image or not label:
         raise PredictionsError(
-            f"{path} has the columns {', '.join(columns)}, which are no truth. Allowed are "
+            f"{path} has the columns {', '.join(columns)}, which are not a ground truth. Allowed are "
             f"image,label[,lesion_id], image,{','.join(ISIC2018_COLUMNS)} (ISIC 2018) and "
             f"image_id,{','.join(ISIC2017_COLUMNS)} (ISIC 2017)."
         )
@@ -95,19 +95,19 @@ def read_ground_truth(path: Path) -> GroundTruth:
 
 
 def attach_ground_truth(predictions: Predictions, ground_truth: GroundTruth) -> Predictions:
-    """Give every predicted image its label and, where the truth knows it, its lesion.
+    """Set the label of every predicted image and, if the ground truth has it, its lesion.
 
-    Images are compared by name, without folders and image endings where only so they match.
+    Images are matched by name, without directories and image extensions if necessary.
 
     Raises
     ------
     PredictionsError
-        The two name different images, or a label is of no class of the predictions.
+        The two list different images, or a label is not one of the predicted classes.
     """
     predicted, true = normalize_image_ids(predictions.image_id, ground_truth.image_id)
     _check_same_images(predicted, true)
-    place = {str(name): index for index, name in enumerate(true)}
-    order = np.array([place[str(name)] for name in predicted])
+    row = {str(name): index for index, name in enumerate(true)}
+    order = np.array([row[str(name)] for name in predicted])
     classes = {
         str(name): resolve_class(str(name), predictions.classes) for name in np.unique(ground_truth.label)
     }
@@ -123,14 +123,14 @@ def attach_ground_truth(predictions: Predictions, ground_truth: GroundTruth) -> 
 
 
 def resolve_class(label: str, classes: Sequence[str]) -> str:
-    """Find the class of a label: by its name in any spelling, by its official code, or else as "other".
+    """Return the class of a label: by its name in any spelling, by its official code, or otherwise "other".
 
-    A label that says nothing ("", "unknown") is "" unless it is a class.
+    A missing label ("", "unknown") is "" unless it is a class.
 
     Raises
     ------
     PredictionsError
-        No class fits.
+        No class matches.
 
     Examples
     --------
@@ -144,21 +144,21 @@ def resolve_class(label: str, classes: Sequence[str]) -> str:
     if is_missing(label):
         return ""
     diagnosis = _canonical_diagnosis(label)
-    same = [
-        each
-        for each in classes
-        if (_canonical_diagnosis(each) or _normalize_label(each)) == (diagnosis or _normalize_label(label))
+    matches = [
+        name
+        for name in classes
+        if (_canonical_diagnosis(name) or _normalize_label(name)) == (diagnosis or _normalize_label(label))
     ]
-    if len(same) == 1:
-        return same[0]
-    rest = next((each for each in OTHER_CLASS_NAMES if each in classes), None)
-    if rest is None or not diagnosis or same:
+    if len(matches) == 1:
+        return matches[0]
+    other_class = next((name for name in OTHER_CLASS_NAMES if name in classes), None)
+    if other_class is None or not diagnosis or matches:
         raise PredictionsError(unknown_name_message("label", label, classes))
-    return rest
+    return other_class
 
 
 def _canonical_diagnosis(label: str) -> str:
-    """Give the taxonomy's name, or "" for a label of one's own."""
+    """Return the taxonomy's name of a diagnosis, or "" for a custom label."""
     try:
         return canonical_name(label)
     except DataError:
@@ -175,8 +175,8 @@ def _parse_isic_ground_truth(columns: CSVColumns, format_name: str, path: Path) 
     wrong = (~np.isin(scores, (0.0, 1.0)).all(axis=1)) | (scores.sum(axis=1) != 1)
     if wrong.any():
         raise PredictionsError(
-            f"{path}: {wrong.sum()} images are not of exactly one class: {format_examples(ids[wrong])}. "
-            "A ground truth holds 1.0 for the true class and 0.0 for the others."
+            f"{path}: not exactly one class for {wrong.sum()} images: {format_examples(ids[wrong])}. A ground truth "
+            "has 1.0 for the true class and 0.0 for the others."
         )
     label = np.array(classes)[scores.argmax(axis=1)]
     if "score_weight" in columns:
@@ -188,25 +188,25 @@ def _check_unique(ground_truth: GroundTruth, path: Path) -> GroundTruth:
     names, counts = np.unique(ground_truth.image_id, return_counts=True)
     if (counts > 1).any():
         raise PredictionsError(
-            f"{path}: images come more than once: {format_examples(names[counts > 1])}; keep one row each"
+            f"{path}: duplicate images: {format_examples(names[counts > 1])}; keep one row per image"
         )
     return ground_truth
 
 
 def _check_same_images(predicted_ids: StrArray, true_ids: StrArray) -> None:
-    without_truth = np.setdiff1d(predicted_ids, true_ids)
+    without_label = np.setdiff1d(predicted_ids, true_ids)
     without_scores = np.setdiff1d(true_ids, predicted_ids)
-    found = []
-    if len(without_truth):
-        found.append(
-            f"{len(without_truth)} predicted images have no truth ({format_examples(without_truth)})"
+    if not len(without_label) and not len(without_scores):
+        return
+    differences = [
+        f"{len(ids)} {description} ({format_examples(ids)})"
+        for ids, description in (
+            (without_label, "predicted without a label"),
+            (without_scores, "labeled without a prediction"),
         )
-    if len(without_scores):
-        found.append(
-            f"{len(without_scores)} images of the truth have no prediction ({format_examples(without_scores)})"
-        )
-    if found:
-        raise PredictionsError(
-            f"predictions and truth name different images: {'; '.join(found)}. Give both for the same "
-            "images: leaving some out would change the result."
-        )
+        if len(ids)
+    ]
+    raise PredictionsError(
+        f"predictions and ground truth list different images: {'; '.join(differences)}. Both must list the same "
+        "images: excluding some would change the result."
+    )

@@ -1,4 +1,4 @@
-"""The official ISIC challenge formats of classification, in and out: 2017 part 3 and 2018 task 3."""
+"""Read and write the official classification formats of the ISIC challenges: 2017 Part 3 and 2018 Task 3."""
 
 from pathlib import Path
 
@@ -18,37 +18,38 @@ _FORMATS = {"isic2018": ("image", ISIC2018_COLUMNS), "isic2017": ("image_id", IS
 
 
 def detect_isic_format(columns: CSVColumns, path: Path) -> str:
-    """Say which challenge a header is of: "isic2018", "isic2017" or "" for neither.
+    """Return the challenge whose columns a file has: "isic2018", "isic2017" or "" for neither.
 
     Raises
     ------
     PredictionsError
-        One of them, but with columns that it does not have.
+        The file has the columns of a challenge and others that the challenge does not have.
     """
     names = set(columns)
-    for kind, (key, scores) in _FORMATS.items():
-        if {key, *scores} <= names:
-            further = sorted(names - {key, *scores} - _WEIGHT_COLUMNS)
-            if further:
+    for format_name, (id_column, score_columns) in _FORMATS.items():
+        expected = {id_column, *score_columns}
+        if expected <= names:
+            unexpected = sorted(names - expected - _WEIGHT_COLUMNS)
+            if unexpected:
                 raise PredictionsError(
-                    f"{path}: the {kind} format has no column {', '.join(further)}; remove it"
+                    f"{path}: the {format_name} format has no column {', '.join(unexpected)}; remove it"
                 )
-            return kind
+            return format_name
     return ""
 
 
 def isic_image_ids(columns: CSVColumns, format_name: str) -> StrArray:
-    """Give the images' names without the ending .jpg, which the official scorer drops too."""
+    """Return the image names without the extension .jpg, which the official scorer also removes."""
     names = columns[_FORMATS[format_name][0]]
     return np.array([name[:-4] if name.lower().endswith(".jpg") else name for name in names])
 
 
 def isic_scores(columns: CSVColumns, format_name: str, path: Path) -> tuple[FloatArray, tuple[str, ...]]:
-    """Give the scores of every class and the classes' names; a row of ground truth is scores of 0 and 1.
+    """Return the scores of every class, (n, k), and the names of the classes; a ground truth has scores of 0 and 1.
 
-    ISIC 2017 asks two independent questions and decides each at 0.5; nevus, which has no column, gets one
-    minus the larger of the two scores. So the largest of the three is nevus exactly where neither of the two
-    reaches 0.5: the decision is the official one, and the two columns stay as they are.
+    ISIC 2017 has two independent binary tasks with a threshold of 0.5. Nevus, which has no column, gets one minus the
+    larger of the two scores. So nevus has the largest score exactly if neither of the two reaches 0.5: the predicted
+    class is the official one, and the two columns are unchanged.
     """
     table = to_floats(columns, _FORMATS[format_name][1], path)
     if format_name == "isic2018":
@@ -58,15 +59,15 @@ def isic_scores(columns: CSVColumns, format_name: str, path: Path) -> tuple[Floa
 
 
 def parse_isic_predictions(columns: CSVColumns, format_name: str, path: Path) -> Predictions:
-    """Read predictions; each image is its own lesion and has no label, for the file holds neither."""
+    """Parse predictions; each image is its own lesion and has no label, because the format has neither."""
     ids = isic_image_ids(columns, format_name)
     scores, classes = isic_scores(columns, format_name, path)
-    rest = ISIC2017_OTHER_CLASS if format_name == "isic2017" else ""
-    return Predictions(ids, ids, np.full(len(ids), ""), scores, classes, other_class=rest)
+    other_class = ISIC2017_OTHER_CLASS if format_name == "isic2017" else ""
+    return Predictions(ids, ids, np.full(len(ids), ""), scores, classes, other_class=other_class)
 
 
 def write_isic2018(path: Path | str, predictions: Predictions) -> None:
-    """Write the format of ISIC 2018 task 3, ``image,MEL,NV,BCC,AKIEC,BKL,DF,VASC``.
+    """Write predictions in the format of ISIC 2018 Task 3, ``image,MEL,NV,BCC,AKIEC,BKL,DF,VASC``.
 
     Raises
     ------
@@ -75,7 +76,7 @@ def write_isic2018(path: Path | str, predictions: Predictions) -> None:
     """
     if set(ISIC2018_CLASSES) != set(predictions.classes):
         raise PredictionsError(
-            f"the ISIC 2018 format holds the classes {', '.join(ISIC2018_CLASSES)}; "
+            f"the ISIC 2018 format has the classes {', '.join(ISIC2018_CLASSES)}; "
             f"these predictions have {', '.join(predictions.classes)}. Use "
             "--format lesionlens (write_predictions in Python)."
         )
@@ -87,14 +88,14 @@ def write_isic2018(path: Path | str, predictions: Predictions) -> None:
 
 
 def write_isic2017(path: Path | str, predictions: Predictions) -> None:
-    """Write the format of ISIC 2017 part 3, ``image_id,melanoma,seborrheic_keratosis``.
+    """Write predictions in the format of ISIC 2017 Part 3, ``image_id,melanoma,seborrheic_keratosis``.
 
-    The score of nevus is left out: the challenge asks two questions, each against everything else.
+    The score of nevus is omitted: the challenge has two binary tasks, each against the rest.
 
     Raises
     ------
     PredictionsError
-        There is no score of melanoma or of seborrheic_keratosis.
+        The predictions have no score of melanoma or of seborrheic_keratosis.
     """
     missing = [name for name in ISIC2017_COLUMNS if name not in predictions.classes]
     if missing:

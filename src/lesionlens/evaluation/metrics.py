@@ -1,8 +1,8 @@
-"""Measures of classification as pure functions on arrays, each for many weightings of the images at once.
+"""Classification metrics and curves as pure functions on arrays, for many weightings of the images at once.
 
-A measure that is not defined is NaN, never a silent 0 or 1. Departures from others: scikit-learn gives 0 for
-the precision of a class that is never predicted and for the F1 of a class that has no image
-(``zero_division``); the official ISIC scorer gives 1 for every ratio without a denominator.
+An undefined metric is NaN, never a silent 0 or 1. Other implementations differ: scikit-learn returns 0 for the
+precision of a class that is never predicted and for the F1 of a class without images (``zero_division``); the official
+ISIC scorer returns 1 for every ratio without a denominator.
 """
 
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from lesionlens.core.types import BoolArray, FloatArray
 
 
 class ThresholdSweep(NamedTuple):
-    """What is found as the threshold falls through the different scores.
+    """True and false positives at every distinct score, used as a threshold from the highest to the lowest.
 
     Attributes
     ----------
     thresholds
-        The different scores, falling, (t,); positive are the images at or above.
+        Distinct scores in descending order, (t,); images with a score at or above a threshold are predicted positive.
     true_positives
-        Weight of the positive images found, (…, t); the last is the weight of all positives.
+        Weight of the positive images predicted positive, (…, t); the last is the weight of all positives.
     false_positives
-        Weight of the negative images found, (…, t).
+        Weight of the negative images predicted positive, (…, t).
     """
 
     thresholds: FloatArray
@@ -35,30 +35,30 @@ class ThresholdSweep(NamedTuple):
 def threshold_sweep(
     positive: BoolArray, scores: FloatArray, weights: NDArray[Any] | None = None
 ) -> ThresholdSweep:
-    """Count true and false positives at each different score; equal scores are found together.
+    """Count true and false positives at each distinct score; equal scores are counted together.
 
     Parameters
     ----------
     positive
-        Truth, (n,).
+        Whether each image is of the class, (n,).
     scores
-        Model score, (n,).
+        Model score of each image, (n,).
     weights
-        How often each image counts, (…, n): one row for each bootstrap replicate; None counts each once.
+        Number of times that each image counts, (…, n), one row per bootstrap resample; default: once each.
     """
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     last = np.flatnonzero(np.append(np.diff(ranked) != 0, True))
-    counted = np.ones(len(scores)) if weights is None else np.asarray(weights, dtype=np.float64)[..., order]
-    # where no two scores are equal, taking every place would only copy
+    weight = np.ones(len(scores)) if weights is None else np.asarray(weights, dtype=np.float64)[..., order]
+    # without ties a slice avoids the copy that an index array would make
     take = slice(None) if len(last) == len(ranked) else last
-    true = np.cumsum(counted * positive[order], axis=-1)[..., take]
-    false = np.cumsum(counted * ~positive[order], axis=-1)[..., take]
+    true = np.cumsum(weight * positive[order], axis=-1)[..., take]
+    false = np.cumsum(weight * ~positive[order], axis=-1)[..., take]
     return ThresholdSweep(ranked[last], true, false)
 
 
 class ConfusionCounts(NamedTuple):
-    """Weight of the images by truth and decision for each class against the rest, each (…, k)."""
+    """Weight of the images by true and predicted class, each class against the rest, each (…, k)."""
 
     true_positives: FloatArray
     false_positives: FloatArray
@@ -69,44 +69,49 @@ class ConfusionCounts(NamedTuple):
 def confusion_counts(
     positive: BoolArray, predicted: BoolArray, weights: NDArray[Any] | None = None
 ) -> ConfusionCounts:
-    """Count truth against decision.
+    """Count true and false positives and negatives of each class against the rest.
 
     Parameters
     ----------
     positive
-        Truth, (n, k).
+        Whether each image is of each class, (n, k).
     predicted
-        Decision, (n, k).
+        Whether each image is predicted to be of each class, (n, k).
     weights
-        How often each image counts, (…, n); None counts each once.
+        Number of times that each image counts, (…, n); default: once each.
     """
-    counted = np.ones(len(positive)) if weights is None else np.asarray(weights, dtype=np.float64)
-    both = counted @ (positive & predicted).astype(np.float64)
-    found = counted @ predicted.astype(np.float64)
-    there = counted @ positive.astype(np.float64)
-    everything = counted.sum(axis=-1)[..., None]
-    return ConfusionCounts(both, found - both, there - both, everything - found - there + both)
+    weight = np.ones(len(positive)) if weights is None else np.asarray(weights, dtype=np.float64)
+    true_positives = weight @ (positive & predicted).astype(np.float64)
+    predicted_total = weight @ predicted.astype(np.float64)
+    positive_total = weight @ positive.astype(np.float64)
+    total = weight.sum(axis=-1)[..., None]
+    return ConfusionCounts(
+        true_positives,
+        predicted_total - true_positives,
+        positive_total - true_positives,
+        total - predicted_total - positive_total + true_positives,
+    )
 
 
 def sensitivity(counts: ConfusionCounts) -> FloatArray:
-    """Share of a class's images that are found (recall); undefined without an image of the class."""
+    """Return TP / (TP + FN), also called recall; NaN without an image of the class."""
     return safe_divide(counts.true_positives, counts.true_positives + counts.false_negatives)
 
 
 def specificity(counts: ConfusionCounts) -> FloatArray:
-    """Share of the other images that are not taken for the class; undefined where there are none."""
+    """Return TN / (TN + FP); NaN without an image of another class."""
     return safe_divide(counts.true_negatives, counts.true_negatives + counts.false_positives)
 
 
 def precision(counts: ConfusionCounts) -> FloatArray:
-    """Share of the images decided for a class that are of it; undefined where none is."""
+    """Return TP / (TP + FP); NaN if no image is predicted to be of the class."""
     return safe_divide(counts.true_positives, counts.true_positives + counts.false_positives)
 
 
 def f1(counts: ConfusionCounts) -> FloatArray:
-    """Harmonic mean of precision and sensitivity (Dice coefficient); undefined without an image of the class.
+    """Return the harmonic mean of precision and sensitivity (Dice coefficient); NaN without an image of the class.
 
-    A class that has images and is never predicted has an F1 of 0.
+    A class that has images but is never predicted has an F1 of 0.
     """
     score = safe_divide(
         2 * counts.true_positives, 2 * counts.true_positives + counts.false_positives + counts.false_negatives
@@ -114,24 +119,56 @@ def f1(counts: ConfusionCounts) -> FloatArray:
     return np.where(counts.true_positives + counts.false_negatives > 0, score, np.nan)
 
 
+def accuracy(counts: ConfusionCounts) -> FloatArray:
+    """Return (TP + TN) / all images, for the class against the rest."""
+    correct = counts.true_positives + counts.true_negatives
+    return safe_divide(correct, correct + counts.false_positives + counts.false_negatives)
+
+
 def support(counts: ConfusionCounts) -> FloatArray:
-    """Images of the class."""
+    """Return the number of images of the class."""
     return counts.true_positives + counts.false_negatives
 
 
 def predicted_positive(counts: ConfusionCounts) -> FloatArray:
-    """Images decided for the class."""
+    """Return the number of images predicted to be of the class."""
     return counts.true_positives + counts.false_positives
 
 
-def accuracy(counts: ConfusionCounts) -> FloatArray:
-    """Share of all images that are decided rightly, the class against the rest."""
-    right = counts.true_positives + counts.true_negatives
-    return safe_divide(right, right + counts.false_positives + counts.false_negatives)
+def overall_accuracy(
+    positive: BoolArray, correct: BoolArray, weights: NDArray[Any] | None = None
+) -> FloatArray:
+    """Return the fraction of all images whose predicted class is correct, (…,).
+
+    Parameters
+    ----------
+    positive
+        Whether each image is of each class, (n, k).
+    correct
+        Whether the predicted class of each image is correct, (n,).
+    weights
+        Number of times that each image counts, (…, n); default: once each.
+    """
+    everything = np.ones((len(positive), 1), dtype=bool)
+    return sensitivity(confusion_counts(everything, correct[:, None], weights))[..., 0]
+
+
+def balanced_accuracy(
+    positive: BoolArray, correct: BoolArray, weights: NDArray[Any] | None = None
+) -> FloatArray:
+    """Return the mean over the classes that have images of their fraction of correct images, (…,).
+
+    Parameters as of `overall_accuracy`.
+    """
+    recall = sensitivity(confusion_counts(positive, positive & correct[:, None], weights))
+    return np.asarray(recall[..., positive.any(axis=0)].mean(axis=-1))
 
 
 def auc(sweep: ThresholdSweep) -> FloatArray:
-    """Area under the ROC curve, ties counted half (Hanley and McNeil 1982), (…,); needs both kinds."""
+    """Return the area under the ROC curve, (…,); ties count half (Hanley and McNeil 1982).
+
+    NaN without a positive or without a negative image.
+    """
     true, false = sweep.true_positives, sweep.false_positives
     steps = np.diff(false, axis=-1, prepend=0.0)
     heights = true - np.diff(true, axis=-1, prepend=0.0) / 2
@@ -139,19 +176,19 @@ def auc(sweep: ThresholdSweep) -> FloatArray:
 
 
 def average_precision(sweep: ThresholdSweep) -> FloatArray:
-    """Mean precision over the steps of recall, without interpolation, (…,); undefined without a positive.
+    """Return the mean precision over the steps of recall, without interpolation, (…,); NaN without a positive image.
 
-    As ``sklearn.metrics.average_precision_score``.
+    Same definition as ``sklearn.metrics.average_precision_score``.
     """
     true = sweep.true_positives
-    found = true + sweep.false_positives
-    precise = np.divide(true, found, out=np.zeros_like(true), where=found > 0)
+    predicted = true + sweep.false_positives
+    precisions = np.divide(true, predicted, out=np.zeros_like(true), where=predicted > 0)
     steps = np.diff(true, axis=-1, prepend=0.0)
-    return safe_divide(np.einsum("...t,...t->...", steps, precise), true[..., -1])
+    return safe_divide(np.einsum("...t,...t->...", steps, precisions), true[..., -1])
 
 
 def safe_divide(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    """Divide; NaN where there is nothing to divide by."""
+    """Divide; NaN wherever the denominator is not positive."""
     numerator, denominator = (
         np.asarray(numerator, dtype=np.float64),
         np.asarray(denominator, dtype=np.float64),
@@ -169,14 +206,14 @@ CurveValues = tuple[float, ...]
 
 @dataclass(frozen=True)
 class ClassCurves:
-    """The curves of one class against the rest, thinned for a file or a figure.
+    """ROC and precision-recall curves of one class against the rest, thinned for files and figures.
 
     Attributes
     ----------
     fpr, tpr
-        ROC curve from (0, 0) to (1, 1); straight between points.
+        ROC curve from (0, 0) to (1, 1); linear between points.
     recall, precision
-        Precision-recall curve from recall 0 on; a step between points, never a straight line.
+        Precision-recall curve from recall 0 on; a step function between points.
     fpr_grid, tpr_low, tpr_high
         False positive rates and the pointwise bootstrap interval of the true positive rate there;
         empty without a bootstrap.
@@ -192,56 +229,55 @@ class ClassCurves:
 
 
 def roc_curve(sweep: ThresholdSweep) -> tuple[FloatArray, FloatArray]:
-    """Give false and true positive rates from (0, 0) on, each (t + 1,), for a sweep of one weighting."""
+    """Return false and true positive rates from (0, 0) on, each (t + 1,), for a sweep of one weighting."""
     true, false = np.append(0.0, sweep.true_positives), np.append(0.0, sweep.false_positives)
     return safe_divide(false, false[-1:]), safe_divide(true, true[-1:])
 
 
 def precision_recall_curve(sweep: ThresholdSweep) -> tuple[FloatArray, FloatArray]:
-    """Give recall and precision, each (t + 1,), from recall 0, where precision is 1 by convention.
+    """Return recall and precision, each (t + 1,), from recall 0, where precision is 1 by convention.
 
-    As ``sklearn.metrics.precision_recall_curve``, in the opposite order.
+    Same values as ``sklearn.metrics.precision_recall_curve``, in the opposite order.
     """
-    true, found = sweep.true_positives, sweep.true_positives + sweep.false_positives
-    return np.append(0.0, safe_divide(true, true[-1:])), np.append(1.0, safe_divide(true, found))
+    true, predicted = sweep.true_positives, sweep.true_positives + sweep.false_positives
+    return np.append(0.0, safe_divide(true, true[-1:])), np.append(1.0, safe_divide(true, predicted))
 
 
 def tpr_at_fpr(sweep: ThresholdSweep, fpr_grid: FloatArray = FPR_GRID) -> FloatArray:
-    """Read the ROC curve of each weighting at given false positive rates, (r, g); NaN where undefined."""
+    """Interpolate the ROC curve of each weighting at the given false positive rates, (r, g); NaN where undefined."""
     true, false = np.atleast_2d(sweep.true_positives), np.atleast_2d(sweep.false_positives)
     table = np.full((len(true), len(fpr_grid)), np.nan)
-    for row, (found, wrong) in enumerate(zip(true, false, strict=True)):
-        if found[-1] > 0 and wrong[-1] > 0:
-            table[row] = np.interp(
-                fpr_grid, np.append(0.0, wrong / wrong[-1]), np.append(0.0, found / found[-1])
-            )
+    for row, (hits, false_alarms) in enumerate(zip(true, false, strict=True)):
+        if hits[-1] > 0 and false_alarms[-1] > 0:
+            fpr, tpr = np.append(0.0, false_alarms / false_alarms[-1]), np.append(0.0, hits / hits[-1])
+            table[row] = np.interp(fpr_grid, fpr, tpr)
     return table
 
 
 def compute_class_curves(
     sweep: ThresholdSweep, resampled_tpr: FloatArray | None = None, *, confidence: float = 0.95
 ) -> ClassCurves:
-    """Gather the thinned curves of a sweep, with a band from resampled curves, (r, g), of `tpr_at_fpr`."""
+    """Return the thinned curves of a sweep, with a band from the resampled curves, (r, g), of `tpr_at_fpr`."""
     fpr, tpr = map(_to_curve, downsample_curve(*roc_curve(sweep)))
-    recall, precise = map(_to_curve, downsample_curve(*precision_recall_curve(sweep)))
+    recall, precisions = map(_to_curve, downsample_curve(*precision_recall_curve(sweep)))
     if resampled_tpr is None or np.isnan(resampled_tpr).all():
-        return ClassCurves(fpr, tpr, recall, precise)
+        return ClassCurves(fpr, tpr, recall, precisions)
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(resampled_tpr, [tail, 1 - tail], axis=0)
-    return ClassCurves(fpr, tpr, recall, precise, _to_curve(FPR_GRID), _to_curve(low), _to_curve(high))
+    return ClassCurves(fpr, tpr, recall, precisions, _to_curve(FPR_GRID), _to_curve(low), _to_curve(high))
 
 
 def downsample_curve(
     x: FloatArray, y: FloatArray, *, max_points: int = _MAX_POINTS
 ) -> tuple[FloatArray, FloatArray]:
-    """Keep at most ``max_points`` points, evenly spread along the curve, the first and the last among them."""
+    """Select at most ``max_points`` points, evenly spread along the curve and including its first and last."""
     if len(x) <= max_points:
         return x, y
     length = np.append(0.0, np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y))))
-    kept = np.searchsorted(length, np.linspace(0, length[-1], max_points))
-    kept[-1] = len(x) - 1
-    kept = np.unique(kept)
-    return x[kept], y[kept]
+    selected = np.searchsorted(length, np.linspace(0, length[-1], max_points))
+    selected[-1] = len(x) - 1
+    selected = np.unique(selected)
+    return x[selected], y[selected]
 
 
 def _to_curve(values: FloatArray) -> CurveValues:

@@ -1,4 +1,4 @@
-"""ROC and precision-recall figures, one small panel for each class, so that no curve hides another; confusion."""
+"""Figures of an evaluation: ROC and precision-recall curves with one panel per class, and the confusion matrix."""
 
 import math
 from collections.abc import Callable
@@ -12,67 +12,76 @@ from matplotlib.figure import Figure
 from lesionlens.core.fileio import atomic_write
 from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, display_name, format_with_interval
 from lesionlens.evaluation.metrics import ClassCurves
+from lesionlens.evaluation.registry import METRICS
 from lesionlens.evaluation.result import EvaluationResult
 
-# two colours and grey, told apart by anyone and in black and white (Okabe and Ito 2008)
+# distinguishable with color vision deficiency and in black and white (Okabe and Ito 2008)
 _ACCENT_COLOR, _REFERENCE_COLOR, _OTHER_CLASSES_COLOR = "#0072B2", "#D55E00", "#C4C4C4"
 _SMALL_FONT, _NORMAL_FONT = 7.0, 8.0  # points: legible in a journal's column
 _PANEL_INCHES = 1.9  # inches
 _MAX_COLUMNS = 4
-_METRIC_ABBREVIATIONS = {"auc": "AUC", "average_precision": "AP"}
 _INTERVAL_LABEL = "interval"
 _LEGEND_LABELS = ("this class", _INTERVAL_LABEL, "other classes", "chance")
 
 
 def roc_figure(evaluation: EvaluationResult) -> Figure:
-    """Draw the ROC curve of each class with its bootstrap band, those of the other classes in grey."""
+    """Plot the ROC curve of each class with its bootstrap band, and those of the other classes in gray."""
 
-    def draw(axes: Axes, c: ClassCurves, _: int) -> None:
+    def plot_class(axes: Axes, curves: ClassCurves, _: int) -> None:
         axes.plot([0, 1], [0, 1], color=_REFERENCE_COLOR, linewidth=0.7, dashes=(4, 2), label="chance")
-        if c.fpr_grid:
+        if curves.fpr_grid:
             axes.fill_between(
-                c.fpr_grid,
-                c.tpr_low,
-                c.tpr_high,
+                curves.fpr_grid,
+                curves.tpr_low,
+                curves.tpr_high,
                 color=_ACCENT_COLOR,
                 alpha=0.2,
                 linewidth=0,
                 label=_INTERVAL_LABEL,
             )
-        axes.plot(c.fpr, c.tpr, color=_ACCENT_COLOR, linewidth=1.3, label="this class")
+        axes.plot(curves.fpr, curves.tpr, color=_ACCENT_COLOR, linewidth=1.3, label="this class")
 
-    def others(axes: Axes, c: ClassCurves) -> None:
-        axes.plot(c.fpr, c.tpr, color=_OTHER_CLASSES_COLOR, linewidth=0.6, label="other classes")
+    def plot_other_class(axes: Axes, curves: ClassCurves) -> None:
+        axes.plot(curves.fpr, curves.tpr, color=_OTHER_CLASSES_COLOR, linewidth=0.6, label="other classes")
 
-    return _class_panels(evaluation, "auc", draw, others, ("1 − specificity", "Sensitivity"))
+    return _class_panels(evaluation, "auc", plot_class, plot_other_class, ("1 − specificity", "Sensitivity"))
 
 
 def precision_recall_figure(evaluation: EvaluationResult) -> Figure:
-    """Draw the precision-recall curve of each class over the precision of chance, its share of the images."""
+    """Plot the precision-recall curve of each class and the precision of chance, its fraction of the images."""
 
-    def draw(axes: Axes, c: ClassCurves, k: int) -> None:
-        share = evaluation.support[k] / evaluation.n_images
-        axes.axhline(share, color=_REFERENCE_COLOR, linewidth=0.7, dashes=(4, 2), label="chance")
-        axes.step(c.recall, c.precision, where="pre", color=_ACCENT_COLOR, linewidth=1.3, label="this class")
-
-    def others(axes: Axes, c: ClassCurves) -> None:
+    def plot_class(axes: Axes, curves: ClassCurves, k: int) -> None:
+        prevalence = evaluation.support[k] / evaluation.n_images
+        axes.axhline(prevalence, color=_REFERENCE_COLOR, linewidth=0.7, dashes=(4, 2), label="chance")
         axes.step(
-            c.recall,
-            c.precision,
+            curves.recall,
+            curves.precision,
+            where="pre",
+            color=_ACCENT_COLOR,
+            linewidth=1.3,
+            label="this class",
+        )
+
+    def plot_other_class(axes: Axes, curves: ClassCurves) -> None:
+        axes.step(
+            curves.recall,
+            curves.precision,
             where="pre",
             color=_OTHER_CLASSES_COLOR,
             linewidth=0.6,
             label="other classes",
         )
 
-    return _class_panels(evaluation, "average_precision", draw, others, ("Sensitivity (recall)", "Precision"))
+    return _class_panels(
+        evaluation, "average_precision", plot_class, plot_other_class, ("Sensitivity (recall)", "Precision")
+    )
 
 
 def _class_panels(
     evaluation: EvaluationResult,
     metric: str,
-    draw_class: Callable[[Axes, ClassCurves, int], None],
-    draw_other_class: Callable[[Axes, ClassCurves], None],
+    plot_class: Callable[[Axes, ClassCurves, int], None],
+    plot_other_class: Callable[[Axes, ClassCurves], None],
     axis_labels: tuple[str, str],
 ) -> Figure:
     k = len(evaluation.classes)
@@ -84,8 +93,8 @@ def _class_panels(
         axes = figure.add_subplot(down, across, index + 1)
         if name in evaluation.curves:
             for other in sorted(set(evaluation.curves) - {name}):
-                draw_other_class(axes, evaluation.curves[other])
-            draw_class(axes, evaluation.curves[name], index)
+                plot_other_class(axes, evaluation.curves[other])
+            plot_class(axes, evaluation.curves[name], index)
         _style_axes(axes)
         _set_panel_title(axes, evaluation, metric, name)
         axes.set_xlabel(axis_labels[0] if index + across >= k else "", fontsize=_SMALL_FONT)
@@ -95,7 +104,7 @@ def _class_panels(
 
 
 def _style_axes(axes: Axes) -> None:
-    """Give a panel its frame: a unit square with two thin spines."""
+    """Style a panel as a unit square with two thin spines."""
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
@@ -105,28 +114,27 @@ def _style_axes(axes: Axes) -> None:
 
 
 def _set_panel_title(axes: Axes, evaluation: EvaluationResult, metric: str, class_name: str) -> None:
-    """Write the class, its number with interval, and from how many images and lesions it comes."""
-    number = (
-        f"{_METRIC_ABBREVIATIONS[metric]} {format_with_interval(evaluation.estimate(metric, class_name))}"
-    )
+    """Set the class, its metric with interval, and its numbers of images and lesions as the title."""
+    value = f"{METRICS[metric].short_title} {format_with_interval(evaluation.estimate(metric, class_name))}"
     if class_name not in evaluation.curves:
-        number = evaluation.estimate("auc", class_name).caveat
+        value = evaluation.estimate("auc", class_name).caveat
     k = evaluation.classes.index(class_name)
     sizes = f"{evaluation.support[k]:,} images, {evaluation.lesion_support[k]:,} lesions"
     axes.set_title(display_name(class_name), fontsize=_NORMAL_FONT, fontweight="bold", loc="left", pad=25)
-    axes.text(-0.01, 1.04, f"{number}\n{sizes}", va="bottom", fontsize=_SMALL_FONT, linespacing=1.3)
+    axes.text(-0.01, 1.04, f"{value}\n{sizes}", va="bottom", fontsize=_SMALL_FONT, linespacing=1.3)
 
 
 def _add_legend(figure: Figure, evaluation: EvaluationResult) -> None:
-    """Say once, below all panels, what each line is."""
-    said: dict[str, Any] = {}
+    """Add one legend for all panels below them."""
+    handle_by_label: dict[str, Any] = {}
     for axes in figure.axes:
-        handles, labels = axes.get_legend_handles_labels()
-        said |= dict(zip(labels, handles, strict=True))
+        handles, names = axes.get_legend_handles_labels()
+        handle_by_label |= dict(zip(names, handles, strict=True))
+    labels = [label for label in _LEGEND_LABELS if label in handle_by_label]
     interval = f"its {100 * evaluation.confidence:g} % interval over lesions"
     figure.legend(
-        [said[label] for label in _LEGEND_LABELS if label in said],
-        [interval if label == _INTERVAL_LABEL else label for label in _LEGEND_LABELS if label in said],
+        [handle_by_label[label] for label in labels],
+        [interval if label == _INTERVAL_LABEL else label for label in labels],
         loc="outside lower center",
         ncols=2 if len(figure.axes) < _MAX_COLUMNS else 4,
         fontsize=_SMALL_FONT,
@@ -136,26 +144,27 @@ def _add_legend(figure: Figure, evaluation: EvaluationResult) -> None:
 
 
 def confusion_figure(evaluation: EvaluationResult) -> Figure:
-    """Draw the confusion matrix: colour and percentage are shares of the true class, with counts below."""
+    """Plot the confusion matrix: color and percentage are fractions of the true class, with counts below."""
     counts = np.array(evaluation.confusion_matrix)
     totals = counts.sum(axis=1, keepdims=True)
-    share = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    fractions = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     k = len(counts)
     side = max(2.2, 0.62 * k)
     figure = Figure(figsize=(side + 1.7, side + 1.3), layout="constrained", dpi=200)
     axes = figure.add_subplot()
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(k, k):
         _annotate_cell(
-            axes, (row, column), int(counts[row, column]), share[row, column], empty=not totals[row, 0]
+            axes, (row, column), int(counts[row, column]), fractions[row, column], empty=not totals[row, 0]
         )
     names = [display_name(name) for name in evaluation.classes]
     axes.set_xticks(range(k), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=_SMALL_FONT)
-    sized = [f"{name} ({total:,})" for name, total in zip(names, totals[:, 0], strict=True)]
-    axes.set_yticks(range(k), sized, fontsize=_SMALL_FONT)
+    with_totals = [f"{name} ({total:,})" for name, total in zip(names, totals[:, 0], strict=True)]
+    axes.set_yticks(range(k), with_totals, fontsize=_SMALL_FONT)
     by_threshold = k == len(evaluation.thresholds) + 1 == 2
     axes.set_xlabel(
-        "Class by the threshold" if by_threshold else "Class with the largest score", fontsize=_NORMAL_FONT
+        "Predicted class (threshold)" if by_threshold else "Predicted class (largest score)",
+        fontsize=_NORMAL_FONT,
     )
     axes.set_ylabel("True class (images)", fontsize=_NORMAL_FONT)
     axes.tick_params(length=0)
@@ -175,18 +184,18 @@ FIGURES: dict[str, Callable[[EvaluationResult], Figure]] = {
 
 
 def write_figures(folder: Path | str, evaluation: EvaluationResult, *, suffix: str = "png") -> list[Path]:
-    """Write ``roc``, ``precision_recall`` and ``confusion`` into a folder, as png, pdf or svg."""
+    """Write ``roc``, ``precision_recall`` and ``confusion`` to a folder, as png, pdf or svg, and return their paths."""
     written = []
-    for name, make in FIGURES.items():
+    for name, make_figure in FIGURES.items():
         path = Path(folder) / f"{name}.{suffix}"
-        with atomic_write(path) as part:
-            make(evaluation).savefig(part, format=suffix, bbox_inches="tight", pad_inches=0.05)
+        with atomic_write(path) as temporary:
+            make_figure(evaluation).savefig(temporary, format=suffix, bbox_inches="tight", pad_inches=0.05)
         written.append(path)
     return written
 
 
 def _annotate_cell(axes: Axes, index: tuple[int, int], count: int, fraction: float, *, empty: bool) -> None:
-    """Write the percentage and the count into a cell; a dash where the true class has no image."""
+    """Write the percentage and the count in a cell; a dash if the true class has no image."""
     if empty or not count:
         text, color = UNDEFINED_SYMBOL if empty else "0", "dimgray"
     else:

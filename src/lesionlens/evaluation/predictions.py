@@ -1,4 +1,4 @@
-"""The record of what a model said about each image, and the truth where it is known."""
+"""Predictions of a model for a set of images, with their labels if known."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,32 +13,32 @@ from lesionlens.core.types import FloatArray, StrArray
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Scores of n images for k classes; checked once, read-only.
+    """Scores of n images for k classes; validated at construction, read-only.
 
     Scores need not sum to one over the classes: the official formats allow independent scores.
 
     Attributes
     ----------
     image_id
-        Name of each image, (n,), each once.
+        Unique name of each image, (n,).
     lesion_id
-        Name of its lesion, (n,): images of one lesion are drawn together by the bootstrap. Where "" is
-        given, the image is its own lesion.
+        Name of the lesion of each image, (n,): the bootstrap resamples images of one lesion together. An image with
+        the lesion "" is its own lesion.
     label
-        True class, (n,); "" where it is not known.
+        True class of each image, (n,); "" if unknown.
     scores
-        Model score in [0, 1] for each class, (n, k).
+        Model score of each class, (n, k), between 0 and 1.
     classes
-        Names of the k columns.
+        Names of the k classes.
     other_class
-        The class of ``classes`` for images that are none of those asked about, or "": averages over classes
-        leave it out. Where scores are independent (ISIC 2017) its own is derived from the others.
+        The one of ``classes`` for images that belong to none of the target classes, or "" if there is none. Averages
+        over classes exclude it. If the scores are independent (ISIC 2017), its score is derived from the others.
 
     Raises
     ------
     PredictionsError
-        No image, an image named twice, arrays that do not fit each other, a score that is not a number
-        in [0, 1], or a label or other_class that is not one of the classes.
+        There is no image, an image occurs twice, array shapes do not match, a score is not a number in [0, 1], or a
+        label or other_class is not one of the classes.
     """
 
     image_id: StrArray
@@ -63,7 +63,7 @@ class Predictions:
         return len(self.image_id)
 
     def select(self, selection: NDArray[Any]) -> "Predictions":
-        """Keep the images of a mask or of an array of places."""
+        """Return the predictions of some images, selected by a mask or by an array of indices."""
         return Predictions(
             self.image_id[selection],
             self.lesion_id[selection],
@@ -74,9 +74,9 @@ class Predictions:
         )
 
     def targets(self) -> NDArray[np.intp]:
-        """Give the place of each label in ``classes``, (n,); -1 where the label is not known."""
-        place = {name: index for index, name in enumerate(self.classes)}
-        return np.array([place.get(str(name), -1) for name in self.label], dtype=np.intp)
+        """Return the index of each label in ``classes``, (n,); -1 if the label is unknown."""
+        index = {name: k for k, name in enumerate(self.classes)}
+        return np.array([index.get(str(name), -1) for name in self.label], dtype=np.intp)
 
     def _freeze(self, name: str, values: NDArray[Any]) -> None:
         values.setflags(write=False)
@@ -86,28 +86,28 @@ class Predictions:
 def _check_shape(predictions: Predictions) -> None:
     n, k = len(predictions.image_id), len(predictions.classes)
     if n == 0:
-        raise PredictionsError("no image is predicted: at least one row is needed")
+        raise PredictionsError("there are no predictions: at least one row is required")
     if k < 2 or len(set(predictions.classes)) != k or "" in predictions.classes:
         raise PredictionsError(
-            f"classes are {list(predictions.classes)}: at least two different names are needed"
+            f"classes are {list(predictions.classes)}: at least two different names are required"
         )
     shapes = {name: getattr(predictions, name).shape for name in ("image_id", "lesion_id", "label", "scores")}
     if shapes != {"image_id": (n,), "lesion_id": (n,), "label": (n,), "scores": (n, k)}:
-        raise PredictionsError(f"arrays of {shapes} do not fit {n} images and {k} classes")
+        raise PredictionsError(f"arrays of shapes {shapes} do not match {n} images and {k} classes")
     if predictions.other_class and predictions.other_class not in predictions.classes:
         raise PredictionsError(
-            unknown_name_message("class as the rest", predictions.other_class, predictions.classes)
+            unknown_name_message("other class", predictions.other_class, predictions.classes)
         )
 
 
 def _check_ids(ids: StrArray) -> None:
     if (ids == "").any():
-        raise PredictionsError(f"{(ids == '').sum()} images have no image_id: name each one")
+        raise PredictionsError(f"{(ids == '').sum()} rows have no image_id: every image needs a name")
     names, counts = np.unique(ids, return_counts=True)
-    twice = names[counts > 1]
-    if len(twice):
+    duplicates = names[counts > 1]
+    if len(duplicates):
         raise PredictionsError(
-            f"{len(twice)} images come more than once: {format_examples(twice)}; keep one row for each"
+            f"duplicate images ({len(duplicates)}): {format_examples(duplicates)}; keep one row per image"
         )
 
 
@@ -116,25 +116,25 @@ def _check_scores(predictions: Predictions) -> None:
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise PredictionsError(
-            f"{wrong.sum()} scores are not numbers from 0 to 1, the first for image "
+            f"{wrong.sum()} scores are not numbers from 0 to 1, the first one for image "
             f"{str(predictions.image_id[row])!r}, class {predictions.classes[column]!r}: "
-            f"{predictions.scores[row, column]}. Give probabilities (softmax), not logits."
+            f"{predictions.scores[row, column]}. Scores must be probabilities (softmax), not logits."
         )
 
 
 def _check_labels(predictions: Predictions) -> None:
     for name in np.unique(predictions.label):
         if name and str(name) not in predictions.classes:
-            at = predictions.image_id[predictions.label == name]
-            what = unknown_name_message("label", str(name), predictions.classes)
+            images = predictions.image_id[predictions.label == name]
+            message = unknown_name_message("label", str(name), predictions.classes)
             raise PredictionsError(
-                f"{what} (images: {format_examples(at)}). If it stands for none of these classes, give --other-class "
+                f"{message} (images: {format_examples(images)}). If it means none of these classes, use --other-class "
                 f"{name} (other_class= in Python)."
             )
 
 
 def format_examples(names: Sequence[Any] | NDArray[Any], *, max_shown: int = 5) -> str:
-    """Name the first few of many.
+    """Return the first few names and the number of the others.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def format_examples(names: Sequence[Any] | NDArray[Any], *, max_shown: int = 5) 
     return shown if len(names) <= max_shown else f"{shown} and {len(names) - max_shown} more"
 
 
-OTHER_CLASS_NAMES = ("other", "rest")  # what the negative class of a task of one diagnosis may be called
+OTHER_CLASS_NAMES = ("other", "rest")  # names of the negative class of a one-vs-rest task
 
 
 def multilabel_predictions(
@@ -157,21 +157,21 @@ def multilabel_predictions(
     *,
     other_class: str = "other",
 ) -> Predictions:
-    """Hold independent scores with the class of the images that are none of those asked about.
+    """Build predictions from independent scores and add a class for images that belong to none of the classes.
 
     That class comes first, and its score is `other_class_score`.
 
     Parameters
     ----------
     image_id, lesion_id, label
-        As for `Predictions`, (n,); an image that is none of ``classes`` has the label ``other_class``, one whose label
-        is not known has "".
+        As for `Predictions`, (n,); an image of none of ``classes`` has the label ``other_class``, an image without a
+        known label has "".
     scores
-        Of each diagnosis, (n, k), each in [0, 1]: sigmoids, which need not sum to one.
+        Score of each diagnosis, (n, k), between 0 and 1: sigmoids, which need not sum to one.
     classes
-        Names of the k columns, without ``other_class``.
+        Names of the k diagnoses, without ``other_class``.
     other_class
-        Name of the images that are none of these.
+        Name of the added class.
 
     Raises
     ------
@@ -180,15 +180,17 @@ def multilabel_predictions(
 
     Examples
     --------
-    >>> found = multilabel_predictions(["a"], [""], ["other"], [[0.2, 0.3]], ["melanoma", "seborrheic_keratosis"])
-    >>> found.classes, found.scores.tolist(), found.other_class
+    >>> predictions = multilabel_predictions(["a"], [""], ["other"], [[0.2, 0.3]], ["melanoma", "seborrheic_keratosis"])
+    >>> predictions.classes, predictions.scores.tolist(), predictions.other_class
     (('other', 'melanoma', 'seborrheic_keratosis'), [[0.7, 0.2, 0.3]], 'other')
     """
-    asked = np.asarray(scores, dtype=np.float64)
-    if asked.ndim != 2 or asked.shape[1] != len(classes):
-        raise PredictionsError(f"scores of shape {asked.shape} do not fit {len(classes)} classes: (n, k)")
-    # a score out of range must be refused as it came, not as the rest that follows from it
-    all_scores = np.column_stack([np.clip(other_class_score(asked), 0, 1), asked])
+    target_scores = np.asarray(scores, dtype=np.float64)
+    if target_scores.ndim != 2 or target_scores.shape[1] != len(classes):
+        raise PredictionsError(
+            f"scores of shape {target_scores.shape} do not match {len(classes)} classes: the shape must be (n, k)"
+        )
+    # clipped, so that an error about a score out of range names that score and not the derived one
+    all_scores = np.column_stack([np.clip(other_class_score(target_scores), 0, 1), target_scores])
     return Predictions(
         np.asarray(image_id),
         np.asarray(lesion_id),
@@ -200,79 +202,84 @@ def multilabel_predictions(
 
 
 def other_class_score(scores: FloatArray) -> FloatArray:
-    """Give one minus the largest of independent scores, (n, k) -> (n,).
+    """Return one minus the largest of independent scores, (n, k) -> (n,).
 
-    So the rest has the largest score of all exactly where no other score reaches 0.5, which is how ISIC 2017
-    decides.
+    The other class then has the largest score exactly if no score reaches 0.5, the decision rule of ISIC 2017.
     """
     return np.asarray(1 - scores.max(axis=1))
 
 
 def join_predictions(binary_predictions: Sequence[Predictions]) -> Predictions:
-    """Join models of one diagnosis against the rest, each with its own scores of the same images.
+    """Join the predictions of one-vs-rest models for the same images, one model per diagnosis.
 
     Parameters
     ----------
     binary_predictions
-        Predictions of two classes each, one of them called other (or rest).
+        Predictions of two classes each, one of them named other (or rest).
 
     Returns
     -------
     Predictions
-        As of one model of several independent scores, with the rest called other. An image is labelled where every
-        part knows its label.
+        Predictions with several independent scores and the other class "other". An image has a label if all models
+        have one for it.
 
     Raises
     ------
     PredictionsError
-        A part is of another kind, two are of the same diagnosis, the images differ, or an image has two diagnoses.
+        Predictions are not one-vs-rest, two are of the same diagnosis, the images differ, or an image has two
+        diagnoses.
     """
-    sought = [_positive_class(part) for part in binary_predictions]
-    if len(set(sought)) < len(sought):
-        raise PredictionsError(f"joined are models of different diagnoses; these are of {', '.join(sought)}")
+    diagnoses = [_positive_class(model) for model in binary_predictions]
+    if len(set(diagnoses)) < len(diagnoses):
+        raise PredictionsError(
+            f"only models of different diagnoses can be joined; these are of {', '.join(diagnoses)}"
+        )
     first = binary_predictions[0]
-    aligned = [first, *(_align(part, first) for part in binary_predictions[1:])]
-    scores = [part.scores[:, part.classes.index(name)] for part, name in zip(aligned, sought, strict=True)]
+    aligned = [first, *(_align(model, first) for model in binary_predictions[1:])]
+    scores = [
+        model.scores[:, model.classes.index(name)] for model, name in zip(aligned, diagnoses, strict=True)
+    ]
     return multilabel_predictions(
-        first.image_id, first.lesion_id, _join_labels(aligned, sought), np.column_stack(scores), sought
+        first.image_id, first.lesion_id, _join_labels(aligned, diagnoses), np.column_stack(scores), diagnoses
     )
 
 
 def _positive_class(predictions: Predictions) -> str:
-    asked = [name for name in predictions.classes if name not in OTHER_CLASS_NAMES]
-    if len(predictions.classes) != 2 or len(asked) != 1:
+    diagnoses = [name for name in predictions.classes if name not in OTHER_CLASS_NAMES]
+    if len(predictions.classes) != 2 or len(diagnoses) != 1:
         raise PredictionsError(
-            "joined can be predictions of one diagnosis against the rest, with the classes other and the diagnosis; "
-            f"these have {', '.join(predictions.classes)}"
+            "only predictions of one diagnosis against the rest, with the classes other and the diagnosis, can be "
+            f"joined; these have {', '.join(predictions.classes)}"
         )
-    return asked[0]
+    return diagnoses[0]
 
 
 def _align(predictions: Predictions, reference: Predictions) -> Predictions:
-    """Put a part's images in the order of the first."""
-    strangers = np.setxor1d(predictions.image_id, reference.image_id)
-    if len(strangers):
+    """Reorder the images as in the reference."""
+    unmatched = np.setxor1d(predictions.image_id, reference.image_id)
+    if len(unmatched):
         raise PredictionsError(
-            f"joined predictions are of the same images; only one has: {format_examples(strangers)}"
+            f"predictions to join must be of the same images; only one file has: {format_examples(unmatched)}"
         )
-    place = {str(name): row for row, name in enumerate(predictions.image_id)}
-    ordered = predictions.select(np.array([place[str(name)] for name in reference.image_id]))
-    if (ordered.lesion_id != reference.lesion_id).any():
-        wrong = reference.image_id[ordered.lesion_id != reference.lesion_id]
-        raise PredictionsError(f"joined predictions name different lesions for: {format_examples(wrong)}")
+    row = {str(name): index for index, name in enumerate(predictions.image_id)}
+    ordered = predictions.select(np.array([row[str(name)] for name in reference.image_id]))
+    differ = ordered.lesion_id != reference.lesion_id
+    if differ.any():
+        examples = format_examples(reference.image_id[differ])
+        raise PredictionsError(f"predictions to join have different lesions for: {examples}")
     return ordered
 
 
 def _join_labels(binary_predictions: Sequence[Predictions], positive_classes: Sequence[str]) -> StrArray:
-    found = np.column_stack(
-        [part.label == name for part, name in zip(binary_predictions, positive_classes, strict=True)]
+    positive = np.column_stack(
+        [model.label == name for model, name in zip(binary_predictions, positive_classes, strict=True)]
     )
-    several = found.sum(axis=1) > 1
-    if several.any():
+    ambiguous = positive.sum(axis=1) > 1
+    if ambiguous.any():
         raise PredictionsError(
-            "joined predictions label an image with two diagnoses: "
-            f"{format_examples(binary_predictions[0].image_id[several])}"
+            "predictions to join have two diagnoses for: "
+            f"{format_examples(binary_predictions[0].image_id[ambiguous])}"
         )
-    known = np.column_stack([part.label != "" for part in binary_predictions]).all(axis=1)
-    names = np.where(found.any(axis=1), np.array(positive_classes)[found.argmax(axis=1)], "other")
-    return np.where(known, names, "")
+    labeled = np.column_stack([model.label != "" for model in binary_predictions]).all(axis=1)
+    names = np.where(positive.any(axis=1), np.array(positive_classes)[positive.argmax(axis=1)], "other")
+    return np.where(labeled, names, "")

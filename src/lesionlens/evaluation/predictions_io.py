@@ -1,4 +1,4 @@
-"""Read and write files of predictions: our own CSV and, to read, the official ISIC challenge formats."""
+"""Read and write prediction files: the LesionLens CSV and (read only) the official ISIC challenge formats."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,42 +26,40 @@ def read_predictions(
     ground_truth: Path | str | None = None,
     other_class: str | None = None,
 ) -> Predictions:
-    """Read predictions: our own CSV, or the official format of ISIC 2017 (part 3) or ISIC 2018 (task 3).
+    """Read predictions: LesionLens CSV, or the official format of ISIC 2017 (Part 3) or ISIC 2018 (Task 3).
 
     Parameters
     ----------
     path
-        ``image_id,lesion_id,label,p_<class>…`` (lesion_id and label may be missing),
+        CSV file with the columns ``image_id,lesion_id,label,p_<class>…`` (lesion_id and label are optional),
         ``image,MEL,NV,BCC,AKIEC,BKL,DF,VASC`` or ``image_id,melanoma,seborrheic_keratosis``.
     more
-        Further files, each of a model of one diagnosis against the rest as the first, to be joined
-        (see `join_predictions`).
+        Files of further models, each of one diagnosis against the rest like the first, to be joined (see
+        `join_predictions`).
     ground_truth
-        An official ground truth in one of the two challenge formats, or a table with ``image``, ``label``
-        and, if known, ``lesion_id`` (see `read_ground_truth`). It replaces the labels of the predictions.
+        Official ground truth in one of the two challenge formats, or a table with ``image``, ``label`` and
+        (optional) ``lesion_id`` (see `read_ground_truth`). It replaces the labels of the predictions.
     other_class
-        The class of images that are none of those asked about. It may lack a column of scores: then these
-        are independent and its own is derived (see `multilabel_predictions`). A column ``other_class`` in our own CSV
-        says the same.
+        Class of images that belong to none of the target classes. If it has no column of scores, the scores are
+        independent and its score is derived (see `multilabel_predictions`). Default: the column ``other_class`` of a
+        LesionLens CSV, if any.
 
     Raises
     ------
     PredictionsError
-        See `Predictions`; also an unknown format, or truth and predictions of different images.
+        See `Predictions`; also if the format is unknown, or ground truth and predictions list different images.
     """
-    parts = [_parse(Path(path), other_class) for path in (path, *more)]
-    predictions = parts[0] if len(parts) == 1 else join_predictions(parts)
-    return (
-        predictions
-        if ground_truth is None
-        else attach_ground_truth(predictions, read_ground_truth(Path(ground_truth)))
-    )
+    models = [_parse(Path(path), other_class) for path in (path, *more)]
+    predictions = models[0] if len(models) == 1 else join_predictions(models)
+    if ground_truth is None:
+        return predictions
+    return attach_ground_truth(predictions, read_ground_truth(Path(ground_truth)))
 
 
 def write_predictions(path: Path | str, predictions: Predictions) -> None:
-    """Write ``image_id,lesion_id,label,p_<class>…``; the scores come back exactly as they were.
+    """Write a CSV file with the columns ``image_id,lesion_id,label,p_<class>…``; scores are stored exactly.
 
-    Where a class is the rest, a column ``other_class`` names it in every row.
+    If the predictions have an ``other_class``, a column of that name repeats it in every row.
     """
     names = {name: list(map(str, getattr(predictions, name))) for name in ("image_id", "lesion_id", "label")}
     if predictions.other_class:
@@ -80,13 +78,13 @@ def _parse(path: Path, other_class: str | None) -> Predictions:
         return _parse_lesionlens_csv(
             columns, scores, path, _read_other_class(columns, path) if other_class is None else other_class
         )
-    kind = detect_isic_format(columns, path)
-    if kind:
-        found = parse_isic_predictions(columns, kind, path)
-        return found if other_class is None else replace(found, other_class=other_class)
+    format_name = detect_isic_format(columns, path)
+    if format_name:
+        predictions = parse_isic_predictions(columns, format_name, path)
+        return predictions if other_class is None else replace(predictions, other_class=other_class)
     raise PredictionsError(
-        f"{path} has the columns {', '.join(columns)}, which are no predictions. Allowed are "
-        f"image_id,lesion_id,label,p_<class>… (our own), image,{','.join(ISIC2018_COLUMNS)} (ISIC 2018) and "
+        f"{path} has the columns {', '.join(columns)}, which are not predictions. Allowed are "
+        f"image_id,lesion_id,label,p_<class>… (LesionLens), image,{','.join(ISIC2018_COLUMNS)} (ISIC 2018) and "
         f"image_id,{','.join(ISIC2017_COLUMNS)} (ISIC 2017)."
     )
 
@@ -105,10 +103,10 @@ def _parse_lesionlens_csv(
 
 
 def _read_other_class(columns: CSVColumns, path: Path) -> str:
-    """Read which class the column ``other_class`` names; "" without one."""
+    """Return the class in the column ``other_class``; "" if there is no such column."""
     names = set(columns.get("other_class", [""]))
     if len(names) > 1:
         raise PredictionsError(
-            f"{path}: the column other_class names {', '.join(sorted(names))}; one name is allowed"
+            f"{path}: the column other_class has the values {', '.join(sorted(names))}; only one value is allowed"
         )
     return names.pop()

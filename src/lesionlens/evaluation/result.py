@@ -1,4 +1,4 @@
-"""The record of a measurement, and its JSON file."""
+"""Evaluation results and their JSON file."""
 
 import json
 import math
@@ -11,24 +11,23 @@ from lesionlens.core.fileio import write_text
 from lesionlens.evaluation.metrics import ClassCurves
 
 EVALUATION_FORMAT = "lesionlens-evaluation/3"
-CAVEAT_SEPARATOR = "; "  # between the remarks of a note
+CAVEAT_SEPARATOR = "; "  # between the caveats of one estimate
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """One number with its interval.
+    """Value of one metric with its confidence interval.
 
     Attributes
     ----------
     metric
-        auc, average_precision, sensitivity, specificity, precision, f1, accuracy, balanced_accuracy or
-        f1_weighted_by_predictions.
+        Name of the metric (see `lesionlens.evaluation.registry.METRICS`).
     scope
-        A class, "macro" (mean over classes), "weighted" (by the classes' images) or "all" (all images together).
+        Name of a class, "macro" (mean over classes), "weighted" (mean weighted by images) or "all" (all images).
     value, low, high
-        The number and the bounds of its interval; NaN where it is not defined.
+        Value and bounds of its interval; NaN where undefined.
     caveat
-        Why there is no number, or what to know about the interval; else "".
+        Reason for an undefined value, or limits of the interval; "" if there are none.
     """
 
     metric: str
@@ -41,33 +40,33 @@ class Estimate:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What was measured on one set of predictions.
+    """Metrics, curves and caveats of one set of predictions.
 
     Attributes
     ----------
     classes
         Names of the k classes.
     estimates
-        Every number with its interval.
+        Every metric with its interval.
     confusion_matrix
-        Images by true class (row) and decided class (column), (k, k): that of the largest score, or of two
-        classes by their one threshold.
+        Number of images by true class (row) and predicted class (column), (k, k). The predicted class is that of the
+        largest score, or, with two classes and one threshold, the one that the threshold gives.
     support, lesion_support
-        Images and lesions of each class, (k,).
+        Number of images and of lesions of each class, (k,).
     n_images, n_lesions
-        Number of images and of different lesions measured.
+        Number of evaluated images and lesions.
     curves
-        Class to its curves; a class without images, or without others, has none.
+        ROC and precision-recall curves by class; a class without images, or without images of other classes, has none.
     caveats
-        What to know about the whole.
+        Limits of the evaluation, one sentence each.
     confidence, n_resamples, seed
-        How it was resampled.
+        Confidence level of the intervals, number of bootstrap resamples (0: no intervals) and their random seed.
     decision
-        "argmax", "isic" or "thresholds".
+        Decision rule: "argmax", "isic" or "thresholds".
     task
-        What was measured of the predictions: "all", a class against the rest, or "CLASS/OTHER".
+        Task that the predictions were reduced to: "all", a class against the rest, or "CLASS/OTHER".
     thresholds, threshold_rule
-        Class to threshold and how they were chosen; empty under the other decisions.
+        Threshold by class and how the thresholds were set; empty under the other decision rules.
     """
 
     classes: tuple[str, ...]
@@ -88,44 +87,38 @@ class EvaluationResult:
     threshold_rule: str = ""
 
     def estimate(self, metric: str, scope: str) -> Estimate:
-        """Find one estimate.
+        """Return the estimate of a metric in a scope.
 
         Raises
         ------
         PredictionsError
-            There is no such metric, or not of this class.
+            The metric does not exist, or has no estimate in this scope.
         """
-        for each in self.estimates:
-            if (each.metric, each.scope) == (metric, scope):
-                return each
-        if metric not in {each.metric for each in self.estimates}:
-            raise PredictionsError(
-                unknown_name_message("metric", metric, {each.metric for each in self.estimates})
-            )
-        allowed = {each.scope for each in self.estimates if each.metric == metric}
-        raise PredictionsError(unknown_name_message(f"{metric} of", scope, allowed))
+        names = {estimate.metric for estimate in self.estimates}
+        if metric not in names:
+            raise PredictionsError(unknown_name_message("metric", metric, names))
+        by_scope = {estimate.scope: estimate for estimate in self.estimates if estimate.metric == metric}
+        if scope not in by_scope:
+            raise PredictionsError(unknown_name_message(f"{metric} of", scope, by_scope))
+        return by_scope[scope]
 
     def value(self, metric: str, scope: str = "macro") -> float:
-        """Give the value of one estimate."""
+        """Return the value of a metric in a scope."""
         return self.estimate(metric, scope).value
 
     def to_json(self) -> str:
-        """Write the record as JSON; what is not defined is null."""
-        return (
-            json.dumps(
-                {"format": EVALUATION_FORMAT, **_nan_to_none(asdict(self))}, indent=1, ensure_ascii=False
-            )
-            + "\n"
-        )
+        """Serialize to JSON; undefined numbers are null."""
+        fields = {"format": EVALUATION_FORMAT, **_nan_to_none(asdict(self))}
+        return json.dumps(fields, indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "EvaluationResult":
-        """Read what `to_json` wrote.
+        """Parse the text that `to_json` returned.
 
         Raises
         ------
         PredictionsError
-            The text is no evaluation of this format.
+            The text is not an evaluation in this format.
         """
         try:
             fields = json.loads(text)
@@ -134,25 +127,31 @@ class EvaluationResult:
                     f"this evaluation is not in the format {EVALUATION_FORMAT}; evaluate its predictions again: "
                     "lesionlens evaluate PREDICTIONS -o FOLDER"
                 )
-            fields["estimates"] = tuple(Estimate(**_none_to_nan(each)) for each in fields["estimates"])
+            fields["estimates"] = tuple(Estimate(**_none_to_nan(record)) for record in fields["estimates"])
             fields["curves"] = {
-                name: ClassCurves(**_lists_to_tuples(each)) for name, each in fields["curves"].items()
+                name: ClassCurves(**_lists_to_tuples(record)) for name, record in fields["curves"].items()
             }
             fields["confusion_matrix"] = tuple(tuple(row) for row in fields["confusion_matrix"])
             return cls(**_lists_to_tuples(fields))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise PredictionsError(
-                f"this is no evaluation that LesionLens wrote: {error!r}; evaluate again"
+                f"this is not an evaluation written by LesionLens: {error!r}; evaluate the predictions again"
             ) from error
 
 
 def write_evaluation(path: Path | str, evaluation: EvaluationResult) -> None:
-    """Write an evaluation as JSON, atomically."""
+    """Write an evaluation to a JSON file, atomically."""
     write_text(Path(path), evaluation.to_json())
 
 
 def read_evaluation(path: Path | str) -> EvaluationResult:
-    """Read an evaluation that `write_evaluation` wrote; a PredictionsError says what is wrong."""
+    """Read an evaluation that `write_evaluation` wrote.
+
+    Raises
+    ------
+    PredictionsError
+        The file cannot be read, or is not an evaluation in this format.
+    """
     try:
         return EvaluationResult.from_json(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -163,9 +162,9 @@ def read_evaluation(path: Path | str) -> EvaluationResult:
 
 def _nan_to_none(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _nan_to_none(each) for key, each in value.items()}
+        return {key: _nan_to_none(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_nan_to_none(each) for each in value]
+        return [_nan_to_none(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

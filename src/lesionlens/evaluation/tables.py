@@ -1,4 +1,4 @@
-"""An evaluation as tables for the terminal, in 80 columns or in 100."""
+"""Tables of an evaluation for the terminal, for 80 and for 100 columns."""
 
 import math
 from collections.abc import Sequence
@@ -11,86 +11,89 @@ from rich.text import Text
 
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.evaluation.caveats import grouped_caveats
-from lesionlens.evaluation.compute import MACRO, OVERALL, WEIGHTED
 from lesionlens.evaluation.formatting import (
-    MACRO_LABEL,
-    METRIC_TITLES,
-    WEIGHTED_LABEL,
     decision_label,
     display_name,
+    format_scope,
     format_with_interval,
     task_label,
 )
-from lesionlens.evaluation.result import EvaluationResult
+from lesionlens.evaluation.registry import MACRO, METRICS, OVERALL, TABULATED_METRICS, WEIGHTED
+from lesionlens.evaluation.result import Estimate, EvaluationResult
 
-_WIDE_LAYOUT = (("auc", "average_precision", "f1"), ("sensitivity", "specificity", "precision"))
-_NARROW_LAYOUT = (("auc", "average_precision"), ("sensitivity", "specificity"), ("precision", "f1"))
-_WIDE_LAYOUT_WIDTH = 100  # columns for the longest name of the taxonomy, folded once
+_WIDE_LAYOUT_WIDTH = 100  # fits three metrics and the longest class name of the taxonomy, folded once
+_WIDE_METRICS, _NARROW_METRICS = 3, 2  # per table
 
 
 @dataclass(frozen=True)
 class EvaluationTable:
-    """What `rich.console.Console.print` lays out: the tables, the overall numbers, all notes."""
+    """Renderable for `rich.console.Console.print`: tables, overall metrics and all caveats."""
 
     evaluation: EvaluationResult
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Give two tables where there is room for them, else three narrow ones."""
-        found = self.evaluation
-        yield Text(_headline(found), style="bold")
-        for place, metrics in enumerate(
-            _WIDE_LAYOUT if options.max_width >= _WIDE_LAYOUT_WIDTH else _NARROW_LAYOUT
-        ):
+        """Yield tables of three metrics each if they fit the width, otherwise of two."""
+        evaluation = self.evaluation
+        yield Text(_headline(evaluation), style="bold")
+        columns = _WIDE_METRICS if options.max_width >= _WIDE_LAYOUT_WIDTH else _NARROW_METRICS
+        for start in range(0, len(TABULATED_METRICS), columns):
             yield Text()
-            yield _metrics_table(found, metrics, support=place == 0)
+            metrics = TABULATED_METRICS[start : start + columns]
+            yield _metrics_table(evaluation, metrics, show_support=start == 0)
         yield Text()
-        lines = (
-            *_overall_lines(found),
-            f"Sensitivity, specificity, precision and F1: {decision_label(found)}.",
-        )
-        notes = (f"Note: {note}" for note in (*found.caveats, *grouped_caveats(found)))
-        yield from (Text(line) for line in (*lines, *notes))
+        yield from map(Text, _overall_lines(evaluation))
+        yield Text(f"{_decision_metric_titles()}: {decision_label(evaluation)}.")
+        for caveat in (*evaluation.caveats, *grouped_caveats(evaluation)):
+            yield Text(f"Note: {caveat}")
         yield Text(RESEARCH_USE_NOTICE, style="italic")
 
 
 def evaluation_table(evaluation: EvaluationResult) -> EvaluationTable:
-    """Lay out an evaluation for `rich.console.Console.print`."""
+    """Return an evaluation as a renderable for `rich.console.Console.print`."""
     return EvaluationTable(evaluation)
 
 
 def _headline(evaluation: EvaluationResult) -> str:
     task = "" if evaluation.task == "all" else f"{task_label(evaluation.task)}: "
-    counted = f"{task}{evaluation.n_images:,} images of {evaluation.n_lesions:,} lesions"
+    size = f"{task}{evaluation.n_images:,} images of {evaluation.n_lesions:,} lesions"
     if not evaluation.n_resamples:
-        return f"{counted}, without intervals"
+        return f"{size}, without intervals"
     percent = f"{100 * evaluation.confidence:g} %"
-    return (
-        f"{counted}; {percent} intervals from {evaluation.n_resamples:,} bootstrap resamples of the lesions"
-    )
+    return f"{size}; {percent} intervals from {evaluation.n_resamples:,} bootstrap resamples of the lesions"
 
 
-def _metrics_table(evaluation: EvaluationResult, metrics: Sequence[str], *, support: bool) -> Table:
+def _metrics_table(evaluation: EvaluationResult, metrics: Sequence[str], *, show_support: bool) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("Class", overflow="fold")
-    for title in ("Images", "Lesions") if support else ():
+    for title in ("Images", "Lesions") if show_support else ():
         table.add_column(title, justify="right")
     for metric in metrics:
-        table.add_column(METRIC_TITLES[metric], justify="right", no_wrap=True)
+        table.add_column(METRICS[metric].title, justify="right", no_wrap=True)
     for k, name in enumerate(evaluation.classes):
-        sizes = [f"{evaluation.support[k]:,}", f"{evaluation.lesion_support[k]:,}"] if support else []
+        sizes = [f"{evaluation.support[k]:,}", f"{evaluation.lesion_support[k]:,}"] if show_support else []
         cells = [format_with_interval(evaluation.estimate(metric, name)) for metric in metrics]
         table.add_row(display_name(name), *sizes, *cells, end_section=k == len(evaluation.classes) - 1)
-    for title, of in ((MACRO_LABEL, MACRO), (WEIGHTED_LABEL, WEIGHTED)):
-        means = [format_with_interval(evaluation.estimate(metric, of)) for metric in metrics]
-        table.add_row(title, *(["", ""] if support else []), *means, style="bold" if of == MACRO else "")
+    for scope in (MACRO, WEIGHTED):
+        cells = [format_with_interval(evaluation.estimate(metric, scope)) for metric in metrics]
+        blanks = ["", ""] if show_support else []
+        table.add_row(format_scope(scope), *blanks, *cells, style="bold" if scope == MACRO else "")
     return table
 
 
 def _overall_lines(evaluation: EvaluationResult) -> list[str]:
-    """Write the numbers that are of no table, those that are defined."""
-    of_none = [
-        *(each for each in evaluation.estimates if each.scope == OVERALL),
-        evaluation.estimate("f1_weighted_by_predictions", WEIGHTED),
+    """Return one line for each defined metric of all images, and for each average without values per class."""
+    overall = [estimate for estimate in evaluation.estimates if _is_overall(estimate)]
+    return [
+        f"{METRICS[estimate.metric].title}: {format_with_interval(estimate)}"
+        for estimate in sorted(overall, key=lambda estimate: estimate.scope)
+        if not math.isnan(estimate.value)
     ]
-    found = [each for each in of_none if not math.isnan(each.value)]
-    return [f"{METRIC_TITLES[each.metric]}: {format_with_interval(each)}" for each in found]
+
+
+def _is_overall(estimate: Estimate) -> bool:
+    return estimate.scope == OVERALL or METRICS[estimate.metric].class_function is None
+
+
+def _decision_metric_titles() -> str:
+    titles = [METRICS[name].title for name in TABULATED_METRICS if METRICS[name].kind == "decision"]
+    return f"{', '.join(titles[:-1])} and {titles[-1]}"

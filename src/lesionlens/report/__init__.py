@@ -1,1 +1,1 @@
-"""A run as one page: what was run, on what, what came out, where the network looked. Research use only."""
+"""HTML report of a run: setup, data, metrics and attention maps on one page. Research use only."""

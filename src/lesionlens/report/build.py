@@ -1,4 +1,4 @@
-"""From a run's folder to one page that needs nothing else."""
+"""Build the report of a run: one HTML page that needs no other file."""
 
 from pathlib import Path
 from typing import Any
@@ -13,34 +13,36 @@ from lesionlens.evaluation.case_selection import select_cases
 from lesionlens.evaluation.caveats import grouped_caveats
 from lesionlens.evaluation.formatting import decision_label, display_name
 from lesionlens.evaluation.plots import FIGURES
+from lesionlens.evaluation.registry import METRICS, OVERALL, TABULATED_METRICS
 from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.report import content
 from lesionlens.report.caveats import display_class_names, run_caveats
 from lesionlens.report.gallery import gallery_cases
 from lesionlens.report.load import REPORTED_SPLITS, RunData, load_run
 from lesionlens.report.plots import attention_scale_plot, class_balance_plot, inline_svg, learning_curve_plot
+from lesionlens.report.setup import setup_summary
 
 
 def build_report(run_dir: Path) -> Path:
-    """Write ``report.html`` into a run's folder from what lies there, with the images of its ``attention_maps``.
+    """Write ``report.html`` to the directory of a run, with the images in its ``attention_maps``.
 
-    The page loads nothing, from the network or the disk, and is the same for the same folder. What a run does
-    not have (yet) is said on the page.
+    The page loads nothing from the network or the disk, and is identical for identical contents of the directory. It
+    states what the run does not have (yet).
 
     Parameters
     ----------
     run_dir
-        A folder that training wrote; an unfinished run works too.
+        Directory that training wrote; the run may be unfinished.
 
     Returns
     -------
     Path
-        The page.
+        Path of the page.
 
     Raises
     ------
     RunError
-        It is no run's folder, or it cannot be written.
+        The directory is not that of a run, or the page cannot be written.
     """
     path = Path(run_dir) / "report.html"
     write_text(path, render_report(load_run(Path(run_dir))))
@@ -48,7 +50,7 @@ def build_report(run_dir: Path) -> Path:
 
 
 def render_report(run: RunData) -> str:
-    """Write the page of a run as HTML."""
+    """Return the HTML page of a run."""
     environment = Environment(
         loader=PackageLoader("lesionlens.report"),
         autoescape=True,
@@ -62,7 +64,7 @@ def render_report(run: RunData) -> str:
         notice=RESEARCH_USE_NOTICE,
         version=__version__,
         caveats=run_caveats(run),
-        setup=content.setup_summary(run),
+        setup=setup_summary(run),
         data=_data_section(run),
         learning=_training_section(run),
         splits=[
@@ -71,6 +73,9 @@ def render_report(run: RunData) -> str:
             if split in run.evaluations
         ],
         gallery=_gallery_section(run),
+        decision_metrics=[
+            METRICS[name].title for name in TABULATED_METRICS if METRICS[name].kind == "decision"
+        ],
     )
 
 
@@ -79,29 +84,28 @@ def _data_section(run: RunData) -> dict[str, Any]:
     recorded = metadata.get("splits", {})
     splits = {name: recorded[name] for name in ("train", "validation", "test") if recorded.get(name)}
     counts = {name: split.get("classes", {}) for name, split in splits.items()}
-    classes = list(
-        dict.fromkeys([*metadata.get("classes", []), *(name for each in counts.values() for name in each)])
-    )
+    counted_classes = [name for class_counts in counts.values() for name in class_counts]
+    classes = list(dict.fromkeys([*metadata.get("classes", []), *counted_classes]))
     chart = inline_svg(class_balance_plot(counts), name="balance") if any(counts.values()) else None
-    warnings = [display_class_names(str(each), run) for each in metadata.get("warnings", ())]
+    warnings = [display_class_names(str(warning), run) for warning in metadata.get("warnings", ())]
     return {"metadata": metadata, "splits": splits, "classes": classes, "chart": chart, "warnings": warnings}
 
 
 def _training_section(run: RunData) -> dict[str, Any]:
     if run.metrics is None:
         return {"curves": None, "gates": None}
+    curves = learning_curve_plot(run.metrics, selected_epoch=run.selected_epoch)
     gates = attention_scale_plot(run.metrics)
     return {
-        "curves": inline_svg(
-            learning_curve_plot(run.metrics, selected_epoch=run.selected_epoch), name="learning"
-        ),
+        "curves": inline_svg(curves, name="learning"),
         "gates": None if gates is None else inline_svg(gates, name="gates"),
     }
 
 
 def _evaluation_section(split_name: str, evaluation: EvaluationResult, run: RunData) -> dict[str, Any]:
     figures: dict[str, Markup] = {
-        name: inline_svg(make(evaluation), name=f"{split_name}-{name}") for name, make in FIGURES.items()
+        name: inline_svg(make_figure(evaluation), name=f"{split_name}-{name}")
+        for name, make_figure in FIGURES.items()
     }
     return {
         "name": split_name,
@@ -110,24 +114,23 @@ def _evaluation_section(split_name: str, evaluation: EvaluationResult, run: RunD
         "headlines": content.headline_metrics(evaluation),
         "titles": content.column_titles(),
         "rows": content.class_rows(evaluation),
-        "accuracy": content.format_estimate(evaluation.estimate("accuracy", "all")),
-        "balanced": content.format_estimate(evaluation.estimate("balanced_accuracy", "all")),
+        "accuracy": content.format_estimate(evaluation.estimate("accuracy", OVERALL)),
+        "balanced": content.format_estimate(evaluation.estimate("balanced_accuracy", OVERALL)),
         "notes": [
-            display_class_names(note, run) for note in (*evaluation.caveats, *grouped_caveats(evaluation))
+            display_class_names(caveat, run) for caveat in (*evaluation.caveats, *grouped_caveats(evaluation))
         ],
         "figures": figures,
     }
 
 
 def _gallery_section(run: RunData) -> dict[str, Any]:
-    """Show cases of the reported split."""
+    """Return the example cases of the reported split by class, or the reason why there are none."""
     split = run.split or next(iter(run.predictions), None)
     predictions = run.predictions.get(split) if split else None
     if predictions is None:
         return {"split": split, "groups": [], "why": "There are no predictions yet."}
     cases = gallery_cases(select_cases(predictions), run.path / "attention_maps", predictions)
-    groups = [(name, [each for each in cases if each.case.label == name]) for name in predictions.classes]
-    why = (
-        "" if cases else "The predicted images have no labels, so none of them is known to be right or wrong."
-    )
-    return {"split": split, "groups": [(name, found) for name, found in groups if found], "why": why}
+    by_class = {name: [case for case in cases if case.case.label == name] for name in predictions.classes}
+    reason = "" if cases else "The predicted images have no labels, so no prediction is known to be correct."
+    groups = [(name, class_cases) for name, class_cases in by_class.items() if class_cases]
+    return {"split": split, "groups": groups, "why": reason}

@@ -1,10 +1,11 @@
-"""What a reader must know before believing the numbers of a run."""
+"""Caveats of a run: what a reader must know before trusting its metrics."""
 
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from lesionlens.core.taxonomy import DIAGNOSES
+from lesionlens.datasets.issues import pluralize
 from lesionlens.evaluation.formatting import display_name
 from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.report.content import MIN_LESIONS_FOR_CI
@@ -15,30 +16,29 @@ WIDE_INTERVAL = 0.1  # width of an interval of the mean AUC
 
 
 class Caveat(NamedTuple):
-    """One thing to know: a bold beginning and the rest of it."""
+    """One caveat: a bold title and an explanation."""
 
     title: str
     text: str
 
 
 def run_caveats(run: RunData) -> tuple[Caveat, ...]:
-    """Say everything that limits what the run shows, the gravest first."""
+    """Return everything that limits the results of a run, the most serious first."""
     evaluation = run.evaluations.get(run.split) if run.split else None
-    about_numbers = _metric_caveats(evaluation) if evaluation else iter(())
     return (
         *_status_caveats(run),
         *_selection_caveats(run),
         *_split_caveats(run),
-        *about_numbers,
+        *(_metric_caveats(evaluation) if evaluation else ()),
         *_training_caveats(run),
     )
 
 
 def display_class_names(text: str, run: RunData) -> str:
-    """Write the names of classes in a recorded text with blanks."""
+    """Replace the underscores of class names in a recorded text by spaces."""
     names = {*DIAGNOSES, *map(str, run.metadata.get("data", {}).get("classes", ()))}
-    whole = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True) if "_" in name)
-    return re.sub(rf"(?<![\w/.-])(?:{whole})(?![\w/])", lambda found: display_name(found[0]), text)
+    pattern = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True) if "_" in name)
+    return re.sub(rf"(?<![\w/.-])(?:{pattern})(?![\w/])", lambda match: display_name(match[0]), text)
 
 
 def _status_caveats(run: RunData) -> Iterator[Caveat]:
@@ -47,13 +47,13 @@ def _status_caveats(run: RunData) -> Iterator[Caveat]:
         epochs = 0 if run.metrics is None else len(run.metrics)
         yield Caveat(
             f"This run is not finished (status: {status}).",
-            f"It has {epochs} whole epochs so far; everything below is provisional.",
+            f"{pluralize(epochs, 'epoch')} completed so far; all results below are provisional.",
         )
-    statement = run.metadata.get("data", {}).get("synthetic_data_notice")
-    if statement:
-        yield Caveat("Not patients.", str(statement))
-    for problem in run.read_errors:
-        yield Caveat("A file is damaged.", problem)
+    synthetic_data_notice = run.metadata.get("data", {}).get("synthetic_data_notice")
+    if synthetic_data_notice:
+        yield Caveat("Not patients.", str(synthetic_data_notice))
+    for error in run.read_errors:
+        yield Caveat("A file is damaged.", error)
 
 
 def _selection_caveats(run: RunData) -> Iterator[Caveat]:
@@ -61,30 +61,31 @@ def _selection_caveats(run: RunData) -> Iterator[Caveat]:
         return
     if run.metadata.get("checkpoint") == "last" and not run.recipe.get("train", {}).get("patience"):
         yield Caveat(
-            "There is no measured test part.",
-            "These are numbers of the validation part. It chose no epoch in this run; whoever chooses among runs by "
-            "them makes them too good.",
+            "There is no evaluated test split.",
+            "These are metrics of the validation split. It selected no epoch in this run, but selecting among runs by "
+            "these metrics makes them optimistically biased.",
         )
         return
     yield Caveat(
-        "The reported images also chose the checkpoint.",
-        "There is no measured test part, so these are numbers of the validation part, by which the kept epoch was "
-        "selected. They are too good on average; only images that had no say in training give fair ones.",
+        "The reported images also selected the checkpoint.",
+        "There is no evaluated test split, so these are metrics of the validation split, by which the epoch was "
+        "selected. They are optimistically biased; only images that were not used in training give unbiased metrics.",
     )
 
 
 def _split_caveats(run: RunData) -> Iterator[Caveat]:
-    for remark in run.metadata.get("data", {}).get("caveats", ()):
-        if run.split != "validation" or not str(remark).startswith("no test part"):  # said by _selection
-            yield Caveat("About the split:", display_class_names(str(remark), run))
+    for caveat in run.metadata.get("data", {}).get("caveats", ()):
+        # the selection caveats already report a missing test split
+        if run.split != "validation" or not str(caveat).startswith(("no test part", "no test split")):
+            yield Caveat("About the split:", display_class_names(str(caveat), run))
     if run.recipe.get("data", {}).get("checkpoint_split") == "test":
-        return  # one part by two names; a remark above says it
-    lesions = [set(map(str, found.lesion_id)) for found in run.predictions.values()]
-    shared = set.intersection(*lesions) if len(lesions) > 1 else set()
-    if shared:
+        return  # the same images under two names, which a caveat above reports
+    lesions = [set(map(str, predictions.lesion_id)) for predictions in run.predictions.values()]
+    common = set.intersection(*lesions) if len(lesions) > 1 else set()
+    if common:
         yield Caveat(
-            f"{len(shared)} lesions are in both the validation and the test part.",
-            f"For example {', '.join(sorted(shared)[:3])}: the numbers of the test part are too good.",
+            f"Data leakage: {pluralize(len(common), 'lesion')} in both the validation and the test split.",
+            f"For example {', '.join(sorted(common)[:3])}: the metrics of the test split are optimistically biased.",
         )
 
 
@@ -96,7 +97,7 @@ def _metric_caveats(evaluation: EvaluationResult) -> Iterator[Caveat]:
     ]
     if few:
         yield Caveat(
-            "Few lesions of some classes.", f"{', '.join(few)}: take their numbers as a rough guide."
+            "Few lesions of some classes.", f"{', '.join(few)}: their metrics are rough guides only."
         )
     auc = evaluation.estimate("auc", "macro")
     if auc.low <= 0.5 <= auc.high:
@@ -104,17 +105,14 @@ def _metric_caveats(evaluation: EvaluationResult) -> Iterator[Caveat]:
     elif auc.high - auc.low > WIDE_INTERVAL:
         yield Caveat(
             "The intervals are wide.",
-            f"With {evaluation.n_lesions:,} lesions the mean AUC is only known to lie between {auc.low:.2f} and "
-            f"{auc.high:.2f}: do not rank models by differences smaller than that.",
+            f"With {evaluation.n_lesions:,} lesions the mean AUC is only known to be between {auc.low:.2f} and "
+            f"{auc.high:.2f}: do not rank models by smaller differences.",
         )
 
 
 def _training_caveats(run: RunData) -> Iterator[Caveat]:
-    chosen = run.metadata.get("checkpoint") != "last"
-    if (
-        chosen
-        and run.metrics is not None
-        and run.selected_epoch == len(run.metrics) > 1
-        and run.metadata.get("status") in STATUS_COMPLETE
-    ):
+    if run.metadata.get("checkpoint") == "last" or run.metrics is None:
+        return
+    is_complete = run.metadata.get("status") in STATUS_COMPLETE
+    if is_complete and run.selected_epoch == len(run.metrics) > 1:
         yield Caveat("The last epoch was the best.", "More epochs may give a better model.")

@@ -1,4 +1,4 @@
-"""The gallery's pictures, small enough to lie inside the page."""
+"""Images of the report's gallery, embedded in the page at a size that keeps it small."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -12,20 +12,40 @@ from lesionlens.evaluation.case_selection import ExampleCase, file_stem
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.models.map_titles import MAP_TITLES, map_kind, map_title
 
-MAX_HTML_BYTES = 1_900_000  # bytes of all pictures as text: keeps the page below 3 MB
-IMAGE_SIZES = (260, 220, 180, 150, 120, 96, 72)  # pixels of the longer side: the largest that fits the budget
-LOW_CONFIDENCE_FACTOR = 1.5  # times the even score of all classes
+MAX_HTML_BYTES = 1_900_000  # of all embedded images: keeps the page below 3 MB
+IMAGE_SIZES = (
+    260,
+    220,
+    180,
+    150,
+    120,
+    96,
+    72,
+)  # pixels of the longer side; the largest that fits the budget is used
+LOW_CONFIDENCE_FACTOR = 1.5  # relative to a uniform score over all classes
 
 
 class GalleryImage(NamedTuple):
-    """One picture: what it shows, and itself as a data URI."""
+    """One image of a case: its title and its data URI ("" if the file cannot be read)."""
 
     title: str
     data_uri: str
 
 
 class GalleryCase(NamedTuple):
-    """A case with its pictures (none where the folder has none), its label's score and the number of classes."""
+    """One case with its images.
+
+    Attributes
+    ----------
+    case
+        Image name, true and predicted class.
+    images
+        The image and its attention maps; empty if the run's directory has none.
+    label_score
+        Score of the true class, between 0 and 1.
+    num_classes
+        Number of classes.
+    """
 
     case: ExampleCase
     images: tuple[GalleryImage, ...]
@@ -34,47 +54,62 @@ class GalleryCase(NamedTuple):
 
     @property
     def low_confidence(self) -> bool:
-        """Whether it is right with a score barely above even, 1 / classes."""
+        """Whether the prediction is correct with a score barely above uniform, 1 / classes."""
         return self.case.correct and self.case.score < LOW_CONFIDENCE_FACTOR / self.num_classes
 
 
 def gallery_cases(
     cases: Sequence[ExampleCase], maps_dir: Path, predictions: Predictions
 ) -> tuple[GalleryCase, ...]:
-    """Pair cases with their pictures in ``maps_dir``, at the largest size that keeps the page small."""
+    """Load the images of each case from ``maps_dir``, at the largest size that keeps the page small.
+
+    Parameters
+    ----------
+    cases
+        Cases to show.
+    maps_dir
+        Directory with ``<image>.png`` and ``<image>.<map>.png``.
+    predictions
+        Predictions from which the cases were selected.
+    """
     files = [_find_images(maps_dir, case.image_id) for case in cases]
-    for side in IMAGE_SIZES:
-        tiles = [
-            tuple(GalleryImage(title, _encode_data_uri(path, side)) for title, path in each) for each in files
+    for size in IMAGE_SIZES:
+        images = [
+            tuple(GalleryImage(title, _encode_data_uri(path, size)) for title, path in case_files)
+            for case_files in files
         ]
-        if sum(len(tile.data_uri) for each in tiles for tile in each) <= MAX_HTML_BYTES:
+        if sum(len(image.data_uri) for case_images in images for image in case_images) <= MAX_HTML_BYTES:
             break
-    row = {str(image_id): place for place, image_id in enumerate(predictions.image_id)}
-    scores = [
+    row = {str(image_id): index for index, image_id in enumerate(predictions.image_id)}
+    label_scores = [
         float(predictions.scores[row[case.image_id], predictions.classes.index(case.label)]) for case in cases
     ]
     k = len(predictions.classes)
-    return tuple(GalleryCase(*each, k) for each in zip(cases, tiles, scores, strict=True))
+    return tuple(
+        GalleryCase(case, case_images, score, k)
+        for case, case_images, score in zip(cases, images, label_scores, strict=True)
+    )
 
 
 def _find_images(maps_dir: Path, image_id: str) -> list[tuple[str, Path]]:
-    """Find the image, then its maps in the order of the network, then any others."""
+    """Return titles and paths of the image, its maps in the order of the network, and any other maps."""
     stem = file_stem(image_id)
-    found = {"": maps_dir / f"{stem}.png"}
-    found |= {
+    paths = {"": maps_dir / f"{stem}.png"}
+    paths |= {
         path.name[len(stem) + 1 : -len(".png")]: path for path in sorted(maps_dir.glob(f"{stem}.*.png"))
     }
+    return [(map_title(name), paths[name]) for name in sorted(paths, key=_map_order) if paths[name].is_file()]
+
+
+def _map_order(name: str) -> tuple[int, int]:
+    """Return the sort key of a map; of two blocks the shorter name is first: blocks.9, blocks.10."""
     kinds = list(MAP_TITLES)
-
-    def place(name: str) -> tuple[int, int]:
-        # of two gates the shorter name is first: blocks.9, blocks.10
-        return kinds.index(map_kind(name)) if map_kind(name) in MAP_TITLES else len(kinds), len(name)
-
-    return [(map_title(name), found[name]) for name in sorted(found, key=place) if found[name].is_file()]
+    kind = map_kind(name)
+    return kinds.index(kind) if kind in MAP_TITLES else len(kinds), len(name)
 
 
 def _encode_data_uri(path: Path, max_size: int) -> str:
-    """Give a picture as a JPEG data URI; one that cannot be read is left blank."""
+    """Return an image as a JPEG data URI; "" if it cannot be read."""
     try:
         with Image.open(path) as image:
             small = image.convert("RGB")

@@ -1,4 +1,4 @@
-"""A run's folder, read as far as it goes: what is missing is missing, what is damaged is said."""
+"""Load the directory of a run: files that are missing are skipped, files that are damaged are reported."""
 
 import json
 from collections.abc import Callable
@@ -15,29 +15,29 @@ from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.evaluation.result import EvaluationResult, read_evaluation
 
 REPORTED_SPLITS = ("test", "validation")
-"""The splits that are measured, the one to report first."""
+"""The splits that are evaluated, in order of preference for the report."""
 
 Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True)
 class RunData:
-    """What lies in a run's folder.
+    """Contents of a run's directory.
 
     Attributes
     ----------
     path
-        The folder.
+        Directory of the run.
     metadata, recipe
-        ``metadata.json`` and ``recipe.yaml``; empty where they are missing.
+        Contents of ``metadata.json`` and ``recipe.yaml``; empty if missing.
     recipe_text
-        The recipe as it was written.
+        Text of ``recipe.yaml``.
     metrics
-        One row an epoch, or None before the first.
+        Training log with one row per epoch, or None before the first epoch is complete.
     evaluations, predictions
-        By split, in the order of ``REPORTED_SPLITS``.
+        Evaluation and predictions by split, in the order of ``REPORTED_SPLITS``.
     read_errors
-        One sentence for each file that is there but cannot be read.
+        One sentence for each file that exists but cannot be read.
     """
 
     path: Path
@@ -56,12 +56,12 @@ class RunData:
 
     @property
     def split(self) -> str | None:
-        """The part whose numbers are reported: test where it was measured, else validation, else none."""
+        """Split whose metrics are reported: test if it was evaluated, otherwise validation; None without either."""
         return next(iter(self.evaluations), None)
 
     @property
     def selected_epoch(self) -> int | None:
-        """The epoch whose weights were kept, counted from 1; None before there is one."""
+        """Epoch whose weights were saved, counted from 1; None before the first epoch is complete."""
         best = (self.metadata.get("best") or {}).get("epoch")
         if self.metadata.get("checkpoint") == "last" and self.metrics is not None:
             best = self.metrics["epoch"].iloc[-1]
@@ -71,55 +71,67 @@ class RunData:
 
 
 def load_run(path: Path) -> RunData:
-    """Read a run's folder.
+    """Load the directory of a run.
 
     Raises
     ------
     RunError
-        It is no run's folder: neither ``metadata.json`` nor ``recipe.yaml`` is there.
+        The directory has neither ``metadata.json`` nor ``recipe.yaml``, so it is not that of a run.
     """
     path = Path(path)
     if not any((path / name).is_file() for name in ("metadata.json", "recipe.yaml")):
         raise RunError(
-            f"{path} is no run's folder: it has neither metadata.json nor recipe.yaml. "
-            "Give a folder that `lesionlens train` wrote."
+            f"{path} is not the folder of a run: it has neither metadata.json nor recipe.yaml. Use a folder that "
+            "`lesionlens train` wrote."
         )
-    problems: list[str] = []
-
-    def read(file: str, how: Callable[[Path], Parsed], otherwise: Parsed) -> Parsed:
-        if not (path / file).is_file():
-            return otherwise
-        try:
-            return how(path / file)
-        except (OSError, ValueError, TypeError, yaml.YAMLError, LesionLensError) as error:
-            problems.append(f"{file} cannot be read and is left out: {error}")
-            return otherwise
-
-    evaluations = {name: read(f"evaluation/{name}.json", read_evaluation, None) for name in REPORTED_SPLITS}
-    predictions = {name: read(f"predictions/{name}.csv", read_predictions, None) for name in REPORTED_SPLITS}
+    reader = _RunReader(path)
+    evaluations = {
+        name: reader.read(f"evaluation/{name}.json", read_evaluation, None) for name in REPORTED_SPLITS
+    }
+    predictions = {
+        name: reader.read(f"predictions/{name}.csv", read_predictions, None) for name in REPORTED_SPLITS
+    }
     return RunData(
         path=path,
-        metadata=read("metadata.json", _mapping_reader(json.loads), {}),
-        recipe=read("recipe.yaml", _mapping_reader(yaml.safe_load), {}),
-        recipe_text=read("recipe.yaml", lambda file: file.read_text(encoding="utf-8"), ""),
-        metrics=read("metrics.csv", _read_metrics, None),
-        evaluations={name: found for name, found in evaluations.items() if found is not None},
-        predictions={name: found for name, found in predictions.items() if found is not None},
-        read_errors=tuple(dict.fromkeys(problems)),
+        metadata=reader.read("metadata.json", _mapping_reader(json.loads), {}),
+        recipe=reader.read("recipe.yaml", _mapping_reader(yaml.safe_load), {}),
+        recipe_text=reader.read("recipe.yaml", lambda file: file.read_text(encoding="utf-8"), ""),
+        metrics=reader.read("metrics.csv", _read_metrics, None),
+        evaluations={name: evaluation for name, evaluation in evaluations.items() if evaluation is not None},
+        predictions={name: scores for name, scores in predictions.items() if scores is not None},
+        read_errors=tuple(dict.fromkeys(reader.errors)),
     )
+
+
+class _RunReader:
+    """Reads the files of a run and collects the errors."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.errors: list[str] = []
+
+    def read(self, file: str, parse: Callable[[Path], Parsed], default: Parsed) -> Parsed:
+        """Return the parsed file, or the default if it is missing or cannot be read."""
+        if not (self.path / file).is_file():
+            return default
+        try:
+            return parse(self.path / file)
+        except (OSError, ValueError, TypeError, yaml.YAMLError, LesionLensError) as error:
+            self.errors.append(f"{file} cannot be read and is ignored: {error}")
+            return default
 
 
 def _mapping_reader(parse: Callable[[str], Any]) -> Callable[[Path], dict[str, Any]]:
     def read(file: Path) -> dict[str, Any]:
-        found = parse(file.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
-            raise TypeError(f"expected keys and values, found {type(found).__name__}")
-        return found
+        content = parse(file.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise TypeError(f"expected keys and values, found {type(content).__name__}")
+        return content
 
     return read
 
 
 def _read_metrics(file: Path) -> pd.DataFrame | None:
-    """Read the log, one row an epoch, counted from 1."""
+    """Read the training log: one row per epoch, counted from 1."""
     log = pd.read_csv(file)
     return None if log.empty or "epoch" not in log else log

@@ -1,4 +1,4 @@
-"""What happened while learning, and how many images there are of each class, as figures."""
+"""Figures of a report: learning curves, attention scales and class balance, and their conversion to SVG."""
 
 import math
 import re
@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from lesionlens.evaluation.formatting import display_name
 
-# told apart by anyone and in black and white (Okabe and Ito 2008)
+# distinguishable with color vision deficiency and in black and white (Okabe and Ito 2008)
 _BLUE, _ORANGE, _GREEN, _GRAY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
 SPLIT_COLORS = {"train": "#9CC4DE", "validation": "#E9A46A", "test": _BLUE}
 _SMALL_FONT_SIZE, _FONT_SIZE = 7.0, 8.0  # points
@@ -33,21 +33,22 @@ _CURVES = {
 
 
 def learning_curve_plot(log: pd.DataFrame, *, selected_epoch: int | None = None) -> Figure:
-    """Draw loss, validation metrics and learning rate over the epochs.
+    """Plot loss, validation metrics and learning rate against the epoch.
 
     Parameters
     ----------
     log
-        Columns ``epoch`` (from 1) and any of ``train_loss val_loss val_auc val_balanced_accuracy lr``.
+        Training log with the column ``epoch`` (from 1) and any of ``train_loss``, ``val_loss``, ``val_auc``,
+        ``val_balanced_accuracy`` and ``lr``.
     selected_epoch
-        Epoch to mark: the one whose weights were kept.
+        Epoch to mark: the one whose weights were saved.
     """
-    panels = {title: found for title, lines in _CURVES.items() if (found := _recorded_curves(log, lines))}
+    panels = {title: curves for title, lines in _CURVES.items() if (curves := _recorded_curves(log, lines))}
     figure = Figure(figsize=(2.55 * max(1, len(panels)), 2.2), layout="constrained")
     for number, (title, lines) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(1, len(panels), number)
-        for column, (name, colour) in lines.items():
-            axes.plot(log["epoch"], log[column], color=colour, label=name, **_curve_style(log))
+        for column, (name, color) in lines.items():
+            axes.plot(log["epoch"], log[column], color=color, label=name, **_curve_style(log))
         _style_axes(axes, title)
         if selected_epoch is not None:
             axes.axvline(
@@ -55,7 +56,7 @@ def learning_curve_plot(log: pd.DataFrame, *, selected_epoch: int | None = None)
                 color=_GREEN,
                 linewidth=1,
                 dashes=(3, 2),
-                label="kept epoch" if number == 1 else None,
+                label="selected epoch" if number == 1 else None,
             )
         if number == 1 or len(lines) > 1:
             axes.legend(fontsize=_SMALL_FONT_SIZE, frameon=False)
@@ -66,10 +67,10 @@ _SCALE_SYMBOLS = {"alpha/": "α, ", "gamma/": "γ, "}
 
 
 def attention_scale_plot(log: pd.DataFrame) -> Figure | None:
-    """Draw how each scale gate went, a panel for each stage (Zhang et al. 2019, Fig. 7).
+    """Plot the attention scales against the epoch, one panel per stage (Zhang et al. 2019, Fig. 7).
 
-    As in the paper each panel has its own axis: the stages differ by orders of magnitude.
-    None where the log has no columns ``alpha/<layer>.<block>`` or ``gamma/<place>``.
+    As in the paper, each panel has its own axis, because the stages differ by orders of magnitude.
+    None if the log has no column ``alpha/<layer>.<block>`` or ``gamma/<module>``.
     """
     columns = [
         name for name in map(str, log) if name.startswith(tuple(_SCALE_SYMBOLS)) and log[name].notna().any()
@@ -91,11 +92,9 @@ def attention_scale_plot(log: pd.DataFrame) -> Figure | None:
             axes.plot(
                 log["epoch"], log[name], color=shade, label=name.rpartition(".")[2], **_curve_style(log)
             )
-        kind, _, place = stage.partition("/")
-        _style_axes(
-            axes,
-            _SCALE_SYMBOLS[f"{kind}/"] + place.replace("layer", "stage ").replace("soft", "soft attention"),
-        )
+        kind, _, module = stage.partition("/")
+        module_title = module.replace("layer", "stage ").replace("soft", "soft attention")
+        _style_axes(axes, _SCALE_SYMBOLS[f"{kind}/"] + module_title)
         if len(names) > 1:
             axes.legend(
                 title="block",
@@ -109,25 +108,25 @@ def attention_scale_plot(log: pd.DataFrame) -> Figure | None:
 
 
 def class_balance_plot(counts: Mapping[str, Mapping[str, int]]) -> Figure:
-    """Draw the images of each class, a bar for each part.
+    """Plot the number of images of each class as stacked bars, one color per split.
 
     Parameters
     ----------
     counts
-        Part -> class -> images; the classes of the first part give the order.
+        Number of images by split and class; classes are ordered as in the first split.
     """
-    parts = {part: found for part, found in counts.items() if found}
-    classes = list(dict.fromkeys(name for found in parts.values() for name in found))
+    splits = {split: by_class for split, by_class in counts.items() if by_class}
+    classes = list(dict.fromkeys(name for by_class in splits.values() for name in by_class))
     figure = Figure(figsize=(4.6, 0.3 * len(classes) + 0.75), layout="constrained")
     axes = figure.add_subplot()
     left = np.zeros(len(classes))
-    for part, found in parts.items():
-        images = np.array([found.get(name, 0) for name in classes])
-        colour = SPLIT_COLORS.get(part, _GRAY)
-        axes.barh(range(len(classes)), images, left=left, color=colour, label=part, height=0.7)
+    for split, by_class in splits.items():
+        images = np.array([by_class.get(name, 0) for name in classes])
+        color = SPLIT_COLORS.get(split, _GRAY)
+        axes.barh(range(len(classes)), images, left=left, color=color, label=split, height=0.7)
         left += images
-    for place, total in enumerate(left):
-        axes.text(total + left.max() * 0.01, place, f"{total:,.0f}", va="center", fontsize=_SMALL_FONT_SIZE)
+    for row, total in enumerate(left):
+        axes.text(total + left.max() * 0.01, row, f"{total:,.0f}", va="center", fontsize=_SMALL_FONT_SIZE)
     axes.set_yticks(range(len(classes)), [display_name(name) for name in classes], fontsize=_FONT_SIZE)
     axes.invert_yaxis()
     axes.set_xlim(0, left.max() * 1.1 or 1)
@@ -141,7 +140,7 @@ def class_balance_plot(counts: Mapping[str, Mapping[str, int]]) -> Figure:
 
 
 def _curve_style(log: pd.DataFrame) -> dict[str, Any]:
-    """Style of a curve: one or two epochs are dots, as no line would be seen."""
+    """Return the line style; one or two epochs have markers, because a line would be invisible or too short."""
     return {"linewidth": 1.4, "marker": "o" if len(log) < 3 else "", "markersize": 3}
 
 
@@ -163,14 +162,14 @@ _NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 
 def inline_svg(figure: Figure, *, name: str) -> Markup:
-    """Draw a figure as an ``<svg>`` element: text stays text, and the same figure gives the same element.
+    """Return a figure as an ``<svg>`` element; text is not converted to paths, and the output is deterministic.
 
     Parameters
     ----------
     figure
-        The figure.
+        Figure to convert.
     name
-        Different for each figure of a page: every id inside begins with it.
+        Prefix of every id inside the element, unique per figure of a page.
     """
     stream = StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
@@ -180,8 +179,8 @@ def inline_svg(figure: Figure, *, name: str) -> Markup:
     text = re.sub(r'\bid="', f'id="{name}-', text)
     text = re.sub(r"(url\(#|href=\"#)", rf"\1{name}-", text)
     width = re.search(r'width="([\d.]+)pt"', text)
-    assert width is not None, "matplotlib gives every SVG a width"
-    # the page decides on the size, up to 1.35 times the one for print
+    assert width is not None, "matplotlib sets the width of every SVG"
+    # the page scales the figure, up to 1.35 times its print size
     size = f'style="max-width: {1.35 * float(width.group(1)):.0f}pt"'
     text = re.sub(
         r'width="[\d.]+pt" height="[\d.]+pt"|height="[\d.]+pt" (.*?)width="[\d.]+pt"',
@@ -189,4 +188,4 @@ def inline_svg(figure: Figure, *, name: str) -> Markup:
         text,
         count=1,
     )
-    return Markup(text)  # noqa: S704 - matplotlib escapes the text that it writes
+    return Markup(text)  # noqa: S704 - matplotlib escapes its text

@@ -15,9 +15,10 @@ from lesionlens.evaluation.comparison.alignment import align
 from lesionlens.evaluation.comparison.bootstrap import bootstrap_difference, bootstrap_result
 from lesionlens.evaluation.comparison.result import Alternative, SignificanceResult, holm
 from lesionlens.evaluation.comparison.tests import paired_t, sign_flip_permutation_test
-from lesionlens.evaluation.compute import MetricKey, check_metric_keys, metric_values
+from lesionlens.evaluation.compute import metric_values
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import read_predictions
+from lesionlens.evaluation.registry import MetricKey, check_metric_keys
 from lesionlens.explanation.localization_metrics import LocalizationMetrics
 from lesionlens.reproduction.measurements import RunValue, base_columns, column_weights, predictions_path
 from lesionlens.reproduction.planner import TableResults

@@ -15,7 +15,8 @@ from lesionlens import __version__
 from lesionlens.core.errors import LesionLensError
 from lesionlens.core.fileio import write_text
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
-from lesionlens.evaluation.formatting import METRIC_TITLES, display_name
+from lesionlens.evaluation.formatting import display_name
+from lesionlens.evaluation.registry import metric_title
 from lesionlens.explanation.localization import LOCALIZATION_TITLES
 from lesionlens.reproduction.catalog import PAPERS
 from lesionlens.reproduction.claims import VERDICT_LABELS
@@ -280,7 +281,7 @@ def _column_meaning(column_spec: ColumnSpec, spec: TableSpec) -> str:
         what = f"{LOCALIZATION_TITLES[column_spec.metric]}, map {'of the row' if own else column_spec.map}"
     else:
         of = {"macro": "mean of classes", "weighted": "weighted mean", "all": "all images"}
-        title = METRIC_TITLES.get(column_spec.metric, column_spec.metric)
+        title = metric_title(column_spec.metric)
         what = f"{title}, {of.get(column_spec.class_name, display_name(column_spec.class_name))}"
     lower = "; lower is better" if column_spec.better == "lower" else ""
     return f"{what}{f', on {column_spec.artifact_set}' if column_spec.artifact_set else ''}{lower}"

@@ -14,8 +14,8 @@ from lesionlens.core.tabular import read_csv_columns
 from lesionlens.datasets.registry import load_table
 from lesionlens.datasets.table import LesionTable
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.formatting import METRIC_TITLES
 from lesionlens.evaluation.predictions_io import write_predictions
+from lesionlens.evaluation.registry import METRICS
 from lesionlens.evaluation.result import Estimate, read_evaluation, write_evaluation
 from lesionlens.explanation.localization import evaluate_localization, write_localization
 from lesionlens.explanation.localization_metrics import LocalizationMetrics
@@ -138,7 +138,7 @@ def _measure_maps(cell: RunCell, method: str, source: str, folder: Path) -> str:
 
 
 ValueAndInterval = tuple[float, float, float]
-COLUMN_METRICS = (*METRIC_TITLES, *LocalizationMetrics._fields)  # what a column can be
+COLUMN_METRICS = (*METRICS, *LocalizationMetrics._fields)  # what a column can be
 
 
 class RunValue(NamedTuple):

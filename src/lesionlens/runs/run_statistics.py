@@ -13,7 +13,8 @@ from scipy import stats
 
 from lesionlens.core.fileio import atomic_write
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
-from lesionlens.evaluation.formatting import METRIC_TITLES, UNDEFINED_SYMBOL, display_name
+from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, display_name
+from lesionlens.evaluation.registry import metric_title
 from lesionlens.evaluation.result import EvaluationResult
 
 AVERAGE_TITLES = {"macro": "mean of classes", "weighted": "weighted mean", "all": "all images"}
@@ -148,7 +149,7 @@ def format_row(row: Mapping[Hashable, object]) -> list[str]:
     spread = [number[name] for name in ("mean", "std", "std_population", "min", "max")]
     interval = f"{number['low']} to {number['high']}"
     return [
-        METRIC_TITLES.get(metric, metric),
+        metric_title(metric),
         AVERAGE_TITLES.get(scope, display_name(scope)),
         *spread,
         interval,

@@ -1,4 +1,4 @@
-"""Statistics that compare models: over runs, over images, over lesions."""
+"""Significance tests and intervals for comparing models: over lesions, over images and over runs."""
 
 from lesionlens.evaluation.comparison.alignment import AlignedPredictions, align
 from lesionlens.evaluation.comparison.bootstrap import (

@@ -1,4 +1,4 @@
-"""Predictions of the same images by several models, brought into one order."""
+"""Align the predictions of several models: the same images, classes, labels and lesions in the same order."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from lesionlens.evaluation.predictions import Predictions, format_examples
 
 
 class AlignedPredictions(NamedTuple):
-    """Predictions of the same labelled images in the same order, and what was left out."""
+    """Predictions of the same labeled images in the same order, and caveats about excluded images."""
 
     predictions: tuple[Predictions, ...]
     caveats: tuple[str, ...]
@@ -21,131 +21,135 @@ class AlignedPredictions(NamedTuple):
 def align(
     models: Sequence[Predictions], names: Sequence[str], *, intersect: bool = False
 ) -> AlignedPredictions:
-    """Bring the predictions of several models into the images and classes of the first.
+    """Reorder the predictions of several models to the images and classes of the first.
 
-    A label or a lesion that one file does not know is taken from another that does; images without any label are left
-    out, and a note says how many.
+    A label or lesion that is unknown in one file is taken from another. Images without any label are excluded and
+    counted in a caveat.
 
     Parameters
     ----------
+    models
+        Predictions of each model.
     names
-        What the models are called, for messages.
+        Names of the models, for messages.
     intersect
-        Compare on the images that all have, and say how many are left out; else other images are refused.
+        Whether to compare on the images that all files have, with a caveat about the others. Otherwise files with
+        different images raise an error.
 
     Raises
     ------
     ComparisonError
-        Fewer than two models, different images, classes, labels or lesions, or no image with a label.
+        There are fewer than two models, images, classes, labels or lesions differ, or no image has a label.
     """
     if len(models) < 2:
-        raise ComparisonError(f"{len(models)} models: give two or more to compare")
-    ids = [_rename_images(models[0], each) for each in models]
-    shared = set(ids[0].tolist()).intersection(*(each.tolist() for each in ids[1:]))
-    notes = _unmatched(ids, names, shared, intersect=intersect)
-    first = [str(name) for name in ids[0] if str(name) in shared]
-    ordered = [_reorder(each, own, first) for each, own in zip(models, ids, strict=True)]
-    label = _merge_metadata("labels", [each.label for each in ordered], names, np.array(first))
-    lesion = _merge_metadata("lesions", [_known_lesions(each) for each in ordered], names, np.array(first))
-    classes = ordered[0].classes, ordered[0].other_class
-    told = [
-        _with_shared_metadata(each, GroundTruth(np.array(first), label, lesion), *classes, name)
-        for each, name in zip(ordered, names, strict=True)
+        raise ComparisonError(f"{len(models)} model: two or more are required for a comparison")
+    ids = [_rename_images(models[0], model) for model in models]
+    common = set(ids[0].tolist()).intersection(*(model_ids.tolist() for model_ids in ids[1:]))
+    caveats = _unmatched(ids, names, common, intersect=intersect)
+    image_id = np.array([str(name) for name in ids[0] if str(name) in common])
+    ordered = [_reorder(model, model_ids, image_id) for model, model_ids in zip(models, ids, strict=True)]
+    label = _merge_metadata("labels", [model.label for model in ordered], names, image_id)
+    lesion_id = _merge_metadata("lesions", [_known_lesions(model) for model in ordered], names, image_id)
+    metadata = GroundTruth(image_id, label, lesion_id)
+    completed = [
+        _with_metadata(model, metadata, ordered[0], name) for model, name in zip(ordered, names, strict=True)
     ]
-    known = label != ""
-    if not known.any():
+    labeled = label != ""
+    if not labeled.any():
         raise ComparisonError(
-            "no image has a label, so nothing can be compared: give a table of labels, --labels FILE"
+            "no image has a label, so there is nothing to compare; pass a table of labels: --labels FILE"
         )
-    if not known.all():
-        notes.append(f"{(~known).sum()} of {len(known)} images have no label and are left out.")
-    return AlignedPredictions(tuple(each.select(known) for each in told), tuple(notes))
+    if not labeled.all():
+        caveats.append(f"{(~labeled).sum()} of {len(labeled)} images have no label and are excluded.")
+    return AlignedPredictions(tuple(model.select(labeled) for model in completed), tuple(caveats))
 
 
 def check_aligned(a: Predictions, b: Predictions) -> None:
-    """Refuse two predictions that are not of the same images, labels, lesions and classes in the same order."""
+    """Raise a ComparisonError unless two predictions are of the same images, labels, lesions and classes in order."""
     same = a.classes == b.classes and all(
         np.array_equal(getattr(a, name), getattr(b, name)) for name in ("image_id", "label", "lesion_id")
     )
     if not same or (a.label == "").any():
         raise ComparisonError(
-            "the two are not predictions of the same labelled images and classes in the same order: bring them into it "
-            "with align([a, b], names)"
+            "the predictions are not of the same labeled images and classes in the same order; use "
+            "align([a, b], names) first"
         )
 
 
 def _rename_images(reference: Predictions, predictions: Predictions) -> StrArray:
-    """Name the images as the first file does where that is a matter of folders and endings alone."""
-    ours, theirs = normalize_image_ids(reference.image_id, predictions.image_id)
-    written = {str(bare): str(name) for bare, name in zip(ours, reference.image_id, strict=True)}
-    return np.array([written.get(str(bare), str(bare)) for bare in theirs])
+    """Return image names as in the reference if they differ only in directories and extensions."""
+    reference_ids, ids = normalize_image_ids(reference.image_id, predictions.image_id)
+    original = {
+        str(normalized): str(name) for normalized, name in zip(reference_ids, reference.image_id, strict=True)
+    }
+    return np.array([original.get(str(name), str(name)) for name in ids])
 
 
 def _unmatched(
-    ids: Sequence[StrArray], names: Sequence[str], shared: set[str], *, intersect: bool
+    ids: Sequence[StrArray], names: Sequence[str], common: set[str], *, intersect: bool
 ) -> list[str]:
-    everything = set().union(*(each.tolist() for each in ids))
-    if everything == shared:
+    """Return a caveat about images that not all files have, or raise an error about them."""
+    union = set().union(*(model_ids.tolist() for model_ids in ids))
+    if union == common:
         return []
-    if not shared:
+    if not common:
         raise ComparisonError(
-            "the files have no image in common: predictions of the same images can be compared"
+            "the files have no image in common: only predictions of the same images can be compared"
         )
     if intersect:
-        return [f"Compared on the {len(shared)} images that all have, of {len(everything)}."]
+        return [f"Compared on the {len(common)} images that all files have, of {len(union)}."]
     missing = [
-        f"{name} lacks {len(without)} ({format_examples(without)})"
-        for name, own in zip(names, ids, strict=True)
-        if (without := sorted(everything - set(own.tolist())))
+        f"{name} lacks {len(absent)} ({format_examples(absent)})"
+        for name, model_ids in zip(names, ids, strict=True)
+        if (absent := sorted(union - set(model_ids.tolist())))
     ]
     raise ComparisonError(
-        f"the files are of different images, {len(everything)} in all: {'; '.join(missing)}. Predict the same images, "
-        "or compare on those that all have: --common-images (intersect=True in Python)"
+        f"the files have different images, {len(union)} in total: {'; '.join(missing)}. Predict the same images, or "
+        "compare on those that all files have: --common-images (intersect=True in Python)"
     )
 
 
-def _reorder(model: Predictions, ids: StrArray, target_ids: Sequence[str]) -> Predictions:
-    place = {str(name): row for row, name in enumerate(ids)}
-    return model.select(np.array([place[name] for name in target_ids]))
+def _reorder(model: Predictions, ids: StrArray, target_ids: StrArray) -> Predictions:
+    row = {str(name): index for index, name in enumerate(ids)}
+    return model.select(np.array([row[str(name)] for name in target_ids]))
 
 
 def _known_lesions(model: Predictions) -> StrArray:
-    """Give "" where an image is its own lesion: then nothing is known of it."""
+    """Return the lesion of each image, "" if an image is its own lesion, which means that it is unknown."""
     return np.where(model.lesion_id == model.image_id, "", model.lesion_id)
 
 
 def _merge_metadata(
     description: str, columns: Sequence[StrArray], names: Sequence[str], ids: StrArray
 ) -> StrArray:
-    """Take what any file knows of each image; refuse two that know different things."""
-    found = columns[0]
+    """Return for each image the value that is known in any file; raise an error if two files contradict each other."""
+    merged = columns[0]
     for column, name in zip(columns[1:], names[1:], strict=True):
-        differ = (found != column) & (found != "") & (column != "")
+        differ = (merged != column) & (merged != "") & (column != "")
         if differ.any():
             raise ComparisonError(
-                f"{name} gives other {description} than the files before it for {differ.sum()} images "
-                f"({format_examples(ids[differ])}): give one truth for all, --labels FILE"
+                f"{name} has other {description} than the files before it for {differ.sum()} images "
+                f"({format_examples(ids[differ])}); pass one ground truth for all: --labels FILE"
             )
-        found = np.where(found == "", column, found)
-    return found
+        merged = np.where(merged == "", column, merged)
+    return merged
 
 
-def _with_shared_metadata(
-    model: Predictions, ground_truth: GroundTruth, classes: tuple[str, ...], other_class: str, name: str
+def _with_metadata(
+    model: Predictions, metadata: GroundTruth, reference: Predictions, name: str
 ) -> Predictions:
-    """Give a model the names, labels and lesions that all share, and the order of the first's classes."""
-    if set(model.classes) != set(classes) or model.other_class != other_class:
+    """Set the image names, labels and lesions, and reorder the classes as in the reference."""
+    if set(model.classes) != set(reference.classes) or model.other_class != reference.other_class:
         raise ComparisonError(
-            f"{name} has the classes {', '.join(model.classes)} and the first file {', '.join(classes)}: models of the "
-            "same classes can be compared, or ask one question that both answer: --task CLASS"
+            f"{name} has the classes {', '.join(model.classes)} and the first file {', '.join(reference.classes)}: "
+            "only models of the same classes can be compared; or reduce both to a common binary task: --task CLASS"
         )
-    columns = [model.classes.index(each) for each in classes]
-    scores = model.scores[:, columns]
+    columns = [model.classes.index(class_name) for class_name in reference.classes]
     return Predictions(
-        ground_truth.image_id,
-        ground_truth.lesion_id,
-        ground_truth.label,
-        scores,
-        classes,
-        other_class=other_class,
+        metadata.image_id,
+        metadata.lesion_id,
+        metadata.label,
+        model.scores[:, columns],
+        reference.classes,
+        other_class=reference.other_class,
     )

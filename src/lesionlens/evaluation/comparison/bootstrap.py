@@ -1,7 +1,8 @@
-"""The difference of any metric of two models: over lesions drawn for both, and with their scores swapped."""
+"""Test the difference of any metric of two models: by a bootstrap over lesions, or by permuting their scores."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,11 +17,13 @@ from lesionlens.evaluation.comparison.result import (
     check_confidence,
     count_as_extreme,
 )
-from lesionlens.evaluation.compute import MetricKey, check_metric_keys, metric_values
+from lesionlens.evaluation.compute import metric_values
 from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.registry import MetricKey, check_metric_keys
 from lesionlens.evaluation.thresholds import DecisionRule
 
 BOOTSTRAP = "bootstrap"
+PERMUTATION = "permutation"
 
 
 def bootstrap_difference(
@@ -59,56 +62,63 @@ def bootstrap_differences(
     confidence: float = 0.95,
     decision: DecisionRule = "argmax",
 ) -> list[SignificanceResult]:
-    """Compare metrics of two models on the same images, all over the same drawn lesions.
+    """Compare metrics of two models on the same images, all on the same bootstrap samples.
 
-    Each replicate draws lesions with all their images, once for both models, so that what makes images hard for both
-    cancels (Efron and Tibshirani 1993, chapter 13; Field and Welsh 2007). It says how the difference would vary over
-    other lesions for these two trained models; it knows nothing of other seeds.
+    Each resample samples lesions with all their images, the same ones for both models, so that the difficulty of images
+    cancels (Efron and Tibshirani 1993, chapter 13; Field and Welsh 2007). The interval describes how the difference of
+    these two trained models would vary over other lesions; it does not cover other training seeds.
 
     Parameters
     ----------
     a, b
-        Of the same labelled images and classes in the same order (see `align`).
+        Predictions of the same labeled images and classes in the same order (see `align`).
     keys
-        Metric and what it is of: ``("auc", "melanoma")``, ``("sensitivity", "macro")``, ``("accuracy", "all")``.
+        Metrics and scopes: ``("auc", "melanoma")``, ``("sensitivity", "macro")``, ``("accuracy", "all")``.
     n_resamples
-        The interval is the middle of those in which the difference is defined. p is twice the smaller share of them on
-        either side of zero, zeros counted on both and one added to each count: it is never below 2 / (n_resamples + 1).
+        Number of resamples. The interval is the central part of those in which the difference is defined. p is twice
+        the smaller fraction of them on either side of zero, with zeros counted on both sides and one added to each
+        count: it is never below 2 / (n_resamples + 1).
+    seed
+        Random seed of the resamples.
     stratified
-        Draw as many lesions of each class as there are, so that every replicate has all classes.
+        Whether to sample as many lesions of each class as there are, so that every resample has all classes.
+    confidence
+        Confidence level of the intervals, between 0 and 1.
+    decision
+        Decision rule, as of `lesionlens.evaluation.evaluate.evaluate`.
 
     Raises
     ------
     ComparisonError
-        Predictions that are no pair, a metric that does not exist, or no replicate.
+        The predictions are not aligned, a metric does not exist, or ``n_resamples`` is below 1.
     """
     check_aligned(a, b)
     check_metric_keys(keys, a.classes)
     check_confidence(confidence)
     if n_resamples < 1:
-        raise ComparisonError(f"n_resamples={n_resamples}: one or more are needed")
+        raise ComparisonError(f"n_resamples={n_resamples}: it must be 1 or more")
     point = metric_values(a, keys, decision=decision) - metric_values(b, keys, decision=decision)
-    parts = [
+    chunks = [
         metric_values(a, keys, decision=decision, weights=weights)
         - metric_values(b, keys, decision=decision, weights=weights)
         for weights in cluster_bootstrap_weights(
             a.lesion_id, n_resamples=n_resamples, seed=seed, strata=a.label if stratified else None
         )
     ]
-    drawn = np.concatenate(parts, axis=1)
-    n = len(np.unique(a.lesion_id))
+    resampled = np.concatenate(chunks, axis=1)
+    n_lesions = len(np.unique(a.lesion_id))
     return [
-        bootstrap_result(float(one), each, n, confidence=confidence)
-        for one, each in zip(point, drawn, strict=True)
+        bootstrap_result(float(difference), differences, n_lesions, confidence=confidence)
+        for difference, differences in zip(point, resampled, strict=True)
     ]
 
 
 def bootstrap_result(
     difference: float, resampled: FloatArray, n: int, *, confidence: float = 0.95
 ) -> SignificanceResult:
-    """Judge a difference by its replicates, (r,), over n lesions; those that do not define it are left out.
+    """Return interval and p-value of a difference from its resampled values, (r,), over n lesions.
 
-    p is NaN where the difference itself or every replicate of it is.
+    Undefined resampled values are excluded. p is NaN if the difference or all its resampled values are undefined.
     """
     interval = percentile_interval(resampled, confidence=confidence)
     defined = resampled[~np.isnan(resampled)]
@@ -122,9 +132,6 @@ def _two_sided_p_value(resampled: FloatArray) -> float:
     return float(min(1.0, 2 * (smaller + 1) / (len(resampled) + 1)))
 
 
-PERMUTATION = "permutation"
-
-
 def permutation_test(
     a: Predictions,
     b: Predictions,
@@ -136,55 +143,61 @@ def permutation_test(
     alternative: Alternative = "two-sided",
     decision: DecisionRule = "argmax",
 ) -> SignificanceResult:
-    """Judge the difference of a metric by swapping the two models' scores, lesion by lesion.
+    """Test the difference of a metric by swapping the two models' scores, lesion by lesion.
 
-    All images of a lesion are swapped together, with scores of all classes. What is tested is that the two score alike
-    in distribution, so scores on different scales differ too: calibrate or rank them before where only the order is
-    meant. The permutation that was observed counts as one of the draws (Phipson and Smyth 2010); the statistic is the
-    difference itself; an interval there is none.
+    All images of a lesion are swapped together, with their scores of all classes. The null hypothesis is that the
+    scores of both models have the same distribution, so models with different scales also differ: calibrate or rank the
+    scores first if only their order matters. The observed assignment counts as one of the permutations (Phipson and
+    Smyth 2010). The statistic is the difference; there is no interval.
+
+    Parameters
+    ----------
+    a, b
+        Predictions of the same labeled images and classes in the same order (see `align`).
+    metric, scope
+        Metric to compare and its scope.
+    n_permutations
+        Number of random permutations.
+    seed
+        Random seed of the permutations.
+    alternative
+        Alternative hypothesis: the first model's metric is different, less or greater.
+    decision
+        Decision rule, as of `lesionlens.evaluation.evaluate.evaluate`.
 
     Raises
     ------
     ComparisonError
-        Predictions that are no pair, a metric that does not exist or is not defined here, or no permutation.
+        The predictions are not aligned, the metric does not exist or is undefined here, or ``n_permutations`` is below
+        1.
     """
     check_alternative(alternative)
     check_aligned(a, b)
     key = metric, scope
     check_metric_keys([key], a.classes)
     if n_permutations < 1:
-        raise ComparisonError(f"n_permutations={n_permutations}: one or more are needed")
+        raise ComparisonError(f"n_permutations={n_permutations}: it must be 1 or more")
     _, member = np.unique(a.lesion_id, return_inverse=True)
-    lesions = int(member.max()) + 1
+    n_lesions = int(member.max()) + 1
     rng = np.random.default_rng(seed)
 
     def difference(swapped: BoolArray) -> float:
-        first, second = _swap_scores(a, b, swapped), _swap_scores(b, a, swapped)
-        return float(
-            (
-                metric_values(first, [key], decision=decision)
-                - metric_values(second, [key], decision=decision)
-            )[0]
+        value_a, value_b = (
+            metric_values(_swap_scores(model, other, swapped), [key], decision=decision)
+            for model, other in ((a, b), (b, a))
         )
+        return float((value_a - value_b)[0])
 
     observed = difference(np.zeros(len(a), dtype=bool))
     if math.isnan(observed):
         raise ComparisonError(
-            f"the {metric} of {scope} is not defined on these images, so it cannot be compared"
+            f"the {metric} of {scope} is undefined on these images, so it cannot be compared"
         )
-    drawn = np.array([difference(rng.random(lesions)[member] < 0.5) for _ in range(n_permutations)])
-    defined = drawn[~np.isnan(drawn)]
+    permuted = np.array([difference(rng.random(n_lesions)[member] < 0.5) for _ in range(n_permutations)])
+    defined = permuted[~np.isnan(permuted)]
     p = (count_as_extreme(defined, observed, alternative) + 1) / (len(defined) + 1)
-    return SignificanceResult(observed, math.nan, math.nan, observed, p, lesions, "lesions", PERMUTATION)
+    return SignificanceResult(observed, math.nan, math.nan, observed, p, n_lesions, "lesions", PERMUTATION)
 
 
 def _swap_scores(predictions: Predictions, other: Predictions, swapped: BoolArray) -> Predictions:
-    scores = np.where(swapped[:, None], other.scores, predictions.scores)
-    return Predictions(
-        predictions.image_id,
-        predictions.lesion_id,
-        predictions.label,
-        scores,
-        predictions.classes,
-        other_class=predictions.other_class,
-    )
+    return replace(predictions, scores=np.where(swapped[:, None], other.scores, predictions.scores))

@@ -16,29 +16,36 @@ DELONG = "DeLong"
 
 
 class AUCWithVariance(NamedTuple):
-    """An area under the ROC curve, and its variance over samples of images."""
+    """Area under the ROC curve, and its variance over samples of images."""
 
     auc: float
     variance: float
 
 
 class _Placements(NamedTuple):
-    """Share of the negatives below each positive image, (m,), and of the positives above each negative one, (n,)."""
+    """Fraction of the negatives below each positive image, (m,), and of the positives above each negative one, (n,)."""
 
     positives: FloatArray
     negatives: FloatArray
 
 
 def auc_variance(labels: NDArray[Any], scores: NDArray[Any]) -> AUCWithVariance:
-    """Give the AUC and DeLong's variance of it; labels, (n,), are true where the image is of the class.
+    """Return the AUC and its variance by DeLong et al. 1988.
+
+    Parameters
+    ----------
+    labels
+        Whether each image is of the class, (n,).
+    scores
+        Score of the class for each image, (n,).
 
     Raises
     ------
     ComparisonError
-        Fewer than two images of either kind, or arrays that do not fit each other.
+        There are fewer than two positive or negative images, or the arrays do not match.
     """
-    found = _compute_placements(*_check_labels_and_scores(labels, scores))
-    return AUCWithVariance(float(found.positives.mean()), _delong_variance(found))
+    placements = _compute_placements(*_check_labels_and_scores(labels, scores))
+    return AUCWithVariance(float(placements.positives.mean()), _delong_variance(placements))
 
 
 def delong(
@@ -51,57 +58,60 @@ def delong(
 ) -> SignificanceResult:
     """Compare the AUCs of two models on the same images.
 
-    DeLong et al. 1988, with the mid-ranks of Sun and Xu 2014: O(n log n). Images count as independent: where a lesion
-    has several, p is too small and the interval too narrow, and the bootstrap over lesions is to be taken. Models of
-    equal scores, or scores that order the images alike, have p = 1; where a difference has no variance (one model
-    separates perfectly, the other gives one score to all) interval, z and p are NaN.
+    DeLong et al. 1988, with the mid-ranks of Sun and Xu 2014: O(n log n). Images count as independent: if a lesion has
+    several, p is too small and the interval too narrow; use the bootstrap over lesions then. Models with equal scores,
+    or scores that rank the images equally, have p = 1. If a difference has no variance (one model separates perfectly,
+    the other gives all images the same score), interval, z and p are NaN.
 
     Parameters
     ----------
     labels
-        True where an image is of the class, (n,).
+        Whether each image is of the class, (n,).
     scores_a, scores_b
-        Of the class, (n,).
+        Score of the class for each image by each model, (n,).
+    alternative
+        Alternative hypothesis: the AUC of the first model is different, less or greater.
+    confidence
+        Confidence level of the interval, between 0 and 1.
 
     Raises
     ------
     ComparisonError
-        Fewer than two images of either kind, or arrays that do not fit each other.
+        There are fewer than two positive or negative images, or the arrays do not match.
     """
-    a, b = (
-        _compute_placements(*_check_labels_and_scores(labels, scores_a)),
-        _compute_placements(*_check_labels_and_scores(labels, scores_b)),
-    )
-    less = _Placements(a.positives - b.positives, a.negatives - b.negatives)
+    a, b = (_compute_placements(*_check_labels_and_scores(labels, scores)) for scores in (scores_a, scores_b))
+    differences = _Placements(a.positives - b.positives, a.negatives - b.negatives)
     difference = float(a.positives.mean() - b.positives.mean())
-    error = math.sqrt(_delong_variance(less))
-    found = wald_test(difference, error, stats.norm, alternative=alternative, confidence=confidence)
-    return SignificanceResult(difference, *found, len(labels), "images", DELONG)
+    error = math.sqrt(_delong_variance(differences))
+    result = wald_test(difference, error, alternative=alternative, confidence=confidence)
+    return SignificanceResult(difference, *result, len(labels), "images", DELONG)
 
 
 def _check_labels_and_scores(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[BoolArray, FloatArray]:
-    positive, found = check_boolean(labels), np.asarray(scores, dtype=np.float64)
-    if positive.shape != found.shape or not np.isfinite(found).all():
+    positive, values = check_boolean(labels), np.asarray(scores, dtype=np.float64)
+    if positive.shape != values.shape or not np.isfinite(values).all():
         raise ComparisonError(
-            f"labels of {positive.shape} and scores of {found.shape}: give one label and one finite score an image"
+            f"labels of shape {positive.shape} and scores of shape {values.shape}: one label and one finite score per "
+            "image are required"
         )
-    own = int(positive.sum())
-    if min(own, len(positive) - own) < 2:
+    n_positive = int(positive.sum())
+    n_negative = len(positive) - n_positive
+    if min(n_positive, n_negative) < 2:
         raise ComparisonError(
-            f"{own} images of the class and {len(positive) - own} others: DeLong's test needs two or more of each"
+            f"{n_positive} positive and {n_negative} negative images: DeLong's test needs two or more of each"
         )
-    return positive, found
+    return positive, values
 
 
 def _compute_placements(positive: BoolArray, scores: FloatArray) -> _Placements:
-    """Read both shares from mid-ranks among all images and among their own kind (Sun and Xu 2014, theorem 2)."""
-    own, other = scores[positive], scores[~positive]
+    """Compute both fractions from mid-ranks among all images and within each class (Sun and Xu 2014, theorem 2)."""
+    positives, negatives = scores[positive], scores[~positive]
     ranks = stats.rankdata(scores)
     return _Placements(
-        (ranks[positive] - stats.rankdata(own)) / len(other),
-        1 - (ranks[~positive] - stats.rankdata(other)) / len(own),
+        (ranks[positive] - stats.rankdata(positives)) / len(negatives),
+        1 - (ranks[~positive] - stats.rankdata(negatives)) / len(positives),
     )
 
 
 def _delong_variance(placements: _Placements) -> float:
-    return float(sum(each.var(ddof=1) / len(each) for each in placements))
+    return float(sum(values.var(ddof=1) / len(values) for values in placements))

@@ -1,4 +1,4 @@
-"""Comparisons as JSON and CSV: a row for each test of each metric of each pair."""
+"""Write comparisons to JSON and CSV: one row per test, metric and pair."""
 
 import json
 import math
@@ -15,8 +15,8 @@ _CellValue = str | int | float | None
 
 
 def write_comparison(folder: Path | str, report: ComparisonReport) -> None:
-    """Write ``comparison.json`` and ``comparison.csv``; what is not defined is null and an empty cell."""
-    rows = [row for each in report.comparisons for row in _comparison_rows(each)]
+    """Write ``comparison.json`` and ``comparison.csv``; undefined numbers are null and empty cells."""
+    rows = [row for comparison in report.comparisons for row in _comparison_rows(comparison)]
     record = {
         "format": COMPARISON_FORMAT,
         "sample_description": report.sample_description,
@@ -32,9 +32,9 @@ def write_comparison(folder: Path | str, report: ComparisonReport) -> None:
 
 
 def _comparison_rows(comparison: MetricComparison) -> Iterator[dict[str, _CellValue]]:
-    """Give a row for each test, first the one whose p is shown and corrected."""
-    for each in comparison.tests:
-        shown = each is comparison.primary_test
+    """Yield one row per test, first the one whose p is reported and corrected."""
+    for result in comparison.tests:
+        is_primary = result is comparison.primary_test
         yield {
             "first": comparison.first,
             "second": comparison.second,
@@ -42,15 +42,15 @@ def _comparison_rows(comparison: MetricComparison) -> Iterator[dict[str, _CellVa
             "scope": comparison.scope,
             "value_first": _finite_or_none(comparison.values[0]),
             "value_second": _finite_or_none(comparison.values[1]),
-            "test": each.test,
-            "unit": each.unit,
-            "n": each.n,
-            "difference": _finite_or_none(each.difference),
-            "low": _finite_or_none(each.low),
-            "high": _finite_or_none(each.high),
-            "statistic": _finite_or_none(each.statistic),
-            "p": _finite_or_none(each.p),
-            "p_holm": _finite_or_none(comparison.p_holm) if shown else None,
+            "test": result.test,
+            "unit": result.unit,
+            "n": result.n,
+            "difference": _finite_or_none(result.difference),
+            "low": _finite_or_none(result.low),
+            "high": _finite_or_none(result.high),
+            "statistic": _finite_or_none(result.statistic),
+            "p": _finite_or_none(result.p),
+            "p_holm": _finite_or_none(comparison.p_holm) if is_primary else None,
         }
 
 

@@ -1,4 +1,4 @@
-"""The figure of a comparison: ROC curves of the models on each other, and the differences with their intervals."""
+"""Figure of a comparison: overlaid ROC curves of the models, and a forest plot of the differences."""
 
 import math
 from collections.abc import Sequence
@@ -12,30 +12,36 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from lesionlens.core.fileio import atomic_write
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.evaluation.comparison.result import ComparisonReport, MetricComparison
-from lesionlens.evaluation.comparison.tables import (
+from lesionlens.evaluation.formatting import (
+    display_name,
     format_difference,
     format_metric,
     format_p_value,
     format_value,
 )
-from lesionlens.evaluation.compute import OVERALL
-from lesionlens.evaluation.formatting import METRIC_TITLES, display_name
 from lesionlens.evaluation.metrics import auc, downsample_curve, roc_curve, threshold_sweep
 from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.registry import METRICS, OVERALL
 
-# told apart by anyone and in black and white (Okabe and Ito 2008); beyond seven models dashes tell
+# distinguishable with color vision deficiency and in black and white (Okabe and Ito 2008); more than seven models
+# differ in their line styles
 _MODEL_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_MAX_COLUMNS = 3  # panels in a row: the numbers above each need the room
+_MAX_COLUMNS = 3  # panels per row: the numbers above each need the space
 _SMALL_FONT, _NORMAL_FONT = 7.0, 8.0  # points: legible in a journal's column
 _LINE_STYLES = ("solid", "dashed", "dotted")
+_PAGE_INCHES, _ROW_INCHES, _PANEL_INCHES = 7.2, 0.2, 2.8
+_ROW_SPACING = 0.06  # fraction of a row's height, to separate the numbers of a row from the row above
+_ZERO_LINE_COLOR = "#8A8A8A"
 
 
 def select_roc_classes(report: ComparisonReport, models: Sequence[Predictions]) -> list[str]:
-    """Give the classes whose AUC is compared and of which there are images."""
+    """Return the classes that have images and whose AUC is compared."""
     if not models:
         return []
-    asked = dict.fromkeys(each.scope for each in report.comparisons if each.metric == "auc")
-    return [name for name in asked if name in models[0].classes and (models[0].label == name).any()]
+    scopes = dict.fromkeys(
+        comparison.scope for comparison in report.comparisons if comparison.metric == "auc"
+    )
+    return [name for name in scopes if name in models[0].classes and (models[0].label == name).any()]
 
 
 def roc_panels(
@@ -45,32 +51,37 @@ def roc_panels(
     names: Sequence[str],
     report: ComparisonReport,
 ) -> None:
-    """Draw a panel for each class; of two models with their difference above it."""
+    """Plot one panel per class; if there are two models, with their difference above it."""
     across = min(len(classes), _MAX_COLUMNS)
     for number, name in enumerate(classes, 1):
         axes = figure.add_subplot(math.ceil(len(classes) / _MAX_COLUMNS), across, number)
         axes.plot([0, 1], [0, 1], color="#C4C4C4", linewidth=0.7, dashes=(4, 2))
-        for index, (model, called) in enumerate(zip(models, names, strict=True)):
-            _plot_roc_curve(axes, model, called, name, index)
+        for index, (model, model_name) in enumerate(zip(models, names, strict=True)):
+            _plot_roc_curve(axes, model, model_name, name, index)
         _style_roc_axes(axes, bottom=number + across > len(classes), left=number % across == 1 or across == 1)
-        pair = next(each for each in report.comparisons if (each.metric, each.scope) == ("auc", name))
-        _set_roc_title(axes, display_name(name), _difference_label(pair) if len(models) == 2 else "")
+        comparison = next(
+            comparison
+            for comparison in report.comparisons
+            if (comparison.metric, comparison.scope) == ("auc", name)
+        )
+        _set_roc_title(axes, display_name(name), _difference_label(comparison) if len(models) == 2 else "")
 
 
 def _plot_roc_curve(axes: Axes, model: Predictions, model_name: str, class_name: str, index: int) -> None:
-    swept = threshold_sweep(model.label == class_name, model.scores[:, model.classes.index(class_name)])
+    sweep = threshold_sweep(model.label == class_name, model.scores[:, model.classes.index(class_name)])
     axes.plot(
-        *downsample_curve(*roc_curve(swept)),
+        *downsample_curve(*roc_curve(sweep)),
         color=_MODEL_COLORS[index % len(_MODEL_COLORS)],
         linestyle=_LINE_STYLES[index // len(_MODEL_COLORS) % len(_LINE_STYLES)],
         linewidth=1.3,
-        label=f"{model_name} {format_value(float(auc(swept)))}",
+        label=f"{model_name} {format_value(float(auc(sweep)))}",
     )
 
 
 def _difference_label(comparison: MetricComparison) -> str:
     test = comparison.primary_test
-    return f"difference {format_difference(comparison.interval_result)}\np {format_p_value(test.p)} ({test.test})"
+    difference = format_difference(*comparison.interval_result[:3])
+    return f"difference {difference}\np {format_p_value(test.p)} ({test.test})"
 
 
 def _set_roc_title(axes: Axes, title: str, subtitle: str) -> None:
@@ -100,42 +111,52 @@ def _style_roc_axes(axes: Axes, *, bottom: bool, left: bool) -> None:
     axes.spines[["left", "bottom"]].set_linewidth(0.5)
 
 
-_GRAY = "#8A8A8A"
-
-
 def forest_plot(figure: Figure | SubFigure, report: ComparisonReport, *, one_class: bool) -> None:
-    """Draw the pairs below each other on one scale; of one class its name is left to the figure."""
+    """Plot the differences of each pair in one panel, all on the same scale.
+
+    With ``one_class`` the labels omit the name of the class, which the figure shows elsewhere.
+    """
     pairs = report.group_by_pair()
     rows = [len(pair) + 2 for pair in pairs]
     panels = figure.subplots(len(pairs), 1, squeeze=False, sharex=True, height_ratios=rows)[:, 0]
     for axes, pair in zip(panels, pairs, strict=True):
-        names = [METRIC_TITLES[each.metric] if one_class else format_metric(each) for each in pair]
+        names = [
+            METRICS[comparison.metric].title
+            if one_class
+            else format_metric(comparison.metric, comparison.scope)
+            for comparison in pair
+        ]
         _forest_panel(axes, pair, names)
         _style_forest_axes(axes, pair)
     panels[-1].set_xlabel(
         f"difference, {100 * float(report.settings['confidence']):g} % interval", fontsize=_SMALL_FONT
     )
-    bounds = [each for one in report.comparisons for each in one.interval_result[:3] if math.isfinite(each)]
+    bounds = [
+        number
+        for comparison in report.comparisons
+        for number in comparison.interval_result[:3]
+        if math.isfinite(number)
+    ]
     reach = 1.08 * (max(map(abs, bounds), default=0.0) or 0.01)
     panels[0].set_xlim(-reach, reach)
 
 
 def _forest_panel(axes: Axes, comparisons: Sequence[MetricComparison], names: Sequence[str]) -> None:
-    axes.axvline(0, color=_GRAY, linewidth=0.7)
-    for row, each in enumerate(comparisons):
-        said = each.interval_result
-        # solid where the interval leaves zero out, hollow where it does not
-        inside = "white" if said.low <= 0 <= said.high else _MODEL_COLORS[0]
-        axes.plot(
-            [said.low, said.high], [row, row], color=_MODEL_COLORS[0], linewidth=1.2, solid_capstyle="butt"
-        )
-        axes.plot(said.difference, row, "o", color=_MODEL_COLORS[0], markersize=4, markerfacecolor=inside)
-        for text, right in ((format_difference(said), 4), (f"p {format_p_value(each.primary_test.p)}", 108)):
+    axes.axvline(0, color=_ZERO_LINE_COLOR, linewidth=0.7)
+    color = _MODEL_COLORS[0]
+    for row, comparison in enumerate(comparisons):
+        difference, low, high = comparison.interval_result[:3]
+        axes.plot([low, high], [row, row], color=color, linewidth=1.2, solid_capstyle="butt")
+        # filled if the interval excludes zero, hollow otherwise
+        face = "white" if low <= 0 <= high else color
+        axes.plot(difference, row, "o", color=color, markersize=4, markerfacecolor=face)
+        p_label = f"p {format_p_value(comparison.primary_test.p)}"
+        for text, offset in ((format_difference(difference, low, high), 4), (p_label, 108)):
             axes.annotate(
                 text,
                 (1, row),
                 xycoords=("axes fraction", "data"),
-                xytext=(right, 0),
+                xytext=(offset, 0),
                 textcoords="offset points",
                 va="center",
                 fontsize=_SMALL_FONT,
@@ -152,9 +173,9 @@ def _style_forest_axes(axes: Axes, comparisons: Sequence[MetricComparison]) -> N
         loc="left",
         pad=15,
     )
-    for place, text, side in ((0, "← second better", "left"), (1, "first better →", "right")):
+    for x, text, side in ((0, "← second better", "left"), (1, "first better →", "right")):
         axes.text(
-            place,
+            x,
             1.01,
             text,
             transform=axes.transAxes,
@@ -171,24 +192,20 @@ def _style_forest_axes(axes: Axes, comparisons: Sequence[MetricComparison]) -> N
     axes.spines["bottom"].set_linewidth(0.5)
 
 
-_PAGE_INCHES, _ROW_INCHES, _PANEL_INCHES = 7.2, 0.2, 2.8  # inches
-_ROW_SPACING = 0.06  # of a row's height: a row's numbers stand off the row above
-
-
 def comparison_figure(
     report: ComparisonReport, models: Sequence[Predictions] = (), names: Sequence[str] = ()
 ) -> Figure:
-    """Draw the ROC curves of each class whose AUC is compared, and a panel of differences for each pair.
+    """Plot the ROC curves of each class whose AUC is compared, and the differences of each pair.
 
-    Without ``models``, as over runs, there are the differences alone.
+    Without ``models``, as for groups of runs, the figure has only the differences.
     """
     classes = select_roc_classes(report, models)
-    below = sum(_ROW_INCHES * len(pair) + 0.75 for pair in report.group_by_pair())
+    forest_height = sum(_ROW_INCHES * len(pair) + 0.75 for pair in report.group_by_pair())
     if len(classes) == 1:
-        figure = _figure_side_by_side(report, classes, models, names, below)
+        figure = _figure_side_by_side(report, classes, models, names, forest_height)
     else:
-        figure = _figure_stacked(report, classes, models, names, below)
-    # below all that is laid out; files are cut to what is drawn
+        figure = _figure_stacked(report, classes, models, names, forest_height)
+    # below the layout; saving with a tight bounding box includes it
     figure.text(
         0, 0, RESEARCH_USE_NOTICE, va="top", fontsize=_SMALL_FONT, fontstyle="italic", color="dimgray"
     )
@@ -202,11 +219,11 @@ def _figure_side_by_side(
     names: Sequence[str],
     forest_height: float,
 ) -> Figure:
-    one_class = len({each.scope for each in report.comparisons} - {OVERALL}) <= 1
+    one_class = len({comparison.scope for comparison in report.comparisons} - {OVERALL}) <= 1
     figure = Figure(figsize=(_PAGE_INCHES, max(forest_height, _PANEL_INCHES)), layout="constrained", dpi=200)
-    parts = figure.subfigures(1, 2, width_ratios=[1, 2], wspace=0.03, squeeze=False)[0]
-    roc_panels(parts[0], classes, models, names, report)
-    forest_plot(parts[1], report, one_class=one_class)
+    left, right = figure.subfigures(1, 2, width_ratios=[1, 2], wspace=0.03, squeeze=False)[0]
+    roc_panels(left, classes, models, names, report)
+    forest_plot(right, report, one_class=one_class)
     return figure
 
 
@@ -217,18 +234,20 @@ def _figure_stacked(
     names: Sequence[str],
     forest_height: float,
 ) -> Figure:
-    above = math.ceil(len(classes) / _MAX_COLUMNS) * _PANEL_INCHES
+    roc_height = math.ceil(len(classes) / _MAX_COLUMNS) * _PANEL_INCHES
     figure = Figure(
-        figsize=(_PAGE_INCHES, above + forest_height),
+        figsize=(_PAGE_INCHES, roc_height + forest_height),
         layout=ConstrainedLayoutEngine(hspace=_ROW_SPACING),
         dpi=200,
     )
     if not classes:
         forest_plot(figure, report, one_class=False)
         return figure
-    parts = figure.subfigures(2, 1, height_ratios=[above, forest_height], hspace=0.02, squeeze=False)[:, 0]
-    roc_panels(parts[0], classes, models, names, report)
-    forest_plot(parts[1], report, one_class=False)
+    top, bottom = figure.subfigures(
+        2, 1, height_ratios=[roc_height, forest_height], hspace=0.02, squeeze=False
+    )[:, 0]
+    roc_panels(top, classes, models, names, report)
+    forest_plot(bottom, report, one_class=False)
     return figure
 
 
@@ -238,12 +257,12 @@ def write_comparison_figure(
     models: Sequence[Predictions] = (),
     names: Sequence[str] = (),
 ) -> list[Path]:
-    """Write ``comparison.png`` and ``comparison.svg``."""
+    """Write ``comparison.png`` and ``comparison.svg`` to a folder and return their paths."""
     written = []
     for suffix in ("png", "svg"):
         path = Path(folder) / f"comparison.{suffix}"
-        with atomic_write(path) as part:
+        with atomic_write(path) as temporary:
             figure = comparison_figure(report, models, names)
-            figure.savefig(part, format=suffix, bbox_inches="tight", pad_inches=0.05)
+            figure.savefig(temporary, format=suffix, bbox_inches="tight", pad_inches=0.05)
         written.append(path)
     return written

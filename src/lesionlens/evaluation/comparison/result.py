@@ -1,4 +1,4 @@
-"""The record of a comparison, and what every test of it checks first."""
+"""Records of a comparison, the checks that all tests have in common, and Holm's correction."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -10,31 +10,31 @@ from numpy.typing import NDArray
 
 from lesionlens.core.errors import ComparisonError, unknown_name_message
 from lesionlens.core.types import BoolArray, FloatArray
-from lesionlens.evaluation.compute import MACRO, OVERALL, MetricKey
 from lesionlens.evaluation.predictions import OTHER_CLASS_NAMES
+from lesionlens.evaluation.registry import MACRO, METRICS, OVERALL, TABULATED_METRICS, MetricKey
 
 Alternative = Literal["two-sided", "less", "greater"]
 
 
 class SignificanceResult(NamedTuple):
-    """A difference, and what a test says of it; NaN is what the test does not give.
+    """Difference with its interval and p-value; NaN for whatever the test does not provide.
 
     Attributes
     ----------
     difference
-        Of the first less the second.
+        Value of the first minus that of the second.
     low, high
-        Its 95 % interval, or of another confidence where one was given; two-sided under every alternative.
+        Bounds of the confidence interval (95 % by default); two-sided under every alternative.
     statistic
-        What the test is named for: t, z, W, χ² or a count.
+        Test statistic: t, z, W, χ² or a count.
     p
-        Of no difference, against the alternative: of any difference, of the first being ``less``, or ``greater``.
+        p-value of no difference against the alternative: any difference, first ``less``, or first ``greater``.
     n
-        How many units were compared.
+        Number of compared units.
     unit
-        What counts as independent of each other: runs, images or lesions.
+        Unit that counts as independent: runs, images or lesions.
     test
-        Its name.
+        Name of the test.
     """
 
     difference: float
@@ -47,133 +47,26 @@ class SignificanceResult(NamedTuple):
     test: str
 
 
-def check_sample(values: Sequence[float] | NDArray[np.floating], *, min_size: int) -> FloatArray:
-    """Take one number a run, (n,).
-
-    Raises
-    ------
-    ComparisonError
-        Fewer than ``min_size`` numbers, or one that is not finite.
-    """
-    found = np.asarray(values, dtype=np.float64)
-    if found.ndim != 1 or len(found) < min_size:
-        raise ComparisonError(f"{found.size} runs are too few to compare: {min_size} or more are needed")
-    wrong = int((~np.isfinite(found)).sum())
-    if wrong:
-        raise ComparisonError(
-            f"{wrong} of {len(found)} numbers are not defined: leave those runs out on both sides, and say so"
-        )
-    return found
-
-
-def paired_differences(
-    a: Sequence[float] | NDArray[np.floating], b: Sequence[float] | NDArray[np.floating], *, min_size: int
-) -> FloatArray:
-    """Give the first less the second of each pair, (n,); a ComparisonError says why they are no pairs.
-
-    Rounded to twelve digits, lest 0.8 - 0.7 and 0.9 - 0.8 are of different rank.
-    """
-    first, second = check_sample(a, min_size=min_size), check_sample(b, min_size=min_size)
-    if len(first) != len(second):
-        raise ComparisonError(
-            f"{len(first)} and {len(second)} runs are no pairs: give the two numbers of each run in the same order"
-        )
-    return np.round(first - second, 12)
-
-
-def check_alternative(alternative: str) -> None:
-    """Refuse an alternative that does not exist."""
-    if alternative not in get_args(Alternative):
-        raise ComparisonError(unknown_name_message("alternative", alternative, get_args(Alternative)))
-
-
-def check_confidence(confidence: float) -> None:
-    """Refuse a confidence that is no share."""
-    if not 0 < confidence < 1:
-        raise ComparisonError(f"confidence={confidence}: a number between 0 and 1 is needed, such as 0.95")
-
-
-def check_boolean(flags: NDArray[Any]) -> BoolArray:
-    """Take one true or false an image, (n,); words and NaN are neither.
-
-    Raises
-    ------
-    ComparisonError
-        Anything but true and false, or 1 and 0; or not one value an image.
-    """
-    found = np.asarray(flags)
-    if found.ndim != 1 or found.dtype.kind not in "biuf" or not np.isin(found, (0, 1)).all():
-        raise ComparisonError(
-            f"true or false, or 1 or 0, is needed for each image, in one row; it is an array of {found.shape}, "
-            f"{found.dtype}, such as {found.ravel()[:3].tolist()}"
-        )
-    return found.astype(np.bool_)
-
-
-def count_as_extreme(permuted: FloatArray, observed: float, alternative: Alternative) -> int:
-    """Count the draws, (r,), that lie at or beyond what was observed, rounding errors forgiven."""
-    check_alternative(alternative)
-    slack = 1e-12 * max(1.0, abs(observed))
-    if alternative == "less":
-        return int((permuted <= observed + slack).sum())
-    if alternative == "greater":
-        return int((permuted >= observed - slack).sum())
-    return int((np.abs(permuted) >= abs(observed) - slack).sum())
-
-
-def holm(p_values: Sequence[float] | NDArray[np.floating]) -> FloatArray:
-    """Adjust p-values, (m,), so that comparing each with α keeps the chance of any false finding below α.
-
-    Holm 1979: the smallest times m, the next times m - 1 and so on, never below the one before, never above 1. It
-    holds however the tests depend on each other. What is NaN was not tested: it stays NaN and does not count.
-
-    Raises
-    ------
-    ComparisonError
-        A number that is no probability.
-
-    Examples
-    --------
-    >>> holm([0.01, 0.04, 0.03]).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    found = np.asarray(p_values, dtype=np.float64)
-    if ((found < 0) | (found > 1)).any():
-        raise ComparisonError(f"p-values are {found.tolist()}; allowed are numbers from 0 to 1")
-    tested = np.flatnonzero(~np.isnan(found))
-    order = tested[np.argsort(found[tested], kind="stable")]
-    factors = np.arange(len(order), 0, -1)
-    adjusted = np.full(len(found), np.nan)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(factors * found[order]))
-    return adjusted
-
-
-_BINARY_METRICS = ("auc", "average_precision", "sensitivity", "specificity", "precision", "f1")
-# the mean sensitivity is the balanced accuracy
-_MULTICLASS_METRICS = ("auc", "average_precision", "specificity", "f1")
-_OVERALL_METRICS = (("balanced_accuracy", OVERALL), ("accuracy", OVERALL))
-
-
 @dataclass(frozen=True)
 class MetricComparison:
-    """One metric of two models or groups.
+    """One metric compared between two models or groups of runs.
 
     Attributes
     ----------
     first, second
-        What they are called; the difference is of the first less the second.
+        Names of the models or groups; the difference is first minus second.
     metric, scope
-        As in an evaluation.
+        Metric and scope, as in an evaluation.
     values
-        Of the first and the second; over runs their means.
+        Values of the first and of the second; for groups of runs, their means.
     interval_result
-        The comparison that gives the difference and its interval.
+        Test that provides the difference and its interval.
     primary_test
-        The comparison that gives p.
+        Test that provides the reported p-value.
     additional_tests
-        What further tests say.
+        Results of further tests.
     p_holm
-        p of ``primary_test``, corrected for all that is shown beside it.
+        p-value of ``primary_test``, corrected for all comparisons of the report.
     """
 
     first: str
@@ -188,22 +81,24 @@ class MetricComparison:
 
     @property
     def tests(self) -> tuple[SignificanceResult, ...]:
-        """Every comparison once, that which gives p first."""
+        """Distinct test results, the one with the reported p-value first."""
         return tuple(dict.fromkeys((self.primary_test, self.interval_result, *self.additional_tests)))
 
 
 @dataclass(frozen=True)
 class ComparisonReport:
-    """All that is shown together.
+    """All comparisons that are shown and corrected together.
 
     Attributes
     ----------
+    comparisons
+        One entry per metric and pair, grouped by pair.
     sample_description
-        Of how much: images and lesions, or runs.
+        Size of the sample: images and lesions, or runs.
     caveats
-        What to know about it.
+        Limits of the comparison, one sentence each.
     settings
-        How it was computed: name -> value.
+        Value of each setting by its name.
     """
 
     comparisons: tuple[MetricComparison, ...]
@@ -212,17 +107,19 @@ class ComparisonReport:
     settings: dict[str, str | int | float]
 
     def with_caveats(self, caveats: Iterable[str]) -> "ComparisonReport":
-        """Put more notes before those that are there."""
+        """Return a copy with more caveats, before the present ones."""
         return replace(self, caveats=(*caveats, *self.caveats))
 
     def group_by_pair(self) -> list[tuple[MetricComparison, ...]]:
-        """Group by the pair that is compared."""
-        grouped = itertools.groupby(self.comparisons, key=lambda each: (each.first, each.second))
-        return [tuple(each) for _, each in grouped]
+        """Group the comparisons by pair of models or groups."""
+        grouped = itertools.groupby(
+            self.comparisons, key=lambda comparison: (comparison.first, comparison.second)
+        )
+        return [tuple(comparisons) for _, comparisons in grouped]
 
 
 def select_pairs(names: Sequence[str], *, all_pairs: bool = False) -> list[tuple[int, int]]:
-    """Give the places of what is compared: the first with each other, or every one with every other.
+    """Return the indices of the pairs to compare: the first with every other, or all pairs.
 
     Examples
     --------
@@ -236,7 +133,16 @@ def select_pairs(names: Sequence[str], *, all_pairs: bool = False) -> list[tuple
 def default_metrics(
     classes: Sequence[str], *, present: Iterable[str], other_class: str = ""
 ) -> list[MetricKey]:
-    """Give the metrics that are compared where none are asked for: of two classes those of the sought one.
+    """Return the metrics to compare if none are specified; for two classes those of the positive class.
+
+    Parameters
+    ----------
+    classes
+        Names of the classes.
+    present
+        Classes that have images.
+    other_class
+        Class of images that belong to none of the target classes; "" if there is none.
 
     Examples
     --------
@@ -245,23 +151,129 @@ def default_metrics(
     >>> default_metrics(["a", "b", "c"], present=["a", "b", "c"], other_class="c")[:3]
     [('auc', 'a'), ('auc', 'b'), ('auc', 'macro')]
     """
+    # reversed: balanced accuracy before accuracy, which depends on the class frequencies
+    overall = [(name, OVERALL) for name, metric in reversed(METRICS.items()) if metric.overall_function]
     if len(classes) == 2:
-        sought = (
-            classes[0]
-            if classes[1] in OTHER_CLASS_NAMES and classes[0] not in OTHER_CLASS_NAMES
-            else classes[1]
+        swapped = classes[1] in OTHER_CLASS_NAMES and classes[0] not in OTHER_CLASS_NAMES
+        positive = classes[0] if swapped else classes[1]
+        return [*((name, positive) for name in TABULATED_METRICS), *overall]
+    with_images = set(present)
+    targets = [name for name in classes if name in with_images and name != other_class]
+    averages = [(name, MACRO) for name, metric in METRICS.items() if metric.is_compared_over_classes]
+    return [*(("auc", name) for name in targets), *averages, *overall]
+
+
+def check_sample(values: Sequence[float] | NDArray[np.floating], *, min_size: int) -> FloatArray:
+    """Return one value per run as an array, (n,).
+
+    Raises
+    ------
+    ComparisonError
+        There are fewer than ``min_size`` values, or one is not finite.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 1 or len(sample) < min_size:
+        raise ComparisonError(f"{sample.size} runs are too few to compare: {min_size} or more are required")
+    undefined = int((~np.isfinite(sample)).sum())
+    if undefined:
+        raise ComparisonError(
+            f"{undefined} of {len(sample)} values are not finite: exclude those runs from both groups, and report it"
         )
-        return [*((metric, sought) for metric in _BINARY_METRICS), *_OVERALL_METRICS]
-    labelled = set(present)
-    asked = [name for name in classes if name in labelled and name != other_class]
-    return [
-        *(("auc", name) for name in asked),
-        *((metric, MACRO) for metric in _MULTICLASS_METRICS),
-        *_OVERALL_METRICS,
-    ]
+    return sample
+
+
+def paired_differences(
+    a: Sequence[float] | NDArray[np.floating], b: Sequence[float] | NDArray[np.floating], *, min_size: int
+) -> FloatArray:
+    """Return first minus second of each pair, (n,), rounded to 12 decimals.
+
+    Without rounding, 0.8 - 0.7 and 0.9 - 0.8 would have different ranks.
+
+    Raises
+    ------
+    ComparisonError
+        The numbers of values differ; otherwise as for `check_sample`.
+    """
+    first, second = check_sample(a, min_size=min_size), check_sample(b, min_size=min_size)
+    if len(first) != len(second):
+        raise ComparisonError(
+            f"cannot pair {len(first)} and {len(second)} runs: a paired test needs one value per run from both groups, "
+            "in the same order"
+        )
+    return np.round(first - second, 12)
+
+
+def check_alternative(alternative: str) -> None:
+    """Raise a ComparisonError if an alternative does not exist."""
+    if alternative not in get_args(Alternative):
+        raise ComparisonError(unknown_name_message("alternative", alternative, get_args(Alternative)))
+
+
+def check_confidence(confidence: float) -> None:
+    """Raise a ComparisonError if a confidence level is not between 0 and 1."""
+    if not 0 < confidence < 1:
+        raise ComparisonError(f"confidence={confidence}: it must be between 0 and 1, such as 0.95")
+
+
+def check_boolean(flags: NDArray[Any]) -> BoolArray:
+    """Return one boolean per image, (n,).
+
+    Raises
+    ------
+    ComparisonError
+        A value is not true, false, 1 or 0, or the array is not one-dimensional.
+    """
+    values = np.asarray(flags)
+    if values.ndim != 1 or values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
+        raise ComparisonError(
+            "a one-dimensional array of true and false, or 1 and 0, is required, one value per image; got shape "
+            f"{values.shape}, {values.dtype}, such as {values.ravel()[:3].tolist()}"
+        )
+    return values.astype(np.bool_)
+
+
+def count_as_extreme(permuted: FloatArray, observed: float, alternative: Alternative) -> int:
+    """Count the permuted statistics, (r,), that are at least as extreme as the observed one, up to rounding errors."""
+    check_alternative(alternative)
+    slack = 1e-12 * max(1.0, abs(observed))
+    if alternative == "less":
+        return int((permuted <= observed + slack).sum())
+    if alternative == "greater":
+        return int((permuted >= observed - slack).sum())
+    return int((np.abs(permuted) >= abs(observed) - slack).sum())
+
+
+def holm(p_values: Sequence[float] | NDArray[np.floating]) -> FloatArray:
+    """Adjust p-values, (m,), so that rejecting those below α keeps the family-wise error rate below α (Holm 1979).
+
+    The smallest p is multiplied by m, the next by m - 1 and so on; an adjusted value is never below the previous one
+    and never above 1. The guarantee holds for any dependence between the tests. NaN means not tested: it stays NaN and
+    does not count.
+
+    Raises
+    ------
+    ComparisonError
+        A value is not a probability.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03]).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    if ((p < 0) | (p > 1)).any():
+        raise ComparisonError(f"p-values are {p.tolist()}; allowed are numbers from 0 to 1")
+    tested = np.flatnonzero(~np.isnan(p))
+    order = tested[np.argsort(p[tested], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    adjusted = np.full(len(p), np.nan)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(factors * p[order]))
+    return adjusted
 
 
 def apply_holm(comparisons: Sequence[MetricComparison]) -> tuple[MetricComparison, ...]:
-    """Correct the p of all that is shown together (Holm 1979)."""
-    adjusted = holm([each.primary_test.p for each in comparisons])
-    return tuple(replace(each, p_holm=float(p)) for each, p in zip(comparisons, adjusted, strict=True))
+    """Set the Holm-corrected p-value of each comparison."""
+    adjusted = holm([comparison.primary_test.p for comparison in comparisons])
+    return tuple(
+        replace(comparison, p_holm=float(p)) for comparison, p in zip(comparisons, adjusted, strict=True)
+    )

@@ -1,0 +1,258 @@
+"""Table of classification metrics: one record per metric, read by all code that computes, shows or documents them.
+
+To add a metric, write its function in `lesionlens.evaluation.metrics` and append one `Metric` here.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from lesionlens.core.errors import ComparisonError, unknown_name_message
+from lesionlens.core.types import FloatArray
+from lesionlens.evaluation import metrics
+
+MACRO, WEIGHTED, OVERALL = "macro", "weighted", "all"
+
+MetricKey = tuple[str, str]
+"""Name of a metric and its scope: a class, "macro", "weighted" or "all"."""
+
+Requirement = Literal["positives", "negatives", "predictions"]
+"""Images without which a class's value is undefined: of the class, of another class, predicted to be of the class."""
+
+_UNDEFINED_WITHOUT: dict[Requirement, str] = {
+    "positives": "no image of this class",
+    "negatives": "no image of another class",
+    "predictions": "no image is predicted to be of this class",
+}
+
+
+class Average(NamedTuple):
+    """An average of a metric over classes.
+
+    Attributes
+    ----------
+    scope
+        Name of the average: "macro" or "weighted".
+    weights
+        Count by which classes are weighted, "support" or "predicted_positive"; "" weights all classes equally.
+    """
+
+    scope: str
+    weights: str = ""
+
+
+_USUAL_AVERAGES = (Average(MACRO), Average(WEIGHTED, "support"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One classification metric.
+
+    Attributes
+    ----------
+    name
+        Name in files, recipes and on the command line.
+    title
+        Name in tables, figures and reports.
+    kind
+        "ranking": needs only scores; "decision": needs a predicted class; "overall": of all images together.
+    definition
+        Formula or short description, as in the documentation.
+    class_function
+        Values of each class: from a `ThresholdSweep`, (…,), for kind "ranking" and from `ConfusionCounts`, (…, k), for
+        kind "decision"; None for a metric without a value per class.
+    overall_function
+        Value of all images together, from (positive, correct, weights), (…,); None for a metric without one.
+    averages
+        Averages over classes that exist.
+    averaged_metric
+        Metric whose class values are averaged; default: this metric.
+    requires
+        Images without which a class's value is undefined.
+    abbreviation
+        Short title for the panels of a figure; default: the title.
+    paper_names
+        Names of the metric in the reimplemented papers.
+    is_tabulated
+        Whether tables and reports have a column for it.
+    is_compared_over_classes
+        Whether comparisons of models with three or more classes include its macro average by default.
+    higher_is_better
+        Direction of improvement.
+    """
+
+    name: str
+    title: str
+    kind: Literal["ranking", "decision", "overall"]
+    definition: str
+    class_function: Callable[[Any], FloatArray] | None = None
+    overall_function: Callable[..., FloatArray] | None = None
+    averages: tuple[Average, ...] = ()
+    averaged_metric: str = ""
+    requires: tuple[Requirement, ...] = ()
+    abbreviation: str = ""
+    paper_names: str = ""
+    is_tabulated: bool = False
+    is_compared_over_classes: bool = False
+    higher_is_better: bool = True
+
+    @property
+    def averaged(self) -> str:
+        """Name of the metric whose class values are averaged."""
+        return self.averaged_metric or self.name
+
+    @property
+    def short_title(self) -> str:
+        """Abbreviation, or the title if there is none."""
+        return self.abbreviation or self.title
+
+    @property
+    def depends_on_class_images(self) -> bool:
+        """Whether the precision of a class's value is limited by the number of images of that class."""
+        return bool({"positives", "predictions"} & set(self.requires))
+
+    def undefined_reason(self, *, n_positive: int, n_negative: int) -> str:
+        """Return why the value of a class is undefined, given its images and those of other classes."""
+        counts = {"positives": n_positive, "negatives": n_negative}
+        missing = (requirement for requirement in self.requires if not counts.get(requirement, 0))
+        return _UNDEFINED_WITHOUT[next(missing, "predictions")]
+
+    def scopes(self, classes: Iterable[str] = ()) -> tuple[str, ...]:
+        """Return the scopes in which the metric is reported for predictions of these classes."""
+        per_class = tuple(classes) if self.class_function else ()
+        overall = (OVERALL,) if self.overall_function else ()
+        return (*per_class, *(average.scope for average in self.averages), *overall)
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            name="auc",
+            title="AUC",
+            kind="ranking",
+            definition="area under the ROC curve; ties count half",
+            class_function=metrics.auc,
+            averages=_USUAL_AVERAGES,
+            requires=("positives", "negatives"),
+            paper_names="AUC (all four)",
+            is_tabulated=True,
+            is_compared_over_classes=True,
+        ),
+        Metric(
+            name="average_precision",
+            title="Average precision",
+            kind="ranking",
+            definition="Σ (Rᵢ − Rᵢ₋₁) Pᵢ over the descending threshold, no interpolation",
+            class_function=metrics.average_precision,
+            averages=_USUAL_AVERAGES,
+            requires=("positives",),
+            abbreviation="AP",
+            paper_names="AP (AttnMel)",
+            is_tabulated=True,
+            is_compared_over_classes=True,
+        ),
+        Metric(  # its macro average is the balanced accuracy, which comparisons include
+            name="sensitivity",
+            title="Sensitivity",
+            kind="decision",
+            definition="TP / (TP + FN)",
+            class_function=metrics.sensitivity,
+            averages=_USUAL_AVERAGES,
+            requires=("positives",),
+            paper_names="SEN, recall",
+            is_tabulated=True,
+        ),
+        Metric(
+            name="specificity",
+            title="Specificity",
+            kind="decision",
+            definition="TN / (TN + FP)",
+            class_function=metrics.specificity,
+            averages=_USUAL_AVERAGES,
+            requires=("negatives",),
+            paper_names="SPE",
+            is_tabulated=True,
+            is_compared_over_classes=True,
+        ),
+        Metric(
+            name="precision",
+            title="Precision",
+            kind="decision",
+            definition="TP / (TP + FP)",
+            class_function=metrics.precision,
+            averages=_USUAL_AVERAGES,
+            requires=("predictions",),
+            paper_names="precision (Datta et al.)",
+            is_tabulated=True,
+        ),
+        Metric(
+            name="f1",
+            title="F1",
+            kind="decision",
+            definition="2 TP / (2 TP + FP + FN)",
+            class_function=metrics.f1,
+            averages=_USUAL_AVERAGES,
+            requires=("positives",),
+            paper_names="F1; “dice” of the ISIC scorer",
+            is_tabulated=True,
+            is_compared_over_classes=True,
+        ),
+        Metric(
+            name="accuracy",
+            title="Accuracy",
+            kind="decision",
+            definition="(TP + TN) / all",
+            class_function=metrics.accuracy,
+            overall_function=metrics.overall_accuracy,
+            averages=_USUAL_AVERAGES,
+            paper_names="ACC of ARL-CNN's sub-tasks",
+        ),
+        Metric(
+            name="f1_weighted_by_predictions",
+            title="F1, weighted by predictions",
+            kind="decision",
+            definition="F1 of the classes, weighted by the number of images predicted to be of each",
+            averages=(Average(WEIGHTED, "predicted_positive"),),
+            averaged_metric="f1",
+            paper_names="F1-score as computed by the code of Gessert et al. 2019",
+        ),
+        Metric(
+            name="balanced_accuracy",
+            title="Balanced accuracy",
+            kind="overall",
+            definition="mean of the sensitivities of the classes that have images",
+            overall_function=metrics.balanced_accuracy,
+            paper_names="balanced accuracy (ISIC 2018)",
+        ),
+    )
+}
+"""Every metric by its name, in the order of evaluation files."""
+
+TABULATED_METRICS = tuple(name for name, metric in METRICS.items() if metric.is_tabulated)
+
+
+def get_metric(name: str) -> Metric:
+    """Return a metric by its name.
+
+    Raises
+    ------
+    ComparisonError
+        The metric does not exist.
+    """
+    if name not in METRICS:
+        raise ComparisonError(unknown_name_message("metric", name, METRICS))
+    return METRICS[name]
+
+
+def check_metric_keys(keys: Sequence[MetricKey], classes: Sequence[str]) -> None:
+    """Raise a ComparisonError if a metric does not exist or is not reported for a scope."""
+    for name, scope in keys:
+        allowed = set(get_metric(name).scopes(classes))
+        if scope not in allowed:
+            raise ComparisonError(unknown_name_message(f"{name} of", scope, allowed))
+
+
+def metric_title(name: str) -> str:
+    """Return the title of a metric, or the name itself if it is not in the table."""
+    return METRICS[name].title if name in METRICS else name
