@@ -104,8 +104,8 @@ def _compare_pair(
     confidence: float,
 ) -> Iterator[MetricComparison]:
     has_multi_image_lesions = count_multi_image_lesions(models[0]) > 0
-    values = (metric_values(model, keys, decision=decision) for model in models)
-    for key, bootstrap, a, b in zip(keys, by_bootstrap, *values, strict=True):
+    values_a, values_b = (metric_values(model, keys, decision=decision) for model in models)
+    for key, bootstrap, a, b in zip(keys, by_bootstrap, values_a, values_b, strict=True):
         by_image = _image_level_tests(*models, key, decision, confidence)
         primary = by_image[0] if by_image and not has_multi_image_lesions else bootstrap
         yield MetricComparison(*names, *key, (float(a), float(b)), bootstrap, primary, by_image)

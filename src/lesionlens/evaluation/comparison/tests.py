@@ -30,7 +30,7 @@ WILCOXON, SIGN_FLIP = "Wilcoxon", "sign flip"
 MCNEMAR, MCNEMAR_CORRECTED = "McNemar", "McNemar, corrected"
 
 MAX_EXACT_PAIRS = 14  # pairs up to which all 2^n signs are enumerated
-_N_RANDOM_SIGNS = 2**MAX_EXACT_PAIRS - 1
+_N_RANDOM_SIGNS: int = 2**MAX_EXACT_PAIRS - 1
 _DECIMALS = 12  # sums of metric values that differ by less are ties
 _ROUNDING_TOLERANCE = 10.0**-_DECIMALS  # smaller differences and standard errors are rounding errors
 
