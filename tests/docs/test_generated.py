@@ -1,21 +1,9 @@
 """The generated reference pages match the code, and every command and option is documented."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-import pytest
-
 DOCS = Path(__file__).parents[2] / "docs"
-
-
-@pytest.fixture(scope="module")
-def generate() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_generate", DOCS / "generate.py")
-    assert spec is not None and spec.loader is not None  # noqa: PT018
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_generated_pages_are_up_to_date(generate: ModuleType) -> None:

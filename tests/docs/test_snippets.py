@@ -1,0 +1,60 @@
+"""Commands and imports shown in the documentation exist."""
+
+import ast
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GENERATED = {"cli.md", "api.md"}
+PAGES = [
+    ROOT / "README.md",
+    *(page for page in sorted((ROOT / "docs").glob("*.md")) if page.name not in GENERATED),
+]
+
+
+def code_blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
+def shown_commands(page: Path) -> Iterator[str]:
+    """Yield the lines of console blocks that call lesionlens, without comments, continuation lines joined."""
+    for block in code_blocks(page, "console"):
+        for line in block.replace("\\\n", " ").splitlines():
+            match = re.match(r"\$ (?:\.venv/bin/)?lesionlens (.*)", line)
+            if match:
+                yield re.split(r"\s#", match[1])[0]
+
+
+def imported_names(source: str) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lesionlens"):
+            yield from ((node.module or "", alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_and_options_exist(page: Path, generate: ModuleType) -> None:
+    known = {
+        command.name.removeprefix("lesionlens "): " ".join(row.name for row in generate.iter_rows(command))
+        for command in generate.iter_commands()
+    }
+    for line in shown_commands(page):
+        name = next((name for name in sorted(known, reverse=True) if f"{line} ".startswith(f"{name} ")), None)
+        assert name is not None, f"unknown command: lesionlens {line}"
+        options = re.findall(r"(?<=\s)--?[a-z][a-z-]*", line.removeprefix(name))
+        assert [
+            option
+            for option in options
+            if f"{option}`" not in known[name] and f"`{option}/" not in known[name]
+        ] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_imports_exist(page: Path) -> None:
+    for block in code_blocks(page, "python"):
+        for module, name in imported_names(block):
+            assert hasattr(import_module(module), name), f"from {module} import {name}"
