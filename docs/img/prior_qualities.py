@@ -1,4 +1,4 @@
-"""Draw one synthetic lesion with its mask in each degradation that an attention prior may have.
+"""Plot one synthetic lesion with each degradation of its mask that attention supervision supports.
 
 python docs/img/prior_qualities.py docs/img/prior-qualities.png
 """
@@ -19,7 +19,7 @@ DEGRADATIONS = (
     "exact", "polygon", "circle", "bounding_box", "eroded", "dilated", "jittered_contour", "shifted", "mismatched",
 )  # fmt: skip
 SIZE = (240, 320)
-SHOWN, OTHER = 7, 1  # indices of the image and of the lesion for "mismatched"
+SHOWN, MISMATCHED = 7, 1  # indices of the plotted image and of the image whose mask is used for "mismatched"
 
 
 def main(out: str) -> None:
@@ -27,11 +27,11 @@ def main(out: str) -> None:
         root = generate_dataset(Path(folder) / "ham", num_images=8, seed=5, size=SIZE)
         images = sorted((root / "HAM10000_images").iterdir())
         masks = [np.asarray(Image.open(root / "masks" / f"{path.stem}_segmentation.png")) for path in images]
-        image, exact, other = np.asarray(Image.open(images[SHOWN])), masks[SHOWN], masks[OTHER]
+        image, exact, mismatched = np.asarray(Image.open(images[SHOWN])), masks[SHOWN], masks[MISMATCHED]
     figure, axes = plt.subplots(3, 3, figsize=(8.6, 7))
     for axis, degradation in zip(axes.flat, DEGRADATIONS, strict=True):
         mask = (
-            other
+            mismatched
             if degradation == "mismatched"
             else degrade_mask(exact, degradation, None, seed=0, image_id=images[SHOWN].stem)
         )
@@ -40,7 +40,7 @@ def main(out: str) -> None:
         axis.contour(exact, [128], colors="white", linewidths=1, linestyles="--")
         axis.contour(mask, [128], colors="#0b3d91", linewidths=1.6)
         severity = f" {SEVERITIES[degradation].default:g}" if degradation in SEVERITIES else ""
-        axis.set_title(f"{degradation}{severity}: Jaccard {iou(mask, exact):.2f}", fontsize=10)
+        axis.set_title(f"{degradation}{severity}: IoU {iou(mask, exact):.2f}", fontsize=10)
         axis.set_axis_off()
     figure.tight_layout()
     figure.savefig(out, dpi=90)

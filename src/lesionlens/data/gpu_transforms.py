@@ -48,6 +48,48 @@ def augment_batch(
     return color_batch(params, warped)
 
 
+def crop_and_augment_batch(
+    params: Sequence[AugmentParams],
+    images: Sequence[UInt8[Tensor, "c _ _"]],
+    boxes: Sequence[CropBox],
+    size: tuple[int, int],
+) -> Float[Tensor, "b c h w"]:
+    """Crop a box of each image and augment it, as ``crop_and_transform`` and ``apply_color`` do.
+
+    Parameters
+    ----------
+    params
+        Parameters of each image, all with the same ``padding_mode``.
+    images
+        Images of any sizes, on one device: red, green and blue, then channels that are only warped (a mask).
+    boxes
+        Box of each image.
+    size
+        Height and width of every crop.
+
+    Returns
+    -------
+    Tensor
+        Integers from 0 to 255, float32.
+    """
+    once = [
+        single_interpolation(image_params, box, size) for image_params, box in zip(params, boxes, strict=True)
+    ]
+    twice = [index for index, single in enumerate(once) if not single]
+    resized = iter(
+        crop_resize_batch([images[index] for index in twice], [boxes[index] for index in twice], size)
+        if twice
+        else ()
+    )
+    crops, matrices = [], []
+    for image_params, image, box, single in zip(params, images, boxes, once, strict=True):
+        matrix = affine_matrix(image_params, *size)
+        crops.append(image[:, *box.slices()].float() if single else next(resized))
+        matrices.append(matrix @ crop_to_size_matrix(box, size) if single else matrix)
+    sizes = [(crop.shape[1], crop.shape[2]) for crop in crops]
+    return color_batch(params, warp_batch(pad_to_batch(crops), sizes, matrices, size, params[0].padding_mode))
+
+
 def warp_batch(
     batch: Float[Tensor, "b c y x"],
     in_sizes: Sequence[tuple[int, int]],
@@ -85,25 +127,6 @@ def warp_batch(
     return F.grid_sample(batch, grid, mode="bilinear", padding_mode="border", align_corners=True).round()
 
 
-def _pad_coordinates(coordinates: Tensor, half: Tensor, padding_mode: PaddingMode) -> Tensor:
-    """Map coordinates outside an image to those inside whose pixels pad it; all relative to the image's center."""
-    if padding_mode == "replicate":
-        return coordinates.clamp(-half, half)
-    period = (4 * half).clamp(min=1)
-    return half - ((coordinates + half) % period - 2 * half).abs()
-
-
-def _inverse_matrix(
-    matrix: NDArray[np.float64], in_size: tuple[int, int], out_size: tuple[int, int]
-) -> NDArray[np.float64]:
-    """Return the 2 by 3 matrix from output to input coordinates (x, y), both relative to the centers."""
-    in_center, out_center = (
-        np.array([(width - 1) / 2, (height - 1) / 2]) for height, width in (in_size, out_size)
-    )
-    linear = np.linalg.inv(matrix[:, :2])
-    return np.column_stack([linear, linear @ (out_center - matrix[:, 2]) - in_center])
-
-
 def color_batch(params: Sequence[AugmentParams], batch: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
     """Apply each image's color matrix, its last column scaled by the mean gray level, then cutout."""
     images, masks = batch[:, :3], batch[:, 3:]
@@ -114,28 +137,6 @@ def color_batch(params: Sequence[AugmentParams], batch: Float[Tensor, "b c h w"]
     colored = colored.reshape(images.shape)
     colored = torch.where(_cutout_mask(params, images), _channel_means(colored).round(), colored)
     return torch.cat([colored, masks], dim=1)
-
-
-def _channel_means(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 1 1"]:
-    return images.mean(dim=(2, 3), keepdim=True)
-
-
-def _cutout_mask(params: Sequence[AugmentParams], images: Float[Tensor, "b 3 h w"]) -> Tensor:
-    """Return which pixels cutout fills, (b, 1, h, w)."""
-    boxes = [cutout_box(image_params.cutout, *images.shape[2:]) for image_params in params]
-    inside = []
-    for axis in (0, 1):
-        pixel = torch.arange(images.shape[2 + axis], device=images.device)
-        start, stop = (
-            _tensor_like(images, [getattr(box[axis], name) for box in boxes])[:, None]
-            for name in ("start", "stop")
-        )
-        inside.append((start <= pixel) & (pixel < stop))
-    return (inside[0][:, :, None] & inside[1][:, None, :])[:, None]
-
-
-def _tensor_like(reference: Tensor, values: Sequence[object]) -> Tensor:
-    return torch.as_tensor(np.asarray(values), dtype=torch.float32, device=reference.device)
 
 
 def crop_resize_batch(
@@ -177,6 +178,43 @@ def pad_to_batch(images: Sequence[Num[Tensor, "c _ _"]]) -> Num[Tensor, "b c y x
     return batch
 
 
+def _pad_coordinates(coordinates: Tensor, half: Tensor, padding_mode: PaddingMode) -> Tensor:
+    """Map coordinates outside an image to those inside whose pixels pad it; all relative to the image's center."""
+    if padding_mode == "replicate":
+        return coordinates.clamp(-half, half)
+    period = (4 * half).clamp(min=1)
+    return half - ((coordinates + half) % period - 2 * half).abs()
+
+
+def _inverse_matrix(
+    matrix: NDArray[np.float64], in_size: tuple[int, int], out_size: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Return the 2 by 3 matrix from output to input coordinates (x, y), both relative to the centers."""
+    in_center, out_center = (
+        np.array([(width - 1) / 2, (height - 1) / 2]) for height, width in (in_size, out_size)
+    )
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.column_stack([linear, linear @ (out_center - matrix[:, 2]) - in_center])
+
+
+def _channel_means(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 1 1"]:
+    return images.mean(dim=(2, 3), keepdim=True)
+
+
+def _cutout_mask(params: Sequence[AugmentParams], images: Float[Tensor, "b 3 h w"]) -> Tensor:
+    """Return which pixels cutout fills, (b, 1, h, w)."""
+    boxes = [cutout_box(image_params.cutout, *images.shape[2:]) for image_params in params]
+    inside = []
+    for axis in (0, 1):
+        pixel = torch.arange(images.shape[2 + axis], device=images.device)
+        start, stop = (
+            _tensor_like(images, [getattr(box[axis], name) for box in boxes])[:, None]
+            for name in ("start", "stop")
+        )
+        inside.append((start <= pixel) & (pixel < stop))
+    return (inside[0][:, :, None] & inside[1][:, None, :])[:, None]
+
+
 def _crop_bounds(box: CropBox) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     """Return start, end and length of the box's parent region (or of the box) for rows, then for columns."""
     parent = box.parent or box
@@ -216,43 +254,5 @@ def _apply_weights(
     return (total / _FIXED_POINT_ONE).floor().float()
 
 
-def crop_and_augment_batch(
-    params: Sequence[AugmentParams],
-    images: Sequence[UInt8[Tensor, "c _ _"]],
-    boxes: Sequence[CropBox],
-    size: tuple[int, int],
-) -> Float[Tensor, "b c h w"]:
-    """Crop a box of each image and augment it, as ``crop_and_transform`` and ``apply_color`` do.
-
-    Parameters
-    ----------
-    params
-        Parameters of each image, all with the same ``padding_mode``.
-    images
-        Images of any sizes, on one device: red, green and blue, then channels that are only warped (a mask).
-    boxes
-        Box of each image.
-    size
-        Height and width of every crop.
-
-    Returns
-    -------
-    Tensor
-        Integers from 0 to 255, float32.
-    """
-    once = [
-        single_interpolation(image_params, box, size) for image_params, box in zip(params, boxes, strict=True)
-    ]
-    twice = [index for index, single in enumerate(once) if not single]
-    resized = iter(
-        crop_resize_batch([images[index] for index in twice], [boxes[index] for index in twice], size)
-        if twice
-        else ()
-    )
-    crops, matrices = [], []
-    for image_params, image, box, single in zip(params, images, boxes, once, strict=True):
-        matrix = affine_matrix(image_params, *size)
-        crops.append(image[:, *box.slices()].float() if single else next(resized))
-        matrices.append(matrix @ crop_to_size_matrix(box, size) if single else matrix)
-    sizes = [(crop.shape[1], crop.shape[2]) for crop in crops]
-    return color_batch(params, warp_batch(pad_to_batch(crops), sizes, matrices, size, params[0].padding_mode))
+def _tensor_like(reference: Tensor, values: Sequence[object]) -> Tensor:
+    return torch.as_tensor(np.asarray(values), dtype=torch.float32, device=reference.device)

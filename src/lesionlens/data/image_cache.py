@@ -41,6 +41,66 @@ _PLAN_MESSAGES = {
 }
 
 
+def open_image_cache(
+    paths: Sequence[Path],
+    *,
+    max_short_side: int | None,
+    color_constancy: ColorConstancy = "none",
+    hair_removal: bool = False,
+    option: CacheOption = "auto",
+    cache_dir: Path | None = None,
+    on_message: MessageCallback = lambda _: None,
+    progress: ProgressCallback = lambda *_: None,
+) -> ImageCache:
+    """Open the cache of a list of images; decode them first if there is none yet.
+
+    Parameters
+    ----------
+    paths
+        Image files, in the order of their indices in the cache.
+    max_short_side, color_constancy, hair_removal
+        Decoding options, as in ``load_image``.
+    option
+        ``memmap``: uncompressed; ``jpeg``: quality 95, in about a tenth of the space; ``none``: only shapes are stored,
+        and images are decoded at every access; ``auto``: an existing cache, else the first of these that takes at most
+        half of the free disk space.
+    cache_dir
+        Directory of image caches; default: ``default_cache_dir()``.
+    on_message
+        Called with a message before the cache is built, or before waiting for another process.
+    progress
+        Called with the number of decoded images and of all images.
+
+    Raises
+    ------
+    DataError
+        Some images cannot be decoded; the message has their number and the first few names.
+    RunError
+        No disk space, no permission or no file locks in the directory.
+    """
+    decode = partial(
+        load_image, max_short_side=max_short_side, color_constancy=color_constancy, hair_removal=hair_removal
+    )
+    cache_dir = cache_dir or default_cache_dir()
+    settings = f"{CACHE_FORMAT_VERSION} {decoder_version()} {max_short_side} {color_constancy} {hair_removal}"
+    location = _CacheLocation(cache_dir, _cache_key(paths, settings), paths, decode)
+    accepted: tuple[CacheFormat, ...] = ("memmap", "jpeg") if option == "auto" else (option,)
+    cache = location.find(accepted)
+    if cache is not None:
+        return cache
+    with file_lock(
+        location.lock_path,
+        on_wait=lambda: on_message(f"waiting for another process that decodes these images into {cache_dir}"),
+    ):
+        cache = location.find(accepted)  # the other process may have built it
+        if cache is None:
+            plan = plan_cache(option, paths, max_short_side, cache_dir)
+            on_message(plan.describe(cache_dir))
+            # An index without pixels may exist: "auto" uses it only if no other format fits.
+            cache = location.find([plan.cache_format]) or location.build(plan.cache_format, progress)
+        return cache
+
+
 class CachePlan(NamedTuple):
     """Format and size of a cache to be built.
 
@@ -124,66 +184,6 @@ def _required_bytes(cache_format: CacheFormat, decoded_bytes: int) -> int:
 
 def _format_bytes(num_bytes: int) -> str:
     return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e8 else f"{num_bytes / 1e6:.1f} MB"
-
-
-def open_image_cache(
-    paths: Sequence[Path],
-    *,
-    max_short_side: int | None,
-    color_constancy: ColorConstancy = "none",
-    hair_removal: bool = False,
-    option: CacheOption = "auto",
-    cache_dir: Path | None = None,
-    on_message: MessageCallback = lambda _: None,
-    progress: ProgressCallback = lambda *_: None,
-) -> ImageCache:
-    """Open the cache of a list of images; decode them first if there is none yet.
-
-    Parameters
-    ----------
-    paths
-        Image files, in the order of their indices in the cache.
-    max_short_side, color_constancy, hair_removal
-        Decoding options, as in ``load_image``.
-    option
-        ``memmap``: uncompressed; ``jpeg``: quality 95, in about a tenth of the space; ``none``: only shapes are stored,
-        and images are decoded at every access; ``auto``: an existing cache, else the first of these that takes at most
-        half of the free disk space.
-    cache_dir
-        Directory of image caches; default: ``default_cache_dir()``.
-    on_message
-        Called with a message before the cache is built, or before waiting for another process.
-    progress
-        Called with the number of decoded images and of all images.
-
-    Raises
-    ------
-    DataError
-        Some images cannot be decoded; the message has their number and the first few names.
-    RunError
-        No disk space, no permission or no file locks in the directory.
-    """
-    decode = partial(
-        load_image, max_short_side=max_short_side, color_constancy=color_constancy, hair_removal=hair_removal
-    )
-    cache_dir = cache_dir or default_cache_dir()
-    settings = f"{CACHE_FORMAT_VERSION} {decoder_version()} {max_short_side} {color_constancy} {hair_removal}"
-    location = _CacheLocation(cache_dir, _cache_key(paths, settings), paths, decode)
-    accepted: tuple[CacheFormat, ...] = ("memmap", "jpeg") if option == "auto" else (option,)
-    cache = location.find(accepted)
-    if cache is not None:
-        return cache
-    with file_lock(
-        location.lock_path,
-        on_wait=lambda: on_message(f"waiting for another process that decodes these images into {cache_dir}"),
-    ):
-        cache = location.find(accepted)  # the other process may have built it
-        if cache is None:
-            plan = plan_cache(option, paths, max_short_side, cache_dir)
-            on_message(plan.describe(cache_dir))
-            # An index without pixels may exist: "auto" uses it only if no other format fits.
-            cache = location.find([plan.cache_format]) or location.build(plan.cache_format, progress)
-        return cache
 
 
 class _CacheLocation:

@@ -21,90 +21,9 @@ from lesionlens.imaging.superpixels import union_of_features
 MASK_KINDS = ("lesion", "background", "dermoscopic", "artifacts")
 ARTIFACT_MASKS_DIR = "artifact_masks"
 """Directory of artifact masks ``ID.png`` (hair, rulers, ink) in a dataset's directory or next to a custom table."""
-
 MaskImage = NDArray[np.uint8]
 MaskReader = Callable[[int, ImageSize], MaskImage | str]
 """Function of a row index and an image size that returns the mask, or the reason why there is none."""
-
-
-def mask_reader(table: LesionTable, kind: str, mask_dir: Path | None = None) -> MaskReader:
-    """Return a function that reads masks of one kind; see ``load_masks`` for the parameters.
-
-    Artifact masks are read from the directory ``ARTIFACT_MASKS_DIR``. An image inside the dataset's directory without
-    such a file has an empty mask (no artifact); an image elsewhere, such as one of an extra source, has no mask.
-
-    Raises
-    ------
-    DataError
-        An unknown kind, or a directory that does not exist.
-    """
-    if kind == "artifacts":
-        return _artifact_mask_reader(table)
-    if kind == "dermoscopic":
-        return _dermoscopic_mask_reader(table)
-    if kind in MASK_KINDS:
-        read = _file_mask_reader(table, lesion_mask_paths(table, mask_dir))
-        return read if kind == "lesion" else _inverted_mask_reader(read)
-    if not Path(kind).expanduser().is_dir():
-        raise DataError(
-            f"{unknown_name_message('kind of mask', kind, MASK_KINDS)}, or a directory of masks; there is no directory "
-            f"{kind}"
-        )
-    return _file_mask_reader(table, lesion_mask_paths(table, Path(kind)))
-
-
-def _file_mask_reader(table: LesionTable, mask_paths: Sequence[Path | None]) -> MaskReader:
-    images = table.paths
-
-    def read(index: int, shape: ImageSize) -> MaskImage | str:
-        mask_path = mask_paths[index]
-        if mask_path is None:
-            return f"{images[index].name} has no mask"
-        mask = load_mask(mask_path, shape, image_path=images[index])
-        return mask if mask.any() else f"the mask {mask_path} is empty"
-
-    return read
-
-
-def _inverted_mask_reader(read: MaskReader) -> MaskReader:
-    def read_inverted(index: int, shape: ImageSize) -> MaskImage | str:
-        mask = read(index, shape)
-        return mask if isinstance(mask, str) else 255 - mask
-
-    return read_inverted
-
-
-def _dermoscopic_mask_reader(table: LesionTable) -> MaskReader:
-    feature_paths, images = list(table.frame["feature_mask_paths"]), table.paths
-
-    def read(index: int, shape: ImageSize) -> MaskImage | str:
-        mask = union_of_features(feature_paths[index], shape)
-        return f"{images[index].name} has no annotated structures" if mask is None else mask
-
-    return read
-
-
-def _artifact_mask_reader(table: LesionTable) -> MaskReader:
-    root = (table.root if table.root.is_dir() else table.root.parent).expanduser().resolve()
-    if not (root / ARTIFACT_MASKS_DIR).is_dir():
-        raise DataError(
-            f"{root} has no directory {ARTIFACT_MASKS_DIR} with artifact masks. Create it with a mask ID.png for each "
-            f"image that shows hair, a ruler or ink, or use another kind of mask: {', '.join(MASK_KINDS[:-1])}"
-        )
-    mask_paths, ids, images = (
-        find_masks(root / ARTIFACT_MASKS_DIR),
-        list(table.frame["image_id"]),
-        table.paths,
-    )
-
-    def read(index: int, shape: ImageSize) -> MaskImage | str:
-        if (mask_path := mask_paths.get(ids[index])) is not None:
-            return load_mask(mask_path, shape, image_path=images[index])
-        if images[index].resolve().is_relative_to(root):
-            return np.zeros(shape, dtype=np.uint8)
-        return f"{images[index].name} has no artifact mask"
-
-    return read
 
 
 class MaskStore:
@@ -259,3 +178,83 @@ def load_lesion_boxes(
     masks = (loaded.masks[index] for index in range(len(table)))
     boxes = tuple(None if mask is None else lesion_bounding_box(mask, margin) for mask in masks)
     return LesionBoxes(boxes, loaded.excluded)
+
+
+def mask_reader(table: LesionTable, kind: str, mask_dir: Path | None = None) -> MaskReader:
+    """Return a function that reads masks of one kind; see ``load_masks`` for the parameters.
+
+    Artifact masks are read from the directory ``ARTIFACT_MASKS_DIR``. An image inside the dataset's directory without
+    such a file has an empty mask (no artifact); an image elsewhere, such as one of an extra source, has no mask.
+
+    Raises
+    ------
+    DataError
+        An unknown kind, or a directory that does not exist.
+    """
+    if kind == "artifacts":
+        return _artifact_mask_reader(table)
+    if kind == "dermoscopic":
+        return _dermoscopic_mask_reader(table)
+    if kind in MASK_KINDS:
+        read = _file_mask_reader(table, lesion_mask_paths(table, mask_dir))
+        return read if kind == "lesion" else _inverted_mask_reader(read)
+    if not Path(kind).expanduser().is_dir():
+        raise DataError(
+            f"{unknown_name_message('kind of mask', kind, MASK_KINDS)}, or a directory of masks; there is no directory "
+            f"{kind}"
+        )
+    return _file_mask_reader(table, lesion_mask_paths(table, Path(kind)))
+
+
+def _file_mask_reader(table: LesionTable, mask_paths: Sequence[Path | None]) -> MaskReader:
+    images = table.paths
+
+    def read(index: int, shape: ImageSize) -> MaskImage | str:
+        mask_path = mask_paths[index]
+        if mask_path is None:
+            return f"{images[index].name} has no mask"
+        mask = load_mask(mask_path, shape, image_path=images[index])
+        return mask if mask.any() else f"the mask {mask_path} is empty"
+
+    return read
+
+
+def _inverted_mask_reader(read: MaskReader) -> MaskReader:
+    def read_inverted(index: int, shape: ImageSize) -> MaskImage | str:
+        mask = read(index, shape)
+        return mask if isinstance(mask, str) else 255 - mask
+
+    return read_inverted
+
+
+def _dermoscopic_mask_reader(table: LesionTable) -> MaskReader:
+    feature_paths, images = list(table.frame["feature_mask_paths"]), table.paths
+
+    def read(index: int, shape: ImageSize) -> MaskImage | str:
+        mask = union_of_features(feature_paths[index], shape)
+        return f"{images[index].name} has no annotated structures" if mask is None else mask
+
+    return read
+
+
+def _artifact_mask_reader(table: LesionTable) -> MaskReader:
+    root = (table.root if table.root.is_dir() else table.root.parent).expanduser().resolve()
+    if not (root / ARTIFACT_MASKS_DIR).is_dir():
+        raise DataError(
+            f"{root} has no directory {ARTIFACT_MASKS_DIR} with artifact masks. Create it with a mask ID.png for each "
+            f"image that shows hair, a ruler or ink, or use another kind of mask: {', '.join(MASK_KINDS[:-1])}"
+        )
+    mask_paths, ids, images = (
+        find_masks(root / ARTIFACT_MASKS_DIR),
+        list(table.frame["image_id"]),
+        table.paths,
+    )
+
+    def read(index: int, shape: ImageSize) -> MaskImage | str:
+        if (mask_path := mask_paths.get(ids[index])) is not None:
+            return load_mask(mask_path, shape, image_path=images[index])
+        if images[index].resolve().is_relative_to(root):
+            return np.zeros(shape, dtype=np.uint8)
+        return f"{images[index].name} has no artifact mask"
+
+    return read

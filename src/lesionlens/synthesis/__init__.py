@@ -1,4 +1,4 @@
-"""Dermoscopy-like images drawn from a seed, with the truth about every pixel; for research and tests only."""
+"""Synthetic dermoscopy-like images with ground truth for every pixel; for research and tests only."""
 
 from lesionlens.synthesis.artifacts import ARTIFACTS, ArtifactRates
 from lesionlens.synthesis.dataset import generate_dataset

@@ -1,4 +1,4 @@
-"""The ground on which structures are painted: the lesion's field, its cover and its measures."""
+"""Canvas of one lesion, on which dermoscopic structures are rendered: distance field, opacity and scale."""
 
 from typing import NamedTuple
 
@@ -9,16 +9,24 @@ from lesionlens.synthesis.procedural_noise import FloatField, fractal_noise, smo
 
 
 class LesionCanvas(NamedTuple):
-    """One lesion's canvas."""
+    """Canvas of one lesion.
+
+    Attributes
+    ----------
+    distance_field
+        Signed distance to the border in radii, (h, w): 1 at the center, 0 at the border, negative outside.
+    opacity
+        Fraction of the lesion's pigment that is present, 0 to 1, (h, w).
+    radius
+        Radius of the lesion in pixels.
+    scale
+        Image height / 450.
+    """
 
     distance_field: FloatField
-    """(h, w), one at the centre, zero at the border, negative outside, in radii"""
     opacity: FloatField
-    """(h, w), 0…1, how much of the lesion's pigment is present"""
     radius: float
-    """pixels"""
     scale: float
-    """image height / 450"""
 
     @property
     def size(self) -> ImageSize:
@@ -29,7 +37,7 @@ class LesionCanvas(NamedTuple):
     def random_patch(
         self, rng: np.random.Generator, *, area_fraction: float, feature_size: float, rim: float = 0.1
     ) -> FloatField:
-        """Irregular islands on about ``area_fraction`` of the lesion, ``feature_size`` radii wide; (h, w) in 0…1."""
+        """Return irregular patches ``feature_size`` radii wide on about ``area_fraction`` of the lesion, (h, w)."""
         noise = fractal_noise(
             rng, self.size, scale=max(6.0, feature_size * self.radius), octaves=5, gain=0.55
         )
@@ -42,7 +50,7 @@ class LesionCanvas(NamedTuple):
     def sample_points(
         self, rng: np.random.Generator, count: int, *, low: float, high: float
     ) -> list[tuple[float, float]]:
-        """Up to ``count`` places (x, y) where the field lies between ``low`` and ``high``."""
+        """Sample up to ``count`` points (x, y) at which the distance field is between ``low`` and ``high``."""
         y, x = np.nonzero((self.distance_field > low) & (self.distance_field < high))
         if not len(x):
             return []

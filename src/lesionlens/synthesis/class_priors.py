@@ -1,8 +1,8 @@
-"""What tells the seven classes apart: probabilities and ranges of criteria, as plain tables.
+"""Ranges and probabilities of dermoscopic criteria by class.
 
-The criteria follow the dermoscopy literature (pattern analysis, the ABCD rule, the seven-point checklist);
-the numbers are chosen, not measured. ``difficulty`` lets each criterion of a lesion be borrowed from a class
-drawn at random: at zero each class keeps to its own row, at one the classes look alike.
+The criteria follow the dermoscopy literature (pattern analysis, the ABCD rule, the seven-point checklist); the numbers
+are chosen, not measured. With ``difficulty`` above 0, each criterion of a lesion may be sampled from a random class: at
+0 the classes are distinct, at 1 they have the same distribution.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from lesionlens.synthesis.structures import STRUCTURES
 CLASS_CODES = ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc")
 
 CRITERIA_RANGES: dict[str, dict[str, tuple[float, float]]] = {
-    # melanin, blood, dermal_melanin: optical density; halo: redness round it; radius: pixels of 450; others 0…1
+    # melanin, blood, dermal_melanin: optical density; halo: redness around the lesion; radius: pixels in an image 450
+    # high; others: 0 to 1
     "melanin": {
         "mel": (0.45, 1.7), "nv": (0.3, 1.2), "bcc": (0.0, 0.16), "akiec": (0.05, 0.4), "bkl": (0.25, 1.05),
         "df": (0.2, 0.5), "vasc": (0.0, 0.1),
@@ -80,7 +81,7 @@ STRUCTURE_PROBABILITY: dict[str, dict[str, float]] = {
 
 @dataclass(frozen=True)
 class LesionCriteria:
-    """The criteria of one lesion: what a dermatologist would note."""
+    """Dermoscopic criteria of one lesion, in the units of ``CRITERIA_RANGES``."""
 
     code: str
     melanin: float
@@ -97,29 +98,31 @@ class LesionCriteria:
 
 
 def confusion_rate(difficulty: float) -> float:
-    """How often a criterion is borrowed from a class drawn at random; rises slowly at first."""
+    """Return the probability that a criterion is sampled from a random class: the cube of the difficulty."""
     return float(difficulty**3)
 
 
 def sample_criteria(rng: np.random.Generator, code: str, *, difficulty: float) -> LesionCriteria:
-    """Draw the criteria of a lesion of class ``code`` (HAM10000's ``dx``).
+    """Sample the criteria of a lesion of class ``code`` (``dx`` of HAM10000).
 
     Raises
     ------
     DataError
-        A class that does not exist, or a difficulty outside 0…1.
+        An unknown class, or a difficulty outside 0 to 1.
     """
     if code not in CLASS_CODES:
         raise DataError(unknown_name_message("class", code, CLASS_CODES))
     if not 0 <= difficulty <= 1:
         raise DataError(
-            f"difficulty is {difficulty}; allowed is 0 (distinct) to 1 (alike). Choose one between."
+            f"difficulty is {difficulty}; allowed is 0 (distinct classes) to 1 (indistinguishable classes)."
         )
-    share = confusion_rate(difficulty)
+    rate = confusion_rate(difficulty)
 
-    def whose() -> str:
-        return str(rng.choice(CLASS_CODES)) if rng.random() < share else code
+    def source_class() -> str:
+        return str(rng.choice(CLASS_CODES)) if rng.random() < rate else code
 
-    ranges = {name: float(rng.uniform(*row[whose()])) for name, row in CRITERIA_RANGES.items()}
-    present = [name for name in STRUCTURES if rng.random() < STRUCTURE_PROBABILITY[name].get(whose(), 0.0)]
-    return LesionCriteria(code=code, structures=tuple(present), **ranges)
+    values = {name: float(rng.uniform(*row[source_class()])) for name, row in CRITERIA_RANGES.items()}
+    present = [
+        name for name in STRUCTURES if rng.random() < STRUCTURE_PROBABILITY[name].get(source_class(), 0.0)
+    ]
+    return LesionCriteria(code=code, structures=tuple(present), **values)

@@ -1,4 +1,8 @@
-"""Dermoscopic structures: melanocytic ones, then those of keratin, then vascular ones."""
+"""Render dermoscopic structures: melanocytic, then keratin, then vascular ones.
+
+Each function takes the lesion's canvas, a random generator and ``disorder`` (0: regular, 1: irregular) and returns the
+pigments that the structure adds.
+"""
 
 import numpy as np
 
@@ -18,7 +22,7 @@ from lesionlens.synthesis.procedural_noise import (
 
 
 def pigment_network(canvas: LesionCanvas, rng: np.random.Generator, disorder: float) -> PigmentLayer:
-    """Brown honeycomb; ``disorder`` 0 even and fading at the border, 1 patchy, wide, ending abruptly."""
+    """Render a brown honeycomb: regular with fading edges at ``disorder`` 0, patchy with abrupt edges at 1."""
     k = canvas.scale
     mesh = voronoi_cells(rng, canvas.size, spacing=rng.uniform(6.5, 8 + 2.5 * disorder) * k, jitter=0.9)
     thick = rng.uniform(0.7, 0.9 + 0.3 * disorder) * k
@@ -29,12 +33,12 @@ def pigment_network(canvas: LesionCanvas, rng: np.random.Generator, disorder: fl
     fade = smoothstep(-0.12, 0.45 - 0.38 * disorder, canvas.distance_field)
     noise = fractal_noise(rng, canvas.size, scale=0.5 * canvas.radius, octaves=5, gain=0.6)
     local = smoothstep(-1.4 + 0.8 * disorder, 1.4 + 0.2 * disorder, noise) * fade
-    amount = np.float32(rng.uniform(0.3, 0.6) * (1 + 0.4 * disorder))
-    return PigmentLayer(local > 0.3, melanin=amount * local * (lines - 0.1))
+    density = np.float32(rng.uniform(0.3, 0.6) * (1 + 0.4 * disorder))
+    return PigmentLayer(local > 0.3, melanin=density * local * (lines - 0.1))
 
 
 def globules(canvas: LesionCanvas, rng: np.random.Generator, disorder: float) -> PigmentLayer:
-    """Round brown clods; even at ``disorder`` 0, of any size and crowded on one side at 1."""
+    """Render round brown globules: regular at ``disorder`` 0, of any size and clustered on one side at 1."""
     k = canvas.scale
     lattice = voronoi_cells(rng, canvas.size, spacing=rng.uniform(9, 15) * k, jitter=0.75 + 0.25 * disorder)
     mean = rng.uniform(2.0, 3.4) * k
@@ -50,27 +54,27 @@ def globules(canvas: LesionCanvas, rng: np.random.Generator, disorder: float) ->
 
 
 def streaks(canvas: LesionCanvas, rng: np.random.Generator, disorder: float) -> PigmentLayer:
-    """Dark radial lines and bulbs at the border, all round at ``disorder`` 0, in one sector at 1."""
-    sheet, centre = DrawSurface(canvas.size), np.array(canvas.size[::-1]) / 2
-    favoured, spread = rng.uniform(0, 2 * np.pi), np.pi * (1.1 - 0.7 * disorder)
+    """Render dark radial lines at the border: all around at ``disorder`` 0, in one sector at 1."""
+    surface, center = DrawSurface(canvas.size), np.array(canvas.size[::-1]) / 2
+    sector, spread = rng.uniform(0, 2 * np.pi), np.pi * (1.1 - 0.7 * disorder)
     for x, y in canvas.sample_points(rng, int(rng.uniform(25, 80)), low=-0.02, high=0.14):
-        turn = float(np.arctan2(y - centre[1], x - centre[0]))
-        if abs((turn - favoured + np.pi) % (2 * np.pi) - np.pi) > spread:
+        angle = float(np.arctan2(y - center[1], x - center[0]))
+        if abs((angle - sector + np.pi) % (2 * np.pi) - np.pi) > spread:
             continue
-        turn += rng.normal(0, 0.1 + 0.2 * disorder)
+        angle += rng.normal(0, 0.1 + 0.2 * disorder)
         length = rng.uniform(0.04, 0.13) * canvas.radius
-        way = np.array([np.cos(turn), np.sin(turn)])
-        path = np.array([x, y]) + np.linspace(-1.2, 1, 8)[:, None] * length * way
-        sheet.draw_tapered_line(
+        direction = np.array([np.cos(angle), np.sin(angle)])
+        path = np.array([x, y]) + np.linspace(-1.2, 1, 8)[:, None] * length * direction
+        surface.draw_tapered_line(
             path, width=rng.uniform(1.2, 3.0) * canvas.scale, strength=rng.uniform(0.15, 0.7)
         )
-    drawn = blur(sheet.to_float(), 1.6 * canvas.scale)
-    drawn = domain_warp(rng, drawn, strength=2.2 * canvas.scale, scale=14 * canvas.scale)
-    return PigmentLayer(drawn > 0.25, melanin=np.float32(rng.uniform(0.7, 1.3)) * drawn)
+    lines = blur(surface.to_float(), 1.6 * canvas.scale)
+    lines = domain_warp(rng, lines, strength=2.2 * canvas.scale, scale=14 * canvas.scale)
+    return PigmentLayer(lines > 0.25, melanin=np.float32(rng.uniform(0.7, 1.3)) * lines)
 
 
 def blotches(canvas: LesionCanvas, rng: np.random.Generator, disorder: float) -> PigmentLayer:
-    """Structureless dark area, central at ``disorder`` 0, off centre and ragged at 1."""
+    """Render a structureless dark area: central at ``disorder`` 0, off-center and ragged at 1."""
     even = smoothstep(0.25, 0.85, canvas.distance_field)
     ragged = canvas.random_patch(rng, area_fraction=rng.uniform(0.12, 0.4), feature_size=0.8)
     area = (1 - disorder) * even + disorder * ragged
@@ -78,7 +82,7 @@ def blotches(canvas: LesionCanvas, rng: np.random.Generator, disorder: float) ->
 
 
 def blue_white_veil(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float) -> PigmentLayer:
-    """Blue-grey area under a whitish haze."""
+    """Render a blue-gray area under a whitish haze."""
     area = blur(
         canvas.random_patch(rng, area_fraction=rng.uniform(0.15, 0.5), feature_size=1.0),
         0.05 * canvas.radius + 2,
@@ -93,7 +97,7 @@ def blue_white_veil(canvas: LesionCanvas, rng: np.random.Generator, _disorder: f
 
 
 def regression_structures(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float) -> PigmentLayer:
-    """White scar-like area with blue-grey peppering where pigment has gone."""
+    """Render a white scar-like area with blue-gray peppering in place of pigment."""
     area = blur(
         canvas.random_patch(rng, area_fraction=rng.uniform(0.15, 0.45), feature_size=1.1),
         0.04 * canvas.radius + 2,
@@ -111,23 +115,23 @@ def regression_structures(canvas: LesionCanvas, rng: np.random.Generator, _disor
 
 
 def milia_like_cysts(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float) -> PigmentLayer:
-    """Milia-like cysts: small whitish dots, some starry, some cloudy."""
-    k, sheet = canvas.scale, DrawSurface(canvas.size)
+    """Render small whitish dots, some sharp, some cloudy."""
+    k, surface = canvas.scale, DrawSurface(canvas.size)
     for x, y in canvas.sample_points(rng, int(rng.uniform(3, 20)), low=0.12, high=2):
-        sheet.draw_dots([(x, y, rng.gamma(3, 0.9) * k + 0.8 * k)], strength=rng.uniform(0.25, 0.9))
-    dots = blur(sheet.to_float(), rng.uniform(1.2, 2.4) * k)
+        surface.draw_dots([(x, y, rng.gamma(3, 0.9) * k + 0.8 * k)], strength=rng.uniform(0.25, 0.9))
+    dots = blur(surface.to_float(), rng.uniform(1.2, 2.4) * k)
     return PigmentLayer(dots > 0.2, melanin=-0.35 * dots, scatter=0.62 * dots)
 
 
 def comedo_like_openings(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float) -> PigmentLayer:
-    """Comedo-like openings: dark brown plugs, round or oval, sharply bordered."""
-    k, sheet = canvas.scale, DrawSurface(canvas.size)
+    """Render dark brown plugs, round or oval, with sharp borders."""
+    k, surface = canvas.scale, DrawSurface(canvas.size)
     for x, y in canvas.sample_points(rng, int(rng.uniform(6, 26)), low=0.1, high=2):
         long = rng.gamma(4, 1.0) * k + k
-        sheet.draw_ellipse(
+        surface.draw_ellipse(
             x, y, (long, long * rng.uniform(0.45, 1)), rng.uniform(0, np.pi), rng.uniform(0.4, 1)
         )
-    plugs = domain_warp(rng, blur(sheet.to_float(), 1.4 * k), strength=0.8 * k, scale=8 * k)
+    plugs = domain_warp(rng, blur(surface.to_float(), 1.4 * k), strength=0.8 * k, scale=8 * k)
     rim = np.maximum(blur(plugs, 2.2 * k) - 0.8 * plugs, 0)
     return PigmentLayer(
         plugs > 0.3,
@@ -137,7 +141,7 @@ def comedo_like_openings(canvas: LesionCanvas, rng: np.random.Generator, _disord
 
 
 def fissures_and_ridges(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float) -> PigmentLayer:
-    """Fissures and ridges like the surface of a brain under a waxy haze, with strands of keratin."""
+    """Render brain-like fissures and ridges under a waxy haze, with strands of keratin."""
     k, inside = canvas.scale, smoothstep(-0.05, 0.15, canvas.distance_field)
     lines = inside * ridge_lines(
         rng, canvas.size, scale=rng.uniform(14, 34) * k, width=rng.uniform(0.25, 0.5)
@@ -149,7 +153,7 @@ def fissures_and_ridges(canvas: LesionCanvas, rng: np.random.Generator, _disorde
 
 
 def surface_scale(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float) -> PigmentLayer:
-    """White to yellow scale, crust and bright strands lying on the surface."""
+    """Render white to yellow scale, crust and bright strands on the surface."""
     k = canvas.scale
     area = canvas.random_patch(rng, area_fraction=rng.uniform(0.1, 0.35), feature_size=0.7, rim=0.0)
     flakes = fractal_noise(rng, canvas.size, scale=11 * k, octaves=4, gain=0.75)
@@ -160,21 +164,21 @@ def surface_scale(canvas: LesionCanvas, rng: np.random.Generator, _disorder: flo
 
 
 def scar_like_area(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float) -> PigmentLayer:
-    """White scar-like centre with a ragged end and shiny strands."""
+    """Render a white scar-like center with a ragged border and shiny strands."""
     noise = fractal_noise(rng, canvas.size, scale=0.5 * canvas.radius, octaves=5, gain=0.65)
     edge = rng.uniform(0.1, 0.5)
     calm = blur(canvas.distance_field, 0.12 * canvas.radius + 1)
-    # measured from the deepest place, so that lobed lesions have a centre too
+    # relative to the deepest point, so that lobed lesions have a center too
     calm /= max(float(calm.max()), 0.1)
-    heart = smoothstep(edge, edge + 0.6, calm + 0.16 * noise)
-    white = heart * rng.uniform(0.12, 0.42) * (1 + 0.3 * noise) + shiny_white_streaks(canvas, rng)
+    scar = smoothstep(edge, edge + 0.6, calm + 0.16 * noise)
+    white = scar * rng.uniform(0.12, 0.42) * (1 + 0.3 * noise) + shiny_white_streaks(canvas, rng)
     return PigmentLayer(
-        heart > 0.4, melanin=-0.3 * heart, blood=-0.12 * heart, scatter=np.asarray(white, np.float32)
+        scar > 0.4, melanin=-0.3 * scar, blood=-0.12 * scar, scatter=np.asarray(white, np.float32)
     )
 
 
 def shiny_white_streaks(canvas: LesionCanvas, rng: np.random.Generator) -> FloatField:
-    """Fine bright strands where keratin or collagen reflects the lamp, in patches; (h, w)."""
+    """Return patches of fine bright strands (reflections of keratin or collagen), (h, w)."""
     k = canvas.scale
     lines = ridge_lines(rng, canvas.size, scale=rng.uniform(10, 20) * k, width=0.22)
     where = smoothstep(0.3, 1.6, fractal_noise(rng, canvas.size, scale=0.4 * canvas.radius, octaves=4))
@@ -183,22 +187,22 @@ def shiny_white_streaks(canvas: LesionCanvas, rng: np.random.Generator) -> Float
 
 
 def arborizing_vessels(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float) -> PigmentLayer:
-    """Bright red vessels in focus that branch like trees from the border inwards."""
-    sheet, heart = DrawSurface(canvas.size), np.array(canvas.size[::-1]) / 2
+    """Render bright red vessels in focus that branch from the border inwards."""
+    surface, center = DrawSurface(canvas.size), np.array(canvas.size[::-1]) / 2
     for start in canvas.sample_points(rng, int(rng.integers(2, 7)), low=-0.15, high=0.35):
-        turn = float(np.arctan2(heart[1] - start[1], heart[0] - start[0])) + rng.normal(0, 0.6)
+        direction = float(np.arctan2(center[1] - start[1], center[0] - start[0])) + rng.normal(0, 0.6)
         _draw_branch(
-            sheet,
+            surface,
             rng,
             start,
-            turn,
+            direction,
             rng.uniform(0.4, 1.1) * canvas.radius,
             rng.uniform(1.3, 2.3) * canvas.scale,
             3,
         )
-    drawn = blur(sheet.to_float(), 1.0 * canvas.scale)
-    drawn = domain_warp(rng, drawn, strength=2.4 * canvas.scale, scale=14 * canvas.scale)
-    return PigmentLayer(drawn > 0.2, blood=np.float32(rng.uniform(0.4, 1.0)) * drawn)
+    vessels = blur(surface.to_float(), 1.0 * canvas.scale)
+    vessels = domain_warp(rng, vessels, strength=2.4 * canvas.scale, scale=14 * canvas.scale)
+    return PigmentLayer(vessels > 0.2, blood=np.float32(rng.uniform(0.4, 1.0)) * vessels)
 
 
 def _draw_branch(
@@ -216,22 +220,22 @@ def _draw_branch(
         return
     for _ in range(int(rng.integers(1, 4))):
         knot = int(rng.integers(2, 11))
-        side = rng.choice([-1, 1]) * rng.uniform(0.5, 1.1)
-        place = (float(path[knot, 0]), float(path[knot, 1]))
+        turn = rng.choice([-1, 1]) * rng.uniform(0.5, 1.1)
+        origin = (float(path[knot, 0]), float(path[knot, 1]))
         _draw_branch(
-            surface, rng, place, direction + side, length * rng.uniform(0.35, 0.65), width * 0.68, depth - 1
+            surface, rng, origin, direction + turn, length * rng.uniform(0.35, 0.65), width * 0.68, depth - 1
         )
 
 
 def red_lacunae(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float) -> PigmentLayer:
-    """Red, purple or clotted black lagoons, round and sharply bordered, parted by whitish septa."""
+    """Render red, purple or black (clotted) lacunae, round with sharp borders, separated by whitish septa."""
     k = canvas.scale
     mean = float(np.clip(rng.uniform(0.1, 0.32) * canvas.radius, 4 * k, 26 * k))
     lattice = voronoi_cells(rng, canvas.size, spacing=2 * mean, jitter=0.8)
     reach = lattice.uniform_per_cell(rng, 0.7, 1.3) * np.float32(mean) - lattice.distance
     dark = rng.choice([0.0, 0.15, 0.6], p=[0.5, 0.3, 0.2])
     clot = (lattice.uniform_per_cell(rng, 0, 1) < dark) * lattice.uniform_per_cell(rng, 0.1, 0.9)
-    # blood shimmers through the septa
+    # blood is visible through the septa
     between = np.float32(rng.uniform(0.1, 0.6))
     round_ = smoothstep(-0.25 * mean, 0.25 * mean, reach)
     wave, inside = rng.integers(2**32), smoothstep(-0.06, 0.1, canvas.distance_field)
@@ -246,20 +250,20 @@ def red_lacunae(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float
             round_ * clot,
         )
     )
-    amount = np.float32(rng.uniform(0.5, 1.1)) * full
+    blood = np.float32(rng.uniform(0.5, 1.1)) * full
     purple = np.float32(rng.uniform(0.0, 0.25))
     septa = np.float32(rng.uniform(0.0, 0.22)) * inside * (1 - smoothstep(float(between), 0.8, full))
     return PigmentLayer(
         full > 0.2,
         melanin=0.4 * clotted,
-        blood=amount,
-        dermal_melanin=purple * amount + clotted,
+        blood=blood,
+        dermal_melanin=purple * blood + clotted,
         scatter=septa,
     )
 
 
 def strawberry_pattern(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float) -> PigmentLayer:
-    """Red pseudo-network round pale follicles with yellowish plugs."""
+    """Render a red pseudo-network around pale follicles with yellowish plugs."""
     k = canvas.scale
     lattice = voronoi_cells(rng, canvas.size, spacing=rng.uniform(12, 20) * k, jitter=1.0)
     hole = lattice.uniform_per_cell(rng, -1.0, 5.0) * np.float32(k)
@@ -279,24 +283,24 @@ def strawberry_pattern(canvas: LesionCanvas, rng: np.random.Generator, _disorder
 
 
 def blue_gray_ovoid_nests(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float) -> PigmentLayer:
-    """Blue-grey ovoid nests, globules and leaf-like areas of basal cells."""
-    k, sheet = canvas.scale, DrawSurface(canvas.size)
+    """Render blue-gray ovoid nests, globules and leaf-like areas of basal cells."""
+    k, surface = canvas.scale, DrawSurface(canvas.size)
     for x, y in canvas.sample_points(rng, int(rng.integers(3, 13)), low=-0.05, high=0.8):
         long = rng.gamma(2.2, 0.04) * canvas.radius + 2 * k
         axes = (long, long * rng.uniform(0.45, 0.95))
-        sheet.draw_ellipse(x, y, axes, rng.uniform(0, np.pi), rng.uniform(0.35, 1))
-    drawn = domain_warp(rng, blur(sheet.to_float(), rng.uniform(3, 7) * k), strength=3 * k, scale=20 * k)
-    drawn *= 1 + 0.2 * fractal_noise(rng, canvas.size, scale=14 * k, octaves=3, gain=0.7)
+        surface.draw_ellipse(x, y, axes, rng.uniform(0, np.pi), rng.uniform(0.35, 1))
+    nests = domain_warp(rng, blur(surface.to_float(), rng.uniform(3, 7) * k), strength=3 * k, scale=20 * k)
+    nests *= 1 + 0.2 * fractal_noise(rng, canvas.size, scale=14 * k, octaves=3, gain=0.7)
     brown = rng.uniform(0.1, 0.5)
     return PigmentLayer(
-        drawn > 0.25,
-        melanin=np.float32(brown) * drawn,
-        dermal_melanin=np.float32(1.2 - brown) * np.float32(rng.uniform(0.4, 0.75)) * drawn,
+        nests > 0.25,
+        melanin=np.float32(brown) * nests,
+        dermal_melanin=np.float32(1.2 - brown) * np.float32(rng.uniform(0.4, 0.75)) * nests,
     )
 
 
 def ulceration(canvas: LesionCanvas, rng: np.random.Generator, _disorder: float) -> PigmentLayer:
-    """Erosion: structureless red to orange-brown with crust."""
+    """Render an erosion: structureless red to orange-brown with crust."""
     area = blur(
         canvas.random_patch(rng, area_fraction=rng.uniform(0.06, 0.2), feature_size=0.6, rim=0.2),
         1.5 * canvas.scale,

@@ -26,16 +26,16 @@ from lesionlens.synthesis.structures import read_structures
 
 @dataclass(frozen=True)
 class GeneratedDataset:
-    """What `generate_dataset` wrote, and what each image is in the layout to come.
+    """Files that ``generate_dataset`` wrote, with the label and the split of each image in the target layout.
 
     Attributes
     ----------
     root
-        Where the files lie, and where the layout is to be.
+        Directory of the files, also of the target layout.
     rows
-        The columns of ``HAM10000_metadata.csv``, and ``label`` and ``split`` as the layout has them.
+        Columns of ``HAM10000_metadata.csv``, and ``label`` and ``split`` of the target layout.
     size
-        Height and width in pixels.
+        Height and width of the images in pixels.
     """
 
     root: Path
@@ -43,11 +43,11 @@ class GeneratedDataset:
     size: tuple[int, int]
 
     def splits(self) -> Iterable[tuple[str, pd.DataFrame]]:
-        """Give each official part with its rows."""
-        yield from ((str(part), rows) for part, rows in self.rows.groupby("split", sort=False))
+        """Yield the name and the rows of each official split."""
+        yield from ((str(name), rows) for name, rows in self.rows.groupby("split", sort=False))
 
     def move_images(self, rows: pd.DataFrame, target_dir: str) -> None:
-        """Put these images into a folder of the layout."""
+        """Move images into a directory of the layout."""
         _move_files(
             self.root / "HAM10000_images", "{}.jpg", rows["image_id"], self.root / target_dir, "{}.jpg"
         )
@@ -55,64 +55,69 @@ class GeneratedDataset:
     def move_masks(
         self, rows: pd.DataFrame, target_dir: str, *, name_pattern: str = "{}_segmentation.png"
     ) -> None:
-        """Put these lesion masks into a folder of the layout, each under this name."""
+        """Move lesion masks into a directory of the layout, renamed by a pattern."""
         _move_files(
             self.root / "masks", "{}_segmentation.png", rows["image_id"], self.root / target_dir, name_pattern
         )
 
     def write_csv(self, path: str, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-        """Write a table of the layout; without a header where that is empty."""
+        """Write a table of the layout; without a header line if ``header`` is empty."""
         with (self.root / path).open("w", newline="", encoding="utf-8") as stream:
-            lines = csv.writer(stream, lineterminator="\n")
-            lines.writerows([*([tuple(header)] if header else []), *rows])
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerows([*([tuple(header)] if header else []), *rows])
 
 
 def read_generated(
     root: Path, *, labels: Mapping[str, str], split_fractions: Mapping[str, float], size: tuple[int, int]
 ) -> GeneratedDataset:
-    """Read the table of a painted set and give each image its label and its part.
+    """Read the table of a generated dataset and assign each image its label and its split.
 
     Parameters
     ----------
+    root
+        Directory of the generated dataset.
     labels
         HAM10000 code -> label of the layout.
     split_fractions
-        Official part -> share of the lesions; whole lesions go to a part, every class to every part.
+        Official split -> fraction of the lesions. Images of a lesion are in one split, and each split has every class.
+    size
+        Height and width of the images in pixels.
 
     Raises
     ------
     DataError
-        A class has fewer lesions than there are parts.
+        A class has fewer lesions than there are splits.
     """
     rows = pd.read_csv(root / "HAM10000_metadata.csv", dtype=str, keep_default_na=False)
     rows["label"] = rows["dx"].map(dict(labels))
     lesions = rows.drop_duplicates("lesion_id")
-    parts = dict(
-        zip(lesions["lesion_id"], _assign_splits(list(lesions["label"]), split_fractions), strict=True)
-    )
-    rows["split"] = rows["lesion_id"].map(parts)
+    splits = _assign_splits(list(lesions["label"]), split_fractions)
+    rows["split"] = rows["lesion_id"].map(dict(zip(lesions["lesion_id"], splits, strict=True)))
     for label in dict.fromkeys(labels.values()):
-        there = int((lesions["label"] == label).sum())
-        if there < len(split_fractions):
+        num_lesions = int((lesions["label"] == label).sum())
+        if num_lesions < len(split_fractions):
             raise DataError(
-                f"{pluralize(len(rows), 'image')} are too few: {there} of their lesions are {label}, "
-                f"and each of {pluralize(len(split_fractions), 'part')} needs one. Draw more images."
+                f"{pluralize(len(rows), 'image')} are too few: {pluralize(num_lesions, 'lesion')} of class {label} "
+                f"for {pluralize(len(split_fractions), 'split')}, which need one each. Generate more images."
             )
     return GeneratedDataset(root, rows, size)
 
 
 def _assign_splits(labels: list[str], split_fractions: Mapping[str, float]) -> list[str]:
-    """Deal lesions out to the parts by share, class by class, first one of a class to each part."""
-    dealt: list[str] = []
-    given = {label: dict.fromkeys(split_fractions, 0) for label in labels}
+    """Assign lesions to splits by their fractions, per class; the first lesions of a class go to different splits."""
+    assigned: list[str] = []
+    counts = {label: dict.fromkeys(split_fractions, 0) for label in labels}
     for label in labels:
-        had = given[label]
-        seen = sum(had.values()) + 1
-        lacking = [part for part in split_fractions if not had[part]]
-        part = max(lacking or split_fractions, key=lambda part: split_fractions[part] * seen - had[part])
-        had[part] += 1
-        dealt.append(part)
-    return dealt
+        counts_of_label = counts[label]
+        label_count = sum(counts_of_label.values()) + 1
+        empty_splits = [name for name in split_fractions if not counts_of_label[name]]
+        split = max(
+            empty_splits or split_fractions,
+            key=lambda name: split_fractions[name] * label_count - counts_of_label[name],
+        )
+        counts_of_label[split] += 1
+        assigned.append(split)
+    return assigned
 
 
 def _move_files(
@@ -136,16 +141,16 @@ _DERM7PT_SPLIT_FRACTIONS = {"train": 0.45, "valid": 0.2, "test": 0.35}
 
 
 def _write_derm7pt(dataset: GeneratedDataset) -> None:
-    """Name files as its authors did, without clinical images; several images of a lesion share its case number."""
+    """Use the file names of derm7pt, without clinical images; all images of a lesion have its case number."""
     (dataset.root / "images").mkdir()
     (dataset.root / "meta").mkdir()
     dataset.move_images(dataset.rows, "images/SYN")
     rows = dataset.rows.assign(derm="SYN/" + dataset.rows["image_id"] + ".jpg")
     cases = rows[["lesion_id", "label", "sex", "localization", "derm"]].itertuples(index=False)
     dataset.write_csv("meta/meta.csv", ("case_num", "diagnosis", "sex", "location", "derm"), cases)
-    for part in _DERM7PT_SPLIT_FRACTIONS:
-        places = np.flatnonzero(rows["split"] == part)
-        dataset.write_csv(f"meta/{part}_indexes.csv", ("indexes",), ((place,) for place in places))
+    for split in _DERM7PT_SPLIT_FRACTIONS:
+        indices = np.flatnonzero(rows["split"] == split)
+        dataset.write_csv(f"meta/{split}_indexes.csv", ("indexes",), ((index,) for index in indices))
 
 
 _ISIC2016_CLASS_WEIGHTS = {"mel": 0.25, "nv": 0.55, "bkl": 0.2}
@@ -154,44 +159,44 @@ _ISIC2016_SPLIT_FRACTIONS = {"Training": 0.7, "Test": 0.3}
 
 
 def _write_isic2016(dataset: GeneratedDataset) -> None:
-    """Name files as the organisers did; labels are words in training, numbers in the test part, without a header."""
-    for part, rows in dataset.splits():
-        dataset.move_images(rows, f"ISBI2016_ISIC_Part3_{part}_Data")
+    """Use the file names of ISIC 2016; labels are names in the training split, numbers in the test split; no header."""
+    for split, rows in dataset.splits():
+        dataset.move_images(rows, f"ISBI2016_ISIC_Part3_{split}_Data")
         dataset.move_masks(
-            rows, f"ISBI2016_ISIC_Part1_{part}_GroundTruth", name_pattern="{}_Segmentation.png"
+            rows, f"ISBI2016_ISIC_Part1_{split}_GroundTruth", name_pattern="{}_Segmentation.png"
         )
-        words = rows["label"] if part == "Training" else (rows["label"] == "malignant").astype(float)
+        values = rows["label"] if split == "Training" else (rows["label"] == "malignant").astype(float)
         dataset.write_csv(
-            f"ISBI2016_ISIC_Part3_{part}_GroundTruth.csv", (), zip(rows["image_id"], words, strict=True)
+            f"ISBI2016_ISIC_Part3_{split}_GroundTruth.csv", (), zip(rows["image_id"], values, strict=True)
         )
 
 
 ISIC2017_CLASS_WEIGHTS = {"mel": 0.25, "nv": 0.5, "bkl": 0.25}
 _ISIC2017_LABELS = {"mel": "melanoma", "nv": "nevus", "bkl": "seborrheic_keratosis"}
 _ISIC2017_SPLIT_FRACTIONS = {"Training": 0.65, "Validation": 0.1, "Test_v2": 0.25}
-SUPERPIXEL_SIDE = 8  # pixels of a superpixel: squares in place of the organisers' SLIC
-MIN_SUPERPIXEL_COVERAGE = 0.1  # of a superpixel that a structure has to cover to be annotated there
+SUPERPIXEL_SIDE = 8  # side of a square superpixel in pixels; the challenge has SLIC superpixels
+MIN_SUPERPIXEL_COVERAGE = 0.1  # fraction of a superpixel that a structure must cover to be annotated
 _FEATURE_STRUCTURES = {
     "pigment_network": "pigment_network",
     "streaks": "streaks",
     "milia_like_cyst": "milia_like_cysts",
-}  # of ISIC2017_FEATURES
+}  # ISIC 2017 feature -> structure
 
 
 def _write_isic2017(dataset: GeneratedDataset) -> None:
-    """Name files as the organisers did; no negative network is painted, so none is annotated."""
+    """Use the file names of ISIC 2017, without annotations of negative networks, which are not rendered."""
     labels = _square_superpixels(dataset.size)
     superpixels = _encode_superpixels(labels)
-    for part, rows in dataset.splits():
-        stem = f"ISIC-2017_{part}"
+    for split, rows in dataset.splits():
+        stem = f"ISIC-2017_{split}"
         dataset.move_images(rows, f"{stem}_Data")
         dataset.move_masks(rows, f"{stem}_Part1_GroundTruth")
         (dataset.root / f"{stem}_Part2_GroundTruth").mkdir()
         for image_id in rows["image_id"]:
             (dataset.root / f"{stem}_Data" / f"{image_id}_superpixels.png").write_bytes(superpixels)
-            told = dataset.root / f"{stem}_Part2_GroundTruth" / f"{image_id}_features.json"
+            features_path = dataset.root / f"{stem}_Part2_GroundTruth" / f"{image_id}_features.json"
             flags = _feature_flags(dataset.root / "structures" / f"{image_id}_structures.png", labels)
-            told.write_text(json.dumps(flags), encoding="utf-8")
+            features_path.write_text(json.dumps(flags), encoding="utf-8")
         truth = (
             (name, float(label == _ISIC2017_LABELS["mel"]), float(label == _ISIC2017_LABELS["bkl"]))
             for name, label in zip(rows["image_id"], rows["label"], strict=True)
@@ -199,33 +204,33 @@ def _write_isic2017(dataset: GeneratedDataset) -> None:
         dataset.write_csv(
             f"{stem}_Part3_GroundTruth.csv", ("image_id", "melanoma", "seborrheic_keratosis"), truth
         )
-        about = rows[["image_id", "age", "sex"]].replace("", "unknown").itertuples(index=False)
-        dataset.write_csv(f"{stem}_Data_metadata.csv", ("image_id", "age_approximate", "sex"), about)
+        metadata = rows[["image_id", "age", "sex"]].replace("", "unknown").itertuples(index=False)
+        dataset.write_csv(f"{stem}_Data_metadata.csv", ("image_id", "age_approximate", "sex"), metadata)
 
 
 def _square_superpixels(size: tuple[int, int]) -> npt.NDArray[np.int64]:
-    """Give each square a number, row by row; (h, w)."""
+    """Return the number of each square superpixel, row by row, (h, w)."""
     y, x = np.mgrid[: size[0], : size[1]] // SUPERPIXEL_SIDE
     return np.asarray(y * (x.max() + 1) + x)
 
 
 def _encode_superpixels(labels: npt.NDArray[np.int64]) -> bytes:
-    """Encode the numbers as colours of a PNG, red lowest."""
-    colours = np.stack([labels & 255, labels >> 8, labels >> 16], axis=2).astype(np.uint8)
+    """Encode superpixel numbers as PNG colors, the lowest byte in red."""
+    colors = np.stack([labels & 255, labels >> 8, labels >> 16], axis=2).astype(np.uint8)
     stream = io.BytesIO()
-    Image.fromarray(colours).save(stream, format="png")
+    Image.fromarray(colors).save(stream, format="png")
     return stream.getvalue()
 
 
 def _feature_flags(structures_path: Path, labels: npt.NDArray[np.int64]) -> dict[str, list[int]]:
-    """Give by feature one flag for each superpixel; none of them where nothing was painted."""
+    """Return one flag per superpixel for each feature; all 0 if the image has no structures."""
     masks = read_structures(structures_path) if structures_path.is_file() else {}
     area = np.bincount(labels.ravel())
     flags = {}
     for feature in ISIC2017_FEATURES:
         mask = masks.get(_FEATURE_STRUCTURES.get(feature, ""), np.zeros(labels.shape, bool))
-        share = np.bincount(labels.ravel(), weights=mask.ravel()) / area
-        flags[feature] = (share >= MIN_SUPERPIXEL_COVERAGE).astype(int).tolist()
+        coverage = np.bincount(labels.ravel(), weights=mask.ravel()) / area
+        flags[feature] = (coverage >= MIN_SUPERPIXEL_COVERAGE).astype(int).tolist()
     return flags
 
 
@@ -250,9 +255,9 @@ _CONFIRMATION_METHODS = {
 
 
 def _write_isic2018(dataset: GeneratedDataset) -> None:
-    """Name files as the organisers did, with groupings of every part; masks as those of HAM10000."""
-    for part, rows in dataset.splits():
-        stem = f"ISIC2018_Task3_{part}"
+    """Use the file names of ISIC 2018, with lesion groupings of every split; masks as in HAM10000."""
+    for split, rows in dataset.splits():
+        stem = f"ISIC2018_Task3_{split}"
         dataset.move_images(rows, f"{stem}_Input")
         truth = (
             (name, *(float(label == code) for code in _ISIC2018_CODES))
@@ -270,30 +275,30 @@ _ISIC2018_TASK1_LABELS = {
     "mel": "melanoma",
     "nv": "nevus",
     "bkl": "seborrheic_keratosis",
-}  # no file tells them
+}  # not written: the layout has no labels
 _ISIC2018_TASK1_SPLIT_FRACTIONS = {"Training": 0.7, "Validation": 0.1, "Test": 0.2}
 
 
 def _write_isic2018_task1(dataset: GeneratedDataset) -> None:
-    """Name files as the organisers did; structures stay in the set's own folder, in place of task 2's attributes."""
-    for part, rows in dataset.splits():
-        dataset.move_images(rows, f"ISIC2018_Task1-2_{part}_Input")
-        dataset.move_masks(rows, f"ISIC2018_Task1_{part}_GroundTruth")
+    """Use the file names of ISIC 2018 task 1; the directory ``structures`` replaces the attributes of task 2."""
+    for split, rows in dataset.splits():
+        dataset.move_images(rows, f"ISIC2018_Task1-2_{split}_Input")
+        dataset.move_masks(rows, f"ISIC2018_Task1_{split}_GroundTruth")
 
 
 class Layout(NamedTuple):
-    """How a painted set becomes an official one.
+    """Official layout of a dataset.
 
     Attributes
     ----------
     class_weights
-        HAM10000 code -> relative frequency of lesions, such that a small set has enough of each class.
+        HAM10000 code -> relative frequency of lesions, such that a small dataset has enough lesions of each class.
     labels
         HAM10000 code -> label of the layout.
     split_fractions
-        Official part, as the layout names it -> share of the lesions.
+        Official split, as named in the layout -> fraction of the lesions.
     write_files
-        Puts each file into its place.
+        Function that moves and writes the files of the layout.
     """
 
     class_weights: Mapping[str, float]
@@ -303,7 +308,7 @@ class Layout(NamedTuple):
 
 
 LAYOUTS: Mapping[str, Layout | None] = {
-    "ham10000": None,  # as it is painted
+    "ham10000": None,  # the layout of generate_dataset
     "isic2016": Layout(
         class_weights=_ISIC2016_CLASS_WEIGHTS,
         labels=_ISIC2016_LABELS,
@@ -349,27 +354,27 @@ def generate_in_layout(
     num_workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Write a synthetic set in an official layout into the new folder ``root``; complete or not at all.
+    """Write a synthetic dataset in an official layout into the new directory ``root``, completely or not at all.
 
     Parameters
     ----------
     name
-        A name of ``LAYOUTS``, as `load_table` knows it: ``isic2017`` is read as ``isic2017:ROOT``.
+        Name in ``LAYOUTS``, which is also the name for ``load_table``: ``isic2017`` is loaded as ``isic2017:ROOT``.
     root
-        Folder that does not exist yet or is empty.
+        Directory that does not exist yet or is empty.
     num_images, seed, size, difficulty, artifacts, num_workers, progress
-        As for `generate_dataset`. Each class is in each official part, so that 60 images are enough for any layout.
+        As for ``generate_dataset``. Each official split has every class; 60 images are enough for any layout.
 
     Returns
     -------
     Path
-        ``root``, with the layout's files, and beside them ``structures/``, ``artifact_masks/``,
-        ``artifacts.csv`` and ``synthesis.json``, by which readers know that the set is synthetic.
+        ``root``, with the files of the layout and ``structures/``, ``artifact_masks/``, ``artifacts.csv`` and
+        ``synthesis.json``, which marks the dataset as synthetic.
 
     Raises
     ------
     DataError
-        An unknown name, a folder that holds something, an option that is not allowed, or too few images.
+        An unknown layout, a directory that is not empty, an option out of range, or too few images.
     """
     if name not in LAYOUTS:
         raise DataError(unknown_name_message("layout", name, LAYOUTS))
@@ -397,7 +402,7 @@ def generate_in_layout(
 
 
 def _remove_ham10000_files(folder: Path) -> None:
-    """Take away what would make the set one of HAM10000's: its table, and folders that were emptied."""
+    """Remove the table of HAM10000, by which the dataset would be detected as such, and empty directories."""
     (folder / "HAM10000_metadata.csv").unlink()
     for path in folder.iterdir():
         if path.is_dir() and not any(path.iterdir()):

@@ -1,8 +1,8 @@
-"""Colour of skin from what absorbs light in it: melanin, blood, deep melanin; and what scatters it.
+"""Render skin colors from pigments: absorption by melanin, blood and dermal melanin, and scattering.
 
-Melanin near the surface looks brown, deep in the dermis it looks blue-grey because short waves are
-scattered back above it (the Tyndall effect); haemoglobin takes the green away; keratin, scar and air scatter
-everything. Absorption multiplies, so pigments simply add up in four maps until the picture is rendered.
+Melanin near the surface is brown. In the dermis it is blue-gray, because short waves are scattered back above it (the
+Tyndall effect). Hemoglobin absorbs green; keratin, scar and air scatter all wavelengths. Absorption is multiplicative,
+so that densities of pigments add up in four maps until an image is rendered.
 """
 
 from typing import NamedTuple
@@ -16,13 +16,13 @@ from lesionlens.synthesis.procedural_noise import FloatField
 
 MELANIN, BLOOD, DERMAL_MELANIN, SCATTERING = range(4)
 
-# optical density in red, green, blue for one unit of each absorber, matched by eye to dermoscopy
+# optical density in red, green and blue of one unit of each absorber, matched visually to dermoscopic images
 ABSORPTION = np.array([[0.33, 0.80, 1.02], [0.12, 1.00, 0.52], [0.80, 0.60, 0.36]], np.float32)
 SCATTER_COLOR = np.array([0.94, 0.89, 0.87], np.float32)
 
 
 class PigmentLayer(NamedTuple):
-    """What one structure adds to each pigment (absent: nothing) and where it is."""
+    """Densities that one structure adds to each pigment (None: nothing), and its mask, (h, w) each."""
 
     mask: BinaryMask
     melanin: FloatField | None = None
@@ -32,40 +32,40 @@ class PigmentLayer(NamedTuple):
 
 
 def empty_pigments(size: ImageSize) -> FloatField:
-    """No pigment anywhere; (h, w, 4)."""
+    """Return maps without pigment, (h, w, 4)."""
     return np.zeros((*size, 4), np.float32)
 
 
 def add_layer(pigments: FloatField, layer: PigmentLayer) -> None:
     """Add a layer to ``pigments`` (h, w, 4) in place."""
-    for channel, amount in enumerate(layer[1:]):
-        if amount is not None:
-            pigments[..., channel] += amount
+    for channel, density in enumerate(layer[1:]):
+        if density is not None:
+            pigments[..., channel] += density
 
 
 def render_pigments(
     base_color: npt.NDArray[np.float32], pigments: FloatField, *, warmth: float = 1.0
 ) -> FloatField:
-    """Colour of skin ``base_color`` (3,) in 0…1 under ``pigments`` (h, w, 4); (h, w, 3) RGB in 0…1.
+    """Render skin of color ``base_color``, (3,) in 0 to 1, with ``pigments``, (h, w, 4), as RGB in 0 to 1, (h, w, 3).
 
-    ``warmth`` above one makes the melanin more yellow, below one more grey.
+    ``warmth`` above 1 makes melanin more yellow, below 1 more gray.
     """
     density = np.zeros((3, 5), np.float32)
     density[:, :3] = -ABSORPTION.T
     density[2, MELANIN] *= warmth
     density[:, 4] = np.log(base_color)
-    colour = np.asarray(cv2.exp(cv2.transform(pigments, density)), np.float32)
+    color = np.asarray(cv2.exp(cv2.transform(pigments, density)), np.float32)
     white = np.clip(pigments[..., SCATTERING], 0, 0.9)
-    alpha_blend(colour, white, SCATTER_COLOR * (0.35 + 0.65 * float(base_color.max())))
-    return colour
+    alpha_blend(color, white, SCATTER_COLOR * (0.35 + 0.65 * float(base_color.max())))
+    return color
 
 
 def alpha_blend(image: FloatField, alpha: FloatField, color: npt.NDArray[np.float32]) -> None:
-    """Lay ``color`` (3,) or (h, w, 3) over ``image`` (h, w, 3) in place, as opaque as ``alpha`` (h, w)."""
+    """Blend ``color``, (3,) or (h, w, 3), top ``image``, (h, w, 3), in place with opacity ``alpha``, (h, w)."""
     x, y, w, h = cv2.boundingRect((alpha > 0.004).astype(np.uint8))
     if not w:
         return
-    part = image[y : y + h, x : x + w]
-    over = color[y : y + h, x : x + w] if color.ndim == 3 else np.broadcast_to(color, part.shape)
-    opaque = alpha[y : y + h, x : x + w]
-    part += cv2.multiply(over - part, cv2.merge([opaque, opaque, opaque]))
+    region = image[y : y + h, x : x + w]
+    top = color[y : y + h, x : x + w] if color.ndim == 3 else np.broadcast_to(color, region.shape)
+    alpha_region = alpha[y : y + h, x : x + w]
+    region += cv2.multiply(top - region, cv2.merge([alpha_region, alpha_region, alpha_region]))

@@ -1,4 +1,4 @@
-"""Everything about a synthetic set except its pixels: which lesions, of whom, photographed how."""
+"""Sample a synthetic dataset without its pixels: lesions, patients and capture parameters."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,10 +14,9 @@ from lesionlens.synthesis.lesion import Lesion, render_lesion, sample_lesion
 from lesionlens.synthesis.render import CaptureParams, RenderedImage, render_image, sample_capture_params
 
 HAM10000_COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
-FIRST_IMAGE_NUMBER = 9_000_001  # far above every identifier of the ISIC archive in use
+FIRST_IMAGE_NUMBER = 9_000_001  # far above all identifiers in the ISIC archive
 BLOCK_SIZE = 100
-
-# HAM10000 is 67 % nevi; flatter, so that a small set has every class
+# HAM10000 has 67 % nevi; these weights are flatter, so that a small dataset has every class.
 DEFAULT_CLASS_WEIGHTS: dict[str, float] = {
     "mel": 0.16,
     "nv": 0.36,
@@ -27,7 +26,8 @@ DEFAULT_CLASS_WEIGHTS: dict[str, float] = {
     "df": 0.06,
     "vasc": 0.06,
 }
-
+# fractions of lesions with one, two, three and four images, as in HAM10000
+_IMAGES_PER_LESION_PROBABILITIES = (0.74, 0.18, 0.05, 0.03)
 _AGE_DISTRIBUTIONS = {
     "mel": (61, 14),
     "nv": (44, 16),
@@ -61,7 +61,7 @@ _SITE_WEIGHTS: dict[str, tuple[int, ...]] = {
 
 @dataclass(frozen=True)
 class Patient:
-    """What the table says about one lesion; an unknown age is empty."""
+    """Metadata of one lesion and its patient; an unknown age is empty."""
 
     confirmation: str
     age: str
@@ -69,60 +69,9 @@ class Patient:
     site: str
 
 
-def sample_patient(rng: np.random.Generator, code: str) -> Patient:
-    """Draw the person who has a lesion of class ``code``; ages are rounded to five years as in HAM10000."""
-    age = float(np.clip(5 * round(rng.normal(*_AGE_DISTRIBUTIONS[code]) / 5), 5, 85))
-    shares = np.array(_SITE_WEIGHTS[code], float)
-    return Patient(
-        confirmation=str(
-            rng.choice(
-                list(_CONFIRMATION_PROBABILITIES[code]), p=list(_CONFIRMATION_PROBABILITIES[code].values())
-            )
-        ),
-        age="" if rng.random() < 0.006 else f"{age:.1f}",
-        sex=str(rng.choice(["male", "female", "unknown"], p=[0.535, 0.455, 0.01])),
-        site=str(rng.choice(_SITES, p=shares / shares.sum())),
-    )
-
-
-def normalize_class_weights(weights: Mapping[str, float] | None) -> dict[str, float]:
-    """Give normalised class weights, the default ones for None.
-
-    Raises
-    ------
-    DataError
-        A class that does not exist, a negative weight, or no weight above zero.
-    """
-    chosen = dict(DEFAULT_CLASS_WEIGHTS if weights is None else weights)
-    for code, weight in chosen.items():
-        if code not in CLASS_CODES:
-            raise DataError(unknown_name_message("class", code, CLASS_CODES))
-        if not 0 <= weight < float("inf"):
-            raise DataError(
-                f"the weight of {code} is {weight}; allowed is zero or more. Give a relative frequency."
-            )
-    total = sum(chosen.values())
-    if total <= 0:
-        raise DataError("every class weight is zero: give at least one class a weight above zero.")
-    return {code: chosen.get(code, 0.0) / total for code in CLASS_CODES}
-
-
-def sample_class_block(rng: np.random.Generator, weights: Mapping[str, float]) -> list[str]:
-    """Classes of the next `BLOCK_SIZE` lesions, each class spread evenly so that any stretch has them all."""
-    cards = []
-    for code, weight in weights.items():
-        count = max(1, round(weight * BLOCK_SIZE)) if weight > 0 else 0
-        cards += [((place + rng.random()) / count, code) for place in range(count)]
-    return [code for _, code in sorted(cards)][:BLOCK_SIZE]
-
-
-# lesions with one, two, three, four images, as in HAM10000
-_IMAGES_PER_LESION_PROBABILITIES = (0.74, 0.18, 0.05, 0.03)
-
-
 @dataclass(frozen=True)
 class LesionPlan:
-    """One lesion of the set and the photographs taken of it."""
+    """One lesion of the dataset and the parameters of its images."""
 
     lesion_number: int
     first_image_index: int
@@ -132,9 +81,9 @@ class LesionPlan:
 
     @property
     def image_ids(self) -> list[str]:
-        """Identifier of each photograph."""
+        """Identifier of each image."""
         first = FIRST_IMAGE_NUMBER + self.first_image_index
-        return [f"ISIC_{first + place}" for place in range(len(self.captures))]
+        return [f"ISIC_{first + number}" for number in range(len(self.captures))]
 
 
 def sample_dataset(
@@ -145,39 +94,90 @@ def sample_dataset(
     artifacts: ArtifactRates | None = None,
     class_weights: Mapping[str, float] | None = None,
 ) -> list[LesionPlan]:
-    """Draw everything about the set except its pixels; a shorter set is the beginning of a longer one."""
+    """Sample the lesions of a dataset; a shorter dataset is the beginning of a longer one with the same seed."""
     if num_images < 1:
-        raise DataError(f"images is {num_images}; allowed is one or more. Say how many images to draw.")
+        raise DataError(f"the number of images is {num_images}; allowed is one or more.")
     weights, rates = normalize_class_weights(class_weights), artifacts or ArtifactRates()
     plans: list[LesionPlan] = []
-    done = 0
+    num_sampled = 0
     for number, code in _class_codes(seed, weights):
-        if done >= num_images:
+        if num_sampled >= num_images:
             break
         rng = _rng(seed, number, 0)
-        shots = min(
+        num_images_of_lesion = min(
             1 + int(rng.choice(len(_IMAGES_PER_LESION_PROBABILITIES), p=_IMAGES_PER_LESION_PROBABILITIES)),
-            num_images - done,
+            num_images - num_sampled,
         )
         lesion, patient = sample_lesion(rng, code, difficulty=difficulty), sample_patient(rng, code)
-        taken = tuple(sample_capture_params(_rng(seed, number, 1 + j), code, rates) for j in range(shots))
-        plans.append(LesionPlan(number, done, lesion, patient, taken))
-        done += shots
+        captures = tuple(
+            sample_capture_params(_rng(seed, number, 1 + j), code, rates) for j in range(num_images_of_lesion)
+        )
+        plans.append(LesionPlan(number, num_sampled, lesion, patient, captures))
+        num_sampled += num_images_of_lesion
     return plans
 
 
 def render_images(plan: LesionPlan, size: ImageSize) -> Iterator[RenderedImage]:
-    """Paint the photographs of one lesion."""
-    canvas = render_lesion(plan.lesion, scale=size[0] / 450)
-    for photograph in plan.captures:
-        yield render_image(photograph, plan.lesion, size, rendered_lesion=canvas)
+    """Render the images of one lesion."""
+    rendered_lesion = render_lesion(plan.lesion, scale=size[0] / 450)
+    for capture in plan.captures:
+        yield render_image(capture, plan.lesion, size, rendered_lesion=rendered_lesion)
+
+
+def sample_patient(rng: np.random.Generator, code: str) -> Patient:
+    """Sample the patient of a lesion of class ``code``; ages are rounded to five years as in HAM10000."""
+    age = float(np.clip(5 * round(rng.normal(*_AGE_DISTRIBUTIONS[code]) / 5), 5, 85))
+    site_weights = np.array(_SITE_WEIGHTS[code], float)
+    return Patient(
+        confirmation=str(
+            rng.choice(
+                list(_CONFIRMATION_PROBABILITIES[code]), p=list(_CONFIRMATION_PROBABILITIES[code].values())
+            )
+        ),
+        age="" if rng.random() < 0.006 else f"{age:.1f}",
+        sex=str(rng.choice(["male", "female", "unknown"], p=[0.535, 0.455, 0.01])),
+        site=str(rng.choice(_SITES, p=site_weights / site_weights.sum())),
+    )
+
+
+def normalize_class_weights(weights: Mapping[str, float] | None) -> dict[str, float]:
+    """Return class weights that sum to 1; None: ``DEFAULT_CLASS_WEIGHTS``.
+
+    Raises
+    ------
+    DataError
+        An unknown class, a negative weight, or no weight above zero.
+    """
+    weights = dict(DEFAULT_CLASS_WEIGHTS if weights is None else weights)
+    for code, weight in weights.items():
+        if code not in CLASS_CODES:
+            raise DataError(unknown_name_message("class", code, CLASS_CODES))
+        if not 0 <= weight < float("inf"):
+            raise DataError(
+                f"the weight of {code} is {weight}; allowed is zero or more, a relative frequency."
+            )
+    total = sum(weights.values())
+    if total <= 0:
+        raise DataError("every class weight is zero; set at least one class weight above zero.")
+    return {code: weights.get(code, 0.0) / total for code in CLASS_CODES}
+
+
+def sample_class_block(rng: np.random.Generator, weights: Mapping[str, float]) -> list[str]:
+    """Sample the classes of ``BLOCK_SIZE`` lesions, each class spread evenly over the block."""
+    keyed = []
+    for code, weight in weights.items():
+        count = max(1, round(weight * BLOCK_SIZE)) if weight > 0 else 0
+        keyed += [((number + rng.random()) / count, code) for number in range(count)]
+    return [code for _, code in sorted(keyed)][:BLOCK_SIZE]
 
 
 def _class_codes(seed: int, weights: Mapping[str, float]) -> Iterator[tuple[int, str]]:
-    for deck in count():
-        # a third entropy word no lesion number reaches
-        cards = sample_class_block(np.random.default_rng(np.random.SeedSequence([seed, deck, 0, 1])), weights)
-        yield from ((deck * BLOCK_SIZE + place, code) for place, code in enumerate(cards))
+    for block in count():
+        # The fourth entropy word separates these draws from those of any lesion.
+        codes = sample_class_block(
+            np.random.default_rng(np.random.SeedSequence([seed, block, 0, 1])), weights
+        )
+        yield from ((block * BLOCK_SIZE + number, code) for number, code in enumerate(codes))
 
 
 def _rng(seed: int, lesion_number: int, image_number: int) -> np.random.Generator:

@@ -1,4 +1,4 @@
-"""Skin around a lesion: tone on the Fitzpatrick scale, mottling, furrows, vessels, freckles, pores, specks."""
+"""Sample and render skin: Fitzpatrick tone, mottling, furrows, vessels, freckles, pores and specks."""
 
 from dataclasses import dataclass
 
@@ -21,12 +21,12 @@ from lesionlens.synthesis.procedural_noise import (
 SKIN_TONES = ("I", "II", "III", "IV", "V", "VI")
 SKIN_TONE_PROBABILITIES = (0.26, 0.38, 0.22, 0.08, 0.04, 0.02)
 _TONE_DEPTH = (0.0, 0.05, 0.14, 0.28, 0.5, 0.8)
-_TONE_ABSORPTION = np.array([0.66, 0.80, 0.90])  # melanin of the whole epidermis: browner than a lesion's
+_TONE_ABSORPTION = np.array([0.66, 0.80, 0.90])  # melanin of the full epidermis, browner than a lesion's
 
 
 @dataclass(frozen=True)
 class Skin:
-    """Skin of one patient at one site; strengths in 0…1."""
+    """Skin of one patient at one site; strengths in 0 to 1."""
 
     tone: str
     base_color: tuple[float, float, float]
@@ -42,7 +42,7 @@ class Skin:
 
 
 def sample_skin(rng: np.random.Generator, *, sun_damage: float) -> Skin:
-    """Draw skin; ``sun_damage`` (0…1) is damage by sun: vessels, freckles, mottling."""
+    """Sample skin; ``sun_damage`` (0 to 1) adds vessels, freckles and mottling."""
     tone = int(rng.choice(len(SKIN_TONES), p=SKIN_TONE_PROBABILITIES))
     pale_base = rng.uniform((0.90, 0.76, 0.78), (0.96, 0.86, 0.89))
     base = pale_base * np.exp(-_TONE_DEPTH[tone] * _TONE_ABSORPTION)
@@ -64,19 +64,19 @@ def sample_skin(rng: np.random.Generator, *, sun_damage: float) -> Skin:
 
 
 def render_skin(skin: Skin, size: ImageSize, *, seed: int, scale: float = 1.0) -> FloatField:
-    """Pigments of the skin alone; (h, w, 4). ``scale`` is image height / 450."""
+    """Return the pigments of skin without lesion, (h, w, 4); ``scale`` is image height / 450."""
     rng = np.random.default_rng(seed)
     pigments = empty_pigments(size)
     wide = fractal_noise(rng, size, scale=210 * scale, octaves=5, gain=0.6)
     fine = fractal_noise(rng, size, scale=22 * scale, octaves=4, gain=0.85)
     warm = fractal_noise(rng, size, scale=60 * scale, octaves=5, gain=0.8)
     lines = np.float32(0.09 * skin.furrows) * _furrow_pattern(rng, size, scale)
-    amount = np.float32(0.036 * skin.mottling)
+    strength = np.float32(0.036 * skin.mottling)
     pigments[..., MELANIN] = (
-        skin.melanin * (1 + 0.1 * wide) + amount * (0.4 * fine + 0.4 * wide + 0.9 * warm) + lines
+        skin.melanin * (1 + 0.1 * wide) + strength * (0.4 * fine + 0.4 * wide + 0.9 * warm) + lines
     )
     pigments[..., BLOOD] = (
-        skin.blood * (1 + 0.12 * fine) + amount * (0.7 * fine - 0.4 * wide - 0.3 * warm) + lines
+        skin.blood * (1 + 0.12 * fine) + strength * (0.7 * fine - 0.4 * wide - 0.3 * warm) + lines
     )
     if skin.vessels > 0:
         pigments[..., BLOOD] += np.float32(0.45 * skin.vessels) * _vessel_pattern(rng, size, scale)
@@ -95,7 +95,7 @@ def render_skin(skin: Skin, size: ImageSize, *, seed: int, scale: float = 1.0) -
 
 
 def _furrow_pattern(rng: np.random.Generator, size: ImageSize, scale: float) -> FloatField:
-    """Polygons of skin lines and short curly fibres, here and there, out of focus; (h, w)."""
+    """Return patches of polygonal skin lines and short curly fibers, out of focus, (h, w)."""
     half = (size[0] // 2, size[1] // 2)
     mesh = voronoi_cells(rng, half, spacing=rng.uniform(7, 13) * scale, jitter=0.9)
     lines = domain_warp(rng, blur(mesh.edges, 0.9 * scale), strength=1.2 * scale, scale=9 * scale)
@@ -105,7 +105,7 @@ def _furrow_pattern(rng: np.random.Generator, size: ImageSize, scale: float) -> 
 
 
 def _vessel_pattern(rng: np.random.Generator, size: ImageSize, scale: float) -> FloatField:
-    """Telangiectases out of focus, winding and branching in patches; (h, w)."""
+    """Return patches of winding and branching telangiectases, out of focus, (h, w)."""
     half = (size[0] // 2, size[1] // 2)
     lines = ridge_lines(rng, half, scale=rng.uniform(18, 34) * scale, width=rng.uniform(0.1, 0.2))
     lines = blur(lines, rng.uniform(0.4, 1.2) * scale)
@@ -114,7 +114,7 @@ def _vessel_pattern(rng: np.random.Generator, size: ImageSize, scale: float) -> 
 
 
 def _add_freckles(pigments: FloatField, strength: float, rng: np.random.Generator, scale: float) -> None:
-    """Lentigines of sun-damaged skin: blurred brown to grey-brown patches of any size."""
+    """Add lentigines of sun-damaged skin: blurred brown to gray-brown patches of any size."""
     size = (pigments.shape[0], pigments.shape[1])
     wide = fractal_noise(rng, size, scale=rng.uniform(50, 120) * scale, octaves=4, gain=0.55)
     small = fractal_noise(rng, size, scale=rng.uniform(12, 24) * scale, octaves=3, gain=0.5)
@@ -124,9 +124,9 @@ def _add_freckles(pigments: FloatField, strength: float, rng: np.random.Generato
 
 
 def _scale_specks(strength: float, rng: np.random.Generator, size: ImageSize, scale: float) -> FloatField:
-    """Tiny white glints of scale on the surface; (h, w)."""
-    sheet = DrawSurface(size)
-    places = rng.random((int(90 * strength), 2)) * size[::-1]
-    for x, y in places:
-        sheet.draw_dots([(x, y, rng.gamma(2, 0.4) * scale)], strength=rng.uniform(0.2, 0.9))
-    return 0.5 * blur(sheet.to_float(), 0.6 * scale)
+    """Return tiny white reflections of scale on the surface, (h, w)."""
+    surface = DrawSurface(size)
+    points = rng.random((int(90 * strength), 2)) * size[::-1]
+    for x, y in points:
+        surface.draw_dots([(x, y, rng.gamma(2, 0.4) * scale)], strength=rng.uniform(0.2, 0.9))
+    return 0.5 * blur(surface.to_float(), 0.6 * scale)

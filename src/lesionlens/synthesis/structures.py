@@ -1,4 +1,4 @@
-"""The zoo of dermoscopic structures on one page; the order gives each its bit in a structure mask."""
+"""Table of dermoscopic structures and their bits in 16-bit structure masks."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -50,12 +50,12 @@ STRUCTURES: dict[str, StructureRenderer] = {
     "blue_gray_ovoid_nests": blue_gray_ovoid_nests,
     "ulceration": ulceration,
 }
-STRUCTURE_BITS = {name: 1 << place for place, name in enumerate(STRUCTURES)}
-"""Value of each structure in a 16-bit structure mask."""
+STRUCTURE_BITS = {name: 1 << bit for bit, name in enumerate(STRUCTURES)}
+"""Value of each structure in a 16-bit structure mask; the order of ``STRUCTURES`` is part of the file format."""
 
 
 def unpack_masks(bits: npt.NDArray[np.uint16]) -> dict[str, BinaryMask]:
-    """Give the mask of each structure present in ``bits`` (h, w).
+    """Return the mask of each structure that is present in ``bits``, (h, w).
 
     Examples
     --------
@@ -67,7 +67,7 @@ def unpack_masks(bits: npt.NDArray[np.uint16]) -> dict[str, BinaryMask]:
 
 
 def read_structures(path: Path) -> dict[str, BinaryMask]:
-    """Read one ``structures/*.png``: a boolean mask (h, w) for each structure present.
+    """Read one ``structures/*.png`` file: a boolean mask (h, w) for each structure that is present.
 
     Raises
     ------
@@ -77,6 +77,6 @@ def read_structures(path: Path) -> dict[str, BinaryMask]:
     bits = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if bits is None or bits.dtype != np.uint16:
         raise ImageError(
-            f"{path} is not a 16-bit structure mask: give a file of the structures folder of a synthetic set."
+            f"{path} is not a 16-bit structure mask; use a file of the structures directory of a synthetic dataset."
         )
     return unpack_masks(np.asarray(bits, np.uint16))
