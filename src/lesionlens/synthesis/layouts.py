@@ -97,8 +97,8 @@ def read_generated(
         num_lesions = int((lesions["label"] == label).sum())
         if num_lesions < len(split_fractions):
             raise DataError(
-                f"{pluralize(len(rows), 'image')} are too few: {pluralize(num_lesions, 'lesion')} of class {label} "
-                f"for {pluralize(len(split_fractions), 'split')}, which need one each. Generate more images."
+                f"{pluralize(len(rows), 'image')} are too few: they have {pluralize(num_lesions, 'lesion')} of "
+                f"class {label} for {pluralize(len(split_fractions), 'split')}, which need one each. Generate more images."
             )
     return GeneratedDataset(root, rows, size)
 
