@@ -145,7 +145,7 @@ def test_sixty_images_suffice_for_any_seed(name: str) -> None:
 def test_too_few_images_raise(tmp_path: Path) -> None:
     with pytest.raises(
         DataError,
-        match=r"7 images are too few: they have . lesions? of class .* for 3 splits.* Generate more",
+        match=r"7 images are too few: they have . lesions? of class .* for 3 splits.*generate more",
     ):
         generate_in_layout("derm7pt", tmp_path / "set", num_images=7, size=SIZE)
     with pytest.raises(DataError, match="unknown layout 'isic17': did you mean 'isic2017'"):

@@ -98,7 +98,7 @@ def read_generated(
         if num_lesions < len(split_fractions):
             raise DataError(
                 f"{pluralize(len(rows), 'image')} are too few: they have {pluralize(num_lesions, 'lesion')} of "
-                f"class {label} for {pluralize(len(split_fractions), 'split')}, which need one each. Generate more images."
+                f"class {label} for {pluralize(len(split_fractions), 'split')}. Each needs one; generate more images."
             )
     return GeneratedDataset(root, rows, size)
 
