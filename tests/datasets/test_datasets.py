@@ -29,7 +29,7 @@ def test_the_page_of_data_sets_has_each_with_licence_counts_and_home(name: str) 
 
 
 def test_an_unknown_name_suggests_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="unknown data set 'ham1000': did you mean 'ham10000'"):
+    with pytest.raises(DataError, match="unknown dataset 'ham1000': did you mean 'ham10000'"):
         load_table(f"ham1000:{tmp_path}")
 
 
@@ -40,7 +40,7 @@ def test_a_folder_that_does_not_exist_is_named(spec: str) -> None:
 
 
 def test_a_folder_of_no_known_layout_says_how_to_name_it(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no layout that is recognised"):
+    with pytest.raises(DataError, match="no known layout"):
         load_table(str(tmp_path))
 
 

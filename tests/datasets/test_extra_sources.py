@@ -47,10 +47,10 @@ def test_new_images_train_and_copies_do_not(tmp_path: Path) -> None:
     extended = add_extra_training_images(base, SPLIT, [extra])
     reasons = dict(extended.excluded)
     assert extended.splits.splits == {"train": ("a", "b", "e"), "validation": ("c",), "test": ("d",)}
-    assert extended.splits.description == "by hand; 1 extra image of extra train"
+    assert extended.splits.description == "by hand; 1 extra image of extra in the training split"
     assert list(reasons) == ["f", "g", "h", "i", "d"]
     assert reasons["f"] == "the same file as d"
-    assert reasons["g"].startswith("nearly a copy (")
+    assert reasons["g"].startswith("a near-duplicate (")
     assert reasons["g"].endswith(") of a")
     assert reasons["h"] == "the same file as e"
     assert reasons["i"].startswith("cannot be read: ")
@@ -70,8 +70,8 @@ def test_a_lesion_or_patient_that_is_tested_does_not_train(tmp_path: Path) -> No
     frame["lesion_id"], frame["patient_id"] = ["c", "a", "x", "y"], ["", "", "p4", "p1"]
     extended = add_extra_training_images(base, SPLIT, [LesionTable("extra", tmp_path, frame, base.classes)])
     assert dict(extended.excluded) == {
-        "e": "shows lesion c, which is in the validation or test part",
-        "g": "is of patient p4, who is in the validation or test part",
+        "e": "shows lesion c, which is in the validation or test split",
+        "g": "is of patient p4, who is in the validation or test split",
     }
     assert extended.splits.splits["train"] == ("a", "b", "f", "h")
 

@@ -26,7 +26,9 @@ def test_tells_classes_lesions_sizes_gaps_and_licence(ham10000: Path, draw) -> N
     assert "12 to 60 (median 12) × 9 to 45 (median 9) pixels" in text
     assert "0 to 35 years (median 17.5)" in text
     assert "histopathology 8" in text
-    assert "never: patient_id, skin_tone, mask_path, feature_mask_paths, split" in " ".join(text.split())
+    assert "for all images: patient_id, skin_tone, mask_path, feature_mask_paths, split" in " ".join(
+        text.split()
+    )
     assert "CC BY-NC 4.0" in text
     assert "no: 8 of 10,015 images" in text
     assert "Tschandl" in text
@@ -35,7 +37,7 @@ def test_tells_classes_lesions_sizes_gaps_and_licence(ham10000: Path, draw) -> N
 
 def test_official_parts_have_columns(isic2017: Path) -> None:
     text = summarize_table(load_table(f"isic2017:{isic2017}"))
-    assert _row(text, "Class") == ["Class", "train", "validation", "test", "images", "share", "lesions"]
+    assert _row(text, "Class") == ["Class", "train", "validation", "test", "images", "percent", "lesions"]
     assert _row(text, "nevus") == ["nevus", "2", "1", "1", "4", "40.0", "%", "4"]
     assert "age 7, sex 7 of 10 images" in text
     assert "Warnings" not in text
@@ -53,7 +55,7 @@ def test_synthetic_images_carry_no_ones_licence(ham10000: Path, write) -> None:
     write(ham10000 / "synthesis.json", "{}", [])
     text = summarize_table(load_table(f"ham10000:{ham10000}"))
     assert text.startswith("Synthetic images: 9 images\n")
-    assert "nobody's skin" in text
+    assert "not real skin" in text
     assert "Tschandl" not in text
 
 

@@ -143,11 +143,11 @@ def test_unreadable_file_raises(tmp_path: Path) -> None:
     with pytest.raises(PredictionsError, match=r"there is no file .*gone\.csv"):
         read_predictions(tmp_path / "gone.csv")
     (tmp_path / "image.csv").write_bytes(b"\xff\xd8\xff\xe0")
-    with pytest.raises(PredictionsError, match=r"is no table in plain text \(UTF-8\)") as error:
+    with pytest.raises(PredictionsError, match="is not a text table in UTF-8") as error:
         read_predictions(tmp_path / "image.csv")
     assert "codec" not in str(error.value)
     assert "byte" not in str(error.value)
-    with pytest.raises(PredictionsError, match="is a folder; give a CSV file") as error:
+    with pytest.raises(PredictionsError, match="is a folder; name a CSV file") as error:
         read_predictions(tmp_path)
     assert "Errno" not in str(error.value)
 

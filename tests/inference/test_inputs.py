@@ -32,7 +32,7 @@ def test_a_table_without_labels_has_its_masks(tmp_path: Path) -> None:
     mask = write_mask(tmp_path / "masks" / "a_segmentation.png")
     rows = ["a.png,masks/a_segmentation.png", "b.png,masks/b_segmentation.png"]
     table = write_lines(tmp_path / "t.csv", "image,mask_path", rows)
-    with pytest.warns(UserWarning, match="masks that are not there: 1"):
+    with pytest.warns(UserWarning, match="missing masks: 1"):
         assert collect_inputs([table]).mask == (mask, None)
 
 

@@ -96,8 +96,8 @@ def test_what_a_split_leaves_out_or_lets_leak_is_told(tmp_path: Path) -> None:
     rows.to_csv(tmp_path / "a" / "t.csv", index=False)
     (tmp_path / "a" / "08.png").write_bytes((tmp_path / "a" / "00.png").read_bytes())
     split = split_samples(load_source_tables([source]), [], SegmentationConfig())
-    assert split.excluded == (("11", "in no official part"),)
-    assert any("byte for byte in another part as well (00 and 08)" in remark for remark in split.caveats)
+    assert split.excluded == (("11", "in no official split"),)
+    assert any("identical copy in another split (00 and 08)" in remark for remark in split.caveats)
 
 
 def test_one_image_is_too_few_to_train_on(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A bar with the time that is left, for whatever takes long."""
+"""Progress bars for the terminal."""
 
 from rich.console import Console
 from rich.progress import (
@@ -15,25 +15,25 @@ from rich.text import Text
 
 
 class RateColumn(ProgressColumn):
-    """How many are done in a second, of late."""
+    """Recent processing rate, in items per second."""
 
     def __init__(self, unit: str) -> None:
         super().__init__()
         self.unit = unit
 
     def render(self, task: Task) -> Text:
-        """Write it; nothing before it is known."""
-        pace = task.finished_speed or task.speed
-        return Text("" if pace is None else f"{pace:,.1f} {self.unit}/s")
+        """Return the rate as text, empty while it is unknown."""
+        rate = task.finished_speed or task.speed
+        return Text("" if rate is None else f"{rate:,.1f} {self.unit}/s")
 
 
 def progress_bar(console: Console, *, unit: str = "") -> Progress:
-    """Make a progress bar with elapsed and remaining time; nothing is drawn where there is no terminal.
+    """Return a progress bar with elapsed and remaining time, disabled if the console is not a terminal.
 
     Parameters
     ----------
     unit
-        Of what is counted, whose pace is then shown: ``images``.
+        Plural noun for the items, such as ``images``, to show their rate. Default: no rate.
     """
     return Progress(
         TextColumn("{task.description}"),
@@ -45,6 +45,6 @@ def progress_bar(console: Console, *, unit: str = "") -> Progress:
         TimeRemainingColumn(),
         console=console,
         disable=not console.is_terminal,
-        speed_estimate_period=120,  # a batch of a large network takes a minute on few cores
+        speed_estimate_period=120,  # seconds; on few cores, one batch of a large network takes a minute
         transient=True,
     )

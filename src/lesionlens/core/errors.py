@@ -1,64 +1,64 @@
-"""One family of errors; every message says what came, what is allowed and what to do."""
+"""Exceptions for users; every message states what came, what is allowed and what to do."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class LesionLensError(Exception):
-    """Whatever a user can mend; the command line prints it as one readable line."""
+    """Base class of all errors that a user can fix; the command line prints them without a traceback."""
 
 
 class DataError(LesionLensError):
-    """A data set, a table or a split from which training or measuring would be wrong."""
+    """Dataset, table or split with which training or evaluation would be invalid."""
 
 
 class ImageError(DataError):
-    """One file that is not a usable image."""
+    """File that is not a usable image."""
 
 
 class RecipeError(LesionLensError):
-    """A recipe with a key or value that is not allowed."""
+    """Recipe with a key or value that is not allowed."""
 
 
 class ModelError(LesionLensError):
-    """A model, a backbone or an option that does not exist or does not fit."""
+    """Model, backbone or option that does not exist, or that does not fit the others."""
 
 
 class WeightsError(ModelError):
-    """Weights that cannot be had or do not fit the network."""
+    """Weights that cannot be loaded or downloaded, or that do not fit the network."""
 
 
 class SavedModelError(ModelError):
-    """A saved model that cannot be read."""
+    """Saved model that cannot be read."""
 
 
 class BackendError(LesionLensError):
-    """An engine that cannot compute here, or a network that cannot be exported as it is."""
+    """Inference backend that is not available, or network that cannot be exported."""
 
 
 class PredictionsError(LesionLensError):
-    """A file of predictions that cannot be measured."""
+    """Predictions file that cannot be evaluated."""
 
 
 class ComparisonError(LesionLensError):
-    """Numbers or predictions that cannot be compared with each other."""
+    """Values or predictions that cannot be compared with each other."""
 
 
 class RunError(LesionLensError):
-    """A run that cannot start, go on or be written down."""
+    """Run that cannot start, continue or be saved."""
 
 
-class RunInterrupted(RunError):  # noqa: N818 - like KeyboardInterrupt, it is no error
-    """A run that its user stopped; it can be resumed."""
+class RunInterrupted(RunError):  # noqa: N818 - like KeyboardInterrupt, not an error
+    """Run that the user stopped; it can be resumed."""
 
 
 def unknown_name_message(kind: str, name: str, allowed: Iterable[str]) -> str:
-    """Say that a name does not exist, which one was probably meant and which there are.
+    """Return a message for an unknown name, with the closest match and all allowed names.
 
     Examples
     --------
-    >>> unknown_name_message("model", "arl_cn14", ["arl_cnn14", "plain"])
-    "unknown model 'arl_cn14': did you mean 'arl_cnn14'? Allowed: arl_cnn14, plain"
+    >>> unknown_name_message("model", "arl_cn14", ["arl_cnn14", "resnet50"])
+    "unknown model 'arl_cn14': did you mean 'arl_cnn14'? Allowed: arl_cnn14, resnet50"
     """
     choices = sorted(allowed)
     near = get_close_matches(name, choices, n=1, cutoff=0.6)

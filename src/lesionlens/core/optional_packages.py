@@ -1,4 +1,4 @@
-"""Which optional packages of the extra ``engines`` are here."""
+"""Optional packages of the ``engines`` extra."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -8,40 +8,40 @@ from lesionlens.core.errors import BackendError
 
 
 def missing_packages(*packages: str) -> list[str]:
-    """Give those of the packages that are not installed."""
+    """Return the packages that are not installed."""
     return [package for package in packages if not _is_installed(package)]
 
 
 def _is_installed(package: str) -> bool:
-    """Look for it without importing it; a folder of that name, such as an export's, is no package."""
-    found = find_spec(package)
-    return found is not None and found.origin is not None
+    """Return whether a package can be found, without importing it; a mere folder of that name does not count."""
+    spec = find_spec(package)
+    return spec is not None and spec.origin is not None
 
 
 def require(*packages: str) -> None:
-    """Refuse to go on without packages.
+    """Raise an error unless the packages are installed.
 
     Raises
     ------
     BackendError
-        Says how to install them.
+        A package is missing; the message states how to install it.
     """
     if absent := missing_packages(*packages):
         raise BackendError(
-            f"this needs {' and '.join(absent)}, not installed here: pip install 'lesionlens[engines]'"
+            f"this requires {' and '.join(absent)}, not installed here: pip install 'lesionlens[engines]'"
         )
 
 
 def import_optional(package: str) -> Any:
-    """Import a package.
+    """Import and return a package.
 
     Raises
     ------
     BackendError
-        It is not installed, or is broken.
+        The package is not installed, or its import fails.
     """
     require(package)
     try:
         return import_module(package)
     except (ImportError, OSError) as error:
-        raise BackendError(f"{package} is installed, but cannot be imported: {error}") from error
+        raise BackendError(f"{package} is installed but cannot be imported: {error}") from error

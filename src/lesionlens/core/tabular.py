@@ -1,4 +1,4 @@
-"""A CSV or parquet file as a frame of text, so that the id 00123 stays 00123."""
+"""CSV and Parquet files, read as text so that the id 00123 stays 00123."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ NA_VALUES = frozenset({"", "?", "n/a", "na", "nan", "none", "null", "unknown"})
 
 
 def is_missing(cell: str) -> bool:
-    """Tell whether a cell says that something is not known.
+    """Return whether a table cell means "unknown".
 
     Examples
     --------
@@ -29,11 +29,17 @@ def is_missing(cell: str) -> bool:
 def read_table(
     path: Path, *, lowercase_columns: bool = False, column_names: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """Read a table as stripped text, one ``str`` column for each column of the file; empty cells are ``""``.
+    """Read a CSV or Parquet file as a frame of stripped text; empty cells are ``""``.
 
-    CSV files are UTF-8, with or without a byte order mark; comma, semicolon or tab is found from the header.
-    ``lowercase_columns`` writes the columns' names in lower case; ``column_names`` names the columns of a CSV that
-    does not.
+    Parameters
+    ----------
+    path
+        Parquet, or CSV in UTF-8 with or without a byte order mark. The separator (comma, semicolon or tab) is detected
+        from the first line.
+    lowercase_columns
+        Convert the column names to lower case.
+    column_names
+        Names of the columns of a CSV file without a header. Default: the file has a header.
 
     Raises
     ------
@@ -48,9 +54,9 @@ def read_table(
     frame.columns = frame.columns.str.lower() if lowercase_columns else frame.columns
     if frame.empty:
         raise DataError(f"{path} has no rows below its header")
-    twice = sorted(set(frame.columns[frame.columns.duplicated()]))
-    if twice:
-        raise DataError(f"{path} has two columns named {twice[0]!r}; rename or remove one")
+    duplicates = sorted(set(frame.columns[frame.columns.duplicated()]))
+    if duplicates:
+        raise DataError(f"{path} has two columns named {duplicates[0]!r}; rename or remove one")
     return frame
 
 
@@ -72,14 +78,14 @@ def _read_csv(path: Path, column_names: Sequence[str]) -> pd.DataFrame:
     body = []
     for number, cells in lines:
         if len(cells) != len(names):
-            expected = f"expected are {', '.join(names)}" if column_names else f"the header has {len(names)}"
+            expected = f"expected: {', '.join(names)}" if column_names else f"the header has {len(names)}"
             raise ValueError(f"line {number} has {len(cells)} cells, {expected}")
         body.append([cell.strip() for cell in cells])
     return pd.DataFrame(body, columns=names, dtype=object)
 
 
 def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Give each line that is not blank with its number in the file."""
+    """Return the cells of each line that is not blank, with its line number."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -95,37 +101,35 @@ def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
 
 
 CSVColumns = dict[str, list[str]]
+"""Column name to cells."""
 
 
 def read_csv_columns(path: Path) -> CSVColumns:
-    """Read a CSV file with a header into column name -> cells, stripped of blanks around them.
-
-    Comma, semicolon or tab is found from the header; parquet works too.
+    """Read the columns of a predictions file as ``read_table`` does.
 
     Raises
     ------
     PredictionsError
-        No such file, a folder, not UTF-8, no rows, a column named twice, or a row of another length than the
-        header.
+        The file does not exist, is a directory, is not UTF-8, has no rows or has two columns of the same name, or the
+        length of a row differs from that of the header.
     """
     if path.is_dir():
-        raise PredictionsError(f"{path} is a folder; give a CSV file, such as a predictions.csv in it")
+        raise PredictionsError(f"{path} is a folder; name a CSV file, such as predictions.csv in it")
     if not path.exists():
         raise PredictionsError(f"there is no file {path}; check the name")
     try:
-        sheet = read_table(path)
+        table = read_table(path)
     except DataError as error:
         if isinstance(getattr(error.__cause__, "__cause__", None), UnicodeDecodeError):
             raise PredictionsError(
-                f"{path} is no table in plain text (UTF-8). If it comes from a spreadsheet, save it there as "
-                "'CSV UTF-8'."
+                f"{path} is not a text table in UTF-8. If it comes from a spreadsheet, save it there as 'CSV UTF-8'."
             ) from error
         raise PredictionsError(str(error)) from error
-    return {str(name): sheet[name].tolist() for name in sheet.columns}
+    return {str(name): table[name].tolist() for name in table.columns}
 
 
 def write_csv_columns(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
-    """Write columns of equal length as CSV, atomically and the same on every system."""
+    """Write columns of equal length as CSV, atomically and with identical bytes on every system."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(columns)
@@ -134,22 +138,25 @@ def write_csv_columns(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
 
 
 def to_floats(columns: CSVColumns, names: tuple[str, ...], path: Path) -> NDArray[np.float64]:
-    """Turn columns of text into numbers, (n, k); says the first cell that is none.
+    """Parse text columns as numbers, (n, k); a decimal comma is accepted, as many spreadsheets write 0,75.
 
-    A comma is a decimal point: spreadsheets of many countries write 0,75.
+    Raises
+    ------
+    PredictionsError
+        A cell is not a number; the message names the first one.
     """
-    table = np.empty((len(columns[names[0]]), len(names)))
-    for place, name in enumerate(names):
+    numbers = np.empty((len(columns[names[0]]), len(names)))
+    for column, name in enumerate(names):
         for row, cell in enumerate(columns[name]):
             try:
-                table[row, place] = float(cell.replace(",", "."))
+                numbers[row, column] = float(cell.replace(",", "."))
             except ValueError as error:
                 raise PredictionsError(
                     f"{path}, row {row + 1}, column {name}: {cell!r} is not a number from 0 to 1"
                 ) from error
-    return table
+    return numbers
 
 
 def format_floats(values: NDArray[np.float64]) -> list[str]:
-    """Write each number as the shortest text that reads back as the same number."""
+    """Format each number as the shortest text that parses to the same number."""
     return [repr(float(number)) for number in values]

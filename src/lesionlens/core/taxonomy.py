@@ -1,4 +1,4 @@
-"""The diagnoses, their codes and spellings."""
+"""Diagnoses: canonical names, ISIC codes and alternative spellings."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,21 +12,21 @@ BENIGN_DIAGNOSES = frozenset(
 
 
 class Diagnosis(NamedTuple):
-    """How a diagnosis is written elsewhere.
+    """Other names of a diagnosis.
 
     Attributes
     ----------
     code
-        The column name of the ISIC challenges.
+        Column name in the ISIC challenges.
     aliases
-        Other spellings of the same thing; a finer diagnosis (solar lentigo, blue nevus) is none.
+        Other spellings of the same diagnosis, not of a subtype (solar lentigo, blue nevus).
     """
 
     code: str
     aliases: tuple[str, ...]
 
 
-# The first seven in the order of ISIC 2018 task 3; then what only other data sets tell apart.
+# The first seven in the order of ISIC 2018 task 3, then those that only other datasets distinguish.
 DIAGNOSES: Mapping[str, Diagnosis] = {
     "melanoma": Diagnosis("MEL", ("malignant melanoma",)),
     "nevus": Diagnosis("NV", ("naevus", "nevi", "naevi", "melanocytic nevus", "melanocytic naevus")),
@@ -37,7 +37,7 @@ DIAGNOSES: Mapping[str, Diagnosis] = {
     "vascular_lesion": Diagnosis("VASC", ("vascular", "vascular lesions")),
     "seborrheic_keratosis": Diagnosis("SK", ("seborrhoeic keratosis", "seborrheic keratoses")),
     "squamous_cell_carcinoma": Diagnosis("SCC", ()),
-    # ISIC 2019 calls it "unknown", which everywhere else says that a cell is empty.
+    # ISIC 2019 calls it "unknown", which everywhere else means an empty cell.
     "none_of_the_others": Diagnosis("UNK", ()),
     "benign": Diagnosis("BEN", ()),
 }
@@ -60,12 +60,12 @@ _CANONICAL_NAMES = {
 
 
 def canonical_name(label: str) -> str:
-    """Give the canonical name of a diagnosis, whatever its case, spaces, hyphens or code.
+    """Return the canonical name of a diagnosis, given as a name, code or alias in any case, with spaces or hyphens.
 
     Raises
     ------
     DataError
-        The label is no diagnosis of the taxonomy; the message names the nearest.
+        The label is not in the taxonomy; the message names the closest match.
 
     Examples
     --------
@@ -83,17 +83,17 @@ def canonical_name(label: str) -> str:
 
 
 def canonical_or_raw(label: str) -> str:
-    """Give the canonical name of a diagnosis, or the label itself where it is none."""
+    """Return the canonical name of a diagnosis, or the label itself if it is not in the taxonomy."""
     return _CANONICAL_NAMES.get(_normalize_label(label), label)
 
 
 def sort_classes(names: Iterable[str]) -> tuple[str, ...]:
-    """Sort canonical names in the taxonomy's order, without repeats.
+    """Sort canonical names in the order of the taxonomy, without duplicates.
 
     Examples
     --------
     >>> sort_classes(["nevus", "melanoma", "nevus"])
     ('melanoma', 'nevus')
     """
-    wanted = set(names)
-    return tuple(name for name in DIAGNOSES if name in wanted)
+    selected = set(names)
+    return tuple(name for name in DIAGNOSES if name in selected)

@@ -1,4 +1,4 @@
-"""The images that a run did without, and why: nothing is dropped silently."""
+"""Images that a run excludes, with the reasons: no image is dropped silently."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,16 +10,16 @@ from lesionlens.core.fileio import atomic_write
 
 
 class ExcludedImage(NamedTuple):
-    """An image, or what of it (its mask), that takes no part.
+    """An image that is excluded, or used without its mask.
 
     Attributes
     ----------
     image_id
-        The image.
+        ID of the image.
     split
-        The part that does without it; ``""`` where it is in none.
+        Split that lacks the image; ``""`` if it is in no split.
     reason
-        One sentence.
+        Reason, as a short phrase or sentence.
     """
 
     image_id: str
@@ -28,6 +28,6 @@ class ExcludedImage(NamedTuple):
 
 
 def write_excluded(path: Path, excluded: Iterable[ExcludedImage]) -> None:
-    """Write ``image_id,split,reason``, a header alone where nothing was left out."""
-    with atomic_write(path) as part:
-        pd.DataFrame(list(excluded), columns=list(ExcludedImage._fields)).to_csv(part, index=False)
+    """Write a CSV file ``image_id,split,reason``, only the header if no image is excluded."""
+    with atomic_write(path) as partial:
+        pd.DataFrame(list(excluded), columns=list(ExcludedImage._fields)).to_csv(partial, index=False)

@@ -1,4 +1,4 @@
-"""Images of other data sets that join the training part, and nothing else."""
+"""Add images of other datasets to the training split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,12 +16,16 @@ from lesionlens.datasets.table import LesionTable
 
 @dataclass(frozen=True)
 class ExtendedTable:
-    """A table with extra rows at its end, and its split with their images in the training part.
+    """A table with extra rows at its end, and splits with the extra images in the training split.
 
     Attributes
     ----------
+    table
+        The table with the extra rows.
+    splits
+        The splits with the extra images.
     excluded
-        Extra images that did not join, each with the reason.
+        Extra images that were not added: pairs of image ID and reason.
     """
 
     table: LesionTable
@@ -36,16 +40,22 @@ def add_extra_training_images(
     *,
     progress: ProgressCallback | None = None,
 ) -> ExtendedTable:
-    """Let the images of other tables train too (Zhang et al. 2019, section IV.A, add 1,320 of the ISIC Archive).
+    """Add the images of other tables to the training split.
 
-    Left out is an extra image that has the id of another image, shows a lesion (or a patient) by whose id the
-    validation or test part is known, is no usable image, or is a copy, to the byte or nearly, of an image of any part,
-    or of an earlier extra.
+    Zhang et al. 2019, section IV.A, add 1,320 images of the ISIC Archive.
+
+    An extra image is excluded if it has the ID of another image, has the lesion or patient ID of a validation or
+    test image, cannot be read, or is an exact or near duplicate of an image of any split or of an earlier extra
+    image.
 
     Parameters
     ----------
+    table, splits
+        Table to extend, and its splits.
+    extras
+        Tables whose images are added.
     progress
-        Called with images read and images in all.
+        Called with the number of images read and the total.
 
     Raises
     ------
@@ -53,78 +63,77 @@ def add_extra_training_images(
         A class of the extras is not in the table, or an image of the table cannot be read.
     """
     _check_classes(table, extras)
-    known = table.frame
-    rows = pd.concat([each.frame for each in extras], ignore_index=True) if extras else known.iloc[:0]
+    base = table.frame
+    rows = pd.concat([extra.frame for extra in extras], ignore_index=True) if extras else base.iloc[:0]
     reasons = _excluded_by_id(rows, table, splits)
-    rest = rows.loc[[place for place in rows.index if place not in reasons]]
-    reasons |= _duplicates_by_content(known, rest, progress)
-    joining = rows.loc[[place for place in rows.index if place not in reasons]]
-    joining = joining.assign(split="train" if (known["split"] != "").any() else "")
-    left_out = tuple((str(rows["image_id"][place]), reasons[place]) for place in sorted(reasons))
-    told = tuple(f"{each.name}:{each.root}: {warning}" for each in extras for warning in each.warnings)
-    frame = pd.concat([known, joining], ignore_index=True)
+    reasons |= _duplicates_by_content(base, rows.drop(index=list(reasons)), progress)
+    added = rows.drop(index=list(reasons)).assign(split="train" if (base["split"] != "").any() else "")
+    excluded = tuple((str(rows["image_id"][row]), reasons[row]) for row in sorted(reasons))
+    warnings = tuple(
+        f"{extra.name}:{extra.root}: {warning}" for extra in extras for warning in extra.warnings
+    )
+    frame = pd.concat([base, added], ignore_index=True)
     return ExtendedTable(
-        replace(table, frame=frame, warnings=(*table.warnings, *told)),
-        _extend_splits(splits, joining, extras, left_out),
-        left_out,
+        replace(table, frame=frame, warnings=(*table.warnings, *warnings)),
+        _extend_splits(splits, added, extras, excluded),
+        excluded,
     )
 
 
 def _check_classes(table: LesionTable, extras: Sequence[LesionTable]) -> None:
     for extra in extras:
-        strangers = sorted(set(extra.frame["diagnosis"]) - set(table.classes))
-        if strangers:
+        unexpected = sorted(set(extra.frame["diagnosis"]) - set(table.classes))
+        if unexpected:
             raise DataError(
                 f"extra images of {extra.name}:{extra.root}: "
-                f"{unknown_name_message('class', strangers[0], table.classes)}"
+                f"{unknown_name_message('class', unexpected[0], table.classes)}"
             )
 
 
 def _excluded_by_id(rows: pd.DataFrame, table: LesionTable, splits: DatasetSplits) -> dict[int, str]:
-    """Find the rows that their ids exclude."""
-    known = table.frame
-    held = set(splits.splits.get("validation", ())) | set(splits.splits.get("test", ()))
-    tested = known[known["image_id"].isin(held)]
-    lesions = set(tested["lesion_id"])
-    patients = set(tested["patient_id"]) - {""}
-    seen = set(known["image_id"])
+    """Return the reason for each row whose image, lesion or patient ID rules it out."""
+    base = table.frame
+    held_out_ids = set(splits.splits.get("validation", ())) | set(splits.splits.get("test", ()))
+    held_out = base[base["image_id"].isin(held_out_ids)]
+    lesions = set(held_out["lesion_id"])
+    patients = set(held_out["patient_id"]) - {""}
+    image_ids = set(base["image_id"])
     reasons: dict[int, str] = {}
-    for place, image, lesion, patient in rows[["image_id", "lesion_id", "patient_id"]].itertuples():
-        if image in seen:
-            reasons[place] = f"another image has the id {image}"
+    for row, image, lesion, patient in rows[["image_id", "lesion_id", "patient_id"]].itertuples():
+        if image in image_ids:
+            reasons[row] = f"another image has the id {image}"
         elif lesion in lesions:
-            reasons[place] = f"shows lesion {lesion}, which is in the validation or test part"
+            reasons[row] = f"shows lesion {lesion}, which is in the validation or test split"
         elif patient in patients:
-            reasons[place] = f"is of patient {patient}, who is in the validation or test part"
+            reasons[row] = f"is of patient {patient}, who is in the validation or test split"
         else:
-            seen.add(image)
+            image_ids.add(image)
     return reasons
 
 
 def _duplicates_by_content(
-    known: pd.DataFrame, rows: pd.DataFrame, progress: ProgressCallback | None
+    base: pd.DataFrame, rows: pd.DataFrame, progress: ProgressCallback | None
 ) -> dict[int, str]:
-    """Find the rows whose picture is there already, or cannot be read; comparing needs every image."""
+    """Return the reason for each row whose image is a duplicate or cannot be read; every image must be decoded."""
     if rows.empty:
         return {}
-    both = pd.concat([known, rows])
-    found = fingerprints([Path(path) for path in both["path"]], progress=progress)
-    for place, text in enumerate(found[: len(known)]):
-        if isinstance(text, str):
-            raise DataError(
-                f"{text}. Image {known['image_id'].iloc[place]} cannot be compared with the extra ones"
-            )
+    combined = pd.concat([base, rows])
+    results = fingerprints([Path(path) for path in combined["path"]], progress=progress)
+    for image_id, result in zip(base["image_id"], results, strict=False):
+        if isinstance(result, str):
+            raise DataError(f"{result}. Image {image_id} cannot be compared with the extra images")
     reasons = {
-        rows.index[place]: f"cannot be read: {text}"
-        for place, text in enumerate(found[len(known) :])
-        if isinstance(text, str)
+        row: f"cannot be read: {result}"
+        for row, result in zip(rows.index, results[len(base) :], strict=True)
+        if isinstance(result, str)
     }
-    usable = [place for place, each in enumerate(found) if isinstance(each, Fingerprint)]
-    prints = [each for each in found if isinstance(each, Fingerprint)]
-    for pair in duplicate_pairs(prints, exclude=len(known)):
-        place, other = usable[pair.second] - len(known), both["image_id"].iloc[usable[pair.first]]
-        how = "the same file as" if pair.kind == "exact" else f"nearly a copy ({pair.similarity:.2f}) of"
-        reasons.setdefault(rows.index[place], f"{how} {other}")
+    usable = [index for index, result in enumerate(results) if isinstance(result, Fingerprint)]
+    prints = [result for result in results if isinstance(result, Fingerprint)]
+    for pair in duplicate_pairs(prints, exclude=len(base)):
+        row = rows.index[usable[pair.second] - len(base)]
+        original = combined["image_id"].iloc[usable[pair.first]]
+        kind = "the same file as" if pair.kind == "exact" else f"a near-duplicate ({pair.similarity:.2f}) of"
+        reasons.setdefault(row, f"{kind} {original}")
     return reasons
 
 
@@ -134,8 +143,8 @@ def _extend_splits(
     extras: Sequence[LesionTable],
     excluded: tuple[tuple[str, str], ...],
 ) -> DatasetSplits:
-    names = ", ".join(each.name for each in extras)
-    extra = f"{pluralize(len(added), 'extra image')} of {names} train" if extras else ""
+    names = ", ".join(extra.name for extra in extras)
+    extra = f"{pluralize(len(added), 'extra image')} of {names} in the training split" if extras else ""
     return replace(
         splits,
         splits={**splits.splits, "train": (*splits.splits["train"], *added["image_id"])},

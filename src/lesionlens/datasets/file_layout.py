@@ -1,4 +1,4 @@
-"""Find the images and masks that lie in a data set's folders."""
+"""Image and mask files in the directories of a dataset."""
 
 import filecmp
 import os
@@ -15,27 +15,27 @@ from lesionlens.datasets.table import LesionTable
 
 
 def lesion_mask_paths(table: LesionTable, mask_dir: Path | None = None) -> tuple[Path | None, ...]:
-    """Give the file of each row's lesion mask: the table's own, or what lies in the folder (see ``find_masks_in``)."""
+    """Return the lesion mask file of each row: from the table, or from ``mask_dir`` as in ``find_masks_in``."""
     if mask_dir is not None:
         return find_masks_in(mask_dir, table.frame["image_id"])
     return tuple(Path(path) if path else None for path in table.frame["mask_path"])
 
 
 def find_masks_in(mask_dir: Path, image_ids: Iterable[str]) -> tuple[Path | None, ...]:
-    """Find each image's mask in a folder: ``ID.png``, ``ID_mask.png`` or ``ID_segmentation.png``.
+    """Return the mask file of each image in a directory: ``ID.png``, ``ID_mask.png`` or ``ID_segmentation.png``.
 
     Raises
     ------
     DataError
-        There is no such folder.
+        The directory does not exist.
     """
     if not mask_dir.expanduser().is_dir():
         raise DataError(
-            f"there is no folder of masks {mask_dir}; give one that is there, or draw them: lesionlens segment predict "
-            f"RUN IMAGES -o {mask_dir}"
+            f"there is no folder of masks {mask_dir}; name an existing one, or predict masks: lesionlens segment "
+            f"predict RUN IMAGES -o {mask_dir}"
         )
-    found = find_masks(mask_dir.expanduser())
-    return tuple(found.get(image_id) for image_id in image_ids)
+    masks = find_masks(mask_dir.expanduser())
+    return tuple(masks.get(image_id) for image_id in image_ids)
 
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
@@ -47,13 +47,13 @@ _NON_IMAGE_DIRS = re.compile(r"mask|segmentation|structures|superpixel|ground_?t
 
 
 class ImageIndex(NamedTuple):
-    """Images by id, and the folders in which they were looked for."""
+    """Image files by ID, and the directories that were searched."""
 
     images: dict[str, Path]
     searched: tuple[Path, ...]
 
     def describe_searched(self) -> str:
-        """Say which folders were looked at, for a message."""
+        """Return the searched directories as text for a message."""
         shown = ", ".join(map(str, self.searched[:8]))
         return shown + (f" and {len(self.searched) - 8} more" if len(self.searched) > 8 else "")
 
@@ -61,56 +61,57 @@ class ImageIndex(NamedTuple):
 def find_images(
     root: Path, issues: IssueCollector, *, id_pattern: re.Pattern[str] = ANY_ID, depth: int = 2
 ) -> ImageIndex:
-    """Find the images in ``root`` and ``depth`` levels of folders below it.
+    """Find the image files in ``root`` and ``depth`` levels of subdirectories.
 
-    Folders of masks, superpixels and ground truth are not entered; a file counts when its whole stem matches
-    ``id_pattern``. Of two files with one id the first is kept: identical bytes are a warning, others an error.
+    Directories of masks, superpixels and ground truth are skipped. A file is included if its stem fully matches
+    ``id_pattern``. If two files have the same ID, the first is used: identical files are a warning, different files
+    an error.
     """
     images: dict[str, Path] = {}
-    looked: list[Path] = []
+    searched: list[Path] = []
     for folder in _walk_dirs(root, depth):
-        looked.append(folder)
+        searched.append(folder)
         for path in _image_files(folder):
             if id_pattern.fullmatch(path.stem):
                 _add_image(images, path, issues)
-    return ImageIndex(images, tuple(looked))
+    return ImageIndex(images, tuple(searched))
 
 
 def find_masks(*folders: Path) -> dict[str, Path]:
-    """Give lesion masks by image id: ``ID_segmentation.png`` and its like, or ``ID.png``.
+    """Return mask files by image ID: ``ID_segmentation.png``, ``ID_mask.png``, ``ID_structures.png`` or ``ID.png``.
 
-    A JPEG that is named as its image is a photograph; a file that is named as a mask goes before one that is not.
+    A file with a mask suffix takes precedence over one without. A JPEG without a mask suffix is an image, not a mask.
     """
-    named: dict[str, Path] = {}
-    bare: dict[str, Path] = {}
+    suffixed: dict[str, Path] = {}
+    unsuffixed: dict[str, Path] = {}
     for folder in folders:
         for path in _image_files(folder) if folder.is_dir() else ():
-            if found := _MASK_STEM.fullmatch(path.stem):
-                named.setdefault(found["id"], path)
+            if match := _MASK_STEM.fullmatch(path.stem):
+                suffixed.setdefault(match["id"], path)
             elif path.suffix.lower() not in _JPEG_SUFFIXES:
-                bare.setdefault(path.stem, path)
-    return bare | named
+                unsuffixed.setdefault(path.stem, path)
+    return unsuffixed | suffixed
 
 
 def find_by_pattern(pattern: re.Pattern[str], *folders: Path) -> dict[str, list[Path]]:
-    """Give the files whose whole name matches the pattern, sorted, by its group ``id``."""
-    parts: dict[str, list[Path]] = {}
+    """Return the files whose name fully matches a pattern, sorted by name, by the group ``id`` of the pattern."""
+    files: dict[str, list[Path]] = {}
     for folder in folders:
         for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
-            if found := pattern.fullmatch(name):
-                parts.setdefault(found["id"], []).append(folder / name)
-    return parts
+            if match := pattern.fullmatch(name):
+                files.setdefault(match["id"], []).append(folder / name)
+    return files
 
 
 def unique_stems(file_names: pd.Series) -> pd.Series:
-    """Take the files' names without folder and suffix for ids; with their folders where names repeat."""
+    """Return file names without directory and extension as IDs; with directories if the names are not unique."""
     stems = file_names.map(lambda cell: strip_image_suffix(PurePosixPath(cell).name))
     repeated = pd.DataFrame({"stem": stems, "cell": file_names}).drop_duplicates()["stem"].duplicated().any()
     return file_names.map(strip_image_suffix) if repeated else stems
 
 
 def strip_image_suffix(name: str) -> str:
-    """Drop an image's suffix; a dot elsewhere in an id stays.
+    """Remove the extension of an image file; other dots in an ID stay.
 
     Examples
     --------
@@ -122,16 +123,15 @@ def strip_image_suffix(name: str) -> str:
 
 
 def _add_image(images: dict[str, Path], path: Path, issues: IssueCollector) -> None:
-    kept = images.setdefault(path.stem, path)
-    if kept is path:
+    first = images.setdefault(path.stem, path)
+    if first is path:
         return
-    if filecmp.cmp(kept, path, shallow=False):
-        issues.add_warning(
-            "the same image in two places", [f"{kept} and {path}"], hint="One of each is used."
-        )
+    pair = [f"{first} and {path}"]
+    if filecmp.cmp(first, path, shallow=False):
+        issues.add_warning("identical image files", pair, hint="The first of each pair is used.")
     else:
         issues.add_error(
-            "different images with one id", [f"{kept} and {path}"], hint="Keep the right one of each pair."
+            "different images with the same id", pair, hint="Remove the wrong file of each pair."
         )
 
 
@@ -144,7 +144,7 @@ def _walk_dirs(root: Path, depth: int) -> Iterator[Path]:
 
 
 def _image_files(folder: Path) -> Iterator[Path]:
-    """Give the files with an image's suffix, sorted; hidden ones (``._ISIC_1.jpg`` of a Mac) are none."""
+    """Yield the files with an image extension, sorted, without hidden files (``._ISIC_1.jpg`` on macOS)."""
     for name in sorted(os.listdir(folder)):
         if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:
             yield folder / name

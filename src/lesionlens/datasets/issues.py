@@ -1,4 +1,4 @@
-"""What is wrong with a data set, collected while reading and told in one message."""
+"""Issues of a dataset, collected while reading and reported in one message."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ IssueSeverity = Literal["error", "warning"]
 
 @dataclass
 class Issue:
-    """One kind of trouble: how often it was met, a few examples and what to do."""
+    """Issue of one kind, with the number of cases, a few examples and what to do."""
 
     kind: str
     severity: IssueSeverity
@@ -28,21 +28,21 @@ class Issue:
 
 
 class IssueCollector:
-    """Collect issues kind by kind; raise all of them together, or hand the warnings on.
+    """Collect errors and warnings by kind; raise the errors together, or return the warnings.
 
     Examples
     --------
     >>> issues = IssueCollector()
-    >>> issues.add_warning("rows without an image", ["a", "b"], hint="They are left out.")
+    >>> issues.add_warning("rows without an image", ["a", "b"], hint="They are excluded.")
     >>> issues.warnings
-    ('rows without an image: 2 (a, b). They are left out.',)
-    >>> issues.add_error("labels that are not known", ["c 'wart'"], hint="Correct them.")
+    ('rows without an image: 2 (a, b). They are excluded.',)
+    >>> issues.add_error("unknown labels", ["c 'wart'"], hint="Correct them.")
     >>> try:
     ...     issues.raise_errors("table:mine.csv")
     ... except DataError as error:
     ...     print(error)
-    table:mine.csv cannot be used: labels that are not known: 1 (c 'wart'). Correct them.
-      warning: rows without an image: 2 (a, b). They are left out.
+    table:mine.csv cannot be used: unknown labels: 1 (c 'wart'). Correct them.
+      warning: rows without an image: 2 (a, b). They are excluded.
     """
 
     def __init__(self) -> None:
@@ -50,17 +50,17 @@ class IssueCollector:
         self._excluded: dict[str, str] = {}
 
     def add_error(self, kind: str, cases: Iterable[str], *, hint: str = "") -> None:
-        """Note cases with which training or measuring would be wrong; no case, no issue."""
+        """Add cases that would invalidate training or evaluation; without a case there is no issue."""
         self._add("error", kind, cases, hint)
 
     def add_warning(self, kind: str, cases: Iterable[str], *, hint: str = "") -> None:
-        """Note cases with which there is merely less to train on or to report."""
+        """Add cases that only reduce the data to train on or to report."""
         self._add("warning", kind, cases, hint)
 
     def exclude(
-        self, kind: str, ids: Iterable[str], *, reason: str, hint: str = "They are left out."
+        self, kind: str, ids: Iterable[str], *, reason: str, hint: str = "They are excluded."
     ) -> None:
-        """Note images that take no part, each by its id, with what is to be said of each one alone."""
+        """Add a warning about excluded images, and record the reason for each image ID."""
         ids = list(ids)
         self.add_warning(kind, ids, hint=hint)
         self._excluded |= dict.fromkeys(ids, reason)
@@ -74,27 +74,27 @@ class IssueCollector:
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """One line for each kind of error."""
+        """One line per kind of error."""
         return tuple(str(p) for p in self._issues.values() if p.severity == "error")
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One line for each kind of warning."""
+        """One line per kind of warning."""
         return tuple(str(p) for p in self._issues.values() if p.severity == "warning")
 
     @property
     def excluded(self) -> tuple[tuple[str, str], ...]:
-        """Every image that takes no part, with the reason."""
+        """Pairs of image ID and reason, one per excluded image."""
         return tuple(self._excluded.items())
 
     def raise_errors(self, source: str) -> None:
-        """Raise one error that tells everything, warnings too; do nothing where there is no error.
+        """Raise one exception that lists all errors and warnings; do nothing if there is no error.
 
         Raises
         ------
         DataError
-            Its first line can be read alone: the error where there is one kind, otherwise how many there are.
-            Then comes one line for each kind that is not told yet.
+            The first line is the error if there is one kind, otherwise the number of errors. One line for each other
+            kind of error or warning follows.
         """
         if self.errors:
             several = len(self.errors) > 1
@@ -105,13 +105,13 @@ class IssueCollector:
 
     def _count_by_severity(self) -> str:
         errors = [p.count for p in self._issues.values() if p.severity == "error"]
-        warned = sum(p.count for p in self._issues.values() if p.severity == "warning")
+        num_warnings = sum(p.count for p in self._issues.values() if p.severity == "warning")
         text = f"{pluralize(sum(errors), 'error')} of {len(errors)} kinds"
-        return f"{text}, and {pluralize(warned, 'warning')}" if warned else text
+        return f"{text}, and {pluralize(num_warnings, 'warning')}" if num_warnings else text
 
 
 def pluralize(count: int, noun: str) -> str:
-    """Write a number with its noun, in the plural where it is not one.
+    """Format a count with its noun, in the plural unless the count is 1.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The data sets by name, and the one way to load any of them."""
+"""Dataset readers by name, and loading of any dataset."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ from lesionlens.datasets.validation import RawTable, build_table_frame, find_unu
 
 
 def _read_either_isic2018(root: Path, issues: IssueCollector) -> RawTable:
-    """Read either distribution of these images; the challenge's where both lie in one folder."""
+    """Read either distribution of these images, preferring that of the challenge if a folder contains both."""
     reader = (
         ham10000.read_ham10000
         if ham10000.detect_ham10000(root) and not isic2018.has_ground_truth(root)
@@ -47,76 +47,77 @@ DATASETS: Mapping[str, DatasetReader] = {
 def load_table(
     spec: str, *, classes: Sequence[str] | None = None, verify_images: bool = False
 ) -> LesionTable:
-    """Load and check a data set.
+    """Load and check a dataset.
 
     Parameters
     ----------
     spec
-        ``NAME:ROOT`` with a name of ``DATASETS`` (``isic2017:FOLDER``, ``table:FILE.csv``); or a path alone,
-        to a CSV or parquet file or to a folder whose layout is recognised.
+        ``NAME:ROOT`` with a name of ``DATASETS`` (``isic2017:FOLDER``, ``table:FILE.csv``), or only the path of a CSV
+        or Parquet file or of a directory with a known layout.
     classes
-        The labels of one's own table, where they are not diagnoses of the taxonomy.
+        Labels of a custom table, if they are not diagnoses of the taxonomy.
     verify_images
-        Decode every image and its masks, rather than read the images' headers only.
+        Decode every image and its masks. Default: read only the headers of the images.
 
     Raises
     ------
     DataError
-        The name, the folder or the layout is wrong, or training would be: then everything that is wrong is
-        told together.
+        The name, the path or the layout is wrong, or the data would invalidate training; all errors are reported
+        together.
     """
     name, root = parse_source(spec)
     dataset = DATASETS[name]
     if classes is not None and dataset is not custom.CUSTOM_READER:
-        raise DataError(f"classes are named for a table of one's own; {dataset.title} has its own classes")
+        raise DataError(f"classes can be set only for a custom table; {dataset.title} has its own classes")
     reader = dataset.read if classes is None else partial(custom.read_custom_table, classes=classes)
     issues = IssueCollector()
     raw_table = add_synthetic_ground_truth(reader(root, issues), root)
     frame = build_table_frame(raw_table, issues, source=name)
-    wrong = find_unusable_files(frame, verify_images=verify_images)
-    issues.add_error("files that cannot be read", wrong.images, hint="Fetch them again, or remove them.")
+    unusable = find_unusable_files(frame, verify_images=verify_images)
+    issues.add_error(
+        "files that cannot be read", unusable.images, hint="Download them again, or remove them."
+    )
     issues.add_warning(
         "masks that cannot be used",
-        wrong.masks,
-        hint="What needs a mask refuses them; all else goes on without.",
+        unusable.masks,
+        hint="Steps that need a mask raise an error; all others ignore it.",
     )
     issues.raise_errors(f"{name}:{root}")
     return LesionTable(name, root, frame, raw_table.classes, issues.warnings, issues.excluded)
 
 
 def parse_source(spec: str) -> tuple[str, Path]:
-    """Split ``NAME:ROOT``, or find the name that a bare path deserves.
+    """Split ``NAME:ROOT`` into dataset name and path, or detect the name from a path.
 
     Raises
     ------
     DataError
-        The name or the path does not exist, or no layout is recognised.
+        The name or the path does not exist, or the layout is unknown.
     """
     name, colon, rest = spec.partition(":")
     if colon and not Path(spec).expanduser().exists():
         if name not in DATASETS:
-            raise DataError(unknown_name_message("data set", name, DATASETS))
+            raise DataError(unknown_name_message("dataset", name, DATASETS))
         return name, _existing_path(rest)
     root = _existing_path(spec)
-    fitting = [name for name, dataset in DATASETS.items() if dataset.detect(root)]
-    if not fitting:
+    detected = [name for name, dataset in DATASETS.items() if dataset.detect(root)]
+    if not detected:
         raise DataError(_unrecognized_message(root))
-    return fitting[0], root
+    return detected[0], root
 
 
 def _unrecognized_message(root: Path) -> str:
     if root.is_file():
-        return f"{root} is no table; give a CSV or parquet file, or say that it is one: table:{root}"
-    folders = ", ".join(name for name, dataset in DATASETS.items() if dataset is not custom.CUSTOM_READER)
+        return f"{root} does not look like a table; use a CSV or Parquet file, or table:{root} if it is one"
+    names = ", ".join(name for name, dataset in DATASETS.items() if dataset is not custom.CUSTOM_READER)
     return (
-        f"{root} has no layout that is recognised; say which it is, as NAME:{root} with one of {folders}, "
-        f"or give the table itself: {custom.guess_table_path(root)}"
+        f"{root} has no known layout; use NAME:{root} with one of {names}, "
+        f"or name a table of images: {custom.guess_table_path(root)}"
     )
 
 
 def _existing_path(text: str) -> Path:
-    root = Path(text).expanduser().absolute()  # runs may be read from another folder
+    root = Path(text).expanduser().absolute()  # a run may be opened from another working directory
     if not text or not root.exists():
-        came = text or "a path that is empty"
-        raise DataError(f"{came} does not exist; give NAME:FOLDER or table:FILE.csv")
+        raise DataError(f"{text or 'an empty path'} does not exist; use NAME:FOLDER or table:FILE.csv")
     return root

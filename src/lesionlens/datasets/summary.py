@@ -1,4 +1,4 @@
-"""What a person wants to know of a data set before training on it, in 80 columns of text."""
+"""Summary of a dataset as text, 80 columns wide."""
 
 import textwrap
 from collections import Counter
@@ -14,8 +14,8 @@ from lesionlens.imaging.decode import ImageHeader, read_header
 
 SUMMARY_WIDTH = 80
 _VALUE_INDENT = 16
-_CLASS_COLUMN_WIDTH = 24  # the longest canonical name and a little air
-_MAX_VALUES_LISTED = 6  # values that are listed one by one
+_CLASS_COLUMN_WIDTH = 24  # the longest canonical name and some space
+_MAX_VALUES_LISTED = 6
 _METHOD_TITLES = {
     "histo": "histopathology",
     "follow_up": "follow-up",
@@ -25,14 +25,14 @@ _METHOD_TITLES = {
 
 
 def summarize_table(table: LesionTable) -> str:
-    """Describe a table: classes, lesions, patients, parts, sizes, what is not known, licence, warnings.
+    """Describe a table: classes, splits, lesions, patients, sizes, missing values, license and warnings.
 
-    Reads the header of every image.
+    The header of every image is read.
 
     Raises
     ------
     ImageError
-        A file has gone, or changed, since the table was read.
+        A file was removed or damaged since the table was read.
     """
     frame = table.frame
     headers = [read_header(path) for path in table.paths]
@@ -46,7 +46,7 @@ def summarize_table(table: LesionTable) -> str:
         ("Confirmed by", _count_values(frame["diagnosis_method"].replace(_METHOD_TITLES))),
         ("Site", _count_values(frame["site"])),
         ("Skin tone", _count_values(frame["skin_tone"])),
-        ("Not known", _count_missing(frame)),
+        ("Unknown", _count_missing(frame)),
         *_provenance(table, frame),
     ]
     lines = [_title(table, frame), "", *_class_table(table, frame), ""]
@@ -67,19 +67,26 @@ def _is_synthetic(frame: pd.DataFrame) -> bool:
 
 
 def _class_table(table: LesionTable, frame: pd.DataFrame) -> list[str]:
-    """Give images by class and official part, with share and lesions."""
-    parts = [part for part in SPLITS if (frame["split"] == part).any()]
-    lesions = frame.groupby("diagnosis")["lesion_id"].nunique()
-    by_part = Counter(zip(frame["diagnosis"], frame["split"], strict=True))
-    header = ("Class", *parts, "images", "share", "lesions")
+    """Return the rows of a table: images per class and official split, percentage and number of lesions."""
+    splits = [split for split in SPLITS if (frame["split"] == split).any()]
+    counts = Counter(zip(frame["diagnosis"], frame["split"], strict=True))
+    lesion_counts = frame.groupby("diagnosis")["lesion_id"].nunique()
+    header = ("Class", *splits, "images", "percent", "lesions")
     rows = [header]
-    for name, count in [*table.class_counts().items(), ("all", len(frame))]:
-        cells = [by_part[name, part] if name != "all" else (frame["split"] == part).sum() for part in parts]
-        seen = int(lesions.get(name, 0)) if name != "all" else frame["lesion_id"].nunique()
-        share = f"{100 * count / max(1, len(frame)):.1f} %"
-        rows.append((name, *(f"{cell:,}" for cell in cells), f"{count:,}", share, f"{seen:,}"))
+    for name, num_images in table.class_counts().items():
+        cells = [counts[name, split] for split in splits]
+        rows.append(_class_row(name, cells, num_images, len(frame), int(lesion_counts.get(name, 0))))
+    totals = [int((frame["split"] == split).sum()) for split in splits]
+    rows.append(_class_row("all", totals, len(frame), len(frame), frame["lesion_id"].nunique()))
     widths = [max(9, len(name) + 1) for name in header[1:]]
     return [_format_row(cells, widths) for cells in rows]
+
+
+def _class_row(
+    name: str, split_counts: Sequence[int], num_images: int, total: int, num_lesions: int
+) -> tuple[str, ...]:
+    percent = f"{100 * num_images / max(1, total):.1f} %"
+    return name, *(f"{count:,}" for count in split_counts), f"{num_images:,}", percent, f"{num_lesions:,}"
 
 
 def _format_row(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -91,15 +98,15 @@ def _format_row(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _lesion_summary(frame: pd.DataFrame) -> str:
     sizes = frame.groupby("lesion_id").size()
-    several = sizes[sizes > 1]
-    if several.empty:
+    multiple = sizes[sizes > 1]
+    if multiple.empty:
         return f"{len(sizes):,}, each with one image"
-    return f"{len(sizes):,}; {len(several):,} with more than one image, at most {several.max():,}"
+    return f"{len(sizes):,}; {len(multiple):,} with more than one image, at most {multiple.max():,}"
 
 
 def _patient_summary(frame: pd.DataFrame) -> str:
     known = frame["patient_id"][frame["patient_id"] != ""]
-    return f"{known.nunique():,}" if len(known) else "not known: images are kept together by lesion"
+    return f"{known.nunique():,}" if len(known) else "unknown: images are grouped by lesion"
 
 
 def _size_range(headers: list[ImageHeader]) -> str:
@@ -120,44 +127,44 @@ def _age_range(ages: pd.Series) -> str:
 
 
 def _count_values(values: Iterable[str]) -> str:
-    """Count values, most frequent first, unknown ones last."""
+    """Format the number of images per value, most frequent first, unknown values last."""
     counts = Counter(values)
     unknown = counts.pop("", 0)
     shown = [f"{name} {count:,}" for name, count in counts.most_common(_MAX_VALUES_LISTED)]
     if len(counts) > _MAX_VALUES_LISTED:
         shown.append(f"{len(counts) - _MAX_VALUES_LISTED} more")
-    return ", ".join(shown + [f"not known {unknown:,}"] * bool(unknown)) if counts else ""
+    return ", ".join(shown + [f"unknown {unknown:,}"] * bool(unknown)) if counts else ""
 
 
 def _count_missing(frame: pd.DataFrame) -> str:
-    """Count what is not known, by column; whole columns apart from gaps."""
-    empty = {
+    """Format the number of missing values per column; columns without any value are listed separately."""
+    missing = {
         name: int((frame[name].isna() if name == "age" else frame[name] == "").sum())
         for name in TABLE_COLUMNS
     }
-    whole = [name for name, count in empty.items() if count == len(frame) and count]
-    gaps = [f"{name} {count:,}" for name, count in empty.items() if 0 < count < len(frame)]
+    empty = [name for name, count in missing.items() if count == len(frame) and count]
+    gaps = [f"{name} {count:,}" for name, count in missing.items() if 0 < count < len(frame)]
     texts = [f"{', '.join(gaps)} of {len(frame):,} images"] if gaps else []
-    return "; ".join(texts + [f"never: {', '.join(whole)}"] * bool(whole))
+    return "; ".join(texts + [f"for all images: {', '.join(empty)}"] * bool(empty))
 
 
 def _provenance(table: LesionTable, frame: pd.DataFrame) -> list[tuple[str, str]]:
     if _is_synthetic(frame):
-        return [("Origin", "painted by a generator: nobody's skin, and no evidence for any patient")]
+        return [("Origin", "generated images: not real skin, and no evidence about any patient")]
     dataset = DATASETS[table.name]
     layout = table.name
-    if layout in ("ham10000", "isic2018"):  # both read both distributions, of which one names parts
+    if layout in ("ham10000", "isic2018"):  # both read both distributions, of which one has splits
         layout = "isic2018" if (frame["split"] != "").any() else "ham10000"
     return [
         ("Complete", completeness(frame["split"], DATASETS[layout].expected)),
-        ("Licence", dataset.license),
+        ("License", dataset.license),
         ("Cite", dataset.citation),
         ("Home", dataset.url),
     ]
 
 
 def completeness(splits: pd.Series, expected: Mapping[str, int]) -> str:
-    """Say of each official part how many images are here; ``""`` where nothing is known of a complete set.
+    """Format the number of images per official split; ``""`` if the size of the complete dataset is unknown.
 
     Examples
     --------
@@ -166,15 +173,13 @@ def completeness(splits: pd.Series, expected: Mapping[str, int]) -> str:
     >>> completeness(pd.Series([""] * 1000), {"": 1000})
     'yes: 1,000 images'
     """
-    here = {part: int((splits == part).sum()) if part else len(splits) for part in expected}
-    if list(expected) == [""]:
-        texts = [f"{here['']:,} images" if here == expected else f"{here['']:,} of {expected['']:,} images"]
-    else:
-        texts = [
-            f"{part} {here[part]:,}" if here[part] == count else f"{part} {here[part]:,} of {count:,}"
-            for part, count in expected.items()
-        ]
-    return f"{'yes' if here == expected else 'no'}: {', '.join(texts)}" if expected else ""
+    actual = {split: int((splits == split).sum()) if split else len(splits) for split in expected}
+    counts = {
+        split: f"{actual[split]:,}" if actual[split] == count else f"{actual[split]:,} of {count:,}"
+        for split, count in expected.items()
+    }
+    texts = [f"{split} {text}" if split else f"{text} images" for split, text in counts.items()]
+    return f"{'yes' if actual == expected else 'no'}: {', '.join(texts)}" if expected else ""
 
 
 def _format_item(name: str, text: str) -> list[str]:

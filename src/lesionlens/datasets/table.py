@@ -1,4 +1,4 @@
-"""The table that everything starts from: one row for each image, checked once, frozen."""
+"""Immutable table of a dataset, with one row per image, validated on creation."""
 
 import hashlib
 from collections.abc import Iterable
@@ -32,13 +32,13 @@ SPLITS = ("train", "validation", "test")
 
 
 class _CopyOnAccess:
-    """A field that keeps its own copy of a frame and hands out copies: the table cannot be changed."""
+    """Descriptor that stores a copy of a frame and returns copies, so that the table cannot be changed."""
 
     def __get__(self, table: Any, owner: type) -> pd.DataFrame:
-        if table is None:  # asked by @dataclass for a default: there is none
+        if table is None:  # @dataclass looks for a default value: there is none
             raise AttributeError("frame")
-        kept: pd.DataFrame = table.__dict__["_rows"]
-        return kept.copy()
+        rows: pd.DataFrame = table.__dict__["_rows"]
+        return rows.copy()
 
     def __set__(self, table: Any, frame: pd.DataFrame) -> None:
         table.__dict__["_rows"] = frame.reset_index(drop=True).copy()
@@ -46,30 +46,30 @@ class _CopyOnAccess:
 
 @dataclass(frozen=True, eq=False)
 class LesionTable:
-    """One row for each image of a data set.
+    """Images of a dataset with labels and metadata, one row per image.
 
     Attributes
     ----------
     name
-        The data set's name, as in ``DATASETS``.
+        Name of the dataset, as in ``DATASETS``.
     root
-        Its folder (or the file of one's own table).
+        Directory of the dataset, or file of a custom table.
     frame
-        Exactly ``TABLE_COLUMNS``; what is not known is ``""``, an unknown age NaN (years). ``lesion_id`` falls
-        back to the image's id; ``feature_mask_paths`` are joined by ``;``; ``split`` is the official part or
-        ``""``. Each access gives a copy.
+        Rows with exactly the columns ``TABLE_COLUMNS``. Unknown text is ``""`` and an unknown age (in years) NaN.
+        ``lesion_id`` defaults to the image ID, ``feature_mask_paths`` are joined by ``;``, and ``split`` is the
+        official split or ``""``. Each access returns a copy.
     classes
-        The classes of the data set in canonical order, whether or not each has an image; none where it has
-        no diagnoses, which are then ``""``.
+        Classes of the dataset in canonical order, including those without an image; empty for a dataset without
+        diagnoses, whose rows have ``""``.
     warnings
-        What the reader had to leave out or could not know, one line a kind.
+        Issues that the reader found, one line per kind.
     excluded
-        Images and rows that are no part of the table, by id, with the reason.
+        Images and rows that are not in the table: pairs of ID and reason.
 
     Raises
     ------
     DataError
-        The rows do not keep these promises.
+        The rows violate these rules.
     """
 
     name: str
@@ -80,8 +80,8 @@ class LesionTable:
     excluded: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        for wrong in _violated_invariant(self._rows, self.classes):
-            raise DataError(f"{self.name}:{self.root} is no valid table: {wrong}")
+        for violation in _violated_invariants(self._rows, self.classes):
+            raise DataError(f"{self.name}:{self.root} is not a valid table: {violation}")
 
     @property
     def _rows(self) -> pd.DataFrame:
@@ -93,51 +93,54 @@ class LesionTable:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The images' files, row by row."""
+        """Image file of each row."""
         return tuple(map(Path, self._rows["path"]))
 
     @property
     def group_ids(self) -> npt.NDArray[np.object_]:
-        """What must not be split, (n,): the patient where known, otherwise the lesion."""
+        """Group of each row whose images must stay in one split, (n,): the patient if known, otherwise the lesion."""
         rows = self._rows
         known = rows["patient_id"] != ""
-        # A patient told on one row of a lesion holds for its other rows.
-        owner = dict(zip(rows["lesion_id"][known], rows["patient_id"][known], strict=True))
-        groups = [f"patient:{owner[lesion]}" if lesion in owner else lesion for lesion in rows["lesion_id"]]
+        # A patient ID on one row of a lesion applies to the other rows of the lesion.
+        patients = dict(zip(rows["lesion_id"][known], rows["patient_id"][known], strict=True))
+        groups = [
+            f"patient:{patients[lesion]}" if lesion in patients else lesion for lesion in rows["lesion_id"]
+        ]
         return np.array(groups, dtype=object)
 
     def select(self, ids: Iterable[str]) -> "LesionTable":
-        """Give the table of these images alone, in the order asked for.
+        """Return the table of the given images, in the given order.
 
         Raises
         ------
         DataError
-            An id is not in the table, or is asked for twice.
+            An ID is not in the table, or is repeated.
         """
-        wanted = list(ids)
+        selected = list(ids)
         rows = self._rows.set_index("image_id", drop=False)
-        strangers = sorted(set(wanted) - set(rows.index))
-        if strangers:
+        unknown = sorted(set(selected) - set(rows.index))
+        if unknown:
             raise DataError(
-                f"{len(strangers):,} of {len(wanted):,} images are not in {self.name}:{self.root}, "
-                f"for example {', '.join(strangers[:5])}"
+                f"{len(unknown):,} of {len(selected):,} images are not in {self.name}:{self.root}, "
+                f"for example {', '.join(unknown[:5])}"
             )
-        return replace(self, frame=rows.loc[wanted])
+        return replace(self, frame=rows.loc[selected])
 
     def class_counts(self) -> dict[str, int]:
-        """Give the number of images of each class; 0 for a class without any."""
-        found = self._rows["diagnosis"].value_counts()
-        return {name: int(found.get(name, 0)) for name in self.classes}
+        """Return the number of images of each class, including classes without an image."""
+        counts = self._rows["diagnosis"].value_counts()
+        return {name: int(counts.get(name, 0)) for name in self.classes}
 
     def fingerprint(self) -> str:
-        """Give 64 hexadecimal digits that change with ids, labels and how they were confirmed, lesions, parts or sizes.
+        """Return a SHA-256 of the table that does not depend on the order of its rows.
 
-        Sizes are of images and lesion masks; the order of rows does not count.
+        It covers image IDs, labels and how they were confirmed, lesions, splits, and the sizes of the image and lesion
+        mask files in bytes.
 
         Raises
         ------
         DataError
-            A file has gone since the table was read.
+            A file was removed since the table was read.
         """
         columns = ["image_id", "diagnosis", "diagnosis_method", "lesion_id", "split", "path", "mask_path"]
         lines = [
@@ -151,25 +154,25 @@ def _file_size(path: str) -> int:
     try:
         return Path(path).stat().st_size
     except OSError as error:
-        raise DataError(f"{path} cannot be read any more: {error.strerror}. Load the table anew") from error
+        raise DataError(f"{path} can no longer be read: {error.strerror}. Load the table again") from error
 
 
-def _violated_invariant(rows: pd.DataFrame, classes: tuple[str, ...]) -> Iterable[str]:
-    """Tell which promise the rows do not keep; the order matters, each check builds on those before."""
+def _violated_invariants(rows: pd.DataFrame, classes: tuple[str, ...]) -> Iterable[str]:
+    """Yield a message for each violated rule; the order matters, as each check relies on the previous ones."""
     if tuple(rows.columns) != TABLE_COLUMNS:
         yield f"columns {list(rows.columns)}, allowed are exactly {list(TABLE_COLUMNS)}"
     text = [name for name in TABLE_COLUMNS if name != "age"]
     if not all(isinstance(cell, str) for name in text for cell in rows[name]):
-        yield 'text that is not known must be ""'
+        yield 'unknown text must be ""'
     if len(set(classes)) != len(classes):
-        yield f"classes {list(classes)} name one twice"
+        yield f"classes {list(classes)} contain a duplicate"
     if (rows["image_id"] == "").any() or rows["image_id"].duplicated().any():
-        yield "every row needs an image_id of its own"
+        yield "every row needs a unique image_id"
     if (rows["lesion_id"] == "").any():
-        yield "every row needs a lesion_id; where it is not known, the image_id"
+        yield "every row needs a lesion_id; if it is unknown, use the image_id"
     if not np.issubdtype(rows["age"].to_numpy().dtype, np.floating):
-        yield "ages must be floating point, NaN where not known"
+        yield "ages must be floating point, NaN if unknown"
     for column, allowed in (("diagnosis", classes or ("",)), ("split", (*SPLITS, ""))):
-        strangers = sorted(set(rows[column]) - set(allowed))
-        if strangers:
-            yield unknown_name_message(column, strangers[0], allowed)
+        unknown = sorted(set(rows[column]) - set(allowed))
+        if unknown:
+            yield unknown_name_message(column, unknown[0], allowed)

@@ -1,4 +1,4 @@
-"""What a model is asked of a data set's diagnoses."""
+"""Classification tasks: how the diagnoses of a dataset map to the classes of a model."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from lesionlens.core.taxonomy import canonical_or_raw
 
 @dataclass(frozen=True)
 class ClassificationTask:
-    """What a model is asked: its classes, and which of them each diagnosis belongs to.
+    """Classes of a model, and the class of each diagnosis.
 
     Attributes
     ----------
     name
-        As it was asked for, in canonical names.
+        Name of the task, with canonical class names.
     classes
-        Names of the classes that targets count, in order; in a task of two the second is sought.
+        Class names in the order of the target indices; in a binary task the second is the positive class.
     mapping
-        Diagnosis of the table to class of the task; a diagnosis that is not there has no place in it.
+        Diagnosis of the table to class of the task; images of other diagnoses are excluded.
     multilabel
-        Each class but the first, the rest, has a score of its own, which need not sum to one with the others.
+        Whether each class except the first (the rest) has an independent score; such scores need not sum to 1.
     """
 
     name: str
@@ -33,42 +33,40 @@ class ClassificationTask:
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """Names of the scores that a network gives."""
+        """Names of the scores that a model outputs."""
         return self.classes[1:] if self.multilabel else self.classes
 
     def encode_labels(self, diagnosis: Iterable[str]) -> npt.NDArray[np.int64]:
-        """Give the index of the class for each diagnosis, (n,).
+        """Return the class index of each diagnosis, (n,).
 
         Raises
         ------
         DataError
-            A diagnosis has no place in this task.
+            A diagnosis does not belong to the task.
         """
-        index = {name: self.classes.index(chosen) for name, chosen in self.mapping.items()}
-        wanted = list(diagnosis)
-        strangers = sorted(set(wanted) - set(index))
-        if strangers:
-            raise DataError(
-                unknown_name_message(f"diagnosis in the task {self.name!r}:", strangers[0], index)
-            )
-        return np.array([index[name] for name in wanted], dtype=np.int64)
+        index = {name: self.classes.index(class_name) for name, class_name in self.mapping.items()}
+        labels = list(diagnosis)
+        unknown = sorted(set(labels) - set(index))
+        if unknown:
+            raise DataError(unknown_name_message(f"diagnosis in the task {self.name!r}:", unknown[0], index))
+        return np.array([index[name] for name in labels], dtype=np.int64)
 
 
 def make_task(name: str, table_classes: Sequence[str]) -> ClassificationTask:
-    """Make a task of the table's classes.
+    """Build a task from the classes of a table.
 
     Parameters
     ----------
     name
-        ``all``: every class; ``melanoma``: one against the rest; ``seborrheic_keratosis/nevus``: one against another,
-        the rest left out; ``melanoma+seborrheic_keratosis``: several, each against everything else.
+        ``all``: every class; ``melanoma``: one class against the rest; ``seborrheic_keratosis/nevus``: one class
+        against another, without the rest; ``melanoma+seborrheic_keratosis``: several classes, each against the rest.
     table_classes
-        The classes there are.
+        Classes of the table.
 
     Raises
     ------
     DataError
-        The table has no such class, or only one.
+        The table lacks a class, or has only one.
 
     Examples
     --------
@@ -86,37 +84,36 @@ def make_task(name: str, table_classes: Sequence[str]) -> ClassificationTask:
     if len(classes) < 2:
         raise DataError(f"a task needs two classes or more; the table has {list(classes)}")
     if name == "all":
-        return ClassificationTask(name, classes, {each: each for each in classes})
+        return ClassificationTask(name, classes, {diagnosis: diagnosis for diagnosis in classes})
     if name not in classes and "/" in name:
-        sought, against = _parse_class_names(name, "/", classes)
-        return ClassificationTask(
-            f"{sought}/{against}", (against, sought), {against: against, sought: sought}
-        )
+        positive, negative = _parse_class_names(name, "/", classes)
+        mapping = {negative: negative, positive: positive}
+        return ClassificationTask(f"{positive}/{negative}", (negative, positive), mapping)
     if name not in classes and "+" in name:
-        several = _parse_class_names(name, "+", classes)
-        return _one_vs_rest("+".join(several), several, classes, multilabel=True)
-    (sought,) = _parse_class_names(name, None, classes)
-    return _one_vs_rest(sought, (sought,), classes)
+        positives = _parse_class_names(name, "+", classes)
+        return _one_vs_rest("+".join(positives), positives, classes, multilabel=True)
+    (positive,) = _parse_class_names(name, None, classes)
+    return _one_vs_rest(positive, (positive,), classes)
 
 
 def _parse_class_names(text: str, separator: str | None, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """Find the classes that a task names, each once."""
+    """Return the distinct classes in the name of a task."""
     words = [text] if separator is None else text.split(separator)
-    found = tuple(word if word in classes else canonical_or_raw(word) for word in words)
-    for word, name in zip(words, found, strict=True):
+    names = tuple(word if word in classes else canonical_or_raw(word) for word in words)
+    for word, name in zip(words, names, strict=True):
         if name not in classes:
             raise DataError(unknown_name_message("task", word, ("all", *classes)))
-    if len(set(found)) < len(found) or (separator == "/" and len(found) != 2):
+    if len(set(names)) < len(names) or (separator == "/" and len(names) != 2):
         raise DataError(
-            f"the task {text!r} is none; write one class, ONE/OTHER for one against another, or ONE+OTHER for scores "
-            "of their own"
+            f"{text!r} is not a task; use one class, ONE/OTHER for one against another, or ONE+OTHER for independent "
+            "scores"
         )
-    return found
+    return names
 
 
 def _one_vs_rest(
     name: str, positive: tuple[str, ...], classes: tuple[str, ...], *, multilabel: bool = False
 ) -> ClassificationTask:
     rest = "other" if "other" not in positive else "rest"
-    mapping = {each: each if each in positive else rest for each in classes}
+    mapping = {diagnosis: diagnosis if diagnosis in positive else rest for diagnosis in classes}
     return ClassificationTask(name, (rest, *positive), mapping, multilabel)

@@ -1,4 +1,4 @@
-"""A reader's rows and the files that were found, joined and checked: the frame of a LesionTable."""
+"""Join the rows of a reader with the files of a dataset, and check them: the frame of a ``LesionTable``."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,26 +19,26 @@ from lesionlens.imaging.decode import read_header, read_rgb
 from lesionlens.imaging.masks import load_mask
 from lesionlens.imaging.superpixels import union_of_features
 
-MAX_AGE = 120.0  # years; above this an age is a slip of the pen
+MAX_AGE = 120.0  # years; a higher age is a typing error
 
 
 @dataclass(frozen=True)
 class RawTable:
-    """What a reader makes of a layout, before anything is checked.
+    """Rows and files that a reader found, before validation.
 
     Attributes
     ----------
     rows
-        Text columns named as in ``TABLE_COLUMNS``, at least ``image_id`` and ``diagnosis`` (canonical; ``""`` where an
-        error is noted, so that the row's image is looked for all the same).
+        Text columns named as in ``TABLE_COLUMNS``, at least ``image_id`` and ``diagnosis`` (canonical; ``""`` if the
+        label is an error, so that a missing image is reported as well).
     image_index
-        The images, by id.
+        Image files by ID.
     classes
-        The classes of the data set.
+        Classes of the dataset.
     mask_paths
-        Lesion masks by image id.
+        Lesion mask files by image ID.
     warn_unlabeled_images
-        Whether an image without a row is worth a warning.
+        Whether to warn about images without a row.
     """
 
     rows: pd.DataFrame
@@ -49,7 +49,10 @@ class RawTable:
 
 
 def build_table_frame(raw_table: RawTable, issues: IssueCollector, *, source: str) -> pd.DataFrame:
-    """Join rows and files into a frame with exactly ``TABLE_COLUMNS``, noting every problem on the way."""
+    """Join rows and files into a frame with exactly the columns ``TABLE_COLUMNS``, and collect all issues.
+
+    ``source`` is the value of the column of that name for rows without one.
+    """
     rows = _merge_duplicate_rows(raw_table.rows.assign(_order=range(len(raw_table.rows))), issues)
     rows = _add_file_paths(rows, raw_table, issues)
     for name in TABLE_COLUMNS:
@@ -64,40 +67,40 @@ def build_table_frame(raw_table: RawTable, issues: IssueCollector, *, source: st
 
 
 def _merge_duplicate_rows(rows: pd.DataFrame, issues: IssueCollector) -> pd.DataFrame:
-    """Merge rows that are the same; rows that share an id but not their content are an error."""
-    told = [name for name in rows if name != "_order"]
-    repeats = rows[rows.duplicated("image_id", keep=False)]
-    same = rows.duplicated(told)
-    differing = repeats[~repeats.duplicated(told)].groupby("image_id").size().loc[lambda n: n > 1]
-    issues.add_warning("rows that repeat another exactly", rows["image_id"][same], hint="Each is used once.")
+    """Merge identical rows; different rows with the same image ID are an error."""
+    columns = [name for name in rows if name != "_order"]
+    repeated = rows[rows.duplicated("image_id", keep=False)]
+    identical = rows.duplicated(columns)
+    conflicting = repeated[~repeated.duplicated(columns)].groupby("image_id").size().loc[lambda n: n > 1]
+    issues.add_warning("duplicate rows", rows["image_id"][identical], hint="Each is used once.")
     issues.add_error(
-        "ids with rows that differ", differing.index, hint="Keep one row for each image, with its own id."
+        "ids with conflicting rows", conflicting.index, hint="Keep one row per image, with a unique id."
     )
     return rows[~rows.duplicated("image_id")].drop(columns="_order")
 
 
 def _add_file_paths(rows: pd.DataFrame, raw_table: RawTable, issues: IssueCollector) -> pd.DataFrame:
-    """Add ``path`` and ``mask_path``; drop rows without an image."""
+    """Add the columns ``path`` and ``mask_path``, and remove rows without an image."""
     images = raw_table.image_index.images
-    here = rows["image_id"].isin(images.keys())
-    if not here.any():
+    has_image = rows["image_id"].isin(images.keys())
+    if not has_image.any():
         issues.add_error(
             "no row has an image",
             [f"{pluralize(len(rows), 'row')}, {pluralize(len(images), 'image')}"],
-            hint=f"Looked in {raw_table.image_index.describe_searched()}. {_naming_hint(rows, images)}"
+            hint=f"Searched {raw_table.image_index.describe_searched()}. {_naming_hint(rows, images)}"
             "Put the images there, as ID.jpg.",
         )
     else:
-        issues.exclude("rows without an image", rows["image_id"][~here], reason="its image is not there")
+        issues.exclude("rows without an image", rows["image_id"][~has_image], reason="its image is missing")
     if raw_table.warn_unlabeled_images:
-        strays = sorted(set(images) - set(rows["image_id"]))
+        unlabeled = sorted(set(images) - set(rows["image_id"]))
         issues.exclude(
             "images without a row",
-            strays,
+            unlabeled,
             reason="no row, so no label",
-            hint="They have no label and are left out.",
+            hint="They have no label and are excluded.",
         )
-    rows = rows[here].copy()
+    rows = rows[has_image].copy()
     rows["path"] = [str(images[name]) for name in rows["image_id"]]
     if "mask_path" not in rows:
         rows["mask_path"] = [str(raw_table.mask_paths.get(name, "")) for name in rows["image_id"]]
@@ -111,70 +114,74 @@ def _naming_hint(rows: pd.DataFrame, images: Mapping[str, Path]) -> str:
 
 
 def _blank_missing(column: pd.Series) -> pd.Series:
-    """Write ``""`` for whatever says that something is not known."""
+    """Replace every spelling of "unknown" by ``""``."""
     return column.map(lambda cell: "" if is_missing(str(cell)) else str(cell))
 
 
 def _parse_ages(rows: pd.DataFrame, issues: IssueCollector) -> pd.Series:
     ages = pd.to_numeric(rows["age"].astype(object), errors="coerce").astype(np.float64)
-    wrong = (rows["age"] != "") & ~((ages >= 0) & (ages <= MAX_AGE))
-    shown = [f"{name} {age!r}" for name, age in rows.loc[wrong, ["image_id", "age"]].itertuples(index=False)]
+    invalid = (rows["age"] != "") & ~((ages >= 0) & (ages <= MAX_AGE))
+    cases = [
+        f"{name} {age!r}" for name, age in rows.loc[invalid, ["image_id", "age"]].itertuples(index=False)
+    ]
     issues.add_warning(
-        "ages that cannot be", shown, hint=f"Years from 0 to {MAX_AGE:.0f} count; set to not known."
+        "invalid ages", cases, hint=f"Allowed: 0 to {MAX_AGE:.0f} years. They are set to unknown."
     )
-    return ages.mask(wrong)
+    return ages.mask(invalid)
 
 
 def _check_lesions(rows: pd.DataFrame, issues: IssueCollector) -> None:
-    """One lesion has one diagnosis, one patient, and lies in one official part."""
-    told, labelled = rows[rows["patient_id"] != ""], rows[rows["diagnosis"] != ""]
-    for kind, some, column, do in (
-        ("lesions with two diagnoses", labelled, "diagnosis", "Correct the labels, or the lesion_id."),
-        ("lesions of two patients", told, "patient_id", "Correct the patient_id, or the lesion_id."),
+    """Check that each lesion has one diagnosis and one patient, and is in one official split."""
+    for kind, column, hint in (
+        ("lesions with two diagnoses", "diagnosis", "Correct the labels or the lesion_id."),
+        ("lesions of two patients", "patient_id", "Correct the patient_id or the lesion_id."),
     ):
-        values = some.groupby("lesion_id")[column].agg(lambda cells: sorted(set(cells)))
-        clashes = values[values.map(len) > 1]
-        issues.add_error(
-            kind, [f"{lesion}: {' and '.join(each)}" for lesion, each in clashes.items()], hint=do
-        )
-    parts = rows.groupby("lesion_id")["split"].nunique()
+        known = rows[rows[column] != ""]
+        values = known.groupby("lesion_id")[column].agg(lambda cells: sorted(set(cells)))
+        conflicts = values[values.map(len) > 1]
+        cases = [f"{lesion}: {' and '.join(names)}" for lesion, names in conflicts.items()]
+        issues.add_error(kind, cases, hint=hint)
+    num_splits = rows.groupby("lesion_id")["split"].nunique()
     issues.add_warning(
-        "lesions in two official parts", parts.index[parts > 1], hint="Scores on the official parts leak."
+        "lesions in two official splits",
+        num_splits.index[num_splits > 1],
+        hint="Results on the official splits are subject to data leakage.",
     )
 
 
 def _check_classes(rows: pd.DataFrame, classes: tuple[str, ...], issues: IssueCollector) -> None:
     if not rows.empty:
-        absent = [name for name in classes if name not in set(rows["diagnosis"])]
+        missing = [name for name in classes if name not in set(rows["diagnosis"])]
         issues.add_warning(
-            "classes without an image", absent, hint="A model cannot learn them from this table."
+            "classes without an image", missing, hint="A model cannot learn them from this table."
         )
 
 
 class UnusableFiles(NamedTuple):
-    """The reasons, one for each image and each mask that cannot be used."""
+    """Reasons why image and mask files cannot be used, one per file."""
 
     images: tuple[str, ...]
     masks: tuple[str, ...]
 
 
 def find_unusable_files(frame: pd.DataFrame, *, verify_images: bool) -> UnusableFiles:
-    """Open every image; with ``verify_images`` read all of it, and its masks, which must have its proportions.
+    """Check that every image can be read.
 
     Parameters
     ----------
     frame
-        ``path``, ``mask_path`` and ``feature_mask_paths`` of each image.
+        Columns ``path``, ``mask_path`` and ``feature_mask_paths``.
     verify_images
-        Rather than read the images' headers only.
+        Decode every image, and check that its masks can be read and have its aspect ratio. Default: read only the
+        headers of the images.
     """
     rows = frame[["path", "mask_path", "feature_mask_paths"]].itertuples(index=False, name=None)
     if verify_images:
-        found = list(prefetch(_decode_errors, rows))
+        errors = list(prefetch(_decode_errors, rows))
     else:
-        found = [(reason, ()) for reason in prefetch(_header_error, frame["path"])]
-    images = tuple(reason for reason, _ in found if reason)
-    return UnusableFiles(images, tuple(reason for _, reasons in found for reason in reasons))
+        errors = [(reason, ()) for reason in prefetch(_header_error, frame["path"])]
+    images = tuple(reason for reason, _ in errors if reason)
+    return UnusableFiles(images, tuple(reason for _, reasons in errors for reason in reasons))
 
 
 def _header_error(path: str) -> str:
@@ -187,14 +194,14 @@ def _header_error(path: str) -> str:
 
 def _decode_errors(row: tuple[str, str, str]) -> tuple[str, tuple[str, ...]]:
     try:
-        # A small target lets JPEGs be decoded scaled: every byte is still read.
+        # A small target size allows scaled JPEG decoding; every byte is still read.
         image = read_rgb(Path(row[0]), max_short_side=64)
     except ImageError as error:
         return str(error), ()
-    return "", tuple(_size_mismatches(image, *row))
+    return "", tuple(_mask_errors(image, *row))
 
 
-def _size_mismatches(
+def _mask_errors(
     image: npt.NDArray[np.uint8], path: str, mask_path: str, feature_mask_paths: str
 ) -> Iterator[str]:
     shape = (image.shape[0], image.shape[1])

@@ -35,8 +35,8 @@ def test_lesions_and_patients_across_parts(drawn: Draw) -> None:
         split=["train", "test", "train", "validation"],
     )
     assert told(audit_tables([table])) == {
-        "lesions in more than one part": ("1: test, train",),
-        "patients in more than one part": ("p: train, validation",),
+        "lesions in more than one split": ("1: test, train",),
+        "patients in more than one split": ("p: train, validation",),
     }
     clean = DatasetSplits({"train": ("a", "b"), "validation": ("c", "d")}, "by hand", ())
     found = audit_tables([table], clean)
@@ -47,8 +47,8 @@ def test_lesions_and_patients_across_parts(drawn: Draw) -> None:
 def test_a_lesion_may_have_the_id_of_one_of_its_images(drawn: Draw) -> None:
     table = drawn("made", "abc", seed=0, lesion_id="aac", split=["train", "test", "test"])
     assert told(audit_tables([table])) == {
-        "lesions in more than one part": ("a: test, train",),
-        "data sets with images whose lesion is not known": ("made: 1 image, taken for a lesion of its own",),
+        "lesions in more than one split": ("a: test, train",),
+        "datasets with images of unknown lesion": ("made: 1 image, treated as 1 separate lesion",),
     }
 
 
@@ -64,9 +64,9 @@ def test_copies_are_sorted_by_where_they_lie(
     assert told(audit_tables([one, two], split)) == {
         "nearly identical pairs across splits": ("c (one, train, nevus) and d (one, validation, melanoma)",),
         "byte-identical pairs across datasets": ("a (one, train, nevus) and e (two, nevus)",),
-        "copies with different labels": ("c (one, train, nevus) and d (one, validation, melanoma)",),
+        "duplicates with different labels": ("c (one, train, nevus) and d (one, validation, melanoma)",),
         "byte-identical pairs within a dataset": ("a (one, train, nevus) and b (one, nevus)",),
-        "copies that count as different lesions, so that a split may part them": (
+        "duplicates with different lesion ids, which a split may separate": (
             "a (one, train, nevus) and b (one, nevus)",
             "c (one, train, nevus) and d (one, validation, melanoma)",
         ),
@@ -87,7 +87,7 @@ def test_labels_that_can_both_be_true_are_no_conflict(drawn: Draw) -> None:
     one = drawn("one", "abc", seed=0, lesion_id="123", diagnosis=["nevus", "nevus", "melanoma"])
     two = drawn("two", "def", seed=0, lesion_id="456", diagnosis=["nevus", "benign", "benign"])
     none = drawn("none", "ghi", seed=0, lesion_id="789", diagnosis=[""] * 3)
-    differ = told(audit_tables([one, two, none]))["copies with different labels"]
+    differ = told(audit_tables([one, two, none]))["duplicates with different labels"]
     assert differ == ("c (one, melanoma) and f (two, benign)",)
 
 
@@ -95,12 +95,10 @@ def test_what_two_data_sets_disagree_on(drawn: Draw) -> None:
     one = drawn("one", "ab", seed=0, lesion_id=["1", "2"])
     two = drawn("one again", "ac", seed=50, lesion_id=["1", "c"], diagnosis=["melanoma", "nevus"])
     assert told(audit_tables([one, two])) == {
-        "lesions in more than one data set": ("1: one, one again",),
-        "image ids in more than one data set": ("a: one, one again",),
+        "lesions in more than one dataset": ("1: one, one again",),
+        "image ids in more than one dataset": ("a: one, one again",),
         "lesions with more than one label": ("1: melanoma, nevus",),
-        "data sets with images whose lesion is not known": (
-            "one again: 1 image, taken for a lesion of its own",
-        ),
+        "datasets with images of unknown lesion": ("one again: 1 image, treated as 1 separate lesion",),
     }
 
 
@@ -125,7 +123,7 @@ def test_a_shortcut_is_told(drawn: Draw) -> None:
     methods = ["histo", "follow_up"] * 6
     table = drawn("one", "abcdefghijkl", seed=0, diagnosis=labels, diagnosis_method=methods)
     found = audit_tables([table])
-    cases = told(found)["columns that alone tell much of the class"]
+    cases = told(found)["columns that predict the class without the image"]
     assert cases == ("diagnosis_method: balanced accuracy 1.00, chance 0.50",)
 
 

@@ -21,7 +21,7 @@ def test_lesions_are_told_in_the_words_of_the_split(drawn: Draw) -> None:
     table = drawn("one", "abcd", seed=0, lesion_id=["1", "2", "1", "3"], split=parts)
     split = official_splits(table, val_fraction=0.2, seed=0)
     assert find_leakage(table, split) == (
-        "1 lesion has images in more than one part: numbers may be too good",
+        "1 lesion has images in more than one split: results may be optimistically biased",
     )
     assert set(find_leakage(table, split)) <= set(split.caveats)
 
@@ -33,7 +33,7 @@ def test_files_in_two_parts(drawn: Draw, picture: Callable[..., None], tmp_path:
     (tmp_path / "one" / "d.png").unlink()
     split = DatasetSplits({"train": ("a", "b"), "validation": ("c", "d"), "test": ("e",)}, "", ())
     assert find_leakage(table, split) == (
-        "1 file is byte for byte in another part as well (a and c): numbers may be too good",
+        "1 file has an identical copy in another split (a and c): results may be optimistically biased",
     )
 
 

@@ -31,7 +31,7 @@ def test_leaks_come_first_and_few_cases_are_shown(drawn: Draw) -> None:
     text = printed(audit_tables([table]))
     lines = [line.rstrip() for line in text.splitlines()]
     assert lines[0] == "Audit of made (16 images)"
-    assert lines[3] == "leak: lesions in more than one part: 8"
+    assert lines[3] == "leak: lesions in more than one split: 8"
     assert lines[4] == "  0: test, train"
     assert "… and 3 more" in text
     assert max(map(len, lines)) <= 80
@@ -43,7 +43,7 @@ def test_a_clean_set_says_so(drawn: Draw) -> None:
     labels, methods = ["melanoma", "nevus"] * 6, ["histo", "follow_up"] * 6
     table = drawn("made", "abcdefghijkl", seed=0, diagnosis=labels, diagnosis_method=methods)
     text = printed(audit_tables([table]))
-    assert "No leak found between parts or data sets." in text
+    assert "No leak found between splits or datasets." in text
     assert "diagnosis_method       2               1.00    0.50      1.00  strong" in text
 
 
@@ -55,7 +55,7 @@ def test_files_hold_everything(drawn: Draw, picture: Callable[..., None], tmp_pa
     assert content["sources"] == {"made": 3}
     assert [each["kind"] for each in content["findings"]] == [
         "byte-identical pairs across splits",
-        "copies that count as different lesions, so that a split may part them",
+        "duplicates with different lesion ids, which a split may separate",
     ]
     assert content["findings"][0]["count"] == 1
     with (tmp_path / "out" / "duplicates.csv").open() as stream:

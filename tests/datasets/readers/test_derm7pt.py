@@ -51,7 +51,7 @@ def test_cases_of_no_class_are_left_out_aloud(derm7pt: Path) -> None:
     table = load_table(f"derm7pt:{derm7pt}")
     assert len(table) == 27
     assert table.warnings == (
-        "cases of none of the seven classes: 6 (Nel019, Nel021, Nel041, Nel043, Nel063, …). They are left out.",
+        "cases outside the seven classes: 6 (Nel019, Nel021, Nel041, Nel043, Nel063, …). They are excluded.",
     )
 
 
@@ -99,8 +99,8 @@ def test_unknown_labels_and_impossible_rows_are_errors(derm7pt: Path) -> None:
         file.write("0\n999\n")
     with pytest.raises(DataError) as caught:
         load_table(f"derm7pt:{derm7pt}")
-    assert "labels that are not known: 1 (Nel003 wart)" in str(caught.value)
-    assert "in two parts: 2 (test_indexes.csv: 0, test_indexes.csv: 999)" in str(caught.value)
+    assert "unknown labels: 1 (Nel003 wart)" in str(caught.value)
+    assert "indices: 2 (test_indexes.csv: 0, test_indexes.csv: 999)" in str(caught.value)
 
 
 def test_what_is_not_derm7pt_is_said(tmp_path: Path) -> None:

@@ -48,8 +48,8 @@ def test_rows_without_an_image_and_images_without_a_row_are_warnings(ham10000: P
     table = load_table(str(ham10000))
     assert len(table) == 8
     assert table.warnings == (
-        "rows without an image: 1 (ISIC_0024314). They are left out.",
-        "images without a row: 1 (ISIC_0099999). They have no label and are left out.",
+        "rows without an image: 1 (ISIC_0024314). They are excluded.",
+        "images without a row: 1 (ISIC_0099999). They have no label and are excluded.",
     )
 
 
@@ -57,9 +57,7 @@ def test_no_image_at_all_names_the_folders_that_were_looked_at(ham10000: Path) -
     for part in (1, 2):
         shutil.rmtree(ham10000 / f"HAM10000_images_part_{part}")
     (ham10000 / "pictures").mkdir()
-    with pytest.raises(
-        DataError, match=r"no row has an image: 1 \(9 rows, 0 images\).*Looked in .*/pictures"
-    ):
+    with pytest.raises(DataError, match=r"no row has an image: 1 \(9 rows, 0 images\).*Searched .*/pictures"):
         load_table(f"ham10000:{ham10000}")
 
 
@@ -83,9 +81,9 @@ def test_everything_wrong_is_told_in_one_message(ham10000: Path, draw) -> None:
     assert first == f"ham10000:{ham10000} cannot be used: 5 errors of 5 kinds, and 3 warnings"
     kinds = {line.split(": ")[1] for line in lines}
     assert kinds == {
-        "labels that are not known",
-        "different images with one id",
-        "ids with rows that differ",
+        "unknown labels",
+        "different images with the same id",
+        "ids with conflicting rows",
         "lesions with two diagnoses",
         "files that cannot be read",
         "images without a row",
@@ -99,7 +97,7 @@ def test_the_same_bytes_twice_are_a_warning(ham10000: Path) -> None:
     shutil.copytree(ham10000 / "HAM10000_images_part_1", ham10000 / "ham10000_images_part_1")
     table = load_table(f"ham10000:{ham10000}")
     assert len(table) == 9
-    assert [line for line in table.warnings if line.startswith("the same image in two places: 5 (")]
+    assert [line for line in table.warnings if line.startswith("identical image files: 5 (")]
 
 
 def test_identical_rows_are_merged_with_a_warning(ham10000: Path) -> None:
@@ -107,7 +105,7 @@ def test_identical_rows_are_merged_with_a_warning(ham10000: Path) -> None:
     path.write_text(path.read_text() + path.read_text().splitlines()[1] + "\n")
     table = load_table(f"ham10000:{ham10000}")
     assert len(table) == 9
-    assert [line for line in table.warnings if line.startswith("rows that repeat another exactly: 1 (")]
+    assert [line for line in table.warnings if line.startswith("duplicate rows: 1 (")]
 
 
 def test_masks_structures_and_skin_tones_of_a_synthetic_set(ham10000: Path, draw, write) -> None:

@@ -48,7 +48,7 @@ def test_a_missing_part_is_a_warning_and_both_an_error(isic2016: Path) -> None:
     table = load_table(str(isic2016))
     assert len(table) == 4
     assert table.warnings == (
-        "official parts that are not there: 1 (test). Fetch them to train and compare as others do.",
+        "missing official splits: 1 (test). Download them to train and compare on the official splits.",
     )
     (isic2016 / f"{STEM}_Training_GroundTruth.csv").unlink()
     with pytest.raises(DataError, match=r"no ISBI2016_ISIC_Part3_\*_GroundTruth\.csv is there"):
@@ -59,7 +59,7 @@ def test_a_missing_part_is_a_warning_and_both_an_error(isic2016: Path) -> None:
     ("line", "said"),
     [
         ("ISIC_0000003,maybe", r"neither benign nor malignant: 1 \(.*ISIC_0000003 'maybe'\)"),
-        ("ISIC_0000003,benign,1", "line 4 has 3 cells, expected are image_id, label"),
+        ("ISIC_0000003,benign,1", "line 4 has 3 cells, expected: image_id, label"),
     ],
 )
 def test_what_the_organisers_did_not_write_is_refused(isic2016: Path, line: str, said: str) -> None:

@@ -92,7 +92,7 @@ def test_features_are_named_with_their_superpixels(tmp_path: Path) -> None:
     assert set(np.unique(union_of_features(cells[0], (9, 12)))) == {0, 255}
     assert table.warnings == (
         "features without superpixels: 1 (ISIC_0000001). "
-        "Unpack ID_superpixels.png beside the images to use them.",
+        "Unpack ID_superpixels.png next to the images to use them.",
     )
 
 

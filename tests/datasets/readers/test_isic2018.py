@@ -15,7 +15,7 @@ def test_reads_labelled_parts_and_skips_the_others_with_a_warning(isic2018: Path
     assert table.class_counts()["nevus"] == 2
     assert table.class_counts()["vascular_lesion"] == 1
     assert table.warnings == (
-        "official parts without labels: 1 (test). They are left out; fetch their ground truth to use them.",
+        "official splits without labels: 1 (test). They are excluded; download their ground truth to use them.",
     )
 
 

@@ -39,8 +39,8 @@ def test_a_missing_part_and_a_missing_mask_are_told(tmp_path: Path) -> None:
     table = load_table(f"isic2018-task1:{root}")
     assert table.frame["mask_path"].tolist()[1] == ""
     assert table.warnings == (
-        "official parts that are not there: 1 (validation). Fetch them to train and compare as others do.",
-        "images without a mask: 1 (ISIC_0000001). They stay.",
+        "missing official splits: 1 (validation). Download them to train and compare on the official splits.",
+        "images without a mask: 1 (ISIC_0000001). They are included.",
     )
 
 

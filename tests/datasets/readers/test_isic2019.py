@@ -21,7 +21,7 @@ def test_reads_classes_reduced_images_and_metadata(isic2019: Path) -> None:
     assert table.frame["lesion_id"][1] == "BCN_0000001"
     assert (table.frame["age"][1], table.frame["site"][1]) == (5.0, "anterior torso")
     assert table.warnings == (
-        "test images that the challenge does not score: 1 (ISIC_0000010). They are left out.",
+        "test images that the challenge does not score: 1 (ISIC_0000010). They are excluded.",
     )
 
 
@@ -31,7 +31,7 @@ def test_without_the_ninth_class_there_are_eight(isic2019: Path) -> None:
     assert len(table.classes) == 8
     assert set(table.frame["split"]) == {"train"}
     assert table.warnings == (
-        "official parts without labels: 1 (test). They are left out; fetch their ground truth to use them.",
+        "official splits without labels: 1 (test). They are excluded; download their ground truth to use them.",
     )
 
 

@@ -57,10 +57,10 @@ def test_more_than_half_may_be_held_out(made: Make) -> None:
     assert split.caveats == ()
 
 
-def test_the_share_that_is_told_is_the_one_that_was_held_out(made: Make) -> None:
+def test_description_reports_the_actual_fractions(made: Make) -> None:
     table = made(400)
     split = group_holdout(table, val_fraction=0.1, test_fraction=0.4, seed=1)
     rest = len(split.splits["train"]) + len(split.splits["validation"])
-    assert f"{len(split.splits['test']) / len(table):.0%} to test" in split.description
+    assert f"{len(split.splits['test']) / len(table):.0%} for testing" in split.description
     assert f"{len(split.splits['validation']) / rest:.0%} of training held out by lesion" in split.description
     assert "40%" not in split.description

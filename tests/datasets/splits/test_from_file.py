@@ -28,9 +28,9 @@ def test_a_file_is_followed(made: Made, tmp_path: Path, column: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("image_id,fold\ni0,1\n", "needed: image_id, split"),
-        ("image_id,split\ni0,cv1\n", "no part 'cv0'.*it has cv1"),
-        ("image_id,split\ni0,cv0\n", "have no part in"),
+        ("image_id,fold\ni0,1\n", "required: image_id, split"),
+        ("image_id,split\ni0,cv1\n", "no split 'cv0'.*it has cv1"),
+        ("image_id,split\ni0,cv0\n", "no split in"),
         ("image_id,split\ni0,cv0\ni0,cv1\n", "names two splits for 1 image, for example i0"),
         ("image_id,split\ni0,cv0\ni1,\n", "names no split for i1"),
         ("image_id,split\n", "no rows below its header"),
@@ -47,7 +47,8 @@ def test_a_file_without_a_test_part_cannot_select_on_it(made: Made, tmp_path: Pa
     ids = made(10).frame["image_id"]
     file.write_text("\n".join(["image_id,split", *(f"{image},cv{n % 2}" for n, image in enumerate(ids))]))
     with pytest.raises(
-        DataError, match=r"no part 'test' to test and select on; it has cv0, cv1.*data\.test_split_name"
+        DataError,
+        match=r"no split 'test' to test and select checkpoints on; it has cv0, cv1.*data\.test_split_name",
     ):
         splits_from_csv(made(10), file, val_split_name="cv0", test_split_name="test", checkpoint_split="test")
     split = splits_from_csv(

@@ -55,7 +55,9 @@ def test_the_test_part_may_select_but_not_silently(made: Made, name: str) -> Non
     usual, split = make(table, name, **options), make(table, name, checkpoint_split="test", **options)
     assert split.splits["validation"] == split.splits["test"] == usual.splits["test"]
     assert len(split.splits["train"]) == len(usual.splits["train"]) + len(usual.splits["validation"])
-    assert any("too good" in remark and "checkpoint_split=test" in remark for remark in split.caveats)
+    assert any(
+        "optimistically biased" in remark and "checkpoint_split=test" in remark for remark in split.caveats
+    )
     assert not any("checkpoint_split" in remark for remark in usual.caveats)
 
 
@@ -64,16 +66,16 @@ def test_the_test_part_may_select_but_not_silently(made: Made, name: str) -> Non
     [
         ("group_kfolds", {}, "unknown split 'group_kfolds': did you mean 'group_kfold'.*path of a CSV"),
         ("nowhere.csv", {}, "cannot read the split: nowhere.csv"),
-        ("group_kfold", {"fold": 0}, r"needs n_folds, 2 or more .*it is not given"),
+        ("group_kfold", {"fold": 0}, r"needs n_folds, 2 or more .*it is not set"),
         ("group_kfold", {"n_folds": 1, "fold": 0}, "2 or more .*it is 1"),
-        ("group_kfold", {"n_folds": 5}, r"needs fold, from 0 to 4 .*it is not given"),
+        ("group_kfold", {"n_folds": 5}, r"needs fold, from 0 to 4 .*it is not set"),
         ("image_kfold", {"n_folds": 5, "fold": 5}, "from 0 to 4 .*it is 5"),
         ("gessert2019", {"n_folds": 5, "fold": 0}, "3 published folds, not 5"),
         ("gessert2019", {"fold": 3}, "from 0 to 2 .*it is 3"),
         ("group_holdout", {"fold": 1}, "has no folds.*group_kfold, image_kfold or gessert2019"),
-        ("group_holdout", {"val_fraction": 0.5, "test_fraction": 0.5}, "leave nothing to train on"),
-        ("group_holdout", {"val_fraction": 0.0}, "share of 0% cannot be held out"),
-        ("group_holdout", {"test_fraction": 0.0, "checkpoint_split": "test"}, "needs a test part"),
+        ("group_holdout", {"val_fraction": 0.5, "test_fraction": 0.5}, "leave no image to train on"),
+        ("group_holdout", {"val_fraction": 0.0}, "fraction of 0% cannot be held out"),
+        ("group_holdout", {"test_fraction": 0.0, "checkpoint_split": "test"}, "needs a test split"),
     ],
 )
 def test_what_cannot_be_is_refused(made: Made, name: str, options: dict[str, Any], message: str) -> None:

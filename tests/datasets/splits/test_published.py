@@ -34,12 +34,14 @@ def test_a_class_with_one_single_image_only_trains(rows: Make) -> None:
     table = rows([f"l{n}" for n in range(41)], ["melanoma", "nevus"] * 20 + ["benign_keratosis"])
     split = datta2021(table, val_fraction=0.2, test_fraction=0.2, seed=0)
     assert "i40" not in split.splits["test"]
-    assert "classes with fewer than two single-image lesions only train: benign_keratosis" in split.caveats
+    assert (
+        "classes with fewer than two single-image lesions are not tested: benign_keratosis" in split.caveats
+    )
 
 
 def test_too_small_a_table_is_refused(rows: Make) -> None:
     table = rows(["a", "b", "c", "d"], ["melanoma", "nevus"] * 2)
-    with pytest.raises(DataError, match="15% of 4 lesions with a single image cannot hold every class"):
+    with pytest.raises(DataError, match="15% of 4 lesions with a single image cannot contain every class"):
         datta2021(table, val_fraction=0.2, test_fraction=0.15, seed=0)
 
 
@@ -72,8 +74,8 @@ def test_sizes_are_those_of_the_published_lists() -> None:
 def test_the_fold_validates_and_what_is_missing_is_counted(rows: Rows) -> None:
     split = gessert2019(rows(FIRST, ["nevus"] * 4, ids=FIRST), fold=1)
     assert split.splits == {"train": tuple(FIRST[:2]), "validation": tuple(FIRST[2:])}
-    assert "10,011 of the split's 10,015 images are not in the table" in split.caveats
-    assert any("no test part" in remark for remark in split.caveats)
+    assert "10,011 of the 10,015 images of the split are not in the table" in split.caveats
+    assert any("no test split" in remark for remark in split.caveats)
 
 
 def test_where_the_test_part_selects_the_fold_is_left_out(rows: Rows) -> None:
@@ -89,7 +91,7 @@ def test_a_stranger_is_refused_and_the_challenges_test_part_is_left_out(rows: Ro
     with pytest.raises(DataError, match="not in it: 1 image of this table, for example ISIC_0034524"):
         gessert2019(rows(ids, ["nevus"] * 5, ids=ids), fold=0)
     split = gessert2019(rows(ids, ["nevus"] * 5, ids=ids, parts=["train"] * 4 + ["test"]), fold=0)
-    reason = "not in the official training part, which gessert2019 divides"
+    reason = "not in the official training split, which gessert2019 divides"
     assert split.excluded == (("ISIC_0034524", reason),)
 
 

@@ -1,4 +1,4 @@
-"""What makes numbers too good, looked for before anything is trained."""
+"""Audit of datasets and splits for leakage, duplicates, label conflicts and shortcuts."""
 
 from lesionlens.datasets.audit.audit import Audit, audit_tables
 from lesionlens.datasets.audit.leakage import find_leakage

@@ -1,4 +1,4 @@
-"""Look through data sets for what makes numbers too good: shared lesions, copies, conflicting labels, shortcuts."""
+"""Audit of datasets for shared lesions, duplicate images, conflicting labels and shortcuts."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,16 +25,17 @@ FindingSeverity = Literal["leak", "conflict", "note"]
 
 @dataclass(frozen=True)
 class Finding:
-    """How often something was found, with all cases.
+    """All cases of one kind of finding.
 
     Attributes
     ----------
     kind
-        In the plural, to be read after the number.
+        Plural noun phrase.
     severity
-        ``leak``: numbers may be too good; ``conflict``: of two statements one is wrong; ``note``: good to know.
+        ``leak``: results may be optimistically biased; ``conflict``: one of two statements is wrong; ``note``: for
+        information.
     cases
-        One line each.
+        One line per case.
     """
 
     kind: str
@@ -43,12 +44,12 @@ class Finding:
 
 
 def drop_empty(candidates: Iterable[tuple[str, FindingSeverity, Sequence[str]]]) -> list[Finding]:
-    """Keep the kinds that have a case."""
+    """Return findings for the kinds that have at least one case."""
     return [Finding(kind, severity, tuple(cases)) for kind, severity, cases in candidates if len(cases)]
 
 
 class ImageRef(NamedTuple):
-    """One image of a pair."""
+    """An image of a duplicate pair."""
 
     dataset: str
     image_id: str
@@ -62,7 +63,7 @@ class ImageRef(NamedTuple):
 
 
 class DuplicateFinding(NamedTuple):
-    """Two images of one photograph; ``similarity`` is 1 for the same bytes."""
+    """Two duplicate images; ``similarity`` is 1 for identical files."""
 
     first: ImageRef
     second: ImageRef
@@ -74,58 +75,65 @@ class DuplicateFinding(NamedTuple):
 
     @property
     def scope(self) -> Literal["across splits", "across datasets", "within a dataset"]:
-        """What lies between the two images; one that no part has is across none."""
+        """Whether the images are in different datasets or splits; an image without a split is in none."""
         if self.first.dataset != self.second.dataset:
             return "across datasets"
-        parts = {self.first.split, self.second.split} - {""}
-        return "across splits" if len(parts) == 2 else "within a dataset"
+        splits = {self.first.split, self.second.split} - {""}
+        return "across splits" if len(splits) == 2 else "within a dataset"
 
 
 def find_duplicates(
     rows: pd.DataFrame, progress: ProgressCallback | None
 ) -> tuple[tuple[DuplicateFinding, ...], tuple[str, ...]]:
-    """Compare all images of placed rows; give the pairs, the most alike first, and what could not be read."""
-    # a file stands for its copies: one that has a part first, lest two parts' copies meet in one that has none
+    """Compare all images of a frame with the columns of ``ImageRef``.
+
+    Returns
+    -------
+    pairs, unreadable
+        Duplicate pairs, the most similar first, and one message per file that cannot be read.
+    """
+    # The first file represents its identical copies. Files with a split come first, so that copies in two splits are
+    # paired with each other and not with a copy that is in none.
     rows = rows.iloc[np.argsort(rows["split"].to_numpy() == "", kind="stable")]
-    found = fingerprints([Path(path) for path in rows["path"]], progress=progress)
-    usable = [place for place, each in enumerate(found) if isinstance(each, Fingerprint)]
-    unreadable = tuple(each for each in found if isinstance(each, str))
-    pairs = duplicate_pairs([each for each in found if isinstance(each, Fingerprint)])
-    places = [ImageRef(*row) for row in rows[list(ImageRef._fields)].itertuples(index=False)]
-    made = [
-        DuplicateFinding(places[usable[pair.first]], places[usable[pair.second]], pair.kind, pair.similarity)
+    results = fingerprints([Path(path) for path in rows["path"]], progress=progress)
+    unreadable = tuple(result for result in results if isinstance(result, str))
+    images = [ImageRef(*row) for row in rows[list(ImageRef._fields)].itertuples(index=False)]
+    readable = [
+        image for image, result in zip(images, results, strict=True) if isinstance(result, Fingerprint)
+    ]
+    pairs = duplicate_pairs([result for result in results if isinstance(result, Fingerprint)])
+    duplicates = [
+        DuplicateFinding(readable[pair.first], readable[pair.second], pair.kind, pair.similarity)
         for pair in pairs
     ]
-    return tuple(sorted(made, key=lambda each: -each.similarity)), unreadable
+    return tuple(sorted(duplicates, key=lambda pair: -pair.similarity)), unreadable
 
 
 def duplicate_findings(pairs: tuple[DuplicateFinding, ...]) -> list[Finding]:
-    """Sort pairs by what is wrong with them."""
+    """Return the findings about duplicate pairs, by kind and scope."""
     kinds: list[tuple[str, FindingSeverity, list[str]]] = []
     for kind, name in (("exact", "byte-identical"), ("near", "nearly identical")):
-        for where in ("across splits", "across datasets", "within a dataset"):
-            severity: FindingSeverity = "note" if where == "within a dataset" else "leak"
-            cases = [str(pair) for pair in pairs if pair.kind == kind and pair.scope == where]
-            kinds.append((f"{name} pairs {where}", severity, cases))
-    differ = [str(pair) for pair in pairs if _labels_conflict(pair.first.diagnosis, pair.second.diagnosis)]
-    kinds.append(("copies with different labels", "conflict", differ))
-    other = [
+        for scope in ("across splits", "across datasets", "within a dataset"):
+            severity: FindingSeverity = "note" if scope == "within a dataset" else "leak"
+            cases = [str(pair) for pair in pairs if pair.kind == kind and pair.scope == scope]
+            kinds.append((f"{name} pairs {scope}", severity, cases))
+    conflicts = [str(pair) for pair in pairs if _labels_conflict(pair.first.diagnosis, pair.second.diagnosis)]
+    kinds.append(("duplicates with different labels", "conflict", conflicts))
+    separable = [
         str(pair)
         for pair in pairs
         if pair.first.dataset == pair.second.dataset and pair.first.lesion_id != pair.second.lesion_id
     ]
-    kinds.append(("copies that count as different lesions, so that a split may part them", "note", other))
+    kinds.append(("duplicates with different lesion ids, which a split may separate", "note", separable))
     return drop_empty(kinds)
 
 
 def _labels_conflict(first: str, second: str) -> bool:
-    """Tell whether two labels cannot both be true: no label, and a wider name for the same, can."""
-    told = {first, second} - {""}
-    wider = ("benign" in told and told <= BENIGN_DIAGNOSES) or told == {
-        "benign_keratosis",
-        "seborrheic_keratosis",
-    }
-    return len(told) == 2 and not wider
+    """Return whether two labels contradict each other; a missing label or a more general one does not."""
+    labels = {first, second} - {""}
+    general = "benign" in labels and labels <= BENIGN_DIAGNOSES
+    keratoses = labels == {"benign_keratosis", "seborrheic_keratosis"}
+    return len(labels) == 2 and not general and not keratoses
 
 
 _METADATA_COLUMNS = ("diagnosis_method", "site", "age", "sex", "source")
@@ -133,20 +141,20 @@ _METADATA_COLUMNS = ("diagnosis_method", "site", "age", "sex", "source")
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found.
+    """Result of an audit.
 
     Attributes
     ----------
     sources
-        Data sets and their numbers of images.
+        Datasets with their number of images.
     split_description
-        How the parts were made; ``""`` for the official ones.
+        How the splits were made; ``""`` for official splits.
     findings
-        Leaks first, then conflicts, then notes.
+        Findings: leaks first, then conflicts, then notes.
     duplicates
-        Every pair of files that show the same photograph.
+        All duplicate pairs, the most similar first.
     shortcuts
-        What single columns tell of the class, the strongest first.
+        Columns that predict the class, the strongest first.
     """
 
     sources: tuple[tuple[str, int], ...]
@@ -162,84 +170,89 @@ def audit_tables(
     *,
     progress: ProgressCallback | None = None,
 ) -> Audit:
-    """Audit tables, together and across one another; every image is read.
+    """Audit one or several tables together; every image is decoded.
 
     Parameters
     ----------
+    tables
+        Tables to audit.
     splits
-        Of the first table; without one its official parts count.
+        Splits of the first table. Default: the official splits of all tables.
     progress
-        Called with images read and images in all.
+        Called with the number of images read and the total.
 
     Raises
     ------
     DataError
-        There is no table.
+        ``tables`` is empty.
     """
     if not tables:
-        raise DataError("there is nothing to audit; give a data set, for example ham10000:FOLDER")
+        raise DataError("there is nothing to audit; name a dataset, for example ham10000:FOLDER")
     rows = concat_with_split(tables, splits)
     groups = np.concatenate([table.group_ids for table in tables]).astype(str)
     pairs, unreadable = find_duplicates(rows, progress)
-    found = [*_id_findings(rows, groups), *duplicate_findings(pairs)]
-    found += drop_empty([("files that are missing or cannot be read", "conflict", unreadable)])
-    told = find_shortcuts(_collect_columns(rows), rows["diagnosis"].to_numpy(dtype=str), groups)
-    said = [f"{table.name}: {line}" for table in tables for line in table.warnings]
-    found += drop_empty([("remarks of the reader", "note", said)])
-    strong = [
-        f"{each.column}: balanced accuracy {each.balanced_accuracy:.2f}, chance {each.chance:.2f}"
-        for each in told
-        if each.is_strong
+    shortcuts = find_shortcuts(_collect_columns(rows), rows["diagnosis"].to_numpy(dtype=str), groups)
+    warnings = [f"{table.name}: {line}" for table in tables for line in table.warnings]
+    findings = [
+        *_id_findings(rows),
+        *duplicate_findings(pairs),
+        *drop_empty(
+            [
+                ("files that are missing or cannot be read", "conflict", unreadable),
+                ("warnings of the reader", "note", warnings),
+                ("columns that predict the class without the image", "note", _strong_shortcuts(shortcuts)),
+            ]
+        ),
     ]
-    found += drop_empty([("columns that alone tell much of the class", "note", strong)])
     order = ("leak", "conflict", "note")
     return Audit(
         tuple((str(name), int(count)) for name, count in rows["dataset"].value_counts(sort=False).items()),
         splits.description if splits else "",
-        tuple(sorted(found, key=lambda each: order.index(each.severity))),
+        tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),
         pairs,
-        told,
+        shortcuts,
     )
 
 
-def _id_findings(rows: pd.DataFrame, groups: NDArray[np.str_]) -> list[Finding]:
-    """Find what ids alone tell."""
-    rows = rows.assign(group=groups)
-    # Where no lesion is told, its id is the image's; but a told one may have the id of one of its images.
-    told = rows["lesion_id"].isin(set(rows["lesion_id"][rows["lesion_id"] != rows["image_id"]]))
-    apart = rows[told]
-    owned = rows[rows["patient_id"] != ""]
-    lone = rows["dataset"][~told].value_counts(sort=False)
-    unknown = [f"{name}: {_own_lesion_phrase(int(count))}" for name, count in lone.items()]
+def _strong_shortcuts(shortcuts: Sequence[Shortcut]) -> list[str]:
+    return [
+        f"{shortcut.column}: balanced accuracy {shortcut.balanced_accuracy:.2f}, chance {shortcut.chance:.2f}"
+        for shortcut in shortcuts
+        if shortcut.is_strong
+    ]
+
+
+def _id_findings(rows: pd.DataFrame) -> list[Finding]:
+    """Return the findings that follow from image, lesion and patient IDs."""
+    # An unknown lesion ID equals the image ID; but a known one may equal the ID of one of its images.
+    known = rows["lesion_id"].isin(set(rows["lesion_id"][rows["lesion_id"] != rows["image_id"]]))
+    lesions = rows[known]
+    patients = rows[rows["patient_id"] != ""]
+    unknown = [
+        f"{name}: {pluralize(int(count), 'image')}, treated as {pluralize(int(count), 'separate lesion')}"
+        for name, count in rows["dataset"][~known].value_counts(sort=False).items()
+    ]
     return drop_empty(
         [
-            ("lesions in more than one part", "leak", _conflicting_values(apart, "lesion_id", "split")),
-            ("patients in more than one part", "leak", _conflicting_values(owned, "patient_id", "split")),
-            ("lesions in more than one data set", "leak", _conflicting_values(apart, "lesion_id", "dataset")),
-            ("image ids in more than one data set", "leak", _conflicting_values(rows, "image_id", "dataset")),
-            (
-                "lesions with more than one label",
-                "conflict",
-                _conflicting_values(apart, "lesion_id", "diagnosis"),
-            ),
-            ("data sets with images whose lesion is not known", "note", unknown),
+            ("lesions in more than one split", "leak", _conflicts(lesions, "lesion_id", "split")),
+            ("patients in more than one split", "leak", _conflicts(patients, "patient_id", "split")),
+            ("lesions in more than one dataset", "leak", _conflicts(lesions, "lesion_id", "dataset")),
+            ("image ids in more than one dataset", "leak", _conflicts(rows, "image_id", "dataset")),
+            ("lesions with more than one label", "conflict", _conflicts(lesions, "lesion_id", "diagnosis")),
+            ("datasets with images of unknown lesion", "note", unknown),
         ]
     )
 
 
-def _own_lesion_phrase(count: int) -> str:
-    return f"{pluralize(count, 'image')}, {'' if count == 1 else 'each '}taken for a lesion of its own"
-
-
-def _conflicting_values(rows: pd.DataFrame, key: str, column: str) -> list[str]:
-    """Say which keys have several values of a column (``""`` is none)."""
+def _conflicts(rows: pd.DataFrame, key: str, column: str) -> list[str]:
+    """Return the keys with several values of a column, ignoring ``""``."""
     known = rows[rows[column] != ""]
     values = known.groupby(key)[column].agg(lambda cells: sorted(set(cells)))
-    return [f"{name}: {', '.join(each)}" for name, each in values.items() if len(each) > 1]
+    return [f"{name}: {', '.join(names)}" for name, names in values.items() if len(names) > 1]
 
 
 def _collect_columns(rows: pd.DataFrame) -> dict[str, NDArray[np.str_]]:
-    """Give what is known of each image beside its picture."""
+    """Return what is known about each image except its pixels, by column."""
     columns = {name: rows[name].astype(str).to_numpy(dtype=str) for name in _METADATA_COLUMNS}
     headers = [_size_and_format(Path(path)) for path in rows["path"]]
     columns["image size"] = np.array([size for size, _ in headers])

@@ -1,4 +1,4 @@
-"""Files that show the same photograph: byte by byte, or as far as the eye can tell."""
+"""Duplicate images: identical files, and near-duplicates that show the same photograph."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,6 @@ from lesionlens.core.fileio import sha256_of_file
 from lesionlens.core.prefetch import prefetch
 from lesionlens.core.types import ProgressCallback
 from lesionlens.datasets.audit.perceptual_hash import (
-    D4_SYMMETRIES,
     HAMMING_RADIUS,
     SIMILARITY_THRESHOLD,
     THUMBNAIL_SIZE,
@@ -25,14 +24,14 @@ from lesionlens.imaging.decode import read_rgb
 
 
 class Fingerprint(NamedTuple):
-    """What is kept of a file to compare it: a digest of its bytes, and a grey thumbnail, (64, 64)."""
+    """Digest of an image file, and its gray thumbnail, (64, 64)."""
 
     sha256: str
     thumbnail: NDArray[np.uint8]
 
 
 class DuplicatePair(NamedTuple):
-    """Two files by position, and how alike they are: 1 for the same bytes, less for the same picture."""
+    """Indices of two duplicate files, and their similarity: 1 if identical, less for a near-duplicate."""
 
     first: int
     second: int
@@ -43,25 +42,27 @@ class DuplicatePair(NamedTuple):
 def fingerprints(
     paths: Sequence[Path], *, progress: ProgressCallback | None = None
 ) -> tuple[Fingerprint | str, ...]:
-    """Read files to compare them; for one that is no usable image, give the reason instead.
+    """Return the fingerprint of each file, or the error message if it is not a usable image.
 
     Parameters
     ----------
+    paths
+        Image files.
     progress
-        Called with files done and files in all.
+        Called with the number of files read and the total.
     """
-    found: list[Fingerprint | str] = []
+    results: list[Fingerprint | str] = []
     for fingerprint in prefetch(_fingerprint, paths):
-        found.append(fingerprint)
+        results.append(fingerprint)
         if progress is not None:
-            progress(len(found), len(paths))
-    return tuple(found)
+            progress(len(results), len(paths))
+    return tuple(results)
 
 
 def _fingerprint(path: Path) -> Fingerprint | str:
     try:
-        picture = make_thumbnail(read_rgb(path, max_short_side=2 * THUMBNAIL_SIZE))
-        return Fingerprint(sha256_of_file(path), picture)
+        thumbnail = make_thumbnail(read_rgb(path, max_short_side=2 * THUMBNAIL_SIZE))
+        return Fingerprint(sha256_of_file(path), thumbnail)
     except (ImageError, OSError) as error:
         return str(error)
 
@@ -73,52 +74,60 @@ def duplicate_pairs(
     threshold: float = SIMILARITY_THRESHOLD,
     exclude: int = 0,
 ) -> tuple[DuplicatePair, ...]:
-    """Find the pairs of files that show the same photograph, flipped or turned by right angles included.
+    """Return the pairs of files that show the same photograph, including flips and rotations by right angles.
 
-    Of byte-identical files each is paired with the first, which alone stands for them in near pairs. A picture of one
-    colour throughout is near none.
+    Each of several identical files is paired with the first, which represents them in near-duplicate pairs. An image
+    of uniform color is never a near-duplicate.
 
     Parameters
     ----------
+    file_fingerprints
+        Fingerprints of the files.
     radius
-        Hamming distance within which hashes make two files candidates.
+        Maximum Hamming distance between the hashes of candidate pairs.
     threshold
-        Likeness from which candidates are near duplicates.
+        Minimum similarity of near-duplicates.
     exclude
-        Pairs within the first so many files are of no interest and not looked for.
+        Skip pairs within the first ``exclude`` files.
     """
-    pairs = exact_duplicate_pairs([each.sha256 for each in file_fingerprints])
-    copies = {pair.second for pair in pairs}
-    kept = [
-        place
-        for place, each in enumerate(file_fingerprints)
-        if place not in copies and np.ptp(each.thumbnail) > 0
-    ]
-    bits = np.empty((len(kept), D4_SYMMETRIES, 0), dtype=np.bool_)
-    if kept:
-        bits = np.array([perceptual_hash(file_fingerprints[place].thumbnail) for place in kept])
+    exact = exact_duplicate_pairs([fingerprint.sha256 for fingerprint in file_fingerprints])
     candidates = [
-        (kept[near.first], kept[near.second])
-        for near in near_duplicate_pairs(bits, radius=radius)
-        if kept[near.second] >= exclude
+        pair for pair in _candidate_pairs(file_fingerprints, exact, radius=radius) if pair[1] >= exclude
     ]
     scores = prefetch(
-        lambda two: similarity(file_fingerprints[two[0]].thumbnail, file_fingerprints[two[1]].thumbnail),
+        lambda pair: similarity(file_fingerprints[pair[0]].thumbnail, file_fingerprints[pair[1]].thumbnail),
         candidates,
     )
     near = [
-        DuplicatePair(*two, "near", score)
-        for two, score in zip(candidates, scores, strict=True)
+        DuplicatePair(*pair, "near", score)
+        for pair, score in zip(candidates, scores, strict=True)
         if score >= threshold
     ]
-    return tuple([pair for pair in pairs if pair.second >= exclude] + near)
+    return tuple([pair for pair in exact if pair.second >= exclude] + near)
+
+
+def _candidate_pairs(
+    file_fingerprints: Sequence[Fingerprint], exact: Sequence[DuplicatePair], *, radius: int
+) -> list[tuple[int, int]]:
+    """Return the pairs with similar hashes, without identical copies and images of uniform color."""
+    copies = {pair.second for pair in exact}
+    indices = [
+        index
+        for index, fingerprint in enumerate(file_fingerprints)
+        if index not in copies and np.ptp(fingerprint.thumbnail) > 0
+    ]
+    if not indices:
+        return []
+    hashes = np.array([perceptual_hash(file_fingerprints[index].thumbnail) for index in indices])
+    pairs = near_duplicate_pairs(hashes, radius=radius)
+    return [(indices[pair.first], indices[pair.second]) for pair in pairs]
 
 
 def exact_duplicate_pairs(digests: Sequence[str]) -> list[DuplicatePair]:
-    """Pair each file with the first of the same bytes."""
+    """Pair each file with the first file that has the same digest."""
     first: dict[str, int] = {}
     pairs = []
-    for place, each in enumerate(digests):
-        if first.setdefault(each, place) != place:
-            pairs.append(DuplicatePair(first[each], place, "exact", 1.0))
+    for index, digest in enumerate(digests):
+        if first.setdefault(digest, index) != index:
+            pairs.append(DuplicatePair(first[digest], index, "exact", 1.0))
     return pairs

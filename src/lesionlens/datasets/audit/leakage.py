@@ -1,5 +1,6 @@
-"""What a training run asks of its split before it starts: the leaks that are cheap to find."""
+"""Data leakage that is cheap to detect, checked before a training run starts."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,57 +16,63 @@ from lesionlens.datasets.table import SPLITS, LesionTable
 
 
 def split_of_rows(table: LesionTable, splits: DatasetSplits) -> NDArray[np.object_]:
-    """Give the part of each row, ``""`` for none; of an image that validates and tests, ``test``."""
-    part = {image: name for name in SPLITS for image in splits.splits.get(name, ())}
-    return np.array([part.get(image, "") for image in table.frame["image_id"]], dtype=object)
+    """Return the split of each row, ``""`` for none, and ``test`` for an image in both validation and test."""
+    names = {image: name for name in SPLITS for image in splits.splits.get(name, ())}
+    return np.array([names.get(image, "") for image in table.frame["image_id"]], dtype=object)
 
 
 def concat_with_split(tables: Sequence[LesionTable], splits: DatasetSplits | None) -> pd.DataFrame:
-    """Join tables into one frame with two further columns.
+    """Concatenate the frames of several tables, with the column ``dataset`` added.
 
-    ``dataset`` is the data set's name, with a number where it comes again; ``split`` is that of ``splits``, which is
-    of the first table, or else the official one.
+    ``dataset`` is the name of the dataset, with a number from its second occurrence on. If ``splits`` of the first
+    table are given, ``split`` is set from them and empty for the other tables; otherwise it is the official split.
     """
     frames = []
-    seen: dict[str, int] = {}
-    for place, table in enumerate(tables):
-        seen[table.name] = seen.get(table.name, 0) + 1
-        again = seen[table.name]
-        frame = table.frame.assign(dataset=table.name if again == 1 else f"{table.name} ({again})")
+    occurrences: Counter[str] = Counter()
+    for index, table in enumerate(tables):
+        occurrences[table.name] += 1
+        number = occurrences[table.name]
+        frame = table.frame.assign(dataset=table.name if number == 1 else f"{table.name} ({number})")
         if splits is not None:
-            frame["split"] = split_of_rows(table, splits) if place == 0 else ""
+            frame["split"] = split_of_rows(table, splits) if index == 0 else ""
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
 
 
 def find_leakage(table: LesionTable, splits: DatasetSplits) -> tuple[str, ...]:
-    """Say which lesions, patients or files lie in more than one part; one sentence a kind, none where all is well.
+    """Report lesions, patients and identical files in more than one split, one sentence per kind.
 
-    Only files of the same size are read. Near duplicates are for ``audit_tables`` to find. Where the split itself
-    remarks on lesions, the sentence is the same.
+    Only files of equal size are read. Near-duplicates are left to ``audit_tables``. The sentence about lesions is
+    identical to that in the caveats of ``splits``.
     """
-    named = split_of_rows(table, splits)
-    return (*count_group_leakage(table, named), *_identical_files(table, named))
+    split_names = split_of_rows(table, splits)
+    return (*count_group_leakage(table, split_names), *_identical_file_caveats(table, split_names))
 
 
-def _identical_files(table: LesionTable, split_names: NDArray[np.object_]) -> list[str]:
+def _identical_file_caveats(table: LesionTable, split_names: NDArray[np.object_]) -> list[str]:
     ids = table.frame["image_id"].to_numpy(dtype=str)
-    places = [int(place) for place in np.flatnonzero(split_names != "")]
-    paths = table.paths
-    pairs = []
-    for alike in _group_by_key({place: _file_size(paths[place]) for place in places}):
-        if len({split_names[place] for place in alike}) == 1:
-            continue
-        for same in _group_by_key({place: sha256_of_file(paths[place]) for place in alike}):
-            others = [place for place in same if split_names[place] != split_names[same[0]]]
-            pairs += [f"{ids[same[0]]} and {ids[place]}" for place in others]
+    pairs = [f"{ids[first]} and {ids[second]}" for first, second in _identical_file_pairs(table, split_names)]
     if not pairs:
         return []
-    verb = "is" if len(pairs) == 1 else "are"
+    verb = "has" if len(pairs) == 1 else "have"
+    examples = f"{', '.join(pairs[:3])}{', …' if len(pairs) > 3 else ''}"
     return [
-        f"{pluralize(len(pairs), 'file')} {verb} byte for byte in another part as well "
-        f"({', '.join(pairs[:3])}{', …' if len(pairs) > 3 else ''}): numbers may be too good"
+        f"{pluralize(len(pairs), 'file')} {verb} an identical copy in another split ({examples}): "
+        "results may be optimistically biased"
     ]
+
+
+def _identical_file_pairs(table: LesionTable, split_names: NDArray[np.object_]) -> list[tuple[int, int]]:
+    """Return the rows of identical files in different splits, each paired with the first of its group."""
+    paths = table.paths
+    rows = [int(row) for row in np.flatnonzero(split_names != "")]
+    pairs: list[tuple[int, int]] = []
+    for same_size in _group_by_key({row: _file_size(paths[row]) for row in rows}):
+        if len({split_names[row] for row in same_size}) == 1:
+            continue
+        for first, *others in _group_by_key({row: sha256_of_file(paths[row]) for row in same_size}):
+            pairs += [(first, row) for row in others if split_names[row] != split_names[first]]
+    return pairs
 
 
 def _file_size(path: Path) -> int:
@@ -73,9 +80,9 @@ def _file_size(path: Path) -> int:
 
 
 def _group_by_key(keys: dict[int, Any]) -> list[list[int]]:
-    """Give the groups of two and more with the same key; -1 is none."""
+    """Return the groups of two or more rows with the same key, ignoring the key -1."""
     groups: dict[Any, list[int]] = {}
-    for place, key in keys.items():
+    for row, key in keys.items():
         if key != -1:
-            groups.setdefault(key, []).append(place)
+            groups.setdefault(key, []).append(row)
     return [group for group in groups.values() if len(group) > 1]

@@ -1,4 +1,4 @@
-"""An audit as people and programs read it: text for a terminal, ``audit.json`` and ``duplicates.csv``."""
+"""Audit reports: terminal output, ``audit.json``, ``duplicates.csv`` and a contact sheet of duplicate pairs."""
 
 import csv
 import json
@@ -21,18 +21,18 @@ from lesionlens.datasets.audit.audit import Audit, DuplicateFinding, Finding, Im
 from lesionlens.datasets.issues import pluralize
 from lesionlens.imaging.decode import read_rgb
 
-MAX_CASES_SHOWN = 5  # cases of a kind in the terminal; all are in audit.json
+MAX_CASES_SHOWN = 5  # cases per kind in the terminal; audit.json contains all
 _SEVERITY_STYLES = {"leak": "bold red", "conflict": "bold yellow", "note": "bold"}
 
 
 def format_audit(audit: Audit) -> RenderableType:
-    """Lay an audit out for a terminal: leaks first, a few cases of each kind, then what columns tell."""
+    """Return an audit for the terminal: findings with a few cases each, leaks first, then the shortcuts."""
     sources = ", ".join(f"{name} ({pluralize(images, 'image')})" for name, images in audit.sources)
     head = Text(
-        f"Audit of {sources}\nParts: {audit.split_description or 'the official ones, where there are any'}\n"
+        f"Audit of {sources}\nSplits: {audit.split_description or 'the official splits, if there are any'}\n"
     )
-    if not any(each.severity == "leak" for each in audit.findings):
-        head.append("No leak found between parts or data sets.\n", style="bold green")
+    if not any(finding.severity == "leak" for finding in audit.findings):
+        head.append("No leak found between splits or datasets.\n", style="bold green")
     blocks: list[RenderableType] = [head, *map(_format_finding, audit.findings)]
     if audit.shortcuts:
         blocks.append(_shortcut_table(audit))
@@ -50,32 +50,34 @@ def _format_finding(finding: Finding) -> RenderableType:
 
 def _shortcut_table(audit: Audit) -> RenderableType:
     table = Table(box=None, header_style="bold", pad_edge=False, title_justify="left")
-    for name in ("column alone", "values", "balanced accuracy", "chance", "coverage", ""):
-        table.add_column(name, justify="left" if name in {"column alone", ""} else "right")
-    for each in audit.shortcuts:
-        numbers = (each.balanced_accuracy, each.chance, each.coverage)
-        words = [f"{number:.2f}" for number in numbers]
-        table.add_row(each.column, str(each.num_values), *words, "strong" if each.is_strong else "")
-    head = Text("How well the class is told without looking at the lesion", style="bold")
+    for name in ("column", "values", "balanced accuracy", "chance", "coverage", ""):
+        table.add_column(name, justify="left" if name in {"column", ""} else "right")
+    for shortcut in audit.shortcuts:
+        numbers = (shortcut.balanced_accuracy, shortcut.chance, shortcut.coverage)
+        cells = [f"{number:.2f}" for number in numbers]
+        table.add_row(
+            shortcut.column, str(shortcut.num_values), *cells, "strong" if shortcut.is_strong else ""
+        )
+    head = Text("Prediction of the class from a single column, without the image", style="bold")
     return Group(head, table, Text())
 
 
 def write_audit(audit: Audit, folder: Path) -> None:
-    """Write ``audit.json`` (everything) and ``duplicates.csv`` (the copies) into a folder."""
+    """Write ``audit.json`` (the complete audit) and ``duplicates.csv`` (the duplicate pairs) to a directory."""
     content = {
         "notice": RESEARCH_USE_NOTICE,
         "sources": dict(audit.sources),
         "split_description": audit.split_description,
         "findings": [
             {
-                "kind": each.kind,
-                "severity": each.severity,
-                "count": len(each.cases),
-                "cases": list(each.cases),
+                "kind": finding.kind,
+                "severity": finding.severity,
+                "count": len(finding.cases),
+                "cases": list(finding.cases),
             }
-            for each in audit.findings
+            for finding in audit.findings
         ],
-        "shortcuts": [{**each._asdict(), "is_strong": each.is_strong} for each in audit.shortcuts],
+        "shortcuts": [{**item._asdict(), "is_strong": item.is_strong} for item in audit.shortcuts],
         "duplicates": [_pair_row(pair) for pair in audit.duplicates],
     }
     write_text(folder / "audit.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
@@ -100,32 +102,30 @@ def _pair_row(pair: DuplicateFinding) -> dict[str, str]:
 
 PAIRS_PER_ROW, ROWS_PER_PAGE = 3, 7
 _A4 = (8.27, 11.69)  # inches
-_MARGINS = (0.04, 0.03, 0.92, 0.94)  # left, bottom, width, height, as printers need them
-_IMAGE_SIDE, _PAIR_GAP = 300, 8  # pixels of an image on the sheet, and between the two
+_MARGINS = (0.04, 0.03, 0.92, 0.94)  # left, bottom, width, height; printers need a margin
+_IMAGE_SIDE, _PAIR_GAP = 300, 8  # pixels: side of an image, and gap between the two images of a pair
 _SCOPE_ORDER = ("across splits", "across datasets", "within a dataset")
 
 
 def write_duplicate_contact_sheet(pairs: Sequence[DuplicateFinding], file: Path) -> None:
-    """Draw the first 21 pairs, those across splits first, as a PNG of one page; no pair, no file.
+    """Write a one-page PNG with up to 21 duplicate pairs, those across splits first; no file if there is no pair.
 
-    The images are shown upright as they are in their files, each squeezed into a square.
+    Each image is shown in the orientation of its file, resized to a square.
     """
     if not pairs:
         return
     ordered = sorted(pairs, key=lambda pair: (_SCOPE_ORDER.index(pair.scope), -pair.similarity))
     shown = ordered[: PAIRS_PER_ROW * ROWS_PER_PAGE]
     figure = Figure(figsize=_A4, dpi=200, layout=ConstrainedLayoutEngine(rect=_MARGINS))
-    told = f"{len(shown)} of {len(pairs)} pairs" if len(shown) < len(pairs) else "all pairs"
-    figure.suptitle(
-        f"Files that show the same photograph: {told}. {RESEARCH_USE_NOTICE}", fontsize=9, y=0.975
-    )
+    count = f"{len(shown)} of {len(pairs)} pairs" if len(shown) < len(pairs) else "all pairs"
+    figure.suptitle(f"Duplicate images: {count}. {RESEARCH_USE_NOTICE}", fontsize=9, y=0.975)
     for number, pair in enumerate(shown, start=1):
         axes = figure.add_subplot(ROWS_PER_PAGE, PAIRS_PER_ROW, number)
         axes.set_axis_off()
         axes.imshow(np.hstack([_load_square(pair.first), _blank_gap(), _load_square(pair.second)]))
         axes.set_title(_caption(pair), fontsize=5.5, pad=3)
-    with atomic_write(file) as part:
-        figure.savefig(part, format="png")
+    with atomic_write(file) as partial:
+        figure.savefig(partial, format="png")
 
 
 def _load_square(image_ref: ImageRef) -> NDArray[np.uint8]:
@@ -140,5 +140,5 @@ def _blank_gap() -> NDArray[np.uint8]:
 
 
 def _caption(pair: DuplicateFinding) -> str:
-    similarity = "same bytes" if pair.kind == "exact" else f"similarity {pair.similarity:.2f}"
+    similarity = "identical files" if pair.kind == "exact" else f"similarity {pair.similarity:.2f}"
     return f"{pair.scope}, {similarity}\n{pair.first}\n{pair.second}"

@@ -1,6 +1,7 @@
-"""How well the class is told from what is not the picture: how it was confirmed, where it lay, how large its file is.
+"""Shortcuts: how well a single metadata column, such as body site or image size, predicts the class.
 
-A model that can read such a thing off an image (the source by its frame, the method by its ruler) needs no lesion.
+A model that can infer such a column from an image (the source from its frame, the diagnosis method from a ruler) does
+not need the lesion.
 """
 
 from collections.abc import Mapping
@@ -17,20 +18,21 @@ _NUM_FOLDS = 5
 
 
 class Shortcut(NamedTuple):
-    """What a single column tells of the class.
+    """Prediction of the class from a single column.
 
     Attributes
     ----------
     column
-        Its name.
+        Name of the column.
     num_values
-        How many different values it has, "not known" included.
+        Number of distinct values, including "unknown".
     balanced_accuracy
-        Mean recall over the classes of the best guess from this column alone, cross-validated by lesion.
+        Mean recall over the classes of the best prediction from this column, cross-validated by lesion.
     chance
-        Of any guess that does not look: one over the number of classes.
+        Balanced accuracy of any constant prediction: one over the number of classes.
     coverage
-        Of the way from chance to the most that so many values could tell, how far it comes; below 0 is none.
+        (balanced accuracy - chance) / (maximum - chance), where the maximum is the best balanced accuracy that
+        ``num_values`` values allow. 0 or less means no information.
     """
 
     column: str
@@ -41,52 +43,62 @@ class Shortcut(NamedTuple):
 
     @property
     def is_strong(self) -> bool:
-        """Whether it comes a quarter of the way or more."""
+        """Whether the coverage is at least ``STRONG_SHORTCUT_MARGIN``."""
         return self.coverage >= STRONG_SHORTCUT_MARGIN
 
 
 def find_shortcuts(
     columns: Mapping[str, NDArray[np.str_]], diagnosis: NDArray[np.str_], groups: NDArray[np.str_]
 ) -> tuple[Shortcut, ...]:
-    """Measure each column (n,) that has two values or more against the classes (n,); the strongest first.
+    """Evaluate each column with two or more values as a predictor of the class.
 
-    Rows without a class (``""``) do not count.
+    Parameters
+    ----------
+    columns
+        Values of each column, (n,).
+    diagnosis
+        Class of each image, (n,); images without a class (``""``) are ignored.
+    groups
+        Lesion or patient of each image, (n,), for the cross-validation.
 
-    None where there are too few lesions of some class for a cross-validation.
+    Returns
+    -------
+    tuple of Shortcut
+        The strongest first; empty if a class has too few lesions for a cross-validation.
     """
-    labelled = diagnosis != ""
-    columns = {name: values[labelled] for name, values in columns.items()}
-    diagnosis, groups = diagnosis[labelled], groups[labelled]
+    labeled = diagnosis != ""
+    columns = {name: values[labeled] for name, values in columns.items()}
+    diagnosis, groups = diagnosis[labeled], groups[labeled]
     classes, counts = np.unique(diagnosis, return_counts=True)
-    told = pd.DataFrame({"class": diagnosis, "group": groups}).groupby("class")["group"].nunique()
-    if len(classes) < 2 or counts.max() < _NUM_FOLDS or told.min() < _NUM_FOLDS:
+    lesions = pd.DataFrame({"class": diagnosis, "group": groups}).groupby("class")["group"].nunique()
+    if len(classes) < 2 or counts.max() < _NUM_FOLDS or lesions.min() < _NUM_FOLDS:
         return ()
-    found = [
+    shortcuts = [
         _score_shortcut(name, values.astype(str), diagnosis, groups)
         for name, values in columns.items()
         if len(set(values)) > 1
     ]
-    return tuple(sorted(found, key=lambda each: -each.coverage))
+    return tuple(sorted(shortcuts, key=lambda shortcut: -shortcut.coverage))
 
 
 def _score_shortcut(
     name: str, values: NDArray[np.str_], diagnosis: NDArray[np.str_], groups: NDArray[np.str_]
 ) -> Shortcut:
-    guesses = np.empty(len(values), dtype=object)
-    chooser = StratifiedGroupKFold(_NUM_FOLDS, shuffle=True, random_state=0)
-    for known, asked in chooser.split(values, diagnosis, groups):
-        guesses[asked] = _majority_vote(values[known], diagnosis[known], values[asked])
-    reached = float(balanced_accuracy_score(diagnosis, guesses.astype(str)))
+    predictions = np.empty(len(values), dtype=object)
+    splitter = StratifiedGroupKFold(_NUM_FOLDS, shuffle=True, random_state=0)
+    for train, test in splitter.split(values, diagnosis, groups):
+        predictions[test] = _predict_class(values[train], diagnosis[train], values[test])
+    accuracy = float(balanced_accuracy_score(diagnosis, predictions.astype(str)))
     chance = 1 / len(set(diagnosis))
-    most = min(1.0, len(set(values)) * chance)
-    return Shortcut(name, len(set(values)), reached, chance, (reached - chance) / (most - chance))
+    maximum = min(1.0, len(set(values)) * chance)
+    return Shortcut(name, len(set(values)), accuracy, chance, (accuracy - chance) / (maximum - chance))
 
 
-def _majority_vote(
+def _predict_class(
     values: NDArray[np.str_], diagnosis: NDArray[np.str_], queries: NDArray[np.str_]
 ) -> NDArray[np.str_]:
-    """Guess for each value the class of which it holds the largest share; a new value: the commonest class."""
-    shares = pd.crosstab(values, diagnosis, normalize="columns")
-    commonest = pd.Series(diagnosis).mode()[0]
-    best = shares.idxmax(axis=1).reindex(queries).fillna(commonest)
+    """Predict the class in which a value is relatively most frequent; for a new value, the most frequent class."""
+    frequencies = pd.crosstab(values, diagnosis, normalize="columns")
+    most_frequent = pd.Series(diagnosis).mode()[0]
+    best = frequencies.idxmax(axis=1).reindex(queries).fillna(most_frequent)
     return np.array(best.tolist(), dtype=np.str_)

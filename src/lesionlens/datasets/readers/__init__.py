@@ -1,1 +1,1 @@
-"""One reader per dataset layout."""
+"""Readers of dataset layouts, one module per dataset."""

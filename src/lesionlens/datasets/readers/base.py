@@ -1,6 +1,6 @@
-"""What is known of a data set beside its files."""
+"""Description of a dataset reader, the official splits, and the ground truth of synthetic datasets."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,20 +14,21 @@ from lesionlens.datasets.validation import RawTable
 
 @dataclass(frozen=True)
 class DatasetReader:
-    """A reader with the licence and citation of what it reads.
+    """Reader of a dataset, with the license and citation of the data.
 
     Attributes
     ----------
     title
-        The name that people use.
+        Usual name of the dataset.
     read
-        Folder (or file) to raw table; raises DataError where the layout is not there at all.
+        Function from a directory (or file) to a raw table; raises ``DataError`` if the layout is not there at all.
     detect
-        Whether a folder looks like this data set.
+        Function that returns whether a path looks like this dataset.
     license, citation, url
-        As the publishers ask for them.
+        License, citation and home page, as requested by the publishers.
     expected
-        Images in each official part of the complete data set; ``""`` where there are no parts.
+        Number of images in each official split of the complete dataset; the key is ``""`` for a dataset without
+        splits.
     """
 
     title: str
@@ -39,12 +40,31 @@ class DatasetReader:
     expected: Mapping[str, int] = field(default_factory=dict)
 
 
+def warn_missing_splits(issues: IssueCollector, missing: Iterable[str]) -> None:
+    """Add a warning about official splits whose files are missing."""
+    issues.add_warning(
+        "missing official splits", missing, hint="Download them to train and compare on the official splits."
+    )
+
+
+def warn_unlabeled_splits(issues: IssueCollector, unlabeled: Iterable[str]) -> None:
+    """Add a warning about official splits whose ground truth is missing."""
+    issues.add_warning(
+        "official splits without labels",
+        unlabeled,
+        hint="They are excluded; download their ground truth to use them.",
+    )
+
+
 SYNTHETIC_SOURCE = "synthetic"
 SYNTHETIC_METADATA_FILE = "synthesis.json"
 
 
 def add_synthetic_ground_truth(raw_table: RawTable, root: Path) -> RawTable:
-    """Mark every row as synthetic, and add the truth that the layout has no place for; others stay as they are."""
+    """Add skin tones, structure masks and lesion masks to the rows of a synthetic dataset, and mark its source.
+
+    The table of any other dataset is returned unchanged.
+    """
     if not (root / SYNTHETIC_METADATA_FILE).is_file():
         return raw_table
     rows = (
@@ -53,15 +73,15 @@ def add_synthetic_ground_truth(raw_table: RawTable, root: Path) -> RawTable:
         .assign(source=SYNTHETIC_SOURCE)
     )
     structures = find_masks(root / "structures")
-    told = rows.get("feature_mask_paths", pd.Series("", index=rows.index))
-    painted = rows["image_id"].map(lambda name: str(structures.get(name, "")))
-    rows["feature_mask_paths"] = told.where(told != "", painted)
+    official = rows.get("feature_mask_paths", pd.Series("", index=rows.index))
+    synthetic = rows["image_id"].map(lambda name: str(structures.get(name, "")))
+    rows["feature_mask_paths"] = official.where(official != "", synthetic)
     return replace(raw_table, rows=rows, mask_paths={**find_masks(root / "masks"), **raw_table.mask_paths})
 
 
 def _read_skin_tones(root: Path) -> pd.DataFrame:
     path = root / "artifacts.csv"
-    sheet = read_table(path) if path.is_file() else pd.DataFrame()
-    if not {"image_id", "skin_tone"} <= set(sheet.columns):
+    table = read_table(path) if path.is_file() else pd.DataFrame()
+    if not {"image_id", "skin_tone"} <= set(table.columns):
         return pd.DataFrame({"image_id": pd.Series(dtype=object)})
-    return sheet[["image_id", "skin_tone"]].drop_duplicates("image_id")
+    return table[["image_id", "skin_tone"]].drop_duplicates("image_id")

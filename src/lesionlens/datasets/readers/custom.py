@@ -1,8 +1,7 @@
-"""One's own images: a CSV or parquet file with a row for each image, named ``table:FILE``.
+"""Custom images: a CSV or Parquet file with one row per image, specified as ``table:FILE``.
 
-It needs a column ``image``, ``image_id`` or ``path`` and a column ``label`` or ``diagnosis``; every other
-column of ``LesionTable`` may be there under its own name, ``split`` also as ``part``. Paths are relative to the
-file's folder.
+Required are a column ``image``, ``image_id`` or ``path`` and a column ``label`` or ``diagnosis``. Every other column of
+``LesionTable`` is optional; ``part`` is accepted for ``split``. Paths are relative to the directory of the file.
 """
 
 from collections.abc import Sequence
@@ -21,40 +20,41 @@ from lesionlens.datasets.table import SPLITS, TABLE_COLUMNS
 from lesionlens.datasets.validation import RawTable
 
 CUSTOM_CLASSES = (
-    "or name all classes of your own: data.classes=[a,b] in a recipe, "
+    "or list all custom classes: data.classes=[a,b] in a recipe, "
     '--class a --class b with data validate, classes=["a", "b"] in Python'
 )
 
 
 def read_labels(column: pd.Series, issues: IssueCollector, classes: Sequence[str] | None) -> pd.Series:
-    """Give each row's class, ``""`` where it has none that is allowed.
+    """Return the class of each row, ``""`` if its label is missing or not allowed.
 
     Raises
     ------
     DataError
-        ``classes`` repeat one.
+        ``classes`` contain a duplicate.
     """
     allowed = tuple(DIAGNOSES) if classes is None else tuple(classes)
     if len(set(allowed)) != len(allowed):
-        raise DataError(f"classes {list(allowed)} name one twice; name each once")
+        raise DataError(f"classes {list(allowed)} contain a duplicate; list each class once")
     names = {label: _class_of_label(label, classes) for label in column.unique()}
-    lines = [f"line {number + 2}" for number in range(len(column))]  # 1 the header; lines count from 1
-    without = [
-        line for line, label in zip(lines, column, strict=True) if not names[label] and is_missing(label)
+    unlabeled = [
+        f"line {line}" for line, label in enumerate(column, start=2) if not names[label] and is_missing(label)
     ]
-    issues.add_error("rows without a label", without, hint="Label them, or take them out of the table.")
-    strangers = [label for label, name in names.items() if not name and not is_missing(label)]
-    hints = [
-        unknown_name_message("label", label, allowed).split(" Allowed:")[0].rstrip(":") for label in strangers
-    ]
-    rows = [pluralize(int((column == label).sum()), "row") for label in strangers]
+    issues.add_error("rows without a label", unlabeled, hint="Label them, or remove them from the table.")
+    unknown = [label for label, name in names.items() if not name and not is_missing(label)]
     issues.add_error(
-        "labels that are not known",
-        [f"{count} with {hint}" for hint, count in zip(hints, rows, strict=True)],
+        "unknown labels",
+        [_unknown_label_message(column, label, allowed) for label in unknown],
         hint=f"Allowed: {', '.join(allowed)}. Correct them, "
-        f"{CUSTOM_CLASSES if classes is None else 'or name them among the classes'}.",
+        f"{CUSTOM_CLASSES if classes is None else 'or add them to the classes'}.",
     )
     return column.map(names)
+
+
+def _unknown_label_message(column: pd.Series, label: str, allowed: Sequence[str]) -> str:
+    count = pluralize(int((column == label).sum()), "row")
+    message = unknown_name_message("label", label, allowed).split(" Allowed:")[0].rstrip(":")
+    return f"{count} with {message}"
 
 
 def _class_of_label(label: str, classes: Sequence[str] | None) -> str:
@@ -71,89 +71,87 @@ _LABEL_COLUMNS = ("diagnosis", "label")
 _TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 _OPTIONAL_COLUMNS = tuple(name for name in TABLE_COLUMNS if name not in ("image_id", "path", "diagnosis"))
 _SPLIT_SPELLINGS = {"training": "train", "val": "validation", "valid": "validation", "testing": "test"}
-_MAX_DEPTH = 8  # levels of folders below the table in which an id is looked up
+_MAX_DEPTH = 8  # levels of directories below the table that are searched for an ID
 
 
 def read_custom_table(
     path: Path, issues: IssueCollector, *, classes: Sequence[str] | None = None
 ) -> RawTable:
-    """Read a table of one's own.
+    """Read a custom table.
 
     Parameters
     ----------
     path
-        The CSV or parquet file.
+        CSV or Parquet file.
     issues
-        Where to note what is wrong.
+        Collector of errors and warnings.
     classes
-        Exactly these labels are allowed, as they are written; None: the diagnoses of the taxonomy, in any
-        usual spelling.
+        Allowed labels, matched exactly. Default: the diagnoses of the taxonomy, in any usual spelling.
 
     Raises
     ------
     DataError
-        The file cannot be read or lacks a required column; ``classes`` repeat one.
+        The file cannot be read or lacks a required column, or ``classes`` contain a duplicate.
     """
-    sheet = _read_file(path)
-    named = _require_column(sheet, _IMAGE_COLUMNS, path, "the images' names to image")
-    label = _require_column(sheet, _LABEL_COLUMNS, path, "the labels to label")
-    _warn_misspelled_columns(sheet, issues)
-    diagnosis = read_labels(sheet[label], issues, classes)
-    rows = sheet[[name for name in _OPTIONAL_COLUMNS if name in sheet]].assign(diagnosis=diagnosis)
-    rows["_unrecognized_label"] = sheet[label].where(
-        diagnosis == "", ""
-    )  # keeps rows apart that differ in this alone
-    found, rows["image_id"] = _locate_images(sheet, named, path.parent, issues)
+    table = _read_file(path)
+    image_column = _require_column(table, _IMAGE_COLUMNS, path, "the image names to image")
+    label_column = _require_column(table, _LABEL_COLUMNS, path, "the labels to label")
+    _warn_misspelled_columns(table, issues)
+    diagnosis = read_labels(table[label_column], issues, classes)
+    rows = table[[name for name in _OPTIONAL_COLUMNS if name in table]].assign(diagnosis=diagnosis)
+    # Rows that differ only in an unknown label must not count as duplicates.
+    rows["_unrecognized_label"] = table[label_column].where(diagnosis == "", "")
+    images, rows["image_id"] = _locate_images(table, image_column, path.parent, issues)
     rows = _resolve_mask_paths(rows, path.parent, issues)
     if "split" in rows:
         rows["split"] = _parse_splits(rows["split"], issues)
-    allowed = tuple(classes) if classes is not None else sort_classes(diagnosis)
-    return RawTable(rows, found, allowed, {}, warn_unlabeled_images=False)
+    table_classes = tuple(classes) if classes is not None else sort_classes(diagnosis)
+    return RawTable(rows, images, table_classes, {}, warn_unlabeled_images=False)
 
 
 def read_unlabeled(path: Path, issues: IssueCollector) -> pd.DataFrame | None:
-    """Read a table of images that are still to be scored.
+    """Read a table of images without labels, for inference.
 
     Returns
     -------
     pandas.DataFrame or None
-        ``image_id``, ``path``, ``lesion_id`` (the id where it is not told) and ``mask_path`` of each row; None
-        where the table has labels, as ``read_custom_table`` is for those.
+        ``image_id``, ``path``, ``lesion_id`` (the image ID if unknown) and ``mask_path`` of each row. None if the
+        table has labels; then use ``read_custom_table``.
 
     Raises
     ------
     DataError
-        The file cannot be read or names no images.
+        The file cannot be read or has no column of images.
     """
-    sheet = _read_file(path)
-    if any(not is_missing(cell) for name in _LABEL_COLUMNS if name in sheet for cell in sheet[name].unique()):
+    table = _read_file(path)
+    if any(not is_missing(cell) for name in _LABEL_COLUMNS if name in table for cell in table[name].unique()):
         return None
-    named = _require_column(sheet, _IMAGE_COLUMNS, path, "the images' names to image")
-    found, ids = _locate_images(sheet, named, path.parent, issues)
-    gone = [f"line {row}: {name!r}" for row, name in enumerate(ids, start=2) if name not in found.images]
+    image_column = _require_column(table, _IMAGE_COLUMNS, path, "the image names to image")
+    index, ids = _locate_images(table, image_column, path.parent, issues)
+    missing = [f"line {line}: {name!r}" for line, name in enumerate(ids, start=2) if name not in index.images]
     issues.add_error(
         "rows without an image",
-        gone,
-        hint=f"Looked in {found.describe_searched()}. Put the images there, or take the rows out.",
+        missing,
+        hint=f"Searched {index.describe_searched()}. Put the images there, or remove the rows.",
     )
-    told = sheet.get("lesion_id", ids)
-    lesions = told.mask(told.map(is_missing), ids)
-    rows = pd.DataFrame({"image_id": ids, "path": ids.map(found.images), "lesion_id": lesions})
-    rows["mask_path"] = sheet.get("mask_path", "")
+    lesions = table.get("lesion_id", ids)
+    lesions = lesions.mask(lesions.map(is_missing), ids)
+    rows = pd.DataFrame({"image_id": ids, "path": ids.map(index.images), "lesion_id": lesions})
+    rows["mask_path"] = table.get("mask_path", "")
     return _resolve_mask_paths(rows, path.parent, issues).drop_duplicates()
 
 
 def _read_file(path: Path) -> pd.DataFrame:
     if path.is_dir():
-        raise DataError(f"{path} is a folder, not a table; give the table itself: {guess_table_path(path)}")
+        raise DataError(f"{path} is a folder, not a table; name the table: {guess_table_path(path)}")
     frame = read_table(path, lowercase_columns=True)
     return frame if "split" in frame else frame.rename(columns={"part": "split"})
 
 
 def guess_table_path(folder: Path) -> str:
-    """Write how a table in this folder is named: the first that lies there, or else ``FILE.csv``."""
-    there = (file.name for file in sorted(folder.iterdir()) if detect_custom_table(file))
-    return f"table:{folder / next(there, 'FILE.csv')}"
+    """Return ``table:PATH`` of the first table in a directory, or of ``FILE.csv`` if there is none."""
+    names = (file.name for file in sorted(folder.iterdir()) if detect_custom_table(file))
+    return f"table:{folder / next(names, 'FILE.csv')}"
 
 
 def _require_column(frame: pd.DataFrame, names: tuple[str, ...], path: Path, contents: str) -> str:
@@ -162,71 +160,66 @@ def _require_column(frame: pd.DataFrame, names: tuple[str, ...], path: Path, con
             return name
     raise DataError(
         f"{path} needs a column {' or '.join(sorted(names))}; it has {', '.join(frame.columns)}. "
-        f"Rename the column that holds {contents}, or add one"
+        f"Rename the column with {contents}, or add one"
     )
 
 
 def _warn_misspelled_columns(frame: pd.DataFrame, issues: IssueCollector) -> None:
-    """Find misspelt columns: without its lesion_id a split would silently tear lesions apart."""
+    """Warn about misspelled columns: without ``lesion_id``, splits would silently separate images of one lesion."""
     known = (*TABLE_COLUMNS, *_IMAGE_COLUMNS, *_LABEL_COLUMNS)
     for name in frame.columns:
         near = get_close_matches(name, _OPTIONAL_COLUMNS, n=1, cutoff=0.8)
         if name not in known and near:
-            issues.add_warning("columns that are not used", [f"{name!r}"], hint=f"Did you mean {near[0]!r}?")
+            issues.add_warning("unused columns", [f"{name!r}"], hint=f"Did you mean {near[0]!r}?")
 
 
 def _locate_images(
     frame: pd.DataFrame, name_column: str, folder: Path, issues: IssueCollector
 ) -> tuple[ImageIndex, pd.Series]:
-    """Find each row's file, by its path or else by its id anywhere below the table; give files and ids."""
-    written = frame[name_column].str.replace("\\", "/", regex=False)
-    direct = {cell: folder / cell for cell in written.unique() if cell and (folder / cell).is_file()}
-    below = ImageIndex({}, (folder,))
-    if len(direct) < written.nunique():
-        below = find_images(folder, issues, depth=_MAX_DEPTH)
-    ids = frame["image_id"] if "image_id" in frame else unique_stems(written)
+    """Find the file of each row, by its path or by its ID anywhere below the directory; return files and IDs."""
+    names = frame[name_column].str.replace("\\", "/", regex=False)
+    by_path = {name: folder / name for name in names.unique() if name and (folder / name).is_file()}
+    by_id = ImageIndex({}, (folder,))
+    if len(by_path) < names.nunique():
+        by_id = find_images(folder, issues, depth=_MAX_DEPTH)
+    ids = (frame["image_id"] if "image_id" in frame else unique_stems(names)).map(strip_image_suffix)
     images = {
-        name: direct.get(cell) or below.images[strip_image_suffix(cell)]
-        for name, cell in zip(ids.map(strip_image_suffix), written, strict=True)
-        if cell in direct or strip_image_suffix(cell) in below.images
+        image_id: by_path.get(name) or by_id.images[strip_image_suffix(name)]
+        for image_id, name in zip(ids, names, strict=True)
+        if name in by_path or strip_image_suffix(name) in by_id.images
     }
-    return ImageIndex(images, below.searched), ids.map(strip_image_suffix)
+    return ImageIndex(images, by_id.searched), ids
 
 
 def _resolve_mask_paths(rows: pd.DataFrame, folder: Path, issues: IssueCollector) -> pd.DataFrame:
-    """Make the paths of masks absolute; a mask that is not there is left out."""
+    """Make the mask paths absolute, and drop those that do not exist."""
     for column in ("mask_path", "feature_mask_paths"):
-        if column in rows:
-            places = {
-                cell: [folder / part for part in cell.split(";") if part] for cell in rows[column].unique()
-            }
-            gone = sorted(str(each) for paths in places.values() for each in paths if not each.is_file())
-            issues.add_warning("masks that are not there", gone, hint="The images are used without them.")
-            rows[column] = rows[column].map(
-                {
-                    cell: ";".join(str(each) for each in paths if each.is_file())
-                    for cell, paths in places.items()
-                }
-            )
+        if column not in rows:
+            continue
+        paths = {cell: [folder / name for name in cell.split(";") if name] for cell in rows[column].unique()}
+        existing = {cell: [path for path in files if path.is_file()] for cell, files in paths.items()}
+        missing = sorted(
+            str(path) for cell, files in paths.items() for path in files if path not in existing[cell]
+        )
+        issues.add_warning("missing masks", missing, hint="The images are used without them.")
+        rows[column] = rows[column].map({cell: ";".join(map(str, files)) for cell, files in existing.items()})
     return rows
 
 
 def _parse_splits(column: pd.Series, issues: IssueCollector) -> pd.Series:
-    plain = column.str.lower().map(lambda cell: "" if is_missing(cell) else _SPLIT_SPELLINGS.get(cell, cell))
-    strangers = column[~plain.isin([*SPLITS, ""])]
-    issues.add_error(
-        "splits that are not known", strangers, hint=f"Allowed: {', '.join(SPLITS)}, or nothing."
-    )
-    return plain.where(plain.isin(SPLITS), "")
+    names = column.str.lower().map(lambda cell: "" if is_missing(cell) else _SPLIT_SPELLINGS.get(cell, cell))
+    unknown = column[~names.isin([*SPLITS, ""])]
+    issues.add_error("unknown splits", unknown, hint=f"Allowed: {', '.join(SPLITS)}, or an empty cell.")
+    return names.where(names.isin(SPLITS), "")
 
 
 def detect_custom_table(path: Path) -> bool:
-    """Tell whether this is a file that can hold a table."""
+    """Return whether a path is a file that can contain a table."""
     return path.is_file() and path.suffix.lower() in _TABLE_SUFFIXES
 
 
 CUSTOM_READER = DatasetReader(
-    title="own table",
+    title="Custom table",
     read=read_custom_table,
     detect=detect_custom_table,
     license="your own",

@@ -1,7 +1,7 @@
-"""HAM10000 as its authors distribute it: one metadata file, images in one or several folders.
+"""HAM10000 as distributed by its authors: one metadata file, images in one or several directories.
 
-Tschandl, Rosendahl & Kittler 2018, "The HAM10000 dataset". The same images are the training part of ISIC 2018
-task 3; that layout is read too, see ``isic2018``.
+Tschandl, Rosendahl & Kittler 2018, "The HAM10000 dataset". The same images are the training split of ISIC 2018
+task 3, whose layout is read as well, see ``isic2018``.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ _COLUMNS = ("image_id", "diagnosis", "lesion_id", "diagnosis_method", "age", "se
 
 
 def read_ham10000(root: Path, issues: IssueCollector) -> RawTable:
-    """Read either distribution.
+    """Read either distribution of the images.
 
     Raises
     ------
@@ -39,39 +39,37 @@ def read_ham10000(root: Path, issues: IssueCollector) -> RawTable:
             f"{root} is not HAM10000: neither {METADATA_FILENAME} nor ISIC2018_Task3_*_GroundTruth.csv is there"
         )
     rows = rows_from_dx(read_table(path), path, issues)
-    found = find_images(root, issues, id_pattern=ISIC_ID)
-    return RawTable(rows, found, ISIC2018_CLASSES, find_masks(*(root / name for name in HAM10000_MASK_DIRS)))
+    images = find_images(root, issues, id_pattern=ISIC_ID)
+    return RawTable(rows, images, ISIC2018_CLASSES, find_masks(*(root / name for name in HAM10000_MASK_DIRS)))
 
 
 def detect_ham10000(root: Path) -> bool:
-    """Tell whether the metadata file is there."""
+    """Return whether the metadata file is there."""
     return find_metadata(root) is not None
 
 
 def find_metadata(root: Path) -> Path | None:
-    """Find the metadata; Dataverse also serves it without a suffix, or as tab-separated text."""
+    """Return the metadata file; Dataverse also provides it without an extension, or as tab-separated text."""
     names = (METADATA_FILENAME, "HAM10000_metadata", "HAM10000_metadata.tab")
     return next((root / name for name in names if (root / name).is_file()), None)
 
 
 def rows_from_dx(frame: pd.DataFrame, path: Path, issues: IssueCollector) -> pd.DataFrame:
-    """Turn the columns of HAM10000 into ours; unknown ``dx`` codes are noted and dropped.
+    """Convert the columns of HAM10000 to those of ``LesionTable``; rows with an unknown ``dx`` are errors.
 
     Raises
     ------
     DataError
         ``image_id``, ``lesion_id`` or ``dx`` is missing.
     """
-    lacking = [name for name in ("image_id", "lesion_id", "dx") if name not in frame]
-    if lacking:
-        raise DataError(f"{path} lacks the column {lacking[0]!r}; it has {', '.join(frame.columns)}")
+    missing = [name for name in ("image_id", "lesion_id", "dx") if name not in frame]
+    if missing:
+        raise DataError(f"{path} lacks the column {missing[0]!r}; it has {', '.join(frame.columns)}")
     labels = frame["dx"].map(_diagnosis_of_dx)
     cases = [
         f"{name} {dx!r}" for name, dx in frame.loc[labels == "", ["image_id", "dx"]].itertuples(index=False)
     ]
-    issues.add_error(
-        "labels that are not known", cases, hint="HAM10000 has mel, nv, bcc, akiec, bkl, df and vasc alone."
-    )
+    issues.add_error("unknown labels", cases, hint="HAM10000 has only mel, nv, bcc, akiec, bkl, df and vasc.")
     rows = frame.rename(columns=_COLUMN_NAMES).assign(diagnosis=labels)
     return rows[[name for name in _COLUMNS if name in rows]][labels != ""]
 

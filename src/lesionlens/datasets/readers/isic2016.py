@@ -1,7 +1,7 @@
-"""ISBI 2016, part 3: melanoma (here "malignant") against everything benign; official training and test parts.
+"""ISBI 2016, part 3: melanoma (here "malignant") against benign lesions, with official training and test splits.
 
 Gutman et al. 2016, "Skin lesion analysis toward melanoma detection: a challenge at ISBI 2016". Part 3B has the
-same task on images whose lesion mask lies beside them; its folders are read as well.
+same task, with a lesion mask next to each image; its directories are read as well.
 """
 
 import re
@@ -15,18 +15,18 @@ from lesionlens.core.tabular import read_table
 from lesionlens.core.taxonomy import ISIC2016_CLASSES
 from lesionlens.datasets.file_layout import ISIC_ID, find_by_pattern, find_images, find_masks
 from lesionlens.datasets.issues import IssueCollector
-from lesionlens.datasets.readers.base import DatasetReader
+from lesionlens.datasets.readers.base import DatasetReader, warn_missing_splits
 from lesionlens.datasets.validation import RawTable
 
 
 class _SplitFiles(NamedTuple):
     split: str
-    name: str  # of the part, as the organisers wrote it
+    name: str  # name of the split in file and directory names
 
 
 _SPLITS = (_SplitFiles("train", "Training"), _SplitFiles("test", "Test"))
 _PART3B_MASK = re.compile(r"(?P<id>ISIC_\d+)_Segmentation\.png", re.IGNORECASE)
-# Training is labelled in words, test in numbers.
+# The training split has words as labels, the test split numbers.
 _DIAGNOSIS_OF_LABEL = {
     "benign": "benign",
     "0": "benign",
@@ -38,35 +38,30 @@ _DIAGNOSIS_OF_LABEL = {
 
 
 def read_isic2016(root: Path, issues: IssueCollector) -> RawTable:
-    """Read the parts that lie in ``root``; a missing part is a warning as long as there is the other.
+    """Read the splits in ``root``; one missing split is a warning.
 
     Raises
     ------
     DataError
-        There is no part at all, or a ground truth is not what the organisers published.
+        No split is there, or a ground truth differs from the official file.
     """
-    truths = {each: path for each in _SPLITS if (path := _ground_truth_path(root, each))}
+    truths = {files: path for files in _SPLITS if (path := _ground_truth_path(root, files))}
     if not truths:
         raise DataError(f"{root} is not ISBI 2016 part 3: no ISBI2016_ISIC_Part3_*_GroundTruth.csv is there")
-    issues.add_warning(
-        "official parts that are not there",
-        [each.split for each in _SPLITS if each not in truths],
-        hint="Fetch them to train and compare as others do.",
-    )
+    warn_missing_splits(issues, [files.split for files in _SPLITS if files not in truths])
     rows = pd.concat(
-        [_read_split(path, each.split, issues) for each, path in truths.items()], ignore_index=True
+        [_read_split(path, files.split, issues) for files, path in truths.items()], ignore_index=True
     )
-    beside = find_by_pattern(
-        _PART3B_MASK, *(root / f"ISBI2016_ISIC_Part3B_{each.name}_Data" for each in _SPLITS)
-    )
-    drawn = find_masks(*(root / f"ISBI2016_ISIC_Part1_{each.name}_GroundTruth" for each in _SPLITS))
-    masks = {image: paths[0] for image, paths in beside.items()} | drawn
+    part3b_dirs = [root / f"ISBI2016_ISIC_Part3B_{files.name}_Data" for files in _SPLITS]
+    part3b_masks = find_by_pattern(_PART3B_MASK, *part3b_dirs)
+    part1_masks = find_masks(*(root / f"ISBI2016_ISIC_Part1_{files.name}_GroundTruth" for files in _SPLITS))
+    masks = {image: paths[0] for image, paths in part3b_masks.items()} | part1_masks
     return RawTable(rows, find_images(root, issues, id_pattern=ISIC_ID), ISIC2016_CLASSES, masks)
 
 
 def detect_isic2016(root: Path) -> bool:
-    """Tell whether any part's ground truth is there."""
-    return any(_ground_truth_path(root, each) for each in _SPLITS)
+    """Return whether the ground truth of any split is there."""
+    return any(_ground_truth_path(root, files) for files in _SPLITS)
 
 
 def _ground_truth_path(root: Path, files: _SplitFiles) -> Path | None:
@@ -77,11 +72,11 @@ def _ground_truth_path(root: Path, files: _SplitFiles) -> Path | None:
 def _read_split(path: Path, split: str, issues: IssueCollector) -> pd.DataFrame:
     truth = read_table(path, column_names=("image_id", "label"))
     diagnosis = truth["label"].str.lower().map(lambda label: _DIAGNOSIS_OF_LABEL.get(label, ""))
-    strangers = truth.loc[diagnosis == "", ["image_id", "label"]].itertuples(index=False)
+    unknown = truth.loc[diagnosis == "", ["image_id", "label"]].itertuples(index=False)
     issues.add_error(
         "labels that are neither benign nor malignant",
-        [f"{path.name}: {name} {label!r}" for name, label in strangers],
-        hint="Fetch the official ground truth again.",
+        [f"{path.name}: {name} {label!r}" for name, label in unknown],
+        hint="Download the official ground truth again.",
     )
     return pd.DataFrame({"image_id": truth["image_id"], "diagnosis": diagnosis, "split": split})
 

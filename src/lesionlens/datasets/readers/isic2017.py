@@ -1,6 +1,6 @@
-"""ISIC 2017, part 3: melanoma, nevus, seborrheic keratosis; official training, validation and test parts.
+"""ISIC 2017, part 3: melanoma, nevus and seborrheic keratosis, with official training, validation and test splits.
 
-Lesion masks (part 1) and dermoscopic features (part 2) are read where their folders lie beside.
+Lesion masks (part 1) and dermoscopic features (part 2) are read if their directories are there.
 Codella et al. 2018, "Skin lesion analysis toward melanoma detection: a challenge at ISBI 2017".
 """
 
@@ -16,13 +16,13 @@ from lesionlens.core.tabular import read_table
 from lesionlens.core.taxonomy import ISIC2017_CLASSES
 from lesionlens.datasets.file_layout import ISIC_ID, ImageIndex, find_by_pattern, find_images, find_masks
 from lesionlens.datasets.issues import IssueCollector
-from lesionlens.datasets.readers.base import DatasetReader
+from lesionlens.datasets.readers.base import DatasetReader, warn_missing_splits
 from lesionlens.datasets.validation import RawTable
 
 
 class _SplitFiles(NamedTuple):
     split: str
-    prefix: str  # of every file and folder of the part, as the organisers named them
+    prefix: str  # prefix of every file and directory of the split
 
 
 _SPLITS = (
@@ -35,34 +35,30 @@ _SUPERPIXEL_FILE = re.compile(r"(?P<id>ISIC_\d+)_superpixels\.png", re.IGNORECAS
 
 
 def read_isic2017(root: Path, issues: IssueCollector) -> RawTable:
-    """Read the parts that lie in ``root``; a missing part is a warning as long as there is another.
+    """Read the splits in ``root``; missing splits are a warning as long as one is there.
 
     Raises
     ------
     DataError
-        There is no part at all, or a ground truth is not what the organisers published.
+        No split is there, or a ground truth differs from the official file.
     """
-    present = [each for each in _SPLITS if _ground_truth_path(root, each).is_file()]
+    present = [files for files in _SPLITS if _ground_truth_path(root, files).is_file()]
     if not present:
-        wanted = ", ".join(_ground_truth_path(root, each).name for each in _SPLITS)
-        raise DataError(f"{root} is not ISIC 2017 part 3: none of {wanted} is there")
-    missing = [each.split for each in _SPLITS if each not in present]
-    issues.add_warning(
-        "official parts that are not there", missing, hint="Fetch them to train and compare as others do."
-    )
-    rows = pd.concat([_read_split(root, each, issues) for each in present], ignore_index=True)
-    found = find_images(root, issues, id_pattern=ISIC_ID)
-    masks = find_masks(*(root / f"{each.prefix}_Part1_GroundTruth" for each in present))
-    features = _pair_feature_files(
-        found, [root / f"{each.prefix}_Part2_GroundTruth" for each in present], issues
-    )
+        names = ", ".join(_ground_truth_path(root, files).name for files in _SPLITS)
+        raise DataError(f"{root} is not ISIC 2017 part 3: none of {names} is there")
+    warn_missing_splits(issues, [files.split for files in _SPLITS if files not in present])
+    rows = pd.concat([_read_split(root, files, issues) for files in present], ignore_index=True)
+    images = find_images(root, issues, id_pattern=ISIC_ID)
+    masks = find_masks(*(root / f"{files.prefix}_Part1_GroundTruth" for files in present))
+    feature_dirs = [root / f"{files.prefix}_Part2_GroundTruth" for files in present]
+    features = _pair_feature_files(images, feature_dirs, issues)
     rows["feature_mask_paths"] = [features.get(name, "") for name in rows["image_id"]]
-    return RawTable(rows, _restrict_searched(found), ISIC2017_CLASSES, masks)
+    return RawTable(rows, _restrict_searched(images), ISIC2017_CLASSES, masks)
 
 
 def detect_isic2017(root: Path) -> bool:
-    """Tell whether any part's ground truth is there."""
-    return any(_ground_truth_path(root, each).is_file() for each in _SPLITS)
+    """Return whether the ground truth of any split is there."""
+    return any(_ground_truth_path(root, files).is_file() for files in _SPLITS)
 
 
 def _ground_truth_path(root: Path, files: _SplitFiles) -> Path:
@@ -70,9 +66,9 @@ def _ground_truth_path(root: Path, files: _SplitFiles) -> Path:
 
 
 def _restrict_searched(image_index: ImageIndex) -> ImageIndex:
-    """Name in messages only the folders that can hold images of this data set."""
-    named = tuple(folder for folder in image_index.searched if "ISIC-2017" in folder.name)
-    return ImageIndex(image_index.images, named or image_index.searched)
+    """Limit the searched directories in messages to those that can contain images of this dataset."""
+    official = tuple(folder for folder in image_index.searched if "ISIC-2017" in folder.name)
+    return ImageIndex(image_index.images, official or image_index.searched)
 
 
 def _read_split(root: Path, files: _SplitFiles, issues: IssueCollector) -> pd.DataFrame:
@@ -88,7 +84,7 @@ def _read_split(root: Path, files: _SplitFiles, issues: IssueCollector) -> pd.Da
     issues.add_error(
         "images marked both melanoma and seborrheic keratosis",
         truth["image_id"][melanoma & keratosis],
-        hint="Fetch the official ground truth again.",
+        hint="Download the official ground truth again.",
     )
     diagnosis = pd.Series("nevus", index=truth.index, dtype=object)
     diagnosis = diagnosis.mask(keratosis, "seborrheic_keratosis").mask(melanoma, "melanoma")
@@ -99,40 +95,42 @@ def _read_split(root: Path, files: _SplitFiles, issues: IssueCollector) -> pd.Da
 def _pair_feature_files(
     image_index: ImageIndex, folders: Sequence[Path], issues: IssueCollector
 ) -> dict[str, str]:
-    """Name superpixels, which lie beside the images, and their flags for each image that has both."""
+    """Return ``superpixels;flags`` for each image that has both files; the superpixels are next to the images."""
     flags = find_by_pattern(_FEATURE_FILE, *folders)
     superpixels = find_by_pattern(
         _SUPERPIXEL_FILE, *sorted({path.parent for path in image_index.images.values()})
     )
-    lone = [name for name in flags if name in image_index.images and name not in superpixels]
+    unpaired = [name for name in flags if name in image_index.images and name not in superpixels]
     issues.add_warning(
-        "features without superpixels", lone, hint="Unpack ID_superpixels.png beside the images to use them."
+        "features without superpixels",
+        unpaired,
+        hint="Unpack ID_superpixels.png next to the images to use them.",
     )
     return {name: f"{superpixels[name][0]};{flags[name][0]}" for name in flags if name in superpixels}
 
 
 def _parse_flag(ground_truth: pd.DataFrame, column: str, path: Path, issues: IssueCollector) -> pd.Series:
-    """Read 0.0 or 1.0 as a truth value."""
+    """Parse a column of 0.0 and 1.0 as Boolean values."""
     numbers = pd.to_numeric(ground_truth[column].astype(object), errors="coerce")
-    wrong = ~numbers.isin([0, 1])
-    cases = [f"{path.name}: {name} {column}={cell!r}" for name, cell in
-             ground_truth.loc[wrong, ["image_id", column]].itertuples(index=False)]  # fmt: skip
-    issues.add_error("labels that are neither 0 nor 1", cases, hint="Fetch the official ground truth again.")
+    invalid = ground_truth.loc[~numbers.isin([0, 1]), ["image_id", column]].itertuples(index=False)
+    issues.add_error(
+        "labels that are neither 0 nor 1",
+        [f"{path.name}: {name} {column}={cell!r}" for name, cell in invalid],
+        hint="Download the official ground truth again.",
+    )
     return numbers == 1
 
 
 def _read_metadata(root: Path, files: _SplitFiles) -> pd.DataFrame:
-    """Read age and sex from beside the folder of images, or from inside it as in the official zip."""
+    """Read age and sex from the file next to the image directory, or inside it as in the official archive."""
     name = f"{files.prefix}_Data_metadata.csv"
     for path in (root / name, root / f"{files.prefix}_Data" / name):
         if path.is_file():
-            sheet = read_table(path).rename(columns={"age_approximate": "age"})
-            kept = [column for column in ("image_id", "age", "sex") if column in sheet]
-            return (
-                sheet[kept].drop_duplicates("image_id")
-                if "image_id" in kept
-                else pd.DataFrame(columns=["image_id"])
-            )
+            metadata = read_table(path).rename(columns={"age_approximate": "age"})
+            columns = [column for column in ("image_id", "age", "sex") if column in metadata]
+            if "image_id" in columns:
+                return metadata[columns].drop_duplicates("image_id")
+            break
     return pd.DataFrame({"image_id": pd.Series(dtype=object)})
 
 

@@ -1,4 +1,4 @@
-"""ISIC 2018, task 3: the challenge's distribution of HAM10000, with validation and test parts.
+"""ISIC 2018, task 3: HAM10000 as distributed by the challenge, with validation and test splits.
 
 Codella et al. 2019, "Skin lesion analysis toward melanoma detection 2018", arXiv:1902.03368.
 """
@@ -17,37 +17,37 @@ from lesionlens.core.taxonomy import DIAGNOSES, ISIC2018_CLASSES
 from lesionlens.datasets.file_layout import ISIC_ID, find_images, find_masks
 from lesionlens.datasets.issues import IssueCollector
 from lesionlens.datasets.readers import isic2018_task1
-from lesionlens.datasets.readers.base import DatasetReader
+from lesionlens.datasets.readers.base import DatasetReader, warn_unlabeled_splits
 from lesionlens.datasets.validation import RawTable
 
 
 def read_one_hot(path: Path, codes: Mapping[str, str], issues: IssueCollector) -> pd.DataFrame:
-    """Read the file with its other columns as they are, ``image`` as ``image_id`` and the class as ``diagnosis``.
+    """Read a one-hot ground truth, with the columns ``image_id`` and ``diagnosis`` and all columns but the classes.
 
     Parameters
     ----------
     path
-        The CSV file.
+        CSV file with a column ``image``.
     codes
-        Column to canonical diagnosis.
+        Canonical diagnosis of each class column.
     issues
-        Where rows without exactly one 1 are noted; they are dropped.
+        Collector of errors: rows without exactly one 1, which are dropped.
 
     Raises
     ------
     DataError
-        The column ``image`` or that of a class is missing.
+        The column ``image`` or a class column is missing.
     """
     truth = read_table(path)
-    lacking = [name for name in ("image", *codes) if name not in truth]
-    if lacking:
-        raise DataError(f"{path} lacks the column {lacking[0]!r}; it has {', '.join(truth.columns)}")
+    missing = [name for name in ("image", *codes) if name not in truth]
+    if missing:
+        raise DataError(f"{path} lacks the column {missing[0]!r}; it has {', '.join(truth.columns)}")
     numbers = np.stack([pd.to_numeric(truth[code], errors="coerce").to_numpy(np.float64) for code in codes])
     single: npt.NDArray[np.bool_] = np.isin(numbers, [0, 1]).all(axis=0) & ((numbers == 1).sum(axis=0) == 1)
     issues.add_error(
         "rows without exactly one diagnosis",
         [f"{path.name}: {name}" for name in truth["image"][~single]],
-        hint=f"One of {', '.join(codes)} must be 1 and the others 0; fetch the official ground truth again.",
+        hint=f"One of {', '.join(codes)} must be 1 and the others 0; download the official ground truth again.",
     )
     names = np.array(list(codes.values()), dtype=object)[(numbers == 1).argmax(axis=0)]
     return (
@@ -57,7 +57,7 @@ def read_one_hot(path: Path, codes: Mapping[str, str], issues: IssueCollector) -
 
 class _SplitFiles(NamedTuple):
     split: str
-    prefix: str  # of every file and folder of the part, as the organisers named them
+    prefix: str  # prefix of every file and directory of the split
 
 
 _SPLITS = (
@@ -67,7 +67,7 @@ _SPLITS = (
 )
 MASK_DIRS = ("HAM10000_segmentations_lesion_tschandl",)
 _CODES = {DIAGNOSES[name].code: name for name in ISIC2018_CLASSES}
-# The challenge spells out what HAM10000 abbreviates.
+# The challenge spells out the abbreviations of HAM10000.
 _METHOD_SPELLINGS = {
     "histopathology": "histo",
     "serial imaging showing no change": "follow_up",
@@ -77,49 +77,45 @@ _METHOD_SPELLINGS = {
 
 
 def read_isic2018(root: Path, issues: IssueCollector) -> RawTable:
-    """Read the parts whose ground truth lies in ``root``; a part without labels is skipped with a warning.
+    """Read the splits whose ground truth is in ``root``; splits without labels are excluded with a warning.
 
     Raises
     ------
     DataError
-        There is no ground truth at all, or one is not what the organisers published.
+        No ground truth is there, or one differs from the official file.
     """
-    truths = {each: path for each in _SPLITS if (path := _ground_truth_path(root, each))}
+    truths = {files: path for files in _SPLITS if (path := _ground_truth_path(root, files))}
     if not truths:
         raise DataError(f"{root} is not ISIC 2018 task 3: no ISIC2018_Task3_*_GroundTruth.csv is there")
-    unlabelled = [each for each in _SPLITS if each not in truths]
-    issues.add_warning(
-        "official parts without labels",
-        [each.split for each in unlabelled],
-        hint="They are left out; fetch their ground truth to use them.",
-    )
+    unlabeled = [files for files in _SPLITS if files not in truths]
+    warn_unlabeled_splits(issues, [files.split for files in unlabeled])
     rows = pd.concat(
-        [_read_split(path, each.split, issues) for each, path in truths.items()], ignore_index=True
+        [_read_split(path, files.split, issues) for files, path in truths.items()], ignore_index=True
     )
     groupings = _read_lesion_groupings(root)
     issues.add_warning(
-        "files of lesion groupings that are not there",
+        "missing lesion groupings",
         ["ISIC2018_Task3_Training_LesionGroupings.csv"] if groupings.empty else [],
-        hint="Fetch it: without it a split cannot keep the images of one lesion together.",
+        hint="Download the file: without it, splits cannot keep the images of one lesion together.",
     )
     rows = rows.merge(groupings, on="image_id", how="left").fillna("")
-    found = find_images(root, issues, id_pattern=ISIC_ID)
-    skipped = {*(f"{each.prefix}_Input" for each in unlabelled), *isic2018_task1.INPUT_DIRS}
-    images = {name: path for name, path in found.images.items() if path.parent.name not in skipped}
+    index = find_images(root, issues, id_pattern=ISIC_ID)
+    skipped = {*(f"{files.prefix}_Input" for files in unlabeled), *isic2018_task1.INPUT_DIRS}
+    images = {name: path for name, path in index.images.items() if path.parent.name not in skipped}
     masks = find_masks(*(root / name for name in (*MASK_DIRS, *isic2018_task1.GROUND_TRUTH_DIRS)))
-    return RawTable(rows, found._replace(images=images), ISIC2018_CLASSES, masks)
+    return RawTable(rows, index._replace(images=images), ISIC2018_CLASSES, masks)
 
 
 def has_ground_truth(root: Path) -> bool:
-    """Tell whether any part's ground truth is there."""
-    return any(_ground_truth_path(root, each) for each in _SPLITS)
+    """Return whether the ground truth of any split is there."""
+    return any(_ground_truth_path(root, files) for files in _SPLITS)
 
 
 def _ground_truth_path(root: Path, files: _SplitFiles) -> Path | None:
-    """Find the labels beside the images, or in a folder of their own as in the official zip."""
+    """Return the label file, in ``root`` or in a separate directory as in the official archive."""
     name = f"{files.prefix}_GroundTruth"
-    places = (root / f"{name}.csv", root / name / f"{name}.csv")
-    return next((path for path in places if path.is_file()), None)
+    candidates = (root / f"{name}.csv", root / name / f"{name}.csv")
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def _read_split(path: Path, split: str, issues: IssueCollector) -> pd.DataFrame:
@@ -127,24 +123,24 @@ def _read_split(path: Path, split: str, issues: IssueCollector) -> pd.DataFrame:
 
 
 def _read_lesion_groupings(root: Path) -> pd.DataFrame:
-    """Read which images show one lesion, and how each diagnosis was made."""
-    sheets = [read_table(path) for each in _SPLITS for path in _grouping_files(root, each)]
-    told = [sheet for sheet in sheets if {"image", "lesion_id"} <= set(sheet.columns)]
-    if not told:
+    """Read the lesion of each image, and how its diagnosis was confirmed."""
+    tables = [read_table(path) for files in _SPLITS for path in _grouping_files(root, files)]
+    groupings = [table for table in tables if {"image", "lesion_id"} <= set(table.columns)]
+    if not groupings:
         return pd.DataFrame({"image_id": pd.Series(dtype=object)})
     names = {"image": "image_id", "diagnosis_confirm_type": "diagnosis_method"}
-    rows = pd.concat(told, ignore_index=True).rename(columns=names).fillna("")
+    rows = pd.concat(groupings, ignore_index=True).rename(columns=names).fillna("")
     if "diagnosis_method" in rows:
         methods = [_METHOD_SPELLINGS.get(text.casefold(), text) for text in rows["diagnosis_method"]]
         rows["diagnosis_method"] = methods
-    kept = [name for name in ("image_id", "lesion_id", "diagnosis_method") if name in rows]
-    return pd.DataFrame(rows[kept].drop_duplicates("image_id"))
+    columns = [name for name in ("image_id", "lesion_id", "diagnosis_method") if name in rows]
+    return pd.DataFrame(rows[columns].drop_duplicates("image_id"))
 
 
 def _grouping_files(root: Path, files: _SplitFiles) -> list[Path]:
     name = f"{files.prefix}_LesionGroupings.csv"
-    places = (root / name, root / f"{files.prefix}_GroundTruth" / name)
-    return [path for path in places if path.is_file()][:1]
+    candidates = (root / name, root / f"{files.prefix}_GroundTruth" / name)
+    return [path for path in candidates if path.is_file()][:1]
 
 
 ISIC2018_READER = DatasetReader(

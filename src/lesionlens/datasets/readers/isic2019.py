@@ -1,4 +1,4 @@
-"""ISIC 2019: eight classes from HAM10000, BCN20000 and MSK; the test part holds a ninth, none of the others.
+"""ISIC 2019: eight classes from HAM10000, BCN20000 and MSK; the test split has a ninth, none of the others.
 
 Tschandl et al. 2018; Codella et al. 2017; Combalia et al. 2019, "BCN20000", arXiv:1908.02288.
 """
@@ -14,48 +14,44 @@ from lesionlens.core.tabular import read_table
 from lesionlens.core.taxonomy import DIAGNOSES, ISIC2019_CLASSES
 from lesionlens.datasets.file_layout import find_images
 from lesionlens.datasets.issues import IssueCollector
-from lesionlens.datasets.readers.base import DatasetReader
+from lesionlens.datasets.readers.base import DatasetReader, warn_unlabeled_splits
 from lesionlens.datasets.readers.isic2018 import read_one_hot
 from lesionlens.datasets.validation import RawTable
 
 
 class _SplitFiles(NamedTuple):
     split: str
-    prefix: str  # of every file and folder of the part, as the organisers named them
+    prefix: str  # prefix of every file and directory of the split
 
 
 _SPLITS = (_SplitFiles("train", "ISIC_2019_Training"), _SplitFiles("test", "ISIC_2019_Test"))
 UNK = "none_of_the_others"
-# Here AK excludes Bowen's disease, which AKIEC of 2018 includes.
+# AK excludes Bowen's disease, unlike AKIEC of 2018.
 _CODES = {
     "AK" if name == "actinic_keratosis" else DIAGNOSES[name].code: name for name in (*ISIC2019_CLASSES, UNK)
 }
-_IMAGE_ID = re.compile(r"ISIC_\d+(_downsampled)?")  # large ones of MSK came reduced
+_IMAGE_ID = re.compile(r"ISIC_\d+(_downsampled)?")  # large images of MSK are published downsampled
 _COLUMN_NAMES = {"image": "image_id", "age_approx": "age", "anatom_site_general": "site"}
 _METADATA_COLUMNS = ("image_id", "lesion_id", "age", "sex", "site")
 
 
 def read_isic2019(root: Path, issues: IssueCollector) -> RawTable:
-    """Read training, and test where its labels are there; images of test that do not count are left out.
+    """Read the splits whose ground truth is in ``root``; test images that the challenge does not score are excluded.
 
-    The ninth class is one of the table's where an image shows it.
+    The table has the ninth class only if it contains an image of that class.
 
     Raises
     ------
     DataError
-        There is no ground truth at all, or one is not what the organisers published.
+        No ground truth is there, or one differs from the official file.
     """
-    truths = {each: path for each in _SPLITS if (path := _find_csv(root, each, "GroundTruth"))}
+    truths = {files: path for files in _SPLITS if (path := _find_csv(root, files, "GroundTruth"))}
     if not truths:
         raise DataError(f"{root} is not ISIC 2019: no ISIC_2019_*_GroundTruth.csv is there")
-    unlabelled = [each for each in _SPLITS if each not in truths]
-    issues.add_warning(
-        "official parts without labels",
-        [each.split for each in unlabelled],
-        hint="They are left out; fetch their ground truth to use them.",
-    )
+    unlabeled = [files for files in _SPLITS if files not in truths]
+    warn_unlabeled_splits(issues, [files.split for files in unlabeled])
     rows = pd.concat(
-        [_read_split(path, each.split, issues) for each, path in truths.items()], ignore_index=True
+        [_read_split(path, files.split, issues) for files, path in truths.items()], ignore_index=True
     )
     unscored = set(rows["image_id"][rows.pop("weight") == 0])
     issues.exclude(
@@ -64,52 +60,52 @@ def read_isic2019(root: Path, issues: IssueCollector) -> RawTable:
     rows = rows[~rows["image_id"].isin(unscored)].merge(
         _read_metadata(root, issues), on="image_id", how="left"
     )
-    found = find_images(root, issues, id_pattern=_IMAGE_ID)
-    skipped = {f"{each.prefix}_Input" for each in unlabelled}
+    index = find_images(root, issues, id_pattern=_IMAGE_ID)
+    skipped = {f"{files.prefix}_Input" for files in unlabeled}
     images = {
         name: path
-        for name, path in found.images.items()
+        for name, path in index.images.items()
         if path.parent.name not in skipped and name not in unscored
     }
     ninth = (UNK,) if (rows["diagnosis"] == UNK).any() else ()
-    return RawTable(rows.fillna(""), found._replace(images=images), (*ISIC2019_CLASSES, *ninth), {})
+    return RawTable(rows.fillna(""), index._replace(images=images), (*ISIC2019_CLASSES, *ninth), {})
 
 
 def detect_isic2019(root: Path) -> bool:
-    """Tell whether any part's ground truth is there."""
-    return any(_find_csv(root, each, "GroundTruth") for each in _SPLITS)
+    """Return whether the ground truth of any split is there."""
+    return any(_find_csv(root, files, "GroundTruth") for files in _SPLITS)
 
 
 def _find_csv(root: Path, files: _SplitFiles, kind: str) -> Path | None:
-    """Find a table in ``root``, or among the images as some copies have it."""
+    """Return a CSV file in ``root``, or among the images as in some redistributions."""
     name = f"{files.prefix}_{kind}.csv"
-    places = (root / name, root / f"{files.prefix}_Input" / name)
-    return next((path for path in places if path.is_file()), None)
+    candidates = (root / name, root / f"{files.prefix}_Input" / name)
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def _read_split(path: Path, split: str, issues: IssueCollector) -> pd.DataFrame:
     truth = read_one_hot(path, _CODES, issues)
-    told = truth["score_weight"] if "score_weight" in truth else pd.Series("1", index=truth.index)
-    weight = pd.to_numeric(told, errors="coerce")
+    weight = truth["score_weight"] if "score_weight" in truth else pd.Series("1", index=truth.index)
+    weight = pd.to_numeric(weight, errors="coerce")
     return truth[["image_id", "diagnosis"]].assign(split=split, weight=weight)
 
 
 def _read_metadata(root: Path, issues: IssueCollector) -> pd.DataFrame:
-    paths = {each: _find_csv(root, each, "Metadata") for each in _SPLITS}
+    paths = {files: _find_csv(root, files, "Metadata") for files in _SPLITS}
     issues.add_warning(
-        "files of metadata that are not there",
+        "missing metadata files",
         [f"{_SPLITS[0].prefix}_Metadata.csv"] if paths[_SPLITS[0]] is None else [],
-        hint="Fetch it: without it a split cannot keep the images of one lesion together.",
+        hint="Download the file: without it, splits cannot keep the images of one lesion together.",
     )
-    sheets = [read_table(path).rename(columns=_COLUMN_NAMES) for path in paths.values() if path]
-    told = [
-        sheet[[name for name in _METADATA_COLUMNS if name in sheet]]
-        for sheet in sheets
-        if "image_id" in sheet
+    tables = [read_table(path).rename(columns=_COLUMN_NAMES) for path in paths.values() if path]
+    metadata = [
+        table[[name for name in _METADATA_COLUMNS if name in table]]
+        for table in tables
+        if "image_id" in table
     ]
-    if not told:
+    if not metadata:
         return pd.DataFrame({"image_id": pd.Series(dtype=object)})
-    return pd.concat(told, ignore_index=True).drop_duplicates("image_id")
+    return pd.concat(metadata, ignore_index=True).drop_duplicates("image_id")
 
 
 ISIC2019_READER = DatasetReader(

@@ -1,4 +1,4 @@
-"""A split: which image trains, which selects the checkpoint, which tests; and what a reader must know of it."""
+"""Training, validation and test splits of a table, and the operations that build them."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -18,25 +18,25 @@ from lesionlens.datasets.table import SPLITS, LesionTable
 
 CheckpointSplit = Literal["validation", "test"]
 OPTIMISTIC_BIAS_WARNING = (
-    "the test part is measured in each epoch (data.checkpoint_split=test): where it also chose the checkpoint or "
-    "stopped the training, the numbers are those of the best of many tries on it, and too good"
+    "the test split is evaluated in each epoch (data.checkpoint_split=test): if it also selected the checkpoint or "
+    "stopped the training, the results are the best of many evaluations on it and optimistically biased"
 )
 
 
 @dataclass(frozen=True)
 class DatasetSplits:
-    """The ids of each part, how it was made, and what a reader must know about it.
+    """Image IDs of each split, how the splits were made, and their caveats.
 
     Attributes
     ----------
     splits
-        Part to image ids; a part that does not exist is absent.
+        Image IDs by split (``train``, ``validation``, ``test``); a split that does not exist is absent.
     description
         One sentence for the report.
     caveats
-        Loud ones: a leak between parts, a missing test part.
+        Statements that a report must show, such as data leakage between splits or a missing test split.
     excluded
-        Images that no part has, each with the reason.
+        Images that are in no split: pairs of image ID and reason.
     """
 
     splits: Mapping[str, tuple[str, ...]]
@@ -45,8 +45,8 @@ class DatasetSplits:
     excluded: tuple[tuple[str, str], ...] = ()
 
     def save(self, path: Path) -> None:
-        """Write ``image_id,split``; an image in two parts has two lines, one that is left out has none."""
-        rows = [(image, part) for part, ids in self.splits.items() for image in ids]
+        """Write a CSV file ``image_id,split``, with two rows for an image in two splits and none if it is excluded."""
+        rows = [(image, split) for split, ids in self.splits.items() for image in ids]
         with atomic_write(path) as file:
             pd.DataFrame(rows, columns=["image_id", "split"]).to_csv(file, index=False)
 
@@ -60,69 +60,89 @@ def build_splits(
     excluded: Mapping[int, str] | None = None,
     caveats: Sequence[str] = (),
 ) -> DatasetSplits:
-    """Turn a part for each row (``""``: none) into a split; say what a reader must not miss.
+    """Build splits from the split name of each row, and add the caveats.
 
-    Where the test part ``checkpoint_split``, it is the validation part as well.
+    Parameters
+    ----------
+    table
+        Table to split.
+    split_names
+        Split of each row, ``""`` for none, (n,).
+    description
+        How the splits were made, for the report.
+    checkpoint_split
+        ``test``: the test split is used as the validation split as well.
+    excluded
+        Reason for each excluded row, by row index.
+    caveats
+        Caveats of the strategy.
 
     Raises
     ------
     DataError
-        Nothing is left to train or to validate on.
+        There is no image to train or to validate on.
     """
     ids = table.frame["image_id"].to_numpy(dtype=str)
-    parts = {part: tuple(ids[split_names == part].tolist()) for part in SPLITS if (split_names == part).any()}
+    splits = {
+        name: tuple(ids[split_names == name].tolist()) for name in SPLITS if (split_names == name).any()
+    }
     if checkpoint_split == "test":
-        parts["validation"] = parts["test"]
+        splits["validation"] = splits["test"]
         caveats = [*caveats, OPTIMISTIC_BIAS_WARNING]
-    if not parts.get("train") or not parts.get("validation"):
-        there = ", ".join(f"{part} {len(images):,}" for part, images in parts.items()) or "no image"
+    if not splits.get("train") or not splits.get("validation"):
+        counts = ", ".join(f"{name} {len(images):,}" for name, images in splits.items()) or "no image"
         raise DataError(
-            f"the split leaves nothing to train or to validate on: {there}. Give more images, or another data.split"
+            f"the split leaves no image to train or to validate on: {counts}. Add images, or use another data.split"
         )
-    told = [*caveats, *count_group_leakage(table, split_names), *_missing_class_caveats(table, parts)]
-    if "test" not in parts:
-        told.append(
-            "no test part: the numbers are those of the validation part, and too good where it also chose the "
-            "checkpoint"
+    all_caveats = [*caveats, *count_group_leakage(table, split_names), *_missing_class_caveats(table, splits)]
+    if "test" not in splits:
+        all_caveats.append(
+            "no test split: the results are those of the validation split, and optimistically biased if it also "
+            "selected the checkpoint"
         )
-    without = tuple((str(ids[row]), reason) for row, reason in sorted((excluded or {}).items()))
-    return DatasetSplits(parts, description, tuple(told), without)
+    reasons = tuple((str(ids[row]), reason) for row, reason in sorted((excluded or {}).items()))
+    return DatasetSplits(splits, description, tuple(all_caveats), reasons)
 
 
 def count_group_leakage(table: LesionTable, split_names: NDArray[np.object_]) -> list[str]:
-    """Say how many lesions (patients where known) have images in more than one part (``""``: none), if any."""
+    """Return a caveat if lesions (or patients, if known) have images in more than one split, otherwise nothing.
+
+    Rows whose split is ``""`` are ignored.
+    """
     rows = pd.DataFrame({"group": table.group_ids, "split": split_names})[split_names != ""]
-    parts = rows.groupby("group")["split"].nunique()
-    leaks = int((parts > 1).sum())
+    num_splits = rows.groupby("group")["split"].nunique()
+    leaks = int((num_splits > 1).sum())
     if not leaks:
         return []
     verb = "has" if leaks == 1 else "have"
-    return [f"{pluralize(leaks, 'lesion')} {verb} images in more than one part: numbers may be too good"]
+    return [
+        f"{pluralize(leaks, 'lesion')} {verb} images in more than one split: results may be optimistically biased"
+    ]
 
 
 def _missing_class_caveats(table: LesionTable, splits: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Name the table's classes that a part lacks: they cannot be learnt there, or not be measured."""
-    remarks, whole = [], table.class_counts()
-    for part, there in splits.items():
-        held = table.select(there).class_counts()
-        if absent := [name for name, images in held.items() if whole[name] and not images]:
-            remarks.append(f"the {part} part has no image of {', '.join(absent)}")
-    return remarks
+    """Return a caveat for each split that lacks classes of the table, which it can neither train nor evaluate."""
+    caveats, total = [], table.class_counts()
+    for split, image_ids in splits.items():
+        counts = table.select(image_ids).class_counts()
+        if missing := [name for name, count in counts.items() if total[name] and not count]:
+            caveats.append(f"the {split} split has no image of {', '.join(missing)}")
+    return caveats
 
 
 class ValidationSpec(NamedTuple):
-    """On which images the checkpoint is chosen.
+    """How the validation split is made.
 
     Attributes
     ----------
     fraction
-        Of the training images, cut off for validation where the protocol names no validation part.
+        Fraction of the training images held out for validation if the protocol has no validation split.
     seed
-        Of that cut.
+        Random seed of the hold-out.
     checkpoint_split
-        ``test``: the test part validates too, as in the code of Datta et al. 2021; nothing is then cut.
+        ``test``: the test split selects the checkpoint, as in the code of Datta et al. 2021, and no image is held out.
     by_image
-        Cut without regard to lesions, as the protocol does elsewhere.
+        Hold out images instead of lesions, for protocols that split by image.
     """
 
     fraction: float
@@ -140,7 +160,20 @@ def stratified_group_fold(
     seed: int,
     by_image: bool = False,
 ) -> NDArray[np.int64]:
-    """Give the places within ``candidates`` of one fold of a stratified cross-validation.
+    """Return the test indices of one fold of a stratified cross-validation, as positions in ``candidates``.
+
+    Parameters
+    ----------
+    table
+        Table to split.
+    candidates
+        Row indices that are divided into folds.
+    n_folds, fold
+        Number of folds, and index of the fold, from 0.
+    seed
+        Random seed of the shuffle.
+    by_image
+        Divide images instead of lesions (patients if known).
 
     Raises
     ------
@@ -154,46 +187,48 @@ def stratified_group_fold(
     units = len(set(groups))
     if units < n_folds:
         kind = "images" if by_image else "lesions"
-        raise DataError(f"{units} {kind} are too few for {n_folds} folds; give more images, or fewer folds")
-    most = max(np.unique(diagnosis, return_counts=True)[1])
-    if most < n_folds:
+        raise DataError(f"{units} {kind} are too few for {n_folds} folds; add images, or use fewer folds")
+    largest = max(np.unique(diagnosis, return_counts=True)[1])
+    if largest < n_folds:
         raise DataError(
-            f"no class has an image for each of {n_folds} folds (the largest has {most}); "
-            "give more images, or fewer folds"
+            f"no class has an image for each of {n_folds} folds (the largest has {largest}); "
+            "add images, or use fewer folds"
         )
-    chooser = (StratifiedKFold if by_image else StratifiedGroupKFold)(
+    splitter = (StratifiedKFold if by_image else StratifiedGroupKFold)(
         n_splits=n_folds, shuffle=True, random_state=seed
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of rare classes; what became of them is told in the remarks
-        chosen: NDArray[np.int64] = list(chooser.split(candidates, diagnosis, groups))[fold][1]
-    return chosen
+        warnings.simplefilter("ignore")  # rare classes: the caveats report splits without them
+        indices: NDArray[np.int64] = list(splitter.split(candidates, diagnosis, groups))[fold][1]
+    return indices
 
 
 def holdout_indices(
     table: LesionTable, candidates: NDArray[np.int64], fraction: float, *, seed: int, by_image: bool = False
 ) -> NDArray[np.int64]:
-    """Give places within ``candidates``: about ``fraction`` of them.
+    """Return about ``fraction`` of the candidates, as positions in ``candidates``.
 
-    It is one fold of 1/fraction, or all but one of 1/(1 - fraction).
+    They are one of 1/fraction folds, or all but one of 1/(1 - fraction) folds.
 
     Raises
     ------
     DataError
-        The share is none, or there are too few lesions.
+        The fraction is not between 0 and 1, or there are too few lesions.
     """
     if not 0 < fraction < 1:
         raise DataError(
-            f"a share of {fraction:.0%} cannot be held out; give one between 0 and 1, such as 0.15"
+            f"a fraction of {fraction:.0%} cannot be held out; use one between 0 and 1, such as 0.15"
         )
     folds = max(2, round(1 / min(fraction, 1 - fraction)))
     try:
-        one = stratified_group_fold(table, candidates, n_folds=folds, fold=0, seed=seed, by_image=by_image)
+        first_fold = stratified_group_fold(
+            table, candidates, n_folds=folds, fold=0, seed=seed, by_image=by_image
+        )
     except DataError as error:
         raise DataError(
-            f"{len(candidates):,} images are too few to hold out {fraction:.0%}: {error}; or give data.split=FILE.csv"
+            f"{len(candidates):,} images are too few to hold out {fraction:.0%}: {error}; or use data.split=FILE.csv"
         ) from error
-    return one if fraction <= 0.5 else np.setdiff1d(np.arange(len(candidates)), one)
+    return first_fold if fraction <= 0.5 else np.setdiff1d(np.arange(len(candidates)), first_fold)
 
 
 def add_validation_split(
@@ -205,36 +240,47 @@ def add_validation_split(
     excluded: Mapping[int, str] | None = None,
     caveats: Sequence[str] = (),
 ) -> DatasetSplits:
-    """Finish a split: cut the validation part from training where there is none, or let the test part select.
+    """Build splits with a validation split.
+
+    If ``split_names`` has none, it is held out from training, or the test split selects the checkpoint. Parameters are
+    those of ``build_splits``.
 
     Raises
     ------
     DataError
-        The test part should select and there is none; or there are too few images to cut from.
+        The test split should select the checkpoint but does not exist, or there are too few images to hold out.
     """
-    split_names, without = split_names.copy(), dict(excluded or {})
+    split_names, reasons = split_names.copy(), dict(excluded or {})
     if spec.checkpoint_split == "test":
-        if not (split_names == "test").any():
-            raise DataError("data.checkpoint_split=test needs a test part, and this split has none")
-        spare = np.flatnonzero(split_names == "validation")
-        without |= dict.fromkeys(
-            spare.tolist(), "in the validation part, which is not used: the test part selects"
-        )
-        split_names[spare] = ""
+        reasons |= _remove_validation(split_names)
     elif not (split_names == "validation").any():
-        train = np.flatnonzero(split_names == "train")
-        cut = holdout_indices(table, train, spec.fraction, seed=spec.seed, by_image=spec.by_image)
-        split_names[train[cut]] = "validation"
+        fraction = _hold_out_validation(table, split_names, spec)
         unit = "image" if spec.by_image else "lesion"
-        held = len(cut) / len(
-            train
-        )  # not just the share that was asked for: lesions are whole, folds are few
-        description += f"; {held:.0%} of training held out by {unit} for validation (seed {spec.seed})"
+        description += f"; {fraction:.0%} of training held out by {unit} for validation (seed {spec.seed})"
     return build_splits(
         table,
         split_names,
         description,
         checkpoint_split=spec.checkpoint_split,
-        excluded=without,
+        excluded=reasons,
         caveats=caveats,
     )
+
+
+def _remove_validation(split_names: NDArray[np.object_]) -> dict[int, str]:
+    """Take the validation images out of ``split_names`` in place; return the reason for each row."""
+    if not (split_names == "test").any():
+        raise DataError("data.checkpoint_split=test needs a test split, and this split has none")
+    unused = np.flatnonzero(split_names == "validation")
+    split_names[unused] = ""
+    return dict.fromkeys(
+        unused.tolist(), "in the validation split, which is not used: the test split selects the checkpoint"
+    )
+
+
+def _hold_out_validation(table: LesionTable, split_names: NDArray[np.object_], spec: ValidationSpec) -> float:
+    """Move training images to validation in place; return their fraction, which lesions and folds make inexact."""
+    train = np.flatnonzero(split_names == "train")
+    held_out = holdout_indices(table, train, spec.fraction, seed=spec.seed, by_image=spec.by_image)
+    split_names[train[held_out]] = "validation"
+    return len(held_out) / len(train)

@@ -1,4 +1,4 @@
-"""Which image trains, which selects, which tests: every split by name. A split is a small CSV."""
+"""Splits by name or from a CSV file."""
 
 from pathlib import Path
 
@@ -36,27 +36,32 @@ def make_splits(
     test_split_name: str = "test",
     checkpoint_split: CheckpointSplit = "validation",
 ) -> DatasetSplits:
-    """Split a table by the name of a protocol, or by a file.
+    """Split a table by a named strategy or a file.
 
     Parameters
     ----------
     name
-        One of ``SPLIT_NAMES``, or the path of a file with the columns ``image_id,split``.
+        One of ``SPLIT_NAMES``, or the path of a CSV file with the columns ``image_id,split``.
     val_fraction
-        Share of the training images (of all, for ``group_holdout``) that validates, where the split names no such part.
+        Fraction of the training images (of all images for ``group_holdout``) held out for validation, if the strategy
+        has no validation split.
     test_fraction
-        Share that tests, for ``group_holdout`` and ``datta2021``.
+        Fraction held out for testing, for ``group_holdout`` and ``datta2021``.
+    seed
+        Random seed of the hold-outs and folds.
     n_folds, fold
-        Number of folds, and which it is, from 0: for ``group_kfold``, ``image_kfold`` and ``gessert2019`` (three).
+        Number of folds and index of the fold, from 0, for ``group_kfold``, ``image_kfold`` and ``gessert2019`` (three
+        folds).
     val_split_name, test_split_name
-        Names of the parts in a file; all others train.
+        Names of the validation and test splits in a file; all other names are training.
     checkpoint_split
-        ``test``: the test part validates as well, as in some published code. Numbers are then too good.
+        ``test``: the test split selects the checkpoint, as in some published code. Results are then optimistically
+        biased.
 
     Raises
     ------
     DataError
-        The name is not known, a fold is not there, or the table does not fit the split.
+        The name or the fold is unknown, or the strategy does not apply to the table.
     """
     n_folds, fold = _check_folds(name, n_folds, fold)
     match name:
@@ -73,8 +78,8 @@ def make_splits(
                 checkpoint_split=checkpoint_split,
             )
         case "group_kfold" | "image_kfold":
-            divide = group_kfold if name == "group_kfold" else image_kfold
-            return divide(
+            kfold = group_kfold if name == "group_kfold" else image_kfold
+            return kfold(
                 table,
                 n_folds=n_folds,
                 fold=fold,
@@ -93,7 +98,7 @@ def make_splits(
                 checkpoint_split=checkpoint_split,
             )
     if not Path(name).suffix and not Path(name).exists():
-        raise DataError(f"{unknown_name_message('split', name, SPLIT_NAMES)}, or the path of a CSV")
+        raise DataError(f"{unknown_name_message('split', name, SPLIT_NAMES)}, or the path of a CSV file")
     return splits_from_csv(
         table,
         Path(name),
@@ -104,11 +109,11 @@ def make_splits(
 
 
 def _check_folds(name: str, n_folds: int | None, fold: int | None) -> tuple[int, int]:
-    """Check the number of folds and the place of one; (0, 0) for a split without folds."""
+    """Validate and return the number of folds and the fold index; (0, 0) for a strategy without folds."""
     if name not in _FOLD_STRATEGIES:
         if n_folds is not None or fold is not None:
             raise DataError(
-                f"data.split={name} has no folds; leave out n_folds and fold, or use "
+                f"data.split={name} has no folds; remove n_folds and fold, or use "
                 f"{_format_options(_FOLD_STRATEGIES)}"
             )
         return 0, 0
@@ -120,12 +125,12 @@ def _check_folds(name: str, n_folds: int | None, fold: int | None) -> tuple[int,
             )
     if n_folds is None or n_folds < 2:
         raise DataError(
-            f"data.split={name} needs n_folds, 2 or more (n_folds=5, or --folds 5); it is {n_folds or 'not given'}"
+            f"data.split={name} needs n_folds, 2 or more (n_folds=5, or --folds 5); it is {n_folds or 'not set'}"
         )
     if fold is None or not 0 <= fold < n_folds:
         raise DataError(
             f"data.split={name} needs fold, from 0 to {n_folds - 1} (fold=0, or --fold 0); it is "
-            f"{'not given' if fold is None else fold}. In a recipe n_folds={n_folds} alone takes each in turn"
+            f"{'not set' if fold is None else fold}. A recipe with n_folds={n_folds} and no fold trains on each in turn"
         )
     return n_folds, fold
 

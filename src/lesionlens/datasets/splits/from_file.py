@@ -1,4 +1,4 @@
-"""Splits from a file that says which image is in which."""
+"""Splits from a CSV file."""
 
 from pathlib import Path
 
@@ -25,50 +25,65 @@ def splits_from_csv(
     test_split_name: str,
     checkpoint_split: CheckpointSplit = "validation",
 ) -> DatasetSplits:
-    """Read ``image_id,split``; the parts named validation and test are those, all others train.
+    """Read a CSV file ``image_id,split``.
+
+    Parameters
+    ----------
+    table
+        Table to split.
+    file
+        The CSV file.
+    val_split_name, test_split_name
+        Names of the validation and test splits in the file; all other names are training.
+    checkpoint_split
+        Split that selects the checkpoint.
 
     Raises
     ------
     DataError
-        The file is missing or has other columns, a part it should hold is not in it, an image is in two parts, or
-        images have no part.
+        The file is missing or has other columns, a required split is not in it, an image is in two splits, or an image
+        of the table is in none.
     """
-    part = _read_split_csv(file)
+    split_by_id = _read_split_csv(file)
     _check_split_names(
-        part,
+        split_by_id,
         file,
         required=val_split_name if checkpoint_split == "validation" else test_split_name,
         checkpoint_split=checkpoint_split,
     )
     ids = table.frame["image_id"]
-    if without := [image for image in ids if image not in part.index]:
-        verb = "image has" if len(without) == 1 else "images have"
+    if unassigned := [image for image in ids if image not in split_by_id.index]:
+        verb = "image has" if len(unassigned) == 1 else "images have"
         raise DataError(
-            f"{len(without):,} {verb} no part in {file}, for example {', '.join(without[:5])}; "
-            "add them, or take them out of the table"
+            f"{len(unassigned):,} {verb} no split in {file}, for example {', '.join(unassigned[:5])}; "
+            "add them, or remove them from the table"
         )
-    renamed = {val_split_name: "validation", test_split_name: "test"}
-    named = np.array([renamed.get(each, "train") for each in part.loc[ids]], dtype=object)
-    missing = len(part) - len(table)
-    remarks = [f"not in the table: {pluralize(missing, 'image')} of {file.name}"] if missing else []
-    how = f"{file.name}: {val_split_name!r} validates, {test_split_name!r} tests, the rest trains"
-    return add_validation_split(table, named, how, ValidationSpec(0.0, 0, checkpoint_split), caveats=remarks)
+    canonical = {val_split_name: "validation", test_split_name: "test"}
+    split_names = np.array([canonical.get(name, "train") for name in split_by_id.loc[ids]], dtype=object)
+    missing = len(split_by_id) - len(table)
+    caveats = [f"not in the table: {pluralize(missing, 'image')} of {file.name}"] if missing else []
+    description = (
+        f"{file.name}: {val_split_name!r} for validation, {test_split_name!r} for testing, "
+        "the rest for training"
+    )
+    spec = ValidationSpec(0.0, 0, checkpoint_split)
+    return add_validation_split(table, split_names, description, spec, caveats=caveats)
 
 
 def _read_split_csv(file: Path) -> "pd.Series[str]":
-    """Give the split of each image, by id; its column may also be named ``part``."""
+    """Return the split of each image by ID; the column may also be named ``part``."""
     try:
         rows = read_table(file)
     except DataError as error:
         raise DataError(f"cannot read the split: {error}") from error
     column = "split" if "split" in rows else "part"
     if not {"image_id", column} <= set(rows.columns):
-        raise DataError(f"the split {file} has columns {list(rows.columns)}; needed: image_id, split")
+        raise DataError(f"the split {file} has columns {list(rows.columns)}; required: image_id, split")
     rows = rows[["image_id", column]].drop_duplicates()
-    if twice := sorted(set(rows["image_id"][rows["image_id"].duplicated()])):
+    if duplicates := sorted(set(rows["image_id"][rows["image_id"].duplicated()])):
         raise DataError(
-            f"the split {file} names two splits for {pluralize(len(twice), 'image')}, for example {twice[0]}; "
-            "an image belongs to one"
+            f"the split {file} names two splits for {pluralize(len(duplicates), 'image')}, for example "
+            f"{duplicates[0]}; an image belongs to one"
         )
     if not (rows[column] != "").all():
         raise DataError(f"the split {file} names no split for {rows['image_id'][rows[column] == ''].iloc[0]}")
@@ -79,8 +94,8 @@ def _check_split_names(
     split_by_id: "pd.Series[str]", file: Path, *, required: str, checkpoint_split: CheckpointSplit
 ) -> None:
     if required not in set(split_by_id):
-        to = "validate on" if checkpoint_split == "validation" else "test and select on"
+        purpose = "validate on" if checkpoint_split == "validation" else "test and select checkpoints on"
         raise DataError(
-            f"the split {file} has no part {required!r} to {to}; it has {', '.join(sorted(set(split_by_id)))}. "
-            f"Name the right one with data.{'val' if checkpoint_split == 'validation' else 'test'}_split_name"
+            f"the split {file} has no split {required!r} to {purpose}; it has {', '.join(sorted(set(split_by_id)))}. "
+            f"Set its name with data.{'val' if checkpoint_split == 'validation' else 'test'}_split_name"
         )

@@ -1,8 +1,11 @@
-"""The published split of HAM10000 of the patch-attention paper: one test part, three folds.
+"""Splits of published protocols: Gessert et al. 2019 (patch attention) and Datta et al. 2021 (Soft-Attention).
 
-Gessert et al. 2019, section II.A: four equal parts of the same class distribution. The list is the authors'
-(``indices_tbe.pkl`` of their public repository, positions among the sorted ids), here one letter for each image.
-The list for their second data set (SPC, that is derm7pt) has no public counterpart by id and is not here.
+Gessert et al. 2019, section II.A: four equal parts of HAM10000 with the same class distribution, one test split and
+three folds. The list is that of the authors (``indices_tbe.pkl`` of their public repository, positions in the sorted
+IDs), stored here as one letter per image. The list for their second dataset (SPC, that is derm7pt) is not public by ID
+and therefore not included.
+
+Datta et al. 2021: the test split is sampled from lesions with a single image.
 """
 
 from functools import cache
@@ -31,49 +34,55 @@ _SPLIT_OF_LETTER = {"t": "test", "0": "cv0", "1": "cv1", "2": "cv2"}
 
 @cache
 def published_folds() -> dict[str, str]:
-    """Give ``test``, ``cv0``, ``cv1`` or ``cv2`` for each of the 10,015 ids."""
+    """Return ``test``, ``cv0``, ``cv1`` or ``cv2`` for each of the 10,015 image IDs."""
     text = files("lesionlens.datasets.splits").joinpath("gessert2019.txt").read_text(encoding="ascii")
     letters = "".join(line for line in text.splitlines() if not line.startswith("#"))
     return {
-        f"ISIC_{_FIRST_ISIC_NUMBER + place:07d}": _SPLIT_OF_LETTER[letter]
-        for place, letter in enumerate(letters)
+        f"ISIC_{number:07d}": _SPLIT_OF_LETTER[letter]
+        for number, letter in enumerate(letters, start=_FIRST_ISIC_NUMBER)
     }
 
 
 def gessert2019(
     table: LesionTable, *, fold: int, checkpoint_split: CheckpointSplit = "validation"
 ) -> DatasetSplits:
-    """Let ``cv<fold>`` validate, the other two train and the test part test.
+    """Use the published splits: ``cv<fold>`` for validation, the other two folds for training, and the test split.
 
-    Images of the list that are not in the table are counted in a remark. Of ISIC 2018 the training part is used.
+    A caveat reports the number of listed images that are not in the table. In ISIC 2018, only the training split is
+    divided.
 
     Raises
     ------
     DataError
         An image is not in the published list.
     """
-    rows, without = rows_to_split(table, "gessert2019")
+    rows, excluded = rows_to_split(table, "gessert2019")
     ids = table.frame["image_id"].to_numpy(dtype=str)[rows]
-    listed = published_folds()
-    if strangers := [image for image in ids if image not in listed]:
+    published = published_folds()
+    if unlisted := [image for image in ids if image not in published]:
         raise DataError(
-            f"the split gessert2019 is of HAM10000 alone; not in it: {pluralize(len(strangers), 'image')} of this "
-            f"table, for example {', '.join(strangers[:5])}; use another data.split, such as group_holdout"
+            f"the split gessert2019 contains only HAM10000; not in it: {pluralize(len(unlisted), 'image')} of this "
+            f"table, for example {', '.join(unlisted[:5])}; use another data.split, such as group_holdout"
         )
-    here = np.array([listed[image] for image in ids], dtype=object)
-    named = np.full(len(table), "", dtype=object)
-    named[rows] = np.where(here == "test", "test", np.where(here == f"cv{fold}", "validation", "train"))
-    missing = len(listed) - len(rows)
-    remarks = [f"{missing:,} of the split's {len(listed):,} images are not in the table"] if missing else []
-    how = f"the published split of Gessert et al. 2019: cv{fold} validates, the other two train"
-    return add_validation_split(
-        table, named, how, ValidationSpec(0.0, 0, checkpoint_split), excluded=without, caveats=remarks
+    folds = np.array([published[image] for image in ids], dtype=object)
+    split_names = np.full(len(table), "", dtype=object)
+    split_names[rows] = np.where(
+        folds == "test", "test", np.where(folds == f"cv{fold}", "validation", "train")
     )
+    missing = len(published) - len(rows)
+    caveats = (
+        [f"{missing:,} of the {len(published):,} images of the split are not in the table"] if missing else []
+    )
+    description = (
+        f"the published split of Gessert et al. 2019: cv{fold} for validation, the other two for training"
+    )
+    spec = ValidationSpec(0.0, 0, checkpoint_split)
+    return add_validation_split(table, split_names, description, spec, excluded=excluded, caveats=caveats)
 
 
 EASIER_TEST_SET_WARNING = (
-    "only lesions with a single image test (Datta et al. 2021): such a test part holds more nevi, and is easier, "
-    "than the whole"
+    "the test split contains only lesions with a single image (Datta et al. 2021): it has more nevi than the complete "
+    "dataset and is easier"
 )
 
 
@@ -85,55 +94,73 @@ def datta2021(
     seed: int,
     checkpoint_split: CheckpointSplit = "validation",
 ) -> DatasetSplits:
-    """Test on a stratified share of the images whose lesion has exactly one image; everything else trains.
+    """Hold out a stratified fraction of the lesions with exactly one image for testing; the rest is for training.
 
-    The paper reports shares of 15, 20 and 30 %, and calls them shares of all images. Its own code names no seed,
-    and validates on the test part (``checkpoint_split="test"``); otherwise validation is cut from training, by lesion.
+    The paper reports fractions of 15, 20 and 30 %, and calls them fractions of all images. Its code sets no seed and
+    validates on the test split (``checkpoint_split="test"``); otherwise validation is held out from training by lesion.
 
     Raises
     ------
     DataError
         There are too few lesions with a single image.
     """
-    rows, without = rows_to_split(table, "datta2021")
-    tested, rare = sample_single_image_lesions(
+    rows, excluded = rows_to_split(table, "datta2021")
+    test, rare = sample_single_image_lesions(
         table.frame["lesion_id"].to_numpy(dtype=str)[rows],
         table.frame["diagnosis"].to_numpy(dtype=str)[rows],
         fraction=test_fraction,
         seed=seed,
     )
-    named = np.full(len(table), "", dtype=object)
-    named[rows] = "train"
-    named[rows[tested]] = "test"
-    remarks = [EASIER_TEST_SET_WARNING]
+    split_names = np.full(len(table), "", dtype=object)
+    split_names[rows] = "train"
+    split_names[rows[test]] = "test"
+    caveats = [EASIER_TEST_SET_WARNING]
     if rare:
-        remarks.append(f"classes with fewer than two single-image lesions only train: {', '.join(rare)}")
-    how = f"{test_fraction:.0%} of the lesions with a single image test, stratified by class (seed {seed})"
-    selection = ValidationSpec(val_fraction, seed, checkpoint_split)
-    return add_validation_split(table, named, how, selection, excluded=without, caveats=remarks)
+        caveats.append(f"classes with fewer than two single-image lesions are not tested: {', '.join(rare)}")
+    description = (
+        f"{test_fraction:.0%} of the lesions with a single image for testing, "
+        f"stratified by class (seed {seed})"
+    )
+    spec = ValidationSpec(val_fraction, seed, checkpoint_split)
+    return add_validation_split(table, split_names, description, spec, excluded=excluded, caveats=caveats)
 
 
 def sample_single_image_lesions(
     lesions: NDArray[np.str_], diagnosis: NDArray[np.str_], *, fraction: float, seed: int
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Choose the test images among (n,) lesion ids and classes; give their places, and classes too rare for it.
+    """Sample test images, stratified by class, from the lesions with a single image.
+
+    Parameters
+    ----------
+    lesions, diagnosis
+        Lesion ID and class of each image, (n,).
+    fraction
+        Fraction of the single-image lesions to sample.
+    seed
+        Random seed.
+
+    Returns
+    -------
+    indices, rare_classes
+        Sorted indices of the sampled images, and the classes with fewer than two single-image lesions, which are not
+        sampled.
 
     Raises
     ------
     DataError
-        The share is too small, or too large, for each class to be on both sides.
+        The fraction is too small or too large for each class to have images in both splits.
     """
     single = pd.Series(lesions).groupby(lesions).transform("size").to_numpy() == 1
     counts = pd.Series(diagnosis[single]).value_counts()
     rare = tuple(sorted(set(diagnosis) - set(counts.index[counts >= 2])))
     eligible = np.flatnonzero(single & ~np.isin(diagnosis, rare))
     try:
-        _, chosen = train_test_split(
+        _, sampled = train_test_split(
             eligible, test_size=fraction, random_state=seed, stratify=diagnosis[eligible]
         )
     except ValueError as error:
         raise DataError(
-            f"{fraction:.0%} of {len(eligible):,} lesions with a single image cannot hold every class; "
-            "give more images, another data.test_fraction, or data.split=group_holdout"
+            f"{fraction:.0%} of {len(eligible):,} lesions with a single image cannot contain every class; "
+            "add images, or use another data.test_fraction or data.split=group_holdout"
         ) from error
-    return np.sort(chosen), rare
+    return np.sort(sampled), rare

@@ -1,4 +1,4 @@
-"""Strategies that divide a table: the official splits, a hold-out by lesion, folds by lesion or by image."""
+"""Split strategies: official splits, hold-out by lesion, and folds by lesion or by image."""
 
 from collections.abc import Mapping
 
@@ -25,75 +25,73 @@ def group_holdout(
     seed: int,
     checkpoint_split: CheckpointSplit = "validation",
 ) -> DatasetSplits:
-    """Hold out by lesion (by patient where known), the classes in proportion.
+    """Hold out validation and test images by lesion (by patient if known), stratified by class.
 
-    ``test_fraction=0`` holds none out to test.
+    With ``test_fraction=0`` there is no test split.
 
     Raises
     ------
     DataError
-        The shares leave nothing to train on, or there are too few lesions.
+        The fractions leave no image to train on, or there are too few lesions.
     """
     if val_fraction + test_fraction >= 1:
         raise DataError(
-            f"{val_fraction:.0%} for validation and {test_fraction:.0%} for test leave nothing to train on"
+            f"{val_fraction:.0%} for validation and {test_fraction:.0%} for testing leave no image to train on"
         )
-    named = np.full(len(table), "train", dtype=object)
-    how = "by lesion, stratified by class"
+    split_names = np.full(len(table), "train", dtype=object)
+    description = "by lesion, stratified by class"
     if test_fraction:
-        chosen = holdout_indices(table, np.arange(len(table)), test_fraction, seed=seed)
-        named[chosen] = "test"
-        how += f"; {len(chosen) / len(table):.0%} to test (seed {seed})"
-    return add_validation_split(
-        table, named, how, ValidationSpec(val_fraction / (1 - test_fraction), seed, checkpoint_split)
-    )
+        test = holdout_indices(table, np.arange(len(table)), test_fraction, seed=seed)
+        split_names[test] = "test"
+        description += f"; {len(test) / len(table):.0%} for testing (seed {seed})"
+    spec = ValidationSpec(val_fraction / (1 - test_fraction), seed, checkpoint_split)
+    return add_validation_split(table, split_names, description, spec)
 
 
 def official_splits(
     table: LesionTable, *, val_fraction: float, seed: int, checkpoint_split: CheckpointSplit = "validation"
 ) -> DatasetSplits:
-    """Take the parts that the data set names; cut validation from training, by lesion, where it has none.
+    """Use the official splits of the dataset; if it has no validation split, hold it out from training by lesion.
 
-    Where the test part selects and ``val_fraction`` is 0, nothing is held out: the data set's own validation part
-    trains too, as Gessert et al. 2019, section II.A, have it on derm7pt.
+    If the test split selects the checkpoint and ``val_fraction`` is 0, no image is held out and the official validation
+    split is added to training, as Gessert et al. 2019, section II.A, do on derm7pt.
 
     Raises
     ------
     DataError
-        The data set names no parts.
+        The dataset has no official splits.
     """
-    named = table.frame["split"].to_numpy(dtype=object)
-    if not (named == "train").any():
+    split_names = table.frame["split"].to_numpy(dtype=object)
+    if not (split_names == "train").any():
         raise DataError(
-            f"{table.name} has no official training part; use data.split=group_holdout or data.split=FILE.csv"
+            f"{table.name} has no official training split; use data.split=group_holdout or data.split=FILE.csv"
         )
-    without = dict.fromkeys(np.flatnonzero(named == "").tolist(), "in no official part")
-    how = "the data set's official parts"
-    if checkpoint_split == "test" and val_fraction == 0 and (named == "validation").any():
-        named = np.where(named == "validation", "train", named)
-        how += ", that for validation trains too"
-    return add_validation_split(
-        table, named, how, ValidationSpec(val_fraction, seed, checkpoint_split), excluded=without
-    )
+    excluded = dict.fromkeys(np.flatnonzero(split_names == "").tolist(), "in no official split")
+    description = "the official splits of the dataset"
+    if checkpoint_split == "test" and val_fraction == 0 and (split_names == "validation").any():
+        split_names = np.where(split_names == "validation", "train", split_names)
+        description += ", validation added to training"
+    spec = ValidationSpec(val_fraction, seed, checkpoint_split)
+    return add_validation_split(table, split_names, description, spec, excluded=excluded)
 
 
 def rows_to_split(table: LesionTable, protocol: str) -> tuple[NDArray[np.int64], Mapping[int, str]]:
-    """Give the rows that a protocol divides: the official training part, or all where no part is named.
+    """Return the rows that a protocol divides, and the reason for each of the other rows.
 
-    The challenge's later validation and test images are no part of a protocol on its training images; they come
-    second, with the reason.
+    A protocol divides the official training split, or all images if there are no official splits: it does not cover
+    validation and test images that the challenge published later.
     """
-    named = table.frame["split"].to_numpy(dtype=object)
-    if not (named == "train").any():
+    split_names = table.frame["split"].to_numpy(dtype=object)
+    if not (split_names == "train").any():
         return np.arange(len(table)), {}
-    others = np.flatnonzero(named != "train")
-    reason = f"not in the official training part, which {protocol} divides"
-    return np.flatnonzero(named == "train"), dict.fromkeys(others.tolist(), reason)
+    others = np.flatnonzero(split_names != "train")
+    reason = f"not in the official training split, which {protocol} divides"
+    return np.flatnonzero(split_names == "train"), dict.fromkeys(others.tolist(), reason)
 
 
 IMAGE_LEVEL_WARNING = (
-    "folds by image, as Yan 2020 (section 3.3) reports them without a word on lesions: "
-    "data.split=group_kfold keeps the images of a lesion together"
+    "the folds are by image, as in Yan 2020 (section 3.3), who does not mention lesions; data.split=group_kfold keeps "
+    "the images of a lesion together"
 )
 
 
@@ -106,19 +104,22 @@ def group_kfold(
     seed: int,
     checkpoint_split: CheckpointSplit = "validation",
 ) -> DatasetSplits:
-    """Divide all images by lesion (by patient where known), the classes in proportion; fold ``fold`` tests.
+    """Divide all images into folds by lesion (by patient if known), stratified by class; one fold is the test split.
 
-    A class of fewer lesions than folds is missing from some test part; the remarks say so.
+    A class with fewer lesions than folds is missing from some test splits, which the caveats report.
 
     Raises
     ------
     DataError
         There are fewer lesions than folds.
     """
-    named = np.full(len(table), "train", dtype=object)
-    named[stratified_group_fold(table, np.arange(len(table)), n_folds=n_folds, fold=fold, seed=seed)] = "test"
-    how = f"fold {fold} of {n_folds} (from 0) tests, folds by lesion, stratified by class (seed {seed})"
-    return add_validation_split(table, named, how, ValidationSpec(val_fraction, seed, checkpoint_split))
+    split_names = np.full(len(table), "train", dtype=object)
+    test = stratified_group_fold(table, np.arange(len(table)), n_folds=n_folds, fold=fold, seed=seed)
+    split_names[test] = "test"
+    description = _fold_description("lesion", n_folds=n_folds, fold=fold, seed=seed)
+    return add_validation_split(
+        table, split_names, description, ValidationSpec(val_fraction, seed, checkpoint_split)
+    )
 
 
 def image_kfold(
@@ -130,33 +131,40 @@ def image_kfold(
     seed: int,
     checkpoint_split: CheckpointSplit = "validation",
 ) -> DatasetSplits:
-    """Divide the training images one by one, the classes in proportion; fold ``fold`` tests.
+    """Divide the training images into folds by image, stratified by class; one fold is the test split.
 
-    Yan 2020, section 3.3: five folds of the training part of ISIC 2018, the average of which is reported. Section
-    3.1: the checkpoint is chosen on the validation set; that is the challenge's where the table holds it. Where it
-    does not, the thesis is silent, and a share of the training images is cut, by image as well.
+    Yan 2020, section 3.3, reports the mean over five folds of the training split of ISIC 2018. Section 3.1 selects the
+    checkpoint on the validation set: the official one if the table contains it. Otherwise, where the thesis does not
+    specify it, a fraction of the training images is held out, also by image.
 
     Raises
     ------
     DataError
         There are fewer images than folds.
     """
-    rows, without = rows_to_split(table, "image_kfold")
-    named = np.full(len(table), "", dtype=object)
-    named[rows] = "train"
-    named[rows[stratified_group_fold(table, rows, n_folds=n_folds, fold=fold, seed=seed, by_image=True)]] = (
-        "test"
+    rows, excluded = rows_to_split(table, "image_kfold")
+    split_names = np.full(len(table), "", dtype=object)
+    split_names[rows] = "train"
+    test = stratified_group_fold(table, rows, n_folds=n_folds, fold=fold, seed=seed, by_image=True)
+    split_names[rows[test]] = "test"
+    excluded = _add_official_validation(table, split_names, excluded)
+    description = _fold_description("image", n_folds=n_folds, fold=fold, seed=seed)
+    spec = ValidationSpec(val_fraction, seed, checkpoint_split, by_image=True)
+    return add_validation_split(
+        table, split_names, description, spec, excluded=excluded, caveats=[IMAGE_LEVEL_WARNING]
     )
-    without = _official_validation(table, named, without)
-    how = f"fold {fold} of {n_folds} (from 0) tests, folds by image, stratified by class (seed {seed})"
-    selection = ValidationSpec(val_fraction, seed, checkpoint_split, by_image=True)
-    return add_validation_split(table, named, how, selection, excluded=without, caveats=[IMAGE_LEVEL_WARNING])
 
 
-def _official_validation(
+def _fold_description(unit: str, *, n_folds: int, fold: int, seed: int) -> str:
+    return (
+        f"fold {fold} of {n_folds} (from 0) for testing, folds by {unit}, stratified by class (seed {seed})"
+    )
+
+
+def _add_official_validation(
     table: LesionTable, split_names: NDArray[np.object_], excluded: Mapping[int, str]
 ) -> Mapping[int, str]:
-    """Let the official validation part validate; give what is still left out."""
+    """Set the official validation split in ``split_names`` in place; return the rows that are still excluded."""
     official = table.frame["split"].to_numpy(dtype=object) == "validation"
     split_names[official] = "validation"
     return {row: reason for row, reason in excluded.items() if not official[row]}
