@@ -88,7 +88,7 @@ def test_a_missing_image_and_a_missing_list_are_warnings(derm7pt: Path) -> None:
     (derm7pt / "meta" / "valid_indexes.csv").unlink()
     table = load_table(str(derm7pt))
     assert (table.frame["split"] == "").sum() == 9
-    assert [line for line in table.warnings if "parts that are not there: 1 (valid_indexes.csv)" in line]
+    assert [line for line in table.warnings if "missing official splits: 1 (valid_indexes.csv)" in line]
     assert [line for line in table.warnings if "rows without an image: 1 (Nel001)" in line]
 
 

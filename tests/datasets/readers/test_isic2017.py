@@ -43,7 +43,7 @@ def test_a_missing_part_is_a_warning_and_no_part_an_error(isic2017: Path) -> Non
     (isic2017 / "ISIC-2017_Test_v2_Part3_GroundTruth.csv").unlink()
     table = load_table(str(isic2017))
     assert len(table) == 7
-    assert [line for line in table.warnings if "not there: 1 (test)" in line]
+    assert [line for line in table.warnings if "missing official splits: 1 (test)" in line]
     for path in isic2017.glob("*Part3*"):
         path.unlink()
     with pytest.raises(DataError, match=r"none of ISIC-2017_Training_Part3_GroundTruth\.csv"):
