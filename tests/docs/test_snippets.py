@@ -1,13 +1,16 @@
-"""Commands and imports shown in the documentation exist."""
+"""Commands, recipe keys and imports shown in the documentation exist."""
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from lesionlens.runs.load import load_recipe
 
 ROOT = Path(__file__).parents[2]
 GENERATED = {"cli.md", "api.md"}
@@ -51,6 +54,16 @@ def test_commands_and_options_exist(page: Path, generate: ModuleType) -> None:
             for option in options
             if f"{option}`" not in known[name] and f"`{option}/" not in known[name]
         ] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_shown_recipes_and_keys_load(page: Path) -> None:
+    for line in shown_commands(page):
+        command, *words = shlex.split(line.replace("…", ""))
+        if command == "train" and words[0][0] != "-" and not words[0].endswith(".yaml"):
+            load_recipe(
+                words[0], ["data=table:my.csv", *(word for word in words[1:] if re.match(r"[a-z_.]+=", word))]
+            )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
