@@ -96,7 +96,7 @@ def test_no_variance_has_no_p_value() -> None:
 
 
 def test_rounding_errors_are_not_variance() -> None:
-    """Each positive of the first wins one negative more than in the second: thirds, whose rounding is no variance."""
+    """Each positive wins one more negative in the first model: thirds, whose rounding errors are not variance."""
     labels = np.array([1, 0, 1, 0, 1, 0])
     result = delong(labels, np.array([2, 1, 4, 3, 6, 5]), np.arange(1, 7))
     assert result.difference == pytest.approx(1 / 3)

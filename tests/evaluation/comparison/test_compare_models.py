@@ -165,7 +165,7 @@ def test_align_intersects_images_with_a_caveat() -> None:
     with pytest.raises(ComparisonError, match=r"30 in total: B lacks 5 \(ISIC_0000000.*--common-images"):
         align([a, subset], ["A", "B"])
     result = align([a, subset], ["A", "B"], intersect=True)
-    assert [len(each) for each in result.predictions] == [25, 25]
+    assert [len(predictions) for predictions in result.predictions] == [25, 25]
     assert result.caveats == ("Compared on the 25 images that all files have, of 30.",)
 
 
