@@ -81,7 +81,7 @@ def test_the_same_seed_gives_the_same_network(here: Path, small_set: Path) -> No
         (["train", "ham10000:{set}", "--arch", "u-net"], "did you mean 'unet'"),
         (["train", "ham10000:nowhere"], "does not exist"),
         (["predict", "nowhere", "x.jpg", "-o", "m"], "no model in nowhere"),
-        (["evaluate", "{set}/HAM10000_images", "ham10000:{set}", "--split", "test"], "in the part 'test'"),
+        (["evaluate", "{set}/HAM10000_images", "ham10000:{set}", "--split", "test"], "in the split 'test'"),
         (["evaluate", "nowhere", "ham10000:{set}"], "there is no folder of masks nowhere"),
         (["evaluate", "{set}/HAM10000_images", "ham10000:{set}"], "images without a predicted mask: 24"),
     ],

@@ -56,7 +56,7 @@ def test_every_score_is_that_of_the_official_scorer(tmp_path: Path) -> None:
 
 
 def test_masks_of_two_sizes_are_not_compared() -> None:
-    with pytest.raises(ValueError, match="cannot be compared"):
+    with pytest.raises(ValueError, match="Cannot compare masks"):
         segmentation_metrics(np.ones((2, 3), bool), np.ones((3, 2), bool))
 
 

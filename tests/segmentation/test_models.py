@@ -35,7 +35,7 @@ def test_a_bundle_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     save_model(tmp_path, SegmentationModelSpec(encoder="test_convnext").build(), CARD)
-    with pytest.raises(SavedModelError, match="not those of the network on its card"):
+    with pytest.raises(SavedModelError, match="do not match the model card"):
         load_segmentation_model(tmp_path)
 
 

@@ -36,7 +36,7 @@ def test_an_unknown_encoder_names_the_nearest() -> None:
 
 
 def test_an_encoder_without_halving_grids_is_refused() -> None:
-    with pytest.raises(ModelError, match=r"unet cannot stand on the encoder 'test_vit'.*Encoders that work"):
+    with pytest.raises(ModelError, match=r"unet does not support the encoder 'test_vit'.*Supported encoders"):
         SegmentationModelSpec(encoder="test_vit").build()
 
 
@@ -69,7 +69,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     save_file(timm.create_model("test_convnext").state_dict(), tmp_path / "w.safetensors")
     model = SegmentationModelSpec(encoder="test_resnet").build()
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    with pytest.raises(WeightsError, match="missing or of another shape"):
+    with pytest.raises(WeightsError, match="missing or have another shape"):
         load_encoder_weights(model, str(tmp_path / "w.safetensors"), encoder="test_resnet")
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 

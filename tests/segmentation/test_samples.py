@@ -45,11 +45,11 @@ def test_an_image_that_an_earlier_table_has_is_left_out(tmp_path: Path) -> None:
     sources = load_source_tables([first, second])
     assert len(sources.samples) == 14
     assert {each.image_id for each in sources.excluded} == {f"{number:02d}" for number in range(12)}
-    assert sources.excluded[0].reason == f"{first} has an image of this id already"
+    assert sources.excluded[0].reason == f"{first} already has an image with this id"
 
 
 def test_a_table_without_masks_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="has no mask to learn from: no mask"):
+    with pytest.raises(DataError, match="has no mask to train on: no mask"):
         load_source_tables([own_table(tmp_path / "a", masks=0)])
 
 
@@ -105,5 +105,5 @@ def test_one_image_is_too_few_to_train_on(tmp_path: Path) -> None:
     rows = pd.read_csv(tmp_path / "a" / "t.csv")
     rows["split"] = ["train", *["validation"] * 11]
     rows.to_csv(tmp_path / "a" / "t.csv", index=False)
-    with pytest.raises(DataError, match="one image with a mask is left to train on"):
+    with pytest.raises(DataError, match="Only one image with a mask"):
         split_samples(load_source_tables([source]), [], SegmentationConfig())

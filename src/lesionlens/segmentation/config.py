@@ -1,4 +1,4 @@
-"""Every choice of a training run for lesion masks."""
+"""Configuration of a segmentation training run."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,24 +9,26 @@ DEFAULT_AUGMENTATION = Augmentation(rotation=180, scale=0.2, brightness=0.2, con
 
 
 class SegmentationConfig(BaseModel):
-    """How masks are learnt.
+    """Settings of a segmentation training run.
 
     Attributes
     ----------
     arch, encoder, weights
-        See ``SegmentationModelSpec``; weights of the encoder: ``none``, ``imagenet``, or a file with timm's keys.
+        Architecture and encoder (see ``SegmentationModelSpec``), and initial encoder weights: ``none``, ``imagenet``,
+        or a file with timm's keys.
     input_size
-        Height and width of the network's input; images are resized to it whatever their shape. The default has
-        the shape of most dermoscopic images, and is what Yuan & Lo 2017 (arXiv:1709.09780) won the challenge with.
+        Height and width of the network's input in pixels; images are resized to it, ignoring their aspect ratio. The
+        default has the aspect ratio of most dermoscopic images and is the input size of the winners of ISIC 2017
+        (Yuan & Lo 2017, arXiv:1709.09780).
     split
-        ``auto`` takes the official parts where the data have any, else holds out by lesion; or a name of
-        ``make_splits``, or a file ``image_id,split``.
+        ``auto`` uses the official splits if the dataset has any and otherwise holds out lesions; or a strategy of
+        ``make_splits``, or a CSV file with the columns ``image_id`` and ``split``.
     val_fraction, test_fraction
-        Shares that are held out by lesion where there are no such parts.
+        Fractions of lesions held out where there are no official splits.
     lr
-        Of AdamW, at the start; it falls to 0 by a cosine over all steps.
+        Initial learning rate of AdamW; a cosine schedule decreases it to 0 over all steps.
     keep_largest_component
-        Keep only the largest region of a predicted mask, and fill its holes.
+        Whether to keep only the largest connected component of a predicted mask and to fill its holes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,9 +41,8 @@ class SegmentationConfig(BaseModel):
     val_fraction: float = Field(default=0.15, gt=0, lt=0.5)
     test_fraction: float = Field(default=0.15, ge=0, lt=0.5)
     epochs: int = Field(default=30, ge=1)
-    batch_size: int = Field(
-        default=16, ge=2
-    )  # DeepLabV3+ normalises over the batch what it has pooled to one place
+    # at least 2, because DeepLabV3+ has a batch norm after global pooling
+    batch_size: int = Field(default=16, ge=2)
     lr: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=1e-4, ge=0)
     augment: Augmentation = DEFAULT_AUGMENTATION

@@ -1,4 +1,4 @@
-"""Images and their masks as one array at the network's size, so that whatever moves one moves the other."""
+"""Images and masks in one array at the input size, so that geometric augmentation is the same for both."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ ImageAndMask = NDArray[np.uint8]
 
 
 class SegmentationBatch(NamedTuple):
-    """Images uint8 (b, h, w, 3) and whether each pixel is lesion (b, h, w)."""
+    """Images, uint8 (b, h, w, 3), and lesion masks, bool (b, h, w)."""
 
     images: Tensor
     masks: Tensor
@@ -42,57 +42,61 @@ def decode_to_memmap(
 
     Returns
     -------
-    Pixels (h, w, 4) by image id, red, green, blue and the mask of 0 and 255; and what cannot be used.
+    Pixels (h, w, 4) by image id (red, green, blue, and the mask as 0 or 255), and the excluded images with reasons.
     """
     shape = (len(samples), *preprocessing.input_size, 4)
-    stored = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    memmap = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     pixels: dict[str, ImageAndMask] = {}
-    left_out: list[ExcludedImage] = []
-    for place, (case, found) in enumerate(zip(samples, _iter_decoded(samples, preprocessing), strict=True)):
-        if isinstance(found, DataError):
-            left_out.append(ExcludedImage(case.image_id, "", str(found)))
+    excluded: list[ExcludedImage] = []
+    decoded = _iter_decoded(samples, preprocessing)
+    for index, (sample, result) in enumerate(zip(samples, decoded, strict=True)):
+        if isinstance(result, DataError):
+            excluded.append(ExcludedImage(sample.image_id, "", str(result)))
         else:
-            stored[place] = found
-            pixels[case.image_id] = stored[place]
-        on_progress(place + 1, len(samples))
-    return pixels, tuple(left_out)
+            memmap[index] = result
+            pixels[sample.image_id] = memmap[index]
+        on_progress(index + 1, len(samples))
+    return pixels, tuple(excluded)
 
 
 def _iter_decoded(
     samples: Sequence[SegmentationSample], preprocessing: Preprocessing
 ) -> Iterator[ImageAndMask | DataError]:
-    def one(case: SegmentationSample) -> ImageAndMask | DataError:
+    def decode(sample: SegmentationSample) -> ImageAndMask | DataError:
         try:
-            return _load_image_and_mask(case, preprocessing)
+            return _load_image_and_mask(sample, preprocessing)
         except DataError as error:
             return error
 
-    return prefetch(one, samples)
+    return prefetch(decode, samples)
 
 
 def _load_image_and_mask(sample: SegmentationSample, preprocessing: Preprocessing) -> ImageAndMask:
     image = preprocessing.load_image(sample.path)
     mask = read_mask(sample.mask_path, size=(image.shape[0], image.shape[1]))
     if not mask.any():
-        raise DataError("the mask is empty: it marks no pixel as lesion")
-    white = np.repeat(mask[..., None].astype(np.uint8) * 255, 3, axis=2)
-    return np.dstack([preprocessing.extract_crops(image)[0], preprocessing.extract_crops(white)[0][..., :1]])
+        raise DataError("the mask is empty: it has no lesion pixel")
+    mask_image = np.repeat(mask[..., None].astype(np.uint8) * 255, 3, axis=2)
+    return np.dstack(
+        [preprocessing.extract_crops(image)[0], preprocessing.extract_crops(mask_image)[0][..., :1]]
+    )
 
 
 def augment_image_and_mask(params: AugmentParams, pixels: ImageAndMask) -> ImageAndMask:
-    """Move image and mask together, (h, w, 4); then change the colours of the image alone."""
-    moved = apply_geometric(params, pixels)
-    return np.dstack([apply_color(params, np.ascontiguousarray(moved[..., :3])), moved[..., 3]])
+    """Apply geometric augmentation to image and mask (h, w, 4), then color augmentation to the image only."""
+    transformed = apply_geometric(params, pixels)
+    image, mask = np.ascontiguousarray(transformed[..., :3]), transformed[..., 3]
+    return np.dstack([apply_color(params, image), mask])
 
 
 @dataclass(frozen=True)
 class SegmentationDataset(Dataset[SegmentationBatch]):
-    """The images of a part in order; what is drawn depends on seed, epoch and position alone, not on the worker.
+    """The images of a split in order, augmented by a deterministic function of seed, epoch and sample index.
 
     Attributes
     ----------
     augment
-        None: the images as they are.
+        Augmentation; None: the images are not augmented.
     """
 
     pixels: Sequence[ImageAndMask]

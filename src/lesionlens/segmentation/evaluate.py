@@ -1,7 +1,7 @@
-"""Predicted masks against the true ones of a table."""
+"""Evaluation of predicted masks against the ground-truth masks of a table."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,11 +20,11 @@ from lesionlens.segmentation.models import LoadedSegmentationModel
 from lesionlens.segmentation.predict import predict_masks
 from lesionlens.segmentation.samples import SegmentationSample, load_source_tables
 
-FAILURE_JACCARD = 0.65  # below which the challenge of 2018 calls a segmentation failed: 0
+FAILURE_JACCARD = 0.65  # the ISIC 2018 challenge counts a lower Jaccard index as 0
 
 
 class ImageMaskMetrics(NamedTuple):
-    """The scores of one image."""
+    """Segmentation metrics of one image."""
 
     jaccard: float
     thresholded_jaccard: float
@@ -32,7 +32,7 @@ class ImageMaskMetrics(NamedTuple):
 
 
 class MeanWithInterval(BaseModel):
-    """A mean and its percentile interval over lesions drawn with replacement."""
+    """A mean and its percentile interval from a bootstrap over lesions."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,12 +45,12 @@ class MeanWithInterval(BaseModel):
 
 
 class MeanMaskMetrics(BaseModel):
-    """The scores of a set of images.
+    """Mean segmentation metrics of a set of images.
 
     Attributes
     ----------
     confidence, n_resamples, seed
-        Of the intervals.
+        Confidence level, number of bootstrap resamples and random seed of the intervals.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -72,7 +72,7 @@ class MeanMaskMetrics(BaseModel):
 
 
 def segmentation_metrics(predicted: BinaryMask, target: BinaryMask) -> ImageMaskMetrics:
-    """Score a predicted mask against the true one, both (h, w); two empty masks agree fully.
+    """Compare a predicted mask with the ground truth, both (h, w); two empty masks agree perfectly.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def segmentation_metrics(predicted: BinaryMask, target: BinaryMask) -> ImageMask
     ImageMaskMetrics(jaccard=0.5, thresholded_jaccard=0.0, dice=0.6666666666666666)
     """
     if predicted.shape != target.shape:
-        raise ValueError(f"masks of {predicted.shape} and {target.shape} cannot be compared")
+        raise ValueError(f"Cannot compare masks of shapes {predicted.shape} and {target.shape}")
     jaccard = iou(predicted, target)
     total_area = int(predicted.sum()) + int(target.sum())
     dice = 2 * int((predicted & target).sum()) / total_area if total_area else 1.0
@@ -95,30 +95,30 @@ def mean_segmentation_metrics(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> MeanMaskMetrics:
-    """Average the scores of n images; the intervals are over lesions, whose images are drawn together.
+    """Average the metrics of n images, with intervals from a bootstrap that resamples lesions with all their images.
 
     Parameters
     ----------
     scores, lesion_id
-        Of each image, (n,), n at least 1.
+        Metrics and lesion id of each image, (n,), n ≥ 1.
     """
     values = np.array(scores, dtype=np.float64)
     means = [
         weights @ values / weights.sum(axis=1, keepdims=True)
         for weights in cluster_bootstrap_weights(np.array(lesion_id), n_resamples=n_resamples, seed=seed)
     ]
-    drawn = np.concatenate(means) if means else np.full((0, 3), np.nan)
+    resampled = np.concatenate(means) if means else np.full((0, 3), np.nan)
 
     def mean(column: int) -> MeanWithInterval:
-        bounds = percentile_interval(drawn[:, column], confidence=confidence)
+        bounds = percentile_interval(resampled[:, column], confidence=confidence)
         return MeanWithInterval(value=float(values[:, column].mean()), low=bounds.low, high=bounds.high)
 
-    jaccard, threshold_jaccard, dice = map(mean, range(3))
+    jaccard, thresholded_jaccard, dice = map(mean, range(3))
     return MeanMaskMetrics(
         images=len(values),
         lesions=len(set(lesion_id)),
         jaccard=jaccard,
-        thresholded_jaccard=threshold_jaccard,
+        thresholded_jaccard=thresholded_jaccard,
         dice=dice,
         confidence=confidence,
         n_resamples=n_resamples,
@@ -128,12 +128,12 @@ def mean_segmentation_metrics(
 
 @dataclass(frozen=True)
 class SegmentationScores:
-    """The scores of each case, in order, and of all together.
+    """Segmentation metrics per image, in order, and their means.
 
     Attributes
     ----------
     excluded
-        Images of the table without a true mask.
+        Images of the table without a ground-truth mask.
     """
 
     samples: tuple[SegmentationSample, ...]
@@ -142,61 +142,66 @@ class SegmentationScores:
     excluded: tuple[ExcludedImage, ...] = ()
 
     def save(self, path: Path) -> None:
-        """Write the means as JSON, and each image's scores as CSV beside it."""
+        """Write the means as JSON, and the metrics of each image as a CSV file next to it."""
         write_text(path, self.mean.model_dump_json(indent=2) + "\n")
         frame = pd.DataFrame(self.per_image)
-        frame.insert(0, "image_id", [case.image_id for case in self.samples])
-        frame.insert(1, "lesion_id", [case.lesion_id for case in self.samples])
-        with atomic_write(path.with_suffix(".csv")) as part:
-            frame.to_csv(part, index=False)
+        frame.insert(0, "image_id", [sample.image_id for sample in self.samples])
+        frame.insert(1, "lesion_id", [sample.lesion_id for sample in self.samples])
+        with atomic_write(path.with_suffix(".csv")) as temporary:
+            frame.to_csv(temporary, index=False)
 
 
 def evaluate_model(
     loaded: LoadedSegmentationModel, samples: Iterable[SegmentationSample]
 ) -> SegmentationScores:
-    """Draw the masks of images at their own size, and score them against the true ones."""
+    """Predict masks at the images' own size and compare them with the ground truth."""
     samples = tuple(samples)
-    drawn = predict_masks(
-        loaded, [case.path for case in samples], largest_only=loaded.card.keep_largest_component
+    predicted = predict_masks(
+        loaded, [sample.path for sample in samples], largest_only=loaded.card.keep_largest_component
     )
     return _summarize(
-        samples, [_metrics_of_prediction(mask, case) for case, mask in zip(samples, drawn, strict=True)]
+        samples,
+        [_metrics_of_prediction(mask, sample) for sample, mask in zip(samples, predicted, strict=True)],
     )
 
 
 def evaluate_folder(
     mask_dir: Path, source: str, *, split: str | None = None, n_resamples: int = 1000, seed: int = 0
 ) -> SegmentationScores:
-    """Score the masks of a folder, ``ID_segmentation.png`` or ``ID.png``, against those of a table.
+    """Compare the masks of a folder, ``ID_segmentation.png`` or ``ID.png``, with the ground truth of a table.
 
-    As the official scorer does, an empty true mask counts: 1 if the predicted one is empty too, else 0.
+    As in the official scorer, an empty ground-truth mask scores 1 if the predicted mask is empty too, and 0 otherwise.
 
     Parameters
     ----------
     split
-        Of the table's official parts: these images alone.
+        Official split to evaluate; None: all images.
 
     Raises
     ------
     DataError
-        The table or the folder cannot be used, or a mask is missing, damaged or of another size than the true one.
+        The table or the folder cannot be used, or a mask is missing, damaged or has another size than the ground truth.
     """
     sources = load_source_tables([source])
-    names = sources.tables[0].frame.set_index("image_id")["split"]
-    cases = tuple(case for case in sources.samples if split is None or names[case.image_id] == split)
-    if not cases:
-        raise DataError(f"{source} has no image with a mask in the part {split!r}")
-    ids = [case.image_id for case in cases]
-    drawn = [(case, file) for case, file in zip(cases, find_masks_in(mask_dir, ids), strict=True) if file]
-    problems = IssueCollector()
-    absent = sorted(set(ids) - {case.image_id for case, _ in drawn})
-    problems.add_error(
-        "images without a predicted mask", absent, hint="Predict them, or score one part with --split."
+    split_of = sources.tables[0].frame.set_index("image_id")["split"]
+    samples = tuple(
+        sample for sample in sources.samples if split is None or split_of[sample.image_id] == split
     )
-    problems.raise_errors(str(mask_dir))
-    each = [_metrics_of_file(file, case) for case, file in drawn]
-    scored = _summarize(cases, each, n_resamples=n_resamples, seed=seed)
-    return SegmentationScores(scored.samples, scored.per_image, scored.mean, sources.excluded)
+    if not samples:
+        raise DataError(f"{source} has no image with a mask in the split {split!r}")
+    ids = [sample.image_id for sample in samples]
+    pairs = [
+        (sample, file) for sample, file in zip(samples, find_masks_in(mask_dir, ids), strict=True) if file
+    ]
+    issues = IssueCollector()
+    missing = sorted(set(ids) - {sample.image_id for sample, _ in pairs})
+    issues.add_error(
+        "images without a predicted mask", missing, hint="Predict them, or evaluate one split with --split."
+    )
+    issues.raise_errors(str(mask_dir))
+    per_image = [_metrics_of_file(file, sample) for sample, file in pairs]
+    scores = _summarize(samples, per_image, n_resamples=n_resamples, seed=seed)
+    return replace(scores, excluded=sources.excluded)
 
 
 def _summarize(
@@ -206,7 +211,7 @@ def _summarize(
     n_resamples: int = 1000,
     seed: int = 0,
 ) -> SegmentationScores:
-    lesions = [case.lesion_id for case in samples]
+    lesions = [sample.lesion_id for sample in samples]
     return SegmentationScores(
         samples,
         tuple(per_image),
@@ -215,8 +220,8 @@ def _summarize(
 
 
 def _metrics_of_file(path: Path, sample: SegmentationSample) -> ImageMaskMetrics:
-    true = read_mask(sample.mask_path)
-    return segmentation_metrics(read_mask(path, size=(true.shape[0], true.shape[1])), true)
+    target = read_mask(sample.mask_path)
+    return segmentation_metrics(read_mask(path, size=(target.shape[0], target.shape[1])), target)
 
 
 def _metrics_of_prediction(

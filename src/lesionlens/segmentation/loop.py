@@ -1,4 +1,4 @@
-"""The epochs of a segmentation run: each one logged, the best kept."""
+"""Training loop for segmentation: log every epoch, save the best model."""
 
 import math
 import time
@@ -28,9 +28,10 @@ from lesionlens.segmentation.evaluate import segmentation_metrics
 
 
 def bce_dice_loss(logits: Float[Tensor, "b h w"], masks: Bool[Tensor, "b h w"]) -> Float[Tensor, ""]:
-    """Add mean cross-entropy and 1 − mean soft Dice, ``2 Σpy / (Σp + Σy)`` (Milletari et al. 2016, with p, not p²).
+    """Return mean binary cross-entropy plus 1 − mean soft Dice, ``2 Σpy / (Σp + Σy)``.
 
-    One pixel is added to both sides of the fraction, so that an empty mask has a slope too.
+    Soft Dice is that of Milletari et al. 2016 with p in place of p². Numerator and denominator are increased by one
+    pixel, so that empty masks have a gradient.
     """
     truth = masks.float()
     p = logits.sigmoid()
@@ -39,7 +40,7 @@ def bce_dice_loss(logits: Float[Tensor, "b h w"], masks: Bool[Tensor, "b h w"]) 
 
 
 class EpochLog(NamedTuple):
-    """One epoch, counted from 1; the Jaccard index is the mean over images at the network's size."""
+    """Log of one epoch, counted from 1; the Jaccard index is averaged over images at the input size."""
 
     epoch: int
     lr: float
@@ -57,12 +58,12 @@ class EpochLog(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainState:
-    """What is fitted, to what.
+    """The model that is trained and its data.
 
     Attributes
     ----------
     splits
-        Pixels of the images of ``train`` and ``validation``.
+        Pixels of the images in ``train`` and ``validation``.
     """
 
     model: nn.Module
@@ -72,11 +73,11 @@ class TrainState:
 
     @property
     def device(self) -> torch.device:
-        """Where the network lies."""
+        """Device of the model."""
         return next(self.model.parameters()).device
 
     def logits(self, images: Tensor) -> Tensor:
-        """Score images, uint8 (b, h, w, 3): (b, h, w)."""
+        """Return the logits (b, h, w) of images, uint8 (b, h, w, 3)."""
         logits: Tensor = self.model(self.preprocessing.normalize(images.to(self.device)))[:, 0]
         return logits.float()
 
@@ -84,14 +85,14 @@ class TrainState:
 def fit_segmentation(
     state: TrainState, log_path: Path, *, on_improvement: Callable[[int, float], None], console: Console
 ) -> None:
-    """Train to the last epoch; rewrite the log after each, and save whenever the validation Jaccard is better.
+    """Train for all epochs; after each epoch write the log and call ``on_improvement`` if the validation Jaccard rose.
 
     Raises
     ------
     RunInterrupted
-        Ctrl-C.
+        The user pressed Ctrl-C.
     RunError
-        The loss is no number any more, or the log cannot be written.
+        The loss is not finite, or the log cannot be written.
     """
     retain_freed_memory()
     rows: list[EpochLog] = []
@@ -102,36 +103,34 @@ def fit_segmentation(
             line = progress.add_task("training", total=total)
             for row in _run_epochs(state, lambda: progress.advance(line)):
                 rows.append(row)
-                with atomic_write(log_path) as part:
-                    pd.DataFrame(rows).to_csv(part, index=False)
+                with atomic_write(log_path) as temporary:
+                    pd.DataFrame(rows).to_csv(temporary, index=False)
                 if row.val_jaccard > best.val_jaccard:
                     best = row
                     on_improvement(row.epoch, row.val_jaccard)
                 console.print(str(row), highlight=False, soft_wrap=True)
     except KeyboardInterrupt as stop:
-        kept = f"the network of epoch {best.epoch} is kept" if rows else "no epoch was complete"
-        raise RunInterrupted(f"stopped; {kept} in {log_path.parent}") from stop
+        saved = f"The model of epoch {best.epoch} is saved" if rows else "No epoch was completed"
+        raise RunInterrupted(f"Interrupted. {saved} in {log_path.parent}") from stop
 
 
 def _run_epochs(state: TrainState, on_step: Callable[[], None]) -> Iterator[EpochLog]:
-    options, model = state.config, state.model
-    optimiser = torch.optim.AdamW(
-        model.parameters(), options.lr, weight_decay=options.weight_decay, fused=True
-    )
-    steps = options.epochs * len(_train_loader(state, 1))
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    for epoch in range(1, options.epochs + 1):
-        started, lr, losses = time.monotonic(), schedule.get_last_lr()[0], []
+    config, model = state.config, state.model
+    optimizer = torch.optim.AdamW(model.parameters(), config.lr, weight_decay=config.weight_decay, fused=True)
+    num_steps = config.epochs * len(_train_loader(state, 1))
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
+    for epoch in range(1, config.epochs + 1):
+        started, lr, losses = time.monotonic(), scheduler.get_last_lr()[0], []
         model.train()
         for batch in _train_loader(state, epoch):
             loss = bce_dice_loss(state.logits(batch.images), batch.masks.to(state.device))
             losses.append(float(loss.detach()))
             if not math.isfinite(losses[-1]):
-                raise RunError(f"the loss became {losses[-1]} in epoch {epoch}; lower --lr")
-            optimiser.zero_grad()
+                raise RunError(f"The loss became {losses[-1]} in epoch {epoch}. Use a lower --lr")
+            optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
+            optimizer.step()
+            scheduler.step()
             on_step()
         val_loss, val_jaccard = _validate(state)
         yield EpochLog(
@@ -145,20 +144,20 @@ def _run_epochs(state: TrainState, on_step: Callable[[], None]) -> Iterator[Epoc
 
 
 def _train_loader(state: TrainState, epoch: int) -> DataLoader[SegmentationBatch]:
-    """Shuffle and augment; the last, smaller batch is left out where there are others (batch norm)."""
-    options, pixels = state.config, state.splits["train"]
-    order = np.random.default_rng((options.seed, epoch)).permutation(len(pixels))
-    images = SegmentationDataset([pixels[place] for place in order], options.augment, options.seed, epoch)
+    """Return a loader of shuffled, augmented images; an incomplete last batch is dropped if there are others."""
+    config, pixels = state.config, state.splits["train"]
+    order = np.random.default_rng((config.seed, epoch)).permutation(len(pixels))
+    images = SegmentationDataset([pixels[index] for index in order], config.augment, config.seed, epoch)
     return DataLoader(
         images,
-        batch_size=options.batch_size,
-        num_workers=options.num_workers,
-        drop_last=len(pixels) > options.batch_size,
+        batch_size=config.batch_size,
+        num_workers=config.num_workers,
+        drop_last=len(pixels) > config.batch_size,  # a batch of one image breaks batch norm
     )
 
 
 def _validate(state: TrainState) -> tuple[float, float]:
-    """Give mean loss and mean Jaccard index of the validation images."""
+    """Return mean loss and mean Jaccard index of the validation images."""
     images = SegmentationDataset(state.splits["validation"])
     losses, scores = [], []
     state.model.eval()
@@ -173,8 +172,8 @@ def _validate(state: TrainState) -> tuple[float, float]:
 
 @contextmanager
 def _deterministic(seed: int) -> Iterator[None]:
-    """Choose algorithms that give the same result each time, where there are any; leave torch as it was found."""
-    before, warned = (
+    """Use deterministic algorithms where they exist; restore torch's settings afterwards."""
+    enabled, warn_only = (
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
     )
@@ -183,4 +182,4 @@ def _deterministic(seed: int) -> Iterator[None]:
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before, warn_only=warned)
+        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)

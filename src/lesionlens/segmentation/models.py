@@ -1,4 +1,4 @@
-"""Segmentation networks of segmentation-models-pytorch by name, on any of timm's encoders.
+"""Segmentation models: architectures of segmentation-models-pytorch on timm encoders, weights and saved models.
 
 U-Net: Ronneberger et al. 2015, arXiv:1505.04597; DeepLabV3+: Chen et al. 2018, arXiv:1802.02611.
 """
@@ -30,14 +30,14 @@ _SMP_CLASSES: Mapping[SegmentationArch, str] = {"unet": "Unet", "deeplabv3plus":
 
 
 class SegmentationModelSpec(BaseModel):
-    """Enough to build a network.
+    """Specification from which a segmentation model is built.
 
     Attributes
     ----------
     arch
-        ``unet`` or ``deeplabv3plus``.
+        Architecture: ``unet`` or ``deeplabv3plus``.
     encoder
-        A timm model whose grids halve from stage to stage.
+        Name of a timm model whose feature maps halve from stage to stage.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,48 +46,48 @@ class SegmentationModelSpec(BaseModel):
     encoder: str = "resnet34"
 
     def build(self) -> nn.Module:
-        """Build the network without weights: images (b, 3, h, w) to logits (b, 1, h, w).
+        """Build the model with random weights; it maps images (b, 3, h, w) to logits (b, 1, h, w).
 
         Raises
         ------
         ModelError
-            The extra is not installed, or the network cannot stand on this encoder.
+            The extra ``segmentation`` is not installed, or the architecture does not support this encoder.
         """
         library = _import_smp()
         check_backbone_name(self.encoder)
         make = getattr(library, _SMP_CLASSES[self.arch])
         try:
-            # "tu-": timm's own networks, so that names and weights are those of all other models here
+            # the prefix "tu-" selects timm's models, whose names and weights are used everywhere else here
             model: nn.Module = make(f"tu-{self.encoder}", encoder_weights=None)
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ModelError(
-                f"{self.arch} cannot stand on the encoder {self.encoder!r}: {error}. "
-                "Encoders that work: resnet*, mobilenetv2*, efficientnet*, convnext*"
+                f"{self.arch} does not support the encoder {self.encoder!r}: {error}. "
+                "Supported encoders: resnet*, mobilenetv2*, efficientnet*, convnext*"
             ) from error
         return model
 
 
 def make_segmentation_spec(arch: str, encoder: str) -> SegmentationModelSpec:
-    """Name a network and its encoder.
+    """Return the specification of an architecture and an encoder.
 
     Raises
     ------
     ModelError
-        There is no such network.
+        The architecture is unknown.
     """
     for name in SEGMENTATION_ARCHS:
         if name == arch:
             return SegmentationModelSpec(arch=name, encoder=encoder)
-    raise ModelError(unknown_name_message("network", arch, SEGMENTATION_ARCHS))
+    raise ModelError(unknown_name_message("architecture", arch, SEGMENTATION_ARCHS))
 
 
 def check_input_size(model: nn.Module, size: tuple[int, int]) -> None:
-    """Try one image of this height and width, before anything costly.
+    """Run the model on one image of this height and width, to fail before anything costly.
 
     Raises
     ------
     ModelError
-        The network cannot take it: its grids must halve five times without a rest.
+        The model does not support this size: height and width must be divisible by 2 five times.
     """
     try:
         with torch.inference_mode():
@@ -95,8 +95,8 @@ def check_input_size(model: nn.Module, size: tuple[int, int]) -> None:
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = " ".join(str(error).split()) or "an assertion failed"
         raise ModelError(
-            f"the network cannot take images of {size[0]} × {size[1]} pixels: {reason}. "
-            "Give height and width as multiples of 32, for example --size 192 256"
+            f"The model does not support images of {size[0]} × {size[1]} pixels: {reason}. "
+            "Use multiples of 32 for height and width, for example --size 192 256"
         ) from error
 
 
@@ -105,26 +105,26 @@ def _import_smp() -> ModuleType:
         import segmentation_models_pytorch as library
     except ImportError as error:
         raise ModelError(
-            "segmentation needs the package segmentation-models-pytorch. "
+            "Segmentation requires the package segmentation-models-pytorch. "
             "Install it with: pip install 'lesionlens[segmentation]'"
         ) from error
     return library  # type: ignore[no-any-return]
 
 
 def load_encoder_weights(model: nn.Module, weights: str, *, encoder: str) -> None:
-    """Put weights into the encoder, in place; the decoder starts fresh.
+    """Load weights into the encoder, in place; the decoder keeps its random initialization.
 
     Parameters
     ----------
     weights
         ``none``, ``imagenet``, or the path of a .pth or .safetensors file with timm's keys.
     encoder
-        timm's name, whose tag says which weights ``imagenet`` means.
+        timm's name; its tag selects the weights for ``imagenet``.
 
     Raises
     ------
     WeightsError
-        The weights cannot be had or read, or a tensor of the encoder is missing or of another shape.
+        The weights cannot be downloaded or read, or a tensor of the encoder is missing or has another shape.
     """
     if weights == "none":
         return
@@ -133,45 +133,45 @@ def load_encoder_weights(model: nn.Module, weights: str, *, encoder: str) -> Non
         if weights == "imagenet"
         else load_state_dict_file(Path(weights))
     )
-    trunk: nn.Module = model.encoder.model  # type: ignore[assignment, union-attr]
+    encoder_model: nn.Module = model.encoder.model  # type: ignore[assignment, union-attr]
     by_name = {_normalize_key(key): value for key, value in state.items()}
-    own = trunk.state_dict()
-    fitting = {
-        key: by_name[_normalize_key(key)] for key, value in own.items() if _matches(by_name, key, value)
+    initial = encoder_model.state_dict()
+    matching = {
+        key: by_name[_normalize_key(key)] for key, value in initial.items() if _matches(by_name, key, value)
     }
-    lacking = sorted(key for key in set(own) - set(fitting) if not key.endswith("num_batches_tracked"))
-    if lacking:
+    missing = sorted(key for key in set(initial) - set(matching) if not key.endswith("num_batches_tracked"))
+    if missing:
         raise WeightsError(
-            f"the weights {weights!r} do not fit the encoder {encoder!r}: {len(lacking)} of its {len(own)} tensors "
-            f"are missing or of another shape, for example {lacking[0]}. Give the weights of the same timm model, "
+            f"The weights {weights!r} do not match the encoder {encoder!r}: {len(missing)} of its {len(initial)} "
+            f"tensors are missing or have another shape, for example {missing[0]}. Use weights of the same timm model, "
             "or --weights none"
         )
-    trunk.load_state_dict({**own, **fitting})
+    encoder_model.load_state_dict({**initial, **matching})
 
 
 def _normalize_key(key: str) -> str:
-    """Name a tensor alike in a whole network and in one whose stages timm has taken apart (``stages_0.`` there)."""
+    """Return a key that is the same for a full timm model and for its feature extractor (``stages_0.`` there)."""
     return key.replace("_", ".")
 
 
 def _matches(by_name: StateDict, key: str, value: Tensor) -> bool:
-    found = by_name.get(_normalize_key(key))
-    return found is not None and found.shape == value.shape
+    tensor = by_name.get(_normalize_key(key))
+    return tensor is not None and tensor.shape == value.shape
 
 
 class SegmentationModelCard(BaseModel):
-    """What a stranger must know to use the weights, and to know what they are.
+    """Model card of a saved segmentation model: how to use it and how it was trained.
 
     Attributes
     ----------
     kind
-        Tells these bundles from those of classifiers.
+        Distinguishes segmentation models from classifiers.
     preprocessing
-        How an image becomes the network's input: resized whole.
+        How an image becomes the model's input: resized, not cropped.
     keep_largest_component
-        Whether only the largest region of a mask is kept, its holes filled.
+        Whether predicted masks are reduced to their largest connected component, with holes filled.
     training_data
-        Data sources, fingerprints, seed, epoch and the validation metric that chose these weights.
+        Data sources, fingerprints, seed, epoch, and the validation metric by which these weights were selected.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -188,7 +188,7 @@ class SegmentationModelCard(BaseModel):
 
 @dataclass(frozen=True)
 class LoadedSegmentationModel:
-    """A network in eval mode, its card, and the SHA-256 digest of its weights' file."""
+    """A model in eval mode, its card, and the SHA-256 digest of its weights file."""
 
     model: nn.Module
     card: SegmentationModelCard
@@ -198,16 +198,16 @@ class LoadedSegmentationModel:
 def load_segmentation_model(
     model_dir: Path | str, *, device: str | torch.device = "cpu"
 ) -> LoadedSegmentationModel:
-    """Read a bundle (or the ``model`` bundle of a run's folder).
+    """Load a saved segmentation model, or the model of a run directory.
 
     Raises
     ------
     SavedModelError
-        A file is missing or damaged, it is a classifier's, or the weights are not those of the network on the card.
+        A file is missing or damaged, the model is a classifier, or the weights do not match the card.
     ModelError
-        The device does not exist here, or the extra ``segmentation`` is not installed.
+        The device is not available, or the extra ``segmentation`` is not installed.
     """
-    where = resolve_device(device)
+    torch_device = resolve_device(device)
     model_dir = find_model_dir(Path(model_dir))
     try:
         card = SegmentationModelCard.model_validate_json(
@@ -217,17 +217,15 @@ def load_segmentation_model(
         state = load(content)
     except ValidationError as error:
         raise SavedModelError(
-            f"{model_dir} holds no segmentation network; give what lesionlens segment train wrote"
+            f"{model_dir} is not a segmentation model. Pass a directory written by lesionlens segment train"
         ) from error
     except (OSError, UnicodeDecodeError, SafetensorError) as error:
-        raise SavedModelError(f"{model_dir} is no bundle of LesionLens that can be read: {error}") from error
+        raise SavedModelError(f"{model_dir} is not a saved model, or cannot be read: {error}") from error
     model = card.architecture.build()
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise SavedModelError(
-            f"the weights in {model_dir} are not those of the network on its card: {error}"
-        ) from error
+        raise SavedModelError(f"The weights in {model_dir} do not match the model card: {error}") from error
     return LoadedSegmentationModel(
-        model=model.to(where).eval(), card=card, digest=hashlib.sha256(content).hexdigest()
+        model=model.to(torch_device).eval(), card=card, digest=hashlib.sha256(content).hexdigest()
     )

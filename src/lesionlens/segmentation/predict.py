@@ -1,4 +1,4 @@
-"""Images to masks of their own size, a batch at a time: memory does not grow with their number."""
+"""Mask prediction at the images' own size, batch by batch, with constant memory."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ MASK_PROVENANCE_FILE = "masks.json"
 
 @dataclass(frozen=True)
 class WriteSummary:
-    """How many masks were written and how many were there, and why the others could not be made."""
+    """Number of masks written, number skipped because they existed, and the reasons for failures."""
 
     written: int
     skipped: int
@@ -32,16 +32,16 @@ class WriteSummary:
 def predict_masks(
     loaded: LoadedSegmentationModel, paths: Sequence[Path], *, largest_only: bool, batch_size: int = 16
 ) -> Iterator[BinaryMask | ImageError]:
-    """Draw the lesion of each image, in order: (h, w) of the image's own size, or why it cannot be read.
+    """Yield a lesion mask (h, w) per image, in order and at the image's own size, or the error if it cannot be read.
 
-    The network's logits are brought to the image's size, bilinear; above 0 is lesion.
+    The logits are resized to the image's size by bilinear interpolation and thresholded at 0.
     """
     for start in range(0, len(paths), batch_size):
-        found = [_load_input(loaded, path) for path in paths[start : start + batch_size]]
-        views = [each[0] for each in found if not isinstance(each, ImageError)]
-        logits = iter(_predict_logits(loaded, views))
-        for each in found:
-            yield each if isinstance(each, ImageError) else _to_mask(next(logits), each[1], largest_only)
+        inputs = [_load_input(loaded, path) for path in paths[start : start + batch_size]]
+        images = [item[0] for item in inputs if not isinstance(item, ImageError)]
+        logits = iter(_predict_logits(loaded, images))
+        for item in inputs:
+            yield item if isinstance(item, ImageError) else _to_mask(next(logits), item[1], largest_only)
 
 
 def _load_input(
@@ -81,69 +81,69 @@ def segment_images(
     batch_size: int = 16,
     on_progress: ProgressCallback | None = None,
 ) -> WriteSummary:
-    """Write ``ID_segmentation.png`` for each image, 0 and 255; masks that are there already are kept.
+    """Write ``ID_segmentation.png`` (0 and 255) per image; existing masks are skipped.
 
     Parameters
     ----------
     model_dir
-        A bundle's folder, or a segmentation run's.
+        Directory of a saved segmentation model or of a segmentation run.
     sources
-        Folders, image files, or tables (``NAME:ROOT``, a CSV or parquet).
+        Folders, image files, or tables (``NAME:ROOT``, a CSV or parquet file).
     largest_only
-        Keep only the largest region, and fill its holes; None: as the card says.
+        Whether to keep only the largest connected component and fill its holes; None: as on the model card.
     overwrite
-        Draw all masks anew.
+        Predict all masks again.
 
     Raises
     ------
     LesionLensError
-        The bundle or the sources cannot be used, the folder cannot be written, or it holds masks of another origin.
+        The model or the sources cannot be used, the folder is not writable, or it holds masks of another provenance.
     """
     loaded = load_segmentation_model(model_dir, device=device)
     largest_only = loaded.card.keep_largest_component if largest_only is None else largest_only
-    wanted = collect_inputs(sources)
-    files = _mask_paths(wanted.image_id, out_dir)
+    inputs = collect_inputs(sources)
+    files = _mask_paths(inputs.image_id, out_dir)
     provenance = {"weights": loaded.digest, "keep_largest_component": largest_only}
     _record_provenance(out_dir, provenance, files, overwrite=overwrite)
-    pending = [place for place, file in enumerate(files) if overwrite or not file.is_file()]
+    pending = [index for index, file in enumerate(files) if overwrite or not file.is_file()]
     skipped = len(files) - len(pending)
-    unreadable: list[str] = []
-    drawn = predict_masks(
-        loaded, [wanted.path[place] for place in pending], largest_only=largest_only, batch_size=batch_size
+    failures: list[str] = []
+    masks = predict_masks(
+        loaded, [inputs.path[index] for index in pending], largest_only=largest_only, batch_size=batch_size
     )
-    for number, (place, mask) in enumerate(zip(pending, drawn, strict=True)):
+    for number, (index, mask) in enumerate(zip(pending, masks, strict=True)):
         if isinstance(mask, ImageError):
-            unreadable.append(str(mask))
+            failures.append(str(mask))
         else:
-            write_mask(files[place], mask)
+            write_mask(files[index], mask)
         if on_progress is not None:
             on_progress(skipped + number + 1, len(files))
-    return WriteSummary(len(pending) - len(unreadable), skipped, tuple(unreadable))
+    return WriteSummary(len(pending) - len(failures), skipped, tuple(failures))
 
 
 def _mask_paths(ids: Sequence[str], out_dir: Path) -> list[Path]:
-    outside = [name for name in ids if Path(name).name != name]
-    if outside:
-        raise DataError(f"the image id {outside[0]!r} cannot be a file's name; rename it without slashes")
+    invalid = [name for name in ids if Path(name).name != name]
+    if invalid:
+        raise DataError(f"The image id {invalid[0]!r} cannot be a file name. Rename it without slashes")
     return [out_dir / f"{name}{MASK_SUFFIX}" for name in ids]
 
 
 def _record_provenance(
     out_dir: Path, provenance: dict[str, object], files: Sequence[Path], *, overwrite: bool
 ) -> None:
-    """Write down whose masks these are; never mix them with those of another network."""
+    """Record which model and options the masks come from; masks of different provenance are never mixed."""
     note = out_dir / MASK_PROVENANCE_FILE
     try:
         same = json.loads(note.read_text(encoding="utf-8")) == provenance
     except (OSError, ValueError):
         same = False
     foreign = [] if same else sorted(out_dir.glob(f"*{MASK_SUFFIX}"))
-    anew = overwrite and set(foreign) <= set(files)
-    if foreign and not anew:
-        do = ", or --overwrite" if set(foreign) <= set(files) else ": not all of them would be drawn anew"
+    replaceable = set(foreign) <= set(files)
+    if foreign and not (overwrite and replaceable):
+        hint = ", or use --overwrite" if replaceable else ": --overwrite would not replace all of them"
         raise DataError(
-            f"{out_dir} holds masks that this network did not draw with these options; choose another folder{do}"
+            f"{out_dir} holds masks of another model or other options. Choose another folder{hint}"
         )
-    for file in foreign:  # now, lest a run that is stopped take what is left of them for its own
+    for file in foreign:  # before the first new mask, so that an interrupted run cannot mix them
         file.unlink()
     write_text(note, json.dumps(provenance, indent=2) + "\n")

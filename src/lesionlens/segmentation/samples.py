@@ -1,4 +1,4 @@
-"""Images with their true masks: which can be learnt from, which are left out and why, and the part of each."""
+"""Images with ground-truth masks: loading, exclusions with reasons, and splits."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from lesionlens.segmentation.config import SegmentationConfig
 
 
 class SegmentationSample(NamedTuple):
-    """An image and its true mask."""
+    """An image and its ground-truth mask."""
 
     image_id: str
     path: Path
@@ -26,12 +26,12 @@ class SegmentationSample(NamedTuple):
 
 @dataclass(frozen=True)
 class SourceTables:
-    """Tables with masks, each with rows of its own.
+    """Lesion tables with masks; no image is in two of them.
 
     Attributes
     ----------
     excluded
-        Rows without a mask, and images that an earlier table has too.
+        Rows without a mask, and images that an earlier table already contains.
     """
 
     tables: tuple[LesionTable, ...]
@@ -40,38 +40,39 @@ class SourceTables:
     @property
     def samples(self) -> tuple[SegmentationSample, ...]:
         """All images with a mask, table by table."""
-        return tuple(case for table in self.tables for case in samples_with_masks(table))
+        return tuple(sample for table in self.tables for sample in samples_with_masks(table))
 
 
 def load_source_tables(sources: Sequence[str]) -> SourceTables:
-    """Load tables and keep the rows that name a mask.
+    """Load tables and select the rows that have a mask.
 
     Raises
     ------
     DataError
-        A table cannot be used, or none of its rows names a mask.
+        A table cannot be used, or none of its rows has a mask.
     """
     tables: list[LesionTable] = []
-    left_out: list[ExcludedImage] = []
-    seen: dict[str, str] = {}
+    excluded: list[ExcludedImage] = []
+    sources_by_image: dict[str, str] = {}
     for source in sources:
         table = load_table(source)
-        reasons = dict(_unusable_images(table, seen))
-        without = (*table.excluded, *reasons.items())
-        left_out += [ExcludedImage(image, "", reason) for image, reason in without]
-        kept = [image for image in table.frame["image_id"] if image not in reasons]
-        if not kept:
+        reasons = dict(_unusable_images(table, sources_by_image))
+        excluded += [
+            ExcludedImage(image, "", reason) for image, reason in (*table.excluded, *reasons.items())
+        ]
+        usable = [image for image in table.frame["image_id"] if image not in reasons]
+        if not usable:
             raise DataError(
-                f"{source} has no mask to learn from: {next(iter(reasons.values()), 'it has no image')}. Masks lie "
-                "beside the images as the data set's documentation says, or in the column mask_path of your table"
+                f"{source} has no mask to train on: {next(iter(reasons.values()), 'it has no image')}. Masks are "
+                "expected in the dataset's documented layout, or in the column mask_path of your table"
             )
-        seen |= dict.fromkeys(kept, source)
-        tables.append(table.select(kept))
-    return SourceTables(tuple(tables), tuple(left_out))
+        sources_by_image |= dict.fromkeys(usable, source)
+        tables.append(table.select(usable))
+    return SourceTables(tuple(tables), tuple(excluded))
 
 
 def samples_with_masks(table: LesionTable) -> Iterator[SegmentationSample]:
-    """Give the rows of a table that name a mask."""
+    """Yield the rows of a table that have a mask."""
     columns = ["image_id", "path", "mask_path", "lesion_id"]
     for image, path, mask, lesion in table.frame[columns].itertuples(index=False):
         if mask:
@@ -81,7 +82,7 @@ def samples_with_masks(table: LesionTable) -> Iterator[SegmentationSample]:
 def _unusable_images(table: LesionTable, sources_by_image: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for image, mask in table.frame[["image_id", "mask_path"]].itertuples(index=False):
         if image in sources_by_image:
-            yield image, f"{sources_by_image[image]} has an image of this id already"
+            yield image, f"{sources_by_image[image]} already has an image with this id"
         elif not mask:
             yield image, "no mask"
 
@@ -89,55 +90,59 @@ def _unusable_images(table: LesionTable, sources_by_image: Mapping[str, str]) ->
 def split_samples(
     source_tables: SourceTables, excluded: Sequence[ExcludedImage], config: SegmentationConfig
 ) -> DatasetSplits:
-    """Split the images of each table, by its official parts or by lesion, and join the parts.
+    """Split each table, by official splits or by lesion, and concatenate the splits.
 
     Parameters
     ----------
     excluded
-        Images with a mask that cannot be used.
+        Images whose mask cannot be used.
 
     Raises
     ------
     DataError
-        A table has nothing left, no official parts although they are asked for, or too few lesions; one image is left
-        to train on.
+        A table has no usable image, no official splits although they are requested, or too few lesions; or fewer than
+        two images remain for training.
     """
-    reasons = {each.image_id: each.reason for each in excluded}
+    reasons = {image.image_id: image.reason for image in excluded}
     splits = [_split_table(table, reasons, config) for table in source_tables.tables]
-    parts = {part: tuple(image for each in splits for image in each.splits.get(part, ())) for part in SPLITS}
-    if len(parts["train"]) < 2:
+    joined = {
+        name: tuple(image for table_splits in splits for image in table_splits.splits.get(name, ()))
+        for name in SPLITS
+    }
+    if len(joined["train"]) < 2:
         raise DataError(
-            "one image with a mask is left to train on, and batch norm needs two: give more images, or another --split"
+            "Only one image with a mask is available for training, but batch norm needs two. Add images, or choose "
+            "another --split"
         )
     return DatasetSplits(
-        splits={part: ids for part, ids in parts.items() if ids},
+        splits={name: ids for name, ids in joined.items() if ids},
         description="; ".join(
-            f"{table.name}: {each.description}"
-            for table, each in zip(source_tables.tables, splits, strict=True)
+            f"{table.name}: {table_splits.description}"
+            for table, table_splits in zip(source_tables.tables, splits, strict=True)
         ),
-        # masks need no classes: a part without one of them is no reason to worry
+        # segmentation does not use the classes, so a split without one of them is not a problem
         caveats=tuple(
-            remark
-            for table, each in zip(source_tables.tables, splits, strict=True)
-            for remark in dict.fromkeys((*each.caveats, *find_leakage(table, each)))
-            if "has no image of" not in remark
+            caveat
+            for table, table_splits in zip(source_tables.tables, splits, strict=True)
+            for caveat in dict.fromkeys((*table_splits.caveats, *find_leakage(table, table_splits)))
+            if "has no image of" not in caveat
         ),
-        excluded=tuple(pair for each in splits for pair in each.excluded),
+        excluded=tuple(pair for table_splits in splits for pair in table_splits.excluded),
     )
 
 
 def _split_table(table: LesionTable, reasons: Mapping[str, str], config: SegmentationConfig) -> DatasetSplits:
-    there = [image for image in table.frame["image_id"] if image not in reasons]
-    if not there:
+    usable = [image for image in table.frame["image_id"] if image not in reasons]
+    if not usable:
         image = table.frame["image_id"].iloc[0]
         raise DataError(
-            f"not one mask of {table.name}:{table.root} can be used, for example that of {image}: {reasons[image]}"
+            f"No mask of {table.name}:{table.root} can be used, for example that of {image}: {reasons[image]}"
         )
-    chosen = table.select(there)
-    by_itself = "official" if (chosen.frame["split"] == "train").any() else "group_holdout"
+    selected = table.select(usable)
+    automatic = "official" if (selected.frame["split"] == "train").any() else "group_holdout"
     return make_splits(
-        chosen,
-        name=by_itself if config.split == "auto" else config.split,
+        selected,
+        name=automatic if config.split == "auto" else config.split,
         val_fraction=config.val_fraction,
         test_fraction=config.test_fraction,
         seed=config.seed,
@@ -147,6 +152,6 @@ def _split_table(table: LesionTable, reasons: Mapping[str, str], config: Segment
 def samples_by_split(
     source_tables: SourceTables, splits: DatasetSplits
 ) -> dict[str, tuple[SegmentationSample, ...]]:
-    """Give the cases of each part; a part that does not exist is absent."""
-    known = {case.image_id: case for case in source_tables.samples}
-    return {part: tuple(known[image] for image in ids) for part, ids in splits.splits.items()}
+    """Return the samples of each split that exists."""
+    by_id = {sample.image_id: sample for sample in source_tables.samples}
+    return {name: tuple(by_id[image] for image in ids) for name, ids in splits.splits.items()}

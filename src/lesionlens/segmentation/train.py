@@ -1,4 +1,4 @@
-"""One run from tables with masks to a network that draws them, and its scores."""
+"""Train a segmentation model on tables with masks and evaluate it."""
 
 import sys
 import tempfile
@@ -43,46 +43,46 @@ def train_segmentation(
     runs_dir: Path = Path("runs"),
     console: Console | None = None,
 ) -> Path:
-    """Train a segmentation network and score it on validation and test; everything lands in one new folder.
+    """Train a segmentation model, evaluate it on validation and test, and write everything to one run directory.
 
     Parameters
     ----------
     sources
-        Tables with masks, as ``load_table`` takes them.
+        Tables with masks, in the form that ``load_table`` accepts.
     out
-        The run's folder, not there yet; default the next free one in ``runs_dir``.
+        Run directory to create; default: the next free name in ``runs_dir``.
     console
-        Where progress is shown; default: standard error.
+        Console for progress; default: standard error.
 
     Raises
     ------
     LesionLensError
-        Data, network, weights or folder cannot be used.
+        The data, model, weights or directory cannot be used.
     """
     console = console or Console(stderr=True)
-    read = load_source_tables(sources)
+    source_tables = load_source_tables(sources)
     model = _build_model(config)
     preprocessing = Preprocessing(input_size=config.input_size, max_short_side=None)
     cache = default_cache_dir()
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="segmentation-", dir=cache) as scratch:
-        pixels, unusable = _decode_images(read, preprocessing, Path(scratch) / "pixels.npy", console)
-        split = split_samples(read, unusable, config)
-        left_out = (
-            *read.excluded,
+        pixels, unusable = _decode_images(source_tables, preprocessing, Path(scratch) / "pixels.npy", console)
+        splits = split_samples(source_tables, unusable, config)
+        excluded = (
+            *source_tables.excluded,
             *unusable,
-            *(ExcludedImage(image, "", why) for image, why in split.excluded),
+            *(ExcludedImage(image, "", reason) for image, reason in splits.excluded),
         )
-        _print_warnings(read, left_out, split, console)
-        folder = create_run_dir(f"segmentation-{config.arch}-{config.encoder}", out=out, runs_dir=runs_dir)
-        _save_metadata(folder, sources, read, left_out, split, config)
-        parts = {
-            part: [pixels[image] for image in ids] for part, ids in split.splits.items() if part != "test"
+        _print_warnings(source_tables, excluded, splits, console)
+        run_dir = create_run_dir(f"segmentation-{config.arch}-{config.encoder}", out=out, runs_dir=runs_dir)
+        _save_metadata(run_dir, sources, source_tables, excluded, splits, config)
+        pixels_by_split = {
+            name: [pixels[image] for image in ids] for name, ids in splits.splits.items() if name != "test"
         }
-        _fit_and_record(folder, TrainState(model, parts, preprocessing, config), console)
-    _evaluate_splits(folder, read, split, config, console)
-    folder.update(status="finished")
-    return folder.path
+        _fit_and_record(run_dir, TrainState(model, pixels_by_split, preprocessing, config), console)
+    _evaluate_splits(run_dir, source_tables, splits, config, console)
+    run_dir.update(status="finished")
+    return run_dir.path
 
 
 def _decode_images(
@@ -99,12 +99,12 @@ def _decode_images(
 
 
 def _build_model(config: SegmentationConfig) -> nn.Module:
-    """Build it with its first weights: the same for the same seed."""
+    """Build the model with its initial weights, which depend only on the seed."""
     torch.manual_seed(config.seed)
     model = SegmentationModelSpec(arch=config.arch, encoder=config.encoder).build()
     load_encoder_weights(model, config.weights, encoder=config.encoder)
     check_input_size(model, config.input_size)
-    return model.to(resolve_device(config.device)).to(memory_format=torch.channels_last)  # a fifth faster
+    return model.to(resolve_device(config.device)).to(memory_format=torch.channels_last)  # 20 % faster
 
 
 def _print_warnings(
@@ -114,7 +114,7 @@ def _print_warnings(
     if excluded:
         image, _, reason = excluded[0]
         warnings.append(
-            f"{pluralize(len(excluded), 'image')} left out, for example {image}: {reason}. excluded.csv lists them"
+            f"{pluralize(len(excluded), 'image')} excluded, for example {image}: {reason}. excluded.csv lists them"
         )
     for warning in (*warnings, *splits.caveats):
         console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)
@@ -143,7 +143,7 @@ def _save_metadata(
         data={
             "sources": list(sources),
             "fingerprints": [table.fingerprint() for table in source_tables.tables],
-            "images": {part: len(ids) for part, ids in splits.splits.items()},
+            "images": {name: len(ids) for name, ids in splits.splits.items()},
             "excluded": len(excluded),
             "split": splits.description,
             "caveats": list(splits.caveats),
@@ -171,17 +171,17 @@ def _fit_and_record(run_dir: RunDir, state: TrainState, console: Console) -> Non
 
 
 def _save_best(run_dir: RunDir, state: TrainState, epoch: int, jaccard: float) -> None:
-    """Save the bundle of a better epoch."""
-    options, data = state.config, run_dir.metadata()["data"]
+    """Save the model of an epoch with a better validation Jaccard."""
+    config, data = state.config, run_dir.metadata()["data"]
     card = SegmentationModelCard(
-        architecture=SegmentationModelSpec(arch=options.arch, encoder=options.encoder),
+        architecture=SegmentationModelSpec(arch=config.arch, encoder=config.encoder),
         preprocessing=state.preprocessing,
-        keep_largest_component=options.keep_largest_component,
+        keep_largest_component=config.keep_largest_component,
         training_data={
             "sources": data["sources"],
             "fingerprints": data["fingerprints"],
-            "weights": options.weights,
-            "seed": options.seed,
+            "weights": config.weights,
+            "seed": config.seed,
             "epoch": epoch,
             "val_jaccard": jaccard,
         },
@@ -196,11 +196,11 @@ def _evaluate_splits(
     config: SegmentationConfig,
     console: Console,
 ) -> None:
-    """Score the best network on validation and test, at the images' own size."""
+    """Evaluate the best model on validation and test, at the images' own size."""
     loaded = load_segmentation_model(run_dir.best_model, device=config.device)
-    for part, cases in samples_by_split(source_tables, splits).items():
-        if part == "train":
+    for name, samples in samples_by_split(source_tables, splits).items():
+        if name == "train":
             continue
-        scored = evaluate_model(loaded, cases)
-        scored.save(run_dir.evaluation(part))
-        console.print(f"{part}: {scored.mean}", highlight=False, soft_wrap=True)
+        scores = evaluate_model(loaded, samples)
+        scores.save(run_dir.evaluation(name))
+        console.print(f"{name}: {scores.mean}", highlight=False, soft_wrap=True)
