@@ -98,7 +98,7 @@ def test_maps_lie_in_the_box_around_the_lesion(loaded: LoadedModel, tmp_path: Pa
     whole = Preprocessing(input_size=(64, 64))
     plain = LoadedModel(loaded.model, loaded.card.model_copy(update={"preprocessing": whole}))
     options: Any = {"methods": ("gradcam",), "target_class": "melanoma"}
-    with pytest.warns(UserWarning, match=r"1 of 2 images are seen whole, .* for example b\.png"):
+    with pytest.warns(UserWarning, match=r"1 of 2 images are used uncropped, .* for example b\.png"):
         explain(around, paths, tmp_path / "out", masks={paths[0]: tmp_path / "mask.png"}, **options)
     found = np.asarray(Image.open(tmp_path / "out" / "a.gradcam.png"))
     image = np.asarray(Image.open(paths[0]))

@@ -178,9 +178,7 @@ def test_random_crops_are_anywhere_and_as_large_as_ordered_ones() -> None:
 
 @pytest.mark.parametrize("count", [1, 6, 49])
 def test_other_numbers_of_ordered_crops_are_refused(count: int) -> None:
-    with pytest.raises(
-        RecipeError, match=rf"no grid of {count} crops; allowed numbers: 5, 7, 9, 16, 25, 36\."
-    ):
+    with pytest.raises(RecipeError, match=rf"no grid of {count} crops; allowed: 5, 7, 9, 16, 25, 36\."):
         make_crop_strategy("grid", count)
 
 

@@ -58,7 +58,7 @@ def test_sixteen_bits_of_a_tiff_where_white_is_zero_are_inverted(tmp_path: Path)
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_samples_of_32_bits_have_no_range_and_are_refused(tmp_path: Path, mode: str) -> None:
     path = _save(tmp_path / "a.tiff", Image.fromarray(RAMP).convert(mode))
-    with pytest.raises(ImageError, match="32 bits have no agreed range"):
+    with pytest.raises(ImageError, match="32-bit samples have no defined range"):
         read_rgb(path)
 
 

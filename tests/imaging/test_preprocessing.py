@@ -65,7 +65,7 @@ def test_the_region_is_the_box_around_the_mask(tmp_path: Path) -> None:
 
 def test_eight_orientations_need_a_square() -> None:
     with pytest.raises(
-        RecipeError, match=r"tta=dihedral needs a square input, .* is 224 × 299; give .*=flips"
+        RecipeError, match=r"tta=dihedral needs a square input, .* is 224 × 299; use .*=flips"
     ):
         Preprocessing(input_size=(224, 299), tta="dihedral")
     assert Preprocessing(input_size=(224, 299), tta="flips").tta == "flips"

@@ -218,7 +218,9 @@ def test_images_without_a_mask_are_scored_whole_and_counted(
     masks = masked(tmp_path / "masks", "0.png", "1.png")
     Image.new("L", (90, 70)).save(masks / "2.png")
     Image.new("L", (70, 70), 255).save(masks / "3.png")
-    with pytest.warns(UserWarning, match=r"2 of 4 images are seen whole, .* for example 2, 4\. Make masks"):
+    with pytest.warns(
+        UserWarning, match=r"2 of 4 images are used uncropped, .* for example 2, 4\. Predict masks"
+    ):
         scored = predict(of_lesions, [folder], mask_dir=masks)
     assert scored.missing_mask_ids == ("2", "4")
     assert len(scored.failures) == 1

@@ -75,7 +75,7 @@ def test_both_questions_are_scored_from_one_file(two_task: RunDir) -> None:
 def test_the_bundle_predicts_what_the_run_did(two_task: RunDir, isic: Path) -> None:
     card = load_model(two_task.path).card
     assert (card.classes, card.multilabel) == (("melanoma", "seborrheic_keratosis"), True)
-    with pytest.warns(UserWarning, match="1 of 32 images are seen whole"):
+    with pytest.warns(UserWarning, match="1 of 32 images are used uncropped"):
         again = predict(two_task.path, [f"isic2017:{isic}"]).predictions
     ran = read_predictions(two_task.predictions("test"))
     place = {str(name): n for n, name in enumerate(again.image_id)}

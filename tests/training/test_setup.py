@@ -86,7 +86,7 @@ def test_the_network_brings_its_crops(recipe: str, words: list[str]) -> None:
         (["crops.train=random-square"], r"takes 5 grid crops .* says crops\.train=random-square"),
         (["model.normalization=imagenet"], r"how bright each crop is.*model\.normalization=unit"),
         (["model.kwargs={crops: nine}"], "crops='nine': give the number"),
-        (["model.kwargs={crops: 8}"], "no grid of 8 crops; allowed numbers: 5, 7"),
+        (["model.kwargs={crops: 8}"], "no grid of 8 crops; allowed: 5, 7"),
     ],
 )
 def test_other_crops_are_refused_before_data_are_read(

@@ -1,4 +1,4 @@
-"""A crop's place, and what names it."""
+"""Crop boxes, and the box around a lesion mask."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 
 
 class CropBox(NamedTuple):
-    """A rectangle in pixels, inside the image.
+    """Rectangle inside an image, in pixels.
 
     Attributes
     ----------
     top, left, height, width
-        Whole pixels, but where there is a frame.
+        Position and size: integers, unless there is a parent box.
     parent
-        The larger box (of whole pixels) that is resized before this one is cut from it: resampling sees the frame's
-        pixels, and this box's edges may lie between them. None: the box itself is cut first.
+        Larger box, with integer edges, that is resized before this box is extracted. Resampling then uses the pixels
+        of the parent around this box, whose edges may be fractional. None: this box is cropped first.
     """
 
     top: float
@@ -26,36 +26,36 @@ class CropBox(NamedTuple):
     parent: "CropBox | None" = None
 
     def slices(self) -> tuple[slice, slice]:
-        """Give the nearest whole pixels, rows and columns."""
+        """Return row and column slices, rounded to integers."""
         top, left = round(self.top), round(self.left)
         return slice(top, top + round(self.height)), slice(left, left + round(self.width))
 
     def shifted(self, down: float, right: float) -> "CropBox":
-        """Give the same box elsewhere, with its frame.
+        """Return a copy of the box, including its parent, moved by ``down`` and ``right`` pixels.
 
         Examples
         --------
         >>> CropBox(1, 2, 3, 4).shifted(10, 20)[:4]
         (11, 22, 3, 4)
         """
-        frame = None if self.parent is None else self.parent.shifted(down, right)
-        return CropBox(self.top + down, self.left + right, self.height, self.width, frame)
+        parent = None if self.parent is None else self.parent.shifted(down, right)
+        return CropBox(self.top + down, self.left + right, self.height, self.width, parent)
 
 
 CropStrategy = Callable[[int, int, int, np.random.Generator], CropBox]
-"""Height and width of the image, number of the crop, randomness -> box."""
+"""Function of image height, image width, crop index and random generator that returns the crop box."""
 
 
 def lesion_bounding_box(mask: NDArray[np.uint8], margin: float) -> CropBox | None:
-    """Give the box around all of a mask (h, w), with a margin on each side; None of an empty mask.
+    """Return the bounding box of a mask with a margin on each side, or None for an empty mask.
 
     Parameters
     ----------
     mask
-        0 outside, anything else inside.
+        Mask, (h, w): nonzero inside.
     margin
-        Share of the box' height that is added above and below, and of its width left and right, as far as the image
-        goes. The paper does not say whether it took one.
+        Margin as a fraction of the height and width of the box, clipped to the image. The paper does not state
+        whether it used one.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def lesion_bounding_box(mask: NDArray[np.uint8], margin: float) -> CropBox | Non
 
 
 def _expand(indices: NDArray[np.intp], margin: float, length: int) -> tuple[int, int]:
-    """First pixel and the one after the last, inside the image."""
+    """Return the first pixel and the one after the last, with the margin, clipped to the image."""
     first, last = int(indices[0]), int(indices[-1]) + 1
     extra = round(margin * (last - first))
     return max(0, first - extra), min(length, last + extra)

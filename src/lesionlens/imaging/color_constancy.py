@@ -1,7 +1,7 @@
-"""Colour constancy: what the light's colour adds is taken away.
+"""Color constancy: remove the color of the light source from an image.
 
-The light's colour is estimated from the image alone and divided out of each channel (von Kries). The values are taken
-as they are stored, without undoing their gamma, as is usual for dermoscopy (Barata et al. 2015, IEEE J. Biomed. Health
+The color of the light is estimated from the image, and each channel is divided by it (von Kries). Values are not
+converted to linear intensity (no inverse gamma), as is usual for dermoscopy (Barata et al. 2015, IEEE J. Biomed. Health
 Inform. 19:1146).
 """
 
@@ -12,22 +12,23 @@ from numpy.typing import NDArray
 
 
 def gray_world(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Suppose that the image's mean is grey (Buchsbaum 1980): ``shades_of_gray`` with power 1."""
+    """Correct the colors so that the mean of the image is gray (Buchsbaum 1980): ``shades_of_gray`` with power 1."""
     return shades_of_gray(image, power=1)
 
 
 def shades_of_gray(image: NDArray[np.uint8], *, power: float = 6) -> NDArray[np.uint8]:
-    """Suppose that the Minkowski mean of the image is grey (Finlayson and Trezzi 2004; best at power 6).
+    """Correct the colors so that the Minkowski mean of the image is gray (Finlayson and Trezzi 2004).
 
-    The estimate has length 1, so that a grey one changes nothing: overall brightness is about kept, not exactly.
-    A channel that is black throughout stays black; what becomes brighter than white is white.
+    The estimated light is scaled to unit length, so that gray light leaves the image unchanged; overall brightness is
+    approximately preserved. A black channel stays black, and values above white are clipped.
 
     Parameters
     ----------
     image
-        RGB, (h, w, 3).
+        RGB image, (h, w, 3).
     power
-        1: the mean; the greater, the more the brightest pixels count.
+        Exponent of the Minkowski mean: 1 is the mean, and larger values give more weight to bright pixels. Default: 6,
+        the best value in the paper.
 
     Examples
     --------
@@ -37,7 +38,7 @@ def shades_of_gray(image: NDArray[np.uint8], *, power: float = 6) -> NDArray[np.
     levels = np.arange(256)
     counts = [np.bincount(image[..., channel].ravel(), minlength=256) for channel in range(3)]
     light = np.array(
-        [(times @ (levels / 255) ** power / image[..., 0].size) ** (1 / power) for times in counts]
+        [(count @ (levels / 255) ** power / image[..., 0].size) ** (1 / power) for count in counts]
     )
     length = float(np.linalg.norm(light))
     gains = np.divide(length, math.sqrt(3) * light, out=np.ones(3), where=light > 0)

@@ -1,4 +1,4 @@
-"""Crop strategies: where the crops of an image lie, by name."""
+"""Crop strategies by name: the boxes at which crops are extracted from an image."""
 
 import math
 from collections.abc import Callable
@@ -13,93 +13,93 @@ from lesionlens.imaging.boxes import CropBox, CropStrategy
 
 @dataclass(frozen=True)
 class FullImage:
-    """The whole frame; its aspect ratio is not kept when it is resized."""
+    """The complete image; resizing does not preserve its aspect ratio."""
 
     def __call__(self, height: int, width: int, index: int, rng: np.random.Generator) -> CropBox:
-        """Give the frame."""
+        """Return the box of the complete image."""
         return CropBox(0, 0, height, width)
 
 
 @dataclass(frozen=True)
 class CenterSquareCrop:
-    """The largest square in the middle."""
+    """The largest centered square."""
 
     def __call__(self, height: int, width: int, index: int, rng: np.random.Generator) -> CropBox:
-        """Give the square."""
+        """Return the box of the square."""
         side = min(height, width)
         return CropBox((height - side) // 2, (width - side) // 2, side, side)
 
 
 @dataclass(frozen=True)
 class CenterCropByArea:
-    """A share of the image's area from the middle, in the image's proportions.
+    """A centered rectangle with the aspect ratio of the image.
 
-    Gessert et al. 2019, section II.D, "Single-Crop": "a center crop that covers 85% of the image". This is read as of
-    its area: a square could not cover that much of an image of 3 by 4, and training by ``RandomResizedCrop`` sees such
-    proportions too. The authors' code does otherwise, see ``CenterCrop``.
+    Gessert et al. 2019, section II.D, "Single-Crop": "a center crop that covers 85% of the image". This is interpreted
+    as 85 % of the area: a square cannot cover that much of a 3:4 image, and ``RandomResizedCrop`` uses such aspect
+    ratios in training as well. The code of the authors differs, see ``CenterCrop``.
 
     Attributes
     ----------
     area
-        The share.
+        Fraction of the image area.
     """
 
     area: float = 0.85
 
     def __call__(self, height: int, width: int, index: int, rng: np.random.Generator) -> CropBox:
-        """Give the rectangle."""
+        """Return the box of the rectangle."""
         side = math.sqrt(self.area)
         return _centered_box(height, width, round(side * height), round(side * width))
 
 
 @dataclass(frozen=True)
 class CenterCrop:
-    """A square in the middle, its side a share of the image's shorter side.
+    """A centered square.
 
-    The code of Gessert et al. 2019 cuts 336 pixels of 450 by 600 to evaluate "Single-Crop": 42 % of the area.
+    To evaluate "Single-Crop", the code of Gessert et al. 2019 crops 336 × 336 pixels of 450 × 600: 42 % of the area.
 
     Attributes
     ----------
     side
-        Of the shorter side.
+        Side of the square as a fraction of the shorter side of the image.
     """
 
     side: float = 336 / 450
 
     def __call__(self, height: int, width: int, index: int, rng: np.random.Generator) -> CropBox:
-        """Give the square."""
+        """Return the box of the square."""
         side = round(self.side * min(height, width))
         return _centered_box(height, width, side, side)
 
 
 @dataclass(frozen=True)
 class RandomResizedCrop:
-    """A random share of the area with a random aspect ratio (Szegedy et al. 2015, section 6).
+    """A random rectangle with random area and aspect ratio (Szegedy et al. 2015, section 6).
 
     Attributes
     ----------
     area
-        Least and greatest share of the image's area.
+        Minimum and maximum fraction of the image area.
     ratio
-        Least and greatest width over height, drawn on a logarithmic scale.
+        Minimum and maximum of width / height, sampled on a logarithmic scale.
     """
 
     area: tuple[float, float] = (0.08, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
 
     def __call__(self, height: int, width: int, index: int, rng: np.random.Generator) -> CropBox:
-        """Draw a box; one that would leave the image is cut to its size."""
-        share = rng.uniform(*self.area) * height * width
+        """Sample a box; its sides are limited to those of the image."""
+        area = rng.uniform(*self.area) * height * width
         ratio = math.exp(rng.uniform(math.log(self.ratio[0]), math.log(self.ratio[1])))
-        box_width = min(width, max(1, round(math.sqrt(share * ratio))))
-        box_height = min(height, max(1, round(math.sqrt(share / ratio))))
+        box_width = min(width, max(1, round(math.sqrt(area * ratio))))
+        box_height = min(height, max(1, round(math.sqrt(area / ratio))))
         top = int(rng.integers(0, height - box_height + 1))
         left = int(rng.integers(0, width - box_width + 1))
         return CropBox(top, left, box_height, box_width)
 
 
 def _centered_box(height: int, width: int, box_height: int, box_width: int) -> CropBox:
-    """Give the box of at least one pixel, as near the middle as whole pixels allow."""
+    """Return a centered box with integer position and at least one pixel per side."""
     box_height, box_width = max(1, box_height), max(1, box_width)
     return CropBox(round((height - box_height) / 2), round((width - box_width) / 2), box_height, box_width)
 
@@ -110,25 +110,27 @@ ATTNMEL_RESIZED_SIDE, ATTNMEL_CROP_SIDE = 256, 224
 
 @dataclass(frozen=True)
 class CentralSquareCrop:
-    """A part of the central square.
+    """A 224 × 224 crop of the central square at 256 × 256 (AttnMel).
+
+    The square has 0.8 of the shorter side of the image.
 
     Attributes
     ----------
     random
-        Drawn (training), or the middle (testing).
+        Whether the position of the crop is random (training) or centered (testing).
     """
 
     random: bool
 
     def __call__(self, height: int, width: int, index: int, rng: np.random.Generator) -> CropBox:
-        """Place the part."""
+        """Return the box of the crop, with the square as its parent."""
         side = max(1, int(CROP_RATIO * min(height, width)))
         free = ATTNMEL_RESIZED_SIDE - ATTNMEL_CROP_SIDE
         top, left = rng.integers(0, free + 1, size=2) if self.random else (free // 2, free // 2)
-        pixel = side / ATTNMEL_RESIZED_SIDE  # of the square at 256, in pixels of the image
+        pixel = side / ATTNMEL_RESIZED_SIDE  # size of a pixel of the resized square, in pixels of the image
         square = CropBox(round((height - side) / 2), round((width - side) / 2), side, side)
-        place = (square.top + float(top) * pixel, square.left + float(left) * pixel)
-        return CropBox(*place, ATTNMEL_CROP_SIDE * pixel, ATTNMEL_CROP_SIDE * pixel, parent=square)
+        position = (square.top + float(top) * pixel, square.left + float(left) * pixel)
+        return CropBox(*position, ATTNMEL_CROP_SIDE * pixel, ATTNMEL_CROP_SIDE * pixel, parent=square)
 
 
 SUPPORTED_CROP_COUNTS = (5, 7, 9, 16, 25, 36)
@@ -136,20 +138,20 @@ SUPPORTED_CROP_COUNTS = (5, 7, 9, 16, 25, 36)
 
 @dataclass(frozen=True)
 class GridCrop:
-    """Squares side by side at fixed places, rows from the top (Gessert et al. 2019, section II.D).
+    """Squares at fixed positions, row by row (Gessert et al. 2019, section II.D).
 
-    Each side's free pixels are divided evenly and places cut to whole pixels, as in the authors' code.
+    The positions are evenly spaced and rounded down to integers, as in the code of the authors.
 
     Attributes
     ----------
     count
-        5: the corners, then the centre; 9, 16, 25, 36: a grid over the whole image; 7: the grid of 9 without the first
-        place of its second row and the middle one of its third.
+        Number of crops. 5: the corners, then the center; 9, 16, 25, 36: a square grid over the complete image; 7: the
+        grid of 9 without the first crop of the second row and the middle crop of the third.
 
     Raises
     ------
     RecipeError
-        Another number.
+        ``count`` is not supported.
     """
 
     count: int
@@ -157,19 +159,18 @@ class GridCrop:
     def __post_init__(self) -> None:
         if self.count not in SUPPORTED_CROP_COUNTS:
             raise RecipeError(
-                f"there is no grid of {self.count} crops; allowed numbers: "
-                f"{', '.join(map(str, SUPPORTED_CROP_COUNTS))}. It is crops.train_count or crops.test_count, or "
-                "model.kwargs.crops=… of a network that takes all crops of an image at once"
+                f"there is no grid of {self.count} crops; allowed: {', '.join(map(str, SUPPORTED_CROP_COUNTS))}. "
+                "Set crops.train_count or crops.test_count, or model.kwargs.crops of a multi-crop model"
             )
 
     def __call__(self, height: int, width: int, index: int, rng: np.random.Generator) -> CropBox:
-        """Give the square."""
+        """Return the box of the square."""
         side = _square_side(height, width)
         row, column, steps = self._grid_cell(index)
         return CropBox((height - side) * row // steps, (width - side) * column // steps, side, side)
 
     def _grid_cell(self, index: int) -> tuple[int, int, int]:
-        """Row and column of the grid, and how many steps it has from edge to edge."""
+        """Return the row and column in the grid, and the number of steps from the first to the last row."""
         if self.count == 5:
             return (1, 1, 2) if index == 4 else (2 * (index // 2), 2 * (index % 2), 2)
         if self.count == 7:
@@ -180,38 +181,38 @@ class GridCrop:
 
 @dataclass(frozen=True)
 class RandomSquareCrop:
-    """A square as large as an ordered crop, anywhere (Gessert et al. 2019: training of "Multi-Crop")."""
+    """A square of the size of ``GridCrop`` at a random position (Gessert et al. 2019: training of "Multi-Crop")."""
 
     def __call__(self, height: int, width: int, index: int, rng: np.random.Generator) -> CropBox:
-        """Draw the place."""
+        """Sample a box."""
         side = _square_side(height, width)
         top, left = (int(rng.integers(0, length - side + 1)) for length in (height, width))
         return CropBox(top, left, side, side)
 
 
 def _square_side(height: int, width: int) -> int:
-    """Side of the square crops of Gessert et al. 2019: 224 pixels where the image's shorter side has 450."""
+    """Return the side of the square crops of Gessert et al. 2019: 224 pixels for a shorter side of 450."""
     return max(1, round(224 * min(height, width) / 450))
 
 
 @dataclass(frozen=True)
 class MultiScaleCrop:
-    """Patches of several scales from the central part (Zhang et al. 2019, section IV.B).
+    """Random patches of several scales near the center (Zhang et al. 2019, section IV.B).
 
-    The paper takes 60 patches for training and 9 for testing at 1/5, 2/5, 3/5 and 4/5 of the image's size. It does
-    not say how many of each scale, nor what the central part is: here the scales take turns, and a patch's middle
-    lies in the central half of each side.
+    The paper uses 60 patches for training and 9 for testing, at 1/5, 2/5, 3/5 and 4/5 of the image size. It specifies
+    neither the number per scale nor the central part: here the scales alternate, and the center of a patch is in the
+    central half of each side.
 
     Attributes
     ----------
     scales
-        Patch height over image height, and the same for width.
+        Patch height / image height, and likewise for the width.
     """
 
     scales: tuple[float, ...] = (1 / 5, 2 / 5, 3 / 5, 4 / 5)
 
     def __call__(self, height: int, width: int, index: int, rng: np.random.Generator) -> CropBox:
-        """Draw the place of the crop; its number decides its scale."""
+        """Sample the position of the crop; the scale follows from its index."""
         scale = self.scales[index % len(self.scales)]
         box_height, box_width = max(1, round(scale * height)), max(1, round(scale * width))
         return CropBox(
@@ -223,10 +224,10 @@ class MultiScaleCrop:
 
 
 def _sample_near_center(length: int, crop_length: int, rng: np.random.Generator) -> int:
-    """Draw where a part begins so that it stays inside and its middle in the central half."""
-    least = max(0, math.ceil(length / 4 - crop_length / 2))
-    most = min(length - crop_length, math.floor(3 * length / 4 - crop_length / 2))
-    return int(rng.integers(min(least, most), max(least, most) + 1))
+    """Sample the start of an interval that is inside the image, with its center in the central half."""
+    first = max(0, math.ceil(length / 4 - crop_length / 2))
+    last = min(length - crop_length, math.floor(3 * length / 4 - crop_length / 2))
+    return int(rng.integers(min(first, last), max(first, last) + 1))
 
 
 CropName = Literal[
@@ -257,12 +258,12 @@ _STRATEGIES: dict[CropName, Callable[[int], CropStrategy]] = {
 
 
 def make_crop_strategy(name: str, count: int) -> CropStrategy:
-    """Give a strategy by name, for so many crops of an image.
+    """Return a crop strategy by name, for ``count`` crops per image.
 
     Raises
     ------
     RecipeError
-        No such strategy, or not for this number of crops.
+        The name is unknown, or the strategy does not support the number of crops.
 
     Examples
     --------
@@ -270,7 +271,7 @@ def make_crop_strategy(name: str, count: int) -> CropStrategy:
     >>> make_crop_strategy("grid", 9)(450, 600, 8, np.random.default_rng(0))[:4]
     (226, 376, 224, 224)
     """
-    for known in get_args(CropName):
-        if known == name:
-            return _STRATEGIES[known](count)
+    for crop_name in get_args(CropName):
+        if crop_name == name:
+            return _STRATEGIES[crop_name](count)
     raise RecipeError(unknown_name_message("crop strategy", name, get_args(CropName)))

@@ -1,7 +1,7 @@
-"""Files to RGB, defensively: whatever a file holds, either an image comes out or one ``ImageError``.
+"""Decode image files to RGB; any unusable file raises ``ImageError``.
 
-What a viewer would show counts: the image upright, whatever its mode (see ``to_rgb``), and of several frames
-the first. ICC profiles are ignored: the field's data sets come, and its models were trained, without them.
+The result is what a viewer shows: upright, in any color mode (see ``to_rgb``), the first frame of several. ICC profiles
+are ignored, because the datasets of the field are published, and its models trained, without them.
 """
 
 import os
@@ -25,8 +25,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 from lesionlens.core.errors import ImageError
 from lesionlens.imaging.resize import resize
 
-# Pillow documents OSError and SyntaxError; damaged files also bring out the slips of its parsers: arithmetic,
-# look-ups, unpacking, zlib, its own assertions, sizes that no memory holds.
+# Pillow documents OSError and SyntaxError; on damaged files its parsers also raise errors of arithmetic, look-up,
+# unpacking, zlib, assertions and memory.
 DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -57,19 +57,19 @@ _TRANSPOSE_OF_ORIENTATION = {
 
 
 def to_rgb(image: ImageFile.ImageFile) -> Image.Image:
-    """Convert a decoded image; what is transparent is laid on white, 16 bits are scaled by their full range.
+    """Convert a decoded image to 8-bit RGB; transparent pixels become white, 16 bits are scaled by their full range.
 
     Raises
     ------
     ValueError
-        The samples have no agreed range, or Pillow knows no way from this mode to RGB.
+        The samples have 32 bits and no defined range, or Pillow cannot convert the mode to RGB.
     """
     if image.mode.startswith("I;16"):
         return _from_16_bits(image)
     if image.mode in ("I", "F"):
-        raise ValueError("samples of 32 bits have no agreed range; save it with 8 or 16 bits a channel")
+        raise ValueError("32-bit samples have no defined range; save the image with 8 or 16 bits per channel")
     if not image.has_transparency_data:
-        return image if image.mode == "RGB" else image.convert("RGB")  # to convert RGB would copy it
+        return image if image.mode == "RGB" else image.convert("RGB")  # converting RGB to RGB would copy
     opaque = Image.new("RGB", image.size, "white")
     clear = image.convert("RGBA")
     opaque.paste(clear, mask=clear)
@@ -77,17 +77,17 @@ def to_rgb(image: ImageFile.ImageFile) -> Image.Image:
 
 
 def _from_16_bits(image: ImageFile.ImageFile) -> Image.Image:
-    """Keep the upper 8 bits of each grey sample (Pillow itself would clip at 255)."""
+    """Return the upper 8 bits of each gray sample (Pillow itself would clip at 255)."""
     tags = getattr(image, "tag_v2", {})
-    bits = int(tags.get(_BITS_PER_SAMPLE, (16,))[0])  # 12 in some TIFF files, still mode I;16
-    grey = np.clip(np.asarray(image) >> (bits - 8), 0, 255).astype(np.uint8)
-    return Image.fromarray(255 - grey if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey).convert("RGB")
+    bits = int(tags.get(_BITS_PER_SAMPLE, (16,))[0])  # 12 in some TIFF files of mode I;16
+    gray = np.clip(np.asarray(image) >> (bits - 8), 0, 255).astype(np.uint8)
+    return Image.fromarray(255 - gray if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else gray).convert("RGB")
 
 
 def exif_transpose(image: ImageFile.ImageFile) -> Image.Transpose | None:
-    """Give the turn that EXIF asks for; None if there is none, or its data are damaged but the image is not.
+    """Return the transposition that EXIF specifies; None if there is none, or only the EXIF data is damaged.
 
-    To be asked after decoding: a TIFF is then upright already, and says so.
+    Call it after decoding: Pillow transposes a TIFF itself, and then removes its orientation.
     """
     try:
         return _TRANSPOSE_OF_ORIENTATION.get(int(image.getexif().get(_ORIENTATION, 1)))
@@ -102,12 +102,12 @@ _saved_filters: "warnings.catch_warnings[None] | None" = None
 
 @contextmanager
 def suppress_pillow_warnings() -> Iterator[None]:
-    """Ignore warnings that Pillow's modules give.
+    """Ignore warnings from Pillow's modules, in any number of threads.
 
-    ``warnings.catch_warnings`` changes the whole process, and several threads that nest it restore each
-    other's filters. So the first thread in sets the filter, and the last one out restores what was before.
+    ``warnings.catch_warnings`` changes the filters of the process, and threads that use it at the same time restore
+    each other's filters. Here the first thread to enter sets the filter, and the last one to leave restores it.
     """
-    global _num_contexts, _saved_filters  # noqa: PLW0603 - the filters are the process's own
+    global _num_contexts, _saved_filters  # noqa: PLW0603 - the filters belong to the process
     with _filter_lock:
         _num_contexts += 1
         if _num_contexts == 1:
@@ -125,9 +125,10 @@ def suppress_pillow_warnings() -> Iterator[None]:
 
 
 def decode_jpeg(image: ImageFile.ImageFile) -> NDArray[np.uint8] | None:
-    """Decode the file of a colour or grey JPEG that Pillow has opened, (h, w, 3), at the scale that was drafted.
+    """Decode an RGB or gray JPEG that Pillow has opened, (h, w, 3), at its draft scale.
 
-    None if it is no such file, or the decoder has anything to complain of: then Pillow shall decode and judge.
+    Return None for other files and modes, and if the decoder reports an error or warning, so that Pillow decodes the
+    file or rejects it.
     """
     if not isinstance(image, JpegImageFile) or image.mode not in ("RGB", "L") or image.fp is None:
         return None
@@ -143,18 +144,18 @@ def decode_jpeg(image: ImageFile.ImageFile) -> NDArray[np.uint8] | None:
     return pixels if pixels.shape == (height, width, 3) else None
 
 
-# A 102-megapixel medium-format shot, the largest of any camera in use, fits. The costliest of this size, a PNG
-# with alpha, took 1.6 GiB at its peak.
+# Enough for a 102-megapixel medium-format photograph, the largest of any camera in use. The peak memory at this size
+# was 1.6 GiB, for a PNG with alpha channel.
 MAX_PIXELS = 120_000_000
-# More than that shot takes uncompressed at 8 bits a channel; a larger file is something else.
+# More than such a photograph takes uncompressed at 8 bits per channel.
 MAX_BYTES = 512 * 2**20
-# The field's formats and what people convert them to; every further decoder is a further risk.
+# The formats of the field and common conversions; every additional decoder is an additional risk.
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
 
 
 class ImageHeader(NamedTuple):
-    """What a file says of itself before it is decoded; sizes in pixels, as stored (not yet turned)."""
+    """Format and size of an image file; the size is in pixels, as stored, before any EXIF rotation."""
 
     format: str
     width: int
@@ -162,32 +163,32 @@ class ImageHeader(NamedTuple):
 
 
 def read_header(path: Path) -> ImageHeader:
-    """Read a file's header alone: cheap, and enough to find what is missing, empty or no image.
+    """Read only the header of an image: fast, and enough to detect missing, empty and non-image files.
 
     Raises
     ------
     ImageError
-        The file cannot be an image within the limits; it names the file and the reason.
+        The file is not an image within the limits; the message names the file and the reason.
     """
     with _open_image(path) as image:
         return ImageHeader(image.format or "", *image.size)
 
 
 def read_rgb(path: Path, *, max_short_side: int | None = None) -> npt.NDArray[np.uint8]:
-    """Decode an image to RGB, (h, w, 3) uint8, contiguous.
+    """Decode an image to RGB, a contiguous uint8 array (h, w, 3).
 
     Parameters
     ----------
     path
-        A JPEG, PNG, TIFF, BMP or WebP file.
+        JPEG, PNG, TIFF, BMP or WebP file.
     max_short_side
-        Bring larger images down until their shorter side has this many pixels, antialiased; a smaller image
-        stays as it is. A JPEG is then decoded at a reduced scale of at least twice that size.
+        Downsample larger images, with antialiasing, to this many pixels on the shorter side. JPEGs are decoded at a
+        reduced scale of at least twice that size. Default: the full size.
 
     Raises
     ------
     ImageError
-        The file is missing, empty, truncated, damaged, no image or over the limits.
+        The file is missing, empty, truncated, damaged, not an image, or exceeds the limits.
     """
     if max_short_side is not None and max_short_side < 1:
         raise ValueError(f"max_short_side is {max_short_side}; it must be 1 or more, or None")
@@ -199,8 +200,8 @@ def read_rgb(path: Path, *, max_short_side: int | None = None) -> npt.NDArray[np
             pixels = np.array(to_rgb(image))
         if max_short_side is not None:
             pixels = _downsample(pixels, max_short_side, reduced)
-        turn = exif_transpose(image)
-        return pixels if turn is None else np.array(Image.fromarray(pixels).transpose(turn))
+        transpose = exif_transpose(image)
+        return pixels if transpose is None else np.array(Image.fromarray(pixels).transpose(transpose))
 
 
 def read_samples(path: Path) -> npt.NDArray[np.uint8 | np.uint16]:
@@ -218,14 +219,14 @@ def read_samples(path: Path) -> npt.NDArray[np.uint8 | np.uint16]:
 
 
 class _JpegScale(NamedTuple):
-    """Height and width of an image, and how many of the decoded pixels hold it: the last may do so in part."""
+    """Full height and width of a JPEG, and the height and width in decoded pixels, whose last may be partly covered."""
 
     full_size: tuple[int, int]
     extent: tuple[float, float]
 
 
 def _draft(image: ImageFile.ImageFile, max_short_side: int) -> _JpegScale | None:
-    """Ask a JPEG's decoder for 1/2, 1/4 or 1/8 of the size, still twice ``max_short_side``; others cannot."""
+    """Set a JPEG to decode at 1/2, 1/4 or 1/8 of its size, at least twice ``max_short_side``; None for others."""
     width, height = image.size
     drafted = image.draft(None, (2 * max_short_side, 2 * max_short_side))
     return None if drafted is None else _JpegScale((height, width), (drafted[1][3], drafted[1][2]))
@@ -246,10 +247,10 @@ def _downsample(
 
 @contextmanager
 def _open_image(path: Path) -> Iterator[ImageFile.ImageFile]:
-    """Open a file within the limits, and turn whatever goes wrong inside into one ``ImageError``."""
+    """Open an image file within the limits, and convert any decoder error in the block to ``ImageError``."""
     try:
         _check_file(Path(path).stat())
-        # Given a stream rather than a name, Pillow maps no memory onto a file that may shrink meanwhile.
+        # Given a stream instead of a name, Pillow does not memory-map a file that may shrink in the meantime.
         with (
             suppress_pillow_warnings(),
             Path(path).open("rb") as stream,
@@ -267,16 +268,16 @@ def _check_file(status: os.stat_result) -> None:
     if status.st_size == 0:
         raise ValueError("the file is empty")
     if status.st_size > MAX_BYTES:
-        raise ValueError(f"{status.st_size / 2**20:,.0f} MiB; at most {MAX_BYTES // 2**20} MiB are read")
+        raise ValueError(f"{status.st_size / 2**20:,.0f} MiB; at most {MAX_BYTES // 2**20} MiB are allowed")
 
 
 def _check_pixel_count(image: ImageFile.ImageFile) -> None:
-    """Refuse before decoding what would not fit; a TIFF's tile may be far larger than its image."""
+    """Raise an error before decoding too many pixels; a tile of a TIFF may be far larger than the image."""
     tags = getattr(image, "tag_v2", {})
     tile = int(tags.get(_TILE_WIDTH, 0)), int(tags.get(_TILE_LENGTH, 0))
     for width, height in (image.size, tile):
         if width * height > MAX_PIXELS:
-            raise ValueError(f"it asks for {width:,} × {height:,} pixels; at most {MAX_PIXELS:,} are decoded")
+            raise ValueError(f"it has {width:,} × {height:,} pixels; at most {MAX_PIXELS:,} are allowed")
 
 
 def _describe_error(error: BaseException) -> str:

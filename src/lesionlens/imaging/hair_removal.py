@@ -1,10 +1,11 @@
-"""Dark hairs painted over with the skin beside them.
+"""Removal of dark hairs by inpainting.
 
-After DullRazor (Lee et al. 1997, Computers in Biology and Medicine 27:533): what a closing along some direction fills
-is dark and thin, what is also long and straight is a hair, with what is dark and thin beside it. Departures: lengths
-are shares of the image's shorter side; straightness is asked by an opening along lines in place of measuring each,
-so that crossing hairs are found too and most of a net of pigment, whose lines are short, is not; Telea's inpainting in
-place of interpolation. What hairs hide cannot be known: structures beside a hair may be painted over too.
+After DullRazor (Lee et al. 1997, Computers in Biology and Medicine 27:533): a closing along some direction detects
+thin dark structures; those that are also long and straight are hairs, together with thin dark pixels around
+them. Differences from the paper: lengths are fractions of the shorter side of the image. Straightness is tested by an
+opening along lines instead of a measurement per structure, which also detects crossing hairs and excludes most of a
+pigment network, whose lines are short. Hairs are filled by Telea's inpainting instead of interpolation. The skin under
+a hair is unknown, and structures next to a hair may be removed as well.
 """
 
 import math
@@ -14,28 +15,31 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# of the shorter side: wider than a hair, straight part of a hair, what belongs to that, its soft rim
-MAX_HAIR_WIDTH, MIN_HAIR_LENGTH, HAIR_NEIGHBORHOOD, HAIR_RIM_WIDTH = 0.035, 0.15, 0.02, 0.004
-DARKNESS_THRESHOLD = 12  # grey levels than the skin beside it
+# Fractions of the shorter side.
+MAX_HAIR_WIDTH = 0.035
+MIN_HAIR_LENGTH = 0.15  # of the straight segment of a hair
+HAIR_NEIGHBORHOOD = 0.02  # distance of thin dark pixels from it that still belong to the hair
+HAIR_RIM_WIDTH = 0.004  # soft edge of a hair
+DARKNESS_THRESHOLD = 12  # minimum difference from the surrounding skin, in gray levels
 NUM_DIRECTIONS = 24
 
 
 def remove_hair(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Paint over dark hairs, (h, w, 3), and a ruler's long line; fair hairs stay."""
-    found = hair_mask(image)
+    """Inpaint dark hairs, and long lines of rulers, in an RGB image, (h, w, 3); light hairs stay."""
+    mask = hair_mask(image)
     radius = max(1.0, HAIR_RIM_WIDTH * min(image.shape[:2]))
-    return np.asarray(cv2.inpaint(image, found, radius, cv2.INPAINT_TELEA), dtype=np.uint8)
+    return np.asarray(cv2.inpaint(image, mask, radius, cv2.INPAINT_TELEA), dtype=np.uint8)
 
 
 def hair_mask(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Find dark hairs: 255 where there is one, with its rim, else 0, (h, w)."""
+    """Return a mask of dark hairs including their soft edges: 255 on a hair, otherwise 0, (h, w)."""
     side = min(image.shape[:2])
-    grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
-    hollow = _max_over_kernels(cv2.MORPH_BLACKHAT, grey, _line_kernels(MAX_HAIR_WIDTH * side, 4))
-    dark = (hollow > DARKNESS_THRESHOLD).astype(np.uint8) * np.uint8(255)
+    gray = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
+    black_hat = _max_over_kernels(cv2.MORPH_BLACKHAT, gray, _line_kernels(MAX_HAIR_WIDTH * side, 4))
+    dark = (black_hat > DARKNESS_THRESHOLD).astype(np.uint8) * np.uint8(255)
     straight = _max_over_kernels(cv2.MORPH_OPEN, dark, _line_kernels(MIN_HAIR_LENGTH * side, NUM_DIRECTIONS))
-    bends = cv2.bitwise_and(dark, _dilate(straight, HAIR_NEIGHBORHOOD * side))
-    return _dilate(np.asarray(bends, np.uint8), HAIR_RIM_WIDTH * side)
+    hairs = cv2.bitwise_and(dark, _dilate(straight, HAIR_NEIGHBORHOOD * side))
+    return _dilate(np.asarray(hairs, np.uint8), HAIR_RIM_WIDTH * side)
 
 
 def _dilate(mask: NDArray[np.uint8], radius: float) -> NDArray[np.uint8]:
@@ -46,20 +50,20 @@ def _dilate(mask: NDArray[np.uint8], radius: float) -> NDArray[np.uint8]:
 def _max_over_kernels(
     operation: int, image: NDArray[np.uint8], kernels: Iterable[NDArray[np.uint8]]
 ) -> NDArray[np.uint8]:
-    """Give the greatest of what the elements leave, pixel by pixel."""
+    """Apply a morphological operation with each kernel, and return the pixelwise maximum."""
     return np.asarray(
-        np.max([cv2.morphologyEx(image, operation, element) for element in kernels], axis=0), np.uint8
+        np.max([cv2.morphologyEx(image, operation, kernel) for kernel in kernels], axis=0), np.uint8
     )
 
 
 def _line_kernels(length: float, num_directions: int) -> list[NDArray[np.uint8]]:
-    """Draw lines of so many pixels through the middle of a square, one for each direction."""
+    """Return a kernel with a centered line of the given length in pixels, for each direction."""
     half = max(1, round(length / 2))
-    elements = []
-    for number in range(num_directions):
-        angle = math.pi * number / num_directions
+    kernels = []
+    for index in range(num_directions):
+        angle = math.pi * index / num_directions
         right, down = round(half * math.cos(angle)), round(half * math.sin(angle))
-        element = np.zeros((2 * half + 1, 2 * half + 1), np.uint8)
-        cv2.line(element, (half - right, half - down), (half + right, half + down), 1)
-        elements.append(element)
-    return elements
+        kernel = np.zeros((2 * half + 1, 2 * half + 1), np.uint8)
+        cv2.line(kernel, (half - right, half - down), (half + right, half + down), 1)
+        kernels.append(kernel)
+    return kernels

@@ -1,4 +1,4 @@
-"""From a file to the image that everything sees: store, prediction and maps alike."""
+"""Load an image as the image cache, inference and explanation use it."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +15,7 @@ from lesionlens.imaging.decode import read_rgb
 from lesionlens.imaging.hair_removal import remove_hair
 
 ColorConstancy = Literal["none", "gray-world", "shades-of-gray"]
-# to be raised by whoever changes the pixels that ``load_image`` gives: caches are then made anew
+# Increment it with every change of the pixels that ``load_image`` returns: caches are then rebuilt.
 DECODER_VERSION = 2
 
 
@@ -26,12 +26,23 @@ def load_image(
     color_constancy: ColorConstancy = "none",
     hair_removal: bool = False,
 ) -> NDArray[np.uint8]:
-    """Read an image, (h, w, 3); then take hairs away, then the light's colour, as far as asked.
+    """Read an RGB image, (h, w, 3), then remove hairs and apply color constancy if requested.
+
+    Parameters
+    ----------
+    path
+        Image file.
+    max_short_side
+        Maximum length of the shorter side in pixels, as for ``read_rgb``; None: the full size.
+    color_constancy
+        Color constancy method.
+    hair_removal
+        Whether to remove dark hairs.
 
     Raises
     ------
     ImageError
-        As ``read_rgb``.
+        As for ``read_rgb``.
     """
     image = read_rgb(path, max_short_side=max_short_side)
     if hair_removal:
@@ -42,6 +53,6 @@ def load_image(
 
 
 def decoder_version() -> str:
-    """Name all that decides the pixels but file and options: our own way, and the libraries' versions."""
-    jpeg, torch = simplejpeg.__version__, version("torch")  # which resizes
+    """Return a key for everything but file and options that determines the pixels: code and library versions."""
+    jpeg, torch = simplejpeg.__version__, version("torch")  # torch resizes
     return f"pixels {DECODER_VERSION} Pillow {PIL.__version__} simplejpeg {jpeg} OpenCV {cv2.__version__} torch {torch}"

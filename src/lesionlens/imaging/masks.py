@@ -111,7 +111,7 @@ def check_aspect_ratio(
 
 
 def same_aspect_ratio(actual: tuple[int, ...], expected: ImageSize) -> bool:
-    """Return whether two sizes have the same aspect ratio, up to 1 % or the rounding of a side to whole pixels.
+    """Return whether two sizes have the same aspect ratio, up to 1 % or the rounding of a side to an integer.
 
     Examples
     --------

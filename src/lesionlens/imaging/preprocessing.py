@@ -1,4 +1,4 @@
-"""An image as a network sees it: decoded, cropped, resized, normalised. The same for training, use and maps."""
+"""Preprocessing of an image to the input of a model: decode, crop, resize and normalize."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from lesionlens.core.errors import RecipeError
+from lesionlens.core.types import RGBValues
 from lesionlens.imaging.boxes import CropBox, lesion_bounding_box
 from lesionlens.imaging.crops import CropName, make_crop_strategy
 from lesionlens.imaging.load import ColorConstancy, load_image
@@ -20,11 +21,11 @@ from lesionlens.imaging.resize import resized_crops
 
 
 def missing_mask_warning(image_ids: Sequence[str], *, num_images: int) -> str:
-    """Say that a model that looks at the box around the lesion saw whole images, for want of a mask."""
+    """Return a warning that images without a lesion mask were used uncropped by a model that crops to the lesion."""
     return (
-        f"{len(image_ids):,} of {num_images:,} images are seen whole, though the model looks at the box around the "
-        f"lesion: they have no lesion mask or an empty one, for example {', '.join(image_ids[:3])}. Make masks with "
-        "lesionlens segment predict and give their folder (--masks)"
+        f"{len(image_ids):,} of {num_images:,} images are used uncropped, although the model crops images to the "
+        f"lesion: they have no lesion mask or an empty one, for example {', '.join(image_ids[:3])}. Predict masks with "
+        "lesionlens segment predict and pass their folder (--masks)"
     )
 
 
@@ -36,28 +37,30 @@ Aggregation = Literal["probabilities", "logits"]
 
 
 class Preprocessing(BaseModel):
-    """How one image becomes the network's input; written on every model card.
+    """Preprocessing options of a model; part of every model card.
 
     Attributes
     ----------
     input_size
-        Height and width of the network's input, in pixels.
+        Height and width of the model input, in pixels.
     max_short_side
-        Larger images are brought down to this many pixels when decoded; None keeps every pixel.
+        Maximum length of the shorter side in pixels, to which larger images are downsampled when decoded; None: the
+        full size.
     color_constancy, hair_removal
-        What is done to a decoded image, as in ``load_image``.
+        Corrections of a decoded image, as in ``load_image``.
     roi_margin
-        Crops lie in the box around the image's lesion mask, widened by this share of its sides; None: in the image.
+        Margin around the lesion mask to which images are cropped first, as a fraction of the sides of its bounding
+        box; None: no such crop.
     crops, crop_count
-        Strategy and number of the crops that make an image's score.
+        Strategy and number of crops per image at test time.
     seed
-        Of random crops at test time.
+        Random seed of random crops at test time.
     tta
-        Each crop is also seen ``flips`` (4 ways) or in all eight orientations (``dihedral``).
+        Test-time augmentation of each crop: ``flips`` (4 views) or ``dihedral`` (8 views).
     aggregate
-        What is averaged over crops and turns: ``probabilities`` or ``logits``.
+        Quantity that is averaged over crops and TTA views: ``probabilities`` or ``logits``.
     mean, std
-        Of the three channels, on values from 0 to 1.
+        Mean and standard deviation of the three channels, for values from 0 to 1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,8 +75,8 @@ class Preprocessing(BaseModel):
     seed: int = 0
     tta: TTA = "none"
     aggregate: Aggregation = "probabilities"
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
+    mean: RGBValues = IMAGENET_MEAN
+    std: RGBValues = IMAGENET_STD
 
     @model_validator(mode="after")
     def _check_square_for_dihedral(self) -> "Preprocessing":
@@ -81,12 +84,12 @@ class Preprocessing(BaseModel):
         if self.tta == "dihedral" and height != width:
             raise RecipeError(
                 f"crops.tta=dihedral needs a square input, but model.input_size is {height} × {width}; "
-                "give crops.tta=flips or a square size"
+                "use crops.tta=flips or a square size"
             )
         return self
 
     def load_image(self, path: Path) -> NDArray[np.uint8]:
-        """Read a file as RGB (h, w, 3), no larger than ``max_short_side`` asks, hairs and light as on the card."""
+        """Load an RGB image, (h, w, 3), with the decoding options of this preprocessing."""
         return load_image(
             path,
             max_short_side=self.max_short_side,
@@ -95,26 +98,26 @@ class Preprocessing(BaseModel):
         )
 
     def lesion_roi(self, image: NDArray[np.uint8], mask: Path | None, *, path: Path) -> CropBox | None:
-        """Give the box around an image's lesion in which its crops lie.
+        """Return the region of interest around the lesion, to which the crops are limited.
 
         Parameters
         ----------
         image
-            Decoded, (h, w, 3).
+            Decoded image, (h, w, 3).
         mask
-            File of its lesion mask.
+            Lesion mask file, or None.
         path
-            The image's file, for an error.
+            Image file, for the error message.
 
         Returns
         -------
         CropBox or None
-            None, for the whole image, where ``roi_margin`` is None, there is no mask, or it is empty.
+            None, for the complete image, if ``roi_margin`` is None, there is no mask, or the mask is empty.
 
         Raises
         ------
         DataError
-            The mask cannot be read, or has not the image's proportions.
+            The mask cannot be read, or has another aspect ratio than the image.
         """
         if self.roi_margin is None or mask is None:
             return None
@@ -123,30 +126,32 @@ class Preprocessing(BaseModel):
         )
 
     def crop_boxes(self, image_height: int, image_width: int, roi: CropBox | None = None) -> list[CropBox]:
-        """Say where the n test crops of an image of this size lie, in its pixels: the same for the same seed.
+        """Return the boxes of the n test crops, in pixels of the image; they depend only on the sizes and the seed.
 
         Parameters
         ----------
+        image_height, image_width
+            Size of the image in pixels.
         roi
-            The box in which they lie, as if it were the image; None: the image.
+            Region of interest that replaces the image. Default: the complete image.
         """
-        rng, draw = np.random.default_rng(self.seed), make_crop_strategy(self.crops, self.crop_count)
+        rng, strategy = np.random.default_rng(self.seed), make_crop_strategy(self.crops, self.crop_count)
         top, left, height, width, _ = roi or CropBox(0, 0, image_height, image_width)
-        boxes = [draw(round(height), round(width), number, rng) for number in range(self.crop_count)]
+        boxes = [strategy(round(height), round(width), index, rng) for index in range(self.crop_count)]
         return [box.shifted(top, left) for box in boxes]
 
     def extract_crops(self, image: NDArray[np.uint8], roi: CropBox | None = None) -> NDArray[np.uint8]:
-        """Cut the test crops, (n, h, w, 3), at their boxes."""
+        """Return the test crops of an image, (n, h, w, 3)."""
         return resized_crops(image, self.crop_boxes(image.shape[0], image.shape[1], roi), self.input_size)
 
     def normalize(self, crops: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
-        """Scale bytes to the network's range, channels first (in channels-last memory)."""
+        """Normalize bytes with mean and standard deviation, channels first (in channels-last memory format)."""
         width = crops.shape[2]
-        mean, std = (255 * torch.tensor(each, device=crops.device) for each in (self.mean, self.std))
-        rows = crops.flatten(2).to(torch.float32, copy=True)  # by rows, as loops over three channels are slow
+        mean, std = (255 * torch.tensor(values, device=crops.device) for values in (self.mean, self.std))
+        rows = crops.flatten(2).to(torch.float32, copy=True)  # by rows: loops over three channels are slow
         rows.sub_(mean.repeat(width)).div_(std.repeat(width))
         return rows.reshape(crops.shape).permute(0, 3, 1, 2)
 
     def prepare_input(self, image: NDArray[np.uint8], roi: CropBox | None = None) -> Float[Tensor, "n 3 h w"]:
-        """Give the test crops of one decoded image as a batch."""
+        """Return the normalized test crops of a decoded image as a batch."""
         return self.normalize(torch.from_numpy(self.extract_crops(image, roi)))

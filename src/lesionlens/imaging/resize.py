@@ -1,4 +1,4 @@
-"""Resize pictures: antialiased bilinear, as Pillow's but for one grey level here and there, several times as fast."""
+"""Antialiased bilinear resizing, several times as fast as Pillow's and equal to it up to single gray levels."""
 
 import math
 from collections.abc import Sequence
@@ -13,15 +13,19 @@ from lesionlens.imaging.boxes import CropBox
 def resize(
     image: NDArray[np.uint8], size: tuple[int, int], *, extent: tuple[float, float] | None = None
 ) -> NDArray[np.uint8]:
-    """Bring an image (h, w, 3) or a mask (h, w) to (height, width), as an array of its own.
+    """Resize an image (h, w, 3) or a mask (h, w), and return a new array.
 
-    PyTorch's kernel for bytes: it releases Python's lock and, where the processor has AVX2, starts no threads.
+    PyTorch's uint8 kernel is used: it releases Python's lock and, on processors with AVX2, starts no threads.
 
     Parameters
     ----------
+    image
+        Image or mask, uint8.
+    size
+        Target height and width.
     extent
-        Height and width of what counts, from the upper left corner, where that is up to one pixel less than the
-        picture, parts of a pixel too, and both sides shrink. None: the picture.
+        Height and width of the area to resize, from the upper left corner: up to one pixel less than the image,
+        possibly fractional, and only for downsampling both sides. Default: the complete image.
     """
     import torch  # here, because reading headers and tables must not wait for it
     from torch.nn.functional import interpolate
@@ -38,31 +42,30 @@ def resize(
 
 
 def _scale_factor(length: int, extent: float, target: int) -> float:
-    """Give what PyTorch multiplies a side by; it rounds the product down, which must not lose a pixel to 0.999…."""
+    """Return PyTorch's scale factor for a side, such that rounding the product down does not lose a pixel to 0.999…."""
     factor = target / extent
     return factor if int(length * factor) >= target else math.nextafter(factor, math.inf)
 
 
 def resized_crop(image: NDArray[np.uint8], box: CropBox, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Cut a box from an image (h, w, 3) or a mask (h, w) and resize it to (height, width), antialiased bilinear.
+    """Extract a box from an image (h, w, 3) or a mask (h, w), and resize it to (height, width) as a new array.
 
-    A mask becomes soft at its edges. The result is a copy of its own. Of a box in a frame, what lies beside it in the
-    frame has its share, as if the frame were resized and then cut; this is Pillow's resampling, where a box may begin
-    and end inside a pixel.
+    Antialiasing makes the edges of a mask soft. A box with a parent is resampled as if the parent were resized and the
+    box then cropped from it, so that pixels around the box contribute; this uses Pillow, which allows fractional boxes.
     """
     if box.parent is not None:
         top, left = box.top - box.parent.top, box.left - box.parent.left
         edges = (left, top, left + box.width, top + box.height)
-        frame = Image.fromarray(np.ascontiguousarray(image[box.parent.slices()]))
-        return np.array(frame.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=edges))
-    part = image[box.slices()]
-    return np.array(part) if part.shape[:2] == size else resize(part, size)
+        parent = Image.fromarray(np.ascontiguousarray(image[box.parent.slices()]))
+        return np.array(parent.resize((size[1], size[0]), Image.Resampling.BILINEAR, box=edges))
+    crop = image[box.slices()]
+    return np.array(crop) if crop.shape[:2] == size else resize(crop, size)
 
 
 def resized_crops(
     image: NDArray[np.uint8], boxes: Sequence[CropBox], size: tuple[int, int]
 ) -> NDArray[np.uint8]:
-    """Cut n boxes as ``resized_crop`` does: (n, height, width, 3) of an image, (n, height, width) of a mask."""
+    """Extract n boxes as ``resized_crop`` does: (n, height, width, 3) for an image, (n, height, width) for a mask."""
     crops = np.empty((len(boxes), *size, *image.shape[2:]), dtype=np.uint8)
     for crop, box in zip(crops, boxes, strict=True):
         crop[:] = resized_crop(image, box, size)
