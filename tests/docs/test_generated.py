@@ -25,8 +25,8 @@ def test_every_command_and_option_has_a_description(generate: ModuleType) -> Non
 def test_numpy_docstring_becomes_markdown(generate: ModuleType) -> None:
     text = "Sum.\n\nParameters\n----------\na, b\n    Two ``int``\n    terms.\n\nReturns\n-------\nint\n    ``a|b``."
     assert generate.docstring_to_markdown(text) == (
-        "Sum.\n\n**Parameters**\n\n| | |\n| --- | --- |\n| `a`, `b` | Two `int` terms. |\n\n"
-        "**Returns**\n\n| | |\n| --- | --- |\n| `int` | `a\\|b`. |"
+        "Sum.\n\n**Parameters**\n\n| name | description |\n| --- | --- |\n| `a`, `b` | Two `int` terms. |\n\n"
+        "**Returns**\n\n| type | description |\n| --- | --- |\n| `int` | `a\\|b`. |"
     )
 
 
