@@ -17,7 +17,7 @@ from lesionlens.evaluation.result import EvaluationResult
 
 # distinguishable with color vision deficiency and in black and white (Okabe and Ito 2008)
 _ACCENT_COLOR, _REFERENCE_COLOR, _OTHER_CLASSES_COLOR = "#0072B2", "#D55E00", "#C4C4C4"
-_SMALL_FONT, _NORMAL_FONT = 7.0, 8.0  # points: legible in a journal's column
+SMALL_FONT, NORMAL_FONT = 7.0, 8.0  # points: legible in a journal's column
 _PANEL_INCHES = 1.9  # inches
 _MAX_COLUMNS = 4
 _INTERVAL_LABEL = "interval"
@@ -95,20 +95,20 @@ def _class_panels(
             for other in sorted(set(evaluation.curves) - {name}):
                 plot_other_class(axes, evaluation.curves[other])
             plot_class(axes, evaluation.curves[name], index)
-        _style_axes(axes)
+        style_unit_square(axes)
         _set_panel_title(axes, evaluation, metric, name)
-        axes.set_xlabel(axis_labels[0] if index + across >= k else "", fontsize=_SMALL_FONT)
-        axes.set_ylabel(axis_labels[1] if index % across == 0 else "", fontsize=_SMALL_FONT)
+        axes.set_xlabel(axis_labels[0] if index + across >= k else "", fontsize=SMALL_FONT)
+        axes.set_ylabel(axis_labels[1] if index % across == 0 else "", fontsize=SMALL_FONT)
     _add_legend(figure, evaluation)
     return figure
 
 
-def _style_axes(axes: Axes) -> None:
+def style_unit_square(axes: Axes) -> None:
     """Style a panel as a unit square with two thin spines."""
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
-    axes.tick_params(labelsize=_SMALL_FONT, length=2, width=0.5)
+    axes.tick_params(labelsize=SMALL_FONT, length=2, width=0.5)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_linewidth(0.5)
 
@@ -120,8 +120,8 @@ def _set_panel_title(axes: Axes, evaluation: EvaluationResult, metric: str, clas
         value = evaluation.estimate("auc", class_name).caveat
     k = evaluation.classes.index(class_name)
     sizes = f"{evaluation.support[k]:,} images, {evaluation.lesion_support[k]:,} lesions"
-    axes.set_title(display_name(class_name), fontsize=_NORMAL_FONT, fontweight="bold", loc="left", pad=25)
-    axes.text(-0.01, 1.04, f"{value}\n{sizes}", va="bottom", fontsize=_SMALL_FONT, linespacing=1.3)
+    axes.set_title(display_name(class_name), fontsize=NORMAL_FONT, fontweight="bold", loc="left", pad=25)
+    axes.text(-0.01, 1.04, f"{value}\n{sizes}", va="bottom", fontsize=SMALL_FONT, linespacing=1.3)
 
 
 def _add_legend(figure: Figure, evaluation: EvaluationResult) -> None:
@@ -137,7 +137,7 @@ def _add_legend(figure: Figure, evaluation: EvaluationResult) -> None:
         [interval if label == _INTERVAL_LABEL else label for label in labels],
         loc="outside lower center",
         ncols=2 if len(figure.axes) < _MAX_COLUMNS else 4,
-        fontsize=_SMALL_FONT,
+        fontsize=SMALL_FONT,
         frameon=False,
         handlelength=1.8,
     )
@@ -158,15 +158,15 @@ def confusion_figure(evaluation: EvaluationResult) -> Figure:
             axes, (row, column), int(counts[row, column]), fractions[row, column], empty=not totals[row, 0]
         )
     names = [display_name(name) for name in evaluation.classes]
-    axes.set_xticks(range(k), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=_SMALL_FONT)
+    axes.set_xticks(range(k), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=SMALL_FONT)
     with_totals = [f"{name} ({total:,})" for name, total in zip(names, totals[:, 0], strict=True)]
-    axes.set_yticks(range(k), with_totals, fontsize=_SMALL_FONT)
+    axes.set_yticks(range(k), with_totals, fontsize=SMALL_FONT)
     by_threshold = k == len(evaluation.thresholds) + 1 == 2
     axes.set_xlabel(
         "Predicted class (threshold)" if by_threshold else "Predicted class (largest score)",
-        fontsize=_NORMAL_FONT,
+        fontsize=NORMAL_FONT,
     )
-    axes.set_ylabel("True class (images)", fontsize=_NORMAL_FONT)
+    axes.set_ylabel("True class (images)", fontsize=NORMAL_FONT)
     axes.tick_params(length=0)
     axes.set_xticks(np.arange(k + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(k + 1) - 0.5, minor=True)
@@ -200,6 +200,4 @@ def _annotate_cell(axes: Axes, index: tuple[int, int], count: int, fraction: flo
         text, color = UNDEFINED_SYMBOL if empty else "0", "dimgray"
     else:
         text, color = f"{100 * fraction:.0f} %\n{count:,}", "white" if fraction > 0.55 else "black"
-    axes.text(
-        *index[::-1], text, ha="center", va="center", fontsize=_SMALL_FONT, color=color, linespacing=1.2
-    )
+    axes.text(*index[::-1], text, ha="center", va="center", fontsize=SMALL_FONT, color=color, linespacing=1.2)

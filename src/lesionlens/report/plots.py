@@ -87,24 +87,27 @@ def attention_scale_plot(log: pd.DataFrame) -> Figure | None:
     for axes in grid.flat[len(stages) :]:
         axes.set_visible(False)
     for axes, (stage, names) in zip(grid.flat, stages.items(), strict=False):
-        shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.8, len(names)))
-        for name, shade in zip(names, shades, strict=True):
-            axes.plot(
-                log["epoch"], log[name], color=shade, label=name.rpartition(".")[2], **_curve_style(log)
-            )
-        kind, _, module = stage.partition("/")
-        module_title = module.replace("layer", "stage ").replace("soft", "soft attention")
-        _style_axes(axes, _SCALE_SYMBOLS[f"{kind}/"] + module_title)
-        if len(names) > 1:
-            axes.legend(
-                title="block",
-                title_fontsize=_SMALL_FONT_SIZE,
-                fontsize=_SMALL_FONT_SIZE,
-                frameon=False,
-                ncols=2,
-            )
-        axes.yaxis.get_offset_text().set_fontsize(_SMALL_FONT_SIZE)
+        _plot_stage(axes, log, stage, names)
     return figure
+
+
+def _plot_stage(axes: Axes, log: pd.DataFrame, stage: str, names: list[str]) -> None:
+    """Plot the scales of the blocks of one stage."""
+    shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.8, len(names)))
+    for name, shade in zip(names, shades, strict=True):
+        axes.plot(log["epoch"], log[name], color=shade, label=name.rpartition(".")[2], **_curve_style(log))
+    kind, _, module = stage.partition("/")
+    title = module.replace("layer", "stage ").replace("soft", "soft attention")
+    _style_axes(axes, _SCALE_SYMBOLS[f"{kind}/"] + title)
+    if len(names) > 1:
+        axes.legend(
+            title="block",
+            title_fontsize=_SMALL_FONT_SIZE,
+            fontsize=_SMALL_FONT_SIZE,
+            frameon=False,
+            ncols=2,
+        )
+    axes.yaxis.get_offset_text().set_fontsize(_SMALL_FONT_SIZE)
 
 
 def class_balance_plot(counts: Mapping[str, Mapping[str, int]]) -> Figure:

@@ -20,6 +20,7 @@ from lesionlens.evaluation.formatting import (
     format_value,
 )
 from lesionlens.evaluation.metrics import auc, downsample_curve, roc_curve, threshold_sweep
+from lesionlens.evaluation.plots import NORMAL_FONT, SMALL_FONT, style_unit_square
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.registry import METRICS, OVERALL
 
@@ -27,7 +28,6 @@ from lesionlens.evaluation.registry import METRICS, OVERALL
 # differ in their line styles
 _MODEL_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MAX_COLUMNS = 3  # panels per row: the numbers above each need the space
-_SMALL_FONT, _NORMAL_FONT = 7.0, 8.0  # points: legible in a journal's column
 _LINE_STYLES = ("solid", "dashed", "dotted")
 _PAGE_INCHES, _ROW_INCHES, _PANEL_INCHES = 7.2, 0.2, 2.8
 _ROW_SPACING = 0.06  # fraction of a row's height, to separate the numbers of a row from the row above
@@ -85,12 +85,12 @@ def _difference_label(comparison: MetricComparison) -> str:
 
 
 def _set_roc_title(axes: Axes, title: str, subtitle: str) -> None:
-    axes.set_title(title, fontsize=_NORMAL_FONT, fontweight="bold", loc="left", pad=25 if subtitle else 6)
-    axes.text(-0.01, 1.04, subtitle, va="bottom", fontsize=_SMALL_FONT, linespacing=1.3)
+    axes.set_title(title, fontsize=NORMAL_FONT, fontweight="bold", loc="left", pad=25 if subtitle else 6)
+    axes.text(-0.01, 1.04, subtitle, va="bottom", fontsize=SMALL_FONT, linespacing=1.3)
     axes.legend(
         title="AUC",
-        title_fontsize=_SMALL_FONT,
-        fontsize=_SMALL_FONT,
+        title_fontsize=SMALL_FONT,
+        fontsize=SMALL_FONT,
         loc="lower right",
         alignment="left",
         framealpha=0.8,
@@ -101,14 +101,9 @@ def _set_roc_title(axes: Axes, title: str, subtitle: str) -> None:
 
 
 def _style_roc_axes(axes: Axes, *, bottom: bool, left: bool) -> None:
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-    axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
-    axes.set_xlabel("1 − specificity" if bottom else "", fontsize=_SMALL_FONT)
-    axes.set_ylabel("Sensitivity" if left else "", fontsize=_SMALL_FONT)
-    axes.tick_params(labelsize=_SMALL_FONT, length=2, width=0.5)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_linewidth(0.5)
+    style_unit_square(axes)
+    axes.set_xlabel("1 − specificity" if bottom else "", fontsize=SMALL_FONT)
+    axes.set_ylabel("Sensitivity" if left else "", fontsize=SMALL_FONT)
 
 
 def forest_plot(figure: Figure | SubFigure, report: ComparisonReport, *, one_class: bool) -> None:
@@ -129,7 +124,7 @@ def forest_plot(figure: Figure | SubFigure, report: ComparisonReport, *, one_cla
         _forest_panel(axes, pair, names)
         _style_forest_axes(axes, pair)
     panels[-1].set_xlabel(
-        f"difference, {100 * float(report.settings['confidence']):g} % interval", fontsize=_SMALL_FONT
+        f"difference, {100 * float(report.settings['confidence']):g} % interval", fontsize=SMALL_FONT
     )
     bounds = [
         number
@@ -159,16 +154,16 @@ def _forest_panel(axes: Axes, comparisons: Sequence[MetricComparison], names: Se
                 xytext=(offset, 0),
                 textcoords="offset points",
                 va="center",
-                fontsize=_SMALL_FONT,
+                fontsize=SMALL_FONT,
             )
-    axes.set_yticks(np.arange(len(comparisons)), names, fontsize=_SMALL_FONT)
+    axes.set_yticks(np.arange(len(comparisons)), names, fontsize=SMALL_FONT)
     axes.set_ylim(len(comparisons) - 0.4, -0.6)
 
 
 def _style_forest_axes(axes: Axes, comparisons: Sequence[MetricComparison]) -> None:
     axes.set_title(
         f"{comparisons[0].first} − {comparisons[0].second}",
-        fontsize=_NORMAL_FONT,
+        fontsize=NORMAL_FONT,
         fontweight="bold",
         loc="left",
         pad=15,
@@ -181,10 +176,10 @@ def _style_forest_axes(axes: Axes, comparisons: Sequence[MetricComparison]) -> N
             transform=axes.transAxes,
             ha=side,
             va="bottom",
-            fontsize=_SMALL_FONT,
+            fontsize=SMALL_FONT,
             color="dimgray",
         )
-    axes.tick_params(axis="x", labelsize=_SMALL_FONT, length=2, width=0.5, labelbottom=True)
+    axes.tick_params(axis="x", labelsize=SMALL_FONT, length=2, width=0.5, labelbottom=True)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#E6E6E6", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -206,9 +201,7 @@ def comparison_figure(
     else:
         figure = _figure_stacked(report, classes, models, names, forest_height)
     # below the layout; saving with a tight bounding box includes it
-    figure.text(
-        0, 0, RESEARCH_USE_NOTICE, va="top", fontsize=_SMALL_FONT, fontstyle="italic", color="dimgray"
-    )
+    figure.text(0, 0, RESEARCH_USE_NOTICE, va="top", fontsize=SMALL_FONT, fontstyle="italic", color="dimgray")
     return figure
 
 
