@@ -72,7 +72,7 @@ def measure_memory_ceiling(device: str) -> ResultRow:
 def measure_batch_making(device: str) -> ResultRow:
     """Make batches alone: baseline is the loader's variant, on one core."""
     feed = BatchFeed(64, size=224 if device == "cuda" else 64, crops=None, device=device)
-    return measure_variants("making batches", {"baseline": feed.by_loader, "ours": feed.batch}, items=64)
+    return measure_variants("making batches", {"baseline": feed.loader_batch, "ours": feed.batch}, items=64)
 
 
 def drop_unsupported(name: str, variants: dict[str, Callable[[], object]]) -> dict[str, Callable[[], object]]:
