@@ -53,7 +53,7 @@ def test_a_split_is_written_and_described(
     assert run(monkeypatch, *words, "-o", str(out)) == 0
     said = capsys.readouterr().out
     assert "fold 1 of 3" in said
-    assert "caveat: folds by image" in said
+    assert "caveat: the folds are by image" in said
     assert pd.read_csv(out)["split"].value_counts().sum() == 40
 
 

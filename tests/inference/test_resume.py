@@ -69,7 +69,7 @@ def stop(done: int, total: int, *, at: int, error: BaseException) -> None:
 
 
 score = partial(predict, "bundle", ["images"], out=Path("p.csv"), batch_size=3)
-some = pytest.mark.filterwarnings("ignore:.*seen whole")
+some = pytest.mark.filterwarnings("ignore:.*used uncropped")
 
 
 @some
