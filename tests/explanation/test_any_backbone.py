@@ -1,4 +1,4 @@
-"""The layer is found for every family of backbones, and each image is looked at alone."""
+"""Gradient maps on every family of backbones; images of a batch are independent."""
 
 import pytest
 import torch
@@ -29,41 +29,41 @@ def seeded(*shape: int) -> Tensor:
 
 
 @pytest.mark.parametrize(("backbone", "options", "size", "grid"), CASES)
-def test_any_grid_is_found_and_looks_at_each_image_alone(
+def test_map_of_any_backbone_is_independent_of_the_batch(
     backbone: str, options: dict, size: int, grid: tuple[int, int]
 ) -> None:
     torch.manual_seed(1)
     model = TimmClassifier(backbone, num_classes=2, **options)
     images = seeded(2, 3, size, size)
     for weighting in CAM_WEIGHTINGS:
-        how = {"weighting": weighting, "relu": False}
-        together = gradient_map(model, images, target=torch.tensor([0, 1]), **how)
+        kwargs = {"weighting": weighting, "relu": False}
+        together = gradient_map(model, images, target=torch.tensor([0, 1]), **kwargs)
         assert together.shape == (2, *grid)
         assert (together != 0).flatten(1).any(dim=1).all()
-        alone = gradient_map(model, images[1:], target=torch.tensor([1]), **how)
-        scale = float(alone.abs().max())
-        torch.testing.assert_close(together[1:] / scale, alone / scale, rtol=1e-3, atol=1e-3)
+        single = gradient_map(model, images[1:], target=torch.tensor([1]), **kwargs)
+        scale = float(single.abs().max())
+        torch.testing.assert_close(together[1:] / scale, single / scale, rtol=1e-3, atol=1e-3)
 
 
-def test_class_token_map_is_by_the_tokens_that_enter_the_last_block() -> None:
+def test_class_token_map_uses_inputs_of_the_last_block() -> None:
     torch.manual_seed(2)
     model = TimmClassifier("test_vit", num_classes=3, img_size=64).eval()
-    images, trunk = seeded(2, 3, 64, 64), model.backbone
+    images, vit = seeded(2, 3, 64, 64), model.backbone
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    found = gradient_map(model, images, target=torch.tensor([2, 0]), relu=False)
+    actual = gradient_map(model, images, target=torch.tensor([2, 0]), relu=False)
 
-    tokens = trunk.norm_pre(trunk._pos_embed(trunk.patch_embed(images)))
-    tokens = trunk.blocks[:-1](tokens).detach().requires_grad_()
-    logits = trunk.forward_head(trunk.norm(trunk.blocks[-1](tokens)))
+    tokens = vit.norm_pre(vit._pos_embed(vit.patch_embed(images)))
+    tokens = vit.blocks[:-1](tokens).detach().requires_grad_()
+    logits = vit.forward_head(vit.norm(vit.blocks[-1](tokens)))
     torch.testing.assert_close(logits, model(images).logits)
     (gradient,) = torch.autograd.grad(logits[0, 2] + logits[1, 0], tokens)
     weight = gradient[:, 1:].mean(dim=1, keepdim=True)
-    wanted = (weight * tokens[:, 1:]).sum(dim=2).reshape(2, 4, 4)
-    torch.testing.assert_close(found, wanted.detach())
+    expected = (weight * tokens[:, 1:]).sum(dim=2).reshape(2, 4, 4)
+    torch.testing.assert_close(actual, expected.detach())
     torch.testing.assert_close(dict(model.state_dict()), before, rtol=0, atol=0)
 
 
-def test_class_token_of_another_transformer_is_refused_with_the_way_out() -> None:
+def test_class_token_of_another_transformer_raises() -> None:
     options = {"img_size": 32, "patch_size": 16, "embed_dim": 16, "depth": 1, "num_heads": 1}
     model = TimmClassifier("beit_base_patch16_224", num_classes=2, global_pool="token", **options)
     with pytest.raises(ModelError, match=r"global_pool='avg'.*vit_"):

@@ -19,17 +19,17 @@ def arl() -> ARLResNet:
 def test_arl_masks_of_every_stage_sum_to_one(arl: ARLResNet) -> None:
     maps = attention_maps(arl, IMAGES)
     assert list(maps) == ["layer1", "layer2", "layer3", "layer4"]
-    for found in maps.values():
-        torch.testing.assert_close(found.sum(dim=(1, 2)), torch.ones(2))
-        assert not found.requires_grad
+    for values in maps.values():
+        torch.testing.assert_close(values.sum(dim=(1, 2)), torch.ones(2))
+        assert not values.requires_grad
 
 
-def test_plain_network_has_none_and_the_error_says_what_works() -> None:
+def test_network_without_attention_raises() -> None:
     with pytest.raises(ModelError, match="gradcam"):
         attention_maps(TimmClassifier("test_resnet", num_classes=2), IMAGES)
 
 
-def test_auto_is_native_where_there_are_maps_and_always_gradcam(arl: ARLResNet) -> None:
+def test_auto_is_attention_and_gradcam(arl: ARLResNet) -> None:
     assert list(compute_maps_by_name(arl, IMAGES)) == ["layer1", "layer2", "layer3", "layer4", "gradcam"]
     assert list(compute_maps_by_name(TimmClassifier("test_resnet", num_classes=2), IMAGES)) == ["gradcam"]
 
@@ -42,22 +42,20 @@ def test_auto_is_native_where_there_are_maps_and_always_gradcam(arl: ARLResNet) 
         ("soft", {}, ["soft"]),
     ],
 )
-def test_names_tell_the_mechanisms_apart_and_are_safe_in_files(
-    attention: str, options: dict, names: list[str]
-) -> None:
+def test_names_by_mechanism(attention: str, options: dict, names: list[str]) -> None:
     model = create_model(backbone="test_resnet", attention=attention, num_classes=2, **options)
-    found = attention_maps(model, IMAGES)
-    assert list(found) == names
-    theirs = list(model.eval()(IMAGES, maps=True).maps.values())
-    for mine, its in zip(found.values(), theirs, strict=False):
-        torch.testing.assert_close(mine, its.detach())
+    maps = attention_maps(model, IMAGES)
+    assert list(maps) == names
+    expected_maps = list(model.eval()(IMAGES, maps=True).maps.values())
+    for actual, expected in zip(maps.values(), expected_maps, strict=False):
+        torch.testing.assert_close(actual, expected.detach())
 
 
-def test_crops_have_a_weight_each_and_a_map_each_of_what_is_inside() -> None:
+def test_crop_weights_and_maps_of_the_inner_network() -> None:
     options = {"crops": 2, "initial": True, "end": True}
     model = create_model(backbone="test_resnet", attention="patch+gate", num_classes=2, **options)
-    found = attention_maps(model, torch.stack([IMAGES, IMAGES.flip(3)], dim=1))
-    assert {name: tuple(values.shape) for name, values in found.items()} == {
+    maps = attention_maps(model, torch.stack([IMAGES, IMAGES.flip(3)], dim=1))
+    assert {name: tuple(values.shape) for name, values in maps.items()} == {
         "initial-crops": (2, 2),
         "gate-layer2": (2, 2, 8, 8),
         "gate-layer3": (2, 2, 4, 4),
@@ -65,7 +63,7 @@ def test_crops_have_a_weight_each_and_a_map_each_of_what_is_inside() -> None:
     }
 
 
-def test_heads_are_stacked_and_sum_to_the_unified_map() -> None:
+def test_heads_sum_to_the_soft_map() -> None:
     model = create_model(backbone="test_resnet", attention="soft", num_classes=2, heads=3)
     heads = head_maps(model, IMAGES)["soft-heads"]
     assert heads.shape == (2, 3, 2, 2)
@@ -74,14 +72,14 @@ def test_heads_are_stacked_and_sum_to_the_unified_map() -> None:
     assert list(compute_maps_by_name(model, IMAGES, methods=("heads",))) == ["soft-heads"]
 
 
-def test_heads_of_a_network_without_soft_attention_are_refused(arl: ARLResNet) -> None:
+def test_heads_without_soft_attention_raise(arl: ARLResNet) -> None:
     with pytest.raises(ModelError, match="attention=soft"):
         head_maps(arl, IMAGES)
 
 
-def test_methods_are_made_in_the_order_asked_for(arl: ARLResNet) -> None:
-    wanted = ("cam", "gradcam++", "gradcam", "cam", "layercam")
-    assert list(compute_maps_by_name(arl, IMAGES, methods=wanted)) == [
+def test_maps_are_in_the_order_of_the_methods(arl: ARLResNet) -> None:
+    methods = ("cam", "gradcam++", "gradcam", "cam", "layercam")
+    assert list(compute_maps_by_name(arl, IMAGES, methods=methods)) == [
         "cam",
         "gradcampp",
         "gradcam",

@@ -13,7 +13,7 @@ WEIGHT = torch.tensor([[1.0, 0.0, 2.0], [0.0, -1.0, 0.5]])
 
 
 class Pixels(Classifier):
-    """Its features are the image itself; a linear head on their mean: everything can be worked by hand."""
+    """Classifier whose features are the image, with a linear head on their mean, for manual computation."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,15 +41,15 @@ def arl() -> ARLResNet:
     return ARLResNet("test_resnet", num_classes=3)
 
 
-def test_cam_worked_by_hand() -> None:
+def test_cam_of_a_two_pixel_image() -> None:
     image = torch.tensor([[[[1.0, 0.0]], [[0.0, 4.0]], [[1.0, 2.0]]]])  # channels: (1 0), (0 4), (1 2)
     assert cam(Pixels(), image, target=torch.tensor([0])).tolist() == [[[3.0, 4.0]]]
     assert cam(Pixels(), image, target=torch.tensor([1])).tolist() == [[[0.5, -3.0]]]
 
 
-def test_gradcam_worked_by_hand() -> None:
+def test_gradcam_of_a_two_pixel_image() -> None:
     image = torch.tensor([[[[1.0, 0.0]], [[0.0, 4.0]], [[1.0, 2.0]]]])
-    # the logit's gradient is weight / 2 at both places, so is its mean; then the ReLU
+    # the gradient of the logit is weight / 2 at both positions, and so is its mean; then the ReLU
     assert gradient_map(Pixels(), image, target=torch.tensor([1])).tolist() == [[[0.25, 0.0]]]
 
 
@@ -59,18 +59,18 @@ def test_cam_averages_to_the_logit(arl: ARLResNet) -> None:
     logits = arl(images).logits
     bias = arl.backbone.get_classifier().bias
     for k in range(3):
-        found = cam(arl, images, target=torch.tensor([k, k])).mean(dim=(1, 2)) + bias[k]
-        torch.testing.assert_close(found, logits[:, k], **close(logits, terms_of(arl)))
+        actual = cam(arl, images, target=torch.tensor([k, k])).mean(dim=(1, 2)) + bias[k]
+        torch.testing.assert_close(actual, logits[:, k], **close(logits, terms_of(arl)))
 
 
 @pytest.mark.parametrize("target", [None, torch.tensor([2, 0])])
-def test_signed_gradcam_is_cam_over_the_number_of_places(arl: ARLResNet, target: Tensor | None) -> None:
+def test_signed_gradcam_is_cam_over_the_number_of_positions(arl: ARLResNet, target: Tensor | None) -> None:
     images = seeded(2, 3, 64, 96)
-    wanted = cam(arl, images, target=target)
-    found = gradient_map(arl, images, target=target, relu=False)
-    wanted = wanted / (wanted.shape[1] * wanted.shape[2])
-    torch.testing.assert_close(found, wanted, **close(wanted, terms_of(arl)))
-    torch.testing.assert_close(gradient_map(arl, images, target=target), found.relu())
+    expected = cam(arl, images, target=target)
+    actual = gradient_map(arl, images, target=target, relu=False)
+    expected = expected / (expected.shape[1] * expected.shape[2])
+    torch.testing.assert_close(actual, expected, **close(expected, terms_of(arl)))
+    torch.testing.assert_close(gradient_map(arl, images, target=target), actual.relu())
 
 
 @pytest.mark.parametrize("method", [cam, gradient_map])
@@ -80,21 +80,21 @@ def test_default_target_is_the_predicted_class(arl: ARLResNet, method: object) -
     torch.testing.assert_close(method(arl, images), method(arl, images, target=predicted))
 
 
-def test_cam_without_a_linear_head_says_gradient_map() -> None:
+def test_cam_without_a_linear_head_raises() -> None:
     model = TimmClassifier("test_convnext", num_classes=2)
     if model.linear_head_weight() is not None:
-        pytest.fail("choose a backbone whose head is more than one linear layer")
+        pytest.fail("use a backbone whose head is more than one linear layer")
     with pytest.raises(ModelError, match="gradcam"):
         cam(model, seeded(1, 3, 64, 64))
 
 
-def test_target_that_does_not_exist_is_refused(arl: ARLResNet) -> None:
+def test_unknown_target_raises(arl: ARLResNet) -> None:
     with pytest.raises(ModelError, match="the model has 3"):
         cam(arl, seeded(1, 3, 64, 64), target=torch.tensor([3]))
 
 
 @pytest.mark.parametrize("method", [cam, gradient_map])
-def test_the_network_stays_as_it_was(arl: ARLResNet, method: object) -> None:
+def test_network_state_is_unchanged(arl: ARLResNet, method: object) -> None:
     arl.train()
     arl.backbone.bn1.eval()
     frozen = arl.backbone.fc.weight.requires_grad_(False)
@@ -113,9 +113,9 @@ def test_the_network_stays_as_it_was(arl: ARLResNet, method: object) -> None:
 
 def test_gradcam_works_under_inference_mode(arl: ARLResNet) -> None:
     images = seeded(1, 3, 64, 64)
-    wanted = gradient_map(arl, images)
+    expected = gradient_map(arl, images)
     with torch.inference_mode():
-        torch.testing.assert_close(gradient_map(arl, images.clone()), wanted)
+        torch.testing.assert_close(gradient_map(arl, images.clone()), expected)
 
 
 GRID = torch.tensor([[[[1.0, 0.0], [3.0, 2.0]], [[0.5, 4.0], [0.0, 1.0]]]], dtype=torch.float64)
@@ -123,41 +123,41 @@ SLOPES = torch.tensor([[[[0.3, -0.2], [0.1, 0.0]], [[-0.4, 0.2], [0.6, -0.1]]]],
 
 
 def derivatives(score: Tensor, grid: Tensor) -> list[Tensor]:
-    """First, second and third derivative of a score by each value of the grid alone."""
-    found = []
+    """Return the first, second and third derivative of a score with respect to each value of the feature map."""
+    values_by_index = []
     (first,) = torch.autograd.grad(score, grid, create_graph=True)
-    for place in range(grid.numel()):
-        each = [first.flatten()[place]]
+    for index in range(grid.numel()):
+        orders = [first.flatten()[index]]
         for _ in range(2):
-            (following,) = torch.autograd.grad(each[-1], grid, create_graph=True)
-            each.append(following.flatten()[place])
-        found.append(torch.stack(each))
-    return [values.reshape(grid.shape).detach() for values in torch.stack(found, dim=1)]
+            (next_order,) = torch.autograd.grad(orders[-1], grid, create_graph=True)
+            orders.append(next_order.flatten()[index])
+        values_by_index.append(torch.stack(orders))
+    return [values.reshape(grid.shape).detach() for values in torch.stack(values_by_index, dim=1)]
 
 
-def test_grad_cam_plus_plus_is_its_equations_with_all_derivatives_of_an_exponential_score() -> None:
+def test_grad_cam_pp_equals_its_equations() -> None:
     grid = GRID.clone().requires_grad_()
     score = (SLOPES * grid).sum().exp()
     first, second, third = derivatives(score, grid)
-    whole = GRID.sum(dim=(2, 3), keepdim=True)
-    below = 2 * second + whole * third
-    alpha = torch.where(below == 0, 0.0, second / below)  # Chattopadhay et al. 2018, eq. 10
-    wanted = (alpha * first.relu()).sum(dim=(2, 3), keepdim=True)  # eq. 5
-    found = CAM_WEIGHTINGS["gradcam++"](SLOPES, GRID)
-    torch.testing.assert_close(found * score.detach(), wanted)
+    channel_sum = GRID.sum(dim=(2, 3), keepdim=True)
+    denominator = 2 * second + channel_sum * third
+    alpha = torch.where(denominator == 0, 0.0, second / denominator)  # Chattopadhay et al. 2018, eq. 10
+    expected = (alpha * first.relu()).sum(dim=(2, 3), keepdim=True)  # eq. 5
+    actual = CAM_WEIGHTINGS["gradcam++"](SLOPES, GRID)
+    torch.testing.assert_close(actual * score.detach(), expected)
 
 
-def test_layer_cam_counts_each_place_by_its_positive_gradient() -> None:
-    wanted = [[[0.3, 0.0], [0.1, 0.0]], [[0.0, 0.2], [0.6, 0.0]]]
-    assert CAM_WEIGHTINGS["layercam"](SLOPES, GRID)[0].tolist() == wanted
+def test_layer_cam_weights_are_positive_gradients() -> None:
+    expected = [[[0.3, 0.0], [0.1, 0.0]], [[0.0, 0.2], [0.6, 0.0]]]
+    assert CAM_WEIGHTINGS["layercam"](SLOPES, GRID)[0].tolist() == expected
 
 
-def test_grad_cam_counts_channels_by_their_mean_gradient() -> None:
-    found = CAM_WEIGHTINGS["gradcam"](SLOPES, GRID).flatten()
-    torch.testing.assert_close(found, torch.tensor([0.05, 0.075], dtype=torch.float64))
+def test_grad_cam_weights_are_mean_gradients() -> None:
+    actual = CAM_WEIGHTINGS["gradcam"](SLOPES, GRID).flatten()
+    torch.testing.assert_close(actual, torch.tensor([0.05, 0.075], dtype=torch.float64))
 
 
-def test_grad_cam_plus_plus_is_finite_where_channels_sum_below_zero() -> None:
+def test_grad_cam_pp_is_finite_for_negative_sums() -> None:
     # at g = 0.2 and a sum of -10 the equation would divide by zero
-    found = CAM_WEIGHTINGS["gradcam++"](torch.full((1, 1, 1, 2), 0.2), torch.full((1, 1, 1, 2), -5.0))
-    torch.testing.assert_close(found.flatten(), torch.tensor([0.2]))
+    actual = CAM_WEIGHTINGS["gradcam++"](torch.full((1, 1, 1, 2), 0.2), torch.full((1, 1, 1, 2), -5.0))
+    torch.testing.assert_close(actual.flatten(), torch.tensor([0.2]))

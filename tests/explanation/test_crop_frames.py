@@ -8,62 +8,68 @@ from lesionlens.imaging.crops import SUPPORTED_CROP_COUNTS
 from lesionlens.imaging.preprocessing import Preprocessing
 
 SKIN = np.full((300, 400, 3), (210, 150, 130), dtype=np.uint8)
-APART = [CropBox(10, 10, 120, 120), CropBox(10, 200, 120, 120), CropBox(160, 100, 120, 120)]
+SEPARATE_BOXES = [CropBox(10, 10, 120, 120), CropBox(10, 200, 120, 120), CropBox(160, 100, 120, 120)]
 
 
-def colours_at_the_left_side(drawn: np.ndarray, box: CropBox) -> np.ndarray:
-    return drawn[box.top + box.height // 2, box.left : box.left + 8].astype(int)
+def colors_of_left_edge(rendered: np.ndarray, box: CropBox) -> np.ndarray:
+    return rendered[box.top + box.height // 2, box.left : box.left + 8].astype(int)
 
 
-def test_heavier_crops_have_brighter_and_thicker_frames() -> None:
-    drawn = draw_crop_frames(SKIN, APART, np.array([0.2, 0.9, 0.5]))
-    sides = [colours_at_the_left_side(drawn, box) for box in APART]
+def test_higher_weights_have_brighter_and_thicker_frames() -> None:
+    rendered = draw_crop_frames(SKIN, SEPARATE_BOXES, np.array([0.2, 0.9, 0.5]))
+    sides = [colors_of_left_edge(rendered, box) for box in SEPARATE_BOXES]
     brightest = [side[(side.max(axis=1) > 20) & (np.ptp(side, axis=1) > 45)] for side in sides]
-    light, heavy, middle = (each[:, :2].sum(axis=1).max() for each in brightest)
+    light, heavy, middle = (colors[:, :2].sum(axis=1).max() for colors in brightest)
     assert light < middle < heavy
     assert len(brightest[1]) > len(brightest[0])
-    assert all((side[0] == 16).all() for side in sides)  # dark outside on any skin
+    assert all((side[0] == 16).all() for side in sides)  # the outline is dark
 
 
-def test_scale_and_offset_of_weights_do_not_matter_in_small_pictures_and_are_printed_in_large_ones() -> None:
+def test_scale_of_weights_affects_only_labels_of_large_images() -> None:
     weights = np.array([0.2, 0.9, 0.5])
     np.testing.assert_array_equal(
-        draw_crop_frames(SKIN, APART, weights), draw_crop_frames(SKIN, APART, weights / 2 + 0.1)
+        draw_crop_frames(SKIN, SEPARATE_BOXES, weights),
+        draw_crop_frames(SKIN, SEPARATE_BOXES, weights / 2 + 0.1),
     )
     large = np.repeat(np.repeat(SKIN, 2, axis=0), 2, axis=1)
-    changed = draw_crop_frames(large, APART, weights) != draw_crop_frames(large, APART, weights / 2 + 0.1)
+    changed = draw_crop_frames(large, SEPARATE_BOXES, weights) != draw_crop_frames(
+        large, SEPARATE_BOXES, weights / 2 + 0.1
+    )
     rows, columns = np.nonzero(changed.any(axis=2))
     assert len(rows) > 0
     corners = [
-        (rows >= b.top) & (rows < b.top + 40) & (columns >= b.left) & (columns < b.left + 70) for b in APART
+        (rows >= b.top) & (rows < b.top + 40) & (columns >= b.left) & (columns < b.left + 70)
+        for b in SEPARATE_BOXES
     ]
     assert np.any(corners, axis=0).all()
 
 
-def test_equal_weights_are_drawn_alike() -> None:
-    drawn = draw_crop_frames(SKIN, APART, np.full(3, 0.4))
-    first, *others = (colours_at_the_left_side(drawn, box) for box in APART)
-    for other in others:
-        np.testing.assert_array_equal(other, first)
+def test_equal_weights_have_equal_frames() -> None:
+    rendered = draw_crop_frames(SKIN, SEPARATE_BOXES, np.full(3, 0.4))
+    first, *rest = (colors_of_left_edge(rendered, box) for box in SEPARATE_BOXES)
+    for colors in rest:
+        np.testing.assert_array_equal(colors, first)
 
 
-@pytest.mark.parametrize(("count", "most"), [*zip(SUPPORTED_CROP_COUNTS, (0, 1, 1, 3, 3, 6), strict=True)])
-def test_no_two_frames_lie_upon_one_another(count: int, most: int) -> None:
+@pytest.mark.parametrize(
+    ("count", "max_level"), [*zip(SUPPORTED_CROP_COUNTS, (0, 1, 1, 3, 3, 6), strict=True)]
+)
+def test_frames_do_not_coincide(count: int, max_level: int) -> None:
     boxes = Preprocessing(crops="grid", crop_count=count).crop_boxes(450, 600)
     levels = nest_boxes(boxes, tolerance=12)
-    assert max(levels) == most
+    assert max(levels) == max_level
     sides = np.array([
         (b.top + 5 * n, b.top + b.height - 5 * n, b.left + 5 * n, b.left + b.width - 5 * n)
         for b, n in zip(boxes, levels, strict=True)
     ])  # fmt: skip
-    beside = (sides[:, None, 2] < sides[None, :, 3]) & (sides[None, :, 2] < sides[:, None, 3])
-    level = (sides[:, None, 0] < sides[None, :, 1]) & (sides[None, :, 0] < sides[:, None, 1])
+    columns_overlap = (sides[:, None, 2] < sides[None, :, 3]) & (sides[None, :, 2] < sides[:, None, 3])
+    rows_overlap = (sides[:, None, 0] < sides[None, :, 1]) & (sides[None, :, 0] < sides[:, None, 1])
     pairs = ~np.eye(count, dtype=bool)
-    for side, together in ((0, beside), (1, beside), (2, level), (3, level)):
+    for side, overlap in ((0, columns_overlap), (1, columns_overlap), (2, rows_overlap), (3, rows_overlap)):
         same = np.abs(sides[:, None, side] - sides[None, :, side]) < 5
-        assert not (same & together & pairs).any()
+        assert not (same & overlap & pairs).any()
 
 
-def test_weight_that_is_not_finite_is_refused() -> None:
+def test_non_finite_weight_raises() -> None:
     with pytest.raises(ModelError, match="not finite"):
-        draw_crop_frames(SKIN, APART, np.array([0.2, np.nan, 0.5]))
+        draw_crop_frames(SKIN, SEPARATE_BOXES, np.array([0.2, np.nan, 0.5]))

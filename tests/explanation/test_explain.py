@@ -29,7 +29,7 @@ def loaded() -> LoadedModel:
     torch.manual_seed(0)
     architecture = ModelSpec("test_resnet", "arl")
     network = architecture.build(2).eval()
-    # after the last ReLU no feature is negative: all of them speak for melanoma and against nevus
+    # features after the last ReLU are not negative: all of them are evidence for melanoma and against nevus
     network.backbone.fc.weight.data = (
         torch.tensor([[1.0], [-1.0]]).expand_as(network.backbone.fc.weight).clone()
     )
@@ -39,7 +39,7 @@ def loaded() -> LoadedModel:
     )
 
 
-def picture(path: Path, seed: int = 0) -> Path:
+def write_image(path: Path, seed: int = 0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 255, (90, 120, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path)
@@ -47,134 +47,132 @@ def picture(path: Path, seed: int = 0) -> Path:
 
 
 def test_writes_each_map_and_a_panel_in_the_images_aspect(loaded: LoadedModel, tmp_path: Path) -> None:
-    paths = [picture(tmp_path / "in" / "a.png"), picture(tmp_path / "in2" / "a.png", seed=1)]
+    paths = [write_image(tmp_path / "in" / "a.png"), write_image(tmp_path / "in2" / "a.png", seed=1)]
     written = explain(loaded, paths, tmp_path / "out", labels={paths[0]: "nevus"})
     names = ["layer1", "layer2", "layer3", "layer4", "gradcam", "panel"]
     assert [path.name for path in written] == [
         f"{stem}.{name}.png" for stem in ("a", "a-2") for name in names
     ]
-    with Image.open(tmp_path / "out" / "a.gradcam.png") as drawn:
-        assert drawn.size == (120, 90)
+    with Image.open(tmp_path / "out" / "a.gradcam.png") as rendered:
+        assert rendered.size == (120, 90)
 
 
-def test_scores_are_the_mean_over_crops_and_target_changes_gradcam(
-    loaded: LoadedModel, tmp_path: Path
-) -> None:
-    image = np.asarray(Image.open(picture(tmp_path / "a.png")))
-    found = explain_image(loaded, image, target_class="melanoma")
+def test_scores_and_target_class(loaded: LoadedModel, tmp_path: Path) -> None:
+    image = np.asarray(Image.open(write_image(tmp_path / "a.png")))
+    explanation = explain_image(loaded, image, target_class="melanoma")
     crops = loaded.card.preprocessing.prepare_input(image)
-    wanted = loaded.model(crops).logits.softmax(dim=1).mean(dim=0)
-    assert list(found.scores) == list(CLASSES)
-    np.testing.assert_allclose(list(found.scores.values()), wanted.detach(), rtol=1e-5)
-    other = explain_image(loaded, image, target_class="nevus")
-    assert (found.target_class, other.target_class) == CLASSES
-    assert (other.overlays["gradcam"] != found.overlays["gradcam"]).any()
-    np.testing.assert_array_equal(other.overlays["layer4"], found.overlays["layer4"])
+    expected = loaded.model(crops).logits.softmax(dim=1).mean(dim=0)
+    assert list(explanation.scores) == list(CLASSES)
+    np.testing.assert_allclose(list(explanation.scores.values()), expected.detach(), rtol=1e-5)
+    other_class = explain_image(loaded, image, target_class="nevus")
+    assert (explanation.target_class, other_class.target_class) == CLASSES
+    assert (other_class.overlays["gradcam"] != explanation.overlays["gradcam"]).any()
+    np.testing.assert_array_equal(other_class.overlays["layer4"], explanation.overlays["layer4"])
 
 
-def test_maps_are_of_the_crops_that_are_scored(loaded: LoadedModel, tmp_path: Path) -> None:
-    image = np.asarray(Image.open(picture(tmp_path / "a.png")))
+def test_maps_are_of_the_scored_crops(loaded: LoadedModel, tmp_path: Path) -> None:
+    image = np.asarray(Image.open(write_image(tmp_path / "a.png")))
     square = Preprocessing(input_size=(64, 64), crops="center-square")
-    centred = LoadedModel(loaded.model, loaded.card.model_copy(update={"preprocessing": square}))
-    found = explain_image(centred, image, target_class="melanoma").overlays["gradcam"]
+    center_model = LoadedModel(loaded.model, loaded.card.model_copy(update={"preprocessing": square}))
+    rendered = explain_image(center_model, image, target_class="melanoma").overlays["gradcam"]
     box = square.crop_boxes(90, 120)[0]
     assert box == CropBox(0, 15, 90, 90)
-    middle = image[:, 15:105]
-    whole = LoadedModel(
+    center = image[:, 15:105]
+    uncropped = LoadedModel(
         loaded.model, loaded.card.model_copy(update={"preprocessing": Preprocessing(input_size=(64, 64))})
     )
-    wanted = explain_image(whole, np.ascontiguousarray(middle), target_class="melanoma").overlays["gradcam"]
-    np.testing.assert_array_equal(found[:, 15:105], wanted)
-    assert found[:, :15].mean() > 1.2 * image[:, :15].mean()  # veiled
+    expected = explain_image(uncropped, np.ascontiguousarray(center), target_class="melanoma").overlays[
+        "gradcam"
+    ]
+    np.testing.assert_array_equal(rendered[:, 15:105], expected)
+    assert rendered[:, :15].mean() > 1.2 * image[:, :15].mean()  # covered by white
 
 
-def test_maps_lie_in_the_box_around_the_lesion(loaded: LoadedModel, tmp_path: Path) -> None:
-    paths = [picture(tmp_path / "a.png"), picture(tmp_path / "b.png", seed=1)]
+def test_maps_with_lesion_roi(loaded: LoadedModel, tmp_path: Path) -> None:
+    paths = [write_image(tmp_path / "a.png"), write_image(tmp_path / "b.png", seed=1)]
     mask = np.zeros((90, 120), np.uint8)
     mask[30:60, 20:80] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
-    looking = Preprocessing(input_size=(64, 64), roi_margin=0.5)  # rows 15 to 75, columns 0 to 110
-    around = LoadedModel(loaded.model, loaded.card.model_copy(update={"preprocessing": looking}))
-    whole = Preprocessing(input_size=(64, 64))
-    plain = LoadedModel(loaded.model, loaded.card.model_copy(update={"preprocessing": whole}))
+    with_roi = Preprocessing(input_size=(64, 64), roi_margin=0.5)  # rows 15 to 75, columns 0 to 110
+    roi_model = LoadedModel(loaded.model, loaded.card.model_copy(update={"preprocessing": with_roi}))
+    uncropped = Preprocessing(input_size=(64, 64))
+    uncropped_model = LoadedModel(loaded.model, loaded.card.model_copy(update={"preprocessing": uncropped}))
     options: Any = {"methods": ("gradcam",), "target_class": "melanoma"}
     with pytest.warns(UserWarning, match=r"1 of 2 images are used uncropped, .* for example b\.png"):
-        explain(around, paths, tmp_path / "out", masks={paths[0]: tmp_path / "mask.png"}, **options)
-    found = np.asarray(Image.open(tmp_path / "out" / "a.gradcam.png"))
+        explain(roi_model, paths, tmp_path / "out", masks={paths[0]: tmp_path / "mask.png"}, **options)
+    rendered = np.asarray(Image.open(tmp_path / "out" / "a.gradcam.png"))
     image = np.asarray(Image.open(paths[0]))
-    wanted = explain_image(plain, np.ascontiguousarray(image[15:75, :110]), **options)
-    np.testing.assert_array_equal(found[15:75, :110], wanted.overlays["gradcam"])
-    assert found[:15].mean() > 1.2 * image[:15].mean()  # veiled
+    expected = explain_image(uncropped_model, np.ascontiguousarray(image[15:75, :110]), **options)
+    np.testing.assert_array_equal(rendered[15:75, :110], expected.overlays["gradcam"])
+    assert rendered[:15].mean() > 1.2 * image[:15].mean()  # covered by white
     cases = [ExampleCase("a", "nevus", "melanoma", 0.9)]
     masks = {"a": tmp_path / "mask.png"}
-    write_gallery(around, {"a": paths[0]}, cases, tmp_path / "maps", methods=("gradcam",), masks=masks)
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "maps" / "a.gradcam.png")), found)
+    write_gallery(roi_model, {"a": paths[0]}, cases, tmp_path / "maps", methods=("gradcam",), masks=masks)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "maps" / "a.gradcam.png")), rendered)
 
 
-def test_the_rest_has_no_score_to_explain(loaded: LoadedModel, tmp_path: Path) -> None:
+def test_gallery_of_a_rest_class_without_score(loaded: LoadedModel, tmp_path: Path) -> None:
     card = loaded.card.model_copy(update={"multilabel": True})
     cases = [ExampleCase("a", "other", "other", 0.9)]
-    paths = {"a": picture(tmp_path / "a.png")}
+    paths = {"a": write_image(tmp_path / "a.png")}
     written = write_gallery(LoadedModel(loaded.model, card), paths, cases, tmp_path, methods=("cam",))
     assert [path.name for path in written] == ["a.png", "a.cam.png"]
     image = np.asarray(Image.open(paths["a"]))
-    wanted = loaded.model(card.preprocessing.prepare_input(image)).logits.double().sigmoid().mean(dim=0)
+    expected = loaded.model(card.preprocessing.prepare_input(image)).logits.double().sigmoid().mean(dim=0)
     scores = explain_image(LoadedModel(loaded.model, card), image, methods=()).scores
-    np.testing.assert_allclose(list(scores.values()), wanted.detach(), rtol=1e-5)
+    np.testing.assert_allclose(list(scores.values()), expected.detach(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("longer_side", [1024, 60])
-def test_a_network_of_crops_is_explained_alike(tmp_path: Path, longer_side: int) -> None:
+def test_network_of_crops(tmp_path: Path, longer_side: int) -> None:
     torch.manual_seed(0)
     architecture = ModelSpec("test_resnet", "patch+gate", {"crops": 5, "end": True})
     preprocessing = Preprocessing(input_size=(64, 64), crops="grid", crop_count=5)
     card = ModelCard(architecture=architecture, classes=CLASSES, preprocessing=preprocessing)
     loaded = LoadedModel(architecture.build(2).eval(), card)
-    image = np.asarray(Image.open(picture(tmp_path / "a.png")))
-    found = explain_image(loaded, image, max_size=longer_side)
-    wanted = loaded.model(preprocessing.prepare_input(image)[None]).logits.softmax(dim=1)[0]
-    np.testing.assert_allclose(list(found.scores.values()), wanted.detach(), rtol=1e-5)
-    assert list(found.overlays) == ["gate-layer2", "gate-layer3", "end-crops", "gradcam"]
-    assert {drawn.shape for drawn in found.overlays.values()} == {found.image.shape}
+    image = np.asarray(Image.open(write_image(tmp_path / "a.png")))
+    explanation = explain_image(loaded, image, max_size=longer_side)
+    expected = loaded.model(preprocessing.prepare_input(image)[None]).logits.softmax(dim=1)[0]
+    np.testing.assert_allclose(list(explanation.scores.values()), expected.detach(), rtol=1e-5)
+    assert list(explanation.overlays) == ["gate-layer2", "gate-layer3", "end-crops", "gradcam"]
+    assert {rendered.shape for rendered in explanation.overlays.values()} == {explanation.image.shape}
 
 
-def test_heads_are_one_sheet_an_image(tmp_path: Path) -> None:
+def test_heads_are_one_image_grid(tmp_path: Path) -> None:
     torch.manual_seed(0)
     architecture = ModelSpec("test_resnet", "soft", {"heads": 4})
     preprocessing = Preprocessing(input_size=(64, 64))
     card = ModelCard(architecture=architecture, classes=CLASSES, preprocessing=preprocessing)
     loaded = LoadedModel(architecture.build(2).eval(), card)
-    written = explain(loaded, [picture(tmp_path / "a.png")], tmp_path, methods=("heads", "gradcam++"))
+    written = explain(loaded, [write_image(tmp_path / "a.png")], tmp_path, methods=("heads", "gradcam++"))
     assert [path.name for path in written] == ["a.soft-heads.png", "a.gradcampp.png", "a.panel.png"]
 
 
-def test_unreadable_images_are_left_out_and_named_once(loaded: LoadedModel, tmp_path: Path) -> None:
+def test_unreadable_images_are_skipped_with_one_warning(loaded: LoadedModel, tmp_path: Path) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no image")
-    good = picture(tmp_path / "good.png")
-    with pytest.warns(UserWarning, match=r"(?s)1 of 2 images left out.*broken"):
+    good = write_image(tmp_path / "good.png")
+    with pytest.warns(UserWarning, match=r"(?s)1 of 2 images were skipped.*broken"):
         written = explain(loaded, [broken, good], tmp_path, methods=("cam",))
     assert [path.name for path in written] == ["good.cam.png", "good.panel.png"]
     with pytest.raises(ImageError, match="none of the 1"):
         explain(loaded, [broken], tmp_path)
 
 
-def test_class_that_does_not_exist_names_the_nearest(loaded: LoadedModel, tmp_path: Path) -> None:
+def test_unknown_class_suggests_the_nearest(loaded: LoadedModel, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="did you mean 'melanoma'"):
-        explain(loaded, [picture(tmp_path / "a.png")], tmp_path, target_class="melanom")
+        explain(loaded, [write_image(tmp_path / "a.png")], tmp_path, target_class="melanom")
 
 
-def test_gallery_names_files_after_images_and_explains_what_was_predicted(
-    loaded: LoadedModel, tmp_path: Path
-) -> None:
-    path = picture(tmp_path / "a.png")
+def test_gallery_files_and_explained_class(loaded: LoadedModel, tmp_path: Path) -> None:
+    path = write_image(tmp_path / "a.png")
     cases = [ExampleCase("clinic/1", "nevus", "melanoma", 0.9)]
     written = write_gallery(loaded, {"clinic/1": path}, cases, tmp_path / "maps")
     assert [path.name for path in written][:2] == ["clinic%2F1.png", "clinic%2F1.layer1.png"]
     image = np.asarray(Image.open(path))
-    wanted = explain_image(loaded, image, target_class="melanoma").overlays["gradcam"]
+    expected = explain_image(loaded, image, target_class="melanoma").overlays["gradcam"]
     np.testing.assert_array_equal(
-        np.asarray(Image.open(tmp_path / "maps" / "clinic%2F1.gradcam.png")), wanted
+        np.asarray(Image.open(tmp_path / "maps" / "clinic%2F1.gradcam.png")), expected
     )
 
 
@@ -183,39 +181,39 @@ IMAGE = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)
 BOXES = [CropBox(0, 0, 30, 20), CropBox(0, 20, 30, 20)]
 
 
-def test_single_images_are_explained_crop_by_crop_for_one_class() -> None:
+def test_maps_of_a_network_of_single_images() -> None:
     torch.manual_seed(0)
     model = create_model(backbone="test_resnet", attention="gate", num_classes=2)
-    found = compute_maps(model, CROPS, target_index=1)
-    assert list(found) == ["gate-layer2", "gate-layer3", "gradcam"]
-    wanted = gradient_map(model, CROPS, target=torch.tensor([1, 1, 1]))
-    torch.testing.assert_close(found["gradcam"], wanted, **close(wanted, terms_of(model)))
+    maps = compute_maps(model, CROPS, target_index=1)
+    assert list(maps) == ["gate-layer2", "gate-layer3", "gradcam"]
+    expected = gradient_map(model, CROPS, target=torch.tensor([1, 1, 1]))
+    torch.testing.assert_close(maps["gradcam"], expected, **close(expected, terms_of(model)))
 
 
-def test_a_network_of_crops_sees_all_at_once() -> None:
+def test_maps_of_a_network_of_crops() -> None:
     torch.manual_seed(0)
     model = create_model(backbone="test_resnet", attention="patch", num_classes=2, crops=3, end=True)
-    found = compute_maps(model, CROPS, target_index=1)
-    assert {name: tuple(values.shape) for name, values in found.items()} == {
+    maps = compute_maps(model, CROPS, target_index=1)
+    assert {name: tuple(values.shape) for name, values in maps.items()} == {
         "end-crops": (3,),
         "gradcam": (3, 2, 2),
     }
-    torch.testing.assert_close(found["end-crops"], attention_maps(model, CROPS[None])["end-crops"][0])
+    torch.testing.assert_close(maps["end-crops"], attention_maps(model, CROPS[None])["end-crops"][0])
 
 
-def test_places_are_stitched_weights_framed_and_heads_laid_out() -> None:
-    places = np.array([[[0.0]], [[1.0]]])
-    whole = np.repeat([[0.0, 1.0]], 30, axis=0).repeat(20, axis=1)
-    np.testing.assert_array_equal(draw_map(IMAGE, places, BOXES), overlay(IMAGE, whole))
+def test_draw_map_by_number_of_axes() -> None:
+    spatial = np.array([[[0.0]], [[1.0]]])
+    stitched = np.repeat([[0.0, 1.0]], 30, axis=0).repeat(20, axis=1)
+    np.testing.assert_array_equal(draw_map(IMAGE, spatial, BOXES), overlay(IMAGE, stitched))
     weights = np.array([0.3, 0.7])
     np.testing.assert_array_equal(draw_map(IMAGE, weights, BOXES), draw_crop_frames(IMAGE, BOXES, weights))
-    heads = np.stack([places, 1 - places, places], axis=1)
-    each = [draw_map(IMAGE, values, BOXES) for values in (places, 1 - places, places)]
-    np.testing.assert_array_equal(draw_map(IMAGE, heads, BOXES), image_grid(each))
+    heads = np.stack([spatial, 1 - spatial, spatial], axis=1)
+    overlays = [draw_map(IMAGE, values, BOXES) for values in (spatial, 1 - spatial, spatial)]
+    np.testing.assert_array_equal(draw_map(IMAGE, heads, BOXES), image_grid(overlays))
 
 
-def test_sheet_has_as_many_rows_as_columns_in_reading_order() -> None:
-    greys = [np.full((30, 40, 3), 10 * number, dtype=np.uint8) for number in range(7)]
-    laid = image_grid(greys)
-    assert laid.shape == (45, 60, 3)
-    assert laid[7::15, 10::20, 0].tolist() == [[0, 10, 20], [30, 40, 50], [60, 255, 255]]
+def test_image_grid_is_square_in_reading_order() -> None:
+    images = [np.full((30, 40, 3), 10 * number, dtype=np.uint8) for number in range(7)]
+    sheet = image_grid(images)
+    assert sheet.shape == (45, 60, 3)
+    assert sheet[7::15, 10::20, 0].tolist() == [[0, 10, 20], [30, 40, 50], [60, 255, 255]]

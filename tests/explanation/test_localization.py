@@ -1,4 +1,4 @@
-"""A model over images with masks: where maps and masks meet, what is left out, what is written."""
+"""Localization of a model on images with masks: comparison on pixels, exclusions and output files."""
 
 import sys
 from pathlib import Path
@@ -24,14 +24,14 @@ from lesionlens.models.saved_model import LoadedModel, ModelCard, save_model
 CLASSES = ("melanoma", "nevus")
 
 
-def make(attention: str = "arl", **seeing: object) -> LoadedModel:
+def make_model(attention: str = "arl", **preprocessing_options: object) -> LoadedModel:
     torch.manual_seed(0)
     options = {"crops": 5, "end": True} if attention == "patch" else {}
     architecture = ModelSpec("test_resnet", attention, options)
-    preprocessing = Preprocessing(**{"input_size": (64, 64), **seeing})
+    preprocessing = Preprocessing(**{"input_size": (64, 64), **preprocessing_options})
     card = ModelCard(architecture=architecture, classes=CLASSES, preprocessing=preprocessing)
     network = architecture.build(2).eval()
-    for weights in network.parameters():  # norms that start at zero make flat maps
+    for weights in network.parameters():  # norms initialized to zero would make constant maps
         if not weights.any():
             weights.data.normal_()
     return LoadedModel(network, card)
@@ -39,7 +39,7 @@ def make(attention: str = "arl", **seeing: object) -> LoadedModel:
 
 @pytest.fixture
 def table(tmp_path: Path) -> LesionTable:
-    """Six images of five lesions: masks of other sizes, one empty, one not there."""
+    """Six images of five lesions, with one mask of another size, one empty and one missing."""
     rows = []
     for n in range(6):
         rng = np.random.default_rng(n)
@@ -60,17 +60,17 @@ def table(tmp_path: Path) -> LesionTable:
     return load_table(f"table:{tmp_path / 't.csv'}")
 
 
-def test_maps_and_masks_meet_on_the_images_pixels(table: LesionTable) -> None:
-    loaded = make()
-    found = evaluate_localization(
+def test_maps_are_compared_on_the_pixels_of_the_image(table: LesionTable) -> None:
+    loaded = make_model()
+    result = evaluate_localization(
         loaded, table, methods=["attention", "cam"], target_class="melanoma", n_resamples=30
     )
-    assert [each.image_id for each in found.images] == ["i0", "i1", "i2", "i3"]
-    assert list(found.images[0].maps) == ["layer1", "layer2", "layer3", "layer4", "cam"]
+    assert [item.image_id for item in result.images] == ["i0", "i1", "i2", "i3"]
+    assert list(result.images[0].maps) == ["layer1", "layer2", "layer3", "layer4", "cam"]
     compared = 0
-    for each in found.images:
-        image = np.asarray(Image.open(table.root.parent / f"{each.image_id}.png"))
-        mask = np.asarray(Image.open(table.root.parent / f"{each.image_id.replace('i', 'm')}.png"))
+    for item in result.images:
+        image = np.asarray(Image.open(table.root.parent / f"{item.image_id}.png"))
+        mask = np.asarray(Image.open(table.root.parent / f"{item.image_id.replace('i', 'm')}.png"))
         mask = mask[:: mask.shape[0] // 60, :: mask.shape[1] // 80] > 0
         crops = loaded.card.preprocessing.prepare_input(image)
         for name, values in compute_maps(
@@ -82,96 +82,100 @@ def test_maps_and_masks_meet_on_the_images_pixels(table: LesionTable) -> None:
                 )
             )
             if np.ptp(on_image) <= 1e-6 * np.abs(on_image).max():
-                continue  # flat
+                continue  # constant
             scaled = (on_image - on_image.min()) / np.ptp(on_image)
-            wanted = jaccard_score(mask.ravel(), scaled.ravel() >= 0.5)
+            expected = jaccard_score(mask.ravel(), scaled.ravel() >= 0.5)
             compared += 1
-            assert each.maps[name].iou == pytest.approx(wanted, abs=1e-6), name
+            assert item.maps[name].iou == pytest.approx(expected, abs=1e-6), name
     assert compared > 12
 
 
 def test_means_have_intervals_over_lesions(table: LesionTable) -> None:
-    found = evaluate_localization(make(), table, methods=["attention"], n_resamples=40, seed=3)
-    values = np.array([each.maps["layer4"].energy_pointing_game for each in found.images])
+    result = evaluate_localization(make_model(), table, methods=["attention"], n_resamples=40, seed=3)
+    values = np.array([item.maps["layer4"].energy_pointing_game for item in result.images])
     estimate = next(
-        each for each in found.estimates if (each.metric, each.scope) == ("energy_pointing_game", "layer4")
+        item for item in result.estimates if (item.metric, item.scope) == ("energy_pointing_game", "layer4")
     )
     assert estimate.value == pytest.approx(values.mean())
     weights = np.concatenate(
         list(cluster_bootstrap_weights(np.array(["L0", "L0", "L2", "L3"]), n_resamples=40, seed=3))
     )
-    drawn = [np.average(values, weights=each) for each in weights]
-    assert (estimate.low, estimate.high) == pytest.approx(np.percentile(drawn, [2.5, 97.5]))
-    bare = evaluate_localization(make(), table, methods=["attention"], n_resamples=0)
-    assert np.isnan(bare.estimates[0].low)
+    resampled_means = [np.average(values, weights=item) for item in weights]
+    assert (estimate.low, estimate.high) == pytest.approx(np.percentile(resampled_means, [2.5, 97.5]))
+    without_intervals = evaluate_localization(make_model(), table, methods=["attention"], n_resamples=0)
+    assert np.isnan(without_intervals.estimates[0].low)
 
 
-def test_images_without_a_lesion_to_compare_with_are_counted(table: LesionTable) -> None:
-    found = evaluate_localization(make(), table, methods=["attention"], n_resamples=0)
-    assert [name for name, _ in found.excluded] == ["i4", "i5"]
-    assert "is empty" in found.excluded[0][1]
-    assert found.excluded[1][1] == "i5.png has no mask"
-    with pytest.raises(DataError, match="not one of 2 images can be measured, for example: "):
-        evaluate_localization(make(), table.select(["i4", "i5"]))
+def test_images_without_lesion_mask_are_excluded(table: LesionTable) -> None:
+    result = evaluate_localization(make_model(), table, methods=["attention"], n_resamples=0)
+    assert [name for name, _ in result.excluded] == ["i4", "i5"]
+    assert "is empty" in result.excluded[0][1]
+    assert result.excluded[1][1] == "i5.png has no mask"
+    with pytest.raises(DataError, match="none of the 2 images can be evaluated, for example: "):
+        evaluate_localization(make_model(), table.select(["i4", "i5"]))
 
 
-def test_only_what_the_crops_saw_counts(table: LesionTable, tmp_path: Path) -> None:
+def test_uncovered_pixels_are_excluded(table: LesionTable, tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
     corner = np.zeros((60, 80), dtype=np.uint8)
-    corner[:, :5] = 255  # the centre square begins at column 10
+    corner[:, :5] = 255  # the center square starts at column 10
     Image.fromarray(corner).save(tmp_path / "masks" / "i0.png")
     corner[:, 40:] = 255
     Image.fromarray(corner).save(tmp_path / "masks" / "i1.png")
-    found = evaluate_localization(
-        make(crops="center-square"), table, methods=["attention"], mask_dir=tmp_path / "masks", n_resamples=0
+    result = evaluate_localization(
+        make_model(crops="center-square"),
+        table,
+        methods=["attention"],
+        mask_dir=tmp_path / "masks",
+        n_resamples=0,
     )
-    assert [each.image_id for each in found.images] == ["i1"]
-    assert found.excluded[0] == ("i0", "no crop of i0.png shows its lesion")
+    assert [item.image_id for item in result.images] == ["i1"]
+    assert result.excluded[0] == ("i0", "no crop of i0.png contains its lesion")
 
 
-def test_the_box_around_the_lesion_is_looked_at_where_the_card_says_so(table: LesionTable) -> None:
-    few = table.select(["i0"])
-    whole, close = (
-        evaluate_localization(make(roi_margin=roi), few, methods=["attention"], n_resamples=0)
+def test_lesion_roi_of_the_card_is_used(table: LesionTable) -> None:
+    one_image = table.select(["i0"])
+    uncropped, cropped = (
+        evaluate_localization(make_model(roi_margin=roi), one_image, methods=["attention"], n_resamples=0)
         for roi in (None, 0.0)
     )
-    # seen is the lesion's own box: all of the map lies in the mask
-    assert close.images[0].maps["layer4"].energy_pointing_game == pytest.approx(1)
-    assert whole.images[0].maps["layer4"].energy_pointing_game < 1
+    # the model gets only the box of the lesion: the complete map is inside the mask
+    assert cropped.images[0].maps["layer4"].energy_pointing_game == pytest.approx(1)
+    assert uncropped.images[0].maps["layer4"].energy_pointing_game < 1
 
 
-def test_weights_of_whole_crops_have_no_places(table: LesionTable) -> None:
-    loaded = make("patch", crops="grid", crop_count=5)
-    with pytest.raises(ModelError, match="weights of whole crops"):
+def test_crop_weights_are_not_spatial(table: LesionTable) -> None:
+    loaded = make_model("patch", crops="grid", crop_count=5)
+    with pytest.raises(ModelError, match="weights of crops"):
         evaluate_localization(loaded, table, methods=["attention"])
-    found = evaluate_localization(loaded, table, methods=["auto"], n_resamples=0)
-    assert list(found.images[0].maps) == ["gradcam"]
+    result = evaluate_localization(loaded, table, methods=["auto"], n_resamples=0)
+    assert list(result.images[0].maps) == ["gradcam"]
     with pytest.raises(ModelError, match="unknown class 'melanomia'"):
         evaluate_localization(loaded, table, target_class="melanomia")
 
 
-def test_each_head_is_a_map_of_its_own(table: LesionTable) -> None:
-    found = evaluate_localization(make("soft"), table.select(["i0"]), methods=["heads"], n_resamples=0)
-    assert list(found.images[0].maps)[:2] == ["soft-heads-0", "soft-heads-1"]
+def test_each_head_is_a_separate_map(table: LesionTable) -> None:
+    result = evaluate_localization(make_model("soft"), table.select(["i0"]), methods=["heads"], n_resamples=0)
+    assert list(result.images[0].maps)[:2] == ["soft-heads-0", "soft-heads-1"]
 
 
-def test_the_command_writes_every_image_and_the_means(
+def test_command_writes_images_and_means(
     table: LesionTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    loaded = make()
+    loaded = make_model()
     save_model(tmp_path / "model", loaded.model, loaded.card)
     (tmp_path / "only.csv").write_text("image_id\ni3\ni0\ni4\n")
-    words = f"evaluate-maps {tmp_path}/model {table.root} -o {tmp_path}/q --method attention --bootstrap-samples 20"
+    command = f"evaluate-maps {tmp_path}/model {table.root} -o {tmp_path}/q --method attention --bootstrap-samples 20"
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(cli, "_format_warnings", lambda: None)
-    monkeypatch.setattr(sys, "argv", ["lesionlens", *words.split(), "--image-list", f"{tmp_path}/only.csv"])
-    with pytest.raises(SystemExit) as left:
+    monkeypatch.setattr(sys, "argv", ["lesionlens", *command.split(), "--image-list", f"{tmp_path}/only.csv"])
+    with pytest.raises(SystemExit) as exit_info:
         cli.main()
-    assert not left.value.code
-    said = capsys.readouterr()
-    assert "layer4" in said.out
-    assert "2 images; 1 excluded, see excluded.csv" in said.err
-    assert "Research use only" in said.err
+    assert not exit_info.value.code
+    captured = capsys.readouterr()
+    assert "layer4" in captured.out
+    assert "2 images; 1 excluded, see excluded.csv" in captured.err
+    assert "Research use only" in captured.err
     images = pd.read_csv(tmp_path / "q" / "images.csv")
     assert images["image_id"].tolist() == ["i3"] * 4 + ["i0"] * 4
     summary = pd.read_csv(tmp_path / "q" / "summary.csv")

@@ -1,4 +1,4 @@
-"""Attention residual learning inside timm's networks."""
+"""Attention residual learning in timm's residual networks."""
 
 import pytest
 import timm
@@ -23,7 +23,7 @@ FAMILY = [
 
 @pytest.mark.parametrize("name", FAMILY)
 def test_alpha_zero_equals_timm_itself(name: str) -> None:
-    """The witness is timm's own forward, in training mode too."""
+    """The reference is timm's forward, also in training mode."""
     torch.manual_seed(0)
     theirs = timm.create_model(name, num_classes=3, zero_init_last=False)
     ours = ARLResNet(name, num_classes=3, alpha=0.0)
@@ -34,7 +34,7 @@ def test_alpha_zero_equals_timm_itself(name: str) -> None:
 
 
 def test_alpha_zero_equals_torchvision() -> None:
-    """A second witness, at the paper's depth, with weights of its own draw."""
+    """A second reference at the paper's depth, with its own random weights."""
     torch.manual_seed(1)
     theirs = torchvision.models.resnet50(num_classes=2).eval()
     ours = create_model("arl_cnn50", num_classes=2, alpha=0.0).eval()
@@ -46,15 +46,15 @@ def test_alpha_zero_equals_torchvision() -> None:
 
 
 @pytest.fixture
-def as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run what would be compiled."""
-    monkeypatch.setattr(arl_fused, "run_compiled", lambda formula, *given: formula(*given))
+def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the formulas of the compiled operation eagerly."""
+    monkeypatch.setattr(arl_fused, "run_compiled", lambda formula, *args: formula(*args))
 
 
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("activation", [torch.nn.ReLU, torch.nn.SiLU, torch.nn.Identity])
-def test_whatever_activation_ends_a_block_it_is_applied_once(
-    activation: type[torch.nn.Module], compiled: bool, as_it_stands: None
+def test_activation_is_applied_once(
+    activation: type[torch.nn.Module], compiled: bool, uncompiled: None
 ) -> None:
     model = create_model("arl_cnn14", num_classes=2, alpha=0.5).train()
     block = model.get_submodule("backbone.layer2.0")
@@ -67,24 +67,26 @@ def test_whatever_activation_ends_a_block_it_is_applied_once(
     torch.testing.assert_close(block.forward_with_mask(x).features, block(x))
 
 
-def test_an_activation_that_is_looked_at_is_called(as_it_stands: None) -> None:
+def test_activation_with_hook_is_called(uncompiled: None) -> None:
     model = create_model("arl_cnn14", num_classes=2).train()
     compile_attention(model)
-    seen: list[torch.Tensor] = []
-    model.get_submodule("backbone.layer2.0.act3").register_forward_hook(lambda *given: seen.append(given[-1]))
+    outputs: list[torch.Tensor] = []
+    model.get_submodule("backbone.layer2.0.act3").register_forward_hook(
+        lambda *args: outputs.append(args[-1])
+    )
     model(torch.randn(2, 3, 64, 64))
-    assert len(seen) == 1
+    assert len(outputs) == 1
 
 
-LATE = {
+NUM_DEFERRED = {
     "resnet26d": 8 + 4,
     "seresnet18": 3,
     "test_resnet": 4 + 3,
-}  # norms of F(x), unless SE follows, and shortcuts
+}  # norms of F(x), unless squeeze-and-excitation follows, and of shortcuts
 
 
-def learnt(name: str, *, compiled: bool) -> dict[str, torch.Tensor]:
-    """Give all gradients of one step, and what the step left in the network."""
+def train_one_step(name: str, *, compiled: bool) -> dict[str, torch.Tensor]:
+    """Return all gradients and buffers after one training step."""
     torch.manual_seed(0)
     model = create_model(backbone=name, attention="arl", num_classes=3, alpha=0.5).train().double()
     model = model.to(memory_format=torch.channels_last)
@@ -97,25 +99,25 @@ def learnt(name: str, *, compiled: bool) -> dict[str, torch.Tensor]:
     return gradients | {f"buffer {key}": value for key, value in model.named_buffers()}
 
 
-@pytest.mark.parametrize("name", sorted(LATE))
-def test_late_norms_and_fused_sums_teach_the_same(
-    name: str, as_it_stands: None, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", sorted(NUM_DEFERRED))
+def test_deferred_norms_give_the_same_gradients(
+    name: str, uncompiled: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In float64, where rounding hides nothing."""
+    """In float64, so that rounding hides no difference."""
     branches: list[DeferredNormBranch] = []
 
-    def noted(norm: torch.nn.Module, given: torch.Tensor) -> DeferredNormBranch:
-        branches.append(deferred_batch_norm(norm, given))
+    def record(norm: torch.nn.Module, x: torch.Tensor) -> DeferredNormBranch:
+        branches.append(deferred_batch_norm(norm, x))
         return branches[-1]
 
-    monkeypatch.setattr(arl_fused, "deferred_batch_norm", noted)
-    plain, late = (learnt(name, compiled=compiled) for compiled in (False, True))
-    for key, value in plain.items():
-        torch.testing.assert_close(late[key], value, rtol=1e-7, atol=1e-10, msg=key)
-    assert sum(each.norm is not None for each in branches) == len(branches) == LATE[name]
+    monkeypatch.setattr(arl_fused, "deferred_batch_norm", record)
+    reference, deferred = (train_one_step(name, compiled=compiled) for compiled in (False, True))
+    for key, value in reference.items():
+        torch.testing.assert_close(deferred[key], value, rtol=1e-7, atol=1e-10, msg=key)
+    assert sum(branch.norm is not None for branch in branches) == len(branches) == NUM_DEFERRED[name]
 
 
-def test_every_block_has_a_gate_of_its_own() -> None:
+def test_every_block_has_its_own_alpha() -> None:
     model = create_model("arl_cnn50", num_classes=2, alpha=0.25)
     assert isinstance(model, ARLResNet)
     names = list(model.alphas())
@@ -138,12 +140,12 @@ def test_spatial_maps_are_distributions() -> None:
 @pytest.mark.parametrize(
     "name", ["res2net50_26w_4s", "convnext_tiny", "vit_tiny_patch16_224", "mobilenetv2_100"]
 )
-def test_a_backbone_without_such_blocks_is_refused_with_examples(name: str) -> None:
+def test_unsupported_backbone_error_has_examples(name: str) -> None:
     with pytest.raises(ModelError, match=r"x \+ F\(x\).*resnet50"):
         create_model(backbone=name, attention="arl", num_classes=2)
 
 
-def test_only_some_stages_may_attend() -> None:
+def test_taps_select_stages() -> None:
     model = create_model(backbone="test_resnet", attention="arl", num_classes=2, taps=("layer2", "layer4"))
     assert isinstance(model, ARLResNet)
     assert {name.split(".")[0] for name in model.alphas()} == {"layer2", "layer4"}
@@ -152,7 +154,7 @@ def test_only_some_stages_may_attend() -> None:
         create_model(backbone="test_resnet", attention="arl", num_classes=2, taps=("layer5",))
 
 
-def test_compiling_is_no_part_of_the_state() -> None:
+def test_compiling_does_not_change_the_state_dict() -> None:
     model = create_model(backbone="test_resnet", attention="patch+arl", crops=5, num_classes=2)
     before = list(model.state_dict())
     assert compile_attention(model)

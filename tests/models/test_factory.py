@@ -1,4 +1,4 @@
-"""Names and options that do not exist are refused in a way that helps."""
+"""Errors for unknown names and options, features as feature maps, and initial scores."""
 
 import pytest
 import torch
@@ -14,24 +14,27 @@ from lesionlens.models.factory import create_model
         ({"name": "arl_cn50"}, "did you mean 'arl_cnn50'"),
         ({"backbone": "resnet5O"}, "did you mean 'resnet50'"),
         ({"backbone": "resnet18", "attention": "alr"}, "did you mean 'arl'"),
-        ({}, "give either"),
-        ({"name": "resnet14", "backbone": "resnet18"}, "give either"),
-        ({"name": "arl_cnn14", "attention": "none"}, "give backbone= instead"),
+        ({}, "pass either"),
+        ({"name": "resnet14", "backbone": "resnet18"}, "pass either"),
+        ({"name": "arl_cnn14", "attention": "none"}, "pass backbone= instead"),
         ({"backbone": "resnet18", "depth": 3}, "cannot be built with options depth=3"),
-        ({"backbone": "deit_tiny_distilled_patch16_224"}, "two heads.*deit_tiny_patch16_224"),
+        ({"backbone": "deit_tiny_distilled_patch16_224"}, "second head.*deit_tiny_patch16_224"),
         ({"backbone": "resnet18", "attention": "gate", "taps": ("layer9",)}, "Allowed: act1, layer1"),
-        ({"backbone": "hrnet_w18_small", "attention": "gate"}, "ends with 4 grids.*ViT and Swin families"),
-        ({"backbone": "mixer_s16_224", "attention": "soft"}, "no grid.*ViT and Swin families"),
-        ({"backbone": "resnet18", "attention": "gate", "taps": ()}, "gates need a stage"),
+        (
+            {"backbone": "hrnet_w18_small", "attention": "gate"},
+            "ends with 4 feature maps.*ViT and Swin families",
+        ),
+        ({"backbone": "mixer_s16_224", "attention": "soft"}, "not form a feature map.*ViT and Swin families"),
+        ({"backbone": "resnet18", "attention": "gate", "taps": ()}, "needs at least one earlier stage"),
         ({"backbone": "test_resnet", "attention": "soft", "heads": 0}, "heads=0"),
         ({"backbone": "test_resnet", "attention": "soft", "dropout": 2.0}, "dropout=2.0"),
         ({"backbone": "test_resnet", "attention": "soft", "flatten": 0}, "flatten=0"),
-        ({"backbone": "resnet18", "attention": "patch", "crops": "nine"}, "crops='nine': give the number"),
+        ({"backbone": "resnet18", "attention": "patch", "crops": "nine"}, "crops='nine' is not allowed"),
         ({"backbone": "datta_vgg16", "attention": "gate"}, "attention for datta_vgg16 'gate'.*none, patch"),
         ({"name": "arl_cnn14", "normalization": "softmax"}, "Allowed: area, channel, sigmoid, spatial"),
     ],
 )
-def test_says_what_is_wrong(options: dict[str, object], message: str) -> None:
+def test_errors(options: dict[str, object], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         create_model(num_classes=2, **options)  # type: ignore[arg-type]
 
@@ -40,7 +43,7 @@ def test_says_what_is_wrong(options: dict[str, object], message: str) -> None:
     ("name", "size"),
     [("test_resnet", (3, 5)), ("test_vit", (10, 10)), ("test_convnext", (3, 5))],
 )
-def test_features_become_a_grid(name: str, size: tuple[int, int]) -> None:
+def test_features_are_converted_to_a_feature_map(name: str, size: tuple[int, int]) -> None:
     model = create_model(backbone=name, num_classes=2).eval()
     x = torch.rand(1, 3, 160, 160) if name == "test_vit" else torch.rand(1, 3, 96, 160)
     grid = backbone.to_nchw(
@@ -49,7 +52,7 @@ def test_features_become_a_grid(name: str, size: tuple[int, int]) -> None:
     assert grid.shape == (1, model.backbone.num_features, *size)
 
 
-def test_swin_features_become_a_grid() -> None:
+def test_swin_features_are_converted() -> None:
     model = create_model(backbone="swin_tiny_patch4_window7_224", num_classes=2).eval()
     assert backbone.to_nchw(
         model.forward_features(torch.rand(1, 3, 224, 224)).feature_map, model.backbone, image_size=(224, 224)
@@ -57,15 +60,15 @@ def test_swin_features_become_a_grid() -> None:
 
 
 @pytest.mark.parametrize("name", ["mobilenetv2_100", "test_resnet", "test_vit", "test_convnext"])
-def test_first_scores_are_near_even(name: str) -> None:
+def test_initial_scores_are_nearly_uniform(name: str) -> None:
     torch.manual_seed(0)
-    model = create_model(backbone=name, num_classes=3).train()  # its norms then see what flows
+    model = create_model(backbone=name, num_classes=3).train()  # batch statistics are those of the input
     with torch.no_grad():
         scores = model(torch.rand(4, 3, 160, 160)).logits.softmax(dim=1)
     assert float((scores - 1 / 3).abs().max()) < 0.2
 
 
-def test_knows_a_linear_head() -> None:
+def test_linear_head_weight() -> None:
     weight = create_model(backbone="mobilenetv2_100", num_classes=3).linear_head_weight()
     assert weight is not None
     assert weight.shape == (3, 1280)

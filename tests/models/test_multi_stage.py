@@ -1,4 +1,4 @@
-"""AttnMel and its baselines against the authors' whole networks, and one training step against a plain restatement."""
+"""AttnMel-CNN and its baselines against the authors' networks, and one training step against a reference."""
 
 import json
 from pathlib import Path
@@ -25,11 +25,11 @@ OURS = {"cls.": "head.", "attn1.": "gates.0.", "attn2.": "gates.1."}
 
 
 def load_authors_weights(model: Classifier, keys: list[Any]) -> None:
-    """Put weights by formula into a network: the trunk's follow the same order, the others have other names."""
+    """Load formula-generated weights: those of the backbone by order, the others by name."""
     theirs = deterministic_weights(keys)
     blocks = [value for key, value in theirs.items() if key.startswith("conv_block")]
-    trunk = [key for key in model.backbone.state_dict() if not key.endswith("num_batches_tracked")]
-    state = {f"backbone.{key}": value for key, value in zip(trunk, blocks, strict=True)}
+    backbone_keys = [key for key in model.backbone.state_dict() if not key.endswith("num_batches_tracked")]
+    state = {f"backbone.{key}": value for key, value in zip(backbone_keys, blocks, strict=True)}
     for key, value in theirs.items():
         for prefix, ours in OURS.items():
             if key.startswith(prefix):
@@ -42,27 +42,27 @@ def load_authors_weights(model: Classifier, keys: list[Any]) -> None:
 @pytest.mark.parametrize("variant", ["sigmoid", "softmax", "mel_cnn"])
 def test_equals_the_authors_network(variant: str) -> None:
     golden = json.loads(GOLDEN.read_text())
-    wanted = golden["variants"][variant]
+    variant_data = golden["variants"][variant]
     options = (
         {"attention": "multi-stage"}
         if variant == "mel_cnn"
         else {"attention": "gate", "normalization": variant}
     )
-    with torch.device("meta"):  # no weights to draw: all are replaced
+    with torch.device("meta"):  # all weights are replaced
         model = create_model(backbone="vgg16_bn", num_classes=2, **options)
-    load_authors_weights(model, wanted["keys"])
+    load_authors_weights(model, variant_data["keys"])
     with torch.inference_mode():
-        found = model.eval()(smooth_images(2, 3, 224, 224, phase=golden["phase"]), maps=True)
+        output = model.eval()(smooth_images(2, 3, 224, 224, phase=golden["phase"]), maps=True)
 
     def check(ours: Tensor, theirs: str) -> None:
-        expected = torch.tensor(wanted[theirs])
+        expected = torch.tensor(variant_data[theirs])
         torch.testing.assert_close(ours, expected, **close(expected, terms_of(model)))
 
-    check(found.logits, "logits")
-    assert set(found.maps) == (set() if variant == "mel_cnn" else {"pool3", "pool4"})
-    if found.maps:
-        check(found.maps["pool4"], "map_pool4")
-        check(found.maps["pool3"].mean(dim=(1, 2)) * 28 * 28, "map_pool3_sum")
+    check(output.logits, "logits")
+    assert set(output.maps) == (set() if variant == "mel_cnn" else {"pool3", "pool4"})
+    if output.maps:
+        check(output.maps["pool4"], "map_pool4")
+        check(output.maps["pool3"].mean(dim=(1, 2)) * 28 * 28, "map_pool3_sum")
 
 
 @pytest.mark.parametrize(
@@ -75,16 +75,18 @@ def test_counts_the_authors_parameters(attention: str, options: dict[str, Any], 
     assert sum(p.numel() for p in model.parameters()) == parameters
 
 
-def _gated(local: Tensor, last: Tensor, state: dict[str, Tensor], gate: str) -> tuple[Tensor, Tensor]:
-    enlarged = F.interpolate(F.conv2d(last, state[f"{gate}.W_g.weight"]), local.shape[2:], mode="bilinear")
-    summed = F.relu(F.conv2d(local, state[f"{gate}.W_l.weight"]) + enlarged)
-    attention = torch.sigmoid(F.conv2d(summed, state[f"{gate}.phi.weight"], state[f"{gate}.phi.bias"]))
+def _reference_gate(
+    local: Tensor, last: Tensor, state: dict[str, Tensor], gate: str
+) -> tuple[Tensor, Tensor]:
+    upsampled = F.interpolate(F.conv2d(last, state[f"{gate}.W_g.weight"]), local.shape[2:], mode="bilinear")
+    hidden = F.relu(F.conv2d(local, state[f"{gate}.W_l.weight"]) + upsampled)
+    attention = torch.sigmoid(F.conv2d(hidden, state[f"{gate}.phi.weight"], state[f"{gate}.phi.bias"]))
     return (local * attention).mean(dim=(2, 3)), attention[:, 0]
 
 
-def _restated(x: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """VGG-11 in training mode, tapped after its third and fourth pooling, layer by layer."""
-    grids, number = [], 0
+def _reference_forward(x: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """Compute VGG-11 in training mode layer by layer, with gates after its third and fourth pooling."""
+    tapped, number = [], 0
     for block in (1, 1, 2, 2, 2):
         for _ in range(block):
             name = f"backbone.features.{number}"
@@ -98,14 +100,16 @@ def _restated(x: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, list[Tensor]
             x = F.relu(x * state[f"{norm}.weight"][:, None, None] + state[f"{norm}.bias"][:, None, None])
             number += 3
         x = F.max_pool2d(x, 2, 2)
-        grids.append(x)
+        tapped.append(x)
         number += 1
-    seen = [_gated(grids[place], x, state, f"gates.{gate}") for gate, place in enumerate((2, 3))]
-    joined = torch.cat([x.mean(dim=(2, 3)), *(pooled for pooled, _ in seen)], dim=1)
-    return F.linear(joined, state["head.weight"], state["head.bias"]), [attention for _, attention in seen]
+    gated = [_reference_gate(tapped[index], x, state, f"gates.{gate}") for gate, index in enumerate((2, 3))]
+    concatenated = torch.cat([x.mean(dim=(2, 3)), *(pooled for pooled, _ in gated)], dim=1)
+    return F.linear(concatenated, state["head.weight"], state["head.bias"]), [
+        attention for _, attention in gated
+    ]
 
 
-def _restated_loss(logits: Tensor, target: Tensor, maps: list[Tensor], masks: Tensor) -> Tensor:
+def _reference_loss(logits: Tensor, target: Tensor, maps: list[Tensor], masks: Tensor) -> Tensor:
     p = torch.exp(logits) / torch.exp(logits).sum(dim=1, keepdim=True)
     p = p[torch.arange(len(target)), target]
     total = (-((1 - p) ** 2) * torch.log(p)).mean()
@@ -116,51 +120,51 @@ def _restated_loss(logits: Tensor, target: Tensor, maps: list[Tensor], masks: Te
     return total
 
 
-def test_one_training_step_equals_a_plain_restatement() -> None:
+def test_one_training_step_equals_the_reference() -> None:
     generator = torch.manual_seed(0)
-    # the ratio makes timm's own head, which goes, quick to build
+    # a small ratio, because timm's head is slow to build and is removed
     model = GatedClassifier("vgg11_bn", num_classes=2, mlp_ratio=0.01).double().train()
     x = torch.rand(3, 3, 64, 64, generator=generator, dtype=torch.float64)
     target, masks = torch.tensor([0, 1, 1]), (x[:, 0] > 0.6).double()
     state = {name: p.detach().clone().requires_grad_() for name, p in model.named_parameters()}
-    logits, maps = _restated(x, state)
-    loss = _restated_loss(logits, target, maps, masks)
-    slopes = torch.autograd.grad(loss, list(state.values()))
+    logits, maps = _reference_forward(x, state)
+    loss = _reference_loss(logits, target, maps, masks)
+    gradients = torch.autograd.grad(loss, list(state.values()))
     expected = {
-        # SGD with Nesterov's momentum: in the first step the momentum is the slope itself
-        name: value.detach() - 0.01 * (1 + 0.9) * (slope + 1e-4 * value.detach())
-        for (name, value), slope in zip(state.items(), slopes, strict=True)
+        # SGD with Nesterov momentum: in the first step the momentum is the gradient itself
+        name: value.detach() - 0.01 * (1 + 0.9) * (gradient + 1e-4 * value.detach())
+        for (name, value), gradient in zip(state.items(), gradients, strict=True)
     }
 
-    optimiser = torch.optim.SGD(model.parameters(), 0.01, 0.9, weight_decay=1e-4, nesterov=True)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01, 0.9, weight_decay=1e-4, nesterov=True)
     prior = make_attention_prior(AttentionPriorRecipe(target="lesion"), model, (64, 64))
     assert prior is not None
-    found = model(x, maps=True)
-    terms = prior(found.maps, masks.byte()[:, None] * 255, torch.ones(len(masks), dtype=torch.bool))
-    ours = ClassificationLoss(TrainRecipe(loss="focal"))(found.logits, target)
+    output = model(x, maps=True)
+    terms = prior(output.maps, masks.byte()[:, None] * 255, torch.ones(len(masks), dtype=torch.bool))
+    ours = ClassificationLoss(TrainRecipe(loss="focal"))(output.logits, target)
     ours = ours + sum(prior.weights[name] * term for name, term in terms.items())
     torch.testing.assert_close(ours, loss, rtol=0, atol=1e-9)
     ours.backward()
-    optimiser.step()
+    optimizer.step()
     for name, value in model.named_parameters():
         torch.testing.assert_close(value.detach(), expected[name], rtol=0, atol=1e-12)
-    moved = {
+    changes = {
         name: float((value - state[name]).detach().abs().max()) for name, value in model.named_parameters()
     }
-    assert min(moved[name] for name in moved if name.startswith("gates") and "weight" in name) > 1e-7
+    assert min(changes[name] for name in changes if name.startswith("gates") and "weight" in name) > 1e-7
 
 
-def test_looks_at_the_stages_it_is_told_to() -> None:
+def test_taps_select_the_gated_stages() -> None:
     model = create_model(backbone="test_resnet", attention="gate", num_classes=3, taps=("layer3", "layer1"))
     maps = model.eval()(torch.rand(2, 3, 64, 64), maps=True).maps
-    assert {name: tuple(found.shape) for name, found in maps.items()} == {
+    assert {name: tuple(values.shape) for name, values in maps.items()} == {
         "layer1": (2, 16, 16),
         "layer3": (2, 4, 4),
     }
     assert model.eval()(torch.rand(2, 3, 64, 64)).maps == {}
 
 
-def test_a_stage_that_is_not_there_is_named() -> None:
+def test_unknown_stage_raises() -> None:
     with pytest.raises(
         ModelError, match=r"unknown stage 'pool3'.*Allowed: act1, layer1, layer2, layer3, layer4"
     ):

@@ -1,4 +1,4 @@
-"""Averages and the recurrent layer against plain restatements."""
+"""Networks of crops: averages, GRU and attention against independent implementations."""
 
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ def test_counts_the_recurrent_parameters(width: int, parameters: int) -> None:
     assert sum(p.numel() for p in layer.gru.parameters()) == parameters
 
 
-def test_the_recurrent_layer_equals_a_plain_restatement() -> None:
+def test_gru_equals_an_independent_implementation() -> None:
     torch.manual_seed(0)
     layer, vectors = GRUHead(20, 3).double(), torch.rand(2, 4, 20, dtype=torch.float64)
     p = dict(layer.named_parameters())
@@ -45,81 +45,81 @@ def test_the_recurrent_layer_equals_a_plain_restatement() -> None:
     torch.testing.assert_close(layer(vectors), expected, rtol=0, atol=1e-12)
 
 
-def test_averages_by_hand() -> None:
+def test_averages() -> None:
     logits = torch.tensor([[[3.0, 1.0], [1.0, 1.0]]]).log()  # probabilities 3/4, 1/4 and 1/2, 1/2
     torch.testing.assert_close(CROP_AVERAGES["logits"](logits).exp(), torch.tensor([[3.0**0.5, 1.0]]))
     torch.testing.assert_close(CROP_AVERAGES["probabilities"](logits).exp(), torch.tensor([[0.625, 0.375]]))
 
 
-def test_sure_crops_give_finite_scores_even_in_half_precision() -> None:
-    sure = torch.tensor([[[500.0, -500.0], [400.0, -400.0]]], dtype=torch.bfloat16)
-    found = CROP_AVERAGES["probabilities"](sure)
-    assert found.dtype == torch.float32
-    assert bool(found.isfinite().all())
+def test_confident_crops_give_finite_scores_in_bf16() -> None:
+    confident = torch.tensor([[[500.0, -500.0], [400.0, -400.0]]], dtype=torch.bfloat16)
+    actual = CROP_AVERAGES["probabilities"](confident)
+    assert actual.dtype == torch.float32
+    assert bool(actual.isfinite().all())
 
 
 INNER = {
-    "plain": TimmClassifier,
+    "none": TimmClassifier,
     "arl": ARLResNet,
     "gate": GatedClassifier,
     "multi-stage": MultiStageClassifier,
 }
 
 
-def around(inner: str = "plain", backbone: str = "test_resnet", **options: Any) -> PatchAttentionNet:
+def patch_net(inner: str = "none", backbone: str = "test_resnet", **options: Any) -> PatchAttentionNet:
     """Build a network of four crops and three classes."""
     torch.manual_seed(0)
     options = {"crops": 4, **options}
     return PatchAttentionNet(INNER[inner](backbone, num_classes=3), num_classes=3, **options)
 
 
-def drawn(b: int = 2, n: int = 4, size: int = 64) -> Tensor:
+def sample_crops(b: int = 2, n: int = 4, size: int = 64) -> Tensor:
     return torch.rand(b, n, 3, size, size, generator=torch.Generator().manual_seed(1))
 
 
-def same(found: Tensor, expected: Tensor, model: PatchAttentionNet) -> None:
-    """Compare what float32 gives for all crops together and for one after another."""
-    torch.testing.assert_close(found, expected, **close(expected, terms_of(model), torch.float32))
+def assert_same(actual: Tensor, expected: Tensor, model: PatchAttentionNet) -> None:
+    """Compare float32 results for all crops together and crop by crop."""
+    torch.testing.assert_close(actual, expected, **close(expected, terms_of(model), torch.float32))
 
 
 def test_logits_or_probabilities_are_averaged() -> None:
-    x = drawn() * torch.tensor([0.2, 1.0, 2.0, -1.0])[:, None, None, None]
-    model = around().eval()
+    x = sample_crops() * torch.tensor([0.2, 1.0, 2.0, -1.0])[:, None, None, None]
+    model = patch_net().eval()
     model.inner.backbone.fc.weight.data.mul_(300)  # type: ignore[union-attr, operator]  # crops that disagree
-    each = torch.stack([model.inner(crop).logits for crop in x.unbind(dim=1)], dim=1)
-    same(model(x).logits, each.mean(dim=1), model)
+    crop_outputs = torch.stack([model.inner(crop).logits for crop in x.unbind(dim=1)], dim=1)
+    assert_same(model(x).logits, crop_outputs.mean(dim=1), model)
     model.average = "probabilities"
-    expected = each.softmax(dim=2).mean(dim=1)
-    same(model(x).logits.exp(), expected, model)
-    same(predict_proba(model, x), expected.double(), model)
-    same(predict_proba(model, x), predict_proba(model.inner, x), model)
-    assert not torch.allclose(expected, each.mean(dim=1).softmax(dim=1), atol=1e-3)
+    expected = crop_outputs.softmax(dim=2).mean(dim=1)
+    assert_same(model(x).logits.exp(), expected, model)
+    assert_same(predict_proba(model, x), expected.double(), model)
+    assert_same(predict_proba(model, x), predict_proba(model.inner, x), model)
+    assert not torch.allclose(expected, crop_outputs.mean(dim=1).softmax(dim=1), atol=1e-3)
 
 
 def test_without_attention_any_number_of_crops_is_averaged() -> None:
-    model = around(average="probabilities").eval()
-    assert model(drawn(n=7)).logits.shape == (2, 3)
+    model = patch_net(average="probabilities").eval()
+    assert model(sample_crops(n=7)).logits.shape == (2, 3)
 
 
-def test_attention_scales_what_the_network_sees() -> None:
-    model, x = around(initial=True, end=True).eval(), drawn()
+def test_attention_scales_crops_and_vectors() -> None:
+    model, x = patch_net(initial=True, end=True).eval(), sample_crops()
     output = model(x, maps=True)
     first, last = output.maps["initial crops"], output.maps["end crops"]
-    seen = x * first[:, :, None, None, None]
+    inputs = x * first[:, :, None, None, None]
     vectors = torch.stack(
-        [model.inner.pool(model.inner.forward_features(crop)) for crop in seen.unbind(dim=1)], dim=1
+        [model.inner.pool(model.inner.forward_features(crop)) for crop in inputs.unbind(dim=1)], dim=1
     )
-    same(last, model.end.linear(vectors.mean(dim=2)).sigmoid(), model)  # type: ignore[union-attr]
-    same(model.pool(model.forward_features(x)), vectors * last[:, :, None], model)
-    each = model.inner.compute_logits((vectors * last[:, :, None]).flatten(0, 1)).reshape(2, 4, 3)
-    same(output.logits, each.mean(dim=1), model)
+    assert_same(last, model.end.linear(vectors.mean(dim=2)).sigmoid(), model)  # type: ignore[union-attr]
+    assert_same(model.pool(model.forward_features(x)), vectors * last[:, :, None], model)
+    crop_outputs = model.inner.compute_logits((vectors * last[:, :, None]).flatten(0, 1)).reshape(2, 4, 3)
+    assert_same(output.logits, crop_outputs.mean(dim=1), model)
 
 
 def test_the_recurrent_layer_reads_the_attended_vectors() -> None:
-    model, x = around(combine="gru", end=True).eval(), drawn()
-    each = [model.inner.pool(model.inner.forward_features(crop)) for crop in x.unbind(dim=1)]
-    attended = model.end(torch.stack(each, dim=1)).crops  # type: ignore[misc]
-    same(model(x).logits, model.recurrent(attended), model)  # type: ignore[misc]
+    model, x = patch_net(combine="gru", end=True).eval(), sample_crops()
+    crop_outputs = [model.inner.pool(model.inner.forward_features(crop)) for crop in x.unbind(dim=1)]
+    attended = model.end(torch.stack(crop_outputs, dim=1)).crops  # type: ignore[misc]
+    assert_same(model(x).logits, model.recurrent(attended), model)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("combine", ["average", "gru"])
@@ -127,24 +127,24 @@ def test_the_recurrent_layer_reads_the_attended_vectors() -> None:
     ("inner", "backbone"),
     [
         *((inner, "test_resnet") for inner in INNER),
-        ("plain", "test_convnext"),
-        ("plain", "test_efficientnet"),
-        ("plain", "test_vit"),
-        ("plain", "mobilenetv3_small_050"),
+        ("none", "test_convnext"),
+        ("none", "test_efficientnet"),
+        ("none", "test_vit"),
+        ("none", "mobilenetv3_small_050"),
     ],
 )
 def test_every_parameter_learns_around_every_network(inner: str, backbone: str, combine: str) -> None:
-    model = around(inner, backbone, combine=combine, initial=True, end=True)
-    output = model(drawn(size=160), maps=True)
+    model = patch_net(inner, backbone, combine=combine, initial=True, end=True)
+    output = model(sample_crops(size=160), maps=True)
     output.logits.square().sum().backward()
     assert output.logits.shape == (2, 3)
     assert not [name for name, parameter in model.named_parameters() if parameter.grad is None]
 
 
-def test_maps_of_crops_stand_in_order() -> None:
-    model, x = around("arl", initial=True, end=True).eval(), drawn()
+def test_maps_of_crops() -> None:
+    model, x = patch_net("arl", initial=True, end=True).eval(), sample_crops()
     maps = model(x, maps=True).maps
-    assert {name: tuple(found.shape) for name, found in maps.items()} == {
+    assert {name: tuple(values.shape) for name, values in maps.items()} == {
         "initial crops": (2, 4),
         "layer1": (2, 4, 16, 16),
         "layer2": (2, 4, 8, 8),
@@ -153,36 +153,36 @@ def test_maps_of_crops_stand_in_order() -> None:
         "end crops": (2, 4),
     }
     crop = x[1, 2][None] * maps["initial crops"][1, 2]
-    same(maps["layer3"][1, 2], model.inner(crop, maps=True).maps["layer3"][0], model)
+    assert_same(maps["layer3"][1, 2], model.inner(crop, maps=True).maps["layer3"][0], model)
     assert model(x).maps == {}
 
 
-def test_patch_dropout_blackens_crops_before_the_attention_in_training_alone() -> None:
-    model = around(initial=True, patch_dropout=0.25).train()
-    seen: list[Tensor] = []
-    model.initial.register_forward_pre_hook(lambda _, given: seen.append(given[0]))  # type: ignore[union-attr]
-    x = drawn(8, size=32) + 0.1
+def test_patch_dropout_masks_crops_only_in_training() -> None:
+    model = patch_net(initial=True, patch_dropout=0.25).train()
+    inputs: list[Tensor] = []
+    model.initial.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))  # type: ignore[union-attr]
+    x = sample_crops(8, size=32) + 0.1
     torch.manual_seed(3)
     for _ in range(40):
         model(x)
-    black = torch.stack([(crops == 0).flatten(2).all(dim=2) for crops in seen])
+    masked = torch.stack([(crops == 0).flatten(2).all(dim=2) for crops in inputs])
     torch.testing.assert_close(
-        torch.stack(seen)[~black], x.expand(40, -1, -1, -1, -1, -1)[~black]
+        torch.stack(inputs)[~masked], x.expand(40, -1, -1, -1, -1, -1)[~masked]
     )  # not rescaled
-    assert float(black.float().mean()) == pytest.approx(0.25, abs=3 * (0.25 * 0.75 / black.numel()) ** 0.5)
-    assert len({tuple(row.tolist()) for row in black.flatten(0, 1)}) > 8  # each crop by itself
-    seen.clear()
+    assert float(masked.float().mean()) == pytest.approx(0.25, abs=3 * (0.25 * 0.75 / masked.numel()) ** 0.5)
+    assert len({tuple(row.tolist()) for row in masked.flatten(0, 1)}) > 8  # crops are independent
+    inputs.clear()
     model.eval()(x)
-    assert torch.equal(seen[0], x)
+    assert torch.equal(inputs[0], x)
 
 
-def test_blackened_crops_are_exact_zeros() -> None:
-    black = torch.tensor([[True, False], [False, False]])
-    found = mask_crops(torch.full((2, 2, 3, 4, 4), torch.inf), black)
-    assert torch.equal((found == 0).flatten(2).all(dim=2), black)
+def test_masked_crops_are_exact_zeros() -> None:
+    masked = torch.tensor([[True, False], [False, False]])
+    actual = mask_crops(torch.full((2, 2, 3, 4, 4), torch.inf), masked)
+    assert torch.equal((actual == 0).flatten(2).all(dim=2), masked)
 
 
-def test_speaks_of_the_network_inside() -> None:
+def test_attributes_of_the_inner_network() -> None:
     inner = ARLResNet("test_resnet", num_classes=3)
     model = PatchAttentionNet(inner, num_classes=3)
     assert model.backbone is inner.backbone
@@ -194,20 +194,25 @@ def test_speaks_of_the_network_inside() -> None:
     names = dict(model.named_parameters())
     assert model.attention_scales
     assert all(names[name].ndim == 0 for name in model.attention_scales)
-    assert not [key for key in model.state_dict() if key.startswith("backbone.")]  # not stored twice
+    assert not [key for key in model.state_dict() if key.startswith("backbone.")]  # not saved twice
 
 
 @pytest.mark.parametrize("combine", ["average", "gru"])
 def test_weights_of_the_backbone_fit(tmp_path: Path, combine: str) -> None:
     torch.manual_seed(5)
-    stored = TimmClassifier("test_resnet", num_classes=1000).backbone.state_dict()
-    torch.save(stored, tmp_path / "weights.pth")
-    model = around(combine=combine, end=True)
-    fresh = weight_files.load_backbone_weights(model, str(tmp_path / "weights.pth"), backbone="test_resnet")
-    assert torch.equal(
-        model.state_dict()["inner.backbone.layer2.0.conv1.weight"], stored["layer2.0.conv1.weight"]
+    state = TimmClassifier("test_resnet", num_classes=1000).backbone.state_dict()
+    torch.save(state, tmp_path / "weights.pth")
+    model = patch_net(combine=combine, end=True)
+    new_keys = weight_files.load_backbone_weights(
+        model, str(tmp_path / "weights.pth"), backbone="test_resnet"
     )
-    assert {key.split(".")[0] for key in fresh} == {"end", "inner" if combine == "average" else "recurrent"}
+    assert torch.equal(
+        model.state_dict()["inner.backbone.layer2.0.conv1.weight"], state["layer2.0.conv1.weight"]
+    )
+    assert {key.split(".")[0] for key in new_keys} == {
+        "end",
+        "inner" if combine == "average" else "recurrent",
+    }
 
 
 @pytest.mark.parametrize(
@@ -216,24 +221,24 @@ def test_weights_of_the_backbone_fit(tmp_path: Path, combine: str) -> None:
         ({"crops": 0}, "crops=0"),
         ({"combine": "grue"}, r"unknown combine 'grue': did you mean 'gru'\? Allowed: average, gru"),
         ({"average": "logit"}, "did you mean 'logits'"),
-        ({"patch_dropout": 1.0}, "patch_dropout=1.0: give a chance from 0 to below 1"),
+        ({"patch_dropout": 1.0}, "patch_dropout=1.0 is not allowed"),
     ],
 )
-def test_says_which_option_is_wrong(options: dict[str, Any], message: str) -> None:
+def test_option_errors(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=message):
-        around(**options)
+        patch_net(**options)
 
 
-def test_refuses_crops_inside_crops() -> None:
-    inner: Classifier = around()
-    with pytest.raises(ModelError, match="takes single images"):
+def test_nested_networks_of_crops_raise() -> None:
+    inner: Classifier = patch_net()
+    with pytest.raises(ModelError, match="must take single images"):
         PatchAttentionNet(inner, num_classes=3)
 
 
-def test_says_what_came_in_place_of_crops() -> None:
+def test_input_shape_errors() -> None:
     with pytest.raises(ModelError, match=r"\(images, crops, 3, height, width\); got \(2, 3, 64, 64\)"):
-        around()(torch.rand(2, 3, 64, 64))
-    with pytest.raises(ModelError, match=r"built for 4 crops of each image; got 5.*crops=5"):
-        around(end=True)(drawn(n=5))
+        patch_net()(torch.rand(2, 3, 64, 64))
+    with pytest.raises(ModelError, match=r"built for 4 crops per image; got 5.*crops=5"):
+        patch_net(end=True)(sample_crops(n=5))
     with pytest.raises(ModelError, match="built for 4 crops"):
-        around(initial=True)(drawn(n=3))
+        patch_net(initial=True)(sample_crops(n=3))

@@ -1,4 +1,4 @@
-"""Networks of crops against the authors' own: logits of DenseNet-121, parameters of all three trunks."""
+"""Networks of crops against the authors': logits of DenseNet-121, parameter counts of all three backbones."""
 
 import json
 from pathlib import Path
@@ -19,9 +19,9 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "patch_network_densenet121.json"
 @pytest.mark.parametrize("variant", ["initial=0,end=1", "initial=1,end=1"])
 def test_equals_the_authors_network(variant: str) -> None:
     golden = json.loads(GOLDEN.read_text())
-    wanted = golden["variants"][variant]
-    initial = "initial" in wanted["attention_keys"]
-    with torch.device("meta"):  # no weights to draw: all are replaced
+    variant_data = golden["variants"][variant]
+    initial = "initial" in variant_data["attention_keys"]
+    with torch.device("meta"):  # all weights are replaced
         inner = TimmClassifier("densenet121", num_classes=7, last_relu=False)
         model = PatchAttentionNet(
             inner, num_classes=7, crops=golden["crops"], initial=initial, end=True
@@ -30,24 +30,24 @@ def test_equals_the_authors_network(variant: str) -> None:
         key.replace("trunk.", "inner.backbone.features.").replace(
             "head.", "inner.backbone.classifier."
         ): value
-        for key, value in deterministic_weights(wanted["trunk_and_head_keys"]).items()
+        for key, value in deterministic_weights(variant_data["trunk_and_head_keys"]).items()
     }
-    for place, keys in wanted["attention_keys"].items():
+    for layer_name, keys in variant_data["attention_keys"].items():
         state |= {
-            key.replace("fc.0", f"{place}.linear"): value
+            key.replace("fc.0", f"{layer_name}.linear"): value
             for key, value in deterministic_weights(keys).items()
         }
     result = model.load_state_dict(state, strict=False, assign=True)
     assert not result.unexpected_keys
     assert all(key.endswith("num_batches_tracked") for key in result.missing_keys)
     with torch.inference_mode():
-        found = model(smooth_images(2, golden["crops"], 3, 224, 224, phase=golden["phase"])).logits
-    expected = torch.tensor(wanted["logits"])
-    torch.testing.assert_close(found, expected, **close(expected, terms_of(model)))
+        logits = model(smooth_images(2, golden["crops"], 3, 224, 224, phase=golden["phase"])).logits
+    expected = torch.tensor(variant_data["logits"])
+    torch.testing.assert_close(logits, expected, **close(expected, terms_of(model)))
 
 
 @pytest.mark.slow
-def test_inception_equals_torchvisions_layers_joined_by_hand() -> None:
+def test_inception_equals_torchvisions_layers() -> None:
     torch.manual_seed(4)
     theirs = torchvision.models.inception_v3(
         num_classes=7, aux_logits=True, init_weights=False, transform_input=False

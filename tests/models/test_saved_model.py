@@ -1,4 +1,4 @@
-"""A saved model comes back as it was, or not at all."""
+"""Saving and loading models: round trips, and errors for damaged files."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from lesionlens.models.saved_model import ModelCard, load_model, save_model
 from ..helpers.tolerances import close, terms_of
 
 TINY = {"backbone": "test_resnet", "attention": "arl", "drop_rate": 0.1, "normalization": "sigmoid"}
-OTHERS = [
+MORE_SPECS = [
     {"backbone": "test_resnet", "attention": "arl", "taps": ("layer3",)},
     {"backbone": "test_resnet", "attention": "ran", "taps": ("layer2", "layer3")},
     {"backbone": "test_convnext", "attention": "gate", "taps": ("stages.0", "stages.2")},
@@ -33,11 +33,11 @@ def saved(
     folder: Path, name: str | None = None, options: dict[str, object] = TINY
 ) -> tuple[torch.nn.Module, ModelCard]:
     torch.manual_seed(5)
-    made = make_model_spec(name) if name else make_model_spec(**options)  # type: ignore[arg-type]
-    model = made.build(3)
+    spec = make_model_spec(name) if name else make_model_spec(**options)  # type: ignore[arg-type]
+    model = spec.build(3)
     card = ModelCard(
         name=name,
-        architecture=made,
+        architecture=spec,
         classes=("melanoma", "nevus", "benign_keratosis"),
         preprocessing=Preprocessing(input_size=(64, 80), crops="multi-scale", crop_count=9),
         training_data={"source": "nowhere", "task": "all"},
@@ -47,11 +47,11 @@ def saved(
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [("arl_cnn14", {}), (None, TINY), *((None, each) for each in OTHERS)]
+    ("name", "options"), [("arl_cnn14", {}), (None, TINY), *((None, options) for options in MORE_SPECS)]
 )
 def test_round_trip(tmp_path: Path, name: str | None, options: dict[str, object]) -> None:
     model, card = saved(tmp_path / "model", name, options)
-    loaded = load_model(tmp_path)  # the run's folder is enough
+    loaded = load_model(tmp_path)  # the directory of the run is accepted
     assert loaded.card.model_dump(mode="json") == card.model_dump(mode="json")
     x = torch.rand(2, 5, 3, 64, 64) if model.num_crops else torch.rand(2, 3, 64, 64)
     with torch.no_grad():
@@ -59,29 +59,29 @@ def test_round_trip(tmp_path: Path, name: str | None, options: dict[str, object]
         torch.testing.assert_close(loaded.model(x).logits, expected, **close(expected, terms_of(model)))
 
 
-def test_the_card_says_what_it_is_for(tmp_path: Path) -> None:
+def test_card_states_intended_use(tmp_path: Path) -> None:
     saved(tmp_path)
     card = json.loads((tmp_path / "model_card.json").read_text())
     assert card["intended_use"] == "Research use only, not a medical device."
     assert card["classes"] == ["melanoma", "nevus", "benign_keratosis"]
 
 
-def test_no_bundle_says_what_was_expected(tmp_path: Path) -> None:
+def test_missing_model_error(tmp_path: Path) -> None:
     with pytest.raises(
-        SavedModelError, match=r"expected a folder with model.safetensors and model_card.json"
+        SavedModelError, match=r"expected a directory with model.safetensors and model_card.json"
     ):
         load_model(tmp_path)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:97"])
-def test_a_device_that_is_not_there_is_said(tmp_path: Path, device: str) -> None:
+def test_unavailable_device_error(tmp_path: Path, device: str) -> None:
     saved(tmp_path)
-    with pytest.raises(ModelError, match="give auto or cpu"):
+    with pytest.raises(ModelError, match="Use auto or cpu"):
         load_model(tmp_path, device=device)
 
 
 @pytest.mark.parametrize("damage", ["card", "weights", "short", "other network"])
-def test_damage_is_found(tmp_path: Path, damage: str) -> None:
+def test_damaged_files_raise(tmp_path: Path, damage: str) -> None:
     saved(tmp_path)
     weights, card = tmp_path / "model.safetensors", tmp_path / "model_card.json"
     if damage == "card":

@@ -21,9 +21,9 @@ def seeded(seed: int = 0, *size: int) -> Tensor:
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_convnext", "test_efficientnet", "test_vit"])
-def test_every_stage_of_any_backbone_can_be_attended(name: str) -> None:
+def test_every_stage_of_any_backbone(name: str) -> None:
     size = (160, 160) if name == "test_vit" else (71, 49)
-    for stage in (None, *(found.name for found in stages.list_stages(backbone.meta_model(name)))):
+    for stage in (None, *(tap.name for tap in stages.list_stages(backbone.meta_model(name)))):
         model = SoftAttentionNet(name, num_classes=3, stage=stage).eval()
         features = model.forward_features(seeded(0, 2, 3, *size), maps=True)
         height, width = features.maps["soft"].shape[1:]
@@ -33,21 +33,21 @@ def test_every_stage_of_any_backbone_can_be_attended(name: str) -> None:
         assert tuple(model.forward_head(features).shape) == (2, 3)
 
 
-def test_the_attended_grid_is_the_backbones_own() -> None:
-    """The witness is timm's forward on the same weights."""
+def test_tapped_feature_map_equals_timm() -> None:
+    """The reference is timm's forward with the same weights."""
     for stage, theirs in ((None, "layer4"), ("layer2", "layer2")):
         model = SoftAttentionNet("test_resnet", num_classes=2, stage=stage).eval()
-        whole = timm.create_model("test_resnet", num_classes=0).eval()
-        whole.load_state_dict(model.backbone.state_dict(), strict=False)
+        full_model = timm.create_model("test_resnet", num_classes=0).eval()
+        full_model.load_state_dict(model.backbone.state_dict(), strict=False)
         x = seeded(1, 2, 3, 64, 64)
-        taken = timm.models.FeatureListNet(whole, out_indices=(2 if theirs == "layer2" else 4,))(x)[-1]
-        torch.testing.assert_close(model.forward_features(x).feature_map, model.soft(taken).feature_map)
+        tapped = timm.models.FeatureListNet(full_model, out_indices=(2 if theirs == "layer2" else 4,))(x)[-1]
+        torch.testing.assert_close(model.forward_features(x).feature_map, model.soft(tapped).feature_map)
 
 
-def test_the_head_averages_or_reads_place_by_place() -> None:
+def test_head_averages_or_flattens() -> None:
     averaged = SoftAttentionNet("test_resnet", num_classes=2).eval()
     flat = SoftAttentionNet("test_resnet", num_classes=2, flatten=2).eval()
-    features = flat.forward_features(seeded(2, 2, 3, 96, 96))  # a grid of 2 by 2
+    features = flat.forward_features(seeded(2, 2, 3, 96, 96))  # a feature map of 2 by 2
     torch.testing.assert_close(flat.pool(features), features.feature_map.reshape(2, -1), rtol=0, atol=0)
     torch.testing.assert_close(averaged.pool(features), features.feature_map.sum(dim=(2, 3)) / 4)
     assert (averaged.num_features, flat.num_features) == (192, 768)
@@ -66,7 +66,9 @@ def test_gradients_reach_every_parameter(mode: str, flatten: int | None) -> None
     nn.functional.cross_entropy(model(seeded(3, 4, 3, 96, 96)).logits, torch.tensor([0, 1, 2, 0])).backward()
     for key, parameter in model.named_parameters():
         assert parameter.grad is not None, key
-        cancels = mode == "paper" and key == "soft.attention.conv.bias"  # softmax over places does not see it
+        cancels = (
+            mode == "paper" and key == "soft.attention.conv.bias"
+        )  # a softmax over positions does not depend on it
         assert cancels or bool((parameter.grad != 0).any()), key
 
 
@@ -77,18 +79,18 @@ def test_layout_and_precision(mode: str) -> None:
         SoftAttentionNet("test_resnet", num_classes=3, mode=mode, stage="layer3").eval(),
         seeded(4, 1, 3, 65, 47),
     )
-    plain = model(x, maps=True)
+    reference = model(x, maps=True)
     last = model.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last), maps=True)
-    torch.testing.assert_close(last.logits, plain.logits, **close(plain.logits, terms_of(model)))
-    theirs = plain.maps["soft"]
+    torch.testing.assert_close(last.logits, reference.logits, **close(reference.logits, terms_of(model)))
+    theirs = reference.maps["soft"]
     torch.testing.assert_close(last.maps["soft"], theirs, **close(theirs, terms_of(model)))
     with torch.autocast("cpu", torch.bfloat16):
         half = model(x, maps=True)
     assert half.maps["soft"].dtype == torch.float32
-    torch.testing.assert_close(half.logits.float(), plain.logits, rtol=0.1, atol=0.02)
+    torch.testing.assert_close(half.logits.float(), reference.logits, rtol=0.1, atol=0.02)
 
 
-def test_a_saved_state_gives_the_same_scores() -> None:
+def test_state_dict_round_trip() -> None:
     first, second = (SoftAttentionNet("test_resnet", num_classes=3, flatten=4).eval() for _ in range(2))
     x = seeded(5, 2, 3, 64, 64)
     assert not torch.equal(first(x).logits, second(x).logits)
@@ -97,7 +99,7 @@ def test_a_saved_state_gives_the_same_scores() -> None:
 
 
 @pytest.mark.parametrize("stage", [None, "layer3"])
-def test_imagenet_weights_fill_the_trunk(stage: str | None, tmp_path: Path) -> None:
+def test_imagenet_weights_fill_the_backbone(stage: str | None, tmp_path: Path) -> None:
     torch.manual_seed(0)
     theirs = timm.create_model("test_resnet").state_dict()
     torch.save(theirs, tmp_path / "weights.pth")
@@ -109,9 +111,9 @@ def test_imagenet_weights_fill_the_trunk(stage: str | None, tmp_path: Path) -> N
     assert all(torch.equal(own[key], theirs[key]) for key in own)
 
 
-def test_a_weights_file_of_another_backbone_is_refused(tmp_path: Path) -> None:
+def test_weights_of_another_backbone_raise(tmp_path: Path) -> None:
     torch.save(timm.create_model("resnet18").state_dict(), tmp_path / "weights.pth")
-    with pytest.raises(WeightsError, match="do not fit"):
+    with pytest.raises(WeightsError, match="do not match this network"):
         load_backbone_weights(
             SoftAttentionNet("test_resnet", num_classes=2),
             str(tmp_path / "weights.pth"),
@@ -119,12 +121,12 @@ def test_a_weights_file_of_another_backbone_is_refused(tmp_path: Path) -> None:
         )
 
 
-def test_a_grid_of_the_fixed_size_is_laid_out_as_it_is() -> None:
+def test_flatten_at_the_fixed_size() -> None:
     grid = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     assert torch.equal(AdaptiveFlatten(4)(grid), grid.reshape(2, 48))
 
 
-def test_another_size_is_brought_to_the_fixed_grid_by_averages() -> None:
+def test_flatten_averages_other_sizes() -> None:
     grid = torch.arange(32.0).reshape(1, 1, 4, 8)
     expected = torch.stack(
         [grid[0, 0, 2 * r : 2 * r + 2, 4 * s : 4 * s + 4].mean() for r in (0, 1) for s in (0, 1)]

@@ -1,4 +1,4 @@
-"""The paper's places inside ImageNet backbones: Keras' parameter counts, and the grids of timm's whole networks."""
+"""The paper's taps in ImageNet backbones: Keras' parameter counts, and feature maps of timm's full networks."""
 
 from pathlib import Path
 from typing import Any
@@ -33,46 +33,46 @@ def seeded(seed: int = 0, *size: int) -> Tensor:
 
 
 def on_meta(name: str, **options: Any) -> SoftAttentionNet:
-    network, places = DATTA[name]
+    network, tap_options = DATTA[name]
     with torch.device("meta"):
-        return SoftAttentionNet(network, **{"num_classes": 7, **places, **options})
+        return SoftAttentionNet(network, **{"num_classes": 7, **tap_options, **options})
 
 
-def normalised(model: nn.Module) -> int:
-    """Count the channels of all batch norms."""
+def count_norm_channels(model: nn.Module) -> int:
+    """Return the total number of channels of all batch norms."""
     return sum(m.num_features for m in model.modules() if isinstance(m, nn.BatchNorm2d))
 
 
-def test_inception_resnet_has_the_trainable_parameters_that_keras_prints() -> None:
-    """Keras trains no gammas there (scale=False): timm's trunk has one more for each normalised channel."""
+def test_inception_resnet_parameters_equal_keras() -> None:
+    """Keras trains no gammas there (scale=False): timm has one more parameter for each normalized channel."""
     model = on_meta("irv2_authors", mode="authors")
-    assert normalised(model) == 27_200
+    assert count_norm_channels(model) == 27_200
     assert backbone.count_parameters(model) == 47_480_887 + 27_200 == 47_508_087
     assert 47_480_887 + 2 * 27_200 == 47_535_287  # the total: a moving mean and variance for each channel
 
 
-def test_densenet_has_the_parameters_that_keras_prints() -> None:
-    """Keras' total counts a moving mean and a variance for each normalised channel beside gamma and beta."""
+def test_densenet_parameters_equal_keras() -> None:
+    """Keras' total includes a moving mean and variance for each normalized channel, besides gamma and beta."""
     model = on_meta("densenet201_authors", mode="authors")
     growth = {block: range(count) for block, count in ((64, 6), (128, 12), (256, 48))}
     layers = sum(width + 32 * n + 128 for width, counts in growth.items() for n in counts)
     last = sum(896 + 32 * n + 128 for n in range(29))  # 29 of the fourth block's 32 layers
     channels = 64 + layers + (256 + 512 + 1792) + last  # stem, three blocks, their transitions, the fourth
-    assert normalised(model) == channels == 106_656
+    assert count_norm_channels(model) == channels == 106_656
     assert backbone.count_parameters(model) == 17_477_463 - 2 * channels == 17_264_151
 
 
-def test_resnet50_has_the_parameters_that_keras_prints() -> None:
-    """Keras' convolutions have a bias for each normalised channel besides, which timm's leave out."""
+def test_resnet50_parameters_equal_keras() -> None:
+    """Keras' convolutions have an additional bias for each normalized channel, which timm's do not have."""
     model = on_meta("resnet50", mode="authors")
     channels = 64
     for width, blocks in ((64, 3), (128, 4), (256, 6), (512, 3)):
         channels += blocks * (width + width + 4 * width) + 4 * width  # and once a projection
-    assert normalised(model) == channels == 26_560
+    assert count_norm_channels(model) == channels == 26_560
     assert backbone.count_parameters(model) == 23_911_319 - (2 + 1) * channels == 23_831_639
 
 
-def test_the_papers_mode_adds_gamma_alone() -> None:
+def test_paper_mode_adds_only_gamma() -> None:
     name = "resnet50"
     model = on_meta(name)
     assert backbone.count_parameters(model) == backbone.count_parameters(on_meta(name, mode="authors")) + 1
@@ -83,7 +83,7 @@ def test_the_papers_mode_adds_gamma_alone() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in DATTA if name != "resnet50"])
-def test_imagenet_weights_fill_the_trunk(name: str, tmp_path: Path) -> None:
+def test_imagenet_weights_fill_the_backbone(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network, options = DATTA[name]
     theirs = timm.create_model(network).state_dict()
@@ -96,14 +96,14 @@ def test_imagenet_weights_fill_the_trunk(name: str, tmp_path: Path) -> None:
     assert all(torch.equal(own[key], theirs[key]) for key in own)
 
 
-def at(name: str, size: int) -> tuple[SoftAttentionNet, Any, Tensor]:
-    """Give one of the paper's networks, timm's whole with the same weights, and an image."""
+def build_pair(name: str, size: int) -> tuple[SoftAttentionNet, Any, Tensor]:
+    """Return one of the paper's networks, timm's full network with the same weights, and an image."""
     torch.manual_seed(0)
     network, options = DATTA[name]
     model = SoftAttentionNet(network, num_classes=2, mode="authors", **options).eval()
-    whole = timm.create_model(network, num_classes=0).eval()
-    whole.load_state_dict(model.backbone.state_dict(), strict=False)
-    return model, whole, seeded(6, 1, 3, size, size)
+    full_model = timm.create_model(network, num_classes=0).eval()
+    full_model.load_state_dict(model.backbone.state_dict(), strict=False)
+    return model, full_model, seeded(6, 1, 3, size, size)
 
 
 @pytest.mark.slow
@@ -120,19 +120,19 @@ def at(name: str, size: int) -> tuple[SoftAttentionNet, Any, Tensor]:
         ("resnet50", 224, "layer4", (4096, 4, 4), (7, 7)),
     ],
 )
-def test_the_papers_places(
+def test_taps_of_the_paper(
     name: str, size: int, path: str, grid: tuple[int, ...], tap: tuple[int, int]
 ) -> None:
-    """The witness is what passes through that module of timm's whole network."""
-    model, whole, x = at(name, size)
-    seen: list[Tensor] = []
-    whole.get_submodule(path).register_forward_hook(
-        lambda _module, _inputs, output: seen.append(output.clone())
+    """The reference is the output of that module in timm's full network."""
+    model, full_model, x = build_pair(name, size)
+    outputs: list[Tensor] = []
+    full_model.get_submodule(path).register_forward_hook(
+        lambda _module, _inputs, output: outputs.append(output.clone())
     )
-    whole.forward_features(x)
-    expected = seen[0]
-    if path.endswith("branch0.conv"):  # the batch norm before the ReLU, worked out from its numbers
-        norm = whole.get_submodule("repeat_2.8.branch0.bn")
+    full_model.forward_features(x)
+    expected = outputs[0]
+    if path.endswith("branch0.conv"):  # the batch norm before the ReLU, computed from its parameters
+        norm = full_model.get_submodule("repeat_2.8.branch0.bn")
         scale = norm.weight / (norm.running_var + norm.eps).sqrt()
         shift = norm.bias - norm.running_mean * scale
         expected = expected * scale[:, None, None] + shift[:, None, None]
@@ -156,7 +156,7 @@ def test_the_papers_networks_take_other_sizes_and_learn(name: str) -> None:
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
-def test_an_unknown_stage_names_those_there_are() -> None:
+def test_unknown_stage_lists_existing_stages() -> None:
     with pytest.raises(ModelError, match=r"did you mean 'layer3'\?.*layer1, layer2"):
         SoftAttentionNet("test_resnet", num_classes=2, stage="layer_3")
     with pytest.raises(ModelError, match=r"repeat_1, repeat_2, repeat_2\.8\.branch0"):

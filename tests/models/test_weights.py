@@ -1,4 +1,4 @@
-"""Weights from a file, from a stand-in for the hub, and from neither: what does not fit is listed."""
+"""Pretrained weights from a file and from a local replacement of the Hub, and errors for mismatches."""
 
 import re
 from collections.abc import Iterator
@@ -23,21 +23,21 @@ Tensors = dict[str, torch.Tensor]
 
 @pytest.fixture(scope="module")
 def imagenet() -> Tensors:
-    """Make weights of a small residual network with its thousand classes."""
+    """Create weights of a small residual network with a thousand classes."""
     torch.manual_seed(7)
     return dict(timm.create_model("test_resnet").state_dict())
 
 
-def loads(weights: str | Path, attention: str = "arl") -> tuple[TimmClassifier, tuple[str, ...]]:
+def load_into(weights: str | Path, attention: str = "arl") -> tuple[TimmClassifier, tuple[str, ...]]:
     model = create_model(backbone="test_resnet", attention=attention, num_classes=7)
     return model, load_backbone_weights(model, str(weights), backbone="test_resnet")
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_a_file_fills_the_trunk_and_names_what_is_new(tmp_path: Path, imagenet: Tensors, suffix: str) -> None:
+def test_file_fills_the_backbone(tmp_path: Path, imagenet: Tensors, suffix: str) -> None:
     file = tmp_path / f"weights{suffix}"
     torch.save(imagenet, file) if suffix == ".pth" else save_file(imagenet, file)
-    model, new = loads(file)
+    model, new = load_into(file)
     assert set(new) == {"backbone.fc.weight", "backbone.fc.bias", *model.attention_scales}
     for key, value in model.backbone.state_dict().items():
         if f"backbone.{key}" not in new:
@@ -48,9 +48,7 @@ def test_a_file_fills_the_trunk_and_names_what_is_new(tmp_path: Path, imagenet: 
 @pytest.mark.parametrize(
     "backbone", ["test_resnet", "test_efficientnet", "test_convnext", "mobilenetv3_small_050"]
 )
-def test_every_mechanism_takes_the_weights_of_its_backbone(
-    tmp_path: Path, attention: str, backbone: str
-) -> None:
+def test_every_mechanism_accepts_backbone_weights(tmp_path: Path, attention: str, backbone: str) -> None:
     theirs = timm.create_model(backbone).state_dict()
     save_file(theirs, tmp_path / "w.safetensors")
     model = create_model(backbone=backbone, attention=attention, num_classes=3)
@@ -64,23 +62,23 @@ def test_every_mechanism_takes_the_weights_of_its_backbone(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in ZOO if not ZOO[name].backbone.startswith("datta")])
-def test_every_network_of_the_zoo_takes_its_imagenet_weights(name: str) -> None:
-    """By shapes alone, with the second head that files of Inception have."""
-    made = make_model_spec(name)
-    second = {"aux_logits": True} if made.backbone.startswith("inception_v3") else {}
-    depth = {"layers": made.kwargs["layers"]} if "layers" in made.kwargs else {}
+def test_every_zoo_entry_accepts_imagenet_weights(name: str) -> None:
+    """By shapes only, with the auxiliary head of Inception files."""
+    spec = make_model_spec(name)
+    auxiliary_head = {"aux_logits": True} if spec.backbone.startswith("inception_v3") else {}
+    depth = {"layers": spec.kwargs["layers"]} if "layers" in spec.kwargs else {}
     with FakeTensorMode():
-        theirs = timm.create_model(made.backbone, **second, **depth)
+        theirs = timm.create_model(spec.backbone, **auxiliary_head, **depth)
         model = create_model(name, num_classes=2)
         new = _load_into_backbone(model, theirs.state_dict(), origin="a file")
-    assert len(new) < len(model.state_dict()) / 2 or made.attention == "ran"
+    assert len(new) < len(model.state_dict()) / 2 or spec.attention == "ran"
 
 
-@pytest.mark.parametrize("wrapping", ["state_dict", "model", "module."])
-def test_the_usual_wrappings_are_undone(tmp_path: Path, imagenet: Tensors, wrapping: str) -> None:
-    wrapped = {wrapping: imagenet} if "." not in wrapping else {wrapping + k: v for k, v in imagenet.items()}
+@pytest.mark.parametrize("wrapper", ["state_dict", "model", "module."])
+def test_checkpoint_wrappers_are_removed(tmp_path: Path, imagenet: Tensors, wrapper: str) -> None:
+    wrapped = {wrapper: imagenet} if "." not in wrapper else {wrapper + k: v for k, v in imagenet.items()}
     torch.save(wrapped, tmp_path / "w.pth")
-    model, _ = loads(tmp_path / "w.pth", attention="none")
+    model, _ = load_into(tmp_path / "w.pth", attention="none")
     assert torch.equal(model.backbone.state_dict()["conv1.0.weight"], imagenet["conv1.0.weight"])
 
 
@@ -90,48 +88,48 @@ def test_a_mismatch_lists_the_keys(tmp_path: Path, imagenet: Tensors) -> None:
     wrong["bn1.weight"] = torch.zeros(3)
     save_file(wrong, tmp_path / "w.safetensors")
     with pytest.raises(WeightsError) as caught:
-        loads(tmp_path / "w.safetensors")
+        load_into(tmp_path / "w.safetensors")
     assert re.search(r"missing \d+ \(layer4", str(caught.value))
-    assert "unknown 1 (layer9.weight)" in str(caught.value)
-    assert "other shape 1 (bn1.weight)" in str(caught.value)
+    assert "unexpected 1 (layer9.weight)" in str(caught.value)
+    assert "different shape 1 (bn1.weight)" in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"not tensors at all", b"PK\x03\x04 damaged"])
 @pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
-def test_a_foreign_file_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+def test_unreadable_file_raises(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(WeightsError, match="not a file of tensors"):
-        loads(tmp_path / name)
+    with pytest.raises(WeightsError, match="cannot be read safely"):
+        load_into(tmp_path / name)
 
 
-class Malice:
-    """What a pickle could do."""
+class MaliciousObject:
+    """Object whose unpickling would run code."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return print, ("executed",)
 
 
-def test_a_pickle_with_code_is_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    torch.save({"conv1.weight": Malice()}, tmp_path / "w.pth")
+def test_pickled_code_is_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save({"conv1.weight": MaliciousObject()}, tmp_path / "w.pth")
     with pytest.raises(WeightsError):
-        loads(tmp_path / "w.pth")
+        load_into(tmp_path / "w.pth")
     assert "executed" not in capsys.readouterr().out
 
 
-def test_a_missing_file_says_what_is_allowed() -> None:
+def test_missing_file_error() -> None:
     with pytest.raises(WeightsError, match="Allowed: none, imagenet, or the path"):
-        loads("imagenet21k")
+        load_into("imagenet21k")
 
 
 class Hub(BaseHTTPRequestHandler):
-    """Serve one file of weights as the hub does."""
+    """Serve one weights file as the Hub does."""
 
     content = b""
 
     def do_HEAD(self) -> None:
-        found = self.path.endswith("model.safetensors")
-        self.send_response(200 if found else 404)
-        if found:
+        is_weights = self.path.endswith("model.safetensors")
+        self.send_response(200 if is_weights else 404)
+        if is_weights:
             self.send_header("ETag", '"0123456789abcdef"')
             self.send_header("X-Repo-Commit", "0" * 40)
             self.send_header("Content-Length", str(len(self.content)))
@@ -142,19 +140,19 @@ class Hub(BaseHTTPRequestHandler):
         self.wfile.write(self.content)
 
     def log_message(self, *_: object) -> None:
-        """Keep the test's output clean."""
+        """Print nothing."""
 
 
 @pytest.fixture
 def hub(imagenet: Tensors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
-    """Put a server on this machine in the hub's place."""
+    """Replace the Hub by a local server."""
     Hub.content = save(imagenet)
     with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        here = f"http://127.0.0.1:{server.server_port}"
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", here)
-        template = here + "/{repo_id}/resolve/{revision}/{filename}"
+        endpoint = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
+        template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
         yield server
@@ -163,16 +161,16 @@ def hub(imagenet: Tensors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 @pytest.mark.filterwarnings("ignore")
 def test_imagenet_comes_from_the_hub(hub: ThreadingHTTPServer, imagenet: Tensors) -> None:
-    model, new = loads("imagenet")
+    model, new = load_into("imagenet")
     assert torch.equal(model.backbone.state_dict()["conv1.0.weight"], imagenet["conv1.0.weight"])
     assert "backbone.fc.weight" in new
 
 
-def test_no_network_says_how_to_get_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*_: object, **__: object) -> None:
+def test_download_error_explains_manual_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ConnectionError("no route to the hub")
 
-    monkeypatch.setattr(timm, "create_model", refused)
+    monkeypatch.setattr(timm, "create_model", fail)
     with pytest.raises(WeightsError, match=r"https://huggingface.co/timm/resnet18.*model.weights=PATH"):
         load_backbone_weights(TimmClassifier.__new__(TimmClassifier), "imagenet", backbone="resnet18")
 

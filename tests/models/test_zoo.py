@@ -1,4 +1,4 @@
-"""The zoo says of its networks what is true of them."""
+"""Zoo entries: parameter counts, operations, sources and listing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from lesionlens.models.factory import create_model, make_model_spec
 from lesionlens.models.zoo import ALL_COLUMNS, ZOO, get_entry, zoo_markdown, zoo_rows
 from lesionlens.runs.recipe_files import builtin_recipes
 
-FROM_THE_SOURCES = {  # name, classes: learnable numbers of the authors' networks
+FROM_THE_SOURCES = {  # (name, number of classes): parameters of the authors' networks
     ("resnet50", 2): 23_512_130,
     ("arl_cnn50", 2): 23_512_130 + 16,
     ("resnet14", 2): 8_020_034,
@@ -41,66 +41,66 @@ FROM_THE_SOURCES = {  # name, classes: learnable numbers of the authors' network
 
 @contextmanager
 def no_memory() -> Iterator[None]:
-    """Build and run networks as shapes only: nothing is allocated or computed."""
+    """Build and run networks on fake tensors, without allocation or computation."""
     with FakeTensorMode():
         yield
 
 
-def _as_it_is(weights: Tensor, *_: object, **__: object) -> Tensor:
+def _unchanged(weights: Tensor, *_: object, **__: object) -> Tensor:
     return weights
 
 
 @cache
-def count(name: str, classes: int) -> int:
-    drawing = dict.fromkeys(
-        ("uniform_", "normal_", "clamp_"), _as_it_is
-    )  # most of the time, without any weight
-    with torch.device("meta"), patch.multiple(Tensor, **drawing):
+def count_parameters(name: str, classes: int) -> int:
+    initializers = dict.fromkeys(
+        ("uniform_", "normal_", "clamp_"), _unchanged
+    )  # initialization takes most of the time and is not needed
+    with torch.device("meta"), patch.multiple(Tensor, **initializers):
         return backbone.count_parameters(create_model(name, num_classes=classes))
 
 
 @pytest.mark.parametrize("name", ZOO)
-def test_has_the_parameters_of_its_row(name: str) -> None:
-    assert count(name, 2) == ZOO[name].num_parameters
+def test_number_of_parameters(name: str) -> None:
+    assert count_parameters(name, 2) == ZOO[name].num_parameters
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ZOO)
-def test_takes_the_operations_of_its_row(name: str) -> None:
-    found = ZOO[name]
+def test_gflops(name: str) -> None:
+    entry = ZOO[name]
     crops = make_model_spec(name).num_crops
     with no_memory():
         model = create_model(name, num_classes=2).eval()
         with FlopCounterMode(display=False) as counter:
-            model(torch.zeros(1, *([crops] if crops else []), 3, found.input_size, found.input_size))
-    assert counter.get_total_flops() / 1e9 == pytest.approx(found.gflops, abs=0.005)
+            model(torch.zeros(1, *([crops] if crops else []), 3, entry.input_size, entry.input_size))
+    assert counter.get_total_flops() / 1e9 == pytest.approx(entry.gflops, abs=0.005)
 
 
 @pytest.mark.parametrize(("name", "classes"), FROM_THE_SOURCES)
 def test_parameters_are_those_of_the_sources(name: str, classes: int) -> None:
-    assert count(name, classes) == FROM_THE_SOURCES[name, classes]
+    assert count_parameters(name, classes) == FROM_THE_SOURCES[name, classes]
 
 
 def test_every_network_has_a_paper_and_a_recipe() -> None:
     assert len(ZOO) >= 45
-    for name, found in ZOO.items():
-        assert "doi:" in found.paper or "arXiv:" in found.paper, name
-        assert found.recipe in builtin_recipes(), name
+    for name, entry in ZOO.items():
+        assert "doi:" in entry.paper or "arXiv:" in entry.paper, name
+        assert entry.recipe in builtin_recipes(), name
 
 
-def test_is_listed_with_all_columns() -> None:
+def test_rows_have_all_columns() -> None:
     for line in zoo_rows(ZOO):
         assert len(line) == len(ALL_COLUMNS)
         assert all(line)
 
 
-def test_the_documentation_lists_them_all() -> None:
+def test_documentation_lists_the_zoo() -> None:
     page = Path(__file__).parents[2] / "docs" / "networks.md"
     assert zoo_markdown() in page.read_text(encoding="utf-8"), (
-        "put the output of listing.markdown() into docs/networks.md"
+        "put the output of zoo_markdown() into docs/networks.md"
     )
 
 
-def test_an_unknown_name_gives_the_nearest() -> None:
+def test_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(ModelError, match="did you mean 'attnmel_cnn'"):
         get_entry("atnmel_cnn")

@@ -159,7 +159,7 @@ def test_a_run_that_had_stopped_early_trains_no_further(
 @pytest.mark.parametrize(
     ("word", "error", "message"),
     [
-        ("model.weights=nowhere.pth", WeightsError, "no weights file"),
+        ("model.weights=nowhere.pth", WeightsError, "weights file nowhere.pth does not exist"),
         (
             "model.backbone=vit_tiny_patch16_224 model.attention=none",
             ModelError,

@@ -1,1 +1,1 @@
-"""Where a network looked: its own attention maps, CAM and Grad-CAM over the image. Research use only."""
+"""Attention maps, CAM and Grad-CAM as overlays on images, and their agreement with lesion masks. Research use only."""

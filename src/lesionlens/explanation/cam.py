@@ -1,11 +1,11 @@
-"""Which places of the last feature grid speak for a class: CAM, Grad-CAM, Grad-CAM++ and Layer-CAM.
+"""Class activation maps of the last feature map: CAM, Grad-CAM, Grad-CAM++ and Layer-CAM.
 
-The layer is always the last grid before pooling, ``Features.feature_map``, so nothing has to be picked by hand; and as
-a ``Classifier`` computes in steps, the gradient is taken between them and no hook is needed. It goes through all that
-follows the grid: also through gates that the grid guides, and through weights that crops give one another.
+The target layer is always the last feature map before pooling, ``Features.feature_map``, so it need not be selected;
+and because a ``Classifier`` computes in steps, gradients are taken between them without hooks. They include all paths
+after the feature map: also gates that it guides, and weights that crops assign to one another.
 
-Our own code rather than captum's: that wants the layer named for every network, hooks it, and has neither Grad-CAM++
-nor Layer-CAM.
+This is our own implementation because captum's needs the name of the layer for each network, uses hooks, and has
+neither Grad-CAM++ nor Layer-CAM.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,107 +24,26 @@ from lesionlens.models.patch_attention import PatchAttentionNet
 _FeatureMap = Float[Tensor, "rows c h w"]
 
 
-def _grad_cam(gradient: _FeatureMap, _: _FeatureMap) -> Float[Tensor, "rows c 1 1"]:
-    """Selvaraju et al. 2017, "Grad-CAM", eq. 1."""
-    return gradient.mean(dim=(2, 3), keepdim=True)
-
-
-def _grad_cam_pp(gradient: _FeatureMap, feature_map: _FeatureMap) -> Float[Tensor, "rows c 1 1"]:
-    """Chattopadhay et al. 2018, "Grad-CAM++", eq. 5 and 19.
-
-    As there, the score is the exponential of a logit that is piecewise linear in the grid: its second and third
-    derivatives are then powers of the gradient (that exponential scales the whole map and is left out), and where
-    the gradient g is positive eq. 19 is 1 / (2 + g · sum of the channel). Elsewhere eq. 5 counts nothing. Their
-    features come from a ReLU; of others a negative sum counts as zero, lest something be divided by zero, and the map
-    can be empty.
-    """
-    positive = gradient.relu()
-    whole = feature_map.sum(dim=(2, 3), keepdim=True).clamp(min=0)
-    return (positive / (2 + positive * whole)).sum(dim=(2, 3), keepdim=True)
-
-
-def _layer_cam(gradient: _FeatureMap, _: _FeatureMap) -> _FeatureMap:
-    """Jiang et al. 2021, "LayerCAM", section III: each place by its own gradient, where that is positive."""
-    return gradient.relu()
-
-
-CAM_WEIGHTINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "gradcam": _grad_cam,
-    "gradcam++": _grad_cam_pp,
-    "layercam": _layer_cam,
-}
-"""Gradient and grid, (rows, c, h, w), to weights of channels or of single values."""
-
-
-@contextmanager
-def vit_target_layer(network: nn.Module) -> Iterator[Callable[[Tensor], Tensor]]:
-    """Let a class-token transformer's features end before its last block while the body runs; give the rest.
-
-    After the last block no place has a part in the score. In it the class token still attends to all places, so the
-    tokens that enter it are the last ones that have: the usual choice for Grad-CAM on vision transformers.
-
-    The backbone is as before afterwards. Of any other network the features stay what they are and the rest is nothing.
-
-    Raises
-    ------
-    ModelError
-        The head reads only a class token, and the trunk is not timm's VisionTransformer.
-    """
-    if getattr(network, "global_pool", None) != "token":
-        yield lambda grid: grid
-        return
-    if not isinstance(network, VisionTransformer):
-        raise ModelError(
-            f"this network's head reads only its class token, so no place of its last grid has a gradient, and where "
-            f"{type(network).__name__} attends last is not known here. Build it with the option global_pool='avg', or "
-            "take a vit_* or deit_*"
-        )
-    block, norm = network.blocks[-1], network.norm
-    network.blocks[-1], network.norm = nn.Identity(), nn.Identity()
-    try:
-        yield lambda tokens: norm(block(tokens))
-    finally:
-        network.blocks[-1], network.norm = block, norm
-
-
-@contextmanager
-def eval_mode(model: Classifier) -> Iterator[None]:
-    """Run the body with the network in evaluation mode, in full precision, without a record of gradients.
-
-    Every module's training flag is as before afterwards; no ``requires_grad`` or ``grad`` is touched. An
-    inference mode around the call is lifted, since Grad-CAM needs gradients inside.
-    """
-    flags = [(module, module.training) for module in model.modules()]
-    device = next(model.parameters()).device.type
-    model.eval()
-    try:
-        with torch.inference_mode(False), torch.no_grad(), torch.autocast(device, enabled=False):
-            yield
-    finally:
-        for module, training in flags:
-            module.training = training
-
-
 def cam(
     model: Classifier, images: Float[Tensor, "b ... 3 h w"], *, target: Int[Tensor, " b"] | None = None
 ) -> Float[Tensor, "b grid_h grid_w"]:
-    """Weigh the last feature grid with the head's weights for a class.
+    """Weight the last feature map with the head's weights for a class.
 
     Source: Zhou et al. 2016, "Learning Deep Features for Discriminative Localization", eq. 2.
 
     Parameters
     ----------
     model
-        A network whose head is one linear layer on averaged features.
+        Network whose head is one linear layer on averaged features.
     images
         Preprocessed images, (b, 3, h, w).
     target
-        Class index of each image; by default the class with the highest score.
+        Class index for each image; default the class with the highest score.
 
     Returns
     -------
     Tensor
-        Signed map (b, h, w) on the feature grid; its mean plus the head's bias is the logit.
+        Signed map (b, h, w) at the resolution of the feature map; its mean plus the head's bias is the logit.
 
     Raises
     ------
@@ -153,65 +72,147 @@ def gradient_map(
     target: Int[Tensor, " b"] | None = None,
     relu: bool = True,
 ) -> Float[Tensor, "b ... grid_h grid_w"]:
-    """Weigh the last feature grid by a logit's gradient with respect to it, and sum over channels.
+    """Weight the last feature map by the gradient of a logit with respect to it, and sum over channels.
 
     Parameters
     ----------
     model
-        Any network; features that are channels-last or tokens are brought to a grid. Of a transformer whose head
-        reads only its class token, the grid are the tokens that enter the last block.
+        Any network; channels-last features and tokens are converted to a feature map. For a transformer whose head
+        reads only its class token, the feature map consists of the tokens that enter the last block.
     images
         Preprocessed images (b, 3, h, w), or their crops (b, n, 3, h, w) for a network of crops.
     weighting
-        ``gradcam``, ``gradcam++`` or ``layercam``.
+        Key of ``CAM_WEIGHTINGS``: ``gradcam`` (default), ``gradcam++`` or ``layercam``.
     target
-        Class index of each image; by default the class with the highest score.
+        Class index for each image; default the class with the highest score.
     relu
-        Keep only what speaks for the class (Selvaraju et al. 2017, eq. 2); ``False`` gives the signed map.
+        Whether to keep only positive evidence (Selvaraju et al. 2017, eq. 2); False returns the signed map.
 
     Returns
     -------
     Tensor
-        Map (b, h, w) on the feature grid, or one a crop (b, n, h, w). Where the head is one linear layer on averaged
-        features, the signed map of ``gradcam`` is ``cam`` divided by h times w.
+        Map (b, h, w) at the resolution of the feature map, or one per crop (b, n, h, w). If the head is one linear
+        layer on averaged features, the signed map of ``gradcam`` is ``cam`` divided by h times w.
 
     Raises
     ------
     ModelError
-        The weighting does not exist, the features form no grid, or only a class token is read and the network is not
-        timm's VisionTransformer.
+        The weighting does not exist, the features do not form a feature map, or the head reads only a class token and
+        the network is not timm's VisionTransformer.
     """
     if weighting not in CAM_WEIGHTINGS:
         raise ModelError(unknown_name_message("weighting", weighting, CAM_WEIGHTINGS))
-    with eval_mode(model), vit_target_layer(model.backbone) as rest, torch.enable_grad():
-        # by the images' own gradient every grid has one, also where all parameters are frozen
+    with eval_mode(model), vit_target_layer(model.backbone) as run_last_block, torch.enable_grad():
+        # gradients with respect to the images give every feature map one, even if all parameters are frozen
         features = model.forward_features(images.detach().clone().requires_grad_())
         with torch.backends.cudnn.flags(enabled=False):  # its recurrent layers have no gradient in eval mode
-            logits = model.forward_head(features._replace(feature_map=rest(features.feature_map)))
-        # each image's logit depends on its own features alone: the sum's gradient holds every image's
+            logits = model.forward_head(features._replace(feature_map=run_last_block(features.feature_map)))
+        # each logit depends only on the features of its image: the gradient of the sum contains those of all images
         score = logits.gather(1, _target_indices(logits, target)[:, None]).sum()
         (gradient,) = torch.autograd.grad(score, features.feature_map)
-        gradient, grid = (
-            _to_feature_map(each.detach(), model, images) for each in (gradient, features.feature_map)
+        gradient = _to_feature_map(gradient.detach(), model, images)
+        feature_map = _to_feature_map(features.feature_map.detach(), model, images)
+    values = (CAM_WEIGHTINGS[weighting](gradient, feature_map) * feature_map).sum(dim=1).float()
+    values = values.reshape(*images.shape[:-3], *values.shape[1:])
+    return values.relu() if relu else values
+
+
+def _grad_cam(gradient: _FeatureMap, _: _FeatureMap) -> Float[Tensor, "rows c 1 1"]:
+    """Selvaraju et al. 2017, "Grad-CAM", eq. 1."""
+    return gradient.mean(dim=(2, 3), keepdim=True)
+
+
+def _grad_cam_pp(gradient: _FeatureMap, feature_map: _FeatureMap) -> Float[Tensor, "rows c 1 1"]:
+    """Chattopadhay et al. 2018, "Grad-CAM++", eq. 5 and 19.
+
+    As there, the score is the exponential of a logit that is piecewise linear in the feature map: its second and third
+    derivatives are then powers of the gradient (that exponential scales the map uniformly and is omitted), and where
+    the gradient g is positive eq. 19 is 1 / (2 + g · sum of the channel). Elsewhere eq. 5 is zero. Their features are
+    the output of a ReLU; for other features a negative sum is replaced by zero, to avoid a division by zero, and the
+    map can be empty.
+    """
+    positive = gradient.relu()
+    channel_sum = feature_map.sum(dim=(2, 3), keepdim=True).clamp(min=0)
+    return (positive / (2 + positive * channel_sum)).sum(dim=(2, 3), keepdim=True)
+
+
+def _layer_cam(gradient: _FeatureMap, _: _FeatureMap) -> _FeatureMap:
+    """Jiang et al. 2021, "LayerCAM", section III: each position is weighted by its own gradient, where positive."""
+    return gradient.relu()
+
+
+CAM_WEIGHTINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "gradcam": _grad_cam,
+    "gradcam++": _grad_cam_pp,
+    "layercam": _layer_cam,
+}
+"""Functions from gradient and feature map, (rows, c, h, w), to weights of channels or of single values."""
+
+
+@contextmanager
+def vit_target_layer(network: nn.Module) -> Iterator[Callable[[Tensor], Tensor]]:
+    """Let the features of a class-token transformer end before its last block; yield a function for that block.
+
+    After the last block only the class token contributes to the score. In that block the class token still attends to
+    all patch tokens, so the tokens that enter it are the last ones with a gradient: the usual target layer of Grad-CAM
+    on vision transformers.
+
+    The backbone is restored afterwards. For any other network the features are unchanged and the function returns its
+    argument.
+
+    Raises
+    ------
+    ModelError
+        The head reads only a class token, and the network is not timm's VisionTransformer.
+    """
+    if getattr(network, "global_pool", None) != "token":
+        yield lambda features: features
+        return
+    if not isinstance(network, VisionTransformer):
+        raise ModelError(
+            f"the head of this network reads only the class token, so its last feature map has no gradient, and the "
+            f"last attention block of {type(network).__name__} is not known. Build it with global_pool='avg', or use a "
+            "vit_* or deit_* backbone"
         )
-    found = (CAM_WEIGHTINGS[weighting](gradient, grid) * grid).sum(dim=1).float()
-    found = found.reshape(*images.shape[:-3], *found.shape[1:])
-    return found.relu() if relu else found
+    block, norm = network.blocks[-1], network.norm
+    network.blocks[-1], network.norm = nn.Identity(), nn.Identity()
+    try:
+        yield lambda tokens: norm(block(tokens))
+    finally:
+        network.blocks[-1], network.norm = block, norm
+
+
+@contextmanager
+def eval_mode(model: Classifier) -> Iterator[None]:
+    """Run a block with the network in evaluation mode, in full precision, without recording gradients.
+
+    The training flag of every module is restored afterwards; no ``requires_grad`` or ``grad`` changes. A surrounding
+    inference mode is disabled, because Grad-CAM needs gradients.
+    """
+    flags = [(module, module.training) for module in model.modules()]
+    device = next(model.parameters()).device.type
+    model.eval()
+    try:
+        with torch.inference_mode(False), torch.no_grad(), torch.autocast(device, enabled=False):
+            yield
+    finally:
+        for module, training in flags:
+            module.training = training
 
 
 def _target_indices(logits: Tensor, target: Tensor | None) -> Tensor:
-    """Give the class indices that were asked for, else the predicted ones."""
+    """Return the requested class indices, or the predicted ones if ``target`` is None."""
     if target is None:
         return logits.detach().argmax(dim=1)
     if target.min() < 0 or target.max() >= logits.shape[1]:
         raise ModelError(
-            f"target classes {target.tolist()} do not exist: the model has {logits.shape[1]} (0 …)"
+            f"target classes {target.tolist()} do not exist: the model has {logits.shape[1]} classes, numbered from 0"
         )
     return target.to(logits.device).long()
 
 
 def _to_feature_map(features: Tensor, model: Classifier, images: Tensor) -> Tensor:
-    """Bring timm's layouts to (rows, c, h, w): only plain networks hand them on, all others give a grid."""
+    """Convert the features of a ``TimmClassifier`` to (rows, c, h, w); other networks return that already."""
     inner = model.inner if isinstance(model, PatchAttentionNet) else model
     if not isinstance(inner, TimmClassifier):
         return features

@@ -1,7 +1,7 @@
-"""The weights of an image's crops as frames around them.
+"""Weights of the crops of an image, shown as frames around the crops.
 
-After figure 4 of Gessert et al. 2019: the brighter a crop's border, the heavier the crop. Here it is thicker too, lies
-above lighter ones, and has the weight printed at its first corner.
+As in figure 4 of Gessert et al. 2019, the frame of a crop is brighter the higher its weight. Here it is also thicker,
+is above frames of lower weight, and shows the weight in its top-left corner.
 """
 
 from collections.abc import Sequence
@@ -18,72 +18,72 @@ from lesionlens.explanation.overlay import COLORMAP, min_max_normalize
 from lesionlens.imaging.boxes import CropBox
 
 FRAME_OUTLINE_COLOR = (16, 16, 16)
-MIN_SIZE_FOR_LABELS = 480  # pixels of the longer side: numbers in a smaller picture cannot be read
+MIN_SIZE_FOR_LABELS = 480  # pixels of the longer side: labels would not be readable in smaller images
 
 
 def draw_crop_frames(
     image: UInt8[ndarray, "h w 3"], boxes: Sequence[CropBox], weights: Float[ndarray, " n"]
 ) -> UInt8[ndarray, "h w 3"]:
-    """Draw a frame around each crop, coloured by its weight between the image's lightest and heaviest crop.
+    """Draw a frame around each crop, colored by its weight relative to the other crops of the image.
 
-    Frames whose edges would lie upon one another are drawn one inside the other. The image turns half grey, so that
-    no colour of skin is taken for one of a frame.
+    Frames whose edges would coincide are nested. The image is desaturated by half, so that skin is not confused with
+    the color of a frame.
 
     Parameters
     ----------
     image
-        RGB, (h, w, 3).
+        RGB image, (h, w, 3).
     boxes
-        Where each of the n crops lies in it.
+        Box of each of the n crops, in pixels of the image.
     weights
-        Of the crops.
+        Weight of each crop, (n,).
 
     Returns
     -------
     ndarray
-        RGB, (h, w, 3).
+        RGB image, (h, w, 3).
 
     Raises
     ------
     ModelError
         A weight is not finite.
     """
-    heavy = min_max_normalize(weights[None])[0]
-    longer = max(image.shape[:2])
-    line = max(1, round(longer / 300))  # pixels of the thinnest line
+    normalized = min_max_normalize(weights[None])[0]
+    longer_side = max(image.shape[:2])
+    line = max(1, round(longer_side / 300))  # pixels of the thinnest line
     levels = nest_boxes(boxes, tolerance=6 * line)
-    # the innermost frame keeps two thirds of its crop's side, however many overlap
+    # the side of the innermost frame is at least two thirds of that of its crop, however many overlap
     step = min(5 * line, min(min(box.height, box.width) for box in boxes) // (6 * max(1, *levels)))
     inset = [_inset(box, step * level) for box, level in zip(boxes, levels, strict=True)]
-    picture = Image.fromarray(np.rint((image + image.mean(axis=2, keepdims=True)) / 2).astype(np.uint8))
-    draw = ImageDraw.Draw(picture)
-    order = np.argsort(heavy, kind="stable")
+    canvas = Image.fromarray(np.rint((image + image.mean(axis=2, keepdims=True)) / 2).astype(np.uint8))
+    draw = ImageDraw.Draw(canvas)
+    order = np.argsort(normalized, kind="stable")
     for crop in order:
         _draw_frame(
             draw,
             inset[crop],
-            _weight_color(heavy[crop]),
+            _weight_color(normalized[crop]),
             outline_width=line,
-            frame_width=round(line * (1 + 2 * heavy[crop])),
+            frame_width=round(line * (1 + 2 * normalized[crop])),
         )
-    if longer >= MIN_SIZE_FOR_LABELS:
-        font = ImageFont.truetype(_font_path(), max(10, round(longer / 36)))
+    if longer_side >= MIN_SIZE_FOR_LABELS:
+        font = ImageFont.truetype(_font_path(), max(10, round(longer_side / 36)))
         for crop in order:
             _draw_label(
-                draw, _inset(inset[crop], line), f"{weights[crop]:.2f}", font, _weight_color(heavy[crop])
+                draw, _inset(inset[crop], line), f"{weights[crop]:.2f}", font, _weight_color(normalized[crop])
             )
-    return np.asarray(picture)
+    return np.asarray(canvas)
 
 
 def nest_boxes(boxes: Sequence[CropBox], *, tolerance: int) -> list[int]:
-    """Say how far inside its box each frame goes, 0 or more, so that no two share a part of an edge.
+    """Return the nesting level of each frame, 0 or more, so that no edges of two frames coincide.
 
     Parameters
     ----------
     boxes
-        The crops.
+        Boxes of the crops.
     tolerance
-        Pixels within which two lines are taken for one.
+        Distance in pixels below which two edges coincide.
 
     Examples
     --------
@@ -92,18 +92,18 @@ def nest_boxes(boxes: Sequence[CropBox], *, tolerance: int) -> list[int]:
     """
     levels: list[int] = []
     for number, box in enumerate(boxes):
-        taken = {levels[other] for other in range(number) if _edges_coincide(box, boxes[other], tolerance)}
-        levels.append(min(set(range(number + 1)) - taken))
+        used_levels = {levels[n] for n in range(number) if _edges_coincide(box, boxes[n], tolerance)}
+        levels.append(min(set(range(number + 1)) - used_levels))
     return levels
 
 
 def _edges_coincide(a: CropBox, b: CropBox, tolerance: int) -> bool:
-    """Whether two tops, bottoms, left or right sides lie together; a top beside a bottom parts when both go inside."""
-    beside = a.left < b.left + b.width and b.left < a.left + a.width
-    level = a.top < b.top + b.height and b.top < a.top + a.height
-    flat = abs(a.top - b.top) < tolerance or abs(a.top + a.height - b.top - b.height) < tolerance
-    upright = abs(a.left - b.left) < tolerance or abs(a.left + a.width - b.left - b.width) < tolerance
-    return (beside and flat) or (level and upright)
+    """Return whether two tops, bottoms, left or right edges coincide; nesting separates a top from a bottom."""
+    columns_overlap = a.left < b.left + b.width and b.left < a.left + a.width
+    rows_overlap = a.top < b.top + b.height and b.top < a.top + a.height
+    horizontal = abs(a.top - b.top) < tolerance or abs(a.top + a.height - b.top - b.height) < tolerance
+    vertical = abs(a.left - b.left) < tolerance or abs(a.left + a.width - b.left - b.width) < tolerance
+    return (columns_overlap and horizontal) or (rows_overlap and vertical)
 
 
 def _inset(box: CropBox, margin: int) -> CropBox:
@@ -119,7 +119,7 @@ def _draw_frame(
     outline_width: int,
     frame_width: int,
 ) -> None:
-    """Draw dark, colour, dark from the outside in: seen on any skin."""
+    """Draw a colored frame between two dark outlines, visible on any skin."""
     for frame, shade, width in (
         (box, FRAME_OUTLINE_COLOR, frame_width + 2 * outline_width),
         (_inset(box, outline_width), color, frame_width),
@@ -135,21 +135,21 @@ def _draw_label(
     font: ImageFont.FreeTypeFont,
     color: tuple[int, int, int],
 ) -> None:
-    """Print words on a dark ground at the first corner, in a paler tone of the frame."""
+    """Write text on a dark background in the top-left corner, in a lighter tone of the frame."""
     pale = tuple((255 + shade) // 2 for shade in color)
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     pad = max(2, round(font.size / 5))
-    ground = (box.left, box.top, box.left + right - left + 2 * pad, box.top + bottom - top + 2 * pad)
-    draw.rectangle(ground, fill=FRAME_OUTLINE_COLOR)
+    background = (box.left, box.top, box.left + right - left + 2 * pad, box.top + bottom - top + 2 * pad)
+    draw.rectangle(background, fill=FRAME_OUTLINE_COLOR)
     draw.text((box.left + pad - left, box.top + pad - top), text, font=font, fill=pale)
 
 
 def _weight_color(weight: float) -> tuple[int, int, int]:
-    # the darkest quarter of the colours could not be told from the outline
+    # the darkest quarter of the colormap would be too similar to the outline
     red, green, blue, _ = colormaps[COLORMAP](0.25 + 0.75 * weight, bytes=True)
     return int(red), int(green), int(blue)
 
 
 def _font_path() -> str:
-    """Matplotlib brings a font that is the same on every machine."""
+    """Return the path of Matplotlib's bundled font, which is the same on every machine."""
     return str(Path(mpl.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf"))

@@ -1,8 +1,8 @@
-"""From image files to pictures of where the network looked."""
+"""Attention maps and explanations of image files, rendered as overlays and panels."""
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,77 +25,23 @@ from lesionlens.models.base import Classifier
 from lesionlens.models.saved_model import LoadedModel
 from lesionlens.models.tta import predict_proba
 
-
-def compute_maps(
-    model: Classifier,
-    crops: Float[Tensor, "n 3 h w"],
-    *,
-    methods: Iterable[str] = ("auto",),
-    target_index: int | None = None,
-) -> dict[str, Float[Tensor, "n ..."]]:
-    """Make one image's maps by name: all crops at once for a network of crops, else one after another.
-
-    Parameters
-    ----------
-    model
-        Any network.
-    crops
-        The image's preprocessed crops.
-    methods, target_index
-        As for ``compute_maps_by_name``; the class of all crops.
-
-    Returns
-    -------
-    dict
-        Weights of the crops (n,), maps of places (n, h, w), or maps of each head (n, heads, h, w).
-
-    Raises
-    ------
-    ModelError
-        A method that does not exist or does not fit the network.
-    """
-    methods = tuple(methods)
-    wanted = None if target_index is None else torch.tensor([target_index])
-    if model.num_crops is not None:
-        found = compute_maps_by_name(model, crops[None], methods=methods, target=wanted)
-        return {name: values[0] for name, values in found.items()}
-    # one by one: the gradients of many crops at once would take much memory
-    each = [compute_maps_by_name(model, crop[None], methods=methods, target=wanted) for crop in crops]
-    return {name: torch.cat([found[name] for found in each]) for name in each[0]}
-
-
-def draw_map(
-    image: UInt8[ndarray, "h w 3"], values: Float[ndarray, "n ..."], boxes: Sequence[CropBox]
-) -> UInt8[ndarray, "out_h out_w 3"]:
-    """Draw a map over its image: weights as frames, places in colour, heads as a sheet of many small pictures.
-
-    Parameters
-    ----------
-    image
-        RGB, (h, w, 3).
-    values
-        One map of ``compute_maps``.
-    boxes
-        Where each of the n crops lies in the image.
-
-    Raises
-    ------
-    ModelError
-        The map holds values that are not finite.
-    """
-    if values.ndim == 1:
-        return draw_crop_frames(image, boxes, values)
-    if values.ndim == 4:
-        return image_grid([draw_map(image, head, boxes) for head in np.moveaxis(values, 1, 0)])
-    found = stitch(values, boxes, height=image.shape[0], width=image.shape[1])
-    return overlay(image, found.values, coverage=found.coverage)
-
-
-MAX_OVERLAY_SIZE = 1024  # pixels of an overlay: enough to see structures, small enough to keep many
+MAX_OVERLAY_SIZE = 1024  # pixels of the longer side: structures are visible, and files stay small
 
 
 class Explanation(NamedTuple):
-    """One image, (h, w, 3), its overlays of the same aspect, its score for each class, and the class explained."""
+    """Explanation of one image.
+
+    Attributes
+    ----------
+    image
+        RGB image, (h, w, 3).
+    overlays
+        Overlay of each map by name, with the aspect ratio of the image.
+    scores
+        Model score of each class.
+    target_class
+        Class that CAM methods explain.
+    """
 
     image: ndarray
     overlays: dict[str, ndarray]
@@ -113,69 +59,60 @@ def explain(
     labels: Mapping[Path, str] | None = None,
     masks: Mapping[Path, Path] | None = None,
 ) -> list[Path]:
-    """Draw the maps of images over them: one PNG for each map, and a panel with all of them.
+    """Write the overlays of images: one PNG file per map, and a panel with all of them.
 
-    An image that cannot be read, or whose mask does not fit, is left out; one warning at the end names all of these,
-    and one says how many are seen whole by a model that looks at the box around the lesion.
+    Images that cannot be read, or whose mask does not match, are skipped; one warning at the end lists them. Another
+    warning counts the images without a mask that a model that crops around the lesion used uncropped.
 
     Parameters
     ----------
     loaded
-        A model with its card.
+        Model with its card.
     paths
         Image files.
     out
-        Folder for ``<stem>.<map>.png`` and ``<stem>.panel.png``.
+        Output directory for ``<stem>.<map>.png`` and ``<stem>.panel.png``.
     methods
-        ``attention`` (the network's own maps), ``heads`` (each head of soft attention), ``cam``, ``gradcam``,
-        ``gradcam++``, ``layercam``, or ``auto`` (attention where the network has maps, and gradcam where it fits).
+        ``attention`` (the network's attention maps), ``heads`` (each head of soft attention), ``cam``, ``gradcam``,
+        ``gradcam++``, ``layercam``, or ``auto`` (default: attention if the network has maps, and gradcam if possible).
     target_class
-        Class that ``cam`` … ``layercam`` explain; by default each image's class with the highest score.
+        Class that ``cam`` … ``layercam`` explain; default the class with the highest score of each image.
     labels
-        True classes, for the panel.
+        True class of each image, for the panel.
     masks
-        Lesion masks, for a model that looks at the box around the lesion; an image without one is seen whole.
+        Lesion mask of each image, for a model that crops around the lesion; an image without one is used uncropped.
 
     Returns
     -------
     list of Path
-        The files, the panel of each image last.
+        Written files, the panel of each image last.
 
     Raises
     ------
     ModelError
-        A class or method that does not exist or does not fit the network.
+        A class or method does not exist or does not work on the network.
     ImageError
         None of the images can be read.
     """
     written: list[Path] = []
-    problems: list[str] = []
-    whole: list[str] = []
+    failures: list[str] = []
+    uncropped: list[str] = []
     files, methods = [Path(path) for path in paths], tuple(methods)
     for path, stem in zip(files, unique_output_stems(files), strict=True):
         try:
             image = loaded.card.preprocessing.load_image(path)
             region = loaded.card.preprocessing.lesion_roi(image, (masks or {}).get(path), path=path)
         except DataError as error:
-            problems.append(str(error))
+            failures.append(str(error))
             continue
         if region is None and loaded.card.preprocessing.roi_margin is not None:
-            whole.append(path.name)
-        shown = explain_image(loaded, image, region=region, methods=methods, target_class=target_class)
-        written += [write_png(out / f"{stem}.{name}.png", each) for name, each in shown.overlays.items()]
+            uncropped.append(path.name)
+        explanation = explain_image(loaded, image, region=region, methods=methods, target_class=target_class)
         label = (labels or {}).get(path, "")
-        together = panel(
-            shown.image,
-            shown.overlays,
-            name=path.name,
-            scores=shown.scores,
-            label=label,
-            target_class=shown.target_class,
-        )
-        written.append(write_png(out / f"{stem}.panel.png", together))
-    _report_failures(problems, total=len(files))
-    if whole:
-        warnings.warn(missing_mask_warning(whole, num_images=len(files)), stacklevel=2)
+        written += _write_explanation(explanation, out, stem, name=path.name, label=label)
+    _report_failures(failures, total=len(files))
+    if uncropped:
+        warnings.warn(missing_mask_warning(uncropped, num_images=len(files)), stacklevel=2)
     return written
 
 
@@ -188,36 +125,36 @@ def explain_image(
     target_class: str | None = None,
     max_size: int = MAX_OVERLAY_SIZE,
 ) -> Explanation:
-    """Make one image's overlays and scores; ``methods`` and ``target_class`` as for ``explain``.
+    """Compute the overlays and scores of one image.
 
-    Scores are those of prediction. Maps are of the same test crops, not turned, each brought back to where it was cut
-    and averaged where crops overlap; what no crop showed to the network is veiled in white.
+    Scores are those of prediction. Maps are computed for the same test crops without TTA views, placed at the position
+    of each crop and averaged where crops overlap; parts of the image outside all crops are shown under white.
 
     Parameters
     ----------
+    loaded
+        Model with its card.
+    image
+        RGB image, (h, w, 3).
     region
-        The box in which the crops lie, as ``Preprocessing.lesion_roi`` gives it; None: the whole image.
+        Box that the crops are taken from, from ``Preprocessing.lesion_roi``; None (default): the complete image.
+    methods, target_class
+        As for ``explain``.
+    max_size
+        Maximum length of the longer side of the overlays in pixels, default 1024.
 
     Raises
     ------
     ModelError
-        A class or method that does not exist or does not fit the network.
+        A class or method does not exist or does not work on the network.
     """
     classes, preprocessing = loaded.card.classes, loaded.card.preprocessing
     if target_class is not None and target_class not in classes:
         raise ModelError(unknown_name_message("class", target_class, classes))
     crops = preprocessing.prepare_input(image, region).to(next(loaded.model.parameters()).device)
-    with eval_mode(loaded.model):
-        found = predict_proba(
-            loaded.model,
-            crops[None],
-            tta=preprocessing.tta,
-            aggregate=preprocessing.aggregate,
-            multilabel=loaded.card.multilabel,
-        )
-    scores: list[float] = found[0].tolist()
-    wanted = classes.index(target_class) if target_class is not None else int(np.argmax(scores))
-    maps = compute_maps(loaded.model, crops, methods=methods, target_index=wanted)
+    scores: list[float] = predict_scores(loaded, crops).tolist()
+    target_index = classes.index(target_class) if target_class is not None else int(np.argmax(scores))
+    maps = compute_maps(loaded.model, crops, methods=methods, target_index=target_index)
     small = limit_size(image, max_size)
     height, width = image.shape[:2]
     boxes = resize_boxes(
@@ -226,23 +163,121 @@ def explain_image(
         new_size=(small.shape[0], small.shape[1]),
     )
     overlays = {name: draw_map(small, values.cpu().numpy(), boxes) for name, values in maps.items()}
-    return Explanation(small, overlays, dict(zip(classes, scores, strict=True)), classes[wanted])
+    return Explanation(small, overlays, dict(zip(classes, scores, strict=True)), classes[target_index])
+
+
+def predict_scores(loaded: LoadedModel, crops: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " k"]:
+    """Return the model score of each class for one image, as in prediction: with TTA views."""
+    preprocessing = loaded.card.preprocessing
+    with eval_mode(loaded.model):
+        scores = predict_proba(
+            loaded.model,
+            crops[None],
+            tta=preprocessing.tta,
+            aggregate=preprocessing.aggregate,
+            multilabel=loaded.card.multilabel,
+        )
+    return scores[0]
+
+
+def compute_maps(
+    model: Classifier,
+    crops: Float[Tensor, "n 3 h w"],
+    *,
+    methods: Iterable[str] = ("auto",),
+    target_index: int | None = None,
+) -> dict[str, Float[Tensor, "n ..."]]:
+    """Compute the maps of one image by name: all crops at once for a network of crops, otherwise crop by crop.
+
+    Parameters
+    ----------
+    model
+        Any network.
+    crops
+        Preprocessed crops of the image.
+    methods
+        As for ``compute_maps_by_name``.
+    target_index
+        Index of the class to explain, for all crops; default each crop's class with the highest score.
+
+    Returns
+    -------
+    dict
+        Weights of the crops (n,), spatial maps (n, h, w), or maps of each head (n, heads, h, w).
+
+    Raises
+    ------
+    ModelError
+        A method does not exist or does not work on the network.
+    """
+    methods = tuple(methods)
+    target = None if target_index is None else torch.tensor([target_index])
+    if model.num_crops is not None:
+        maps = compute_maps_by_name(model, crops[None], methods=methods, target=target)
+        return {name: values[0] for name, values in maps.items()}
+    # crop by crop, because the gradients of many crops at once need much memory
+    crop_maps = [compute_maps_by_name(model, crop[None], methods=methods, target=target) for crop in crops]
+    return {name: torch.cat([maps[name] for maps in crop_maps]) for name in crop_maps[0]}
+
+
+def draw_map(
+    image: UInt8[ndarray, "h w 3"], values: Float[ndarray, "n ..."], boxes: Sequence[CropBox]
+) -> UInt8[ndarray, "out_h out_w 3"]:
+    """Render a map on its image: weights as frames, spatial maps as overlays, heads as a grid of overlays.
+
+    Parameters
+    ----------
+    image
+        RGB image, (h, w, 3).
+    values
+        One map from ``compute_maps``.
+    boxes
+        Box of each of the n crops, in pixels of the image.
+
+    Raises
+    ------
+    ModelError
+        The map contains values that are not finite.
+    """
+    if values.ndim == 1:
+        return draw_crop_frames(image, boxes, values)
+    if values.ndim == 4:
+        return image_grid([draw_map(image, head, boxes) for head in np.moveaxis(values, 1, 0)])
+    stitched = stitch(values, boxes, height=image.shape[0], width=image.shape[1])
+    return overlay(image, stitched.values, coverage=stitched.coverage)
 
 
 def unique_output_stems(paths: Sequence[Path]) -> list[str]:
-    """Give each file's name without its ending, numbered where two folders have the same.
+    """Return each file's name without its suffix, numbered if files of several directories have the same.
 
     Examples
     --------
     >>> unique_output_stems([Path("a/1.jpg"), Path("b/1.jpg"), Path("b/2.jpg")])
     ['1', '1-2', '2']
     """
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     stems = []
     for path in paths:
-        seen[path.stem] += 1
-        stems.append(path.stem if seen[path.stem] == 1 else f"{path.stem}-{seen[path.stem]}")
+        counts[path.stem] += 1
+        stems.append(path.stem if counts[path.stem] == 1 else f"{path.stem}-{counts[path.stem]}")
     return stems
+
+
+def _write_explanation(
+    explanation: Explanation, out: Path, stem: str, *, name: str, label: str
+) -> Iterator[Path]:
+    """Write the overlays and the panel of an image; yield their paths."""
+    for map_name, rendered in explanation.overlays.items():
+        yield write_png(out / f"{stem}.{map_name}.png", rendered)
+    rendered_panel = panel(
+        explanation.image,
+        explanation.overlays,
+        name=name,
+        scores=explanation.scores,
+        label=label,
+        target_class=explanation.target_class,
+    )
+    yield write_png(out / f"{stem}.panel.png", rendered_panel)
 
 
 def _report_failures(failures: Sequence[str], *, total: int) -> None:
@@ -250,4 +285,4 @@ def _report_failures(failures: Sequence[str], *, total: int) -> None:
         raise ImageError(f"none of the {total} images can be read:\n" + "\n".join(failures))
     if failures:
         listed = "\n".join(failures)
-        warnings.warn(f"{len(failures)} of {total} images left out:\n{listed}", stacklevel=3)
+        warnings.warn(f"{len(failures)} of {total} images were skipped:\n{listed}", stacklevel=3)

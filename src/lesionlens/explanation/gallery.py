@@ -1,4 +1,4 @@
-"""The pictures of a run's gallery: each chosen image as it is, and with its maps over it."""
+"""Images of a run's gallery: each selected image, unchanged and with overlays of its maps."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from lesionlens.explanation.explain import explain_image
 from lesionlens.explanation.panel import write_png
 from lesionlens.models.saved_model import LoadedModel
 
-MAX_GALLERY_SIZE = 320  # pixels: twice what the page shows
+MAX_GALLERY_SIZE = 320  # pixels of the longer side: twice the size in the report
 
 
 def write_gallery(
@@ -22,32 +22,36 @@ def write_gallery(
     methods: Iterable[str] = ("auto",),
     masks: Mapping[str, Path] | None = None,
 ) -> list[Path]:
-    """Write ``<image_id>.png`` and ``<image_id>.<map>.png`` for each case: the report looks there.
+    """Write ``<image_id>.png`` and ``<image_id>.<map>.png`` for each case, for the report.
 
-    CAM and Grad-CAM explain the class that the predictions name, also where it is wrong; where that is the rest, of
-    which a model of independent scores has no score, the class with the highest one.
+    CAM and Grad-CAM explain the predicted class, even if it is wrong. If that is the rest class of a multilabel model,
+    which has no score, they explain the class with the highest score. If no method works on the network, the images are
+    written without overlays, so that the report of the run can be completed.
 
     Parameters
     ----------
     loaded
-        A model with its card.
+        Model with its card.
     paths
-        File of each image by its name.
+        Image file by image id.
     cases
-        What ``lesionlens.evaluation.case_selection.select_cases`` gave.
+        Cases selected by ``lesionlens.evaluation.case_selection.select_cases``.
     out
-        The run's folder ``attention_maps``.
+        Directory ``attention_maps`` of the run.
     methods
         As for ``explain``.
     masks
-        Lesion mask of each image by its name, for a model that looks at the box around the lesion.
+        Lesion mask file by image id, for a model that crops around the lesion.
 
-    A network that no method fits gets its images without maps: a run must not end without its report.
+    Returns
+    -------
+    list of Path
+        Written files.
 
     Raises
     ------
     DataError
-        An image cannot be read, or its mask does not fit.
+        An image cannot be read, or its mask does not match it.
     """
     written: list[Path] = []
     methods = tuple(methods)
@@ -58,10 +62,12 @@ def write_gallery(
         target = case.predicted if case.predicted in loaded.card.classes else None
         options: dict[str, Any] = {"region": region, "target_class": target, "max_size": MAX_GALLERY_SIZE}
         try:
-            shown = explain_image(loaded, image, methods=methods, **options)
+            explanation = explain_image(loaded, image, methods=methods, **options)
         except ModelError:
-            shown = explain_image(loaded, image, methods=(), **options)
+            explanation = explain_image(loaded, image, methods=(), **options)
         stem = file_stem(case.image_id)
-        written.append(write_png(out / f"{stem}.png", shown.image))
-        written += [write_png(out / f"{stem}.{name}.png", drawn) for name, drawn in shown.overlays.items()]
+        written.append(write_png(out / f"{stem}.png", explanation.image))
+        written += [
+            write_png(out / f"{stem}.{name}.png", overlay) for name, overlay in explanation.overlays.items()
+        ]
     return written

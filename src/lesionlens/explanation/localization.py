@@ -1,11 +1,10 @@
-"""A model over images with lesion masks: how well each of its maps agrees with them."""
+"""Evaluation of a model's attention maps against lesion masks, over the images of a table."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -18,22 +17,25 @@ from lesionlens.datasets.table import LesionTable
 from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights, percentile_interval
 from lesionlens.evaluation.formatting import format_with_interval
 from lesionlens.evaluation.result import Estimate
-from lesionlens.explanation.cam import eval_mode
-from lesionlens.explanation.explain import compute_maps
+from lesionlens.explanation.explain import compute_maps, predict_scores
 from lesionlens.explanation.localization_metrics import LocalizationMetrics, localization_metrics
 from lesionlens.imaging.boxes import lesion_bounding_box
 from lesionlens.imaging.masks import load_mask
-from lesionlens.imaging.stitching import stitch
+from lesionlens.imaging.stitching import StitchedMap, stitch
 from lesionlens.models.saved_model import LoadedModel
-from lesionlens.models.tta import predict_proba
 
-_RGBImage = NDArray[np.uint8]
 LOCALIZATION_METRICS = LocalizationMetrics._fields
+LOCALIZATION_TITLES = {
+    "iou": "IoU at 0.5",
+    "iou_auc": "IoU AUC",
+    "pointing_game": "Pointing game",
+    "energy_pointing_game": "Energy pointing game",
+}
 
 
 @dataclass(frozen=True)
 class ImageLocalization:
-    """The maps of one image by name."""
+    """Localization metrics of one image, by name of the map."""
 
     image_id: str
     lesion_id: str
@@ -43,18 +45,18 @@ class ImageLocalization:
 
 @dataclass(frozen=True)
 class LocalizationResult:
-    """What was measured.
+    """Localization metrics of all images, and their means.
 
     Attributes
     ----------
     images
-        Each image with a mask, in the order of the table.
+        Evaluated images, in the order of the table.
     estimates
-        Mean over images of each measure of each map, with its interval over lesions; ``scope`` is the map's name.
+        Mean over images of each metric of each map, with its interval over lesions; ``scope`` is the map's name.
     excluded
-        Ids of the images that could not be measured, each with the reason.
+        Ids of the images that could not be evaluated, each with the reason.
     target_class
-        The class that gradient maps explain; "" where each image's largest score decides.
+        Class that gradient maps explain; empty for the class with the highest score of each image.
     """
 
     images: tuple[ImageLocalization, ...]
@@ -75,50 +77,59 @@ def evaluate_localization(
     confidence: float = 0.95,
     on_progress: ProgressCallback | None = None,
 ) -> LocalizationResult:
-    """Measure every map of a model against the lesion masks of a table.
+    """Evaluate all maps of a model against the lesion masks of a table.
 
-    Maps and masks meet on the pixels of the image as it is decoded for the network: the map of each test crop is
-    brought to the crop's box bilinearly, maps are averaged where crops overlap, and what no crop showed does not
-    count. Then the map is rescaled to [0, 1] over the pixels seen (see `localization_metrics`). Weights of whole
-    crops have no places and are passed over; of ``heads`` each is a map of its own.
+    Maps and masks are compared on the pixels of the image as it is decoded for the network: the map of each test crop
+    is resized bilinearly to its box, maps are averaged where crops overlap, and pixels outside all crops are excluded.
+    The map is then normalized to [0, 1] over the covered pixels (``localization_metrics``). Weights of crops are not
+    spatial and are skipped; each head of ``heads`` is a separate map.
 
     Parameters
     ----------
+    loaded
+        Model with its card.
+    table
+        Images with their lesion ids and masks.
     methods, target_class
-        As for `explain`.
+        As for ``explain``.
     mask_dir
-        Folder of masks in place of the table's own, such as predicted ones.
-    n_resamples, seed, confidence
-        Of the bootstrap over lesions; 0 resamples give no intervals.
+        Directory of masks that replace those of the table, for example predicted ones.
+    n_resamples
+        Number of bootstrap resamples of the lesions, default 1000; 0 for no intervals.
+    seed
+        Random seed of the bootstrap.
+    confidence
+        Confidence level of the intervals.
+    on_progress
+        Called with the numbers of processed and of all images.
 
     Raises
     ------
     DataError
-        A mask that does not fit its image, or not one image that can be measured.
+        A mask does not match its image, or none of the images can be evaluated.
     ModelError
-        A class or method that does not exist or does not fit the network, or only weights of crops.
+        A class or method does not exist or does not work on the network, or all maps are weights of crops.
     """
     classes, methods = loaded.card.classes, tuple(methods)
     if target_class is not None and target_class not in classes:
         raise ModelError(unknown_name_message("class", target_class, classes))
-    wanted = None if target_class is None else classes.index(target_class)
-    measured: list[ImageLocalization] = []
+    target_index = None if target_class is None else classes.index(target_class)
+    evaluated: list[ImageLocalization] = []
     excluded: list[tuple[str, str]] = []
-    rows = table.frame
-    ids, lesions, diagnoses = (map(str, rows[name]) for name in ("image_id", "lesion_id", "diagnosis"))
-    each = zip(ids, lesions, diagnoses, table.paths, lesion_mask_paths(table, mask_dir), strict=True)
-    for number, (image_id, lesion_id, diagnosis, path, mask) in enumerate(each, start=1):
-        found = _evaluate_image(loaded, path, mask, methods, wanted)
-        if isinstance(found, str):
-            excluded.append((image_id, found))
+    ids, lesions, diagnoses = (map(str, table.frame[name]) for name in ("image_id", "lesion_id", "diagnosis"))
+    rows = zip(ids, lesions, diagnoses, table.paths, lesion_mask_paths(table, mask_dir), strict=True)
+    for number, (image_id, lesion_id, diagnosis, path, mask_path) in enumerate(rows, start=1):
+        result = _evaluate_image(loaded, path, mask_path, methods, target_index)
+        if isinstance(result, str):
+            excluded.append((image_id, result))
         else:
-            measured.append(ImageLocalization(image_id, lesion_id, diagnosis, found))
+            evaluated.append(ImageLocalization(image_id, lesion_id, diagnosis, result))
         if on_progress is not None:
             on_progress(number, len(table))
-    if not measured:
-        raise DataError(f"not one of {len(table)} images can be measured, for example: {excluded[0][1]}")
-    estimates = tuple(_estimates(measured, n_resamples=n_resamples, seed=seed, confidence=confidence))
-    return LocalizationResult(tuple(measured), estimates, tuple(excluded), target_class or "")
+    if not evaluated:
+        raise DataError(f"none of the {len(table)} images can be evaluated, for example: {excluded[0][1]}")
+    estimates = tuple(_estimates(evaluated, n_resamples=n_resamples, seed=seed, confidence=confidence))
+    return LocalizationResult(tuple(evaluated), estimates, tuple(excluded), target_class or "")
 
 
 def _evaluate_image(
@@ -128,7 +139,7 @@ def _evaluate_image(
     methods: tuple[str, ...],
     target_index: int | None,
 ) -> dict[str, LocalizationMetrics] | str:
-    """Measure one image, or say why it cannot be."""
+    """Return the metrics of one image by map, or the reason why it cannot be evaluated."""
     if mask_path is None:
         return f"{path.name} has no mask"
     try:
@@ -138,103 +149,94 @@ def _evaluate_image(
     mask = load_mask(mask_path, (image.shape[0], image.shape[1]), image_path=path)
     if not mask.any():
         return f"the mask {mask_path} is empty"
-    found = dict(_stitched_maps(loaded, image, mask, methods, target_index))
-    if not found:
-        raise ModelError(
-            "the network's maps are weights of whole crops, which have no places; ask for gradcam"
-        )
-    if not mask[next(iter(found.values()))[1]].any():
-        return f"no crop of {path.name} shows its lesion"
-    return {name: localization_metrics(values, mask != 0, seen) for name, (values, seen) in found.items()}
+    maps = dict(_stitched_maps(loaded, image, mask, methods, target_index))
+    if not maps:
+        raise ModelError("the network's maps are weights of crops, which are not spatial. Use method gradcam")
+    if not mask[next(iter(maps.values())).coverage].any():
+        return f"no crop of {path.name} contains its lesion"
+    return {
+        name: localization_metrics(stitched.values, mask != 0, stitched.coverage)
+        for name, stitched in maps.items()
+    }
 
 
 def _stitched_maps(
-    loaded: LoadedModel, image: _RGBImage, mask: _RGBImage, methods: tuple[str, ...], target_index: int | None
-) -> Iterator[tuple[str, tuple[NDArray[np.float64], NDArray[np.bool_]]]]:
-    """Give each map on the image's pixels, and where it was seen."""
-    seeing = loaded.card.preprocessing
-    region = None if seeing.roi_margin is None else lesion_bounding_box(mask, seeing.roi_margin)
-    boxes = seeing.crop_boxes(image.shape[0], image.shape[1], region)
-    crops = seeing.prepare_input(image, region).to(next(loaded.model.parameters()).device)
-    found = compute_maps(
-        loaded.model, crops, methods=methods, target_index=_explained_class(loaded, crops, target_index)
-    )
-    for name, values in found.items():
-        grids = values.cpu().numpy()
-        parts = {name: grids} if grids.ndim == 3 else {}
-        if grids.ndim == 4:
-            parts = {f"{name}-{head}": grids[:, head] for head in range(grids.shape[1])}
-        for part, of_crops in parts.items():
-            stitched = stitch(of_crops, boxes, height=image.shape[0], width=image.shape[1])
-            yield part, (stitched.values, stitched.coverage)
+    loaded: LoadedModel,
+    image: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    methods: tuple[str, ...],
+    target_index: int | None,
+) -> Iterator[tuple[str, StitchedMap]]:
+    """Yield (name, map) of each spatial map on the pixels of the image."""
+    preprocessing = loaded.card.preprocessing
+    region = None if preprocessing.roi_margin is None else lesion_bounding_box(mask, preprocessing.roi_margin)
+    height, width = image.shape[:2]
+    boxes = preprocessing.crop_boxes(height, width, region)
+    crops = preprocessing.prepare_input(image, region).to(next(loaded.model.parameters()).device)
+    if target_index is None:
+        target_index = int(predict_scores(loaded, crops).argmax())
+    maps = compute_maps(loaded.model, crops, methods=methods, target_index=target_index)
+    for name, values in maps.items():
+        for map_name, crop_maps in _spatial_maps(name, values.cpu().numpy()):
+            yield map_name, stitch(crop_maps, boxes, height=height, width=width)
 
 
-def _explained_class(loaded: LoadedModel, crops: torch.Tensor, target_index: int | None) -> int:
-    """Give the class asked for, else that of the largest score."""
-    if target_index is not None:
-        return target_index
-    card = loaded.card
-    with eval_mode(loaded.model):
-        scores = predict_proba(
-            loaded.model,
-            crops[None],
-            tta=card.preprocessing.tta,
-            aggregate=card.preprocessing.aggregate,
-            multilabel=card.multilabel,
-        )
-    return int(scores[0].argmax())
+def _spatial_maps(name: str, values: NDArray[np.floating]) -> Iterator[tuple[str, NDArray[np.floating]]]:
+    """Yield the maps (n, h, w) of one array: itself, or one for each head; nothing for weights of crops."""
+    if values.ndim == 3:
+        yield name, values
+    if values.ndim == 4:
+        for head in range(values.shape[1]):
+            yield f"{name}-{head}", values[:, head]
 
 
 def _estimates(
-    results: list[ImageLocalization], *, n_resamples: int, seed: int, confidence: float
+    images: list[ImageLocalization], *, n_resamples: int, seed: int, confidence: float
 ) -> Iterator[Estimate]:
-    """Average over images, with the interval over lesions."""
-    lesions = np.array([each.lesion_id for each in results])
-    drawn = list(cluster_bootstrap_weights(lesions, n_resamples=n_resamples, seed=seed))
-    for name in results[0].maps:
-        table = np.array([each.maps[name] for each in results])
-        means = [weights @ table / weights.sum(axis=1, keepdims=True) for weights in drawn]
-        for place, measure in enumerate(LOCALIZATION_METRICS):
-            value, low, high = float(table[:, place].mean()), np.nan, np.nan
+    """Yield the mean over images of each metric of each map, with its interval over lesions."""
+    lesions = np.array([image.lesion_id for image in images])
+    resamples = list(cluster_bootstrap_weights(lesions, n_resamples=n_resamples, seed=seed))
+    for map_name in images[0].maps:
+        metrics = np.array([image.maps[map_name] for image in images])
+        means = [weights @ metrics / weights.sum(axis=1, keepdims=True) for weights in resamples]
+        for column, metric in enumerate(LOCALIZATION_METRICS):
+            mean, low, high = float(metrics[:, column].mean()), np.nan, np.nan
             if means:
-                low, high, _ = percentile_interval(np.concatenate(means)[:, place], confidence=confidence)
-            yield Estimate(measure, name, value, low, high)
-
-
-LOCALIZATION_TITLES = {
-    "iou": "IoU at 0.5",
-    "iou_auc": "IoU AUC",
-    "pointing_game": "Pointing game",
-    "energy_pointing_game": "Energy pointing game",
-}
+                low, high, _ = percentile_interval(np.concatenate(means)[:, column], confidence=confidence)
+            yield Estimate(metric, map_name, mean, low, high)
 
 
 def write_localization(folder: Path, result: LocalizationResult) -> None:
-    """Write ``images.csv`` (a row for each image and map), ``summary.csv`` and ``excluded.csv``."""
+    """Write ``images.csv`` (one row per image and map), ``summary.csv`` and ``excluded.csv``."""
     rows = [
-        (image.image_id, image.lesion_id, image.diagnosis, name, *(f"{value:.6g}" for value in found))
+        (image.image_id, image.lesion_id, image.diagnosis, name, *(f"{value:.6g}" for value in metrics))
         for image in result.images
-        for name, found in image.maps.items()
+        for name, metrics in image.maps.items()
     ]
     _write_rows(
         folder / "images.csv", ("image_id", "lesion_id", "diagnosis", "map", *LOCALIZATION_METRICS), rows
     )
     means = [
-        (each.scope, each.metric, *(f"{value:.6g}" for value in (each.value, each.low, each.high)))
-        for each in result.estimates
+        (
+            estimate.scope,
+            estimate.metric,
+            *(f"{value:.6g}" for value in (estimate.value, estimate.low, estimate.high)),
+        )
+        for estimate in result.estimates
     ]
     _write_rows(folder / "summary.csv", ("map", "measure", "mean", "low", "high"), means)
     _write_rows(folder / "excluded.csv", ("image_id", "reason"), list(result.excluded))
 
 
 def localization_table(result: LocalizationResult) -> Table:
-    """Lay out the means and their intervals, a row for each map."""
+    """Return a table for the terminal: means with intervals, one row per map."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("Map")
-    for measure in LOCALIZATION_METRICS:
-        table.add_column(LOCALIZATION_TITLES[measure], justify="right")
-    for name in dict.fromkeys(each.scope for each in result.estimates):
-        table.add_row(name, *(format_with_interval(each) for each in result.estimates if each.scope == name))
+    for metric in LOCALIZATION_METRICS:
+        table.add_column(LOCALIZATION_TITLES[metric], justify="right")
+    for name in dict.fromkeys(estimate.scope for estimate in result.estimates):
+        cells = [format_with_interval(estimate) for estimate in result.estimates if estimate.scope == name]
+        table.add_row(name, *cells)
     return table
 
 

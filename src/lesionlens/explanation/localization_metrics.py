@@ -1,6 +1,6 @@
-"""How well a map agrees with a lesion's mask: overlap, area under its curve, pointing, and the share of the map inside.
+"""Localization metrics of a map against a lesion mask: IoU, area under the IoU curve, and pointing games.
 
-Pure functions on arrays of one size; how maps come to the image's pixels is told by `evaluate_localization`.
+These are functions of arrays of the same size; ``localization`` resizes maps to the pixels of images.
 """
 
 from typing import NamedTuple
@@ -12,24 +12,25 @@ from lesionlens.core.types import BoolArray, FloatArray
 from lesionlens.explanation.overlay import min_max_normalize
 from lesionlens.imaging.masks import iou
 
-MAP_THRESHOLD = 0.5
+MAP_THRESHOLD = 0.5  # of ``iou``
 MAP_THRESHOLDS = np.linspace(0, 1, 101)
 
 
 class LocalizationMetrics(NamedTuple):
-    """How one map agrees with one mask, each from 0 to 1.
+    """Agreement of one map with one mask, each from 0 to 1.
 
     Attributes
     ----------
     iou
-        Overlap of the mask with the places where the rescaled map is at least 0.5 (Yan 2020, section 3.2.3).
+        Intersection over union of the mask and the pixels where the normalized map is at least 0.5 (Yan 2020, section
+        3.2.3).
     iou_auc
-        Area under that overlap over the threshold, from 0 to 1: does not hang on one threshold.
+        Area under that IoU as a function of the threshold, from 0 to 1, which does not depend on one threshold.
     pointing_game
-        1 where the largest value lies in the mask, else 0; of several largest places the share that does (Zhang et
-        al. 2018, "Top-down neural attention by excitation backprop").
+        1 if the maximum of the map is inside the mask, otherwise 0; if several pixels have the maximum, the fraction of
+        them inside (Zhang et al. 2018, "Top-down neural attention by excitation backprop").
     energy_pointing_game
-        Share of the rescaled map's sum that lies in the mask (Wang et al. 2020, Score-CAM).
+        Fraction of the sum of the normalized map that is inside the mask (Wang et al. 2020, Score-CAM).
     """
 
     iou: float
@@ -43,26 +44,25 @@ def localization_metrics(
     mask: BoolArray,
     coverage: BoolArray | None = None,
 ) -> LocalizationMetrics:
-    """Measure a map against a mask of the same size.
+    """Compute the metrics of a map against a mask of the same size.
 
-    A constant map marks nothing: its overlap at 0.5 is 0, and as it prefers no place, its pointing and energy are the
-    share of the places that lie in the mask.
+    A constant map has an IoU of 0 at threshold 0.5, and both pointing games are the fraction of pixels inside the mask.
 
     Parameters
     ----------
     values
-        The map, (h, w), on any scale: it is rescaled to [0, 1] over the places seen (see `min_max_normalize`).
+        Map of any scale, (h, w); it is normalized to [0, 1] over the covered pixels (``min_max_normalize``).
     mask
-        Where the lesion is, (h, w).
+        True inside the lesion, (h, w).
     coverage
-        Where the network looked, (h, w); other places do not count, in the map or in the mask. None: everywhere.
+        True where a crop covers the image, (h, w); other pixels are excluded from map and mask. Default: everywhere.
 
     Raises
     ------
     DataError
-        Arrays of different sizes, or a mask without any place seen.
+        The arrays have different sizes, or no pixel of the mask is covered.
     ModelError
-        A map that is not finite.
+        The map contains values that are not finite.
 
     Examples
     --------
@@ -73,23 +73,25 @@ def localization_metrics(
     coverage = np.ones(mask.shape, dtype=bool) if coverage is None else coverage
     if not values.shape == mask.shape == coverage.shape:
         raise DataError(
-            f"a map of {values.shape} does not fit a mask of {mask.shape} and places of {coverage.shape}"
+            f"map {values.shape}, mask {mask.shape} and coverage {coverage.shape} must have the same shape"
         )
     inside = mask[coverage]
     if not inside.any():
-        raise DataError("no place of the mask was seen, so no map can agree with it; leave the image out")
-    found = min_max_normalize(values, coverage)[coverage]
+        raise DataError("no crop covers the mask, so that no map can be compared with it. Exclude the image")
+    normalized = min_max_normalize(values, coverage)[coverage]
     return LocalizationMetrics(
-        iou=iou(found >= MAP_THRESHOLD, inside),
-        iou_auc=float(np.trapezoid(_iou_curve(found, inside), MAP_THRESHOLDS)),
-        pointing_game=float(inside[found == found.max()].mean()),
-        energy_pointing_game=float(found[inside].sum() / found.sum() if found.any() else inside.mean()),
+        iou=iou(normalized >= MAP_THRESHOLD, inside),
+        iou_auc=float(np.trapezoid(_iou_curve(normalized, inside), MAP_THRESHOLDS)),
+        pointing_game=float(inside[normalized == normalized.max()].mean()),
+        energy_pointing_game=float(
+            normalized[inside].sum() / normalized.sum() if normalized.any() else inside.mean()
+        ),
     )
 
 
 def _iou_curve(values: FloatArray, mask: BoolArray) -> FloatArray:
-    """Give the overlap at each of ``MAP_THRESHOLDS``: marked are the places at or above."""
-    within, without = np.sort(values[mask]), np.sort(values[~mask])
-    both = len(within) - np.searchsorted(within, MAP_THRESHOLDS)
-    wrong = len(without) - np.searchsorted(without, MAP_THRESHOLDS)
-    return np.asarray(both / (len(within) + wrong))
+    """Return the IoU of the mask and the pixels at or above each of ``MAP_THRESHOLDS``."""
+    inside, outside = np.sort(values[mask]), np.sort(values[~mask])
+    intersection = len(inside) - np.searchsorted(inside, MAP_THRESHOLDS)
+    false_positives = len(outside) - np.searchsorted(outside, MAP_THRESHOLDS)
+    return np.asarray(intersection / (len(inside) + false_positives))

@@ -1,4 +1,4 @@
-"""The methods by name, and what ``auto`` means."""
+"""Explanation methods by name, and the default ``auto``."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
@@ -11,11 +11,11 @@ from lesionlens.explanation.cam import CAM_WEIGHTINGS, cam, gradient_map
 from lesionlens.models.base import Classifier
 
 MapMethod: TypeAlias = Callable[[Classifier, Tensor, Tensor | None], dict[str, Tensor]]
-"""Network, images (b, 3, h, w) or crops (b, n, 3, h, w), and class indices (b,) or None, to maps by name."""
+"""Function of network, images (b, 3, h, w) or crops (b, n, 3, h, w), and class indices (b,) or None to named maps."""
 
 
 def _gradient_method(weighting: str) -> MapMethod:
-    name = weighting.replace("+", "p")  # gradcampp: a plus means a space in some addresses
+    name = weighting.replace("+", "p")  # gradcampp, because a plus means a space in URLs
 
     def method(model: Classifier, images: Tensor, target: Tensor | None) -> dict[str, Tensor]:
         return {name: gradient_map(model, images, weighting=weighting, target=target)}
@@ -34,25 +34,26 @@ METHODS: dict[str, MapMethod] = {
 def compute_maps_by_name(
     model: Classifier, images: Tensor, *, methods: Iterable[str] = ("auto",), target: Tensor | None = None
 ) -> dict[str, Tensor]:
-    """Make all maps that were asked for, in the order of the methods.
+    """Compute the maps of all requested methods, in the order of the methods.
 
     Parameters
     ----------
     model, images, target
         As for ``gradient_map``.
     methods
-        Keys of ``METHODS``; ``auto`` is attention where the network has maps, and gradcam where it fits.
+        Keys of ``METHODS``, or ``auto`` (default): attention if the network has attention maps, and gradcam if
+        possible.
 
     Returns
     -------
     dict
-        Maps (b, h, w) by names that are safe in file names; of a network of crops (b, n, h, w), and weights of crops
-        (b, n). ``soft-heads`` has one axis more, before the places.
+        Maps (b, h, w) by names that are valid in file names; for a network of crops maps (b, n, h, w) and weights
+        (b, n). ``soft-heads`` has one more axis, before height and width.
 
     Raises
     ------
     ModelError
-        A method that does not exist or does not fit the network.
+        A method does not exist or does not work on the network.
     """
     maps: dict[str, Tensor] = {}
     for name in dict.fromkeys(methods):
@@ -66,7 +67,7 @@ def compute_maps_by_name(
 
 
 def _default_maps(model: Classifier, images: Tensor, target: Tensor | None) -> dict[str, Tensor]:
-    """Make every map that fits the network; that none does is an error."""
+    """Compute attention maps and Grad-CAM, whichever are possible; raise an error if neither is."""
     maps = attention_maps_or_empty(model, images)
     try:
         return maps | METHODS["gradcam"](model, images, target)

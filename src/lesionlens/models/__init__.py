@@ -1,1 +1,1 @@
-"""Backbones, attention mechanisms, the model zoo and saved models."""
+"""Networks from images to logits and attention maps: backbones, attention mechanisms, the zoo and saved models."""

@@ -59,7 +59,7 @@ class ARLBlockMixin:
     def identity(self, x: Tensor) -> Tensor:
         """Return x, projected if the shape changes."""
         shortcut = cast(Any, self).downsample
-        return x if shortcut is None else shortcut(x)  # type: ignore[no-any-return]
+        return x if shortcut is None else cast(Tensor, shortcut(x))
 
     def residual(self, x: Tensor) -> Tensor:
         """Compute F(x), (b, c, h, w)."""

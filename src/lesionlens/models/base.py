@@ -1,4 +1,4 @@
-"""What every network of LesionLens is: features on a grid, a vector from them, class scores from that."""
+"""Interface of every classifier, and the classifier of a timm backbone without attention (the baseline)."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -12,18 +12,18 @@ MapValueRange = Literal["unit_interval", "distribution", "constant"]
 
 
 class Features(NamedTuple):
-    """What a network computes before pooling.
+    """Features before pooling.
 
     Attributes
     ----------
     feature_map
-        Its last feature grid, (b, c, h, w), or timm's tokens.
+        Last feature map, (b, c, h, w), or timm's tokens.
     maps
-        The attention maps that were asked for, by name.
+        Requested attention maps, by name.
     pooled
-        What the head reads beside the grid, (b, f): earlier grids, pooled; None where there is nothing.
+        Pooled earlier feature maps that the head reads in addition, (b, f); None if there are none.
     num_crops
-        How many rows of the grid, one after another, belong to one image.
+        Number of consecutive rows of ``feature_map`` that belong to one image.
     """
 
     feature_map: Tensor
@@ -33,27 +33,27 @@ class Features(NamedTuple):
 
 
 class Classifier(nn.Module):
-    """Images, or an image's crops, to ``ModelOutput`` in three steps, so that others can stand between them.
+    """Network from images, or the crops of images, to ``ModelOutput``, in three steps that can be called separately.
 
-    An explanation stands after ``forward_features``, crops are combined after ``pool``. A subclass gives
-    ``forward_features``, ``pool`` and ``compute_logits``; calling the model does all three.
+    The steps are ``forward_features``, ``pool`` and ``compute_logits``; a subclass implements all three. An
+    explanation takes gradients after the first, a network of crops combines the crops after the second.
 
     Attributes
     ----------
     backbone
-        The backbone: what ImageNet weights are loaded into. Its keys are timm's.
+        Network that ImageNet weights are loaded into; its state-dict keys are timm's.
     num_features
-        Length f of the vector that ``pool`` gives.
+        Length f of the vector that ``pool`` returns.
     num_crops
-        None: the network takes images (b, 3, h, w). A number n: it takes the n crops of each image at once,
-        (b, n, 3, h, w).
+        Number n of crops that the network takes at once, (b, n, 3, h, w); None if it takes images (b, 3, h, w).
     attention_scales
-        Names of learnt scalars that switch a mechanism on (ARL's alpha, soft attention's gamma): not decayed.
+        Names of the learned scalars that weight an attention mechanism (ARL's alpha, soft attention's gamma), which are
+        excluded from weight decay.
     map_value_range
-        What the values of its maps are: in the ``unit_interval``, as a gate gives; a ``distribution``, as a softmax
-        over places gives; or ``constant``, the same at every place.
+        Range of the values of the maps: ``unit_interval`` (a sigmoid gate), ``distribution`` (a softmax over
+        positions) or ``constant`` (the same value at every position).
     discarded_keys
-        Keys of the backbone that this network does without: left out of ImageNet weights.
+        Keys of the backbone that this network does not use, excluded from ImageNet weights.
     """
 
     backbone: nn.Module
@@ -64,51 +64,51 @@ class Classifier(nn.Module):
     discarded_keys: frozenset[str] = frozenset()
 
     def forward_features(self, x: Any, *, maps: bool = False) -> Features:
-        """Give the last feature grid and, if asked for, the attention maps on their own grids."""
+        """Return the last feature map and, if requested, the attention maps at their own resolution."""
         raise NotImplementedError
 
     def pool(self, features: Features) -> Tensor:
-        """Turn features into one vector an image, (b, f)."""
+        """Pool features to one vector per image, (b, f)."""
         raise NotImplementedError
 
     def compute_logits(self, pooled: Tensor) -> Tensor:
-        """Turn vectors (b, f) into logits (b, k)."""
+        """Compute logits (b, k) from vectors (b, f)."""
         raise NotImplementedError
 
     def forward_head(self, features: Features) -> Tensor:
-        """Turn features into logits (b, k)."""
+        """Compute logits (b, k) from features."""
         return self.compute_logits(self.pool(features))
 
-    def linear_head_weight(self) -> Tensor | None:
-        """Weight (k, c) of a head that is one linear layer on the averaged grid: what CAM needs; else None."""
-        return None
-
-    def remove_head(self) -> None:
-        """Leave out the last layer, ``head``: ``compute_logits`` is not called again, others score the vectors."""
-        del self.head
-
     def forward(self, x: Any, *, maps: bool = False) -> ModelOutput:
-        """Give logits (b, k) and, if asked for, maps."""
+        """Return logits (b, k) and, if requested, attention maps."""
         features = self.forward_features(x, maps=maps)
         return ModelOutput(logits=self.forward_head(features), maps=features.maps)
 
+    def linear_head_weight(self) -> Tensor | None:
+        """Return the weight (k, c) of a head that is one linear layer on averaged features, otherwise None."""
+        return None
+
+    def remove_head(self) -> None:
+        """Remove the last layer, ``head``, for a network that computes logits from ``pool`` itself."""
+        del self.head
+
 
 class TimmClassifier(Classifier):
-    """A timm backbone with its own head.
+    """timm backbone with its own head.
 
     Parameters
     ----------
     name
-        A timm model, for example ``mobilenetv2_100``.
+        Name of a timm model, for example ``mobilenetv2_100``.
     num_classes
         Number of classes k.
     kwargs
-        Further options of that timm model, for example ``pad_type="same"``.
+        Further options of the timm model, for example ``pad_type="same"``.
 
     Raises
     ------
     ModelError
-        The backbone does not exist, does not take the options, or has two heads.
+        The backbone does not exist, does not accept the options, or has two heads.
     """
 
     def __init__(self, name: str, *, num_classes: int, **kwargs: Any) -> None:
@@ -116,29 +116,30 @@ class TimmClassifier(Classifier):
         self.backbone = backbone.create_backbone(name, num_classes=num_classes, **kwargs)
         if isinstance(self.backbone.get_classifier(), tuple):  # type: ignore[operator]
             raise ModelError(
-                f"backbone {name!r} has two heads, one for distillation: its scores are no function of one vector. "
-                "Take a network without it (deit_tiny_patch16_224, say), or a mechanism with a head of its own"
+                f"backbone {name!r} has a second head for distillation, so its logits are not a function of one "
+                "vector. Use a backbone without it (for example deit_tiny_patch16_224), or an attention mechanism with "
+                "its own head"
             )
         self.num_features = int(getattr(self.backbone, "head_hidden_size", 0) or self.backbone.num_features)  # type: ignore[arg-type]
 
     def forward_features(self, x: Images, *, maps: bool = False) -> Features:
-        """Give timm's features as they come (a grid, or tokens); a plain network has no maps of its own."""
+        """Return timm's features unchanged (a feature map, or tokens); there are no attention maps."""
         return Features(feature_map=self.backbone.forward_features(x), maps={})  # type: ignore[operator]
 
     def pool(self, features: Features) -> Tensor:
-        """Apply timm's pooling, and all of its head but the last layer."""
-        embedded: Tensor = self.backbone.forward_head(features.feature_map, pre_logits=True)  # type: ignore[operator]
-        return embedded
+        """Apply timm's pooling and its head except for the last layer."""
+        pooled: Tensor = self.backbone.forward_head(features.feature_map, pre_logits=True)  # type: ignore[operator]
+        return pooled
 
     def compute_logits(self, pooled: Tensor) -> Tensor:
         """Apply the last layer of timm's head."""
         logits: Tensor = self.backbone.get_classifier()(pooled)  # type: ignore[operator]
         return logits
 
-    def remove_head(self) -> None:
-        """Leave out the last layer of timm's head."""
-        self.backbone.reset_classifier(0)  # type: ignore[operator]
-
     def linear_head_weight(self) -> Tensor | None:
-        """Weight (k, c) where the head is one linear layer on averaged features."""
+        """Return the weight (k, c) if the head is one linear layer on averaged features, otherwise None."""
         return backbone.linear_head_weight(self.backbone)
+
+    def remove_head(self) -> None:
+        """Remove the last layer of timm's head."""
+        self.backbone.reset_classifier(0)  # type: ignore[operator]

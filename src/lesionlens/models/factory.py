@@ -1,4 +1,4 @@
-"""One door to every network: a name of the zoo, or a backbone and a mechanism."""
+"""Building networks from a name of the zoo, or from a backbone and an attention mechanism."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,19 +24,21 @@ MECHANISMS: dict[str, Callable[..., Classifier]] = {
     "ran": ResidualAttentionNet,
 }
 DATTA_MECHANISMS: dict[str, Callable[..., Classifier]] = {"none": DattaNet, "soft": DattaSoftAttentionNet}
-"""What there is for the two backbones that are not timm's."""
+"""Mechanisms for the two backbones that are not timm's."""
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a network is made of: enough to build it again.
+    """Specification of a network, from which it can be built again.
 
     Attributes
     ----------
-    backbone, attention
-        timm's name (or one of ``DATTA_BACKBONES``) and a key of ``MECHANISMS``, ``patch``, or ``patch+`` another.
+    backbone
+        Name of a timm model, or a key of ``DATTA_BACKBONES``.
+    attention
+        Key of ``MECHANISMS``; or ``patch`` for a network of crops, ``patch+gate`` with another mechanism inside.
     kwargs
-        Of the mechanisms and of the backbone, as their classes take them.
+        Options of the mechanisms and of the backbone.
     """
 
     backbone: str
@@ -45,21 +47,21 @@ class ModelSpec:
 
     @property
     def num_crops(self) -> int | None:
-        """Number of crops that the network takes at once; None where it takes images."""
+        """Number of crops that the network takes at once; None if it takes images."""
         if self._attention_parts[0] != "patch":
             return None
         crops = self.kwargs.get("crops", DEFAULT_NUM_CROPS)
         if not isinstance(crops, int):
             raise ModelError(
-                f"crops={crops!r}: give the number of crops that each image is cut into, for example 9"
+                f"crops={crops!r} is not allowed. Set the number of crops per image, for example 9"
             )
         return crops
 
     @property
     def uses_ordered_crops(self) -> bool:
-        """Whether it learns something for each place of a crop, or their order: not where it only averages."""
-        learnt = self.kwargs.get("initial") or self.kwargs.get("end")
-        return bool(learnt) or self.kwargs.get("combine") == "gru"
+        """Whether the order of the crops matters: with patch attention or a GRU, not for averages."""
+        attends = self.kwargs.get("initial") or self.kwargs.get("end")
+        return bool(attends) or self.kwargs.get("combine") == "gru"
 
     @property
     def _attention_parts(self) -> tuple[str, str]:
@@ -67,7 +69,7 @@ class ModelSpec:
         return outer, inner
 
     def build(self, num_classes: int) -> Classifier:
-        """Build it without weights.
+        """Build the network without pretrained weights.
 
         Raises
         ------
@@ -76,10 +78,11 @@ class ModelSpec:
         """
         outer, inner = self._attention_parts
         if outer == "patch":
-            own = {key: value for key, value in self.kwargs.items() if key in PATCH_KWARGS}
-            others = {key: value for key, value in self.kwargs.items() if key not in PATCH_KWARGS}
-            around = ModelSpec(self.backbone, inner or "none", others).build(num_classes)
-            return PatchAttentionNet(around, num_classes=num_classes, **{**own, "crops": self.num_crops})
+            patch_kwargs = {key: value for key, value in self.kwargs.items() if key in PATCH_KWARGS}
+            inner_kwargs = {key: value for key, value in self.kwargs.items() if key not in PATCH_KWARGS}
+            inner_net = ModelSpec(self.backbone, inner or "none", inner_kwargs).build(num_classes)
+            patch_kwargs["crops"] = self.num_crops
+            return PatchAttentionNet(inner_net, num_classes=num_classes, **patch_kwargs)
         mechanisms = DATTA_MECHANISMS if self.backbone in DATTA_BACKBONES else MECHANISMS
         if self.attention not in mechanisms:
             allowed = [*mechanisms, "patch", *(f"patch+{name}" for name in mechanisms if name != "none")]
@@ -90,12 +93,12 @@ class ModelSpec:
 def make_model_spec(
     name: str | None = None, *, backbone: str | None = None, attention: str | None = None, **kwargs: Any
 ) -> ModelSpec:
-    """Resolve a zoo name, or a backbone with a mechanism, to what is built.
+    """Return the specification of a network of the zoo, or of a backbone with a mechanism.
 
     Raises
     ------
     ModelError
-        Neither or both are given, or the name does not exist.
+        Neither name nor backbone, or both, are passed, or the name does not exist.
 
     Examples
     --------
@@ -104,16 +107,16 @@ def make_model_spec(
     """
     if (name is None) == (backbone is None):
         raise ModelError(
-            f"give either a name of the zoo or a backbone; got name={name!r} and backbone={backbone!r}"
+            f"pass either a name of the zoo or a backbone; got name={name!r} and backbone={backbone!r}"
         )
     if name is None:
         return ModelSpec(str(backbone), attention or "none", kwargs)
-    found = get_entry(name)
-    if attention not in {None, found.attention}:
+    entry = get_entry(name)
+    if attention not in {None, entry.attention}:
         raise ModelError(
-            f"{name} has attention={found.attention!r}; for another mechanism give backbone= instead"
+            f"{name} has attention={entry.attention!r}; for another mechanism pass backbone= instead"
         )
-    return ModelSpec(found.backbone, found.attention, {**found.kwargs, **kwargs})
+    return ModelSpec(entry.backbone, entry.attention, {**entry.kwargs, **kwargs})
 
 
 def create_model(
@@ -125,27 +128,27 @@ def create_model(
     weights: str = "none",
     **kwargs: Any,
 ) -> Classifier:
-    """Build a network, with ImageNet weights in its backbone if asked for.
+    """Build a network, optionally with ImageNet weights in its backbone.
 
     Parameters
     ----------
     name
-        A name of the zoo, for example ``arl_cnn50``; or give ``backbone`` and ``attention``.
+        Name in the zoo, for example ``arl_cnn50``; alternatively pass ``backbone`` and ``attention``.
     num_classes
         Number of classes k.
     backbone
-        Any timm model.
+        Name of any timm model.
     attention
-        A key of ``MECHANISMS``; ``patch`` for a network of all crops of an image, ``patch+gate`` around another.
+        Key of ``MECHANISMS``; or ``patch`` for a network of crops, ``patch+gate`` with another mechanism inside.
     weights
-        ``none``, ``imagenet`` (from the hub) or the path of a .pth or .safetensors file.
+        ``none`` (default), ``imagenet`` (from the Hugging Face Hub) or the path of a .pth or .safetensors file.
     kwargs
         Options of the mechanism (``alpha``, ``normalization``) and of the timm model.
 
     Raises
     ------
     ModelError, WeightsError
-        A name, option or file that does not exist or does not fit.
+        A name, option or file does not exist or does not fit.
 
     Examples
     --------
@@ -155,7 +158,7 @@ def create_model(
     >>> tuple(output.logits.shape), tuple(output.maps["layer4"].shape)
     ((1, 7), (1, 2, 2))
     """
-    wanted = make_model_spec(name, backbone=backbone, attention=attention, **kwargs)
-    model = wanted.build(num_classes)
-    weight_files.load_backbone_weights(model, weights, backbone=wanted.backbone)
+    spec = make_model_spec(name, backbone=backbone, attention=attention, **kwargs)
+    model = spec.build(num_classes)
+    weight_files.load_backbone_weights(model, weights, backbone=spec.backbone)
     return model

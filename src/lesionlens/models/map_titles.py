@@ -2,7 +2,7 @@
 
 
 def map_title(name: str) -> str:
-    """Say in words what a map shows; one that is not known keeps its name.
+    """Return the title of a map; an unknown name is its own title.
 
     Examples
     --------
@@ -27,9 +27,9 @@ MAP_TITLES = {
     "gradcampp": "Grad-CAM++",
     "layercam": "Layer-CAM",
 }
-"""Of maps by name, in the order in which they are shown; the name of a gate goes on with that of its stage."""
+"""Titles by name of the map, in display order; the name of a stage is appended to both for gates."""
 
 
 def map_kind(name: str) -> str:
-    """Return the key of ``MAP_TITLES`` for a map's name: the gates of all stages have one."""
+    """Return the key of ``MAP_TITLES`` for a map's name; gates of all stages have the same key."""
     return "gate-" if name.startswith("gate-") else name

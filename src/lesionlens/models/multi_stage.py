@@ -1,7 +1,8 @@
-"""Pooled grids of several stages side by side: AttnMel, and its networks without attention.
+"""Classifiers on several stages of a backbone: AttnMel-CNN, and its baselines without attention.
 
-Source: Yan 2020, section 3.2: Mel-CNN pools pool3, pool4 and pool5; VGG-16-GAP pools the last grid only. Section 2.1
-and figure 2.1: AttnMel-CNN is VGG-16 with gates at pool3 and pool4, guided by pool5.
+Source: Yan 2020, "Attention-based Skin Lesion Recognition". Section 3.2: Mel-CNN pools pool3, pool4 and pool5;
+VGG-16-GAP pools only the last feature map. Section 2.1 and figure 2.1: AttnMel-CNN is VGG-16 with gates at pool3 and
+pool4, guided by pool5. Here the gates work on the stages of any backbone.
 """
 
 from collections.abc import Sequence
@@ -19,18 +20,18 @@ from lesionlens.models.types import Images
 
 
 class MultiStageClassifier(Classifier):
-    """A backbone whose head reads its last grid and those of earlier stages, each averaged over places.
+    """Backbone whose head reads the spatial averages of its last feature map and of earlier stages.
 
     Parameters
     ----------
     name
-        A timm model with stages.
+        Name of a timm model with stages.
     num_classes
         Number of classes k.
     taps
-        Names of the earlier stages; by default those at a quarter and a half of the depth (a VGG's pool3 and pool4).
+        Names of the earlier stages; default those at a quarter and a half of the depth (pool3 and pool4 of a VGG).
     kwargs
-        Further options of that timm model.
+        Further options of the timm model.
 
     Raises
     ------
@@ -48,20 +49,20 @@ class MultiStageClassifier(Classifier):
             if taps is None
             else tuple(sorted({stages.stage_index(self.backbone, tap) for tap in taps}))
         )
-        self.taps = tuple(stages.list_stages(self.backbone)[place] for place in self._tap_indices)
+        self.taps = tuple(stages.list_stages(self.backbone)[index] for index in self._tap_indices)
         self.channels = int(self.backbone.num_features)  # type: ignore[arg-type]
         self.num_features = self.channels + sum(tap.channels for tap in self.taps)
         self.head = nn.Linear(self.num_features, num_classes)
         init_head_near_zero(self.head)
 
     def forward_features(self, x: Images, *, maps: bool = False) -> Features:
-        """Give the last grid, and the averages of the earlier ones."""
-        last, grids = stages.forward_stages(self.backbone, x, self._tap_indices)
-        pooled = [grid.mean(dim=(2, 3)) for grid in grids]
+        """Return the last feature map, and the averages of the earlier stages."""
+        last, tapped = stages.forward_stages(self.backbone, x, self._tap_indices)
+        pooled = [features.mean(dim=(2, 3)) for features in tapped]
         return Features(feature_map=last, maps={}, pooled=torch.cat(pooled, dim=1) if pooled else None)
 
     def pool(self, features: Features) -> Tensor:
-        """Average the last grid and join what the earlier ones gave, (b, f)."""
+        """Average the last feature map and append the pooled earlier stages, (b, f)."""
         last = features.feature_map.mean(dim=(2, 3))
         return last if features.pooled is None else torch.cat([last, features.pooled], dim=1)
 
@@ -71,21 +72,21 @@ class MultiStageClassifier(Classifier):
         return logits
 
     def linear_head_weight(self) -> Tensor | None:
-        """Weight (k, c) where only the last grid is read."""
+        """Return the weight (k, c) if only the last feature map is read, otherwise None."""
         return None if self.taps else self.head.weight
 
 
 class GatedClassifier(MultiStageClassifier):
-    """A multi-stage network whose earlier stages are seen through attention gates.
+    """Multi-stage classifier with an attention gate on each earlier stage.
 
     Parameters
     ----------
     name, num_classes, taps, kwargs
         As for ``MultiStageClassifier``.
     normalization
-        ``sigmoid`` (eq. 2.2) or ``softmax`` (an option of the authors' code).
+        Normalization of the gates: ``sigmoid`` (eq. 2.2) or ``softmax`` (an option of the authors' code).
     width
-        Channels in which local and global features meet.
+        Number of channels to which local and global features are projected, default 256.
 
     Raises
     ------
@@ -106,7 +107,8 @@ class GatedClassifier(MultiStageClassifier):
         super().__init__(name, num_classes=num_classes, taps=taps, **kwargs)
         if not self.taps:
             raise ModelError(
-                "gates need a stage to stand at: give taps, or attention=multi-stage for the last grid alone"
+                "attention=gate needs at least one earlier stage. Set taps, or use attention=multi-stage to classify "
+                "by the last feature map only"
             )
         self.map_value_range = "distribution" if normalization == "softmax" else "unit_interval"
         self.gates = nn.ModuleList(
@@ -115,9 +117,9 @@ class GatedClassifier(MultiStageClassifier):
         )
 
     def forward_features(self, x: Images, *, maps: bool = False) -> Features:
-        """Give the last grid, the attended averages of the earlier ones and, if asked for, their maps."""
-        last, grids = stages.forward_stages(self.backbone, x, self._tap_indices)
-        gated = [gate(grid, last) for gate, grid in zip(self.gates, grids, strict=True)]
-        looked = {tap.name: found.map for tap, found in zip(self.taps, gated, strict=True)}
-        pooled = torch.cat([found.pooled for found in gated], dim=1)
-        return Features(feature_map=last, maps=looked if maps else {}, pooled=pooled)
+        """Return the last feature map, the attended averages of the earlier stages and, if requested, their maps."""
+        last, tapped = stages.forward_stages(self.backbone, x, self._tap_indices)
+        outputs = [gate(features, last) for gate, features in zip(self.gates, tapped, strict=True)]
+        attention_maps = {tap.name: output.map for tap, output in zip(self.taps, outputs, strict=True)}
+        pooled = torch.cat([output.pooled for output in outputs], dim=1)
+        return Features(feature_map=last, maps=attention_maps if maps else {}, pooled=pooled)

@@ -1,8 +1,10 @@
-"""All crops of an image through one network, joined by patch attention, a recurrent layer or an average.
+"""Classifiers of all crops of an image: patch attention, and its baselines GRU and Multi-Crop.
 
-Source: Gessert et al. 2019, section II-E: attention before the network, after its pooling, or both; the recurrent layer
-and the average of single crops ("Multi-Crop") are its baselines. Where paper and code differ we follow the code: it
-averages the crops' logits where attention is trained, their probabilities in the Multi-Crop baseline.
+Source: Gessert et al. 2019, "Skin Lesion Classification Using CNNs with Patch-Based Attention and Diagnosis-Guided
+Loss Weighting", section II-E: attention before the network, after its pooling, or both; the baselines are a recurrent
+layer, whose size is that of the authors' code, and the average over independent crops ("Multi-Crop"). Where paper and
+code differ we follow the code: it averages the crops' logits if attention is trained, and their probabilities in the
+Multi-Crop baseline.
 """
 
 import math
@@ -19,18 +21,21 @@ from lesionlens.models.backbone import init_head_near_zero
 from lesionlens.models.base import Classifier, Features
 from lesionlens.models.types import Crops, Logits, ModelOutput
 
+DEFAULT_NUM_CROPS = 9
+PATCH_KWARGS = frozenset({"crops", "initial", "end", "combine", "average", "patch_dropout"})
+CROP_AGGREGATORS = ("average", "gru")
 GRU_HIDDEN_SIZE = 1024
 
 
+def mean_logits(logits: Float[Tensor, "b n k"]) -> Logits:
+    """Return the mean of the crops' logits."""
+    return logits.mean(dim=1)
+
+
 def log_mean_softmax(logits: Float[Tensor, "b n k"]) -> Logits:
-    """Give logits whose softmax is the average of the crops' probabilities."""
+    """Return logits whose softmax is the mean of the crops' probabilities."""
     wide = torch.promote_types(logits.dtype, torch.float32)  # under autocast too
     return logits.log_softmax(dim=2, dtype=wide).logsumexp(dim=1) - math.log(logits.shape[1])
-
-
-def mean_logits(logits: Float[Tensor, "b n k"]) -> Logits:
-    """Give the average of the crops' logits."""
-    return logits.mean(dim=1)
 
 
 CROP_AVERAGES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -39,63 +44,34 @@ CROP_AVERAGES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-class GRUHead(nn.Module):
-    """Read the crops' vectors one after another; the last state gives the scores.
-
-    The width of the recurrent layer is that of the authors' code.
-
-    Parameters
-    ----------
-    num_features
-        Length f of a crop's vector.
-    num_classes
-        Number of classes k.
-    """
-
-    def __init__(self, num_features: int, num_classes: int) -> None:
-        super().__init__()
-        self.gru = nn.GRU(num_features, GRU_HIDDEN_SIZE, batch_first=True)
-        self.head = nn.Linear(GRU_HIDDEN_SIZE, num_classes)
-        init_head_near_zero(self.head)
-
-    def forward(self, vectors: Float[Tensor, "b n f"]) -> Logits:
-        """Give logits."""
-        states, _ = self.gru(vectors)
-        logits: Tensor = self.head(states[:, -1])
-        return logits
-
-
-DEFAULT_NUM_CROPS = 9
-PATCH_KWARGS = frozenset({"crops", "initial", "end", "combine", "average", "patch_dropout"})
-CROP_AGGREGATORS = ("average", "gru")
-
-
 class PatchAttentionNet(Classifier):
-    """A network of crops around one of images.
+    """Network of crops, built around a network of single images.
 
     Parameters
     ----------
     inner
-        The network that sees each crop: plain, or with a mechanism of its own.
+        Network that processes each crop, with or without its own attention mechanism.
     num_classes
-        Number of classes k, the inner network's.
+        Number of classes k, the same as for ``inner``.
     crops
-        Number of crops n of an image. Attention layers are built for it; without them any number is taken.
-    initial, end
-        Attention on the raw crops, and on their vectors after pooling. The initial one sees brightness, so crops must
-        come with values from 0 to 1, not normalised.
+        Number of crops n per image, default 9. Attention layers are built for it; without them any number is accepted.
+    initial
+        Whether attention is applied to the raw crops. It depends on their brightness, so pixel values must be in 0 to
+        1, not normalized.
+    end
+        Whether attention is applied to the vectors of the crops after pooling.
     combine
-        ``average`` of the inner network's scores, or ``gru`` in place of its last layer.
+        ``average`` of the inner network's scores, or ``gru`` instead of its last layer.
     average
         What is averaged: ``logits`` (the authors' attention networks) or ``probabilities`` (their Multi-Crop baseline;
-        the logits given are then the logarithm of the average).
+        the returned logits are then the logarithm of the average).
     patch_dropout
-        Chance of each crop to be black in training. Nothing is rescaled.
+        Probability that a crop is set to zero in training. The others are not rescaled.
 
     Raises
     ------
     ModelError
-        An option has a value that is not allowed, or ``inner`` takes crops itself.
+        An option has a value that is not allowed, or ``inner`` is a network of crops itself.
     """
 
     def __init__(
@@ -127,51 +103,51 @@ class PatchAttentionNet(Classifier):
 
     @property
     def backbone(self) -> nn.Module:  # type: ignore[override]
-        """The inner network's backbone."""
+        """Backbone of the inner network."""
         return self.inner.backbone
 
     def forward_features(self, x: Any, *, maps: bool = False) -> Features:
-        """Give the inner network's features of all b · n crops, and maps: crop weights (b, n), places (b, n, h, w).
+        """Return the inner network's features of all b · n crops, and maps.
+
+        Maps are the weights of the crops, (b, n), and the spatial maps of the inner network, (b, n, h, w).
 
         Raises
         ------
         ModelError
-            What came are not crops (b, n, 3, h, w), or not as many as the attention was built for.
+            The input is not (b, n, 3, h, w), or n is not the number that the attention was built for.
         """
         self._check_crops(x)
         b, n = x.shape[:2]
         if self.training and self.patch_dropout > 0:
             x = mask_crops(x, torch.rand(b, n, device=x.device) < self.patch_dropout)
-        looked: dict[str, Tensor] = {}
+        attention_maps: dict[str, Tensor] = {}
         if self.initial is not None:
-            x, looked["initial crops"] = self.initial(x)
-        found = self.inner.forward_features(x.flatten(0, 1), maps=maps)
-        looked.update({name: places.reshape(b, n, *places.shape[1:]) for name, places in found.maps.items()})
-        return found._replace(maps=looked if maps else {}, num_crops=n)
+            x, attention_maps["initial crops"] = self.initial(x)
+        features = self.inner.forward_features(x.flatten(0, 1), maps=maps)
+        attention_maps |= {name: rows.reshape(b, n, *rows.shape[1:]) for name, rows in features.maps.items()}
+        return features._replace(maps=attention_maps if maps else {}, num_crops=n)
 
     def pool(self, features: Features) -> Float[Tensor, "b n f"]:
-        """Turn features into one vector a crop, scaled by the attention at the end, if there is one."""
+        """Pool features to one vector per crop, scaled by the attention at the end, if there is one."""
         return self._pool_and_attend(features).crops
 
     def compute_logits(self, pooled: Float[Tensor, "b n f"]) -> Logits:
-        """Join the crops to one row of logits an image."""
+        """Combine the crops to logits per image, (b, k)."""
         if self.recurrent is not None:
             logits: Tensor = self.recurrent(pooled)
             return logits
         b, n = pooled.shape[:2]
-        each = self.inner.compute_logits(pooled.flatten(0, 1)).reshape(b, n, -1)
-        return CROP_AVERAGES[self.average](each)
+        crop_logits = self.inner.compute_logits(pooled.flatten(0, 1)).reshape(b, n, -1)
+        return CROP_AVERAGES[self.average](crop_logits)
 
     def forward(self, x: Any, *, maps: bool = False) -> ModelOutput:
-        """Give logits (b, k) and, if asked for, maps."""
+        """Return logits (b, k) and, if requested, attention maps."""
         features = self.forward_features(x, maps=maps)
         attended = self._pool_and_attend(features)
-        looked = (
-            {**features.maps, "end crops": attended.weights}
-            if maps and self.end is not None
-            else features.maps
-        )
-        return ModelOutput(logits=self.compute_logits(attended.crops), maps=looked)
+        attention_maps = features.maps
+        if maps and self.end is not None:
+            attention_maps = {**attention_maps, "end crops": attended.weights}
+        return ModelOutput(logits=self.compute_logits(attended.crops), maps=attention_maps)
 
     def _pool_and_attend(self, features: Features) -> PatchAttentionOutput:
         vectors = self.inner.pool(features)
@@ -184,18 +160,42 @@ class PatchAttentionNet(Classifier):
     def _check_crops(self, x: Tensor) -> None:
         if x.ndim != 5 or x.shape[2] != 3:
             raise ModelError(
-                f"a network of crops takes (images, crops, 3, height, width); got {tuple(x.shape)}. Cut crops, or use "
-                "the same backbone with another attention"
+                f"a network of crops takes (images, crops, 3, height, width); got {tuple(x.shape)}. Crop the images, "
+                "or use the same backbone with another attention mechanism"
             )
         if (self.initial is not None or self.end is not None) and x.shape[1] != self.num_crops:
             raise ModelError(
-                f"the attention layers were built for {self.num_crops} crops of each image; got {x.shape[1]}. "
-                f"Give crops={x.shape[1]}, or cut {self.num_crops}"
+                f"the attention layers were built for {self.num_crops} crops per image; got {x.shape[1]}. "
+                f"Set crops={x.shape[1]}, or take {self.num_crops} crops"
             )
 
 
+class GRUHead(nn.Module):
+    """GRU that reads the vectors of the crops in order, with a linear layer on its last state.
+
+    Parameters
+    ----------
+    num_features
+        Length f of a crop's vector.
+    num_classes
+        Number of classes k.
+    """
+
+    def __init__(self, num_features: int, num_classes: int) -> None:
+        super().__init__()
+        self.gru = nn.GRU(num_features, GRU_HIDDEN_SIZE, batch_first=True)
+        self.head = nn.Linear(GRU_HIDDEN_SIZE, num_classes)
+        init_head_near_zero(self.head)
+
+    def forward(self, vectors: Float[Tensor, "b n f"]) -> Logits:
+        """Return logits (b, k)."""
+        states, _ = self.gru(vectors)
+        logits: Tensor = self.head(states[:, -1])
+        return logits
+
+
 def mask_crops(crops: Crops, mask: Bool[Tensor, "b n"]) -> Crops:
-    """Set the chosen crops to exact zeros."""
+    """Set the selected crops to zero."""
     return crops.masked_fill(mask[:, :, None, None, None], 0.0)
 
 
@@ -203,16 +203,17 @@ def _check_kwargs(
     inner: Classifier, num_crops: int, combine: str, average: str, patch_dropout: float
 ) -> None:
     if inner.num_crops is not None:
-        raise ModelError("the network inside one of crops takes single images; give plain, arl, gate, …")
-    if num_crops < 1:
         raise ModelError(
-            f"crops={num_crops}: give the number of crops that each image is cut into, 1 or more"
+            "the inner network of a network of crops must take single images. Use none, arl, gate, … after patch+"
         )
+    if num_crops < 1:
+        raise ModelError(f"crops={num_crops} is not allowed. Set the number of crops per image, 1 or more")
     if combine not in CROP_AGGREGATORS:
         raise ModelError(unknown_name_message("combine", combine, CROP_AGGREGATORS))
     if average not in CROP_AVERAGES:
         raise ModelError(unknown_name_message("average", average, CROP_AVERAGES))
     if not 0 <= patch_dropout < 1:
         raise ModelError(
-            f"patch_dropout={patch_dropout}: give a chance from 0 to below 1, the paper's are 0.1 and 0.2"
+            f"patch_dropout={patch_dropout} is not allowed. Set a probability from 0 to below 1 (0.1 and 0.2 in the "
+            "paper)"
         )

@@ -1,11 +1,12 @@
-"""Residual attention networks: a soft mask beside the middle blocks of each stage.
+"""Residual attention networks: a soft mask multiplies the middle blocks of each stage.
 
-Source: Wang et al. 2017, "Residual Attention Network for Image Classification", equation 3 and figures 2 and 3;
-Zhang et al. 2019 compare with it at 14 and 50 layers, but the table with their architecture is lost. Chosen here: the
-trunk is the residual network of the same depth, so that it starts from its ImageNet weights. In each of the first
-three stages the first block prepares, the last block (where there are three or more) finishes, and those between are
-the trunk branch T; a stage of one block has T(x) = x. The mask branch goes down to the grid of the last stage (7 by 7
-at 224 pixels) with one residual unit at each level and on each skip connection (their r = 1).
+Source: Wang et al. 2017, "Residual Attention Network for Image Classification", equation 3 and figures 2 and 3.
+Zhang et al. 2019 compare with it at 14 and 50 layers, but the table with their architecture is not available. Our
+choices: the trunk branch is the residual network of the same depth, so that its ImageNet weights can be loaded. In
+each of the first three stages the first block preprocesses, the last block (in stages of three or more) postprocesses,
+and those between are the trunk branch T; in a stage of one block T(x) = x. The mask branch downsamples to the size of
+the last stage (7 by 7 at 224 pixels), with one residual unit at each level and on each skip connection (r = 1 in the
+source).
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ ATTENTION_STAGES = ("layer1", "layer2", "layer3")  # timm's names; the last stag
 
 
 class HourglassLevel(nn.Module):
-    """One step down and up of the mask branch: pool, unit, what lies deeper plus a skip, unit, enlarge."""
+    """One level of the mask branch: pool, unit, deeper level plus a skip connection, unit, upsample."""
 
     def __init__(self, unit: type[nn.Module], channels: int, depth: int) -> None:
         super().__init__()
@@ -36,7 +37,7 @@ class HourglassLevel(nn.Module):
         self.deeper = HourglassLevel(unit, channels, depth - 1) if depth > 1 else None
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Look at x from further away; the size stays."""
+        """Process x at half its resolution and below, and upsample to its size."""
         y = self.enter(F.max_pool2d(x, 3, stride=2, padding=1))
         if self.skip is not None and self.deeper is not None:
             y = self.skip(y) + self.deeper(y)
@@ -45,7 +46,7 @@ class HourglassLevel(nn.Module):
 
 
 class MaskBranch(nn.Module):
-    """The mask branch M(x), between 0 and 1, of the shape of x."""
+    """Mask branch M(x), with values between 0 and 1 and the shape of x."""
 
     def __init__(self, unit: type[nn.Module], channels: int, depth: int) -> None:
         super().__init__()
@@ -56,28 +57,28 @@ class MaskBranch(nn.Module):
         )  # fmt: skip
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Give the mask."""
+        """Return the mask."""
         return torch.sigmoid(self.squeeze(self.levels(x)))
 
 
 class ResidualAttentionNet(TimmClassifier):
-    """A timm ResNet with a soft mask beside the middle blocks of its first three stages.
+    """timm ResNet with a soft mask on the middle blocks of its first three stages.
 
     Parameters
     ----------
     name
-        A timm model made of BasicBlock or Bottleneck.
+        Name of a timm model made of BasicBlock or Bottleneck.
     num_classes
         Number of classes k.
     taps
-        Names of the stages that have a mask, of ``layer1`` to ``layer3``; all in the source.
+        Names of the stages with a mask, of ``layer1`` to ``layer3``; default all, as in the source.
     kwargs
-        Further options of that timm model.
+        Further options of the timm model.
 
     Raises
     ------
     ModelError
-        The backbone is no such ResNet, or has no such stage.
+        The backbone is not such a ResNet, or has no such stage.
     """
 
     def __init__(
@@ -90,17 +91,17 @@ class ResidualAttentionNet(TimmClassifier):
                 raise ModelError(unknown_name_message("stage", stage, ATTENTION_STAGES))
             block = _last_block(self.backbone, stage, name)
             basic = isinstance(block, BasicBlock)
-            width = int(block.bn2.num_features if basic else block.bn3.num_features)
+            channels = int(block.bn2.num_features if basic else block.bn3.num_features)
             depth = len(ATTENTION_STAGES) - ATTENTION_STAGES.index(stage)
-            self.masks[stage] = MaskBranch(BasicBlock if basic else Bottleneck, width, depth)
+            self.masks[stage] = MaskBranch(BasicBlock if basic else Bottleneck, channels, depth)
 
     def forward_features(self, x: Images, *, maps: bool = False) -> Features:
-        """Give the last grid and, if asked for, each stage's mask, averaged over channels."""
-        trunk = cast(Any, self.backbone)
-        x = trunk.maxpool(trunk.act1(trunk.bn1(trunk.conv1(x))))
-        looked: dict[str, Tensor] = {}
+        """Return the last feature map and, if requested, the channel mean of each stage's mask."""
+        resnet = cast(Any, self.backbone)
+        x = resnet.maxpool(resnet.act1(resnet.bn1(resnet.conv1(x))))
+        attention_maps: dict[str, Tensor] = {}
         for name in ATTENTION_STAGES:
-            stage = getattr(trunk, name)
+            stage = getattr(resnet, name)
             if name not in self.masks:
                 x = stage(x)
                 continue
@@ -110,15 +111,15 @@ class ResidualAttentionNet(TimmClassifier):
             x = (1 + mask) * stage[middle](x)  # eq. 3
             x = stage[-1](x) if len(stage) > 2 else x
             if maps:
-                looked[name] = mask.mean(dim=1)
-        return Features(feature_map=trunk.layer4(x), maps=looked)
+                attention_maps[name] = mask.mean(dim=1)
+        return Features(feature_map=resnet.layer4(x), maps=attention_maps)
 
 
 def _last_block(model: nn.Module, stage: str, name: str) -> Any:
     block = getattr(model, stage)[-1] if isinstance(model, ResNet) else None
     if not isinstance(block, BasicBlock | Bottleneck):
         raise ModelError(
-            f"residual attention needs stages of residual blocks; {name!r} has none that it knows. "
+            f"residual attention needs stages of residual blocks; {name!r} has none of the supported kinds. "
             f"{backbone.SUPPORTED_RESIDUAL_BACKBONES}"
         )
     return block

@@ -1,4 +1,4 @@
-"""A trained model as a folder: ``model.safetensors`` and ``model_card.json``; nothing pickled."""
+"""Saved models: a directory with ``model.safetensors`` and ``model_card.json``, without pickled objects."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,22 +21,28 @@ from lesionlens.models.factory import ModelSpec
 
 
 class ModelCard(BaseModel):
-    """What a stranger must know to use the weights, and to know what they are.
+    """Everything that is needed to use the weights, and to know where they come from.
 
     Attributes
     ----------
-    architecture
-        backbone, attention and kwargs: enough to build the network.
+    format
+        Version of the file format.
+    lesionlens
+        Version of LesionLens that wrote the model.
+    intended_use
+        Notice about the intended use.
     name
-        Of the zoo, if it has one.
+        Name in the zoo, if the network is one of it.
+    architecture
+        Specification (backbone, attention, kwargs) from which the network can be built.
     classes
-        Names of the k scores, in order.
+        Names of the k classes, in the order of the scores.
     multilabel
-        Each score is a sigmoid of its own, of its class against everything else; they need not sum to one.
+        Whether each score is an independent sigmoid of one class against all others; these need not sum to one.
     preprocessing
-        How an image becomes the network's input.
+        Conversion of an image to the network's input.
     training_data
-        Data source, fingerprint, task, seed, epoch and the validation metric that chose these weights.
+        Data source, fingerprint, task, seed, epoch and the validation metric by which these weights were selected.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,84 +60,93 @@ class ModelCard(BaseModel):
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model in eval mode, and its card."""
+    """Model in evaluation mode, and its card."""
 
     model: Classifier
     card: ModelCard
 
 
 def save_model(folder: Path, model: nn.Module, card: BaseModel) -> None:
-    """Write a model of any network with its card; each file is replaced in one step, the weights first.
+    """Write any network with its card; each file is replaced atomically, the weights first.
 
     Raises
     ------
     RunError
-        The folder cannot be written; a model that was there before is intact.
+        The directory cannot be written; a model that it contained before is intact.
     """
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    content = save(state, metadata={"format": "pt"})  # one entry: more come in any order
+    content = save(
+        state, metadata={"format": "pt"}
+    )  # one entry, because the order of several is not deterministic
     with atomic_write(folder / "model.safetensors") as file:
         file.write_bytes(content)
     write_text(folder / "model_card.json", card.model_dump_json(indent=2) + "\n")
 
 
 def load_model(folder: Path | str, *, device: str | torch.device = "cpu") -> LoadedModel:
-    """Read a saved model (or that in the folder ``model`` of a run).
+    """Load a saved model.
+
+    Parameters
+    ----------
+    folder
+        Directory of the model, or of a run that contains it in ``model/``.
+    device
+        Device of the model, as for ``resolve_device``; default ``cpu``.
 
     Raises
     ------
     SavedModelError
-        A file is missing or damaged, or the weights are not those of the network on the card.
+        A file is missing or damaged, or the weights do not match the network on the card.
     ModelError
-        The device does not exist here.
+        The device is not available.
     """
     retain_freed_memory()
-    where = resolve_device(device)
+    torch_device = resolve_device(device)
     folder = find_model_dir(Path(folder))
     try:
         card = ModelCard.model_validate_json((folder / "model_card.json").read_text(encoding="utf-8"))
         state = load_file(folder / "model.safetensors")
     except (OSError, UnicodeDecodeError, ValidationError, SafetensorError) as error:
-        raise SavedModelError(f"{folder} is no model of LesionLens that can be read: {error}") from error
+        raise SavedModelError(f"{folder} is not a readable LesionLens model: {error}") from error
     model = card.architecture.build(len(card.classes))
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
         raise SavedModelError(
-            f"the weights in {folder} are not those of the network on its card: {error}"
+            f"the weights in {folder} do not match the network on its card: {error}"
         ) from error
-    return LoadedModel(model=model.to(where).eval(), card=card)
+    return LoadedModel(model=model.to(torch_device).eval(), card=card)
 
 
 def resolve_device(name: str | torch.device) -> torch.device:
-    """Understand the words of a recipe, auto and gpu, and torch's own.
+    """Return the torch device for ``auto``, ``gpu`` or a name of torch's.
 
     Raises
     ------
     ModelError
-        Torch has no such device here.
+        The device is not available.
     """
-    there = "cuda" if torch.cuda.is_available() else "cpu"
+    available = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        device = torch.device({"auto": there, "gpu": "cuda"}.get(str(name), name))
+        device = torch.device({"auto": available, "gpu": "cuda"}.get(str(name), name))
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ModelError(f"there is no device {str(name)!r} that torch can use; give auto or cpu") from error
+        raise ModelError(f"device {str(name)!r} is not available to torch. Use auto or cpu") from error
     return device
 
 
 def find_model_dir(folder: Path) -> Path:
-    """Find the model: the folder itself, or the one of a run.
+    """Return the directory of a model: the directory itself, or ``model/`` of a run.
 
     Raises
     ------
     SavedModelError
-        There is none.
+        There is no model.
     """
     for candidate in (folder, folder / "model"):
         if (candidate / "model_card.json").is_file():
             return candidate
     raise SavedModelError(
-        f"no model in {folder}: expected a folder with model.safetensors and model_card.json, "
-        "or a run's folder with model/"
+        f"no model in {folder}: expected a directory with model.safetensors and model_card.json, "
+        "or the directory of a run with model/"
     )

@@ -1,4 +1,4 @@
-"""From the crops of images to one score for each image and class."""
+"""Class probabilities of images, averaged over crops and test-time augmentation (TTA) views."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,9 +12,9 @@ from lesionlens.models.base import Classifier
 _TTA_VIEWS: dict[TTA, tuple[tuple[int, tuple[int, ...]], ...]] = {
     "none": ((0, ()),),
     "flips": ((0, ()), (0, (-1,)), (0, (-2,)), (0, (-2, -1))),
-    "dihedral": tuple((quarters, flipped) for quarters in range(4) for flipped in ((), (-1,))),
+    "dihedral": tuple((quarter_turns, flip_dims) for quarter_turns in range(4) for flip_dims in ((), (-1,))),
 }
-"""Quarter turns, then the axes that are flipped."""
+"""Views of each kind: number of quarter turns, then the axes that are flipped."""
 
 
 def predict_proba(
@@ -25,23 +25,26 @@ def predict_proba(
     aggregate: Aggregation = "probabilities",
     multilabel: bool = False,
 ) -> Float[Tensor, "b k"]:
-    """Score images by their crops; in double precision, on the processor.
+    """Compute class probabilities of images from their crops, in double precision on the CPU.
 
-    A network that takes all crops of an image at once joins them itself; one that takes single images scores each
-    crop, and what it finds is averaged.
+    A network of crops combines all crops of an image itself; one that takes single images scores each crop, and the
+    scores are averaged.
 
     Parameters
     ----------
+    model
+        Network in evaluation mode.
     crops
-        Of b images n each, preprocessed.
+        Preprocessed crops, n of each of b images.
     tta
-        Each crop is also seen mirrored both ways (``flips``) or in all eight orientations (``dihedral``); a network
-        of crops sees all crops of an image turned alike, in their places. Averaged like crops.
+        Views of each crop: only itself (``none``), also mirrored in both directions (``flips``), or in all eight
+        orientations (``dihedral``). A network of crops gets all crops of an image in the same orientation and in their
+        order. Views are averaged like crops.
     aggregate
-        Over crops and turns: of ``probabilities``, as Gessert et al. 2019 do for "Multi-Crop"; or of ``logits``, of
-        which one softmax is taken.
+        What is averaged over crops and views: ``probabilities``, as Gessert et al. 2019 do for "Multi-Crop", or
+        ``logits``, followed by one softmax.
     multilabel
-        Each class has a score of its own: sigmoid in place of softmax.
+        Whether classes are independent: sigmoid instead of softmax.
     """
     return aggregate_logits(
         lambda x: model(x).logits,
@@ -62,38 +65,40 @@ def aggregate_logits(
     aggregate: Aggregation,
     multilabel: bool,
 ) -> Float[Tensor, "b k"]:
-    """Score images as ``predict_proba`` does, by whatever computes logits.
+    """Compute class probabilities as ``predict_proba`` does, with any function that computes logits.
 
     Parameters
     ----------
     forward
-        From images (m, 3, h, w), or from the crops of images (b, n, 3, h, w), to logits.
+        Function from images (m, 3, h, w), or from the crops of images (b, n, 3, h, w), to logits.
     multi_crop
-        Whether it takes all crops of an image at once.
+        Whether ``forward`` takes all crops of an image at once.
+    crops, tta, aggregate, multilabel
+        As for ``predict_proba``.
     """
-    turned = tta_views(crops, tta)
-    logits = torch.cat([_view_logits(forward, each, multi_crop=multi_crop) for each in turned], dim=1)
+    views = tta_views(crops, tta)
+    logits = torch.cat([_view_logits(forward, view, multi_crop=multi_crop) for view in views], dim=1)
     if aggregate == "logits":
         return _to_probabilities(logits.mean(dim=1), multilabel=multilabel)
     return _to_probabilities(logits, multilabel=multilabel).mean(dim=1)
 
 
 def tta_views(crops: Tensor, tta: TTA) -> Iterator[Tensor]:
-    """Give images (..., h, w) in each orientation, as they are first; ``dihedral`` needs squares."""
-    for quarters, flipped in _TTA_VIEWS[tta]:
-        yield torch.rot90(crops, quarters, (-2, -1)).flip(flipped)
+    """Yield the views of images (..., h, w), the unchanged images first; ``dihedral`` needs squares."""
+    for quarter_turns, flip_dims in _TTA_VIEWS[tta]:
+        yield torch.rot90(crops, quarter_turns, (-2, -1)).flip(flip_dims)
 
 
 def num_tta_views(tta: TTA) -> int:
-    """Say how many ways each crop is seen."""
+    """Return the number of views of each crop."""
     return len(_TTA_VIEWS[tta])
 
 
 def _view_logits(forward: Callable[[Tensor], Tensor], crops: Tensor, *, multi_crop: bool) -> Tensor:
-    """Give what one orientation scores, (b, m, k): m = 1 for a network of crops, else n."""
+    """Return the logits of one view, (b, m, k): m = 1 for a network of crops, otherwise n."""
     b, n = crops.shape[:2]
-    found = forward(crops if multi_crop else crops.flatten(0, 1))
-    return found.cpu().double().reshape(b, 1 if multi_crop else n, -1)
+    logits = forward(crops if multi_crop else crops.flatten(0, 1))
+    return logits.cpu().double().reshape(b, 1 if multi_crop else n, -1)
 
 
 def _to_probabilities(logits: Tensor, *, multilabel: bool) -> Tensor:

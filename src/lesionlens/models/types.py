@@ -8,19 +8,18 @@ from torch import Tensor
 Images = Float[Tensor, "b 3 h w"]
 Crops = Float[Tensor, "b n 3 h w"]
 Logits = Float[Tensor, "b k"]
-AttentionMap = Float[Tensor, "b h w"]
 
 
 class ModelOutput(NamedTuple):
-    """What a model says, and where it looked.
+    """Logits and attention maps of a batch.
 
     Attributes
     ----------
     logits
-        One score for each class before the softmax, (b, k).
+        Logit of each class, (b, k).
     maps
-        Name to attention map on its feature grid, (b, h, w); empty unless asked for. A network of crops gives one
-        weight a crop, (b, n), and one map a crop, (b, n, h, w).
+        Attention maps by name, (b, h, w) at the resolution of their feature maps; empty unless requested. A network of
+        crops returns one weight per crop, (b, n), and one map per crop, (b, n, h, w).
     """
 
     logits: Tensor

@@ -1,4 +1,4 @@
-"""ImageNet weights for a backbone: from the hub, from a file, or none; whatever does not fit is an error."""
+"""Pretrained weights of a backbone, from the Hugging Face Hub or from a file; any mismatch is an error."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -15,25 +15,27 @@ from lesionlens.models import backbone as backbones
 from lesionlens.models.base import Classifier
 
 StateDict = Mapping[str, Tensor]
-IGNORED_KEYS = "AuxLogits."  # Inception's second head, in the files of torchvision
+IGNORED_KEYS = "AuxLogits."  # prefix of Inception's auxiliary head in torchvision's files
 
 
 def load_backbone_weights(model: Classifier, weights: str, *, backbone: str) -> tuple[str, ...]:
-    """Put weights into a model's backbone and give the keys that stay new: the head, and a mechanism's own.
+    """Load weights into the backbone of a model; return the state-dict keys that stay randomly initialized.
+
+    These are the keys of the head and of the attention mechanism.
 
     Parameters
     ----------
     model
-        Changed in place.
+        Network, changed in place.
     weights
         ``none``, ``imagenet``, or the path of a .pth or .safetensors file with timm's keys.
     backbone
-        timm's name, whose tag says which weights ``imagenet`` means.
+        Name of the timm model; its tag selects the weights for ``imagenet``.
 
     Raises
     ------
     WeightsError
-        The weights cannot be had or read, or keys or shapes other than those of the new parts differ.
+        The weights cannot be downloaded or read, or their keys or shapes do not match the backbone.
     """
     if weights == "none":
         return tuple(model.state_dict())
@@ -42,34 +44,34 @@ def load_backbone_weights(model: Classifier, weights: str, *, backbone: str) -> 
 
 
 def load_state_dict_file(path: Path) -> StateDict:
-    """Read tensors from a .safetensors or .pth file; nothing pickled but tensors is accepted.
+    """Read a state dict from a .safetensors or .pth file; of pickled objects only tensors are accepted.
 
     Raises
     ------
     WeightsError
-        The file is missing, or is not such a file.
+        The file is missing, or does not contain only tensors.
     """
     if not path.is_file():
         raise WeightsError(
-            f"no weights file {path}. Allowed: none, imagenet, or the path of a .pth or .safetensors file"
+            f"weights file {path} does not exist. Allowed: none, imagenet, or the path of a .pth or .safetensors file"
         )
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
-    except Exception as error:  # torch and safetensors raise many kinds for a damaged or foreign file
+    except Exception as error:  # torch and safetensors raise many types for a damaged or unknown file
         raise WeightsError(
-            f"{path} is not a file of tensors that can be read safely; give a .safetensors file, or a .pth that "
-            "holds a state dict and nothing else"
+            f"{path} cannot be read safely as a file of tensors. Use a .safetensors file, or a .pth file that "
+            "contains only a state dict"
         ) from error
     return _unwrap_state_dict(state, path)
 
 
 def _unwrap_state_dict(state: Any, path: Path) -> StateDict:
-    """Take the tensors out of the usual wrappings: ``state_dict``, ``model``, a ``module.`` or ``backbone.`` prefix."""
-    for wrapping in ("state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(wrapping), dict):
-            state = state[wrapping]
+    """Return the tensors of a checkpoint, without enclosing ``state_dict`` or ``model`` and without key prefixes."""
+    for key in ("state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise WeightsError(f"{path} holds no table of tensors; expected a state dict with timm's keys")
+        raise WeightsError(f"{path} does not contain a state dict; expected tensors with timm's keys")
     for prefix in ("module.", "backbone."):
         if state and all(key.startswith(prefix) for key in state):
             state = {key.removeprefix(prefix): value for key, value in state.items()}
@@ -77,30 +79,32 @@ def _unwrap_state_dict(state: Any, path: Path) -> StateDict:
 
 
 def download_pretrained(name: str, *, option: str = "model.weights=") -> StateDict:
-    """Fetch ImageNet weights of a timm model, or take them from the hub's cache.
+    """Download the ImageNet weights of a timm model, or read them from the local cache of the Hub.
 
     Parameters
     ----------
+    name
+        Name of the timm model, with the tag of its weights.
     option
-        How a user names other weights, for the message.
+        Option that selects other weights, for error messages.
 
     Raises
     ------
     WeightsError
-        There are none, or they cannot be had.
+        The model has no pretrained weights, or they cannot be downloaded.
     """
     try:
-        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # each retry would be a warning
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # otherwise it warns at each retry
         return timm.create_model(name, pretrained=True).state_dict()
-    except Exception as error:  # each version of the hub client raises its own kinds
+    except Exception as error:  # the exception types differ between versions of the client
         config = timm.get_pretrained_cfg(name)
-        where = getattr(config, "hf_hub_id", None) or getattr(config, "url", None)
-        if where is None:
+        source = getattr(config, "hf_hub_id", None) or getattr(config, "url", None)
+        if source is None:
             raise WeightsError(f"there are no ImageNet weights of {name!r}; use {option}none") from error
         raise WeightsError(
-            f"cannot get the ImageNet weights of {name!r} from the hub ({type(error).__name__}). On a machine with "
-            f"a network, download model.safetensors of https://huggingface.co/{where}, copy it here "
-            f"and give {option}PATH/model.safetensors; or train from scratch with {option}none"
+            f"cannot download the ImageNet weights of {name!r} ({type(error).__name__}). On a machine with internet "
+            f"access, download model.safetensors from https://huggingface.co/{source}, copy it to this machine and set "
+            f"{option}PATH/model.safetensors; or train from scratch with {option}none"
         ) from error
 
 
@@ -110,19 +114,19 @@ def _load_into_backbone(model: Classifier, state: StateDict, *, origin: str) -> 
     head = backbones.classifier_keys(model.backbone)
     added = {name.removeprefix(prefix) for name in model.attention_scales}
     counters = {key for key in own if key.endswith("num_batches_tracked")}
-    left_out = head | model.discarded_keys
-    taken = {k: v for k, v in state.items() if k not in left_out and not k.startswith(IGNORED_KEYS)}
-    missing = set(own) - set(taken) - head - added - counters
-    surplus = set(taken) - set(own)
-    reshaped = {key for key in set(taken) & set(own) if taken[key].shape != own[key].shape}
-    if missing or surplus or reshaped:
+    ignored = head | model.discarded_keys
+    pretrained = {k: v for k, v in state.items() if k not in ignored and not k.startswith(IGNORED_KEYS)}
+    missing = set(own) - set(pretrained) - head - added - counters
+    unexpected = set(pretrained) - set(own)
+    reshaped = {key for key in set(pretrained) & set(own) if pretrained[key].shape != own[key].shape}
+    if missing or unexpected or reshaped:
         raise WeightsError(
-            f"the weights {origin!r} do not fit this network: missing {_summarize_keys(missing)}; "
-            f"unknown {_summarize_keys(surplus)}; other shape {_summarize_keys(reshaped)}. "
-            "Give the weights of the same backbone, or weights=none"
+            f"the weights {origin!r} do not match this network: missing {_summarize_keys(missing)}; "
+            f"unexpected {_summarize_keys(unexpected)}; different shape {_summarize_keys(reshaped)}. "
+            "Use the weights of the same backbone, or weights=none"
         )
-    model.backbone.load_state_dict({**own, **taken})
-    loaded = {prefix + key for key in taken} | {prefix + key for key in counters}
+    model.backbone.load_state_dict({**own, **pretrained})
+    loaded = {prefix + key for key in (*pretrained, *counters)}
     return tuple(sorted(set(model.state_dict()) - loaded))
 
 

@@ -1,4 +1,7 @@
-"""The model zoo: the networks of the four papers and their baselines, by name."""
+"""Model zoo: the networks of the four papers and their baselines, each with its options, paper and parameter count.
+
+Below the four tables, one for each paper, are the functions that list the zoo for the command line and the docs.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,7 +10,7 @@ from typing import Any
 from lesionlens.core.errors import ModelError, unknown_name_message
 from lesionlens.models.patch_attention import DEFAULT_NUM_CROPS
 
-MAP_SUMMARIES = {  # what the mechanism shows, for people
+MAP_SUMMARIES = {  # attention maps of each mechanism, for the listing
     "none": "",
     "multi-stage": "",
     "arl": "4 masks",
@@ -20,26 +23,26 @@ MAP_SUMMARIES = {  # what the mechanism shows, for people
 
 @dataclass(frozen=True)
 class ZooEntry:
-    """One network.
+    """Network of the zoo.
 
     Attributes
     ----------
     backbone
-        timm's name; the part after the dot names the ImageNet weights that ``imagenet`` means.
+        Name of the timm model; the tag after the dot selects the weights for ``imagenet``.
     attention
-        A key of ``lesionlens.models.factory.MECHANISMS``, or ``patch`` around one of them.
+        Key of ``lesionlens.models.factory.MECHANISMS``, or ``patch``, or ``patch+`` such a key.
     paper
-        Where the network is described.
+        Paper that describes the network.
     num_parameters
-        Learnable numbers with two classes: asserted by the contract suite.
+        Number of parameters with two classes; the contract tests check it.
     gflops
-        Billions of operations for one image (all its crops), a multiplication and an addition counted as two.
+        Billions of floating-point operations per image (all its crops), a multiply-add counted as two.
     recipe
-        The shipped recipe that trains it.
+        Name of the built-in recipe that trains the network.
     input_size
-        Height and width of its input (of each crop), in pixels.
+        Height and width of the input (of each crop), in pixels.
     kwargs
-        What differs from the defaults of backbone and mechanism.
+        Options that differ from the defaults of backbone and mechanism.
     """
 
     backbone: str
@@ -53,15 +56,17 @@ class ZooEntry:
 
     @property
     def num_crops(self) -> int | None:
-        """Number of crops that it takes at once; None where it takes images."""
+        """Number of crops that the network takes at once; None if it takes images."""
         return self.kwargs.get("crops", DEFAULT_NUM_CROPS) if self.attention.startswith("patch") else None
 
     @property
     def maps(self) -> str:
-        """Say which maps it gives."""
-        weighed = sum(bool(self.kwargs.get(place)) for place in ("initial", "end"))
-        return f"crop weights × {weighed}" if weighed else MAP_SUMMARIES[self.attention]
+        """Summary of the attention maps, for example ``4 masks``."""
+        num_layers = sum(bool(self.kwargs.get(layer)) for layer in ("initial", "end"))
+        return f"crop weights × {num_layers}" if num_layers else MAP_SUMMARIES[self.attention]
 
+
+# Zhang et al. 2019, section IV, Tables I to III and V
 
 ZHANG = "Zhang et al. 2019, doi:10.1109/TMI.2019.2893944"
 HE = "He et al. 2016, doi:10.1109/CVPR.2016.90"
@@ -70,7 +75,7 @@ HU = "Hu et al. 2018, doi:10.1109/CVPR.2018.00745"
 
 R50, SE50 = "resnet50.tv_in1k", "seresnet50.ra2_in1k"
 CNN14_RECIPE, CNN50_RECIPE = "arl/cnn14", "arl/cnn50"
-LAYERS_14 = {"layers": (1, 1, 1, 1)}  # Table I: one block a stage
+LAYERS_14 = {"layers": (1, 1, 1, 1)}  # Table I: one block per stage
 CHANNEL_MASK, SIGMOID_MASK = {"normalization": "channel"}, {"normalization": "sigmoid"}  # Table V
 
 # fmt: off
@@ -90,6 +95,9 @@ ARL_ENTRIES: dict[str, ZooEntry] = {
 }
 # fmt: on
 
+# Yan 2020, Tables 3.1, 3.2 and 3.4. The thesis specifies VGG-16; the authors' code, and so its numbers, have batch
+# norm: the names with ``_bn``.
+
 YAN = "Yan et al. 2019, doi:10.1007/978-3-030-20351-1_62; Yan 2020, MSc thesis, SFU"
 SIMONYAN = "Simonyan et al. 2015, arXiv:1409.1556"
 
@@ -97,9 +105,8 @@ V16, V16_BN = "vgg16.tv_in1k", "vgg16_bn.tv_in1k"
 ATTNMEL_RECIPE = "attnmel/isic2017"
 NO_MULTI_STAGE = {"taps": ()}
 VGG_DROPOUT = {"drop_rate": 0.5}  # after both hidden layers, as in torchvision's VGG
-SOFTMAX_GATE = {"normalization": "softmax"}  # an option of the code
+SOFTMAX_GATE = {"normalization": "softmax"}  # an option of the authors' code
 
-# The thesis says VGG-16; the authors' code, and so its numbers, have batch norm: the names with ``_bn``.
 # fmt: off
 ATTNMEL_ENTRIES: dict[str, ZooEntry] = {
     "vgg16": ZooEntry(V16, "none", SIMONYAN, 134_268_738, 30.93, ATTNMEL_RECIPE, kwargs=VGG_DROPOUT),
@@ -114,6 +121,8 @@ ATTNMEL_ENTRIES: dict[str, ZooEntry] = {
     "attnmel_cnn_bn_softmax": ZooEntry(V16_BN, "gate", YAN, 15_184_964, 30.87, ATTNMEL_RECIPE, kwargs=SOFTMAX_GATE),
 }
 # fmt: on
+
+# Gessert et al. 2019, Tables II to IV. Names without a number have nine crops.
 
 GESSERT = "Gessert et al. 2019, doi:10.1109/TBME.2019.2915839"
 SZEGEDY_2016 = "Szegedy et al. 2016, doi:10.1109/CVPR.2016.308"
@@ -160,13 +169,15 @@ PATCH_ENTRIES: dict[str, ZooEntry] = {
 }
 # fmt: on
 
+# Datta et al. 2021, Tables 1 and 4, and the variants of the authors' code (``_authors``)
+
 DATTA = "Datta et al. 2021, doi:10.1007/978-3-030-87444-5_2"
 SZEGEDY_2017 = "Szegedy et al. 2017, doi:10.1609/aaai.v31i1.11231"
 
 IRV2, D201 = "inception_resnet_v2.tf_in1k", "densenet201.tv_in1k"
 SOFT_HAM, SOFT_ISIC, SOFT_SCRATCH = "soft/ham10000", "soft/isic2017", "soft/scratch"
-FLATTEN_4X4 = {"flatten": 4}  # places along a side of the grid that the head reads
-FEATURE_MAP_8X8 = FLATTEN_4X4 | {"stage": "repeat_2"}  # the grid that is attended to is 8 by 8, and so on
+FLATTEN_4X4 = {"flatten": 4}  # size of the feature map that the head reads
+FEATURE_MAP_8X8 = FLATTEN_4X4 | {"stage": "repeat_2"}  # soft attention on an 8 by 8 feature map
 FEATURE_MAP_12X12 = {"stage": "repeat_1", "flatten": 6}
 FEATURE_MAP_5X5 = {"stage": "repeat_2", "flatten": 3}
 AUTHORS = {"mode": "authors"}
@@ -200,17 +211,17 @@ ZOO: dict[str, ZooEntry] = {**ARL_ENTRIES, **ATTNMEL_ENTRIES, **PATCH_ENTRIES, *
 
 
 def get_entry(name: str) -> ZooEntry:
-    """Look a network up.
+    """Return the entry of a network.
 
     Raises
     ------
     ModelError
-        No such name: gives the nearest and all there are.
+        The name does not exist: suggests the nearest and lists all.
     """
     if name not in ZOO:
         raise ModelError(
             unknown_name_message("model", name, ZOO)
-            + ". Any timm backbone works too: give a backbone (and attention) instead"
+            + ". To use any other timm backbone, pass backbone= (and attention=) instead of a name"
         )
     return ZOO[name]
 
@@ -219,19 +230,21 @@ COMPACT_COLUMNS = ("name", "paper", "parameters", "GFLOPs", "input", "maps", "re
 ALL_COLUMNS = (*COMPACT_COLUMNS[:2], "backbone", "attention", *COMPACT_COLUMNS[2:])
 
 _CELL_FORMATTERS: dict[str, Callable[[ZooEntry], str]] = {
-    "paper": lambda row: row.paper.split(",")[0],
-    "backbone": lambda row: row.backbone.split(".")[0],
-    "attention": lambda row: row.attention,
-    "parameters": lambda row: f"{row.num_parameters:,}",
-    "GFLOPs": lambda row: f"{row.gflops:.1f}",
-    "input": lambda row: f"{row.num_crops} × {row.input_size}" if row.num_crops else str(row.input_size),
-    "maps": lambda row: row.maps or "–",
-    "recipe": lambda row: row.recipe,
+    "paper": lambda entry: entry.paper.split(",")[0],
+    "backbone": lambda entry: entry.backbone.split(".")[0],
+    "attention": lambda entry: entry.attention,
+    "parameters": lambda entry: f"{entry.num_parameters:,}",
+    "GFLOPs": lambda entry: f"{entry.gflops:.1f}",
+    "input": lambda entry: (
+        f"{entry.num_crops} × {entry.input_size}" if entry.num_crops else str(entry.input_size)
+    ),
+    "maps": lambda entry: entry.maps or "–",
+    "recipe": lambda entry: entry.recipe,
 }
 
 
 def zoo_rows(names: Iterable[str], columns: Iterable[str] = ALL_COLUMNS) -> list[tuple[str, ...]]:
-    """Give one line a network, with these columns.
+    """Return one row per network, with the requested columns.
 
     Examples
     --------
@@ -240,12 +253,12 @@ def zoo_rows(names: Iterable[str], columns: Iterable[str] = ALL_COLUMNS) -> list
     """
     columns = tuple(columns)
     return [
-        tuple(name if said == "name" else _CELL_FORMATTERS[said](ZOO[name]) for said in columns)
+        tuple(name if column == "name" else _CELL_FORMATTERS[column](ZOO[name]) for column in columns)
         for name in names
     ]
 
 
 def zoo_markdown() -> str:
-    """Give the whole zoo as a Markdown table."""
+    """Return the complete zoo as a Markdown table."""
     lines = [ALL_COLUMNS, tuple("---" for _ in ALL_COLUMNS), *zoo_rows(ZOO)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

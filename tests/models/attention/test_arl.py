@@ -26,7 +26,7 @@ def test_equals_the_golden_vectors(normalization: str) -> None:
     torch.testing.assert_close(attended.features, y, rtol=0, atol=1e-12)
 
 
-def test_masks_sum_to_one_over_what_they_say() -> None:
+def test_masks_sum_to_one() -> None:
     features = torch.randn(2, 5, 7, 3, generator=torch.Generator().manual_seed(0)) * 20
     torch.testing.assert_close(
         MASK_NORMALIZATIONS["spatial"].compute_mask(features).sum(dim=(2, 3)), torch.ones(2, 5)
@@ -36,25 +36,25 @@ def test_masks_sum_to_one_over_what_they_say() -> None:
     )
 
 
-def test_a_mask_hardly_feels_what_is_added_to_all_its_features() -> None:
+def test_mask_is_invariant_to_a_constant_offset() -> None:
     features = torch.randn(2, 3, 56, 56, generator=torch.Generator().manual_seed(0))
     exact = MASK_NORMALIZATIONS["spatial"].compute_mask(features.double())
     for added in (0.0, 1000.0):
         error = (
             bound(torch.float32, 56 * 56) + added * torch.finfo(torch.float32).eps
-        )  # to what features are rounded
+        )  # the features are rounded
         mask = MASK_NORMALIZATIONS["spatial"].compute_mask(features + added).double()
         torch.testing.assert_close(mask, exact, rtol=error, atol=0)
 
 
-def test_the_mask_scaled_by_its_area_has_mean_one_and_the_same_shape() -> None:
+def test_area_mask_has_mean_one() -> None:
     features = torch.randn(2, 5, 7, 3, generator=torch.Generator().manual_seed(0))
     scaled = MASK_NORMALIZATIONS["area"].compute_mask(features)
     torch.testing.assert_close(scaled.mean(dim=(2, 3)), torch.ones(2, 5))
     torch.testing.assert_close(scaled / 21, MASK_NORMALIZATIONS["spatial"].compute_mask(features))
 
 
-def test_mask_and_sum_are_float32_under_autocast_and_rounded_once() -> None:
+def test_autocast_float32_mask_and_sum_rounded_once() -> None:
     generator = torch.Generator().manual_seed(2)
     x, residual = (torch.randn(2, 4, 9, 9, generator=generator).bfloat16() for _ in range(2))
     with torch.autocast("cpu", torch.bfloat16):
@@ -66,7 +66,7 @@ def test_mask_and_sum_are_float32_under_autocast_and_rounded_once() -> None:
     torch.testing.assert_close(attended.features.double(), exact.features, rtol=2**-8, atol=1e-6)
 
 
-def test_without_autocast_the_type_is_kept() -> None:
+def test_dtype_is_unchanged_without_autocast() -> None:
     x = torch.ones(1, 2, 3, 3, dtype=torch.bfloat16)
     assert attention_residual(x, x, torch.tensor(0.001)).features.dtype == torch.bfloat16
 

@@ -1,4 +1,4 @@
-"""The gate against vectors of the authors' module, and one training step against a plain restatement."""
+"""Attention gate against vectors of the authors' module, and its gradients against an independent implementation."""
 
 from pathlib import Path
 
@@ -23,8 +23,8 @@ def golden() -> dict[str, Tensor]:
 
 
 def gate_with(weights: dict[str, Tensor], normalization: str) -> AttentionGate:
-    width, local = weights["W_l"].shape[:2]
-    gate = AttentionGate(local, weights["W_g"].shape[1], hidden_channels=width, normalization=normalization)
+    hidden, local = weights["W_l"].shape[:2]
+    gate = AttentionGate(local, weights["W_g"].shape[1], hidden_channels=hidden, normalization=normalization)
     gate.load_state_dict(
         {
             "W_l.weight": weights["W_l"],
@@ -40,42 +40,42 @@ def gate_with(weights: dict[str, Tensor], normalization: str) -> AttentionGate:
 def test_equals_the_golden_vectors(normalization: str) -> None:
     stored = golden()
     gate = gate_with(stored, normalization)
-    found, terms = gate(stored["local"], stored["global"]), terms_of(gate) + 28 * 28
+    output, terms = gate(stored["local"], stored["global"]), terms_of(gate) + 28 * 28
     expected, pooled = stored[f"map_{normalization}"][:, 0], stored[f"pooled_{normalization}"]
-    torch.testing.assert_close(found.map, expected, **close(expected, terms))
-    torch.testing.assert_close(found.pooled, pooled, **close(pooled, terms))
+    torch.testing.assert_close(output.map, expected, **close(expected, terms))
+    torch.testing.assert_close(output.pooled, pooled, **close(pooled, terms))
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
-def test_gradients_equal_those_of_a_plain_restatement(normalization: str) -> None:
+def test_gradients_equal_an_independent_implementation(normalization: str) -> None:
     stored = {name: value.double() for name, value in golden().items()}
     gate = gate_with(stored, normalization).double()
     local, guide = (stored[name].requires_grad_() for name in ("local", "global"))
     gate(local, guide).pooled.square().sum().backward()
-    found = [p.grad for p in gate.parameters()] + [local.grad, guide.grad]
+    grads = [p.grad for p in gate.parameters()] + [local.grad, guide.grad]
 
     W_l, W_g, phi, bias = (stored[name].requires_grad_() for name in ("W_l", "W_g", "phi_w", "phi_b"))
-    here = torch.einsum("bchw,kc->bkhw", local, W_l[:, :, 0, 0])
-    there = F.interpolate(torch.einsum("bcij,kc->bkij", guide, W_g[:, :, 0, 0]), None, 4, "bilinear")
-    scores = torch.einsum("bkhw,k->bhw", (here + there).clamp_min(0), phi[0, :, 0, 0]) + bias
+    local_part = torch.einsum("bchw,kc->bkhw", local, W_l[:, :, 0, 0])
+    global_part = F.interpolate(torch.einsum("bcij,kc->bkij", guide, W_g[:, :, 0, 0]), None, 4, "bilinear")
+    scores = torch.einsum("bkhw,k->bhw", (local_part + global_part).clamp_min(0), phi[0, :, 0, 0]) + bias
     if normalization == "sigmoid":
         pooled = torch.einsum("bchw,bhw->bc", local, 1 / (1 + torch.exp(-scores))) / (28 * 28)
     else:
         weights = torch.exp(scores) / torch.exp(scores).sum(dim=(1, 2), keepdim=True)
         pooled = torch.einsum("bchw,bhw->bc", local, weights)
     expected = torch.autograd.grad(pooled.square().sum(), [W_l, W_g, phi, bias, local, guide])
-    for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+    for actual, reference in zip(grads, expected, strict=True):
+        torch.testing.assert_close(actual, reference, rtol=1e-9, atol=1e-12)
 
 
-def test_any_grids_fit() -> None:
+def test_accepts_feature_maps_of_any_size() -> None:
     torch.manual_seed(0)
-    found = AttentionGate(4, 6, hidden_channels=5)(torch.rand(2, 4, 9, 7), torch.rand(2, 6, 3, 2))
-    assert found.map.shape == (2, 9, 7)
-    assert found.pooled.shape == (2, 4)
+    output = AttentionGate(4, 6, hidden_channels=5)(torch.rand(2, 4, 9, 7), torch.rand(2, 6, 3, 2))
+    assert output.map.shape == (2, 9, 7)
+    assert output.pooled.shape == (2, 4)
 
 
-def test_starts_as_the_thesis_says() -> None:
+def test_initialization_is_that_of_the_thesis() -> None:
     torch.manual_seed(0)
     gate = AttentionGate(256, 512)
     assert sum(p.numel() for p in gate.parameters()) == 196_865  # pool3 of a VGG
@@ -88,9 +88,9 @@ def test_the_map_is_float32_under_autocast() -> None:
     torch.manual_seed(0)
     gate = AttentionGate(4, 6, normalization="softmax")
     with torch.autocast("cpu", torch.bfloat16):
-        found = gate(torch.rand(2, 4, 8, 8), torch.rand(2, 6, 2, 2))
-    assert found.map.dtype == torch.float32
-    torch.testing.assert_close(found.map.sum(dim=(1, 2)), torch.ones(2))
+        output = gate(torch.rand(2, 4, 8, 8), torch.rand(2, 6, 2, 2))
+    assert output.map.dtype == torch.float32
+    torch.testing.assert_close(output.map.sum(dim=(1, 2)), torch.ones(2))
 
 
 def test_an_unknown_normalization_names_the_allowed() -> None:

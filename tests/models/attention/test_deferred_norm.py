@@ -1,4 +1,4 @@
-"""A norm that is applied by whoever reads its input, against the layer itself."""
+"""Deferred batch norm against the layer itself."""
 
 import weakref
 
@@ -14,14 +14,14 @@ from lesionlens.models.attention.deferred_norm import apply_now, deferred_batch_
 EVERY = pytest.mark.parametrize("normalization", sorted(MASK_NORMALIZATIONS))
 
 
-def drawn(*shape: int, seed: int = 0, kind: torch.dtype = torch.float64, far: float = 0.0) -> Tensor:
-    """Draw a grid in channels-last memory, its mean so far from zero."""
+def sample_input(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64, far: float = 0.0) -> Tensor:
+    """Sample a feature map in channels-last memory with mean ``far``."""
     grid = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) + far
-    return grid.to(kind).to(memory_format=torch.channels_last).requires_grad_()
+    return grid.to(dtype).to(memory_format=torch.channels_last).requires_grad_()
 
 
-def layer(channels: int, kind: torch.dtype = torch.float64) -> nn.BatchNorm2d:
-    norm = nn.BatchNorm2d(channels, dtype=kind)
+def layer(channels: int, dtype: torch.dtype = torch.float64) -> nn.BatchNorm2d:
+    norm = nn.BatchNorm2d(channels, dtype=dtype)
     with torch.no_grad():
         norm.weight.copy_(torch.linspace(-1.5, 2, channels))
         norm.bias.copy_(torch.linspace(1, -1, channels))
@@ -29,125 +29,125 @@ def layer(channels: int, kind: torch.dtype = torch.float64) -> nn.BatchNorm2d:
 
 
 @EVERY
-@pytest.mark.parametrize("rectified", [False, True])
-def test_gradients_and_theirs_are_those_of_finite_differences(normalization: str, rectified: bool) -> None:
-    """Of both branches' norms, weights and grids."""
-    given, norms = [drawn(2, 3, 3, 2, seed=seed) for seed in (0, 1)], [layer(3), layer(3)]
+@pytest.mark.parametrize("relu", [False, True])
+def test_gradients_equal_finite_differences(normalization: str, relu: bool) -> None:
+    """For the inputs of both branches and the weights of their norms."""
+    inputs, norms = [sample_input(2, 3, 3, 2, seed=seed) for seed in (0, 1)], [layer(3), layer(3)]
     alpha = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
 
     def run(*_: Tensor) -> Tensor:
-        branches = [deferred_batch_norm(*pair) for pair in zip(norms, given, strict=True)]
-        assert all(each.norm is not None for each in branches)
-        return fused_arl(*branches, alpha, normalization=normalization, relu=rectified)
+        branches = [deferred_batch_norm(*pair) for pair in zip(norms, inputs, strict=True)]
+        assert all(branch.norm is not None for branch in branches)
+        return fused_arl(*branches, alpha, normalization=normalization, relu=relu)
 
-    learned = [alpha, *given, *(each for norm in norms for each in norm.parameters())]
+    learned = [alpha, *inputs, *(weight for norm in norms for weight in norm.parameters())]
     assert torch.autograd.gradcheck(run, learned)
     assert torch.autograd.gradgradcheck(run, learned)
 
 
 @EVERY
-@pytest.mark.parametrize("rectified", [False, True])
-@pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.bfloat16])
-def test_equals_the_layers_and_the_formula(normalization: str, rectified: bool, kind: torch.dtype) -> None:
-    """The witness applies torch's layers and torch's gradients, in float64 on the same rounded inputs."""
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_equals_layers_and_equation_9(normalization: str, relu: bool, dtype: torch.dtype) -> None:
+    """The reference uses torch's layers and autograd in float64 on the same rounded inputs."""
 
-    def run(wide: bool) -> list[Tensor]:
-        wanted, *given = (drawn(2, 8, 4, 5, seed=seed, kind=kind, far=seed) for seed in (0, 3, 2))
-        given = [each.detach().to(torch.float64 if wide else kind).requires_grad_() for each in given]
-        precise = torch.float64 if wide or kind == torch.float64 else torch.float32
+    def run(exact: bool) -> list[Tensor]:
+        grad_out, *inputs = (sample_input(2, 8, 4, 5, seed=seed, dtype=dtype, far=seed) for seed in (0, 3, 2))
+        inputs = [tensor.detach().to(torch.float64 if exact else dtype).requires_grad_() for tensor in inputs]
+        precise = torch.float64 if exact or dtype == torch.float64 else torch.float32
         norms = [layer(8, precise), layer(8, precise)]
         alpha = torch.tensor(0.3, dtype=precise, requires_grad=True)
         branches = [
-            (apply_now if wide else deferred_batch_norm)(*pair) for pair in zip(norms, given, strict=True)
+            (apply_now if exact else deferred_batch_norm)(*pair) for pair in zip(norms, inputs, strict=True)
         ]
-        if wide:
+        if exact:
             y = attention_residual(
-                *(each.pre_norm for each in branches), alpha, normalization=normalization
+                *(branch.pre_norm for branch in branches), alpha, normalization=normalization
             ).features
-            y = y.relu() if rectified else y
+            y = y.relu() if relu else y
         else:
-            y = fused_arl(*branches, alpha, normalization=normalization, relu=rectified)
-        learned = [*given, alpha, *(each for norm in norms for each in norm.parameters())]
-        found = torch.autograd.grad(y, learned, wanted.to(y.dtype))
-        return [y.detach(), *found, *(each for norm in norms for each in norm.buffers())]
+            y = fused_arl(*branches, alpha, normalization=normalization, relu=relu)
+        learned = [*inputs, alpha, *(weight for norm in norms for weight in norm.parameters())]
+        grads = torch.autograd.grad(y, learned, grad_out.to(y.dtype))
+        return [y.detach(), *grads, *(buffer for norm in norms for buffer in norm.buffers())]
 
     bounds = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2**-7}
-    for ours, theirs in zip(run(wide=False), run(wide=True), strict=True):
+    for ours, theirs in zip(run(exact=False), run(exact=True), strict=True):
         torch.testing.assert_close(
-            ours.to(theirs.dtype), theirs, rtol=bounds[kind], atol=bounds[kind] * float(theirs.abs().max())
+            ours.to(theirs.dtype), theirs, rtol=bounds[dtype], atol=bounds[dtype] * float(theirs.abs().max())
         )
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
-def test_running_statistics_move_as_the_layer_moves_them(device: str) -> None:
-    """To the last bit on a processor, and where a mean is far from zero."""
+def test_running_statistics_equal_those_of_the_layer(device: str) -> None:
+    """Bit for bit on a CPU, also if the mean is far from zero."""
     ours, theirs = (layer(5, torch.float32).to(device) for _ in range(2))
     for step in range(3):
-        given = drawn(4, 5, 6, 7, seed=step, kind=torch.float32, far=1e3).detach().to(device)
-        assert deferred_batch_norm(ours, given).norm is not None
-        theirs(given)
+        inputs = sample_input(4, 5, 6, 7, seed=step, dtype=torch.float32, far=1e3).detach().to(device)
+        assert deferred_batch_norm(ours, inputs).norm is not None
+        theirs(inputs)
     bound = 0.0 if device == "cpu" else 1e-5
     for name, buffer in theirs.named_buffers():
         torch.testing.assert_close(dict(ours.named_buffers())[name], buffer, rtol=bound, atol=bound, msg=name)
 
 
-def _others() -> dict[str, tuple[nn.Module, Tensor]]:
-    looked_at = layer(4)
-    looked_at.register_forward_hook(lambda *_: None)
-    grid = drawn(2, 4, 3, 3)
+def _not_deferrable() -> dict[str, tuple[nn.Module, Tensor]]:
+    hooked = layer(4)
+    hooked.register_forward_hook(lambda *_: None)
+    grid = sample_input(2, 4, 3, 3)
     return {
-        "is in use, not in training": (layer(4).eval(), grid),
-        "has no weights": (nn.BatchNorm2d(4, affine=False, dtype=torch.float64), grid),
-        "keeps no statistics": (nn.BatchNorm2d(4, track_running_stats=False, dtype=torch.float64), grid),
-        "takes the mean of all batches": (nn.BatchNorm2d(4, momentum=None, dtype=torch.float64), grid),
-        "is looked at": (looked_at, grid),
-        "lies where torch has no such statistics": (layer(4).to("meta"), grid.detach().to("meta")),
-        "is of half precision": (layer(4, torch.bfloat16), grid.detach().bfloat16()),
-        "is no batch norm": (nn.GroupNorm(2, 4, dtype=torch.float64), grid),
-        "lies otherwise": (layer(4), grid.detach().contiguous()),
+        "evaluation mode": (layer(4).eval(), grid),
+        "no weights": (nn.BatchNorm2d(4, affine=False, dtype=torch.float64), grid),
+        "no running statistics": (nn.BatchNorm2d(4, track_running_stats=False, dtype=torch.float64), grid),
+        "cumulative average": (nn.BatchNorm2d(4, momentum=None, dtype=torch.float64), grid),
+        "hook": (hooked, grid),
+        "unsupported device": (layer(4).to("meta"), grid.detach().to("meta")),
+        "half precision": (layer(4, torch.bfloat16), grid.detach().bfloat16()),
+        "group norm": (nn.GroupNorm(2, 4, dtype=torch.float64), grid),
+        "channels-first memory": (layer(4), grid.detach().contiguous()),
     }
 
 
-@pytest.mark.parametrize("why", sorted(_others()))
-def test_a_layer_is_called_that(why: str) -> None:
-    norm, given = _others()[why]
-    branch = deferred_batch_norm(norm, given)
+@pytest.mark.parametrize("case", sorted(_not_deferrable()))
+def test_layer_is_applied_if_it_cannot_be_deferred(case: str) -> None:
+    norm, inputs = _not_deferrable()[case]
+    branch = deferred_batch_norm(norm, inputs)
     assert branch.norm is None
-    torch.testing.assert_close(branch.pre_norm, norm(given), rtol=1e-12, atol=1e-12, check_device=False)
+    torch.testing.assert_close(branch.pre_norm, norm(inputs), rtol=1e-12, atol=1e-12, check_device=False)
 
 
-def test_without_gradients_the_layer_is_called() -> None:
+def test_layer_is_applied_without_gradients() -> None:
     with torch.no_grad():
-        assert deferred_batch_norm(layer(4), drawn(2, 4, 3, 3)).norm is None
+        assert deferred_batch_norm(layer(4), sample_input(2, 4, 3, 3)).norm is None
 
 
-def test_other_channels_than_its_own_are_refused_as_ever() -> None:
+def test_wrong_number_of_channels_raises_as_the_layer() -> None:
     with pytest.raises(RuntimeError, match="should contain 4 elements not 5"):
-        deferred_batch_norm(layer(5), drawn(2, 4, 3, 3))
+        deferred_batch_norm(layer(5), sample_input(2, 4, 3, 3))
 
 
 def test_one_value_has_no_variance() -> None:
     with pytest.raises(ValueError, match="more than 1 value per channel"):
-        deferred_batch_norm(layer(4), drawn(1, 4, 1, 1))
+        deferred_batch_norm(layer(4), sample_input(1, 4, 1, 1))
 
 
-def test_keeps_what_the_norms_were_given_and_sums_alone() -> None:
-    branches = [deferred_batch_norm(layer(8), drawn(2, 8, 6, 6, seed=seed)) for seed in (0, 1)]
-    found: dict[int, int] = {}
+def test_saves_only_inputs_of_norms_and_log_sums() -> None:
+    branches = [deferred_batch_norm(layer(8), sample_input(2, 8, 6, 6, seed=seed)) for seed in (0, 1)]
+    sizes: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
-        found[tensor.data_ptr()] = tensor.numel()
+        sizes[tensor.data_ptr()] = tensor.numel()
         return tensor.detach()
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         fused_arl(*branches, torch.tensor(0.3, dtype=torch.float64), relu=True)
-    of_each_norm = 4 * 8  # weight, bias, mean and scale
-    assert sum(found.values()) == 2 * (2 * 8 * 6 * 6) + 2 * of_each_norm + 2 * 8 + 1
+    per_norm = 4 * 8  # weight, bias, mean and scale
+    assert sum(sizes.values()) == 2 * (2 * 8 * 6 * 6) + 2 * per_norm + 2 * 8 + 1
 
 
-def test_weights_that_changed_before_the_backward_pass_are_told_not_used() -> None:
+def test_weights_changed_before_backward_raise() -> None:
     norm = layer(8)
-    x = drawn(2, 8, 6, 6)
+    x = sample_input(2, 8, 6, 6)
     y = fused_arl(x, deferred_batch_norm(norm, x * 2), torch.tensor(0.3, dtype=torch.float64))
     with torch.no_grad():
         norm.weight.add_(1)
@@ -155,19 +155,19 @@ def test_weights_that_changed_before_the_backward_pass_are_told_not_used() -> No
         y.sum().backward()
 
 
-def test_without_a_backward_pass_nothing_stays_alive() -> None:
-    given = drawn(2, 8, 6, 6) * 1
+def test_without_backward_no_tensor_stays_alive() -> None:
+    inputs = sample_input(2, 8, 6, 6) * 1
     y = fused_arl(
-        given, deferred_batch_norm(layer(8), given), torch.tensor(0.3, dtype=torch.float64), relu=True
+        inputs, deferred_batch_norm(layer(8), inputs), torch.tensor(0.3, dtype=torch.float64), relu=True
     )
-    watched = weakref.ref(given)
-    del given, y
+    watched = weakref.ref(inputs)
+    del inputs, y
     assert watched() is None
 
 
-def test_works_on_shapes_alone() -> None:
+def test_works_on_fake_tensors() -> None:
     with FakeTensorMode():
-        given = torch.rand(2, 8, 6, 6).to(memory_format=torch.channels_last).requires_grad_()
-        fused_arl(given, deferred_batch_norm(nn.BatchNorm2d(8), given), torch.tensor(0.3)).sum().backward()
-    assert given.grad is not None
-    assert given.grad.shape == given.shape
+        inputs = torch.rand(2, 8, 6, 6).to(memory_format=torch.channels_last).requires_grad_()
+        fused_arl(inputs, deferred_batch_norm(nn.BatchNorm2d(8), inputs), torch.tensor(0.3)).sum().backward()
+    assert inputs.grad is not None
+    assert inputs.grad.shape == inputs.shape

@@ -1,4 +1,4 @@
-"""Soft attention against the authors' Keras layer, a plain three-dimensional convolution, and cases by hand."""
+"""Soft attention against the authors' Keras layer, a three-dimensional convolution, and manual computations."""
 
 from pathlib import Path
 
@@ -16,12 +16,12 @@ from ...helpers.tolerances import close, terms_of
 GOLDEN = Path(__file__).parents[2] / "golden" / "soft_attention_keras.npz"
 
 
-def drawn(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+def sample(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
 def from_keras(kernel: Tensor) -> Tensor:
-    """Bring a kernel (C, 3, 3, 1, K) of theirs to (K, 3, C, 3)."""
+    """Convert a Keras kernel (C, 3, 3, 1, K) to (K, 3, C, 3)."""
     return kernel[:, :, :, 0].permute(3, 2, 0, 1)
 
 
@@ -31,20 +31,20 @@ def test_the_authors_mode_equals_their_keras_layer(dtype: torch.dtype) -> None:
         x, k, b, u, a = (torch.from_numpy(golden[name]).to(dtype) for name in ("x", "k", "b", "u", "a"))
     unit = SoftAttention(x.shape[-1], heads=k.shape[-1], mode="authors").to(dtype)
     unit.conv.load_state_dict({"weight": from_keras(k), "bias": b})
-    found = unit(x.permute(0, 3, 1, 2))
+    output = unit(x.permute(0, 3, 1, 2))
     terms = terms_of(unit) + a[0].numel()
     for ours, theirs in (
-        (found.feature_map, u.permute(0, 3, 1, 2)),
-        (found.heads, a),
-        (found.map, a.sum(dim=1)),
+        (output.feature_map, u.permute(0, 3, 1, 2)),
+        (output.heads, a),
+        (output.map, a.sum(dim=1)),
     ):
         torch.testing.assert_close(ours, theirs, **close(theirs, terms, torch.float32))  # theirs was float32
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 4), (4, 7, 3), (6, 3, 5), (9, 5, 2), (12, 1, 1), (5, 20, 6)])
-def test_the_tall_convolution_equals_theirs_in_three_dimensions(shape: tuple[int, int, int]) -> None:
+def test_headwise_convolution_equals_keras_conv3d(shape: tuple[int, int, int]) -> None:
     c, h, w = shape
-    x, kernel, bias = drawn(2, c, h, w), drawn(c, 3, 3, 1, 4, seed=1), drawn(4, seed=2)
+    x, kernel, bias = sample(2, c, h, w), sample(c, 3, 3, 1, 4, seed=1), sample(4, seed=2)
     # Keras: volume (N, H, W, C, 1), kernel (C, 3, 3, 1, K), strides (1, 1, C), zeros around as for "same"
     volume = F.pad(x.permute(0, 2, 3, 1)[:, None], (0, 0, 1, 1, (c - 1) // 2, c - 1 - (c - 1) // 2))
     theirs = F.conv3d(volume, kernel.permute(4, 3, 0, 1, 2), bias, stride=(1, 1, c))[..., 0]
@@ -54,9 +54,9 @@ def test_the_tall_convolution_equals_theirs_in_three_dimensions(shape: tuple[int
 
 
 def test_the_papers_mode_is_equation_1() -> None:
-    """The witness adds up the convolution place by place."""
+    """The reference computes the convolution position by position."""
     unit = SoftAttention(5, heads=3, initial_gamma=0.7).double()
-    x, padded = drawn(2, 5, 4, 6), F.pad(drawn(2, 5, 4, 6), (1, 1, 1, 1))
+    x, padded = sample(2, 5, 4, 6), F.pad(sample(2, 5, 4, 6), (1, 1, 1, 1))
     assert unit.conv.bias is not None
     scores = torch.stack(
         [
@@ -68,21 +68,23 @@ def test_the_papers_mode_is_equation_1() -> None:
         dim=2,
     )
     heads = (scores.exp() / scores.exp().sum(dim=2, keepdim=True)).reshape(2, 3, 4, 6)
-    found = unit(x)
-    torch.testing.assert_close(found.heads, heads, rtol=0, atol=1e-12)
+    output = unit(x)
+    torch.testing.assert_close(output.heads, heads, rtol=0, atol=1e-12)
     expected = 0.7 * x * (heads[:, 0] + heads[:, 1] + heads[:, 2])[:, None]
-    torch.testing.assert_close(found.feature_map, expected, rtol=0, atol=1e-7)  # gamma began as float32
+    torch.testing.assert_close(
+        output.feature_map, expected, rtol=0, atol=1e-7
+    )  # gamma is initialized in float32
 
 
 @pytest.mark.parametrize("mode", sorted(MODES))
 @pytest.mark.parametrize("size", [(1, 1), (7, 5)])
-def test_each_head_spreads_one_and_all_together_k(mode: str, size: tuple[int, int]) -> None:
-    found = SoftAttention(8, mode=mode)(drawn(3, 8, *size, dtype=torch.float32) * 20)
-    torch.testing.assert_close(found.heads.sum(dim=(2, 3)), torch.ones(3, 16))
-    torch.testing.assert_close(found.map.sum(dim=(1, 2)), torch.full((3,), 16.0))
+def test_each_head_sums_to_one_and_all_to_k(mode: str, size: tuple[int, int]) -> None:
+    output = SoftAttention(8, mode=mode)(sample(3, 8, *size, dtype=torch.float32) * 20)
+    torch.testing.assert_close(output.heads.sum(dim=(2, 3)), torch.ones(3, 16))
+    torch.testing.assert_close(output.map.sum(dim=(1, 2)), torch.full((3,), 16.0))
     names = ["soft", *(f"soft head {n}" for n in range(1, 17))]
-    assert list(found.named_maps()) == names
-    assert torch.equal(found.named_maps()["soft head 16"], found.heads[:, 15])
+    assert list(output.named_maps()) == names
+    assert torch.equal(output.named_maps()["soft head 16"], output.heads[:, 15])
 
 
 @pytest.mark.parametrize(
@@ -95,54 +97,56 @@ def test_parameters_are_those_that_keras_prints(channels: int, printed: int) -> 
         assert sum(parameter.numel() for parameter in unit.parameters()) == printed + gammas
 
 
-def test_gamma_starts_as_told_and_receives_its_gradient() -> None:
+def test_gamma_initial_value_and_gradient() -> None:
     unit = SoftAttention(4).double()
     assert unit.gamma is not None
     assert unit.gamma.item() == pytest.approx(0.01)
-    x = drawn(2, 4, 5, 5)
-    found = unit(x)
-    found.feature_map.sum().backward()
-    torch.testing.assert_close(unit.gamma.grad, (found.map[:, None] * x).sum().detach())
+    x = sample(2, 4, 5, 5)
+    output = unit(x)
+    output.feature_map.sum().backward()
+    torch.testing.assert_close(unit.gamma.grad, (output.map[:, None] * x).sum().detach())
     assert SoftAttention(4, mode="authors").gamma is None
 
 
-def test_kernels_start_as_he_et_al_s_uniform() -> None:
+def test_kernels_are_initialized_he_uniform() -> None:
     for mode in MODES:
         weight = SoftAttention(64, mode=mode).conv.weight.detach()
         bound = (6 / (9 * 64)) ** 0.5  # of Keras: fan-in of a kernel (C, 3, 3, 1, K) is 9 C
         assert 0.95 * bound < float(weight.abs().max()) <= 1.0001 * bound
 
 
-def test_maps_are_float32_under_autocast_and_the_grid_keeps_its_type() -> None:
-    x = drawn(1, 8, 6, 6).bfloat16()
+def test_autocast_float32_maps_and_unchanged_feature_dtype() -> None:
+    x = sample(1, 8, 6, 6).bfloat16()
     with torch.autocast("cpu", torch.bfloat16):
-        found = SoftAttention(8)(x)
-    assert (found.map.dtype, found.heads.dtype, found.feature_map.dtype) == (
+        output = SoftAttention(8)(x)
+    assert (output.map.dtype, output.heads.dtype, output.feature_map.dtype) == (
         torch.float32,
         torch.float32,
         torch.bfloat16,
     )
-    torch.testing.assert_close(found.map.sum(dim=(1, 2)), torch.full((1,), 16.0))
+    torch.testing.assert_close(output.map.sum(dim=(1, 2)), torch.full((1,), 16.0))
 
 
 @pytest.mark.parametrize(
-    ("size", "half"), [((8, 8), (4, 4)), ((7, 5), (4, 3)), ((1, 1), (1, 1)), ((2, 1), (1, 1))]
+    ("size", "pooled"), [((8, 8), (4, 4)), ((7, 5), (4, 3)), ((1, 1), (1, 1)), ((2, 1), (1, 1))]
 )
-def test_the_block_halves_both_and_joins_them(size: tuple[int, int], half: tuple[int, int]) -> None:
-    block, x = SoftAttentionBlock(3, heads=2).eval(), drawn(2, 3, *size, dtype=torch.float32)
+def test_block_pools_and_concatenates(size: tuple[int, int], pooled: tuple[int, int]) -> None:
+    block, x = SoftAttentionBlock(3, heads=2).eval(), sample(2, 3, *size, dtype=torch.float32)
     attended = block.attention(x).feature_map
     grid = block(x).feature_map
-    assert tuple(grid.shape) == (2, 6, *half)
-    for source, part in ((x, grid[:, :3]), (attended, grid[:, 3:])):
-        for row in range(half[0]):
-            for column in range(half[1]):
+    assert tuple(grid.shape) == (2, 6, *pooled)
+    for source, half_channels in ((x, grid[:, :3]), (attended, grid[:, 3:])):
+        for row in range(pooled[0]):
+            for column in range(pooled[1]):
                 window = source[:, :, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
-                torch.testing.assert_close(part[:, :, row, column], window.amax(dim=(2, 3)).clamp(min=0))
+                torch.testing.assert_close(
+                    half_channels[:, :, row, column], window.amax(dim=(2, 3)).clamp(min=0)
+                )
 
 
-def test_the_block_drops_half_of_its_values_in_training_only() -> None:
+def test_block_dropout_only_in_training() -> None:
     torch.manual_seed(0)
-    block, x = SoftAttentionBlock(3), drawn(4, 3, 32, 32, dtype=torch.float32).abs() + 1
+    block, x = SoftAttentionBlock(3), sample(4, 3, 32, 32, dtype=torch.float32).abs() + 1
     assert float((block.train()(x).feature_map == 0).float().mean()) == pytest.approx(0.5, abs=0.05)
     assert bool((block.eval()(x).feature_map > 0).all())
 

@@ -1,1 +1,1 @@
-"""Attention mechanisms of the four papers, as plain functions and modules that return their output and their maps."""
+"""Attention mechanisms of the four papers, as functions and modules that return their output and their maps."""

@@ -1,7 +1,7 @@
 """Optional: attention residual learning as one operation that stores no mask, and can be compiled.
 
 ``arl.attention_residual`` is the equation to read and to change. This file computes the same one for training: under
-autograd the plain formula stores the mask, and float32 copies under autocast, until the backward pass; here only x,
+autograd that formula stores the mask, and float32 copies under autocast, until the backward pass; here only x,
 F(x) and one log-sum for each softmax are stored, and the backward pass computes the mask again.
 
 When it is used: the blocks of ``arl_resnet`` call ``fused_block`` whenever no attention map is requested; after
@@ -14,7 +14,7 @@ import types
 import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from jaxtyping import Float
@@ -38,13 +38,13 @@ def fused_block(block: Any, x: Tensor) -> Tensor:
 
     If ``block.compiled`` is set, the last norms of both branches and a final ReLU are part of the compiled operation.
     """
-    branches = deferred_branches(block, x) if block.compiled else block.identity_and_residual(x)
+    identity, residual = deferred_branches(block, x) if block.compiled else block.identity_and_residual(x)
     activation = block.activation()
     relu = block.compiled and type(activation) is nn.ReLU and not has_hooks(activation)
     y = fused_arl(
-        *branches, block.alpha, normalization=block.normalization, relu=relu, compiled=block.compiled
+        identity, residual, block.alpha, normalization=block.normalization, relu=relu, compiled=block.compiled
     )
-    return y if relu else activation(y)  # type: ignore[no-any-return]
+    return y if relu else cast(Tensor, activation(y))
 
 
 def deferred_branches(block: Any, x: Tensor) -> tuple[DeferredNormBranch, DeferredNormBranch]:
@@ -142,7 +142,7 @@ class _FusedARL(torch.autograd.Function):
 def _reference(
     branches: Sequence[DeferredNormBranch], alpha: Tensor, normalization: str, relu: bool
 ) -> Tensor:
-    """Compute the operation with the plain formula, which can be differentiated twice."""
+    """Compute the operation with ``attention_residual``, which can be differentiated twice."""
     x, residual = (branch.differentiable_output() for branch in branches)
     y = attention_residual(x, residual, alpha, normalization=normalization).features
     return y.relu_() if relu else y
@@ -151,7 +151,7 @@ def _reference(
 def _double_backward(
     config: _OpConfig, grad_out: Tensor, alpha: Tensor, *tensors: Tensor | None
 ) -> list[Tensor | None]:
-    """Return gradients that can be differentiated again, by autograd through the plain formula."""
+    """Return gradients that can be differentiated again, by autograd through ``attention_residual``."""
     # views, because F(x) depends on x: only the direct gradient of x belongs here
     inputs = [None if tensor is None else tensor.view_as(tensor) for tensor in (alpha, *tensors)]
     assert inputs[0] is not None

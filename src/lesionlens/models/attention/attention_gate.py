@@ -1,4 +1,4 @@
-"""Attention gates: a deep, global feature grid says which places of an earlier, local one matter.
+"""Attention gates: a deep, global feature map weights the positions of an earlier, local one.
 
 Source: Yan 2020, "Attention-based Skin Lesion Recognition" (and Yan, Kawahara and Hamarneh, IPMI 2019), section 2.2,
 equations 2.1 to 2.3. The softmax map is that of Jetley et al. 2018, "Learn to Pay Attention".
@@ -16,7 +16,15 @@ from lesionlens.core.errors import ModelError, unknown_name_message
 
 
 class GateOutput(NamedTuple):
-    """The attended grid pooled over its places, (b, c), and the map, (b, h, w)."""
+    """Output and map of a gate.
+
+    Attributes
+    ----------
+    pooled
+        Attended local features, averaged or summed over positions, (b, c).
+    map
+        Attention map, (b, h, w), float32 or float64.
+    """
 
     pooled: Tensor
     map: Tensor
@@ -27,26 +35,27 @@ def _spatial_softmax(scores: Tensor) -> Tensor:
 
 
 GATE_NORMALIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "sigmoid": torch.sigmoid,  # eq. 2.2, each place by itself
-    "softmax": _spatial_softmax,  # sums to 1 over the places
+    "sigmoid": torch.sigmoid,  # eq. 2.2, elementwise
+    "softmax": _spatial_softmax,  # sums to 1 over positions
 }
 
 
 class AttentionGate(nn.Module):
-    """Weigh each place of a local grid by how it fits the global one.
+    """Weight each position of a local feature map by its compatibility with the global one.
 
-    Both grids are brought to the same width by 1 by 1 convolutions without bias, the global one is then enlarged
-    bilinearly to the local one's size, and one 1 by 1 convolution turns the rectified sum into a score (eq. 2.1).
-    With the sigmoid the weighted places are averaged, with the softmax they are summed.
+    Two 1 by 1 convolutions without bias project both feature maps to the same number of channels. The global one is
+    then upsampled bilinearly to the size of the local one, and a further 1 by 1 convolution computes a score from the
+    ReLU of their sum (eq. 2.1). With the sigmoid the weighted features are averaged over positions, with the softmax
+    they are summed.
 
     Parameters
     ----------
     local_channels, global_channels
-        Channels of the two grids.
+        Channels of the two feature maps.
     hidden_channels
-        Channels in which they meet: 256 in the authors' code.
+        Channels of both after projection, default 256 as in the authors' code.
     normalization
-        ``sigmoid`` (eq. 2.2) or ``softmax``.
+        Normalization of the scores: ``sigmoid`` (eq. 2.2) or ``softmax``.
 
     Raises
     ------
@@ -74,10 +83,10 @@ class AttentionGate(nn.Module):
         nn.init.zeros_(self.phi.bias)  # type: ignore[arg-type]
 
     def forward(self, local: Float[Tensor, "b c h w"], guide: Float[Tensor, "b g i j"]) -> GateOutput:
-        """Give the pooled, attended local grid and the map; softmax and sum are float32 under autocast."""
+        """Return the pooled, attended local features and the map; the normalization is float32 under autocast."""
         size = (local.shape[2], local.shape[3])
-        enlarged = F.interpolate(self.W_g(guide), size=size, mode="bilinear", align_corners=False)
-        scores = self.phi(F.relu(self.W_l(local) + enlarged))[:, 0]
+        upsampled = F.interpolate(self.W_g(guide), size=size, mode="bilinear", align_corners=False)
+        scores = self.phi(F.relu(self.W_l(local) + upsampled))[:, 0]
         attention = GATE_NORMALIZATIONS[self.normalization](
             scores.to(torch.promote_types(scores.dtype, torch.float32))
         )

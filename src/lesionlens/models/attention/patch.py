@@ -1,8 +1,8 @@
-"""Patch attention: the crops of an image look at one another, and each is scaled as a whole.
+"""Patch attention: the crops of an image attend to one another, and each is scaled by one weight.
 
 Source: Gessert et al. 2019, "Skin Lesion Classification Using CNNs with Patch-Based Attention and Diagnosis-Guided
-Loss Weighting", section II-E, after squeeze-and-excitation (Hu et al. 2018) with crops in the place of channels. As in
-the authors' code there is one layer, no bottleneck and no ReLU.
+Loss Weighting", section II-E, which applies squeeze-and-excitation (Hu et al. 2018) to crops instead of channels. As
+in the authors' code there is one layer, no bottleneck and no ReLU.
 """
 
 from typing import NamedTuple
@@ -13,21 +13,30 @@ from torch import Tensor, nn
 
 
 class PatchAttentionOutput(NamedTuple):
-    """The scaled crops, of the shape that came, and the weights (b, n) that scaled them."""
+    """Scaled crops and their weights.
+
+    Attributes
+    ----------
+    crops
+        Scaled crops, of the shape of the input.
+    weights
+        Weight of each crop, (b, n).
+    """
 
     crops: Tensor
     weights: Tensor
 
 
 class PatchAttention(nn.Module):
-    """Scale each of an image's crops by a weight between 0 and 1 that depends on all of them.
+    """Scale each crop of an image by a weight between 0 and 1 that depends on all of them.
 
-    A crop is seen as the average of all its values: of raw pixels its brightness, of a pooled vector its mean feature.
+    A crop is described by the mean of all its values: for raw pixels its brightness, for a pooled vector its mean
+    feature.
 
     Parameters
     ----------
     num_crops
-        Number of crops n; the layer has n² + n parameters, started as PyTorch starts any linear layer.
+        Number of crops n; the layer has n² + n parameters with PyTorch's default initialization of a linear layer.
     """
 
     def __init__(self, num_crops: int) -> None:
@@ -35,9 +44,9 @@ class PatchAttention(nn.Module):
         self.linear = nn.Linear(num_crops, num_crops)
 
     def forward(self, crops: Float[Tensor, "b n *values"]) -> PatchAttentionOutput:
-        """Give scaled crops and weights, for raw crops (b, n, 3, h, w) and for vectors (b, n, f) alike.
+        """Scale raw crops (b, n, 3, h, w) or vectors (b, n, f); return them with the weights.
 
-        The weights are computed in the layer's own precision, even under autocast.
+        The weights are computed in the precision of the layer, even under autocast.
         """
         with torch.autocast(crops.device.type, enabled=False):
             descriptors = crops.flatten(2).mean(dim=2, dtype=self.linear.weight.dtype)

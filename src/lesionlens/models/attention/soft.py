@@ -1,7 +1,7 @@
-"""Soft attention: each of K heads spreads a weight of one over the places, and their sum scales the grid.
+"""Soft attention: each of K heads distributes a weight of one over all positions; their sum scales the feature map.
 
 Source: Datta et al. 2021, "Soft-Attention Improves Skin Cancer Classification Performance", equation 1 and figure 4.
-Their public Keras layer computes something else than the text: see ``MODES``.
+Their public Keras layer differs from the text: see ``MODES``.
 """
 
 from typing import NamedTuple
@@ -14,22 +14,23 @@ from torch import Tensor, nn
 from lesionlens.core.errors import ModelError, unknown_name_message
 
 MODES = {
-    "paper": "equation 1: all channels of 3 by 3 places, softmax, gamma",
-    "authors": "their layer: a kernel as high as the grid has channels, on 3 of these; ReLU, softmax, no gamma",
+    "paper": "equation 1: a 3 by 3 kernel on all channels, softmax, gamma",
+    "authors": "their layer: a kernel as high as the number of channels, on 3 of these; ReLU, softmax, no gamma",
 }
 
 
 class SoftAttentionOutput(NamedTuple):
-    """What soft attention gives, and where it looked.
+    """Output and maps of soft attention.
 
     Attributes
     ----------
     feature_map
-        The attended grid: (b, c, h, w) from the unit; pooled and beside its input, (b, 2c, h', w'), from the block.
+        Attended feature map: (b, c, h, w) from ``SoftAttention``; pooled and concatenated with the pooled input,
+        (b, 2c, h', w'), from ``SoftAttentionBlock``.
     map
-        The heads' sum, (b, h, w): sums to K over the places; float32 or wider.
+        Sum of the heads' maps, (b, h, w), which sums to K over positions; float32 or float64.
     heads
-        The heads' maps, (b, K, h, w): each sums to 1 over the places; float32 or wider.
+        Map of each head, (b, K, h, w), which sums to 1 over positions; float32 or float64.
     """
 
     feature_map: Tensor
@@ -37,22 +38,22 @@ class SoftAttentionOutput(NamedTuple):
     heads: Tensor
 
     def named_maps(self) -> dict[str, Tensor]:
-        """Name the maps, all (b, h, w): ``soft``, then ``soft head 1`` to ``soft head K``."""
-        each = {f"soft head {n}": head for n, head in enumerate(self.heads.unbind(dim=1), 1)}
-        return {"soft": self.map, **each}
+        """Return the maps by name, all (b, h, w): ``soft``, then ``soft head 1`` to ``soft head K``."""
+        head_maps = {f"soft head {n}": head for n, head in enumerate(self.heads.unbind(dim=1), 1)}
+        return {"soft": self.map, **head_maps}
 
 
 class HeadwiseConv2d(nn.Conv2d):
-    """What the authors' three-dimensional convolution comes to on a grid.
+    """Two-dimensional equivalent of the authors' three-dimensional convolution.
 
-    They give (height, width, channels) to a layer that expects its kernel's axes in that order, but made the kernel
-    as (channels, 3, 3). So it spans as many rows as the grid has channels, three columns, and, with a
-    stride of all channels, only the first three of them. Weight (K, 3, c, 3).
+    They pass (height, width, channels) to a layer that expects the axes of its kernel in that order, but define the
+    kernel as (channels, 3, 3). The kernel therefore spans as many rows as there are channels, three columns and, with
+    a stride of all channels, only the first three of them. Weight (K, 3, c, 3).
 
     Parameters
     ----------
     channels
-        Channels c of the grid, at least 3.
+        Channels c of the feature map, at least 3.
     heads
         Number of maps K.
     """
@@ -61,7 +62,7 @@ class HeadwiseConv2d(nn.Conv2d):
         super().__init__(3, heads, (channels, 3))
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b heads h w"]:
-        """Convolve, with zeros around; rows of the kernel that would only ever see zeros are left out."""
+        """Convolve with zero padding; kernel rows that would always multiply zeros are skipped."""
         above = (self.weight.shape[2] - 1) // 2
         below = self.weight.shape[2] - 1 - above
         top, bottom = min(above, x.shape[2] - 1), min(below, x.shape[2] - 1)
@@ -70,22 +71,22 @@ class HeadwiseConv2d(nn.Conv2d):
 
 
 class SoftAttention(nn.Module):
-    """Scale each place of a grid by the weight that K heads give it (eq. 1).
+    """Scale each position of a feature map by the weight that K heads assign to it (eq. 1).
 
-    The kernel starts as He et al.'s uniform and the bias at zero, as in the authors' code; there are
-    9 c K + K parameters, and gamma. A softmax over places does not see what is added to all of them: in the mode
-    ``paper`` the bias changes nothing and has no gradient but rounding.
+    The kernel is initialized with He et al.'s uniform distribution and the bias with zeros, as in the authors' code;
+    there are 9 c K + K parameters, and gamma. A softmax over positions does not change if a constant is added to all
+    of them: in the mode ``paper`` the bias has no effect, and no gradient except for rounding.
 
     Parameters
     ----------
     channels
-        Channels c of the grid.
+        Channels c of the feature map.
     heads
-        Number of maps K: 16 in the paper.
+        Number of maps K, default 16 as in the paper.
     mode
-        A key of ``MODES``.
+        Key of ``MODES``, default ``paper``.
     initial_gamma
-        Where the learnt scale gamma starts (mode ``paper``): 0.01 in the paper.
+        Initial value of the learnable scale gamma (mode ``paper``), default 0.01 as in the paper.
 
     Raises
     ------
@@ -94,8 +95,8 @@ class SoftAttention(nn.Module):
 
     Examples
     --------
-    >>> found = SoftAttention(8, heads=2)(torch.rand(1, 8, 5, 5))
-    >>> tuple(found.feature_map.shape), tuple(found.heads.shape), round(found.map.sum().item(), 4)
+    >>> output = SoftAttention(8, heads=2)(torch.rand(1, 8, 5, 5))
+    >>> tuple(output.feature_map.shape), tuple(output.heads.shape), round(output.map.sum().item(), 4)
     ((1, 8, 5, 5), (1, 2, 5, 5), 2.0)
     """
 
@@ -106,7 +107,9 @@ class SoftAttention(nn.Module):
         if mode not in MODES:
             raise ModelError(unknown_name_message("mode", mode, MODES))
         if heads < 1:
-            raise ModelError(f"heads={heads}: give the number of attention maps, 1 or more (16 in the paper)")
+            raise ModelError(
+                f"heads={heads} is not allowed. Set the number of attention maps, 1 or more (16 in the paper)"
+            )
         paper = mode == "paper"
         self.conv = nn.Conv2d(channels, heads, 3, padding=1) if paper else HeadwiseConv2d(channels, heads)
         self.act = nn.Identity() if paper else nn.ReLU()
@@ -115,26 +118,26 @@ class SoftAttention(nn.Module):
         nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> SoftAttentionOutput:
-        """Attend; softmax and sum are float32 even under autocast, the grid keeps its type."""
+        """Attend; softmax and sum are float32 even under autocast, the feature map keeps its dtype."""
         scores = self.act(self.conv(x))
         wide = scores.flatten(2).to(torch.promote_types(scores.dtype, torch.float32))
         heads = wide.softmax(dim=2).reshape(scores.shape)
-        unified = heads.sum(dim=1)
-        scale = unified if self.gamma is None else self.gamma * unified
-        return SoftAttentionOutput(feature_map=x * scale[:, None].to(x.dtype), map=unified, heads=heads)
+        summed = heads.sum(dim=1)
+        scale = summed if self.gamma is None else self.gamma * summed
+        return SoftAttentionOutput(feature_map=x * scale[:, None].to(x.dtype), map=summed, heads=heads)
 
 
 class SoftAttentionBlock(nn.Module):
-    """The unit in its place: a grid, halved, and beside it what was attended, halved too (figure 4).
+    """Soft attention with its surroundings: input and attended feature map are pooled by 2 and concatenated (figure 4).
 
     Parameters
     ----------
     channels
-        Channels c of the grid; the block gives 2c.
+        Channels c of the feature map; the block returns 2c.
     heads, mode, initial_gamma
         As for ``SoftAttention``.
     dropout
-        Share of values that training sets to zero at the end: 0.5 in the paper.
+        Dropout probability at the end of the block, default 0.5 as in the paper.
 
     Raises
     ------
@@ -153,12 +156,14 @@ class SoftAttentionBlock(nn.Module):
     ) -> None:
         super().__init__()
         if not 0 <= dropout < 1:
-            raise ModelError(f"dropout={dropout}: give a share from 0 to below 1 (0.5 in the paper)")
+            raise ModelError(
+                f"dropout={dropout} is not allowed. Set a probability from 0 to below 1 (0.5 in the paper)"
+            )
         self.attention = SoftAttention(channels, heads=heads, mode=mode, initial_gamma=initial_gamma)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> SoftAttentionOutput:
-        """Attend, halve both grids (rounding up, so that one place stays one), join, rectify, drop out."""
-        found: SoftAttentionOutput = self.attention(x)
-        halves = [F.max_pool2d(grid, 2, 2, ceil_mode=True) for grid in (x, found.feature_map)]
-        return found._replace(feature_map=self.dropout(F.relu(torch.cat(halves, dim=1))))
+        """Attend, pool both feature maps by 2 (sizes round up, so 1 stays 1), concatenate, apply ReLU and dropout."""
+        output: SoftAttentionOutput = self.attention(x)
+        pooled = [F.max_pool2d(features, 2, 2, ceil_mode=True) for features in (x, output.feature_map)]
+        return output._replace(feature_map=self.dropout(F.relu(torch.cat(pooled, dim=1))))
