@@ -85,8 +85,8 @@ def test_ones_own_images_with_a_table(here: Path, monkeypatch: pytest.MonkeyPatc
     [
         (["train", "demo", "train.epoch=1"], 1, "did you mean 'train.epochs'"),
         (["train", "dmeo"], 1, "did you mean 'demo'"),
-        (["train"], 2, "give a recipe"),
-        (["train", "demo", "--resume", "x"], 2, "no recipe, no KEY=VALUE"),
+        (["train"], 2, "Pass a recipe"),
+        (["train", "demo", "--resume", "x"], 2, "Remove the recipe"),
         (["train", "--resume", "nothing"], 1, "no run's folder"),
         (["data", "validate", "ham1000:x"], 1, "did you mean 'ham10000'"),
         (["data", "validate", "ham10000:nowhere"], 1, "does not exist"),

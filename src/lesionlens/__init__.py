@@ -1,4 +1,4 @@
-"""LesionLens: attention networks for dermoscopy, trained, measured and explained. Research use only."""
+"""LesionLens: train, evaluate and explain attention networks for dermoscopic images. Research use only."""
 
 from importlib import import_module
 from typing import Any
@@ -31,7 +31,7 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    """Import a verb when it is first asked for: ``import lesionlens`` alone loads no torch."""
+    """Import a public function on first access, so that ``import lesionlens`` does not load torch."""
     if name in _LAZY_EXPORTS:
         return getattr(import_module(_LAZY_EXPORTS[name]), name)
     raise AttributeError(f"module 'lesionlens' has no attribute {name!r}")

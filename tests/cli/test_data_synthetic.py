@@ -21,7 +21,7 @@ def test_a_set_is_painted_then_planted(
     words = ["--layout", "isic2016", "--images", "12", "--size", "36x48", "--exclude-artifact", "hair"]
     assert run(monkeypatch, "generate", str(tmp_path / "set"), *words) == 0
     said = capsys.readouterr().out
-    assert said == f"12 synthetic images, of no patient: isic2016:{tmp_path / 'set'}. Research use only.\n"
+    assert said == f"Generated 12 synthetic images of no patient: isic2016:{tmp_path / 'set'}. Research use only.\n"
     words = ["--artifact", "color_patch", "--rate-difference", "1"]
     assert (
         run(monkeypatch, "inject-artifact", f"isic2016:{tmp_path / 'set'}", str(tmp_path / "biased"), *words)
@@ -29,8 +29,8 @@ def test_a_set_is_painted_then_planted(
     )
     said = capsys.readouterr().out
     source = f"table:{tmp_path / 'biased' / 'images.csv'}"
-    assert said.startswith("color_patch on 100% of melanoma, 0% of the others (")
-    assert f"a difference of +100%): {source}. " in said
+    assert said.startswith("Added color_patch to 100% of melanoma, 0% of the others (")
+    assert f"requested difference: +100%): {source}. " in said
     assert "research use only" in said
     assert len(load_table(source)) == 12
 
@@ -39,5 +39,7 @@ def test_a_size_that_is_none_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "generate", str(tmp_path / "set"), "--size", "192") != 0
-    assert "'192' is no size; give height and width in pixels, such as 192x256" in capsys.readouterr().err
+    assert (
+        "'192' is not a size. Use height and width in pixels, for example 192x256" in capsys.readouterr().err
+    )
     assert list(tmp_path.iterdir()) == []

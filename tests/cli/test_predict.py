@@ -67,9 +67,9 @@ def test_stopped_it_says_what_to_do_and_goes_on(
     monkeypatch.setattr(scoring, "_predict_batch", predict_batch)
     assert run(monkeypatch, *words) == 1
     said = capsys.readouterr().err
-    assert "going on: 2 of 4 images were scored before (p.csv.partial)" in said
+    assert "Resuming: 2 of 4 images are already scored (p.csv.partial)" in said
     assert "3 images scored (torch, fp32): p.csv. Research use only, not a medical device." in said
-    assert "1 images could not be read; the scores of the other 3 are in p.csv:" in said
+    assert "1 image could not be read; scores for the other 3 are in p.csv:" in said
     assert "1.png" in said
     assert np.loadtxt("p.csv", delimiter=",", skiprows=1, usecols=0).tolist() == [0, 2, 3]
     assert run(monkeypatch, *words, "--engine", "tensorflow") == 2

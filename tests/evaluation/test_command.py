@@ -89,14 +89,14 @@ def test_two_models_are_joined_and_written_as_isic_submission(
     [
         (
             "test.csv --threshold youden",
-            "chosen by other images than those measured: .*--tune-threshold-on FILE",
+            "tuned on other images than those that are evaluated.*--tune-threshold-on FILE",
         ),
         (
             "test.csv --threshold 0.3 --tune-threshold-on validation.csv",
-            "is a number, so --tune-threshold-on has nothing",
+            "is a number, so there is nothing to tune",
         ),
-        ("test.csv --tune-threshold-on validation.csv", "--tune-threshold-on is for --threshold youden"),
-        ("test.csv --threshold 0.3 --decision isic", "exclude each other"),
+        ("test.csv --tune-threshold-on validation.csv", "--tune-threshold-on requires --threshold youden"),
+        ("test.csv --threshold 0.3 --decision isic", "are mutually exclusive"),
         ("test.csv --threshold 3", "the threshold of melanoma is 3.0; allowed are numbers from 0 to 1"),
         ("test.csv --threshold best --tune-threshold-on validation.csv", "unknown threshold 'best'"),
         ("many.csv test.csv", "only predictions of one diagnosis against the rest"),

@@ -1,4 +1,4 @@
-"""The command line: one file a command, heavy imports inside the commands, errors as one readable line."""
+"""The command-line interface: one module per command, lazy imports of heavy libraries, one-line errors."""
 
 import sys
 import warnings
@@ -27,7 +27,7 @@ EXIT_INTERRUPTED = 130  # what shells expect after Ctrl-C
 
 app = typer.Typer(
     name="lesionlens",
-    epilog="Any command takes --debug: errors then show where they came from.",
+    epilog="All commands accept --debug, which shows the traceback of an error.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -47,7 +47,7 @@ def root_callback(
         bool, typer.Option("--version", is_eager=True, callback=_version_callback, help="Show the version.")
     ] = False,
 ) -> None:
-    """Attention networks for dermoscopy: trained, measured, explained.
+    """Train, evaluate and explain attention networks for dermoscopic images.
 
     Research use only, not a medical device.
     """
@@ -69,9 +69,9 @@ app.add_typer(segment.segment_app, name="segment")
 
 
 def main() -> None:
-    """Run the command line; exit with 0, 1 (an error of ours), 2 (wrong usage) or 130 (interrupted)."""
+    """Run the command line; exit with 0, 1 (error), 2 (wrong usage) or 130 (interrupted)."""
     debug = "--debug" in sys.argv
-    sys.argv = [word for word in sys.argv if word != "--debug"]
+    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     _format_warnings()
     try:
         app()
@@ -79,14 +79,16 @@ def main() -> None:
         _exit_with_error(error, str(error), debug)
     except MemoryError as error:
         _exit_with_error(
-            error, "out of memory: use a smaller train.batch_size, input size or data.max_short_side", debug
+            error, "Out of memory. Use a smaller train.batch_size, input size or data.max_short_side", debug
         )
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        _exit_with_error(error, f"{error.strerror or error}{where}", debug)
-    except Exception as error:  # the last line of defence: a person reads a line, not a traceback
+        file = f" ({error.filename})" if error.filename else ""
+        _exit_with_error(error, f"{error.strerror or error}{file}", debug)
+    except Exception as error:  # last resort: users get one line instead of a traceback
         _exit_with_error(
-            error, f"unexpected {type(error).__name__}: {error}. This is a bug; --debug shows where", debug
+            error,
+            f"Unexpected {type(error).__name__}: {error}. This is a bug; --debug shows the traceback",
+            debug,
         )
 
 
@@ -98,7 +100,7 @@ def _exit_with_error(error: BaseException, message: str, debug: bool) -> None:
 
 
 def _format_warnings() -> None:
-    """Show our own warnings as one line each; those of libraries are for developers."""
+    """Show warnings of this package as one line each, and hide those of libraries."""
     warnings.simplefilter("ignore")
     warnings.filterwarnings("default", module="lesionlens")
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"

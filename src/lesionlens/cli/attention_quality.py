@@ -7,32 +7,37 @@ import typer
 
 
 def evaluate_maps_command(
-    model: Annotated[Path, typer.Argument(help="A saved model's folder, or a run's.")],
-    source: Annotated[str, typer.Argument(help="A table with lesion masks: NAME:ROOT, or a CSV or parquet.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the numbers.")] = Path("quality"),
+    model: Annotated[Path, typer.Argument(help="Directory of a saved model or of a run.")],
+    source: Annotated[
+        str, typer.Argument(help="A table with lesion masks: NAME:ROOT, a CSV or parquet file.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("quality"),
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="As for explain: attention, heads, cam, gradcam, gradcam++, layercam, or auto; once for each."
+            help="As in explain: attention, heads, cam, gradcam, gradcam++, layercam or auto. Repeatable."
         ),
     ] = None,
     target_class: Annotated[
-        str | None, typer.Option(help="Class to explain; default: the highest score.")
+        str | None, typer.Option(help="Class to explain; default: the predicted class.")
     ] = None,
     image_list: Annotated[
         Path | None,
         typer.Option(
-            help="A CSV whose image_id names the images, such as a run's predictions/test.csv; default: all."
+            help="CSV file whose column image_id selects the images, for example predictions/test.csv of a run."
         ),
     ] = None,
     masks: Annotated[
-        Path | None, typer.Option(help="Folder of masks in place of the table's own, such as predicted ones.")
+        Path | None,
+        typer.Option(help="Folder of masks that replace those of the table, for example predicted masks."),
     ] = None,
-    bootstrap_samples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples of the lesions.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, gpu, or torch's own: cuda:1 …")] = "cpu",
+    bootstrap_samples: Annotated[
+        int, typer.Option(min=0, help="Number of bootstrap resamples over lesions.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the bootstrap.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu, or a torch device such as cuda:1.")] = "cpu",
 ) -> None:
-    """Measure how well a model's maps agree with lesion masks: overlap, pointing, and share inside."""
+    """Evaluate how well attention maps localize the lesion: overlap, pointing game, and energy inside the mask."""
     from rich.console import Console
 
     from lesionlens.core.console import progress_bar
@@ -48,10 +53,10 @@ def evaluate_maps_command(
 
     loaded, table = load_model(model, device=device), load_table(source)
     if image_list is not None:
-        named = read_csv_columns(image_list)
-        if "image_id" not in named:
-            raise DataError(f"{image_list} has no column image_id; it has {', '.join(named)}")
-        table = table.select(named["image_id"])
+        columns = read_csv_columns(image_list)
+        if "image_id" not in columns:
+            raise DataError(f"{image_list} has no column image_id. Its columns: {', '.join(columns)}")
+        table = table.select(columns["image_id"])
     console = Console(stderr=True)
     with progress_bar(console) as progress:
         task = progress.add_task("computing maps", total=len(table))
@@ -69,6 +74,6 @@ def evaluate_maps_command(
     Console().print(localization_table(result))
     excluded = f"; {len(result.excluded)} excluded, see excluded.csv" if result.excluded else ""
     console.print(
-        f"{len(result.images)} images{excluded}. Numbers in {out}.", highlight=False, soft_wrap=True
+        f"{len(result.images)} images{excluded}. Results are in {out}.", highlight=False, soft_wrap=True
     )
     console.print("Research use only, not a medical device.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lesionlens.cli import options as question
+from lesionlens.cli import options
 from lesionlens.core.errors import ComparisonError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lesionlens.evaluation.thresholds import Thresholds
 
 
-_RUN_PARAMS = ("inputs", "metric", "all_pairs", "out")  # what has a meaning for folders of runs
+_RUN_PARAMS = ("inputs", "metric", "all_pairs", "out")  # parameters that apply to directories of runs
 
 
 def compare_command(
@@ -24,39 +24,50 @@ def compare_command(
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            help="Two or more predictions.csv of the same images, or folders of several runs each."
+            help="Two or more predictions.csv of the same images, or directories of several runs each."
         ),
     ],
-    labels: question.LabelsOption = None,
-    task: question.TaskOption = "all",
-    other_class: question.OtherClassOption = None,
+    labels: options.LabelsOption = None,
+    task: options.TaskOption = "all",
+    other_class: options.OtherClassOption = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option("--metric", "-m", help="In place of the usual ones: auc:melanoma, f1:macro, accuracy."),
+        typer.Option(
+            "--metric",
+            "-m",
+            help="Metric to compare, for example auc:melanoma, f1:macro or accuracy. Repeatable.",
+        ),
     ] = None,
-    common_images: Annotated[bool, typer.Option(help="Compare on the images that all files have.")] = False,
+    common_images: Annotated[
+        bool, typer.Option(help="Compare on the images that all files contain.")
+    ] = False,
     all_pairs: Annotated[
-        bool, typer.Option("--all-pairs", help="Each with each, not only the first with each other.")
+        bool,
+        typer.Option("--all-pairs", help="Compare every pair, not only the first model with the others."),
     ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for comparison.json, .csv, .png and .svg.")
     ] = None,
-    bootstrap_samples: Annotated[int, typer.Option(min=1, help="Bootstrap resamples of the lesions.")] = 2000,
-    seed: question.BootstrapSeedOption = 0,
-    stratified: Annotated[bool, typer.Option(help="Draw as many lesions of each class as there are.")] = True,
-    decision: question.DecisionOption = "argmax",
+    bootstrap_samples: Annotated[
+        int, typer.Option(min=1, help="Number of bootstrap resamples over lesions.")
+    ] = 2000,
+    seed: options.BootstrapSeedOption = 0,
+    stratified: Annotated[bool, typer.Option(help="Stratify the bootstrap by class.")] = True,
+    decision: options.DecisionOption = "argmax",
     threshold: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Instead of a decision: a score such as 0.3, the same for all."),
+        typer.Option(
+            min=0, max=1, help="Threshold in place of --decision, for example 0.3; the same for all models."
+        ),
     ] = None,
 ) -> None:
-    """Compare models: differences with intervals over lesions and p; or recipes over their runs."""
+    """Compare models on the same images (paired differences, 95 % intervals, p-values), or groups of runs."""
     from rich.console import Console
 
     from lesionlens.evaluation.comparison.tables import comparison_table
 
     names = _short_names(inputs)
-    keys = [_parse_metric(each) for each in metric or ()]
+    keys = [_parse_metric(text) for text in metric or ()]
     models: tuple[Predictions, ...] = ()
     if any(path.is_dir() for path in inputs):
         _check_only_folders(inputs, context)
@@ -64,8 +75,8 @@ def compare_command(
     else:
         from lesionlens.evaluation.comparison.models import compare_models
 
-        models, notes = _load_models(inputs, names, labels, task, other_class, common_images)
-        how = decision if threshold is None else _shared_threshold(threshold, decision, models[0])
+        models, caveats = _load_models(inputs, names, labels, task, other_class, common_images)
+        rule = decision if threshold is None else _shared_threshold(threshold, decision, models[0])
         report = compare_models(
             models,
             names,
@@ -74,8 +85,8 @@ def compare_command(
             n_resamples=bootstrap_samples,
             seed=seed,
             stratified=stratified,
-            decision=how,
-        ).with_caveats(notes)
+            decision=rule,
+        ).with_caveats(caveats)
     Console().print(comparison_table(report))
     if out is not None:
         from lesionlens.evaluation.comparison.io import write_comparison
@@ -86,11 +97,11 @@ def compare_command(
 
 
 def _shared_threshold(threshold: float, decision: str, model: "Predictions") -> "Thresholds":
-    """Give a threshold as ``lesionlens evaluate`` reads it; one that is chosen would be another for each model."""
+    """Return a constant threshold; tuned thresholds would differ between the models."""
     from lesionlens.evaluation.thresholds import constant_thresholds
 
     if decision != "argmax":
-        raise ComparisonError(f"--decision {decision} and --threshold {threshold:g} exclude each other")
+        raise ComparisonError(f"--decision {decision} and --threshold {threshold:g} are mutually exclusive")
     return constant_thresholds(threshold, model)
 
 
@@ -102,19 +113,19 @@ def _load_models(
     other_class: str | None,
     common_images: bool,
 ) -> "tuple[tuple[Predictions, ...], tuple[str, ...]]":
-    """Read each file, reduce it to the question, and bring all to the same images."""
+    """Read prediction files, convert them to the task, and align them by image."""
     from lesionlens.evaluation.binarize import to_binary_task
     from lesionlens.evaluation.comparison.alignment import align
     from lesionlens.evaluation.predictions_io import read_predictions
 
-    asked = [
+    tasks = [
         to_binary_task(read_predictions(file, ground_truth=labels, other_class=other_class), task)
         for file in files
     ]
-    found = align([each.predictions for each in asked], names, intersect=common_images)
-    return found.predictions, (
-        *dict.fromkeys(note for each in asked for note in each.caveats),
-        *found.caveats,
+    aligned = align([task.predictions for task in tasks], names, intersect=common_images)
+    return aligned.predictions, (
+        *dict.fromkeys(caveat for task in tasks for caveat in task.caveats),
+        *aligned.caveats,
     )
 
 
@@ -127,15 +138,15 @@ def _compare_runs(
 
 
 def _read_group(path: Path) -> "dict[str, EvaluationResult]":
-    """Read the evaluations of a group's finished runs."""
+    """Read the evaluations of the finished runs of a multi-run."""
     from lesionlens.evaluation.result import read_evaluation
     from lesionlens.training.multi_run import STATUS_FINISHED, MultiRunDir
 
     group = MultiRunDir(path)
     if not group.exists():
         raise ComparisonError(
-            f"{path} is no folder of several runs: it has no multi_run.json. Give the folder of a recipe with "
-            "num_repeats: N or n_folds: N, or files of predictions such as RUN/predictions/test.csv"
+            f"{path} is not a directory of several runs: it has no multi_run.json. Pass the directory of a recipe with "
+            "num_repeats: N or n_folds: N, or prediction files such as RUN/predictions/test.csv"
         )
     metadata = group.metadata()
     finished = [name for name in metadata.get("runs_status", {}) if group.status(name) == STATUS_FINISHED]
@@ -146,23 +157,23 @@ def _read_group(path: Path) -> "dict[str, EvaluationResult]":
 
 
 def _check_only_folders(inputs: Sequence[Path], context: typer.Context) -> None:
-    """Refuse files among folders, and options that runs, which are evaluated already, have no use for."""
+    """Raise an error for files among directories, and for options that do not apply to evaluated runs."""
     files = [path for path in inputs if not path.is_dir()]
     if files:
         raise ComparisonError(
-            f"{files[0]} is no folder and others are: compare files of predictions, or folders of runs"
+            f"{files[0]} is a file, but others are directories. Compare prediction files, or directories of runs"
         )
     for parameter in context.params:
         source = context.get_parameter_source(parameter)
         if parameter not in _RUN_PARAMS and source is not None and source.name == "COMMANDLINE":
             raise ComparisonError(
-                f"--{parameter.replace('_', '-')} is for files of predictions; "
-                "runs are compared as they were evaluated: leave it out"
+                f"--{parameter.replace('_', '-')} applies only to prediction files, because runs are evaluated. "
+                "Remove it"
             )
 
 
 def _short_names(inputs: Sequence[Path]) -> list[str]:
-    """Call each by the last part of its path in which all differ, a file without its ending.
+    """Name each input by the last component of its path in which all differ, without the suffix .csv.
 
     Examples
     --------
@@ -172,16 +183,16 @@ def _short_names(inputs: Sequence[Path]) -> list[str]:
     ['x', 'y']
     """
     if len(inputs) < 2 or len(set(inputs)) < len(inputs):
-        raise ComparisonError("give two or more different files of predictions or folders of runs to compare")
-    parts = [path.with_suffix("").parts if path.suffix == ".csv" else path.parts for path in inputs]
-    for place in range(1, min(map(len, parts)) + 1):
-        names = [each[-place] for each in parts]
+        raise ComparisonError("Pass two or more different prediction files or directories of runs to compare")
+    paths = [path.with_suffix("").parts if path.suffix == ".csv" else path.parts for path in inputs]
+    for depth in range(1, min(map(len, paths)) + 1):
+        names = [components[-depth] for components in paths]
         if len(set(names)) == len(names):
             return names
     return [str(path) for path in inputs]
 
 
 def _parse_metric(text: str) -> tuple[str, str]:
-    """Read METRIC or METRIC:OF; without OF it is of all images or the mean of the classes."""
-    name, _, of = text.partition(":")
-    return name, of or ("all" if name in ("accuracy", "balanced_accuracy") else "macro")
+    """Parse METRIC or METRIC:SCOPE; the default scope is all images or the macro average."""
+    name, _, scope = text.partition(":")
+    return name, scope or ("all" if name in ("accuracy", "balanced_accuracy") else "macro")

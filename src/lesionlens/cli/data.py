@@ -1,4 +1,4 @@
-"""``lesionlens data``."""
+"""``lesionlens data``: validate, list, split, audit and generate datasets."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,28 +11,32 @@ SplitNameOption = Annotated[
     str | None,
     typer.Option(
         "--split",
-        help="official, group_holdout, group_kfold, image_kfold, gessert2019, datta2021, or a CSV image_id,split.",
+        help="official, group_holdout, group_kfold, image_kfold, gessert2019, datta2021, or a CSV file with the "
+        "columns image_id,split.",
     ),
 ]
 FoldsOption = Annotated[int | None, typer.Option(help="Number of folds.")]
-FoldOption = Annotated[int | None, typer.Option(help="Which fold, from 0.")]
-SplitSeedOption = Annotated[int, typer.Option(min=0, help="Of the split.")]
-ValFractionOption = Annotated[float, typer.Option(min=0, max=1, help="Share that validates.")]
-TestFractionOption = Annotated[float, typer.Option(min=0, max=1, help="Share that tests.")]
-ValSplitNameOption = Annotated[str, typer.Option(help="Name of that split in a CSV.")]
-TestSplitNameOption = Annotated[str, typer.Option(help="Name of that split in a CSV.")]
+FoldOption = Annotated[int | None, typer.Option(help="Index of the fold, from 0.")]
+SplitSeedOption = Annotated[int, typer.Option(min=0, help="Random seed of the split.")]
+ValFractionOption = Annotated[
+    float, typer.Option(min=0, max=1, help="Fraction of the lesions for validation.")
+]
+TestFractionOption = Annotated[float, typer.Option(min=0, max=1, help="Fraction of the lesions for test.")]
+ValSplitNameOption = Annotated[str, typer.Option(help="Name of the validation split in a CSV file.")]
+TestSplitNameOption = Annotated[str, typer.Option(help="Name of the test split in a CSV file.")]
 CheckpointSplitOption = Annotated[
-    Literal["validation", "test"], typer.Option(help="test: the test split validates as well.")
+    Literal["validation", "test"],
+    typer.Option(help="Split that selects the checkpoint; test is optimistically biased."),
 ]
 ClassesOption = Annotated[
     list[str] | None,
-    typer.Option("--class", metavar="LABEL", help="A label of your own table; once for each."),
+    typer.Option("--class", metavar="LABEL", help="A class label of your table; repeat for each."),
 ]
 
 
 def audit_command(
     sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE…", help="NAME:ROOT, or the path of a table or of a folder.")
+        list[str], typer.Argument(metavar="SOURCE…", help="NAME:ROOT, or the path of a table or folder.")
     ],
     split: SplitNameOption = None,
     folds: FoldsOption = None,
@@ -49,9 +53,9 @@ def audit_command(
         typer.Option("--out", "-o", help="Folder for audit.json, duplicates.csv and duplicates.png."),
     ] = None,
 ) -> None:
-    """Look for what makes numbers too good: lesions and copies in several splits, label conflicts, shortcuts.
+    """Check datasets and splits for data leakage, duplicates, label conflicts and shortcuts.
 
-    A split is of the first source; without one its official splits count.
+    The split applies to the first source; without --split, its official splits are checked.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -61,8 +65,8 @@ def audit_command(
     from lesionlens.datasets.registry import load_table, parse_source
     from lesionlens.datasets.splits.factory import make_splits
 
-    own = {source for source in sources if parse_source(source)[0] == "table"}
-    tables = [load_table(source, classes=classes if source in own else None) for source in sources]
+    custom = {source for source in sources if parse_source(source)[0] == "table"}
+    tables = [load_table(source, classes=classes if source in custom else None) for source in sources]
     splits = None
     if split is not None:
         splits = make_splits(
@@ -77,19 +81,19 @@ def audit_command(
             test_split_name=test_split_name,
             checkpoint_split=checkpoint_split,
         )
-    aside = Console(stderr=True)
-    with Progress(console=aside, disable=not aside.is_terminal, transient=True) as progress:
-        task = progress.add_task("reading", total=sum(map(len, tables)))
+    stderr = Console(stderr=True)
+    with Progress(console=stderr, disable=not stderr.is_terminal, transient=True) as progress:
+        task = progress.add_task("reading images", total=sum(map(len, tables)))
         report = audit_tables(tables, splits, progress=lambda done, _: progress.update(task, completed=done))
     Console().print(format_audit(report), highlight=False)
     if out is not None:
         write_audit(report, out)
         write_duplicate_contact_sheet(report.duplicates, out / "duplicates.png")
-        aside.print(f"written to {out}", highlight=False, soft_wrap=True)
+        stderr.print(f"Results are in {out}", highlight=False, soft_wrap=True)
 
 
 def split_command(
-    source: Annotated[str, typer.Argument(help="NAME:ROOT, or the path of a table or of a folder.")],
+    source: Annotated[str, typer.Argument(help="NAME:ROOT, or the path of a table or folder.")],
     name: SplitNameOption = "group_holdout",
     folds: FoldsOption = None,
     fold: FoldOption = None,
@@ -100,9 +104,9 @@ def split_command(
     test_split_name: TestSplitNameOption = "test",
     checkpoint_split: CheckpointSplitOption = "validation",
     classes: ClassesOption = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The CSV to write.")] = Path("split.csv"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="CSV file to write.")] = Path("split.csv"),
 ) -> None:
-    """Write which image trains, validates and tests, as a CSV image_id,split; print the sizes and remarks."""
+    """Split a dataset and write a CSV file with the columns image_id,split; print sizes and caveats."""
     from rich.console import Console
     from rich.table import Table
 
@@ -125,8 +129,10 @@ def split_command(
     splits.save(out)
     counts = Table("class", *splits.splits, box=None, header_style="bold", pad_edge=False)
     subsets = {split: table.select(ids) for split, ids in splits.splits.items()}
-    for each in table.classes:
-        counts.add_row(each, *(f"{rows.class_counts()[each]:,}" for rows in subsets.values()))
+    for name_of_class in table.classes:
+        counts.add_row(
+            name_of_class, *(f"{rows.class_counts()[name_of_class]:,}" for rows in subsets.values())
+        )
     counts.add_row("all", *(f"{len(rows):,}" for rows in subsets.values()), style="bold")
     console = Console()
     console.print(splits.description, highlight=False)
@@ -134,31 +140,33 @@ def split_command(
     for caveat in splits.caveats:
         console.print(f"caveat: {caveat}", highlight=False, markup=False)
     for reason in sorted({reason for _, reason in splits.excluded}):
-        images = sum(why == reason for _, why in splits.excluded)
+        images = sum(other == reason for _, other in splits.excluded)
         console.print(f"excluded: {images:,} images, {reason}", highlight=False, markup=False)
-    console.print(f"written to {out}", highlight=False, soft_wrap=True)
+    console.print(f"The split is in {out}", highlight=False, soft_wrap=True)
 
 
 data_app = typer.Typer(
-    help="Look at data sets before training on them.", no_args_is_help=True, rich_markup_mode=None
+    help="Validate, split, audit and generate datasets.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
 @data_app.command("validate")
 def validate_command(
-    source: Annotated[str, typer.Argument(help="NAME:ROOT, or the path of a table or of a folder.")],
+    source: Annotated[str, typer.Argument(help="NAME:ROOT, or the path of a table or folder.")],
     classes: Annotated[
         list[str] | None,
         typer.Option(
             "--class",
             metavar="LABEL",
-            help="A label of your own table, where not all of its labels are diagnoses that are known; "
-            "once for each label, as it is written there: --class wart --class nevus.",
+            help="A class label of your table, needed if some labels are not known diagnoses. Repeat for each label, "
+            "spelled as in the table: --class wart --class nevus.",
         ),
     ] = None,
-    headers_only: Annotated[bool, typer.Option("--headers-only", help="Do not decode every image.")] = False,
+    headers_only: Annotated[
+        bool, typer.Option("--headers-only", help="Read only image headers instead of decoding every image.")
+    ] = False,
 ) -> None:
-    """Read a data set, check it and every image in it, and print what it holds."""
+    """Check a dataset with all its images, and print a summary."""
     from rich.console import Console
 
     from lesionlens.datasets.registry import load_table
@@ -171,17 +179,17 @@ def validate_command(
 
 @data_app.command("list")
 def list_datasets_command() -> None:
-    """List the layouts that can be read, with license, citation and source."""
+    """List the supported dataset layouts with license, citation and source."""
     from rich.console import Console
     from rich.table import Table
 
     from lesionlens.datasets.registry import DATASETS
 
     table = Table.grid(padding=(0, 2))
-    for name, record in DATASETS.items():
-        table.add_row(name, record.title, style="bold")
+    for name, reader in DATASETS.items():
+        table.add_row(name, reader.title, style="bold")
         for kind in ("license", "citation", "url"):
-            if text := getattr(record, kind):
+            if text := getattr(reader, kind):
                 table.add_row(f"  {kind}", text)
         table.add_row()
     Console().print(table, highlight=False)

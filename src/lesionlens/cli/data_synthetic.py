@@ -10,35 +10,37 @@ from lesionlens.core.errors import DataError
 
 
 def _parse_size(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d+)x(\d+)", text)
-    if not found:
-        raise DataError(f"{text!r} is no size; give height and width in pixels, such as 192x256")
-    return int(found[1]), int(found[2])
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if not match:
+        raise DataError(f"{text!r} is not a size. Use height and width in pixels, for example 192x256")
+    return int(match[1]), int(match[2])
 
 
 def generate_command(
-    root: Annotated[Path, typer.Argument(help="Folder to write, not there yet or empty.")],
+    root: Annotated[Path, typer.Argument(help="New or empty folder to write.")],
     layout: Annotated[
         str, typer.Option(help="ham10000, isic2016, isic2017, isic2018, isic2018-task1 or derm7pt.")
     ] = "ham10000",
-    images: Annotated[int, typer.Option(min=1, help="How many.")] = 900,
-    size: Annotated[str, typer.Option(metavar="HEIGHTxWIDTH", help="In pixels.")] = "192x256",
-    seed: Annotated[int, typer.Option(min=0, help="The same seed paints the same images.")] = 0,
+    images: Annotated[int, typer.Option(min=1, help="Number of images.")] = 900,
+    size: Annotated[str, typer.Option(metavar="HEIGHTxWIDTH", help="Image size in pixels.")] = "192x256",
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed; the same seed generates the same images.")
+    ] = 0,
     difficulty: Annotated[
-        float, typer.Option(min=0, max=1, help="0: classes are distinct; 1: they look alike.")
+        float, typer.Option(min=0, max=1, help="0: classes are easy to tell apart; 1: they look alike.")
     ] = 0.5,
     exclude_artifact: Annotated[
         list[str] | None,
         typer.Option(
             metavar="ARTIFACT",
-            help="Never paint hair, ruler, gel_bubbles, ink_markings, color_patch or dark_corners.",
+            help="Artifact to omit: hair, ruler, gel_bubbles, ink_markings, color_patch or dark_corners. Repeatable.",
         ),
     ] = None,
-    num_workers: Annotated[int, typer.Option(min=1, help="Processes that paint.")] = 1,
+    num_workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
 ) -> None:
-    """Generate a synthetic data set in an official layout, with masks, structures and artifacts.
+    """Generate a synthetic dataset in an official layout, with masks, dermoscopic structures and artifacts.
 
-    Drawn by a program, of no patient. Research use only, not for any medical use.
+    The images show no patient. Research use only, not for any medical use.
     """
     from rich.console import Console
 
@@ -48,7 +50,7 @@ def generate_command(
 
     console = Console(stderr=True)
     with progress_bar(console) as progress:
-        task_id = progress.add_task("painting", total=images)
+        task_id = progress.add_task("generating images", total=images)
         generate_in_layout(
             layout,
             root,
@@ -60,32 +62,36 @@ def generate_command(
             num_workers=num_workers,
             progress=lambda done, _: progress.update(task_id, completed=done),
         )
-    typer.echo(f"{images} synthetic images, of no patient: {layout}:{root}. Research use only.")
+    typer.echo(f"Generated {images} synthetic images of no patient: {layout}:{root}. Research use only.")
 
 
 def inject_artifact_command(
-    source: Annotated[str, typer.Argument(help="NAME:ROOT, or the path of a table or of a folder.")],
-    root: Annotated[Path, typer.Argument(help="Folder to write, not there yet or empty.")],
-    artifact: Annotated[str, typer.Option(help="ruler, color_patch, ink_markings, hair or gel_bubbles.")],
+    source: Annotated[str, typer.Argument(help="NAME:ROOT, or the path of a table or folder.")],
+    root: Annotated[Path, typer.Argument(help="New or empty folder to write.")],
+    artifact: Annotated[
+        str, typer.Option(help="Artifact to add: ruler, color_patch, ink_markings, hair or gel_bubbles.")
+    ],
     rate_difference: Annotated[
         float,
         typer.Option(
             min=-1,
             max=1,
-            help="Share of the class's images that get it less that of the others; 0: half of both.",
+            help="P(artifact | class) − P(artifact | other classes); 0: half of both.",
         ),
     ],
-    task: Annotated[str, typer.Option(help="The class, against all others.")] = "melanoma",
-    seed: Annotated[int, typer.Option(min=0, help="Of which images get it, and how it looks.")] = 0,
+    task: Annotated[str, typer.Option(help="Class that is compared with all others.")] = "melanoma",
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="Random seed of the selected images and the appearance of the artifact."),
+    ] = 0,
     max_short_side: Annotated[
-        int | None, typer.Option(min=32, help="Bring larger images down to this many pixels.")
+        int | None, typer.Option(min=32, help="Downsample images whose shorter side is longer, in pixels.")
     ] = None,
 ) -> None:
-    """Copy a data set and paint an artifact on a share of its images, by their label: a shortcut made to measure.
+    """Copy a dataset and add an artifact to some of its images depending on their label: a shortcut of known strength.
 
-    The copy is a table (table:ROOT/images.csv); its lesion masks stay where the data set has them.
-
-    The copy is synthetic in part: painted over by a program. Research use only, not for any medical use.
+    The copy is a table (table:ROOT/images.csv) that refers to the original lesion masks. Its images are partly
+    synthetic. Research use only, not for any medical use.
     """
     import json
 
@@ -96,7 +102,7 @@ def inject_artifact_command(
 
     console = Console(stderr=True)
     with progress_bar(console) as progress:
-        task_id = progress.add_task("injecting", total=None)
+        task_id = progress.add_task("adding artifacts", total=None)
         copy = inject_artifact(
             source,
             root,
@@ -114,6 +120,6 @@ def inject_artifact_command(
         if record[key] is not None
     )
     typer.echo(
-        f"{artifact} on {fractions} (each image by chance; asked for was a difference of {rate_difference:+.0%}): "
-        f"{copy}. Painted by a program; research use only."
+        f"Added {artifact} to {fractions} (sampled per image; requested difference: {rate_difference:+.0%}): "
+        f"{copy}. Partly synthetic images; research use only."
     )

@@ -7,11 +7,11 @@ import typer
 
 
 def demo_command(
-    images: Annotated[int, typer.Option(min=100, help="Synthetic images to make.")] = 1000,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 8,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where data and runs go.")] = Path("runs"),
+    images: Annotated[int, typer.Option(min=100, help="Number of synthetic images.")] = 1000,
+    epochs: Annotated[int, typer.Option(min=1, help="Number of epochs.")] = 8,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for data and runs.")] = Path("runs"),
 ) -> None:
-    """Go the whole way once: generate images, train ARL-CNN14, measure, explain, report. A few minutes."""
+    """Run the full pipeline on synthetic images: train ARL-CNN14, evaluate, explain, report. Takes a few minutes."""
     from rich.console import Console
 
     from lesionlens.cli.train import print_run_summary
@@ -22,9 +22,9 @@ def demo_command(
     console = Console(stderr=True)
     data = out / f"demo-data-{images}"
     if not data.is_dir():
-        console.print(f"drawing {images} synthetic dermoscopy images into {data}")
+        console.print(f"Generating {images} synthetic dermoscopic images in {data}")
         with progress_bar(console) as progress:
-            task = progress.add_task("drawing", total=images)
+            task = progress.add_task("generating images", total=images)
             generate_dataset(
                 data,
                 num_images=images,

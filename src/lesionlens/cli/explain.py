@@ -7,33 +7,29 @@ import typer
 
 
 def explain_command(
-    model: Annotated[Path, typer.Argument(help="A saved model's folder, or a run's.")],
+    model: Annotated[Path, typer.Argument(help="Directory of a saved model or of a run.")],
     images: Annotated[
-        list[str], typer.Argument(help="Folders, image files, or tables (NAME:ROOT, or a CSV or parquet).")
+        list[str], typer.Argument(help="Folders, image files, or tables (NAME:ROOT, a CSV or parquet file).")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures.")] = Path(
-        "attention_maps"
-    ),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the images.")] = Path("attention_maps"),
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="attention (the network's own maps), heads (each head of soft attention), cam, gradcam, gradcam++, "
-            "layercam, or auto (attention and gradcam, what fits); give it once for each."
+            help="attention (the network's attention maps), heads (each head of soft attention), cam, gradcam, "
+            "gradcam++, layercam, or auto (attention and gradcam where applicable). Repeatable."
         ),
     ] = None,
     target_class: Annotated[
-        str | None, typer.Option(help="Class to explain; default: the highest score.")
+        str | None, typer.Option(help="Class to explain; default: the predicted class.")
     ] = None,
     masks: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder of lesion masks ID.png, for a model that looks at the box around the lesion."
-        ),
+        typer.Option(help="Folder of lesion masks ID.png, for a model that crops to the lesion."),
     ] = None,
 ) -> None:
-    """Draw where a model looked over each image: its own attention, crops' weights, and what spoke for a class.
+    """Overlay attention maps, crop weights and class activation maps on images.
 
-    Maps are of the crops that prediction scores, brought back to the image; what no crop showed is veiled in white.
+    Maps are computed on the crops that inference uses and resized to the image; areas outside all crops are white.
     """
     from rich.console import Console
 
@@ -44,7 +40,7 @@ def explain_command(
     loaded = load_model(model)
     inputs = collect_inputs(images, classes=loaded.card.classes, mask_dir=masks)
     labels = {path: label for path, label in zip(inputs.path, inputs.label, strict=True) if label}
-    lesions = {path: mask for path, mask in zip(inputs.path, inputs.mask, strict=True) if mask}
+    masks_by_path = {path: mask for path, mask in zip(inputs.path, inputs.mask, strict=True) if mask}
     written = explain(
         loaded,
         inputs.path,
@@ -52,10 +48,10 @@ def explain_command(
         methods=method or ["auto"],
         target_class=target_class,
         labels=labels,
-        masks=lesions,
+        masks=masks_by_path,
     )
     Console(stderr=True).print(
-        f"{len(written)} pictures in {out}. Research use only, not a medical device.",
+        f"{len(written)} images are in {out}. Research use only, not a medical device.",
         highlight=False,
         soft_wrap=True,
     )

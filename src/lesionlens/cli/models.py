@@ -1,17 +1,15 @@
-"""``lesionlens models``."""
+"""``lesionlens models`` and ``lesionlens recipes``."""
 
 from typing import Annotated
 
 import typer
 
 MODELS_FOOTNOTE = """
-Parameters with two classes; GFLOPs for one image with all its crops, a multiplication and an addition counted as two.
+Parameters are for two classes. GFLOPs are per image with all crops; a multiplication and an addition count as two.
 Train one with: lesionlens train RECIPE model.name=NAME data=NAME:ROOT
-Any timm backbone works too: model.backbone=BACKBONE with model.attention= none, multi-stage, gate, soft, patch, patch
-around another (patch+gate), and on residual networks arl and ran."""
-MODELS_MIN_WIDTH = (
-    136  # columns that a line needs; a narrower terminal breaks lines rather than lose what they say
-)
+Any timm backbone works too: model.backbone=BACKBONE with model.attention=none, multi-stage, gate, soft, patch,
+a combination such as patch+gate, and for residual networks arl and ran."""
+MODELS_MIN_WIDTH = 136  # columns of the table; on a narrower terminal, lines wrap instead of losing cells
 
 
 def models_command(
@@ -20,7 +18,7 @@ def models_command(
         str | None, typer.Option(help="List timm's backbones that match instead, for example 'mobilenet*'.")
     ] = None,
 ) -> None:
-    """List the networks of the zoo, or the backbones that any mechanism can be put on."""
+    """List the networks of the zoo, or timm backbones for the attention mechanisms."""
     from fnmatch import fnmatch
 
     from rich.console import Console
@@ -30,7 +28,7 @@ def models_command(
     if backbones is not None:
         import timm
 
-        console.print("\n".join(timm.list_models(backbones)) or f"no backbone matches {backbones!r}")
+        console.print("\n".join(timm.list_models(backbones)) or f"No backbone matches {backbones!r}")
         return
     from lesionlens.core.errors import ModelError, unknown_name_message
     from lesionlens.models.zoo import COMPACT_COLUMNS, ZOO, zoo_rows
@@ -56,24 +54,22 @@ def models_command(
 
 
 RECIPES_FOOTNOTE = """
-Show one in full: lesionlens recipes RECIPE. Train it: lesionlens train RECIPE data=NAME:ROOT
-Beside them: demo, plain, and the recipes that those of a paper start from: """
-RECIPES_MIN_WIDTH = (
-    120  # columns that a line needs; a narrower terminal breaks lines rather than lose what they say
-)
+Show one with all keys: lesionlens recipes RECIPE. Train it: lesionlens train RECIPE data=NAME:ROOT
+Other recipes: demo, plain, and the base recipes of the papers: """
+RECIPES_MIN_WIDTH = 120  # columns of the table; on a narrower terminal, lines wrap instead of losing cells
 
 
 def recipes_command(
     name: Annotated[
-        str | None, typer.Argument(help="Show this recipe (or YAML file) with every key spelt out.")
+        str | None, typer.Argument(help="Show this recipe (or YAML file) with all its keys.")
     ] = None,
     paper: Annotated[
-        str | None, typer.Option(help="Only of this paper: arl, attnmel, patch or soft.")
+        str | None, typer.Option(help="List only recipes of this paper: arl, attnmel, patch or soft.")
     ] = None,
 ) -> None:
     """List the recipe of every row of the papers' tables, or show one in full."""
     if name is not None and paper is not None:
-        raise typer.BadParameter("give a recipe to show it, or --paper to list its recipes")
+        raise typer.BadParameter("Pass either a recipe to show, or --paper to list recipes")
     if name is None:
         _print_recipes(paper)
         return
@@ -93,15 +89,13 @@ def _print_recipes(paper: str | None) -> None:
 
     console = Console()
     console.width = max(console.width, RECIPES_MIN_WIDTH)
-    found = list_row_recipes(paper)
-    for named in dict.fromkeys(row.paper for row in found):
-        table = Table(
-            box=None, header_style="bold", pad_edge=False, title_justify="left", title=PAPERS[named]
-        )
+    rows = list_row_recipes(paper)
+    for key in dict.fromkeys(row.paper for row in rows):
+        table = Table(box=None, header_style="bold", pad_edge=False, title_justify="left", title=PAPERS[key])
         for column in ("table", "row", "recipe"):
             table.add_column(column, overflow="fold")
-        for row in found:
-            if row.paper == named:
+        for row in rows:
+            if row.paper == key:
                 table.add_row(row.table, row.row, row.recipe or f"– {row.reason_not_run}")
         console.print(table, highlight=False)
         console.print()

@@ -7,53 +7,53 @@ import typer
 
 
 def predict_command(
-    model: Annotated[Path, typer.Argument(help="A saved model's folder, or a run's.")],
+    model: Annotated[Path, typer.Argument(help="Directory of a saved model or of a run.")],
     images: Annotated[
-        list[str], typer.Argument(help="Folders, image files, or tables (NAME:ROOT, or a CSV or parquet).")
+        list[str], typer.Argument(help="Folders, image files, or tables (NAME:ROOT, a CSV or parquet file).")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the predictions go.")] = Path(
-        "predictions.csv"
-    ),
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")] = Path("predictions.csv"),
     output_format: Annotated[
         str,
-        typer.Option("--format", help="lesionlens, or what the ISIC challenges take: isic2017, isic2018."),
+        typer.Option(
+            "--format", help="lesionlens, or a submission format of the ISIC challenges: isic2017, isic2018."
+        ),
     ] = "lesionlens",
     masks: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder of lesion masks ID.png, for a model that looks at the box around the lesion."
-        ),
+        typer.Option(help="Folder of lesion masks ID.png, for a model that crops to the lesion."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, gpu, or torch's own: cuda:1 …")] = "cpu",
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu, or a torch device such as cuda:1.")] = "cpu",
     engine: Annotated[
         Literal["auto", "torch", "onnxruntime", "openvino"],
-        typer.Option(help="What computes; auto: what is fastest here for so many images."),
+        typer.Option(help="Inference engine; auto: the fastest for this machine and number of images."),
     ] = "auto",
     precision: Annotated[
-        Literal["fp32", "bf16"], typer.Option(help="bf16 is faster where the machine has it, and less exact.")
+        Literal["fp32", "bf16"],
+        typer.Option(help="Precision; bf16 is faster where the CPU supports it, but less precise."),
     ] = "fp32",
-    batch_size: Annotated[int, typer.Option(min=1, help="Crops that are computed at once.")] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, help="Crops per forward pass.")] = 32,
     num_workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads that decode ahead; default: one a core.")
+        int | None, typer.Option(min=1, help="Decoding threads; default: one per core.")
     ] = None,
     num_threads: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Threads that compute; default: one a core, or OMP_NUM_THREADS. Beside other work, 1."
+            min=1, help="Compute threads (default: OMP_NUM_THREADS or one per core). Use 1 on a busy machine."
         ),
     ] = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Start anew, and throw away what was left unfinished.")
+        bool, typer.Option("--restart", help="Discard partial results and start from scratch.")
     ] = False,
 ) -> None:
     """Score images with a saved model: model scores for research, never a diagnosis.
 
-    Stopped, the same command goes on where it was.
+    Re-run the same command to resume an interrupted job.
     """
     from rich.console import Console
 
     from lesionlens.core.console import progress_bar
     from lesionlens.core.errors import DataError
+    from lesionlens.datasets.issues import pluralize
     from lesionlens.inference.predict import predict
     from lesionlens.inference.resume import partial_path
 
@@ -61,15 +61,15 @@ def predict_command(
     with progress_bar(console, unit="images") as progress:
         line = progress.add_task("scoring", total=None)
 
-        def show(done: int, total: int) -> None:
+        def show_progress(done: int, total: int) -> None:
             first = progress.tasks[0].total is None
             if first and done:
                 console.print(
-                    f"going on: {done:,} of {total:,} images were scored before ({partial_path(out)})"
+                    f"Resuming: {done:,} of {total:,} images are already scored ({partial_path(out)})"
                 )
             progress.update(line, completed=done, total=total)
 
-        scored = predict(
+        result = predict(
             model,
             images,
             out=out,
@@ -82,15 +82,15 @@ def predict_command(
             num_workers=num_workers,
             num_threads=num_threads,
             restart=restart,
-            on_progress=show,
+            on_progress=show_progress,
         )
-    count = len(scored.predictions)
+    count = len(result.predictions)
     console.print(
-        f"{count:,} images scored ({scored.engine}): {out}. Research use only, not a medical device."
+        f"{pluralize(count, 'image')} scored ({result.engine}): {out}. Research use only, not a medical device."
     )
-    if scored.failures:
-        listed = "\n  ".join(scored.failures[:10])
+    if result.failures:
+        listed = "\n  ".join(result.failures[:10])
         raise DataError(
-            f"{len(scored.failures):,} images could not be read; the scores of the other {count:,} are in {out}:\n"
-            f"  {listed}"
+            f"{pluralize(len(result.failures), 'image')} could not be read; scores for the other {count:,} are in "
+            f"{out}:\n  {listed}"
         )

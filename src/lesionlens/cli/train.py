@@ -12,35 +12,35 @@ if TYPE_CHECKING:
 def train_command(
     recipe: Annotated[
         str | None,
-        typer.Argument(help="A shipped recipe (lesionlens recipes lists them) or a YAML file."),
+        typer.Argument(help="A built-in recipe (lesionlens recipes lists them) or a YAML file."),
     ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[KEY=VALUE]...", help="For example data=isic2017:/data/isic2017 train.epochs=5"
+            metavar="[KEY=VALUE]...",
+            help="Override keys of the recipe, for example data=isic2017:/data/isic2017 train.epochs=5.",
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="The run's folder, not there yet; default runs/RECIPE, -2, -3 …"),
+        typer.Option("--out", "-o", help="Run directory to create; default: runs/RECIPE, runs/RECIPE-2 …"),
     ] = None,
     cache: Annotated[
         str | None,
         typer.Option(
-            help="How decoded images are cached: memmap, jpeg (a tenth of the space), none, auto. The same as "
-            "data.cache=…"
+            help="Cache for decoded images: memmap, jpeg (a tenth of the size), none or auto. Same as data.cache=…"
         ),
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(help="Go on with this interrupted run, or group of runs, exactly.")
+        Path | None, typer.Option(help="Resume this interrupted run, or multi-run, exactly.")
     ] = None,
 ) -> None:
-    """Train by a recipe, measure, explain, and write the report."""
+    """Train a recipe, evaluate and explain the model, and write a report."""
     if recipe is None and resume is None:
-        raise typer.BadParameter("give a recipe, or --resume with a run's folder")
+        raise typer.BadParameter("Pass a recipe, or --resume with a run directory")
     if resume is not None and (recipe, out, cache) != (None, None, None):
         raise typer.BadParameter(
-            "--resume goes on as the run was started: no recipe, no KEY=VALUE, --out or --cache"
+            "--resume uses the settings of the run. Remove the recipe, KEY=VALUE, --out and --cache"
         )
     from lesionlens.training.run import resume as resume_run
     from lesionlens.training.run import train
@@ -52,7 +52,7 @@ def train_command(
 
 
 def print_run_summary(path: Path) -> None:
-    """Print the numbers of the split that counts, and the report's path; of a group, the summary over its runs."""
+    """Print the metrics of the test (or else validation) split and the report's path, or a multi-run's summary."""
     from rich.console import Console
 
     from lesionlens.evaluation.result import read_evaluation
