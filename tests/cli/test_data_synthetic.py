@@ -21,7 +21,10 @@ def test_a_set_is_painted_then_planted(
     words = ["--layout", "isic2016", "--images", "12", "--size", "36x48", "--exclude-artifact", "hair"]
     assert run(monkeypatch, "generate", str(tmp_path / "set"), *words) == 0
     said = capsys.readouterr().out
-    assert said == f"Generated 12 synthetic images of no patient: isic2016:{tmp_path / 'set'}. Research use only.\n"
+    assert (
+        said
+        == f"Generated 12 synthetic images of no patient: isic2016:{tmp_path / 'set'}. Research use only.\n"
+    )
     words = ["--artifact", "color_patch", "--rate-difference", "1"]
     assert (
         run(monkeypatch, "inject-artifact", f"isic2016:{tmp_path / 'set'}", str(tmp_path / "biased"), *words)

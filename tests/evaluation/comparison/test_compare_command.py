@@ -277,7 +277,10 @@ def test_too_few_resamples_have_a_caveat() -> None:
         (". nowhere", "nowhere is a file, but others are directories"),
         (". ..", "is not a directory of several runs: it has no multi_run.json"),
         (". .. --task melanoma", "--task applies only to prediction files"),
-        ("a.csv b.csv --threshold 0.3 --decision isic", "--decision isic and --threshold 0.3 are mutually exclusive"),
+        (
+            "a.csv b.csv --threshold 0.3 --decision isic",
+            "--decision isic and --threshold 0.3 are mutually exclusive",
+        ),
         (". .. --bootstrap-samples 2000", "--bootstrap-samples applies only to prediction files"),
         ("a.csv b.csv -m acu", "unknown metric 'acu': did you mean 'auc'"),
         ("a.csv b.csv -m auc:nevus", "unknown auc of 'nevus'"),
