@@ -1,4 +1,4 @@
-"""Experiments with made-up runs: folders as training leaves them, evaluations that the library wrote, no training."""
+"""Tables with simulated runs: folders as training writes them, with evaluations of simulated scores."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,21 +26,21 @@ def fake_recipe(seed: int = 0) -> Recipe:
 def fake_predictions(
     skill: float, seed: int, *, n: int = 60, classes: Sequence[str] = CLASSES
 ) -> Predictions:
-    """Score n images of the same lesions and labels each time, the better the more skill."""
+    """Simulate scores of ``n`` images with fixed lesions and labels; a higher ``skill`` scores better."""
     rng = np.random.default_rng(seed)
     truth = np.arange(n) % len(classes)
     logits = rng.normal(0, 1, (n, len(classes)))
     logits[np.arange(n), truth] += skill
     scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    ids = [f"i{place:03d}" for place in range(n)]
-    lesions = [f"L{place // 4}-{place % len(classes)}" for place in range(n)]
+    ids = [f"i{index:03d}" for index in range(n)]
+    lesions = [f"L{index // 4}-{index % len(classes)}" for index in range(n)]
     return Predictions(np.array(ids), np.array(lesions), np.array(classes)[truth], scores, tuple(classes))
 
 
 def write_fake_run(
     folder: Path, predictions: Predictions, *, split: str = "test", statement: str = "", n_resamples: int = 60
 ) -> RunDir:
-    """Leave what a finished run leaves, except its network."""
+    """Write the files of a finished run, except its model."""
     run = RunDir(folder)
     if not folder.is_dir():
         write_predictions(run.predictions(split), predictions)
@@ -67,28 +67,33 @@ def fake_results(
     statement: str = "",
     split: str = "test",
 ) -> TableResults:
-    """Make runs for (row, variant), one for each skill.
+    """Simulate the runs of each (row, variant), one per skill.
 
-    ``states`` are of rows that did not finish, ``shared`` says whose runs a row has.
+    Parameters
+    ----------
+    states
+        States of rows whose runs are not finished.
+    shared
+        Row whose runs a row shares.
     """
     cells = []
-    for (row, variant), found in skills.items():
-        for number, skill in enumerate(found):
+    for (row, variant), row_skills in skills.items():
+        for number, skill in enumerate(row_skills):
             name = f"{(shared or {}).get(row, row)}-{variant}-{number}".replace(" ", "-")
             state = (states or {}).get(row, "finished")
             folder = RunDir(out / "jobs" / name)
             if state == "finished":
-                made = fake_predictions(skill, seed=len(cells))
-                folder = write_fake_run(out / "jobs" / name, made, statement=statement, split=split)
+                predictions = fake_predictions(skill, seed=len(cells))
+                folder = write_fake_run(out / "jobs" / name, predictions, statement=statement, split=split)
             run, fold = (0, number) if folds else (number, None)
             message = "the GPU caught fire" if state == "failed" else ""
             cells.append(RunCell(row, variant, run, fold, fake_recipe(number), folder, state, message))  # type: ignore[arg-type]
-    remarks = () if profile == "paper" else ("Four epochs of a small network.",)
-    return TableResults("arl/made-up", spec, tuple(cells), profile, {}, remarks, out)
+    caveats = () if profile == "paper" else ("Four epochs of a small network.",)
+    return TableResults("arl/made-up", spec, tuple(cells), profile, {}, caveats, out)
 
 
 def fake_table_spec(**fields: object) -> TableSpec:
-    """Give a table of one column and two rows, or of what is said."""
+    """Return a table of one column and two rows, with other fields if specified."""
     return TableSpec.model_validate(
         {
             "paper": "arl", "title": "Table III", "caption": "Networks with and without attention",

@@ -1,4 +1,4 @@
-"""Experiments are found by name, author, pattern or file; what is wrong with one is said."""
+"""Tests of the catalog: tables by name, author, pattern or file, their recipes, and messages on invalid files."""
 
 from collections import Counter
 from functools import cache
@@ -24,13 +24,13 @@ from lesionlens.runs.recipe_files import builtin_recipes
 from lesionlens.runs.schema import Recipe
 from lesionlens.training.setup import resolve_model
 
-ASKED = {
+TABLES = {
     "arl": "table3 table4 table5 table6 table7 section5f fig5 fig6 fig7 fig9 fig10",
     "attnmel": "table3.1 table3.2 table3.3 table3.4 fig3.2-2016 fig3.2-2017 fig3.3",
     "patch": "table2 table3 table4 table5 table6 fig4 fig5",
     "soft": "table1 table2 table3 table4 fig7 fig9",
 }
-ALL = [f"{paper}/{name}" for paper, line in ASKED.items() for name in line.split()]
+ALL = [f"{paper}/{name}" for paper, line in TABLES.items() for name in line.split()]
 
 GOOD = """
 paper: open
@@ -81,29 +81,31 @@ def test_a_name_that_is_none_names_the_nearest(function) -> None:
 
 def test_a_file_of_ones_own_is_read(tmp_path: Path) -> None:
     assert load_table_spec(written(tmp_path, GOOD)).row("one").recipe == "demo"
-    with pytest.raises(LesionLensError, match=r"cannot read the experiment none\.yaml: No such file"):
+    with pytest.raises(LesionLensError, match=r"cannot read the table none\.yaml: No such file"):
         load_table_spec("none.yaml")
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "expected"),
     [
         ("title: T\n", "", r"title is missing"),
         ("title: T", "titel: T", r"titel: unknown key 'titel': did you mean 'title'"),
         ("recipe: demo", "recipe: [demo]", r"rows\.0\.recipe: .*string.*came: \['demo'\]"),
         ("recipe: demo", "recip: demo", r"rows\.0\.recip: unknown key 'recip': did you mean 'recipe'"),
         ("class: melanoma", "clas: melanoma", r"columns\.0\.clas: unknown key 'clas': did you mean 'class'"),
-        ("recipe: demo", "published: {AUC: 0.9}", r"rows\.0: the row one: give either recipe or reason_not_run"),
+        ("recipe: demo", "published: {AUC: 0.9}", r"rows\.0: the row one: set either recipe or reason_not_run"),
         ("recipe: demo", "recipe: demo, published: {AUK: 1}", r"unknown column 'AUK': did you mean 'AUC'"),
         ("metric: auc, class: melanoma", "mean_of: [AUC]", r"unknown other column 'AUC'"),
         ("recipe: demo", "recipe: demo, published: {AUC: lost}", r"rows\.0\.published\.AUC: .*came: 'lost'"),
-        ("paper: open", "paper: [", r"cannot read the experiment .*mine\.yaml"),
+        ("paper: open", "paper: [", r"cannot read the table .*mine\.yaml"),
         (GOOD, "- one\n", r"must be a YAML mapping"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_in_a_file_is_said_with_its_key(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_what_is_wrong_in_a_file_is_said_with_its_key(
+    tmp_path: Path, old: str, new: str, expected: str
+) -> None:
     assert old in GOOD
-    with pytest.raises(LesionLensError, match=said) as caught:
+    with pytest.raises(LesionLensError, match=expected) as caught:
         load_table_spec(written(tmp_path, GOOD.replace(old, new)))
     assert "mine.yaml" in str(caught.value)
 
@@ -202,7 +204,7 @@ SOFT |= {"model.normalization": "unit", "train.sampling": "equal", "train.stop_o
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "expected"),
     [
         ("arl/table3:arl-cnn50-seborrheic-keratosis",
          {**ARL, "data.task": "seborrheic_keratosis", "model.weights": "imagenet"}),
@@ -248,10 +250,12 @@ SOFT |= {"model.normalization": "unit", "train.sampling": "equal", "train.stop_o
         ("soft/table4:irv2-12x12-sa", {**SOFT, "data.task": "nevus/seborrheic_keratosis", "data.split": "official"}),
     ],
 )  # fmt: skip
-def test_what_the_paper_says(name: str, said: dict[str, Any]) -> None:
+def test_what_the_paper_says(name: str, expected: dict[str, Any]) -> None:
     tree = resolved(name).model_dump()
-    found = {key: tree[key] if "." not in key else tree[key.split(".")[0]][key.split(".")[1]] for key in said}
-    assert found == said
+    values = {
+        key: tree[key] if "." not in key else tree[key.split(".")[0]][key.split(".")[1]] for key in expected
+    }
+    assert values == expected
 
 
 def test_the_exponents_of_table_vi_are_all_there() -> None:

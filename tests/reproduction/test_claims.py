@@ -1,4 +1,4 @@
-"""Claims on made-up runs whose truth is known, against scipy, the library's own tests and hand-worked corrections."""
+"""Tests of claims on simulated runs against scipy, the package's own tests and manual corrections."""
 
 import math
 from collections.abc import Sequence
@@ -21,44 +21,46 @@ BETTER = [0.90, 0.92, 0.91, 0.93, 0.90]
 WORSE = [0.80, 0.81, 0.83, 0.80, 0.82]
 
 
-def claimed(*claims: tuple[str, str], better: str = "higher", **said: object) -> TableSpec:
+def spec_with_claims(*claims: tuple[str, str], better: str = "higher", **fields: object) -> TableSpec:
     return fake_table_spec(
         columns=[{"name": "AUC", "metric": "auc", "class": "melanoma", "better": better}],
         claims=[{"better": one, "worse": two, "column": "AUC", "quote": "so"} for one, two in claims],
-        **said,
+        **fields,
     )
 
 
-def judged(asked: TableSpec, tmp_path: Path, **numbers: Sequence[float]) -> tuple[ClaimResult, ...]:
-    """Test claims on numbers given by hand."""
-    cells = {(row, ""): [0.0] * len(found) for row, found in numbers.items()}
-    made = fake_results(tmp_path, asked, cells, states=dict.fromkeys(numbers, "started"))
+def evaluate_on_values(
+    spec: TableSpec, tmp_path: Path, **numbers: Sequence[float]
+) -> tuple[ClaimResult, ...]:
+    """Test claims on given numbers."""
+    cells = {(row, ""): [0.0] * len(values) for row, values in numbers.items()}
+    results = fake_results(tmp_path, spec, cells, states=dict.fromkeys(numbers, "started"))
     measured = {
         (row.name, "AUC"): [
             RunValue(run, None, value, value, value) for run, value in enumerate(numbers.get(row.name, ()))
         ]
-        for row in asked.rows
+        for row in spec.rows
     }
-    return evaluate_claims(made, measured)
+    return evaluate_claims(results, measured)
 
 
 def test_a_claim_true_by_construction_holds(tmp_path: Path) -> None:
-    (found,) = judged(claimed(("A", "B"), unit="percent"), tmp_path, A=BETTER, B=WORSE)
+    (result,) = evaluate_on_values(spec_with_claims(("A", "B"), unit="percent"), tmp_path, A=BETTER, B=WORSE)
     expected = stats.ttest_rel(BETTER, WORSE, alternative="greater")
     interval = stats.ttest_rel(BETTER, WORSE).confidence_interval(0.95)
-    assert found.verdict == "holds"
-    assert found.difference == pytest.approx(100 * (np.mean(BETTER) - np.mean(WORSE)))
-    assert (found.low, found.high) == pytest.approx((100 * interval.low, 100 * interval.high))
-    assert (found.p, found.p_holm, found.num_pairs) == pytest.approx((expected.pvalue, expected.pvalue, 5))
-    assert found.p_sign_flip == pytest.approx(1 / 32)  # all five signs agree: one of 2^5
-    assert found.test == "paired t over 5 runs"
+    assert result.verdict == "holds"
+    assert result.difference == pytest.approx(100 * (np.mean(BETTER) - np.mean(WORSE)))
+    assert (result.low, result.high) == pytest.approx((100 * interval.low, 100 * interval.high))
+    assert (result.p, result.p_holm, result.num_pairs) == pytest.approx((expected.pvalue, expected.pvalue, 5))
+    assert result.p_sign_flip == pytest.approx(1 / 32)  # all five signs agree: one of 2^5
+    assert result.test == "paired t over 5 runs"
 
 
-def test_the_other_way_round_is_told_and_shown_two_sided(tmp_path: Path) -> None:
-    (found,) = judged(claimed(("B", "A")), tmp_path, A=BETTER, B=WORSE)
-    assert found.verdict == "opposite, and shown"
-    assert found.p_two_sided == pytest.approx(stats.ttest_rel(BETTER, WORSE).pvalue)
-    assert found.p > 0.99
+def test_reversed_order_is_tested_two_sided(tmp_path: Path) -> None:
+    (result,) = evaluate_on_values(spec_with_claims(("B", "A")), tmp_path, A=BETTER, B=WORSE)
+    assert result.verdict == "opposite, and shown"
+    assert result.p_two_sided == pytest.approx(stats.ttest_rel(BETTER, WORSE).pvalue)
+    assert result.p > 0.99
 
 
 def test_where_lower_is_better_the_sign_is_turned(tmp_path: Path) -> None:
@@ -66,57 +68,65 @@ def test_where_lower_is_better_the_sign_is_turned(tmp_path: Path) -> None:
         {"name": "A", "recipe": "a", "published": {"AUC": 0.9}},
         {"name": "B", "recipe": "b", "published": {"AUC": 0.8}},
     ]
-    found, other = judged(
-        claimed(("B", "A"), ("A", "B"), better="lower", rows=rows), tmp_path, A=BETTER, B=WORSE
+    result, other = evaluate_on_values(
+        spec_with_claims(("B", "A"), ("A", "B"), better="lower", rows=rows), tmp_path, A=BETTER, B=WORSE
     )
-    assert (found.verdict, other.verdict) == ("holds", "opposite, and shown")
-    assert found.difference < 0
-    assert (found.published_supports_claim, other.published_supports_claim) == (True, False)
+    assert (result.verdict, other.verdict) == ("holds", "opposite, and shown")
+    assert result.difference < 0
+    assert (result.published_supports_claim, other.published_supports_claim) == (True, False)
 
 
 def test_what_is_small_beside_its_spread_is_not_shown(tmp_path: Path) -> None:
-    one, other = judged(claimed(("A", "B"), ("B", "A")), tmp_path, A=[0.8, 0.9, 0.7], B=[0.75, 0.8, 0.8])
+    one, other = evaluate_on_values(
+        spec_with_claims(("A", "B"), ("B", "A")), tmp_path, A=[0.8, 0.9, 0.7], B=[0.75, 0.8, 0.8]
+    )
     assert (one.verdict, other.verdict) == ("same direction, not shown", "opposite direction")
     assert math.isnan(one.p_sign_flip)
 
 
 def test_holm_goes_over_the_claims_of_the_page(tmp_path: Path) -> None:
     rows = [{"name": name, "recipe": name} for name in "ABCD"]
-    asked = claimed(("A", "B"), ("A", "C"), ("A", "D"), rows=rows)
+    spec = spec_with_claims(("A", "B"), ("A", "C"), ("A", "D"), rows=rows)
     close = [0.89, 0.92, 0.90, 0.90, 0.90]
-    found = judged(asked, tmp_path, A=BETTER, B=WORSE, C=close)
+    result = evaluate_on_values(spec, tmp_path, A=BETTER, B=WORSE, C=close)
     p = [stats.ttest_rel(BETTER, other, alternative="greater").pvalue for other in (WORSE, close)]
     # two claims could be tested: the smaller p counts twice, the larger once
-    assert [each.p_holm for each in found[:2]] == pytest.approx([2 * p[0], p[1]])
-    assert found[2].verdict == "not run"
-    assert math.isnan(found[2].p_holm)
+    assert [claim.p_holm for claim in result[:2]] == pytest.approx([2 * p[0], p[1]])
+    assert result[2].verdict == "not run"
+    assert math.isnan(result[2].p_holm)
 
 
 def test_runs_are_paired_by_number_and_only_where_both_have_one(tmp_path: Path) -> None:
-    (found,) = judged(claimed(("A", "B")), tmp_path, A=[*BETTER, 0.1], B=[math.nan, *WORSE[1:]])
-    assert found.num_pairs == 4
-    assert found.difference == pytest.approx(np.mean(np.subtract(BETTER[1:], WORSE[1:])))
+    (result,) = evaluate_on_values(
+        spec_with_claims(("A", "B")), tmp_path, A=[*BETTER, 0.1], B=[math.nan, *WORSE[1:]]
+    )
+    assert result.num_pairs == 4
+    assert result.difference == pytest.approx(np.mean(np.subtract(BETTER[1:], WORSE[1:])))
 
 
 def test_equal_numbers_are_no_difference_and_equal_differences_no_proof(tmp_path: Path) -> None:
-    (same,) = judged(claimed(("A", "B")), tmp_path / "1", A=WORSE, B=WORSE)
+    (same,) = evaluate_on_values(spec_with_claims(("A", "B")), tmp_path / "1", A=WORSE, B=WORSE)
     assert same.verdict == "no difference"
-    (cancelled,) = judged(claimed(("A", "B")), tmp_path / "3", A=[0.1, 0.15, 0.45], B=[0.45, 0.1, 0.15])
+    (cancelled,) = evaluate_on_values(
+        spec_with_claims(("A", "B")), tmp_path / "3", A=[0.1, 0.15, 0.45], B=[0.45, 0.1, 0.15]
+    )
     assert cancelled.difference != 0  # what rounding leaves
     assert cancelled.verdict == "no difference"
-    (shifted,) = judged(claimed(("A", "B")), tmp_path / "2", A=[0.75] * 3, B=[0.5] * 3)
+    (shifted,) = evaluate_on_values(spec_with_claims(("A", "B")), tmp_path / "2", A=[0.75] * 3, B=[0.5] * 3)
     assert shifted.verdict == "same direction, not shown"
     assert math.isnan(shifted.p)
 
 
-def measured(found: TableResults) -> dict[tuple[str, str], Sequence[RunValue]]:
-    return {(row.name, "AUC"): run_values(found, row.name, "AUC") for row in found.spec.rows}
+def measured(result: TableResults) -> dict[tuple[str, str], Sequence[RunValue]]:
+    return {(row.name, "AUC"): run_values(result, row.name, "AUC") for row in result.spec.rows}
 
 
 def test_of_one_run_lesions_are_drawn(tmp_path: Path) -> None:
-    found = fake_results(tmp_path, claimed(("A", "B"), ("B", "A")), {("A", ""): [2.5], ("B", ""): [0.2]})
-    one, other = evaluate_claims(found, measured(found))
-    models = [read_predictions(found.cells_for(row)[0].run_dir.predictions("test")) for row in "AB"]
+    result = fake_results(
+        tmp_path, spec_with_claims(("A", "B"), ("B", "A")), {("A", ""): [2.5], ("B", ""): [0.2]}
+    )
+    one, other = evaluate_claims(result, measured(result))
+    models = [read_predictions(result.cells_for(row)[0].run_dir.predictions("test")) for row in "AB"]
     expected = bootstrap_difference(*models, "auc", "melanoma")
     assert (one.difference, one.low, one.high) == pytest.approx(expected[:3])
     assert (one.p, one.p_two_sided, other.p) == pytest.approx(
@@ -127,11 +137,13 @@ def test_of_one_run_lesions_are_drawn(tmp_path: Path) -> None:
 
 
 def test_of_two_runs_the_less_sure_one_counts(tmp_path: Path) -> None:
-    found = fake_results(tmp_path, claimed(("A", "B")), {("A", ""): [2.5, 0.7], ("B", ""): [0.2, 0.5]})
-    (both,) = evaluate_claims(found, measured(found))
+    result = fake_results(
+        tmp_path, spec_with_claims(("A", "B")), {("A", ""): [2.5, 0.7], ("B", ""): [0.2, 0.5]}
+    )
+    (both,) = evaluate_claims(result, measured(result))
     p = [
         bootstrap_difference(
-            *(read_predictions(found.cells_for(row)[run].run_dir.predictions("test")) for row in "AB"),
+            *(read_predictions(result.cells_for(row)[run].run_dir.predictions("test")) for row in "AB"),
             "auc",
             "melanoma",
         ).p
@@ -143,65 +155,67 @@ def test_of_two_runs_the_less_sure_one_counts(tmp_path: Path) -> None:
 
 def test_of_one_run_of_a_mean_lesions_are_drawn_for_all_its_parts_at_once(tmp_path: Path) -> None:
     columns = [{"name": part, "metric": "auc", "class": "melanoma", "variant": part} for part in ("M", "SK")]
-    asked = fake_table_spec(
+    spec = fake_table_spec(
         columns=[*columns, {"name": "mean", "mean_of": ["M", "SK"]}],
         rows=[{"name": name, "recipe": "m"} for name in "AB"],
         variants={"M": {"title": "melanoma"}, "SK": {"title": "keratosis"}},
         claims=[{"better": "A", "worse": "B", "column": "mean", "quote": "so"}],
     )
     skills = {("A", "M"): [1.5], ("A", "SK"): [1.2], ("B", "M"): [0.5], ("B", "SK"): [0.6]}
-    found = fake_results(tmp_path, asked, skills)
-    (mean,) = evaluate_claims(found, {(row, "mean"): run_values(found, row, "mean") for row in "AB"})
-    scores = {key: read_predictions(found.cells_for(*key)[0].run_dir.predictions("test")) for key in skills}
-    rng, drawn = np.random.default_rng(0), []
+    result = fake_results(tmp_path, spec, skills)
+    (mean,) = evaluate_claims(result, {(row, "mean"): run_values(result, row, "mean") for row in "AB"})
+    scores = {key: read_predictions(result.cells_for(*key)[0].run_dir.predictions("test")) for key in skills}
+    rng, resampled = np.random.default_rng(0), []
     lesions = scores["A", "M"].lesion_id
-    members = [np.flatnonzero(lesions == each) for each in np.unique(lesions)]
+    members = [np.flatnonzero(lesions == lesion) for lesion in np.unique(lesions)]
     truth = scores["A", "M"].label == "melanoma"
-    kinds = [[each for each in members if truth[each[0]] == kind] for kind in (False, True)]
-    for _ in range(1000):  # in draws of its own, by counting pairs
+    kinds = [[rows for rows in members if truth[rows[0]] == kind] for kind in (False, True)]
+    for _ in range(1000):  # independent resamples; AUC by counting pairs
         rows = np.concatenate(
-            [kind[place] for kind in kinds for place in rng.integers(len(kind), size=len(kind))]
+            [kind[index] for kind in kinds for index in rng.integers(len(kind), size=len(kind))]
         )
         positive = truth[rows]
         auc = {
-            key: (each.scores[rows[positive], 1][:, None] > each.scores[rows[~positive], 1]).mean()
-            for key, each in scores.items()
+            key: (model.scores[rows[positive], 1][:, None] > model.scores[rows[~positive], 1]).mean()
+            for key, model in scores.items()
         }
-        drawn.append((auc["A", "M"] + auc["A", "SK"] - auc["B", "M"] - auc["B", "SK"]) / 2)
-    assert (mean.low, mean.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.02)
+        resampled.append((auc["A", "M"] + auc["A", "SK"] - auc["B", "M"] - auc["B", "SK"]) / 2)
+    assert (mean.low, mean.high) == pytest.approx(np.quantile(resampled, [0.025, 0.975]), abs=0.02)
     assert mean.test == "bootstrap over lesions of one run"
     assert mean.p_two_sided == pytest.approx(2 * mean.p)
 
 
 def test_a_sum_of_one_metric_is_that_metric() -> None:
-    better, than = fake_predictions(1.0, 1), fake_predictions(0.5, 2)
-    found = bootstrap_weighted_sum([WeightedTerm(1.0, better, than, ("auc", "melanoma"))], n_resamples=200)
-    expected = bootstrap_difference(better, than, "auc", "melanoma", n_resamples=200)
-    assert found[:3] == pytest.approx(expected[:3])
-    assert found.p == pytest.approx(expected.p)
+    better, worse = fake_predictions(1.0, 1), fake_predictions(0.5, 2)
+    result = bootstrap_weighted_sum([WeightedTerm(1.0, better, worse, ("auc", "melanoma"))], n_resamples=200)
+    expected = bootstrap_difference(better, worse, "auc", "melanoma", n_resamples=200)
+    assert result[:3] == pytest.approx(expected[:3])
+    assert result.p == pytest.approx(expected.p)
 
 
 def test_one_and_the_same_run_is_not_compared(tmp_path: Path) -> None:
-    found = fake_results(
-        tmp_path, claimed(("A", "B")), {("A", ""): [1, 1], ("B", ""): [1, 1]}, shared={"B": "A"}
+    result = fake_results(
+        tmp_path, spec_with_claims(("A", "B")), {("A", ""): [1, 1], ("B", ""): [1, 1]}, shared={"B": "A"}
     )
-    (same,) = evaluate_claims(found, measured(found))
+    (same,) = evaluate_claims(result, measured(result))
     assert same.verdict == "the same run here"
     assert math.isnan(same.p)
 
 
 def test_claims_of_the_same_runs_are_one_test(tmp_path: Path) -> None:
     rows = [{"name": name, "recipe": name} for name in "ABCD"]
-    asked = claimed(("A", "B"), ("C", "B"), ("A", "D"), rows=rows)
+    spec = spec_with_claims(("A", "B"), ("C", "B"), ("A", "D"), rows=rows)
     numbers = {"A": BETTER, "B": WORSE, "C": BETTER, "D": [0.88, 0.93, 0.90, 0.92, 0.91]}
     cells = {(row, ""): [0.0] * 5 for row in numbers}
-    made = fake_results(tmp_path, asked, cells, states=dict.fromkeys(numbers, "started"), shared={"C": "A"})
-    found = evaluate_claims(
-        made,
+    results = fake_results(tmp_path, spec, cells, states=dict.fromkeys(numbers, "started"), shared={"C": "A"})
+    result = evaluate_claims(
+        results,
         {
-            (row, "AUC"): [RunValue(run, None, each, each, each) for run, each in enumerate(numbers[row])]
+            (row, "AUC"): [RunValue(run, None, value, value, value) for run, value in enumerate(numbers[row])]
             for row in numbers
         },
     )
     p = stats.ttest_rel(BETTER, WORSE, alternative="greater").pvalue
-    assert [each.p_holm for each in found[:2]] == pytest.approx([2 * p, 2 * p])  # of two tests, not of three
+    assert [claim.p_holm for claim in result[:2]] == pytest.approx(
+        [2 * p, 2 * p]
+    )  # of two tests, not of three

@@ -1,7 +1,4 @@
-"""Generated sets: drawn once however many ask, planted copies by content, masks that are a little wrong.
-
-Real images are those that were given; small profiles draw their own; nothing is mixed in one folder.
-"""
+"""Tests of data sources: synthetic datasets, artifact sets, noisy masks, and the user's own datasets."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -59,10 +56,10 @@ def test_a_set_is_drawn_once_however_many_ask_at_a_time(
         )
 
     with ThreadPoolExecutor(3) as pool:
-        found = set(pool.map(ask, range(3)))
-    assert found == {f"isic2016:{tmp_path / 'set'}"}
+        sources = set(pool.map(ask, range(3)))
+    assert sources == {f"isic2016:{tmp_path / 'set'}"}
     assert len(calls) == 1
-    assert len(load_table(found.pop())) == 12
+    assert len(load_table(sources.pop())) == 12
 
 
 def test_a_failure_is_no_set_and_the_next_one_tries_again(tmp_path: Path) -> None:
@@ -84,13 +81,13 @@ def test_planted_sets_are_named_by_their_content_and_made_once(source: str, tmp_
         "same": ArtifactSet(artifact="ruler", rate_difference=0.8),
         "against": ArtifactSet(artifact="ruler", rate_difference=-0.8),
     }
-    found = get_artifact_sets(sets, source, tmp_path, console=QUIET)
-    assert found["biased"] == found["same"] != found["against"]
-    made = {name: Path(each.partition(":")[2]).stat().st_mtime_ns for name, each in found.items()}
-    assert get_artifact_sets(sets, source, tmp_path, console=QUIET) == found
-    assert {name: Path(each.partition(":")[2]).stat().st_mtime_ns for name, each in found.items()} == made
+    sources = get_artifact_sets(sets, source, tmp_path, console=QUIET)
+    assert sources["biased"] == sources["same"] != sources["against"]
+    made = {name: Path(path.partition(":")[2]).stat().st_mtime_ns for name, path in sources.items()}
+    assert get_artifact_sets(sets, source, tmp_path, console=QUIET) == sources
+    assert {name: Path(path.partition(":")[2]).stat().st_mtime_ns for name, path in sources.items()} == made
     ids = load_table(source).frame["image_id"].tolist()
-    assert all(load_table(each).frame["image_id"].tolist() == ids for each in found.values())
+    assert all(load_table(path).frame["image_id"].tolist() == ids for path in sources.values())
 
 
 def test_masks_of_a_folder_are_near_the_truth_but_not_it(source: str, tmp_path: Path) -> None:
@@ -107,14 +104,14 @@ def test_masks_of_a_folder_are_near_the_truth_but_not_it(source: str, tmp_path: 
     assert 0.6 < np.mean(scores) < 0.99
 
 
-def test_a_set_without_masks_gives_no_folder(tmp_path: Path, draw_one: str) -> None:
-    with pytest.raises(DataError, match=r"not one image of .* has a lesion mask"):
-        make_noisy_masks(draw_one, tmp_path / "masks")
+def test_a_set_without_masks_gives_no_folder(tmp_path: Path, source_without_masks: str) -> None:
+    with pytest.raises(DataError, match=r"no image of .* has a lesion mask"):
+        make_noisy_masks(source_without_masks, tmp_path / "masks")
     assert not (tmp_path / "masks").exists()
 
 
 @pytest.fixture
-def draw_one(tmp_path: Path) -> str:
+def source_without_masks(tmp_path: Path) -> str:
     write_image(tmp_path / "a.jpg")
     return f"table:{write_lines(tmp_path / 'mine.csv', 'image,label', ['a,nevus'])}"
 
@@ -136,5 +133,5 @@ def test_other_images_than_before_are_refused(tmp_path: Path) -> None:
     short, out = PROFILES["short"], tmp_path / "out"
     assert resolve_source(TABLE, {"isic2017": one}, short, out, QUIET) == one
     assert resolve_source(TABLE, {"isic2017": one}, short, out, QUIET) == one
-    with pytest.raises(RunError, match="begun with other images of isic2017"):
+    with pytest.raises(RunError, match="started with other images of isic2017"):
         resolve_source(TABLE, {"isic2017": other}, short, out, QUIET)

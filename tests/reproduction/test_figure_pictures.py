@@ -1,4 +1,4 @@
-"""Figures of images: which they are, and that each tile is what `explain` draws; networks are from chance."""
+"""Tests of figures of images: their selection, and that overlays equal those of `explain`; networks are untrained."""
 
 import csv
 import re
@@ -24,7 +24,7 @@ from lesionlens.models.saved_model import ModelCard, load_model, save_model
 from lesionlens.reproduction.figures.attention_maps import attention_maps_figure, crop_weights_figure
 from lesionlens.reproduction.figures.base import FigureDraft, panels_with_matched_runs, panels_with_runs
 from lesionlens.reproduction.figures.factory import render_figure
-from lesionlens.reproduction.figures.image_grid import select_images
+from lesionlens.reproduction.figures.image_selection import select_images
 from lesionlens.reproduction.figures.preprocessing import preprocessing_figure
 from lesionlens.reproduction.figures.scale_gates import attention_scale_curves
 from lesionlens.reproduction.planner import RunCell, TableResults
@@ -47,28 +47,30 @@ NETWORKS: dict[str, tuple[ModelSpec, dict[str, Any]]] = {
         ModelSpec("test_resnet", "patch", {"crops": 5, "end": True}),
         {"crops": "grid", "crop_count": 5},
     ),
-    "grey": (ModelSpec("test_resnet", "none", {}), {"color_constancy": "gray-world", "roi_margin": 0.2}),
+    "gray": (ModelSpec("test_resnet", "none", {}), {"color_constancy": "gray-world", "roi_margin": 0.2}),
 }
 
 
 @pytest.fixture(scope="module")
-def drawn_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return generate_dataset(tmp_path_factory.mktemp("pictures") / "ham", num_images=24, seed=5, size=SIZE)
+def synthetic_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return generate_dataset(tmp_path_factory.mktemp("images") / "ham", num_images=24, seed=5, size=SIZE)
 
 
 @pytest.fixture(scope="module")
-def cells(drawn_set: Path) -> tuple[RunCell, ...]:
-    """Leave a run of each network: scores are made up, weights are from chance."""
-    table = load_table(f"ham10000:{drawn_set}")
+def cells(synthetic_set: Path) -> tuple[RunCell, ...]:
+    """Write a run of each network, with constant scores and random weights."""
+    table = load_table(f"ham10000:{synthetic_set}")
     ids = np.array(table.frame["image_id"])
     scores = np.full((len(ids), len(table.classes)), 1 / len(table.classes))
     labels, lesions = np.array(table.frame["diagnosis"]), np.array(table.frame["lesion_id"])
-    found = Predictions(ids, lesions, labels, scores, table.classes)
-    recipe = Recipe.model_validate({"data": f"ham10000:{drawn_set}", "model": {"backbone": "test_resnet"}})
+    predictions = Predictions(ids, lesions, labels, scores, table.classes)
+    recipe = Recipe.model_validate(
+        {"data": f"ham10000:{synthetic_set}", "model": {"backbone": "test_resnet"}}
+    )
     made = []
     for name, (architecture, sight) in NETWORKS.items():
         torch.manual_seed(0)
-        run = write_fake_run(drawn_set.with_name(name), found, statement="drawn", n_resamples=0)
+        run = write_fake_run(synthetic_set.with_name(name), predictions, statement="drawn", n_resamples=0)
         card = ModelCard(
             architecture=architecture, classes=table.classes, preprocessing=Preprocessing(**SIGHT, **sight)
         )
@@ -79,7 +81,7 @@ def cells(drawn_set: Path) -> tuple[RunCell, ...]:
 
 def results(cells: Sequence[RunCell], figure: dict[str, Any]) -> TableResults:
     rows = [
-        {"name": name, "recipe": "demo"} for name in dict.fromkeys([*NETWORKS, *(each.row for each in cells)])
+        {"name": name, "recipe": "demo"} for name in dict.fromkeys([*NETWORKS, *(cell.row for cell in cells)])
     ]
     experiment = TableSpec.model_validate({
         "paper": "open", "title": "Fig. 9", "caption": "", "source": "", "dataset": "ham10000", "rows": rows,
@@ -104,57 +106,55 @@ def explained(cell: RunCell, paths: Sequence[Path], name: str, **options: Any) -
 
 
 def test_maps_are_those_of_explain_for_one_image_of_each_class(
-    cells: tuple[RunCell, ...], drawn_set: Path
+    cells: tuple[RunCell, ...], synthetic_set: Path
 ) -> None:
     panels = [{"row": "plain", "map": "cam", "target_class": "nevus"}, {"row": "gate", "map": "gate layer3"}]
     sketch = attention_maps_figure(results(cells, {"kind": "maps", "count": 4, "panels": panels}))
-    table = load_table(f"ham10000:{drawn_set}")
+    table = load_table(f"ham10000:{synthetic_set}")
     first = table.frame.sort_values("image_id").groupby("diagnosis").first()
     taken = [name for name in table.classes if name in first.index][:4]
     paths = [Path(first.loc[name, "path"]) for name in taken]
-    found = shown(sketch)
+    tiles = shown(sketch)
     assert titles(sketch)[:4] == [name.replace("_", " ") for name in taken]
     assert all(title.startswith("nevus 0.") for title in titles(sketch)[4:8])
     by_name = {cell.row: cell for cell in cells}
     cam = explained(by_name["plain"], paths, "cam", methods=("cam",), target_class="nevus")
     gate = explained(by_name["gate"], paths, "gate-layer3", methods=("attention",))
-    for tile, wanted in zip(found[4:], [*cam, *gate], strict=True):
-        np.testing.assert_array_equal(tile, wanted)
-    for tile, path in zip(found[:4], paths, strict=True):
+    for tile, overlay in zip(tiles[4:], [*cam, *gate], strict=True):
+        np.testing.assert_array_equal(tile, overlay)
+    for tile, path in zip(tiles[:4], paths, strict=True):
         np.testing.assert_array_equal(tile, np.asarray(Image.open(path)))
     assert sketch is not None
     assert sketch.notes == ()
 
 
-def test_maps_of_the_papers_network_have_their_place_here_and_it_is_said(
-    cells: tuple[RunCell, ...], tmp_path: Path
-) -> None:
+def test_maps_of_replaced_layers_have_notes(cells: tuple[RunCell, ...], tmp_path: Path) -> None:
     panels = [
         {"row": "gate", "map": "gate-pool3"},
         {"row": "gate", "map": "gate-pool9"},
         {"row": "gate", "map": "cam"},
     ]
-    found = results(cells, {"kind": "maps", "count": 1, "panels": panels})
-    (drawn,) = render_figure(replace(found, tap_aliases={"pool3": "layer2"}), tmp_path)
-    assert drawn.note == (
+    maps = results(cells, {"kind": "maps", "count": 1, "panels": panels})
+    (written,) = render_figure(replace(maps, tap_aliases={"pool3": "layer2"}), tmp_path)
+    assert written.note == (
         "gate has no map gate-pool3 here; shown is gate at layer2. gate has no map gate-pool9 here; shown is gate at "
         "layer3. gate has no map cam here; shown is Grad-CAM."
     )
-    assert not drawn.path.with_suffix(".svg").exists()
+    assert not written.path.with_suffix(".svg").exists()
 
 
-def test_small_lesions_come_before_large_ones(cells: tuple[RunCell, ...], drawn_set: Path) -> None:
+def test_small_lesions_come_before_large_ones(cells: tuple[RunCell, ...], synthetic_set: Path) -> None:
     picked = select_images(panels_with_runs(results(cells, {"kind": "maps"}))[0], "sizes", 6).images
     areas = {path.stem.removesuffix("_segmentation"): float((np.asarray(Image.open(path)) > 0).mean())
-             for path in (drawn_set / "masks").iterdir()}  # fmt: skip
+             for path in (synthetic_set / "masks").iterdir()}  # fmt: skip
     ranked = sorted(areas, key=lambda name: (areas[name], name))
     assert [one.image_id for one in picked] == [*ranked[:3], *ranked[-3:]]
     assert picked[-1].detail == f"lesion {areas[ranked[-1]]:.0%}"
 
 
-def test_each_artifact_is_shown_in_turn(cells: tuple[RunCell, ...], drawn_set: Path) -> None:
+def test_each_artifact_is_shown_in_turn(cells: tuple[RunCell, ...], synthetic_set: Path) -> None:
     picked = select_images(panels_with_runs(results(cells, {"kind": "maps"}))[0], "artifacts", 4).images
-    with (drawn_set / "artifacts.csv").open(encoding="utf-8") as stream:
+    with (synthetic_set / "artifacts.csv").open(encoding="utf-8") as stream:
         rows = {row["image_id"]: row for row in csv.DictReader(stream)}
     for one in picked:
         worn = [kind for kind, mark in rows[one.image_id].items() if mark == "1"]
@@ -162,18 +162,16 @@ def test_each_artifact_is_shown_in_turn(cells: tuple[RunCell, ...], drawn_set: P
     assert len({one.image_id for one in picked}) == 4
 
 
-def test_where_artifacts_are_not_known_classes_are_shown_and_it_is_said(
-    cells: tuple[RunCell, ...], drawn_set: Path
-) -> None:
-    told = drawn_set / "artifacts.csv"
-    told.rename(drawn_set / "hidden")
+def test_unknown_artifacts_fall_back_to_classes(cells: tuple[RunCell, ...], synthetic_set: Path) -> None:
+    path = synthetic_set / "artifacts.csv"
+    path.rename(synthetic_set / "hidden")
     try:
         choice = select_images(panels_with_runs(results(cells, {"kind": "maps"}))[0], "artifacts", 3)
     finally:
-        (drawn_set / "hidden").rename(told)
+        (synthetic_set / "hidden").rename(path)
     assert len({one.label for one in choice.images}) == 3
     assert choice.notes == (
-        "Images are one of each class in turn: nothing tells which of these images have artifacts.",
+        "Images are one of each class in turn: there is no table of these images' artifacts.",
     )
 
 
@@ -181,18 +179,18 @@ def test_frames_of_crops_are_those_of_explain(cells: tuple[RunCell, ...]) -> Non
     sketch = crop_weights_figure(results(cells, {"kind": "crops", "panels": [{"row": "patch"}]}))
     patch = next(cell for cell in cells if cell.row == "patch")
     images = select_images(panels_with_runs(results([patch], {"kind": "crops"}))[0], "classes", 3).images
-    wanted = explained(patch, [one.path for one in images], "end-crops", methods=("attention",))
-    for tile, frames in zip(shown(sketch)[3:6], wanted, strict=True):
+    expected = explained(patch, [one.path for one in images], "end-crops", methods=("attention",))
+    for tile, frames in zip(shown(sketch)[3:6], expected, strict=True):
         np.testing.assert_array_equal(tile, frames)
     assert all(re.search(r" [01]\.\d\d$", title) for title in titles(sketch)[3:6])
     assert not any(
-        np.array_equal(plain, frames) for plain, frames in zip(shown(sketch)[:3], wanted, strict=True)
+        np.array_equal(image, frames) for image, frames in zip(shown(sketch)[:3], expected, strict=True)
     )
 
 
-def test_inputs_are_neutral_after_gray_world_and_cut_to_the_lesion(cells: tuple[RunCell, ...]) -> None:
+def test_preprocessing_rows(cells: tuple[RunCell, ...]) -> None:
     sketch = preprocessing_figure(
-        results(cells, {"kind": "preprocessing", "count": 2, "panels": [{"row": "grey"}]})
+        results(cells, {"kind": "preprocessing", "count": 2, "panels": [{"row": "gray"}]})
     )
     before, after, masks, cut = (shown(sketch)[place : place + 2] for place in (0, 2, 4, 6))
     for place in range(2):
@@ -228,13 +226,13 @@ def test_gates_are_the_mean_of_runs_over_epochs_that_all_reached(
         with_log(arl, tmp_path / "0", 0, head + "1,0.1,0.5\n2,0.2,0.5\n3,0.9,0.5\n"),
         with_log(arl, tmp_path / "1", 1, head + "1,0.3,0.5\n2,0.6,0.5\n"),
     ]
-    wanted = {"alpha/layer2.3": "13th layer", "alpha/layer9.0": "81st layer"}
+    scales = {"alpha/layer2.3": "13th layer", "alpha/layer9.0": "81st layer"}
     sketch = attention_scale_curves(
-        results(runs, {"kind": "attention-scales", "attention_scales": wanted, "panels": [{"row": "arl"}]})
+        results(runs, {"kind": "attention-scales", "attention_scales": scales, "panels": [{"row": "arl"}]})
     )
     assert sketch is not None
     assert sketch.notes == (
-        "arl has no gate layer2.3 here; shown is layer2.0.",
+        "arl has no gate layer2.3 here; layer2.0 is shown.",
         "arl has no gate layer9.0 here.",
     )
     curves = next(
@@ -243,7 +241,7 @@ def test_gates_are_the_mean_of_runs_over_epochs_that_all_reached(
     lines = {line.get_label(): line.get_xydata().tolist() for line in curves.lines}
     assert lines["runs"] == [[1, 0.1], [2, 0.2], [3, 0.9]]
     np.testing.assert_allclose(lines["mean of runs"], [[1, 0.2], [2, 0.4]])
-    # beside the curves the map of the stage that the gate is in
+    # next to the curves the map of the stage that the gate is in
     image = select_images(panels_with_runs(results(runs, {"kind": "maps"}))[0], "classes", 1).images[0]
     layer2 = explained(runs[0], [image.path], "layer2", methods=("attention",))[0]
     np.testing.assert_array_equal(shown(sketch)[1], layer2)
@@ -265,37 +263,37 @@ def test_a_network_without_gates_is_told(cells: tuple[RunCell, ...], tmp_path: P
 
 
 def test_panels_of_folds_are_compared_on_the_same_one(cells: tuple[RunCell, ...]) -> None:
-    plain, arl, *_ = cells
-    runs = [replace(plain, fold=1), replace(plain, fold=2), replace(arl, fold=0), replace(arl, fold=2)]
-    found, _ = panels_with_matched_runs(results(runs, {"kind": "maps"}))
-    assert [[cell.fold for cell in each.cells] for each in found] == [[2], [2]]
+    first, second, *_ = cells
+    runs = [replace(first, fold=1), replace(first, fold=2), replace(second, fold=0), replace(second, fold=2)]
+    panels, _ = panels_with_matched_runs(results(runs, {"kind": "maps"}))
+    assert [[cell.fold for cell in panel.cells] for panel in panels] == [[2], [2]]
 
 
 @pytest.mark.slow
-def test_trained_runs_are_drawn(drawn_set: Path, tmp_path: Path) -> None:
+def test_trained_runs_are_drawn(synthetic_set: Path, tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("data: {source: 'ham10000:.'}\nmodel: {}\n")
     words = [
-        f"data=ham10000:{drawn_set}", f"data.cache_dir={tmp_path / 'cache'}", "data.max_short_side=48",
+        f"data=ham10000:{synthetic_set}", f"data.cache_dir={tmp_path / 'cache'}", "data.max_short_side=48",
         "data.test_fraction=0.3",
         "model.backbone=test_resnet", "model.input_size=64", "train.epochs=1", "train.batch_size=8",
     ]  # fmt: skip
     made = []
     for name in ("arl", "gate", "soft", "patch"):
-        told = [
+        overrides = [
             *words,
             f"model.attention={name}",
             *(["model.kwargs={crops: 5, end: true}"] if name == "patch" else []),
         ]
-        run = RunDir(train(str(tmp_path / "r.yaml"), told, out=tmp_path / name))
+        run = RunDir(train(str(tmp_path / "r.yaml"), overrides, out=tmp_path / name))
         made.append(RunCell(name, "", 0, None, load_recipe(str(run.recipe)), run, "finished"))
     panels = [{"row": cell.row} for cell in made]
     for kind in ("maps", "attention-scales", "roc"):
-        said = {
+        figure = {
             "kind": kind,
             "panels": panels[:1] if kind == "attention-scales" else panels,
             "attention_scales": {"alpha/layer3.0": "last"},
         }
-        (drawn,) = render_figure(results(made, said), tmp_path / "figures")
-        assert drawn.note == ""
-        with Image.open(drawn.path) as image:
+        (written,) = render_figure(results(made, figure), tmp_path / "figures")
+        assert written.note == ""
+        with Image.open(written.path) as image:
             assert min(image.size) > 300

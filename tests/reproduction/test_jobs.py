@@ -53,7 +53,7 @@ def test_sets_inside_the_reproduction_differ_by_their_place(tmp_path: Path) -> N
 
 
 def test_runs_and_folds() -> None:
-    found = expand_jobs(load_recipe("patch/table2:dense121-dual-attention", ["num_repeats=2"]), Path())
-    assert [(job.run, job.fold) for job in found] == [(run, fold) for run in (0, 1) for fold in (0, 1, 2)]
-    assert len({job.key for job in found}) == 6
-    assert found[0].key.startswith("patch_densenet121_dual-all-s0f0-")
+    jobs = expand_jobs(load_recipe("patch/table2:dense121-dual-attention", ["num_repeats=2"]), Path())
+    assert [(job.run, job.fold) for job in jobs] == [(run, fold) for run in (0, 1) for fold in (0, 1, 2)]
+    assert len({job.key for job in jobs}) == 6
+    assert jobs[0].key.startswith("patch_densenet121_dual-all-s0f0-")

@@ -1,4 +1,4 @@
-"""One number a run, from evaluations as training leaves them."""
+"""Tests of the values of runs, from evaluations as training writes them."""
 
 import json
 import math
@@ -35,13 +35,13 @@ from lesionlens.training.run import train
 from ..helpers.fake_runs import fake_results, fake_table_spec
 
 
-def auc(found: Predictions) -> float:
-    place = found.classes.index("melanoma")
-    return float(roc_auc_score(found.label == "melanoma", found.scores[:, place]))
+def auc(predictions: Predictions) -> float:
+    index = predictions.classes.index("melanoma")
+    return float(roc_auc_score(predictions.label == "melanoma", predictions.scores[:, index]))
 
 
 @pytest.fixture
-def two_parts() -> TableSpec:
+def two_variants() -> TableSpec:
     return fake_table_spec(
         columns=[
             {"name": "M", "metric": "auc", "class": "melanoma", "variant": "M"},
@@ -55,57 +55,61 @@ def two_parts() -> TableSpec:
     )
 
 
-def expected(found: TableResults, part: str) -> list[float]:
-    return [auc(read_predictions(cell.run_dir.predictions("test"))) for cell in found.cells_for("A", part)]
+def expected(results: TableResults, variant: str) -> list[float]:
+    return [
+        auc(read_predictions(cell.run_dir.predictions("test"))) for cell in results.cells_for("A", variant)
+    ]
 
 
-def test_each_run_gives_a_number(tmp_path: Path, two_parts: TableSpec) -> None:
-    found = fake_results(tmp_path, two_parts, {("A", "M"): [0.5, 1.0, 1.5]})
-    measured = run_values(found, "A", "M")
-    assert [each.value for each in measured] == pytest.approx(expected(found, "M"))
-    assert [(each.run, each.fold, each.measured_on) for each in measured] == [
+def test_each_run_gives_a_number(tmp_path: Path, two_variants: TableSpec) -> None:
+    results = fake_results(tmp_path, two_variants, {("A", "M"): [0.5, 1.0, 1.5]})
+    measured = run_values(results, "A", "M")
+    assert [value.value for value in measured] == pytest.approx(expected(results, "M"))
+    assert [(value.run, value.fold, value.measured_on) for value in measured] == [
         (n, None, "test") for n in range(3)
     ]
-    assert all(each.low < each.value < each.high for each in measured)
-    assert run_values(found, "B", "M") == []
+    assert all(value.low < value.value < value.high for value in measured)
+    assert run_values(results, "B", "M") == []
 
 
-def test_columns_are_put_together_run_by_run(tmp_path: Path, two_parts: TableSpec) -> None:
-    found = fake_results(tmp_path, two_parts, {("A", "M"): [0.5, 1.0], ("A", "SK"): [1.5, 0.2]}, folds=True)
-    m, sk = expected(found, "M"), expected(found, "SK")
-    assert [each.value for each in run_values(found, "A", "mean")] == pytest.approx(
+def test_columns_are_put_together_run_by_run(tmp_path: Path, two_variants: TableSpec) -> None:
+    results = fake_results(
+        tmp_path, two_variants, {("A", "M"): [0.5, 1.0], ("A", "SK"): [1.5, 0.2]}, folds=True
+    )
+    m, sk = expected(results, "M"), expected(results, "SK")
+    assert [value.value for value in run_values(results, "A", "mean")] == pytest.approx(
         [(a + b) / 2 for a, b in zip(m, sk, strict=True)]
     )
-    less = run_values(found, "A", "less")
-    assert [each.value for each in less] == pytest.approx([a - b for a, b in zip(m, sk, strict=True)])
-    one, other = run_values(found, "A", "M")[0], run_values(found, "A", "SK")[0]
+    less = run_values(results, "A", "less")
+    assert [value.value for value in less] == pytest.approx([a - b for a, b in zip(m, sk, strict=True)])
+    one, other = run_values(results, "A", "M")[0], run_values(results, "A", "SK")[0]
     assert (less[0].low, less[0].high) == pytest.approx((one.low - other.high, one.high - other.low))
-    assert [each.fold for each in less] == [0, 1]
+    assert [value.fold for value in less] == [0, 1]
 
 
-def test_a_run_without_partner_has_no_mean_and_says_so(tmp_path: Path, two_parts: TableSpec) -> None:
-    found = fake_results(tmp_path, two_parts, {("A", "M"): [0.5, 1.0], ("A", "SK"): [1.5]})
-    one, two = run_values(found, "A", "mean")
+def test_a_run_without_partner_has_no_mean_and_says_so(tmp_path: Path, two_variants: TableSpec) -> None:
+    results = fake_results(tmp_path, two_variants, {("A", "M"): [0.5, 1.0], ("A", "SK"): [1.5]})
+    one, two = run_values(results, "A", "mean")
     assert math.isfinite(one.value)
     assert math.isnan(two.value)
     assert two.note == "SK is missing"
 
 
-def test_a_class_that_a_run_does_not_know_is_a_reason(tmp_path: Path, two_parts: TableSpec) -> None:
-    (only,) = run_values(fake_results(tmp_path, two_parts, {("A", "M"): [0.5]}), "A", "wrong")
+def test_a_class_that_a_run_does_not_know_is_a_reason(tmp_path: Path, two_variants: TableSpec) -> None:
+    (only,) = run_values(fake_results(tmp_path, two_variants, {("A", "M"): [0.5]}), "A", "wrong")
     assert math.isnan(only.value)
     assert "unknown auc of 'wart'" in only.note
 
 
-def test_without_test_part_validation_counts_and_is_named(tmp_path: Path, two_parts: TableSpec) -> None:
-    found = fake_results(tmp_path, two_parts, {("A", "M"): [0.5]}, split="validation")
-    assert run_values(found, "A", "M")[0].measured_on == "validation"
+def test_without_test_part_validation_counts_and_is_named(tmp_path: Path, two_variants: TableSpec) -> None:
+    results = fake_results(tmp_path, two_variants, {("A", "M"): [0.5]}, split="validation")
+    assert run_values(results, "A", "M")[0].measured_on == "validation"
 
 
-def test_an_evaluation_that_cannot_be_read_is_a_reason(tmp_path: Path, two_parts: TableSpec) -> None:
-    found = fake_results(tmp_path, two_parts, {("A", "M"): [0.5]})
-    found.cells[0].run_dir.evaluation("test").write_text("{")
-    (only,) = run_values(found, "A", "M")
+def test_an_evaluation_that_cannot_be_read_is_a_reason(tmp_path: Path, two_variants: TableSpec) -> None:
+    results = fake_results(tmp_path, two_variants, {("A", "M"): [0.5]})
+    results.cells[0].run_dir.evaluation("test").write_text("{")
+    (only,) = run_values(results, "A", "M")
     assert math.isnan(only.value)
     assert "test.json" in only.note
 
@@ -122,7 +126,7 @@ COLUMNS = (
 
 
 def write_table(folder: Path, *, seed: int, images: int = 12) -> str:
-    """Draw dark squares on noise, with masks."""
+    """Write images of dark squares on noise, with masks."""
     folder.mkdir()
     rng, rows = np.random.default_rng(seed), []
     for n in range(images):
@@ -138,8 +142,8 @@ def write_table(folder: Path, *, seed: int, images: int = 12) -> str:
     return f"table:{folder / 't.csv'}"
 
 
-def run(tmp_path: Path, asked: TableSpec) -> TableResults:
-    """Leave a run of an untrained network: six images were its test part."""
+def run(tmp_path: Path, spec: TableSpec) -> TableResults:
+    """Write the run of an untrained network with six test images."""
     torch.manual_seed(0)
     source, turned = (write_table(tmp_path / name, seed=seed) for seed, name in enumerate(("own", "turned")))
     recipe = Recipe.model_validate(
@@ -151,72 +155,72 @@ def run(tmp_path: Path, asked: TableSpec) -> TableResults:
         architecture=architecture, classes=CLASSES, preprocessing=Preprocessing(input_size=(48, 48))
     )
     save_model(folder.best_model, architecture.build(2), card)
-    parts = ["train"] * 6 + ["test"] * 6
-    pd.DataFrame({"image_id": [f"i{n}" for n in range(12)], "split": parts}).to_csv(
+    splits = ["train"] * 6 + ["test"] * 6
+    pd.DataFrame({"image_id": [f"i{n}" for n in range(12)], "split": splits}).to_csv(
         folder.splits_csv, index=False
     )
-    wanted = load_table(source).select([f"i{n}" for n in range(6, 12)])
-    scored = run_inference(load_model(folder.best_model), inputs_from_table(wanted)).predictions
+    table = load_table(source).select([f"i{n}" for n in range(6, 12)])
+    scored = run_inference(load_model(folder.best_model), inputs_from_table(table)).predictions
     write_evaluation(folder.evaluation("test"), evaluate(scored, n_resamples=20))
     folder.update(status="finished")
     cell = RunCell("A", "", 0, None, recipe, folder, "finished")
-    return TableResults("arl/made-up", asked, (cell,), "paper", {"turned": turned}, (), tmp_path)
+    return TableResults("arl/made-up", spec, (cell,), "paper", {"turned": turned}, (), tmp_path)
 
 
 @pytest.fixture
-def found(tmp_path: Path) -> TableResults:
+def results(tmp_path: Path) -> TableResults:
     sets = {"turned": {"artifact": "ink_markings", "rate_difference": 0.5}}
     return run(tmp_path, fake_table_spec(columns=COLUMNS, artifact_sets=sets))
 
 
-def test_maps_are_those_of_the_test_images(found: TableResults) -> None:
-    cell = found.cells[0]
+def test_maps_are_those_of_the_test_images(results: TableResults) -> None:
+    cell = results.cells[0]
     table = load_table(cell.recipe.data.source).select([f"i{n}" for n in range(6, 12)])
     expected = evaluate_localization(load_model(cell.run_dir.best_model), table, methods=["attention", "cam"])
-    by_name = {(each.metric, each.scope): each for each in expected.estimates}
+    by_name = {(estimate.metric, estimate.scope): estimate for estimate in expected.estimates}
     for column, key in (("CAM", ("iou", "cam")), ("pointing", ("pointing_game", "layer3"))):
-        (value,) = run_values(found, "A", column)
-        wanted = by_name[key]
-        assert value[2:5] == pytest.approx((wanted.value, wanted.low, wanted.high), abs=1e-5)
+        (value,) = run_values(results, "A", column)
+        estimate = by_name[key]
+        assert value[2:5] == pytest.approx((estimate.value, estimate.low, estimate.high), abs=1e-5)
         assert value.measured_on == "test"
 
 
-def test_a_map_that_the_network_has_not_is_a_reason(found: TableResults) -> None:
-    (value,) = run_values(found, "A", "no such map")
+def test_a_map_that_the_network_has_not_is_a_reason(results: TableResults) -> None:
+    (value,) = run_values(results, "A", "no such map")
     assert math.isnan(value.value)
     assert "this network has no map layer9; it has " in value.note
     assert "layer3" in value.note
 
 
-def test_a_set_is_scored_on_the_runs_own_test_images(found: TableResults) -> None:
-    (value,) = run_values(found, "A", "elsewhere")
-    scored = read_predictions(found.cells[0].run_dir.path / "evaluation_on" / "turned" / "predictions.csv")
+def test_a_set_is_scored_on_the_runs_own_test_images(results: TableResults) -> None:
+    (value,) = run_values(results, "A", "elsewhere")
+    scored = read_predictions(results.cells[0].run_dir.path / "evaluation_on" / "turned" / "predictions.csv")
     assert sorted(scored.image_id) == sorted(f"i{n}" for n in range(6, 12))
-    everything = predict(found.cells[0].run_dir.best_model, [found.artifact_sets["turned"]]).predictions
+    everything = predict(results.cells[0].run_dir.best_model, [results.artifact_sets["turned"]]).predictions
     own = np.isin(everything.image_id, scored.image_id)
     assert value.value == pytest.approx(
         roc_auc_score(everything.label[own] == "melanoma", everything.scores[own, 0])
     )
     assert value.measured_on == "turned"
-    assert value.value != run_values(found, "A", "AUC")[0].value
-    assert run_values(found, "A", "CAM elsewhere")[0].value != run_values(found, "A", "CAM")[0].value
+    assert value.value != run_values(results, "A", "AUC")[0].value
+    assert run_values(results, "A", "CAM elsewhere")[0].value != run_values(results, "A", "CAM")[0].value
 
 
 def test_what_was_measured_is_kept_until_the_source_is_another(
-    found: TableResults, monkeypatch: pytest.MonkeyPatch
+    results: TableResults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    columns = [each["name"] for each in COLUMNS]
-    before = [run_values(found, "A", column) for column in columns]
+    columns = [column["name"] for column in COLUMNS]
+    before = [run_values(results, "A", column) for column in columns]
 
     def again(*_: object, **__: object) -> None:
         raise AssertionError("measured again")
 
     monkeypatch.setattr(measurements, "load_model", again)
-    assert str([run_values(found, "A", column) for column in columns]) == str(before)
-    note = found.cells[0].run_dir.path / "quality" / "cam" / "measured.json"
+    assert str([run_values(results, "A", column) for column in columns]) == str(before)
+    note = results.cells[0].run_dir.path / "quality" / "cam" / "measured.json"
     note.write_text(json.dumps({**json.loads(note.read_text()), "source": "other"}))
     with pytest.raises(AssertionError, match="measured again"):
-        run_values(found, "A", "CAM")
+        run_values(results, "A", "CAM")
 
 
 @pytest.mark.slow
@@ -230,12 +234,12 @@ def test_of_a_trained_run(tmp_path: Path) -> None:
         }
     )
     folder = RunDir(train(recipe, out=tmp_path / "run"))
-    asked = fake_table_spec(
+    spec = fake_table_spec(
         columns=COLUMNS[:4], rows=[{"name": "A", "recipe": "a", "maps": {"CAM": "gradcam"}}]
     )
-    found = TableResults(
+    results = TableResults(
         "arl/made-up",
-        asked,
+        spec,
         (RunCell("A", "", 0, None, recipe, folder, "finished"),),
         "smoke",
         {},
@@ -246,7 +250,7 @@ def test_of_a_trained_run(tmp_path: Path) -> None:
     expected = evaluate_localization(
         load_model(folder.best_model), load_table(source).select(map(str, ids)), methods=["gradcam"]
     )
-    wanted = next(each.value for each in expected.estimates if each.metric == "iou")
-    assert run_values(found, "A", "CAM")[0].value == pytest.approx(wanted, abs=1e-5)
-    assert 0 <= run_values(found, "A", "pointing")[0].value <= 1
-    assert math.isfinite(run_values(found, "A", "AUC")[0].value)
+    iou = next(estimate.value for estimate in expected.estimates if estimate.metric == "iou")
+    assert run_values(results, "A", "CAM")[0].value == pytest.approx(iou, abs=1e-5)
+    assert 0 <= run_values(results, "A", "pointing")[0].value <= 1
+    assert math.isfinite(run_values(results, "A", "AUC")[0].value)

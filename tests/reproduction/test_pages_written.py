@@ -1,4 +1,4 @@
-"""Pages of several experiments: one that fails costs the others nothing, and is told."""
+"""Tests of writing several pages: a failure is reported and does not affect the others."""
 
 import json
 from collections.abc import Sequence
@@ -72,8 +72,8 @@ def test_what_would_come_out_at_the_end_alone_is_refused_at_once(tmp_path: Path)
     (tmp_path / "wrong.yaml").write_text(MINE)
     with pytest.raises(LesionLensError, match="column AUC: unknown metric 'auk': did you mean 'auc'"):
         prepared([str(tmp_path / "wrong.yaml")], [], tmp_path / "out")
-    with pytest.raises(LesionLensError, match="would have one page; rename one of them"):
+    with pytest.raises(LesionLensError, match="would write the same page; rename one of them"):
         prepared([str(tmp_path / name / "mine.yaml") for name in "ab"], [], tmp_path / "out")
-    with pytest.raises(DataError, match="is for none of these tables, which take isic2017"):
+    with pytest.raises(DataError, match="is used by none of these tables; they use isic2017"):
         prepared(["arl/table5"], [f"ham10000:{tmp_path}"], tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""Rows become runs: as many as the profile says, with its words and the user's over each recipe, shared where equal."""
+"""Tests of plans: the runs of each row, with the overrides of profile and user, shared by identical rows."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,19 +14,19 @@ from lesionlens.runs.run_dir import RunDir, write_recipe
 SOURCE = "isic2017:/data/isic2017"
 
 
-def planned(name: str, out: Path, *, sets: dict[str, str] | None = None, **asked: object) -> TablePlan:
-    ask = replace(ReproductionOptions(PROFILES["short"], out), **asked)  # type: ignore[arg-type]
-    return make_plan(name, load_table_spec(name), SOURCE, ask, artifact_sets=sets or {}, mask_dir=None)
+def planned(name: str, out: Path, *, sets: dict[str, str] | None = None, **requested: object) -> TablePlan:
+    options = replace(ReproductionOptions(PROFILES["short"], out), **requested)  # type: ignore[arg-type]
+    return make_plan(name, load_table_spec(name), SOURCE, options, artifact_sets=sets or {}, mask_dir=None)
 
 
 def test_two_tasks_three_runs_each(tmp_path: Path) -> None:
-    found = planned("arl/table5", tmp_path)
-    assert len(found.jobs()) == 3 * 2 * 3
-    assert {(each.variant, each.job.run) for each in found.runs} == {
+    plan = planned("arl/table5", tmp_path)
+    assert len(plan.jobs()) == 3 * 2 * 3
+    assert {(run.variant, run.job.run) for run in plan.runs} == {
         (p, r) for p in ("M", "SK") for r in range(3)
     }
-    assert {each.job.recipe.data.source for each in found.runs} == {SOURCE}
-    assert sorted({each.job.recipe.train.seed for each in found.runs}) == [0, 1, 2]
+    assert {run.job.recipe.data.source for run in plan.runs} == {SOURCE}
+    assert sorted({run.job.recipe.train.seed for run in plan.runs}) == [0, 1, 2]
 
 
 def test_figures_share_the_runs_of_their_table(tmp_path: Path) -> None:
@@ -35,32 +35,32 @@ def test_figures_share_the_runs_of_their_table(tmp_path: Path) -> None:
 
 
 def test_only_some_rows_with_other_repeats_and_words(tmp_path: Path) -> None:
-    found = planned(
+    plan = planned(
         "arl/table5",
         tmp_path,
         rows=("*sigmoid",),
         repeats=2,
         overrides=("train.epochs=3", "data.split_seed=7"),
     )
-    assert found.requested_rows == ("Mixed sigmoid",)
-    assert len(found.jobs()) == 4
-    assert {(job.recipe.train.epochs, job.recipe.data.split_seed) for job in found.jobs()} == {(3, 7)}
+    assert plan.requested_rows == ("Mixed sigmoid",)
+    assert len(plan.jobs()) == 4
+    assert {(job.recipe.train.epochs, job.recipe.data.split_seed) for job in plan.jobs()} == {(3, 7)}
 
 
 def test_words_that_say_where_things_lie_leave_the_protocol_and_all_are_in_the_command(
     tmp_path: Path,
 ) -> None:
-    found = planned("arl/table5", tmp_path)
+    plan = planned("arl/table5", tmp_path)
     where = ReproductionOptions(
         PROFILES["paper"], tmp_path, overrides=("train.num_threads=1", "data.mask_dir=/my masks")
     )
-    assert found.results(where, []).protocol_overrides == ()
-    assert found.results(where, []).command == (
+    assert plan.results(where, []).protocol_overrides == ()
+    assert plan.results(where, []).command == (
         "lesionlens reproduce arl/table5 train.num_threads=1 'data.mask_dir=/my masks' --profile paper "
         "--dataset isic2017:FOLDER"
     )
     other = ReproductionOptions(PROFILES["smoke"], tmp_path, overrides=("train.epochs=3",), repeats=2)
-    drawn = replace(found, source=f"isic2017:{tmp_path}/data/smoke-isic2017")
+    drawn = replace(plan, source=f"isic2017:{tmp_path}/data/smoke-isic2017")
     assert drawn.results(other, []).protocol_overrides == ("train.epochs=3",)
     assert drawn.results(other, []).command == (
         "lesionlens reproduce arl/table5 train.epochs=3 --profile smoke --repeats 2"
@@ -69,9 +69,9 @@ def test_words_that_say_where_things_lie_leave_the_protocol_and_all_are_in_the_c
 
 def test_a_row_takes_its_planted_set(tmp_path: Path) -> None:
     name = "open/artifact-bias-ink"
-    sets = {each: f"table:/sets/{each}/images.csv" for each in load_table_spec(name).artifact_sets}
-    found = planned(name, tmp_path, sets=sets)
-    of_row = {each.row: each.job.recipe.data.source for each in found.runs}
+    sets = {key: f"table:/sets/{key}/images.csv" for key in load_table_spec(name).artifact_sets}
+    plan = planned(name, tmp_path, sets=sets)
+    of_row = {run.row: run.job.recipe.data.source for run in plan.runs}
     assert of_row["AttnMel-CNN, 0.95"] == sets["strong"]
     assert of_row["AttnMel-CNN, 0"] == sets["even"]
     with pytest.raises(RecipeError, match="unknown artifact set 'even'"):
@@ -79,8 +79,8 @@ def test_a_row_takes_its_planted_set(tmp_path: Path) -> None:
 
 
 def test_how_far_each_run_is(tmp_path: Path) -> None:
-    found = planned("arl/table5", tmp_path, rows=("Mixed sigmoid",))
-    done, begun, broken, *_ = found.jobs()
+    plan = planned("arl/table5", tmp_path, rows=("Mixed sigmoid",))
+    done, begun, broken, *_ = plan.jobs()
     for job, status in ((done, "finished"), (begun, "interrupted")):
         folder = RunDir(job.run_dir(tmp_path).path)
         folder.path.mkdir(parents=True)
@@ -88,10 +88,10 @@ def test_how_far_each_run_is(tmp_path: Path) -> None:
         folder.update(status=status)
     (tmp_path / "failures").mkdir()
     (tmp_path / "failures" / f"{broken.key}.json").write_text('{"message": "no masks"}')
-    results = found.results(ReproductionOptions(PROFILES["short"], tmp_path), ["Only a trial."])
+    results = plan.results(ReproductionOptions(PROFILES["short"], tmp_path), ["Only a trial."])
     states = {cell.run_dir.path.name: (cell.state, cell.message) for cell in results.cells}
     assert states[done.key] == ("finished", "")
     assert states[begun.key] == ("started", "")
     assert states[broken.key] == ("failed", "no masks")
-    assert len(results.cells) == 18  # all rows are on the page, asked for or not
+    assert len(results.cells) == 18  # all rows are on the page, requested for or not
     assert [cell.run for cell in results.cells_for("Mixed sigmoid", "M")] == [0]

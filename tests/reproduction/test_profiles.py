@@ -1,4 +1,4 @@
-"""Small budgets leave of every recipe what makes it its row."""
+"""Tests of profiles: small budgets keep what distinguishes the rows of a table."""
 
 import pytest
 
@@ -9,8 +9,8 @@ from lesionlens.runs.load import load_recipe
 from lesionlens.training.setup import resolve_model
 
 ROWS = sorted({row.recipe for row in list_row_recipes() if row.recipe})
-KEPT = ("attention_prior", "augment", "n_folds")
-KEPT_OF_TRAIN = (
+UNCHANGED = ("attention_prior", "augment", "n_folds")
+UNCHANGED_OF_TRAIN = (
     "loss",
     "focal_gamma",
     "sampling",
@@ -28,9 +28,9 @@ def test_every_recipe_keeps_its_mechanism_balance_and_prior(name: str, rows: lis
         after = load_recipe(row, PROFILES[name].overrides(row, before))
         assert resolve_model(after).architecture.attention == resolve_model(before).architecture.attention
         assert resolve_model(after).architecture.num_crops == resolve_model(before).architecture.num_crops
-        for key in KEPT:
+        for key in UNCHANGED:
             assert getattr(after, key) == getattr(before, key), (row, key)
-        for key in KEPT_OF_TRAIN:
+        for key in UNCHANGED_OF_TRAIN:
             assert getattr(after.train, key) == getattr(before.train, key), (row, key)
         assert after.model.mean_and_std() == before.model.mean_and_std()
         assert (after.data.task, after.data.checkpoint_split) == (
@@ -46,21 +46,21 @@ def test_the_papers_protocol_has_no_words() -> None:
 
 def test_fifty_layers_give_way_to_the_papers_own_fourteen() -> None:
     name = "arl/table5:channel-melanoma"
-    words = PROFILES["short"].overrides(name, load_recipe(name))
-    made = resolve_model(load_recipe(name, words)).architecture
-    assert made.kwargs["layers"] == [1, 1, 1, 1]
-    assert made.kwargs["normalization"] == "channel"
-    assert load_recipe(name, words).model.weights == "none"
+    overrides = PROFILES["short"].overrides(name, load_recipe(name))
+    architecture = resolve_model(load_recipe(name, overrides)).architecture
+    assert architecture.kwargs["layers"] == [1, 1, 1, 1]
+    assert architecture.kwargs["normalization"] == "channel"
+    assert load_recipe(name, overrides).model.weights == "none"
 
 
 def test_published_folds_of_real_images_become_folds_by_lesion() -> None:
     name = "patch/table2:dense121-dual-attention"
-    found = load_recipe(name, PROFILES["short"].overrides(name, load_recipe(name)))
-    assert (found.data.split, found.n_folds) == ("group_kfold", 3)
+    recipe = load_recipe(name, PROFILES["short"].overrides(name, load_recipe(name)))
+    assert (recipe.data.split, recipe.n_folds) == ("group_kfold", 3)
 
 
 @pytest.mark.parametrize(
-    ("name", "recipe", "asked", "runs"),
+    ("name", "recipe", "requested", "runs"),
     [
         ("paper", "arl/table7:resnet50-ten-runs-seborrheic-keratosis", None, 10),
         ("short", "arl/table7:resnet50-ten-runs-seborrheic-keratosis", None, 3),
@@ -69,8 +69,8 @@ def test_published_folds_of_real_images_become_folds_by_lesion() -> None:
         ("smoke", "patch/table2:dense121-dual-attention", 2, 2),
     ],
 )
-def test_repeats(name: str, recipe: str, asked: int | None, runs: int) -> None:
-    assert PROFILES[name].resolve_repeats(load_recipe(recipe), asked) == runs
+def test_repeats(name: str, recipe: str, requested: int | None, runs: int) -> None:
+    assert PROFILES[name].resolve_repeats(load_recipe(recipe), requested) == runs
 
 
 def test_an_unknown_profile_names_the_nearest() -> None:
@@ -80,7 +80,7 @@ def test_an_unknown_profile_names_the_nearest() -> None:
 
 def test_places_of_gates_and_priors_become_the_small_networks() -> None:
     name = "attnmel/table3.2:attnmel-cnn-lesion"
-    said = ["attention_prior.weight={pool4: 0.01}", "model.kwargs={taps: [pool4]}"]
-    found = load_recipe(name, [*said, *PROFILES["short"].overrides(name, load_recipe(name, said))])
-    assert found.attention_prior.weight == {"blocks.4": 0.01}
-    assert found.model.kwargs["taps"] == ["blocks.4"]
+    overrides = ["attention_prior.weight={pool4: 0.01}", "model.kwargs={taps: [pool4]}"]
+    recipe = load_recipe(name, [*overrides, *PROFILES["short"].overrides(name, load_recipe(name, overrides))])
+    assert recipe.attention_prior.weight == {"blocks.4": 0.01}
+    assert recipe.model.kwargs["taps"] == ["blocks.4"]

@@ -1,4 +1,4 @@
-"""Our published numbers against those that were read from the papers apart from ours, beside the repository."""
+"""Published values of the tables against independent transcriptions of the papers, stored outside the repository."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,9 +34,9 @@ def arl(tables: dict) -> Iterator[tuple]:
         network, _, how = row.partition("_")
         spelt = {network + words[f"_{how}"]: values}
         yield from flat("arl/table6", spelt, lambda key: key.replace("AVG_", "Average ").replace("_", " "))
-    for network, told in tables["table_7"]["rows"].items():
-        spread = (told["sum_sq_dev"] / 9) ** 0.5
-        yield ("arl/table7", f"{network}, ten runs", "Average AUC"), (told["mean_avg_auc_pct"], spread)
+    for network, text in tables["table_7"]["rows"].items():
+        spread = (text["sum_sq_dev"] / 9) ** 0.5
+        yield ("arl/table7", f"{network}, ten runs", "Average AUC"), (text["mean_avg_auc_pct"], spread)
     (gray,) = tables["text_color_constancy"]["rows"].values()
     yield ("arl/section5f", "ARL-CNN50 on gray-world images", "Average AUC"), (gray["AVG_AUC"], None)
     whole = tables["table_6"]["rows"]["ARL-CNN50_noseg"]["AVG_AUC"]
@@ -67,7 +67,7 @@ def soft(tables: dict) -> Iterator[tuple]:
 
         yield from flat("soft/table1", tables["table_1"][what], column)
         for split, classes in tables["table_2"]["rows"].items():
-            row = {split.replace("_", " = "): {name: each[what] for name, each in classes.items()}}
+            row = {split.replace("_", " = "): {name: values[what] for name, values in classes.items()}}
             yield from flat("soft/table2", row, column)
     yield from flat(
         "soft/table3", {row.partition(" [")[0]: v for row, v in tables["table_3"]["rows"].items()}
@@ -93,11 +93,11 @@ def test_every_published_number_is_ours_and_ours_are_no_others(paper: str, real_
         pytest.skip(f"no published numbers at {source}")
     theirs: Numbers = dict(read(yaml.safe_load(source.read_text())["tables"]))
     ours: Numbers = {
-        (name, row.name, column): (each.value, each.spread)
+        (name, row.name, column): (value.value, value.spread)
         for name in list_tables()
         if name.startswith(f"{paper}/")
         for row in load_table_spec(name).rows
-        for column, each in row.published.items()
+        for column, value in row.published.items()
     }
     assert ours.keys() == theirs.keys()
     for place, (value, spread) in theirs.items():

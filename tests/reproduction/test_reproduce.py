@@ -1,4 +1,4 @@
-"""Tables go the whole way on generated miniatures: planned, shared by two processes, killed, gone on with, shown."""
+"""Tests of reproductions on synthetic miniatures: planning, two processes, resuming after a kill, pages."""
 
 import json
 import os
@@ -40,9 +40,9 @@ SAMPLE = (
 
 
 def reproduce(*words: str) -> str:
-    found = CliRunner().invoke(app, ["reproduce", "--profile", "smoke", "--device", "cpu", *words])
-    assert found.exit_code == 0, found.output
-    return found.output
+    outcome = CliRunner().invoke(app, ["reproduce", "--profile", "smoke", "--device", "cpu", *words])
+    assert outcome.exit_code == 0, outcome.output
+    return outcome.output
 
 
 def states(out: Path) -> list[str]:
@@ -55,8 +55,8 @@ def test_a_row_from_nothing_to_its_page_and_nothing_twice(tmp_path: Path) -> Non
     assert "1 run left" in reproduce(*words)
     assert states(tmp_path) == [STATUS_FINISHED]
     page = tmp_path / "pages" / "attnmel-table3.3"
-    told = json.loads((page / "results.json").read_text())
-    assert (told["profile"], told["finished"], told["synthetic"]) == ("smoke", 1, True)
+    results = json.loads((page / "results.json").read_text())
+    assert (results["profile"], results["finished"], results["synthetic"]) == ("smoke", 1, True)
     for name in ("table.html", "table.md", "table.csv"):
         assert (page / name).is_file()
     before = (tmp_path / "jobs").stat().st_mtime_ns
@@ -93,10 +93,10 @@ def test_a_failed_row_is_told_and_the_others_go_on(tmp_path: Path) -> None:
     words = ["arl/table6", "--out", str(tmp_path), "--yes", "--rows", "ResNet50*"]
     masks = tmp_path / "none"
     masks.mkdir(parents=True)
-    found = CliRunner().invoke(app, ["reproduce", "--profile", "smoke", *words, f"data.mask_dir={masks}"])
-    assert found.exit_code == 1
+    outcome = CliRunner().invoke(app, ["reproduce", "--profile", "smoke", *words, f"data.mask_dir={masks}"])
+    assert outcome.exit_code == 1
     assert sum(status == STATUS_FINISHED for status in states(tmp_path)) == 2  # those without segmentation
-    assert "failed:" in found.output
+    assert "failed:" in outcome.output
     failures = sorted((tmp_path / "failures").iterdir())
     assert len(failures) == 2
     page = (tmp_path / "pages" / "arl-table6" / "table.html").read_text()
@@ -108,9 +108,9 @@ def test_a_failed_row_is_told_and_the_others_go_on(tmp_path: Path) -> None:
 def test_a_sample_of_tables_and_figures(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     out = tmp_path_factory.getbasetemp() / "smoke"  # one folder: sets and equal rows are shared
     reproduce(name, "--out", str(out), "--yes")
-    told = json.loads((out / "pages" / name.replace("/", "-") / "results.json").read_text())
-    assert told["failed"] == 0
-    assert told["finished"] == told["runs"] > 0
+    results = json.loads((out / "pages" / name.replace("/", "-") / "results.json").read_text())
+    assert results["failed"] == 0
+    assert results["finished"] == results["runs"] > 0
 
 
 @pytest.mark.slow
@@ -122,11 +122,9 @@ def test_a_plan_says_what_there_is_and_computes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_slurm_gets_this_very_command_but_a_retry_is_once_for_all_tasks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ask = ReproductionOptions(get_profile("smoke"), tmp_path)
-    failed = plan_reproduction(["patch/table4"], [], ask, Console(quiet=True)).jobs()[0].key
+def test_slurm_script_retries_failures_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ReproductionOptions(get_profile("smoke"), tmp_path)
+    failed = plan_reproduction(["patch/table4"], [], options, Console(quiet=True)).jobs()[0].key
     write_failure(tmp_path, failed, RunError("no memory"))
     words = [
         "reproduce",
@@ -141,9 +139,9 @@ def test_slurm_gets_this_very_command_but_a_retry_is_once_for_all_tasks(
         "--retry-failed",
     ]
     monkeypatch.setattr(sys, "argv", ["lesionlens", *words])
-    found = CliRunner().invoke(app, words)
-    assert found.exit_code == 0
-    assert "3 runs left" in found.output
+    outcome = CliRunner().invoke(app, words)
+    assert outcome.exit_code == 0
+    assert "3 runs left" in outcome.output
     assert not (tmp_path / "jobs").exists()
     text = (tmp_path / "slurm" / "reproduce.sbatch").read_text()
     assert "#SBATCH --array=0-2" in text
@@ -155,18 +153,18 @@ def test_slurm_gets_this_very_command_but_a_retry_is_once_for_all_tasks(
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["patch/table22"], "did you mean 'patch/table2'"),
         (["patch/table2", "--dataset", "ham10000:/nowhere"], "/nowhere"),
-        (["patch/table2", "--profile", "paper"], "give --dataset ham10000:FOLDER"),
+        (["patch/table2", "--profile", "paper"], "pass --dataset ham10000:FOLDER"),
         (
             ["arl/table5", "--profile", "smoke", "--rows", "Mixed*", "--rows", "sigmiod"],
-            "fits none of the rows",
+            "matches none of the rows",
         ),
     ],
 )
-def test_what_does_not_fit_is_said_in_a_sentence(words: list[str], told: str, tmp_path: Path) -> None:
-    found = CliRunner().invoke(app, ["reproduce", *words, "--out", str(tmp_path), "--yes"])
-    assert found.exit_code != 0
-    assert told in str(found.exception) + found.output
+def test_what_does_not_fit_is_said_in_a_sentence(words: list[str], message: str, tmp_path: Path) -> None:
+    outcome = CliRunner().invoke(app, ["reproduce", *words, "--out", str(tmp_path), "--yes"])
+    assert outcome.exit_code != 0
+    assert message in str(outcome.exception) + outcome.output

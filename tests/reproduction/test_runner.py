@@ -70,8 +70,8 @@ def planned(tmp_path: Path) -> list[Job]:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Put in place of training what only makes the folder, and say what was called."""
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Replace training by a function that only creates the folder, and return the list of calls."""
     calls: list[str] = []
 
     def train(recipe: Recipe, *, out: Path, console: Console) -> Path:
@@ -91,16 +91,14 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return calls
 
 
-def test_each_run_once(planned: list[Job], told: list[str], tmp_path: Path) -> None:
+def test_each_run_once(planned: list[Job], calls: list[str], tmp_path: Path) -> None:
     assert run_jobs(planned, tmp_path, console=QUIET).done == tuple(job.key for job in planned)
-    assert told == ["train 0", "train 1", "train 2"]
+    assert calls == ["train 0", "train 1", "train 2"]
     assert run_jobs(planned, tmp_path, console=QUIET) == ((), ())
-    assert len(told) == 3
+    assert len(calls) == 3
 
 
-def test_a_killed_run_goes_on_and_one_without_anything_starts_anew(
-    planned: list[Job], told: list[str], tmp_path: Path
-) -> None:
+def test_killed_run_resumes_or_restarts(planned: list[Job], calls: list[str], tmp_path: Path) -> None:
     begun, empty = (job.run_dir(tmp_path) for job in planned[:2])
     begun.path.mkdir(parents=True)
     write_recipe(begun, planned[0].recipe)
@@ -109,30 +107,30 @@ def test_a_killed_run_goes_on_and_one_without_anything_starts_anew(
     planned[0] = Job(planned[0].key, moved, 0, None)
     (empty.path / "checkpoints").mkdir(parents=True)
     run_jobs(planned, tmp_path, console=QUIET)
-    assert told == ["resume arl_cnn14-melanoma-s0", "train 1", "train 2"]
-    assert load_recipe(str(begun.recipe)) == moved  # it goes on where data and device are now
+    assert calls == ["resume arl_cnn14-melanoma-s0", "train 1", "train 2"]
+    assert load_recipe(str(begun.recipe)) == moved  # resumed with the new data and device
 
 
-def test_a_failure_is_passed_over_told_and_tried_again_only_when_asked(
-    planned: list[Job], told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_failure_is_recorded_and_repeated_only_on_request(
+    planned: list[Job], calls: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole: Any = module.train
+    original: Any = module.train
     broken = True
 
     def train(recipe: Recipe, *, out: Path, console: Console) -> Path:
         if recipe.train.seed == 1 and broken:
             raise DataError("no masks")
-        made: Path = whole(recipe, out=out, console=console)
+        made: Path = original(recipe, out=out, console=console)
         return made
 
     monkeypatch.setattr(module, "train", train)
-    found = run_jobs(planned, tmp_path, console=QUIET)
-    assert found.failed == (planned[1].key,)
-    assert len(found.done) == 2
+    summary = run_jobs(planned, tmp_path, console=QUIET)
+    assert summary.failed == (planned[1].key,)
+    assert len(summary.done) == 2
     assert read_failure(tmp_path, planned[1].key) == "no masks"
     assert "Traceback" in (tmp_path / "failures" / f"{planned[1].key}.json").read_text()
     assert run_jobs(planned, tmp_path, console=QUIET).failed == (planned[1].key,)
-    assert told == ["train 0", "train 2"]
+    assert calls == ["train 0", "train 2"]
     broken = False
     clear_failure(tmp_path, planned[1].key)
     assert run_jobs(planned, tmp_path, console=QUIET).done == (planned[1].key,)
@@ -140,39 +138,39 @@ def test_a_failure_is_passed_over_told_and_tried_again_only_when_asked(
 
 
 @pytest.mark.parametrize("left", ["unfinished", "finished", "failed"])
-def test_what_another_has_is_waited_for_and_done_where_that_died(
-    planned: list[Job], told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str
+def test_waits_for_other_processes(
+    planned: list[Job], calls: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str
 ) -> None:
     (tmp_path / "locks").mkdir()
     other = FileLock(tmp_path / "locks" / f"{planned[0].key}.lock")
     other.acquire()
-    whole: Any = module.train
+    original: Any = module.train
 
     def train(recipe: Recipe, *, out: Path, console: Console) -> Path:
-        made: Path = whole(recipe, out=out, console=console)
+        made: Path = original(recipe, out=out, console=console)
         if recipe.train.seed == 2:  # the last that was free: now the other ends
             if left == "finished":
-                whole(planned[0].recipe, out=planned[0].run_dir(tmp_path).path, console=console)
+                original(planned[0].recipe, out=planned[0].run_dir(tmp_path).path, console=console)
             if left == "failed":
                 write_failure(tmp_path, planned[0].key, DataError("no masks"))
             other.release()
         return made
 
     monkeypatch.setattr(module, "train", train)
-    found = run_jobs(planned, tmp_path, console=QUIET)
+    summary = run_jobs(planned, tmp_path, console=QUIET)
     first, *rest = (job.key for job in planned)
-    assert found.done == ((*rest, first) if left == "unfinished" else tuple(rest))
-    assert found.failed == ((first,) if left == "failed" else ())
-    assert told == ["train 1", "train 2", *(["train 0"] if left != "failed" else [])]
+    assert summary.done == ((*rest, first) if left == "unfinished" else tuple(rest))
+    assert summary.failed == ((first,) if left == "failed" else ())
+    assert calls == ["train 1", "train 2", *(["train 0"] if left != "failed" else [])]
 
 
 def test_an_interrupt_ends_it_and_is_no_failure(
-    planned: list[Job], told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    planned: list[Job], calls: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def train(recipe: Recipe, *, out: Path, console: Console) -> Path:
         raise RunInterrupted("stopped")
 
     monkeypatch.setattr(module, "train", train)
-    with pytest.raises(RunInterrupted, match="Give the same command again"):
+    with pytest.raises(RunInterrupted, match="Run the same command again"):
         run_jobs(planned, tmp_path, console=QUIET)
     assert read_failure(tmp_path, planned[0].key) == ""

@@ -31,10 +31,10 @@ def test_each_visit_and_each_scored_crop_counts(
 ) -> None:
     monkeypatch.setattr(pace, "_seconds_per_input", lambda prepared, out: (10.0, 1.0))
     job = expand_jobs(load_recipe("arl/cnn14", words), tmp_path)[0]
-    found = estimate_runtime(job, tmp_path)
-    assert found.num_images == 8
+    estimate = estimate_runtime(job, tmp_path)
+    assert estimate.num_images == 8
     # three epochs of 8 × 2 crops and 4 × 5 validation crops, then 8 × 5 of validation and test
-    assert found.seconds == OVERHEAD_SECONDS + 3 * (16 * 10 + 20) + 40
+    assert estimate.seconds == OVERHEAD_SECONDS + 3 * (16 * 10 + 20) + 40
 
 
 def test_a_finished_twin_tells(words: list[str], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The script of a job array is one that a shell reads."""
+"""Tests of the Slurm script."""
 
 import subprocess
 from pathlib import Path
@@ -17,5 +17,5 @@ def test_the_command_reaches_the_script_word_by_word(tmp_path: Path) -> None:
     )
 
 
-def test_without_a_gpu_none_is_asked_for(tmp_path: Path) -> None:
+def test_no_gpu_requested(tmp_path: Path) -> None:
     assert "gpus" not in write_slurm_array(tmp_path, ["true"], num_tasks=1, gpu=False).read_text()

@@ -1,4 +1,4 @@
-"""Every table and figure says what its paper says, of recipes and measures that there are."""
+"""Tests of the tables and figures of the papers: contents, recipes and metrics."""
 
 from functools import cache
 
@@ -90,8 +90,8 @@ def test_recipes_are_of_the_data_set(name: str, every: bool) -> None:
 def test_columns_are_measures_of_classes_that_the_networks_score(name: str, every: bool) -> None:
     experiment = read(name)
     for metric in experiment.columns:
-        for row, part, recipe in recipes(name, every=every):
-            if metric.metric and metric.variant == part:
+        for row, variant, recipe in recipes(name, every=every):
+            if metric.metric and metric.variant == variant:
                 outputs = make_task(recipe.data.task, CLASSES[experiment.dataset]).output_names
                 assert measured(metric, outputs) or of_a_map(metric, row), (metric, row.name)
 
@@ -107,7 +107,7 @@ def of_a_map(metric: ColumnSpec, row: RowSpec) -> bool:
 @pytest.mark.parametrize("name", [name for name in PAPERS if read(name).figure])
 def test_panels_show_maps_that_there_are_of_classes_that_there_are(name: str) -> None:
     experiment = read(name)
-    trained = {(row.name, part): recipe for row, part, recipe in recipes(name)}
+    trained = {(row.name, variant): recipe for row, variant, recipe in recipes(name)}
     for panel in experiment.figure.panels:
         outputs = make_task(
             trained[panel.row, panel.variant].data.task, CLASSES[experiment.dataset]
@@ -117,19 +117,19 @@ def test_panels_show_maps_that_there_are_of_classes_that_there_are(name: str) ->
 
 
 def test_as_many_rows_columns_claims_and_numbers_as_in_the_papers() -> None:
-    found = {}
+    counts = {}
     for name in (name for name in PAPERS if name in COUNTS or read(name).figure is None):
-        each = read(name)
+        spec = read(name)
         trained, numbers = (
-            sum(bool(row.recipe) for row in each.rows),
-            sum(len(row.published) for row in each.rows),
+            sum(bool(row.recipe) for row in spec.rows),
+            sum(len(row.published) for row in spec.rows),
         )
-        found[name] = (len(each.rows), trained, len(each.columns), len(each.claims), numbers)
-    assert found == COUNTS
+        counts[name] = (len(spec.rows), trained, len(spec.columns), len(spec.claims), numbers)
+    assert counts == COUNTS
 
 
 def published(name: str, row: str) -> dict[str, tuple[float, float | None]]:
-    return {column: (each.value, each.spread) for column, each in read(name).row(row).published.items()}
+    return {column: (value.value, value.spread) for column, value in read(name).row(row).published.items()}
 
 
 def test_rows_that_are_one_training_have_one_number() -> None:
@@ -168,7 +168,7 @@ def test_printed_means_are_the_means_of_the_printed_numbers(
 ) -> None:
     for row in read(name).rows:
         if column in row.published:
-            mean = sum(row.published[each].value for each in of) / len(of)
+            mean = sum(row.published[part].value for part in of) / len(of)
             fits = row.published[column].value == pytest.approx(mean, abs=near)
             assert fits != ((name, row.name, column) in SLIPS), (row.name, mean)
 
@@ -182,16 +182,16 @@ def test_the_spreads_of_table_vii_give_the_papers_t() -> None:
 
 
 def test_claims_that_published_numbers_contradict_say_so() -> None:
-    found = set()
+    contradicted = set()
     for name in PAPERS:
         experiment = read(name)
         for claim in experiment.claims:
             best = experiment.row(claim.better).published.get(claim.column)
             others = [experiment.row(row).published.get(claim.column) for row in claim.worse]
             if best and any(other and other.value >= best.value for other in others):
-                found.add((name, claim.better, claim.column))
+                contradicted.add((name, claim.better, claim.column))
                 assert "published" in claim.quote or "By the numbers" in claim.quote, claim
-    assert found == {
+    assert contradicted == {
         ("attnmel/table3.2", "AttnMel-CNN-Dermo", "AUC"),
         ("patch/table5", "InceptV3, No Balancing", "MC-Sensitivity"),
         ("patch/table5", "Dense121, No Balancing", "MC-Sensitivity"),
@@ -203,8 +203,8 @@ def test_the_layers_of_fig_7_are_those_that_end_their_blocks() -> None:
         model = create_model("arl_cnn50", num_classes=2, weights="none")
     convolutions = [
         name
-        for name, each in model.named_modules()
-        if isinstance(each, torch.nn.Conv2d) and "downsample" not in name
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Conv2d) and "downsample" not in name
     ]
     gates = read("arl/fig7").figure.attention_scales
     for column, title in gates.items():

@@ -1,4 +1,4 @@
-"""The papers' tables and figures by name, and how one is read from its YAML."""
+"""Tables and figures of the papers by name, and the loading of their YAML files."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ _MODELS_BY_KEY: dict[str, type[BaseModel]] = {
 
 
 def list_tables() -> list[str]:
-    """Give the names of all experiments in the papers' order: tables, sections, figures; open questions last.
+    """List the names of all tables in the papers' order: tables, sections, figures; open questions last.
 
     Examples
     --------
@@ -52,29 +52,40 @@ def list_tables() -> list[str]:
 
 
 def match_tables(patterns: Sequence[str]) -> list[str]:
-    """Give the experiments that words ask for, each once: names, papers, patterns with ``*``, YAML files; none: all.
+    """Return the names of the tables that match patterns, without duplicates.
+
+    Parameters
+    ----------
+    patterns
+        Names, papers, patterns with ``*``, or paths of YAML files; empty: all tables.
 
     Raises
     ------
     LesionLensError
-        A word that asks for nothing.
+        A pattern matches nothing.
 
     Examples
     --------
     >>> match_tables(["zhang/table5", "soft/table[12]"])
     ['arl/table5', 'soft/table1', 'soft/table2']
     """
-    found = [name for word in patterns for name in _match_pattern(word)] if patterns else list_tables()
-    return list(dict.fromkeys(found))
+    if not patterns:
+        return list_tables()
+    return list(dict.fromkeys(name for pattern in patterns for name in _match_pattern(pattern)))
 
 
 def load_table_spec(name: str) -> TableSpec:
-    """Read an experiment by its name, with the first author's in place of the paper's if liked, or from a YAML file.
+    """Load a table by name or from a YAML file.
+
+    Parameters
+    ----------
+    name
+        ``PAPER/TABLE``, where PAPER is the key of a paper or its first author, or the path of a YAML file.
 
     Raises
     ------
     LesionLensError
-        There is none of this name, or its file is no experiment: every key that is wrong is named.
+        The table does not exist, or its file is invalid; the message lists every invalid key.
 
     Examples
     --------
@@ -82,17 +93,17 @@ def load_table_spec(name: str) -> TableSpec:
     'Table II'
     """
     file = Path(name) if is_yaml_path(name) else builtin_tables()[_resolve_name(name)]
-    tree = read_yaml_mapping(file, f"the experiment {name}")
+    tree = read_yaml_mapping(file, f"the table {name}")
     try:
         return TableSpec.model_validate(tree)
     except ValidationError as error:
         lines = "\n".join(f"  {_format_error(problem)}" for problem in error.errors())
-        raise LesionLensError(f"{file} is no experiment:\n{lines}") from error
+        raise LesionLensError(f"{file} is not a valid table:\n{lines}") from error
 
 
 def _sort_key(name: str) -> tuple[int, int, list[int], str]:
     paper, _, short = name.partition("/")
-    kind = next((each for each in _NAME_PREFIXES if short.startswith(each)), "")
+    kind = next((prefix for prefix in _NAME_PREFIXES if short.startswith(prefix)), "")
     return (
         [*PAPERS, paper].index(paper),
         _NAME_PREFIXES.index(kind) if kind else len(_NAME_PREFIXES),
@@ -102,14 +113,14 @@ def _sort_key(name: str) -> tuple[int, int, list[int], str]:
 
 
 def _expand_alias(name: str) -> str:
-    """Put the paper's key in place of its first author."""
+    """Replace a first author by the key of the paper."""
     paper, slash, short = name.casefold().partition("/")
     return FIRST_AUTHORS.get(paper, paper) + slash + short
 
 
 def _resolve_name(name: str) -> str:
-    if (spelt := _expand_alias(name)) in builtin_tables():
-        return spelt
+    if (expanded := _expand_alias(name)) in builtin_tables():
+        return expanded
     authors = {paper: author for author, paper in FIRST_AUTHORS.items()}
     known = [
         *builtin_tables(),
@@ -118,8 +129,8 @@ def _resolve_name(name: str) -> str:
     near = get_close_matches(name.casefold(), known, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise LesionLensError(
-        f"unknown experiment {name!r}: {hint}All are listed by: lesionlens reproduce --list. Or give the path of a "
-        ".yaml file"
+        f"unknown table {name!r}: {hint}List all with: lesionlens reproduce --list. Or use the path of a .yaml "
+        "file"
     )
 
 
@@ -131,18 +142,18 @@ def _match_pattern(query: str) -> Iterator[str]:
     if is_yaml_path(query):
         yield query
         return
-    spelt, ours = _expand_alias(query), list_tables()
-    pattern = f"{spelt}/*" if spelt in {name.partition("/")[0] for name in ours} else spelt
-    found = [name for name in ours if fnmatchcase(name, pattern)]
-    yield from found or [_resolve_name(query)]
+    expanded, tables = _expand_alias(query), list_tables()
+    pattern = f"{expanded}/*" if expanded in {name.partition("/")[0] for name in tables} else expanded
+    matches = [name for name in tables if fnmatchcase(name, pattern)]
+    yield from matches or [_resolve_name(query)]
 
 
 def _format_error(error: Any) -> str:
-    """Say in one line which key is wrong and what is allowed."""
+    """Return one line with the invalid key and what is allowed."""
     where = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
         *above, key = error["loc"]
-        model = next((_MODELS_BY_KEY[each] for each in reversed(above) if each in _MODELS_BY_KEY), TableSpec)
+        model = next((_MODELS_BY_KEY[name] for name in reversed(above) if name in _MODELS_BY_KEY), TableSpec)
         allowed = [info.alias or name for name, info in model.model_fields.items()]
         return f"{where}: {unknown_name_message('key', str(key), allowed)}"
     if error["type"] == "missing":
@@ -176,7 +187,7 @@ class RowRecipe(NamedTuple):
 def list_row_recipes(paper: str | None = None) -> list[RowRecipe]:
     """List the rows of the tables of one paper or of all, in the papers' order.
 
-    Figures are left out: they use the runs of tables.
+    Figures are not listed: they use the runs of tables.
 
     Raises
     ------

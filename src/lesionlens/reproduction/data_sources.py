@@ -1,4 +1,7 @@
-"""The generated data sets of a reproduction: drawn once, whoever asks first; the others wait and use them."""
+"""Data sources of a reproduction: the user's datasets, and synthetic ones that are generated once and then reused.
+
+A process that needs a dataset while another process generates it waits for it.
+"""
 
 import json
 import zlib
@@ -23,8 +26,95 @@ from lesionlens.synthesis.dataset import encode_image
 from lesionlens.synthesis.inject_artifacts import inject_artifact
 from lesionlens.synthesis.layouts import generate_in_layout
 
-_PARALLEL_PIXELS = 10_000_000  # pixels in all, from which a second process pays its start
-_MAX_OUTLINE_SHIFT = 0.03  # of an image's shorter side, by which an outline is off at most
+SYNTHETIC_SEED = 0  # random seed of synthetic datasets
+
+_PARALLEL_PIXELS = 10_000_000  # total pixels from which a second process is worth its start
+_MAX_OUTLINE_SHIFT = (
+    0.03  # largest shift of a noisy mask's outline, as a fraction of the image's shorter side
+)
+
+
+def parse_sources(sources: Sequence[str]) -> dict[str, str]:
+    """Return sources ``NAME:ROOT`` by the name of their dataset.
+
+    Raises
+    ------
+    DataError
+        A dataset is unknown, or has two sources.
+    """
+    source_by_dataset: dict[str, str] = {}
+    for source in sources:
+        name = parse_source(source)[0]
+        if name not in DATASETS:
+            raise DataError(unknown_name_message("dataset", name, DATASETS))
+        if name in source_by_dataset:
+            raise DataError(f"two sources of {name}: {source_by_dataset[name]} and {source}; pass only one")
+        source_by_dataset[name] = source
+    return source_by_dataset
+
+
+def resolve_source(
+    spec: TableSpec, sources: dict[str, str], profile: Profile, out: Path, console: Console
+) -> str:
+    """Return the data source of a table: the user's, else a synthetic dataset in the reproduction's folder.
+
+    Synthetic images do not show the artifacts that the table's artifact sets add.
+
+    Parameters
+    ----------
+    sources
+        The user's sources by dataset.
+    out
+        Folder of the reproduction.
+
+    Raises
+    ------
+    DataError
+        The profile is ``paper``, which requires real images.
+    RunError
+        The folder has runs on other images.
+    """
+    dataset = spec.dataset
+    if dataset in sources:
+        _check_unchanged(out, dataset, sources[dataset])
+        return sources[dataset]
+    if profile.name == "paper":
+        raise DataError(
+            f"the paper's protocol needs the dataset {dataset}: pass --dataset {dataset}:FOLDER (lesionlens data list "
+            "shows where to download it), or try --profile smoke, which generates its own images"
+        )
+    artifacts = sorted({artifact_set.artifact for artifact_set in spec.artifact_sets.values()})
+    name = "-".join([profile.name, dataset, *(f"no-{artifact}" for artifact in artifacts)])
+    source = get_synthetic(
+        dataset,
+        out / "data" / name,
+        num_images=profile.num_images,
+        size=profile.image_size,
+        seed=SYNTHETIC_SEED,
+        console=console,
+        exclude_artifacts=artifacts,
+    )
+    _check_unchanged(out, name, source)
+    return source
+
+
+def is_synthetic(source: str, out: Path) -> bool:
+    """Return whether a source is one of the synthetic datasets of a reproduction."""
+    root = Path(source.rpartition(":")[2])
+    return root.absolute().is_relative_to((out / "data").absolute())
+
+
+def _check_unchanged(out: Path, name: str, source: str) -> None:
+    """Raise an error if the folder has runs on other images, and record the images otherwise."""
+    path = out / "data.json"
+    fingerprints = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    fingerprint = load_table(source).fingerprint()
+    if fingerprints.setdefault(name, fingerprint) != fingerprint:
+        raise RunError(
+            f"{out} was started with other images of {name} than {source} has (images, labels or sizes differ); "
+            "restore them, or choose another --out"
+        )
+    write_text(path, json.dumps(fingerprints, indent=1) + "\n")
 
 
 def get_synthetic(
@@ -37,18 +127,18 @@ def get_synthetic(
     console: Console,
     exclude_artifacts: Sequence[str] = (),
 ) -> str:
-    """Draw a synthetic set in the layout of ``layout`` into ``folder``, unless it is there, and give its source.
+    """Generate a synthetic dataset in ``folder``, unless it exists, and return its source ``NAME:ROOT``.
 
     Parameters
     ----------
     layout
-        A name of ``LAYOUTS``.
+        Key of ``LAYOUTS``: the dataset whose file layout is used.
     folder
-        The set's own; two processes may ask for it at a time.
+        Folder of this dataset only; several processes may request it at the same time.
     num_images, size, seed
         As for `generate_in_layout`.
     exclude_artifacts
-        Artifacts that no image gets, because they are to be planted.
+        Artifacts that no image shows, because they are added later by label.
 
     Raises
     ------
@@ -58,7 +148,7 @@ def get_synthetic(
     with _create_once(folder) as missing:
         if missing:
             with progress_bar(console) as progress:
-                line = progress.add_task(f"drawing {layout}", total=num_images)
+                line = progress.add_task(f"generating {layout}", total=num_images)
                 generate_in_layout(
                     layout,
                     folder,
@@ -75,24 +165,28 @@ def get_synthetic(
 def get_artifact_sets(
     artifact_sets: Mapping[str, ArtifactSet], source: str, folder: Path, *, console: Console
 ) -> dict[str, str]:
-    """Plant what an experiment's sets say into copies of ``source`` below ``folder``, unless they are there.
+    """Generate the artifact sets of a table from ``source``, unless they exist.
 
     Parameters
     ----------
+    artifact_sets
+        Specifications by name.
+    source
+        Data source, ``NAME:ROOT``.
     folder
-        Of the copies of this one source, each named by what is planted.
+        Folder of the sets of this source; each set is named by its content.
 
     Returns
     -------
     dict
-        Name of the set -> its source. Sets of equal content share a copy.
+        Data source of each set by name. Sets of equal content have the same source.
 
     Raises
     ------
     DataError
         As for `inject_artifact`.
     """
-    roots = {name: folder / _artifact_set_name(each) for name, each in artifact_sets.items()}
+    roots = {name: folder / _artifact_set_name(spec) for name, spec in artifact_sets.items()}
     for name, root in roots.items():
         with _create_once(root) as missing:
             if missing:
@@ -101,10 +195,10 @@ def get_artifact_sets(
 
 
 def make_noisy_masks(source: str, folder: Path) -> Path:
-    """Write lesion masks that are a little wrong, as a network's are, into ``folder``, unless they are there.
+    """Write slightly wrong lesion masks, like those of a segmentation model, into ``folder``, unless it exists.
 
-    Each mask is the table's own with its outline moved out or in by up to 3 % of the image's shorter side, drawn by the
-    image's id. An image without a mask gets none.
+    The outline of each mask is moved outward or inward by up to 3 % of the image's shorter side; the shift is sampled
+    with the image's id as the seed. Images without a mask are skipped.
 
     Raises
     ------
@@ -112,21 +206,23 @@ def make_noisy_masks(source: str, folder: Path) -> Path:
         No image has a lesion mask.
     """
     frame = load_table(source).frame
-    known = frame[frame["mask_path"] != ""]
-    if known.empty:
-        raise DataError(f"not one image of {source} has a lesion mask; draw them: lesionlens segment predict")
+    masked = frame[frame["mask_path"] != ""]
+    if masked.empty:
+        raise DataError(
+            f"no image of {source} has a lesion mask; create masks with: lesionlens segment predict"
+        )
     with _create_once(folder) as missing:
         if missing:
-            with atomic_directory(folder) as part:
-                for image_id, path in zip(known["image_id"], known["mask_path"], strict=True):
-                    worn = _jitter_mask(read_mask(Path(path)), zlib.crc32(image_id.encode()))
-                    encode_image(part / f"{image_id}.png", worn, [])
+            with atomic_directory(folder) as partial:
+                for image_id, path in zip(masked["image_id"], masked["mask_path"], strict=True):
+                    noisy = _jitter_mask(read_mask(Path(path)), zlib.crc32(image_id.encode()))
+                    encode_image(partial / f"{image_id}.png", noisy, [])
     return folder
 
 
 @contextmanager
 def _create_once(root: Path) -> Iterator[bool]:
-    """Wait until nobody else makes ``root``; say whether it is missing still. What is there is complete."""
+    """Wait until no other process creates ``root``, and yield whether it is still missing."""
     with file_lock(root.parent / f".{root.name}.lock"):
         yield not root.exists()
 
@@ -134,7 +230,7 @@ def _create_once(root: Path) -> Iterator[bool]:
 def _create_artifact_set(artifact_set: ArtifactSet, source: str, root: Path, console: Console) -> None:
     with progress_bar(console) as progress:
         line = progress.add_task(
-            f"planting {artifact_set.artifact} ({artifact_set.rate_difference:+g})", total=None
+            f"adding {artifact_set.artifact} ({artifact_set.rate_difference:+g})", total=None
         )
         inject_artifact(
             source,
@@ -148,94 +244,15 @@ def _create_artifact_set(artifact_set: ArtifactSet, source: str, root: Path, con
 
 
 def _artifact_set_name(artifact_set: ArtifactSet) -> str:
-    """Name a copy by what is in it."""
+    """Return a folder name for the content of a set."""
     return f"{artifact_set.artifact}-{artifact_set.task}{artifact_set.rate_difference:+g}-seed{artifact_set.seed}"
 
 
 def _jitter_mask(mask: npt.NDArray[np.bool_], seed: int) -> npt.NDArray[np.uint8]:
-    """Move a mask's outline; a lesion that would vanish stays as it is. 0 and 255, (h, w)."""
-    most = max(1, round(_MAX_OUTLINE_SHIFT * min(mask.shape)))
-    by = int(np.random.default_rng(seed).integers(-most, most + 1))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * abs(by) + 1,) * 2)
+    """Return a mask (h, w) of 0 and 255 with a shifted outline; unchanged if the lesion would vanish."""
+    max_shift = max(1, round(_MAX_OUTLINE_SHIFT * min(mask.shape)))
+    shift = int(np.random.default_rng(seed).integers(-max_shift, max_shift + 1))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * abs(shift) + 1,) * 2)
     white = mask.astype(np.uint8) * 255
-    moved = cv2.dilate(white, kernel) if by > 0 else cv2.erode(white, kernel)
+    moved = cv2.dilate(white, kernel) if shift > 0 else cv2.erode(white, kernel)
     return np.asarray(moved if moved.any() else white, np.uint8)
-
-
-SYNTHETIC_SEED = 0  # of generated sets
-
-
-def parse_sources(sources: Sequence[str]) -> dict[str, str]:
-    """Sort sources ``NAME:ROOT`` by data set.
-
-    Raises
-    ------
-    DataError
-        A source that is no data set, or two of one.
-    """
-    found: dict[str, str] = {}
-    for source in sources:
-        name = parse_source(source)[0]
-        if name not in DATASETS:
-            raise DataError(unknown_name_message("data set", name, DATASETS))
-        if name in found:
-            raise DataError(f"two sources of {name}: {found[name]} and {source}; give one")
-        found[name] = source
-    return found
-
-
-def resolve_source(
-    spec: TableSpec, sources: dict[str, str], profile: Profile, out: Path, console: Console
-) -> str:
-    """Give the source of an experiment's images: as given, else drawn into the reproduction's folder.
-
-    Drawn images are without the artifacts that the experiment plants.
-
-    Raises
-    ------
-    DataError
-        The profile is the paper's, which needs real images.
-    RunError
-        The folder was begun with other images.
-    """
-    data = spec.dataset
-    if data in sources:
-        _check_unchanged(out, data, sources[data])
-        return sources[data]
-    if profile.name == "paper":
-        raise DataError(
-            f"the paper's protocol needs the data set {data}: give --dataset {data}:FOLDER (lesionlens data list tells "
-            "where it comes from), or try --profile smoke, which draws its own"
-        )
-    planted = sorted({each.artifact for each in spec.artifact_sets.values()})
-    name = "-".join([profile.name, data, *(f"no-{each}" for each in planted)])
-    source = get_synthetic(
-        data,
-        out / "data" / name,
-        num_images=profile.num_images,
-        size=profile.image_size,
-        seed=SYNTHETIC_SEED,
-        console=console,
-        exclude_artifacts=planted,
-    )
-    _check_unchanged(out, name, source)
-    return source
-
-
-def is_synthetic(source: str, out: Path) -> bool:
-    """Say whether a source lies among the drawn ones of a reproduction."""
-    root = Path(source.rpartition(":")[2])
-    return root.absolute().is_relative_to((out / "data").absolute())
-
-
-def _check_unchanged(out: Path, name: str, source: str) -> None:
-    """Refuse to mix runs on different images in one folder."""
-    place = out / "data.json"
-    known = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}
-    found = load_table(source).fingerprint()
-    if known.setdefault(name, found) != found:
-        raise RunError(
-            f"{out} was begun with other images of {name} than {source} holds (images, labels or sizes differ); bring "
-            "them back, or choose another --out"
-        )
-    write_text(place, json.dumps(known, indent=1) + "\n")

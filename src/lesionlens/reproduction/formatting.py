@@ -1,4 +1,4 @@
-"""How numbers of a table are written for people."""
+"""Formatting of a table's values and claims for pages."""
 
 import math
 from typing import NamedTuple
@@ -9,13 +9,13 @@ from lesionlens.reproduction.outcome import TableOutcome
 from lesionlens.reproduction.spec import TableSpec
 from lesionlens.reproduction.table_cells import TableCell
 
-IN_INTERVAL_MARK, OUTSIDE_INTERVAL_MARK = "●", "○"  # told apart in black and white
+IN_INTERVAL_MARK, OUTSIDE_INTERVAL_MARK = "●", "○"  # distinguishable in black and white
 MIN_DECIMALS = {"fraction": 3, "percent": 1}
 MAX_DECIMALS = 4
 
 
 class FormattedCell(NamedTuple):
-    """A number of the table in words; what does not exist is ""."""
+    """Text of a cell; undefined parts are ""."""
 
     value: str
     interval: str
@@ -28,7 +28,7 @@ class FormattedCell(NamedTuple):
 
 
 class FormattedClaim(NamedTuple):
-    """An ordering in words."""
+    """Text of a claim."""
 
     claim: ClaimResult
     published: str
@@ -39,12 +39,12 @@ class FormattedClaim(NamedTuple):
 
 
 class TableFormatter:
-    """Writes the numbers of one outcome, all with the same digits, and gathers the notes under them.
+    """Formats all values of an outcome with the same number of decimals, and collects their notes.
 
     Attributes
     ----------
     notes
-        Each different note once, in the order in which they were met: note n is called n + 1.
+        Distinct notes in order of their first appearance; cells refer to index n as n + 1.
     """
 
     def __init__(self, outcome: TableOutcome) -> None:
@@ -53,24 +53,20 @@ class TableFormatter:
         self._decimals = decimal_places(outcome.results.spec)
 
     def format_cell(self, cell: TableCell) -> FormattedCell:
-        """Write a number; the mark says whether the published one lies in the interval, where that is a question."""
+        """Format a cell; if values are comparable, its mark shows whether the published value is in the interval."""
         published = cell.published
-        said = "" if published is None else self._format_value(published.value)
+        published_text = "" if published is None else self._format_value(published.value)
         if published is not None and published.spread is not None:
-            said = f"{said} ± {self._format_value(published.spread)}"
-        mark = (
-            ""
-            if cell.published_in_interval is None or not self._comparable
-            else IN_INTERVAL_MARK
-            if cell.published_in_interval
-            else OUTSIDE_INTERVAL_MARK
-        )
+            published_text = f"{published_text} ± {self._format_value(published.spread)}"
+        mark = ""
+        if self._comparable and cell.published_in_interval is not None:
+            mark = IN_INTERVAL_MARK if cell.published_in_interval else OUTSIDE_INTERVAL_MARK
         within = cell.within_spread if self._comparable else None
         return FormattedCell(
             value=self._format_value(cell.mean),
             interval=self._format_interval(cell),
             std="" if math.isnan(cell.std) else self._format_value(cell.std),
-            published=said,
+            published=published_text,
             difference=self._format_signed(cell.difference),
             mark=mark,
             spread="" if within is None else f"{'within' if within else 'beyond'} the paper's ±",
@@ -78,7 +74,7 @@ class TableFormatter:
         )
 
     def format_claim(self, claim: ClaimResult) -> FormattedClaim:
-        """Write an ordering."""
+        """Format a claim."""
         interval = (
             ""
             if math.isnan(claim.low)
@@ -115,14 +111,14 @@ class TableFormatter:
 
 
 def decimal_places(spec: TableSpec) -> int:
-    """Give as many digits as the published numbers have, within reason."""
-    said = [each.value for row in spec.rows for each in row.published.values()]
-    own = [len(repr(value).partition(".")[2]) for value in said if value != int(value)]
-    return min(MAX_DECIMALS, max([MIN_DECIMALS[spec.unit], *own]))
+    """Return the number of decimals of the published values, between ``MIN_DECIMALS`` and ``MAX_DECIMALS``."""
+    values = [published.value for row in spec.rows for published in row.published.values()]
+    decimals = [len(repr(value).partition(".")[2]) for value in values if value != int(value)]
+    return min(MAX_DECIMALS, max([MIN_DECIMALS[spec.unit], *decimals]))
 
 
 def format_rounded_p_value(p: float) -> str:
-    """Write a p-value.
+    """Format a p-value.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""One run that an experiment needs: named by all that decides its outcome, so that equal rows share it."""
+"""Runs of a table: each is named by everything that determines its result, so that equal rows share it."""
 
 import hashlib
 import json
@@ -16,16 +16,16 @@ _MACHINE_KEYS = {"train": {"device", "num_workers", "num_threads", "compile"}, "
 
 @dataclass(frozen=True)
 class Job:
-    """One run.
+    """A run of one repeat and one fold.
 
     Attributes
     ----------
     key
-        Name of its folder: network, task, seed, fold, and a digest of the whole recipe.
+        Name of the run's folder: network, task, seed, fold, and a digest of the full recipe.
     recipe
-        Of one run and one fold.
+        Recipe of this repeat and fold.
     run, fold
-        Which of the recipe's repeats, from 0.
+        Indices of repeat and fold, from 0; ``fold`` is None without folds.
     """
 
     key: str
@@ -34,42 +34,42 @@ class Job:
     fold: int | None
 
     def run_dir(self, out: Path) -> RunDir:
-        """Give its place in a reproduction's folder."""
+        """Return the run's folder inside the folder of a reproduction."""
         return RunDir(out / "jobs" / self.key)
 
     def is_finished(self, out: Path) -> bool:
-        """Say whether it is done to the end."""
+        """Return whether the run is finished."""
         folder = self.run_dir(out)
         return folder.exists() and folder.metadata()["status"] == STATUS_FINISHED
 
 
 def expand_jobs(recipe: Recipe, out: Path) -> list[Job]:
-    """Give every run that a recipe means.
+    """Return the runs of a recipe: one per repeat and fold.
 
     Parameters
     ----------
     out
-        Folder of the reproduction: paths inside it mean the same on every machine.
+        Folder of the reproduction. Paths inside it count as equal on every machine.
     """
-    found = []
+    jobs = []
     for number, child in enumerate(expand_runs(recipe)):
         folds = 1 if recipe.n_folds is None or recipe.fold is not None else recipe.n_folds
         fold = child.recipe.fold
         seed = f"s{child.recipe.train.seed}" + ("" if fold is None else f"f{fold}")
         key = "-".join([*_key_prefix(child.recipe), seed, recipe_digest(child.recipe, out)])
-        found.append(Job(key, child.recipe, number // folds, fold))
-    return found
+        jobs.append(Job(key, child.recipe, number // folds, fold))
+    return jobs
 
 
 def _key_prefix(recipe: Recipe) -> list[str]:
-    """Give words for people: which network, asked what."""
-    said = recipe.model
-    network = [said.name] if said.name else [str(said.backbone), said.attention or "none"]
+    """Return the readable part of a key: network and task."""
+    model = recipe.model
+    network = [model.name] if model.name else [str(model.backbone), model.attention or "none"]
     return [re.sub(r"[^\w.+]", "_", word) for word in (*network, recipe.data.task)]
 
 
 def recipe_digest(recipe: Recipe, out: Path) -> str:
-    """Give eight characters for all that decides a run's outcome, wherever the data lie and whatever computes."""
+    """Return a digest (8 characters) of everything that determines a run's result, whatever the machine and paths."""
     tree = recipe.model_dump(mode="json")
     for section, keys in _MACHINE_KEYS.items():
         tree[section] = {key: value for key, value in tree[section].items() if key not in keys}
@@ -82,17 +82,15 @@ def _machine_independent_tree(tree: dict[str, Any], out: Path) -> dict[str, Any]
     for key in ("source", "mask_dir"):
         if data[key]:
             data[key] = machine_independent(data[key], out)
-    data["extra_train"] = [machine_independent(each, out) for each in data["extra_train"]]
+    data["extra_train"] = [machine_independent(source, out) for source in data["extra_train"]]
     model["weights"] = Path(model["weights"]).name
     return tree
 
 
 def machine_independent(source: str, out: Path) -> str:
-    """Name a source without the machine's folders: relative to the reproduction, else by its kind and last folder."""
+    """Return a data source without the machine's folders: relative to the reproduction, or only its kind or name."""
     kind, colon, path = source.rpartition(":")
-    place = Path(path).expanduser()
-    inside = place.absolute().is_relative_to(out.absolute())
-    shown = (
-        place.absolute().relative_to(out.absolute()).as_posix() if inside else place.name if not colon else ""
-    )
-    return f"{kind}{colon}{shown}"
+    full_path = Path(path).expanduser()
+    if full_path.absolute().is_relative_to(out.absolute()):
+        return f"{kind}{colon}{full_path.absolute().relative_to(out.absolute()).as_posix()}"
+    return f"{kind}{colon}" if colon else full_path.name

@@ -1,4 +1,4 @@
-"""An outcome as Markdown, short enough to be pasted where it is talked about."""
+"""Outcome of a table as Markdown, short enough to paste into an issue or a discussion."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -17,16 +17,16 @@ from lesionlens.reproduction.table_cells import INTERVAL_SOURCES
 
 
 def outcome_to_markdown(outcome: TableOutcome, now: datetime) -> str:
-    """Write summary, caveats, table, claims, differences and notes."""
-    results, experiment, writing = outcome.results, outcome.results.spec, TableFormatter(outcome)
-    lines = [f"# {experiment.title}: {experiment.caption}", "", f"**{summary_sentence(outcome)}**", ""]
-    lines += [*_bullet_list(results.caveats), f"{experiment.source.rstrip('.')}. {RESEARCH_USE_NOTICE}", ""]
-    lines += [*_table(outcome, writing), "", *_legend(outcome), ""]
+    """Return summary, caveats, table, claims, differences and notes in Markdown."""
+    results, spec, formatter = outcome.results, outcome.results.spec, TableFormatter(outcome)
+    lines = [f"# {spec.title}: {spec.caption}", "", f"**{summary_sentence(outcome)}**", ""]
+    lines += [*_bullet_list(results.caveats), f"{spec.source.rstrip('.')}. {RESEARCH_USE_NOTICE}", ""]
+    lines += [*_table(outcome, formatter), "", *_legend(outcome), ""]
     lines += [
-        *_claims(outcome, writing),
-        *_section("Done otherwise than in the paper, or not known", experiment.differences),
+        *_claims(outcome, formatter),
+        *_section("Differences from the paper, and open details", spec.differences),
     ]
-    lines += _section("Notes", [f"[{place}] {note}" for place, note in enumerate(writing.notes, 1)])
+    lines += _section("Notes", [f"[{number}] {note}" for number, note in enumerate(formatter.notes, 1)])
     failed = [
         f"{cell.row}, {cell.variant or 'run'} {cell.run}: {cell.message}"
         for cell in results.cells
@@ -42,13 +42,13 @@ def outcome_to_markdown(outcome: TableOutcome, now: datetime) -> str:
 
 
 def _table(outcome: TableOutcome, formatter: TableFormatter) -> Iterator[str]:
-    experiment = outcome.results.spec
-    columns = [metric.name for metric in experiment.columns]
+    spec = outcome.results.spec
+    columns = [column.name for column in spec.columns]
     if not columns:
         return
     yield _table_row(["row", *columns])
     yield _table_row(["---"] * (len(columns) + 1))
-    for row in experiment.rows:
+    for row in spec.rows:
         name = f"{row.group}: {row.name}" if row.group else row.name
         yield _table_row(
             [name, *(_cell(formatter.format_cell(outcome.cell(row.name, column))) for column in columns)]
@@ -65,15 +65,15 @@ def _cell(formatted: FormattedCell) -> str:
 def _legend(outcome: TableOutcome) -> Iterator[str]:
     if not outcome.cells:
         return
-    kinds = {each.interval_source for each in outcome.cells}
-    said = "; published" if any(each.published for each in outcome.cells) else ""
+    sources = {cell.interval_source for cell in outcome.cells}
+    published = "; published" if any(cell.published for cell in outcome.cells) else ""
     intervals = (
-        f"Interval over {kind}: {INTERVAL_SOURCES[kind]}." for kind in INTERVAL_SOURCES if kind in kinds
+        f"Interval over {source}: {label}." for source, label in INTERVAL_SOURCES.items() if source in sources
     )
-    yield " ".join([f"Measured (95 % interval){said}.", *intervals])
+    yield " ".join([f"Measured (95 % interval){published}.", *intervals])
     if outcome.is_comparable_to_paper:
-        inside = f"{IN_INTERVAL_MARK} the published number lies in the measured interval"
-        yield f"{inside}, {OUTSIDE_INTERVAL_MARK} it does not."
+        inside = f"{IN_INTERVAL_MARK} the published number is in the measured interval"
+        yield f"{inside}, {OUTSIDE_INTERVAL_MARK} it is not."
 
 
 def _claims(outcome: TableOutcome, formatter: TableFormatter) -> Iterator[str]:
@@ -85,22 +85,22 @@ def _claims(outcome: TableOutcome, formatter: TableFormatter) -> Iterator[str]:
         _table_row(["claim", "in", "published", "measured (95 % interval)", "p (Holm)", "verdict"]),
     )
     yield _table_row(["---"] * 6)
-    for each in outcome.claims:
-        shown = formatter.format_claim(each)
-        measured = f"{shown.difference} ({shown.interval})" if shown.interval else shown.difference
-        by = f", {each.test}" if each.test else ""
-        claim = f"{each.better} better than {each.worse}"
-        yield _table_row([claim, each.column, shown.published, measured, f"{shown.p}{by}", each.verdict])
+    for claim in outcome.claims:
+        text = formatter.format_claim(claim)
+        measured = f"{text.difference} ({text.interval})" if text.interval else text.difference
+        test = f", {claim.test}" if claim.test else ""
+        ordering = f"{claim.better} better than {claim.worse}"
+        yield _table_row([ordering, claim.column, text.published, measured, f"{text.p}{test}", claim.verdict])
     yield ""
 
 
 def _section(title: str, sentences: Iterable[str]) -> list[str]:
-    listed = _bullet_list(sentences)
-    return [f"## {title}", "", *listed] if listed else []
+    bullets = _bullet_list(sentences)
+    return [f"## {title}", "", *bullets] if bullets else []
 
 
 def _bullet_list(sentences: Iterable[str]) -> list[str]:
-    lines = [f"- {' '.join(each.split())}" for each in sentences]
+    lines = [f"- {' '.join(sentence.split())}" for sentence in sentences]
     return [*lines, ""] if lines else []
 
 

@@ -1,4 +1,8 @@
-"""What the runs of a row came to in a column: one number for each run, and why there is none."""
+"""Values of a table's columns: one per run, with its interval over lesions or the reason why it is missing.
+
+What a run did not measure itself, such as attention maps or generated artifact sets, is measured once and saved in the
+run's folder under ``quality/`` and ``evaluation_on/``.
+"""
 
 import json
 import math
@@ -26,134 +30,25 @@ from lesionlens.models.saved_model import load_model
 from lesionlens.reproduction.planner import RunCell, TableResults
 from lesionlens.reproduction.spec import ColumnSpec, TableSpec
 
-
-def evaluation_split(cell: RunCell) -> str:
-    """Name the split that counts: test, or validation where the run has no test images."""
-    return "test" if cell.run_dir.evaluation("test").is_file() else "validation"
-
-
-def evaluation_subset(cell: RunCell, source: str) -> LesionTable:
-    """Give the table of the run's own test images, as ``source`` has them.
-
-    Raises
-    ------
-    DataError
-        The source cannot be read, or has none of them.
-    """
-    splits, split = read_csv_columns(cell.run_dir.splits_csv), evaluation_split(cell)
-    own = [image for image, name in zip(splits["image_id"], splits["split"], strict=True) if name == split]
-    table = load_table(source, classes=cell.recipe.data.classes)
-    there = set(table.frame["image_id"])
-    shared = [image for image in own if image in there]
-    if not shared:
-        raise DataError(f"{source} has none of the {len(own):,} {split} images of {cell.run_dir.path}")
-    return table.select(shared)
-
-
-def evaluate_on(cell: RunCell, name: str, source: str) -> Path:
-    """Give the folder ``evaluation_on/NAME`` of a run, with ``predictions.csv`` and ``evaluation.json`` on a set.
-
-    Scored are the images of the set that are in the run's own test split. Another source of the same name is scored
-    anew.
-
-    Raises
-    ------
-    LesionLensError
-        The set or the model cannot be read.
-    """
-    folder = cell.run_dir.path / "evaluation_on" / name
-    done = folder / "source.txt"  # written last: what lies beside it is whole
-    if done.is_file() and done.read_text(encoding="utf-8") == source:
-        return folder
-    done.unlink(missing_ok=True)
-    said = cell.recipe.data
-    wanted = inputs_from_table(
-        evaluation_subset(cell, source), said.task, mask_dir=Path(said.mask_dir) if said.mask_dir else None
-    )
-    scored = run_inference(load_model(cell.run_dir.best_model, device=cell.recipe.train.device), wanted)
-    write_predictions(folder / "predictions.csv", scored.predictions)
-    write_evaluation(folder / "evaluation.json", evaluate(scored.predictions))
-    write_text(done, source)
-    return folder
-
-
-def localization_estimate(
-    cell: RunCell, *, map_name: str, metric: str, source: str, folder: Path
-) -> Estimate:
-    """Give a measure of one map over the run's test images that have masks, with its interval over lesions.
-
-    Parameters
-    ----------
-    map_name
-        The map, as `evaluate_localization` names it; ``cam``, ``gradcam`` and their like are made by the method of the
-        same name, all others by the network itself.
-    source
-        Where the images and masks are.
-    folder
-        Where it is kept; the maps of one method are all measured at once.
-
-    Raises
-    ------
-    LesionLensError
-        The network has no such map, or images, masks or the model cannot be read; remembered like a number.
-    """
-    method = next((each for each in METHODS if each.replace("+", "p") == map_name), "attention")
-    found = _cached_summary(cell, method, source, folder / method)
-    maps = list(dict.fromkeys(found["map"]))
-    if map_name not in maps:
-        has = ", ".join(maps) or "none"
-        raise ModelError(
-            f"this network has no map {map_name}; it has {has}. Name one in the table's YAML file"
-        )
-    row = found[(found["map"] == map_name) & (found["measure"] == metric)].iloc[0]
-    return Estimate(metric, map_name, float(row["mean"]), float(row["low"]), float(row["high"]))
-
-
-def _cached_summary(cell: RunCell, method: str, source: str, folder: Path) -> pd.DataFrame:
-    """Give the summary of a method's maps; measure what was not measured, or not on this source."""
-    done = folder / "measured.json"  # written last: what lies beside it is whole
-    known = json.loads(done.read_text(encoding="utf-8")) if done.is_file() else {}
-    if known.get("source") != source:
-        done.unlink(missing_ok=True)
-        known = {"source": source, "problem": _measure_maps(cell, method, source, folder)}
-        write_text(done, json.dumps(known, indent=1, ensure_ascii=False) + "\n")
-    if known["problem"]:
-        raise ModelError(known["problem"])
-    return pd.read_csv(folder / "summary.csv")
-
-
-def _measure_maps(cell: RunCell, method: str, source: str, folder: Path) -> str:
-    """Measure and write; say what went wrong, or ""."""
-    masks = cell.recipe.data.mask_dir
-    try:
-        loaded = load_model(cell.run_dir.best_model, device=cell.recipe.train.device)
-        table = evaluation_subset(cell, source)
-        quality = evaluate_localization(
-            loaded, table, methods=[method], mask_dir=Path(masks) if masks else None
-        )
-    except LesionLensError as error:
-        return str(error)
-    write_localization(folder, quality)
-    return ""
-
+COLUMN_METRICS = (*METRICS, *LocalizationMetrics._fields)  # allowed values of ColumnSpec.metric
 
 ValueAndInterval = tuple[float, float, float]
-COLUMN_METRICS = (*METRICS, *LocalizationMetrics._fields)  # what a column can be
+RunKey = tuple[int, int | None]
 
 
 class RunValue(NamedTuple):
-    """The number of one run.
+    """Value of one run in one column.
 
     Attributes
     ----------
     run, fold
-        As of `RunCell`.
+        Repeat and fold, as of `RunCell`.
     value, low, high
-        A fraction, and its interval over lesions; NaN where they are not defined.
+        Value as a fraction, and its 95 % interval over lesions; NaN if undefined.
     measured_on
-        What it was measured on: ``test``, ``validation`` or the name of a generated set; several are joined.
+        ``test``, ``validation`` or the name of a generated set; several are joined by "and".
     note
-        Why there is no number, or what to know of it; else "".
+        Reason why the value is missing, or a remark on it; "" if there is none.
     """
 
     run: int
@@ -166,127 +61,235 @@ class RunValue(NamedTuple):
 
 
 def run_values(results: TableResults, row: str, column: str) -> list[RunValue]:
-    """Give one number for each finished run of the row's variant that the column names, in order of run and fold.
+    """Return the value of each finished run of a row in a column, in order of run and fold.
 
-    A mean or difference of columns is taken run by run, from numbers of the same run and fold; its interval joins
-    those of the columns bound by bound and is therefore never too narrow.
+    A mean or difference of columns is computed run by run, from values of the same run and fold. Its interval combines
+    the bounds of those columns, and is therefore never too narrow.
     """
-    metric = results.spec.column(column)
-    if metric.mean_of:
-        return _combine_columns(
-            [run_values(results, row, each) for each in metric.mean_of], metric.mean_of, _mean
-        )
-    if metric.minus:
-        return _combine_columns(
-            [run_values(results, row, each) for each in metric.minus], metric.minus, _difference
-        )
-    return [_measure_run(results, cell, metric) for cell in results.cells_for(row, metric.variant)]
+    column_spec = results.spec.column(column)
+    if column_spec.mean_of:
+        return _combine_columns(results, row, column_spec.mean_of, _mean)
+    if column_spec.minus:
+        return _combine_columns(results, row, column_spec.minus, _difference)
+    return [_measure_run(results, cell, column_spec) for cell in results.cells_for(row, column_spec.variant)]
 
 
 def column_weights(spec: TableSpec, column_spec: ColumnSpec) -> list[tuple[float, ColumnSpec]]:
-    """Give the columns that are measured themselves and that a column adds up, each with its weight."""
-    weights = (
-        [1 / len(column_spec.mean_of)] * len(column_spec.mean_of) if column_spec.mean_of else [1.0, -1.0]
-    )
-    columns = [spec.column(each) for each in (*column_spec.mean_of, *column_spec.minus)]
+    """Return the base columns whose weighted sum a column is, each with its weight."""
+    columns = [spec.column(name) for name in (*column_spec.mean_of, *column_spec.minus)]
     if not columns:
         return [(1.0, column_spec)]
+    weights = [1 / len(columns)] * len(columns) if column_spec.mean_of else [1.0, -1.0]
     return [
-        (weight * own, leaf)
+        (weight * leaf_weight, leaf)
         for weight, column in zip(weights, columns, strict=True)
-        for own, leaf in column_weights(spec, column)
+        for leaf_weight, leaf in column_weights(spec, column)
     ]
 
 
 def base_columns(spec: TableSpec, column_spec: ColumnSpec) -> list[ColumnSpec]:
-    """Give the columns that are measured themselves and that a column is put together from, or itself."""
+    """Return the measured columns that a column is computed from; a measured column is its own."""
     return [leaf for _, leaf in column_weights(spec, column_spec)]
 
 
+def evaluation_split(cell: RunCell) -> str:
+    """Return the split whose values count: ``test``, or ``validation`` if the run has no test images."""
+    return "test" if cell.run_dir.evaluation("test").is_file() else "validation"
+
+
+def evaluation_subset(cell: RunCell, source: str) -> LesionTable:
+    """Load from a data source the images that are in the run's evaluation split.
+
+    Raises
+    ------
+    DataError
+        The source cannot be read, or has none of these images.
+    """
+    splits, split = read_csv_columns(cell.run_dir.splits_csv), evaluation_split(cell)
+    image_ids = [
+        image for image, name in zip(splits["image_id"], splits["split"], strict=True) if name == split
+    ]
+    table = load_table(source, classes=cell.recipe.data.classes)
+    available = set(table.frame["image_id"])
+    shared = [image for image in image_ids if image in available]
+    if not shared:
+        raise DataError(f"{source} has none of the {len(image_ids):,} {split} images of {cell.run_dir.path}")
+    return table.select(shared)
+
+
 def predictions_path(results: TableResults, cell: RunCell, column_spec: ColumnSpec) -> Path:
-    """Give the file of scores from which a run's number in a column was measured."""
+    """Return the file of predictions behind a run's value in a column."""
     if column_spec.artifact_set:
-        return (
-            evaluate_on(cell, column_spec.artifact_set, results.artifact_sets[column_spec.artifact_set])
-            / "predictions.csv"
-        )
+        return _evaluate_on_set(results, cell, column_spec) / "predictions.csv"
     return cell.run_dir.predictions(evaluation_split(cell))
 
 
 def _measure_run(results: TableResults, cell: RunCell, column_spec: ColumnSpec) -> RunValue:
+    """Return the value of a run in a measured column; an error becomes its note."""
     measured_on = column_spec.artifact_set or evaluation_split(cell)
     try:
-        found = _run_estimate(results, cell, column_spec)
+        estimate = _run_estimate(results, cell, column_spec)
     except LesionLensError as error:
         return RunValue(cell.run, cell.fold, math.nan, math.nan, math.nan, measured_on, str(error))
-    return RunValue(cell.run, cell.fold, found.value, found.low, found.high, measured_on, found.caveat)
+    return RunValue(
+        cell.run, cell.fold, estimate.value, estimate.low, estimate.high, measured_on, estimate.caveat
+    )
 
 
 def _run_estimate(results: TableResults, cell: RunCell, column_spec: ColumnSpec) -> Estimate:
+    artifact_set = column_spec.artifact_set
     if column_spec.metric in LocalizationMetrics._fields:
-        name = results.local_map_name(results.spec.row(cell.row).maps.get(column_spec.name, column_spec.map))
-        source = (
-            results.artifact_sets[column_spec.artifact_set]
-            if column_spec.artifact_set
-            else cell.recipe.data.source
-        )
-        folder = (
-            cell.run_dir.path / "evaluation_on" / column_spec.artifact_set
-            if column_spec.artifact_set
-            else cell.run_dir.path
-        ) / "quality"
+        map_name = results.spec.row(cell.row).maps.get(column_spec.name, column_spec.map)
+        run_dir = cell.run_dir.path
         return localization_estimate(
-            cell, map_name=name, metric=column_spec.metric, source=source, folder=folder
+            cell,
+            map_name=results.local_map_name(map_name),
+            metric=column_spec.metric,
+            source=results.artifact_sets[artifact_set] if artifact_set else cell.recipe.data.source,
+            folder=(run_dir / "evaluation_on" / artifact_set if artifact_set else run_dir) / "quality",
         )
-    if column_spec.artifact_set:
-        path = (
-            evaluate_on(cell, column_spec.artifact_set, results.artifact_sets[column_spec.artifact_set])
-            / "evaluation.json"
-        )
+    if artifact_set:
+        path = _evaluate_on_set(results, cell, column_spec) / "evaluation.json"
     else:
         path = cell.run_dir.evaluation(evaluation_split(cell))
     return read_evaluation(path).estimate(column_spec.metric, column_spec.class_name)
 
 
+def _evaluate_on_set(results: TableResults, cell: RunCell, column_spec: ColumnSpec) -> Path:
+    return evaluate_on(cell, column_spec.artifact_set, results.artifact_sets[column_spec.artifact_set])
+
+
+def evaluate_on(cell: RunCell, name: str, source: str) -> Path:
+    """Evaluate a run on a generated set, unless this was done before.
+
+    Only images of the run's own evaluation split count.
+
+    Returns
+    -------
+    Path
+        The folder ``evaluation_on/NAME`` with ``predictions.csv`` and ``evaluation.json``. Files of another source with
+        the same name are replaced.
+
+    Raises
+    ------
+    LesionLensError
+        The set or the model cannot be read.
+    """
+    folder = cell.run_dir.path / "evaluation_on" / name
+    marker = folder / "source.txt"  # written last: if it exists, the other files are complete
+    if marker.is_file() and marker.read_text(encoding="utf-8") == source:
+        return folder
+    marker.unlink(missing_ok=True)
+    data = cell.recipe.data
+    inputs = inputs_from_table(
+        evaluation_subset(cell, source), data.task, mask_dir=Path(data.mask_dir) if data.mask_dir else None
+    )
+    scored = run_inference(load_model(cell.run_dir.best_model, device=cell.recipe.train.device), inputs)
+    write_predictions(folder / "predictions.csv", scored.predictions)
+    write_evaluation(folder / "evaluation.json", evaluate(scored.predictions))
+    write_text(marker, source)
+    return folder
+
+
+def localization_estimate(
+    cell: RunCell, *, map_name: str, metric: str, source: str, folder: Path
+) -> Estimate:
+    """Measure an attention map against the lesion masks of the run's test images, with its interval over lesions.
+
+    Parameters
+    ----------
+    map_name
+        Map, as `evaluate_localization` names it. ``cam``, ``gradcam`` and other methods of explanation produce the map
+        of their name; all others are the network's own.
+    metric
+        Field of `LocalizationMetrics`.
+    source
+        Data source of images and masks.
+    folder
+        Folder in which results are saved; all maps of a method are measured together.
+
+    Raises
+    ------
+    LesionLensError
+        The network has no such map, or images, masks or the model cannot be read. This is saved like a value.
+    """
+    method = next((name for name in METHODS if name.replace("+", "p") == map_name), "attention")
+    summary = _localization_summary(cell, method, source, folder / method)
+    maps = list(dict.fromkeys(summary["map"]))
+    if map_name not in maps:
+        raise ModelError(
+            f"this network has no map {map_name}; it has {', '.join(maps) or 'none'}. "
+            "Name one of these in the table's YAML file"
+        )
+    row = summary[(summary["map"] == map_name) & (summary["measure"] == metric)].iloc[0]
+    return Estimate(metric, map_name, float(row["mean"]), float(row["low"]), float(row["high"]))
+
+
+def _localization_summary(cell: RunCell, method: str, source: str, folder: Path) -> pd.DataFrame:
+    """Read the summary of a method's maps, after measuring them if this was not done on this source."""
+    marker = folder / "measured.json"  # written last: if it exists, the other files are complete
+    record = json.loads(marker.read_text(encoding="utf-8")) if marker.is_file() else {}
+    if record.get("source") != source:
+        marker.unlink(missing_ok=True)
+        record = {"source": source, "problem": _measure_maps(cell, method, source, folder)}
+        write_text(marker, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    if record["problem"]:
+        raise ModelError(record["problem"])
+    return pd.read_csv(folder / "summary.csv")
+
+
+def _measure_maps(cell: RunCell, method: str, source: str, folder: Path) -> str:
+    """Measure the maps of a method and write the results; return the error message, or "" on success."""
+    mask_dir = cell.recipe.data.mask_dir
+    try:
+        loaded = load_model(cell.run_dir.best_model, device=cell.recipe.train.device)
+        table = evaluation_subset(cell, source)
+        quality = evaluate_localization(
+            loaded, table, methods=[method], mask_dir=Path(mask_dir) if mask_dir else None
+        )
+    except LesionLensError as error:
+        return str(error)
+    write_localization(folder, quality)
+    return ""
+
+
 def _combine_columns(
-    columns: Sequence[Sequence[RunValue]],
+    results: TableResults,
+    row: str,
     names: Sequence[str],
     combine: Callable[[Sequence[RunValue]], ValueAndInterval],
 ) -> list[RunValue]:
-    """Join the numbers of each run; a run that a column lacks has none, and the note says which."""
-    found = [{(each.run, each.fold): each for each in column} for column in columns]
-    keys = {key for column in found for key in column}
-    return [
-        _combine_run(key, found, names, combine)
-        for key in sorted(keys, key=lambda key: (key[0], key[1] or 0))
-    ]
+    """Combine the columns ``names`` run by run; a run that lacks one of them has no value, and the note names it."""
+    columns = [{(value.run, value.fold): value for value in run_values(results, row, name)} for name in names]
+    keys = sorted({key for column in columns for key in column}, key=lambda key: (key[0], key[1] or 0))
+    return [_combine_run(key, columns, names, combine) for key in keys]
 
 
 def _combine_run(
-    key: tuple[int, int | None],
-    columns: Sequence[dict[tuple[int, int | None], RunValue]],
+    key: RunKey,
+    columns: Sequence[dict[RunKey, RunValue]],
     names: Sequence[str],
     combine: Callable[[Sequence[RunValue]], ValueAndInterval],
 ) -> RunValue:
-    there = [column[key] for column in columns if key in column]
-    measured_on = " and ".join(dict.fromkeys(each.measured_on for each in there))
+    available = [column[key] for column in columns if key in column]
+    measured_on = " and ".join(dict.fromkeys(value.measured_on for value in available))
     notes = [
         f"{name}: {column[key].note}" if key in column else f"{name} is missing"
         for name, column in zip(names, columns, strict=True)
         if key not in column or column[key].note
     ]
-    numbers = combine(there) if len(there) == len(columns) else (math.nan, math.nan, math.nan)
-    return RunValue(*key, *numbers, measured_on, "; ".join(notes))
+    complete = len(available) == len(columns)
+    value, low, high = combine(available) if complete else (math.nan, math.nan, math.nan)
+    return RunValue(*key, value, low, high, measured_on, "; ".join(notes))
 
 
-def _mean(operands: Sequence[RunValue]) -> ValueAndInterval:
+def _mean(values: Sequence[RunValue]) -> ValueAndInterval:
     value, low, high = (
-        math.fsum(getattr(each, name) for each in operands) / len(operands)
-        for name in ("value", "low", "high")
+        math.fsum(getattr(run, field) for run in values) / len(values) for field in ("value", "low", "high")
     )
     return value, low, high
 
 
-def _difference(operands: Sequence[RunValue]) -> ValueAndInterval:
-    first, second = operands
+def _difference(values: Sequence[RunValue]) -> ValueAndInterval:
+    first, second = values
     return first.value - second.value, first.low - second.high, first.high - second.low

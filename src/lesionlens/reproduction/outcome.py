@@ -1,4 +1,4 @@
-"""What came of an experiment: its numbers beside the published ones, its claims tested, and what may be said of it."""
+"""Outcome of a table: measured and published values, tested claims, and a summary in words."""
 
 import math
 from collections.abc import Iterable
@@ -13,18 +13,18 @@ from lesionlens.reproduction.table_cells import TableCell, summarize_cell
 
 @dataclass(frozen=True)
 class TableOutcome:
-    """An experiment's outcome.
+    """Outcome of a table.
 
     Attributes
     ----------
+    results
+        The table and its runs.
     cells
-        Row by row, one for each column.
+        Cells row by row, one per column.
     claims
-        Claim by claim.
+        Result of each claim.
     synthetic
-        Some images were drawn by a program.
-    is_comparable_to_paper
-        The paper's protocol, unchanged, on photographs: only then are numbers held against published ones.
+        Whether a run used synthetic images.
     """
 
     results: TableResults
@@ -34,68 +34,67 @@ class TableOutcome:
 
     @property
     def is_comparable_to_paper(self) -> bool:
-        """Whether what is measured can be held against what was published."""
+        """Whether values are comparable with published ones: the paper's unchanged protocol on real images."""
         return self.results.profile == "paper" and not self.results.protocol_overrides and not self.synthetic
 
     def cell(self, row: str, column: str) -> TableCell:
-        """Find a number."""
-        return next(each for each in self.cells if (each.row, each.column) == (row, column))
+        """Return the cell of a row and a column."""
+        return next(cell for cell in self.cells if (cell.row, cell.column) == (row, column))
 
 
 def evaluate_table(results: TableResults) -> TableOutcome:
-    """Judge an experiment's runs; maps and generated sets that were not measured yet are measured now."""
-    experiment = results.spec
-    places = [(row.name, metric.name) for row in experiment.rows for metric in experiment.columns]
-    measured: ValuesByCell = {place: run_values(results, *place) for place in places}
+    """Evaluate the runs of a table; this measures attention maps and generated sets that were not measured before."""
+    cells = [(row.name, column.name) for row in results.spec.rows for column in results.spec.columns]
+    measured: ValuesByCell = {(row, column): run_values(results, row, column) for row, column in cells}
     return TableOutcome(
         results,
-        tuple(_summarize(results, row, column, measured) for row, column in places),
+        tuple(_summarize(results, row, column, measured) for row, column in cells),
         evaluate_claims(results, measured),
         used_synthetic_data(results.cells),
     )
 
 
 def used_synthetic_data(cells: Iterable[RunCell]) -> bool:
-    """Say whether some finished runs saw images that a program drew: their records tell."""
+    """Return whether a finished run used synthetic images, according to its metadata."""
     finished = [cell for cell in cells if cell.state == "finished"]
     return any(cell.run_dir.metadata()["data"].get("synthetic_data_notice") for cell in finished)
 
 
 def _summarize(results: TableResults, row: str, column: str, values_by_cell: ValuesByCell) -> TableCell:
-    experiment = results.spec
-    metric = experiment.column(column)
-    variants = {leaf.variant for leaf in base_columns(experiment, metric)}
+    spec = results.spec
+    column_spec = spec.column(column)
+    variants = {leaf.variant for leaf in base_columns(spec, column_spec)}
     planned = [cell for cell in results.cells if cell.row == row and cell.variant in variants]
     return summarize_cell(
         row,
         column,
         values_by_cell[row, column],
-        published=experiment.row(row).published.get(column),
+        published=spec.row(row).published.get(column),
         num_planned=len({(cell.run, cell.fold) for cell in planned}),
-        scale=100 if experiment.unit == "percent" else 1,
-        bounds=(-math.inf, math.inf) if metric.minus else (0, 1),
-        missing_reason=_missing_reason(experiment.row(row).reason_not_run, planned),
+        scale=100 if spec.unit == "percent" else 1,
+        bounds=(-math.inf, math.inf) if column_spec.minus else (0, 1),
+        missing_reason=_missing_reason(spec.row(row).reason_not_run, planned),
     )
 
 
 def _missing_reason(reason_not_run: str, planned: list[RunCell]) -> str:
-    """Say why runs are missing."""
+    """Return the reason why runs of a row are missing; "" if none is."""
     if reason_not_run:
         return reason_not_run
     if not planned:
-        return "this row has no such runs"
+        return "this row has no runs of this variant"
     missing = [cell for cell in planned if cell.state != "finished"]
     failed = [cell.message for cell in missing if cell.state == "failed"]
     if failed:
         return f"{len(failed)} of {len(planned)} runs failed: {failed[0]}"
     states = ", ".join(dict.fromkeys(cell.state for cell in missing))
-    return f"{len(missing)} of {len(planned)} runs are not there: {states}" if missing else ""
+    return f"{len(missing)} of {len(planned)} runs are not finished: {states}" if missing else ""
 
 
 def summary_sentence(outcome: TableOutcome) -> str:
-    """Sum up: how many published numbers lie in the measured intervals, and how many claimed orderings hold.
+    """Return a summary: how many published values are in the measured intervals, and how many claims hold.
 
-    Of synthetic images or of less than the paper's protocol, no published number is counted.
+    Published values are counted only if the paper's protocol was run on real images.
     """
     cells = outcome.results.cells
     finished = sum(cell.state == "finished" for cell in cells)
@@ -107,43 +106,42 @@ def summary_sentence(outcome: TableOutcome) -> str:
 
 
 def _caveat_sentence(outcome: TableOutcome) -> str:
-    what = "synthetic images" if outcome.synthetic else "photographs"
-    changed = " by a changed protocol" if outcome.results.protocol_overrides else ""
-    how = changed if outcome.results.profile == "paper" else " with a small network or a small budget"
-    alone = "real lesions" if outcome.synthetic else "networks trained in full"
-    of = "the published numbers" if _has_published(outcome) else alone
+    images = "synthetic images" if outcome.synthetic else "real images"
+    changed = " with a changed protocol" if outcome.results.protocol_overrides else ""
+    protocol = changed if outcome.results.profile == "paper" else " with a small network or a small budget"
+    subject = "real lesions" if outcome.synthetic else "fully trained networks"
     if outcome.results.profile == "smoke":
-        return f"A few steps of a tiny network on {what}: no number here means anything."
-    return f"Measured on {what}{how}: it says nothing about {of}."
+        return f"A few steps of a tiny network on {images}: no number here means anything."
+    if _has_published(outcome):
+        subject = "the published numbers"
+    return f"Measured on {images}{protocol}: it says nothing about {subject}."
 
 
 def _has_published(outcome: TableOutcome) -> bool:
-    return any(each.published for each in outcome.cells)
+    return any(cell.published for cell in outcome.cells)
 
 
 def _published_sentence(outcome: TableOutcome) -> str:
-    held = [each.published_in_interval for each in outcome.cells if each.published_in_interval is not None]
-    if not held:
+    inside = [cell.published_in_interval for cell in outcome.cells if cell.published_in_interval is not None]
+    if not inside:
         return "No published number has a measured interval." if _has_published(outcome) else ""
-    lie = "lies" if sum(held) == 1 else "lie"
-    return f"{sum(held)} of {len(held)} published numbers {lie} in the 95 % interval of what was measured."
+    verb = "is" if sum(inside) == 1 else "are"
+    return f"{sum(inside)} of {len(inside)} published numbers {verb} in the measured 95 % interval."
 
 
 def _claims_sentence(outcome: TableOutcome) -> str:
-    words = [each.verdict for each in outcome.claims]
-    if not words or outcome.results.profile == "smoke":  # a few steps order nothing
+    verdicts = [claim.verdict for claim in outcome.claims]
+    if not verdicts or outcome.results.profile == "smoke":  # a few steps do not order networks
         return ""
-    there = "" if outcome.is_comparable_to_paper else "On these runs, "
-    tested = sum(bool(each.test) for each in outcome.claims)
-    against = words.count("opposite, and shown")
-    holds = words.count("holds")
+    scope = "" if outcome.is_comparable_to_paper else "On these runs, "
+    tested = sum(bool(claim.test) for claim in outcome.claims)
+    opposite = verdicts.count("opposite, and shown")
+    holds = verdicts.count("holds")
     if not tested:
         return "No ordering could be tested."
     kind = "claimed" if outcome.results.spec.paper in PAPERS else "expected"
     verb = "holds" if holds == 1 else "hold"
-    text = f"{there}{holds} of {len(words)} {kind} orderings {verb} ({tested} could be tested)"
-    return (
-        f"{text}; {against} {'is' if against == 1 else 'are'} shown the other way round."
-        if against
-        else f"{text}."
-    )
+    sentence = f"{scope}{holds} of {len(verdicts)} {kind} orderings {verb} ({tested} could be tested)"
+    if not opposite:
+        return f"{sentence}."
+    return f"{sentence}; {opposite} {'is' if opposite == 1 else 'are'} significantly reversed."

@@ -1,4 +1,4 @@
-"""An outcome for programs: its numbers as CSV, and all of it as JSON."""
+"""Machine-readable outcome of a table: its values as CSV, and everything as JSON."""
 
 import json
 import math
@@ -21,30 +21,30 @@ OUTCOME_COLUMNS = (
 
 
 def write_outcome_csv(path: Path, outcome: TableOutcome) -> None:
-    """Write a line for each number, in the table's unit; what is not defined is empty."""
-    lines = [_cell_record(each, outcome) for each in outcome.cells]
+    """Write one line per cell, in the table's unit; undefined values are empty."""
+    lines = [_cell_record(cell, outcome) for cell in outcome.cells]
     write_csv_columns(path, {name: [_csv_text(line[name]) for line in lines] for name in OUTCOME_COLUMNS})
 
 
 def write_outcome_json(path: Path, outcome: TableOutcome, now: datetime) -> None:
-    """Write the outcome as JSON; what is not defined is null."""
-    results, experiment = outcome.results, outcome.results.spec
-    told = {
-        "name": results.name, "title": experiment.title, "paper": experiment.paper, "caption": experiment.caption,
-        "profile": results.profile, "dataset": experiment.dataset, "synthetic": outcome.synthetic,
+    """Write the outcome as JSON; undefined values are null."""
+    results, spec = outcome.results, outcome.results.spec
+    record = {
+        "name": results.name, "title": spec.title, "paper": spec.paper, "caption": spec.caption,
+        "profile": results.profile, "dataset": spec.dataset, "synthetic": outcome.synthetic,
         "is_comparable_to_paper": outcome.is_comparable_to_paper, "date": now.isoformat(timespec="seconds"),
         "version": __version__,
         "runs": len(results.cells), "finished": sum(cell.state == "finished" for cell in results.cells),
         "failed": sum(cell.state == "failed" for cell in results.cells), "summary": summary_sentence(outcome),
-        "caveats": list(results.caveats), "unit": experiment.unit,
-        "claims": [_claim_record(each) for each in outcome.claims],
-        "rows": [_cell_record(each, outcome) for each in outcome.cells],
+        "caveats": list(results.caveats), "unit": spec.unit,
+        "claims": [_claim_record(claim) for claim in outcome.claims],
+        "rows": [_cell_record(cell, outcome) for cell in outcome.cells],
     }  # fmt: skip
-    write_text(path, json.dumps(_nan_to_none(told), indent=1, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(_nan_to_none(record), indent=1, ensure_ascii=False) + "\n")
 
 
 def _cell_record(cell: TableCell, outcome: TableOutcome) -> dict[str, Any]:
-    """Give the fields of ``OUTCOME_COLUMNS``; whether a published number lies inside is no question of other images."""
+    """Return the fields of ``OUTCOME_COLUMNS``; comparisons with published values are None if not meaningful."""
     published = cell.published
     return {
         "row": cell.row, "group": outcome.results.spec.row(cell.row).group, "column": cell.column,
@@ -76,7 +76,7 @@ def _csv_text(value: object) -> str:
 
 def _nan_to_none(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _nan_to_none(each) for key, each in value.items()}
+        return {key: _nan_to_none(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_nan_to_none(each) for each in value]
+        return [_nan_to_none(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""The plan as a person sees it before anything is computed: runs, images, hours."""
+"""Summary of a plan before anything is computed: runs, images, hours."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,11 +17,11 @@ from lesionlens.reproduction.runner import read_failure
 from lesionlens.reproduction.runtime_estimate import RuntimeEstimate, estimate_runtime
 
 SECONDS_PER_HOUR = 3600.0
-COLUMN_AVERAGES = ("macro", "weighted", "all")  # of a metric, in place of one class
+COLUMN_AVERAGES = ("macro", "weighted", "all")  # values of ColumnSpec.class_name that are not classes
 
 
 class PlanSummary(NamedTuple):
-    """Runs that are left, their hours on this machine, and why some cannot be run."""
+    """Number of runs left, their hours on this machine, and the reasons why some cannot be run."""
 
     runs_left: int
     hours: float
@@ -29,34 +29,34 @@ class PlanSummary(NamedTuple):
 
 
 def print_plan(reproduction: Reproduction, console: Console, *, retry_failed: bool) -> PlanSummary:
-    """Print the plan, and give what is expected of it."""
+    """Print the plan and return its summary."""
     out = reproduction.options.out
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for head in ("experiment", "rows", "runs", "done", "failed", "images", "hours"):
-        table.add_column(head, justify="left" if head == "experiment" else "right")
-    costs: dict[str, RuntimeEstimate] = {}
-    troubles: list[str] = []
-    with console.status("planning: data, networks and their speed here"):
-        for each in reproduction.plans:
-            _add_plan_row(table, each, reproduction, costs, troubles, retry_failed=retry_failed)
+    for head in ("table", "rows", "runs", "done", "failed", "images", "hours"):
+        table.add_column(head, justify="left" if head == "table" else "right")
+    estimates: dict[str, RuntimeEstimate] = {}
+    problems: list[str] = []
+    with console.status("planning: checking data and networks, timing a few steps"):
+        for plan in reproduction.plans:
+            _add_plan_row(table, plan, reproduction, estimates, problems, retry_failed=retry_failed)
     left = [
         job
         for job in reproduction.jobs()
         if not job.is_finished(out) and (retry_failed or not read_failure(out, job.key))
     ]
-    hours = sum(costs[job.key].seconds for job in left if job.key in costs) / SECONDS_PER_HOUR
+    hours = sum(estimates[job.key].seconds for job in left if job.key in estimates) / SECONDS_PER_HOUR
     console.print(table)
     for name, reason in reproduction.skipped.items():
-        console.print(f"[yellow]without {name}:[/] {escape(reason)}", highlight=False, soft_wrap=True)
-    for trouble in dict.fromkeys(troubles):
-        console.print(f"[red]cannot be run:[/] {escape(trouble)}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]skipped {name}:[/] {escape(reason)}", highlight=False, soft_wrap=True)
+    for problem in dict.fromkeys(problems):
+        console.print(f"[red]cannot be run:[/] {escape(problem)}", highlight=False, soft_wrap=True)
     console.print(
-        f"{pluralize(len(left), 'run')} left, about {format_hours(hours)} by one process on this machine. Early "
-        "stopping makes it less, reading images and measuring maps more. Equal rows, of one table or of "
-        "several, are one run.",
+        f"{pluralize(len(left), 'run')} left, about {format_hours(hours)} in one process on this machine. Early "
+        "stopping shortens this; reading images and measuring maps adds to it. Identical rows, of one table or of "
+        "several, are run once.",
         highlight=False,
     )
-    return PlanSummary(len(left), hours, tuple(troubles))
+    return PlanSummary(len(left), hours, tuple(problems))
 
 
 def _add_plan_row(
@@ -68,20 +68,22 @@ def _add_plan_row(
     *,
     retry_failed: bool,
 ) -> None:
-    """Add one experiment's line; what its runs cost goes into ``estimates``."""
+    """Add a row for one table, and the estimates of its runs to ``estimates``."""
     out, jobs = reproduction.options.out, plan.jobs()
     images = 0
     for row in plan.requested_rows:
         for variant in plan.spec.recipes_of(plan.spec.row(row)):
-            twins = [found.job for found in plan.runs if (found.row, found.variant) == (row, variant)]
+            similar = [run.job for run in plan.runs if (run.row, run.variant) == (row, variant)]
             try:
-                found = estimates.get(twins[0].key) or estimate_runtime(twins[0], out, similar_runs=twins)
+                estimate = estimates.get(similar[0].key) or estimate_runtime(
+                    similar[0], out, similar_runs=similar
+                )
             except LesionLensError as error:
                 problems.append(f"{plan.name}, {row}: {error}")
                 continue
-            images = max(images, found.num_images)
-            problems += _undefined_columns(plan, variant, found.classes)
-            estimates.update(dict.fromkeys([twin.key for twin in twins], found))
+            images = max(images, estimate.num_images)
+            problems += _undefined_columns(plan, variant, estimate.classes)
+            estimates.update(dict.fromkeys([job.key for job in similar], estimate))
     done, failed = _count_jobs(jobs, reproduction)
     left = [
         job for job in jobs if not job.is_finished(out) and (retry_failed or not read_failure(out, job.key))
@@ -92,12 +94,12 @@ def _add_plan_row(
 
 
 def _undefined_columns(plan: TablePlan, variant: str, classes: Sequence[str]) -> list[str]:
-    """Say which columns of a variant ask for a class that its task has not."""
+    """Return a message for each column of a variant whose class does not exist in its task."""
     allowed = [*COLUMN_AVERAGES, *classes]
     return [
-        f"{plan.name}, column {metric.name}: {unknown_name_message('class', metric.class_name, allowed)}"
-        for metric in plan.spec.columns
-        if metric.metric and not metric.map and metric.variant == variant and metric.class_name not in allowed
+        f"{plan.name}, column {column.name}: {unknown_name_message('class', column.class_name, allowed)}"
+        for column in plan.spec.columns
+        if column.metric and not column.map and column.variant == variant and column.class_name not in allowed
     ]
 
 
@@ -107,7 +109,7 @@ def _count_jobs(jobs: Sequence[Job], reproduction: Reproduction) -> tuple[int, i
 
 
 def format_hours(hours: float) -> str:
-    """Write hours for people.
+    """Format a number of hours.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""What an experiment's rows mean in runs, with the profile's and the user's words over each recipe."""
+"""Planning of a table: the runs of its rows, with the overrides of profile and user, and the state of each run."""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal
@@ -19,25 +19,32 @@ from lesionlens.runs.schema import Recipe
 
 RunState = Literal["finished", "failed", "started", "missing"]
 
+SET_PREFIX = "set:"
+PATH_KEYS = (  # keys of paths and hardware, which do not change the protocol
+    "data", "data.source", "data.mask_dir", "data.cache", "data.cache_dir", "model.weights", "train.device",
+    "train.num_workers", "train.num_threads", "train.compile",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class RunCell:
-    """One run.
+    """A run of a row.
 
     Attributes
     ----------
     row, variant
-        Of the experiment; rows of one and the same recipe share the folder of their runs.
+        Row of the table and its variant; rows with identical recipes share the folders of their runs.
     run, fold
-        Which repeat, from 0, and which fold, if any: cells of two rows with the same run and fold are pairs.
+        Indices of repeat and fold, from 0 (``fold`` is None without folds). Cells of two rows with the same run and
+        fold are compared as a pair.
     recipe
-        As it is run: with the profile's words, one run, one fold.
+        Recipe of this repeat and fold, with all overrides.
     run_dir
-        The run's folder; only of a ``finished`` cell does it hold everything.
+        Folder of the run; complete only if ``state`` is ``finished``.
     state
-        How far it came.
+        ``finished``, ``failed``, ``started`` or ``missing``.
     message
-        Why it failed.
+        Error message of a failed run.
     """
 
     row: str
@@ -52,26 +59,30 @@ class RunCell:
 
 @dataclass(frozen=True)
 class TableResults:
-    """An experiment and its cells.
+    """A table and the state of its runs.
 
     Attributes
     ----------
     name
-        Of the experiment, such as ``arl/table5``.
+        Name of the table, such as ``arl/table5``, or path of its YAML file.
+    spec
+        Specification of the table.
+    cells
+        Runs of all rows.
     profile
         ``paper``, ``short`` or ``smoke``.
     artifact_sets
-        Generated set by name -> data source.
+        Data source of each generated set.
     caveats
-        What the profile and the data make different from the paper, in sentences.
+        Sentences on how profile and data differ from the paper.
     out
         Folder of the reproduction.
-    protocol_overrides
-        ``key=value`` words of the user that make the protocol another one than the paper's.
-    command
-        What makes it again.
     tap_aliases
-        Place of a paper's network -> the one of the small network that stands for it, where one does.
+        Layer of the small network that replaces a layer of the paper's network, by the latter's name.
+    protocol_overrides
+        ``key=value`` settings of the user that change the paper's protocol.
+    command
+        Command that reproduces the table.
     """
 
     name: str
@@ -86,7 +97,7 @@ class TableResults:
     command: str = ""
 
     def local_map_name(self, name: str) -> str:
-        """Give the name that a map of the paper's network has in these runs.
+        """Return the name that a map of the paper's network has in these runs.
 
         Examples
         --------
@@ -96,39 +107,32 @@ class TableResults:
         >>> results.local_map_name("gate-pool4")
         'gate-blocks.4'
         """
-        for place, ours in self.tap_aliases.items():
-            name = name.replace(place, ours)
+        for layer, alias in self.tap_aliases.items():
+            name = name.replace(layer, alias)
         return name
 
     def cells_for(self, row: str, variant: str = "", *, state: RunState = "finished") -> list[RunCell]:
-        """Give the cells of a row's variant that are in a state, in order of run and fold."""
-        found = [each for each in self.cells if (each.row, each.variant, each.state) == (row, variant, state)]
-        return sorted(found, key=lambda each: (each.run, -1 if each.fold is None else each.fold))
-
-
-SET_PREFIX = "set:"
-PATH_KEYS = (  # keys that say where things lie and what computes
-    "data", "data.source", "data.mask_dir", "data.cache", "data.cache_dir", "model.weights", "train.device",
-    "train.num_workers", "train.num_threads", "train.compile",
-)  # fmt: skip
+        """Return the runs of a row's variant that are in a state, in order of run and fold."""
+        cells = [cell for cell in self.cells if (cell.row, cell.variant, cell.state) == (row, variant, state)]
+        return sorted(cells, key=lambda cell: (cell.run, -1 if cell.fold is None else cell.fold))
 
 
 @dataclass(frozen=True)
 class ReproductionOptions:
-    """What a user asked for.
+    """Options of a reproduction.
 
     Attributes
     ----------
     profile
-        The budget.
+        Training budget.
     out
-        The reproduction's folder.
+        Folder of the reproduction.
     repeats
-        Repeats in place of the profile's and the recipes'.
+        Number of repeats, instead of that of profile and recipe.
     rows
-        Names of rows, or patterns of them, that are run; none: all.
+        Names or patterns of the rows to run; empty: all.
     overrides
-        ``key=value`` words over every recipe, the last to count.
+        ``key=value`` settings on top of every recipe; they take precedence over all others.
     device
         ``auto``, ``cpu`` or ``gpu``.
     """
@@ -141,20 +145,20 @@ class ReproductionOptions:
     device: str = "auto"
 
     def protocol_overrides(self) -> tuple[str, ...]:
-        """Give the words that change the protocol itself."""
-        return tuple(word for word in self.overrides if word.partition("=")[0] not in PATH_KEYS)
+        """Return the overrides that change the protocol itself."""
+        return tuple(item for item in self.overrides if item.partition("=")[0] not in PATH_KEYS)
 
     def command(self, name: str, dataset: str) -> str:
-        """Give the command that makes one experiment again, from ``dataset`` if it is not ""."""
-        given = ["--dataset", f"{dataset}:FOLDER"] if dataset else []
-        runs = [] if self.repeats is None else ["--repeats", str(self.repeats)]
-        words = [*self.overrides, "--profile", self.profile.name, *runs, *given]
-        return shlex.join(["lesionlens", "reproduce", name, *words])
+        """Return the command that reproduces a table, with ``--dataset`` unless ``dataset`` is ""."""
+        sources = ["--dataset", f"{dataset}:FOLDER"] if dataset else []
+        repeats = [] if self.repeats is None else ["--repeats", str(self.repeats)]
+        options = [*self.overrides, "--profile", self.profile.name, *repeats, *sources]
+        return shlex.join(["lesionlens", "reproduce", name, *options])
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of one variant of one row."""
+    """A run of a row's variant."""
 
     row: str
     variant: str
@@ -163,20 +167,22 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class TablePlan:
-    """An experiment with its runs, all rows of it.
+    """A table and the runs of all its rows.
 
     Attributes
     ----------
     name
-        Of the experiment.
+        Name of the table, or path of its YAML file.
+    spec
+        Specification of the table.
     source
-        Of its data set.
+        Data source, ``NAME:ROOT``.
     artifact_sets
-        Artifact set by name -> its source.
+        Data source of each generated set.
     runs
-        Every row's, in order; rows of equal recipes have equal jobs.
+        Runs of all rows, in order; rows with identical recipes have identical jobs.
     requested_rows
-        Rows that are to be run now.
+        Names of the rows to run now.
     """
 
     name: str
@@ -187,18 +193,18 @@ class TablePlan:
     requested_rows: tuple[str, ...]
 
     def jobs(self) -> list[Job]:
-        """Give the different runs that are to be done now."""
-        wanted = {each.job.key: each.job for each in self.runs if each.row in self.requested_rows}
-        return list(wanted.values())
+        """Return the distinct runs of the requested rows."""
+        jobs = {planned.job.key: planned.job for planned in self.runs if planned.row in self.requested_rows}
+        return list(jobs.values())
 
     def results(self, options: ReproductionOptions, caveats: Sequence[str]) -> TableResults:
-        """Say how far each run is."""
-        cells = tuple(self._run_cell(each, options.out) for each in self.runs)
-        drawn = is_synthetic(self.source, options.out)
+        """Return the state of each run."""
+        cells = tuple(self._run_cell(planned, options.out) for planned in self.runs)
+        synthetic = is_synthetic(self.source, options.out)
         return TableResults(
             self.name, self.spec, cells, options.profile.name, self.artifact_sets, tuple(caveats), options.out,
             tap_aliases=options.profile.tap_aliases, protocol_overrides=options.protocol_overrides(),
-            command=options.command(self.name, "" if drawn else self.spec.dataset),
+            command=options.command(self.name, "" if synthetic else self.spec.dataset),
         )  # fmt: skip
 
     def _run_cell(self, planned: PlannedRun, out: Path) -> RunCell:
@@ -210,7 +216,7 @@ class TablePlan:
         elif message:
             state = "failed"
         elif folder.exists():
-            state = "started"  # killed, or another process is at it
+            state = "started"  # killed, or running in another process
         return RunCell(planned.row, planned.variant, job.run, job.fold, job.recipe, folder, state, message)
 
 
@@ -223,33 +229,32 @@ def make_plan(
     artifact_sets: Mapping[str, str],
     mask_dir: str | None,
 ) -> TablePlan:
-    """Lay out every run of an experiment.
+    """Plan every run of a table.
 
     Parameters
     ----------
-    source, artifact_sets
-        Of its data set, and of its planted sets.
+    name
+        Name of the table, or path of its YAML file.
+    source
+        Data source, ``NAME:ROOT``.
+    artifact_sets
+        Data source of each generated set.
     mask_dir
-        Folder of lesion masks for recipes that take such a folder; None: as they say.
+        Folder of lesion masks for recipes that use such a folder; None: that of the recipe.
 
     Raises
     ------
     RecipeError
-        A word or a pattern of rows that does not fit.
+        An override is invalid.
     """
-    found = [
+    paths = _DataPaths(source, dict(artifact_sets), mask_dir)
+    runs = [
         PlannedRun(row.name, variant, job)
         for row in spec.rows
         for variant, recipe in spec.recipes_of(row).items()
-        for job in _row_jobs(
-            f"{name}:{recipe.slug}",
-            recipe.base,
-            spec,
-            options,
-            _DataPaths(source, dict(artifact_sets), mask_dir),
-        )
+        for job in _row_jobs(f"{name}:{recipe.slug}", recipe.base, spec, options, paths)
     ]
-    return TablePlan(name, spec, source, dict(artifact_sets), tuple(found), _select_rows(spec, options.rows))
+    return TablePlan(name, spec, source, dict(artifact_sets), tuple(runs), _select_rows(spec, options.rows))
 
 
 @dataclass(frozen=True)
@@ -259,12 +264,12 @@ class _DataPaths:
     mask_dir: str | None
 
     def overrides(self, source: str) -> Iterator[str]:
-        """Say where a recipe's images lie; a recipe that names a set of the experiment gets that one."""
+        """Yield the overrides of a recipe's data paths; ``set:NAME`` as its source refers to a generated set."""
         if source.startswith(SET_PREFIX):
-            chosen = source.removeprefix(SET_PREFIX)
-            if chosen not in self.artifact_sets:
-                raise RecipeError(unknown_name_message("artifact set", chosen, self.artifact_sets))
-            yield f"data.source={self.artifact_sets[chosen]}"
+            name = source.removeprefix(SET_PREFIX)
+            if name not in self.artifact_sets:
+                raise RecipeError(unknown_name_message("artifact set", name, self.artifact_sets))
+            yield f"data.source={self.artifact_sets[name]}"
         else:
             yield f"data.source={self.source}"
         if self.mask_dir is not None:
@@ -274,15 +279,16 @@ class _DataPaths:
 def _row_jobs(
     name: str, base: str, spec: TableSpec, options: ReproductionOptions, paths: _DataPaths
 ) -> list[Job]:
-    """Expand a row's recipe with the overrides of row, profile, data paths and user, the last to count."""
+    """Return the runs of a row's recipe, with the overrides of profile, data paths and user, in this order."""
     recipe = load_recipe(name)
-    known = paths if recipe.data.mask_dir else _DataPaths(paths.source, paths.artifact_sets, None)
-    said = [*options.profile.overrides(base, recipe), *known.overrides(recipe.data.source)]
+    if not recipe.data.mask_dir:
+        paths = replace(paths, mask_dir=None)
+    overrides = [*options.profile.overrides(base, recipe), *paths.overrides(recipe.data.source)]
     if options.profile.name == "short":
-        said += spec.short_overrides
-    said += [f"data.cache_dir={options.out / 'cache'}", f"train.device={options.device}"]
-    said.append(f"num_repeats={options.profile.resolve_repeats(recipe, options.repeats)}")
-    return expand_jobs(load_recipe(name, [*said, *options.overrides]), options.out)
+        overrides += spec.short_overrides
+    overrides += [f"data.cache_dir={options.out / 'cache'}", f"train.device={options.device}"]
+    overrides.append(f"num_repeats={options.profile.resolve_repeats(recipe, options.repeats)}")
+    return expand_jobs(load_recipe(name, [*overrides, *options.overrides]), options.out)
 
 
 def _select_rows(spec: TableSpec, patterns: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""How much of a paper's protocol is run: all of it, a small budget of the same shape, or a few steps."""
+"""Training budgets: the paper's full protocol, a small version of it, or a few steps."""
 
 import json
 from collections.abc import Mapping
@@ -11,34 +11,37 @@ from lesionlens.training.setup import resolve_model
 
 ProfileName = Literal["paper", "short", "smoke"]
 
-BACKBONE_KWARGS = {"layers", "stage"}  # options that name places of a network which another one has not
-LAYERS_14_KWARGS = {"layers": [1, 1, 1, 1]}  # Zhang et al. 2019, Table I: one block a stage
+BACKBONE_KWARGS = {"layers", "stage"}  # options that refer to layers of one backbone
+LAYERS_14_KWARGS = {"layers": [1, 1, 1, 1]}  # Zhang et al. 2019, Table I: one block per stage
 FROM_SCRATCH_PREFIX = (
-    "arl/"  # recipes whose mechanism needs residual blocks: their small network is the paper's own
+    "arl/"  # recipes whose attention needs residual blocks: their small network is the paper's own
 )
-MAX_TRAIN_CROPS = 2  # crops of one image that a small budget sees in training
+MAX_TRAIN_CROPS = 2  # crops per image that a small budget trains on
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A budget.
+    """A training budget.
 
     Attributes
     ----------
+    name
+        Name of the profile.
     summary
-        What it makes of the paper's protocol, for the page.
+        Description of the changes to the paper's protocol, for the page.
     num_repeats
-        Repeats of a recipe without folds; None: as the recipe says.
+        Repeats of a recipe without folds; None: those of the recipe.
     num_images, image_size
-        Of a generated data set; height and width in pixels.
+        Number of images and size (height, width) in pixels of a generated dataset.
     backbone, weights
-        The small network that stands for every other, with the row's mechanism.
+        Small backbone that replaces every other, and its initial weights; the row's attention stays.
     input_size, epochs, batch_size, max_test_crops
-        What is left of a recipe's own.
-    tap_aliases
-        Place of a paper's network -> that of the small network: where gates stand, which maps have a prior.
+        Values that replace a recipe's own; test crops are only reduced.
     scratch_epochs
-        Epochs of recipes whose small network is the paper's own, from chance; 0: no such network is kept.
+        Epochs of recipes whose small network is the paper's own, trained from scratch; 0: they use ``backbone``.
+    tap_aliases
+        Layer of the small backbone that replaces a layer of the paper's network, by the latter's name: positions of
+        gates, and maps with a prior.
     """
 
     name: ProfileName
@@ -56,10 +59,17 @@ class Profile:
     tap_aliases: Mapping[str, str] = field(default_factory=dict)
 
     def overrides(self, name: str, recipe: Recipe) -> list[str]:
-        """Give the ``key=value`` words that bring a recipe to this budget and leave what makes it its row.
+        """Return the ``key=value`` settings that reduce a recipe to this budget.
 
-        What stays: the mechanism and its options, data and task, crops and their way, augmentation, balance, loss,
-        prior and folds. What goes: the network around the mechanism, its optimiser, sizes and epochs.
+        Unchanged are attention and its options, data and task, crop strategy, augmentation, class balancing, loss,
+        prior and folds. Replaced are backbone, optimizer, sizes and epochs.
+
+        Parameters
+        ----------
+        name
+            Name of the recipe, or of the one that it extends.
+        recipe
+            The recipe.
         """
         if self.name == "paper":
             return []
@@ -69,28 +79,28 @@ class Profile:
             if self.scratch_epochs and name.startswith(FROM_SCRATCH_PREFIX)
             else self.epochs
         )
-        said = [
+        overrides = [
             *self._network_overrides(name, recipe), f"model.input_size={self.input_size}",
             f"train.epochs={epochs}", f"train.batch_size={self.batch_size}", "train.passes_per_epoch=1",
             "train.optimizer=adamw", "train.lr=0.001", "train.weight_decay=0.01", "train.schedule=cosine",
             "train.eps=1.0e-8", "train.nesterov=false", "train.patience=null", "train.precision=fp32",
         ]  # fmt: skip
         if recipe.attention_prior.weight:
-            said.append(
+            overrides.append(
                 f"attention_prior.weight={json.dumps(self._rename_taps(recipe.attention_prior.weight))}"
             )
         if crops.train_count > MAX_TRAIN_CROPS:
-            said.append(f"crops.train_count={MAX_TRAIN_CROPS}")
+            overrides.append(f"crops.train_count={MAX_TRAIN_CROPS}")
         if crops.test_count > self.max_test_crops:
-            said.append(f"crops.test_count={self.max_test_crops}")
+            overrides.append(f"crops.test_count={self.max_test_crops}")
         if self.name == "smoke" and recipe.n_folds:
-            said.append("fold=0")
+            overrides.append("fold=0")
         if data.split == "gessert2019":
-            said.append("data.split=group_kfold")
-        return said
+            overrides.append("data.split=group_kfold")
+        return overrides
 
     def resolve_repeats(self, recipe: Recipe, requested: int | None) -> int:
-        """Give how often a recipe is run: as asked, else as the profile says, else as the recipe does."""
+        """Return the number of repeats: the requested one, else that of the profile, else that of the recipe."""
         if requested is not None:
             return requested
         if self.num_repeats is None:
@@ -111,7 +121,7 @@ class Profile:
         ]  # fmt: skip
 
     def _rename_taps(self, by_tap: Mapping[str, object]) -> dict[str, object]:
-        """Name places as the small network does."""
+        """Replace layer names of the paper's network by those of the small backbone."""
         return {self.tap_aliases.get(name, name): value for name, value in by_tap.items()}
 
 
@@ -119,10 +129,10 @@ PROFILES: dict[str, Profile] = {
     "paper": Profile("paper", "The paper's protocol in full, as far as it is known."),
     "short": Profile(
         "short",
-        "A small budget: MobileNet-v2 from ImageNet weights, with the row's mechanism, stands for every network (for "
-        "those of Zhang et al. 2019, whose mechanism needs residual blocks, their own of fourteen layers, from "
-        "chance); 96 pixels; four epochs of AdamW, from chance six. Rows that differ only in the network around the "
-        "mechanism share runs.",
+        "A small budget: MobileNet-v2 from ImageNet weights, with the row's attention, replaces every network (those "
+        "of Zhang et al. 2019, whose attention needs residual blocks, are replaced by their own of fourteen layers, "
+        "trained from scratch); 96 pixels; four epochs of AdamW, six from scratch. Rows that differ only in the "
+        "backbone share runs.",
         num_repeats=3,
         num_images=700,
         image_size=(192, 256),
@@ -137,7 +147,7 @@ PROFILES: dict[str, Profile] = {
     ),
     "smoke": Profile(
         "smoke",
-        "A few steps of a tiny network, to see that all goes the whole way: the numbers mean nothing.",
+        "A few steps of a tiny network, to check that everything runs: the numbers mean nothing.",
         num_repeats=1,
         num_images=84,
         image_size=(72, 96),
@@ -152,7 +162,7 @@ PROFILES: dict[str, Profile] = {
 
 
 def get_profile(name: str) -> Profile:
-    """Look a profile up.
+    """Return the profile of this name.
 
     Raises
     ------

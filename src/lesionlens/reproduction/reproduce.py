@@ -1,4 +1,4 @@
-"""Tables and figures from names to pages: planned, run, resumed, set beside what was published."""
+"""Reproduction of tables and figures: plan the runs, execute or resume them, and write pages of the results."""
 
 import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,16 +31,16 @@ from lesionlens.training.setup import SYNTHETIC_DATA_NOTICE
 
 @dataclass(frozen=True)
 class Reproduction:
-    """Experiments, ready to be run.
+    """Planned tables, ready to be run.
 
     Attributes
     ----------
     options
-        What was asked for.
+        Options of the reproduction.
     plans
-        One for each experiment.
+        Plan of each table.
     skipped
-        Experiments that cannot be run, each with the reason.
+        Tables that cannot be run, each with the reason.
     """
 
     options: ReproductionOptions
@@ -48,76 +48,84 @@ class Reproduction:
     skipped: dict[str, str]
 
     def jobs(self) -> list[Job]:
-        """Give the different runs of all experiments, in order; equal rows of several tables are run once."""
-        return list({job.key: job for each in self.plans for job in each.jobs()}.values())
+        """Return the distinct runs of all tables, in order; identical rows of several tables are run once."""
+        return list({job.key: job for plan in self.plans for job in plan.jobs()}.values())
 
     def clear_failures(self) -> None:
-        """Forget which runs failed before, so that they are run again, once, by whichever process comes first."""
+        """Delete the records of failed runs, so that the first process that gets to one runs it again."""
         for job in self.jobs():
             clear_failure(self.options.out, job.key)
 
     def run_jobs(self, console: Console) -> RunSummary:
-        """Do what is not done."""
+        """Execute all runs that are not finished."""
         return run_jobs(self.jobs(), self.options.out, console=console)
 
     def write_pages(self, console: Console) -> tuple[str, ...]:
-        """Write the page of each experiment from what is finished.
+        """Write the page of each table from its finished runs.
 
         Returns
         -------
         tuple of str
-            Pages that could not be written: `read_failure` says why. The others are written.
+            Keys of pages that could not be written; `read_failure` returns the reason. All others are written.
         """
         failed = []
-        for each in self.plans:
-            key = f"page-{page_name(each.name)}"
+        for plan in self.plans:
+            key = f"page-{page_name(plan.name)}"
             clear_failure(self.options.out, key)
             try:
-                written = self._write_page(each)
-                console.print(f"page: {written}", highlight=False, soft_wrap=True)
-            except Exception as error:  # whatever it is, the other pages are worth having
+                path = self._write_page(plan)
+                console.print(f"page: {path}", highlight=False, soft_wrap=True)
+            except Exception as error:  # any error: the other pages are still written
                 write_failure(self.options.out, key, error)
                 failed.append(key)
         return tuple(failed)
 
     def _write_page(self, plan: TablePlan) -> Path:
-        """Write one page; who waits for it here takes up what the first has measured, and all that is done by then."""
-        place = self.options.out / "pages" / page_name(plan.name)
-        with file_lock(place.with_name(f".{place.name}.lock")):
-            return write_page(plan.results(self.options, list(_protocol_caveats(plan, self.options))), place)
+        """Write one page under a lock: a process that waits for it reuses the measurements of the first."""
+        folder = self.options.out / "pages" / page_name(plan.name)
+        with file_lock(folder.with_name(f".{folder.name}.lock")):
+            return write_page(plan.results(self.options, list(_protocol_caveats(plan, self.options))), folder)
 
 
 def plan_reproduction(
     names: Sequence[str], sources: Sequence[str], options: ReproductionOptions, console: Console
 ) -> Reproduction:
-    """Read the experiments, find or draw their images, and lay out their runs.
+    """Load tables, find or generate their images, and plan their runs.
+
+    Parameters
+    ----------
+    names
+        Names or patterns of tables, as for `match_tables`.
+    sources
+        Data sources, ``NAME:ROOT``.
 
     Raises
     ------
     LesionLensError
-        Names, sources, rows or words that do not fit; no experiment that could be run.
+        A name, source, row pattern or override is invalid, or no table can be run.
     """
-    chosen, known = {name: load_table_spec(name) for name in match_tables(names)}, parse_sources(sources)
-    _check_request(chosen, known)
-    plans, without = [], {}
-    for name, experiment in chosen.items():
+    specs = {name: load_table_spec(name) for name in match_tables(names)}
+    source_by_dataset = parse_sources(sources)
+    _check_request(specs, source_by_dataset)
+    plans, skipped = [], {}
+    for name, spec in specs.items():
         try:
-            source = resolve_source(experiment, known, options.profile, options.out, console)
+            source = resolve_source(spec, source_by_dataset, options.profile, options.out, console)
         except LesionLensError as error:
-            without[name] = str(error)
+            skipped[name] = str(error)
             continue
-        plans.append(_plan_table(name, experiment, source, options, console))
+        plans.append(_plan_table(name, spec, source, options, console))
     if not plans:
-        raise RunError("\n".join(dict.fromkeys(without.values())))
-    rows = list(dict.fromkeys(row.name for each in plans for row in each.spec.rows if row.recipe))
+        raise RunError("\n".join(dict.fromkeys(skipped.values())))
+    rows = list(dict.fromkeys(row.name for plan in plans for row in plan.spec.rows if row.recipe))
     for pattern in options.rows:
         if not fnmatch.filter(rows, pattern):
-            raise RecipeError(f"--rows {pattern} fits none of the rows: {', '.join(rows)}")
-    return Reproduction(options, tuple(plans), without)
+            raise RecipeError(f"--rows {pattern} matches none of the rows: {', '.join(rows)}")
+    return Reproduction(options, tuple(plans), skipped)
 
 
 def page_name(name: str) -> str:
-    """Give the folder of an experiment's page: ``patch-table2``, or the name of a YAML file.
+    """Return the name of a table's page folder: ``patch-table2``, or the name of a YAML file.
 
     Examples
     --------
@@ -128,54 +136,52 @@ def page_name(name: str) -> str:
 
 
 def _check_request(specs: Mapping[str, TableSpec], sources: Mapping[str, str]) -> None:
-    """Refuse what would come out at the end alone: columns of no measure, data for nothing, two pages in one place."""
-    for name, experiment in specs.items():
-        for metric in experiment.columns:
-            if metric.metric and metric.metric not in COLUMN_METRICS:
+    """Reject early what would fail only at the end: unknown metrics, unused datasets, two pages in one folder."""
+    for name, spec in specs.items():
+        for column in spec.columns:
+            if column.metric and column.metric not in COLUMN_METRICS:
                 raise RecipeError(
-                    f"{name}, column {metric.name}: {unknown_name_message('metric', metric.metric, COLUMN_METRICS)}"
+                    f"{name}, column {column.name}: {unknown_name_message('metric', column.metric, COLUMN_METRICS)}"
                 )
-    wanted = {experiment.dataset for experiment in specs.values()}
-    for data, source in sources.items():
-        if data not in wanted:
+    datasets = {spec.dataset for spec in specs.values()}
+    for dataset, source in sources.items():
+        if dataset not in datasets:
             raise DataError(
-                f"--dataset {source} is for none of these tables, which take {', '.join(sorted(wanted))}"
+                f"--dataset {source} is used by none of these tables; they use {', '.join(sorted(datasets))}"
             )
     pages = {page_name(name): name for name in specs}
     for name in specs:
         if pages[page_name(name)] != name:
-            raise RecipeError(f"{name} and {pages[page_name(name)]} would have one page; rename one of them")
+            raise RecipeError(
+                f"{name} and {pages[page_name(name)]} would write the same page; rename one of them"
+            )
 
 
 def _plan_table(
     name: str, spec: TableSpec, source: str, options: ReproductionOptions, console: Console
 ) -> TablePlan:
-    inside, drawn = options.out / "data", is_synthetic(source, options.out)
-    stem = Path(source.rpartition(":")[2]).name if drawn else spec.dataset
-    sets = get_artifact_sets(spec.artifact_sets, source, inside / f"{stem}-artifacts", console=console)
-    masks = (
-        make_noisy_masks(source, inside / f"{stem}-noisy-masks")
-        if drawn and _uses_mask_dir(name, spec)
-        else None
-    )
-    return make_plan(
-        name, spec, source, options, artifact_sets=sets, mask_dir=None if masks is None else str(masks)
-    )
+    data_dir, synthetic = options.out / "data", is_synthetic(source, options.out)
+    stem = Path(source.rpartition(":")[2]).name if synthetic else spec.dataset
+    sets = get_artifact_sets(spec.artifact_sets, source, data_dir / f"{stem}-artifacts", console=console)
+    mask_dir = None
+    if synthetic and _uses_mask_dir(name, spec):
+        mask_dir = str(make_noisy_masks(source, data_dir / f"{stem}-noisy-masks"))
+    return make_plan(name, spec, source, options, artifact_sets=sets, mask_dir=mask_dir)
 
 
 def _uses_mask_dir(name: str, spec: TableSpec) -> bool:
-    """Say whether a recipe takes a folder of lesion masks, which a segmentation network has drawn."""
+    """Return whether a recipe of the table uses a folder of lesion masks, as predicted by a segmentation model."""
     recipes = (recipe for row in spec.rows for recipe in spec.recipes_of(row).values())
     return any(load_recipe(f"{name}:{recipe.slug}").data.mask_dir for recipe in recipes)
 
 
 def _protocol_caveats(plan: TablePlan, options: ReproductionOptions) -> Iterable[str]:
-    """Say what differs from the paper's own protocol."""
+    """Yield a sentence for each difference from the paper's protocol."""
     if options.profile.name != "paper":
         yield options.profile.summary
     if (load_table(plan.source).frame["source"] == "synthetic").any():
         yield SYNTHETIC_DATA_NOTICE
     if options.overrides:
-        yield f"Over every recipe: {' '.join(options.overrides)}."
+        yield f"Overrides of every recipe: {' '.join(options.overrides)}."
     if options.profile.name == "short" and plan.spec.short_overrides:
-        yield f"Over the profile: {' '.join(plan.spec.short_overrides)}."
+        yield f"Overrides of the profile: {' '.join(plan.spec.short_overrides)}."

@@ -1,4 +1,4 @@
-"""Run after run: what is done is left alone, what was killed goes on, what fails is told and passed over."""
+"""Execution of runs: finished ones are skipped, interrupted ones resumed, and failures recorded and skipped."""
 
 import json
 import os
@@ -19,6 +19,54 @@ from lesionlens.core.fileio import file_lock, write_text
 from lesionlens.reproduction.jobs import Job
 from lesionlens.runs.run_dir import write_recipe
 from lesionlens.training.run import resume, train
+
+JobOutcome: TypeAlias = Literal["exists", "done", "failed"]
+
+
+class RunSummary(NamedTuple):
+    """Keys of the runs that this call finished, and of those that failed, now or before."""
+
+    done: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
+def run_jobs(jobs: Sequence[Job], out: Path, *, console: Console) -> RunSummary:
+    """Execute runs one by one, each under its lock, so that any number of processes can work on the same list.
+
+    Runs of other processes are skipped at first. At the end this process waits for them, and executes those whose
+    process died. Failed runs are not repeated until their record is deleted (see `clear_failure`).
+
+    Parameters
+    ----------
+    jobs
+        Distinct runs.
+    out
+        Folder of the reproduction.
+
+    Raises
+    ------
+    RunInterrupted
+        Ctrl-C was pressed. The same command resumes the run from its last complete epoch.
+    """
+    outcomes: dict[str, JobOutcome] = {}
+    skipped: list[Job] = []
+    for number, job in enumerate(jobs, 1):
+        if job.is_finished(out):
+            continue
+        with acquire_run(out, job.key) as acquired:
+            if acquired:
+                outcomes[job.key] = _run_one(job, out, console, f"{number} of {len(jobs)}")
+            else:
+                skipped.append(job)
+                console.print(f"{job.key} is being run by {_lock_owner_name(out, job)}", style="dim")
+    for number, job in enumerate(skipped, 1):
+        console.print(f"{job.key}: waiting for {_lock_owner_name(out, job)}", style="dim")
+        with acquire_run(out, job.key, wait=True):
+            outcomes[job.key] = _run_one(job, out, console, f"{number} of {len(skipped)} skipped at first")
+    return RunSummary(
+        tuple(key for key, outcome in outcomes.items() if outcome == "done"),
+        tuple(key for key, outcome in outcomes.items() if outcome == "failed"),
+    )
 
 
 @contextmanager
@@ -49,78 +97,36 @@ def acquire_run(out: Path, key: str, *, wait: bool = False) -> Iterator[bool]:
 
 
 def lock_owner(out: Path, key: str) -> str:
-    """Say which machine and process has a run; "" where nobody says so."""
-    note = out / "locks" / f"{key}.txt"
-    return note.read_text(encoding="utf-8").strip() if note.is_file() else ""
-
-
-JobOutcome: TypeAlias = Literal["exists", "done", "failed"]
-
-
-class RunSummary(NamedTuple):
-    """Keys of the runs that were done now, and of those that failed, now or before."""
-
-    done: tuple[str, ...]
-    failed: tuple[str, ...]
-
-
-def run_jobs(jobs: Sequence[Job], out: Path, *, console: Console) -> RunSummary:
-    """Go through runs one by one, each claimed first, so that any number of processes may share them.
-
-    What another process has is passed over, and looked at again at the end: it is waited for, and run where that
-    process died before it was done. What failed stays failed until that is forgotten (see `clear_failure`).
-
-    Raises
-    ------
-    RunInterrupted
-        Ctrl-C: the run goes on from its last whole epoch when the same command is given again.
-    """
-    came: dict[str, JobOutcome] = {}
-    passed_over: list[Job] = []
-    for number, job in enumerate(jobs, 1):
-        if job.is_finished(out):
-            continue
-        with acquire_run(out, job.key) as mine:
-            if mine:
-                came[job.key] = _run_one(job, out, console, f"{number} of {len(jobs)}")
-            else:
-                passed_over.append(job)
-                console.print(f"{job.key} is being run by {_lock_owner_name(out, job)}", style="dim")
-    for number, job in enumerate(passed_over, 1):
-        console.print(f"{job.key}: waiting for {_lock_owner_name(out, job)}", style="dim")
-        with acquire_run(out, job.key, wait=True):
-            came[job.key] = _run_one(job, out, console, f"{number} of {len(passed_over)} passed over")
-    return RunSummary(
-        tuple(key for key, how in came.items() if how == "done"),
-        tuple(key for key, how in came.items() if how == "failed"),
-    )
+    """Return machine and process that execute a run; "" if unknown."""
+    owner_path = out / "locks" / f"{key}.txt"
+    return owner_path.read_text(encoding="utf-8").strip() if owner_path.is_file() else ""
 
 
 def read_failure(out: Path, key: str) -> str:
-    """Say why a run or a page failed; "" where it did not."""
-    note = _failure_path(out, key)
-    return str(json.loads(note.read_text(encoding="utf-8"))["message"]) if note.is_file() else ""
+    """Return the error message of a failed run or page; "" if it did not fail."""
+    path = _failure_path(out, key)
+    return str(json.loads(path.read_text(encoding="utf-8"))["message"]) if path.is_file() else ""
 
 
 def write_failure(out: Path, key: str, error: Exception) -> str:
-    """Write down why a run or a page failed, with the traceback, and give the message alone."""
+    """Record the failure of a run or page with its traceback, and return the error message."""
     message = str(error) if isinstance(error, LesionLensError) else f"{type(error).__name__}: {error}"
-    told = {
+    record = {
         "message": message,
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "trace": "".join(traceback.format_exception(error)),
     }
-    write_text(_failure_path(out, key), json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    write_text(_failure_path(out, key), json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     return message
 
 
 def clear_failure(out: Path, key: str) -> None:
-    """Take back what `write_failure` wrote."""
+    """Delete the record of a failure."""
     _failure_path(out, key).unlink(missing_ok=True)
 
 
 def _run_one(job: Job, out: Path, console: Console, position: str) -> JobOutcome:
-    """Compute a claimed run, unless it is done or failed, which may have come while another had it."""
+    """Execute a locked run, unless another process has finished it or recorded its failure in the meantime."""
     if job.is_finished(out):
         return "exists"
     if read_failure(out, job.key):
@@ -134,14 +140,14 @@ def _lock_owner_name(out: Path, job: Job) -> str:
 
 
 def _run_and_record(job: Job, out: Path, console: Console) -> bool:
-    """Compute one run; a failure is written down with its traceback."""
+    """Execute one run and record a failure; return whether it succeeded."""
     try:
         _train_or_resume(job, out, console)
     except (RunInterrupted, KeyboardInterrupt) as stop:
         raise RunInterrupted(
-            f"stopped in {job.key}; nothing is lost up to its last whole epoch. Give the same command again to go on"
+            f"stopped in {job.key}, which is saved up to its last complete epoch. Run the same command again to resume"
         ) from stop
-    except Exception as error:  # whatever it is, the other runs are worth having
+    except Exception as error:  # any error: the other runs are still executed
         message = write_failure(out, job.key, error)
         console.print(f"[red]{job.key} failed:[/] {escape(message)}", highlight=False, soft_wrap=True)
         return False
@@ -149,13 +155,13 @@ def _run_and_record(job: Job, out: Path, console: Console) -> bool:
 
 
 def _train_or_resume(job: Job, out: Path, console: Console) -> None:
-    """Start a run, or go on with one that was begun."""
+    """Start a run, or resume one that was started."""
     folder = job.run_dir(out)
     if folder.exists():
         write_recipe(folder, job.recipe)  # the same run; its data and device may be elsewhere now
         resume(folder.path, console=console)
         return
-    if folder.path.exists():  # killed before there was anything to go on from
+    if folder.path.exists():  # killed before there was anything to resume
         shutil.rmtree(folder.path)
     train(job.recipe, out=folder.path, console=console)
 

@@ -1,4 +1,4 @@
-"""How long a run will take here: by a twin that is finished, else by timing a few steps of its network."""
+"""Estimates of a run's time on this machine: from a finished similar run, else by timing a few steps of its network."""
 
 import json
 import os
@@ -17,23 +17,25 @@ from lesionlens.training.autotune import MIN_STEPS_TO_COMPILE, choose_precision
 from lesionlens.training.losses import repeat_factors
 from lesionlens.training.setup import RunSetup, set_up_run
 
-CPU_BATCH = 4  # crops that are timed at once on a CPU; a GPU is timed with the recipe's own batch
-TIMED_STEPS = 2  # after one that is not counted
+CPU_BATCH = 4  # crops per timed step on a CPU; a GPU is timed with the recipe's batch size
+TIMED_STEPS = 2  # after an untimed first step
 OVERHEAD_SECONDS = (
-    4.0  # seconds of preparing, drawing maps and writing the report: what a run of a tiny network takes
+    4.0  # time to prepare the run, render maps and write the report, measured with a tiny network
 )
 
 
 @dataclass(frozen=True)
 class RuntimeEstimate:
-    """What a run is expected to cost.
+    """Expected cost of a run.
 
     Attributes
     ----------
-    num_images, classes
-        Training images, and the classes that the network scores.
+    num_images
+        Number of training images.
     seconds
-        Of computing, if no early stop comes before; reading images is not in it.
+        Time to compute all epochs, without early stopping and without reading images.
+    classes
+        Classes that the network scores.
     """
 
     num_images: int
@@ -42,78 +44,81 @@ class RuntimeEstimate:
 
 
 def estimate_runtime(job: Job, out: Path, *, similar_runs: Sequence[Job] = ()) -> RuntimeEstimate:
-    """Expect the cost of a run.
+    """Estimate the cost of a run.
 
     Parameters
     ----------
     out
-        Folder of the reproduction, which keeps what was timed.
+        Folder of the reproduction, in which timings are saved.
     similar_runs
-        Runs that differ in seed or fold alone.
+        Runs that differ only in seed or fold.
 
     Raises
     ------
     LesionLensError
-        The run cannot be prepared: data, masks or network are not as its recipe says.
+        The run cannot be prepared: data, masks or network do not fit its recipe.
     """
-    prepared = set_up_run(job.recipe)
-    images, classes = len(prepared.splits.splits["train"]), tuple(prepared.task.classes)
-    for twin in similar_runs:
-        if twin.is_finished(out) and (seconds := float(twin.run_dir(out).metadata()["seconds"])):
-            return RuntimeEstimate(images, OVERHEAD_SECONDS + seconds, classes)
-    train, test = _seconds_per_input(prepared, out)
-    passed = _samples_per_epoch(prepared)
-    seen = prepared.preprocessing.crop_count if prepared.resolved_model.architecture.num_crops is None else 1
-    held = {name: len(ids) * seen for name, ids in prepared.splits.splits.items() if name != "train"}
-    each = passed * train + held.get("validation", 0) * test
-    return RuntimeEstimate(
-        images, OVERHEAD_SECONDS + job.recipe.train.epochs * each + sum(held.values()) * test, classes
-    )
+    setup = set_up_run(job.recipe)
+    num_images, classes = len(setup.splits.splits["train"]), tuple(setup.task.classes)
+    for similar in similar_runs:
+        if similar.is_finished(out) and (seconds := float(similar.run_dir(out).metadata()["seconds"])):
+            return RuntimeEstimate(num_images, OVERHEAD_SECONDS + seconds, classes)
+    train_seconds, test_seconds = _seconds_per_input(setup, out)
+    crops = setup.preprocessing.crop_count if setup.resolved_model.architecture.num_crops is None else 1
+    inputs = {name: len(ids) * crops for name, ids in setup.splits.splits.items() if name != "train"}
+    epoch_seconds = _samples_per_epoch(setup) * train_seconds + inputs.get("validation", 0) * test_seconds
+    seconds = job.recipe.train.epochs * epoch_seconds + sum(inputs.values()) * test_seconds
+    return RuntimeEstimate(num_images, OVERHEAD_SECONDS + seconds, classes)
 
 
 def _samples_per_epoch(setup: RunSetup) -> int:
-    said, targets = setup.recipe.train, setup.targets("train")
-    together = setup.resolved_model.architecture.num_crops is not None
+    train, targets = setup.recipe.train, setup.targets("train")
+    one_input_per_image = setup.resolved_model.architecture.num_crops is not None
     return len(
         EpochSampler(
             targets,
-            crops_per_image=1 if together else setup.recipe.crops.train_count,
-            passes_per_epoch=said.passes_per_epoch,
-            sampling=said.sampling,
-            repeats=repeat_factors(said, targets, setup.task.classes),
-            seed=said.seed,
+            crops_per_image=1 if one_input_per_image else setup.recipe.crops.train_count,
+            passes_per_epoch=train.passes_per_epoch,
+            sampling=train.sampling,
+            repeats=repeat_factors(train, targets, setup.task.classes),
+            seed=train.seed,
         )
     )
 
 
 def _seconds_per_input(setup: RunSetup, out: Path) -> tuple[float, float]:
-    """Give the seconds of one input, in training and in testing; timed once for each network, size and machine."""
-    recipe, made = setup.recipe, setup.resolved_model.architecture
+    """Return the seconds per input in training and in inference, timed once per network, size and machine."""
+    recipe, architecture = setup.recipe, setup.resolved_model.architecture
     gpu = recipe.train.device != "cpu" and torch.cuda.is_available()
     device = torch.device("cuda" if gpu else "cpu")
-    where = torch.cuda.get_device_name() if gpu else f"CPU, {os.cpu_count()} cores"
+    device_name = torch.cuda.get_device_name() if gpu else f"CPU, {os.cpu_count()} cores"
     size = setup.preprocessing.input_size
     precision = recipe.train.precision
-    kind = json.dumps([where, made.backbone, made.attention, made.kwargs, size, precision])
-    place = out / "pace.json"
-    known = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}
-    if kind not in known:
-        model = made.build(len(setup.task.output_names)).to(device)
-        count = recipe.train.batch_size if gpu else max(2, CPU_BATCH // (made.num_crops or 1))
-        images = torch.rand(count, *([made.num_crops] if made.num_crops else []), 3, *size, device=device)
+    key = json.dumps(
+        [device_name, architecture.backbone, architecture.attention, architecture.kwargs, size, precision]
+    )
+    path = out / "pace.json"
+    timings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if key not in timings:
+        model = architecture.build(len(setup.task.output_names)).to(device)
+        count = recipe.train.batch_size if gpu else max(2, CPU_BATCH // (architecture.num_crops or 1))
+        crops = [architecture.num_crops] if architecture.num_crops else []
+        images = torch.rand(count, *crops, 3, *size, device=device)
         if precision == "auto":
-            attends = setup.resolved_model.uses_residual_attention
+            keep_fp32 = setup.resolved_model.uses_residual_attention
             precision = (
-                "fp32" if attends else choose_precision(made, size, device, steps=MIN_STEPS_TO_COMPILE)
+                "fp32"
+                if keep_fp32
+                else choose_precision(architecture, size, device, steps=MIN_STEPS_TO_COMPILE)
             )
-        known[kind] = _time_model(model, images, bf16=precision == "bf16")
-        write_text(place, json.dumps(known, indent=1) + "\n")
-    train, test = known[kind]
-    return float(train), float(test)
+        timings[key] = _time_model(model, images, bf16=precision == "bf16")
+        write_text(path, json.dumps(timings, indent=1) + "\n")
+    train_seconds, test_seconds = timings[key]
+    return float(train_seconds), float(test_seconds)
 
 
 def _time_model(model: nn.Module, images: Tensor, *, bf16: bool) -> tuple[float, float]:
-    """Time forward and backward, and forward alone, for one input."""
+    """Return the seconds per input of forward and backward pass, and of the forward pass only."""
 
     def train() -> None:
         model.train()(images).logits.float().sum().backward()
@@ -122,19 +127,19 @@ def _time_model(model: nn.Module, images: Tensor, *, bf16: bool) -> tuple[float,
         with torch.inference_mode():
             model.eval()(images)
 
-    found = []
+    seconds = []
     with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=bf16):
         for step in (train, test):
             step()
             started = _synchronized_time(images)
             for _ in range(TIMED_STEPS):
                 step()
-            found.append((_synchronized_time(images) - started) / TIMED_STEPS / len(images))
-    return found[0], found[1]
+            seconds.append((_synchronized_time(images) - started) / TIMED_STEPS / len(images))
+    return seconds[0], seconds[1]
 
 
 def _synchronized_time(images: Tensor) -> float:
-    """Give the time at which all that was asked of the device is done."""
+    """Return the time in seconds after all pending work of the device is done."""
     if images.device.type == "cuda":
         torch.cuda.synchronize()
     return time.monotonic()

@@ -1,4 +1,4 @@
-"""The same command as an array of jobs for Slurm: each takes the runs that no other has."""
+"""Slurm job array for a reproduction: each task executes runs that no other task has."""
 
 import shlex
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from lesionlens.core.fileio import write_text
 
 SCRIPT = """\
 #!/bin/bash
-# Runs of a reproduction, spread over {tasks} tasks. Each takes what no other has claimed; a task that is killed or
-# requeued goes on where it stopped. Partition, account and time are the cluster's: set them here or with sbatch.
+# Runs of a reproduction, distributed over {tasks} tasks. Each task executes runs that no other task has; a task that is
+# killed or requeued resumes its run. Set partition, account and time for your cluster here or with sbatch.
 #SBATCH --job-name=lesionlens
 #SBATCH --array=0-{last}
 #SBATCH --cpus-per-task=8
@@ -31,22 +31,22 @@ def write_slurm_array(
     Parameters
     ----------
     out
-        Folder of the reproduction, seen by every node.
+        Folder of the reproduction, on a file system that every node can access.
     command
-        What each task runs.
+        Command of each task.
     num_tasks
-        How many at most; not more than there are runs.
+        Number of tasks.
     gpu
-        Ask for one GPU each.
+        Whether each task requests a GPU.
     working_dir
-        Folder in which the command is given; default: this one.
+        Working folder of the tasks; default: the current one.
 
     Returns
     -------
     Path
-        The script: ``sbatch`` takes it.
+        The script, to be submitted with ``sbatch``.
     """
-    place, logs = out / "slurm" / "reproduce.sbatch", out / "slurm" / "logs"
+    path, logs = out / "slurm" / "reproduce.sbatch", out / "slurm" / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     text = SCRIPT.format(
         tasks=num_tasks,
@@ -56,5 +56,5 @@ def write_slurm_array(
         here=shlex.quote(str((working_dir or Path()).absolute())),
         command=shlex.join(command),
     )
-    write_text(place, text)
-    return place
+    write_text(path, text)
+    return path

@@ -1,6 +1,6 @@
-"""A table or figure of a paper as data: its rows, what is measured, what was published, what is claimed."""
+"""Specification of a table or figure: rows, measured columns, published values and claims, as read from YAML."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
@@ -11,7 +11,7 @@ from lesionlens.runs.table_rows import DerivedRecipe, RowVariant, StrTuple, Tabl
 
 
 class PublishedValue(ConfigSection):
-    """A published number: its value and, where the paper gives one, its spread; both in the table's unit."""
+    """A published value and its spread (None if the paper gives none), in the table's unit."""
 
     value: float
     spread: float | None = None
@@ -26,7 +26,7 @@ def _parse_published(value: object) -> object:
 
 
 class RowSpec(TableRow):
-    """A row of a table: its training (see `TableRow`), and what is known of it.
+    """A row of a table: its training (see `TableRow`) and its published values.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class RowSpec(TableRow):
     reason_not_run
         Reason why the row has no recipe: quoted from other work, or not trained.
     published
-        Published values by column: a number, or [mean, spread]; missing ones are left out.
+        Published values by column: a number, or [mean, spread]; missing ones are omitted.
     maps
         Attention map of this row by column, in place of the column's.
     x_value
@@ -56,33 +56,34 @@ class RowSpec(TableRow):
     @model_validator(mode="after")
     def _check_one_source(self) -> "RowSpec":
         if bool(self.recipe) == bool(self.reason_not_run):
-            raise ValueError(f"the row {self.name}: give either recipe or reason_not_run")
+            raise ValueError(f"the row {self.name}: set either recipe or reason_not_run")
         return self
 
 
 class ColumnSpec(ConfigSection):
-    """One column.
+    """A column of a table: a measured metric, or a mean or difference of other columns.
 
     Attributes
     ----------
     name
-        Its head, as the paper has it; different for each column.
+        Heading of the column in the paper; unique in the table.
     metric, class_name
-        As in ``EvaluationResult``: ``auc`` of ``melanoma``, ``sensitivity`` of ``macro`` (the key is ``class``); or of
-        maps: ``iou``, ``iou_auc``, ``pointing_game`` or ``energy_pointing_game``, of the map ``map``.
+        Metric and class (YAML key ``class``), as in ``EvaluationResult``: ``auc`` of ``melanoma``, ``sensitivity`` of
+        ``macro``. Metrics of the attention map ``map``: ``iou``, ``iou_auc``, ``pointing_game``,
+        ``energy_pointing_game``.
     variant
-        Which of a row's runs, where it has several.
+        Variant of the row whose runs are measured.
     mean_of
-        In place of ``metric``: the mean of these other columns, run by run.
+        Columns whose mean is computed run by run, instead of ``metric``.
     minus
-        In place of ``metric``: the first of these two columns less the second, run by run.
+        Two columns whose difference, first minus second, is computed run by run, instead of ``metric``.
     map
-        The map that is measured against lesion masks, as `evaluate_localization` names it, such as ``gate pool4`` or
-        ``cam``; a row's own ``maps`` goes before it.
+        Attention map that is compared with lesion masks, as `evaluate_localization` names it, such as ``gate pool4`` or
+        ``cam``; a row's ``maps`` takes precedence.
     artifact_set
-        The generated set that is scored in place of the run's own test images (see ``TableSpec.artifact_sets``).
+        Generated set that is evaluated instead of the run's own test images (see ``TableSpec.artifact_sets``).
     better
-        Which way is better.
+        Whether ``higher`` or ``lower`` values are better; "": neither.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -100,9 +101,9 @@ class ColumnSpec(ConfigSection):
     @model_validator(mode="after")
     def _check_one_definition(self) -> "ColumnSpec":
         if sum(map(bool, (self.metric, self.mean_of, self.minus))) != 1:
-            raise ValueError(f"the column {self.name}: give one of metric, mean_of and minus")
+            raise ValueError(f"the column {self.name}: set exactly one of metric, mean_of and minus")
         if self.minus and len(self.minus) != 2:
-            raise ValueError(f"the column {self.name}: minus takes two columns")
+            raise ValueError(f"the column {self.name}: minus must name two columns")
         return self
 
 
@@ -110,19 +111,19 @@ FigureKind = Literal["roc", "attention-scales", "maps", "crops", "sweep", "prepr
 
 
 class PanelSpec(ConfigSection):
-    """One line of pictures or one curve: which run's, and what of it.
+    """A row of images or a curve of a figure.
 
     Attributes
     ----------
     row, variant
-        Of the experiment.
+        Row of the table and its variant, whose runs are shown.
     map
-        What is drawn, as `explain` calls it: ``cam``, ``gradcam``, or a map of the network's own such as
+        Map over the images, as `explain` names it: ``cam``, ``gradcam``, or a map of the network such as
         ``gate pool4``, ``soft`` or ``layer3``.
     target_class
-        The class that a gradient map or CAM explains; "": the largest score.
+        Class that a gradient map or CAM explains; "": the class of the highest score.
     title
-        What stands beside it; "": the row's name.
+        Label; "": the row's name.
     """
 
     row: str
@@ -133,30 +134,30 @@ class PanelSpec(ConfigSection):
 
 
 class FigureSpec(ConfigSection):
-    """A figure.
+    """A figure that is rendered from the runs of a table.
 
     Attributes
     ----------
     kind
-        ``roc``: curves of the panels' rows; ``attention-scales``: scale gates over the epochs and the maps of their
-        blocks; ``maps``: images over one line of maps for each panel; ``crops``: frames of crops by weight; ``sweep``:
-        a column over the rows' ``x_value``, a line for each group; ``preprocessing``: images before and after what is
-        done to them.
+        ``roc``: ROC curves of the panels; ``attention-scales``: scale gates over the epochs and the maps of their
+        blocks; ``maps``: test images above a row of maps per panel; ``crops``: outlines of crops by weight; ``sweep``:
+        a column over the rows' ``x_value``, a line per group; ``preprocessing``: images before and after
+        preprocessing.
     caption
-        What is to be seen.
+        Description of the figure.
     panels
-        Lines of it.
+        Rows of images or curves; default: one per variant of each row.
     target
-        The class of a ROC curve; the column of a sweep.
+        Class of the ROC curves; column of a sweep.
     attention_scales
-        Of the figure of this kind: column of ``metrics.csv`` -> its title.
+        Columns of ``metrics.csv`` that the kind ``attention-scales`` shows, each with its title.
     image_selection
-        How test images are chosen: ``classes`` (one of each class in turn), ``sizes`` (small lesions, then large
-        ones; where masks tell) or ``artifacts`` (with hair, bubbles and so on; where they are known).
+        Selection of test images: ``classes`` (one of each class in turn), ``sizes`` (small lesions, then large ones;
+        requires masks) or ``artifacts`` (with hair, bubbles and so on; requires a table of artifacts).
     count
-        How many images.
+        Number of images.
     x_label
-        What a sweep's horizontal axis is called.
+        Label of a sweep's horizontal axis.
     """
 
     kind: FigureKind
@@ -170,14 +171,14 @@ class FigureSpec(ConfigSection):
 
 
 class OrderingClaim(ConfigSection):
-    """An ordering that the paper claims: one row is better than each of others in one column.
+    """An ordering that the paper claims: a row is better than each of some other rows in a column.
 
     Attributes
     ----------
     better, worse, column
-        Rows and column by name.
+        Names of the rows and the column.
     quote
-        Where the paper says so, and in our words what.
+        Section of the paper, and the claim in our words.
     """
 
     better: str
@@ -187,18 +188,19 @@ class OrderingClaim(ConfigSection):
 
 
 class ArtifactSet(ConfigSection):
-    """A copy of the data in which an artifact is painted on some images, by their label.
+    """A copy of the dataset in which an artifact is rendered on some images, depending on their label.
 
     Attributes
     ----------
     artifact
         ``ruler``, ``color_patch``, ``ink_markings``, ``hair`` or ``gel_bubbles``.
     task
-        A class against the rest.
+        Class that the artifact is associated with; all other classes are the rest.
     rate_difference
-        Fraction of the class's images that get it less that of the others': -1 to 1, about a half.
+        Fraction of the images of ``task`` with the artifact minus the fraction of the rest, -1 to 1; over all images
+        it is about a half.
     seed
-        Of what is painted where.
+        Random seed of the images and of the artifact's rendering.
     """
 
     artifact: str
@@ -208,34 +210,35 @@ class ArtifactSet(ConfigSection):
 
 
 class TableSpec(ConfigSection):
-    """A table or figure.
+    """A table or figure of a paper, or a custom one.
 
     Attributes
     ----------
     paper
-        A key of ``PAPERS``, or ``open`` for questions that a paper leaves.
+        Key of ``PAPERS``, or ``open`` for a question that a paper leaves open.
     title, caption
-        What the paper calls it, and what it is about, in our words.
+        Title in the paper, and the subject in our words.
     source
-        Where the published numbers come from.
+        Origin of the published values.
     dataset
-        The data set that its recipes are for, by name.
+        Name of the dataset that the recipes use.
     unit
-        Of the published numbers; measured ones are shown in it too.
+        Unit of published values; measured values are shown in the same unit.
     published_spread
-        What the spread of published numbers is.
+        Meaning of the spread of published values.
     columns, rows, claims
-        The table; a figure without numbers has no columns.
+        Contents of the table; a figure without numbers has no columns.
     variants
-        Trainings of each row, if it has several: variant -> its title and overrides.
+        Variants of each row, if it has several trainings: name -> title and overrides.
     figure
-        What is drawn from the runs beside the table.
+        Figure that is rendered from the runs in addition to the table.
     artifact_sets
-        Generated sets by name, which a row takes by ``data.source=set:NAME`` and a column by ``artifact_set``.
+        Generated sets by name. A row trains on one by ``data.source=set:NAME``; a column is measured on one by
+        ``artifact_set``.
     short_overrides
-        ``key=value`` words over the profile ``short``.
+        ``key=value`` settings on top of the profile ``short``.
     differences
-        What is done otherwise than the paper does, or is not known.
+        Differences from the paper, and what the paper leaves open.
     """
 
     paper: str
@@ -255,12 +258,12 @@ class TableSpec(ConfigSection):
     differences: StrTuple = ()
 
     def row(self, name: str) -> RowSpec:
-        """Find a row by its name."""
+        """Return the row of this name."""
         return next(row for row in self.rows if row.name == name)
 
     def column(self, name: str) -> ColumnSpec:
-        """Find a column by its name."""
-        return next(metric for metric in self.columns if metric.name == name)
+        """Return the column of this name."""
+        return next(column for column in self.columns if column.name == name)
 
     def recipes_of(self, row: RowSpec) -> dict[str, DerivedRecipe]:
         """Return the recipe of each variant of a row; empty if the row is not trained."""
@@ -268,40 +271,46 @@ class TableSpec(ConfigSection):
 
     @model_validator(mode="after")
     def _check_names(self) -> "TableSpec":
-        rows, columns = [row.name for row in self.rows], [metric.name for metric in self.columns]
+        rows, columns = [row.name for row in self.rows], [column.name for column in self.columns]
         _check_unique("row", rows)
-        _check_unique("column", columns)
         _check_unique("row id", [row.slug for row in self.rows])
-        variants = self.variants or {"": None}
-        for metric in self.columns:
-            others = [each for each in columns if each != metric.name]
-            _check_known("other column", (*metric.mean_of, *metric.minus), others)
-            if metric.metric:
-                _check_known("variant", [metric.variant], variants)
-            _check_known(
-                "artifact set", [metric.artifact_set] if metric.artifact_set else [], list(self.artifact_sets)
-            )
+        _check_unique("column", columns)
+        self._check_columns(columns)
         for row in self.rows:
             _check_known("column", [*row.published, *row.maps], columns)
-        pairs = [f"{each.better} > {other}, {each.column}" for each in self.claims for other in each.worse]
-        _check_unique("claim", pairs)
+        _check_unique(
+            "claim",
+            [f"{claim.better} > {worse}, {claim.column}" for claim in self.claims for worse in claim.worse],
+        )
         for claim in self.claims:
             _check_known("row", [claim.better, *claim.worse], rows)
             _check_known("column", [claim.column], columns)
         for panel in self.figure.panels if self.figure else ():
             _check_known("row", [panel.row], rows)
-            _check_known("variant", [panel.variant], variants)
+            _check_known("variant", [panel.variant], self._variant_names())
         return self
+
+    def _check_columns(self, names: Sequence[str]) -> None:
+        for column in self.columns:
+            others = [name for name in names if name != column.name]
+            _check_known("other column", (*column.mean_of, *column.minus), others)
+            if column.metric:
+                _check_known("variant", [column.variant], self._variant_names())
+            if column.artifact_set:
+                _check_known("artifact set", [column.artifact_set], self.artifact_sets)
+
+    def _variant_names(self) -> list[str]:
+        return list(self.variants) or [""]
 
 
 def _check_unique(kind: str, names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"the {kind} {name} is there {names.count(name)} times")
+            raise ValueError(f"the {kind} {name} appears {names.count(name)} times; names must be unique")
 
 
-def _check_known(kind: str, names: Sequence[str], allowed: object) -> None:
-    choices = [str(each) for each in allowed]  # type: ignore[attr-defined]
+def _check_known(kind: str, names: Iterable[str], allowed: Iterable[str]) -> None:
+    choices = list(allowed)
     for name in names:
         if name not in choices:
             raise ValueError(unknown_name_message(kind, name, choices))

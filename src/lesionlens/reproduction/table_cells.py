@@ -1,4 +1,4 @@
-"""A measured number beside the published one."""
+"""Cells of a table: the measured value over runs next to the published one."""
 
 import math
 from collections.abc import Sequence
@@ -13,31 +13,31 @@ from lesionlens.runs.run_statistics import MIN_RUNS, summarize
 IntervalSource = Literal["runs", "folds", "lesions", ""]
 INTERVAL_SOURCES: dict[str, str] = {
     "runs": "Student's t over runs",
-    "folds": "Student's t over folds, which share training images: somewhat narrow",
-    "lesions": "bootstrap over lesions of the test images: what other seeds would give is not in it",
+    "folds": "Student's t over folds; as folds share training images, it is somewhat narrow",
+    "lesions": "bootstrap over lesions of the test images; the variation between seeds is not included",
 }
 
 
 @dataclass(frozen=True)
 class TableCell:
-    """What is measured and what was published in one cell of a table, both in the table's unit.
+    """Measured and published value of one cell of a table, in the table's unit.
 
     Attributes
     ----------
     row, column
-        Of the experiment.
+        Names of row and column.
     published
-        None where the paper gives none or it is lost.
+        Published value; None if the paper gives none or it is lost.
     mean, std
-        Over runs, the standard deviation with n - 1; NaN where not defined.
+        Mean and standard deviation (n - 1) over runs; NaN if undefined.
     num_runs, num_planned
-        Runs in which it is defined, and runs that were planned.
+        Number of runs with a value, and of planned runs.
     low, high, interval_source
-        95 % interval of the mean and over what; NaN and "" where there is none.
+        95 % interval of the mean, and its source: a key of ``INTERVAL_SOURCES``; NaN and "" if there is none.
     measured_on
-        What it was measured on.
+        ``test``, ``validation`` or the name of a generated set.
     notes
-        Why there is no number, or what to know of it.
+        Reasons for missing values, and remarks.
     """
 
     row: str
@@ -55,19 +55,19 @@ class TableCell:
 
     @property
     def difference(self) -> float:
-        """Measured less published; NaN where one is missing."""
+        """Measured minus published value; NaN if one is missing."""
         return self.mean - self.published.value if self.published else math.nan
 
     @property
     def published_in_interval(self) -> bool | None:
-        """Whether the published number lies in the measured interval; None where there is no such question."""
+        """Whether the published value is in the measured interval; None if one of them is missing."""
         if self.published is None or math.isnan(self.low):
             return None
         return self.low <= self.published.value <= self.high
 
     @property
     def within_spread(self) -> bool | None:
-        """Whether the measured mean lies within the published number's own spread, where it has one."""
+        """Whether the measured mean is within the published spread; None if one of them is missing."""
         if self.published is None or self.published.spread is None or not self.num_runs:
             return None
         return abs(self.difference) <= self.published.spread
@@ -84,53 +84,51 @@ def summarize_cell(
     bounds: tuple[float, float] = (0, 1),
     missing_reason: str = "",
 ) -> TableCell:
-    """Sum up the runs of a row in a column.
+    """Summarize the runs of a row in a column.
 
-    The interval is Student's over runs from three runs on that differ; else the runs' bootstrap intervals over lesions
-    are averaged bound by bound.
+    The interval is Student's t over runs if there are three or more and they differ. Otherwise it is the mean of the
+    runs' bootstrap intervals over lesions, bound by bound.
 
     Parameters
     ----------
     values
-        Of each run.
+        Value of each run.
     num_planned
-        How many runs there should be.
+        Number of planned runs.
     scale
-        What a fraction is multiplied by: 100 for percent.
+        Factor from a fraction to the table's unit: 100 for percent.
     bounds
-        Where the interval is cut: what the number cannot exceed.
+        Smallest and largest possible value, to which the interval is clipped.
     missing_reason
-        Why nothing was measured, where that is known.
+        Reason why runs are missing, if known.
     """
-    known = [each for each in values if math.isfinite(each.value)]
-    over = summarize([each.value for each in known])
-    low, high, interval_of = over.low, over.high, _interval_over(known)
-    if over.n < MIN_RUNS or over.std == 0:
-        low, high = (_mean([getattr(each, name) for each in known]) for name in ("low", "high"))
-        interval_of = "lesions"
+    defined = [run for run in values if math.isfinite(run.value)]
+    summary = summarize([run.value for run in defined])
+    low, high, interval_source = summary.low, summary.high, _runs_or_folds(defined)
+    if summary.n < MIN_RUNS or summary.std == 0:
+        low, high = (_mean([getattr(run, bound) for run in defined]) for bound in ("low", "high"))
+        interval_source = "lesions"
     low, high = max(low, bounds[0]), min(high, bounds[1])
     if math.isnan(low) or math.isnan(high):
-        low, high, interval_of = math.nan, math.nan, ""
-    remarks = [missing_reason, *(_relevant_caveats(each.note, interval_of) for each in values)]
-    notes = tuple(dict.fromkeys(filter(None, remarks)))
+        low, high, interval_source = math.nan, math.nan, ""
+    notes = [missing_reason, *(_relevant_caveats(run.note, interval_source) for run in values)]
     return TableCell(
-        row, column, published, scale * over.mean, scale * over.std, over.n, num_planned, scale * low, scale * high,
-        interval_of, " and ".join(dict.fromkeys(each.measured_on for each in known)), notes,
+        row, column, published, scale * summary.mean, scale * summary.std, summary.n, num_planned, scale * low,
+        scale * high, interval_source, " and ".join(dict.fromkeys(run.measured_on for run in defined)),
+        tuple(dict.fromkeys(filter(None, notes))),
     )  # fmt: skip
 
 
-def _interval_over(values: Sequence[RunValue]) -> IntervalSource:
-    return "folds" if len({each.fold for each in values}) > 1 else "runs"
+def _runs_or_folds(values: Sequence[RunValue]) -> IntervalSource:
+    return "folds" if len({run.fold for run in values}) > 1 else "runs"
 
 
 def _relevant_caveats(note: str, interval_source: IntervalSource) -> str:
-    """Leave out what is said of an interval over lesions where that is not the one shown."""
-    kept = [
-        each
-        for each in note.split(CAVEAT_SEPARATOR)
-        if interval_source == "lesions" or "interval" not in each
-    ]
-    return CAVEAT_SEPARATOR.join(kept)
+    """Remove caveats about the interval over lesions if another interval is shown."""
+    caveats = note.split(CAVEAT_SEPARATOR)
+    if interval_source != "lesions":
+        caveats = [caveat for caveat in caveats if "interval" not in caveat]
+    return CAVEAT_SEPARATOR.join(caveats)
 
 
 def _mean(bounds: Sequence[float]) -> float:

@@ -1,4 +1,4 @@
-"""The figures of an experiment, drawn from its finished runs in the shape of the papers' own."""
+"""Figures of a table, rendered from its finished runs in the form of the papers' figures."""
 
 from lesionlens.reproduction.figures.base import WrittenFigure
 from lesionlens.reproduction.figures.factory import render_figure

@@ -1,4 +1,4 @@
-"""What an experiment's figure asks for, drawn and written."""
+"""Rendering of the figure that a table specifies."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,35 +24,35 @@ FIGURE_BUILDERS: Mapping[str, Callable[[TableResults], FigureDraft | None]] = {
 
 
 def render_figure(results: TableResults, folder: Path) -> list[WrittenFigure]:
-    """Draw an experiment's figure from its finished runs; of a table without one, its numbers as dots.
+    """Render the figure of a table from its finished runs; of a table without a figure, a dot plot of its values.
 
     Parameters
     ----------
     results
-        Unfinished runs are left out, and the note of what is drawn says so.
+        The table and its runs; the figure's note lists unfinished ones.
     folder
-        Where ``<kind>.png`` is written, and ``<kind>.svg`` where it is a plot.
+        Folder for ``<kind>.png`` and, of plots, ``<kind>.svg``.
 
     Returns
     -------
     list of WrittenFigure
-        Nothing where no run is finished.
+        Empty if no run is finished.
 
     Raises
     ------
     LesionLensError
-        A finished run's folder or its data cannot be read, or have not what the figure asks for.
+        A run or its data cannot be read, or lacks what the figure needs.
     """
     figure = results.spec.figure
     kind = figure.kind if figure else "dots"
-    sketch = FIGURE_BUILDERS[kind](results) if figure else dot_plot(results)
-    return [write_figure(sketch, folder, kind, footer=_footer(results))] if sketch else []
+    draft = FIGURE_BUILDERS[kind](results) if figure else dot_plot(results)
+    return [write_figure(draft, folder, kind, footer=_footer(results))] if draft else []
 
 
 def _footer(results: TableResults) -> str:
-    """Say what the figure is not for, what its images are, and how far its runs went."""
+    """Return the research-use notice, and whether images are synthetic and networks small."""
     finished = [cell for cell in results.cells if cell.state == "finished"]
     synthetic = any(cell.run_dir.metadata().get("data", {}).get("synthetic_data_notice") for cell in finished)
-    small = f"Profile {results.profile}: a small network stands for each that is named."
-    profile = "" if results.profile == "paper" else small
+    small_network = f"Profile {results.profile}: a small network replaces each named network."
+    profile = "" if results.profile == "paper" else small_network
     return " ".join(filter(None, (RESEARCH_USE_NOTICE, "Synthetic images." if synthetic else "", profile)))

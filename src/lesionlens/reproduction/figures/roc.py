@@ -1,4 +1,4 @@
-"""ROC curves of several models on one axes (Yan 2020, Fig. 3.2)."""
+"""Figure of the ROC curves of several models (Yan 2020, Fig. 3.2)."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -26,19 +26,17 @@ from lesionlens.reproduction.figures.base import (
 from lesionlens.reproduction.planner import TableResults
 from lesionlens.runs.run_statistics import summarize_fractions
 
-ROC_PANEL_INCHES = 3.1  # inches
-MAX_BANDED_CURVES = 3  # curves on one axes whose bands can still be told apart
+ROC_PANEL_INCHES = 3.1
+MAX_BANDED_CURVES = 3  # with more curves in one plot, bands are not distinguishable
 ROC_CAPTION = (
-    "A model's line is the mean of its runs at each false positive rate. In brackets the 95 % interval of the AUC: of "
-    "the mean over runs where there are three or more, over lesions where there is one."
+    "Each line is the mean of a model's runs at each false positive rate. In brackets the 95 % interval of the AUC: "
+    "over runs if there are three or more, over lesions if there is one."
 )
-BANDS_CAPTION = (
-    "Bands: from the lowest to the highest run; of a single run the pointwise 95 % interval over lesions."
-)
+BANDS_CAPTION = "Bands: range over runs; of a single run, the pointwise 95 % interval over lesions."
 
 
 class MeanROCCurve(NamedTuple):
-    """A curve, (p,) each, the band around it, (g,) each, and the AUC in words."""
+    """A curve (p,), the band around it (g,), and the AUC as text."""
 
     fpr: CurveValues | FloatArray
     tpr: CurveValues | FloatArray
@@ -49,20 +47,20 @@ class MeanROCCurve(NamedTuple):
 
 
 def mean_roc_figure(results: TableResults) -> FigureDraft | None:
-    """Draw the ROC curves of all panels, an axes for each variant of the rows.
+    """Plot the ROC curves of all panels, a plot per variant of the rows.
 
     Raises
     ------
     PredictionsError
-        A run has no class of the name that the figure asks for.
+        A run does not have the class that the figure specifies.
     """
-    found, notes = panels_with_runs(results)
-    said = results.spec.figure
-    if not found or said is None:
+    panels_with_data, notes = panels_with_runs(results)
+    spec = results.spec.figure
+    if not panels_with_data or spec is None:
         return None
     panels_by_variant: dict[str, list[PanelRuns]] = {}
-    for each in found:
-        panels_by_variant.setdefault(each.panel.variant, []).append(each)
+    for panel in panels_with_data:
+        panels_by_variant.setdefault(panel.panel.variant, []).append(panel)
     banded = max(map(len, panels_by_variant.values())) <= MAX_BANDED_CURVES
     figure = Figure(
         figsize=(ROC_PANEL_INCHES * len(panels_by_variant), ROC_PANEL_INCHES + 0.25), layout="constrained"
@@ -71,58 +69,60 @@ def mean_roc_figure(results: TableResults) -> FigureDraft | None:
         figure.subplots(1, len(panels_by_variant), squeeze=False).flat, panels_by_variant.items(), strict=True
     ):
         _style_roc_axes(
-            axes, ", ".join(filter(None, (variant, display_name(_class_for_panel(panels[0], said.target)))))
+            axes, ", ".join(filter(None, (variant, display_name(_class_for_panel(panels[0], spec.target)))))
         )
-        for number, each in enumerate(panels):
-            curve = mean_roc_curve(read_evaluations(each.cells), _class_for_panel(each, said.target))
-            _draw_curve(axes, curve, f"{each.title}  {curve.auc}", number, banded=banded)
+        for number, panel in enumerate(panels):
+            curve = mean_roc_curve(read_evaluations(panel.cells), _class_for_panel(panel, spec.target))
+            _draw_curve(axes, curve, f"{panel.title}  {curve.auc}", number, banded=banded)
         axes.legend(
             fontsize=TINY_FONT_SIZE + 0.5, framealpha=0.85, edgecolor="none", loc="lower right", handlelength=2.4,
             title="model, AUC", title_fontsize=SMALL_FONT_SIZE, alignment="left",
         )  # fmt: skip
-    words = (said.caption, ROC_CAPTION, BANDS_CAPTION if banded else "")
-    return FigureDraft(figure, " ".join(filter(None, words)), notes)
+    captions = (spec.caption, ROC_CAPTION, BANDS_CAPTION if banded else "")
+    return FigureDraft(figure, " ".join(filter(None, captions)), notes)
 
 
 def mean_roc_curve(runs: Sequence[EvaluationResult], class_name: str) -> MeanROCCurve:
-    """Give the ROC curve of a class over runs: of one its own, of several the mean at each false positive rate."""
-    known = [run for run in runs if class_name in run.curves]
-    if not known:
+    """Return the ROC curve of a class: of several runs, the mean at each false positive rate."""
+    with_curve = [run for run in runs if class_name in run.curves]
+    if not with_curve:
         return MeanROCCurve((), (), (), (), (), UNDEFINED_SYMBOL)
-    if len(known) == 1:
-        one = known[0].curves[class_name]
+    if len(with_curve) == 1:
+        curve = with_curve[0].curves[class_name]
         return MeanROCCurve(
-            one.fpr,
-            one.tpr,
-            one.fpr_grid,
-            one.tpr_low,
-            one.tpr_high,
-            format_with_interval(known[0].estimate("auc", class_name)),
+            curve.fpr,
+            curve.tpr,
+            curve.fpr_grid,
+            curve.tpr_low,
+            curve.tpr_high,
+            format_with_interval(with_curve[0].estimate("auc", class_name)),
         )
     rates = np.array(
-        [np.interp(FPR_GRID, run.curves[class_name].fpr, run.curves[class_name].tpr) for run in known]
+        [np.interp(FPR_GRID, run.curves[class_name].fpr, run.curves[class_name].tpr) for run in with_curve]
     )
-    over = summarize_fractions([run.value("auc", class_name) for run in known])
-    auc = f"{over.mean:.3f}" + ("" if np.isnan(over.low) else f" ({over.low:.3f}–{over.high:.3f})")
-    # a curve begins at no false positives, even where it rises there at once
+    summary = summarize_fractions([run.value("auc", class_name) for run in with_curve])
+    auc = f"{summary.mean:.3f}" + (
+        "" if np.isnan(summary.low) else f" ({summary.low:.3f}–{summary.high:.3f})"
+    )
+    # the curve starts at the origin, even if it rises at a false positive rate of 0
     x, y = np.append(0.0, FPR_GRID), np.append(0.0, rates.mean(axis=0))
     return MeanROCCurve(x, y, FPR_GRID, rates.min(axis=0), rates.max(axis=0), auc)
 
 
 def _class_for_panel(panel_runs: PanelRuns, requested: str) -> str:
-    """Give the class of a panel's curve: as asked, else what its task asks for, else the first."""
+    """Return the class of a panel's curve: the requested one, else the positive class of its task, else the first."""
     classes = read_evaluations(panel_runs.cells[:1])[0].classes
     if requested and requested not in classes:
         raise PredictionsError(unknown_name_message("class of the ROC curves", requested, classes))
-    of = requested or panel_runs.cells[0].recipe.data.task.partition("/")[0]
-    return of if of in classes else classes[0]
+    name = requested or panel_runs.cells[0].recipe.data.task.partition("/")[0]
+    return name if name in classes else classes[0]
 
 
 def _draw_curve(axes: Axes, curve: MeanROCCurve, label: str, number: int, *, banded: bool) -> None:
-    look = line_style(number)
+    style = line_style(number)
     if banded and len(curve.grid):
-        axes.fill_between(curve.grid, curve.low, curve.high, color=look["color"], alpha=0.15, linewidth=0)
-    axes.plot(curve.fpr, curve.tpr, linewidth=1.3, label=label, **look)
+        axes.fill_between(curve.grid, curve.low, curve.high, color=style["color"], alpha=0.15, linewidth=0)
+    axes.plot(curve.fpr, curve.tpr, linewidth=1.3, label=label, **style)
 
 
 def _style_roc_axes(axes: Axes, title: str) -> None:

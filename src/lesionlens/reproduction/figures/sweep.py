@@ -1,4 +1,4 @@
-"""A column over what is varied, a line for each group of rows (Gessert et al. 2019, Fig. 5)."""
+"""Figure of a column over a varied parameter, a line per group of rows (Gessert et al. 2019, Fig. 5)."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -24,12 +24,12 @@ from lesionlens.reproduction.figures.dot_plot import ERROR_BARS_CAPTION, Dot, ax
 from lesionlens.reproduction.planner import TableResults
 from lesionlens.reproduction.spec import ColumnSpec, RowSpec
 
-MAX_NAMED_TICKS = 10  # places on the axis that are all named
-MAX_GROUPS_IN_AXES = 3  # groups whose names fit into the axes
+MAX_NAMED_TICKS = 10  # with more positions, matplotlib chooses the ticks
+MAX_GROUPS_IN_AXES = 3  # with more groups, the legend is outside the plot
 
 
 class _Point(NamedTuple):
-    """A row, its place on the axis and what it came to."""
+    """A row, its position on the horizontal axis, and its summary."""
 
     x: float | None
     row: RowSpec
@@ -37,22 +37,22 @@ class _Point(NamedTuple):
 
 
 def sweep_figure(results: TableResults) -> FigureDraft | None:
-    """Draw one column over the rows' ``x_value``: measured with intervals, published as hollow marks.
+    """Plot a column over the rows' ``x_value``: measured values with intervals, published ones as hollow marks.
 
-    A row without ``x_value`` is a level to compare with: a dashed line all across.
+    A row without ``x_value`` is a reference level: a dashed horizontal line.
 
     Raises
     ------
     RecipeError
-        The figure names no column.
+        The figure's target is not a column.
     """
-    experiment = results.spec
-    assert experiment.figure is not None
-    columns = [metric.name for metric in experiment.columns]
-    if experiment.figure.target not in columns:
-        raise RecipeError(unknown_name_message("column of the sweep", experiment.figure.target, columns))
-    metric = experiment.column(experiment.figure.target)
-    points = [_Point(row.x_value, row, summarize_dot(results, row.name, metric)) for row in experiment.rows]
+    spec = results.spec
+    assert spec.figure is not None
+    columns = [column.name for column in spec.columns]
+    if spec.figure.target not in columns:
+        raise RecipeError(unknown_name_message("column of the sweep", spec.figure.target, columns))
+    column = spec.column(spec.figure.target)
+    points = [_Point(row.x_value, row, summarize_dot(results, row.name, column)) for row in spec.rows]
     if not any(point.dot for point in points):
         return None
     groups = list(dict.fromkeys(point.row.group for point in points if point.x is not None))
@@ -60,62 +60,62 @@ def sweep_figure(results: TableResults) -> FigureDraft | None:
     axes = figure.add_subplot()
     _set_ticks(axes, sorted({point.x for point in points if point.x is not None}))
     for number, group in enumerate(groups):
-        own = [point for point in points if point.row.group == group and point.x is not None]
+        members = [point for point in points if point.row.group == group and point.x is not None]
         _draw_group(
-            axes, sorted(own, key=lambda point: point.x or 0.0), metric, number, num_groups=len(groups)
+            axes, sorted(members, key=lambda point: point.x or 0.0), column, number, num_groups=len(groups)
         )
     _draw_levels(axes, [point for point in points if point.x is None])
-    style_axes(axes, x_label=experiment.figure.x_label, y_label=axis_label(results, metric))
+    style_axes(axes, x_label=spec.figure.x_label, y_label=axis_label(results, column))
     if len(groups) <= MAX_GROUPS_IN_AXES:
         axes.legend(fontsize=SMALL_FONT_SIZE, frameon=False)
     else:
         figure.legend(loc="outside right upper", fontsize=SMALL_FONT_SIZE, frameon=False)
     unmeasured = [point.row.name for point in points if point.dot is None and point.row.recipe]
     notes = (f"Not measured: {', '.join(unmeasured)}.",) if unmeasured else ()
-    caption = f"{experiment.figure.caption} {ERROR_BARS_CAPTION}"
+    caption = f"{spec.figure.caption} {ERROR_BARS_CAPTION}"
     return FigureDraft(figure, caption, (*notes, *incomplete_panels_note(results, all_panels(results))))
 
 
 def _set_ticks(axes: Axes, positions: Sequence[float]) -> None:
-    """Name each place on the axis where there are few, and leave room for all of them."""
-    room = 0.06 * (positions[-1] - positions[0] or 1.0) if positions else 0.0
+    """Set the limits of the horizontal axis, and a tick per position if there are few."""
+    margin = 0.06 * (positions[-1] - positions[0] or 1.0) if positions else 0.0
     if positions:
-        axes.set_xlim(positions[0] - room, positions[-1] + room)
-    apart = min((right - left for left, right in pairwise(positions)), default=1.0)
-    if len(positions) <= MAX_NAMED_TICKS and apart > room:
+        axes.set_xlim(positions[0] - margin, positions[-1] + margin)
+    min_gap = min((right - left for left, right in pairwise(positions)), default=1.0)
+    if len(positions) <= MAX_NAMED_TICKS and min_gap > margin:
         axes.set_xticks(positions, [f"{x:g}" for x in positions])
 
 
 def _draw_group(
     axes: Axes, points: Sequence[_Point], column_spec: ColumnSpec, number: int, *, num_groups: int
 ) -> None:
-    """Draw one line; groups stand side by side, so that no bar hides another."""
+    """Plot the line of one group, shifted slightly so that error bars of groups do not overlap."""
     low, high = axes.get_xlim()
-    aside = (number - (num_groups - 1) / 2) * (high - low) / 100
-    look: dict[str, Any] = {"marker": LINE_MARKERS[number % len(LINE_MARKERS)], "markersize": 4.5}
-    colour, group = line_style(number)["color"], points[0].row.group
-    told = not group or any(column_spec.name in point.row.published for point in points)
-    label = ", ".join(filter(None, (group, "measured" if told else "")))
-    known = [
-        (point.x + aside, point.dot, point.row.name) for point in points if point.dot and point.x is not None
+    shift = (number - (num_groups - 1) / 2) * (high - low) / 100
+    marker: dict[str, Any] = {"marker": LINE_MARKERS[number % len(LINE_MARKERS)], "markersize": 4.5}
+    color, group = line_style(number)["color"], points[0].row.group
+    has_published = not group or any(column_spec.name in point.row.published for point in points)
+    label = ", ".join(filter(None, (group, "measured" if has_published else "")))
+    measured = [
+        (point.x + shift, point.dot, point.row.name) for point in points if point.dot and point.x is not None
     ]
-    if known:
-        axes.plot([x for x, *_ in known], [found.mean for _, found, _ in known], linewidth=1.2,
-                  label=label, **look, **line_style(number))  # fmt: skip
-    for place, (x, found, name) in enumerate(known):
-        axes.errorbar(x, found.mean, yerr=found.error_bars, color=colour, linewidth=0.9, capsize=2)
-        if not group and f"{x - aside:g}" not in name:
-            # above and below by turns, as neighbours may lie close
-            _annotate(axes, name, (x, found.mean), (3, -9 if place % 2 else 4))
+    if measured:
+        axes.plot([x for x, *_ in measured], [dot.mean for _, dot, _ in measured], linewidth=1.2,
+                  label=label, **marker, **line_style(number))  # fmt: skip
+    for index, (x, dot, name) in enumerate(measured):
+        axes.errorbar(x, dot.mean, yerr=dot.error_bars, color=color, linewidth=0.9, capsize=2)
+        if not group and f"{x - shift:g}" not in name:
+            # alternately above and below, as neighbors may be close
+            _annotate(axes, name, (x, dot.mean), (3, -9 if index % 2 else 4))
     published = [(point.x, point.row.published[column_spec.name].value) for point in points
                  if column_spec.name in point.row.published]  # fmt: skip
     if published:
-        axes.plot(*zip(*published, strict=True), linestyle="none", markerfacecolor="white", color=colour, zorder=3,
-                  label=f"{group}, published" if group else "published", **look)  # fmt: skip
+        axes.plot(*zip(*published, strict=True), linestyle="none", markerfacecolor="white", color=color, zorder=3,
+                  label=f"{group}, published" if group else "published", **marker)  # fmt: skip
 
 
 def _draw_levels(axes: Axes, points: Sequence[_Point]) -> None:
-    """Draw rows without a place as lines all across, each with its name at the left end."""
+    """Plot rows without a position as horizontal lines, each with its name at the left end."""
     for point in points:
         if point.dot is not None:
             axes.axhline(point.dot.mean, color=MUTED_COLOR, linewidth=0.9, dashes=(4, 2), zorder=1)
@@ -123,7 +123,7 @@ def _draw_levels(axes: Axes, points: Sequence[_Point]) -> None:
 
 
 def _annotate(axes: Axes, text: str, xy: tuple[float, float], offset: tuple[int, int]) -> None:
-    """Write a name beside a point, in points off it, legible over lines."""
+    """Write a name at an offset (points) from a data point, on a background that keeps it legible."""
     box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.4}
     axes.annotate(
         text, xy, offset, textcoords="offset points", fontsize=TINY_FONT_SIZE, color=TEXT_COLOR, parse_math=False,
