@@ -26,7 +26,7 @@ from lesionlens.reproduction.table_cells import summarize_cell
 
 MAX_PLOTTED_COLUMNS = 3  # more plots would be too narrow
 DOTS_CAPTION = "Filled: measured mean of runs; small gray: single runs"
-ERROR_BARS_CAPTION = "Bars: 95 % intervals of the mean over runs if three or more differ, else over lesions of the test images."
+ERROR_BARS_CAPTION = "Bars: 95 % intervals of the mean over runs if three or more differ, else over lesions."
 
 
 class Dot(NamedTuple):
