@@ -104,7 +104,7 @@ def test_runs_are_paired_by_number_and_only_where_both_have_one(tmp_path: Path) 
     assert result.difference == pytest.approx(np.mean(np.subtract(BETTER[1:], WORSE[1:])))
 
 
-def test_equal_numbers_are_no_difference_and_equal_differences_no_proof(tmp_path: Path) -> None:
+def test_ties_and_equal_differences(tmp_path: Path) -> None:
     (same,) = evaluate_on_values(spec_with_claims(("A", "B")), tmp_path / "1", A=WORSE, B=WORSE)
     assert same.verdict == "no difference"
     (cancelled,) = evaluate_on_values(
@@ -153,7 +153,7 @@ def test_of_two_runs_the_less_sure_one_counts(tmp_path: Path) -> None:
     assert both.p_two_sided == pytest.approx(p[1])
 
 
-def test_of_one_run_of_a_mean_lesions_are_drawn_for_all_its_parts_at_once(tmp_path: Path) -> None:
+def test_lesions_are_resampled_once_for_a_combined_column(tmp_path: Path) -> None:
     columns = [{"name": part, "metric": "auc", "class": "melanoma", "variant": part} for part in ("M", "SK")]
     spec = fake_table_spec(
         columns=[*columns, {"name": "mean", "mean_of": ["M", "SK"]}],

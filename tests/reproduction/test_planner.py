@@ -47,7 +47,7 @@ def test_only_some_rows_with_other_repeats_and_words(tmp_path: Path) -> None:
     assert {(job.recipe.train.epochs, job.recipe.data.split_seed) for job in plan.jobs()} == {(3, 7)}
 
 
-def test_words_that_say_where_things_lie_leave_the_protocol_and_all_are_in_the_command(
+def test_path_overrides_do_not_change_the_protocol(
     tmp_path: Path,
 ) -> None:
     plan = planned("arl/table5", tmp_path)

@@ -37,7 +37,7 @@ def test_from_three_runs_on_the_interval_is_students() -> None:
     assert cell.within_spread is bool(abs(100 * sample.mean() - 80) <= 1.5)
 
 
-def test_of_fewer_runs_and_of_runs_all_alike_it_is_that_over_lesions() -> None:
+def test_interval_over_lesions_for_few_or_equal_runs() -> None:
     one, two, alike = cell_of(runs(0.5)), cell_of(runs(0.5, 0.7)), cell_of(runs(0.1, 0.1, 0.1))
     assert (one.low, one.high, one.interval_source) == pytest.approx((0.4, 0.7, "lesions"))
     assert (two.low, two.high, two.interval_source) == pytest.approx((0.5, 0.8, "lesions"))
@@ -49,7 +49,7 @@ def test_folds_are_told_from_runs() -> None:
     assert cell_of(runs(0.5, 0.6, 0.7, fold=True)).interval_source == "folds"
 
 
-def test_an_interval_ends_where_numbers_end_but_not_that_of_a_difference() -> None:
+def test_interval_is_clipped_except_for_differences() -> None:
     high = runs(0.9, 0.99, 0.999)
     assert cell_of(high).high == 1
     below = runs(-0.1, 0.0, 0.05)

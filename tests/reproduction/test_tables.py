@@ -68,7 +68,7 @@ def recipes(name: str, *, every: bool = True) -> list[tuple[RowSpec, str, Recipe
 
 
 @pytest.mark.parametrize("name", PAPERS)
-def test_a_file_is_of_its_paper_and_says_where_its_numbers_are_from(name: str) -> None:
+def test_file_names_paper_and_source(name: str) -> None:
     experiment = read(name)
     assert experiment.paper == name.partition("/")[0]
     assert "doi:" in experiment.source or "MSc thesis" in experiment.source
@@ -105,7 +105,7 @@ def of_a_map(metric: ColumnSpec, row: RowSpec) -> bool:
 
 
 @pytest.mark.parametrize("name", [name for name in PAPERS if read(name).figure])
-def test_panels_show_maps_that_there_are_of_classes_that_there_are(name: str) -> None:
+def test_panels_show_existing_maps_and_classes(name: str) -> None:
     experiment = read(name)
     trained = {(row.name, variant): recipe for row, variant, recipe in recipes(name)}
     for panel in experiment.figure.panels:
@@ -116,7 +116,7 @@ def test_panels_show_maps_that_there_are_of_classes_that_there_are(name: str) ->
         assert panel.target_class in {*outputs, ""}
 
 
-def test_as_many_rows_columns_claims_and_numbers_as_in_the_papers() -> None:
+def test_counts_match_the_papers() -> None:
     counts = {}
     for name in (name for name in PAPERS if name in COUNTS or read(name).figure is None):
         spec = read(name)
