@@ -66,8 +66,15 @@ def recipes_command(
     paper: Annotated[
         str | None, typer.Option(help="List only recipes of this paper: arl, attnmel, patch or soft.")
     ] = None,
+    keys: Annotated[
+        bool,
+        typer.Option("--keys", help="List all keys of recipes with their values, defaults and descriptions."),
+    ] = False,
 ) -> None:
-    """List the recipe of every row of the papers' tables, or show one in full."""
+    """List the recipe of every row of the papers' tables, show one in full, or list all keys of recipes."""
+    if keys:
+        _print_recipe_keys()
+        return
     if name is not None and paper is not None:
         raise typer.BadParameter("Pass either a recipe to show, or --paper to list recipes")
     if name is None:
@@ -75,9 +82,17 @@ def recipes_command(
         return
     from lesionlens.runs.load import load_recipe
     from lesionlens.runs.run_dir import to_yaml
-    from lesionlens.training.setup import resolve_model
+    from lesionlens.training.resolve import resolve
 
-    typer.echo(to_yaml(resolve_model(load_recipe(name)).recipe), nl=False)
+    typer.echo(to_yaml(resolve(load_recipe(name)).recipe), nl=False)
+
+
+def _print_recipe_keys() -> None:
+    from shutil import get_terminal_size
+
+    from lesionlens.runs.keys import recipe_keys_text
+
+    typer.echo(recipe_keys_text(get_terminal_size().columns))
 
 
 def _print_recipes(paper: str | None) -> None:

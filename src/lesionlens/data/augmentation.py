@@ -42,49 +42,71 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
 
 
 class Augmentation(BaseModel):
-    """Ranges of random augmentation; unless noted otherwise, a value is the half-width of a range around no change.
-
-    Attributes
-    ----------
-    preset
-        Preset that sets all other keys: ``none``, ``arl``, ``attnmel``, ``gessert``, ``datta`` or ``strong``. Keys
-        given next to it override it. Null: only flips.
-    rotation
-        Rotation in degrees, in both directions.
-    rot90
-        Whether to rotate by a random multiple of 90 degrees as well; of 180 degrees for images that are not square.
-    scale
-        Relative change of the width and, sampled independently, of the height.
-    translate
-        Shift as a fraction of the width and, sampled independently, of the height.
-    padding_mode
-        Pixels outside the image: mirrored at the border (``reflect``), or the border pixel repeated (``replicate``).
-    horizontal_flip, vertical_flip
-        Probabilities of flips.
-    brightness, contrast, saturation
-        Relative changes, as in torchvision's ColorJitter.
-    hue
-        Rotation of all colors about the gray axis, as a fraction of a full turn; a linear map, unlike the hue of HSV.
-    cutout
-        Maximum side of a square filled with the image's mean color, as a fraction of the shorter side. The side is
-        sampled from 0 to this value, the center uniformly over the image. Masks are not changed.
-    """
+    """Ranges of random augmentation; unless noted otherwise, a value is the half-width of a range around no change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    preset: Preset | None = None
-    rotation: float = Field(default=0.0, ge=0, le=180)
-    rot90: bool = False
-    scale: float = Field(default=0.0, ge=0, lt=1)
-    translate: float = Field(default=0.0, ge=0, lt=1)
-    padding_mode: PaddingMode = "reflect"
-    horizontal_flip: float = Field(default=0.5, ge=0, le=1)
-    vertical_flip: float = Field(default=0.5, ge=0, le=1)
-    brightness: float = Field(default=0.0, ge=0, lt=1)
-    contrast: float = Field(default=0.0, ge=0, lt=1)
-    saturation: float = Field(default=0.0, ge=0, lt=1)
-    hue: float = Field(default=0.0, ge=0, le=0.5)
-    cutout: float = Field(default=0.0, ge=0, le=1)
+    preset: Preset | None = Field(
+        default=None,
+        description="Preset from the papers and their code that sets all other keys; keys given next to it override "
+        "it. `augment=PRESET` is the short form. Null: only flips.",
+    )
+    rotation: float = Field(default=0.0, ge=0, le=180, description="Rotation in degrees, in both directions.")
+    rot90: bool = Field(
+        default=False,
+        description="Whether to rotate by a random multiple of 90 degrees as well; of 180 degrees for images that are "
+        "not square.",
+    )
+    scale: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Relative change of the width and, sampled independently, of the height.",
+    )
+    translate: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Shift as a fraction of the width and, sampled independently, of the height.",
+    )
+    padding_mode: PaddingMode = Field(
+        default="reflect",
+        description="Pixels outside the image: mirrored at the border, or the border pixel repeated.",
+    )
+    horizontal_flip: float = Field(default=0.5, ge=0, le=1, description="Probability of a horizontal flip.")
+    vertical_flip: float = Field(default=0.5, ge=0, le=1, description="Probability of a vertical flip.")
+    brightness: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Relative change of the brightness, as in torchvision's ColorJitter.",
+    )
+    contrast: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Relative change of the contrast, as in torchvision's ColorJitter.",
+    )
+    saturation: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Relative change of the saturation, as in torchvision's ColorJitter.",
+    )
+    hue: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.5,
+        description="Rotation of all colors about the gray axis, as a fraction of a full turn; a linear map, unlike "
+        "the hue of HSV.",
+    )
+    cutout: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Maximum side of a square filled with the image's mean color, as a fraction of the shorter side. "
+        "The side is sampled from 0 to this value, the center uniformly over the image. Masks are not changed.",
+    )
 
     @model_validator(mode="before")
     @classmethod

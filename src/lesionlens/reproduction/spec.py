@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from lesionlens.core.errors import unknown_name_message
-from lesionlens.runs.schema import ConfigSection
 from lesionlens.runs.table_rows import DerivedRecipe, RowVariant, StrTuple, TableRow, expand_variants
+from lesionlens.runs.train_schema import ConfigSection
 
 
 class PublishedValue(ConfigSection):

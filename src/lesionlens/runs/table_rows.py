@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, ValidationError
 
 from lesionlens.core.errors import RecipeError
 from lesionlens.runs.recipe_files import builtin_tables, is_yaml_path, read_yaml_mapping
-from lesionlens.runs.schema import ConfigSection
+from lesionlens.runs.train_schema import ConfigSection
 
 
 def _as_tuple(value: object) -> object:

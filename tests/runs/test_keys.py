@@ -1,0 +1,44 @@
+"""Reference of the recipe keys: complete descriptions, types, defaults, page and command."""
+
+from typer.testing import CliRunner
+
+from lesionlens.cli import app
+from lesionlens.runs.keys import RecipeKey, recipe_keys, recipe_keys_page
+from lesionlens.runs.load import load_recipe
+
+
+def keys_by_name() -> dict[str, RecipeKey]:
+    return {key.full_name: key for key in recipe_keys()}
+
+
+def test_every_key_has_a_description() -> None:
+    assert [name for name, key in keys_by_name().items() if not key.description.endswith(".")] == []
+
+
+def test_every_key_of_a_recipe_is_listed() -> None:
+    recipe = load_recipe("demo").model_dump()
+    sections = {name for name in recipe if isinstance(recipe[name], dict)}
+    names = {f"{section}.{key}" for section in sections for key in recipe[section]}
+    assert set(keys_by_name()) == names | (set(recipe) - sections)
+
+
+def test_types_and_defaults() -> None:
+    keys = keys_by_name()
+    assert keys["data.source"][2:4] == ("text", "required")
+    assert keys["train.epochs"][2:4] == ("integer ≥ 1", "30")
+    assert keys["train.patience"][2:4] == ("integer ≥ 1; null", "null")
+    assert keys["train.num_workers"][2:4] == ("`auto`; integer ≥ 0", "auto")
+    assert keys["train.precision"][2:4] == ("`auto`, `fp32`, `bf16`", "auto")
+
+
+def test_page_lists_all_keys_by_section() -> None:
+    page = recipe_keys_page()
+    assert "## train\n" in page
+    assert all(f"| `{key.name}` | {key.allowed} |" in page for key in recipe_keys())
+
+
+def test_command_prints_all_keys() -> None:
+    output = CliRunner().invoke(app, ["recipes", "--keys"], env={"COLUMNS": "80"}).output
+    assert "train.epochs: integer ≥ 1 (default: 30)\n    Number of epochs.\n" in output
+    assert "[Attention priors]" not in output
+    assert max(map(len, output.splitlines())) <= 80
