@@ -16,9 +16,9 @@ from torch.nn.functional import cross_entropy
 from lesionlens.core.runtime import available_cpus, retain_freed_memory
 from lesionlens.runs.run_dir import create_run_dir
 from lesionlens.runs.schema import Recipe
-from lesionlens.training.build import build_datamodule, build_module
+from lesionlens.training.build import build
 from lesionlens.training.fit import make_trainer
-from lesionlens.training.loader_benchmark import tune_workers
+from lesionlens.training.resolve import resolve
 from lesionlens.training.setup import set_up_run
 
 NUM_EPOCHS = 1000
@@ -114,16 +114,14 @@ def train_with_lesionlens(
             "train": {"batch_size": batch, "epochs": NUM_EPOCHS, "device": "cpu", **options},
         }
     )
-    prepared = set_up_run(recipe)
-    model = prepared.resolved_model.build(len(SAMPLE_CLASSES)).model
-    ready = build_datamodule(prepared)
-    task = build_module(ready.setup, model)
-    ready = tune_workers(ready, task)
+    components = build(set_up_run(resolve(recipe)))
     run = create_run_dir("run", runs_dir=folder)
     retain_freed_memory()
     with silence():
-        trainer = make_trainer(ready.setup.recipe, run, [EpochTurns(turn_signal)])
-        trainer.fit(task, ready.datamodule.train_dataloader())
+        trainer = make_trainer(
+            recipe.train, run, [EpochTurns(turn_signal)], precision=components.auto_values.precision
+        )
+        trainer.fit(components.module, components.datamodule.train_dataloader())
 
 
 def train_with_lesionlens_fp32(turn_signal: TurnSignal, folder: Path, network: str, batch: int) -> None:

@@ -22,10 +22,10 @@ from torch.nn.functional import cross_entropy
 from lesionlens.core.runtime import retain_freed_memory
 from lesionlens.runs.run_dir import create_run_dir
 from lesionlens.runs.schema import Recipe
-from lesionlens.training.build import RunComponents, build_datamodule, build_module
+from lesionlens.training.build import RunComponents, build
 from lesionlens.training.fit import make_trainer
-from lesionlens.training.loader_benchmark import tune_workers
-from lesionlens.training.module import ClassificationModule, make_optimizer
+from lesionlens.training.module import make_optimizer
+from lesionlens.training.resolve import resolve
 from lesionlens.training.setup import set_up_run
 
 NETWORKS = {"mobilenetv2_100": 80, "resnet50": 80}
@@ -49,7 +49,7 @@ class Stopwatch(L.Callback):
         return (self.ends[-1] - self.ends[0]) / (len(self.ends) - 1)
 
 
-def prepare_run(folder: Path, network: str) -> tuple[RunComponents, ClassificationModule]:
+def prepare_run(folder: Path, network: str) -> RunComponents:
     """Do what `lesionlens train` does before the first epoch."""
     recipe = {
         "data": {
@@ -62,32 +62,29 @@ def prepare_run(folder: Path, network: str) -> tuple[RunComponents, Classificati
         "augment": {"brightness": COLOR_JITTER, "contrast": COLOR_JITTER, "saturation": COLOR_JITTER},
         "train": {"batch_size": BATCH_SIZE, "epochs": NUM_EPOCHS, "device": "cpu"},
     }
-    prepared = set_up_run(Recipe.model_validate(recipe))
-    model = prepared.resolved_model.build(len(SAMPLE_CLASSES)).model
-    ready = build_datamodule(prepared)
-    task = build_module(ready.setup, model)
-    return tune_workers(ready, task), task
+    return build(set_up_run(resolve(Recipe.model_validate(recipe))))
 
 
-def prepare_ours(folder: Path, components: RunComponents, module: ClassificationModule) -> MeasureSeconds:
-    recipe = components.setup.recipe
-    short = recipe.model_copy(update={"train": recipe.train.model_copy(update={"epochs": 1})})
+def prepare_ours(folder: Path, components: RunComponents) -> MeasureSeconds:
+    one_epoch = components.setup.recipe.train.model_copy(update={"epochs": 1})
     run = create_run_dir("run", runs_dir=folder)
     loader = components.datamodule.train_dataloader()
 
     def epoch() -> float:
         watch = Stopwatch()
         with silence():
-            make_trainer(short, run, [watch]).fit(module, loader)
+            trainer = make_trainer(one_epoch, run, [watch], precision=components.auto_values.precision)
+            trainer.fit(components.module, loader)
         return watch.mean_step_seconds()
 
     return epoch
 
 
-def prepare_steps_only(components: RunComponents, module: ClassificationModule) -> MeasureSeconds:
+def prepare_steps_only(components: RunComponents) -> MeasureSeconds:
+    module = components.module
     batch = next(iter(components.datamodule.train_dataloader()))
     optimizer = make_optimizer(module.model, module.recipe)
-    bf16 = components.setup.recipe.train.precision == "bf16"
+    bf16 = components.auto_values.precision == "bf16"
 
     def step(views: torch.Tensor, target: torch.Tensor) -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
@@ -127,10 +124,10 @@ def time_steps(step: Callable[..., None], batches: Iterable[tuple[torch.Tensor, 
 def measure_network(network: str, num_images: int) -> list[ResultRow]:
     with tempfile.TemporaryDirectory() as folder:
         dataset = write_dataset(Path(folder), num_images)
-        ready, task = prepare_run(dataset, network)
+        components = prepare_run(dataset, network)
         variants = {
-            "ours": prepare_ours(dataset, ready, task),
-            "roofline": prepare_steps_only(ready, task),
+            "ours": prepare_ours(dataset, components),
+            "roofline": prepare_steps_only(components),
             "baseline": prepare_baseline(dataset, network),
         }
         seconds: dict[str, list[float]] = {variant: [] for variant in variants}
@@ -138,9 +135,8 @@ def measure_network(network: str, num_images: int) -> list[ResultRow]:
             for variant, a_step in variants.items():
                 found = a_step()
                 seconds[variant] += [found] if number else []
-        run_recipe = ready.setup.recipe
-        train = run_recipe.train
-        note = f"{train.num_workers} workers, {train.num_threads} threads, {train.precision}, {run_recipe.data.cache}"
+        auto = components.auto_values
+        note = f"{auto.num_workers} workers, {auto.num_threads} threads, {auto.precision}, {auto.cache}"
         name = f"{network}, {INPUT_SIZE} px"
         compared = {variant: seconds[variant] for variant in ("ours", "roofline")}
         return [

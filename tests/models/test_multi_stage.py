@@ -13,7 +13,8 @@ from lesionlens.core.errors import ModelError
 from lesionlens.models.base import Classifier
 from lesionlens.models.factory import create_model
 from lesionlens.models.multi_stage import GatedClassifier
-from lesionlens.runs.schema import AttentionPriorRecipe, TrainRecipe
+from lesionlens.runs.schema import AttentionPriorRecipe
+from lesionlens.runs.train_schema import TrainRecipe
 from lesionlens.training.attention_prior import make_attention_prior
 from lesionlens.training.losses import ClassificationLoss
 

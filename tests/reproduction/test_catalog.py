@@ -22,7 +22,7 @@ from lesionlens.reproduction.catalog import (
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.recipe_files import builtin_recipes
 from lesionlens.runs.schema import Recipe
-from lesionlens.training.setup import resolve_model
+from lesionlens.training.resolve import resolve
 
 TABLES = {
     "arl": "table3 table4 table5 table6 table7 section5f fig5 fig6 fig7 fig9 fig10",
@@ -136,7 +136,7 @@ COUNTS = {
 
 @cache
 def resolved(name: str) -> Recipe:
-    return resolve_model(load_recipe(name)).recipe
+    return resolve(load_recipe(name)).recipe
 
 
 def test_every_row_of_every_table_is_there() -> None:

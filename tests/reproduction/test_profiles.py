@@ -6,7 +6,7 @@ from lesionlens.core.errors import RecipeError
 from lesionlens.reproduction.catalog import list_row_recipes
 from lesionlens.reproduction.profiles import PROFILES, get_profile
 from lesionlens.runs.load import load_recipe
-from lesionlens.training.setup import resolve_model
+from lesionlens.training.resolve import resolve
 
 ROWS = sorted({row.recipe for row in list_row_recipes() if row.recipe})
 UNCHANGED = ("attention_prior", "augment", "n_folds")
@@ -26,8 +26,8 @@ def test_every_recipe_keeps_its_mechanism_balance_and_prior(name: str, rows: lis
     for row in rows:
         before = load_recipe(row)
         after = load_recipe(row, PROFILES[name].overrides(row, before))
-        assert resolve_model(after).architecture.attention == resolve_model(before).architecture.attention
-        assert resolve_model(after).architecture.num_crops == resolve_model(before).architecture.num_crops
+        assert resolve(after).architecture.attention == resolve(before).architecture.attention
+        assert resolve(after).architecture.num_crops == resolve(before).architecture.num_crops
         for key in UNCHANGED:
             assert getattr(after, key) == getattr(before, key), (row, key)
         for key in UNCHANGED_OF_TRAIN:
@@ -47,7 +47,7 @@ def test_the_papers_protocol_has_no_words() -> None:
 def test_fifty_layers_give_way_to_the_papers_own_fourteen() -> None:
     name = "arl/table5:channel-melanoma"
     overrides = PROFILES["short"].overrides(name, load_recipe(name))
-    architecture = resolve_model(load_recipe(name, overrides)).architecture
+    architecture = resolve(load_recipe(name, overrides)).architecture
     assert architecture.kwargs["layers"] == [1, 1, 1, 1]
     assert architecture.kwargs["normalization"] == "channel"
     assert load_recipe(name, overrides).model.weights == "none"

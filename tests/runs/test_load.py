@@ -1,4 +1,4 @@
-"""Recipes: shipped ones are valid, words go over them, whatever is wrong is said at once."""
+"""Loading of recipes: built-in recipes, overrides, bases, and error messages."""
 
 from pathlib import Path
 
@@ -13,16 +13,16 @@ from lesionlens.runs.schema import Recipe
 from lesionlens.runs.table_rows import row_recipe_names
 
 
-@pytest.mark.parametrize("name", sorted(name for name in builtin_recipes()))
-def test_shipped_recipes_are_valid_and_resolve_to_themselves(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", sorted(builtin_recipes()))
+def test_built_in_recipes_are_valid_and_complete(name: str, tmp_path: Path) -> None:
     recipe = load_recipe(name)
-    folder = create_run_dir("run", out=tmp_path / "run")
-    write_recipe(folder, recipe)
-    assert load_recipe(str(folder.recipe)) == recipe
-    assert set(yaml.safe_load(folder.recipe.read_text())) == set(Recipe.model_fields)  # and no base
+    run_dir = create_run_dir("run", out=tmp_path / "run")
+    write_recipe(run_dir, recipe)
+    assert load_recipe(str(run_dir.recipe)) == recipe
+    assert set(yaml.safe_load(run_dir.recipe.read_text())) == set(Recipe.model_fields)  # and no base
 
 
-def test_the_arl_recipe_is_the_papers() -> None:
+def test_arl_recipe_follows_the_paper() -> None:
     recipe = load_recipe("arl/cnn50")
     assert (recipe.train.lr, recipe.train.batch_size, recipe.train.epochs) == (0.0001, 32, 100)
     assert (recipe.train.schedule, recipe.train.step, recipe.train.factor) == ("step", 30, 0.5)
@@ -31,22 +31,22 @@ def test_the_arl_recipe_is_the_papers() -> None:
     assert load_recipe("arl/cnn14").train.lr == 0.01
 
 
-def test_words_go_over_the_recipe() -> None:
-    words = [
+def test_overrides_replace_values() -> None:
+    overrides = [
         "data=isic2017:/x",
         "data.task=melanoma",
         "model.input_size=96",
         "train.lr=1e-3",
         "train.patience=null",
     ]
-    recipe = load_recipe("demo", words)
+    recipe = load_recipe("demo", overrides)
     assert (recipe.data.source, recipe.data.task) == ("isic2017:/x", "melanoma")
     assert recipe.data.max_short_side == 160  # the rest of the section stays
     assert recipe.model.input_size == (96, 96)
     assert recipe.train.lr == 0.001
 
 
-def test_the_short_form_of_a_file_takes_further_keys(tmp_path: Path) -> None:
+def test_shorthand_section_accepts_further_keys(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("data: isic2017:/x\nmodel: resnet14\n")
     recipe = load_recipe(str(tmp_path / "r.yaml"), ["data.task=melanoma", "model.input_size=64"])
     assert (recipe.data.source, recipe.data.task, recipe.model.name) == (
@@ -56,7 +56,7 @@ def test_the_short_form_of_a_file_takes_further_keys(tmp_path: Path) -> None:
     )
 
 
-def test_a_network_named_by_a_word_replaces_the_recipes() -> None:
+def test_override_of_the_model_replaces_it() -> None:
     assert load_recipe("plain", ["model=arl_cnn14"]).model.name == "arl_cnn14"
     assert load_recipe("plain", ["model=arl_cnn14"]).model.backbone is None
     changed = load_recipe("demo", ["model.backbone=resnet18", "model.attention=arl"]).model
@@ -64,89 +64,83 @@ def test_a_network_named_by_a_word_replaces_the_recipes() -> None:
     assert changed.input_size == (112, 112)
 
 
-def test_one_text_in_place_of_a_list_is_said() -> None:
-    with pytest.raises(RecipeError, match="give a list"):
+def test_overrides_must_be_a_list() -> None:
+    with pytest.raises(RecipeError, match="pass a list"):
         load_recipe("demo", "train.epochs=3")
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("overrides", "message"),
     [
         (["train.epoch=3"], "unknown key 'train.epoch': did you mean 'train.epochs'"),
         (["trian.epochs=3"], "unknown key 'trian': did you mean 'train'"),
-        (["train.lr=fast"], r"train.lr: .*number.* \(came: 'fast'\)"),
+        (["train.lr=fast"], r"train.lr: .*number.* \(got 'fast'\)"),
         (["train.epochs=0"], "train.epochs: .*greater than or equal to 1"),
         (
             ["train.class_repeats={melanoma: 0}"],
-            r"train\.class_repeats\.melanoma: .*greater than or equal to 1 \(came: 0\)",
+            r"train\.class_repeats\.melanoma: .*greater than or equal to 1 \(got 0\)",
         ),
         (["train.class_weights={melanoma: -5}"], r"train\.class_weights\.melanoma: .*greater than 0"),
         (["crops.test=five"], "crops.test: .*'full', 'center-square'"),
         (["model.backbone=resnet18", "model.name=resnet14"], "either name"),
-        (["data.classes=a,b"], r"data.classes: a list is wanted, written \[a,b\] \(came: 'a,b'\)"),
-        (["data.val_fraction=0.6", "data.test_fraction=0.5"], "leave nothing to train on"),
-        (["epochs"], "no override; write section.key=value"),
-        (["train.lr=[1"], "cannot be read"),
-        (["train.lr.high=1"], "lr is 0.001 in the recipe, no table into which 'train.lr.high=1' could go"),
-        (["base=plain"], "a base stands in a file"),
+        (["data.classes=a,b"], r"data.classes: expected a list, \[a,b\], got 'a,b'"),
+        (["data.val_fraction=0.6", "data.test_fraction=0.5"], "must sum to less than 1"),
+        (["epochs"], "not an override; use section.key=value"),
+        (["train.lr=[1"], "not valid YAML"),
+        (["train.lr.high=1"], "cannot apply 'train.lr.high=1': lr is 0.001 in the recipe, not a mapping"),
+        (["base=plain"], "a base can only be set in a file"),
     ],
 )
-def test_says_what_is_wrong(words: list[str], message: str) -> None:
+def test_error_messages(overrides: list[str], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
-        load_recipe("demo", words)
+        load_recipe("demo", overrides)
 
 
-def test_says_everything_at_once() -> None:
+def test_all_errors_are_listed_together() -> None:
     with pytest.raises(RecipeError) as caught:
         load_recipe("demo", ["train.epoch=3", "train.lr=-1", "model.kwargs=3"])
     assert len(str(caught.value).splitlines()) == 4
 
 
 @pytest.mark.parametrize(("name", "message"), [("dmeo", "did you mean 'demo'"), ("none.yaml", "cannot read")])
-def test_a_recipe_that_does_not_exist(name: str, message: str) -> None:
+def test_unknown_recipe(name: str, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         load_recipe(name)
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "just words", "a: [1\n"])
-def test_a_file_that_is_no_recipe(tmp_path: Path, text: str) -> None:
+def test_file_is_not_a_recipe(tmp_path: Path, text: str) -> None:
     (tmp_path / "r.yaml").write_text(text)
     with pytest.raises(RecipeError, match=r"cannot read|must be a YAML mapping"):
         load_recipe(str(tmp_path / "r.yaml"))
 
 
-def test_the_recipes_page_names_every_key() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
-    tree = load_recipe("demo").model_dump()
-    keys = {*tree, *(key for section in tree.values() if isinstance(section, dict) for key in section)}
-    assert {key for key in keys if f"`{key}`" not in page and f"## {key}" not in page} == set()
-
-
-def test_a_folder_in_the_place_of_a_kind_of_store_is_sent_to_its_key() -> None:
+def test_directory_as_cache_format_names_the_right_key() -> None:
     with pytest.raises(
-        RecipeError, match=r"data\.cache: '/my/store' is no way.*belongs into data\.cache_dir"
+        RecipeError,
+        match=r"data\.cache: '/my/cache' is not a cache format.*Set a directory with data\.cache_dir",
     ):
-        load_recipe("plain", ["data=ham10000:/d", "model.backbone=resnet18", "data.cache=/my/store"])
+        load_recipe("plain", ["data=ham10000:/d", "model.backbone=resnet18", "data.cache=/my/cache"])
 
 
 @pytest.mark.parametrize(
-    "word",
+    "override",
     ["train.num_workers=-1", "train.num_workers=many", "train.num_threads=0", "train.num_threads=null"],
 )
-def test_counts_are_auto_or_numbers(word: str) -> None:
-    key = word.partition("=")[0].replace(".", r"\.")
-    with pytest.raises(RecipeError, match=rf"{key}: give auto, or a whole number from [01] \(came: .*\)$"):
-        load_recipe("plain", ["data=ham10000:/d", "model.backbone=resnet18", word])
+def test_counts_are_auto_or_integers(override: str) -> None:
+    key = override.partition("=")[0].replace(".", r"\.")
+    with pytest.raises(RecipeError, match=rf"{key}: use auto, or an integer from [01] \(got .*\)$"):
+        load_recipe("plain", ["data=ham10000:/d", "model.backbone=resnet18", override])
 
 
-def write(folder: Path, **files: str) -> str:
-    """Write recipe files; give the path of the first."""
+def write(directory: Path, **files: str) -> str:
+    """Write recipe files and return the path of the first."""
     for name, text in files.items():
-        (folder / f"{name}.yaml").write_text(text)
-    return str(folder / f"{next(iter(files))}.yaml")
+        (directory / f"{name}.yaml").write_text(text)
+    return str(directory / f"{next(iter(files))}.yaml")
 
 
-def test_a_file_over_a_shipped_recipe(tmp_path: Path) -> None:
+def test_file_extends_a_built_in_recipe(tmp_path: Path) -> None:
     name = write(tmp_path, mine="base: arl/cnn14\ntrain: {epochs: 3}\ndata: isic2017:/x\n")
     mine, base = load_recipe(name, ["train.lr=0.5"]), load_recipe("arl/cnn14")
     assert mine.data == base.data.model_copy(update={"source": "isic2017:/x"})
@@ -154,7 +148,7 @@ def test_a_file_over_a_shipped_recipe(tmp_path: Path) -> None:
     assert (mine.model, mine.crops, mine.augment) == (base.model, base.crops, base.augment)
 
 
-def test_a_file_over_a_file_over_a_file_beside_it(tmp_path: Path) -> None:
+def test_bases_are_relative_to_their_file(tmp_path: Path) -> None:
     (tmp_path / "low").mkdir()
     write(
         tmp_path / "low",
@@ -181,13 +175,13 @@ def test_a_file_over_a_file_over_a_file_beside_it(tmp_path: Path) -> None:
         ({"train": {"patience": 3}}, {"train": {"patience": None}}, {"train": {"patience": None}}),
     ],
 )  # fmt: skip
-def test_tables_are_merged_and_all_else_is_replaced(
+def test_mappings_are_merged_and_values_replaced(
     base: dict[str, object], over: dict[str, object], expected: dict[str, object]
 ) -> None:
     assert merge(base, over) == expected
 
 
-def test_what_lies_below_stays_as_it_was() -> None:
+def test_merging_does_not_change_the_base() -> None:
     base = {"train": {"a": 1}}
     merge(base, {"train": {"a": 2}})
     assert base == {"train": {"a": 1}}
@@ -197,30 +191,30 @@ def test_what_lies_below_stays_as_it_was() -> None:
     ("files", "message"),
     [
         ({"a": "base: arl/cnn41"}, "unknown base of the recipe .*a.yaml: 'arl/cnn41': did you mean 'arl/cnn14'"),
-        ({"a": "base: b.yaml", "b": "base: a.yaml"}, "each other's base: .*a.yaml → .*b.yaml → .*a.yaml; one must go"),
-        ({"a": "base: a.yaml"}, "each other's base"),
+        ({"a": "base: b.yaml", "b": "base: a.yaml"}, "bases of each other: .*a.yaml → .*b.yaml → .*a.yaml; remove one"),
+        ({"a": "base: a.yaml"}, "bases of each other"),
         ({"a": "base: b.yaml"}, "cannot read the recipe .*b.yaml: No such file"),
         ({"a": "base: b.yaml", "b": "words"}, "the recipe .*b.yaml must be a YAML mapping"),
-        ({"a": "base: [plain, demo]"}, r"base: \['plain', 'demo'\] in the recipe .*; give the name or the file"),
+        ({"a": "base: [plain, demo]"}, r"base: \['plain', 'demo'\] in the recipe .*a.yaml is not a string"),
     ],
 )  # fmt: skip
-def test_bases_that_do_not_work(tmp_path: Path, files: dict[str, str], message: str) -> None:
+def test_invalid_bases(tmp_path: Path, files: dict[str, str], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         read_raw(write(tmp_path, **files))
 
 
-def test_a_wrong_key_of_the_base_is_said(tmp_path: Path) -> None:
+def test_invalid_key_in_a_base(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"unknown key 'train.epoch': did you mean 'train.epochs'"):
         load_recipe(write(tmp_path, a="base: b.yaml", b="base: demo\ntrain: {epoch: 3}"))
 
 
-def test_recipes_of_papers_compute_as_the_papers_did() -> None:
-    """Were it left open, rows of one table could differ by the machine that ran them."""
-    of_papers = [name for name in (*builtin_recipes(), *row_recipe_names()) if "/" in name]
-    assert len(of_papers) > 100
-    assert {load_recipe(name).train.precision for name in of_papers} == {"fp32"}
+def test_recipes_paper_recipes_train_in_fp32() -> None:
+    """With ``auto``, rows of a table would depend on the machine that trained them."""
+    paper_recipes = [name for name in (*builtin_recipes(), *row_recipe_names()) if "/" in name]
+    assert len(paper_recipes) > 100
+    assert {load_recipe(name).train.precision for name in paper_recipes} == {"fp32"}
 
 
-def test_shipped_recipes_are_found_in_every_folder() -> None:
+def test_built_in_recipes_are_found_in_all_directories() -> None:
     assert {"demo", "plain", "arl/cnn50"} < set(builtin_recipes())
     assert all(file.name.endswith(".yaml") for file in builtin_recipes().values())

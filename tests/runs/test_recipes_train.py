@@ -1,7 +1,7 @@
-"""Every shipped recipe of the papers goes the whole way on a miniature of its data set: steps, scores, maps, a report.
+"""Every recipe of the papers trains on a miniature of its dataset, from the first step to the report.
 
-The network is a tiny one with the recipe's own mechanism and its options: test_zoo_trains.py trains the real ones.
-Everything else is the recipe's but for sizes: images, crops and batches, one epoch, the first fold.
+The backbone is tiny, with the attention mechanism of the recipe; test_zoo_trains.py trains the real models. Apart from
+sizes (images, crops, batches, one epoch, the first fold), everything follows the recipe.
 """
 
 import json
@@ -41,18 +41,18 @@ PAPERS = sorted(
     }
 )
 SIZE = (80, 60)
-OF_THE_TRUNK = {"layers", "stage"}  # options that a tiny network has no place for
+BACKBONE_OPTIONS = {"layers", "stage"}  # options that the tiny backbone does not have
 BATCH = {"isic2016": 7, "isic2017": 6, "isic2018": 7, "ham10000": 7, "derm7pt": 4}
 
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Write a miniature of each data set, and a lesion mask for each of its images."""
+    """Write a miniature of each dataset, and a lesion mask for each image."""
     root = tmp_path_factory.mktemp("miniatures")
     lesions = [
         (dx, 1 + number // 7) for number in range(8) for dx in HAM10000_CODES
     ]  # seven of eight have a single image
-    found = {
+    roots = {
         "isic2016": write_isic2016(root / "isic2016", (14, 8), size=SIZE, masks=True),
         "isic2017": write_isic2017(root / "isic2017", (16, 8, 8), size=SIZE, masks=True, features=True),
         "isic2018": write_isic2018(root / "isic2018", (56, 2, 2), size=SIZE),
@@ -62,20 +62,22 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "derm7pt": write_derm7pt(root / "derm7pt", DERM7PT_DIAGNOSES * 3, size=SIZE),
     }  # fmt: skip
     for name in ("isic2017", "isic2018"):
-        for image in load_table(f"{name}:{found[name]}").frame["image_id"]:
-            write_mask(root / "masks" / name / f"{image}_segmentation.png", size=SIZE)
-    return found
+        for image_id in load_table(f"{name}:{roots[name]}").frame["image_id"]:
+            write_mask(root / "masks" / name / f"{image_id}_segmentation.png", size=SIZE)
+    return roots
 
 
-def words(name: str, sources: dict[str, Path]) -> list[str]:
-    """Make the recipe small, and leave what makes it the recipe."""
+def small_overrides(name: str, sources: dict[str, Path]) -> list[str]:
+    """Return overrides that make a recipe small without changing its protocol."""
     recipe = load_recipe(name)
     data, zoo = recipe.data.source.partition(":")[0], ZOO[recipe.model.name or ""]
     options = {
-        key: value for key, value in {**zoo.kwargs, **recipe.model.kwargs}.items() if key not in OF_THE_TRUNK
+        key: value
+        for key, value in {**zoo.kwargs, **recipe.model.kwargs}.items()
+        if key not in BACKBONE_OPTIONS
     }
-    said = [
-        f"data={data}:{sources[data]}", f"data.cache_dir={sources[data].with_name('store')}",
+    overrides = [
+        f"data={data}:{sources[data]}", f"data.cache_dir={sources[data].with_name('cache')}",
         "model.backbone=test_resnet", f"model.attention={zoo.attention}", f"model.kwargs={json.dumps(options)}",
         "model.weights=none", "model.input_size=64", "train.epochs=1", f"train.batch_size={BATCH[data]}",
         "crops.train_count=2" * (recipe.crops.train_count > 2), "crops.test_count=2" * (recipe.crops.test_count > 2),
@@ -83,19 +85,19 @@ def words(name: str, sources: dict[str, Path]) -> list[str]:
         f"data.mask_dir={sources[data].with_name('masks') / data}" * (recipe.data.mask_dir is not None),
         {None: "", 3: "fold=0", 5: "n_folds=2"}[recipe.n_folds],
     ]  # fmt: skip
-    return [word for word in said if word]
+    return [override for override in overrides if override]
 
 
 @pytest.mark.parametrize("name", PAPERS)
 def test_trains_on_a_miniature(name: str, sources: dict[str, Path], tmp_path: Path) -> None:
-    short = words(name, sources)
+    short = small_overrides(name, sources)
     path = train(name, short, out=tmp_path / "run")
     runs = expand_runs(load_recipe(name, short))
-    for folder in [MultiRunDir(path).run_dir(run.name) for run in runs] if len(runs) > 1 else [RunDir(path)]:
-        log = pd.read_csv(folder.metrics_csv)
-        assert log["step"].iloc[-1] >= 2
-        assert np.isfinite(log["train_loss"]).all()
-        assert np.isfinite(read_predictions(folder.predictions("test")).scores).all()
-        assert (folder.path / "report.html").is_file()
-        assert folder.metadata()["status"] == "finished"
+    for run_dir in [MultiRunDir(path).run_dir(run.name) for run in runs] if len(runs) > 1 else [RunDir(path)]:
+        metrics = pd.read_csv(run_dir.metrics_csv)
+        assert metrics["step"].iloc[-1] >= 2
+        assert np.isfinite(metrics["train_loss"]).all()
+        assert np.isfinite(read_predictions(run_dir.predictions("test")).scores).all()
+        assert (run_dir.path / "report.html").is_file()
+        assert run_dir.metadata()["status"] == "finished"
     assert (len(runs) > 1) == MultiRunDir(path).summary_csv.is_file()

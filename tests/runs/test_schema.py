@@ -1,4 +1,4 @@
-"""What the section ``attention_prior`` allows, and what it does to the masks of the training part alone."""
+"""Recipe schema: crops of a model, the attention prior, and its effect on the training masks."""
 
 import numpy as np
 import pytest
@@ -7,12 +7,13 @@ from lesionlens.core.errors import RecipeError
 from lesionlens.imaging.masks import iou
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.schema import CropRecipe
-from lesionlens.training.build import RunComponents, build_datamodule, build_module
+from lesionlens.training.build import RunComponents, build
+from lesionlens.training.resolve import resolve
 from lesionlens.training.setup import set_up_run
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("overrides", "message"),
     [
         (["attention_prior.mask_fraction=1.5"], "attention_prior.mask_fraction.*less than or equal to 1"),
         (["attention_prior.mask_fraction=-0.1"], "attention_prior.mask_fraction.*greater than or equal to 0"),
@@ -23,130 +24,124 @@ from lesionlens.training.setup import set_up_run
         ),
         (
             ["attention_prior.mask_degradation=polygon", "attention_prior.severity=2"],
-            "severity=2 of mask_degradation=polygon is the number of corners: 3",
+            "severity=2 of mask_degradation=polygon is the number of corners: allowed are 3",
         ),
         (
             ["attention_prior.mask_degradation=polygon", "attention_prior.severity=4.5"],
-            "the number of corners; give a whole one",
+            "the number of corners; use an integer",
         ),
         (
             ["attention_prior.mask_degradation=bounding_box", "attention_prior.severity=2"],
-            "mask_degradation=bounding_box has no severity; leave it out, or give one of eroded",
+            "mask_degradation=bounding_box has no severity; remove it, or use one of eroded",
         ),
         (["attention_prior.severity=2"], "mask_degradation=exact has no severity"),
         (
             ["attention_prior=none", "attention_prior.mask_degradation=bounding_box"],
-            "target is none; give target=lesion",
+            "target is none; set target=lesion",
         ),
-        (["attention_prior=none", "attention_prior.mask_fraction=0.5"], "target is none; give target=lesion"),
+        (["attention_prior=none", "attention_prior.mask_fraction=0.5"], "target is none; set target=lesion"),
     ],
 )
-def test_nonsense_is_refused_in_a_sentence(
-    recipe: str, words: list[str], said: list[str], message: str
+def test_invalid_priors_are_rejected(
+    recipe: str, words: list[str], overrides: list[str], message: str
 ) -> None:
     with pytest.raises(RecipeError, match=message):
-        load_recipe(recipe, [*words, "attention_prior=lesion", *said])
+        load_recipe(recipe, [*words, "attention_prior=lesion", *overrides])
 
 
-def made(recipe: str, words: list[str], *said: str) -> RunComponents:
-    return build_datamodule(set_up_run(load_recipe(recipe, [*words, *said])))
+def build_components(recipe: str, words: list[str], *overrides: str) -> RunComponents:
+    """Build a run with a model that has spatial attention maps."""
+    options = ["model.attention=gate", "model.kwargs={}", "train.epochs=1", *overrides]
+    return build(set_up_run(resolve(load_recipe(recipe, [*words, *options]))))
 
 
-def test_training_masks_are_worse_and_fewer_and_the_record_says_so(recipe: str, words: list[str]) -> None:
-    exact = made(recipe, words, "attention_prior=lesion")
-    worse = made(
+def test_masks_are_degraded_and_counted(recipe: str, words: list[str]) -> None:
+    exact = build_components(recipe, words, "attention_prior=lesion")
+    degraded = build_components(
         recipe,
         words,
         "attention_prior=lesion",
         "attention_prior.mask_degradation=polygon",
         "attention_prior.mask_fraction=0.5",
     )
-    before, after = (
-        exact.datamodule.train_dataset.split_data.masks,
-        worse.datamodule.train_dataset.split_data.masks,
-    )
+    before, after = (components.datamodule.train_dataset.split_data.masks for components in (exact, degraded))
     assert before is not None
     assert after is not None
     assert before.has_mask.all()
-    facts = worse.setup.describe()["attention_prior"]
-    assert (facts["num_with_mask"], facts["num_used"]) == (len(before), after.has_mask.sum())
-    assert facts["num_used"] == pytest.approx(len(before) / 2, abs=1.5)
-    alike = [iou(after[place], before[place]) for place in np.flatnonzero(after.has_mask)]
-    assert facts["mean_iou"] == pytest.approx(np.mean(alike), abs=1e-4)
-    assert 0.7 < facts["mean_iou"] < 0.95
-    assert worse.setup.excluded == exact.setup.excluded == ()  # told by its count alone
-    assert worse.datamodule.val_dataset.split_data.masks is None
+    summary = degraded.describe_data()["attention_prior"]
+    assert (summary["num_with_mask"], summary["num_used"]) == (len(before), after.has_mask.sum())
+    assert summary["num_used"] == pytest.approx(len(before) / 2, abs=1.5)
+    overlaps = [iou(after[index], before[index]) for index in np.flatnonzero(after.has_mask)]
+    assert summary["mean_iou"] == pytest.approx(np.mean(overlaps), abs=1e-4)
+    assert 0.7 < summary["mean_iou"] < 0.95
+    assert degraded.excluded == exact.excluded == ()  # only counted
+    assert degraded.datamodule.val_dataset.split_data.masks is None
 
 
-def test_a_share_of_none_is_no_masks(recipe: str, words: list[str]) -> None:
-    ready = made(
+def test_mask_fraction_of_zero_is_no_prior(recipe: str, words: list[str]) -> None:
+    components = build_components(
         recipe,
         words,
         "attention_prior=lesion",
         "attention_prior.mask_fraction=0",
         "attention_prior.mask_degradation=bounding_box",
     )
-    assert ready.datamodule.train_dataset.split_data.masks is None
-    assert ready.setup.describe()["attention_prior"] == {}
-    model = ready.setup.resolved_model.build(len(ready.setup.task.output_names)).model
-    assert build_module(ready.setup, model).attention_prior is None
+    assert components.datamodule.train_dataset.split_data.masks is None
+    assert components.describe_data()["attention_prior"] == {}
+    assert components.module.attention_prior is None
 
 
 @pytest.mark.slow
-def test_seeds_of_training_share_their_masks_and_seeds_of_the_prior_do_not(
-    recipe: str, words: list[str]
-) -> None:
-    said = ["attention_prior=lesion", "attention_prior.mask_fraction=0.5"]
-    one, again, other = (
-        made(
-            recipe, [*words, "data.split_seed=0"], *said, *more
-        ).datamodule.train_dataset.split_data.masks.has_mask
-        for more in ([], ["train.seed=5"], ["attention_prior.seed=1"])
+def test_masks_depend_only_on_the_seed_of_the_prior(recipe: str, words: list[str]) -> None:
+    prior = ["data.split_seed=0", "attention_prior=lesion", "attention_prior.mask_fraction=0.5"]
+    first, same, different = (
+        build_components(recipe, words, *prior, *seed).datamodule.train_dataset.split_data.masks.has_mask
+        for seed in ([], ["train.seed=5"], ["attention_prior.seed=1"])
     )
-    np.testing.assert_array_equal(one, again)
-    assert (one != other).any()
+    np.testing.assert_array_equal(first, same)
+    assert (first != different).any()
 
 
 NINE = CropRecipe(train="grid", train_count=9, test="grid", test_count=9)
 
 
-def test_a_network_of_images_takes_the_crops_that_are_asked_for() -> None:
-    asked = CropRecipe(train="random-square", train_count=4, test="grid", test_count=16)
-    assert asked.for_model(None) == asked
+def test_model_of_images_keeps_the_crops() -> None:
+    crops = CropRecipe(train="random-square", train_count=4, test="grid", test_count=16)
+    assert crops.for_model(None) == crops
 
 
-@pytest.mark.parametrize("asked", [CropRecipe(), NINE, CropRecipe(test="grid", train_count=9)])
-def test_a_network_of_crops_brings_its_own(asked: CropRecipe) -> None:
-    assert asked.for_model(9) == NINE
+@pytest.mark.parametrize("crops", [CropRecipe(), NINE, CropRecipe(test="grid", train_count=9)])
+def test_model_of_crops_sets_its_crops(crops: CropRecipe) -> None:
+    assert crops.for_model(9) == NINE
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("crops", "conflict"),
     [
-        (CropRecipe(train="random-square"), r"crops\.train=random-square\. Leave"),
-        (NINE, r"crops\.train_count=9 crops\.test_count=9\. Leave"),
+        (CropRecipe(train="random-square"), r"crops\.train=random-square\. Remove"),
+        (NINE, r"crops\.train_count=9 crops\.test_count=9\. Remove"),
         (
             CropRecipe(test="center-square", test_count=2),
-            r"crops\.test=center-square crops\.test_count=2\. Leave",
+            r"crops\.test=center-square crops\.test_count=2\. Remove",
         ),
     ],
 )
-def test_a_contradiction_is_refused(asked: CropRecipe, said: str) -> None:
-    with pytest.raises(RecipeError, match=f"takes 16 grid crops of each image at once, .* says {said}"):
-        asked.for_model(16)
+def test_conflicting_crops_are_rejected(crops: CropRecipe, conflict: str) -> None:
+    with pytest.raises(RecipeError, match=f"takes 16 grid crops of each image at once, .* sets {conflict}"):
+        crops.for_model(16)
 
 
 @pytest.mark.parametrize(
-    ("asked", "crops"), [(CropRecipe(), 8), (CropRecipe(train="grid", train_count=8), None)]
+    ("crops", "num_crops"), [(CropRecipe(), 8), (CropRecipe(train="grid", train_count=8), None)]
 )
-def test_numbers_without_an_order_are_refused(asked: CropRecipe, crops: int | None) -> None:
+def test_unsupported_crop_counts_are_rejected(crops: CropRecipe, num_crops: int | None) -> None:
     with pytest.raises(RecipeError, match="no grid of 8 crops; allowed: 5, 7, 9, 16, 25, 36"):
-        asked.for_model(crops)
+        crops.for_model(num_crops)
 
 
-def test_a_network_that_only_averages_may_be_trained_on_random_crops() -> None:
-    asked = CropRecipe(train="random-square", train_count=2)
-    assert asked.for_model(9, fixed_positions=False) == CropRecipe(
+def test_averaging_model_may_train_on_random_crops() -> None:
+    crops = CropRecipe(train="random-square", train_count=2)
+    assert crops.for_model(9, fixed_positions=False) == CropRecipe(
         train="random-square", train_count=2, test="grid", test_count=9
     )
     assert CropRecipe().for_model(9, fixed_positions=False) == NINE

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lesionlens.core.errors import RecipeError
 from lesionlens.data.sampler import class_weights
-from lesionlens.runs.schema import TrainRecipe
+from lesionlens.runs.train_schema import TrainRecipe
 from lesionlens.training.attention_prior import EARLIER_MAP_WEIGHT, LAST_MAP_WEIGHT
 from lesionlens.training.losses import (
     ClassificationLoss,

@@ -12,7 +12,7 @@ from lesionlens.data.dataset import Batch
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.base import Classifier, Features
 from lesionlens.models.factory import create_model
-from lesionlens.runs.schema import TrainRecipe
+from lesionlens.runs.train_schema import TrainRecipe
 from lesionlens.training.module import ClassificationModule, make_optimizer
 
 UNSCALED = Preprocessing(input_size=(4, 4), mean=(0, 0, 0), std=(1, 1, 1))

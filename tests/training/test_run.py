@@ -1,4 +1,4 @@
-"""A whole run by its function: what it leaves, what it refuses, what it never loses."""
+"""Training runs: files, metadata, reproducibility, early stopping, errors, and recovery from a full disk."""
 
 import errno
 import json
@@ -19,26 +19,26 @@ from lesionlens.training.run import resume, train
 
 @pytest.fixture(scope="module")
 def run(recipe: str, words: list[str], tmp_path_factory: pytest.TempPathFactory) -> RunDir:
-    """Train for two epochs with everything that has a key, to the end: numbers, pictures, report."""
+    """Train for two epochs, and evaluate."""
     extra = [
-        "data.task=melanoma",  # of two classes the figures are drawn sooner
+        "data.task=melanoma",  # figures of two classes are faster
         "train.epochs=2",
-        "train.precision=bf16",  # slow where a processor has no such instructions, hence the small input
+        "train.precision=bf16",  # slow on CPUs without bf16 instructions, hence the small input
         "model.input_size=32",
         "train.channels_last=true",
         "train.class_weight_power=0.5",
     ]
     crops = ["crops.train=multi-scale", "crops.train_count=3", "crops.test=multi-scale", "crops.test_count=2"]
-    return RunDir(train(recipe, [*words, *extra, *crops], out=tmp_path_factory.mktemp("whole") / "run"))
+    return RunDir(train(recipe, [*words, *extra, *crops], out=tmp_path_factory.mktemp("complete") / "run"))
 
 
 @pytest.fixture
-def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out what comes after the last epoch."""
+def without_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skip the evaluation after training."""
     monkeypatch.setattr("lesionlens.training.run.evaluate_run", lambda *_, **__: None)
 
 
-def test_leaves_all_that_the_design_says(run: RunDir) -> None:
+def test_run_directory_is_complete(run: RunDir) -> None:
     expected = [
         "recipe.yaml",
         "metadata.json",
@@ -49,24 +49,28 @@ def test_leaves_all_that_the_design_says(run: RunDir) -> None:
     ]
     expected += ["model/model_card.json", "checkpoints/last.ckpt"]
     expected += [
-        f"{kind}/{part}.{end}"
-        for kind, end in (("predictions", "csv"), ("evaluation", "json"))
-        for part in ("validation", "test")
+        f"{directory}/{split}.{suffix}"
+        for directory, suffix in (("predictions", "csv"), ("evaluation", "json"))
+        for split in ("validation", "test")
     ]
     assert [name for name in expected if not (run.path / name).is_file()] == []
     assert list(run.path.rglob("*.partial")) == []
-    record = run.metadata()
-    assert record["status"] == "finished"
-    assert record["epochs_run"] == 2
-    assert {"fingerprint", "split", "splits"} <= set(record["data"])
-    assert torch.__version__.startswith(record["versions"]["torch"])
-    assert record["auto_values"] | {"data.cache": "memmap", "train.num_workers": 0} == record["auto_values"]
-    assert record["auto_values"]["train.num_threads"] == default_num_threads() == torch.get_num_threads()
-    parts = pd.read_csv(run.splits_csv)["split"].value_counts()
-    assert {name: facts["images"] for name, facts in record["data"]["splits"].items()} == parts.to_dict()
+    metadata = run.metadata()
+    assert metadata["status"] == "finished"
+    assert metadata["epochs_run"] == 2
+    assert {"fingerprint", "split", "splits"} <= set(metadata["data"])
+    assert torch.__version__.startswith(metadata["versions"]["torch"])
+    assert (
+        metadata["auto_values"] | {"data.cache": "memmap", "train.num_workers": 0} == metadata["auto_values"]
+    )
+    assert metadata["auto_values"]["train.num_threads"] == default_num_threads() == torch.get_num_threads()
+    num_images = pd.read_csv(run.splits_csv)["split"].value_counts()
+    assert {
+        name: facts["images"] for name, facts in metadata["data"]["splits"].items()
+    } == num_images.to_dict()
 
 
-def test_the_log_has_a_row_an_epoch_with_every_alpha(run: RunDir) -> None:
+def test_metrics_have_one_row_per_epoch_with_alphas(run: RunDir) -> None:
     log = pd.read_csv(run.metrics_csv)
     assert list(log["epoch"]) == [1, 2]
     alphas = [name for name in log.columns if name.startswith("alpha/")]
@@ -76,7 +80,7 @@ def test_the_log_has_a_row_an_epoch_with_every_alpha(run: RunDir) -> None:
     assert log["step"].tolist() == [3 * images // 16, 2 * (3 * images // 16)]  # three crops of each image
 
 
-def test_the_best_epoch_is_the_one_of_the_log_and_of_the_card(run: RunDir) -> None:
+def test_best_epoch_is_saved(run: RunDir) -> None:
     log, best = pd.read_csv(run.metrics_csv), run.metadata()["best"]
     assert best["value"] == pytest.approx(log["val_auc"].max())
     assert best["epoch"] == log["val_auc"].idxmax() + 1
@@ -85,37 +89,37 @@ def test_the_best_epoch_is_the_one_of_the_log_and_of_the_card(run: RunDir) -> No
     assert card.preprocessing.crop_count == 2
 
 
-def test_the_evaluation_is_that_of_the_predictions(run: RunDir) -> None:
-    found = read_evaluation(run.evaluation("test"))
+def test_evaluation_matches_predictions(run: RunDir) -> None:
+    evaluation = read_evaluation(run.evaluation("test"))
     predictions = read_predictions(run.predictions("test"))
-    assert found.n_images == len(predictions.image_id) == run.metadata()["data"]["splits"]["test"]["images"]
-    assert found.value("auc") == pytest.approx(
-        pd.Series([found.value("auc", name) for name in found.classes]).mean()
+    assert (
+        evaluation.n_images == len(predictions.image_id) == run.metadata()["data"]["splits"]["test"]["images"]
+    )
+    assert evaluation.value("auc") == pytest.approx(
+        pd.Series([evaluation.value("auc", name) for name in evaluation.classes]).mean()
     )
 
 
-@pytest.mark.usefixtures("unmeasured")
-def test_the_same_recipe_and_seed_give_the_same_weights(
-    recipe: str, words: list[str], tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("without_evaluation")
+def test_same_seed_gives_same_weights(recipe: str, words: list[str], tmp_path: Path) -> None:
     short = [*words, "train.epochs=1"]
     first, again = (RunDir(train(recipe, short, out=tmp_path / name)) for name in ("a", "b"))
     other = RunDir(train(recipe, [*short, "train.seed=1"], out=tmp_path / "c"))
-    weights = [(folder.best_model / "model.safetensors").read_bytes() for folder in (first, again, other)]
+    weights = [(run_dir.best_model / "model.safetensors").read_bytes() for run_dir in (first, again, other)]
     assert weights[0] == weights[1]
     assert weights[0] != weights[2]
 
 
-def test_a_run_never_overwrites_another(tmp_path: Path) -> None:
+def test_run_does_not_overwrite_another(tmp_path: Path) -> None:
     (tmp_path / "demo").mkdir()
     assert create_run_dir("demo", runs_dir=tmp_path).path == tmp_path / "demo-2"
     with pytest.raises(RunError, match="never overwrites"):
         create_run_dir("demo", out=tmp_path / "demo")
 
 
-@pytest.mark.usefixtures("unmeasured")
+@pytest.mark.usefixtures("without_evaluation")
 @pytest.mark.slow
-def test_early_stopping_waits_for_its_patience(recipe: str, words: list[str], tmp_path: Path) -> None:
+def test_early_stopping_respects_patience(recipe: str, words: list[str], tmp_path: Path) -> None:
     still = [
         "train.epochs=9",
         "train.patience=2",
@@ -124,18 +128,18 @@ def test_early_stopping_waits_for_its_patience(recipe: str, words: list[str], tm
         "model.kwargs={}",
     ]
     frozen = ["augment.rotation=0", "train.optimizer=sgd", "train.momentum=0"]
-    folder = RunDir(train(recipe, [*words, *still, *frozen], out=tmp_path / "run"))
-    best = folder.metadata()["best"]["epoch"]
-    assert folder.metadata()["epochs_run"] == best + 2
-    assert folder.metadata()["epochs_run"] < 9
-    assert "no better val_loss for 2 epochs" in folder.metadata()["stop_reason"]
+    run_dir = RunDir(train(recipe, [*words, *still, *frozen], out=tmp_path / "run"))
+    best = run_dir.metadata()["best"]["epoch"]
+    assert run_dir.metadata()["epochs_run"] == best + 2
+    assert run_dir.metadata()["epochs_run"] < 9
+    assert "no better val_loss for 2 epochs" in run_dir.metadata()["stop_reason"]
 
 
 @pytest.mark.slow
-def test_a_run_that_had_stopped_early_trains_no_further(
+def test_stopped_run_does_not_train_after_resuming(
     recipe: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is interrupted while it is measured, when the last epoch is over."""
+    """The run is interrupted during its evaluation."""
 
     def full(*_: object, **__: object) -> None:
         raise RunError("no space")
@@ -144,16 +148,16 @@ def test_a_run_that_had_stopped_early_trains_no_further(
     still = ["train.epochs=9", "train.patience=2", "train.lr=1e-12", "train.monitor=val_loss"]
     with pytest.raises(RunError, match="no space"):
         train(recipe, [*words, *still], out=tmp_path / "run")
-    folder = RunDir(tmp_path / "run")
-    before, checkpoint = folder.metadata(), folder.checkpoint.read_bytes()
+    run_dir = RunDir(tmp_path / "run")
+    before, checkpoint = run_dir.metadata(), run_dir.checkpoint.read_bytes()
     assert before["epochs_run"] < 9
     monkeypatch.setattr("lesionlens.training.run.evaluate_run", lambda *_, **__: None)
-    resume(folder.path)
-    assert folder.metadata()["status"] == "finished"
-    assert [folder.metadata()[key] for key in ("epochs_run", "best", "stop_reason")] == [
+    resume(run_dir.path)
+    assert run_dir.metadata()["status"] == "finished"
+    assert [run_dir.metadata()[key] for key in ("epochs_run", "best", "stop_reason")] == [
         before[key] for key in ("epochs_run", "best", "stop_reason")
     ]
-    assert folder.checkpoint.read_bytes() == checkpoint
+    assert run_dir.checkpoint.read_bytes() == checkpoint
 
 
 @pytest.mark.parametrize(
@@ -165,13 +169,13 @@ def test_a_run_that_had_stopped_early_trains_no_further(
             ModelError,
             "cannot take images of 64 × 64",
         ),
-        ("train.device=gpu", RunError, "no GPU here"),
+        ("train.device=gpu", RunError, "no GPU that torch can use"),
         ("data.task=melanom", DataError, "did you mean 'melanoma'"),
         ("train.epoch=1", RecipeError, "did you mean 'train.epochs'"),
         ("data=ham10000:/nowhere", DataError, "does not exist"),
     ],
 )
-def test_refuses_before_it_makes_a_folder(
+def test_errors_precede_the_run_directory(
     recipe: str,
     words: list[str],
     tmp_path: Path,
@@ -187,9 +191,9 @@ def test_refuses_before_it_makes_a_folder(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.usefixtures("unmeasured")
+@pytest.mark.usefixtures("without_evaluation")
 @pytest.mark.slow
-def test_a_full_disk_loses_no_epoch(
+def test_full_disk_loses_no_epoch(
     recipe: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write, calls = Path.write_bytes, []
@@ -204,33 +208,33 @@ def test_a_full_disk_loses_no_epoch(
     monkeypatch.setattr(Path, "write_bytes", full_at_the_second_checkpoint)
     with pytest.raises(RunError, match="No space left on device"):
         train(recipe, words, out=tmp_path / "run")
-    folder = RunDir(tmp_path / "run")
-    assert folder.metadata()["status"] == "interrupted"
-    assert torch.load(folder.checkpoint, weights_only=True)["epoch"] == 0
-    resume(folder.path)
-    assert folder.metadata()["status"] == "finished"
+    run_dir = RunDir(tmp_path / "run")
+    assert run_dir.metadata()["status"] == "interrupted"
+    assert torch.load(run_dir.checkpoint, weights_only=True)["epoch"] == 0
+    resume(run_dir.path)
+    assert run_dir.metadata()["status"] == "finished"
 
 
-@pytest.mark.usefixtures("unmeasured")
-def test_changed_data_are_not_resumed(recipe: str, words: list[str], tmp_path: Path) -> None:
-    folder = RunDir(train(recipe, [*words, "train.epochs=1"], out=tmp_path / "run"))
-    record = folder.metadata()
-    record["status"], record["data"]["fingerprint"] = "interrupted", "0" * 64
-    (folder.path / "metadata.json").write_text(json.dumps(record))
-    with pytest.raises(RunError, match=r"data .* are not what they were"):
-        resume(folder.path)
+@pytest.mark.usefixtures("without_evaluation")
+def test_changed_dataset_is_not_resumed(recipe: str, words: list[str], tmp_path: Path) -> None:
+    run_dir = RunDir(train(recipe, [*words, "train.epochs=1"], out=tmp_path / "run"))
+    metadata = run_dir.metadata()
+    metadata["status"], metadata["data"]["fingerprint"] = "interrupted", "0" * 64
+    (run_dir.path / "metadata.json").write_text(json.dumps(metadata))
+    with pytest.raises(RunError, match=r"dataset of .* has changed"):
+        resume(run_dir.path)
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="no run's folder"):
+def test_other_directories_are_rejected(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="not a run directory"):
         resume(tmp_path)
 
 
 @pytest.mark.slow
-def test_a_network_without_any_map_ends_with_a_report(recipe: str, words: list[str], tmp_path: Path) -> None:
-    """A transformer that reads its class token only has neither native maps nor Grad-CAM."""
+def test_model_without_maps_has_a_report(recipe: str, words: list[str], tmp_path: Path) -> None:
+    """A vision transformer that uses only its class token has neither attention maps nor Grad-CAM."""
     token = ["model.backbone=test_vit", "model.attention=none", "model.input_size=160", "train.epochs=1"]
-    folder = RunDir(train(recipe, [*words, *token], out=tmp_path / "run"))
-    assert folder.metadata()["status"] == "finished"
-    assert (folder.path / "report.html").is_file()
-    assert "alpha" not in folder.metrics_csv.read_text()
+    run_dir = RunDir(train(recipe, [*words, *token], out=tmp_path / "run"))
+    assert run_dir.metadata()["status"] == "finished"
+    assert (run_dir.path / "report.html").is_file()
+    assert "alpha" not in run_dir.metrics_csv.read_text()

@@ -64,6 +64,11 @@ class ModelSpec:
         return bool(attends) or self.kwargs.get("combine") == "gru"
 
     @property
+    def uses_residual_attention(self) -> bool:
+        """Whether the model uses attention residual learning."""
+        return "arl" in self.attention.split("+")
+
+    @property
     def _attention_parts(self) -> tuple[str, str]:
         outer, _, inner = self.attention.partition("+")
         return outer, inner

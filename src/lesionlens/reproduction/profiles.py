@@ -7,7 +7,7 @@ from typing import Literal
 
 from lesionlens.core.errors import RecipeError, unknown_name_message
 from lesionlens.runs.schema import Recipe
-from lesionlens.training.setup import resolve_model
+from lesionlens.training.resolve import resolve
 
 ProfileName = Literal["paper", "short", "smoke"]
 
@@ -108,7 +108,7 @@ class Profile:
         return 1 if recipe.n_folds else self.num_repeats
 
     def _network_overrides(self, name: str, recipe: Recipe) -> list[str]:
-        made = resolve_model(recipe).architecture
+        made = resolve(recipe).architecture
         options = {key: value for key, value in made.kwargs.items() if key not in BACKBONE_KWARGS}
         if options.get("taps"):
             options["taps"] = list(self._rename_taps(dict.fromkeys(options["taps"])))

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from lesionlens.core.fileio import write_text
-from lesionlens.data.sampler import EpochSampler
 from lesionlens.reproduction.jobs import Job
 from lesionlens.training.autotune import MIN_STEPS_TO_COMPILE, choose_precision
-from lesionlens.training.losses import repeat_factors
+from lesionlens.training.resolve import resolve
 from lesionlens.training.setup import RunSetup, set_up_run
 
 CPU_BATCH = 4  # crops per timed step on a CPU; a GPU is timed with the recipe's batch size
@@ -58,37 +57,22 @@ def estimate_runtime(job: Job, out: Path, *, similar_runs: Sequence[Job] = ()) -
     LesionLensError
         The run cannot be prepared: data, masks or network do not fit its recipe.
     """
-    setup = set_up_run(job.recipe)
+    setup = set_up_run(resolve(job.recipe))
     num_images, classes = len(setup.splits.splits["train"]), tuple(setup.task.classes)
     for similar in similar_runs:
         if similar.is_finished(out) and (seconds := float(similar.run_dir(out).metadata()["seconds"])):
             return RuntimeEstimate(num_images, OVERHEAD_SECONDS + seconds, classes)
     train_seconds, test_seconds = _seconds_per_input(setup, out)
-    crops = setup.preprocessing.crop_count if setup.resolved_model.architecture.num_crops is None else 1
+    crops = setup.preprocessing.crop_count if setup.resolved.architecture.num_crops is None else 1
     inputs = {name: len(ids) * crops for name, ids in setup.splits.splits.items() if name != "train"}
-    epoch_seconds = _samples_per_epoch(setup) * train_seconds + inputs.get("validation", 0) * test_seconds
+    epoch_seconds = len(setup.make_sampler()) * train_seconds + inputs.get("validation", 0) * test_seconds
     seconds = job.recipe.train.epochs * epoch_seconds + sum(inputs.values()) * test_seconds
     return RuntimeEstimate(num_images, OVERHEAD_SECONDS + seconds, classes)
 
 
-def _samples_per_epoch(setup: RunSetup) -> int:
-    train, targets = setup.recipe.train, setup.targets("train")
-    one_input_per_image = setup.resolved_model.architecture.num_crops is not None
-    return len(
-        EpochSampler(
-            targets,
-            crops_per_image=1 if one_input_per_image else setup.recipe.crops.train_count,
-            passes_per_epoch=train.passes_per_epoch,
-            sampling=train.sampling,
-            repeats=repeat_factors(train, targets, setup.task.classes),
-            seed=train.seed,
-        )
-    )
-
-
 def _seconds_per_input(setup: RunSetup, out: Path) -> tuple[float, float]:
     """Return the seconds per input in training and in inference, timed once per network, size and machine."""
-    recipe, architecture = setup.recipe, setup.resolved_model.architecture
+    recipe, architecture = setup.recipe, setup.resolved.architecture
     gpu = recipe.train.device != "cpu" and torch.cuda.is_available()
     device = torch.device("cuda" if gpu else "cpu")
     device_name = torch.cuda.get_device_name() if gpu else f"CPU, {os.cpu_count()} cores"
@@ -105,7 +89,7 @@ def _seconds_per_input(setup: RunSetup, out: Path) -> tuple[float, float]:
         crops = [architecture.num_crops] if architecture.num_crops else []
         images = torch.rand(count, *crops, 3, *size, device=device)
         if precision == "auto":
-            keep_fp32 = setup.resolved_model.uses_residual_attention
+            keep_fp32 = architecture.uses_residual_attention
             precision = (
                 "fp32"
                 if keep_fp32

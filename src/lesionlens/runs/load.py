@@ -1,4 +1,4 @@
-"""A recipe's file, shipped or one's own, laid over the recipe that its ``base:`` names."""
+"""Load recipes: a built-in recipe, a table row or a YAML file, merged over its base, with overrides."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,25 +12,51 @@ from lesionlens.runs.recipe_files import builtin_recipes, is_yaml_path, read_yam
 from lesionlens.runs.schema import Recipe
 from lesionlens.runs.table_rows import find_row_recipe, row_recipe_names
 
-# what a section that is given as one text means
+# key that the value of a section sets if it is a string
 SHORTHAND_KEYS = {"data": "source", "model": "name", "augment": "preset", "attention_prior": "target"}
 
 
-def read_raw(name: str) -> dict[str, Any]:
-    """Read a shipped recipe or a YAML file as nested sections, with all that it has from its bases.
+def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Load and validate a recipe.
+
+    Parameters
+    ----------
+    name
+        Name of a built-in recipe or of a table row, ``TABLE:ROW``, or path of a YAML file.
+    overrides
+        Overrides ``section.key=value``, applied in order.
 
     Raises
     ------
     RecipeError
-        It, or a base, does not exist or is no YAML table; or bases go round in a circle.
+        The recipe does not exist or is not valid YAML, or keys or values are not allowed; all errors listed together.
+    """
+    if isinstance(overrides, str):
+        raise RecipeError(f"overrides is a string, {overrides!r}; pass a list of section.key=value strings")
+    raw = read_raw(name)
+    apply_overrides(raw, overrides)
+    try:
+        return Recipe.model_validate(raw)
+    except ValidationError as error:
+        lines = "\n".join(f"  {_format_error(details)}" for details in error.errors())
+        raise RecipeError(f"recipe {name} is not valid:\n{lines}") from error
+
+
+def read_raw(name: str) -> dict[str, Any]:
+    """Read a recipe as nested dictionaries, merged over its bases, without validation.
+
+    Raises
+    ------
+    RecipeError
+        The recipe or a base does not exist or is not a YAML mapping, or the bases form a cycle.
     """
     return _read_with_bases(name, Path(), ())
 
 
 def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay a recipe's sections over those of its base: tables are merged, all else is replaced.
+    """Merge a recipe over its base: mappings are merged, all other values are replaced.
 
-    A network replaces the base's, whichever way either is given; so does an augmentation that is one name.
+    A model replaces that of the base, whether given as a name or as a backbone; so does an augmentation preset.
 
     Examples
     --------
@@ -47,142 +73,125 @@ def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, An
 
 
 def expand_shorthand(name: str, section: Any) -> Any:
-    """Give a section that is one text as the table that it means."""
+    """Return a section as a mapping if it is a string: ``model: arl_cnn14`` becomes ``model: {name: arl_cnn14}``."""
     return {SHORTHAND_KEYS[name]: section} if name in SHORTHAND_KEYS and isinstance(section, str) else section
 
 
 def replace_model(model: Mapping[str, Any], specified_keys: set[str]) -> dict[str, Any]:
-    """Take away from a section ``model`` the network that keys said over it replace."""
-    gone = (
-        {"backbone", "attention"} - specified_keys
-        if "name" in specified_keys
-        else {"name"}
-        if "backbone" in specified_keys
-        else set()
-    )
-    return {key: value for key, value in model.items() if key not in gone}
+    """Return a ``model`` section without the keys that specify another model than the given keys do."""
+    removed: set[str] = set()
+    if "name" in specified_keys:
+        removed = {"backbone", "attention"} - specified_keys
+    elif "backbone" in specified_keys:
+        removed = {"name"}
+    return {key: value for key, value in model.items() if key not in removed}
 
 
-def _read_with_bases(name: str, relative_to: Path, chain: tuple[str, ...]) -> dict[str, Any]:
-    """Read a recipe merged over its bases; relative paths in a file are relative to that file's folder."""
+def apply_overrides(raw: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Apply overrides ``section.key=value`` to the sections of a recipe in place.
+
+    A model given by ``model.name`` replaces a backbone with its attention, and the other way round.
+    """
+    keys = {_apply_override(raw, override) for override in overrides}
+    if isinstance(raw.get("model"), dict):
+        model_keys = {key.removeprefix("model.") for key in keys if key.startswith("model.")}
+        raw["model"] = replace_model(raw["model"], model_keys)
+
+
+def _read_with_bases(name: str, relative_to: Path, base_chain: tuple[str, ...]) -> dict[str, Any]:
+    """Read a recipe merged over its bases; relative paths in a file refer to the directory of that file."""
     path = relative_to / name if is_yaml_path(name) else None
     identity = str(path.resolve()) if path else name
-    if identity in chain:
-        raise RecipeError(
-            f"recipes that are each other's base: {' → '.join((*chain, identity))}; one must go"
-        )
+    if identity in base_chain:
+        chain = " → ".join((*base_chain, identity))
+        raise RecipeError(f"recipes are bases of each other: {chain}; remove one base")
     if path is None and name not in builtin_recipes():
-        return _read_table_row(name, relative_to, chain)
-    label = f"the recipe {path if path and chain else name}"
-    tree = read_yaml_mapping(path or builtin_recipes()[name], label)
-    base = tree.pop("base", None)
+        return _read_table_row(name, relative_to, base_chain)
+    label = f"the recipe {path if path and base_chain else name}"
+    raw = read_yaml_mapping(path or builtin_recipes()[name], label)
+    base = raw.pop("base", None)
     if base is None:
-        return tree
+        return raw
     if not isinstance(base, str):
-        raise RecipeError(f"base: {base!r} in {label}; give the name or the file of one recipe")
-    return merge(_read_with_bases(base, path.parent if path else relative_to, (*chain, identity)), tree)
+        raise RecipeError(
+            f"base: {base!r} in {label} is not a string; use the name or the path of one recipe"
+        )
+    directory = path.parent if path else relative_to
+    return merge(_read_with_bases(base, directory, (*base_chain, identity)), raw)
 
 
-def _read_table_row(name: str, relative_to: Path, chain: tuple[str, ...]) -> dict[str, Any]:
-    """Read the recipe ``TABLE:ROW``: that of its base, with the row's overrides applied."""
+def _read_table_row(name: str, relative_to: Path, base_chain: tuple[str, ...]) -> dict[str, Any]:
+    """Read the recipe of a table row: that of its base, with the overrides of the row."""
     row = find_row_recipe(name, relative_to)
     if row is None:
-        raise RecipeError(_unknown_recipe(name, chain))
-    folder = (relative_to / name).parent if is_yaml_path(name.rpartition(":")[0]) else relative_to
-    tree = _read_with_bases(row.base, folder, (*chain, name))
-    apply_overrides(tree, row.overrides)
-    return tree
+        raise RecipeError(_unknown_recipe_message(name, base_chain))
+    is_file = is_yaml_path(name.rpartition(":")[0])
+    directory = (relative_to / name).parent if is_file else relative_to
+    raw = _read_with_bases(row.base, directory, (*base_chain, name))
+    apply_overrides(raw, row.overrides)
+    return raw
 
 
-def _unknown_recipe(name: str, chain: tuple[str, ...]) -> str:
-    kind = f"base of the recipe {chain[-1]}:" if chain else "recipe"
-    hint = unknown_name_message(kind, name, [*builtin_recipes(), *row_recipe_names()])
-    return (
-        f"{hint.partition(' Allowed:')[0].rstrip(':')} All are listed by: lesionlens recipes. "
-        "Or give the path of a .yaml file"
-    )
-
-
-def apply_overrides(tree: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Apply ``section.key=value`` settings to a recipe's sections in place.
-
-    A network given by ``model.name`` replaces a backbone with its attention, and the other way round.
-    """
-    keys = {_apply_override(tree, override) for override in overrides}
-    if isinstance(tree.get("model"), dict):
-        model_keys = {key.removeprefix("model.") for key in keys if key.startswith("model.")}
-        tree["model"] = replace_model(tree["model"], model_keys)
+def _unknown_recipe_message(name: str, base_chain: tuple[str, ...]) -> str:
+    kind = f"base of the recipe {base_chain[-1]}:" if base_chain else "recipe"
+    message = unknown_name_message(kind, name, [*builtin_recipes(), *row_recipe_names()])
+    hint = message.partition(" Allowed:")[0].rstrip(":")
+    return f"{hint} List all with: lesionlens recipes. Or use the path of a .yaml file"
 
 
 def _deep_merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
-    both = dict(lower)
+    merged = dict(lower)
     for key, value in upper.items():
-        below = both.get(key)
-        both[key] = (
-            _deep_merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-        )
-    return both
+        current = merged.get(key)
+        if isinstance(current, dict) and isinstance(value, dict):
+            value = _deep_merge(current, value)
+        merged[key] = value
+    return merged
 
 
-def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a shipped recipe or a YAML file, over its base, and put the ``section.key=value`` words over it.
-
-    Raises
-    ------
-    RecipeError
-        The recipe does not exist or is no YAML, a key is unknown, a value is not allowed: all of them at once.
-    """
-    if isinstance(overrides, str):
-        raise RecipeError(f"overrides is one text, {overrides!r}; give a list of section.key=value texts")
-    tree = read_raw(name)
-    apply_overrides(tree, overrides)
-    try:
-        return Recipe.model_validate(tree)
-    except ValidationError as error:
-        lines = "\n".join(f"  {_format_error(problem)}" for problem in error.errors())
-        raise RecipeError(f"recipe {name} cannot be used:\n{lines}") from error
-
-
-def _apply_override(tree: dict[str, Any], override: str) -> str:
-    """Set what a word says; give its key in full."""
+def _apply_override(raw: dict[str, Any], override: str) -> str:
+    """Apply an override in place and return the full name of its key."""
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise RecipeError(f"{override!r} is no override; write section.key=value, for example train.epochs=5")
+        raise RecipeError(
+            f"{override!r} is not an override; use section.key=value, for example train.epochs=5"
+        )
     if key == "base":
-        raise RecipeError(f"{override!r}: a base stands in a file; or train that recipe itself, by its name")
+        raise RecipeError(f"{override!r}: a base can only be set in a file; or train that recipe by its name")
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise RecipeError(f"the value of {override!r} cannot be read: {error}") from error
-    if key in SHORTHAND_KEYS and key != "augment" and isinstance(value, str):  # a named augmentation is whole
+        raise RecipeError(f"the value of {override!r} is not valid YAML: {error}") from error
+    if key in SHORTHAND_KEYS and key != "augment" and isinstance(value, str):  # a preset replaces the section
         key = f"{key}.{SHORTHAND_KEYS[key]}"
     *sections, last = key.split(".")
     for section in sections:
-        inner = expand_shorthand(section, tree.get(section) or {})
+        inner = expand_shorthand(section, raw.get(section) or {})
         if not isinstance(inner, dict):
             raise RecipeError(
-                f"{section} is {inner!r} in the recipe, no table into which {override!r} could go"
+                f"cannot apply {override!r}: {section} is {inner!r} in the recipe, not a mapping"
             )
-        tree[section] = inner
-        tree = inner
-    tree[last] = value
+        raw[section] = inner
+        raw = inner
+    raw[last] = value
     return key
 
 
 def _format_error(error: Any) -> str:
-    where = [str(part) for part in error["loc"]]
+    path = [str(name) for name in error["loc"]]
+    key = ".".join(path)
     if error["type"] == "extra_forbidden":
-        return unknown_name_message("key", ".".join(where), _sibling_keys(where[:-1]))
+        return unknown_name_message("key", key, _sibling_keys(path[:-1]))
     if error["type"] == "missing":
-        return f"{'.'.join(where)} is missing: give it in the recipe or as {'.'.join(where)}=…"
+        return f"{key} is missing: set it in the recipe or with {key}=…"
     if error["type"] in {"tuple_type", "list_type"}:
-        return f"{'.'.join(where)}: a list is wanted, written [a,b] (came: {error['input']!r})"
-    came = "" if isinstance(error["input"], dict | BaseModel) else f" (came: {error['input']!r})"
-    return f"{'.'.join(where) + ': ' if where else ''}{error['msg'].removeprefix('Value error, ')}{came}"
+        return f"{key}: expected a list, [a,b], got {error['input']!r}"
+    value = "" if isinstance(error["input"], dict | BaseModel) else f" (got {error['input']!r})"
+    return f"{f'{key}: ' if key else ''}{error['msg'].removeprefix('Value error, ')}{value}"
 
 
 def _sibling_keys(path: Iterable[str]) -> list[str]:
-    """Give every key that stands beside the one at ``path``, with its section."""
+    """Return the full names of all keys in the section at ``path``."""
     section: type[BaseModel] = Recipe
     for name in path:
         section = section.model_fields[name].annotation  # type: ignore[assignment]

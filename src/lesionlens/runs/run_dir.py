@@ -1,4 +1,4 @@
-"""A run's folder: where each thing lies, and the record of what was run."""
+"""Run directory: paths of its files, the recipe, and the metadata of the run."""
 
 import json
 import platform
@@ -14,15 +14,17 @@ from lesionlens.core.errors import RunError
 from lesionlens.core.fileio import write_text
 from lesionlens.runs.schema import Recipe
 
+PACKAGES = ("lesionlens", "torch", "torchvision", "timm", "lightning", "numpy", "scikit-learn")
+
 
 @dataclass(frozen=True)
 class RunMetadata:
-    """A folder with a resolved recipe and a record.
+    """Directory with a recipe and a JSON file of metadata.
 
     Attributes
     ----------
     path
-        The folder.
+        Path of the directory.
     """
 
     METADATA_FILE: ClassVar[str]
@@ -30,77 +32,75 @@ class RunMetadata:
 
     @property
     def recipe(self) -> Path:
-        """The resolved recipe."""
+        """Path of the resolved recipe."""
         return self.path / "recipe.yaml"
 
     def exists(self) -> bool:
-        """Say whether record and recipe are there."""
+        """Return whether both metadata and recipe exist."""
         return self._metadata_path.is_file() and self.recipe.is_file()
 
     def metadata(self) -> dict[str, Any]:
-        """Read what is known."""
-        found: dict[str, Any] = json.loads(self._metadata_path.read_text(encoding="utf-8"))
-        return found
+        """Read the metadata."""
+        metadata: dict[str, Any] = json.loads(self._metadata_path.read_text(encoding="utf-8"))
+        return metadata
 
-    def update(self, **facts: Any) -> None:
-        """Add facts to the record."""
-        known = self.metadata() if self._metadata_path.is_file() else {}
-        write_text(self._metadata_path, json.dumps({**known, **facts}, indent=2, ensure_ascii=False) + "\n")
+    def update(self, **values: Any) -> None:
+        """Add or replace values of the metadata, atomically."""
+        metadata = self.metadata() if self._metadata_path.is_file() else {}
+        text = json.dumps({**metadata, **values}, indent=2, ensure_ascii=False) + "\n"
+        write_text(self._metadata_path, text)
 
     @property
     def _metadata_path(self) -> Path:
         return self.path / self.METADATA_FILE
 
 
-_PACKAGES = ("lesionlens", "torch", "torchvision", "timm", "lightning", "numpy", "scikit-learn")
-
-
 class RunDir(RunMetadata):
-    """The places in a run's folder."""
+    """Directory of one run, with the paths of its files."""
 
     METADATA_FILE = "metadata.json"
 
     @property
     def splits_csv(self) -> Path:
-        """The part of each image."""
+        """Path of the table with the split of each image."""
         return self.path / "split.csv"
 
     @property
     def excluded(self) -> Path:
-        """The images that take no part, with the reasons."""
+        """Path of the table of excluded images with the reasons."""
         return self.path / "excluded.csv"
 
     @property
     def metrics_csv(self) -> Path:
-        """One row for each epoch."""
+        """Path of the table with the training metrics of each epoch."""
         return self.path / "metrics.csv"
 
     @property
     def checkpoint(self) -> Path:
-        """Everything that is needed to go on, after the last whole epoch."""
+        """Path of the checkpoint after the last complete epoch."""
         return self.path / "checkpoints" / "last.ckpt"
 
     @property
     def best_model(self) -> Path:
-        """The bundle of the best epoch, or of the last (``train.checkpoint``)."""
+        """Directory of the saved model: that of the best epoch, or of the last (``train.checkpoint``)."""
         return self.path / "model"
 
     def predictions(self, split: str) -> Path:
-        """Scores of a part."""
+        """Return the path of the predictions on a split."""
         return self.path / "predictions" / f"{split}.csv"
 
     def evaluation(self, split: str) -> Path:
-        """Numbers of a part."""
+        """Return the path of the evaluation on a split."""
         return self.path / "evaluation" / f"{split}.json"
 
 
 def create_run_dir(name: str, *, out: Path | None = None, runs_dir: Path = Path("runs")) -> RunDir:
-    """Make a run's folder: ``out``, or the next free one of ``runs/NAME``, ``runs/NAME-2`` and so on.
+    """Create a run directory: ``out``, or the next free one of ``runs/NAME``, ``runs/NAME-2`` and so on.
 
     Raises
     ------
     RunError
-        ``out`` is there already: a run never overwrites another; or the folder cannot be made.
+        ``out`` exists (a run never overwrites another one), or the directory cannot be created.
     """
     stem = name.replace("/", "-")
     numbered = (runs_dir / (stem if number == 1 else f"{stem}-{number}") for number in range(1, 10_000))
@@ -110,37 +110,37 @@ def create_run_dir(name: str, *, out: Path | None = None, runs_dir: Path = Path(
         except FileExistsError:
             continue
         except OSError as error:
-            raise RunError(f"cannot make the run's folder {path}: {error.strerror}") from error
+            raise RunError(f"cannot create the run directory {path}: {error.strerror}") from error
         return RunDir(path)
     raise RunError(
-        f"{out or runs_dir / stem} is there already, and a run never overwrites another; choose another --out"
+        f"{out or runs_dir / stem} already exists, and a run never overwrites another one; use another --out"
     )
 
 
 def open_run_dir(path: Path) -> RunDir:
-    """Open the folder of a run that was started before.
+    """Open the directory of an existing run.
 
     Raises
     ------
     RunError
-        It is no run's folder.
+        The directory has no recipe or no metadata.
     """
-    folder = RunDir(path)
-    if not folder.exists():
-        raise RunError(f"{path} is no run's folder: it has no recipe.yaml and metadata.json")
-    return folder
+    run_dir = RunDir(path)
+    if not run_dir.exists():
+        raise RunError(f"{path} is not a run directory: it has no recipe.yaml and metadata.json")
+    return run_dir
 
 
 def to_yaml(recipe: Recipe) -> str:
-    """Write a recipe as YAML with every default spelt out."""
+    """Format a recipe as YAML, including all defaults."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def write_recipe(run_dir: RunDir, recipe: Recipe) -> None:
-    """Write the recipe into its run's folder, atomically."""
+def write_recipe(run_dir: RunMetadata, recipe: Recipe) -> None:
+    """Write the recipe of a run to its directory, atomically."""
     write_text(run_dir.recipe, to_yaml(recipe))
 
 
 def package_versions() -> Mapping[str, str]:
-    """Give the versions of what computes."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+    """Return the versions of Python and of the packages that affect results."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}

@@ -1,4 +1,4 @@
-"""Each metric over the runs of a group: mean, spread and the interval of the mean."""
+"""Statistics of each metric over several runs: mean, standard deviation, and confidence interval of the mean."""
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
@@ -20,25 +20,31 @@ from lesionlens.evaluation.result import EvaluationResult
 AVERAGE_TITLES = {"macro": "mean of classes", "weighted": "weighted mean", "all": "all images"}
 COLUMN_TITLES = ("metric", "scope", "mean", "std", "std (n)", "min", "max", "95 % interval", "n")
 CONFIDENCE = 0.95
-_EQUALITY_TOLERANCE = 1e-12  # runs that differ by less are all alike
-MIN_RUNS = 3  # runs; with two the factor is 12.7, and intervals hold all there is
+MIN_RUNS = 3  # with two runs Student's factor is 12.7, and the interval contains almost all possible values
 SUMMARY_FOOTNOTE = (
-    "`std` divides by n - 1, `std (n)` by n (as Gessert et al. report). The interval is Student's for the mean over "
-    "independent runs, cut at 0 and 1; of fewer than three runs, or of runs that are all alike, there is none. Folds "
-    "share training images and are not quite independent: their interval is somewhat narrow. n: runs in which the "
-    "number is defined."
+    "`std` divides by n - 1, `std (n)` by n (as reported by Gessert et al.). The interval is Student's t interval of "
+    "the mean over independent runs, clipped to [0, 1]. There is no interval for fewer than three runs or for runs "
+    "with equal values. Folds have training images in common and are not fully independent, so that their interval "
+    "is slightly too narrow. n: number of runs in which the metric is defined."
 )
+_EQUALITY_TOLERANCE = 1e-12  # runs that differ by less are equal
 
 
 class MetricStatistics(NamedTuple):
-    """One metric over n runs; NaN where it is not defined.
+    """Statistics of one metric over n runs; NaN if not defined.
 
     Attributes
     ----------
+    mean
+        Mean over the runs.
     std, std_population
-        Standard deviation with n - 1, and with n.
+        Standard deviation with divisor n - 1, and with divisor n.
+    min, max
+        Smallest and largest value.
+    n
+        Number of runs in which the metric is defined.
     low, high
-        95 % interval of the mean: Student's t with n - 1 degrees of freedom.
+        95 % confidence interval of the mean: Student's t with n - 1 degrees of freedom.
     """
 
     mean: float
@@ -52,57 +58,57 @@ class MetricStatistics(NamedTuple):
 
 
 def summarize(values: Sequence[float]) -> MetricStatistics:
-    """Sum up the values of n runs; those that are not finite do not count.
+    """Compute the statistics of one value per run; values that are not finite are ignored.
 
     Examples
     --------
-    >>> found = summarize([0.8, 0.9, math.nan])
-    >>> round(found.mean, 3), round(found.std, 4), round(found.std_population, 4), found.n
+    >>> statistics = summarize([0.8, 0.9, math.nan])
+    >>> round(statistics.mean, 3), round(statistics.std, 4), round(statistics.std_population, 4), statistics.n
     (0.85, 0.0707, 0.05, 2)
     """
-    known = np.array([value for value in values if math.isfinite(value)])
-    n = len(known)
+    finite = np.array([value for value in values if math.isfinite(value)])
+    n = len(finite)
     if n == 0:
         return MetricStatistics(math.nan, math.nan, math.nan, math.nan, math.nan, 0, math.nan, math.nan)
-    mean = float(known.mean())
-    alike = float(np.ptp(known)) < _EQUALITY_TOLERANCE
-    std = (0.0 if alike else float(known.std(ddof=1))) if n > 1 else math.nan
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * std / math.sqrt(n) if n > 1 else math.nan
-    population = 0.0 if alike else float(known.std())
+    mean = float(finite.mean())
+    all_equal = float(np.ptp(finite)) < _EQUALITY_TOLERANCE
+    std = (0.0 if all_equal else float(finite.std(ddof=1))) if n > 1 else math.nan
+    half_width = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * std / math.sqrt(n) if n > 1 else math.nan
     return MetricStatistics(
-        mean, std, population, float(known.min()), float(known.max()), n, mean - half, mean + half
+        mean=mean,
+        std=std,
+        std_population=0.0 if all_equal else float(finite.std()),
+        min=float(finite.min()),
+        max=float(finite.max()),
+        n=n,
+        low=mean - half_width,
+        high=mean + half_width,
     )
 
 
 def summarize_fractions(values: Sequence[float]) -> MetricStatistics:
-    """Sum up values that lie between 0 and 1: the interval is cut there.
+    """Compute the statistics of values from 0 to 1, with the interval clipped to that range.
 
-    Of fewer than three runs, or of runs that are all alike, there is none: with two it would hold all there is, and
-    with no spread it would claim to know the mean exactly.
+    There is no interval for fewer than three runs, which would contain almost all possible values, or for runs with
+    equal values, which would claim that the mean is known exactly.
     """
-    found = summarize(values)
-    if found.n < MIN_RUNS or found.std == 0:
-        return found._replace(low=math.nan, high=math.nan)
-    return found._replace(low=max(0.0, found.low), high=min(1.0, found.high))
+    statistics = summarize(values)
+    if statistics.n < MIN_RUNS or statistics.std == 0:
+        return statistics._replace(low=math.nan, high=math.nan)
+    return statistics._replace(low=max(0.0, statistics.low), high=min(1.0, statistics.high))
 
 
 def summarize_runs(evaluations: Mapping[str, EvaluationResult]) -> pd.DataFrame:
-    """Give one row for each metric and class: its numbers over the runs, then the value of each run by name."""
+    """Return one row per metric and class: its statistics over the runs, then its value in each run by name."""
     values: dict[tuple[str, str], dict[str, float]] = {}
     for run, evaluation in evaluations.items():
-        for each in evaluation.estimates:
-            values.setdefault((each.metric, each.scope), {})[run] = each.value
+        for estimate in evaluation.estimates:
+            values.setdefault((estimate.metric, estimate.scope), {})[run] = estimate.value
     rows = []
-    for (metric, scope), found in values.items():
-        all_runs = {run: found.get(run, math.nan) for run in evaluations}
-        rows.append(
-            {
-                "metric": metric,
-                "scope": scope,
-                **summarize_fractions(list(all_runs.values()))._asdict(),
-                **all_runs,
-            }
-        )
+    for (metric, scope), by_run in values.items():
+        all_runs = {run: by_run.get(run, math.nan) for run in evaluations}
+        statistics = summarize_fractions(list(all_runs.values()))
+        rows.append({"metric": metric, "scope": scope, **statistics._asdict(), **all_runs})
     return pd.DataFrame(rows)
 
 
@@ -113,26 +119,39 @@ def write_summary(path: Path, table: pd.DataFrame) -> None:
 
 
 def read_summary(path: Path) -> pd.DataFrame:
-    """Read what `write_summary` wrote; a class may well be called ``none``."""
+    """Read a file written by `write_summary`; a class named ``none`` is not a missing value."""
     return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
 def build_summary_table(table: pd.DataFrame) -> Table:
-    """Lay out for `rich` what is said of all classes together, and of the sought one where there are two."""
+    """Build a `rich` table of the averages over classes and, of two classes, the positive one."""
     classes = list(dict.fromkeys(table["scope"][~table["scope"].isin(AVERAGE_TITLES)]))
-    shown = table[table["scope"].isin([*AVERAGE_TITLES, *(classes[1:] if len(classes) == 2 else [])])]
-    laid_out = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for place, head in enumerate(COLUMN_TITLES):
-        laid_out.add_column(head, justify="left" if place < 2 else "right")
-    for row in shown.to_dict("records"):
-        laid_out.add_row(*format_row(row))
-    return laid_out
+    positive_class = classes[1:] if len(classes) == 2 else []
+    selected = table[table["scope"].isin([*AVERAGE_TITLES, *positive_class])]
+    rich_table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for index, title in enumerate(COLUMN_TITLES):
+        rich_table.add_column(title, justify="left" if index < 2 else "right")
+    for row in selected.to_dict("records"):
+        rich_table.add_row(*format_row(row))
+    return rich_table
 
 
 def markdown_page(table: pd.DataFrame, *, title: str, split: str, num_runs: int) -> str:
-    """Write the summary as Markdown; ``num_runs`` says how many there should be."""
-    done = len(table.columns) - 2 - len(MetricStatistics._fields)
-    lines = [f"# {title}", "", f"The {split} part over {done} of {num_runs} runs.", ""]
+    """Format a summary as a Markdown page.
+
+    Parameters
+    ----------
+    table
+        Summary of the finished runs.
+    title
+        Title of the page.
+    split
+        Split on which the runs were evaluated.
+    num_runs
+        Number of all runs, including unfinished ones.
+    """
+    num_finished = len(table.columns) - 2 - len(MetricStatistics._fields)
+    lines = [f"# {title}", "", f"Results on the {split} split over {num_finished} of {num_runs} runs.", ""]
     rows = [
         COLUMN_TITLES,
         ["---"] * len(COLUMN_TITLES),
@@ -143,16 +162,14 @@ def markdown_page(table: pd.DataFrame, *, title: str, split: str, num_runs: int)
 
 
 def format_row(row: Mapping[Hashable, object]) -> list[str]:
-    """Write one row of the summary for people, in the order of ``COLUMN_TITLES``."""
-    number = {name: _format_value(float(str(row[name]))) for name in MetricStatistics._fields}
+    """Format one row of a summary in the order of ``COLUMN_TITLES``."""
+    numbers = {name: _format_value(float(str(row[name]))) for name in MetricStatistics._fields}
     metric, scope = str(row["metric"]), str(row["scope"])
-    spread = [number[name] for name in ("mean", "std", "std_population", "min", "max")]
-    interval = f"{number['low']} to {number['high']}"
     return [
         metric_title(metric),
         AVERAGE_TITLES.get(scope, display_name(scope)),
-        *spread,
-        interval,
+        *(numbers[name] for name in ("mean", "std", "std_population", "min", "max")),
+        f"{numbers['low']} to {numbers['high']}",
         str(row["n"]),
     ]
 

@@ -1,4 +1,4 @@
-"""Where attention should look, as a term of the loss for any network with maps of places."""
+"""Attention prior: a Dice loss between attention maps and masks, for any model with spatial attention maps."""
 
 import re
 from collections.abc import Mapping
@@ -14,19 +14,19 @@ from lesionlens.runs.schema import AttentionPriorRecipe
 from lesionlens.training.losses import attention_dice_loss
 
 EARLIER_MAP_WEIGHT, LAST_MAP_WEIGHT = 0.001, 0.01  # lambda of pool3 and of pool4 (Yan 2020, section 2.4)
-_NON_SPATIAL_MAPS = re.compile(r"soft head \d+|.* crops")  # one of many heads; weights of crops
+_NON_SPATIAL_MAPS = re.compile(r"soft head \d+|.* crops")  # one of several heads; weights of crops
 
 
 @dataclass(frozen=True)
 class AttentionPriorLoss:
-    """A Dice term for each map of places.
+    """Dice loss of each spatial attention map.
 
     Attributes
     ----------
     weights
-        Lambda of each map, by name.
+        Loss weight lambda of each map by name.
     normalize_by_max
-        The maps are shares of a whole: each is divided by its largest value first, so that it can reach a mask of ones.
+        Whether the values of a map sum to 1. Each map is then divided by its maximum to match a mask.
     """
 
     weights: Mapping[str, float]
@@ -38,65 +38,70 @@ class AttentionPriorLoss:
         masks: Shaped[Tensor, "b n y x"],
         has_mask: Bool[Tensor, " b"],
     ) -> dict[str, Tensor]:
-        """Give each map's Dice term before weighing.
+        """Compute the Dice loss of each map, without its weight.
 
         Parameters
         ----------
         maps
-            ``ModelOutput.maps``: (b, h, w), or (b, n, h, w) of a network of crops.
+            ``ModelOutput.maps``: (b, h, w), or (b, n, h, w) for a model that takes n crops.
         masks
-            Of each crop, 0 to 255.
+            Mask of each crop, 0 to 255.
         has_mask
-            Which images have a mask.
+            Whether each image has a mask.
         """
-        wanted = masks.flatten(0, 1).float() / 255
-        of_crop = has_mask.repeat_interleave(masks.shape[1])
+        targets = masks.flatten(0, 1).float() / 255
+        crop_has_mask = has_mask.repeat_interleave(masks.shape[1])
         return {
-            name: attention_dice_loss(self._spatial(maps[name]), wanted, of_crop) for name in self.weights
+            name: attention_dice_loss(self._flatten_crops(maps[name]), targets, crop_has_mask)
+            for name in self.weights
         }
 
-    def _spatial(self, attention: Tensor) -> Tensor:
-        places = attention.reshape(-1, *attention.shape[-2:])
-        return places / places.amax(dim=(1, 2), keepdim=True) if self.normalize_by_max else places
+    def _flatten_crops(self, attention: Tensor) -> Tensor:
+        maps = attention.reshape(-1, *attention.shape[-2:])
+        return maps / maps.amax(dim=(1, 2), keepdim=True) if self.normalize_by_max else maps
 
 
 def make_attention_prior(
     recipe: AttentionPriorRecipe, model: Classifier, size: tuple[int, int]
 ) -> AttentionPriorLoss | None:
-    """Find the maps that a recipe's prior is for; None where it asks for none.
+    """Return the attention prior of a recipe for a model; None if the recipe has none.
 
     Parameters
     ----------
+    recipe
+        Section ``attention_prior`` of the recipe.
+    model
+        Model whose attention maps are trained.
     size
-        Height and width of the network's input.
+        Height and width of its input in pixels.
 
     Raises
     ------
     ModelError
-        The network makes no map of places.
+        The model has no spatial attention maps.
     RecipeError
-        A map is named that it does not make.
+        The recipe names a map that the model does not have.
     """
     if not recipe.is_enabled:
         return None
     names = spatial_maps(model, size)
     if not names:
         raise ModelError(
-            f"attention_prior.target={recipe.target} draws attention maps to masks, and {type(model).__name__} has "
-            "none of places. Give model.attention gate, soft, arl or ran (patch+gate and so on for crops), or "
+            f"attention_prior.target={recipe.target} requires spatial attention maps, but {type(model).__name__} has "
+            "none. Set model.attention to gate, soft, arl or ran (patch+gate and so on for crops), or "
             "attention_prior.target=none"
         )
     for name in recipe.weight:
         if name not in names:
             raise RecipeError(unknown_name_message("attention map in attention_prior.weight", name, names))
-    usual = dict.fromkeys(names[:-1], EARLIER_MAP_WEIGHT) | {names[-1]: LAST_MAP_WEIGHT}
+    default = dict.fromkeys(names[:-1], EARLIER_MAP_WEIGHT) | {names[-1]: LAST_MAP_WEIGHT}
     return AttentionPriorLoss(
-        recipe.weight or usual, normalize_by_max=model.map_value_range == "distribution"
+        recipe.weight or default, normalize_by_max=model.map_value_range == "distribution"
     )
 
 
 def spatial_maps(model: Classifier, size: tuple[int, int]) -> list[str]:
-    """Name the maps that tell places apart, in the network's order."""
+    """Return the names of a model's spatial attention maps, in the order of the model."""
     if model.map_value_range == "constant":
         return []
     parameter = next(model.parameters())

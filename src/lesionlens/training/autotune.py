@@ -1,4 +1,4 @@
-"""How many processes load batches: what measured times say; and how many threads compute: one a core."""
+"""Choose the number of loader processes, the training precision and compilation from measured times."""
 
 import math
 import os
@@ -15,23 +15,27 @@ from torch import Tensor, nn
 from lesionlens.core.runtime import retain_freed_memory
 from lesionlens.models.factory import ModelSpec
 
-MIN_LOADER_SPEEDUP = (
-    0.1  # share of a step that processes must save; below that they cost more than they bring
-)
-MIN_STEPS_TO_TUNE = 50  # a run of fewer is over before measuring pays
+TrainPrecision = Literal["fp32", "bf16"]
+
+MIN_STEPS_TO_TUNE = 50  # a shorter run ends before measuring pays off
+MIN_STEPS_TO_COMPILE = 200  # compiling takes about as long as some tens of steps
+MIN_LOADER_SPEEDUP = 0.1  # fraction of a step that processes must save to be worth their cost
+MIN_BF16_SPEEDUP = 1.2  # ratio that exceeds the noise of a busy machine and justifies the rounding
+PROBE_BATCH_SIZE = 2  # batch norm needs two images
+PROBE_ROUNDS, PROBE_SECONDS = 3, 2.0  # at least one round; no further round after these seconds
 
 
 class StepTimings(NamedTuple):
-    """Seconds for one batch.
+    """Seconds per batch.
 
     Attributes
     ----------
     load
-        To load it in this process, with all threads.
+        Loading in this process with all threads.
     load_single_thread
-        To load it with one thread, as a process of its own does.
+        Loading with one thread, as in a worker process.
     step
-        To compute a step of it.
+        Computing a training step.
     """
 
     load: float
@@ -40,13 +44,23 @@ class StepTimings(NamedTuple):
 
 
 def choose_workers(timings: StepTimings, num_cpus: int, *, on_cpu: bool) -> int:
-    """Choose as few processes as hide the loading behind the steps; 0 where they would save less than a tenth.
+    """Return the smallest number of loader processes that hides loading behind the steps; 0 if they save under 10 %.
 
-    On a CPU loading and steps share the cores: processes hide nothing there, they only spare this process' lock.
+    If the model trains on the CPU, loading and steps compete for the cores: worker processes then hide no loading, they
+    only avoid Python's global interpreter lock.
+
+    Parameters
+    ----------
+    timings
+        Measured times of a batch.
+    num_cpus
+        Number of CPU cores available, which limits the number of processes.
+    on_cpu
+        Whether the model trains on the CPU.
 
     Examples
     --------
-    A cheap loader on two cores, then the same before a fast card, then one that eight cores cannot hide:
+    Fast loading on two cores, the same with a fast GPU, and loading too slow for eight cores to hide:
 
     >>> choose_workers(StepTimings(load=0.012, load_single_thread=0.02, step=0.5), 2, on_cpu=True)
     0
@@ -55,9 +69,9 @@ def choose_workers(timings: StepTimings, num_cpus: int, *, on_cpu: bool) -> int:
     >>> choose_workers(StepTimings(load=0.4, load_single_thread=2.0, step=0.009), 8, on_cpu=False)
     8
     """
-    shared = timings.load_single_thread / num_cpus if on_cpu else 0.0
+    cpu_seconds = timings.load_single_thread / num_cpus if on_cpu else 0.0
     seconds = {
-        count: max(timings.step + shared, timings.load_single_thread / count)
+        count: max(timings.step + cpu_seconds, timings.load_single_thread / count)
         for count in range(1, num_cpus + 1)
     }
     best = min(seconds.values())
@@ -66,28 +80,22 @@ def choose_workers(timings: StepTimings, num_cpus: int, *, on_cpu: bool) -> int:
     return min(count for count, needed in seconds.items() if math.isclose(needed, best, rel_tol=0.02))
 
 
-TrainPrecision = Literal["fp32", "bf16"]
-
-MIN_BF16_SPEEDUP = (
-    1.2  # times: what is gained must be seen above the noise of a busy machine, and pay for rounding
-)
-PROBE_BATCH_SIZE = 2  # batch norm needs two
-PROBE_ROUNDS, PROBE_SECONDS = 3, 2.0  # after the first round there are others until these seconds are over
-MIN_STEPS_TO_COMPILE = 200  # steps; compiling takes about as long as some tens of them
-
-
 def choose_precision(
     architecture: ModelSpec, size: tuple[int, int], device: torch.device, *, steps: int
 ) -> TrainPrecision:
-    """Choose bf16 where it is clearly faster: CUDA cards that have it, CPUs by a short measurement of the network.
+    """Return ``bf16`` if it is clearly faster: on CUDA GPUs that support it, on CPUs if timing the model shows it.
 
     Parameters
     ----------
-    architecture, size
-        The network, and height and width of what it sees. On a CPU one may gain and another lose: convolutions of few
-        channels or of one channel each mostly lose.
+    architecture
+        Model to train. On a CPU, one model gains from bf16 and another loses: convolutions with few channels and
+        depthwise convolutions mostly lose.
+    size
+        Height and width of its input in pixels.
+    device
+        Device that trains it.
     steps
-        Of the whole run; a short one is computed in fp32 without measuring.
+        Number of steps of the complete run; a run of fewer than 50 trains in fp32 and measures nothing.
     """
     if steps < MIN_STEPS_TO_TUNE:
         return "fp32"
@@ -97,16 +105,16 @@ def choose_precision(
 
 
 def choose_compile(device: torch.device, *, steps: int) -> bool:
-    """Say whether compiling pays: the run is long enough, and a compiler is there."""
+    """Return whether compiling pays off: the run is long enough, and a compiler is installed."""
     if device.type == "cuda":
-        there = find_spec("triton") is not None
+        has_compiler = find_spec("triton") is not None
     else:
-        there = any(shutil.which(name) for name in (os.environ.get("CXX") or "g++", "clang++"))
-    return steps >= MIN_STEPS_TO_COMPILE and there
+        has_compiler = any(shutil.which(name) for name in (os.environ.get("CXX") or "g++", "clang++"))
+    return steps >= MIN_STEPS_TO_COMPILE and has_compiler
 
 
 def bf16_speedup(architecture: ModelSpec, size: tuple[int, int]) -> float:
-    """Measure how many times faster the network learns in bf16 on this CPU; some seconds for a large one."""
+    """Measure how many times faster a model trains in bf16 than in fp32 on this CPU."""
     retain_freed_memory()
     with torch.random.fork_rng([]), torch.enable_grad(), _single_thread():
         model = architecture.build(2).train().to(memory_format=torch.channels_last)
@@ -118,12 +126,12 @@ def bf16_speedup(architecture: ModelSpec, size: tuple[int, int]) -> float:
         pairs: list[tuple[float, float]] = []
         while not pairs or (len(pairs) < PROBE_ROUNDS and time.perf_counter() - started < PROBE_SECONDS):
             pairs.append(_time_both_precisions(model, x))
-    return min(exact for exact, _ in pairs) / min(rough for _, rough in pairs)
+    return min(fp32 for fp32, _ in pairs) / min(bf16 for _, bf16 in pairs)
 
 
 @contextmanager
 def _single_thread() -> Iterator[None]:
-    """Several threads wait for each other: on a busy machine that hides what is measured."""
+    """Compute with one thread: threads that wait for each other on a busy machine would distort the timings."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,4 +1,4 @@
-"""After the last epoch: predictions, numbers, pictures and the report, all from the best bundle."""
+"""Evaluate the saved model of a run: predictions, metrics, attention maps of example cases, and the report."""
 
 from pathlib import Path
 
@@ -15,62 +15,67 @@ from lesionlens.explanation.gallery import write_gallery
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.inputs import InferenceInputs, inputs_from_table
 from lesionlens.inference.results import InferenceResult
-from lesionlens.models.saved_model import load_model
+from lesionlens.models.saved_model import LoadedModel, load_model
 from lesionlens.report.build import build_report
 from lesionlens.runs.run_dir import RunDir
-from lesionlens.training.build import TRAINING_SPLITS
-from lesionlens.training.setup import RunSetup
+from lesionlens.training.build import RunComponents
+from lesionlens.training.setup import TRAINING_SPLITS
 
-MISSING_MASK = "no lesion mask, or an empty one: seen whole"
+MISSING_MASK = "no lesion mask, or an empty one: used uncropped"
 
 
-def evaluate_run(setup: RunSetup, run_dir: RunDir, *, console: Console) -> None:
-    """Measure the kept model on validation and test, draw its cases, tell what was left out, write the report.
+def evaluate_run(components: RunComponents, run_dir: RunDir, *, console: Console) -> None:
+    """Evaluate the saved model on the validation and test splits and write the report.
 
     Raises
     ------
     RunError
-        No epoch gave a finite value of the monitored metric.
+        No epoch had a finite value of the monitored metric, so that no model was saved.
     """
+    setup = components.setup
     if not (run_dir.best_model / "model_card.json").is_file():
         raise RunError(
-            f"no epoch had a finite {setup.recipe.train.monitor}: there is no best model. Does the validation "
-            "part hold at least two classes? Is train.lr too high?"
+            f"no epoch had a finite {setup.recipe.train.monitor}, so no model was saved. Check that the validation "
+            "split contains at least two classes, and lower train.lr"
         )
     loaded = load_model(run_dir.best_model)
-    chosen = setup.recipe.data.mask_dir
-    left_out = list(setup.excluded)
+    mask_dir = Path(setup.recipe.data.mask_dir) if setup.recipe.data.mask_dir else None
+    excluded = list(components.excluded)
     for name in ("validation", "test"):
         if name not in setup.splits.splits:
             continue
-        rows = setup.split_table(name)
-        wanted = inputs_from_table(rows, setup.task.name, mask_dir=Path(chosen) if chosen else None)
-        with progress_bar(console) as progress:
-            line = progress.add_task(f"scoring {name}", total=len(wanted.path))
-            scored = run_inference(
-                loaded,
-                wanted,
-                on_progress=lambda done, _: progress.update(line, completed=done),  # noqa: B023
-            )
-        write_predictions(run_dir.predictions(name), scored.predictions)
-        write_evaluation(run_dir.evaluation(name), evaluate(scored.predictions))
-        left_out += _excluded_images(name, wanted, scored)
-    write_excluded(run_dir.excluded, dict.fromkeys(left_out))
-    run_dir.update(data={**run_dir.metadata()["data"], "excluded": len(set(left_out))})
-    # the last part measured is the one that counts: test, where there is one
-    paths = dict(zip(wanted.image_id, wanted.path, strict=True))
-    masks = {image: mask for image, mask in zip(wanted.image_id, wanted.mask, strict=True) if mask}
-    write_gallery(
-        loaded, paths, select_cases(scored.predictions), run_dir.path / "attention_maps", masks=masks
-    )
+        inputs = inputs_from_table(setup.split_table(name), setup.task.name, mask_dir=mask_dir)
+        results = _run_inference(loaded, inputs, name, console)
+        write_predictions(run_dir.predictions(name), results.predictions)
+        write_evaluation(run_dir.evaluation(name), evaluate(results.predictions))
+        excluded += _excluded_images(name, inputs, results)
+    write_excluded(run_dir.excluded, dict.fromkeys(excluded))
+    run_dir.update(data={**run_dir.metadata()["data"], "excluded": len(set(excluded))})
+    # example cases come from the last split: test, if there is one
+    paths = dict(zip(inputs.image_id, inputs.path, strict=True))
+    masks = {image_id: mask for image_id, mask in zip(inputs.image_id, inputs.mask, strict=True) if mask}
+    cases = select_cases(results.predictions)
+    write_gallery(loaded, paths, cases, run_dir.path / "attention_maps", masks=masks)
     build_report(run_dir.path)
 
 
+def _run_inference(
+    loaded: LoadedModel, inputs: InferenceInputs, split: str, console: Console
+) -> InferenceResult:
+    with progress_bar(console) as progress:
+        task_id = progress.add_task(f"predicting {split}", total=len(inputs.path))
+        return run_inference(
+            loaded, inputs, on_progress=lambda done, _: progress.update(task_id, completed=done)
+        )
+
+
 def _excluded_images(split: str, inputs: InferenceInputs, results: InferenceResult) -> list[ExcludedImage]:
-    """Tell which images of a part were not scored and, where training has not told it, which without a mask."""
-    missing = [image for image in inputs.image_id if image not in set(results.predictions.image_id)]
-    told = [
-        ExcludedImage(image, split, reason) for image, reason in zip(missing, results.failures, strict=True)
+    """Return the images of a split without predictions and, unless training has listed them, those without a mask."""
+    predicted = set(results.predictions.image_id)
+    missing = [image_id for image_id in inputs.image_id if image_id not in predicted]
+    failed = [
+        ExcludedImage(image_id, split, reason)
+        for image_id, reason in zip(missing, results.failures, strict=True)
     ]
-    whole = () if split in TRAINING_SPLITS else results.missing_mask_ids
-    return told + [ExcludedImage(image, split, MISSING_MASK) for image in whole]
+    uncropped = () if split in TRAINING_SPLITS else results.missing_mask_ids
+    return failed + [ExcludedImage(image_id, split, MISSING_MASK) for image_id in uncropped]

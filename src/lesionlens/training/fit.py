@@ -1,4 +1,4 @@
-"""The epochs of a run: Lightning's loop with our callbacks; the record always says how far it came."""
+"""Fit a model with Lightning's trainer; the metadata record the progress of the run at any time."""
 
 import logging
 import os
@@ -15,10 +15,10 @@ from rich.console import Console
 
 from lesionlens.core.errors import RunInterrupted
 from lesionlens.core.runtime import retain_freed_memory
-from lesionlens.data.datamodule import LesionDataModule
 from lesionlens.models.saved_model import ModelCard, save_model
 from lesionlens.runs.run_dir import RunDir
-from lesionlens.runs.schema import Recipe, TrainRecipe
+from lesionlens.runs.train_schema import PrecisionOption, TrainRecipe
+from lesionlens.training.build import RunComponents
 from lesionlens.training.callbacks import (
     AtomicCheckpointIO,
     CSVLogger,
@@ -28,95 +28,81 @@ from lesionlens.training.callbacks import (
     RunProgressBar,
 )
 from lesionlens.training.module import ClassificationModule
-from lesionlens.training.setup import RunSetup
 
 
-def fit(
-    setup: RunSetup,
-    run_dir: RunDir,
-    module: ClassificationModule,
-    datamodule: LesionDataModule,
-    *,
-    console: Console,
-) -> None:
-    """Train from the folder's checkpoint, if there is one, to the last epoch; keep the best bundle.
+def fit(components: RunComponents, run_dir: RunDir, *, console: Console) -> None:
+    """Train to the last epoch, from the run's checkpoint if there is one, and save the best model.
 
     Raises
     ------
     RunInterrupted
-        Ctrl-C.
+        Ctrl-C was pressed.
     RunError
-        The loss is no number any more, or the folder cannot be written.
+        The loss is not finite, or the run directory cannot be written.
     """
     retain_freed_memory()
-    train = setup.recipe.train
-    log = CSVLogger(run_dir.metrics_csv)
-    keep = ModelCheckpoint(
-        train.monitor,
-        every_epoch=train.checkpoint == "last",
-        save_fn=lambda epoch, value: _save_best(setup, run_dir, module, epoch, value),
+    config, module = components.setup.recipe.train, components.module
+    csv_logger = CSVLogger(run_dir.metrics_csv)
+    model_checkpoint = ModelCheckpoint(
+        config.monitor,
+        every_epoch=config.checkpoint == "last",
+        save_fn=lambda epoch, value: _save_best(components, run_dir, epoch, value),
     )
-    stop = _early_stopping(train)
-    callbacks = [log, keep, *stop, RunProgressBar(console, log), LastCheckpoint(run_dir.checkpoint)]
-    trainer = make_trainer(setup.recipe, run_dir, callbacks)
-    before = float(run_dir.metadata()["seconds"])
+    early_stopping = _early_stopping(config)
+    callbacks = [
+        csv_logger,
+        model_checkpoint,
+        *early_stopping,
+        RunProgressBar(console, csv_logger),
+        LastCheckpoint(run_dir.checkpoint),
+    ]
+    trainer = make_trainer(config, run_dir, callbacks, precision=components.auto_values.precision)
+    previous_seconds = float(run_dir.metadata()["seconds"])
     started = time.monotonic()
     try:
-        _run_loop(trainer, module, datamodule, run_dir)
+        _run_loop(trainer, components, run_dir)
     finally:
-        done = trainer.state.status == TrainerStatus.FINISHED
+        is_finished = trainer.state.status == TrainerStatus.FINISHED
         run_dir.update(
-            status="trained" if done else "interrupted",
-            seconds=round(before + time.monotonic() - started, 1),
+            status="trained" if is_finished else "interrupted",
+            seconds=round(previous_seconds + time.monotonic() - started, 1),
             device=_device_name(module),
             num_threads=torch.get_num_threads(),
             peak_memory_gib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
-            best=keep.best,
-            checkpoint=train.checkpoint,
-            epochs_run=len(log.rows),
-            stop_reason=f"no better {stop[0].monitor} for {train.patience} epochs"
+            best=model_checkpoint.best,
+            checkpoint=config.checkpoint,
+            epochs_run=len(csv_logger.rows),
+            stop_reason=f"no better {early_stopping[0].monitor} for {config.patience} epochs"
             if trainer.should_stop
             else "",
         )
 
 
-def _early_stopping(config: TrainRecipe) -> list[EarlyStopping]:
-    if config.patience is None:
-        return []
-    return [
-        EarlyStopping(config.stop_on or config.monitor, patience=config.patience, min_delta=config.min_delta)
-    ]
+def make_trainer(
+    config: TrainRecipe, run_dir: RunDir, callbacks: list[Callback], *, precision: PrecisionOption
+) -> L.Trainer:
+    """Build the Lightning trainer of a run.
 
-
-def _run_loop(
-    trainer: L.Trainer, module: ClassificationModule, datamodule: LesionDataModule, run_dir: RunDir
-) -> None:
-    handler = signal.getsignal(signal.SIGINT)
-    checkpoint = run_dir.checkpoint if run_dir.checkpoint.is_file() else None
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")  # hints to people who write loops
-            trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit as leaving:  # what Lightning makes of Ctrl-C
-        raise RunInterrupted(
-            "stopped; nothing is lost up to the last whole epoch. "
-            f"Go on with: lesionlens train --resume {run_dir.path}"
-        ) from leaving
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-def make_trainer(recipe: Recipe, run_dir: RunDir, callbacks: list[Callback]) -> L.Trainer:
-    """Build Lightning's trainer as a recipe says."""
-    logging.getLogger("lightning").setLevel(logging.ERROR)  # what it tells is for those who write loops
+    Parameters
+    ----------
+    config
+        Section ``train`` of the recipe.
+    run_dir
+        Directory of the run.
+    callbacks
+        Callbacks of the trainer.
+    precision
+        ``fp32``, or ``bf16`` autocast.
+    """
+    logging.getLogger("lightning").setLevel(logging.ERROR)  # hints for authors of training loops
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    # no layer reads memory before it is written, and filling it costs a third of a step
+    # no layer reads memory before it is written, and filling it takes a third of a step
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return L.Trainer(
-        accelerator=recipe.train.device,
+        accelerator=config.device,
         devices=1,
-        max_epochs=recipe.train.epochs,
-        precision="bf16-mixed" if recipe.train.precision == "bf16" else "32-true",
+        max_epochs=config.epochs,
+        precision="bf16-mixed" if precision == "bf16" else "32-true",
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
         logger=False,
@@ -128,17 +114,44 @@ def make_trainer(recipe: Recipe, run_dir: RunDir, callbacks: list[Callback]) -> 
     )
 
 
-def _save_best(
-    setup: RunSetup, run_dir: RunDir, module: ClassificationModule, epoch: int, value: float
-) -> None:
-    """Save the bundle of a better epoch, or of the last."""
-    recipe = setup.recipe
+def _early_stopping(config: TrainRecipe) -> list[EarlyStopping]:
+    if config.patience is None:
+        return []
+    return [
+        EarlyStopping(config.stop_on or config.monitor, patience=config.patience, min_delta=config.min_delta)
+    ]
+
+
+def _run_loop(trainer: L.Trainer, components: RunComponents, run_dir: RunDir) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    checkpoint = run_dir.checkpoint if run_dir.checkpoint.is_file() else None
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")  # hints for authors of training loops
+            trainer.fit(
+                components.module,
+                datamodule=components.datamodule,
+                ckpt_path=checkpoint,
+                weights_only=True,
+            )
+    except SystemExit as error:  # Lightning's response to Ctrl-C
+        raise RunInterrupted(
+            "interrupted; all complete epochs are saved. "
+            f"Resume with: lesionlens train --resume {run_dir.path}"
+        ) from error
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def _save_best(components: RunComponents, run_dir: RunDir, epoch: int, value: float) -> None:
+    """Save the model after an epoch, with its model card."""
+    setup, recipe = components.setup, components.setup.recipe
     card = ModelCard(
         name=recipe.model.name,
-        architecture=setup.resolved_model.architecture,
+        architecture=setup.resolved.architecture,
         classes=setup.task.output_names,
         multilabel=setup.task.multilabel,
-        preprocessing=setup.preprocessing,
+        preprocessing=components.module.preprocessing,
         training_data={
             "source": recipe.data.source,
             "fingerprint": run_dir.metadata()["data"]["fingerprint"],
@@ -150,7 +163,7 @@ def _save_best(
             recipe.train.monitor: value,
         },
     )
-    save_model(run_dir.best_model, module.model, card)
+    save_model(run_dir.best_model, components.module.model, card)
 
 
 def _device_name(module: ClassificationModule) -> str:

@@ -1,8 +1,8 @@
-"""Losses as pure functions: of each image, their weighted mean, and the Dice term of an attention prior.
+"""Losses: cross-entropy and focal loss, weights of classes and images, and the Dice loss of attention maps.
 
-Sources: Lin et al. 2017, "Focal Loss for Dense Object Detection"; Yan 2020, sections 2.3 and 2.4, and the authors'
-code where the thesis is silent: masks are averaged, not sampled, to a map's grid. The Dice term is taken over the
-whole batch at once.
+Sources: Lin et al. 2017, "Focal Loss for Dense Object Detection"; Yan 2020, sections 2.3 and 2.4. Details that the
+thesis does not state follow the authors' code: masks are averaged over the cells of a map, not sampled, and the Dice
+loss is computed over the complete batch at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from lesionlens.core.errors import RecipeError, unknown_name_message
 from lesionlens.data.sample_weights import diagnosis_confirmation_weights
 from lesionlens.data.sampler import class_weights
-from lesionlens.runs.schema import TrainRecipe
+from lesionlens.runs.train_schema import TrainRecipe
 
 LossReduction = Literal["weight_sum", "batch_size"]
 
@@ -31,30 +31,30 @@ def per_sample_loss(
     gamma: float = 0.0,
     multilabel: bool = False,
 ) -> Float[Tensor, " b"]:
-    """Compute ``-(1 - p)^gamma * log p`` for each image, p the probability of the truth.
+    """Compute ``-(1 - p)^gamma * log p`` for each image, with p the probability of the true class.
 
     Parameters
     ----------
     logits
-        Scores before softmax or sigmoid.
+        Logits of k classes.
     target
-        The true class; of independent scores 0 is none of them, and 1 the first.
+        Index of the true class. With ``multilabel``, 0 means none of the classes, and 1 is the first class.
     gamma
-        0 is cross-entropy, above it the focal loss (Lin et al. 2017, equation 4), in float32 or wider.
+        0: cross-entropy; above 0: focal loss (Lin et al. 2017, equation 4). Computed in float32 or wider.
     multilabel
-        Each score has a sigmoid of its own; the loss is the mean over them.
+        Whether each class has an independent sigmoid; the loss is then the mean over the classes.
     """
-    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if multilabel:
-        asked = torch.arange(1, wide.shape[1] + 1, device=target.device)
-        log_p = F.logsigmoid(torch.where(target[:, None] == asked, wide, -wide))
+        labels = torch.arange(1, logits.shape[1] + 1, device=target.device)
+        log_p = F.logsigmoid(torch.where(target[:, None] == labels, logits, -logits))
     else:
-        log_p = wide.log_softmax(dim=1).gather(1, target[:, None])
+        log_p = logits.log_softmax(dim=1).gather(1, target[:, None])
     if gamma == 0:
         return -log_p.mean(dim=1)
-    # 1 - p, kept from 0 where a power below 1 has no slope
-    missed = (-torch.expm1(log_p)).clamp_min(torch.finfo(wide.dtype).tiny)
-    return (-(missed**gamma) * log_p).mean(dim=1)
+    # 1 - p, clamped above 0, where a power below 1 has no finite gradient
+    one_minus_p = (-torch.expm1(log_p)).clamp_min(torch.finfo(logits.dtype).tiny)
+    return (-(one_minus_p**gamma) * log_p).mean(dim=1)
 
 
 def weighted_mean(
@@ -64,12 +64,16 @@ def weighted_mean(
 
     Parameters
     ----------
+    losses
+        Loss of each image.
+    weights
+        Weight of each image.
     normalize_by
-        What the weighted sum is divided by. ``weight_sum``: that of the weights, as ``torch.nn.CrossEntropyLoss`` does,
-        so that a batch of rare classes counts no more than another; ``batch_size``: their number, so that it does.
+        Divisor of the weighted sum. ``weight_sum``: sum of the weights, as in ``torch.nn.CrossEntropyLoss``, so that a
+        batch of rare classes counts no more than another one; ``batch_size``: number of images, so that it does.
     """
-    whole = weights.sum() if normalize_by == "weight_sum" else weights.new_tensor(len(weights))
-    return (losses * weights).sum() / whole
+    divisor = weights.sum() if normalize_by == "weight_sum" else weights.new_tensor(len(weights))
+    return (losses * weights).sum() / divisor
 
 
 def attention_dice_loss(
@@ -77,44 +81,44 @@ def attention_dice_loss(
     masks: Shaped[Tensor, "b y x"],
     has_mask: Bool[Tensor, " b"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Compute ``1 - 2 * sum(a * m) / sum(a + m)`` over all places of all images of a batch.
+    """Compute the Dice loss ``1 - 2 * sum(a * m) / sum(a + m)`` over all pixels of all images of a batch.
 
     Parameters
     ----------
     attention
-        Maps a, 0 to 1.
+        Attention maps a, 0 to 1.
     masks
-        Lesion masks m, 0 to 1, of any grid: brought to that of the maps by adaptive average pooling, so that the
-        places on an outline have values between.
+        Lesion masks m, 0 to 1, of any size: resized to that of the maps by adaptive average pooling, so that pixels on
+        an outline have intermediate values.
     has_mask
-        Which images have a mask; the others are left out. None: all have.
+        Whether each image has a mask; images without one are ignored. None: all images have one.
 
     Returns
     -------
-    prior
-        From 0 (equal) to 1 (apart); 0 where no image has a mask.
+    loss
+        From 0 (equal) to 1 (disjoint); 0 if no image has a mask.
     """
     if has_mask is not None:
         attention, masks = attention[has_mask], masks[has_mask]
     if len(attention) == 0:
         return attention.new_zeros(())
-    wide = torch.promote_types(attention.dtype, torch.float32)
-    seen = attention.to(wide)
-    wanted = F.adaptive_avg_pool2d(masks.to(wide), (seen.shape[1], seen.shape[2]))
-    return 1 - 2 * (seen * wanted).sum() / (seen + wanted).sum()
+    dtype = torch.promote_types(attention.dtype, torch.float32)
+    attention = attention.to(dtype)
+    target = F.adaptive_avg_pool2d(masks.to(dtype), (attention.shape[1], attention.shape[2]))
+    return 1 - 2 * (attention * target).sum() / (attention + target).sum()
 
 
 class ClassificationLoss(nn.Module):
-    """The classification loss of a recipe.
+    """Classification loss of a recipe.
 
     Parameters
     ----------
     recipe
-        Its loss and weights.
+        Section ``train`` of the recipe.
     class_weight
-        Of each class, (k,); None: all 1.
+        Weight of each class, (k,); None: all 1.
     multilabel
-        As for ``ClassificationTask``.
+        Whether classes have independent scores, as in ``ClassificationTask``.
     """
 
     class_weight: Tensor | None
@@ -129,22 +133,32 @@ class ClassificationLoss(nn.Module):
         super().__init__()
         self.gamma = recipe.focal_gamma if recipe.loss == "focal" else 0.0
         self.normalize_by, self.multilabel = recipe.loss_reduction, multilabel
-        held = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float32)
-        self.register_buffer("class_weight", held, persistent=False)
+        weight = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float32)
+        self.register_buffer("class_weight", weight, persistent=False)
 
     def forward(self, logits: Tensor, target: Tensor, sample_weight: Tensor | None = None) -> Tensor:
-        """Give the loss of a batch: logits (b, k), classes (b,), weight of each image (b,) or None."""
-        each = per_sample_loss(logits, target, gamma=self.gamma, multilabel=self.multilabel)
-        weights = torch.ones_like(each) if sample_weight is None else sample_weight.to(each)
+        """Compute the loss of a batch.
+
+        Parameters
+        ----------
+        logits
+            Logits of k classes, (b, k).
+        target
+            Index of the true class, (b,).
+        sample_weight
+            Weight of each image, (b,); None: all 1.
+        """
+        losses = per_sample_loss(logits, target, gamma=self.gamma, multilabel=self.multilabel)
+        weights = torch.ones_like(losses) if sample_weight is None else sample_weight.to(losses)
         if self.class_weight is not None:
             weights = weights * self.class_weight[target]
-        mean: Tensor = weighted_mean(each, weights, normalize_by=self.normalize_by)
+        mean: Tensor = weighted_mean(losses, weights, normalize_by=self.normalize_by)
         return mean
 
     def from_probabilities(self, probabilities: Tensor, target: Tensor) -> Tensor:
-        """Give the loss of averaged probabilities, (b, k); finite, however sure and wrong one is."""
-        least = torch.finfo(probabilities.dtype).eps  # nearer to 1 than that is 1 itself
-        logits = probabilities.logit(eps=least) if self.multilabel else probabilities.clamp_min(1e-12).log()
+        """Compute the loss of averaged probabilities, (b, k); finite even for a probability of 0 of the true class."""
+        eps = torch.finfo(probabilities.dtype).eps  # a value closer to 1 is equal to 1
+        logits = probabilities.logit(eps=eps) if self.multilabel else probabilities.clamp_min(1e-12).log()
         mean: Tensor = self(logits, target)
         return mean
 
@@ -152,28 +166,28 @@ class ClassificationLoss(nn.Module):
 def compute_class_weights(
     recipe: TrainRecipe, counts: NDArray[np.int64], classes: Sequence[str]
 ) -> NDArray[np.float64] | None:
-    """Give the weight of each class in the loss: by power of its frequency times by name; None where there are none.
+    """Return the loss weight of each class, (k,): by class frequency times by name; None if the recipe has none.
 
     Raises
     ------
     RecipeError
-        A class is named that the task does not have.
+        The recipe names a class that the task does not have.
     """
     if recipe.class_weight_power is None and not recipe.class_weights:
         return None
-    by_power = np.ones(len(classes))
+    by_frequency = np.ones(len(classes))
     if recipe.class_weight_power is not None:
-        by_power = class_weights(counts, power=recipe.class_weight_power)
-    return by_power * _values_by_class("train.class_weights", recipe.class_weights, classes)
+        by_frequency = class_weights(counts, power=recipe.class_weight_power)
+    return by_frequency * _values_by_class("train.class_weights", recipe.class_weights, classes)
 
 
 def compute_sample_weights(recipe: TrainRecipe, rows: pd.DataFrame) -> NDArray[np.float32] | None:
-    """Give the weight of each image in the loss by how its diagnosis was made, (n,); None where there are none.
+    """Return the loss weight of each image by how its diagnosis was confirmed, (n,); None if the recipe has none.
 
     Raises
     ------
     DataError
-        No image's method is known.
+        The confirmation of no image is known.
     """
     if recipe.confirmation_weights is None:
         return None
@@ -185,12 +199,12 @@ def compute_sample_weights(recipe: TrainRecipe, rows: pd.DataFrame) -> NDArray[n
 def repeat_factors(
     recipe: TrainRecipe, targets: NDArray[np.int64], classes: Sequence[str]
 ) -> NDArray[np.int64] | None:
-    """Say how often each image is in the list, (n,); None where there are no copies.
+    """Return how often each image is repeated per epoch, (n,); None if the recipe repeats none.
 
     Raises
     ------
     RecipeError
-        A class is named that the task does not have.
+        The recipe names a class that the task does not have.
     """
     if not recipe.class_repeats:
         return None

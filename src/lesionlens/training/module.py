@@ -1,4 +1,4 @@
-"""The LightningModule: one step, one loss, one optimiser; it knows no file."""
+"""Lightning module for classification: training and validation steps, optimizer and learning rate."""
 
 import math
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from lesionlens.evaluation.predictions import Predictions, multilabel_prediction
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.base import Classifier
 from lesionlens.models.tta import predict_proba
-from lesionlens.runs.schema import TrainRecipe
+from lesionlens.runs.train_schema import TrainRecipe
 from lesionlens.training.attention_prior import AttentionPriorLoss
 from lesionlens.training.losses import ClassificationLoss
 
@@ -25,20 +25,21 @@ from lesionlens.training.losses import ClassificationLoss
 def validation_metrics(
     targets: NDArray[np.int64], scores: NDArray[np.floating], *, multilabel: bool = False
 ) -> dict[str, float]:
-    """Measure one pass over the validation part.
+    """Compute the metrics of a pass over the validation split.
 
     Parameters
     ----------
     targets
-        Class of each image, (n,).
+        Class index of each image, (n,).
     scores
-        Averaged probabilities, (n, k).
+        Probabilities averaged over crops, (n, k).
     multilabel
-        Scores are of classes 1 and on; 0 is none of them.
+        Whether the scores belong to the classes from index 1; index 0 then means none of them.
 
     Returns
     -------
-    ``auc``: mean over the classes that the part holds, each against the rest; ``balanced_accuracy``; ``accuracy``.
+    metrics
+        ``auc`` (one-vs-rest, averaged over the classes that occur), ``balanced_accuracy`` and ``accuracy``.
 
     Examples
     --------
@@ -46,33 +47,35 @@ def validation_metrics(
     {'auc': 1.0, 'balanced_accuracy': 0.75, 'accuracy': 0.6666666666666666}
     """
     names = np.array([str(k) for k in range(scores.shape[1] + multilabel)])
-    ids, safe = np.arange(len(targets)).astype(str), np.clip(scores.astype(np.float64), 0, 1)
+    ids, clipped = np.arange(len(targets)).astype(str), np.clip(scores.astype(np.float64), 0, 1)
     if multilabel:
-        known = multilabel_predictions(ids, ids, names[targets], safe, tuple(names[1:]), other_class="0")
+        predictions = multilabel_predictions(
+            ids, ids, names[targets], clipped, tuple(names[1:]), other_class="0"
+        )
     else:
-        known = Predictions(ids, ids, names[targets], safe, tuple(names))
-    values = compute_metrics(known, decision="argmax").values
-    held = tuple(names[k] for k in np.unique(targets) if names[k] != known.other_class)
-    auc = macro(values, "auc", held) if len(np.unique(targets)) > 1 else np.float64(np.nan)
-    whole = {name: float(values[name, "all"]) for name in ("balanced_accuracy", "accuracy")}
-    return {"auc": float(auc), **whole}
+        predictions = Predictions(ids, ids, names[targets], clipped, tuple(names))
+    values = compute_metrics(predictions, decision="argmax").values
+    present = tuple(names[k] for k in np.unique(targets) if names[k] != predictions.other_class)
+    auc = macro(values, "auc", present) if len(np.unique(targets)) > 1 else np.float64(np.nan)
+    over_all = {name: float(values[name, "all"]) for name in ("balanced_accuracy", "accuracy")}
+    return {"auc": float(auc), **over_all}
 
 
 class ClassificationModule(L.LightningModule):
-    """Train a network by its objective; validate it as it will be used, by its test crops.
+    """Train a classifier, and validate it with the crops and test-time augmentation of inference.
 
     Parameters
     ----------
     model
-        Images, or all crops of each image, to ``ModelOutput``.
+        Model that maps images, or all crops of each image, to ``ModelOutput``.
     recipe
-        Optimiser, schedule, seed.
+        Section ``train`` of the recipe.
     preprocessing
-        Normalisation, the same as on the card.
+        Normalization and test-time augmentation, the same as in the model card.
     loss_fn
-        The loss; None: that of the recipe, without weights of classes.
+        Classification loss; None: that of the recipe without class weights.
     attention_prior
-        Where attention should look; None: anywhere.
+        Loss of attention maps; None: no prior.
     """
 
     def __init__(
@@ -90,29 +93,29 @@ class ClassificationModule(L.LightningModule):
         self.validation_outputs: list[tuple[Tensor, Tensor]] = []
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Set learning rate and randomness from epoch and step alone: a resumed run needs no state of either."""
+        """Set learning rate and random seed as functions of epoch and step; resuming needs no state."""
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.recipe.lr * lr_factor(self.recipe, self.current_epoch)
-        drawn = np.random.SeedSequence((self.recipe.seed, self.global_step)).generate_state(1)
-        # torch.manual_seed prints three stacks into strings for each card that is not there: a millisecond a step
-        seed = torch.default_generator.manual_seed if self.device.type == "cpu" else torch.manual_seed
-        seed(int(drawn[0]))
+        seed = int(np.random.SeedSequence((self.recipe.seed, self.global_step)).generate_state(1)[0])
+        # without a GPU, torch.manual_seed formats three stack traces: a millisecond per step
+        set_seed = torch.default_generator.manual_seed if self.device.type == "cpu" else torch.manual_seed
+        set_seed(seed)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Give the loss of a batch of single crops, or of images with all their crops."""
+        """Compute the loss of a batch: single crops, or images with all their crops."""
         crops = self._prepare_input(batch.crops)
-        found = self.model(
+        output = self.model(
             crops[:, 0] if self.model.num_crops is None else crops, maps=self.attention_prior is not None
         )
-        loss: Tensor = self.loss_fn(found.logits.float(), batch.target, batch.sample_weight)
+        loss: Tensor = self.loss_fn(output.logits.float(), batch.target, batch.sample_weight)
         if self.attention_prior is not None:
-            terms = self.attention_prior(found.maps, batch.masks, batch.has_mask)
+            terms = self.attention_prior(output.maps, batch.masks, batch.has_mask)
             self._log_metrics({f"attention_prior/{name}": term for name, term in terms.items()}, batch)
             loss = loss + sum(self.attention_prior.weights[name] * term for name, term in terms.items())
         if not torch.isfinite(loss):
             raise RunError(
                 f"the loss became {float(loss)} in epoch {self.current_epoch + 1}, step {batch_idx}; "
-                "lower train.lr, or train.precision=fp32"
+                "lower train.lr, or set train.precision=fp32"
             )
         self._log_metrics({"train_loss": loss}, batch)
         return loss
@@ -122,50 +125,50 @@ class ClassificationModule(L.LightningModule):
             self.log(name, value, on_step=False, on_epoch=True, batch_size=len(batch.target))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Keep the scores of a batch of images."""
-        found = predict_proba(
+        """Predict the probabilities of a batch of images."""
+        probabilities = predict_proba(
             self.model,
             self._prepare_input(batch.crops),
             tta=self.preprocessing.tta,
             aggregate=self.preprocessing.aggregate,
             multilabel=self.loss_fn.multilabel,
         )
-        scores = found.to(batch.target.device, torch.float32)
-        self.validation_outputs.append((scores, batch.target))
+        probabilities = probabilities.to(batch.target.device, torch.float32)
+        self.validation_outputs.append((probabilities, batch.target))
 
     def on_validation_epoch_end(self) -> None:
-        """Measure all validation images at once."""
+        """Compute the metrics over all validation images."""
         scores = torch.cat([scores for scores, _ in self.validation_outputs])
         target = torch.cat([target for _, target in self.validation_outputs])
         self.validation_outputs.clear()
         self.log("val_loss", self.loss_fn.from_probabilities(scores, target))
-        measured = validation_metrics(
+        metrics = validation_metrics(
             target.cpu().numpy(), scores.cpu().numpy(), multilabel=self.loss_fn.multilabel
         )
-        for name, value in measured.items():
+        for name, value in metrics.items():
             self.log(f"val_{name}", value)
 
     def _prepare_input(self, crops: Tensor) -> Tensor:
-        """Normalise: (b, n, h, w, 3) -> (b, n, 3, h, w)."""
+        """Normalize crops: (b, n, h, w, 3) -> (b, n, 3, h, w)."""
         x = self.preprocessing.normalize(crops.flatten(0, 1))
         x = x if self.recipe.channels_last else x.contiguous()
         return x.reshape(*crops.shape[:2], *x.shape[1:])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Build the optimiser; its learning rate is set before each step."""
+        """Build the optimizer; its learning rate is set before each step."""
         return make_optimizer(self.model, self.recipe)
 
 
 def make_optimizer(model: Classifier, recipe: TrainRecipe) -> torch.optim.Optimizer:
-    """Build SGD, Adam or AdamW; scale gates such as ARL's alpha are not decayed towards 0.
+    """Build SGD, Adam or AdamW, without weight decay on learnable attention scales such as the alpha of ARL.
 
-    They step in one pass over memory, as it lies: the model's layout must be settled before, and no parameter may get
-    its first gradient later than others.
+    The fused implementations update the parameters in memory order: convert the model's memory format before, and do
+    not let any parameter receive its first gradient later than others.
     """
-    gates = set(model.attention_scales)
+    scales = set(model.attention_scales)
     groups: list[dict[str, Any]] = [
-        {"params": [p for name, p in model.named_parameters() if name not in gates]},
-        {"params": [p for name, p in model.named_parameters() if name in gates], "weight_decay": 0.0},
+        {"params": [p for name, p in model.named_parameters() if name not in scales]},
+        {"params": [p for name, p in model.named_parameters() if name in scales], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
     if recipe.optimizer == "sgd":
@@ -182,7 +185,7 @@ def make_optimizer(model: Classifier, recipe: TrainRecipe) -> torch.optim.Optimi
 
 
 def lr_factor(recipe: TrainRecipe, epoch: int) -> float:
-    """Give the share of the learning rate in an epoch, counted from 0.
+    """Return the factor of the learning rate in an epoch, counted from 0.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Several runs of one recipe as one: planned, gone through one by one, resumed as a whole, summed up."""
+"""Several runs of one recipe (repeats, folds) in one directory: train, resume and summarize them."""
 
 import shutil
 import sys
@@ -24,92 +24,89 @@ from lesionlens.runs.run_statistics import (
     write_summary,
 )
 from lesionlens.runs.schema import Recipe
+from lesionlens.training.resolve import resolve
 from lesionlens.training.setup import set_up_run
 
-STATUS_FINISHED, STATUS_FAILED, STATUS_INTERRUPTED, STATUS_MISSING = (
-    "finished",
-    "failed",
-    "interrupted",
-    "missing",
-)
+STATUS_FINISHED = "finished"
+STATUS_FAILED = "failed"
+STATUS_INTERRUPTED = "interrupted"
+STATUS_MISSING = "missing"
 
 
 class RunSpec(NamedTuple):
-    """One run of a group: the name of its folder, and its own recipe."""
+    """Name of one run, which is that of its directory, and its recipe."""
 
     name: str
     recipe: Recipe
 
 
 def expand_runs(recipe: Recipe) -> list[RunSpec]:
-    """Give each run that a recipe means, in order; one that is run once is its own only run.
+    """Return the runs of a recipe in order; a recipe with one run has one entry with an empty name.
 
-    Run r has the seed ``train.seed + r``. A recipe with ``n_folds`` and no ``fold`` is run on each fold in turn, all
-    folds of a run with the same seed.
+    Repeat r, counted from 0, has the seed ``train.seed + r``. A recipe with ``n_folds`` but no ``fold`` uses all
+    folds in turn, with the same seed for all folds of a repeat.
     """
     width = max(2, len(str(recipe.num_repeats)))
-    folds = (
-        [recipe.fold] if recipe.n_folds is None or recipe.fold is not None else list(range(recipe.n_folds))
-    )
-    found = []
-    for run in range(recipe.num_repeats):
-        train = recipe.train.model_copy(update={"seed": recipe.train.seed + run})
+    is_single_fold = recipe.n_folds is None or recipe.fold is not None
+    folds = [recipe.fold] if is_single_fold else list(range(recipe.n_folds or 0))
+    specs = []
+    for repeat in range(recipe.num_repeats):
+        train = recipe.train.model_copy(update={"seed": recipe.train.seed + repeat})
         for fold in folds:
-            names = [f"run-{run + 1:0{width}d}"] * (recipe.num_repeats > 1) + [f"fold-{fold}"] * (
-                len(folds) > 1
-            )
-            own = recipe.model_copy(update={"num_repeats": 1, "fold": fold, "train": train})
-            found.append(RunSpec("-".join(names), own))
-    return found
+            names = [f"run-{repeat + 1:0{width}d}"] if recipe.num_repeats > 1 else []
+            names += [f"fold-{fold}"] if len(folds) > 1 else []
+            single = recipe.model_copy(update={"num_repeats": 1, "fold": fold, "train": train})
+            specs.append(RunSpec("-".join(names), single))
+    return specs
 
 
 class MultiRunDir(RunMetadata):
-    """The places in a group's folder."""
+    """Directory of several runs, with the paths of its files."""
 
     METADATA_FILE = "multi_run.json"
 
     @property
     def summary_csv(self) -> Path:
-        """Each metric over the runs."""
+        """Path of the table with statistics of each metric over the runs."""
         return self.path / "summary.csv"
 
     @property
     def summary_md(self) -> Path:
-        """The same to be read."""
+        """Path of the same table as Markdown."""
         return self.path / "summary.md"
 
     def run_dir(self, name: str) -> RunDir:
-        """Give the folder of one run."""
+        """Return the directory of one run."""
         return RunDir(self.path / name)
 
     def traceback_path(self, name: str) -> Path:
-        """Where it is written how a run came to fail."""
+        """Path of the traceback of a failed run."""
         return self.path / "errors" / f"{name}.txt"
 
     def status(self, name: str) -> str:
-        """Say how far a run came: what its folder holds, not what was hoped for."""
-        child = self.run_dir(name)
-        if not child.exists():
+        """Return the status of a run according to its directory: finished, interrupted or missing."""
+        run_dir = self.run_dir(name)
+        if not run_dir.exists():
             return STATUS_MISSING
-        return STATUS_FINISHED if child.metadata()["status"] == STATUS_FINISHED else STATUS_INTERRUPTED
+        return STATUS_FINISHED if run_dir.metadata()["status"] == STATUS_FINISHED else STATUS_INTERRUPTED
 
 
 class StartFn(Protocol):
-    """How one run is started in a folder that is not there yet."""
+    """Function that trains one run in a new directory."""
 
     def __call__(self, recipe: Recipe, *, out: Path, console: Console) -> Path:
-        """Train one run."""
+        """Train a run."""
 
 
 class ResumeFn(Protocol):
-    """How one run goes on."""
+    """Function that resumes one run."""
 
     def __call__(self, path: Path, *, console: Console) -> Path:
-        """Go on with one run."""
+        """Resume a run."""
 
 
 class RunFns(NamedTuple):
-    """How one run of a group is computed."""
+    """Functions that train and resume a single run."""
 
     start: StartFn
     resume: ResumeFn
@@ -118,20 +115,34 @@ class RunFns(NamedTuple):
 def run_all(
     recipe: Recipe, name: str, *, out: Path | None, runs_dir: Path, console: Console, run_fns: RunFns
 ) -> Path:
-    """Start a group: each run that the recipe means in a folder of its own inside one new folder.
+    """Train all runs of a recipe, each in a subdirectory of a new directory, and return that directory.
+
+    Parameters
+    ----------
+    recipe
+        Recipe with several runs.
+    name
+        Name of the recipe, which names the directory.
+    out
+        Directory to create; None: the next free name in ``runs_dir``.
+    runs_dir
+        Directory of runs without ``out``.
+    console
+        Console for progress.
+    run_fns
+        Functions that train and resume a single run.
 
     Raises
     ------
     LesionLensError
-        Recipe, data or folder cannot be used: said before anything is computed. A run that fails later is recorded,
-        the others go on, and a ``RunError`` says so at the end.
+        The recipe, the data or the directory cannot be used; raised before training. If a run fails later, the failure
+        is recorded, the other runs are trained, and a ``RunError`` is raised at the end.
     """
-    fingerprint = set_up_run(expand_runs(recipe)[0].recipe).table.fingerprint()
-    folder = create_run_dir(name, out=out, runs_dir=runs_dir)
-    write_recipe(folder, recipe)
-    group = MultiRunDir(folder.path)
-    group.update(
-        name=group.path.name,
+    fingerprint = _data_fingerprint(recipe)
+    multi_run_dir = MultiRunDir(create_run_dir(name, out=out, runs_dir=runs_dir).path)
+    write_recipe(multi_run_dir, recipe)
+    multi_run_dir.update(
+        name=multi_run_dir.path.name,
         command=" ".join(sys.argv),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         num_repeats=recipe.num_repeats,
@@ -139,82 +150,91 @@ def run_all(
         fingerprint=fingerprint,
         versions=package_versions(),
     )
-    return _run_pending(group, recipe, console, run_fns)
+    return _run_pending(multi_run_dir, recipe, console, run_fns)
 
 
 def resume_multi_run(path: Path, *, console: Console, run_fns: RunFns) -> Path:
-    """Go on with a group: finished runs are left alone, interrupted and failed ones resumed, missing ones started.
+    """Resume interrupted and failed runs of a multi-run directory and train missing ones.
 
     Raises
     ------
     RunError
-        All runs are finished, or the data are not what they were; or a run failed.
+        All runs are finished, the dataset has changed, or a run failed.
     """
-    group = MultiRunDir(path)
-    recipe = load_recipe(str(group.recipe))
-    planned = expand_runs(recipe)
-    if all(group.status(child.name) == STATUS_FINISHED for child in planned):
-        raise RunError(f"all {len(planned)} runs of {path} are finished; there is nothing to resume")
-    if set_up_run(planned[0].recipe).table.fingerprint() != group.metadata()["fingerprint"]:
+    multi_run_dir = MultiRunDir(path)
+    recipe = load_recipe(str(multi_run_dir.recipe))
+    run_specs = expand_runs(recipe)
+    if all(multi_run_dir.status(spec.name) == STATUS_FINISHED for spec in run_specs):
+        raise RunError(f"all {len(run_specs)} runs of {path} are finished; there is nothing to resume")
+    if _data_fingerprint(recipe) != multi_run_dir.metadata()["fingerprint"]:
         raise RunError(
-            f"the data of {path} are not what they were when it started (images, labels or sizes differ); "
-            "bring them back, or start anew"
+            f"the dataset of {path} has changed since the runs started (images, labels or sizes differ); "
+            "restore it, or start new runs"
         )
-    return _run_pending(group, recipe, console, run_fns)
+    return _run_pending(multi_run_dir, recipe, console, run_fns)
+
+
+def _data_fingerprint(recipe: Recipe) -> str:
+    return set_up_run(resolve(expand_runs(recipe)[0].recipe)).table.fingerprint()
 
 
 def _run_pending(multi_run_dir: MultiRunDir, recipe: Recipe, console: Console, run_fns: RunFns) -> Path:
-    planned = expand_runs(recipe)
-    _print_plan(multi_run_dir, planned, console)
+    """Train or resume all unfinished runs, and summarize the finished ones."""
+    run_specs = expand_runs(recipe)
+    _print_plan(multi_run_dir, run_specs, console)
     failures: dict[str, str] = {}
-    for number, child in enumerate(planned, 1):
-        _update_status(multi_run_dir, planned, failures, status="running")
-        if multi_run_dir.status(child.name) == STATUS_FINISHED:
+    for number, spec in enumerate(run_specs, 1):
+        _update_status(multi_run_dir, run_specs, failures, status="running")
+        if multi_run_dir.status(spec.name) == STATUS_FINISHED:
             continue
-        console.print(f"\n[bold]{child.name}[/], {number} of {len(planned)}", highlight=False)
+        console.print(f"\n[bold]{spec.name}[/], {number} of {len(run_specs)}", highlight=False)
         try:
-            _start_or_resume(multi_run_dir, child, console, run_fns)
-        except RunInterrupted as stop:
-            _update_status(multi_run_dir, planned, failures, status=STATUS_INTERRUPTED)
+            _start_or_resume(multi_run_dir, spec, console, run_fns)
+        except RunInterrupted as error:
+            _update_status(multi_run_dir, run_specs, failures, status=STATUS_INTERRUPTED)
             raise RunInterrupted(
-                f"stopped in {child.name}; nothing is lost up to its last whole epoch. "
-                f"Go on with: lesionlens train --resume {multi_run_dir.path}"
-            ) from stop
-        except Exception as error:  # whatever it is, the other runs are worth having
-            failures[child.name] = str(error) if isinstance(error, LesionLensError) else f"{error!r}"
-            write_text(multi_run_dir.traceback_path(child.name), traceback.format_exc())
-            console.print(f"[red]{child.name} failed:[/] {escape(failures[child.name])}", highlight=False)
-    _write_run_statistics(multi_run_dir, planned)
-    _update_status(multi_run_dir, planned, failures, status=STATUS_FAILED if failures else STATUS_FINISHED)
+                f"interrupted in {spec.name}; all complete epochs are saved. "
+                f"Resume with: lesionlens train --resume {multi_run_dir.path}"
+            ) from error
+        except Exception as error:  # any failure of one run must not prevent the others
+            failures[spec.name] = str(error) if isinstance(error, LesionLensError) else f"{error!r}"
+            write_text(multi_run_dir.traceback_path(spec.name), traceback.format_exc())
+            console.print(f"[red]{spec.name} failed:[/] {escape(failures[spec.name])}", highlight=False)
+    _write_run_statistics(multi_run_dir, run_specs)
+    _update_status(multi_run_dir, run_specs, failures, status=STATUS_FAILED if failures else STATUS_FINISHED)
     if failures:
         if multi_run_dir.summary_csv.is_file():
             console.print(build_summary_table(read_summary(multi_run_dir.summary_csv)))
-        raise RunError(_failure_message(multi_run_dir, failures, len(planned)))
+        raise RunError(_failure_message(multi_run_dir, failures, len(run_specs)))
     return multi_run_dir.path
 
 
 def _start_or_resume(
     multi_run_dir: MultiRunDir, run_spec: RunSpec, console: Console, run_fns: RunFns
 ) -> None:
-    """Start or resume one run."""
-    folder = multi_run_dir.run_dir(run_spec.name)
+    """Train or resume one run."""
+    path = multi_run_dir.run_dir(run_spec.name).path
     if multi_run_dir.status(run_spec.name) != STATUS_MISSING:
-        run_fns.resume(folder.path, console=console)
+        run_fns.resume(path, console=console)
         return
-    if folder.path.exists():  # killed before there was anything to go on from
-        shutil.rmtree(folder.path)
-    run_fns.start(run_spec.recipe, out=folder.path, console=console)
+    if path.exists():  # killed before there was anything to resume
+        shutil.rmtree(path)
+    run_fns.start(run_spec.recipe, out=path, console=console)
 
 
 def _write_run_statistics(multi_run_dir: MultiRunDir, run_specs: Sequence[RunSpec]) -> None:
-    """Write the summary of the finished runs, if there are any."""
-    done = [child.name for child in run_specs if multi_run_dir.status(child.name) == STATUS_FINISHED]
-    if not done:
+    """Write statistics over the finished runs, if there are any: on the test split if all of them have one."""
+    run_dirs = {
+        spec.name: multi_run_dir.run_dir(spec.name)
+        for spec in run_specs
+        if multi_run_dir.status(spec.name) == STATUS_FINISHED
+    }
+    if not run_dirs:
         return
-    tested = all(multi_run_dir.run_dir(name).evaluation("test").is_file() for name in done)
-    split = "test" if tested else "validation"
+    is_tested = all(run_dir.evaluation("test").is_file() for run_dir in run_dirs.values())
+    split = "test" if is_tested else "validation"
     table = summarize_runs(
-        {name: read_evaluation(multi_run_dir.run_dir(name).evaluation(split)) for name in done}
+        {name: read_evaluation(run_dir.evaluation(split)) for name, run_dir in run_dirs.items()}
     )
     write_summary(multi_run_dir.summary_csv, table)
     write_text(
@@ -227,26 +247,26 @@ def _write_run_statistics(multi_run_dir: MultiRunDir, run_specs: Sequence[RunSpe
 def _update_status(
     multi_run_dir: MultiRunDir, run_specs: Sequence[RunSpec], failures: dict[str, str], *, status: str
 ) -> None:
-    """Record how far the group and each run came."""
-    states = {
-        child.name: {"status": STATUS_FAILED, "message": failures[child.name]}
-        if child.name in failures
-        else {"status": multi_run_dir.status(child.name)}
-        for child in run_specs
+    """Save the status of all runs together and of each run."""
+    runs_status = {
+        spec.name: {"status": STATUS_FAILED, "message": failures[spec.name]}
+        if spec.name in failures
+        else {"status": multi_run_dir.status(spec.name)}
+        for spec in run_specs
     }
-    multi_run_dir.update(status=status, runs_status=states)
+    multi_run_dir.update(status=status, runs_status=runs_status)
 
 
 def _print_plan(multi_run_dir: MultiRunDir, run_specs: Sequence[RunSpec], console: Console) -> None:
-    states = {child.name: multi_run_dir.status(child.name) for child in run_specs}
     console.print(f"{len(run_specs)} runs in {multi_run_dir.path}:", highlight=False, soft_wrap=True)
-    for child in run_specs:
-        fold = "" if child.recipe.fold is None else f", fold {child.recipe.fold} of {child.recipe.n_folds}"
-        known = "" if states[child.name] == STATUS_MISSING else f": {states[child.name]}"
-        console.print(f"  {child.name}: seed {child.recipe.train.seed}{fold}{known}", highlight=False)
+    for name, recipe in run_specs:
+        fold = "" if recipe.fold is None else f", fold {recipe.fold} of {recipe.n_folds}"
+        status = multi_run_dir.status(name)
+        suffix = "" if status == STATUS_MISSING else f": {status}"
+        console.print(f"  {name}: seed {recipe.train.seed}{fold}{suffix}", highlight=False)
 
 
 def _failure_message(multi_run_dir: MultiRunDir, failures: dict[str, str], num_runs: int) -> str:
     lines = [f"{len(failures)} of {num_runs} runs failed:"]
     lines += [f"  {name}: {message}" for name, message in failures.items()]
-    return "\n".join([*lines, f"Try them again with: lesionlens train --resume {multi_run_dir.path}"])
+    return "\n".join([*lines, f"Resume with: lesionlens train --resume {multi_run_dir.path}"])

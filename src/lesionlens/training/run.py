@@ -1,4 +1,4 @@
-"""One run from recipe to report; killed, it goes on from its last whole epoch as if left alone."""
+"""Train a recipe from the data to the report, or resume an interrupted run exactly."""
 
 import sys
 from collections.abc import Sequence
@@ -14,20 +14,11 @@ from lesionlens.datasets.excluded import write_excluded
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.run_dir import RunDir, create_run_dir, open_run_dir, package_versions, write_recipe
 from lesionlens.runs.schema import Recipe
-from lesionlens.training.build import (
-    RunComponents,
-    as_overrides,
-    auto_choices,
-    build_datamodule,
-    build_module,
-    compute_summary,
-    resolve_training_device,
-)
+from lesionlens.training.build import RunComponents, build
 from lesionlens.training.evaluate_run import evaluate_run
 from lesionlens.training.fit import fit
-from lesionlens.training.loader_benchmark import tune_workers
-from lesionlens.training.module import ClassificationModule
 from lesionlens.training.multi_run import MultiRunDir, RunFns, expand_runs, resume_multi_run, run_all
+from lesionlens.training.resolve import resolve
 from lesionlens.training.setup import RunSetup, set_up_run
 
 
@@ -39,118 +30,110 @@ def train(
     runs_dir: Path = Path("runs"),
     console: Console | None = None,
 ) -> Path:
-    """Train by a recipe, measure and explain the result; everything lands in one new folder.
+    """Train a model by a recipe, evaluate and explain it, write a report, and return the run directory.
 
-    A recipe with ``num_repeats`` or ``n_folds`` is run as often, each run in a folder of its own inside that one.
+    A recipe with ``num_repeats`` or ``n_folds`` trains several models, each in a subdirectory.
 
     Parameters
     ----------
     recipe
-        A ``Recipe``, the name of a shipped one, or a YAML file.
+        ``Recipe``, name of a built-in recipe, or path of a YAML file.
     overrides
-        ``section.key=value`` words.
+        Overrides ``section.key=value``.
     out
-        The run's folder, not there yet; default the next free one in ``runs_dir``.
+        Run directory, which must not exist; default: the next free name in ``runs_dir``.
     runs_dir
-        Where runs are kept that have no ``out``.
+        Directory of runs without ``out``.
     console
-        Where progress is shown; default: standard error.
+        Console for progress; default: standard error.
 
     Raises
     ------
     LesionLensError
-        Recipe, data, network, weights or folder cannot be used; said before anything is computed.
+        The recipe, the data, the model, its weights or the run directory cannot be used; raised before training.
     """
     name = recipe if isinstance(recipe, str) else "run"
     name = Path(name).stem if name.endswith((".yaml", ".yml")) else name
-    checked = load_recipe(recipe, overrides) if isinstance(recipe, str) else recipe
+    loaded = load_recipe(recipe, overrides) if isinstance(recipe, str) else recipe
     console = console or Console(stderr=True)
-    if len(expand_runs(checked)) > 1:
+    if len(expand_runs(loaded)) > 1:
         return run_all(
-            checked, name, out=out, runs_dir=runs_dir, console=console, run_fns=RunFns(train, resume)
+            loaded, name, out=out, runs_dir=runs_dir, console=console, run_fns=RunFns(train, resume)
         )
-    prepared = set_up_run(checked)
-    if checked.model.weights == "imagenet":
-        console.print("fetching ImageNet weights from the hub, unless they are here already")
-    made = prepared.resolved_model.build(len(prepared.task.output_names))
-    console.print(
-        escape(prepared.resolved_model.startup_message(made)), highlight=False, soft_wrap=True, style="dim"
-    )
-    _print_warnings(prepared, console)
-    ready = _decode_images(prepared, console)
-    task = build_module(ready.setup, made.model)
-    ready = tune_workers(ready, task)
-    folder = create_run_dir(name, out=out, runs_dir=runs_dir)
-    write_recipe(folder, prepared.recipe)
-    prepared.splits.save(folder.splits_csv)
-    write_excluded(folder.excluded, ready.setup.excluded)
-    folder.update(
-        name=folder.path.name,
-        command=" ".join(sys.argv),
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        status="running",
-        seconds=0.0,
-        seed=checked.train.seed,
-        precision=ready.setup.recipe.train.precision,
-        versions=package_versions(),
-        data=ready.setup.describe(),
-        model=prepared.resolved_model.describe(made),
-        auto_values=auto_choices(ready.setup.recipe),
-    )
-    return _fit_and_evaluate(ready, folder, task, console)
+    setup = set_up_run(resolve(loaded))
+    _print_warnings(setup, console)
+    if loaded.model.weights == "imagenet":
+        console.print("downloading ImageNet weights from the hub, unless they are cached")
+    components = _build(setup, console)
+    console.print(escape(components.initialization_message()), highlight=False, soft_wrap=True, style="dim")
+    run_dir = create_run_dir(name, out=out, runs_dir=runs_dir)
+    _write_metadata(components, run_dir)
+    return _fit_and_evaluate(components, run_dir, console)
 
 
 def resume(path: Path, *, console: Console | None = None) -> Path:
-    """Go on with a run, or a group of them, that was interrupted or killed.
+    """Resume an interrupted run, or all unfinished runs of a multi-run directory.
 
     Raises
     ------
     RunError
-        It is no run, it is finished, or its data are not what they were.
+        The directory is not a run, the run is finished, or its dataset has changed.
     """
     console = console or Console(stderr=True)
     if MultiRunDir(path).exists():
         return resume_multi_run(path, console=console, run_fns=RunFns(train, resume))
-    folder = open_run_dir(path)
-    if folder.metadata()["status"] == "finished":
+    run_dir = open_run_dir(path)
+    metadata = run_dir.metadata()
+    if metadata["status"] == "finished":
         raise RunError(f"the run {path} is finished; there is nothing to resume")
-    prepared = set_up_run(load_recipe(str(folder.recipe), as_overrides(folder.metadata())))
-    before = folder.metadata()["data"]["fingerprint"]
-    if prepared.table.fingerprint() != before:
+    setup = set_up_run(resolve(load_recipe(str(run_dir.recipe)), saved=metadata.get("auto_values")))
+    if setup.table.fingerprint() != metadata["data"]["fingerprint"]:
         raise RunError(
-            f"the data of {path} are not what they were when it started (images, labels or sizes differ); "
-            "bring them back, or start a new run"
+            f"the dataset of {path} has changed since the run started (images, labels or sizes differ); "
+            "restore it, or start a new run"
         )
-    made = prepared.resolved_model.build(len(prepared.task.output_names))
-    ready = _decode_images(prepared, console)
-    task = build_module(ready.setup, made.model)
-    return _fit_and_evaluate(tune_workers(ready, task), folder, task, console)
+    return _fit_and_evaluate(_build(setup, console), run_dir, console)
 
 
 def _print_warnings(setup: RunSetup, console: Console) -> None:
-    for warning in (*setup.table.warnings, *setup.splits.caveats, *setup.resolved_model.warnings()):
+    for warning in (*setup.table.warnings, *setup.splits.caveats, *setup.resolved.warnings()):
         console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)
 
 
-def _decode_images(setup: RunSetup, console: Console) -> RunComponents:
+def _build(setup: RunSetup, console: Console) -> RunComponents:
     with progress_bar(console) as progress:
-        shown = progress.add_task("decoding images", total=None)
-        return build_datamodule(
+        task_id = progress.add_task("decoding images", total=None)
+        return build(
             setup,
-            on_message=lambda said: console.print(escape(said), highlight=False, soft_wrap=True, style="dim"),
-            on_progress=lambda done, total: progress.update(shown, completed=done, total=total),
+            on_message=lambda text: console.print(escape(text), highlight=False, soft_wrap=True, style="dim"),
+            on_progress=lambda done, total: progress.update(task_id, completed=done, total=total),
         )
 
 
-def _fit_and_evaluate(
-    components: RunComponents, run_dir: RunDir, module: ClassificationModule, console: Console
-) -> Path:
-    """Fit, then measure and report."""
-    recipe = components.setup.recipe
-    console.print(
-        compute_summary(recipe, resolve_training_device(recipe.train)), highlight=False, style="dim"
+def _write_metadata(components: RunComponents, run_dir: RunDir) -> None:
+    """Write the recipe, the splits, the excluded images and the metadata of a new run."""
+    setup = components.setup
+    write_recipe(run_dir, setup.recipe)
+    setup.splits.save(run_dir.splits_csv)
+    write_excluded(run_dir.excluded, components.excluded)
+    run_dir.update(
+        name=run_dir.path.name,
+        command=" ".join(sys.argv),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        status="running",
+        seconds=0.0,
+        seed=setup.recipe.train.seed,
+        precision=components.auto_values.precision,
+        versions=package_versions(),
+        data=components.describe_data(),
+        model=components.describe_model(),
+        auto_values=components.auto_values.to_metadata(),
     )
-    fit(components.setup, run_dir, module, components.datamodule, console=console)
-    evaluate_run(components.setup, run_dir, console=console)
+
+
+def _fit_and_evaluate(components: RunComponents, run_dir: RunDir, console: Console) -> Path:
+    console.print(components.auto_values.summary(), highlight=False, style="dim")
+    fit(components, run_dir, console=console)
+    evaluate_run(components, run_dir, console=console)
     run_dir.update(status="finished")
     return run_dir.path

@@ -1,16 +1,16 @@
-"""From a recipe to what a run needs to know: the table, the split, the task, the network."""
+"""Set up a run: load the table, split it, define the task and the preprocessing. No image is decoded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import lightning as L
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
 from lesionlens.core.errors import RecipeError, RunError
 from lesionlens.data.mask_store import mask_reader
+from lesionlens.data.sampler import EpochSampler
 from lesionlens.datasets.audit.leakage import find_leakage
 from lesionlens.datasets.excluded import ExcludedImage
 from lesionlens.datasets.extra_sources import add_extra_training_images
@@ -20,157 +20,77 @@ from lesionlens.datasets.splits.factory import make_splits
 from lesionlens.datasets.table import LesionTable
 from lesionlens.datasets.tasks import ClassificationTask, make_task
 from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.models import backbone, weights
-from lesionlens.models.base import Classifier
-from lesionlens.models.factory import ModelSpec, make_model_spec
-from lesionlens.models.zoo import ZOO
-from lesionlens.runs.schema import INPUT_NORMALIZATIONS, Recipe
-from lesionlens.training.attention_prior import make_attention_prior
+from lesionlens.models.factory import ModelSpec
+from lesionlens.runs.schema import Recipe
 from lesionlens.training.losses import compute_class_weights, compute_sample_weights, repeat_factors
+from lesionlens.training.resolve import ResolvedRecipe
 
-DEFAULT_SIZE = (224, 224)
-
-
-class BuiltModel(NamedTuple):
-    """A network, and the names of its parameters and buffers that no file of weights filled."""
-
-    model: Classifier
-    uninitialized_keys: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ModelResolution:
-    """A recipe in which nothing about the network is left open, and what its network is made of."""
-
-    recipe: Recipe
-    architecture: ModelSpec
-
-    def build(self, num_classes: int) -> BuiltModel:
-        """Build the network as the recipe's seed draws it, with its weights.
-
-        Raises
-        ------
-        ModelError, RecipeError
-            It cannot be built, cannot take images of that size, its weights cannot be had, or it has not the maps that
-            the recipe's prior is for.
-        """
-        L.seed_everything(self.recipe.train.seed, workers=True, verbose=False)
-        model = self.architecture.build(num_classes)
-        fresh = weights.load_backbone_weights(
-            model, self.recipe.model.weights, backbone=self.architecture.backbone
-        )
-        size = self.recipe.model.input_size or DEFAULT_SIZE
-        backbone.check_input(model, size, num_crops=model.num_crops)
-        make_attention_prior(
-            self.recipe.attention_prior, model, size
-        )  # so that one without maps is refused before images are decoded
-        return BuiltModel(model, fresh)
-
-    def describe(self, built: BuiltModel) -> Mapping[str, Any]:
-        """Say for ``metadata.json`` which network it is."""
-        name, parts = self.recipe.model.name, self.architecture
-        whole = parts.backbone if parts.attention == "none" else f"{parts.backbone} + {parts.attention}"
-        return {
-            "name": name or whole,
-            "parameters": backbone.count_parameters(built.model),
-            "paper": ZOO[name].paper if name in ZOO else "",
-            "weights": self.recipe.model.weights,
-            "uninitialized_keys": list(built.uninitialized_keys)
-            if self.recipe.model.weights != "none"
-            else "all",
-        }
-
-    @property
-    def uses_residual_attention(self) -> bool:
-        """Whether it learns attention residually: its masks add less than bf16 can hold, 2⁻⁸ of a value."""
-        return "arl" in self.architecture.attention.split("+")
-
-    def warnings(self) -> tuple[str, ...]:
-        """Warn of what a recipe asks for that is not what its network is made for."""
-        if not (self.uses_residual_attention and self.recipe.train.precision == "bf16"):
-            return ()
-        return (
-            "attention residual learning in bf16: what a mask adds to a value, at first a thousandth of it at most, is "
-            "mostly lost in rounding, so that the network is hardly more than its residual one; "
-            "give train.precision=fp32 to train the mechanism",
-        )
-
-    def startup_message(self, built: BuiltModel) -> str:
-        """Say which parts start from a file, and which from chance."""
-        if self.recipe.model.weights == "none":
-            return "the network starts from chance: no weights were loaded"
-        shown = ", ".join(built.uninitialized_keys[:4]) + (", …" if len(built.uninitialized_keys) > 4 else "")
-        count = len(built.uninitialized_keys)
-        return f"weights {self.recipe.model.weights} loaded; {count} entries start fresh: {shown}"
-
-
-def resolve_model(recipe: Recipe) -> ModelResolution:
-    """Resolve what a recipe leaves to its network: the input size of a name of the zoo, the crops of one of crops.
-
-    Raises
-    ------
-    ModelError, RecipeError
-        The network does not exist, or the recipe's crops or normalisation contradict it.
-    """
-    said = recipe.model
-    made = make_model_spec(said.name, backbone=said.backbone, attention=said.attention, **said.kwargs)
-    side = ZOO[said.name].input_size if said.name in ZOO else DEFAULT_SIZE[0]
-    model = said.model_copy(update={"input_size": said.input_size or (side, side)})
-    crops = recipe.crops.for_model(made.num_crops, fixed_positions=made.uses_ordered_crops)
-    if made.kwargs.get("initial") and said.mean_and_std() != INPUT_NORMALIZATIONS["unit"]:
-        raise RecipeError(
-            "initial attention sees how bright each crop is, values from 0 to 1; the recipe normalises them "
-            f"({said.normalization if said.mean is None else said.mean}). Give model.normalization=unit"
-        )
-    return ModelResolution(recipe.model_copy(update={"model": model, "crops": crops}), made)
-
-
-SYNTHETIC_DATA_NOTICE = "These pictures were drawn by LesionLens; the numbers say nothing about real lesions."
+TRAINING_SPLITS = ("train", "validation")
+PLACEHOLDER_MEAN_STD = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+SYNTHETIC_DATA_NOTICE = (
+    "These images were generated by LesionLens; the results say nothing about real lesions."
+)
 
 
 @dataclass(frozen=True)
 class RunSetup:
-    """What is known before anything is computed.
+    """Data, splits and task of a run.
 
     Attributes
     ----------
-    recipe
-        As it was given; its crops as the network needs them.
-    table, task, splits
-        The images, what is asked of them, and which part each is in.
+    resolved
+        Resolved recipe.
+    table
+        Images of all splits.
+    task
+        Classes to predict.
+    splits
+        Images of each split.
     preprocessing
-        For the model's card; with ``normalization: dataset`` its mean and std are not yet measured.
-    resolved_model
-        How the network is made.
+        Preprocessing of the model's input. With ``model.normalization: dataset``, mean and standard deviation are
+        placeholders; ``build`` measures them.
     excluded
-        Images of the sources that take no part, with the reasons.
-    mask_summary
-        What the masks of the prior came to, once they are read; empty without a prior.
+        Images of the sources that are not used, with the reasons.
     """
 
-    recipe: Recipe
+    resolved: ResolvedRecipe
     table: LesionTable
     task: ClassificationTask
     splits: DatasetSplits
     preprocessing: Preprocessing
-    resolved_model: ModelResolution
     excluded: tuple[ExcludedImage, ...] = ()
-    mask_summary: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe, with the input size and the crops of its model."""
+        return self.resolved.recipe
 
     def split_table(self, name: str) -> LesionTable:
-        """Give the rows of a part."""
+        """Return the images of a split."""
         return self.table.select(self.splits.splits[name])
 
-    def targets(self, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Give the class of each image of a part, (n,)."""
+    def targets(self, name: str) -> NDArray[np.int64]:
+        """Return the class index of each image of a split, (n,)."""
         return self.task.encode_labels(self.split_table(name).frame["diagnosis"])
 
-    def describe(self) -> Mapping[str, Any]:
-        """Say for ``metadata.json`` what it is trained on."""
-        synthetic = (self.table.frame["source"] == "synthetic").any()
+    def make_sampler(self) -> EpochSampler:
+        """Return the sampler of the training split."""
+        recipe, targets = self.recipe, self.targets("train")
+        return EpochSampler(
+            targets,
+            crops_per_image=1 if self.resolved.architecture.num_crops else recipe.crops.train_count,
+            passes_per_epoch=recipe.train.passes_per_epoch,
+            sampling=recipe.train.sampling,
+            repeats=repeat_factors(recipe.train, targets, self.task.classes),
+            seed=recipe.train.seed,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Return the description of the data for ``metadata.json``."""
+        is_synthetic = (self.table.frame["source"] == "synthetic").any()
         return {
             "source": self.recipe.data.source,
-            "synthetic_data_notice": SYNTHETIC_DATA_NOTICE if synthetic else "",
+            "synthetic_data_notice": SYNTHETIC_DATA_NOTICE if is_synthetic else "",
             "fingerprint": self.table.fingerprint(),
             "task": self.task.name,
             "classes": list(self.task.classes),
@@ -178,7 +98,7 @@ class RunSetup:
             "split": self.splits.description,
             "caveats": list(self.splits.caveats),
             "excluded": len(self.excluded),
-            "attention_prior": dict(self.mask_summary),
+            "attention_prior": {},
             "splits": {name: self._describe_split(name) for name in self.splits.splits},
         }
 
@@ -191,117 +111,114 @@ class RunSetup:
         }
 
 
-PLACEHOLDER_MEAN_STD = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-
-
-def set_up_run(recipe: Recipe) -> RunSetup:
-    """Load and check the data, split them, resolve the network; cheap, and where most errors show.
+def set_up_run(resolved: ResolvedRecipe) -> RunSetup:
+    """Load and split the data and check them against the recipe, before images are decoded.
 
     Raises
     ------
     LesionLensError
-        Data, split, task, network or crops are not as the recipe says.
+        The data, the splits or the task contradict the recipe, or there is no GPU although it requests one.
     """
-    if recipe.train.device == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
-        raise RunError("there is no GPU here that torch can use; give train.device=auto or cpu")
-    network = resolve_model(recipe)
-    recipe = network.recipe
+    recipe = resolved.recipe
+    if recipe.train.device == "gpu" and resolved.auto_values.device.type == "cpu":
+        raise RunError("no GPU that torch can use; set train.device=auto or train.device=cpu")
     loaded = load_table(recipe.data.source, classes=recipe.data.classes)
-    asked = make_task(recipe.data.task, loaded.classes)
-    _check_multilabel_head(asked, network)
-    table, without = _select_labeled(loaded, asked)
-    table, split, left_out = _split_table(table, recipe, asked)
-    mean, std = recipe.model.mean_and_std() or PLACEHOLDER_MEAN_STD
-    preprocessing = Preprocessing(
-        input_size=recipe.model.input_size or DEFAULT_SIZE,
-        max_short_side=recipe.data.max_short_side,
-        color_constancy=recipe.data.color_constancy,
-        hair_removal=recipe.data.hair_removal,
-        crops=recipe.crops.test,
-        crop_count=recipe.crops.test_count,
-        roi_margin=recipe.crops.roi_margin,
-        tta=recipe.crops.tta,
-        aggregate=recipe.crops.tta_average,
-        seed=recipe.train.seed,
+    task = make_task(recipe.data.task, loaded.classes)
+    _check_multilabel_head(task, resolved.architecture)
+    labeled, unlabeled = _select_labeled(loaded, task)
+    table, splits, excluded = _split_table(labeled, recipe, task)
+    setup = RunSetup(resolved, table, task, splits, _make_preprocessing(resolved), (*unlabeled, *excluded))
+    _check_class_weights(setup)
+    _check_mask_dirs(setup)
+    return setup
+
+
+def _make_preprocessing(resolved: ResolvedRecipe) -> Preprocessing:
+    data, crops = resolved.recipe.data, resolved.recipe.crops
+    mean, std = resolved.recipe.model.mean_and_std() or PLACEHOLDER_MEAN_STD
+    return Preprocessing(
+        input_size=resolved.input_size,
+        max_short_side=data.max_short_side,
+        color_constancy=data.color_constancy,
+        hair_removal=data.hair_removal,
+        crops=crops.test,
+        crop_count=crops.test_count,
+        roi_margin=crops.roi_margin,
+        tta=crops.tta,
+        aggregate=crops.tta_average,
+        seed=resolved.recipe.train.seed,
         mean=mean,
         std=std,
     )
-    prepared = RunSetup(recipe, table, asked, split, preprocessing, network, (*without, *left_out))
-    _check_class_weights(prepared)
-    _check_mask_dirs(prepared)
-    return prepared
 
 
-def _check_multilabel_head(task: ClassificationTask, resolved_model: ModelResolution) -> None:
-    """Refuse independent scores of a network that averages the probabilities of its crops by a softmax of its own."""
-    if task.multilabel and resolved_model.architecture.kwargs.get("average") == "probabilities":
+def _check_multilabel_head(task: ClassificationTask, architecture: ModelSpec) -> None:
+    """Raise an error if a multi-label task is given to a model that averages softmax probabilities of its crops."""
+    if task.multilabel and architecture.kwargs.get("average") == "probabilities":
         raise RecipeError(
-            f"the task {task.name} has a score of its own for each class, but the network averages probabilities that "
-            "sum to one; give model.kwargs.average=logits"
+            f"the task {task.name} has independent scores for its classes, but the model averages probabilities that "
+            "sum to one; set model.kwargs.average=logits"
         )
 
 
 def _check_class_weights(setup: RunSetup) -> None:
-    """Refuse weights and copies that the data do not know, before images are decoded."""
-    said, classes, targets = setup.recipe.train, setup.task.classes, setup.targets("train")
-    compute_class_weights(said, np.bincount(targets, minlength=len(classes)), classes)
-    compute_sample_weights(said, setup.split_table("train").frame)
-    repeat_factors(said, targets, classes)
+    """Raise an error if class weights, sample weights or repeats do not fit the data."""
+    config, classes, targets = setup.recipe.train, setup.task.classes, setup.targets("train")
+    compute_class_weights(config, np.bincount(targets, minlength=len(classes)), classes)
+    compute_sample_weights(config, setup.split_table("train").frame)
+    repeat_factors(config, targets, classes)
 
 
 def _check_mask_dirs(setup: RunSetup) -> None:
-    """Refuse folders of masks that are not there, before images are decoded."""
-    said, rows = setup.recipe, setup.split_table("train")
-    folder = Path(said.data.mask_dir) if said.data.mask_dir else None
-    if said.attention_prior.is_enabled:
-        mask_reader(rows, said.attention_prior.target, folder)
-    if said.crops.roi_margin is not None:
-        mask_reader(rows, "lesion", folder)
+    """Raise an error if a mask directory does not exist."""
+    recipe, table = setup.recipe, setup.split_table("train")
+    mask_dir = Path(recipe.data.mask_dir) if recipe.data.mask_dir else None
+    if recipe.attention_prior.is_enabled:
+        mask_reader(table, recipe.attention_prior.target, mask_dir)
+    if recipe.crops.roi_margin is not None:
+        mask_reader(table, "lesion", mask_dir)
 
 
 def _select_labeled(table: LesionTable, task: ClassificationTask) -> tuple[LesionTable, list[ExcludedImage]]:
-    """Keep the images that have a place in the task."""
+    """Return the images with a class of the task, and all excluded images."""
     frame = table.frame
-    kept = frame["diagnosis"].isin(task.mapping.keys())
-    without = [ExcludedImage(image, "", reason) for image, reason in table.excluded]
-    without += [
-        ExcludedImage(
-            image, "", f"{diagnosis} has no place in the task {task.name}" if diagnosis else "no diagnosis"
-        )
-        for image, diagnosis in frame.loc[~kept, ["image_id", "diagnosis"]].itertuples(index=False)
-    ]
-    return (table if kept.all() else table.select(frame.loc[kept, "image_id"])), without
+    is_labeled = frame["diagnosis"].isin(task.mapping.keys())
+    excluded = [ExcludedImage(image_id, "", reason) for image_id, reason in table.excluded]
+    for image_id, diagnosis in frame.loc[~is_labeled, ["image_id", "diagnosis"]].itertuples(index=False):
+        reason = f"{diagnosis} is not part of the task {task.name}" if diagnosis else "no diagnosis"
+        excluded.append(ExcludedImage(image_id, "", reason))
+    return (table if is_labeled.all() else table.select(frame.loc[is_labeled, "image_id"])), excluded
 
 
 def _split_table(
     table: LesionTable, recipe: Recipe, task: ClassificationTask
 ) -> tuple[LesionTable, DatasetSplits, list[ExcludedImage]]:
-    """Split the table, and let the images of other sources join the training part."""
-    said = recipe.data
-    split = make_splits(
+    """Split the table, and add the images of extra sources to the training split."""
+    data = recipe.data
+    splits = make_splits(
         table,
-        name=said.split,
-        val_fraction=said.val_fraction,
-        test_fraction=said.test_fraction,
-        seed=said.split_seed,
+        name=data.split,
+        val_fraction=data.val_fraction,
+        test_fraction=data.test_fraction,
+        seed=data.split_seed,
         n_folds=recipe.n_folds,
         fold=recipe.fold,
-        val_split_name=said.val_split_name,
-        test_split_name=said.test_split_name,
-        checkpoint_split=said.checkpoint_split,
+        val_split_name=data.val_split_name,
+        test_split_name=data.test_split_name,
+        checkpoint_split=data.checkpoint_split,
     )
-    left_out = [ExcludedImage(image, "", reason) for image, reason in split.excluded]
-    if said.extra_train:
-        others = [
-            _select_labeled(load_table(source, classes=said.classes), task) for source in said.extra_train
+    excluded = [ExcludedImage(image_id, "", reason) for image_id, reason in splits.excluded]
+    if data.extra_train:
+        extra = [
+            _select_labeled(load_table(source, classes=data.classes), task) for source in data.extra_train
         ]
-        found = add_extra_training_images(table, split, [other for other, _ in others])
-        left_out += [each for _, without in others for each in without]
-        left_out += [ExcludedImage(image, "", reason) for image, reason in found.excluded]
-        table, split = found.table, found.splits
-    return table, _add_caveats(split, find_leakage(table, split)), left_out
+        merged = add_extra_training_images(table, splits, [extra_table for extra_table, _ in extra])
+        excluded += [image for _, extra_excluded in extra for image in extra_excluded]
+        excluded += [ExcludedImage(image_id, "", reason) for image_id, reason in merged.excluded]
+        table, splits = merged.table, merged.splits
+    return table, _add_caveats(splits, find_leakage(table, splits)), excluded
 
 
 def _add_caveats(splits: DatasetSplits, caveats: tuple[str, ...]) -> DatasetSplits:
-    new = tuple(remark for remark in caveats if remark not in splits.caveats)
+    new = tuple(caveat for caveat in caveats if caveat not in splits.caveats)
     return DatasetSplits(splits.splits, splits.description, (*splits.caveats, *new), splits.excluded)
