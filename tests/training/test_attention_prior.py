@@ -1,4 +1,4 @@
-"""A prior finds the maps of any mechanism, brings them to one scale and draws them into the mask."""
+"""Attention prior: spatial maps of each mechanism, normalization of their values, and training toward the masks."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ SIZE = (64, 64)
 
 
 @pytest.mark.parametrize(
-    ("attention", "options", "maps", "shares"),
+    ("attention", "options", "maps", "normalized"),
     [
         ("gate", {}, {"layer2": 0.001, "layer3": 0.01}, False),
         ("gate", {"normalization": "softmax"}, {"layer2": 0.001, "layer3": 0.01}, True),
@@ -22,18 +22,18 @@ SIZE = (64, 64)
         ("patch+gate", {"crops": 5, "end": True}, {"layer2": 0.001, "layer3": 0.01}, False),
     ],
 )
-def test_maps_and_their_usual_weights(attention: str, options: dict, maps: dict, shares: bool) -> None:
+def test_default_weights_of_maps(attention: str, options: dict, maps: dict, normalized: bool) -> None:
     model = create_model(backbone="test_resnet", attention=attention, num_classes=2, **options)
     prior = make_attention_prior(LESION, model, SIZE)
     assert prior is not None
-    assert (prior.weights, prior.normalize_by_max) == (maps, shares)
+    assert (prior.weights, prior.normalize_by_max) == (maps, normalized)
 
 
 @pytest.mark.parametrize(
     "attention",
     ["gate", *(pytest.param(name, marks=pytest.mark.slow) for name in ("arl", "soft", "ran", "patch+soft"))],
 )
-def test_training_on_the_term_alone_draws_every_map_into_the_mask(attention: str) -> None:
+def test_training_moves_maps_into_the_mask(attention: str) -> None:
     torch.manual_seed(0)
     options = {"crops": 5} if "patch" in attention else {}
     model = create_model(backbone="test_resnet", attention=attention, num_classes=2, **options).train()
@@ -44,24 +44,24 @@ def test_training_on_the_term_alone_draws_every_map_into_the_mask(attention: str
     masks[:, :, :32, :32] = 255
     images = torch.rand(4, crops, 3, *SIZE) * 0.3 + masks[:, :, None] / 255
     optimizer = torch.optim.Adam(model.parameters(), 0.02)
-    known = torch.tensor([True, True, True, False])
-    terms = []
+    has_mask = torch.tensor([True, True, True, False])
+    losses = []
     for _ in range(30):
-        found = model(images if options else images[:, 0], maps=True).maps
-        each = prior(found, masks, known)
-        terms.append(float(sum(each.values()).detach()))
+        maps = model(images if options else images[:, 0], maps=True).maps
+        loss = sum(prior(maps, masks, has_mask).values())
+        losses.append(float(loss.detach()))
         optimizer.zero_grad()
-        sum(each.values()).backward()
+        loss.backward()
         optimizer.step()
-    assert terms[-1] < 0.93 * terms[0]
+    assert losses[-1] < 0.93 * losses[0]
 
 
-def test_networks_without_maps_of_places_are_refused() -> None:
+def test_models_without_spatial_maps_are_rejected() -> None:
     plain = create_model(backbone="test_resnet", attention="none", num_classes=2)
-    with pytest.raises(ModelError, match="TimmClassifier has none of places"):
+    with pytest.raises(ModelError, match="TimmClassifier has none"):
         make_attention_prior(LESION, plain, SIZE)
     channel = create_model(backbone="test_resnet", attention="arl", num_classes=2, normalization="channel")
-    with pytest.raises(ModelError, match="ARLResNet has none of places"):
+    with pytest.raises(ModelError, match="ARLResNet has none"):
         make_attention_prior(LESION, channel, SIZE)
 
 
@@ -74,7 +74,7 @@ def test_networks_without_maps_of_places_are_refused() -> None:
         pytest.param("vgg11", ["pool4", "pool2"], {"pool2": 0.001, "pool4": 0.01}, marks=pytest.mark.slow),
     ],
 )
-def test_gates_stand_where_taps_say_and_each_has_a_prior(
+def test_every_gate_of_taps_has_a_prior(
     backbone: str, taps: list[str] | None, maps: dict[str, float]
 ) -> None:
     model = create_model(backbone=backbone, attention="gate", num_classes=2, taps=taps)
@@ -83,7 +83,7 @@ def test_gates_stand_where_taps_say_and_each_has_a_prior(
     assert prior.weights == maps
 
 
-def test_maps_that_are_not_named_have_no_prior() -> None:
+def test_unnamed_maps_have_no_prior() -> None:
     gate = create_model(backbone="test_resnet", attention="gate", num_classes=2)
     prior = make_attention_prior(AttentionPriorRecipe(target="lesion", weight={"layer3": 0.5}), gate, SIZE)
     assert prior is not None
@@ -93,12 +93,12 @@ def test_maps_that_are_not_named_have_no_prior() -> None:
     assert list(terms) == ["layer3"]
 
 
-def test_a_share_of_none_is_no_prior() -> None:
+def test_mask_fraction_of_zero_is_no_prior() -> None:
     plain = create_model(backbone="test_resnet", attention="none", num_classes=2)
     assert make_attention_prior(AttentionPriorRecipe(target="lesion", mask_fraction=0), plain, SIZE) is None
 
 
-def test_a_map_that_is_not_made_is_named() -> None:
+def test_unknown_map_is_rejected() -> None:
     gate = create_model(backbone="test_resnet", attention="gate", num_classes=2)
     with pytest.raises(
         RecipeError,

@@ -1,4 +1,4 @@
-"""The log's columns of learnt scale gates."""
+"""Columns of learnable attention scales in the metrics."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,14 +13,14 @@ from lesionlens.training.callbacks import CSVLogger
 
 
 class Gated(Classifier):
-    """A network of crops around one with a gate, and a gate of its own."""
+    """Model of crops with two attention scales: one in its backbone, one of its own."""
 
     attention_scales = ("inner.backbone.layer1.alpha", "soft.attention.gamma")
 
     def __init__(self) -> None:
         super().__init__()
-        for place in ("inner", "inner.backbone", "inner.backbone.layer1", "soft", "soft.attention"):
-            outer, _, name = place.rpartition(".")
+        for path in ("inner", "inner.backbone", "inner.backbone.layer1", "soft", "soft.attention"):
+            outer, _, name = path.rpartition(".")
             self.get_submodule(outer).add_module(name, nn.Module())
         self.get_submodule("inner.backbone.layer1").register_parameter(
             "alpha", nn.Parameter(torch.tensor(0.25))
@@ -28,7 +28,7 @@ class Gated(Classifier):
         self.get_submodule("soft.attention").register_parameter("gamma", nn.Parameter(torch.tensor(0.5)))
 
 
-def test_every_scale_gate_has_its_column_each_epoch(tmp_path: Path) -> None:
+def test_attention_scales_have_columns(tmp_path: Path) -> None:
     log, model = CSVLogger(tmp_path / "metrics.csv"), Gated()
     for epoch in range(2):
         optimizer = SimpleNamespace(param_groups=[{"lr": 0.1}])

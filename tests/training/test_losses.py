@@ -1,4 +1,4 @@
-"""Focal loss and Dice prior against golden vectors of the authors' module, and against cases worked by hand."""
+"""Losses against golden vectors of the authors' code, PyTorch's losses, and manual calculations."""
 
 import math
 from pathlib import Path
@@ -27,7 +27,7 @@ def focal(logits: Tensor, target: Tensor, *, gamma: float = 2.0) -> Tensor:
 
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "attnmel_losses.npz"
-NEAR = 1e-5  # of float32, and maps of 28 by 28
+RTOL = 1e-5  # for float32 and maps of 28 by 28 pixels
 
 
 @pytest.fixture
@@ -42,11 +42,11 @@ def test_equals_the_golden_vectors(golden: dict[str, Tensor]) -> None:
     assert not masks[0].any()  # an all-zero mask is among them
     hard = focal(golden["logits"], golden["target"])
     priors = {name: attention_dice_loss(maps[name], masks) for name in maps}
-    torch.testing.assert_close(hard.double(), golden["focal"], rtol=NEAR, atol=0)
-    torch.testing.assert_close(priors["pool3"].double(), golden["dice_pool3"], rtol=NEAR, atol=0)
-    torch.testing.assert_close(priors["pool4"].double(), golden["dice_pool4"], rtol=NEAR, atol=0)
+    torch.testing.assert_close(hard.double(), golden["focal"], rtol=RTOL, atol=0)
+    torch.testing.assert_close(priors["pool3"].double(), golden["dice_pool3"], rtol=RTOL, atol=0)
+    torch.testing.assert_close(priors["pool4"].double(), golden["dice_pool4"], rtol=RTOL, atol=0)
     total = hard + EARLIER_MAP_WEIGHT * priors["pool3"] + LAST_MAP_WEIGHT * priors["pool4"]
-    torch.testing.assert_close(total.double(), golden["total"], rtol=NEAR, atol=0)
+    torch.testing.assert_close(total.double(), golden["total"], rtol=RTOL, atol=0)
 
 
 def test_focal_without_gamma_is_cross_entropy(golden: dict[str, Tensor]) -> None:
@@ -54,38 +54,38 @@ def test_focal_without_gamma_is_cross_entropy(golden: dict[str, Tensor]) -> None
     torch.testing.assert_close(focal(golden["logits"], golden["target"], gamma=0.0), expected)
 
 
-def test_focal_by_hand() -> None:
+def test_focal_loss_of_two_images() -> None:
     logits = torch.tensor([[math.log(3.0), 0.0], [0.0, 0.0]])  # p = 3/4 and 1/2
     expected = (0.25**2 * -math.log(0.75) + 0.5**2 * -math.log(0.5)) / 2
-    assert float(focal(logits, torch.tensor([0, 1]))) == pytest.approx(expected, rel=NEAR)
+    assert float(focal(logits, torch.tensor([0, 1]))) == pytest.approx(expected, rel=RTOL)
 
 
-def test_dice_by_hand() -> None:
+def test_dice_loss_of_one_image() -> None:
     attention = torch.tensor([[[0.5, 0.25], [0.0, 1.0]]])
     mask = torch.zeros(1, 4, 4, dtype=torch.bool)
     mask[0, 2:, 1:] = True  # averaged to a half and one
     expected = 1 - 2 * (0.0 * 0.5 + 1.0 * 1.0) / (1.75 + 1.5)
-    assert float(attention_dice_loss(attention, mask)) == pytest.approx(expected, rel=NEAR)
+    assert float(attention_dice_loss(attention, mask)) == pytest.approx(expected, rel=RTOL)
 
 
-def test_images_without_a_mask_are_left_out() -> None:
+def test_images_without_a_mask_are_ignored() -> None:
     generator = torch.Generator().manual_seed(0)
     attention = torch.rand(3, 4, 4, generator=generator)
     masks = torch.rand(3, 8, 8, generator=generator)
-    masks[1] = math.nan  # never looked at
+    masks[1] = math.nan  # never read
     known = torch.tensor([True, False, True])
     torch.testing.assert_close(
         attention_dice_loss(attention, masks, known), attention_dice_loss(attention[::2], masks[::2])
     )
 
 
-def test_a_batch_without_masks_has_no_prior() -> None:
+def test_batch_without_masks_has_no_loss() -> None:
     maps = torch.full((2, 4, 4), 0.5, requires_grad=True)
     prior = attention_dice_loss(maps, torch.ones(2, 8, 8), torch.zeros(2, dtype=torch.bool))
     assert float(prior) == 0.0
 
 
-def test_all_zero_masks_give_one_and_a_gradient_of_zero() -> None:
+def test_empty_masks_have_no_gradient() -> None:
     attention = torch.full((2, 4, 4), 0.5, requires_grad=True)
     prior = attention_dice_loss(attention, torch.zeros(2, 8, 8))
     prior.backward()
@@ -94,7 +94,7 @@ def test_all_zero_masks_give_one_and_a_gradient_of_zero() -> None:
     assert not attention.grad.any()
 
 
-def test_the_prior_draws_a_map_into_the_mask() -> None:
+def test_gradient_raises_attention_only_in_the_mask() -> None:
     attention = torch.full((1, 4, 4), 0.5, requires_grad=True)
     masks = torch.zeros(1, 4, 4)
     masks[0, 1:3, 1:3] = 1
@@ -112,7 +112,7 @@ def test_half_precision_is_computed_in_float32() -> None:
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
-def test_a_sure_and_right_image_has_a_gradient_of_zero(gamma: float) -> None:
+def test_confident_correct_image_has_no_gradient(gamma: float) -> None:
     logits = torch.tensor([[30.0, -30.0], [0.5, 0.0]], requires_grad=True)
     focal(logits, torch.tensor([0, 1]), gamma=gamma).backward()
     assert bool(torch.isfinite(logits.grad).all())
@@ -131,20 +131,22 @@ def scored() -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("power", [0.5, 0.75, 1.0, 1.25, 1.5])
-def test_divided_by_the_weights_it_is_torchs(scored: tuple[Tensor, Tensor], power: float) -> None:
+def test_weight_sum_matches_torch(scored: tuple[Tensor, Tensor], power: float) -> None:
     recipe = TrainRecipe(class_weight_power=power)
     weights = compute_class_weights(recipe, HAM, CLASSES)
     expected = F.cross_entropy(*scored, weight=torch.tensor(class_weights(HAM, power=power)).float())
     torch.testing.assert_close(ClassificationLoss(recipe, class_weight=weights)(*scored), expected)
 
 
-def test_divided_by_the_images_it_is_the_plain_mean_of_weighted_losses(scored: tuple[Tensor, Tensor]) -> None:
+def test_batch_size_is_the_mean_of_weighted_losses(scored: tuple[Tensor, Tensor]) -> None:
     recipe = TrainRecipe(class_weight_power=1, loss_reduction="batch_size")
-    of_image = torch.tensor([4.0, 1.0, 2.0, 3.0, 1.0, 4.0])
+    sample_weight = torch.tensor([4.0, 1.0, 2.0, 3.0, 1.0, 4.0])
     weights = compute_class_weights(recipe, HAM, CLASSES)
-    each = F.cross_entropy(*scored, reduction="none")
-    expected = (each * torch.tensor(HAM.sum() / HAM)[scored[1]].float() * of_image).mean()
-    torch.testing.assert_close(ClassificationLoss(recipe, class_weight=weights)(*scored, of_image), expected)
+    losses = F.cross_entropy(*scored, reduction="none")
+    expected = (losses * torch.tensor(HAM.sum() / HAM)[scored[1]].float() * sample_weight).mean()
+    torch.testing.assert_close(
+        ClassificationLoss(recipe, class_weight=weights)(*scored, sample_weight), expected
+    )
 
 
 def test_classes_are_weighted_by_name(scored: tuple[Tensor, Tensor]) -> None:
@@ -156,15 +158,15 @@ def test_classes_are_weighted_by_name(scored: tuple[Tensor, Tensor]) -> None:
     assert compute_class_weights(TrainRecipe(), HAM, CLASSES) is None
 
 
-def test_without_weights_both_means_are_one(scored: tuple[Tensor, Tensor]) -> None:
-    over = [
-        ClassificationLoss(TrainRecipe(loss_reduction=each))(*scored) for each in ("weight_sum", "batch_size")
+def test_without_weights_both_reductions_are_equal(scored: tuple[Tensor, Tensor]) -> None:
+    means = [
+        ClassificationLoss(TrainRecipe(loss_reduction=name))(*scored) for name in ("weight_sum", "batch_size")
     ]
-    torch.testing.assert_close(over[0], over[1])
-    torch.testing.assert_close(over[0], F.cross_entropy(*scored))
+    torch.testing.assert_close(means[0], means[1])
+    torch.testing.assert_close(means[0], F.cross_entropy(*scored))
 
 
-def test_independent_scores_are_binary_cross_entropies() -> None:
+def test_multilabel_is_binary_cross_entropy() -> None:
     logits = torch.randn(4, 2, generator=torch.Generator().manual_seed(1))
     target = torch.tensor([0, 1, 2, 0])  # 0: neither
     truth = torch.tensor([[0.0, 0], [1, 0], [0, 1], [0, 0]])
@@ -174,14 +176,14 @@ def test_independent_scores_are_binary_cross_entropies() -> None:
     torch.testing.assert_close(objective.from_probabilities(logits.sigmoid(), target), expected)
 
 
-def test_of_averaged_scores(scored: tuple[Tensor, Tensor]) -> None:
+def test_loss_from_probabilities(scored: tuple[Tensor, Tensor]) -> None:
     objective = ClassificationLoss(TrainRecipe(loss="focal"))
     torch.testing.assert_close(
         objective.from_probabilities(scored[0].softmax(dim=1), scored[1]), objective(*scored)
     )
 
 
-def test_a_sure_and_wrong_score_has_a_finite_loss() -> None:
+def test_confident_wrong_score_has_a_finite_loss() -> None:
     sure, wrong = torch.tensor([[1.0, 0.0]]), torch.tensor([0])  # neither of the two, or the other one
     loss = ClassificationLoss(TrainRecipe(), multilabel=True).from_probabilities(sure, wrong)
     assert float(loss) == pytest.approx(-np.log(np.finfo(np.float32).eps) / 2, rel=1e-4)

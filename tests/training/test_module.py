@@ -1,4 +1,4 @@
-"""One step of networks of images and of networks that take all crops of an image."""
+"""Training and validation steps of models of images and of models that take all crops of an image."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -18,18 +18,18 @@ from lesionlens.training.module import ClassificationModule, make_optimizer
 UNSCALED = Preprocessing(input_size=(4, 4), mean=(0, 0, 0), std=(1, 1, 1))
 
 
-class Bags(Classifier):
-    """Scores images by the mean colour of all their five crops."""
+class CropsModel(Classifier):
+    """Classifies images by the mean color of their five crops."""
 
     num_crops = 5
 
     def __init__(self) -> None:
         super().__init__()
         self.backbone, self.num_features = nn.Linear(3, 2), 3
-        self.came: list[tuple[int, ...]] = []
+        self.input_shapes: list[tuple[int, ...]] = []
 
     def forward_features(self, x: Tensor, *, maps: bool = False) -> Features:
-        self.came.append(tuple(x.shape))
+        self.input_shapes.append(tuple(x.shape))
         return Features(feature_map=x, maps={})
 
     def pool(self, features: Features) -> Tensor:
@@ -39,8 +39,8 @@ class Bags(Classifier):
         return self.backbone(pooled)
 
 
-class Images(Bags):
-    """Scores images by their mean colour."""
+class ImagesModel(CropsModel):
+    """Classifies images by their mean color."""
 
     num_crops = None  # type: ignore[assignment]
 
@@ -48,13 +48,13 @@ class Images(Bags):
         return features.feature_map.mean(dim=(2, 3))
 
 
-def task_of(
+def make_module(
     model: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[ClassificationModule, dict[str, Any]]:
-    """Give a task without a trainer, and where its numbers go."""
-    task, logged = ClassificationModule(model, TrainRecipe(), UNSCALED), {}
-    monkeypatch.setattr(task, "log", lambda name, value, **_: logged.update({name: value}))
-    return task, logged
+    """Return a module without a trainer, and a dictionary of its logged values."""
+    module, logged = ClassificationModule(model, TrainRecipe(), UNSCALED), {}
+    monkeypatch.setattr(module, "log", lambda name, value, **_: logged.update({name: value}))
+    return module, logged
 
 
 def batch(n: int) -> Batch:
@@ -63,48 +63,48 @@ def batch(n: int) -> Batch:
     return Batch(views, torch.tensor([1, 0]), torch.ones(2), nothing, torch.zeros(2, dtype=torch.bool))
 
 
-def colours(given: Batch) -> Tensor:
-    """Give the mean colour of each crop, (b, n, 3)."""
-    return (given.crops.double() / 255).mean(dim=(2, 3)).float()
+def mean_colors(batch: Batch) -> Tensor:
+    """Return the mean color of each crop, (b, n, 3)."""
+    return (batch.crops.double() / 255).mean(dim=(2, 3)).float()
 
 
 def test_all_crops_of_an_image_are_one_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = Bags()
-    task, logged = task_of(model, monkeypatch)
-    loss = task.training_step(batch(5), 0)
-    assert model.came == [(2, 5, 3, 4, 4)]
-    logits = model.backbone(colours(batch(5)).mean(dim=1))
+    model = CropsModel()
+    module, logged = make_module(model, monkeypatch)
+    loss = module.training_step(batch(5), 0)
+    assert model.input_shapes == [(2, 5, 3, 4, 4)]
+    logits = model.backbone(mean_colors(batch(5)).mean(dim=1))
     torch.testing.assert_close(loss, nn.functional.cross_entropy(logits, torch.tensor([1, 0])))
     assert logged == {"train_loss": loss}
 
 
-def test_a_network_of_images_takes_the_single_crop_of_a_visit(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = Images()
-    task, _ = task_of(model, monkeypatch)
-    loss = task.training_step(batch(1), 0)
-    assert model.came == [(2, 3, 4, 4)]
-    logits = model.backbone(colours(batch(1))[:, 0])
+def test_model_of_images_takes_single_crops(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ImagesModel()
+    module, _ = make_module(model, monkeypatch)
+    loss = module.training_step(batch(1), 0)
+    assert model.input_shapes == [(2, 3, 4, 4)]
+    logits = model.backbone(mean_colors(batch(1))[:, 0])
     torch.testing.assert_close(loss, nn.functional.cross_entropy(logits, torch.tensor([1, 0])))
 
 
 def test_validation_scores_images_not_crops(monkeypatch: pytest.MonkeyPatch) -> None:
-    for model in (Bags(), Images()):
-        task, logged = task_of(model, monkeypatch)
+    for model in (CropsModel(), ImagesModel()):
+        module, logged = make_module(model, monkeypatch)
         with torch.no_grad():
-            task.validation_step(batch(5), 0)
-            task.on_validation_epoch_end()
-            seen = colours(batch(5))
+            module.validation_step(batch(5), 0)
+            module.on_validation_epoch_end()
+            colors = mean_colors(batch(5))
             scores = (
-                model.backbone(seen.mean(dim=1)).softmax(dim=1)
+                model.backbone(colors.mean(dim=1)).softmax(dim=1)
                 if model.num_crops
-                else model.backbone(seen).softmax(dim=2).mean(dim=1)
+                else model.backbone(colors).softmax(dim=2).mean(dim=1)
             )
         expected = -(scores[0, 1].log() + scores[1, 0].log()) / 2
         torch.testing.assert_close(logged["val_loss"], expected)
 
 
 @pytest.mark.parametrize(
-    ("said", "plainly"),
+    ("settings", "make_reference"),
     [
         (
             {"optimizer": "sgd", "momentum": 0.9, "nesterov": True},
@@ -117,15 +117,15 @@ def test_validation_scores_images_not_crops(monkeypatch: pytest.MonkeyPatch) -> 
         ({"optimizer": "adamw"}, lambda p: torch.optim.AdamW(p, 0.01, weight_decay=0.1, foreach=False)),
     ],
 )
-def test_one_pass_over_memory_steps_as_one_operation_after_another(
-    said: dict[str, Any], plainly: Callable[[Any], torch.optim.Optimizer]
+def test_fused_optimizers_match_unfused_ones(
+    settings: dict[str, Any], make_reference: Callable[[Any], torch.optim.Optimizer]
 ) -> None:
-    """Given the same gradients, which lie in channels-last memory as the weights of convolutions do."""
+    """Gradients are equal, and in the channels-last memory format of the weights."""
     ours, theirs = (create_model(num_classes=2, backbone="test_resnet") for _ in range(2))
     theirs.load_state_dict(ours.state_dict())
     model = ours.to(memory_format=torch.channels_last)
-    recipe = TrainRecipe.model_validate(said | {"lr": 0.01, "weight_decay": 0.1})
-    optimizer, plain = make_optimizer(model, recipe), plainly(theirs.parameters())
+    recipe = TrainRecipe.model_validate(settings | {"lr": 0.01, "weight_decay": 0.1})
+    optimizer, reference = make_optimizer(model, recipe), make_reference(theirs.parameters())
     assert all(group["fused"] for group in optimizer.param_groups)
     for number in range(3):
         x = torch.rand(4, 3, 32, 32, generator=torch.manual_seed(number))
@@ -134,23 +134,23 @@ def test_one_pass_over_memory_steps_as_one_operation_after_another(
         for mine, other in zip(model.parameters(), theirs.parameters(), strict=True):
             other.grad = mine.grad.contiguous()
         optimizer.step()
-        plain.step()
+        reference.step()
     for (name, mine), other in zip(model.named_parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(mine.contiguous(), other, rtol=1e-5, atol=1e-7, msg=name)
 
 
-def test_a_run_that_was_begun_without_goes_on_as_it_began() -> None:
-    """The state of its optimiser says how it steps."""
+def test_optimizer_state_of_unfused_runs_is_kept() -> None:
+    """The loaded state determines the implementation of a step."""
 
     def stepped(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> None:
         parameter.grad = torch.linspace(-1, 1, 1000)
         optimizer.step()
 
     recipe = TrainRecipe.model_validate({"optimizer": "adamw", "lr": 0.01})
-    begun, resumed = Bags(), Bags()
-    for bags in (begun, resumed):
-        bags.backbone = nn.Linear(1, 1, bias=False)
-        bags.backbone.weight = nn.Parameter(torch.linspace(0, 1, 1000))
+    begun, resumed = CropsModel(), CropsModel()
+    for model in (begun, resumed):
+        model.backbone = nn.Linear(1, 1, bias=False)
+        model.backbone.weight = nn.Parameter(torch.linspace(0, 1, 1000))
     plain = torch.optim.AdamW([{"params": begun.parameters()}], 0.01, weight_decay=0.0)
     stepped(plain, begun.backbone.weight)
     resumed.load_state_dict(begun.state_dict())

@@ -36,7 +36,7 @@ def isic(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ham(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lesions = [(dx, 1 + n % 2) for n in range(6) for dx in SEVEN]
     methods = ("histo", "follow_up", "consensus")
-    root = tmp_path_factory.mktemp("ham") / "ham"
+    root = tmp_path_factory.mktemp("ham") / "ham10000"
     return write_ham10000(root, lesions, size=(64, 48), dx_types=methods, masks=True)
 
 

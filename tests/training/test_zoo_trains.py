@@ -1,4 +1,4 @@
-"""Every network of the zoo goes the whole way by its own recipe: two steps, scores, maps, a report."""
+"""Every model of the zoo trains by its recipe for two steps, predicts and has a report."""
 
 from pathlib import Path
 
@@ -24,25 +24,25 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-def words(name: str, few: Path) -> list[str]:
-    """Make the recipe small, and leave what makes it the recipe."""
-    said = [
+def small_overrides(name: str, few: Path) -> list[str]:
+    """Return overrides that make a recipe small without changing its protocol."""
+    overrides = [
         f"data=ham10000:{few}", "data.task=melanoma", "data.split=group_holdout", "data.val_fraction=0.33",
         "data.test_fraction=0.33",
-        f"data.cache_dir={few.with_name('store')}", f"model.name={name}", "model.weights=none",
+        f"data.cache_dir={few.with_name('cache')}", f"model.name={name}", "model.weights=none",
         "model.input_size=96",
         "train.epochs=1", "train.batch_size=4", "train.sampling=shuffle", "train.passes_per_epoch=1",
         "train.class_repeats={}", "n_folds=null",
     ]  # fmt: skip
-    return [*said, "crops.train_count=1"] if ZOO[name].recipe.startswith("arl") else said
+    return [*overrides, "crops.train_count=1"] if ZOO[name].recipe.startswith("arl") else overrides
 
 
 @pytest.mark.parametrize("name", ZOO)
 def test_trains_by_its_recipe(name: str, few: Path, tmp_path: Path) -> None:
-    folder = RunDir(train(ZOO[name].recipe, words(name, few), out=tmp_path / "run"))
-    log = pd.read_csv(folder.metrics_csv)
-    assert log["step"].tolist() == [2]
-    assert np.isfinite(log["train_loss"]).all()
-    assert np.isfinite(read_predictions(folder.predictions("test")).scores).all()
-    assert (folder.path / "report.html").is_file()
-    assert len(list((folder.path / "maps").glob("*.png"))) >= 2
+    run_dir = RunDir(train(ZOO[name].recipe, small_overrides(name, few), out=tmp_path / "run"))
+    metrics = pd.read_csv(run_dir.metrics_csv)
+    assert metrics["step"].tolist() == [2]
+    assert np.isfinite(metrics["train_loss"]).all()
+    assert np.isfinite(read_predictions(run_dir.predictions("test")).scores).all()
+    assert (run_dir.path / "report.html").is_file()
+    assert len(list((run_dir.path / "attention_maps").glob("*.png"))) >= 2

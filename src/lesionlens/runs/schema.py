@@ -46,7 +46,7 @@ class DataRecipe(ConfigSection):
     )
     classes: tuple[str, ...] | None = Field(
         default=None,
-        description="Labels of your own table if LesionLens does not know them as diagnoses; null: known diagnoses.",
+        description="Labels of a custom table if LesionLens does not know them as diagnoses; null: known diagnoses.",
     )
     split: str = Field(
         default="group_holdout",
