@@ -102,7 +102,7 @@ def test_prior_and_checkpoint_are_recorded(two_task_run: RunDir) -> None:
     report = (two_task_run.path / "report.html").read_text(encoding="utf-8")
     assert "lesion masks" in report
     assert "focal, gamma 2" in report
-    assert "done without: 2;" in report
+    assert "Excluded rows, images or masks: 2;" in report
 
 
 def test_input_is_normalized_by_the_training_images(two_task_run: RunDir, isic: Path) -> None:
