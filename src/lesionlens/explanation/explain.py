@@ -152,7 +152,7 @@ def explain_image(
     if target_class is not None and target_class not in classes:
         raise ModelError(unknown_name_message("class", target_class, classes))
     crops = preprocessing.prepare_input(image, region).to(next(loaded.model.parameters()).device)
-    scores: list[float] = predict_scores(loaded, crops).tolist()
+    scores: list[float] = predict_image_scores(loaded, crops).tolist()
     target_index = classes.index(target_class) if target_class is not None else int(np.argmax(scores))
     maps = compute_maps(loaded.model, crops, methods=methods, target_index=target_index)
     small = limit_size(image, max_size)
@@ -166,7 +166,7 @@ def explain_image(
     return Explanation(small, overlays, dict(zip(classes, scores, strict=True)), classes[target_index])
 
 
-def predict_scores(loaded: LoadedModel, crops: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " k"]:
+def predict_image_scores(loaded: LoadedModel, crops: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " k"]:
     """Return the model score of each class for one image, as in prediction: with TTA views."""
     preprocessing = loaded.card.preprocessing
     with eval_mode(loaded.model):

@@ -17,7 +17,7 @@ from lesionlens.datasets.table import LesionTable
 from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights, percentile_interval
 from lesionlens.evaluation.formatting import format_with_interval
 from lesionlens.evaluation.result import Estimate
-from lesionlens.explanation.explain import compute_maps, predict_scores
+from lesionlens.explanation.explain import compute_maps, predict_image_scores
 from lesionlens.explanation.localization_metrics import LocalizationMetrics, localization_metrics
 from lesionlens.imaging.boxes import lesion_bounding_box
 from lesionlens.imaging.masks import load_mask
@@ -174,7 +174,7 @@ def _stitched_maps(
     boxes = preprocessing.crop_boxes(height, width, region)
     crops = preprocessing.prepare_input(image, region).to(next(loaded.model.parameters()).device)
     if target_index is None:
-        target_index = int(predict_scores(loaded, crops).argmax())
+        target_index = int(predict_image_scores(loaded, crops).argmax())
     maps = compute_maps(loaded.model, crops, methods=methods, target_index=target_index)
     for name, values in maps.items():
         for map_name, crop_maps in _spatial_maps(name, values.cpu().numpy()):

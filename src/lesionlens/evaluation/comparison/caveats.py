@@ -14,7 +14,7 @@ from lesionlens.evaluation.result import EvaluationResult
 RunEvaluations = Mapping[str, EvaluationResult]
 """Evaluation of each run of a group, by the name of the run."""
 
-MIN_RUNS = 2
+MIN_RUNS_TO_COMPARE = 2
 _MIN_LESIONS = 10
 _SIGNIFICANCE_LEVEL = 0.05  # a corrected p-value should be able to fall below it
 
@@ -105,7 +105,7 @@ def _p_value_resolution_caveat(comparisons: Sequence[MetricComparison], n_resamp
     )
 
 
-def run_caveats(
+def multi_run_caveats(
     groups: Sequence[RunEvaluations],
     names: Sequence[str],
     keys: Sequence[MetricKey],
@@ -141,7 +141,7 @@ def _unpaired_caveats(
         n_common = len(set(groups[a]) & set(groups[b]))
         largest = max(len(groups[a]), len(groups[b]))
         common = f"{names[a]} and {names[b]} have {n_common} of up to {largest} run names in common"
-        if n_common < MIN_RUNS:
+        if n_common < MIN_RUNS_TO_COMPARE:
             caveats.append(f"{common}: runs cannot be paired, and p is that of the independent t-test.")
         elif n_common < largest:
             caveats.append(f"{common}: only these are paired.")

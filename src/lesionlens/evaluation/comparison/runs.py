@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from lesionlens.core.errors import ComparisonError
-from lesionlens.evaluation.comparison.caveats import MIN_RUNS, RunEvaluations, run_caveats
+from lesionlens.evaluation.comparison.caveats import MIN_RUNS_TO_COMPARE, RunEvaluations, multi_run_caveats
 from lesionlens.evaluation.comparison.result import (
     ComparisonReport,
     MetricComparison,
@@ -73,7 +73,7 @@ def compare_runs(
     return ComparisonReport(
         apply_holm(comparisons),
         f"runs: {sizes}",
-        run_caveats(groups, names, keys, all_pairs=all_pairs),
+        multi_run_caveats(groups, names, keys, all_pairs=all_pairs),
         {"confidence": confidence},
     )
 
@@ -84,9 +84,9 @@ def _compare_groups(
     values_a, values_b = _finite_values(a, key), _finite_values(b, key)
     common = [name for name in values_a if name in values_b]
     independent = _UNDEFINED_RESULT
-    if min(len(values_a), len(values_b)) >= MIN_RUNS:
+    if min(len(values_a), len(values_b)) >= MIN_RUNS_TO_COMPARE:
         independent = two_sample_t(list(values_a.values()), list(values_b.values()), confidence=confidence)
-    if len(common) < MIN_RUNS:
+    if len(common) < MIN_RUNS_TO_COMPARE:
         means = _mean(values_a.values()), _mean(values_b.values())
         return MetricComparison(*names, *key, means, independent, independent)
     paired_a, paired_b = ([values[name] for name in common] for values in (values_a, values_b))
@@ -114,7 +114,7 @@ def _check_groups(groups: Sequence[RunEvaluations], names: Sequence[str]) -> tup
     if len(groups) < 2:
         raise ComparisonError(f"{len(groups)} group of runs: two or more are required for a comparison")
     for runs, name in zip(groups, names, strict=True):
-        if len(runs) < MIN_RUNS:
+        if len(runs) < MIN_RUNS_TO_COMPARE:
             raise ComparisonError(
                 f"{name} has {len(runs)} finished runs: two or more are required for a comparison"
             )
