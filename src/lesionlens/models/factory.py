@@ -64,7 +64,7 @@ class ModelSpec:
         return bool(attends) or self.kwargs.get("combine") == "gru"
 
     @property
-    def uses_residual_attention(self) -> bool:
+    def uses_arl(self) -> bool:
         """Whether the model uses attention residual learning."""
         return "arl" in self.attention.split("+")
 

@@ -89,7 +89,7 @@ def _seconds_per_input(setup: RunSetup, out: Path) -> tuple[float, float]:
         crops = [architecture.num_crops] if architecture.num_crops else []
         images = torch.rand(count, *crops, 3, *size, device=device)
         if precision == "auto":
-            keep_fp32 = architecture.uses_residual_attention
+            keep_fp32 = architecture.uses_arl
             precision = (
                 "fp32"
                 if keep_fp32

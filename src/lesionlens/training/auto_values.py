@@ -139,7 +139,7 @@ def settle_precision(
     channels_last
         Whether the model uses the channels-last memory format, which the compiled operation requires.
     """
-    is_arl = architecture.uses_residual_attention
+    is_arl = architecture.uses_arl
     if values.precision == "auto":
         precision = "fp32" if is_arl else choose_precision(architecture, size, values.device, steps=num_steps)
         values = values._replace(precision=precision)

@@ -47,7 +47,7 @@ class ResolvedRecipe:
 
     def warnings(self) -> tuple[str, ...]:
         """Return warnings about settings that do not suit the model."""
-        if not (self.architecture.uses_residual_attention and self.recipe.train.precision == "bf16"):
+        if not (self.architecture.uses_arl and self.recipe.train.precision == "bf16"):
             return ()
         return (
             "attention residual learning in bf16: a mask adds at most a thousandth to a value at first, which is "

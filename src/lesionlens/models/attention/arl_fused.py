@@ -1,8 +1,9 @@
 """Optional: attention residual learning as one operation that stores no mask, and can be compiled.
 
-``arl.attention_residual`` is the equation to read and to change. This file computes the same one for training: under
-autograd that formula stores the mask, and float32 copies under autocast, until the backward pass; here only x,
-F(x) and one log-sum for each softmax are stored, and the backward pass computes the mask again.
+``arl.attention_residual`` is the equation to read. This file computes the same equation for training, so a change of
+the equation must be made in both files; a test fails if they differ. Under autograd, the equation as written stores the
+mask, and float32 copies under autocast, until the backward pass. Here only x, F(x) and one log-sum for each softmax are
+stored, and the backward pass computes the mask again.
 
 When it is used: the blocks of ``arl_resnet`` call ``fused_block`` whenever no attention map is requested; after
 ``arl_resnet.compile_attention`` they also run compiled, with deferred batch norms (``deferred_norm``).
