@@ -13,7 +13,8 @@ def test_from_six_rounds_on_the_interval_holds_the_true_median_in_19_of_20_cases
     ones, times = [1.0] * 12, 400
     # skewed, as delays are; the median is 1
     drawn = np.random.default_rng(0).lognormal(0.0, 0.3, (times, len(ones)))
-    found = [script("median_interval").ratio_interval(list(each), ones) for each in drawn]
+    ratio_interval = script("median_interval").ratio_interval
+    found = [ratio_interval(list(each), ones) for each in drawn]
     held = sum(each.low <= 1 <= each.high for each in found)
     assert 0.94 < held / times < 0.99  # exactly 0.961
     assert all(min(each) < one.low < one.high < max(each) for each, one in zip(drawn, found, strict=True))

@@ -1,5 +1,7 @@
 """Attention residual learning in timm's residual networks."""
 
+import copy
+
 import pytest
 import timm
 import torch
@@ -28,7 +30,7 @@ def test_alpha_zero_equals_timm_itself(name: str) -> None:
     theirs = timm.create_model(name, num_classes=3, zero_init_last=False)
     ours = ARLResNet(name, num_classes=3, alpha=0.0)
     ours.backbone.load_state_dict(theirs.state_dict(), strict=False)
-    x = torch.rand(2, 3, 64, 64)
+    x = torch.rand(2, 3, 32, 32)
     for mode in (True, False):
         torch.testing.assert_close(ours.train(mode)(x).logits, theirs.train(mode)(x), rtol=0, atol=0)
 
@@ -40,7 +42,7 @@ def test_alpha_zero_equals_torchvision() -> None:
     ours = create_model("arl_cnn50", num_classes=2, alpha=0.0).eval()
     new = ours.backbone.load_state_dict(theirs.state_dict(), strict=False)
     assert [f"backbone.{key}" for key in new.missing_keys] == list(ours.attention_scales)
-    x = torch.rand(1, 3, 96, 128)
+    x = torch.rand(1, 3, 64, 96)
     with torch.no_grad():
         torch.testing.assert_close(ours(x).logits, theirs(x), rtol=0, atol=0)
 
@@ -51,14 +53,20 @@ def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arl_fused, "run_compiled", lambda formula, *args: formula(*args))
 
 
+@pytest.fixture(scope="module")
+def bottleneck() -> ARLBottleneck:
+    """Build one block in training mode; tests change copies of it."""
+    block = create_model("arl_cnn14", num_classes=2, alpha=0.5).train().get_submodule("backbone.layer2.0")
+    assert isinstance(block, ARLBottleneck)
+    return block
+
+
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("activation", [torch.nn.ReLU, torch.nn.SiLU, torch.nn.Identity])
 def test_activation_is_applied_once(
-    activation: type[torch.nn.Module], compiled: bool, uncompiled: None
+    activation: type[torch.nn.Module], compiled: bool, bottleneck: ARLBottleneck, uncompiled: None
 ) -> None:
-    model = create_model("arl_cnn14", num_classes=2, alpha=0.5).train()
-    block = model.get_submodule("backbone.layer2.0")
-    assert isinstance(block, ARLBottleneck)
+    block = copy.deepcopy(bottleneck)
     block.act3, block.compiled = activation(), compiled
     x = torch.randn(2, 256, 8, 8).to(memory_format=torch.channels_last)
     identity, residual = block.identity_and_residual(x)
@@ -74,7 +82,7 @@ def test_activation_with_hook_is_called(uncompiled: None) -> None:
     model.get_submodule("backbone.layer2.0.act3").register_forward_hook(
         lambda *args: outputs.append(args[-1])
     )
-    model(torch.randn(2, 3, 64, 64))
+    model(torch.randn(2, 3, 32, 32))
     assert len(outputs) == 1
 
 
@@ -85,14 +93,13 @@ NUM_DEFERRED = {
 }  # norms of F(x), unless squeeze-and-excitation follows, and of shortcuts
 
 
-def train_one_step(name: str, *, compiled: bool) -> dict[str, torch.Tensor]:
+def train_one_step(model: torch.nn.Module, *, compiled: bool) -> dict[str, torch.Tensor]:
     """Return all gradients and buffers after one training step."""
-    torch.manual_seed(0)
-    model = create_model(backbone=name, attention="arl", num_classes=3, alpha=0.5).train().double()
-    model = model.to(memory_format=torch.channels_last)
+    model = copy.deepcopy(model)
     if compiled:
         compile_attention(model)
-    x = torch.rand(3, 3, 64, 64, dtype=torch.float64).to(memory_format=torch.channels_last)
+    x = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = x.to(memory_format=torch.channels_last)
     torch.nn.functional.cross_entropy(model(x).logits, torch.arange(3)).backward()
     gradients = {key: value.grad for key, value in model.named_parameters() if value.grad is not None}
     assert len(gradients) == len(list(model.parameters()))
@@ -111,7 +118,10 @@ def test_deferred_norms_give_the_same_gradients(
         return branches[-1]
 
     monkeypatch.setattr(arl_fused, "deferred_batch_norm", record)
-    reference, deferred = (train_one_step(name, compiled=compiled) for compiled in (False, True))
+    torch.manual_seed(0)
+    model = create_model(backbone=name, attention="arl", num_classes=3, alpha=0.5).train().double()
+    model = model.to(memory_format=torch.channels_last)
+    reference, deferred = (train_one_step(model, compiled=compiled) for compiled in (False, True))
     for key, value in reference.items():
         torch.testing.assert_close(deferred[key], value, rtol=1e-7, atol=1e-10, msg=key)
     assert sum(branch.norm is not None for branch in branches) == len(branches) == NUM_DEFERRED[name]
@@ -131,7 +141,7 @@ def test_every_block_has_its_own_alpha() -> None:
 
 def test_spatial_maps_are_distributions() -> None:
     model = create_model("arl_cnn14", num_classes=2).eval()
-    maps = model(torch.rand(2, 3, 64, 64), maps=True).maps
+    maps = model(torch.rand(2, 3, 32, 32), maps=True).maps
     assert list(maps) == ["layer1", "layer2", "layer3", "layer4"]
     for values in maps.values():
         torch.testing.assert_close(values.sum(dim=(1, 2)), torch.ones(2))
@@ -149,7 +159,7 @@ def test_taps_select_stages() -> None:
     model = create_model(backbone="test_resnet", attention="arl", num_classes=2, taps=("layer2", "layer4"))
     assert isinstance(model, ARLResNet)
     assert {name.split(".")[0] for name in model.alphas()} == {"layer2", "layer4"}
-    assert list(model.eval()(torch.rand(1, 3, 64, 64), maps=True).maps) == ["layer2", "layer4"]
+    assert list(model.eval()(torch.rand(1, 3, 32, 32), maps=True).maps) == ["layer2", "layer4"]
     with pytest.raises(ModelError, match="did you mean 'layer4'"):
         create_model(backbone="test_resnet", attention="arl", num_classes=2, taps=("layer5",))
 

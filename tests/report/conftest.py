@@ -1,9 +1,10 @@
 """Fixtures: the folder of a run as training writes it, generated without training."""
 
 import json
+import shutil
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -120,12 +121,27 @@ def write_run(
     return run
 
 
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a run with all defaults once; tests change copies of it."""
+    return write_run(tmp_path_factory.mktemp("finished"))
+
+
 @pytest.fixture
-def make_run(tmp_path: Path) -> Callable[..., Path]:
-    return partial(write_run, tmp_path)
+def make_run(tmp_path: Path, finished_run: Path) -> Callable[..., Path]:
+    """Return a function that writes a run, or copies the one with all defaults."""
+
+    def make(**options: Any) -> Path:
+        if options:
+            return write_run(tmp_path, **options)
+        return Path(shutil.copytree(finished_run, tmp_path / finished_run.name))
+
+    return make
 
 
 @pytest.fixture(scope="session")
-def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def reported(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a finished run with its report; tests only read it."""
-    return build_report(write_run(tmp_path_factory.mktemp("reported"))).parent
+    return build_report(
+        shutil.copytree(finished_run, tmp_path_factory.mktemp("reported") / finished_run.name)
+    ).parent

@@ -23,7 +23,7 @@ from lesionlens.synthesis.sampling import sample_dataset
 from lesionlens.synthesis.structures import read_structures
 
 SIZE = (32, 40)
-IMAGES = {"isic2018": 60, "derm7pt": 60}  # layouts with many classes
+IMAGES = {"isic2018": 46, "derm7pt": 36}  # layouts with many classes
 NUM_SPLITS = {"isic2016": 2, "isic2017": 3, "isic2018": 3, "isic2018-task1": 3, "derm7pt": 3}
 
 
@@ -31,7 +31,7 @@ NUM_SPLITS = {"isic2016": 2, "isic2017": 3, "isic2018": 3, "isic2018-task1": 3, 
 def layouts_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("layouts")
     for name in LAYOUTS:
-        generate_in_layout(name, root / name, num_images=IMAGES.get(name, 24), seed=1, size=SIZE)
+        generate_in_layout(name, root / name, num_images=IMAGES.get(name, 20), seed=1, size=SIZE)
     return root
 
 
@@ -39,7 +39,7 @@ def layouts_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_layout_is_read_without_warnings_as_synthetic(layouts_root: Path, name: str) -> None:
     table = load_table(f"{name}:{layouts_root / name}", verify_images=True)
     frame = table.frame
-    images = IMAGES.get(name, 24)
+    images = IMAGES.get(name, 20)
     assert len(table) == images
     assert table.warnings == table.excluded == ()
     assert set(frame["source"]) == {"synthetic"}

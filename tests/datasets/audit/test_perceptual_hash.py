@@ -80,12 +80,10 @@ def test_pairs_are_those_of_a_plain_search() -> None:
     bits = rng.random((600, 8, HASH_BITS)) < 0.5
     bits[550:, 3] = bits[:50, 0] ^ (rng.random((50, HASH_BITS)) < 0.2)
     # The relation is symmetric for real hashes; of these, the upright row of the first counts.
-    expected = {
-        (i, j, int((bits[i, 0] != bits[j]).sum(axis=1).min()))
-        for i in range(600)
-        for j in range(i + 1, 600)
-        if (bits[i, 0] != bits[j]).sum(axis=1).min() <= 30
-    }
+    expected = set()
+    for i in range(600):
+        distances = (bits[i, 0] != bits[i + 1 :]).sum(axis=2).min(axis=1)
+        expected |= {(i, i + 1 + int(k), int(distances[k])) for k in np.flatnonzero(distances <= 30)}
     assert len(expected) >= 45
     assert {tuple(pair) for pair in near_duplicate_pairs(bits, radius=30)} == expected
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -45,16 +46,24 @@ def models(n: int = 80, *, classes: tuple[str, ...] = TWO) -> list[Predictions]:
     return [first, *(replace(first, scores=first.scores / 2 + extra / 2) for extra in noise)]
 
 
-@pytest.fixture
-def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def prediction_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a.csv, b.csv and c.csv of the same images, and few.csv without five of them."""
+    folder = tmp_path_factory.mktemp("predictions")
+    for name, model in zip("abc", models(), strict=True):
+        write_predictions(folder / f"{name}.csv", model)
+    write_predictions(folder / "few.csv", models()[1].select(np.arange(5, 80)))
+    write_predictions(folder / "many.csv", replace(random_predictions(80), label=np.full(80, "")))
+    return folder
+
+
+@pytest.fixture
+def workdir(tmp_path: Path, prediction_files: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory: a copy of the files of predictions."""
+    shutil.copytree(prediction_files, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr(cli, "_format_warnings", lambda: None)
-    for name, model in zip("abc", models(), strict=True):
-        write_predictions(f"{name}.csv", model)
-    write_predictions("few.csv", models()[1].select(np.arange(5, 80)))
-    write_predictions("many.csv", replace(random_predictions(80), label=np.full(80, "")))
     return tmp_path
 
 

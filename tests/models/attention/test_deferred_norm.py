@@ -32,7 +32,7 @@ def layer(channels: int, dtype: torch.dtype = torch.float64) -> nn.BatchNorm2d:
 @pytest.mark.parametrize("relu", [False, True])
 def test_gradients_equal_finite_differences(normalization: str, relu: bool) -> None:
     """For the inputs of both branches and the weights of their norms."""
-    inputs, norms = [sample_input(2, 3, 3, 2, seed=seed) for seed in (0, 1)], [layer(3), layer(3)]
+    inputs, norms = [sample_input(2, 2, 2, 2, seed=seed) for seed in (0, 1)], [layer(2), layer(2)]
     alpha = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
 
     def run(*_: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ def test_gradients_equal_finite_differences(normalization: str, relu: bool) -> N
 
     learned = [alpha, *inputs, *(weight for norm in norms for weight in norm.parameters())]
     assert torch.autograd.gradcheck(run, learned)
-    assert torch.autograd.gradgradcheck(run, learned)
+    assert torch.autograd.gradgradcheck(run, learned, fast_mode=True)
 
 
 @EVERY
