@@ -60,7 +60,7 @@ def test_commands_and_options_exist(page: Path, generate: ModuleType) -> None:
 def test_shown_recipes_and_keys_load(page: Path) -> None:
     for line in shown_commands(page):
         command, *words = shlex.split(line.replace("…", ""))
-        if command == "train" and words[0][0] != "-" and not words[0].endswith(".yaml"):
+        if command == "train" and words[0][0] != "-" and ".yaml" not in words[0]:
             load_recipe(
                 words[0], ["data=table:my.csv", *(word for word in words[1:] if re.match(r"[a-z_.]+=", word))]
             )
