@@ -125,8 +125,8 @@ def test_one_training_step_equals_the_reference() -> None:
     generator = torch.manual_seed(0)
     # a small ratio, because timm's head is slow to build and is removed
     model = GatedClassifier("vgg11_bn", num_classes=2, mlp_ratio=0.01).double().train()
-    x = torch.rand(3, 3, 64, 64, generator=generator, dtype=torch.float64)
-    target, masks = torch.tensor([0, 1, 1]), (x[:, 0] > 0.6).double()
+    x = torch.rand(2, 3, 64, 64, generator=generator, dtype=torch.float64)
+    target, masks = torch.tensor([0, 1]), (x[:, 0] > 0.6).double()
     state = {name: p.detach().clone().requires_grad_() for name, p in model.named_parameters()}
     logits, maps = _reference_forward(x, state)
     loss = _reference_loss(logits, target, maps, masks)
@@ -157,12 +157,12 @@ def test_one_training_step_equals_the_reference() -> None:
 
 def test_taps_select_the_gated_stages() -> None:
     model = create_model(backbone="test_resnet", attention="gate", num_classes=3, taps=("layer3", "layer1"))
-    maps = model.eval()(torch.rand(2, 3, 64, 64), maps=True).maps
+    maps = model.eval()(torch.rand(2, 3, 32, 32), maps=True).maps
     assert {name: tuple(values.shape) for name, values in maps.items()} == {
-        "layer1": (2, 16, 16),
-        "layer3": (2, 4, 4),
+        "layer1": (2, 8, 8),
+        "layer3": (2, 2, 2),
     }
-    assert model.eval()(torch.rand(2, 3, 64, 64)).maps == {}
+    assert model.eval()(torch.rand(2, 3, 32, 32)).maps == {}
 
 
 def test_unknown_stage_raises() -> None:

@@ -53,7 +53,7 @@ def test_round_trip(tmp_path: Path, name: str | None, options: dict[str, object]
     model, card = saved(tmp_path / "model", name, options)
     loaded = load_model(tmp_path)  # the directory of the run is accepted
     assert loaded.card.model_dump(mode="json") == card.model_dump(mode="json")
-    x = torch.rand(2, 5, 3, 64, 64) if model.num_crops else torch.rand(2, 3, 64, 64)
+    x = torch.rand(2, 5, 3, 32, 32) if model.num_crops else torch.rand(2, 3, 32, 32)
     with torch.no_grad():
         expected = model(x).logits
         torch.testing.assert_close(loaded.model(x).logits, expected, **close(expected, terms_of(model)))

@@ -21,7 +21,7 @@ from lesionlens.training.setup import RunSetup, set_up_run
 
 from ..helpers.tiny_datasets import write_ham10000, write_isic2017
 
-SMALL = ["model.backbone=test_resnet", "model.input_size=64", "train.epochs=1", "train.batch_size=8"]
+SMALL = ["model.backbone=test_resnet", "model.input_size=48", "train.epochs=1", "train.batch_size=8"]
 SEVEN = ("mel", "nv", "bcc", "akiec", "bkl", "df", "vasc")
 
 
