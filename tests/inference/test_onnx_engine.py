@@ -51,7 +51,7 @@ def test_both_give_torchs_scores_from_one_export(cache: Path, monkeypatch: pytes
 
 def test_what_is_not_installed_is_said(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installed, "find_spec", lambda name: None)
-    with pytest.raises(BackendError, match=r"needs openvino, .* pip install 'lesionlens\[engines\]'"):
+    with pytest.raises(BackendError, match=r"requires openvino, .* pip install 'lesionlens\[engines\]'"):
         open_engine(untrained(), "openvino", num_images=1)
     assert open_engine(untrained(), num_images=10**6).name == "torch"
 
@@ -96,7 +96,7 @@ def test_a_broken_package_is_said_and_a_folder_is_no_package(
 
     monkeypatch.setattr(installed, "import_module", fails)
     for name in ("onnxruntime", "openvino"):
-        with pytest.raises(BackendError, match=f"{name} is installed, but cannot be imported: libgomp"):
+        with pytest.raises(BackendError, match=f"{name} is installed but cannot be imported: libgomp"):
             files.load_session(tmp_path / "x.onnx", name, precision="fp32")  # type: ignore[arg-type]
     (tmp_path / "exported_network").mkdir()
     monkeypatch.syspath_prepend(tmp_path)

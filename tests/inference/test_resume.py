@@ -209,7 +209,7 @@ def test_what_could_not_be_written_in_the_end_is_refused_before_the_first_image(
     def never(done: int, total: int) -> None:
         pytest.fail("scored")
 
-    with pytest.raises(PredictionsError, match="the ISIC 2018 format holds the classes"):
+    with pytest.raises(PredictionsError, match="the ISIC 2018 format has the classes"):
         score(output_format="isic2018", on_progress=never)
     with pytest.raises(PredictionsError, match=r"images is a folder\. Pass the name of a file"):
         score(out=here / "images", on_progress=never)

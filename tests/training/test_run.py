@@ -167,7 +167,7 @@ def test_stopped_run_does_not_train_after_resuming(
         (
             "model.backbone=vit_tiny_patch16_224 model.attention=none",
             ModelError,
-            "cannot take images of 64 × 64",
+            "cannot process images of 64 × 64",
         ),
         ("train.device=gpu", RunError, "no GPU that torch can use"),
         ("data.task=melanom", DataError, "did you mean 'melanoma'"),

@@ -87,7 +87,7 @@ def test_model_sets_its_crops(recipe: str, words: list[str]) -> None:
     [
         (["crops.train=random-square"], r"takes 5 grid crops .* sets crops\.train=random-square"),
         (["model.normalization=imagenet"], r"brightness of each crop.*model\.normalization=unit"),
-        (["model.kwargs={crops: nine}"], "crops='nine': give the number"),
+        (["model.kwargs={crops: nine}"], "crops='nine' is not allowed. Set the number"),
         (["model.kwargs={crops: 8}"], "no grid of 8 crops; allowed: 5, 7"),
     ],
 )
