@@ -61,9 +61,8 @@ def test_shown_recipes_and_keys_load(page: Path) -> None:
     for line in shown_commands(page):
         command, *words = shlex.split(line.replace("…", ""))
         if command == "train" and words[0][0] != "-" and ".yaml" not in words[0]:
-            load_recipe(
-                words[0], ["data=table:my.csv", *(word for word in words[1:] if re.match(r"[a-z_.]+=", word))]
-            )
+            overrides = [word for word in words[1:] if re.match(r"[a-z_.]+=", word)]
+            assert load_recipe(words[0], ["data=table:my.csv", *overrides]).data.source
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

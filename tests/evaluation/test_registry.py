@@ -69,7 +69,9 @@ def test_undefined_reason_matches_the_values(name: str) -> None:
 
 def test_default_comparisons_exist() -> None:
     for classes in (("other", "melanoma"), ("a", "b", "c")):
-        check_metric_keys(default_metrics(classes, present=classes), classes)
+        keys = default_metrics(classes, present=classes)
+        assert keys
+        check_metric_keys(keys, classes)  # raises for a metric or scope that does not exist
 
 
 def test_unknown_metrics_and_scopes_raise() -> None:
