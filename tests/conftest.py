@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from importlib.abc import MetaPathFinder
@@ -45,8 +46,10 @@ class Ahead(MetaPathFinder):
 
 
 def pytest_configure() -> None:
-    """Come before jaxtyping's hook, which is in place by now."""
+    """Come before jaxtyping's hook, which is in place by now; let processes that tests start be interrupted."""
     sys.meta_path.insert(0, Ahead())
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jobs, and what they start
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:

@@ -8,6 +8,8 @@ from lesionlens.core.errors import ModelError
 from lesionlens.explanation.cam import CAM_WEIGHTINGS, gradient_map
 from lesionlens.models.base import TimmClassifier
 
+from ..helpers.tolerances import close, terms_of
+
 SWIN = {"embed_dim": 16, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 1, 1)}
 CASES = [
     ("test_resnet", {}, 64, (2, 2)),
@@ -55,11 +57,12 @@ def test_class_token_map_uses_inputs_of_the_last_block() -> None:
     tokens = vit.norm_pre(vit._pos_embed(vit.patch_embed(images)))
     tokens = vit.blocks[:-1](tokens).detach().requires_grad_()
     logits = vit.forward_head(vit.norm(vit.blocks[-1](tokens)))
-    torch.testing.assert_close(logits, model(images).logits)
+    terms = terms_of(model)
+    torch.testing.assert_close(model(images).logits, logits, **close(logits, terms))
     (gradient,) = torch.autograd.grad(logits[0, 2] + logits[1, 0], tokens)
     weight = gradient[:, 1:].mean(dim=1, keepdim=True)
     expected = (weight * tokens[:, 1:]).sum(dim=2).reshape(2, 4, 4)
-    torch.testing.assert_close(actual, expected.detach())
+    torch.testing.assert_close(actual, expected.detach(), **close(expected, terms))
     torch.testing.assert_close(dict(model.state_dict()), before, rtol=0, atol=0)
 
 

@@ -8,6 +8,8 @@ from lesionlens.models.arl_resnet import ARLResNet
 from lesionlens.models.base import TimmClassifier
 from lesionlens.models.factory import create_model
 
+from ..helpers.tolerances import close, terms_of
+
 IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(3))
 
 
@@ -48,7 +50,7 @@ def test_names_by_mechanism(attention: str, options: dict, names: list[str]) -> 
     assert list(maps) == names
     expected_maps = list(model.eval()(IMAGES, maps=True).maps.values())
     for actual, expected in zip(maps.values(), expected_maps, strict=False):
-        torch.testing.assert_close(actual, expected.detach())
+        torch.testing.assert_close(actual, expected.detach(), **close(expected, terms_of(model)))
 
 
 def test_crop_weights_and_maps_of_the_inner_network() -> None:
@@ -67,7 +69,8 @@ def test_heads_sum_to_the_soft_map() -> None:
     model = create_model(backbone="test_resnet", attention="soft", num_classes=2, heads=3)
     heads = head_maps(model, IMAGES)["soft-heads"]
     assert heads.shape == (2, 3, 2, 2)
-    torch.testing.assert_close(heads.sum(dim=1), attention_maps(model, IMAGES)["soft"])
+    expected = attention_maps(model, IMAGES)["soft"]
+    torch.testing.assert_close(heads.sum(dim=1), expected, **close(expected, terms_of(model)))
     assert list(compute_maps_by_name(model, IMAGES)) == ["soft", "gradcam"]
     assert list(compute_maps_by_name(model, IMAGES, methods=("heads",))) == ["soft-heads"]
 

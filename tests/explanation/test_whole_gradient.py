@@ -65,7 +65,8 @@ def test_frozen_parameters_do_not_matter() -> None:
     model = build("gate")
     expected = gradient_map(model, seeded(1, 3, 64, 64))
     model.requires_grad_(False)
-    torch.testing.assert_close(gradient_map(model, seeded(1, 3, 64, 64)), expected)
+    actual = gradient_map(model, seeded(1, 3, 64, 64))
+    torch.testing.assert_close(actual, expected, **close(expected, terms_of(model)))
 
 
 def test_without_attention_maps_of_crops_are_averaged() -> None:
@@ -75,7 +76,8 @@ def test_without_attention_maps_of_crops_are_averaged() -> None:
     actual = gradient_map(model, crops, target=target)
     assert actual.shape == (2, 3, 2, 2)
     inner_map = gradient_map(model.inner, crops.flatten(0, 1), target=target.repeat_interleave(3))
-    torch.testing.assert_close(actual.flatten(0, 1), inner_map / 3)  # the logits are averaged
+    expected = inner_map / 3  # the logits are averaged
+    torch.testing.assert_close(actual.flatten(0, 1), expected, **close(expected, terms_of(model)))
 
 
 def test_end_attention_adds_gradients_of_other_crops() -> None:
