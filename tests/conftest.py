@@ -1,4 +1,4 @@
-"""What every test shares: how many threads compute, where the real sample lies, and skips that say why."""
+"""Fixtures and settings of all tests: compute threads, datasets, and skips with a reason."""
 
 import gc
 import os
@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
-# Before anything imports torch, NumPy or OpenCV, which read these once; processes that tests start inherit them.
-# The tensors are tiny: more threads than one only wait for each other, and waiting by spinning they take the
-# processor from whatever else runs. LESIONLENS_TEST_THREADS asks for another number (`make test-portable`).
+# Set before the import of torch, NumPy and OpenCV, which read these once; subprocesses inherit them.
+# The tensors are tiny: several threads would only wait for each other and keep the CPU busy.
+# LESIONLENS_TEST_THREADS sets another number (`make test-portable`).
 THREADS = os.environ.get("LESIONLENS_TEST_THREADS", "1")
 os.environ |= {"OMP_NUM_THREADS": THREADS, "OPENCV_FOR_THREADS_NUM": THREADS}
 os.environ |= {
@@ -24,9 +24,9 @@ from hypothesis import settings  # noqa: E402
 
 from .helpers import images, tiny_datasets  # noqa: E402
 
-gc.disable()  # until all is imported, see below
+gc.disable()  # until the end of collection, see below
 
-# the same examples each time, so more of them find nothing new; no time limit on a busy machine
+# the same examples in each run; no time limit, because the machine may be busy
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=40)
 settings.load_profile("repeatable")
 
@@ -34,10 +34,10 @@ ROOT = Path(__file__).resolve().parents[1]
 REAL = Path(os.environ.get("LESIONLENS_REAL_DATA", ROOT.parent / "shared" / "data"))
 
 
-class Ahead(MetaPathFinder):
-    """Import timm before the first module whose axes are checked; find nothing.
+class TimmImporter(MetaPathFinder):
+    """Finder that finds no module, but imports timm before the first module with checked shapes.
 
-    jaxtyping compiles anew, each time, what such a module is the first to import: of timm and torch that took 12 s.
+    jaxtyping compiles everything that such a module is the first to import: timm and torch took 12 s.
     """
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: object = None) -> None:
@@ -46,42 +46,42 @@ class Ahead(MetaPathFinder):
 
 
 def pytest_configure() -> None:
-    """Come before jaxtyping's hook, which is in place by now; let processes that tests start be interrupted."""
-    sys.meta_path.insert(0, Ahead())
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jobs, and what they start
+    """Insert the finder before jaxtyping's import hook; let tests interrupt the processes that they start."""
+    sys.meta_path.insert(0, TimmImporter())
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # inherited by background jobs of a shell
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
-    """Leave what was imported out of every later search for garbage: it took a twelfth of the suite's time."""
+    """Exclude imported objects from garbage collection, which took a twelfth of the suite's time."""
     gc.freeze()
     gc.enable()
 
 
 def pytest_unconfigure() -> None:
-    """Let what was left out be cleared away at the end: some libraries report as leaked what is not."""
+    """Include the excluded objects again: some libraries would report them as leaks at exit."""
     gc.unfreeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip, saying so, what needs a card where there is none: ``-m slow`` asks for it too."""
+    """Skip tests that need a GPU if there is none, because ``-m slow`` selects them too."""
     if item.get_closest_marker("gpu"):
         import torch
 
         if not torch.cuda.is_available():
-            pytest.skip("there is no CUDA card that torch can use")
+            pytest.skip("no CUDA GPU that torch can use")
 
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """Give the folder of the real sample (LESIONLENS_REAL_DATA, or ../shared/data)."""
+    """Return the folder of the sample of real images (LESIONLENS_REAL_DATA, or ../shared/data)."""
     if not REAL.is_dir():
-        pytest.skip(f"the real sample is not at {REAL}; set LESIONLENS_REAL_DATA to its folder")
+        pytest.skip(f"the sample of real images is not at {REAL}; set LESIONLENS_REAL_DATA to its folder")
     return REAL
 
 
 @pytest.fixture(scope="session")
-def draw() -> Callable[..., Path]:
+def write_image() -> Callable[..., Path]:
     return images.write_image
 
 
@@ -120,7 +120,7 @@ def isic2019(tmp_path: Path) -> Path:
     return tiny_datasets.write_isic2019(tmp_path)
 
 
-# drop_rate: a resumed run must draw the same dropout
+# drop_rate: a resumed run must sample the same dropout
 TINY = {
     "model.backbone": "test_resnet",
     "model.attention": "arl",
@@ -149,7 +149,7 @@ def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def words(small_set: Path) -> list[str]:
-    """Give the overrides of the recipe ``tiny.yaml`` (empty but for what must be there)."""
+    """Return the overrides of the recipe ``tiny.yaml``, which has only required keys."""
     options = {
         "data": f"ham10000:{small_set}",
         "data.cache_dir": str(small_set.with_name("store")),
@@ -160,7 +160,7 @@ def words(small_set: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def recipe(small_set: Path) -> str:
-    """Write a recipe file that holds next to nothing."""
+    """Write a recipe file with only the required keys."""
     file = small_set.with_name("tiny.yaml")
     file.write_text("data: {source: 'ham10000:.'}\nmodel: {}\n")
     return str(file)

@@ -37,7 +37,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_whole_way(
+def test_generate_train_predict_evaluate_explain(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Synthesise, check, train two steps, predict, evaluate, explain."""
@@ -67,7 +67,7 @@ def test_the_whole_way(
 
 
 @pytest.mark.slow
-def test_ones_own_images_with_a_table(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_custom_images_with_a_table(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder and a CSV with labels of one's own, one file CMYK."""
     generate_dataset(here / "ham", num_images=40, seed=2, size=(90, 120))
     rows = []
@@ -96,7 +96,7 @@ def test_ones_own_images_with_a_table(here: Path, monkeypatch: pytest.MonkeyPatc
         (["trian"], 2, "train"),
     ],
 )
-def test_an_error_is_a_readable_line(
+def test_error_is_one_readable_line(
     here: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -110,14 +110,14 @@ def test_an_error_is_a_readable_line(
     assert "Traceback" not in said
 
 
-def test_the_version_is_told(
+def test_version_option(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "--version") == 0
     assert capsys.readouterr().out.strip() == cli.__version__
 
 
-def test_debug_shows_where(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debug_shows_the_traceback(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["lesionlens", "train", "dmeo", "--debug"])
     with pytest.raises(cli.LesionLensError):
         cli.main()
@@ -151,7 +151,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.slow
-def test_the_demo_goes_the_whole_way(
+def test_demo_runs_the_full_pipeline(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("demo", "demo-2"):

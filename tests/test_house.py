@@ -1,4 +1,4 @@
-"""The structure of the package: one name once, files of one idea, imports inside functions only where listed."""
+"""The structure of package and tests: unique names, short files and test names, listed lazy imports."""
 
 import ast
 from collections import defaultdict
@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parents[1] / "src" / "lesionlens"
+TESTS = Path(__file__).resolve().parent
+SOURCE = TESTS.parent / "src" / "lesionlens"
 MODULES = sorted(SOURCE.rglob("*.py"))
 MAX_LINES = 450
+MAX_TEST_NAME = 60
 
 # (module pattern, imported package pattern, why it is imported inside a function)
 LAZY_IMPORTS = (
@@ -53,7 +55,17 @@ def test_public_names_exist_once() -> None:
     assert {name: sorted(paths) for name, paths in homes.items() if len(paths) > 1} == {}
 
 
-def test_files_can_be_read_at_one_sitting() -> None:
+def test_test_names_are_short() -> None:
+    names = [
+        f"{path.relative_to(TESTS).as_posix()}::{node.name}"
+        for path in sorted(TESTS.rglob("test_*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+    assert [name for name in names if len(name.partition("::")[2]) > MAX_TEST_NAME] == []
+
+
+def test_files_are_short() -> None:
     long = {path.name: lines for path in MODULES if (lines := path.read_text().count("\n")) > MAX_LINES}
     assert long == {}
 

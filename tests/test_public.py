@@ -9,12 +9,12 @@ import lesionlens
 
 
 @pytest.mark.parametrize("name", [name for name in lesionlens.__all__ if name != "__version__"])
-def test_a_verb_is_a_documented_function(name: str) -> None:
+def test_public_functions_are_documented(name: str) -> None:
     assert callable(getattr(lesionlens, name))
     assert getattr(lesionlens, name).__doc__
 
 
-def test_a_wrong_name_is_an_attribute_error() -> None:
+def test_unknown_name_raises_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         lesionlens.trian  # noqa: B018
 
@@ -26,7 +26,7 @@ def test_import_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.slow
-def test_a_verb_stays_a_function_whatever_was_imported_before() -> None:
+def test_public_functions_are_not_hidden_by_modules() -> None:
     look = (
         "import lesionlens.training.run, lesionlens.evaluation.evaluate, lesionlens.explanation.explain\n"
         "import lesionlens.inference.predict, lesionlens\n"

@@ -28,13 +28,13 @@ def clock():
     return Clock()
 
 
-def test_the_variants_take_turns_after_one_warm_up_each(script, clock):
+def test_variants_alternate_after_one_warm_up_each(script, clock):
     variants = {name: clock.work(name, 1) for name in ("baseline", "ours", "roofline")}
     script("harness").time_variants(variants, rounds=3, clock=clock)
     assert "".join(name[0] for name in clock.calls) == "bor" + "bor" + "orb" + "rbo"
 
 
-def test_ratios_are_taken_round_by_round_and_the_warm_up_does_not_count(script, clock):
+def test_ratios_are_per_round_without_warm_up(script, clock):
     """Both variants slow down threefold in round two: the ratio hardly notices, the medians would."""
     variants = {
         "baseline": clock.work("baseline", 99, 4, 12, 4),
@@ -68,17 +68,17 @@ def test_ratios_are_taken_round_by_round_and_the_warm_up_does_not_count(script, 
         ),  # beside a baseline, the roofline is not
     ],
 )
-def test_the_target_is_of_the_ratio_to_the_baseline_or_else_to_the_roofline(script, variants, target, met):
+def test_target_compares_with_baseline_or_else_roofline(script, variants, target, met):
     assert script("harness").make_row("x", variants, target=target).target_met is met
 
 
-def test_costs_that_are_no_rates_are_shown_for_one_item(script):
+def test_costs_in_seconds_are_per_item(script):
     row = script("harness").make_row
     assert row("t", {"ours": [0.5]}, items=10, unit="ms").values == {"ours": 50}
     assert row("m", {"baseline": [6e6], "ours": [2e6]}, unit="MB").values == {"baseline": 6, "ours": 2}
 
 
-def test_the_table_shows_each_variant_each_ratio_and_the_target(script):
+def test_table_has_variants_ratios_and_target(script):
     harness, rows = script("harness"), script("results_table")
     found = [
         harness.make_row("first", {"baseline": [0.01], "ours": [0.004]}, target=3, note="same pixels"),
@@ -101,7 +101,7 @@ def test_the_table_shows_each_variant_each_ratio_and_the_target(script):
     assert len({len(line) for line in (head, rule, first, second)}) == 1
 
 
-def test_the_json_holds_machine_date_versions_and_rows_and_comes_back(script, monkeypatch, tmp_path, capsys):
+def test_json_round_trip_has_machine_date_and_versions(script, monkeypatch, tmp_path, capsys):
     harness, rows = script("harness"), script("results_table")
     file = tmp_path / "new" / "decode.json"
     monkeypatch.setattr("sys.argv", ["benchmarks/decode.py", "--json", str(file), "--rounds", "2"])
@@ -119,7 +119,7 @@ def test_the_json_holds_machine_date_versions_and_rows_and_comes_back(script, mo
     harness.parse_options.cache_clear()
 
 
-def test_what_linux_says_of_a_processor_is_read_by_its_key(script, tmp_path):
+def test_cpuinfo_is_read_by_key(script, tmp_path):
     file = tmp_path / "cpuinfo"
     file.write_text("model\t\t: 143\nmodel name\t: Some CPU: fast\nflags\t\t: fpu avx512f amx_bf16\n")
     line = script("machine").read_cpuinfo
@@ -129,7 +129,7 @@ def test_what_linux_says_of_a_processor_is_read_by_its_key(script, tmp_path):
     assert line("flags", tmp_path / "none") == ""
 
 
-def test_a_target_beyond_what_the_roofline_surely_reaches_is_above_it(script):
+def test_target_is_above_roofline_only_outside_its_interval(script):
     row, verdict = script("results_table").make_row, script("results_table").target_verdict
     costs = {"baseline": [6.0, 8.0], "ours": [4.0, 4.0], "roofline": [3.0, 2.0]}
     found = row("x", costs, target=4.5)

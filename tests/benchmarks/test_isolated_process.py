@@ -24,7 +24,7 @@ class Line:
         self.sent.append(what)
 
 
-def test_a_way_is_prepared_once_works_in_turn_and_ends_with_the_line(script):
+def test_variant_is_prepared_once_and_ends_with_the_connection(script):
     line, done = Line(3), []
 
     def way(turn_signal, what):
@@ -37,7 +37,7 @@ def test_a_way_is_prepared_once_works_in_turn_and_ends_with_the_line(script):
     assert line.sent == [None] * 4  # prepared, and after each turn
 
 
-def test_short_work_is_done_several_times_a_turn(script):
+def test_short_work_is_repeated_in_each_turn(script):
     isolated, done = script("isolated_process"), []
     way = isolated.make_variant(lambda what: lambda: done.append(what), times=3, what="work")
     line = Line(2)
@@ -46,7 +46,7 @@ def test_short_work_is_done_several_times_a_turn(script):
     assert done == ["work"] * 6
 
 
-def test_what_went_wrong_there_is_told_here(script):
+def test_error_in_the_process_is_raised_in_the_caller(script):
     def broken(turn_signal):
         raise ValueError("no such network")
 
@@ -63,7 +63,7 @@ def test_what_went_wrong_there_is_told_here(script):
         ("inference", "prepare_baseline", ("test_resnet", 1)),
     ],
 )
-def test_what_prepares_work_becomes_a_way(script, module, way, given):
+def test_make_variant_from_a_prepare_function(script, module, way, given):
     line = Line(2)
     made = script("isolated_process").make_variant(getattr(script(module), way))
     with pytest.raises(SystemExit):
@@ -72,7 +72,7 @@ def test_what_prepares_work_becomes_a_way(script, module, way, given):
 
 
 @pytest.mark.slow
-def test_a_way_that_hangs_or_dies_is_told_and_ended(script, monkeypatch):
+def test_hanging_or_dead_process_raises_and_is_ended(script, monkeypatch):
     isolated = script("isolated_process")
     monkeypatch.setattr(isolated, "PRELOADED_MODULES", [])
     monkeypatch.setattr(isolated, "TURN_TIMEOUT", 20)

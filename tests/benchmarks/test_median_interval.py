@@ -3,13 +3,13 @@
 import numpy as np
 
 
-def test_of_few_rounds_the_least_and_the_greatest(script):
+def test_interval_of_few_rounds_is_their_range(script):
     found = script("median_interval").ratio_interval([2.0, 8.0, 3.0], [1.0, 2.0, 1.0])
     assert (found.median, found.low, found.high, found.rounds) == (3, 2, 4, 3)
     assert str(found) == "3.00 (2.00–4.00, 3 rounds)"
 
 
-def test_from_six_rounds_on_the_interval_holds_the_true_median_in_19_of_20_cases(script):
+def test_interval_of_six_rounds_covers_the_median_at_95_percent(script):
     ones, times = [1.0] * 12, 400
     # skewed, as delays are; the median is 1
     drawn = np.random.default_rng(0).lognormal(0.0, 0.3, (times, len(ones)))
@@ -20,7 +20,7 @@ def test_from_six_rounds_on_the_interval_holds_the_true_median_in_19_of_20_cases
     assert all(min(each) < one.low < one.high < max(each) for each, one in zip(drawn, found, strict=True))
 
 
-def test_five_rounds_are_too_few_and_six_are_enough(script):
+def test_six_rounds_are_the_minimum_for_an_interval(script):
     """All lie on one side with chance 2 / 2 ** n: above one in twenty for five, below for six."""
     ratios = [1.5, 1.1, 1.6, 1.2, 1.4, 1.3]
     for rounds in (5, 6):

@@ -7,7 +7,7 @@ import pytest
 
 
 @pytest.mark.slow
-def test_memory_that_is_filled_is_seen_and_nothing_of_the_work_before(script):
+def test_peak_is_of_this_work_only(script):
     many, few = 400 * 2**20, 2**20
     works = [partial(partial, np.full, size, 7, np.uint8) for size in (many, few)]
     large, small = script("peak_memory").measure_peak_memory(works)

@@ -26,7 +26,7 @@ def report(script):
     return make
 
 
-def test_the_page_has_a_section_for_each_machine_and_counts_what_was_met(script, report):
+def test_page_has_a_section_per_machine_and_counts_targets_met(script, report):
     found = [
         report("steps", target=2),
         report("decode", day="2030-01-05", target=4),
@@ -42,7 +42,7 @@ def test_the_page_has_a_section_for_each_machine_and_counts_what_was_met(script,
     assert slow.index("### Decode") < slow.index("### Maps") < slow.index("### Steps")
 
 
-def test_results_are_gathered_from_files_and_an_empty_folder_says_so(script, report, tmp_path):
+def test_gather_results_from_files_and_from_an_empty_folder(script, report, tmp_path):
     results = script("results")
     with pytest.raises(SystemExit, match="holds no results"):
         results.gather_results(tmp_path, tmp_path / "page.md")
@@ -51,7 +51,7 @@ def test_results_are_gathered_from_files_and_an_empty_folder_says_so(script, rep
     assert "| of decode |" in (tmp_path / "page.md").read_text()
 
 
-def test_the_exponent_is_the_power_between_the_largest_sizes(script):
+def test_exponent_is_between_the_two_largest_sizes(script):
     curves = script("scaling_curves")
     curve = curves.ScalingCurve(
         name="step", size="images", sizes=(1, 10, 20), seconds=(5, 6, 24), megabytes=(300, 310, 2400)
@@ -64,7 +64,7 @@ def test_the_exponent_is_the_power_between_the_largest_sizes(script):
     assert first.split("|")[-2].strip() == ""
 
 
-def test_curves_survive_their_json(script, report):
+def test_curves_round_trip_through_json(script, report):
     rows, curves = script("results_table"), script("scaling_curves")
     curve = curves.ScalingCurve(name="a", size="b", sizes=(1, 2), seconds=(1, 2), megabytes=(3, 4))
     whole = report("scaling").model_copy(update={"curves": (curve,)})
@@ -72,7 +72,7 @@ def test_curves_survive_their_json(script, report):
     assert "| a " in whole.to_markdown()
 
 
-def test_the_scaling_figure_is_the_same_file_for_the_same_curves(script, tmp_path):
+def test_scaling_figure_is_deterministic(script, tmp_path):
     curves, figure = script("scaling_curves"), script("scaling")
     found = [
         curves.ScalingCurve(
@@ -87,7 +87,7 @@ def test_the_scaling_figure_is_the_same_file_for_the_same_curves(script, tmp_pat
         assert f">{label}<" in text
 
 
-def test_only_what_has_a_main_part_is_run(script, tmp_path):
+def test_only_scripts_with_a_main_block_are_run(script, tmp_path):
     (tmp_path / "work.py").write_text('if __name__ == "__main__":\n    pass\n')
     (tmp_path / "part.py").write_text("x = 1\n")
     (tmp_path / "run.py").write_text('if __name__ == "__main__":\n    pass\n')

@@ -16,14 +16,14 @@ def test_a_convolution_has_the_stated_operations(script):
     assert gflop == roofline.convolution_gflop(images=2)
 
 
-def test_as_many_operations_as_a_step(script):
+def test_products_only_has_as_many_operations_as_a_step(script):
     network = {"backbone": "test_resnet"}
     step = script("train_steps").baseline_step(network, 2, 64)
     least = script("roofline").prepare_products_only(network, 2, 64, bf16=False)
     assert operations(least) == operations(step) > 0
 
 
-def test_layers_are_seen_with_their_shapes_and_left_as_they_were(script):
+def test_product_shapes_leave_the_layers_unchanged(script):
     model = script("train_steps").make_network({"backbone": "test_resnet"})
     found = script("roofline").product_shapes(model, torch.rand(2, 3, 64, 64))
     layers = [each for each in model.modules() if isinstance(each, torch.nn.Conv2d | torch.nn.Linear)]

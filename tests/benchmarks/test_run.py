@@ -3,7 +3,7 @@
 import sys
 
 
-def test_a_script_that_fails_or_never_ends_is_passed_over(script, capfd, tmp_path):
+def test_failing_and_hanging_scripts_are_skipped(script, capfd, tmp_path):
     run = script("run")
     left = tmp_path / "left"
     stuck = f"""

@@ -1,4 +1,4 @@
-"""What is kept for the backward pass, counted by hand and for attention residual learning."""
+"""What is saved_bytes for the backward pass, counted by hand and for attention residual learning."""
 
 import torch
 from torch import nn
@@ -8,7 +8,7 @@ from lesionlens.models.attention import arl_fused as arl_operation
 from lesionlens.models.factory import create_model
 
 
-def test_each_memory_counts_once(script):
+def test_shared_memory_counts_once(script):
     linear = nn.Linear(3, 5, bias=False)
     x = torch.rand(2, 3, requires_grad=True)
     assert script("saved_activations").saved_activation_bytes(linear, x) == 4 * (
@@ -18,11 +18,11 @@ def test_each_memory_counts_once(script):
     assert script("saved_activations").saved_activation_bytes(twice, x) == 4 * (2 * 3 + 3 * 5 + 2 * 5)
 
 
-def test_attention_keeps_nothing_beyond_the_residual_network_but_gates_and_sums(script, monkeypatch):
+def test_attention_saves_only_gates_and_sums_more_than_resnet(script, monkeypatch):
     """Compiled; here what is compiled runs as it stands, which keeps the same."""
     monkeypatch.setattr(arl_operation, "run_compiled", lambda formula, *given: formula(*given))
 
-    def kept(attention: str) -> int:
+    def saved_bytes(attention: str) -> int:
         model = create_model(backbone="resnet26d", attention=attention, num_classes=3)
         compile_attention(model)
         model, x = (each.to(memory_format=torch.channels_last) for each in (model, torch.rand(2, 3, 32, 32)))
@@ -33,4 +33,4 @@ def test_attention_keeps_nothing_beyond_the_residual_network_but_gates_and_sums(
     sums = 2 * 2 * widths  # of two images in two blocks
     gates, last = 8, 2 * 2048 * 1 * 1  # the last grid, which a ReLU of its own keeps
     # a norm keeps its running mean and variance as well, a late one its bias
-    assert kept("arl") == kept("none") + 4 * (gates + sums + late - 2 * late - last)
+    assert saved_bytes("arl") == saved_bytes("none") + 4 * (gates + sums + late - 2 * late - last)

@@ -24,7 +24,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     return int(ended.value.code or 0)
 
 
-def test_an_audit_prints_and_writes(
+def test_audit_prints_and_writes_its_report(
     ham: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     images = sorted((ham / "HAM10000_images").glob("*.jpg"))
@@ -45,7 +45,7 @@ def test_an_audit_prints_and_writes(
     }
 
 
-def test_a_split_is_written_and_described(
+def test_split_is_written_and_described(
     ham: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "split.csv"
@@ -57,7 +57,7 @@ def test_a_split_is_written_and_described(
     assert pd.read_csv(out)["split"].value_counts().sum() == 40
 
 
-def test_a_wrong_split_is_one_line(
+def test_invalid_split_is_a_one_line_error(
     ham: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "data", "audit", str(ham), "--split", "group_kfolds") == 1
@@ -66,7 +66,7 @@ def test_a_wrong_split_is_one_line(
     )
 
 
-def test_the_list_names_every_data_set_whole(
+def test_data_list_names_every_dataset_in_full(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "data", "list") == 0

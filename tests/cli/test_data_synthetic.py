@@ -15,7 +15,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     return int(ended.value.code or 0)
 
 
-def test_a_set_is_painted_then_planted(
+def test_generate_then_inject_artifact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--layout", "isic2016", "--images", "12", "--size", "36x48", "--exclude-artifact", "hair"]
@@ -38,7 +38,7 @@ def test_a_set_is_painted_then_planted(
     assert len(load_table(source)) == 12
 
 
-def test_a_size_that_is_none_is_refused(
+def test_invalid_size_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "generate", str(tmp_path / "set"), "--size", "192") != 0

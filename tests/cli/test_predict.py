@@ -32,7 +32,7 @@ def save_small_model(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_stopped_it_says_what_to_do_and_goes_on(
+def test_interrupted_prediction_explains_how_to_resume(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -75,7 +75,7 @@ def test_stopped_it_says_what_to_do_and_goes_on(
     assert run(monkeypatch, *words, "--engine", "tensorflow") == 2
 
 
-def test_so_many_threads_compute_as_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_num_threads_sets_the_compute_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     save_small_model(Path("b"))
     Image.new("RGB", (40, 40), (1, 9, 99)).save("1.png")
@@ -89,7 +89,7 @@ def test_so_many_threads_compute_as_are_said(tmp_path: Path, monkeypatch: pytest
         torch.set_num_threads(before)
 
 
-def test_the_pace_is_that_of_late() -> None:
+def test_rate_is_the_recent_rate() -> None:
     now = 0.0
     progress = progress_bar(Console(file=io.StringIO(), force_terminal=True), unit="images")
     progress.get_time = lambda: now

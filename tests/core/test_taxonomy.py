@@ -1,4 +1,4 @@
-"""Names, codes and spellings of the diagnoses."""
+"""Diagnoses: names, codes and spellings."""
 
 import pytest
 from hypothesis import given
@@ -28,8 +28,8 @@ def test_case_spaces_and_hyphens_do_not_matter(pair: tuple[str, str], case, join
 
 
 def test_no_spelling_means_two_diagnoses() -> None:
-    plain = [spelling.casefold().replace("-", " ").replace("_", " ") for spelling, _ in SPELLINGS]
-    assert len(set(plain)) == len(plain)
+    normalized = [spelling.casefold().replace("-", " ").replace("_", " ") for spelling, _ in SPELLINGS]
+    assert len(set(normalized)) == len(normalized)
 
 
 def test_codes_are_those_of_the_challenge_in_its_order() -> None:
@@ -52,6 +52,6 @@ def test_any_text_is_a_diagnosis_or_a_data_error(text: str) -> None:
 
 
 @pytest.mark.parametrize("finer", ["solar lentigo", "blue nevus", "malignant", "", "nan", "unknown"])
-def test_what_is_finer_or_coarser_is_no_alias(finer: str) -> None:
+def test_finer_or_coarser_terms_are_not_aliases(finer: str) -> None:
     with pytest.raises(DataError, match="unknown diagnosis"):
         canonical_name(finer)

@@ -1,4 +1,4 @@
-"""Problems are counted by kind, shown by example, and raised in one message."""
+"""Issues: counted by kind, shown by example, raised in one message."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from lesionlens.core.errors import DataError
 from lesionlens.datasets.issues import MAX_EXAMPLES, IssueCollector
 
 
-def test_nothing_noted_is_nothing_raised() -> None:
+def test_no_issue_raises_nothing() -> None:
     problems = IssueCollector()
     problems.add_error("kind", [])
     problems.add_warning("other", iter(()))
@@ -14,14 +14,14 @@ def test_nothing_noted_is_nothing_raised() -> None:
     assert problems.errors == problems.warnings == ()
 
 
-def test_warnings_alone_raise_nothing() -> None:
+def test_only_warnings_raise_nothing() -> None:
     problems = IssueCollector()
-    problems.add_warning("rows", ["a"], hint="Go on.")
+    problems.add_warning("rows", ["a"], hint="Ignore them.")
     problems.raise_errors("here")
-    assert problems.warnings == ("rows: 1 (a). Go on.",)
+    assert problems.warnings == ("rows: 1 (a). Ignore them.",)
 
 
-def test_counts_go_on_where_examples_stop() -> None:
+def test_counts_exceed_the_shown_examples() -> None:
     problems = IssueCollector()
     problems.add_error("rows", (str(i) for i in range(1000)), hint="Mend them.")
     problems.add_error("rows", ["more"], hint="Mend them.")
@@ -29,7 +29,7 @@ def test_counts_go_on_where_examples_stop() -> None:
     assert MAX_EXAMPLES == 5
 
 
-def test_one_kind_of_error_is_told_in_the_first_line() -> None:
+def test_one_kind_of_error_is_in_the_first_line() -> None:
     problems = IssueCollector()
     problems.add_error("a", ["1", "2"], hint="Mend them.")
     problems.add_warning("w", ["3"])
@@ -38,7 +38,7 @@ def test_one_kind_of_error_is_told_in_the_first_line() -> None:
     assert str(caught.value) == "here cannot be used: a: 2 (1, 2). Mend them.\n  warning: w: 1 (3)."
 
 
-def test_the_first_line_stands_alone_and_each_kind_has_its_own() -> None:
+def test_several_kinds_of_errors_have_a_line_each() -> None:
     problems = IssueCollector()
     problems.add_error("a", ["1", "2"])
     problems.add_warning("w", ["3"], hint="Fine.")

@@ -1,4 +1,4 @@
-"""The summary says the numbers, fits 80 columns and never calls synthetic images a patient's."""
+"""Summary of a table: counts, 80 columns, and synthetic images marked as such."""
 
 from pathlib import Path
 
@@ -15,8 +15,8 @@ def _row(text: str, name: str) -> list[str]:
     return next(line.split() for line in text.splitlines() if line.startswith(name))
 
 
-def test_tells_classes_lesions_sizes_gaps_and_licence(ham10000: Path, draw) -> None:
-    draw(ham10000 / "HAM10000_images_part_1" / "ISIC_0024306.jpg", size=(60, 45))
+def test_summary_has_classes_lesions_sizes_gaps_and_license(ham10000: Path, write_image) -> None:
+    write_image(ham10000 / "HAM10000_images_part_1" / "ISIC_0024306.jpg", size=(60, 45))
     (ham10000 / "HAM10000_images_part_1" / "ISIC_0024314.jpg").unlink()
     text = summarize_table(load_table(f"ham10000:{ham10000}"))
     assert text.startswith("HAM10000: 8 images\n")
@@ -35,7 +35,7 @@ def test_tells_classes_lesions_sizes_gaps_and_licence(ham10000: Path, draw) -> N
     assert "- rows without an image: 1 (ISIC_0024314)" in text
 
 
-def test_official_parts_have_columns(isic2017: Path) -> None:
+def test_official_splits_have_columns(isic2017: Path) -> None:
     text = summarize_table(load_table(f"isic2017:{isic2017}"))
     assert _row(text, "Class") == ["Class", "train", "validation", "test", "images", "percent", "lesions"]
     assert _row(text, "nevus") == ["nevus", "2", "1", "1", "4", "40.0", "%", "4"]
@@ -45,13 +45,13 @@ def test_official_parts_have_columns(isic2017: Path) -> None:
 
 
 @pytest.mark.parametrize("fixture", ["isic2016", "isic2017", "ham10000", "isic2018", "isic2019", "derm7pt"])
-def test_fits_eighty_columns(fixture: str, request: pytest.FixtureRequest) -> None:
+def test_summary_fits_80_columns(fixture: str, request: pytest.FixtureRequest) -> None:
     root = request.getfixturevalue(fixture)
     text = summarize_table(load_table(f"{fixture}:{root}"))
     assert max(len(line) for line in text.splitlines() if str(root) not in line) <= 80
 
 
-def test_synthetic_images_carry_no_ones_licence(ham10000: Path, write) -> None:
+def test_synthetic_images_have_no_license(ham10000: Path, write) -> None:
     write(ham10000 / "synthesis.json", "{}", [])
     text = summarize_table(load_table(f"ham10000:{ham10000}"))
     assert text.startswith("Synthetic images: 9 images\n")
@@ -59,9 +59,9 @@ def test_synthetic_images_carry_no_ones_licence(ham10000: Path, write) -> None:
     assert "Tschandl" not in text
 
 
-def test_ones_own_table_counts_patients(tmp_path: Path, draw, write) -> None:
+def test_custom_table_counts_patients(tmp_path: Path, write_image, write) -> None:
     for number in range(3):
-        draw(tmp_path / f"{number}.jpg", seed=number)
+        write_image(tmp_path / f"{number}.jpg", seed=number)
     long = "a_class_with_a_name_longer_than_any_column"
     write(tmp_path / "mine.csv", "image,label,patient_id", [f"0,{long},A", "1,b,A", "2,b,B"])
     text = summarize_table(load_table(str(tmp_path / "mine.csv"), classes=[long, "b"]))
@@ -69,7 +69,7 @@ def test_ones_own_table_counts_patients(tmp_path: Path, draw, write) -> None:
     assert _row(text, "a_class")[1:] == ["1", "33.3", "%", "1"]
 
 
-def test_a_file_that_has_gone_is_named(ham10000: Path) -> None:
+def test_missing_file_is_named(ham10000: Path) -> None:
     table = load_table(f"ham10000:{ham10000}")
     table.paths[0].unlink()
     with pytest.raises(ImageError, match="No such file"):
@@ -77,15 +77,15 @@ def test_a_file_that_has_gone_is_named(ham10000: Path) -> None:
 
 
 @pytest.mark.real_data
-def test_the_real_sample_reads_well(real_data: Path) -> None:
+def test_summary_of_the_real_sample(real_data: Path) -> None:
     text = summarize_table(load_table(f"ham10000:{real_data / 'ham10000'}"))
     assert _row(text, "nevus") == ["nevus", "1,500", "53.5", "%", "1,500"]
     assert "224 × 224 pixels" in text
 
 
 @pytest.mark.parametrize("name", ["ham10000", "isic2018"])
-def test_either_distribution_of_ham10000_is_compared_with_itself(tmp_path: Path, name: str) -> None:
+def test_each_distribution_of_ham10000_has_its_own_counts(tmp_path: Path, name: str) -> None:
     ours, challenge = write_ham10000(tmp_path / "ham"), write_isic2018(tmp_path / "challenge")
     assert "no: 9 of 10,015 images" in summarize_table(load_table(f"{name}:{ours}"))
-    said = " ".join(summarize_table(load_table(f"{name}:{challenge}")).split())
-    assert "no: train 7 of 10,015, validation 2 of 193, test 0 of 1,512" in said
+    text = " ".join(summarize_table(load_table(f"{name}:{challenge}")).split())
+    assert "no: train 7 of 10,015, validation 2 of 193, test 0 of 1,512" in text

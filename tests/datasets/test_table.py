@@ -1,4 +1,4 @@
-"""The table keeps its promises, cannot be changed, and tells two data sets apart."""
+"""Lesion table: invariants, immutability, and a fingerprint of its content."""
 
 import pickle
 from dataclasses import FrozenInstanceError, replace
@@ -13,10 +13,10 @@ from lesionlens.datasets.table import TABLE_COLUMNS, LesionTable
 
 
 @pytest.fixture
-def frame(tmp_path: Path, draw) -> pd.DataFrame:
+def frame(tmp_path: Path, write_image) -> pd.DataFrame:
     rows = pd.DataFrame({name: [""] * 4 for name in TABLE_COLUMNS}, dtype="str")
     rows["image_id"] = ["a", "b", "c", "d"]
-    rows["path"] = [str(draw(tmp_path / f"{name}.png", seed=i)) for i, name in enumerate("abcd")]
+    rows["path"] = [str(write_image(tmp_path / f"{name}.png", seed=i)) for i, name in enumerate("abcd")]
     rows["diagnosis"] = ["nevus", "melanoma", "melanoma", "nevus"]
     rows["lesion_id"] = ["1", "2", "2", "d"]
     rows["patient_id"] = ["", "p", "", "p"]
@@ -30,9 +30,7 @@ def table(tmp_path: Path, frame: pd.DataFrame) -> LesionTable:
     return LesionTable("mine", tmp_path, frame, ("melanoma", "nevus", "dermatofibroma"))
 
 
-def test_neither_the_given_nor_the_returned_frame_changes_the_table(
-    table: LesionTable, frame: pd.DataFrame
-) -> None:
+def test_table_is_independent_of_input_and_returned_frames(table: LesionTable, frame: pd.DataFrame) -> None:
     before = table.fingerprint()
     frame.loc[0, "diagnosis"] = "melanoma"
     copy = table.frame
@@ -48,7 +46,7 @@ def test_neither_the_given_nor_the_returned_frame_changes_the_table(
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "said"),
+    ("column", "value", "message"),
     [
         ("image_id", "b", "a unique image_id"),
         ("image_id", "", "a unique image_id"),
@@ -58,11 +56,11 @@ def test_neither_the_given_nor_the_returned_frame_changes_the_table(
         ("sex", None, "unknown text"),
     ],
 )
-def test_rows_that_break_a_promise_are_refused(
-    tmp_path: Path, frame: pd.DataFrame, column: str, value: str | None, said: str
+def test_invalid_rows_raise(
+    tmp_path: Path, frame: pd.DataFrame, column: str, value: str | None, message: str
 ) -> None:
     frame.loc[0, column] = value
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         LesionTable("mine", tmp_path, frame, ("melanoma", "nevus"))
 
 
@@ -78,10 +76,10 @@ def test_columns_ages_and_classes_are_checked(tmp_path: Path, frame: pd.DataFram
         LesionTable("mine", tmp_path, frame, (*classes, "nevus"))
 
 
-def test_select_keeps_the_order_asked_for_and_knows_its_ids(table: LesionTable) -> None:
-    chosen = table.select(["d", "a"])
-    assert chosen.frame["image_id"].tolist() == ["d", "a"]
-    assert (chosen.classes, len(chosen), chosen.root) == (table.classes, 2, table.root)
+def test_select_returns_rows_in_the_requested_order(table: LesionTable) -> None:
+    selected = table.select(["d", "a"])
+    assert selected.frame["image_id"].tolist() == ["d", "a"]
+    assert (selected.classes, len(selected), selected.root) == (table.classes, 2, table.root)
     assert len(table.select([])) == 0
     with pytest.raises(DataError, match=r"2 of 3 images are not in mine:.*for example x, y"):
         table.select(["x", "a", "y"])
@@ -89,33 +87,33 @@ def test_select_keeps_the_order_asked_for_and_knows_its_ids(table: LesionTable) 
         table.select(["a", "a"])
 
 
-def test_groups_are_patients_where_known_on_any_row_of_the_lesion(table: LesionTable) -> None:
+def test_groups_are_patients_if_known_for_any_row_of_the_lesion(table: LesionTable) -> None:
     assert table.group_ids.tolist() == ["1", "patient:p", "patient:p", "patient:p"]
 
 
-def test_fingerprint_ignores_order_and_sees_labels_lesions_parts_and_files(
-    table: LesionTable, tmp_path: Path, draw
+def test_fingerprint_depends_on_content_and_not_on_order(
+    table: LesionTable, tmp_path: Path, write_image
 ) -> None:
     before = table.fingerprint()
     assert len(before) == 64
     assert table.select(["d", "b", "a", "c"]).fingerprint() == before
-    seen = {before, table.select(["a", "b"]).fingerprint()}
-    mask = draw(tmp_path / "mask.png", size=(9, 9))
+    fingerprints = {before, table.select(["a", "b"]).fingerprint()}
+    mask = write_image(tmp_path / "mask.png", size=(9, 9))
     for column, value in (
         ("diagnosis", "melanoma"), ("lesion_id", "9"), ("split", "validation"), ("diagnosis_method", "histo"),
         ("mask_path", str(mask)),
     ):  # fmt: skip
         changed = table.frame
         changed.loc[0, column] = value
-        seen.add(replace(table, frame=changed).fingerprint())
-    draw(table.paths[0], size=(30, 30))
-    seen.add(table.fingerprint())
-    assert len(seen) == 8
+        fingerprints.add(replace(table, frame=changed).fingerprint())
+    write_image(table.paths[0], size=(30, 30))
+    fingerprints.add(table.fingerprint())
+    assert len(fingerprints) == 8
     table.paths[0].unlink()
     with pytest.raises(DataError, match="can no longer be read"):
         table.fingerprint()
 
 
-def test_a_table_travels_to_another_process(table: LesionTable) -> None:
-    again = pickle.loads(pickle.dumps(table))
-    pd.testing.assert_frame_equal(again.frame, table.frame)
+def test_table_can_be_pickled(table: LesionTable) -> None:
+    restored = pickle.loads(pickle.dumps(table))
+    pd.testing.assert_frame_equal(restored.frame, table.frame)

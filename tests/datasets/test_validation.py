@@ -1,4 +1,4 @@
-"""Masks that do not fit are told by `data validate`, each with its file's name; nothing is decoded without need."""
+"""Validation of masks: mismatched and damaged files are named, and decoded only on request."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ def root(tmp_path: Path) -> Path:
     return write_isic2017(tmp_path, size=(40, 30), masks=True, features=True)
 
 
-def test_masks_that_fit_are_no_warning(root: Path) -> None:
+def test_matching_masks_have_no_warning(root: Path) -> None:
     assert load_table(f"isic2017:{root}", verify_images=True).warnings == ()
 
 
-def test_a_mask_of_another_shape_and_flags_of_another_image_are_told(root: Path) -> None:
+def test_mismatched_masks_and_flags_are_reported(root: Path) -> None:
     write_mask(root / "ISIC-2017_Training_Part1_GroundTruth" / "ISIC_0000001_segmentation.png", size=(30, 40))
     flags = root / "ISIC-2017_Validation_Part2_GroundTruth" / "ISIC_0000004_features.json"
     flags.write_text('{"streaks": [1, 0]}')
@@ -32,7 +32,7 @@ def test_a_mask_of_another_shape_and_flags_of_another_image_are_told(root: Path)
     assert load_table(f"isic2017:{root}").warnings == ()
 
 
-def test_a_damaged_mask_is_told_and_one_of_another_size_is_not(root: Path) -> None:
+def test_damaged_mask_is_reported_but_not_another_size(root: Path) -> None:
     folder = root / "ISIC-2017_Training_Part1_GroundTruth"
     write_mask(folder / "ISIC_0000000_segmentation.png", size=(400, 300))
     (folder / "ISIC_0000003_segmentation.png").write_bytes(b"")
@@ -41,7 +41,7 @@ def test_a_damaged_mask_is_told_and_one_of_another_size_is_not(root: Path) -> No
     assert "the file is empty" in warning
 
 
-def test_an_image_that_a_camera_turned_fits_its_upright_mask(root: Path) -> None:
+def test_image_rotated_by_exif_matches_its_upright_mask(root: Path) -> None:
     path = root / "ISIC-2017_Training_Data" / "ISIC_0000000.jpg"
     exif = Image.Exif()
     exif[274] = 6

@@ -57,7 +57,7 @@ def made(options: dict[str, Any], size: tuple[int, int] = (75, 107)) -> LoadedMo
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-def test_each_mechanism_in_each_form(mechanism: str, tmp_path: Path) -> None:
+def test_each_mechanism_in_each_format(mechanism: str, tmp_path: Path) -> None:
     loaded = made(MECHANISMS[mechanism], *([(96, 96)] if mechanism == "vit" else []))
     traced = trace_model(loaded, maps=True)
     maps = loaded.model(
@@ -75,7 +75,7 @@ def test_each_mechanism_in_each_form(mechanism: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "in_bf16"), [("onnx", "openvino"), ("openvino", "openvino"), ("torch-export", "torch")]
 )
-def test_a_strangers_ten_lines(
+def test_readme_example_gives_the_scores_of_the_model(
     target: ExportFormat,
     in_bf16: str,
     tmp_path: Path,
@@ -109,7 +109,7 @@ def test_a_strangers_ten_lines(
     assert max(written["numeric_checks"][0]["max_errors"].values()) < 1e-4
 
 
-def test_an_export_that_is_wrong_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_incorrect_export_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = made({"backbone": "test_resnet"}, (48, 48))
     save_model(tmp_path / "bundle", loaded.model, loaded.card)
 
@@ -133,9 +133,7 @@ def test_an_export_that_is_wrong_is_not_kept(tmp_path: Path, monkeypatch: pytest
         export(tmp_path / "bundle", "onx", tmp_path / "other")
 
 
-def test_images_that_are_not_there_are_told_before_the_network_is_traced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_images_are_reported_before_tracing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = made({"backbone": "test_resnet"}, (48, 48))
     save_model(tmp_path / "bundle", loaded.model, loaded.card)
     monkeypatch.setattr(exporting, "trace_model", lambda *_, **__: pytest.fail("traced"))
@@ -143,9 +141,7 @@ def test_images_that_are_not_there_are_told_before_the_network_is_traced(
         export(tmp_path / "bundle", "onnx", tmp_path / "out", verify_on=["nowhere"])
 
 
-def test_a_processor_without_bf16_is_checked_in_float32_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cpu_without_bf16_is_checked_only_in_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = made({"backbone": "test_resnet"}, (48, 48))
     Image.new("RGB", (48, 48)).save(tmp_path / "0.png")
 

@@ -1,4 +1,4 @@
-"""Weights and inputs by formula: whole networks can be compared without shipping their weights."""
+"""Weights and inputs by formula, to compare complete networks without weight files."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +11,7 @@ StateDict = dict[str, Tensor]
 
 
 def deterministic_weights(keys: Iterable[tuple[str, list[int], int]]) -> StateDict:
-    """Give the tensors of a list of (name, shape, number), in its order."""
+    """Return a tensor for each (name, shape, number), in the order of the list."""
     return {name: torch.from_numpy(_weight(name, shape, number)) for name, shape, number in keys}
 
 
@@ -30,7 +30,7 @@ def _weight(name: str, shape: list[int], number: int) -> Any:
 
 
 def smooth_images(*shape: int, phase: float) -> Tensor:
-    """Give smooth patterns between 0 and 1."""
+    """Return smooth patterns with values between 0 and 1."""
     v = np.arange(np.prod(shape), dtype=np.float64)
     values = 0.5 + 0.5 * np.sin(0.001 * v + phase) * np.cos(0.0371 * v)
     return torch.from_numpy(values.reshape(shape).astype(np.float32))

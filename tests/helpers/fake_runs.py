@@ -74,7 +74,7 @@ def fake_results(
     states
         States of rows whose runs are not finished.
     shared
-        Row whose runs a row shares.
+        Rows that use the runs of another row.
     """
     cells = []
     for (row, variant), row_skills in skills.items():

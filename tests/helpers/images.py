@@ -1,4 +1,4 @@
-"""Pictures, masks and small text tables for tests."""
+"""Images, masks and small text tables for tests."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +11,7 @@ IMAGE_SIZE = (12, 9)
 
 
 def write_image(path: Path, *, seed: int = 0, size: tuple[int, int] = IMAGE_SIZE, **options: Any) -> Path:
-    """Write a small picture whose bytes depend on the seed."""
+    """Write a small image whose bytes depend on the seed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path, **options)
@@ -19,7 +19,7 @@ def write_image(path: Path, *, seed: int = 0, size: tuple[int, int] = IMAGE_SIZE
 
 
 def write_mask(path: Path, *, size: tuple[int, int] = IMAGE_SIZE) -> Path:
-    """Write a white ellipse on black, in the middle."""
+    """Write a mask with a white ellipse in the center."""
     path.parent.mkdir(parents=True, exist_ok=True)
     y, x = np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j]
     Image.fromarray(np.where(x**2 + y**2 < 0.5, 255, 0).astype(np.uint8)).save(path)

@@ -1,4 +1,4 @@
-"""Predictions drawn at random, several images to a lesion, for the tests of this folder."""
+"""Random predictions with several images per lesion."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ def random_predictions(
     seed: int = 0,
     prior: list[float] | None = None,
 ) -> Predictions:
-    """Draw scores that lean to the true class and have ties; without a prior each class occurs."""
+    """Sample scores that favor the true class and have ties; without a prior each class occurs."""
     rng = np.random.default_rng(seed)
     k = len(classes)
     truth = rng.choice(k, n, p=prior)

@@ -1,6 +1,6 @@
-"""Tiny data sets in the official layouts, drawn here: no patient's image, the organisers' file names.
+"""Tiny generated datasets in the official layouts, without patient images.
 
-Each ``write_*`` lays one out in ``root`` and gives ``root``. ``size`` is (width, height) in pixels.
+Each ``write_*`` writes a dataset to ``root`` and returns ``root``. ``size`` is (width, height) in pixels.
 """
 
 import json
@@ -33,7 +33,7 @@ DERM7PT_DIAGNOSES = (
 def write_isic2016(
     root: Path, images: Sequence[int] = (4, 3), *, size: tuple[int, int] = IMAGE_SIZE, masks: bool = False
 ) -> Path:
-    """Lay out training and test (``images`` of each): benign and malignant by turns, labels without header."""
+    """Write training and test split (``images`` of each): alternating classes, labels without header."""
     number = 0
     for part, count, labels in zip(
         ("Training", "Test"), images, (("benign", "malignant"), ("0.0", "1.0")), strict=True
@@ -59,7 +59,7 @@ def write_isic2017(
     masks: bool = False,
     features: bool = False,
 ) -> Path:
-    """Lay out all three parts: melanoma, keratosis and two nevi by turns, superpixels among the images."""
+    """Write all three splits: melanoma, keratosis and two nevi in turn; superpixels in the image folder."""
     number = 0
     for part, count in zip(("Training", "Validation", "Test_v2"), images, strict=True):
         stem = str(root / f"ISIC-2017_{part}")
@@ -84,14 +84,14 @@ def write_isic2017(
 def _write_superpixels(
     stem: str, image_id: str, *, seed: int, size: tuple[int, int], with_features: bool
 ) -> None:
-    """Write squares of three pixels as superpixels, and where told, a flag of each for every feature."""
+    """Write squares of three pixels as superpixels, optionally with a flag per superpixel and feature."""
     y, x = np.mgrid[: size[1], : size[0]] // 3
     labels = y * (x.max() + 1) + x
-    colours = np.stack([labels & 255, labels >> 8, labels >> 16], axis=2).astype(np.uint8)
-    Image.fromarray(colours).save(Path(f"{stem}_Data") / f"{image_id}_superpixels.png")
+    colors = np.stack([labels & 255, labels >> 8, labels >> 16], axis=2).astype(np.uint8)
+    Image.fromarray(colors).save(Path(f"{stem}_Data") / f"{image_id}_superpixels.png")
     if with_features:
-        drawn = np.random.default_rng(seed).random((len(ISIC2017_FEATURES), int(labels.max()) + 1)) < 0.3
-        flags = dict(zip(ISIC2017_FEATURES, drawn.astype(int).tolist(), strict=True))
+        sampled = np.random.default_rng(seed).random((len(ISIC2017_FEATURES), int(labels.max()) + 1)) < 0.3
+        flags = dict(zip(ISIC2017_FEATURES, sampled.astype(int).tolist(), strict=True))
         write_lines(Path(f"{stem}_Part2_GroundTruth") / f"{image_id}_features.json", "", [json.dumps(flags)])
 
 
@@ -103,10 +103,10 @@ def write_ham10000(
     dx_types: Sequence[str] = ("histo",),
     masks: bool = False,
 ) -> Path:
-    """Lay out lesions, each a ``dx`` and its number of images, in two folders; dx_types by turns."""
+    """Write lesions, each a ``dx`` and its number of images, to two folders; ``dx_types`` in turn."""
     lines = []
-    shown = [(lesion, dx) for lesion, (dx, images) in enumerate(lesions) for _ in range(images)]
-    for number, ((lesion, dx), dx_type) in enumerate(zip(shown, cycle(dx_types), strict=False)):
+    images_of_lesions = [(lesion, dx) for lesion, (dx, images) in enumerate(lesions) for _ in range(images)]
+    for number, ((lesion, dx), dx_type) in enumerate(zip(images_of_lesions, cycle(dx_types), strict=False)):
         image_id = f"ISIC_{24306 + number:07d}"
         age = 5 * number % 90
         lines.append(f"HAM_{lesion:07d},{image_id},{dx},{dx_type},{age}.0,male,back,rosendahl")
@@ -124,9 +124,9 @@ def write_ham10000(
 def write_isic2018(
     root: Path, images: Sequence[int] = (7, 2, 3), *, size: tuple[int, int] = IMAGE_SIZE, test: bool = False
 ) -> Path:
-    """Lay out training (labels nested as in the zip), validation (beside), test (labels if ``test``).
+    """Write training, validation and test split; training labels in a folder as in the zip, test labels if ``test``.
 
-    The seven classes by turns in each part, a lesion for each image.
+    Each split has the seven classes in turn, and a lesion per image.
     """
     header, stem, number = "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC", "ISIC2018_Task3", 24306
     hot = [",".join("1.0" if i == j else "0.0" for j in range(7)) for i in range(7)]
@@ -140,8 +140,8 @@ def write_isic2018(
             folder = root / name if part == "Training" else root
             write_lines(folder / f"{name}.csv", header, map(",".join, zip(ids, cycle(hot), strict=False)))
     methods = cycle(["histopathology", *CONFIRMATION_METHODS, *["histopathology"] * 3])
-    told = [f"ISIC_{24306 + n:07d},HAM_{n},{how}" for n, how in enumerate(islice(methods, images[0]))]
-    write_lines(root / f"{stem}_Training_LesionGroupings.csv", "image,lesion_id,diagnosis_confirm_type", told)
+    rows = [f"ISIC_{24306 + n:07d},HAM_{n},{method}" for n, method in enumerate(islice(methods, images[0]))]
+    write_lines(root / f"{stem}_Training_LesionGroupings.csv", "image,lesion_id,diagnosis_confirm_type", rows)
     return root
 
 
@@ -152,7 +152,7 @@ def write_isic2018_task1(
     size: tuple[int, int] = IMAGE_SIZE,
     attributes: bool = False,
 ) -> Path:
-    """Lay out images with lesion masks in three parts, and where wanted the training part's attributes."""
+    """Write images with lesion masks in three splits, optionally with attributes of the training split."""
     number = 0
     for part, count in zip(("Training", "Validation", "Test"), images, strict=True):
         for _ in range(count):
@@ -170,7 +170,7 @@ def write_isic2018_task1(
 def write_derm7pt(
     root: Path, diagnoses: Sequence[str] = DERM7PT_DIAGNOSES * 3, *, size: tuple[int, int] = IMAGE_SIZE
 ) -> Path:
-    """Lay out one case for each diagnosis, a third of the cases in each part; clinical images lie beside."""
+    """Write one case per diagnosis, with a clinical image; a third of the cases in each split."""
     lines, thirds = [], np.array_split(np.arange(len(diagnoses)), 3)
     for number, diagnosis in enumerate(diagnoses):
         clinic, derm = f"NEL/NEL{2 * number:03d}.JPG", f"NEL/Nel{2 * number + 1:03d}.jpg"
@@ -186,20 +186,20 @@ def write_derm7pt(
 def write_isic2019(
     root: Path, images: Sequence[int] = (10, 9), *, size: tuple[int, int] = IMAGE_SIZE
 ) -> Path:
-    """Lay out training (the eight classes by turns) and test (with the ninth, and one image not scored)."""
+    """Write training split (eight classes in turn) and test split (with the ninth class and one unscored image)."""
     codes = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC", "UNK")
     number = 0
     for part, count, classes in zip(("Training", "Test"), images, (8, 9), strict=True):
-        lines, about = [], []
+        lines, metadata = [], []
         for n in range(count):
             image_id = f"ISIC_{number:07d}" + ("_downsampled" if n % 3 == 2 else "")
             hot = ",".join("1.0" if n % classes == i else "0.0" for i in range(9))
             lines.append(f"{image_id},{hot}" + (f",{float(n > 0)},0.0" if part == "Test" else ""))
-            about.append(f"{image_id},{5 * n}.0,anterior torso,BCN_{number:07d},female")
+            metadata.append(f"{image_id},{5 * n}.0,anterior torso,BCN_{number:07d},female")
             write_image(root / f"ISIC_2019_{part}_Input" / f"{image_id}.jpg", seed=number, size=size)
             number += 1
         header = f"image,{','.join(codes)}" + (",score_weight,validation_weight" if part == "Test" else "")
         write_lines(root / f"ISIC_2019_{part}_GroundTruth.csv", header, lines)
         header = "image,age_approx,anatom_site_general,lesion_id,sex"
-        write_lines(root / f"ISIC_2019_{part}_Metadata.csv", header, about)
+        write_lines(root / f"ISIC_2019_{part}_Metadata.csv", header, metadata)
     return root

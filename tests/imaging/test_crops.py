@@ -1,4 +1,4 @@
-"""The crops of AttnMel are those of its two steps, to the byte."""
+"""Crop strategies against torchvision and the code of the papers, and their ranges."""
 
 from typing import get_args
 
@@ -22,39 +22,39 @@ from lesionlens.imaging.resize import resized_crop
 
 
 @pytest.mark.parametrize("size", [(450, 600), (767, 1022), (600, 450), (480, 640), (256, 256), (101, 77)])
-def test_testing_equals_two_steps_of_torchvision(size: tuple[int, int]) -> None:
+def test_center_crop_equals_two_steps_of_torchvision(size: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     side = int(0.8 * min(size))
     square = tv.resize(tv.center_crop(Image.fromarray(image), [side, side]), [256, 256])
-    wanted = np.asarray(tv.center_crop(square, [224, 224]))
+    expected = np.asarray(tv.center_crop(square, [224, 224]))
     box = make_crop_strategy("attnmel-center", 1)(*size, 0, np.random.default_rng(0))
-    found = resized_crop(image, box, (224, 224))
-    np.testing.assert_array_equal(found, wanted)
+    actual = resized_crop(image, box, (224, 224))
+    np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize("size", [(450, 600), (480, 640)])
-@pytest.mark.parametrize("place", [(0, 0), (32, 32), (5, 27)])
-def test_training_equals_two_steps_too(size: tuple[int, int], place: tuple[int, int]) -> None:
+@pytest.mark.parametrize("offset", [(0, 0), (32, 32), (5, 27)])
+def test_random_crop_equals_two_steps_of_torchvision(size: tuple[int, int], offset: tuple[int, int]) -> None:
     image = np.random.default_rng(2).integers(0, 256, (*size, 3), dtype=np.uint8)
     side = int(0.8 * min(size))
     square = np.asarray(tv.resize(tv.center_crop(Image.fromarray(image), [side, side]), [256, 256]))
     middle = make_crop_strategy("attnmel-center", 1)(*size, 0, np.random.default_rng(0))
     pixel = side / 256
     box = middle._replace(
-        top=middle.top + (place[0] - 16) * pixel, left=middle.left + (place[1] - 16) * pixel
+        top=middle.top + (offset[0] - 16) * pixel, left=middle.left + (offset[1] - 16) * pixel
     )
-    wanted = square[place[0] : place[0] + 224, place[1] : place[1] + 224]
-    np.testing.assert_array_equal(resized_crop(image, box, (224, 224)), wanted)
+    expected = square[offset[0] : offset[0] + 224, offset[1] : offset[1] + 224]
+    np.testing.assert_array_equal(resized_crop(image, box, (224, 224)), expected)
 
 
-def test_training_takes_every_place_of_the_square() -> None:
+def test_random_crops_reach_every_position_of_the_square() -> None:
     rng = np.random.default_rng(1)
-    drawn = [make_crop_strategy("attnmel-random", 1)(450, 600, 0, rng) for _ in range(2000)]
-    assert {box.parent for box in drawn} == {CropBox(45, 120, 360, 360)}
-    boxes = np.array([box[:4] for box in drawn])
-    assert boxes[:, :2].min(axis=0).tolist() == [45, 120]
-    assert (boxes[:, :2] + boxes[:, 2:]).max(axis=0) == pytest.approx([405, 480])
-    assert np.unique(boxes[:, 0]).size == 33
+    boxes = [make_crop_strategy("attnmel-random", 1)(450, 600, 0, rng) for _ in range(2000)]
+    assert {box.parent for box in boxes} == {CropBox(45, 120, 360, 360)}
+    sides = np.array([box[:4] for box in boxes])
+    assert sides[:, :2].min(axis=0).tolist() == [45, 120]
+    assert (sides[:, :2] + sides[:, 2:]).max(axis=0) == pytest.approx([405, 480])
+    assert np.unique(sides[:, 0]).size == 33
 
 
 SIDES = st.integers(1, 5000)
@@ -68,7 +68,7 @@ SIDES = st.integers(1, 5000)
     number=st.integers(0, 35),
     seed=st.integers(0, 99),
 )
-def test_a_box_is_inside_and_seeded(
+def test_box_is_inside_and_depends_on_the_seed(
     name: str, height: int, width: int, count: int, number: int, seed: int
 ) -> None:
     draw, number = make_crop_strategy(name, count), number % count
@@ -98,31 +98,31 @@ def test_sixty_patches_are_fifteen_of_each_scale() -> None:
     number=st.integers(0, 8),
     seed=st.integers(0, 99),
 )
-def test_a_patch_is_in_the_central_part(height: int, width: int, number: int, seed: int) -> None:
+def test_patch_center_is_in_the_central_half(height: int, width: int, number: int, seed: int) -> None:
     box = MultiScaleCrop()(height, width, number, np.random.default_rng(seed))
     assert height / 4 - 1 <= box.top + box.height / 2 <= 3 * height / 4 + 1
     assert width / 4 - 1 <= box.left + box.width / 2 <= 3 * width / 4 + 1
 
 
-def test_random_resized_keeps_to_its_ranges() -> None:
+def test_random_resized_is_within_its_ranges() -> None:
     rng = np.random.default_rng(1)
     boxes = [RandomResizedCrop(area=(0.25, 0.5))(600, 600, 0, rng) for _ in range(500)]
-    shares = np.array([box.height * box.width / 600**2 for box in boxes])
+    fractions = np.array([box.height * box.width / 600**2 for box in boxes])
     ratios = np.array([box.width / box.height for box in boxes])
-    assert shares.min() > 0.24
-    assert shares.max() < 0.51
+    assert fractions.min() > 0.24
+    assert fractions.max() < 0.51
     assert ratios.min() > 0.74
     assert ratios.max() < 1.35
-    assert np.ptp(shares) > 0.2
+    assert np.ptp(fractions) > 0.2
 
 
-def test_whole_and_center_by_hand() -> None:
+def test_full_and_center_of_a_hand_computed_case() -> None:
     rng = np.random.default_rng(0)
     assert make_crop_strategy("full", 1)(3, 5, 0, rng) == CropBox(0, 0, 3, 5)
     assert make_crop_strategy("center-square", 1)(450, 600, 0, rng) == CropBox(0, 75, 450, 450)
 
 
-def test_single_crops_of_gessert_are_85_percent_of_the_area_or_336_pixels() -> None:
+def test_single_crops_of_gessert_by_area_or_in_pixels() -> None:
     rng = np.random.default_rng(0)
     assert make_crop_strategy("gessert-center", 1)(450, 600, 0, rng) == CropBox(
         18, 24, 415, 553
@@ -132,16 +132,16 @@ def test_single_crops_of_gessert_are_85_percent_of_the_area_or_336_pixels() -> N
         assert box.height * box.width / (height * width) == pytest.approx(0.85, abs=0.002)
     assert make_crop_strategy("gessert-center-336", 1)(450, 600, 0, rng) == CropBox(57, 132, 336, 336)
     image = np.random.default_rng(0).integers(0, 256, (450, 600, 3), dtype=np.uint8)
-    cut = np.asarray(tv.center_crop(Image.fromarray(image), [336, 336]))
-    np.testing.assert_array_equal(image[57:393, 132:468], cut)
+    expected = np.asarray(tv.center_crop(Image.fromarray(image), [336, 336]))
+    np.testing.assert_array_equal(image[57:393, 132:468], expected)
 
 
 def grid(rows: list[int], columns: list[int]) -> list[tuple[int, int]]:
     return [(top, left) for top in rows for left in columns]
 
 
-# top and left of crops of 224 px in an image of 450 by 600, as the code of Gessert et al. 2019 cuts them
-PLACES = {
+# top and left of crops of 224 px in an image of 450 by 600, from the code of Gessert et al. 2019
+CROP_OFFSETS = {
     5: [(0, 0), (0, 376), (226, 0), (226, 376), (113, 188)],
     7: [(0, 0), (0, 188), (0, 376), (113, 188), (113, 376), (226, 0), (226, 376)],
     9: grid([0, 113, 226], [0, 188, 376]),
@@ -151,38 +151,38 @@ PLACES = {
 }
 
 
-def boxes(count: int, height: int, width: int) -> list[CropBox]:
+def grid_boxes(count: int, height: int, width: int) -> list[CropBox]:
     rng = np.random.default_rng(0)
     return [make_crop_strategy("grid", count)(height, width, number, rng) for number in range(count)]
 
 
-@pytest.mark.parametrize("count", PLACES)
-def test_ordered_crops_lie_where_the_papers_code_cuts_them(count: int) -> None:
-    assert boxes(count, 450, 600) == [CropBox(top, left, 224, 224) for top, left in PLACES[count]]
+@pytest.mark.parametrize("count", CROP_OFFSETS)
+def test_ordered_crops_equal_those_of_the_papers_code(count: int) -> None:
+    assert grid_boxes(count, 450, 600) == [CropBox(top, left, 224, 224) for top, left in CROP_OFFSETS[count]]
 
 
-def test_ordered_crops_keep_their_share_of_an_image_of_another_size() -> None:
-    assert boxes(5, 900, 1200) == [CropBox(2 * top, 2 * left, 448, 448) for top, left in PLACES[5]]
-    assert boxes(9, 600, 450)[5] == CropBox(188, 226, 224, 224)  # upright: the second row's last
-    assert {(box.height, box.width) for box in boxes(16, 80, 107)} == {(40, 40)}  # 39.8
-    assert boxes(36, 1, 1) == [CropBox(0, 0, 1, 1)] * 36
+def test_ordered_crops_scale_with_the_image_size() -> None:
+    assert grid_boxes(5, 900, 1200) == [CropBox(2 * top, 2 * left, 448, 448) for top, left in CROP_OFFSETS[5]]
+    assert grid_boxes(9, 600, 450)[5] == CropBox(188, 226, 224, 224)  # portrait: the last of the second row
+    assert {(box.height, box.width) for box in grid_boxes(16, 80, 107)} == {(40, 40)}  # 39.8
+    assert grid_boxes(36, 1, 1) == [CropBox(0, 0, 1, 1)] * 36
 
 
-def test_random_crops_are_anywhere_and_as_large_as_ordered_ones() -> None:
+def test_random_crops_have_the_size_of_ordered_ones() -> None:
     rng = np.random.default_rng(2)
-    drawn = [make_crop_strategy("random-square", 1)(450, 600, 0, rng) for _ in range(4000)]
-    assert {(box.height, box.width) for box in drawn} == {(224, 224)}
-    assert {box.top for box in drawn} == set(range(227))
-    assert {box.left for box in drawn} == set(range(377))
+    boxes = [make_crop_strategy("random-square", 1)(450, 600, 0, rng) for _ in range(4000)]
+    assert {(box.height, box.width) for box in boxes} == {(224, 224)}
+    assert {box.top for box in boxes} == set(range(227))
+    assert {box.left for box in boxes} == set(range(377))
 
 
 @pytest.mark.parametrize("count", [1, 6, 49])
-def test_other_numbers_of_ordered_crops_are_refused(count: int) -> None:
+def test_other_numbers_of_ordered_crops_raise(count: int) -> None:
     with pytest.raises(RecipeError, match=rf"no grid of {count} crops; allowed: 5, 7, 9, 16, 25, 36\."):
         make_crop_strategy("grid", count)
 
 
-def test_an_unknown_strategy_lists_all() -> None:
+def test_unknown_strategy_error_lists_all() -> None:
     names = "full, gessert-center, gessert-center-336, grid, multi-scale, random-resized, random-square"
     with pytest.raises(RecipeError, match=f"did you mean 'multi-scale'.*{names}"):
         make_crop_strategy("multiscale", 1)

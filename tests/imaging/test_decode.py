@@ -1,4 +1,4 @@
-"""Every mode and orientation of one file; limits are in test_limits, damage in test_damaged."""
+"""Decoding: color modes, bit depths, EXIF orientations and reduced sizes, against Pillow."""
 
 import io
 from pathlib import Path
@@ -12,7 +12,7 @@ from lesionlens.imaging import decode
 from lesionlens.imaging.decode import decode_jpeg, read_rgb
 
 RAMP = np.linspace(0, 255, 40 * 30).reshape(30, 40).astype(np.uint8)
-COLOUR = np.stack([RAMP, RAMP[::-1], np.full_like(RAMP, 90)], axis=-1)
+COLOR = np.stack([RAMP, RAMP[::-1], np.full_like(RAMP, 90)], axis=-1)
 ORIENTATION = 274
 
 
@@ -22,23 +22,23 @@ def _save(path: Path, image: Image.Image, **options: object) -> Path:
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tiff", "webp"])
-def test_lossless_colour_comes_back_exactly(tmp_path: Path, suffix: str) -> None:
+def test_lossless_color_is_exact(tmp_path: Path, suffix: str) -> None:
     options = {"lossless": True} if suffix == "webp" else {}
-    path = _save(tmp_path / f"a.{suffix}", Image.fromarray(COLOUR), **options)
+    path = _save(tmp_path / f"a.{suffix}", Image.fromarray(COLOR), **options)
     read = read_rgb(path)
-    np.testing.assert_array_equal(read, COLOUR)
+    np.testing.assert_array_equal(read, COLOR)
     assert (read.dtype, read.flags.c_contiguous, read.flags.writeable) == (np.uint8, True, True)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "tiff"])
-def test_grey_is_three_equal_channels(tmp_path: Path, suffix: str) -> None:
+def test_gray_becomes_three_equal_channels(tmp_path: Path, suffix: str) -> None:
     read = read_rgb(_save(tmp_path / f"a.{suffix}", Image.fromarray(RAMP)))
     assert read.shape == (30, 40, 3)
     np.testing.assert_array_equal(read[..., 0], read[..., 2])
     np.testing.assert_allclose(read[..., 0], RAMP, atol=3)
 
 
-def test_sixteen_bits_are_scaled_by_their_range_not_clipped(tmp_path: Path) -> None:
+def test_16_bits_are_scaled_and_not_clipped(tmp_path: Path) -> None:
     deep = RAMP.astype(np.uint16) * 257
     for suffix in ("png", "tiff"):
         read = read_rgb(_save(tmp_path / f"a.{suffix}", Image.fromarray(deep)))
@@ -47,7 +47,7 @@ def test_sixteen_bits_are_scaled_by_their_range_not_clipped(tmp_path: Path) -> N
     np.testing.assert_array_equal(read_rgb(_save(tmp_path / "b.tiff", big_endian))[..., 1], RAMP)
 
 
-def test_sixteen_bits_of_a_tiff_where_white_is_zero_are_inverted(tmp_path: Path) -> None:
+def test_16_bit_tiff_with_white_as_zero_is_inverted(tmp_path: Path) -> None:
     deep = Image.fromarray((255 - RAMP).astype(np.uint16) * 257)
     path = _save(tmp_path / "a.tiff", deep, tiffinfo={262: 0})
     with Image.open(path) as stored:
@@ -56,7 +56,7 @@ def test_sixteen_bits_of_a_tiff_where_white_is_zero_are_inverted(tmp_path: Path)
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])
-def test_samples_of_32_bits_have_no_range_and_are_refused(tmp_path: Path, mode: str) -> None:
+def test_samples_of_32_bits_are_rejected(tmp_path: Path, mode: str) -> None:
     path = _save(tmp_path / "a.tiff", Image.fromarray(RAMP).convert(mode))
     with pytest.raises(ImageError, match="32-bit samples have no defined range"):
         read_rgb(path)
@@ -72,14 +72,14 @@ def test_palette_and_one_bit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_what_is_transparent_is_laid_on_white(tmp_path: Path, mode: str) -> None:
+def test_transparent_pixels_are_composited_on_white(tmp_path: Path, mode: str) -> None:
     clear = Image.new(mode, (4, 2), 0)
     clear.paste(Image.new(mode, (2, 2), (10, 255) if mode == "LA" else (10, 10, 10, 255)))
     read = read_rgb(_save(tmp_path / "a.png", clear))
     assert read[0, :, 0].tolist() == [10, 10, 255, 255]
 
 
-def test_transparent_palette_entries_are_laid_on_white(tmp_path: Path) -> None:
+def test_transparent_palette_entries_are_composited_on_white(tmp_path: Path) -> None:
     palette = Image.new("P", (2, 1))
     palette.putpalette([5, 5, 5, 9, 9, 9])
     palette.putpixel((1, 0), 1)
@@ -109,36 +109,36 @@ UPRIGHT = {
 
 @pytest.mark.parametrize("suffix", ["png", "tiff", "webp", "jpg"])
 @pytest.mark.parametrize("orientation", sorted(UPRIGHT))
-def test_all_eight_orientations_are_set_upright(tmp_path: Path, suffix: str, orientation: int) -> None:
+def test_all_eight_exif_orientations_are_applied(tmp_path: Path, suffix: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     options = {"lossless": True} if suffix == "webp" else {"quality": 100} if suffix == "jpg" else {}
-    path = _save(tmp_path / f"a.{suffix}", Image.fromarray(COLOUR), exif=exif, **options)
-    wanted = UPRIGHT[orientation](COLOUR)
+    path = _save(tmp_path / f"a.{suffix}", Image.fromarray(COLOR), exif=exif, **options)
+    expected = UPRIGHT[orientation](COLOR)
     read = read_rgb(path)
-    np.testing.assert_allclose(read, wanted, atol=12 if suffix == "jpg" else 0)
+    np.testing.assert_allclose(read, expected, atol=12 if suffix == "jpg" else 0)
     small = read_rgb(path, max_short_side=15)
-    assert small.shape == ((20, 15, 3) if wanted.shape[0] > wanted.shape[1] else (15, 20, 3))
+    assert small.shape == ((20, 15, 3) if expected.shape[0] > expected.shape[1] else (15, 20, 3))
     assert small.flags.c_contiguous
 
 
-def test_damaged_exif_does_not_condemn_the_image(tmp_path: Path) -> None:
-    path = _save(tmp_path / "a.png", Image.fromarray(COLOUR), exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff")
-    np.testing.assert_array_equal(read_rgb(path), COLOUR)
+def test_image_with_damaged_exif_is_decoded(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.png", Image.fromarray(COLOR), exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff")
+    np.testing.assert_array_equal(read_rgb(path), COLOR)
 
 
 @pytest.mark.parametrize(("size", "target"), [((640, 480), 60), ((641, 481), 60), ((481, 641), 97)])
-def test_scaled_decoding_is_close_to_decoding_everything(
+def test_scaled_decoding_is_close_to_full_decoding(
     tmp_path: Path, size: tuple[int, int], target: int
 ) -> None:
-    smooth = Image.fromarray(COLOUR).resize(size, Image.Resampling.BICUBIC)
+    smooth = Image.fromarray(COLOR).resize(size, Image.Resampling.BICUBIC)
     jpeg = _save(tmp_path / "a.jpg", smooth, quality=95)
     scaled = read_rgb(jpeg, max_short_side=target)
     scale = target / min(size)
-    wanted = (round(size[0] * scale), round(size[1] * scale))
-    assert scaled.shape == (wanted[1], wanted[0], 3)
-    whole = Image.fromarray(read_rgb(jpeg)).resize(wanted, Image.Resampling.BILINEAR)
-    assert np.abs(scaled.astype(int) - np.asarray(whole)).mean() < 1.0
+    expected = (round(size[0] * scale), round(size[1] * scale))
+    assert scaled.shape == (expected[1], expected[0], 3)
+    reference = Image.fromarray(read_rgb(jpeg)).resize(expected, Image.Resampling.BILINEAR)
+    assert np.abs(scaled.astype(int) - np.asarray(reference)).mean() < 1.0
 
 
 def test_scaled_decoding_keeps_at_least_twice_the_target(tmp_path: Path) -> None:
@@ -151,21 +151,21 @@ def test_scaled_decoding_keeps_at_least_twice_the_target(tmp_path: Path) -> None
 
 
 def test_small_images_are_never_enlarged(tmp_path: Path) -> None:
-    path = _save(tmp_path / "a.png", Image.fromarray(COLOUR))
+    path = _save(tmp_path / "a.png", Image.fromarray(COLOR))
     assert read_rgb(path, max_short_side=30).shape == read_rgb(path, max_short_side=500).shape == (30, 40, 3)
     with pytest.raises(ValueError, match="must be 1 or more"):
         read_rgb(path, max_short_side=0)
 
 
-def test_of_several_frames_the_first_counts(tmp_path: Path) -> None:
-    frames = [Image.new("RGB", (6, 6), colour) for colour in ("white", "black")]
+def test_first_of_several_frames_is_decoded(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (6, 6), color) for color in ("white", "black")]
     for suffix in ("tiff", "png", "webp"):
         path = _save(tmp_path / f"a.{suffix}", frames[0], save_all=True, append_images=frames[1:])
         assert read_rgb(path).min() == 255
 
 
-def drawn(width: int = 101, height: int = 75) -> Image.Image:
-    """Draw blots under noise."""
+def textured_image(width: int = 101, height: int = 75) -> Image.Image:
+    """Generate blots with added noise."""
     rng = np.random.default_rng(0)
     blots = Image.fromarray(rng.integers(0, 256, (8, 11, 3), dtype=np.uint8)).resize((width, height))
     noise = rng.integers(-20, 21, (height, width, 3))
@@ -174,7 +174,7 @@ def drawn(width: int = 101, height: int = 75) -> Image.Image:
 
 def encoded(mode: str = "RGB", **options: object) -> bytes:
     stream = io.BytesIO()
-    drawn().convert(mode).save(stream, "JPEG", **options)
+    textured_image().convert(mode).save(stream, "JPEG", **options)
     return stream.getvalue()
 
 
@@ -182,7 +182,7 @@ ORDINARY = {
     "4:2:0": encoded(subsampling=2),
     "4:2:2": encoded(subsampling=1),
     "4:4:4": encoded(subsampling=0, quality=95),
-    "grey": encoded("L"),
+    "gray": encoded("L"),
     "progressive": encoded(progressive=True),
     "stored as RGB": encoded(keep_rgb=True),
 }
@@ -190,49 +190,48 @@ ORDINARY = {
 
 @pytest.mark.parametrize("kind", ORDINARY)
 @pytest.mark.parametrize("target", [None, 18, 9, 4])
-def test_pixels_are_pillows_at_every_scale(kind: str, target: int | None) -> None:
-    with Image.open(io.BytesIO(ORDINARY[kind])) as image, Image.open(io.BytesIO(ORDINARY[kind])) as other:
-        for each in (image, other):
+def test_pixels_equal_those_of_pillow_at_every_scale(kind: str, target: int | None) -> None:
+    with Image.open(io.BytesIO(ORDINARY[kind])) as image, Image.open(io.BytesIO(ORDINARY[kind])) as reference:
+        for opened in (image, reference):
             if target is not None:
-                each.draft(None, (2 * target, 2 * target))
-        found, wanted = decode_jpeg(image), np.asarray(other.convert("RGB"))
+                opened.draft(None, (2 * target, 2 * target))
+        actual, expected = decode_jpeg(image), np.asarray(reference.convert("RGB"))
     scale = {None: 1, 18: 2, 9: 4, 4: 8}[target]
-    assert wanted.shape == (-(-75 // scale), -(-101 // scale), 3)
-    np.testing.assert_array_equal(found, wanted)
+    assert expected.shape == (-(-75 // scale), -(-101 // scale), 3)
+    np.testing.assert_array_equal(actual, expected)
 
 
-def test_a_second_picture_in_the_file_is_left_alone(tmp_path: Path) -> None:
-    drawn().save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[Image.new("RGB", (9, 9))])
+def test_second_image_in_the_file_is_ignored(tmp_path: Path) -> None:
+    textured_image().save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[Image.new("RGB", (9, 9))])
     with Image.open(tmp_path / "a.jpg") as image:
         assert image.format == "MPO"
         np.testing.assert_array_equal(decode_jpeg(image), np.asarray(image))
 
 
-def test_what_is_no_ordinary_jpeg_is_left_to_pillow(tmp_path: Path) -> None:
-    drawn().save(tmp_path / "a.png")
-    drawn().convert("CMYK").save(tmp_path / "a.jpg")
+def test_unusual_jpegs_are_decoded_by_pillow(tmp_path: Path) -> None:
+    textured_image().save(tmp_path / "a.png")
+    textured_image().convert("CMYK").save(tmp_path / "a.jpg")
     for file in tmp_path.iterdir():
         with Image.open(file) as image:
             assert decode_jpeg(image) is None
             assert np.asarray(image.convert("RGB")).shape == (75, 101, 3)
 
 
-def test_pillow_judges_what_the_decoder_complains_of(tmp_path: Path) -> None:
-    whole, file = ORDINARY["4:2:0"], tmp_path / "a.jpg"
-    damaged = (
-        whole[: len(whole) // 2] + b"\xff\xd3\x00\x00" + whole[len(whole) // 2 :]
-    )  # a restart nobody asked for
+def test_pillow_decodes_files_with_decoder_warnings(tmp_path: Path) -> None:
+    valid, file = ORDINARY["4:2:0"], tmp_path / "a.jpg"
+    half = len(valid) // 2
+    damaged = valid[:half] + b"\xff\xd3\x00\x00" + valid[half:]  # an unexpected restart marker
     file.write_bytes(damaged)
     with Image.open(file) as image:
         assert decode_jpeg(image) is None
-        judged = np.asarray(image)  # what the decoder can make of it
-    np.testing.assert_array_equal(read_rgb(file), judged)
-    file.write_bytes(whole[: len(whole) // 2])
+        expected = np.asarray(image)
+    np.testing.assert_array_equal(read_rgb(file), expected)
+    file.write_bytes(valid[:half])
     with pytest.raises(ImageError, match="truncated"):
         read_rgb(file)
 
 
-def test_ordinary_files_never_reach_pillows_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ordinary_jpegs_are_not_decoded_by_pillow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a.jpg"
     file.write_bytes(ORDINARY["4:2:0"])
     monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("decoded by Pillow"))

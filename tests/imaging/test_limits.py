@@ -1,4 +1,4 @@
-"""Limits and reasons: bombs, tiles, sizes, and what is said of a file that is no usable image."""
+"""Limits of images and files, and error messages for unusable files."""
 
 import struct
 import zlib
@@ -13,7 +13,7 @@ from lesionlens.imaging import decode
 from lesionlens.imaging.decode import MAX_PIXELS, read_header, read_rgb
 
 RAMP = np.linspace(0, 255, 40 * 30).reshape(30, 40).astype(np.uint8)
-COLOUR = np.stack([RAMP, RAMP[::-1], np.full_like(RAMP, 90)], axis=-1)
+COLOR = np.stack([RAMP, RAMP[::-1], np.full_like(RAMP, 90)], axis=-1)
 
 
 def _save(path: Path, image: Image.Image, **options: object) -> Path:
@@ -22,7 +22,7 @@ def _save(path: Path, image: Image.Image, **options: object) -> Path:
 
 
 def _bomb(path: Path, side: int) -> Path:
-    """Write a PNG of a few bytes that says it is side × side pixels."""
+    """Write a PNG of a few bytes whose header states side × side pixels."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -35,7 +35,7 @@ def _bomb(path: Path, side: int) -> Path:
 
 
 @pytest.mark.parametrize("side", [10_955, 30_000, 2**31 - 1])
-def test_bombs_are_refused_before_anything_is_decoded(
+def test_decompression_bombs_are_rejected_before_decoding(
     tmp_path: Path, side: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert side**2 > MAX_PIXELS
@@ -45,10 +45,10 @@ def test_bombs_are_refused_before_anything_is_decoded(
             reads(_bomb(tmp_path / "bomb.png", side))
 
 
-def test_a_tile_larger_than_its_image_is_refused(tmp_path: Path) -> None:
+def test_tile_larger_than_its_image_is_rejected(tmp_path: Path) -> None:
     info = TiffImagePlugin.ImageFileDirectory_v2()
     info[65000], info[65001] = 2**16, 2**16  # private tags, renamed below to tile width and length
-    path = _save(tmp_path / "a.tiff", Image.fromarray(COLOUR), tiffinfo=info)
+    path = _save(tmp_path / "a.tiff", Image.fromarray(COLOR), tiffinfo=info)
     content = path.read_bytes()
     for private, tile in ((65000, 322), (65001, 323)):
         content = content.replace(struct.pack("<HH", private, 4), struct.pack("<HH", tile, 4))
@@ -58,22 +58,22 @@ def test_a_tile_larger_than_its_image_is_refused(tmp_path: Path) -> None:
 
 
 def test_files_over_the_limit_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = _save(tmp_path / "a.png", Image.fromarray(COLOUR))
+    path = _save(tmp_path / "a.png", Image.fromarray(COLOR))
     monkeypatch.setattr(decode, "MAX_BYTES", 100)
     with pytest.raises(ImageError, match="MiB are allowed"):
         read_rgb(path)
 
 
-def test_each_reason_is_said_with_the_file(tmp_path: Path) -> None:
+def test_each_error_names_reason_and_file(tmp_path: Path) -> None:
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "text.jpg").write_text("no image")
-    whole = _save(tmp_path / "whole.jpg", Image.fromarray(COLOUR)).read_bytes()
-    (tmp_path / "cut.jpg").write_bytes(whole[:-60])
+    content = _save(tmp_path / "complete.jpg", Image.fromarray(COLOR)).read_bytes()
+    (tmp_path / "short.jpg").write_bytes(content[:-60])
     _save(tmp_path / "a.gif", Image.fromarray(RAMP))
     for name, reason in {
         "empty.jpg": "the file is empty",
         "text.jpg": "it is none of JPEG, PNG, TIFF, BMP, WEBP",
-        "cut.jpg": "truncated",
+        "short.jpg": "truncated",
         "a.gif": "it is none of JPEG",
         "gone.jpg": "No such file",
         ".": "a folder or a device",
@@ -84,7 +84,7 @@ def test_each_reason_is_said_with_the_file(tmp_path: Path) -> None:
         assert str(caught.value).startswith(str(tmp_path / name))
 
 
-def test_a_header_is_read_without_decoding(tmp_path: Path) -> None:
-    path = _save(tmp_path / "a.jpg", Image.fromarray(COLOUR))
+def test_header_is_read_without_decoding(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.jpg", Image.fromarray(COLOR))
     path.write_bytes(path.read_bytes()[:-60])
     assert read_header(path) == ("JPEG", 40, 30)

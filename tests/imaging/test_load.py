@@ -1,4 +1,4 @@
-"""One way from a file to an image, for the store and for prediction."""
+"""Loading with preprocessing: the image cache and prediction get the same image."""
 
 from pathlib import Path
 from typing import Any, get_args
@@ -18,7 +18,7 @@ from lesionlens.imaging.preprocessing import Preprocessing
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Draw reddish skin with hairs."""
+    """Write an image of reddish skin with hairs."""
     image = np.random.default_rng(0).normal((220, 150, 130), 4, (120, 160, 3)).clip(0, 255).astype(np.uint8)
     for number in range(4):
         cv2.line(image, (10, 10 + 25 * number), (150, 40 + 15 * number), (50, 40, 30), 1)
@@ -26,7 +26,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "a.png"
 
 
-def test_hair_goes_first_then_the_light(file: Path) -> None:
+def test_hair_removal_precedes_color_constancy(file: Path) -> None:
     small = read_rgb(file, max_short_side=90)
     bare = remove_hair(small)
     assert (bare != small).any()
@@ -34,16 +34,18 @@ def test_hair_goes_first_then_the_light(file: Path) -> None:
     np.testing.assert_array_equal(
         load_image(file, max_short_side=90, color_constancy="gray-world"), gray_world(small)
     )
-    found = load_image(file, max_short_side=90, color_constancy="shades-of-gray", hair_removal=True)
-    np.testing.assert_array_equal(found, shades_of_gray(bare))
+    actual = load_image(file, max_short_side=90, color_constancy="shades-of-gray", hair_removal=True)
+    np.testing.assert_array_equal(actual, shades_of_gray(bare))
 
 
-@pytest.mark.parametrize("colour", get_args(ColorConstancy))
-@pytest.mark.parametrize("hair", [False, True])
-def test_the_store_holds_what_prediction_sees(file: Path, tmp_path: Path, colour: Any, hair: bool) -> None:
-    kept: Any = {"max_short_side": 90, "color_constancy": colour, "hair_removal": hair}
+@pytest.mark.parametrize("color_constancy", get_args(ColorConstancy))
+@pytest.mark.parametrize("hair_removal", [False, True])
+def test_image_cache_equals_prediction_input(
+    file: Path, tmp_path: Path, color_constancy: Any, hair_removal: bool
+) -> None:
+    options: Any = {"max_short_side": 90, "color_constancy": color_constancy, "hair_removal": hair_removal}
     open_image_cache([file], max_short_side=90, option="memmap", cache_dir=tmp_path / "store")
-    store = open_image_cache([file], option="memmap", cache_dir=tmp_path / "store", **kept)
-    np.testing.assert_array_equal(store[0], Preprocessing(**kept).load_image(file))
-    plain = colour == "none" and not hair
-    assert len(list((tmp_path / "store").glob("*.memmap"))) == (1 if plain else 2)
+    store = open_image_cache([file], option="memmap", cache_dir=tmp_path / "store", **options)
+    np.testing.assert_array_equal(store[0], Preprocessing(**options).load_image(file))
+    is_default = color_constancy == "none" and not hair_removal
+    assert len(list((tmp_path / "store").glob("*.memmap"))) == (1 if is_default else 2)

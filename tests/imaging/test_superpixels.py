@@ -1,4 +1,4 @@
-"""Superpixels and flags to masks, the union that a prior takes, and files that do not belong together."""
+"""Feature masks from superpixels and flags, their union, and errors for mismatched files."""
 
 import json
 from pathlib import Path
@@ -22,13 +22,13 @@ from lesionlens.synthesis.structures import STRUCTURE_BITS
 
 @pytest.fixture
 def labels() -> np.ndarray:
-    """Number 300 superpixels, so that the green channel is needed."""
+    """Number 300 superpixels: more than one channel can encode."""
     return np.kron(np.arange(300, dtype=np.uint32).reshape(15, 20), np.ones((4, 4), np.uint32))
 
 
 def _save(folder: Path, labels: np.ndarray, flags: object) -> str:
-    colours = np.stack([labels & 255, labels >> 8 & 255, labels >> 16], axis=2).astype(np.uint8)
-    Image.fromarray(colours).save(folder / "ISIC_1_superpixels.png")
+    colors = np.stack([labels & 255, labels >> 8 & 255, labels >> 16], axis=2).astype(np.uint8)
+    Image.fromarray(colors).save(folder / "ISIC_1_superpixels.png")
     (folder / "ISIC_1_features.json").write_text(json.dumps(flags))
     return f"{folder / 'ISIC_1_superpixels.png'};{folder / 'ISIC_1_features.json'}"
 
@@ -43,31 +43,31 @@ def test_masks_are_the_flagged_superpixels(tmp_path: Path, labels: np.ndarray) -
     cell = _save(tmp_path, labels, flags)
     masks = read_feature_masks(*map(Path, cell.split(";")))
     numbers = np.arange(labels.max() + 1)
-    for name in ISIC2017_FEATURES:  # scikit-image's own look-up is the witness
+    for name in ISIC2017_FEATURES:  # against the look-up of scikit-image
         np.testing.assert_array_equal(masks[name], map_array(labels, numbers, np.array(flags[name])) == 1)
     union = union_of_features(cell, labels.shape)
     assert union.dtype == np.uint8
     np.testing.assert_array_equal(union, 255 * np.any([masks[name] for name in ISIC2017_FEATURES], axis=0))
 
 
-def test_all_three_colours_number_a_superpixel() -> None:
+def test_all_three_channels_encode_the_superpixel() -> None:
     numbers = np.array([[0, 255, 256], [65_535, 65_536, 16_777_215]])
-    colours = np.frombuffer(numbers.astype("<u4").tobytes(), np.uint8).reshape(2, 3, 4)[..., :3]
-    np.testing.assert_array_equal(superpixel_labels(colours), numbers)
+    colors = np.frombuffer(numbers.astype("<u4").tobytes(), np.uint8).reshape(2, 3, 4)[..., :3]
+    np.testing.assert_array_equal(superpixel_labels(colors), numbers)
 
 
 @pytest.mark.parametrize("flags", [{}, {"streaks": [0, 0, 0]}])
-def test_an_annotated_image_without_any_feature_has_an_empty_mask(tmp_path: Path, flags: dict) -> None:
+def test_annotated_image_without_features_has_an_empty_mask(tmp_path: Path, flags: dict) -> None:
     cell = _save(tmp_path, np.array([[0, 1], [2, 2]]), flags)
     np.testing.assert_array_equal(union_of_features(cell, (2, 2)), np.zeros((2, 2)))
 
 
-def test_an_image_that_nobody_annotated_has_no_mask() -> None:
+def test_unannotated_image_has_no_mask() -> None:
     assert union_of_features("", (2, 2)) is None
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         ({"streaks": [0, 1]}, "streaks has flags for 2 superpixels, the image has 3"),
         ({"streaks": [0, 1, 0, 1]}, "flags for 4 superpixels, the image has 3"),
@@ -77,13 +77,13 @@ def test_an_image_that_nobody_annotated_has_no_mask() -> None:
         ([0, 1, 0], "it is not a JSON object of flags per feature"),
     ],
 )
-def test_flags_that_do_not_fit_name_both_files(tmp_path: Path, flags: object, said: str) -> None:
+def test_mismatched_flags_name_both_files(tmp_path: Path, flags: object, message: str) -> None:
     cell = _save(tmp_path, np.array([[0, 1], [2, 2]]), flags)
-    with pytest.raises(DataError, match=rf"features\.json does not fit .*superpixels\.png: .*{said}"):
+    with pytest.raises(DataError, match=rf"features\.json does not fit .*superpixels\.png: .*{message}"):
         union_of_features(cell, (2, 2))
 
 
-def test_a_damaged_or_missing_half_is_told(tmp_path: Path) -> None:
+def test_damaged_or_missing_file_of_a_pair_raises(tmp_path: Path) -> None:
     cell = _save(tmp_path, np.array([[0, 1], [2, 2]]), {})
     image, flags = cell.split(";")
     with pytest.raises(DataError, match=r"superpixels\.png is not part of a pair"):
@@ -114,20 +114,20 @@ def test_every_bit_of_synthetic_structures_counts(tmp_path: Path) -> None:
     assert union.tolist() == [[0, *[255] * len(STRUCTURE_BITS)]]
 
 
-def test_masks_follow_their_image_to_another_size_but_not_to_another_shape(tmp_path: Path) -> None:
+def test_masks_are_resized_only_to_the_same_aspect_ratio(tmp_path: Path) -> None:
     cell = _save(tmp_path, np.array([[0, 1], [2, 2]]), {"streaks": [0, 1, 0]})
     assert union_of_features(cell, (4, 4)).tolist() == [[0, 0, 255, 255]] * 2 + [[0] * 4] * 2
     with pytest.raises(DataError, match=r"superpixels\.png has 2 × 2 pixels, its image 4 × 2"):
         union_of_features(cell, (2, 4))
 
 
-def test_rounding_of_a_reduced_image_is_no_other_shape(tmp_path: Path) -> None:
+def test_rounded_sizes_have_the_same_aspect_ratio(tmp_path: Path) -> None:
     Image.fromarray(np.full((450, 601), 255, np.uint8)).save(tmp_path / "a.png")
     for height in (75, 112, 224, 333):
         width = round(601 * height / 450)
         assert union_of_features(str(tmp_path / "a.png"), (height, width)).min() == 255
 
 
-def test_a_feature_is_checked_against_the_image_even_where_it_is_not_read(labels: np.ndarray) -> None:
+def test_unused_features_are_also_checked(labels: np.ndarray) -> None:
     with pytest.raises(DataError, match="the image has"):
         feature_masks(labels, {"globules": [0]})

@@ -47,7 +47,7 @@ def slowly(loaded: LoadedModel, crops: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("attention", "options"), [("none", {}), ("patch", {"crops": 4, "end": True})])
-def test_torch_scores_as_the_network_does(attention: str, options: dict[str, object]) -> None:
+def test_torch_engine_scores_equal_those_of_the_network(attention: str, options: dict[str, object]) -> None:
     loaded, crops = untrained(attention, **options), images(3)
     expected = slowly(loaded, crops)
     engine = open_engine(loaded, "torch", num_images=3)

@@ -14,7 +14,7 @@ from ..helpers.images import write_image, write_lines, write_mask
 from ..helpers.tiny_datasets import write_isic2018_task1
 
 
-def test_a_data_set_without_diagnoses(tmp_path: Path) -> None:
+def test_dataset_without_diagnoses(tmp_path: Path) -> None:
     wanted = collect_inputs([f"isic2018-task1:{write_isic2018_task1(tmp_path)}"])
     assert len(wanted.path) == sum(mask is not None for mask in wanted.mask) == 7
     assert set(wanted.label) == {""}
@@ -36,7 +36,7 @@ def test_a_table_without_labels_has_its_masks(tmp_path: Path) -> None:
         assert collect_inputs([table]).mask == (mask, None)
 
 
-def test_a_photograph_is_no_mask_nor_a_mask_a_photograph(tmp_path: Path) -> None:
+def test_images_and_masks_in_one_folder_are_distinguished(tmp_path: Path) -> None:
     """The folders of ISBI 2016 part 3B hold both."""
     photographs = [write_image(tmp_path / f"ISIC_{number:07d}.jpg", seed=number) for number in range(2)]
     mask = write_mask(tmp_path / "ISIC_0000000_Segmentation.png")
@@ -45,7 +45,7 @@ def test_a_photograph_is_no_mask_nor_a_mask_a_photograph(tmp_path: Path) -> None
     assert find_masks(tmp_path) == {"ISIC_0000000": mask}
 
 
-def test_a_folder_is_listed_as_paths_are_sorted(tmp_path: Path) -> None:
+def test_folder_is_listed_in_sorted_order(tmp_path: Path) -> None:
     names = [
         "a/x.jpg",
         "a-b/c.PNG",
@@ -63,7 +63,7 @@ def test_a_folder_is_listed_as_paths_are_sorted(tmp_path: Path) -> None:
     assert collect_inputs([tmp_path]).path == tuple(expected)
 
 
-def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_folder_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_image(tmp_path / "a.jpg")
     (tmp_path / "locked").mkdir()
     scandir = os.scandir
@@ -78,7 +78,7 @@ def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pyt
         collect_inputs([tmp_path])
 
 
-def test_a_name_that_no_table_can_hold_is_refused(tmp_path: Path) -> None:
+def test_file_name_outside_unicode_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "m\udce9lanome.jpg").write_bytes(b"")  # Latin-1 on a disk
     with pytest.raises(DataError, match=r"'m\\udce9lanome' is not valid UTF-8 .* Rename the file"):
         collect_inputs([tmp_path])

@@ -27,7 +27,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.slow
-def test_both_give_torchs_scores_from_one_export(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_engines_equal_torch_from_one_export(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded, crops = untrained(), images(3)
     expected = slowly(loaded, crops)
     assert open_engine(loaded, num_images=312).name == "torch"  # of 4 crops, 4 ways: 4,992 passes do not pay
@@ -49,7 +49,7 @@ def test_both_give_torchs_scores_from_one_export(cache: Path, monkeypatch: pytes
         open_engine(loaded, "onnxruntime", num_images=3)
 
 
-def test_what_is_not_installed_is_said(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_error(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installed, "find_spec", lambda name: None)
     with pytest.raises(BackendError, match=r"requires openvino, .* pip install 'lesionlens\[engines\]'"):
         open_engine(untrained(), "openvino", num_images=1)
@@ -69,9 +69,7 @@ def test_auto_falls_back_with_a_warning(cache: Path, monkeypatch: pytest.MonkeyP
         open_engine(untrained(), "openvino", num_images=13)
 
 
-def test_a_cache_that_cannot_be_written_is_told_and_does_without(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unwritable_cache_warns_and_is_not_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("LESIONLENS_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.warns(UserWarning, match=r"Using torch instead of OpenVINO, .*: cannot write .*\.lock"):
@@ -80,7 +78,7 @@ def test_a_cache_that_cannot_be_written_is_told_and_does_without(
         open_engine(untrained(), "openvino", num_images=13)
 
 
-def test_a_network_that_is_there_needs_no_lock(cache: Path) -> None:
+def test_cached_export_needs_no_lock(cache: Path) -> None:
     file = onnx_cache_path(untrained())
     file.parent.mkdir()
     file.touch()
@@ -88,7 +86,7 @@ def test_a_network_that_is_there_needs_no_lock(cache: Path) -> None:
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_a_broken_package_is_said_and_a_folder_is_no_package(
+def test_broken_package_and_folder_in_place_of_a_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(name: str) -> None:
@@ -103,7 +101,7 @@ def test_a_broken_package_is_said_and_a_folder_is_no_package(
     assert installed.missing_packages("exported_network", "numpy") == ["exported_network"]
 
 
-def test_no_more_threads_compute_than_there_are_cores_unless_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_are_limited_to_the_cores_unless_specified(monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_num_threads()
     monkeypatch.setattr(opening, "available_cpus", lambda: 2)
     try:
@@ -128,7 +126,7 @@ def test_no_more_threads_compute_than_there_are_cores_unless_said(monkeypatch: p
         (lambda model: open_engine(model, precision="int8", num_images=1), "unknown precision 'int8'"),
     ],
 )
-def test_what_does_not_exist_is_said(ask: Callable[[Any], Any], message: str) -> None:
+def test_unknown_engine_and_precision_raise(ask: Callable[[Any], Any], message: str) -> None:
     with pytest.raises(BackendError, match=message):
         ask(untrained())
 
@@ -139,7 +137,7 @@ def test_onnxruntime_has_no_bf16(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
-def test_a_file_that_cannot_be_read_is_said(tmp_path: Path, name: Any) -> None:
+def test_unreadable_file_error(tmp_path: Path, name: Any) -> None:
     (tmp_path / "x.onnx").write_bytes(b"half")
     with pytest.raises(BackendError, match=r"cannot read .*x\.onnx"):
         files.load_session(tmp_path / "x.onnx", name, precision="fp32")

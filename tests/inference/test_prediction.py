@@ -41,7 +41,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "images"
 
 
-def test_scores_are_the_average_of_the_cards_crops(bundle: Path, folder: Path, tmp_path: Path) -> None:
+def test_scores_are_averaged_over_the_crops_of_the_model_card(
+    bundle: Path, folder: Path, tmp_path: Path
+) -> None:
     scored = predict(bundle, [folder], out=tmp_path / "p.csv")
     loaded = load_model(bundle)
     seen = loaded.card.preprocessing
@@ -53,15 +55,13 @@ def test_scores_are_the_average_of_the_cards_crops(bundle: Path, folder: Path, t
     assert read_predictions(tmp_path / "p.csv").image_id.tolist() == ["0", "1", "2", "3", "4"]
 
 
-def test_batches_do_not_matter(bundle: Path, folder: Path) -> None:
+def test_scores_do_not_depend_on_the_batch_size(bundle: Path, folder: Path) -> None:
     one, all_ = (predict(bundle, [folder], batch_size=size).predictions.scores for size in (1, 32))
     np.testing.assert_allclose(one, all_, atol=1e-5)
 
 
 @pytest.mark.parametrize("batch_size", [1, 10, 32])
-def test_a_network_of_crops_sees_all_of_an_image_at_once(
-    folder: Path, tmp_path: Path, batch_size: int
-) -> None:
+def test_model_of_crops_takes_all_crops_of_an_image(folder: Path, tmp_path: Path, batch_size: int) -> None:
     torch.manual_seed(1)
     made = make_model_spec(backbone="test_resnet", attention="patch", crops=5, initial=True, end=True)
     seen = Preprocessing(input_size=(32, 32), crops="grid", crop_count=5)
@@ -79,7 +79,7 @@ def test_a_network_of_crops_sees_all_of_an_image_at_once(
     assert np.ptp(expected, axis=0).max() > 5e-5  # the images are told apart, by more than is allowed above
 
 
-def test_an_unreadable_image_is_told_and_the_others_are_scored(bundle: Path, folder: Path) -> None:
+def test_unreadable_image_is_reported_and_others_are_scored(bundle: Path, folder: Path) -> None:
     (folder / "1.jpg").write_bytes(b"")
     scored = predict(bundle, [folder])
     assert scored.predictions.image_id.tolist() == ["0", "2", "3", "4"]
@@ -87,7 +87,7 @@ def test_an_unreadable_image_is_told_and_the_others_are_scored(bundle: Path, fol
     assert "1.jpg" in scored.failures[0]
 
 
-def test_labels_come_along_from_a_table(bundle: Path, folder: Path) -> None:
+def test_labels_of_a_table_are_included(bundle: Path, folder: Path) -> None:
     (folder / "t.csv").write_text("image,label,lesion_id\n0.jpg,melanoma,a\n1.jpg,MEL,a\n2.jpg,bcc,b\n")
     with pytest.warns(UserWarning, match="the model has no class are ignored: basal_cell_carcinoma"):
         found = predict(bundle, [folder / "t.csv"]).predictions
@@ -95,13 +95,13 @@ def test_labels_come_along_from_a_table(bundle: Path, folder: Path) -> None:
     assert found.label.tolist() == ["melanoma", "melanoma", ""]
 
 
-def test_rows_without_an_image_are_told(bundle: Path, folder: Path) -> None:
+def test_rows_without_an_image_are_reported(bundle: Path, folder: Path) -> None:
     (folder / "t.csv").write_text("image,label\n0.jpg,melanoma\n9.jpg,nevus\n")
     with pytest.warns(UserWarning, match="rows without an image: 1"):
         assert predict(bundle, [folder / "t.csv"]).predictions.image_id.tolist() == ["0"]
 
 
-def test_labels_of_ones_own_are_known_by_the_model(bundle: Path, folder: Path) -> None:
+def test_custom_labels_of_the_model_are_accepted(bundle: Path, folder: Path) -> None:
     (folder / "t.csv").write_text("image,label\n0.jpg,wart\n1.jpg,nevus\n")
     assert predict(bundle, [folder / "t.csv"]).predictions.label.tolist() == ["wart", "nevus"]
 
@@ -116,7 +116,7 @@ def test_labels_of_ones_own_are_known_by_the_model(bundle: Path, folder: Path) -
         (["table:none.csv"], r"none\.csv does not exist"),
     ],
 )
-def test_nothing_to_score_is_said(
+def test_nothing_to_score_raises(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sources: list[str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -125,7 +125,7 @@ def test_nothing_to_score_is_said(
         predict(bundle, sources)
 
 
-def test_the_challenges_layout_goes_out_and_comes_in(folder: Path, tmp_path: Path) -> None:
+def test_isic_submission_round_trip(folder: Path, tmp_path: Path) -> None:
     made = make_model_spec(backbone="test_resnet")
     card = ModelCard(
         architecture=made, classes=ISIC2018_CLASSES, preprocessing=Preprocessing(input_size=(48, 48))
@@ -140,7 +140,7 @@ def test_the_challenges_layout_goes_out_and_comes_in(folder: Path, tmp_path: Pat
         predict(tmp_path / "seven", [folder], output_format="isic208")
 
 
-def test_two_images_of_one_name_are_refused(bundle: Path, folder: Path) -> None:
+def test_two_images_with_one_name_raise(bundle: Path, folder: Path) -> None:
     shutil.copy(folder / "0.jpg", folder / "more" / "0.jpg")
     both = rf"for example '0' of {folder / '0.jpg'} and {folder / 'more' / '0.jpg'}\. Rename .* separately"
     with pytest.raises(DataError, match=f"1 image id occurs more than once, {both}"):
@@ -167,7 +167,7 @@ def test_a_table_with_an_empty_column_of_labels_is_scored(bundle: Path, folder: 
     assert predict(bundle, [folder / "new.csv"]).predictions.label.tolist() == ["", ""]
 
 
-def test_rows_to_be_scored_without_an_image_are_named(bundle: Path, folder: Path) -> None:
+def test_rows_to_score_without_an_image_are_named(bundle: Path, folder: Path) -> None:
     (folder / "new.csv").write_text("image\n1.jpg\ngone.jpg\n")
     with pytest.raises(DataError, match=r"rows without an image: 1 \(line 3: 'gone'\)"):
         predict(bundle, [folder / "new.csv"])
@@ -197,7 +197,7 @@ def masked(folder: Path, *names: str) -> Path:
     return folder
 
 
-def test_crops_lie_around_the_lesion(of_lesions: Path, folder: Path, tmp_path: Path) -> None:
+def test_crops_are_around_the_lesion(of_lesions: Path, folder: Path, tmp_path: Path) -> None:
     masks = masked(tmp_path / "masks", *(f"{number}_segmentation.png" for number in range(5)))
     (folder / "t.csv").write_text(
         "image,label,mask_path\n" + "".join(f"{n}.jpg,a,{masks}/{n}_segmentation.png\n" for n in range(2))
@@ -212,9 +212,7 @@ def test_crops_lie_around_the_lesion(of_lesions: Path, folder: Path, tmp_path: P
         assert scored.missing_mask_ids == ()
 
 
-def test_images_without_a_mask_are_scored_whole_and_counted(
-    of_lesions: Path, folder: Path, tmp_path: Path
-) -> None:
+def test_images_without_a_mask_are_scored_uncropped(of_lesions: Path, folder: Path, tmp_path: Path) -> None:
     masks = masked(tmp_path / "masks", "0.png", "1.png")
     Image.new("L", (90, 70)).save(masks / "2.png")
     Image.new("L", (70, 70), 255).save(masks / "3.png")
@@ -229,7 +227,7 @@ def test_images_without_a_mask_are_scored_whole_and_counted(
         predict(of_lesions, [folder], mask_dir=tmp_path / "none")
 
 
-def test_independent_scores_come_with_the_rest(folder: Path, tmp_path: Path) -> None:
+def test_independent_scores_include_the_other_class(folder: Path, tmp_path: Path) -> None:
     torch.manual_seed(1)
     made, two = make_model_spec(backbone="test_resnet"), ("melanoma", "seborrheic_keratosis")
     seen = Preprocessing(input_size=(32, 32), tta="dihedral", aggregate="logits")

@@ -74,7 +74,7 @@ some = pytest.mark.filterwarnings("ignore:.*used uncropped")
 
 @some
 @pytest.mark.parametrize("at", [0, 6, 11])
-def test_a_run_that_is_stopped_goes_on_and_comes_to_the_same(here: Path, at: int) -> None:
+def test_interrupted_prediction_resumes_to_the_same_file(here: Path, at: int) -> None:
     without = score()
     expected = Path("p.csv").read_bytes()
     assert not partial_path(Path("p.csv")).exists()
@@ -99,7 +99,7 @@ def test_a_run_that_is_stopped_goes_on_and_comes_to_the_same(here: Path, at: int
 
 
 @some
-def test_ctrl_c_leaves_what_is_scored_and_says_what_to_do(here: Path) -> None:
+def test_ctrl_c_keeps_scores_and_explains_how_to_resume(here: Path) -> None:
     with pytest.raises(
         RunInterrupted, match=r"saved in p\.csv\.partial\. Run the same command again .*--restart"
     ):
@@ -111,7 +111,7 @@ def test_ctrl_c_leaves_what_is_scored_and_says_what_to_do(here: Path) -> None:
 
 
 @some
-def test_scores_of_another_model_are_never_mixed_in(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scores_of_another_model_are_not_resumed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RunInterrupted):
         score(on_progress=partial(stop, at=6, error=KeyboardInterrupt()))
     left = partial_path(Path("p.csv")).read_bytes()
@@ -138,7 +138,7 @@ def test_scores_of_another_model_are_never_mixed_in(here: Path, monkeypatch: pyt
 
 
 @some
-def test_a_part_without_scores_binds_nobody(here: Path) -> None:
+def test_partial_file_without_scores_is_ignored(here: Path) -> None:
     with pytest.raises(RunInterrupted):
         score(on_progress=partial(stop, at=6, error=KeyboardInterrupt()))
     part = partial_path(Path("p.csv"))
@@ -150,7 +150,7 @@ def test_a_part_without_scores_binds_nobody(here: Path) -> None:
 
 
 @some
-def test_images_that_changed_meanwhile_are_scored_anew(here: Path) -> None:
+def test_changed_images_are_scored_again(here: Path) -> None:
     with pytest.raises(RunInterrupted):
         score(on_progress=partial(stop, at=6, error=KeyboardInterrupt()))
     shutil.copy("images/08.png", "images/02.png")  # it was damaged
@@ -166,7 +166,7 @@ def test_images_that_changed_meanwhile_are_scored_anew(here: Path) -> None:
 
 
 @some
-def test_masks_count_as_images_do(here: Path) -> None:
+def test_changed_masks_count_as_changed_images(here: Path) -> None:
     mask = np.zeros((40, 50), np.uint8)
     mask[5:25, 10:30] = 255
     (here / "masks").mkdir()
@@ -187,7 +187,7 @@ def renamed(engine: InferenceEngine, name: str, counts: list[int]) -> InferenceE
 
 
 @some
-def test_what_auto_chose_is_kept(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_choices_of_auto_are_resumed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names: list[str] = []
     counts: list[int] = []
 
@@ -205,7 +205,7 @@ def test_what_auto_chose_is_kept(here: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @some
-def test_what_could_not_be_written_in_the_end_is_refused_before_the_first_image(here: Path) -> None:
+def test_unwritable_output_raises_before_the_first_image(here: Path) -> None:
     def never(done: int, total: int) -> None:
         pytest.fail("scored")
 
@@ -224,7 +224,7 @@ def test_what_could_not_be_written_in_the_end_is_refused_before_the_first_image(
     assert partial_path(Path("p.csv")).read_text() == "my notes\n"
 
 
-def test_nothing_is_left_where_no_image_can_be_read(here: Path) -> None:
+def test_no_file_is_left_if_no_image_can_be_read(here: Path) -> None:
     for kept in (number for number in range(11) if number not in (2, 10)):
         (here / "images" / f"{kept:02d}.png").unlink()
     with pytest.raises(DataError, match="No image can be read"):
@@ -232,7 +232,7 @@ def test_nothing_is_left_where_no_image_can_be_read(here: Path) -> None:
     assert sorted(file.name for file in here.iterdir()) == ["bundle", "images"]
 
 
-def test_a_network_whose_scores_are_no_numbers_is_told_at_once(here: Path) -> None:
+def test_non_finite_scores_raise_immediately(here: Path) -> None:
     loaded = load_model("bundle")
     with torch.no_grad():
         next(loaded.model.parameters()).fill_(torch.nan)
@@ -241,7 +241,7 @@ def test_a_network_whose_scores_are_no_numbers_is_told_at_once(here: Path) -> No
         score()
 
 
-def test_whatever_was_cut_off_is_dropped_and_the_rest_is_kept(tmp_path: Path) -> None:
+def test_truncated_last_line_is_dropped_and_the_rest_resumed(tmp_path: Path) -> None:
     path = tmp_path / "p.csv.partial"
     with PartialPredictions(path, ORIGIN, overwrite=True) as part:
         ends = [path.stat().st_size]
@@ -262,7 +262,7 @@ def test_whatever_was_cut_off_is_dropped_and_the_rest_is_kept(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("written", [OSError(errno.ENOSPC, "No space left on device"), 7])
-def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: Any) -> None:
+def test_full_disk_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: Any) -> None:
     class Full:
         def write(self, line: bytes) -> int:
             if isinstance(written, OSError):
@@ -297,7 +297,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.mark.slow
 @some
-def test_a_killed_process_is_taken_up_by_the_next(here: Path, one_thread: None) -> None:
+def test_next_process_resumes_a_killed_one(here: Path, one_thread: None) -> None:
     score(batch_size=2)
     expected = Path("p.csv").read_bytes()
     Path("p.csv").unlink()

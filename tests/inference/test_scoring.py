@@ -39,7 +39,7 @@ def linked(folder: Path, images: int) -> InferenceInputs:
     return collect_inputs([folder])
 
 
-def test_decoding_and_computing_overlap_and_few_images_wait(
+def test_decoding_overlaps_computing_with_few_images_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the first batch is computed its successors are decoded: two batches and what the threads hold."""
@@ -69,7 +69,7 @@ def test_decoding_and_computing_overlap_and_few_images_wait(
 
 
 @pytest.mark.slow
-def test_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
     """Of 3,700 more images there remain names and scores: far less than the 4 kB of one image's crops."""
     loaded, process = network(), psutil.Process()
     wanted = {count: linked(tmp_path / str(count), count) for count in (300, 4000)}

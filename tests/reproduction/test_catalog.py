@@ -58,7 +58,7 @@ def test_the_first_author_names_the_paper() -> None:
         assert load_table_spec(first.replace(paper, author)) == load_table_spec(first)
 
 
-def test_words_ask_for_papers_patterns_names_and_files() -> None:
+def test_find_tables_by_paper_pattern_name_and_file() -> None:
     assert match_tables([]) == list_tables()
     assert (
         match_tables(["datta"])
@@ -74,12 +74,12 @@ def test_words_ask_for_papers_patterns_names_and_files() -> None:
 
 
 @pytest.mark.parametrize("function", [load_table_spec, lambda name: match_tables([name])])
-def test_a_name_that_is_none_names_the_nearest(function) -> None:
+def test_unknown_name_suggests_the_nearest(function) -> None:
     with pytest.raises(LesionLensError, match=r"did you mean .*/table2.*path of a \.yaml file"):
         function("gessert/tabel2")
 
 
-def test_a_file_of_ones_own_is_read(tmp_path: Path) -> None:
+def test_custom_file_is_read(tmp_path: Path) -> None:
     assert load_table_spec(written(tmp_path, GOOD)).row("one").recipe == "demo"
     with pytest.raises(LesionLensError, match=r"cannot read the table none\.yaml: No such file"):
         load_table_spec("none.yaml")
@@ -101,9 +101,7 @@ def test_a_file_of_ones_own_is_read(tmp_path: Path) -> None:
         (GOOD, "- one\n", r"must be a YAML mapping"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_in_a_file_is_said_with_its_key(
-    tmp_path: Path, old: str, new: str, expected: str
-) -> None:
+def test_errors_in_a_file_name_the_key(tmp_path: Path, old: str, new: str, expected: str) -> None:
     assert old in GOOD
     with pytest.raises(LesionLensError, match=expected) as caught:
         load_table_spec(written(tmp_path, GOOD.replace(old, new)))
@@ -153,7 +151,7 @@ def test_every_base_recipe_is_extended() -> None:
 
 
 @pytest.mark.parametrize("paper", PAPERS)
-def test_every_recipe_is_whole(paper: str) -> None:
+def test_every_recipe_has_source_split_and_input_size(paper: str) -> None:
     for row in list_row_recipes(paper):
         if row.recipe:
             recipe = resolved(row.recipe)
@@ -250,7 +248,7 @@ SOFT |= {"model.normalization": "unit", "train.sampling": "equal", "train.stop_o
         ("soft/table4:irv2-12x12-sa", {**SOFT, "data.task": "nevus/seborrheic_keratosis", "data.split": "official"}),
     ],
 )  # fmt: skip
-def test_what_the_paper_says(name: str, expected: dict[str, Any]) -> None:
+def test_recipes_follow_the_papers(name: str, expected: dict[str, Any]) -> None:
     tree = resolved(name).model_dump()
     values = {
         key: tree[key] if "." not in key else tree[key.split(".")[0]][key.split(".")[1]] for key in expected
@@ -267,7 +265,7 @@ def test_the_exponents_of_table_vi_are_all_there() -> None:
     assert [resolved(name).train.class_weight_power for name in named] == [0.5, 0.75, 1, 1.25, 1.5]
 
 
-def test_a_paper_that_is_none_is_refused() -> None:
+def test_unknown_paper_raises() -> None:
     assert {row.paper for row in list_row_recipes("soft")} == {"soft"}
     assert isinstance(list_row_recipes()[0], RowRecipe)
     with pytest.raises(RecipeError, match="unknown paper 'pach': did you mean 'patch'"):

@@ -76,7 +76,7 @@ def test_where_lower_is_better_the_sign_is_turned(tmp_path: Path) -> None:
     assert (result.published_supports_claim, other.published_supports_claim) == (True, False)
 
 
-def test_what_is_small_beside_its_spread_is_not_shown(tmp_path: Path) -> None:
+def test_difference_within_its_spread_is_not_significant(tmp_path: Path) -> None:
     one, other = evaluate_on_values(
         spec_with_claims(("A", "B"), ("B", "A")), tmp_path, A=[0.8, 0.9, 0.7], B=[0.75, 0.8, 0.8]
     )
@@ -84,7 +84,7 @@ def test_what_is_small_beside_its_spread_is_not_shown(tmp_path: Path) -> None:
     assert math.isnan(one.p_sign_flip)
 
 
-def test_holm_goes_over_the_claims_of_the_page(tmp_path: Path) -> None:
+def test_holm_correction_is_over_the_claims_of_the_page(tmp_path: Path) -> None:
     rows = [{"name": name, "recipe": name} for name in "ABCD"]
     spec = spec_with_claims(("A", "B"), ("A", "C"), ("A", "D"), rows=rows)
     close = [0.89, 0.92, 0.90, 0.90, 0.90]
@@ -121,7 +121,7 @@ def measured(result: TableResults) -> dict[tuple[str, str], Sequence[RunValue]]:
     return {(row.name, "AUC"): run_values(result, row.name, "AUC") for row in result.spec.rows}
 
 
-def test_of_one_run_lesions_are_drawn(tmp_path: Path) -> None:
+def test_lesions_of_a_single_run_are_resampled(tmp_path: Path) -> None:
     result = fake_results(
         tmp_path, spec_with_claims(("A", "B"), ("B", "A")), {("A", ""): [2.5], ("B", ""): [0.2]}
     )
@@ -136,7 +136,7 @@ def test_of_one_run_lesions_are_drawn(tmp_path: Path) -> None:
     assert one.test == "bootstrap over lesions of one run"
 
 
-def test_of_two_runs_the_less_sure_one_counts(tmp_path: Path) -> None:
+def test_larger_p_of_two_runs_is_used(tmp_path: Path) -> None:
     result = fake_results(
         tmp_path, spec_with_claims(("A", "B")), {("A", ""): [2.5, 0.7], ("B", ""): [0.2, 0.5]}
     )
@@ -193,7 +193,7 @@ def test_a_sum_of_one_metric_is_that_metric() -> None:
     assert result.p == pytest.approx(expected.p)
 
 
-def test_one_and_the_same_run_is_not_compared(tmp_path: Path) -> None:
+def test_run_is_not_compared_with_itself(tmp_path: Path) -> None:
     result = fake_results(
         tmp_path, spec_with_claims(("A", "B")), {("A", ""): [1, 1], ("B", ""): [1, 1]}, shared={"B": "A"}
     )

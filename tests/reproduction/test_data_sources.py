@@ -39,7 +39,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> str:
     )
 
 
-def test_a_set_is_drawn_once_however_many_ask_at_a_time(
+def test_dataset_is_generated_once_for_concurrent_requests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls, draw = [], module.generate_in_layout
@@ -62,20 +62,20 @@ def test_a_set_is_drawn_once_however_many_ask_at_a_time(
     assert len(load_table(sources.pop())) == 12
 
 
-def test_a_failure_is_no_set_and_the_next_one_tries_again(tmp_path: Path) -> None:
+def test_failed_generation_does_not_block_the_next(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="too few"):
         get_synthetic("derm7pt", tmp_path / "set", num_images=5, size=(36, 48), seed=0, console=QUIET)
     get_synthetic("isic2016", tmp_path / "set", num_images=12, size=(36, 48), seed=0, console=QUIET)
 
 
-def test_what_is_to_be_planted_is_not_there_before(source: str) -> None:
+def test_artifact_to_inject_is_absent_from_the_source(source: str) -> None:
     root = Path(source.partition(":")[2])
     header, *rows = [line.split(",") for line in (root / "artifacts.csv").read_text().splitlines()]
     assert {row[header.index("ruler")] for row in rows} == {"0"}
     assert {row[header.index("hair")] for row in rows} == {"0", "1"}
 
 
-def test_planted_sets_are_named_by_their_content_and_made_once(source: str, tmp_path: Path) -> None:
+def test_artifact_datasets_are_named_by_content_and_made_once(source: str, tmp_path: Path) -> None:
     sets = {
         "biased": ArtifactSet(artifact="ruler", rate_difference=0.8),
         "same": ArtifactSet(artifact="ruler", rate_difference=0.8),
@@ -90,7 +90,7 @@ def test_planted_sets_are_named_by_their_content_and_made_once(source: str, tmp_
     assert all(load_table(path).frame["image_id"].tolist() == ids for path in sources.values())
 
 
-def test_masks_of_a_folder_are_near_the_truth_but_not_it(source: str, tmp_path: Path) -> None:
+def test_noisy_masks_are_close_to_but_not_the_ground_truth(source: str, tmp_path: Path) -> None:
     folder = make_noisy_masks(source, tmp_path / "masks")
     assert make_noisy_masks(source, folder) == folder
     frame = load_table(source).frame
@@ -104,7 +104,7 @@ def test_masks_of_a_folder_are_near_the_truth_but_not_it(source: str, tmp_path: 
     assert 0.6 < np.mean(scores) < 0.99
 
 
-def test_a_set_without_masks_gives_no_folder(tmp_path: Path, source_without_masks: str) -> None:
+def test_dataset_without_masks_has_no_mask_folder(tmp_path: Path, source_without_masks: str) -> None:
     with pytest.raises(DataError, match=r"no image of .* has a lesion mask"):
         make_noisy_masks(source_without_masks, tmp_path / "masks")
     assert not (tmp_path / "masks").exists()
@@ -116,7 +116,7 @@ def source_without_masks(tmp_path: Path) -> str:
     return f"table:{write_lines(tmp_path / 'mine.csv', 'image,label', ['a,nevus'])}"
 
 
-def test_one_source_of_each_data_set(tmp_path: Path) -> None:
+def test_one_source_per_dataset(tmp_path: Path) -> None:
     source = f"isic2017:{write_isic2017(tmp_path / 'isic2017')}"
     assert parse_sources([source]) == {"isic2017": source}
     with pytest.raises(DataError, match="two sources of isic2017"):
@@ -128,7 +128,7 @@ def test_the_papers_protocol_needs_real_images(tmp_path: Path) -> None:
         resolve_source(TABLE, {}, PROFILES["paper"], tmp_path, QUIET)
 
 
-def test_other_images_than_before_are_refused(tmp_path: Path) -> None:
+def test_changed_images_of_a_source_raise(tmp_path: Path) -> None:
     one, other = (f"isic2017:{write_isic2017(tmp_path / str(count), (count, 3, 3))}" for count in (4, 5))
     short, out = PROFILES["short"], tmp_path / "out"
     assert resolve_source(TABLE, {"isic2017": one}, short, out, QUIET) == one

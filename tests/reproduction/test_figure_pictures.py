@@ -203,7 +203,7 @@ def test_preprocessing_rows(cells: tuple[RunCell, ...]) -> None:
         assert width <= cut[place].shape[1] <= min(1.4 * width + 2, SIZE[1])
 
 
-def test_inputs_that_nothing_is_done_to_are_refused(cells: tuple[RunCell, ...]) -> None:
+def test_figure_of_unprocessed_inputs_raises(cells: tuple[RunCell, ...]) -> None:
     with pytest.raises(
         RunError, match=r"needs data\.color_constancy, data\.hair_removal or crops\.roi_margin"
     ):
@@ -247,7 +247,7 @@ def test_gates_are_the_mean_of_runs_over_epochs_that_all_reached(
     np.testing.assert_array_equal(shown(sketch)[1], layer2)
 
 
-def test_a_network_without_gates_is_told(cells: tuple[RunCell, ...], tmp_path: Path) -> None:
+def test_network_without_gates_is_reported(cells: tuple[RunCell, ...], tmp_path: Path) -> None:
     run = with_log(cells[0], tmp_path / "0", 0, "epoch,lr\n1,0.1\n")
     with pytest.raises(RunError, match="the log of plain has no scale gates"):
         attention_scale_curves(
@@ -270,7 +270,7 @@ def test_panels_of_folds_are_compared_on_the_same_one(cells: tuple[RunCell, ...]
 
 
 @pytest.mark.slow
-def test_trained_runs_are_drawn(synthetic_set: Path, tmp_path: Path) -> None:
+def test_trained_runs_are_plotted(synthetic_set: Path, tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("data: {source: 'ham10000:.'}\nmodel: {}\n")
     words = [
         f"data=ham10000:{synthetic_set}", f"data.cache_dir={tmp_path / 'cache'}", "data.max_short_side=48",

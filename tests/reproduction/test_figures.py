@@ -99,7 +99,7 @@ def test_roc_draws_finished_rows_and_says_which_are_missing(tmp_path: Path) -> N
     assert "Research use only, not a medical device. Synthetic images." in text
 
 
-def test_an_unknown_class_of_a_curve_is_refused(tmp_path: Path) -> None:
+def test_unknown_class_of_a_curve_raises(tmp_path: Path) -> None:
     results = made(
         tmp_path, figure={"kind": "roc", "caption": "", "target": "naevus", "panels": [{"row": "one"}]}
     )
@@ -126,7 +126,7 @@ def test_dots_are_what_was_measured_and_published(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("published", [{}, {"AUC": 91.0}])
-def test_nothing_is_called_published_where_nothing_is(tmp_path: Path, published: dict[str, float]) -> None:
+def test_legend_has_published_only_with_published_values(tmp_path: Path, published: dict[str, float]) -> None:
     row = {"name": "one", "recipe": "demo", "published": published}
     draft = dot_plot(made(tmp_path, skills={("one", ""): [1.5]}, rows=[row]))
     assert draft is not None
@@ -162,7 +162,7 @@ def test_a_sweep_has_a_line_for_each_group_over_x(tmp_path: Path) -> None:
     assert draft.notes == ("Not measured: failed.",)
 
 
-def test_a_row_without_a_place_is_a_level_all_across(tmp_path: Path) -> None:
+def test_row_without_x_is_a_horizontal_line(tmp_path: Path) -> None:
     rows = [
         {"name": "none", "recipe": "demo"},
         {"name": "box", "recipe": "demo", "x_value": 0.5},
@@ -178,21 +178,21 @@ def test_a_row_without_a_place_is_a_level_all_across(tmp_path: Path) -> None:
     assert [text.get_text() for text in draft.figure.axes[0].texts] == ["box", "none"]
 
 
-def test_a_sweep_over_no_column_is_refused(tmp_path: Path) -> None:
+def test_sweep_over_an_unknown_column_raises(tmp_path: Path) -> None:
     results = made(tmp_path, figure={"kind": "sweep", "caption": "", "target": "AUCC"})
     with pytest.raises(RecipeError, match="did you mean 'AUC'"):
         sweep_figure(results)
 
 
 @pytest.mark.parametrize("kind", ["roc", "attention-scales", "maps", "crops", "sweep", "preprocessing", None])
-def test_without_a_finished_run_nothing_is_drawn(tmp_path: Path, kind: str | None) -> None:
+def test_without_a_finished_run_nothing_is_plotted(tmp_path: Path, kind: str | None) -> None:
     figure = {"kind": kind, "caption": "", "target": "AUC"} if kind else None
     results = made(tmp_path, skills={("failed", ""): [1.0]}, figure=figure)
     assert render_figure(results, tmp_path / "figures") == []
     assert not (tmp_path / "figures").exists()
 
 
-def test_a_table_without_a_figure_is_drawn_as_dots(tmp_path: Path) -> None:
+def test_table_without_a_figure_is_plotted_as_dots(tmp_path: Path) -> None:
     (written,) = render_figure(made(tmp_path), tmp_path)
     assert written.path == tmp_path / "dots.png"
     assert "Synthetic" not in written.path.with_suffix(".svg").read_text(encoding="utf-8")

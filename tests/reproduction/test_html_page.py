@@ -84,7 +84,7 @@ def test_page_is_self_contained_and_complete(written: Path) -> None:
         assert phrase in flat_text, phrase
 
 
-def test_marks_tell_inside_from_outside(written: Path) -> None:
+def test_marks_distinguish_inside_from_outside(written: Path) -> None:
     rows = {(row["row"], row["column"]): row for row in lines(written)}
     a, b = rows["A<b>", "AUC"], rows["B", "AUC"]
     assert (a["published_in_interval"], b["published_in_interval"]) == (
@@ -116,7 +116,7 @@ def test_csv_has_a_line_for_each_number(written: Path) -> None:
     assert (d["published"], d["measured"], d["notes"]) == ("0.874", "", "quoted from a leaderboard")
 
 
-def test_the_results_tell_programs_the_same(written: Path) -> None:
+def test_json_results_equal_the_page(written: Path) -> None:
     record = json.loads((written / "results.json").read_text(encoding="utf-8"))
     expected = {"name": "arl/made-up", "title": "Table III", "paper": "arl", "profile": "paper", "dataset": "isic2017",
               "synthetic": False, "runs": 8, "finished": 6, "failed": 1, "is_comparable_to_paper": True}  # fmt: skip
@@ -193,9 +193,7 @@ def test_rows_with_the_same_runs(tmp_path: Path) -> None:
     assert "the same run here" in text
 
 
-def test_a_figure_without_numbers_and_one_that_cannot_be_drawn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_figures_without_values_or_with_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> list[WrittenFigure]:
         raise DataError("the images have gone")
 
@@ -227,7 +225,7 @@ def test_open_question_mentions_no_published_numbers(tmp_path: Path, statement: 
     assert "ublished" not in text[text.index("<body") :]
 
 
-def test_many_columns_lie_in_tables_one_below_the_other(tmp_path: Path) -> None:
+def test_many_columns_are_split_into_several_tables(tmp_path: Path) -> None:
     columns = [{"name": f"c{n}", "metric": "auc", "class": "melanoma"} for n in range(18)]
     text = write_page(
         fake_results(tmp_path, fake_table_spec(columns=columns), {}), tmp_path / "page"

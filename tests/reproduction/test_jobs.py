@@ -14,7 +14,7 @@ def key(name: str, *words: str, out: Path = Path("out")) -> str:
     return expand_jobs(load_recipe(name, words), out)[0].key
 
 
-def test_equal_recipes_of_two_tables_share_their_run() -> None:
+def test_equal_recipes_of_two_tables_have_one_run() -> None:
     assert key(SPATIAL) == key(SAME)
     assert key(SPATIAL).startswith("arl_cnn50-melanoma-s0-")
 
@@ -23,7 +23,7 @@ def test_equal_recipes_of_two_tables_share_their_run() -> None:
     "word",
     ["train.epochs=7", "train.seed=1", "data.task=nevus", "model.input_size=96", "attention_prior=lesion"],
 )
-def test_what_decides_changes_the_name(word: str) -> None:
+def test_settings_that_affect_the_result_change_the_name(word: str) -> None:
     assert key(SPATIAL)[-8:] != key(SPATIAL, word)[-8:]
 
 
@@ -38,11 +38,11 @@ def test_what_decides_changes_the_name(word: str) -> None:
         "data=isic2017:/elsewhere/isic2017",
     ],
 )
-def test_the_machine_does_not(word: str) -> None:
+def test_machine_settings_do_not_change_the_name(word: str) -> None:
     assert key(SPATIAL) == key(SPATIAL, word)
 
 
-def test_sets_inside_the_reproduction_differ_by_their_place(tmp_path: Path) -> None:
+def test_datasets_of_the_reproduction_are_named_by_path(tmp_path: Path) -> None:
     one, other = (f"data=table:{tmp_path}/data/{name}/images.csv" for name in ("even", "planted"))
     assert key(SPATIAL, one, out=tmp_path) != key(SPATIAL, other, out=tmp_path)
     assert (

@@ -206,7 +206,7 @@ def test_a_set_is_scored_on_the_runs_own_test_images(results: TableResults) -> N
     assert run_values(results, "A", "CAM elsewhere")[0].value != run_values(results, "A", "CAM")[0].value
 
 
-def test_what_was_measured_is_kept_until_the_source_is_another(
+def test_measurements_are_reused_until_the_source_changes(
     results: TableResults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     columns = [column["name"] for column in COLUMNS]

@@ -38,7 +38,7 @@ def ready(tmp_path: Path) -> Reproduction:
     return Reproduction(ask, tuple(plans), {})
 
 
-def test_a_page_that_fails_costs_the_others_nothing(
+def test_failed_page_does_not_affect_the_others(
     ready: Reproduction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = {"arl/fig6": DataError("the images have gone"), "arl/fig7": KeyError("alpha")}
@@ -65,7 +65,7 @@ def prepared(names: Sequence[str], sources: Sequence[str], out: Path) -> Reprodu
     return plan_reproduction(names, sources, ReproductionOptions(PROFILES["smoke"], out), QUIET)
 
 
-def test_what_would_come_out_at_the_end_alone_is_refused_at_once(tmp_path: Path) -> None:
+def test_invalid_tables_raise_before_any_output(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "mine.yaml").write_text(MINE.replace("auk", "auc"))

@@ -29,12 +29,12 @@ def test_two_tasks_three_runs_each(tmp_path: Path) -> None:
     assert sorted({run.job.recipe.train.seed for run in plan.runs}) == [0, 1, 2]
 
 
-def test_figures_share_the_runs_of_their_table(tmp_path: Path) -> None:
+def test_figures_use_the_runs_of_their_table(tmp_path: Path) -> None:
     table, figure = planned("attnmel/table3.2", tmp_path), planned("attnmel/fig3.2-2017", tmp_path)
     assert {job.key for job in figure.jobs()} <= {job.key for job in table.jobs()}
 
 
-def test_only_some_rows_with_other_repeats_and_words(tmp_path: Path) -> None:
+def test_selected_rows_with_other_repeats_and_overrides(tmp_path: Path) -> None:
     plan = planned(
         "arl/table5",
         tmp_path,
@@ -67,7 +67,7 @@ def test_path_overrides_do_not_change_the_protocol(
     )
 
 
-def test_a_row_takes_its_planted_set(tmp_path: Path) -> None:
+def test_row_uses_its_artifact_dataset(tmp_path: Path) -> None:
     name = "open/artifact-bias-ink"
     sets = {key: f"table:/sets/{key}/images.csv" for key in load_table_spec(name).artifact_sets}
     plan = planned(name, tmp_path, sets=sets)
@@ -78,7 +78,7 @@ def test_a_row_takes_its_planted_set(tmp_path: Path) -> None:
         planned(name, tmp_path, sets={"odd": SOURCE})
 
 
-def test_how_far_each_run_is(tmp_path: Path) -> None:
+def test_progress_of_each_run(tmp_path: Path) -> None:
     plan = planned("arl/table5", tmp_path, rows=("Mixed sigmoid",))
     done, begun, broken, *_ = plan.jobs()
     for job, status in ((done, "finished"), (begun, "interrupted")):

@@ -40,11 +40,11 @@ def test_every_recipe_keeps_its_mechanism_balance_and_prior(name: str, rows: lis
         assert after.train.epochs in {PROFILES[name].epochs, PROFILES[name].scratch_epochs}
 
 
-def test_the_papers_protocol_has_no_words() -> None:
+def test_profile_paper_has_no_overrides() -> None:
     assert PROFILES["paper"].overrides("arl/cnn50", load_recipe("arl/cnn50")) == []
 
 
-def test_fifty_layers_give_way_to_the_papers_own_fourteen() -> None:
+def test_resnet50_becomes_the_papers_own_14_layers() -> None:
     name = "arl/table5:channel-melanoma"
     overrides = PROFILES["short"].overrides(name, load_recipe(name))
     architecture = resolve(load_recipe(name, overrides)).architecture
@@ -78,7 +78,7 @@ def test_an_unknown_profile_names_the_nearest() -> None:
         get_profile("shirt")
 
 
-def test_places_of_gates_and_priors_become_the_small_networks() -> None:
+def test_gated_stages_are_mapped_to_the_small_network() -> None:
     name = "attnmel/table3.2:attnmel-cnn-lesion"
     overrides = ["attention_prior.weight={pool4: 0.01}", "model.kwargs={taps: [pool4]}"]
     recipe = load_recipe(name, [*overrides, *PROFILES["short"].overrides(name, load_recipe(name, overrides))])

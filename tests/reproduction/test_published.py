@@ -86,7 +86,7 @@ PAPERS = {
 
 @pytest.mark.real_data
 @pytest.mark.parametrize("paper", PAPERS)
-def test_every_published_number_is_ours_and_ours_are_no_others(paper: str, real_data: Path) -> None:
+def test_published_values_equal_independent_transcriptions(paper: str, real_data: Path) -> None:
     file, read = PAPERS[paper]
     source = real_data.parent / "published" / f"{file}.yaml"
     if not source.is_file():

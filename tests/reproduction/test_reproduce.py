@@ -50,7 +50,7 @@ def states(out: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_row_from_nothing_to_its_page_and_nothing_twice(tmp_path: Path) -> None:
+def test_row_from_data_to_page_and_nothing_is_repeated(tmp_path: Path) -> None:
     words = ["attnmel/table3.3", "--rows", "VGG-16-GAP CAM", "--out", str(tmp_path), "--yes"]
     assert "1 run left" in reproduce(*words)
     assert states(tmp_path) == [STATUS_FINISHED]
@@ -65,7 +65,7 @@ def test_a_row_from_nothing_to_its_page_and_nothing_twice(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_two_processes_share_a_table_and_one_is_killed(tmp_path: Path) -> None:
+def test_two_processes_on_one_table_and_one_is_killed(tmp_path: Path) -> None:
     words = [*COMMAND, str(tmp_path), "arl/table5"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL) as first:
@@ -89,7 +89,7 @@ def test_two_processes_share_a_table_and_one_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_failed_row_is_told_and_the_others_go_on(tmp_path: Path) -> None:
+def test_failed_row_is_reported_and_others_continue(tmp_path: Path) -> None:
     words = ["arl/table6", "--out", str(tmp_path), "--yes", "--rows", "ResNet50*"]
     masks = tmp_path / "none"
     masks.mkdir(parents=True)
@@ -114,7 +114,7 @@ def test_a_sample_of_tables_and_figures(name: str, tmp_path_factory: pytest.Temp
 
 
 @pytest.mark.slow
-def test_a_plan_says_what_there_is_and_computes_nothing(tmp_path: Path) -> None:
+def test_plan_lists_runs_and_computes_nothing(tmp_path: Path) -> None:
     output = reproduce("patch/table4", "--out", str(tmp_path), "--dry-run", "--rows", "Dense121, Attention")
     assert "patch/table4" in output
     assert "1 run left" in output
@@ -164,7 +164,7 @@ def test_slurm_script_retries_failures_once(tmp_path: Path, monkeypatch: pytest.
         ),
     ],
 )
-def test_what_does_not_fit_is_said_in_a_sentence(words: list[str], message: str, tmp_path: Path) -> None:
+def test_invalid_arguments_raise(words: list[str], message: str, tmp_path: Path) -> None:
     outcome = CliRunner().invoke(app, ["reproduce", *words, "--out", str(tmp_path), "--yes"])
     assert outcome.exit_code != 0
     assert message in str(outcome.exception) + outcome.output

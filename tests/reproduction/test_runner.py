@@ -36,7 +36,7 @@ with acquire_run(Path(sys.argv[1]), "one") as mine:
 """
 
 
-def test_another_process_has_it_until_it_is_killed(tmp_path: Path) -> None:
+def test_run_is_locked_until_its_process_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
     ) as other:
@@ -164,7 +164,7 @@ def test_waits_for_other_processes(
     assert calls == ["train 1", "train 2", *(["train 0"] if left != "failed" else [])]
 
 
-def test_an_interrupt_ends_it_and_is_no_failure(
+def test_interrupt_ends_the_run_without_failure(
     planned: list[Job], calls: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def train(recipe: Recipe, *, out: Path, console: Console) -> Path:

@@ -33,7 +33,7 @@ def line(record: Path, name: str) -> str:
     return next(line for line in render_status_page(record).splitlines() if f"`{name}`" in line)
 
 
-def test_the_page_in_the_docs_is_of_the_record_beside_it() -> None:
+def test_documentation_page_matches_its_record() -> None:
     assert (DOCS / "reproduction-status.md").read_text() == render_status_page(DOCS / "reproduced.json")
 
 

@@ -45,7 +45,7 @@ def test_interval_over_lesions_for_few_or_equal_runs() -> None:
     assert math.isnan(one.std)
 
 
-def test_folds_are_told_from_runs() -> None:
+def test_folds_are_distinguished_from_runs() -> None:
     assert cell_of(runs(0.5, 0.6, 0.7, fold=True)).interval_source == "folds"
 
 
@@ -57,7 +57,7 @@ def test_interval_is_clipped_except_for_differences() -> None:
     assert cell_of(below, bounds=(-math.inf, math.inf)).low < -0.1
 
 
-def test_what_is_not_defined_does_not_count_and_says_why() -> None:
+def test_undefined_values_are_excluded_with_a_reason() -> None:
     undefined = RunValue(1, None, math.nan, math.nan, math.nan, "test", "no image of this class")
     cell = cell_of([*runs(0.5), undefined], missing_reason="1 of 3 runs failed: smoke", num_planned=3)
     assert (cell.mean, cell.num_runs, cell.num_planned) == (0.5, 1, 3)

@@ -79,7 +79,7 @@ def test_file_names_paper_and_source(name: str) -> None:
 
 @EACH
 @pytest.mark.parametrize("name", list_tables())
-def test_recipes_are_of_the_data_set(name: str, every: bool) -> None:
+def test_recipes_use_the_dataset_of_the_table(name: str, every: bool) -> None:
     experiment = read(name)
     for row, _, recipe in recipes(name, every=every):
         assert recipe.data.source.partition(":")[0] in {experiment.dataset, "set"}, row.name

@@ -78,7 +78,7 @@ def test_masks_are_degraded_and_counted(recipe: str, words: list[str]) -> None:
     assert degraded.datamodule.val_dataset.split_data.masks is None
 
 
-def test_mask_fraction_of_zero_is_no_prior(recipe: str, words: list[str]) -> None:
+def test_mask_fraction_of_zero_disables_the_prior(recipe: str, words: list[str]) -> None:
     components = build_components(
         recipe,
         words,

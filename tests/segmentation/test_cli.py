@@ -32,7 +32,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     return int(left.value.code or 0)
 
 
-def test_the_whole_way(
+def test_train_predict_and_evaluate(
     here: Path, small_set: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Train two steps, draw masks of a folder, score them: the same numbers as the run itself wrote."""
@@ -86,7 +86,7 @@ def test_the_same_seed_gives_the_same_network(here: Path, small_set: Path) -> No
         (["evaluate", "{set}/HAM10000_images", "ham10000:{set}"], "images without a predicted mask: 24"),
     ],
 )
-def test_an_error_is_a_readable_line(
+def test_error_is_one_readable_line(
     small_set: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

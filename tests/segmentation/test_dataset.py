@@ -40,23 +40,23 @@ def test_image_and_mask_move_together(change: AugmentParams) -> None:
         assert (moved[..., channel] == moved[..., 3]).all()
 
 
-def test_colours_change_the_image_alone() -> None:
+def test_color_changes_only_the_image() -> None:
     pixels = white_where_masked(40, 60)
     moved = augment_image_and_mask(AugmentParams(brightness=0.5), pixels)
     assert moved[..., :3].max() == 128
     assert (moved[..., 3] == pixels[..., 3]).all()
 
 
-def test_what_is_drawn_depends_on_seed_epoch_and_position() -> None:
+def test_augmentation_depends_on_seed_epoch_and_position() -> None:
     pixels = [white_where_masked(24, 32)] * 3
     wild = Augmentation(rotation=180)
 
-    def drawn(seed: int, number: int, position: int) -> bytes:
+    def sample_bytes(seed: int, number: int, position: int) -> bytes:
         return SegmentationDataset(pixels, wild, seed, number)[position].images.numpy().tobytes()
 
-    first = drawn(0, 1, 0)
-    assert drawn(0, 1, 0) == first
-    assert first not in {drawn(1, 1, 0), drawn(0, 2, 0), drawn(0, 1, 1)}
+    first = sample_bytes(0, 1, 0)
+    assert sample_bytes(0, 1, 0) == first
+    assert first not in {sample_bytes(1, 1, 0), sample_bytes(0, 2, 0), sample_bytes(0, 1, 1)}
 
 
 def case(folder: Path, name: str, mask: np.ndarray | bytes | None) -> SegmentationSample:
@@ -70,7 +70,7 @@ def case(folder: Path, name: str, mask: np.ndarray | bytes | None) -> Segmentati
     return SegmentationSample(name, image, file, name)
 
 
-def test_masks_that_cannot_be_used_are_told(tmp_path: Path) -> None:
+def test_unusable_masks_are_reported(tmp_path: Path) -> None:
     white = np.full((48, 64), 255, np.uint8)
     cases = [
         case(tmp_path, "good", white),
@@ -95,7 +95,7 @@ def test_masks_that_cannot_be_used_are_told(tmp_path: Path) -> None:
     assert seen[-1] == (6, 6)
 
 
-def test_the_image_is_what_prediction_sees(tmp_path: Path) -> None:
+def test_image_equals_prediction_input(tmp_path: Path) -> None:
     one = case(tmp_path, "one", np.full((48, 64), 255, np.uint8))
     pixels, _ = decode_to_memmap([one], SEEN, tmp_path / "pixels.npy", on_progress=lambda *_: None)
     assert (pixels["one"][..., :3] == SEEN.extract_crops(SEEN.load_image(one.path))[0]).all()

@@ -38,7 +38,7 @@ def official(folder: Path, true: np.ndarray, sent: np.ndarray) -> dict[str, floa
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_every_score_is_that_of_the_official_scorer(tmp_path: Path) -> None:
+def test_every_score_equals_the_official_scorer(tmp_path: Path) -> None:
     """Of each image and of all together; also of grey masks, which are cut in the middle."""
     grey = np.random.default_rng(0).integers(0, 256, (2, 40, 50), dtype=np.uint8)
     pairs = [*((np.uint8(255) * true, np.uint8(255) * sent) for true, sent in PAIRS), (grey[0], grey[1])]
@@ -71,7 +71,7 @@ def test_copies_of_a_lesion_do_not_narrow_the_interval() -> None:
     assert three.jaccard.high == pytest.approx(one.jaccard.high)
 
 
-def test_the_interval_is_that_of_a_plain_bootstrap() -> None:
+def test_interval_equals_that_of_a_numpy_bootstrap() -> None:
     """With one image a lesion: numpy's own resampling, other draws, many of them."""
     values = np.random.default_rng(2).uniform(0, 1, 40)
     mean = mean_segmentation_metrics(

@@ -15,7 +15,7 @@ COLOURS = Augmentation(brightness=0.1, contrast=0.1, saturation=0.1)
 
 @pytest.mark.slow
 @pytest.mark.real_data
-def test_held_out_lesions_are_drawn_well_from_imagenet_weights(
+def test_jaccard_of_held_out_lesions_from_imagenet_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, real_data: Path
 ) -> None:
     """About a quarter of an hour on two cores."""
@@ -35,7 +35,7 @@ def test_held_out_lesions_are_drawn_well_from_imagenet_weights(
 
 
 @pytest.mark.slow
-def test_held_out_lesions_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jaccard_of_held_out_lesions_from_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From chance, in a few minutes: small batches for many steps; the official scores of held-out lesions."""
     monkeypatch.setenv("LESIONLENS_CACHE", str(tmp_path / "cache"))
     data = generate_dataset(tmp_path / "ham", num_images=600, seed=7, size=(96, 128), num_workers=2)

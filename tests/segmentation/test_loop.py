@@ -8,13 +8,13 @@ import torch
 from lesionlens.segmentation.loop import bce_dice_loss
 
 
-def test_a_case_by_hand() -> None:
+def test_loss_of_a_hand_computed_case() -> None:
     """Two pixels, both at p = 1/2, one of them lesion: Dice (2·½ + 1) / (1 + 1 + 1)."""
     loss = bce_dice_loss(torch.zeros(1, 1, 2), torch.tensor([[[True, False]]]))
     assert float(loss) == pytest.approx(math.log(2) + 1 - 2 / 3, rel=1e-5)
 
 
-def test_a_perfect_mask_costs_nothing_and_a_wrong_one_most() -> None:
+def test_perfect_mask_has_no_loss_and_inverse_mask_the_largest() -> None:
     masks = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(0)) > 0.5
     sure = torch.where(masks, 20.0, -20.0)
     assert float(bce_dice_loss(sure, masks)) == pytest.approx(0, abs=1e-5)

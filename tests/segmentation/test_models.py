@@ -22,7 +22,7 @@ CARD = SegmentationModelCard(
 )
 
 
-def test_a_bundle_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_saved_model_round_trip(tmp_path: Path) -> None:
     model = CARD.architecture.build().eval()
     save_model(tmp_path / "model", model, CARD)
     loaded = load_segmentation_model(tmp_path)
@@ -33,13 +33,13 @@ def test_a_bundle_comes_back_as_it_was(tmp_path: Path) -> None:
         assert torch.equal(loaded.model(x), model(x))
 
 
-def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+def test_weights_of_another_network_raise(tmp_path: Path) -> None:
     save_model(tmp_path, SegmentationModelSpec(encoder="test_convnext").build(), CARD)
     with pytest.raises(SavedModelError, match="do not match the model card"):
         load_segmentation_model(tmp_path)
 
 
-def test_a_classifier_is_no_segmentation_network(tmp_path: Path) -> None:
+def test_classifier_is_not_a_segmentation_model(tmp_path: Path) -> None:
     (tmp_path / "model_card.json").write_text('{"format": 1, "classes": ["a", "b"]}')
     save_model(tmp_path / "x", torch.nn.Linear(1, 1), CARD)
     (tmp_path / "x" / "model.safetensors").rename(tmp_path / "model.safetensors")
@@ -47,6 +47,6 @@ def test_a_classifier_is_no_segmentation_network(tmp_path: Path) -> None:
         load_segmentation_model(tmp_path)
 
 
-def test_no_bundle_is_a_readable_error(tmp_path: Path) -> None:
+def test_missing_model_error(tmp_path: Path) -> None:
     with pytest.raises(SavedModelError, match="no model in"):
         load_segmentation_model(tmp_path)

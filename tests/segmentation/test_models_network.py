@@ -37,7 +37,7 @@ def test_an_unknown_encoder_names_the_nearest() -> None:
         SegmentationModelSpec(encoder="resnet43").build()
 
 
-def test_an_encoder_without_halving_grids_is_refused() -> None:
+def test_unsupported_encoder_raises() -> None:
     with pytest.raises(ModelError, match=r"unet does not support the encoder 'test_vit'.*Supported encoders"):
         SegmentationModelSpec(encoder="test_vit").build()
 
@@ -48,7 +48,7 @@ def test_without_the_extra_the_error_says_how_to_get_it(monkeypatch: pytest.Monk
         SegmentationModelSpec().build()
 
 
-def test_a_size_that_does_not_halve_is_refused() -> None:
+def test_size_not_divisible_by_the_stride_raises() -> None:
     with pytest.raises(ModelError, match=r"30 × 64 pixels.*multiples of 32"):
         check_input_size(make_segmentation_spec("deeplabv3plus", "test_resnet").build(), (30, 64))
 
@@ -67,7 +67,7 @@ def test_every_tensor_of_the_encoder_comes_from_the_file(tmp_path: Path, encoder
     torch.testing.assert_close(last, expected, **close(expected, terms_of(model)))
 
 
-def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+def test_weights_of_another_network_raise(tmp_path: Path) -> None:
     save_file(timm.create_model("test_convnext").state_dict(), tmp_path / "w.safetensors")
     model = SegmentationModelSpec(encoder="test_resnet").build()
     before = {key: value.clone() for key, value in model.state_dict().items()}

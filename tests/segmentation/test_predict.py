@@ -29,7 +29,7 @@ def network(monkeypatch: pytest.MonkeyPatch, dark: LoadedSegmentationModel) -> L
     return dark
 
 
-def test_a_mask_has_its_images_size_and_place(tmp_path: Path, dark: LoadedSegmentationModel) -> None:
+def test_mask_has_size_and_position_of_its_image(tmp_path: Path, dark: LoadedSegmentationModel) -> None:
     """The network sees a half and a quarter of these sizes; edges fall on its grid."""
     paths = [tmp_path / f"{number}.png" for number in range(3)]
     true = [spot(paths[0]), spot(paths[1], left=40), spot(paths[2], size=(128, 192), left=64)]
@@ -39,7 +39,7 @@ def test_a_mask_has_its_images_size_and_place(tmp_path: Path, dark: LoadedSegmen
         assert (mask & wanted).sum() / (mask | wanted).sum() > 0.93
 
 
-def test_an_unreadable_image_is_told_in_its_place(tmp_path: Path, dark: LoadedSegmentationModel) -> None:
+def test_unreadable_image_is_reported_in_order(tmp_path: Path, dark: LoadedSegmentationModel) -> None:
     paths = [tmp_path / name for name in ("a.png", "b.png", "c.png")]
     spot(paths[0])
     paths[1].write_bytes(b"no picture")
@@ -57,7 +57,7 @@ def test_tidy_keeps_one_region(tmp_path: Path, dark: LoadedSegmentationModel) ->
 
 
 @pytest.mark.usefixtures("network")
-def test_masks_are_written_and_kept(tmp_path: Path) -> None:
+def test_existing_masks_are_skipped_or_overwritten(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     spot(tmp_path / "in" / "a.png")
     spot(tmp_path / "in" / "b.png")
@@ -106,13 +106,13 @@ def test_memory_does_not_grow_with_the_number_of_images(
     assert peak(40) < 1.2 * peak(4)
 
 
-def test_an_id_that_is_no_file_name_is_refused(tmp_path: Path) -> None:
+def test_id_that_is_not_a_file_name_raises(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="without slashes"):
         module._mask_paths(["../a"], tmp_path)
 
 
 @pytest.mark.usefixtures("network")
-def test_masks_of_other_images_are_not_joined_by_those_of_another_network(tmp_path: Path) -> None:
+def test_folder_with_masks_of_another_model_is_rejected(tmp_path: Path) -> None:
     out = tmp_path / "out"
     for name in "ab":
         spot(tmp_path / f"{name}.png")
@@ -125,7 +125,7 @@ def test_masks_of_other_images_are_not_joined_by_those_of_another_network(tmp_pa
 
 
 @pytest.mark.usefixtures("network")
-def test_masks_drawn_anew_are_all_of_one_network_though_it_be_stopped(tmp_path: Path) -> None:
+def test_interrupted_overwrite_leaves_masks_of_one_model(tmp_path: Path) -> None:
     out, images = tmp_path / "out", [tmp_path / "a.png", tmp_path / "b.png"]
     for image in images:
         spot(image)

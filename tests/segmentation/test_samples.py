@@ -33,13 +33,13 @@ def own_table(folder: Path, *, masks: int, images: int = 12, split: str = "") ->
     return f"table:{folder / 't.csv'}"
 
 
-def test_rows_without_a_mask_are_left_out(tmp_path: Path) -> None:
+def test_rows_without_a_mask_are_excluded(tmp_path: Path) -> None:
     sources = load_source_tables([own_table(tmp_path / "a", masks=10)])
     assert len(sources.samples) == 10
     assert sources.excluded == (ExcludedImage("10", "", "no mask"), ExcludedImage("11", "", "no mask"))
 
 
-def test_an_image_that_an_earlier_table_has_is_left_out(tmp_path: Path) -> None:
+def test_images_of_an_earlier_table_are_excluded(tmp_path: Path) -> None:
     first = own_table(tmp_path / "a", masks=12)
     second = own_table(tmp_path / "b", masks=14, images=14)
     sources = load_source_tables([first, second])
@@ -48,12 +48,12 @@ def test_an_image_that_an_earlier_table_has_is_left_out(tmp_path: Path) -> None:
     assert sources.excluded[0].reason == f"{first} already has an image with this id"
 
 
-def test_a_table_without_masks_is_refused(tmp_path: Path) -> None:
+def test_table_without_masks_raises(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no mask to train on: no mask"):
         load_source_tables([own_table(tmp_path / "a", masks=0)])
 
 
-def test_lesions_are_held_out_and_unusable_images_have_no_part(tmp_path: Path) -> None:
+def test_lesions_are_held_out_and_unusable_images_have_no_split(tmp_path: Path) -> None:
     sources = load_source_tables([own_table(tmp_path / "a", masks=12)])
     split = split_samples(
         sources, [ExcludedImage("03", "", "empty")], SegmentationConfig(val_fraction=0.25, test_fraction=0.25)
@@ -64,7 +64,7 @@ def test_lesions_are_held_out_and_unusable_images_have_no_part(tmp_path: Path) -
     assert ids == [f"{number:02d}" for number in range(12) if number != 3]
 
 
-def test_official_parts_are_taken_where_there_are_any(tmp_path: Path) -> None:
+def test_official_splits_are_used_if_there_are_any(tmp_path: Path) -> None:
     sources = load_source_tables([own_table(tmp_path / "a", masks=12, split="train")])
     assert "test" not in split_samples(sources, [], SegmentationConfig(val_fraction=0.25)).splits
     assert (
@@ -75,7 +75,7 @@ def test_official_parts_are_taken_where_there_are_any(tmp_path: Path) -> None:
     )
 
 
-def test_parts_of_two_tables_are_joined(tmp_path: Path) -> None:
+def test_splits_of_two_tables_are_joined(tmp_path: Path) -> None:
     official = own_table(tmp_path / "a", masks=12, split="train")
     read = load_source_tables([official, own_table(tmp_path / "b", masks=40, images=40)])
     split = split_samples(read, [], SegmentationConfig(val_fraction=0.25, test_fraction=0.25))
@@ -83,13 +83,13 @@ def test_parts_of_two_tables_are_joined(tmp_path: Path) -> None:
     assert split.description.count("table: ") == 2
 
 
-def test_nothing_usable_says_why(tmp_path: Path) -> None:
+def test_nothing_usable_raises_with_reasons(tmp_path: Path) -> None:
     sources = load_source_tables([own_table(tmp_path / "a", masks=1)])
     with pytest.raises(DataError, match=r"that of 00: the mask is empty"):
         split_samples(sources, [ExcludedImage("00", "", "the mask is empty")], SegmentationConfig())
 
 
-def test_what_a_split_leaves_out_or_lets_leak_is_told(tmp_path: Path) -> None:
+def test_exclusions_and_leakage_of_a_split_are_reported(tmp_path: Path) -> None:
     source = own_table(tmp_path / "a", masks=12)
     rows = pd.read_csv(tmp_path / "a" / "t.csv")
     rows["split"] = ["train"] * 8 + ["validation"] * 3 + [""]

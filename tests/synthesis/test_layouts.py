@@ -53,7 +53,7 @@ def test_layout_is_read_without_warnings_as_synthetic(layouts_root: Path, name: 
 
 
 @pytest.mark.parametrize("name", NUM_SPLITS)
-def test_every_split_has_every_class_and_whole_lesions(layouts_root: Path, name: str) -> None:
+def test_every_split_has_every_class_and_complete_lesions(layouts_root: Path, name: str) -> None:
     table = load_table(f"{name}:{layouts_root / name}")
     frame = table.frame
     assert set(frame["split"]) <= {"train", "validation", "test"}

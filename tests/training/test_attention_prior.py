@@ -93,7 +93,7 @@ def test_unnamed_maps_have_no_prior() -> None:
     assert list(terms) == ["layer3"]
 
 
-def test_mask_fraction_of_zero_is_no_prior() -> None:
+def test_mask_fraction_of_zero_disables_the_prior() -> None:
     plain = create_model(backbone="test_resnet", attention="none", num_classes=2)
     assert make_attention_prior(AttentionPriorRecipe(target="lesion", mask_fraction=0), plain, SIZE) is None
 

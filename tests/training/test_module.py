@@ -139,7 +139,7 @@ def test_fused_optimizers_match_unfused_ones(
         torch.testing.assert_close(mine.contiguous(), other, rtol=1e-5, atol=1e-7, msg=name)
 
 
-def test_optimizer_state_of_unfused_runs_is_kept() -> None:
+def test_optimizer_state_of_unfused_runs_is_restored() -> None:
     """The loaded state determines the implementation of a step."""
 
     def stepped(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> None:

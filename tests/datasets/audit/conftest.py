@@ -1,4 +1,4 @@
-"""Small data sets of drawn pictures, with chosen rows."""
+"""Small datasets of generated images, with the given columns."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,30 +10,30 @@ import pytest
 
 from lesionlens.datasets.table import TABLE_COLUMNS, LesionTable
 
-Draw = Callable[..., LesionTable]
+MakeTable = Callable[..., LesionTable]
 
 
-def _picture(path: Path, seed: int, *, mirrored: bool = False) -> None:
-    """Write a smooth random picture; mirrored, it is another file of the same picture."""
+def _write_image(path: Path, seed: int, *, mirrored: bool = False) -> None:
+    """Write a smooth random image, optionally mirrored."""
     noise = np.random.default_rng(seed).normal(128, 45, (12, 16, 3)).clip(0, 255).astype(np.uint8)
     image = cv2.resize(noise, (160, 120), interpolation=cv2.INTER_CUBIC)
     cv2.imwrite(str(path), image[:, ::-1] if mirrored else image)
 
 
 @pytest.fixture(scope="session")
-def picture() -> Callable[..., None]:
-    return _picture
+def write_image() -> Callable[..., None]:
+    return _write_image
 
 
 @pytest.fixture
-def drawn(tmp_path: Path) -> Draw:
-    """Draw one picture a row; columns that are not given are not known."""
+def make_table(tmp_path: Path) -> MakeTable:
+    """MakeTable one picture a row; columns that are not given are not known."""
 
-    def draw(name: str, ids: Sequence[str], *, seed: int, **columns: Sequence[str]) -> LesionTable:
+    def make(name: str, ids: Sequence[str], *, seed: int, **columns: Sequence[str]) -> LesionTable:
         folder = tmp_path / name
         folder.mkdir()
-        for place, image in enumerate(ids):
-            _picture(folder / f"{image}.png", seed + place)
+        for index, image in enumerate(ids):
+            _write_image(folder / f"{image}.png", seed + index)
         given: Mapping[str, Sequence[str]] = {"lesion_id": ids, "diagnosis": ["nevus"] * len(ids)} | columns
         frame = pd.DataFrame(dict.fromkeys(TABLE_COLUMNS, "") | {"image_id": list(ids), "age": np.nan})
         frame["path"] = [str(folder / f"{image}.png") for image in ids]
@@ -42,4 +42,4 @@ def drawn(tmp_path: Path) -> Draw:
         classes = ("melanoma", "nevus", "benign") if any(frame["diagnosis"]) else ()
         return LesionTable(name, folder, frame, classes)
 
-    return draw
+    return make

@@ -1,4 +1,4 @@
-"""Copies among files: byte by byte, or as pictures."""
+"""Duplicate files: byte-identical, or nearly identical images."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from lesionlens.synthesis.dataset import generate_dataset
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Lay out drawn lesions, and behind them a copy, a recompressed, mirrored copy, and a text."""
+    """Write generated lesions, then a copy, a recompressed and mirrored copy, and a text file."""
     root = tmp_path_factory.mktemp("made")
     generate_dataset(root, num_images=12, seed=1, size=(120, 160))
     paths = sorted(root.rglob("*.jpg"))[:12]
@@ -29,46 +29,46 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [*paths, copy, mirrored, text]
 
 
-def test_copies_are_found_and_what_is_no_image_says_so(files: list[Path]) -> None:
-    seen: list[tuple[int, int]] = []
-    prints = fingerprints(files, progress=lambda done, total: seen.append((done, total)))
+def test_duplicates_are_found_and_non_images_reported(files: list[Path]) -> None:
+    calls: list[tuple[int, int]] = []
+    prints = fingerprints(files, progress=lambda done, total: calls.append((done, total)))
     assert isinstance(prints[-1], str)
     assert "text.jpg is not a usable image" in prints[-1]
-    assert seen[-1] == (15, 15)
-    usable = [each for each in prints if isinstance(each, Fingerprint)]
-    found = {(pair.first, pair.second, pair.kind) for pair in duplicate_pairs(usable)}
-    assert found == {(2, 12, "exact"), (5, 13, "near")}
+    assert calls[-1] == (15, 15)
+    usable = [item for item in prints if isinstance(item, Fingerprint)]
+    pairs = {(pair.first, pair.second, pair.kind) for pair in duplicate_pairs(usable)}
+    assert pairs == {(2, 12, "exact"), (5, 13, "near")}
 
 
-def test_pairs_within_what_is_known_may_be_left_out(files: list[Path]) -> None:
-    usable = [each for each in fingerprints(files) if isinstance(each, Fingerprint)]
+def test_pairs_within_known_groups_can_be_excluded(files: list[Path]) -> None:
+    usable = [item for item in fingerprints(files) if isinstance(item, Fingerprint)]
     assert {pair.second for pair in duplicate_pairs(usable, exclude=13)} == {13}
     assert duplicate_pairs(usable[:12]) == duplicate_pairs([]) == ()
 
 
-def test_the_first_stands_for_its_copies() -> None:
+def test_first_file_represents_its_duplicates() -> None:
     pairs = exact_duplicate_pairs(["a", "b", "a", "a", "c"])
     assert [(pair.first, pair.second) for pair in pairs] == [(0, 2), (0, 3)]
 
 
-def test_blank_pictures_are_near_none() -> None:
-    blank = [Fingerprint(str(grey), np.full((64, 64), grey, dtype=np.uint8)) for grey in range(3)]
+def test_blank_images_have_no_near_duplicates() -> None:
+    blank = [Fingerprint(str(gray), np.full((64, 64), gray, dtype=np.uint8)) for gray in range(3)]
     assert duplicate_pairs(blank) == ()
 
 
 @pytest.mark.real_data
-def test_the_known_duplicates_of_isic_2017_are_found(real_data: Path) -> None:
+def test_known_duplicates_of_isic_2017_are_found(real_data: Path) -> None:
     root = real_data / "isic2017"
-    # The doubtful series: photographs that are in the archive twice, recoloured and cropped anew.
+    # Series with images that are in the archive twice, with other colors and crops.
     series = [*range(150, 235), *range(14650, 14850), *range(14940, 14950), *range(15120, 15320)]
     names = [f"ISIC_{n:07d}.jpg" for n in (*series, 12127, 12970, 12290, 13594, 12672, 12673, 12756, 13184)]
     paths = [path for name in names for path in sorted(root.rglob(name))]
-    prints = [each for each in fingerprints(paths) if isinstance(each, Fingerprint)]
+    prints = [item for item in fingerprints(paths) if isinstance(item, Fingerprint)]
     assert len(prints) == len(paths)
-    found = {(paths[pair.first].stem, paths[pair.second].stem) for pair in duplicate_pairs(prints)}
-    assert len(found) == 18
+    pairs = {(paths[pair.first].stem, paths[pair.second].stem) for pair in duplicate_pairs(prints)}
+    assert len(pairs) == 18
     across = {
-        tuple(sorted((a, b))) for a, b in found if len({p.parent for p in paths if p.stem in (a, b)}) == 2
+        tuple(sorted((a, b))) for a, b in pairs if len({p.parent for p in paths if p.stem in (a, b)}) == 2
     }
     assert across == {
         ("ISIC_0000157", "ISIC_0014946"),

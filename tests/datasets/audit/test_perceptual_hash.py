@@ -1,4 +1,4 @@
-"""The hash and the alignment on drawn lesions: what a copy may suffer, and what it must not be confused with."""
+"""Perceptual hash and alignment: modified copies match, other lesions do not."""
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ Image = NDArray[np.uint8]
 
 
 def lesion(seed: int) -> Image:
-    """Draw a dark blob with texture on pale skin, (120, 160, 3)."""
+    """Generate a dark blob with texture on pale skin, (120, 160, 3)."""
     rng = np.random.default_rng(seed)
     noise = sum(
         cv2.resize(rng.normal(0, size, (n, n)).astype(np.float32), (160, 120), interpolation=cv2.INTER_CUBIC)
@@ -27,33 +27,33 @@ def lesion(seed: int) -> Image:
     )
     y, x = np.mgrid[:120, :160]
     blob = np.exp(-(((x - 80) / 40) ** 2 + ((y - 60) / 30) ** 2)) * 120
-    grey = 200 - blob + noise
-    return np.clip(grey[..., None] * [1.0, 0.8, 0.7], 0, 255).astype(np.uint8)
+    gray = 200 - blob + noise
+    return np.clip(gray[..., None] * [1.0, 0.8, 0.7], 0, 255).astype(np.uint8)
 
 
-def distance(one: Image, other: Image) -> int:
-    upright = perceptual_hash(one)[0]
-    return int(min((upright != row).sum() for row in perceptual_hash(other)))
+def distance(first: Image, second: Image) -> int:
+    upright = perceptual_hash(first)[0]
+    return int(min((upright != row).sum() for row in perceptual_hash(second)))
 
 
 def recompressed(image: Image) -> Image:
     return np.asarray(cv2.imdecode(cv2.imencode(".jpg", image, [1, 30])[1], 1), dtype=np.uint8)
 
 
-SUFFERED = {
+CHANGES = {
     "recompressed": recompressed,
     "half the size": lambda image: cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
     "cropped": lambda image: image[4:116, 5:155],
     "brighter": lambda image: np.clip(image * 1.2, 0, 255).astype(np.uint8),
-    "recoloured": lambda image: (image * [0.8, 1.0, 0.9]).astype(np.uint8),
-    "turned": lambda image: np.rot90(image),
+    "other colors": lambda image: (image * [0.8, 1.0, 0.9]).astype(np.uint8),
+    "rotated": lambda image: np.rot90(image),
     "flipped and recompressed": lambda image: recompressed(np.ascontiguousarray(image[:, ::-1])),
     "transposed and cropped": lambda image: image.transpose(1, 0, 2)[5:155, 4:116],
 }
 
 
-@pytest.mark.parametrize("change", SUFFERED.values(), ids=SUFFERED.keys())
-def test_a_copy_is_found_whatever_it_suffered(change) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_modified_copy_is_found(change) -> None:  # type: ignore[no-untyped-def]
     for seed in range(5):
         image = lesion(seed)
         copy = np.ascontiguousarray(change(image))
@@ -61,21 +61,21 @@ def test_a_copy_is_found_whatever_it_suffered(change) -> None:  # type: ignore[n
         assert similarity(make_thumbnail(image), make_thumbnail(copy)) > SIMILARITY_THRESHOLD
 
 
-def test_other_lesions_are_not_alike() -> None:
+def test_other_lesions_are_not_similar() -> None:
     squares = [make_thumbnail(lesion(seed)) for seed in range(8)]
-    scores = [similarity(one, other) for i, one in enumerate(squares) for other in squares[:i]]
+    scores = [similarity(first, second) for i, first in enumerate(squares) for second in squares[:i]]
     assert max(scores) < SIMILARITY_THRESHOLD - 0.1
 
 
-def test_a_turned_image_has_the_same_rows_in_another_order() -> None:
+def test_rotated_image_has_the_same_rows_in_another_order() -> None:
     square = make_thumbnail(lesion(3))
-    there = {row.tobytes() for row in perceptual_hash(square)}
-    assert len(there) == 8
+    rows = {row.tobytes() for row in perceptual_hash(square)}
+    assert len(rows) == 8
     for turned in (np.rot90(square), square[::-1], square.T):
-        assert {row.tobytes() for row in perceptual_hash(np.ascontiguousarray(turned))} == there
+        assert {row.tobytes() for row in perceptual_hash(np.ascontiguousarray(turned))} == rows
 
 
-def test_pairs_are_those_of_a_plain_search() -> None:
+def test_pairs_equal_those_of_an_exhaustive_search() -> None:
     rng = np.random.default_rng(0)
     bits = rng.random((600, 8, HASH_BITS)) < 0.5
     bits[550:, 3] = bits[:50, 0] ^ (rng.random((50, HASH_BITS)) < 0.2)
@@ -88,7 +88,7 @@ def test_pairs_are_those_of_a_plain_search() -> None:
     assert {tuple(pair) for pair in near_duplicate_pairs(bits, radius=30)} == expected
 
 
-def test_pictures_without_texture_have_nothing_in_common() -> None:
+def test_images_without_texture_are_not_similar() -> None:
     blank = np.full((64, 64), 128, dtype=np.uint8)
     assert similarity(blank, blank) == 0.0
     assert similarity(blank, make_thumbnail(lesion(0))) == 0.0

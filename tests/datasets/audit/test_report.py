@@ -1,4 +1,4 @@
-"""What was found can be read by people at 80 columns, and by programs in full."""
+"""Audit report: text of 80 columns, and files with every finding."""
 
 import csv
 import json
@@ -13,19 +13,19 @@ from lesionlens.datasets.audit.audit import Audit, DuplicateFinding, ImageRef, a
 from lesionlens.datasets.audit.report import format_audit, write_audit, write_duplicate_contact_sheet
 from lesionlens.datasets.table import LesionTable
 
-Draw = Callable[..., LesionTable]
+MakeTable = Callable[..., LesionTable]
 
 
-def printed(found: Audit) -> str:
+def printed(audit: Audit) -> str:
     console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(format_audit(found), highlight=False)
+    console.print(format_audit(audit), highlight=False)
     console.file.close()
     return console.export_text()
 
 
-def test_leaks_come_first_and_few_cases_are_shown(drawn: Draw) -> None:
+def test_leaks_come_first_and_few_cases_are_shown(make_table: MakeTable) -> None:
     ids = [f"ISIC_{n:07d}" for n in range(16)]
-    table = drawn(
+    table = make_table(
         "made", ids, seed=0, lesion_id=[str(n // 2) for n in range(16)], split=["train", "test"] * 8
     )
     text = printed(audit_tables([table]))
@@ -39,21 +39,23 @@ def test_leaks_come_first_and_few_cases_are_shown(drawn: Draw) -> None:
     assert "No leak" not in text
 
 
-def test_a_clean_set_says_so(drawn: Draw) -> None:
+def test_clean_dataset_is_stated(make_table: MakeTable) -> None:
     labels, methods = ["melanoma", "nevus"] * 6, ["histo", "follow_up"] * 6
-    table = drawn("made", "abcdefghijkl", seed=0, diagnosis=labels, diagnosis_method=methods)
+    table = make_table("made", "abcdefghijkl", seed=0, diagnosis=labels, diagnosis_method=methods)
     text = printed(audit_tables([table]))
     assert "No leak found between splits or datasets." in text
     assert "diagnosis_method       2               1.00    0.50      1.00  strong" in text
 
 
-def test_files_hold_everything(drawn: Draw, picture: Callable[..., None], tmp_path: Path) -> None:
-    table = drawn("made", "abc", seed=0, lesion_id="123", split=["train", "train", "test"])
-    picture(tmp_path / "made" / "c.png", 1)  # b again
+def test_files_contain_every_finding(
+    make_table: MakeTable, write_image: Callable[..., None], tmp_path: Path
+) -> None:
+    table = make_table("made", "abc", seed=0, lesion_id="123", split=["train", "train", "test"])
+    write_image(tmp_path / "made" / "c.png", 1)  # a copy of b
     write_audit(audit_tables([table]), tmp_path / "out")
     content = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert content["sources"] == {"made": 3}
-    assert [each["kind"] for each in content["findings"]] == [
+    assert [finding["kind"] for finding in content["findings"]] == [
         "byte-identical pairs across splits",
         "duplicates with different lesion ids, which a split may separate",
     ]
@@ -65,18 +67,20 @@ def test_files_hold_everything(drawn: Draw, picture: Callable[..., None], tmp_pa
     assert content["duplicates"] == [row]
 
 
-def test_without_a_pair_the_file_has_a_header_alone(drawn: Draw, tmp_path: Path) -> None:
-    write_audit(audit_tables([drawn("made", "ab", seed=0)]), tmp_path)
+def test_file_without_pairs_has_only_a_header(make_table: MakeTable, tmp_path: Path) -> None:
+    write_audit(audit_tables([make_table("made", "ab", seed=0)]), tmp_path)
     assert len((tmp_path / "duplicates.csv").read_text().splitlines()) == 1
 
 
-def test_pairs_are_drawn_and_no_pair_is_no_file(tmp_path: Path, picture: Callable[..., None]) -> None:
-    picture(tmp_path / "a.png", 0)
-    place = ImageRef("made", "a", "train", "nevus", "1", str(tmp_path / "a.png"))
+def test_contact_sheet_is_written_only_if_there_are_pairs(
+    tmp_path: Path, write_image: Callable[..., None]
+) -> None:
+    write_image(tmp_path / "a.png", 0)
+    image = ImageRef("made", "a", "train", "nevus", "1", str(tmp_path / "a.png"))
     write_duplicate_contact_sheet([], tmp_path / "none.png")
     assert not (tmp_path / "none.png").exists()
     write_duplicate_contact_sheet(
-        [DuplicateFinding(place, place._replace(split="test"), "exact", 1.0)], tmp_path / "duplicates.png"
+        [DuplicateFinding(image, image._replace(split="test"), "exact", 1.0)], tmp_path / "duplicates.png"
     )
     with Image.open(tmp_path / "duplicates.png") as sheet:
         assert sheet.size == (1654, 2338)  # A4 at 200 dots per inch

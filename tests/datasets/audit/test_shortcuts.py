@@ -1,4 +1,4 @@
-"""What a column tells of the class, on cases worked by hand."""
+"""Shortcuts: how well a column predicts the class, on hand-computed cases."""
 
 import numpy as np
 import pytest
@@ -6,53 +6,55 @@ import pytest
 from lesionlens.datasets.audit.shortcuts import find_shortcuts
 
 
-def of(values: list[str], classes: list[str]) -> list[tuple[float, float, float]]:
+def evaluate_column(values: list[str], classes: list[str]) -> list[tuple[float, float, float]]:
     groups = np.array([str(n) for n in range(len(values))])
-    found = find_shortcuts({"x": np.array(values)}, np.array(classes), groups)
-    return [(each.balanced_accuracy, each.chance, each.coverage) for each in found]
+    shortcuts = find_shortcuts({"x": np.array(values)}, np.array(classes), groups)
+    return [(item.balanced_accuracy, item.chance, item.coverage) for item in shortcuts]
 
 
-def test_a_column_that_is_the_class_tells_all() -> None:
+def test_column_equal_to_the_class_predicts_it_fully() -> None:
     classes = ["a", "b", "c", "c"] * 10
-    assert of(classes, classes) == [(1.0, pytest.approx(1 / 3), pytest.approx(1.0))]
+    assert evaluate_column(classes, classes) == [(1.0, pytest.approx(1 / 3), pytest.approx(1.0))]
 
 
-def test_two_values_tell_two_of_four_classes_at_most() -> None:
+def test_two_values_predict_at_most_two_of_four_classes() -> None:
     classes = ["a", "b", "c", "d"] * 10
-    values = ["x" if each == "a" else "y" for each in classes]
-    accuracy, chance, reach = of(values, classes)[0]
-    assert (accuracy, chance, reach) == (0.5, 0.25, 1.0)
+    values = ["x" if name == "a" else "y" for name in classes]
+    accuracy, chance, coverage = evaluate_column(values, classes)[0]
+    assert (accuracy, chance, coverage) == (0.5, 0.25, 1.0)
 
 
-def test_an_unbalanced_class_does_not_help_a_column_that_knows_nothing() -> None:
+def test_class_imbalance_does_not_help_a_random_column() -> None:
     rng = np.random.default_rng(0)
     classes = ["a"] * 900 + ["b"] * 100
     values = rng.choice(["x", "y", "z"], 1000).tolist()
-    accuracy, _, reach = of(values, classes)[0]
+    accuracy, _, coverage = evaluate_column(values, classes)[0]
     assert accuracy == pytest.approx(0.5, abs=0.1)
-    assert reach < 0.2
+    assert coverage < 0.2
 
 
-def test_a_value_seen_once_is_not_learnt_from_itself() -> None:
+def test_unique_values_are_not_learned_from_themselves() -> None:
     classes = ["a", "b"] * 20
-    accuracy, _, reach = of([str(n) for n in range(40)], classes)[0]
-    assert accuracy == 0.5  # new values all get the commonest class
-    assert reach == 0.0
+    accuracy, _, coverage = evaluate_column([str(n) for n in range(40)], classes)[0]
+    assert accuracy == 0.5  # all new values get the most frequent class
+    assert coverage == 0.0
 
 
-def test_the_images_of_a_lesion_are_not_on_both_sides() -> None:
+def test_images_of_a_lesion_are_in_the_same_fold() -> None:
     groups = np.repeat([str(n) for n in range(20)], 2)
     classes = np.repeat(["a", "b"] * 10, 2)
-    found = find_shortcuts({"x": groups}, classes, groups)
-    assert found[0].balanced_accuracy == 0.5  # by image, the lesion would be known again
+    shortcuts = find_shortcuts({"x": groups}, classes, groups)
+    assert (
+        shortcuts[0].balanced_accuracy == 0.5
+    )  # with folds by image, the value of the lesion would be known
 
 
-def test_what_cannot_be_measured_is_left_out() -> None:
-    assert of(["x"] * 20, ["a", "b"] * 10) == []  # one value
-    assert of(["x", "y"] * 10, ["a"] * 20) == []  # one class
-    assert of(["x", "y"] * 4, ["a"] * 4 + ["b"] * 4) == []  # four lesions of a class
+def test_columns_that_cannot_be_evaluated_are_excluded() -> None:
+    assert evaluate_column(["x"] * 20, ["a", "b"] * 10) == []  # one value
+    assert evaluate_column(["x", "y"] * 10, ["a"] * 20) == []  # one class
+    assert evaluate_column(["x", "y"] * 4, ["a"] * 4 + ["b"] * 4) == []  # only four lesions per class
 
 
-def test_rows_without_a_class_do_not_count() -> None:
+def test_rows_without_a_class_are_ignored() -> None:
     classes, values = ["a", "b"] * 10, ["x", "y"] * 10
-    assert of(values + ["z"] * 10, classes + [""] * 10) == of(values, classes)
+    assert evaluate_column(values + ["z"] * 10, classes + [""] * 10) == evaluate_column(values, classes)

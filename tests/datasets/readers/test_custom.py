@@ -1,4 +1,4 @@
-"""One's own table: what spellings it tolerates, and what it refuses and says."""
+"""Custom tables: accepted spellings, and error messages."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from lesionlens.datasets.registry import load_table
 
 
 @pytest.fixture
-def folder(tmp_path: Path, draw) -> Path:
+def folder(tmp_path: Path, write_image) -> Path:
     for number, name in enumerate(["00123", "b.2", "deep/c", "deep/er/d"]):
-        draw(tmp_path / f"{name}.jpg", seed=number)
+        write_image(tmp_path / f"{name}.jpg", seed=number)
     return tmp_path
 
 
@@ -21,7 +21,7 @@ def _table(folder: Path, text: str, encoding: str = "utf-8") -> str:
     return f"table:{folder / 'mine.csv'}"
 
 
-def test_ids_stay_text_and_are_looked_up_in_subfolders(folder: Path) -> None:
+def test_ids_are_text_and_files_are_found_in_subfolders(folder: Path) -> None:
     table = load_table(
         _table(folder, "image,label\n00123,mel\nb.2,NV\nc,bcc\nd.jpg,scc\n"), verify_images=True
     )
@@ -40,8 +40,8 @@ def test_paths_are_relative_to_the_table_and_ids_may_differ(folder: Path) -> Non
     assert table.paths == (folder / "deep/c.jpg", folder / "deep/er/d.jpg")
 
 
-def test_names_that_repeat_in_two_folders_keep_their_folders(folder: Path, draw) -> None:
-    draw(folder / "other" / "c.jpg", seed=9)
+def test_ids_of_repeated_names_include_the_folder(folder: Path, write_image) -> None:
+    write_image(folder / "other" / "c.jpg", seed=9)
     table = load_table(_table(folder, "path,label\ndeep/c.jpg,mel\nother/c.jpg,nv\n"))
     assert table.frame["image_id"].tolist() == ["deep/c", "other/c"]
 
@@ -55,12 +55,14 @@ def test_names_that_repeat_in_two_folders_keep_their_folders(folder: Path, draw)
         (' Image , LABEL \n 00123 , "Melanoma"\nb.2,Melanocytic naevus\n', "utf-8"),
     ],
 )
-def test_separators_marks_blank_lines_and_case_are_tolerated(folder: Path, text: str, encoding: str) -> None:
+def test_separators_byte_order_mark_blank_lines_and_letter_case(
+    folder: Path, text: str, encoding: str
+) -> None:
     assert load_table(_table(folder, text, encoding)).class_counts() == {"melanoma": 1, "nevus": 1}
 
 
 @pytest.mark.parametrize(
-    ("text", "encoding", "said"),
+    ("text", "encoding", "message"),
     [
         ("image,label\n00123,nævus\n", "latin-1", "is not UTF-8; save it as"),
         ("image,label\n00123,mel\n", "utf-16", "is not UTF-8"),
@@ -69,7 +71,7 @@ def test_separators_marks_blank_lines_and_case_are_tolerated(folder: Path, text:
         ("image,label\n00123,mel,extra\n", "utf-8", "line 2 has 3 cells, the header has 2"),
         ("image,label,label\n00123,mel,nv\n", "utf-8", "two columns named 'label'"),
         ("image,label,Label\n00123,mel,nv\n", "utf-8", "two columns named 'label'"),
-        ("picture,label\n00123,mel\n", "utf-8", "needs a column image or image_id or path; it has picture"),
+        ("photo,label\n00123,mel\n", "utf-8", "needs a column image or image_id or path; it has photo"),
         (
             "image,dx\n00123,mel\n",
             "utf-8",
@@ -78,26 +80,26 @@ def test_separators_marks_blank_lines_and_case_are_tolerated(folder: Path, text:
         ('image,label\n"00123,mel\n', "utf-8", "cannot be read as a table"),
     ],
 )
-def test_files_that_are_no_table_are_refused_with_the_reason(
-    folder: Path, text: str, encoding: str, said: str
+def test_files_that_are_not_tables_are_rejected_with_a_reason(
+    folder: Path, text: str, encoding: str, message: str
 ) -> None:
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         load_table(_table(folder, text, encoding))
 
 
-def test_labels_outside_the_taxonomy_name_the_nearest_and_missing_ones_their_lines(folder: Path) -> None:
+def test_unknown_labels_name_the_nearest_and_missing_ones_lines(folder: Path) -> None:
     with pytest.raises(DataError) as caught:
         load_table(_table(folder, "image,label\n00123,melanome\nb.2,wart\nc,\nd,n/a\n"))
     message = str(caught.value)
     assert "1 row with unknown label 'melanome': did you mean 'melanoma'?" in message
     assert "1 row with unknown label 'wart'" in message
-    for how in ("data.classes=[a,b] in a recipe", "--class a --class b", 'classes=["a", "b"] in Python'):
-        assert how in message
+    for option in ("data.classes=[a,b] in a recipe", "--class a --class b", 'classes=["a", "b"] in Python'):
+        assert option in message
     assert "rows without a label: 2 (line 4, line 5)" in message
     assert "Allowed: melanoma, nevus" in message
 
 
-def test_unknown_labels_alone_are_one_error_that_is_told_once(folder: Path) -> None:
+def test_only_unknown_labels_are_one_error(folder: Path) -> None:
     spec = _table(folder, "image,label,lesion_id\n00123,wart,L\nb.2,corn,L\nc,wart,M\n")
     with pytest.raises(DataError) as caught:
         load_table(spec)
@@ -107,19 +109,19 @@ def test_unknown_labels_alone_are_one_error_that_is_told_once(folder: Path) -> N
         load_table(spec, classes=["corn"])
 
 
-def test_images_are_looked_for_in_rows_with_unknown_labels_too(folder: Path) -> None:
+def test_rows_with_unknown_labels_are_checked_for_images(folder: Path) -> None:
     with pytest.raises(DataError) as caught:
         load_table(_table(folder, "path,label\nx/1.jpg,wart\nx/2.jpg,mel\n"))
     assert "unknown labels: 1" in str(caught.value)
     assert "no row has an image: 1 (2 rows, 0 images)" in str(caught.value)
 
 
-def test_rows_that_differ_in_an_unknown_label_do_not_repeat_each_other(folder: Path) -> None:
+def test_different_unknown_labels_of_one_id_conflict(folder: Path) -> None:
     with pytest.raises(DataError, match=r"ids with conflicting rows: 1 \(c\)"):
         load_table(_table(folder, "image,label\nc,wart\nc,corn\n"))
 
 
-def test_a_folder_is_no_table_and_the_table_in_it_is_named(folder: Path) -> None:
+def test_folder_in_place_of_a_table_names_the_table_in_it(folder: Path) -> None:
     with pytest.raises(DataError, match=r"or name a table of images: table:.*FILE\.csv"):
         load_table(str(folder))
     _table(folder, "image,label\nc,mel\n")
@@ -132,7 +134,7 @@ def test_a_folder_is_no_table_and_the_table_in_it_is_named(folder: Path) -> None
     assert len(load_table(f"table:{folder / 'notes.txt'}")) == 1
 
 
-def test_classes_of_ones_own_are_exactly_those_named(folder: Path) -> None:
+def test_custom_classes_are_exactly_those_named(folder: Path) -> None:
     spec = _table(folder, "image,label\n00123,wart\nb.2,corn\n")
     table = load_table(spec, classes=["corn", "wart", "cyst"])
     assert table.class_counts() == {"corn": 1, "wart": 1, "cyst": 0}
@@ -145,8 +147,8 @@ def test_classes_of_ones_own_are_exactly_those_named(folder: Path) -> None:
         load_table(spec, classes=["corn", "corn"])
 
 
-def test_optional_columns_are_taken_by_name_and_slips_are_pointed_out(folder: Path, draw) -> None:
-    draw(folder / "m" / "mask.png")
+def test_optional_columns_by_name_and_misspelled_ones(folder: Path, write_image) -> None:
+    write_image(folder / "m" / "mask.png")
     text = (
         "image,label,lesionid,patient_id,sex,site,skin_tone,mask_path,part\n"
         "00123,mel,L1,P1,female,back,II,m/mask.png,Training\n"
@@ -162,7 +164,7 @@ def test_optional_columns_are_taken_by_name_and_slips_are_pointed_out(folder: Pa
     assert [line for line in table.warnings if line.startswith("missing masks: 1")]
 
 
-def test_unknown_parts_and_lesions_of_two_patients_are_errors(folder: Path) -> None:
+def test_unknown_splits_and_lesions_of_two_patients_raise(folder: Path) -> None:
     text = "image,label,split,lesion_id,patient_id\n00123,mel,fold1,L,P1\nb.2,mel,train,L,P2\n"
     with pytest.raises(DataError) as caught:
         load_table(_table(folder, text))
@@ -171,7 +173,7 @@ def test_unknown_parts_and_lesions_of_two_patients_are_errors(folder: Path) -> N
 
 
 @pytest.mark.parametrize("age", ["-1", "inf", "130", "old", "-inf"])
-def test_ages_that_cannot_be_are_set_missing_with_a_warning(folder: Path, age: str) -> None:
+def test_impossible_ages_become_missing_with_a_warning(folder: Path, age: str) -> None:
     table = load_table(_table(folder, f"image,label,age\n00123,mel,{age}\nb.2,nv,NaN\n"))
     assert table.frame["age"].isna().all()
     assert table.warnings == (
@@ -179,7 +181,7 @@ def test_ages_that_cannot_be_are_set_missing_with_a_warning(folder: Path, age: s
     )
 
 
-def test_rows_whose_file_is_gone_are_a_warning_and_none_at_all_an_error(folder: Path) -> None:
+def test_missing_files_warn_and_only_missing_files_raise(folder: Path) -> None:
     table = load_table(_table(folder, "path,label\n00123.jpg,mel\nb.2.jpg,nv\ngone.jpg,mel\n"))
     assert len(table) == 2
     assert table.warnings[0].startswith("rows without an image: 1 (gone)")
@@ -187,16 +189,16 @@ def test_rows_whose_file_is_gone_are_a_warning_and_none_at_all_an_error(folder: 
         load_table(_table(folder, "path,label\nx/1.jpg,mel\nx/2.jpg,nv\n"))
 
 
-def test_an_id_that_two_files_share_is_an_error_only_if_they_differ(folder: Path, draw) -> None:
+def test_repeated_id_raises_only_if_the_files_differ(folder: Path, write_image) -> None:
     spec = _table(folder, "image,label\nc,mel\nd,nv\n")
-    draw(folder / "copy" / "c.jpg", seed=2)
+    write_image(folder / "copy" / "c.jpg", seed=2)
     assert load_table(spec).warnings[0].startswith("identical image files: 1")
-    draw(folder / "copy" / "d.jpg", seed=99)
+    write_image(folder / "copy" / "d.jpg", seed=99)
     with pytest.raises(DataError, match="different images with the same id: 1"):
         load_table(spec)
 
 
-def test_parquet_says_the_same_as_csv(folder: Path) -> None:
+def test_parquet_equals_csv(folder: Path) -> None:
     rows = {"image": ["00123", "b.2"], "label": ["mel", "nv"], "age": [50.0, None], "site": ["back", None]}
     pd.DataFrame(rows).to_parquet(folder / "mine.parquet")
     table = load_table(str(folder / "mine.parquet"))
@@ -207,6 +209,6 @@ def test_parquet_says_the_same_as_csv(folder: Path) -> None:
         load_table(f"table:{folder / 'bad.parquet'}")
 
 
-def test_classes_are_refused_for_a_data_set_that_has_its_own(ham10000: Path) -> None:
+def test_classes_are_rejected_for_a_dataset_that_defines_them(ham10000: Path) -> None:
     with pytest.raises(DataError, match="HAM10000 has its own classes"):
         load_table(f"ham10000:{ham10000}", classes=["a", "b"])

@@ -1,4 +1,4 @@
-"""derm7pt: twenty diagnoses in six classes, and the cases that have none."""
+"""derm7pt: twenty diagnoses in six classes, and excluded cases."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from lesionlens.datasets.registry import load_table
 
 from ...helpers.tiny_datasets import DERM7PT_DIAGNOSES, write_derm7pt
 
-# Labels of the published metadata and how many cases have them.
+# Number of cases of each label in the published metadata.
 PUBLISHED = {
     "basal cell carcinoma": 42,
     "blue nevus": 28,
@@ -35,7 +35,7 @@ PUBLISHED = {
 }
 
 
-def test_classes_parts_and_facts(derm7pt: Path) -> None:
+def test_classes_splits_and_metadata(derm7pt: Path) -> None:
     table = load_table(str(derm7pt), verify_images=True)
     assert table.name == "derm7pt"
     assert table.classes == DERM7PT_CLASSES
@@ -47,7 +47,7 @@ def test_classes_parts_and_facts(derm7pt: Path) -> None:
     assert table.paths[1] == derm7pt / "images" / "NEL" / "Nel003.jpg"
 
 
-def test_cases_of_no_class_are_left_out_aloud(derm7pt: Path) -> None:
+def test_cases_without_a_class_are_excluded_with_a_warning(derm7pt: Path) -> None:
     table = load_table(f"derm7pt:{derm7pt}")
     assert len(table) == 27
     assert table.warnings == (
@@ -55,7 +55,7 @@ def test_cases_of_no_class_are_left_out_aloud(derm7pt: Path) -> None:
     )
 
 
-def test_the_published_labels_give_table_1_of_the_patch_paper(tmp_path: Path, draw) -> None:
+def test_published_labels_give_table_1_of_the_patch_paper(tmp_path: Path, write_image) -> None:
     assert sum(PUBLISHED.values()) == 1011
     root = write_derm7pt(tmp_path, tuple(PUBLISHED))
     frame = load_table(f"derm7pt:{root}").frame
@@ -69,21 +69,21 @@ def test_the_published_labels_give_table_1_of_the_patch_paper(tmp_path: Path, dr
     assert DERM7PT_READER.expected == {"": sum(counts.values())}
 
 
-def test_the_folder_above_and_another_case_of_letters_are_read(tmp_path: Path) -> None:
+def test_parent_folder_and_other_letter_case_are_read(tmp_path: Path) -> None:
     root = write_derm7pt(tmp_path / "release_v0", DERM7PT_DIAGNOSES)
     (root / "images" / "NEL").rename(root / "images" / "nel")
     assert len(load_table(f"derm7pt:{tmp_path}")) == 9
 
 
-def test_names_that_repeat_keep_their_folders(tmp_path: Path, draw) -> None:
+def test_ids_of_repeated_names_include_the_folder(tmp_path: Path, write_image) -> None:
     root = write_derm7pt(tmp_path, DERM7PT_DIAGNOSES)
     path = root / "meta" / "meta.csv"
     path.write_text(path.read_text().replace("NEL/Nel003.jpg", "NFL/Nel001.jpg"))
-    draw(root / "images" / "NFL" / "Nel001.jpg", seed=99)
+    write_image(root / "images" / "NFL" / "Nel001.jpg", seed=99)
     assert load_table(str(root)).frame["image_id"].tolist()[:2] == ["NEL/Nel001", "NFL/Nel001"]
 
 
-def test_a_missing_image_and_a_missing_list_are_warnings(derm7pt: Path) -> None:
+def test_missing_image_and_missing_list_are_warnings(derm7pt: Path) -> None:
     (derm7pt / "images" / "NEL" / "Nel001.jpg").unlink()
     (derm7pt / "meta" / "valid_indexes.csv").unlink()
     table = load_table(str(derm7pt))
@@ -92,7 +92,7 @@ def test_a_missing_image_and_a_missing_list_are_warnings(derm7pt: Path) -> None:
     assert [line for line in table.warnings if "rows without an image: 1 (Nel001)" in line]
 
 
-def test_unknown_labels_and_impossible_rows_are_errors(derm7pt: Path) -> None:
+def test_unknown_labels_and_invalid_indices_raise(derm7pt: Path) -> None:
     path = derm7pt / "meta" / "meta.csv"
     path.write_text(path.read_text().replace("2,clark nevus", "2,wart", 1))
     with (derm7pt / "meta" / "test_indexes.csv").open("a") as file:
@@ -103,7 +103,7 @@ def test_unknown_labels_and_impossible_rows_are_errors(derm7pt: Path) -> None:
     assert "indices: 2 (test_indexes.csv: 0, test_indexes.csv: 999)" in str(caught.value)
 
 
-def test_what_is_not_derm7pt_is_said(tmp_path: Path) -> None:
+def test_another_layout_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"there is no meta/train_indexes\.csv"):
         load_table(f"derm7pt:{tmp_path}")
     root = write_derm7pt(tmp_path)

@@ -1,4 +1,4 @@
-"""HAM10000 in its authors' layout: folders, conflicts, duplicates, and loud failure on a wrong folder."""
+"""HAM10000 in its authors' layout: folders, conflicts, duplicates, and errors for other folders."""
 
 import shutil
 from pathlib import Path
@@ -42,9 +42,9 @@ def test_reads_columns_from_several_folders(ham10000: Path) -> None:
     assert table.paths[0].parent == ham10000
 
 
-def test_rows_without_an_image_and_images_without_a_row_are_warnings(ham10000: Path, draw) -> None:
+def test_rows_without_image_and_images_without_row_warn(ham10000: Path, write_image) -> None:
     (ham10000 / "HAM10000_images_part_1" / "ISIC_0024314.jpg").unlink()
-    draw(ham10000 / "HAM10000_images_part_1" / "ISIC_0099999.jpg")
+    write_image(ham10000 / "HAM10000_images_part_1" / "ISIC_0099999.jpg")
     table = load_table(str(ham10000))
     assert len(table) == 8
     assert table.warnings == (
@@ -53,27 +53,27 @@ def test_rows_without_an_image_and_images_without_a_row_are_warnings(ham10000: P
     )
 
 
-def test_no_image_at_all_names_the_folders_that_were_looked_at(ham10000: Path) -> None:
+def test_without_any_image_the_searched_folders_are_named(ham10000: Path) -> None:
     for part in (1, 2):
         shutil.rmtree(ham10000 / f"HAM10000_images_part_{part}")
-    (ham10000 / "pictures").mkdir()
-    with pytest.raises(DataError, match=r"no row has an image: 1 \(9 rows, 0 images\).*Searched .*/pictures"):
+    (ham10000 / "images").mkdir()
+    with pytest.raises(DataError, match=r"no row has an image: 1 \(9 rows, 0 images\).*Searched .*/images"):
         load_table(f"ham10000:{ham10000}")
 
 
-def test_images_of_another_data_set_are_an_error_that_shows_both_names(ham10000: Path, draw) -> None:
+def test_images_of_another_dataset_raise_with_both_names(ham10000: Path, write_image) -> None:
     for part in (1, 2):
         shutil.rmtree(ham10000 / f"HAM10000_images_part_{part}")
-    draw(ham10000 / "HAM10000_images" / "ISIC_0000007.jpg")
+    write_image(ham10000 / "HAM10000_images" / "ISIC_0000007.jpg")
     with pytest.raises(DataError, match=r"A row is named ISIC_0024306, an image ISIC_0000007\.jpg"):
         load_table(f"ham10000:{ham10000}")
 
 
-def test_everything_wrong_is_told_in_one_message(ham10000: Path, draw) -> None:
+def test_all_problems_are_reported_in_one_message(ham10000: Path, write_image) -> None:
     _replace(ham10000, "HAM_0000000,ISIC_0024307,mel", "HAM_0000000,ISIC_0024307,nv")
     _replace(ham10000, "ISIC_0024308,nv", "ISIC_0024308,wart")
     _replace(ham10000, "ISIC_0024310,akiec", "ISIC_0024309,akiec")
-    draw(ham10000 / "copy" / "ISIC_0024306.jpg", seed=99)
+    write_image(ham10000 / "copy" / "ISIC_0024306.jpg", seed=99)
     (ham10000 / "HAM10000_images_part_1" / "ISIC_0024312.jpg").write_bytes(b"")
     with pytest.raises(DataError) as caught:
         load_table(f"ham10000:{ham10000}")
@@ -93,7 +93,7 @@ def test_everything_wrong_is_told_in_one_message(ham10000: Path, draw) -> None:
     assert "ISIC_0024308 'wart'" in str(caught.value)
 
 
-def test_the_same_bytes_twice_are_a_warning(ham10000: Path) -> None:
+def test_identical_files_are_a_warning(ham10000: Path) -> None:
     shutil.copytree(ham10000 / "HAM10000_images_part_1", ham10000 / "ham10000_images_part_1")
     table = load_table(f"ham10000:{ham10000}")
     assert len(table) == 9
@@ -108,9 +108,9 @@ def test_identical_rows_are_merged_with_a_warning(ham10000: Path) -> None:
     assert [line for line in table.warnings if line.startswith("duplicate rows: 1 (")]
 
 
-def test_masks_structures_and_skin_tones_of_a_synthetic_set(ham10000: Path, draw, write) -> None:
-    mask = draw(ham10000 / "masks" / "ISIC_0024306_segmentation.png")
-    structures = draw(ham10000 / "structures" / "ISIC_0024307_structures.png")
+def test_masks_structures_and_skin_tones_of_synthetic_images(ham10000: Path, write_image, write) -> None:
+    mask = write_image(ham10000 / "masks" / "ISIC_0024306_segmentation.png")
+    structures = write_image(ham10000 / "structures" / "ISIC_0024307_structures.png")
     write(ham10000 / "artifacts.csv", "image_id,hair,skin_tone", ["ISIC_0024306,1,IV"])
     write(ham10000 / "synthesis.json", "{}", [])
     frame = load_table(f"ham10000:{ham10000}").frame
@@ -120,25 +120,25 @@ def test_masks_structures_and_skin_tones_of_a_synthetic_set(ham10000: Path, draw
     assert set(frame["source"]) == {"synthetic"}
 
 
-def test_the_published_masks_are_found(ham10000: Path, draw) -> None:
-    mask = draw(ham10000 / "HAM10000_segmentations_lesion_tschandl" / "ISIC_0024306_segmentation.png")
+def test_published_masks_are_found(ham10000: Path, write_image) -> None:
+    mask = write_image(ham10000 / "HAM10000_segmentations_lesion_tschandl" / "ISIC_0024306_segmentation.png")
     assert load_table(f"ham10000:{ham10000}").frame["mask_path"][0] == str(mask)
 
 
-def test_a_missing_column_is_named(ham10000: Path) -> None:
+def test_missing_column_is_named(ham10000: Path) -> None:
     path = ham10000 / "HAM10000_metadata.csv"
     path.write_text(path.read_text().replace("lesion_id", "lesion", 1))
     with pytest.raises(DataError, match="lacks the column 'lesion_id'; it has lesion, image_id, dx"):
         load_table(f"ham10000:{ham10000}")
 
 
-def test_an_empty_folder_is_no_data_set(tmp_path: Path) -> None:
+def test_empty_folder_raises(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"neither HAM10000_metadata\.csv nor"):
         load_table(f"ham10000:{tmp_path}")
 
 
 @pytest.mark.real_data
-def test_the_real_sample_is_counted_and_its_gaps_are_told(real_data: Path) -> None:
+def test_real_sample_counts_and_gaps(real_data: Path) -> None:
     table = load_table(f"ham10000:{real_data / 'ham10000'}")
     assert len(table) == 2804
     assert table.class_counts() == {
@@ -155,7 +155,7 @@ def test_the_real_sample_is_counted_and_its_gaps_are_told(real_data: Path) -> No
 
 
 @pytest.mark.real_data
-def test_the_published_metadata_has_the_published_confirmations_and_lesions(real_data: Path) -> None:
+def test_published_metadata_has_the_published_counts(real_data: Path) -> None:
     path = real_data / "ham10000" / "HAM10000_metadata.csv"
     problems = IssueCollector()
     rows = rows_from_dx(read_table(path), path, problems)

@@ -1,4 +1,4 @@
-"""ISIC 2017 part 3: official layouts, and what is said when something is wrong with them."""
+"""ISIC 2017 part 3: official layouts, and error messages."""
 
 import shutil
 from pathlib import Path
@@ -15,7 +15,7 @@ from ...helpers.tiny_datasets import write_isic2017
 TRUTH = "ISIC-2017_Training_Part3_GroundTruth.csv"
 
 
-def test_reads_all_parts_and_neither_flag_is_a_nevus(isic2017: Path) -> None:
+def test_reads_all_splits_and_neither_flag_is_a_nevus(isic2017: Path) -> None:
     table = load_table(f"isic2017:{isic2017}", verify_images=True)
     assert table.classes == ("melanoma", "nevus", "seborrheic_keratosis")
     assert table.class_counts() == {"melanoma": 3, "nevus": 4, "seborrheic_keratosis": 3}
@@ -24,7 +24,7 @@ def test_reads_all_parts_and_neither_flag_is_a_nevus(isic2017: Path) -> None:
     assert [path.suffix for path in table.paths] == [".jpg"] * 10
 
 
-def test_metadata_is_found_beside_and_inside_the_folder_and_unknown_is_missing(isic2017: Path) -> None:
+def test_metadata_next_to_and_inside_the_image_folder(isic2017: Path) -> None:
     frame = load_table(f"isic2017:{isic2017}").frame.set_index("image_id")
     for first, second in (("ISIC_0000000", "ISIC_0000001"), ("ISIC_0000004", "ISIC_0000005")):
         assert (frame["age"][first], frame["sex"][first]) == (55.0, "male")
@@ -38,7 +38,7 @@ def test_metadata_is_optional(isic2017: Path) -> None:
     assert load_table(f"isic2017:{isic2017}").frame["age"].isna().all()
 
 
-def test_a_missing_part_is_a_warning_and_no_part_an_error(isic2017: Path) -> None:
+def test_missing_split_warns_and_no_split_raises(isic2017: Path) -> None:
     shutil.rmtree(isic2017 / "ISIC-2017_Test_v2_Data")
     (isic2017 / "ISIC-2017_Test_v2_Part3_GroundTruth.csv").unlink()
     table = load_table(str(isic2017))
@@ -50,14 +50,14 @@ def test_a_missing_part_is_a_warning_and_no_part_an_error(isic2017: Path) -> Non
         load_table(f"isic2017:{isic2017}")
 
 
-def test_a_part_without_its_images_is_left_out_with_a_count(isic2017: Path) -> None:
+def test_split_without_images_is_excluded_with_a_count(isic2017: Path) -> None:
     shutil.rmtree(isic2017 / "ISIC-2017_Test_v2_Data")
     table = load_table(f"isic2017:{isic2017}")
     assert len(table) == 7
     assert [line for line in table.warnings if line.startswith("rows without an image: 3 (ISIC_0000007")]
 
 
-def test_both_flags_and_strange_flags_are_errors_told_together(isic2017: Path) -> None:
+def test_contradictory_and_invalid_flags_are_reported_together(isic2017: Path) -> None:
     path = isic2017 / TRUTH
     path.write_text(path.read_text().replace("0001,0.0,1.0", "0001,1.0,1.0").replace("0002,0.0", "0002,x"))
     with pytest.raises(DataError) as caught:
@@ -68,14 +68,14 @@ def test_both_flags_and_strange_flags_are_errors_told_together(isic2017: Path) -
     assert "ISIC_0000002 melanoma='x'" in message
 
 
-def test_wrong_columns_name_what_came_and_what_is_expected(isic2017: Path) -> None:
+def test_wrong_columns_name_actual_and_expected_ones(isic2017: Path) -> None:
     (isic2017 / TRUTH).write_text("name,mel\nISIC_0000000,1\n")
     with pytest.raises(DataError, match=r"columns \['name', 'mel'\]; expected image_id, melanoma"):
         load_table(f"isic2017:{isic2017}")
 
 
-def test_masks_are_found_where_part_1_lies_beside(isic2017: Path, draw) -> None:
-    mask = draw(isic2017 / "ISIC-2017_Training_Part1_GroundTruth" / "ISIC_0000002_segmentation.png")
+def test_masks_are_found_in_an_adjacent_part_1_folder(isic2017: Path, write_image) -> None:
+    mask = write_image(isic2017 / "ISIC-2017_Training_Part1_GroundTruth" / "ISIC_0000002_segmentation.png")
     frame = load_table(f"isic2017:{isic2017}").frame
     assert frame["mask_path"].tolist() == ["", "", str(mask), *[""] * 7]
 
@@ -96,16 +96,16 @@ def test_features_are_named_with_their_superpixels(tmp_path: Path) -> None:
     )
 
 
-def test_upper_case_and_png_suffixes_are_images_too(isic2017: Path, draw) -> None:
+def test_upper_case_and_png_suffixes_are_images(isic2017: Path, write_image) -> None:
     folder = isic2017 / "ISIC-2017_Training_Data"
     (folder / "ISIC_0000000.jpg").rename(folder / "ISIC_0000000.JPG")
     (folder / "ISIC_0000001.jpg").unlink()
-    draw(folder / "ISIC_0000001.png", seed=77)
+    write_image(folder / "ISIC_0000001.png", seed=77)
     assert len(load_table(f"isic2017:{isic2017}")) == 10
 
 
 @pytest.mark.real_data
-def test_the_real_sample_has_the_published_counts(real_data: Path) -> None:
+def test_real_sample_has_the_published_counts(real_data: Path) -> None:
     table = load_table(f"isic2017:{real_data / 'isic2017'}")
     counts = table.frame.groupby(["split", "diagnosis"]).size().to_dict()
     assert counts == {

@@ -1,4 +1,4 @@
-"""ISIC 2018 task 3: the same images as HAM10000 in the challenge's files."""
+"""ISIC 2018 task 3: the images of HAM10000 in the challenge's layout."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from lesionlens.datasets.registry import load_table
 
 
 @pytest.mark.parametrize("name", ["isic2018", "ham10000"])
-def test_reads_labelled_parts_and_skips_the_others_with_a_warning(isic2018: Path, name: str) -> None:
+def test_unlabeled_splits_are_skipped_with_a_warning(isic2018: Path, name: str) -> None:
     table = load_table(f"{name}:{isic2018}", verify_images=True)
     assert table.frame["split"].value_counts().to_dict() == {"train": 7, "validation": 2}
     assert table.class_counts()["nevus"] == 2
@@ -19,21 +19,21 @@ def test_reads_labelled_parts_and_skips_the_others_with_a_warning(isic2018: Path
     )
 
 
-def test_confirmations_are_written_as_in_ham10000(isic2018: Path) -> None:
+def test_confirmation_methods_are_named_as_in_ham10000(isic2018: Path) -> None:
     frame = load_table(f"isic2018:{isic2018}").frame
     assert frame["diagnosis_method"].tolist()[:5] == ["histo", "follow_up", "consensus", "confocal", "histo"]
     assert frame["lesion_id"].tolist()[:2] == ["HAM_0", "HAM_1"]
     assert frame["lesion_id"][8] == frame["image_id"][8]
 
 
-def test_without_lesion_groupings_the_danger_is_told(isic2018: Path) -> None:
+def test_missing_lesion_groupings_warn_of_leakage(isic2018: Path) -> None:
     (isic2018 / "ISIC2018_Task3_Training_LesionGroupings.csv").unlink()
     table = load_table(f"isic2018:{isic2018}")
     assert [line for line in table.warnings if "keep the images of one lesion together" in line]
 
 
 @pytest.mark.parametrize("row", ["1.0,1.0,0,0,0,0,0", "0,0,0,0,0,0,0", "0.5,0,0,0,0,0,0", "x,1,0,0,0,0,0"])
-def test_not_exactly_one_diagnosis_is_an_error(isic2018: Path, row: str) -> None:
+def test_row_without_exactly_one_diagnosis_raises(isic2018: Path, row: str) -> None:
     path = isic2018 / "ISIC2018_Task3_Validation_GroundTruth.csv"
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], lines[1], f"{lines[2].split(',')[0]},{row}"]))
@@ -41,14 +41,14 @@ def test_not_exactly_one_diagnosis_is_an_error(isic2018: Path, row: str) -> None
         load_table(f"isic2018:{isic2018}")
 
 
-def test_a_bare_folder_is_recognised(isic2018: Path) -> None:
+def test_bare_folder_is_detected(isic2018: Path) -> None:
     assert load_table(str(isic2018)).name == "isic2018"
 
 
-def test_the_name_also_reads_the_other_distribution(ham10000: Path) -> None:
+def test_name_isic2018_reads_the_layout_of_ham10000(ham10000: Path) -> None:
     assert len(load_table(f"isic2018:{ham10000}")) == 9
 
 
-def test_an_empty_folder_is_no_data_set(tmp_path: Path) -> None:
+def test_empty_folder_raises(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no ISIC2018_Task3_"):
         load_table(f"isic2018:{tmp_path}")

@@ -1,4 +1,4 @@
-"""ISIC 2018 task 1: masks without diagnoses, and what other readers make of its folders."""
+"""ISIC 2018 task 1: masks without diagnoses, also next to other datasets."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def test_rows_have_masks_and_no_diagnosis(tmp_path: Path) -> None:
     assert "train 3 of 2,594" in summarize_table(table)
 
 
-def test_attributes_are_one_prior(tmp_path: Path) -> None:
+def test_attribute_masks_are_united(tmp_path: Path) -> None:
     frame = load_table(f"isic2018-task1:{write_isic2018_task1(tmp_path, attributes=True)}").frame
     cells = frame["feature_mask_paths"]
     assert [len(cell.split(";")) for cell in cells[:3]] == [5, 5, 5]
@@ -33,7 +33,7 @@ def test_attributes_are_one_prior(tmp_path: Path) -> None:
     assert union_of_features(cells[0], (9, 12)).max() == 255
 
 
-def test_a_missing_part_and_a_missing_mask_are_told(tmp_path: Path) -> None:
+def test_missing_split_and_missing_mask_are_reported(tmp_path: Path) -> None:
     root = write_isic2018_task1(tmp_path, (3, 0, 1))
     (root / "ISIC2018_Task1_Training_GroundTruth" / "ISIC_0000001_segmentation.png").unlink()
     table = load_table(f"isic2018-task1:{root}")
@@ -44,12 +44,12 @@ def test_a_missing_part_and_a_missing_mask_are_told(tmp_path: Path) -> None:
     )
 
 
-def test_no_masks_at_all_is_another_data_set(isic2018: Path) -> None:
+def test_without_any_mask_it_is_another_dataset(isic2018: Path) -> None:
     with pytest.raises(DataError, match="none of ISIC2018_Task1_Training_GroundTruth"):
         load_table(f"isic2018-task1:{isic2018}")
 
 
-def test_beside_task_3_its_images_are_no_strays_and_its_folder_gives_masks(tmp_path: Path) -> None:
+def test_task_3_next_to_task_1_uses_its_masks_not_its_images(tmp_path: Path) -> None:
     root = write_isic2018_task1(write_isic2018(tmp_path))
     mask = write_mask(root / "ISIC2018_Task1_Training_GroundTruth" / "ISIC_0024307_segmentation.png")
     table = load_table(str(root))

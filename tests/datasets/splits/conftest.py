@@ -1,4 +1,4 @@
-"""Tables without files: splits read ids, labels and lesions alone."""
+"""Tables without files: splits use only ids, labels and lesions."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,37 +10,36 @@ import pytest
 from lesionlens.datasets.table import TABLE_COLUMNS, LesionTable
 
 CLASSES = ("melanoma", "nevus", "benign_keratosis")
-Rows = Callable[..., LesionTable]
-Made = Callable[..., LesionTable]
+MakeTable = Callable[..., LesionTable]
 
 
-def _rows(
+def _make_rows(
     lesions: Sequence[str],
     diagnosis: Sequence[str],
     *,
     ids: Sequence[str] | None = None,
     parts: Sequence[str] | None = None,
 ) -> LesionTable:
-    """Make a table of these lesions and labels, one row each."""
+    """Return a table with one row per lesion and label."""
     names = list(ids or [f"i{n}" for n in range(len(lesions))])
     frame = pd.DataFrame(dict.fromkeys(TABLE_COLUMNS, "") | {"image_id": names, "age": np.nan})
     frame["lesion_id"], frame["diagnosis"], frame["split"] = list(lesions), list(diagnosis), parts or ""
     return LesionTable("made", Path(), frame, CLASSES)
 
 
-def _made(lesions: int, *, seed: int = 0, parts: Sequence[str] | None = None) -> LesionTable:
-    """Make a table with one to three images a lesion, half of them nevi."""
+def _make_table(lesions: int, *, seed: int = 0, parts: Sequence[str] | None = None) -> LesionTable:
+    """Return a table with one to three images per lesion, half of them nevi."""
     rng = np.random.default_rng(seed)
     lesion = np.repeat(np.arange(lesions), rng.integers(1, 4, lesions))
     diagnosis = np.array(["melanoma", "nevus", "nevus", "benign_keratosis"])[lesion % 4]
-    return _rows([f"l{n}" for n in lesion], diagnosis.tolist(), parts=parts)
+    return _make_rows([f"l{n}" for n in lesion], diagnosis.tolist(), parts=parts)
 
 
 @pytest.fixture(scope="session")
-def rows() -> Rows:
-    return _rows
+def make_rows() -> MakeTable:
+    return _make_rows
 
 
 @pytest.fixture(scope="session")
-def made() -> Made:
-    return _made
+def make_table() -> MakeTable:
+    return _make_table

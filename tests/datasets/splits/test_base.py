@@ -1,4 +1,4 @@
-"""Shares and classes in proportion; a set that is too small is refused in one sentence."""
+"""Split fractions and class proportions; errors and caveats for small tables."""
 
 from collections.abc import Callable
 
@@ -8,57 +8,57 @@ from lesionlens.core.errors import DataError
 from lesionlens.datasets.splits.strategies import group_holdout
 from lesionlens.datasets.table import LesionTable
 
-Make = Callable[..., LesionTable]
+MakeTable = Callable[..., LesionTable]
 
 
-def test_shares_and_classes_are_in_proportion(made: Make) -> None:
-    table = made(400)
+def test_fractions_and_classes_are_in_proportion(make_table: MakeTable) -> None:
+    table = make_table(400)
     split = group_holdout(table, val_fraction=0.2, test_fraction=0.2, seed=1)
     assert len(split.splits["test"]) / len(table) == pytest.approx(0.2, abs=0.03)
     assert len(split.splits["validation"]) / len(table) == pytest.approx(0.2, abs=0.03)
-    whole = table.frame["diagnosis"].value_counts(normalize=True)
+    expected = table.frame["diagnosis"].value_counts(normalize=True)
     for ids in split.splits.values():
-        there = table.select(ids).frame["diagnosis"].value_counts(normalize=True)
-        assert (there - whole).abs().max() < 0.05
+        actual = table.select(ids).frame["diagnosis"].value_counts(normalize=True)
+        assert (actual - expected).abs().max() < 0.05
     assert split.caveats == ()
 
 
-def test_too_few_lesions_are_refused(made: Make) -> None:
+def test_too_few_lesions_raise(make_table: MakeTable) -> None:
     with pytest.raises(DataError, match="too few to hold out 10%: 3 lesions are too few for 10 folds"):
-        group_holdout(made(3), val_fraction=0.1, test_fraction=0.1, seed=0)
+        group_holdout(make_table(3), val_fraction=0.1, test_fraction=0.1, seed=0)
 
 
-def test_no_class_with_enough_images_is_refused(rows: Make) -> None:
+def test_no_class_with_enough_images_raises(make_rows: MakeTable) -> None:
     labels = ["melanoma", "nevus", "benign_keratosis"]
-    table = rows([f"l{n}" for n in range(6)], labels * 2)
+    table = make_rows([f"l{n}" for n in range(6)], labels * 2)
     with pytest.raises(DataError, match=r"no class has an image for each of 5 folds \(the largest has 2\)"):
         group_holdout(table, val_fraction=0.2, test_fraction=0.2, seed=0)
 
 
-def test_a_class_of_one_image_is_somewhere_and_the_other_parts_say_so(rows: Make) -> None:
-    table = rows([f"l{n}" for n in range(41)], ["melanoma", "nevus"] * 20 + ["benign_keratosis"])
+def test_class_of_one_image_is_reported_missing_elsewhere(make_rows: MakeTable) -> None:
+    table = make_rows([f"l{n}" for n in range(41)], ["melanoma", "nevus"] * 20 + ["benign_keratosis"])
     split = group_holdout(table, val_fraction=0.2, test_fraction=0.2, seed=0)
-    told = [remark for remark in split.caveats if "no image of benign_keratosis" in remark]
-    assert len(told) == 2
+    reported = [remark for remark in split.caveats if "no image of benign_keratosis" in remark]
+    assert len(reported) == 2
     assert sum(len(ids) for ids in split.splits.values()) == 41
 
 
-def test_a_class_that_the_table_lacks_is_missing_from_no_part(rows: Make) -> None:
-    table = rows([f"l{n}" for n in range(20)], ["melanoma", "nevus"] * 10)
+def test_class_absent_from_the_table_is_not_reported(make_rows: MakeTable) -> None:
+    table = make_rows([f"l{n}" for n in range(20)], ["melanoma", "nevus"] * 10)
     split = group_holdout(table, val_fraction=0.2, test_fraction=0.2, seed=0)
     assert not any("has no image of" in remark for remark in split.caveats)
 
 
-def test_more_than_half_may_be_held_out(made: Make) -> None:
-    table = made(400)
+def test_more_than_half_may_be_held_out(make_table: MakeTable) -> None:
+    table = make_table(400)
     split = group_holdout(table, val_fraction=0.1, test_fraction=0.75, seed=1)
     assert len(split.splits["test"]) / len(table) == pytest.approx(0.75, abs=0.03)
     assert sum(map(len, split.splits.values())) == len(table)
     assert split.caveats == ()
 
 
-def test_description_reports_the_actual_fractions(made: Make) -> None:
-    table = made(400)
+def test_description_reports_the_actual_fractions(make_table: MakeTable) -> None:
+    table = make_table(400)
     split = group_holdout(table, val_fraction=0.1, test_fraction=0.4, seed=1)
     rest = len(split.splits["train"]) + len(split.splits["validation"])
     assert f"{len(split.splits['test']) / len(table):.0%} for testing" in split.description

@@ -1,4 +1,4 @@
-"""A file is followed to the letter, or refused."""
+"""Splits of a file: used exactly, or an error."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +10,12 @@ from lesionlens.core.errors import DataError
 from lesionlens.datasets.splits.from_file import splits_from_csv
 from lesionlens.datasets.table import LesionTable
 
-Made = Callable[..., LesionTable]
+MakeTable = Callable[..., LesionTable]
 
 
 @pytest.mark.parametrize("column", ["split", "part"])
-def test_a_file_is_followed(made: Made, tmp_path: Path, column: str) -> None:
-    table = made(40)
+def test_split_of_a_file_is_used(make_table: MakeTable, tmp_path: Path, column: str) -> None:
+    table = make_table(40)
     ids = [*table.frame["image_id"], "elsewhere"]
     file = tmp_path / "folds.csv"
     pd.DataFrame({"image_id": ids, column: [f"cv{n % 3}" for n in range(len(ids))]}).to_csv(file, index=False)
@@ -36,22 +36,24 @@ def test_a_file_is_followed(made: Made, tmp_path: Path, column: str) -> None:
         ("image_id,split\n", "no rows below its header"),
     ],
 )
-def test_a_wrong_file_says_what_is_wrong(made: Made, tmp_path: Path, text: str, message: str) -> None:
+def test_invalid_file_raises(make_table: MakeTable, tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "split.csv").write_text(text)
     with pytest.raises(DataError, match=message):
-        splits_from_csv(made(10), tmp_path / "split.csv", val_split_name="cv0", test_split_name="test")
+        splits_from_csv(make_table(10), tmp_path / "split.csv", val_split_name="cv0", test_split_name="test")
 
 
-def test_a_file_without_a_test_part_cannot_select_on_it(made: Made, tmp_path: Path) -> None:
+def test_file_without_test_split_cannot_select_on_it(make_table: MakeTable, tmp_path: Path) -> None:
     file = tmp_path / "split.csv"
-    ids = made(10).frame["image_id"]
+    ids = make_table(10).frame["image_id"]
     file.write_text("\n".join(["image_id,split", *(f"{image},cv{n % 2}" for n, image in enumerate(ids))]))
     with pytest.raises(
         DataError,
         match=r"no split 'test' to test and select checkpoints on; it has cv0, cv1.*data\.test_split_name",
     ):
-        splits_from_csv(made(10), file, val_split_name="cv0", test_split_name="test", checkpoint_split="test")
+        splits_from_csv(
+            make_table(10), file, val_split_name="cv0", test_split_name="test", checkpoint_split="test"
+        )
     split = splits_from_csv(
-        made(10), file, val_split_name="none", test_split_name="cv1", checkpoint_split="test"
+        make_table(10), file, val_split_name="none", test_split_name="cv1", checkpoint_split="test"
     )
     assert split.splits["validation"] == split.splits["test"] == tuple(ids[1::2])

@@ -1,4 +1,4 @@
-"""One front door: every name, no lesion on two sides, and errors that say what is allowed."""
+"""Factory of splits: every name, no lesion in two splits, and errors that list allowed values."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from lesionlens.datasets.splits.base import DatasetSplits
 from lesionlens.datasets.splits.factory import make_splits
 from lesionlens.datasets.table import LesionTable
 
-Made = Callable[..., LesionTable]
+MakeTable = Callable[..., LesionTable]
 GROUPED: dict[str, dict[str, Any]] = {
     "group_holdout": {},
     "group_kfold": {"n_folds": 3, "fold": 2},
@@ -30,35 +30,39 @@ def make(table: LesionTable, name: str, **options: Any) -> DatasetSplits:
 @pytest.mark.parametrize("name", GROUPED)
 @settings(max_examples=6)
 @given(lesions=st.integers(40, 60), seed=st.integers(0, 999))
-def test_no_lesion_is_on_two_sides(made: Made, name: str, lesions: int, seed: int) -> None:
-    table = made(lesions, seed=seed)
+def test_no_lesion_is_in_two_splits(make_table: MakeTable, name: str, lesions: int, seed: int) -> None:
+    table = make_table(lesions, seed=seed)
     split = make(table, name, seed=seed, **GROUPED[name])
     lesion = dict(zip(table.frame["image_id"], table.frame["lesion_id"], strict=True))
-    sides = [{lesion[image] for image in ids} for ids in split.splits.values()]
-    assert len(sides) == 3
-    assert sum(len(side) for side in sides) == len(set.union(*sides)) == lesions
+    lesions_of_splits = [{lesion[image] for image in ids} for ids in split.splits.values()]
+    assert len(lesions_of_splits) == 3
+    assert (
+        sum(len(lesion_ids) for lesion_ids in lesions_of_splits)
+        == len(set.union(*lesions_of_splits))
+        == lesions
+    )
     assert sum(len(ids) for ids in split.splits.values()) == len(table)
 
 
 @pytest.mark.parametrize("name", [*GROUPED, "image_kfold"])
-def test_the_same_seed_gives_the_same_split(made: Made, name: str) -> None:
+def test_same_seed_gives_the_same_split(make_table: MakeTable, name: str) -> None:
     options = GROUPED.get(name, {"n_folds": 3, "fold": 2})
-    table = made(40)
+    table = make_table(40)
     assert make(table, name, seed=4, **options) == make(table, name, seed=4, **options)
     assert make(table, name, seed=4, **options) != make(table, name, seed=5, **options)
 
 
 @pytest.mark.parametrize("name", [*GROUPED, "image_kfold"])
-def test_the_test_part_may_select_but_not_silently(made: Made, name: str) -> None:
+def test_selecting_on_the_test_split_has_a_caveat(make_table: MakeTable, name: str) -> None:
     options = GROUPED.get(name, {"n_folds": 3, "fold": 2})
-    table = made(40)
-    usual, split = make(table, name, **options), make(table, name, checkpoint_split="test", **options)
-    assert split.splits["validation"] == split.splits["test"] == usual.splits["test"]
-    assert len(split.splits["train"]) == len(usual.splits["train"]) + len(usual.splits["validation"])
+    table = make_table(40)
+    default, split = make(table, name, **options), make(table, name, checkpoint_split="test", **options)
+    assert split.splits["validation"] == split.splits["test"] == default.splits["test"]
+    assert len(split.splits["train"]) == len(default.splits["train"]) + len(default.splits["validation"])
     assert any(
         "optimistically biased" in remark and "checkpoint_split=test" in remark for remark in split.caveats
     )
-    assert not any("checkpoint_split" in remark for remark in usual.caveats)
+    assert not any("checkpoint_split" in remark for remark in default.caveats)
 
 
 @pytest.mark.parametrize(
@@ -78,13 +82,15 @@ def test_the_test_part_may_select_but_not_silently(made: Made, name: str) -> Non
         ("group_holdout", {"test_fraction": 0.0, "checkpoint_split": "test"}, "needs a test split"),
     ],
 )
-def test_what_cannot_be_is_refused(made: Made, name: str, options: dict[str, Any], message: str) -> None:
+def test_invalid_options_raise(
+    make_table: MakeTable, name: str, options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(DataError, match=message):
-        make(made(30), name, **options)
+        make(make_table(30), name, **options)
 
 
-def test_a_split_is_written_and_followed(made: Made, tmp_path: Any) -> None:
-    table = made(40)
+def test_split_round_trips_through_a_file(make_table: MakeTable, tmp_path: Any) -> None:
+    table = make_table(40)
     split = make(table, "group_holdout")
     split.save(tmp_path / "split.csv")
     assert dict(make(table, str(tmp_path / "split.csv")).splits) == dict(split.splits)
