@@ -12,6 +12,7 @@ from lesionlens.core.taxonomy import (
     ISIC2018_CLASSES,
     ISIC2019_CLASSES,
     canonical_name,
+    match_class,
     sort_classes,
 )
 
@@ -55,3 +56,24 @@ def test_any_text_is_a_diagnosis_or_a_data_error(text: str) -> None:
 def test_finer_or_coarser_terms_are_not_aliases(finer: str) -> None:
     with pytest.raises(DataError, match="unknown diagnosis"):
         canonical_name(finer)
+
+
+@pytest.mark.parametrize(
+    ("label", "classes", "expected"),
+    [
+        ("nv", ("nevus", "melanoma"), "nevus"),
+        ("Melanocytic Nevus", ("NV", "MEL"), "NV"),
+        ("SPITZ  nevus", ("spitz_nevus", "wart"), "spitz_nevus"),
+        ("na\u0308vus", ("nävus", "wart"), "nävus"),
+        ("2.00", ("1", "2"), "2"),
+        ("na", ("NA", "EU"), "NA"),
+        ("MEL", ("mel", "melanoma"), ""),
+        ("MEL", ("MEL", "melanoma"), "MEL"),
+        ("", ("a", "b"), ""),
+        ("melanome", ("melanoma", "nevus"), ""),
+    ],
+)
+def test_a_label_matches_a_class_by_name_code_or_spelling(
+    label: str, classes: tuple[str, ...], expected: str
+) -> None:
+    assert match_class(label, classes) == expected

@@ -12,19 +12,6 @@ from numpy.typing import NDArray
 from lesionlens.core.errors import DataError, PredictionsError
 from lesionlens.core.fileio import write_text
 
-NA_VALUES = frozenset({"", "?", "n/a", "na", "nan", "none", "null", "unknown"})
-
-
-def is_missing(cell: str) -> bool:
-    """Return whether a table cell means "unknown".
-
-    Examples
-    --------
-    >>> is_missing("Unknown"), is_missing("trunk")
-    (True, False)
-    """
-    return cell.casefold() in NA_VALUES
-
 
 def read_table(
     path: Path, *, lowercase_columns: bool = False, column_names: Sequence[str] = ()

@@ -1,7 +1,8 @@
 """Diagnoses: canonical names, ISIC codes and alternative spellings."""
 
 import re
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from lesionlens.core.errors import DataError, unknown_name_message
@@ -49,7 +50,10 @@ ISIC2019_CLASSES = (*ISIC2018_CLASSES, "squamous_cell_carcinoma")
 
 
 def _normalize_label(label: str) -> str:
-    return re.sub(r"[\s_-]+", "_", label.strip().casefold())
+    text = unicodedata.normalize("NFC", label).strip().casefold()
+    return re.sub(
+        r"(?<=\d)\.0+$", "", re.sub(r"[\s_-]+", "_", text)
+    )  # 1.0: pandas' 1 in a column with empty cells
 
 
 _CANONICAL_NAMES = {
@@ -85,6 +89,30 @@ def canonical_name(label: str) -> str:
 def canonical_or_raw(label: str) -> str:
     """Return the canonical name of a diagnosis, or the label itself if it is not in the taxonomy."""
     return _CANONICAL_NAMES.get(_normalize_label(label), label)
+
+
+def match_class(label: str, classes: Sequence[str]) -> str:
+    """Return the class that a label means: by its name in any spelling, its code or an alias; "" if none or several do.
+
+    A class may have any name, also one that usually means "not known" (see `lesionlens.core.missing.is_missing`): match
+    before looking for missing labels.
+
+    Examples
+    --------
+    >>> match_class("MEL", ["melanoma", "nevus"]), match_class("spitz-nevus", ["Spitz nevus", "wart"])
+    ('melanoma', 'Spitz nevus')
+    >>> match_class("1.0", ["0", "1"]), match_class("NA", ["NA", "EU"]), match_class("wart", ["melanoma", "nevus"])
+    ('1', 'NA', '')
+    """
+    if label in classes:
+        return label
+    key = _match_key(label)
+    matches = [name for name in classes if key and _match_key(name) == key]
+    return matches[0] if len(matches) == 1 else ""
+
+
+def _match_key(label: str) -> str:
+    return _CANONICAL_NAMES.get(key := _normalize_label(label), key)
 
 
 def sort_classes(names: Iterable[str]) -> tuple[str, ...]:

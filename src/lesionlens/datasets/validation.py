@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from lesionlens.core.errors import DataError, ImageError
+from lesionlens.core.missing import is_missing
 from lesionlens.core.prefetch import prefetch
-from lesionlens.core.tabular import is_missing
 from lesionlens.datasets.file_layout import ImageIndex
 from lesionlens.datasets.issues import IssueCollector, pluralize
 from lesionlens.datasets.table import TABLE_COLUMNS

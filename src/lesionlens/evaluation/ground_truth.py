@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lesionlens.core.errors import DataError, PredictionsError, unknown_name_message
-from lesionlens.core.tabular import CSVColumns, is_missing, read_csv_columns, to_floats
+from lesionlens.core.missing import is_missing
+from lesionlens.core.tabular import CSVColumns, read_csv_columns, to_floats
 from lesionlens.core.taxonomy import canonical_name
 from lesionlens.core.types import StrArray
 from lesionlens.datasets.file_layout import IMAGE_SUFFIXES

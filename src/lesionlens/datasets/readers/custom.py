@@ -11,7 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from lesionlens.core.errors import DataError, unknown_name_message
-from lesionlens.core.tabular import is_missing, read_table
+from lesionlens.core.missing import is_missing
+from lesionlens.core.tabular import read_table
 from lesionlens.core.taxonomy import DIAGNOSES, canonical_name, sort_classes
 from lesionlens.datasets.file_layout import ImageIndex, find_images, strip_image_suffix, unique_stems
 from lesionlens.datasets.issues import IssueCollector, pluralize
