@@ -1,6 +1,7 @@
 """Contract tests of every network: all mechanisms on all backbones, and all entries of the zoo."""
 
 import copy
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -11,8 +12,8 @@ from timm.layers import DropPath
 from torch import Tensor
 
 from lesionlens.models.base import Classifier
-from lesionlens.models.factory import ModelSpec
-from lesionlens.models.zoo import ZOO
+from lesionlens.models.factory import MECHANISMS, ModelSpec
+from lesionlens.models.zoo import MAP_SUMMARIES, ZOO
 
 
 class Case(NamedTuple):
@@ -57,14 +58,15 @@ FAMILIES = {  # full-size members of every supported family
     "swinv2_tiny_window8_256": ({"img_size": (256, 256)}, (256, 256)),
 }  # fmt: skip
 RESIDUAL = ("test_resnet", "resnet18", "resnext50_32x4d", "seresnet50")
-ANYWHERE = ("none", "multi-stage", "gate", "soft", "patch")
+ONLY_RESIDUAL = ("arl", "ran")
+ANYWHERE = (*(name for name in MECHANISMS if name not in ONLY_RESIDUAL), "patch")
 STACKED = ("patch+gate", "patch+soft", "patch+arl", "patch+ran")
 
 
 def grid(backbones: dict[str, tuple[dict[str, Any], tuple[int, int]]]) -> Iterator[Case]:
     """Yield every mechanism on every backbone that supports it; combinations with patch only on one."""
     for name, (options, size) in backbones.items():
-        mechanisms = [*ANYWHERE, *(("arl", "ran") if name in RESIDUAL else ())]
+        mechanisms = [*ANYWHERE, *(ONLY_RESIDUAL if name in RESIDUAL else ())]
         for attention in [*mechanisms, *(STACKED if name == "test_resnet" else ())]:
             crops = {"crops": 5, "initial": True, "end": True} if attention.startswith("patch") else {}
             yield Case(ModelSpec(name, attention, {**options, **crops}), size)
@@ -129,18 +131,16 @@ def images(case: Case, count: int = 2) -> Tensor:
     return torch.rand(count, *crops, 3, *case.size, generator=torch.Generator().manual_seed(1))
 
 
-MAPS = {"none": 0, "multi-stage": 0, "gate": 2, "arl": 4, "ran": 3, "soft": 17}
-
-
 def roughly(logits: Tensor) -> dict[str, float]:
     """Return tolerances for untrained networks, whose layers amplify rounding errors."""
     return {"rtol": 1e-3, "atol": 1e-4 * max(1.0, float(logits.abs().max()))}
 
 
 def expected_maps(spec: ModelSpec) -> int:
-    """Return the number of maps: those of the (inner) mechanism, and the weights of crops."""
+    """Return the number of maps: those listed for the (inner) mechanism, and the weights of crops."""
     mechanism = spec.attention.removeprefix("patch+").replace("patch", "none")
-    return MAPS[mechanism] + sum(bool(spec.kwargs.get(layer)) for layer in ("initial", "end"))
+    listed = sum(map(int, re.findall(r"\d+", MAP_SUMMARIES[mechanism])))
+    return listed + sum(bool(spec.kwargs.get(layer)) for layer in ("initial", "end"))
 
 
 @every
