@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from lesionlens.core.errors import DataError, ImageError
 from lesionlens.imaging.masks import keep_largest_component, read_mask, write_mask
@@ -34,6 +34,15 @@ def test_mask_of_another_aspect_ratio_raises(tmp_path: Path) -> None:
         DataError, match=r"40 × 30 pixels, its image 40 × 40: a mask must have the aspect ratio"
     ):
         read_mask(tmp_path / "m.png", size=(40, 40))
+
+
+@pytest.mark.parametrize("nonzero", [False, True], ids=["lesion", "features"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_lesion_and_feature_masks_are_read_upright(tmp_path: Path, nonzero: bool, dtype: type) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # to be rotated clockwise
+    Image.fromarray(SHAPE.astype(dtype) * np.iinfo(dtype).max).save(tmp_path / "m.png", exif=exif)
+    assert read_mask(tmp_path / "m.png", nonzero=nonzero).tolist() == (np.rot90(SHAPE, -1) == 1).tolist()
 
 
 def test_missing_mask_raises_image_error(tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ def read_rgb(path: Path, *, max_short_side: int | None = None) -> npt.NDArray[np
 
 
 def read_samples(path: Path) -> npt.NDArray[np.uint8 | np.uint16]:
-    """Decode the samples of an image as they are stored, (h, w, 3) or 16-bit gray (h, w, 1), ignoring its orientation.
+    """Decode an image upright without reducing 16-bit gray to 8 bits: (h, w, 3), or 16-bit gray (h, w, 1).
 
     Raises
     ------
@@ -215,7 +215,8 @@ def read_samples(path: Path) -> npt.NDArray[np.uint8 | np.uint16]:
     with _open_image(path) as image:
         image.load()
         wide = image.mode.startswith("I;16")  # 8 bits would lose its lower half
-        return np.atleast_3d(np.asarray(image if wide else to_rgb(image)))
+        samples, transpose = image if wide else to_rgb(image), exif_transpose(image)
+        return np.atleast_3d(np.asarray(samples if transpose is None else samples.transpose(transpose)))
 
 
 class _JpegScale(NamedTuple):
