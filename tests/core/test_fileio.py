@@ -2,6 +2,8 @@
 
 import errno
 import os
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -111,3 +113,30 @@ def test_output_lock_admits_one_writer_and_leaves_no_file(tmp_path: Path) -> Non
     ):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("remove", [Path.unlink, lambda path: path.rename(path.with_name(".nfs01"))])
+def test_lock_of_a_removed_file_excludes_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remove: Callable[[Path], object]
+) -> None:
+    """Between opening and locking the file, its holder removes it, and another process locks its replacement.
+
+    NFS renames a removed file that is open.
+    """
+    fcntl = pytest.importorskip("fcntl", reason="Windows does not remove open files")
+    path, real_flock = tmp_path / ".p.csv.lock", fcntl.flock
+    with ExitStack() as other_process:
+
+        def flock(descriptor: int, operation: int) -> None:
+            monkeypatch.undo()
+            remove(path)
+            replacement = other_process.enter_context(path.open("w"))
+            real_flock(replacement, fcntl.LOCK_EX)
+            real_flock(descriptor, operation)
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+        with pytest.raises(RunError, match="another process is writing"), output_lock(tmp_path / "p.csv"):
+            pass
+        assert path.exists()
+    with output_lock(tmp_path / "p.csv"):
+        assert path.exists()

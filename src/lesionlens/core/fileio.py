@@ -139,8 +139,7 @@ def file_lock(
     on_wait
         Called once before waiting.
     delete
-        Remove the lock file before releasing the lock. Use it only with ``wait=False``: a waiting process would
-        acquire the lock of the removed file.
+        Remove the lock file at the end of the block. Processes that opened it before lock the file that replaces it.
 
     Raises
     ------
@@ -173,7 +172,22 @@ def _acquire(lock: FileLock, *, wait: bool, on_wait: Callable[[], None] | None) 
         if on_wait is not None:
             on_wait()
         lock.acquire(poll_interval=_LOCK_POLL_INTERVAL)
-    return True
+    if _is_in_place(lock):
+        return True
+    lock.release()
+    return _acquire(lock, wait=wait, on_wait=None)
+
+
+def _is_in_place(lock: FileLock) -> bool:
+    """Return whether the locked file is still at its path: a holder that deletes it may have removed it meanwhile.
+
+    A count of its links does not tell: NFS renames a removed file that is open.
+    """
+    descriptor = lock._context.lock_file_fd  # filelock has no public name for it
+    assert descriptor is not None
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), os.stat(lock.lock_file))
+    return False
 
 
 @contextmanager
