@@ -1,5 +1,7 @@
 """Tests of profiles: small budgets keep what distinguishes the rows of a table."""
 
+from pathlib import Path
+
 import pytest
 
 from lesionlens.core.errors import RecipeError
@@ -25,7 +27,7 @@ UNCHANGED_OF_TRAIN = (
 def test_every_recipe_keeps_its_mechanism_balance_and_prior(name: str, rows: list[str]) -> None:
     for row in rows:
         before = load_recipe(row)
-        after = load_recipe(row, PROFILES[name].overrides(row, before))
+        after = load_recipe(row, PROFILES[name].overrides(before))
         assert resolve(after).architecture.attention == resolve(before).architecture.attention
         assert resolve(after).architecture.num_crops == resolve(before).architecture.num_crops
         for key in UNCHANGED:
@@ -41,21 +43,38 @@ def test_every_recipe_keeps_its_mechanism_balance_and_prior(name: str, rows: lis
 
 
 def test_profile_paper_has_no_overrides() -> None:
-    assert PROFILES["paper"].overrides("arl/cnn50", load_recipe("arl/cnn50")) == []
+    assert PROFILES["paper"].overrides(load_recipe("arl/cnn50")) == []
 
 
 def test_resnet50_becomes_the_papers_own_14_layers() -> None:
     name = "arl/table5:channel-melanoma"
-    overrides = PROFILES["short"].overrides(name, load_recipe(name))
+    overrides = PROFILES["short"].overrides(load_recipe(name))
     architecture = resolve(load_recipe(name, overrides)).architecture
     assert architecture.kwargs["layers"] == [1, 1, 1, 1]
     assert architecture.kwargs["normalization"] == "channel"
     assert load_recipe(name, overrides).model.weights == "none"
 
 
+@pytest.mark.parametrize(
+    ("extended", "model", "backbone", "weights"),
+    [
+        ("arl/cnn50", "senet50", "seresnet50.ra2_in1k", "none"),
+        ("arl/cnn50", "vgg16", "mobilenetv2_100", "imagenet"),  # has no residual blocks
+        ("soft/ham10000", "soft_resnet50", "mobilenetv2_100", "imagenet"),  # another protocol
+    ],
+)
+def test_small_network_follows_from_the_recipe_under_any_name(
+    tmp_path: Path, extended: str, model: str, backbone: str, weights: str
+) -> None:
+    custom = str(tmp_path / "custom.yaml")
+    Path(custom).write_text(f"base: {extended}\nmodel: {model}\n")
+    small = load_recipe(custom, PROFILES["short"].overrides(load_recipe(custom))).model
+    assert (small.backbone, small.weights) == (backbone, weights)
+
+
 def test_published_folds_of_real_images_become_folds_by_lesion() -> None:
     name = "patch/table2:dense121-dual-attention"
-    recipe = load_recipe(name, PROFILES["short"].overrides(name, load_recipe(name)))
+    recipe = load_recipe(name, PROFILES["short"].overrides(load_recipe(name)))
     assert (recipe.data.split, recipe.n_folds) == ("group_kfold", 3)
 
 
@@ -81,6 +100,6 @@ def test_an_unknown_profile_names_the_nearest() -> None:
 def test_gated_stages_are_mapped_to_the_small_network() -> None:
     name = "attnmel/table3.2:attnmel-cnn-lesion"
     overrides = ["attention_prior.weight={pool4: 0.01}", "model.kwargs={taps: [pool4]}"]
-    recipe = load_recipe(name, [*overrides, *PROFILES["short"].overrides(name, load_recipe(name, overrides))])
+    recipe = load_recipe(name, [*overrides, *PROFILES["short"].overrides(load_recipe(name, overrides))])
     assert recipe.attention_prior.weight == {"blocks.4": 0.01}
     assert recipe.model.kwargs["taps"] == ["blocks.4"]

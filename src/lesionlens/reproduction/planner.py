@@ -252,7 +252,7 @@ def make_plan(
         PlannedRun(row.name, variant, job)
         for row in spec.rows
         for variant, recipe in spec.recipes_of(row).items()
-        for job in _row_jobs(f"{name}:{recipe.slug}", recipe.base, spec, options, paths)
+        for job in _row_jobs(f"{name}:{recipe.slug}", spec, options, paths)
     ]
     return TablePlan(name, spec, source, dict(artifact_sets), tuple(runs), _select_rows(spec, options.rows))
 
@@ -276,14 +276,12 @@ class _DataPaths:
             yield f"data.mask_dir={self.mask_dir}"
 
 
-def _row_jobs(
-    name: str, base: str, spec: TableSpec, options: ReproductionOptions, paths: _DataPaths
-) -> list[Job]:
+def _row_jobs(name: str, spec: TableSpec, options: ReproductionOptions, paths: _DataPaths) -> list[Job]:
     """Return the runs of a row's recipe, with the overrides of profile, data paths and user, in this order."""
     recipe = load_recipe(name)
     if not recipe.data.mask_dir:
         paths = replace(paths, mask_dir=None)
-    overrides = [*options.profile.overrides(base, recipe), *paths.overrides(recipe.data.source)]
+    overrides = [*options.profile.overrides(recipe), *paths.overrides(recipe.data.source)]
     if options.profile.name == "short":
         overrides += spec.short_overrides
     overrides += [f"data.cache_dir={options.out / 'cache'}", f"train.device={options.device}"]

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lesionlens.core.errors import RecipeError, unknown_name_message
+from lesionlens.models.factory import ModelSpec
+from lesionlens.models.zoo import ZOO
 from lesionlens.runs.schema import Recipe
 from lesionlens.training.resolve import resolve
 
@@ -13,9 +15,7 @@ ProfileName = Literal["paper", "short", "smoke"]
 
 BACKBONE_KWARGS = {"layers", "stage"}  # options that refer to layers of one backbone
 LAYERS_14_KWARGS = {"layers": [1, 1, 1, 1]}  # Zhang et al. 2019, Table I: one block per stage
-FROM_SCRATCH_PREFIX = (
-    "arl/"  # recipes whose attention needs residual blocks: their small network is the paper's own
-)
+BACKBONES_OF_14_LAYERS = {entry.backbone for entry in ZOO.values() if "layers" in entry.kwargs}
 MAX_TRAIN_CROPS = 2  # crops per image that a small budget trains on
 
 
@@ -38,7 +38,8 @@ class Profile:
     input_size, epochs, batch_size, max_test_crops
         Values that replace a recipe's own; test crops are only reduced.
     scratch_epochs
-        Epochs of recipes whose small network is the paper's own, trained from scratch; 0: they use ``backbone``.
+        Epochs of recipes that keep their own backbone, in fourteen layers trained from scratch; 0: they use
+        ``backbone``. These are recipes of Zhang et al. 2019, whose attention needs residual blocks.
     tap_aliases
         Layer of the small backbone that replaces a layer of the paper's network, by the latter's name: positions of
         gates, and maps with a prior.
@@ -58,29 +59,19 @@ class Profile:
     scratch_epochs: int = 0
     tap_aliases: Mapping[str, str] = field(default_factory=dict)
 
-    def overrides(self, name: str, recipe: Recipe) -> list[str]:
+    def overrides(self, recipe: Recipe) -> list[str]:
         """Return the ``key=value`` settings that reduce a recipe to this budget.
 
         Unchanged are attention and its options, data and task, crop strategy, augmentation, class balancing, loss,
         prior and folds. Replaced are backbone, optimizer, sizes and epochs.
-
-        Parameters
-        ----------
-        name
-            Name of the recipe, or of the one that it extends.
-        recipe
-            The recipe.
         """
         if self.name == "paper":
             return []
-        crops, data = recipe.crops, recipe.data
-        epochs = (
-            self.scratch_epochs
-            if self.scratch_epochs and name.startswith(FROM_SCRATCH_PREFIX)
-            else self.epochs
-        )
+        crops, data, architecture = recipe.crops, recipe.data, resolve(recipe).architecture
+        from_scratch = self._trains_from_scratch(recipe, architecture)
+        epochs = self.scratch_epochs if from_scratch else self.epochs
         overrides = [
-            *self._network_overrides(name, recipe), f"model.input_size={self.input_size}",
+            *self._network_overrides(architecture, from_scratch), f"model.input_size={self.input_size}",
             f"train.epochs={epochs}", f"train.batch_size={self.batch_size}", "train.passes_per_epoch=1",
             "train.optimizer=adamw", "train.lr=0.001", "train.weight_decay=0.01", "train.schedule=cosine",
             "train.eps=1.0e-8", "train.nesterov=false", "train.patience=null", "train.precision=fp32",
@@ -107,16 +98,20 @@ class Profile:
             return recipe.num_repeats
         return 1 if recipe.n_folds else self.num_repeats
 
-    def _network_overrides(self, name: str, recipe: Recipe) -> list[str]:
-        made = resolve(recipe).architecture
-        options = {key: value for key, value in made.kwargs.items() if key not in BACKBONE_KWARGS}
+    def _trains_from_scratch(self, recipe: Recipe, architecture: ModelSpec) -> bool:
+        """Return whether a recipe has the augmentation of Zhang et al. 2019 and a backbone of their residual blocks."""
+        is_residual = architecture.backbone in BACKBONES_OF_14_LAYERS
+        return self.scratch_epochs > 0 and is_residual and recipe.augment.preset == "arl"
+
+    def _network_overrides(self, architecture: ModelSpec, from_scratch: bool) -> list[str]:
+        options = {key: value for key, value in architecture.kwargs.items() if key not in BACKBONE_KWARGS}
         if options.get("taps"):
             options["taps"] = list(self._rename_taps(dict.fromkeys(options["taps"])))
         backbone, weights = self.backbone, self.weights
-        if self.scratch_epochs and name.startswith(FROM_SCRATCH_PREFIX):
-            backbone, weights, options = made.backbone, "none", options | LAYERS_14_KWARGS
+        if from_scratch:
+            backbone, weights, options = architecture.backbone, "none", options | LAYERS_14_KWARGS
         return [
-            f"model.backbone={backbone}", f"model.attention={made.attention}",
+            f"model.backbone={backbone}", f"model.attention={architecture.attention}",
             f"model.kwargs={json.dumps(options)}", f"model.weights={weights}",
         ]  # fmt: skip
 
