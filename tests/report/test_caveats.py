@@ -8,6 +8,7 @@ import pandas as pd
 import yaml
 from PIL import Image
 
+from lesionlens.datasets.splits.base import NO_TEST_SPLIT_CAVEAT, SplitCaveat
 from lesionlens.evaluation.case_selection import ExampleCase, select_cases
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
@@ -71,15 +72,31 @@ def test_recorded_caveats_are_shown(make_run) -> None:
         run,
         data={
             **data,
-            "caveats": ["3 lesions leak: basal_cell_carcinoma, x/basal_cell_carcinoma.csv"],
+            "caveats": [
+                {
+                    "text": "3 lesions leak: basal_cell_carcinoma, x/basal_cell_carcinoma.csv",
+                    "kind": "leakage",
+                },
+                "a sentence of an earlier version",
+            ],
             "synthetic_data_notice": "Synthetic images.",
         },
     )
     texts = [caveat.text for caveat in run_caveats(load_run(run))]
-    assert texts[:2] == [
+    assert texts[:3] == [
         "Synthetic images.",
         "3 lesions leak: basal cell carcinoma, x/basal_cell_carcinoma.csv",
+        "a sentence of an earlier version",
     ]
+
+
+def test_missing_test_split_is_reported_once(make_run) -> None:
+    run = make_run(splits=("validation",))
+    data = json.loads((run / "metadata.json").read_text())["data"]
+    other = SplitCaveat("no test split is mentioned here, but of another dataset")
+    change(run, data={**data, "caveats": [NO_TEST_SPLIT_CAVEAT._asdict(), other._asdict()]})
+    texts = [caveat.text for caveat in run_caveats(load_run(run)) if caveat.title == "About the split:"]
+    assert texts == [other.text]
 
 
 def test_selected_epoch_is_the_recorded_one(make_run) -> None:

@@ -97,7 +97,7 @@ def test_exclusions_and_leakage_of_a_split_are_reported(tmp_path: Path) -> None:
     (tmp_path / "a" / "08.png").write_bytes((tmp_path / "a" / "00.png").read_bytes())
     split = split_samples(load_source_tables([source]), [], SegmentationConfig())
     assert split.excluded == (("11", "in no official split"),)
-    assert any("identical copy in another split (00 and 08)" in remark for remark in split.caveats)
+    assert any("identical copy in another split (00 and 08)" in remark.text for remark in split.caveats)
 
 
 def test_one_image_is_too_few_to_train_on(tmp_path: Path) -> None:

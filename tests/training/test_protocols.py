@@ -177,7 +177,7 @@ def test_selecting_on_the_test_split_has_a_caveat(recipe: str, ham: Path) -> Non
     overrides = ["data.split=datta2021", "data.checkpoint_split=test", "data.test_fraction=0.3"]
     setup = set_up(recipe, ham, *overrides)
     assert setup.splits.splits["validation"] == setup.splits.splits["test"]
-    assert any("optimistically biased" in caveat for caveat in setup.splits.caveats)
+    assert any("optimistically biased" in caveat.text for caveat in setup.splits.caveats)
 
 
 @pytest.mark.parametrize(

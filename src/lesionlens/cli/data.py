@@ -138,7 +138,7 @@ def split_command(
     console.print(splits.description, highlight=False)
     console.print(counts)
     for caveat in splits.caveats:
-        console.print(f"caveat: {caveat}", highlight=False, markup=False)
+        console.print(f"caveat: {caveat.text}", highlight=False, markup=False)
     for reason in sorted({reason for _, reason in splits.excluded}):
         images = sum(other == reason for _, other in splits.excluded)
         console.print(f"excluded: {images:,} images, {reason}", highlight=False, markup=False)

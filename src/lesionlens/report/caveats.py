@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from lesionlens.core.taxonomy import DIAGNOSES
 from lesionlens.datasets.issues import pluralize
+from lesionlens.datasets.splits.base import NO_TEST_SPLIT_CAVEAT, SplitCaveat
 from lesionlens.evaluation.formatting import display_name
 from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.report.content import MIN_LESIONS_FOR_CI
@@ -74,10 +75,12 @@ def _selection_caveats(run: RunData) -> Iterator[Caveat]:
 
 
 def _split_caveats(run: RunData) -> Iterator[Caveat]:
-    for caveat in run.metadata.get("data", {}).get("caveats", ()):
+    for recorded in run.metadata.get("data", {}).get("caveats", ()):
+        is_sentence = isinstance(recorded, str)  # in runs of earlier versions
+        caveat = SplitCaveat(recorded) if is_sentence else SplitCaveat(**recorded)
         # the selection caveats already report a missing test split
-        if run.split != "validation" or not str(caveat).startswith(("no test part", "no test split")):
-            yield Caveat("About the split:", display_class_names(str(caveat), run))
+        if run.split != "validation" or caveat.kind != NO_TEST_SPLIT_CAVEAT.kind:
+            yield Caveat("About the split:", display_class_names(caveat.text, run))
     if run.recipe.get("data", {}).get("checkpoint_split") == "test":
         return  # the same images under two names, which a caveat above reports
     lesions = [set(map(str, predictions.lesion_id)) for predictions in run.predictions.values()]

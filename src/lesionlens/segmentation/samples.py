@@ -125,7 +125,7 @@ def split_samples(
             caveat
             for table, table_splits in zip(source_tables.tables, splits, strict=True)
             for caveat in dict.fromkeys((*table_splits.caveats, *find_leakage(table, table_splits)))
-            if "has no image of" not in caveat
+            if caveat.kind != "missing classes"
         ),
         excluded=tuple(pair for table_splits in splits for pair in table_splits.excluded),
     )

@@ -116,7 +116,7 @@ def _print_warnings(
         warnings.append(
             f"{pluralize(len(excluded), 'image')} excluded, for example {image}: {reason}. excluded.csv lists them"
         )
-    for warning in (*warnings, *splits.caveats):
+    for warning in (*warnings, *(caveat.text for caveat in splits.caveats)):
         console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)
 
 
@@ -146,7 +146,7 @@ def _save_metadata(
             "images": {name: len(ids) for name, ids in splits.splits.items()},
             "excluded": len(excluded),
             "split": splits.description,
-            "caveats": list(splits.caveats),
+            "caveats": [caveat._asdict() for caveat in splits.caveats],
         },
     )
 

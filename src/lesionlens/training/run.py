@@ -96,7 +96,8 @@ def resume(path: Path, *, console: Console | None = None) -> Path:
 
 
 def _print_warnings(setup: RunSetup, console: Console) -> None:
-    for warning in (*setup.table.warnings, *setup.splits.caveats, *setup.resolved.warnings()):
+    caveats = [caveat.text for caveat in setup.splits.caveats]
+    for warning in (*setup.table.warnings, *caveats, *setup.resolved.warnings()):
         console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)
 
 

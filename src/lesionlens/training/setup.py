@@ -1,7 +1,7 @@
 """Set up a run: load the table, split it, define the task and the preprocessing. No image is decoded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ class RunSetup:
             "classes": list(self.task.classes),
             "warnings": list(self.table.warnings),
             "split": self.splits.description,
-            "caveats": list(self.splits.caveats),
+            "caveats": [caveat._asdict() for caveat in self.splits.caveats],
             "excluded": len(self.excluded),
             "attention_prior": {},
             "splits": {name: self._describe_split(name) for name in self.splits.splits},
@@ -216,9 +216,5 @@ def _split_table(
         excluded += [image for _, extra_excluded in extra for image in extra_excluded]
         excluded += [ExcludedImage(image_id, "", reason) for image_id, reason in merged.excluded]
         table, splits = merged.table, merged.splits
-    return table, _add_caveats(splits, find_leakage(table, splits)), excluded
-
-
-def _add_caveats(splits: DatasetSplits, caveats: tuple[str, ...]) -> DatasetSplits:
-    new = tuple(caveat for caveat in caveats if caveat not in splits.caveats)
-    return DatasetSplits(splits.splits, splits.description, (*splits.caveats, *new), splits.excluded)
+    caveats = tuple(dict.fromkeys((*splits.caveats, *find_leakage(table, splits))))
+    return table, replace(splits, caveats=caveats), excluded

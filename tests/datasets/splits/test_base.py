@@ -38,7 +38,7 @@ def test_no_class_with_enough_images_raises(make_rows: MakeTable) -> None:
 def test_class_of_one_image_is_reported_missing_elsewhere(make_rows: MakeTable) -> None:
     table = make_rows([f"l{n}" for n in range(41)], ["melanoma", "nevus"] * 20 + ["benign_keratosis"])
     split = group_holdout(table, val_fraction=0.2, test_fraction=0.2, seed=0)
-    reported = [remark for remark in split.caveats if "no image of benign_keratosis" in remark]
+    reported = [remark.text for remark in split.caveats if "no image of benign_keratosis" in remark.text]
     assert len(reported) == 2
     assert sum(len(ids) for ids in split.splits.values()) == 41
 
@@ -46,7 +46,7 @@ def test_class_of_one_image_is_reported_missing_elsewhere(make_rows: MakeTable) 
 def test_class_absent_from_the_table_is_not_reported(make_rows: MakeTable) -> None:
     table = make_rows([f"l{n}" for n in range(20)], ["melanoma", "nevus"] * 10)
     split = group_holdout(table, val_fraction=0.2, test_fraction=0.2, seed=0)
-    assert not any("has no image of" in remark for remark in split.caveats)
+    assert not any("has no image of" in remark.text for remark in split.caveats)
 
 
 def test_more_than_half_may_be_held_out(make_table: MakeTable) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from lesionlens.core.errors import DataError
+from lesionlens.datasets.splits.base import SplitCaveat
 from lesionlens.datasets.splits.from_file import splits_from_csv
 from lesionlens.datasets.table import LesionTable
 
@@ -22,7 +23,7 @@ def test_split_of_a_file_is_used(make_table: MakeTable, tmp_path: Path, column: 
     split = splits_from_csv(table, file, val_split_name="cv0", test_split_name="cv2")
     assert split.splits["train"] == tuple(ids[1:-1:3])
     assert split.splits["test"] == tuple(ids[2:-1:3])
-    assert "not in the table: 1 image of folds.csv" in split.caveats
+    assert SplitCaveat("not in the table: 1 image of folds.csv") in split.caveats
 
 
 @pytest.mark.parametrize(

@@ -60,9 +60,10 @@ def test_selecting_on_the_test_split_has_a_caveat(make_table: MakeTable, name: s
     assert split.splits["validation"] == split.splits["test"] == default.splits["test"]
     assert len(split.splits["train"]) == len(default.splits["train"]) + len(default.splits["validation"])
     assert any(
-        "optimistically biased" in remark and "checkpoint_split=test" in remark for remark in split.caveats
+        "optimistically biased" in remark.text and "checkpoint_split=test" in remark.text
+        for remark in split.caveats
     )
-    assert not any("checkpoint_split" in remark for remark in default.caveats)
+    assert not any("checkpoint_split" in remark.text for remark in default.caveats)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lesionlens.core.errors import DataError
+from lesionlens.datasets.splits.base import NO_TEST_SPLIT_CAVEAT, SplitCaveat
 from lesionlens.datasets.splits.published import (
     datta2021,
     gessert2019,
@@ -27,16 +28,15 @@ def test_lesions_of_the_test_split_have_one_image(make_table: MakeTable) -> None
     tested = table.select(split.splits["test"]).frame["lesion_id"]
     assert set(images[tested]) == {1}
     assert len(tested) == pytest.approx(0.3 * (images == 1).sum(), abs=1)
-    assert "single image" in split.caveats[0]
+    assert "single image" in split.caveats[0].text
 
 
 def test_class_of_one_single_image_lesion_is_only_in_train(make_rows: MakeTable) -> None:
     table = make_rows([f"l{n}" for n in range(41)], ["melanoma", "nevus"] * 20 + ["benign_keratosis"])
     split = datta2021(table, val_fraction=0.2, test_fraction=0.2, seed=0)
     assert "i40" not in split.splits["test"]
-    assert (
-        "classes with fewer than two single-image lesions are not tested: benign_keratosis" in split.caveats
-    )
+    text = "classes with fewer than two single-image lesions are not tested: benign_keratosis"
+    assert SplitCaveat(text) in split.caveats
 
 
 def test_too_small_a_table_raises(make_rows: MakeTable) -> None:
@@ -78,8 +78,8 @@ def test_sizes_are_those_of_the_published_lists() -> None:
 def test_fold_is_the_validation_split_and_missing_are_counted(make_rows: MakeTable) -> None:
     split = gessert2019(make_rows(FIRST, ["nevus"] * 4, ids=FIRST), fold=1)
     assert split.splits == {"train": tuple(FIRST[:2]), "validation": tuple(FIRST[2:])}
-    assert "10,011 of the 10,015 images of the split are not in the table" in split.caveats
-    assert any("no test split" in remark for remark in split.caveats)
+    text = "10,011 of the 10,015 images of the split are not in the table"
+    assert {SplitCaveat(text), NO_TEST_SPLIT_CAVEAT} <= set(split.caveats)
 
 
 def test_selecting_on_the_test_split_excludes_the_fold(make_rows: MakeTable) -> None:

@@ -5,10 +5,15 @@ from collections.abc import Callable
 import pytest
 
 from lesionlens.core.errors import DataError
+from lesionlens.datasets.splits.base import NO_TEST_SPLIT_CAVEAT, DatasetSplits
 from lesionlens.datasets.splits.strategies import group_kfold, image_kfold, official_splits
 from lesionlens.datasets.table import LesionTable
 
 MakeTable = Callable[..., LesionTable]
+
+
+def texts(splits: DatasetSplits) -> list[str]:
+    return [caveat.text for caveat in splits.caveats]
 
 
 @pytest.mark.parametrize("divide", [group_kfold, image_kfold])
@@ -29,8 +34,8 @@ def test_by_image_counts_leaked_lesions(make_table: MakeTable) -> None:
     split = image_kfold(table, n_folds=5, fold=1, val_fraction=0.1, seed=0)
     part = {image: name for name, ids in split.splits.items() for image in ids}
     lesions = table.frame.groupby("lesion_id")["image_id"].agg(lambda ids: len({part[i] for i in ids}))
-    assert f"{(lesions > 1).sum()} lesions have images in more than one split" in " ".join(split.caveats)
-    assert "Yan 2020" in split.caveats[0]
+    assert f"{(lesions > 1).sum()} lesions have images in more than one split" in " ".join(texts(split))
+    assert "Yan 2020" in split.caveats[0].text
 
 
 def test_by_image_uses_official_validation_and_excludes_test(make_table: MakeTable) -> None:
@@ -54,7 +59,7 @@ def test_fewer_lesions_than_folds_raise(make_rows: MakeTable) -> None:
 def test_fold_without_a_class_has_a_caveat(make_rows: MakeTable) -> None:
     table = make_rows([f"l{n}" for n in range(43)], ["melanoma", "nevus"] * 20 + ["benign_keratosis"] * 3)
     splits = [group_kfold(table, n_folds=5, fold=i, val_fraction=0.2, seed=0) for i in range(5)]
-    affected = [s for s in splits if "the test split has no image of benign_keratosis" in s.caveats]
+    affected = [s for s in splits if "the test split has no image of benign_keratosis" in texts(s)]
     assert len(affected) == 2
 
 
@@ -62,14 +67,16 @@ def test_official_splits_are_used_and_missing_test_has_a_caveat(make_table: Make
     parts = ["train" if n % 5 else "validation" for n in range(len(make_table(40)))]
     split = official_splits(make_table(40, parts=parts), val_fraction=0.2, seed=0)
     assert len(split.splits["validation"]) == parts.count("validation")
-    assert any("no test split" in remark for remark in split.caveats)
-    assert any("more than one split" in remark for remark in split.caveats)  # lesions are in several splits
+    assert NO_TEST_SPLIT_CAVEAT in split.caveats
+    assert any(
+        "more than one split" in remark.text for remark in split.caveats
+    )  # lesions are in several splits
 
 
 def test_official_without_validation_holds_it_out_by_lesion(make_table: MakeTable) -> None:
     split = official_splits(make_table(80, parts=["train"] * len(make_table(80))), val_fraction=0.25, seed=0)
     assert set(split.splits) == {"train", "validation"}
-    assert not any("more than one split" in remark for remark in split.caveats)
+    assert not any("more than one split" in remark.text for remark in split.caveats)
 
 
 def test_official_validation_is_not_trained_if_test_selects(make_table: MakeTable) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lesionlens.core.fileio import sha256_of_file
 from lesionlens.datasets.issues import pluralize
-from lesionlens.datasets.splits.base import DatasetSplits, count_group_leakage
+from lesionlens.datasets.splits.base import DatasetSplits, SplitCaveat, count_group_leakage
 from lesionlens.datasets.table import SPLITS, LesionTable
 
 
@@ -39,7 +39,7 @@ def concat_with_split(tables: Sequence[LesionTable], splits: DatasetSplits | Non
     return pd.concat(frames, ignore_index=True)
 
 
-def find_leakage(table: LesionTable, splits: DatasetSplits) -> tuple[str, ...]:
+def find_leakage(table: LesionTable, splits: DatasetSplits) -> tuple[SplitCaveat, ...]:
     """Report lesions, patients and identical files in more than one split, one sentence per kind.
 
     Only files of equal size are read. Near-duplicates are left to ``audit_tables``. The sentence about lesions is
@@ -49,17 +49,18 @@ def find_leakage(table: LesionTable, splits: DatasetSplits) -> tuple[str, ...]:
     return (*count_group_leakage(table, split_names), *_identical_file_caveats(table, split_names))
 
 
-def _identical_file_caveats(table: LesionTable, split_names: NDArray[np.object_]) -> list[str]:
+def _identical_file_caveats(table: LesionTable, split_names: NDArray[np.object_]) -> list[SplitCaveat]:
     ids = table.frame["image_id"].to_numpy(dtype=str)
     pairs = [f"{ids[first]} and {ids[second]}" for first, second in _identical_file_pairs(table, split_names)]
     if not pairs:
         return []
     verb = "has" if len(pairs) == 1 else "have"
     examples = f"{', '.join(pairs[:3])}{', …' if len(pairs) > 3 else ''}"
-    return [
+    text = (
         f"{pluralize(len(pairs), 'file')} {verb} an identical copy in another split ({examples}): "
         "results may be optimistically biased"
-    ]
+    )
+    return [SplitCaveat(text, "leakage")]
 
 
 def _identical_file_pairs(table: LesionTable, split_names: NDArray[np.object_]) -> list[tuple[int, int]]:

@@ -17,10 +17,27 @@ from lesionlens.datasets.issues import pluralize
 from lesionlens.datasets.table import SPLITS, LesionTable
 
 CheckpointSplit = Literal["validation", "test"]
+CaveatKind = Literal["protocol", "leakage", "missing classes", "no test split"]
 OPTIMISTIC_BIAS_WARNING = (
     "the test split is evaluated in each epoch (data.checkpoint_split=test): if it also selected the checkpoint or "
     "stopped the training, the results are the best of many evaluations on it and optimistically biased"
 )
+
+
+class SplitCaveat(NamedTuple):
+    """Statement about splits that a report must show.
+
+    Attributes
+    ----------
+    text
+        The statement.
+    kind
+        What it is about: the ``protocol`` of the split, ``leakage`` between splits, ``missing classes`` in a split, or
+        ``no test split``.
+    """
+
+    text: str
+    kind: CaveatKind = "protocol"
 
 
 @dataclass(frozen=True)
@@ -41,7 +58,7 @@ class DatasetSplits:
 
     splits: Mapping[str, tuple[str, ...]]
     description: str
-    caveats: tuple[str, ...]
+    caveats: tuple[SplitCaveat, ...]
     excluded: tuple[tuple[str, str], ...] = ()
 
     def save(self, path: Path) -> None:
@@ -49,6 +66,13 @@ class DatasetSplits:
         rows = [(image, split) for split, ids in self.splits.items() for image in ids]
         with atomic_write(path) as file:
             pd.DataFrame(rows, columns=["image_id", "split"]).to_csv(file, index=False)
+
+
+NO_TEST_SPLIT_CAVEAT = SplitCaveat(
+    "no test split: the results are those of the validation split, and optimistically biased if it also selected the "
+    "checkpoint",
+    "no test split",
+)
 
 
 def build_splits(
@@ -94,17 +118,17 @@ def build_splits(
         raise DataError(
             f"the split leaves no image to train or to validate on: {counts}. Add images, or use another data.split"
         )
-    all_caveats = [*caveats, *count_group_leakage(table, split_names), *_missing_class_caveats(table, splits)]
-    if "test" not in splits:
-        all_caveats.append(
-            "no test split: the results are those of the validation split, and optimistically biased if it also "
-            "selected the checkpoint"
-        )
+    all_caveats = (
+        *map(SplitCaveat, caveats),
+        *count_group_leakage(table, split_names),
+        *_missing_class_caveats(table, splits),
+        *([] if "test" in splits else [NO_TEST_SPLIT_CAVEAT]),
+    )
     reasons = tuple((str(ids[row]), reason) for row, reason in sorted((excluded or {}).items()))
-    return DatasetSplits(splits, description, tuple(all_caveats), reasons)
+    return DatasetSplits(splits, description, all_caveats, reasons)
 
 
-def count_group_leakage(table: LesionTable, split_names: NDArray[np.object_]) -> list[str]:
+def count_group_leakage(table: LesionTable, split_names: NDArray[np.object_]) -> list[SplitCaveat]:
     """Return a caveat if lesions (or patients, if known) have images in more than one split, otherwise nothing.
 
     Rows whose split is ``""`` are ignored.
@@ -115,18 +139,18 @@ def count_group_leakage(table: LesionTable, split_names: NDArray[np.object_]) ->
     if not leaks:
         return []
     verb = "has" if leaks == 1 else "have"
-    return [
-        f"{pluralize(leaks, 'lesion')} {verb} images in more than one split: results may be optimistically biased"
-    ]
+    text = f"{pluralize(leaks, 'lesion')} {verb} images in more than one split: results may be optimistically biased"
+    return [SplitCaveat(text, "leakage")]
 
 
-def _missing_class_caveats(table: LesionTable, splits: Mapping[str, tuple[str, ...]]) -> list[str]:
+def _missing_class_caveats(table: LesionTable, splits: Mapping[str, tuple[str, ...]]) -> list[SplitCaveat]:
     """Return a caveat for each split that lacks classes of the table, which it can neither train nor evaluate."""
     caveats, total = [], table.class_counts()
     for split, image_ids in splits.items():
         counts = table.select(image_ids).class_counts()
         if missing := [name for name, count in counts.items() if total[name] and not count]:
-            caveats.append(f"the {split} split has no image of {', '.join(missing)}")
+            text = f"the {split} split has no image of {', '.join(missing)}"
+            caveats.append(SplitCaveat(text, "missing classes"))
     return caveats
 
 
