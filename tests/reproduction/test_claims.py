@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from lesionlens.evaluation.comparison.bootstrap import bootstrap_difference
-from lesionlens.evaluation.predictions_io import read_predictions
+from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
 from lesionlens.reproduction.claims import ClaimResult, WeightedTerm, bootstrap_weighted_sum, evaluate_claims
 from lesionlens.reproduction.measurements import RunValue, run_values
 from lesionlens.reproduction.planner import TableResults
@@ -191,6 +191,19 @@ def test_a_sum_of_one_metric_is_that_metric() -> None:
     expected = bootstrap_difference(better, worse, "auc", "melanoma", n_resamples=200)
     assert result[:3] == pytest.approx(expected[:3])
     assert result.p == pytest.approx(expected.p)
+
+
+def test_column_undefined_on_common_images_is_not_tested(tmp_path: Path) -> None:
+    results = fake_results(tmp_path, spec_with_claims(("A", "B")), {("A", ""): [1, 1], ("B", ""): [0.5, 0.5]})
+    path = results.cells_for("B")[1].run_dir.predictions("test")
+    predictions = read_predictions(path)
+    write_predictions(path, predictions.select(predictions.label != "melanoma"))
+    values = {(row, "AUC"): [RunValue(run, None, 0.7, 0.7, 0.7) for run in range(2)] for row in "AB"}
+    values["A", "AUC"] = [run._replace(value=0.8) for run in values["A", "AUC"]]
+    (claim,) = evaluate_claims(results, values)
+    assert "not tested: the column is undefined on the images" in claim.note
+    assert (claim.verdict, claim.test) == ("same direction, not shown", "")
+    assert math.isnan(claim.p)
 
 
 def test_run_is_not_compared_with_itself(tmp_path: Path) -> None:

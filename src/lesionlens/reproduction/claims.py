@@ -290,15 +290,26 @@ def _bootstrap_pair(
     weighted_columns: Sequence[tuple[float, ColumnSpec]],
     key: RunKey,
 ) -> SignificanceResult:
-    """Compare a pair of runs by bootstrap over lesions; of a combined column, one pair per base column."""
+    """Compare a pair of runs by bootstrap over lesions; of a combined column, one pair per base column.
+
+    Raises
+    ------
+    ComparisonError
+        The runs have no image in common, or the column is undefined on those that they have.
+    """
     terms = [
         WeightedTerm(weight, *_aligned_predictions(results, rows, leaf, key), (leaf.metric, leaf.class_name))
         for weight, leaf in weighted_columns
     ]
-    if len(terms) > 1:
-        return bootstrap_weighted_sum(terms)
-    (term,) = terms
-    return bootstrap_difference(term.better, term.worse, *term.key)
+    first = terms[0]
+    compared = (
+        bootstrap_difference(first.better, first.worse, *first.key)
+        if len(terms) == 1
+        else bootstrap_weighted_sum(terms)
+    )
+    if math.isnan(compared.p):
+        raise ComparisonError("the column is undefined on the images that the compared runs have in common")
+    return compared
 
 
 def _aligned_predictions(
