@@ -109,7 +109,7 @@ def train_with_lesionlens(
                 "cache_dir": str(folder / "cache"),
             },
             "model": {"backbone": network},
-            "crops": {"train": "random-resized"},
+            "crops": {"train": {"strategy": "random-resized"}},
             "augment": {"brightness": COLOR_JITTER, "contrast": COLOR_JITTER, "saturation": COLOR_JITTER},
             "train": {"batch_size": batch, "epochs": NUM_EPOCHS, "device": "cpu", **options},
         }

@@ -58,7 +58,7 @@ def prepare_run(folder: Path, network: str) -> RunComponents:
             "cache_dir": str(folder / "cache"),
         },
         "model": {"backbone": network},
-        "crops": {"train": "random-resized"},
+        "crops": {"train": {"strategy": "random-resized"}},
         "augment": {"brightness": COLOR_JITTER, "contrast": COLOR_JITTER, "saturation": COLOR_JITTER},
         "train": {"batch_size": BATCH_SIZE, "epochs": NUM_EPOCHS, "device": "cpu"},
     }

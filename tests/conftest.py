@@ -129,7 +129,7 @@ TINY = {
     "data.max_short_side": "80",
     "data.val_fraction": "0.25",
     "data.test_fraction": "0.25",
-    "crops.train": "random-resized",
+    "crops.train.strategy": "random-resized",
     "augment.rotation": "10",
     "train.epochs": "3",
     "train.batch_size": "16",

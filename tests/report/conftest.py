@@ -25,9 +25,15 @@ MAPS = ("layer1", "layer2", "layer3", "layer4", "gradcam")
 RECIPE = {
     "data": {"source": "ham10000:data/ham10000", "task": "all", "split": "group_holdout"},
     "model": {"name": "arl_cnn14", "weights": "none", "input_size": [112, 112]},
-    "crops": {"train": "full", "train_count": 1, "test": "multi-scale", "test_count": 9},
+    "crops": {"train": {"strategy": "full", "count": 1}, "test": {"strategy": "multi-scale", "count": 9}},
     "augment": {"rotation": 10.0, "scale": 0.1, "horizontal_flip": 0.5, "brightness": 0.0},
-    "train": {"epochs": 12, "batch_size": 32, "optimizer": "sgd", "lr": 0.02, "schedule": "cosine"},
+    "train": {
+        "epochs": 12,
+        "batch_size": 32,
+        "optimizer": "sgd",
+        "lr": 0.02,
+        "lr_scheduler": {"name": "cosine"},
+    },
 }
 
 

@@ -112,6 +112,7 @@ def test_setup_summary(reported: Path) -> None:
     setup = dict(setup_summary(load_run(reported)))
     assert setup["Parameters"] == "8,020,038"
     assert setup["Crops"] == "the full image in training, 9 multi-scale in inference"
+    assert setup["Optimizer"].startswith("SGD, learning rate 0.02 (cosine), batch 32")
     assert setup["Selected epoch"] == "10, with validation AUC 0.863"
     assert setup["Time"] == "13 min"
     assert setup["Augmentation"] == "rotation 10, scale 0.1, horizontal flip 0.5"
@@ -174,3 +175,7 @@ def test_validation_split_without_selection_has_another_caveat(make_run) -> None
     change(run, checkpoint="last")
     assert "There is no evaluated test split." in titles(run)
     assert "The reported images also selected the checkpoint." not in titles(run)
+    recipe = yaml.safe_load((run / "recipe.yaml").read_text())
+    recipe["train"]["early_stopping"] = {"patience": 3}
+    (run / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    assert "The reported images also selected the checkpoint." in titles(run)

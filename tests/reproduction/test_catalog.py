@@ -1,7 +1,8 @@
 """Tests of the catalog: tables by name, author, pattern or file, their recipes, and messages on invalid files."""
 
 from collections import Counter
-from functools import cache
+from functools import cache, reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -176,19 +177,26 @@ def test_rows_that_are_trained_once_are_the_same_recipe() -> None:
     )
 
 
-ARL = {"train.lr": 1e-4, "train.batch_size": 32, "train.epochs": 100, "train.step": 30, "train.factor": 0.5}
-ARL |= {"crops.train": "multi-scale", "crops.train_count": 60, "crops.test_count": 9, "augment.preset": "arl"}
-ATTNMEL = {"train.epochs": 50, "train.lr": 0.01, "train.step": 10, "train.factor": 0.1, "train.loss": "focal"}
+ARL = {"train.lr": 1e-4, "train.batch_size": 32, "train.epochs": 100}
+ARL |= {"train.lr_scheduler.step_size": 30, "train.lr_scheduler.gamma": 0.5}
+ARL |= {
+    "crops.train.strategy": "multi-scale",
+    "crops.train.count": 60,
+    "crops.test.count": 9,
+    "augment.preset": "arl",
+}
+ATTNMEL = {"train.epochs": 50, "train.lr": 0.01, "train.loss": "focal"}
+ATTNMEL |= {"train.lr_scheduler.step_size": 10, "train.lr_scheduler.gamma": 0.1}
 ATTNMEL |= {
     "train.focal_gamma": 2,
-    "crops.train": "attnmel-random",
+    "crops.train.strategy": "attnmel-random",
     "augment.preset": "attnmel",
     "model.weights": "imagenet",
 }
 PATCH = {"data.split": "gessert2019", "n_folds": 3, "train.optimizer": "adam", "train.class_weight_power": 1}
 PATCH |= {
-    "train.step": 10,
-    "train.first_step": 20,
+    "train.lr_scheduler.step_size": 10,
+    "train.lr_scheduler.first_step": 20,
     "augment.preset": "gessert",
     "model.normalization": "unit",
 }
@@ -198,7 +206,7 @@ PATCH |= {
     "train.sampling": "shuffle",
 }
 SOFT = {"train.optimizer": "adam", "train.lr": 0.01, "train.eps": 0.1, "augment.preset": "datta"}
-SOFT |= {"model.normalization": "unit", "train.sampling": "equal", "train.stop_on": "val_loss"}
+SOFT |= {"model.normalization": "unit", "train.sampling": "equal", "train.early_stopping.monitor": "val_loss"}
 
 
 @pytest.mark.parametrize(
@@ -225,11 +233,12 @@ SOFT |= {"model.normalization": "unit", "train.sampling": "equal", "train.stop_o
                                                       "model.mean": None}),
         ("patch/table2:inceptv3-dual-attention",
                                            {**PATCH, "model.name": "patch_inception_v3_dual", "train.batch_size": 5,
-                                            "model.kwargs": {"patch_dropout": 0.2}, "crops.test_count": 9}),
-        ("patch/table2:se-rx-single-crop", {**PATCH, "crops.train": "random-resized",
-                                                  "crops.test": "gessert-center"}),
-        ("patch/table3:dense121-multi-crop-16", {**PATCH, "crops.train": "random-square", "crops.test_count": 16}),
-        ("patch/table3:inceptv3-attention-5", {**PATCH, "train.lr": 2.083e-5, "crops.train_count": 5,
+                                            "model.kwargs": {"patch_dropout": 0.2}, "crops.test.count": 9}),
+        ("patch/table2:se-rx-single-crop", {**PATCH, "crops.train.strategy": "random-resized",
+                                                  "crops.test.strategy": "gessert-center"}),
+        ("patch/table3:dense121-multi-crop-16", {**PATCH, "crops.train.strategy": "random-square",
+                                                  "crops.test.count": 16}),
+        ("patch/table3:inceptv3-attention-5", {**PATCH, "train.lr": 2.083e-5, "crops.train.count": 5,
                                                    "model.kwargs": {"patch_dropout": 0.1}}),
         ("patch/table4:dense121-gru", {**PATCH, "data.source": "derm7pt:data/derm7pt", "data.split": "official",
                                           "n_folds": None, "train.checkpoint": "last", "data.val_fraction": 0,
@@ -241,19 +250,19 @@ SOFT |= {"model.normalization": "unit", "train.sampling": "equal", "train.stop_o
         ("patch/table5:dense121-diag.-weighting", {**PATCH, "train.confirmation_weights": "benign",
                                                           "train.loss_reduction": "batch_size"}),
         ("patch/table6:dense121-k-1.25", {**PATCH, "train.class_weight_power": 1.25}),
-        ("soft/table1:densenet201", {**SOFT, "model.name": "densenet201", "train.epochs": 150, "train.patience": 35}),
-        ("soft/table1:vgg16-sa", {**SOFT, "model.name": "soft_vgg16", "train.epochs": 300, "train.patience": 65}),
-        ("soft/table1:irv2-sa", {**SOFT, "model.input_size": (299, 299), "train.epochs": 150, "train.patience": 30}),
+        ("soft/table1:densenet201", {**SOFT, "model.name": "densenet201", "train.epochs": 150,
+                                     "train.early_stopping.patience": 35}),
+        ("soft/table1:vgg16-sa", {**SOFT, "model.name": "soft_vgg16", "train.epochs": 300,
+                                 "train.early_stopping.patience": 65}),
+        ("soft/table1:irv2-sa", {**SOFT, "model.input_size": (299, 299), "train.epochs": 150,
+                                 "train.early_stopping.patience": 30}),
         ("soft/table2:split-30", {**SOFT, "data.split": "datta2021", "data.test_fraction": 0.3}),
         ("soft/table4:irv2-12x12-sa", {**SOFT, "data.task": "nevus/seborrheic_keratosis", "data.split": "official"}),
     ],
 )  # fmt: skip
 def test_recipes_follow_the_papers(name: str, expected: dict[str, Any]) -> None:
     tree = resolved(name).model_dump()
-    values = {
-        key: tree[key] if "." not in key else tree[key.split(".")[0]][key.split(".")[1]] for key in expected
-    }
-    assert values == expected
+    assert {key: reduce(getitem, key.split("."), tree) for key in expected} == expected
 
 
 def test_the_exponents_of_table_vi_are_all_there() -> None:

@@ -42,6 +42,16 @@ def test_every_recipe_keeps_its_mechanism_balance_and_prior(name: str, rows: lis
         assert after.train.epochs in {PROFILES[name].epochs, PROFILES[name].scratch_epochs}
 
 
+def test_keys_of_nested_sections_are_overridden_one_by_one() -> None:
+    name = "arl/table3:arl-cnn50-melanoma"
+    before = load_recipe(name)
+    after = load_recipe(name, PROFILES["short"].overrides(name, before))
+    assert after.train.lr_scheduler == before.train.lr_scheduler.model_copy(update={"name": "cosine"})
+    assert after.train.early_stopping.patience is None
+    assert after.crops.train == before.crops.train.model_copy(update={"count": 2})
+    assert after.crops.test == before.crops.test.model_copy(update={"count": 4})
+
+
 def test_profile_paper_has_no_overrides() -> None:
     assert PROFILES["paper"].overrides(load_recipe("arl/cnn50")) == []
 

@@ -21,8 +21,8 @@ def words(tmp_path: Path) -> list[str]:
         f"data.source=isic2017:{root}",
         *network,
         "train.epochs=3",
-        "crops.train_count=2",
-        "crops.test_count=5",
+        "crops.train.count=2",
+        "crops.test.count=5",
     ]
 
 

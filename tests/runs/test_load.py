@@ -25,8 +25,9 @@ def test_built_in_recipes_are_valid_and_complete(name: str, tmp_path: Path) -> N
 def test_arl_recipe_follows_the_paper() -> None:
     recipe = load_recipe("arl/cnn50")
     assert (recipe.train.lr, recipe.train.batch_size, recipe.train.epochs) == (0.0001, 32, 100)
-    assert (recipe.train.schedule, recipe.train.step, recipe.train.factor) == ("step", 30, 0.5)
-    assert (recipe.crops.train, recipe.crops.train_count, recipe.crops.test_count) == ("multi-scale", 60, 9)
+    scheduler, crops = recipe.train.lr_scheduler, recipe.crops
+    assert (scheduler.name, scheduler.step_size, scheduler.gamma) == ("step", 30, 0.5)
+    assert (crops.train.strategy, crops.train.count, crops.test.count) == ("multi-scale", 60, 9)
     assert recipe.augment.preset == "arl"
     assert load_recipe("arl/cnn14").train.lr == 0.01
 
@@ -37,13 +38,27 @@ def test_overrides_replace_values() -> None:
         "data.task=melanoma",
         "model.input_size=96",
         "train.lr=1e-3",
-        "train.patience=null",
+        "train.early_stopping.patience=null",
     ]
     recipe = load_recipe("demo", overrides)
     assert (recipe.data.source, recipe.data.task) == ("isic2017:/x", "melanoma")
     assert recipe.data.max_short_side == 160  # the rest of the section stays
     assert recipe.model.input_size == (96, 96)
     assert recipe.train.lr == 0.001
+
+
+def test_overrides_reach_nested_sections() -> None:
+    overrides = ["train.lr_scheduler.gamma=0.1", "crops.train.count=4", "train.early_stopping.min_delta=0.01"]
+    recipe, base = load_recipe("arl/cnn14", overrides), load_recipe("arl/cnn14")
+    assert recipe.train.lr_scheduler == base.train.lr_scheduler.model_copy(update={"gamma": 0.1})
+    assert recipe.train.early_stopping == base.train.early_stopping.model_copy(update={"min_delta": 0.01})
+    assert recipe.crops.train == base.crops.train.model_copy(update={"count": 4})
+    assert recipe.crops.test == base.crops.test
+
+
+def test_override_with_a_mapping_replaces_the_section() -> None:
+    crops = load_recipe("arl/cnn14", ["crops.train={strategy: full}"]).crops
+    assert (crops.train.strategy, crops.train.count, crops.test.count) == ("full", 1, 9)
 
 
 def test_shorthand_section_accepts_further_keys(tmp_path: Path) -> None:
@@ -81,13 +96,36 @@ def test_overrides_must_be_a_list() -> None:
             r"train\.class_repeats\.melanoma: .*greater than or equal to 1 \(got 0\)",
         ),
         (["train.class_weights={melanoma: -5}"], r"train\.class_weights\.melanoma: .*greater than 0"),
-        (["crops.test=five"], "crops.test: .*'full', 'center-square'"),
+        (["crops.test.strategy=five"], "crops.test.strategy: .*'full', 'center-square'"),
+        (["crops.train.cuont=4"], "unknown key 'crops.train.cuont': did you mean 'crops.train.count'"),
+        (
+            ["train.lr_scheduler.gama=0.1"],
+            r"unknown key 'train\.lr_scheduler\.gama': did you mean 'train\.lr_scheduler\.gamma'\? Allowed: "
+            r"train\.lr_scheduler\.first_step, .*\.step_size$",
+        ),
+        (
+            ["train.lr_shceduler.gamma=0.1"],
+            "unknown key 'train.lr_shceduler': did you mean 'train.lr_scheduler",
+        ),
+        (["crops.trian.count=4"], "unknown key 'crops.trian': did you mean 'crops.train'"),
+        (["train.patience=5"], "unknown key 'train.patience': did you mean 'train.early_stopping.patience'"),
+        (["crops.train_count=4"], "unknown key 'crops.train_count': did you mean 'crops.train.count'"),
+        (["train.lr_scheduler.gamma=2"], r"train\.lr_scheduler\.gamma: .*less than or equal to 1 \(got 2\)"),
+        (
+            ["crops.train=grid"],
+            r"crops\.train is a section, not a value \(got 'grid'\)\. Allowed keys: crops\.train\.count, "
+            r"crops\.train\.strategy$",
+        ),
+        (["train.early_stopping=null"], r"train\.early_stopping is a section, not a value \(got None\)"),
         (["model.backbone=resnet18", "model.name=resnet14"], "either name"),
         (["data.classes=a,b"], r"data.classes: expected a list, \[a,b\], got 'a,b'"),
         (["data.val_fraction=0.6", "data.test_fraction=0.5"], "must sum to less than 1"),
         (["epochs"], "not an override; use section.key=value"),
         (["train.lr=[1"], "not valid YAML"),
-        (["train.lr.high=1"], "cannot apply 'train.lr.high=1': lr is 0.001 in the recipe, not a mapping"),
+        (
+            ["train.lr.high=1"],
+            "cannot apply 'train.lr.high=1': train.lr is 0.001 in the recipe, not a mapping",
+        ),
         (["base=plain"], "a base can only be set in a file"),
     ],
 )
@@ -148,6 +186,20 @@ def test_file_extends_a_built_in_recipe(tmp_path: Path) -> None:
     assert (mine.model, mine.crops, mine.augment) == (base.model, base.crops, base.augment)
 
 
+def test_nested_sections_of_bases_are_merged(tmp_path: Path) -> None:
+    name = write(
+        tmp_path,
+        top="base: low.yaml\ntrain: {lr_scheduler: {first_step: 7}}\n",
+        low="base: arl/cnn14\ntrain: {lr_scheduler: {gamma: 0.1}}\ncrops: {train: {count: 2}}\n",
+    )
+    top, base = load_recipe(name), load_recipe("arl/cnn14")
+    assert top.train.lr_scheduler.model_dump() == {
+        "name": "step", "step_size": 30, "gamma": 0.1, "first_step": 7
+    }  # fmt: skip
+    assert (top.crops.train.strategy, top.crops.train.count) == ("multi-scale", 2)
+    assert (top.crops.test, top.train.early_stopping) == (base.crops.test, base.train.early_stopping)
+
+
 def test_bases_are_relative_to_their_file(tmp_path: Path) -> None:
     (tmp_path / "low").mkdir()
     write(
@@ -172,7 +224,9 @@ def test_bases_are_relative_to_their_file(tmp_path: Path) -> None:
         ({"data": "n:/r"}, {"data": {"task": "t"}}, {"data": {"source": "n:/r", "task": "t"}}),
         ({"augment": {"preset": "arl", "scale": 1}}, {"augment": "none"}, {"augment": {"preset": "none"}}),
         ({"augment": "arl"}, {"augment": {"scale": 1}}, {"augment": {"preset": "arl", "scale": 1}}),
-        ({"train": {"patience": 3}}, {"train": {"patience": None}}, {"train": {"patience": None}}),
+        ({"train": {"lr": 3}}, {"train": {"lr": None}}, {"train": {"lr": None}}),
+        ({"crops": {"train": {"count": 1, "x": 2}}}, {"crops": {"train": {"count": 3}, "tta": "flips"}},
+         {"crops": {"train": {"count": 3, "x": 2}, "tta": "flips"}}),
     ],
 )  # fmt: skip
 def test_mappings_are_merged_and_values_replaced(

@@ -80,7 +80,7 @@ def small_overrides(name: str, sources: dict[str, Path]) -> list[str]:
         f"data={data}:{sources[data]}", f"data.cache_dir={sources[data].with_name('cache')}",
         "model.backbone=test_resnet", f"model.attention={zoo.attention}", f"model.kwargs={json.dumps(options)}",
         "model.weights=none", "model.input_size=64", "train.epochs=1", f"train.batch_size={BATCH[data]}",
-        "crops.train_count=2" * (recipe.crops.train_count > 2), "crops.test_count=2" * (recipe.crops.test_count > 2),
+        "crops.train.count=2" * (recipe.crops.train.count > 2), "crops.test.count=2" * (recipe.crops.test.count > 2),
         "data.val_fraction=0.33" * (recipe.data.val_fraction > 0), "num_repeats=2" * (recipe.num_repeats > 1),
         f"data.mask_dir={sources[data].with_name('masks') / data}" * (recipe.data.mask_dir is not None),
         {None: "", 3: "fold=0", 5: "n_folds=2"}[recipe.n_folds],

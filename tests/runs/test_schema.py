@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from lesionlens.core.errors import RecipeError
+from lesionlens.imaging.crops import CropName
 from lesionlens.imaging.masks import iou
 from lesionlens.runs.load import load_recipe
-from lesionlens.runs.schema import CropRecipe
+from lesionlens.runs.schema import CropRecipe, EvalCropRecipe, TrainCropRecipe
 from lesionlens.training.build import RunComponents, build
 from lesionlens.training.resolve import resolve
 from lesionlens.training.setup import set_up_run
@@ -102,15 +103,26 @@ def test_masks_depend_only_on_the_seed_of_the_prior(recipe: str, words: list[str
     assert (first != different).any()
 
 
-NINE = CropRecipe(train="grid", train_count=9, test="grid", test_count=9)
+FULL: tuple[CropName, int] = ("full", 1)
+
+
+def crop_recipe(*, train: tuple[CropName, int] = FULL, test: tuple[CropName, int] = FULL) -> CropRecipe:
+    """Return crops from strategies and counts."""
+    return CropRecipe(
+        train=TrainCropRecipe(strategy=train[0], count=train[1]),
+        test=EvalCropRecipe(strategy=test[0], count=test[1]),
+    )
+
+
+NINE = crop_recipe(train=("grid", 9), test=("grid", 9))
 
 
 def test_model_of_images_keeps_the_crops() -> None:
-    crops = CropRecipe(train="random-square", train_count=4, test="grid", test_count=16)
+    crops = crop_recipe(train=("random-square", 4), test=("grid", 16))
     assert crops.for_model(None) == crops
 
 
-@pytest.mark.parametrize("crops", [CropRecipe(), NINE, CropRecipe(test="grid", train_count=9)])
+@pytest.mark.parametrize("crops", [CropRecipe(), NINE, crop_recipe(train=("full", 9), test=("grid", 1))])
 def test_model_of_crops_sets_its_crops(crops: CropRecipe) -> None:
     assert crops.for_model(9) == NINE
 
@@ -118,11 +130,11 @@ def test_model_of_crops_sets_its_crops(crops: CropRecipe) -> None:
 @pytest.mark.parametrize(
     ("crops", "conflict"),
     [
-        (CropRecipe(train="random-square"), r"crops\.train=random-square\. Remove"),
-        (NINE, r"crops\.train_count=9 crops\.test_count=9\. Remove"),
+        (crop_recipe(train=("random-square", 1)), r"crops\.train\.strategy=random-square\. Remove"),
+        (NINE, r"crops\.train\.count=9 crops\.test\.count=9\. Remove"),
         (
-            CropRecipe(test="center-square", test_count=2),
-            r"crops\.test=center-square crops\.test_count=2\. Remove",
+            crop_recipe(test=("center-square", 2)),
+            r"crops\.test\.strategy=center-square crops\.test\.count=2\. Remove",
         ),
     ],
 )
@@ -131,17 +143,15 @@ def test_conflicting_crops_are_rejected(crops: CropRecipe, conflict: str) -> Non
         crops.for_model(16)
 
 
-@pytest.mark.parametrize(
-    ("crops", "num_crops"), [(CropRecipe(), 8), (CropRecipe(train="grid", train_count=8), None)]
-)
+@pytest.mark.parametrize(("crops", "num_crops"), [(CropRecipe(), 8), (crop_recipe(train=("grid", 8)), None)])
 def test_unsupported_crop_counts_are_rejected(crops: CropRecipe, num_crops: int | None) -> None:
     with pytest.raises(RecipeError, match="no grid of 8 crops; allowed: 5, 7, 9, 16, 25, 36"):
         crops.for_model(num_crops)
 
 
 def test_averaging_model_may_train_on_random_crops() -> None:
-    crops = CropRecipe(train="random-square", train_count=2)
-    assert crops.for_model(9, fixed_positions=False) == CropRecipe(
-        train="random-square", train_count=2, test="grid", test_count=9
+    crops = crop_recipe(train=("random-square", 2))
+    assert crops.for_model(9, fixed_positions=False) == crop_recipe(
+        train=("random-square", 2), test=("grid", 9)
     )
     assert CropRecipe().for_model(9, fixed_positions=False) == NINE

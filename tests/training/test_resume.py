@@ -75,7 +75,12 @@ def assert_resumes_exactly(recipe: str, overrides: list[str], directory: Path) -
 @pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [0, 1])  # a worker process samples ahead
 def test_killed_run_resumes_exactly(recipe: str, words: list[str], tmp_path: Path, num_workers: int) -> None:
-    overrides = [*words, "train.epochs=4", "train.schedule=cosine", f"train.num_workers={num_workers}"]
+    overrides = [
+        *words,
+        "train.epochs=4",
+        "train.lr_scheduler.name=cosine",
+        f"train.num_workers={num_workers}",
+    ]
     killed = assert_resumes_exactly(recipe, overrides, tmp_path)
     with pytest.raises(RunError, match="finished"):
         resume(killed.path)
@@ -89,7 +94,7 @@ def test_prior_repeats_and_early_stopping_resume_exactly(recipe: str, tmp_path: 
         "model.backbone=test_resnet", "model.attention=gate", "model.input_size=64",
         "model.normalization=dataset", "attention_prior=lesion", "augment=attnmel", "train.loss=focal",
         "train.class_repeats={melanoma: 3}", "train.passes_per_epoch=1.5", "train.batch_size=8", "train.epochs=12",
-        "train.monitor=val_accuracy", "train.stop_on=val_loss", "train.patience=2", "train.min_delta=0.05",
+        "train.monitor=val_accuracy", "train.early_stopping={monitor: val_loss, patience: 2, min_delta: 0.05}",
     ]  # fmt: skip
     killed = assert_resumes_exactly(recipe, overrides, tmp_path)
     assert killed.metadata()["stop_reason"] == "no better val_loss for 2 epochs"

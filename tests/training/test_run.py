@@ -28,7 +28,11 @@ def run(recipe: str, words: list[str], tmp_path_factory: pytest.TempPathFactory)
         "train.channels_last=true",
         "train.class_weight_power=0.5",
     ]
-    crops = ["crops.train=multi-scale", "crops.train_count=3", "crops.test=multi-scale", "crops.test_count=2"]
+    crops = [
+        "crops.train={strategy: multi-scale, count: 3}",
+        "crops.test.strategy=multi-scale",
+        "crops.test.count=2",
+    ]
     return RunDir(train(recipe, [*words, *extra, *crops], out=tmp_path_factory.mktemp("complete") / "run"))
 
 
@@ -122,7 +126,7 @@ def test_run_does_not_overwrite_another(tmp_path: Path) -> None:
 def test_early_stopping_respects_patience(recipe: str, words: list[str], tmp_path: Path) -> None:
     still = [
         "train.epochs=9",
-        "train.patience=2",
+        "train.early_stopping.patience=2",
         "train.lr=1e-12",
         "train.monitor=val_loss",
         "model.kwargs={}",
@@ -145,7 +149,7 @@ def test_stopped_run_does_not_train_after_resuming(
         raise RunError("no space")
 
     monkeypatch.setattr("lesionlens.training.run.evaluate_run", full)
-    still = ["train.epochs=9", "train.patience=2", "train.lr=1e-12", "train.monitor=val_loss"]
+    still = ["train.epochs=9", "train.early_stopping.patience=2", "train.lr=1e-12", "train.monitor=val_loss"]
     with pytest.raises(RunError, match="no space"):
         train(recipe, [*words, *still], out=tmp_path / "run")
     run_dir = RunDir(tmp_path / "run")

@@ -35,7 +35,8 @@ def test_input_size_is_that_of_the_model(overrides: list[str], size: tuple[int, 
 def test_multi_crop_baseline_trains_on_random_crops() -> None:
     recipe = load_recipe("patch/multi-crop", ["model.name=patch_densenet121_multi16"])
     crops = resolve(recipe).recipe.crops
-    assert (crops.train, crops.train_count, crops.test, crops.test_count) == ("random-square", 1, "grid", 16)
+    assert (crops.train.strategy, crops.train.count) == ("random-square", 1)
+    assert (crops.test.strategy, crops.test.count) == ("grid", 16)
 
 
 def test_uninitialized_keys_are_returned(tmp_path: Path) -> None:
@@ -64,7 +65,7 @@ MODEL_OF_CROPS = [
     "model.kwargs={crops: 5, initial: true, end: true}",
     "model.input_size=32",
     "model.normalization=unit",
-    "crops.train=full",
+    "crops.train.strategy=full",
     "train.batch_size=32",
     "train.epochs=1",
 ]
@@ -73,7 +74,7 @@ MODEL_OF_CROPS = [
 def test_model_sets_its_crops(recipe: str, words: list[str]) -> None:
     setup = set_up_run(resolve(load_recipe(recipe, [*words, *MODEL_OF_CROPS])))
     assert (setup.preprocessing.crops, setup.preprocessing.crop_count) == ("grid", 5)
-    assert setup.recipe.crops.train_count == 5
+    assert setup.recipe.crops.train.count == 5
     components = build(setup)
     assert components.module.model.num_crops == 5
     assert components.describe_model()["name"] == "test_resnet + patch+arl"
@@ -85,7 +86,10 @@ def test_model_sets_its_crops(recipe: str, words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("conflicting", "message"),
     [
-        (["crops.train=random-square"], r"takes 5 grid crops .* sets crops\.train=random-square"),
+        (
+            ["crops.train.strategy=random-square"],
+            r"takes 5 grid crops .* sets crops\.train\.strategy=random-square",
+        ),
         (["model.normalization=imagenet"], r"brightness of each crop.*model\.normalization=unit"),
         (["model.kwargs={crops: nine}"], "crops='nine' is not allowed. Set the number"),
         (["model.kwargs={crops: 8}"], "no grid of 8 crops; allowed: 5, 7"),

@@ -34,7 +34,7 @@ def small_overrides(name: str, few: Path) -> list[str]:
         "train.epochs=1", "train.batch_size=4", "train.sampling=shuffle", "train.passes_per_epoch=1",
         "train.class_repeats={}", "n_folds=null",
     ]  # fmt: skip
-    return [*overrides, "crops.train_count=1"] if ZOO[name].recipe.startswith("arl") else overrides
+    return [*overrides, "crops.train.count=1"] if ZOO[name].recipe.startswith("arl") else overrides
 
 
 @pytest.mark.parametrize("name", ZOO)

@@ -52,8 +52,13 @@ class RunInterrupted(RunError):  # noqa: N818 - like KeyboardInterrupt, not an e
     """Run that the user stopped; it can be resumed."""
 
 
-def unknown_name_message(kind: str, name: str, allowed: Iterable[str]) -> str:
-    """Return a message for an unknown name, with the closest match and all allowed names.
+def unknown_name_message(kind: str, name: str, allowed: Iterable[str], *, suggestion: str = "") -> str:
+    """Return a message for an unknown name, with a suggestion and all allowed names.
+
+    Parameters
+    ----------
+    suggestion
+        Name that was probably meant; "": the closest match, if there is one.
 
     Examples
     --------
@@ -61,6 +66,6 @@ def unknown_name_message(kind: str, name: str, allowed: Iterable[str]) -> str:
     "unknown model 'arl_cn14': did you mean 'arl_cnn14'? Allowed: arl_cnn14, resnet50"
     """
     choices = sorted(allowed)
-    near = get_close_matches(name, choices, n=1, cutoff=0.6)
+    near = [suggestion] if suggestion else get_close_matches(name, choices, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"unknown {kind} {name!r}: {hint}Allowed: {', '.join(choices)}"

@@ -160,7 +160,7 @@ class GridCrop:
         if self.count not in SUPPORTED_CROP_COUNTS:
             raise RecipeError(
                 f"there is no grid of {self.count} crops; allowed: {', '.join(map(str, SUPPORTED_CROP_COUNTS))}. "
-                "Set crops.train_count or crops.test_count, or model.kwargs.crops of a multi-crop model"
+                "Set crops.train.count or crops.test.count, or model.kwargs.crops of a multi-crop model"
             )
 
     def __call__(self, height: int, width: int, index: int, rng: np.random.Generator) -> CropBox:

@@ -60,7 +60,8 @@ def _status_caveats(run: RunData) -> Iterator[Caveat]:
 def _selection_caveats(run: RunData) -> Iterator[Caveat]:
     if run.split != "validation":
         return
-    if run.metadata.get("checkpoint") == "last" and not run.recipe.get("train", {}).get("patience"):
+    stopping = run.recipe.get("train", {}).get("early_stopping", {})
+    if run.metadata.get("checkpoint") == "last" and not stopping.get("patience"):
         yield Caveat(
             "There is no evaluated test split.",
             "These are metrics of the validation split. It selected no epoch in this run, but selecting among runs by "

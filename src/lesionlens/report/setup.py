@@ -75,16 +75,17 @@ def _architecture_label(model_config: dict[str, Any]) -> str:
 
 def _describe_input(crops: dict[str, Any]) -> str:
     """Describe the crops, the lesion box and the views that are averaged for a score."""
-    text = f"{_describe_crops(crops, 'train')} in training, {_describe_crops(crops, 'test')} in inference"
+    stages = [_describe_crops(crops.get(stage, {})) for stage in ("train", "test")]
+    text = "{} in training, {} in inference".format(*stages)
     if crops.get("roi_margin") is not None:
         text += f", within the lesion's bounding box enlarged by {crops['roi_margin']:g}"
     views = {"flips": "flips", "dihedral": "eight orientations"}.get(str(crops.get("tta")))
     return f"{text}, each in {views}; {crops['tta_average']} averaged" if views else text
 
 
-def _describe_crops(crops: dict[str, Any], stage: str) -> str:
-    count, name = crops.get(f"{stage}_count", 1), crops.get(stage, "full")
-    return "the full image" if name == "full" else f"{count} {name}"
+def _describe_crops(stage: dict[str, Any]) -> str:
+    count, strategy = stage.get("count", 1), stage.get("strategy", "full")
+    return "the full image" if strategy == "full" else f"{count} {strategy}"
 
 
 def _describe_augmentation(augment: dict[str, Any]) -> str:
@@ -97,10 +98,10 @@ def _describe_augmentation(augment: dict[str, Any]) -> str:
 
 
 def _describe_optimizer(train_config: dict[str, Any]) -> str:
-    name = train_config["optimizer"]
+    name, scheduler = train_config["optimizer"], train_config.get("lr_scheduler", {})
     return (
         f"{OPTIMIZER_NAMES.get(name, name)}, learning rate {train_config.get('lr')} "
-        f"({train_config.get('schedule', 'constant')}), batch {train_config.get('batch_size')}, "
+        f"({scheduler.get('name', 'constant')}), batch {train_config.get('batch_size')}, "
         f"weight decay {train_config.get('weight_decay') or 'none'}"
     )
 

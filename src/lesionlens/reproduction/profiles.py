@@ -73,17 +73,17 @@ class Profile:
         overrides = [
             *self._network_overrides(architecture, from_scratch), f"model.input_size={self.input_size}",
             f"train.epochs={epochs}", f"train.batch_size={self.batch_size}", "train.passes_per_epoch=1",
-            "train.optimizer=adamw", "train.lr=0.001", "train.weight_decay=0.01", "train.schedule=cosine",
-            "train.eps=1.0e-8", "train.nesterov=false", "train.patience=null", "train.precision=fp32",
+            "train.optimizer=adamw", "train.lr=0.001", "train.weight_decay=0.01", "train.lr_scheduler.name=cosine",
+            "train.eps=1.0e-8", "train.nesterov=false", "train.early_stopping.patience=null", "train.precision=fp32",
         ]  # fmt: skip
         if recipe.attention_prior.weight:
             overrides.append(
                 f"attention_prior.weight={json.dumps(self._rename_taps(recipe.attention_prior.weight))}"
             )
-        if crops.train_count > MAX_TRAIN_CROPS:
-            overrides.append(f"crops.train_count={MAX_TRAIN_CROPS}")
-        if crops.test_count > self.max_test_crops:
-            overrides.append(f"crops.test_count={self.max_test_crops}")
+        if crops.train.count > MAX_TRAIN_CROPS:
+            overrides.append(f"crops.train.count={MAX_TRAIN_CROPS}")
+        if crops.test.count > self.max_test_crops:
+            overrides.append(f"crops.test.count={self.max_test_crops}")
         if self.name == "smoke" and recipe.n_folds:
             overrides.append("fold=0")
         if data.split == "gessert2019":

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from lesionlens.runs.schema import Recipe
+from lesionlens.runs.train_schema import find_subsections
 
 TOP_LEVEL = "runs"  # title of the keys that are not in a section
 INTRO = (
@@ -24,9 +25,9 @@ class RecipeKey(NamedTuple):
     Attributes
     ----------
     section
-        Section that contains the key; empty for a top-level key.
+        Top-level section that contains the key; empty for a top-level key.
     name
-        Name of the key in its section.
+        Name of the key in its section, for example ``epochs`` or ``lr_scheduler.gamma``.
     allowed
         Type, or allowed values.
     default
@@ -49,9 +50,7 @@ class RecipeKey(NamedTuple):
 
 def recipe_keys() -> list[RecipeKey]:
     """Return all keys of a recipe in the order of the schema, top-level keys last."""
-    sections = {
-        name: model for name, field in Recipe.model_fields.items() if (model := _model_of(field.annotation))
-    }
+    sections = find_subsections(Recipe)
     keys = [key for name, model in sections.items() for key in _section_keys(name, model, model.model_fields)]
     return keys + list(
         _section_keys("", Recipe, [name for name in Recipe.model_fields if name not in sections])
@@ -88,15 +87,17 @@ def _markdown_table(title: str, keys: list[RecipeKey]) -> str:
     )
 
 
-def _model_of(annotation: object) -> type[BaseModel] | None:
-    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-
-
-def _section_keys(section: str, model: type[BaseModel], names: Iterable[str]) -> Iterator[RecipeKey]:
-    properties = model.model_json_schema()["properties"]
+def _section_keys(
+    section: str, model: type[BaseModel], names: Iterable[str], prefix: str = ""
+) -> Iterator[RecipeKey]:
+    properties, subsections = model.model_json_schema()["properties"], find_subsections(model)
     for name in names:
+        if name in subsections:
+            inner = subsections[name]
+            yield from _section_keys(section, inner, inner.model_fields, f"{prefix}{name}.")
+            continue
         entry, default = properties[name], _format_default(model, name)
-        yield RecipeKey(section, name, _format_allowed(entry), default, entry.get("description", ""))
+        yield RecipeKey(section, prefix + name, _format_allowed(entry), default, entry.get("description", ""))
 
 
 def _format_default(model: type[BaseModel], name: str) -> str:

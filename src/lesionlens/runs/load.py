@@ -1,6 +1,6 @@
 """Load recipes: a built-in recipe, a table row or a YAML file, merged over its base, with overrides."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from lesionlens.core.errors import RecipeError, unknown_name_message
 from lesionlens.runs.recipe_files import builtin_recipes, is_yaml_path, read_yaml_mapping
 from lesionlens.runs.schema import Recipe
 from lesionlens.runs.table_rows import find_row_recipe, row_recipe_names
+from lesionlens.runs.train_schema import find_subsections
 
 # key that the value of a section sets if it is a string
 SHORTHAND_KEYS = {"data": "source", "model": "name", "augment": "preset", "attention_prior": "target"}
@@ -165,23 +166,31 @@ def _apply_override(raw: dict[str, Any], override: str) -> str:
     if key in SHORTHAND_KEYS and key != "augment" and isinstance(value, str):  # a preset replaces the section
         key = f"{key}.{SHORTHAND_KEYS[key]}"
     *sections, last = key.split(".")
-    for section in sections:
-        inner = expand_shorthand(section, raw.get(section) or {})
-        if not isinstance(inner, dict):
-            raise RecipeError(
-                f"cannot apply {override!r}: {section} is {inner!r} in the recipe, not a mapping"
-            )
-        raw[section] = inner
-        raw = inner
-    raw[last] = value
+    _open_section(raw, sections, override)[last] = value
     return key
+
+
+def _open_section(raw: dict[str, Any], path: Sequence[str], override: str) -> dict[str, Any]:
+    """Return the mapping at a path, which is created if missing; a shorthand on the way becomes a mapping."""
+    for depth, name in enumerate(path, 1):
+        section = expand_shorthand(name, raw.get(name) or {})
+        if not isinstance(section, dict):
+            raise RecipeError(
+                f"cannot apply {override!r}: {'.'.join(path[:depth])} is {section!r} in the recipe, not a mapping"
+            )
+        raw[name] = section
+        raw = section
+    return raw
 
 
 def _format_error(error: Any) -> str:
     path = [str(name) for name in error["loc"]]
     key = ".".join(path)
     if error["type"] == "extra_forbidden":
-        return unknown_name_message("key", key, _sibling_keys(path[:-1]))
+        return _unknown_key_message(path)
+    if error["type"] == "model_type":
+        keys = ", ".join(sorted(_allowed_keys(path)))
+        return f"{key} is a section, not a value (got {error['input']!r}). Allowed keys: {keys}"
     if error["type"] == "missing":
         return f"{key} is missing: set it in the recipe or with {key}=…"
     if error["type"] in {"tuple_type", "list_type"}:
@@ -190,10 +199,23 @@ def _format_error(error: Any) -> str:
     return f"{f'{key}: ' if key else ''}{error['msg'].removeprefix('Value error, ')}{value}"
 
 
-def _sibling_keys(path: Iterable[str]) -> list[str]:
-    """Return the full names of all keys in the section at ``path``."""
+def _unknown_key_message(path: Sequence[str]) -> str:
+    """Return a message for an unknown key, which suggests the key of this name in a subsection if there is one."""
+    allowed = _allowed_keys(path[:-1])
+    same_name = [key for key in allowed if key.endswith(f".{path[-1]}")]
+    suggestion = same_name[0] if len(same_name) == 1 else ""
+    return unknown_name_message("key", ".".join(path), allowed, suggestion=suggestion)
+
+
+def _allowed_keys(path: Sequence[str]) -> list[str]:
+    """Return the full names of the keys in a section and its subsections; of a recipe, only those of the sections."""
     section: type[BaseModel] = Recipe
     for name in path:
-        section = section.model_fields[name].annotation  # type: ignore[assignment]
-    prefix = "".join(f"{name}." for name in path)
-    return [prefix + key for key in section.model_fields]
+        section = find_subsections(section)[name]
+    return [".".join([*path, key]) for key in _nested_keys(section)] if path else list(Recipe.model_fields)
+
+
+def _nested_keys(section: type[BaseModel]) -> Iterator[str]:
+    yield from section.model_fields
+    for name, subsection in find_subsections(section).items():
+        yield from (f"{name}.{key}" for key in _nested_keys(subsection))

@@ -166,27 +166,38 @@ class ModelRecipe(ConfigSection):
         return INPUT_NORMALIZATIONS.get(self.normalization)
 
 
-class CropRecipe(ConfigSection):
-    """Crops for training and testing; a model that takes all crops of an image at once sets them itself."""
+class TrainCropRecipe(ConfigSection):
+    """Crops for training."""
 
-    train: CropName = Field(
+    strategy: CropName = Field(
         default="full",
         description="Training crops: `full` image, `center-square`, `random-resized`, `gessert-center` (Gessert et "
         "al.: 85 % of the image), `gessert-center-336` (their code), `multi-scale` (Zhang et al.), `grid` (Gessert "
         "et al.: squares at fixed positions), `random-square` (one of that size at a random position), "
         "`attnmel-random` or `attnmel-center` (Yan 2020: 224 pixels of the central square at 256).",
     )
-    train_count: int = Field(
+    count: int = Field(
         default=1,
         ge=1,
         description="Number of training crops per image and epoch; `grid`: 5, 7, 9, 16, 25 or 36.",
     )
-    test: CropName = Field(
-        default="full", description="Crops for validation, testing and inference; values as for `train`."
+
+
+class EvalCropRecipe(ConfigSection):
+    """Crops for validation, testing and inference."""
+
+    strategy: CropName = Field(
+        default="full",
+        description="Crops for validation, testing and inference; values as for `train.strategy`.",
     )
-    test_count: int = Field(
-        default=1, ge=1, description="Number of crops per image whose scores are averaged."
-    )
+    count: int = Field(default=1, ge=1, description="Number of crops per image whose scores are averaged.")
+
+
+class CropRecipe(ConfigSection):
+    """Crops for training and testing; a model that takes all crops of an image at once sets them itself."""
+
+    train: TrainCropRecipe = TrainCropRecipe()
+    test: EvalCropRecipe = EvalCropRecipe()
     tta: TTA = Field(
         default="none",
         description="Test-time augmentation of each crop: `none`, `flips` (4 orientations) or `dihedral` (all 8 "
@@ -221,22 +232,25 @@ class CropRecipe(ConfigSection):
         """
         crops = self
         if num_crops is not None:
-            random_training = self.train == "random-square" and not fixed_positions
+            random_training = self.train.strategy == "random-square" and not fixed_positions
             crops = self._with_grid_crops(num_crops, random_training=random_training)
-        for strategy, count in ((crops.train, crops.train_count), (crops.test, crops.test_count)):
-            make_crop_strategy(strategy, count)
+        for stage in (crops.train, crops.test):
+            make_crop_strategy(stage.strategy, stage.count)
         return crops
 
     def _with_grid_crops(self, count: int, *, random_training: bool) -> "CropRecipe":
         """Replace defaults by grid crops; raise an error if other crops are set."""
         make_crop_strategy("grid", count)
-        train = ("random-square", self.train_count) if random_training else ("grid", count)
-        required = {"train": train[0], "train_count": train[1], "test": "grid", "test_count": count}
+        train = TrainCropRecipe(strategy="grid", count=count)
+        if random_training:
+            train = TrainCropRecipe(strategy="random-square", count=self.train.count)
+        required = {"train": train, "test": EvalCropRecipe(strategy="grid", count=count)}
         default, current = CropRecipe().model_dump(), self.model_dump()
         conflicts = [
-            f"crops.{key}={current[key]}"
-            for key in required
-            if current[key] not in {default[key], required[key]}
+            f"crops.{stage}.{key}={current[stage][key]}"
+            for stage, section in required.items()
+            for key, value in section
+            if current[stage][key] not in {default[stage][key], value}
         ]
         if conflicts:
             raise RecipeError(

@@ -20,6 +20,16 @@ class ConfigSection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def find_subsections(section: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """Return the keys of a section that are sections themselves, with their models."""
+    annotations = {name: field.annotation for name, field in section.model_fields.items()}
+    return {
+        name: model
+        for name, model in annotations.items()
+        if isinstance(model, type) and issubclass(model, BaseModel)
+    }
+
+
 def _auto_or_at_least(minimum: int) -> BeforeValidator:
     """Return a validator that accepts ``auto`` or an integer, with one error message for both."""
 
@@ -38,8 +48,49 @@ def _normalize_on_off(value: object) -> object:
     return ("off", "on")[value] if isinstance(value, bool) else value
 
 
+class LRSchedulerRecipe(ConfigSection):
+    """Learning rate as a function of the epoch."""
+
+    name: Literal["constant", "step", "cosine"] = Field(
+        default="constant",
+        description="Learning rate scheduler: `constant`, `step` (times `gamma` every `step_size` epochs), or "
+        "`cosine` (to zero over all epochs).",
+    )
+    step_size: int = Field(
+        default=30, ge=1, description="Number of epochs between steps of the `step` scheduler."
+    )
+    gamma: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Factor of the learning rate at each step of the `step` scheduler.",
+    )
+    first_step: int | None = Field(
+        default=None, ge=1, description="Number of epochs before the first step; null: `step_size`."
+    )
+
+
+class EarlyStoppingRecipe(ConfigSection):
+    """Early stopping, by default none."""
+
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        description="Number of epochs without improvement of `early_stopping.monitor` before early stopping; null: no "
+        "early stopping.",
+    )
+    monitor: MonitoredMetric | None = Field(
+        default=None, description="Validation metric for early stopping; null: `train.monitor`."
+    )
+    min_delta: float = Field(
+        default=0.0,
+        ge=0,
+        description="Minimum change of `early_stopping.monitor` that counts as an improvement.",
+    )
+
+
 class TrainRecipe(ConfigSection):
-    """Training: schedule, optimizer, loss, sampling, and compute settings."""
+    """Training: optimizer, learning rate, loss, sampling, and compute settings."""
 
     epochs: int = Field(default=30, ge=1, description="Number of epochs.")
     passes_per_epoch: float = Field(
@@ -60,21 +111,7 @@ class TrainRecipe(ConfigSection):
         default=0.0, ge=0, description="Weight decay; not applied to learnable attention scales (α, γ)."
     )
     eps: float = Field(default=1e-8, gt=0, description="Term added to the denominator of Adam and AdamW.")
-    schedule: Literal["constant", "step", "cosine"] = Field(
-        default="constant",
-        description="Learning rate schedule: `constant`, `step` (times `factor` every `step` epochs), or `cosine` "
-        "(to zero over all epochs).",
-    )
-    step: int = Field(default=30, ge=1, description="Number of epochs between steps of the `step` schedule.")
-    factor: float = Field(
-        default=0.5,
-        gt=0,
-        le=1,
-        description="Factor of the learning rate at each step of the `step` schedule.",
-    )
-    first_step: int | None = Field(
-        default=None, ge=1, description="Number of epochs before the first step; null: `step`."
-    )
+    lr_scheduler: LRSchedulerRecipe = LRSchedulerRecipe()
     monitor: MonitoredMetric = Field(
         default="val_auc", description="Validation metric that selects the checkpoint."
     )
@@ -82,18 +119,7 @@ class TrainRecipe(ConfigSection):
         default="best",
         description="Saved model: that of the epoch with the best `monitor`, or of the last epoch.",
     )
-    patience: int | None = Field(
-        default=None,
-        ge=1,
-        description="Number of epochs without improvement of `stop_on` before early stopping; null: no early "
-        "stopping.",
-    )
-    stop_on: MonitoredMetric | None = Field(
-        default=None, description="Validation metric for early stopping; null: `monitor`."
-    )
-    min_delta: float = Field(
-        default=0.0, ge=0, description="Minimum change of `stop_on` that counts as an improvement."
-    )
+    early_stopping: EarlyStoppingRecipe = EarlyStoppingRecipe()
     loss: Literal["cross_entropy", "focal"] = Field(
         default="cross_entropy", description="Classification loss."
     )

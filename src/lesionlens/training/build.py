@@ -250,8 +250,8 @@ def _make_datamodule(
     train_dataset = TrainDataset(
         replace(split_data["train"], sample_weights=sample_weights),
         crop_size=preprocessing.input_size,
-        crop_strategy=recipe.crops.train,
-        crops_per_image=recipe.crops.train_count,
+        crop_strategy=recipe.crops.train.strategy,
+        crops_per_image=recipe.crops.train.count,
         all_crops=setup.resolved.architecture.num_crops is not None,
         augmentation=recipe.augment,
         seed=train.seed,

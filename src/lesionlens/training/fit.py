@@ -72,7 +72,7 @@ def fit(components: RunComponents, run_dir: RunDir, *, console: Console) -> None
             best=model_checkpoint.best,
             checkpoint=config.checkpoint,
             epochs_run=len(csv_logger.rows),
-            stop_reason=f"no better {early_stopping[0].monitor} for {config.patience} epochs"
+            stop_reason=f"no better {early_stopping[0].monitor} for {config.early_stopping.patience} epochs"
             if trainer.should_stop
             else "",
         )
@@ -115,11 +115,11 @@ def make_trainer(
 
 
 def _early_stopping(config: TrainRecipe) -> list[EarlyStopping]:
-    if config.patience is None:
+    stopping = config.early_stopping
+    if stopping.patience is None:
         return []
-    return [
-        EarlyStopping(config.stop_on or config.monitor, patience=config.patience, min_delta=config.min_delta)
-    ]
+    monitor = stopping.monitor or config.monitor
+    return [EarlyStopping(monitor, patience=stopping.patience, min_delta=stopping.min_delta)]
 
 
 def _run_loop(trainer: L.Trainer, components: RunComponents, run_dir: RunDir) -> None:

@@ -189,16 +189,17 @@ def lr_factor(recipe: TrainRecipe, epoch: int) -> float:
 
     Examples
     --------
-    >>> halving = TrainRecipe(schedule="step", step=30, factor=0.5)
+    >>> halving = TrainRecipe(lr_scheduler={"name": "step", "step_size": 30, "gamma": 0.5})
     >>> [lr_factor(halving, epoch) for epoch in (0, 29, 30, 60)]
     [1.0, 1.0, 0.5, 0.25]
-    >>> later = TrainRecipe(schedule="step", step=10, first_step=20, factor=0.5)
+    >>> later = TrainRecipe(lr_scheduler={"name": "step", "step_size": 10, "first_step": 20, "gamma": 0.5})
     >>> [lr_factor(later, epoch) for epoch in (0, 19, 20, 29, 30)]
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
-    if recipe.schedule == "step":
-        beyond = epoch - (recipe.first_step or recipe.step)
-        return float(recipe.factor ** max(0, beyond // recipe.step + 1))
-    if recipe.schedule == "cosine":
+    scheduler = recipe.lr_scheduler
+    if scheduler.name == "step":
+        beyond = epoch - (scheduler.first_step or scheduler.step_size)
+        return float(scheduler.gamma ** max(0, beyond // scheduler.step_size + 1))
+    if scheduler.name == "cosine":
         return 0.5 * (1 + math.cos(math.pi * epoch / recipe.epochs))
     return 1.0

@@ -78,7 +78,7 @@ class RunSetup:
         recipe, targets = self.recipe, self.targets("train")
         return EpochSampler(
             targets,
-            crops_per_image=1 if self.resolved.architecture.num_crops else recipe.crops.train_count,
+            crops_per_image=1 if self.resolved.architecture.num_crops else recipe.crops.train.count,
             passes_per_epoch=recipe.train.passes_per_epoch,
             sampling=recipe.train.sampling,
             repeats=repeat_factors(recipe.train, targets, self.task.classes),
@@ -141,8 +141,8 @@ def _make_preprocessing(resolved: ResolvedRecipe) -> Preprocessing:
         max_short_side=data.max_short_side,
         color_constancy=data.color_constancy,
         hair_removal=data.hair_removal,
-        crops=crops.test,
-        crop_count=crops.test_count,
+        crops=crops.test.strategy,
+        crop_count=crops.test.count,
         roi_margin=crops.roi_margin,
         tta=crops.tta,
         aggregate=crops.tta_average,
