@@ -16,6 +16,15 @@ def disc(row: int, column: int, radius: int) -> np.ndarray:
     return (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
 
 
+def soft_disc(row: int, column: int, radius: int) -> np.ndarray:
+    """Render a disc with a soft edge that has all gray levels around the threshold."""
+    rows, columns = np.ogrid[:40, :50]
+    distance = np.hypot(rows - row, columns - column) - radius
+    soft = np.clip(128 - 40 * distance, 0, 255).astype(np.uint8)
+    soft[row, column - 3 : column + 4] = range(125, 132)
+    return soft
+
+
 PAIRS = [
     (disc(20, 25, 12), disc(20, 25, 12)),
     (disc(20, 25, 12), disc(22, 27, 10)),
@@ -39,9 +48,9 @@ def official(folder: Path, true: np.ndarray, sent: np.ndarray) -> dict[str, floa
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_every_score_equals_the_official_scorer(tmp_path: Path) -> None:
-    """Of each image and of all together; also of grey masks, which are cut in the middle."""
-    grey = np.random.default_rng(0).integers(0, 256, (2, 40, 50), dtype=np.uint8)
-    pairs = [*((np.uint8(255) * true, np.uint8(255) * sent) for true, sent in PAIRS), (grey[0], grey[1])]
+    """Of each image and of all together; also of soft masks, whose threshold is half of the range."""
+    pairs = [(np.uint8(255) * true, np.uint8(255) * sent) for true, sent in PAIRS]
+    pairs.append((soft_disc(20, 25, 12), soft_disc(22, 26, 10)))
     expected = [official(tmp_path / str(number), *pair) for number, pair in enumerate(pairs)]
     name = "ISIC_0000000_segmentation.png"
     folders = [tmp_path / str(number) for number in range(len(pairs))]

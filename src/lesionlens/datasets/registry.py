@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from lesionlens.core.errors import DataError, unknown_name_message
+from lesionlens.datasets.file_checks import check_files
 from lesionlens.datasets.issues import IssueCollector
 from lesionlens.datasets.readers import (
     custom,
@@ -19,7 +20,7 @@ from lesionlens.datasets.readers import (
 )
 from lesionlens.datasets.readers.base import DatasetReader, add_synthetic_ground_truth
 from lesionlens.datasets.table import LesionTable
-from lesionlens.datasets.validation import RawTable, build_table_frame, find_unusable_files
+from lesionlens.datasets.validation import RawTable, build_table_frame
 
 
 def _read_either_isic2018(root: Path, issues: IssueCollector) -> RawTable:
@@ -73,15 +74,7 @@ def load_table(
     issues = IssueCollector()
     raw_table = add_synthetic_ground_truth(reader(root, issues), root)
     frame = build_table_frame(raw_table, issues, source=name)
-    unusable = find_unusable_files(frame, verify_images=verify_images)
-    issues.add_error(
-        "files that cannot be read", unusable.images, hint="Download them again, or remove them."
-    )
-    issues.add_warning(
-        "masks that cannot be used",
-        unusable.masks,
-        hint="Steps that need a mask raise an error; all others ignore it.",
-    )
+    check_files(frame, issues, verify_images=verify_images)
     issues.raise_errors(f"{name}:{root}")
     return LesionTable(name, root, frame, raw_table.classes, issues.warnings, issues.excluded)
 

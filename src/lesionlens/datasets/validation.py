@@ -1,23 +1,16 @@
 """Join the rows of a reader with the files of a dataset, and check them: the frame of a ``LesionTable``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from lesionlens.core.errors import DataError, ImageError
 from lesionlens.core.missing import is_missing
-from lesionlens.core.prefetch import prefetch
 from lesionlens.datasets.file_layout import ImageIndex
 from lesionlens.datasets.issues import IssueCollector, pluralize
 from lesionlens.datasets.table import TABLE_COLUMNS
-from lesionlens.imaging.decode import read_header, read_rgb
-from lesionlens.imaging.masks import load_mask
-from lesionlens.imaging.superpixels import union_of_features
 
 MAX_AGE = 120.0  # years; a higher age is a typing error
 
@@ -155,62 +148,3 @@ def _check_classes(rows: pd.DataFrame, classes: tuple[str, ...], issues: IssueCo
         issues.add_warning(
             "classes without an image", missing, hint="A model cannot learn them from this table."
         )
-
-
-class UnusableFiles(NamedTuple):
-    """Reasons why image and mask files cannot be used, one per file."""
-
-    images: tuple[str, ...]
-    masks: tuple[str, ...]
-
-
-def find_unusable_files(frame: pd.DataFrame, *, verify_images: bool) -> UnusableFiles:
-    """Check that every image can be read.
-
-    Parameters
-    ----------
-    frame
-        Columns ``path``, ``mask_path`` and ``feature_mask_paths``.
-    verify_images
-        Decode every image, and check that its masks can be read and have its aspect ratio. Default: read only the
-        headers of the images.
-    """
-    rows = frame[["path", "mask_path", "feature_mask_paths"]].itertuples(index=False, name=None)
-    if verify_images:
-        errors = list(prefetch(_decode_errors, rows))
-    else:
-        errors = [(reason, ()) for reason in prefetch(_header_error, frame["path"])]
-    images = tuple(reason for reason, _ in errors if reason)
-    return UnusableFiles(images, tuple(reason for _, reasons in errors for reason in reasons))
-
-
-def _header_error(path: str) -> str:
-    try:
-        read_header(Path(path))
-    except ImageError as error:
-        return str(error)
-    return ""
-
-
-def _decode_errors(row: tuple[str, str, str]) -> tuple[str, tuple[str, ...]]:
-    try:
-        # A small target size allows scaled JPEG decoding; every byte is still read.
-        image = read_rgb(Path(row[0]), max_short_side=64)
-    except ImageError as error:
-        return str(error), ()
-    return "", tuple(_mask_errors(image, *row))
-
-
-def _mask_errors(
-    image: npt.NDArray[np.uint8], path: str, mask_path: str, feature_mask_paths: str
-) -> Iterator[str]:
-    shape = (image.shape[0], image.shape[1])
-    try:
-        if mask_path:
-            load_mask(Path(mask_path), shape, image_path=path)
-    except DataError as error:
-        yield str(error)
-    try:
-        union_of_features(feature_mask_paths, shape)
-    except DataError as error:
-        yield str(error)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -78,10 +78,19 @@ def to_rgb(image: ImageFile.ImageFile) -> Image.Image:
 
 def _from_16_bits(image: ImageFile.ImageFile) -> Image.Image:
     """Return the upper 8 bits of each gray sample (Pillow itself would clip at 255)."""
-    tags = getattr(image, "tag_v2", {})
-    bits = int(tags.get(_BITS_PER_SAMPLE, (16,))[0])  # 12 in some TIFF files of mode I;16
-    gray = np.clip(np.asarray(image) >> (bits - 8), 0, 255).astype(np.uint8)
-    return Image.fromarray(255 - gray if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else gray).convert("RGB")
+    gray = np.clip(_16_bit_levels(np.asarray(image), image) >> (_bits_per_sample(image) - 8), 0, 255)
+    return Image.fromarray(gray.astype(np.uint8)).convert("RGB")
+
+
+def _16_bit_levels(values: NDArray[Any], image: ImageFile.ImageFile) -> NDArray[Any]:
+    """Return gray levels whose white is the largest one; some TIFF files store white as 0."""
+    white_is_zero = getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    return 2 ** _bits_per_sample(image) - 1 - values if white_is_zero else values
+
+
+def _bits_per_sample(image: ImageFile.ImageFile) -> int:
+    """Return the bits of a gray sample: 16, or 12 in some TIFF files of mode I;16."""
+    return int(getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (16,))[0])
 
 
 def exif_transpose(image: ImageFile.ImageFile) -> Image.Transpose | None:
@@ -204,19 +213,63 @@ def read_rgb(path: Path, *, max_short_side: int | None = None) -> npt.NDArray[np
         return pixels if transpose is None else np.array(Image.fromarray(pixels).transpose(transpose))
 
 
-def read_samples(path: Path) -> npt.NDArray[np.uint8 | np.uint16]:
-    """Decode an image upright without reducing 16-bit gray to 8 bits: (h, w, 3), or 16-bit gray (h, w, 1).
+class Samples(NamedTuple):
+    """Decoded samples of an image, upright, without conversion to RGB.
+
+    Attributes
+    ----------
+    values
+        Gray levels or palette indices, (h, w), or 8-bit RGB, (h, w, 3).
+    alpha
+        Opacity, (h, w), 0 for transparent; None without transparency.
+    palette
+        RGB values of the palette indices, (k, 3); None without a palette.
+    format
+        Format of the file, such as ``PNG``.
+    reduced
+        Whether 16 bits per channel were reduced to their upper 8, as the decoder does for color.
+    """
+
+    values: NDArray[Any]
+    alpha: NDArray[np.uint8] | None
+    palette: NDArray[np.uint8] | None
+    format: str
+    reduced: bool
+
+
+def read_samples(path: Path) -> Samples:
+    """Decode the samples of an image as they are stored, for masks.
 
     Raises
     ------
     ImageError
-        As ``read_rgb``.
+        As ``read_rgb``, but 32-bit samples are allowed.
     """
     with _open_image(path) as image:
+        reduced = ";16" in str(image.tile) and not image.mode.startswith("I")
         image.load()
-        wide = image.mode.startswith("I;16")  # 8 bits would lose its lower half
-        samples, transpose = image if wide else to_rgb(image), exif_transpose(image)
-        return np.atleast_3d(np.asarray(samples if transpose is None else samples.transpose(transpose)))
+        transpose = exif_transpose(image)
+        upright = image if transpose is None else image.transpose(transpose)
+        alpha = np.asarray(upright.convert("RGBA").getchannel("A")) if image.has_transparency_data else None
+        values, palette = _sample_values(upright, image)
+        return Samples(values, alpha, palette, image.format or "", reduced)
+
+
+def _sample_values(
+    upright: Image.Image, image: ImageFile.ImageFile
+) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
+    """Return gray levels or colors, or palette indices with the palette."""
+    if upright.mode.startswith("I;16"):
+        return _16_bit_levels(np.asarray(upright), image), None
+    if upright.mode in ("P", "PA"):
+        palette = np.zeros((256, 3), np.uint8)  # a file may have fewer entries than indices
+        entries = np.array(upright.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
+        palette[: len(entries)] = entries
+        return np.asarray(upright if upright.mode == "P" else upright.getchannel("P")), palette
+    if upright.mode in ("1", "L", "LA", "La", "I", "F"):
+        values = np.asarray(upright if upright.mode in ("1", "L", "I", "F") else upright.getchannel("L"))
+        return values.astype(np.uint8) if upright.mode == "1" else values, None
+    return np.asarray(upright.convert("RGB")), None
 
 
 class _JpegScale(NamedTuple):

@@ -4,21 +4,20 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
 from lesionlens.core.errors import DataError
 from lesionlens.core.fileio import atomic_write
-from lesionlens.imaging.decode import read_rgb, read_samples
+from lesionlens.imaging.decode import read_samples
+from lesionlens.imaging.mask_encoding import lesion_pixels, structure_pixels
 
-BinaryMask = npt.NDArray[np.bool_]
+BinaryMask = NDArray[np.bool_]
 ImageSize = tuple[int, int]
 """Height and width in pixels."""
 
 ASPECT_TOLERANCE = 0.01
-MASK_THRESHOLD = 128  # gray levels above it are lesion, as in the official scorer of the ISIC challenges
 MASK_SUFFIX = "_segmentation.png"  # the official name: ISIC_0000000_segmentation.png
 
 
@@ -33,18 +32,23 @@ def read_mask(path: Path, *, size: ImageSize | None = None, nonzero: bool = Fals
         Height and width of the image. A mask of another size but the same aspect ratio is resized with
         nearest-neighbor interpolation. Default: the size of the file.
     nonzero
-        Which pixels belong to the mask. False, for lesion masks: those above ``MASK_THRESHOLD``, or the ones if the
-        file has only zeros and ones, so that JPEG noise around an outline is ignored. True, for masks of
-        structures: every pixel that is not 0, also in files with one bit per structure (up to 16 bits).
+        Which pixels belong to the mask. False, for lesion masks: see ``lesion_pixels``. True, for masks of structures:
+        see ``structure_pixels``.
 
     Raises
     ------
     ImageError
         The file is missing or damaged.
     DataError
-        Its aspect ratio is not that of ``size``.
+        It is ambiguous which pixels are inside, or the aspect ratio is not that of ``size``.
     """
-    mask = _nonzero_pixels(path) if nonzero else _bright_pixels(path)
+    samples = read_samples(path)
+    try:
+        mask = structure_pixels(samples) if nonzero else lesion_pixels(samples)
+    except ValueError as error:
+        raise DataError(
+            f"the mask {path} is ambiguous: {error}. Save it with 0 outside and 255 inside"
+        ) from error
     if size is None:
         return mask
     check_aspect_ratio(path, mask.shape, size)
@@ -73,7 +77,7 @@ def load_mask(path: Path, size: ImageSize, *, image_path: str | Path) -> NDArray
     ImageError
         The mask cannot be read.
     DataError
-        Its aspect ratio is not that of the image.
+        It is ambiguous which pixels are inside, or the aspect ratio is not that of the image.
     """
     mask = read_mask(path)
     check_aspect_ratio(path, mask.shape, size, image_path=image_path)
@@ -81,15 +85,6 @@ def load_mask(path: Path, size: ImageSize, *, image_path: str | Path) -> NDArray
     if mask.shape != size:
         image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     return np.where(np.asarray(image) >= 128, 255, 0).astype(np.uint8)
-
-
-def _bright_pixels(path: Path) -> BinaryMask:
-    gray = read_rgb(path).max(axis=2)
-    return np.asarray(gray > (MASK_THRESHOLD if gray.max() > 1 else 0))
-
-
-def _nonzero_pixels(path: Path) -> BinaryMask:
-    return np.asarray((read_samples(path) != 0).any(axis=2), dtype=np.bool_)
 
 
 def check_aspect_ratio(
