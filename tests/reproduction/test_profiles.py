@@ -45,7 +45,7 @@ def test_every_recipe_keeps_its_mechanism_balance_and_prior(name: str, rows: lis
 def test_keys_of_nested_sections_are_overridden_one_by_one() -> None:
     name = "arl/table3:arl-cnn50-melanoma"
     before = load_recipe(name)
-    after = load_recipe(name, PROFILES["short"].overrides(name, before))
+    after = load_recipe(name, PROFILES["short"].overrides(before))
     assert after.train.lr_scheduler == before.train.lr_scheduler.model_copy(update={"name": "cosine"})
     assert after.train.early_stopping.patience is None
     assert after.crops.train == before.crops.train.model_copy(update={"count": 2})
