@@ -40,15 +40,17 @@ SPLIT = DatasetSplits({"train": ("a", "b"), "validation": ("c",), "test": ("d",)
 def test_new_images_are_trained_and_duplicates_are_not(tmp_path: Path) -> None:
     base = make_table(tmp_path / "base", "abcd", seed=0, part="train")
     extra = make_table(tmp_path / "extra", ["e", "f", "g", "h", "i", "d"], seed=50)
+    tested = make_table(tmp_path / "tested", ["j"], seed=60, part="test")
     write_image(tmp_path / "extra" / "f.jpg", 3)  # the same bytes as d
     write_image(tmp_path / "extra" / "g.jpg", 0, mirrored=True)  # a, mirrored
     write_image(tmp_path / "extra" / "h.jpg", 50)  # the same bytes as e
     (tmp_path / "extra" / "i.jpg").write_text("no image")
-    extended = add_extra_training_images(base, SPLIT, [extra])
+    extended = add_extra_training_images(base, SPLIT, [extra, tested])
     reasons = dict(extended.excluded)
     assert extended.splits.splits == {"train": ("a", "b", "e"), "validation": ("c",), "test": ("d",)}
-    assert extended.splits.description == "custom; 1 extra image of extra in the training split"
-    assert list(reasons) == ["f", "g", "h", "i", "d"]
+    assert extended.splits.description == "custom; 1 extra image of extra, tested in the training split"
+    assert list(reasons) == ["f", "g", "h", "i", "d", "j"]
+    assert reasons["j"] == "in the official test split of its dataset, which never trains"
     assert reasons["f"] == "the same file as d"
     assert reasons["g"].startswith("a near-duplicate (")
     assert reasons["g"].endswith(") of a")

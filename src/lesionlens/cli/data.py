@@ -11,8 +11,8 @@ SplitNameOption = Annotated[
     str | None,
     typer.Option(
         "--split",
-        help="official, group_holdout, group_kfold, image_kfold, gessert2019, datta2021, or a CSV file with the "
-        "columns image_id,split.",
+        help="auto (official splits if there are any, else group_holdout), official, group_holdout, group_kfold, "
+        "image_kfold, gessert2019, datta2021, or a CSV file with the columns image_id,split.",
     ),
 ]
 FoldsOption = Annotated[int | None, typer.Option(help="Number of folds.")]
@@ -22,6 +22,12 @@ ValFractionOption = Annotated[
     float, typer.Option(min=0, max=1, help="Fraction of the lesions for validation.")
 ]
 TestFractionOption = Annotated[float, typer.Option(min=0, max=1, help="Fraction of the lesions for test.")]
+TrainSplitNamesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--train-split-name", help="Name of a training split in a CSV file; repeat for each. Default: train."
+    ),
+]
 ValSplitNameOption = Annotated[str, typer.Option(help="Name of the validation split in a CSV file.")]
 TestSplitNameOption = Annotated[str, typer.Option(help="Name of the test split in a CSV file.")]
 CheckpointSplitOption = Annotated[
@@ -44,6 +50,7 @@ def audit_command(
     seed: SplitSeedOption = 0,
     val_fraction: ValFractionOption = 0.15,
     test_fraction: TestFractionOption = 0.15,
+    train_split_name: TrainSplitNamesOption = None,
     val_split_name: ValSplitNameOption = "validation",
     test_split_name: TestSplitNameOption = "test",
     checkpoint_split: CheckpointSplitOption = "validation",
@@ -63,6 +70,7 @@ def audit_command(
     from lesionlens.datasets.audit.audit import audit_tables
     from lesionlens.datasets.audit.report import format_audit, write_audit, write_duplicate_contact_sheet
     from lesionlens.datasets.registry import load_table, parse_source
+    from lesionlens.datasets.split_names import SplitNames
     from lesionlens.datasets.splits.factory import make_splits
 
     custom = {source for source in sources if parse_source(source)[0] == "table"}
@@ -77,8 +85,7 @@ def audit_command(
             seed=seed,
             n_folds=folds,
             fold=fold,
-            val_split_name=val_split_name,
-            test_split_name=test_split_name,
+            split_names=SplitNames.from_options(train_split_name, val_split_name, test_split_name),
             checkpoint_split=checkpoint_split,
         )
     stderr = Console(stderr=True)
@@ -94,12 +101,13 @@ def audit_command(
 
 def split_command(
     source: Annotated[str, typer.Argument(help="NAME:ROOT, or the path of a table or folder.")],
-    name: SplitNameOption = "group_holdout",
+    name: SplitNameOption = "auto",
     folds: FoldsOption = None,
     fold: FoldOption = None,
     seed: SplitSeedOption = 0,
     val_fraction: ValFractionOption = 0.15,
     test_fraction: TestFractionOption = 0.15,
+    train_split_name: TrainSplitNamesOption = None,
     val_split_name: ValSplitNameOption = "validation",
     test_split_name: TestSplitNameOption = "test",
     checkpoint_split: CheckpointSplitOption = "validation",
@@ -111,19 +119,19 @@ def split_command(
     from rich.table import Table
 
     from lesionlens.datasets.registry import load_table
+    from lesionlens.datasets.split_names import SplitNames
     from lesionlens.datasets.splits.factory import make_splits
 
     table = load_table(source, classes=classes)
     splits = make_splits(
         table,
-        name=name or "group_holdout",
+        name=name or "auto",
         val_fraction=val_fraction,
         test_fraction=test_fraction,
         seed=seed,
         n_folds=folds,
         fold=fold,
-        val_split_name=val_split_name,
-        test_split_name=test_split_name,
+        split_names=SplitNames.from_options(train_split_name, val_split_name, test_split_name),
         checkpoint_split=checkpoint_split,
     )
     splits.save(out)

@@ -13,6 +13,8 @@ from lesionlens.datasets.issues import pluralize
 from lesionlens.datasets.splits.base import DatasetSplits
 from lesionlens.datasets.table import LesionTable
 
+OFFICIAL_TEST_IMAGE = "in the official test split of its dataset, which never trains"
+
 
 @dataclass(frozen=True)
 class ExtendedTable:
@@ -44,9 +46,9 @@ def add_extra_training_images(
 
     Zhang et al. 2019, section IV.A, add 1,320 images of the ISIC Archive.
 
-    An extra image is excluded if it has the ID of another image, has the lesion or patient ID of a validation or
-    test image, cannot be read, or is an exact or near duplicate of an image of any split or of an earlier extra
-    image.
+    An extra image is excluded if it is in the official test split of its dataset, has the ID of another image, has the
+    lesion or patient ID of a validation or test image, cannot be read, or is an exact or near duplicate of an image of
+    any split or of an earlier extra image.
 
     Parameters
     ----------
@@ -99,8 +101,12 @@ def _excluded_by_id(rows: pd.DataFrame, table: LesionTable, splits: DatasetSplit
     patients = set(held_out["patient_id"]) - {""}
     image_ids = set(base["image_id"])
     reasons: dict[int, str] = {}
-    for row, image, lesion, patient in rows[["image_id", "lesion_id", "patient_id"]].itertuples():
-        if image in image_ids:
+    for row, image, lesion, patient, official in rows[
+        ["image_id", "lesion_id", "patient_id", "split"]
+    ].itertuples():
+        if official == "test":
+            reasons[row] = OFFICIAL_TEST_IMAGE
+        elif image in image_ids:
             reasons[row] = f"another image has the id {image}"
         elif lesion in lesions:
             reasons[row] = f"shows lesion {lesion}, which is in the validation or test split"

@@ -49,10 +49,10 @@ class DataRecipe(ConfigSection):
         description="Labels of a custom table if LesionLens does not know them as diagnoses; null: known diagnoses.",
     )
     split: str = Field(
-        default="group_holdout",
-        description="Split: `group_holdout` (stratified, all images of a lesion together), `official`, "
-        "`group_kfold` (by lesion), `image_kfold`, `gessert2019`, `datta2021`, or the path of a CSV file with the "
-        "columns `image_id,split`.",
+        default="auto",
+        description="Split: `auto` (`official` if the dataset has official splits, else `group_holdout`), "
+        "`group_holdout` (stratified, all images of a lesion together), `official`, `group_kfold` (by lesion), "
+        "`image_kfold`, `gessert2019`, `datta2021`, or the path of a CSV file with the columns `image_id,split`.",
     )
     val_fraction: Fraction = Field(
         default=0.15,
@@ -65,9 +65,14 @@ class DataRecipe(ConfigSection):
     split_seed: int = Field(
         default=0, ge=0, description="Random seed of the split, which all runs of a recipe have in common."
     )
+    train_split_names: tuple[str, ...] = Field(
+        default=("train",),
+        description="Names of the training splits in a split file, for example `[cv1, cv2]`. The defaults of this key "
+        "and the next two mean all usual spellings, such as `training`, `val` and `hold-out`. A split of "
+        "another name is an error.",
+    )
     val_split_name: str = Field(
-        default="validation",
-        description="Name of the validation split in a split file; images of unnamed splits are training images.",
+        default="validation", description="Name of the validation split in a split file."
     )
     test_split_name: str = Field(default="test", description="Name of the test split in a split file.")
     checkpoint_split: Literal["validation", "test"] = Field(

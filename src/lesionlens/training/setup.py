@@ -15,6 +15,7 @@ from lesionlens.datasets.audit.leakage import find_leakage
 from lesionlens.datasets.excluded import ExcludedImage
 from lesionlens.datasets.extra_sources import add_extra_training_images
 from lesionlens.datasets.registry import load_table
+from lesionlens.datasets.split_names import SplitNames
 from lesionlens.datasets.splits.base import DatasetSplits
 from lesionlens.datasets.splits.factory import make_splits
 from lesionlens.datasets.table import LesionTable
@@ -203,8 +204,7 @@ def _split_table(
         seed=data.split_seed,
         n_folds=recipe.n_folds,
         fold=recipe.fold,
-        val_split_name=data.val_split_name,
-        test_split_name=data.test_split_name,
+        split_names=SplitNames(data.train_split_names, data.val_split_name, data.test_split_name),
         checkpoint_split=data.checkpoint_split,
     )
     excluded = [ExcludedImage(image_id, "", reason) for image_id, reason in splits.excluded]

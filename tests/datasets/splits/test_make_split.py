@@ -1,6 +1,7 @@
 """Factory of splits: every name, no lesion in two splits, and errors that list allowed values."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -64,6 +65,68 @@ def test_selecting_on_the_test_split_has_a_caveat(make_table: MakeTable, name: s
         for remark in split.caveats
     )
     assert not any("checkpoint_split" in remark.text for remark in default.caveats)
+
+
+def official(make_table: MakeTable, pattern: list[str]) -> LesionTable:
+    """Make a table whose lesions are in official splits in turn."""
+    table = make_table(60)
+    lesions = sorted(set(table.frame["lesion_id"]), key=lambda name: int(name[1:]))
+    names = {lesion: pattern[n % len(pattern)] for n, lesion in enumerate(lesions)}
+    return replace(table, frame=table.frame.assign(split=table.frame["lesion_id"].map(names)))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "uses_official"),
+    [
+        (["train", "train", "test"], True),
+        (["train", "train", "validation", "test"], True),
+        (["train", "train", "validation"], True),
+        (["train", "train", "test", ""], True),
+        (["train"], False),
+        ([""], False),
+    ],
+)
+def test_auto_uses_official_splits_where_there_are_any(
+    make_table: MakeTable, pattern: list[str], uses_official: bool
+) -> None:
+    table = official(make_table, pattern)
+    split = make(table, "auto")
+    assert split.description.startswith("the official splits") == uses_official
+    tested = table.frame["image_id"][table.frame["split"] == "test"]
+    assert set(split.splits.get("test", ())) == set(tested) or not uses_official
+    assert any("in no official split" in remark.text for remark in split.caveats) == ("" in pattern[1:])
+
+
+def test_auto_refuses_a_test_split_without_training_split(make_table: MakeTable) -> None:
+    with pytest.raises(DataError, match=r"has an official test split \(\d+ images\) but no training split"):
+        make(official(make_table, ["test", ""]), "auto")
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("group_holdout", {}), ("group_kfold", {"n_folds": 3, "fold": 0})]
+)
+def test_unused_official_test_images_are_counted(
+    make_table: MakeTable, name: str, options: dict[str, Any]
+) -> None:
+    table = official(make_table, ["train", "train", "test"])
+    split = make(table, name, **options)
+    tested = set(table.frame["image_id"][table.frame["split"] == "test"])
+    trained = tested & {*split.splits["train"], *split.splits["validation"]}
+    assert any(f"{len(trained)} of its {len(tested)} test images" in remark.text for remark in split.caveats)
+    assert not any("are not used" in remark.text for remark in make(table, "official").caveats)
+
+
+def test_split_file_against_official_splits_is_told(make_table: MakeTable, tmp_path: Any) -> None:
+    table = official(make_table, ["train", "validation", "test"])
+    frame = table.frame
+    frame.assign(split=frame["split"].replace({"test": "train"}))[["image_id", "split"]].to_csv(
+        tmp_path / "s.csv", index=False
+    )
+    assert any(
+        "test images are in the training" in remark.text for remark in make(table, str(tmp_path / "s.csv")).caveats
+    )
+    frame[["image_id", "split"]].to_csv(tmp_path / "s.csv", index=False)
+    assert not any("official" in remark.text for remark in make(table, str(tmp_path / "s.csv")).caveats)
 
 
 @pytest.mark.parametrize(

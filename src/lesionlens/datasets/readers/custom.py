@@ -1,7 +1,8 @@
 """Custom images: a CSV or Parquet file with one row per image, specified as ``table:FILE``.
 
 Required are a column ``image``, ``image_id`` or ``path`` and a column ``label`` or ``diagnosis``. Every other column of
-``LesionTable`` is optional; ``part`` is accepted for ``split``. Paths are relative to the directory of the file.
+``LesionTable`` is optional; ``part``, and any column of names of splits, is accepted for ``split``. Paths are relative
+to the directory of the file.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from lesionlens.core.taxonomy import DIAGNOSES, canonical_name, sort_classes
 from lesionlens.datasets.file_layout import ImageIndex, find_images, strip_image_suffix, unique_stems
 from lesionlens.datasets.issues import IssueCollector, pluralize
 from lesionlens.datasets.readers.base import DatasetReader
+from lesionlens.datasets.split_names import UNUSED_SPLIT_COLUMNS, canonical_split_name, use_split_column
 from lesionlens.datasets.table import SPLITS, TABLE_COLUMNS
 from lesionlens.datasets.validation import RawTable
 
@@ -71,7 +73,6 @@ _IMAGE_COLUMNS = ("path", "image", "image_id")
 _LABEL_COLUMNS = ("diagnosis", "label")
 _TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 _OPTIONAL_COLUMNS = tuple(name for name in TABLE_COLUMNS if name not in ("image_id", "path", "diagnosis"))
-_SPLIT_SPELLINGS = {"training": "train", "val": "validation", "valid": "validation", "testing": "test"}
 _MAX_DEPTH = 8  # levels of directories below the table that are searched for an ID
 
 
@@ -145,8 +146,7 @@ def read_unlabeled(path: Path, issues: IssueCollector) -> pd.DataFrame | None:
 def _read_file(path: Path) -> pd.DataFrame:
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a table; name the table: {guess_table_path(path)}")
-    frame = read_table(path, lowercase_columns=True)
-    return frame if "split" in frame else frame.rename(columns={"part": "split"})
+    return use_split_column(read_table(path, lowercase_columns=True))
 
 
 def guess_table_path(folder: Path) -> str:
@@ -168,6 +168,13 @@ def _require_column(frame: pd.DataFrame, names: tuple[str, ...], path: Path, con
 def _warn_misspelled_columns(frame: pd.DataFrame, issues: IssueCollector) -> None:
     """Warn about misspelled columns: without ``lesion_id``, splits would silently separate images of one lesion."""
     known = (*TABLE_COLUMNS, *_IMAGE_COLUMNS, *_LABEL_COLUMNS)
+    has_split = "split" in frame
+    unused = [f"{name!r}" for name in frame.columns if not has_split and UNUSED_SPLIT_COLUMNS.fullmatch(name)]
+    issues.add_warning(
+        "columns that look like splits are not used",
+        unused,
+        hint="Write train, validation or test into a column split, or into a split file for data.split.",
+    )
     for name in frame.columns:
         near = get_close_matches(name, _OPTIONAL_COLUMNS, n=1, cutoff=0.8)
         if name not in known and near:
@@ -208,10 +215,10 @@ def _resolve_mask_paths(rows: pd.DataFrame, folder: Path, issues: IssueCollector
 
 
 def _parse_splits(column: pd.Series, issues: IssueCollector) -> pd.Series:
-    names = column.str.lower().map(lambda cell: "" if is_missing(cell) else _SPLIT_SPELLINGS.get(cell, cell))
-    unknown = column[~names.isin([*SPLITS, ""])]
+    names = column.map(canonical_split_name)
+    unknown = column[(names == "") & ~column.map(is_missing)]
     issues.add_error("unknown splits", unknown, hint=f"Allowed: {', '.join(SPLITS)}, or an empty cell.")
-    return names.where(names.isin(SPLITS), "")
+    return names
 
 
 def detect_custom_table(path: Path) -> bool:

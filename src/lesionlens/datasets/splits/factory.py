@@ -3,10 +3,17 @@
 from pathlib import Path
 
 from lesionlens.core.errors import DataError, unknown_name_message
+from lesionlens.datasets.split_names import SplitNames
 from lesionlens.datasets.splits.base import CheckpointSplit, DatasetSplits
 from lesionlens.datasets.splits.from_file import splits_from_csv
 from lesionlens.datasets.splits.published import GESSERT2019_NUM_FOLDS, datta2021, gessert2019
-from lesionlens.datasets.splits.strategies import group_holdout, group_kfold, image_kfold, official_splits
+from lesionlens.datasets.splits.strategies import (
+    choose_strategy,
+    group_holdout,
+    group_kfold,
+    image_kfold,
+    official_splits,
+)
 from lesionlens.datasets.table import LesionTable
 
 __all__ = [
@@ -19,7 +26,7 @@ __all__ = [
     "splits_from_csv",
 ]
 
-SPLIT_NAMES = ("official", "group_holdout", "group_kfold", "image_kfold", "gessert2019", "datta2021")
+SPLIT_NAMES = ("auto", "official", "group_holdout", "group_kfold", "image_kfold", "gessert2019", "datta2021")
 _FOLD_STRATEGIES = ("group_kfold", "image_kfold", "gessert2019")
 
 
@@ -32,8 +39,7 @@ def make_splits(
     seed: int,
     n_folds: int | None = None,
     fold: int | None = None,
-    val_split_name: str = "validation",
-    test_split_name: str = "test",
+    split_names: SplitNames | None = None,
     checkpoint_split: CheckpointSplit = "validation",
 ) -> DatasetSplits:
     """Split a table by a named strategy or a file.
@@ -41,7 +47,8 @@ def make_splits(
     Parameters
     ----------
     name
-        One of ``SPLIT_NAMES``, or the path of a CSV file with the columns ``image_id,split``.
+        One of ``SPLIT_NAMES``, or the path of a CSV file with the columns ``image_id,split``. ``auto``: the official
+        splits of the table if it has any, otherwise ``group_holdout``.
     val_fraction
         Fraction of the training images (of all images for ``group_holdout``) held out for validation, if the strategy
         has no validation split.
@@ -52,8 +59,8 @@ def make_splits(
     n_folds, fold
         Number of folds and index of the fold, from 0, for ``group_kfold``, ``image_kfold`` and ``gessert2019`` (three
         folds).
-    val_split_name, test_split_name
-        Names of the validation and test splits in a file; all other names are training.
+    split_names
+        Names of the splits in a file; default: the usual spellings of train, validation and test.
     checkpoint_split
         ``test``: the test split selects the checkpoint, as in some published code. Results are then optimistically
         biased.
@@ -63,6 +70,7 @@ def make_splits(
     DataError
         The name or the fold is unknown, or the strategy does not apply to the table.
     """
+    name = choose_strategy(table) if name == "auto" else name
     n_folds, fold = _check_folds(name, n_folds, fold)
     match name:
         case "official":
@@ -99,13 +107,7 @@ def make_splits(
             )
     if not Path(name).suffix and not Path(name).exists():
         raise DataError(f"{unknown_name_message('split', name, SPLIT_NAMES)}, or the path of a CSV file")
-    return splits_from_csv(
-        table,
-        Path(name),
-        val_split_name=val_split_name,
-        test_split_name=test_split_name,
-        checkpoint_split=checkpoint_split,
-    )
+    return splits_from_csv(table, Path(name), split_names or SplitNames(), checkpoint_split=checkpoint_split)
 
 
 def _check_folds(name: str, n_folds: int | None, fold: int | None) -> tuple[int, int]:

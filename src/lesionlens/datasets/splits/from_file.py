@@ -6,24 +6,25 @@ import numpy as np
 import pandas as pd
 
 from lesionlens.core.errors import DataError
+from lesionlens.core.missing import is_missing
 from lesionlens.core.tabular import read_table
+from lesionlens.datasets.image_ids import match_image_ids
 from lesionlens.datasets.issues import pluralize
+from lesionlens.datasets.split_names import SplitNames, assign_splits, use_split_column
 from lesionlens.datasets.splits.base import (
     CheckpointSplit,
     DatasetSplits,
     ValidationSpec,
     add_validation_split,
 )
+from lesionlens.datasets.splits.strategies import unused_official_caveats
 from lesionlens.datasets.table import LesionTable
+
+_IMAGE_COLUMNS = ("image_id", "image", "path")
 
 
 def splits_from_csv(
-    table: LesionTable,
-    file: Path,
-    *,
-    val_split_name: str,
-    test_split_name: str,
-    checkpoint_split: CheckpointSplit = "validation",
+    table: LesionTable, file: Path, names: SplitNames, *, checkpoint_split: CheckpointSplit = "validation"
 ) -> DatasetSplits:
     """Read a CSV file ``image_id,split``.
 
@@ -32,70 +33,85 @@ def splits_from_csv(
     table
         Table to split.
     file
-        The CSV file.
-    val_split_name, test_split_name
-        Names of the validation and test splits in the file; all other names are training.
+        The CSV file. Images are named as in the table, or with an image extension or directories.
+    names
+        Names of the splits in the file.
     checkpoint_split
         Split that selects the checkpoint.
 
     Raises
     ------
     DataError
-        The file is missing or has other columns, a required split is not in it, an image is in two splits, or an image
-        of the table is in none.
+        The file is missing or has other columns, a required split is not in it, a name means none of them, an image is in two
+        splits, or an image of the table is in none.
     """
-    split_by_id = _read_split_csv(file)
-    _check_split_names(
-        split_by_id,
-        file,
-        required=val_split_name if checkpoint_split == "validation" else test_split_name,
-        checkpoint_split=checkpoint_split,
-    )
-    ids = table.frame["image_id"]
-    if unassigned := [image for image in ids if image not in split_by_id.index]:
-        verb = "image has" if len(unassigned) == 1 else "images have"
-        raise DataError(
-            f"{len(unassigned):,} {verb} no split in {file}, for example {', '.join(unassigned[:5])}; "
-            "add them, or remove them from the table"
-        )
-    canonical = {val_split_name: "validation", test_split_name: "test"}
-    split_names = np.array([canonical.get(name, "train") for name in split_by_id.loc[ids]], dtype=object)
-    missing = len(split_by_id) - len(table)
+    rows = _read_split_csv(file)
+    matched = match_image_ids(rows["image_id"].tolist(), table.frame["image_id"])
+    known = rows.assign(image_id=matched)[np.array(matched, dtype=object) != ""].drop_duplicates()
+    _check_rows(known, table, rows, file)
+    name_by_id = known.set_index("image_id")["split"]
+    cells = name_by_id.loc[table.frame["image_id"]].tolist()
+    split_names = np.array(assign_splits(cells, names, str(file)), dtype=object)
+    _check_required(set(split_names), cells, file, names, checkpoint_split)
+    missing = matched.count("")
     caveats = [f"not in the table: {pluralize(missing, 'image')} of {file.name}"] if missing else []
-    description = (
-        f"{file.name}: {val_split_name!r} for validation, {test_split_name!r} for testing, "
-        "the rest for training"
-    )
+    caveats += unused_official_caveats(table, split_names)
     spec = ValidationSpec(0.0, 0, checkpoint_split)
-    return add_validation_split(table, split_names, description, spec, caveats=caveats)
+    return add_validation_split(table, split_names, _describe(file, cells, names), spec, caveats=caveats)
 
 
-def _read_split_csv(file: Path) -> "pd.Series[str]":
-    """Return the split of each image by ID; the column may also be named ``part``."""
+def _read_split_csv(file: Path) -> pd.DataFrame:
+    """Return the columns ``image_id`` and ``split``; the latter may also be named ``part``."""
     try:
-        rows = read_table(file)
+        rows = use_split_column(read_table(file, lowercase_columns=True))
     except DataError as error:
         raise DataError(f"cannot read the split: {error}") from error
-    column = "split" if "split" in rows else "part"
-    if not {"image_id", column} <= set(rows.columns):
+    image = next((name for name in _IMAGE_COLUMNS if name in rows), "")
+    if not image or "split" not in rows:
         raise DataError(f"the split {file} has columns {list(rows.columns)}; required: image_id, split")
-    rows = rows[["image_id", column]].drop_duplicates()
-    if duplicates := sorted(set(rows["image_id"][rows["image_id"].duplicated()])):
+    return rows[[image, "split"]].rename(columns={image: "image_id"})
+
+
+def _check_rows(known: pd.DataFrame, table: LesionTable, rows: pd.DataFrame, file: Path) -> None:
+    """Raise an error unless every image of the table has one split."""
+    if repeated := sorted(set(known["image_id"][known["image_id"].duplicated()])):
         raise DataError(
-            f"the split {file} names two splits for {pluralize(len(duplicates), 'image')}, for example "
-            f"{duplicates[0]}; an image belongs to one"
+            f"the split {file} names two splits for {pluralize(len(repeated), 'image')}, for example "
+            f"{repeated[0]}; an image belongs to one"
         )
-    if not (rows[column] != "").all():
-        raise DataError(f"the split {file} names no split for {rows['image_id'][rows[column] == ''].iloc[0]}")
-    return rows.set_index("image_id")[column]
+    if unnamed := [image for image, name in known.itertuples(index=False) if is_missing(name)]:
+        raise DataError(
+            f"the split {file} names no split for {pluralize(len(unnamed), 'image')}, for example "
+            f"{', '.join(unnamed[:5])}; write train, validation or test"
+        )
+    listed = set(known["image_id"])
+    if unassigned := [image for image in table.frame["image_id"] if image not in listed]:
+        verb = "image has" if len(unassigned) == 1 else "images have"
+        raise DataError(
+            f"{len(unassigned):,} {verb} no split in {file}, for example {', '.join(unassigned[:5])} (the file names "
+            f"images such as {rows['image_id'].iloc[0]}); add them, or remove them from the table"
+        )
 
 
-def _check_split_names(
-    split_by_id: "pd.Series[str]", file: Path, *, required: str, checkpoint_split: CheckpointSplit
+def _check_required(
+    splits: set[str], cells: list[str], file: Path, names: SplitNames, checkpoint_split: CheckpointSplit
 ) -> None:
-    if required not in set(split_by_id):
-        purpose = "validate on" if checkpoint_split == "validation" else "test and select checkpoints on"
+    if checkpoint_split not in splits:
+        is_validation = checkpoint_split == "validation"
+        purpose = "validate on" if is_validation else "test and select checkpoints on"
         raise DataError(
-            f"the split {file} has no split {required!r} to {purpose}; it has {', '.join(sorted(set(split_by_id)))}. "
-            f"Set its name with data.{'val' if checkpoint_split == 'validation' else 'test'}_split_name"
+            f"the split {file} has no split {names.validation if is_validation else names.test!r} to {purpose}; it has "
+            f"{', '.join(sorted(set(cells)))}. Set its name with data.{'val' if is_validation else 'test'}_split_name"
         )
+
+
+def _describe(file: Path, cells: list[str], names: SplitNames) -> str:
+    by_split: dict[str, list[str]] = {}
+    for name in dict.fromkeys(cells):
+        by_split.setdefault(names.split_of(name), []).append(name)
+    uses = (("validation", "validation"), ("test", "testing"), ("train", "training"))
+    return f"{file.name}: " + ", ".join(
+        f"{' and '.join(map(repr, sorted(by_split[split])))} for {use}"
+        for split, use in uses
+        if split in by_split
+    )

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionlens.core.errors import DataError
+from lesionlens.datasets.issues import pluralize
 from lesionlens.datasets.splits.base import (
     CheckpointSplit,
     DatasetSplits,
@@ -15,6 +16,45 @@ from lesionlens.datasets.splits.base import (
     stratified_group_fold,
 )
 from lesionlens.datasets.table import LesionTable
+
+
+def choose_strategy(table: LesionTable) -> str:
+    """Return the split of ``auto``: ``official`` if the table has official splits, otherwise ``group_holdout``.
+
+    Raises
+    ------
+    DataError
+        The table has an official test split but no training split; no image of the former may train unnoticed.
+    """
+    counts = table.frame["split"].value_counts()
+    if "train" in counts and len(set(counts.index) - {""}) > 1:
+        return "official"
+    if "test" in counts:
+        raise DataError(
+            f"{table.name}:{table.root} has an official test split ({pluralize(int(counts['test']), 'image')}) but no "
+            "training split. Assign the other images to train, or let data.split=group_holdout divide all images, "
+            "including those of the test split"
+        )
+    return "group_holdout"
+
+
+def unused_official_caveats(table: LesionTable, split_names: NDArray[np.object_]) -> list[str]:
+    """Return a caveat if the table has official splits and ``split_names``, (n,), assigns its images otherwise.
+
+    Validation images may still be held out from training.
+    """
+    official = table.frame["split"].to_numpy(dtype=object)
+    is_test = official == "test"
+    moved = int((is_test & (split_names != "test") & (split_names != "")).sum())
+    if moved:
+        return [
+            f"the official splits of the table are not used: {moved:,} of its {int(is_test.sum()):,} test images are "
+            "in the training or validation split; data.split=official uses them"
+        ]
+    differ = (official != "") & (official != split_names) & (split_names != "")
+    if differ.any() and len(set(official) - {""}) > 1:
+        return ["the official splits of the table are not used; data.split=official uses them"]
+    return []
 
 
 def group_holdout(
@@ -45,7 +85,8 @@ def group_holdout(
         split_names[test] = "test"
         description += f"; {len(test) / len(table):.0%} for testing (seed {seed})"
     spec = ValidationSpec(val_fraction / (1 - test_fraction), seed, checkpoint_split)
-    return add_validation_split(table, split_names, description, spec)
+    caveats = unused_official_caveats(table, split_names)
+    return add_validation_split(table, split_names, description, spec, caveats=caveats)
 
 
 def official_splits(
@@ -72,7 +113,8 @@ def official_splits(
         split_names = np.where(split_names == "validation", "train", split_names)
         description += ", validation added to training"
     spec = ValidationSpec(val_fraction, seed, checkpoint_split)
-    return add_validation_split(table, split_names, description, spec, excluded=excluded)
+    caveats = [f"in no official split, and not used: {pluralize(len(excluded), 'image')}"] if excluded else []
+    return add_validation_split(table, split_names, description, spec, excluded=excluded, caveats=caveats)
 
 
 def rows_to_split(table: LesionTable, protocol: str) -> tuple[NDArray[np.int64], Mapping[int, str]]:
@@ -117,9 +159,9 @@ def group_kfold(
     test = stratified_group_fold(table, np.arange(len(table)), n_folds=n_folds, fold=fold, seed=seed)
     split_names[test] = "test"
     description = _fold_description("lesion", n_folds=n_folds, fold=fold, seed=seed)
-    return add_validation_split(
-        table, split_names, description, ValidationSpec(val_fraction, seed, checkpoint_split)
-    )
+    spec = ValidationSpec(val_fraction, seed, checkpoint_split)
+    caveats = unused_official_caveats(table, split_names)
+    return add_validation_split(table, split_names, description, spec, caveats=caveats)
 
 
 def image_kfold(
