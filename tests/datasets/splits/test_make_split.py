@@ -123,7 +123,8 @@ def test_split_file_against_official_splits_is_told(make_table: MakeTable, tmp_p
         tmp_path / "s.csv", index=False
     )
     assert any(
-        "test images are in the training" in remark.text for remark in make(table, str(tmp_path / "s.csv")).caveats
+        "test images are in the training" in remark.text
+        for remark in make(table, str(tmp_path / "s.csv")).caveats
     )
     frame[["image_id", "split"]].to_csv(tmp_path / "s.csv", index=False)
     assert not any("official" in remark.text for remark in make(table, str(tmp_path / "s.csv")).caveats)

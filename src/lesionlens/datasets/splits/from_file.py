@@ -42,8 +42,8 @@ def splits_from_csv(
     Raises
     ------
     DataError
-        The file is missing or has other columns, a required split is not in it, a name means none of them, an image is in two
-        splits, or an image of the table is in none.
+        The file is missing or has other columns, a required split is not in it, a name means none of them, an image is
+        in two splits, or an image of the table is in none.
     """
     rows = _read_split_csv(file)
     matched = match_image_ids(rows["image_id"].tolist(), table.frame["image_id"])
