@@ -14,6 +14,7 @@ from lesionlens.models.factory import make_model_spec
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.run_dir import RunDir
 from lesionlens.training import auto_values, autotune, run
+from lesionlens.training import build as build_module
 from lesionlens.training.auto_values import settle_num_workers
 from lesionlens.training.autotune import (
     StepTimings,
@@ -192,6 +193,25 @@ def test_resumed_run_uses_recorded_values(
     assert settled == [("bf16", "off")] * 2
     assert run_dir.metadata()["precision"] == "bf16"
     assert load_recipe(str(run_dir.recipe)).train.precision == "auto"
+
+
+def test_precision_is_settled_before_decoding(
+    recipe: str, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled: list[int] = []
+    monkeypatch.setattr(auto_values, "choose_precision", lambda *_, steps: settled.append(steps) or "fp32")
+    monkeypatch.setattr(build_module, "open_image_cache", lambda *_, **__: pytest.fail("decoded first"))
+    setup = set_up_run(resolve(load_recipe(recipe, [*words, "model.attention=none"])))
+    with pytest.raises(pytest.fail.Exception, match="decoded first"):
+        build(setup)
+    assert settled == [setup.num_steps()]
+
+
+@pytest.mark.parametrize("batch_size", [3, 8, 1000])
+def test_number_of_steps_is_that_of_the_loader(recipe: str, words: list[str], batch_size: int) -> None:
+    overrides = [*words, f"train.batch_size={batch_size}", "train.epochs=3", "train.passes_per_epoch=1.5"]
+    components = build(set_up_run(resolve(load_recipe(recipe, overrides))))
+    assert components.setup.num_steps() == 3 * len(components.datamodule.train_dataloader())
 
 
 def test_initial_masks_are_mostly_lost_in_bf16() -> None:

@@ -1,8 +1,9 @@
 """Settings that a recipe may leave to ``auto``: one record per run, filled in the order in which values become known.
 
 1. ``device`` and ``num_threads``: from the machine, when the recipe is resolved.
-2. ``cache``: from the free disk space and a sample of image sizes, when the image cache is opened.
-3. ``precision`` and ``compile``: from the device, the model and the number of steps; on a CPU, bf16 is timed.
+2. ``precision`` and ``compile``: from the device, the model and the number of steps, before images are decoded; on a
+   CPU, bf16 is timed.
+3. ``cache``: from the free disk space and a sample of image sizes, when the image cache is opened.
 4. ``images_on``: from the size of the decoded images and the free GPU memory.
 5. ``num_workers``: from the timings of loading and of a training step.
 
@@ -14,7 +15,6 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 
-from lesionlens.core.errors import RunError
 from lesionlens.core.runtime import available_cpus, default_num_threads
 from lesionlens.data.datamodule import LesionDataModule
 from lesionlens.data.dataset import SplitData
@@ -150,20 +150,10 @@ def settle_precision(
 
 
 def settle_images_on(values: AutoValues, split_data: SplitData) -> AutoValues:
-    """Choose the memory of the training images if ``images_on`` is ``auto``: a CUDA GPU that has space, else the host.
-
-    Raises
-    ------
-    RunError
-        Images should be in the memory of Apple's GPU.
-    """
+    """Choose the memory of the training images if it is ``auto``: a CUDA GPU that has space, else the host."""
     if values.images_on == "auto":
         fits = fits_in_gpu_memory(split_data, values.device)
         values = values._replace(images_on="device" if fits else "host")
-    if values.images_on == "device" and values.device.type == "mps":
-        raise RunError(
-            "data.images_on=device needs float64, which Apple's GPU does not support; set data.images_on=host"
-        )
     return values
 
 

@@ -119,20 +119,20 @@ def build(
     DataError, RunError
         Images or masks cannot be read, or there is not enough disk space for the cache.
     """
-    resolved, train = setup.resolved, setup.recipe.train
+    resolved = setup.resolved
     model, uninitialized_keys = build_model(resolved, len(setup.task.output_names))
+    values = settle_precision(
+        resolved.auto_values,
+        resolved.architecture,
+        resolved.input_size,
+        num_steps=setup.num_steps(),
+        channels_last=setup.recipe.train.channels_last,
+    )
     cache = _open_cache(setup, on_message, on_progress)
-    values = resolved.auto_values._replace(cache=cache.cache_format)
+    values = values._replace(cache=cache.cache_format)
     preprocessing = _measure_mean_std(setup, cache)
     masks = _load_masks(setup, cache)
     datamodule = _make_datamodule(setup, masks.split_data, preprocessing)
-    values = settle_precision(
-        values,
-        resolved.architecture,
-        resolved.input_size,
-        num_steps=train.epochs * len(datamodule.train_dataloader()),
-        channels_last=train.channels_last,
-    )
     values = settle_images_on(values, datamodule.train_dataset.split_data)
     if values.images_on == "device":
         datamodule = GpuDataModule(datamodule, values.device)

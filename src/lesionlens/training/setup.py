@@ -86,6 +86,11 @@ class RunSetup:
             seed=recipe.train.seed,
         )
 
+    def num_steps(self) -> int:
+        """Return the number of training steps of the complete run; the loader drops a smaller last batch."""
+        train = self.recipe.train
+        return train.epochs * max(1, len(self.make_sampler()) // train.batch_size)
+
     def describe(self) -> dict[str, Any]:
         """Return the description of the data for ``metadata.json``."""
         is_synthetic = (self.table.frame["source"] == "synthetic").any()
@@ -118,11 +123,11 @@ def set_up_run(resolved: ResolvedRecipe) -> RunSetup:
     Raises
     ------
     LesionLensError
-        The data, the splits or the task contradict the recipe, or there is no GPU although it requests one.
+        The data, the splits or the task contradict the recipe, or the GPU that it requests does not exist or cannot
+        hold images.
     """
     recipe = resolved.recipe
-    if recipe.train.device == "gpu" and resolved.auto_values.device.type == "cpu":
-        raise RunError("no GPU that torch can use; set train.device=auto or train.device=cpu")
+    _check_device(resolved)
     loaded = load_table(recipe.data.source, classes=recipe.data.classes)
     task = make_task(recipe.data.task, loaded.classes)
     _check_multilabel_head(task, resolved.architecture)
@@ -132,6 +137,16 @@ def set_up_run(resolved: ResolvedRecipe) -> RunSetup:
     _check_class_weights(setup)
     _check_mask_dirs(setup)
     return setup
+
+
+def _check_device(resolved: ResolvedRecipe) -> None:
+    device = resolved.auto_values.device.type
+    if resolved.recipe.train.device == "gpu" and device == "cpu":
+        raise RunError("no GPU that torch can use; set train.device=auto or train.device=cpu")
+    if resolved.auto_values.images_on == "device" and device == "mps":
+        raise RunError(
+            "data.images_on=device needs float64, which Apple's GPU does not support; set data.images_on=host"
+        )
 
 
 def _make_preprocessing(resolved: ResolvedRecipe) -> Preprocessing:
