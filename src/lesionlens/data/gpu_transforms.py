@@ -56,36 +56,20 @@ def crop_and_augment_batch(
 ) -> Float[Tensor, "b c h w"]:
     """Crop a box of each image and augment it, as ``crop_and_transform`` and ``apply_color`` do.
 
-    Parameters
-    ----------
-    params
-        Parameters of each image, all with the same ``padding_mode``.
-    images
-        Images of any sizes, on one device: red, green and blue, then channels that are only warped (a mask).
-    boxes
-        Box of each image.
-    size
-        Height and width of every crop.
-
-    Returns
-    -------
-    Tensor
-        Integers from 0 to 255, float32.
+    ``params`` are those of ``augment_batch``, the other parameters those of ``crop_resize_batch``. Channels after red,
+    green and blue are only warped (a mask).
     """
-    once = [
-        single_interpolation(image_params, box, size) for image_params, box in zip(params, boxes, strict=True)
+    separate = [
+        index
+        for index, (image_params, box) in enumerate(zip(params, boxes, strict=True))
+        if not single_interpolation(image_params, box, size)
     ]
-    twice = [index for index, single in enumerate(once) if not single]
-    resized = iter(
-        crop_resize_batch([images[index] for index in twice], [boxes[index] for index in twice], size)
-        if twice
-        else ()
-    )
+    resized = dict(zip(separate, _crop_resize_some(images, boxes, separate, size), strict=True))
     crops, matrices = [], []
-    for image_params, image, box, single in zip(params, images, boxes, once, strict=True):
+    for index, (image_params, image, box) in enumerate(zip(params, images, boxes, strict=True)):
         matrix = affine_matrix(image_params, *size)
-        crops.append(image[:, *box.slices()].float() if single else next(resized))
-        matrices.append(matrix @ crop_to_size_matrix(box, size) if single else matrix)
+        crops.append(resized[index] if index in resized else image[:, *box.slices()].float())
+        matrices.append(matrix if index in resized else matrix @ crop_to_size_matrix(box, size))
     sizes = [(crop.shape[1], crop.shape[2]) for crop in crops]
     return color_batch(params, warp_batch(pad_to_batch(crops), sizes, matrices, size, params[0].padding_mode))
 
@@ -167,6 +151,17 @@ def crop_resize_batch(
     )
     narrowed = _apply_weights(column_weights[:, None], pixels.float().transpose(2, 3))
     return _apply_weights(row_weights[:, None], narrowed.transpose(2, 3))
+
+
+def _crop_resize_some(
+    images: Sequence[UInt8[Tensor, "c _ _"]],
+    boxes: Sequence[CropBox],
+    indices: Sequence[int],
+    size: tuple[int, int],
+) -> Sequence[Tensor]:
+    if not indices:
+        return ()
+    return tuple(crop_resize_batch([images[i] for i in indices], [boxes[i] for i in indices], size))
 
 
 def pad_to_batch(images: Sequence[Num[Tensor, "c _ _"]]) -> Num[Tensor, "b c y x"]:
