@@ -1,11 +1,20 @@
 """``lesionlens data``: validate, list, split, audit and generate datasets."""
 
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from lesionlens.cli.data_synthetic import generate_command, inject_artifact_command
+from lesionlens.cli.options import expand_options
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from lesionlens.datasets.splits.base import DatasetSplits
+    from lesionlens.datasets.table import LesionTable
 
 SplitNameOption = Annotated[
     str | None,
@@ -15,45 +24,66 @@ SplitNameOption = Annotated[
         "image_kfold, gessert2019, datta2021, or a CSV file with the columns image_id,split.",
     ),
 ]
-FoldsOption = Annotated[int | None, typer.Option(help="Number of folds.")]
-FoldOption = Annotated[int | None, typer.Option(help="Index of the fold, from 0.")]
-SplitSeedOption = Annotated[int, typer.Option(min=0, help="Random seed of the split.")]
-ValFractionOption = Annotated[
-    float, typer.Option(min=0, max=1, help="Fraction of the lesions for validation.")
-]
-TestFractionOption = Annotated[float, typer.Option(min=0, max=1, help="Fraction of the lesions for test.")]
-TrainSplitNamesOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--train-split-name", help="Name of a training split in a CSV file; repeat for each. Default: train."
-    ),
-]
-ValSplitNameOption = Annotated[str, typer.Option(help="Name of the validation split in a CSV file.")]
-TestSplitNameOption = Annotated[str, typer.Option(help="Name of the test split in a CSV file.")]
-CheckpointSplitOption = Annotated[
-    Literal["validation", "test"],
-    typer.Option(help="Split that selects the checkpoint; test is optimistically biased."),
-]
 ClassesOption = Annotated[
     list[str] | None,
     typer.Option("--class", metavar="LABEL", help="A class label of your table; repeat for each."),
 ]
 
 
+@dataclass(frozen=True)
+class SplitOptions:
+    """Options of a split except its name."""
+
+    folds: Annotated[int | None, typer.Option(help="Number of folds.")] = None
+    fold: Annotated[int | None, typer.Option(help="Index of the fold, from 0.")] = None
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the split.")] = 0
+    val_fraction: Annotated[
+        float, typer.Option(min=0, max=1, help="Fraction of the lesions for validation.")
+    ] = 0.15
+    test_fraction: Annotated[float, typer.Option(min=0, max=1, help="Fraction of the lesions for test.")] = (
+        0.15
+    )
+    train_split_name: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of a training split in a CSV file; repeat for each. Default: train."),
+    ] = None
+    val_split_name: Annotated[str, typer.Option(help="Name of the validation split in a CSV file.")] = (
+        "validation"
+    )
+    test_split_name: Annotated[str, typer.Option(help="Name of the test split in a CSV file.")] = "test"
+    checkpoint_split: Annotated[
+        Literal["validation", "test"],
+        typer.Option(help="Split that selects the checkpoint; test is optimistically biased."),
+    ] = "validation"
+
+    def split(self, table: "LesionTable", name: str) -> "DatasetSplits":
+        """Split a table by the strategy or the file of this name."""
+        from lesionlens.datasets.split_names import SplitNames
+        from lesionlens.datasets.splits.factory import make_splits
+
+        return make_splits(
+            table,
+            name=name,
+            val_fraction=self.val_fraction,
+            test_fraction=self.test_fraction,
+            seed=self.seed,
+            n_folds=self.folds,
+            fold=self.fold,
+            split_names=SplitNames.from_options(
+                self.train_split_name, self.val_split_name, self.test_split_name
+            ),
+            checkpoint_split=self.checkpoint_split,
+        )
+
+
+@expand_options
 def audit_command(
     sources: Annotated[
         list[str], typer.Argument(metavar="SOURCE…", help="NAME:ROOT, or the path of a table or folder.")
     ],
     split: SplitNameOption = None,
-    folds: FoldsOption = None,
-    fold: FoldOption = None,
-    seed: SplitSeedOption = 0,
-    val_fraction: ValFractionOption = 0.15,
-    test_fraction: TestFractionOption = 0.15,
-    train_split_name: TrainSplitNamesOption = None,
-    val_split_name: ValSplitNameOption = "validation",
-    test_split_name: TestSplitNameOption = "test",
-    checkpoint_split: CheckpointSplitOption = "validation",
+    *,
+    options: SplitOptions,
     classes: ClassesOption = None,
     out: Annotated[
         Path | None,
@@ -70,24 +100,10 @@ def audit_command(
     from lesionlens.datasets.audit.audit import audit_tables
     from lesionlens.datasets.audit.report import format_audit, write_audit, write_duplicate_contact_sheet
     from lesionlens.datasets.registry import load_table, parse_source
-    from lesionlens.datasets.split_names import SplitNames
-    from lesionlens.datasets.splits.factory import make_splits
 
     custom = {source for source in sources if parse_source(source)[0] == "table"}
     tables = [load_table(source, classes=classes if source in custom else None) for source in sources]
-    splits = None
-    if split is not None:
-        splits = make_splits(
-            tables[0],
-            name=split,
-            val_fraction=val_fraction,
-            test_fraction=test_fraction,
-            seed=seed,
-            n_folds=folds,
-            fold=fold,
-            split_names=SplitNames.from_options(train_split_name, val_split_name, test_split_name),
-            checkpoint_split=checkpoint_split,
-        )
+    splits = None if split is None else options.split(tables[0], split)
     stderr = Console(stderr=True)
     with Progress(console=stderr, disable=not stderr.is_terminal, transient=True) as progress:
         task = progress.add_task("reading images", total=sum(map(len, tables)))
@@ -99,58 +115,44 @@ def audit_command(
         stderr.print(f"Results are in {out}", highlight=False, soft_wrap=True)
 
 
+@expand_options
 def split_command(
     source: Annotated[str, typer.Argument(help="NAME:ROOT, or the path of a table or folder.")],
     name: SplitNameOption = "auto",
-    folds: FoldsOption = None,
-    fold: FoldOption = None,
-    seed: SplitSeedOption = 0,
-    val_fraction: ValFractionOption = 0.15,
-    test_fraction: TestFractionOption = 0.15,
-    train_split_name: TrainSplitNamesOption = None,
-    val_split_name: ValSplitNameOption = "validation",
-    test_split_name: TestSplitNameOption = "test",
-    checkpoint_split: CheckpointSplitOption = "validation",
+    *,
+    options: SplitOptions,
     classes: ClassesOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="CSV file to write.")] = Path("split.csv"),
 ) -> None:
     """Split a dataset and write a CSV file with the columns image_id,split; print sizes and caveats."""
     from rich.console import Console
-    from rich.table import Table
 
     from lesionlens.datasets.registry import load_table
-    from lesionlens.datasets.split_names import SplitNames
-    from lesionlens.datasets.splits.factory import make_splits
 
     table = load_table(source, classes=classes)
-    splits = make_splits(
-        table,
-        name=name or "auto",
-        val_fraction=val_fraction,
-        test_fraction=test_fraction,
-        seed=seed,
-        n_folds=folds,
-        fold=fold,
-        split_names=SplitNames.from_options(train_split_name, val_split_name, test_split_name),
-        checkpoint_split=checkpoint_split,
-    )
+    splits = options.split(table, name or "auto")
     splits.save(out)
-    counts = Table("class", *splits.splits, box=None, header_style="bold", pad_edge=False)
-    subsets = {split: table.select(ids) for split, ids in splits.splits.items()}
-    for name_of_class in table.classes:
-        counts.add_row(
-            name_of_class, *(f"{rows.class_counts()[name_of_class]:,}" for rows in subsets.values())
-        )
-    counts.add_row("all", *(f"{len(rows):,}" for rows in subsets.values()), style="bold")
     console = Console()
     console.print(splits.description, highlight=False)
-    console.print(counts)
+    console.print(_class_counts(table, splits))
     for caveat in splits.caveats:
         console.print(f"caveat: {caveat.text}", highlight=False, markup=False)
-    for reason in sorted({reason for _, reason in splits.excluded}):
-        images = sum(other == reason for _, other in splits.excluded)
+    reasons = Counter(reason for _, reason in splits.excluded)
+    for reason, images in sorted(reasons.items()):
         console.print(f"excluded: {images:,} images, {reason}", highlight=False, markup=False)
     console.print(f"The split is in {out}", highlight=False, soft_wrap=True)
+
+
+def _class_counts(table: "LesionTable", splits: "DatasetSplits") -> "Table":
+    """Return a table of the number of images by class and split."""
+    from rich.table import Table
+
+    counts = Table("class", *splits.splits, box=None, header_style="bold", pad_edge=False)
+    subsets = [table.select(ids) for ids in splits.splits.values()]
+    for name in table.classes:
+        counts.add_row(name, *(f"{subset.class_counts()[name]:,}" for subset in subsets))
+    counts.add_row("all", *(f"{len(subset):,}" for subset in subsets), style="bold")
+    return counts
 
 
 data_app = typer.Typer(

@@ -1,7 +1,11 @@
-"""Options shared by the commands that evaluate predictions."""
+"""Options that several commands have in common."""
 
+import inspect
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -23,3 +27,35 @@ DecisionOption = Annotated[
     Literal["argmax", "isic"],
     typer.Option(help="argmax, or isic: every class with a score above 0.5, as in the ISIC challenges."),
 ]
+
+
+def expand_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take a dataclass of options: it has one command-line option per field, with type and default.
+
+    Typer reads the options from the signature of the returned function, in which the fields replace the dataclass.
+    """
+    parameters = inspect.signature(command).parameters
+    groups: dict[str, Any] = {
+        name: item.annotation for name, item in parameters.items() if is_dataclass(item.annotation)
+    }
+
+    @wraps(command)
+    def expanded(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
+        command(**values)
+
+    flat: list[inspect.Parameter] = []
+    for name, item in parameters.items():
+        flat += _field_parameters(groups[name]) if name in groups else [item.replace(kind=item.KEYWORD_ONLY)]
+    expanded.__annotations__ = {item.name: item.annotation for item in flat}
+    expanded.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
+    return expanded
+
+
+def _field_parameters(group: Any) -> list[inspect.Parameter]:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return [
+        inspect.Parameter(field.name, kind, default=field.default, annotation=field.type)
+        for field in fields(group)
+    ]
