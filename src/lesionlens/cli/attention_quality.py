@@ -41,8 +41,6 @@ def evaluate_maps_command(
     from rich.console import Console
 
     from lesionlens.core.console import progress_bar
-    from lesionlens.core.errors import DataError
-    from lesionlens.core.tabular import read_csv_columns
     from lesionlens.datasets.registry import load_table
     from lesionlens.explanation.localization import (
         evaluate_localization,
@@ -53,10 +51,7 @@ def evaluate_maps_command(
 
     loaded, table = load_model(model, device=device), load_table(source)
     if image_list is not None:
-        columns = read_csv_columns(image_list)
-        if "image_id" not in columns:
-            raise DataError(f"{image_list} has no column image_id. Its columns: {', '.join(columns)}")
-        table = table.select(columns["image_id"])
+        table = table.select(_read_image_ids(image_list))
     console = Console(stderr=True)
     with progress_bar(console) as progress:
         task = progress.add_task("computing maps", total=len(table))
@@ -77,3 +72,13 @@ def evaluate_maps_command(
         f"{len(result.images)} images{excluded}. Results are in {out}.", highlight=False, soft_wrap=True
     )
     console.print("Research use only, not a medical device.")
+
+
+def _read_image_ids(image_list: Path) -> list[str]:
+    from lesionlens.core.errors import DataError
+    from lesionlens.core.tabular import read_csv_columns
+
+    columns = read_csv_columns(image_list)
+    if "image_id" not in columns:
+        raise DataError(f"{image_list} has no column image_id. Its columns: {', '.join(columns)}")
+    return columns["image_id"]

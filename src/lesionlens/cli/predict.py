@@ -1,9 +1,16 @@
 """``lesionlens predict``."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from lesionlens.core.types import ProgressCallback
+    from lesionlens.inference.results import InferenceResult
 
 
 def predict_command(
@@ -52,23 +59,10 @@ def predict_command(
     from rich.console import Console
 
     from lesionlens.core.console import progress_bar
-    from lesionlens.core.errors import DataError
-    from lesionlens.datasets.issues import pluralize
     from lesionlens.inference.predict import predict
-    from lesionlens.inference.resume import partial_path
 
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     with progress_bar(console, unit="images") as progress:
-        line = progress.add_task("scoring", total=None)
-
-        def show_progress(done: int, total: int) -> None:
-            first = progress.tasks[0].total is None
-            if first and done:
-                console.print(
-                    f"Resuming: {done:,} of {total:,} images are already scored ({partial_path(out)})"
-                )
-            progress.update(line, completed=done, total=total)
-
         result = predict(
             model,
             images,
@@ -82,8 +76,32 @@ def predict_command(
             num_workers=num_workers,
             num_threads=num_threads,
             restart=restart,
-            on_progress=show_progress,
+            on_progress=_progress_callback(progress, out),
         )
+    _report(result, out, console)
+
+
+def _progress_callback(progress: "Progress", out: Path) -> "ProgressCallback":
+    """Return a callback that updates a progress bar and, on the first call, reports a resumed job."""
+    from lesionlens.inference.resume import partial_path
+
+    line = progress.add_task("scoring", total=None)
+
+    def show_progress(done: int, total: int) -> None:
+        if done and progress.tasks[0].total is None:
+            progress.console.print(
+                f"Resuming: {done:,} of {total:,} images are already scored ({partial_path(out)})"
+            )
+        progress.update(line, completed=done, total=total)
+
+    return show_progress
+
+
+def _report(result: "InferenceResult", out: Path, console: "Console") -> None:
+    """Print the number of scored images; raise an error that lists images that could not be read."""
+    from lesionlens.core.errors import DataError
+    from lesionlens.datasets.issues import pluralize
+
     count = len(result.predictions)
     console.print(
         f"{pluralize(count, 'image')} scored ({result.engine}): {out}. Research use only, not a medical device."

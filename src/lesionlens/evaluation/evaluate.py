@@ -68,17 +68,14 @@ def evaluate(
     thresholds = decision if isinstance(decision, Thresholds) else None
     single_label = _single_label_rule(labeled, thresholds)
     point = compute_metrics(labeled, decision=decision)
-    resampled = (
-        bootstrap_metrics(labeled, n_resamples=n_resamples, seed=seed, decision=decision)
-        if n_resamples
-        else None
-    )
+    resampled = None
+    if n_resamples:
+        resampled = bootstrap_metrics(labeled, n_resamples=n_resamples, seed=seed, decision=decision)
+    resampled_values = None if resampled is None else resampled.values
     support, lesion_support = _class_support(labeled)
     return EvaluationResult(
         classes=labeled.classes,
-        estimates=build_estimates(
-            labeled, point.values, resampled.values if resampled else None, confidence=confidence
-        ),
+        estimates=build_estimates(labeled, point.values, resampled_values, confidence=confidence),
         confusion_matrix=_confusion_matrix(labeled, single_label),
         support=support,
         lesion_support=lesion_support,

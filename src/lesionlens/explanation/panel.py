@@ -59,36 +59,35 @@ def panel(
     """
     tiles = {"": image, **overlays}
     columns = min(len(tiles), MAX_PANEL_COLUMNS)
-    rows = -(-len(tiles) // columns)
     width = PANEL_IMAGE_WIDTH * columns + 0.3
     row_height = PANEL_TITLE_HEIGHT + PANEL_IMAGE_WIDTH * image.shape[0] / image.shape[1]
-    legend = textwrap.wrap(_legend(overlays, target_class), round(19 * width))
-    height = PANEL_HEADER_HEIGHT + row_height * rows + 0.15 * (len(legend) + 1) + 0.12
+    footer_top = PANEL_HEADER_HEIGHT + row_height * -(-len(tiles) // columns)
+    footer = [*textwrap.wrap(_legend(overlays, target_class), round(19 * width)), RESEARCH_USE_NOTICE]
+    height = footer_top + 0.15 * len(footer) + 0.12
     figure = Figure(figsize=(width, height), dpi=dpi, facecolor="white")
     canvas = FigureCanvasAgg(figure)
     for number, (key, tile) in enumerate(tiles.items()):
         row, column = divmod(number, columns)
-        axes = figure.add_axes((
-            (0.15 + PANEL_IMAGE_WIDTH * column + 0.04) / width,
-            1 - (PANEL_HEADER_HEIGHT + row_height * (row + 1)) / height,
-            (PANEL_IMAGE_WIDTH - 0.08) / width,
-            (row_height - PANEL_TITLE_HEIGHT) / height,
-        ))  # fmt: skip
-        axes.imshow(tile, interpolation="lanczos", aspect="auto")
-        axes.set_axis_off()
-        axes.set_title(map_title(key), fontsize=8.5, pad=4)
+        left, bottom = 0.19 + PANEL_IMAGE_WIDTH * column, PANEL_HEADER_HEIGHT + row_height * (row + 1)
+        size = (PANEL_IMAGE_WIDTH - 0.08) / width, (row_height - PANEL_TITLE_HEIGHT) / height
+        _add_tile(figure, (left / width, 1 - bottom / height, *size), tile, map_title(key))
     for text, below, style in (
         (_shorten(name), 0.12, {"fontsize": 11, "weight": "bold"}),
         (_prediction_label(scores, label), 0.36, {"fontsize": 9, "linespacing": 1.35}),
-        (
-            "\n".join([*legend, RESEARCH_USE_NOTICE]),
-            PANEL_HEADER_HEIGHT + row_height * rows + 0.07,
-            FOOTER_STYLE,
-        ),
+        ("\n".join(footer), footer_top + 0.07, FOOTER_STYLE),
     ):
         figure.text(0.19 / width, 1 - below / height, text, va="top", parse_math=False, **style)
     canvas.draw()  # type: ignore[no-untyped-call]
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
+
+
+def _add_tile(
+    figure: Figure, rectangle: tuple[float, float, float, float], tile: UInt8[ndarray, "h w 3"], title: str
+) -> None:
+    axes = figure.add_axes(rectangle)
+    axes.imshow(tile, interpolation="lanczos", aspect="auto")
+    axes.set_axis_off()
+    axes.set_title(title, fontsize=8.5, pad=4)
 
 
 def write_png(path: Path, image: UInt8[ndarray, "h w 3"]) -> Path:

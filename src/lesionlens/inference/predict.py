@@ -10,10 +10,11 @@ from lesionlens.core.errors import DataError, PredictionsError, RunInterrupted, 
 from lesionlens.core.fileio import output_lock
 from lesionlens.core.types import ProgressCallback
 from lesionlens.evaluation.isic_formats import write_isic2017, write_isic2018
+from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import write_predictions
 from lesionlens.imaging.load import decoder_version
 from lesionlens.inference.batch import run_inference
-from lesionlens.inference.engine import EngineName, Precision
+from lesionlens.inference.engine import EngineName, InferenceEngine, Precision
 from lesionlens.inference.engines import open_engine
 from lesionlens.inference.inputs import InferenceInputs, collect_inputs, map_labels_to_model_classes
 from lesionlens.inference.results import ImageResult, InferenceResult, ResultCollector
@@ -101,15 +102,29 @@ def predict(
         device=next(loaded.model.parameters()).device.type,
         decoder=decoder_version(),
     )
+    write = partial(OUTPUT_WRITERS[output_format], out)
     with output_lock(out):
-        earlier = None if restart else read_provenance(partial_path(out), requested)
-        opened = open_named_engine(engine if earlier is None else earlier.engine)
-        provenance = requested.model_copy(update={"engine": opened.name})
-        with PartialPredictions(partial_path(out), provenance, overwrite=earlier is None) as saved:
-            result = _run_and_save(partial(run, engine=opened, partial_predictions=saved), saved)
-            OUTPUT_WRITERS[output_format](out, result.predictions)
-        saved.remove()
-    return replace(result, engine=f"{opened.name}, {precision}")
+        return _predict_to_file(run, open_named_engine, write, partial_path(out), requested, restart=restart)
+
+
+def _predict_to_file(
+    run: Callable[..., InferenceResult],
+    open_named_engine: Callable[[EngineName], InferenceEngine],
+    write: Callable[[Predictions], None],
+    path: Path,
+    requested: Provenance,
+    *,
+    restart: bool,
+) -> InferenceResult:
+    """Run inference, saving partial results to ``path``, or resume it with the engine that it began with."""
+    earlier = None if restart else read_provenance(path, requested)
+    engine = open_named_engine((earlier or requested).engine)
+    provenance = requested.model_copy(update={"engine": engine.name})
+    with PartialPredictions(path, provenance, overwrite=earlier is None) as saved:
+        result = _run_and_save(partial(run, engine=engine, partial_predictions=saved), saved)
+        write(result.predictions)
+    saved.remove()
+    return replace(result, engine=f"{engine.name}, {requested.precision}")
 
 
 def _validate_output_format(output_format: str, card: ModelCard, out: Path) -> None:

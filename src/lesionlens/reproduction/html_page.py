@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 
 from lesionlens import __version__
 from lesionlens.core.errors import LesionLensError
@@ -72,15 +72,8 @@ def render_table_page(
     outcome: TableOutcome, folder: Path, *, figures: list[WrittenFigure], problem: str, now: datetime
 ) -> str:
     """Render the page as HTML; ``problem`` is the reason why there are no figures, or ""."""
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader("lesionlens.reproduction"), PackageLoader("lesionlens.report")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     spec, formatter = outcome.results.spec, TableFormatter(outcome)
-    return environment.get_template("table.html").render(
+    return _page_template().render(
         outcome=outcome,
         results=outcome.results,
         spec=spec,
@@ -90,20 +83,7 @@ def render_table_page(
         groups=_row_groups(outcome, formatter),
         claims=[formatter.format_claim(claim) for claim in outcome.claims],
         notes=formatter.notes,
-        signs=VERDICT_SIGNS,
-        meanings={
-            verdict: label
-            for verdict, label in VERDICT_LABELS.items()
-            if verdict in {claim.verdict for claim in outcome.claims}
-        },
-        intervals={
-            source: label
-            for source, label in INTERVAL_SOURCES.items()
-            if source in {cell.interval_source for cell in outcome.cells}
-        },
-        marks=(IN_INTERVAL_MARK, OUTSIDE_INTERVAL_MARK)
-        if any(cell.published_in_interval is not None for cell in outcome.cells)
-        else (),
+        **_legend(outcome),
         published=any(cell.published for cell in outcome.cells),
         figures=[(_data_uri(figure.path), figure) for figure in figures],
         problem=problem,
@@ -114,6 +94,27 @@ def render_table_page(
         version=__version__,
         date=now.strftime("%Y-%m-%d %H:%M UTC"),
     )
+
+
+def _page_template() -> Template:
+    loader = ChoiceLoader([PackageLoader("lesionlens.reproduction"), PackageLoader("lesionlens.report")])
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("table.html")
+
+
+def _legend(outcome: TableOutcome) -> dict[str, Any]:
+    """Return the signs, kinds of intervals and marks of the page with their meanings."""
+    verdicts = {claim.verdict for claim in outcome.claims}
+    sources = {cell.interval_source for cell in outcome.cells}
+    has_marks = any(cell.published_in_interval is not None for cell in outcome.cells)
+    return {
+        "signs": VERDICT_SIGNS,
+        "meanings": {verdict: label for verdict, label in VERDICT_LABELS.items() if verdict in verdicts},
+        "intervals": {source: label for source, label in INTERVAL_SOURCES.items() if source in sources},
+        "marks": (IN_INTERVAL_MARK, OUTSIDE_INTERVAL_MARK) if has_marks else (),
+    }
 
 
 def _render_figures(results: TableResults, folder: Path) -> tuple[list[WrittenFigure], str]:

@@ -1,6 +1,7 @@
 """Splits by name or from a CSV file."""
 
 from pathlib import Path
+from typing import Any
 
 from lesionlens.core.errors import DataError, unknown_name_message
 from lesionlens.datasets.split_names import SplitNames
@@ -72,42 +73,24 @@ def make_splits(
     """
     name = choose_strategy(table) if name == "auto" else name
     n_folds, fold = _check_folds(name, n_folds, fold)
+    common: dict[str, Any] = {"checkpoint_split": checkpoint_split}
+    held_out = common | {"val_fraction": val_fraction, "seed": seed}
     match name:
         case "official":
-            return official_splits(
-                table, val_fraction=val_fraction, seed=seed, checkpoint_split=checkpoint_split
-            )
+            return official_splits(table, **held_out)
         case "group_holdout":
-            return group_holdout(
-                table,
-                val_fraction=val_fraction,
-                test_fraction=test_fraction,
-                seed=seed,
-                checkpoint_split=checkpoint_split,
-            )
-        case "group_kfold" | "image_kfold":
-            kfold = group_kfold if name == "group_kfold" else image_kfold
-            return kfold(
-                table,
-                n_folds=n_folds,
-                fold=fold,
-                val_fraction=val_fraction,
-                seed=seed,
-                checkpoint_split=checkpoint_split,
-            )
+            return group_holdout(table, test_fraction=test_fraction, **held_out)
+        case "group_kfold":
+            return group_kfold(table, n_folds=n_folds, fold=fold, **held_out)
+        case "image_kfold":
+            return image_kfold(table, n_folds=n_folds, fold=fold, **held_out)
         case "gessert2019":
-            return gessert2019(table, fold=fold, checkpoint_split=checkpoint_split)
+            return gessert2019(table, fold=fold, **common)
         case "datta2021":
-            return datta2021(
-                table,
-                val_fraction=val_fraction,
-                test_fraction=test_fraction,
-                seed=seed,
-                checkpoint_split=checkpoint_split,
-            )
+            return datta2021(table, test_fraction=test_fraction, **held_out)
     if not Path(name).suffix and not Path(name).exists():
         raise DataError(f"{unknown_name_message('split', name, SPLIT_NAMES)}, or the path of a CSV file")
-    return splits_from_csv(table, Path(name), split_names or SplitNames(), checkpoint_split=checkpoint_split)
+    return splits_from_csv(table, Path(name), split_names or SplitNames(), **common)
 
 
 def _check_folds(name: str, n_folds: int | None, fold: int | None) -> tuple[int, int]:
