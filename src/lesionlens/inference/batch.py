@@ -171,7 +171,7 @@ def file_signature(path: Path, mask: Path | None) -> str:
 def _size_and_mtime(file: Path) -> str:
     try:
         status = os.stat(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # ValueError: a null character in the path; reported when the image is read
         return "none"
     return f"{status.st_size} {status.st_mtime_ns}"
 

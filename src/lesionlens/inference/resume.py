@@ -158,7 +158,7 @@ def _read_batches(stream: BinaryIO) -> Iterator[tuple[bytes, list[ImageResult]]]
     for line in stream:
         try:
             batch = [ImageResult(*row) for row in json.loads(line)]
-        except (ValueError, TypeError):
+        except (ValueError, TypeError):  # the last line of a process that was killed while writing it
             return
         if not line.endswith(b"\n"):
             return

@@ -57,7 +57,7 @@ def load_state_dict_file(path: Path) -> StateDict:
         )
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
-    except Exception as error:  # torch and safetensors raise many types for a damaged or unknown file
+    except Exception as error:  # unpickling raises any type for a damaged or unknown file
         raise WeightsError(
             f"{path} cannot be read safely as a file of tensors. Use a .safetensors file, or a .pth file that "
             "contains only a state dict"

@@ -8,20 +8,15 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from lesionlens.core.errors import ImageError
 from lesionlens.evaluation.case_selection import ExampleCase, file_stem
 from lesionlens.evaluation.predictions import Predictions
+from lesionlens.imaging.decode import read_rgb
 from lesionlens.models.map_titles import MAP_TITLES, map_kind, map_title
 
 MAX_HTML_BYTES = 1_900_000  # of all embedded images: keeps the page below 3 MB
-IMAGE_SIZES = (
-    260,
-    220,
-    180,
-    150,
-    120,
-    96,
-    72,
-)  # pixels of the longer side; the largest that fits the budget is used
+# Pixels of the longer side; the largest that fits the budget is used.
+IMAGE_SIZES = (260, 220, 180, 150, 120, 96, 72)
 LOW_CONFIDENCE_FACTOR = 1.5  # relative to a uniform score over all classes
 
 
@@ -111,9 +106,8 @@ def _map_order(name: str) -> tuple[int, int]:
 def _encode_data_uri(path: Path, max_size: int) -> str:
     """Return an image as a JPEG data URI; "" if it cannot be read."""
     try:
-        with Image.open(path) as image:
-            small = image.convert("RGB")
-    except (OSError, ValueError):
+        small = Image.fromarray(read_rgb(path))
+    except ImageError:
         return ""
     small.thumbnail((max_size, max_size), Image.Resampling.LANCZOS)
     stream = BytesIO()

@@ -314,7 +314,7 @@ def _compile(formula: Formula, specs: tuple[Any, ...], _threads: int) -> Formula
     compiled: Formula = torch.compile(copy)
     try:
         compiled(*map_tensors(specs, DenseTensorSpec, DenseTensorSpec.example))
-    except Exception as error:  # a compiler, or its absence, may raise anything
+    except Exception as error:  # of compilers; an error of the formula itself is raised again when it runs
         _warn_uncompiled((str(error).strip() or type(error).__name__).splitlines()[0])
         return formula
     return compiled
