@@ -1,4 +1,4 @@
-"""The commands as a person types them: what they print, how they end, what they leave."""
+"""Commands of the package: output, exit codes and files."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ WORDS = (
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    """Type a command; give its exit code."""
+    """Run a command and return its exit code."""
     monkeypatch.setattr(sys, "argv", ["lesionlens", *words])
     with pytest.raises(SystemExit) as left:
         cli.main()
@@ -29,7 +29,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in an empty folder, with a store of its own; 100 columns, warnings shown as they are."""
+    """Change to an empty folder with its own cache; 100 columns, warnings not reformatted."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LESIONLENS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "100")
@@ -40,15 +40,15 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_generate_train_predict_evaluate_explain(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Synthesise, check, train two steps, predict, evaluate, explain."""
+    """Generate images, validate, train two steps, predict, evaluate, explain."""
     generate_dataset(here / "ham", num_images=60, seed=1, size=(120, 160))
     assert run(monkeypatch, "data", "validate", "ham10000:ham") == 0
     assert "melanoma" in capsys.readouterr().out
     (here / "r.yaml").write_text("data: {source: 'ham10000:ham'}\nmodel: {}\n")
     assert run(monkeypatch, "train", "r.yaml", *WORDS.split(), "--out", "run") == 0
-    said = capsys.readouterr().out
-    assert "test split" in said
-    assert "Research use only, not a medical device." in said
+    output = capsys.readouterr().out
+    assert "test split" in output
+    assert "Research use only, not a medical device." in output
     assert (here / "run" / "report.html").is_file()
     images = "ham/HAM10000_images"
     assert run(monkeypatch, "predict", "run", images, "-o", "p.csv") == 0
@@ -62,13 +62,20 @@ def test_generate_train_predict_evaluate_explain(
     assert {"evaluation.json"} < {file.name for file in (here / "e").iterdir()}
     first = sorted(Path(images).iterdir())[0]
     assert run(monkeypatch, "explain", "run", str(first), "-o", "maps") == 0
-    drawn = {file.name.removeprefix(first.stem) for file in (here / "maps").iterdir()}
-    assert drawn == {".layer1.png", ".layer2.png", ".layer3.png", ".layer4.png", ".gradcam.png", ".panel.png"}
+    suffixes = {file.name.removeprefix(first.stem) for file in (here / "maps").iterdir()}
+    assert suffixes == {
+        ".layer1.png",
+        ".layer2.png",
+        ".layer3.png",
+        ".layer4.png",
+        ".gradcam.png",
+        ".panel.png",
+    }
 
 
 @pytest.mark.slow
 def test_custom_images_with_a_table(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder and a CSV with labels of one's own, one file CMYK."""
+    """A folder and a CSV file with custom labels; one image is CMYK."""
     generate_dataset(here / "ham", num_images=40, seed=2, size=(90, 120))
     rows = []
     for number, file in enumerate(sorted((here / "ham" / "HAM10000_images").iterdir())):
@@ -105,9 +112,9 @@ def test_error_is_one_readable_line(
     message: str,
 ) -> None:
     assert run(monkeypatch, *words) == code
-    said = capsys.readouterr().err
-    assert message in said
-    assert "Traceback" not in said
+    output = capsys.readouterr().err
+    assert message in output
+    assert "Traceback" not in output
 
 
 def test_version_option(
@@ -127,8 +134,8 @@ def test_models_and_layouts_are_listed(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "models") == 0
-    assert "arl_cnn50" in (said := capsys.readouterr().out)
-    assert "23,512,146" in said
+    assert "arl_cnn50" in (output := capsys.readouterr().out)
+    assert "23,512,146" in output
     assert run(monkeypatch, "models", "--backbones", "mobilenetv2*") == 0
     assert "mobilenetv2_100" in capsys.readouterr().out
     assert run(monkeypatch, "data", "list") == 0
@@ -140,14 +147,14 @@ def test_help_loads_nothing_heavy() -> None:
     look = (
         "import sys; from lesionlens.cli import app; import typer.main, typer.testing\n"
         "commands = [[], *([name] for name in typer.main.get_command(app).commands)]\n"
-        "codes = [typer.testing.CliRunner().invoke(app, [*each, '--help']).exit_code for each in commands]\n"
+        "codes = [typer.testing.CliRunner().invoke(app, [*command, '--help']).exit_code for command in commands]\n"
         "heavy = {'torch', 'pandas', 'numpy', 'matplotlib', 'lightning', 'timm', 'rich'} & set(sys.modules)\n"
         "print(len(codes) > 9, set(codes), sorted(heavy))"
     )
-    said = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", look], capture_output=True, text=True, check=True, env=os.environ
     )
-    assert said.stdout.strip() == "True {0} []"
+    assert output.stdout.strip() == "True {0} []"
 
 
 @pytest.mark.slow
@@ -165,10 +172,10 @@ def test_recipes_are_listed_by_paper_and_shown_in_full(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "recipes", "--paper", "soft") == 0
-    said = capsys.readouterr().out
-    assert "soft/table2:split-30" in said
-    assert "quoted from Zhang et al. 2019" in said
-    assert "arl/table3:resnet14-seborrheic-keratosis" not in said
+    output = capsys.readouterr().out
+    assert "soft/table2:split-30" in output
+    assert "quoted from Zhang et al. 2019" in output
+    assert "arl/table3:resnet14-seborrheic-keratosis" not in output
     assert run(monkeypatch, "recipes", "soft/table2:split-30") == 0
     shown = yaml.safe_load(capsys.readouterr().out)
     assert shown["data"]["test_fraction"] == 0.3

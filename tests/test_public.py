@@ -1,4 +1,4 @@
-"""The public verbs are there, and importing the package is cheap."""
+"""Public functions exist, and importing the package loads nothing heavy."""
 
 import subprocess
 import sys
@@ -20,17 +20,17 @@ def test_unknown_name_raises_attribute_error() -> None:
 
 
 def test_import_loads_nothing_heavy() -> None:
-    look = "import sys, lesionlens; print({'torch', 'pandas', 'numpy'} & set(sys.modules))"
-    said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "set()"
+    code = "import sys, lesionlens; print({'torch', 'pandas', 'numpy'} & set(sys.modules))"
+    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert outcome.stdout.strip() == "set()"
 
 
 @pytest.mark.slow
 def test_public_functions_are_not_hidden_by_modules() -> None:
-    look = (
+    code = (
         "import lesionlens.training.run, lesionlens.evaluation.evaluate, lesionlens.explanation.explain\n"
         "import lesionlens.inference.predict, lesionlens\n"
         "print([callable(getattr(lesionlens, name)) for name in ('train', 'evaluate', 'explain', 'predict')])"
     )
-    said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "[True, True, True, True]"
+    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert outcome.stdout.strip() == "[True, True, True, True]"

@@ -1,3 +1,5 @@
+"""Fixture that imports benchmark scripts."""
+
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -9,7 +11,7 @@ SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 
 @pytest.fixture
 def script(monkeypatch):
-    """Import a benchmark as it sees itself: its folder comes first."""
+    """Return a function that imports a benchmark script, with its folder first in the path."""
     monkeypatch.syspath_prepend(str(SCRIPTS))
 
     def load(name: str) -> ModuleType:

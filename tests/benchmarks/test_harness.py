@@ -1,4 +1,4 @@
-"""The arithmetic of benchmarks, with a clock that says what the work tells it."""
+"""Arithmetic of benchmarks, with a fake clock."""
 
 import json
 
@@ -13,7 +13,7 @@ class Clock:
         return self.now
 
     def work(self, name, *seconds):
-        """Take the seconds in turn, the last one for ever."""
+        """Return work that takes these seconds in turn, then always the last."""
         left = list(seconds)
 
         def run():
@@ -35,7 +35,7 @@ def test_variants_alternate_after_one_warm_up_each(script, clock):
 
 
 def test_ratios_are_per_round_without_warm_up(script, clock):
-    """Both variants slow down threefold in round two: the ratio hardly notices, the medians would."""
+    """All variants are about three times slower in round two: the ratio hardly changes, unlike the medians."""
     variants = {
         "baseline": clock.work("baseline", 99, 4, 12, 4),
         "ours": clock.work("ours", 99, 2, 4, 2),
@@ -59,13 +59,13 @@ def test_ratios_are_per_round_without_warm_up(script, clock):
             {"roofline": [0.9], "ours": [1.0]},
             0.9,
             True,
-        ),  # without a baseline the fraction of the roofline is judged
+        ),  # without a baseline, the target is a fraction of the roofline
         ({"timm": [9.0], "ours": [1.0]}, 2, None),  # another package has no target
         (
             {"baseline": [1.0], "roofline": [0.99], "ours": [1.0]},
             0.99 + 1e-9,
             True,
-        ),  # beside a baseline, the roofline is not
+        ),  # with a baseline, the target is a speedup
     ],
 )
 def test_target_compares_with_baseline_or_else_roofline(script, variants, target, met):
@@ -80,11 +80,11 @@ def test_costs_in_seconds_are_per_item(script):
 
 def test_table_has_variants_ratios_and_target(script):
     harness, rows = script("harness"), script("results_table")
-    found = [
+    measured = [
         harness.make_row("first", {"baseline": [0.01], "ours": [0.004]}, target=3, note="same pixels"),
         harness.make_row("second", {"timm": [0.03], "ours": [0.02], "roofline": [0.01]}),
     ]
-    head, rule, first, second = rows.rows_to_markdown(found).splitlines()
+    head, rule, first, second = rows.rows_to_markdown(measured).splitlines()
     cells = [cell.strip() for cell in head.split("|")[1:-1]]
     assert cells == [
         *("what", "unit", "baseline", "ours", "timm", "roofline"),
@@ -106,15 +106,15 @@ def test_json_round_trip_has_machine_date_and_versions(script, monkeypatch, tmp_
     file = tmp_path / "new" / "decode.json"
     monkeypatch.setattr("sys.argv", ["benchmarks/decode.py", "--json", str(file), "--rounds", "2"])
     harness.parse_options.cache_clear()
-    found = harness.measure_variants("nothing", {"baseline": int, "ours": int}, unit="ms")
-    harness.report_results("Of nothing", [found])
+    measured = harness.measure_variants("nothing", {"baseline": int, "ours": int}, unit="ms")
+    harness.report_results("Of nothing", [measured])
     written = json.loads(file.read_text())
     assert written["script"] == "decode"
     assert written["versions"]["torch"]
     assert written["date"][:2] == "20"
     assert written["machine"]["cores"] >= 1
     assert written["machine"]["memory_gib"] > 0.1
-    assert rows.BenchmarkReport.model_validate(written).rows == (found,)
+    assert rows.BenchmarkReport.model_validate(written).rows == (measured,)
     assert "Of nothing" in capsys.readouterr().out
     harness.parse_options.cache_clear()
 
@@ -132,8 +132,8 @@ def test_cpuinfo_is_read_by_key(script, tmp_path):
 def test_target_is_above_roofline_only_outside_its_interval(script):
     row, verdict = script("results_table").make_row, script("results_table").target_verdict
     costs = {"baseline": [6.0, 8.0], "ours": [4.0, 4.0], "roofline": [3.0, 2.0]}
-    found = row("x", costs, target=4.5)
-    assert (found.max_speedup.low, found.max_speedup.median, found.max_speedup.high) == (2, 3, 4)
+    measured = row("x", costs, target=4.5)
+    assert (measured.max_speedup.low, measured.max_speedup.median, measured.max_speedup.high) == (2, 3, 4)
     verdicts = {target: verdict(row("x", costs, target=target)) for target in (1.5, 2.9, 3.9, 4.1)}
     assert verdicts == {
         1.5: "yes",
@@ -141,7 +141,7 @@ def test_target_is_above_roofline_only_outside_its_interval(script):
         3.9: "no: 1.30 of the roofline",
         4.1: "above roofline",
     }
-    beaten = {"baseline": [10.0], "ours": [3.2], "roofline": [4.0]}  # then it is not a roofline
+    beaten = {"baseline": [10.0], "ours": [3.2], "roofline": [4.0]}  # faster than the roofline
     assert verdict(row("x", beaten, target=3.5)) == "no: 1.40 of the roofline"
-    alone = row("x", {"ours": [4.0], "roofline": [3.0]}, target=0.9)
-    assert (alone.max_speedup, verdict(alone)) == (None, "no")
+    no_baseline = row("x", {"ours": [4.0], "roofline": [3.0]}, target=0.9)
+    assert (no_baseline.max_speedup, verdict(no_baseline)) == (None, "no")

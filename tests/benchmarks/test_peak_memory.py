@@ -1,4 +1,4 @@
-"""Peak memory of work is that of a process of its own."""
+"""Peak memory is measured in a separate process for each work."""
 
 from functools import partial
 

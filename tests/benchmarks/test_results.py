@@ -1,4 +1,4 @@
-"""Pages of results, scaling, and which files are scripts."""
+"""Result pages, scaling curves, and discovery of scripts."""
 
 import json
 
@@ -10,7 +10,7 @@ def report(script):
     rows, machine = script("results_table"), script("machine")
 
     def make(name, processor="Slow", day="2030-01-02", **options):
-        found = machine.Machine(
+        fake_machine = machine.Machine(
             processor=processor, cores=2, avx512=True, amx=False, memory_gib=24.2, accelerator="", load=0.5
         )
         row = rows.make_row(f"of {name}", {"baseline": [3.0], "ours": [1.0], "roofline": [0.8]}, **options)
@@ -18,7 +18,7 @@ def report(script):
             script=name,
             title=name.title(),
             date=f"{day}T03:04",
-            machine=found,
+            machine=fake_machine,
             versions={"torch": "9.9"},
             rows=(row,),
         )
@@ -27,13 +27,13 @@ def report(script):
 
 
 def test_page_has_a_section_per_machine_and_counts_targets_met(script, report):
-    found = [
+    reports = [
         report("steps", target=2),
         report("decode", day="2030-01-05", target=4),
         report("maps"),
         report("decode", processor="Fast", target=3),
     ]
-    fast, slow = script("results").render_results(found).split("## Slow")
+    fast, slow = script("results").render_results(reports).split("## Slow")
     assert "## Fast, 2 cores, AVX-512, 24 GiB" in fast
     assert "Targets met: 1 of 1.\n" in fast
     assert "Targets met: 1 of 2. Above the roofline, which no variant can pass on this machine: 1.\n" in slow
@@ -67,20 +67,20 @@ def test_exponent_is_between_the_two_largest_sizes(script):
 def test_curves_round_trip_through_json(script, report):
     rows, curves = script("results_table"), script("scaling_curves")
     curve = curves.ScalingCurve(name="a", size="b", sizes=(1, 2), seconds=(1, 2), megabytes=(3, 4))
-    whole = report("scaling").model_copy(update={"curves": (curve,)})
-    assert rows.BenchmarkReport.model_validate(json.loads(whole.model_dump_json())) == whole
-    assert "| a " in whole.to_markdown()
+    complete = report("scaling").model_copy(update={"curves": (curve,)})
+    assert rows.BenchmarkReport.model_validate(json.loads(complete.model_dump_json())) == complete
+    assert "| a " in complete.to_markdown()
 
 
 def test_scaling_figure_is_deterministic(script, tmp_path):
     curves, figure = script("scaling_curves"), script("scaling")
-    found = [
+    measured = [
         curves.ScalingCurve(
             name="step", size="images", sizes=(1, 2000), seconds=(0.012, 3), megabytes=(400, 2500)
         )
     ]
     for name in ("a.svg", "b.svg"):
-        figure.draw_scaling_figure(found, tmp_path / name)
+        figure.draw_scaling_figure(measured, tmp_path / name)
     text = (tmp_path / "a.svg").read_text()
     assert text == (tmp_path / "b.svg").read_text()
     for label in ("step", "images", "12 ms", "3 s", "400 MB", "2.5 GB", "2k"):
@@ -92,8 +92,8 @@ def test_only_scripts_with_a_main_block_are_run(script, tmp_path):
     (tmp_path / "part.py").write_text("x = 1\n")
     (tmp_path / "run.py").write_text('if __name__ == "__main__":\n    pass\n')
     (tmp_path / "baselines.py").write_text('if __name__ == "__main__":\n    pass\n')
-    assert [each.name for each in script("run").find_scripts(tmp_path)] == ["work.py"]
-    assert [each.name for each in script("run").find_scripts(tmp_path, full=True)] == [
+    assert [path.name for path in script("run").find_scripts(tmp_path)] == ["work.py"]
+    assert [path.name for path in script("run").find_scripts(tmp_path, full=True)] == [
         "baselines.py",
         "work.py",
     ]

@@ -1,4 +1,4 @@
-"""All scripts in one go: what fails or never ends is told and passed over."""
+"""Running all scripts: failing and hanging ones are reported and skipped."""
 
 import sys
 
@@ -16,5 +16,5 @@ finally:
     assert run.run_with_timeout([sys.executable, "-c", "pass"], 60)
     assert not run.run_with_timeout([sys.executable, "-c", "raise SystemExit(3)"], 60)
     assert not run.run_with_timeout([sys.executable, "-c", stuck], 1.5)
-    assert not left.exists()  # it was interrupted, and could clear away
+    assert not left.exists()  # it was interrupted and removed its file
     assert "not done after 2 s" in capfd.readouterr().out

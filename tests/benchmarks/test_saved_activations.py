@@ -1,4 +1,4 @@
-"""What is saved_bytes for the backward pass, counted by hand and for attention residual learning."""
+"""Bytes saved for the backward pass: hand-computed, and for attention residual learning."""
 
 import torch
 from torch import nn
@@ -19,18 +19,18 @@ def test_shared_memory_counts_once(script):
 
 
 def test_attention_saves_only_gates_and_sums_more_than_resnet(script, monkeypatch):
-    """Compiled; here what is compiled runs as it stands, which keeps the same."""
+    """With compilation, replaced here by the eager formula, which saves the same values."""
     monkeypatch.setattr(arl_operation, "run_compiled", lambda formula, *given: formula(*given))
 
     def saved_bytes(attention: str) -> int:
         model = create_model(backbone="resnet26d", attention=attention, num_classes=3)
         compile_attention(model)
-        model, x = (each.to(memory_format=torch.channels_last) for each in (model, torch.rand(2, 3, 32, 32)))
+        model, x = (item.to(memory_format=torch.channels_last) for item in (model, torch.rand(2, 3, 32, 32)))
         return script("saved_activations").saved_activation_bytes(model, x)
 
     widths = 256 + 512 + 1024 + 2048
-    late = 3 * widths  # channels of the norms that end two blocks and a shortcut in each stage
-    sums = 2 * 2 * widths  # of two images in two blocks
-    gates, last = 8, 2 * 2048 * 1 * 1  # the last grid, which a ReLU of its own keeps
-    # a norm keeps its running mean and variance as well, a late one its bias
-    assert saved_bytes("arl") == saved_bytes("none") + 4 * (gates + sums + late - 2 * late - last)
+    deferred = 3 * widths  # channels of the last norms of two blocks and of a shortcut in each stage
+    sums = 2 * 2 * widths  # two images, two blocks
+    gates, last = 8, 2 * 2048 * 1 * 1  # the last feature map, which a separate ReLU saves
+    # a norm also saves its running mean and variance, a deferred one its bias
+    assert saved_bytes("arl") == saved_bytes("none") + 4 * (gates + sums + deferred - 2 * deferred - last)

@@ -1,4 +1,4 @@
-"""``lesionlens data`` looks, splits and lists."""
+"""Commands ``lesionlens data audit``, ``split`` and ``list``."""
 
 import json
 from pathlib import Path
@@ -28,16 +28,16 @@ def test_audit_prints_and_writes_its_report(
     ham: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     images = sorted((ham / "HAM10000_images").glob("*.jpg"))
-    mine = "\n".join(["image,label", *(f"{path},nevus" for path in images[:2])])
-    (tmp_path / "mine.csv").write_text(mine)
+    table = "\n".join(["image,label", *(f"{path},nevus" for path in images[:2])])
+    (tmp_path / "mine.csv").write_text(table)
     words = [f"ham10000:{ham}", f"table:{tmp_path / 'mine.csv'}", "--split", "group_kfold", "--folds", "3"]
     assert run(monkeypatch, "data", "audit", *words, "--fold", "0", "-o", str(tmp_path / "out")) == 0
-    said = capsys.readouterr().out
-    assert "Audit of ham10000 (40 images), table (2 images)" in said
-    assert "byte-identical pairs across datasets: 2" in said
-    assert "Research use only" in said
-    found = json.loads((tmp_path / "out" / "audit.json").read_text())
-    assert found["split_description"].startswith("fold 0 of 3")
+    output = capsys.readouterr().out
+    assert "Audit of ham10000 (40 images), table (2 images)" in output
+    assert "byte-identical pairs across datasets: 2" in output
+    assert "Research use only" in output
+    audit = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert audit["split_description"].startswith("fold 0 of 3")
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
         "audit.json",
         "duplicates.csv",
@@ -51,9 +51,9 @@ def test_split_is_written_and_described(
     out = tmp_path / "split.csv"
     words = ["data", "split", str(ham), "--split", "image_kfold", "--folds", "3", "--fold", "1"]
     assert run(monkeypatch, *words, "-o", str(out)) == 0
-    said = capsys.readouterr().out
-    assert "fold 1 of 3" in said
-    assert "caveat: the folds are by image" in said
+    output = capsys.readouterr().out
+    assert "fold 1 of 3" in output
+    assert "caveat: the folds are by image" in output
     assert pd.read_csv(out)["split"].value_counts().sum() == 40
 
 
@@ -70,9 +70,9 @@ def test_data_list_names_every_dataset_in_full(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "data", "list") == 0
-    said = capsys.readouterr().out
-    assert max(map(len, said.splitlines())) <= 80
+    output = capsys.readouterr().out
+    assert max(map(len, output.splitlines())) <= 80
     for name, record in DATASETS.items():
-        assert name in said
-        assert record.license in said
-        assert record.url in said
+        assert name in output
+        assert record.license in output
+        assert record.url in output

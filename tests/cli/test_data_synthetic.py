@@ -1,4 +1,4 @@
-"""``lesionlens data generate`` and ``lesionlens data inject-artifact``."""
+"""Commands ``lesionlens data generate`` and ``lesionlens data inject-artifact``."""
 
 from pathlib import Path
 
@@ -20,9 +20,9 @@ def test_generate_then_inject_artifact(
 ) -> None:
     words = ["--layout", "isic2016", "--images", "12", "--size", "36x48", "--exclude-artifact", "hair"]
     assert run(monkeypatch, "generate", str(tmp_path / "set"), *words) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert (
-        said
+        output
         == f"Generated 12 synthetic images of no patient: isic2016:{tmp_path / 'set'}. Research use only.\n"
     )
     words = ["--artifact", "color_patch", "--rate-difference", "1"]
@@ -30,11 +30,11 @@ def test_generate_then_inject_artifact(
         run(monkeypatch, "inject-artifact", f"isic2016:{tmp_path / 'set'}", str(tmp_path / "biased"), *words)
         == 0
     )
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     source = f"table:{tmp_path / 'biased' / 'images.csv'}"
-    assert said.startswith("Added color_patch to 100% of melanoma, 0% of the others (")
-    assert f"requested difference: +100%): {source}. " in said
-    assert "research use only" in said
+    assert output.startswith("Added color_patch to 100% of melanoma, 0% of the others (")
+    assert f"requested difference: +100%): {source}. " in output
+    assert "research use only" in output
     assert len(load_table(source)) == 12
 
 

@@ -1,4 +1,4 @@
-"""``lesionlens predict`` says where it goes on, what could not be read, and what to do when stopped."""
+"""Command ``lesionlens predict``: messages about resuming, unreadable images and interruption."""
 
 import io
 from pathlib import Path
@@ -26,9 +26,11 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 
 def save_small_model(folder: Path) -> None:
     torch.manual_seed(0)
-    made = make_model_spec(backbone="test_resnet")
-    seen = Preprocessing(input_size=(32, 32))
-    save_model(folder, made.build(2), ModelCard(architecture=made, classes=("a", "b"), preprocessing=seen))
+    spec = make_model_spec(backbone="test_resnet")
+    preprocessing = Preprocessing(input_size=(32, 32))
+    save_model(
+        folder, spec.build(2), ModelCard(architecture=spec, classes=("a", "b"), preprocessing=preprocessing)
+    )
 
 
 @pytest.mark.slow
@@ -43,7 +45,7 @@ def test_interrupted_prediction_explains_how_to_resume(
     Path("images/1.png").write_bytes(b"")
     predict_batch, calls = scoring._predict_batch, iter([True, False])
 
-    def once(*given: object) -> object:
+    def predict_first_batch(*given: object) -> object:
         if next(calls):
             return predict_batch(*given)  # type: ignore[arg-type]
         raise KeyboardInterrupt
@@ -61,16 +63,16 @@ def test_interrupted_prediction_explains_how_to_resume(
         "--num-workers",
         "1",
     ]
-    monkeypatch.setattr(scoring, "_predict_batch", once)
+    monkeypatch.setattr(scoring, "_predict_batch", predict_first_batch)
     assert run(monkeypatch, *words) == 130
     assert "saved in p.csv.partial. Run the same command again to resume" in capsys.readouterr().err
     monkeypatch.setattr(scoring, "_predict_batch", predict_batch)
     assert run(monkeypatch, *words) == 1
-    said = capsys.readouterr().err
-    assert "Resuming: 2 of 4 images are already scored (p.csv.partial)" in said
-    assert "3 images scored (torch, fp32): p.csv. Research use only, not a medical device." in said
-    assert "1 image could not be read; scores for the other 3 are in p.csv:" in said
-    assert "1.png" in said
+    output = capsys.readouterr().err
+    assert "Resuming: 2 of 4 images are already scored (p.csv.partial)" in output
+    assert "3 images scored (torch, fp32): p.csv. Research use only, not a medical device." in output
+    assert "1 image could not be read; scores for the other 3 are in p.csv:" in output
+    assert "1.png" in output
     assert np.loadtxt("p.csv", delimiter=",", skiprows=1, usecols=0).tolist() == [0, 2, 3]
     assert run(monkeypatch, *words, "--engine", "tensorflow") == 2
 
@@ -94,7 +96,7 @@ def test_rate_is_the_recent_rate() -> None:
     progress = progress_bar(Console(file=io.StringIO(), force_terminal=True), unit="images")
     progress.get_time = lambda: now
     task = progress.add_task("scoring", total=1000)
-    for now, done in ((10.0, 500), (12.0, 520)):  # noqa: B007 - 500 were there before
+    for now, done in ((10.0, 500), (12.0, 520)):  # noqa: B007 - 500 were done before
         progress.update(task, completed=done)
-    pace = progress.columns[3]
-    assert pace(progress.tasks[0]).plain == "10.0 images/s"  # type: ignore[operator]
+    rate = progress.columns[3]
+    assert rate(progress.tasks[0]).plain == "10.0 images/s"  # type: ignore[operator]

@@ -1,4 +1,4 @@
-"""Every mechanism goes out in every form and is checked; a stranger's ten lines give the model's scores."""
+"""Export of every mechanism in every format, its verification, and the example in its README."""
 
 import json
 from pathlib import Path
@@ -40,25 +40,26 @@ MECHANISMS: dict[str, dict[str, Any]] = {
 }
 
 
-def made(options: dict[str, Any], size: tuple[int, int] = (75, 107)) -> LoadedModel:
-    """Build a network whose normalizations are not the identity, and whose scores differ."""
+def make_loaded(options: dict[str, Any], size: tuple[int, int] = (75, 107)) -> LoadedModel:
+    """Return a network whose normalizations are not the identity, and whose scores differ."""
     torch.manual_seed(3)
-    found = make_model_spec(**options)
-    model = found.build(3).eval()
+    spec = make_model_spec(**options)
+    model = spec.build(3).eval()
     for name, values in model.named_buffers():
         if name.endswith("running_mean"):
             torch.nn.init.uniform_(values, -0.1, 0.1)
     crops = model.num_crops or 1
-    seen = Preprocessing(input_size=size, crops="grid" if crops > 1 else "full", crop_count=crops)
+    preprocessing = Preprocessing(input_size=size, crops="grid" if crops > 1 else "full", crop_count=crops)
     return LoadedModel(
-        model, ModelCard(architecture=found, classes=("melanoma", "nevus", "wart"), preprocessing=seen)
+        model,
+        ModelCard(architecture=spec, classes=("melanoma", "nevus", "wart"), preprocessing=preprocessing),
     )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_each_mechanism_in_each_format(mechanism: str, tmp_path: Path) -> None:
-    loaded = made(MECHANISMS[mechanism], *([(96, 96)] if mechanism == "vit" else []))
+    loaded = make_loaded(MECHANISMS[mechanism], *([(96, 96)] if mechanism == "vit" else []))
     traced = trace_model(loaded, maps=True)
     maps = loaded.model(
         torch.rand(1, *([5] if loaded.model.num_crops else []), 3, *loaded.card.preprocessing.input_size),
@@ -66,9 +67,9 @@ def test_each_mechanism_in_each_format(mechanism: str, tmp_path: Path) -> None:
     ).maps
     assert traced.output_names == ("logits", *(f"map {name}" for name in maps))
     for target in get_args(ExportFormat):
-        found = verify(loaded, load_exported(save_exported(traced, target, tmp_path), target))
-        assert [each.batch_size for each in found] == [1, 3]
-        assert list(found[0].max_errors) == ["scores", *traced.output_names]
+        checks = verify(loaded, load_exported(save_exported(traced, target, tmp_path), target))
+        assert [check.batch_size for check in checks] == [1, 3]
+        assert list(checks[0].max_errors) == ["scores", *traced.output_names]
 
 
 @pytest.mark.slow
@@ -82,7 +83,7 @@ def test_readme_example_gives_the_scores_of_the_model(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    loaded = made({"backbone": "test_resnet", "attention": "arl"}, (48, 64))
+    loaded = make_loaded({"backbone": "test_resnet", "attention": "arl"}, (48, 64))
     save_model(tmp_path / "bundle", loaded.model, loaded.card)
     pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     (tmp_path / "photos").mkdir()
@@ -95,8 +96,8 @@ def test_readme_example_gives_the_scores_of_the_model(
     monkeypatch.chdir(tmp_path / "out")
     code = readme.split("```python\n")[1].split("```")[0].replace("image.jpg", "../photos/image.png")
     exec(code, {})
-    shown = json.loads(capsys.readouterr().out.replace("'", '"'))
-    np.testing.assert_allclose(list(shown.values()), expected, atol=1e-5)
+    printed = json.loads(capsys.readouterr().out.replace("'", '"'))
+    np.testing.assert_allclose(list(printed.values()), expected, atol=1e-5)
 
     bf16 = [("bf16", in_bf16, 1)] if in_bf16 == "torch" or openvino_supports_bf16() else []
     engines = [(result.precision, result.engine, result.num_images) for result in card.verification]
@@ -105,21 +106,21 @@ def test_readme_example_gives_the_scores_of_the_model(
     written = json.loads((tmp_path / "out" / "card.json").read_text())
     assert written["intended_use"] == "Research use only, not a medical device."
     assert written["input"] == {"name": "images", "shape": ["batch", 3, 48, 64]}
-    assert [each["name"] for each in written["outputs"]][:2] == ["logits", "map layer1"]
+    assert [output["name"] for output in written["outputs"]][:2] == ["logits", "map layer1"]
     assert max(written["numeric_checks"][0]["max_errors"].values()) < 1e-4
 
 
 def test_incorrect_export_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded = made({"backbone": "test_resnet"}, (48, 48))
+    loaded = make_loaded({"backbone": "test_resnet"}, (48, 48))
     save_model(tmp_path / "bundle", loaded.model, loaded.card)
 
-    def off(x: np.ndarray) -> list[np.ndarray]:
+    def wrong_for_batches(x: np.ndarray) -> list[np.ndarray]:
         logits = loaded.model(torch.from_numpy(x)).logits.detach().numpy().copy()
         logits[-1, 0] += 0.01 * (len(x) > 1)
         return [logits]
 
-    monkeypatch.setattr(exporting, "save_exported", lambda found, target, folder: folder / "model.pt2")
-    monkeypatch.setattr(exporting, "load_exported", lambda file, target: off)
+    monkeypatch.setattr(exporting, "save_exported", lambda traced, target, folder: folder / "model.pt2")
+    monkeypatch.setattr(exporting, "load_exported", lambda file, target: wrong_for_batches)
     with pytest.raises(
         BackendError, match=r"discarded: for a batch of 3 its logits differ by 0\.01 from PyTorch's"
     ):
@@ -134,7 +135,7 @@ def test_incorrect_export_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_missing_images_are_reported_before_tracing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded = made({"backbone": "test_resnet"}, (48, 48))
+    loaded = make_loaded({"backbone": "test_resnet"}, (48, 48))
     save_model(tmp_path / "bundle", loaded.model, loaded.card)
     monkeypatch.setattr(exporting, "trace_model", lambda *_, **__: pytest.fail("traced"))
     with pytest.raises(DataError, match="There is no file or folder nowhere"):
@@ -142,26 +143,26 @@ def test_missing_images_are_reported_before_tracing(tmp_path: Path, monkeypatch:
 
 
 def test_cpu_without_bf16_is_checked_only_in_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded = made({"backbone": "test_resnet"}, (48, 48))
+    loaded = make_loaded({"backbone": "test_resnet"}, (48, 48))
     Image.new("RGB", (48, 48)).save(tmp_path / "0.png")
 
-    def exactly(x: np.ndarray) -> list[np.ndarray]:
+    def exact_logits(x: np.ndarray) -> list[np.ndarray]:
         return [loaded.model(torch.from_numpy(x)).logits.detach().numpy()]
 
     monkeypatch.setattr(agreement, "openvino_supports_bf16", lambda: False)
-    found = agreement.verify_on_images(
-        loaded, tmp_path / "model.onnx", "onnx", exactly, collect_inputs([tmp_path])
+    results = agreement.verify_on_images(
+        loaded, tmp_path / "model.onnx", "onnx", exact_logits, collect_inputs([tmp_path])
     )
-    assert [(each.precision, each.num_images) for each in found] == [("fp32", 1)]
+    assert [(result.precision, result.num_images) for result in results] == [("fp32", 1)]
 
 
-def test_differences_are_those_of_scores_logits_and_maps() -> None:
-    wanted = {"logits": torch.tensor([[10.0, 0.0]]), "map a": torch.tensor([[[0.5]]])}
-    found = [np.array([[10.0, 1.0]]), np.array([[[0.25]]])]
-    apart = max_abs_errors(found, wanted, multilabel=False)
+def test_max_abs_errors_of_scores_logits_and_maps() -> None:
+    expected = {"logits": torch.tensor([[10.0, 0.0]]), "map a": torch.tensor([[[0.5]]])}
+    actual = [np.array([[10.0, 1.0]]), np.array([[[0.25]]])]
+    errors = max_abs_errors(actual, expected, multilabel=False)
     score = 1 / (1 + np.exp(-9)) - 1 / (1 + np.exp(-10))
-    assert apart == {"scores": pytest.approx(abs(score)), "logits": pytest.approx(0.1), "map a": 0.25}
-    assert max_abs_errors(found, wanted, multilabel=True)["scores"] == pytest.approx(
+    assert errors == {"scores": pytest.approx(abs(score)), "logits": pytest.approx(0.1), "map a": 0.25}
+    assert max_abs_errors(actual, expected, multilabel=True)["scores"] == pytest.approx(
         1 / (1 + np.exp(-1)) - 0.5
     )
-    assert max_abs_errors([np.array([[np.nan, 0]]), found[1]], wanted, multilabel=True)["logits"] == np.inf
+    assert max_abs_errors([np.array([[np.nan, 0]]), actual[1]], expected, multilabel=True)["logits"] == np.inf

@@ -1,4 +1,4 @@
-"""What is to be scored: any table, with the masks that it names."""
+"""Inputs of inference: folders, files and tables, with their masks."""
 
 import errno
 import os
@@ -15,9 +15,9 @@ from ..helpers.tiny_datasets import write_isic2018_task1
 
 
 def test_dataset_without_diagnoses(tmp_path: Path) -> None:
-    wanted = collect_inputs([f"isic2018-task1:{write_isic2018_task1(tmp_path)}"])
-    assert len(wanted.path) == sum(mask is not None for mask in wanted.mask) == 7
-    assert set(wanted.label) == {""}
+    inputs = collect_inputs([f"isic2018-task1:{write_isic2018_task1(tmp_path)}"])
+    assert len(inputs.path) == sum(mask is not None for mask in inputs.mask) == 7
+    assert set(inputs.label) == {""}
 
 
 def test_a_table_of_one_class(tmp_path: Path) -> None:
@@ -37,11 +37,11 @@ def test_a_table_without_labels_has_its_masks(tmp_path: Path) -> None:
 
 
 def test_images_and_masks_in_one_folder_are_distinguished(tmp_path: Path) -> None:
-    """The folders of ISBI 2016 part 3B hold both."""
-    photographs = [write_image(tmp_path / f"ISIC_{number:07d}.jpg", seed=number) for number in range(2)]
+    """As in the folders of ISBI 2016 part 3B."""
+    images = [write_image(tmp_path / f"ISIC_{number:07d}.jpg", seed=number) for number in range(2)]
     mask = write_mask(tmp_path / "ISIC_0000000_Segmentation.png")
     (tmp_path / "._ISIC_0000000.jpg").write_bytes(b"no image")
-    assert collect_inputs([tmp_path]).path == tuple(photographs)
+    assert collect_inputs([tmp_path]).path == tuple(images)
     assert find_masks(tmp_path) == {"ISIC_0000000": mask}
 
 
@@ -68,17 +68,17 @@ def test_unreadable_folder_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "locked").mkdir()
     scandir = os.scandir
 
-    def refusing(folder: str) -> object:
+    def raise_if_locked(folder: str) -> object:
         if folder.endswith("locked"):
             raise PermissionError(errno.EACCES, "Permission denied", folder)
         return scandir(folder)
 
-    monkeypatch.setattr(os, "scandir", refusing)
+    monkeypatch.setattr(os, "scandir", raise_if_locked)
     with pytest.raises(DataError, match=r"Cannot list the folder .*locked: Permission denied"):
         collect_inputs([tmp_path])
 
 
 def test_file_name_outside_unicode_is_rejected(tmp_path: Path) -> None:
-    (tmp_path / "m\udce9lanome.jpg").write_bytes(b"")  # Latin-1 on a disk
+    (tmp_path / "m\udce9lanome.jpg").write_bytes(b"")  # Latin-1 in the file system
     with pytest.raises(DataError, match=r"'m\\udce9lanome' is not valid UTF-8 .* Rename the file"):
         collect_inputs([tmp_path])

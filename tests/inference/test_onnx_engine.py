@@ -1,4 +1,4 @@
-"""ONNX Runtime and OpenVINO give torch's scores, from one export in the cache; what cannot be had is said."""
+"""ONNX Runtime and OpenVINO: scores equal torch's, one cached export, and errors for what is unavailable."""
 
 import sys
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from lesionlens.inference.batch import predict_scores
 from lesionlens.inference.engines import open_engine
 from lesionlens.inference.onnx_engine import get_or_export_onnx, onnx_cache_path
 
-from .test_engine import images, slowly, untrained
+from .test_engine import images, reference_scores, untrained
 
 
 @pytest.fixture
@@ -29,21 +29,21 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.slow
 def test_both_engines_equal_torch_from_one_export(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded, crops = untrained(), images(3)
-    expected = slowly(loaded, crops)
-    assert open_engine(loaded, num_images=312).name == "torch"  # of 4 crops, 4 ways: 4,992 passes do not pay
+    expected = reference_scores(loaded, crops)
+    assert open_engine(loaded, num_images=312).name == "torch"  # 4,992 passes: too few for an export
     for name in ("onnxruntime", "openvino"):
         engine = open_engine(loaded, name, num_images=3)
         assert engine.name == name
         np.testing.assert_allclose(predict_scores(engine, loaded.card, crops), expected, atol=1e-5)
         np.testing.assert_allclose(predict_scores(engine, loaded.card, crops[:1]), expected[:1], atol=1e-5)
     assert open_engine(loaded, num_images=43).name == "torch"
-    assert open_engine(loaded, num_images=44).name == "openvino"  # 704 passes, and it is there already
+    assert open_engine(loaded, num_images=44).name == "openvino"  # 704 passes, and the export is cached
     assert [file.suffix for file in sorted((cache / "engines").iterdir())] == [".lock", ".onnx"]
-    assert sys.modules["openvino_telemetry"] is None  # nothing is told to anyone
+    assert sys.modules["openvino_telemetry"] is None  # no telemetry is sent
 
     with torch.no_grad():
         loaded.model.linear_head_weight().add_(0.1 * torch.randn(3, 1))  # type: ignore[union-attr]
-    assert not onnx_cache_path(loaded).exists()  # other weights are another network
+    assert not onnx_cache_path(loaded).exists()  # other weights have another cache file
     get_or_export_onnx(untrained()).rename(onnx_cache_path(loaded))
     with pytest.raises(BackendError, match=r"differ from PyTorch's by .*, more than 0\.0001"):
         open_engine(loaded, "onnxruntime", num_images=3)
@@ -105,19 +105,19 @@ def test_threads_are_limited_to_the_cores_unless_specified(monkeypatch: pytest.M
     before = torch.get_num_threads()
     monkeypatch.setattr(opening, "available_cpus", lambda: 2)
     try:
-        for asked, used in ((1, 1), (7, 2)):
-            torch.set_num_threads(asked)
+        for threads, used in ((1, 1), (7, 2)):
+            torch.set_num_threads(threads)
             open_engine(untrained(), "torch", num_images=1)
             assert torch.get_num_threads() == used
-        for said in (1, 3):  # on purpose
-            open_engine(untrained(), "torch", num_images=1, num_threads=said)
-            assert torch.get_num_threads() == said
+        for num_threads in (1, 3):  # specified explicitly
+            open_engine(untrained(), "torch", num_images=1, num_threads=num_threads)
+            assert torch.get_num_threads() == num_threads
     finally:
         torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(
-    ("ask", "message"),
+    ("open_invalid", "message"),
     [
         (
             lambda model: open_engine(model, "onnx", num_images=1),
@@ -126,9 +126,9 @@ def test_threads_are_limited_to_the_cores_unless_specified(monkeypatch: pytest.M
         (lambda model: open_engine(model, precision="int8", num_images=1), "unknown precision 'int8'"),
     ],
 )
-def test_unknown_engine_and_precision_raise(ask: Callable[[Any], Any], message: str) -> None:
+def test_unknown_engine_and_precision_raise(open_invalid: Callable[[Any], Any], message: str) -> None:
     with pytest.raises(BackendError, match=message):
-        ask(untrained())
+        open_invalid(untrained())
 
 
 def test_onnxruntime_has_no_bf16(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Scoring that is stopped, and goes on: the same file in the end, never scores of two models."""
+"""Resuming interrupted predictions: the same file as without interruption, never scores of two models."""
 
 import errno
 import os
@@ -35,8 +35,8 @@ ORIGIN = Provenance(model="a", engine="torch", precision="fp32", device="cpu", d
 ROWS = [[ImageResult(f"é{line}{n}", "m", [0.1, 1 / 3]) for n in range(2)] for line in range(3)]
 
 
-def bundle(folder: Path, *, seed: int = 1, roi: float | None = 0.2) -> Path:
-    """Save an untrained network of two classes that looks at the box around the lesion."""
+def write_model(folder: Path, *, seed: int = 1, roi: float | None = 0.2) -> Path:
+    """Save an untrained network of two classes that uses the box around the lesion."""
     torch.manual_seed(seed)
     made = make_model_spec(backbone="test_resnet")
     card = ModelCard(
@@ -50,9 +50,9 @@ def bundle(folder: Path, *, seed: int = 1, roi: float | None = 0.2) -> Path:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in a folder with a network and eleven images, the third and the last of which are damaged."""
+    """Change to a folder with a network and eleven images; the third and the last are damaged."""
     monkeypatch.chdir(tmp_path)
-    bundle(tmp_path / "bundle")
+    write_model(tmp_path / "bundle")
     rng = np.random.default_rng(0)
     (tmp_path / "images").mkdir()
     for number in range(11):
@@ -75,23 +75,23 @@ some = pytest.mark.filterwarnings("ignore:.*used uncropped")
 @some
 @pytest.mark.parametrize("at", [0, 6, 11])
 def test_interrupted_prediction_resumes_to_the_same_file(here: Path, at: int) -> None:
-    without = score()
+    uninterrupted = score()
     expected = Path("p.csv").read_bytes()
     assert not partial_path(Path("p.csv")).exists()
     Path("p.csv").unlink()
     with pytest.raises(ZeroDivisionError):
         score(on_progress=partial(stop, at=at, error=ZeroDivisionError()))
     assert not Path("p.csv").exists()
-    told: list[tuple[int, int]] = []
-    again = score(on_progress=lambda *counts: told.append(counts))
-    assert told[0] == (at, 11)
-    assert told[-1] == (11, 11)
+    calls: list[tuple[int, int]] = []
+    again = score(on_progress=lambda *counts: calls.append(counts))
+    assert calls[0] == (at, 11)
+    assert calls[-1] == (11, 11)
     assert again.num_resumed == at
     assert Path("p.csv").read_bytes() == expected
-    assert again.failures == without.failures
+    assert again.failures == uninterrupted.failures
     assert (
         again.missing_mask_ids
-        == without.missing_mask_ids
+        == uninterrupted.missing_mask_ids
         == tuple(f"{number:02d}" for number in range(10) if number != 2)
     )
     assert "02.png" in again.failures[0]
@@ -115,13 +115,13 @@ def test_scores_of_another_model_are_not_resumed(here: Path, monkeypatch: pytest
     with pytest.raises(RunInterrupted):
         score(on_progress=partial(stop, at=6, error=KeyboardInterrupt()))
     left = partial_path(Path("p.csv")).read_bytes()
-    bundle(here / "weights", seed=2)
-    bundle(here / "card", roi=0.3)
-    for other in ("weights", "card"):
+    write_model(here / "weights", seed=2)
+    write_model(here / "card", roi=0.3)
+    for name in ("weights", "card"):
         with pytest.raises(
             PredictionsError, match=r"p\.csv\.partial holds scores of another model .*never mixed.*--restart"
         ):
-            predict(other, ["images"], out=Path("p.csv"))
+            predict(name, ["images"], out=Path("p.csv"))
     with pytest.raises(PredictionsError, match="scores of precision fp32, not bf16"):
         score(precision="bf16")
     with pytest.raises(PredictionsError, match="scores of engine torch, not openvino"):
@@ -132,9 +132,9 @@ def test_scores_of_another_model_are_not_resumed(here: Path, monkeypatch: pytest
             score()
     assert partial_path(Path("p.csv")).read_bytes() == left
     expected = predict("weights", ["images"], out=Path("q.csv")).predictions.scores
-    found = predict("weights", ["images"], out=Path("p.csv"), restart=True)
-    assert found.num_resumed == 0
-    np.testing.assert_array_equal(found.predictions.scores, expected)
+    restarted = predict("weights", ["images"], out=Path("p.csv"), restart=True)
+    assert restarted.num_resumed == 0
+    np.testing.assert_array_equal(restarted.predictions.scores, expected)
 
 
 @some
@@ -145,7 +145,7 @@ def test_partial_file_without_scores_is_ignored(here: Path) -> None:
     first, *_ = part.read_bytes().splitlines(keepends=True)
     for nothing in (first, first + b'[["cut off'):
         part.write_bytes(nothing)
-        bundle(here / "other", seed=2)
+        write_model(here / "other", seed=2)
         assert predict("other", ["images"], out=Path("p.csv")).num_resumed == 0
 
 
@@ -153,12 +153,12 @@ def test_partial_file_without_scores_is_ignored(here: Path) -> None:
 def test_changed_images_are_scored_again(here: Path) -> None:
     with pytest.raises(RunInterrupted):
         score(on_progress=partial(stop, at=6, error=KeyboardInterrupt()))
-    shutil.copy("images/08.png", "images/02.png")  # it was damaged
+    shutil.copy("images/08.png", "images/02.png")  # the image was damaged
     shutil.copy("images/08.png", "images/03.png")
     shutil.copy("images/08.png", "images/00_new.png")
     Path("images/04.png").unlink()
     again = score()
-    assert again.num_resumed == 3  # of the six: not the two, nor the one that is gone
+    assert again.num_resumed == 3  # of six scored images two changed and one is missing
     fresh = predict("bundle", ["images"], batch_size=3)
     assert again.predictions.image_id.tolist() == fresh.predictions.image_id.tolist()
     np.testing.assert_allclose(again.predictions.scores, fresh.predictions.scores, atol=1e-5)
@@ -176,8 +176,8 @@ def test_changed_masks_count_as_changed_images(here: Path) -> None:
     assert score(mask_dir=here / "masks").num_resumed == 5
 
 
-def renamed(engine: InferenceEngine, name: str, counts: list[int]) -> InferenceEngine:
-    """Return torch's engine under another name, which adds the images of each pass to the last count."""
+def rename_engine(engine: InferenceEngine, name: str, counts: list[int]) -> InferenceEngine:
+    """Return torch's engine under another name; each pass adds its images to the last count."""
 
     def forward(x: Any) -> Any:
         counts[-1] += len(x)
@@ -194,14 +194,14 @@ def test_choices_of_auto_are_resumed(here: Path, monkeypatch: pytest.MonkeyPatch
     def choose(loaded: Any, name: str, **options: Any) -> InferenceEngine:
         names.append("openvino" if name == "auto" and not names else name)
         counts.append(0)
-        return renamed(open_engine(loaded, "torch", **options), names[-1], counts)
+        return rename_engine(open_engine(loaded, "torch", **options), names[-1], counts)
 
     monkeypatch.setattr(predicting, "open_engine", choose)
     with pytest.raises(RunInterrupted):
         score(on_progress=partial(stop, at=6, error=KeyboardInterrupt()))
     assert score().num_resumed == 6
     assert names == ["openvino", "openvino"]
-    assert counts == [5, 4]  # usable images of the first six, of the other five
+    assert counts == [5, 4]  # usable images among the first six and among the other five
 
 
 @some
@@ -225,8 +225,8 @@ def test_unwritable_output_raises_before_the_first_image(here: Path) -> None:
 
 
 def test_no_file_is_left_if_no_image_can_be_read(here: Path) -> None:
-    for kept in (number for number in range(11) if number not in (2, 10)):
-        (here / "images" / f"{kept:02d}.png").unlink()
+    for number in (number for number in range(11) if number not in (2, 10)):
+        (here / "images" / f"{number:02d}.png").unlink()
     with pytest.raises(DataError, match="No image can be read"):
         score()
     assert sorted(file.name for file in here.iterdir()) == ["bundle", "images"]
@@ -249,16 +249,18 @@ def test_truncated_last_line_is_dropped_and_the_rest_resumed(tmp_path: Path) -> 
             part.add(rows)
             ends.append(path.stat().st_size)
     content = path.read_bytes()
-    for cut, tail in product(
-        [cut for end in ends[1:] for cut in (end - 30, end - 1, end)], (b"", b"\0" * 9, b"[[1]]\n")
+    for length, tail in product(
+        [length for end in ends[1:] for length in (end - 30, end - 1, end)], (b"", b"\0" * 9, b"[[1]]\n")
     ):
-        whole = sum(end <= cut for end in ends) - 1
-        path.write_bytes(content[:cut] + tail)
+        complete = sum(end <= length for end in ends) - 1
+        path.write_bytes(content[:length] + tail)
         with PartialPredictions(path, ORIGIN, overwrite=False) as part:
-            assert list(part.read_results()) == [ImageResult(*row) for rows in ROWS[:whole] for row in rows]
+            assert list(part.read_results()) == [
+                ImageResult(*row) for rows in ROWS[:complete] for row in rows
+            ]
             part.add(ROWS[2])
             assert list(part.read_results())[-2:] == ROWS[2]
-        assert path.read_bytes() == content[: ends[whole]] + content[ends[2] : ends[3]]
+        assert path.read_bytes() == content[: ends[complete]] + content[ends[2] : ends[3]]
 
 
 @pytest.mark.parametrize("written", [OSError(errno.ENOSPC, "No space left on device"), 7])
@@ -278,7 +280,7 @@ def test_full_disk_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writt
             part.add(ROWS[0])
 
 
-SLOWLY = """
+SLOW_PREDICTION = """
 import sys, time
 from pathlib import Path
 from lesionlens.inference.predict import predict
@@ -288,7 +290,7 @@ predict("bundle", ["images"], out=Path("p.csv"), batch_size=2, on_progress=lambd
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """Compute as the other process does: the order of sums depends on the threads."""
+    """Use one thread, as the other process: the order of additions depends on the number of threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -301,7 +303,7 @@ def test_next_process_resumes_a_killed_one(here: Path, one_thread: None) -> None
     score(batch_size=2)
     expected = Path("p.csv").read_bytes()
     Path("p.csv").unlink()
-    first = killed_when_some_is_scored([sys.executable, "-W", "ignore", "-c", SLOWLY])
+    first = kill_after_first_batches([sys.executable, "-W", "ignore", "-c", SLOW_PREDICTION])
     assert first == -signal.SIGKILL
     assert not Path("p.csv").exists()
     again = score(batch_size=2)
@@ -310,7 +312,7 @@ def test_next_process_resumes_a_killed_one(here: Path, one_thread: None) -> None
     assert sorted(file.name for file in here.iterdir()) == ["bundle", "images", "p.csv"]
 
 
-def killed_when_some_is_scored(command: Sequence[str]) -> int:
+def kill_after_first_batches(command: Sequence[str]) -> int:
     part = partial_path(Path("p.csv"))
     with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}) as process:
         while process.poll() is None and (not part.exists() or part.read_bytes().count(b"\n") < 3):

@@ -1,4 +1,4 @@
-"""Scoring as a stream: the card's classes alone are kept of an image, and few images wait."""
+"""Streaming inference: decoding overlaps computing, in constant memory."""
 
 import os
 import threading
@@ -30,8 +30,8 @@ def network() -> LoadedModel:
     return LoadedModel(made.build(2).eval(), card)
 
 
-def linked(folder: Path, images: int) -> InferenceInputs:
-    """Write one image under many names."""
+def write_linked_images(folder: Path, images: int) -> InferenceInputs:
+    """Write an image and hard links to it."""
     folder.mkdir()
     Image.new("RGB", (64, 48), (200, 150, 140)).save(folder / "0.jpg")
     for number in range(1, images):
@@ -42,44 +42,46 @@ def linked(folder: Path, images: int) -> InferenceInputs:
 def test_decoding_overlaps_computing_with_few_images_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the first batch is computed its successors are decoded: two batches and what the threads hold."""
-    begun, enough = [], threading.Event()
+    """While a batch is computed, at most two batches and one image per thread are decoded ahead."""
+    started, enough = [], threading.Event()
 
-    def counted(seen: Preprocessing, wanted: InferenceInputs, place: int) -> PreparedItem:
-        begun.append(place)
-        if len(begun) == 7:
+    def count_and_preprocess(
+        preprocessing: Preprocessing, inputs: InferenceInputs, index: int
+    ) -> PreparedItem:
+        started.append(index)
+        if len(started) == 7:
             enough.set()
-        return preprocess_item(seen, wanted, place)
+        return preprocess_item(preprocessing, inputs, index)
 
     decoded_before: list[int] = []
 
     def forward(x: Tensor) -> Tensor:
         enough.wait(10)
-        decoded_before.append(len(begun))
+        decoded_before.append(len(started))
         return torch.zeros(len(x), 2)
 
-    monkeypatch.setattr(scoring, "preprocess_item", counted)
+    monkeypatch.setattr(scoring, "preprocess_item", count_and_preprocess)
     engine = InferenceEngine("waiting", forward, multi_crop=False, device=torch.device("cpu"))
     scored = scoring.run_inference(
-        network(), linked(tmp_path / "x", 30), engine=engine, batch_size=4, num_workers=3
-    )  # two images a batch
-    assert len(scored.predictions) == len(begun) == 30
+        network(), write_linked_images(tmp_path / "x", 30), engine=engine, batch_size=4, num_workers=3
+    )  # two images per batch
+    assert len(scored.predictions) == len(started) == 30
     assert decoded_before[0] >= 7
     assert all(count <= 2 * (done + 1) + 2 * 2 + 3 for done, count in enumerate(decoded_before))
 
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
-    """Of 3,700 more images there remain names and scores: far less than the 4 kB of one image's crops."""
+    """Only ids and scores of 3,700 more images remain: far less than 4 kB of crops per image."""
     loaded, process = network(), psutil.Process()
-    wanted = {count: linked(tmp_path / str(count), count) for count in (300, 4000)}
+    inputs = {count: write_linked_images(tmp_path / str(count), count) for count in (300, 4000)}
 
     def peak(count: int) -> int:
-        seen: list[int] = []
+        memory: list[int] = []
         scoring.run_inference(
-            loaded, wanted[count], on_progress=lambda *_: seen.append(process.memory_info().rss)
+            loaded, inputs[count], on_progress=lambda *_: memory.append(process.memory_info().rss)
         )
-        return max(seen)
+        return max(memory)
 
     peak(300)
     before = peak(300)

@@ -1,4 +1,4 @@
-"""A small synthetic set with its masks, and a network that needs no training."""
+"""A small synthetic dataset with masks, and a network that needs no training."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Dark(nn.Module):
-    """Call lesion what is darker than middle grey."""
+    """Network that segments what is darker than mid-gray."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,12 +34,12 @@ class Dark(nn.Module):
 
 @pytest.fixture
 def dark() -> LoadedSegmentationModel:
-    """Give a network whose masks are known, for images of 32 by 48 pixels."""
-    seen = Preprocessing(input_size=(32, 48), max_short_side=None, mean=(0, 0, 0), std=(1, 1, 1))
+    """Return a network with known masks, for inputs of 32 by 48 pixels."""
+    preprocessing = Preprocessing(input_size=(32, 48), max_short_side=None, mean=(0, 0, 0), std=(1, 1, 1))
     return LoadedSegmentationModel(
         Dark(),
         SegmentationModelCard(
-            architecture=SegmentationModelSpec(), preprocessing=seen, keep_largest_component=True
+            architecture=SegmentationModelSpec(), preprocessing=preprocessing, keep_largest_component=True
         ),
         "digest",
     )

@@ -1,4 +1,4 @@
-"""The commands as a person types them: train two steps, predict, score."""
+"""Commands ``lesionlens segment``: train two steps, predict, evaluate."""
 
 import json
 import sys
@@ -25,7 +25,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    """Type a command; give its exit code."""
+    """Run a command and return its exit code."""
     monkeypatch.setattr(sys, "argv", ["lesionlens", "segment", *words])
     with pytest.raises(SystemExit) as left:
         cli.main()
@@ -35,7 +35,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 def test_train_predict_and_evaluate(
     here: Path, small_set: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Train two steps, draw masks of a folder, score them: the same numbers as the run itself wrote."""
+    """Train two steps, predict masks of a folder, evaluate them: the same values as those of the run."""
     (here / "ham").symlink_to(small_set)
     assert run(monkeypatch, "train", "ham10000:ham", *WORDS.split()) == 0
     assert "Research use only, not a medical device." in capsys.readouterr().out
@@ -47,25 +47,25 @@ def test_train_predict_and_evaluate(
     assert not list((here / "cache").iterdir())
 
     assert run(monkeypatch, "predict", "run", "ham/HAM10000_images", "-o", "masks") == 0
-    drawn = sorted((here / "masks").glob("*_segmentation.png"))
-    assert len(drawn) == 24
-    with Image.open(drawn[0]) as mask:
+    masks = sorted((here / "masks").glob("*_segmentation.png"))
+    assert len(masks) == 24
+    with Image.open(masks[0]) as mask:
         assert (mask.size, mask.mode) == ((64, 48), "L")
     assert (
         run(monkeypatch, "evaluate", "masks", "ham10000:ham", "-o", "all.json", "--bootstrap-samples", "50")
         == 0
     )
     assert "Jaccard" in capsys.readouterr().out
-    each = pd.read_csv(here / "all.csv", index_col="image_id")
+    scores = pd.read_csv(here / "all.csv", index_col="image_id")
     for part in ("validation", "test"):
         own = pd.read_csv(here / "run" / "evaluation" / f"{part}.csv", index_col="image_id")
-        pd.testing.assert_frame_equal(each.loc[own.index], own)
+        pd.testing.assert_frame_equal(scores.loc[own.index], own)
         mean = MeanMaskMetrics.model_validate_json((here / "run" / "evaluation" / f"{part}.json").read_text())
         assert mean.jaccard.value == pytest.approx(own["jaccard"].mean())
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_network(here: Path, small_set: Path) -> None:
+def test_same_seed_gives_the_same_weights(here: Path, small_set: Path) -> None:
     options = SegmentationConfig(
         encoder="test_resnet", input_size=(32, 64), epochs=1, batch_size=8, device="cpu"
     )
@@ -93,5 +93,5 @@ def test_error_is_one_readable_line(
     words: list[str],
     message: str,
 ) -> None:
-    assert run(monkeypatch, *(word.format(set=small_set) for word in words)) == 1
+    assert run(monkeypatch, *(part.format(set=small_set) for part in words)) == 1
     assert message in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Pixels to learn from: image and mask move as one, and what cannot be used is told."""
+"""Training pixels: image and mask are transformed together, and unusable masks are reported."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.segmentation.dataset import SegmentationDataset, augment_image_and_mask, decode_to_memmap
 from lesionlens.segmentation.samples import SegmentationSample
 
-SEEN = Preprocessing(input_size=(24, 32), max_short_side=None)
+PREPROCESSING = Preprocessing(input_size=(24, 32), max_short_side=None)
 
 
 def white_where_masked(height: int, width: int) -> np.ndarray:
-    """Draw an image that is white where its mask is, and black elsewhere."""
-    picture = np.zeros((height, width, 4), np.uint8)
-    picture[2 : height // 2, 3 : width // 3] = 255
-    return picture
+    """Return an image that is white inside its mask and black elsewhere."""
+    pixels = np.zeros((height, width, 4), np.uint8)
+    pixels[2 : height // 2, 3 : width // 3] = 255
+    return pixels
 
 
 @pytest.mark.parametrize(
@@ -78,24 +78,28 @@ def test_unusable_masks_are_reported(tmp_path: Path) -> None:
         case(tmp_path, "empty", np.zeros((48, 64), np.uint8)),
         case(tmp_path, "square", white[:, :48]),
         case(tmp_path, "missing", None),
-        case(tmp_path, "damaged", b"no picture"),
+        case(tmp_path, "damaged", b"no image"),
     ]
-    seen: list[tuple[int, int]] = []
-    pixels, left_out = decode_to_memmap(
-        cases, SEEN, tmp_path / "pixels.npy", on_progress=lambda *at: seen.append(at)
+    calls: list[tuple[int, int]] = []
+    pixels, excluded = decode_to_memmap(
+        cases, PREPROCESSING, tmp_path / "pixels.npy", on_progress=lambda *at: calls.append(at)
     )
     assert set(pixels) == {"good", "half_the_size"}
     assert [pixels["good"].shape, pixels["half_the_size"][..., 3].min()] == [(24, 32, 4), 255]
-    reasons = {each.image_id: each.reason for each in left_out}
+    reasons = {image.image_id: image.reason for image in excluded}
     assert set(reasons) == {"empty", "square", "missing", "damaged"}
     assert "the mask is empty" in reasons["empty"]
     assert "aspect ratio" in reasons["square"]
     assert "missing_segmentation.png" in reasons["missing"]
     assert "damaged_segmentation.png" in reasons["damaged"]
-    assert seen[-1] == (6, 6)
+    assert calls[-1] == (6, 6)
 
 
 def test_image_equals_prediction_input(tmp_path: Path) -> None:
-    one = case(tmp_path, "one", np.full((48, 64), 255, np.uint8))
-    pixels, _ = decode_to_memmap([one], SEEN, tmp_path / "pixels.npy", on_progress=lambda *_: None)
-    assert (pixels["one"][..., :3] == SEEN.extract_crops(SEEN.load_image(one.path))[0]).all()
+    sample = case(tmp_path, "one", np.full((48, 64), 255, np.uint8))
+    pixels, _ = decode_to_memmap(
+        [sample], PREPROCESSING, tmp_path / "pixels.npy", on_progress=lambda *_: None
+    )
+    assert (
+        pixels["one"][..., :3] == PREPROCESSING.extract_crops(PREPROCESSING.load_image(sample.path))[0]
+    ).all()

@@ -1,4 +1,4 @@
-"""Scores of masks against the official scorer, and their intervals against cases that are known."""
+"""Mask metrics against the official scorer, and intervals against independent computations."""
 
 from pathlib import Path
 
@@ -36,32 +36,33 @@ PAIRS = [
 ]
 
 
-def official(folder: Path, true: np.ndarray, sent: np.ndarray) -> dict[str, float]:
-    """Send one pair, (40, 50) uint8, through the official scorer; also give what our reader and scores say."""
-    for part, mask in (("truth", true), ("sent", sent)):
+def official_scores(folder: Path, true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Score one pair of masks, (40, 50) uint8, with the official scorer."""
+    for part, mask in (("truth", true), ("predicted", predicted)):
         (folder / part).mkdir(parents=True)
         Image.fromarray(mask).save(folder / part / "ISIC_0000000_segmentation.png")
-    found = SegmentationScore.from_dir(folder / "truth", folder / "sent").macro_average
+    scores = SegmentationScore.from_dir(folder / "truth", folder / "predicted").macro_average
     theirs = {"jaccard": "jaccard", "thresholded_jaccard": "threshold_jaccard", "dice": "dice"}
-    return {name: float(found[theirs[name]]) for name in ImageMaskMetrics._fields}
+    return {name: float(scores[theirs[name]]) for name in ImageMaskMetrics._fields}
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_every_score_equals_the_official_scorer(tmp_path: Path) -> None:
-    """Of each image and of all together; also of soft masks, whose threshold is half of the range."""
-    pairs = [(np.uint8(255) * true, np.uint8(255) * sent) for true, sent in PAIRS]
+    """Per image and averaged; also for soft masks, whose threshold is half of the range."""
+    pairs = [(np.uint8(255) * true, np.uint8(255) * predicted) for true, predicted in PAIRS]
     pairs.append((soft_disc(20, 25, 12), soft_disc(22, 26, 10)))
-    expected = [official(tmp_path / str(number), *pair) for number, pair in enumerate(pairs)]
+    expected = [official_scores(tmp_path / str(number), *pair) for number, pair in enumerate(pairs)]
     name = "ISIC_0000000_segmentation.png"
     folders = [tmp_path / str(number) for number in range(len(pairs))]
     ours = [
-        segmentation_metrics(read_mask(f / "sent" / name), read_mask(f / "truth" / name)) for f in folders
+        segmentation_metrics(read_mask(f / "predicted" / name), read_mask(f / "truth" / name))
+        for f in folders
     ]
     mean = mean_segmentation_metrics(ours, [folder.name for folder in folders], n_resamples=10)
     for score, theirs in zip(ours, expected, strict=True):
         assert score._asdict() == pytest.approx(theirs, rel=1e-12)
     for field in ImageMaskMetrics._fields:
-        assert getattr(mean, field).value == pytest.approx(np.mean([each[field] for each in expected]))
+        assert getattr(mean, field).value == pytest.approx(np.mean([scores[field] for scores in expected]))
 
 
 def test_masks_of_two_sizes_are_not_compared() -> None:
@@ -69,19 +70,19 @@ def test_masks_of_two_sizes_are_not_compared() -> None:
         segmentation_metrics(np.ones((2, 3), bool), np.ones((3, 2), bool))
 
 
-def test_copies_of_a_lesion_do_not_narrow_the_interval() -> None:
+def test_repeated_images_of_a_lesion_do_not_narrow_the_interval() -> None:
     values = np.random.default_rng(1).uniform(0.4, 1, 30)
     once = [ImageMaskMetrics(value, value, value) for value in values]
     lesions = [f"L{number:02d}" for number in range(30)]
-    one = mean_segmentation_metrics(once, lesions, seed=3)
+    single = mean_segmentation_metrics(once, lesions, seed=3)
     three = mean_segmentation_metrics(once * 3, lesions * 3, seed=3)
-    assert (one.images, three.images, three.lesions) == (30, 90, 30)
-    assert three.jaccard.low == pytest.approx(one.jaccard.low)
-    assert three.jaccard.high == pytest.approx(one.jaccard.high)
+    assert (single.images, three.images, three.lesions) == (30, 90, 30)
+    assert three.jaccard.low == pytest.approx(single.jaccard.low)
+    assert three.jaccard.high == pytest.approx(single.jaccard.high)
 
 
 def test_interval_equals_that_of_a_numpy_bootstrap() -> None:
-    """With one image a lesion: numpy's own resampling, other draws, many of them."""
+    """One image per lesion; the reference uses other, and more, resamples."""
     values = np.random.default_rng(2).uniform(0, 1, 40)
     mean = mean_segmentation_metrics(
         [ImageMaskMetrics(v, v, v) for v in values], list(map(str, range(40))), n_resamples=20_000

@@ -1,4 +1,4 @@
-"""A short training from scratch draws the lesions of the synthetic set."""
+"""A short training segments the lesions of a synthetic dataset."""
 
 from pathlib import Path
 

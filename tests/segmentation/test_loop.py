@@ -1,4 +1,4 @@
-"""The loss by hand and against torch's own cross-entropy."""
+"""Segmentation loss against hand-computed cases and torch's cross-entropy."""
 
 import math
 
@@ -22,7 +22,7 @@ def test_perfect_mask_has_no_loss_and_inverse_mask_the_largest() -> None:
 
 
 def test_each_image_counts_alike_in_the_dice_term() -> None:
-    """A large lesion that fits does not hide a small one that is missed."""
+    """A correct large lesion does not compensate for a missed small one."""
     masks = torch.zeros(2, 10, 10, dtype=torch.bool)
     masks[0], masks[1, 0, 0] = True, True
     logits = torch.full((2, 10, 10), -20.0)

@@ -1,4 +1,4 @@
-"""Bundles of segmentation networks: back as they were, and nothing else taken for one."""
+"""Saved segmentation models: round trip, and errors for other directories."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Networks by name, what refuses them, and weights of their encoders."""
+"""Segmentation networks by name, unsupported options, and encoder weights."""
 
 import sys
 from pathlib import Path
@@ -21,18 +21,18 @@ from ..helpers.tolerances import close, terms_of
 
 
 @pytest.mark.parametrize("network", SEGMENTATION_ARCHS)
-def test_a_network_gives_a_logit_for_each_pixel(network: str) -> None:
+def test_network_returns_a_logit_per_pixel(network: str) -> None:
     model = make_segmentation_spec(network, "test_resnet").build().eval()
     with torch.inference_mode():
         assert model(torch.rand(2, 3, 32, 64)).shape == (2, 1, 32, 64)
 
 
-def test_an_unknown_network_names_the_nearest() -> None:
+def test_unknown_network_suggests_the_nearest() -> None:
     with pytest.raises(ModelError, match="did you mean 'unet'"):
         make_segmentation_spec("u-net", "resnet34")
 
 
-def test_an_unknown_encoder_names_the_nearest() -> None:
+def test_unknown_encoder_suggests_the_nearest() -> None:
     with pytest.raises(ModelError, match="resnet34"):
         SegmentationModelSpec(encoder="resnet43").build()
 
@@ -42,7 +42,7 @@ def test_unsupported_encoder_raises() -> None:
         SegmentationModelSpec(encoder="test_vit").build()
 
 
-def test_without_the_extra_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_extra_error_has_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "segmentation_models_pytorch", None)
     with pytest.raises(ModelError, match=r"pip install 'lesionlens\[segmentation\]'"):
         SegmentationModelSpec().build()
@@ -56,14 +56,14 @@ def test_size_not_divisible_by_the_stride_raises() -> None:
 @pytest.mark.parametrize("encoder", ["test_resnet", "test_efficientnet", "test_convnext"])
 def test_every_tensor_of_the_encoder_comes_from_the_file(tmp_path: Path, encoder: str) -> None:
     """The features of the loaded encoder are those of timm's own network."""
-    whole = timm.create_model(encoder, pretrained=False).eval()
-    save_file(whole.state_dict(), tmp_path / "w.safetensors")
+    network = timm.create_model(encoder, pretrained=False).eval()
+    save_file(network.state_dict(), tmp_path / "w.safetensors")
     model = SegmentationModelSpec(encoder=encoder).build().eval()
     load_encoder_weights(model, str(tmp_path / "w.safetensors"), encoder=encoder)
     x = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
         last = model.encoder.model(x)[-1]
-        expected = whole.forward_intermediates(x, indices=1, norm=False, intermediates_only=True)[-1]
+        expected = network.forward_intermediates(x, indices=1, norm=False, intermediates_only=True)[-1]
     torch.testing.assert_close(last, expected, **close(expected, terms_of(model)))
 
 

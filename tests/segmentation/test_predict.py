@@ -1,4 +1,4 @@
-"""Masks of images: where they lie, their size, what is kept and what is refused."""
+"""Mask prediction: size and position, existing files, and errors."""
 
 import tracemalloc
 from pathlib import Path
@@ -14,8 +14,8 @@ from lesionlens.segmentation.models import LoadedSegmentationModel
 from lesionlens.segmentation.predict import predict_masks, segment_images
 
 
-def spot(path: Path, *, size: tuple[int, int] = (64, 96), left: int = 24) -> np.ndarray:
-    """Draw a dark square on white, and give its mask."""
+def write_square(path: Path, *, size: tuple[int, int] = (64, 96), left: int = 24) -> np.ndarray:
+    """Write a dark square on white, and return its mask."""
     mask = np.zeros(size, bool)
     mask[16:48, left : left + 32] = True
     Image.fromarray(np.where(mask[..., None], 0, 255).repeat(3, 2).astype(np.uint8)).save(path)
@@ -24,43 +24,49 @@ def spot(path: Path, *, size: tuple[int, int] = (64, 96), left: int = 24) -> np.
 
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch, dark: LoadedSegmentationModel) -> LoadedSegmentationModel:
-    """Let every bundle be the network that sees what is dark."""
+    """Replace every saved model by the network of dark pixels."""
     monkeypatch.setattr(module, "load_segmentation_model", lambda *_, **__: dark)
     return dark
 
 
 def test_mask_has_size_and_position_of_its_image(tmp_path: Path, dark: LoadedSegmentationModel) -> None:
-    """The network sees a half and a quarter of these sizes; edges fall on its grid."""
+    """Inputs are a half and a quarter of these sizes; edges are on the pixel grid."""
     paths = [tmp_path / f"{number}.png" for number in range(3)]
-    true = [spot(paths[0]), spot(paths[1], left=40), spot(paths[2], size=(128, 192), left=64)]
-    for mask, wanted in zip(predict_masks(dark, paths, largest_only=True, batch_size=2), true, strict=True):
+    true = [
+        write_square(paths[0]),
+        write_square(paths[1], left=40),
+        write_square(paths[2], size=(128, 192), left=64),
+    ]
+    for mask, expected in zip(predict_masks(dark, paths, largest_only=True, batch_size=2), true, strict=True):
         assert isinstance(mask, np.ndarray)
-        assert mask.shape == wanted.shape
-        assert (mask & wanted).sum() / (mask | wanted).sum() > 0.93
+        assert mask.shape == expected.shape
+        assert (mask & expected).sum() / (mask | expected).sum() > 0.93
 
 
 def test_unreadable_image_is_reported_in_order(tmp_path: Path, dark: LoadedSegmentationModel) -> None:
     paths = [tmp_path / name for name in ("a.png", "b.png", "c.png")]
-    spot(paths[0])
-    paths[1].write_bytes(b"no picture")
-    spot(paths[2])
-    kinds = [type(each) for each in predict_masks(dark, paths, largest_only=True)]
+    write_square(paths[0])
+    paths[1].write_bytes(b"no image")
+    write_square(paths[2])
+    kinds = [type(mask) for mask in predict_masks(dark, paths, largest_only=True)]
     assert kinds == [np.ndarray, ImageError, np.ndarray]
 
 
-def test_tidy_keeps_one_region(tmp_path: Path, dark: LoadedSegmentationModel) -> None:
+def test_largest_only_keeps_one_component(tmp_path: Path, dark: LoadedSegmentationModel) -> None:
     pixels = np.full((32, 48, 3), 255, np.uint8)
     pixels[4:20, 4:20] = pixels[24:28, 40:44] = 0
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    raw, tidy = (next(predict_masks(dark, [tmp_path / "a.png"], largest_only=each)) for each in (False, True))
+    raw, tidy = (
+        next(predict_masks(dark, [tmp_path / "a.png"], largest_only=largest)) for largest in (False, True)
+    )
     assert [int(np.sum(raw)), int(np.sum(tidy))] == [16 * 16 + 4 * 4, 16 * 16]
 
 
 @pytest.mark.usefixtures("network")
 def test_existing_masks_are_skipped_or_overwritten(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    spot(tmp_path / "in" / "a.png")
-    spot(tmp_path / "in" / "b.png")
+    write_square(tmp_path / "in" / "a.png")
+    write_square(tmp_path / "in" / "b.png")
     (tmp_path / "in" / "c.jpg").write_bytes(b"")
     out = tmp_path / "out"
     done = segment_images("bundle", [tmp_path / "in"], out)
@@ -68,17 +74,17 @@ def test_existing_masks_are_skipped_or_overwritten(tmp_path: Path) -> None:
     assert "c.jpg" in done.failures[0]
     write_mask(out / "a_segmentation.png", np.zeros((64, 96), bool))
     (out / "b_segmentation.png").unlink()
-    seen: list[tuple[int, int]] = []
-    again = segment_images("bundle", [tmp_path / "in"], out, on_progress=lambda *at: seen.append(at))
+    calls: list[tuple[int, int]] = []
+    again = segment_images("bundle", [tmp_path / "in"], out, on_progress=lambda *at: calls.append(at))
     assert (again.written, again.skipped) == (1, 1)
-    assert seen[-1] == (3, 3)
+    assert calls[-1] == (3, 3)
     assert not read_mask(out / "a_segmentation.png").any()
     assert segment_images("bundle", [tmp_path / "in"], out, overwrite=True).written == 2
     assert read_mask(out / "a_segmentation.png").any()
 
 
-def test_masks_of_two_origins_are_not_mixed(tmp_path: Path, network: LoadedSegmentationModel) -> None:
-    spot(tmp_path / "a.png")
+def test_masks_of_two_models_are_not_mixed(tmp_path: Path, network: LoadedSegmentationModel) -> None:
+    write_square(tmp_path / "a.png")
     segment_images("bundle", [tmp_path / "a.png"], tmp_path / "out")
     with pytest.raises(DataError, match="another model or other options"):
         segment_images("bundle", [tmp_path / "a.png"], tmp_path / "out", largest_only=False)
@@ -92,7 +98,7 @@ def test_masks_of_two_origins_are_not_mixed(tmp_path: Path, network: LoadedSegme
 def test_memory_does_not_grow_with_the_number_of_images(
     tmp_path: Path, dark: LoadedSegmentationModel
 ) -> None:
-    spot(tmp_path / "a.png", size=(400, 600))
+    write_square(tmp_path / "a.png", size=(400, 600))
 
     def peak(images: int) -> int:
         tracemalloc.start()
@@ -115,9 +121,9 @@ def test_id_that_is_not_a_file_name_raises(tmp_path: Path) -> None:
 def test_folder_with_masks_of_another_model_is_rejected(tmp_path: Path) -> None:
     out = tmp_path / "out"
     for name in "ab":
-        spot(tmp_path / f"{name}.png")
+        write_square(tmp_path / f"{name}.png")
     segment_images("bundle", [tmp_path / "a.png"], out)
-    for overwrite in (False, True):  # that would leave the mask of a
+    for overwrite in (False, True):  # the mask of a would remain
         with pytest.raises(DataError, match="Choose another folder"):
             segment_images("bundle", [tmp_path / "b.png"], out, largest_only=False, overwrite=overwrite)
     assert [file.name for file in out.glob("*.png")] == ["a_segmentation.png"]
@@ -128,7 +134,7 @@ def test_folder_with_masks_of_another_model_is_rejected(tmp_path: Path) -> None:
 def test_interrupted_overwrite_leaves_masks_of_one_model(tmp_path: Path) -> None:
     out, images = tmp_path / "out", [tmp_path / "a.png", tmp_path / "b.png"]
     for image in images:
-        spot(image)
+        write_square(image)
     segment_images("bundle", images, out)
 
     def stop(*_: int) -> None:

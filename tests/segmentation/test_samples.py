@@ -1,4 +1,4 @@
-"""Tables with masks: rows that are used, rows that are not, and the part of each."""
+"""Samples from tables with masks: used and excluded rows, and their splits."""
 
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from lesionlens.segmentation.config import SegmentationConfig
 from lesionlens.segmentation.samples import load_source_tables, samples_by_split, split_samples
 
 
-def own_table(folder: Path, *, masks: int, images: int = 12, split: str = "") -> str:
-    """Write a table of one's own, the first rows with a mask."""
+def write_table(folder: Path, *, masks: int, images: int = 12, split: str = "") -> str:
+    """Write a custom table whose first rows have a mask."""
     folder.mkdir()
     rows = []
     for number in range(images):
@@ -34,27 +34,27 @@ def own_table(folder: Path, *, masks: int, images: int = 12, split: str = "") ->
 
 
 def test_rows_without_a_mask_are_excluded(tmp_path: Path) -> None:
-    sources = load_source_tables([own_table(tmp_path / "a", masks=10)])
+    sources = load_source_tables([write_table(tmp_path / "a", masks=10)])
     assert len(sources.samples) == 10
     assert sources.excluded == (ExcludedImage("10", "", "no mask"), ExcludedImage("11", "", "no mask"))
 
 
 def test_images_of_an_earlier_table_are_excluded(tmp_path: Path) -> None:
-    first = own_table(tmp_path / "a", masks=12)
-    second = own_table(tmp_path / "b", masks=14, images=14)
+    first = write_table(tmp_path / "a", masks=12)
+    second = write_table(tmp_path / "b", masks=14, images=14)
     sources = load_source_tables([first, second])
     assert len(sources.samples) == 14
-    assert {each.image_id for each in sources.excluded} == {f"{number:02d}" for number in range(12)}
+    assert {image.image_id for image in sources.excluded} == {f"{number:02d}" for number in range(12)}
     assert sources.excluded[0].reason == f"{first} already has an image with this id"
 
 
 def test_table_without_masks_raises(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no mask to train on: no mask"):
-        load_source_tables([own_table(tmp_path / "a", masks=0)])
+        load_source_tables([write_table(tmp_path / "a", masks=0)])
 
 
 def test_lesions_are_held_out_and_unusable_images_have_no_split(tmp_path: Path) -> None:
-    sources = load_source_tables([own_table(tmp_path / "a", masks=12)])
+    sources = load_source_tables([write_table(tmp_path / "a", masks=12)])
     split = split_samples(
         sources, [ExcludedImage("03", "", "empty")], SegmentationConfig(val_fraction=0.25, test_fraction=0.25)
     )
@@ -65,7 +65,7 @@ def test_lesions_are_held_out_and_unusable_images_have_no_split(tmp_path: Path) 
 
 
 def test_official_splits_are_used_if_there_are_any(tmp_path: Path) -> None:
-    sources = load_source_tables([own_table(tmp_path / "a", masks=12, split="train")])
+    sources = load_source_tables([write_table(tmp_path / "a", masks=12, split="train")])
     assert "test" not in split_samples(sources, [], SegmentationConfig(val_fraction=0.25)).splits
     assert (
         "test"
@@ -76,21 +76,21 @@ def test_official_splits_are_used_if_there_are_any(tmp_path: Path) -> None:
 
 
 def test_splits_of_two_tables_are_joined(tmp_path: Path) -> None:
-    official = own_table(tmp_path / "a", masks=12, split="train")
-    read = load_source_tables([official, own_table(tmp_path / "b", masks=40, images=40)])
+    official = write_table(tmp_path / "a", masks=12, split="train")
+    read = load_source_tables([official, write_table(tmp_path / "b", masks=40, images=40)])
     split = split_samples(read, [], SegmentationConfig(val_fraction=0.25, test_fraction=0.25))
     assert sum(map(len, split.splits.values())) == 40
     assert split.description.count("table: ") == 2
 
 
 def test_nothing_usable_raises_with_reasons(tmp_path: Path) -> None:
-    sources = load_source_tables([own_table(tmp_path / "a", masks=1)])
+    sources = load_source_tables([write_table(tmp_path / "a", masks=1)])
     with pytest.raises(DataError, match=r"that of 00: the mask is empty"):
         split_samples(sources, [ExcludedImage("00", "", "the mask is empty")], SegmentationConfig())
 
 
 def test_exclusions_and_leakage_of_a_split_are_reported(tmp_path: Path) -> None:
-    source = own_table(tmp_path / "a", masks=12)
+    source = write_table(tmp_path / "a", masks=12)
     rows = pd.read_csv(tmp_path / "a" / "t.csv")
     rows["split"] = ["train"] * 8 + ["validation"] * 3 + [""]
     rows.to_csv(tmp_path / "a" / "t.csv", index=False)
@@ -101,7 +101,7 @@ def test_exclusions_and_leakage_of_a_split_are_reported(tmp_path: Path) -> None:
 
 
 def test_one_image_is_too_few_to_train_on(tmp_path: Path) -> None:
-    source = own_table(tmp_path / "a", masks=12)
+    source = write_table(tmp_path / "a", masks=12)
     rows = pd.read_csv(tmp_path / "a" / "t.csv")
     rows["split"] = ["train", *["validation"] * 11]
     rows.to_csv(tmp_path / "a" / "t.csv", index=False)

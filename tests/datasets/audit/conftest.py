@@ -27,7 +27,7 @@ def write_image() -> Callable[..., None]:
 
 @pytest.fixture
 def make_table(tmp_path: Path) -> MakeTable:
-    """MakeTable one picture a row; columns that are not given are not known."""
+    """Write one image per row; columns that are not given are empty."""
 
     def make(name: str, ids: Sequence[str], *, seed: int, **columns: Sequence[str]) -> LesionTable:
         folder = tmp_path / name
