@@ -61,7 +61,7 @@ def test_shown_recipes_and_keys_load(page: Path) -> None:
     for line in shown_commands(page):
         command, *words = shlex.split(line.replace("…", ""))
         if command == "train" and words[0][0] != "-" and ".yaml" not in words[0]:
-            overrides = [word for word in words[1:] if re.match(r"[a-z_.]+=", word)]
+            overrides = [argument for argument in words[1:] if re.match(r"[a-z_.]+=", argument)]
             assert load_recipe(words[0], ["data=table:my.csv", *overrides]).data.source
 
 

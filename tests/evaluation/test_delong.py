@@ -46,19 +46,19 @@ def simulate(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return labels, a, b
 
 
-@pytest.mark.parametrize("other", [ALBUMIN, PROTEIN])
-def test_delong_of_the_papers_example(other: np.ndarray) -> None:
+@pytest.mark.parametrize("score", [ALBUMIN, PROTEIN])
+def test_delong_of_the_papers_example(score: np.ndarray) -> None:
     assert len(HELPED) == 43
-    covariance = by_definition(HELPED, other, SCORE)
-    result = delong(HELPED, other, SCORE)
+    covariance = by_definition(HELPED, score, SCORE)
+    result = delong(HELPED, score, SCORE)
     error = math.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
-    difference = roc_auc_score(HELPED, other) - roc_auc_score(HELPED, SCORE)
+    difference = roc_auc_score(HELPED, score) - roc_auc_score(HELPED, SCORE)
     assert result.difference == pytest.approx(difference, abs=1e-12)
     assert result.statistic == pytest.approx(difference / error, rel=1e-9)
     half = 1.959963984540054 * error
     assert (result.low, result.high) == pytest.approx((difference - half, difference + half), abs=1e-9)
-    area = auc_variance(HELPED, other)
-    assert area.auc == pytest.approx(roc_auc_score(HELPED, other), abs=1e-12)
+    area = auc_variance(HELPED, score)
+    assert area.auc == pytest.approx(roc_auc_score(HELPED, score), abs=1e-12)
     assert area.variance == pytest.approx(covariance[0, 0], rel=1e-9)
 
 

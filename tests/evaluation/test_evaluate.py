@@ -60,10 +60,10 @@ def test_intervals_match_a_loop_over_sklearn() -> None:
 
 def test_seed_changes_intervals_but_not_values() -> None:
     p = random_predictions(80, classes=THREE)
-    first, again, other = (evaluate(p, n_resamples=50, seed=seed) for seed in (1, 1, 2))
-    assert first.to_json() == again.to_json()
-    assert first.estimate("auc", "macro").low != other.estimate("auc", "macro").low
-    assert first.value("auc") == other.value("auc") == evaluate(p, n_resamples=0).value("auc")
+    first, repeated, reseeded = (evaluate(p, n_resamples=50, seed=seed) for seed in (1, 1, 2))
+    assert first.to_json() == repeated.to_json()
+    assert first.estimate("auc", "macro").low != reseeded.estimate("auc", "macro").low
+    assert first.value("auc") == reseeded.value("auc") == evaluate(p, n_resamples=0).value("auc")
 
 
 def test_intervals_over_lesions_are_wider_than_over_duplicates() -> None:

@@ -32,7 +32,7 @@ def test_alpha_zero_equals_timm_itself(name: str) -> None:
     theirs = timm.create_model(name, num_classes=3, zero_init_last=False).double()
     ours = ARLResNet(name, num_classes=3, alpha=0.0)
     ours.backbone.load_state_dict(theirs.state_dict(), strict=False)
-    ours = ours.double()  # a convolution in float32 may depend on where its input lies in memory
+    ours = ours.double()  # a convolution in float32 may depend on the memory alignment of its input
     x = torch.rand(2, 3, 64, 64, dtype=torch.float64)
     for mode in (True, False):
         expected = theirs.train(mode)(x).detach()

@@ -109,7 +109,7 @@ def test_errors_in_a_file_name_the_key(tmp_path: Path, old: str, new: str, expec
     assert "mine.yaml" in str(caught.value)
 
 
-# rows with a recipe, and rows without one: counted in the papers; a melanoma and a keratosis network make two of ARL
+# number of rows with and without recipe, counted in the papers; ARL trains one network for melanoma, one for keratosis
 COUNTS = {
     ("arl", "Table III"): (16, 0),
     ("arl", "Table IV"): (2, 1),
@@ -140,8 +140,8 @@ def resolved(name: str) -> Recipe:
 
 def test_every_row_of_every_table_is_there() -> None:
     with_one = Counter((row.paper, row.table) for row in list_row_recipes() if row.recipe)
-    without = Counter((row.paper, row.table) for row in list_row_recipes() if row.reason_not_run)
-    assert {key: (with_one[key], without[key]) for key in {**with_one, **without}} == COUNTS
+    not_run = Counter((row.paper, row.table) for row in list_row_recipes() if row.reason_not_run)
+    assert {key: (with_one[key], not_run[key]) for key in {**with_one, **not_run}} == COUNTS
 
 
 def test_every_base_recipe_is_extended() -> None:

@@ -24,7 +24,10 @@ WORSE = [0.80, 0.81, 0.83, 0.80, 0.82]
 def spec_with_claims(*claims: tuple[str, str], better: str = "higher", **fields: object) -> TableSpec:
     return fake_table_spec(
         columns=[{"name": "AUC", "metric": "auc", "class": "melanoma", "better": better}],
-        claims=[{"better": one, "worse": two, "column": "AUC", "quote": "so"} for one, two in claims],
+        claims=[
+            {"better": better_row, "worse": worse_row, "column": "AUC", "quote": "so"}
+            for better_row, worse_row in claims
+        ],
         **fields,
     )
 
@@ -32,7 +35,7 @@ def spec_with_claims(*claims: tuple[str, str], better: str = "higher", **fields:
 def evaluate_on_values(
     spec: TableSpec, tmp_path: Path, **numbers: Sequence[float]
 ) -> tuple[ClaimResult, ...]:
-    """Test claims on given numbers."""
+    """Evaluate claims on the given values."""
     cells = {(row, ""): [0.0] * len(values) for row, values in numbers.items()}
     results = fake_results(tmp_path, spec, cells, states=dict.fromkeys(numbers, "started"))
     measured = {
@@ -44,7 +47,7 @@ def evaluate_on_values(
     return evaluate_claims(results, measured)
 
 
-def test_a_claim_true_by_construction_holds(tmp_path: Path) -> None:
+def test_true_claim_holds(tmp_path: Path) -> None:
     (result,) = evaluate_on_values(spec_with_claims(("A", "B"), unit="percent"), tmp_path, A=BETTER, B=WORSE)
     expected = stats.ttest_rel(BETTER, WORSE, alternative="greater")
     interval = stats.ttest_rel(BETTER, WORSE).confidence_interval(0.95)
@@ -63,25 +66,25 @@ def test_reversed_order_is_tested_two_sided(tmp_path: Path) -> None:
     assert result.p > 0.99
 
 
-def test_where_lower_is_better_the_sign_is_turned(tmp_path: Path) -> None:
+def test_lower_is_better_reverses_the_sign(tmp_path: Path) -> None:
     rows = [
         {"name": "A", "recipe": "a", "published": {"AUC": 0.9}},
         {"name": "B", "recipe": "b", "published": {"AUC": 0.8}},
     ]
-    result, other = evaluate_on_values(
+    result, reversed_claim = evaluate_on_values(
         spec_with_claims(("B", "A"), ("A", "B"), better="lower", rows=rows), tmp_path, A=BETTER, B=WORSE
     )
-    assert (result.verdict, other.verdict) == ("holds", "opposite, and shown")
+    assert (result.verdict, reversed_claim.verdict) == ("holds", "opposite, and shown")
     assert result.difference < 0
-    assert (result.published_supports_claim, other.published_supports_claim) == (True, False)
+    assert (result.published_supports_claim, reversed_claim.published_supports_claim) == (True, False)
 
 
 def test_difference_within_its_spread_is_not_significant(tmp_path: Path) -> None:
-    one, other = evaluate_on_values(
+    claim, reversed_claim = evaluate_on_values(
         spec_with_claims(("A", "B"), ("B", "A")), tmp_path, A=[0.8, 0.9, 0.7], B=[0.75, 0.8, 0.8]
     )
-    assert (one.verdict, other.verdict) == ("same direction, not shown", "opposite direction")
-    assert math.isnan(one.p_sign_flip)
+    assert (claim.verdict, reversed_claim.verdict) == ("same direction, not shown", "opposite direction")
+    assert math.isnan(claim.p_sign_flip)
 
 
 def test_holm_correction_is_over_the_claims_of_the_page(tmp_path: Path) -> None:
@@ -89,14 +92,14 @@ def test_holm_correction_is_over_the_claims_of_the_page(tmp_path: Path) -> None:
     spec = spec_with_claims(("A", "B"), ("A", "C"), ("A", "D"), rows=rows)
     close = [0.89, 0.92, 0.90, 0.90, 0.90]
     result = evaluate_on_values(spec, tmp_path, A=BETTER, B=WORSE, C=close)
-    p = [stats.ttest_rel(BETTER, other, alternative="greater").pvalue for other in (WORSE, close)]
+    p = [stats.ttest_rel(BETTER, values, alternative="greater").pvalue for values in (WORSE, close)]
     # two claims could be tested: the smaller p counts twice, the larger once
     assert [claim.p_holm for claim in result[:2]] == pytest.approx([2 * p[0], p[1]])
     assert result[2].verdict == "not run"
     assert math.isnan(result[2].p_holm)
 
 
-def test_runs_are_paired_by_number_and_only_where_both_have_one(tmp_path: Path) -> None:
+def test_only_runs_of_both_rows_are_paired(tmp_path: Path) -> None:
     (result,) = evaluate_on_values(
         spec_with_claims(("A", "B")), tmp_path, A=[*BETTER, 0.1], B=[math.nan, *WORSE[1:]]
     )
@@ -110,7 +113,7 @@ def test_ties_and_equal_differences(tmp_path: Path) -> None:
     (cancelled,) = evaluate_on_values(
         spec_with_claims(("A", "B")), tmp_path / "3", A=[0.1, 0.15, 0.45], B=[0.45, 0.1, 0.15]
     )
-    assert cancelled.difference != 0  # what rounding leaves
+    assert cancelled.difference != 0  # a rounding error
     assert cancelled.verdict == "no difference"
     (shifted,) = evaluate_on_values(spec_with_claims(("A", "B")), tmp_path / "2", A=[0.75] * 3, B=[0.5] * 3)
     assert shifted.verdict == "same direction, not shown"
@@ -125,15 +128,15 @@ def test_lesions_of_a_single_run_are_resampled(tmp_path: Path) -> None:
     result = fake_results(
         tmp_path, spec_with_claims(("A", "B"), ("B", "A")), {("A", ""): [2.5], ("B", ""): [0.2]}
     )
-    one, other = evaluate_claims(result, measured(result))
+    claim, reversed_claim = evaluate_claims(result, measured(result))
     models = [read_predictions(result.cells_for(row)[0].run_dir.predictions("test")) for row in "AB"]
     expected = bootstrap_difference(*models, "auc", "melanoma")
-    assert (one.difference, one.low, one.high) == pytest.approx(expected[:3])
-    assert (one.p, one.p_two_sided, other.p) == pytest.approx(
+    assert (claim.difference, claim.low, claim.high) == pytest.approx(expected[:3])
+    assert (claim.p, claim.p_two_sided, reversed_claim.p) == pytest.approx(
         (expected.p / 2, expected.p, 1 - expected.p / 2)
     )
-    assert (one.verdict, other.verdict) == ("holds", "opposite, and shown")
-    assert one.test == "bootstrap over lesions of one run"
+    assert (claim.verdict, reversed_claim.verdict) == ("holds", "opposite, and shown")
+    assert claim.test == "bootstrap over lesions of one run"
 
 
 def test_larger_p_of_two_runs_is_used(tmp_path: Path) -> None:
@@ -231,4 +234,4 @@ def test_claims_of_the_same_runs_are_one_test(tmp_path: Path) -> None:
     p = stats.ttest_rel(BETTER, WORSE, alternative="greater").pvalue
     assert [claim.p_holm for claim in result[:2]] == pytest.approx(
         [2 * p, 2 * p]
-    )  # of two tests, not of three
+    )  # corrected for two tests, not three

@@ -1,4 +1,4 @@
-"""Tests of data sources: synthetic datasets, artifact sets, noisy masks, and the user's own datasets."""
+"""Tests of data sources: synthetic datasets, artifact datasets, noisy masks, and custom datasets."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -95,12 +95,12 @@ def test_noisy_masks_are_close_to_but_not_the_ground_truth(source: str, tmp_path
     assert make_noisy_masks(source, folder) == folder
     frame = load_table(source).frame
     scores = []
-    for mine, true in zip(find_masks_in(folder, frame["image_id"]), frame["mask_path"], strict=True):
-        assert mine is not None
-        a, b = read_mask(mine), read_mask(Path(true))
+    for noisy, true in zip(find_masks_in(folder, frame["image_id"]), frame["mask_path"], strict=True):
+        assert noisy is not None
+        a, b = read_mask(noisy), read_mask(Path(true))
         assert a.shape == b.shape
         scores.append((a & b).sum() / (a | b).sum())
-        assert (a >= b).all() or (a <= b).all()  # moved out, or in
+        assert (a >= b).all() or (a <= b).all()  # dilated or eroded
     assert 0.6 < np.mean(scores) < 0.99
 
 
@@ -113,7 +113,7 @@ def test_dataset_without_masks_has_no_mask_folder(tmp_path: Path, source_without
 @pytest.fixture
 def source_without_masks(tmp_path: Path) -> str:
     write_image(tmp_path / "a.jpg")
-    return f"table:{write_lines(tmp_path / 'mine.csv', 'image,label', ['a,nevus'])}"
+    return f"table:{write_lines(tmp_path / 'noisy.csv', 'image,label', ['a,nevus'])}"
 
 
 def test_one_source_per_dataset(tmp_path: Path) -> None:
@@ -129,9 +129,9 @@ def test_the_papers_protocol_needs_real_images(tmp_path: Path) -> None:
 
 
 def test_changed_images_of_a_source_raise(tmp_path: Path) -> None:
-    one, other = (f"isic2017:{write_isic2017(tmp_path / str(count), (count, 3, 3))}" for count in (4, 5))
+    first, second = (f"isic2017:{write_isic2017(tmp_path / str(count), (count, 3, 3))}" for count in (4, 5))
     short, out = PROFILES["short"], tmp_path / "out"
-    assert resolve_source(TABLE, {"isic2017": one}, short, out, QUIET) == one
-    assert resolve_source(TABLE, {"isic2017": one}, short, out, QUIET) == one
+    assert resolve_source(TABLE, {"isic2017": first}, short, out, QUIET) == first
+    assert resolve_source(TABLE, {"isic2017": first}, short, out, QUIET) == first
     with pytest.raises(RunError, match="started with other images of isic2017"):
-        resolve_source(TABLE, {"isic2017": other}, short, out, QUIET)
+        resolve_source(TABLE, {"isic2017": second}, short, out, QUIET)

@@ -144,22 +144,22 @@ def test_maps_of_replaced_layers_have_notes(cells: tuple[RunCell, ...], tmp_path
 
 
 def test_small_lesions_come_before_large_ones(cells: tuple[RunCell, ...], synthetic_set: Path) -> None:
-    picked = select_images(panels_with_runs(results(cells, {"kind": "maps"}))[0], "sizes", 6).images
+    selected = select_images(panels_with_runs(results(cells, {"kind": "maps"}))[0], "sizes", 6).images
     areas = {path.stem.removesuffix("_segmentation"): float((np.asarray(Image.open(path)) > 0).mean())
              for path in (synthetic_set / "masks").iterdir()}  # fmt: skip
     ranked = sorted(areas, key=lambda name: (areas[name], name))
-    assert [one.image_id for one in picked] == [*ranked[:3], *ranked[-3:]]
-    assert picked[-1].detail == f"lesion {areas[ranked[-1]]:.0%}"
+    assert [image.image_id for image in selected] == [*ranked[:3], *ranked[-3:]]
+    assert selected[-1].detail == f"lesion {areas[ranked[-1]]:.0%}"
 
 
 def test_each_artifact_is_shown_in_turn(cells: tuple[RunCell, ...], synthetic_set: Path) -> None:
-    picked = select_images(panels_with_runs(results(cells, {"kind": "maps"}))[0], "artifacts", 4).images
+    selected = select_images(panels_with_runs(results(cells, {"kind": "maps"}))[0], "artifacts", 4).images
     with (synthetic_set / "artifacts.csv").open(encoding="utf-8") as stream:
         rows = {row["image_id"]: row for row in csv.DictReader(stream)}
-    for one in picked:
-        worn = [kind for kind, mark in rows[one.image_id].items() if mark == "1"]
-        assert one.detail == ", ".join(worn).replace("_", " ") != ""
-    assert len({one.image_id for one in picked}) == 4
+    for image in selected:
+        artifacts = [kind for kind, mark in rows[image.image_id].items() if mark == "1"]
+        assert image.detail == ", ".join(artifacts).replace("_", " ") != ""
+    assert len({image.image_id for image in selected}) == 4
 
 
 def test_unknown_artifacts_fall_back_to_classes(cells: tuple[RunCell, ...], synthetic_set: Path) -> None:
@@ -169,7 +169,7 @@ def test_unknown_artifacts_fall_back_to_classes(cells: tuple[RunCell, ...], synt
         choice = select_images(panels_with_runs(results(cells, {"kind": "maps"}))[0], "artifacts", 3)
     finally:
         (synthetic_set / "hidden").rename(path)
-    assert len({one.label for one in choice.images}) == 3
+    assert len({image.label for image in choice.images}) == 3
     assert choice.notes == (
         "Images are one of each class in turn: there is no table of these images' artifacts.",
     )
@@ -179,7 +179,7 @@ def test_frames_of_crops_are_those_of_explain(cells: tuple[RunCell, ...]) -> Non
     sketch = crop_weights_figure(results(cells, {"kind": "crops", "panels": [{"row": "patch"}]}))
     patch = next(cell for cell in cells if cell.row == "patch")
     images = select_images(panels_with_runs(results([patch], {"kind": "crops"}))[0], "classes", 3).images
-    expected = explained(patch, [one.path for one in images], "end-crops", methods=("attention",))
+    expected = explained(patch, [image.path for image in images], "end-crops", methods=("attention",))
     for tile, frames in zip(shown(sketch)[3:6], expected, strict=True):
         np.testing.assert_array_equal(tile, frames)
     assert all(re.search(r" [01]\.\d\d$", title) for title in titles(sketch)[3:6])
@@ -192,15 +192,15 @@ def test_preprocessing_rows(cells: tuple[RunCell, ...]) -> None:
     sketch = preprocessing_figure(
         results(cells, {"kind": "preprocessing", "count": 2, "panels": [{"row": "gray"}]})
     )
-    before, after, masks, cut = (shown(sketch)[place : place + 2] for place in (0, 2, 4, 6))
-    for place in range(2):
-        casts = [np.ptp(image[place].reshape(-1, 3).mean(axis=0)) for image in (before, after)]
+    before, after, masks, cropped = (shown(sketch)[index : index + 2] for index in (0, 2, 4, 6))
+    for index in range(2):
+        casts = [np.ptp(image[index].reshape(-1, 3).mean(axis=0)) for image in (before, after)]
         assert casts[1] < 2 < casts[0]
-        rows, columns = np.nonzero(masks[place][..., 0])
+        rows, columns = np.nonzero(masks[index][..., 0])
         height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
-        # widened by a fifth at most, where the image's edge allows it
-        assert height <= cut[place].shape[0] <= min(1.4 * height + 2, SIZE[0])
-        assert width <= cut[place].shape[1] <= min(1.4 * width + 2, SIZE[1])
+        # with a margin of at most a fifth, inside the image
+        assert height <= cropped[index].shape[0] <= min(1.4 * height + 2, SIZE[0])
+        assert width <= cropped[index].shape[1] <= min(1.4 * width + 2, SIZE[1])
 
 
 def test_figure_of_unprocessed_inputs_raises(cells: tuple[RunCell, ...]) -> None:
@@ -241,7 +241,7 @@ def test_gates_are_the_mean_of_runs_over_epochs_that_all_reached(
     lines = {line.get_label(): line.get_xydata().tolist() for line in curves.lines}
     assert lines["runs"] == [[1, 0.1], [2, 0.2], [3, 0.9]]
     np.testing.assert_allclose(lines["mean of runs"], [[1, 0.2], [2, 0.4]])
-    # next to the curves the map of the stage that the gate is in
+    # next to the curves is the map of the gate's stage
     image = select_images(panels_with_runs(results(runs, {"kind": "maps"}))[0], "classes", 1).images[0]
     layer2 = explained(runs[0], [image.path], "layer2", methods=("attention",))[0]
     np.testing.assert_array_equal(shown(sketch)[1], layer2)

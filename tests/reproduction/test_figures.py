@@ -55,7 +55,7 @@ def made(
 
 
 def aucs(results: TableResults, row: str) -> list[float]:
-    """Measure each run by scikit-learn."""
+    """Return the AUC of each run from scikit-learn."""
     tables = [read_predictions(cell.run_dir.predictions("test")) for cell in results.cells_for(row)]
     return [float(roc_auc_score(table.label == "melanoma", table.scores[:, 1])) for table in tables]
 
@@ -107,7 +107,7 @@ def test_unknown_class_of_a_curve_raises(tmp_path: Path) -> None:
         mean_roc_figure(results)
 
 
-def test_dots_are_what_was_measured_and_published(tmp_path: Path) -> None:
+def test_dots_are_measured_and_published_values(tmp_path: Path) -> None:
     results = made(tmp_path)
     draft = dot_plot(results)
     assert draft is not None
@@ -174,7 +174,7 @@ def test_row_without_x_is_a_horizontal_line(tmp_path: Path) -> None:
     assert draft is not None
     level = next(line for line in draft.figure.axes[0].lines if list(line.get_xdata()) == [0, 1])
     np.testing.assert_allclose(level.get_ydata(), 100 * aucs(results, "none")[0])
-    # a name that contains its position is not written again
+    # the value on the x axis is not added to a name that contains it
     assert [text.get_text() for text in draft.figure.axes[0].texts] == ["box", "none"]
 
 

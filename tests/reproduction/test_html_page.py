@@ -122,8 +122,8 @@ def test_json_results_equal_the_page(written: Path) -> None:
               "synthetic": False, "runs": 8, "finished": 6, "failed": 1, "is_comparable_to_paper": True}  # fmt: skip
     assert {key: record[key] for key in expected} == expected
     assert record["date"].endswith("+00:00")
-    one, other = record["claims"]
-    assert (one["verdict"], other["verdict"], other["p"]) == ("holds", "not run", None)
+    first, second = record["claims"]
+    assert (first["verdict"], second["verdict"], second["p"]) == ("holds", "not run", None)
     by_csv = [row["measured"] for row in lines(written)]
     assert [
         f"{row['measured']:.6g}" if row["measured"] is not None else "" for row in record["rows"]

@@ -1,4 +1,4 @@
-"""A run's name tells all that decides its outcome, and nothing of the machine."""
+"""Names of runs depend on everything that affects the result, and not on the machine."""
 
 from pathlib import Path
 
@@ -20,15 +20,15 @@ def test_equal_recipes_of_two_tables_have_one_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "word",
+    "override",
     ["train.epochs=7", "train.seed=1", "data.task=nevus", "model.input_size=96", "attention_prior=lesion"],
 )
-def test_settings_that_affect_the_result_change_the_name(word: str) -> None:
-    assert key(SPATIAL)[-8:] != key(SPATIAL, word)[-8:]
+def test_settings_that_affect_the_result_change_the_name(override: str) -> None:
+    assert key(SPATIAL)[-8:] != key(SPATIAL, override)[-8:]
 
 
 @pytest.mark.parametrize(
-    "word",
+    "override",
     [
         "train.device=cpu",
         "train.num_threads=1",
@@ -38,13 +38,13 @@ def test_settings_that_affect_the_result_change_the_name(word: str) -> None:
         "data=isic2017:/elsewhere/isic2017",
     ],
 )
-def test_machine_settings_do_not_change_the_name(word: str) -> None:
-    assert key(SPATIAL) == key(SPATIAL, word)
+def test_machine_settings_do_not_change_the_name(override: str) -> None:
+    assert key(SPATIAL) == key(SPATIAL, override)
 
 
 def test_datasets_of_the_reproduction_are_named_by_path(tmp_path: Path) -> None:
-    one, other = (f"data=table:{tmp_path}/data/{name}/images.csv" for name in ("even", "planted"))
-    assert key(SPATIAL, one, out=tmp_path) != key(SPATIAL, other, out=tmp_path)
+    first, second = (f"data=table:{tmp_path}/data/{name}/images.csv" for name in ("even", "planted"))
+    assert key(SPATIAL, first, out=tmp_path) != key(SPATIAL, second, out=tmp_path)
     assert (
         machine_independent(f"table:{tmp_path}/data/even/images.csv", tmp_path)
         == "table:data/even/images.csv"

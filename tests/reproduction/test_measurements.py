@@ -82,17 +82,19 @@ def test_columns_are_put_together_run_by_run(tmp_path: Path, two_variants: Table
     )
     less = run_values(results, "A", "less")
     assert [value.value for value in less] == pytest.approx([a - b for a, b in zip(m, sk, strict=True)])
-    one, other = run_values(results, "A", "M")[0], run_values(results, "A", "SK")[0]
-    assert (less[0].low, less[0].high) == pytest.approx((one.low - other.high, one.high - other.low))
+    melanoma, keratosis = run_values(results, "A", "M")[0], run_values(results, "A", "SK")[0]
+    assert (less[0].low, less[0].high) == pytest.approx(
+        (melanoma.low - keratosis.high, melanoma.high - keratosis.low)
+    )
     assert [value.fold for value in less] == [0, 1]
 
 
 def test_a_run_without_partner_has_no_mean_and_says_so(tmp_path: Path, two_variants: TableSpec) -> None:
     results = fake_results(tmp_path, two_variants, {("A", "M"): [0.5, 1.0], ("A", "SK"): [1.5]})
-    one, two = run_values(results, "A", "mean")
-    assert math.isfinite(one.value)
-    assert math.isnan(two.value)
-    assert two.note == "SK is missing"
+    first, second = run_values(results, "A", "mean")
+    assert math.isfinite(first.value)
+    assert math.isnan(second.value)
+    assert second.note == "SK is missing"
 
 
 def test_a_class_that_a_run_does_not_know_is_a_reason(tmp_path: Path, two_variants: TableSpec) -> None:

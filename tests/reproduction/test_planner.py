@@ -51,18 +51,18 @@ def test_path_overrides_do_not_change_the_protocol(
     tmp_path: Path,
 ) -> None:
     plan = planned("arl/table5", tmp_path)
-    where = ReproductionOptions(
+    paths = ReproductionOptions(
         PROFILES["paper"], tmp_path, overrides=("train.num_threads=1", "data.mask_dir=/my masks")
     )
-    assert plan.results(where, []).protocol_overrides == ()
-    assert plan.results(where, []).command == (
+    assert plan.results(paths, []).protocol_overrides == ()
+    assert plan.results(paths, []).command == (
         "lesionlens reproduce arl/table5 train.num_threads=1 'data.mask_dir=/my masks' --profile paper "
         "--dataset isic2017:FOLDER"
     )
-    other = ReproductionOptions(PROFILES["smoke"], tmp_path, overrides=("train.epochs=3",), repeats=2)
-    drawn = replace(plan, source=f"isic2017:{tmp_path}/data/smoke-isic2017")
-    assert drawn.results(other, []).protocol_overrides == ("train.epochs=3",)
-    assert drawn.results(other, []).command == (
+    smoke = ReproductionOptions(PROFILES["smoke"], tmp_path, overrides=("train.epochs=3",), repeats=2)
+    synthetic = replace(plan, source=f"isic2017:{tmp_path}/data/smoke-isic2017")
+    assert synthetic.results(smoke, []).protocol_overrides == ("train.epochs=3",)
+    assert synthetic.results(smoke, []).command == (
         "lesionlens reproduce arl/table5 train.epochs=3 --profile smoke --repeats 2"
     )
 
@@ -93,5 +93,5 @@ def test_progress_of_each_run(tmp_path: Path) -> None:
     assert states[done.key] == ("finished", "")
     assert states[begun.key] == ("started", "")
     assert states[broken.key] == ("failed", "no masks")
-    assert len(results.cells) == 18  # all rows are on the page, requested for or not
+    assert len(results.cells) == 18  # the page has all rows, not only the requested ones
     assert [cell.run for cell in results.cells_for("Mixed sigmoid", "M")] == [0]

@@ -29,18 +29,18 @@ def arl(tables: dict) -> Iterator[tuple]:
         (tables["table_4"]["rows"]["ARL-CNN50"]["AVG_AUC"], None),
     )
     yield from flat("arl/table5", {ARL5[row]: values for row, values in tables["table_5"]["rows"].items()})
-    words = {"_noseg": " without segmentation", "_seg": " with segmentation"}
+    names = {"_noseg": " without segmentation", "_seg": " with segmentation"}
     for row, values in tables["table_6"]["rows"].items():
-        network, _, how = row.partition("_")
-        spelt = {network + words[f"_{how}"]: values}
-        yield from flat("arl/table6", spelt, lambda key: key.replace("AVG_", "Average ").replace("_", " "))
+        network, _, suffix = row.partition("_")
+        renamed = {network + names[f"_{suffix}"]: values}
+        yield from flat("arl/table6", renamed, lambda key: key.replace("AVG_", "Average ").replace("_", " "))
     for network, text in tables["table_7"]["rows"].items():
         spread = (text["sum_sq_dev"] / 9) ** 0.5
         yield ("arl/table7", f"{network}, ten runs", "Average AUC"), (text["mean_avg_auc_pct"], spread)
     (gray,) = tables["text_color_constancy"]["rows"].values()
     yield ("arl/section5f", "ARL-CNN50 on gray-world images", "Average AUC"), (gray["AVG_AUC"], None)
-    whole = tables["table_6"]["rows"]["ARL-CNN50_noseg"]["AVG_AUC"]
-    yield ("arl/section5f", "ARL-CNN50", "Average AUC"), (whole, None)
+    average_auc = tables["table_6"]["rows"]["ARL-CNN50_noseg"]["AVG_AUC"]
+    yield ("arl/section5f", "ARL-CNN50", "Average AUC"), (average_auc, None)
 
 
 def attnmel(tables: dict) -> Iterator[tuple]:
@@ -72,8 +72,8 @@ def soft(tables: dict) -> Iterator[tuple]:
     yield from flat(
         "soft/table3", {row.partition(" [")[0]: v for row, v in tables["table_3"]["rows"].items()}
     )
-    spelt = {"IRv2_12x12+SA": "IRv2 12 × 12 + SA", "IRv2_5x5+SA": "IRv2 5 × 5 + SA"}
-    yield from flat("soft/table4", {spelt.get(row, row): v for row, v in tables["table_4"]["rows"].items()})
+    renamed = {"IRv2_12x12+SA": "IRv2 12 × 12 + SA", "IRv2_5x5+SA": "IRv2 5 × 5 + SA"}
+    yield from flat("soft/table4", {renamed.get(row, row): v for row, v in tables["table_4"]["rows"].items()})
 
 
 PAPERS = {
@@ -100,6 +100,6 @@ def test_published_values_equal_independent_transcriptions(paper: str, real_data
         for column, value in row.published.items()
     }
     assert ours.keys() == theirs.keys()
-    for place, (value, spread) in theirs.items():
-        assert ours[place][0] == value, place
-        assert ours[place][1] == (spread if spread is None else pytest.approx(spread, abs=5e-5)), place
+    for key, (value, spread) in theirs.items():
+        assert ours[key][0] == value, key
+        assert ours[key][1] == (spread if spread is None else pytest.approx(spread, abs=5e-5)), key

@@ -95,7 +95,7 @@ def test_failed_row_is_reported_and_others_continue(tmp_path: Path) -> None:
     masks.mkdir(parents=True)
     outcome = CliRunner().invoke(app, ["reproduce", "--profile", "smoke", *words, f"data.mask_dir={masks}"])
     assert outcome.exit_code == 1
-    assert sum(status == STATUS_FINISHED for status in states(tmp_path)) == 2  # those without segmentation
+    assert sum(status == STATUS_FINISHED for status in states(tmp_path)) == 2  # the rows without segmentation
     assert "failed:" in outcome.output
     failures = sorted((tmp_path / "failures").iterdir())
     assert len(failures) == 2
@@ -106,7 +106,7 @@ def test_failed_row_is_reported_and_others_continue(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLE)
 def test_a_sample_of_tables_and_figures(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    out = tmp_path_factory.getbasetemp() / "smoke"  # one folder: sets and equal rows are shared
+    out = tmp_path_factory.getbasetemp() / "smoke"  # one folder: datasets and equal rows are reused
     reproduce(name, "--out", str(out), "--yes")
     results = json.loads((out / "pages" / name.replace("/", "-") / "results.json").read_text())
     assert results["failed"] == 0

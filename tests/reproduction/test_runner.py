@@ -1,4 +1,4 @@
-"""A run is one process' while that lives, and free when it is gone, however it went."""
+"""A run is locked by its process until that ends in any way."""
 
 import os
 import signal
@@ -39,18 +39,18 @@ with acquire_run(Path(sys.argv[1]), "one") as mine:
 def test_run_is_locked_until_its_process_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline().strip() == "True"
-        with acquire_run(tmp_path, "one") as mine:
-            assert not mine
-        assert lock_owner(tmp_path, "one").endswith(str(other.pid))
-        with acquire_run(tmp_path, "two") as mine:
-            assert mine
-        other.send_signal(signal.SIGKILL)
-        other.wait()
-    with acquire_run(tmp_path, "one") as mine:
-        assert mine
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "True"
+        with acquire_run(tmp_path, "one") as acquired:
+            assert not acquired
+        assert lock_owner(tmp_path, "one").endswith(str(process.pid))
+        with acquire_run(tmp_path, "two") as acquired:
+            assert acquired
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with acquire_run(tmp_path, "one") as acquired:
+        assert acquired
         assert lock_owner(tmp_path, "one").endswith(str(os.getpid()))
     assert lock_owner(tmp_path, "one") == ""
 
@@ -142,18 +142,18 @@ def test_waits_for_other_processes(
     planned: list[Job], calls: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str
 ) -> None:
     (tmp_path / "locks").mkdir()
-    other = FileLock(tmp_path / "locks" / f"{planned[0].key}.lock")
-    other.acquire()
+    lock = FileLock(tmp_path / "locks" / f"{planned[0].key}.lock")
+    lock.acquire()
     original: Any = module.train
 
     def train(recipe: Recipe, *, out: Path, console: Console) -> Path:
         made: Path = original(recipe, out=out, console=console)
-        if recipe.train.seed == 2:  # the last that was free: now the other ends
+        if recipe.train.seed == 2:  # the last unlocked run: now the other process ends
             if left == "finished":
                 original(planned[0].recipe, out=planned[0].run_dir(tmp_path).path, console=console)
             if left == "failed":
                 write_failure(tmp_path, planned[0].key, DataError("no masks"))
-            other.release()
+            lock.release()
         return made
 
     monkeypatch.setattr(module, "train", train)

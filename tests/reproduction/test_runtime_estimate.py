@@ -1,4 +1,4 @@
-"""What a run is expected to cost: by its images and epochs, or as a finished twin did."""
+"""Runtime estimate of a run: from images and epochs, or from a finished equal run."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def words(tmp_path: Path) -> list[str]:
     ]
 
 
-def test_each_visit_and_each_scored_crop_counts(
+def test_estimate_counts_training_and_scored_crops(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pace, "_seconds_per_input", lambda prepared, out: (10.0, 1.0))
@@ -37,7 +37,7 @@ def test_each_visit_and_each_scored_crop_counts(
     assert estimate.seconds == OVERHEAD_SECONDS + 3 * (16 * 10 + 20) + 40
 
 
-def test_a_finished_twin_tells(words: list[str], tmp_path: Path) -> None:
+def test_finished_equal_run_is_the_estimate(words: list[str], tmp_path: Path) -> None:
     job, twin = expand_jobs(load_recipe("arl/cnn14", [*words, "num_repeats=2"]), tmp_path)
     folder = twin.run_dir(tmp_path)
     folder.path.mkdir(parents=True)

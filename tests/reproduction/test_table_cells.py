@@ -25,7 +25,7 @@ def runs(*values: float, fold: bool = False) -> list[RunValue]:
     ]
 
 
-def test_from_three_runs_on_the_interval_is_students() -> None:
+def test_interval_of_three_runs_is_students_t() -> None:
     sample = np.random.default_rng(1).normal(0.8, 0.02, 5)
     cell = cell_of(runs(*sample), published=PublishedValue(value=80.0, spread=1.5), scale=100)
     expected = stats.ttest_1samp(100 * sample, 0).confidence_interval(0.95)
@@ -38,11 +38,11 @@ def test_from_three_runs_on_the_interval_is_students() -> None:
 
 
 def test_interval_over_lesions_for_few_or_equal_runs() -> None:
-    one, two, alike = cell_of(runs(0.5)), cell_of(runs(0.5, 0.7)), cell_of(runs(0.1, 0.1, 0.1))
-    assert (one.low, one.high, one.interval_source) == pytest.approx((0.4, 0.7, "lesions"))
-    assert (two.low, two.high, two.interval_source) == pytest.approx((0.5, 0.8, "lesions"))
-    assert (alike.low, alike.high, alike.std, alike.interval_source) == pytest.approx((0, 0.3, 0, "lesions"))
-    assert math.isnan(one.std)
+    single, pair, equal = cell_of(runs(0.5)), cell_of(runs(0.5, 0.7)), cell_of(runs(0.1, 0.1, 0.1))
+    assert (single.low, single.high, single.interval_source) == pytest.approx((0.4, 0.7, "lesions"))
+    assert (pair.low, pair.high, pair.interval_source) == pytest.approx((0.5, 0.8, "lesions"))
+    assert (equal.low, equal.high, equal.std, equal.interval_source) == pytest.approx((0, 0.3, 0, "lesions"))
+    assert math.isnan(single.std)
 
 
 def test_folds_are_distinguished_from_runs() -> None:
@@ -78,6 +78,6 @@ def test_caveats_on_an_interval_that_is_not_shown() -> None:
     note = (
         "over 2 of 7 classes, without nevus; the same in every resample: the interval is too narrow to trust"
     )
-    one, *more = [run._replace(note=note) for run in runs(0.5, 0.6, 0.7)]
-    assert cell_of([one]).notes == (note,)
-    assert cell_of([one, *more]).notes == ("over 2 of 7 classes, without nevus",)
+    first, *more = [run._replace(note=note) for run in runs(0.5, 0.6, 0.7)]
+    assert cell_of([first]).notes == (note,)
+    assert cell_of([first, *more]).notes == ("over 2 of 7 classes, without nevus",)

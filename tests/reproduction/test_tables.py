@@ -29,7 +29,7 @@ CLASSES = {
 MAPS = {"cam", "gradcam", "soft", "end-crops", "gate-pool3", "gate-pool4"}
 PAPERS = [name for name in list_tables() if not name.startswith("open/")]
 
-# rows, rows that are trained, columns, claims, published numbers: counted in the papers
+# numbers of rows, trained rows, columns, claims and published values, counted in the papers
 COUNTS = {
     "arl/table3": (8, 8, 8, 4, 5 + 4 + 4 + 8),
     "arl/table4": (2, 1, 3, 0, 1),
@@ -146,10 +146,10 @@ def test_rows_that_are_one_training_have_one_number() -> None:
         quoted = published("soft/table4", network)
         own = published("arl/table3", network)
         names = {"AUC": "SK AUC", "Accuracy": "SK ACC", "Sensitivity": "SK SEN", "Specificity": "SK SPE"}
-        assert quoted == {column: own[there] for column, there in names.items()}
+        assert quoted == {column: own[name] for column, name in names.items()}
 
 
-# the last digit of a printed mean of printed, rounded numbers
+# tolerance: the last digit of a published mean of rounded values
 MEANS = [
     ("arl/table6", "Average AUC", ["M AUC", "SK AUC"], 0.0011),
     ("attnmel/table3.4", "AVG", ["MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC"], 0.0011),
@@ -188,7 +188,7 @@ def test_claims_that_published_numbers_contradict_say_so() -> None:
         for claim in experiment.claims:
             best = experiment.row(claim.better).published.get(claim.column)
             others = [experiment.row(row).published.get(claim.column) for row in claim.worse]
-            if best and any(other and other.value >= best.value for other in others):
+            if best and any(rival and rival.value >= best.value for rival in others):
                 contradicted.add((name, claim.better, claim.column))
                 assert "published" in claim.quote or "By the numbers" in claim.quote, claim
     assert contradicted == {

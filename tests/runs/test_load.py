@@ -180,10 +180,10 @@ def write(directory: Path, **files: str) -> str:
 
 def test_file_extends_a_built_in_recipe(tmp_path: Path) -> None:
     name = write(tmp_path, mine="base: arl/cnn14\ntrain: {epochs: 3}\ndata: isic2017:/x\n")
-    mine, base = load_recipe(name, ["train.lr=0.5"]), load_recipe("arl/cnn14")
-    assert mine.data == base.data.model_copy(update={"source": "isic2017:/x"})
-    assert mine.train == base.train.model_copy(update={"epochs": 3, "lr": 0.5})
-    assert (mine.model, mine.crops, mine.augment) == (base.model, base.crops, base.augment)
+    extended, base = load_recipe(name, ["train.lr=0.5"]), load_recipe("arl/cnn14")
+    assert extended.data == base.data.model_copy(update={"source": "isic2017:/x"})
+    assert extended.train == base.train.model_copy(update={"epochs": 3, "lr": 0.5})
+    assert (extended.model, extended.crops, extended.augment) == (base.model, base.crops, base.augment)
 
 
 def test_nested_sections_of_bases_are_merged(tmp_path: Path) -> None:

@@ -60,9 +60,9 @@ def test_equal_runs_have_no_interval() -> None:
 
 
 def test_one_run_has_no_std_and_no_run_no_mean() -> None:
-    one, none = summarize([0.5, math.nan]), summarize([math.nan])
-    assert (one.mean, one.std_population, one.n) == (0.5, 0, 1)
-    assert all(math.isnan(value) for value in (one.std, one.low, one.high, none.mean, none.min))
+    single, none = summarize([0.5, math.nan]), summarize([math.nan])
+    assert (single.mean, single.std_population, single.n) == (0.5, 0, 1)
+    assert all(math.isnan(value) for value in (single.std, single.low, single.high, none.mean, none.min))
     assert none.n == 0
 
 

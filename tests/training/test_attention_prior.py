@@ -57,9 +57,9 @@ def test_training_moves_maps_into_the_mask(attention: str) -> None:
 
 
 def test_models_without_spatial_maps_are_rejected() -> None:
-    plain = create_model(backbone="test_resnet", attention="none", num_classes=2)
+    without_attention = create_model(backbone="test_resnet", attention="none", num_classes=2)
     with pytest.raises(ModelError, match="TimmClassifier has none"):
-        make_attention_prior(LESION, plain, SIZE)
+        make_attention_prior(LESION, without_attention, SIZE)
     channel = create_model(backbone="test_resnet", attention="arl", num_classes=2, normalization="channel")
     with pytest.raises(ModelError, match="ARLResNet has none"):
         make_attention_prior(LESION, channel, SIZE)
@@ -94,8 +94,11 @@ def test_unnamed_maps_have_no_prior() -> None:
 
 
 def test_mask_fraction_of_zero_disables_the_prior() -> None:
-    plain = create_model(backbone="test_resnet", attention="none", num_classes=2)
-    assert make_attention_prior(AttentionPriorRecipe(target="lesion", mask_fraction=0), plain, SIZE) is None
+    without_attention = create_model(backbone="test_resnet", attention="none", num_classes=2)
+    assert (
+        make_attention_prior(AttentionPriorRecipe(target="lesion", mask_fraction=0), without_attention, SIZE)
+        is None
+    )
 
 
 def test_unknown_map_is_rejected() -> None:

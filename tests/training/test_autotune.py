@@ -220,10 +220,10 @@ def test_initial_masks_are_mostly_lost_in_bf16() -> None:
     x, residual = torch.randn(2, 1, 4, 28, 28).unbind()
     changed = {}
     for dtype in (torch.bfloat16, torch.float32):
-        without, with_mask = (
+        without_mask, with_mask = (
             fused_arl(x.to(dtype), residual.to(dtype), torch.tensor(alpha)) for alpha in (0.0, INITIAL_ALPHA)
         )
-        changed[dtype] = (without != with_mask).float().mean()
+        changed[dtype] = (without_mask != with_mask).float().mean()
     assert changed[torch.bfloat16] < 0.2
     assert changed[torch.float32] > 0.8
 

@@ -63,7 +63,7 @@ def test_focal_loss_of_two_images() -> None:
 def test_dice_loss_of_one_image() -> None:
     attention = torch.tensor([[[0.5, 0.25], [0.0, 1.0]]])
     mask = torch.zeros(1, 4, 4, dtype=torch.bool)
-    mask[0, 2:, 1:] = True  # averaged to a half and one
+    mask[0, 2:, 1:] = True  # downsampled to 1/2 and 1
     expected = 1 - 2 * (0.0 * 0.5 + 1.0 * 1.0) / (1.75 + 1.5)
     assert float(attention_dice_loss(attention, mask)) == pytest.approx(expected, rel=RTOL)
 
@@ -168,7 +168,7 @@ def test_without_weights_both_reductions_are_equal(scored: tuple[Tensor, Tensor]
 
 def test_multilabel_is_binary_cross_entropy() -> None:
     logits = torch.randn(4, 2, generator=torch.Generator().manual_seed(1))
-    target = torch.tensor([0, 1, 2, 0])  # 0: neither
+    target = torch.tensor([0, 1, 2, 0])  # 0: neither class
     truth = torch.tensor([[0.0, 0], [1, 0], [0, 1], [0, 0]])
     objective = ClassificationLoss(TrainRecipe(), multilabel=True)
     expected = F.binary_cross_entropy_with_logits(logits, truth)
@@ -184,7 +184,7 @@ def test_loss_from_probabilities(scored: tuple[Tensor, Tensor]) -> None:
 
 
 def test_confident_wrong_score_has_a_finite_loss() -> None:
-    sure, wrong = torch.tensor([[1.0, 0.0]]), torch.tensor([0])  # neither of the two, or the other one
+    sure, wrong = torch.tensor([[1.0, 0.0]]), torch.tensor([0])  # neither class, or the other class
     loss = ClassificationLoss(TrainRecipe(), multilabel=True).from_probabilities(sure, wrong)
     assert float(loss) == pytest.approx(-np.log(np.finfo(np.float32).eps) / 2, rel=1e-4)
     assert 10 < float(ClassificationLoss(TrainRecipe()).from_probabilities(sure, torch.tensor([1]))) < 30

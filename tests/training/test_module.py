@@ -131,12 +131,12 @@ def test_fused_optimizers_match_unfused_ones(
         x = torch.rand(4, 3, 32, 32, generator=torch.manual_seed(number))
         optimizer.zero_grad()
         model(x.to(memory_format=torch.channels_last)).logits.square().sum().backward()
-        for mine, other in zip(model.parameters(), theirs.parameters(), strict=True):
-            other.grad = mine.grad.contiguous()
+        for parameter, expected in zip(model.parameters(), theirs.parameters(), strict=True):
+            expected.grad = parameter.grad.contiguous()
         optimizer.step()
         reference.step()
-    for (name, mine), other in zip(model.named_parameters(), theirs.parameters(), strict=True):
-        torch.testing.assert_close(mine.contiguous(), other, rtol=1e-5, atol=1e-7, msg=name)
+    for (name, parameter), expected in zip(model.named_parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(parameter.contiguous(), expected, rtol=1e-5, atol=1e-7, msg=name)
 
 
 def test_optimizer_state_of_unfused_runs_is_restored() -> None:
@@ -151,12 +151,12 @@ def test_optimizer_state_of_unfused_runs_is_restored() -> None:
     for model in (begun, resumed):
         model.backbone = nn.Linear(1, 1, bias=False)
         model.backbone.weight = nn.Parameter(torch.linspace(0, 1, 1000))
-    plain = torch.optim.AdamW([{"params": begun.parameters()}], 0.01, weight_decay=0.0)
-    stepped(plain, begun.backbone.weight)
+    unfused = torch.optim.AdamW([{"params": begun.parameters()}], 0.01, weight_decay=0.0)
+    stepped(unfused, begun.backbone.weight)
     resumed.load_state_dict(begun.state_dict())
     optimizer = make_optimizer(resumed, recipe)
-    optimizer.load_state_dict(deepcopy(plain.state_dict()))
+    optimizer.load_state_dict(deepcopy(unfused.state_dict()))
     for _ in range(3):
-        stepped(plain, begun.backbone.weight)
+        stepped(unfused, begun.backbone.weight)
         stepped(optimizer, resumed.backbone.weight)
     assert torch.equal(begun.backbone.weight, resumed.backbone.weight)

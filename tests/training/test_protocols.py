@@ -144,8 +144,8 @@ def test_confirmation_weights_reach_the_batches(recipe: str, ham: Path, tmp_path
     factor = {"histo": 4, "follow_up": 2, "consensus": 1}
     malignant = {"melanoma", "basal_cell_carcinoma", "actinic_keratosis"}
     expected = [
-        1 if name in malignant else factor[how]
-        for name, how in zip(rows["diagnosis"], rows["diagnosis_method"], strict=True)
+        1 if name in malignant else factor[method]
+        for name, method in zip(rows["diagnosis"], rows["diagnosis_method"], strict=True)
     ]
     assert split_data.sample_weights is not None
     assert split_data.sample_weights.tolist() == expected

@@ -232,8 +232,8 @@ def test_unpaired_runs_use_the_independent_t_test() -> None:
 def test_different_images_and_excluded_runs_have_caveats() -> None:
     a = runs(1)
     equal = compare_runs([a, a], ["a", "b"], keys=[("auc", "melanoma")])
-    one = random_predictions(60, classes=TWO, seed=2)
-    blind = evaluate(one.select(one.label == "other"), n_resamples=0)
+    predictions = random_predictions(60, classes=TWO, seed=2)
+    blind = evaluate(predictions.select(predictions.label == "other"), n_resamples=0)
     report = compare_runs([a, {**a, "run-02": blind}], ["a", "b"], keys=[("auc", "melanoma")])
     assert report.caveats == (
         *equal.caveats,
@@ -245,8 +245,8 @@ def test_different_images_and_excluded_runs_have_caveats() -> None:
 
 
 def test_undefined_metric_adds_no_column(capsys: pytest.CaptureFixture[str]) -> None:
-    one = random_predictions(60, classes=TWO, seed=2)
-    blind = evaluate(one.select(one.label == "other"), n_resamples=0)
+    predictions = random_predictions(60, classes=TWO, seed=2)
+    blind = evaluate(predictions.select(predictions.label == "other"), n_resamples=0)
     keys = [("auc", "melanoma"), ("accuracy", "all")]
     for others, heads in (
         ("run-01 run-02", "p, paired t +Holm +Wilcoxon +sign flip +independent t"),
