@@ -1,8 +1,8 @@
-"""Attention residual learning in a training step: what it costs over ResNet-50, and over the paper's formula.
+"""Cost of attention residual learning in a training step, relative to ResNet-50 and to the paper's formula.
 
     python benchmarks/arl.py [--rounds N] [--json FILE] [--full]
 
-Each variant in a process of its own. The roofline is ResNet-50: attention that costs nothing.
+Each variant runs in its own process. The roofline is ResNet-50: attention without cost.
 """
 
 from functools import partial
@@ -24,7 +24,7 @@ ARL_KWARGS = {"name": "arl_cnn50"}
 
 
 def measure_speed(precision: str, *, target_speedup: float | None, target_fraction: float) -> list[ResultRow]:
-    """Compare with ResNet-50, attention that costs nothing; with the formula where it has a target, or --full."""
+    """Compare with ResNet-50, and with the formula if it has a target or with --full."""
     full = parse_options().full
     batch, ours = 16 if full else 8, OUR_STEPS[precision]
     variants = {"ours": make_variant(ours)}
@@ -32,9 +32,9 @@ def measure_speed(precision: str, *, target_speedup: float | None, target_fracti
         variants = {"baseline": make_variant(REFERENCE_STEPS[precision]), **variants}
     with (
         isolated_processes(variants, ARL_KWARGS, batch, INPUT_SIZE) as attending,
-        isolated_processes({"roofline": make_variant(ours)}, RESNET_KWARGS, batch, INPUT_SIZE) as other,
+        isolated_processes({"roofline": make_variant(ours)}, RESNET_KWARGS, batch, INPUT_SIZE) as reference,
     ):
-        seconds = time_variants({**attending, **other}, rounds=parse_options().rounds)
+        seconds = time_variants({**attending, **reference}, rounds=parse_options().rounds)
     title = f"ARL-CNN50, {precision}, batch {batch}"
     compared = {variant: seconds[variant] for variant in ("ours", "roofline")}
     speedup = [make_row(title, seconds, items=batch, target=target_speedup)] if "baseline" in variants else []
@@ -45,7 +45,7 @@ def measure_speed(precision: str, *, target_speedup: float | None, target_fracti
 
 
 def measure_saved_activations(precision: str) -> ResultRow:
-    """What is kept for the backward pass; the roofline is what ResNet-50 keeps."""
+    """Measure the bytes saved for the backward pass; the roofline is ResNet-50."""
     batch, bf16 = 2, precision == "bf16"
     x = torch.rand(batch, 3, INPUT_SIZE, INPUT_SIZE).to(memory_format=torch.channels_last)
     models = {
@@ -56,17 +56,17 @@ def measure_saved_activations(precision: str) -> ResultRow:
     compile_attention(models["ours"])
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         saved = {
-            variant: saved_activation_bytes(each.to(memory_format=torch.channels_last), x)
-            for variant, each in models.items()
+            variant: saved_activation_bytes(network.to(memory_format=torch.channels_last), x)
+            for variant, network in models.items()
         }
     beyond = {variant: saved[variant] - saved["roofline"] for variant in ("baseline", "ours")}
     note = f"beyond ResNet-50: baseline {beyond['baseline'] / 1e6:.1f} MB, ours {beyond['ours'] / 1e6:.2f} MB"
-    costs = {variant: [float(found)] for variant, found in saved.items()}
+    costs = {variant: [float(count)] for variant, count in saved.items()}
     return make_row(f"kept for the backward pass, {precision}, batch {batch}", costs, unit="MB", note=note)
 
 
 def measure_peak(precision: str) -> ResultRow:
-    """What a whole process holds at most beyond one of ResNet-50; what compilers take is in processes of their own."""
+    """Measure the peak memory of a process relative to ResNet-50, without the processes of compilers."""
     batch = 16
     works = [
         (OUR_STEPS[precision], RESNET_KWARGS),
@@ -74,7 +74,7 @@ def measure_peak(precision: str) -> ResultRow:
         (OUR_STEPS[precision], ARL_KWARGS),
     ]
     costs: dict[str, list[float]] = {"baseline": [], "ours": []}
-    for _ in range(parse_options().rounds):  # the allocator's gaps differ from process to process
+    for _ in range(parse_options().rounds):  # fragmentation differs between processes
         least, baseline, ours = measure_peak_memory(
             partial(make, network, batch, INPUT_SIZE) for make, network in works
         )

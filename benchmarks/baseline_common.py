@@ -1,4 +1,4 @@
-"""What all peers have in common: the folder, its pictures as torchvision's loader gives them, quiet."""
+"""Common to all baselines: dataset, torchvision loader, and suppressed output."""
 
 import logging
 import warnings
@@ -20,7 +20,7 @@ INPUT_SIZE, COLOR_JITTER, NUM_HELD_OUT = 224, 0.2, 8
 
 
 def write_dataset(folder: Path, images: int) -> Path:
-    """Write sample images: `train` holds a folder for each class; `table.csv` names all, also those held out."""
+    """Write sample images: `train` has a folder per class; `table.csv` lists all images, including held-out ones."""
     lines = ["image,label,split"]
     for first, count, split in (
         (0, images, "train"),
@@ -34,11 +34,15 @@ def write_dataset(folder: Path, images: int) -> Path:
 
 
 def make_loader(folder: Path, batch: int, *, train: bool) -> DataLoader:
-    """Give torchvision's transforms in PyTorch's loader, with a worker a core."""
+    """Return PyTorch's loader with torchvision's transforms, and one worker per core."""
     change = [v2.RandomResizedCrop(INPUT_SIZE), v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()]
     change += [v2.ColorJitter(COLOR_JITTER, COLOR_JITTER, COLOR_JITTER)]
-    seen = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
-    steps = v2.Compose([*(change if train else [v2.Resize((INPUT_SIZE, INPUT_SIZE))]), *seen])
+    transforms = [
+        v2.ToImage(),
+        v2.ToDtype(torch.float32, scale=True),
+        v2.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+    ]
+    steps = v2.Compose([*(change if train else [v2.Resize((INPUT_SIZE, INPUT_SIZE))]), *transforms])
     return DataLoader(
         ImageFolder(folder / "train", steps),
         batch,
@@ -51,7 +55,7 @@ def make_loader(folder: Path, batch: int, *, train: bool) -> DataLoader:
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Keep bars and hints off the terminal; they are drawn all the same."""
+    """Hide progress bars and hints; they are computed nevertheless."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""Scores of all pictures by each peer: the same network and batch; the network is ready before time is taken."""
+"""Inference on all images by each package: the same network and batch size; loading the network is not timed."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ NUM_IMAGES = 100_000
 
 
 def infer_with_timm(turn_signal: TurnSignal, folder: Path, network: str, batch: int) -> None:
-    """Score in the manner of timm's `validate.py`."""
+    """Predict as timm's `validate.py`."""
     model = timm.create_model(network, num_classes=len(SAMPLE_CLASSES)).eval()
     loader = create_loader(
         create_dataset("", root=str(folder), split="train"),
@@ -43,15 +43,15 @@ def infer_with_timm(turn_signal: TurnSignal, folder: Path, network: str, batch: 
         top, losses = AverageMeter(), AverageMeter()
         with torch.inference_mode():
             for x, y in loader:
-                found = model(x)
-                losses.update(cross_entropy(found, y).item(), len(y))
-                top.update(accuracy(found, y)[0].item(), len(y))
+                output = model(x)
+                losses.update(cross_entropy(output, y).item(), len(y))
+                top.update(accuracy(output, y)[0].item(), len(y))
 
     turn_signal.repeat_work(scores)
 
 
 def infer_with_torchvision(turn_signal: TurnSignal, folder: Path, network: str, batch: int) -> None:
-    """Score by a plain loop over PyTorch's loader with torchvision's transforms."""
+    """Predict with a loop over PyTorch's loader with torchvision's transforms."""
     model = timm.create_model(network, num_classes=len(SAMPLE_CLASSES)).eval()
     loader = make_loader(folder, batch, train=False)
 
@@ -63,7 +63,7 @@ def infer_with_torchvision(turn_signal: TurnSignal, folder: Path, network: str, 
 
 
 def infer_with_lightning(turn_signal: TurnSignal, folder: Path, network: str, batch: int) -> None:
-    """Score by Lightning's trainer as it comes, with the same loader as torchvision's."""
+    """Predict with Lightning's trainer and its defaults, with the loader of the torchvision baseline."""
     module, loader = BaselineModule(network), make_loader(folder, batch, train=False)
 
     def scores() -> None:
@@ -76,7 +76,7 @@ def infer_with_lightning(turn_signal: TurnSignal, folder: Path, network: str, ba
 def infer_with_lesionlens(
     turn_signal: TurnSignal, folder: Path, network: str, batch: int, precision: Precision = "fp32"
 ) -> None:
-    """Score as `lesionlens predict` does, with its default engine."""
+    """Predict as `lesionlens predict`, with its default engine."""
     made = make_model_spec(None, backbone=network)
     card = ModelCard(
         architecture=made,
@@ -84,9 +84,9 @@ def infer_with_lesionlens(
         preprocessing=Preprocessing(input_size=(INPUT_SIZE, INPUT_SIZE)),
     )
     loaded = LoadedModel(made.build(len(SAMPLE_CLASSES)).eval(), card)
-    wanted = collect_inputs([folder / "train"], classes=SAMPLE_CLASSES)
+    inputs = collect_inputs([folder / "train"], classes=SAMPLE_CLASSES)
     engine = open_engine(loaded, precision=precision, num_images=NUM_IMAGES)
-    turn_signal.repeat_work(lambda: run_inference(loaded, wanted, engine=engine, batch_size=batch))
+    turn_signal.repeat_work(lambda: run_inference(loaded, inputs, engine=engine, batch_size=batch))
 
 
 def infer_with_lesionlens_bf16(turn_signal: TurnSignal, folder: Path, network: str, batch: int) -> None:

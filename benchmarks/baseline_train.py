@@ -1,4 +1,4 @@
-"""An epoch of training by each peer: the same network, pictures, augmentation and batch; all else as each does it."""
+"""A training epoch by each package: the same network, images, augmentation and batch size; otherwise its defaults."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ NUM_EPOCHS = 1000
 
 
 def train_with_timm(turn_signal: TurnSignal, folder: Path, network: str, batch: int) -> None:
-    """Train in the manner of timm's `train.py`."""
+    """Train as timm's `train.py`."""
     model = timm.create_model(network, num_classes=len(SAMPLE_CLASSES)).train()
     optimizer = create_optimizer_v2(model, opt="sgd", lr=0.01, momentum=0.9)
     loader = create_loader(
@@ -44,7 +44,7 @@ def train_with_timm(turn_signal: TurnSignal, folder: Path, network: str, batch: 
 
 
 def train_with_torchvision(turn_signal: TurnSignal, folder: Path, network: str, batch: int) -> None:
-    """Train by a plain loop over PyTorch's loader with torchvision's transforms."""
+    """Train with a loop over PyTorch's loader with torchvision's transforms."""
     model = timm.create_model(network, num_classes=len(SAMPLE_CLASSES)).train()
     optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
     loader = make_loader(folder, batch, train=True)
@@ -60,7 +60,7 @@ def run_epoch(model: torch.nn.Module, optimizer: torch.optim.Optimizer, loader) 
 
 
 class EpochTurns(L.Callback):
-    """Lets each epoch of a long fit wait for its turn."""
+    """Callback that lets each epoch of a long fit wait for its turn."""
 
     def __init__(self, turn_signal: TurnSignal) -> None:
         self.turn_signal = turn_signal
@@ -70,7 +70,7 @@ class EpochTurns(L.Callback):
 
 
 class BaselineModule(L.LightningModule):
-    """What Lightning's first page shows."""
+    """Module as on Lightning's introduction page."""
 
     def __init__(self, network: str) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class BaselineModule(L.LightningModule):
 
 
 def train_with_lightning(turn_signal: TurnSignal, folder: Path, network: str, batch: int) -> None:
-    """Train by Lightning's trainer as it comes, with the same loader as torchvision's."""
+    """Train with Lightning's trainer and its defaults, with the loader of the torchvision baseline."""
     module, loader = BaselineModule(network), make_loader(folder, batch, train=True)
 
     with silence():
@@ -100,7 +100,7 @@ def train_with_lightning(turn_signal: TurnSignal, folder: Path, network: str, ba
 def train_with_lesionlens(
     turn_signal: TurnSignal, folder: Path, network: str, batch: int, **options: object
 ) -> None:
-    """Train by our loaders, task and trainer with their defaults; validation and bundles are left out."""
+    """Train with LesionLens and its defaults, without validation and checkpoints."""
     recipe = Recipe.model_validate(
         {
             "data": {

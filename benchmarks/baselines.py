@@ -1,9 +1,9 @@
-"""The same work by others: timm's scripts, a plain torchvision loop, Lightning as it comes, and ours as it comes.
+"""The same work by timm's scripts, a torchvision loop, Lightning and LesionLens, with their defaults.
 
 python benchmarks/baselines.py [--rounds N] [--json FILE] [--full]
 
-JPEGs of 600 × 450 to batches of 224 × 224 to a small network. Each variant in a process of its own, in turn; the others
-have a loader's worker a core, and torch its own choice of threads. Our cache is made in the warm-up.
+JPEGs of 600 × 450 to batches of 224 × 224 to a small network. Each variant has its own process, and runs in turn; the
+other packages use one loader worker per core and torch's default threads. Our image cache is built in the warm-up.
 """
 
 import os
@@ -24,7 +24,7 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = write_dataset(Path(name), images)
-        os.environ["LESIONLENS_CACHE"] = str(folder / "cache")  # of all processes that follow
+        os.environ["LESIONLENS_CACHE"] = str(folder / "cache")  # for all following processes
         for network, batch in networks.items():
             for work, makers in (
                 ("training", baseline_train.TRAINING_VARIANTS),

@@ -34,8 +34,8 @@ INPUT_SIZE, NUM_CROPS, BATCH_SIZE = 224, 60, 16
 JPEG_REDUCTION = {
     (600, 450): 1,
     (4000, 3000): 4,
-}  # the smallest that libjpeg can give and is twice as large as asked
-REPEATS_BY_SIZE = {(600, 450): 20, (4000, 3000): 3}  # what takes a millisecond is done so often at a time
+}  # the smallest size of libjpeg that is twice the target or more
+REPEATS_BY_SIZE = {(600, 450): 20, (4000, 3000): 3}  # work of a millisecond is repeated
 AUGMENT = Augmentation(rotation=10, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05)
 
 
@@ -50,7 +50,7 @@ def resize_with_pillow(file: Path) -> None:
 
 
 def crop_with_pillow(file: Path) -> None:
-    """Decode for every crop, as a data set of crops does."""
+    """Decode once per crop, as a dataset of crops."""
     rng = np.random.default_rng(0)
     for number in range(NUM_CROPS):
         image = load_with_pillow(file)
@@ -61,7 +61,7 @@ def crop_with_pillow(file: Path) -> None:
 
 
 def measure_decoding(file: Path, size: tuple[int, int], target: float) -> ResultRow:
-    """Bring a file to the network's size; the roofline is libjpeg-turbo alone, without resizing."""
+    """Decode a file at the input size; the roofline is libjpeg-turbo without resizing."""
     width, height = (side // JPEG_REDUCTION[size] for side in size)
     bare = partial(simplejpeg.decode_jpeg, min_height=height, min_width=width)
     variants = {
@@ -79,17 +79,17 @@ def measure_decoding(file: Path, size: tuple[int, int], target: float) -> Result
 
 
 def measure_cropping(file: Path, size: tuple[int, int], target: float) -> ResultRow:
-    seen = Preprocessing(max_short_side=None, crops="multi-scale", crop_count=NUM_CROPS)
+    preprocessing = Preprocessing(max_short_side=None, crops="multi-scale", crop_count=NUM_CROPS)
     variants = {
         "baseline": lambda: crop_with_pillow(file),
-        "ours": lambda: seen.extract_crops(seen.load_image(file)),
+        "ours": lambda: preprocessing.extract_crops(preprocessing.load_image(file)),
     }
     name = f"{NUM_CROPS} crops of {size[0]} × {size[1]}"
     return measure_variants(name, variants, items=NUM_CROPS, unit="crop/s", target=target)
 
 
 def torchvision_transforms() -> v2.Transform:
-    """Give the transforms with which a training script begins: what AUGMENT does, and normalising."""
+    """Return the transforms of a typical training script: those of AUGMENT, and normalization."""
     return v2.Compose(
         [
             v2.RandomResizedCrop(INPUT_SIZE),
@@ -125,7 +125,7 @@ def prepare_our_batches(cache: ImageCache) -> Callable[[], Tensor]:
 
 
 class InMemoryImages:
-    """Images in memory, as a store."""
+    """Image cache in memory."""
 
     cache_format: CacheFormat = "memmap"
 
@@ -144,7 +144,7 @@ class InMemoryImages:
 
 
 def measure_augmentation(files: Sequence[Path], folder: Path) -> list[ResultRow]:
-    """Make training batches: of decoded images, then of files and of what is kept of them."""
+    """Make training batches from decoded images, from files, and from the image cache."""
     decoded = [load_with_pillow(file) for file in files]
     from_memory = {
         "baseline": prepare_torchvision_batches(decoded.__getitem__),

@@ -1,9 +1,9 @@
-"""Training with our defaults from sample images on the disk, against the same steps on a batch that is there already.
+"""Training with default settings from image files, compared with the same steps on a batch in memory.
 
     python benchmarks/end_to_end.py [--rounds N] [--json FILE] [--full]
 
-Roofline: steps alone, without loader and trainer. Baseline: PIL and torchvision in PyTorch's loader, a plain loop in
-fp32. What happens once an epoch (start, validation, saved model) is in none of them.
+Roofline: only the steps, without loader and trainer. Baseline: PIL and torchvision in PyTorch's loader, and a loop in
+fp32. Work done once per epoch (start, validation, saved model) is in none of them.
 """
 
 import tempfile
@@ -32,12 +32,12 @@ NETWORKS = {"mobilenetv2_100": 80, "resnet50": 80}
 BATCH_SIZE, NUM_EPOCHS = (
     16,
     1000,
-)  # epochs of the run that is timed: long enough for it to choose its variants by measuring
+)  # epochs of the timed run: enough for timing-based choices of ``auto``
 MeasureSeconds = Callable[[], float]
 
 
 class Stopwatch(L.Callback):
-    """Seconds a step, from the end of the first to the end of the last."""
+    """Mean seconds per step, from the end of the first step to the end of the last."""
 
     def __init__(self) -> None:
         self.ends = list[float]()
@@ -50,7 +50,7 @@ class Stopwatch(L.Callback):
 
 
 def prepare_run(folder: Path, network: str) -> RunComponents:
-    """Do what `lesionlens train` does before the first epoch."""
+    """Set up a run as `lesionlens train` before the first epoch."""
     recipe = {
         "data": {
             "source": f"table:{folder / 'table.csv'}",
@@ -131,10 +131,10 @@ def measure_network(network: str, num_images: int) -> list[ResultRow]:
             "baseline": prepare_baseline(dataset, network),
         }
         seconds: dict[str, list[float]] = {variant: [] for variant in variants}
-        for number in range(parse_options().rounds + 1):  # the first warms up
+        for number in range(parse_options().rounds + 1):  # the first round is a warm-up
             for variant, a_step in variants.items():
-                found = a_step()
-                seconds[variant] += [found] if number else []
+                elapsed = a_step()
+                seconds[variant] += [elapsed] if number else []
         auto = components.auto_values
         note = f"{auto.num_workers} workers, {auto.num_threads} threads, {auto.precision}, {auto.cache}"
         name = f"{network}, {INPUT_SIZE} px"
@@ -156,7 +156,7 @@ def main() -> None:
     retain_freed_memory()
     networks = NETWORKS if parse_options().full else {"mobilenetv2_100": NETWORKS["mobilenetv2_100"]}
     report_results(
-        "Training from the disk", [each for network in networks.items() for each in measure_network(*network)]
+        "Training from the disk", [row for network in networks.items() for row in measure_network(*network)]
     )
 
 

@@ -1,16 +1,16 @@
-"""Training and inference on a card: baseline PyTorch against ours, and what fraction of the GPU's ceilings that is.
+"""Training and inference on a GPU: PyTorch against LesionLens, and the fraction of the GPU's ceilings.
 
     python benchmarks/gpu.py [--rounds N] [--json FILE] [--device cpu --smoke]
 
-Numbers come only from a machine with a CUDA card; without one this says so and measures nothing. `--device cpu --smoke`
-tries the code on toy networks: what it prints then says nothing about any network or card.
+Results require a CUDA GPU; without one the script reports that and measures nothing. `--device cpu --smoke` runs the
+code on toy networks; its numbers are meaningless.
 
-baseline: float32, channels first, all else as PyTorch comes (TF32 in convolutions), its batch already on the card.
-ours: bf16, channels last, each batch drawn, cut and changed from images that lie on the card.
-compute: ours without making the batch. compiled: that by torch.compile. graph: that as one CUDA graph.
+baseline: float32, channels first, otherwise PyTorch's defaults (TF32 in convolutions), with its batch on the GPU.
+ours: bf16, channels last, each batch sampled, cropped and augmented from images in GPU memory.
+compute: ours without making the batch. compiled: compute with torch.compile. graph: compute as one CUDA graph.
 
-The ceilings are measured here: products of large bf16 matrices, copies in memory. The bytes of a step are those that
-its operations read and write one after another, parameters and optimizer included; what is fused saves some of them.
+The ceilings are measured: products of large bf16 matrices, and copies in memory. The bytes of a step are those that its
+operations read and write without fusion, including parameters and optimizer state.
 """
 
 from collections.abc import Callable, Sequence
@@ -70,13 +70,13 @@ def measure_memory_ceiling(device: str) -> ResultRow:
 
 
 def measure_batch_making(device: str) -> ResultRow:
-    """Make batches alone: baseline is the loader's variant, on one core."""
+    """Make batches without training; the baseline is the CPU loader on one core."""
     feed = BatchFeed(64, size=224 if device == "cuda" else 64, crops=None, device=device)
     return measure_variants("making batches", {"baseline": feed.loader_batch, "ours": feed.batch}, items=64)
 
 
 def drop_unsupported(name: str, variants: dict[str, Callable[[], object]]) -> dict[str, Callable[[], object]]:
-    """Leave out, and say so, what this card or version of torch cannot do beyond baseline and ours."""
+    """Drop and report variants that this GPU or version of torch does not support."""
     supported = {}
     for variant, work in variants.items():
         try:
@@ -92,14 +92,14 @@ def drop_unsupported(name: str, variants: dict[str, Callable[[], object]]) -> di
 def describe_ceiling_fractions(
     row: ResultRow, step: Callable[[], object], workload: Workload, ceilings: Sequence[ResultRow]
 ) -> str:
-    """Say what an image costs, and what fraction of each ceiling ours reaches."""
+    """Return the cost per image, and the fraction of each ceiling that ours reaches."""
     with torch.compiler.set_stance("force_eager"):
         with FlopCounterMode(display=False) as counter:
             step()
         with MemoryTraffic() as traffic:
             step()
     billions = counter.get_total_flops() / workload.batch_size / 1e9
-    # plain float32 was counted; bf16 moves half of it
+    # counted in float32; bf16 moves half of it
     gigabytes = traffic.bytes / 2 / workload.batch_size / 1e9
     of_matrices, of_memory = (
         row.values["ours"] * cost / ceiling.values["roofline"]

@@ -1,4 +1,4 @@
-"""Batches for `gpu.py`: augmented crops of noise, made on the device or as the loader makes them."""
+"""Batches for `gpu.py`: augmented crops of noise, made on the device or by the CPU loader."""
 
 import numpy as np
 import torch
@@ -10,11 +10,15 @@ from lesionlens.data.dataset import Batch, SplitData, TrainDataset
 from lesionlens.data.gpu_datamodule import GpuImageCache
 from lesionlens.data.sampler import SampleIndex
 
-NUM_IMAGES, IMAGE_SHAPE, NUM_CLASSES = 64, (341, 455), 7  # different images; what they show costs nothing
+NUM_IMAGES, IMAGE_SHAPE, NUM_CLASSES = (
+    64,
+    (341, 455),
+    7,
+)  # different images; their content does not affect the time
 
 
 class NoiseImages:
-    """Images of noise, as a store gives them."""
+    """Image cache of noise images."""
 
     cache_format = "none"
 
@@ -34,7 +38,7 @@ class NoiseImages:
 
 
 class BatchFeed:
-    """Batches of augmented crops: from images on the device, or as the loader makes them on a core."""
+    """Batches of augmented crops, made on the device or by the CPU loader on one core."""
 
     def __init__(self, batch_size: int, *, size: int, crops: int | None, device: str) -> None:
         split_data = SplitData(NoiseImages(), np.arange(NUM_IMAGES), np.arange(NUM_IMAGES) % NUM_CLASSES)

@@ -1,4 +1,4 @@
-"""What `gpu.py` times: networks, and the variants of their steps."""
+"""Networks and step variants timed by `gpu.py`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Variants = dict[str, Callable[[], object]]
 
 @dataclass(frozen=True)
 class Workload:
-    """A network and how many images it sees at once."""
+    """A network and its batch size."""
 
     network: dict[str, Any]
     batch_size: int
@@ -53,7 +53,7 @@ class BaselineRunner:
         self.model = workload.model().to(self.device, memory_format=self.layout)
         self.optimizer = torch.optim.SGD(self.model.parameters(), 0.01, momentum=0.9, fused=self.optimized)
         self.crops = self.model.num_crops
-        # here, as nothing may come from the host while a CUDA graph is captured
+        # created here: no transfer from the host is allowed while a CUDA graph is captured
         self.mean, self.std = (
             255 * torch.tensor(of, device=self.device) for of in (IMAGENET_MEAN, IMAGENET_STD)
         )
@@ -62,7 +62,7 @@ class BaselineRunner:
         x = ((crops.flatten(0, 1).float() - self.mean) / self.std).permute(0, 3, 1, 2)
         x = x.contiguous(memory_format=self.layout)
         x = x if self.crops is None else x.reshape(*crops.shape[:2], *x.shape[1:])
-        # no cache of weights: a CUDA graph would keep what it held while it was captured
+        # no cache of weights: a CUDA graph would reuse the values of its capture
         with torch.autocast(self.device, torch.bfloat16, enabled=self.optimized, cache_enabled=False):
             return self.model(x).logits.float()
 
@@ -95,7 +95,7 @@ class OptimizedRunner(BaselineRunner):
         return self
 
     def capture_graph(self, work: Callable[[], object]) -> Callable[[], object]:
-        """Capture work after a few rounds beside the main stream, as CUDA asks."""
+        """Capture work after a few rounds in a side stream, as CUDA requires."""
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
@@ -109,7 +109,7 @@ class OptimizedRunner(BaselineRunner):
 
 
 class LazyCall:
-    """Work that is prepared when it is first called, so that what cannot be prepared is found there."""
+    """Work that is prepared in its first call, so that errors occur there."""
 
     def __init__(self, prepare: Callable[[], Callable[[], object]]) -> None:
         self._prepare, self._work = prepare, None
@@ -122,15 +122,15 @@ class LazyCall:
 def training_variants(workload: Workload, device: str) -> Variants:
     feed = make_feed(workload, device)
     batch = feed.batch()
-    plain, ours, alone, compiled = (
+    baseline, ours, compute, compiled = (
         kind(workload, batch) for kind in (BaselineRunner, OptimizedRunner, OptimizedRunner, OptimizedRunner)
     )
-    for each in (plain, ours, alone, compiled):
-        each.model.train()
+    for runner in (baseline, ours, compute, compiled):
+        runner.model.train()
     variants: Variants = {
-        "baseline": plain.train,
+        "baseline": baseline.train,
         "ours": lambda: ours.train(feed.batch()),
-        "compute": alone.train,
+        "compute": compute.train,
         "compiled": compiled.compile_model().train,
     }
     if device == "cuda":
@@ -142,13 +142,13 @@ def training_variants(workload: Workload, device: str) -> Variants:
 
 def inference_variants(workload: Workload, device: str) -> Variants:
     batch = make_feed(workload, device).batch()
-    plain, ours, compiled = (
+    baseline, ours, compiled = (
         kind(workload, batch) for kind in (BaselineRunner, OptimizedRunner, OptimizedRunner)
     )
-    for each in (plain, ours, compiled):
-        each.model.eval()
+    for runner in (baseline, ours, compiled):
+        runner.model.eval()
     variants: Variants = {
-        "baseline": plain.infer,
+        "baseline": baseline.infer,
         "ours": ours.infer,
         "compiled": compiled.compile_model().infer,
     }

@@ -1,8 +1,8 @@
-"""How every benchmark measures: the variants in turn, in one run, compared round by round.
+"""Measurement of all benchmarks: variants in turn, in one run, compared round by round.
 
     python benchmarks/<what>.py [--rounds N] [--json FILE] [--full]
 
-Absolute times drift with the machine's other work; ratios of neighbours hardly do.
+Absolute times drift with the load of the machine; ratios within a round hardly do.
 """
 
 import argparse
@@ -62,16 +62,16 @@ def measure_variants(
     Parameters
     ----------
     variants
-        "ours"; "baseline" where there is one; "roofline", the least that must be done; others by name. Each call does
-        the whole work: one that uses an accelerator waits for it.
+        "ours"; optionally "baseline", "roofline" (the minimum of work), and others by name. Each call does all
+        the work: with an accelerator, it synchronizes.
     items
-        How many (images, GFLOP, …) one call handles.
+        Number of items (images, GFLOP, …) per call.
     unit
-        "…/s": items a second; "s", "ms": the time of one item.
+        "…/s": items per second; "s", "ms": time per item.
     target
-        How many times faster than the baseline ours should be; without a baseline, the fraction of the roofline.
+        Required speedup over the baseline; without a baseline, required fraction of the roofline.
     rounds
-        Default: --rounds, else 6: enough for an interval.
+        Default: --rounds, or 6, the minimum for an interval.
     """
     seconds = time_variants(variants, rounds=rounds or parse_options().rounds, clock=clock)
     return make_row(name, seconds, items=items, unit=unit, target=target, note=note)
@@ -95,13 +95,13 @@ def time_variants(
 
 
 def repeat(work: Callable[[], object], times: int) -> None:
-    """Do so often what is too short to be timed once."""
+    """Repeat work that is too short to be timed once."""
     for _ in range(times):
         work()
 
 
 def report_results(title: str, rows: Sequence[ResultRow], curves: Sequence[ScalingCurve] = ()) -> None:
-    """Print the tables, and write it with machine, date and versions where --json says."""
+    """Print the tables; with --json, write them with machine, date and versions."""
     report = BenchmarkReport(
         script=Path(sys.argv[0]).stem,
         title=title,

@@ -1,7 +1,7 @@
-"""A trained network over batches of crops: each engine against PyTorch as it comes, and against one convolution.
+"""Inference on batches of crops: each engine against eager PyTorch and against one convolution.
 
-Each variant has a process of its own. The roofline is one large convolution of as many operations, in
-the precision of ours.
+Each variant has its own process. The roofline is one large convolution with as many operations, in the precision of
+ours.
 """
 
 import os
@@ -23,8 +23,8 @@ from lesionlens.inference.engines import open_engine
 from lesionlens.models.factory import make_model_spec
 from lesionlens.models.saved_model import LoadedModel, ModelCard
 
-GFLOPS = {"resnet50": 8.2, "mobilenetv2_100": 0.6}  # of one image, 224 × 224
-REPEATS_BY_BATCH = {1: 10, 16: 1}  # single images are so many in a turn
+GFLOPS = {"resnet50": 8.2, "mobilenetv2_100": 0.6}  # per image of 224 × 224 pixels
+REPEATS_BY_BATCH = {1: 10, 16: 1}  # repeats per turn
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -41,12 +41,12 @@ def random_crops(batch: int) -> np.ndarray:
 
 
 def prepare_baseline(backbone: str, batch: int) -> Callable[[], object]:
-    """PyTorch as it comes: float32, eager."""
-    loaded, seen = make_model(backbone), random_crops(batch)
+    """PyTorch's defaults: float32, eager."""
+    loaded, crops = make_model(backbone), random_crops(batch)
 
     def go() -> None:
         with torch.no_grad():
-            x = loaded.card.preprocessing.normalize(torch.from_numpy(seen[:, 0])).contiguous()
+            x = loaded.card.preprocessing.normalize(torch.from_numpy(crops[:, 0])).contiguous()
             loaded.model(x).logits.softmax(dim=1)
 
     return go
@@ -61,7 +61,7 @@ def prepare_engine(
 
 
 def prepare_roofline(backbone: str, batch: int, *, precision: Precision = "fp32") -> Callable[[], object]:
-    """Convolve as much as the network does, at once."""
+    """One convolution with as many operations as the network."""
     retain_freed_memory()
     images = max(1, round(GFLOPS[backbone] * batch / convolution_gflop(images=1)))
     return prepare_convolution(images, DTYPES[precision], "cpu")
@@ -70,7 +70,7 @@ def prepare_roofline(backbone: str, batch: int, *, precision: Precision = "fp32"
 def measure_engines(
     backbone: str, batch: int, precision: Precision, *, target: float | None, unit: str = "img/s"
 ) -> ResultRow:
-    """Compare what can compute in a precision; ours is OpenVINO, which ``auto`` takes on a processor."""
+    """Compare the engines that support a precision; ours is OpenVINO, which ``auto`` uses on CPUs."""
     times = REPEATS_BY_BATCH[batch]
     turn = partial(make_variant, times=times)
     variants = {
@@ -89,7 +89,7 @@ def measure_engines(
 def main() -> None:
     options = parse_options()
     with TemporaryDirectory() as cache:
-        os.environ["LESIONLENS_CACHE"] = cache  # before the first process starts
+        os.environ["LESIONLENS_CACHE"] = cache  # set before the first process starts
         rows = [
             measure_engines("resnet50", 16, "fp32", target=2.2),
             measure_engines("resnet50", 16, "bf16", target=10),

@@ -1,4 +1,4 @@
-"""A folder of images to scores: threads decode ahead while the network computes, against one after the other."""
+"""Inference on a folder: threads decode ahead while the network computes, compared with sequential work."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ BATCH_SIZE = 16
 
 
 def make_model(backbone: str) -> LoadedModel:
-    """Make an untrained network of seven classes that sees 224 × 224 pixels."""
+    """Return an untrained network of seven classes with inputs of 224 × 224 pixels."""
     made = make_model_spec(backbone=backbone)
     card = ModelCard(
         architecture=made, classes=tuple("abcdefg"), preprocessing=Preprocessing(max_short_side=256)
@@ -34,17 +34,18 @@ def make_model(backbone: str) -> LoadedModel:
 def prepare_sequential_scoring(
     engine: InferenceEngine, loaded: LoadedModel, inputs: InferenceInputs
 ) -> Callable[[], object]:
-    """Decode a batch, then compute it, then decode the next."""
-    seen = loaded.card.preprocessing
+    """Decode and compute one batch after the other."""
+    preprocessing = loaded.card.preprocessing
 
     def go() -> list[object]:
-        found: list[object] = []
+        scores: list[object] = []
         for start in range(0, len(inputs.path), BATCH_SIZE):
             crops = [
-                seen.extract_crops(seen.load_image(path)) for path in inputs.path[start : start + BATCH_SIZE]
+                preprocessing.extract_crops(preprocessing.load_image(path))
+                for path in inputs.path[start : start + BATCH_SIZE]
             ]
-            found.append(predict_scores(engine, loaded.card, np.stack(crops)))
-        return found
+            scores.append(predict_scores(engine, loaded.card, np.stack(crops)))
+        return scores
 
     return go
 
@@ -60,7 +61,7 @@ def simulated_accelerator(seconds: float) -> InferenceEngine:
 
 
 def write_linked_images(folder: Path, width: int, height: int, images: int) -> InferenceInputs:
-    """Write a sample image, and link it into a folder under many names."""
+    """Write a sample image and hard links to it."""
     folder = Path(mkdtemp(dir=folder))
     first = write_sample_image(folder / "0.jpg", width, height)
     for number in range(1, images):
@@ -69,17 +70,17 @@ def write_linked_images(folder: Path, width: int, height: int, images: int) -> I
 
 
 def measure_on_cpu(folder: Path, backbone: str, width: int, height: int, images: int) -> ResultRow:
-    """Share the cores between decoding and computing; the roofline: computing what is decoded already."""
-    loaded, wanted = make_model(backbone), write_linked_images(folder, width, height, images)
-    engine, seen = open_engine(loaded, "torch", num_images=images), loaded.card.preprocessing
-    crops = np.stack([seen.extract_crops(seen.load_image(wanted.path[0]))] * BATCH_SIZE)
+    """Decode and compute on the same cores; the roofline computes decoded images."""
+    loaded, inputs = make_model(backbone), write_linked_images(folder, width, height, images)
+    engine, preprocessing = open_engine(loaded, "torch", num_images=images), loaded.card.preprocessing
+    crops = np.stack([preprocessing.extract_crops(preprocessing.load_image(inputs.path[0]))] * BATCH_SIZE)
     return measure_variants(
         f"folder of {width} × {height} to scores, {backbone}",
         {
-            "baseline": prepare_sequential_scoring(engine, loaded, wanted),
-            "ours": lambda: run_inference(loaded, wanted, engine=engine, batch_size=BATCH_SIZE),
+            "baseline": prepare_sequential_scoring(engine, loaded, inputs),
+            "ours": lambda: run_inference(loaded, inputs, engine=engine, batch_size=BATCH_SIZE),
             "one thread": lambda: run_inference(
-                loaded, wanted, engine=engine, batch_size=BATCH_SIZE, num_workers=1
+                loaded, inputs, engine=engine, batch_size=BATCH_SIZE, num_workers=1
             ),
             "roofline": lambda: [
                 predict_scores(engine, loaded.card, crops) for _ in range(images // BATCH_SIZE)
@@ -90,18 +91,18 @@ def measure_on_cpu(folder: Path, backbone: str, width: int, height: int, images:
 
 
 def measure_on_accelerator(folder: Path, width: int, height: int, images: int) -> ResultRow:
-    """Decode while something else computes; the roofline: that alone."""
-    loaded, wanted = make_model("resnet18"), write_linked_images(folder, width, height, images)
-    seen = loaded.card.preprocessing
+    """Decode while an accelerator computes; the roofline only computes."""
+    loaded, inputs = make_model("resnet18"), write_linked_images(folder, width, height, images)
+    preprocessing = loaded.card.preprocessing
     started = perf_counter()
-    for path in wanted.path[:BATCH_SIZE]:
-        seen.extract_crops(seen.load_image(path))
+    for path in inputs.path[:BATCH_SIZE]:
+        preprocessing.extract_crops(preprocessing.load_image(path))
     engine = simulated_accelerator(perf_counter() - started)
     return measure_variants(
         f"folder of {width} × {height} to scores, computed elsewhere",
         {
-            "baseline": prepare_sequential_scoring(engine, loaded, wanted),
-            "ours": lambda: run_inference(loaded, wanted, engine=engine, batch_size=BATCH_SIZE),
+            "baseline": prepare_sequential_scoring(engine, loaded, inputs),
+            "ours": lambda: run_inference(loaded, inputs, engine=engine, batch_size=BATCH_SIZE),
             "roofline": lambda: [
                 engine.forward(torch.empty(BATCH_SIZE)) for _ in range(images // BATCH_SIZE)
             ],

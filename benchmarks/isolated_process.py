@@ -1,4 +1,4 @@
-"""A variant in a process of its own: what one sets (allocator, threads, precision) does not help another."""
+"""Variants in separate processes: settings of one (allocator, threads, precision) do not affect another."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping
@@ -20,11 +20,11 @@ READY_SIGNAL = None
 TURN_TIMEOUT, EXIT_TIMEOUT = (
     600,
     10,
-)  # seconds: what one turn may take, and what a process has to end by itself
+)  # seconds per turn, and seconds for a process to exit
 
 
 class TurnSignal:
-    """What a variant calls before each piece of work: it tells that the last is done, and waits for its turn."""
+    """Called by a variant before each piece of work: reports the last as done and waits for the next turn."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -33,22 +33,22 @@ class TurnSignal:
         self.connection.send(READY_SIGNAL)
         try:
             self.connection.recv()
-        except EOFError:  # nobody is there any more
+        except EOFError:  # the benchmark has ended
             raise SystemExit from None
 
     def repeat_work(self, work: Callable[[], object]) -> NoReturn:
-        """Do this work at each turn."""
+        """Do this work in each turn."""
         while True:
             self()
             work()
 
 
 Variant = Callable[..., None]
-"""Takes a `TurnSignal`, prepares, then works turn by turn for ever."""
+"""Takes a `TurnSignal`, prepares its work, then does it once per turn."""
 
 
 def make_variant(prepare: Callable[..., Callable[[], object]], *, times: int = 1, **kwargs: Any) -> Variant:
-    """Make a variant of what prepares work: it does that work, once or several times, at each turn."""
+    """Return a variant that does the prepared work, once or several times, in each turn."""
     return partial(run_turns, prepare, times, kwargs)
 
 
@@ -63,17 +63,17 @@ def run_turns(
 
 
 class IsolatedProcess:
-    """A variant that is prepared and waits; a call is one turn."""
+    """A prepared variant in another process; a call is one turn."""
 
     def __init__(self, name: str, variant: Variant, *args: Any) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOADED_MODULES)
         self.name = name
-        self.connection, there = context.Pipe()
+        self.connection, child = context.Pipe()
         start_method = multiprocessing.get_start_method()
-        self.process = context.Process(target=serve_turns, args=(there, variant, args, start_method))
+        self.process = context.Process(target=serve_turns, args=(child, variant, args, start_method))
         self.process.start()
-        there.close()  # so that the line ends where that process does
+        child.close()  # so that the connection closes when the process ends
         try:
             self.wait()
         except BaseException:
@@ -95,7 +95,7 @@ class IsolatedProcess:
             raise RuntimeError(f"{self.name}: {problem}")
 
     def close(self) -> None:
-        """End the process, in the midst of its work if need be."""
+        """End the process, even during its work."""
         self.connection.close()
         self.process.join(EXIT_TIMEOUT)
         if self.process.is_alive():
@@ -104,7 +104,7 @@ class IsolatedProcess:
 
 
 def serve_turns(connection: Connection, variant: Variant, args: tuple[Any, ...], start_method: str) -> None:
-    """Work in turn; loaders start their workers as they usually do here, not as this process was started."""
+    """Serve turns; loaders start workers with the default start method, not that of this process."""
     multiprocessing.set_start_method(start_method, force=True)
     try:
         variant(TurnSignal(connection), *args)
@@ -115,12 +115,12 @@ def serve_turns(connection: Connection, variant: Variant, args: tuple[Any, ...],
 
 @contextmanager
 def isolated_processes(variants: Mapping[str, Variant], *args: Any) -> Iterator[dict[str, IsolatedProcess]]:
-    """Give every variant a process, one prepared after the other, and end them all."""
-    there: dict[str, IsolatedProcess] = {}
+    """Start and prepare a process for each variant, one after the other, and end all of them."""
+    processes: dict[str, IsolatedProcess] = {}
     try:
         for name, variant in variants.items():
-            there[name] = IsolatedProcess(name, variant, *args)
-        yield there
+            processes[name] = IsolatedProcess(name, variant, *args)
+        yield processes
     finally:
-        for variant in there.values():
-            variant.close()
+        for process in processes.values():
+            process.close()

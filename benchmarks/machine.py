@@ -1,4 +1,4 @@
-"""Which machine and which versions numbers were measured on."""
+"""Machine and package versions of a measurement."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ PACKAGES = (
 
 
 class Machine(BaseModel):
-    """One machine; `load` is how many processes wanted a core during the minute before (–1: not known)."""
+    """A machine; `load` is the number of runnable processes during the last minute (-1: unknown)."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,13 +28,13 @@ class Machine(BaseModel):
     load: float
 
     def __str__(self) -> str:
-        has = [name for name, there in (("AVX-512", self.avx512), ("AMX", self.amx)) if there]
+        has = [name for name, available in (("AVX-512", self.avx512), ("AMX", self.amx)) if available]
         parts = [self.processor, f"{self.cores} cores", *has, f"{self.memory_gib:.0f} GiB", self.accelerator]
         return ", ".join(part for part in parts if part)
 
 
 def describe_machine() -> Machine:
-    """Describe the machine we run on."""
+    """Describe the current machine."""
     flags = read_cpuinfo("flags").split()
     return Machine(
         processor=read_cpuinfo("model name") or platform.processor() or platform.machine(),
@@ -48,17 +48,17 @@ def describe_machine() -> Machine:
 
 
 def read_cpuinfo(key: str, file: Path = Path("/proc/cpuinfo")) -> str:
-    """Return what Linux says of the first core, or nothing."""
+    """Return an entry of the first core in /proc/cpuinfo, or an empty string."""
     lines = file.read_text().splitlines() if file.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.split("\t")[0] == key), "")
 
 
 def package_versions() -> dict[str, str]:
-    """Return the version of Python and of each package that is here."""
-    found = {"python": platform.python_version()}
+    """Return the versions of Python and of each installed package."""
+    versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

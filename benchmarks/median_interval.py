@@ -1,4 +1,4 @@
-"""One number a round, as its median with how sure that is."""
+"""Median of one number per round, with its interval."""
 
 import statistics
 from collections.abc import Sequence
@@ -7,15 +7,15 @@ from pydantic import BaseModel, ConfigDict
 from scipy.stats import quantile_test
 
 MIN_ROUNDS_FOR_INTERVAL = (
-    6  # of fewer rounds all lie on one side of the true median more often than once in twenty
+    6  # with fewer rounds, all are on one side of the true median with a probability above 5 %
 )
 
 
 class MedianInterval(BaseModel):
-    """The median of one number a round, and an interval for it.
+    """Median of one number per round, and its interval.
 
-    From six rounds on the interval holds the true median with 95 % or more, by order statistics: it takes for granted
-    that rounds are independent and have one true median. Of fewer rounds it is the least and the greatest.
+    From six rounds on, the interval covers the true median with 95 % or more, by order statistics, if rounds are
+    independent and have the same true median. For fewer rounds it is the range.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,10 +33,10 @@ class MedianInterval(BaseModel):
 
 
 def ratio_interval(other_costs: Sequence[float], our_costs: Sequence[float]) -> MedianInterval:
-    """Divide round by round: what disturbs a round disturbs both."""
+    """Divide round by round, because a disturbance affects both."""
     ratios = [a / b for a, b in zip(other_costs, our_costs, strict=True)]
     median, low, high = statistics.median(ratios), min(ratios), max(ratios)
     if len(ratios) >= MIN_ROUNDS_FOR_INTERVAL:
-        test = quantile_test(ratios, q=median)  # q changes the test alone, not its interval
+        test = quantile_test(ratios, q=median)  # q affects only the test, not its interval
         low, high = map(float, test.confidence_interval(0.95))
     return MedianInterval(median=median, low=low, high=high, rounds=len(ratios))

@@ -1,4 +1,4 @@
-"""Gather what the scripts found into one page, machine by machine.
+"""Gather the results of all scripts on one page, machine by machine.
 
 python benchmarks/results.py [FOLDER of JSON files] [PAGE]
 """
@@ -24,11 +24,11 @@ median, of fewer than six rounds the least and the greatest.
 
 
 def render_results(reports: Sequence[BenchmarkReport]) -> str:
-    """Return the page: a section for each machine, in it a table for each script."""
+    """Return the page: a section per machine, with a table per script."""
     ordered = sorted(reports, key=lambda report: (str(report.machine), report.script))
     parts = [PAGE_HEADER]
-    for machine, found in groupby(ordered, key=lambda report: str(report.machine)):
-        parts.append(render_machine_section(machine, list(found)))
+    for machine, group in groupby(ordered, key=lambda report: str(report.machine)):
+        parts.append(render_machine_section(machine, list(group)))
     return "\n".join(parts)
 
 
@@ -57,7 +57,7 @@ def render_machine_section(machine: str, reports: Sequence[BenchmarkReport]) -> 
 
 
 def summarize_targets(rows: Sequence[ResultRow]) -> str:
-    """Count what is met, and what no variant could meet on this machine."""
+    """Count the targets met, and those above the roofline of this machine."""
     met = sum(bool(row.target_met) for row in rows)
     beyond = sum(not row.target_met and row.above_roofline for row in rows)
     text = f"Targets met: {met} of {len(rows)}."
@@ -68,15 +68,17 @@ def summarize_targets(rows: Sequence[ResultRow]) -> str:
 
 def gather_results(folder: Path, file: Path) -> None:
     """Write the page of all reports in a folder."""
-    found = [BenchmarkReport.model_validate_json(each.read_text()) for each in sorted(folder.glob("*.json"))]
-    if not found:
+    reports = [
+        BenchmarkReport.model_validate_json(path.read_text()) for path in sorted(folder.glob("*.json"))
+    ]
+    if not reports:
         raise SystemExit(
             f"{folder} holds no results. Run make bench, or a script with --json {folder}/NAME.json"
         )
-    write_text(file, render_results(found))
+    write_text(file, render_results(reports))
     print(f"The table of all: {file}")
 
 
 if __name__ == "__main__":
-    given = [Path(word) for word in sys.argv[1:]]
+    given = [Path(argument) for argument in sys.argv[1:]]
     gather_results(*(given + [RESULTS_DIR, RESULTS_PAGE][len(given) :]))

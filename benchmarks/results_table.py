@@ -1,4 +1,4 @@
-"""What a benchmark finds: what each variant cost, how ours compares with the others, and both as a table."""
+"""Results of a benchmark: cost of each variant, ratios to ours, and their table."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,11 @@ class ResultModel(BaseModel):
 
 
 class ResultRow(ResultModel):
-    """One piece of work done by several variants.
+    """A piece of work, measured for several variants.
 
-    `ratios` holds what a variant cost over what ours cost, round by round: to "baseline" how many times
-    faster ours is, to "roofline" the fraction of the roofline that ours reaches. `max_speedup` is how many
-    times faster than the baseline the roofline is: the most that is possible here.
+    `ratios` are the costs of a variant divided by the costs of ours, round by round: the speedup for "baseline", the
+    fraction of the roofline for "roofline". `max_speedup` is the speedup of the roofline over the baseline: the maximum
+    on this machine.
     """
 
     name: str
@@ -34,20 +34,20 @@ class ResultRow(ResultModel):
 
     @property
     def target_met(self) -> bool | None:
-        """Whether the ratio to the baseline, or without one the fraction of the roofline, reaches the target."""
+        """Whether the speedup, or without a baseline the fraction of the roofline, reaches the target."""
         judged = self.ratios.get("baseline") or self.ratios.get("roofline")
         return None if self.target is None or judged is None else judged.median >= self.target
 
     @property
     def above_roofline(self) -> bool:
-        """Whether the roofline, faster than ours, is below the target, and all in its brackets too."""
+        """Whether the roofline is faster than ours, and its entire interval is below the target."""
         if self.target is None or self.max_speedup is None:
             return False
         return self.max_speedup.high < self.target and self.ratios["roofline"].median <= 1
 
 
 class BenchmarkReport(ResultModel):
-    """What one script found, on which machine, when and with which versions."""
+    """Results of a script, with machine, date and versions."""
 
     script: str
     title: str
@@ -58,7 +58,7 @@ class BenchmarkReport(ResultModel):
     curves: tuple[ScalingCurve, ...] = ()
 
     def to_markdown(self) -> str:
-        """Return what was found as Markdown."""
+        """Return the results as Markdown."""
         return "\n\n".join(
             [rows_to_markdown(self.rows)] * bool(self.rows) + [scaling_table(self.curves)] * bool(self.curves)
         )
@@ -73,9 +73,9 @@ def make_row(
     target: float | None = None,
     note: str = "",
 ) -> ResultRow:
-    """Compare costs (seconds or bytes, one a round) of several variants.
+    """Compare costs (seconds or bytes per round) of several variants.
 
-    A unit that ends in "/s" shows items a second; the units of `UNIT_SCALES` show the cost of one item.
+    A unit that ends in "/s" shows items per second; the units of `UNIT_SCALES` show the cost per item.
     """
     ours = costs.get("ours", ())
     ratios = {
@@ -94,7 +94,7 @@ def to_unit(cost: float, items: float, unit: str) -> float:
 
 
 def rows_to_markdown(rows: Sequence[ResultRow]) -> str:
-    """Return a table that is aligned for the terminal and is Markdown."""
+    """Return a Markdown table that is aligned for the terminal."""
     variants = list(dict.fromkeys(variant for row in rows for variant in row.values))
     others = list(dict.fromkeys(variant for row in rows for variant in row.ratios))
     noted = any(row.note for row in rows)

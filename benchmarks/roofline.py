@@ -1,7 +1,7 @@
-"""The roofline: what this machine can do at most, and the least that a network's work needs.
+"""Roofline: the maximum performance of this machine, and the minimum of work of a network.
 
-The machine: products of matrices and convolutions in float32 and bf16, copies in memory. A network: its convolutions
-and products of matrices with nothing between them, and the bytes that its operations read and write, each on its own.
+Machine: matrix products and convolutions in float32 and bf16, and copies in memory. Network: only its convolutions and
+matrix products, and the bytes that its operations read and write without fusion.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,12 @@ LayerShapes = tuple[torch.Size, torch.Size]
 
 MATRIX_SIDE = {"cpu": 2048, "cuda": 8192}
 CONV_CHANNELS, CONV_SIZE = 256, 28  # of a convolution
-CONV_IMAGES = {"cpu": 20, "cuda": 2000}  # images
-COPY_BYTES = {"cpu": 2**28, "cuda": 2**31}  # bytes: more than any cache holds
+CONV_IMAGES = {"cpu": 20, "cuda": 2000}  # number of images
+COPY_BYTES = {"cpu": 2**28, "cuda": 2**31}  # bytes: larger than any CPU cache
 
 
 def make_matrices(dtype: torch.dtype, device: str) -> tuple[Tensor, Tensor]:
-    """Give two square matrices."""
+    """Return two square matrices."""
     side = MATRIX_SIDE[device]
     made = torch.ones((2, side, side), dtype=dtype, device=device)
     return made[0], made[1]
@@ -37,7 +37,7 @@ def multiply_matrices(a: Tensor, b: Tensor) -> None:
 
 
 def prepare_convolution(images: int, dtype: torch.dtype, device: str) -> Callable[[], None]:
-    """Prepare one 3 × 3 convolution of so many images, in channels-last memory."""
+    """Prepare a 3 × 3 convolution of a batch of images in channels-last memory."""
     layer = nn.Conv2d(CONV_CHANNELS, CONV_CHANNELS, 3, padding=1, bias=False, dtype=dtype, device=device)
     layer = layer.to(memory_format=torch.channels_last)
     x = torch.ones(images, CONV_CHANNELS, CONV_SIZE, CONV_SIZE, dtype=dtype, device=device)
@@ -52,7 +52,7 @@ def prepare_convolution(images: int, dtype: torch.dtype, device: str) -> Callabl
 
 
 def convolution_gflop(*, images: int) -> float:
-    """Count the operations of that convolution."""
+    """Return the operations of the convolution in GFLOP."""
     return images * 2 * 9 * CONV_CHANNELS**2 * CONV_SIZE**2 / 1e9
 
 
@@ -69,9 +69,9 @@ def synchronize(device: str) -> None:
 def prepare_products_only(
     network: dict[str, Any], batch: int, size: int, *, bf16: bool
 ) -> Callable[[], object]:
-    """Compute each convolution and each product of a training step, forward and backward, on numbers of no meaning.
+    """Compute only the convolutions and products of a training step, forward and backward, on random numbers.
 
-    In channels-last memory and one precision: nothing is normalized, rectified, added, cast or learnt, not even a bias.
+    In channels-last memory and one precision, without normalization, activation, addition, cast, bias or update.
     """
     retain_freed_memory()
     kind = torch.bfloat16 if bf16 else torch.float32
@@ -92,11 +92,11 @@ def prepare_products_only(
 
 
 def product_shapes(model: nn.Module, x: Tensor) -> dict[nn.Module, LayerShapes]:
-    """Tell what each layer with a product is given and gives; one that is used twice counts once."""
-    found: dict[nn.Module, LayerShapes] = {}
+    """Return input and output shapes of each layer with a product; a layer that is used twice counts once."""
+    shapes: dict[nn.Module, LayerShapes] = {}
 
     def note(layer: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
-        found[layer] = given[0].shape, made.shape
+        shapes[layer] = given[0].shape, made.shape
 
     hooks = [
         layer.register_forward_hook(note)
@@ -107,11 +107,11 @@ def product_shapes(model: nn.Module, x: Tensor) -> dict[nn.Module, LayerShapes]:
         model(x)
     for hook in hooks:
         hook.remove()
-    return found
+    return shapes
 
 
 def view_channels_last(memory: Tensor, shape: torch.Size) -> Tensor:
-    """Take so many numbers of a memory, places before channels."""
+    """Return a channels-last view of the first numbers of a buffer."""
     numbers = memory[: shape.numel()]
     if len(shape) != 4:
         return numbers.view(shape)
@@ -120,36 +120,38 @@ def view_channels_last(memory: Tensor, shape: torch.Size) -> Tensor:
 
 
 def forward_and_backward(layer: nn.Module, x: Tensor, y: Tensor, *, first: bool) -> None:
-    """Compute a layer, and from the gradient y of what it gives those of its weight and (not of images) its input."""
+    """Compute a layer, and from the gradient y of its output those of weight and, except in the first layer, input."""
     with torch.no_grad():
         layer(x)
         if isinstance(layer, nn.Linear):
             y @ layer.weight
             y.T @ x
         elif isinstance(layer, nn.Conv2d):
-            places = (layer.stride, layer.padding, layer.dilation, False, (0, 0), layer.groups)
-            wanted = (not first, True, False)
-            torch.ops.aten.convolution_backward(y, x, layer.weight, None, *places, wanted)
+            geometry = (layer.stride, layer.padding, layer.dilation, False, (0, 0), layer.groups)
+            output_mask = (not first, True, False)
+            torch.ops.aten.convolution_backward(y, x, layer.weight, None, *geometry, output_mask)
 
 
 class MemoryTraffic(TorchDispatchMode):
-    """Count what each operation reads and writes; views move nothing."""
+    """Count the bytes that each operation reads and writes; views move nothing."""
 
     def __init__(self) -> None:
         super().__init__()
         self.bytes = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        found = func(*args, **(kwargs or {}))
+        output = func(*args, **(kwargs or {}))
         if not func.is_view:
             self.bytes += sum(
-                each.nbytes for each in tree_leaves((args, kwargs, found)) if isinstance(each, torch.Tensor)
+                tensor.nbytes
+                for tensor in tree_leaves((args, kwargs, output))
+                if isinstance(tensor, torch.Tensor)
             )
-        return found
+        return output
 
 
 def main() -> None:
-    torch.set_float32_matmul_precision("highest")  # no TF32: float32 is what it says
+    torch.set_float32_matmul_precision("highest")  # no TF32
     rows = []
     for device in ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]:
         billions = 2 * MATRIX_SIDE[device] ** 3 / 1e9

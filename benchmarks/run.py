@@ -1,4 +1,4 @@
-"""Run every script here, each in a process of its own, then gather the results.
+"""Run every benchmark script in its own process, then gather the results.
 
 python benchmarks/run.py [--rounds N] [--full]   # the options go to each script
 """
@@ -17,19 +17,19 @@ SLOW_SCRIPTS = (
     "baselines.py",
     "inference_streaming.py",
     "scaling.py",
-)  # each takes some: with --full, or by itself
+)  # long scripts: run with --full, or individually
 SCRIPT_TIMEOUT, FULL_SCRIPT_TIMEOUT, INTERRUPT_TIMEOUT = 900, 6 * 3600, 60  # seconds
 
 
 def find_scripts(folder: Path = BENCHMARKS_DIR, *, full: bool = False) -> Sequence[Path]:
-    """Find what can be run; other files are parts of these."""
+    """Return the scripts; other files are modules."""
     excluded = NON_BENCHMARKS if full else NON_BENCHMARKS + SLOW_SCRIPTS
-    found = sorted(folder.glob("*.py"))
-    return [each for each in found if each.name not in excluded and "__main__" in each.read_text()]
+    paths = sorted(folder.glob("*.py"))
+    return [path for path in paths if path.name not in excluded and "__main__" in path.read_text()]
 
 
 def run_with_timeout(command: Sequence[str], timeout: float) -> bool:
-    """Run a command; one that takes too long is interrupted, so that it removes its files, or else killed."""
+    """Run a command; after the timeout, interrupt it, so that it removes its files, and then kill it."""
     with subprocess.Popen(command) as process:
         try:
             return process.wait(timeout) == 0

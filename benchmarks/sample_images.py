@@ -1,4 +1,4 @@
-"""Folders of JPEG files with about the detail of sample images, drawn by chance."""
+"""Folders of random JPEG files with about as much detail as dermoscopic images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ SAMPLE_CLASSES = ("melanoma", "nevus")
 
 
 def write_sample_image(file: Path, width: int, height: int, *, seed: int = 0) -> Path:
-    """Write a JPEG of quality 90: smooth blots under a little noise."""
+    """Write a JPEG of quality 90: smooth blots with a little noise."""
     rng = np.random.default_rng(seed)
     small = Image.fromarray(rng.integers(90, 200, (height // 8, width // 8, 3), dtype=np.uint8))
     smooth = np.asarray(small.resize((width, height), Image.Resampling.BICUBIC)).astype(np.int16)
@@ -22,7 +22,7 @@ def write_sample_image(file: Path, width: int, height: int, *, seed: int = 0) ->
 def write_labeled_images(
     folder: Path, count: int, *, first: int = 0, width: int = 600, height: int = 450
 ) -> Sequence[Path]:
-    """Write sample images into a folder for each class, numbered from the first on."""
+    """Write sample images to a folder per class, numbered from ``first``."""
     files = []
     for number in range(first, first + count):
         file = folder / SAMPLE_CLASSES[number % len(SAMPLE_CLASSES)] / f"{number:06d}.jpg"

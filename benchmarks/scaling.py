@@ -1,4 +1,4 @@
-"""How cost grows with size: time in turn over the sizes, peak memory of each in a fresh process.
+"""Cost by size: time of the sizes in turn, and peak memory of each in a new process.
 
 python benchmarks/scaling.py [--rounds N] [--json FILE] [--full] [--figure docs/img/speed-scaling.svg]
 """
@@ -33,13 +33,13 @@ from lesionlens.training.autotune import TrainPrecision, choose_precision
 INPUT_SIZE, BATCH_SIZE, NUM_STEPS = 224, 8, 1000
 STEP_BY_PRECISION = {"fp32": train_steps.fp32_step, "bf16": train_steps.bf16_step}
 LINE_COLOR, GUIDE_COLOR = "#0072B2", "#8A8A8A"
-TITLE_FONT_SIZE, LABEL_FONT_SIZE = 8.0, 7.0  # points: legible in print
+TITLE_FONT_SIZE, LABEL_FONT_SIZE = 8.0, 7.0  # points; legible in print
 PANEL_INCHES = 1.9  # inches
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What is done at each size: `prepare` gives the work of one, ready to be called."""
+    """Work at several sizes: `prepare` returns the work of one size."""
 
     name: str
     size: str
@@ -56,20 +56,20 @@ def prepare_pixels_step(network: str, precision: TrainPrecision, pixels: int) ->
 
 
 def prepare_prediction(folder: Path, num_images: int) -> Callable[[], object]:
-    """Give the prediction of so many files of the folder."""
+    """Prepare the prediction of a number of files of the folder."""
     files = sorted(folder.rglob("*.jpg"))[:num_images]
     return lambda: predict(folder / "model", files, out=folder / "scores.csv")
 
 
 def prepare_cropping(count: int) -> Callable[[], object]:
-    """Give the cutting of so many crops from one decoded image."""
+    """Prepare the extraction of a number of crops from a decoded image."""
     image = np.random.default_rng(0).integers(0, 256, (450, 600, 3), dtype=np.uint8)
-    seen = Preprocessing(crops="multi-scale", crop_count=count)
-    return lambda: seen.extract_crops(image)
+    preprocessing = Preprocessing(crops="multi-scale", crop_count=count)
+    return lambda: preprocessing.extract_crops(image)
 
 
 def list_workloads(network: str, folder: Path, *, full: bool) -> Sequence[Workload]:
-    """Say what is measured at which sizes; training in the precision that a run would choose."""
+    """Return the workloads with their sizes; training uses the precision that a run would choose."""
     sides = [64, 112, 224, 320]
     made, processor = make_model_spec(None, backbone=network), torch.device("cpu")
     kind = choose_precision(made, (INPUT_SIZE, INPUT_SIZE), processor, steps=NUM_STEPS)
@@ -91,7 +91,7 @@ def prediction_sizes(*, full: bool) -> list[int]:
 
 
 def write_prediction_folder(folder: Path, network: str, count: int) -> Path:
-    """Write sample images, and a saved model that can score them."""
+    """Write sample images and a saved model."""
     write_labeled_images(folder, count)
     made = make_model_spec(None, backbone=network)
     card = ModelCard(
@@ -104,7 +104,7 @@ def write_prediction_folder(folder: Path, network: str, count: int) -> Path:
 
 
 def measure_scaling(workload: Workload, *, rounds: int) -> ScalingCurve:
-    """Time the sizes in turn, and weigh each in a process of its own."""
+    """Time the sizes in turn, and measure the peak memory of each in its own process."""
     seconds = time_variants({str(size): workload.prepare(size) for size in workload.sizes}, rounds=rounds)
     held = measure_peak_memory(partial(workload.prepare, size) for size in workload.sizes)
     return ScalingCurve(
@@ -112,12 +112,12 @@ def measure_scaling(workload: Workload, *, rounds: int) -> ScalingCurve:
         size=workload.size,
         sizes=tuple(workload.sizes),
         seconds=tuple(statistics.median(times) for times in seconds.values()),
-        megabytes=tuple(each / 1e6 for each in held),
+        megabytes=tuple(peak / 1e6 for peak in held),
     )
 
 
 def draw_scaling_figure(curves: Sequence[ScalingCurve], file: Path) -> None:
-    """Write the figure; the same curves give the same file."""
+    """Write the figure, which is the same file for the same curves."""
     figure = Figure(
         figsize=(PANEL_INCHES * len(curves) + 0.3, 2 * PANEL_INCHES + 0.5), layout="constrained", dpi=200
     )
@@ -146,7 +146,7 @@ def draw_points(
     first_offset: float,
     ticks: Sequence[float],
 ) -> None:
-    """Draw measured points, the first (so many points above) and the last with their values."""
+    """Plot measured points; label the first (``first_offset`` points above) and the last with their values."""
     axes.plot(sizes, costs, color=LINE_COLOR, marker="o", markersize=3, linewidth=1.2)
     for index, up in ((0, first_offset), (-1, 5)):
         at = (sizes[index], costs[index])
@@ -170,15 +170,19 @@ def draw_points(
 
 
 def draw_proportional_guide(axes: Axes, curve: ScalingCurve) -> None:
-    """Draw where the times would lie if they grew as the size does, from the largest backwards."""
-    each = curve.seconds[-1] / curve.sizes[-1]
+    """Plot times proportional to the size, through the largest."""
+    seconds_per_item = curve.seconds[-1] / curve.sizes[-1]
     middle = (curve.sizes[0] * curve.sizes[-1]) ** 0.5
     axes.plot(
-        curve.sizes, [size * each for size in curve.sizes], color=GUIDE_COLOR, linewidth=0.8, dashes=(4, 3)
+        curve.sizes,
+        [size * seconds_per_item for size in curve.sizes],
+        color=GUIDE_COLOR,
+        linewidth=0.8,
+        dashes=(4, 3),
     )
     axes.annotate(
         "in proportion",
-        (middle, each * middle),
+        (middle, seconds_per_item * middle),
         (3, -10),
         textcoords="offset points",
         fontsize=LABEL_FONT_SIZE,
@@ -207,7 +211,7 @@ def main() -> None:
     options = parse_options()
     network = "resnet50" if options.full else "mobilenetv2_100"
     with tempfile.TemporaryDirectory() as name:
-        os.environ["LESIONLENS_CACHE"] = name  # of all processes that follow
+        os.environ["LESIONLENS_CACHE"] = name  # for all following processes
         folder = write_prediction_folder(Path(name), network, max(prediction_sizes(full=options.full)))
         curves = [
             measure_scaling(work, rounds=options.rounds)

@@ -1,4 +1,4 @@
-"""Cost against size: how each piece of work grows, as a table."""
+"""Cost by size as curves and a table."""
 
 from collections.abc import Sequence
 from math import log
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class ScalingCurve(BaseModel):
-    """Median seconds and peak memory (megabytes of a fresh process) of one piece of work at several sizes."""
+    """Median seconds and peak memory (megabytes of a new process) of work at several sizes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -19,7 +19,7 @@ class ScalingCurve(BaseModel):
 
     @property
     def exponent(self) -> float:
-        """The p of seconds ~ size ** p between the two largest sizes: 1 where twice as much takes twice as long."""
+        """The exponent p of seconds ~ size ** p between the two largest sizes; 1 for proportional growth."""
         return log_log_slope(self.sizes[-2:], self.seconds[-2:])
 
 
@@ -29,7 +29,7 @@ def log_log_slope(sizes: Sequence[float], costs: Sequence[float]) -> float:
 
 
 def scaling_table(curves: Sequence[ScalingCurve]) -> str:
-    """Return a table with a line for each size."""
+    """Return a table with a row per size."""
     lines = [
         "| work | size | s | ms for each | peak MB | seconds grow as |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -49,5 +49,5 @@ def scaling_table(curves: Sequence[ScalingCurve]) -> str:
 
 
 def format_number(value: float) -> str:
-    """Show three digits, or all before the point."""
+    """Format three digits, or all digits before the decimal point."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

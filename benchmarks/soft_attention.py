@@ -1,6 +1,6 @@
-"""The soft-attention unit as a 2-D convolution against the equal 3-D one, forward and backward, each in a process.
+"""Soft attention as a 2-D convolution against the equal 3-D convolution, forward and backward, in separate processes.
 
-The roofline: its convolution alone.
+Roofline: only its convolution.
 
 python benchmarks/soft_attention.py [--rounds N] [--json FILE]
 """
@@ -23,7 +23,7 @@ FEATURE_MAPS = {"ResNet-50's 7 × 7 × 2048": (2048, 7, 7), "Inception's 8 × 8 
 
 
 class ReferenceSoftAttention(nn.Module):
-    """Equation 1 written as the paper says it: a 3-D convolution over height, width and all channels."""
+    """Equation 1 as in the paper: a 3-D convolution over height, width and all channels."""
 
     def __init__(self, unit: SoftAttention) -> None:
         super().__init__()
@@ -41,15 +41,15 @@ class ReferenceSoftAttention(nn.Module):
 
 
 def make_inputs(shape: Shape) -> tuple[SoftAttention, Tensor]:
-    """Draw the same unit and grids in each process."""
+    """Return the same module and feature maps in each process."""
     torch.manual_seed(0)
     return SoftAttention(shape[0]), torch.randn(BATCH_SIZE, *shape)
 
 
 def prepare_step(unit: Callable[[Tensor], Tensor], x: Tensor) -> Callable[[], object]:
-    """Go forward and back; the gradient that comes is a grid in the layout of x, as from a layer behind."""
-    wanted = torch.ones_like(x)
-    return lambda: unit(x.detach().requires_grad_()).backward(wanted)
+    """Prepare a forward and backward pass; the output gradient has the memory format of x."""
+    gradient = torch.ones_like(x)
+    return lambda: unit(x.detach().requires_grad_()).backward(gradient)
 
 
 def prepare_baseline(shape: Shape) -> Callable[[], object]:
@@ -59,14 +59,14 @@ def prepare_baseline(shape: Shape) -> Callable[[], object]:
 
 def prepare_ours(shape: Shape) -> Callable[[], object]:
     retain_freed_memory()
-    unit, x = (each.to(memory_format=torch.channels_last) for each in make_inputs(shape))
+    unit, x = (item.to(memory_format=torch.channels_last) for item in make_inputs(shape))
     return prepare_step(lambda x: unit(x).feature_map, x)
 
 
 def prepare_roofline(shape: Shape) -> Callable[[], object]:
-    """Convolve, and give the gradients of the kernel and the grid, alone."""
+    """Prepare only the convolution and the gradients of its kernel and input."""
     retain_freed_memory()
-    unit, x = (each.to(memory_format=torch.channels_last) for each in make_inputs(shape))
+    unit, x = (item.to(memory_format=torch.channels_last) for item in make_inputs(shape))
     y = unit.conv(x).detach()
     return partial(forward_and_backward, unit.conv, x, y, first=False)
 

@@ -1,10 +1,10 @@
-"""A training step as a run computes it, in float32 and bf16, against the baseline: each in a process of its own.
+"""A training step as in a run, in float32 and bf16, against the baseline, in separate processes.
 
-The roofline: the convolutions and products of the step alone.
+Roofline: only the convolutions and products of the step.
 
     python benchmarks/train_step.py [--rounds N] [--json FILE] [--full]
 
-The allocator's setting holds for a whole process, so the baseline must not share ours.
+Allocator settings apply to the process, so baseline and ours need separate ones.
 """
 
 from collections.abc import Sequence

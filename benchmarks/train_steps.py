@@ -1,4 +1,4 @@
-"""Training steps to be timed: one network with its optimizer, as a baseline or as a run computes it."""
+"""Training steps to time: a network with its optimizer, as a baseline or as in a run."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from lesionlens.models.factory import create_model
 
 
 def baseline_step(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:
-    """float32, channels first, the allocator as it comes."""
+    """float32, channels first, default allocator."""
     return prepare_step(make_network(network), batch, size, optimized=False, bf16=False)
 
 
@@ -29,13 +29,13 @@ def bf16_step(network: dict[str, Any], batch: int, size: int) -> Callable[[], ob
 
 
 def reference_fp32_step(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:
-    """As a run in float32, but for equation 9 written plainly."""
+    """As a run in float32, with the unfused formula of equation 9."""
     retain_freed_memory()
     return prepare_step(use_reference_formula(make_network(network)), batch, size, optimized=True, bf16=False)
 
 
 def reference_bf16_step(network: dict[str, Any], batch: int, size: int) -> Callable[[], object]:
-    """As a run in bf16, but for equation 9 written plainly."""
+    """As a run in bf16, with the unfused formula of equation 9."""
     retain_freed_memory()
     return prepare_step(use_reference_formula(make_network(network)), batch, size, optimized=True, bf16=True)
 
@@ -46,7 +46,7 @@ def make_network(network: dict[str, Any]) -> nn.Module:
 
 
 def use_reference_formula(model: nn.Module) -> nn.Module:
-    """Put torch's own softmax, over a flat grid, in place of the operation."""
+    """Replace the fused operation by torch's softmax over the flattened feature map."""
 
     def forward(block: Any, x: Tensor) -> Tensor:
         identity, residual = block.identity_and_residual(x)

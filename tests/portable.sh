@@ -1,5 +1,5 @@
 #!/bin/sh
-# The default suite as other processors, other numbers of threads and a busy machine run it: portable.sh PYTEST [ARGUMENTS]
+# Run the default test suite as on other CPUs, with other numbers of threads, and on a busy machine: portable.sh PYTEST [ARGUMENTS]
 set -u
 failed=''
 busy=''
@@ -13,7 +13,7 @@ run() {
     env $settings "$@" || failed="$failed [$settings]"
 }
 
-run 'ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41' "$@" # no vectors wider than 128 bits
+run 'ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41' "$@" # vectors of at most 128 bits
 run 'ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2' "$@"
 for threads in 1 2 4; do
     run "LESIONLENS_TEST_THREADS=$threads" "$@"
@@ -22,7 +22,7 @@ for core in $(seq "$(nproc)"); do
     sh -c 'while :; do :; done' &
     busy="$busy $!"
 done
-run 'LESIONLENS_TEST_THREADS=2' "$@" # beside what keeps every core busy
+run 'LESIONLENS_TEST_THREADS=2' "$@" # while every core is busy
 
 test -z "$failed" || echo "failed under:$failed"
 test -z "$failed"

@@ -1,4 +1,4 @@
-"""The vocabulary of docs, docstrings, comments, messages and help: the field's terms, American spelling."""
+"""Vocabulary of docs, docstrings, comments, messages, help and test names: the field's terms, American spelling."""
 
 from pathlib import Path
 
@@ -7,6 +7,11 @@ import pytest
 from .helpers.language import OPENING, ROOT, docstrings, findings, local_names, prose_of
 
 SOURCE = sorted((ROOT / "src" / "lesionlens").rglob("*.py"))
+TESTS = sorted(path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
+CONFIGURATION = [
+    *sorted((ROOT / "src").rglob("*.yaml")),
+    *(ROOT / name for name in (".ci/run", "Makefile", "mkdocs.yml", "pyproject.toml", "tests/portable.sh")),
+]
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
@@ -19,12 +24,12 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("path", [*SOURCE, *PAGES], ids=name_of)
+@pytest.mark.parametrize("path", [*SOURCE, *TESTS, *CONFIGURATION, *PAGES], ids=name_of)
 def test_prose_uses_the_fields_words(path: Path) -> None:
     assert [f"{word.path}:{word.line}: {word.word!r}: use {word.hint}" for word in findings(path)] == []
 
 
-@pytest.mark.parametrize("path", SOURCE, ids=name_of)
+@pytest.mark.parametrize("path", [*SOURCE, *TESTS], ids=name_of)
 def test_docstrings_and_locals_name_things(path: Path) -> None:
     assert [line for line, text in docstrings(path) if OPENING.match(text)] == []
     assert list(local_names(path)) == []
@@ -33,4 +38,16 @@ def test_docstrings_and_locals_name_things(path: Path) -> None:
 def test_code_in_a_page_is_not_prose(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("Some prose.\n\n```console\n$ a command\n```\n")
-    assert list(prose_of(page)) == [(1, "Some prose."), (2, ""), (6, "")][:2]
+    assert list(prose_of(page)) == [(1, "Some prose."), (2, "")]
+
+
+def test_docstrings_comments_and_names_of_tests_are_prose(tmp_path: Path) -> None:
+    module = tmp_path / "test_module.py"
+    module.write_text('"""Some tests."""\n\n\ndef test_unit_behavior():\n    run("a message")  # a comment\n')
+    assert list(prose_of(module)) == [(1, "Some tests."), (4, "test unit behavior"), (5, "# a comment")]
+
+
+def test_comments_of_configuration_are_prose(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("# a recipe\ndata: isic2017:x#y  # its source\n")
+    assert list(prose_of(recipe)) == [(1, "a recipe"), (2, "its source")]

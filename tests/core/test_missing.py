@@ -82,7 +82,7 @@ def test_names_are_not_missing(cell: str) -> None:
     assert not is_missing(cell)
 
 
-def test_a_group_of_many_images_and_a_large_share_is_oversized() -> None:
+def test_group_of_many_images_and_a_large_fraction_is_oversized() -> None:
     few = ["0"] * 10 + [f"L{i}" for i in range(20)]
     assert oversized_groups(few) == {}
     assert oversized_groups([*few, "0"]) == {"0": 11}

@@ -1,4 +1,4 @@
-"""The words that the project's prose avoids, each with the term to use instead, and where each may still appear."""
+"""Vocabulary of the project: words to avoid, the terms to use instead, and the exceptions."""
 
 import ast
 import io
@@ -87,11 +87,17 @@ class Finding(NamedTuple):
 
 
 def prose_of(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line, text) of what a person reads in a file: Markdown without code, docstrings, comments, messages."""
+    """Yield (line, text) of what a person reads in a file.
+
+    Of source files, docstrings, comments and messages; of tests and benchmarks, docstrings, comments and names of
+    functions; of Markdown, everything except code; of other files, comments.
+    """
+    text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
-        yield from _python_prose(path.read_text(encoding="utf-8"))
+        yield from _messages(text) if path.is_relative_to(ROOT / "src") else _test_prose(path, text)
+        yield from _comments(text)
     else:
-        yield from _markdown_prose(path.read_text(encoding="utf-8"))
+        yield from _markdown_prose(text) if path.suffix == ".md" else _hash_comments(text)
 
 
 def findings(path: Path) -> Iterator[Finding]:
@@ -114,10 +120,26 @@ def _markdown_prose(text: str) -> Iterator[tuple[int, str]]:
             yield number, re.sub(r"\]\([^)]*\)|<[^>]*>", " ", line)
 
 
-def _python_prose(text: str) -> Iterator[tuple[int, str]]:
+def _messages(text: str) -> Iterator[tuple[int, str]]:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value.strip():
             yield node.lineno, node.value
+
+
+def _test_prose(path: Path, text: str) -> Iterator[tuple[int, str]]:
+    yield from docstrings(path)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.lineno, node.name.strip("_").replace("_", " ")
+
+
+def _hash_comments(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if match := re.search(r"(?:^|\s)#\s(.*)", line):
+            yield number, match[1]
+
+
+def _comments(text: str) -> Iterator[tuple[int, str]]:
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string

@@ -69,7 +69,7 @@ def test_every_spelling_of_the_test_split_is_known(
 @pytest.mark.parametrize(
     "name", ["external", "test 2", "excluded", "train/test", "dev set 1", "validation or test"]
 )
-def test_unknown_split_names_are_refused_with_counts(
+def test_unknown_split_names_raise_with_counts(
     make_table: MakeTable, tmp_path: Path, name: str
 ) -> None:
     table, file = make_table(10), tmp_path / "split.csv"
@@ -116,7 +116,7 @@ def test_invalid_split_file_error_states_the_problem(
         splits_from_csv(make_table(10), tmp_path / "split.csv", SplitNames(validation="cv0"))
 
 
-def test_one_name_for_two_splits_is_refused(make_table: MakeTable, tmp_path: Path) -> None:
+def test_one_name_for_two_splits_raises(make_table: MakeTable, tmp_path: Path) -> None:
     write_folds(tmp_path / "folds.csv", make_table(10))
     with pytest.raises(DataError, match="'cv0' is given as the name of two splits"):
         splits_from_csv(

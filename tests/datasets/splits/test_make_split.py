@@ -97,7 +97,7 @@ def test_auto_uses_official_splits_where_there_are_any(
     assert any("in no official split" in remark.text for remark in split.caveats) == ("" in pattern[1:])
 
 
-def test_auto_refuses_a_test_split_without_training_split(make_table: MakeTable) -> None:
+def test_auto_rejects_a_test_split_without_training_split(make_table: MakeTable) -> None:
     with pytest.raises(DataError, match=r"has an official test split \(\d+ images\) but no training split"):
         make(official(make_table, ["test", ""]), "auto")
 
@@ -116,7 +116,7 @@ def test_unused_official_test_images_are_counted(
     assert not any("are not used" in remark.text for remark in make(table, "official").caveats)
 
 
-def test_split_file_against_official_splits_is_told(make_table: MakeTable, tmp_path: Any) -> None:
+def test_split_file_against_official_splits_has_a_caveat(make_table: MakeTable, tmp_path: Any) -> None:
     table = official(make_table, ["train", "validation", "test"])
     frame = table.frame
     frame.assign(split=frame["split"].replace({"test": "train"}))[["image_id", "split"]].to_csv(
