@@ -69,9 +69,7 @@ def test_every_spelling_of_the_test_split_is_known(
 @pytest.mark.parametrize(
     "name", ["external", "test 2", "excluded", "train/test", "dev set 1", "validation or test"]
 )
-def test_unknown_split_names_raise_with_counts(
-    make_table: MakeTable, tmp_path: Path, name: str
-) -> None:
+def test_unknown_split_names_raise_with_counts(make_table: MakeTable, tmp_path: Path, name: str) -> None:
     table, file = make_table(10), tmp_path / "split.csv"
     ids = list(table.frame["image_id"])
     cells = ["train", "val", "train", name]
