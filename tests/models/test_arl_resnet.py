@@ -137,13 +137,13 @@ def test_deferred_norms_give_the_same_gradients(
 def test_every_block_has_its_own_alpha() -> None:
     model = create_model("arl_cnn50", num_classes=2, alpha=0.25)
     assert isinstance(model, ARLResNet)
-    names = list(model.alphas())
-    assert (names[0], names[-1]) == ("layer1.0", "layer4.2")
-    assert set(model.alphas().values()) == {0.25}
-    assert len(model.alphas()) == 16
+    alphas = {name: block.alpha.item() for name, block in model.arl_blocks()}
+    assert [*alphas][::15] == ["layer1.0", "layer4.2"]
+    assert set(alphas.values()) == {0.25}
+    assert len(alphas) == 16
     paper = create_model("arl_cnn14", num_classes=2)
     assert isinstance(paper, ARLResNet)
-    assert list(paper.alphas().values()) == pytest.approx([INITIAL_ALPHA] * 4)
+    assert [block.alpha.item() for _, block in paper.arl_blocks()] == pytest.approx([INITIAL_ALPHA] * 4)
 
 
 def test_spatial_maps_are_distributions() -> None:
@@ -165,7 +165,7 @@ def test_unsupported_backbone_error_has_examples(name: str) -> None:
 def test_taps_select_stages() -> None:
     model = create_model(backbone="test_resnet", attention="arl", num_classes=2, taps=("layer2", "layer4"))
     assert isinstance(model, ARLResNet)
-    assert {name.split(".")[0] for name in model.alphas()} == {"layer2", "layer4"}
+    assert {name.split(".")[0] for name, _ in model.arl_blocks()} == {"layer2", "layer4"}
     assert list(model.eval()(torch.rand(1, 3, 32, 32), maps=True).maps) == ["layer2", "layer4"]
     with pytest.raises(ModelError, match="did you mean 'layer4'"):
         create_model(backbone="test_resnet", attention="arl", num_classes=2, taps=("layer5",))

@@ -77,8 +77,6 @@ class Metric:
         Whether tables and reports have a column for it.
     is_compared_over_classes
         Whether comparisons of models with three or more classes include its macro average by default.
-    higher_is_better
-        Direction of improvement.
     """
 
     name: str
@@ -94,7 +92,6 @@ class Metric:
     paper_names: str = ""
     is_tabulated: bool = False
     is_compared_over_classes: bool = False
-    higher_is_better: bool = True
 
     @property
     def averaged(self) -> str:

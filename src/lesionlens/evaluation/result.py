@@ -8,6 +8,7 @@ from typing import Any
 
 from lesionlens.core.errors import PredictionsError, unknown_name_message
 from lesionlens.core.fileio import write_text
+from lesionlens.core.json_file import to_json_text
 from lesionlens.evaluation.metrics import ClassCurves
 
 EVALUATION_FORMAT = "lesionlens-evaluation/3"
@@ -108,8 +109,7 @@ class EvaluationResult:
 
     def to_json(self) -> str:
         """Serialize to JSON; undefined numbers are null."""
-        fields = {"format": EVALUATION_FORMAT, **_nan_to_none(asdict(self))}
-        return json.dumps(fields, indent=1, ensure_ascii=False) + "\n"
+        return to_json_text({"format": EVALUATION_FORMAT, **asdict(self)})
 
     @classmethod
     def from_json(cls, text: str) -> "EvaluationResult":
@@ -158,14 +158,6 @@ def read_evaluation(path: Path | str) -> EvaluationResult:
         raise PredictionsError(f"cannot read the evaluation {path}: {error}") from error
     except PredictionsError as error:
         raise PredictionsError(f"{path}: {error}") from error
-
-
-def _nan_to_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _nan_to_none(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_nan_to_none(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _none_to_nan(fields: dict[str, Any]) -> dict[str, Any]:

@@ -199,10 +199,6 @@ class ARLResNet(TimmClassifier):
                 if isinstance(block, ARLBlockMixin):
                     yield f"{name}.{number}", block
 
-    def alphas(self) -> dict[str, float]:
-        """Return the learned alpha of every block (the curves of Fig. 7)."""
-        return {name: float(block.alpha.detach()) for name, block in self.arl_blocks()}
-
 
 def _block_classes(name: str, taps: Sequence[str]) -> Any:
     """Return the block class of each stage, or one class if all stages have the same."""

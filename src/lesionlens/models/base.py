@@ -35,8 +35,9 @@ class Features(NamedTuple):
 class Classifier(nn.Module):
     """Network from images, or the crops of images, to ``ModelOutput``, in three steps that can be called separately.
 
-    The steps are ``forward_features``, ``pool`` and ``compute_logits``; a subclass implements all three. An
-    explanation takes gradients after the first, a network of crops combines the crops after the second.
+    The steps are ``forward_features``, ``pool`` and ``compute_logits``; a subclass implements the first two, and the
+    third unless it is the linear layer of ``add_head``. An explanation takes gradients after the first, a network of
+    crops combines the crops after the second.
 
     Attributes
     ----------
@@ -57,6 +58,7 @@ class Classifier(nn.Module):
     """
 
     backbone: nn.Module
+    head: nn.Linear
     num_features: int
     num_crops: int | None = None
     attention_scales: tuple[str, ...] = ()
@@ -72,8 +74,9 @@ class Classifier(nn.Module):
         raise NotImplementedError
 
     def compute_logits(self, pooled: Tensor) -> Tensor:
-        """Compute logits (b, k) from vectors (b, f)."""
-        raise NotImplementedError
+        """Compute logits (b, k) from vectors (b, f) by the last layer."""
+        logits: Tensor = self.head(pooled)
+        return logits
 
     def forward_head(self, features: Features) -> Tensor:
         """Compute logits (b, k) from features."""
@@ -87,6 +90,11 @@ class Classifier(nn.Module):
     def linear_head_weight(self) -> Tensor | None:
         """Return the weight (k, c) of a head that is one linear layer on averaged features, otherwise None."""
         return None
+
+    def add_head(self, num_classes: int) -> None:
+        """Add the last layer, ``head``, from ``num_features`` to k logits that are nearly equal at first."""
+        self.head = nn.Linear(self.num_features, num_classes)
+        backbone.init_head_near_zero(self.head)
 
     def remove_head(self) -> None:
         """Remove the last layer, ``head``, for a network that computes logits from ``pool`` itself."""

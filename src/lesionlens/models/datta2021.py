@@ -20,7 +20,6 @@ from torch import Tensor, nn
 
 from lesionlens.core.errors import ModelError, unknown_name_message
 from lesionlens.models.attention.soft import SoftAttentionBlock
-from lesionlens.models.backbone import init_head_near_zero
 from lesionlens.models.base import Classifier, Features
 from lesionlens.models.soft_attention import AdaptiveFlatten
 from lesionlens.models.types import Images
@@ -210,8 +209,7 @@ class DattaNet(Classifier):
         self.backbone: SplitBackbone = DATTA_BACKBONES[name](self._concat_factor)
         self.neck = _hidden_layers(self.backbone.num_features) if name == "datta_vgg16" else None
         self.num_features = self.backbone.num_features if self.neck is None else VGG_HIDDEN_UNITS
-        self.head = nn.Linear(self.num_features, num_classes)
-        init_head_near_zero(self.head)
+        self.add_head(num_classes)
 
     def forward_features(self, x: Images, *, maps: bool = False) -> Features:
         """Return the last feature map; there are no attention maps."""
@@ -223,11 +221,6 @@ class DattaNet(Classifier):
         feature_map = features.feature_map
         pooled: Tensor = feature_map.mean(dim=(2, 3)) if self.neck is None else self.neck(feature_map)
         return pooled
-
-    def compute_logits(self, pooled: Tensor) -> Tensor:
-        """Apply the last layer."""
-        logits: Tensor = self.head(pooled)
-        return logits
 
     def linear_head_weight(self) -> Tensor | None:
         """Return the weight (k, c) if the feature map is averaged, otherwise None."""

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from lesionlens.core.errors import ModelError
 from lesionlens.models import backbone as stages
 from lesionlens.models.attention.attention_gate import AttentionGate
-from lesionlens.models.backbone import init_head_near_zero
 from lesionlens.models.base import Classifier, Features
 from lesionlens.models.types import Images
 
@@ -52,8 +51,7 @@ class MultiStageClassifier(Classifier):
         self.taps = tuple(stages.list_stages(self.backbone)[index] for index in self._tap_indices)
         self.channels = int(self.backbone.num_features)  # type: ignore[arg-type]
         self.num_features = self.channels + sum(tap.channels for tap in self.taps)
-        self.head = nn.Linear(self.num_features, num_classes)
-        init_head_near_zero(self.head)
+        self.add_head(num_classes)
 
     def forward_features(self, x: Images, *, maps: bool = False) -> Features:
         """Return the last feature map, and the averages of the earlier stages."""
@@ -65,11 +63,6 @@ class MultiStageClassifier(Classifier):
         """Average the last feature map and append the pooled earlier stages, (b, f)."""
         last = features.feature_map.mean(dim=(2, 3))
         return last if features.pooled is None else torch.cat([last, features.pooled], dim=1)
-
-    def compute_logits(self, pooled: Tensor) -> Tensor:
-        """Apply the linear layer."""
-        logits: Tensor = self.head(pooled)
-        return logits
 
     def linear_head_weight(self) -> Tensor | None:
         """Return the weight (k, c) if only the last feature map is read, otherwise None."""

@@ -27,7 +27,6 @@ from torch import Tensor, nn
 from lesionlens.core.errors import ModelError, unknown_name_message
 from lesionlens.models import backbone as backbones
 from lesionlens.models.attention.soft import SoftAttentionBlock
-from lesionlens.models.backbone import init_head_near_zero
 from lesionlens.models.base import Classifier, Features
 from lesionlens.models.types import Images
 
@@ -89,8 +88,7 @@ class SoftAttentionNet(Classifier):
         )
         self.flatten = None if flatten is None else AdaptiveFlatten(flatten)
         self.num_features = 2 * truncated.channels * (flatten or 1) ** 2
-        self.head = nn.Linear(self.num_features, num_classes)
-        init_head_near_zero(self.head)
+        self.add_head(num_classes)
 
     def forward_features(self, x: Images, *, maps: bool = False) -> Features:
         """Return the block's feature map, (b, 2c, h', w'), and, if requested, its maps before pooling."""
@@ -102,11 +100,6 @@ class SoftAttentionNet(Classifier):
         feature_map = features.feature_map
         pooled: Tensor = feature_map.mean(dim=(2, 3)) if self.flatten is None else self.flatten(feature_map)
         return pooled
-
-    def compute_logits(self, pooled: Tensor) -> Tensor:
-        """Apply the linear layer."""
-        logits: Tensor = self.head(pooled)
-        return logits
 
     def linear_head_weight(self) -> Tensor | None:
         """Return the weight (k, 2c) if the feature map is averaged, otherwise None."""

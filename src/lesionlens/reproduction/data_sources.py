@@ -3,7 +3,6 @@
 A process that needs a dataset while another process generates it waits for it.
 """
 
-import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,8 @@ from rich.console import Console
 
 from lesionlens.core.console import progress_bar
 from lesionlens.core.errors import DataError, RunError, unknown_name_message
-from lesionlens.core.fileio import atomic_directory, file_lock, write_text
+from lesionlens.core.fileio import atomic_directory, file_lock
+from lesionlens.core.json_file import read_json, write_json
 from lesionlens.datasets.registry import DATASETS, load_table, parse_source
 from lesionlens.imaging.masks import read_mask
 from lesionlens.reproduction.profiles import Profile
@@ -107,14 +107,14 @@ def is_synthetic(source: str, out: Path) -> bool:
 def _check_unchanged(out: Path, name: str, source: str) -> None:
     """Raise an error if the folder has runs on other images, and record the images otherwise."""
     path = out / "data.json"
-    fingerprints = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    fingerprints = read_json(path)
     fingerprint = load_table(source).fingerprint()
     if fingerprints.setdefault(name, fingerprint) != fingerprint:
         raise RunError(
             f"{out} was started with other images of {name} than {source} has (images, labels or sizes differ); "
             "restore them, or choose another --out"
         )
-    write_text(path, json.dumps(fingerprints, indent=1) + "\n")
+    write_json(path, fingerprints)
 
 
 def get_synthetic(

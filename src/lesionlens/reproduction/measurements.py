@@ -4,7 +4,6 @@ What a run did not measure itself, such as attention maps or generated artifact 
 run's folder under ``quality/`` and ``evaluation_on/``.
 """
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import pandas as pd
 
 from lesionlens.core.errors import DataError, LesionLensError, ModelError
 from lesionlens.core.fileio import write_text
+from lesionlens.core.json_file import read_json, write_json
 from lesionlens.core.tabular import read_csv_columns
 from lesionlens.datasets.registry import load_table
 from lesionlens.datasets.table import LesionTable
@@ -228,11 +228,11 @@ def localization_estimate(
 def _localization_summary(cell: RunCell, method: str, source: str, folder: Path) -> pd.DataFrame:
     """Read the summary of a method's maps, after measuring them if this was not done on this source."""
     marker = folder / "measured.json"  # written last: if it exists, the other files are complete
-    record = json.loads(marker.read_text(encoding="utf-8")) if marker.is_file() else {}
+    record = read_json(marker)
     if record.get("source") != source:
         marker.unlink(missing_ok=True)
         record = {"source": source, "problem": _measure_maps(cell, method, source, folder)}
-        write_text(marker, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+        write_json(marker, record)
     if record["problem"]:
         raise ModelError(record["problem"])
     return pd.read_csv(folder / "summary.csv")

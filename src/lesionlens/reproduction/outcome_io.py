@@ -1,6 +1,5 @@
 """Machine-readable outcome of a table: its values as CSV, and everything as JSON."""
 
-import json
 import math
 from dataclasses import asdict
 from datetime import datetime
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionlens import __version__
-from lesionlens.core.fileio import write_text
+from lesionlens.core.json_file import write_json
 from lesionlens.core.tabular import write_csv_columns
 from lesionlens.reproduction.claims import ClaimResult
 from lesionlens.reproduction.outcome import TableOutcome, summary_sentence
@@ -40,7 +39,7 @@ def write_outcome_json(path: Path, outcome: TableOutcome, now: datetime) -> None
         "claims": [_claim_record(claim) for claim in outcome.claims],
         "rows": [_cell_record(cell, outcome) for cell in outcome.cells],
     }  # fmt: skip
-    write_text(path, json.dumps(_nan_to_none(record), indent=1, ensure_ascii=False) + "\n")
+    write_json(path, record)
 
 
 def _cell_record(cell: TableCell, outcome: TableOutcome) -> dict[str, Any]:
@@ -72,11 +71,3 @@ def _csv_text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _nan_to_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _nan_to_none(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_nan_to_none(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

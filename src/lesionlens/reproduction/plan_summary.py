@@ -1,6 +1,6 @@
 """Summary of a plan before anything is computed: runs, images, hours."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
@@ -30,7 +30,6 @@ class PlanSummary(NamedTuple):
 
 def print_plan(reproduction: Reproduction, console: Console, *, retry_failed: bool) -> PlanSummary:
     """Print the plan and return its summary."""
-    out = reproduction.options.out
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for head in ("table", "rows", "runs", "done", "failed", "images", "hours"):
         table.add_column(head, justify="left" if head == "table" else "right")
@@ -39,12 +38,8 @@ def print_plan(reproduction: Reproduction, console: Console, *, retry_failed: bo
     with console.status("planning: checking data and networks, timing a few steps"):
         for plan in reproduction.plans:
             _add_plan_row(table, plan, reproduction, estimates, problems, retry_failed=retry_failed)
-    left = [
-        job
-        for job in reproduction.jobs()
-        if not job.is_finished(out) and (retry_failed or not read_failure(out, job.key))
-    ]
-    hours = sum(estimates[job.key].seconds for job in left if job.key in estimates) / SECONDS_PER_HOUR
+    left = _jobs_left(reproduction.jobs(), reproduction, retry_failed=retry_failed)
+    hours = _total_hours(left, estimates)
     console.print(table)
     for name, reason in reproduction.skipped.items():
         console.print(f"[yellow]skipped {name}:[/] {escape(reason)}", highlight=False, soft_wrap=True)
@@ -85,12 +80,20 @@ def _add_plan_row(
             problems += _undefined_columns(plan, variant, estimate.classes)
             estimates.update(dict.fromkeys([job.key for job in similar], estimate))
     done, failed = _count_jobs(jobs, reproduction)
-    left = [
-        job for job in jobs if not job.is_finished(out) and (retry_failed or not read_failure(out, job.key))
-    ]
-    hours = sum(estimates[job.key].seconds for job in left if job.key in estimates) / SECONDS_PER_HOUR
+    hours = _total_hours(_jobs_left(jobs, reproduction, retry_failed=retry_failed), estimates)
     cells = (plan.name, len(plan.requested_rows), len(jobs), done, failed, f"{images:,}", format_hours(hours))
     table.add_row(*map(str, cells))
+
+
+def _jobs_left(jobs: Sequence[Job], reproduction: Reproduction, *, retry_failed: bool) -> list[Job]:
+    out = reproduction.options.out
+    return [
+        job for job in jobs if not job.is_finished(out) and (retry_failed or not read_failure(out, job.key))
+    ]
+
+
+def _total_hours(jobs: Sequence[Job], estimates: Mapping[str, RuntimeEstimate]) -> float:
+    return sum(estimates[job.key].seconds for job in jobs if job.key in estimates) / SECONDS_PER_HOUR
 
 
 def _undefined_columns(plan: TablePlan, variant: str, classes: Sequence[str]) -> list[str]:

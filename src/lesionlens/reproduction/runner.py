@@ -1,6 +1,5 @@
 """Execution of runs: finished ones are skipped, interrupted ones resumed, and failures recorded and skipped."""
 
-import json
 import os
 import shutil
 import socket
@@ -15,7 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from lesionlens.core.errors import LesionLensError, RunInterrupted
-from lesionlens.core.fileio import file_lock, write_text
+from lesionlens.core.fileio import file_lock
+from lesionlens.core.json_file import read_json, write_json
 from lesionlens.reproduction.jobs import Job
 from lesionlens.runs.run_dir import write_recipe
 from lesionlens.training.run import resume, train
@@ -104,8 +104,7 @@ def lock_owner(out: Path, key: str) -> str:
 
 def read_failure(out: Path, key: str) -> str:
     """Return the error message of a failed run or page; "" if it did not fail."""
-    path = _failure_path(out, key)
-    return str(json.loads(path.read_text(encoding="utf-8"))["message"]) if path.is_file() else ""
+    return str(read_json(_failure_path(out, key)).get("message", ""))
 
 
 def write_failure(out: Path, key: str, error: Exception) -> str:
@@ -116,7 +115,7 @@ def write_failure(out: Path, key: str, error: Exception) -> str:
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "trace": "".join(traceback.format_exception(error)),
     }
-    write_text(_failure_path(out, key), json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    write_json(_failure_path(out, key), record)
     return message
 
 

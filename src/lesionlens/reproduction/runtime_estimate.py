@@ -10,9 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lesionlens.core.fileio import write_text
+from lesionlens.core.json_file import read_json, write_json
 from lesionlens.reproduction.jobs import Job
-from lesionlens.training.autotune import MIN_STEPS_TO_COMPILE, choose_precision
+from lesionlens.training.auto_values import settle_precision
+from lesionlens.training.autotune import MIN_STEPS_TO_COMPILE
 from lesionlens.training.resolve import resolve
 from lesionlens.training.setup import RunSetup, set_up_run
 
@@ -82,21 +83,20 @@ def _seconds_per_input(setup: RunSetup, out: Path) -> tuple[float, float]:
         [device_name, architecture.backbone, architecture.attention, architecture.kwargs, size, precision]
     )
     path = out / "pace.json"
-    timings = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    timings = read_json(path)
     if key not in timings:
         model = architecture.build(len(setup.task.output_names)).to(device)
         count = recipe.train.batch_size if gpu else max(2, CPU_BATCH // (architecture.num_crops or 1))
         crops = [architecture.num_crops] if architecture.num_crops else []
         images = torch.rand(count, *crops, 3, *size, device=device)
         if precision == "auto":
-            keep_fp32 = architecture.uses_arl
-            precision = (
-                "fp32"
-                if keep_fp32
-                else choose_precision(architecture, size, device, steps=MIN_STEPS_TO_COMPILE)
+            values = setup.resolved.auto_values._replace(device=device)
+            values = settle_precision(
+                values, architecture, size, num_steps=MIN_STEPS_TO_COMPILE, channels_last=False
             )
+            precision = values.precision
         timings[key] = _time_model(model, images, bf16=precision == "bf16")
-        write_text(path, json.dumps(timings, indent=1) + "\n")
+        write_json(path, timings)
     train_seconds, test_seconds = timings[key]
     return float(train_seconds), float(test_seconds)
 

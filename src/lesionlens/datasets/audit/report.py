@@ -1,7 +1,6 @@
 """Audit reports: terminal output, ``audit.json``, ``duplicates.csv`` and a contact sheet of duplicate pairs."""
 
 import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +14,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lesionlens.core.fileio import atomic_write, write_text
+from lesionlens.core.fileio import atomic_write
+from lesionlens.core.json_file import write_json
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.datasets.audit.audit import Audit, DuplicateFinding, Finding, ImageRef
 from lesionlens.datasets.issues import pluralize
@@ -80,7 +80,7 @@ def write_audit(audit: Audit, folder: Path) -> None:
         "shortcuts": [{**item._asdict(), "is_strong": item.is_strong} for item in audit.shortcuts],
         "duplicates": [_pair_row(pair) for pair in audit.duplicates],
     }
-    write_text(folder / "audit.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write_json(folder / "audit.json", content)
     with (
         atomic_write(folder / "duplicates.csv") as file,
         file.open("w", newline="", encoding="utf-8") as stream,

@@ -17,16 +17,6 @@ from lesionlens.datasets.splits.strategies import (
 )
 from lesionlens.datasets.table import LesionTable
 
-__all__ = [
-    "SPLIT_NAMES",
-    "CheckpointSplit",
-    "DatasetSplits",
-    "group_holdout",
-    "make_splits",
-    "official_splits",
-    "splits_from_csv",
-]
-
 SPLIT_NAMES = ("auto", "official", "group_holdout", "group_kfold", "image_kfold", "gessert2019", "datta2021")
 _FOLD_STRATEGIES = ("group_kfold", "image_kfold", "gessert2019")
 

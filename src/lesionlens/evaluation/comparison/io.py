@@ -1,11 +1,9 @@
 """Write comparisons to JSON and CSV: one row per test, metric and pair."""
 
-import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from lesionlens.core.fileio import write_text
+from lesionlens.core.json_file import nan_to_none, write_json
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.core.tabular import write_csv_columns
 from lesionlens.evaluation.comparison.result import ComparisonReport, MetricComparison
@@ -16,7 +14,7 @@ _CellValue = str | int | float | None
 
 def write_comparison(folder: Path | str, report: ComparisonReport) -> None:
     """Write ``comparison.json`` and ``comparison.csv``; undefined numbers are null and empty cells."""
-    rows = [row for comparison in report.comparisons for row in _comparison_rows(comparison)]
+    rows = nan_to_none([row for comparison in report.comparisons for row in _comparison_rows(comparison)])
     record = {
         "format": COMPARISON_FORMAT,
         "sample_description": report.sample_description,
@@ -25,8 +23,7 @@ def write_comparison(folder: Path | str, report: ComparisonReport) -> None:
         "comparisons": rows,
         "notice": RESEARCH_USE_NOTICE,
     }
-    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_text(Path(folder) / "comparison.json", text)
+    write_json(Path(folder) / "comparison.json", record)
     columns = {name: ["" if row[name] is None else str(row[name]) for row in rows] for name in rows[0]}
     write_csv_columns(Path(folder) / "comparison.csv", columns)
 
@@ -40,19 +37,15 @@ def _comparison_rows(comparison: MetricComparison) -> Iterator[dict[str, _CellVa
             "second": comparison.second,
             "metric": comparison.metric,
             "scope": comparison.scope,
-            "value_first": _finite_or_none(comparison.values[0]),
-            "value_second": _finite_or_none(comparison.values[1]),
+            "value_first": comparison.values[0],
+            "value_second": comparison.values[1],
             "test": result.test,
             "unit": result.unit,
             "n": result.n,
-            "difference": _finite_or_none(result.difference),
-            "low": _finite_or_none(result.low),
-            "high": _finite_or_none(result.high),
-            "statistic": _finite_or_none(result.statistic),
-            "p": _finite_or_none(result.p),
-            "p_holm": _finite_or_none(comparison.p_holm) if is_primary else None,
+            "difference": result.difference,
+            "low": result.low,
+            "high": result.high,
+            "statistic": result.statistic,
+            "p": result.p,
+            "p_holm": comparison.p_holm if is_primary else None,
         }
-
-
-def _finite_or_none(number: float) -> float | None:
-    return float(number) if math.isfinite(number) else None
