@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -38,6 +39,23 @@ class DatasetReader:
     citation: str
     url: str
     expected: Mapping[str, int] = field(default_factory=dict)
+
+
+class SplitFiles(NamedTuple):
+    """Official split, and the part of its file and directory names that distinguishes it from the others."""
+
+    split: str
+    name: str
+
+
+def first_file(*candidates: Path) -> Path | None:
+    """Return the first file that exists."""
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def empty_metadata() -> pd.DataFrame:
+    """Return a table without rows that can be merged by ``image_id``."""
+    return pd.DataFrame({"image_id": pd.Series(dtype=object)})
 
 
 def warn_missing_splits(issues: IssueCollector, missing: Iterable[str]) -> None:
@@ -83,5 +101,5 @@ def _read_skin_tones(root: Path) -> pd.DataFrame:
     path = root / "artifacts.csv"
     table = read_table(path) if path.is_file() else pd.DataFrame()
     if not {"image_id", "skin_tone"} <= set(table.columns):
-        return pd.DataFrame({"image_id": pd.Series(dtype=object)})
+        return empty_metadata()
     return table[["image_id", "skin_tone"]].drop_duplicates("image_id")

@@ -14,7 +14,7 @@ from lesionlens.core.taxonomy import ISIC2018_CLASSES, canonical_name
 from lesionlens.datasets.file_layout import ISIC_ID, find_images, find_masks
 from lesionlens.datasets.issues import IssueCollector
 from lesionlens.datasets.readers import isic2018
-from lesionlens.datasets.readers.base import DatasetReader
+from lesionlens.datasets.readers.base import DatasetReader, first_file
 from lesionlens.datasets.validation import RawTable
 
 METADATA_FILENAME = "HAM10000_metadata.csv"
@@ -51,7 +51,7 @@ def detect_ham10000(root: Path) -> bool:
 def find_metadata(root: Path) -> Path | None:
     """Return the metadata file; Dataverse also provides it without an extension, or as tab-separated text."""
     names = (METADATA_FILENAME, "HAM10000_metadata", "HAM10000_metadata.tab")
-    return next((root / name for name in names if (root / name).is_file()), None)
+    return first_file(*(root / name for name in names))
 
 
 def rows_from_dx(frame: pd.DataFrame, path: Path, issues: IssueCollector) -> pd.DataFrame:

@@ -6,7 +6,6 @@ same task, with a lesion mask next to each image; its directories are read as we
 
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -15,16 +14,10 @@ from lesionlens.core.tabular import read_table
 from lesionlens.core.taxonomy import ISIC2016_CLASSES
 from lesionlens.datasets.file_layout import ISIC_ID, find_by_pattern, find_images, find_masks
 from lesionlens.datasets.issues import IssueCollector
-from lesionlens.datasets.readers.base import DatasetReader, warn_missing_splits
+from lesionlens.datasets.readers.base import DatasetReader, SplitFiles, first_file, warn_missing_splits
 from lesionlens.datasets.validation import RawTable
 
-
-class _SplitFiles(NamedTuple):
-    split: str
-    name: str  # name of the split in file and directory names
-
-
-_SPLITS = (_SplitFiles("train", "Training"), _SplitFiles("test", "Test"))
+_SPLITS = (SplitFiles("train", "Training"), SplitFiles("test", "Test"))
 _PART3B_MASK = re.compile(r"(?P<id>ISIC_\d+)_Segmentation\.png", re.IGNORECASE)
 # The training split has words as labels, the test split numbers.
 _DIAGNOSIS_OF_LABEL = {
@@ -64,9 +57,10 @@ def detect_isic2016(root: Path) -> bool:
     return any(_ground_truth_path(root, files) for files in _SPLITS)
 
 
-def _ground_truth_path(root: Path, files: _SplitFiles) -> Path | None:
-    paths = (root / f"ISBI2016_ISIC_{part}_{files.name}_GroundTruth.csv" for part in ("Part3", "Part3B"))
-    return next((path for path in paths if path.is_file()), None)
+def _ground_truth_path(root: Path, files: SplitFiles) -> Path | None:
+    return first_file(
+        *(root / f"ISBI2016_ISIC_{part}_{files.name}_GroundTruth.csv" for part in ("Part3", "Part3B"))
+    )
 
 
 def _read_split(path: Path, split: str, issues: IssueCollector) -> pd.DataFrame:

@@ -7,7 +7,6 @@ Codella et al. 2018, "Skin lesion analysis toward melanoma detection: a challeng
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -16,19 +15,19 @@ from lesionlens.core.tabular import read_table
 from lesionlens.core.taxonomy import ISIC2017_CLASSES
 from lesionlens.datasets.file_layout import ISIC_ID, ImageIndex, find_by_pattern, find_images, find_masks
 from lesionlens.datasets.issues import IssueCollector
-from lesionlens.datasets.readers.base import DatasetReader, warn_missing_splits
+from lesionlens.datasets.readers.base import (
+    DatasetReader,
+    SplitFiles,
+    empty_metadata,
+    first_file,
+    warn_missing_splits,
+)
 from lesionlens.datasets.validation import RawTable
 
-
-class _SplitFiles(NamedTuple):
-    split: str
-    prefix: str  # prefix of every file and directory of the split
-
-
 _SPLITS = (
-    _SplitFiles("train", "ISIC-2017_Training"),
-    _SplitFiles("validation", "ISIC-2017_Validation"),
-    _SplitFiles("test", "ISIC-2017_Test_v2"),
+    SplitFiles("train", "ISIC-2017_Training"),
+    SplitFiles("validation", "ISIC-2017_Validation"),
+    SplitFiles("test", "ISIC-2017_Test_v2"),
 )
 _FEATURE_FILE = re.compile(r"(?P<id>ISIC_\d+)_features\.json", re.IGNORECASE)
 _SUPERPIXEL_FILE = re.compile(r"(?P<id>ISIC_\d+)_superpixels\.png", re.IGNORECASE)
@@ -49,8 +48,8 @@ def read_isic2017(root: Path, issues: IssueCollector) -> RawTable:
     warn_missing_splits(issues, [files.split for files in _SPLITS if files not in present])
     rows = pd.concat([_read_split(root, files, issues) for files in present], ignore_index=True)
     images = find_images(root, issues, id_pattern=ISIC_ID)
-    masks = find_masks(*(root / f"{files.prefix}_Part1_GroundTruth" for files in present))
-    feature_dirs = [root / f"{files.prefix}_Part2_GroundTruth" for files in present]
+    masks = find_masks(*(root / f"{files.name}_Part1_GroundTruth" for files in present))
+    feature_dirs = [root / f"{files.name}_Part2_GroundTruth" for files in present]
     features = _pair_feature_files(images, feature_dirs, issues)
     rows["feature_mask_paths"] = [features.get(name, "") for name in rows["image_id"]]
     return RawTable(rows, _restrict_searched(images), ISIC2017_CLASSES, masks)
@@ -61,8 +60,8 @@ def detect_isic2017(root: Path) -> bool:
     return any(_ground_truth_path(root, files).is_file() for files in _SPLITS)
 
 
-def _ground_truth_path(root: Path, files: _SplitFiles) -> Path:
-    return root / f"{files.prefix}_Part3_GroundTruth.csv"
+def _ground_truth_path(root: Path, files: SplitFiles) -> Path:
+    return root / f"{files.name}_Part3_GroundTruth.csv"
 
 
 def _restrict_searched(image_index: ImageIndex) -> ImageIndex:
@@ -71,7 +70,7 @@ def _restrict_searched(image_index: ImageIndex) -> ImageIndex:
     return ImageIndex(image_index.images, official or image_index.searched)
 
 
-def _read_split(root: Path, files: _SplitFiles, issues: IssueCollector) -> pd.DataFrame:
+def _read_split(root: Path, files: SplitFiles, issues: IssueCollector) -> pd.DataFrame:
     path = _ground_truth_path(root, files)
     truth = read_table(path)
     if not {"image_id", "melanoma", "seborrheic_keratosis"} <= set(truth.columns):
@@ -121,17 +120,16 @@ def _parse_flag(ground_truth: pd.DataFrame, column: str, path: Path, issues: Iss
     return numbers == 1
 
 
-def _read_metadata(root: Path, files: _SplitFiles) -> pd.DataFrame:
+def _read_metadata(root: Path, files: SplitFiles) -> pd.DataFrame:
     """Read age and sex from the file next to the image directory, or inside it as in the official archive."""
-    name = f"{files.prefix}_Data_metadata.csv"
-    for path in (root / name, root / f"{files.prefix}_Data" / name):
-        if path.is_file():
-            metadata = read_table(path).rename(columns={"age_approximate": "age"})
-            columns = [column for column in ("image_id", "age", "sex") if column in metadata]
-            if "image_id" in columns:
-                return metadata[columns].drop_duplicates("image_id")
-            break
-    return pd.DataFrame({"image_id": pd.Series(dtype=object)})
+    name = f"{files.name}_Data_metadata.csv"
+    path = first_file(root / name, root / f"{files.name}_Data" / name)
+    metadata = empty_metadata() if path is None else read_table(path)
+    if "image_id" not in metadata:
+        return empty_metadata()
+    metadata = metadata.rename(columns={"age_approximate": "age"})
+    columns = [column for column in ("image_id", "age", "sex") if column in metadata]
+    return metadata[columns].drop_duplicates("image_id")
 
 
 ISIC2017_READER = DatasetReader(

@@ -5,7 +5,6 @@ Codella et al. 2019, "Skin lesion analysis toward melanoma detection 2018", arXi
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,13 @@ from lesionlens.core.taxonomy import DIAGNOSES, ISIC2018_CLASSES
 from lesionlens.datasets.file_layout import ISIC_ID, find_images, find_masks
 from lesionlens.datasets.issues import IssueCollector
 from lesionlens.datasets.readers import isic2018_task1
-from lesionlens.datasets.readers.base import DatasetReader, warn_unlabeled_splits
+from lesionlens.datasets.readers.base import (
+    DatasetReader,
+    SplitFiles,
+    empty_metadata,
+    first_file,
+    warn_unlabeled_splits,
+)
 from lesionlens.datasets.validation import RawTable
 
 
@@ -55,15 +60,10 @@ def read_one_hot(path: Path, codes: Mapping[str, str], issues: IssueCollector) -
     )
 
 
-class _SplitFiles(NamedTuple):
-    split: str
-    prefix: str  # prefix of every file and directory of the split
-
-
 _SPLITS = (
-    _SplitFiles("train", "ISIC2018_Task3_Training"),
-    _SplitFiles("validation", "ISIC2018_Task3_Validation"),
-    _SplitFiles("test", "ISIC2018_Task3_Test"),
+    SplitFiles("train", "ISIC2018_Task3_Training"),
+    SplitFiles("validation", "ISIC2018_Task3_Validation"),
+    SplitFiles("test", "ISIC2018_Task3_Test"),
 )
 MASK_DIRS = ("HAM10000_segmentations_lesion_tschandl",)
 _CODES = {DIAGNOSES[name].code: name for name in ISIC2018_CLASSES}
@@ -100,7 +100,7 @@ def read_isic2018(root: Path, issues: IssueCollector) -> RawTable:
     )
     rows = rows.merge(groupings, on="image_id", how="left").fillna("")
     index = find_images(root, issues, id_pattern=ISIC_ID)
-    skipped = {*(f"{files.prefix}_Input" for files in unlabeled), *isic2018_task1.INPUT_DIRS}
+    skipped = {*(f"{files.name}_Input" for files in unlabeled), *isic2018_task1.INPUT_DIRS}
     images = {name: path for name, path in index.images.items() if path.parent.name not in skipped}
     masks = find_masks(*(root / name for name in (*MASK_DIRS, *isic2018_task1.GROUND_TRUTH_DIRS)))
     return RawTable(rows, index._replace(images=images), ISIC2018_CLASSES, masks)
@@ -111,11 +111,10 @@ def has_ground_truth(root: Path) -> bool:
     return any(_ground_truth_path(root, files) for files in _SPLITS)
 
 
-def _ground_truth_path(root: Path, files: _SplitFiles) -> Path | None:
+def _ground_truth_path(root: Path, files: SplitFiles) -> Path | None:
     """Return the label file, in ``root`` or in a separate directory as in the official archive."""
-    name = f"{files.prefix}_GroundTruth"
-    candidates = (root / f"{name}.csv", root / name / f"{name}.csv")
-    return next((path for path in candidates if path.is_file()), None)
+    name = f"{files.name}_GroundTruth"
+    return first_file(root / f"{name}.csv", root / name / f"{name}.csv")
 
 
 def _read_split(path: Path, split: str, issues: IssueCollector) -> pd.DataFrame:
@@ -124,10 +123,10 @@ def _read_split(path: Path, split: str, issues: IssueCollector) -> pd.DataFrame:
 
 def _read_lesion_groupings(root: Path) -> pd.DataFrame:
     """Read the lesion of each image, and how its diagnosis was confirmed."""
-    tables = [read_table(path) for files in _SPLITS for path in _grouping_files(root, files)]
+    tables = [read_table(path) for files in _SPLITS if (path := _grouping_file(root, files))]
     groupings = [table for table in tables if {"image", "lesion_id"} <= set(table.columns)]
     if not groupings:
-        return pd.DataFrame({"image_id": pd.Series(dtype=object)})
+        return empty_metadata()
     names = {"image": "image_id", "diagnosis_confirm_type": "diagnosis_method"}
     rows = pd.concat(groupings, ignore_index=True).rename(columns=names).fillna("")
     if "diagnosis_method" in rows:
@@ -137,10 +136,9 @@ def _read_lesion_groupings(root: Path) -> pd.DataFrame:
     return pd.DataFrame(rows[columns].drop_duplicates("image_id"))
 
 
-def _grouping_files(root: Path, files: _SplitFiles) -> list[Path]:
-    name = f"{files.prefix}_LesionGroupings.csv"
-    candidates = (root / name, root / f"{files.prefix}_GroundTruth" / name)
-    return [path for path in candidates if path.is_file()][:1]
+def _grouping_file(root: Path, files: SplitFiles) -> Path | None:
+    name = f"{files.name}_LesionGroupings.csv"
+    return first_file(root / name, root / f"{files.name}_GroundTruth" / name)
 
 
 ISIC2018_READER = DatasetReader(

@@ -6,37 +6,22 @@ of task 3, which has other images, with a model trained on these.
 
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
 from lesionlens.core.errors import DataError
 from lesionlens.datasets.file_layout import ISIC_ID, find_by_pattern, find_images, find_masks
 from lesionlens.datasets.issues import IssueCollector
-from lesionlens.datasets.readers.base import DatasetReader, warn_missing_splits
+from lesionlens.datasets.readers.base import DatasetReader, SplitFiles, warn_missing_splits
 from lesionlens.datasets.validation import RawTable
 
-
-class _SplitFiles(NamedTuple):
-    split: str
-    name: str  # name of the split in file and directory names
-
-    @property
-    def ground_truth_dir(self) -> str:
-        return f"ISIC2018_Task1_{self.name}_GroundTruth"
-
-    @property
-    def input_dir(self) -> str:
-        return f"ISIC2018_Task1-2_{self.name}_Input"
-
-
 _SPLITS = (
-    _SplitFiles("train", "Training"),
-    _SplitFiles("validation", "Validation"),
-    _SplitFiles("test", "Test"),
+    SplitFiles("train", "Training"),
+    SplitFiles("validation", "Validation"),
+    SplitFiles("test", "Test"),
 )
-GROUND_TRUTH_DIRS = tuple(files.ground_truth_dir for files in _SPLITS)
-INPUT_DIRS = tuple(files.input_dir for files in _SPLITS)
+GROUND_TRUTH_DIRS = tuple(f"ISIC2018_Task1_{files.name}_GroundTruth" for files in _SPLITS)
+INPUT_DIRS = tuple(f"ISIC2018_Task1-2_{files.name}_Input" for files in _SPLITS)
 _ATTRIBUTE_FILE = re.compile(r"(?P<id>ISIC_\d+)_attribute_\w+\.png", re.IGNORECASE)
 
 
@@ -52,7 +37,7 @@ def read_isic2018_task1(root: Path, issues: IssueCollector) -> RawTable:
         raise DataError(f"{root} is not ISIC 2018 task 1: none of {', '.join(GROUND_TRUTH_DIRS)} is there")
     index = find_images(root, issues, id_pattern=ISIC_ID)
     images = {name: path for name, path in sorted(index.images.items()) if path.parent.name in INPUT_DIRS}
-    split_of_dir = {files.input_dir: files.split for files in _SPLITS}
+    split_of_dir = {name: files.split for name, files in zip(INPUT_DIRS, _SPLITS, strict=True)}
     splits = [split_of_dir[path.parent.name] for path in images.values()]
     warn_missing_splits(issues, [files.split for files in _SPLITS if files.split not in splits])
     masks = find_masks(*(root / name for name in GROUND_TRUTH_DIRS))

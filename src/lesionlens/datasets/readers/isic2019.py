@@ -5,7 +5,6 @@ Tschandl et al. 2018; Codella et al. 2017; Combalia et al. 2019, "BCN20000", arX
 
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -14,17 +13,17 @@ from lesionlens.core.tabular import read_table
 from lesionlens.core.taxonomy import DIAGNOSES, ISIC2019_CLASSES
 from lesionlens.datasets.file_layout import find_images
 from lesionlens.datasets.issues import IssueCollector
-from lesionlens.datasets.readers.base import DatasetReader, warn_unlabeled_splits
+from lesionlens.datasets.readers.base import (
+    DatasetReader,
+    SplitFiles,
+    empty_metadata,
+    first_file,
+    warn_unlabeled_splits,
+)
 from lesionlens.datasets.readers.isic2018 import read_one_hot
 from lesionlens.datasets.validation import RawTable
 
-
-class _SplitFiles(NamedTuple):
-    split: str
-    prefix: str  # prefix of every file and directory of the split
-
-
-_SPLITS = (_SplitFiles("train", "ISIC_2019_Training"), _SplitFiles("test", "ISIC_2019_Test"))
+_SPLITS = (SplitFiles("train", "ISIC_2019_Training"), SplitFiles("test", "ISIC_2019_Test"))
 UNK = "none_of_the_others"
 # AK excludes Bowen's disease, unlike AKIEC of 2018.
 _CODES = {
@@ -61,7 +60,7 @@ def read_isic2019(root: Path, issues: IssueCollector) -> RawTable:
         _read_metadata(root, issues), on="image_id", how="left"
     )
     index = find_images(root, issues, id_pattern=_IMAGE_ID)
-    skipped = {f"{files.prefix}_Input" for files in unlabeled}
+    skipped = {f"{files.name}_Input" for files in unlabeled}
     images = {
         name: path
         for name, path in index.images.items()
@@ -76,11 +75,10 @@ def detect_isic2019(root: Path) -> bool:
     return any(_find_csv(root, files, "GroundTruth") for files in _SPLITS)
 
 
-def _find_csv(root: Path, files: _SplitFiles, kind: str) -> Path | None:
+def _find_csv(root: Path, files: SplitFiles, kind: str) -> Path | None:
     """Return a CSV file in ``root``, or among the images as in some redistributions."""
-    name = f"{files.prefix}_{kind}.csv"
-    candidates = (root / name, root / f"{files.prefix}_Input" / name)
-    return next((path for path in candidates if path.is_file()), None)
+    name = f"{files.name}_{kind}.csv"
+    return first_file(root / name, root / f"{files.name}_Input" / name)
 
 
 def _read_split(path: Path, split: str, issues: IssueCollector) -> pd.DataFrame:
@@ -94,7 +92,7 @@ def _read_metadata(root: Path, issues: IssueCollector) -> pd.DataFrame:
     paths = {files: _find_csv(root, files, "Metadata") for files in _SPLITS}
     issues.add_warning(
         "missing metadata files",
-        [f"{_SPLITS[0].prefix}_Metadata.csv"] if paths[_SPLITS[0]] is None else [],
+        [f"{_SPLITS[0].name}_Metadata.csv"] if paths[_SPLITS[0]] is None else [],
         hint="Download the file: without it, splits cannot keep the images of one lesion together.",
     )
     tables = [read_table(path).rename(columns=_COLUMN_NAMES) for path in paths.values() if path]
@@ -104,7 +102,7 @@ def _read_metadata(root: Path, issues: IssueCollector) -> pd.DataFrame:
         if "image_id" in table
     ]
     if not metadata:
-        return pd.DataFrame({"image_id": pd.Series(dtype=object)})
+        return empty_metadata()
     return pd.concat(metadata, ignore_index=True).drop_duplicates("image_id")
 
 
