@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from lesionlens.cli import options
+
 
 def evaluate_maps_command(
-    model: Annotated[Path, typer.Argument(help="Directory of a saved model or of a run.")],
+    model: options.ModelArgument,
     source: Annotated[
         str, typer.Argument(help="A table with lesion masks: NAME:ROOT, a CSV or parquet file.")
     ],
@@ -18,9 +20,7 @@ def evaluate_maps_command(
             help="As in explain: attention, heads, cam, gradcam, gradcam++, layercam or auto. Repeatable."
         ),
     ] = None,
-    target_class: Annotated[
-        str | None, typer.Option(help="Class to explain; default: the predicted class.")
-    ] = None,
+    target_class: options.TargetClassOption = None,
     image_list: Annotated[
         Path | None,
         typer.Option(
@@ -34,8 +34,8 @@ def evaluate_maps_command(
     bootstrap_samples: Annotated[
         int, typer.Option(min=0, help="Number of bootstrap resamples over lesions.")
     ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of the bootstrap.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, gpu, or a torch device such as cuda:1.")] = "cpu",
+    seed: options.BootstrapSeedOption = 0,
+    device: options.DeviceOption = "cpu",
 ) -> None:
     """Evaluate how well attention maps localize the lesion: overlap, pointing game, and energy inside the mask."""
     from rich.console import Console

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
+from lesionlens.cli import options
+
 
 def explain_command(
-    model: Annotated[Path, typer.Argument(help="Directory of a saved model or of a run.")],
-    images: Annotated[
-        list[str], typer.Argument(help="Folders, image files, or tables (NAME:ROOT, a CSV or parquet file).")
-    ],
+    model: options.ModelArgument,
+    images: options.ImagesArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the images.")] = Path("attention_maps"),
     method: Annotated[
         list[str] | None,
@@ -19,13 +19,8 @@ def explain_command(
             "gradcam++, layercam, or auto (attention and gradcam where applicable). Repeatable."
         ),
     ] = None,
-    target_class: Annotated[
-        str | None, typer.Option(help="Class to explain; default: the predicted class.")
-    ] = None,
-    masks: Annotated[
-        Path | None,
-        typer.Option(help="Folder of lesion masks ID.png, for a model that crops to the lesion."),
-    ] = None,
+    target_class: options.TargetClassOption = None,
+    masks: options.CropMasksOption = None,
 ) -> None:
     """Overlay attention maps, crop weights and class activation maps on images.
 

@@ -5,9 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from lesionlens.cli import options
+
 
 def export_command(
-    model: Annotated[Path, typer.Argument(help="Directory of a saved model or of a run.")],
+    model: options.ModelArgument,
     export_format: Annotated[
         Literal["onnx", "openvino", "torch-export"], typer.Option("--format", help="Format of the export.")
     ] = "onnx",

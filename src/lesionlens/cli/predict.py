@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from lesionlens.cli import options
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
@@ -14,10 +16,8 @@ if TYPE_CHECKING:
 
 
 def predict_command(
-    model: Annotated[Path, typer.Argument(help="Directory of a saved model or of a run.")],
-    images: Annotated[
-        list[str], typer.Argument(help="Folders, image files, or tables (NAME:ROOT, a CSV or parquet file).")
-    ],
+    model: options.ModelArgument,
+    images: options.ImagesArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")] = Path("predictions.csv"),
     output_format: Annotated[
         str,
@@ -25,11 +25,8 @@ def predict_command(
             "--format", help="lesionlens, or a submission format of the ISIC challenges: isic2017, isic2018."
         ),
     ] = "lesionlens",
-    masks: Annotated[
-        Path | None,
-        typer.Option(help="Folder of lesion masks ID.png, for a model that crops to the lesion."),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, gpu, or a torch device such as cuda:1.")] = "cpu",
+    masks: options.CropMasksOption = None,
+    device: options.DeviceOption = "cpu",
     engine: Annotated[
         Literal["auto", "torch", "onnxruntime", "openvino"],
         typer.Option(help="Inference engine; auto: the fastest for this machine and number of images."),

@@ -43,6 +43,8 @@ class Classifier(nn.Module):
     ----------
     backbone
         Network that ImageNet weights are loaded into; its state-dict keys are timm's.
+    head
+        Last layer, if ``add_head`` added one.
     num_features
         Length f of the vector that ``pool`` returns.
     num_crops

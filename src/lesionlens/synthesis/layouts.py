@@ -128,18 +128,6 @@ def _move_files(
         (source_dir / source_pattern.format(name)).rename(target_dir / target_pattern.format(name))
 
 
-_DERM7PT_CLASS_WEIGHTS = {"mel": 0.24, "nv": 0.32, "bcc": 0.12, "bkl": 0.12, "df": 0.1, "vasc": 0.1}
-_DERM7PT_LABELS = {
-    "mel": "melanoma (in situ)",
-    "nv": "clark nevus",
-    "bcc": "basal cell carcinoma",
-    "bkl": "seborrheic keratosis",
-    "df": "dermatofibroma",
-    "vasc": "vascular lesion",
-}
-_DERM7PT_SPLIT_FRACTIONS = {"train": 0.45, "valid": 0.2, "test": 0.35}
-
-
 def _write_derm7pt(dataset: GeneratedDataset) -> None:
     """Use the file names of derm7pt, without clinical images; all images of a lesion have its case number."""
     (dataset.root / "images").mkdir()
@@ -148,14 +136,9 @@ def _write_derm7pt(dataset: GeneratedDataset) -> None:
     rows = dataset.rows.assign(derm="SYN/" + dataset.rows["image_id"] + ".jpg")
     cases = rows[["lesion_id", "label", "sex", "localization", "derm"]].itertuples(index=False)
     dataset.write_csv("meta/meta.csv", ("case_num", "diagnosis", "sex", "location", "derm"), cases)
-    for split in _DERM7PT_SPLIT_FRACTIONS:
+    for split in rows["split"].unique():
         indices = np.flatnonzero(rows["split"] == split)
         dataset.write_csv(f"meta/{split}_indexes.csv", ("indexes",), ((index,) for index in indices))
-
-
-_ISIC2016_CLASS_WEIGHTS = {"mel": 0.25, "nv": 0.55, "bkl": 0.2}
-_ISIC2016_LABELS = {"mel": "malignant", "nv": "benign", "bkl": "benign"}
-_ISIC2016_SPLIT_FRACTIONS = {"Training": 0.7, "Test": 0.3}
 
 
 def _write_isic2016(dataset: GeneratedDataset) -> None:
@@ -173,7 +156,6 @@ def _write_isic2016(dataset: GeneratedDataset) -> None:
 
 ISIC2017_CLASS_WEIGHTS = {"mel": 0.25, "nv": 0.5, "bkl": 0.25}
 _ISIC2017_LABELS = {"mel": "melanoma", "nv": "nevus", "bkl": "seborrheic_keratosis"}
-_ISIC2017_SPLIT_FRACTIONS = {"Training": 0.65, "Validation": 0.1, "Test_v2": 0.25}
 SUPERPIXEL_SIDE = 8  # side of a square superpixel in pixels; the challenge has SLIC superpixels
 MIN_SUPERPIXEL_COVERAGE = 0.1  # fraction of a superpixel that a structure must cover to be annotated
 _FEATURE_STRUCTURES = {
@@ -234,18 +216,7 @@ def _feature_flags(structures_path: Path, labels: npt.NDArray[np.int64]) -> dict
     return flags
 
 
-_ISIC2018_CLASS_WEIGHTS = {
-    "mel": 0.18,
-    "nv": 0.3,
-    "bcc": 0.12,
-    "akiec": 0.1,
-    "bkl": 0.12,
-    "df": 0.09,
-    "vasc": 0.09,
-}
 _ISIC2018_CODES = tuple(DIAGNOSES[name].code for name in ISIC2018_CLASSES)
-_ISIC2018_LABELS = {code.lower(): code for code in _ISIC2018_CODES}
-_ISIC2018_SPLIT_FRACTIONS = {"Training": 0.7, "Validation": 0.1, "Test": 0.2}
 _CONFIRMATION_METHODS = {
     "histo": "histopathology",
     "follow_up": "serial imaging showing no change",
@@ -268,15 +239,6 @@ def _write_isic2018(dataset: GeneratedDataset) -> None:
         header = ("image", "lesion_id", "diagnosis_confirm_type")
         dataset.write_csv(f"{stem}_LesionGroupings.csv", header, lesions.itertuples(index=False))
     dataset.move_masks(dataset.rows, "HAM10000_segmentations_lesion_tschandl")
-
-
-_ISIC2018_TASK1_CLASS_WEIGHTS = {"mel": 0.2, "nv": 0.6, "bkl": 0.2}
-_ISIC2018_TASK1_LABELS = {
-    "mel": "melanoma",
-    "nv": "nevus",
-    "bkl": "seborrheic_keratosis",
-}  # not written: the layout has no labels
-_ISIC2018_TASK1_SPLIT_FRACTIONS = {"Training": 0.7, "Validation": 0.1, "Test": 0.2}
 
 
 def _write_isic2018_task1(dataset: GeneratedDataset) -> None:
@@ -307,39 +269,45 @@ class Layout(NamedTuple):
     write_files: Callable[[GeneratedDataset], None]
 
 
+_THREE_SPLITS = {"Training": 0.7, "Validation": 0.1, "Test": 0.2}
 LAYOUTS: Mapping[str, Layout | None] = {
     "ham10000": None,  # the layout of generate_dataset
     "isic2016": Layout(
-        class_weights=_ISIC2016_CLASS_WEIGHTS,
-        labels=_ISIC2016_LABELS,
-        split_fractions=_ISIC2016_SPLIT_FRACTIONS,
+        class_weights={"mel": 0.25, "nv": 0.55, "bkl": 0.2},
+        labels={"mel": "malignant", "nv": "benign", "bkl": "benign"},
+        split_fractions={"Training": 0.7, "Test": 0.3},
         write_files=_write_isic2016,
     ),
     "isic2017": Layout(
         class_weights=ISIC2017_CLASS_WEIGHTS,
         labels=_ISIC2017_LABELS,
-        split_fractions=_ISIC2017_SPLIT_FRACTIONS,
+        split_fractions={"Training": 0.65, "Validation": 0.1, "Test_v2": 0.25},
         write_files=_write_isic2017,
     ),
     "isic2018": Layout(
-        class_weights=_ISIC2018_CLASS_WEIGHTS,
-        labels=_ISIC2018_LABELS,
-        split_fractions=_ISIC2018_SPLIT_FRACTIONS,
+        class_weights={
+            "mel": 0.18, "nv": 0.3, "bcc": 0.12, "akiec": 0.1, "bkl": 0.12, "df": 0.09, "vasc": 0.09,
+        },
+        labels={code.lower(): code for code in _ISIC2018_CODES},
+        split_fractions=_THREE_SPLITS,
         write_files=_write_isic2018,
     ),
     "isic2018-task1": Layout(
-        class_weights=_ISIC2018_TASK1_CLASS_WEIGHTS,
-        labels=_ISIC2018_TASK1_LABELS,
-        split_fractions=_ISIC2018_TASK1_SPLIT_FRACTIONS,
+        class_weights={"mel": 0.2, "nv": 0.6, "bkl": 0.2},
+        labels=_ISIC2017_LABELS,  # not written: the layout has no labels
+        split_fractions=_THREE_SPLITS,
         write_files=_write_isic2018_task1,
     ),
     "derm7pt": Layout(
-        class_weights=_DERM7PT_CLASS_WEIGHTS,
-        labels=_DERM7PT_LABELS,
-        split_fractions=_DERM7PT_SPLIT_FRACTIONS,
+        class_weights={"mel": 0.24, "nv": 0.32, "bcc": 0.12, "bkl": 0.12, "df": 0.1, "vasc": 0.1},
+        labels={
+            "mel": "melanoma (in situ)", "nv": "clark nevus", "bcc": "basal cell carcinoma",
+            "bkl": "seborrheic keratosis", "df": "dermatofibroma", "vasc": "vascular lesion",
+        },
+        split_fractions={"train": 0.45, "valid": 0.2, "test": 0.35},
         write_files=_write_derm7pt,
     ),
-}
+}  # fmt: skip
 
 
 def generate_in_layout(
