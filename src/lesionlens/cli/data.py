@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from lesionlens.cli.data_synthetic import generate_command, inject_artifact_command
-from lesionlens.cli.options import SourceArgument, expand_options
+from lesionlens.cli.options import TableSourceArgument, expand_options
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -117,7 +117,7 @@ def audit_command(
 
 @expand_options
 def split_command(
-    source: SourceArgument,
+    source: TableSourceArgument,
     name: SplitNameOption = "auto",
     *,
     options: SplitOptions,
@@ -162,7 +162,7 @@ data_app = typer.Typer(
 
 @data_app.command("validate")
 def validate_command(
-    source: SourceArgument,
+    source: TableSourceArgument,
     classes: Annotated[
         list[str] | None,
         typer.Option(

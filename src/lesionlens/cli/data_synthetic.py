@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lesionlens.cli.options import SourceArgument
+from lesionlens.cli.options import TableSourceArgument
 from lesionlens.core.errors import DataError
 
 
@@ -67,7 +67,7 @@ def generate_command(
 
 
 def inject_artifact_command(
-    source: SourceArgument,
+    source: TableSourceArgument,
     root: Annotated[Path, typer.Argument(help="New or empty folder to write.")],
     artifact: Annotated[
         str, typer.Option(help="Artifact to add: ruler, color_patch, ink_markings, hair or gel_bubbles.")

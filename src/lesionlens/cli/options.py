@@ -13,7 +13,7 @@ ModelArgument = Annotated[Path, typer.Argument(help="Directory of a saved model 
 ImagesArgument = Annotated[
     list[str], typer.Argument(help="Folders, image files, or tables (NAME:ROOT, a CSV or parquet file).")
 ]
-SourceArgument = Annotated[str, typer.Argument(help="NAME:ROOT, or the path of a table or folder.")]
+TableSourceArgument = Annotated[str, typer.Argument(help="NAME:ROOT, or the path of a table or folder.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, gpu, or a torch device such as cuda:1.")]
 CropMasksOption = Annotated[
     Path | None, typer.Option(help="Folder of lesion masks ID.png, for a model that crops to the lesion.")
