@@ -228,7 +228,7 @@ def test_initial_masks_are_mostly_lost_in_bf16() -> None:
     assert changed[torch.float32] > 0.8
 
 
-def test_residual_attention_uses_bf16_only_on_request(
+def test_arl_uses_bf16_only_on_request(
     recipe: str,
     words: list[str],
     tmp_path: Path,

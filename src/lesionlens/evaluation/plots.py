@@ -1,15 +1,20 @@
-"""Figures of an evaluation: ROC and precision-recall curves with one panel per class, and the confusion matrix."""
+"""Figures of one evaluation: ROC and precision-recall curves with one panel per class, and the confusion matrix.
+
+``comparison.plots`` overlays the ROC curves of several models on the same images, and ``reproduction.figures.roc``
+those averaged over the runs of several rows. All three plot curves with ``plot_roc_curve`` and ``plot_chance_line``.
+"""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lesionlens.core.fileio import atomic_write
+from lesionlens.core.types import FloatArray
 from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, display_name, format_with_interval
 from lesionlens.evaluation.metrics import ClassCurves
 from lesionlens.evaluation.registry import METRICS
@@ -28,23 +33,49 @@ def roc_figure(evaluation: EvaluationResult) -> Figure:
     """Plot the ROC curve of each class with its bootstrap band, and those of the other classes in gray."""
 
     def plot_class(axes: Axes, curves: ClassCurves, _: int) -> None:
-        axes.plot([0, 1], [0, 1], color=_REFERENCE_COLOR, linewidth=0.7, dashes=(4, 2), label="chance")
-        if curves.fpr_grid:
-            axes.fill_between(
-                curves.fpr_grid,
-                curves.tpr_low,
-                curves.tpr_high,
-                color=_ACCENT_COLOR,
-                alpha=0.2,
-                linewidth=0,
-                label=_INTERVAL_LABEL,
-            )
-        axes.plot(curves.fpr, curves.tpr, color=_ACCENT_COLOR, linewidth=1.3, label="this class")
+        plot_chance_line(axes, color=_REFERENCE_COLOR, label="chance")
+        band = ROCBand(curves.fpr_grid, curves.tpr_low, curves.tpr_high, label=_INTERVAL_LABEL)
+        plot_roc_curve(axes, curves.fpr, curves.tpr, band=band, color=_ACCENT_COLOR, label="this class")
 
     def plot_other_class(axes: Axes, curves: ClassCurves) -> None:
-        axes.plot(curves.fpr, curves.tpr, color=_OTHER_CLASSES_COLOR, linewidth=0.6, label="other classes")
+        plot_roc_curve(
+            axes, curves.fpr, curves.tpr, color=_OTHER_CLASSES_COLOR, linewidth=0.6, label="other classes"
+        )
 
     return _class_panels(evaluation, "auc", plot_class, plot_other_class, ("1 − specificity", "Sensitivity"))
+
+
+class ROCBand(NamedTuple):
+    """Band around a ROC curve: lower and upper true positive rates (g,) at false positive rates (g,)."""
+
+    fpr: Sequence[float] | FloatArray
+    low: Sequence[float] | FloatArray
+    high: Sequence[float] | FloatArray
+    label: str | None = None
+    alpha: float = 0.2
+
+
+def plot_roc_curve(
+    axes: Axes,
+    fpr: Sequence[float] | FloatArray,
+    tpr: Sequence[float] | FloatArray,
+    *,
+    color: str,
+    band: ROCBand | None = None,
+    linewidth: float = 1.3,
+    **line_options: Any,
+) -> None:
+    """Plot a ROC curve over its band, if it has one."""
+    if band is not None and len(band.fpr):
+        axes.fill_between(
+            band.fpr, band.low, band.high, color=color, alpha=band.alpha, linewidth=0, label=band.label
+        )
+    axes.plot(fpr, tpr, color=color, linewidth=linewidth, **line_options)
+
+
+def plot_chance_line(axes: Axes, *, color: str, label: str | None = None) -> None:
+    """Plot the ROC curve of chance, the diagonal."""
+    axes.plot([0, 1], [0, 1], color=color, linewidth=0.7, dashes=(4, 2), label=label)
 
 
 def precision_recall_figure(evaluation: EvaluationResult) -> Figure:

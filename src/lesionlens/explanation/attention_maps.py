@@ -11,10 +11,10 @@ from lesionlens.explanation.cam import eval_mode
 from lesionlens.models.base import Classifier
 from lesionlens.models.multi_stage import GatedClassifier
 from lesionlens.models.patch_attention import PatchAttentionNet
-from lesionlens.models.residual_attention import ResidualAttentionNet
+from lesionlens.models.residual_attention_network import ResidualAttentionNetwork
 
 HEAD_MAP_NAME = re.compile(r"soft head \d+")
-MAP_NAME_PREFIXES: dict[type[Classifier], str] = {GatedClassifier: "gate-", ResidualAttentionNet: "ran-"}
+MAP_NAME_PREFIXES: dict[type[Classifier], str] = {GatedClassifier: "gate-", ResidualAttentionNetwork: "ran-"}
 """Prefix of the stage in the name of a map; ARL's masks are named by the stage only."""
 
 

@@ -1,4 +1,6 @@
-"""Attention residual learning in timm's residual networks: the ARL-CNNs.
+"""Attention residual learning (ARL) in timm's residual networks: the ARL-CNNs.
+
+Not to be confused with the Residual Attention Network (RAN) of Wang et al. 2017 in ``residual_attention_network``.
 
 Source: Zhang et al. 2019, Table I and equation 9. The paper does not specify two points; as in its residual networks,
 the ReLU follows the sum here, and where the shape changes the projected shortcut is used for both identity and

@@ -11,7 +11,7 @@ from lesionlens.models.base import Classifier, TimmClassifier
 from lesionlens.models.datta2021 import DATTA_BACKBONES, DattaNet, DattaSoftAttentionNet
 from lesionlens.models.multi_stage import GatedClassifier, MultiStageClassifier
 from lesionlens.models.patch_attention import DEFAULT_NUM_CROPS, PATCH_KWARGS, PatchAttentionNet
-from lesionlens.models.residual_attention import ResidualAttentionNet
+from lesionlens.models.residual_attention_network import ResidualAttentionNetwork
 from lesionlens.models.soft_attention import SoftAttentionNet
 from lesionlens.models.zoo import get_entry
 
@@ -21,7 +21,7 @@ MECHANISMS: dict[str, Callable[..., Classifier]] = {
     "multi-stage": MultiStageClassifier,
     "gate": GatedClassifier,
     "soft": SoftAttentionNet,
-    "ran": ResidualAttentionNet,
+    "ran": ResidualAttentionNetwork,
 }
 DATTA_MECHANISMS: dict[str, Callable[..., Classifier]] = {"none": DattaNet, "soft": DattaSoftAttentionNet}
 """Mechanisms for the two backbones that are not timm's."""

@@ -1,4 +1,4 @@
-"""Figure of a comparison: overlaid ROC curves of the models, and a forest plot of the differences."""
+"""Figure of a comparison of models on the same images: overlaid ROC curves, and a forest plot of the differences."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,13 @@ from lesionlens.evaluation.formatting import (
     format_value,
 )
 from lesionlens.evaluation.metrics import auc, downsample_curve, roc_curve, threshold_sweep
-from lesionlens.evaluation.plots import NORMAL_FONT, SMALL_FONT, style_unit_square
+from lesionlens.evaluation.plots import (
+    NORMAL_FONT,
+    SMALL_FONT,
+    plot_chance_line,
+    plot_roc_curve,
+    style_unit_square,
+)
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.registry import METRICS, OVERALL
 
@@ -55,9 +61,9 @@ def roc_panels(
     across = min(len(classes), _MAX_COLUMNS)
     for number, name in enumerate(classes, 1):
         axes = figure.add_subplot(math.ceil(len(classes) / _MAX_COLUMNS), across, number)
-        axes.plot([0, 1], [0, 1], color="#C4C4C4", linewidth=0.7, dashes=(4, 2))
+        plot_chance_line(axes, color="#C4C4C4")
         for index, (model, model_name) in enumerate(zip(models, names, strict=True)):
-            _plot_roc_curve(axes, model, model_name, name, index)
+            _plot_model(axes, model, model_name, name, index)
         _style_roc_axes(axes, bottom=number + across > len(classes), left=number % across == 1 or across == 1)
         comparison = next(
             comparison
@@ -67,13 +73,13 @@ def roc_panels(
         _set_roc_title(axes, display_name(name), _difference_label(comparison) if len(models) == 2 else "")
 
 
-def _plot_roc_curve(axes: Axes, model: Predictions, model_name: str, class_name: str, index: int) -> None:
+def _plot_model(axes: Axes, model: Predictions, model_name: str, class_name: str, index: int) -> None:
     sweep = threshold_sweep(model.label == class_name, model.scores[:, model.classes.index(class_name)])
-    axes.plot(
+    plot_roc_curve(
+        axes,
         *downsample_curve(*roc_curve(sweep)),
         color=_MODEL_COLORS[index % len(_MODEL_COLORS)],
         linestyle=_LINE_STYLES[index // len(_MODEL_COLORS) % len(_LINE_STYLES)],
-        linewidth=1.3,
         label=f"{model_name} {format_value(float(auc(sweep)))}",
     )
 

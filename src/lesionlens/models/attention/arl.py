@@ -1,4 +1,4 @@
-"""Attention residual learning: a residual block attends with a mask that it computes from its own residual.
+"""Attention residual learning (ARL): a residual block attends with a mask that it computes from its own residual.
 
 Source: Zhang et al. 2019, "Attention Residual Learning for Skin Lesion Classification", equations 3 to 9.
 ``arl_fused`` computes the same equation with less memory.

@@ -1,4 +1,4 @@
-"""Figure of the ROC curves of several models (Yan 2020, Fig. 3.2)."""
+"""Figure of the ROC curves of several rows of a table, each averaged over its runs (Yan 2020, Fig. 3.2)."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from lesionlens.core.errors import PredictionsError, unknown_name_message
 from lesionlens.core.types import FloatArray
 from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, display_name, format_with_interval
 from lesionlens.evaluation.metrics import FPR_GRID, CurveValues
+from lesionlens.evaluation.plots import ROCBand, plot_chance_line, plot_roc_curve
 from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.reproduction.figures.base import (
     MUTED_COLOR,
@@ -119,13 +120,11 @@ def _class_for_panel(panel_runs: PanelRuns, requested: str) -> str:
 
 
 def _draw_curve(axes: Axes, curve: MeanROCCurve, label: str, number: int, *, banded: bool) -> None:
-    style = line_style(number)
-    if banded and len(curve.grid):
-        axes.fill_between(curve.grid, curve.low, curve.high, color=style["color"], alpha=0.15, linewidth=0)
-    axes.plot(curve.fpr, curve.tpr, linewidth=1.3, label=label, **style)
+    band = ROCBand(curve.grid, curve.low, curve.high, alpha=0.15) if banded else None
+    plot_roc_curve(axes, curve.fpr, curve.tpr, band=band, label=label, **line_style(number))
 
 
 def _style_roc_axes(axes: Axes, title: str) -> None:
-    axes.plot([0, 1], [0, 1], color=MUTED_COLOR, linewidth=0.7, dashes=(4, 2))
+    plot_chance_line(axes, color=MUTED_COLOR)
     style_axes(axes, title=title, x_label="1 − specificity", y_label="Sensitivity")
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")

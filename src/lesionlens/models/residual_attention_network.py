@@ -1,8 +1,10 @@
-"""Residual attention networks: a soft mask multiplies the middle blocks of each stage.
+"""Residual Attention Network (RAN) of Wang et al. 2017: a mask branch multiplies the middle blocks of each stage.
 
-Source: Wang et al. 2017, "Residual Attention Network for Image Classification", equation 3 and figures 2 and 3.
-Zhang et al. 2019 compare with it at 14 and 50 layers, but the table with their architecture is not available. Our
-choices: the trunk branch is the residual network of the same depth, so that its ImageNet weights can be loaded. In
+RAN is a baseline of ARL-CNN and not attention residual learning (ARL), which is in ``arl_resnet``: RAN computes its
+masks in separate hourglass branches with their own weights, ARL in each block from the block's own features.
+
+Source: "Residual Attention Network for Image Classification", equation 3 and figures 2 and 3. Zhang et al. 2019 compare
+with it at 14 and 50 layers, but the table with their architecture is not available. Our choices: the trunk branch is the residual network of the same depth, so that its ImageNet weights can be loaded. In
 each of the first three stages the first block preprocesses, the last block (in stages of three or more) postprocesses,
 and those between are the trunk branch T; in a stage of one block T(x) = x. The mask branch downsamples to the size of
 the last stage (7 by 7 at 224 pixels), with one residual unit at each level and on each skip connection (r = 1 in the
@@ -61,8 +63,8 @@ class MaskBranch(nn.Module):
         return torch.sigmoid(self.squeeze(self.levels(x)))
 
 
-class ResidualAttentionNet(TimmClassifier):
-    """timm ResNet with a soft mask on the middle blocks of its first three stages.
+class ResidualAttentionNetwork(TimmClassifier):
+    """Residual Attention Network (RAN): timm ResNet with a soft mask on the middle blocks of its first three stages.
 
     Parameters
     ----------
@@ -119,7 +121,7 @@ def _last_block(model: nn.Module, stage: str, name: str) -> Any:
     block = getattr(model, stage)[-1] if isinstance(model, ResNet) else None
     if not isinstance(block, BasicBlock | Bottleneck):
         raise ModelError(
-            f"residual attention needs stages of residual blocks; {name!r} has none of the supported kinds. "
+            f"the residual attention network (ran) needs stages of residual blocks; {name!r} has none of the supported kinds. "
             f"{backbone.SUPPORTED_RESIDUAL_BACKBONES}"
         )
     return block
