@@ -121,7 +121,7 @@ def _last_block(model: nn.Module, stage: str, name: str) -> Any:
     block = getattr(model, stage)[-1] if isinstance(model, ResNet) else None
     if not isinstance(block, BasicBlock | Bottleneck):
         raise ModelError(
-            f"the residual attention network (ran) needs stages of residual blocks; {name!r} has none of the supported kinds. "
-            f"{backbone.SUPPORTED_RESIDUAL_BACKBONES}"
+            f"the residual attention network (ran) needs stages of residual blocks; {name!r} has none of the "
+            f"supported kinds. {backbone.SUPPORTED_RESIDUAL_BACKBONES}"
         )
     return block
