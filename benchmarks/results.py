@@ -44,7 +44,7 @@ def render_machine_section(machine: str, reports: Sequence[BenchmarkReport]) -> 
     ]
     lines += [summarize_targets(judged), ""] if judged else []
     for report in reports:
-        busy = f"{report.machine.load:.1f} processes wanted a core in the minute before the end."
+        busy = f"{report.machine.load:.1f} runnable processes on average in the last minute."
         lines += [
             f"### {report.title}",
             "",

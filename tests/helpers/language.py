@@ -70,7 +70,6 @@ ALLOWED = (
     ("docs/speed.md", "share", "the verb"),
     ("docs/inference.md", "share", "the verb"),
     ("src/lesionlens/reproduction/*.py", "share", "the verb: rows share runs, folds share images"),
-    ("docs/speed.md", "wanted", "a column of the benchmarks' table"),
     ("src/lesionlens/cli/models.py", "plain", "the name of a recipe"),
 )
 

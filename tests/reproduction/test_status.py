@@ -49,11 +49,13 @@ def test_every_experiment_has_a_line_with_its_rows_and_trainings(tmp_path: Path)
 
 def test_most_complete_reproduction_is_shown(tmp_path: Path) -> None:
     record = write_records(tmp_path, {"profile": "smoke"})
-    assert line(record, "arl/table5").endswith("| smoke, synthetic images (2026-03-04, version 1.0) |")
+    assert line(record, "arl/table5").endswith("| smoke profile, synthetic images (2026-03-04, version 1.0) |")
     record = write_records(tmp_path, {})
-    assert line(record, "arl/table5").endswith("| run short, synthetic images (2026-03-04, version 1.0) |")
+    assert line(record, "arl/table5").endswith(
+        "| short profile, synthetic images (2026-03-04, version 1.0) |"
+    )
     record = write_records(tmp_path, {"synthetic": False})
-    assert line(record, "arl/table5").endswith("| run short (2026-03-04, version 1.0) |")
+    assert line(record, "arl/table5").endswith("| short profile (2026-03-04, version 1.0) |")
     record = write_records(tmp_path, {"profile": "paper", "synthetic": False, "finished": 4})
     assert line(record, "arl/table5").endswith("| run in full, 4 of 18 runs (2026-03-04, version 1.0) |")
     assert len(read_records(record)) == 4

@@ -77,7 +77,7 @@ def inject_artifact_command(
         typer.Option(
             min=-1,
             max=1,
-            help="P(artifact | class) − P(artifact | other classes); 0: half of both.",
+            help="P(artifact | class) − P(artifact | other classes); at 0, half of all images.",
         ),
     ],
     task: Annotated[str, typer.Option(help="Class that is compared with all others.")] = "melanoma",

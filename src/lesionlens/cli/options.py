@@ -28,7 +28,7 @@ LabelsOption = Annotated[
     ),
 ]
 TaskOption = Annotated[
-    str, typer.Option(help="all classes, CLASS (one-vs-rest), or CLASS/OTHER (one-vs-one).")
+    str, typer.Option(help="all: every class; CLASS: one-vs-rest; CLASS/OTHER: one-vs-one.")
 ]
 OtherClassOption = Annotated[
     str | None,

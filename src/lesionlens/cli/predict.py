@@ -49,7 +49,7 @@ def predict_command(
         bool, typer.Option("--restart", help="Discard partial results and start from scratch.")
     ] = False,
 ) -> None:
-    """Score images with a saved model: model scores for research, never a diagnosis.
+    """Predict class scores of images with a saved model. Scores are for research, not a diagnosis.
 
     Re-run the same command to resume an interrupted job.
     """

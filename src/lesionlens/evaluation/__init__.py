@@ -1,1 +1,4 @@
-"""Evaluation of predictions: metrics, confidence intervals, thresholds, figures and comparisons of models."""
+"""Evaluation of predictions: metrics, confidence intervals, thresholds, figures and comparisons of models.
+
+``registry`` lists all metrics; tables, comparisons, figures and the documentation read them from there.
+"""

@@ -1,1 +1,1 @@
-"""Inference: inputs, batches, engines, resumable predictions and results."""
+"""Inference: inputs, batches, engines, resumable predictions and results. ``predict.predict`` is the entry point."""
