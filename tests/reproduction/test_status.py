@@ -49,7 +49,9 @@ def test_every_experiment_has_a_line_with_its_rows_and_trainings(tmp_path: Path)
 
 def test_most_complete_reproduction_is_shown(tmp_path: Path) -> None:
     record = write_records(tmp_path, {"profile": "smoke"})
-    assert line(record, "arl/table5").endswith("| smoke profile, synthetic images (2026-03-04, version 1.0) |")
+    assert line(record, "arl/table5").endswith(
+        "| smoke profile, synthetic images (2026-03-04, version 1.0) |"
+    )
     record = write_records(tmp_path, {})
     assert line(record, "arl/table5").endswith(
         "| short profile, synthetic images (2026-03-04, version 1.0) |"

@@ -3,12 +3,12 @@
 RAN is a baseline of ARL-CNN and not attention residual learning (ARL), which is in ``arl_resnet``: RAN computes its
 masks in separate hourglass branches with their own weights, ARL in each block from the block's own features.
 
-Source: "Residual Attention Network for Image Classification", equation 3 and figures 2 and 3. Zhang et al. 2019 compare
-with it at 14 and 50 layers, but the table with their architecture is not available. Our choices: the trunk branch is the
-residual network of the same depth, so that its ImageNet weights can be loaded. In each of the first three stages the
-first block preprocesses, the last block (in stages of three or more) postprocesses, and those between are the trunk
-branch T; in a stage of one block T(x) = x. The mask branch downsamples to the size of the last stage (7 by 7 at 224
-pixels), with one residual unit at each level and on each skip connection (r = 1 in the source).
+Source: "Residual Attention Network for Image Classification", equation 3 and figures 2 and 3. Zhang et al. 2019
+compare with it at 14 and 50 layers, but the table with their architecture is not available. Our choices: the trunk
+branch is the residual network of the same depth, so that its ImageNet weights can be loaded. In each of the first
+three stages the first block preprocesses, the last block (in stages of three or more) postprocesses, and those
+between are the trunk branch T; in a stage of one block T(x) = x. The mask branch downsamples to the size of the last
+stage (7 by 7 at 224 pixels), with one residual unit at each level and on each skip connection (r = 1 in the source).
 """
 
 from collections.abc import Sequence
