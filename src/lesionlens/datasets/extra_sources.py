@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from lesionlens.core.errors import DataError, unknown_name_message
-from lesionlens.core.types import ProgressCallback
 from lesionlens.datasets.audit.duplicates import Fingerprint, duplicate_pairs, fingerprints
 from lesionlens.datasets.issues import pluralize
 from lesionlens.datasets.splits.base import DatasetSplits
@@ -39,8 +38,6 @@ def add_extra_training_images(
     table: LesionTable,
     splits: DatasetSplits,
     extras: Sequence[LesionTable],
-    *,
-    progress: ProgressCallback | None = None,
 ) -> ExtendedTable:
     """Add the images of other tables to the training split.
 
@@ -56,8 +53,6 @@ def add_extra_training_images(
         Table to extend, and its splits.
     extras
         Tables whose images are added.
-    progress
-        Called with the number of images read and the total.
 
     Raises
     ------
@@ -68,7 +63,7 @@ def add_extra_training_images(
     base = table.frame
     rows = pd.concat([extra.frame for extra in extras], ignore_index=True) if extras else base.iloc[:0]
     reasons = _excluded_by_id(rows, table, splits)
-    reasons |= _duplicates_by_content(base, rows.drop(index=list(reasons)), progress)
+    reasons |= _duplicates_by_content(base, rows.drop(index=list(reasons)))
     added = rows.drop(index=list(reasons)).assign(split="train" if (base["split"] != "").any() else "")
     excluded = tuple((str(rows["image_id"][row]), reasons[row]) for row in sorted(reasons))
     warnings = tuple(
@@ -117,14 +112,12 @@ def _excluded_by_id(rows: pd.DataFrame, table: LesionTable, splits: DatasetSplit
     return reasons
 
 
-def _duplicates_by_content(
-    base: pd.DataFrame, rows: pd.DataFrame, progress: ProgressCallback | None
-) -> dict[int, str]:
+def _duplicates_by_content(base: pd.DataFrame, rows: pd.DataFrame) -> dict[int, str]:
     """Return the reason for each row whose image is a duplicate or cannot be read; every image must be decoded."""
     if rows.empty:
         return {}
     combined = pd.concat([base, rows])
-    results = fingerprints([Path(path) for path in combined["path"]], progress=progress)
+    results = fingerprints([Path(path) for path in combined["path"]])
     for image_id, result in zip(base["image_id"], results, strict=False):
         if isinstance(result, str):
             raise DataError(f"{result}. Image {image_id} cannot be compared with the extra images")

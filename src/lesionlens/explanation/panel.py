@@ -20,6 +20,7 @@ MAX_PANEL_COLUMNS = 6  # images per row, so that a panel fits on a page
 PANEL_IMAGE_WIDTH = 2.3  # inches
 PANEL_TITLE_HEIGHT = 0.25  # inches, of the title above each image
 PANEL_HEADER_HEIGHT = 0.7  # inches, of name and scores
+MAX_NAME_LENGTH = 40  # characters of the image's name
 FOOTER_STYLE = {"fontsize": 7.5, "color": "0.3"}
 
 
@@ -103,8 +104,9 @@ def write_png(path: Path, image: UInt8[ndarray, "h w 3"]) -> Path:
     return path
 
 
-def _shorten(name: str, limit: int = 40) -> str:
-    return name if len(name) <= limit else f"{name[: limit // 2 - 1]}…{name[-limit // 2 :]}"
+def _shorten(name: str) -> str:
+    half = MAX_NAME_LENGTH // 2
+    return name if len(name) <= MAX_NAME_LENGTH else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def _prediction_label(scores: Mapping[str, float], label: str) -> str:

@@ -130,8 +130,8 @@ def _load_into_backbone(model: Classifier, state: StateDict, *, origin: str) -> 
     return tuple(sorted(set(model.state_dict()) - loaded))
 
 
-def _summarize_keys(keys: Iterable[str], limit: int = 5) -> str:
+def _summarize_keys(keys: Iterable[str]) -> str:
     listed = sorted(keys)
     if not listed:
         return "none"
-    return f"{len(listed)} ({', '.join(listed[:limit])}{', …' if len(listed) > limit else ''})"
+    return f"{len(listed)} ({', '.join(listed[:5])}{', …' if len(listed) > 5 else ''})"

@@ -68,11 +68,7 @@ def _fingerprint(path: Path) -> Fingerprint | str:
 
 
 def duplicate_pairs(
-    file_fingerprints: Sequence[Fingerprint],
-    *,
-    radius: int = HAMMING_RADIUS,
-    threshold: float = SIMILARITY_THRESHOLD,
-    exclude: int = 0,
+    file_fingerprints: Sequence[Fingerprint], *, exclude: int = 0
 ) -> tuple[DuplicatePair, ...]:
     """Return the pairs of files that show the same photograph, including flips and rotations by right angles.
 
@@ -83,17 +79,11 @@ def duplicate_pairs(
     ----------
     file_fingerprints
         Fingerprints of the files.
-    radius
-        Maximum Hamming distance between the hashes of candidate pairs.
-    threshold
-        Minimum similarity of near-duplicates.
     exclude
         Skip pairs within the first ``exclude`` files.
     """
     exact = exact_duplicate_pairs([fingerprint.sha256 for fingerprint in file_fingerprints])
-    candidates = [
-        pair for pair in _candidate_pairs(file_fingerprints, exact, radius=radius) if pair[1] >= exclude
-    ]
+    candidates = [pair for pair in _candidate_pairs(file_fingerprints, exact) if pair[1] >= exclude]
     scores = prefetch(
         lambda pair: similarity(file_fingerprints[pair[0]].thumbnail, file_fingerprints[pair[1]].thumbnail),
         candidates,
@@ -101,13 +91,13 @@ def duplicate_pairs(
     near = [
         DuplicatePair(*pair, "near", score)
         for pair, score in zip(candidates, scores, strict=True)
-        if score >= threshold
+        if score >= SIMILARITY_THRESHOLD
     ]
     return tuple([pair for pair in exact if pair.second >= exclude] + near)
 
 
 def _candidate_pairs(
-    file_fingerprints: Sequence[Fingerprint], exact: Sequence[DuplicatePair], *, radius: int
+    file_fingerprints: Sequence[Fingerprint], exact: Sequence[DuplicatePair]
 ) -> list[tuple[int, int]]:
     """Return the pairs with similar hashes, without identical copies and images of uniform color."""
     copies = {pair.second for pair in exact}
@@ -119,7 +109,7 @@ def _candidate_pairs(
     if not indices:
         return []
     hashes = np.array([perceptual_hash(file_fingerprints[index].thumbnail) for index in indices])
-    pairs = near_duplicate_pairs(hashes, radius=radius)
+    pairs = near_duplicate_pairs(hashes, radius=HAMMING_RADIUS)
     return [(indices[pair.first], indices[pair.second]) for pair in pairs]
 
 
