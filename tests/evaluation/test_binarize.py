@@ -25,7 +25,7 @@ def test_one_vs_rest_keeps_the_scores_of_the_class(task: str) -> None:
     assert result.value("average_precision", name) == pytest.approx(sk.average_precision_score(truth, scores))
     assert result.value("sensitivity", name) == pytest.approx(sk.recall_score(truth, scores > 0.5))
     assert result.value("auc", name) == evaluate(p, n_resamples=0).value("auc", name)
-    assert result.task == task
+    assert result.task == (name,)
 
 
 def test_one_vs_rest_of_independent_scores() -> None:
@@ -68,8 +68,9 @@ def test_unlabeled_images_stay_unlabeled() -> None:
     ("task", "message"),
     [
         ("melanomia", "unknown task 'melanomia': did you mean 'melanoma'"),
-        ("melanoma/melanoma", "of two different classes"),
-        ("melanoma/nevus/melanoma", "of two different classes"),
+        ("melanoma/melanoma", "is not a task; use one class, ONE/OTHER"),
+        ("melanoma/nevus/melanoma", "is not a task; use one class, ONE/OTHER"),
+        ("melanoma+nevus", "allowed are all, CLASS, or CLASS/OTHER"),
         ("melanoma/nevus", "no image has the label melanoma or nevus"),
     ],
 )

@@ -89,10 +89,10 @@ def test_delong_of_a_hand_computed_case() -> None:
 def test_no_variance_has_no_p_value() -> None:
     labels = np.array([1, 1, 0, 0])
     perfect, blind = np.array([4, 3, 2, 1]), np.zeros(4)
-    assert delong(labels, perfect, perfect * 2).p == 1
-    result = delong(labels, perfect, blind)
-    assert result.difference == 0.5
-    assert math.isnan(result.p)
+    for other, difference in ((perfect * 2, 0), (blind, 0.5)):
+        result = delong(labels, perfect, other)
+        assert (result.difference, result.reason) == (difference, "the difference does not vary")
+        assert all(map(math.isnan, (result.low, result.high, result.p)))
 
 
 def test_rounding_errors_are_not_variance() -> None:

@@ -8,6 +8,7 @@ from lesionlens.core.errors import PredictionsError
 from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.registry import MACRO, OVERALL
 
 from ..helpers.random_predictions import random_predictions
 
@@ -20,8 +21,8 @@ def test_values_match_sklearn() -> None:
     truth, decided = p.targets(), p.scores.argmax(axis=1)
     hot = truth[:, None] == np.arange(7)
     np.testing.assert_array_equal(result.confusion_matrix, sk.confusion_matrix(truth, decided))
-    assert result.value("accuracy", "all") == pytest.approx(sk.accuracy_score(truth, decided))
-    assert result.value("balanced_accuracy", "all") == pytest.approx(
+    assert result.value("accuracy", OVERALL) == pytest.approx(sk.accuracy_score(truth, decided))
+    assert result.value("balanced_accuracy", OVERALL) == pytest.approx(
         sk.balanced_accuracy_score(truth, decided)
     )
     assert result.value("auc") == pytest.approx(sk.roc_auc_score(hot, p.scores, average="macro"))
@@ -52,7 +53,7 @@ def test_intervals_match_a_loop_over_sklearn() -> None:
         loop["specificity"].append(np.mean(negative))
         loop["balanced_accuracy"].append(sk.balanced_accuracy_score(truth, decided, sample_weight=weights))
     for metric, values in loop.items():
-        estimate = result.estimate(metric, "all" if metric == "balanced_accuracy" else "macro")
+        estimate = result.estimate(metric, OVERALL if metric == "balanced_accuracy" else MACRO)
         assert (estimate.low, estimate.high) == pytest.approx(np.percentile(values, [10, 90]), abs=1e-12), (
             metric
         )
@@ -62,7 +63,7 @@ def test_seed_changes_intervals_but_not_values() -> None:
     p = random_predictions(80, classes=THREE)
     first, repeated, reseeded = (evaluate(p, n_resamples=50, seed=seed) for seed in (1, 1, 2))
     assert first.to_json() == repeated.to_json()
-    assert first.estimate("auc", "macro").low != reseeded.estimate("auc", "macro").low
+    assert first.estimate("auc", MACRO).low != reseeded.estimate("auc", MACRO).low
     assert first.value("auc") == reseeded.value("auc") == evaluate(p, n_resamples=0).value("auc")
 
 
@@ -74,7 +75,7 @@ def test_intervals_over_lesions_are_wider_than_over_duplicates() -> None:
     independent = Predictions(names, names, p.label[four], p.scores[four], p.classes)
     widths = []
     for predictions in (copies, independent):
-        estimate = evaluate(predictions, n_resamples=300).estimate("accuracy", "all")
+        estimate = evaluate(predictions, n_resamples=300).estimate("accuracy", OVERALL)
         widths.append(estimate.high - estimate.low)
     # four copies have the information of one image: intervals over images are half as wide
     assert widths[0] / widths[1] == pytest.approx(2, rel=0.2)
@@ -89,15 +90,15 @@ def test_absent_classes_are_undefined_and_excluded_from_averages() -> None:
     assert "dermatofibroma" not in result.curves
     present = [result.value("auc", name) for name in p.classes[:3]]
     assert result.value("auc") == pytest.approx(np.mean(present))
-    assert result.estimate("auc", "macro").caveat.startswith("over 3 of 7 classes, without actinic keratosis")
-    assert result.value("balanced_accuracy", "all") == pytest.approx(result.value("sensitivity"))
+    assert result.estimate("auc", MACRO).caveat.startswith("over 3 of 7 classes, without actinic keratosis")
+    assert result.value("balanced_accuracy", OVERALL) == pytest.approx(result.value("sensitivity"))
     assert any(caveat.startswith("No images of: actinic keratosis") for caveat in result.caveats)
 
 
 def test_single_class_has_accuracy_but_no_auc() -> None:
     p = Predictions(["a", "b"], ["", ""], ["x", "x"], [[0.9, 0.1], [0.2, 0.8]], ("x", "y"))
     result = evaluate(p, n_resamples=10)
-    assert result.value("accuracy", "all") == 0.5
+    assert result.value("accuracy", OVERALL) == 0.5
     assert result.estimate("auc", "x").caveat == "no image of another class"
     assert result.estimate("specificity", "x").caveat == "no image of another class"
     assert np.isnan(result.value("auc"))
@@ -112,17 +113,20 @@ def test_few_lesions_and_undefined_resamples_have_caveats() -> None:
     lesion = p.lesion_id.copy()
     lesion[:2] = "one"
     result = evaluate(Predictions(p.image_id, lesion, label, p.scores, THREE), n_resamples=200)
-    note = result.estimate("sensitivity", "melanoma").caveat
-    assert "few lesions (1): the interval is a rough guide only" in note
-    assert "undefined in 3" in note  # a lesion is missing from about 1/e of the resamples
-    assert "undefined in 3" in result.estimate("auc", "macro").caveat
+    sensitivity, mean_auc = result.estimate("sensitivity", "melanoma"), result.estimate("auc", MACRO)
+    assert sensitivity.caveat == "only one lesion of this class: there is no interval"
+    assert np.isnan([sensitivity.low, sensitivity.high]).all()
+    assert "only one lesion of melanoma: the interval is too narrow" in mean_auc.caveat
+    assert "undefined in 3" in mean_auc.caveat  # a lesion is missing from about 1/e of the resamples
+    assert result.estimate("auc", "nevus").caveat == ""
 
 
-def test_interval_without_width_has_a_caveat() -> None:
+def test_interval_without_width_is_undefined() -> None:
     p = Predictions(list("abcd"), list("abcd"), list("xxyy"), [[1, 0], [1, 0], [0, 1], [0, 1]], ("x", "y"))
-    result = evaluate(p, n_resamples=50).estimate("accuracy", "all")
-    assert (result.value, result.low, result.high) == (1, 1, 1)
-    assert "the same in every resample: the interval is too narrow" in result.caveat
+    result = evaluate(p, n_resamples=50).estimate("accuracy", OVERALL)
+    assert result.value == 1
+    assert np.isnan([result.low, result.high]).all()
+    assert result.caveat == "the same in (nearly) every resample: there is no interval"
 
 
 def test_unlabeled_images_are_excluded_and_counted() -> None:

@@ -9,6 +9,7 @@ from lesionlens.core.errors import PredictionsError
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.ground_truth import read_ground_truth
 from lesionlens.evaluation.predictions_io import read_predictions
+from lesionlens.evaluation.registry import OVERALL
 
 THREE = "image_id,lesion_id,p_melanoma,p_nevus,p_seborrheic_keratosis\na,L1,1,0,0\nb,L2,0,1,0\nc,L2,0,0,1\n"
 
@@ -117,4 +118,4 @@ def test_official_isic2017_file(real_data: Path, tmp_path: Path) -> None:
         "seborrheic_keratosis": 42,
     }
     perfect = evaluate(read_predictions(path, ground_truth=path), n_resamples=0)
-    assert perfect.value("auc") == perfect.value("accuracy", "all") == 1
+    assert perfect.value("auc") == perfect.value("accuracy", OVERALL) == 1

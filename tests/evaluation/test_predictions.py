@@ -11,6 +11,7 @@ from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.isic_formats import write_isic2017
 from lesionlens.evaluation.predictions import Predictions, join_predictions, multilabel_predictions
 from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
+from lesionlens.evaluation.registry import MACRO
 
 TWO = ("melanoma", "seborrheic_keratosis")
 
@@ -46,7 +47,7 @@ def test_macro_auc_is_the_challenges_mean() -> None:
     assert any(
         "classes exclude other" in caveat and "one minus the largest" in caveat for caveat in result.caveats
     )
-    assert evaluate(p, n_resamples=20).estimate("auc", "macro").low < result.value("auc")
+    assert evaluate(p, n_resamples=20).estimate("auc", MACRO).low < result.value("auc")
 
 
 def test_other_class_wins_only_if_no_score_exceeds_one_half() -> None:

@@ -9,7 +9,7 @@ from lesionlens.core.errors import ComparisonError
 from lesionlens.evaluation.comparison.result import default_metrics
 from lesionlens.evaluation.compute import compute_metrics, metric_values
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.registry import METRICS, Metric, check_metric_keys, metric_title
+from lesionlens.evaluation.registry import MACRO, METRICS, Metric, check_metric_keys, metric_title
 
 from ..helpers.random_predictions import random_predictions
 
@@ -76,7 +76,7 @@ def test_default_comparisons_exist() -> None:
 
 def test_unknown_metrics_and_scopes_raise() -> None:
     with pytest.raises(ComparisonError, match="unknown metric 'acu': did you mean 'auc'"):
-        check_metric_keys([("acu", "macro")], ("a", "b"))
+        check_metric_keys([("acu", MACRO)], ("a", "b"))
     with pytest.raises(ComparisonError, match=r"unknown balanced_accuracy of 'macro'.*Allowed: all"):
-        check_metric_keys([("balanced_accuracy", "macro")], ("a", "b"))
+        check_metric_keys([("balanced_accuracy", MACRO)], ("a", "b"))
     assert metric_title("iou") == "iou"

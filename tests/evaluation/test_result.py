@@ -26,7 +26,7 @@ def test_undefined_is_null_in_json() -> None:
     absent = [
         record
         for record in fields["estimates"]
-        if (record["metric"], record["scope"]) == ("auc", "dermatofibroma")
+        if (record["metric"], record["class"]) == ("auc", "dermatofibroma")
     ]
     assert absent[0]["value"] is None
     assert EvaluationResult.from_json(text).to_json() == text

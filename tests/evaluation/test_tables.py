@@ -9,8 +9,8 @@ from rich.console import Console
 from lesionlens.core.taxonomy import DIAGNOSES
 from lesionlens.evaluation.caveats import grouped_caveats
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.registry import METRICS
-from lesionlens.evaluation.result import EvaluationResult
+from lesionlens.evaluation.registry import METRICS, OVERALL
+from lesionlens.evaluation.result import EstimateCaveat, EvaluationResult
 from lesionlens.evaluation.tables import evaluation_table
 
 from ..helpers.random_predictions import random_predictions
@@ -35,7 +35,7 @@ def test_tables_fit_80_columns_and_more(classes: tuple[str, ...], width: int) ->
     assert f"200 images of {result.n_lesions} lesions; 95 % intervals from 30 bootstrap resamples" in text
     for estimate in result.estimates:
         metric = METRICS[estimate.metric]
-        if metric.is_tabulated or metric.class_function is None or estimate.scope == "all":
+        if metric.is_tabulated or metric.class_function is None or estimate.scope is OVERALL:
             assert f"{estimate.value:.3f} ({estimate.low:.3f}–{estimate.high:.3f})" in text, estimate
     assert text.rstrip().endswith("Research use only, not a medical device.")
 
@@ -75,7 +75,7 @@ def test_caveat_lists_its_classes_and_metrics() -> None:
     caveat = "the same in every resample: the interval is too narrow to trust"
     result = evaluate(random_predictions(60, classes=("a_b", "c")), n_resamples=0)
     estimates = tuple(
-        replace(estimate, caveat=caveat)
+        replace(estimate, caveats=(EstimateCaveat(caveat),))
         if estimate.metric == "auc" or (estimate.metric, estimate.scope) == ("f1", "a_b")
         else estimate
         for estimate in result.estimates

@@ -9,6 +9,7 @@ from sklearn import metrics as sk
 from lesionlens.core.errors import PredictionsError
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.predictions import Predictions, multilabel_predictions
+from lesionlens.evaluation.registry import OVERALL
 from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.evaluation.thresholds import (
     Thresholds,
@@ -78,7 +79,7 @@ def test_threshold_tuned_on_validation_applies_to_test() -> None:
     truth, predicted = test.label == "melanoma", test.scores[:, 1] >= threshold
     assert result.value("sensitivity", "melanoma") == pytest.approx(sk.recall_score(truth, predicted))
     assert result.value("specificity", "melanoma") == result.value("sensitivity", "other")
-    assert result.value("accuracy", "all") == pytest.approx(sk.accuracy_score(truth, predicted))
+    assert result.value("accuracy", OVERALL) == pytest.approx(sk.accuracy_score(truth, predicted))
     np.testing.assert_array_equal(result.confusion_matrix, sk.confusion_matrix(truth, predicted))
     assert result.estimate("sensitivity", "melanoma").low < result.value("sensitivity", "melanoma")
     assert (result.decision, result.thresholds) == ("thresholds", {"melanoma": threshold})
@@ -117,7 +118,7 @@ def test_each_class_but_the_other_has_a_threshold() -> None:
     assert predicted.tolist() == [[False, True, True], [True, False, False], [False, False, True]]
     # the first image has two predicted classes, which is incorrect
     result = evaluate(multilabel, n_resamples=0, decision=Thresholds({"m": 0.9, "s": 0.6}))
-    assert result.value("accuracy", "all") == pytest.approx(2 / 3)
+    assert result.value("accuracy", OVERALL) == pytest.approx(2 / 3)
     assert result.value("sensitivity", "m") == 1
 
 

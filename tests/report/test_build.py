@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lesionlens.core.errors import RunError
-from lesionlens.evaluation.registry import TABULATED_METRICS
+from lesionlens.evaluation.registry import OVERALL, TABULATED_METRICS
 from lesionlens.evaluation.result import read_evaluation
 from lesionlens.report.build import build_report
 
@@ -66,7 +66,7 @@ def test_page_has_the_metrics_of_the_evaluation(reported: Path) -> None:
     evaluation = read_evaluation(reported / "evaluation" / "test.json")
     for estimate in evaluation.estimates:
         if math.isnan(estimate.value) or (
-            estimate.metric not in TABULATED_METRICS and estimate.scope != "all"
+            estimate.metric not in TABULATED_METRICS and estimate.scope is not OVERALL
         ):
             continue
         assert f"{estimate.value:.3f}" in page.text, estimate

@@ -8,6 +8,7 @@ import pytest
 
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.registry import WEIGHTED
 from lesionlens.evaluation.thresholds import DecisionRule, Thresholds
 from lesionlens.report.content import class_rows, headline_metrics
 from lesionlens.report.load import RunData
@@ -71,7 +72,9 @@ def test_interval_needs_ten_lesions() -> None:
     assert set(intervals(simulate_evaluation(4, 5)).values()) == {TOO_FEW}
 
 
-@pytest.mark.parametrize(("n_resamples", "label"), [(50, TOO_FEW), (0, ("without interval", False))])
+@pytest.mark.parametrize(
+    ("n_resamples", "label"), [(50, ("interval not defined", False)), (0, ("without interval", False))]
+)
 def test_interval_without_width_is_not_shown(n_resamples: int, label: tuple[str, bool]) -> None:
     assert set(intervals(simulate_evaluation(30, 30, perfect=True, n_resamples=n_resamples)).values()) == {
         label
@@ -112,7 +115,7 @@ def test_averages_are_below_the_classes() -> None:
     assert (mean.name, weighted.name) == ("mean of classes", "weighted mean")
     assert mean.is_average
     assert weighted.is_average
-    assert weighted.cells[-1].value == f"{evaluation.value('f1', 'weighted'):.3f}"
+    assert weighted.cells[-1].value == f"{evaluation.value('f1', WEIGHTED):.3f}"
 
 
 def test_specificity_explanation_counts_false_positives() -> None:

@@ -204,7 +204,10 @@ def test_column_undefined_on_common_images_is_not_tested(tmp_path: Path) -> None
     values = {(row, "AUC"): [RunValue(run, None, 0.7, 0.7, 0.7) for run in range(2)] for row in "AB"}
     values["A", "AUC"] = [run._replace(value=0.8) for run in values["A", "AUC"]]
     (claim,) = evaluate_claims(results, values)
-    assert "not tested: the column is undefined on the images" in claim.note
+    assert (
+        "not tested: no p on the images that the compared runs have in common: no image of this class"
+        in claim.note
+    )
     assert (claim.verdict, claim.test) == ("same direction, not shown", "")
     assert math.isnan(claim.p)
 

@@ -183,7 +183,9 @@ def test_maps_are_those_of_the_test_images(results: TableResults) -> None:
     for column, key in (("CAM", ("iou", "cam")), ("pointing", ("pointing_game", "layer3"))):
         (value,) = run_values(results, "A", column)
         estimate = by_name[key]
-        assert value[2:5] == pytest.approx((estimate.value, estimate.low, estimate.high), abs=1e-5)
+        assert value[2:5] == pytest.approx(
+            (estimate.value, estimate.low, estimate.high), abs=1e-5, nan_ok=True
+        )
         assert value.measured_on == "test"
 
 

@@ -97,7 +97,7 @@ def test_columns_are_measures_of_classes_that_the_networks_score(name: str, ever
 
 
 def measured(metric: ColumnSpec, outputs: tuple[str, ...]) -> bool:
-    return metric.metric in METRICS and metric.class_name in METRICS[metric.metric].scopes(outputs)
+    return metric.metric in METRICS and metric.scope in METRICS[metric.metric].scopes(outputs)
 
 
 def of_a_map(metric: ColumnSpec, row: RowSpec) -> bool:

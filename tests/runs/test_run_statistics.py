@@ -11,6 +11,7 @@ from scipy import stats
 
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.registry import OVERALL
 from lesionlens.runs.run_statistics import (
     build_summary_table,
     markdown_page,
@@ -69,9 +70,13 @@ def test_one_run_has_no_std_and_no_run_no_mean() -> None:
 def test_summary_has_each_metric_and_class(tmp_path: Path) -> None:
     runs = {name: evaluation(seed) for seed, name in enumerate(("run-01", "run-02", "run-03"))}
     write_summary(tmp_path / "s.csv", summarize_runs(runs))
-    table = read_summary(tmp_path / "s.csv").set_index(["metric", "scope"])
-    for key in (("auc", "melanoma"), ("sensitivity", "none"), ("accuracy", "all")):
-        values = [result.value(*key) for result in runs.values()]
+    table = read_summary(tmp_path / "s.csv").set_index(["metric", "class", "aggregate"])
+    for key, scope in (
+        (("auc", "melanoma", ""), "melanoma"),
+        (("sensitivity", "none", ""), "none"),
+        (("accuracy", "", "all"), OVERALL),
+    ):
+        values = [result.value(key[0], scope) for result in runs.values()]
         assert table.loc[key, ["run-01", "run-02", "run-03"]].tolist() == pytest.approx(values)
         assert table.loc[key, "mean"] == pytest.approx(stdlib_statistics.fmean(values))
     assert set(table["n"]) == {3}
@@ -81,7 +86,7 @@ def test_page_and_short_table() -> None:
     table = summarize_runs({f"fold-{seed}": evaluation(seed) for seed in range(3)})
     text = markdown_page(table, title="g", split="test", num_runs=5)
     assert "Results on the test split over 3 of 5 runs." in text
-    row = table[(table["metric"] == "auc") & (table["scope"] == "melanoma")].iloc[0]
+    row = table[(table["metric"] == "auc") & (table["class"] == "melanoma")].iloc[0]
     low, high = f"{row['low']:.3f}", f"{row['high']:.3f}"
     assert f"| AUC | melanoma | {row['mean']:.3f} | {row['std']:.3f} |" in text
     assert f"{low} to {high} | 3 |" in text
@@ -95,8 +100,8 @@ def test_page_and_short_table() -> None:
 
 def test_short_table_of_several_classes_has_averages() -> None:
     table = build_summary_table(summarize_runs({"run-01": evaluation(0, ("a_class", "b_class", "c_class"))}))
-    assert not any("class" in cell and cell != "mean of classes" for cell in table.columns[1].cells)
-    assert "mean of classes" in list(table.columns[1].cells)
+    assert not any("class" in str(cell) and str(cell) != "mean of classes" for cell in table.columns[1].cells)
+    assert "mean of classes" in map(str, table.columns[1].cells)
 
 
 def test_intervals_of_fractions() -> None:

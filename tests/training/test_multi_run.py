@@ -216,7 +216,7 @@ def test_lost_run_is_trained_again(recipe: str, words: list[str], tmp_path: Path
     assert weights[0] != weights[1]
     splits = [multi_run_dir.run_dir(name).splits_csv.read_text() for name in names]
     assert splits[0] == splits[1]  # the split seed is the same for all runs
-    summary = read_summary(multi_run_dir.summary_csv).set_index(["metric", "scope"])
+    summary = read_summary(multi_run_dir.summary_csv).set_index(["metric", "aggregate"])
     for name in names:
         value = read_evaluation(multi_run_dir.run_dir(name).evaluation("test")).value("auc")
         assert summary.loc[("auc", "macro"), name] == pytest.approx(value)

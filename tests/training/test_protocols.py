@@ -9,6 +9,7 @@ import pytest
 
 from lesionlens.core.errors import DataError, ModelError, RecipeError
 from lesionlens.evaluation.predictions_io import read_predictions
+from lesionlens.evaluation.registry import MACRO
 from lesionlens.evaluation.result import read_evaluation
 from lesionlens.inference.predict import predict
 from lesionlens.models.saved_model import load_model
@@ -71,7 +72,7 @@ def test_two_tasks_are_evaluated_from_one_file(two_task_run: RunDir) -> None:
     assert not np.allclose(sums, 1)
     evaluation = read_evaluation(two_task_run.evaluation("test"))
     by_class = [evaluation.value("auc", name) for name in predictions.classes[1:]]
-    assert evaluation.value("auc", "macro") == pytest.approx(np.mean(by_class))
+    assert evaluation.value("auc", MACRO) == pytest.approx(np.mean(by_class))
 
 
 def test_saved_model_predicts_as_the_run(two_task_run: RunDir, isic: Path) -> None:

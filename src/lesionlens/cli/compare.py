@@ -35,7 +35,8 @@ def compare_command(
         typer.Option(
             "--metric",
             "-m",
-            help="Metric to compare, for example auc:melanoma, f1:macro or accuracy. Repeatable.",
+            help="Metric to compare, for example auc:melanoma, f1:macro or accuracy. Repeatable. "
+            "auc:class:macro is the AUC of a class called macro.",
         ),
     ] = None,
     common_images: Annotated[
@@ -67,20 +68,21 @@ def compare_command(
     from lesionlens.evaluation.comparison.tables import comparison_table
 
     names = _short_names(inputs)
-    keys = [_parse_metric(text) for text in metric or ()]
+    metrics = metric or ()
     models: tuple[Predictions, ...] = ()
     if any(path.is_dir() for path in inputs):
         _check_only_folders(inputs, context)
-        report = _compare_runs(inputs, names, keys, all_pairs)
+        report = _compare_runs(inputs, names, metrics, all_pairs)
     else:
         from lesionlens.evaluation.comparison.models import compare_models
+        from lesionlens.evaluation.registry import parse_metric_key
 
         models, caveats = _load_models(inputs, names, labels, task, other_class, common_images)
         rule = decision if threshold is None else _shared_threshold(threshold, decision, models[0])
         report = compare_models(
             models,
             names,
-            keys=keys,
+            keys=[parse_metric_key(text, models[0].classes) for text in metrics],
             all_pairs=all_pairs,
             n_resamples=bootstrap_samples,
             seed=seed,
@@ -130,11 +132,15 @@ def _load_models(
 
 
 def _compare_runs(
-    folders: Sequence[Path], names: Sequence[str], keys: "Sequence[tuple[str, str]]", all_pairs: bool
+    folders: Sequence[Path], names: Sequence[str], metrics: Sequence[str], all_pairs: bool
 ) -> "ComparisonReport":
-    from lesionlens.evaluation.comparison.runs import compare_runs
+    from lesionlens.evaluation.comparison.runs import common_classes, compare_runs
+    from lesionlens.evaluation.registry import parse_metric_key
 
-    return compare_runs([_read_group(folder) for folder in folders], names, keys=keys, all_pairs=all_pairs)
+    groups = [_read_group(folder) for folder in folders]
+    classes = common_classes(groups, names)
+    keys = [parse_metric_key(text, classes) for text in metrics]
+    return compare_runs(groups, names, keys=keys, all_pairs=all_pairs)
 
 
 def _read_group(path: Path) -> "dict[str, EvaluationResult]":
@@ -190,9 +196,3 @@ def _short_names(inputs: Sequence[Path]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     return [str(path) for path in inputs]
-
-
-def _parse_metric(text: str) -> tuple[str, str]:
-    """Parse METRIC or METRIC:SCOPE; the default scope is all images or the macro average."""
-    name, _, scope = text.partition(":")
-    return name, scope or ("all" if name in ("accuracy", "balanced_accuracy") else "macro")

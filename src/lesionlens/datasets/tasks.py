@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lesionlens.core.errors import DataError, unknown_name_message
-from lesionlens.core.taxonomy import canonical_or_raw
+from lesionlens.core.task_names import class_task, parse_task
 
 
 @dataclass(frozen=True)
@@ -83,32 +83,17 @@ def make_task(name: str, table_classes: Sequence[str]) -> ClassificationTask:
     classes = tuple(table_classes)
     if len(classes) < 2:
         raise DataError(f"a task needs two classes or more; the table has {list(classes)}")
-    if name == "all":
+    kind, names = parse_task(name, classes)
+    if kind == "all":
         return ClassificationTask(name, classes, {diagnosis: diagnosis for diagnosis in classes})
-    if name not in classes and "/" in name:
-        positive, negative = _parse_class_names(name, "/", classes)
-        mapping = {negative: negative, positive: positive}
-        return ClassificationTask(f"{positive}/{negative}", (negative, positive), mapping)
-    if name not in classes and "+" in name:
-        positives = _parse_class_names(name, "+", classes)
-        return _one_vs_rest("+".join(positives), positives, classes, multilabel=True)
-    (positive,) = _parse_class_names(name, None, classes)
-    return _one_vs_rest(positive, (positive,), classes)
-
-
-def _parse_class_names(text: str, separator: str | None, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the distinct classes in the name of a task."""
-    words = [text] if separator is None else text.split(separator)
-    names = tuple(word if word in classes else canonical_or_raw(word) for word in words)
-    for word, name in zip(words, names, strict=True):
-        if name not in classes:
-            raise DataError(unknown_name_message("task", word, ("all", *classes)))
-    if len(set(names)) < len(names) or (separator == "/" and len(names) != 2):
-        raise DataError(
-            f"{text!r} is not a task; use one class, ONE/OTHER for one against another, or ONE+OTHER for independent "
-            "scores"
+    if kind == "one-vs-one":
+        positive, negative = names
+        return ClassificationTask(
+            "/".join(names), (negative, positive), {negative: negative, positive: positive}
         )
-    return names
+    if kind == "multilabel":
+        return _one_vs_rest("+".join(names), names, classes, multilabel=True)
+    return _one_vs_rest(class_task(names[0], classes), names, classes)
 
 
 def _one_vs_rest(

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lesionlens.core.errors import PredictionsError, unknown_name_message
-from lesionlens.core.taxonomy import canonical_or_raw
+from lesionlens.core.errors import DataError, PredictionsError
+from lesionlens.core.task_names import parse_task
 from lesionlens.core.types import FloatArray, StrArray
 from lesionlens.evaluation.formatting import display_name
 from lesionlens.evaluation.metrics import safe_divide
@@ -13,9 +13,13 @@ from lesionlens.evaluation.predictions import OTHER_CLASS_NAMES, Predictions
 
 
 class BinaryTask(NamedTuple):
-    """Predictions of two classes, the positive class second, and their caveats."""
+    """Predictions of two classes, the positive class second; the classes of the task, and caveats.
+
+    ``classes`` are the class against the rest, or two classes, the positive one first; empty for ``all``.
+    """
 
     predictions: Predictions
+    classes: tuple[str, ...]
     caveats: tuple[str, ...]
 
 
@@ -30,7 +34,7 @@ def to_binary_task(predictions: Predictions, task: str) -> BinaryTask:
         A class against the rest (``melanoma``): its score is unchanged, and the rest has one minus it. Or a class
         against another (``seborrheic_keratosis/nevus``): only the images of these two classes, with the scores
         a / (a + b), the probabilities given that no other class is possible; 0.5 if both are 0. ``all`` returns the
-        predictions unchanged.
+        predictions unchanged. ``class:NAME`` is always the class of this name against the rest (see `parse_task`).
 
     Raises
     ------
@@ -44,23 +48,17 @@ def to_binary_task(predictions: Predictions, task: str) -> BinaryTask:
     >>> binary.classes, binary.label.tolist(), binary.scores.tolist()
     (('other', 'a'), ['other'], [[0.8, 0.2]])
     """
-    if task == "all":
-        return BinaryTask(predictions, ())
-    names = [_resolve_task_class(name, predictions) for name in task.split("/")]
-    if len(names) == 1:
-        return BinaryTask(_one_vs_rest(predictions, names[0]), ())
-    if len(names) != 2 or names[0] == names[1]:
-        raise PredictionsError(
-            f"the task is {task!r}; allowed are all, CLASS, or CLASS/OTHER of two different classes"
-        )
-    return _one_vs_one(predictions, *names)
-
-
-def _resolve_task_class(name: str, predictions: Predictions) -> str:
-    class_name = name if name in predictions.classes else canonical_or_raw(name)
-    if class_name not in predictions.classes:
-        raise PredictionsError(unknown_name_message("task", name, ("all", *predictions.classes)))
-    return class_name
+    try:
+        kind, classes = parse_task(task, predictions.classes)
+    except DataError as error:
+        raise PredictionsError(str(error)) from error
+    if kind == "multilabel":
+        raise PredictionsError(f"the task is {task!r}; allowed are all, CLASS, or CLASS/OTHER of two classes")
+    if kind == "one-vs-one":
+        return _one_vs_one(predictions, *classes)
+    if kind == "one-vs-rest":
+        return BinaryTask(_one_vs_rest(predictions, *classes), classes, ())
+    return BinaryTask(predictions, (), ())
 
 
 def _one_vs_rest(predictions: Predictions, positive: str) -> Predictions:
@@ -85,7 +83,7 @@ def _one_vs_one(predictions: Predictions, positive: str, negative: str) -> Binar
         f"{excluded} of {len(included)} images are neither {display_name(positive)} nor {display_name(negative)} and "
         "are excluded."
     )
-    return BinaryTask(binary, (caveat,) if excluded else ())
+    return BinaryTask(binary, (positive, negative), (caveat,) if excluded else ())
 
 
 def _binary_predictions(

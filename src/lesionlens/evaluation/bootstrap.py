@@ -17,6 +17,8 @@ from lesionlens.evaluation.thresholds import DecisionRule
 
 CHUNK_SIZE = 1_000_000  # image weights in memory at a time: 8 MB for each array that a metric needs
 
+ROUNDING_TOLERANCE = 1e-12  # resampled values that differ by less are equal
+
 
 class Interval(NamedTuple):
     """Bounds of a percentile interval, and the fraction of resamples in which the metric is undefined."""
@@ -100,11 +102,14 @@ def _sample_with_replacement(group: NDArray[np.intp], rng: np.random.Generator) 
 def percentile_interval(values: FloatArray, *, confidence: float = 0.95) -> Interval:
     """Return the central ``confidence`` of the resampled values, (r,), that are defined.
 
-    Both bounds are NaN if no value is defined.
+    Both bounds are NaN if no value is defined, and if they are equal: an interval of width zero claims that the value
+    is known exactly.
     """
     defined = values[~np.isnan(values)]
     if not len(defined):
         return Interval(np.nan, np.nan, 1.0)
     tail = (1 - confidence) / 2
     low, high = np.quantile(defined, [tail, 1 - tail])
+    if high - low < ROUNDING_TOLERANCE:
+        low = high = np.nan
     return Interval(float(low), float(high), 1 - len(defined) / len(values))

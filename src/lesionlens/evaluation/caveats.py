@@ -1,14 +1,14 @@
 """Caveats of an evaluation: what limits its numbers, for its predictions and for its estimates."""
 
-import re
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from lesionlens.core.types import BoolArray
 from lesionlens.evaluation.formatting import display_name, format_scope
 from lesionlens.evaluation.predictions import Predictions, format_examples, other_class_score
-from lesionlens.evaluation.registry import METRICS
-from lesionlens.evaluation.result import CAVEAT_SEPARATOR, EvaluationResult
+from lesionlens.evaluation.registry import METRICS, Scope
+from lesionlens.evaluation.result import NUMBER_PLACEHOLDER, EvaluationResult
 from lesionlens.evaluation.thresholds import Thresholds
 
 _SUM_TOLERANCE = 1e-3  # scores written with three digits still sum to one
@@ -101,9 +101,6 @@ def _tied_scores_caveat(predictions: Predictions) -> str:
     )
 
 
-_NUMBER_PATTERN = re.compile(r"\d+")
-
-
 def grouped_caveats(evaluation: EvaluationResult) -> list[str]:
     """Return each distinct caveat of the estimates once, with the classes and metrics that it applies to.
 
@@ -111,20 +108,17 @@ def grouped_caveats(evaluation: EvaluationResult) -> list[str]:
     images are omitted: `dataset_caveats` lists them.
     """
     absent = {name for name, count in zip(evaluation.classes, evaluation.support, strict=True) if not count}
-    texts: dict[str, list[str]] = {}
-    metrics_by_scope: dict[str, dict[str, list[str]]] = {}
+    numbers: dict[str, list[int]] = {}
+    metrics_by_scope: dict[str, dict[Scope, list[str]]] = {}
     for estimate in evaluation.estimates:
-        if not estimate.caveat or estimate.scope in absent:
-            continue
-        for text in estimate.caveat.split(CAVEAT_SEPARATOR):
-            pattern = _NUMBER_PATTERN.sub("#", text)
-            texts.setdefault(pattern, []).append(text)
-            by_scope = metrics_by_scope.setdefault(pattern, {})
+        for caveat in () if estimate.scope in absent else estimate.caveats:
+            numbers.setdefault(caveat.text, []).extend([] if caveat.number is None else [caveat.number])
+            by_scope = metrics_by_scope.setdefault(caveat.text, {})
             by_scope.setdefault(estimate.scope, []).append(METRICS[estimate.metric].title)
-    return [_format_caveat(similar, metrics_by_scope[pattern]) for pattern, similar in texts.items()]
+    return [_format_caveat(text, numbers[text], scopes) for text, scopes in metrics_by_scope.items()]
 
 
-def _format_caveat(texts: list[str], metrics_by_scope: dict[str, list[str]]) -> str:
+def _format_caveat(text: str, numbers: Sequence[int], metrics_by_scope: Mapping[Scope, list[str]]) -> str:
     """Join the classes to which a caveat applies for the same metrics."""
     scopes_by_metrics: dict[str, list[str]] = {}
     for scope, metrics in metrics_by_scope.items():
@@ -132,21 +126,17 @@ def _format_caveat(texts: list[str], metrics_by_scope: dict[str, list[str]]) -> 
     applies_to = "; ".join(
         f"{', '.join(scopes)} ({metrics})" for metrics, scopes in scopes_by_metrics.items()
     )
-    text = _merge_numbers(texts)
+    text = text.replace(NUMBER_PLACEHOLDER, _format_range(numbers)) if numbers else text
     return f"{text[0].upper()}{text[1:]}. Applies to {applies_to}."
 
 
-def _merge_numbers(texts: list[str]) -> str:
-    """Merge texts that differ only in their numbers.
+def _format_range(numbers: Sequence[int]) -> str:
+    """Return the smallest and the largest number.
 
     Examples
     --------
-    >>> _merge_numbers(["few lesions (7)", "few lesions (2)"])
-    'few lesions (2–7)'
+    >>> _format_range([7, 2]), _format_range([3, 3])
+    ('2–7', '3')
     """
-    columns = zip(*(map(int, _NUMBER_PATTERN.findall(text)) for text in texts), strict=True)
-    ranges = [
-        f"{min(numbers)}" if min(numbers) == max(numbers) else f"{min(numbers)}–{max(numbers)}"
-        for numbers in columns
-    ]
-    return _NUMBER_PATTERN.sub(lambda _: ranges.pop(0), texts[0])
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low}–{high}"

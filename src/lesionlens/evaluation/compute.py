@@ -13,7 +13,7 @@ from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.registry import MACRO, METRICS, OVERALL, Average, MetricKey
 from lesionlens.evaluation.thresholds import DecisionRule, is_correct, predict_labels
 
-ValuesByMetric = dict[tuple[str, str], FloatArray]
+ValuesByMetric = dict[MetricKey, FloatArray]
 
 _CLASS_COUNTS = {"support": metrics.support, "predicted_positive": metrics.predicted_positive}
 
@@ -24,8 +24,8 @@ class MetricValues(NamedTuple):
     Attributes
     ----------
     values
-        Value by (metric, class or "all"), each (…,). Includes "support" and "predicted_positive", the number of images
-        of each class and predicted to be of each class.
+        Value by metric and class, or metric and `OVERALL`, each (…,). Includes "support" and
+        "predicted_positive", the number of images of each class and predicted to be of each class.
     sweeps
         One threshold sweep per class.
     """

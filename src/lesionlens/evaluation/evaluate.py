@@ -1,5 +1,6 @@
 """Evaluate predictions against the ground truth: every metric with a confidence interval over lesions."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,13 +20,20 @@ from lesionlens.evaluation.formatting import display_name
 from lesionlens.evaluation.metrics import ClassCurves, compute_class_curves
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.registry import METRICS, OVERALL, Average, Metric, MetricKey
-from lesionlens.evaluation.result import CAVEAT_SEPARATOR, Estimate, EvaluationResult
+from lesionlens.evaluation.result import NUMBER_PLACEHOLDER, Estimate, EstimateCaveat, EvaluationResult
 from lesionlens.evaluation.thresholds import DecisionRule, Thresholds, check_decision_rule, predict_labels
 
 __all__ = ["Estimate", "EvaluationResult", "evaluate"]
 
 _MAX_UNDEFINED_FRACTION = 0.05  # of the resamples; more are reported in a caveat
 _MIN_LESIONS = 10
+
+_ALL_WRONG = EstimateCaveat("no image of this class: every prediction of it is wrong")
+_FEW_LESIONS = EstimateCaveat(f"few lesions ({NUMBER_PLACEHOLDER}): the interval is a rough guide only")
+_UNDEFINED_RESAMPLES = EstimateCaveat(
+    f"undefined in {NUMBER_PLACEHOLDER} % of the resamples, which the interval excludes"
+)
+_UNVARIED = EstimateCaveat("the same in (nearly) every resample: there is no interval")
 
 
 def evaluate(
@@ -62,7 +70,7 @@ def evaluate(
         No image has a label, an option is out of its range, or thresholds or a task do not match the classes.
     """
     _check_options(n_resamples, confidence)
-    predictions, task_caveats = to_binary_task(predictions, task)
+    predictions, task_classes, task_caveats = to_binary_task(predictions, task)
     check_decision_rule(decision, predictions)
     labeled = _select_labeled(predictions)
     thresholds = decision if isinstance(decision, Thresholds) else None
@@ -73,15 +81,16 @@ def evaluate(
         resampled = bootstrap_metrics(labeled, n_resamples=n_resamples, seed=seed, decision=decision)
     resampled_values = None if resampled is None else resampled.values
     support, lesion_support = _class_support(labeled)
+    estimates = build_estimates(labeled, point.values, resampled_values, confidence=confidence)
     return EvaluationResult(
         classes=labeled.classes,
-        estimates=build_estimates(labeled, point.values, resampled_values, confidence=confidence),
+        estimates=estimates,
         confusion_matrix=_confusion_matrix(labeled, single_label),
         support=support,
         lesion_support=lesion_support,
         n_images=len(labeled),
         n_lesions=len(np.unique(labeled.lesion_id)),
-        curves=_curves_by_class(labeled, point, resampled, confidence),
+        curves=_curves_by_class(labeled, point, resampled, estimates, confidence),
         caveats=(
             *task_caveats,
             *dataset_caveats(predictions, uses_argmax=single_label == "argmax"),
@@ -91,7 +100,7 @@ def evaluate(
         n_resamples=n_resamples,
         seed=seed,
         decision="thresholds" if isinstance(decision, Thresholds) else decision,
-        task=task,
+        task=task_classes,
         thresholds=dict(thresholds.values) if thresholds else {},
         threshold_rule=thresholds.rule if thresholds else "",
     )
@@ -115,7 +124,7 @@ def build_estimates(
             for name in predictions.classes
         ),
         *(builder.average_estimate(metric, average) for metric in metrics for average in metric.averages),
-        *(builder.estimate((metric.name, OVERALL)) for metric in metrics if metric.overall_function),
+        *(builder.overall_estimate(metric) for metric in metrics if metric.overall_function),
     )
 
 
@@ -132,57 +141,85 @@ class _EstimateBuilder(NamedTuple):
         key = metric.name, class_name
         of_class = self.predictions.label == class_name
         n_positive, n_negative = int(of_class.sum()), int((~of_class).sum())
-        n_lesions = len(np.unique(self.predictions.lesion_id[of_class]))
         if "predictions" in metric.requires and not n_positive and self.point[key] == 0:
-            caveat = "no image of this class: every prediction of it is wrong"
-            return Estimate(*key, 0.0, np.nan, np.nan, caveat)
+            return Estimate(*key, 0.0, np.nan, np.nan, (_ALL_WRONG,))
         if np.isnan(self.point[key]):
-            return self.estimate(key, metric.undefined_reason(n_positive=n_positive, n_negative=n_negative))
+            reason = metric.undefined_reason(n_positive=n_positive, n_negative=n_negative)
+            return self.estimate(key, EstimateCaveat(reason))
+        n_lesions, n_other_lesions = (
+            len(np.unique(self.predictions.lesion_id[images])) for images in (of_class, ~of_class)
+        )
+        if reason := metric.unvaried_reason(n_lesions=n_lesions, n_other_lesions=n_other_lesions):
+            return Estimate(*key, float(self.point[key]), np.nan, np.nan, self._if_resampled(reason))
         if 0 < n_lesions < _MIN_LESIONS and metric.depends_on_class_images:
-            return self.estimate(key, f"few lesions ({n_lesions}): the interval is a rough guide only")
+            return self.estimate(key, _FEW_LESIONS._replace(number=n_lesions))
         return self.estimate(key)
 
     def average_estimate(self, metric: Metric, average: Average) -> Estimate:
         """Return the estimate of an average over the classes in which the metric is defined."""
         key, all_classes = (metric.name, average.scope), self.predictions.classes
-        present = set(map(str, self.predictions.label)) - {self.predictions.other_class}
         classes = tuple(
-            name
-            for name in all_classes
-            if name in present and not np.isnan(self.point[metric.averaged, name])
+            name for name in self.present_classes() if not np.isnan(self.point[metric.averaged, name])
         )
         if not classes:
-            return Estimate(*key, np.nan, np.nan, np.nan, "not defined for any class")
-        excluded = [display_name(name) for name in all_classes if name not in classes]
-        caveat = f"over {len(classes)} of {len(all_classes)} classes, without {', '.join(excluded)}"
+            return Estimate(*key, np.nan, np.nan, np.nan, (EstimateCaveat("not defined for any class"),))
+        caveats = []
+        if excluded := [display_name(name) for name in all_classes if name not in classes]:
+            text = f"over {len(classes)} of {len(all_classes)} classes, without {', '.join(excluded)}"
+            caveats.append(EstimateCaveat(text))
+        if METRICS[metric.averaged].depends_on_class_images:
+            caveats += self._single_lesion_caveats(classes)
         value = average_over_classes(self.point, metric.averaged, average, classes)
         resampled = (
             average_over_classes(self.resampled, metric.averaged, average, classes)
             if self.resampled
             else None
         )
-        return _make_estimate(key, value, resampled, self.confidence, caveat if excluded else "")
+        return _make_estimate(key, value, resampled, self.confidence, caveats)
 
-    def estimate(self, key: MetricKey, caveat: str = "") -> Estimate:
+    def overall_estimate(self, metric: Metric) -> Estimate:
+        """Return the estimate of a metric of all images."""
+        caveats = self._single_lesion_caveats(self.present_classes()) if metric.kind == "overall" else ()
+        return self.estimate((metric.name, OVERALL), *caveats)
+
+    def estimate(self, key: MetricKey, *caveats: EstimateCaveat) -> Estimate:
         """Return the estimate of a class or of all images."""
         resampled = self.resampled[key] if self.resampled else None
-        return _make_estimate(key, self.point[key], resampled, self.confidence, caveat)
+        return _make_estimate(key, self.point[key], resampled, self.confidence, caveats)
+
+    def present_classes(self) -> tuple[str, ...]:
+        """Return the classes that have images, without the other class."""
+        present = set(map(str, self.predictions.label)) - {self.predictions.other_class}
+        return tuple(name for name in self.predictions.classes if name in present)
+
+    def _single_lesion_caveats(self, classes: Sequence[str]) -> tuple[EstimateCaveat, ...]:
+        """Return a caveat about classes with one lesion, which contribute nothing to the width of an interval."""
+        lesions = {
+            name: np.unique(self.predictions.lesion_id[self.predictions.label == name]) for name in classes
+        }
+        single = [display_name(name) for name in classes if len(lesions[name]) == 1]
+        text = f"only one lesion of {', '.join(single)}: the interval is too narrow"
+        return self._if_resampled(text) if single and len(single) < len(classes) else ()
+
+    def _if_resampled(self, text: str) -> tuple[EstimateCaveat, ...]:
+        return (EstimateCaveat(text),) if self.resampled else ()
 
 
 def _make_estimate(
-    key: MetricKey, value: FloatArray, resampled: FloatArray | None, confidence: float, caveat: str
+    key: MetricKey,
+    value: FloatArray,
+    resampled: FloatArray | None,
+    confidence: float,
+    caveats: Sequence[EstimateCaveat],
 ) -> Estimate:
     if resampled is None or np.isnan(value):
-        return Estimate(*key, float(value), np.nan, np.nan, caveat)
+        return Estimate(*key, float(value), np.nan, np.nan, tuple(caveats))
     interval = percentile_interval(resampled, confidence=confidence)
-    caveats = [caveat] if caveat else []
+    if np.isnan(interval.low) and interval.undefined_fraction < 1:
+        return Estimate(*key, float(value), np.nan, np.nan, (*caveats, _UNVARIED))
     if interval.undefined_fraction > _MAX_UNDEFINED_FRACTION:
-        caveats.append(
-            f"undefined in {interval.undefined_fraction:.0%} of the resamples, which the interval excludes"
-        )
-    if interval.low == interval.high:
-        caveats.append("the same in every resample: the interval is too narrow to trust")
-    return Estimate(*key, float(value), interval.low, interval.high, CAVEAT_SEPARATOR.join(caveats))
+        caveats = (*caveats, _UNDEFINED_RESAMPLES._replace(number=round(100 * interval.undefined_fraction)))
+    return Estimate(*key, float(value), interval.low, interval.high, tuple(caveats))
 
 
 def _check_options(n_resamples: int, confidence: float) -> None:
@@ -224,11 +261,21 @@ def _confusion_matrix(labeled: Predictions, decision: DecisionRule) -> tuple[tup
 
 
 def _curves_by_class(
-    labeled: Predictions, point: MetricValues, resampled: BootstrapMetrics | None, confidence: float
+    labeled: Predictions,
+    point: MetricValues,
+    resampled: BootstrapMetrics | None,
+    estimates: Sequence[Estimate],
+    confidence: float,
 ) -> dict[str, ClassCurves]:
+    """Return the curves of each class that has an AUC, with a band if that has an interval."""
+    has_interval = {
+        estimate.scope: not np.isnan(estimate.low) for estimate in estimates if estimate.metric == "auc"
+    }
     return {
         name: compute_class_curves(
-            point.sweeps[k], resampled.tpr_curves[k] if resampled else None, confidence=confidence
+            point.sweeps[k],
+            resampled.tpr_curves[k] if resampled and has_interval[name] else None,
+            confidence=confidence,
         )
         for k, name in enumerate(labeled.classes)
         if not np.isnan(point.values["auc", name])

@@ -2,12 +2,12 @@
 
 import math
 
-from lesionlens.evaluation.registry import MACRO, OVERALL, WEIGHTED, metric_title
+from lesionlens.evaluation.registry import MACRO, OVERALL, WEIGHTED, Aggregate, Scope, metric_title
 from lesionlens.evaluation.result import Estimate, EvaluationResult
 
 UNDEFINED_SYMBOL = "–"
 MACRO_LABEL, WEIGHTED_LABEL = "mean of classes", "weighted mean"
-SCOPE_LABELS = {MACRO: MACRO_LABEL, WEIGHTED: WEIGHTED_LABEL, OVERALL: "all images"}
+SCOPE_LABELS: dict[Aggregate, str] = {MACRO: MACRO_LABEL, WEIGHTED: WEIGHTED_LABEL, OVERALL: "all images"}
 
 
 def display_name(name: str) -> str:
@@ -21,38 +21,48 @@ def display_name(name: str) -> str:
     return name.replace("_", " ")
 
 
-def format_scope(scope: str) -> str:
+def figure_label(text: str) -> str:
+    r"""Return a text for a figure, in which matplotlib would typeset text between two dollar signs as mathematics.
+
+    Examples
+    --------
+    >>> figure_label("$a$")
+    '\\$a\\$'
+    """
+    return text.replace("$", r"\$")
+
+
+def format_scope(scope: Scope) -> str:
     """Return the name of an average, of all images or of a class.
 
     Examples
     --------
-    >>> format_scope("macro"), format_scope("basal_cell_carcinoma")
-    ('mean of classes', 'basal cell carcinoma')
+    >>> format_scope(MACRO), format_scope("basal_cell_carcinoma"), format_scope("macro")
+    ('mean of classes', 'basal cell carcinoma', 'macro')
     """
-    return SCOPE_LABELS.get(scope, display_name(scope))
+    return display_name(scope) if isinstance(scope, str) else SCOPE_LABELS[scope]
 
 
-def format_metric(metric: str, scope: str) -> str:
+def format_metric(metric: str, scope: Scope) -> str:
     """Return the title of a metric with its scope.
 
     Examples
     --------
-    >>> format_metric("auc", "melanoma"), format_metric("accuracy", "all")
+    >>> format_metric("auc", "melanoma"), format_metric("accuracy", OVERALL)
     ('AUC, melanoma', 'Accuracy')
     """
     title = metric_title(metric)
-    return title if scope == OVERALL else f"{title}, {format_scope(scope)}"
+    return title if scope is OVERALL else f"{title}, {format_scope(scope)}"
 
 
-def task_label(task: str) -> str:
-    """Return a binary task in words.
+def task_label(positive: str, negative: str = "") -> str:
+    """Return a binary task in words; without ``negative``, the class against the rest.
 
     Examples
     --------
-    >>> task_label("melanoma"), task_label("seborrheic_keratosis/nevus")
+    >>> task_label("melanoma"), task_label("seborrheic_keratosis", "nevus")
     ('melanoma against the rest', 'seborrheic keratosis against nevus')
     """
-    positive, _, negative = task.partition("/")
     return f"{display_name(positive)} against {display_name(negative) if negative else 'the rest'}"
 
 

@@ -15,7 +15,12 @@ from matplotlib.figure import Figure
 
 from lesionlens.core.fileio import atomic_write
 from lesionlens.core.types import FloatArray
-from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, display_name, format_with_interval
+from lesionlens.evaluation.formatting import (
+    UNDEFINED_SYMBOL,
+    display_name,
+    figure_label,
+    format_with_interval,
+)
 from lesionlens.evaluation.metrics import ClassCurves
 from lesionlens.evaluation.registry import METRICS
 from lesionlens.evaluation.result import EvaluationResult
@@ -151,7 +156,9 @@ def _set_panel_title(axes: Axes, evaluation: EvaluationResult, metric: str, clas
         value = evaluation.estimate("auc", class_name).caveat
     k = evaluation.classes.index(class_name)
     sizes = f"{evaluation.support[k]:,} images, {evaluation.lesion_support[k]:,} lesions"
-    axes.set_title(display_name(class_name), fontsize=NORMAL_FONT, fontweight="bold", loc="left", pad=25)
+    axes.set_title(
+        figure_label(display_name(class_name)), fontsize=NORMAL_FONT, fontweight="bold", loc="left", pad=25
+    )
     axes.text(-0.01, 1.04, f"{value}\n{sizes}", va="bottom", fontsize=SMALL_FONT, linespacing=1.3)
 
 
@@ -188,7 +195,7 @@ def confusion_figure(evaluation: EvaluationResult) -> Figure:
         _annotate_cell(
             axes, (row, column), int(counts[row, column]), fractions[row, column], empty=not totals[row, 0]
         )
-    names = [display_name(name) for name in evaluation.classes]
+    names = [figure_label(display_name(name)) for name in evaluation.classes]
     axes.set_xticks(range(k), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=SMALL_FONT)
     with_totals = [f"{name} ({total:,})" for name, total in zip(names, totals[:, 0], strict=True)]
     axes.set_yticks(range(k), with_totals, fontsize=SMALL_FONT)

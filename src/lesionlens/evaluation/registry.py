@@ -5,16 +5,34 @@ To add a metric, write its function in `lesionlens.evaluation.metrics` and appen
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Literal, NamedTuple
 
 from lesionlens.core.errors import ComparisonError, unknown_name_message
+from lesionlens.core.task_names import CLASS_PREFIX
+from lesionlens.core.taxonomy import match_class
 from lesionlens.core.types import FloatArray
 from lesionlens.evaluation import metrics
 
-MACRO, WEIGHTED, OVERALL = "macro", "weighted", "all"
 
-MetricKey = tuple[str, str]
-"""Name of a metric and its scope: a class, "macro", "weighted" or "all"."""
+class Aggregate(Enum):
+    """What a value summarizes in place of one class; unlike its text, it is never equal to the name of a class."""
+
+    MACRO = "macro"  # mean over classes
+    WEIGHTED = "weighted"  # mean over classes, weighted by images
+    OVERALL = "all"  # all images together
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+MACRO, WEIGHTED, OVERALL = Aggregate.MACRO, Aggregate.WEIGHTED, Aggregate.OVERALL
+
+Scope = str | Aggregate
+"""A class by its name, or an aggregate."""
+
+MetricKey = tuple[str, Scope]
+"""Name of a metric and its scope."""
 
 Requirement = Literal["positives", "negatives", "predictions"]
 """Images without which a class's value is undefined: of the class, of another class, predicted to be of the class."""
@@ -32,12 +50,12 @@ class Average(NamedTuple):
     Attributes
     ----------
     scope
-        Name of the average: "macro" or "weighted".
+        The average: `Aggregate.MACRO` or `Aggregate.WEIGHTED`.
     weights
         Count by which classes are weighted, "support" or "predicted_positive"; "" weights all classes equally.
     """
 
-    scope: str
+    scope: Aggregate
     weights: str = ""
 
 
@@ -114,7 +132,20 @@ class Metric:
         missing = (requirement for requirement in self.requires if not counts.get(requirement, 0))
         return _UNDEFINED_WITHOUT[next(missing, "predictions")]
 
-    def scopes(self, classes: Iterable[str] = ()) -> tuple[str, ...]:
+    def unvaried_reason(self, *, n_lesions: int, n_other_lesions: int) -> str:
+        """Return why the value of a class cannot vary over lesions, given those of the class and of others; or ""."""
+        if self.depends_on_class_images and n_lesions == 1:
+            return "only one lesion of this class: there is no interval"
+        if "negatives" in self.requires and n_other_lesions == 1:
+            return "only one lesion of another class: there is no interval"
+        return ""
+
+    @property
+    def default_scope(self) -> Scope:
+        """All images if the metric has a value for them, otherwise its first average."""
+        return OVERALL if self.overall_function else self.averages[0].scope
+
+    def scopes(self, classes: Iterable[str] = ()) -> tuple[Scope, ...]:
         """Return the scopes in which the metric is reported for predictions of these classes."""
         per_class = tuple(classes) if self.class_function else ()
         overall = (OVERALL,) if self.overall_function else ()
@@ -245,9 +276,46 @@ def get_metric(name: str) -> Metric:
 def check_metric_keys(keys: Sequence[MetricKey], classes: Sequence[str]) -> None:
     """Raise a ComparisonError if a metric does not exist or is not reported for a scope."""
     for name, scope in keys:
-        allowed = set(get_metric(name).scopes(classes))
+        allowed = get_metric(name).scopes(classes)
         if scope not in allowed:
-            raise ComparisonError(unknown_name_message(f"{name} of", scope, allowed))
+            raise ComparisonError(unknown_name_message(f"{name} of", str(scope), map(str, allowed)))
+
+
+def parse_metric_key(text: str, classes: Sequence[str]) -> MetricKey:
+    """Parse ``METRIC``, ``METRIC:SCOPE`` or ``METRIC:class:CLASS``.
+
+    Parameters
+    ----------
+    text
+        Metric and scope: ``macro``, ``weighted``, ``all``, or a class in any spelling. After ``class:`` every name is a
+        class, also ``macro``.
+    classes
+        Names of the classes.
+
+    Raises
+    ------
+    ComparisonError
+        The metric does not exist, or is not reported for the scope.
+
+    Examples
+    --------
+    >>> parse_metric_key("auc:MEL", ["melanoma", "macro"]), parse_metric_key("auc:class:macro", ["melanoma", "macro"])
+    (('auc', 'melanoma'), ('auc', 'macro'))
+    >>> parse_metric_key("auc", ["a", "b"]), parse_metric_key("accuracy", ["a", "b"])
+    (('auc', <Aggregate.MACRO: 'macro'>), ('accuracy', <Aggregate.OVERALL: 'all'>))
+    """
+    name, _, scope_text = text.partition(":")
+    scope = parse_scope(scope_text, classes) if scope_text else get_metric(name).default_scope
+    check_metric_keys([(name, scope)], classes)
+    return name, scope
+
+
+def parse_scope(text: str, classes: Sequence[str]) -> Scope:
+    """Parse an aggregate or a class (see `parse_metric_key`); a text that is neither is returned unchanged."""
+    if text in {str(aggregate) for aggregate in Aggregate}:
+        return Aggregate(text)
+    name = text.removeprefix(CLASS_PREFIX)
+    return text if text in classes else match_class(name, classes) or name
 
 
 def metric_title(name: str) -> str:

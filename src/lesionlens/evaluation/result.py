@@ -2,17 +2,40 @@
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lesionlens.core.errors import PredictionsError, unknown_name_message
 from lesionlens.core.fileio import write_text
 from lesionlens.core.json_file import to_json_text
 from lesionlens.evaluation.metrics import ClassCurves
+from lesionlens.evaluation.registry import MACRO, Aggregate, Scope
 
-EVALUATION_FORMAT = "lesionlens-evaluation/3"
-CAVEAT_SEPARATOR = "; "  # between the caveats of one estimate
+EVALUATION_FORMAT = "lesionlens-evaluation/4"
+CAVEAT_SEPARATOR = "; "  # between the caveats of one estimate, where they are shown in one line
+
+
+class EstimateCaveat(NamedTuple):
+    """Reason for an undefined value or interval, or a limit of it.
+
+    Attributes
+    ----------
+    text
+        The caveat, with `NUMBER_PLACEHOLDER` in place of ``number``.
+    number
+        Number in which caveats of the same text may differ; None if there is none.
+    """
+
+    text: str
+    number: int | None = None
+
+    def __str__(self) -> str:
+        return self.text if self.number is None else self.text.replace(NUMBER_PLACEHOLDER, str(self.number))
+
+
+NUMBER_PLACEHOLDER = "{number}"
 
 
 @dataclass(frozen=True)
@@ -24,19 +47,47 @@ class Estimate:
     metric
         Name of the metric (see `lesionlens.evaluation.registry.METRICS`).
     scope
-        Name of a class, "macro" (mean over classes), "weighted" (mean weighted by images) or "all" (all images).
+        Name of a class, or an `Aggregate`: mean over classes, mean weighted by images, or all images.
     value, low, high
         Value and bounds of its interval; NaN where undefined.
-    caveat
-        Reason for an undefined value, or limits of the interval; "" if there are none.
+    caveats
+        Reasons for an undefined value or interval, and limits of the interval.
     """
 
     metric: str
-    scope: str
+    scope: Scope
     value: float
     low: float
     high: float
-    caveat: str = ""
+    caveats: tuple[EstimateCaveat, ...] = ()
+
+    @property
+    def caveat(self) -> str:
+        """All caveats in one line; "" if there are none."""
+        return CAVEAT_SEPARATOR.join(map(str, self.caveats))
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the fields for JSON, with the class and the aggregate apart: one of them is null."""
+        is_class = isinstance(self.scope, str)
+        return {
+            "metric": self.metric,
+            "class": self.scope if is_class else None,
+            "aggregate": None if is_class else str(self.scope),
+            **{name: getattr(self, name) for name in ("value", "low", "high")},
+            "caveats": [caveat._asdict() for caveat in self.caveats],
+        }
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> "Estimate":
+        """Return the estimate of a record that `to_record` returned."""
+        fields = _none_to_nan(record)
+        class_name, aggregate = record["class"], record["aggregate"]
+        return cls(
+            metric=fields["metric"],
+            scope=Aggregate(aggregate) if class_name is None else class_name,
+            **{name: fields[name] for name in ("value", "low", "high")},
+            caveats=tuple(EstimateCaveat(**caveat) for caveat in record["caveats"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -65,7 +116,8 @@ class EvaluationResult:
     decision
         Decision rule: "argmax", "isic" or "thresholds".
     task
-        Task that the predictions were reduced to: "all", a class against the rest, or "CLASS/OTHER".
+        Classes of the binary task that the predictions were reduced to: the class against the rest, or two classes, the
+        positive one first; empty if there is none.
     thresholds, threshold_rule
         Threshold by class and how the thresholds were set; empty under the other decision rules.
     """
@@ -83,11 +135,11 @@ class EvaluationResult:
     n_resamples: int
     seed: int
     decision: str
-    task: str = "all"
+    task: tuple[str, ...] = ()
     thresholds: dict[str, float] = field(default_factory=dict)
     threshold_rule: str = ""
 
-    def estimate(self, metric: str, scope: str) -> Estimate:
+    def estimate(self, metric: str, scope: Scope) -> Estimate:
         """Return the estimate of a metric in a scope.
 
         Raises
@@ -100,16 +152,17 @@ class EvaluationResult:
             raise PredictionsError(unknown_name_message("metric", metric, names))
         by_scope = {estimate.scope: estimate for estimate in self.estimates if estimate.metric == metric}
         if scope not in by_scope:
-            raise PredictionsError(unknown_name_message(f"{metric} of", scope, by_scope))
+            raise PredictionsError(_unknown_scope_message(metric, scope, by_scope))
         return by_scope[scope]
 
-    def value(self, metric: str, scope: str = "macro") -> float:
+    def value(self, metric: str, scope: Scope = MACRO) -> float:
         """Return the value of a metric in a scope."""
         return self.estimate(metric, scope).value
 
     def to_json(self) -> str:
         """Serialize to JSON; undefined numbers are null."""
-        return to_json_text({"format": EVALUATION_FORMAT, **asdict(self)})
+        estimates = [estimate.to_record() for estimate in self.estimates]
+        return to_json_text({"format": EVALUATION_FORMAT, **asdict(self), "estimates": estimates})
 
     @classmethod
     def from_json(cls, text: str) -> "EvaluationResult":
@@ -127,7 +180,7 @@ class EvaluationResult:
                     f"this evaluation is not in the format {EVALUATION_FORMAT}; evaluate its predictions again: "
                     "lesionlens evaluate PREDICTIONS -o FOLDER"
                 )
-            fields["estimates"] = tuple(Estimate(**_none_to_nan(record)) for record in fields["estimates"])
+            fields["estimates"] = tuple(map(Estimate.from_record, fields["estimates"]))
             fields["curves"] = {
                 name: ClassCurves(**_lists_to_tuples(record)) for name, record in fields["curves"].items()
             }
@@ -137,6 +190,12 @@ class EvaluationResult:
             raise PredictionsError(
                 f"this is not an evaluation written by LesionLens: {error!r}; evaluate the predictions again"
             ) from error
+
+
+def _unknown_scope_message(metric: str, scope: Scope, allowed: Iterable[Scope]) -> str:
+    if isinstance(scope, str) and scope in {str(aggregate) for aggregate in Aggregate}:
+        return f"there is no class {scope!r}; for the {metric} of the aggregate, pass Aggregate({scope!r})"
+    return unknown_name_message(f"{metric} of", str(scope), map(str, allowed))
 
 
 def write_evaluation(path: Path | str, evaluation: EvaluationResult) -> None:

@@ -54,7 +54,7 @@ def evaluation_table(evaluation: EvaluationResult) -> EvaluationTable:
 
 
 def _headline(evaluation: EvaluationResult) -> str:
-    task = "" if evaluation.task == "all" else f"{task_label(evaluation.task)}: "
+    task = f"{task_label(*evaluation.task)}: " if evaluation.task else ""
     size = f"{task}{evaluation.n_images:,} images of {evaluation.n_lesions:,} lesions"
     if not evaluation.n_resamples:
         return f"{size}, without intervals"
@@ -72,7 +72,9 @@ def _metrics_table(evaluation: EvaluationResult, metrics: Sequence[str], *, show
     for k, name in enumerate(evaluation.classes):
         sizes = [f"{evaluation.support[k]:,}", f"{evaluation.lesion_support[k]:,}"] if show_support else []
         cells = [format_with_interval(evaluation.estimate(metric, name)) for metric in metrics]
-        table.add_row(display_name(name), *sizes, *cells, end_section=k == len(evaluation.classes) - 1)
+        table.add_row(
+            *map(Text, (display_name(name), *sizes, *cells)), end_section=k == len(evaluation.classes) - 1
+        )
     for scope in (MACRO, WEIGHTED):
         cells = [format_with_interval(evaluation.estimate(metric, scope)) for metric in metrics]
         blanks = ["", ""] if show_support else []
@@ -85,7 +87,7 @@ def _overall_lines(evaluation: EvaluationResult) -> list[str]:
     overall = [estimate for estimate in evaluation.estimates if _is_overall(estimate)]
     return [
         f"{METRICS[estimate.metric].title}: {format_with_interval(estimate)}"
-        for estimate in sorted(overall, key=lambda estimate: estimate.scope)
+        for estimate in sorted(overall, key=lambda estimate: estimate.scope is not OVERALL)
         if not math.isnan(estimate.value)
     ]
 

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionlens.core.errors import PredictionsError, unknown_name_message
+from lesionlens.core.taxonomy import canonical_or_raw
 from lesionlens.core.types import BoolArray, FloatArray
 from lesionlens.evaluation.metrics import ThresholdSweep, threshold_sweep
-from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.predictions import OTHER_CLASS_NAMES, Predictions
 
 
 @dataclass(frozen=True)
@@ -189,8 +190,18 @@ def thresholded_classes(predictions: Predictions) -> tuple[str, ...]:
 
 
 def positive_class(classes: tuple[str, ...]) -> str:
-    """Return the positive one of two classes: melanoma if it is one of them, otherwise the second."""
-    return "melanoma" if "melanoma" in classes else classes[1]
+    """Return the positive one of two classes: melanoma, the one that is not called other or rest, or the second.
+
+    Examples
+    --------
+    >>> positive_class(("MEL", "NV")), positive_class(("wart", "other")), positive_class(("no", "yes"))
+    ('MEL', 'wart', 'yes')
+    """
+    first, second = classes
+    is_first = canonical_or_raw(first) == "melanoma" or (
+        second in OTHER_CLASS_NAMES and first not in OTHER_CLASS_NAMES
+    )
+    return first if is_first else second
 
 
 def _class_sweep(predictions: Predictions, class_name: str) -> ThresholdSweep:

@@ -218,7 +218,7 @@ def write_localization(folder: Path, result: LocalizationResult) -> None:
     )
     means = [
         (
-            estimate.scope,
+            str(estimate.scope),
             estimate.metric,
             *(f"{value:.6g}" for value in (estimate.value, estimate.low, estimate.high)),
         )
@@ -234,7 +234,7 @@ def localization_table(result: LocalizationResult) -> Table:
     table.add_column("Map")
     for metric in LOCALIZATION_METRICS:
         table.add_column(LOCALIZATION_TITLES[metric], justify="right")
-    for name in dict.fromkeys(estimate.scope for estimate in result.estimates):
+    for name in dict.fromkeys(str(estimate.scope) for estimate in result.estimates):
         cells = [format_with_interval(estimate) for estimate in result.estimates if estimate.scope == name]
         table.add_row(name, *cells)
     return table

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lesionlens.core.errors import DataError
+from lesionlens.core.task_names import ALL_CLASSES, CLASS_PREFIX
 from lesionlens.datasets.file_layout import IMAGE_SUFFIXES, find_masks_in, lesion_mask_paths
 from lesionlens.datasets.issues import IssueCollector, pluralize
 from lesionlens.datasets.readers import custom
@@ -117,8 +118,10 @@ def other_class(card: ModelCard) -> str:
     """Return the label of images that belong to none of the target classes, or "" if every class is a target."""
     if card.multilabel:
         return "rest" if "other" in card.classes else "other"
-    positive = str(card.training_data.get("task", "all"))
-    return next(iter(set(card.classes) - {positive})) if positive in card.classes else ""
+    task = str(card.training_data.get("task", ALL_CLASSES))
+    positive = task.removeprefix(CLASS_PREFIX)
+    is_one_vs_rest = task != ALL_CLASSES and positive in card.classes
+    return next(iter(set(card.classes) - {positive})) if is_one_vs_rest else ""
 
 
 def map_labels_to_model_classes(inputs: InferenceInputs, card: ModelCard) -> InferenceInputs:

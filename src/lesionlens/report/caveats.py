@@ -8,6 +8,7 @@ from lesionlens.core.taxonomy import DIAGNOSES
 from lesionlens.datasets.issues import pluralize
 from lesionlens.datasets.splits.base import NO_TEST_SPLIT_CAVEAT, SplitCaveat
 from lesionlens.evaluation.formatting import display_name
+from lesionlens.evaluation.registry import MACRO
 from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.report.content import MIN_LESIONS_FOR_CI
 from lesionlens.report.load import RunData
@@ -103,7 +104,7 @@ def _metric_caveats(evaluation: EvaluationResult) -> Iterator[Caveat]:
         yield Caveat(
             "Few lesions of some classes.", f"{', '.join(few)}: their metrics are rough guides only."
         )
-    auc = evaluation.estimate("auc", "macro")
+    auc = evaluation.estimate("auc", MACRO)
     if auc.low <= 0.5 <= auc.high:
         yield Caveat("Not shown to be better than chance.", "The interval of the mean AUC includes 0.5.")
     elif auc.high - auc.low > WIDE_INTERVAL:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from lesionlens.evaluation.formatting import display_name, format_interval, format_scope, format_value
-from lesionlens.evaluation.registry import MACRO, METRICS, OVERALL, TABULATED_METRICS, WEIGHTED
+from lesionlens.evaluation.registry import MACRO, METRICS, OVERALL, TABULATED_METRICS, WEIGHTED, Scope
 from lesionlens.evaluation.result import Estimate, EvaluationResult
 from lesionlens.evaluation.thresholds import positive_class
 
@@ -73,10 +73,12 @@ def _headline_metric(
 ) -> HeadlineMetric:
     """Format a metric, without its interval if there are too few lesions to trust it."""
     cell = format_estimate(estimate)
-    if not cell.interval:
+    if not evaluation.n_resamples:
         label = "without interval"
-    elif lesions < MIN_LESIONS_FOR_CI or estimate.low == estimate.high:
+    elif lesions < MIN_LESIONS_FOR_CI:
         label, cell = "too few lesions for an interval", cell._replace(interval="")
+    elif not cell.interval:
+        label = "interval not defined"
     else:
         label = f"{100 * evaluation.confidence:g} % interval"
     return HeadlineMetric(title, cell, label, explanation)
@@ -181,7 +183,7 @@ def class_rows(evaluation: EvaluationResult) -> tuple[ClassRow, ...]:
     )
 
 
-def _metric_cells(evaluation: EvaluationResult, scope: str) -> tuple[MetricCell, ...]:
+def _metric_cells(evaluation: EvaluationResult, scope: Scope) -> tuple[MetricCell, ...]:
     return tuple(format_estimate(evaluation.estimate(metric, scope)) for metric in TABULATED_METRICS)
 
 

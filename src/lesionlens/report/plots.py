@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lesionlens.evaluation.formatting import display_name
+from lesionlens.evaluation.formatting import display_name, figure_label
 
 # distinguishable with color vision deficiency and in black and white (Okabe and Ito 2008)
 _BLUE, _ORANGE, _GREEN, _GRAY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
@@ -130,7 +130,9 @@ def class_balance_plot(counts: Mapping[str, Mapping[str, int]]) -> Figure:
         left += images
     for row, total in enumerate(left):
         axes.text(total + left.max() * 0.01, row, f"{total:,.0f}", va="center", fontsize=_SMALL_FONT_SIZE)
-    axes.set_yticks(range(len(classes)), [display_name(name) for name in classes], fontsize=_FONT_SIZE)
+    axes.set_yticks(
+        range(len(classes)), [figure_label(display_name(name)) for name in classes], fontsize=_FONT_SIZE
+    )
     axes.invert_yaxis()
     axes.set_xlim(0, left.max() * 1.1 or 1)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))

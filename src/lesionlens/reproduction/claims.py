@@ -298,7 +298,7 @@ def _bootstrap_pair(
         The runs have no image in common, or the column is undefined on those that they have.
     """
     terms = [
-        WeightedTerm(weight, *_aligned_predictions(results, rows, leaf, key), (leaf.metric, leaf.class_name))
+        WeightedTerm(weight, *_aligned_predictions(results, rows, leaf, key), (leaf.metric, leaf.scope))
         for weight, leaf in weighted_columns
     ]
     first = terms[0]
@@ -308,7 +308,7 @@ def _bootstrap_pair(
         else bootstrap_weighted_sum(terms)
     )
     if math.isnan(compared.p):
-        raise ComparisonError("the column is undefined on the images that the compared runs have in common")
+        raise ComparisonError(f"no p on the images that the compared runs have in common: {compared.reason}")
     return compared
 
 
@@ -344,9 +344,8 @@ def bootstrap_weighted_sum(
     terms = [_restrict_to(term, sorted(shared)) for term in terms]
     for term in terms:
         check_metric_keys([term.key], term.better.classes)
-    strata = np.array(
-        ["/".join(labels) for labels in zip(*(term.better.label for term in terms), strict=True)]
-    )
+    targets = np.column_stack([term.better.targets() for term in terms])
+    strata = np.unique(targets, axis=0, return_inverse=True)[1].ravel()
     lesions = terms[0].better.lesion_id
     weights = cluster_bootstrap_weights(lesions, n_resamples=n_resamples, seed=seed, strata=strata)
     resampled = np.concatenate([_weighted_difference(terms, chunk) for chunk in weights])

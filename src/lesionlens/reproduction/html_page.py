@@ -13,7 +13,7 @@ from lesionlens import __version__
 from lesionlens.core.errors import LesionLensError
 from lesionlens.core.fileio import write_text
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
-from lesionlens.evaluation.formatting import display_name
+from lesionlens.evaluation.formatting import format_scope
 from lesionlens.evaluation.registry import metric_title
 from lesionlens.explanation.localization import LOCALIZATION_TITLES
 from lesionlens.reproduction.catalog import PAPERS
@@ -179,10 +179,7 @@ def _describe_column(column_spec: ColumnSpec, spec: TableSpec) -> str:
         map_name = "of the row" if map_by_row else column_spec.map
         description = f"{LOCALIZATION_TITLES[column_spec.metric]}, map {map_name}"
     else:
-        averages = {"macro": "mean of classes", "weighted": "weighted mean", "all": "all images"}
-        title = metric_title(column_spec.metric)
-        scope = averages.get(column_spec.class_name, display_name(column_spec.class_name))
-        description = f"{title}, {scope}"
+        description = f"{metric_title(column_spec.metric)}, {format_scope(column_spec.scope)}"
     lower = "; lower is better" if column_spec.better == "lower" else ""
     return f"{description}{f', on {column_spec.artifact_set}' if column_spec.artifact_set else ''}{lower}"
 

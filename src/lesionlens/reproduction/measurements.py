@@ -152,7 +152,7 @@ def _run_estimate(results: TableResults, cell: RunCell, column_spec: ColumnSpec)
         path = _evaluate_on_set(results, cell, column_spec) / "evaluation.json"
     else:
         path = cell.run_dir.evaluation(evaluation_split(cell))
-    return read_evaluation(path).estimate(column_spec.metric, column_spec.class_name)
+    return read_evaluation(path).estimate(column_spec.metric, column_spec.scope)
 
 
 def _evaluate_on_set(results: TableResults, cell: RunCell, column_spec: ColumnSpec) -> Path:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from lesionlens.core.errors import LesionLensError, unknown_name_message
 from lesionlens.datasets.issues import pluralize
+from lesionlens.evaluation.registry import Aggregate
 from lesionlens.reproduction.jobs import Job
 from lesionlens.reproduction.planner import TablePlan
 from lesionlens.reproduction.reproduce import Reproduction
@@ -17,7 +18,6 @@ from lesionlens.reproduction.runner import read_failure
 from lesionlens.reproduction.runtime_estimate import RuntimeEstimate, estimate_runtime
 
 SECONDS_PER_HOUR = 3600.0
-COLUMN_AVERAGES = ("macro", "weighted", "all")  # values of ColumnSpec.class_name that are not classes
 
 
 class PlanSummary(NamedTuple):
@@ -98,11 +98,12 @@ def _total_hours(jobs: Sequence[Job], estimates: Mapping[str, RuntimeEstimate]) 
 
 def _undefined_columns(plan: TablePlan, variant: str, classes: Sequence[str]) -> list[str]:
     """Return a message for each column of a variant whose class does not exist in its task."""
-    allowed = [*COLUMN_AVERAGES, *classes]
+    allowed = [*Aggregate, *classes]
     return [
-        f"{plan.name}, column {column.name}: {unknown_name_message('class', column.class_name, allowed)}"
+        f"{plan.name}, column {column.name}: "
+        + unknown_name_message("class", column.class_name, map(str, allowed))
         for column in plan.spec.columns
-        if column.metric and not column.map and column.variant == variant and column.class_name not in allowed
+        if column.metric and not column.map and column.variant == variant and column.scope not in allowed
     ]
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from lesionlens.core.errors import unknown_name_message
+from lesionlens.evaluation.registry import Scope, parse_scope
 from lesionlens.runs.table_rows import DerivedRecipe, RowVariant, StrTuple, TableRow, expand_variants
 from lesionlens.runs.train_schema import ConfigSection
 
@@ -68,9 +69,9 @@ class ColumnSpec(ConfigSection):
     name
         Heading of the column in the paper; unique in the table.
     metric, class_name
-        Metric and class (YAML key ``class``), as in ``EvaluationResult``: ``auc`` of ``melanoma``, ``sensitivity`` of
-        ``macro``. Metrics of the attention map ``map``: ``iou``, ``iou_auc``, ``pointing_game``,
-        ``energy_pointing_game``.
+        Metric and class or aggregate (YAML key ``class``): ``auc`` of ``melanoma``, ``sensitivity`` of ``macro``,
+        ``accuracy`` of ``all``, or ``auc`` of ``class:macro``, a class of that name. Metrics of the attention map
+        ``map``: ``iou``, ``iou_auc``, ``pointing_game``, ``energy_pointing_game``.
     variant
         Variant of the row whose runs are measured.
     mean_of
@@ -97,6 +98,11 @@ class ColumnSpec(ConfigSection):
     map: str = ""
     artifact_set: str = ""
     better: Literal["higher", "lower", ""] = "higher"
+
+    @property
+    def scope(self) -> Scope:
+        """Class or aggregate of the metric, as in ``EvaluationResult``."""
+        return parse_scope(self.class_name, ())
 
     @model_validator(mode="after")
     def _check_one_definition(self) -> "ColumnSpec":

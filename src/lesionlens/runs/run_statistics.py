@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 from scipy import stats
 
 from lesionlens.core.fileio import atomic_write
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
-from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, display_name
-from lesionlens.evaluation.registry import metric_title
+from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, format_scope
+from lesionlens.evaluation.registry import Aggregate, MetricKey, metric_title
 from lesionlens.evaluation.result import EvaluationResult
 
-AVERAGE_TITLES = {"macro": "mean of classes", "weighted": "weighted mean", "all": "all images"}
+_TEXT_COLUMNS = ("metric", "class", "aggregate")
 COLUMN_TITLES = ("metric", "scope", "mean", "std", "std (n)", "min", "max", "95 % interval", "n")
 CONFIDENCE = 0.95
 MIN_RUNS = 3  # with two runs Student's factor is 12.7, and the interval contains almost all possible values
@@ -99,8 +100,11 @@ def summarize_fractions(values: Sequence[float]) -> MetricStatistics:
 
 
 def summarize_runs(evaluations: Mapping[str, EvaluationResult]) -> pd.DataFrame:
-    """Return one row per metric and class: its statistics over the runs, then its value in each run by name."""
-    values: dict[tuple[str, str], dict[str, float]] = {}
+    """Return one row per metric and class or aggregate: statistics over the runs, then the value in each run by name.
+
+    Of the columns ``class`` and ``aggregate``, one is empty in each row.
+    """
+    values: dict[MetricKey, dict[str, float]] = {}
     for run, evaluation in evaluations.items():
         for estimate in evaluation.estimates:
             values.setdefault((estimate.metric, estimate.scope), {})[run] = estimate.value
@@ -108,7 +112,16 @@ def summarize_runs(evaluations: Mapping[str, EvaluationResult]) -> pd.DataFrame:
     for (metric, scope), by_run in values.items():
         all_runs = {run: by_run.get(run, math.nan) for run in evaluations}
         statistics = summarize_fractions(list(all_runs.values()))
-        rows.append({"metric": metric, "scope": scope, **statistics._asdict(), **all_runs})
+        class_name, aggregate = (scope, "") if isinstance(scope, str) else ("", str(scope))
+        rows.append(
+            {
+                "metric": metric,
+                "class": class_name,
+                "aggregate": aggregate,
+                **statistics._asdict(),
+                **all_runs,
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -119,20 +132,21 @@ def write_summary(path: Path, table: pd.DataFrame) -> None:
 
 
 def read_summary(path: Path) -> pd.DataFrame:
-    """Read a file written by `write_summary`; a class named ``none`` is not a missing value."""
-    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    """Read a file written by `write_summary`; classes named ``none`` or ``1`` are text."""
+    table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(_TEXT_COLUMNS, str))
+    return table.fillna(dict.fromkeys(_TEXT_COLUMNS, ""))
 
 
 def build_summary_table(table: pd.DataFrame) -> Table:
     """Build a `rich` table of the averages over classes and, of two classes, the positive one."""
-    classes = list(dict.fromkeys(table["scope"][~table["scope"].isin(AVERAGE_TITLES)]))
+    classes = list(dict.fromkeys(table["class"][table["class"] != ""]))
     positive_class = classes[1:] if len(classes) == 2 else []
-    selected = table[table["scope"].isin([*AVERAGE_TITLES, *positive_class])]
+    selected = table[table["class"].isin(["", *positive_class])]
     rich_table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for index, title in enumerate(COLUMN_TITLES):
         rich_table.add_column(title, justify="left" if index < 2 else "right")
     for row in selected.to_dict("records"):
-        rich_table.add_row(*format_row(row))
+        rich_table.add_row(*map(Text, format_row(row)))
     return rich_table
 
 
@@ -150,12 +164,12 @@ def markdown_page(table: pd.DataFrame, *, title: str, split: str, num_runs: int)
     num_runs
         Number of all runs, including unfinished ones.
     """
-    num_finished = len(table.columns) - 2 - len(MetricStatistics._fields)
+    num_finished = len(table.columns) - len(_TEXT_COLUMNS) - len(MetricStatistics._fields)
     lines = [f"# {title}", "", f"Results on the {split} split over {num_finished} of {num_runs} runs.", ""]
     rows = [
         COLUMN_TITLES,
         ["---"] * len(COLUMN_TITLES),
-        *(format_row(row) for row in table.to_dict("records")),
+        *([cell.replace("|", r"\|") for cell in format_row(row)] for row in table.to_dict("records")),
     ]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([*lines, "", SUMMARY_FOOTNOTE, "", RESEARCH_USE_NOTICE, ""])
@@ -164,10 +178,10 @@ def markdown_page(table: pd.DataFrame, *, title: str, split: str, num_runs: int)
 def format_row(row: Mapping[Hashable, object]) -> list[str]:
     """Format one row of a summary in the order of ``COLUMN_TITLES``."""
     numbers = {name: _format_value(float(str(row[name]))) for name in MetricStatistics._fields}
-    metric, scope = str(row["metric"]), str(row["scope"])
+    class_name = str(row["class"])
     return [
-        metric_title(metric),
-        AVERAGE_TITLES.get(scope, display_name(scope)),
+        metric_title(str(row["metric"])),
+        format_scope(class_name or Aggregate(row["aggregate"])),
         *(numbers[name] for name in ("mean", "std", "std_population", "min", "max")),
         f"{numbers['low']} to {numbers['high']}",
         str(row["n"]),

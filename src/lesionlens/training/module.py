@@ -14,6 +14,7 @@ from lesionlens.core.errors import RunError
 from lesionlens.data.dataset import Batch
 from lesionlens.evaluation.compute import compute_metrics, macro
 from lesionlens.evaluation.predictions import Predictions, multilabel_predictions
+from lesionlens.evaluation.registry import OVERALL
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.base import Classifier
 from lesionlens.models.tta import predict_proba
@@ -57,7 +58,7 @@ def validation_metrics(
     values = compute_metrics(predictions, decision="argmax").values
     present = tuple(names[k] for k in np.unique(targets) if names[k] != predictions.other_class)
     auc = macro(values, "auc", present) if len(np.unique(targets)) > 1 else np.float64(np.nan)
-    over_all = {name: float(values[name, "all"]) for name in ("balanced_accuracy", "accuracy")}
+    over_all = {name: float(values[name, OVERALL]) for name in ("balanced_accuracy", "accuracy")}
     return {"auc": float(auc), **over_all}
 
 

@@ -24,6 +24,7 @@ from lesionlens.evaluation.comparison.tests import mcnemar
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import write_predictions
+from lesionlens.evaluation.registry import MACRO, OVERALL
 from lesionlens.evaluation.result import EvaluationResult, write_evaluation
 
 from ...helpers.random_predictions import random_predictions
@@ -100,10 +101,11 @@ def test_two_files_are_compared_and_written(
     assert {file.name for file in Path("out").iterdir()} == {
         f"comparison.{kind}" for kind in ("json", "csv", "png", "svg")
     }
-    table = pd.read_csv("out/comparison.csv").set_index(["metric", "scope", "test"])
-    assert table.loc[("auc", "melanoma", "DeLong"), "p"] == pytest.approx(exact.p)
+    table = pd.read_csv("out/comparison.csv", keep_default_na=False, na_values={"p": "", "p_holm": ""})
+    table = table.set_index(["metric", "class", "aggregate", "test"])
+    assert table.loc[("auc", "melanoma", "", "DeLong"), "p"] == pytest.approx(exact.p)
     correct = [model.scores.argmax(axis=1) == model.targets() for model in (a, b)]
-    assert table.loc[("accuracy", "all", "McNemar"), "p"] == pytest.approx(mcnemar(*correct).p)
+    assert table.loc[("accuracy", "", "all", "McNemar"), "p"] == pytest.approx(mcnemar(*correct).p)
     primary = table[table["p_holm"].notna()]
     np.testing.assert_allclose(primary["p_holm"], holm(primary["p"]))
     assert len(primary) == 8
@@ -189,10 +191,8 @@ def test_only_classes_with_images_are_compared() -> None:
     a = random_predictions(120, prior=[0.3, 0.4, 0.3, 0, 0, 0, 0])
     report = compare_models([a, a], ["a", "b"], n_resamples=10)
     aucs = [comparison.scope for comparison in report.comparisons if comparison.metric == "auc"]
-    assert aucs == [*(name for name in a.classes if (a.label == name).any()), "macro"]
-    assert all(
-        comparison.primary_test.p == 1 for comparison in report.comparisons if comparison.metric == "auc"
-    )
+    assert aucs == [*(name for name in a.classes if (a.label == name).any()), MACRO]
+    assert all(np.isnan(comparison.primary_test.p) for comparison in report.comparisons)
 
 
 def test_groups_of_runs_are_paired_by_name(
@@ -237,7 +237,7 @@ def test_different_images_and_excluded_runs_have_caveats() -> None:
     report = compare_runs([a, {**a, "run-02": blind}], ["a", "b"], keys=[("auc", "melanoma")])
     assert report.caveats == (
         *equal.caveats,
-        "auc:melanoma is undefined in 1 of 4 runs of b: they are excluded from its comparison.",
+        "AUC, melanoma is undefined in 1 of 4 runs of b: they are excluded from its comparison.",
         "b was evaluated on other test images than a (other class counts in run-02): the images may cause the "
         "difference.",
     )
@@ -247,7 +247,7 @@ def test_different_images_and_excluded_runs_have_caveats() -> None:
 def test_undefined_metric_adds_no_column(capsys: pytest.CaptureFixture[str]) -> None:
     predictions = random_predictions(60, classes=TWO, seed=2)
     blind = evaluate(predictions.select(predictions.label == "other"), n_resamples=0)
-    keys = [("auc", "melanoma"), ("accuracy", "all")]
+    keys = [("auc", "melanoma"), ("accuracy", OVERALL)]
     for others, heads in (
         ("run-01 run-02", "p, paired t +Holm +Wilcoxon +sign flip +independent t"),
         ("run-08 run-09", "p, independent t +Holm"),
@@ -261,16 +261,14 @@ def test_undefined_metric_adds_no_column(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_too_few_resamples_have_a_caveat() -> None:
     a, b, _ = models()
-    report = compare_models([a, b], ["a", "b"], n_resamples=99, keys=[("f1", "macro")])
+    report = compare_models([a, b], ["a", "b"], n_resamples=99, keys=[("f1", MACRO)])
     assert report.sample_description == "80 images of 80 lesions"
     assert report.caveats == (
         "Lesions are unknown: each image counts as its own lesion. If several images show the same lesion, the "
         "intervals are too narrow and p is too small.",
         "The smallest possible p of a bootstrap of 99 resamples is 0.02.",
     )
-    report = compare_models(
-        [a, b], ["a", "b"], n_resamples=99, keys=[("f1", name) for name in ("macro", *TWO)]
-    )
+    report = compare_models([a, b], ["a", "b"], n_resamples=99, keys=[("f1", name) for name in (MACRO, *TWO)])
     assert report.caveats[-1] == (
         "The smallest possible p of a bootstrap of 99 resamples is 0.02, or 0.06 after Holm's correction for 3 "
         "differences: use more --bootstrap-samples, or fewer --metric."
@@ -332,7 +330,8 @@ def test_undefined_metrics_and_few_lesions_have_caveats() -> None:
     assert np.isnan(report.comparisons[0].primary_test.p)
     assert report.caveats[:2] == (
         "Few lesions (other 5): their intervals and p are rough guides only.",
-        "– means undefined: the class or all others have no image, or no image is predicted to be of the class.",
+        "– means undefined. No image of this class: AUC, melanoma; Average precision, melanoma; Sensitivity, melanoma; "
+        "F1, melanoma. The same in (nearly) every resample: Precision, melanoma.",
     )
 
 

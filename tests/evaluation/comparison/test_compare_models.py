@@ -20,6 +20,7 @@ from lesionlens.evaluation.comparison.bootstrap import (
 )
 from lesionlens.evaluation.comparison.tests import mcnemar
 from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.registry import MACRO, OVERALL
 
 from ...helpers.random_predictions import random_predictions
 
@@ -37,7 +38,7 @@ def two(n: int = 90, *, seed: int = 0, classes: tuple[str, ...] = THREE) -> tupl
 
 def test_bootstrap_matches_a_loop_over_common_resamples() -> None:
     a, b = two()
-    keys = [("auc", "b"), ("f1", "macro"), ("balanced_accuracy", "all")]
+    keys = [("auc", "b"), ("f1", MACRO), ("balanced_accuracy", OVERALL)]
     weights = np.concatenate(
         list(cluster_bootstrap_weights(a.lesion_id, n_resamples=60, seed=4, strata=a.label))
     )
@@ -95,12 +96,14 @@ def test_bootstrap_interval_of_single_images_is_near_delong() -> None:
     assert boot.high - boot.low == pytest.approx(exact.high - exact.low, rel=0.12)
 
 
-def test_equal_models_have_p_1() -> None:
+def test_equal_models_have_no_p() -> None:
     a, _ = two()
     result = bootstrap_difference(a, a, "average_precision", "a", n_resamples=20)
-    assert result[:3] == (0, 0, 0)
-    assert result.p == 1
-    assert permutation_test(a, a, "accuracy", "all", n_permutations=20).p == 1
+    assert result.difference == 0
+    assert all(map(math.isnan, (result.low, result.high, result.p)))
+    assert result.reason == "the same in (nearly) every resample"
+    result = permutation_test(a, a, "accuracy", OVERALL, n_permutations=20)
+    assert (math.isnan(result.p), result.reason) == (True, "the same in every permutation")
 
 
 def test_difference_without_defined_resamples_has_no_p() -> None:
@@ -118,12 +121,12 @@ def test_permutation_test_of_a_hand_computed_case() -> None:
     images = np.array(["1", "2", "3", "4"])
     a = Predictions(images, lesions, truth, right, ("x", "y"))
     b = replace(a, scores=1 - right)
-    result = permutation_test(a, b, "accuracy", "all", n_permutations=200, seed=1)
+    result = permutation_test(a, b, "accuracy", OVERALL, n_permutations=200, seed=1)
     assert (result.difference, result.n) == (1, 3)
     # four standard errors of a proportion over 200 permutations
     assert result.p == pytest.approx(0.25, abs=4 * math.sqrt(0.25 * 0.75 / 200))
-    assert result == permutation_test(a, b, "accuracy", "all", n_permutations=200, seed=1)
-    one_sided = permutation_test(a, b, "accuracy", "all", n_permutations=200, seed=1, alternative="greater")
+    assert result == permutation_test(a, b, "accuracy", OVERALL, n_permutations=200, seed=1)
+    one_sided = permutation_test(a, b, "accuracy", OVERALL, n_permutations=200, seed=1, alternative="greater")
     assert one_sided.p == pytest.approx(0.125, abs=4 * math.sqrt(0.125 * 0.875 / 200))
     assert one_sided.p < result.p
 
@@ -140,7 +143,12 @@ def test_mcnemar_is_a_binomial_test_of_discordant_images() -> None:
     assert corrected.statistic == pytest.approx(64 / 21)  # (9 - 1)² / 21
     assert corrected.p == pytest.approx(2 * stats.norm.sf(8 / math.sqrt(21)), rel=1e-9)
     for exact in (True, False):
-        assert mcnemar(correct_a, correct_a, exact=exact).p == 1
+        result = mcnemar(correct_a, correct_a, exact=exact)
+        assert (result.difference, result.reason) == (0, "no image is correct in one model only")
+        assert all(map(math.isnan, (result.low, result.high, result.p)))
+    opposite = mcnemar(np.ones(8), np.zeros(8))
+    assert opposite.p == pytest.approx(2 / 2**8)
+    assert (math.isnan(opposite.low), opposite.reason) == (True, "the difference does not vary")
 
 
 def test_align_reorders_images_and_classes() -> None:
@@ -210,7 +218,7 @@ def test_invalid_comparisons_raise() -> None:
     with pytest.raises(ComparisonError, match="unknown metric 'acu': did you mean 'auc'"):
         bootstrap_difference(a, b, "acu", "a")
     with pytest.raises(ComparisonError, match="unknown auc of 'all'"):
-        bootstrap_difference(a, b, "auc", "all")
+        bootstrap_difference(a, b, "auc", OVERALL)
     with pytest.raises(ComparisonError, match="n_resamples=0"):
         bootstrap_difference(a, b, "auc", "a", n_resamples=0)
     with pytest.raises(ComparisonError, match="permutations=0"):

@@ -116,15 +116,19 @@ def test_sampled_sign_flips_are_seeded_and_near_the_exact_p() -> None:
     assert result.p != sign_flip_permutation_test(differences, seed=2).p
 
 
-def test_p_without_difference_is_1_and_without_spread_nan() -> None:
+def test_nothing_is_tested_where_nothing_varies() -> None:
     a = np.array([0.8, 0.85, 0.9])
-    for result in (
-        paired_t(a, a),
-        two_sample_t([0.8] * 3, [0.8] * 4),
-        wilcoxon(a, a),
-        sign_flip_permutation_test(a - a),
+    for result, reason in (
+        (paired_t(a, a), "the difference does not vary"),
+        (two_sample_t([0.8] * 3, [0.8] * 4), "the difference does not vary"),
+        (wilcoxon(a, a), "all differences are zero"),
+        (sign_flip_permutation_test(a - a), "all differences are zero"),
+        (sign_flip_permutation_test(np.zeros(20)), "all differences are zero"),
     ):
-        assert (result.difference, result.p) == (pytest.approx(0, abs=1e-15), 1)
+        assert result.difference == pytest.approx(0, abs=1e-15)
+        assert (math.isnan(result.p), result.reason) == (True, reason)
+    one = sign_flip_permutation_test([0.1])
+    assert (math.isnan(one.p), one.reason) == (True, "only one pair")
     result = paired_t(a + 0.01, a)
     assert result.difference == pytest.approx(0.01)
     assert all(map(math.isnan, (result.statistic, result.p, result.low, result.high)))

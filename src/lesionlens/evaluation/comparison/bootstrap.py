@@ -8,7 +8,7 @@ import numpy as np
 
 from lesionlens.core.errors import ComparisonError
 from lesionlens.core.types import BoolArray, FloatArray
-from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights, percentile_interval
+from lesionlens.evaluation.bootstrap import ROUNDING_TOLERANCE, cluster_bootstrap_weights, percentile_interval
 from lesionlens.evaluation.comparison.alignment import check_aligned
 from lesionlens.evaluation.comparison.result import (
     Alternative,
@@ -19,7 +19,7 @@ from lesionlens.evaluation.comparison.result import (
 )
 from lesionlens.evaluation.compute import metric_values
 from lesionlens.evaluation.predictions import Predictions
-from lesionlens.evaluation.registry import MetricKey, check_metric_keys
+from lesionlens.evaluation.registry import MACRO, MetricKey, Scope, check_metric_keys, get_metric
 from lesionlens.evaluation.thresholds import DecisionRule
 
 BOOTSTRAP = "bootstrap"
@@ -30,7 +30,7 @@ def bootstrap_difference(
     a: Predictions,
     b: Predictions,
     metric: str,
-    scope: str = "macro",
+    scope: Scope = MACRO,
     *,
     n_resamples: int = 2000,
     seed: int = 0,
@@ -73,11 +73,13 @@ def bootstrap_differences(
     a, b
         Predictions of the same labeled images and classes in the same order (see `align`).
     keys
-        Metrics and scopes: ``("auc", "melanoma")``, ``("sensitivity", "macro")``, ``("accuracy", "all")``.
+        Metrics and scopes: ``("auc", "melanoma")``, ``("sensitivity", MACRO)``, ``("accuracy", OVERALL)``.
     n_resamples
         Number of resamples. The interval is the central part of those in which the difference is defined. p is twice
         the smaller fraction of them on either side of zero, with zeros counted on both sides and one added to each
-        count: it is never below 2 / (n_resamples + 1).
+        count: it is never below 2 / (n_resamples + 1). For n lesions it is never below 2 / 2^n, the smallest p of the
+        permutations of n lesions; n are those of the class, or of the others if they are fewer and the metric needs
+        them. Both are NaN if the difference is the same in every resample, and for a class with one lesion.
     seed
         Random seed of the resamples.
     stratified
@@ -102,33 +104,92 @@ def bootstrap_differences(
         metric_values(a, keys, decision=decision, weights=weights)
         - metric_values(b, keys, decision=decision, weights=weights)
         for weights in cluster_bootstrap_weights(
-            a.lesion_id, n_resamples=n_resamples, seed=seed, strata=a.label if stratified else None
+            a.lesion_id, n_resamples=n_resamples, seed=seed, strata=a.targets() if stratified else None
         )
     ]
     resampled = np.concatenate(chunks, axis=1)
     n_lesions = len(np.unique(a.lesion_id))
     return [
-        bootstrap_result(float(difference), differences, n_lesions, confidence=confidence)
-        for difference, differences in zip(point, resampled, strict=True)
+        bootstrap_result(
+            float(difference),
+            differences,
+            n_lesions,
+            confidence=confidence,
+            n_decisive=_count_decisive_lesions(a, key),
+            undefined_reason=_undefined_reason(a, key),
+        )
+        for key, difference, differences in zip(keys, point, resampled, strict=True)
     ]
 
 
+def _count_decisive_lesions(predictions: Predictions, key: MetricKey) -> int:
+    """Return the number of lesions on which a metric rests: of a class those of the smallest group that it needs."""
+    metric, scope = get_metric(key[0]), key[1]
+    n_lesions = len(np.unique(predictions.lesion_id))
+    if not isinstance(scope, str):
+        return n_lesions
+    of_class = predictions.label == scope
+    groups = {"positives": of_class, "negatives": ~of_class}
+    needed = [groups[requirement] for requirement in metric.requires if requirement in groups]
+    return min((len(np.unique(predictions.lesion_id[group])) for group in needed), default=n_lesions)
+
+
+def _undefined_reason(predictions: Predictions, key: MetricKey) -> str:
+    metric, scope = get_metric(key[0]), key[1]
+    if not isinstance(scope, str):
+        return "undefined for a class"
+    n_positive = int((predictions.label == scope).sum())
+    return metric.undefined_reason(n_positive=n_positive, n_negative=len(predictions) - n_positive)
+
+
 def bootstrap_result(
-    difference: float, resampled: FloatArray, n: int, *, confidence: float = 0.95
+    difference: float,
+    resampled: FloatArray,
+    n: int,
+    *,
+    confidence: float = 0.95,
+    n_decisive: int | None = None,
+    undefined_reason: str = "undefined on these images",
 ) -> SignificanceResult:
     """Return interval and p-value of a difference from its resampled values, (r,), over n lesions.
 
-    Undefined resampled values are excluded. p is NaN if the difference or all its resampled values are undefined.
+    Undefined resampled values are excluded. Interval and p are NaN, with the reason, if the difference or all its
+    resampled values are undefined, if these are all equal, and if the metric rests on one lesion.
+
+    Parameters
+    ----------
+    difference
+        Difference on all lesions.
+    resampled
+        Difference in each resample, (r,).
+    n
+        Number of lesions.
+    confidence
+        Confidence level of the interval.
+    n_decisive
+        Number of lesions on which the metric rests (see `bootstrap_differences`); default: n.
+    undefined_reason
+        Reason if the difference is undefined.
     """
-    interval = percentile_interval(resampled, confidence=confidence)
+    n_decisive = n if n_decisive is None else n_decisive
     defined = resampled[~np.isnan(resampled)]
-    p = np.nan if np.isnan(difference) or not len(defined) else _two_sided_p_value(defined)
-    return SignificanceResult(difference, interval.low, interval.high, np.nan, p, n, "lesions", BOOTSTRAP)
+    low, high, _ = percentile_interval(resampled, confidence=confidence)
+    reason = ""
+    if np.isnan(difference):
+        reason = undefined_reason
+    elif n_decisive < 2:
+        reason = "only one lesion" if n < 2 else "only one lesion of the class or of the others"
+    elif np.isnan(low):
+        reason = "the same in (nearly) every resample" if len(defined) else "undefined in every resample"
+    if reason:
+        low, high, p = np.nan, np.nan, np.nan
+    else:
+        p = max(_two_sided_p_value(defined), 2.0 ** (1 - n_decisive))
+    return SignificanceResult(difference, low, high, np.nan, p, n, "lesions", BOOTSTRAP, reason)
 
 
 def _two_sided_p_value(resampled: FloatArray) -> float:
-    slack = 1e-12
-    smaller = min((resampled <= slack).sum(), (resampled >= -slack).sum())
+    smaller = min((resampled <= ROUNDING_TOLERANCE).sum(), (resampled >= -ROUNDING_TOLERANCE).sum())
     return float(min(1.0, 2 * (smaller + 1) / (len(resampled) + 1)))
 
 
@@ -136,7 +197,7 @@ def permutation_test(
     a: Predictions,
     b: Predictions,
     metric: str,
-    scope: str = "macro",
+    scope: Scope = MACRO,
     *,
     n_permutations: int = 1000,
     seed: int = 0,
@@ -148,7 +209,8 @@ def permutation_test(
     All images of a lesion are swapped together, with their scores of all classes. The null hypothesis is that the
     scores of both models have the same distribution, so models with different scales also differ: calibrate or rank the
     scores first if only their order matters. The observed assignment counts as one of the permutations (Phipson and
-    Smyth 2010). The statistic is the difference; there is no interval.
+    Smyth 2010). The statistic is the difference; there is no interval. p is NaN for one lesion, and if no permutation
+    changes the difference.
 
     Parameters
     ----------
@@ -195,8 +257,12 @@ def permutation_test(
         )
     permuted = np.array([difference(rng.random(n_lesions)[member] < 0.5) for _ in range(n_permutations)])
     defined = permuted[~np.isnan(permuted)]
-    p = (count_as_extreme(defined, observed, alternative) + 1) / (len(defined) + 1)
-    return SignificanceResult(observed, math.nan, math.nan, observed, p, n_lesions, "lesions", PERMUTATION)
+    p, reason = math.nan, "only one lesion" if n_lesions == 1 else "the same in every permutation"
+    if n_lesions > 1 and (np.abs(defined - observed) > ROUNDING_TOLERANCE).any():
+        p, reason = (count_as_extreme(defined, observed, alternative) + 1) / (len(defined) + 1), ""
+    return SignificanceResult(
+        observed, math.nan, math.nan, observed, p, n_lesions, "lesions", PERMUTATION, reason
+    )
 
 
 def _swap_scores(predictions: Predictions, other: Predictions, swapped: BoolArray) -> Predictions:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lesionlens.evaluation.comparison.result import MetricComparison, select_pairs
-from lesionlens.evaluation.formatting import display_name
+from lesionlens.evaluation.formatting import display_name, format_metric
 from lesionlens.evaluation.predictions import Predictions, format_examples
 from lesionlens.evaluation.registry import MetricKey
 from lesionlens.evaluation.result import EvaluationResult
@@ -76,9 +76,17 @@ def _few_lesions_caveat(predictions: Predictions) -> str:
 
 
 def _undefined_caveat(comparisons: Sequence[MetricComparison]) -> str:
-    if not any(math.isnan(comparison.interval_result.difference) for comparison in comparisons):
-        return ""
-    return "– means undefined: the class or all others have no image, or no image is predicted to be of the class."
+    """List the metrics without interval or p, by the reason."""
+    metrics: dict[str, list[str]] = {}
+    for comparison in comparisons:
+        for reason in dict.fromkeys((comparison.interval_result.reason, comparison.primary_test.reason)):
+            metrics.setdefault(reason, []).append(format_metric(comparison.metric, comparison.scope))
+    metrics.pop("", None)
+    reasons = [
+        f"{reason[0].upper()}{reason[1:]}: {'; '.join(dict.fromkeys(names))}."
+        for reason, names in metrics.items()
+    ]
+    return f"– means undefined. {' '.join(reasons)}" if reasons else ""
 
 
 def _unknown_lesions_caveat(predictions: Predictions) -> str:
@@ -92,6 +100,8 @@ def _unknown_lesions_caveat(predictions: Predictions) -> str:
 
 def _p_value_resolution_caveat(comparisons: Sequence[MetricComparison], n_resamples: int) -> str:
     if all(comparison.primary_test is not comparison.interval_result for comparison in comparisons):
+        return ""
+    if all(math.isnan(comparison.primary_test.p) for comparison in comparisons):
         return ""
     smallest = 2 / (n_resamples + 1)
     caveat = f"The smallest possible p of a bootstrap of {n_resamples:,} resamples is {smallest:.2g}"
@@ -161,7 +171,8 @@ def _undefined_metrics_caveats(
         ]
         if undefined:
             caveats.append(
-                f"{':'.join(key)} is undefined in {' and '.join(undefined)}: they are excluded from its comparison."
+                f"{format_metric(*key)} is undefined in {' and '.join(undefined)}: they are excluded from its "
+                "comparison."
             )
     return caveats
 

@@ -59,9 +59,9 @@ def delong(
     """Compare the AUCs of two models on the same images.
 
     DeLong et al. 1988, with the mid-ranks of Sun and Xu 2014: O(n log n). Images count as independent: if a lesion has
-    several, p is too small and the interval too narrow; use the bootstrap over lesions then. Models with equal scores,
-    or scores that rank the images equally, have p = 1. If a difference has no variance (one model separates perfectly,
-    the other gives all images the same score), interval, z and p are NaN.
+    several, p is too small and the interval too narrow; use the bootstrap over lesions then. If the difference has no
+    variance (both models rank the images equally, or one separates perfectly and the other gives all images the same
+    score), interval, z and p are NaN.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def delong(
     difference = float(a.positives.mean() - b.positives.mean())
     error = math.sqrt(_delong_variance(differences))
     result = wald_test(difference, error, alternative=alternative, confidence=confidence)
-    return SignificanceResult(difference, *result, len(labels), "images", DELONG)
+    return SignificanceResult(difference, *result, len(labels), "images", DELONG, result.reason)
 
 
 def _check_labels_and_scores(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[BoolArray, FloatArray]:

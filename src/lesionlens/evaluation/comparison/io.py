@@ -8,7 +8,7 @@ from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.core.tabular import write_csv_columns
 from lesionlens.evaluation.comparison.result import ComparisonReport, MetricComparison
 
-COMPARISON_FORMAT = "lesionlens-comparison/2"
+COMPARISON_FORMAT = "lesionlens-comparison/3"
 _CellValue = str | int | float | None
 
 
@@ -29,14 +29,15 @@ def write_comparison(folder: Path | str, report: ComparisonReport) -> None:
 
 
 def _comparison_rows(comparison: MetricComparison) -> Iterator[dict[str, _CellValue]]:
-    """Yield one row per test, first the one whose p is reported and corrected."""
+    """Yield one row per test, first the one whose p is reported and corrected; of class and aggregate one is null."""
     for result in comparison.tests:
         is_primary = result is comparison.primary_test
         yield {
             "first": comparison.first,
             "second": comparison.second,
             "metric": comparison.metric,
-            "scope": comparison.scope,
+            "class": comparison.scope if isinstance(comparison.scope, str) else None,
+            "aggregate": None if isinstance(comparison.scope, str) else str(comparison.scope),
             "value_first": comparison.values[0],
             "value_second": comparison.values[1],
             "test": result.test,
@@ -48,4 +49,5 @@ def _comparison_rows(comparison: MetricComparison) -> Iterator[dict[str, _CellVa
             "statistic": result.statistic,
             "p": result.p,
             "p_holm": comparison.p_holm if is_primary else None,
+            "reason": result.reason,
         }

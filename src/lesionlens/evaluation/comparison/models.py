@@ -123,14 +123,16 @@ def _image_level_tests(
 ) -> tuple[SignificanceResult, ...]:
     """Return the test that treats images as independent, if the metric has one."""
     metric, scope = key
-    if key == ("accuracy", OVERALL):
+    if scope is OVERALL and metric == "accuracy":
         targets = a.targets()
         correct_a, correct_b = (
             is_correct(model.scores, targets, model.classes, decision) for model in (a, b)
         )
         return (mcnemar(correct_a, correct_b, confidence=confidence),)
+    if metric != "auc" or not isinstance(scope, str):
+        return ()
     positive = a.label == scope
-    if metric == "auc" and min(positive.sum(), (~positive).sum()) >= _MIN_IMAGES_DELONG:
+    if min(positive.sum(), (~positive).sum()) >= _MIN_IMAGES_DELONG:
         k = a.classes.index(scope)
         return (delong(positive, a.scores[:, k], b.scores[:, k], confidence=confidence),)
     return ()

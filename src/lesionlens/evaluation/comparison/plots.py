@@ -14,6 +14,7 @@ from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.evaluation.comparison.result import ComparisonReport, MetricComparison
 from lesionlens.evaluation.formatting import (
     display_name,
+    figure_label,
     format_difference,
     format_metric,
     format_p_value,
@@ -38,6 +39,7 @@ _LINE_STYLES = ("solid", "dashed", "dotted")
 _PAGE_INCHES, _ROW_INCHES, _PANEL_INCHES = 7.2, 0.2, 2.8
 _ROW_SPACING = 0.06  # fraction of a row's height, to separate the numbers of a row from the row above
 _ZERO_LINE_COLOR = "#8A8A8A"
+_MODEL_CURVE = "model"  # group id of the ROC curves, which the legend lists
 
 
 def select_roc_classes(report: ComparisonReport, models: Sequence[Predictions]) -> list[str]:
@@ -47,7 +49,8 @@ def select_roc_classes(report: ComparisonReport, models: Sequence[Predictions]) 
     scopes = dict.fromkeys(
         comparison.scope for comparison in report.comparisons if comparison.metric == "auc"
     )
-    return [name for name in scopes if name in models[0].classes and (models[0].label == name).any()]
+    names = [scope for scope in scopes if isinstance(scope, str)]
+    return [name for name in names if name in models[0].classes and (models[0].label == name).any()]
 
 
 def roc_panels(
@@ -70,7 +73,8 @@ def roc_panels(
             for comparison in report.comparisons
             if (comparison.metric, comparison.scope) == ("auc", name)
         )
-        _set_roc_title(axes, display_name(name), _difference_label(comparison) if len(models) == 2 else "")
+        subtitle = _difference_label(comparison) if len(models) == 2 else ""
+        _set_roc_title(axes, figure_label(display_name(name)), subtitle)
 
 
 def _plot_model(axes: Axes, model: Predictions, model_name: str, class_name: str, index: int) -> None:
@@ -80,7 +84,8 @@ def _plot_model(axes: Axes, model: Predictions, model_name: str, class_name: str
         *downsample_curve(*roc_curve(sweep)),
         color=_MODEL_COLORS[index % len(_MODEL_COLORS)],
         linestyle=_LINE_STYLES[index // len(_MODEL_COLORS) % len(_LINE_STYLES)],
-        label=f"{model_name} {format_value(float(auc(sweep)))}",
+        gid=_MODEL_CURVE,
+        label=figure_label(f"{model_name} {format_value(float(auc(sweep)))}"),
     )
 
 
@@ -93,7 +98,10 @@ def _difference_label(comparison: MetricComparison) -> str:
 def _set_roc_title(axes: Axes, title: str, subtitle: str) -> None:
     axes.set_title(title, fontsize=NORMAL_FONT, fontweight="bold", loc="left", pad=25 if subtitle else 6)
     axes.text(-0.01, 1.04, subtitle, va="bottom", fontsize=SMALL_FONT, linespacing=1.3)
+    lines = [line for line in axes.get_lines() if line.get_gid() == _MODEL_CURVE]
     axes.legend(
+        lines,
+        [str(line.get_label()) for line in lines],  # explicit: matplotlib omits names such as _a otherwise
         title="AUC",
         title_fontsize=SMALL_FONT,
         fontsize=SMALL_FONT,
@@ -162,13 +170,13 @@ def _forest_panel(axes: Axes, comparisons: Sequence[MetricComparison], names: Se
                 va="center",
                 fontsize=SMALL_FONT,
             )
-    axes.set_yticks(np.arange(len(comparisons)), names, fontsize=SMALL_FONT)
+    axes.set_yticks(np.arange(len(comparisons)), list(map(figure_label, names)), fontsize=SMALL_FONT)
     axes.set_ylim(len(comparisons) - 0.4, -0.6)
 
 
 def _style_forest_axes(axes: Axes, comparisons: Sequence[MetricComparison]) -> None:
     axes.set_title(
-        f"{comparisons[0].first} − {comparisons[0].second}",
+        figure_label(f"{comparisons[0].first} − {comparisons[0].second}"),
         fontsize=NORMAL_FONT,
         fontweight="bold",
         loc="left",

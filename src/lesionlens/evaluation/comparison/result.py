@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from lesionlens.core.errors import ComparisonError, unknown_name_message
 from lesionlens.core.types import BoolArray, FloatArray
-from lesionlens.evaluation.predictions import OTHER_CLASS_NAMES
-from lesionlens.evaluation.registry import MACRO, METRICS, OVERALL, TABULATED_METRICS, MetricKey
+from lesionlens.evaluation.registry import MACRO, METRICS, OVERALL, TABULATED_METRICS, MetricKey, Scope
+from lesionlens.evaluation.thresholds import positive_class
 
 Alternative = Literal["two-sided", "less", "greater"]
 
@@ -35,6 +35,8 @@ class SignificanceResult(NamedTuple):
         Unit that counts as independent: runs, images or lesions.
     test
         Name of the test.
+    reason
+        Why interval or p are undefined although the test provides them; "" if they are defined.
     """
 
     difference: float
@@ -45,6 +47,7 @@ class SignificanceResult(NamedTuple):
     n: int
     unit: str
     test: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class MetricComparison:
     first: str
     second: str
     metric: str
-    scope: str
+    scope: Scope
     values: tuple[float, float]
     interval_result: SignificanceResult
     primary_test: SignificanceResult
@@ -149,13 +152,14 @@ def default_metrics(
     >>> default_metrics(["other", "melanoma"], present=["other", "melanoma"])[:2]
     [('auc', 'melanoma'), ('average_precision', 'melanoma')]
     >>> default_metrics(["a", "b", "c"], present=["a", "b", "c"], other_class="c")[:3]
-    [('auc', 'a'), ('auc', 'b'), ('auc', 'macro')]
+    [('auc', 'a'), ('auc', 'b'), ('auc', <Aggregate.MACRO: 'macro'>)]
     """
     # reversed: balanced accuracy before accuracy, which depends on the class frequencies
-    overall = [(name, OVERALL) for name, metric in reversed(METRICS.items()) if metric.overall_function]
+    overall: list[MetricKey] = [
+        (name, OVERALL) for name, metric in reversed(METRICS.items()) if metric.overall_function
+    ]
     if len(classes) == 2:
-        swapped = classes[1] in OTHER_CLASS_NAMES and classes[0] not in OTHER_CLASS_NAMES
-        positive = classes[0] if swapped else classes[1]
+        positive = positive_class(tuple(classes))
         return [*((name, positive) for name in TABULATED_METRICS), *overall]
     with_images = set(present)
     targets = [name for name in classes if name in with_images and name != other_class]

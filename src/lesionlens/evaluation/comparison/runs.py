@@ -25,7 +25,7 @@ from lesionlens.evaluation.predictions import format_examples
 from lesionlens.evaluation.registry import MetricKey, check_metric_keys
 
 _UNDEFINED_RESULT = SignificanceResult(
-    math.nan, math.nan, math.nan, math.nan, math.nan, 0, "runs", "not defined"
+    math.nan, math.nan, math.nan, math.nan, math.nan, 0, "runs", "not defined", "undefined in too many runs"
 )
 
 
@@ -61,7 +61,7 @@ def compare_runs(
     ComparisonError
         There are fewer than two groups, a group has fewer than two runs, classes differ, or a metric does not exist.
     """
-    classes = _check_groups(groups, names)
+    classes = common_classes(groups, names)
     keys = list(keys) or default_metrics(classes, present=classes)
     check_metric_keys(keys, classes)
     comparisons = [
@@ -109,8 +109,14 @@ def _finite_values(runs: RunEvaluations, key: MetricKey) -> dict[str, float]:
     return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
-def _check_groups(groups: Sequence[RunEvaluations], names: Sequence[str]) -> tuple[str, ...]:
-    """Check the groups and return the classes that all runs have."""
+def common_classes(groups: Sequence[RunEvaluations], names: Sequence[str]) -> tuple[str, ...]:
+    """Return the classes that all runs of all groups have.
+
+    Raises
+    ------
+    ComparisonError
+        There are fewer than two groups, a group has fewer than two runs, or classes differ.
+    """
     if len(groups) < 2:
         raise ComparisonError(f"{len(groups)} group of runs: two or more are required for a comparison")
     for runs, name in zip(groups, names, strict=True):

@@ -32,16 +32,23 @@ MCNEMAR, MCNEMAR_CORRECTED = "McNemar", "McNemar, corrected"
 MAX_EXACT_PAIRS = 14  # pairs up to which all 2^n signs are enumerated
 _N_RANDOM_SIGNS: int = 2**MAX_EXACT_PAIRS - 1
 _DECIMALS = 12  # sums of metric values that differ by less are ties
+NO_VARIATION = "the difference does not vary"
+NO_DIFFERENCE = "all differences are zero"
 _ROUNDING_TOLERANCE = 10.0**-_DECIMALS  # smaller differences and standard errors are rounding errors
 
 
 class WaldResult(NamedTuple):
-    """Interval, statistic and p-value of a difference, in the order of `SignificanceResult`."""
+    """Interval, statistic and p-value of a difference, in the order of `SignificanceResult`; NaN if nothing varies."""
 
-    low: float
-    high: float
-    statistic: float
-    p: float
+    low: float = math.nan
+    high: float = math.nan
+    statistic: float = math.nan
+    p: float = math.nan
+
+    @property
+    def reason(self) -> str:
+        """Why nothing is defined; "" if it is."""
+        return NO_VARIATION if math.isnan(self.p) else ""
 
 
 def paired_t(
@@ -64,13 +71,13 @@ def paired_t(
     _check_options(alternative, confidence)
     differences = paired_differences(a, b, min_size=2)
     n, difference = len(differences), float(differences.mean())
-    result = _without_variation(difference, float(differences.std(ddof=1)) / math.sqrt(n))
-    if result is None:
+    result = WaldResult()
+    if _varies(float(differences.std(ddof=1)) / math.sqrt(n)):
         # what ttest_rel computes, of the rounded differences
         test = stats.ttest_1samp(differences, 0.0, alternative=alternative)
         interval = stats.ttest_1samp(differences, 0.0).confidence_interval(confidence)
         result = WaldResult(*map(float, (interval.low, interval.high, test.statistic, test.pvalue)))
-    return SignificanceResult(difference, *result, n, "runs", PAIRED_T)
+    return SignificanceResult(difference, *result, n, "runs", PAIRED_T, result.reason)
 
 
 def two_sample_t(
@@ -138,13 +145,13 @@ def two_sample_t_from_summaries(
         )
     degrees, difference = n_a + n_b - 2, mean_a - mean_b
     error = math.sqrt((sum_sq_a + sum_sq_b) / degrees * (1 / n_a + 1 / n_b))
-    result = _without_variation(difference, error)
-    if result is None:
+    result = WaldResult()
+    if _varies(error):
         std_a, std_b = math.sqrt(sum_sq_a / (n_a - 1)), math.sqrt(sum_sq_b / (n_b - 1))
         test = stats.ttest_ind_from_stats(mean_a, std_a, n_a, mean_b, std_b, n_b, alternative=alternative)
         half = error * float(stats.t.ppf((1 + confidence) / 2, degrees))
         result = WaldResult(difference - half, difference + half, float(test.statistic), float(test.pvalue))
-    return SignificanceResult(difference, *result, n_a + n_b, "runs", INDEPENDENT_T)
+    return SignificanceResult(difference, *result, n_a + n_b, "runs", INDEPENDENT_T, result.reason)
 
 
 def wilcoxon(
@@ -154,7 +161,7 @@ def wilcoxon(
 ) -> SignificanceResult:
     """Compare paired runs, (n,) each, by the signed ranks of their differences (Wilcoxon 1945).
 
-    Pairs with a difference of zero are excluded from the ranks; if all are zero, p is 1. Five pairs cannot reach a
+    Pairs with a difference of zero are excluded from the ranks; if all are zero, p is NaN. Five pairs cannot reach a
     p-value below 0.06 (two-sided), whatever their values. The reported difference is the median of the differences, for
     which this test has no interval. Assumes that the differences are symmetric, but not that they are normal.
 
@@ -165,12 +172,15 @@ def wilcoxon(
     """
     check_alternative(alternative)
     differences = paired_differences(a, b, min_size=1)
-    statistic, p = 0.0, 1.0
+    statistic, p, reason = math.nan, math.nan, NO_DIFFERENCE
     if differences.any():
+        reason = ""
         test = stats.wilcoxon(differences[differences != 0], alternative=alternative)
         statistic, p = float(test.statistic), float(test.pvalue)
     median = float(np.median(differences))
-    return SignificanceResult(median, math.nan, math.nan, statistic, p, len(differences), "runs", WILCOXON)
+    return SignificanceResult(
+        median, math.nan, math.nan, statistic, p, len(differences), "runs", WILCOXON, reason
+    )
 
 
 def sign_flip_permutation_test(
@@ -182,7 +192,7 @@ def sign_flip_permutation_test(
 
     For up to 14 pairs all 2^n signs are enumerated, so p is exact and at least 2 / 2^n (two-sided). For more pairs,
     16,383 signs are sampled and the observed ones are counted as one more (Phipson and Smyth 2010). The statistic is
-    the mean; there is no interval.
+    the mean; there is no interval. p is NaN for one pair, and if all differences are zero.
 
     Raises
     ------
@@ -192,11 +202,14 @@ def sign_flip_permutation_test(
     check_alternative(alternative)
     sample = check_sample(differences, min_size=1)
     n, mean = len(sample), float(sample.mean())
-    if n <= MAX_EXACT_PAIRS:
-        p = _exact_sign_flip_p_value(sample, alternative)
-    else:
+    p, reason = math.nan, "only one pair" if n == 1 else ""
+    if not np.round(sample, _DECIMALS).any():
+        reason = NO_DIFFERENCE
+    elif n > MAX_EXACT_PAIRS:
         p = _sampled_sign_flip_p_value(sample, alternative, seed)
-    return SignificanceResult(mean, math.nan, math.nan, mean, p, n, "runs", SIGN_FLIP)
+    elif n > 1:
+        p = _exact_sign_flip_p_value(sample, alternative)
+    return SignificanceResult(mean, math.nan, math.nan, mean, p, n, "runs", SIGN_FLIP, reason)
 
 
 def _exact_sign_flip_p_value(sample: FloatArray, alternative: Alternative) -> float:
@@ -227,8 +240,8 @@ def mcnemar(
 ) -> SignificanceResult:
     """Compare the accuracies of two models on the same images, (n,) (McNemar 1947).
 
-    Only discordant images matter, which one model predicts correctly and the other does not. Images count as
-    independent: if a lesion has several, p is too small.
+    Only discordant images matter, which one model predicts correctly and the other does not: without one, p and
+    interval are NaN. Images count as independent: if a lesion has several, p is too small.
 
     Parameters
     ----------
@@ -255,18 +268,18 @@ def mcnemar(
     n, only_a, only_b = len(a), int((a & ~b).sum()), int((~a & b).sum())
     difference = (only_a - only_b) / n
     error = math.sqrt(only_a + only_b - (only_a - only_b) ** 2 / n) / n
-    half = error * float(stats.norm.ppf((1 + confidence) / 2))
-    statistic, p = _exact_mcnemar(only_a, only_b) if exact else _corrected_mcnemar(only_a, only_b)
+    half = error * float(stats.norm.ppf((1 + confidence) / 2)) if _varies(error) else math.nan
     test = MCNEMAR if exact else MCNEMAR_CORRECTED
+    statistic, p, reason = math.nan, math.nan, "no image is correct in one model only"
+    if only_a + only_b:
+        statistic, p = _exact_mcnemar(only_a, only_b) if exact else _corrected_mcnemar(only_a, only_b)
+        reason = "" if _varies(error) else NO_VARIATION
     return SignificanceResult(
-        difference, difference - half, difference + half, statistic, p, n, "images", test
+        difference, difference - half, difference + half, statistic, p, n, "images", test, reason
     )
 
 
 def _exact_mcnemar(only_a: int, only_b: int) -> tuple[float, float]:
-    """Return statistic and p-value; without a discordant image p is 1."""
-    if not only_a + only_b:
-        return 0.0, 1.0
     return float(only_a), float(stats.binomtest(only_a, only_a + only_b).pvalue)
 
 
@@ -286,7 +299,7 @@ def wald_test(
 ) -> WaldResult:
     """Test a difference by its number of standard errors from zero, with the normal distribution.
 
-    Without variation there is no interval, and p is 1 for no difference and NaN for any other.
+    Without variation everything is NaN.
 
     Raises
     ------
@@ -294,9 +307,8 @@ def wald_test(
         The alternative does not exist, or the confidence is not between 0 and 1.
     """
     _check_options(alternative, confidence)
-    result = _without_variation(difference, standard_error)
-    if result is not None:
-        return result
+    if not _varies(standard_error):
+        return WaldResult()
     statistic = difference / standard_error
     half = standard_error * float(stats.norm.ppf((1 + confidence) / 2))
     tails = {
@@ -307,12 +319,8 @@ def wald_test(
     return WaldResult(difference - half, difference + half, statistic, float(tails[alternative]))
 
 
-def _without_variation(difference: float, standard_error: float) -> WaldResult | None:
-    """Return the result if nothing varies: p is 1 for no difference, NaN for any other; None if something varies."""
-    if standard_error >= _ROUNDING_TOLERANCE:
-        return None
-    is_equal = abs(difference) < _ROUNDING_TOLERANCE
-    return WaldResult(math.nan, math.nan, *((0.0, 1.0) if is_equal else (math.nan, math.nan)))
+def _varies(standard_error: float) -> bool:
+    return standard_error >= _ROUNDING_TOLERANCE
 
 
 def _check_options(alternative: Alternative, confidence: float) -> None:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lesionlens.core.errors import PredictionsError, unknown_name_message
+from lesionlens.core.task_names import parse_task
 from lesionlens.core.types import FloatArray
 from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, display_name, format_with_interval
 from lesionlens.evaluation.metrics import FPR_GRID, CurveValues
@@ -115,8 +116,8 @@ def _class_for_panel(panel_runs: PanelRuns, requested: str) -> str:
     classes = read_evaluations(panel_runs.cells[:1])[0].classes
     if requested and requested not in classes:
         raise PredictionsError(unknown_name_message("class of the ROC curves", requested, classes))
-    name = requested or panel_runs.cells[0].recipe.data.task.partition("/")[0]
-    return name if name in classes else classes[0]
+    positive = parse_task(panel_runs.cells[0].recipe.data.task, classes).classes
+    return requested or next(iter(positive), classes[0])
 
 
 def _draw_curve(axes: Axes, curve: MeanROCCurve, label: str, number: int, *, banded: bool) -> None:

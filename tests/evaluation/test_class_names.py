@@ -1,0 +1,145 @@
+"""Classes with any name: those of our averages, of missing values, numbers, markup and other scripts."""
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from lesionlens.evaluation.caveats import grouped_caveats
+from lesionlens.evaluation.comparison.io import write_comparison
+from lesionlens.evaluation.comparison.models import compare_models
+from lesionlens.evaluation.comparison.plots import write_comparison_figure
+from lesionlens.evaluation.comparison.tables import comparison_table
+from lesionlens.evaluation.evaluate import evaluate
+from lesionlens.evaluation.plots import write_figures
+from lesionlens.evaluation.predictions import Predictions
+from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
+from lesionlens.evaluation.registry import MACRO, OVERALL, WEIGHTED, parse_metric_key
+from lesionlens.evaluation.result import Estimate, EvaluationResult
+from lesionlens.evaluation.tables import evaluation_table
+from lesionlens.runs.run_statistics import build_summary_table, read_summary, summarize_runs, write_summary
+
+from ..helpers.random_predictions import random_predictions
+
+pytestmark = pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
+CLASSES = ("a", "b", "c")
+NAMES = [
+    ("macro", "weighted", "all"),
+    ("mean", "image", "label"),
+    ("NA", "none", "unknown"),
+    ("1", "2", "10"),
+    ("yes/no", "a, b", 'the "third"'),
+    ("[red]bold", "[/]", "$x^$"),
+    ("na\u00efve", "良性", "🙂"),
+    ("class:macro", "macro", "a; b"),
+    ("few lesions (3)", "without 2", "_hidden"),
+    ("p_a", "lesion_id", "other_class"),
+]
+
+
+def renamed(predictions: Predictions, names: tuple[str, ...]) -> Predictions:
+    by_class = dict(zip(CLASSES, names, strict=True))
+    label = [by_class[str(name)] for name in predictions.label]
+    return replace(predictions, classes=names, label=np.array(label))
+
+
+def translated(estimate: Estimate, names: tuple[str, ...]) -> Estimate:
+    scope = estimate.scope
+    return replace(estimate, scope=names[CLASSES.index(scope)]) if isinstance(scope, str) else estimate
+
+
+def rendered(renderable: object) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=120).print(renderable)
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="module")
+def reference() -> Predictions:
+    return random_predictions(60, classes=CLASSES, seed=5)
+
+
+@pytest.mark.parametrize("names", NAMES, ids=str)
+def test_numbers_do_not_depend_on_the_names(
+    names: tuple[str, ...], reference: Predictions, tmp_path: Path
+) -> None:
+    write_predictions(tmp_path / "p.csv", renamed(reference, names))
+    result = evaluate(read_predictions(tmp_path / "p.csv"), n_resamples=20)
+    expected = evaluate(reference, n_resamples=20)
+    assert [replace(estimate, caveats=()) for estimate in result.estimates] == [
+        replace(translated(estimate, names), caveats=()) for estimate in expected.estimates
+    ]
+    assert EvaluationResult.from_json(result.to_json()) == result
+    assert len(grouped_caveats(result)) == len(grouped_caveats(expected))
+    text = rendered(evaluation_table(result))
+    assert all(name.replace("_", " ") in text for name in names)
+    write_figures(tmp_path, result)
+
+
+def test_averages_stay_apart_from_classes_of_their_names(reference: Predictions) -> None:
+    result = evaluate(renamed(reference, NAMES[0]), n_resamples=0)
+    expected = evaluate(reference, n_resamples=0)
+    for scope in (MACRO, WEIGHTED):
+        assert result.value("auc", scope) == expected.value("auc", scope)
+        assert result.value("auc", str(scope)) != result.value("auc", scope)
+    assert result.value("accuracy", OVERALL) == expected.value("accuracy", OVERALL)
+    records = json.loads(result.to_json())["estimates"]
+    means = [record for record in records if (record["metric"], record["aggregate"]) == ("auc", "macro")]
+    assert [(record["class"], record["value"]) for record in means] == [(None, expected.value("auc"))]
+
+
+@pytest.mark.parametrize("names", NAMES, ids=str)
+def test_comparisons_do_not_depend_on_the_names(
+    names: tuple[str, ...], reference: Predictions, tmp_path: Path
+) -> None:
+    other = random_predictions(60, classes=CLASSES, seed=6)
+    other = replace(reference, scores=other.scores)
+    expected = compare_models([reference, other], ["x", "y"], n_resamples=20)
+    models = [renamed(model, names) for model in (reference, other)]
+    report = compare_models(models, ["[x]", "_y$1$"], n_resamples=20)
+    assert [comparison.primary_test for comparison in report.comparisons] == [
+        comparison.primary_test for comparison in expected.comparisons
+    ]
+    assert "[x]" in rendered(comparison_table(report))
+    write_comparison(tmp_path, report)
+    write_comparison_figure(tmp_path, report, models, ["[x]", "_y$1$"])
+    record = json.loads((tmp_path / "comparison.json").read_text())
+    scopes = {(row["class"], row["aggregate"]) for row in record["comparisons"]}
+    assert scopes == {*((name, None) for name in names), (None, "macro"), (None, "all")}
+
+
+@pytest.mark.parametrize(
+    ("text", "scope"),
+    [
+        ("auc:macro", MACRO),
+        ("auc:class:macro", "macro"),
+        ("auc:class:all", "all"),
+        ("auc:yes/no", "yes/no"),
+        ("auc:a:b", "a:b"),
+        ("auc:MEL", "melanoma"),
+        ("auc", MACRO),
+        ("balanced_accuracy", OVERALL),
+        ("f1_weighted_by_predictions", WEIGHTED),
+    ],
+)
+def test_a_metric_of_any_class_can_be_requested(text: str, scope: object) -> None:
+    assert parse_metric_key(text, ("macro", "all", "yes/no", "a:b", "melanoma"))[1] == scope
+
+
+@pytest.mark.parametrize("names", NAMES, ids=str)
+def test_summaries_of_runs_keep_the_names(
+    names: tuple[str, ...], reference: Predictions, tmp_path: Path
+) -> None:
+    result = evaluate(renamed(reference, names), n_resamples=0)
+    write_summary(tmp_path / "summary.csv", summarize_runs({"run-01": result, "run-02": result}))
+    table = read_summary(tmp_path / "summary.csv")
+    values = {
+        (row["metric"], row["class"], row["aggregate"]): row["mean"] for row in table.to_dict("records")
+    }
+    assert values["auc", "", "macro"] == pytest.approx(result.value("auc"))
+    assert values["auc", names[0], ""] == pytest.approx(result.value("auc", names[0]))
+    rendered(build_summary_table(table))
