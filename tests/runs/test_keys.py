@@ -34,11 +34,11 @@ def test_every_key_of_a_recipe_is_listed() -> None:
 def test_types_and_defaults() -> None:
     keys = keys_by_name()
     assert keys["data.source"][2:4] == ("text", "required")
-    assert keys["train.epochs"][2:4] == ("integer ≥ 1", "30")
+    assert keys["train.epochs"][2:4] == ("integer ≥ 1, ≤ 1,000,000", "30")
     assert keys["train.early_stopping.patience"][2:4] == ("integer ≥ 1; null", "null")
     assert keys["train.lr_scheduler.name"][2:4] == ("`constant`, `step`, `cosine`", "constant")
-    assert keys["crops.test.count"][2:4] == ("integer ≥ 1", "1")
-    assert keys["train.num_workers"][2:4] == ("`auto`; integer ≥ 0", "auto")
+    assert keys["crops.test.count"][2:4] == ("integer ≥ 1, ≤ 1,000", "1")
+    assert keys["train.num_workers"][2:4] == ("`auto`; integer ≥ 0, ≤ 1,024", "auto")
     assert keys["train.precision"][2:4] == ("`auto`, `fp32`, `bf16`", "auto")
 
 
@@ -51,6 +51,6 @@ def test_page_lists_all_keys_by_section() -> None:
 
 def test_command_prints_all_keys() -> None:
     output = CliRunner().invoke(app, ["recipes", "--keys"], env={"COLUMNS": "80"}).output
-    assert "train.epochs: integer ≥ 1 (default: 30)\n    Number of epochs.\n" in output
+    assert "train.epochs: integer ≥ 1, ≤ 1,000,000 (default: 30)\n    Number of epochs.\n" in output
     assert "[Attention priors]" not in output
     assert max(map(len, output.splitlines())) <= 80

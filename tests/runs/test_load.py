@@ -1,5 +1,6 @@
 """Loading of recipes: built-in recipes, overrides, bases, and error messages."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,81 @@ def test_override_of_the_model_replaces_it() -> None:
     assert changed.input_size == (112, 112)
 
 
+WORDS = [
+    "ham10000:set #2", "a: b", "yes", "no", "on", "off", "true", "null", "~", "1", "0123", "1e5", "1_000", "12:30:15",
+    "2020-01-01", "0x1F", "@x", "*x", "&x", "!x", "%x", "|x", ">x", "- x", "? x", "[x", "{x", "it's", '"x', "x #", "#x",
+    " x ", "x,y", "C:\\new\\table", "naïve 😀", "x\ty",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_text_arrives_as_it_was_typed(word: str) -> None:
+    recipe = load_recipe("plain", [f"data={word}", f"data.task={word}", f"model.weights={word}"])
+    assert (recipe.data.source, recipe.data.task, recipe.model.weights) == (word, word, word)
+
+
+LIST_WORDS = [
+    word
+    for word in WORDS
+    if not set(word) & set(",[{") and ": " not in word and word[0] not in "\"'" and word == word.strip()
+]
+
+
+@pytest.mark.parametrize("word", LIST_WORDS)
+def test_words_of_lists_and_mappings_are_text(word: str) -> None:
+    overrides = [f"data.classes=[{word}, other]", f'train.class_weights={{{word}: 2, "x, y": 1e-1}}']
+    recipe = load_recipe("plain", overrides)
+    assert recipe.data.classes == (word, "other")
+    assert recipe.train.class_weights == {word: 2.0, "x, y": 0.1}
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_text_of_a_recipe_survives_its_file(word: str, tmp_path: Path) -> None:
+    recipe = load_recipe(
+        "plain",
+        [
+            f"data={word}",
+            f"data.classes={json.dumps([word, 'a'])}",
+            f"model.kwargs={json.dumps({'x': word})}",
+        ],
+    )
+    assert recipe.data.classes == (word, "a")
+    assert recipe.model.kwargs == {"x": word}
+    write_recipe(run_dir := create_run_dir("run", out=tmp_path / "run"), recipe)
+    assert load_recipe(str(run_dir.recipe)) == recipe
+
+
+@pytest.mark.parametrize("word", ["no", "1", "0123", "1e5", "2020-01-01", "12:30", "1_000"])
+def test_words_of_recipe_files_are_typed_by_their_key(word: str, tmp_path: Path) -> None:
+    text = f"base: plain\ndata: {{classes: [{word}, yes], task: {word}}}\ntrain: {{class_repeats: {{{word}: 2}}}}\n"
+    recipe = load_recipe(write(tmp_path, mine=text))
+    assert (recipe.data.classes, recipe.data.task) == ((word, "yes"), word)
+    assert recipe.train.class_repeats == {word: 2}
+
+
+def test_other_values_are_typed_by_their_key() -> None:
+    overrides = [
+        "train.lr=1e-5", "train.epochs=007", "train.nesterov=yes", "data.hair_removal=on", "train.compile=off",
+        "data.max_short_side=null", "data.mask_dir=~", "model.attention=none", "model.mean=[.5, 0.5, 1.]",
+        "model.std=[1,1,1]", "model.kwargs={a: 1e5, b: no, c: 010, d: null, e: true, f: [1, x]}", "model.kwargs.g=1.0",
+    ]  # fmt: skip
+    recipe = load_recipe("plain", overrides)
+    train, data, model = recipe.train, recipe.data, recipe.model
+    assert (train.lr, train.epochs, train.nesterov, train.compile) == (1e-5, 7, True, "off")
+    assert (data.hair_removal, data.max_short_side, data.mask_dir) == (True, None, None)
+    assert (model.attention, model.mean) == ("none", (0.5, 0.5, 1.0))
+    assert model.kwargs == {
+        "a": 1e5, "b": "no", "c": "010", "d": None, "e": True, "f": [1, "x"], "g": 1.0
+    }  # fmt: skip
+
+
+def test_quotes_around_text_are_removed() -> None:
+    recipe = load_recipe(
+        "plain", ["data.mask_dir='null'", 'data.task="a b"', "data.classes=['null', \"a,b\"]"]
+    )
+    assert (recipe.data.mask_dir, recipe.data.task, recipe.data.classes) == ("null", "a b", ("null", "a,b"))
+
+
 def test_overrides_must_be_a_list() -> None:
     with pytest.raises(RecipeError, match="pass a list"):
         load_recipe("demo", "train.epochs=3")
@@ -116,15 +192,29 @@ def test_overrides_must_be_a_list() -> None:
             r"crops\.train is a section, not a value \(got 'grid'\)\. Allowed keys: crops\.train\.count, "
             r"crops\.train\.strategy$",
         ),
-        (["train.early_stopping=null"], r"train\.early_stopping is a section, not a value \(got None\)"),
+        (["train.early_stopping=null"], r"train\.early_stopping is a section, not a value \(got 'null'\)"),
         (["model.backbone=resnet18", "model.name=resnet14"], "either name"),
         (["data.classes=a,b"], r"data.classes: expected a list, \[a,b\], got 'a,b'"),
         (["data.val_fraction=0.6", "data.test_fraction=0.5"], "must sum to less than 1"),
         (["epochs"], "not an override; use section.key=value"),
-        (["train.lr=[1"], "not valid YAML"),
+        (["train.lr=[1"], r"the value of 'train.lr=\[1' cannot be read: a closing \] is missing"),
+        (["model.kwargs={a: [1}"], r"a comma or \] is missing before '\}'|a closing \] is missing"),
+        (["model.kwargs={a}"], "'a' has no key"),
+        (["model.kwargs={a: 1, a: 2}"], "the key 'a' is given twice"),
+        (["data.classes=[a,,b]"], "an item of the list is empty"),
+        (["data.classes=[a] b"], r"unexpected text after '\[a\]': 'b'"),
+        (["data.classes=" + "[" * 5000], "more than 10 nested brackets"),
+        (["train.epochs=" + "9" * 5000], r"train\.epochs: .*\(got '9{199}…\)"),
+        (["train.epochs=true"], r"train\.epochs: .*integer.*\(got 'true'\)"),
+        (["train.epochs=1:30"], r"train\.epochs: .*integer.*\(got '1:30'\)"),
+        (["train.lr=nan"], r"train\.lr: .*(finite|number)"),
+        (["train.lr=1e999"], r"train\.lr: .*finite"),
+        (["model.input_size=0"], r"model\.input_size.*greater than or equal to 1"),
+        (["train.seed=99999999999999999999"], r"train\.seed: .*less than or equal to"),
+        (["data.hair_removal=maybe"], r"data\.hair_removal: .*boolean.*\(got 'maybe'\)"),
         (
             ["train.lr.high=1"],
-            "cannot apply 'train.lr.high=1': train.lr is 0.001 in the recipe, not a mapping",
+            "cannot apply 'train.lr.high=1': train.lr is '0.001' in the recipe, not a mapping",
         ),
         (["base=plain"], "a base can only be set in a file"),
     ],
@@ -144,6 +234,56 @@ def test_all_errors_are_listed_together() -> None:
 def test_unknown_recipe(name: str, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         load_recipe(name)
+
+
+BOMB = "\n".join(
+    ["a0: &a0 [x, x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12))]
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train: {epochs: 3}\ntrain: {lr: 1}\n", "line 2: the key 'train' is given twice"),
+        ("train:\n  epochs: 3\n  'epochs': 4\n", "line 3: the key 'epochs' is given twice"),
+        ("train: {1: 3, 1: 4}\n", "the key '1' is given twice"),
+        (BOMB, "more than 50,000 values"),
+        ("a: " + "[" * 5000, "more than 20 nested"),
+        ("a: " + "{b: " * 5000, "more than 20 nested"),
+        ("a: &a [*a]\n", "alias \\*a has no finished anchor"),
+        ("a: *b\n", "alias \\*b has no"),
+        ("a: !!python/name:os.system x\n", "tag .*python/name:os.system is not allowed"),
+        ("a: !!int 3\n", "tag .*int is not allowed"),
+        ("a: 1\n---\nb: 2\n", "line 2: it has several documents"),
+        ("[a, b]: 1\n", "a key is a list"),
+        ("a: [1\n", "line 2, column 1: "),
+        ("a: @x\n", "line 1, column 4: found character '@'"),
+        ("a: \x00\n", "special characters are not allowed"),
+    ],
+)
+def test_unusable_yaml_ends_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message) as caught:
+        load_recipe(write(tmp_path, a=text))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_aliases_are_copied(tmp_path: Path) -> None:
+    text = "base: arl/cnn14\ncrops: {train: &c {strategy: full, count: 1}, test: *c}\n"
+    crops = load_recipe(write(tmp_path, a=text), ["crops.train.count=3"]).crops
+    assert (crops.train.count, crops.test.count) == (3, 1)
+
+
+def test_digits_of_any_length_end_in_one_line(tmp_path: Path) -> None:
+    name = write(
+        tmp_path, a=f"base: plain\ntrain: {{epochs: {'9' * 5000}}}\nmodel: {{kwargs: {{x: {'9' * 5000}}}}}\n"
+    )
+    with pytest.raises(RecipeError, match=r"^recipe .*\n  train\.epochs: .*") as caught:
+        load_recipe(name)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_section_without_keys_keeps_its_defaults(tmp_path: Path) -> None:
+    assert load_recipe(write(tmp_path, a="base: plain\ncrops:\n")) == load_recipe("plain")
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "just words", "a: [1\n"])
@@ -167,7 +307,7 @@ def test_directory_as_cache_format_names_the_right_key() -> None:
 )
 def test_counts_are_auto_or_integers(override: str) -> None:
     key = override.partition("=")[0].replace(".", r"\.")
-    with pytest.raises(RecipeError, match=rf"{key}: use auto, or an integer from [01] \(got .*\)$"):
+    with pytest.raises(RecipeError, match=rf"{key}: use auto, or an integer from [01] to 1024 \(got .*\)$"):
         load_recipe("plain", ["data=ham10000:/d", "model.backbone=resnet18", override])
 
 

@@ -52,6 +52,18 @@ class RunInterrupted(RunError):  # noqa: N818 - like KeyboardInterrupt, not an e
     """Run that the user stopped; it can be resumed."""
 
 
+def shorten_repr(value: object, limit: int = 200) -> str:
+    """Return the representation of a value, shortened to what a message can show.
+
+    Examples
+    --------
+    >>> shorten_repr("set #2"), shorten_repr("9" * 5000, limit=12)
+    ("'set #2'", "'99999999999…")
+    """
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
 def unknown_name_message(kind: str, name: str, allowed: Iterable[str], *, suggestion: str = "") -> str:
     """Return a message for an unknown name, with a suggestion and all allowed names.
 
@@ -68,4 +80,4 @@ def unknown_name_message(kind: str, name: str, allowed: Iterable[str], *, sugges
     choices = sorted(allowed)
     near = [suggestion] if suggestion else get_close_matches(name, choices, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown {kind} {name!r}: {hint}Allowed: {', '.join(choices)}"
+    return f"unknown {kind} {shorten_repr(name)}: {hint}Allowed: {', '.join(choices)}"

@@ -111,9 +111,9 @@ class Augmentation(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _with_preset(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("preset") in PRESETS:
-            return {**PRESETS[values["preset"]], **values}
-        return values
+        name = values.get("preset") if isinstance(values, dict) else None
+        preset = next((settings for known, settings in PRESETS.items() if known == name), {})
+        return {**preset, **values} if preset else values
 
     def make_params(self, rng: np.random.Generator) -> AugmentParams:
         """Sample the parameters of one augmentation."""

@@ -19,6 +19,7 @@ from lesionlens.reproduction.spec import (
     RowSpec,
     TableSpec,
 )
+from lesionlens.runs.plain_scalars import core_value
 from lesionlens.runs.recipe_files import builtin_tables, is_yaml_path, read_yaml_mapping
 
 PAPERS = {
@@ -93,7 +94,7 @@ def load_table_spec(name: str) -> TableSpec:
     'Table II'
     """
     file = Path(name) if is_yaml_path(name) else builtin_tables()[_resolve_name(name)]
-    tree = read_yaml_mapping(file, f"the table {name}")
+    tree = core_value(read_yaml_mapping(file, f"the table {name}"))
     try:
         return TableSpec.model_validate(tree)
     except ValidationError as error:

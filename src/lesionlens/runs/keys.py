@@ -132,6 +132,6 @@ def _format_allowed(entry: Mapping[str, Any]) -> str:
     if "enum" in entry or "const" in entry:
         return ", ".join(f"`{value}`" for value in entry.get("enum", [entry.get("const")]))
     limits = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    bounds = [f"{sign} {entry[name]:g}" for name, sign in limits.items() if name in entry]
+    bounds = [f"{sign} {entry[name]:,.10g}" for name, sign in limits.items() if name in entry]
     kind = {"array": "list", "object": "mapping", "string": "text"}.get(entry["type"], entry["type"])
     return " ".join([kind, ", ".join(bounds)]).strip()

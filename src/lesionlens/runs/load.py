@@ -1,13 +1,15 @@
 """Load recipes: a built-in recipe, a table row or a YAML file, merged over its base, with overrides."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
-from lesionlens.core.errors import RecipeError, unknown_name_message
+from lesionlens.core.errors import RecipeError, shorten_repr, unknown_name_message
+from lesionlens.runs.flow_values import parse_flow, unquote
+from lesionlens.runs.plain_scalars import field_type, is_null, is_text, type_scalars
 from lesionlens.runs.recipe_files import builtin_recipes, is_yaml_path, read_yaml_mapping
 from lesionlens.runs.schema import Recipe
 from lesionlens.runs.table_rows import find_row_recipe, row_recipe_names
@@ -30,17 +32,30 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     Raises
     ------
     RecipeError
-        The recipe does not exist or is not valid YAML, or keys or values are not allowed; all errors listed together.
+        The recipe does not exist, is not valid YAML or not valid UTF-8, or keys or values are not allowed; all errors
+        listed together.
     """
     if isinstance(overrides, str):
         raise RecipeError(f"overrides is a string, {overrides!r}; pass a list of section.key=value strings")
     raw = read_raw(name)
     apply_overrides(raw, overrides)
+    _check_encodable(raw)
     try:
-        return Recipe.model_validate(raw)
+        return Recipe.model_validate(type_scalars(raw, Recipe))
     except ValidationError as error:
         lines = "\n".join(f"  {_format_error(details)}" for details in error.errors())
         raise RecipeError(f"recipe {name} is not valid:\n{lines}") from error
+
+
+def _check_encodable(raw: dict[str, Any]) -> None:
+    """Raise an error if the recipe could not be written to a file, as with file names that are not UTF-8."""
+    try:
+        json.dumps(raw, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise RecipeError(
+            f"{shorten_repr(error.object[max(0, error.start - 40) : error.end])} in the recipe is not UTF-8; rename "
+            "the file or folder"
+        ) from error
 
 
 def read_raw(name: str) -> dict[str, Any]:
@@ -75,7 +90,8 @@ def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, An
 
 def expand_shorthand(name: str, section: Any) -> Any:
     """Return a section as a mapping if it is a string: ``model: arl_cnn14`` becomes ``model: {name: arl_cnn14}``."""
-    return {SHORTHAND_KEYS[name]: section} if name in SHORTHAND_KEYS and isinstance(section, str) else section
+    is_short = name in SHORTHAND_KEYS and isinstance(section, str) and section
+    return {SHORTHAND_KEYS[name]: section} if is_short else section
 
 
 def replace_model(model: Mapping[str, Any], specified_keys: set[str]) -> dict[str, Any]:
@@ -111,11 +127,11 @@ def _read_with_bases(name: str, relative_to: Path, base_chain: tuple[str, ...]) 
     label = f"the recipe {path if path and base_chain else name}"
     raw = read_yaml_mapping(path or builtin_recipes()[name], label)
     base = raw.pop("base", None)
-    if base is None:
+    if is_null(base):
         return raw
     if not isinstance(base, str):
         raise RecipeError(
-            f"base: {base!r} in {label} is not a string; use the name or the path of one recipe"
+            f"base: {shorten_repr(base)} in {label} is not a string; use the name or the path of one recipe"
         )
     directory = path.parent if path else relative_to
     return merge(_read_with_bases(base, directory, (*base_chain, identity)), raw)
@@ -155,19 +171,31 @@ def _apply_override(raw: dict[str, Any], override: str) -> str:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise RecipeError(
-            f"{override!r} is not an override; use section.key=value, for example train.epochs=5"
+            f"{shorten_repr(override)} is not an override; use section.key=value, for example train.epochs=5"
         )
     if key == "base":
-        raise RecipeError(f"{override!r}: a base can only be set in a file; or train that recipe by its name")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"the value of {override!r} is not valid YAML: {error}") from error
+        raise RecipeError(
+            f"{shorten_repr(override)}: a base can only be set in a file; or train that recipe by its name"
+        )
+    value = _parse_value(key, text, override)
     if key in SHORTHAND_KEYS and key != "augment" and isinstance(value, str):  # a preset replaces the section
         key = f"{key}.{SHORTHAND_KEYS[key]}"
     *sections, last = key.split(".")
     _open_section(raw, sections, override)[last] = value
     return key
+
+
+def _parse_value(key: str, text: str, override: str) -> Any:
+    """Return the value of an override: what was typed if its key accepts text, otherwise a list, mapping or word."""
+    annotation = field_type(Recipe, key.split("."))
+    is_section = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    is_mapping = text.strip().startswith("{") and text.strip().endswith("}")
+    if is_text(annotation) or (is_section and not is_mapping):
+        return unquote(text)
+    try:
+        return parse_flow(text)
+    except RecipeError as error:
+        raise RecipeError(f"the value of {shorten_repr(override)} cannot be read: {error}") from error
 
 
 def _open_section(raw: dict[str, Any], path: Sequence[str], override: str) -> dict[str, Any]:
@@ -176,7 +204,8 @@ def _open_section(raw: dict[str, Any], path: Sequence[str], override: str) -> di
         section = expand_shorthand(name, raw.get(name) or {})
         if not isinstance(section, dict):
             raise RecipeError(
-                f"cannot apply {override!r}: {'.'.join(path[:depth])} is {section!r} in the recipe, not a mapping"
+                f"cannot apply {shorten_repr(override)}: {'.'.join(path[:depth])} is {shorten_repr(section)} in the "
+                "recipe, not a mapping"
             )
         raw[name] = section
         raw = section
@@ -185,17 +214,17 @@ def _open_section(raw: dict[str, Any], path: Sequence[str], override: str) -> di
 
 def _format_error(error: Any) -> str:
     path = [str(name) for name in error["loc"]]
-    key = ".".join(path)
+    key = ".".join(name if name.isprintable() else repr(name) for name in path)
     if error["type"] == "extra_forbidden":
         return _unknown_key_message(path)
     if error["type"] == "model_type":
         keys = ", ".join(sorted(_allowed_keys(path)))
-        return f"{key} is a section, not a value (got {error['input']!r}). Allowed keys: {keys}"
+        return f"{key} is a section, not a value (got {shorten_repr(error['input'])}). Allowed keys: {keys}"
     if error["type"] == "missing":
         return f"{key} is missing: set it in the recipe or with {key}=…"
     if error["type"] in {"tuple_type", "list_type"}:
-        return f"{key}: expected a list, [a,b], got {error['input']!r}"
-    value = "" if isinstance(error["input"], dict | BaseModel) else f" (got {error['input']!r})"
+        return f"{key}: expected a list, [a,b], got {shorten_repr(error['input'])}"
+    value = "" if isinstance(error["input"], dict | BaseModel) else f" (got {shorten_repr(error['input'])})"
     return f"{f'{key}: ' if key else ''}{error['msg'].removeprefix('Value error, ')}{value}"
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import yaml
-
 from lesionlens.core.errors import RecipeError
+from lesionlens.runs.yaml_documents import parse_yaml
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
@@ -35,7 +34,7 @@ def is_yaml_path(name: str) -> bool:
 
 
 def read_yaml_mapping(file: Traversable | Path, label: str) -> dict[str, Any]:
-    """Read a YAML file that holds a mapping.
+    """Read a YAML file that holds a mapping, with unquoted words as they are written.
 
     Parameters
     ----------
@@ -48,8 +47,8 @@ def read_yaml_mapping(file: Traversable | Path, label: str) -> dict[str, Any]:
         The file cannot be read, is not valid YAML or holds something other than a mapping.
     """
     try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        tree = parse_yaml(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecipeError) as error:  # ValueError: not UTF-8, or a path with a null byte
         reason = getattr(error, "strerror", None) or error
         raise RecipeError(f"cannot read {label}: {reason}") from error
     if not isinstance(tree, dict):

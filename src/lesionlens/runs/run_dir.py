@@ -12,6 +12,7 @@ import yaml
 
 from lesionlens.core.errors import RunError
 from lesionlens.core.fileio import write_text
+from lesionlens.runs.plain_scalars import PlainScalar, core_value
 from lesionlens.runs.schema import Recipe
 
 PACKAGES = ("lesionlens", "torch", "torchvision", "timm", "lightning", "numpy", "scikit-learn")
@@ -131,9 +132,23 @@ def open_run_dir(path: Path) -> RunDir:
     return run_dir
 
 
+class _RecipeDumper(yaml.SafeDumper):
+    """Dumper that quotes text which `lesionlens.runs.yaml_documents` would read as a number, boolean or null."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = None if isinstance(core_value(PlainScalar(text)), str) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_RecipeDumper.add_representer(str, _represent_text)
+
+
 def to_yaml(recipe: Recipe) -> str:
     """Format a recipe as YAML, including all defaults."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    tree = recipe.model_dump(mode="json")
+    text: str = yaml.dump(tree, Dumper=_RecipeDumper, sort_keys=False, allow_unicode=True)
+    return text
 
 
 def write_recipe(run_dir: RunMetadata, recipe: Recipe) -> None:

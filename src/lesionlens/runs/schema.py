@@ -12,10 +12,11 @@ from lesionlens.data.mask_degradation import SEVERITIES, MaskDegradation
 from lesionlens.imaging.crops import CropName, make_crop_strategy
 from lesionlens.imaging.load import ColorConstancy
 from lesionlens.imaging.preprocessing import IMAGENET_MEAN, IMAGENET_STD, TTA, Aggregation
-from lesionlens.runs.train_schema import ConfigSection, TrainRecipe
+from lesionlens.runs.train_schema import MAX_SEED, ConfigSection, TrainRecipe
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-InputSize = tuple[int, int]
+SideLength = Annotated[int, Field(ge=1, le=8192)]
+InputSize = tuple[SideLength, SideLength]
 InputNormalization = Literal["imagenet", "dataset", "unit", "minus_one_one"]
 ImagesOnOption = Literal["auto", "host", "device"]
 
@@ -63,7 +64,10 @@ class DataRecipe(ConfigSection):
         default=0.15, description="Fraction of the images in the test split, if the split does not define it."
     )
     split_seed: int = Field(
-        default=0, ge=0, description="Random seed of the split, which all runs of a recipe have in common."
+        default=0,
+        ge=0,
+        le=MAX_SEED,
+        description="Random seed of the split, which all runs of a recipe have in common.",
     )
     train_split_names: tuple[str, ...] = Field(
         default=("train",),
@@ -90,6 +94,7 @@ class DataRecipe(ConfigSection):
     max_short_side: int | None = Field(
         default=512,
         ge=32,
+        le=100_000,
         description="Length of the shorter side in pixels to which larger images are downsampled when they are "
         "decoded; null: full resolution.",
     )
@@ -184,6 +189,7 @@ class TrainCropRecipe(ConfigSection):
     count: int = Field(
         default=1,
         ge=1,
+        le=1000,
         description="Number of training crops per image and epoch; `grid`: 5, 7, 9, 16, 25 or 36.",
     )
 
@@ -195,7 +201,9 @@ class EvalCropRecipe(ConfigSection):
         default="full",
         description="Crops for validation, testing and inference; values as for `train.strategy`.",
     )
-    count: int = Field(default=1, ge=1, description="Number of crops per image whose scores are averaged.")
+    count: int = Field(
+        default=1, ge=1, le=1000, description="Number of crops per image whose scores are averaged."
+    )
 
 
 class CropRecipe(ConfigSection):
@@ -302,6 +310,7 @@ class AttentionPriorRecipe(ConfigSection):
     seed: int = Field(
         default=0,
         ge=0,
+        le=MAX_SEED,
         description="Random seed of the mask selection and the degradation, independent of `train.seed`.",
     )
 
@@ -353,11 +362,15 @@ class Recipe(ConfigSection):
     num_repeats: int = Field(
         default=1,
         ge=1,
+        le=1000,
         description="Number of runs with the seeds `train.seed`, `train.seed + 1` and so on, each in a "
         "subdirectory; the split stays the same.",
     )
     n_folds: int | None = Field(
-        default=None, ge=2, description="Number of folds of a k-fold split; null: not a k-fold split."
+        default=None,
+        ge=2,
+        le=1000,
+        description="Number of folds of a k-fold split; null: not a k-fold split.",
     )
     fold: int | None = Field(
         default=None,

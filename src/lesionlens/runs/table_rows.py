@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BeforeValidator, ValidationError
 
 from lesionlens.core.errors import RecipeError
+from lesionlens.runs.plain_scalars import core_value
 from lesionlens.runs.recipe_files import builtin_tables, is_yaml_path, read_yaml_mapping
 from lesionlens.runs.train_schema import ConfigSection
 
@@ -133,7 +134,7 @@ def find_row_recipe(name: str, relative_to: Path) -> DerivedRecipe | None:
     table, _, row = name.rpartition(":")
     if is_yaml_path(table):
         file = relative_to / table
-        return _parse_rows(read_yaml_mapping(file, f"the table {file}"), str(file)).get(row)
+        return _parse_rows(core_value(read_yaml_mapping(file, f"the table {file}")), str(file)).get(row)
     return _builtin_row_recipes(table).get(row) if table in builtin_tables() else None
 
 
@@ -144,7 +145,7 @@ def row_recipe_names() -> list[str]:
 
 @cache
 def _builtin_row_recipes(table: str) -> dict[str, DerivedRecipe]:
-    return _parse_rows(read_yaml_mapping(builtin_tables()[table], f"the table {table}"), table)
+    return _parse_rows(core_value(read_yaml_mapping(builtin_tables()[table], f"the table {table}")), table)
 
 
 def _parse_rows(tree: Mapping[str, Any], table: str) -> dict[str, DerivedRecipe]:

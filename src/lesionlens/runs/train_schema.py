@@ -11,13 +11,15 @@ PrecisionOption = Literal["auto", "fp32", "bf16"]
 CompileOption = Literal["auto", "on", "off"]
 MonitoredMetric = Literal["val_auc", "val_balanced_accuracy", "val_accuracy", "val_loss"]
 PositiveWeight = Annotated[float, Field(gt=0)]
-RepeatCount = Annotated[int, Field(ge=1)]
+RepeatCount = Annotated[int, Field(ge=1, le=1000)]
+MAX_SEED = 1_000_000_000
+_MAX_PROCESSES = 1024  # loader processes or threads
 
 
 class ConfigSection(BaseModel):
     """Section of a recipe: immutable, without unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def find_subsections(section: type[BaseModel]) -> dict[str, type[BaseModel]]:
@@ -34,18 +36,14 @@ def _auto_or_at_least(minimum: int) -> BeforeValidator:
     """Return a validator that accepts ``auto`` or an integer, with one error message for both."""
 
     def validate(value: object) -> object:
-        if value == "auto" or (type(value) is int and value >= minimum):
+        if value == "auto" or (type(value) is int and minimum <= value <= _MAX_PROCESSES):
             return value
-        raise ValueError(f"use auto, or an integer from {minimum}")
+        raise ValueError(f"use auto, or an integer from {minimum} to {_MAX_PROCESSES}")
 
     return BeforeValidator(
-        validate, json_schema_input_type=Literal["auto"] | Annotated[int, Field(ge=minimum)]
+        validate,
+        json_schema_input_type=Literal["auto"] | Annotated[int, Field(ge=minimum, le=_MAX_PROCESSES)],
     )
-
-
-def _normalize_on_off(value: object) -> object:
-    """Convert the booleans that YAML reads from on and off back to strings."""
-    return ("off", "on")[value] if isinstance(value, bool) else value
 
 
 class LRSchedulerRecipe(ConfigSection):
@@ -92,15 +90,17 @@ class EarlyStoppingRecipe(ConfigSection):
 class TrainRecipe(ConfigSection):
     """Training: optimizer, learning rate, loss, sampling, and compute settings."""
 
-    epochs: int = Field(default=30, ge=1, description="Number of epochs.")
+    epochs: int = Field(default=30, ge=1, le=1_000_000, description="Number of epochs.")
     passes_per_epoch: float = Field(
         default=1.0,
         gt=0,
+        le=1000,
         description="Passes over the training images per epoch; 1.6: all images once, and 60 % of them again.",
     )
     batch_size: int = Field(
         default=32,
         ge=1,
+        le=1_000_000,
         description="Number of samples per batch: crops, or images of a model that takes all their crops.",
     )
     optimizer: Literal["sgd", "adam", "adamw"] = Field(default="sgd", description="Optimizer.")
@@ -166,7 +166,7 @@ class TrainRecipe(ConfigSection):
         description="Whether to use the channels-last memory format, which is faster on CPUs and on GPUs with tensor "
         "cores; results are equal up to rounding.",
     )
-    compile: Annotated[CompileOption, BeforeValidator(_normalize_on_off)] = Field(
+    compile: CompileOption = Field(
         default="auto",
         description="Whether attention residual learning runs as one compiled operation, which requires "
         "`channels_last`: `on`, `off`, or `auto` (in runs of 200 steps or more, if a compiler is installed); "
@@ -175,6 +175,7 @@ class TrainRecipe(ConfigSection):
     seed: int = Field(
         default=0,
         ge=0,
+        le=MAX_SEED,
         description="Random seed of initialization, sampling, crops, augmentation and dropout.",
     )
     num_workers: Annotated[int | Literal["auto"], _auto_or_at_least(0)] = Field(
