@@ -143,7 +143,7 @@ def test_unreadable_file_raises(tmp_path: Path) -> None:
     with pytest.raises(PredictionsError, match=r"there is no file .*gone\.csv"):
         read_predictions(tmp_path / "gone.csv")
     (tmp_path / "image.csv").write_bytes(b"\xff\xd8\xff\xe0")
-    with pytest.raises(PredictionsError, match="is not a text table in UTF-8") as error:
+    with pytest.raises(PredictionsError, match="cannot be read as a table: it is an image") as error:
         read_predictions(tmp_path / "image.csv")
     assert "codec" not in str(error.value)
     assert "byte" not in str(error.value)

@@ -41,7 +41,8 @@ def test_images_and_masks_in_one_folder_are_distinguished(tmp_path: Path) -> Non
     images = [write_image(tmp_path / f"ISIC_{number:07d}.jpg", seed=number) for number in range(2)]
     mask = write_mask(tmp_path / "ISIC_0000000_Segmentation.png")
     (tmp_path / "._ISIC_0000000.jpg").write_bytes(b"no image")
-    assert collect_inputs([tmp_path]).path == tuple(images)
+    with pytest.warns(UserWarning, match=r"Skipped in .*: masks or superpixels \(1\)"):
+        assert collect_inputs([tmp_path]).path == tuple(images)
     assert find_masks(tmp_path) == {"ISIC_0000000": mask}
 
 
@@ -75,6 +76,78 @@ def test_unreadable_folder_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(os, "scandir", raise_if_locked)
     with pytest.raises(DataError, match=r"Cannot list the folder .*locked: Permission denied"):
+        collect_inputs([tmp_path])
+
+
+def test_other_formats_and_outputs_are_counted(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.JFIF", "sub/c.webp", "d.gif", "sub/e.heic", "sub/f.heic", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    write_image(tmp_path / "maps" / "a.panel.png")
+    message = r"\.heic \(2\), \.gif \(1\), folders that LesionLens wrote \(1\)"
+    with pytest.warns(UserWarning, match=message):
+        assert collect_inputs([tmp_path]).image_id == ("a", "b", "c")
+    for name in ("a.jpg", "b.JFIF"):
+        (tmp_path / name).unlink()
+    (tmp_path / "sub" / "c.webp").unlink()
+    with pytest.raises(DataError, match=rf"no image .* it has {message}"):
+        collect_inputs([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.gif", b"GIF89a", "GIF is not read; convert it to PNG or JPEG"),
+        ("x.heic", b"\0\0\0\x18ftypheic", "HEIC is not read"),
+        ("x.dcm", bytes(128) + b"DICM", "DICOM is not read; export its image"),
+        ("x.avif", b"\0\0\0\x18ftypavif", "AVIF is not read"),
+        ("x.jxl", b"\xff\x0a", "JPEG XL is not read"),
+        ("x.jpg", b"\0\0\0\x18ftypheic", None),
+    ],
+)
+def test_image_of_other_format_is_named(
+    tmp_path: Path, name: str, content: bytes, message: str | None
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    if message is None:  # by its extension, an image; it is listed as unreadable later
+        assert collect_inputs([tmp_path / name]).image_id == ("x",)
+        return
+    with pytest.raises(DataError, match=message):
+        collect_inputs([tmp_path / name])
+
+
+def test_image_without_extension_is_scored(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png").rename(tmp_path / "photograph")
+    assert collect_inputs([tmp_path / "photograph"]).image_id == ("photograph",)
+
+
+def test_ids_from_paths_distinguish_equal_names(tmp_path: Path) -> None:
+    for name in ("a/1.jpg", "b/1.jpg", "b/2.jpg", "b/2.png"):
+        write_image(tmp_path / name)
+    with pytest.raises(DataError, match=r"2 image ids occur more than once.*--ids path"):
+        collect_inputs([tmp_path])
+    expected = ("a/1", "b/1", "b/2.jpg", "b/2.png")
+    assert collect_inputs([tmp_path], ids="path").image_id == expected
+    assert collect_inputs([tmp_path / "a", tmp_path / "b"], ids="path").image_id == expected
+    assert collect_inputs([tmp_path / "b"], ids="path").lesion_id == ("1", "2.jpg", "2.png")
+    assert collect_inputs([tmp_path / "a" / "1.jpg"], ids="path").image_id == ("1",)
+
+
+def test_linked_folders_are_entered_once(tmp_path: Path) -> None:
+    write_image(tmp_path / "new" / "a.jpg")
+    write_image(tmp_path / "elsewhere" / "b.jpg")
+    (tmp_path / "new" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "new" / "again").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "new" / "self").symlink_to(".")
+    (tmp_path / "new" / "up").symlink_to("..")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "new")
+    assert sorted(collect_inputs([tmp_path / "new"]).image_id) == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\r", "tab\there", " blank", "\x1b[31mred", "line\u2028"])
+def test_file_name_that_a_table_cannot_hold_is_rejected(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match=r"cannot be written into a table\. Rename the file"):
         collect_inputs([tmp_path])
 
 

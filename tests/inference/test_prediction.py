@@ -145,7 +145,7 @@ def test_isic_submission_round_trip(folder: Path, tmp_path: Path) -> None:
 
 def test_two_images_with_one_name_raise(saved_model: Path, folder: Path) -> None:
     shutil.copy(folder / "0.jpg", folder / "more" / "0.jpg")
-    both = rf"for example '0' of {folder / '0.jpg'} and {folder / 'more' / '0.jpg'}\. Rename .* separately"
+    both = rf"for example '0' of {folder / '0.jpg'} and {folder / 'more' / '0.jpg'}\. Use .*--ids path"
     with pytest.raises(DataError, match=f"1 image id occurs more than once, {both}"):
         predict(saved_model, [folder])
     with pytest.raises(DataError, match=r"1\.jpg, which is passed twice\. Pass each image once"):

@@ -83,7 +83,7 @@ def test_same_seed_gives_the_same_weights(here: Path, small_set: Path) -> None:
         (["predict", "nowhere", "x.jpg", "-o", "m"], "no model in nowhere"),
         (["evaluate", "{set}/HAM10000_images", "ham10000:{set}", "--split", "test"], "in the split 'test'"),
         (["evaluate", "nowhere", "ham10000:{set}"], "there is no folder of masks nowhere"),
-        (["evaluate", "{set}/HAM10000_images", "ham10000:{set}"], "images without a predicted mask: 24"),
+        (["evaluate", "{set}/HAM10000_images", "ham10000:{set}"], "no mask in"),
     ],
 )
 def test_error_is_one_readable_line(

@@ -21,6 +21,7 @@ def explain_command(
     ] = None,
     target_class: options.TargetClassOption = None,
     masks: options.CropMasksOption = None,
+    ids: options.ImageIdsOption = "name",
 ) -> None:
     """Overlay attention maps, crop weights and class activation maps on images.
 
@@ -33,7 +34,7 @@ def explain_command(
     from lesionlens.models.saved_model import load_model
 
     loaded = load_model(model)
-    inputs = collect_inputs(images, classes=loaded.card.classes, mask_dir=masks)
+    inputs = collect_inputs(images, classes=loaded.card.classes, mask_dir=masks, ids=ids)
     labels = {path: label for path, label in zip(inputs.path, inputs.label, strict=True) if label}
     masks_by_path = {path: mask for path, mask in zip(inputs.path, inputs.mask, strict=True) if mask}
     written = explain(

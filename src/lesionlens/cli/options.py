@@ -18,6 +18,12 @@ DeviceOption = Annotated[str, typer.Option(help="auto, cpu, gpu, or a torch devi
 CropMasksOption = Annotated[
     Path | None, typer.Option(help="Folder of lesion masks ID.png, for a model that crops to the lesion.")
 ]
+ImageIdsOption = Annotated[
+    Literal["name", "path"],
+    typer.Option(
+        help="IDs of images in folders: file name, or path relative to the folder (for equal names in several)."
+    ),
+]
 TargetClassOption = Annotated[
     str | None, typer.Option(help="Class to explain; default: the predicted class.")
 ]

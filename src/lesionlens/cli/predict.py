@@ -26,6 +26,7 @@ def predict_command(
         ),
     ] = "lesionlens",
     masks: options.CropMasksOption = None,
+    ids: options.ImageIdsOption = "name",
     device: options.DeviceOption = "cpu",
     engine: Annotated[
         Literal["auto", "torch", "onnxruntime", "openvino"],
@@ -66,6 +67,7 @@ def predict_command(
             out=out,
             output_format=output_format,
             mask_dir=masks,
+            ids=ids,
             device=device,
             engine=engine,
             precision=precision,

@@ -2,43 +2,57 @@
 
 import csv
 import io
+import math
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lesionlens.core.errors import DataError, PredictionsError
 from lesionlens.core.fileio import write_text
 
+NESTED_COLUMNS = "nested_columns"
+"""Key in ``frame.attrs`` of the Parquet columns that were excluded: pairs of name and content."""
+_SEPARATORS = ",;\t"
+
 
 def read_table(
-    path: Path, *, lowercase_columns: bool = False, column_names: Sequence[str] = ()
+    path: Path, *, normalize_columns: bool = False, column_names: Sequence[str] = ()
 ) -> pd.DataFrame:
     """Read a CSV or Parquet file as a frame of stripped text; empty cells are ``""``.
+
+    Columns without a name are excluded, and so are Parquet columns of structures, lists or bytes (see
+    ``NESTED_COLUMNS``). The levels of a Parquet index are columns.
 
     Parameters
     ----------
     path
         Parquet, or CSV in UTF-8 with or without a byte order mark. The separator (comma, semicolon or tab) is detected
-        from the first line.
-    lowercase_columns
-        Convert the column names to lower case.
+        from the first line, which may also state it, as in ``sep=;``.
+    normalize_columns
+        Convert the column names as in ``normalize_column_name``.
     column_names
         Names of the columns of a CSV file without a header. Default: the file has a header.
 
     Raises
     ------
     DataError
-        The file is missing, empty, not UTF-8, or its rows do not match its header.
+        The file is missing, empty, not UTF-8, of another format, or its rows do not match its header.
     """
     try:
         frame = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path, column_names)
-    except (OSError, ValueError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
+        reason = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), type(error).__name__)
         raise DataError(f"{path} cannot be read as a table: {reason}") from error
-    frame.columns = frame.columns.str.lower() if lowercase_columns else frame.columns
+    if normalize_columns:
+        frame.columns = frame.columns.map(normalize_column_name)
+    frame = frame.loc[:, frame.columns != ""]
     if frame.empty:
         raise DataError(f"{path} has no rows below its header")
     duplicates = sorted(set(frame.columns[frame.columns.duplicated()]))
@@ -47,14 +61,73 @@ def read_table(
     return frame
 
 
+def normalize_column_name(name: str) -> str:
+    """Return a column name in lower case, with underscores for blanks and hyphens.
+
+    Examples
+    --------
+    >>> normalize_column_name(" Lesion ID"), normalize_column_name("patient-id")
+    ('lesion_id', 'patient_id')
+    """
+    return re.sub(r"[\s_-]+", "_", name.strip().casefold())
+
+
+def is_readable_back(cell: str) -> bool:
+    r"""Return whether a cell can be written into a table and read back unchanged by any program.
+
+    Examples
+    --------
+    >>> [is_readable_back(cell) for cell in ("é 1", "a\r", " a", "a\x00b", "\ud800")]
+    [True, False, False, False, False]
+    """
+    return cell == cell.strip() and not any(
+        unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in cell
+    )
+
+
 def _read_parquet(path: Path) -> pd.DataFrame:
-    frame = pd.read_parquet(path)
-    text = [frame[name].map(_cell_text, na_action=None).astype(object) for name in frame.columns]
-    return pd.DataFrame(dict(zip(map(str, frame.columns), text, strict=True)))
+    with path.open("rb") as stream:
+        _check_format(stream.read(_HEAD_BYTES), path)
+    table = pq.read_table(path)
+    columns: dict[str, list[str]] = {}
+    nested: list[tuple[str, str]] = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        try:
+            columns[_index_name(name)] = list(map(_cell_text, column.to_pylist()))
+        except _NestedCellError as error:
+            nested.append((name, str(error)))
+    if len(columns) + len(nested) < len(table.column_names):
+        raise ValueError("two of its columns have the same name")
+    frame = pd.DataFrame(columns, dtype=object)
+    frame.attrs[NESTED_COLUMNS] = tuple(nested)
+    return frame
+
+
+def _index_name(name: str) -> str:
+    """Return the name of a column; pandas stores an index without a name as ``__index_level_0__``."""
+    return re.sub(r"^__index_level_(\d+)__$", r"index_\1", name).strip()
+
+
+class _NestedCellError(Exception):
+    """A cell that is not text; the message says what it is."""
 
 
 def _cell_text(cell: object) -> str:
-    return "" if pd.api.types.is_scalar(cell) and pd.isna(cell) else str(cell).strip()  # type: ignore[call-overload]
+    """Return a cell as text; integers that were stored as floating point, because others are unknown, as integers."""
+    if cell is None:
+        return ""
+    if isinstance(cell, float):
+        return "" if math.isnan(cell) else str(int(cell)) if cell.is_integer() else str(cell)
+    if isinstance(cell, bytes):
+        try:
+            return cell.decode().strip()
+        except UnicodeDecodeError:
+            raise _NestedCellError("bytes") from None
+    if isinstance(cell, Mapping):
+        raise _NestedCellError(f"structures of {' and '.join(map(str, cell))}")
+    if isinstance(cell, list | tuple):
+        raise _NestedCellError("lists")
+    return str(cell).strip()
 
 
 def _read_csv(path: Path, column_names: Sequence[str]) -> pd.DataFrame:
@@ -64,27 +137,69 @@ def _read_csv(path: Path, column_names: Sequence[str]) -> pd.DataFrame:
     names = list(column_names) or [name.strip() for name in lines.pop(0)[1]]
     body = []
     for number, cells in lines:
-        if len(cells) != len(names):
+        row = [cell.strip() for cell in cells]
+        if len(row) < len(names) or any(row[len(names) :]):
             expected = f"expected: {', '.join(names)}" if column_names else f"the header has {len(names)}"
             raise ValueError(f"line {number} has {len(cells)} cells, {expected}")
-        body.append([cell.strip() for cell in cells])
+        body.append(row[: len(names)])
     return pd.DataFrame(body, columns=names, dtype=object)
 
 
 def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
     """Return the cells of each line that is not blank, with its line number."""
+    content = path.read_bytes()
+    _check_format(content[:_HEAD_BYTES], path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"byte {error.start:,} is not UTF-8; save it as 'CSV UTF-8', or convert it (iconv -t UTF-8)"
+            f"byte {error.start:,} is not UTF-8; save it as 'CSV UTF-8', or convert it: "
+            f"iconv -f {_guess_encoding(content)} -t UTF-8 {path.name} > utf8-{path.name}"
         ) from error
-    first = text.lstrip().partition("\n")[0]
-    separator = max(",;\t", key=first.count)
+    first, _, rest = text.lstrip().partition("\n")
+    if match := re.fullmatch(r'"?sep=([,;\t])"?\s*', first):  # the first line of some files for Excel
+        text, separator = rest, match[1]
+    else:
+        separator = max(_SEPARATORS, key=first.count)
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True
     )
-    return [(reader.line_num, cells) for cells in reader if any(map(str.strip, cells))]
+    return [(reader.line_num + bool(match), cells) for cells in reader if any(map(str.strip, cells))]
+
+
+def _guess_encoding(content: bytes) -> str:
+    """Return the name of the encoding that a file which is not UTF-8 probably has."""
+    return "UTF-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "WINDOWS-1252"
+
+
+_HEAD_BYTES = 4096
+_SAVE_AS_CSV = "save it as CSV (CSV UTF-8 in Excel) and pass that file"
+_FOREIGN_FORMATS = (
+    (b"\xd0\xcf\x11\xe0", f"it is an old Excel workbook or another Office file; {_SAVE_AS_CSV}"),
+    (b"\x1f\x8b", "it is a gzip archive; unpack it"),
+    (b"\x89PNG", "it is an image"),
+    (b"\xff\xd8\xff", "it is an image"),
+    (b"%PDF", "it is a PDF document"),
+    (b"SQLite format 3", f"it is a database; {_SAVE_AS_CSV}"),
+    (b"{\\rtf", f"it is a text document; {_SAVE_AS_CSV}"),
+    (b"<!DOCTYPE html", "it is an HTML page, which a failed download leaves; download the file again"),
+    (b"<html", "it is an HTML page, which a failed download leaves; download the file again"),
+    (b"version https://git-lfs", "it is a Git LFS pointer, not the file; run git lfs pull"),
+)
+
+
+def _check_format(head: bytes, path: Path) -> None:
+    """Raise an error that names the format of a file which is not a table of text, from its first bytes."""
+    is_parquet = head.startswith(b"PAR1")
+    if is_parquet != (path.suffix.lower() == ".parquet") and is_parquet:
+        raise ValueError("it is a Parquet file; name it FILE.parquet")
+    if head.startswith(b"PK\x03\x04"):
+        kind = "an Excel workbook" if b"xl/" in head or b"[Content_Types].xml" in head else "a zip archive"
+        kind = "an OpenDocument spreadsheet" if b"opendocument" in head else kind
+        raise ValueError(f"it is {kind}; {'unpack it' if kind == 'a zip archive' else _SAVE_AS_CSV}")
+    for magic, reason in _FOREIGN_FORMATS:
+        if head.startswith(magic):
+            raise ValueError(reason)
 
 
 CSVColumns = dict[str, list[str]]
@@ -107,10 +222,6 @@ def read_csv_columns(path: Path) -> CSVColumns:
     try:
         table = read_table(path)
     except DataError as error:
-        if isinstance(getattr(error.__cause__, "__cause__", None), UnicodeDecodeError):
-            raise PredictionsError(
-                f"{path} is not a text table in UTF-8. If it comes from a spreadsheet, save it there as 'CSV UTF-8'."
-            ) from error
         raise PredictionsError(str(error)) from error
     return {str(name): table[name].tolist() for name in table.columns}
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePosixPath
 
-from lesionlens.datasets.file_layout import strip_image_suffix
+from lesionlens.imaging.formats import strip_image_suffix
 
 
 def match_image_ids(names: Sequence[str], image_ids: Iterable[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Literal
 from lesionlens.core.errors import DataError
 
 MAX_EXAMPLES = 5  # enough to see the pattern, few enough for one line
+_MAX_EXAMPLE_LENGTH = 600  # characters; a message with two long paths
 
 IssueSeverity = Literal["error", "warning"]
 
@@ -70,7 +71,8 @@ class IssueCollector:
             issue = self._issues.setdefault((severity, kind), Issue(kind, severity, hint))
             issue.count += 1
             if len(issue.examples) < MAX_EXAMPLES:
-                issue.examples.append(case)
+                shortened = len(case) > _MAX_EXAMPLE_LENGTH
+                issue.examples.append(f"{case[:_MAX_EXAMPLE_LENGTH]}…" if shortened else case)
 
     @property
     def errors(self) -> tuple[str, ...]:

@@ -1,18 +1,24 @@
 """Join the rows of a reader with the files of a dataset, and check them: the frame of a ``LesionTable``."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lesionlens.core.missing import is_missing
-from lesionlens.datasets.file_layout import ImageIndex
+from lesionlens.core.missing import is_missing, oversized_groups
+from lesionlens.core.tabular import is_readable_back
+from lesionlens.datasets.file_layout import ImageIndex, check_alternatives
+from lesionlens.datasets.folder_walk import describe_skipped
 from lesionlens.datasets.issues import IssueCollector, pluralize
+from lesionlens.datasets.near_misses import describe_near_miss
 from lesionlens.datasets.table import TABLE_COLUMNS
+from lesionlens.imaging.formats import other_format_of_name
 
 MAX_AGE = 120.0  # years; a higher age is a typing error
+_EXACT_COLUMNS = ("image_id", "path", "diagnosis", "mask_path", "feature_mask_paths")  # may be called NA
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,12 @@ def build_table_frame(raw_table: RawTable, issues: IssueCollector, *, source: st
     rows = _merge_duplicate_rows(raw_table.rows.assign(_order=range(len(raw_table.rows))), issues)
     rows = _add_file_paths(rows, raw_table, issues)
     for name in TABLE_COLUMNS:
-        rows[name] = _blank_missing(rows[name]) if name in rows else ""
+        if name not in rows:
+            rows[name] = ""
+        elif name not in _EXACT_COLUMNS:
+            rows[name] = _blank_missing(rows[name])
+    _report_large_groups(rows, issues)
+    _check_ids(rows, issues)
     rows["lesion_id"] = rows["lesion_id"].where(rows["lesion_id"] != "", rows["image_id"])
     rows["source"] = rows["source"].where(rows["source"] != "", source)
     rows["age"] = _parse_ages(rows, issues)
@@ -74,19 +85,12 @@ def _merge_duplicate_rows(rows: pd.DataFrame, issues: IssueCollector) -> pd.Data
 
 def _add_file_paths(rows: pd.DataFrame, raw_table: RawTable, issues: IssueCollector) -> pd.DataFrame:
     """Add the columns ``path`` and ``mask_path``, and remove rows without an image."""
-    images = raw_table.image_index.images
+    index = raw_table.image_index
+    images = index.images
     has_image = rows["image_id"].isin(images.keys())
-    if not has_image.any():
-        issues.add_error(
-            "no row has an image",
-            [f"{pluralize(len(rows), 'row')}, {pluralize(len(images), 'image')}"],
-            hint=f"Searched {raw_table.image_index.describe_searched()}. {_naming_hint(rows, images)}"
-            "Put the images there, as ID.jpg.",
-        )
-    else:
-        issues.exclude("rows without an image", rows["image_id"][~has_image], reason="its image is missing")
+    _report_missing_images(rows["image_id"], has_image, index, issues)
+    unlabeled = sorted(set(images) - set(rows["image_id"]))
     if raw_table.warn_unlabeled_images:
-        unlabeled = sorted(set(images) - set(rows["image_id"]))
         issues.exclude(
             "images without a row",
             unlabeled,
@@ -94,20 +98,42 @@ def _add_file_paths(rows: pd.DataFrame, raw_table: RawTable, issues: IssueCollec
             hint="They have no label and are excluded.",
         )
     rows = rows[has_image].copy()
+    check_alternatives(index, rows["image_id"], issues)
     rows["path"] = [str(images[name]) for name in rows["image_id"]]
     if "mask_path" not in rows:
         rows["mask_path"] = [str(raw_table.mask_paths.get(name, "")) for name in rows["image_id"]]
     return rows
 
 
-def _naming_hint(rows: pd.DataFrame, images: Mapping[str, Path]) -> str:
-    if not images or rows.empty:
-        return ""
-    return f"A row is named {rows['image_id'].iloc[0]}, an image {next(iter(images.values())).name}. "
+def _report_missing_images(
+    ids: pd.Series, has_image: pd.Series, index: ImageIndex, issues: IssueCollector
+) -> None:
+    """Report rows without an image, with the name of an image that almost matches one of them."""
+    files = (*(path for name, path in index.images.items() if name not in set(ids)), *index.unmatched)
+    missing = ids[~has_image]
+    near_miss = describe_near_miss(missing, files)
+    skipped = Counter({kind: count for kind, count in index.skipped.items() if other_format_of_name(kind)})
+    others = describe_skipped(skipped)
+    not_read = f"Files that are not read: {others}; convert them to PNG or JPEG. " if others else ""
+    if has_image.any():
+        hint = f"{near_miss}{not_read}They are excluded."
+        issues.exclude("rows without an image", missing, reason="its image is missing", hint=hint)
+        return
+    issues.add_error(
+        "no row has an image",
+        [f"{pluralize(len(ids), 'row')}, {pluralize(len(files), 'image')}"],
+        hint=f"Searched {index.describe_searched()}. {not_read}"
+        + (f"{near_miss}Correct the names in the table." if near_miss else _naming_example(ids, files)),
+    )
+
+
+def _naming_example(ids: pd.Series, files: Sequence[Path]) -> str:
+    example = f"A row is named {ids.iloc[0]}, an image {files[0].name}. " if files and len(ids) else ""
+    return f"{example}Put the images there, as ID.jpg."
 
 
 def _blank_missing(column: pd.Series) -> pd.Series:
-    """Replace every spelling of "unknown" by ``""``."""
+    """Replace every word for "not known" by ``""``."""
     return column.map(lambda cell: "" if is_missing(str(cell)) else str(cell))
 
 
@@ -121,6 +147,28 @@ def _parse_ages(rows: pd.DataFrame, issues: IssueCollector) -> pd.Series:
         "invalid ages", cases, hint=f"Allowed: 0 to {MAX_AGE:.0f} years. They are set to unknown."
     )
     return ages.mask(invalid)
+
+
+def _report_large_groups(rows: pd.DataFrame, issues: IssueCollector) -> None:
+    """Warn about a lesion or patient with so many images that its name may mean "not known"."""
+    for column in ("lesion_id", "patient_id"):
+        sizes = oversized_groups(rows[column])
+        issues.add_warning(
+            f"values of {column} with many images",
+            [f"{name!r}: {count:,} of {len(rows):,} images" for name, count in sizes.items()],
+            hint="Splits keep them together. If it means unknown, leave the cell empty.",
+        )
+
+
+def _check_ids(rows: pd.DataFrame, issues: IssueCollector) -> None:
+    """Check that IDs can be written into a table and read back."""
+    for column in ("image_id", "lesion_id", "patient_id"):
+        invalid = [name for name in rows[column].unique() if not is_readable_back(name)]
+        issues.add_error(
+            f"values of {column} with control characters or blanks at the ends",
+            map(repr, invalid),
+            hint="Rename them.",
+        )
 
 
 def _check_lesions(rows: pd.DataFrame, issues: IssueCollector) -> None:

@@ -11,7 +11,6 @@ from lesionlens.core.missing import is_missing
 from lesionlens.core.tabular import CSVColumns, read_csv_columns, to_floats
 from lesionlens.core.taxonomy import canonical_name
 from lesionlens.core.types import StrArray
-from lesionlens.datasets.file_layout import IMAGE_SUFFIXES
 from lesionlens.evaluation.isic_formats import (
     ISIC2017_COLUMNS,
     ISIC2018_COLUMNS,
@@ -20,6 +19,7 @@ from lesionlens.evaluation.isic_formats import (
     isic_scores,
 )
 from lesionlens.evaluation.predictions import OTHER_CLASS_NAMES, Predictions, format_examples
+from lesionlens.imaging.formats import IMAGE_SUFFIXES
 
 
 def normalize_image_ids(ids_a: StrArray, ids_b: StrArray) -> tuple[StrArray, StrArray]:

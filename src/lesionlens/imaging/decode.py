@@ -23,6 +23,12 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from lesionlens.core.errors import ImageError
+from lesionlens.imaging.formats import (
+    SIGNATURE_BYTES,
+    conversion_hint,
+    other_format_of_content,
+    other_format_of_name,
+)
 from lesionlens.imaging.resize import resize
 
 # Pillow documents OSError and SyntaxError; on damaged files its parsers also raise errors of arithmetic, look-up,
@@ -313,7 +319,7 @@ def _open_image(path: Path) -> Iterator[ImageFile.ImageFile]:
             _check_pixel_count(image)
             yield image
     except DECODER_ERRORS as error:
-        raise ImageError(f"{path} is not a usable image: {_describe_error(error)}") from error
+        raise ImageError(f"{path} is not a usable image: {_describe_error(error, path)}") from error
 
 
 def _check_file(status: os.stat_result) -> None:
@@ -334,9 +340,21 @@ def _check_pixel_count(image: ImageFile.ImageFile) -> None:
             raise ValueError(f"it has {width:,} × {height:,} pixels; at most {MAX_PIXELS:,} are allowed")
 
 
-def _describe_error(error: BaseException) -> str:
+def _describe_error(error: BaseException, path: Path) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return f"it is none of {', '.join(FORMATS)}, or its header is damaged"
+        name = _other_format(path)
+        reason = f"it is none of {', '.join(FORMATS)}, or its header is damaged"
+        return conversion_hint(name) if name else reason
     if isinstance(error, MemoryError):
         return "it does not fit in memory"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _other_format(path: Path) -> str:
+    """Return the name of a format that is not read, from the content or else the name of a file."""
+    try:
+        with Path(path).open("rb") as stream:
+            head = stream.read(SIGNATURE_BYTES)
+    except OSError:
+        return ""
+    return other_format_of_content(head) or other_format_of_name(Path(path).name)

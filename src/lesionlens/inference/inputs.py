@@ -6,18 +6,28 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
-from lesionlens.core.errors import DataError
+import pandas as pd
+
+from lesionlens.core.errors import DataError, ImageError
+from lesionlens.core.tabular import is_readable_back
 from lesionlens.core.task_names import ALL_CLASSES, CLASS_PREFIX
-from lesionlens.datasets.file_layout import IMAGE_SUFFIXES, find_masks_in, lesion_mask_paths
+from lesionlens.datasets.file_layout import find_masks_in, lesion_mask_paths, unique_ids
+from lesionlens.datasets.folder_walk import FolderWalk, describe_skipped
 from lesionlens.datasets.issues import IssueCollector, pluralize
 from lesionlens.datasets.readers import custom
 from lesionlens.datasets.registry import DATASETS, load_table, parse_source
 from lesionlens.datasets.table import LesionTable
 from lesionlens.datasets.tasks import make_task
+from lesionlens.imaging.decode import read_header
+from lesionlens.imaging.formats import IMAGE_SUFFIXES, SIDECAR_SUFFIXES, other_format_of_name
 from lesionlens.models.saved_model import ModelCard
 
 NON_IMAGE_SUFFIXES = ("_superpixels", "_segmentation")  # ISIC archives hold these files next to the images
+
+ImageIds = Literal["name", "path"]
+_InputRow = tuple[str, Path, str, str, Path | None]  # image ID, file, lesion ID, label, mask
 
 
 @dataclass(frozen=True)
@@ -42,9 +52,15 @@ class InferenceInputs:
 
 
 def collect_inputs(
-    sources: Sequence[str | Path], *, classes: Sequence[str] = (), mask_dir: Path | None = None
+    sources: Sequence[str | Path],
+    *,
+    classes: Sequence[str] = (),
+    mask_dir: Path | None = None,
+    ids: ImageIds = "name",
 ) -> InferenceInputs:
     """Collect images from folders, image files and tables (``NAME:ROOT``, a CSV or parquet file).
+
+    A warning counts the files of folders that are skipped: other formats, masks, and outputs of LesionLens.
 
     Parameters
     ----------
@@ -52,6 +68,9 @@ def collect_inputs(
         The model's classes; a table may use them as labels in addition to the standard diagnoses.
     mask_dir
         Folder of lesion masks (``ID.png`` and the usual variants); replaces the masks that a table names.
+    ids
+        IDs of images from folders and files: ``name``, the file name without extension; ``path``, the path relative to
+        the folder (of several sources, to the folder that contains them all), for equal names in different folders.
 
     Raises
     ------
@@ -62,24 +81,44 @@ def collect_inputs(
     rows = [row for source in sources for row in _input_rows(str(source), classes)]
     if not rows:
         raise DataError("No images specified. Pass folders, image files, or a table as NAME:ROOT or FILE.csv")
-    ids, paths, lesions, labels, masks = (tuple(column) for column in zip(*rows, strict=True))
-    _check_encodable(ids)
-    if len(set(ids)) < len(ids):
-        raise DataError(_duplicate_id_message(ids, paths))
-    return InferenceInputs(
-        ids, paths, lesions, labels, masks if mask_dir is None else find_masks_in(mask_dir, ids)
-    )
+    if ids == "path":
+        rows = _with_relative_ids(rows, sources)
+    image_ids, paths, lesions, labels, masks = (tuple(column) for column in zip(*rows, strict=True))
+    _check_names(image_ids)
+    if len(set(image_ids)) < len(image_ids):
+        raise DataError(_duplicate_id_message(image_ids, paths))
+    if mask_dir is not None:
+        masks = find_masks_in(mask_dir, image_ids)
+    return InferenceInputs(image_ids, paths, lesions, labels, masks)
 
 
-def _check_encodable(ids: Sequence[str]) -> None:
-    """Raise an error for ids that could not be written into a predictions file."""
+def _with_relative_ids(rows: Sequence[_InputRow], sources: Sequence[str | Path]) -> list[_InputRow]:
+    """Replace the IDs of images from folders and files by their relative paths."""
+    roots = [os.path.abspath(os.path.expanduser(source)) for source in sources]
+    root = os.path.commonpath(roots) if len(roots) > 1 else roots[0]
+    root = root if os.path.isdir(root) else os.path.dirname(root)
+    is_file_name = [row[0] == row[1].stem == row[2] for row in rows]
+    names = pd.Series([Path(os.path.relpath(os.path.abspath(row[1]), root)).as_posix() for row in rows])
+    return [
+        (name, row[1], name, *row[3:]) if replace_id else row
+        for row, name, replace_id in zip(rows, unique_ids(names), is_file_name, strict=True)
+    ]
+
+
+def _check_names(ids: Sequence[str]) -> None:
+    """Raise an error for ids that could not be written into a predictions file and read back."""
+    unreadable = [name for name in ids if not is_readable_back(name)]
+    if not unreadable:
+        return
     try:
-        "\n".join(ids).encode()
+        unreadable[0].encode()
     except UnicodeEncodeError:
-        unprintable = next(name for name in ids if not name.isprintable())
-        raise DataError(
-            f"The file name {unprintable!r} is not valid UTF-8 and cannot be written into a table. Rename the file"
-        ) from None
+        reason = "is not valid UTF-8"
+    else:
+        reason = "has control characters, or blanks at its ends,"
+    raise DataError(
+        f"The file name {unreadable[0]!r} {reason} and cannot be written into a table. Rename the file"
+    )
 
 
 def _duplicate_id_message(ids: Sequence[str], paths: Sequence[Path]) -> str:
@@ -91,7 +130,7 @@ def _duplicate_id_message(ids: Sequence[str], paths: Sequence[Path]) -> str:
     else:
         example, hint = (
             f"{repeated[0]!r} of {first} and {second}",
-            "Rename the files, or score the folders separately.",
+            'Use their relative paths as ids (--ids path, or ids="path" in Python), or rename them.',
         )
     kinds = (
         f"{pluralize(len(repeated), 'image id')} {'occurs' if len(repeated) == 1 else 'occur'} more than once"
@@ -139,14 +178,11 @@ def map_labels_to_model_classes(inputs: InferenceInputs, card: ModelCard) -> Inf
     return replace(inputs, label=labels)
 
 
-def _input_rows(source: str, classes: Sequence[str]) -> Iterator[tuple[str, Path, str, str, Path | None]]:
+def _input_rows(source: str, classes: Sequence[str]) -> Iterator[_InputRow]:
     path = Path(source).expanduser()
     if path.is_dir():
-        files = [Path(file) for file in _find_images(str(path))]
-        if not files:
-            raise DataError(f"There is no image ({', '.join(sorted(IMAGE_SUFFIXES))}) in the folder {path}")
-        yield from ((file.stem, file, file.stem, "", None) for file in files)
-    elif path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
+        yield from ((file.stem, file, file.stem, "", None) for file in _find_images(path))
+    elif path.is_file() and _is_image_file(path):
         yield path.stem, path, path.stem, "", None
     elif ":" not in source and not path.exists():
         raise DataError(f"There is no file or folder {source}. Pass folders, image files or FILE.csv")
@@ -155,27 +191,48 @@ def _input_rows(source: str, classes: Sequence[str]) -> Iterator[tuple[str, Path
         yield from zip(inputs.image_id, inputs.path, inputs.lesion_id, inputs.label, inputs.mask, strict=True)
 
 
-def _find_images(folder: str) -> Iterator[str]:
-    """Yield the images of a folder and its subfolders, sorted, from file names only (100,000 in about a second)."""
-    try:
-        with os.scandir(folder) as iterator:
-            entries = sorted(iterator, key=lambda entry: entry.name)
-    except OSError as error:
-        raise DataError(
-            f"Cannot list the folder {folder}: {error.strerror}. Make it readable, or exclude it"
-        ) from error
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _find_images(entry.path)
-        elif _is_image(entry.name):
-            yield entry.path
+def _is_image_file(path: Path) -> bool:
+    """Return whether a file is an image, by its extension or else its content.
 
-
-def _is_image(name: str) -> bool:
-    if name.startswith("."):  # macOS metadata files such as ._ISIC_1.jpg
+    Raises
+    ------
+    ImageError
+        It is an image of a format that is not read.
+    """
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return True
+    if path.suffix.lower() in SIDECAR_SUFFIXES:
         return False
-    stem, suffix = os.path.splitext(name)
-    return suffix.lower() in IMAGE_SUFFIXES and not stem.casefold().endswith(NON_IMAGE_SUFFIXES)
+    try:
+        read_header(path)
+    except ImageError:
+        if other_format_of_name(path.name):
+            raise
+        return False
+    return True
+
+
+def _find_images(folder: Path) -> list[Path]:
+    """Return the images of a folder and its subfolders, sorted, from file names only (100,000 in about a second)."""
+    walk, masks = FolderWalk(folder), 0
+    files = []
+    for parent, names in walk:
+        images = [name for name in names if not _is_mask(name)]
+        masks += len(names) - len(images)
+        files += [parent / name for name in images]
+    skipped = walk.skipped + Counter({"masks or superpixels": masks})
+    if not files:
+        content = f"; it has {describe_skipped(skipped)}. Convert images of other formats" * bool(skipped)
+        raise DataError(
+            f"There is no image ({', '.join(sorted(IMAGE_SUFFIXES))}) in the folder {folder}{content}"
+        )
+    if skipped:
+        warnings.warn(f"Skipped in {folder}: {describe_skipped(skipped)}", stacklevel=2)
+    return sorted(files, key=lambda file: file.parts)
+
+
+def _is_mask(name: str) -> bool:
+    return os.path.splitext(name)[0].casefold().endswith(NON_IMAGE_SUFFIXES)
 
 
 def _inputs_from_source(source: str, classes: Sequence[str]) -> InferenceInputs:

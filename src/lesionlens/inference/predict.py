@@ -16,7 +16,7 @@ from lesionlens.imaging.load import decoder_version
 from lesionlens.inference.batch import run_inference
 from lesionlens.inference.engine import EngineName, InferenceEngine, Precision
 from lesionlens.inference.engines import open_engine
-from lesionlens.inference.inputs import InferenceInputs, collect_inputs, map_labels_to_model_classes
+from lesionlens.inference.inputs import ImageIds, InferenceInputs, collect_inputs, map_labels_to_model_classes
 from lesionlens.inference.results import ImageResult, InferenceResult, ResultCollector
 from lesionlens.inference.resume import (
     PartialPredictions,
@@ -37,6 +37,7 @@ def predict(
     out: Path | None = None,
     output_format: str = "lesionlens",
     mask_dir: Path | None = None,
+    ids: ImageIds = "name",
     device: str = "cpu",
     engine: EngineName = "auto",
     precision: Precision = "fp32",
@@ -65,6 +66,8 @@ def predict(
     mask_dir
         Folder of lesion masks ``ID.png`` for a model that crops to the lesion; replaces the masks that a table names.
         Images without a mask are used uncropped, and a warning gives their number.
+    ids
+        IDs of images from folders; see ``collect_inputs``.
     engine, precision, num_threads
         Inference engine and its settings; see ``open_engine``.
     batch_size, num_workers, on_progress
@@ -84,7 +87,7 @@ def predict(
         raise PredictionsError(unknown_name_message("format", output_format, OUTPUT_WRITERS))
     loaded = load_model(model_dir, device=device)
     inputs = map_labels_to_model_classes(
-        collect_inputs(images, classes=loaded.card.classes, mask_dir=mask_dir), loaded.card
+        collect_inputs(images, classes=loaded.card.classes, mask_dir=mask_dir, ids=ids), loaded.card
     )
     run = partial(
         run_inference, loaded, inputs, batch_size=batch_size, num_workers=num_workers, on_progress=on_progress

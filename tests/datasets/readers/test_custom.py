@@ -73,9 +73,9 @@ def test_separators_byte_order_mark_blank_lines_and_letter_case(
         ("image,label,Label\n00123,mel,nv\n", "utf-8", "two columns named 'label'"),
         ("photo,label\n00123,mel\n", "utf-8", "needs a column image or image_id or path; it has photo"),
         (
-            "image,dx\n00123,mel\n",
+            "image,class\n00123,mel\n",
             "utf-8",
-            "needs a column diagnosis or label; it has image, dx. Rename the column with the labels to label",
+            "needs a column diagnosis or label; it has image, class. Rename the column with the labels to label",
         ),
         ('image,label\n"00123,mel\n', "utf-8", "cannot be read as a table"),
     ],
@@ -113,7 +113,7 @@ def test_rows_with_unknown_labels_are_checked_for_images(folder: Path) -> None:
     with pytest.raises(DataError) as caught:
         load_table(_table(folder, "path,label\nx/1.jpg,wart\nx/2.jpg,mel\n"))
     assert "unknown labels: 1" in str(caught.value)
-    assert "no row has an image: 1 (2 rows, 0 images)" in str(caught.value)
+    assert "no row has an image: 1 (2 rows, 4 images)" in str(caught.value)
 
 
 def test_different_unknown_labels_of_one_id_conflict(folder: Path) -> None:
@@ -185,7 +185,7 @@ def test_missing_files_warn_and_only_missing_files_raise(folder: Path) -> None:
     table = load_table(_table(folder, "path,label\n00123.jpg,mel\nb.2.jpg,nv\ngone.jpg,mel\n"))
     assert len(table) == 2
     assert table.warnings[0].startswith("rows without an image: 1 (gone)")
-    with pytest.raises(DataError, match=r"no row has an image: 1 \(2 rows, 0 images\)"):
+    with pytest.raises(DataError, match=r"no row has an image: 1 \(2 rows, 4 images\)"):
         load_table(_table(folder, "path,label\nx/1.jpg,mel\nx/2.jpg,nv\n"))
 
 

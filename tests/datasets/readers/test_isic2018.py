@@ -7,6 +7,9 @@ import pytest
 from lesionlens.core.errors import DataError
 from lesionlens.datasets.registry import load_table
 
+from ...helpers.images import write_image, write_lines
+from ...helpers.tiny_datasets import HAM10000_CODES, write_ham10000
+
 
 @pytest.mark.parametrize("name", ["isic2018", "ham10000"])
 def test_unlabeled_splits_are_skipped_with_a_warning(isic2018: Path, name: str) -> None:
@@ -52,3 +55,46 @@ def test_name_isic2018_reads_the_layout_of_ham10000(ham10000: Path) -> None:
 def test_empty_folder_raises(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no ISIC2018_Task3_"):
         load_table(f"isic2018:{tmp_path}")
+
+
+def _write_dataverse(root: Path) -> Path:
+    """Write HAM10000 with the test split of ISIC 2018, as the authors of HAM10000 distribute both."""
+    write_ham10000(root)
+    header = "lesion_id,image_id,dx,dx_type,age,sex,localization,dataset"
+    rows = [
+        f"HAMTEST_{n},ISIC_{34524 + n:07d},{dx},histo,50.0,male,back,x" for n, dx in enumerate(HAM10000_CODES)
+    ]
+    for number in range(len(rows)):
+        write_image(root / "ISIC2018_Task3_Test_Images" / f"ISIC_{34524 + number:07d}.jpg", seed=99 + number)
+    write_lines(root / "ISIC2018_Task3_Test_GroundTruth.csv", header, rows)
+    return root
+
+
+def test_test_split_of_the_dataverse_is_read(tmp_path: Path) -> None:
+    frame = load_table(f"isic2018:{_write_dataverse(tmp_path)}").frame
+    assert frame["split"].value_counts().to_dict() == {"train": 9, "test": 7}
+    test = frame[frame["split"] == "test"]
+    assert test["lesion_id"].tolist() == [f"HAMTEST_{number}" for number in range(7)]
+    assert test["diagnosis"].tolist()[:2] == ["melanoma", "nevus"]
+    assert set(frame["diagnosis_method"]) == {"histo"}
+
+
+def test_test_split_of_the_dataverse_is_not_ham10000(tmp_path: Path) -> None:
+    for source in (f"ham10000:{_write_dataverse(tmp_path)}", str(tmp_path)):
+        table = load_table(source)
+        assert (table.name, len(table)) == ("ham10000", 9)
+        (warning,) = table.warnings
+        assert warning.startswith("images of the official test split of ISIC 2018: 7 (ISIC_0034524, ")
+        assert warning.endswith(f"They are excluded; isic2018:{tmp_path} reads both.")
+        assert {reason for _, reason in table.excluded} == {
+            "in the official test split of ISIC 2018, which is not part of HAM10000"
+        }
+
+
+def test_own_runs_in_an_official_folder_are_skipped(isic2018: Path) -> None:
+    for name in ("metadata.json", "recipe.yaml"):
+        write_lines(isic2018 / "run" / name, "", [])
+    for image in sorted((isic2018 / "ISIC2018_Task3_Training_Input").iterdir()):
+        write_image(isic2018 / "run" / "attention_maps" / f"{image.stem}.png", seed=5)
+    table = load_table(f"isic2018:{isic2018}")
+    assert [warning.split(":")[0] for warning in table.warnings] == ["official splits without labels"]

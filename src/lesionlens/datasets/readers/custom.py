@@ -1,25 +1,28 @@
 """Custom images: a CSV or Parquet file with one row per image, specified as ``table:FILE``.
 
 Required are a column ``image``, ``image_id`` or ``path`` and a column ``label`` or ``diagnosis``. Every other column of
-``LesionTable`` is optional; ``part``, and any column of names of splits, is accepted for ``split``. Paths are relative
-to the directory of the file.
+``LesionTable`` is optional; ``COLUMN_NAMES`` lists other names. ``part``, and any column of names of splits, is
+accepted for ``split``. Paths are relative to the directory of the file.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import pandas as pd
 
 from lesionlens.core.errors import DataError, unknown_name_message
 from lesionlens.core.missing import is_missing
-from lesionlens.core.tabular import read_table
-from lesionlens.core.taxonomy import DIAGNOSES, canonical_name, sort_classes
-from lesionlens.datasets.file_layout import ImageIndex, find_images, strip_image_suffix, unique_stems
-from lesionlens.datasets.issues import IssueCollector, pluralize
+from lesionlens.core.tabular import NESTED_COLUMNS, read_table
+from lesionlens.core.taxonomy import DIAGNOSES, canonical_or_raw, match_class, sort_classes
+from lesionlens.datasets.file_layout import check_alternatives
+from lesionlens.datasets.issues import MAX_EXAMPLES, IssueCollector, pluralize
+from lesionlens.datasets.near_misses import describe_near_miss
 from lesionlens.datasets.readers.base import DatasetReader
+from lesionlens.datasets.readers.custom_files import locate_images, resolve_mask_paths
 from lesionlens.datasets.split_names import UNUSED_SPLIT_COLUMNS, canonical_split_name, use_split_column
 from lesionlens.datasets.table import SPLITS, TABLE_COLUMNS
+from lesionlens.datasets.table_columns import COLUMN_NAMES, misspelled_columns, rename_columns, unused_columns
 from lesionlens.datasets.validation import RawTable
 
 CUSTOM_CLASSES = (
@@ -45,35 +48,33 @@ def read_labels(column: pd.Series, issues: IssueCollector, classes: Sequence[str
     ]
     issues.add_error("rows without a label", unlabeled, hint="Label them, or remove them from the table.")
     unknown = [label for label, name in names.items() if not name and not is_missing(label)]
+    counts = Counter(column)
     issues.add_error(
         "unknown labels",
-        [_unknown_label_message(column, label, allowed) for label in unknown],
+        (
+            _unknown_label_message(label, counts[label], allowed) if index < MAX_EXAMPLES else label
+            for index, label in enumerate(unknown)  # similar names are searched only for those that are shown
+        ),
         hint=f"Allowed: {', '.join(allowed)}. Correct them, "
         f"{CUSTOM_CLASSES if classes is None else 'or add them to the classes'}.",
     )
     return column.map(names)
 
 
-def _unknown_label_message(column: pd.Series, label: str, allowed: Sequence[str]) -> str:
-    count = pluralize(int((column == label).sum()), "row")
+def _unknown_label_message(label: str, count: int, allowed: Sequence[str]) -> str:
     message = unknown_name_message("label", label, allowed).split(" Allowed:")[0].rstrip(":")
-    return f"{count} with {message}"
+    return f"{pluralize(count, 'row')} with {message}"
 
 
 def _class_of_label(label: str, classes: Sequence[str] | None) -> str:
     if classes is not None:
-        return label if label in classes else ""
-    try:
-        return canonical_name(label)
-    except DataError:
-        return ""
+        return match_class(label, classes)
+    name = canonical_or_raw(label)
+    return name if name in DIAGNOSES else ""
 
 
-_IMAGE_COLUMNS = ("path", "image", "image_id")
-_LABEL_COLUMNS = ("diagnosis", "label")
 _TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 _OPTIONAL_COLUMNS = tuple(name for name in TABLE_COLUMNS if name not in ("image_id", "path", "diagnosis"))
-_MAX_DEPTH = 8  # levels of directories below the table that are searched for an ID
 
 
 def read_custom_table(
@@ -88,23 +89,20 @@ def read_custom_table(
     issues
         Collector of errors and warnings.
     classes
-        Allowed labels, matched exactly. Default: the diagnoses of the taxonomy, in any usual spelling.
+        Allowed labels, in any spelling of ``match_class``. Default: the diagnoses of the taxonomy.
 
     Raises
     ------
     DataError
         The file cannot be read or lacks a required column, or ``classes`` contain a duplicate.
     """
-    table = _read_file(path)
-    image_column = _require_column(table, _IMAGE_COLUMNS, path, "the image names to image")
-    label_column = _require_column(table, _LABEL_COLUMNS, path, "the labels to label")
-    _warn_misspelled_columns(table, issues)
-    diagnosis = read_labels(table[label_column], issues, classes)
+    table = _read_file(path, issues, required=("image_id", "diagnosis"))
+    diagnosis = read_labels(table["diagnosis"], issues, classes)
     rows = table[[name for name in _OPTIONAL_COLUMNS if name in table]].assign(diagnosis=diagnosis)
     # Rows that differ only in an unknown label must not count as duplicates.
-    rows["_unrecognized_label"] = table[label_column].where(diagnosis == "", "")
-    images, rows["image_id"] = _locate_images(table, image_column, path.parent, issues)
-    rows = _resolve_mask_paths(rows, path.parent, issues)
+    rows["_unrecognized_label"] = table["diagnosis"].where(diagnosis == "", "")
+    images, rows["image_id"] = locate_images(table, path.parent)
+    rows = resolve_mask_paths(rows, path.parent, issues)
     if "split" in rows:
         rows["split"] = _parse_splits(rows["split"], issues)
     table_classes = tuple(classes) if classes is not None else sort_classes(diagnosis)
@@ -125,28 +123,34 @@ def read_unlabeled(path: Path, issues: IssueCollector) -> pd.DataFrame | None:
     DataError
         The file cannot be read or has no column of images.
     """
-    table = _read_file(path)
-    if any(not is_missing(cell) for name in _LABEL_COLUMNS if name in table for cell in table[name].unique()):
+    table = _read_file(path, issues, required=("image_id",))
+    if "diagnosis" in table and not all(map(is_missing, table["diagnosis"].unique())):
         return None
-    image_column = _require_column(table, _IMAGE_COLUMNS, path, "the image names to image")
-    index, ids = _locate_images(table, image_column, path.parent, issues)
-    missing = [f"line {line}: {name!r}" for line, name in enumerate(ids, start=2) if name not in index.images]
+    index, ids = locate_images(table, path.parent)
+    missing = [name for name in ids if name not in index.images]
     issues.add_error(
         "rows without an image",
-        missing,
-        hint=f"Searched {index.describe_searched()}. Put the images there, or remove the rows.",
+        [f"line {line}: {name!r}" for line, name in enumerate(ids, start=2) if name not in index.images],
+        hint=f"Searched {index.describe_searched()}. {describe_near_miss(missing, index.unmatched)}"
+        "Put the images there, or remove the rows.",
     )
+    check_alternatives(index, [name for name in ids if name in index.images], issues)
     lesions = table.get("lesion_id", ids)
     lesions = lesions.mask(lesions.map(is_missing), ids)
     rows = pd.DataFrame({"image_id": ids, "path": ids.map(index.images), "lesion_id": lesions})
     rows["mask_path"] = table.get("mask_path", "")
-    return _resolve_mask_paths(rows, path.parent, issues).drop_duplicates()
+    return resolve_mask_paths(rows, path.parent, issues).drop_duplicates()
 
 
-def _read_file(path: Path) -> pd.DataFrame:
+def _read_file(path: Path, issues: IssueCollector, *, required: Sequence[str]) -> pd.DataFrame:
+    """Read a table with the required columns, rename them to those of ``LesionTable``, and report unused ones."""
     if path.is_dir():
         raise DataError(f"{path} is a folder, not a table; name the table: {guess_table_path(path)}")
-    return use_split_column(read_table(path, lowercase_columns=True))
+    table = use_split_column(read_table(path, normalize_columns=True))
+    for content in required:
+        _require_column(table, content, path)
+    _report_columns(table, issues)
+    return rename_columns(table)
 
 
 def guess_table_path(folder: Path) -> str:
@@ -155,63 +159,52 @@ def guess_table_path(folder: Path) -> str:
     return f"table:{folder / next(names, 'FILE.csv')}"
 
 
-def _require_column(frame: pd.DataFrame, names: tuple[str, ...], path: Path, contents: str) -> str:
-    for name in names:
-        if name in frame:
-            return name
-    raise DataError(
-        f"{path} needs a column {' or '.join(sorted(names))}; it has {', '.join(frame.columns)}. "
-        f"Rename the column with {contents}, or add one"
-    )
+def _require_column(frame: pd.DataFrame, content: str, path: Path) -> None:
+    """Raise an error unless the table has a column of image names (``image_id``) or of labels (``diagnosis``)."""
+    columns = COLUMN_NAMES[content] + (COLUMN_NAMES["path"] if content == "image_id" else ())
+    if any(name in frame for name in columns):
+        return
+    needs, names = _REQUIRED[content]
+    nested = [(name, kind) for name, kind in frame.attrs.get(NESTED_COLUMNS, ()) if name.lower() in columns]
+    hint = f"Rename the column with the {names}, or add one"
+    if nested:
+        hint = (
+            f"Its column {nested[0][0]} holds {nested[0][1]}, not text: write them to files or columns first"
+        )
+    raise DataError(f"{path} needs a column {needs}; it has {', '.join(frame.columns)}. {hint}")
 
 
-def _warn_misspelled_columns(frame: pd.DataFrame, issues: IssueCollector) -> None:
-    """Warn about misspelled columns: without ``lesion_id``, splits would silently separate images of one lesion."""
-    known = (*TABLE_COLUMNS, *_IMAGE_COLUMNS, *_LABEL_COLUMNS)
-    has_split = "split" in frame
-    unused = [f"{name!r}" for name in frame.columns if not has_split and UNUSED_SPLIT_COLUMNS.fullmatch(name)]
+_REQUIRED = {
+    "image_id": ("image or image_id or path", "image names to image"),
+    "diagnosis": ("diagnosis or label", "labels to label"),
+}
+
+
+def _report_columns(frame: pd.DataFrame, issues: IssueCollector) -> None:
+    """Report columns that are not used: misspelled, or stating the same as another one.
+
+    Without ``lesion_id``, splits would silently separate the images of one lesion.
+    """
+    unused = [f"{name!r}" for name in frame.columns if UNUSED_SPLIT_COLUMNS.fullmatch(name)]
     issues.add_warning(
         "columns that look like splits are not used",
-        unused,
+        unused if "split" not in frame else [],
         hint="Write train, validation or test into a column split, or into a split file for data.split.",
     )
-    for name in frame.columns:
-        near = get_close_matches(name, _OPTIONAL_COLUMNS, n=1, cutoff=0.8)
-        if name not in known and near:
-            issues.add_warning("unused columns", [f"{name!r}"], hint=f"Did you mean {near[0]!r}?")
-
-
-def _locate_images(
-    frame: pd.DataFrame, name_column: str, folder: Path, issues: IssueCollector
-) -> tuple[ImageIndex, pd.Series]:
-    """Find the file of each row, by its path or by its ID anywhere below the directory; return files and IDs."""
-    names = frame[name_column].str.replace("\\", "/", regex=False)
-    by_path = {name: folder / name for name in names.unique() if name and (folder / name).is_file()}
-    by_id = ImageIndex({}, (folder,))
-    if len(by_path) < names.nunique():
-        by_id = find_images(folder, issues, depth=_MAX_DEPTH)
-    ids = (frame["image_id"] if "image_id" in frame else unique_stems(names)).map(strip_image_suffix)
-    images = {
-        image_id: by_path.get(name) or by_id.images[strip_image_suffix(name)]
-        for image_id, name in zip(ids, names, strict=True)
-        if name in by_path or strip_image_suffix(name) in by_id.images
-    }
-    return ImageIndex(images, by_id.searched), ids
-
-
-def _resolve_mask_paths(rows: pd.DataFrame, folder: Path, issues: IssueCollector) -> pd.DataFrame:
-    """Make the mask paths absolute, and drop those that do not exist."""
-    for column in ("mask_path", "feature_mask_paths"):
-        if column not in rows:
-            continue
-        paths = {cell: [folder / name for name in cell.split(";") if name] for cell in rows[column].unique()}
-        existing = {cell: [path for path in files if path.is_file()] for cell, files in paths.items()}
-        missing = sorted(
-            str(path) for cell, files in paths.items() for path in files if path not in existing[cell]
-        )
-        issues.add_warning("missing masks", missing, hint="The images are used without them.")
-        rows[column] = rows[column].map({cell: ";".join(map(str, files)) for cell, files in existing.items()})
-    return rows
+    for name, near in misspelled_columns(frame):
+        issues.add_warning("columns that are not used", [f"{name!r}, did you mean {near!r}?"])
+    for column in unused_columns(frame):
+        if column.is_error and column.differences:
+            issues.add_error(
+                f"rows in which {column.used} and {column.name} differ",
+                column.differences,
+                hint="Correct the rows, or remove one of the columns.",
+            )
+        else:
+            differ = f" and differs in {pluralize(len(column.differences), 'row')}" * bool(column.differences)
+            issues.add_warning(
+                "columns that are not used", [f"{column.name!r}, because {column.used!r} is used{differ}"]
+            )
 
 
 def _parse_splits(column: pd.Series, issues: IssueCollector) -> pd.Series:

@@ -49,7 +49,7 @@ def read_isic2016(root: Path, issues: IssueCollector) -> RawTable:
     part3b_masks = find_by_pattern(_PART3B_MASK, *part3b_dirs)
     part1_masks = find_masks(*(root / f"ISBI2016_ISIC_Part1_{files.name}_GroundTruth" for files in _SPLITS))
     masks = {image: paths[0] for image, paths in part3b_masks.items()} | part1_masks
-    return RawTable(rows, find_images(root, issues, id_pattern=ISIC_ID), ISIC2016_CLASSES, masks)
+    return RawTable(rows, find_images(root, id_pattern=ISIC_ID), ISIC2016_CLASSES, masks)
 
 
 def detect_isic2016(root: Path) -> bool:

@@ -6,6 +6,7 @@ Codella et al. 2018, "Skin lesion analysis toward melanoma detection: a challeng
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -47,7 +48,7 @@ def read_isic2017(root: Path, issues: IssueCollector) -> RawTable:
         raise DataError(f"{root} is not ISIC 2017 part 3: none of {names} is there")
     warn_missing_splits(issues, [files.split for files in _SPLITS if files not in present])
     rows = pd.concat([_read_split(root, files, issues) for files in present], ignore_index=True)
-    images = find_images(root, issues, id_pattern=ISIC_ID)
+    images = find_images(root, id_pattern=ISIC_ID)
     masks = find_masks(*(root / f"{files.name}_Part1_GroundTruth" for files in present))
     feature_dirs = [root / f"{files.name}_Part2_GroundTruth" for files in present]
     features = _pair_feature_files(images, feature_dirs, issues)
@@ -67,7 +68,7 @@ def _ground_truth_path(root: Path, files: SplitFiles) -> Path:
 def _restrict_searched(image_index: ImageIndex) -> ImageIndex:
     """Limit the searched directories in messages to those that can contain images of this dataset."""
     official = tuple(folder for folder in image_index.searched if "ISIC-2017" in folder.name)
-    return ImageIndex(image_index.images, official or image_index.searched)
+    return replace(image_index, searched=official or image_index.searched)
 
 
 def _read_split(root: Path, files: SplitFiles, issues: IssueCollector) -> pd.DataFrame:

@@ -23,6 +23,7 @@ from lesionlens.datasets.readers.base import (
     first_file,
     warn_unlabeled_splits,
 )
+from lesionlens.datasets.readers.dx_metadata import find_metadata, rows_from_dx
 from lesionlens.datasets.validation import RawTable
 
 
@@ -76,6 +77,14 @@ _METHOD_SPELLINGS = {
 }
 
 
+def _image_dirs(files: SplitFiles) -> tuple[str, str]:
+    """Return the directories of images as the challenge and the authors of HAM10000 distribute them."""
+    return f"{files.name}_Input", f"{files.name}_Images"
+
+
+TEST_DIRS = _image_dirs(_SPLITS[-1])
+
+
 def read_isic2018(root: Path, issues: IssueCollector) -> RawTable:
     """Read the splits whose ground truth is in ``root``; splits without labels are excluded with a warning.
 
@@ -87,23 +96,20 @@ def read_isic2018(root: Path, issues: IssueCollector) -> RawTable:
     truths = {files: path for files in _SPLITS if (path := _ground_truth_path(root, files))}
     if not truths:
         raise DataError(f"{root} is not ISIC 2018 task 3: no ISIC2018_Task3_*_GroundTruth.csv is there")
+    metadata = find_metadata(root)  # the training split, if the folder is that of the authors of HAM10000
+    if metadata is not None:
+        truths = {_SPLITS[0]: metadata} | truths
     unlabeled = [files for files in _SPLITS if files not in truths]
     warn_unlabeled_splits(issues, [files.split for files in unlabeled])
     rows = pd.concat(
         [_read_split(path, files.split, issues) for files, path in truths.items()], ignore_index=True
     )
-    groupings = _read_lesion_groupings(root)
-    issues.add_warning(
-        "missing lesion groupings",
-        ["ISIC2018_Task3_Training_LesionGroupings.csv"] if groupings.empty else [],
-        hint="Download the file: without it, splits cannot keep the images of one lesion together.",
-    )
-    rows = rows.merge(groupings, on="image_id", how="left").fillna("")
-    index = find_images(root, issues, id_pattern=ISIC_ID)
-    skipped = {*(f"{files.name}_Input" for files in unlabeled), *isic2018_task1.INPUT_DIRS}
-    images = {name: path for name, path in index.images.items() if path.parent.name not in skipped}
+    rows = _add_lesion_groupings(rows.fillna(""), root, issues)
+    index = find_images(root, id_pattern=ISIC_ID)
+    skipped = {*isic2018_task1.INPUT_DIRS, *(name for files in unlabeled for name in _image_dirs(files))}
+    index = index.select(lambda _, path: path.parent.name not in skipped)
     masks = find_masks(*(root / name for name in (*MASK_DIRS, *isic2018_task1.GROUND_TRUTH_DIRS)))
-    return RawTable(rows, index._replace(images=images), ISIC2018_CLASSES, masks)
+    return RawTable(rows, index, ISIC2018_CLASSES, masks)
 
 
 def has_ground_truth(root: Path) -> bool:
@@ -114,11 +120,29 @@ def has_ground_truth(root: Path) -> bool:
 def _ground_truth_path(root: Path, files: SplitFiles) -> Path | None:
     """Return the label file, in ``root`` or in a separate directory as in the official archive."""
     name = f"{files.name}_GroundTruth"
-    return first_file(root / f"{name}.csv", root / name / f"{name}.csv")
+    return first_file(root / f"{name}.csv", root / name / f"{name}.csv", root / f"{name}.tab")
 
 
 def _read_split(path: Path, split: str, issues: IssueCollector) -> pd.DataFrame:
+    """Read a ground truth of the challenge, or of the authors of HAM10000, who serve it with a column ``dx``."""
+    truth = read_table(path)
+    if "dx" in truth:
+        return rows_from_dx(truth, path, issues).assign(split=split)
     return read_one_hot(path, _CODES, issues)[["image_id", "diagnosis"]].assign(split=split)
+
+
+def _add_lesion_groupings(rows: pd.DataFrame, root: Path, issues: IssueCollector) -> pd.DataFrame:
+    """Add the lesion and the confirmation of each image, unless the ground truth has them."""
+    groupings = _read_lesion_groupings(root).set_index("image_id")
+    for column in groupings:
+        added = rows["image_id"].map(groupings[column]).fillna("")
+        rows[column] = rows[column].where(rows[column] != "", added) if column in rows else added
+    issues.add_warning(
+        "missing lesion groupings",
+        ["ISIC2018_Task3_Training_LesionGroupings.csv"] if "lesion_id" not in rows else [],
+        hint="Download the file: without it, splits cannot keep the images of one lesion together.",
+    )
+    return rows
 
 
 def _read_lesion_groupings(root: Path) -> pd.DataFrame:

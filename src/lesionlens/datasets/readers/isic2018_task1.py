@@ -35,8 +35,9 @@ def read_isic2018_task1(root: Path, issues: IssueCollector) -> RawTable:
     """
     if not detect_isic2018_task1(root):
         raise DataError(f"{root} is not ISIC 2018 task 1: none of {', '.join(GROUND_TRUTH_DIRS)} is there")
-    index = find_images(root, issues, id_pattern=ISIC_ID)
-    images = {name: path for name, path in sorted(index.images.items()) if path.parent.name in INPUT_DIRS}
+    index = find_images(root, id_pattern=ISIC_ID)
+    index = index.select(lambda _, path: path.parent.name in INPUT_DIRS)
+    images = dict(sorted(index.images.items()))
     split_of_dir = {name: files.split for name, files in zip(INPUT_DIRS, _SPLITS, strict=True)}
     splits = [split_of_dir[path.parent.name] for path in images.values()]
     warn_missing_splits(issues, [files.split for files in _SPLITS if files.split not in splits])
@@ -47,7 +48,7 @@ def read_isic2018_task1(root: Path, issues: IssueCollector) -> RawTable:
     attributes = find_by_pattern(_ATTRIBUTE_FILE, *attribute_dirs)
     rows = pd.DataFrame({"image_id": list(images), "diagnosis": "", "split": splits}, dtype=object)
     rows["feature_mask_paths"] = [";".join(map(str, attributes.get(name, ()))) for name in images]
-    return RawTable(rows, index._replace(images=images), (), masks)
+    return RawTable(rows, index, (), masks)
 
 
 def detect_isic2018_task1(root: Path) -> bool:

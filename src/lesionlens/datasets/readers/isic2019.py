@@ -59,15 +59,11 @@ def read_isic2019(root: Path, issues: IssueCollector) -> RawTable:
     rows = rows[~rows["image_id"].isin(unscored)].merge(
         _read_metadata(root, issues), on="image_id", how="left"
     )
-    index = find_images(root, issues, id_pattern=_IMAGE_ID)
+    index = find_images(root, id_pattern=_IMAGE_ID)
     skipped = {f"{files.name}_Input" for files in unlabeled}
-    images = {
-        name: path
-        for name, path in index.images.items()
-        if path.parent.name not in skipped and name not in unscored
-    }
+    index = index.select(lambda name, path: path.parent.name not in skipped and name not in unscored)
     ninth = (UNK,) if (rows["diagnosis"] == UNK).any() else ()
-    return RawTable(rows.fillna(""), index._replace(images=images), (*ISIC2019_CLASSES, *ninth), {})
+    return RawTable(rows.fillna(""), index, (*ISIC2019_CLASSES, *ninth), {})
 
 
 def detect_isic2019(root: Path) -> bool:

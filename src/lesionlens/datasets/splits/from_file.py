@@ -63,7 +63,7 @@ def splits_from_csv(
 def _read_split_csv(file: Path) -> pd.DataFrame:
     """Return the columns ``image_id`` and ``split``; the latter may also be named ``part``."""
     try:
-        rows = use_split_column(read_table(file, lowercase_columns=True))
+        rows = use_split_column(read_table(file, normalize_columns=True))
     except DataError as error:
         raise DataError(f"cannot read the split: {error}") from error
     image = next((name for name in _IMAGE_COLUMNS if name in rows), "")

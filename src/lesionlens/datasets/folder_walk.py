@@ -1,0 +1,139 @@
+"""Image files below a folder: every real folder once, without the folders that LesionLens itself wrote."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from lesionlens.core.errors import DataError
+from lesionlens.imaging.formats import IMAGE_SUFFIXES, SIDECAR_SUFFIXES
+
+# A folder with all files of one of these is a run, a group of runs, or the output of a command.
+_OUTPUT_FILES = (
+    ("metadata.json", "recipe.yaml"),
+    ("multi_run.json",),
+    ("audit.json", "duplicates.csv"),
+    ("comparison.json", "comparison.csv"),
+    ("evaluation.json",),
+    ("table.html", "results.json"),
+    ("artifact_injection.json",),
+    ("synthesis.json",),
+)
+_OVERLAY_SUFFIX = ".panel.png"  # of `lesionlens explain`
+OUTPUT_FOLDERS = "folders that LesionLens wrote"
+
+
+class FolderWalk:
+    """Iterate over the folders below a root, each with the names of its image files, sorted.
+
+    A link to a folder is followed, but every real folder is visited once, and a link to a folder that contains the link
+    is not followed. Hidden files and folders, and the outputs of LesionLens below the root, are skipped.
+
+    Parameters
+    ----------
+    root
+        Folder to search.
+    depth
+        Levels of subfolders to search. Default: all.
+    skip_folder
+        Function of a folder name that returns whether to skip it. Default: none.
+
+    Attributes
+    ----------
+    skipped
+        Number of skipped files by extension, without text and tables, and of skipped folders under ``OUTPUT_FOLDERS``;
+        complete after the iteration.
+    """
+
+    def __init__(
+        self, root: Path, *, depth: int | None = None, skip_folder: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        self.root, self.depth, self.skip_folder = root, depth, skip_folder
+        self.skipped: Counter[str] = Counter()
+
+    def __iter__(self) -> Iterator[tuple[Path, tuple[str, ...]]]:
+        self.skipped.clear()
+        status = _status(self.root)
+        self._visited = {(status.st_dev, status.st_ino)}
+        self._links: list[tuple[str, int | None]] = []
+        yield from self._walk(str(self.root), self.depth, is_root=True)
+        # Links come last, so that a folder below the root has its own path; the list grows meanwhile.
+        for path, depth in self._links:
+            if self._is_new(path):
+                yield from self._walk(path, depth)
+
+    def _walk(
+        self, folder: str, depth: int | None, *, is_root: bool = False
+    ) -> Iterator[tuple[Path, tuple[str, ...]]]:
+        entries = _list_folder(folder)
+        if not is_root and _is_output({entry.name for entry in entries}):
+            self.skipped[OUTPUT_FOLDERS] += 1
+            return
+        yield Path(folder), tuple(self._select_images(entries))
+        remaining = None if depth is None else depth - 1
+        for entry in entries if depth != 0 else ():
+            if entry.name.startswith(".") or not entry.is_dir() or self.skip_folder(entry.name):
+                continue
+            if entry.is_symlink():
+                self._links.append((entry.path, remaining))
+            elif self._is_new(entry.path):
+                yield from self._walk(entry.path, remaining)
+
+    def _select_images(self, entries: Sequence["os.DirEntry[str]"]) -> Iterator[str]:
+        for entry in entries:
+            if entry.name.startswith(".") or entry.is_dir():
+                continue
+            suffix = os.path.splitext(entry.name)[1].lower()
+            if suffix in IMAGE_SUFFIXES:
+                yield entry.name
+            elif suffix and suffix not in SIDECAR_SUFFIXES:
+                self.skipped[suffix] += 1
+
+    def _is_new(self, folder: str) -> bool:
+        """Return whether a folder was not visited yet and, if it is a link, does not contain the link."""
+        status = _status(folder)
+        key = (status.st_dev, status.st_ino)
+        if key in self._visited or _contains_itself(folder):
+            return False
+        self._visited.add(key)
+        return True
+
+
+def _status(folder: str | Path) -> os.stat_result:
+    try:
+        return os.stat(folder)
+    except OSError as error:
+        raise _listing_error(folder, error) from error
+
+
+def _contains_itself(folder: str) -> bool:
+    target, parent = os.path.realpath(folder), os.path.realpath(os.path.dirname(folder))
+    return os.path.commonpath([target, parent]) == target
+
+
+def _list_folder(folder: str) -> list["os.DirEntry[str]"]:
+    try:
+        with os.scandir(folder) as iterator:
+            return sorted(iterator, key=lambda entry: entry.name)
+    except OSError as error:
+        raise _listing_error(folder, error) from error
+
+
+def _listing_error(folder: str | Path, error: OSError) -> DataError:
+    return DataError(f"Cannot list the folder {folder}: {error.strerror}. Make it readable, or exclude it")
+
+
+def _is_output(names: set[str]) -> bool:
+    complete = any(names.issuperset(files) for files in _OUTPUT_FILES)
+    return complete or any(name.endswith(_OVERLAY_SUFFIX) for name in names)
+
+
+def describe_skipped(skipped: Counter[str]) -> str:
+    """Format the numbers of skipped files, most frequent first; "" if there is none.
+
+    Examples
+    --------
+    >>> describe_skipped(Counter({".gif": 3, "masks": 1}))
+    '.gif (3), masks (1)'
+    """
+    return ", ".join(f"{kind} ({count:,})" for kind, count in skipped.most_common())
