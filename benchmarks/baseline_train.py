@@ -17,7 +17,8 @@ from lesionlens.core.runtime import available_cpus, retain_freed_memory
 from lesionlens.runs.run_dir import create_run_dir
 from lesionlens.runs.schema import Recipe
 from lesionlens.training.build import build
-from lesionlens.training.fit import make_trainer
+from lesionlens.training.fit import make_loop_config
+from lesionlens.training.loop import make_trainer
 from lesionlens.training.resolve import resolve
 from lesionlens.training.setup import set_up_run
 
@@ -118,9 +119,7 @@ def train_with_lesionlens(
     run = create_run_dir("run", runs_dir=folder)
     retain_freed_memory()
     with silence():
-        trainer = make_trainer(
-            recipe.train, run, [EpochTurns(turn_signal)], precision=components.auto_values.precision
-        )
+        trainer = make_trainer(make_loop_config(components), run, [EpochTurns(turn_signal)])
         trainer.fit(components.module, components.datamodule.train_dataloader())
 
 

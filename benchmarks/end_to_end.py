@@ -8,6 +8,7 @@ fp32. Work done once per epoch (start, validation, saved model) is in none of th
 
 import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -23,7 +24,8 @@ from lesionlens.core.runtime import retain_freed_memory
 from lesionlens.runs.run_dir import create_run_dir
 from lesionlens.runs.schema import Recipe
 from lesionlens.training.build import RunComponents, build
-from lesionlens.training.fit import make_trainer
+from lesionlens.training.fit import make_loop_config
+from lesionlens.training.loop import make_trainer
 from lesionlens.training.module import make_optimizer
 from lesionlens.training.resolve import resolve
 from lesionlens.training.setup import set_up_run
@@ -66,14 +68,14 @@ def prepare_run(folder: Path, network: str) -> RunComponents:
 
 
 def prepare_ours(folder: Path, components: RunComponents) -> MeasureSeconds:
-    one_epoch = components.setup.recipe.train.model_copy(update={"epochs": 1})
+    one_epoch = replace(make_loop_config(components), epochs=1)
     run = create_run_dir("run", runs_dir=folder)
     loader = components.datamodule.train_dataloader()
 
     def epoch() -> float:
         watch = Stopwatch()
         with silence():
-            trainer = make_trainer(one_epoch, run, [watch], precision=components.auto_values.precision)
+            trainer = make_trainer(one_epoch, run, [watch])
             trainer.fit(components.module, loader)
         return watch.mean_step_seconds()
 

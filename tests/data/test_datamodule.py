@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from lesionlens.data.augmentation import Augmentation
-from lesionlens.data.datamodule import EvalDataset, LesionDataModule, channel_statistics
+from lesionlens.data.datamodule import EvalDataset, LesionDataModule, channel_statistics, eval_batch_size
 from lesionlens.data.dataset import SplitData, TrainDataset
 from lesionlens.data.mask_store import MaskStore, compress_mask
 from lesionlens.data.sampler import EpochSampler, SampleIndex
@@ -104,7 +104,12 @@ def test_validation_batches_have_as_many_crops(
         train.split_data.targets, crops_per_image=1 if all_crops else 5, sampling="shuffle", seed=0
     )
     data = LesionDataModule(
-        train, EvalDataset(split(images), preprocessing), sampler, batch_size=2, num_workers=0
+        train,
+        EvalDataset(split(images), preprocessing),
+        sampler,
+        batch_size=2,
+        val_batch_size=eval_batch_size(2, train, preprocessing),
+        num_workers=0,
     )
     batches = list(data.train_dataloader())
     assert [len(batch.target) for batch in batches] == trained
@@ -178,12 +183,11 @@ def test_crops_are_inside_the_lesion_box(images: NDArray[np.uint8]) -> None:
 
 
 def test_state_dict_resumes_at_the_next_epoch(images: NDArray[np.uint8]) -> None:
-    def loaders() -> LesionDataModule:
+    def loaders() -> LesionDataModule[TrainDataset]:
         train = make_dataset(images, all_crops=False)
         sampler = EpochSampler(train.split_data.targets, crops_per_image=5, sampling="shuffle", seed=0)
-        return LesionDataModule(
-            train, EvalDataset(train.split_data, Preprocessing()), sampler, batch_size=4, num_workers=0
-        )
+        validation = EvalDataset(train.split_data, Preprocessing())
+        return LesionDataModule(train, validation, sampler, batch_size=4, val_batch_size=4, num_workers=0)
 
     before, after = loaders(), loaders()
     before.sampler.set_epoch(2)

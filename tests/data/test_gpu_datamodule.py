@@ -91,7 +91,9 @@ def test_an_epoch_has_the_same_batches(images: list[NDArray[np.uint8]], workers:
     crops = make_dataset(images, masks=bright_masks(images))
     sampler = EpochSampler(crops.split_data.targets, crops_per_image=2, sampling="shuffle", seed=0)
     validation = EvalDataset(crops.split_data, Preprocessing(input_size=(48, 48)))
-    cpu_data = LesionDataModule(crops, validation, sampler, batch_size=4, num_workers=workers)
+    cpu_data = LesionDataModule(
+        crops, validation, sampler, batch_size=4, val_batch_size=8, num_workers=workers
+    )
     target_device = torch.device(device)
     data = GpuDataModule(cpu_data, target_device)
     sampler.set_epoch(2)

@@ -42,7 +42,10 @@ def test_train_predict_and_evaluate(
     record = json.loads((here / "run" / "metadata.json").read_text())
     assert record["status"] == "finished"
     assert sum(record["data"]["images"].values()) == 24
-    assert list(pd.read_csv(here / "run" / "metrics.csv")["epoch"]) == [1, 2]
+    log = pd.read_csv(here / "run" / "metrics.csv")
+    assert list(log) == ["epoch", "step", "lr", "train_loss", "val_loss", "val_jaccard", "seconds"]
+    assert list(log["epoch"]) == [1, 2]
+    assert record["best"]["value"] == log["val_jaccard"].max()
     assert (here / "run" / "excluded.csv").read_text() == "image_id,split,reason\n"
     assert not list((here / "cache").iterdir())
 
@@ -78,8 +81,24 @@ def test_same_seed_gives_the_same_weights(here: Path, small_set: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["train"], "Pass tables with masks, or --resume"),
+        (["train", "--resume", "run", "--epochs", "30"], "--resume uses the settings of the run"),
+        (["train", "ham10000:ham", "--resume", "run"], "--resume uses the settings of the run"),
+    ],
+)
+def test_usage_errors(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert run(monkeypatch, *words) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
         (["train", "ham10000:{set}", "--arch", "u-net"], "did you mean 'unet'"),
         (["train", "ham10000:nowhere"], "does not exist"),
+        (["train", "--resume", "nowhere"], "nowhere is not the directory of a segmentation run"),
         (["predict", "nowhere", "x.jpg", "-o", "m"], "no model in nowhere"),
         (["evaluate", "{set}/HAM10000_images", "ham10000:{set}", "--split", "test"], "in the split 'test'"),
         (["evaluate", "nowhere", "ham10000:{set}"], "there is no folder of masks nowhere"),

@@ -7,9 +7,14 @@ import pytest
 from PIL import Image
 
 from lesionlens.data.augmentation import Augmentation
+from lesionlens.data.sampler import SampleIndex
 from lesionlens.data.transforms import AugmentParams
 from lesionlens.imaging.preprocessing import Preprocessing
-from lesionlens.segmentation.dataset import SegmentationDataset, augment_image_and_mask, decode_to_memmap
+from lesionlens.segmentation.dataset import (
+    AugmentedSegmentationDataset,
+    augment_image_and_mask,
+    decode_to_memmap,
+)
 from lesionlens.segmentation.samples import SegmentationSample
 
 PREPROCESSING = Preprocessing(input_size=(24, 32), max_short_side=None)
@@ -52,7 +57,8 @@ def test_augmentation_depends_on_seed_epoch_and_position() -> None:
     wild = Augmentation(rotation=180)
 
     def sample_bytes(seed: int, number: int, position: int) -> bytes:
-        return SegmentationDataset(pixels, wild, seed, number)[position].images.numpy().tobytes()
+        dataset = AugmentedSegmentationDataset(pixels, wild, seed)
+        return dataset[SampleIndex(number, position, 0, 0)].images.numpy().tobytes()
 
     first = sample_bytes(0, 1, 0)
     assert sample_bytes(0, 1, 0) == first

@@ -48,6 +48,12 @@ def test_missing_extra_error_has_the_install_command(monkeypatch: pytest.MonkeyP
         SegmentationModelSpec().build()
 
 
+def test_checked_network_is_in_training_mode() -> None:
+    model = make_segmentation_spec("deeplabv3plus", "test_resnet").build()
+    check_input_size(model, (32, 64))
+    assert all(module.training for module in model.modules())
+
+
 def test_size_not_divisible_by_the_stride_raises() -> None:
     with pytest.raises(ModelError, match=r"30 × 64 pixels.*multiples of 32"):
         check_input_size(make_segmentation_spec("deeplabv3plus", "test_resnet").build(), (30, 64))

@@ -13,7 +13,7 @@ from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.base import Classifier, Features
 from lesionlens.models.factory import create_model
 from lesionlens.runs.train_schema import TrainRecipe
-from lesionlens.training.module import ClassificationModule, make_optimizer
+from lesionlens.training.module import ClassificationModule, attention_scales, make_optimizer
 
 UNSCALED = Preprocessing(input_size=(4, 4), mean=(0, 0, 0), std=(1, 1, 1))
 
@@ -101,6 +101,27 @@ def test_validation_scores_images_not_crops(monkeypatch: pytest.MonkeyPatch) -> 
             )
         expected = -(scores[0, 1].log() + scores[1, 0].log()) / 2
         torch.testing.assert_close(logged["val_loss"], expected)
+
+
+class Gated(Classifier):
+    """Model of crops with two attention scales: one in its backbone, one of its own."""
+
+    attention_scales = ("inner.backbone.layer1.alpha", "soft.attention.gamma")
+
+    def __init__(self) -> None:
+        super().__init__()
+        for path in ("inner", "inner.backbone", "inner.backbone.layer1", "soft", "soft.attention"):
+            outer, _, name = path.rpartition(".")
+            self.get_submodule(outer).add_module(name, nn.Module())
+        self.get_submodule("inner.backbone.layer1").register_parameter(
+            "alpha", nn.Parameter(torch.tensor(0.25))
+        )
+        self.get_submodule("soft.attention").register_parameter("gamma", nn.Parameter(torch.tensor(0.5)))
+
+
+def test_attention_scales_are_named_by_layer() -> None:
+    scales = {name: float(value) for name, value in attention_scales(Gated()).items()}
+    assert scales == {"alpha/layer1": 0.25, "gamma/soft.attention": 0.5}
 
 
 @pytest.mark.parametrize(

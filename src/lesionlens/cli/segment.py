@@ -17,7 +17,10 @@ SourceArgument = Annotated[str, typer.Argument(help="A table with masks: NAME:RO
 
 @segment_app.command("train")
 def segment_train_command(
-    sources: Annotated[list[str], typer.Argument(help="Tables with masks: NAME:ROOT, or paths.")],
+    context: typer.Context,
+    sources: Annotated[
+        list[str] | None, typer.Argument(help="Tables with masks: NAME:ROOT, or paths.")
+    ] = None,
     arch: Annotated[str, typer.Option(help="Architecture: unet or deeplabv3plus.")] = "unet",
     encoder: Annotated[
         str, typer.Option(help="Encoder: a timm model such as resnet34 or mobilenetv2_100.")
@@ -52,11 +55,18 @@ def segment_train_command(
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, or a torch device such as cuda:1.")] = "auto",
     num_workers: Annotated[int, typer.Option(min=0, help="Worker processes for augmentation; 0: none.")] = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run directory to create.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Resume this interrupted run exactly.")] = None,
 ) -> None:
     """Train a segmentation model and evaluate it on held-out lesions."""
+    sources_of_values = {name: context.get_parameter_source(name) for name in context.params}
+    given = {name for name, source in sources_of_values.items() if source and source.name == "COMMANDLINE"}
+    if not given & {"sources", "resume"}:
+        raise typer.BadParameter("Pass tables with masks, or --resume with a run directory")
+    if resume is not None and given != {"resume"}:
+        raise typer.BadParameter("--resume uses the settings of the run. Remove all other arguments")
     from lesionlens.segmentation.config import SegmentationConfig
     from lesionlens.segmentation.models import make_segmentation_spec
-    from lesionlens.segmentation.train import train_segmentation
+    from lesionlens.segmentation.train import resume_segmentation, train_segmentation
 
     config = SegmentationConfig(
         arch=make_segmentation_spec(arch, encoder).arch,
@@ -74,9 +84,8 @@ def segment_train_command(
         device=device,
         num_workers=num_workers,
     )
-    typer.echo(
-        f"run: {train_segmentation(sources, config, out=out)}. Research use only, not a medical device."
-    )
+    run = resume_segmentation(resume) if resume else train_segmentation(sources or [], config, out=out)
+    typer.echo(f"run: {run}. Research use only, not a medical device.")
 
 
 @segment_app.command("predict")

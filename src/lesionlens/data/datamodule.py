@@ -17,6 +17,7 @@ from lesionlens.data.sampler import EpochSampler
 from lesionlens.imaging.preprocessing import Preprocessing
 
 Item = TypeVar("Item", covariant=True)
+TrainSet = TypeVar("TrainSet", bound=Dataset[Any])
 
 
 class ThreadedDataset(Dataset[Item], Generic[Item]):
@@ -63,17 +64,19 @@ class EvalDataset(Dataset[Batch]):
         return self.split_data.make_sample(index, self.preprocessing.extract_crops(image, box))
 
 
-class LesionDataModule(L.LightningDataModule):
+class LesionDataModule(L.LightningDataModule, Generic[TrainSet]):
     """Data loaders of the training and validation splits.
 
     Attributes
     ----------
-    train_dataset, val_dataset
-        Datasets of the two splits.
+    train_dataset
+        Dataset of the training split, indexed by the sampler's ``SampleIndex``.
+    val_dataset
+        Dataset of the validation split, indexed by integers.
     sampler
         Order of the training samples.
-    batch_size
-        Number of training samples per batch.
+    batch_size, val_batch_size
+        Number of training and of validation samples per batch.
     num_workers
         Number of loader processes; 0: load in this process.
     num_threads
@@ -84,16 +87,17 @@ class LesionDataModule(L.LightningDataModule):
 
     def __init__(
         self,
-        train_dataset: TrainDataset,
-        val_dataset: EvalDataset,
+        train_dataset: TrainSet,
+        val_dataset: Dataset[Any],
         sampler: EpochSampler,
         *,
         batch_size: int,
+        val_batch_size: int,
         num_workers: int,
     ) -> None:
         super().__init__()
         self.train_dataset, self.val_dataset, self.sampler = train_dataset, val_dataset, sampler
-        self.batch_size, self.num_workers = batch_size, num_workers
+        self.batch_size, self.val_batch_size, self.num_workers = batch_size, val_batch_size, num_workers
         self.num_threads, self.pin_memory = 1, False
 
     def state_dict(self) -> dict[str, Any]:
@@ -123,12 +127,11 @@ class LesionDataModule(L.LightningDataModule):
             pin_memory=self.pin_memory and collate_fn is None,
         )
 
-    def val_dataloader(self) -> DataLoader[Batch]:
-        """Return the validation loader, in order; a batch has about as many crops as a training batch."""
-        num_crops = self.batch_size * self.train_dataset.crops_per_sample
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Return the validation loader, in order."""
         return DataLoader(
             self._with_threads(self.val_dataset),
-            batch_size=max(1, num_crops // self.val_dataset.preprocessing.crop_count),
+            batch_size=self.val_batch_size,
             num_workers=self.num_workers,
             pin_memory=self.pin_memory,
         )
@@ -139,6 +142,11 @@ class LesionDataModule(L.LightningDataModule):
             if self.num_workers or self.num_threads == 1
             else ThreadedDataset(dataset, self.num_threads)
         )
+
+
+def eval_batch_size(batch_size: int, train_dataset: TrainDataset, preprocessing: Preprocessing) -> int:
+    """Return the number of validation images per batch that have about as many crops as a training batch."""
+    return max(1, batch_size * train_dataset.crops_per_sample // preprocessing.crop_count)
 
 
 def channel_statistics(images: Iterable[NDArray[np.uint8]]) -> tuple[RGBValues, RGBValues]:

@@ -88,7 +88,7 @@ class GpuImageCache:
         return torch.stack(crops)
 
 
-class GpuDataModule(LesionDataModule):
+class GpuDataModule(LesionDataModule[TrainDataset]):
     """Data module whose training images are in GPU memory: its loader only samples, the GPU computes the batches.
 
     Parameters
@@ -99,12 +99,13 @@ class GpuDataModule(LesionDataModule):
         Device that stores the training images.
     """
 
-    def __init__(self, datamodule: LesionDataModule, device: torch.device) -> None:
+    def __init__(self, datamodule: LesionDataModule[TrainDataset], device: torch.device) -> None:
         super().__init__(
             datamodule.train_dataset,
             datamodule.val_dataset,
             datamodule.sampler,
             batch_size=datamodule.batch_size,
+            val_batch_size=datamodule.val_batch_size,
             num_workers=datamodule.num_workers,
         )
         self._gpu_cache = GpuImageCache(datamodule.train_dataset, device)

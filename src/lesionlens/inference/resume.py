@@ -14,9 +14,9 @@ from lesionlens.core.errors import PredictionsError
 from lesionlens.core.fileio import write_error, write_text
 from lesionlens.inference.engine import EngineName, Precision
 from lesionlens.inference.results import ImageResult
-from lesionlens.models.saved_model import find_model_dir
+from lesionlens.models.saved_model import CARD_FILE, WEIGHTS_FILE, find_model_dir
 
-HASHED_FILES = ("model.safetensors", "model_card.json")
+HASHED_FILES = (WEIGHTS_FILE, CARD_FILE)
 
 
 class Provenance(BaseModel):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -19,9 +19,13 @@ from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.base import Classifier
 from lesionlens.models.factory import ModelSpec
 
+WEIGHTS_FILE, CARD_FILE = "model.safetensors", "model_card.json"
+Card = TypeVar("Card", bound="BaseModelCard")
+Model = TypeVar("Model", bound=nn.Module)
 
-class ModelCard(BaseModel):
-    """Everything that is needed to use the weights, and to know where they come from.
+
+class BaseModelCard(BaseModel):
+    """Fields of every model card.
 
     Attributes
     ----------
@@ -31,6 +35,28 @@ class ModelCard(BaseModel):
         Version of LesionLens that wrote the model.
     intended_use
         Notice about the intended use.
+    preprocessing
+        Conversion of an image to the network's input.
+    training_data
+        Data source, fingerprint, seed, epoch and the validation metric by which these weights were selected.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    written_by: ClassVar[str]  # the command
+
+    format: int = 1
+    lesionlens: str = __version__
+    intended_use: str = RESEARCH_USE_NOTICE
+    preprocessing: Preprocessing
+    training_data: dict[str, Any] = {}
+
+
+class ModelCard(BaseModelCard):
+    """Everything that is needed to use the weights of a classifier, and to know where they come from.
+
+    Attributes
+    ----------
     name
         Name in the zoo, if the network is one of it.
     architecture
@@ -39,23 +65,14 @@ class ModelCard(BaseModel):
         Names of the k classes, in the order of the scores.
     multilabel
         Whether each score is an independent sigmoid of one class against all others; these need not sum to one.
-    preprocessing
-        Conversion of an image to the network's input.
-    training_data
-        Data source, fingerprint, task, seed, epoch and the validation metric by which these weights were selected.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    written_by = "lesionlens train"
 
-    format: int = 1
-    lesionlens: str = __version__
-    intended_use: str = RESEARCH_USE_NOTICE
     name: str | None = None
     architecture: ModelSpec
     classes: tuple[str, ...]
     multilabel: bool = False
-    preprocessing: Preprocessing
-    training_data: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -75,12 +92,11 @@ def save_model(folder: Path, model: nn.Module, card: BaseModel) -> None:
         The directory cannot be written; a model that it contained before is intact.
     """
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    content = save(
-        state, metadata={"format": "pt"}
-    )  # one entry, because the order of several is not deterministic
-    with atomic_write(folder / "model.safetensors") as file:
+    # one entry, because the order of several is not deterministic
+    content = save(state, metadata={"format": "pt"})
+    with atomic_write(folder / WEIGHTS_FILE) as file:
         file.write_bytes(content)
-    write_text(folder / "model_card.json", card.model_dump_json(indent=2) + "\n")
+    write_text(folder / CARD_FILE, card.model_dump_json(indent=2) + "\n")
 
 
 def load_model(folder: Path | str, *, device: str | torch.device = "cpu") -> LoadedModel:
@@ -100,22 +116,47 @@ def load_model(folder: Path | str, *, device: str | torch.device = "cpu") -> Loa
     ModelError
         The device is not available.
     """
+    folder = find_model_dir(Path(folder))
+    card = read_model_card(folder, ModelCard)
+    model = card.architecture.build(len(card.classes))
+    return LoadedModel(model=load_weights(model, folder, device=device), card=card)
+
+
+def read_model_card(folder: Path, card_type: type[Card]) -> Card:
+    """Read the card of a saved model.
+
+    Raises
+    ------
+    SavedModelError
+        The card is missing or damaged, or that of another kind of model.
+    """
+    try:
+        return card_type.model_validate_json((folder / CARD_FILE).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise SavedModelError(
+            f"{folder} is not a model that {card_type.written_by} wrote, or it is damaged: {error}"
+        ) from error
+
+
+def load_weights(model: Model, folder: Path, *, device: str | torch.device) -> Model:
+    """Load the weights of a saved model into its network, and return it on the device in evaluation mode.
+
+    Raises
+    ------
+    SavedModelError
+        The file is missing or damaged, or the weights do not match the network.
+    ModelError
+        The device is not available.
+    """
     retain_freed_memory()
     torch_device = resolve_device(device)
-    folder = find_model_dir(Path(folder))
     try:
-        card = ModelCard.model_validate_json((folder / "model_card.json").read_text(encoding="utf-8"))
-        state = load_file(folder / "model.safetensors")
-    except (OSError, UnicodeDecodeError, ValidationError, SafetensorError) as error:
-        raise SavedModelError(f"{folder} is not a readable LesionLens model: {error}") from error
-    model = card.architecture.build(len(card.classes))
-    try:
-        model.load_state_dict(state)
+        model.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    except (OSError, SafetensorError) as error:
+        raise SavedModelError(f"the weights in {folder} cannot be read: {error}") from error
     except RuntimeError as error:
-        raise SavedModelError(
-            f"the weights in {folder} do not match the network on its card: {error}"
-        ) from error
-    return LoadedModel(model=model.to(torch_device).eval(), card=card)
+        raise SavedModelError(f"the weights in {folder} do not match the model card: {error}") from error
+    return model.to(torch_device).eval()
 
 
 def resolve_device(name: str | torch.device) -> torch.device:
@@ -144,7 +185,7 @@ def find_model_dir(folder: Path) -> Path:
         There is no model.
     """
     for candidate in (folder, folder / "model"):
-        if (candidate / "model_card.json").is_file():
+        if (candidate / CARD_FILE).is_file():
             return candidate
     raise SavedModelError(
         f"no model in {folder}: expected a directory with model.safetensors and model_card.json, "

@@ -86,6 +86,31 @@ class RunDir(RunMetadata):
         """Directory of the saved model: that of the best epoch, or of the last (``train.checkpoint``)."""
         return self.path / "model"
 
+    def check_resumable(self) -> None:
+        """Check that the run is not finished.
+
+        Raises
+        ------
+        RunError
+            The run is finished.
+        """
+        if self.metadata()["status"] == "finished":
+            raise RunError(f"the run {self.path} is finished; there is nothing to resume")
+
+    def check_dataset(self, saved: object, current: object) -> None:
+        """Check that the fingerprints of the run's dataset are those that were saved when it started.
+
+        Raises
+        ------
+        RunError
+            They differ.
+        """
+        if saved != current:
+            raise RunError(
+                f"the dataset of {self.path} has changed since the run started (images, labels or sizes differ); "
+                "restore it, or start a new run"
+            )
+
     def predictions(self, split: str) -> Path:
         """Return the path of the predictions on a split."""
         return self.path / "predictions" / f"{split}.csv"

@@ -15,6 +15,7 @@ from lesionlens.core.errors import DataError
 from lesionlens.core.prefetch import prefetch
 from lesionlens.core.types import ProgressCallback
 from lesionlens.data.augmentation import Augmentation
+from lesionlens.data.sampler import SampleIndex
 from lesionlens.data.transforms import AugmentParams, apply_color, apply_geometric
 from lesionlens.datasets.excluded import ExcludedImage
 from lesionlens.imaging.masks import read_mask
@@ -91,27 +92,30 @@ def augment_image_and_mask(params: AugmentParams, pixels: ImageAndMask) -> Image
 
 @dataclass(frozen=True)
 class SegmentationDataset(Dataset[SegmentationBatch]):
-    """The images of a split in order, augmented by a deterministic function of seed, epoch and sample index.
-
-    Attributes
-    ----------
-    augment
-        Augmentation; None: the images are not augmented.
-    """
+    """Images and masks of a split, in order."""
 
     pixels: Sequence[ImageAndMask]
-    augment: Augmentation | None = None
-    seed: int = 0
-    epoch: int = 0
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     def __getitem__(self, index: int) -> SegmentationBatch:
-        pixels = self.pixels[index]
-        if self.augment is not None:
-            rng = np.random.default_rng((self.seed, self.epoch, index))
-            pixels = augment_image_and_mask(self.augment.make_params(rng), pixels)
-        return SegmentationBatch(
-            torch.from_numpy(pixels[..., :3].copy()), torch.from_numpy(pixels[..., 3] > 127)
-        )
+        return _to_sample(self.pixels[index])
+
+
+@dataclass(frozen=True)
+class AugmentedSegmentationDataset(Dataset[SegmentationBatch]):
+    """Images and masks of the training split, augmented by a deterministic function of seed, epoch and position."""
+
+    pixels: Sequence[ImageAndMask]
+    augmentation: Augmentation
+    seed: int
+
+    def __getitem__(self, sample_index: SampleIndex) -> SegmentationBatch:
+        rng = np.random.default_rng((self.seed, sample_index.epoch, sample_index.position))
+        params = self.augmentation.make_params(rng)
+        return _to_sample(augment_image_and_mask(params, self.pixels[sample_index.image_index]))
+
+
+def _to_sample(pixels: ImageAndMask) -> SegmentationBatch:
+    return SegmentationBatch(torch.from_numpy(pixels[..., :3].copy()), torch.from_numpy(pixels[..., 3] > 127))

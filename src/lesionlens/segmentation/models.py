@@ -3,25 +3,26 @@
 U-Net: Ronneberger et al. 2015, arXiv:1505.04597; DeepLabV3+: Chen et al. 2018, arXiv:1802.02611.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from lesionlens import __version__
-from lesionlens.core.errors import ModelError, SavedModelError, WeightsError, unknown_name_message
-from lesionlens.core.notice import RESEARCH_USE_NOTICE
-from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.core.errors import ModelError, WeightsError, unknown_name_message
+from lesionlens.core.fileio import sha256_of_file
 from lesionlens.models.backbone import check_backbone_name
-from lesionlens.models.saved_model import find_model_dir, resolve_device
+from lesionlens.models.saved_model import (
+    WEIGHTS_FILE,
+    BaseModelCard,
+    find_model_dir,
+    load_weights,
+    read_model_card,
+)
 from lesionlens.models.weights import StateDict, download_pretrained, load_state_dict_file
 
 SegmentationArch = Literal["unet", "deeplabv3plus"]
@@ -98,6 +99,7 @@ def check_input_size(model: nn.Module, size: tuple[int, int]) -> None:
             f"The model does not support images of {size[0]} × {size[1]} pixels: {reason}. "
             "Use multiples of 32 for height and width, for example --size 192 256"
         ) from error
+    model.train()
 
 
 def _import_smp() -> ModuleType:
@@ -159,31 +161,24 @@ def _matches(by_name: StateDict, key: str, value: Tensor) -> bool:
     return tensor is not None and tensor.shape == value.shape
 
 
-class SegmentationModelCard(BaseModel):
-    """Model card of a saved segmentation model: how to use it and how it was trained.
+class SegmentationModelCard(BaseModelCard):
+    """Everything that is needed to use the weights of a segmentation model, and to know where they come from.
 
     Attributes
     ----------
     kind
         Distinguishes segmentation models from classifiers.
-    preprocessing
-        How an image becomes the model's input: resized, not cropped.
+    architecture
+        Specification from which the network can be built.
     keep_largest_component
         Whether predicted masks are reduced to their largest connected component, with holes filled.
-    training_data
-        Data sources, fingerprints, seed, epoch, and the validation metric by which these weights were selected.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    written_by = "lesionlens segment train"
 
     kind: Literal["segmentation"] = "segmentation"
-    format: int = 1
-    lesionlens: str = __version__
-    intended_use: str = RESEARCH_USE_NOTICE
     architecture: SegmentationModelSpec
-    preprocessing: Preprocessing
     keep_largest_component: bool
-    training_data: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -207,25 +202,10 @@ def load_segmentation_model(
     ModelError
         The device is not available, or the extra ``segmentation`` is not installed.
     """
-    torch_device = resolve_device(device)
     model_dir = find_model_dir(Path(model_dir))
-    try:
-        card = SegmentationModelCard.model_validate_json(
-            (model_dir / "model_card.json").read_text(encoding="utf-8")
-        )
-        content = (model_dir / "model.safetensors").read_bytes()
-        state = load(content)
-    except ValidationError as error:
-        raise SavedModelError(
-            f"{model_dir} is not a segmentation model. Pass a directory written by lesionlens segment train"
-        ) from error
-    except (OSError, UnicodeDecodeError, SafetensorError) as error:
-        raise SavedModelError(f"{model_dir} is not a saved model, or cannot be read: {error}") from error
-    model = card.architecture.build()
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise SavedModelError(f"The weights in {model_dir} do not match the model card: {error}") from error
+    card = read_model_card(model_dir, SegmentationModelCard)
     return LoadedSegmentationModel(
-        model=model.to(torch_device).eval(), card=card, digest=hashlib.sha256(content).hexdigest()
+        model=load_weights(card.architecture.build(), model_dir, device=device),
+        card=card,
+        digest=sha256_of_file(model_dir / WEIGHTS_FILE),
     )

@@ -1,20 +1,24 @@
-"""Train a segmentation model on tables with masks and evaluate it."""
+"""Train a segmentation model on tables with masks and evaluate it, or resume an interrupted run exactly."""
 
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.markup import escape
-from torch import nn
 
 from lesionlens.core.console import progress_bar
+from lesionlens.core.errors import RunError
 from lesionlens.core.fileio import default_cache_dir
+from lesionlens.data.datamodule import LesionDataModule
+from lesionlens.data.sampler import EpochSampler
 from lesionlens.datasets.excluded import ExcludedImage, write_excluded
 from lesionlens.datasets.issues import pluralize
 from lesionlens.datasets.splits.base import DatasetSplits
@@ -22,9 +26,13 @@ from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.saved_model import resolve_device, save_model
 from lesionlens.runs.run_dir import RunDir, create_run_dir, package_versions
 from lesionlens.segmentation.config import SegmentationConfig
-from lesionlens.segmentation.dataset import ImageAndMask, decode_to_memmap
+from lesionlens.segmentation.dataset import (
+    AugmentedSegmentationDataset,
+    ImageAndMask,
+    SegmentationDataset,
+    decode_to_memmap,
+)
 from lesionlens.segmentation.evaluate import evaluate_model
-from lesionlens.segmentation.loop import TrainState, fit_segmentation
 from lesionlens.segmentation.models import (
     SegmentationModelCard,
     SegmentationModelSpec,
@@ -32,7 +40,34 @@ from lesionlens.segmentation.models import (
     load_encoder_weights,
     load_segmentation_model,
 )
+from lesionlens.segmentation.module import SegmentationModule
 from lesionlens.segmentation.samples import SourceTables, load_source_tables, samples_by_split, split_samples
+from lesionlens.training.loop import LoopConfig, run_loop
+
+
+@dataclass(frozen=True)
+class SegmentationData:
+    """Decoded images of a run, and their splits.
+
+    Attributes
+    ----------
+    excluded
+        Images that are not used, with the reasons.
+    """
+
+    source_tables: SourceTables
+    pixels: dict[str, ImageAndMask]
+    splits: DatasetSplits
+    excluded: tuple[ExcludedImage, ...]
+
+    @property
+    def fingerprints(self) -> list[str]:
+        """Fingerprints of the tables."""
+        return [table.fingerprint() for table in self.source_tables.tables]
+
+    def split_pixels(self, name: str) -> list[ImageAndMask]:
+        """Return the decoded images and masks of a split."""
+        return [self.pixels[image] for image in self.splits.splits[name]]
 
 
 def train_segmentation(
@@ -61,80 +96,94 @@ def train_segmentation(
     """
     console = console or Console(stderr=True)
     source_tables = load_source_tables(sources)
-    model = _build_model(config)
-    preprocessing = Preprocessing(input_size=config.input_size, max_short_side=None)
-    cache = default_cache_dir()
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="segmentation-", dir=cache) as scratch:
-        pixels, unusable = _decode_images(source_tables, preprocessing, Path(scratch) / "pixels.npy", console)
-        splits = split_samples(source_tables, unusable, config)
-        excluded = (
-            *source_tables.excluded,
-            *unusable,
-            *(ExcludedImage(image, "", reason) for image, reason in splits.excluded),
-        )
-        _print_warnings(source_tables, excluded, splits, console)
+    module = _build_module(config)
+    with _load_data(source_tables, config, console) as data:
+        _print_warnings(data, console)
         run_dir = create_run_dir(f"segmentation-{config.arch}-{config.encoder}", out=out, runs_dir=runs_dir)
-        _save_metadata(run_dir, sources, source_tables, excluded, splits, config)
-        pixels_by_split = {
-            name: [pixels[image] for image in ids] for name, ids in splits.splits.items() if name != "test"
-        }
-        _fit_and_record(run_dir, TrainState(model, pixels_by_split, preprocessing, config), console)
-    _evaluate_splits(run_dir, source_tables, splits, config, console)
-    run_dir.update(status="finished")
-    return run_dir.path
+        _save_metadata(run_dir, sources, data, config)
+        _fit(run_dir, module, data, console)
+    return _evaluate(run_dir, data, config, console)
 
 
-def _decode_images(
-    source_tables: SourceTables, preprocessing: Preprocessing, path: Path, console: Console
-) -> tuple[dict[str, ImageAndMask], tuple[ExcludedImage, ...]]:
-    with progress_bar(console) as progress:
-        line = progress.add_task("decoding images", total=len(source_tables.samples))
-        return decode_to_memmap(
-            source_tables.samples,
-            preprocessing,
-            path,
-            on_progress=lambda done, _: progress.update(line, completed=done),
-        )
+def resume_segmentation(path: Path, *, console: Console | None = None) -> Path:
+    """Resume an interrupted segmentation run, and return its directory.
+
+    Raises
+    ------
+    RunError
+        The directory is not a segmentation run, the run is finished, or its dataset has changed.
+    """
+    console, run_dir = console or Console(stderr=True), RunDir(path)
+    try:
+        metadata = run_dir.metadata()
+        config = SegmentationConfig.model_validate(metadata["config"])
+    except (OSError, KeyError) as error:
+        raise RunError(f"{path} is not the directory of a segmentation run") from error
+    run_dir.check_resumable()
+    source_tables = load_source_tables(metadata["data"]["sources"])
+    module = _build_module(config)
+    with _load_data(source_tables, config, console) as data:
+        run_dir.check_dataset(metadata["data"]["fingerprints"], data.fingerprints)
+        _fit(run_dir, module, data, console)
+    return _evaluate(run_dir, data, config, console)
 
 
-def _build_model(config: SegmentationConfig) -> nn.Module:
+def _build_module(config: SegmentationConfig) -> SegmentationModule:
     """Build the model with its initial weights, which depend only on the seed."""
     torch.manual_seed(config.seed)
     model = SegmentationModelSpec(arch=config.arch, encoder=config.encoder).build()
     load_encoder_weights(model, config.weights, encoder=config.encoder)
     check_input_size(model, config.input_size)
-    return model.to(resolve_device(config.device)).to(memory_format=torch.channels_last)  # 20 % faster
+    resolve_device(config.device)  # an error before images are decoded
+    model = model.to(memory_format=torch.channels_last)  # 20 % faster
+    return SegmentationModule(model, config, Preprocessing(input_size=config.input_size, max_short_side=None))
 
 
-def _print_warnings(
-    source_tables: SourceTables, excluded: Sequence[ExcludedImage], splits: DatasetSplits, console: Console
-) -> None:
-    warnings = [warning for table in source_tables.tables for warning in table.warnings]
-    if excluded:
-        image, _, reason = excluded[0]
+@contextmanager
+def _load_data(
+    source_tables: SourceTables, config: SegmentationConfig, console: Console
+) -> Iterator[SegmentationData]:
+    """Decode the images into a temporary file, which exists as long as the context, and split them."""
+    cache = default_cache_dir()
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="segmentation-", dir=cache) as scratch:
+        with progress_bar(console) as progress:
+            task_id = progress.add_task("decoding images", total=len(source_tables.samples))
+            pixels, unusable = decode_to_memmap(
+                source_tables.samples,
+                Preprocessing(input_size=config.input_size, max_short_side=None),
+                Path(scratch) / "pixels.npy",
+                on_progress=lambda done, _: progress.update(task_id, completed=done),
+            )
+        splits = split_samples(source_tables, unusable, config)
+        of_splits = [ExcludedImage(image, "", reason) for image, reason in splits.excluded]
+        excluded = (*source_tables.excluded, *unusable, *of_splits)
+        yield SegmentationData(source_tables, pixels, splits, excluded)
+
+
+def _print_warnings(data: SegmentationData, console: Console) -> None:
+    warnings = [warning for table in data.source_tables.tables for warning in table.warnings]
+    if data.excluded:
+        image, _, reason = data.excluded[0]
         warnings.append(
-            f"{pluralize(len(excluded), 'image')} excluded, for example {image}: {reason}. excluded.csv lists them"
+            f"{pluralize(len(data.excluded), 'image')} excluded, for example {image}: {reason}. "
+            "excluded.csv lists them"
         )
-    for warning in (*warnings, *(caveat.text for caveat in splits.caveats)):
+    for warning in (*warnings, *(caveat.text for caveat in data.splits.caveats)):
         console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)
 
 
 def _save_metadata(
-    run_dir: RunDir,
-    sources: Sequence[str],
-    source_tables: SourceTables,
-    excluded: Sequence[ExcludedImage],
-    splits: DatasetSplits,
-    config: SegmentationConfig,
+    run_dir: RunDir, sources: Sequence[str], data: SegmentationData, config: SegmentationConfig
 ) -> None:
-    splits.save(run_dir.splits_csv)
-    write_excluded(run_dir.excluded, excluded)
+    data.splits.save(run_dir.splits_csv)
+    write_excluded(run_dir.excluded, data.excluded)
     run_dir.update(
         name=run_dir.path.name,
         command=" ".join(sys.argv),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         status="running",
+        seconds=0.0,
         config=config.model_dump(mode="json"),
         versions={
             **package_versions(),
@@ -142,40 +191,55 @@ def _save_metadata(
         },
         data={
             "sources": list(sources),
-            "fingerprints": [table.fingerprint() for table in source_tables.tables],
-            "images": {name: len(ids) for name, ids in splits.splits.items()},
-            "excluded": len(excluded),
-            "split": splits.description,
-            "caveats": [caveat._asdict() for caveat in splits.caveats],
+            "fingerprints": data.fingerprints,
+            "images": {name: len(ids) for name, ids in data.splits.splits.items()},
+            "excluded": len(data.excluded),
+            "split": data.splits.description,
+            "caveats": [caveat._asdict() for caveat in data.splits.caveats],
         },
     )
 
 
-def _fit_and_record(run_dir: RunDir, state: TrainState, console: Console) -> None:
-    started, status = time.monotonic(), "interrupted"
-    try:
-        fit_segmentation(
-            state,
-            run_dir.metrics_csv,
-            on_improvement=lambda *best: _save_best(run_dir, state, *best),
-            console=console,
-        )
-        status = "trained"
-    finally:
-        run_dir.update(
-            status=status,
-            seconds=round(time.monotonic() - started, 1),
-            device=str(state.device),
-            num_threads=torch.get_num_threads(),
-        )
+def _fit(run_dir: RunDir, module: SegmentationModule, data: SegmentationData, console: Console) -> None:
+    config, device = module.config, resolve_device(module.config.device)
+    run_loop(
+        module,
+        _make_datamodule(data, config),
+        run_dir,
+        LoopConfig(
+            epochs=config.epochs,
+            accelerator=device.type,
+            devices=1 if device.index is None else [device.index],
+            monitor="val_jaccard",
+        ),
+        save_fn=lambda epoch, jaccard: _save_best(run_dir, module, epoch, jaccard),
+        resume_command="lesionlens segment train --resume",
+        console=console,
+    )
 
 
-def _save_best(run_dir: RunDir, state: TrainState, epoch: int, jaccard: float) -> None:
+def _make_datamodule(
+    data: SegmentationData, config: SegmentationConfig
+) -> LesionDataModule[AugmentedSegmentationDataset]:
+    images = data.split_pixels("train")
+    return LesionDataModule(
+        AugmentedSegmentationDataset(images, config.augment, config.seed),
+        SegmentationDataset(data.split_pixels("validation")),
+        EpochSampler(
+            np.zeros(len(images), dtype=np.int64), crops_per_image=1, sampling="shuffle", seed=config.seed
+        ),
+        batch_size=config.batch_size,
+        val_batch_size=config.batch_size,
+        num_workers=config.num_workers,
+    )
+
+
+def _save_best(run_dir: RunDir, module: SegmentationModule, epoch: int, jaccard: float) -> None:
     """Save the model of an epoch with a better validation Jaccard."""
-    config, data = state.config, run_dir.metadata()["data"]
+    config, data = module.config, run_dir.metadata()["data"]
     card = SegmentationModelCard(
         architecture=SegmentationModelSpec(arch=config.arch, encoder=config.encoder),
-        preprocessing=state.preprocessing,
+        preprocessing=module.preprocessing,
         keep_largest_component=config.keep_largest_component,
         training_data={
             "sources": data["sources"],
@@ -186,21 +250,17 @@ def _save_best(run_dir: RunDir, state: TrainState, epoch: int, jaccard: float) -
             "val_jaccard": jaccard,
         },
     )
-    save_model(run_dir.best_model, state.model, card)
+    save_model(run_dir.best_model, module.model, card)
 
 
-def _evaluate_splits(
-    run_dir: RunDir,
-    source_tables: SourceTables,
-    splits: DatasetSplits,
-    config: SegmentationConfig,
-    console: Console,
-) -> None:
-    """Evaluate the best model on validation and test, at the images' own size."""
+def _evaluate(run_dir: RunDir, data: SegmentationData, config: SegmentationConfig, console: Console) -> Path:
+    """Evaluate the best model on validation and test, at the images' own size, and return the run directory."""
     loaded = load_segmentation_model(run_dir.best_model, device=config.device)
-    for name, samples in samples_by_split(source_tables, splits).items():
+    for name, samples in samples_by_split(data.source_tables, data.splits).items():
         if name == "train":
             continue
         scores = evaluate_model(loaded, samples)
         scores.save(run_dir.evaluation(name))
         console.print(f"{name}: {scores.mean}", highlight=False, soft_wrap=True)
+    run_dir.update(status="finished")
+    return run_dir.path

@@ -17,7 +17,7 @@ import torch
 
 from lesionlens.core.runtime import available_cpus, default_num_threads
 from lesionlens.data.datamodule import LesionDataModule
-from lesionlens.data.dataset import SplitData
+from lesionlens.data.dataset import SplitData, TrainDataset
 from lesionlens.data.gpu_datamodule import fits_in_gpu_memory
 from lesionlens.data.image_cache import CacheOption
 from lesionlens.imaging.masks import ImageSize
@@ -158,7 +158,7 @@ def settle_images_on(values: AutoValues, split_data: SplitData) -> AutoValues:
 
 
 def settle_num_workers(
-    values: AutoValues, datamodule: LesionDataModule, module: ClassificationModule
+    values: AutoValues, datamodule: LesionDataModule[TrainDataset], module: ClassificationModule
 ) -> AutoValues:
     """Apply ``num_threads``, then choose ``num_workers`` if it is ``auto``, and configure the data loaders.
 

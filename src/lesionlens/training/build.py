@@ -12,7 +12,7 @@ import torch
 from lesionlens.core.types import ProgressCallback
 from lesionlens.data.attention_targets import AttentionTargets, build_attention_targets
 from lesionlens.data.cache_formats import ImageCache
-from lesionlens.data.datamodule import EvalDataset, LesionDataModule, channel_statistics
+from lesionlens.data.datamodule import EvalDataset, LesionDataModule, channel_statistics, eval_batch_size
 from lesionlens.data.dataset import SplitData, TrainDataset
 from lesionlens.data.gpu_datamodule import GpuDataModule
 from lesionlens.data.image_cache import MessageCallback, open_image_cache
@@ -64,7 +64,7 @@ class RunComponents:
     """
 
     setup: RunSetup
-    datamodule: LesionDataModule
+    datamodule: LesionDataModule[TrainDataset]
     module: ClassificationModule
     auto_values: AutoValues
     uninitialized_keys: tuple[str, ...]
@@ -244,7 +244,7 @@ def _attention_targets(
 
 def _make_datamodule(
     setup: RunSetup, split_data: Mapping[str, SplitData], preprocessing: Preprocessing
-) -> LesionDataModule:
+) -> LesionDataModule[TrainDataset]:
     recipe, train = setup.recipe, setup.recipe.train
     sample_weights = compute_sample_weights(train, setup.split_table("train").frame)
     train_dataset = TrainDataset(
@@ -256,9 +256,13 @@ def _make_datamodule(
         augmentation=recipe.augment,
         seed=train.seed,
     )
-    val_dataset = EvalDataset(split_data["validation"], preprocessing)
     return LesionDataModule(
-        train_dataset, val_dataset, setup.make_sampler(), batch_size=train.batch_size, num_workers=0
+        train_dataset,
+        EvalDataset(split_data["validation"], preprocessing),
+        setup.make_sampler(),
+        batch_size=train.batch_size,
+        val_batch_size=eval_batch_size(train.batch_size, train_dataset, preprocessing),
+        num_workers=0,
     )
 
 

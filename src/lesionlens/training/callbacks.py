@@ -6,57 +6,65 @@ Their state is part of the checkpoint, so that an interrupted run resumes exactl
 import io
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal
 
 import lightning as L
 import pandas as pd
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch import callbacks
 from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar
 from rich.console import Console
 from rich.progress import TaskID
 
 from lesionlens.core.console import progress_bar
 from lesionlens.core.fileio import atomic_write
-from lesionlens.models.base import Classifier
 
-EPOCH_METRICS = ("train_loss", "val_loss", "val_auc", "val_balanced_accuracy", "val_accuracy")
+SaveFn = Callable[
+    [int, float], None
+]  # saves the model, given the epoch and the value of the monitored metric
 
 
 class CSVLogger(Callback):
-    """Write one row per epoch: losses, metrics, learning rate, seconds, and learnable attention scales.
+    """Write one row per epoch: step, learning rate of the first step, all logged metrics, and seconds.
 
-    Epochs are numbered from 1. The column of a Dice loss is ``attention_prior/`` and the name of its map, that of an
-    attention scale its name and its layer: ``alpha/layer1.0``.
+    Epochs are numbered from 1.
 
     Parameters
     ----------
     path
         CSV file, rewritten atomically after each epoch.
+    columns
+        Metrics that come first, in this order.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.rows = path, list[dict[str, Any]]()
-        self._started = 0.0
+    def __init__(self, path: Path, columns: Iterable[str]) -> None:
+        self.path, self.columns, self.rows = path, tuple(columns), list[dict[str, Any]]()
+        self._started, self._lr = 0.0, math.nan
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the timer of the epoch."""
         self._started = time.monotonic()
 
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Read the learning rate of the first step."""
+        if batch_idx == 0:
+            self._lr = float(trainer.optimizers[0].param_groups[0]["lr"])
+
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Add the row of the epoch."""
-        metrics = {name: float(trainer.callback_metrics.get(name, math.nan)) for name in EPOCH_METRICS}
         self.rows.append(
             {
                 "epoch": trainer.current_epoch + 1,
                 "step": trainer.global_step,
-                "lr": float(trainer.optimizers[0].param_groups[0]["lr"]),
-                **metrics,
-                **_attention_losses(trainer),
+                "lr": self._lr,
+                **dict.fromkeys(self.columns, math.nan),
+                **{name: float(value) for name, value in trainer.callback_metrics.items()},
                 "seconds": round(time.monotonic() - self._started, 3),
-                **_attention_scales(cast(Classifier, pl_module.model)),
             }
         )
         with atomic_write(self.path) as file:
@@ -71,65 +79,39 @@ class CSVLogger(Callback):
         self.rows = list(state["rows"])
 
 
-def _attention_losses(trainer: L.Trainer) -> dict[str, float]:
-    """Return the unweighted Dice loss of each attention map that has a prior."""
-    metrics = trainer.callback_metrics
-    return {name: float(value) for name, value in metrics.items() if name.startswith("attention_prior/")}
+def monitor_mode(monitor: str) -> Literal["min", "max"]:
+    """Return whether lower or higher values of a validation metric are better: ``min`` for ``val_loss`` only."""
+    return "min" if monitor == "val_loss" else "max"
 
 
-def _attention_scales(model: Classifier) -> dict[str, float]:
-    """Return the learnable attention scales by column name (the curves of Zhang et al. 2019, Fig. 7)."""
-    values = {}
-    for name in model.attention_scales:
-        layer, _, scale = name.removeprefix("inner.").removeprefix("backbone.").rpartition(".")
-        values[f"{scale}/{layer}"] = float(model.get_parameter(name).detach())
-    return values
+class ModelCheckpoint(Callback):
+    """Save the model when the monitored metric improves, or after every epoch.
 
-
-class BestMetric(Callback):
-    """Track the best value of a validation metric and its epoch.
+    Lightning's callback of this name writes pickled checkpoints; ``save_fn`` writes a saved model with its card.
 
     Parameters
     ----------
     monitor
-        Name of a validation metric; lower is better for ``val_loss``, higher for all others.
-    min_delta
-        Minimum change that counts as an improvement.
+        Name of a validation metric, as for ``monitor_mode``.
+    every_epoch
+        Whether to save after every epoch, so that the last model remains.
+    save_fn
+        Function that saves the model, called with epoch and value.
     """
 
-    def __init__(self, monitor: str, *, min_delta: float = 0.0) -> None:
-        self.monitor, self.min_delta = monitor, min_delta
+    def __init__(self, monitor: str, *, every_epoch: bool, save_fn: SaveFn) -> None:
+        self.monitor, self.every_epoch, self.save_fn = monitor, every_epoch, save_fn
         self.best: dict[str, Any] = {"epoch": 0, "metric": monitor, "value": math.nan}
 
-    @property
-    def state_key(self) -> str:
-        """Key of the state in a checkpoint, different for each metric."""
-        return f"{type(self).__qualname__}({self.monitor})"
-
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Compare the new value with the best one, and act on the result."""
+        """Compare the new value with the best one, and save the model if it improved."""
         value, epoch = float(trainer.callback_metrics[self.monitor]), trainer.current_epoch + 1
-        sign = -1 if self.monitor == "val_loss" else 1
-        improved = math.isfinite(value) and not sign * value <= sign * self.best["value"] + self.min_delta
+        sign = -1 if monitor_mode(self.monitor) == "min" else 1
+        improved = math.isfinite(value) and not sign * value <= sign * self.best["value"]
         if improved:
             self.best = {"epoch": epoch, "metric": self.monitor, "value": value}
-        self.on_new_value(trainer, epoch, value, improved=improved)
-
-    def on_new_value(self, trainer: L.Trainer, epoch: int, value: float, *, improved: bool) -> None:
-        """Handle a new value of the metric.
-
-        Parameters
-        ----------
-        trainer
-            Trainer of the run.
-        epoch
-            Number of the epoch, from 1.
-        value
-            New value.
-        improved
-            Whether it is the best value so far.
-        """
-        raise NotImplementedError
+        if improved or self.every_epoch:
+            self.save_fn(epoch, value)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best value for the checkpoint."""
@@ -140,52 +122,12 @@ class BestMetric(Callback):
         self.best = dict(state["best"])
 
 
-class ModelCheckpoint(BestMetric):
-    """Save the model when the monitored metric improves, or after every epoch.
-
-    Parameters
-    ----------
-    monitor
-        Name of the metric, as for ``BestMetric``.
-    every_epoch
-        Whether to save after every epoch, so that the last model remains.
-    save_fn
-        Function that saves the model, called with epoch and value.
-    """
-
-    def __init__(self, monitor: str, *, every_epoch: bool, save_fn: Callable[[int, float], None]) -> None:
-        super().__init__(monitor)
-        self.every_epoch, self.save_fn = every_epoch, save_fn
-
-    def on_new_value(self, trainer: L.Trainer, epoch: int, value: float, *, improved: bool) -> None:
-        """Save the model if it improved."""
-        if improved or self.every_epoch:
-            self.save_fn(epoch, value)
-
-
-class EarlyStopping(BestMetric):
-    """Stop training when a metric has not improved for several epochs.
-
-    Parameters
-    ----------
-    monitor, min_delta
-        Metric and minimum change, as for ``BestMetric``.
-    patience
-        Number of epochs without improvement.
-    """
-
-    def __init__(self, monitor: str, *, patience: int, min_delta: float = 0.0) -> None:
-        super().__init__(monitor, min_delta=min_delta)
-        self.patience = patience
+class EarlyStopping(callbacks.EarlyStopping):
+    """Lightning's early stopping; a run that stopped early and was then interrupted does not train again."""
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Stop at once if the run had stopped early before it was interrupted."""
-        trainer.should_stop = trainer.current_epoch - self.best["epoch"] >= self.patience
-
-    def on_new_value(self, trainer: L.Trainer, epoch: int, value: float, *, improved: bool) -> None:
-        """Stop if the metric has not improved for ``patience`` epochs."""
-        if epoch - self.best["epoch"] >= self.patience:
-            trainer.should_stop = True
+        trainer.should_stop = self.wait_count >= self.patience
 
 
 class LastCheckpoint(Checkpoint):
@@ -221,11 +163,13 @@ class RunProgressBar(ProgressBar):
         Console for the progress bar and one line per epoch.
     csv_logger
         Log that contains the metrics of the line.
+    labels
+        Label of each metric of the line, by column of the log.
     """
 
-    def __init__(self, console: Console, csv_logger: CSVLogger) -> None:
+    def __init__(self, console: Console, csv_logger: CSVLogger, labels: Mapping[str, str]) -> None:
         super().__init__()
-        self.console, self.csv_logger = console, csv_logger
+        self.console, self.csv_logger, self.labels = console, csv_logger, labels
         self.progress = progress_bar(console)
         self.task_id: TaskID | None = None
 
@@ -251,13 +195,9 @@ class RunProgressBar(ProgressBar):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Print the metrics of the epoch."""
         row = self.csv_logger.rows[-1]
-        self.console.print(
-            f"epoch {row['epoch']:>3}/{trainer.max_epochs}  loss {row['train_loss']:.3f}  "
-            f"val loss {row['val_loss']:.3f}  val AUC {row['val_auc']:.3f}  "
-            f"val balanced accuracy {row['val_balanced_accuracy']:.3f}  {row['seconds']:.0f} s",
-            highlight=False,
-            soft_wrap=True,
-        )
+        metrics = [f"{label} {row[column]:.3f}" for column, label in self.labels.items()]
+        parts = [f"epoch {row['epoch']:>3}/{trainer.max_epochs}", *metrics, f"{row['seconds']:.0f} s"]
+        self.console.print("  ".join(parts), highlight=False, soft_wrap=True)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Remove the progress bar."""

@@ -12,7 +12,7 @@ import torch
 
 from lesionlens.core.runtime import retain_freed_memory
 from lesionlens.data.datamodule import LesionDataModule
-from lesionlens.data.dataset import Batch
+from lesionlens.data.dataset import Batch, TrainDataset
 from lesionlens.training.autotune import StepTimings
 from lesionlens.training.module import ClassificationModule
 
@@ -20,7 +20,11 @@ TIMING_SECONDS = 0.3  # for each of the three timings; at least two batches
 
 
 def measure_step_timings(
-    datamodule: LesionDataModule, module: ClassificationModule, device: torch.device, *, bf16: bool
+    datamodule: LesionDataModule[TrainDataset],
+    module: ClassificationModule,
+    device: torch.device,
+    *,
+    bf16: bool,
 ) -> StepTimings:
     """Time loading with all threads and with one, and a training step without the optimizer's update.
 
@@ -46,12 +50,12 @@ def measure_step_timings(
         return StepTimings(load, load_single_thread, _time_step(module, batch, device, bf16=bf16))
 
 
-def _time_loading(datamodule: LesionDataModule) -> float:
+def _time_loading(datamodule: LesionDataModule[TrainDataset]) -> float:
     batches = _cycle(datamodule)
     return _min_seconds(lambda: next(batches))
 
 
-def _cycle(datamodule: LesionDataModule) -> Iterator[Batch]:
+def _cycle(datamodule: LesionDataModule[TrainDataset]) -> Iterator[Batch]:
     while True:
         yield from datamodule.train_dataloader()
 

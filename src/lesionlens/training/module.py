@@ -2,15 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
-import lightning as L
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lesionlens.core.errors import RunError
 from lesionlens.data.dataset import Batch
 from lesionlens.evaluation.compute import compute_metrics, macro
 from lesionlens.evaluation.predictions import Predictions, multilabel_predictions
@@ -20,6 +18,7 @@ from lesionlens.models.base import Classifier
 from lesionlens.models.tta import predict_proba
 from lesionlens.runs.train_schema import TrainRecipe
 from lesionlens.training.attention_prior import AttentionPriorLoss
+from lesionlens.training.base import TrainingModule
 from lesionlens.training.losses import ClassificationLoss
 
 
@@ -62,7 +61,7 @@ def validation_metrics(
     return {"auc": float(auc), **over_all}
 
 
-class ClassificationModule(L.LightningModule):
+class ClassificationModule(TrainingModule):
     """Train a classifier, and validate it with the crops and test-time augmentation of inference.
 
     Parameters
@@ -79,6 +78,16 @@ class ClassificationModule(L.LightningModule):
         Loss of attention maps; None: no prior.
     """
 
+    epoch_metrics: ClassVar[Mapping[str, str]] = {
+        "train_loss": "loss",
+        "val_loss": "val loss",
+        "val_auc": "val AUC",
+        "val_balanced_accuracy": "val balanced accuracy",
+        "val_accuracy": "val accuracy",
+    }
+    loss_hint = "lower train.lr, or set train.precision=fp32"
+    model: Classifier
+
     def __init__(
         self,
         model: Classifier,
@@ -88,19 +97,15 @@ class ClassificationModule(L.LightningModule):
         loss_fn: ClassificationLoss | None = None,
         attention_prior: AttentionPriorLoss | None = None,
     ) -> None:
-        super().__init__()
-        self.model, self.recipe, self.preprocessing = model, recipe, preprocessing
-        self.loss_fn, self.attention_prior = loss_fn or ClassificationLoss(recipe), attention_prior
+        super().__init__(model, preprocessing, seed=recipe.seed)
+        self.recipe, self.loss_fn = recipe, loss_fn or ClassificationLoss(recipe)
+        self.attention_prior = attention_prior
         self.validation_outputs: list[tuple[Tensor, Tensor]] = []
 
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Set learning rate and random seed as functions of epoch and step; resuming needs no state."""
+    def on_train_epoch_start(self) -> None:
+        """Set the learning rate as a function of the epoch; resuming needs no state."""
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.recipe.lr * lr_factor(self.recipe, self.current_epoch)
-        seed = int(np.random.SeedSequence((self.recipe.seed, self.global_step)).generate_state(1)[0])
-        # without a GPU, torch.manual_seed formats three stack traces: a millisecond per step
-        set_seed = torch.default_generator.manual_seed if self.device.type == "cpu" else torch.manual_seed
-        set_seed(seed)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute the loss of a batch: single crops, or images with all their crops."""
@@ -111,19 +116,10 @@ class ClassificationModule(L.LightningModule):
         loss: Tensor = self.loss_fn(output.logits.float(), batch.target, batch.sample_weight)
         if self.attention_prior is not None:
             terms = self.attention_prior(output.maps, batch.masks, batch.has_mask)
-            self._log_metrics({f"attention_prior/{name}": term for name, term in terms.items()}, batch)
+            for name, term in terms.items():
+                self.log_mean(f"attention_prior/{name}", term, batch_size=len(batch.target))
             loss = loss + sum(self.attention_prior.weights[name] * term for name, term in terms.items())
-        if not torch.isfinite(loss):
-            raise RunError(
-                f"the loss became {float(loss)} in epoch {self.current_epoch + 1}, step {batch_idx}; "
-                "lower train.lr, or set train.precision=fp32"
-            )
-        self._log_metrics({"train_loss": loss}, batch)
-        return loss
-
-    def _log_metrics(self, values: Mapping[str, Tensor], batch: Batch) -> None:
-        for name, value in values.items():
-            self.log(name, value, on_step=False, on_epoch=True, batch_size=len(batch.target))
+        return self.log_train_loss(loss, batch_idx, batch_size=len(batch.target))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Predict the probabilities of a batch of images."""
@@ -138,7 +134,7 @@ class ClassificationModule(L.LightningModule):
         self.validation_outputs.append((probabilities, batch.target))
 
     def on_validation_epoch_end(self) -> None:
-        """Compute the metrics over all validation images."""
+        """Compute the metrics over all validation images, and log the learnable attention scales."""
         scores = torch.cat([scores for scores, _ in self.validation_outputs])
         target = torch.cat([target for _, target in self.validation_outputs])
         self.validation_outputs.clear()
@@ -148,6 +144,8 @@ class ClassificationModule(L.LightningModule):
         )
         for name, value in metrics.items():
             self.log(f"val_{name}", value)
+        for name, scale in attention_scales(self.model).items():
+            self.log(name, scale)
 
     def _prepare_input(self, crops: Tensor) -> Tensor:
         """Normalize crops: (b, n, h, w, 3) -> (b, n, 3, h, w)."""
@@ -156,8 +154,17 @@ class ClassificationModule(L.LightningModule):
         return x.reshape(*crops.shape[:2], *x.shape[1:])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Build the optimizer; its learning rate is set before each step."""
+        """Build the optimizer; its learning rate is set before each epoch."""
         return make_optimizer(self.model, self.recipe)
+
+
+def attention_scales(model: Classifier) -> dict[str, Tensor]:
+    """Return the learnable attention scales by name and layer, ``alpha/layer1.0`` (Zhang et al. 2019, Fig. 7)."""
+    values = {}
+    for name in model.attention_scales:
+        layer, _, scale = name.removeprefix("inner.").removeprefix("backbone.").rpartition(".")
+        values[f"{scale}/{layer}"] = model.get_parameter(name).detach()
+    return values
 
 
 def make_optimizer(model: Classifier, recipe: TrainRecipe) -> torch.optim.Optimizer:

@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from lesionlens.core.console import progress_bar
-from lesionlens.core.errors import RunError
 from lesionlens.datasets.excluded import write_excluded
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.run_dir import RunDir, create_run_dir, open_run_dir, package_versions, write_recipe
@@ -83,15 +82,10 @@ def resume(path: Path, *, console: Console | None = None) -> Path:
     if MultiRunDir(path).exists():
         return resume_multi_run(path, console=console, run_fns=RunFns(train, resume))
     run_dir = open_run_dir(path)
+    run_dir.check_resumable()
     metadata = run_dir.metadata()
-    if metadata["status"] == "finished":
-        raise RunError(f"the run {path} is finished; there is nothing to resume")
     setup = set_up_run(resolve(load_recipe(str(run_dir.recipe)), saved=metadata.get("auto_values")))
-    if setup.table.fingerprint() != metadata["data"]["fingerprint"]:
-        raise RunError(
-            f"the dataset of {path} has changed since the run started (images, labels or sizes differ); "
-            "restore it, or start a new run"
-        )
+    run_dir.check_dataset(metadata["data"]["fingerprint"], setup.table.fingerprint())
     return _fit_and_evaluate(_build(setup, console), run_dir, console)
 
 

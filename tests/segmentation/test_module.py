@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lesionlens.segmentation.loop import bce_dice_loss
+from lesionlens.segmentation.module import bce_dice_loss
 
 
 def test_loss_of_a_hand_computed_case() -> None:
