@@ -162,7 +162,7 @@ API = {  # section: {module: names}
         "lesionlens.models.factory": ["ModelSpec"],
         "lesionlens.models.base": ["Classifier"],
         "lesionlens.models.types": ["ModelOutput"],
-        "lesionlens.models.saved_model": ["LoadedModel", "ModelCard"],
+        "lesionlens.models.saved_model": ["LoadedModel", "ModelCard", "BaseModelCard"],
     },
     "Training": {
         "lesionlens.runs.load": ["load_recipe"],
@@ -186,7 +186,7 @@ API = {  # section: {module: names}
     },
     "Segmentation": {
         "lesionlens.segmentation.config": ["SegmentationConfig"],
-        "lesionlens.segmentation.train": ["train_segmentation"],
+        "lesionlens.segmentation.train": ["train_segmentation", "resume_segmentation"],
         "lesionlens.segmentation.predict": ["segment_images"],
         "lesionlens.segmentation.evaluate": ["evaluate_folder"],
     },

@@ -25,7 +25,7 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 class BaseModelCard(BaseModel):
-    """Fields of every model card.
+    """Fields of every model card: how to use the weights, and where they come from.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class BaseModelCard(BaseModel):
 
 
 class ModelCard(BaseModelCard):
-    """Everything that is needed to use the weights of a classifier, and to know where they come from.
+    """Everything that is needed to use the weights of a classifier: the fields of ``BaseModelCard``, and its network.
 
     Attributes
     ----------

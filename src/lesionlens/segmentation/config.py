@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from lesionlens.data.augmentation import Augmentation
+from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.segmentation.models import SegmentationArch
 
 DEFAULT_AUGMENTATION = Augmentation(rotation=180, scale=0.2, brightness=0.2, contrast=0.2, saturation=0.2)
@@ -50,3 +51,8 @@ class SegmentationConfig(BaseModel):
     seed: int = Field(default=0, ge=0)
     device: str = "auto"
     num_workers: int = Field(default=0, ge=0)
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """Preprocessing of an image: resized to the input size, not cropped."""
+        return Preprocessing(input_size=self.input_size, max_short_side=None)

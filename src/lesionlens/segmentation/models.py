@@ -162,7 +162,7 @@ def _matches(by_name: StateDict, key: str, value: Tensor) -> bool:
 
 
 class SegmentationModelCard(BaseModelCard):
-    """Everything that is needed to use the weights of a segmentation model, and to know where they come from.
+    """Everything that is needed to use a segmentation model: the fields of ``BaseModelCard``, and its network.
 
     Attributes
     ----------

@@ -10,7 +10,6 @@ from jaxtyping import Bool, Float
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 
-from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.segmentation.config import SegmentationConfig
 from lesionlens.segmentation.dataset import SegmentationBatch
 from lesionlens.segmentation.evaluate import segmentation_metrics
@@ -38,8 +37,6 @@ class SegmentationModule(TrainingModule):
         Model that maps images (b, 3, h, w) to logits (b, 1, h, w).
     config
         Settings of the run.
-    preprocessing
-        Normalization, the same as in the model card.
     """
 
     epoch_metrics: ClassVar[Mapping[str, str]] = {
@@ -49,8 +46,8 @@ class SegmentationModule(TrainingModule):
     }
     loss_hint = "use a lower --lr"
 
-    def __init__(self, model: nn.Module, config: SegmentationConfig, preprocessing: Preprocessing) -> None:
-        super().__init__(model, preprocessing, seed=config.seed)
+    def __init__(self, model: nn.Module, config: SegmentationConfig) -> None:
+        super().__init__(model, config.preprocessing, seed=config.seed)
         self.config = config
 
     def training_step(self, batch: SegmentationBatch, batch_idx: int) -> Tensor:

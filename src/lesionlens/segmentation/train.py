@@ -22,7 +22,6 @@ from lesionlens.data.sampler import EpochSampler
 from lesionlens.datasets.excluded import ExcludedImage, write_excluded
 from lesionlens.datasets.issues import pluralize
 from lesionlens.datasets.splits.base import DatasetSplits
-from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.saved_model import resolve_device, save_model
 from lesionlens.runs.run_dir import RunDir, create_run_dir, package_versions
 from lesionlens.segmentation.config import SegmentationConfig
@@ -136,7 +135,7 @@ def _build_module(config: SegmentationConfig) -> SegmentationModule:
     check_input_size(model, config.input_size)
     resolve_device(config.device)  # an error before images are decoded
     model = model.to(memory_format=torch.channels_last)  # 20 % faster
-    return SegmentationModule(model, config, Preprocessing(input_size=config.input_size, max_short_side=None))
+    return SegmentationModule(model, config)
 
 
 @contextmanager
@@ -151,7 +150,7 @@ def _load_data(
             task_id = progress.add_task("decoding images", total=len(source_tables.samples))
             pixels, unusable = decode_to_memmap(
                 source_tables.samples,
-                Preprocessing(input_size=config.input_size, max_short_side=None),
+                config.preprocessing,
                 Path(scratch) / "pixels.npy",
                 on_progress=lambda done, _: progress.update(task_id, completed=done),
             )
