@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from lesionlens.training.callbacks import CSVLogger, EarlyStopping, ModelCheckpoint, monitor_mode
+from lesionlens.training.callbacks import CSVLogger, EarlyStopping, ModelCheckpoint
 
 
 def fake_trainer(epoch: int = 0, **metrics: float) -> Any:
@@ -25,7 +25,7 @@ MODULE = cast(Any, None)
 
 
 def test_log_has_given_columns_first_and_first_learning_rate(tmp_path: Path) -> None:
-    log = CSVLogger(tmp_path / "metrics.csv", ["train_loss", "val_auc"])
+    log = CSVLogger(tmp_path / "metrics.csv", {"train_loss": "loss", "val_auc": "val AUC"})
     for epoch in range(2):
         trainer = fake_trainer(epoch, **{"alpha/layer1": 0.25, "train_loss": 0.5})
         log.on_train_epoch_start(trainer, MODULE)
@@ -67,7 +67,7 @@ def test_best_epoch_is_saved(
 
 def test_early_stopping_persists_after_resuming() -> None:
     def stopping() -> EarlyStopping:
-        return EarlyStopping("val_loss", patience=2, mode=monitor_mode("val_loss"), check_finite=False)
+        return EarlyStopping("val_loss", patience=2)
 
     before, after, trainer = stopping(), stopping(), fake_trainer()
     trainer.fast_dev_run, trainer.strategy = False, SimpleNamespace(reduce_boolean_decision=lambda x, **_: x)

@@ -2,8 +2,10 @@
 
 import json
 import platform
-from collections.abc import Mapping
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
@@ -44,6 +46,16 @@ class RunMetadata:
         """Read the metadata."""
         metadata: dict[str, Any] = json.loads(self._metadata_path.read_text(encoding="utf-8"))
         return metadata
+
+    def start(self, *, packages: Sequence[str] = (), **values: Any) -> None:
+        """Write the metadata of a new run: name, command, start, versions (also of more ``packages``), other values."""
+        self.update(
+            name=self.path.name,
+            command=" ".join(sys.argv),
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            versions=_package_versions(packages),
+            **values,
+        )
 
     def update(self, **values: Any) -> None:
         """Add or replace values of the metadata, atomically."""
@@ -87,24 +99,12 @@ class RunDir(RunMetadata):
         return self.path / "model"
 
     def check_resumable(self) -> None:
-        """Check that the run is not finished.
-
-        Raises
-        ------
-        RunError
-            The run is finished.
-        """
+        """Raise a ``RunError`` if the run is finished."""
         if self.metadata()["status"] == "finished":
             raise RunError(f"the run {self.path} is finished; there is nothing to resume")
 
     def check_dataset(self, saved: object, current: object) -> None:
-        """Check that the fingerprints of the run's dataset are those that were saved when it started.
-
-        Raises
-        ------
-        RunError
-            They differ.
-        """
+        """Raise a ``RunError`` if the fingerprint of the dataset is not the one saved when the run started."""
         if saved != current:
             raise RunError(
                 f"the dataset of {self.path} has changed since the run started (images, labels or sizes differ); "
@@ -181,6 +181,6 @@ def write_recipe(run_dir: RunMetadata, recipe: Recipe) -> None:
     write_text(run_dir.recipe, to_yaml(recipe))
 
 
-def package_versions() -> Mapping[str, str]:
+def _package_versions(more: Sequence[str]) -> dict[str, str]:
     """Return the versions of Python and of the packages that affect results."""
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    return {"python": platform.python_version(), **{name: version(name) for name in (*PACKAGES, *more)}}

@@ -1,12 +1,9 @@
 """Train a segmentation model on tables with masks and evaluate it, or resume an interrupted run exactly."""
 
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +20,7 @@ from lesionlens.datasets.excluded import ExcludedImage, write_excluded
 from lesionlens.datasets.issues import pluralize
 from lesionlens.datasets.splits.base import DatasetSplits
 from lesionlens.models.saved_model import resolve_device, save_model
-from lesionlens.runs.run_dir import RunDir, create_run_dir, package_versions
+from lesionlens.runs.run_dir import RunDir, create_run_dir
 from lesionlens.segmentation.config import SegmentationConfig
 from lesionlens.segmentation.dataset import (
     AugmentedSegmentationDataset,
@@ -177,17 +174,11 @@ def _save_metadata(
 ) -> None:
     data.splits.save(run_dir.splits_csv)
     write_excluded(run_dir.excluded, data.excluded)
-    run_dir.update(
-        name=run_dir.path.name,
-        command=" ".join(sys.argv),
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
+    run_dir.start(
+        packages=["segmentation-models-pytorch"],
         status="running",
         seconds=0.0,
         config=config.model_dump(mode="json"),
-        versions={
-            **package_versions(),
-            "segmentation-models-pytorch": version("segmentation-models-pytorch"),
-        },
         data={
             "sources": list(sources),
             "fingerprints": data.fingerprints,

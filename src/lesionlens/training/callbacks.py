@@ -6,7 +6,7 @@ Their state is part of the checkpoint, so that an interrupted run resumes exactl
 import io
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,12 +36,12 @@ class CSVLogger(Callback):
     ----------
     path
         CSV file, rewritten atomically after each epoch.
-    columns
-        Metrics that come first, in this order.
+    labels
+        Metrics that come first, in this order, and their labels on the console.
     """
 
-    def __init__(self, path: Path, columns: Iterable[str]) -> None:
-        self.path, self.columns, self.rows = path, tuple(columns), list[dict[str, Any]]()
+    def __init__(self, path: Path, labels: Mapping[str, str]) -> None:
+        self.path, self.labels, self.rows = path, labels, list[dict[str, Any]]()
         self._started, self._lr = 0.0, math.nan
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -62,7 +62,7 @@ class CSVLogger(Callback):
                 "epoch": trainer.current_epoch + 1,
                 "step": trainer.global_step,
                 "lr": self._lr,
-                **dict.fromkeys(self.columns, math.nan),
+                **dict.fromkeys(self.labels, math.nan),
                 **{name: float(value) for name, value in trainer.callback_metrics.items()},
                 "seconds": round(time.monotonic() - self._started, 3),
             }
@@ -79,8 +79,7 @@ class CSVLogger(Callback):
         self.rows = list(state["rows"])
 
 
-def monitor_mode(monitor: str) -> Literal["min", "max"]:
-    """Return whether lower or higher values of a validation metric are better: ``min`` for ``val_loss`` only."""
+def _monitor_mode(monitor: str) -> Literal["min", "max"]:
     return "min" if monitor == "val_loss" else "max"
 
 
@@ -92,7 +91,7 @@ class ModelCheckpoint(Callback):
     Parameters
     ----------
     monitor
-        Name of a validation metric, as for ``monitor_mode``.
+        Name of a validation metric, higher is better, except for ``val_loss``.
     every_epoch
         Whether to save after every epoch, so that the last model remains.
     save_fn
@@ -106,7 +105,7 @@ class ModelCheckpoint(Callback):
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Compare the new value with the best one, and save the model if it improved."""
         value, epoch = float(trainer.callback_metrics[self.monitor]), trainer.current_epoch + 1
-        sign = -1 if monitor_mode(self.monitor) == "min" else 1
+        sign = -1 if _monitor_mode(self.monitor) == "min" else 1
         improved = math.isfinite(value) and not sign * value <= sign * self.best["value"]
         if improved:
             self.best = {"epoch": epoch, "metric": self.monitor, "value": value}
@@ -124,6 +123,9 @@ class ModelCheckpoint(Callback):
 
 class EarlyStopping(callbacks.EarlyStopping):
     """Lightning's early stopping; a run that stopped early and was then interrupted does not train again."""
+
+    def __init__(self, monitor: str, *, patience: int, min_delta: float = 0.0) -> None:
+        super().__init__(monitor, min_delta, patience, mode=_monitor_mode(monitor), check_finite=False)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Stop at once if the run had stopped early before it was interrupted."""
@@ -162,14 +164,12 @@ class RunProgressBar(ProgressBar):
     console
         Console for the progress bar and one line per epoch.
     csv_logger
-        Log that contains the metrics of the line.
-    labels
-        Label of each metric of the line, by column of the log.
+        Log that contains the metrics of the line, and their labels.
     """
 
-    def __init__(self, console: Console, csv_logger: CSVLogger, labels: Mapping[str, str]) -> None:
+    def __init__(self, console: Console, csv_logger: CSVLogger) -> None:
         super().__init__()
-        self.console, self.csv_logger, self.labels = console, csv_logger, labels
+        self.console, self.csv_logger = console, csv_logger
         self.progress = progress_bar(console)
         self.task_id: TaskID | None = None
 
@@ -195,7 +195,7 @@ class RunProgressBar(ProgressBar):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Print the metrics of the epoch."""
         row = self.csv_logger.rows[-1]
-        metrics = [f"{label} {row[column]:.3f}" for column, label in self.labels.items()]
+        metrics = [f"{label} {row[column]:.3f}" for column, label in self.csv_logger.labels.items()]
         parts = [f"epoch {row['epoch']:>3}/{trainer.max_epochs}", *metrics, f"{row['seconds']:.0f} s"]
         self.console.print("  ".join(parts), highlight=False, soft_wrap=True)
 

@@ -6,7 +6,7 @@ from lesionlens.models.saved_model import ModelCard, save_model
 from lesionlens.runs.run_dir import RunDir
 from lesionlens.runs.train_schema import TrainRecipe
 from lesionlens.training.build import RunComponents
-from lesionlens.training.callbacks import EarlyStopping, monitor_mode
+from lesionlens.training.callbacks import EarlyStopping
 from lesionlens.training.loop import LoopConfig, run_loop
 
 
@@ -49,13 +49,7 @@ def _early_stopping(config: TrainRecipe) -> EarlyStopping | None:
     if stopping.patience is None:
         return None
     monitor = stopping.monitor or config.monitor
-    return EarlyStopping(
-        monitor,
-        patience=stopping.patience,
-        min_delta=stopping.min_delta,
-        mode=monitor_mode(monitor),
-        check_finite=False,
-    )
+    return EarlyStopping(monitor, patience=stopping.patience, min_delta=stopping.min_delta)
 
 
 def _save_best(components: RunComponents, run_dir: RunDir, epoch: int, value: float) -> None:

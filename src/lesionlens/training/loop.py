@@ -100,7 +100,7 @@ def run_loop(
         config.monitor, every_epoch=config.checkpoint == "last", save_fn=save_fn
     )
     stopping = config.early_stopping
-    progress_bar = RunProgressBar(console, csv_logger, module.epoch_metrics)
+    progress_bar = RunProgressBar(console, csv_logger)
     last_checkpoint = LastCheckpoint(run_dir.checkpoint)
     callbacks = [
         csv_logger,

@@ -1,10 +1,8 @@
 """Several runs of one recipe (repeats, folds) in one directory: train, resume and summarize them."""
 
 import shutil
-import sys
 import traceback
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -15,7 +13,7 @@ from lesionlens.core.errors import LesionLensError, RunError, RunInterrupted
 from lesionlens.core.fileio import write_text
 from lesionlens.evaluation.result import read_evaluation
 from lesionlens.runs.load import load_recipe
-from lesionlens.runs.run_dir import RunDir, RunMetadata, create_run_dir, package_versions, write_recipe
+from lesionlens.runs.run_dir import RunDir, RunMetadata, create_run_dir, write_recipe
 from lesionlens.runs.run_statistics import (
     build_summary_table,
     markdown_page,
@@ -141,15 +139,7 @@ def run_all(
     fingerprint = _data_fingerprint(recipe)
     multi_run_dir = MultiRunDir(create_run_dir(name, out=out, runs_dir=runs_dir).path)
     write_recipe(multi_run_dir, recipe)
-    multi_run_dir.update(
-        name=multi_run_dir.path.name,
-        command=" ".join(sys.argv),
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        num_repeats=recipe.num_repeats,
-        n_folds=recipe.n_folds,
-        fingerprint=fingerprint,
-        versions=package_versions(),
-    )
+    multi_run_dir.start(num_repeats=recipe.num_repeats, n_folds=recipe.n_folds, fingerprint=fingerprint)
     return _run_pending(multi_run_dir, recipe, console, run_fns)
 
 

@@ -1,8 +1,6 @@
 """Train a recipe from the data to the report, or resume an interrupted run exactly."""
 
-import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -11,7 +9,7 @@ from rich.markup import escape
 from lesionlens.core.console import progress_bar
 from lesionlens.datasets.excluded import write_excluded
 from lesionlens.runs.load import load_recipe
-from lesionlens.runs.run_dir import RunDir, create_run_dir, open_run_dir, package_versions, write_recipe
+from lesionlens.runs.run_dir import RunDir, create_run_dir, open_run_dir, write_recipe
 from lesionlens.runs.schema import Recipe
 from lesionlens.training.build import RunComponents, build
 from lesionlens.training.evaluate_run import evaluate_run
@@ -111,15 +109,11 @@ def _write_metadata(components: RunComponents, run_dir: RunDir) -> None:
     write_recipe(run_dir, setup.recipe)
     setup.splits.save(run_dir.splits_csv)
     write_excluded(run_dir.excluded, components.excluded)
-    run_dir.update(
-        name=run_dir.path.name,
-        command=" ".join(sys.argv),
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
+    run_dir.start(
         status="running",
         seconds=0.0,
         seed=setup.recipe.train.seed,
         precision=components.auto_values.precision,
-        versions=package_versions(),
         data=components.describe_data(),
         model=components.describe_model(),
         auto_values=components.auto_values.to_metadata(),
