@@ -8,7 +8,12 @@ from isic_challenge_scoring.segmentation import SegmentationScore
 from PIL import Image
 
 from lesionlens.imaging.masks import read_mask
-from lesionlens.segmentation.evaluate import ImageMaskMetrics, mean_segmentation_metrics, segmentation_metrics
+from lesionlens.segmentation.evaluate import (
+    ImageMaskMetrics,
+    MeanMaskMetrics,
+    mean_segmentation_metrics,
+    segmentation_metrics,
+)
 
 
 def disc(row: int, column: int, radius: int) -> np.ndarray:
@@ -79,6 +84,14 @@ def test_repeated_images_of_a_lesion_do_not_narrow_the_interval() -> None:
     assert (single.images, three.images, three.lesions) == (30, 90, 30)
     assert three.jaccard.low == pytest.approx(single.jaccard.low)
     assert three.jaccard.high == pytest.approx(single.jaccard.high)
+
+
+def test_constant_metric_has_no_interval_and_round_trips() -> None:
+    scores = [ImageMaskMetrics(jaccard, 0.0, 0.5) for jaccard in (0.25, 0.5, 0.75)]
+    mean = mean_segmentation_metrics(scores, ["a", "b", "c"])
+    assert (mean.thresholded_jaccard.low, mean.thresholded_jaccard.high) == (None, None)
+    assert "thresholded 0.000 [no interval]" in str(mean)
+    assert MeanMaskMetrics.model_validate_json(mean.model_dump_json()) == mean
 
 
 def test_interval_equals_that_of_a_numpy_bootstrap() -> None:

@@ -32,15 +32,23 @@ class ImageMaskMetrics(NamedTuple):
 
 
 class MeanWithInterval(BaseModel):
-    """A mean and its percentile interval from a bootstrap over lesions."""
+    """A mean and its percentile interval from a bootstrap over lesions; None if the mean is the same in all resamples.
+
+    Examples
+    --------
+    >>> str(MeanWithInterval(value=0.5, low=0.4, high=0.6)), str(MeanWithInterval(value=0, low=None, high=None))
+    ('0.500 [0.400, 0.600]', '0.000 [no interval]')
+    """
 
     model_config = ConfigDict(frozen=True)
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
     def __str__(self) -> str:
+        if self.low is None or self.high is None:
+            return f"{self.value:.3f} [no interval]"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
@@ -111,7 +119,8 @@ def mean_segmentation_metrics(
 
     def mean(column: int) -> MeanWithInterval:
         bounds = percentile_interval(resampled[:, column], confidence=confidence)
-        return MeanWithInterval(value=float(values[:, column].mean()), low=bounds.low, high=bounds.high)
+        low, high = (None if np.isnan(bound) else bound for bound in (bounds.low, bounds.high))
+        return MeanWithInterval(value=float(values[:, column].mean()), low=low, high=high)
 
     jaccard, thresholded_jaccard, dice = map(mean, range(3))
     return MeanMaskMetrics(
