@@ -148,7 +148,7 @@ def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def words(small_set: Path) -> list[str]:
+def base_overrides(small_set: Path) -> list[str]:
     """Return the overrides of the recipe ``tiny.yaml``, which has only required keys."""
     options = {
         "data": f"ham10000:{small_set}",

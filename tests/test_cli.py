@@ -13,15 +13,15 @@ from PIL import Image
 from lesionlens import cli
 from lesionlens.synthesis.dataset import generate_dataset
 
-WORDS = (
+OVERRIDES = (
     "data.task=melanoma data.max_short_side=80 model.backbone=test_resnet model.attention=arl model.input_size=64 "
     "train.epochs=1"
 )
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     """Run a command and return its exit code."""
-    monkeypatch.setattr(sys, "argv", ["lesionlens", *words])
+    monkeypatch.setattr(sys, "argv", ["lesionlens", *arguments])
     with pytest.raises(SystemExit) as left:
         cli.main()
     return int(left.value.code or 0)
@@ -45,7 +45,7 @@ def test_generate_train_predict_evaluate_explain(
     assert run(monkeypatch, "data", "validate", "ham10000:ham") == 0
     assert "melanoma" in capsys.readouterr().out
     (here / "r.yaml").write_text("data: {source: 'ham10000:ham'}\nmodel: {}\n")
-    assert run(monkeypatch, "train", "r.yaml", *WORDS.split(), "--out", "run") == 0
+    assert run(monkeypatch, "train", "r.yaml", *OVERRIDES.split(), "--out", "run") == 0
     output = capsys.readouterr().out
     assert "test split" in output
     assert "Research use only, not a medical device." in output
@@ -83,12 +83,12 @@ def test_custom_images_with_a_table(here: Path, monkeypatch: pytest.MonkeyPatch)
     Image.open(rows[0]["image"]).convert("CMYK").save(rows[0]["image"])
     pd.DataFrame(rows).to_csv("mine.csv", index=False)
     (here / "r.yaml").write_text("data: {source: 'table:mine.csv', classes: [even, odd]}\nmodel: {}\n")
-    assert run(monkeypatch, "train", "r.yaml", *WORDS.split(), "data.task=all", "--out", "run") == 0
+    assert run(monkeypatch, "train", "r.yaml", *OVERRIDES.split(), "data.task=all", "--out", "run") == 0
     assert list(pd.read_csv("run/predictions/test.csv").columns)[-2:] == ["p_even", "p_odd"]
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "message"),
+    ("arguments", "code", "message"),
     [
         (["train", "demo", "train.epoch=1"], 1, "did you mean 'train.epochs'"),
         (["train", "dmeo"], 1, "did you mean 'demo'"),
@@ -107,11 +107,11 @@ def test_error_is_one_readable_line(
     here: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    words: list[str],
+    arguments: list[str],
     code: int,
     message: str,
 ) -> None:
-    assert run(monkeypatch, *words) == code
+    assert run(monkeypatch, *arguments) == code
     output = capsys.readouterr().err
     assert message in output
     assert "Traceback" not in output

@@ -16,8 +16,8 @@ def ham(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return generate_dataset(tmp_path_factory.mktemp("made") / "ham", num_images=40, seed=0, size=(60, 80))
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr("sys.argv", ["lesionlens", *words])
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["lesionlens", *arguments])
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as ended:
         main()
@@ -30,8 +30,15 @@ def test_audit_prints_and_writes_its_report(
     images = sorted((ham / "HAM10000_images").glob("*.jpg"))
     table = "\n".join(["image,label", *(f"{path},nevus" for path in images[:2])])
     (tmp_path / "mine.csv").write_text(table)
-    words = [f"ham10000:{ham}", f"table:{tmp_path / 'mine.csv'}", "--split", "group_kfold", "--folds", "3"]
-    assert run(monkeypatch, "data", "audit", *words, "--fold", "0", "-o", str(tmp_path / "out")) == 0
+    arguments = [
+        f"ham10000:{ham}",
+        f"table:{tmp_path / 'mine.csv'}",
+        "--split",
+        "group_kfold",
+        "--folds",
+        "3",
+    ]
+    assert run(monkeypatch, "data", "audit", *arguments, "--fold", "0", "-o", str(tmp_path / "out")) == 0
     output = capsys.readouterr().out
     assert "Audit of ham10000 (40 images), table (2 images)" in output
     assert "byte-identical pairs across datasets: 2" in output
@@ -49,8 +56,8 @@ def test_split_is_written_and_described(
     ham: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "split.csv"
-    words = ["data", "split", str(ham), "--split", "image_kfold", "--folds", "3", "--fold", "1"]
-    assert run(monkeypatch, *words, "-o", str(out)) == 0
+    arguments = ["data", "split", str(ham), "--split", "image_kfold", "--folds", "3", "--fold", "1"]
+    assert run(monkeypatch, *arguments, "-o", str(out)) == 0
     output = capsys.readouterr().out
     assert "fold 1 of 3" in output
     assert "caveat: the folds are by image" in output

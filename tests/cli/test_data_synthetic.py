@@ -8,8 +8,8 @@ from lesionlens.cli import main
 from lesionlens.datasets.registry import load_table
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr("sys.argv", ["lesionlens", "data", *words])
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["lesionlens", "data", *arguments])
     with pytest.raises(SystemExit) as ended:
         main()
     return int(ended.value.code or 0)
@@ -18,16 +18,22 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 def test_generate_then_inject_artifact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--layout", "isic2016", "--images", "12", "--size", "36x48", "--exclude-artifact", "hair"]
-    assert run(monkeypatch, "generate", str(tmp_path / "set"), *words) == 0
+    arguments = ["--layout", "isic2016", "--images", "12", "--size", "36x48", "--exclude-artifact", "hair"]
+    assert run(monkeypatch, "generate", str(tmp_path / "set"), *arguments) == 0
     output = capsys.readouterr().out
     assert (
         output
         == f"Generated 12 synthetic images of no patient: isic2016:{tmp_path / 'set'}. Research use only.\n"
     )
-    words = ["--artifact", "color_patch", "--rate-difference", "1"]
+    arguments = ["--artifact", "color_patch", "--rate-difference", "1"]
     assert (
-        run(monkeypatch, "inject-artifact", f"isic2016:{tmp_path / 'set'}", str(tmp_path / "biased"), *words)
+        run(
+            monkeypatch,
+            "inject-artifact",
+            f"isic2016:{tmp_path / 'set'}",
+            str(tmp_path / "biased"),
+            *arguments,
+        )
         == 0
     )
     output = capsys.readouterr().out

@@ -17,8 +17,8 @@ from lesionlens.models.factory import make_model_spec
 from lesionlens.models.saved_model import ModelCard, save_model
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr("sys.argv", ["lesionlens", *words])
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["lesionlens", *arguments])
     with pytest.raises(SystemExit) as ended:
         main()
     return int(ended.value.code or 0)
@@ -50,7 +50,7 @@ def test_interrupted_prediction_explains_how_to_resume(
             return predict_batch(*given)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
-    words = [
+    arguments = [
         "predict",
         "b",
         "images",
@@ -64,17 +64,17 @@ def test_interrupted_prediction_explains_how_to_resume(
         "1",
     ]
     monkeypatch.setattr(scoring, "_predict_batch", predict_first_batch)
-    assert run(monkeypatch, *words) == 130
+    assert run(monkeypatch, *arguments) == 130
     assert "saved in p.csv.partial. Run the same command again to resume" in capsys.readouterr().err
     monkeypatch.setattr(scoring, "_predict_batch", predict_batch)
-    assert run(monkeypatch, *words) == 1
+    assert run(monkeypatch, *arguments) == 1
     output = capsys.readouterr().err
     assert "Resuming: 2 of 4 images are already scored (p.csv.partial)" in output
     assert "3 images scored (torch, fp32): p.csv. Research use only, not a medical device." in output
     assert "1 image could not be read; scores for the other 3 are in p.csv:" in output
     assert "1.png" in output
     assert np.loadtxt("p.csv", delimiter=",", skiprows=1, usecols=0).tolist() == [0, 2, 3]
-    assert run(monkeypatch, *words, "--engine", "tensorflow") == 2
+    assert run(monkeypatch, *arguments, "--engine", "tensorflow") == 2
 
 
 def test_num_threads_sets_the_compute_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

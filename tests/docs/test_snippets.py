@@ -59,10 +59,10 @@ def test_commands_and_options_exist(page: Path, generate: ModuleType) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_shown_recipes_and_keys_load(page: Path) -> None:
     for line in shown_commands(page):
-        command, *words = shlex.split(line.replace("…", ""))
-        if command == "train" and words[0][0] != "-" and ".yaml" not in words[0]:
-            overrides = [argument for argument in words[1:] if re.match(r"[a-z_.]+=", argument)]
-            assert load_recipe(words[0], ["data=table:my.csv", *overrides]).data.source
+        command, *arguments = shlex.split(line.replace("…", ""))
+        if command == "train" and arguments[0][0] != "-" and ".yaml" not in arguments[0]:
+            overrides = [argument for argument in arguments[1:] if re.match(r"[a-z_.]+=", argument)]
+            assert load_recipe(arguments[0], ["data=table:my.csv", *overrides]).data.source
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -29,8 +29,8 @@ def change(run: Path, **changes: object) -> None:
 
 
 def test_sound_run_has_no_caveat_about_its_training(make_run) -> None:
-    words = ("split", "checkpoint", "finished")
-    assert not [title for title in titles(make_run(n=300)) if any(term in title for term in words)]
+    terms = ("split", "checkpoint", "finished")
+    assert not [title for title in titles(make_run(n=300)) if any(term in title for term in terms)]
 
 
 def test_few_lesions_are_counted_per_class(make_run) -> None:

@@ -44,9 +44,9 @@ def test_dataset_is_generated_once_for_concurrent_requests(
 ) -> None:
     calls, draw = [], module.generate_in_layout
 
-    def counted(*words: Any, **options: Any) -> Path:
-        calls.append(words)
-        return draw(*words, **options)
+    def counted(*args: Any, **options: Any) -> Path:
+        calls.append(args)
+        return draw(*args, **options)
 
     monkeypatch.setattr(module, "generate_in_layout", counted)
 

@@ -10,8 +10,8 @@ from lesionlens.runs.load import load_recipe
 SPATIAL, SAME = "arl/table5:spatial-melanoma", "arl/table3:arl-cnn50-melanoma"
 
 
-def key(name: str, *words: str, out: Path = Path("out")) -> str:
-    return expand_jobs(load_recipe(name, words), out)[0].key
+def key(name: str, *overrides: str, out: Path = Path("out")) -> str:
+    return expand_jobs(load_recipe(name, overrides), out)[0].key
 
 
 def test_equal_recipes_of_two_tables_have_one_run() -> None:

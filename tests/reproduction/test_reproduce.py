@@ -39,8 +39,8 @@ SAMPLE = (
 )  # fmt: skip
 
 
-def reproduce(*words: str) -> str:
-    outcome = CliRunner().invoke(app, ["reproduce", "--profile", "smoke", "--device", "cpu", *words])
+def reproduce(*arguments: str) -> str:
+    outcome = CliRunner().invoke(app, ["reproduce", "--profile", "smoke", "--device", "cpu", *arguments])
     assert outcome.exit_code == 0, outcome.output
     return outcome.output
 
@@ -51,8 +51,8 @@ def states(out: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_row_from_data_to_page_and_nothing_is_repeated(tmp_path: Path) -> None:
-    words = ["attnmel/table3.3", "--rows", "VGG-16-GAP CAM", "--out", str(tmp_path), "--yes"]
-    assert "1 run left" in reproduce(*words)
+    arguments = ["attnmel/table3.3", "--rows", "VGG-16-GAP CAM", "--out", str(tmp_path), "--yes"]
+    assert "1 run left" in reproduce(*arguments)
     assert states(tmp_path) == [STATUS_FINISHED]
     page = tmp_path / "pages" / "attnmel-table3.3"
     results = json.loads((page / "results.json").read_text())
@@ -60,40 +60,42 @@ def test_row_from_data_to_page_and_nothing_is_repeated(tmp_path: Path) -> None:
     for name in ("table.html", "table.md", "table.csv"):
         assert (page / name).is_file()
     before = (tmp_path / "jobs").stat().st_mtime_ns
-    assert "0 runs left" in reproduce(*words)
+    assert "0 runs left" in reproduce(*arguments)
     assert (tmp_path / "jobs").stat().st_mtime_ns == before
 
 
 @pytest.mark.slow
 def test_two_processes_on_one_table_and_one_is_killed(tmp_path: Path) -> None:
-    words = [*COMMAND, str(tmp_path), "arl/table5"]
+    arguments = [*COMMAND, str(tmp_path), "arl/table5"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL) as first:
+    with subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL) as first:
         while not list((tmp_path / "jobs").glob("*/metadata.json")) and first.poll() is None:
             time.sleep(0.1)
-        second = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+        second = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
         assert second.returncode == 0, second.stderr
         first.wait()
     assert states(tmp_path) == [STATUS_FINISHED] * 6
     victim = next(iter(sorted((tmp_path / "jobs").iterdir())))
     weights = (victim / "model" / "model.safetensors").read_bytes()
     subprocess.run(["rm", "-r", str(victim)], check=True)
-    with subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL) as killed:
+    with subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL) as killed:
         while not (victim / "metadata.json").is_file() and killed.poll() is None:
             time.sleep(0.05)
         killed.send_signal(signal.SIGKILL)
         killed.wait()
-    assert subprocess.run(words, env=environment, capture_output=True, check=False).returncode == 0
+    assert subprocess.run(arguments, env=environment, capture_output=True, check=False).returncode == 0
     assert states(tmp_path) == [STATUS_FINISHED] * 6
     assert (victim / "model" / "model.safetensors").read_bytes() == weights
 
 
 @pytest.mark.slow
 def test_failed_row_is_reported_and_others_continue(tmp_path: Path) -> None:
-    words = ["arl/table6", "--out", str(tmp_path), "--yes", "--rows", "ResNet50*"]
+    arguments = ["arl/table6", "--out", str(tmp_path), "--yes", "--rows", "ResNet50*"]
     masks = tmp_path / "none"
     masks.mkdir(parents=True)
-    outcome = CliRunner().invoke(app, ["reproduce", "--profile", "smoke", *words, f"data.mask_dir={masks}"])
+    outcome = CliRunner().invoke(
+        app, ["reproduce", "--profile", "smoke", *arguments, f"data.mask_dir={masks}"]
+    )
     assert outcome.exit_code == 1
     assert sum(status == STATUS_FINISHED for status in states(tmp_path)) == 2  # the rows without segmentation
     assert "failed:" in outcome.output
@@ -126,7 +128,7 @@ def test_slurm_script_retries_failures_once(tmp_path: Path, monkeypatch: pytest.
     options = ReproductionOptions(get_profile("smoke"), tmp_path)
     failed = plan_reproduction(["patch/table4"], [], options, Console(quiet=True)).jobs()[0].key
     write_failure(tmp_path, failed, RunError("no memory"))
-    words = [
+    arguments = [
         "reproduce",
         "patch/table4",
         "--profile",
@@ -138,8 +140,8 @@ def test_slurm_script_retries_failures_once(tmp_path: Path, monkeypatch: pytest.
         "3",
         "--retry-failed",
     ]
-    monkeypatch.setattr(sys, "argv", ["lesionlens", *words])
-    outcome = CliRunner().invoke(app, words)
+    monkeypatch.setattr(sys, "argv", ["lesionlens", *arguments])
+    outcome = CliRunner().invoke(app, arguments)
     assert outcome.exit_code == 0
     assert "3 runs left" in outcome.output
     assert not (tmp_path / "jobs").exists()
@@ -153,7 +155,7 @@ def test_slurm_script_retries_failures_once(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         (["patch/table22"], "did you mean 'patch/table2'"),
         (["patch/table2", "--dataset", "ham10000:/nowhere"], "/nowhere"),
@@ -164,7 +166,7 @@ def test_slurm_script_retries_failures_once(tmp_path: Path, monkeypatch: pytest.
         ),
     ],
 )
-def test_invalid_arguments_raise(words: list[str], message: str, tmp_path: Path) -> None:
-    outcome = CliRunner().invoke(app, ["reproduce", *words, "--out", str(tmp_path), "--yes"])
+def test_invalid_arguments_raise(arguments: list[str], message: str, tmp_path: Path) -> None:
+    outcome = CliRunner().invoke(app, ["reproduce", *arguments, "--out", str(tmp_path), "--yes"])
     assert outcome.exit_code != 0
     assert message in str(outcome.exception) + outcome.output

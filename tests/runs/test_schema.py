@@ -44,23 +44,23 @@ from lesionlens.training.setup import set_up_run
     ],
 )
 def test_invalid_priors_are_rejected(
-    recipe: str, words: list[str], overrides: list[str], message: str
+    recipe: str, base_overrides: list[str], overrides: list[str], message: str
 ) -> None:
     with pytest.raises(RecipeError, match=message):
-        load_recipe(recipe, [*words, "attention_prior=lesion", *overrides])
+        load_recipe(recipe, [*base_overrides, "attention_prior=lesion", *overrides])
 
 
-def build_components(recipe: str, words: list[str], *overrides: str) -> RunComponents:
+def build_components(recipe: str, base_overrides: list[str], *overrides: str) -> RunComponents:
     """Build a run with a model that has spatial attention maps."""
     options = ["model.attention=gate", "model.kwargs={}", "train.epochs=1", *overrides]
-    return build(set_up_run(resolve(load_recipe(recipe, [*words, *options]))))
+    return build(set_up_run(resolve(load_recipe(recipe, [*base_overrides, *options]))))
 
 
-def test_masks_are_degraded_and_counted(recipe: str, words: list[str]) -> None:
-    exact = build_components(recipe, words, "attention_prior=lesion")
+def test_masks_are_degraded_and_counted(recipe: str, base_overrides: list[str]) -> None:
+    exact = build_components(recipe, base_overrides, "attention_prior=lesion")
     degraded = build_components(
         recipe,
-        words,
+        base_overrides,
         "attention_prior=lesion",
         "attention_prior.mask_degradation=polygon",
         "attention_prior.mask_fraction=0.5",
@@ -79,10 +79,10 @@ def test_masks_are_degraded_and_counted(recipe: str, words: list[str]) -> None:
     assert degraded.datamodule.val_dataset.split_data.masks is None
 
 
-def test_mask_fraction_of_zero_disables_the_prior(recipe: str, words: list[str]) -> None:
+def test_mask_fraction_of_zero_disables_the_prior(recipe: str, base_overrides: list[str]) -> None:
     components = build_components(
         recipe,
-        words,
+        base_overrides,
         "attention_prior=lesion",
         "attention_prior.mask_fraction=0",
         "attention_prior.mask_degradation=bounding_box",
@@ -93,10 +93,12 @@ def test_mask_fraction_of_zero_disables_the_prior(recipe: str, words: list[str])
 
 
 @pytest.mark.slow
-def test_masks_depend_only_on_the_seed_of_the_prior(recipe: str, words: list[str]) -> None:
+def test_masks_depend_only_on_the_seed_of_the_prior(recipe: str, base_overrides: list[str]) -> None:
     prior = ["data.split_seed=0", "attention_prior=lesion", "attention_prior.mask_fraction=0.5"]
     first, same, different = (
-        build_components(recipe, words, *prior, *seed).datamodule.train_dataset.split_data.masks.has_mask
+        build_components(
+            recipe, base_overrides, *prior, *seed
+        ).datamodule.train_dataset.split_data.masks.has_mask
         for seed in ([], ["train.seed=5"], ["attention_prior.seed=1"])
     )
     np.testing.assert_array_equal(first, same)

@@ -13,7 +13,7 @@ from lesionlens.segmentation.config import SegmentationConfig
 from lesionlens.segmentation.evaluate import MeanMaskMetrics
 from lesionlens.segmentation.train import train_segmentation
 
-WORDS = "--encoder test_resnet --size 32 64 --epochs 2 --batch-size 12 --device cpu --out run"
+OPTIONS = "--encoder test_resnet --size 32 64 --epochs 2 --batch-size 12 --device cpu --out run"
 
 
 @pytest.fixture(autouse=True)
@@ -24,9 +24,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     """Run a command and return its exit code."""
-    monkeypatch.setattr(sys, "argv", ["lesionlens", "segment", *words])
+    monkeypatch.setattr(sys, "argv", ["lesionlens", "segment", *arguments])
     with pytest.raises(SystemExit) as left:
         cli.main()
     return int(left.value.code or 0)
@@ -37,7 +37,7 @@ def test_train_predict_and_evaluate(
 ) -> None:
     """Train two steps, predict masks of a folder, evaluate them: the same values as those of the run."""
     (here / "ham").symlink_to(small_set)
-    assert run(monkeypatch, "train", "ham10000:ham", *WORDS.split()) == 0
+    assert run(monkeypatch, "train", "ham10000:ham", *OPTIONS.split()) == 0
     assert "Research use only, not a medical device." in capsys.readouterr().out
     record = json.loads((here / "run" / "metadata.json").read_text())
     assert record["status"] == "finished"
@@ -79,7 +79,7 @@ def test_same_seed_gives_the_same_weights(here: Path, small_set: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         (["train"], "Pass tables with masks, or --resume"),
         (["train", "--resume", "run", "--epochs", "30"], "--resume uses the settings of the run"),
@@ -109,8 +109,8 @@ def test_error_is_one_readable_line(
     small_set: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    words: list[str],
+    arguments: list[str],
     message: str,
 ) -> None:
-    assert run(monkeypatch, *(part.format(set=small_set) for part in words)) == 1
+    assert run(monkeypatch, *(part.format(set=small_set) for part in arguments)) == 1
     assert message in capsys.readouterr().err

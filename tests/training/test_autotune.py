@@ -33,9 +33,9 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
 @pytest.fixture
-def components(recipe: str, words: list[str]) -> RunComponents:
+def components(recipe: str, base_overrides: list[str]) -> RunComponents:
     """Return everything that a run computes with."""
-    return build(set_up_run(resolve(load_recipe(recipe, words))))
+    return build(set_up_run(resolve(load_recipe(recipe, base_overrides))))
 
 
 @pytest.mark.parametrize("step", [0.01, 0.05, 0.5])
@@ -159,11 +159,11 @@ def test_compiling_needs_a_long_run_and_a_compiler(monkeypatch: pytest.MonkeyPat
     assert not choose_compile(CPU, steps=200)
 
 
-def test_on_and_off_are_not_booleans(recipe: str, words: list[str]) -> None:
+def test_on_and_off_are_not_booleans(recipe: str, base_overrides: list[str]) -> None:
     for option in ("on", "off", "auto"):
-        assert load_recipe(recipe, [*words, f"train.compile={option}"]).train.compile == option
+        assert load_recipe(recipe, [*base_overrides, f"train.compile={option}"]).train.compile == option
     with pytest.raises(RecipeError, match=r"train\.compile"):
-        load_recipe(recipe, [*words, "train.compile=[1]"])
+        load_recipe(recipe, [*base_overrides, "train.compile=[1]"])
 
 
 @pytest.fixture
@@ -180,14 +180,14 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
 def test_resumed_run_uses_recorded_values(
     recipe: str,
-    words: list[str],
+    base_overrides: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     settled: list[tuple[str, str]],
 ) -> None:
     monkeypatch.setattr(auto_values, "choose_precision", lambda *_, **__: "bf16")
     run_dir = RunDir(tmp_path / "run")
-    run.train(recipe, [*words, "model.attention=none"], out=run_dir.path)
+    run.train(recipe, [*base_overrides, "model.attention=none"], out=run_dir.path)
     monkeypatch.setattr(auto_values, "choose_precision", lambda *_, **__: "fp32")
     run.resume(run_dir.path)
     assert settled == [("bf16", "off")] * 2
@@ -196,20 +196,27 @@ def test_resumed_run_uses_recorded_values(
 
 
 def test_precision_is_settled_before_decoding(
-    recipe: str, words: list[str], monkeypatch: pytest.MonkeyPatch
+    recipe: str, base_overrides: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settled: list[int] = []
     monkeypatch.setattr(auto_values, "choose_precision", lambda *_, steps: settled.append(steps) or "fp32")
     monkeypatch.setattr(build_module, "open_image_cache", lambda *_, **__: pytest.fail("decoded first"))
-    setup = set_up_run(resolve(load_recipe(recipe, [*words, "model.attention=none"])))
+    setup = set_up_run(resolve(load_recipe(recipe, [*base_overrides, "model.attention=none"])))
     with pytest.raises(pytest.fail.Exception, match="decoded first"):
         build(setup)
     assert settled == [setup.num_steps()]
 
 
 @pytest.mark.parametrize("batch_size", [3, 8, 1000])
-def test_number_of_steps_is_that_of_the_loader(recipe: str, words: list[str], batch_size: int) -> None:
-    overrides = [*words, f"train.batch_size={batch_size}", "train.epochs=3", "train.passes_per_epoch=1.5"]
+def test_number_of_steps_is_that_of_the_loader(
+    recipe: str, base_overrides: list[str], batch_size: int
+) -> None:
+    overrides = [
+        *base_overrides,
+        f"train.batch_size={batch_size}",
+        "train.epochs=3",
+        "train.passes_per_epoch=1.5",
+    ]
     components = build(set_up_run(resolve(load_recipe(recipe, overrides))))
     assert components.setup.num_steps() == 3 * len(components.datamodule.train_dataloader())
 
@@ -230,15 +237,15 @@ def test_initial_masks_are_mostly_lost_in_bf16() -> None:
 
 def test_arl_uses_bf16_only_on_request(
     recipe: str,
-    words: list[str],
+    base_overrides: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     settled: list[tuple[str, str]],
 ) -> None:
     monkeypatch.setattr(auto_values, "choose_precision", lambda *_, **__: "bf16")
-    run.train(recipe, words, out=tmp_path / "auto")
+    run.train(recipe, base_overrides, out=tmp_path / "auto")
     assert "lost in rounding" not in capsys.readouterr().err
-    run.train(recipe, [*words, "train.precision=bf16"], out=tmp_path / "bf16")
+    run.train(recipe, [*base_overrides, "train.precision=bf16"], out=tmp_path / "bf16")
     assert settled == [("fp32", "off"), ("bf16", "off")]
     assert "lost in rounding" in capsys.readouterr().err

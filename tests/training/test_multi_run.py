@@ -207,9 +207,9 @@ def test_directory_needs_metadata_and_recipe(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_lost_run_is_trained_again(recipe: str, words: list[str], tmp_path: Path) -> None:
+def test_lost_run_is_trained_again(recipe: str, base_overrides: list[str], tmp_path: Path) -> None:
     multi_run_dir = MultiRunDir(
-        train(recipe, [*words, "train.epochs=1", "num_repeats=2"], out=tmp_path / "group")
+        train(recipe, [*base_overrides, "train.epochs=1", "num_repeats=2"], out=tmp_path / "group")
     )
     names = ["run-01", "run-02"]
     weights = [(multi_run_dir.run_dir(name).best_model / "model.safetensors").read_bytes() for name in names]

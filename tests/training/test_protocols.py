@@ -133,13 +133,13 @@ def test_confirmation_weights_need_confirmation(recipe: str, isic: Path) -> None
 
 
 def test_confirmation_weights_reach_the_batches(recipe: str, ham: Path, tmp_path: Path) -> None:
-    words = [
+    overrides = [
         f"data=ham10000:{ham}",
         f"data.cache_dir={tmp_path}",
         *SMALL,
         "train.confirmation_weights=benign",
     ]
-    components = build(set_up_run(resolve(load_recipe(recipe, words))))
+    components = build(set_up_run(resolve(load_recipe(recipe, overrides))))
     rows = components.setup.split_table("train").frame
     split_data = components.datamodule.train_dataset.split_data
     factor = {"histo": 4, "follow_up": 2, "consensus": 1}

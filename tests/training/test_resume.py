@@ -74,9 +74,11 @@ def assert_resumes_exactly(recipe: str, overrides: list[str], directory: Path) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [0, 1])  # a worker process samples ahead
-def test_killed_run_resumes_exactly(recipe: str, words: list[str], tmp_path: Path, num_workers: int) -> None:
+def test_killed_run_resumes_exactly(
+    recipe: str, base_overrides: list[str], tmp_path: Path, num_workers: int
+) -> None:
     overrides = [
-        *words,
+        *base_overrides,
         "train.epochs=4",
         "train.lr_scheduler.name=cosine",
         f"train.num_workers={num_workers}",

@@ -18,7 +18,7 @@ from lesionlens.training.run import resume, train
 
 
 @pytest.fixture(scope="module")
-def run(recipe: str, words: list[str], tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+def run(recipe: str, base_overrides: list[str], tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     """Train for two epochs, and evaluate."""
     extra = [
         "data.task=melanoma",  # figures of two classes are faster
@@ -33,7 +33,9 @@ def run(recipe: str, words: list[str], tmp_path_factory: pytest.TempPathFactory)
         "crops.test.strategy=multi-scale",
         "crops.test.count=2",
     ]
-    return RunDir(train(recipe, [*words, *extra, *crops], out=tmp_path_factory.mktemp("complete") / "run"))
+    return RunDir(
+        train(recipe, [*base_overrides, *extra, *crops], out=tmp_path_factory.mktemp("complete") / "run")
+    )
 
 
 @pytest.fixture
@@ -105,8 +107,8 @@ def test_evaluation_matches_predictions(run: RunDir) -> None:
 
 
 @pytest.mark.usefixtures("without_evaluation")
-def test_same_seed_gives_same_weights(recipe: str, words: list[str], tmp_path: Path) -> None:
-    short = [*words, "train.epochs=1"]
+def test_same_seed_gives_same_weights(recipe: str, base_overrides: list[str], tmp_path: Path) -> None:
+    short = [*base_overrides, "train.epochs=1"]
     first, again = (RunDir(train(recipe, short, out=tmp_path / name)) for name in ("a", "b"))
     other = RunDir(train(recipe, [*short, "train.seed=1"], out=tmp_path / "c"))
     weights = [(run_dir.best_model / "model.safetensors").read_bytes() for run_dir in (first, again, other)]
@@ -123,7 +125,7 @@ def test_run_does_not_overwrite_another(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("without_evaluation")
 @pytest.mark.slow
-def test_early_stopping_respects_patience(recipe: str, words: list[str], tmp_path: Path) -> None:
+def test_early_stopping_respects_patience(recipe: str, base_overrides: list[str], tmp_path: Path) -> None:
     still = [
         "train.epochs=9",
         "train.early_stopping.patience=2",
@@ -132,7 +134,7 @@ def test_early_stopping_respects_patience(recipe: str, words: list[str], tmp_pat
         "model.kwargs={}",
     ]
     frozen = ["augment.rotation=0", "train.optimizer=sgd", "train.momentum=0"]
-    run_dir = RunDir(train(recipe, [*words, *still, *frozen], out=tmp_path / "run"))
+    run_dir = RunDir(train(recipe, [*base_overrides, *still, *frozen], out=tmp_path / "run"))
     best = run_dir.metadata()["best"]["epoch"]
     assert run_dir.metadata()["epochs_run"] == best + 2
     assert run_dir.metadata()["epochs_run"] < 9
@@ -141,7 +143,7 @@ def test_early_stopping_respects_patience(recipe: str, words: list[str], tmp_pat
 
 @pytest.mark.slow
 def test_stopped_run_does_not_train_after_resuming(
-    recipe: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: str, base_overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run is interrupted during its evaluation."""
 
@@ -151,7 +153,7 @@ def test_stopped_run_does_not_train_after_resuming(
     monkeypatch.setattr("lesionlens.training.run.evaluate_run", full)
     still = ["train.epochs=9", "train.early_stopping.patience=2", "train.lr=1e-12", "train.monitor=val_loss"]
     with pytest.raises(RunError, match="no space"):
-        train(recipe, [*words, *still], out=tmp_path / "run")
+        train(recipe, [*base_overrides, *still], out=tmp_path / "run")
     run_dir = RunDir(tmp_path / "run")
     before, checkpoint = run_dir.metadata(), run_dir.checkpoint.read_bytes()
     assert before["epochs_run"] < 9
@@ -165,7 +167,7 @@ def test_stopped_run_does_not_train_after_resuming(
 
 
 @pytest.mark.parametrize(
-    ("word", "error", "message"),
+    ("override", "error", "message"),
     [
         ("model.weights=nowhere.pth", WeightsError, "weights file nowhere.pth does not exist"),
         (
@@ -181,24 +183,24 @@ def test_stopped_run_does_not_train_after_resuming(
 )
 def test_errors_precede_the_run_directory(
     recipe: str,
-    words: list[str],
+    base_overrides: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    word: str,
+    override: str,
     error: type[Exception],
     message: str,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(error, match=message):
-        train(recipe, [*words, *word.split()], out=tmp_path / "run")
+        train(recipe, [*base_overrides, *override.split()], out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.usefixtures("without_evaluation")
 @pytest.mark.slow
 def test_full_disk_loses_no_epoch(
-    recipe: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: str, base_overrides: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write, calls = Path.write_bytes, []
 
@@ -211,7 +213,7 @@ def test_full_disk_loses_no_epoch(
 
     monkeypatch.setattr(Path, "write_bytes", full_at_the_second_checkpoint)
     with pytest.raises(RunError, match="No space left on device"):
-        train(recipe, words, out=tmp_path / "run")
+        train(recipe, base_overrides, out=tmp_path / "run")
     run_dir = RunDir(tmp_path / "run")
     assert run_dir.metadata()["status"] == "interrupted"
     assert torch.load(run_dir.checkpoint, weights_only=True)["epoch"] == 0
@@ -220,8 +222,8 @@ def test_full_disk_loses_no_epoch(
 
 
 @pytest.mark.usefixtures("without_evaluation")
-def test_changed_dataset_is_not_resumed(recipe: str, words: list[str], tmp_path: Path) -> None:
-    run_dir = RunDir(train(recipe, [*words, "train.epochs=1"], out=tmp_path / "run"))
+def test_changed_dataset_is_not_resumed(recipe: str, base_overrides: list[str], tmp_path: Path) -> None:
+    run_dir = RunDir(train(recipe, [*base_overrides, "train.epochs=1"], out=tmp_path / "run"))
     metadata = run_dir.metadata()
     metadata["status"], metadata["data"]["fingerprint"] = "interrupted", "0" * 64
     (run_dir.path / "metadata.json").write_text(json.dumps(metadata))
@@ -235,10 +237,10 @@ def test_other_directories_are_rejected(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_model_without_maps_has_a_report(recipe: str, words: list[str], tmp_path: Path) -> None:
+def test_model_without_maps_has_a_report(recipe: str, base_overrides: list[str], tmp_path: Path) -> None:
     """A vision transformer that uses only its class token has neither attention maps nor Grad-CAM."""
     token = ["model.backbone=test_vit", "model.attention=none", "model.input_size=160", "train.epochs=1"]
-    run_dir = RunDir(train(recipe, [*words, *token], out=tmp_path / "run"))
+    run_dir = RunDir(train(recipe, [*base_overrides, *token], out=tmp_path / "run"))
     assert run_dir.metadata()["status"] == "finished"
     assert (run_dir.path / "report.html").is_file()
     assert "alpha" not in run_dir.metrics_csv.read_text()

@@ -47,9 +47,9 @@ def test_uninitialized_keys_are_returned(tmp_path: Path) -> None:
     assert {key.split(".")[0] for key in uninitialized_keys} == {"gates", "head"}
 
 
-def test_initialization_is_described(recipe: str, words: list[str], tmp_path: Path) -> None:
+def test_initialization_is_described(recipe: str, base_overrides: list[str], tmp_path: Path) -> None:
     torch.save(timm.create_model("test_resnet").state_dict(), tmp_path / "w.pth")
-    short = [*words, "model.attention=gate", "model.kwargs={}", "train.epochs=1"]
+    short = [*base_overrides, "model.attention=gate", "model.kwargs={}", "train.epochs=1"]
     components = build(set_up_run(resolve(load_recipe(recipe, short))))
     assert components.initialization_message() == "random initialization: no weights were loaded"
     assert components.describe_model()["uninitialized_keys"] == "all"
@@ -71,8 +71,8 @@ MODEL_OF_CROPS = [
 ]
 
 
-def test_model_sets_its_crops(recipe: str, words: list[str]) -> None:
-    setup = set_up_run(resolve(load_recipe(recipe, [*words, *MODEL_OF_CROPS])))
+def test_model_sets_its_crops(recipe: str, base_overrides: list[str]) -> None:
+    setup = set_up_run(resolve(load_recipe(recipe, [*base_overrides, *MODEL_OF_CROPS])))
     assert (setup.preprocessing.crops, setup.preprocessing.crop_count) == ("grid", 5)
     assert setup.recipe.crops.train.count == 5
     components = build(setup)
@@ -96,18 +96,18 @@ def test_model_sets_its_crops(recipe: str, words: list[str]) -> None:
     ],
 )
 def test_conflicting_crops_are_rejected(
-    recipe: str, words: list[str], conflicting: list[str], message: str
+    recipe: str, base_overrides: list[str], conflicting: list[str], message: str
 ) -> None:
-    loaded = load_recipe(recipe, [*words, *MODEL_OF_CROPS, *conflicting])
+    loaded = load_recipe(recipe, [*base_overrides, *MODEL_OF_CROPS, *conflicting])
     with pytest.raises(LesionLensError, match=message):
         resolve(loaded)
 
 
 def test_model_of_crops_trains_and_predicts(
-    recipe: str, words: list[str], small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: str, base_overrides: list[str], small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lesionlens.training.run.evaluate_run", lambda *_, **__: None)
-    run_dir = RunDir(train(recipe, [*words, *MODEL_OF_CROPS], out=tmp_path / "run"))
+    run_dir = RunDir(train(recipe, [*base_overrides, *MODEL_OF_CROPS], out=tmp_path / "run"))
     metrics = pd.read_csv(run_dir.metrics_csv)
     assert metrics["step"].tolist() == [run_dir.metadata()["data"]["splits"]["train"]["images"] // 32]
     assert [name for name in metrics if "alpha" in name] == [f"alpha/layer{i}.0" for i in (1, 2, 3, 4)]

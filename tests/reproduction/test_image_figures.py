@@ -272,7 +272,7 @@ def test_panels_of_folds_are_compared_on_the_same_one(cells: tuple[RunCell, ...]
 @pytest.mark.slow
 def test_trained_runs_are_plotted(synthetic_set: Path, tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("data: {source: 'ham10000:.'}\nmodel: {}\n")
-    words = [
+    base_overrides = [
         f"data=ham10000:{synthetic_set}", f"data.cache_dir={tmp_path / 'cache'}", "data.max_short_side=48",
         "data.test_fraction=0.3",
         "model.backbone=test_resnet", "model.input_size=64", "train.epochs=1", "train.batch_size=8",
@@ -280,7 +280,7 @@ def test_trained_runs_are_plotted(synthetic_set: Path, tmp_path: Path) -> None:
     made = []
     for name in ("arl", "gate", "soft", "patch"):
         overrides = [
-            *words,
+            *base_overrides,
             f"model.attention={name}",
             *(["model.kwargs={crops: 5, end: true}"] if name == "patch" else []),
         ]
