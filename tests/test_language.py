@@ -7,7 +7,7 @@ import pytest
 from .helpers.language import OPENING, ROOT, docstrings, findings, local_names, prose_of
 
 SOURCE = sorted((ROOT / "src" / "lesionlens").rglob("*.py"))
-TESTS = sorted(path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
+SCRIPTS = sorted(path for folder in ("tests", "benchmarks", "docs") for path in (ROOT / folder).rglob("*.py"))
 CONFIGURATION = [
     *sorted((ROOT / "src").rglob("*.yaml")),
     *(ROOT / name for name in (".ci/run", "Makefile", "mkdocs.yml", "pyproject.toml", "tests/portable.sh")),
@@ -24,12 +24,12 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("path", [*SOURCE, *TESTS, *CONFIGURATION, *PAGES], ids=name_of)
+@pytest.mark.parametrize("path", [*SOURCE, *SCRIPTS, *CONFIGURATION, *PAGES], ids=name_of)
 def test_prose_uses_the_fields_words(path: Path) -> None:
     assert [f"{word.path}:{word.line}: {word.word!r}: use {word.hint}" for word in findings(path)] == []
 
 
-@pytest.mark.parametrize("path", [*SOURCE, *TESTS], ids=name_of)
+@pytest.mark.parametrize("path", [*SOURCE, *SCRIPTS], ids=name_of)
 def test_docstrings_and_locals_name_things(path: Path) -> None:
     assert [line for line, text in docstrings(path) if OPENING.match(text)] == []
     assert list(local_names(path)) == []

@@ -88,7 +88,7 @@ class Finding(NamedTuple):
 def prose_of(path: Path) -> Iterator[tuple[int, str]]:
     """Yield (line, text) of what a person reads in a file.
 
-    Of source files, docstrings, comments and messages; of tests and benchmarks, docstrings, comments and names of
+    Of source files, docstrings, comments and messages; of other modules, docstrings, comments and names of
     functions; of Markdown, everything except code; of other files, comments.
     """
     text = path.read_text(encoding="utf-8")
