@@ -173,8 +173,8 @@ def _check_only_folders(inputs: Sequence[Path], context: typer.Context) -> None:
         source = context.get_parameter_source(parameter)
         if parameter not in _RUN_PARAMS and source is not None and source.name == "COMMANDLINE":
             raise ComparisonError(
-                f"--{parameter.replace('_', '-')} applies only to prediction files, because runs are evaluated. "
-                "Remove it"
+                f"--{parameter.replace('_', '-')} applies only to prediction files, because runs are already "
+                "evaluated. Remove it"
             )
 
 
