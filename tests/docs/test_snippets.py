@@ -1,4 +1,4 @@
-"""Commands, recipe keys and imports shown in the documentation exist."""
+"""Commands, recipe keys, imports, modules and paths in the documentation exist."""
 
 import ast
 import re
@@ -13,6 +13,7 @@ import pytest
 from lesionlens.runs.load import load_recipe
 
 ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "lesionlens"
 GENERATED = {"cli.md", "api.md"}
 PAGES = [
     ROOT / "README.md",
@@ -70,3 +71,19 @@ def test_imports_exist(page: Path) -> None:
     for block in code_blocks(page, "python"):
         for module, name in imported_names(block):
             assert hasattr(import_module(module), name), f"from {module} import {name}"
+
+
+def test_modules_of_the_glossary_exist() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    packages = "|".join(path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file())
+    modules = re.findall(rf"`((?:{packages})\.[\w.]+)`", text)
+    assert modules
+    for module in modules:
+        import_module(f"lesionlens.{module}")
+
+
+def test_paths_of_contributing_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`([\w/]+(?:\.py|/))`", text)
+    assert paths
+    assert [path for path in paths if not ((PACKAGE / path).exists() or (ROOT / path).exists())] == []
