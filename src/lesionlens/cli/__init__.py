@@ -2,9 +2,10 @@
 
 import sys
 import warnings
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from lesionlens import __version__
 from lesionlens.cli import (
@@ -21,12 +22,30 @@ from lesionlens.cli import (
     segment,
     train,
 )
+from lesionlens.core.encoding import allow_any_encoding, printable
 from lesionlens.core.errors import LesionLensError, RunInterrupted
 
 EXIT_INTERRUPTED = 130  # what shells expect after Ctrl-C
 
+
+class _RootGroup(TyperGroup):
+    """The command ``lesionlens``, which reports Ctrl-C and files that end too early in its own words."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            raise RunInterrupted("interrupted; files that were complete before are unchanged") from stop
+        except EOFError as error:
+            raise LesionLensError(
+                f"a file ends too early ({error}); --debug shows which step reads it. Restore or remove the file"
+            ) from error
+
+
 app = typer.Typer(
     name="lesionlens",
+    cls=_RootGroup,
     epilog="All commands accept --debug, which shows the traceback of an error.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -72,6 +91,7 @@ def main() -> None:
     """Run the command line; exit with 0, 1 (error), 2 (wrong usage) or 130 (interrupted)."""
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    allow_any_encoding()
     _format_warnings()
     try:
         app()
@@ -95,7 +115,7 @@ def main() -> None:
 def _exit_with_error(error: BaseException, message: str, debug: bool) -> None:
     if debug:
         raise error
-    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.write(f"error: {printable(message)}\n")
     raise SystemExit(EXIT_INTERRUPTED if isinstance(error, RunInterrupted) else 1)
 
 
@@ -103,4 +123,4 @@ def _format_warnings() -> None:
     """Show warnings of this package as one line each, and hide those of libraries."""
     warnings.simplefilter("ignore")
     warnings.filterwarnings("default", module="lesionlens")
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {printable(str(message))}\n"

@@ -38,9 +38,8 @@ def evaluate_maps_command(
     device: options.DeviceOption = "cpu",
 ) -> None:
     """Evaluate how well attention maps localize the lesion: overlap, pointing game, and energy inside the mask."""
-    from rich.console import Console
-
-    from lesionlens.core.console import progress_bar
+    from lesionlens.core.console import make_console, print_line, progress_bar
+    from lesionlens.core.notice import RESEARCH_USE_NOTICE
     from lesionlens.datasets.registry import load_table
     from lesionlens.explanation.localization import (
         evaluate_localization,
@@ -52,7 +51,7 @@ def evaluate_maps_command(
     loaded, table = load_model(model, device=device), load_table(source)
     if image_list is not None:
         table = table.select(_read_image_ids(image_list))
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     with progress_bar(console) as progress:
         task = progress.add_task("computing maps", total=len(table))
         result = evaluate_localization(
@@ -66,12 +65,10 @@ def evaluate_maps_command(
             on_progress=lambda done, _: progress.update(task, completed=done),
         )
     write_localization(out, result)
-    Console().print(localization_table(result))
+    make_console().print(localization_table(result))
     excluded = f"; {len(result.excluded)} excluded, see excluded.csv" if result.excluded else ""
-    console.print(
-        f"{len(result.images)} images{excluded}. Results are in {out}.", highlight=False, soft_wrap=True
-    )
-    console.print("Research use only, not a medical device.")
+    print_line(console, f"{len(result.images)} images{excluded}. Results are in {out}.")
+    print_line(console, RESEARCH_USE_NOTICE)
 
 
 def _read_image_ids(image_list: Path) -> list[str]:

@@ -63,8 +63,7 @@ def compare_command(
     ] = None,
 ) -> None:
     """Compare models on the same images (paired differences, 95 % intervals, p-values), or groups of runs."""
-    from rich.console import Console
-
+    from lesionlens.core.console import make_console
     from lesionlens.evaluation.comparison.tables import comparison_table
 
     names = _short_names(inputs)
@@ -89,13 +88,13 @@ def compare_command(
             stratified=stratified,
             decision=rule,
         ).with_caveats(caveats)
-    Console().print(comparison_table(report))
     if out is not None:
         from lesionlens.evaluation.comparison.io import write_comparison
         from lesionlens.evaluation.comparison.plots import write_comparison_figure
 
         write_comparison(out, report)
         write_comparison_figure(out, report, models, names)
+    make_console().print(comparison_table(report))
 
 
 def _shared_threshold(threshold: float, decision: str, model: "Predictions") -> "Thresholds":

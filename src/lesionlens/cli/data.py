@@ -94,9 +94,7 @@ def audit_command(
 
     The split applies to the first source; without --split, its official splits are checked.
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
+    from lesionlens.core.console import make_console, print_line, progress_bar
     from lesionlens.datasets.audit.audit import audit_tables
     from lesionlens.datasets.audit.report import format_audit, write_audit, write_duplicate_contact_sheet
     from lesionlens.datasets.registry import load_table, parse_source
@@ -104,15 +102,15 @@ def audit_command(
     custom = {source for source in sources if parse_source(source)[0] == "table"}
     tables = [load_table(source, classes=classes if source in custom else None) for source in sources]
     splits = None if split is None else options.split(tables[0], split)
-    stderr = Console(stderr=True)
-    with Progress(console=stderr, disable=not stderr.is_terminal, transient=True) as progress:
+    stderr = make_console(stderr=True)
+    with progress_bar(stderr, unit="images") as progress:
         task = progress.add_task("reading images", total=sum(map(len, tables)))
         report = audit_tables(tables, splits, progress=lambda done, _: progress.update(task, completed=done))
-    Console().print(format_audit(report), highlight=False)
     if out is not None:
         write_audit(report, out)
         write_duplicate_contact_sheet(report.duplicates, out / "duplicates.png")
-        stderr.print(f"Results are in {out}", highlight=False, soft_wrap=True)
+        print_line(stderr, f"Results are in {out}")
+    make_console().print(format_audit(report))
 
 
 @expand_options
@@ -125,22 +123,21 @@ def split_command(
     out: Annotated[Path, typer.Option("--out", "-o", help="CSV file to write.")] = Path("split.csv"),
 ) -> None:
     """Split a dataset and write a CSV file with the columns image_id,split; print sizes and caveats."""
-    from rich.console import Console
-
+    from lesionlens.core.console import make_console, print_line
     from lesionlens.datasets.registry import load_table
 
     table = load_table(source, classes=classes)
     splits = options.split(table, name or "auto")
     splits.save(out)
-    console = Console()
-    console.print(splits.description, highlight=False)
+    console = make_console()
+    console.print(splits.description)
     console.print(_class_counts(table, splits))
     for caveat in splits.caveats:
-        console.print(f"caveat: {caveat.text}", highlight=False, markup=False)
+        console.print(f"caveat: {caveat.text}")
     reasons = Counter(reason for _, reason in splits.excluded)
     for reason, images in sorted(reasons.items()):
-        console.print(f"excluded: {images:,} images, {reason}", highlight=False, markup=False)
-    console.print(f"The split is in {out}", highlight=False, soft_wrap=True)
+        console.print(f"excluded: {images:,} images, {reason}")
+    print_line(console, f"The split is in {out}")
 
 
 def _class_counts(table: "LesionTable", splits: "DatasetSplits") -> "Table":
@@ -177,22 +174,21 @@ def validate_command(
     ] = False,
 ) -> None:
     """Check a dataset with all its images, and print a summary."""
-    from rich.console import Console
-
+    from lesionlens.core.console import make_console
     from lesionlens.datasets.registry import load_table
     from lesionlens.datasets.summary import summarize_table
 
-    console = Console()
+    console = make_console()
     table = load_table(source, classes=classes, verify_images=not headers_only)
-    console.print(summarize_table(table), highlight=False, markup=False, soft_wrap=True)
+    console.print(summarize_table(table), soft_wrap=True)
 
 
 @data_app.command("list")
 def list_datasets_command() -> None:
     """List the supported dataset layouts with license, citation and source."""
-    from rich.console import Console
     from rich.table import Table
 
+    from lesionlens.core.console import make_console
     from lesionlens.datasets.registry import DATASETS
 
     table = Table.grid(padding=(0, 2))
@@ -202,7 +198,7 @@ def list_datasets_command() -> None:
             if text := getattr(reader, kind):
                 table.add_row(f"  {kind}", text)
         table.add_row()
-    Console().print(table, highlight=False)
+    make_console().print(table)
 
 
 data_app.command("audit")(audit_command)

@@ -43,13 +43,11 @@ def generate_command(
 
     The images show no patient. Research use only, not for any medical use.
     """
-    from rich.console import Console
-
-    from lesionlens.core.console import progress_bar
+    from lesionlens.core.console import make_console, print_line, progress_bar
     from lesionlens.synthesis.artifacts import ArtifactRates
     from lesionlens.synthesis.layouts import generate_in_layout
 
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     with progress_bar(console) as progress:
         task_id = progress.add_task("generating images", total=images)
         generate_in_layout(
@@ -63,7 +61,10 @@ def generate_command(
             num_workers=num_workers,
             progress=lambda done, _: progress.update(task_id, completed=done),
         )
-    typer.echo(f"Generated {images} synthetic images of no patient: {layout}:{root}. Research use only.")
+    print_line(
+        make_console(),
+        f"Generated {images} synthetic images of no patient: {layout}:{root}. Research use only.",
+    )
 
 
 def inject_artifact_command(
@@ -96,12 +97,10 @@ def inject_artifact_command(
     """
     import json
 
-    from rich.console import Console
-
-    from lesionlens.core.console import progress_bar
+    from lesionlens.core.console import make_console, print_line, progress_bar
     from lesionlens.synthesis.inject_artifacts import inject_artifact
 
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     with progress_bar(console) as progress:
         task_id = progress.add_task("adding artifacts", total=None)
         copy = inject_artifact(
@@ -120,7 +119,8 @@ def inject_artifact_command(
         for key, of in (("fraction_of_class", task), ("fraction_of_others", "the others"))
         if record[key] is not None
     )
-    typer.echo(
+    print_line(
+        make_console(),
         f"Added {artifact} to {fractions} (sampled per image; requested difference: {rate_difference:+.0%}): "
-        f"{copy}. Partly synthetic images; research use only."
+        f"{copy}. Partly synthetic images; research use only.",
     )

@@ -12,17 +12,15 @@ def demo_command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for data and runs.")] = Path("runs"),
 ) -> None:
     """Run the full pipeline on synthetic images: train ARL-CNN14, evaluate, explain, report. Takes a few minutes."""
-    from rich.console import Console
-
     from lesionlens.cli.train import print_run_summary
-    from lesionlens.core.console import progress_bar
+    from lesionlens.core.console import make_console, print_line, progress_bar
     from lesionlens.synthesis.dataset import generate_dataset
     from lesionlens.training.run import train
 
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     data = out / f"demo-data-{images}"
     if not data.is_dir():
-        console.print(f"Generating {images} synthetic dermoscopic images in {data}")
+        print_line(console, f"Generating {images} synthetic dermoscopic images in {data}")
         with progress_bar(console) as progress:
             task = progress.add_task("generating images", total=images)
             generate_dataset(

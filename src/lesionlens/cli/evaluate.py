@@ -47,8 +47,7 @@ def evaluate_command(
     ] = None,
 ) -> None:
     """Evaluate predictions: every metric with its 95 % confidence interval over lesions."""
-    from rich.console import Console
-
+    from lesionlens.core.console import make_console
     from lesionlens.evaluation.evaluate import evaluate
     from lesionlens.evaluation.predictions_io import read_predictions
     from lesionlens.evaluation.tables import evaluation_table
@@ -59,7 +58,6 @@ def evaluate_command(
         decision, threshold, loaded, tuning, task=task, tuned_on=", ".join(map(str, tune_threshold_on or ()))
     )
     result = evaluate(loaded, n_resamples=bootstrap_samples, seed=seed, decision=rule, task=task)
-    Console().print(evaluation_table(result))
     if isic_submission is not None:
         from lesionlens.evaluation.isic_formats import write_isic2017
 
@@ -70,6 +68,7 @@ def evaluate_command(
 
         write_evaluation(out / "evaluation.json", result)
         write_figures(out, result)
+    make_console().print(evaluation_table(result))
 
 
 def _resolve_decision(

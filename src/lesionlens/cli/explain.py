@@ -27,8 +27,7 @@ def explain_command(
 
     Maps are computed on the crops that inference uses and resized to the image; areas outside all crops are white.
     """
-    from rich.console import Console
-
+    from lesionlens.core.console import make_console, print_line
     from lesionlens.explanation.explain import explain
     from lesionlens.inference.inputs import collect_inputs
     from lesionlens.models.saved_model import load_model
@@ -46,8 +45,7 @@ def explain_command(
         labels=labels,
         masks=masks_by_path,
     )
-    Console(stderr=True).print(
+    print_line(
+        make_console(stderr=True),
         f"{len(written)} images are in {out}. Research use only, not a medical device.",
-        highlight=False,
-        soft_wrap=True,
     )

@@ -25,24 +25,19 @@ def export_command(
     ] = None,
 ) -> None:
     """Export a trained model for use without LesionLens, and verify it against PyTorch first."""
-    from rich.console import Console
-
+    from lesionlens.core.console import make_console, print_line
     from lesionlens.export.export import export
     from lesionlens.export.readme import format_agreement
 
     folder = out or Path(export_format)
     card = export(model, export_format, folder, verify_on=verify_on or ())
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     for check in card.numeric_checks:
         name, largest = max(check.max_errors.items(), key=lambda item: item[1])
-        console.print(
-            f"batch of {check.batch_size}: largest difference from PyTorch {largest:.1e} ({name})",
-            highlight=False,
+        print_line(
+            console, f"batch of {check.batch_size}: largest difference from PyTorch {largest:.1e} ({name})"
         )
     for result in card.verification:
-        console.print(format_agreement(result), highlight=False, soft_wrap=True)
-    console.print(
-        f"{folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}. {card.intended_use}",
-        highlight=False,
-        soft_wrap=True,
-    )
+        print_line(console, format_agreement(result))
+    files = ", ".join(sorted(file.name for file in folder.iterdir()))
+    print_line(console, f"{folder}: {files}. {card.intended_use}")

@@ -1,5 +1,6 @@
 """``lesionlens models`` and ``lesionlens recipes``."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -21,10 +22,11 @@ def models_command(
     """List the networks of the zoo, or timm backbones for the attention mechanisms."""
     from fnmatch import fnmatch
 
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from lesionlens.core.console import make_console
+
+    console = make_console()
     if backbones is not None:
         import timm
 
@@ -84,7 +86,7 @@ def recipes_command(
     from lesionlens.runs.run_dir import to_yaml
     from lesionlens.training.resolve import resolve
 
-    typer.echo(to_yaml(resolve(load_recipe(name)).recipe), nl=False)
+    sys.stdout.write(to_yaml(resolve(load_recipe(name)).recipe))
 
 
 def _print_recipe_keys() -> None:
@@ -92,17 +94,17 @@ def _print_recipe_keys() -> None:
 
     from lesionlens.runs.keys import recipe_keys_text
 
-    typer.echo(recipe_keys_text(get_terminal_size().columns))
+    sys.stdout.write(recipe_keys_text(get_terminal_size().columns) + "\n")
 
 
 def _print_recipes(paper: str | None) -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from lesionlens.core.console import make_console
     from lesionlens.reproduction.catalog import PAPERS, list_row_recipes
     from lesionlens.runs.recipe_files import builtin_recipes
 
-    console = Console()
+    console = make_console()
     console.width = max(console.width, RECIPES_MIN_WIDTH)
     rows = list_row_recipes(paper)
     for key in dict.fromkeys(row.paper for row in rows):

@@ -54,12 +54,10 @@ def predict_command(
 
     Re-run the same command to resume an interrupted job.
     """
-    from rich.console import Console
-
-    from lesionlens.core.console import progress_bar
+    from lesionlens.core.console import make_console, progress_bar
     from lesionlens.inference.predict import predict
 
-    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console = make_console(stderr=True)
     with progress_bar(console, unit="images") as progress:
         result = predict(
             model,
@@ -82,14 +80,16 @@ def predict_command(
 
 def _progress_callback(progress: "Progress", out: Path) -> "ProgressCallback":
     """Return a callback that updates a progress bar and, on the first call, reports a resumed job."""
+    from lesionlens.core.console import print_line
     from lesionlens.inference.resume import partial_path
 
     line = progress.add_task("scoring", total=None)
 
     def show_progress(done: int, total: int) -> None:
         if done and progress.tasks[0].total is None:
-            progress.console.print(
-                f"Resuming: {done:,} of {total:,} images are already scored ({partial_path(out)})"
+            print_line(
+                progress.console,
+                f"Resuming: {done:,} of {total:,} images are already scored ({partial_path(out)})",
             )
         progress.update(line, completed=done, total=total)
 
@@ -98,12 +98,14 @@ def _progress_callback(progress: "Progress", out: Path) -> "ProgressCallback":
 
 def _report(result: "InferenceResult", out: Path, console: "Console") -> None:
     """Print the number of scored images; raise an error that lists images that could not be read."""
+    from lesionlens.core.console import print_line
     from lesionlens.core.errors import DataError
     from lesionlens.datasets.issues import pluralize
 
     count = len(result.predictions)
-    console.print(
-        f"{pluralize(count, 'image')} scored ({result.engine}): {out}. Research use only, not a medical device."
+    print_line(
+        console,
+        f"{pluralize(count, 'image')} scored ({result.engine}): {out}. Research use only, not a medical device.",
     )
     if result.failures:
         listed = "\n  ".join(result.failures[:10])

@@ -64,14 +64,13 @@ def reproduce_command(
     if list_only:
         _print_tables(patterns)
         return
-    from rich.console import Console
-
+    from lesionlens.core.console import make_console
     from lesionlens.reproduction.plan_summary import print_plan
     from lesionlens.reproduction.planner import ReproductionOptions
     from lesionlens.reproduction.profiles import get_profile
     from lesionlens.reproduction.reproduce import plan_reproduction
 
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     options = ReproductionOptions(
         get_profile(profile), out, repeats=repeats, rows=tuple(rows or ()), overrides=overrides, device=device
     )
@@ -80,7 +79,7 @@ def reproduce_command(
     if dry_run:
         return
     if not write_slurm and plan.runs_left and not yes:
-        typer.confirm("Start?", abort=True, err=True)
+        _ask_to_start()
     if retry_failed:
         reproduction.clear_failures()
     if write_slurm:
@@ -89,14 +88,28 @@ def reproduce_command(
     _write_pages_and_report(reproduction, reproduction.run_jobs(console), console)
 
 
+def _ask_to_start() -> None:
+    """Ask for confirmation; raise an error if there is none."""
+    from lesionlens.core.errors import RunError
+
+    try:
+        confirmed = typer.confirm("Start?", err=True)
+    except typer.Abort:  # no terminal that could answer
+        confirmed = False
+    if not confirmed:
+        raise RunError("not started; confirm with y, or pass --yes to start without a question")
+
+
 def _write_pages_and_report(reproduction: "Reproduction", summary: "RunSummary", console: "Console") -> None:
     """Write the pages and report failures; raise an error if anything failed."""
+    from lesionlens.core.console import print_line
     from lesionlens.core.errors import RunError
+    from lesionlens.core.notice import RESEARCH_USE_NOTICE
     from lesionlens.datasets.issues import pluralize
     from lesionlens.reproduction.runner import read_failure
 
     pages = reproduction.write_pages(console)
-    console.print("Research use only, not a medical device.", style="italic")
+    print_line(console, RESEARCH_USE_NOTICE, style="italic")
     if summary.failed or pages:
         out = reproduction.options.out
         listed = "\n".join(f"  {key}: {read_failure(out, key)}" for key in (*summary.failed, *pages))
@@ -111,6 +124,7 @@ def _write_slurm_script(reproduction: "Reproduction", console: "Console", *, num
     """Write a job array whose tasks run this command; failures are cleared once, here, and not by each task."""
     import sys
 
+    from lesionlens.core.console import print_line
     from lesionlens.reproduction.slurm import write_slurm_array
 
     dropped = {"--write-slurm", "--yes", "-y", "--retry-failed"}
@@ -121,14 +135,14 @@ def _write_slurm_script(reproduction: "Reproduction", console: "Console", *, num
         num_tasks=num_tasks,
         gpu=reproduction.options.device != "cpu",
     )
-    console.print(f"{num_tasks} tasks: sbatch {script}", highlight=False, soft_wrap=True)
+    print_line(console, f"{num_tasks} tasks: sbatch {script}")
 
 
 def _print_tables(patterns: list[str]) -> None:
     """Print names, titles, captions and, for named tables, their rows."""
-    from rich.console import Console
     from rich.table import Table
 
+    from lesionlens.core.console import make_console
     from lesionlens.reproduction.catalog import load_table_spec, match_tables
 
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -141,6 +155,6 @@ def _print_tables(patterns: list[str]) -> None:
         for row in spec.rows if patterns else ():
             recipes = ", ".join(f"{name}:{recipe.slug}" for recipe in spec.recipes_of(row).values())
             table.add_row("", f"  {row.name}: {recipes or row.reason_not_run}", "", "")
-    console = Console()
+    console = make_console()
     console.width = max(console.width, 120)
-    console.print(table, highlight=False)
+    console.print(table)

@@ -53,8 +53,7 @@ def train_command(
 
 def print_run_summary(path: Path) -> None:
     """Print the metrics of the test (or else validation) split and the report's path, or a multi-run's summary."""
-    from rich.console import Console
-
+    from lesionlens.core.console import make_console, print_line
     from lesionlens.evaluation.result import read_evaluation
     from lesionlens.evaluation.tables import evaluation_table
     from lesionlens.runs.run_dir import RunDir
@@ -65,20 +64,19 @@ def print_run_summary(path: Path) -> None:
         return
     run_dir = RunDir(path)
     split = "test" if run_dir.evaluation("test").is_file() else "validation"
-    console = Console()
+    console = make_console()
     console.print(f"\n{split} split")
     console.print(evaluation_table(read_evaluation(run_dir.evaluation(split))))
-    console.print(f"report: {path / 'report.html'}", highlight=False, soft_wrap=True)
+    print_line(console, f"report: {path / 'report.html'}")
 
 
 def _print_group_summary(group: "MultiRunDir") -> None:
-    from rich.console import Console
-
+    from lesionlens.core.console import make_console, print_line
     from lesionlens.core.notice import RESEARCH_USE_NOTICE
     from lesionlens.runs.run_statistics import build_summary_table, read_summary
 
-    console, metadata = Console(), group.metadata()
+    console, metadata = make_console(), group.metadata()
     console.print(f"\n{metadata['split']} split over {len(metadata['runs_status'])} runs")
     console.print(build_summary_table(read_summary(group.summary_csv)))
-    console.print(f"all numbers: {group.summary_md}, {group.summary_csv}", highlight=False, soft_wrap=True)
+    print_line(console, f"all numbers: {group.summary_md}, {group.summary_csv}")
     console.print(RESEARCH_USE_NOTICE, style="italic")

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from lesionlens.core.console import activity, print_line
 from lesionlens.core.errors import LesionLensError, unknown_name_message
 from lesionlens.datasets.issues import pluralize
 from lesionlens.evaluation.registry import Aggregate
@@ -35,21 +35,22 @@ def print_plan(reproduction: Reproduction, console: Console, *, retry_failed: bo
         table.add_column(head, justify="left" if head == "table" else "right")
     estimates: dict[str, RuntimeEstimate] = {}
     problems: list[str] = []
-    with console.status("planning: checking data and networks, timing a few steps"):
+    with activity(console, "planning: checking data and networks, timing a few steps"):
         for plan in reproduction.plans:
             _add_plan_row(table, plan, reproduction, estimates, problems, retry_failed=retry_failed)
     left = _jobs_left(reproduction.jobs(), reproduction, retry_failed=retry_failed)
     hours = _total_hours(left, estimates)
     console.print(table)
     for name, reason in reproduction.skipped.items():
-        console.print(f"[yellow]skipped {name}:[/] {escape(reason)}", highlight=False, soft_wrap=True)
+        print_line(console, reason, label=f"skipped {name}:", label_style="yellow")
     for problem in dict.fromkeys(problems):
-        console.print(f"[red]cannot be run:[/] {escape(problem)}", highlight=False, soft_wrap=True)
+        print_line(console, problem, label="cannot be run:", label_style="red")
     console.print(
         f"{pluralize(len(left), 'run')} left, about {format_hours(hours)} in one process on this machine. Early "
         "stopping shortens this; reading images and measuring maps adds to it. Identical rows, of one table or of "
         "several, are run once.",
         highlight=False,
+        markup=False,
     )
     return PlanSummary(len(left), hours, tuple(problems))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from lesionlens.core.console import print_line
 from lesionlens.core.errors import DataError, LesionLensError, RecipeError, RunError, unknown_name_message
 from lesionlens.core.fileio import file_lock
 from lesionlens.datasets.registry import load_table
@@ -74,7 +75,7 @@ class Reproduction:
             clear_failure(self.options.out, key)
             try:
                 path = self._write_page(plan)
-                console.print(f"page: {path}", highlight=False, soft_wrap=True)
+                print_line(console, f"page: {path}")
             except Exception as error:  # any error: the other pages are still written
                 write_failure(self.options.out, key, error)
                 failed.append(key)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from rich.console import Console
-from rich.markup import escape
 
+from lesionlens.core.console import print_line
 from lesionlens.core.errors import LesionLensError, RunInterrupted
 from lesionlens.core.fileio import file_lock
 from lesionlens.core.json_file import read_json, write_json
@@ -58,9 +58,9 @@ def run_jobs(jobs: Sequence[Job], out: Path, *, console: Console) -> RunSummary:
                 outcomes[job.key] = _run_one(job, out, console, f"{number} of {len(jobs)}")
             else:
                 skipped.append(job)
-                console.print(f"{job.key} is being run by {_lock_owner_name(out, job)}", style="dim")
+                print_line(console, f"{job.key} is being run by {_lock_owner_name(out, job)}", style="dim")
     for number, job in enumerate(skipped, 1):
-        console.print(f"{job.key}: waiting for {_lock_owner_name(out, job)}", style="dim")
+        print_line(console, f"{job.key}: waiting for {_lock_owner_name(out, job)}", style="dim")
         with acquire_run(out, job.key, wait=True):
             outcomes[job.key] = _run_one(job, out, console, f"{number} of {len(skipped)} skipped at first")
     return RunSummary(
@@ -130,7 +130,7 @@ def _run_one(job: Job, out: Path, console: Console, position: str) -> JobOutcome
         return "exists"
     if read_failure(out, job.key):
         return "failed"
-    console.print(f"\n[bold]{job.key}[/], {position}", highlight=False)
+    print_line(console, position, label=f"\n{job.key},", label_style="bold")
     return "done" if _run_and_record(job, out, console) else "failed"
 
 
@@ -148,7 +148,7 @@ def _run_and_record(job: Job, out: Path, console: Console) -> bool:
         ) from stop
     except Exception as error:  # any error: the other runs are still executed
         message = write_failure(out, job.key, error)
-        console.print(f"[red]{job.key} failed:[/] {escape(message)}", highlight=False, soft_wrap=True)
+        print_line(console, message, label=f"{job.key} failed:", label_style="red")
         return False
     return True
 
