@@ -1,4 +1,4 @@
-"""Output on the terminal: plain lines and progress bars."""
+"""Output on the terminal: lines of text and progress bars."""
 
 import threading
 import time

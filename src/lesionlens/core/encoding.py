@@ -35,8 +35,8 @@ def to_ascii(character: str) -> str:
 
     Examples
     --------
-    >>> "".join(map(to_ascii, "0.5–0.7 × naïve 😀"))
-    '0.5-0.7 x naive ?'
+    >>> "".join(map(to_ascii, "0.5–0.7 × café 😀"))
+    '0.5-0.7 x cafe ?'
     """
     if character in _PLAIN:
         return _PLAIN[character]
