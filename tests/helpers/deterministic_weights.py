@@ -1,6 +1,7 @@
 """Weights and inputs by formula, to compare complete networks without weight files."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ StateDict = dict[str, Tensor]
 
 def deterministic_weights(keys: Iterable[tuple[str, list[int], int]]) -> StateDict:
     """Return a tensor for each (name, shape, number), in the order of the list."""
-    return {name: torch.from_numpy(_weight(name, shape, number)) for name, shape, number in keys}
+    return {name: torch.from_numpy(_weight(name, tuple(shape), number)) for name, shape, number in keys}
 
 
-def _weight(name: str, shape: list[int], number: int) -> Any:
+@cache  # the variants of a network have most weights in common
+def _weight(name: str, shape: tuple[int, ...], number: int) -> Any:
     v = np.arange(np.prod(shape), dtype=np.float64)
     if name.endswith("running_var"):
         values = 1 + 0.1 * np.cos(0.7 * v + number)

@@ -25,12 +25,21 @@ FAMILY = [
 ]
 
 
+def narrow(name: str) -> dict[str, tuple[int, ...]]:
+    """Return options for fewer channels; the widths of ResNeXt-50 and SE-ResNet-50 remain."""
+    return (
+        {"channels": (64, 16, 32, 64)}
+        if name in {"resnet18", "resnet26d", "ecaresnet26t", "seresnet18"}
+        else {}
+    )
+
+
 @pytest.mark.parametrize("name", FAMILY)
 def test_alpha_zero_equals_timm_itself(name: str) -> None:
     """The reference is timm's forward, also in training mode."""
     torch.manual_seed(0)
-    theirs = timm.create_model(name, num_classes=3, zero_init_last=False).double()
-    ours = ARLResNet(name, num_classes=3, alpha=0.0)
+    theirs = timm.create_model(name, num_classes=3, zero_init_last=False, **narrow(name)).double()
+    ours = ARLResNet(name, num_classes=3, alpha=0.0, **narrow(name))
     ours.backbone.load_state_dict(theirs.state_dict(), strict=False)
     ours = ours.double()  # a convolution in float32 may depend on the memory alignment of its input
     x = torch.rand(2, 3, 64, 64, dtype=torch.float64)
@@ -42,8 +51,8 @@ def test_alpha_zero_equals_timm_itself(name: str) -> None:
 def test_alpha_zero_equals_torchvision() -> None:
     """A second reference at the paper's depth, with its own random weights."""
     torch.manual_seed(1)
-    theirs = torchvision.models.resnet50(num_classes=2).eval().double()
-    ours = create_model("arl_cnn50", num_classes=2, alpha=0.0).eval().double()
+    theirs = torchvision.models.resnet50(num_classes=2, width_per_group=16).eval().double()
+    ours = create_model("arl_cnn50", num_classes=2, alpha=0.0, base_width=16).eval().double()
     new = ours.backbone.load_state_dict(theirs.state_dict(), strict=False)
     assert [f"backbone.{key}" for key in new.missing_keys] == list(ours.attention_scales)
     x = torch.rand(1, 3, 64, 96, dtype=torch.float64)
@@ -126,7 +135,8 @@ def test_deferred_norms_give_the_same_gradients(
 
     monkeypatch.setattr(arl_fused, "deferred_batch_norm", record)
     torch.manual_seed(0)
-    model = create_model(backbone=name, attention="arl", num_classes=3, alpha=0.5).train().double()
+    options = {"backbone": name, "attention": "arl", "alpha": 0.5, **narrow(name)}
+    model = create_model(num_classes=3, **options).train().double()  # type: ignore[arg-type]
     model = model.to(memory_format=torch.channels_last)
     reference, deferred = (train_one_step(model, compiled=compiled) for compiled in (False, True))
     for key, value in reference.items():
@@ -135,13 +145,13 @@ def test_deferred_norms_give_the_same_gradients(
 
 
 def test_every_block_has_its_own_alpha() -> None:
-    model = create_model("arl_cnn50", num_classes=2, alpha=0.25)
+    model = create_model("arl_cnn50", num_classes=2, alpha=0.25, base_width=16)
     assert isinstance(model, ARLResNet)
     alphas = {name: block.alpha.item() for name, block in model.arl_blocks()}
     assert [*alphas][::15] == ["layer1.0", "layer4.2"]
     assert set(alphas.values()) == {0.25}
     assert len(alphas) == 16
-    paper = create_model("arl_cnn14", num_classes=2)
+    paper = create_model("arl_cnn14", num_classes=2, base_width=16)
     assert isinstance(paper, ARLResNet)
     assert [block.alpha.item() for _, block in paper.arl_blocks()] == pytest.approx([INITIAL_ALPHA] * 4)
 

@@ -6,7 +6,7 @@ import torch
 
 from lesionlens.core.errors import ModelError
 from lesionlens.models import backbone as stages
-from lesionlens.models.backbone import create_backbone
+from lesionlens.models.backbone import create_backbone, meta_device
 from lesionlens.models.base import TimmClassifier
 
 from ..helpers.tolerances import close, terms_of
@@ -38,7 +38,7 @@ def test_final_relu_is_removed_only_from_densenets() -> None:
     ],
 )
 def test_default_taps_are_a_quarter_and_a_half_of_the_depth(name: str, taps: list[str]) -> None:
-    with torch.device("meta"):
+    with meta_device():
         trunk = create_backbone(name, num_classes=2)
     assert [stages.list_stages(trunk)[index].name for index in stages.default_taps(trunk)] == taps
 

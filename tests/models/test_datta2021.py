@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from lesionlens.core.errors import ModelError, WeightsError
 from lesionlens.models import backbone
 from lesionlens.models.attention.soft import SoftAttentionBlock
+from lesionlens.models.backbone import meta_device
 from lesionlens.models.datta2021 import (
     DATTA_BACKBONES,
     ConvReLUBatchNorm,
@@ -40,7 +41,7 @@ def statistics(model: nn.Module) -> int:
 
 
 def on_meta(kind: type[DattaNet], name: str, **options: str) -> DattaNet:
-    with torch.device("meta"):
+    with meta_device():
         return kind(name, num_classes=7, **options)
 
 
@@ -99,8 +100,8 @@ def test_feature_map_sizes_at_224_pixels() -> None:
         ("datta_resnet34", (28, 28), (512, 7, 7)),
         ("datta_vgg16", (28, 28), (512, 14, 14)),
     ):
+        model = on_meta(DattaSoftAttentionNet, name).eval()
         with torch.device("meta"):
-            model = DattaSoftAttentionNet(name, num_classes=7).eval()
             features = model.forward_features(torch.zeros(1, 3, 224, 224), maps=True)
         assert tuple(features.maps["soft"].shape[1:]) == attended
         assert tuple(features.feature_map.shape[1:]) == last
@@ -195,9 +196,7 @@ def test_state_dict_and_backbone_file_round_trip(tmp_path: Path) -> None:
 
 def test_there_are_no_imagenet_weights() -> None:
     with pytest.raises(WeightsError, match="no ImageNet weights of 'datta_resnet34'"):
-        load_backbone_weights(
-            DattaNet("datta_resnet34", num_classes=2), "imagenet", backbone="datta_resnet34"
-        )
+        load_backbone_weights(on_meta(DattaNet, "datta_resnet34"), "imagenet", backbone="datta_resnet34")
 
 
 def test_errors_say_what_is_allowed() -> None:

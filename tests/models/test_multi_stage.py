@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lesionlens.core.errors import ModelError
+from lesionlens.models.backbone import meta_device
 from lesionlens.models.base import Classifier
 from lesionlens.models.factory import create_model
 from lesionlens.models.multi_stage import GatedClassifier
@@ -49,7 +50,7 @@ def test_equals_the_authors_network(variant: str) -> None:
         if variant == "mel_cnn"
         else {"attention": "gate", "normalization": variant}
     )
-    with torch.device("meta"):  # all weights are replaced
+    with meta_device():  # all weights are replaced
         model = create_model(backbone="vgg16_bn", num_classes=2, **options)
     load_authors_weights(model, variant_data["keys"])
     with torch.inference_mode():
@@ -71,7 +72,7 @@ def test_equals_the_authors_network(variant: str) -> None:
     [("gate", {}, 15_184_964), ("multi-stage", {}, 14_725_698), ("multi-stage", {"taps": ()}, 14_724_162)],
 )
 def test_counts_the_authors_parameters(attention: str, options: dict[str, Any], parameters: int) -> None:
-    with torch.device("meta"):
+    with meta_device():
         model = create_model(backbone="vgg16_bn", attention=attention, num_classes=2, **options)
     assert sum(p.numel() for p in model.parameters()) == parameters
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from lesionlens.core.errors import ModelError
 from lesionlens.models import weights as weight_files
 from lesionlens.models.arl_resnet import ARLResNet
+from lesionlens.models.backbone import meta_device
 from lesionlens.models.base import Classifier, TimmClassifier
 from lesionlens.models.multi_stage import GatedClassifier, MultiStageClassifier
 from lesionlens.models.patch_attention import (
@@ -26,7 +27,7 @@ from ..helpers.tolerances import close, terms_of
 
 @pytest.mark.parametrize(("width", "parameters"), [(1024, 6_297_600), (2048, 9_443_328)])
 def test_counts_the_recurrent_parameters(width: int, parameters: int) -> None:
-    with torch.device("meta"):
+    with meta_device():
         layer = GRUHead(width, 7)
     assert sum(p.numel() for p in layer.gru.parameters()) == parameters
 
@@ -135,7 +136,7 @@ def test_the_recurrent_layer_reads_the_attended_vectors() -> None:
 )
 def test_every_parameter_learns_around_every_network(inner: str, backbone: str, combine: str) -> None:
     model = patch_net(inner, backbone, combine=combine, initial=True, end=True)
-    output = model(sample_crops(size=160), maps=True)
+    output = model(sample_crops(size=160 if backbone == "test_vit" else 64), maps=True)
     output.logits.square().sum().backward()
     assert output.logits.shape == (2, 3)
     assert not [name for name, parameter in model.named_parameters() if parameter.grad is None]
@@ -157,6 +158,7 @@ def test_maps_of_crops() -> None:
     assert model(x).maps == {}
 
 
+@torch.no_grad()
 def test_patch_dropout_masks_crops_only_in_training() -> None:
     model = patch_net(initial=True, patch_dropout=0.25).train()
     inputs: list[Tensor] = []

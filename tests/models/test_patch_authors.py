@@ -7,6 +7,7 @@ import pytest
 import torch
 import torchvision
 
+from lesionlens.models.backbone import meta_device
 from lesionlens.models.base import TimmClassifier
 from lesionlens.models.patch_attention import PatchAttentionNet
 
@@ -21,7 +22,7 @@ def test_equals_the_authors_network(variant: str) -> None:
     golden = json.loads(GOLDEN.read_text())
     variant_data = golden["variants"][variant]
     initial = "initial" in variant_data["attention_keys"]
-    with torch.device("meta"):  # all weights are replaced
+    with meta_device():  # all weights are replaced
         inner = TimmClassifier("densenet121", num_classes=7, last_relu=False)
         model = PatchAttentionNet(
             inner, num_classes=7, crops=golden["crops"], initial=initial, end=True
@@ -79,7 +80,7 @@ def test_inception_equals_torchvisions_layers() -> None:
 )
 @pytest.mark.parametrize("crops", [5, 9, 16])
 def test_counts_the_authors_parameters(backbone: str, parameters: int, crops: int) -> None:
-    with torch.device("meta"):
+    with meta_device():
         inner = TimmClassifier(backbone, num_classes=7)
         model = PatchAttentionNet(inner, num_classes=7, crops=crops, initial=True, end=True)
     assert sum(p.numel() for p in model.parameters()) == parameters + 2 * (crops**2 + crops)

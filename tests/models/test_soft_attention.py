@@ -114,7 +114,7 @@ def test_imagenet_weights_fill_the_backbone(stage: str | None, tmp_path: Path) -
 
 
 def test_weights_of_another_backbone_raise(tmp_path: Path) -> None:
-    torch.save(timm.create_model("resnet18").state_dict(), tmp_path / "weights.pth")
+    torch.save(timm.create_model("test_efficientnet").state_dict(), tmp_path / "weights.pth")
     with pytest.raises(WeightsError, match="do not match this network"):
         load_backbone_weights(
             SoftAttentionNet("test_resnet", num_classes=2),

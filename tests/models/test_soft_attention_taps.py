@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lesionlens.core.errors import ModelError
 from lesionlens.models import backbone
+from lesionlens.models.backbone import meta_device
 from lesionlens.models.soft_attention import SoftAttentionNet
 from lesionlens.models.weights import load_backbone_weights
 
@@ -34,7 +35,7 @@ def seeded(seed: int = 0, *size: int) -> Tensor:
 
 def on_meta(name: str, **options: Any) -> SoftAttentionNet:
     network, tap_options = DATTA[name]
-    with torch.device("meta"):
+    with meta_device():
         return SoftAttentionNet(network, **{"num_classes": 7, **tap_options, **options})
 
 

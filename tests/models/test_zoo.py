@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 import torch
-from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -46,16 +44,9 @@ def no_memory() -> Iterator[None]:
         yield
 
 
-def _unchanged(weights: Tensor, *_: object, **__: object) -> Tensor:
-    return weights
-
-
 @cache
 def count_parameters(name: str, classes: int) -> int:
-    initializers = dict.fromkeys(
-        ("uniform_", "normal_", "clamp_"), _unchanged
-    )  # initialization takes most of the time and is not needed
-    with torch.device("meta"), patch.multiple(Tensor, **initializers):
+    with backbone.meta_device():
         return backbone.count_parameters(create_model(name, num_classes=classes))
 
 

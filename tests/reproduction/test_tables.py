@@ -10,6 +10,7 @@ from lesionlens.core.taxonomy import ISIC2016_CLASSES, ISIC2017_CLASSES, ISIC201
 from lesionlens.datasets.tasks import make_task
 from lesionlens.evaluation.registry import METRICS
 from lesionlens.explanation.localization_metrics import LocalizationMetrics
+from lesionlens.models.backbone import meta_device
 from lesionlens.models.factory import create_model
 from lesionlens.reproduction.catalog import list_tables, load_table_spec
 from lesionlens.reproduction.spec import ColumnSpec, RowSpec
@@ -199,7 +200,7 @@ def test_claims_that_published_numbers_contradict_say_so() -> None:
 
 
 def test_the_layers_of_fig_7_are_those_that_end_their_blocks() -> None:
-    with torch.device("meta"):
+    with meta_device():
         model = create_model("arl_cnn50", num_classes=2, weights="none")
     convolutions = [
         name

@@ -3,9 +3,11 @@
 This is the only module that handles the loose types of timm's attributes.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast, no_type_check
 
 import timm
 import torch
@@ -14,6 +16,7 @@ from timm.models.densenet import DenseNet
 from timm.models.efficientnet import EfficientNet
 from timm.models.vgg import VGG
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from lesionlens.core.errors import ModelError, unknown_name_message
 from lesionlens.models.types import Images
@@ -97,9 +100,37 @@ def init_head_near_zero(head: nn.Module | tuple[nn.Module, ...]) -> None:
         nn.init.zeros_(head.bias)
 
 
+class _WithoutInitialization(TorchFunctionMode):
+    """Skips the functions that initialize weights, and returns these as they are."""
+
+    _SKIPPED = frozenset(
+        (
+            *(getattr(nn.init, name) for name in ("constant_", "kaiming_uniform_", "normal_", "uniform_")),
+            *(getattr(Tensor, name) for name in ("uniform_", "normal_", "erfinv_", "clamp_", "mul_", "add_")),
+            *(getattr(Tensor, name) for name in ("fill_", "zero_")),
+        )
+    )
+
+    @no_type_check  # called for every operation, which shape checks in tests would make slow
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func in self._SKIPPED:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def meta_device() -> Iterator[None]:
+    """Build networks without memory for their weights: to count them, to inspect layers or to assign other weights.
+
+    Initialization is skipped, too: on the meta device it changes nothing and takes most of the time.
+    """
+    with torch.device("meta"), _WithoutInitialization():
+        yield
+
+
 def meta_model(name: str, **kwargs: Any) -> nn.Module:
-    """Build a backbone on the meta device, without memory for its weights, to inspect its layers."""
-    with torch.device("meta"):
+    """Build a backbone on the meta device, to inspect its layers."""
+    with meta_device():
         return create_backbone(name, num_classes=2, **kwargs)
 
 

@@ -132,7 +132,7 @@ def test_two_sums_and_two_backward_passes() -> None:
 def test_second_order_gradients_if_residual_depends_on_x() -> None:
     """As in a block: the gradient of x through F(x) must count once."""
     x, weight, _ = (
-        tensor.requires_grad_() for tensor in sample_inputs(2, 3, 3, 2, layout=torch.channels_last)
+        tensor.requires_grad_() for tensor in sample_inputs(2, 2, 3, 2, layout=torch.channels_last)
     )
     alpha = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
 

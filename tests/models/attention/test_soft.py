@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lesionlens.core.errors import ModelError
 from lesionlens.models.attention.soft import MODES, HeadwiseConv2d, SoftAttention, SoftAttentionBlock
+from lesionlens.models.backbone import meta_device
 
 from ...helpers.tolerances import close, terms_of
 
@@ -94,7 +95,7 @@ def test_each_head_sums_to_one_and_all_to_k(mode: str, size: tuple[int, int]) ->
 )
 def test_parameters_are_those_that_keras_prints(channels: int, printed: int) -> None:
     for mode, gammas in (("paper", 1), ("authors", 0)):
-        with torch.device("meta"):
+        with meta_device():
             unit = SoftAttention(channels, mode=mode)
         assert sum(parameter.numel() for parameter in unit.parameters()) == printed + gammas
 
