@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lesionlens.core import fonts
 from lesionlens.core.taxonomy import DIAGNOSES
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.plots import FIGURES, confusion_figure, roc_figure, write_figures
@@ -19,7 +20,7 @@ from ..helpers.random_predictions import random_predictions
 @pytest.mark.slow
 def test_every_figure_is_written_with_two_rows_of_panels(tmp_path: Path) -> None:
     result = evaluate(random_predictions(90, classes=tuple(DIAGNOSES)[:5]), n_resamples=10)
-    for path in write_figures(tmp_path, result):
+    for path in write_figures(tmp_path, result, suffixes=["png"]):
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
         assert min(pixels.shape[:2]) > 300
@@ -30,7 +31,18 @@ def test_every_figure_is_written_with_two_rows_of_panels(tmp_path: Path) -> None
 @pytest.mark.parametrize("suffix", ["svg", "pdf"])
 def test_vector_formats_are_written(tmp_path: Path, suffix: str) -> None:
     result = evaluate(random_predictions(60, classes=("a", "b")), n_resamples=0)
-    assert all(path.stat().st_size > 2000 for path in write_figures(tmp_path, result, suffix=suffix))
+    assert all(path.stat().st_size > 2000 for path in write_figures(tmp_path, result, suffixes=[suffix]))
+
+
+def test_missing_glyphs_are_boxes_except_in_svg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fonts, "FALLBACK_FONTS", ())
+    result = evaluate(random_predictions(60, classes=("黑色素瘤", "nevus")), n_resamples=0)
+    write_figures(tmp_path, result, suffixes=["svg"])
+    assert "黑色素瘤 (" in (tmp_path / "confusion.svg").read_text(encoding="utf-8")
+    with pytest.warns(
+        UserWarning, match="No installed font has the characters 瘤素色黑: the PNG and PDF files show boxes"
+    ):
+        write_figures(tmp_path, result, suffixes=["png", "svg", "pdf"])
 
 
 def test_panel_titles_have_class_metric_and_interval() -> None:

@@ -61,7 +61,7 @@ def aucs(results: TableResults, row: str) -> list[float]:
 
 
 def legend_texts(figure: Figure) -> list[str]:
-    legends = [axes.get_legend() for axes in figure.axes]
+    legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes)]
     return [text.get_text() for legend in legends if legend for text in legend.get_texts()]
 
 

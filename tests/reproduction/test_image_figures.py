@@ -236,7 +236,7 @@ def test_gates_are_the_mean_of_runs_over_epochs_that_all_reached(
         "arl has no gate layer9.0 here.",
     )
     curves = next(
-        axes for axes in sketch.figure.axes if axes.get_title(loc="left") == "13th layer (layer2.0)"
+        axes for axes in sketch.figure.axes if axes.get_title(loc="left") == "13th layer\n(layer2.0)"
     )
     lines = {line.get_label(): line.get_xydata().tolist() for line in curves.lines}
     assert lines["runs"] == [[1, 0.1], [2, 0.2], [3, 0.9]]

@@ -21,17 +21,6 @@ def display_name(name: str) -> str:
     return name.replace("_", " ")
 
 
-def figure_label(text: str) -> str:
-    r"""Return a text for a figure, in which matplotlib would typeset text between two dollar signs as mathematics.
-
-    Examples
-    --------
-    >>> figure_label("$a$")
-    '\\$a\\$'
-    """
-    return text.replace("$", r"\$")
-
-
 def format_scope(scope: Scope) -> str:
     """Return the name of an average, of all images or of a class.
 

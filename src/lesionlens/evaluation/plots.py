@@ -6,41 +6,57 @@ those averaged over the runs of several rows. All three plot curves with ``plot_
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from lesionlens.core.fileio import atomic_write
-from lesionlens.core.types import FloatArray
-from lesionlens.evaluation.formatting import (
-    UNDEFINED_SYMBOL,
-    display_name,
-    figure_label,
-    format_with_interval,
+from lesionlens.core.figure_style import (
+    BLUE,
+    FIGURE_DPI,
+    NORMAL_FONT_SIZE,
+    ORANGE,
+    SMALL_FONT_SIZE,
+    figure_style,
+    figure_text,
+    legend_height,
+    place_axes,
+    place_legend,
+    save_figure,
+    warn_about_missing_glyphs,
 )
+from lesionlens.core.fileio import atomic_write
+from lesionlens.core.fonts import LINE_SPACING, text_height, text_width, wrap_text
+from lesionlens.core.types import FloatArray
+from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, display_name, format_with_interval
 from lesionlens.evaluation.metrics import ClassCurves
+from lesionlens.evaluation.panel_grid import PanelGrid, SquarePanel
 from lesionlens.evaluation.registry import METRICS
 from lesionlens.evaluation.result import EvaluationResult
 
-# distinguishable with color vision deficiency and in black and white (Okabe and Ito 2008)
-_ACCENT_COLOR, _REFERENCE_COLOR, _OTHER_CLASSES_COLOR = "#0072B2", "#D55E00", "#C4C4C4"
-SMALL_FONT, NORMAL_FONT = 7.0, 8.0  # points: legible in a journal's column
-_PANEL_INCHES = 1.9  # inches
-_MAX_COLUMNS = 4
+_OTHER_CLASSES_COLOR = "#C4C4C4"
 _INTERVAL_LABEL = "interval"
 _LEGEND_LABELS = ("this class", _INTERVAL_LABEL, "other classes", "chance")
+_MARGIN = 0.06  # inches, at the edges of a figure and between its parts
+_MIN_CELL = 0.62  # inches: side of a cell of the confusion matrix
+_MIN_MATRIX = 2.3  # inches: side of the confusion matrix
+_MAX_LABEL_WIDTH = 1.5  # inches, of the names of its classes
+_MAX_LABEL_LINES = 4
+_LABEL_ANGLE = 40  # degrees, of names that are wider than a cell
 
 
+@figure_style()
 def roc_figure(evaluation: EvaluationResult) -> Figure:
     """Plot the ROC curve of each class with its bootstrap band, and those of the other classes in gray."""
 
     def plot_class(axes: Axes, curves: ClassCurves, _: int) -> None:
-        plot_chance_line(axes, color=_REFERENCE_COLOR, label="chance")
+        plot_chance_line(axes, color=ORANGE, label="chance")
         band = ROCBand(curves.fpr_grid, curves.tpr_low, curves.tpr_high, label=_INTERVAL_LABEL)
-        plot_roc_curve(axes, curves.fpr, curves.tpr, band=band, color=_ACCENT_COLOR, label="this class")
+        plot_roc_curve(axes, curves.fpr, curves.tpr, band=band, color=BLUE, label="this class")
 
     def plot_other_class(axes: Axes, curves: ClassCurves) -> None:
         plot_roc_curve(
@@ -83,17 +99,18 @@ def plot_chance_line(axes: Axes, *, color: str, label: str | None = None) -> Non
     axes.plot([0, 1], [0, 1], color=color, linewidth=0.7, dashes=(4, 2), label=label)
 
 
+@figure_style()
 def precision_recall_figure(evaluation: EvaluationResult) -> Figure:
     """Plot the precision-recall curve of each class and the precision of chance, its fraction of the images."""
 
     def plot_class(axes: Axes, curves: ClassCurves, k: int) -> None:
         prevalence = evaluation.support[k] / evaluation.n_images
-        axes.axhline(prevalence, color=_REFERENCE_COLOR, linewidth=0.7, dashes=(4, 2), label="chance")
+        axes.axhline(prevalence, color=ORANGE, linewidth=0.7, dashes=(4, 2), label="chance")
         axes.step(
             curves.recall,
             curves.precision,
             where="pre",
-            color=_ACCENT_COLOR,
+            color=BLUE,
             linewidth=1.3,
             label="this class",
         )
@@ -120,98 +137,119 @@ def _class_panels(
     plot_other_class: Callable[[Axes, ClassCurves], None],
     axis_labels: tuple[str, str],
 ) -> Figure:
-    k = len(evaluation.classes)
-    across = min(k, _MAX_COLUMNS)
-    down = math.ceil(k / across)
-    size = (_PANEL_INCHES * across + 0.2, (_PANEL_INCHES + 0.5) * down + 0.25)
-    figure = Figure(figsize=size, layout="constrained", dpi=200)
-    for index, name in enumerate(evaluation.classes):
-        axes = figure.add_subplot(down, across, index + 1)
+    grid = PanelGrid([_describe_panel(evaluation, metric, name) for name in evaluation.classes], axis_labels)
+    legend = _legend_texts(evaluation)
+    width = grid.width - 2 * _MARGIN
+    height = grid.height + legend_height([*legend.values()], width) + _MARGIN
+    figure = Figure(figsize=(grid.width, height), dpi=FIGURE_DPI)
+    panels = grid.add_axes(figure)
+    for index, (axes, name) in enumerate(zip(panels, evaluation.classes, strict=True)):
         if name in evaluation.curves:
             for other in sorted(set(evaluation.curves) - {name}):
                 plot_other_class(axes, evaluation.curves[other])
             plot_class(axes, evaluation.curves[name], index)
-        style_unit_square(axes)
-        _set_panel_title(axes, evaluation, metric, name)
-        axes.set_xlabel(axis_labels[0] if index + across >= k else "", fontsize=SMALL_FONT)
-        axes.set_ylabel(axis_labels[1] if index % across == 0 else "", fontsize=SMALL_FONT)
-    _add_legend(figure, evaluation)
+    grid.write_headers(panels)
+    curves = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in panels]
+    handles = {label: handle for members in curves for handle, label in members}
+    shown = {text: handles[label] for label, text in legend.items() if label in handles}
+    place_legend(figure, [*shown.values()], [*shown], left=_MARGIN, top=grid.height, width=width)
     return figure
 
 
-def style_unit_square(axes: Axes) -> None:
-    """Style a panel as a unit square with two thin spines."""
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-    axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
-    axes.tick_params(labelsize=SMALL_FONT, length=2, width=0.5)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_linewidth(0.5)
-
-
-def _set_panel_title(axes: Axes, evaluation: EvaluationResult, metric: str, class_name: str) -> None:
-    """Set the class, its metric with interval, and its numbers of images and lesions as the title."""
+def _describe_panel(evaluation: EvaluationResult, metric: str, class_name: str) -> SquarePanel:
+    """Return the class as title; as text its metric with interval, and its numbers of images and lesions."""
     value = f"{METRICS[metric].short_title} {format_with_interval(evaluation.estimate(metric, class_name))}"
     if class_name not in evaluation.curves:
         value = evaluation.estimate("auc", class_name).caveat
     k = evaluation.classes.index(class_name)
     sizes = f"{evaluation.support[k]:,} images, {evaluation.lesion_support[k]:,} lesions"
-    axes.set_title(
-        figure_label(display_name(class_name)), fontsize=NORMAL_FONT, fontweight="bold", loc="left", pad=25
-    )
-    axes.text(-0.01, 1.04, f"{value}\n{sizes}", va="bottom", fontsize=SMALL_FONT, linespacing=1.3)
+    return SquarePanel(display_name(class_name), f"{value}\n{sizes}")
 
 
-def _add_legend(figure: Figure, evaluation: EvaluationResult) -> None:
-    """Add one legend for all panels below them."""
-    handle_by_label: dict[str, Any] = {}
-    for axes in figure.axes:
-        handles, names = axes.get_legend_handles_labels()
-        handle_by_label |= dict(zip(names, handles, strict=True))
-    labels = [label for label in _LEGEND_LABELS if label in handle_by_label]
+def _legend_texts(evaluation: EvaluationResult) -> dict[str, str]:
+    """Return the text of each label in the legend below the panels."""
     interval = f"its {100 * evaluation.confidence:g} % interval over lesions"
-    figure.legend(
-        [handle_by_label[label] for label in labels],
-        [interval if label == _INTERVAL_LABEL else label for label in labels],
-        loc="outside lower center",
-        ncols=2 if len(figure.axes) < _MAX_COLUMNS else 4,
-        fontsize=SMALL_FONT,
-        frameon=False,
-        handlelength=1.8,
-    )
+    return {label: interval if label == _INTERVAL_LABEL else label for label in _LEGEND_LABELS}
 
 
+class _MatrixLayout(NamedTuple):
+    """Names of true and predicted classes, and sizes in inches: a cell, and the margins that the names need."""
+
+    true_names: list[str]
+    predicted_names: list[str]
+    angle: int
+    cell: float
+    left: float
+    bottom: float
+
+
+@figure_style()
 def confusion_figure(evaluation: EvaluationResult) -> Figure:
     """Plot the confusion matrix: color and percentage are fractions of the true class, with counts below."""
     counts = np.array(evaluation.confusion_matrix)
+    layout = _lay_out_matrix([display_name(name) for name in evaluation.classes], counts)
+    side = layout.cell * len(counts)
+    size = (layout.left + side + 2 * _MARGIN, side + layout.bottom + _MARGIN)
+    figure = Figure(figsize=size, dpi=FIGURE_DPI)
+    axes = place_axes(figure, left=layout.left, top=_MARGIN, width=side, height=side)
     totals = counts.sum(axis=1, keepdims=True)
     fractions = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
-    k = len(counts)
-    side = max(2.2, 0.62 * k)
-    figure = Figure(figsize=(side + 1.7, side + 1.3), layout="constrained", dpi=200)
-    axes = figure.add_subplot()
-    axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.ndindex(k, k):
-        _annotate_cell(
-            axes, (row, column), int(counts[row, column]), fractions[row, column], empty=not totals[row, 0]
-        )
-    names = [figure_label(display_name(name)) for name in evaluation.classes]
-    axes.set_xticks(range(k), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=SMALL_FONT)
-    with_totals = [f"{name} ({total:,})" for name, total in zip(names, totals[:, 0], strict=True)]
-    axes.set_yticks(range(k), with_totals, fontsize=SMALL_FONT)
-    by_threshold = k == len(evaluation.thresholds) + 1 == 2
+    axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for index in np.ndindex(counts.shape):
+        _annotate_cell(axes, index, int(counts[index]), fractions[index], empty=not totals[index[0], 0])
+    _name_classes(axes, layout)
+    label_height = text_height("", NORMAL_FONT_SIZE) + _MARGIN
+    by_threshold = len(counts) == len(evaluation.thresholds) + 1 == 2
     axes.set_xlabel(
-        "Predicted class (threshold)" if by_threshold else "Predicted class (largest score)",
-        fontsize=NORMAL_FONT,
+        f"Predicted class ({'threshold' if by_threshold else 'largest score'})", fontsize=NORMAL_FONT_SIZE
     )
-    axes.set_ylabel("True class (images)", fontsize=NORMAL_FONT)
-    axes.tick_params(length=0)
+    axes.xaxis.set_label_coords(0.5, (label_height - layout.bottom) / side)
+    axes.set_ylabel("True class (images)", fontsize=NORMAL_FONT_SIZE)
+    axes.yaxis.set_label_coords((label_height - layout.left) / side, 0.5)
+    return figure
+
+
+def _lay_out_matrix(names: list[str], counts: NDArray[np.int64]) -> _MatrixLayout:
+    k = len(names)
+    widest_count = text_width(f"{counts.max():,}", SMALL_FONT_SIZE)
+    cell = max(_MIN_CELL, _MIN_MATRIX / k, widest_count + 2 * _MARGIN)
+    with_totals = [f"{name} ({total:,})" for name, total in zip(names, counts.sum(axis=1), strict=True)]
+    true_names = [
+        wrap_text(name, _MAX_LABEL_WIDTH, SMALL_FONT_SIZE, max_lines=_MAX_LABEL_LINES) for name in with_totals
+    ]
+    predicted_names = [wrap_text(name, cell - _MARGIN, SMALL_FONT_SIZE) for name in names]
+    angle = 0 if all(map(_is_readable, names, predicted_names)) else _LABEL_ANGLE
+    if angle:
+        predicted_names = [wrap_text(name, _MAX_LABEL_WIDTH, SMALL_FONT_SIZE, max_lines=3) for name in names]
+    sine, cosine = math.sin(math.radians(angle)), math.cos(math.radians(angle))
+    sizes = [
+        (text_width(name, SMALL_FONT_SIZE), text_height(name, SMALL_FONT_SIZE)) for name in predicted_names
+    ]
+    below = max(across * sine + down * cosine for across, down in sizes)
+    beyond = max(across * cosine - (column + 0.5) * cell for column, (across, _) in enumerate(sizes))
+    axis_label = text_height("", NORMAL_FONT_SIZE) + 3 * _MARGIN
+    left = max(text_width("\n".join(true_names), SMALL_FONT_SIZE) + axis_label, beyond if angle else 0.0)
+    return _MatrixLayout(true_names, predicted_names, angle, cell, left, below + axis_label)
+
+
+def _is_readable(name: str, wrapped: str) -> bool:
+    """Return whether a wrapped name has few lines and no broken word."""
+    return wrapped.count("\n") < _MAX_LABEL_LINES and wrapped.split() == name.split()
+
+
+def _name_classes(axes: Axes, layout: _MatrixLayout) -> None:
+    """Write the names of the classes, and white lines between the cells."""
+    style: dict[str, Any] = {"fontsize": SMALL_FONT_SIZE, "linespacing": LINE_SPACING}
+    turned: dict[str, Any] = {"rotation": layout.angle, "ha": "right", "rotation_mode": "anchor"}
+    k = len(layout.true_names)
+    axes.set_xticks(range(k), layout.predicted_names, va="top", **style, **(turned if layout.angle else {}))
+    axes.set_yticks(range(k), layout.true_names, **style)
+    axes.tick_params(length=0, pad=72 * _MARGIN)
     axes.set_xticks(np.arange(k + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(k + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="white", linewidth=1.5)
     axes.tick_params(which="minor", length=0)
     axes.spines[:].set_visible(False)
-    return figure
 
 
 FIGURES: dict[str, Callable[[EvaluationResult], Figure]] = {
@@ -221,14 +259,26 @@ FIGURES: dict[str, Callable[[EvaluationResult], Figure]] = {
 }
 
 
-def write_figures(folder: Path | str, evaluation: EvaluationResult, *, suffix: str = "png") -> list[Path]:
-    """Write ``roc``, ``precision_recall`` and ``confusion`` to a folder, as png, pdf or svg, and return their paths."""
+def write_figures(
+    folder: Path | str, evaluation: EvaluationResult, *, suffixes: Sequence[str] = ("png", "svg")
+) -> list[Path]:
+    """Write ``roc``, ``precision_recall`` and ``confusion`` to a folder, as png, svg or pdf, and return their paths.
+
+    Warns
+    -----
+    UserWarning
+        Characters are in no installed font, so that png and pdf files show boxes instead.
+    """
+    figures = {name: make_figure(evaluation) for name, make_figure in FIGURES.items()}
     written = []
-    for name, make_figure in FIGURES.items():
+    for name, suffix in product(figures, suffixes):
         path = Path(folder) / f"{name}.{suffix}"
         with atomic_write(path) as temporary:
-            make_figure(evaluation).savefig(temporary, format=suffix, bbox_inches="tight", pad_inches=0.05)
+            save_figure(figures[name], temporary, suffix=suffix)
         written.append(path)
+    boxes = " and ".join(suffix.upper() for suffix in suffixes if suffix != "svg")
+    if boxes:
+        warn_about_missing_glyphs("".join(map(figure_text, figures.values())), boxes)
     return written
 
 
@@ -238,4 +288,12 @@ def _annotate_cell(axes: Axes, index: tuple[int, int], count: int, fraction: flo
         text, color = UNDEFINED_SYMBOL if empty else "0", "dimgray"
     else:
         text, color = f"{100 * fraction:.0f} %\n{count:,}", "white" if fraction > 0.55 else "black"
-    axes.text(*index[::-1], text, ha="center", va="center", fontsize=SMALL_FONT, color=color, linespacing=1.2)
+    axes.text(
+        *index[::-1],
+        text,
+        ha="center",
+        va="center",
+        fontsize=SMALL_FONT_SIZE,
+        color=color,
+        linespacing=LINE_SPACING,
+    )

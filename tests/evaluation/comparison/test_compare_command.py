@@ -315,7 +315,10 @@ def test_figure_has_aucs_and_differences() -> None:
     assert legend == [f"one {auc.values[0]:.3f}", f"other {auc.values[1]:.3f}"]
     assert any(text.startswith(f"difference +{auc.interval_result.difference:.3f} (") for text in output)
     assert [text.get_text() for text in figure.axes[1].get_yticklabels()][:2] == ["AUC", "Average precision"]
-    assert [text.get_text() for text in figure.texts] == ["Research use only, not a medical device."]
+    assert [text.get_text() for text in figure.texts] == [
+        "one − other",
+        "Research use only, not a medical device.",
+    ]
     three = compare_models(
         [a, b, c], ["a", "b", "c"], n_resamples=5, all_pairs=True, keys=[("auc", "melanoma")]
     )

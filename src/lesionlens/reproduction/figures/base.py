@@ -5,23 +5,29 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from matplotlib import rc_context
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lesionlens.core.figure_style import (
+    FIGURE_DPI,
+    LINE_COLORS,
+    TINY_FONT_SIZE,
+    figure_style,
+    figure_text,
+    place_text,
+    save_figure,
+    warn_about_missing_glyphs,
+)
 from lesionlens.core.fileio import atomic_write
+from lesionlens.core.fonts import text_height, wrap_text
 from lesionlens.evaluation.result import EvaluationResult, read_evaluation
 from lesionlens.reproduction.measurements import evaluation_split
 from lesionlens.reproduction.planner import RunCell, TableResults
 from lesionlens.reproduction.spec import PanelSpec
 
-SMALL_FONT_SIZE, NORMAL_FONT_SIZE, TINY_FONT_SIZE = 7.0, 8.0, 5.5  # points, for a journal's column width
-TEXT_COLOR, MUTED_COLOR, GRID_COLOR = "0.15", "#8A8A8A", "#E6E6E6"
-
-# Okabe and Ito 2008, without yellow, which is hardly visible on white
-LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINE_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
 LINE_MARKERS = "osD^vPX"
-DPI = 200
+FOOTER_INCHES = 0.28  # height that every figure leaves free at its lower edge
+MARGIN_INCHES = 0.06  # at the edges of a figure and between its parts
 
 
 def line_style(number: int) -> dict[str, Any]:
@@ -30,19 +36,6 @@ def line_style(number: int) -> dict[str, Any]:
         "color": LINE_COLORS[number % len(LINE_COLORS)],
         "linestyle": LINE_DASHES[number % len(LINE_DASHES)],
     }
-
-
-def style_axes(axes: Axes, *, title: str = "", x_label: str = "", y_label: str = "") -> None:
-    """Set title and labels of a plot, with two thin spines and a light grid."""
-    axes.set_title(title, fontsize=NORMAL_FONT_SIZE, loc="left", color=TEXT_COLOR, parse_math=False)
-    axes.set_xlabel(x_label, fontsize=SMALL_FONT_SIZE, parse_math=False)
-    axes.set_ylabel(y_label, fontsize=SMALL_FONT_SIZE, parse_math=False)
-    axes.tick_params(labelsize=SMALL_FONT_SIZE, length=2, width=0.5)
-    axes.yaxis.get_offset_text().set_fontsize(SMALL_FONT_SIZE)
-    axes.grid(color=GRID_COLOR, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_linewidth(0.5)
 
 
 class FigureDraft(NamedTuple):
@@ -62,6 +55,15 @@ class WrittenFigure(NamedTuple):
     note: str
 
 
+@figure_style()
+def add_footer(figure: Figure, footer: str) -> None:
+    """Write a small text at the lower edge of a figure, in the space of ``FOOTER_INCHES``."""
+    width, height = figure.get_size_inches()
+    text = wrap_text(footer, width - 2 * MARGIN_INCHES, TINY_FONT_SIZE)
+    top = height - text_height(text, TINY_FONT_SIZE) - MARGIN_INCHES / 2
+    place_text(figure, text, left=MARGIN_INCHES, top=top, fontsize=TINY_FONT_SIZE, color="0.35")
+
+
 def write_figure(draft: FigureDraft, folder: Path, name: str, *, footer: str) -> WrittenFigure:
     """Write ``NAME.png``, and of plots ``NAME.svg``, atomically, with a small text at the bottom.
 
@@ -70,15 +72,15 @@ def write_figure(draft: FigureDraft, folder: Path, name: str, *, footer: str) ->
     RunError
         The folder cannot be written.
     """
-    draft.figure.supxlabel(footer, x=0.008, ha="left", fontsize=TINY_FONT_SIZE, color="0.35")
+    add_footer(draft.figure, footer)
     path = folder / f"{name}.png"
-    # text is saved as text, and the same figure results in the same file
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+    with rc_context({"svg.hashsalt": name}):  # the same figure results in the same file
         with atomic_write(path) as partial:
-            draft.figure.savefig(partial, format="png", dpi=DPI, facecolor="white")
+            save_figure(draft.figure, partial, suffix="png", dpi=FIGURE_DPI, facecolor="white")
         if draft.is_vector:
             with atomic_write(path.with_suffix(".svg")) as partial:
-                draft.figure.savefig(partial, format="svg", metadata={"Date": None})
+                save_figure(draft.figure, partial, suffix="svg", metadata={"Date": None})
+    warn_about_missing_glyphs(figure_text(draft.figure), "PNG")
     return WrittenFigure(path, draft.caption, " ".join(draft.notes))
 
 

@@ -1,6 +1,5 @@
 """Grid of images: a label to the left of each row, a caption above each image."""
 
-import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,13 +10,22 @@ from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from numpy import ndarray
 
-from lesionlens.reproduction.figures.base import SMALL_FONT_SIZE, TEXT_COLOR, TINY_FONT_SIZE
+from lesionlens.core.figure_style import (
+    FIGURE_DPI,
+    SMALL_FONT_SIZE,
+    TEXT_COLOR,
+    TINY_FONT_SIZE,
+    figure_style,
+    place_axes,
+    place_text,
+)
+from lesionlens.core.fonts import LINE_SPACING, text_height, text_width, wrap_text
+from lesionlens.reproduction.figures.base import FOOTER_INCHES, MARGIN_INCHES
 
 LABEL_INCHES = 0.95  # width of the labels
-FOOTER_INCHES = 0.22
 GAP_INCHES = 0.05  # between images
-COLORBAR_INCHES = 0.2
-CAPTION_LINE_INCHES = 0.095  # height of a line of a caption
+COLORBAR_INCHES, COLORBAR_WIDTH = 0.2, 0.8
+MAX_CAPTION_LINES = 4
 
 
 class GridCell(NamedTuple):
@@ -43,6 +51,7 @@ class ColorScale(NamedTuple):
     max_label: str
 
 
+@figure_style()
 def image_grid_figure(
     rows: Sequence[GridRow], *, width: float = 7.2, scale: ColorScale | None = None
 ) -> Figure:
@@ -61,39 +70,49 @@ def image_grid_figure(
     tile_width = min(1.9, (width - LABEL_INCHES) / num_columns - GAP_INCHES)
     first = next(cell for cell in rows[0].cells if cell is not None).image
     tile_height = tile_width * min(1.0, first.shape[0] / first.shape[1])
-    max_chars = int(tile_width / 0.05)  # characters per line above an image
-    caption_heights = [CAPTION_LINE_INCHES * _caption_lines(row, max_chars) + 0.06 for row in rows]
+    labels = [
+        wrap_text(
+            row.label, LABEL_INCHES - 2 * MARGIN_INCHES, SMALL_FONT_SIZE, max_lines=_max_lines(tile_height)
+        )
+        for row in rows
+    ]
+    caption_heights = [_caption_height(row, tile_width) for row in rows]
     size = (
         LABEL_INCHES + num_columns * (tile_width + GAP_INCHES) + GAP_INCHES,
         sum(caption_heights) + len(rows) * tile_height + FOOTER_INCHES + (COLORBAR_INCHES if scale else 0),
     )
-    figure = Figure(figsize=size)
-    bottom = size[1]
-    for row, caption_height in zip(rows, caption_heights, strict=True):
-        bottom -= caption_height + tile_height
-        figure.text(0.05 / size[0], (bottom + tile_height / 2) / size[1], textwrap.fill(row.label, 15), va="center",
-                    fontsize=SMALL_FONT_SIZE, color=TEXT_COLOR, parse_math=False)  # fmt: skip
+    figure = Figure(figsize=size, dpi=FIGURE_DPI)
+    top = 0.0
+    for row, label, caption_height in zip(rows, labels, caption_heights, strict=True):
+        top += caption_height
+        middle = top + (tile_height - text_height(label, SMALL_FONT_SIZE)) / 2
+        place_text(figure, label, left=MARGIN_INCHES, top=middle, fontsize=SMALL_FONT_SIZE)
         for column, cell in enumerate(row.cells):
             left = LABEL_INCHES + column * (tile_width + GAP_INCHES)
-            box = (left / size[0], bottom / size[1], tile_width / size[0], tile_height / size[1])
-            draw_cell(figure.add_axes(box), cell, max_chars=max_chars)
+            axes = place_axes(figure, left=left, top=top, width=tile_width, height=tile_height)
+            draw_cell(axes, cell, width=tile_width)
+        top += tile_height
     if scale is not None:
         _draw_colorbar(figure, scale)
     return figure
 
 
-def draw_cell(axes: Axes, cell: GridCell | None, *, max_chars: int) -> None:
-    """Show an image with its caption and the outline of its lesion; nothing if there is none."""
+def _max_lines(height: float) -> int:
+    return max(1, int(height / text_height("", SMALL_FONT_SIZE)))
+
+
+def draw_cell(axes: Axes, cell: GridCell | None, *, width: float) -> None:
+    """Show an image with its caption and the outline of its lesion, ``width`` inches wide; nothing if there is none."""
     axes.set_axis_off()
     if cell is None:
         return
     axes.imshow(cell.image, interpolation="lanczos")
     axes.set_title(
-        _wrap_text(cell.caption, max_chars),
+        wrap_caption(cell.caption, width),
         fontsize=TINY_FONT_SIZE,
         pad=2,
         color=TEXT_COLOR,
-        parse_math=False,
+        linespacing=LINE_SPACING,
     )
     if cell.mask is not None and 0 < np.count_nonzero(cell.mask) < cell.mask.size:
         inside = (cell.mask > 0).astype(float)
@@ -102,23 +121,26 @@ def draw_cell(axes: Axes, cell: GridCell | None, *, max_chars: int) -> None:
         axes.contour(inside, [0.5], colors="white", linewidths=0.45)
 
 
-def _wrap_text(text: str, max_chars: int) -> str:
-    """Wrap lines to the width of an image, without breaking words."""
-    return "\n".join(textwrap.fill(line, max_chars, break_long_words=False) for line in text.split("\n"))
+def wrap_caption(text: str, width: float) -> str:
+    """Wrap a caption to the width of its image, in inches."""
+    return wrap_text(text, width, TINY_FONT_SIZE, max_lines=MAX_CAPTION_LINES)
 
 
-def _caption_lines(row: GridRow, max_chars: int) -> int:
-    return max(
-        _wrap_text(cell.caption, max_chars).count("\n") + 1 if cell and cell.caption else 0
-        for cell in row.cells
-    )
+def _caption_height(row: GridRow, width: float) -> float:
+    """Return the height above a row's images, in inches."""
+    captions = [wrap_caption(cell.caption, width) for cell in row.cells if cell and cell.caption]
+    return max((text_height(caption, TINY_FONT_SIZE) for caption in captions), default=0.0) + MARGIN_INCHES
 
 
 def _draw_colorbar(figure: Figure, scale: ColorScale) -> None:
     """Plot the color scale at the bottom right, with labels at both ends."""
     width, height = figure.get_size_inches()
-    end = width - 0.1 - 0.06 * len(scale.max_label)
-    axes = figure.add_axes(((end - 0.8) / width, (FOOTER_INCHES + 0.03) / height, 0.8 / width, 0.08 / height))
+    top = height - FOOTER_INCHES - COLORBAR_INCHES + MARGIN_INCHES
+    left = width - text_width(scale.max_label, TINY_FONT_SIZE) - COLORBAR_WIDTH - 3 * MARGIN_INCHES
+    axes = place_axes(figure, left=left, top=top, width=COLORBAR_WIDTH, height=0.08)
     figure.colorbar(ScalarMappable(cmap=scale.colormap), cax=axes, orientation="horizontal", ticks=[])
-    axes.set_ylabel(scale.min_label, rotation=0, ha="right", va="center", fontsize=TINY_FONT_SIZE, labelpad=4)
-    axes.text(1.05, 0.5, scale.max_label, transform=axes.transAxes, va="center", fontsize=TINY_FONT_SIZE)
+    for x, text, side, offset in ((0, scale.min_label, "right", -3), (1, scale.max_label, "left", 3)):
+        axes.annotate(
+            text, (x, 0.5), xycoords="axes fraction", xytext=(offset, 0), textcoords="offset points", ha=side,
+            va="center", fontsize=TINY_FONT_SIZE,
+        )  # fmt: skip

@@ -8,27 +8,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lesionlens.core.errors import PredictionsError, unknown_name_message
+from lesionlens.core.figure_style import FIGURE_DPI, GRID_COLOR, MUTED_COLOR, figure_style
 from lesionlens.core.task_names import parse_task
 from lesionlens.core.types import FloatArray
 from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, display_name, format_with_interval
 from lesionlens.evaluation.metrics import FPR_GRID, CurveValues
+from lesionlens.evaluation.panel_grid import PanelGrid, SquarePanel
 from lesionlens.evaluation.plots import ROCBand, plot_chance_line, plot_roc_curve
 from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.reproduction.figures.base import (
-    MUTED_COLOR,
-    SMALL_FONT_SIZE,
-    TINY_FONT_SIZE,
+    FOOTER_INCHES,
     FigureDraft,
     PanelRuns,
     line_style,
     panels_with_runs,
     read_evaluations,
-    style_axes,
 )
 from lesionlens.reproduction.planner import TableResults
 from lesionlens.runs.run_statistics import summarize_fractions
 
-ROC_PANEL_INCHES = 3.1
+ROC_PANEL_INCHES, MAX_ROC_COLUMNS = 2.5, 3
 MAX_BANDED_CURVES = 3  # with more curves in one plot, bands are not distinguishable
 ROC_CAPTION = (
     "Each line is the mean of a model's runs at each false positive rate. In brackets the 95 % interval of the AUC: "
@@ -64,24 +63,48 @@ def mean_roc_figure(results: TableResults) -> FigureDraft | None:
     for panel in panels_with_data:
         panels_by_variant.setdefault(panel.panel.variant, []).append(panel)
     banded = max(map(len, panels_by_variant.values())) <= MAX_BANDED_CURVES
-    figure = Figure(
-        figsize=(ROC_PANEL_INCHES * len(panels_by_variant), ROC_PANEL_INCHES + 0.25), layout="constrained"
-    )
-    for axes, (variant, panels) in zip(
-        figure.subplots(1, len(panels_by_variant), squeeze=False).flat, panels_by_variant.items(), strict=True
-    ):
-        _style_roc_axes(
-            axes, ", ".join(filter(None, (variant, display_name(_class_for_panel(panels[0], spec.target)))))
-        )
-        for number, panel in enumerate(panels):
-            curve = mean_roc_curve(read_evaluations(panel.cells), _class_for_panel(panel, spec.target))
-            _draw_curve(axes, curve, f"{panel.title}  {curve.auc}", number, banded=banded)
-        axes.legend(
-            fontsize=TINY_FONT_SIZE + 0.5, framealpha=0.85, edgecolor="none", loc="lower right", handlelength=2.4,
-            title="model, AUC", title_fontsize=SMALL_FONT_SIZE, alignment="left",
-        )  # fmt: skip
+    curves = {
+        variant: [
+            mean_roc_curve(read_evaluations(panel.cells), _class_for_panel(panel, spec.target))
+            for panel in panels
+        ]
+        for variant, panels in panels_by_variant.items()
+    }
+    plots = [
+        _describe_plot(panels, curves[variant], spec.target) for variant, panels in panels_by_variant.items()
+    ]
     captions = (spec.caption, ROC_CAPTION, BANDS_CAPTION if banded else "")
-    return FigureDraft(figure, " ".join(filter(None, captions)), notes)
+    return FigureDraft(
+        _draw_plots(plots, [*curves.values()], banded=banded), " ".join(filter(None, captions)), notes
+    )
+
+
+@figure_style()
+def _draw_plots(
+    plots: Sequence[SquarePanel], curves: Sequence[Sequence[MeanROCCurve]], *, banded: bool
+) -> Figure:
+    """Draw the curves of each plot."""
+    axis_labels = ("1 − specificity", "Sensitivity")
+    grid = PanelGrid(plots, axis_labels, side=ROC_PANEL_INCHES, max_columns=MAX_ROC_COLUMNS)
+    figure = Figure(figsize=(grid.width, grid.height + FOOTER_INCHES), dpi=FIGURE_DPI)
+    panels = grid.add_axes(figure)
+    for axes, members in zip(panels, curves, strict=True):
+        plot_chance_line(axes, color=MUTED_COLOR)
+        axes.grid(color=GRID_COLOR, linewidth=0.6)
+        axes.set_axisbelow(True)
+        for number, curve in enumerate(members):
+            _draw_curve(axes, curve, number, banded=banded)
+    grid.write_headers(panels)
+    return figure
+
+
+def _describe_plot(panels: Sequence[PanelRuns], curves: Sequence[MeanROCCurve], target: str) -> SquarePanel:
+    """Return variant and class as the title, and the labels of the curves."""
+    title = ", ".join(
+        filter(None, (panels[0].panel.variant, display_name(_class_for_panel(panels[0], target))))
+    )
+    labels = tuple(f"{panel.title}  {curve.auc}" for panel, curve in zip(panels, curves, strict=True))
+    return SquarePanel(title, "model, AUC", labels)
 
 
 def mean_roc_curve(runs: Sequence[EvaluationResult], class_name: str) -> MeanROCCurve:
@@ -120,12 +143,6 @@ def _class_for_panel(panel_runs: PanelRuns, requested: str) -> str:
     return requested or next(iter(positive), classes[0])
 
 
-def _draw_curve(axes: Axes, curve: MeanROCCurve, label: str, number: int, *, banded: bool) -> None:
+def _draw_curve(axes: Axes, curve: MeanROCCurve, number: int, *, banded: bool) -> None:
     band = ROCBand(curve.grid, curve.low, curve.high, alpha=0.15) if banded else None
-    plot_roc_curve(axes, curve.fpr, curve.tpr, band=band, label=label, **line_style(number))
-
-
-def _style_roc_axes(axes: Axes, title: str) -> None:
-    plot_chance_line(axes, color=MUTED_COLOR)
-    style_axes(axes, title=title, x_label="1 − specificity", y_label="Sensitivity")
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    plot_roc_curve(axes, curve.fpr, curve.tpr, band=band, label=str(number), **line_style(number))

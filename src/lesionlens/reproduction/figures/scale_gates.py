@@ -5,28 +5,43 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from lesionlens.core.errors import ModelError, RunError
+from lesionlens.core.figure_style import (
+    FIGURE_DPI,
+    LINE_COLORS,
+    MIN_EPOCHS_FOR_LINE,
+    MUTED_COLOR,
+    NORMAL_FONT_SIZE,
+    SMALL_FONT_SIZE,
+    TEXT_COLOR,
+    figure_style,
+    place_axes,
+    place_legend,
+    place_text,
+    set_plain_ticks,
+    style_axes,
+    style_epoch_axis,
+)
+from lesionlens.core.fonts import LINE_SPACING, text_height, wrap_text
 from lesionlens.evaluation.formatting import display_name
 from lesionlens.models.saved_model import load_model
 from lesionlens.reproduction.figures.attention_maps import explain_with_own_maps
 from lesionlens.reproduction.figures.base import (
-    LINE_COLORS,
-    MUTED_COLOR,
-    SMALL_FONT_SIZE,
+    FOOTER_INCHES,
+    MARGIN_INCHES,
     FigureDraft,
     PanelRuns,
     panels_with_runs,
-    style_axes,
 )
 from lesionlens.reproduction.figures.image_grid import GridCell, draw_cell
 from lesionlens.reproduction.figures.image_selection import SelectedImage, select_images
 from lesionlens.reproduction.planner import RunCell, TableResults
 
 SCALE_PREFIXES = ("alpha/", "gamma/")
-SCALE_PANEL_INCHES = 1.9
-MIN_EPOCHS_FOR_LINE = 3  # fewer epochs are plotted as points
+SCALE_PANEL_INCHES = 1.95  # width of a column
+SCALE_PLOT_INCHES, SCALE_TICK_INCHES = 1.1, 0.35  # side of an image and of a plot; height of epochs below it
+CAPTION_INCHES = 0.45  # above the images
 SCALES_CAPTION = (
     "Above: the attention map of the last block of the gate's stage for one test image and the first run, averaged "
     "over channels and scaled separately. Below: the gate over the epochs, each with its own axis."
@@ -50,15 +65,43 @@ def attention_scale_curves(results: TableResults) -> FigureDraft | None:
     requested = {results.local_map_name(name): title for name, title in spec.attention_scales.items()}
     titles, replacements = _available_columns(requested, logs, panel.title)
     selection = select_images([panel], spec.image_selection, 1)
-    figsize = (SCALE_PANEL_INCHES * (len(titles) + 1), 1.7 * SCALE_PANEL_INCHES + 0.2)
-    figure = Figure(figsize=figsize, layout="constrained")
-    grid = figure.subplots(2, len(titles) + 1, squeeze=False, height_ratios=[0.75, 1])
-    _draw_images(grid[0], panel, selection.images[0], list(titles))
-    for axes, (column, title) in zip(grid[1, 1:], titles.items(), strict=True):
-        _draw_curves(axes, logs, column)
-        style_axes(axes, title=title, x_label="epoch", y_label="α" if column.startswith("alpha") else "γ")
-    _draw_legend(grid[1, 0], grid[1, 1], panel.title)
+    figure = draw_scale_gates(
+        titles, logs, _stage_cells(panel, selection.images[0], list(titles)), panel.title
+    )
     return FigureDraft(figure, f"{spec.caption} {SCALES_CAPTION}", (*notes, *selection.notes, *replacements))
+
+
+@figure_style()
+def draw_scale_gates(
+    titles: dict[str, str], logs: Sequence[pd.DataFrame], cells: Sequence[GridCell | None], row: str
+) -> Figure:
+    """Draw the image and the maps above, the legend and the curves below."""
+    wrapped = [
+        wrap_text(title, SCALE_PLOT_INCHES + MARGIN_INCHES, NORMAL_FONT_SIZE, max_lines=4)
+        for title in titles.values()
+    ]
+    title_inches = max(text_height(title, NORMAL_FONT_SIZE) for title in wrapped) + 3 * MARGIN_INCHES
+    top = CAPTION_INCHES + SCALE_PLOT_INCHES + title_inches
+    size = (SCALE_PANEL_INCHES * len(cells), top + SCALE_PLOT_INCHES + SCALE_TICK_INCHES + FOOTER_INCHES)
+    figure = Figure(figsize=size, dpi=FIGURE_DPI)
+    for number, cell in enumerate(cells):
+        left = SCALE_PANEL_INCHES * (number + 1) - SCALE_PLOT_INCHES - 2 * MARGIN_INCHES
+        place = {"left": left, "width": SCALE_PLOT_INCHES, "height": SCALE_PLOT_INCHES}
+        draw_cell(place_axes(figure, top=CAPTION_INCHES, **place), cell, width=SCALE_PLOT_INCHES)
+        if number:
+            column = list(titles)[number - 1]
+            axes = place_axes(figure, top=top, **place)
+            _draw_curves(axes, logs, column)
+            style_axes(axes, x_label="epoch", y_label="α" if column.startswith("alpha") else "γ")
+            axes.set_title(
+                wrapped[number - 1],
+                fontsize=NORMAL_FONT_SIZE,
+                loc="left",
+                color=TEXT_COLOR,
+                linespacing=LINE_SPACING,
+            )
+    _draw_legend(figure, row, top=top)
+    return figure
 
 
 def _read_log(cell: RunCell) -> pd.DataFrame:
@@ -112,41 +155,35 @@ def _draw_curves(axes: Axes, logs: Sequence[pd.DataFrame], column: str) -> None:
     marker = "o" if len(mean) < MIN_EPOCHS_FOR_LINE else ""  # a line would be too short to see
     name = "mean of runs" if len(logs) > 1 else "run"
     axes.plot(mean.index, mean, color=LINE_COLORS[0], linewidth=1.5, marker=marker, markersize=3, label=name)
-    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    if len(mean) < MIN_EPOCHS_FOR_LINE:
-        axes.set_xlim(mean.index.min() - 0.5, mean.index.max() + 0.5)
-        axes.set_xticks(list(mean.index))
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    style_epoch_axis(axes, sorted({epoch for log in logs for epoch in log.index}))
+    set_plain_ticks(axes.yaxis)
 
 
-def _draw_images(
-    axes_row: Sequence[Axes], panel_runs: PanelRuns, selected: SelectedImage, columns: Sequence[str]
-) -> None:
-    """Show the image, then its overlay with the map of each gate's stage; nothing for a stage without a map."""
+def _stage_cells(
+    panel_runs: PanelRuns, selected: SelectedImage, columns: Sequence[str]
+) -> list[GridCell | None]:
+    """Return the image, then its overlay with the map of each gate's stage; None for a stage without a map."""
     loaded = load_model(panel_runs.cells[0].run_dir.best_model, device="auto")
     try:
         explanation = explain_with_own_maps(loaded, selected)
     except ModelError as error:
         raise RunError(f"the gates of {panel_runs.title} have no maps to show: {error}") from error
-    draw_cell(axes_row[0], GridCell(explanation.image, selected.caption), max_chars=24)
-    for axes, column in zip(axes_row[1:], columns, strict=True):
-        overlay = explanation.overlays.get(_stage_name(column))
-        draw_cell(
-            axes,
-            None if overlay is None else GridCell(overlay, f"map of {display_name(_stage_name(column))}"),
-            max_chars=40,
-        )
+    overlays = [(_stage_name(column), explanation.overlays.get(_stage_name(column))) for column in columns]
+    return [
+        GridCell(explanation.image, selected.caption),
+        *(
+            overlay if overlay is None else GridCell(overlay, f"map of {display_name(name)}")
+            for name, overlay in overlays
+        ),
+    ]
 
 
-def _draw_legend(axes: Axes, curves: Axes, title: str) -> None:
-    axes.set_axis_off()
+def _draw_legend(figure: Figure, title: str, *, top: float) -> None:
+    """Write the name of the row and the legend of the curves in the first column."""
+    curves = next(axes for axes in figure.axes if axes.get_legend_handles_labels()[1])
     handles, labels = curves.get_legend_handles_labels()
-    axes.legend(
-        handles,
-        labels,
-        title=title,
-        loc="center",
-        fontsize=SMALL_FONT_SIZE,
-        title_fontsize=SMALL_FONT_SIZE,
-        frameon=False,
-    )
+    width = SCALE_PANEL_INCHES - SCALE_TICK_INCHES - 4 * MARGIN_INCHES
+    title = wrap_text(title, width, SMALL_FONT_SIZE, max_lines=6)
+    place_text(figure, title, left=2 * MARGIN_INCHES, top=top, fontsize=SMALL_FONT_SIZE)
+    top += text_height(title, SMALL_FONT_SIZE) + MARGIN_INCHES
+    place_legend(figure, handles, labels, left=2 * MARGIN_INCHES, top=top, width=width)
