@@ -9,11 +9,11 @@ from typer.core import TyperGroup
 
 from lesionlens import __version__
 from lesionlens.cli import (
-    attention_quality,
     compare,
     data,
     demo,
     evaluate,
+    evaluate_maps,
     explain,
     export,
     models,
@@ -82,7 +82,7 @@ app.command("evaluate")(evaluate.evaluate_command)
 app.command("compare")(compare.compare_command)
 app.command("explain")(explain.explain_command)
 app.command("export")(export.export_command)
-app.command("evaluate-maps")(attention_quality.evaluate_maps_command)
+app.command("evaluate-maps")(evaluate_maps.evaluate_maps_command)
 app.command("reproduce")(reproduce.reproduce_command)
 app.add_typer(segment.segment_app, name="segment")
 

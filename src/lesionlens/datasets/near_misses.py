@@ -15,7 +15,7 @@ _NORMALIZATIONS: tuple[tuple[Callable[[str], str], str], ...] = (
     (str.casefold, "The names differ in upper and lower case."),
     (_without_leading_zeros, "Leading zeros may have been lost in a spreadsheet."),
     (lambda name: re.sub(r"\.0+$", "", name), "A spreadsheet may have written the numbers as decimals."),
-    (lambda name: re.sub(r"[\W_]+", "", name), "The names differ in punctuation or blanks."),
+    (lambda name: re.sub(r"[\W_]+", "", name), "The names differ in punctuation or spaces."),
 )
 
 
@@ -27,7 +27,7 @@ def describe_near_miss(names: Iterable[str], files: Iterable[Path]) -> str:
     names
         Image IDs or names of rows without a file.
     files
-        Image files of no row.
+        Image files that belong to no row.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def describe_near_miss(names: Iterable[str], files: Iterable[Path]) -> str:
         first = min(shared)
         return f"A row is named {rows[first]}, an image {stems[first]}. The folders differ. "
     keys_of_files, keys_of_rows = {stem: stem for stem in stems}, {name: name for name in rows}
-    for normalize, reason in _NORMALIZATIONS:
+    for normalize, reason in _NORMALIZATIONS:  # each acts on the keys of the previous ones
         keys_of_files = {normalize(key): stem for key, stem in keys_of_files.items()}
         keys_of_rows = {normalize(key): name for key, name in keys_of_rows.items()}
         if matches := keys_of_files.keys() & keys_of_rows.keys() - {""}:

@@ -1,4 +1,4 @@
-"""Classification metrics and curves as pure functions on arrays, for many weightings of the images at once.
+"""Classification metrics and curves as pure functions on arrays, for many bootstrap weights of the images at once.
 
 An undefined metric is NaN, never a silent 0 or 1. Other implementations differ: scikit-learn returns 0 for the
 precision of a class that is never predicted and for the F1 of a class without images (``zero_division``); the official
@@ -158,7 +158,7 @@ def balanced_accuracy(
 ) -> FloatArray:
     """Return the mean over the classes that have images of their fraction of correct images, (…,).
 
-    Parameters as of `overall_accuracy`.
+    Parameters as in `overall_accuracy`.
     """
     recall = sensitivity(confusion_counts(positive, positive & correct[:, None], weights))
     return np.asarray(recall[..., positive.any(axis=0)].mean(axis=-1))
@@ -206,7 +206,7 @@ CurveValues = tuple[float, ...]
 
 @dataclass(frozen=True)
 class ClassCurves:
-    """ROC and precision-recall curves of one class against the rest, thinned for files and figures.
+    """ROC and precision-recall curves of one class against the rest, downsampled for files and figures.
 
     Attributes
     ----------
@@ -229,7 +229,7 @@ class ClassCurves:
 
 
 def roc_curve(sweep: ThresholdSweep) -> tuple[FloatArray, FloatArray]:
-    """Return false and true positive rates from (0, 0) on, each (t + 1,), for a sweep of one weighting."""
+    """Return false and true positive rates from (0, 0) on, each (t + 1,), for a sweep with one row of weights."""
     true, false = np.append(0.0, sweep.true_positives), np.append(0.0, sweep.false_positives)
     return safe_divide(false, false[-1:]), safe_divide(true, true[-1:])
 
@@ -244,20 +244,20 @@ def precision_recall_curve(sweep: ThresholdSweep) -> tuple[FloatArray, FloatArra
 
 
 def tpr_at_fpr(sweep: ThresholdSweep, fpr_grid: FloatArray = FPR_GRID) -> FloatArray:
-    """Interpolate the ROC curve of each weighting at the given false positive rates, (r, g); NaN where undefined."""
+    """Interpolate the ROC curve of each row of weights at the given false positive rates, (r, g); NaN where undefined."""
     true, false = np.atleast_2d(sweep.true_positives), np.atleast_2d(sweep.false_positives)
-    table = np.full((len(true), len(fpr_grid)), np.nan)
-    for row, (hits, false_alarms) in enumerate(zip(true, false, strict=True)):
-        if hits[-1] > 0 and false_alarms[-1] > 0:
-            fpr, tpr = np.append(0.0, false_alarms / false_alarms[-1]), np.append(0.0, hits / hits[-1])
-            table[row] = np.interp(fpr_grid, fpr, tpr)
-    return table
+    rates = np.full((len(true), len(fpr_grid)), np.nan)
+    for row, (true_positives, false_positives) in enumerate(zip(true, false, strict=True)):
+        if true_positives[-1] > 0 and false_positives[-1] > 0:
+            resample = ThresholdSweep(sweep.thresholds, true_positives, false_positives)
+            rates[row] = np.interp(fpr_grid, *roc_curve(resample))
+    return rates
 
 
 def compute_class_curves(
     sweep: ThresholdSweep, resampled_tpr: FloatArray | None = None, *, confidence: float = 0.95
 ) -> ClassCurves:
-    """Return the thinned curves of a sweep, with a band from the resampled curves, (r, g), of `tpr_at_fpr`."""
+    """Return the downsampled curves of a sweep, with a band from the resampled curves, (r, g), of `tpr_at_fpr`."""
     fpr, tpr = map(_to_curve, downsample_curve(*roc_curve(sweep)))
     recall, precisions = map(_to_curve, downsample_curve(*precision_recall_curve(sweep)))
     if resampled_tpr is None or np.isnan(resampled_tpr).all():

@@ -40,8 +40,11 @@ MAX_PLOTTED_COLUMNS = 3  # more plots would be too narrow
 PLOT_INCHES, PLOT_GAP_INCHES = 1.8, 0.25  # width of a plot, and distance to the next one
 MIN_LINE_INCHES, TICK_INCHES = 0.19, 0.3  # heights of a line, and of the numbers below a plot
 MAX_LABEL_INCHES = 2.2  # width of the names of rows
-DOTS_CAPTION = "Filled: measured mean of runs; small gray: single runs"
-ERROR_BARS_CAPTION = "Bars: 95 % intervals of the mean over runs if three or more differ, else over lesions."
+DOTS_CAPTION = "Filled: measured mean of runs; small gray: individual runs"
+ERROR_BARS_CAPTION = (
+    "Error bars: 95 % intervals, of the mean over runs if at least three runs differ, "
+    "otherwise bootstrapped over lesions."
+)
 
 
 class Dot(NamedTuple):
