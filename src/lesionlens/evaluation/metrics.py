@@ -244,7 +244,7 @@ def precision_recall_curve(sweep: ThresholdSweep) -> tuple[FloatArray, FloatArra
 
 
 def tpr_at_fpr(sweep: ThresholdSweep, fpr_grid: FloatArray = FPR_GRID) -> FloatArray:
-    """Interpolate the ROC curve of each row of weights at the given false positive rates, (r, g); NaN where undefined."""
+    """Interpolate the ROC curve of each row of weights at false positive rates, (r, g); NaN where undefined."""
     true, false = np.atleast_2d(sweep.true_positives), np.atleast_2d(sweep.false_positives)
     rates = np.full((len(true), len(fpr_grid)), np.nan)
     for row, (true_positives, false_positives) in enumerate(zip(true, false, strict=True)):

@@ -111,7 +111,7 @@ def test_linked_folders_are_searched_once(tmp_path: Path) -> None:
         ("ISIC_0024306.jpg", "ISIC_24306", "Leading zeros may have been lost in a spreadsheet"),
         ("IMG_7.jpg", "img_7", "differ in upper and lower case"),
         ("12.jpg", "12.0", "written the numbers as decimals"),
-        ("a-1.jpg", "a 1", "differ in punctuation or blanks"),
+        ("a-1.jpg", "a 1", "differ in punctuation or spaces"),
         (unicodedata.normalize("NFD", "é.jpg"), "é", "differ in the encoding of accents"),
         ("here/c.jpg", "there/c.jpg", "A row is named c, an image c.jpg. The folders differ"),
         ("here/c.jpg", "C:\\photos\\c.jpg", "The folders differ"),
