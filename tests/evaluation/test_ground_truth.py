@@ -28,11 +28,14 @@ def test_isic2017_ground_truth_is_joined_by_name(tmp_path: Path) -> None:
     assert predictions_with_labels.lesion_id.tolist() == ["L1", "L2", "L2"]
 
 
-def test_isic2018_images_with_zero_weight_have_no_label(tmp_path: Path) -> None:
+def test_isic2018_images_with_zero_weight_are_excluded(tmp_path: Path) -> None:
     truth = "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC,score_weight,validation_weight\n"
     truth += "a,1,0,0,0,0,0,0,1,0\nb,0,1,0,0,0,0,0,0,0\n"
     predictions_with_labels = read_joined(tmp_path, truth, "image_id,p_melanoma,p_nevus\na,1,0\nb,0,1\n")
-    assert predictions_with_labels.label.tolist() == ["melanoma", ""]
+    assert predictions_with_labels.label.tolist() == ["melanoma"]
+    assert predictions_with_labels.caveats == (
+        "Excluded, because the official scorer gives it no weight: b (1 image).",
+    )
 
 
 def test_label_table_with_lesions_and_codes(tmp_path: Path) -> None:
@@ -93,11 +96,11 @@ def test_names_that_differ_only_in_directories_are_distinct(tmp_path: Path) -> N
         ("image_id,label\na,nevus\nb,nevus\nc,vascular_lesion\n", "unknown label 'vascular_lesion'"),
         (
             "image_id,melanoma,seborrheic_keratosis\na,1,1\nb,0,0\nc,0,0\n",
-            "not exactly one class for 1 images: a",
+            "not exactly one class for 1 image: a",
         ),
         (
             "image_id,melanoma,seborrheic_keratosis\na,0.5,0.5\nb,0,0\nc,0,0\n",
-            "not exactly one class for 1 images: a",
+            "not exactly one class for 1 image: a",
         ),
         ("image_id,age\na,3\n", "which are not a ground truth. Allowed are image,label"),
     ],

@@ -71,7 +71,7 @@ def test_file_without_other_class_scores_needs_its_name(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text(
         "image_id,label,p_melanoma,p_seborrheic_keratosis\na,nevus,0.2,0.3\nb,melanoma,0.9,0.6\n"
     )
-    with pytest.raises(PredictionsError, match=r"unknown label 'nevus'.*use --other-class nevus"):
+    with pytest.raises(PredictionsError, match=r"unknown label 'nevus'.*--other-class other"):
         read_predictions(tmp_path / "p.csv")
     result = read_predictions(tmp_path / "p.csv", other_class="nevus")
     np.testing.assert_allclose(result.scores, [[0.7, 0.2, 0.3], [0.1, 0.9, 0.6]])

@@ -120,7 +120,9 @@ def test_isic_formats_reject_other_classes(tmp_path: Path) -> None:
             "image_id,p_a,p_b\nx,0,0\ny,nan,-1\n",
             "2 scores are not numbers from 0 to 1, .* 'y', class 'a': nan",
         ),
-        ("image_id,p_a,p_b\nx,3.5,0\n", "3.5. Scores must be probabilities .softmax., not logits"),
+        ("image_id,p_a,p_b\nx,3.5,-1\n", "3.5. Scores must be probabilities .softmax., not logits"),
+        ("image_id,p_a,p_b\nx,75,25\n", "75.0. If the scores are percent, divide them by 100"),
+        ("image_id,p_a,p_b\nx,1.00001,0\n", "Only rounding errors of up to 1e-06 are accepted"),
         ("image_id,p_a,p_b\nx,inf,0\n", "not numbers from 0 to 1"),
         ("image_id,p_a\nx,1\n", r"classes are \['a'\]: at least two"),
         (
@@ -131,7 +133,10 @@ def test_isic_formats_reject_other_classes(tmp_path: Path) -> None:
             "image_id,label\nx,a\n",
             "which are not predictions. Allowed are image_id,lesion_id,label,p_<class>",
         ),
-        ("image,MEL,NV,BCC,AKIEC,BKL,DF,VASC,UNK\nx,1,0,0,0,0,0,0,0\n", "isic2018 format has no column UNK"),
+        (
+            "image,MEL,NV,BCC,AKIEC,BKL,DF,VASC,UNK\nx,1,0,0,0,0,0,0,0\n",
+            "predictions of ISIC 2018 have no column UNK",
+        ),
     ],
 )
 def test_invalid_file_raises(tmp_path: Path, text: str, message: str) -> None:

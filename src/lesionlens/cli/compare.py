@@ -1,6 +1,7 @@
 """``lesionlens compare``."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +31,7 @@ def compare_command(
     labels: options.LabelsOption = None,
     task: options.TaskOption = "all",
     other_class: options.OtherClassOption = None,
+    split: options.SplitOption = "",
     metric: Annotated[
         list[str] | None,
         typer.Option(
@@ -74,9 +76,19 @@ def compare_command(
         report = _compare_runs(inputs, names, metrics, all_pairs)
     else:
         from lesionlens.evaluation.comparison.models import compare_models
+        from lesionlens.evaluation.predictions_io import read_predictions
         from lesionlens.evaluation.registry import parse_metric_key
 
-        models, caveats = _load_models(inputs, names, labels, task, other_class, common_images)
+        read = partial(
+            read_predictions,
+            ground_truth=labels,
+            other_class=other_class,
+            split=split,
+            common_images=common_images,
+        )
+        models, caveats = _align_models(
+            [read(file) for file in inputs], names, task, common_images=common_images
+        )
         rule = decision if threshold is None else _shared_threshold(threshold, decision, models[0])
         report = compare_models(
             models,
@@ -106,26 +118,17 @@ def _shared_threshold(threshold: float, decision: str, model: "Predictions") -> 
     return constant_thresholds(threshold, model)
 
 
-def _load_models(
-    files: Sequence[Path],
-    names: Sequence[str],
-    labels: Path | None,
-    task: str,
-    other_class: str | None,
-    common_images: bool,
+def _align_models(
+    models: "Sequence[Predictions]", names: Sequence[str], task: str, *, common_images: bool
 ) -> "tuple[tuple[Predictions, ...], tuple[str, ...]]":
-    """Read prediction files, convert them to the task, and align them by image."""
+    """Convert predictions to the task, and align them by image."""
     from lesionlens.evaluation.binarize import to_binary_task
     from lesionlens.evaluation.comparison.alignment import align
-    from lesionlens.evaluation.predictions_io import read_predictions
 
-    tasks = [
-        to_binary_task(read_predictions(file, ground_truth=labels, other_class=other_class), task)
-        for file in files
-    ]
-    aligned = align([task.predictions for task in tasks], names, intersect=common_images)
+    tasks = [to_binary_task(model, task) for model in models]
+    aligned = align([item.predictions for item in tasks], names, intersect=common_images)
     return aligned.predictions, (
-        *dict.fromkeys(caveat for task in tasks for caveat in task.caveats),
+        *dict.fromkeys(caveat for item in tasks for caveat in item.caveats),
         *aligned.caveats,
     )
 

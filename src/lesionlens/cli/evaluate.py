@@ -1,5 +1,6 @@
 """``lesionlens evaluate``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,12 +18,17 @@ def evaluate_command(
     predictions: Annotated[
         list[Path],
         typer.Argument(
-            help="predictions.csv, or a submission file of ISIC 2017 or 2018. Several one-vs-rest files are merged."
+            help="predictions.csv, or a submission of ISIC 2016 to 2019. Several files are parts with the same "
+            "classes, or one-vs-rest models."
         ),
     ],
     labels: options.LabelsOption = None,
     task: options.TaskOption = "all",
     other_class: options.OtherClassOption = None,
+    split: options.SplitOption = "",
+    common_images: Annotated[
+        bool, typer.Option(help="Only the images that predictions and --labels have in common.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for evaluation.json and figures.")
     ] = None,
@@ -52,8 +58,12 @@ def evaluate_command(
     from lesionlens.evaluation.predictions_io import read_predictions
     from lesionlens.evaluation.tables import evaluation_table
 
-    loaded = read_predictions(*predictions, ground_truth=labels, other_class=other_class)
-    tuning = read_predictions(*tune_threshold_on, other_class=other_class) if tune_threshold_on else None
+    if common_images and labels is None:
+        raise PredictionsError("--common-images requires --labels FILE, with which the images are compared")
+    loaded = read_predictions(
+        *predictions, ground_truth=labels, other_class=other_class, split=split, common_images=common_images
+    )
+    tuning = _read_tuning_predictions(tune_threshold_on, other_class) if tune_threshold_on else None
     rule = _resolve_decision(
         decision, threshold, loaded, tuning, task=task, tuned_on=", ".join(map(str, tune_threshold_on or ()))
     )
@@ -71,6 +81,18 @@ def evaluate_command(
     make_console().print(evaluation_table(result))
 
 
+def _read_tuning_predictions(paths: Sequence[Path], other_class: str | None) -> "Predictions":
+    """Read predictions of the validation split, which may have no image of the other class."""
+    from lesionlens.evaluation.predictions_io import read_predictions
+
+    try:
+        return read_predictions(*paths, other_class=other_class)
+    except PredictionsError:
+        if other_class is None:
+            raise
+        return read_predictions(*paths)
+
+
 def _resolve_decision(
     decision: Literal["argmax", "isic"],
     threshold: str | None,
@@ -82,7 +104,7 @@ def _resolve_decision(
 ) -> "DecisionRule":
     """Return the decision rule that --decision, --threshold and --tune-threshold-on specify."""
     from lesionlens.evaluation.binarize import to_binary_task
-    from lesionlens.evaluation.thresholds import constant_thresholds, parse_float, tune_thresholds
+    from lesionlens.evaluation.thresholds import constant_thresholds, parse_threshold, tune_thresholds
 
     if threshold is None:
         if tuning_predictions is not None:
@@ -92,7 +114,7 @@ def _resolve_decision(
         return decision
     if decision != "argmax":
         raise PredictionsError(f"--decision {decision} and --threshold {threshold} are mutually exclusive")
-    fixed = parse_float(threshold)
+    fixed = parse_threshold(threshold)
     if fixed is None and tuning_predictions is not None:
         return tune_thresholds(
             threshold, to_binary_task(tuning_predictions, task).predictions, source_name=tuned_on

@@ -30,15 +30,23 @@ TargetClassOption = Annotated[
 LabelsOption = Annotated[
     Path | None,
     typer.Option(
-        help="Labels: a table with the columns image,label[,lesion_id], or an ISIC ground-truth file."
+        help="Labels: a table with the columns image,label[,lesion_id,split], or a ground truth of ISIC 2016 to "
+        "2019."
     ),
+]
+SplitOption = Annotated[
+    str,
+    typer.Option(help="Only images of this split, by the column split of --labels or of the predictions."),
 ]
 TaskOption = Annotated[
     str, typer.Option(help="all: every class; CLASS: one-vs-rest; CLASS/OTHER: one-vs-one.")
 ]
 OtherClassOption = Annotated[
     str | None,
-    typer.Option(help="Class for images that belong to none of the target classes; excluded from averages."),
+    typer.Option(
+        help="Class for images that belong to none of the target classes, excluded from averages: a class, a label, "
+        "or other for all labels that are not a class."
+    ),
 ]
 BootstrapSeedOption = Annotated[int, typer.Option(min=0, help="Random seed of the bootstrap.")]
 DecisionOption = Annotated[

@@ -71,6 +71,28 @@ def is_missing(cell: str) -> bool:
     return re.sub(r"\s+", "_", word).lstrip("+-") in NA_WORDS
 
 
+OWN_GROUP_SUFFIX = " (image)"
+
+
+def fill_missing_groups(groups: Iterable[str], ids: Iterable[str]) -> list[str]:
+    """Return the group of each image, such as its lesion; an image whose group is not known is its own group.
+
+    Its group is called as the image, followed by ``(image)`` if a known group has this name.
+
+    Examples
+    --------
+    >>> fill_missing_groups(["L1", "NA", "", "3"], ["1", "2", "3", "4"])
+    ['L1', '2', '3 (image)', '3']
+    """
+    names = list(groups)
+    missing = {name for name in set(names) if is_missing(name)}
+    known = set(names) - missing
+    return [
+        group if group not in missing else image + OWN_GROUP_SUFFIX if image in known else image
+        for group, image in zip(names, ids, strict=True)
+    ]
+
+
 MAX_GROUP_SHARE = 0.05
 MIN_QUESTIONED_IMAGES = 10
 

@@ -247,7 +247,7 @@ def to_floats(columns: CSVColumns, names: tuple[str, ...], path: Path) -> NDArra
     for column, name in enumerate(names):
         for row, cell in enumerate(columns[name]):
             try:
-                numbers[row, column] = float(cell.replace(",", "."))
+                numbers[row, column] = float(cell.replace(",", ".").replace("_", "?"))  # 1_0 is not 10
             except ValueError as error:
                 raise PredictionsError(
                     f"{path}, row {row + 1}, column {name}: {cell!r} is not a number from 0 to 1"

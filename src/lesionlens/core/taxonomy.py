@@ -86,6 +86,11 @@ def canonical_name(label: str) -> str:
         raise DataError(unknown_name_message("diagnosis", label, DIAGNOSES)) from None
 
 
+def is_diagnosis(label: str) -> bool:
+    """Return whether a label is in the taxonomy, in any spelling."""
+    return _normalize_label(label) in _CANONICAL_NAMES
+
+
 def canonical_or_raw(label: str) -> str:
     """Return the canonical name of a diagnosis, or the label itself if it is not in the taxonomy."""
     return _CANONICAL_NAMES.get(_normalize_label(label), label)

@@ -89,4 +89,6 @@ def _one_vs_one(predictions: Predictions, positive: str, negative: str) -> Binar
 def _binary_predictions(
     predictions: Predictions, label: StrArray, scores: FloatArray, classes: tuple[str, str]
 ) -> Predictions:
-    return Predictions(predictions.image_id, predictions.lesion_id, label, scores, classes)
+    return Predictions(
+        predictions.image_id, predictions.lesion_id, label, scores, classes, caveats=predictions.caveats
+    )

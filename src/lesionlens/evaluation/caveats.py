@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from lesionlens.core.missing import oversized_groups
 from lesionlens.core.types import BoolArray
 from lesionlens.evaluation.formatting import display_name, format_scope
 from lesionlens.evaluation.predictions import Predictions, format_examples, other_class_score
@@ -25,9 +26,12 @@ def dataset_caveats(predictions: Predictions, *, uses_argmax: bool = True) -> tu
         Whether the largest score decides the predicted class, so that ties matter.
     """
     caveats = (
+        *predictions.caveats,
         _unlabeled_caveat(predictions.label != ""),
         _absent_classes_caveat(predictions),
-        _unknown_lesions_caveat(predictions),
+        _absent_predicted_caveat(predictions) if uses_argmax else "",
+        unknown_lesions_caveat(predictions, consequence="the intervals are too narrow"),
+        large_lesions_caveat(predictions),
         _other_class_caveat(predictions),
         _score_sum_caveat(predictions),
         _tied_scores_caveat(predictions) if uses_argmax else "",
@@ -57,13 +61,42 @@ def _absent_classes_caveat(predictions: Predictions) -> str:
     return f"No images of: {', '.join(absent)}; averages over classes exclude them." if absent else ""
 
 
-def _unknown_lesions_caveat(predictions: Predictions) -> str:
-    if (predictions.lesion_id != predictions.image_id).any():
+def _absent_predicted_caveat(predictions: Predictions) -> str:
+    """Report images of which a class without images takes the decision: it may not be a class at all."""
+    present = set(map(str, predictions.label)) | {predictions.other_class}
+    labeled = predictions.select(predictions.label != "") if len(present - {""}) else predictions
+    best = np.array(predictions.classes)[labeled.scores.argmax(axis=1)]
+    counts = {name: int((best == name).sum()) for name in predictions.classes if name not in present}
+    listed = [f"{display_name(name)} ({count})" for name, count in counts.items() if count]
+    if not listed or present <= {"", predictions.other_class}:
         return ""
     return (
-        "Lesions are unknown: each image counts as its own lesion. If several images show the same lesion, the "
-        "intervals are too narrow."
+        f"Predicted although no image is of this class: {', '.join(listed)} of {len(labeled)} images. Check that it is "
+        "a class."
     )
+
+
+def unknown_lesions_caveat(predictions: Predictions, *, consequence: str) -> str:
+    """Return a caveat if the lesions of images are unknown; "" otherwise."""
+    unknown = predictions.has_unknown_lesion
+    _, lesion, images = np.unique(predictions.lesion_id, return_inverse=True, return_counts=True)
+    are_named_by_images = (images[lesion][unknown] > 1).any()  # a lesion has the name of one of its images
+    if not unknown.any() or are_named_by_images:
+        return ""
+    extent = "" if unknown.all() else f" of {unknown.sum()} of {len(unknown)} images"
+    return (
+        f"Lesions{extent} are unknown: each image counts as its own lesion. If several images show the same lesion, "
+        f"{consequence}."
+    )
+
+
+def large_lesions_caveat(predictions: Predictions) -> str:
+    """Return a caveat about lesions with so many images that the id may mean something else, such as "not known"."""
+    lesions = oversized_groups(map(str, predictions.lesion_id))
+    if not lesions:
+        return ""
+    listed = [f"{name!r} has {count} of {len(predictions)} images" for name, count in lesions.items()]
+    return f"Check the lesion ids: {format_examples(listed, max_shown=3)}."
 
 
 def _other_class_caveat(predictions: Predictions) -> str:

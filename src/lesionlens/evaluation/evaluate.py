@@ -151,7 +151,7 @@ class _EstimateBuilder(NamedTuple):
         )
         if reason := metric.unvaried_reason(n_lesions=n_lesions, n_other_lesions=n_other_lesions):
             return Estimate(*key, float(self.point[key]), np.nan, np.nan, self._if_resampled(reason))
-        if 0 < n_lesions < _MIN_LESIONS and metric.depends_on_class_images:
+        if self.resampled and 0 < n_lesions < _MIN_LESIONS and metric.depends_on_class_images:
             return self.estimate(key, _FEW_LESIONS._replace(number=n_lesions))
         return self.estimate(key)
 

@@ -1,52 +1,59 @@
-"""Read the true class of each image from a separate file and join it to predictions by image name."""
+"""Read the true class of each image from a separate file and join it to scores by image name."""
 
-from collections.abc import Sequence
+import unicodedata
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lesionlens.core.errors import DataError, PredictionsError, unknown_name_message
+from lesionlens.core.errors import PredictionsError
 from lesionlens.core.missing import is_missing
-from lesionlens.core.tabular import CSVColumns, read_csv_columns, to_floats
-from lesionlens.core.taxonomy import canonical_name
+from lesionlens.core.tabular import CSVColumns, to_floats
+from lesionlens.core.taxonomy import canonical_or_raw
 from lesionlens.core.types import StrArray
+from lesionlens.datasets.issues import pluralize
 from lesionlens.evaluation.isic_formats import (
-    ISIC2017_COLUMNS,
-    ISIC2018_COLUMNS,
+    FORMAT_DESCRIPTION,
+    UNSCORED_IMAGE,
+    ISICFormat,
     detect_isic_format,
     isic_image_ids,
     isic_scores,
+    read_columns,
 )
-from lesionlens.evaluation.predictions import OTHER_CLASS_NAMES, Predictions, format_examples
+from lesionlens.evaluation.predictions import format_examples
+from lesionlens.evaluation.score_table import ScoreTable, split_mask
 from lesionlens.imaging.formats import IMAGE_SUFFIXES
 
 
 def normalize_image_ids(ids_a: StrArray, ids_b: StrArray) -> tuple[StrArray, StrArray]:
     """Normalize two lists of image names, (n,) and (m,), so that the same image has the same name in both.
 
-    Tries the names unchanged, then without image extensions, then also without directories. A normalization that makes
-    two names of one list equal is skipped. If none makes the lists match, the last one that was not skipped is used.
+    Tries the names unchanged, then without image extensions, then also without directories, then in any case. A
+    normalization that makes two names of one list equal is skipped. The first one that makes the lists match is used,
+    otherwise the one with the most names in common.
 
     Examples
     --------
     >>> normalize_image_ids(np.array(["a"]), np.array(["photos/a.jpg"]))
     (array(['a'], dtype='<U1'), array(['a'], dtype='<U1'))
     """
-    best = ids_a, ids_b
-    for normalize in (str, _strip_extension, _strip_directories):
+    best, best_overlap = (ids_a, ids_b), len(np.intersect1d(ids_a, ids_b))
+    for normalize in (_strip_extension, _strip_directories, _fold_case):
         names_a, names_b = (np.array([normalize(str(name)) for name in ids]) for ids in (ids_a, ids_b))
-        if normalize is not str and any(len(np.unique(names)) < len(names) for names in (names_a, names_b)):
+        if any(len(np.unique(names)) < len(names) for names in (names_a, names_b)):
             continue
-        best = names_a, names_b
-        if set(names_a.tolist()) == set(names_b.tolist()):
-            break
+        overlap = len(np.intersect1d(names_a, names_b))
+        if overlap > best_overlap:
+            best, best_overlap = (names_a, names_b), overlap
     return best
 
 
 def _strip_extension(name: str) -> str:
     """Remove an image extension; other dots of a name remain."""
-    path = PurePosixPath(name.replace("\\", "/"))
+    path = PurePosixPath(unicodedata.normalize("NFC", name).replace("\\", "/"))
     return str(path.with_suffix("")) if path.suffix.lower() in IMAGE_SUFFIXES else str(path)
 
 
@@ -54,135 +61,225 @@ def _strip_directories(name: str) -> str:
     return PurePosixPath(_strip_extension(name)).name
 
 
-_IMAGE_COLUMNS = ("image_id", "image", "path")
+def _fold_case(name: str) -> str:
+    return _strip_directories(name).casefold()
+
+
+_IMAGE_COLUMNS = ("image_id", "image", "path", "isic_id", "image_name")
 _LABEL_COLUMNS = ("diagnosis", "label", "dx")
 
 
 class GroundTruth(NamedTuple):
-    """Image names, labels and lesions, each (n,); a label or lesion that is unknown is ""."""
+    """True class of each image.
+
+    Attributes
+    ----------
+    image_id, label, lesion_id
+        Name, label and lesion of each image, (n,); a label or lesion that is not known is "" or a word for it.
+    unscored
+        Images that the challenge does not score, in other rows of the file.
+    split
+        Split of each image, (n,), or None if the file has none.
+    """
 
     image_id: StrArray
     label: StrArray
     lesion_id: StrArray
+    unscored: tuple[str, ...] = ()
+    split: StrArray | None = None
+
+    def select(self, selection: NDArray[np.bool_]) -> "GroundTruth":
+        """Return the images where ``selection``, (n,), is true."""
+        split = None if self.split is None else self.split[selection]
+        columns = (self.image_id[selection], self.label[selection], self.lesion_id[selection])
+        return GroundTruth(*columns, self.unscored, split)
 
 
 def read_ground_truth(path: Path) -> GroundTruth:
-    """Read an official ground truth (ISIC 2017 or 2018) or a table with image, label[, lesion_id].
+    """Read an official ground truth (ISIC 2016 to 2019) or a table with image, label[, lesion_id, split].
 
     Column names are case-insensitive and may be those of a table of images: ``image_id`` or ``path`` for the image,
-    ``diagnosis`` or (as in HAM10000) ``dx`` for the label. An image with a ``score_weight`` of zero in an official
-    ground truth is not scored: its label is "".
+    ``diagnosis`` or (as in HAM10000) ``dx`` for the label. Official files may have a column ``lesion_id`` and others.
+    As in the official scorer, images with a ``score_weight`` of zero and the image ISIC_0035068 are not scored.
 
     Raises
     ------
     PredictionsError
-        The format is unknown, an image occurs twice, or a row of an official ground truth is not of exactly one class.
+        The format is unknown, an image occurs twice, a row of an official ground truth is not of exactly one class, or
+        two columns of labels contradict each other.
     """
-    columns = read_csv_columns(path)
-    format_name = detect_isic_format(columns, path)
-    if format_name:
-        return _check_unique(_parse_isic_ground_truth(columns, format_name, path), path)
+    columns = read_columns(path)
+    isic_format = detect_isic_format(columns)
+    truth = (
+        _parse_isic_ground_truth(columns, isic_format, path) if isic_format else _parse_table(columns, path)
+    )
+    return _check_unique(_without_unscored_image(truth), path)
+
+
+def _parse_table(columns: CSVColumns, path: Path) -> GroundTruth:
     cells = {name.lower(): values for name, values in columns.items()}
     image = next((name for name in _IMAGE_COLUMNS if name in cells), "")
-    label = next((name for name in _LABEL_COLUMNS if name in cells), "")
-    if not image or not label:
+    labels = [name for name in _LABEL_COLUMNS if name in cells]
+    if not image or not labels:
         raise PredictionsError(
             f"{path} has the columns {', '.join(columns)}, which are not a ground truth. Allowed are "
-            f"image,label[,lesion_id], image,{','.join(ISIC2018_COLUMNS)} (ISIC 2018) and "
-            f"image_id,{','.join(ISIC2017_COLUMNS)} (ISIC 2017)."
+            f"image,label[,lesion_id], {FORMAT_DESCRIPTION}, and the ground truth of ISBI 2016"
         )
-    lesions = ["" if is_missing(cell) else cell for cell in cells.get("lesion_id", [""] * len(cells[image]))]
-    return _check_unique(GroundTruth(np.array(cells[image]), np.array(cells[label]), np.array(lesions)), path)
+    for other in labels[1:]:
+        _check_same_labels(cells, labels[0], other, path)
+    blank = [""] * len(cells[image])
+    label, lesions = (np.array(cells.get(name, blank)) for name in (labels[0], "lesion_id"))
+    return GroundTruth(np.array(cells[image]), label, lesions, split=_split_column(cells))
 
 
-def attach_ground_truth(predictions: Predictions, ground_truth: GroundTruth) -> Predictions:
-    """Set the label of every predicted image and, if the ground truth has it, its lesion.
+def _split_column(cells: CSVColumns) -> StrArray | None:
+    return next((np.array(cells[name]) for name in ("split", "part") if name in cells), None)
 
-    Images are matched by name, without directories and image extensions if necessary.
+
+def _check_same_labels(cells: CSVColumns, column: str, other: str, path: Path) -> None:
+    """Raise an error if two columns of labels contradict each other: neither is known to be the right one."""
+    for image, (first, second) in enumerate(zip(cells[column], cells[other], strict=True), start=1):
+        known = not is_missing(first) and not is_missing(second)
+        if known and canonical_or_raw(first).casefold() != canonical_or_raw(second).casefold():
+            raise PredictionsError(
+                f"{path}: the columns {column} and {other} have different labels, for example {first!r} and {second!r} "
+                f"in row {image}; remove one of the columns"
+            )
+
+
+def _without_unscored_image(truth: GroundTruth) -> GroundTruth:
+    unscored = np.array([_strip_directories(str(name)) == UNSCORED_IMAGE for name in truth.image_id])
+    names = tuple(map(str, truth.image_id[unscored])) or (UNSCORED_IMAGE,)
+    return truth.select(~unscored)._replace(unscored=(*truth.unscored, *names))
+
+
+def attach_ground_truth(
+    table: ScoreTable, ground_truth: GroundTruth, *, split: str = "", common_images: bool = False
+) -> ScoreTable:
+    """Set the label of every image and, if the ground truth has it, its lesion.
+
+    Images are matched by name, without directories and image extensions if necessary. Images that the challenge does
+    not score are removed, with a caveat.
+
+    Parameters
+    ----------
+    table
+        Scores.
+    ground_truth
+        Labels and lesions.
+    split
+        Split of the ground truth to use; default: all images.
+    common_images
+        Whether to use only the images that both have, with a caveat about the others.
 
     Raises
     ------
     PredictionsError
-        The two list different images, or a label is not one of the predicted classes.
+        The two list different images, and ``common_images`` is False; they have none in common; or the ground truth has
+        no such split.
     """
-    predicted, true = normalize_image_ids(predictions.image_id, ground_truth.image_id)
-    _check_same_images(predicted, true)
+    all_names = np.array([*ground_truth.image_id, *ground_truth.unscored], dtype=np.str_)
+    predicted, known = normalize_image_ids(table.image_id, all_names)
+    true, unscored = np.split(known, [len(ground_truth.image_id)])
+    is_unscored = np.isin(predicted, unscored)
+    caveats = [*table.caveats, *_unscored_caveat(table.image_id[is_unscored])]
+    is_used = ~is_unscored
+    if split:
+        in_split = _split_of_truth(ground_truth, split)
+        is_used &= ~np.isin(predicted, true[~in_split])
+        caveats.append(f"Only images of the split {split}: {in_split.sum():,} of {len(true):,}.")
+        true, ground_truth = true[in_split], ground_truth.select(in_split)
+    is_common = np.isin(predicted, true)
+    if not (is_used & is_common).any():
+        raise PredictionsError(
+            "predictions and ground truth have no image in common: check the image names of both"
+        )
+    if common_images:
+        caveats += _common_images_caveat(is_used & is_common, is_used & ~is_common, len(true))
+        is_used &= is_common
+    else:
+        _check_same_images(predicted[is_used], true, ground_truth)
     row = {str(name): index for index, name in enumerate(true)}
-    order = np.array([row[str(name)] for name in predicted])
-    classes = {
-        str(name): resolve_class(str(name), predictions.classes) for name in np.unique(ground_truth.label)
-    }
+    order = np.array([row[str(name)] for name in predicted[is_used]])
+    used = table.select(is_used)
     lesion = ground_truth.lesion_id[order]
-    return Predictions(
-        predictions.image_id,
-        np.where(lesion == "", predictions.lesion_id, lesion),
-        np.array([classes[str(name)] for name in ground_truth.label[order]]),
-        predictions.scores,
-        predictions.classes,
-        other_class=predictions.other_class,
+    is_unknown = np.array([is_missing(str(name)) for name in lesion])
+    return replace(
+        used,
+        label=ground_truth.label[order],
+        lesion_id=np.where(is_unknown, used.lesion_id, lesion),
+        caveats=tuple(caveats),
     )
 
 
-def resolve_class(label: str, classes: Sequence[str]) -> str:
-    """Return the class of a label: by its name in any spelling, by its official code, or otherwise "other".
+def _split_of_truth(ground_truth: GroundTruth, name: str) -> NDArray[np.bool_]:
+    if ground_truth.split is None:
+        raise PredictionsError(
+            f"the labels have no column split, so --split {name} cannot be applied. Remove it"
+        )
+    return split_mask(ground_truth.split, name, source="the labels")
 
-    A missing label ("", "unknown") is "" unless it is a class.
+
+def _unscored_caveat(names: StrArray) -> list[str]:
+    if not len(names):
+        return []
+    pronoun = "it" if len(names) == 1 else "them"
+    return [
+        f"Excluded, because the official scorer gives {pronoun} no weight: {format_examples(names)} "
+        f"({pluralize(len(names), 'image')})."
+    ]
+
+
+def _common_images_caveat(
+    is_common: NDArray[np.bool_], is_unlabeled: NDArray[np.bool_], n_true: int
+) -> list[str]:
+    n_common, n_unlabeled = int(is_common.sum()), int(is_unlabeled.sum())
+    if n_common == n_true and not n_unlabeled:
+        return []
+    return [
+        f"Only the {n_common:,} images that predictions and labels have in common: {n_unlabeled:,} without a label and "
+        f"{n_true - n_common:,} without a prediction are excluded."
+    ]
+
+
+def _parse_isic_ground_truth(columns: CSVColumns, isic_format: ISICFormat, path: Path) -> GroundTruth:
+    ids = isic_image_ids(columns, isic_format)
+    is_scored = _is_scored(columns, path)
+    scores, classes = isic_scores(columns, isic_format, path)
+    wrong = (~np.isin(scores, (0.0, 1.0)).all(axis=1)) | (scores.sum(axis=1) != 1)
+    wrong &= is_scored
+    if wrong.any():
+        raise PredictionsError(
+            f"{path}: not exactly one class for {pluralize(int(wrong.sum()), 'image')}: {format_examples(ids[wrong])}. "
+            "A ground truth has 1.0 for the true class and 0.0 for the others"
+        )
+    label = np.array(classes)[scores.argmax(axis=1)]
+    cells = {name.lower(): values for name, values in columns.items()}
+    lesion = np.array(cells.get("lesion_id", [""] * len(ids)))
+    unscored = tuple(map(str, ids[~is_scored]))
+    truth = GroundTruth(ids, label, lesion, split=_split_column(cells)).select(is_scored)
+    return truth._replace(unscored=unscored)
+
+
+def _is_scored(columns: CSVColumns, path: Path) -> NDArray[np.bool_]:
+    """Return whether each image counts, (n,).
 
     Raises
     ------
     PredictionsError
-        No class matches.
-
-    Examples
-    --------
-    >>> resolve_class("MEL", ["melanoma", "nevus"]), resolve_class("NV", ["other", "melanoma"])
-    ('melanoma', 'other')
-    >>> resolve_class("Spitz nevus", ["spitz_nevus", "wart"])
-    'spitz_nevus'
+        A weight is neither 0 nor 1, or all are 0.
     """
-    if label in classes:
-        return label
-    if is_missing(label):
-        return ""
-    diagnosis = _canonical_diagnosis(label)
-    matches = [
-        name
-        for name in classes
-        if (_canonical_diagnosis(name) or _normalize_label(name)) == (diagnosis or _normalize_label(label))
-    ]
-    if len(matches) == 1:
-        return matches[0]
-    other_class = next((name for name in OTHER_CLASS_NAMES if name in classes), None)
-    if other_class is None or not diagnosis or matches:
-        raise PredictionsError(unknown_name_message("label", label, classes))
-    return other_class
-
-
-def _canonical_diagnosis(label: str) -> str:
-    """Return the taxonomy's name of a diagnosis, or "" for a custom label."""
-    try:
-        return canonical_name(label)
-    except DataError:
-        return ""
-
-
-def _normalize_label(label: str) -> str:
-    return " ".join(label.casefold().replace("_", " ").replace("-", " ").split())
-
-
-def _parse_isic_ground_truth(columns: CSVColumns, format_name: str, path: Path) -> GroundTruth:
-    ids = isic_image_ids(columns, format_name)
-    scores, classes = isic_scores(columns, format_name, path)
-    wrong = (~np.isin(scores, (0.0, 1.0)).all(axis=1)) | (scores.sum(axis=1) != 1)
-    if wrong.any():
+    if "score_weight" not in columns:
+        return np.ones(len(next(iter(columns.values()))), dtype=np.bool_)
+    weights = to_floats(columns, ("score_weight",), path)[:, 0]
+    if not np.isin(weights, (0, 1)).all():
+        row = int((~np.isin(weights, (0, 1))).argmax())
         raise PredictionsError(
-            f"{path}: not exactly one class for {wrong.sum()} images: {format_examples(ids[wrong])}. A ground truth "
-            "has 1.0 for the true class and 0.0 for the others."
+            f"{path}, row {row + 1}: the score_weight is {weights[row]:g}; allowed are 0 and 1"
         )
-    label = np.array(classes)[scores.argmax(axis=1)]
-    if "score_weight" in columns:
-        label = np.where(to_floats(columns, ("score_weight",), path)[:, 0] == 0, "", label)
-    return GroundTruth(ids, label, np.full(len(ids), ""))
+    if not weights.any():
+        raise PredictionsError(f"{path}: every score_weight is 0, so no image is scored")
+    return np.asarray(weights == 1)
 
 
 def _check_unique(ground_truth: GroundTruth, path: Path) -> GroundTruth:
@@ -194,9 +291,11 @@ def _check_unique(ground_truth: GroundTruth, path: Path) -> GroundTruth:
     return ground_truth
 
 
-def _check_same_images(predicted_ids: StrArray, true_ids: StrArray) -> None:
+def _check_same_images(predicted_ids: StrArray, true_ids: StrArray, ground_truth: GroundTruth) -> None:
+    """Raise an error unless all predictions are in the ground truth, and all its labels have a prediction."""
+    is_labeled = np.array([not is_missing(str(label)) for label in ground_truth.label], dtype=np.bool_)
     without_label = np.setdiff1d(predicted_ids, true_ids)
-    without_scores = np.setdiff1d(true_ids, predicted_ids)
+    without_scores = np.setdiff1d(true_ids[is_labeled], predicted_ids)
     if not len(without_label) and not len(without_scores):
         return
     differences = [
@@ -209,5 +308,6 @@ def _check_same_images(predicted_ids: StrArray, true_ids: StrArray) -> None:
     ]
     raise PredictionsError(
         f"predictions and ground truth list different images: {'; '.join(differences)}. Both must list the same "
-        "images: excluding some would change the result."
+        "images, because excluding some changes the result. Select a split of the labels (--split validation), or the "
+        "images that both have (--common-images)"
     )

@@ -1,69 +1,172 @@
-"""Read and write the official classification formats of the ISIC challenges: 2017 Part 3 and 2018 Task 3."""
+"""Read and write the official classification formats of the ISIC challenges of 2016 to 2019."""
 
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from lesionlens.core.errors import PredictionsError
-from lesionlens.core.tabular import CSVColumns, format_floats, to_floats, write_csv_columns
-from lesionlens.core.taxonomy import DIAGNOSES, ISIC2017_CLASSES, ISIC2018_CLASSES
+from lesionlens.core.errors import DataError, PredictionsError
+from lesionlens.core.tabular import (
+    CSVColumns,
+    format_floats,
+    read_csv_columns,
+    read_table,
+    to_floats,
+    write_csv_columns,
+)
+from lesionlens.core.taxonomy import DIAGNOSES, ISIC2017_CLASSES, ISIC2018_CLASSES, ISIC2019_CLASSES
 from lesionlens.core.types import FloatArray, StrArray
 from lesionlens.evaluation.predictions import Predictions, other_class_score
+from lesionlens.evaluation.score_table import ScoreTable
 
 ISIC2018_COLUMNS = tuple(DIAGNOSES[name].code for name in ISIC2018_CLASSES)
 ISIC2017_COLUMNS = ("melanoma", "seborrheic_keratosis")
 ISIC2017_OTHER_CLASS = "nevus"
-_WEIGHT_COLUMNS = {"score_weight", "validation_weight"}  # further columns of the official ground truth
-_FORMATS = {"isic2018": ("image", ISIC2018_COLUMNS), "isic2017": ("image_id", ISIC2017_COLUMNS)}
+UNSCORED_IMAGE = "ISIC_0035068"
+"""Image of the test split of 2018 to which the official scorer gives the weight 0 in every ground truth."""
+_UNK = "none_of_the_others"
+_MALIGNANCY = "malignancy"  # our name of the only column of ISBI 2016 besides the images, which has no header
+_BENIGN_AND_MALIGNANT = {"benign": "0", "malignant": "1"}
 
 
-def detect_isic_format(columns: CSVColumns, path: Path) -> str:
-    """Return the challenge whose columns a file has: "isic2018", "isic2017" or "" for neither.
+class ISICFormat(NamedTuple):
+    """Columns of an official file.
+
+    Attributes
+    ----------
+    name
+        Name of the challenge.
+    id_column
+        Column of the image names.
+    columns
+        Class of each column of scores.
+    optional
+        Class of a column that may be absent.
+    """
+
+    name: str
+    id_column: str
+    columns: Mapping[str, str]
+    optional: Mapping[str, str] = {}
+
+
+_FORMATS = (
+    ISICFormat("ISBI 2016", "image_id", {_MALIGNANCY: "melanoma"}),
+    ISICFormat("ISIC 2017", "image_id", {name: name for name in ISIC2017_COLUMNS}),
+    ISICFormat("ISIC 2018", "image", dict(zip(ISIC2018_COLUMNS, ISIC2018_CLASSES, strict=True))),
+    ISICFormat(
+        "ISIC 2019",
+        "image",
+        {"AK" if name == "actinic_keratosis" else DIAGNOSES[name].code: name for name in ISIC2019_CLASSES},
+        {DIAGNOSES[_UNK].code: _UNK},
+    ),
+)
+FORMAT_DESCRIPTION = ", ".join(
+    f"{item.id_column},{','.join([*item.columns, *(f'[{name}]' for name in item.optional)])} ({item.name})"
+    for item in _FORMATS[1:]
+)
+_METADATA_COLUMNS = {"lesion_id", "label", "split", "score_weight", "validation_weight"}
+
+
+def read_columns(path: Path) -> CSVColumns:
+    """Read the columns of predictions or of a ground truth; files of ISBI 2016, which have no header, get one.
 
     Raises
     ------
     PredictionsError
-        The file has the columns of a challenge and others that the challenge does not have.
+        See `lesionlens.core.tabular.read_csv_columns`.
     """
-    names = set(columns)
-    for format_name, (id_column, score_columns) in _FORMATS.items():
-        expected = {id_column, *score_columns}
-        if expected <= names:
-            unexpected = sorted(names - expected - _WEIGHT_COLUMNS)
-            if unexpected:
-                raise PredictionsError(
-                    f"{path}: the {format_name} format has no column {', '.join(unexpected)}; remove it"
-                )
-            return format_name
-    return ""
+    try:
+        columns = read_csv_columns(path)
+        first = list(columns)
+    except PredictionsError:
+        columns, first = {}, _first_row(path)
+        if not _is_isbi2016_row(first):
+            raise
+    if not _is_isbi2016_row(first):
+        return columns
+    table = read_table(path, column_names=("image_id", _MALIGNANCY))
+    cells = [_BENIGN_AND_MALIGNANT.get(cell.casefold(), cell) for cell in table[_MALIGNANCY]]
+    return {"image_id": table["image_id"].tolist(), _MALIGNANCY: cells}
 
 
-def isic_image_ids(columns: CSVColumns, format_name: str) -> StrArray:
+def _first_row(path: Path) -> list[str]:
+    try:
+        return [str(cell) for cell in read_table(path, column_names=("image_id", _MALIGNANCY)).iloc[0]]
+    except DataError:
+        return []
+
+
+def _is_isbi2016_row(cells: Iterable[str]) -> bool:
+    """Return whether cells are an image and benign, malignant or a score, rather than names of columns."""
+    match tuple(cells):
+        case (_, second):
+            return second.casefold() in _BENIGN_AND_MALIGNANT or _is_number(second)
+    return False
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text.replace(",", ".")))
+    except ValueError:
+        return False
+
+
+def detect_isic_format(columns: CSVColumns) -> ISICFormat | None:
+    """Return the challenge whose columns a file has, with those of the optional ones that it has; None for none."""
+    for isic_format in _FORMATS:
+        if {isic_format.id_column, *isic_format.columns} <= set(columns):
+            present = {name: item for name, item in isic_format.optional.items() if name in columns}
+            return isic_format._replace(columns={**isic_format.columns, **present}, optional={})
+    return None
+
+
+def isic_image_ids(columns: CSVColumns, isic_format: ISICFormat) -> StrArray:
     """Return the image names without the extension .jpg, which the official scorer also removes."""
-    names = columns[_FORMATS[format_name][0]]
+    names = columns[isic_format.id_column]
     return np.array([name[:-4] if name.lower().endswith(".jpg") else name for name in names])
 
 
-def isic_scores(columns: CSVColumns, format_name: str, path: Path) -> tuple[FloatArray, tuple[str, ...]]:
+def isic_scores(
+    columns: CSVColumns, isic_format: ISICFormat, path: Path
+) -> tuple[FloatArray, tuple[str, ...]]:
     """Return the scores of every class, (n, k), and the names of the classes; a ground truth has scores of 0 and 1.
 
     ISIC 2017 has two independent binary tasks with a threshold of 0.5. Nevus, which has no column, gets one minus the
     larger of the two scores. So nevus has the largest score exactly if neither of the two reaches 0.5: the predicted
-    class is the official one, and the two columns are unchanged.
+    class is the official one, and the two columns are unchanged. In ISBI 2016, benign gets one minus the score.
     """
-    table = to_floats(columns, _FORMATS[format_name][1], path)
-    if format_name == "isic2018":
-        return table, ISIC2018_CLASSES
-    scores = np.column_stack([table[:, 0], other_class_score(table), table[:, 1]])
-    return scores, ISIC2017_CLASSES
+    table = to_floats(columns, tuple(isic_format.columns), path)
+    if isic_format.name == "ISBI 2016":
+        return np.column_stack([1 - table, table]), ("benign", "melanoma")
+    if isic_format.name != "ISIC 2017":
+        return table, tuple(isic_format.columns.values())
+    return np.column_stack([table[:, 0], other_class_score(table), table[:, 1]]), ISIC2017_CLASSES
 
 
-def parse_isic_predictions(columns: CSVColumns, format_name: str, path: Path) -> Predictions:
-    """Parse predictions; each image is its own lesion and has no label, because the format has neither."""
-    ids = isic_image_ids(columns, format_name)
-    scores, classes = isic_scores(columns, format_name, path)
-    other_class = ISIC2017_OTHER_CLASS if format_name == "isic2017" else ""
-    return Predictions(ids, ids, np.full(len(ids), ""), scores, classes, other_class=other_class)
+def parse_isic_predictions(columns: CSVColumns, isic_format: ISICFormat, path: Path) -> ScoreTable:
+    """Parse predictions; without columns of lesions and labels, which the formats do not have, both are unknown.
+
+    Raises
+    ------
+    PredictionsError
+        The file has columns that are not in the format: a class would be ignored.
+    """
+    unexpected = sorted(set(columns) - {isic_format.id_column, *isic_format.columns} - _METADATA_COLUMNS)
+    if unexpected:
+        raise PredictionsError(
+            f"{path}: predictions of {isic_format.name} have no column {', '.join(unexpected)}; remove it, or name all "
+            "columns of scores p_<class>"
+        )
+    ids = isic_image_ids(columns, isic_format)
+    scores, classes = isic_scores(columns, isic_format, path)
+    blank = [""] * len(ids)
+    lesion, label = (np.array(columns.get(name, blank)) for name in ("lesion_id", "label"))
+    other_class = ISIC2017_OTHER_CLASS if isic_format.name == "ISIC 2017" else ""
+    split = np.array(columns["split"]) if "split" in columns else None
+    return ScoreTable(ids, lesion, label, scores, classes, other_class, split)
 
 
 def write_isic2018(path: Path | str, predictions: Predictions) -> None:

@@ -1,14 +1,17 @@
 """Predictions of a model for a set of images, with their labels if known."""
 
+import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lesionlens.core.errors import PredictionsError, unknown_name_message
-from lesionlens.core.types import FloatArray, StrArray
+from lesionlens.core.missing import OWN_GROUP_SUFFIX, fill_missing_groups, is_missing
+from lesionlens.core.types import BoolArray, FloatArray, StrArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,17 +25,19 @@ class Predictions:
     image_id
         Unique name of each image, (n,).
     lesion_id
-        Name of the lesion of each image, (n,): the bootstrap resamples images of one lesion together. An image with
-        the lesion "" is its own lesion.
+        Name of the lesion of each image, (n,): the bootstrap resamples images of one lesion together. An image whose
+        lesion is not known ("", "NA", "unknown"; see `is_missing`) is its own lesion.
     label
         True class of each image, (n,); "" if unknown.
     scores
-        Model score of each class, (n, k), between 0 and 1.
+        Model score of each class, (n, k), between 0 and 1; rounding errors of up to 1e-6 beyond are clipped.
     classes
-        Names of the k classes.
+        Names of the k classes; any printable text.
     other_class
         The one of ``classes`` for images that belong to none of the target classes, or "" if there is none. Averages
         over classes exclude it. If the scores are independent (ISIC 2017), its score is derived from the others.
+    caveats
+        Limits that were noticed when the predictions were read, one sentence each.
 
     Raises
     ------
@@ -47,6 +52,7 @@ class Predictions:
     scores: FloatArray
     classes: tuple[str, ...]
     other_class: str = field(default="", kw_only=True)
+    caveats: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         for name in ("image_id", "lesion_id", "label"):
@@ -54,9 +60,12 @@ class Predictions:
         self._freeze("scores", np.array(self.scores, dtype=np.float64))
         object.__setattr__(self, "classes", tuple(self.classes))
         _check_shape(self)
-        self._freeze("lesion_id", np.where(self.lesion_id == "", self.image_id, self.lesion_id))
         _check_ids(self.image_id)
+        lesions = fill_missing_groups(self.lesion_id.tolist(), self.image_id.tolist())
+        self._freeze("lesion_id", np.array(lesions, dtype=np.str_))
         _check_scores(self)
+        self._freeze("scores", np.clip(self.scores, 0, 1))
+        self._freeze("label", _without_missing_words(self.label, self.classes))
         _check_labels(self)
 
     def __len__(self) -> int:
@@ -64,14 +73,20 @@ class Predictions:
 
     def select(self, selection: NDArray[Any]) -> "Predictions":
         """Return the predictions of some images, selected by a mask or by an array of indices."""
-        return Predictions(
-            self.image_id[selection],
-            self.lesion_id[selection],
-            self.label[selection],
-            self.scores[selection],
-            self.classes,
-            other_class=self.other_class,
-        )
+        names = ("image_id", "lesion_id", "label", "scores")
+        return replace(self, **{name: getattr(self, name)[selection] for name in names})
+
+    @property
+    def has_unknown_lesion(self) -> BoolArray:
+        """Whether each image is its own lesion because its lesion is not known, (n,)."""
+        own = np.char.add(self.image_id, OWN_GROUP_SUFFIX)
+        return np.asarray((self.lesion_id == self.image_id) | (self.lesion_id == own))
+
+    def with_scores(self, scores: FloatArray) -> "Predictions":
+        """Return the same images with other valid scores of the same shape, without repeating the other checks."""
+        result = copy(self)
+        result._freeze("scores", scores)
+        return result
 
     def targets(self) -> NDArray[np.intp]:
         """Return the index of each label in ``classes``, (n,); -1 if the label is unknown."""
@@ -91,6 +106,10 @@ def _check_shape(predictions: Predictions) -> None:
         raise PredictionsError(
             f"classes are {list(predictions.classes)}: at least two different names are required"
         )
+    if unprintable := [name for name in predictions.classes if _has_control_characters(name)]:
+        raise PredictionsError(
+            f"the class {unprintable[0]!r} contains control characters, which tables and figures cannot show; rename it"
+        )
     shapes = {name: getattr(predictions, name).shape for name in ("image_id", "lesion_id", "label", "scores")}
     if shapes != {"image_id": (n,), "lesion_id": (n,), "label": (n,), "scores": (n, k)}:
         raise PredictionsError(f"arrays of shapes {shapes} do not match {n} images and {k} classes")
@@ -98,6 +117,10 @@ def _check_shape(predictions: Predictions) -> None:
         raise PredictionsError(
             unknown_name_message("other class", predictions.other_class, predictions.classes)
         )
+
+
+def _has_control_characters(text: str) -> bool:
+    return any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text)
 
 
 def _check_ids(ids: StrArray) -> None:
@@ -112,14 +135,32 @@ def _check_ids(ids: StrArray) -> None:
 
 
 def _check_scores(predictions: Predictions) -> None:
-    wrong = ~((predictions.scores >= 0) & (predictions.scores <= 1))  # NaN is wrong too
+    low, high = -SCORE_TOLERANCE, 1 + SCORE_TOLERANCE
+    wrong = ~((predictions.scores >= low) & (predictions.scores <= high))  # NaN is wrong too
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise PredictionsError(
             f"{wrong.sum()} scores are not numbers from 0 to 1, the first one for image "
             f"{str(predictions.image_id[row])!r}, class {predictions.classes[column]!r}: "
-            f"{predictions.scores[row, column]}. Scores must be probabilities (softmax), not logits."
+            f"{predictions.scores[row, column]}. {_score_advice(predictions.scores[wrong])}"
         )
+
+
+def _score_advice(wrong: FloatArray) -> str:
+    """Return what to do about scores that are out of range, from their values."""
+    if np.isnan(wrong).any():
+        return "A score is missing: score these images again, or remove their rows"
+    if wrong.min() >= 0 and np.abs(wrong).max() <= 100 + SCORE_TOLERANCE and wrong.max() > 1.5:
+        return "If the scores are percent, divide them by 100; if they are logits, apply the softmax"
+    if wrong.max() <= 1.5 and wrong.min() > -0.5:
+        return f"Only rounding errors of up to {SCORE_TOLERANCE:g} are accepted: normalize the scores"
+    return "Scores must be probabilities (softmax), not logits"
+
+
+def _without_missing_words(label: StrArray, classes: Sequence[str]) -> StrArray:
+    """Replace words for "not known" by "", unless a class has this name."""
+    missing = [name for name in np.unique(label) if str(name) not in classes and is_missing(str(name))]
+    return np.where(np.isin(label, missing), "", label)
 
 
 def _check_labels(predictions: Predictions) -> None:
@@ -127,10 +168,7 @@ def _check_labels(predictions: Predictions) -> None:
         if name and str(name) not in predictions.classes:
             images = predictions.image_id[predictions.label == name]
             message = unknown_name_message("label", str(name), predictions.classes)
-            raise PredictionsError(
-                f"{message} (images: {format_examples(images)}). If it means none of these classes, use --other-class "
-                f"{name} (other_class= in Python)."
-            )
+            raise PredictionsError(f"{message} (images: {format_examples(images)})")
 
 
 def format_examples(names: Sequence[Any] | NDArray[Any], *, max_shown: int = 5) -> str:
@@ -145,6 +183,7 @@ def format_examples(names: Sequence[Any] | NDArray[Any], *, max_shown: int = 5) 
     return shown if len(names) <= max_shown else f"{shown} and {len(names) - max_shown} more"
 
 
+SCORE_TOLERANCE = 1e-6  # rounding errors of float32 softmax and of averages
 OTHER_CLASS_NAMES = ("other", "rest")  # names of the negative class of a one-vs-rest task
 
 

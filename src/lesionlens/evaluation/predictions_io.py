@@ -1,23 +1,29 @@
 """Read and write prediction files: the LesionLens CSV and (read only) the official ISIC challenge formats."""
 
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lesionlens.core.errors import PredictionsError
-from lesionlens.core.tabular import CSVColumns, format_floats, read_csv_columns, to_floats, write_csv_columns
+from lesionlens.core.tabular import CSVColumns, format_floats, to_floats, write_csv_columns
 from lesionlens.evaluation.ground_truth import attach_ground_truth, read_ground_truth
 from lesionlens.evaluation.isic_formats import (
-    ISIC2017_COLUMNS,
-    ISIC2018_COLUMNS,
+    FORMAT_DESCRIPTION,
     detect_isic_format,
     parse_isic_predictions,
+    read_columns,
 )
-from lesionlens.evaluation.predictions import Predictions, join_predictions, multilabel_predictions
+from lesionlens.evaluation.predictions import Predictions, join_predictions
+from lesionlens.evaluation.score_table import (
+    SCORE_PREFIX,
+    ScoreTable,
+    concatenate,
+    select_split,
+    table_of,
+)
 
 __all__ = ["Predictions", "read_predictions", "write_predictions"]
-_SCORE_PREFIX = "p_"
 
 
 def read_predictions(
@@ -25,8 +31,12 @@ def read_predictions(
     *more: Path | str,
     ground_truth: Path | str | None = None,
     other_class: str | None = None,
+    split: str = "",
+    common_images: bool = False,
 ) -> Predictions:
-    """Read predictions: LesionLens CSV, or the official format of ISIC 2017 (Part 3) or ISIC 2018 (Task 3).
+    """Read predictions: LesionLens CSV, or the official format of ISIC 2016 (Part 3) to ISIC 2019.
+
+    Labels mean the class of their name in any spelling, code or alias (see `resolve_labels`).
 
     Parameters
     ----------
@@ -34,26 +44,49 @@ def read_predictions(
         CSV file with the columns ``image_id,lesion_id,label,p_<class>…`` (lesion_id and label are optional),
         ``image,MEL,NV,BCC,AKIEC,BKL,DF,VASC`` or ``image_id,melanoma,seborrheic_keratosis``.
     more
-        Files of further models, each of one diagnosis against the rest like the first, to be joined (see
-        `join_predictions`).
+        Further parts, with the same classes and other images; or files of further models, each of one diagnosis against
+        the rest like the first, to be joined (see `join_predictions`).
     ground_truth
-        Official ground truth in one of the two challenge formats, or a table with ``image``, ``label`` and
-        (optional) ``lesion_id`` (see `read_ground_truth`). It replaces the labels of the predictions.
+        Official ground truth in one of the challenge formats, or a table with ``image``, ``label`` and (optional)
+        ``lesion_id`` (see `read_ground_truth`). It replaces the labels of the predictions.
     other_class
-        Class of images that belong to none of the target classes. If it has no column of scores, the scores are
-        independent and its score is derived (see `multilabel_predictions`). Default: the column ``other_class`` of a
-        LesionLens CSV, if any.
+        Class of images that belong to none of the target classes, in any spelling. If it has no column of scores, the
+        scores are independent and its score is derived (see `multilabel_predictions`). "other" means all labels that
+        are not a class. Default: the column ``other_class`` of a LesionLens CSV, if any.
+    split
+        Split to read, by the column ``split`` of the ground truth or of the predictions; default: all images.
+    common_images
+        Whether to read only the images that predictions and ground truth both have.
 
     Raises
     ------
     PredictionsError
-        See `Predictions`; also if the format is unknown, or ground truth and predictions list different images.
+        See `Predictions`; also if the format is unknown, ground truth and predictions list different images, or a label
+        or ``other_class`` is unknown.
     """
-    models = [_parse(Path(path), other_class) for path in (path, *more)]
-    predictions = models[0] if len(models) == 1 else join_predictions(models)
+    paths = [Path(path), *map(Path, more)]
+    tables = [_parse(item) for item in paths]
     if ground_truth is None:
-        return predictions
-    return attach_ground_truth(predictions, read_ground_truth(Path(ground_truth)))
+        if split:
+            tables = [select_split(*item, split) for item in zip(tables, paths, strict=True)]
+        return _merge(tables, paths, other_class).to_predictions(other_class)
+    truth = read_ground_truth(Path(ground_truth))
+    merged = _merge([table.without_labels() for table in tables], paths, other_class)
+    labeled = attach_ground_truth(merged, truth, split=split, common_images=common_images)
+    return labeled.to_predictions(other_class)
+
+
+def _merge(tables: Sequence[ScoreTable], paths: Sequence[Path], other_class: str | None) -> ScoreTable:
+    """Return one table of parts with the same classes, or of one-vs-rest models of the same images."""
+    if len({frozenset(table.classes) for table in tables}) == 1:
+        return tables[0] if len(tables) == 1 else concatenate(tables, list(map(str, paths)))
+    joined = join_predictions([table.to_predictions() for table in tables])
+    if other_class not in (None, joined.other_class):
+        raise PredictionsError(
+            f"--other-class {other_class} does not apply to several one-vs-rest files: their other class is "
+            f"{joined.other_class}. Remove it"
+        )
+    return table_of(joined)
 
 
 def write_predictions(path: Path | str, predictions: Predictions) -> None:
@@ -65,46 +98,50 @@ def write_predictions(path: Path | str, predictions: Predictions) -> None:
     if predictions.other_class:
         names["other_class"] = [predictions.other_class] * len(predictions)
     scores = {
-        _SCORE_PREFIX + name: format_floats(predictions.scores[:, k])
+        SCORE_PREFIX + name: format_floats(predictions.scores[:, k])
         for k, name in enumerate(predictions.classes)
     }
     write_csv_columns(Path(path), names | scores)
 
 
-def _parse(path: Path, other_class: str | None) -> Predictions:
-    columns = read_csv_columns(path)
-    scores = tuple(name for name in columns if name.startswith(_SCORE_PREFIX))
-    if "image_id" in columns and scores:
-        return _parse_lesionlens_csv(
-            columns, scores, path, _read_other_class(columns, path) if other_class is None else other_class
-        )
-    format_name = detect_isic_format(columns, path)
-    if format_name:
-        predictions = parse_isic_predictions(columns, format_name, path)
-        return predictions if other_class is None else replace(predictions, other_class=other_class)
+def _parse(path: Path) -> ScoreTable:
+    columns = read_columns(path)
+    own = {name.lower(): name for name in columns}
+    scores = tuple(name for name in columns if name.startswith(SCORE_PREFIX))
+    if "image_id" in own and scores:
+        cells = {name: columns[own[name]] for name in _OWN_COLUMNS if name in own}
+        return _parse_lesionlens_csv(cells, columns, scores, path)
+    if isic_format := detect_isic_format(columns):
+        return parse_isic_predictions(columns, isic_format, path)
     raise PredictionsError(
         f"{path} has the columns {', '.join(columns)}, which are not predictions. Allowed are "
-        f"image_id,lesion_id,label,p_<class>… (LesionLens), image,{','.join(ISIC2018_COLUMNS)} (ISIC 2018) and "
-        f"image_id,{','.join(ISIC2017_COLUMNS)} (ISIC 2017)."
+        f"image_id,lesion_id,label,p_<class>… (LesionLens), {FORMAT_DESCRIPTION}, and the format of ISBI 2016"
     )
 
 
+_OWN_COLUMNS = ("image_id", "lesion_id", "label", "other_class", "split")
+
+
 def _parse_lesionlens_csv(
-    columns: CSVColumns, score_columns: tuple[str, ...], path: Path, other_class: str
-) -> Predictions:
-    ids = np.array(columns["image_id"])
-    label = np.array(columns.get("label", [""] * len(ids)))
-    lesion = np.array(columns.get("lesion_id", ids))
-    classes = tuple(name.removeprefix(_SCORE_PREFIX) for name in score_columns)
-    scores = to_floats(columns, score_columns, path)
-    if other_class and other_class not in classes:
-        return multilabel_predictions(ids, lesion, label, scores, classes, other_class=other_class)
-    return Predictions(ids, lesion, label, scores, classes, other_class=other_class)
+    cells: CSVColumns, columns: CSVColumns, score_columns: tuple[str, ...], path: Path
+) -> ScoreTable:
+    ids = np.array(cells["image_id"])
+    blank = [""] * len(ids)
+    lesion, label = (np.array(cells.get(name, blank)) for name in ("lesion_id", "label"))
+    classes = tuple(name.removeprefix(SCORE_PREFIX) for name in score_columns)
+    split = np.array(cells["split"]) if "split" in cells else None
+    try:
+        scores = to_floats(columns, score_columns, path)
+    except PredictionsError as error:
+        raise PredictionsError(
+            f"{error}. Every column that begins with {SCORE_PREFIX} is read as the scores of a class"
+        ) from error
+    return ScoreTable(ids, lesion, label, scores, classes, _read_other_class(cells, path), split)
 
 
-def _read_other_class(columns: CSVColumns, path: Path) -> str:
+def _read_other_class(cells: CSVColumns, path: Path) -> str:
     """Return the class in the column ``other_class``; "" if there is no such column."""
-    names = set(columns.get("other_class", [""]))
+    names = set(cells.get("other_class", [""]))
     if len(names) > 1:
         raise PredictionsError(
             f"{path}: the column other_class has the values {', '.join(sorted(names))}; only one value is allowed"

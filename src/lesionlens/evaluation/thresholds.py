@@ -1,8 +1,10 @@
 """Decision rules: from scores to predicted classes by the largest score, by a score above 0.5, or by thresholds."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from difflib import get_close_matches
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,20 +128,15 @@ def tune_thresholds(rule: str, predictions: Predictions, *, source_name: str) ->
     PredictionsError
         The rule does not exist; otherwise as for `youden_threshold` and `threshold_at_sensitivity`.
     """
-    name, _, number = rule.partition(":")
-    sensitivity = parse_float(number)
-    classes = thresholded_classes(predictions)
-    if rule == "youden":
-        values = {class_name: youden_threshold(predictions, class_name) for class_name in classes}
-    elif name == "sensitivity" and sensitivity is not None:
-        values = {
-            class_name: threshold_at_sensitivity(predictions, class_name, sensitivity)
-            for class_name in classes
-        }
-    else:
-        raise PredictionsError(
-            unknown_name_message("threshold", rule, ("youden", "sensitivity:0.89", "a number such as 0.3"))
-        )
+    parsed = _parse_rule(rule)
+    if parsed is None:
+        raise PredictionsError(f"{rule!r} is neither {_RULE_DESCRIPTION}{_suggest(rule)}")
+    values = {
+        class_name: youden_threshold(predictions, class_name)
+        if parsed.name == "youden"
+        else threshold_at_sensitivity(predictions, class_name, parsed.sensitivity)
+        for class_name in thresholded_classes(predictions)
+    }
     labeled = predictions.select(predictions.label != "")
     lesions = frozenset(map(str, labeled.lesion_id))
     return Thresholds(values, f"{rule}, tuned on {source_name}, {len(labeled):,} images", lesions)
@@ -215,9 +212,64 @@ def _class_sweep(predictions: Predictions, class_name: str) -> ThresholdSweep:
     return threshold_sweep(positive, labeled.scores[:, labeled.classes.index(class_name)])
 
 
+def parse_threshold(text: str) -> float | None:
+    """Return a score from 0 to 1, or None if the text is a rule to tune thresholds (see `tune_thresholds`).
+
+    Raises
+    ------
+    PredictionsError
+        The text is neither.
+
+    Examples
+    --------
+    >>> parse_threshold("0.3"), parse_threshold("youden"), parse_threshold("sensitivity:0.89")
+    (0.3, None, None)
+    """
+    score = parse_float(text)
+    if score is not None and 0 <= score <= 1:
+        return score
+    if _parse_rule(text) is not None:
+        return None
+    raise PredictionsError(
+        f"the threshold {text!r} is neither a score from 0 to 1, such as 0.3, nor {_RULE_DESCRIPTION}{_suggest(text)}"
+    )
+
+
+_RULE_DESCRIPTION = "youden nor sensitivity:0.89"
+
+
+class _Rule(NamedTuple):
+    """Rule to tune a threshold, and the sensitivity to reach."""
+
+    name: str
+    sensitivity: float = math.nan
+
+
+def _parse_rule(text: str) -> _Rule | None:
+    name, _, number = text.partition(":")
+    sensitivity = parse_float(number)
+    if text == "youden":
+        return _Rule(text)
+    if name == "sensitivity" and sensitivity is not None and 0 < sensitivity <= 1:
+        return _Rule(name, sensitivity)
+    return None
+
+
+def _suggest(text: str) -> str:
+    """Return a hint for percent, decimal commas and misspelled rules."""
+    name, separator, number = text.rpartition(":")
+    value = parse_float(number.strip().removesuffix("%").replace(",", "."))
+    if value is not None and 0 <= value <= 100:
+        fraction = value / 100 if value > 1 or "%" in number else value
+        return f". Did you mean {name}{separator}{fraction:g}?"
+    near = get_close_matches(text, ("youden", "sensitivity:0.89"), n=1)
+    return f". Did you mean {near[0]}?" if near else ""
+
+
 def parse_float(text: str) -> float | None:
-    """Parse a number; None if the text is not a number."""
+    """Parse a finite number; None if the text is not one."""
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         return None
+    return value if math.isfinite(value) and "_" not in text else None

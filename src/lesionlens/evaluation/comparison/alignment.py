@@ -45,7 +45,10 @@ def align(
         raise ComparisonError(f"{len(models)} model: two or more are required for a comparison")
     ids = [_rename_images(models[0], model) for model in models]
     common = set(ids[0].tolist()).intersection(*(model_ids.tolist() for model_ids in ids[1:]))
-    caveats = _unmatched(ids, names, common, intersect=intersect)
+    caveats = [
+        *dict.fromkeys(caveat for model in models for caveat in model.caveats),
+        *_unmatched(ids, names, common, intersect=intersect),
+    ]
     image_id = np.array([str(name) for name in ids[0] if str(name) in common])
     ordered = [_reorder(model, model_ids, image_id) for model, model_ids in zip(models, ids, strict=True)]
     label = _merge_metadata("labels", [model.label for model in ordered], names, image_id)
@@ -115,8 +118,8 @@ def _reorder(model: Predictions, ids: StrArray, target_ids: StrArray) -> Predict
 
 
 def _known_lesions(model: Predictions) -> StrArray:
-    """Return the lesion of each image, "" if an image is its own lesion, which means that it is unknown."""
-    return np.where(model.lesion_id == model.image_id, "", model.lesion_id)
+    """Return the lesion of each image, "" if it is unknown."""
+    return np.where(model.has_unknown_lesion, "", model.lesion_id)
 
 
 def _merge_metadata(

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -266,4 +265,4 @@ def permutation_test(
 
 
 def _swap_scores(predictions: Predictions, other: Predictions, swapped: BoolArray) -> Predictions:
-    return replace(predictions, scores=np.where(swapped[:, None], other.scores, predictions.scores))
+    return predictions.with_scores(np.where(swapped[:, None], other.scores, predictions.scores))

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from lesionlens.evaluation.caveats import large_lesions_caveat, unknown_lesions_caveat
 from lesionlens.evaluation.comparison.result import MetricComparison, select_pairs
 from lesionlens.evaluation.formatting import display_name, format_metric
 from lesionlens.evaluation.predictions import Predictions, format_examples
@@ -44,7 +45,8 @@ def model_caveats(
         _multi_image_caveat(predictions),
         _few_lesions_caveat(predictions),
         _undefined_caveat(comparisons),
-        _unknown_lesions_caveat(predictions),
+        unknown_lesions_caveat(predictions, consequence="the intervals are too narrow and p is too small"),
+        large_lesions_caveat(predictions),
         _p_value_resolution_caveat(comparisons, n_resamples),
     )
     return tuple(filter(None, caveats))
@@ -87,15 +89,6 @@ def _undefined_caveat(comparisons: Sequence[MetricComparison]) -> str:
         for reason, names in metrics.items()
     ]
     return f"– means undefined. {' '.join(reasons)}" if reasons else ""
-
-
-def _unknown_lesions_caveat(predictions: Predictions) -> str:
-    if (predictions.lesion_id != predictions.image_id).any():
-        return ""
-    return (
-        "Lesions are unknown: each image counts as its own lesion. If several images show the same lesion, the "
-        "intervals are too narrow and p is too small."
-    )
 
 
 def _p_value_resolution_caveat(comparisons: Sequence[MetricComparison], n_resamples: int) -> str:
