@@ -244,7 +244,7 @@ def test_parts_of_predictions_are_joined(tmp_path: Path) -> None:
 def test_a_split_of_the_predictions_is_selected(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("image_id,label,split,p_a,p_b\nx,a,val,1,0\ny,b,test,0,1\nz,b,TEST,0,1\n")
     assert read_predictions(tmp_path / "p.csv", split="test").image_id.tolist() == ["y", "z"]
-    with pytest.raises(PredictionsError, match="no image of .* is in the split 'train'; its splits are"):
+    with pytest.raises(PredictionsError, match=r"no image of .* is in the split 'train'; its splits are"):
         read_predictions(tmp_path / "p.csv", split="train")
     with pytest.raises(PredictionsError, match="no column split"):
         read_predictions(own_predictions(tmp_path, ("a", "b"), ["x"]), split="test")
