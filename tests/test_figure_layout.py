@@ -17,6 +17,8 @@ from matplotlib.lines import Line2D
 
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.core.taxonomy import DIAGNOSES
+from lesionlens.datasets.audit.audit import DuplicateFinding, ImageRef
+from lesionlens.datasets.audit.report import contact_sheet_figure
 from lesionlens.evaluation.comparison.models import compare_models
 from lesionlens.evaluation.comparison.plots import comparison_figure
 from lesionlens.evaluation.evaluate import evaluate
@@ -24,6 +26,7 @@ from lesionlens.evaluation.plots import FIGURES
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.registry import MACRO, OVERALL
 from lesionlens.evaluation.result import EvaluationResult
+from lesionlens.explanation.panel import panel_figure
 from lesionlens.report.plots import attention_scale_plot, class_balance_plot, learning_curve_plot
 from lesionlens.reproduction.figures.base import add_footer
 from lesionlens.reproduction.figures.dot_plot import dot_plot
@@ -35,6 +38,7 @@ from lesionlens.reproduction.planner import TableResults
 
 from .helpers.fake_runs import fake_results, fake_table_spec
 from .helpers.figure_layout import layout_faults
+from .helpers.images import write_image
 from .helpers.random_predictions import random_predictions
 
 NAMES: dict[str, Callable[[int], str]] = {
@@ -210,6 +214,32 @@ def test_scale_gates(names: str, k: int, epochs: int) -> None:
     figure = draw_scale_gates(columns, logs, [image] * (k + 1), class_names(names, 1)[0])
     add_footer(figure, FOOTER)
     assert layout_faults(figure) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "num_maps"),
+    [("short", 1), ("long", 2), ("unbroken", 1), ("unbroken", 7), ("cjk", 1), ("cjk", 12)],
+)
+def test_panel_of_maps(names: str, num_maps: int) -> None:
+    image, classes = np.full((6, 8, 3), 128, np.uint8), class_names(names, 3)
+    map_names = ["end-crops", "gradcam", *(f"gate-{name}" for name in class_names(names, num_maps))][
+        :num_maps
+    ]
+    figure = panel_figure(
+        image, dict.fromkeys(map_names, image), name=f"{classes[0] * 3}.jpg",
+        scores=dict.fromkeys(classes, 0.33), label=classes[0], target_class=classes[1], dpi=110,
+    )  # fmt: skip
+    assert layout_faults(figure) == []
+
+
+@pytest.mark.parametrize("names", NAMES)
+def test_contact_sheet_of_duplicates(tmp_path: Path, names: str) -> None:
+    write_image(tmp_path / "a.png", size=(6, 8))
+    first, second = (
+        ImageRef(name, name, "train", name, "", str(tmp_path / "a.png")) for name in class_names(names, 2)
+    )
+    pairs = [DuplicateFinding(first, second, "near", 0.95)] * 22
+    assert layout_faults(contact_sheet_figure(pairs)) == []
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from lesionlens.core import fonts
 from lesionlens.core.errors import ImageError, ModelError
 from lesionlens.evaluation.case_selection import ExampleCase
 from lesionlens.explanation.attention_maps import attention_maps
@@ -55,6 +56,18 @@ def test_writes_each_map_and_a_panel_in_the_images_aspect(loaded: LoadedModel, t
     ]
     with Image.open(tmp_path / "out" / "a.gradcam.png") as rendered:
         assert rendered.size == (120, 90)
+
+
+def test_missing_glyphs_of_panels_cause_one_warning(
+    loaded: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fonts, "FALLBACK_FONTS", ())
+    paths = [write_image(tmp_path / f"{name}.png") for name in ("痣", "a")]
+    with pytest.warns(
+        UserWarning, match="No installed font has the characters 痣瘤: the PNG files"
+    ) as caught:
+        explain(loaded, paths, tmp_path / "out", methods=["attention"], labels={paths[1]: "瘤"})
+    assert len(caught) == 1
 
 
 def test_scores_and_target_class(loaded: LoadedModel, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from lesionlens.core.errors import DataError, ImageError, ModelError, unknown_name_message
+from lesionlens.core.figure_style import warn_about_missing_glyphs
 from lesionlens.explanation.cam import eval_mode
 from lesionlens.explanation.crop_frames import draw_crop_frames
 from lesionlens.explanation.methods import compute_maps_by_name
@@ -62,7 +63,8 @@ def explain(
     """Write the overlays of images: one PNG file per map, and a panel with all of them.
 
     Images that cannot be read, or whose mask does not match, are skipped; one warning at the end lists them. Another
-    warning counts the images without a mask that a model that crops around the lesion used uncropped.
+    warning counts the images without a mask that a model that crops around the lesion used uncropped. A third one names
+    characters that panels show as boxes because no installed font has them.
 
     Parameters
     ----------
@@ -113,6 +115,8 @@ def explain(
     _report_failures(failures, total=len(files))
     if uncropped:
         warnings.warn(missing_mask_warning(uncropped, num_images=len(files)), stacklevel=2)
+    names = [*loaded.card.classes, *(labels or {}).values(), *(path.name for path in files)]
+    warn_about_missing_glyphs(" ".join(names), "PNG")
     return written
 
 

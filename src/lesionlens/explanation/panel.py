@@ -1,27 +1,29 @@
 """Panel of an image: the image next to its overlays, with name, scores and legend."""
 
-import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy import ndarray
 from PIL import Image
 
+from lesionlens.core.figure_style import figure_style, place_axes, place_text
 from lesionlens.core.fileio import atomic_write
+from lesionlens.core.fonts import LINE_SPACING, text_height, wrap_text
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.evaluation.formatting import display_name
 from lesionlens.models.map_titles import map_title
 
 MAX_PANEL_COLUMNS = 6  # images per row, so that a panel fits on a page
 PANEL_IMAGE_WIDTH = 2.3  # inches
-PANEL_TITLE_HEIGHT = 0.25  # inches, of the title above each image
-PANEL_HEADER_HEIGHT = 0.7  # inches, of name and scores
-MAX_NAME_LENGTH = 40  # characters of the image's name
-FOOTER_STYLE = {"fontsize": 7.5, "color": "0.3"}
+PANEL_MARGIN, PANEL_GAP = 0.19, 0.08  # inches, at the left and right edge, and between images
+TILE_WIDTH = PANEL_IMAGE_WIDTH - PANEL_GAP
+NAME_SIZE, SCORE_SIZE, TITLE_SIZE, LEGEND_SIZE = 11.0, 9.0, 8.5, 7.5  # points, of fonts
 
 
 def panel(
@@ -58,37 +60,83 @@ def panel(
     ndarray
         RGB image of the panel.
     """
-    tiles = {"": image, **overlays}
-    columns = min(len(tiles), MAX_PANEL_COLUMNS)
-    width = PANEL_IMAGE_WIDTH * columns + 0.3
-    row_height = PANEL_TITLE_HEIGHT + PANEL_IMAGE_WIDTH * image.shape[0] / image.shape[1]
-    footer_top = PANEL_HEADER_HEIGHT + row_height * -(-len(tiles) // columns)
-    footer = [*textwrap.wrap(_legend(overlays, target_class), round(19 * width)), RESEARCH_USE_NOTICE]
-    height = footer_top + 0.15 * len(footer) + 0.12
-    figure = Figure(figsize=(width, height), dpi=dpi, facecolor="white")
+    figure = panel_figure(
+        image, overlays, name=name, scores=scores, label=label, target_class=target_class, dpi=dpi
+    )
     canvas = FigureCanvasAgg(figure)
-    for number, (key, tile) in enumerate(tiles.items()):
-        row, column = divmod(number, columns)
-        left, bottom = 0.19 + PANEL_IMAGE_WIDTH * column, PANEL_HEADER_HEIGHT + row_height * (row + 1)
-        size = (PANEL_IMAGE_WIDTH - 0.08) / width, (row_height - PANEL_TITLE_HEIGHT) / height
-        _add_tile(figure, (left / width, 1 - bottom / height, *size), tile, map_title(key))
-    for text, below, style in (
-        (_shorten(name), 0.12, {"fontsize": 11, "weight": "bold"}),
-        (_prediction_label(scores, label), 0.36, {"fontsize": 9, "linespacing": 1.35}),
-        ("\n".join(footer), footer_top + 0.07, FOOTER_STYLE),
-    ):
-        figure.text(0.19 / width, 1 - below / height, text, va="top", parse_math=False, **style)
-    canvas.draw()  # type: ignore[no-untyped-call]
+    with figure_style():
+        canvas.draw()  # type: ignore[no-untyped-call]
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]
 
 
-def _add_tile(
-    figure: Figure, rectangle: tuple[float, float, float, float], tile: UInt8[ndarray, "h w 3"], title: str
-) -> None:
-    axes = figure.add_axes(rectangle)
+@figure_style()
+def panel_figure(
+    image: UInt8[ndarray, "h w 3"],
+    overlays: Mapping[str, UInt8[ndarray, "h w 3"]],
+    *,
+    name: str,
+    scores: Mapping[str, float],
+    label: str,
+    target_class: str,
+    dpi: int,
+) -> Figure:
+    """Return the figure of a panel, with the parameters of ``panel``."""
+    tiles = {"": image, **overlays}
+    columns = min(len(tiles), MAX_PANEL_COLUMNS)
+    width = PANEL_IMAGE_WIDTH * columns + 2 * PANEL_MARGIN - PANEL_GAP
+    texts = _header_texts(name, scores, label, width=width - 2 * PANEL_MARGIN)
+    header = PANEL_GAP + sum(text.height for text in texts)
+    titles = [wrap_text(map_title(key), TILE_WIDTH, TITLE_SIZE, max_lines=2) for key in tiles]
+    title_height = max(text_height(title, TITLE_SIZE) for title in titles) + PANEL_GAP
+    image_height = PANEL_IMAGE_WIDTH * image.shape[0] / image.shape[1]
+    footer_top = header + (title_height + image_height) * -(-len(tiles) // columns) + PANEL_GAP / 2
+    legend = f"{_legend(overlays, target_class)}\n{RESEARCH_USE_NOTICE}"
+    footer = _PanelText(wrap_text(legend, width - 2 * PANEL_MARGIN, LEGEND_SIZE), LEGEND_SIZE, color="0.3")
+    figure = Figure(figsize=(width, footer_top + footer.height), dpi=dpi, facecolor="white")
+    _place_texts(figure, texts, top=PANEL_GAP)
+    _place_texts(figure, [footer], top=footer_top)
+    for number, (tile, title) in enumerate(zip(tiles.values(), titles, strict=True)):
+        row, column = divmod(number, columns)
+        left = PANEL_MARGIN + PANEL_IMAGE_WIDTH * column
+        top = header + title_height + (title_height + image_height) * row
+        axes = place_axes(figure, left=left, top=top, width=TILE_WIDTH, height=image_height - PANEL_GAP)
+        _show_tile(axes, tile, title)
+    return figure
+
+
+class _PanelText(NamedTuple):
+    """Wrapped text with its font size in points, weight and color."""
+
+    text: str
+    size: float
+    weight: str = "normal"
+    color: str = "black"
+
+    @property
+    def height(self) -> float:
+        """Height with the distance to what is below, in inches."""
+        return text_height(self.text, self.size) + PANEL_GAP
+
+
+def _header_texts(name: str, scores: Mapping[str, float], label: str, *, width: float) -> list[_PanelText]:
+    """Return the name of the image, in one line, and its scores."""
+    return [
+        _PanelText(wrap_text(name, width, NAME_SIZE, bold=True, max_lines=1), NAME_SIZE, weight="bold"),
+        _PanelText(wrap_text(_prediction_label(scores, label), width, SCORE_SIZE), SCORE_SIZE),
+    ]
+
+
+def _place_texts(figure: Figure, texts: Sequence[_PanelText], *, top: float) -> None:
+    for text in texts:
+        style = {"fontsize": text.size, "fontweight": text.weight, "color": text.color}
+        place_text(figure, text.text, left=PANEL_MARGIN, top=top, **style)
+        top += text.height
+
+
+def _show_tile(axes: Axes, tile: UInt8[ndarray, "h w 3"], title: str) -> None:
     axes.imshow(tile, interpolation="lanczos", aspect="auto")
     axes.set_axis_off()
-    axes.set_title(title, fontsize=8.5, pad=4)
+    axes.set_title(title, fontsize=TITLE_SIZE, pad=4, linespacing=LINE_SPACING)
 
 
 def write_png(path: Path, image: UInt8[ndarray, "h w 3"]) -> Path:
@@ -102,11 +150,6 @@ def write_png(path: Path, image: UInt8[ndarray, "h w 3"]) -> Path:
     with atomic_write(path) as file:
         Image.fromarray(image).save(file, format="PNG", optimize=True)
     return path
-
-
-def _shorten(name: str) -> str:
-    half = MAX_NAME_LENGTH // 2
-    return name if len(name) <= MAX_NAME_LENGTH else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def _prediction_label(scores: Mapping[str, float], label: str) -> str:

@@ -7,14 +7,25 @@ from pathlib import Path
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from lesionlens.core.figure_style import (
+    FIGURE_DPI,
+    NORMAL_FONT_SIZE,
+    TINY_FONT_SIZE,
+    figure_style,
+    figure_text,
+    place_axes,
+    place_text,
+    save_figure,
+    warn_about_missing_glyphs,
+)
 from lesionlens.core.fileio import atomic_write
+from lesionlens.core.fonts import text_height, wrap_text
 from lesionlens.core.json_file import write_json
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.datasets.audit.audit import Audit, DuplicateFinding, Finding, ImageRef
@@ -102,7 +113,7 @@ def _pair_row(pair: DuplicateFinding) -> dict[str, str]:
 
 PAIRS_PER_ROW, ROWS_PER_PAGE = 3, 7
 _A4 = (8.27, 11.69)  # inches
-_MARGINS = (0.04, 0.03, 0.92, 0.94)  # left, bottom, width, height; printers need a margin
+_MARGIN, _MAX_CAPTION_LINES = 0.33, 3  # inches, which printers need; lines above a pair
 _IMAGE_SIDE, _PAIR_GAP = 300, 8  # pixels: side of an image, and gap between the two images of a pair
 _SCOPE_ORDER = ("across splits", "across datasets", "within a dataset")
 
@@ -111,21 +122,43 @@ def write_duplicate_contact_sheet(pairs: Sequence[DuplicateFinding], file: Path)
     """Write a one-page PNG with up to 21 duplicate pairs, those across splits first; no file if there is no pair.
 
     Each image is shown in the orientation of its file, resized to a square.
+
+    Warns
+    -----
+    UserWarning
+        Characters are in no installed font, so that the page shows boxes instead.
     """
     if not pairs:
         return
+    figure = contact_sheet_figure(pairs)
+    with atomic_write(file) as partial:
+        save_figure(figure, partial, suffix="png")
+    warn_about_missing_glyphs(figure_text(figure), "PNG")
+
+
+@figure_style()
+def contact_sheet_figure(pairs: Sequence[DuplicateFinding]) -> Figure:
+    """Return the page of duplicate pairs, at least one."""
     ordered = sorted(pairs, key=lambda pair: (_SCOPE_ORDER.index(pair.scope), -pair.similarity))
     shown = ordered[: PAIRS_PER_ROW * ROWS_PER_PAGE]
-    figure = Figure(figsize=_A4, dpi=200, layout=ConstrainedLayoutEngine(rect=_MARGINS))
     count = f"{len(shown)} of {len(pairs)} pairs" if len(shown) < len(pairs) else "all pairs"
-    figure.suptitle(f"Duplicate images: {count}. {RESEARCH_USE_NOTICE}", fontsize=9, y=0.975)
-    for number, pair in enumerate(shown, start=1):
-        axes = figure.add_subplot(ROWS_PER_PAGE, PAIRS_PER_ROW, number)
+    figure = Figure(figsize=_A4, dpi=FIGURE_DPI)
+    title = f"Duplicate images: {count}. {RESEARCH_USE_NOTICE}"
+    place_text(figure, title, left=_MARGIN, top=_MARGIN, fontsize=NORMAL_FONT_SIZE)
+    column_width, row_height = (_A4[0] - _MARGIN) / PAIRS_PER_ROW, (_A4[1] - 2.3 * _MARGIN) / ROWS_PER_PAGE
+    pair_width = column_width - _MARGIN
+    for number, pair in enumerate(shown):
+        row, column = divmod(number, PAIRS_PER_ROW)
+        left, top = _MARGIN + column * column_width, 1.7 * _MARGIN + row * row_height
+        place_text(figure, _caption(pair, pair_width), left=left, top=top, fontsize=TINY_FONT_SIZE)
+        image_top = top + _MAX_CAPTION_LINES * text_height("", TINY_FONT_SIZE) + 0.04
+        height = pair_width * _IMAGE_SIDE / (2 * _IMAGE_SIDE + _PAIR_GAP)
+        axes = place_axes(figure, left=left, top=image_top, width=pair_width, height=height)
         axes.set_axis_off()
-        axes.imshow(np.hstack([_load_square(pair.first), _blank_gap(), _load_square(pair.second)]))
-        axes.set_title(_caption(pair), fontsize=5.5, pad=3)
-    with atomic_write(file) as partial:
-        figure.savefig(partial, format="png")
+        axes.imshow(
+            np.hstack([_load_square(pair.first), _blank_gap(), _load_square(pair.second)]), aspect="auto"
+        )
+    return figure
 
 
 def _load_square(image_ref: ImageRef) -> NDArray[np.uint8]:
@@ -139,6 +172,8 @@ def _blank_gap() -> NDArray[np.uint8]:
     return np.full((_IMAGE_SIDE, _PAIR_GAP, 3), 255, dtype=np.uint8)
 
 
-def _caption(pair: DuplicateFinding) -> str:
+def _caption(pair: DuplicateFinding, width: float) -> str:
+    """Return scope and similarity, and one line for each image."""
     similarity = "identical files" if pair.kind == "exact" else f"similarity {pair.similarity:.2f}"
-    return f"{pair.scope}, {similarity}\n{pair.first}\n{pair.second}"
+    lines = [f"{pair.scope}, {similarity}", str(pair.first), str(pair.second)]
+    return "\n".join(wrap_text(line, width, TINY_FONT_SIZE, max_lines=1) for line in lines)
