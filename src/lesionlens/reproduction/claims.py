@@ -48,6 +48,7 @@ ClaimVerdict = Literal[
     "no difference",
     "the same run here",
     "not run",
+    "not judged",
 ]
 VERDICT_LABELS: dict[ClaimVerdict, str] = {
     "holds": "better as claimed, p < 0.05 one-sided after Holm's correction over the claims of this page",
@@ -57,6 +58,7 @@ VERDICT_LABELS: dict[ClaimVerdict, str] = {
     "no difference": "both rows have the same value",
     "the same run here": "both rows have the same run under this profile, so there is nothing to compare",
     "not run": "no run of one row has a counterpart of the other row with a value",
+    "not judged": "synthetic images, a small network or a changed protocol neither support nor contradict a claim",
 }
 
 ValuesByCell = Mapping[tuple[str, str], Sequence[RunValue]]
@@ -90,6 +92,8 @@ class ClaimResult:
         Whether both rows have the same runs.
     note
         Reason why there is no test, or a remark on it.
+    is_judged
+        Whether the runs are comparable with the paper's, so that there is a verdict.
     """
 
     better: str
@@ -110,6 +114,7 @@ class ClaimResult:
     p_sign_flip: float = math.nan
     identical_runs: bool = False
     note: str = ""
+    is_judged: bool = True
 
     @property
     def published_supports_claim(self) -> bool | None:
@@ -125,6 +130,8 @@ class ClaimResult:
             return "the same run here"
         if math.isnan(self.difference):
             return "not run"
+        if not self.is_judged:
+            return "not judged"
         if abs(self.difference) < TIE_TOLERANCE:
             return "no difference"
         if self._toward_claim(self.difference) > 0:

@@ -33,7 +33,7 @@ MAX_PORTRAIT_COLUMNS = 6  # with more columns the page is printed in landscape f
 MAX_COLUMNS_PER_BLOCK = 9  # wider tables are split into blocks, for reading and printing
 VERDICT_SIGNS = {
     "holds": "✓", "same direction, not shown": "~", "opposite direction": "≁", "opposite, and shown": "✗",
-    "no difference": "=", "the same run here": "=", "not run": "–",
+    "no difference": "=", "the same run here": "=", "not run": "–", "not judged": "–",
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lesionlens.reproduction.catalog import PAPERS
 from lesionlens.reproduction.claims import ClaimResult, ValuesByCell, evaluate_claims
@@ -43,15 +43,20 @@ class TableOutcome:
 
 
 def evaluate_table(results: TableResults) -> TableOutcome:
-    """Evaluate the runs of a table; this measures attention maps and generated sets that were not measured before."""
+    """Evaluate the runs of a table; this measures attention maps and generated sets that were not measured before.
+
+    Claims are judged only if the runs are comparable with the paper's.
+    """
     cells = [(row.name, column.name) for row in results.spec.rows for column in results.spec.columns]
     measured: ValuesByCell = {(row, column): run_values(results, row, column) for row, column in cells}
-    return TableOutcome(
+    outcome = TableOutcome(
         results,
         tuple(_summarize(results, row, column, measured) for row, column in cells),
         evaluate_claims(results, measured),
         used_synthetic_data(results.cells),
     )
+    is_judged = outcome.is_comparable_to_paper
+    return replace(outcome, claims=tuple(replace(claim, is_judged=is_judged) for claim in outcome.claims))
 
 
 def used_synthetic_data(cells: Iterable[RunCell]) -> bool:
@@ -94,7 +99,7 @@ def _missing_reason(reason_not_run: str, planned: list[RunCell]) -> str:
 def summary_sentence(outcome: TableOutcome) -> str:
     """Return a summary: how many published values are in the measured intervals, and how many claims hold.
 
-    Published values are counted only if the paper's protocol was run on real images.
+    Both are counted only if the paper's protocol was run on real images.
     """
     cells = outcome.results.cells
     finished = sum(cell.state == "finished" for cell in cells)
@@ -131,9 +136,8 @@ def _published_sentence(outcome: TableOutcome) -> str:
 
 def _claims_sentence(outcome: TableOutcome) -> str:
     verdicts = [claim.verdict for claim in outcome.claims]
-    if not verdicts or outcome.results.profile == "smoke":  # a few steps do not order networks
+    if not verdicts or not outcome.is_comparable_to_paper:
         return ""
-    scope = "" if outcome.is_comparable_to_paper else "On these runs, "
     tested = sum(bool(claim.test) for claim in outcome.claims)
     opposite = verdicts.count("opposite, and shown")
     holds = verdicts.count("holds")
@@ -141,7 +145,7 @@ def _claims_sentence(outcome: TableOutcome) -> str:
         return "No ordering could be tested."
     kind = "claimed" if outcome.results.spec.paper in PAPERS else "expected"
     verb = "holds" if holds == 1 else "hold"
-    sentence = f"{scope}{holds} of {len(verdicts)} {kind} orderings {verb} ({tested} could be tested)"
+    sentence = f"{holds} of {len(verdicts)} {kind} orderings {verb} ({tested} could be tested)"
     if not opposite:
         return f"{sentence}."
     return f"{sentence}; {opposite} {'is' if opposite == 1 else 'are'} significantly reversed."
