@@ -2,13 +2,21 @@
 
 import errno
 import os
+import warnings
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from lesionlens.core.errors import DataError
+from lesionlens.core.missing import is_missing
 from lesionlens.datasets.file_layout import find_masks
-from lesionlens.inference.inputs import collect_inputs
+from lesionlens.imaging.preprocessing import Preprocessing
+from lesionlens.inference.inputs import collect_inputs, map_labels_to_model_classes
+from lesionlens.models.factory import ModelSpec
+from lesionlens.models.saved_model import ModelCard
 
 from ..helpers.images import write_image, write_lines, write_mask
 from ..helpers.tiny_datasets import write_isic2018_task1
@@ -24,6 +32,84 @@ def test_a_table_of_one_class(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png")
     table = write_lines(tmp_path / "t.csv", "image,label", ["a.png,nevus"])
     assert collect_inputs([table]).label == ("nevus",)
+
+
+@pytest.mark.parametrize(
+    ("task", "classes", "labels", "expected"),
+    [
+        ("mole", ("other", "mole"), ["wart", "Mole", "cyst", "", "NA"], ["other", "mole", "other", "", ""]),
+        ("mole", ("other", "mole"), ["WART", "nevus", "BCC", "mloe"], ["other", "other", "other", ""]),
+        ("all", ("wart", "cyst", "mole"), ["wart", "x", "melanoma", "?"], ["wart", "", "", ""]),
+        ("wart/mole", ("mole", "wart"), ["wart", "cyst", "mole"], ["wart", "", "mole"]),
+        ("wart+mole", ("wart", "mole"), ["wart", "cyst", "x"], ["wart", "other", ""]),
+        ("all", ("no", "yes", "NA"), ["no", "NA", "Yes", "null"], ["no", "NA", "yes", ""]),
+        ("all", ("0", "1"), ["0", "1.0", "2", ""], ["0", "1", "", ""]),
+    ],
+)
+def test_labels_of_tables_are_matched_as_in_training(
+    tmp_path: Path, task: str, classes: tuple[str, ...], labels: list[str], expected: list[str]
+) -> None:
+    for number in range(len(labels)):
+        write_image(tmp_path / f"{number}.png", seed=number)
+    table = write_lines(
+        tmp_path / "t.csv", "image,label", [f"{n}.png,{label}" for n, label in enumerate(labels)]
+    )
+    card = ModelCard(
+        architecture=ModelSpec(backbone="test_resnet"),
+        classes=classes,
+        multilabel="+" in task,
+        preprocessing=Preprocessing(input_size=(64, 64)),
+        training_data={"task": task, "diagnoses": ["wart", "cyst", "mole"]},
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert list(map_labels_to_model_classes(collect_inputs([table]), card).label) == expected
+    unknown = [
+        label for label, name in zip(labels, expected, strict=True) if not name and not is_missing(label)
+    ]
+    messages = [str(warning.message) for warning in caught if "no class are ignored" in str(warning.message)]
+    assert len(messages) == bool(unknown)
+    assert all(repr(label) in messages[0] for label in unknown)
+
+
+def test_rows_of_labeled_tables_without_image_are_excluded(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png")
+    table = write_lines(tmp_path / "t.csv", "image,label", ["a.png,wart", "b.png,cyst"])
+    with pytest.warns(UserWarning, match=r"rows without an image: 1 \(line 3: 'b'\).*excluded"):
+        assert collect_inputs([table]).image_id == ("a",)
+
+
+def test_conflicting_rows_are_an_error(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png")
+    table = write_lines(tmp_path / "t.csv", "image,label", ["a.png,wart", "a.png,cyst"])
+    with pytest.raises(DataError, match=r"ids with conflicting rows: 1 \(a\)"):
+        collect_inputs([table])
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        ("a.jpg", r"images is one path, 'a\.jpg'; pass a list: \['a\.jpg'\]"),
+        (Path("a.jpg"), "images is one path, 'a.jpg'"),
+        (
+            np.zeros((4, 4, 3), np.uint8),
+            r"type ndarray and shape \(4, 4, 3\), not a list of paths\. Save pixels",
+        ),
+        (
+            [np.zeros((4, 4, 3), np.uint8)],
+            r"contains an object of type ndarray and shape \(4, 4, 3\), not a path",
+        ),
+        ([Image.new("RGB", (4, 4))], "contains an object of type Image"),
+        (Image.new("RGB", (4, 4)), "type Image, not a list of paths"),
+        (b"a.jpg", "type bytes"),
+        (7, "type int"),
+        (None, "type NoneType"),
+        ([7], "contains an object of type int"),
+    ],
+)
+def test_anything_but_a_list_of_paths_is_a_type_error(images: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        collect_inputs(images)
 
 
 def test_a_table_without_labels_has_its_masks(tmp_path: Path) -> None:

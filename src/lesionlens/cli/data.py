@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from lesionlens.cli.data_synthetic import generate_command, inject_artifact_command
-from lesionlens.cli.options import TableSourceArgument, expand_options
+from lesionlens.cli.options import ClassesOption, TableSourceArgument, expand_options
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,10 +23,6 @@ SplitNameOption = Annotated[
         help="auto (official splits if there are any, else group_holdout), official, group_holdout, group_kfold, "
         "image_kfold, gessert2019, datta2021, or a CSV file with the columns image_id,split.",
     ),
-]
-ClassesOption = Annotated[
-    list[str] | None,
-    typer.Option("--class", metavar="LABEL", help="A class label of your table; repeat for each."),
 ]
 
 

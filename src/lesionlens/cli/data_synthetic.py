@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lesionlens.cli.options import TableSourceArgument
+from lesionlens.cli.options import ClassesOption, TableSourceArgument
 from lesionlens.core.errors import DataError
 
 
@@ -82,6 +82,7 @@ def inject_artifact_command(
         ),
     ],
     task: Annotated[str, typer.Option(help="Class that is compared with all others.")] = "melanoma",
+    classes: ClassesOption = None,
     seed: Annotated[
         int,
         typer.Option(min=0, help="Random seed of the selected images and the appearance of the artifact."),
@@ -109,6 +110,7 @@ def inject_artifact_command(
             artifact=artifact,
             rate_difference=rate_difference,
             task=task,
+            classes=classes,
             seed=seed,
             max_short_side=max_short_side,
             progress=lambda done, total: progress.update(task_id, completed=done, total=total),

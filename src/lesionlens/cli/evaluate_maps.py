@@ -1,11 +1,14 @@
 """``lesionlens evaluate-maps``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lesionlens.cli import options
+
+if TYPE_CHECKING:
+    from lesionlens.datasets.table import LesionTable
 
 
 def evaluate_maps_command(
@@ -48,9 +51,10 @@ def evaluate_maps_command(
     )
     from lesionlens.models.saved_model import load_model
 
-    loaded, table = load_model(model, device=device), load_table(source)
+    loaded = load_model(model, device=device)
+    table = load_table(source, classes=loaded.card.known_labels, labels="optional")
     if image_list is not None:
-        table = table.select(_read_image_ids(image_list))
+        table = table.select(_read_image_ids(image_list, table))
     console = make_console(stderr=True)
     with progress_bar(console) as progress:
         task = progress.add_task("computing maps", total=len(table))
@@ -71,11 +75,15 @@ def evaluate_maps_command(
     print_line(console, RESEARCH_USE_NOTICE)
 
 
-def _read_image_ids(image_list: Path) -> list[str]:
+def _read_image_ids(image_list: Path, table: "LesionTable") -> list[str]:
+    """Return the images of a list, by their ids in the table; a name of no image is returned as it is."""
     from lesionlens.core.errors import DataError
     from lesionlens.core.tabular import read_csv_columns
+    from lesionlens.datasets.image_ids import match_image_ids
 
     columns = read_csv_columns(image_list)
     if "image_id" not in columns:
         raise DataError(f"{image_list} has no column image_id. Its columns: {', '.join(columns)}")
-    return columns["image_id"]
+    names = columns["image_id"]
+    matched = match_image_ids(names, table.frame["image_id"])
+    return [image_id or name for image_id, name in zip(matched, names, strict=True)]

@@ -29,11 +29,11 @@ def explain_command(
     """
     from lesionlens.core.console import make_console, print_line
     from lesionlens.explanation.explain import explain
-    from lesionlens.inference.inputs import collect_inputs
+    from lesionlens.inference.inputs import collect_inputs, map_labels_to_model_classes
     from lesionlens.models.saved_model import load_model
 
     loaded = load_model(model)
-    inputs = collect_inputs(images, classes=loaded.card.classes, mask_dir=masks, ids=ids)
+    inputs = map_labels_to_model_classes(collect_inputs(images, mask_dir=masks, ids=ids), loaded.card)
     labels = {path: label for path, label in zip(inputs.path, inputs.label, strict=True) if label}
     masks_by_path = {path: mask for path, mask in zip(inputs.path, inputs.mask, strict=True) if mask}
     written = explain(

@@ -27,6 +27,10 @@ ImageIdsOption = Annotated[
 TargetClassOption = Annotated[
     str | None, typer.Option(help="Class to explain; default: the predicted class.")
 ]
+ClassesOption = Annotated[
+    list[str] | None,
+    typer.Option("--class", metavar="LABEL", help="A class label of your table; repeat for each."),
+]
 LabelsOption = Annotated[
     Path | None,
     typer.Option(

@@ -46,7 +46,11 @@ DATASETS: Mapping[str, DatasetReader] = {
 
 
 def load_table(
-    spec: str, *, classes: Sequence[str] | None = None, verify_images: bool = False
+    spec: str,
+    *,
+    classes: Sequence[str] | None = None,
+    verify_images: bool = False,
+    labels: custom.LabelPolicy = "required",
 ) -> LesionTable:
     """Load and check a dataset.
 
@@ -59,6 +63,9 @@ def load_table(
         Labels of a custom table, if they are not diagnoses of the taxonomy.
     verify_images
         Decode every image and its masks. Default: read only the headers of the images.
+    labels
+        ``optional``: labels of a custom table may be missing or unknown, because nothing that follows needs them;
+        ``classes`` are then known labels next to the taxonomy, and have no effect on other datasets.
 
     Raises
     ------
@@ -68,9 +75,10 @@ def load_table(
     """
     name, root = parse_source(spec)
     dataset = DATASETS[name]
-    if classes is not None and dataset is not custom.CUSTOM_READER:
+    is_custom = dataset is custom.CUSTOM_READER
+    if classes is not None and not is_custom and labels == "required":
         raise DataError(f"classes can be set only for a custom table; {dataset.title} has its own classes")
-    reader = dataset.read if classes is None else partial(custom.read_custom_table, classes=classes)
+    reader = partial(custom.read_custom_table, classes=classes, labels=labels) if is_custom else dataset.read
     issues = IssueCollector()
     raw_table = add_synthetic_ground_truth(reader(root, issues), root)
     frame = build_table_frame(raw_table, issues, source=name)

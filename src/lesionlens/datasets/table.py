@@ -172,7 +172,7 @@ def _violated_invariants(rows: pd.DataFrame, classes: tuple[str, ...]) -> Iterab
         yield "every row needs a lesion_id; if it is unknown, use the image_id"
     if not np.issubdtype(rows["age"].to_numpy().dtype, np.floating):
         yield "ages must be floating point, NaN if unknown"
-    for column, allowed in (("diagnosis", classes or ("",)), ("split", (*SPLITS, ""))):
+    for column, allowed in (("diagnosis", (*classes, "")), ("split", (*SPLITS, ""))):
         unknown = sorted(set(rows[column]) - set(allowed))
         if unknown:
             yield unknown_name_message(column, unknown[0], allowed)

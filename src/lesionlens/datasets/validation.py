@@ -38,6 +38,8 @@ class RawTable:
         Lesion mask files by image ID.
     warn_unlabeled_images
         Whether to warn about images without a row.
+    labels_required
+        Whether contradictory labels make the table unusable; otherwise they are a warning.
     """
 
     rows: pd.DataFrame
@@ -45,6 +47,7 @@ class RawTable:
     classes: tuple[str, ...]
     mask_paths: Mapping[str, Path]
     warn_unlabeled_images: bool = True
+    labels_required: bool = True
 
 
 def build_table_frame(raw_table: RawTable, issues: IssueCollector, *, source: str) -> pd.DataFrame:
@@ -64,7 +67,7 @@ def build_table_frame(raw_table: RawTable, issues: IssueCollector, *, source: st
     rows["lesion_id"] = rows["lesion_id"].where(rows["lesion_id"] != "", rows["image_id"])
     rows["source"] = rows["source"].where(rows["source"] != "", source)
     rows["age"] = _parse_ages(rows, issues)
-    _check_lesions(rows, issues)
+    _check_lesions(rows, issues, labels_required=raw_table.labels_required)
     _check_classes(rows, raw_table.classes, issues)
     text = {name: "str" for name in TABLE_COLUMNS if name != "age"}
     return rows[list(TABLE_COLUMNS)].astype(text).reset_index(drop=True)
@@ -171,7 +174,7 @@ def _check_ids(rows: pd.DataFrame, issues: IssueCollector) -> None:
         )
 
 
-def _check_lesions(rows: pd.DataFrame, issues: IssueCollector) -> None:
+def _check_lesions(rows: pd.DataFrame, issues: IssueCollector, *, labels_required: bool) -> None:
     """Check that each lesion has one diagnosis and one patient, and is in one official split."""
     for kind, column, hint in (
         ("lesions with two diagnoses", "diagnosis", "Correct the labels or the lesion_id."),
@@ -181,7 +184,8 @@ def _check_lesions(rows: pd.DataFrame, issues: IssueCollector) -> None:
         values = known.groupby("lesion_id")[column].agg(lambda cells: sorted(set(cells)))
         conflicts = values[values.map(len) > 1]
         cases = [f"{lesion}: {' and '.join(names)}" for lesion, names in conflicts.items()]
-        issues.add_error(kind, cases, hint=hint)
+        is_error = labels_required or column != "diagnosis"
+        (issues.add_error if is_error else issues.add_warning)(kind, cases, hint=hint)
     num_splits = rows.groupby("lesion_id")["split"].nunique()
     issues.add_warning(
         "lesions in two official splits",

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from lesionlens.core.errors import DataError, ImageError, ModelError, unknown_name_message
 from lesionlens.core.figure_style import warn_about_missing_glyphs
+from lesionlens.core.path_list import as_path_list
+from lesionlens.core.taxonomy import match_class
 from lesionlens.explanation.cam import eval_mode
 from lesionlens.explanation.crop_frames import draw_crop_frames
 from lesionlens.explanation.methods import compute_maps_by_name
@@ -95,11 +97,13 @@ def explain(
         A class or method does not exist or does not work on the network.
     ImageError
         None of the images can be read.
+    TypeError
+        ``paths`` is one path or an image, not a list of paths.
     """
     written: list[Path] = []
     failures: list[str] = []
     uncropped: list[str] = []
-    files, methods = [Path(path) for path in paths], tuple(methods)
+    files, methods = [Path(path) for path in as_path_list(paths, "paths")], tuple(methods)
     for path, stem in zip(files, unique_output_stems(files), strict=True):
         try:
             image = loaded.card.preprocessing.load_image(path)
@@ -153,8 +157,7 @@ def explain_image(
         A class or method does not exist or does not work on the network.
     """
     classes, preprocessing = loaded.card.classes, loaded.card.preprocessing
-    if target_class is not None and target_class not in classes:
-        raise ModelError(unknown_name_message("class", target_class, classes))
+    target_class = None if target_class is None else resolve_target_class(target_class, classes)
     crops = preprocessing.prepare_input(image, region).to(next(loaded.model.parameters()).device)
     scores: list[float] = predict_image_scores(loaded, crops).tolist()
     target_index = classes.index(target_class) if target_class is not None else int(np.argmax(scores))
@@ -168,6 +171,19 @@ def explain_image(
     )
     overlays = {name: draw_map(small, values.cpu().numpy(), boxes) for name, values in maps.items()}
     return Explanation(small, overlays, dict(zip(classes, scores, strict=True)), classes[target_index])
+
+
+def resolve_target_class(name: str, classes: Sequence[str]) -> str:
+    """Return the model's class that a name means: in any spelling, or by its code.
+
+    Raises
+    ------
+    ModelError
+        The model has no such class.
+    """
+    if not (target_class := match_class(name, classes)):
+        raise ModelError(unknown_name_message("class", name, classes))
+    return target_class
 
 
 def predict_image_scores(loaded: LoadedModel, crops: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " k"]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from lesionlens.core.errors import DataError, ImageError, ModelError, unknown_name_message
+from lesionlens.core.errors import DataError, ImageError, ModelError
 from lesionlens.core.tabular import write_csv_columns
 from lesionlens.core.types import ProgressCallback
 from lesionlens.datasets.file_layout import lesion_mask_paths
@@ -17,7 +17,7 @@ from lesionlens.datasets.table import LesionTable
 from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights, percentile_interval
 from lesionlens.evaluation.formatting import format_with_interval
 from lesionlens.evaluation.result import Estimate
-from lesionlens.explanation.explain import compute_maps, predict_image_scores
+from lesionlens.explanation.explain import compute_maps, predict_image_scores, resolve_target_class
 from lesionlens.explanation.localization_metrics import LocalizationMetrics, localization_metrics
 from lesionlens.imaging.boxes import lesion_bounding_box
 from lesionlens.imaging.masks import load_mask
@@ -111,8 +111,7 @@ def evaluate_localization(
         A class or method does not exist or does not work on the network, or all maps are weights of crops.
     """
     classes, methods = loaded.card.classes, tuple(methods)
-    if target_class is not None and target_class not in classes:
-        raise ModelError(unknown_name_message("class", target_class, classes))
+    target_class = None if target_class is None else resolve_target_class(target_class, classes)
     target_index = None if target_class is None else classes.index(target_class)
     evaluated: list[ImageLocalization] = []
     excluded: list[tuple[str, str]] = []

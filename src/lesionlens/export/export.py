@@ -116,11 +116,7 @@ def export(
     if export_format not in get_args(ExportFormat):
         raise BackendError(unknown_name_message("format", export_format, get_args(ExportFormat)))
     loaded = load_model(model_dir)
-    images = (
-        map_labels_to_model_classes(collect_inputs(verify_on, classes=loaded.card.classes), loaded.card)
-        if verify_on
-        else None
-    )
+    images = map_labels_to_model_classes(collect_inputs(verify_on), loaded.card) if verify_on else None
     with atomic_directory(out) as folder:
         traced = trace_model(loaded, maps=True)
         file = save_exported(traced, export_format, folder)

@@ -11,11 +11,14 @@ from typing import Literal
 import pandas as pd
 
 from lesionlens.core.errors import DataError, ImageError
+from lesionlens.core.missing import is_missing
+from lesionlens.core.path_list import as_path_list
 from lesionlens.core.tabular import is_readable_back
 from lesionlens.core.task_names import ALL_CLASSES, CLASS_PREFIX
+from lesionlens.core.taxonomy import DIAGNOSES, canonical_or_raw, match_class
 from lesionlens.datasets.file_layout import find_masks_in, lesion_mask_paths, unique_ids
 from lesionlens.datasets.folder_walk import FolderWalk, describe_skipped
-from lesionlens.datasets.issues import IssueCollector, pluralize
+from lesionlens.datasets.issues import MAX_EXAMPLES, IssueCollector, pluralize
 from lesionlens.datasets.readers import custom
 from lesionlens.datasets.registry import DATASETS, load_table, parse_source
 from lesionlens.datasets.table import LesionTable
@@ -39,7 +42,7 @@ class InferenceInputs:
     image_id, path, lesion_id
         Id, file and lesion of each image; images from folders and files are their own lesion.
     label
-        Class of each image, "" if unknown.
+        Class of each image, or its label as in the table before ``map_labels_to_model_classes``; "" if unknown.
     mask
         Lesion mask file of each image, None if there is none.
     """
@@ -54,7 +57,6 @@ class InferenceInputs:
 def collect_inputs(
     sources: Sequence[str | Path],
     *,
-    classes: Sequence[str] = (),
     mask_dir: Path | None = None,
     ids: ImageIds = "name",
 ) -> InferenceInputs:
@@ -64,8 +66,6 @@ def collect_inputs(
 
     Parameters
     ----------
-    classes
-        The model's classes; a table may use them as labels in addition to the standard diagnoses.
     mask_dir
         Folder of lesion masks (``ID.png`` and the usual variants); replaces the masks that a table names.
     ids
@@ -77,8 +77,11 @@ def collect_inputs(
     DataError
         A source does not exist or contains no image, two images have the same id, or a table without labels has a
         row without an image.
+    TypeError
+        ``sources`` is one path or an image, not a list of paths.
     """
-    rows = [row for source in sources for row in _input_rows(str(source), classes)]
+    sources = as_path_list(sources, "images")
+    rows = [row for source in sources for row in _input_rows(os.fspath(source))]
     if not rows:
         raise DataError("No images specified. Pass folders, image files, or a table as NAME:ROOT or FILE.csv")
     if ids == "path":
@@ -164,21 +167,34 @@ def other_class(card: ModelCard) -> str:
 
 
 def map_labels_to_model_classes(inputs: InferenceInputs, card: ModelCard) -> InferenceInputs:
-    """Map labels to the model's classes: other labels become the other class, or "" with a warning if there is none."""
-    other = other_class(card)
-    known = {"", other, *card.classes}
-    unknown = sorted({label for label in inputs.label if label not in known})
-    if unknown and not other:
+    """Map labels, in any spelling, to the model's classes.
+
+    Other diagnoses that the model was trained on, or that the taxonomy knows, become the other class if the model has
+    one. All other labels become "", with a warning.
+    """
+    mapping = {label: _model_class(label, card) for label in set(inputs.label)}
+    unknown = Counter(label for label in inputs.label if not mapping[label] and not is_missing(label))
+    if unknown:
+        shown = ", ".join(
+            f"{label!r} ({pluralize(count, 'image')})" for label, count in unknown.most_common(MAX_EXAMPLES)
+        )
         warnings.warn(
-            f"Labels for which the model has no class are ignored: {', '.join(unknown)}. "
+            f"Labels for which the model has no class are ignored: {shown}{', …' * (len(unknown) > MAX_EXAMPLES)}. "
             f"Its classes are {', '.join(card.classes)}",
             stacklevel=3,
         )
-    labels = tuple(label if label in known else other for label in inputs.label)
-    return replace(inputs, label=labels)
+    return replace(inputs, label=tuple(mapping[label] for label in inputs.label))
 
 
-def _input_rows(source: str, classes: Sequence[str]) -> Iterator[_InputRow]:
+def _model_class(label: str, card: ModelCard) -> str:
+    """Return the model's class of a label, "" if there is none."""
+    if name := match_class(label, card.classes):
+        return name
+    is_known = match_class(label, card.known_labels) or canonical_or_raw(label) in DIAGNOSES
+    return other_class(card) if is_known or label == other_class(card) else ""
+
+
+def _input_rows(source: str) -> Iterator[_InputRow]:
     path = Path(source).expanduser()
     if path.is_dir():
         yield from ((file.stem, file, file.stem, "", None) for file in _find_images(path))
@@ -187,7 +203,7 @@ def _input_rows(source: str, classes: Sequence[str]) -> Iterator[_InputRow]:
     elif ":" not in source and not path.exists():
         raise DataError(f"There is no file or folder {source}. Pass folders, image files or FILE.csv")
     else:
-        inputs = _inputs_from_source(source, classes)
+        inputs = _inputs_from_source(source)
         yield from zip(inputs.image_id, inputs.path, inputs.lesion_id, inputs.label, inputs.mask, strict=True)
 
 
@@ -235,30 +251,20 @@ def _is_mask(name: str) -> bool:
     return os.path.splitext(name)[0].casefold().endswith(NON_IMAGE_SUFFIXES)
 
 
-def _inputs_from_source(source: str, classes: Sequence[str]) -> InferenceInputs:
+def _inputs_from_source(source: str) -> InferenceInputs:
     name, root = parse_source(source)
-    issues = IssueCollector()
-    rows = custom.read_unlabeled(root, issues) if DATASETS[name] is custom.CUSTOM_READER else None
-    if rows is None:
-        table = _load_custom_table(source, classes)
+    if DATASETS[name] is not custom.CUSTOM_READER:
+        table = load_table(source)
         for warning in table.warnings:
             if warning.startswith("rows without an image"):
                 warnings.warn(f"{source}: {warning}", stacklevel=2)
         return inputs_from_table(table)
+    issues = IssueCollector()
+    rows = custom.read_images(root, issues)
     issues.raise_errors(source)
     for warning in issues.warnings:
         warnings.warn(f"{source}: {warning}", stacklevel=2)
     paths = tuple(map(Path, rows["path"]))
     masks = tuple(Path(mask) if mask else None for mask in rows["mask_path"])
-    return InferenceInputs(tuple(rows["image_id"]), paths, tuple(rows["lesion_id"]), ("",) * len(rows), masks)
-
-
-def _load_custom_table(source: str, classes: Sequence[str]) -> LesionTable:
-    """Load a table whose labels are standard diagnoses or, failing that, the model's classes."""
-    try:
-        return load_table(source)
-    except DataError as error:
-        try:
-            return load_table(source, classes=classes)
-        except DataError:
-            raise error from None
+    ids, lesions, labels = (tuple(rows[column]) for column in ("image_id", "lesion_id", "label"))
+    return InferenceInputs(ids, paths, lesions, labels, masks)

@@ -86,9 +86,7 @@ def predict(
     if output_format not in OUTPUT_WRITERS:
         raise PredictionsError(unknown_name_message("format", output_format, OUTPUT_WRITERS))
     loaded = load_model(model_dir, device=device)
-    inputs = map_labels_to_model_classes(
-        collect_inputs(images, classes=loaded.card.classes, mask_dir=mask_dir, ids=ids), loaded.card
-    )
+    inputs = map_labels_to_model_classes(collect_inputs(images, mask_dir=mask_dir, ids=ids), loaded.card)
     run = partial(
         run_inference, loaded, inputs, batch_size=batch_size, num_workers=num_workers, on_progress=on_progress
     )

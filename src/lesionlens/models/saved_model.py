@@ -74,6 +74,11 @@ class ModelCard(BaseModelCard):
     classes: tuple[str, ...]
     multilabel: bool = False
 
+    @property
+    def known_labels(self) -> tuple[str, ...]:
+        """The classes, and the diagnoses of the training data that belong to none of them."""
+        return tuple(dict.fromkeys((*self.classes, *map(str, self.training_data.get("diagnoses", ())))))
+
 
 @dataclass(frozen=True)
 class LoadedModel:

@@ -55,7 +55,7 @@ def load_source_tables(sources: Sequence[str]) -> SourceTables:
     excluded: list[ExcludedImage] = []
     sources_by_image: dict[str, str] = {}
     for source in sources:
-        table = load_table(source)
+        table = load_table(source, labels="optional")
         reasons = dict(_unusable_images(table, sources_by_image))
         excluded += [
             ExcludedImage(image, "", reason) for image, reason in (*table.excluded, *reasons.items())

@@ -15,6 +15,7 @@ import pandas as pd
 import lesionlens
 from lesionlens.core.errors import DataError, unknown_name_message
 from lesionlens.core.fileio import atomic_directory
+from lesionlens.core.taxonomy import match_class
 from lesionlens.datasets.issues import pluralize
 from lesionlens.datasets.registry import load_table
 from lesionlens.datasets.table import TABLE_COLUMNS, LesionTable
@@ -37,6 +38,7 @@ def inject_artifact(
     artifact: str,
     rate_difference: float,
     task: str = "melanoma",
+    classes: Sequence[str] | None = None,
     seed: int = 0,
     max_short_side: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -59,6 +61,8 @@ def inject_artifact(
         P(artifact | class) - P(artifact | other classes), -1 to 1.
     task
         Class of the dataset against all others.
+    classes
+        Labels of a custom table, if they are not diagnoses of the taxonomy.
     seed
         Random seed for all draws.
     max_short_side
@@ -80,8 +84,8 @@ def inject_artifact(
         An unknown artifact or class, a rate difference outside -1 to 1, image ids with directories, or a root that is
         not empty.
     """
-    table, root = _load_checked_table(source, artifact, rate_difference, task), Path(root).absolute()
-    frame = table.frame
+    table, root = _load_checked_table(source, artifact, rate_difference, classes), Path(root).absolute()
+    frame, task = table.frame, _resolve_task(task, table.classes)
     positive = (frame["diagnosis"] == task).to_numpy(dtype=bool)
     selected = sample_artifact_flags(frame["image_id"], positive, rate_difference=rate_difference, seed=seed)
     with atomic_directory(root) as folder:
@@ -131,21 +135,27 @@ def image_rng(seed: int, image_id: str, purpose: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(image_id.encode()), purpose]))
 
 
-def _load_checked_table(source: str, artifact: str, rate_difference: float, task: str) -> LesionTable:
+def _load_checked_table(
+    source: str, artifact: str, rate_difference: float, classes: Sequence[str] | None
+) -> LesionTable:
     """Load the dataset and raise an error if the other arguments do not fit it."""
     if artifact not in INJECTABLE:
         raise DataError(unknown_name_message("artifact", artifact, INJECTABLE))
     if not -1 <= rate_difference <= 1:
         raise DataError(f"the rate difference is {rate_difference}; allowed is -1 to 1")
-    table = load_table(source)
-    if task not in table.classes:
-        raise DataError(unknown_name_message("class", task, table.classes))
+    table = load_table(source, classes=classes)
     if nested := [name for name in table.frame["image_id"] if "/" in name]:
         raise DataError(
             f"{pluralize(len(nested), 'image id')} of {source} contain directories, for example {nested[0]}; the copy "
             "uses ids as file names. Add a column image_id without slashes to the table"
         )
     return table
+
+
+def _resolve_task(task: str, classes: Sequence[str]) -> str:
+    if not (name := match_class(task, classes)):
+        raise DataError(unknown_name_message("class", task, classes))
+    return name
 
 
 def _write_images(

@@ -65,6 +65,7 @@ def _save_best(components: RunComponents, run_dir: RunDir, epoch: int, value: fl
             "source": recipe.data.source,
             "fingerprint": run_dir.metadata()["data"]["fingerprint"],
             "task": setup.task.name,
+            "diagnoses": list(setup.task.mapping),
             "weights": recipe.model.weights,
             "seed": recipe.train.seed,
             "epoch": epoch,

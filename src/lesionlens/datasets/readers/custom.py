@@ -8,6 +8,7 @@ accepted for ``split``. Paths are relative to the directory of the file.
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -15,7 +16,7 @@ from lesionlens.core.errors import DataError, unknown_name_message
 from lesionlens.core.missing import is_missing
 from lesionlens.core.tabular import NESTED_COLUMNS, read_table
 from lesionlens.core.taxonomy import DIAGNOSES, canonical_or_raw, match_class, sort_classes
-from lesionlens.datasets.file_layout import check_alternatives
+from lesionlens.datasets.file_layout import ImageIndex, check_alternatives
 from lesionlens.datasets.issues import MAX_EXAMPLES, IssueCollector, pluralize
 from lesionlens.datasets.near_misses import describe_near_miss
 from lesionlens.datasets.readers.base import DatasetReader
@@ -25,10 +26,23 @@ from lesionlens.datasets.table import SPLITS, TABLE_COLUMNS
 from lesionlens.datasets.table_columns import COLUMN_NAMES, misspelled_columns, rename_columns, unused_columns
 from lesionlens.datasets.validation import RawTable
 
+LabelPolicy = Literal["required", "optional"]
 CUSTOM_CLASSES = (
     "or list all custom classes: data.classes=[a,b] in a recipe, "
-    '--class a --class b with data validate, classes=["a", "b"] in Python'
+    '--class a --class b with the commands of data, classes=["a", "b"] in Python'
 )
+
+
+def match_labels(column: pd.Series, issues: IssueCollector, classes: Sequence[str]) -> pd.Series:
+    """Return the class or else the known diagnosis of each row, ``""`` with a warning if there is none."""
+    names = {label: match_class(label, classes) or _class_of_label(label, None) for label in column.unique()}
+    unknown = column[(column.map(names) == "") & ~column.map(is_missing)]
+    issues.add_warning(
+        "labels that are not used",
+        [f"{label!r} ({pluralize(count, 'row')})" for label, count in Counter(unknown).items()],
+        hint="They are not known diagnoses, and nothing here needs them.",
+    )
+    return column.map(names)
 
 
 def read_labels(column: pd.Series, issues: IssueCollector, classes: Sequence[str] | None) -> pd.Series:
@@ -78,7 +92,11 @@ _OPTIONAL_COLUMNS = tuple(name for name in TABLE_COLUMNS if name not in ("image_
 
 
 def read_custom_table(
-    path: Path, issues: IssueCollector, *, classes: Sequence[str] | None = None
+    path: Path,
+    issues: IssueCollector,
+    *,
+    classes: Sequence[str] | None = None,
+    labels: LabelPolicy = "required",
 ) -> RawTable:
     """Read a custom table.
 
@@ -90,14 +108,21 @@ def read_custom_table(
         Collector of errors and warnings.
     classes
         Allowed labels, in any spelling of ``match_class``. Default: the diagnoses of the taxonomy.
+    labels
+        ``optional``: labels may be missing or unknown, and ``classes`` are allowed next to the taxonomy.
 
     Raises
     ------
     DataError
         The file cannot be read or lacks a required column, or ``classes`` contain a duplicate.
     """
-    table = _read_file(path, issues, required=("image_id", "diagnosis"))
-    diagnosis = read_labels(table["diagnosis"], issues, classes)
+    is_required = labels == "required"
+    table = _read_file(path, issues, required=("image_id", "diagnosis") if is_required else ("image_id",))
+    if is_required:
+        diagnosis = read_labels(table["diagnosis"], issues, classes)
+    else:
+        table = table if "diagnosis" in table else table.assign(diagnosis="")
+        diagnosis = match_labels(table["diagnosis"], issues, classes or ())
     rows = table[[name for name in _OPTIONAL_COLUMNS if name in table]].assign(diagnosis=diagnosis)
     # Rows that differ only in an unknown label must not count as duplicates.
     rows["_unrecognized_label"] = table["diagnosis"].where(diagnosis == "", "")
@@ -105,18 +130,23 @@ def read_custom_table(
     rows = resolve_mask_paths(rows, path.parent, issues)
     if "split" in rows:
         rows["split"] = _parse_splits(rows["split"], issues)
-    table_classes = tuple(classes) if classes is not None else sort_classes(diagnosis)
-    return RawTable(rows, images, table_classes, {}, warn_unlabeled_images=False)
+    found = [name for name in classes or () if is_required or (diagnosis == name).any()]
+    table_classes = tuple(
+        dict.fromkeys((*found, *sort_classes(diagnosis if classes is None or not is_required else ())))
+    )
+    return RawTable(rows, images, table_classes, {}, warn_unlabeled_images=False, labels_required=is_required)
 
 
-def read_unlabeled(path: Path, issues: IssueCollector) -> pd.DataFrame | None:
-    """Read a table of images without labels, for inference.
+def read_images(path: Path, issues: IssueCollector) -> pd.DataFrame:
+    """Read a table of images for inference, with labels as they are written.
+
+    Rows without an image are an error in a table without labels; otherwise they are excluded with a warning.
 
     Returns
     -------
-    pandas.DataFrame or None
-        ``image_id``, ``path``, ``lesion_id`` (the image ID if unknown) and ``mask_path`` of each row. None if the
-        table has labels; then use ``read_custom_table``.
+    pandas.DataFrame
+        ``image_id``, ``path``, ``lesion_id`` (the image ID if unknown), ``label`` (``""`` if there is none) and
+        ``mask_path`` of each row.
 
     Raises
     ------
@@ -124,22 +154,33 @@ def read_unlabeled(path: Path, issues: IssueCollector) -> pd.DataFrame | None:
         The file cannot be read or has no column of images.
     """
     table = _read_file(path, issues, required=("image_id",))
-    if "diagnosis" in table and not all(map(is_missing, table["diagnosis"].unique())):
-        return None
     index, ids = locate_images(table, path.parent)
-    missing = [name for name in ids if name not in index.images]
-    issues.add_error(
-        "rows without an image",
-        [f"line {line}: {name!r}" for line, name in enumerate(ids, start=2) if name not in index.images],
-        hint=f"Searched {index.describe_searched()}. {describe_near_miss(missing, index.unmatched)}"
-        "Put the images there, or remove the rows.",
-    )
-    check_alternatives(index, [name for name in ids if name in index.images], issues)
+    rows = pd.DataFrame({"image_id": ids, "path": ids.map(index.images)})
     lesions = table.get("lesion_id", ids)
-    lesions = lesions.mask(lesions.map(is_missing), ids)
-    rows = pd.DataFrame({"image_id": ids, "path": ids.map(index.images), "lesion_id": lesions})
-    rows["mask_path"] = table.get("mask_path", "")
-    return resolve_mask_paths(rows, path.parent, issues).drop_duplicates()
+    rows["lesion_id"] = lesions.mask(lesions.map(is_missing), ids)
+    rows["label"], rows["mask_path"] = table.get("diagnosis", ""), table.get("mask_path", "")
+    has_image = ids.isin(index.images.keys())
+    _report_missing_images(ids[~has_image], index, issues, is_labeled=not rows["label"].map(is_missing).all())
+    check_alternatives(index, ids[has_image].tolist(), issues)
+    rows = resolve_mask_paths(rows[has_image], path.parent, issues).drop_duplicates()
+    conflicting = rows["image_id"][rows["image_id"].duplicated()].unique()
+    issues.add_error(
+        "ids with conflicting rows", conflicting, hint="Keep one row per image, with a unique id."
+    )
+    return rows
+
+
+def _report_missing_images(
+    missing: pd.Series, index: ImageIndex, issues: IssueCollector, *, is_labeled: bool
+) -> None:
+    hint = f"Searched {index.describe_searched()}. {describe_near_miss(missing.tolist(), index.unmatched)}"
+    cases = [f"line {line + 2}: {name!r}" for line, name in missing.items()]
+    if is_labeled and index.images:
+        issues.add_warning("rows without an image", cases, hint=f"{hint}They are excluded.")
+    else:
+        issues.add_error(
+            "rows without an image", cases, hint=f"{hint}Put the images there, or remove the rows."
+        )
 
 
 def _read_file(path: Path, issues: IssueCollector, *, required: Sequence[str]) -> pd.DataFrame:
