@@ -80,8 +80,7 @@ def collect_inputs(
     TypeError
         ``sources`` is one path or an image, not a list of paths.
     """
-    sources = as_path_list(sources, "images")
-    rows = [row for source in sources for row in _input_rows(os.fspath(source))]
+    rows = [row for source in as_path_list(sources, "images") for row in _input_rows(os.fspath(source))]
     if not rows:
         raise DataError("No images specified. Pass folders, image files, or a table as NAME:ROOT or FILE.csv")
     if ids == "path":

@@ -6,7 +6,7 @@ accepted for ``split``. Paths are relative to the directory of the file.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -130,10 +130,9 @@ def read_custom_table(
     rows = resolve_mask_paths(rows, path.parent, issues)
     if "split" in rows:
         rows["split"] = _parse_splits(rows["split"], issues)
-    found = [name for name in classes or () if is_required or (diagnosis == name).any()]
-    table_classes = tuple(
-        dict.fromkeys((*found, *sort_classes(diagnosis if classes is None or not is_required else ())))
-    )
+    own = [name for name in classes or () if is_required or (diagnosis == name).any()]
+    known = sort_classes(diagnosis) if classes is None or not is_required else ()
+    table_classes = tuple(dict.fromkeys((*own, *known)))
     return RawTable(rows, images, table_classes, {}, warn_unlabeled_images=False, labels_required=is_required)
 
 
@@ -160,7 +159,8 @@ def read_images(path: Path, issues: IssueCollector) -> pd.DataFrame:
     rows["lesion_id"] = lesions.mask(lesions.map(is_missing), ids)
     rows["label"], rows["mask_path"] = table.get("diagnosis", ""), table.get("mask_path", "")
     has_image = ids.isin(index.images.keys())
-    _report_missing_images(ids[~has_image], index, issues, is_labeled=not rows["label"].map(is_missing).all())
+    missing = {line: name for line, name in enumerate(ids, start=2) if name not in index.images}
+    _report_missing_images(missing, index, issues, is_labeled=not rows["label"].map(is_missing).all())
     check_alternatives(index, ids[has_image].tolist(), issues)
     rows = resolve_mask_paths(rows[has_image], path.parent, issues).drop_duplicates()
     conflicting = rows["image_id"][rows["image_id"].duplicated()].unique()
@@ -171,10 +171,12 @@ def read_images(path: Path, issues: IssueCollector) -> pd.DataFrame:
 
 
 def _report_missing_images(
-    missing: pd.Series, index: ImageIndex, issues: IssueCollector, *, is_labeled: bool
+    missing: Mapping[int, str], index: ImageIndex, issues: IssueCollector, *, is_labeled: bool
 ) -> None:
-    hint = f"Searched {index.describe_searched()}. {describe_near_miss(missing.tolist(), index.unmatched)}"
-    cases = [f"line {line + 2}: {name!r}" for line, name in missing.items()]
+    """Report the rows without an image: the name in each line."""
+    near_miss = describe_near_miss(list(missing.values()), index.unmatched)
+    hint = f"Searched {index.describe_searched()}. {near_miss}"
+    cases = [f"line {line}: {name!r}" for line, name in missing.items()]
     if is_labeled and index.images:
         issues.add_warning("rows without an image", cases, hint=f"{hint}They are excluded.")
     else:
