@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lesionlens.core.errors import ImageError
-from lesionlens.imaging.decode import MAX_PIXELS, read_header, read_rgb, suppress_pillow_warnings
+from lesionlens.imaging.decode import read_header, read_rgb
+from lesionlens.imaging.limits import MAX_PIXELS
+from lesionlens.imaging.quiet_decoders import suppress_pillow_warnings
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (11, 13, 3), dtype=np.uint8)
 

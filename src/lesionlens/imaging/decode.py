@@ -4,15 +4,11 @@ The result is what a viewer shows: upright, in any color mode (see ``to_rgb``), 
 are ignored, because the datasets of the field are published, and its models trained, without them.
 """
 
-import os
-import stat
 import struct
-import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +25,8 @@ from lesionlens.imaging.formats import (
     other_format_of_content,
     other_format_of_name,
 )
+from lesionlens.imaging.limits import check_file, check_header, check_jpeg_scans
+from lesionlens.imaging.quiet_decoders import suppress_pillow_warnings
 from lesionlens.imaging.resize import resize
 
 # Pillow documents OSError and SyntaxError; on damaged files its parsers also raise errors of arithmetic, look-up,
@@ -49,6 +47,9 @@ DECODER_ERRORS = (
     zlib.error,
     Image.DecompressionBombError,
 )
+# The formats of the field and common conversions; every additional decoder is an additional risk.
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
+_BAND_PIXELS = 2**22
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION = 258, 262, 274
 _WHITE_IS_ZERO = 0
 _TRANSPOSE_OF_ORIENTATION = {
@@ -60,10 +61,27 @@ _TRANSPOSE_OF_ORIENTATION = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_NUMPY_TRANSPOSE: Mapping[Image.Transpose | None, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    None: np.asarray,
+    Image.Transpose.FLIP_LEFT_RIGHT: np.fliplr,
+    Image.Transpose.ROTATE_180: lambda pixels: pixels[::-1, ::-1],
+    Image.Transpose.FLIP_TOP_BOTTOM: np.flipud,
+    Image.Transpose.TRANSPOSE: lambda pixels: pixels.swapaxes(0, 1),
+    Image.Transpose.ROTATE_270: lambda pixels: np.rot90(pixels, -1),
+    Image.Transpose.TRANSVERSE: lambda pixels: np.rot90(pixels.swapaxes(0, 1), 2),
+    Image.Transpose.ROTATE_90: np.rot90,
+}
 
 
-def to_rgb(image: ImageFile.ImageFile) -> Image.Image:
+def to_rgb(image: Image.Image, *, source: ImageFile.ImageFile) -> Image.Image:
     """Convert a decoded image to 8-bit RGB; transparent pixels become white, 16 bits are scaled by their full range.
+
+    Parameters
+    ----------
+    image
+        The image, or a part of it.
+    source
+        The opened file.
 
     Raises
     ------
@@ -71,7 +89,7 @@ def to_rgb(image: ImageFile.ImageFile) -> Image.Image:
         The samples have 32 bits and no defined range, or Pillow cannot convert the mode to RGB.
     """
     if image.mode.startswith("I;16"):
-        return _from_16_bits(image)
+        return _from_16_bits(image, source)
     if image.mode in ("I", "F"):
         raise ValueError("32-bit samples have no defined range; save the image with 8 or 16 bits per channel")
     if not image.has_transparency_data:
@@ -82,9 +100,30 @@ def to_rgb(image: ImageFile.ImageFile) -> Image.Image:
     return opaque
 
 
-def _from_16_bits(image: ImageFile.ImageFile) -> Image.Image:
+def _decoded_rgb(image: ImageFile.ImageFile) -> NDArray[np.uint8]:
+    """Decode an image with Pillow and convert it to RGB, (h, w, 3)."""
+    image.load()
+    return _convert_by_bands(image, lambda band: np.asarray(to_rgb(band, source=image)))
+
+
+def _convert_by_bands(image: Image.Image, convert: Callable[[Image.Image], NDArray[Any]]) -> NDArray[Any]:
+    """Convert a decoded image to an array in bands of rows, so that only one band is in memory three times."""
+    rows = max(1, _BAND_PIXELS // image.width)
+    if rows >= image.height:
+        return np.array(convert(image))
+    tops = range(0, image.height, rows)
+    bands = (image.crop((0, top, image.width, min(top + rows, image.height))) for top in tops)
+    first = convert(next(bands))
+    pixels = np.empty((image.height, *first.shape[1:]), first.dtype)
+    pixels[:rows] = first
+    for top, band in zip(tops[1:], bands, strict=True):
+        pixels[top : top + rows] = convert(band)
+    return pixels
+
+
+def _from_16_bits(image: Image.Image, source: ImageFile.ImageFile) -> Image.Image:
     """Return the upper 8 bits of each gray sample (Pillow itself would clip at 255)."""
-    gray = np.clip(_16_bit_levels(np.asarray(image), image) >> (_bits_per_sample(image) - 8), 0, 255)
+    gray = np.clip(_16_bit_levels(np.asarray(image), source) >> (_bits_per_sample(source) - 8), 0, 255)
     return Image.fromarray(gray.astype(np.uint8)).convert("RGB")
 
 
@@ -110,35 +149,6 @@ def exif_transpose(image: ImageFile.ImageFile) -> Image.Transpose | None:
         return None
 
 
-_filter_lock = Lock()
-_num_contexts = 0
-_saved_filters: "warnings.catch_warnings[None] | None" = None
-
-
-@contextmanager
-def suppress_pillow_warnings() -> Iterator[None]:
-    """Ignore warnings from Pillow's modules, in any number of threads.
-
-    ``warnings.catch_warnings`` changes the filters of the process, and threads that use it at the same time restore
-    each other's filters. Here the first thread to enter sets the filter, and the last one to leave restores it.
-    """
-    global _num_contexts, _saved_filters  # noqa: PLW0603 - the filters belong to the process
-    with _filter_lock:
-        _num_contexts += 1
-        if _num_contexts == 1:
-            _saved_filters = warnings.catch_warnings()
-            _saved_filters.__enter__()
-            warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
-    try:
-        yield
-    finally:
-        with _filter_lock:
-            _num_contexts -= 1
-            if _num_contexts == 0 and _saved_filters is not None:
-                _saved_filters.__exit__(None, None, None)
-                _saved_filters = None
-
-
 def decode_jpeg(image: ImageFile.ImageFile) -> NDArray[np.uint8] | None:
     """Decode an RGB or gray JPEG that Pillow has opened, (h, w, 3), at its draft scale.
 
@@ -157,16 +167,6 @@ def decode_jpeg(image: ImageFile.ImageFile) -> NDArray[np.uint8] | None:
     except (ValueError, RuntimeError):
         return None
     return pixels if pixels.shape == (height, width, 3) else None
-
-
-# Enough for a 102-megapixel medium-format photograph, the largest of any camera in use. The peak memory at this size
-# was 1.6 GiB, for a PNG with alpha channel.
-MAX_PIXELS = 120_000_000
-# More than such a photograph takes uncompressed at 8 bits per channel.
-MAX_BYTES = 512 * 2**20
-# The formats of the field and common conversions; every additional decoder is an additional risk.
-FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
-_TILE_WIDTH, _TILE_LENGTH = 322, 323
 
 
 class ImageHeader(NamedTuple):
@@ -207,16 +207,23 @@ def read_rgb(path: Path, *, max_short_side: int | None = None) -> npt.NDArray[np
     """
     if max_short_side is not None and max_short_side < 1:
         raise ValueError(f"max_short_side is {max_short_side}; it must be 1 or more, or None")
+    pixels, reduced, transpose = _decode(path, max_short_side)
+    if max_short_side is not None:
+        pixels = _downsample(pixels, max_short_side, reduced)
+    return np.ascontiguousarray(_NUMPY_TRANSPOSE[transpose](pixels))
+
+
+def _decode(
+    path: Path, max_short_side: int | None
+) -> tuple[NDArray[np.uint8], "_JpegScale | None", Image.Transpose | None]:
+    """Return RGB pixels, their scale if it was reduced, and the transposition to apply; Pillow's copy is freed."""
     with _open_image(path) as image:
         reduced = None if max_short_side is None else _draft(image, max_short_side)
+        check_jpeg_scans(image)
         pixels = decode_jpeg(image)
         if pixels is None:
-            image.load()
-            pixels = np.array(to_rgb(image))
-        if max_short_side is not None:
-            pixels = _downsample(pixels, max_short_side, reduced)
-        transpose = exif_transpose(image)
-        return pixels if transpose is None else np.array(Image.fromarray(pixels).transpose(transpose))
+            pixels = _decoded_rgb(image)
+        return pixels, reduced, exif_transpose(image)
 
 
 class Samples(NamedTuple):
@@ -252,30 +259,40 @@ def read_samples(path: Path) -> Samples:
         As ``read_rgb``, but 32-bit samples are allowed.
     """
     with _open_image(path) as image:
+        check_jpeg_scans(image)
         reduced = ";16" in str(image.tile) and not image.mode.startswith("I")
         image.load()
-        transpose = exif_transpose(image)
-        upright = image if transpose is None else image.transpose(transpose)
-        alpha = np.asarray(upright.convert("RGBA").getchannel("A")) if image.has_transparency_data else None
-        values, palette = _sample_values(upright, image)
-        return Samples(values, alpha, palette, image.format or "", reduced)
+        has_alpha, palette = image.has_transparency_data, _palette(image)
+        values = _convert_by_bands(image, lambda band: _sample_values(band, image))
+        alpha = _convert_by_bands(image, _opacity) if has_alpha else None
+        orient = _NUMPY_TRANSPOSE[exif_transpose(image)]
+        file_format = image.format or ""
+    return Samples(orient(values), None if alpha is None else orient(alpha), palette, file_format, reduced)
 
 
-def _sample_values(
-    upright: Image.Image, image: ImageFile.ImageFile
-) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
-    """Return gray levels or colors, or palette indices with the palette."""
-    if upright.mode.startswith("I;16"):
-        return _16_bit_levels(np.asarray(upright), image), None
-    if upright.mode in ("P", "PA"):
-        palette = np.zeros((256, 3), np.uint8)  # a file may have fewer entries than indices
-        entries = np.array(upright.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
-        palette[: len(entries)] = entries
-        return np.asarray(upright if upright.mode == "P" else upright.getchannel("P")), palette
-    if upright.mode in ("1", "L", "LA", "La", "I", "F"):
-        values = np.asarray(upright if upright.mode in ("1", "L", "I", "F") else upright.getchannel("L"))
-        return values.astype(np.uint8) if upright.mode == "1" else values, None
-    return np.asarray(upright.convert("RGB")), None
+def _opacity(band: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(band.convert("RGBA").getchannel("A"))
+
+
+def _palette(image: Image.Image) -> NDArray[np.uint8] | None:
+    """Return 256 colors, (256, 3), since a file may have fewer entries than indices; None without a palette."""
+    if image.mode not in ("P", "PA"):
+        return None
+    entries = np.array(image.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
+    return np.concatenate([entries, np.zeros((256 - len(entries), 3), np.uint8)])
+
+
+def _sample_values(band: Image.Image, source: ImageFile.ImageFile) -> NDArray[Any]:
+    """Return gray levels, palette indices or colors."""
+    if band.mode.startswith("I;16"):
+        return _16_bit_levels(np.asarray(band), source)
+    if band.mode == "1":
+        return np.asarray(band).astype(np.uint8)
+    if band.mode in ("P", "L", "I", "F", "RGB"):
+        return np.asarray(band)
+    if band.mode in ("PA", "LA", "La"):
+        return np.asarray(band.getchannel(0))
+    return np.asarray(band.convert("RGB"))
 
 
 class _JpegScale(NamedTuple):
@@ -309,35 +326,18 @@ def _downsample(
 def _open_image(path: Path) -> Iterator[ImageFile.ImageFile]:
     """Open an image file within the limits, and convert any decoder error in the block to ``ImageError``."""
     try:
-        _check_file(Path(path).stat())
+        status = Path(path).stat()
+        check_file(status)
         # Given a stream instead of a name, Pillow does not memory-map a file that may shrink in the meantime.
         with (
             suppress_pillow_warnings(),
             Path(path).open("rb") as stream,
             Image.open(stream, formats=FORMATS) as image,
         ):
-            _check_pixel_count(image)
+            check_header(image, status.st_size)
             yield image
     except DECODER_ERRORS as error:
         raise ImageError(f"{path} is not a usable image: {_describe_error(error, path)}") from error
-
-
-def _check_file(status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError("it is a folder or a device, not a file")
-    if status.st_size == 0:
-        raise ValueError("the file is empty")
-    if status.st_size > MAX_BYTES:
-        raise ValueError(f"{status.st_size / 2**20:,.0f} MiB; at most {MAX_BYTES // 2**20} MiB are allowed")
-
-
-def _check_pixel_count(image: ImageFile.ImageFile) -> None:
-    """Raise an error before decoding too many pixels; a tile of a TIFF may be far larger than the image."""
-    tags = getattr(image, "tag_v2", {})
-    tile = int(tags.get(_TILE_WIDTH, 0)), int(tags.get(_TILE_LENGTH, 0))
-    for width, height in (image.size, tile):
-        if width * height > MAX_PIXELS:
-            raise ValueError(f"it has {width:,} × {height:,} pixels; at most {MAX_PIXELS:,} are allowed")
 
 
 def _describe_error(error: BaseException, path: Path) -> str:

@@ -53,7 +53,7 @@ def structure_pixels(samples: Samples) -> _Mask:
     """
     if samples.format in _LOSSY_FORMATS:
         return lesion_pixels(samples)
-    return _inside(samples, _nonzero_levels, lambda colors: _nonzero_levels(colors.max(axis=2)))
+    return _inside(samples, _nonzero_levels, lambda colors: _nonzero_levels(_brightest_channel(colors)))
 
 
 def _nonzero_levels(levels: _Levels) -> _Mask:
@@ -61,7 +61,7 @@ def _nonzero_levels(levels: _Levels) -> _Mask:
     low, high = levels.min(), levels.max()
     if low == 0 or low == high:
         return np.asarray(levels != 0)
-    if not np.isin(levels, [low, high]).all():
+    if not ((levels == low) | (levels == high)).all():
         raise ValueError(f"it has more than two values, from {low:g} to {high:g}, and none is 0")
     return np.asarray(levels == high)
 
@@ -85,8 +85,8 @@ def _split(values: _Levels, split_gray: _Splitter, split_color: _Splitter) -> _M
     """Split gray levels (h, w) or colors (h, w, 3)."""
     if values.ndim == 2:
         return split_gray(values)
-    brightest = values.max(axis=2)
-    gray = (brightest - values.min(axis=2)).max() <= _GRAY_TOLERANCE
+    brightest = _brightest_channel(values)
+    gray = (brightest - _darkest_channel(values)).max() <= _GRAY_TOLERANCE
     return split_gray(brightest) if gray else split_color(values)
 
 
@@ -169,30 +169,48 @@ def _check_soft(levels: npt.NDArray[np.uint8]) -> None:
 
 def _split_color(colors: _Levels) -> _Mask:
     """Split one color from a dark ground."""
-    brightest = colors.max(axis=2)
-    codes = colors.astype(np.uint32) @ np.array([1, 256, 65536], np.uint32)
-    pair = colors.reshape(-1, 3)[[codes.argmin(), codes.argmax()]].astype(np.int64)
+    first = _has_color(colors, colors[0, 0])
+    second_color = colors.reshape(-1, 3)[
+        first.argmin()
+    ]  # of the first pixel of another color, if there is one
+    if not (first | _has_color(colors, second_color)).all():
+        inside = _split_soft(_brightest_channel(colors))
+        _check_one_color(colors, inside)
+        return inside
+    pair = np.array([colors[0, 0], second_color], dtype=np.int64)
     ground, color = pair[pair.max(axis=1).argsort(kind="stable")]
-    if np.isin(codes, [codes.min(), codes.max()]).all():
-        if ground.max() > _MAX_GROUND or color.max() <= ground.max():
-            raise ValueError(f"{_describe_colors(ground, color)}: none is a dark ground")
-        return np.asarray(brightest == color.max())
-    inside = _split_soft(brightest)
-    _check_one_color(colors, inside)
-    return inside
+    if ground.max() > _MAX_GROUND or color.max() <= ground.max():
+        raise ValueError(f"{_describe_colors(ground, color)}: none is a dark ground")
+    return _has_color(colors, color)
 
 
-def _describe_colors(ground: _Levels, color: _Levels) -> str:
-    names = dict.fromkeys("#{:02x}{:02x}{:02x}".format(*pixel) for pixel in (ground, color))
+def _has_color(colors: _Levels, color: _Levels) -> _Mask:
+    equal: _Mask = colors[..., 0] == color[0]
+    equal &= colors[..., 1] == color[1]
+    equal &= colors[..., 2] == color[2]
+    return equal
+
+
+def _brightest_channel(colors: _Levels) -> _Levels:
+    return np.asarray(np.maximum(np.maximum(colors[..., 0], colors[..., 1]), colors[..., 2]))
+
+
+def _darkest_channel(colors: _Levels) -> _Levels:
+    return np.asarray(np.minimum(np.minimum(colors[..., 0], colors[..., 1]), colors[..., 2]))
+
+
+def _describe_colors(*colors: _Levels) -> str:
+    names = sorted({"#{:02x}{:02x}{:02x}".format(*color) for color in colors})
     return f"it has the color{'s' if len(names) > 1 else ''} {' and '.join(names)}"
 
 
 def _check_one_color(colors: _Levels, inside: _Mask) -> None:
     """Raise an error if the region, without its edge, has more than one color."""
     interior = cv2.erode(inside.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=1) > 0
-    pixels = colors[interior].astype(np.int16)
-    if not len(pixels):
-        return
-    other = (np.abs(pixels - np.median(pixels, axis=0)) > _COLOR_TOLERANCE).any(axis=1)
-    if other.mean() > _MAX_PLATEAU_FRACTION:
+    other = np.zeros(np.count_nonzero(interior), dtype=np.bool_)
+    for channel in range(3):
+        levels = colors[..., channel][interior].astype(np.int16)
+        if len(levels):
+            other |= np.abs(levels - np.int16(np.median(levels))) > _COLOR_TOLERANCE
+    if np.count_nonzero(other) > _MAX_PLATEAU_FRACTION * len(other):
         raise ValueError("it has several colors on a dark ground, as for several classes")
