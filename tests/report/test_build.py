@@ -149,6 +149,21 @@ def test_few_lesions_have_no_headline_interval(make_run) -> None:
         assert int(count) == lines.count("<li>") > 3
 
 
+def test_tables_scroll_below_a_pinned_first_column(reported: Path) -> None:
+    html = (reported / "report.html").read_text(encoding="utf-8")
+    tables = html.count("<table")
+    assert tables == len(
+        re.findall(r'<div class="wide" tabindex="0" role="region" aria-label="[^"]+">\s*<table', html)
+    )
+    assert re.search(r"\.wide th:first-child \{ position: sticky; left: 0;", html)
+    head = re.search(r'<table class="numbers">\s*<thead>(.*?)</thead>', html, re.DOTALL)
+    assert head is not None
+    assert re.findall(r"<th[^>]*>(.*?)</th>", head.group(1))[:2] == ["Class", "AUC"]
+    evaluation = read_evaluation(reported / "evaluation" / "test.json")
+    images, lesions = evaluation.support[0], evaluation.lesion_support[0]
+    assert f"<th>melanoma<span>{images} images, {lesions} lesions</span></th>" in html
+
+
 def test_page_explains_maps_and_scales(reported: Path) -> None:
     text = Page(reported / "report.html").text
     assert "Maps of later stages are coarser and closer to the prediction" in text

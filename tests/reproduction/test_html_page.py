@@ -1,6 +1,7 @@
 """Tests of the page of simulated runs: contents, omitted comparisons, and consistent CSV, JSON and Markdown files."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +83,17 @@ def test_page_is_self_contained_and_complete(written: Path) -> None:
         "far 6 of 8 runs are finished.",
     ):  # fmt: skip
         assert phrase in flat_text, phrase
+
+
+def test_tables_scroll_and_claims_are_labeled_on_phones(written: Path) -> None:
+    html = (written / "table.html").read_text(encoding="utf-8")
+    regions = re.findall(
+        r'<div class="wide[^"]*" tabindex="0" role="region" aria-label="[^"]+">\s*<table', html
+    )
+    assert len(regions) == html.count("<table") > 2
+    labels = ["Column", "Published difference", "Measured difference", "p (Holm)", "Verdict"]
+    assert re.findall(r'<td data-label="([^"]+)">', html) == labels * 2
+    assert ".claims td::before { content: attr(data-label);" in html
 
 
 def test_marks_distinguish_inside_from_outside(written: Path) -> None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from lesionlens.datasets.issues import pluralize
 from lesionlens.evaluation.formatting import display_name, format_interval, format_scope, format_value
 from lesionlens.evaluation.registry import MACRO, METRICS, OVERALL, TABULATED_METRICS, WEIGHTED, Scope
 from lesionlens.evaluation.result import Estimate, EvaluationResult
@@ -42,11 +43,10 @@ class HeadlineMetric(NamedTuple):
 
 
 class ClassRow(NamedTuple):
-    """One class, or an average over classes: numbers of images and lesions, and the tabulated metrics."""
+    """One class, or an average over classes: its size in words, and the tabulated metrics."""
 
     name: str
-    images: str
-    lesions: str
+    size: str
     cells: tuple[MetricCell, ...]
     is_average: bool = False
 
@@ -166,21 +166,22 @@ def _class_of_interest(evaluation: EvaluationResult) -> str | None:
 
 def class_rows(evaluation: EvaluationResult) -> tuple[ClassRow, ...]:
     """Return the rows of the metrics table: the classes, their mean, and their mean weighted by images."""
-    sizes = [
-        (f"{images:,}", f"{lesions:,}")
-        for images, lesions in zip(evaluation.support, evaluation.lesion_support, strict=True)
-    ]
-    totals = {MACRO: (f"{evaluation.n_images:,}", f"{evaluation.n_lesions:,}"), WEIGHTED: ("", "")}
+    sizes = map(_size_label, evaluation.support, evaluation.lesion_support)
+    totals = {MACRO: _size_label(evaluation.n_images, evaluation.n_lesions), WEIGHTED: ""}
     return (
         *(
-            ClassRow(display_name(name), *size, _metric_cells(evaluation, name))
+            ClassRow(display_name(name), size, _metric_cells(evaluation, name))
             for name, size in zip(evaluation.classes, sizes, strict=True)
         ),
         *(
-            ClassRow(format_scope(scope), *size, _metric_cells(evaluation, scope), is_average=True)
+            ClassRow(format_scope(scope), size, _metric_cells(evaluation, scope), is_average=True)
             for scope, size in totals.items()
         ),
     )
+
+
+def _size_label(images: int, lesions: int) -> str:
+    return f"{pluralize(images, 'image')}, {pluralize(lesions, 'lesion')}"
 
 
 def _metric_cells(evaluation: EvaluationResult, scope: Scope) -> tuple[MetricCell, ...]:

@@ -232,8 +232,9 @@ def inline_svg(figure: Figure, *, name: str) -> Markup:
     text = re.sub(r"(url\(#|href=\"#)", rf"\1{name}-", text)
     width = re.search(r'width="([\d.]+)pt"', text)
     assert width is not None, "matplotlib sets the width of every SVG"
-    # the page scales the figure, up to 1.35 times its print size
-    size = f'style="max-width: {1.35 * float(width.group(1)):.0f}pt"'
+    # the page scales the figure, up to 1.35 times its print size, and on small screens not below it
+    print_width = float(width.group(1))
+    size = f'style="max-width: {1.35 * print_width:.0f}pt; --print-width: {print_width:.0f}pt"'
     text = re.sub(
         r'width="[\d.]+pt" height="[\d.]+pt"|height="[\d.]+pt" (.*?)width="[\d.]+pt"',
         rf"\1{size}",
