@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from results import BENCHMARKS_DIR, RESULTS_DIR, RESULTS_PAGE, gather_results
@@ -28,9 +29,21 @@ def find_scripts(folder: Path = BENCHMARKS_DIR, *, full: bool = False) -> Sequen
     return [path for path in paths if path.name not in excluded and "__main__" in path.read_text()]
 
 
+@contextmanager
+def interrupts_accepted() -> Iterator[None]:
+    """Let processes that start here react to SIGINT, which background jobs of a shell ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def run_with_timeout(command: Sequence[str], timeout: float) -> bool:
     """Run a command; after the timeout, interrupt it, so that it removes its files, and then kill it."""
-    with subprocess.Popen(command) as process:
+    with interrupts_accepted():
+        started = subprocess.Popen(command)
+    with started as process:
         try:
             return process.wait(timeout) == 0
         except subprocess.TimeoutExpired:

@@ -1,8 +1,20 @@
 """Running all scripts: failing and hanging ones are reported and skipped."""
 
+import signal
 import sys
 
+import pytest
 
+
+@pytest.fixture
+def background_job():
+    """Ignore SIGINT, as background jobs of a shell do."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("background_job")
 def test_failing_and_hanging_scripts_are_skipped(script, capfd, tmp_path):
     run = script("run")
     left = tmp_path / "left"

@@ -13,7 +13,7 @@ from lesionlens.reproduction.catalog import load_table_spec
 from lesionlens.reproduction.planner import ReproductionOptions, TableResults, make_plan
 from lesionlens.reproduction.profiles import PROFILES
 from lesionlens.reproduction.reproduce import Reproduction, plan_reproduction
-from lesionlens.reproduction.runner import read_failure
+from lesionlens.reproduction.run_state import read_failure
 
 QUIET = Console(quiet=True)
 NAMES = ("arl/fig6", "arl/fig7", "arl/fig9")

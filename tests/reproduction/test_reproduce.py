@@ -17,7 +17,7 @@ from lesionlens.core.errors import RunError
 from lesionlens.reproduction.planner import ReproductionOptions
 from lesionlens.reproduction.profiles import get_profile
 from lesionlens.reproduction.reproduce import plan_reproduction
-from lesionlens.reproduction.runner import read_failure, write_failure
+from lesionlens.reproduction.run_state import read_failure, write_failure
 from lesionlens.runs.run_dir import RunDir
 from lesionlens.training.multi_run import STATUS_FINISHED
 

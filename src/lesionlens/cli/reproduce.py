@@ -106,7 +106,7 @@ def _write_pages_and_report(reproduction: "Reproduction", summary: "RunSummary",
     from lesionlens.core.errors import RunError
     from lesionlens.core.notice import RESEARCH_USE_NOTICE
     from lesionlens.datasets.issues import pluralize
-    from lesionlens.reproduction.runner import read_failure
+    from lesionlens.reproduction.run_state import read_failure
 
     pages = reproduction.write_pages(console)
     print_line(console, RESEARCH_USE_NOTICE, style="italic")

@@ -14,7 +14,7 @@ from lesionlens.evaluation.registry import Aggregate
 from lesionlens.reproduction.jobs import Job
 from lesionlens.reproduction.planner import TablePlan
 from lesionlens.reproduction.reproduce import Reproduction
-from lesionlens.reproduction.runner import read_failure
+from lesionlens.reproduction.run_state import read_failure
 from lesionlens.reproduction.runtime_estimate import RuntimeEstimate, estimate_runtime
 
 SECONDS_PER_HOUR = 3600.0

@@ -11,7 +11,7 @@ from lesionlens.core.errors import RecipeError, unknown_name_message
 from lesionlens.reproduction.data_sources import is_synthetic
 from lesionlens.reproduction.jobs import Job, expand_jobs
 from lesionlens.reproduction.profiles import Profile
-from lesionlens.reproduction.runner import read_failure
+from lesionlens.reproduction.run_state import read_failure
 from lesionlens.reproduction.spec import TableSpec
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.run_dir import RunDir

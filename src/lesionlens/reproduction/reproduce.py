@@ -23,7 +23,8 @@ from lesionlens.reproduction.html_page import write_page
 from lesionlens.reproduction.jobs import Job
 from lesionlens.reproduction.measurements import COLUMN_METRICS
 from lesionlens.reproduction.planner import ReproductionOptions, TablePlan, make_plan
-from lesionlens.reproduction.runner import RunSummary, clear_failure, run_jobs, write_failure
+from lesionlens.reproduction.run_state import clear_failure, write_failure
+from lesionlens.reproduction.runner import RunSummary, run_jobs
 from lesionlens.reproduction.spec import TableSpec
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.recipe_files import is_yaml_path

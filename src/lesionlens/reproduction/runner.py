@@ -1,22 +1,16 @@
 """Execution of runs: finished ones are skipped, interrupted ones resumed, and failures recorded and skipped."""
 
-import os
 import shutil
-import socket
-import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from rich.console import Console
 
 from lesionlens.core.console import print_line
-from lesionlens.core.errors import LesionLensError, RunInterrupted
-from lesionlens.core.fileio import file_lock
-from lesionlens.core.json_file import read_json, write_json
+from lesionlens.core.errors import RunInterrupted
 from lesionlens.reproduction.jobs import Job
+from lesionlens.reproduction.run_state import acquire_run, lock_owner, read_failure, write_failure
 from lesionlens.runs.run_dir import write_recipe
 from lesionlens.training.run import resume, train
 
@@ -69,61 +63,6 @@ def run_jobs(jobs: Sequence[Job], out: Path, *, console: Console) -> RunSummary:
     )
 
 
-@contextmanager
-def acquire_run(out: Path, key: str, *, wait: bool = False) -> Iterator[bool]:
-    """Lock a run, as ``file_lock`` does, and record which process holds it; yield whether the lock was acquired.
-
-    Parameters
-    ----------
-    wait
-        Wait until another process that holds the run finishes or ends.
-
-    Raises
-    ------
-    RunError
-        The folder cannot be written, or its file system has no locks.
-    """
-    lock_path = out / "locks" / f"{key}.lock"
-    owner_path = lock_path.with_suffix(".txt")
-    with file_lock(lock_path, wait=wait) as acquired:
-        if not acquired:
-            yield False
-            return
-        try:
-            owner_path.write_text(f"{socket.gethostname()} {os.getpid()}\n", encoding="utf-8")
-            yield True
-        finally:
-            owner_path.unlink(missing_ok=True)
-
-
-def lock_owner(out: Path, key: str) -> str:
-    """Return machine and process that execute a run; "" if unknown."""
-    owner_path = out / "locks" / f"{key}.txt"
-    return owner_path.read_text(encoding="utf-8").strip() if owner_path.is_file() else ""
-
-
-def read_failure(out: Path, key: str) -> str:
-    """Return the error message of a failed run or page; "" if it did not fail."""
-    return str(read_json(_failure_path(out, key)).get("message", ""))
-
-
-def write_failure(out: Path, key: str, error: Exception) -> str:
-    """Record the failure of a run or page with its traceback, and return the error message."""
-    message = str(error) if isinstance(error, LesionLensError) else f"{type(error).__name__}: {error}"
-    record = {
-        "message": message,
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "trace": "".join(traceback.format_exception(error)),
-    }
-    write_json(_failure_path(out, key), record)
-    return message
-
-
-def clear_failure(out: Path, key: str) -> None:
-    """Delete the record of a failure."""
-    _failure_path(out, key).unlink(missing_ok=True)
-
-
 def _run_one(job: Job, out: Path, console: Console, position: str) -> JobOutcome:
     """Execute a locked run, unless another process has finished it or recorded its failure in the meantime."""
     if job.is_finished(out):
@@ -163,7 +102,3 @@ def _train_or_resume(job: Job, out: Path, console: Console) -> None:
     if folder.path.exists():  # killed before there was anything to resume
         shutil.rmtree(folder.path)
     train(job.recipe, out=folder.path, console=console)
-
-
-def _failure_path(out: Path, key: str) -> Path:
-    return out / "failures" / f"{key}.json"
