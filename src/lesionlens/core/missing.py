@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 
 NA_WORDS = frozenset(
     [
@@ -53,6 +54,7 @@ _QUOTES_AND_BRACKETS = "'\"`<>()[]{}"
 _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")  # zero-width characters, left by spreadsheets
 
 
+@lru_cache(maxsize=10_000)  # tables repeat few words
 def is_missing(cell: str) -> bool:
     """Return whether a table cell means "not known", in any case, with blanks around it, quotes or brackets.
 

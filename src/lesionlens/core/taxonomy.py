@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from lesionlens.core.errors import DataError, unknown_name_message
@@ -49,6 +50,7 @@ ISIC2018_CLASSES = tuple(DIAGNOSES)[:7]
 ISIC2019_CLASSES = (*ISIC2018_CLASSES, "squamous_cell_carcinoma")
 
 
+@lru_cache(maxsize=10_000)  # tables repeat few labels
 def _normalize_label(label: str) -> str:
     text = unicodedata.normalize("NFC", label).strip().casefold()
     return re.sub(

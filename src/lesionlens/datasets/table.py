@@ -150,6 +150,13 @@ class LesionTable:
         return hashlib.sha256("\x1e".join(sorted(lines)).encode()).hexdigest()
 
 
+def conflicting_values(rows: pd.DataFrame, key: str, column: str) -> dict[str, list[str]]:
+    """Return the sorted values of a column by key, for keys with several values; ``""`` is none."""
+    pairs = rows.loc[rows[column] != "", [key, column]].drop_duplicates()
+    conflicts = pairs[pairs.duplicated(key, keep=False)]
+    return {str(name): sorted(values) for name, values in conflicts.groupby(key)[column]}
+
+
 def _file_size(path: str) -> int:
     try:
         return Path(path).stat().st_size
@@ -157,12 +164,17 @@ def _file_size(path: str) -> int:
         raise DataError(f"{path} can no longer be read: {error.strerror}. Load the table again") from error
 
 
+def _is_text(column: "pd.Series[Any]") -> bool:
+    if isinstance(column.dtype, pd.StringDtype):
+        return not column.isna().any()
+    return all(isinstance(cell, str) for cell in column)
+
+
 def _violated_invariants(rows: pd.DataFrame, classes: tuple[str, ...]) -> Iterable[str]:
     """Yield a message for each violated rule; the order matters, as each check relies on the previous ones."""
     if tuple(rows.columns) != TABLE_COLUMNS:
         yield f"columns {list(rows.columns)}, allowed are exactly {list(TABLE_COLUMNS)}"
-    text = [name for name in TABLE_COLUMNS if name != "age"]
-    if not all(isinstance(cell, str) for name in text for cell in rows[name]):
+    if not all(_is_text(rows[name]) for name in TABLE_COLUMNS if name != "age"):
         yield 'unknown text must be ""'
     if len(set(classes)) != len(classes):
         yield f"classes {list(classes)} contain a duplicate"

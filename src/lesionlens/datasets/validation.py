@@ -14,7 +14,7 @@ from lesionlens.datasets.file_layout import ImageIndex, check_alternatives
 from lesionlens.datasets.folder_walk import describe_skipped
 from lesionlens.datasets.issues import IssueCollector, pluralize
 from lesionlens.datasets.near_misses import describe_near_miss
-from lesionlens.datasets.table import TABLE_COLUMNS
+from lesionlens.datasets.table import TABLE_COLUMNS, conflicting_values
 from lesionlens.imaging.formats import other_format_of_name
 
 MAX_AGE = 120.0  # years; a higher age is a typing error
@@ -112,7 +112,8 @@ def _report_missing_images(
     ids: pd.Series, has_image: pd.Series, index: ImageIndex, issues: IssueCollector
 ) -> None:
     """Report rows without an image, with the name of an image that almost matches one of them."""
-    files = (*(path for name, path in index.images.items() if name not in set(ids)), *index.unmatched)
+    known = set(ids)
+    files = (*(path for name, path in index.images.items() if name not in known), *index.unmatched)
     missing = ids[~has_image]
     near_miss = describe_near_miss(missing, files)
     skipped = Counter({kind: count for kind, count in index.skipped.items() if other_format_of_name(kind)})
@@ -180,10 +181,10 @@ def _check_lesions(rows: pd.DataFrame, issues: IssueCollector, *, labels_require
         ("lesions with two diagnoses", "diagnosis", "Correct the labels or the lesion_id."),
         ("lesions of two patients", "patient_id", "Correct the patient_id or the lesion_id."),
     ):
-        known = rows[rows[column] != ""]
-        values = known.groupby("lesion_id")[column].agg(lambda cells: sorted(set(cells)))
-        conflicts = values[values.map(len) > 1]
-        cases = [f"{lesion}: {' and '.join(names)}" for lesion, names in conflicts.items()]
+        cases = [
+            f"{lesion}: {' and '.join(names)}"
+            for lesion, names in conflicting_values(rows, "lesion_id", column).items()
+        ]
         is_error = labels_required or column != "diagnosis"
         (issues.add_error if is_error else issues.add_warning)(kind, cases, hint=hint)
     num_splits = rows.groupby("lesion_id")["split"].nunique()
@@ -196,7 +197,8 @@ def _check_lesions(rows: pd.DataFrame, issues: IssueCollector, *, labels_require
 
 def _check_classes(rows: pd.DataFrame, classes: tuple[str, ...], issues: IssueCollector) -> None:
     if not rows.empty:
-        missing = [name for name in classes if name not in set(rows["diagnosis"])]
+        present = set(rows["diagnosis"])
+        missing = [name for name in classes if name not in present]
         issues.add_warning(
             "classes without an image", missing, hint="A model cannot learn them from this table."
         )

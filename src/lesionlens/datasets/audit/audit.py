@@ -17,7 +17,7 @@ from lesionlens.datasets.audit.leakage import concat_with_split
 from lesionlens.datasets.audit.shortcuts import Shortcut, find_shortcuts
 from lesionlens.datasets.issues import pluralize
 from lesionlens.datasets.splits.base import DatasetSplits
-from lesionlens.datasets.table import LesionTable
+from lesionlens.datasets.table import LesionTable, conflicting_values
 from lesionlens.imaging.decode import read_header
 
 FindingSeverity = Literal["leak", "conflict", "note"]
@@ -246,9 +246,7 @@ def _id_findings(rows: pd.DataFrame) -> list[Finding]:
 
 def _conflicts(rows: pd.DataFrame, key: str, column: str) -> list[str]:
     """Return the keys with several values of a column, ignoring ``""``."""
-    known = rows[rows[column] != ""]
-    values = known.groupby(key)[column].agg(lambda cells: sorted(set(cells)))
-    return [f"{name}: {', '.join(names)}" for name, names in values.items() if len(names) > 1]
+    return [f"{name}: {', '.join(values)}" for name, values in conflicting_values(rows, key, column).items()]
 
 
 def _collect_columns(rows: pd.DataFrame) -> dict[str, NDArray[np.str_]]:
