@@ -87,14 +87,14 @@ def test_same_seed_gives_the_same_weights(here: Path, small_set: Path) -> None:
     ],
 )
 def test_usage_errors(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    assert run(monkeypatch, *words) == 2
+    assert run(monkeypatch, *arguments) == 2
     assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         (["train", "ham10000:{set}", "--arch", "u-net"], "did you mean 'unet'"),
         (["train", "ham10000:nowhere"], "does not exist"),
