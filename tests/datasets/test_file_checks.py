@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lesionlens.core.errors import DataError
 from lesionlens.datasets.registry import load_table
 
 from ..helpers.images import write_image
@@ -51,6 +52,35 @@ def test_check_files_names_ambiguous_masks(tmp_path: Path) -> None:
     (warning,) = load_table(f"table:{tmp_path / 't.csv'}", verify_images=True).warnings
     assert warning.startswith(f"masks that cannot be used: 1 (the mask {tmp_path / '1_m.png'} is ambiguous: ")
     assert load_table(f"table:{tmp_path / 't.csv'}").warnings == ()
+
+
+@pytest.mark.parametrize("kind", ["absolute", "parent", "link", "linked folder", "mask", "inside"])
+def test_within_root_rejects_files_elsewhere(tmp_path: Path, kind: str) -> None:
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    for folder in (root, elsewhere):
+        write_image(folder / "a.png")
+        write_image(folder / "b.png", seed=1)
+    (root / "link.png").symlink_to("../elsewhere/b.png")
+    (root / "folder").symlink_to("../elsewhere")
+    (root / "c.png").symlink_to("b.png")
+    cells = {
+        "absolute": (str(elsewhere / "b.png"), ""),
+        "parent": ("../elsewhere/b.png", ""),
+        "link": ("link.png", ""),
+        "linked folder": ("folder/b.png", ""),
+        "mask": ("b.png", "../elsewhere/a.png"),
+        "inside": ("c.png", "a.png"),
+    }
+    image, mask = cells[kind]
+    (root / "t.csv").write_text(f"image,label,mask_path\na.png,nv,\n{image},mel,{mask}\n")
+    assert len(load_table(f"table:{root / 't.csv'}")) == 2
+    if kind == "inside":
+        assert len(load_table(f"table:{root / 't.csv'}", within_root=True)) == 2
+        return
+    with pytest.raises(
+        DataError, match=r"files outside the folder of the dataset: 1 \(.*\)\. Copy them below"
+    ):
+        load_table(f"table:{root / 't.csv'}", within_root=True)
 
 
 def test_check_files_names_identical_images(tmp_path: Path) -> None:

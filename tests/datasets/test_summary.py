@@ -69,6 +69,23 @@ def test_custom_table_counts_patients(tmp_path: Path, write_image, write) -> Non
     assert _row(text, "a_class")[1:] == ["1", "33.3", "%", "1"]
 
 
+def test_single_class_unknown_lesions_and_skipped_files_are_named(tmp_path: Path, write_image, write) -> None:
+    for number in range(3):
+        write_image(tmp_path / f"{number}.jpg", seed=number)
+    for name in ("a.heic", "b.heic", "c.dcm"):
+        (tmp_path / name).touch()
+    text = summarize_table(
+        load_table(str(write(tmp_path / "t.csv", "image,label", ["0,nv", "1,nv", "2,nv"])))
+    )
+    assert "Classes         only nevus has images; a classifier needs two classes" in text
+    assert "Lesions         unknown: every image counts as its own lesion" in text
+    assert "Skipped         .heic (2), .dcm (1)" in text
+    rows = ["0,nv,L1", "1,mel,#N/A", "2,nv,L1"]
+    text = summarize_table(load_table(str(write(tmp_path / "t.csv", "image,label,lesion_id", rows))))
+    assert "Lesions         2; 1 with more than one image, at most 2; unknown for 1 image" in text
+    assert "Classes  " not in text
+
+
 def test_missing_file_is_named(ham10000: Path) -> None:
     table = load_table(f"ham10000:{ham10000}")
     table.paths[0].unlink()

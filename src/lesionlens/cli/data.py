@@ -168,6 +168,13 @@ def validate_command(
     headers_only: Annotated[
         bool, typer.Option("--headers-only", help="Read only image headers instead of decoding every image.")
     ] = False,
+    within_root: Annotated[
+        bool,
+        typer.Option(
+            "--within-root",
+            help="Reject a table that names files outside its folder, by absolute path, '..' or a link.",
+        ),
+    ] = False,
 ) -> None:
     """Check a dataset with all its images, and print a summary."""
     from lesionlens.core.console import make_console
@@ -175,7 +182,7 @@ def validate_command(
     from lesionlens.datasets.summary import summarize_table
 
     console = make_console()
-    table = load_table(source, classes=classes, verify_images=not headers_only)
+    table = load_table(source, classes=classes, verify_images=not headers_only, within_root=within_root)
     console.print(summarize_table(table), soft_wrap=True)
 
 

@@ -56,6 +56,20 @@ def check_files(frame: pd.DataFrame, issues: IssueCollector, *, verify_images: b
     _add_identical_files(frame, issues)
 
 
+def check_within_root(frame: pd.DataFrame, root: Path, issues: IssueCollector) -> None:
+    """Add an error for each image and mask outside a folder, after links are followed; no file is opened."""
+    folder = root.resolve()
+    for column in ("path", "mask_path", "feature_mask_paths"):
+        separator = ";" if column == "feature_mask_paths" else "\0"
+        names = [name for cell in frame[column] for name in cell.split(separator) if name]
+        outside = [name for name in names if not Path(name).resolve().is_relative_to(folder)]
+        issues.add_error(
+            "files outside the folder of the dataset",
+            outside,
+            hint=f"Copy them below {folder}, or omit --within-root.",
+        )
+
+
 def _add_unusable_images(unusable: list[str], issues: IssueCollector) -> None:
     issues.add_error("files that cannot be read", unusable, hint="Download them again, or remove them.")
 

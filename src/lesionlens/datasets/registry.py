@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from lesionlens.core.errors import DataError, unknown_name_message
-from lesionlens.datasets.file_checks import check_files
+from lesionlens.datasets.file_checks import check_files, check_within_root
 from lesionlens.datasets.issues import IssueCollector
 from lesionlens.datasets.readers import (
     custom,
@@ -51,6 +51,7 @@ def load_table(
     classes: Sequence[str] | None = None,
     verify_images: bool = False,
     labels: custom.LabelPolicy = "required",
+    within_root: bool = False,
 ) -> LesionTable:
     """Load and check a dataset.
 
@@ -66,6 +67,8 @@ def load_table(
     labels
         ``optional``: labels of a custom table may be missing or unknown, because nothing that follows needs them;
         ``classes`` are then known labels next to the taxonomy, and have no effect on other datasets.
+    within_root
+        Whether a file outside the folder of the dataset or table is an error, also if a link leads there.
 
     Raises
     ------
@@ -82,9 +85,20 @@ def load_table(
     issues = IssueCollector()
     raw_table = add_synthetic_ground_truth(reader(root, issues), root)
     frame = build_table_frame(raw_table, issues, source=name)
+    if within_root:
+        check_within_root(frame, root if root.is_dir() else root.parent, issues)
+        issues.raise_errors(f"{name}:{root}")
     check_files(frame, issues, verify_images=verify_images)
     issues.raise_errors(f"{name}:{root}")
-    return LesionTable(name, root, frame, raw_table.classes, issues.warnings, issues.excluded)
+    return LesionTable(
+        name,
+        root,
+        frame,
+        raw_table.classes,
+        issues.warnings,
+        issues.excluded,
+        raw_table.image_index.skipped,
+    )
 
 
 def parse_source(spec: str) -> tuple[str, Path]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from lesionlens.datasets.folder_walk import describe_skipped
+from lesionlens.datasets.issues import pluralize
 from lesionlens.datasets.readers.base import SYNTHETIC_SOURCE
 from lesionlens.datasets.registry import DATASETS
 from lesionlens.datasets.table import SPLITS, TABLE_COLUMNS, LesionTable
@@ -37,6 +39,7 @@ def summarize_table(table: LesionTable) -> str:
     frame = table.frame
     headers = [read_header(path) for path in table.paths]
     facts = [
+        ("Classes", _single_class(table)),
         ("Lesions", _lesion_summary(frame)),
         ("Patients", _patient_summary(frame)),
         ("Width, height", _size_range(headers)),
@@ -47,6 +50,7 @@ def summarize_table(table: LesionTable) -> str:
         ("Site", _count_values(frame["site"])),
         ("Skin tone", _count_values(frame["skin_tone"])),
         ("Unknown", _count_missing(frame)),
+        ("Skipped", describe_skipped(Counter(table.skipped))),
         *_provenance(table, frame),
     ]
     lines = [_title(table, frame), "", *_class_table(table, frame), ""]
@@ -96,12 +100,21 @@ def _format_row(cells: Sequence[str], widths: Sequence[int]) -> str:
     )
 
 
+def _single_class(table: LesionTable) -> str:
+    """Return a statement for a table of which only one class has images, otherwise ""."""
+    present = [name for name, count in table.class_counts().items() if count]
+    return f"only {present[0]} has images; a classifier needs two classes" if len(present) == 1 else ""
+
+
 def _lesion_summary(frame: pd.DataFrame) -> str:
+    unknown = int((frame["lesion_id"] == frame["image_id"]).sum())
+    if unknown == len(frame):
+        return "unknown: every image counts as its own lesion" if unknown else ""
     sizes = frame.groupby("lesion_id").size()
     multiple = sizes[sizes > 1]
-    if multiple.empty:
-        return f"{len(sizes):,}, each with one image"
-    return f"{len(sizes):,}; {len(multiple):,} with more than one image, at most {multiple.max():,}"
+    text = f"{len(multiple):,} with more than one image, at most {multiple.max():,}"
+    text = f"{len(sizes):,}, each with one image" if multiple.empty else f"{len(sizes):,}; {text}"
+    return f"{text}; unknown for {pluralize(unknown, 'image')}" if unknown else text
 
 
 def _patient_summary(frame: pd.DataFrame) -> str:

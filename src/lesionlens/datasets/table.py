@@ -1,8 +1,8 @@
 """Immutable table of a dataset, with one row per image, validated on creation."""
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,8 @@ class LesionTable:
         Issues that the reader found, one line per kind.
     excluded
         Images and rows that are not in the table: pairs of ID and reason.
+    skipped
+        Number of files of each kind in its folders that were not read.
 
     Raises
     ------
@@ -78,6 +80,7 @@ class LesionTable:
     classes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     excluded: tuple[tuple[str, str], ...] = ()
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for violation in _violated_invariants(self._rows, self.classes):
