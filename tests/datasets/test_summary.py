@@ -69,7 +69,7 @@ def test_custom_table_counts_patients(tmp_path: Path, write_image, write) -> Non
     assert _row(text, "a_class")[1:] == ["1", "33.3", "%", "1"]
 
 
-def test_single_class_unknown_lesions_and_skipped_files_are_named(tmp_path: Path, write_image, write) -> None:
+def test_single_class_unknown_lesions_and_skips_are_named(tmp_path: Path, write_image, write) -> None:
     for number in range(3):
         write_image(tmp_path / f"{number}.jpg", seed=number)
     for name in ("a.heic", "b.heic", "c.dcm"):

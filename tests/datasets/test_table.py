@@ -91,6 +91,12 @@ def test_groups_are_patients_if_known_for_any_row_of_the_lesion(table: LesionTab
     assert table.group_ids.tolist() == ["1", "patient:p", "patient:p", "patient:p"]
 
 
+def test_lesion_named_as_a_patient_group_is_another_group(table: LesionTable) -> None:
+    frame = table.frame
+    frame.loc[0, "lesion_id"] = "patient:p"
+    assert len(set(replace(table, frame=frame).group_ids)) == 2
+
+
 def test_fingerprint_depends_on_content_and_not_on_order(
     table: LesionTable, tmp_path: Path, write_image
 ) -> None:

@@ -177,6 +177,7 @@ _SAVE_AS_CSV = "save it as CSV (CSV UTF-8 in Excel) and pass that file"
 _FOREIGN_FORMATS = (
     (b"\xd0\xcf\x11\xe0", f"it is an old Excel workbook or another Office file; {_SAVE_AS_CSV}"),
     (b"\x1f\x8b", "it is a gzip archive; unpack it"),
+    (b"GIF8", "it is an image"),
     (b"\x89PNG", "it is an image"),
     (b"\xff\xd8\xff", "it is an image"),
     (b"%PDF", "it is a PDF document"),

@@ -17,7 +17,6 @@ _OUTPUT_FILES = (
     ("evaluation.json",),
     ("table.html", "results.json"),
     ("artifact_injection.json",),
-    ("synthesis.json",),
 )
 _OVERLAY_SUFFIX = ".panel.png"  # of `lesionlens explain`
 OUTPUT_FOLDERS = "folders that LesionLens wrote"

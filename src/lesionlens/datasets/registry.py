@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from lesionlens.core.errors import DataError, unknown_name_message
+from lesionlens.core.tabular import read_table
 from lesionlens.datasets.file_checks import check_files, check_within_root
 from lesionlens.datasets.issues import IssueCollector
 from lesionlens.datasets.readers import (
@@ -123,6 +124,10 @@ def parse_source(spec: str) -> tuple[str, Path]:
 
 def _unrecognized_message(root: Path) -> str:
     if root.is_file():
+        try:
+            read_table(root)
+        except DataError as error:
+            return str(error)
         return f"{root} does not look like a table; use a CSV or Parquet file, or table:{root} if it is one"
     names = ", ".join(name for name, dataset in DATASETS.items() if dataset is not custom.CUSTOM_READER)
     return (

@@ -107,7 +107,8 @@ class LesionTable:
         # A patient ID on one row of a lesion applies to the other rows of the lesion.
         patients = dict(zip(rows["lesion_id"][known], rows["patient_id"][known], strict=True))
         groups = [
-            f"patient:{patients[lesion]}" if lesion in patients else lesion for lesion in rows["lesion_id"]
+            f"patient:{patients[lesion]}" if lesion in patients else _lesion_group(lesion)
+            for lesion in rows["lesion_id"]
         ]
         return np.array(groups, dtype=object)
 
@@ -158,6 +159,11 @@ def conflicting_values(rows: pd.DataFrame, key: str, column: str) -> dict[str, l
     pairs = rows.loc[rows[column] != "", [key, column]].drop_duplicates()
     conflicts = pairs[pairs.duplicated(key, keep=False)]
     return {str(name): sorted(values) for name, values in conflicts.groupby(key)[column]}
+
+
+def _lesion_group(lesion: str) -> str:
+    """Return the group of a lesion: its ID, unless that could be mistaken for the group of a patient."""
+    return f"lesion:{lesion}" if lesion.startswith(("patient:", "lesion:")) else lesion
 
 
 def _file_size(path: str) -> int:

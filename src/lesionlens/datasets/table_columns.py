@@ -26,6 +26,8 @@ COLUMN_NAMES: Mapping[str, tuple[str, ...]] = {
     "feature_mask_paths": ("feature_mask_paths",),
     "source": ("source",),
 }
+IMAGE_NAME_COLUMNS = ("image_id", "isic_id", *COLUMN_NAMES["path"], "id")
+"""Names of the column of images in a file of labels or splits; of several, the first one in this order is used."""
 _STRICT = ("path", "image", "diagnosis", "label", "dx")  # rows that differ are an error
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from lesionlens.core.missing import is_missing, oversized_groups
 from lesionlens.core.tabular import is_readable_back
 from lesionlens.datasets.file_layout import ImageIndex, check_alternatives
-from lesionlens.datasets.folder_walk import describe_skipped
+from lesionlens.datasets.folder_walk import OUTPUT_FOLDERS, describe_skipped
 from lesionlens.datasets.issues import IssueCollector, pluralize
 from lesionlens.datasets.near_misses import describe_near_miss
 from lesionlens.datasets.table import TABLE_COLUMNS, conflicting_values
@@ -103,6 +103,11 @@ def _add_file_paths(rows: pd.DataFrame, raw_table: RawTable, issues: IssueCollec
     rows = rows[has_image].copy()
     check_alternatives(index, rows["image_id"], issues)
     rows["path"] = [str(images[name]) for name in rows["image_id"]]
+    issues.add_warning(
+        "files of two rows",
+        rows["path"][rows["path"].duplicated()],
+        hint="Each row counts as another image; keep one row per file.",
+    )
     if "mask_path" not in rows:
         rows["mask_path"] = [str(raw_table.mask_paths.get(name, "")) for name in rows["image_id"]]
     return rows
@@ -119,6 +124,8 @@ def _report_missing_images(
     skipped = Counter({kind: count for kind, count in index.skipped.items() if other_format_of_name(kind)})
     others = describe_skipped(skipped)
     not_read = f"Files that are not read: {others}; convert them to PNG or JPEG. " if others else ""
+    if outputs := index.skipped.get(OUTPUT_FOLDERS):
+        not_read += f"Not searched: {outputs} {OUTPUT_FOLDERS}. "
     if has_image.any():
         hint = f"{near_miss}{not_read}They are excluded."
         issues.exclude("rows without an image", missing, reason="its image is missing", hint=hint)

@@ -14,6 +14,7 @@ from lesionlens.core.tabular import CSVColumns, to_floats
 from lesionlens.core.taxonomy import canonical_or_raw
 from lesionlens.core.types import StrArray
 from lesionlens.datasets.issues import pluralize
+from lesionlens.datasets.table_columns import COLUMN_NAMES, IMAGE_NAME_COLUMNS
 from lesionlens.evaluation.isic_formats import (
     FORMAT_DESCRIPTION,
     UNSCORED_IMAGE,
@@ -65,10 +66,6 @@ def _fold_case(name: str) -> str:
     return _strip_directories(name).casefold()
 
 
-_IMAGE_COLUMNS = ("image_id", "image", "path", "isic_id", "image_name")
-_LABEL_COLUMNS = ("diagnosis", "label", "dx")
-
-
 class GroundTruth(NamedTuple):
     """True class of each image.
 
@@ -118,8 +115,8 @@ def read_ground_truth(path: Path) -> GroundTruth:
 
 def _parse_table(columns: CSVColumns, path: Path) -> GroundTruth:
     cells = {name.lower(): values for name, values in columns.items()}
-    image = next((name for name in _IMAGE_COLUMNS if name in cells), "")
-    labels = [name for name in _LABEL_COLUMNS if name in cells]
+    image = next((name for name in IMAGE_NAME_COLUMNS if name in cells), "")
+    labels = [name for name in COLUMN_NAMES["diagnosis"] if name in cells]
     if not image or not labels:
         raise PredictionsError(
             f"{path} has the columns {', '.join(columns)}, which are not a ground truth. Allowed are "

@@ -166,6 +166,26 @@ def test_names_that_no_file_can_have_are_not_found(tmp_path: Path) -> None:
     assert len(warning) < 1000
 
 
+def test_file_of_two_rows_is_reported(tmp_path: Path) -> None:
+    images(tmp_path, "a.jpg", "b.jpg")
+    (warning,) = load(tmp_path, "image_id,image,label\n1,a.jpg,nv\n2,./a.jpg,nv\n3,b.jpg,nv\n").warnings
+    assert warning.startswith(f"files of two rows: 1 ({tmp_path / 'a.jpg'}). ")
+
+
+def test_skipped_outputs_are_mentioned_if_no_image_is_found(tmp_path: Path) -> None:
+    images(tmp_path, "out/a.jpg")
+    (tmp_path / "out" / "multi_run.json").touch()
+    with pytest.raises(DataError, match="Not searched: 1 folders that LesionLens wrote"):
+        load(tmp_path, "image,label\na,mel\n")
+
+
+@pytest.mark.parametrize("name", ["t.xlsx", "t.ods", "t.numbers"])
+def test_spreadsheet_is_named_with_what_to_do(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"PK\x03\x04[Content_Types].xml")
+    with pytest.raises(DataError, match="it is an Excel workbook; save it as CSV"):
+        load_table(str(tmp_path / name))
+
+
 def test_parquet_with_images_inside_is_explained_in_one_line(tmp_path: Path) -> None:
     cells = [{"bytes": b"\xff\xd8\xff" + bytes(9000), "path": None}]
     pd.DataFrame({"image": cells, "label": ["0"]}).to_parquet(tmp_path / "t.parquet")

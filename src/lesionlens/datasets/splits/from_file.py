@@ -19,8 +19,7 @@ from lesionlens.datasets.splits.base import (
 )
 from lesionlens.datasets.splits.strategies import unused_official_caveats
 from lesionlens.datasets.table import LesionTable
-
-_IMAGE_COLUMNS = ("image_id", "image", "path")
+from lesionlens.datasets.table_columns import IMAGE_NAME_COLUMNS
 
 
 def splits_from_csv(
@@ -66,7 +65,7 @@ def _read_split_csv(file: Path) -> pd.DataFrame:
         rows = use_split_column(read_table(file, normalize_columns=True))
     except DataError as error:
         raise DataError(f"cannot read the split: {error}") from error
-    image = next((name for name in _IMAGE_COLUMNS if name in rows), "")
+    image = next((name for name in IMAGE_NAME_COLUMNS if name in rows), "")
     if not image or "split" not in rows:
         raise DataError(f"the split {file} has columns {list(rows.columns)}; required: image_id, split")
     return rows[[image, "split"]].rename(columns={image: "image_id"})
