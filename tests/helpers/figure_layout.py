@@ -1,7 +1,6 @@
 """Check of a figure's layout: no text leaves the figure, overlaps another text or a legend, or covers another panel."""
 
-from collections.abc import Iterator
-from itertools import combinations
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from unittest.mock import patch
 
@@ -39,24 +38,33 @@ def layout_faults(figure: Figure) -> list[str]:
         for axes in figure.axes
         if axes.axison
     ]
-    parts = [*texts, *legends]
-    return [
-        *(f"{part.name} leaves the figure" for part in parts if _is_outside(part, figure.bbox)),
-        *(f"{a.name} overlaps {b.name}" for a, b in combinations(texts, 2) if _overlap(a, b)),
-        *(
-            f"{a.name} overlaps {b.name}"
-            for a in texts
-            for b in legends
-            if a.legend is not b.legend and _overlap(a, b)
-        ),
-        *(
-            f"{a.name} covers {b.name}"
-            for a in texts
-            for b in panels
-            if a.axes is not b.axes and _overlap(a, b)
-        ),
-        *(f"{a.name} covers {b.name}" for a in legends for b in panels if _overlap(a, b)),
+    pairs = [
+        *combinations_by_bounds(texts, texts),
+        *((a, b) for a, b in combinations_by_bounds(texts, legends) if a.legend is not b.legend),
+        *((a, b) for a, b in combinations_by_bounds(texts, panels) if a.axes is not b.axes),
+        *combinations_by_bounds(legends, panels),
     ]
+    outside = [part.name for part in (*texts, *legends) if _is_outside(part, figure.bbox)]
+    return [
+        *(f"{name} leaves the figure" for name in outside),
+        *(f"{a.name} overlaps {b.name}" for a, b in pairs if _overlap(a, b)),
+    ]
+
+
+def combinations_by_bounds(first: Sequence[Box], second: Sequence[Box]) -> Iterator[tuple[Box, Box]]:
+    """Yield the pairs of boxes whose upright bounds overlap, which is quick for many; each pair once within a list."""
+    if not first or not second:
+        return
+    (low, high), (other_low, other_high) = map(_bounds, (first, second))
+    common = np.minimum(high[:, None], other_high) - np.maximum(low[:, None], other_low)
+    overlaps = (common > TOLERANCE).all(axis=2)
+    for a, b in np.argwhere(np.triu(overlaps, 1) if first is second else overlaps):
+        yield first[a], second[b]
+
+
+def _bounds(boxes: Sequence[Box]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    corners = np.array([box.corners for box in boxes])
+    return corners.min(axis=1), corners.max(axis=1)
 
 
 def rendered_texts(figure: Figure) -> tuple[list[Box], list[Box]]:

@@ -17,10 +17,10 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from lesionlens.core.fonts import LINE_SPACING, font_families, missing_glyphs, text_height, text_width
 
 SMALL_FONT_SIZE, NORMAL_FONT_SIZE, TINY_FONT_SIZE = 7.0, 8.0, 5.5  # points, for a journal's column width
-# distinguishable with color vision deficiency and in black and white (Okabe and Ito 2008, without yellow, which is
-# hardly visible on white)
+# distinguishable with color vision deficiency (Okabe and Ito 2008, without yellow, which is hardly visible on white)
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 LINE_COLORS = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LINE_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
 TEXT_COLOR, MUTED_COLOR, GRID_COLOR = "0.15", "#8A8A8A", "#E6E6E6"
 FIGURE_DPI = 200  # pixels per inch
 MIN_EPOCHS_FOR_LINE = 3  # fewer epochs are marked as points: a line would be too short to see
@@ -41,6 +41,14 @@ def figure_style() -> Iterator[None]:
     with warnings.catch_warnings(), rc_context({"font.family": fonts, "text.parse_math": False}):
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         yield
+
+
+def line_style(number: int) -> dict[str, Any]:
+    """Return color and dashes of line ``number``; consecutive lines differ in both, also in black and white."""
+    return {
+        "color": LINE_COLORS[number % len(LINE_COLORS)],
+        "linestyle": LINE_DASHES[number % len(LINE_DASHES)],
+    }
 
 
 def figure_rect(

@@ -38,15 +38,19 @@ from lesionlens.core.figure_style import (
 from lesionlens.core.fonts import LINE_SPACING, text_height, text_width, wrap_text
 from lesionlens.evaluation.formatting import display_name
 
-SPLIT_COLORS = {"train": "#9CC4DE", "validation": "#E9A46A", "test": BLUE}
+SPLIT_COLORS = {
+    "train": "#A9CCE3",
+    "validation": ORANGE,
+    "test": "#00436B",
+}  # light, medium and dark, for print
 
 _CURVES = {
-    "Loss": {"train_loss": ("training", MUTED_COLOR), "val_loss": ("validation", BLUE)},
+    "Loss": {"train_loss": ("training", MUTED_COLOR, "--"), "val_loss": ("validation", BLUE, "-")},
     "Validation metrics": {
-        "val_auc": ("AUC", BLUE),
-        "val_balanced_accuracy": ("balanced accuracy", ORANGE),
+        "val_auc": ("AUC", BLUE, "-"),
+        "val_balanced_accuracy": ("balanced accuracy", ORANGE, "--"),
     },
-    "Learning rate": {"lr": ("learning rate", MUTED_COLOR)},
+    "Learning rate": {"lr": ("learning rate", MUTED_COLOR, "-")},
 }
 _CURVE_PANEL, _SCALE_PANEL = 2.55, 2.05  # inches: width of a panel with its axis labels
 _CURVE_INCHES = 2.0  # height of a panel with its title and axis labels
@@ -75,13 +79,14 @@ def learning_curve_plot(log: pd.DataFrame, *, selected_epoch: int | None = None)
     for number, (title, lines) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(1, len(panels), number)
         titles[axes] = title
-        for column, (name, color) in lines.items():
+        for column, (name, color, dashes) in lines.items():
             label = name if len(lines) > 1 else None
-            axes.plot(log["epoch"], log[column], color=color, label=label, **_curve_style(log))
+            style = {"color": color, "linestyle": dashes, **_curve_style(log)}
+            axes.plot(log["epoch"], log[column], label=label, **style)
         _style_curve_axes(axes, log)
         if selected_epoch is not None:
             label = "selected epoch" if number == 1 else None
-            axes.axvline(selected_epoch, color=GREEN, linewidth=1, dashes=(3, 2), label=label)
+            axes.axvline(selected_epoch, color=GREEN, linewidth=1, dashes=(1, 1.5), label=label)
     legend_inches = add_titles(titles, width=_CURVE_PANEL - _TICK_INCHES)
     figure.set_size_inches(_CURVE_PANEL * max(1, len(panels)), _CURVE_INCHES + legend_inches)
     return figure
@@ -200,7 +205,9 @@ def _curve_style(log: pd.DataFrame) -> dict[str, Any]:
     return {"linewidth": 1.4, "marker": marker, "markersize": 3}
 
 
-def _recorded_curves(log: pd.DataFrame, lines: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+def _recorded_curves(
+    log: pd.DataFrame, lines: Mapping[str, tuple[str, str, str]]
+) -> dict[str, tuple[str, str, str]]:
     return {column: style for column, style in lines.items() if column in log and log[column].notna().any()}
 
 

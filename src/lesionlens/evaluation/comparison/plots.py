@@ -12,12 +12,12 @@ from lesionlens.core.figure_style import (
     BLUE,
     FIGURE_DPI,
     GRID_COLOR,
-    LINE_COLORS,
     MUTED_COLOR,
     NORMAL_FONT_SIZE,
     SMALL_FONT_SIZE,
     figure_style,
     figure_text,
+    line_style,
     place_axes,
     place_text,
     save_figure,
@@ -41,7 +41,6 @@ from lesionlens.evaluation.plots import plot_chance_line, plot_roc_curve
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.registry import METRICS, OVERALL
 
-_LINE_STYLES = ("solid", "dashed", "dotted")  # of more models than there are colors
 _PANEL_SIDE, _MAX_COLUMNS = 1.95, 3  # inches; panels per row
 _FOREST_SIDE = 2.4  # inches: width of the plot of the differences
 _MIN_ROW_HEIGHT, _TICK_HEIGHT = 0.2, 0.3  # inches: of a difference, and of the numbers below a plot
@@ -98,9 +97,8 @@ def _plot_models(axes: Axes, models: Sequence[Predictions], class_name: str) -> 
         plot_roc_curve(
             axes,
             *downsample_curve(*roc_curve(_sweep_class(model, class_name))),
-            color=LINE_COLORS[index % len(LINE_COLORS)],
-            linestyle=_LINE_STYLES[index // len(LINE_COLORS) % len(_LINE_STYLES)],
             label=str(index),
+            **line_style(index),
         )
 
 

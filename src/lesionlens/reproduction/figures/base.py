@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from lesionlens.core.figure_style import (
     FIGURE_DPI,
-    LINE_COLORS,
     TINY_FONT_SIZE,
     figure_style,
     figure_text,
@@ -24,18 +23,9 @@ from lesionlens.reproduction.measurements import evaluation_split
 from lesionlens.reproduction.planner import RunCell, TableResults
 from lesionlens.reproduction.spec import PanelSpec
 
-LINE_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
 LINE_MARKERS = "osD^vPX"
 FOOTER_INCHES = 0.28  # height that every figure leaves free at its lower edge
 MARGIN_INCHES = 0.06  # at the edges of a figure and between its parts
-
-
-def line_style(number: int) -> dict[str, Any]:
-    """Return color and dashes of line ``number``; consecutive lines differ in both."""
-    return {
-        "color": LINE_COLORS[number % len(LINE_COLORS)],
-        "linestyle": LINE_DASHES[number % len(LINE_DASHES)],
-    }
 
 
 class FigureDraft(NamedTuple):

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lesionlens.core.errors import PredictionsError, unknown_name_message
-from lesionlens.core.figure_style import FIGURE_DPI, GRID_COLOR, MUTED_COLOR, figure_style
+from lesionlens.core.figure_style import FIGURE_DPI, GRID_COLOR, MUTED_COLOR, figure_style, line_style
 from lesionlens.core.task_names import parse_task
 from lesionlens.core.types import FloatArray
 from lesionlens.evaluation.formatting import UNDEFINED_SYMBOL, display_name, format_with_interval
@@ -20,7 +20,6 @@ from lesionlens.reproduction.figures.base import (
     FOOTER_INCHES,
     FigureDraft,
     PanelRuns,
-    line_style,
     panels_with_runs,
     read_evaluations,
 )

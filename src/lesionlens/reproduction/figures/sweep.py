@@ -19,6 +19,7 @@ from lesionlens.core.figure_style import (
     figure_style,
     label_width,
     legend_height,
+    line_style,
     place_legend,
     set_plain_ticks,
     style_axes,
@@ -31,7 +32,6 @@ from lesionlens.reproduction.figures.base import (
     FigureDraft,
     all_panels,
     incomplete_panels_note,
-    line_style,
 )
 from lesionlens.reproduction.figures.dot_plot import ERROR_BARS_CAPTION, Dot, axis_label, summarize_dot
 from lesionlens.reproduction.planner import TableResults
