@@ -326,6 +326,13 @@ def test_figure_has_aucs_and_differences() -> None:
     assert len(comparison_figure(three).axes) == 3
 
 
+def test_marks_of_differences_without_an_interval_are_hollow() -> None:
+    a, _, _ = models()
+    report = compare_models([a, a], ["one", "same"], n_resamples=20)
+    marks = [line for line in comparison_figure(report).axes[0].lines if line.get_marker() == "o"]
+    assert {line.get_markerfacecolor() for line in marks} == {"white"}
+
+
 def test_undefined_metrics_and_few_lesions_have_caveats() -> None:
     a, b, _ = models()
     few = np.flatnonzero(a.label == "other")[:5]

@@ -179,8 +179,8 @@ class _ForestPlot:
         for row, comparison in enumerate(self.pairs[index]):
             difference, low, high = comparison.interval_result[:3]
             axes.plot([low, high], [row, row], color=BLUE, linewidth=1.2, solid_capstyle="butt")
-            # filled if the interval excludes zero, hollow otherwise
-            face = "white" if low <= 0 <= high else BLUE
+            # filled if the interval excludes zero; hollow otherwise, and without an interval
+            face = BLUE if low > 0 or high < 0 else "white"
             axes.plot(difference, row, "o", color=BLUE, markersize=4, markerfacecolor=face)
             offsets = (_MARGIN, _MARGIN + self.number_widths[0])
             for text, offset in zip(_number_texts(comparison), offsets, strict=True):
