@@ -31,7 +31,7 @@ def test_jaccard_of_held_out_lesions_from_imagenet_weights(
     )
     run = train_segmentation([f"ham10000:{data}"], options, out=tmp_path / "run")
     scores = MeanMaskMetrics.model_validate_json((run / "evaluation" / "test.json").read_text())
-    assert scores.jaccard.value >= 0.85  # measured: 0.865 (0.834–0.893)
+    assert scores.jaccard.value >= 0.85  # measured: 0.866 (0.832–0.895)
 
 
 @pytest.mark.slow
@@ -52,4 +52,4 @@ def test_jaccard_of_held_out_lesions_from_scratch(tmp_path: Path, monkeypatch: p
     )
     run = train_segmentation([f"ham10000:{data}"], options, out=tmp_path / "run")
     scores = MeanMaskMetrics.model_validate_json((run / "evaluation" / "test.json").read_text())
-    assert scores.jaccard.value >= 0.75  # measured: 0.804 (0.774–0.832); the test above reaches 0.85
+    assert scores.jaccard.value >= 0.75  # measured: 0.800 (0.769–0.829); the test above reaches 0.85
