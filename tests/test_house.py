@@ -70,6 +70,17 @@ def test_files_are_short() -> None:
     assert long == {}
 
 
+def test_consoles_are_made_in_one_place() -> None:
+    """A console of rich's own would read names of files as markup."""
+    makers = [
+        path.relative_to(SOURCE).as_posix()
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Console"
+    ]
+    assert makers == []
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(SOURCE).as_posix())
 def test_imports_inside_functions_are_listed(path: Path) -> None:
     name = path.relative_to(SOURCE).as_posix()

@@ -9,8 +9,16 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from lesionlens.core.errors import DataError, RunError
-from lesionlens.core.fileio import atomic_directory, atomic_write, file_lock, output_lock, write_text
+from lesionlens.core.errors import DataError, RunError, WriteError
+from lesionlens.core.fileio import (
+    atomic_directory,
+    atomic_write,
+    check_writable_dir,
+    file_lock,
+    output_lock,
+    write_error,
+    write_text,
+)
 
 
 def test_write_text_leaves_no_other_file(tmp_path: Path) -> None:
@@ -103,6 +111,47 @@ def test_file_lock_reports_a_directory_that_cannot_be_created(tmp_path: Path) ->
         file_lock(tmp_path / "file" / "a.lock"),
     ):
         pass
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_file_system_without_locks_is_rejected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    fcntl = pytest.importorskip("fcntl", reason="Windows has its own locks")
+
+    def flock(*_: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    for _ in range(2):  # no file of the first attempt blocks the second
+        with (
+            pytest.raises(RunError, match=r"has no file locks .*another file system"),
+            file_lock(tmp_path / "a"),
+        ):
+            pass
+
+
+def test_directories_are_checked_before_work(tmp_path: Path) -> None:
+    check_writable_dir(tmp_path / "new" / "deep")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "deep", Path("/dev/null/x"), Path("/proc/none")):
+        with pytest.raises(WriteError, match=r"cannot write .*Choose a writable folder"):
+            check_writable_dir(path)
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (errno.ENOSPC, "Free some space, then run again"),
+        (errno.EDQUOT, "of your quota"),
+        (errno.EFBIG, "limit on the size of files"),
+        (errno.EACCES, "Choose a writable folder"),
+        (errno.EIO, "Choose a writable folder"),
+    ],
+)
+def test_write_errors_state_what_to_do(code: int, advice: str) -> None:
+    assert advice in str(write_error(Path("a.csv"), OSError(code, os.strerror(code))))
 
 
 def test_output_lock_admits_one_writer_and_leaves_no_file(tmp_path: Path) -> None:

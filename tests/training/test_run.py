@@ -13,7 +13,7 @@ from lesionlens.core.runtime import default_num_threads
 from lesionlens.evaluation.predictions_io import read_predictions
 from lesionlens.evaluation.result import read_evaluation
 from lesionlens.models.saved_model import load_model
-from lesionlens.runs.run_dir import RunDir, create_run_dir
+from lesionlens.runs.run_dir import RunDir, check_run_dir, create_run_dir
 from lesionlens.training.run import resume, train
 
 
@@ -36,12 +36,6 @@ def run(recipe: str, base_overrides: list[str], tmp_path_factory: pytest.TempPat
     return RunDir(
         train(recipe, [*base_overrides, *extra, *crops], out=tmp_path_factory.mktemp("complete") / "run")
     )
-
-
-@pytest.fixture
-def without_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip the evaluation after training."""
-    monkeypatch.setattr("lesionlens.training.run.evaluate_run", lambda *_, **__: None)
 
 
 def test_run_directory_is_complete(run: RunDir) -> None:
@@ -119,8 +113,10 @@ def test_same_seed_gives_same_weights(recipe: str, base_overrides: list[str], tm
 def test_run_does_not_overwrite_another(tmp_path: Path) -> None:
     (tmp_path / "demo").mkdir()
     assert create_run_dir("demo", runs_dir=tmp_path).path == tmp_path / "demo-2"
-    with pytest.raises(RunError, match="never overwrites"):
-        create_run_dir("demo", out=tmp_path / "demo")
+    (tmp_path / "demo" / "notes.txt").touch()
+    for check in (create_run_dir, check_run_dir):
+        with pytest.raises(RunError, match="never overwrites"):
+            check("demo", out=tmp_path / "demo")
 
 
 @pytest.mark.usefixtures("without_evaluation")

@@ -24,6 +24,7 @@ from lesionlens.cli import (
 )
 from lesionlens.core.encoding import allow_any_encoding, printable
 from lesionlens.core.errors import LesionLensError, RunInterrupted
+from lesionlens.core.signals import interrupt_on_stop_signals
 
 EXIT_INTERRUPTED = 130  # what shells expect after Ctrl-C
 
@@ -92,6 +93,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     allow_any_encoding()
+    interrupt_on_stop_signals()
     _format_warnings()
     try:
         app()

@@ -64,6 +64,7 @@ def segment_train_command(
         raise typer.BadParameter("Pass tables with masks, or --resume with a run directory")
     if resume is not None and given != {"resume"}:
         raise typer.BadParameter("--resume uses the settings of the run. Remove all other arguments")
+    from lesionlens.core.console import make_console, print_line
     from lesionlens.segmentation.config import SegmentationConfig
     from lesionlens.segmentation.models import make_segmentation_spec
     from lesionlens.segmentation.train import resume_segmentation, train_segmentation
@@ -85,7 +86,7 @@ def segment_train_command(
         num_workers=num_workers,
     )
     run = resume_segmentation(resume) if resume else train_segmentation(sources or [], config, out=out)
-    typer.echo(f"run: {run}. Research use only, not a medical device.")
+    print_line(make_console(), f"run: {run}. Research use only, not a medical device.")
 
 
 @segment_app.command("predict")
@@ -107,14 +108,12 @@ def segment_predict_command(
     batch_size: Annotated[int, typer.Option(min=1, help="Images per forward pass.")] = 16,
 ) -> None:
     """Predict a lesion mask per image at the image's size; re-run the same command to resume."""
-    from rich.console import Console
-
-    from lesionlens.core.console import progress_bar
+    from lesionlens.core.console import make_console, print_line, progress_bar
     from lesionlens.core.errors import DataError
     from lesionlens.datasets.issues import pluralize
     from lesionlens.segmentation.predict import segment_images
 
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     with progress_bar(console) as progress:
         task = progress.add_task("predicting masks", total=None)
         result = segment_images(
@@ -128,10 +127,9 @@ def segment_predict_command(
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     skipped = f", {result.skipped} existed" if result.skipped else ""
-    console.print(
+    print_line(
+        console,
         f"{pluralize(result.written, 'mask')} written{skipped}: {out}. Research use only, not a medical device.",
-        highlight=False,
-        soft_wrap=True,
     )
     if result.failures:
         listed = "\n  ".join(result.failures[:10])
@@ -159,14 +157,16 @@ def segment_evaluate_command(
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the bootstrap.")] = 0,
 ) -> None:
     """Evaluate predicted masks: Jaccard, thresholded Jaccard and Dice, with 95 % confidence intervals."""
+    from lesionlens.core.console import make_console, print_line
     from lesionlens.segmentation.evaluate import evaluate_folder
 
     scores = evaluate_folder(folder, source, split=split, n_resamples=bootstrap_samples, seed=seed)
-    typer.echo(str(scores.mean))
-    if scores.excluded:
-        image, _, reason = scores.excluded[0]
-        typer.echo(
-            f"{len(scores.excluded)} images were not evaluated, for example {image}: {reason}", err=True
-        )
     if out is not None:
         scores.save(out)
+    print_line(make_console(), str(scores.mean))
+    if scores.excluded:
+        image, _, reason = scores.excluded[0]
+        print_line(
+            make_console(stderr=True),
+            f"{len(scores.excluded)} images were not evaluated, for example {image}: {reason}",
+        )

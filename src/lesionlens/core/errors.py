@@ -48,6 +48,10 @@ class RunError(LesionLensError):
     """Run that cannot start, continue or be saved."""
 
 
+class WriteError(RunError):
+    """File that cannot be written; what was written before is intact."""
+
+
 class RunInterrupted(RunError):  # noqa: N818 - like KeyboardInterrupt, not an error
     """Run that the user stopped; it can be resumed."""
 

@@ -8,14 +8,15 @@ import hashlib
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock, SoftFileLock, Timeout
 
-from lesionlens.core.errors import DataError, RunError
+from lesionlens.core.errors import DataError, RunError, WriteError
 
 _LOCK_POLL_INTERVAL = 0.2  # seconds between two attempts to acquire a lock
 
@@ -88,7 +89,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         raise DataError(f"cannot write next to {path}: {error.strerror}. Choose another folder.") from error
     try:
         yield partial
-        partial.chmod(0o777 & ~_umask())
+        partial.chmod(0o777 & ~current_umask())
         if path.exists():
             path.rmdir()
         partial.rename(path)
@@ -98,26 +99,54 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
 def _fsync(path: Path) -> None:
     """Flush a file to disk, and give it the permissions of any other new file."""
-    path.chmod(0o666 & ~_umask())
+    path.chmod(0o666 & ~current_umask())
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
 
 
-def _umask() -> int:
+def current_umask() -> int:
     """Return the permission bits that new files and directories lack; reading them requires setting them."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask
 
 
-def write_error(path: Path, error: OSError) -> RunError:
+def write_error(path: Path, error: OSError) -> WriteError:
     """Return an error that states why a file cannot be written and what to do."""
     reason = error.strerror or str(error)
-    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-    advice = "Free some space" if full else "Choose a writable folder"
-    return RunError(
+    advice = _WRITE_ADVICE.get(error.errno or 0, "Choose a writable folder")
+    return WriteError(
         f"cannot write {path}: {reason}. What was written before is intact. {advice}, then run again."
     )
+
+
+_WRITE_ADVICE = {
+    errno.ENOSPC: "Free some space",
+    errno.EDQUOT: "Free some space of your quota",
+    errno.EFBIG: "Raise the limit on the size of files (ulimit -f)",
+}
+
+
+def check_writable_dir(path: Path) -> None:
+    """Raise an error unless files can be written in a directory, which need not exist yet.
+
+    Commands call it before they compute what they write.
+
+    Raises
+    ------
+    WriteError
+        The directory cannot be created or written; the message states why.
+    """
+    try:
+        existing = path.absolute()
+        while not existing.exists():
+            existing = existing.parent
+        if not existing.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{existing} is a file")
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 @contextmanager
@@ -151,9 +180,12 @@ def file_lock(
         path.parent.mkdir(parents=True, exist_ok=True)
         acquired = _acquire(lock, wait=wait, on_wait=on_wait)
     except (OSError, NotImplementedError) as error:
-        raise RunError(
-            f"cannot write {path}: {error}. Choose a writable folder on a file system that has locks"
-        ) from error
+        if isinstance(error, NotImplementedError) or error.errno in _NO_LOCK_ERRORS:
+            raise RunError(
+                f"the file system of {path.parent} has no file locks ({error}). Choose a folder on another file "
+                "system: without locks, two processes could write the same file"
+            ) from error
+        raise write_error(path, error) from error
     try:
         yield acquired
     finally:
@@ -163,19 +195,37 @@ def file_lock(
         lock.release()
 
 
+_NO_LOCK_ERRORS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
+
+
 def _acquire(lock: FileLock, *, wait: bool, on_wait: Callable[[], None] | None) -> bool:
     try:
-        lock.acquire(timeout=0)
+        _acquire_hard(lock, timeout=0)
     except Timeout:
         if not wait:
             return False
         if on_wait is not None:
             on_wait()
-        lock.acquire(poll_interval=_LOCK_POLL_INTERVAL)
+        _acquire_hard(lock, timeout=-1)
     if _is_in_place(lock):
         return True
     lock.release()
     return _acquire(lock, wait=wait, on_wait=None)
+
+
+def _acquire_hard(lock: FileLock, *, timeout: float) -> None:
+    """Acquire a lock of the operating system; a mere marker file would outlive a process that is killed.
+
+    Where the file system answers ENOSYS, recent versions of filelock turn the lock into a marker file.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the marker file
+            lock.acquire(timeout=timeout, poll_interval=_LOCK_POLL_INTERVAL)
+    finally:
+        if isinstance(lock, SoftFileLock):
+            lock.release(force=True)
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
 
 def _is_in_place(lock: FileLock) -> bool:

@@ -1,6 +1,5 @@
 """Partial predictions on disk, from which an interrupted run resumes."""
 
-import errno
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
@@ -135,8 +134,8 @@ class PartialPredictions:
         """
         line = json.dumps(batch).encode() + b"\n"
         try:
-            if self._stream.write(line) < len(line):
-                raise OSError(errno.ENOSPC, "No space left on device")
+            while line:  # a short write is followed by one that raises the reason
+                line = line[self._stream.write(line) :]
         except OSError as error:
             raise write_error(self.path, error) from error
 

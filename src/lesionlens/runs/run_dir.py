@@ -1,9 +1,15 @@
 """Run directory: paths of its files, the recipe, and the metadata of the run."""
 
+import errno
 import json
+import os
 import platform
+import shlex
+import shutil
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,11 +18,12 @@ from typing import Any, ClassVar
 
 import yaml
 
-from lesionlens.core.errors import RunError
-from lesionlens.core.fileio import write_text
+from lesionlens.core.errors import RunError, RunInterrupted, WriteError
+from lesionlens.core.fileio import check_writable_dir, current_umask, write_text
 from lesionlens.runs.plain_scalars import PlainScalar, core_value
 from lesionlens.runs.schema import Recipe
 
+RESUME_COMMAND = "lesionlens train --resume"
 PACKAGES = ("lesionlens", "torch", "torchvision", "timm", "lightning", "numpy", "scikit-learn")
 
 
@@ -48,9 +55,8 @@ class RunMetadata:
         return metadata
 
     def start(self, *, packages: Sequence[str] = (), **values: Any) -> None:
-        """Write the metadata of a new run: name, command, start, versions (also of more ``packages``), other values."""
+        """Write the metadata of a new run: command, start, versions (also of more ``packages``), and other values."""
         self.update(
-            name=self.path.name,
             command=" ".join(sys.argv),
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=_package_versions(packages),
@@ -120,27 +126,132 @@ class RunDir(RunMetadata):
         return self.path / "evaluation" / f"{split}.json"
 
 
-def create_run_dir(name: str, *, out: Path | None = None, runs_dir: Path = Path("runs")) -> RunDir:
-    """Create a run directory: ``out``, or the next free one of ``runs/NAME``, ``runs/NAME-2`` and so on.
+def create_run_dir(
+    name: str,
+    *,
+    out: Path | None = None,
+    runs_dir: Path = Path("runs"),
+    write: Callable[[RunDir], None] = lambda _: None,
+) -> RunDir:
+    """Create a run directory with its first files: ``out``, or the next free one of ``runs/NAME`` and ``runs/NAME-2``.
+
+    The directory appears when its files are complete, so that every run directory has its metadata.
+
+    Parameters
+    ----------
+    name
+        Name of the recipe.
+    out
+        Directory to create; it may exist if it is empty.
+    runs_dir
+        Directory of runs without ``out``.
+    write
+        Function that writes the first files.
 
     Raises
     ------
     RunError
-        ``out`` exists (a run never overwrites another one), or the directory cannot be created.
+        ``out`` has files (a run never overwrites another one), or the directory cannot be created.
     """
+    candidates = _candidate_paths(name, out, runs_dir)
+    try:
+        candidates[0].parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=".run.", suffix=".partial", dir=candidates[0].parent))
+    except OSError as error:
+        raise _creation_error(candidates[0], error) from error
+    try:
+        partial.chmod(0o777 & ~current_umask())
+        write(RunDir(partial))
+        free = (path for path in candidates if out is not None or not path.exists())
+        path = next((path for path in free if _move_to(partial, path)), None)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    if path is None:
+        raise _exists_error(candidates[0])
+    return RunDir(path)
+
+
+def check_run_dir(name: str, *, out: Path | None = None, runs_dir: Path = Path("runs")) -> None:
+    """Raise an error if ``create_run_dir`` could not create a directory; called before images are decoded.
+
+    Raises
+    ------
+    RunError
+        As ``create_run_dir``.
+    """
+    candidates = _candidate_paths(name, out, runs_dir)
+    try:
+        is_free = any(not path.exists() for path in candidates) or _is_empty(candidates[0])
+    except OSError as error:
+        raise _creation_error(candidates[0], error) from error
+    if not is_free:
+        raise _exists_error(candidates[0])
+    if out is not None and out.exists() and out.samefile(Path.cwd()):
+        raise RunError(f"{out} is the working directory; name a new folder in it, such as --out {out / name}")
+    check_writable_dir(candidates[0])
+
+
+def _candidate_paths(name: str, out: Path | None, runs_dir: Path) -> list[Path]:
+    if out is not None:
+        return [out]
     stem = name.replace("/", "-")
-    numbered = (runs_dir / (stem if number == 1 else f"{stem}-{number}") for number in range(1, 10_000))
-    for path in [out] if out is not None else numbered:
-        try:
-            path.mkdir(parents=True, exist_ok=False)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise RunError(f"cannot create the run directory {path}: {error.strerror}") from error
-        return RunDir(path)
-    raise RunError(
-        f"{out or runs_dir / stem} already exists, and a run never overwrites another one; use another --out"
+    return [runs_dir / (stem if number == 1 else f"{stem}-{number}") for number in range(1, 10_000)]
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+def _move_to(partial: Path, path: Path) -> bool:
+    """Move a directory to a path that does not exist, or is an empty directory; return False if it is taken."""
+    try:
+        path.mkdir(exist_ok=True)
+        if any(path.iterdir()):
+            return False
+        os.rename(partial, path)
+    except (FileExistsError, NotADirectoryError):
+        return False
+    except OSError as error:
+        if error.errno == errno.ENOTEMPTY:
+            return False
+        raise _creation_error(path, error) from error
+    return True
+
+
+def _creation_error(path: Path, error: OSError) -> RunError:
+    return RunError(f"cannot create the run directory {path}: {error.strerror}. Choose another --out")
+
+
+def _exists_error(path: Path) -> RunError:
+    return RunError(
+        f"{path} already exists and is not empty, and a run never overwrites another one; use another --out"
     )
+
+
+def resume_hint(command: str, path: Path) -> str:
+    """Return the sentence that states how to resume a run, for the end of a message."""
+    return f"Resume with: {command} {shlex.quote(str(path))}"
+
+
+@contextmanager
+def resumable(path: Path, command: str) -> Iterator[None]:
+    """Add the command that resumes a run to messages about an interruption and about files that cannot be written.
+
+    Raises
+    ------
+    RunInterrupted
+        The block was interrupted.
+    WriteError
+        A file cannot be written.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise RunInterrupted(
+            f"interrupted; what is complete is saved. {resume_hint(command, path)}"
+        ) from stop
+    except WriteError as error:
+        raise WriteError(f"{error} {resume_hint(command, path)}") from error
 
 
 def open_run_dir(path: Path) -> RunDir:

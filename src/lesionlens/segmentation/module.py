@@ -58,6 +58,7 @@ class SegmentationModule(TrainingModule):
     def validation_step(self, batch: SegmentationBatch, batch_idx: int) -> None:
         """Compute the loss and the mean Jaccard index of a batch."""
         logits, masks = self._logits(batch.images).cpu(), batch.masks.cpu()
+        self.check_finite(logits)
         pairs = zip((logits > 0).numpy(), masks.numpy(), strict=True)
         jaccard = np.mean([segmentation_metrics(predicted, true).jaccard for predicted, true in pairs])
         self.log_mean("val_loss", bce_dice_loss(logits, masks), batch_size=len(masks))

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.console import Console
-from rich.markup import escape
 
-from lesionlens.core.console import progress_bar
+from lesionlens.core.console import activity, make_console, print_line, print_warning, progress_bar
 from lesionlens.core.errors import RunError
 from lesionlens.core.fileio import default_cache_dir
 from lesionlens.data.datamodule import LesionDataModule
@@ -19,8 +18,10 @@ from lesionlens.data.sampler import EpochSampler
 from lesionlens.datasets.excluded import ExcludedImage, write_excluded
 from lesionlens.datasets.issues import pluralize
 from lesionlens.datasets.splits.base import DatasetSplits
+from lesionlens.datasets.splits.factory import SPLIT_NAMES
 from lesionlens.models.saved_model import resolve_device, save_model
-from lesionlens.runs.run_dir import RunDir, create_run_dir
+from lesionlens.runs.absolute_paths import absolute_path, absolute_source
+from lesionlens.runs.run_dir import RunDir, check_run_dir, create_run_dir, resumable
 from lesionlens.segmentation.config import SegmentationConfig
 from lesionlens.segmentation.dataset import (
     AugmentedSegmentationDataset,
@@ -39,6 +40,8 @@ from lesionlens.segmentation.models import (
 from lesionlens.segmentation.module import SegmentationModule
 from lesionlens.segmentation.samples import SourceTables, load_source_tables, samples_by_split, split_samples
 from lesionlens.training.loop import LoopConfig, run_loop
+
+_RESUME_COMMAND = "lesionlens segment train --resume"
 
 
 @dataclass(frozen=True)
@@ -90,15 +93,33 @@ def train_segmentation(
     LesionLensError
         The data, model, weights or directory cannot be used.
     """
-    console = console or Console(stderr=True)
-    source_tables = load_source_tables(sources)
+    console, name = console or make_console(stderr=True), f"segmentation-{config.arch}-{config.encoder}"
+    sources, config = [absolute_source(source) for source in sources], _with_absolute_paths(config)
+    check_run_dir(name, out=out, runs_dir=runs_dir)
+    with activity(console, "reading the tables"):
+        source_tables = load_source_tables(sources)
     module = _build_module(config)
     with _load_data(source_tables, config, console) as data:
         _print_warnings(data, console)
-        run_dir = create_run_dir(f"segmentation-{config.arch}-{config.encoder}", out=out, runs_dir=runs_dir)
-        _save_metadata(run_dir, sources, data, config)
-        _fit(run_dir, module, data, console)
-    return _evaluate(run_dir, data, config, console)
+        run_dir = create_run_dir(
+            name,
+            out=out,
+            runs_dir=runs_dir,
+            write=lambda run_dir: _save_metadata(run_dir, sources, data, config),
+        )
+        with resumable(run_dir.path, _RESUME_COMMAND):
+            _fit(run_dir, module, data, console)
+    with resumable(run_dir.path, _RESUME_COMMAND):
+        return _evaluate(run_dir, data, config, console)
+
+
+def _with_absolute_paths(config: SegmentationConfig) -> SegmentationConfig:
+    """Return the settings with absolute paths, so that the run can be resumed from any working directory."""
+    paths = {
+        "weights": absolute_path(config.weights, names=("none", "imagenet")),
+        "split": absolute_path(config.split, names=SPLIT_NAMES),
+    }
+    return config.model_copy(update=paths)
 
 
 def resume_segmentation(path: Path, *, console: Console | None = None) -> Path:
@@ -109,7 +130,7 @@ def resume_segmentation(path: Path, *, console: Console | None = None) -> Path:
     RunError
         The directory is not a segmentation run, the run is finished, or its dataset has changed.
     """
-    console, run_dir = console or Console(stderr=True), RunDir(path)
+    console, run_dir = console or make_console(stderr=True), RunDir(path)
     try:
         metadata = run_dir.metadata()
         config = SegmentationConfig.model_validate(metadata["config"])
@@ -120,8 +141,10 @@ def resume_segmentation(path: Path, *, console: Console | None = None) -> Path:
     module = _build_module(config)
     with _load_data(source_tables, config, console) as data:
         run_dir.check_dataset(metadata["data"]["fingerprints"], data.fingerprints)
-        _fit(run_dir, module, data, console)
-    return _evaluate(run_dir, data, config, console)
+        with resumable(run_dir.path, _RESUME_COMMAND):
+            _fit(run_dir, module, data, console)
+    with resumable(run_dir.path, _RESUME_COMMAND):
+        return _evaluate(run_dir, data, config, console)
 
 
 def _build_module(config: SegmentationConfig) -> SegmentationModule:
@@ -166,7 +189,7 @@ def _print_warnings(data: SegmentationData, console: Console) -> None:
             "excluded.csv lists them"
         )
     for warning in (*warnings, *(caveat.text for caveat in data.splits.caveats)):
-        console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)
+        print_warning(console, warning)
 
 
 def _save_metadata(
@@ -203,7 +226,7 @@ def _fit(run_dir: RunDir, module: SegmentationModule, data: SegmentationData, co
             monitor="val_jaccard",
         ),
         save_fn=lambda epoch, jaccard: _save_best(run_dir, module, epoch, jaccard),
-        resume_command="lesionlens segment train --resume",
+        resume_command=_RESUME_COMMAND,
         console=console,
     )
 
@@ -251,6 +274,6 @@ def _evaluate(run_dir: RunDir, data: SegmentationData, config: SegmentationConfi
             continue
         scores = evaluate_model(loaded, samples)
         scores.save(run_dir.evaluation(name))
-        console.print(f"{name}: {scores.mean}", highlight=False, soft_wrap=True)
+        print_line(console, f"{name}: {scores.mean}")
     run_dir.update(status="finished")
     return run_dir.path

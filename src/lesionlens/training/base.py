@@ -62,6 +62,14 @@ class TrainingModule(L.LightningModule):
         self.log_mean("train_loss", loss, batch_size=batch_size)
         return loss
 
+    def check_finite(self, outputs: Tensor) -> None:
+        """Raise a ``RunError`` if outputs of the validation split are not finite: training has diverged."""
+        if not torch.isfinite(outputs).all():
+            raise RunError(
+                f"training diverged in epoch {self.current_epoch + 1}: the outputs for the validation split are not "
+                f"finite; {self.loss_hint}"
+            )
+
     def log_mean(self, name: str, value: Tensor | float, *, batch_size: int) -> None:
         """Log the mean of a value over the images of an epoch."""
         self.log(name, value, on_step=False, on_epoch=True, batch_size=batch_size)

@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar
 from rich.console import Console
 from rich.progress import TaskID
 
-from lesionlens.core.console import progress_bar
+from lesionlens.core.console import print_line, progress_bar
 from lesionlens.core.fileio import atomic_write
 
 SaveFn = Callable[
@@ -197,7 +197,7 @@ class RunProgressBar(ProgressBar):
         row = self.csv_logger.rows[-1]
         metrics = [f"{label} {row[column]:.3f}" for column, label in self.csv_logger.labels.items()]
         parts = [f"epoch {row['epoch']:>3}/{trainer.max_epochs}", *metrics, f"{row['seconds']:.0f} s"]
-        self.console.print("  ".join(parts), highlight=False, soft_wrap=True)
+        print_line(self.console, "  ".join(parts))
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Remove the progress bar."""

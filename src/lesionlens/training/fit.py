@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from lesionlens.models.saved_model import ModelCard, save_model
-from lesionlens.runs.run_dir import RunDir
+from lesionlens.runs.run_dir import RESUME_COMMAND, RunDir
 from lesionlens.runs.train_schema import TrainRecipe
 from lesionlens.training.build import RunComponents
 from lesionlens.training.callbacks import EarlyStopping
@@ -26,7 +26,7 @@ def fit(components: RunComponents, run_dir: RunDir, *, console: Console) -> None
         run_dir,
         make_loop_config(components),
         save_fn=lambda epoch, value: _save_best(components, run_dir, epoch, value),
-        resume_command="lesionlens train --resume",
+        resume_command=RESUME_COMMAND,
         console=console,
     )
 

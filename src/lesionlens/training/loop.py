@@ -11,13 +11,14 @@ from typing import Literal
 
 import lightning as L
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerStatus
 from rich.console import Console
 
 from lesionlens.core.errors import RunInterrupted
 from lesionlens.core.runtime import retain_freed_memory
-from lesionlens.runs.run_dir import RunDir
+from lesionlens.runs.run_dir import RunDir, resume_hint
 from lesionlens.runs.train_schema import PrecisionOption
 from lesionlens.training.base import TrainingModule
 from lesionlens.training.callbacks import (
@@ -29,6 +30,7 @@ from lesionlens.training.callbacks import (
     RunProgressBar,
     SaveFn,
 )
+from lesionlens.training.stop_signals import StopAfterStep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +92,7 @@ def run_loop(
     Raises
     ------
     RunInterrupted
-        Ctrl-C was pressed.
+        Ctrl-C was pressed, or a stop signal arrived.
     RunError
         The loss is not finite, or the run directory cannot be written.
     """
@@ -102,18 +104,29 @@ def run_loop(
     stopping = config.early_stopping
     progress_bar = RunProgressBar(console, csv_logger)
     last_checkpoint = LastCheckpoint(run_dir.checkpoint)
+    stop_after_step = StopAfterStep()
     callbacks = [
         csv_logger,
         model_checkpoint,
         *([stopping] if stopping else []),
         progress_bar,
         last_checkpoint,
+        stop_after_step,
     ]
     trainer = make_trainer(config, run_dir, callbacks)
     previous_seconds = float(run_dir.metadata()["seconds"])
     started = time.monotonic()
     try:
-        _fit(trainer, module, datamodule, run_dir, resume_command)
+        with stop_after_step:
+            _fit(trainer, module, datamodule, run_dir)
+    except BaseException as error:
+        reason = stop_after_step.received or ("Ctrl-C" if isinstance(error, SystemExit) else "")
+        if not reason:
+            raise
+        raise RunInterrupted(
+            f"interrupted by {reason}; all complete epochs are saved. "
+            f"{resume_hint(resume_command, run_dir.path)}"
+        ) from error
     finally:
         is_finished = trainer.state.status == TrainerStatus.FINISHED
         run_dir.update(
@@ -153,7 +166,7 @@ def make_trainer(config: LoopConfig, run_dir: RunDir, callbacks: list[Callback])
         max_epochs=config.epochs,
         precision="bf16-mixed" if config.precision == "bf16" else "32-true",
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(), SingleProcess()],
         logger=False,
         enable_checkpointing=True,
         enable_model_summary=False,
@@ -164,24 +177,39 @@ def make_trainer(config: LoopConfig, run_dir: RunDir, callbacks: list[Callback])
 
 
 def _fit(
-    trainer: L.Trainer,
-    module: TrainingModule,
-    datamodule: L.LightningDataModule,
-    run_dir: RunDir,
-    resume_command: str,
+    trainer: L.Trainer, module: TrainingModule, datamodule: L.LightningDataModule, run_dir: RunDir
 ) -> None:
+    """Train from the run's checkpoint if there is one; Lightning raises ``SystemExit`` on Ctrl-C and SIGTERM."""
     handler = signal.getsignal(signal.SIGINT)
     checkpoint = run_dir.checkpoint if run_dir.checkpoint.is_file() else None
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning")  # hints for authors of training loops
             trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit as error:  # Lightning's response to Ctrl-C
-        raise RunInterrupted(
-            f"interrupted; all complete epochs are saved. Resume with: {resume_command} {run_dir.path}"
-        ) from error
     finally:
-        signal.signal(signal.SIGINT, handler)
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
+
+
+class SingleProcess(LightningEnvironment):
+    """One process, whatever the variables of a scheduler or of torchrun are.
+
+    Lightning detects clusters by itself: under Slurm it would then save checkpoints in the middle of an epoch, and
+    reject jobs of several tasks.
+    """
+
+    @property
+    def creates_processes_externally(self) -> bool:
+        """Whether another program starts the processes."""
+        return False
+
+    def local_rank(self) -> int:
+        """Return the index of the process on its machine."""
+        return 0
+
+    def node_rank(self) -> int:
+        """Return the index of the machine."""
+        return 0
 
 
 def _device_name(device: torch.device) -> str:

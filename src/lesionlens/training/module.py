@@ -138,6 +138,7 @@ class ClassificationModule(TrainingModule):
         scores = torch.cat([scores for scores, _ in self.validation_outputs])
         target = torch.cat([target for _, target in self.validation_outputs])
         self.validation_outputs.clear()
+        self.check_finite(scores)
         self.log("val_loss", self.loss_fn.from_probabilities(scores, target))
         metrics = validation_metrics(
             target.cpu().numpy(), scores.cpu().numpy(), multilabel=self.loss_fn.multilabel

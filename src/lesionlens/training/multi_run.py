@@ -7,13 +7,20 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from rich.console import Console
-from rich.markup import escape
 
+from lesionlens.core.console import activity, print_line
 from lesionlens.core.errors import LesionLensError, RunError, RunInterrupted
 from lesionlens.core.fileio import write_text
 from lesionlens.evaluation.result import read_evaluation
 from lesionlens.runs.load import load_recipe
-from lesionlens.runs.run_dir import RunDir, RunMetadata, create_run_dir, write_recipe
+from lesionlens.runs.run_dir import (
+    RESUME_COMMAND,
+    RunDir,
+    RunMetadata,
+    create_run_dir,
+    resume_hint,
+    write_recipe,
+)
 from lesionlens.runs.run_statistics import (
     build_summary_table,
     markdown_page,
@@ -136,11 +143,16 @@ def run_all(
         The recipe, the data or the directory cannot be used; raised before training. If a run fails later, the failure
         is recorded, the other runs are trained, and a ``RunError`` is raised at the end.
     """
-    fingerprint = _data_fingerprint(recipe)
-    multi_run_dir = MultiRunDir(create_run_dir(name, out=out, runs_dir=runs_dir).path)
-    write_recipe(multi_run_dir, recipe)
-    multi_run_dir.start(num_repeats=recipe.num_repeats, n_folds=recipe.n_folds, fingerprint=fingerprint)
-    return _run_pending(multi_run_dir, recipe, console, run_fns)
+    with activity(console, "reading the dataset"):
+        fingerprint = _data_fingerprint(recipe)
+
+    def write_metadata(run_dir: RunDir) -> None:
+        folder = MultiRunDir(run_dir.path)
+        write_recipe(folder, recipe)
+        folder.start(num_repeats=recipe.num_repeats, n_folds=recipe.n_folds, fingerprint=fingerprint)
+
+    run_dir = create_run_dir(name, out=out, runs_dir=runs_dir, write=write_metadata)
+    return _run_pending(MultiRunDir(run_dir.path), recipe, console, run_fns)
 
 
 def resume_multi_run(path: Path, *, console: Console, run_fns: RunFns) -> Path:
@@ -177,19 +189,19 @@ def _run_pending(multi_run_dir: MultiRunDir, recipe: Recipe, console: Console, r
         _update_status(multi_run_dir, run_specs, failures, status="running")
         if multi_run_dir.status(spec.name) == STATUS_FINISHED:
             continue
-        console.print(f"\n[bold]{spec.name}[/], {number} of {len(run_specs)}", highlight=False)
+        print_line(console, f"{number} of {len(run_specs)}", label=f"\n{spec.name},", label_style="bold")
         try:
             _start_or_resume(multi_run_dir, spec, console, run_fns)
         except RunInterrupted as error:
             _update_status(multi_run_dir, run_specs, failures, status=STATUS_INTERRUPTED)
             raise RunInterrupted(
                 f"interrupted in {spec.name}; all complete epochs are saved. "
-                f"Resume with: lesionlens train --resume {multi_run_dir.path}"
+                f"{resume_hint(RESUME_COMMAND, multi_run_dir.path)}"
             ) from error
         except Exception as error:  # any failure of one run must not prevent the others
             failures[spec.name] = str(error) if isinstance(error, LesionLensError) else f"{error!r}"
             write_text(multi_run_dir.traceback_path(spec.name), traceback.format_exc())
-            console.print(f"[red]{spec.name} failed:[/] {escape(failures[spec.name])}", highlight=False)
+            print_line(console, failures[spec.name], label=f"{spec.name} failed:", label_style="red")
     _write_run_statistics(multi_run_dir, run_specs)
     _update_status(multi_run_dir, run_specs, failures, status=STATUS_FAILED if failures else STATUS_FINISHED)
     if failures:
@@ -248,15 +260,15 @@ def _update_status(
 
 
 def _print_plan(multi_run_dir: MultiRunDir, run_specs: Sequence[RunSpec], console: Console) -> None:
-    console.print(f"{len(run_specs)} runs in {multi_run_dir.path}:", highlight=False, soft_wrap=True)
+    print_line(console, f"{len(run_specs)} runs in {multi_run_dir.path}:")
     for name, recipe in run_specs:
         fold = "" if recipe.fold is None else f", fold {recipe.fold} of {recipe.n_folds}"
         status = multi_run_dir.status(name)
         suffix = "" if status == STATUS_MISSING else f": {status}"
-        console.print(f"  {name}: seed {recipe.train.seed}{fold}{suffix}", highlight=False)
+        print_line(console, f"  {name}: seed {recipe.train.seed}{fold}{suffix}")
 
 
 def _failure_message(multi_run_dir: MultiRunDir, failures: dict[str, str], num_runs: int) -> str:
     lines = [f"{len(failures)} of {num_runs} runs failed:"]
     lines += [f"  {name}: {message}" for name, message in failures.items()]
-    return "\n".join([*lines, f"Resume with: lesionlens train --resume {multi_run_dir.path}"])
+    return "\n".join([*lines, resume_hint(RESUME_COMMAND, multi_run_dir.path)])

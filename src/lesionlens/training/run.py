@@ -1,15 +1,24 @@
 """Train a recipe from the data to the report, or resume an interrupted run exactly."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 
-from lesionlens.core.console import progress_bar
+from lesionlens.core.console import activity, make_console, print_line, print_warning, progress_bar
 from lesionlens.datasets.excluded import write_excluded
+from lesionlens.runs.absolute_paths import with_absolute_paths
 from lesionlens.runs.load import load_recipe
-from lesionlens.runs.run_dir import RunDir, create_run_dir, open_run_dir, write_recipe
+from lesionlens.runs.run_dir import (
+    RESUME_COMMAND,
+    RunDir,
+    check_run_dir,
+    create_run_dir,
+    open_run_dir,
+    resumable,
+    write_recipe,
+)
 from lesionlens.runs.schema import Recipe
 from lesionlens.training.build import RunComponents, build
 from lesionlens.training.evaluate_run import evaluate_run
@@ -51,20 +60,21 @@ def train(
     """
     name = recipe if isinstance(recipe, str) else "run"
     name = Path(name).stem if name.endswith((".yaml", ".yml")) else name
-    loaded = load_recipe(recipe, overrides) if isinstance(recipe, str) else recipe
-    console = console or Console(stderr=True)
+    loaded = with_absolute_paths(load_recipe(recipe, overrides) if isinstance(recipe, str) else recipe)
+    check_run_dir(name, out=out, runs_dir=runs_dir)
+    console = console or make_console(stderr=True)
     if len(expand_runs(loaded)) > 1:
         return run_all(
             loaded, name, out=out, runs_dir=runs_dir, console=console, run_fns=RunFns(train, resume)
         )
-    setup = set_up_run(resolve(loaded))
+    with activity(console, "reading the dataset"):
+        setup = set_up_run(resolve(loaded))
     _print_warnings(setup, console)
     if loaded.model.weights == "imagenet":
-        console.print("downloading ImageNet weights from the hub, unless they are cached")
+        print_line(console, "downloading ImageNet weights from the hub, unless they are cached")
     components = _build(setup, console)
-    console.print(escape(components.initialization_message()), highlight=False, soft_wrap=True, style="dim")
-    run_dir = create_run_dir(name, out=out, runs_dir=runs_dir)
-    _write_metadata(components, run_dir)
+    print_line(console, components.initialization_message(), style="dim")
+    run_dir = create_run_dir(name, out=out, runs_dir=runs_dir, write=partial(_write_metadata, components))
     return _fit_and_evaluate(components, run_dir, console)
 
 
@@ -76,13 +86,14 @@ def resume(path: Path, *, console: Console | None = None) -> Path:
     RunError
         The directory is not a run, the run is finished, or its dataset has changed.
     """
-    console = console or Console(stderr=True)
+    console = console or make_console(stderr=True)
     if MultiRunDir(path).exists():
         return resume_multi_run(path, console=console, run_fns=RunFns(train, resume))
     run_dir = open_run_dir(path)
     run_dir.check_resumable()
     metadata = run_dir.metadata()
-    setup = set_up_run(resolve(load_recipe(str(run_dir.recipe)), saved=metadata.get("auto_values")))
+    with activity(console, "reading the dataset"):
+        setup = set_up_run(resolve(load_recipe(str(run_dir.recipe)), saved=metadata.get("auto_values")))
     run_dir.check_dataset(metadata["data"]["fingerprint"], setup.table.fingerprint())
     return _fit_and_evaluate(_build(setup, console), run_dir, console)
 
@@ -90,7 +101,7 @@ def resume(path: Path, *, console: Console | None = None) -> Path:
 def _print_warnings(setup: RunSetup, console: Console) -> None:
     caveats = [caveat.text for caveat in setup.splits.caveats]
     for warning in (*setup.table.warnings, *caveats, *setup.resolved.warnings()):
-        console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False, soft_wrap=True)
+        print_warning(console, warning)
 
 
 def _build(setup: RunSetup, console: Console) -> RunComponents:
@@ -98,7 +109,7 @@ def _build(setup: RunSetup, console: Console) -> RunComponents:
         task_id = progress.add_task("decoding images", total=None)
         return build(
             setup,
-            on_message=lambda text: console.print(escape(text), highlight=False, soft_wrap=True, style="dim"),
+            on_message=lambda text: print_line(console, text, style="dim"),
             on_progress=lambda done, total: progress.update(task_id, completed=done, total=total),
         )
 
@@ -121,8 +132,9 @@ def _write_metadata(components: RunComponents, run_dir: RunDir) -> None:
 
 
 def _fit_and_evaluate(components: RunComponents, run_dir: RunDir, console: Console) -> Path:
-    console.print(components.auto_values.summary(), highlight=False, style="dim")
-    fit(components, run_dir, console=console)
-    evaluate_run(components, run_dir, console=console)
-    run_dir.update(status="finished")
+    print_line(console, components.auto_values.summary(), style="dim")
+    with resumable(run_dir.path, RESUME_COMMAND):
+        fit(components, run_dir, console=console)
+        evaluate_run(components, run_dir, console=console)
+        run_dir.update(status="finished")
     return run_dir.path

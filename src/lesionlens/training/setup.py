@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionlens.core.errors import RecipeError, RunError
+from lesionlens.core.errors import DataError, RecipeError, RunError
 from lesionlens.data.mask_store import mask_reader
 from lesionlens.data.sampler import EpochSampler
 from lesionlens.datasets.audit.leakage import find_leakage
@@ -134,6 +134,7 @@ def set_up_run(resolved: ResolvedRecipe) -> RunSetup:
     labeled, unlabeled = _select_labeled(loaded, task)
     table, splits, excluded = _split_table(labeled, recipe, task)
     setup = RunSetup(resolved, table, task, splits, _make_preprocessing(resolved), (*unlabeled, *excluded))
+    _check_monitored_metrics(setup)
     _check_class_weights(setup)
     _check_mask_dirs(setup)
     return setup
@@ -175,6 +176,26 @@ def _check_multilabel_head(task: ClassificationTask, architecture: ModelSpec) ->
             f"the task {task.name} has independent scores for its classes, but the model averages probabilities that "
             "sum to one; set model.kwargs.average=logits"
         )
+
+
+def _check_monitored_metrics(setup: RunSetup) -> None:
+    """Raise an error if the AUC should select a checkpoint or stop training, but validation has only one class."""
+    train, targets = setup.recipe.train, np.unique(setup.targets("validation"))
+    stopping = train.early_stopping
+    uses = {
+        "train.monitor": train.monitor if train.checkpoint == "best" else "",
+        "train.early_stopping.monitor": ""
+        if stopping.patience is None
+        else stopping.monitor or train.monitor,
+    }
+    keys = [key for key, metric in uses.items() if metric == "val_auc"]
+    if len(targets) > 1 or not keys:
+        return
+    raise DataError(
+        f"the validation split has only images of {setup.task.classes[targets[0]]}, so val_auc is undefined in every "
+        f"epoch. Set {' and '.join(f'{key}=val_loss' for key in keys)}"
+        f"{' or train.checkpoint=last' * ('train.monitor' in keys)}, or add images of other classes to the split"
+    )
 
 
 def _check_class_weights(setup: RunSetup) -> None:
