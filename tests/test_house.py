@@ -70,7 +70,7 @@ def test_files_are_short() -> None:
     assert long == {}
 
 
-def test_consoles_are_made_in_one_place() -> None:
+def test_consoles_are_made_by_one_function() -> None:
     """A console of rich's own would read names of files as markup."""
     makers = [
         path.relative_to(SOURCE).as_posix()

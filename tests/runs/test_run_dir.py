@@ -1,4 +1,4 @@
-"""Run directories: complete or not there, in a place that is checked early, with absolute paths."""
+"""Run directories: complete or absent, in a folder that is checked early, with absolute paths."""
 
 from pathlib import Path
 
