@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lesionlens.core.errors import DataError
-from lesionlens.datasets.folder_walk import OUTPUT_FOLDERS, FolderWalk
+from lesionlens.datasets.folder_walk import MASK_FOLDERS, OUTPUT_FOLDERS, FolderWalk
 
 
 def touch(*paths: Path) -> None:
@@ -63,6 +63,14 @@ def test_walk_skips_outputs_below_the_root(tmp_path: Path, files: tuple[str, ...
     assert images(walk) == ["a.jpg"]
     assert walk.skipped == {OUTPUT_FOLDERS: 1}
     assert "b.jpg" in images(FolderWalk(tmp_path / "out"))
+
+
+def test_walk_skips_folders_of_masks(tmp_path: Path) -> None:
+    touch(tmp_path / "a.jpg", tmp_path / "Masks" / "a.png", tmp_path / "x_GroundTruth" / "a.png")
+    walk = FolderWalk(tmp_path)
+    assert images(walk) == ["a.jpg"]
+    assert walk.skipped == {MASK_FOLDERS: 2}
+    assert images(FolderWalk(tmp_path / "Masks")) == ["a.png"]
 
 
 def test_walk_does_not_skip_folders_that_only_look_similar(tmp_path: Path) -> None:

@@ -202,6 +202,17 @@ def test_image_of_other_format_is_named(
         collect_inputs([tmp_path / name])
 
 
+@pytest.mark.parametrize(
+    "mask", ["a_mask.png", "a-lesion.png", "a_Segmentation.png", "masks/a.png", "seg/../masks/b.png"]
+)
+def test_masks_next_to_images_are_not_scored(tmp_path: Path, mask: str) -> None:
+    write_image(tmp_path / "a.jpg")
+    write_image(tmp_path / "b_mask.jpg", seed=1)  # an image of that name, without an image b
+    write_mask(tmp_path / mask)
+    with pytest.warns(UserWarning, match=r"Skipped in .*masks.* \(1\)"):
+        assert collect_inputs([tmp_path]).image_id == ("a", "b_mask")
+
+
 def test_image_without_extension_is_scored(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png").rename(tmp_path / "photograph")
     assert collect_inputs([tmp_path / "photograph"]).image_id == ("photograph",)

@@ -4,7 +4,6 @@ import csv
 import io
 import math
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -72,6 +71,11 @@ def normalize_column_name(name: str) -> str:
     return re.sub(r"[\s_-]+", "_", name.strip().casefold())
 
 
+_UNREADABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+)  # control characters, line separators, surrogates
+
+
 def is_readable_back(cell: str) -> bool:
     r"""Return whether a cell can be written into a table and read back unchanged by any program.
 
@@ -80,9 +84,7 @@ def is_readable_back(cell: str) -> bool:
     >>> [is_readable_back(cell) for cell in ("é 1", "a\r", " a", "a\x00b", "\ud800")]
     [True, False, False, False, False]
     """
-    return cell == cell.strip() and not any(
-        unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in cell
-    )
+    return cell == cell.strip() and not _UNREADABLE.search(cell)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

@@ -58,7 +58,6 @@ ISIC_ID = re.compile(r"ISIC_\d+")
 ANY_ID = re.compile(r".+")
 _MASK_SUFFIXES = ("segmentation", "mask", "structures", "lesion", "seg", "gt", "groundtruth", "label")
 _MASK_STEM = re.compile(rf"(?P<id>.+?)[_-](?P<suffix>{'|'.join(_MASK_SUFFIXES)})", re.IGNORECASE)
-_NON_IMAGE_DIRS = re.compile(r"mask|segmentation|structures|superpixel|ground_?truth|__macosx", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def find_images(root: Path, *, id_pattern: re.Pattern[str] = ANY_ID, depth: int 
     Directories of masks, superpixels and ground truth, and those that LesionLens wrote, are skipped. A file is included
     if its stem fully matches ``id_pattern``. Files with the same ID are all included, those of ``root`` first.
     """
-    walk = FolderWalk(root, depth=depth, skip_folder=lambda name: bool(_NON_IMAGE_DIRS.search(name)))
+    walk = FolderWalk(root, depth=depth)
     files: dict[str, list[Path]] = {}
     searched: list[Path] = []
     for folder, names in walk:
@@ -171,6 +170,18 @@ def find_masks(*folders: Path) -> dict[str, Path]:
 
 def _rank(ranked: tuple[int, Path]) -> int:
     return ranked[0]
+
+
+def masked_image_id(stem: str) -> str:
+    """Return the image ID in the name of a mask file, without extension; ``""`` if it has no mask suffix.
+
+    Examples
+    --------
+    >>> masked_image_id("a_1_mask"), masked_image_id("a_1")
+    ('a_1', '')
+    """
+    match = _MASK_STEM.fullmatch(stem)
+    return match["id"] if match else ""
 
 
 def find_by_pattern(pattern: re.Pattern[str], *folders: Path) -> dict[str, list[Path]]:

@@ -1,8 +1,9 @@
 """Image files below a folder: every real folder once, without the folders that LesionLens itself wrote."""
 
 import os
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lesionlens.core.errors import DataError
@@ -20,13 +21,16 @@ _OUTPUT_FILES = (
 )
 _OVERLAY_SUFFIX = ".panel.png"  # of `lesionlens explain`
 OUTPUT_FOLDERS = "folders that LesionLens wrote"
+MASK_FOLDERS = "folders of masks"
+_MASK_FOLDER = re.compile(r"mask|segmentation|structures|superpixel|ground_?truth|__macosx", re.IGNORECASE)
 
 
 class FolderWalk:
     """Iterate over the folders below a root, each with the names of its image files, sorted.
 
     A link to a folder is followed, but every real folder is visited once, and a link to a folder that contains the link
-    is not followed. Hidden files and folders, and the outputs of LesionLens below the root, are skipped.
+    is not followed. Below the root, hidden files and folders, folders of masks or ground truth (by their name) and the
+    outputs of LesionLens are skipped.
 
     Parameters
     ----------
@@ -34,20 +38,16 @@ class FolderWalk:
         Folder to search.
     depth
         Levels of subfolders to search. Default: all.
-    skip_folder
-        Function of a folder name that returns whether to skip it. Default: none.
 
     Attributes
     ----------
     skipped
-        Number of skipped files by extension, without text and tables, and of skipped folders under ``OUTPUT_FOLDERS``;
-        complete after the iteration.
+        Number of skipped files by extension, without text and tables, and of skipped folders under ``OUTPUT_FOLDERS``
+        and ``MASK_FOLDERS``; complete after the iteration.
     """
 
-    def __init__(
-        self, root: Path, *, depth: int | None = None, skip_folder: Callable[[str], bool] = lambda _: False
-    ) -> None:
-        self.root, self.depth, self.skip_folder = root, depth, skip_folder
+    def __init__(self, root: Path, *, depth: int | None = None) -> None:
+        self.root, self.depth = root, depth
         self.skipped: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[tuple[Path, tuple[str, ...]]]:
@@ -71,9 +71,11 @@ class FolderWalk:
         yield Path(folder), tuple(self._select_images(entries))
         remaining = None if depth is None else depth - 1
         for entry in entries if depth != 0 else ():
-            if entry.name.startswith(".") or not entry.is_dir() or self.skip_folder(entry.name):
+            if entry.name.startswith(".") or not entry.is_dir():
                 continue
-            if entry.is_symlink():
+            if _MASK_FOLDER.search(entry.name):
+                self.skipped[MASK_FOLDERS] += 1
+            elif entry.is_symlink():
                 self._links.append((entry.path, remaining))
             elif self._is_new(entry.path):
                 yield from self._walk(entry.path, remaining)

@@ -18,6 +18,11 @@ _NORMALIZATIONS: tuple[tuple[Callable[[str], str], str], ...] = (
     (lambda name: re.sub(r"[\W_]+", "", name), "The names differ in punctuation or spaces."),
 )
 
+_CONVERSIONS = (
+    (re.compile(r"\d([.,]\d+)?E\+\d+"), "scientific notation"),
+    (re.compile(r"\d{1,2}[-. ][A-Z][a-z]{2}(\.|[-. ]\d{2,4})?"), "a date"),
+)
+
 
 def describe_near_miss(names: Iterable[str], files: Iterable[Path]) -> str:
     """Return sentences that name a row and a file which almost match, and how they differ; ``""`` if none does.
@@ -49,4 +54,12 @@ def describe_near_miss(names: Iterable[str], files: Iterable[Path]) -> str:
             first = min(matches)
             row, image = keys_of_rows[first], stems[keys_of_files[first]]
             return f"A row is named {row}, an image {image}. {reason} "
+    return _describe_conversion(rows.values())
+
+
+def _describe_conversion(names: Iterable[str]) -> str:
+    """Return sentences for a name that a spreadsheet has made a number in scientific notation or a date."""
+    for pattern, reason in _CONVERSIONS:
+        if converted := next((name for name in names if pattern.fullmatch(name)), ""):
+            return f"A row is named {converted}: a spreadsheet has converted a name to {reason}. "
     return ""

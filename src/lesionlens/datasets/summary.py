@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from lesionlens.datasets.folder_walk import describe_skipped
+from lesionlens.datasets.folder_walk import MASK_FOLDERS, describe_skipped
 from lesionlens.datasets.issues import pluralize
 from lesionlens.datasets.readers.base import SYNTHETIC_SOURCE
 from lesionlens.datasets.registry import DATASETS
@@ -50,7 +50,7 @@ def summarize_table(table: LesionTable) -> str:
         ("Site", _count_values(frame["site"])),
         ("Skin tone", _count_values(frame["skin_tone"])),
         ("Unknown", _count_missing(frame)),
-        ("Skipped", describe_skipped(Counter(table.skipped))),
+        ("Skipped", _skipped_files(table)),
         *_provenance(table, frame),
     ]
     lines = [_title(table, frame), "", *_class_table(table, frame), ""]
@@ -98,6 +98,11 @@ def _format_row(cells: Sequence[str], widths: Sequence[int]) -> str:
     return f"{name:<{_CLASS_COLUMN_WIDTH}}" + "".join(
         f"{cell:>{w}}" for cell, w in zip(cells[1:], widths, strict=True)
     )
+
+
+def _skipped_files(table: LesionTable) -> str:
+    """Format the files that were not read; folders of masks are read separately."""
+    return describe_skipped(Counter({kind: n for kind, n in table.skipped.items() if kind != MASK_FOLDERS}))
 
 
 def _single_class(table: LesionTable) -> str:

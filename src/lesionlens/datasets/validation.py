@@ -11,7 +11,7 @@ import pandas as pd
 from lesionlens.core.missing import is_missing, oversized_groups
 from lesionlens.core.tabular import is_readable_back
 from lesionlens.datasets.file_layout import ImageIndex, check_alternatives
-from lesionlens.datasets.folder_walk import OUTPUT_FOLDERS, describe_skipped
+from lesionlens.datasets.folder_walk import MASK_FOLDERS, OUTPUT_FOLDERS, describe_skipped
 from lesionlens.datasets.issues import IssueCollector, pluralize
 from lesionlens.datasets.near_misses import describe_near_miss
 from lesionlens.datasets.table import TABLE_COLUMNS, conflicting_values
@@ -110,6 +110,8 @@ def _add_file_paths(rows: pd.DataFrame, raw_table: RawTable, issues: IssueCollec
     )
     if "mask_path" not in rows:
         rows["mask_path"] = [str(raw_table.mask_paths.get(name, "")) for name in rows["image_id"]]
+    masks = rows["mask_path"][rows["mask_path"] != ""]
+    issues.add_warning("masks of two rows", masks[masks.duplicated()], hint="Correct the wrong row of each.")
     return rows
 
 
@@ -124,8 +126,9 @@ def _report_missing_images(
     skipped = Counter({kind: count for kind, count in index.skipped.items() if other_format_of_name(kind)})
     others = describe_skipped(skipped)
     not_read = f"Files that are not read: {others}; convert them to PNG or JPEG. " if others else ""
-    if outputs := index.skipped.get(OUTPUT_FOLDERS):
-        not_read += f"Not searched: {outputs} {OUTPUT_FOLDERS}. "
+    folders = Counter({kind: index.skipped.get(kind, 0) for kind in (OUTPUT_FOLDERS, MASK_FOLDERS)})
+    if unsearched := describe_skipped(+folders):
+        not_read += f"Not searched: {unsearched}. "
     if has_image.any():
         hint = f"{near_miss}{not_read}They are excluded."
         issues.exclude("rows without an image", missing, reason="its image is missing", hint=hint)

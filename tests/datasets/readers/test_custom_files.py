@@ -125,6 +125,23 @@ def test_near_misses_of_names_are_explained(tmp_path: Path, file: str, cell: str
     assert "Correct the names in the table." in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("1.23457E+11", "scientific notation"),
+        ("2E+05", "scientific notation"),
+        ("01-Feb", "a date"),
+        ("2-Mar-24", "a date"),
+    ],
+)
+def test_names_that_a_spreadsheet_converted_are_explained(tmp_path: Path, cell: str, reason: str) -> None:
+    images(tmp_path, "123456789012.jpg")
+    with pytest.raises(
+        DataError, match=rf"A row is named .*: a spreadsheet has converted a name to {reason}"
+    ):
+        load(tmp_path, f"image,label\n{cell},mel\n")
+
+
 def test_near_misses_of_some_names_are_explained(tmp_path: Path) -> None:
     images(tmp_path, "0001.jpg", "0002.jpg", "x.jpg")
     (warning,) = load(tmp_path, "image,label\n1,nv\n2,nv\nx,nv\n").warnings
@@ -172,10 +189,17 @@ def test_file_of_two_rows_is_reported(tmp_path: Path) -> None:
     assert warning.startswith(f"files of two rows: 1 ({tmp_path / 'a.jpg'}). ")
 
 
+def test_mask_of_two_rows_is_reported(tmp_path: Path) -> None:
+    images(tmp_path, "a.jpg", "b.jpg")
+    write_mask(tmp_path / "m.png")
+    (warning,) = load(tmp_path, "image,label,mask_path\na,nv,m.png\nb,nv,m.png\n").warnings
+    assert warning.startswith(f"masks of two rows: 1 ({tmp_path / 'm.png'}). ")
+
+
 def test_skipped_outputs_are_mentioned_if_no_image_is_found(tmp_path: Path) -> None:
     images(tmp_path, "out/a.jpg")
     (tmp_path / "out" / "multi_run.json").touch()
-    with pytest.raises(DataError, match="Not searched: 1 folders that LesionLens wrote"):
+    with pytest.raises(DataError, match=r"Not searched: folders that LesionLens wrote \(1\)"):
         load(tmp_path, "image,label\na,mel\n")
 
 
