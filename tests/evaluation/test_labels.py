@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from lesionlens.core.errors import PredictionsError
+from lesionlens.core.taxonomy import canonical_name
+from lesionlens.evaluation.comparison.alignment import align
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import read_predictions
@@ -199,3 +201,28 @@ def test_rounding_errors_of_scores_are_clipped(score: float) -> None:
     assert predictions.scores.max() <= 1
     with pytest.raises(PredictionsError, match="Only rounding errors of up to 1e-06"):
         Predictions(["x"], [""], ["a"], [[1.0001, 0]], ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    "classes", [("MEL", "NV", "BKL"), ("Benign keratosis", "Melanoma", "Nevus"), ("bkl", "nv", "mel")]
+)
+def test_models_with_other_spellings_are_compared(classes: tuple[str, ...], tmp_path: Path) -> None:
+    a = read_predictions(write(tmp_path / "a.csv", ["MEL", "nv", "bkl"] * 2))
+    columns = [THREE.index(canonical_name(name)) for name in classes]
+    file = write(
+        tmp_path / "b.csv", ["mel", "nevus", "BKL"] * 2, classes=classes, scores=a.scores[:, columns]
+    )
+    first, second = align([a, read_predictions(file)], ["a", "b"]).predictions
+    assert second.classes == first.classes == THREE
+    np.testing.assert_array_equal(first.scores, second.scores)
+    assert first.label.tolist() == second.label.tolist()
+
+
+def test_parts_with_other_spellings_are_joined(tmp_path: Path) -> None:
+    first = write(tmp_path / "a.csv", ["MEL", "nv", "bkl"])
+    text = write(tmp_path / "b.csv", ["MEL", "nv", "bkl"], classes=("MEL", "NV", "BKL")).read_text()
+    (tmp_path / "b.csv").write_text(text.replace("\ni", "\nj"))
+    joined = read_predictions(first, tmp_path / "b.csv")
+    assert joined.classes == THREE
+    assert joined.label.tolist() == list(THREE) * 2
+    assert evaluate(joined, n_resamples=0).value("accuracy", OVERALL) == 1

@@ -63,7 +63,9 @@ def evaluate_command(
     loaded = read_predictions(
         *predictions, ground_truth=labels, other_class=other_class, split=split, common_images=common_images
     )
-    tuning = _read_tuning_predictions(tune_threshold_on, other_class) if tune_threshold_on else None
+    tuning = None
+    if tune_threshold_on:
+        tuning = _read_tuning_predictions(tune_threshold_on, other_class).with_classes_like(loaded.classes)
     rule = _resolve_decision(
         decision, threshold, loaded, tuning, task=task, tuned_on=", ".join(map(str, tune_threshold_on or ()))
     )

@@ -118,6 +118,18 @@ def match_class(label: str, classes: Sequence[str]) -> str:
     return matches[0] if len(matches) == 1 else ""
 
 
+def match_classes(names: Sequence[str], classes: Sequence[str]) -> dict[str, str]:
+    """Return the class of each name if the names mean the same classes in other spellings, otherwise the names.
+
+    Examples
+    --------
+    >>> match_classes(["MEL", "nv"], ["nevus", "melanoma"]), match_classes(["MEL", "SCC"], ["melanoma", "nevus"])
+    ({'MEL': 'melanoma', 'nv': 'nevus'}, {'MEL': 'MEL', 'SCC': 'SCC'})
+    """
+    matched = {name: match_class(name, classes) for name in names}
+    return matched if set(matched.values()) == set(classes) else {name: name for name in names}
+
+
 def _match_key(label: str) -> str:
     return _CANONICAL_NAMES.get(key := _normalize_label(label), key)
 

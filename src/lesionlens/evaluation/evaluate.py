@@ -33,6 +33,7 @@ _FEW_LESIONS = EstimateCaveat(f"few lesions ({NUMBER_PLACEHOLDER}): the interval
 _UNDEFINED_RESAMPLES = EstimateCaveat(
     f"undefined in {NUMBER_PLACEHOLDER} % of the resamples, which the interval excludes"
 )
+_NO_WEIGHT = EstimateCaveat("no image is predicted to be of any of its classes")
 _UNVARIED = EstimateCaveat("the same in (nearly) every resample: there is no interval")
 
 
@@ -170,6 +171,8 @@ class _EstimateBuilder(NamedTuple):
         if METRICS[metric.averaged].depends_on_class_images:
             caveats += self._single_lesion_caveats(classes)
         value = average_over_classes(self.point, metric.averaged, average, classes)
+        if np.isnan(value):
+            return Estimate(*key, np.nan, np.nan, np.nan, (*caveats, _NO_WEIGHT))
         resampled = (
             average_over_classes(self.resampled, metric.averaged, average, classes)
             if self.resampled

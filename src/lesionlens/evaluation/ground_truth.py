@@ -125,8 +125,8 @@ def _parse_table(columns: CSVColumns, path: Path) -> GroundTruth:
     for other in labels[1:]:
         _check_same_labels(cells, labels[0], other, path)
     blank = [""] * len(cells[image])
-    label, lesions = (np.array(cells.get(name, blank)) for name in (labels[0], "lesion_id"))
-    return GroundTruth(np.array(cells[image]), label, lesions, split=_split_column(cells))
+    image_id, label, lesions = (np.array(cells.get(name, blank)) for name in (image, labels[0], "lesion_id"))
+    return _without_weightless(GroundTruth(image_id, label, lesions, split=_split_column(cells)), cells, path)
 
 
 def _split_column(cells: CSVColumns) -> StrArray | None:
@@ -200,7 +200,7 @@ def attach_ground_truth(
     order = np.array([row[str(name)] for name in predicted[is_used]])
     used = table.select(is_used)
     lesion = ground_truth.lesion_id[order]
-    is_unknown = np.array([is_missing(str(name)) for name in lesion])
+    is_unknown = _is_missing(lesion)
     return replace(
         used,
         label=ground_truth.label[order],
@@ -215,6 +215,11 @@ def _split_of_truth(ground_truth: GroundTruth, name: str) -> NDArray[np.bool_]:
             f"the labels have no column split, so --split {name} cannot be applied. Remove it"
         )
     return split_mask(ground_truth.split, name, source="the labels")
+
+
+def _is_missing(cells: StrArray) -> NDArray[np.bool_]:
+    words = {name: is_missing(name) for name in set(cells.tolist())}
+    return np.array([words[name] for name in cells.tolist()], dtype=np.bool_)
 
 
 def _unscored_caveat(names: StrArray) -> list[str]:
@@ -253,9 +258,12 @@ def _parse_isic_ground_truth(columns: CSVColumns, isic_format: ISICFormat, path:
     label = np.array(classes)[scores.argmax(axis=1)]
     cells = {name.lower(): values for name, values in columns.items()}
     lesion = np.array(cells.get("lesion_id", [""] * len(ids)))
-    unscored = tuple(map(str, ids[~is_scored]))
-    truth = GroundTruth(ids, label, lesion, split=_split_column(cells)).select(is_scored)
-    return truth._replace(unscored=unscored)
+    return _without_weightless(GroundTruth(ids, label, lesion, split=_split_column(cells)), columns, path)
+
+
+def _without_weightless(truth: GroundTruth, columns: CSVColumns, path: Path) -> GroundTruth:
+    is_scored = _is_scored(columns, path)
+    return truth.select(is_scored)._replace(unscored=tuple(map(str, truth.image_id[~is_scored])))
 
 
 def _is_scored(columns: CSVColumns, path: Path) -> NDArray[np.bool_]:
@@ -290,7 +298,7 @@ def _check_unique(ground_truth: GroundTruth, path: Path) -> GroundTruth:
 
 def _check_same_images(predicted_ids: StrArray, true_ids: StrArray, ground_truth: GroundTruth) -> None:
     """Raise an error unless all predictions are in the ground truth, and all its labels have a prediction."""
-    is_labeled = np.array([not is_missing(str(label)) for label in ground_truth.label], dtype=np.bool_)
+    is_labeled = ~_is_missing(ground_truth.label)
     without_label = np.setdiff1d(predicted_ids, true_ids)
     without_scores = np.setdiff1d(true_ids[is_labeled], predicted_ids)
     if not len(without_label) and not len(without_scores):

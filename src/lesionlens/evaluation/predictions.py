@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lesionlens.core.errors import PredictionsError, unknown_name_message
 from lesionlens.core.missing import OWN_GROUP_SUFFIX, fill_missing_groups, is_missing
+from lesionlens.core.taxonomy import match_classes
 from lesionlens.core.types import BoolArray, FloatArray, StrArray
 
 
@@ -87,6 +88,16 @@ class Predictions:
         result = copy(self)
         result._freeze("scores", scores)
         return result
+
+    def with_classes_like(self, classes: Sequence[str]) -> "Predictions":
+        """Return the same predictions with the spelling of ``classes``, if they mean the same classes."""
+        names = {"": "", **match_classes(self.classes, classes)}
+        return replace(
+            self,
+            classes=tuple(names[name] for name in self.classes),
+            label=np.array([names[str(name)] for name in self.label]),
+            other_class=names[self.other_class],
+        )
 
     def targets(self) -> NDArray[np.intp]:
         """Return the index of each label in ``classes``, (n,); -1 if the label is unknown."""

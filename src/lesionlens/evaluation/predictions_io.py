@@ -78,6 +78,7 @@ def read_predictions(
 
 def _merge(tables: Sequence[ScoreTable], paths: Sequence[Path], other_class: str | None) -> ScoreTable:
     """Return one table of parts with the same classes, or of one-vs-rest models of the same images."""
+    tables = [table.with_classes_like(tables[0].classes) for table in tables]
     if len({frozenset(table.classes) for table in tables}) == 1:
         return tables[0] if len(tables) == 1 else concatenate(tables, list(map(str, paths)))
     joined = join_predictions([table.to_predictions() for table in tables])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lesionlens.core.errors import PredictionsError
 from lesionlens.core.missing import is_missing
-from lesionlens.core.taxonomy import is_diagnosis, match_class
+from lesionlens.core.taxonomy import is_diagnosis, match_class, match_classes
 from lesionlens.core.types import FloatArray, StrArray
 from lesionlens.datasets.split_names import canonical_split_name
 from lesionlens.evaluation.labels import resolve_labels, resolve_other_class
@@ -66,6 +66,10 @@ class ScoreTable:
         names = ("image_id", "lesion_id", "label", "scores")
         split = None if self.split is None else self.split[selection]
         return replace(self, **{name: getattr(self, name)[selection] for name in names}, split=split)
+
+    def with_classes_like(self, classes: Sequence[str]) -> "ScoreTable":
+        """Return the same scores with the spelling of ``classes``, if they mean the same classes."""
+        return replace(self, classes=tuple(match_classes(self.classes, classes).values()))
 
     def without_labels(self) -> "ScoreTable":
         """Return the same scores without labels."""

@@ -260,8 +260,14 @@ def _compare_over_runs(claim: ClaimResult, pairs: Sequence[RunPair], scale: floa
     return replace(
         claim, low=scale * two_sided.low, high=scale * two_sided.high, p=one_sided.p, p_two_sided=two_sided.p,
         p_sign_flip=p_sign_flip, test=f"{one_sided.test} over {len(pairs)} {'folds' if folds else 'runs'}",
-        note="folds share training images: p is somewhat too small" if folds else "",
+        note=_note_over_runs(two_sided, folds=folds),
     )  # fmt: skip
+
+
+def _note_over_runs(test: SignificanceResult, *, folds: bool) -> str:
+    if test.reason:
+        return f"not tested: {test.reason}"
+    return "folds share training images: p is somewhat too small" if folds else ""
 
 
 def _compare_over_lesions(

@@ -43,6 +43,7 @@ def align(
     """
     if len(models) < 2:
         raise ComparisonError(f"{len(models)} model: two or more are required for a comparison")
+    models = [model.with_classes_like(models[0].classes) for model in models]
     ids = [_rename_images(models[0], model) for model in models]
     common = set(ids[0].tolist()).intersection(*(model_ids.tolist() for model_ids in ids[1:]))
     caveats = [
