@@ -180,3 +180,12 @@ def test_predictions_are_immutable_copies() -> None:
     assert predictions.scores.tolist() == [[0.5, 0.5]]
     with pytest.raises(ValueError, match="read-only"):
         predictions.scores[0, 0] = 1
+
+
+@pytest.mark.parametrize("name", ["a\rb", "a\nb", "a\r\nb", 'a"b', "a,b", "a;b", "=1+1", "é🙂"])
+def test_any_name_is_read_back(name: str, tmp_path: Path) -> None:
+    before = Predictions([name, "x"], [name, "L"], ["a", "b"], [[1, 0], [0, 1]], ("a", "b"))
+    write_predictions(tmp_path / "p.csv", before)
+    after = read_predictions(tmp_path / "p.csv")
+    assert after.image_id.tolist() == [name, "x"]
+    assert after.lesion_id.tolist() == [name, "L"]

@@ -58,10 +58,8 @@ def compare_command(
     stratified: Annotated[bool, typer.Option(help="Stratify the bootstrap by class.")] = True,
     decision: options.DecisionOption = "argmax",
     threshold: Annotated[
-        float | None,
-        typer.Option(
-            min=0, max=1, help="Threshold in place of --decision, for example 0.3; the same for all models."
-        ),
+        str | None,
+        typer.Option(help="Threshold in place of --decision, for example 0.3; the same for all models."),
     ] = None,
 ) -> None:
     """Compare models on the same images (paired differences, 95 % intervals, p-values), or groups of runs."""
@@ -109,13 +107,19 @@ def compare_command(
     make_console().print(comparison_table(report))
 
 
-def _shared_threshold(threshold: float, decision: str, model: "Predictions") -> "Thresholds":
+def _shared_threshold(threshold: str, decision: str, model: "Predictions") -> "Thresholds":
     """Return a constant threshold; tuned thresholds would differ between the models."""
-    from lesionlens.evaluation.thresholds import constant_thresholds
+    from lesionlens.evaluation.thresholds import constant_thresholds, parse_threshold
 
     if decision != "argmax":
-        raise ComparisonError(f"--decision {decision} and --threshold {threshold:g} are mutually exclusive")
-    return constant_thresholds(threshold, model)
+        raise ComparisonError(f"--decision {decision} and --threshold {threshold} are mutually exclusive")
+    score = parse_threshold(threshold)
+    if score is None:
+        raise ComparisonError(
+            f"--threshold {threshold} is tuned for each model, but compare uses the same threshold for all. Pass a "
+            "score such as 0.3, or tune and evaluate each model: lesionlens evaluate --tune-threshold-on FILE"
+        )
+    return constant_thresholds(score, model)
 
 
 def _align_models(

@@ -230,12 +230,25 @@ def read_csv_columns(path: Path) -> CSVColumns:
 
 
 def write_csv_columns(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
-    """Write columns of equal length as CSV, atomically and with identical bytes on every system."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    """Write columns of equal length as CSV, atomically and with identical bytes on every system.
+
+    Cells with a carriage return or a line feed are quoted by every version of Python, so that they can be read back.
+    """
+    rows: list[str] = []
+    writer = csv.writer(_RowCollector(rows), lineterminator="\r\n")  # both characters are quoted in cells
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
-    write_text(path, stream.getvalue())
+    write_text(path, "".join(f"{row}\n" for row in rows))
+
+
+class _RowCollector:
+    """Stream that keeps each row of a CSV writer without its line terminator."""
+
+    def __init__(self, rows: list[str]) -> None:
+        self.rows = rows
+
+    def write(self, row: str) -> None:
+        self.rows.append(row.removesuffix("\r\n"))
 
 
 def to_floats(columns: CSVColumns, names: tuple[str, ...], path: Path) -> NDArray[np.float64]:

@@ -259,9 +259,11 @@ def _suggest(text: str) -> str:
     """Return a hint for percent, decimal commas and misspelled rules."""
     name, separator, number = text.rpartition(":")
     value = parse_float(number.strip().removesuffix("%").replace(",", "."))
-    if value is not None and 0 <= value <= 100:
+    if value is not None and (0 <= value <= 1 or 2 <= value <= 100):
         fraction = value / 100 if value > 1 or "%" in number else value
-        return f". Did you mean {name}{separator}{fraction:g}?"
+        suggested = f"{name}{separator}{fraction:g}"
+        if not name or _parse_rule(suggested):
+            return f". Did you mean {suggested}?"
     near = get_close_matches(text, ("youden", "sensitivity:0.89"), n=1)
     return f". Did you mean {near[0]}?" if near else ""
 

@@ -288,6 +288,11 @@ def test_too_few_resamples_have_a_caveat() -> None:
             "a.csv b.csv --threshold 0.3 --decision isic",
             "--decision isic and --threshold 0.3 are mutually exclusive",
         ),
+        ("a.csv b.csv --threshold 30%", "Did you mean 0.3"),
+        (
+            "a.csv b.csv --threshold youden",
+            "is tuned for each model, but compare uses the same threshold",
+        ),
         (". .. --bootstrap-samples 2000", "--bootstrap-samples applies only to prediction files"),
         ("a.csv b.csv -m acu", "unknown metric 'acu': did you mean 'auc'"),
         ("a.csv b.csv -m auc:nevus", "unknown auc of 'nevus'"),
