@@ -190,7 +190,7 @@ def test_contradicting_columns_of_labels_raise(tmp_path: Path) -> None:
     assert read_predictions(own, ground_truth=tmp_path / "t.csv").label.tolist() == ["melanoma", "nevus"]
     (tmp_path / "t.csv").write_text("image,diagnosis,label\na,MEL,melanoma\nb,nevus,melanoma\n")
     with pytest.raises(
-        PredictionsError, match=r"columns diagnosis and label have different labels.* 'nevus' and 'mel"
+        PredictionsError, match=r"columns diagnosis and label have different cells.* 'nevus' and 'mel"
     ):
         read_predictions(own, ground_truth=tmp_path / "t.csv")
 
@@ -258,3 +258,38 @@ def test_image_names_match_in_usual_spellings(names: list[str], tmp_path: Path) 
     (tmp_path / "t.csv").write_text(f"image,label\n{names[0]},MEL\n{names[1]},NV\n")
     own = own_predictions(tmp_path, ("melanoma", "nevus"), ["a", "b"])
     assert read_predictions(own, ground_truth=tmp_path / "t.csv").label.tolist() == ["melanoma", "nevus"]
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("Image ID,Lesion-ID,Label,p_a,p_b", "x,L1,a,1,0"),
+        ("image,lesion,label,p_a,p_b", "x,L1,a,1,0"),
+        ("isic_id,LESION_ID,LABEL,Part,p_a,p_b", "x,L1,a,test,1,0"),
+    ],
+)
+def test_columns_have_their_usual_names(header: str, row: str, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(f"{header}\n{row}\n")
+    predictions = read_predictions(tmp_path / "p.csv")
+    assert (predictions.image_id[0], predictions.lesion_id[0], predictions.label[0]) == ("x", "L1", "a")
+
+
+def test_two_columns_of_lesions_must_agree(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("image_id,lesion_id,Lesion ID,p_a,p_b\nx,L1,L1,1,0\ny,L2,L3,1,0\n")
+    with pytest.raises(
+        PredictionsError, match=r"lesion_id and Lesion ID have different cells.*'L2' and 'L3' in row 2"
+    ):
+        read_predictions(tmp_path / "p.csv")
+
+
+@pytest.mark.parametrize(
+    ("names", "hint"),
+    [(["1", "2"], "Leading zeros"), (["ISIC-1", "ISIC-2"], "punctuation"), (["1.0", "2.0"], "decimals")],
+)
+def test_near_misses_of_image_names_are_named(names: list[str], hint: str, tmp_path: Path) -> None:
+    ids = ["0001", "0002"] if hint != "punctuation" else ["ISIC_1", "ISIC_2"]
+    (tmp_path / "t.csv").write_text(f"image,label\n{names[0]},MEL\n{names[1]},NV\n")
+    with pytest.raises(PredictionsError, match=rf"no image in common.*{hint}"):
+        read_predictions(
+            own_predictions(tmp_path, ("melanoma", "nevus"), ids), ground_truth=tmp_path / "t.csv"
+        )

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from lesionlens.core.errors import PredictionsError
 from lesionlens.core.missing import is_missing
 from lesionlens.core.tabular import CSVColumns, to_floats
-from lesionlens.core.taxonomy import canonical_or_raw
 from lesionlens.core.types import StrArray
 from lesionlens.datasets.issues import pluralize
-from lesionlens.datasets.table_columns import COLUMN_NAMES, IMAGE_NAME_COLUMNS
+from lesionlens.datasets.near_misses import describe_near_miss
+from lesionlens.datasets.table_columns import IMAGE_NAME_COLUMNS
 from lesionlens.evaluation.isic_formats import (
     FORMAT_DESCRIPTION,
     UNSCORED_IMAGE,
@@ -23,6 +23,14 @@ from lesionlens.evaluation.isic_formats import (
     isic_image_ids,
     isic_scores,
     read_columns,
+)
+from lesionlens.evaluation.metadata_columns import (
+    LABEL_COLUMNS,
+    LESION_COLUMNS,
+    has_column,
+    image_cells,
+    metadata_cells,
+    split_cells,
 )
 from lesionlens.evaluation.predictions import format_examples
 from lesionlens.evaluation.score_table import ScoreTable, split_mask
@@ -114,34 +122,21 @@ def read_ground_truth(path: Path) -> GroundTruth:
 
 
 def _parse_table(columns: CSVColumns, path: Path) -> GroundTruth:
-    cells = {name.lower(): values for name, values in columns.items()}
-    image = next((name for name in IMAGE_NAME_COLUMNS if name in cells), "")
-    labels = [name for name in COLUMN_NAMES["diagnosis"] if name in cells]
-    if not image or not labels:
+    if not has_column(columns, IMAGE_NAME_COLUMNS) or not has_column(columns, LABEL_COLUMNS):
         raise PredictionsError(
             f"{path} has the columns {', '.join(columns)}, which are not a ground truth. Allowed are "
             f"image,label[,lesion_id], {FORMAT_DESCRIPTION}, and the ground truth of ISBI 2016"
         )
-    for other in labels[1:]:
-        _check_same_labels(cells, labels[0], other, path)
-    blank = [""] * len(cells[image])
-    image_id, label, lesions = (np.array(cells.get(name, blank)) for name in (image, labels[0], "lesion_id"))
-    return _without_weightless(GroundTruth(image_id, label, lesions, split=_split_column(cells)), cells, path)
+    ids = np.array(image_cells(columns, IMAGE_NAME_COLUMNS))
+    return _with_metadata(ids, np.array(metadata_cells(columns, LABEL_COLUMNS, path)), columns, path)
 
 
-def _split_column(cells: CSVColumns) -> StrArray | None:
-    return next((np.array(cells[name]) for name in ("split", "part") if name in cells), None)
-
-
-def _check_same_labels(cells: CSVColumns, column: str, other: str, path: Path) -> None:
-    """Raise an error if two columns of labels contradict each other: neither is known to be the right one."""
-    for image, (first, second) in enumerate(zip(cells[column], cells[other], strict=True), start=1):
-        known = not is_missing(first) and not is_missing(second)
-        if known and canonical_or_raw(first).casefold() != canonical_or_raw(second).casefold():
-            raise PredictionsError(
-                f"{path}: the columns {column} and {other} have different labels, for example {first!r} and {second!r} "
-                f"in row {image}; remove one of the columns"
-            )
+def _with_metadata(ids: StrArray, label: StrArray, columns: CSVColumns, path: Path) -> GroundTruth:
+    """Add lesions and splits, and separate the images that are not scored."""
+    lesion = np.array(metadata_cells(columns, LESION_COLUMNS, path))
+    truth = GroundTruth(ids, label, lesion, split=split_cells(columns, path))
+    is_scored = _is_scored(columns, path)
+    return truth.select(is_scored)._replace(unscored=tuple(map(str, ids[~is_scored])))
 
 
 def _without_unscored_image(truth: GroundTruth) -> GroundTruth:
@@ -188,8 +183,9 @@ def attach_ground_truth(
         true, ground_truth = true[in_split], ground_truth.select(in_split)
     is_common = np.isin(predicted, true)
     if not (is_used & is_common).any():
+        near_miss = describe_near_miss(map(str, true), (Path(str(name)) for name in predicted[is_used]))
         raise PredictionsError(
-            "predictions and ground truth have no image in common: check the image names of both"
+            f"predictions and ground truth have no image in common. {near_miss}Check the image names of both"
         )
     if common_images:
         caveats += _common_images_caveat(is_used & is_common, is_used & ~is_common, len(true))
@@ -256,14 +252,7 @@ def _parse_isic_ground_truth(columns: CSVColumns, isic_format: ISICFormat, path:
             "A ground truth has 1.0 for the true class and 0.0 for the others"
         )
     label = np.array(classes)[scores.argmax(axis=1)]
-    cells = {name.lower(): values for name, values in columns.items()}
-    lesion = np.array(cells.get("lesion_id", [""] * len(ids)))
-    return _without_weightless(GroundTruth(ids, label, lesion, split=_split_column(cells)), columns, path)
-
-
-def _without_weightless(truth: GroundTruth, columns: CSVColumns, path: Path) -> GroundTruth:
-    is_scored = _is_scored(columns, path)
-    return truth.select(is_scored)._replace(unscored=tuple(map(str, truth.image_id[~is_scored])))
+    return _with_metadata(ids, label, columns, path)
 
 
 def _is_scored(columns: CSVColumns, path: Path) -> NDArray[np.bool_]:
@@ -303,6 +292,7 @@ def _check_same_images(predicted_ids: StrArray, true_ids: StrArray, ground_truth
     without_scores = np.setdiff1d(true_ids[is_labeled], predicted_ids)
     if not len(without_label) and not len(without_scores):
         return
+    near_miss = describe_near_miss(map(str, without_scores), (Path(str(name)) for name in without_label))
     differences = [
         f"{len(ids)} {description} ({format_examples(ids)})"
         for ids, description in (
@@ -312,7 +302,7 @@ def _check_same_images(predicted_ids: StrArray, true_ids: StrArray, ground_truth
         if len(ids)
     ]
     raise PredictionsError(
-        f"predictions and ground truth list different images: {'; '.join(differences)}. Both must list the same "
-        "images, because excluding some changes the result. Select a split of the labels (--split validation), or the "
-        "images that both have (--common-images)"
+        f"predictions and ground truth list different images: {'; '.join(differences)}. {near_miss}Both must list the "
+        "same images, because excluding some changes the result. Select a split of the labels (--split validation), or "
+        "the images that both have (--common-images)"
     )

@@ -11,6 +11,7 @@ from lesionlens.core.errors import DataError, PredictionsError
 from lesionlens.core.tabular import (
     CSVColumns,
     format_floats,
+    normalize_column_name,
     read_csv_columns,
     read_table,
     to_floats,
@@ -18,6 +19,7 @@ from lesionlens.core.tabular import (
 )
 from lesionlens.core.taxonomy import DIAGNOSES, ISIC2017_CLASSES, ISIC2018_CLASSES, ISIC2019_CLASSES
 from lesionlens.core.types import FloatArray, StrArray
+from lesionlens.evaluation.metadata_columns import LESION_COLUMNS, metadata_cells, split_cells
 from lesionlens.evaluation.predictions import Predictions, other_class_score
 from lesionlens.evaluation.score_table import ScoreTable
 
@@ -67,7 +69,7 @@ FORMAT_DESCRIPTION = ", ".join(
     f"{item.id_column},{','.join([*item.columns, *(f'[{name}]' for name in item.optional)])} ({item.name})"
     for item in _FORMATS[1:]
 )
-_METADATA_COLUMNS = {"lesion_id", "label", "split", "score_weight", "validation_weight"}
+_METADATA_COLUMNS = {*LESION_COLUMNS, "label", "split", "part", "score_weight", "validation_weight"}
 
 
 def read_columns(path: Path) -> CSVColumns:
@@ -154,7 +156,10 @@ def parse_isic_predictions(columns: CSVColumns, isic_format: ISICFormat, path: P
     PredictionsError
         The file has columns that are not in the format: a class would be ignored.
     """
-    unexpected = sorted(set(columns) - {isic_format.id_column, *isic_format.columns} - _METADATA_COLUMNS)
+    known = {isic_format.id_column, *isic_format.columns}
+    unexpected = [
+        name for name in columns if name not in known and normalize_column_name(name) not in _METADATA_COLUMNS
+    ]
     if unexpected:
         raise PredictionsError(
             f"{path}: predictions of {isic_format.name} have no column {', '.join(unexpected)}; remove it, or name all "
@@ -162,11 +167,9 @@ def parse_isic_predictions(columns: CSVColumns, isic_format: ISICFormat, path: P
         )
     ids = isic_image_ids(columns, isic_format)
     scores, classes = isic_scores(columns, isic_format, path)
-    blank = [""] * len(ids)
-    lesion, label = (np.array(columns.get(name, blank)) for name in ("lesion_id", "label"))
+    lesion, label = (np.array(metadata_cells(columns, names, path)) for names in (LESION_COLUMNS, ("label",)))
     other_class = ISIC2017_OTHER_CLASS if isic_format.name == "ISIC 2017" else ""
-    split = np.array(columns["split"]) if "split" in columns else None
-    return ScoreTable(ids, lesion, label, scores, classes, other_class, split)
+    return ScoreTable(ids, lesion, label, scores, classes, other_class, split_cells(columns, path))
 
 
 def write_isic2018(path: Path | str, predictions: Predictions) -> None:

@@ -7,12 +7,20 @@ import numpy as np
 
 from lesionlens.core.errors import PredictionsError
 from lesionlens.core.tabular import CSVColumns, format_floats, to_floats, write_csv_columns
+from lesionlens.datasets.table_columns import IMAGE_NAME_COLUMNS
 from lesionlens.evaluation.ground_truth import attach_ground_truth, read_ground_truth
 from lesionlens.evaluation.isic_formats import (
     FORMAT_DESCRIPTION,
     detect_isic_format,
     parse_isic_predictions,
     read_columns,
+)
+from lesionlens.evaluation.metadata_columns import (
+    LESION_COLUMNS,
+    has_column,
+    image_cells,
+    metadata_cells,
+    split_cells,
 )
 from lesionlens.evaluation.predictions import Predictions, join_predictions
 from lesionlens.evaluation.score_table import (
@@ -107,11 +115,9 @@ def write_predictions(path: Path | str, predictions: Predictions) -> None:
 
 def _parse(path: Path) -> ScoreTable:
     columns = read_columns(path)
-    own = {name.lower(): name for name in columns}
     scores = tuple(name for name in columns if name.startswith(SCORE_PREFIX))
-    if "image_id" in own and scores:
-        cells = {name: columns[own[name]] for name in _OWN_COLUMNS if name in own}
-        return _parse_lesionlens_csv(cells, columns, scores, path)
+    if scores and has_column(columns, IMAGE_NAME_COLUMNS):
+        return _parse_lesionlens_csv(columns, scores, path)
     if isic_format := detect_isic_format(columns):
         return parse_isic_predictions(columns, isic_format, path)
     raise PredictionsError(
@@ -120,29 +126,23 @@ def _parse(path: Path) -> ScoreTable:
     )
 
 
-_OWN_COLUMNS = ("image_id", "lesion_id", "label", "other_class", "split")
-
-
-def _parse_lesionlens_csv(
-    cells: CSVColumns, columns: CSVColumns, score_columns: tuple[str, ...], path: Path
-) -> ScoreTable:
-    ids = np.array(cells["image_id"])
-    blank = [""] * len(ids)
-    lesion, label = (np.array(cells.get(name, blank)) for name in ("lesion_id", "label"))
+def _parse_lesionlens_csv(columns: CSVColumns, score_columns: tuple[str, ...], path: Path) -> ScoreTable:
+    ids = np.array(image_cells(columns, IMAGE_NAME_COLUMNS))
+    lesion, label = (np.array(metadata_cells(columns, names, path)) for names in (LESION_COLUMNS, ("label",)))
     classes = tuple(name.removeprefix(SCORE_PREFIX) for name in score_columns)
-    split = np.array(cells["split"]) if "split" in cells else None
     try:
         scores = to_floats(columns, score_columns, path)
     except PredictionsError as error:
         raise PredictionsError(
             f"{error}. Every column that begins with {SCORE_PREFIX} is read as the scores of a class"
         ) from error
-    return ScoreTable(ids, lesion, label, scores, classes, _read_other_class(cells, path), split)
+    other_class, split = _read_other_class(columns, path), split_cells(columns, path)
+    return ScoreTable(ids, lesion, label, scores, classes, other_class, split)
 
 
-def _read_other_class(cells: CSVColumns, path: Path) -> str:
+def _read_other_class(columns: CSVColumns, path: Path) -> str:
     """Return the class in the column ``other_class``; "" if there is no such column."""
-    names = set(cells.get("other_class", [""]))
+    names = set(metadata_cells(columns, ("other_class",), path))
     if len(names) > 1:
         raise PredictionsError(
             f"{path}: the column other_class has the values {', '.join(sorted(names))}; only one value is allowed"
