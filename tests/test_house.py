@@ -1,10 +1,13 @@
 """The structure of package and tests: unique names, short files and test names, listed lazy imports."""
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -46,10 +49,29 @@ def function_imports(tree: ast.Module) -> Iterator[str]:
                     yield from (alias.name for alias in node.names)
 
 
+class Module(NamedTuple):
+    """What the checks read in a module: public names, modules that functions import, and names that are called."""
+
+    public_names: list[str]
+    function_imports: set[str]
+    calls: set[str]
+
+
+@cache
+def read_module(path: Path) -> Module:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    calls = {
+        node.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    return Module(list(public_names(tree)), set(function_imports(tree)), calls)
+
+
 def test_public_names_exist_once() -> None:
     homes = defaultdict(set)
     for path in MODULES:
-        for name in public_names(ast.parse(path.read_text(encoding="utf-8"))):
+        for name in read_module(path).public_names:
             if not name.startswith("_"):
                 homes[name].add(path.relative_to(SOURCE).as_posix())
     assert {name: sorted(paths) for name, paths in homes.items() if len(paths) > 1} == {}
@@ -57,10 +79,9 @@ def test_public_names_exist_once() -> None:
 
 def test_test_names_are_short() -> None:
     names = [
-        f"{path.relative_to(TESTS).as_posix()}::{node.name}"
+        f"{path.relative_to(TESTS).as_posix()}::{name}"
         for path in sorted(TESTS.rglob("test_*.py"))
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+        for name in re.findall(r"^ *def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
     ]
     assert [name for name in names if len(name.partition("::")[2]) > MAX_TEST_NAME] == []
 
@@ -72,12 +93,7 @@ def test_files_are_short() -> None:
 
 def test_consoles_are_made_by_one_function() -> None:
     """A console of rich's own would read names of files as markup."""
-    makers = [
-        path.relative_to(SOURCE).as_posix()
-        for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Console"
-    ]
+    makers = [path.relative_to(SOURCE).as_posix() for path in MODULES if "Console" in read_module(path).calls]
     assert makers == []
 
 
@@ -85,7 +101,7 @@ def test_consoles_are_made_by_one_function() -> None:
 def test_imports_inside_functions_are_listed(path: Path) -> None:
     name = path.relative_to(SOURCE).as_posix()
     allowed = [package for where, package, _ in LAZY_IMPORTS if fnmatch(name, where)]
-    imported = set(function_imports(ast.parse(path.read_text(encoding="utf-8"))))
+    imported = read_module(path).function_imports
     assert {
         module for module in imported if not any(fnmatch(module, package) for package in allowed)
     } == set()

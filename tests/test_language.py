@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .helpers.language import OPENING, ROOT, docstrings, findings, local_names, prose_of
+from .helpers.language import OPENING, ROOT, findings, prose_of, read_module
 
 SOURCE = sorted((ROOT / "src" / "lesionlens").rglob("*.py"))
 SCRIPTS = sorted(path for folder in ("tests", "benchmarks", "docs") for path in (ROOT / folder).rglob("*.py"))
@@ -31,8 +31,9 @@ def test_prose_uses_the_fields_words(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [*SOURCE, *SCRIPTS], ids=name_of)
 def test_docstrings_and_locals_name_things(path: Path) -> None:
-    assert [line for line, text in docstrings(path) if OPENING.match(text)] == []
-    assert list(local_names(path)) == []
+    module = read_module(path)
+    assert [line for line, text in module.docstrings if OPENING.match(text)] == []
+    assert module.roles == []
 
 
 def test_code_in_a_page_is_not_prose(tmp_path: Path) -> None:

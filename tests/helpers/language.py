@@ -1,11 +1,10 @@
 """Vocabulary of the project: words to avoid, the terms to use instead, and the exceptions."""
 
 import ast
-import io
 import re
-import tokenize
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,6 +73,12 @@ ALLOWED = (
 )
 
 _WORDS = {re.compile(rf"\b(?:{word})\b", re.IGNORECASE): hint for word, hint in WORDS.items()}
+_ANY_WORD = re.compile(rf"\b(?:{'|'.join(WORDS)})\b", re.IGNORECASE)
+_STRING_OR_COMMENT = re.compile(
+    r"(?s:\"{3}(?:\\.|[^\\])*?\"{3}|'{3}(?:\\.|[^\\])*?'{3})"
+    r"|\"(?:\\(?s:.)|[^\\\"\n])*\"|'(?:\\(?s:.)|[^\\'\n])*'"
+    r"|(#[^\n]*)"
+)
 
 
 class Finding(NamedTuple):
@@ -93,7 +98,11 @@ def prose_of(path: Path) -> Iterator[tuple[int, str]]:
     """
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
-        yield from _messages(text) if path.is_relative_to(ROOT / "src") else _test_prose(path, text)
+        module = read_module(path)
+        if path.is_relative_to(ROOT / "src"):
+            yield from module.messages
+        else:
+            yield from (*module.docstrings, *module.functions)
         yield from _comments(text)
     else:
         yield from _markdown_prose(text) if path.suffix == ".md" else _hash_comments(text)
@@ -104,7 +113,7 @@ def findings(path: Path) -> Iterator[Finding]:
     name = path.relative_to(ROOT).as_posix()
     for line, text in prose_of(path):
         bare = re.sub(r"``[^`]*``|`[^`]*`|\"[^\"\n]*\"(?=[\s,.;:)])|https?://\S+", " ", text)
-        for pattern, hint in _WORDS.items():
+        for pattern, hint in _WORDS.items() if _ANY_WORD.search(bare) else ():
             for match in pattern.finditer(bare):
                 if not any(fnmatch(name, where) and word == match[0].lower() for where, word, _ in ALLOWED):
                     yield Finding(name, line + bare.count("\n", 0, match.start()), match[0], hint)
@@ -119,19 +128,6 @@ def _markdown_prose(text: str) -> Iterator[tuple[int, str]]:
             yield number, re.sub(r"\]\([^)]*\)|<[^>]*>", " ", line)
 
 
-def _messages(text: str) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value.strip():
-            yield node.lineno, node.value
-
-
-def _test_prose(path: Path, text: str) -> Iterator[tuple[int, str]]:
-    yield from docstrings(path)
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node.lineno, node.name.strip("_").replace("_", " ")
-
-
 def _hash_comments(text: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(text.splitlines(), 1):
         if match := re.search(r"(?:^|\s)#\s(.*)", line):
@@ -139,24 +135,34 @@ def _hash_comments(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _comments(text: str) -> Iterator[tuple[int, str]]:
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.start[0], token.string
+    """Yield (line, comment); a regular expression is ten times as fast as the tokenizer of Python."""
+    for match in _STRING_OR_COMMENT.finditer(text) if "#" in text else ():
+        if match[1]:
+            yield text.count("\n", 0, match.start()) + 1, match[1]
 
 
-def docstrings(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line, docstring) of a module, its classes and its functions."""
+class Module(NamedTuple):
+    """What is written in a module, as (line, text): docstrings, other text with blanks, functions, local names."""
+
+    docstrings: list[tuple[int, str]]
+    messages: list[tuple[int, str]]
+    functions: list[tuple[int, str]]
+    roles: list[tuple[int, str]]
+
+
+@cache
+def read_module(path: Path) -> Module:
+    """Parse a module once for all checks; ``roles`` are assigned names and parameters of ``LOCALS``."""
+    module = Module([], [], [], [])
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            text = ast.get_docstring(node)
-            if text:
-                yield getattr(node, "lineno", 1), text
-
-
-def local_names(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line, name) of assigned local names and parameters that name a grammatical role."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in LOCALS:
-            yield node.lineno, node.id
-        elif isinstance(node, ast.arg) and node.arg in LOCALS:
-            yield node.lineno, node.arg
+        match node:
+            case ast.Constant(value=str(text)) if " " in text.strip():
+                module.messages.append((node.lineno, text))
+            case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name) if name in LOCALS:
+                module.roles.append((node.lineno, name))
+            case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                if not isinstance(node, ast.Module | ast.ClassDef):
+                    module.functions.append((node.lineno, node.name.strip("_").replace("_", " ")))
+                if text := ast.get_docstring(node):
+                    module.docstrings.append((getattr(node, "lineno", 1), text))
+    return module
