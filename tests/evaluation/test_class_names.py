@@ -25,7 +25,7 @@ from lesionlens.runs.run_statistics import build_summary_table, read_summary, su
 
 from ..helpers.random_predictions import random_predictions
 
-pytestmark = pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
+pytestmark = pytest.mark.filterwarnings("ignore:No installed font has the characters")
 CLASSES = ("a", "b", "c")
 NAMES = [
     ("macro", "weighted", "all"),
