@@ -241,6 +241,20 @@ def test_non_finite_scores_raise_immediately(here: Path) -> None:
         score()
 
 
+def test_changed_line_and_the_rest_are_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv.partial"
+    with PartialPredictions(path, ORIGIN, overwrite=True) as part:
+        for rows in ROWS:
+            part.add(rows)
+    lines = path.read_bytes().splitlines(keepends=True)
+    for position in range(0, len(lines[2]), 3):
+        changed = bytearray(lines[2])
+        changed[position] ^= 1
+        path.write_bytes(b"".join([*lines[:2], changed, *lines[3:]]))
+        with PartialPredictions(path, ORIGIN, overwrite=False) as part:
+            assert list(part.read_results()) == [ImageResult(*row) for row in ROWS[0]]
+
+
 def test_truncated_last_line_is_dropped_and_the_rest_resumed(tmp_path: Path) -> None:
     path = tmp_path / "p.csv.partial"
     with PartialPredictions(path, ORIGIN, overwrite=True) as part:
@@ -263,15 +277,23 @@ def test_truncated_last_line_is_dropped_and_the_rest_resumed(tmp_path: Path) -> 
         assert path.read_bytes() == content[: ends[complete]] + content[ends[2] : ends[3]]
 
 
-@pytest.mark.parametrize("first", [0, 7])
-def test_full_disk_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int) -> None:
-    """A disk that takes no byte, or a few bytes of a line and then no more."""
-    lengths = [first] if first else []
+@pytest.mark.parametrize("length", [0, 7])  # of a first, short write
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (errno.ENOSPC, "No space left on device.*Free some space"),
+        (errno.EFBIG, "File too large.*limit on the size"),
+    ],
+)
+def test_failed_write_names_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, message: str, length: int
+) -> None:
+    lengths = [length] * bool(length)
 
     class Full:
         def write(self, line: bytes) -> int:
             if not lengths:
-                raise OSError(errno.ENOSPC, "No space left on device")
+                raise OSError(code, os.strerror(code))
             return lengths.pop()
 
         def close(self) -> None: ...
@@ -279,7 +301,7 @@ def test_full_disk_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first
     with PartialPredictions(tmp_path / "p.csv.partial", ORIGIN, overwrite=True) as part:
         part._stream.close()
         monkeypatch.setattr(part, "_stream", Full())
-        with pytest.raises(RunError, match=r"cannot write .*p\.csv\.partial: No space left on device"):
+        with pytest.raises(RunError, match=rf"cannot write .*p\.csv\.partial: {message}"):
             part.add(ROWS[0])
 
 

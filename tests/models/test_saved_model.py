@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lesionlens.core.errors import ModelError, SavedModelError
+from lesionlens.core.fileio import sha256_of_file
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.factory import make_model_spec
 from lesionlens.models.saved_model import ModelCard, load_model, save_model
@@ -52,7 +53,9 @@ def saved(
 def test_round_trip(tmp_path: Path, name: str | None, options: dict[str, object]) -> None:
     model, card = saved(tmp_path / "model", name, options)
     loaded = load_model(tmp_path)  # the directory of the run is accepted
-    assert loaded.card.model_dump(mode="json") == card.model_dump(mode="json")
+    assert loaded.card.weights_sha256 == sha256_of_file(tmp_path / "model" / "model.safetensors")
+    without_checksum = loaded.card.model_copy(update={"weights_sha256": ""})
+    assert without_checksum.model_dump(mode="json") == card.model_dump(mode="json")
     x = torch.rand(2, 5, 3, 32, 32) if model.num_crops else torch.rand(2, 3, 32, 32)
     with torch.no_grad():
         expected = model(x).logits
@@ -80,7 +83,7 @@ def test_unavailable_device_error(tmp_path: Path, device: str) -> None:
         load_model(tmp_path, device=device)
 
 
-@pytest.mark.parametrize("damage", ["card", "weights", "short", "other network"])
+@pytest.mark.parametrize("damage", ["card", "weights", "short", "bit", "empty", "other network"])
 def test_damaged_files_raise(tmp_path: Path, damage: str) -> None:
     saved(tmp_path)
     weights, card = tmp_path / "model.safetensors", tmp_path / "model_card.json"
@@ -90,6 +93,12 @@ def test_damaged_files_raise(tmp_path: Path, damage: str) -> None:
         weights.unlink()
     elif damage == "short":
         weights.write_bytes(weights.read_bytes()[:1000])
+    elif damage == "bit":
+        content = bytearray(weights.read_bytes())
+        content[-5] ^= 1
+        weights.write_bytes(content)
+    elif damage == "empty":
+        weights.write_bytes(b"")
     else:
         card.write_text(card.read_text().replace('"test_resnet"', '"resnet18"'))
     with pytest.raises(SavedModelError):

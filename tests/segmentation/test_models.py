@@ -26,7 +26,7 @@ def test_saved_model_round_trip(tmp_path: Path) -> None:
     model = CARD.architecture.build().eval()
     save_model(tmp_path / "model", model, CARD)
     loaded = load_segmentation_model(tmp_path)
-    assert loaded.card == CARD
+    assert loaded.card.model_copy(update={"weights_sha256": ""}) == CARD
     assert "not a medical device" in loaded.card.intended_use
     x = torch.rand(1, 3, 32, 64)
     with torch.inference_mode():

@@ -52,6 +52,13 @@ class WriteError(RunError):
     """File that cannot be written; what was written before is intact."""
 
 
+class DamagedFileError(RunError):
+    """File of a run that is empty, incomplete or changed since it was written."""
+
+    def __init__(self, path: object, reason: object, advice: str) -> None:
+        super().__init__(f"{path} is damaged ({reason}): {advice}")
+
+
 class RunInterrupted(RunError):  # noqa: N818 - like KeyboardInterrupt, not an error
     """Run that the user stopped; it can be resumed."""
 

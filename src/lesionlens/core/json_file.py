@@ -25,9 +25,12 @@ def to_json_text(record: object) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; empty if the file does not exist."""
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return record
+    """Read a JSON object that can be computed again; empty if the file does not exist or is damaged."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except (ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def nan_to_none(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """Formats of the image cache: raw bytes in a memory map, JPEGs, or no cached pixels at all."""
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from lesionlens.core.errors import ImageError
+from lesionlens.core.errors import DamagedFileError, ImageError
 from lesionlens.core.fileio import write_text
 from lesionlens.core.prefetch import prefetch
 from lesionlens.datasets.issues import IssueCollector
@@ -58,14 +59,25 @@ class CacheIndex(NamedTuple):
     offsets: list[int]
 
     def write(self, file: Path) -> None:
-        """Write the index atomically."""
-        write_text(file, json.dumps(self._asdict()))
+        """Write the index atomically, with a checksum."""
+        content = json.dumps(self._asdict())
+        write_text(file, json.dumps({"index": content, "checksum": _checksum(content)}))
 
     @staticmethod
-    def read(file: Path) -> "CacheIndex":
-        """Read an index that ``write`` wrote."""
-        index = json.loads(file.read_text(encoding="utf-8"))
-        return CacheIndex([(height, width) for height, width in index["shapes"]], index["offsets"])
+    def read(file: Path) -> "CacheIndex | None":
+        """Read an index that ``write`` wrote; None if it is damaged."""
+        try:
+            record = json.loads(file.read_text(encoding="utf-8"))
+            if record["checksum"] != _checksum(record["index"]):
+                return None
+            index = json.loads(record["index"])
+            return CacheIndex([(height, width) for height, width in index["shapes"]], index["offsets"])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class _IndexedCache:
@@ -109,7 +121,13 @@ class JpegCache(_SingleFileCache):
     cache_format: CacheFormat = "jpeg"
 
     def __getitem__(self, index: int) -> NDArray[np.uint8]:
-        return np.asarray(simplejpeg.decode_jpeg(self._image_bytes(index), colorspace="RGB"), dtype=np.uint8)
+        try:
+            image = simplejpeg.decode_jpeg(self._image_bytes(index), colorspace="RGB")
+        except ValueError as error:
+            raise DamagedFileError(
+                self._file, error, "delete it; the next run decodes the images again"
+            ) from error
+        return np.asarray(image, dtype=np.uint8)
 
 
 class NoCache(_IndexedCache):

@@ -29,7 +29,7 @@ from lesionlens.imaging.load import ColorConstancy, decoder_version, load_image
 
 CacheOption = Literal["auto", "memmap", "jpeg", "none"]
 MessageCallback = Callable[[str], None]
-CACHE_FORMAT_VERSION = 4
+CACHE_FORMAT_VERSION = 5
 MAX_DISK_FRACTION = 0.5  # maximum size of a cache, as a fraction of the free disk space
 SIZE_SAMPLE = 200  # number of image headers from which the total size is estimated
 # JPEGs of this quality took 0.08 to 0.12 of the decoded size of dermoscopic images; synthetic texture takes more.
@@ -197,10 +197,11 @@ class _CacheLocation:
         """Open the first of these formats whose files exist and are complete."""
         for cache_format in cache_formats:
             file, index_file = self._file_paths(cache_format)
-            if index_file.is_file():
-                index = CacheIndex.read(index_file)
-                if cache_format == "none" or (file.is_file() and file.stat().st_size == index.offsets[-1]):
-                    return self._open(cache_format, index)
+            index = CacheIndex.read(index_file) if index_file.is_file() else None
+            if index is None or len(index.shapes) != len(self.paths):  # damaged: the cache is built again
+                continue
+            if cache_format == "none" or (file.is_file() and file.stat().st_size == index.offsets[-1]):
+                return self._open(cache_format, index)
         return None
 
     def build(self, cache_format: CacheFormat, progress: ProgressCallback) -> ImageCache:

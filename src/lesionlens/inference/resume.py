@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -35,7 +36,7 @@ class Provenance(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    file_format: str = "predictions of lesionlens 1"  # version of the line format
+    file_format: str = "predictions of lesionlens 2"  # version of the line format
     model: str
     engine: EngineName
     precision: Precision
@@ -132,7 +133,7 @@ class PartialPredictions:
         RunError
             The disk is full or no longer available.
         """
-        line = json.dumps(batch).encode() + b"\n"
+        line = _format_line(batch)
         try:
             while line:  # a short write is followed by one that raises the reason
                 line = line[self._stream.write(line) :]
@@ -152,13 +153,16 @@ class PartialPredictions:
         self._stream.close()
 
 
+def _format_line(batch: Sequence[ImageResult]) -> bytes:
+    """Return the results of a batch as JSON, after their CRC-32."""
+    content = json.dumps(batch).encode()
+    return b"%08x %s\n" % (zlib.crc32(content), content)
+
+
 def _read_batches(stream: BinaryIO) -> Iterator[tuple[bytes, list[ImageResult]]]:
-    """Yield complete lines with their results, up to the first incomplete one."""
+    """Yield complete lines with their results, up to the first one that is incomplete or damaged."""
     for line in stream:
-        try:
-            batch = [ImageResult(*row) for row in json.loads(line)]
-        except (ValueError, TypeError):  # the last line of a process that was killed while writing it
+        checksum, _, content = line.rstrip(b"\n").partition(b" ")
+        if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(content):
             return
-        if not line.endswith(b"\n"):
-            return
-        yield line, batch
+        yield line, [ImageResult(*row) for row in json.loads(content)]

@@ -1,5 +1,6 @@
 """Saved models: a directory with ``model.safetensors`` and ``model_card.json``, without pickled objects."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -12,7 +13,7 @@ from torch import nn
 
 from lesionlens import __version__
 from lesionlens.core.errors import ModelError, SavedModelError
-from lesionlens.core.fileio import atomic_write, write_text
+from lesionlens.core.fileio import atomic_write, sha256_of_file, write_text
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.core.runtime import retain_freed_memory
 from lesionlens.imaging.preprocessing import Preprocessing
@@ -37,6 +38,8 @@ class BaseModelCard(BaseModel):
         Notice about the intended use.
     preprocessing
         Conversion of an image to the network's input.
+    weights_sha256
+        SHA-256 of the file of the weights; "" in models of earlier versions.
     training_data
         Data source, fingerprint, seed, epoch and the validation metric by which these weights were selected.
     """
@@ -49,6 +52,7 @@ class BaseModelCard(BaseModel):
     lesionlens: str = __version__
     intended_use: str = RESEARCH_USE_NOTICE
     preprocessing: Preprocessing
+    weights_sha256: str = ""
     training_data: dict[str, Any] = {}
 
 
@@ -88,7 +92,7 @@ class LoadedModel:
     card: ModelCard
 
 
-def save_model(folder: Path, model: nn.Module, card: BaseModel) -> None:
+def save_model(folder: Path, model: nn.Module, card: BaseModelCard) -> None:
     """Write any network with its card; each file is replaced atomically, the weights first.
 
     Raises
@@ -101,6 +105,7 @@ def save_model(folder: Path, model: nn.Module, card: BaseModel) -> None:
     content = save(state, metadata={"format": "pt"})
     with atomic_write(folder / WEIGHTS_FILE) as file:
         file.write_bytes(content)
+    card = card.model_copy(update={"weights_sha256": hashlib.sha256(content).hexdigest()})
     write_text(folder / CARD_FILE, card.model_dump_json(indent=2) + "\n")
 
 
@@ -123,6 +128,7 @@ def load_model(folder: Path | str, *, device: str | torch.device = "cpu") -> Loa
     """
     folder = find_model_dir(Path(folder))
     card = read_model_card(folder, ModelCard)
+    verify_weights(folder, card)
     model = card.architecture.build(len(card.classes))
     return LoadedModel(model=load_weights(model, folder, device=device), card=card)
 
@@ -141,6 +147,19 @@ def read_model_card(folder: Path, card_type: type[Card]) -> Card:
         raise SavedModelError(
             f"{folder} is not a model that {card_type.written_by} wrote, or it is damaged: {error}"
         ) from error
+
+
+def verify_weights(folder: Path, card: BaseModelCard) -> None:
+    """Raise a ``SavedModelError`` if the weights are missing, or differ from the checksum on their card."""
+    try:
+        digest = sha256_of_file(folder / WEIGHTS_FILE)
+    except OSError as error:
+        raise SavedModelError(f"the weights in {folder} cannot be read: {error.strerror}") from error
+    if card.weights_sha256 not in ("", digest):
+        raise SavedModelError(
+            f"the weights in {folder} differ from the checksum on the model card: the file is damaged, or belongs to "
+            "another card. Restore it, or resume or repeat the training"
+        )
 
 
 def load_weights(model: Model, folder: Path, *, device: str | torch.device) -> Model:

@@ -40,7 +40,7 @@ class Job:
     def is_finished(self, out: Path) -> bool:
         """Return whether the run is finished."""
         folder = self.run_dir(out)
-        return folder.exists() and folder.metadata()["status"] == STATUS_FINISHED
+        return folder.exists() and folder.status() == STATUS_FINISHED
 
 
 def expand_jobs(recipe: Recipe, out: Path) -> list[Job]:

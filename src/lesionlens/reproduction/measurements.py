@@ -233,7 +233,7 @@ def _localization_summary(cell: RunCell, method: str, source: str, folder: Path)
         marker.unlink(missing_ok=True)
         record = {"source": source, "problem": _measure_maps(cell, method, source, folder)}
         write_json(marker, record)
-    if record["problem"]:
+    if record.get("problem"):
         raise ModelError(record["problem"])
     return pd.read_csv(folder / "summary.csv")
 

@@ -84,7 +84,7 @@ def _seconds_per_input(setup: RunSetup, out: Path) -> tuple[float, float]:
     )
     path = out / "pace.json"
     timings = read_json(path)
-    if key not in timings:
+    if not _is_timing(timings.get(key)):
         model = architecture.build(len(setup.task.output_names)).to(device)
         count = recipe.train.batch_size if gpu else max(2, CPU_BATCH // (architecture.num_crops or 1))
         crops = [architecture.num_crops] if architecture.num_crops else []
@@ -99,6 +99,12 @@ def _seconds_per_input(setup: RunSetup, out: Path) -> tuple[float, float]:
         write_json(path, timings)
     train_seconds, test_seconds = timings[key]
     return float(train_seconds), float(test_seconds)
+
+
+def _is_timing(value: object) -> bool:
+    return (
+        isinstance(value, list) and len(value) == 2 and all(isinstance(seconds, float) for seconds in value)
+    )
 
 
 def _time_model(model: nn.Module, images: Tensor, *, bf16: bool) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """Run directory: paths of its files, the recipe, and the metadata of the run."""
 
 import errno
+import hashlib
 import json
 import os
 import platform
@@ -18,7 +19,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from lesionlens.core.errors import RunError, RunInterrupted, WriteError
+from lesionlens.core.errors import DamagedFileError, RunError, RunInterrupted, WriteError
 from lesionlens.core.fileio import check_writable_dir, current_umask, write_text
 from lesionlens.runs.plain_scalars import PlainScalar, core_value
 from lesionlens.runs.schema import Recipe
@@ -50,9 +51,28 @@ class RunMetadata:
         return self._metadata_path.is_file() and self.recipe.is_file()
 
     def metadata(self) -> dict[str, Any]:
-        """Read the metadata."""
-        metadata: dict[str, Any] = json.loads(self._metadata_path.read_text(encoding="utf-8"))
-        return metadata
+        """Read the metadata.
+
+        Raises
+        ------
+        DamagedFileError
+            The file is not valid JSON, or its content differs from its checksum.
+        """
+        try:
+            metadata = json.loads(self._metadata_path.read_text(encoding="utf-8"))
+            checksum = metadata.pop("checksum", "")
+        except (ValueError, RecursionError, AttributeError, TypeError) as error:
+            raise self.damaged(f"not a JSON object: {error}") from error
+        if checksum not in ("", _checksum(metadata)):
+            raise self.damaged("its content does not match its checksum")
+        result: dict[str, Any] = metadata
+        return result
+
+    def damaged(self, reason: object) -> DamagedFileError:
+        """Return an error about damaged metadata."""
+        return DamagedFileError(
+            self._metadata_path, reason, "restore it from a backup, or start a new run with another --out"
+        )
 
     def start(self, *, packages: Sequence[str] = (), **values: Any) -> None:
         """Write the metadata of a new run: command, start, versions (also of more ``packages``), and other values."""
@@ -65,9 +85,9 @@ class RunMetadata:
 
     def update(self, **values: Any) -> None:
         """Add or replace values of the metadata, atomically."""
-        metadata = self.metadata() if self._metadata_path.is_file() else {}
-        text = json.dumps({**metadata, **values}, indent=2, ensure_ascii=False) + "\n"
-        write_text(self._metadata_path, text)
+        metadata = {**(self.metadata() if self._metadata_path.is_file() else {}), **values}
+        record = {**metadata, "checksum": _checksum(metadata)}
+        write_text(self._metadata_path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
     @property
     def _metadata_path(self) -> Path:
@@ -104,10 +124,26 @@ class RunDir(RunMetadata):
         """Directory of the saved model: that of the best epoch, or of the last (``train.checkpoint``)."""
         return self.path / "model"
 
+    def status(self) -> str:
+        """Return the status: ``running``, ``trained``, ``interrupted`` or ``finished``.
+
+        Raises
+        ------
+        DamagedFileError
+            The metadata are damaged or have no status.
+        """
+        status = self.metadata().get("status")
+        if not isinstance(status, str):
+            raise self.damaged("it has no status")
+        return status
+
     def check_resumable(self) -> None:
-        """Raise a ``RunError`` if the run is finished."""
-        if self.metadata()["status"] == "finished":
+        """Raise a ``RunError`` if the run is finished or its metadata are damaged."""
+        if self.status() == "finished":
             raise RunError(f"the run {self.path} is finished; there is nothing to resume")
+        metadata = self.metadata()
+        if not isinstance(metadata.get("seconds"), int | float) or not isinstance(metadata.get("data"), dict):
+            raise self.damaged("it has no seconds or no data")
 
     def check_dataset(self, saved: object, current: object) -> None:
         """Raise a ``RunError`` if the fingerprint of the dataset is not the one saved when the run started."""
@@ -124,6 +160,11 @@ class RunDir(RunMetadata):
     def evaluation(self, split: str) -> Path:
         """Return the path of the evaluation on a split."""
         return self.path / "evaluation" / f"{split}.json"
+
+
+def _checksum(metadata: dict[str, Any]) -> str:
+    text = json.dumps(metadata, sort_keys=True)  # ASCII
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def create_run_dir(

@@ -22,6 +22,7 @@ from lesionlens.models.saved_model import (
     find_model_dir,
     load_weights,
     read_model_card,
+    verify_weights,
 )
 from lesionlens.models.weights import StateDict, download_pretrained, load_state_dict_file
 
@@ -204,6 +205,7 @@ def load_segmentation_model(
     """
     model_dir = find_model_dir(Path(model_dir))
     card = read_model_card(model_dir, SegmentationModelCard)
+    verify_weights(model_dir, card)
     return LoadedSegmentationModel(
         model=load_weights(card.architecture.build(), model_dir, device=device),
         card=card,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from rich.console import Console
 
 from lesionlens.core.console import activity, make_console, print_line, print_warning, progress_bar
@@ -134,13 +135,16 @@ def resume_segmentation(path: Path, *, console: Console | None = None) -> Path:
     try:
         metadata = run_dir.metadata()
         config = SegmentationConfig.model_validate(metadata["config"])
-    except (OSError, KeyError) as error:
+        sources, fingerprints = metadata["data"]["sources"], metadata["data"]["fingerprints"]
+    except (OSError, KeyError, TypeError) as error:
         raise RunError(f"{path} is not the directory of a segmentation run") from error
+    except ValidationError as error:
+        raise run_dir.damaged(f"its config is not valid: {error.errors()[0]['msg']}") from error
     run_dir.check_resumable()
-    source_tables = load_source_tables(metadata["data"]["sources"])
+    source_tables = load_source_tables(sources)
     module = _build_module(config)
     with _load_data(source_tables, config, console) as data:
-        run_dir.check_dataset(metadata["data"]["fingerprints"], data.fingerprints)
+        run_dir.check_dataset(fingerprints, data.fingerprints)
         with resumable(run_dir.path, _RESUME_COMMAND):
             _fit(run_dir, module, data, console)
     with resumable(run_dir.path, _RESUME_COMMAND):

@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import torch
+from pydantic import ValidationError
 
+from lesionlens.core.errors import RunError
 from lesionlens.core.runtime import available_cpus, default_num_threads
 from lesionlens.data.datamodule import LesionDataModule
 from lesionlens.data.dataset import SplitData, TrainDataset
@@ -78,6 +80,11 @@ class AutoValues(NamedTuple):
             Recipe with or without ``auto``.
         saved
             Values of ``metadata.json`` by recipe key, which replace those of the recipe; None for a new run.
+
+        Raises
+        ------
+        RunError
+            A saved value is not one of its key.
         """
         data, train = recipe.data, recipe.train
         values = cls(
@@ -89,6 +96,7 @@ class AutoValues(NamedTuple):
             images_on=data.images_on,
             num_workers=train.num_workers,
         )
+        _check_saved(recipe, saved or {})
         return values._replace(**{AUTO_KEYS[key]: value for key, value in (saved or {}).items()})
 
     def to_metadata(self) -> dict[str, Any]:
@@ -109,6 +117,21 @@ class AutoValues(NamedTuple):
         return (
             f"computing on {self.device.type}: {', '.join(f'{name} {getattr(self, name)}' for name in names)}"
         )
+
+
+def _check_saved(recipe: Recipe, saved: Mapping[str, Any]) -> None:
+    """Raise an error unless every saved value is allowed for its key."""
+    raw = recipe.model_dump()
+    try:
+        for key, value in saved.items():
+            section, _, name = key.partition(".")
+            raw[section][name if key in AUTO_KEYS else key] = value
+        Recipe.model_validate(raw)
+    except (ValidationError, AttributeError, KeyError, TypeError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise RunError(
+            f"auto_values in the run's metadata.json are not valid: {reason}. Restore the file, or start a new run"
+        ) from error
 
 
 def resolve_training_device(config: TrainRecipe) -> torch.device:

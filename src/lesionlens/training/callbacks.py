@@ -3,9 +3,12 @@
 Their state is part of the checkpoint, so that an interrupted run resumes exactly.
 """
 
+import hashlib
 import io
 import math
+import struct
 import time
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +23,7 @@ from rich.console import Console
 from rich.progress import TaskID
 
 from lesionlens.core.console import print_line, progress_bar
+from lesionlens.core.errors import DamagedFileError
 from lesionlens.core.fileio import atomic_write
 
 SaveFn = Callable[
@@ -144,7 +148,10 @@ class LastCheckpoint(Checkpoint):
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Write checkpoints atomically: a file is either complete or unchanged."""
+    """Write checkpoints atomically: a file is either complete or unchanged, and its checksum is checked on reading.
+
+    The checksum is the comment of the zip archive that ``torch.save`` writes.
+    """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
@@ -153,7 +160,46 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         content = io.BytesIO()  # a full disk then raises an OSError, not an error of torch
         torch.save(checkpoint, content)
         with atomic_write(Path(path)) as file:
-            file.write_bytes(content.getbuffer())
+            file.write_bytes(_with_checksum(content.getvalue()))
+
+    def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Read a checkpoint.
+
+        Raises
+        ------
+        DamagedFileError
+            The file is empty, incomplete or changed.
+        """
+        try:
+            _verify_checksum(Path(path).read_bytes())
+            checkpoint: dict[str, Any] = super().load_checkpoint(path, *args, **kwargs)
+            if "state_dict" not in checkpoint:
+                raise ValueError("not a checkpoint of a run")
+        except Exception as error:  # torch raises any type for a damaged file
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise DamagedFileError(
+                path,
+                reason,
+                "restore it from a backup, or delete it and resume to train from the first epoch",
+            ) from error
+        return checkpoint
+
+
+def _with_checksum(archive: bytes) -> bytes:
+    """Return a zip archive without a comment with its SHA-256 as the comment."""
+    digest = hashlib.sha256(archive).hexdigest().encode()
+    return archive[:-2] + struct.pack("<H", len(digest)) + digest
+
+
+def _verify_checksum(archive: bytes) -> None:
+    """Raise a ``ValueError`` unless the comment of a zip archive is its SHA-256; earlier versions wrote no comment."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as file:
+        digest = file.comment
+    if digest:
+        content = hashlib.sha256(memoryview(archive)[: -len(digest) - 2])
+        content.update(bytes(2))  # the length of the comment was 0
+        if content.hexdigest().encode() != digest:
+            raise ValueError("its content does not match its checksum")
 
 
 class RunProgressBar(ProgressBar):

@@ -93,7 +93,7 @@ class MultiRunDir(RunMetadata):
         run_dir = self.run_dir(name)
         if not run_dir.exists():
             return STATUS_MISSING
-        return STATUS_FINISHED if run_dir.metadata()["status"] == STATUS_FINISHED else STATUS_INTERRUPTED
+        return STATUS_FINISHED if run_dir.status() == STATUS_FINISHED else STATUS_INTERRUPTED
 
 
 class StartFn(Protocol):
@@ -168,7 +168,7 @@ def resume_multi_run(path: Path, *, console: Console, run_fns: RunFns) -> Path:
     run_specs = expand_runs(recipe)
     if all(multi_run_dir.status(spec.name) == STATUS_FINISHED for spec in run_specs):
         raise RunError(f"all {len(run_specs)} runs of {path} are finished; there is nothing to resume")
-    if _data_fingerprint(recipe) != multi_run_dir.metadata()["fingerprint"]:
+    if _data_fingerprint(recipe) != multi_run_dir.metadata().get("fingerprint"):
         raise RunError(
             f"the dataset of {path} has changed since the runs started (images, labels or sizes differ); "
             "restore it, or start new runs"

@@ -94,7 +94,7 @@ def resume(path: Path, *, console: Console | None = None) -> Path:
     metadata = run_dir.metadata()
     with activity(console, "reading the dataset"):
         setup = set_up_run(resolve(load_recipe(str(run_dir.recipe)), saved=metadata.get("auto_values")))
-    run_dir.check_dataset(metadata["data"]["fingerprint"], setup.table.fingerprint())
+    run_dir.check_dataset(metadata["data"].get("fingerprint"), setup.table.fingerprint())
     return _fit_and_evaluate(_build(setup, console), run_dir, console)
 
 
