@@ -83,6 +83,36 @@ def test_unavailable_device_error(tmp_path: Path, device: str) -> None:
         load_model(tmp_path, device=device)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 2}, r"format: .* 1 \(got 2\)"),
+        ({"format": "x"}, "format: "),
+        ({"classes": []}, "classes: .*at least 1"),
+        ({"classes": ["a", "a"]}, "contain a duplicate"),
+        ({"classes": ["a", ""]}, r"classes\.1: "),
+        (
+            {"preprocessing": {"input_size": [0, 32]}},
+            r"input_size\.0: .*greater than or equal to 1 \(got 0\)",
+        ),
+        ({"preprocessing": {"input_size": [10**9, 32]}}, "less than or equal to 8192"),
+        ({"preprocessing": {"crop_count": 0}}, "crop_count: .*greater than or equal to 1"),
+        ({"preprocessing": {"max_short_side": 0}}, "max_short_side: "),
+        ({"preprocessing": {"std": [0, 1, 1]}}, r"std\.0: .*greater than 0"),
+        ({"preprocessing": {"tta": "dihedral", "input_size": [32, 64]}}, "needs a square input"),
+        ({"architecture": {"backbone": "test_resnet", "kwargs": {"checkpoint_path": "/w"}}}, "reads files"),
+        ({"surprise": 1}, "surprise: Extra inputs"),
+    ],
+)
+def test_unusable_card_is_named(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    saved(tmp_path)
+    card = json.loads((tmp_path / "model_card.json").read_text())
+    (tmp_path / "model_card.json").write_text(json.dumps(card | change))
+    with pytest.raises(ModelError, match=message) as caught:
+        load_model(tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 @pytest.mark.parametrize("damage", ["card", "weights", "short", "bit", "empty", "other network"])
 def test_damaged_files_raise(tmp_path: Path, damage: str) -> None:
     saved(tmp_path)

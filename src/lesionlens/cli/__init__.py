@@ -22,6 +22,7 @@ from lesionlens.cli import (
     segment,
     train,
 )
+from lesionlens.cli.options import RecipeCommand
 from lesionlens.core.encoding import allow_any_encoding, printable
 from lesionlens.core.errors import LesionLensError, RunInterrupted
 from lesionlens.core.signals import interrupt_on_stop_signals
@@ -77,14 +78,14 @@ app.command("demo")(demo.demo_command)
 app.add_typer(data.data_app, name="data")
 app.command("models")(models.models_command)
 app.command("recipes")(models.recipes_command)
-app.command("train")(train.train_command)
+app.command("train", cls=RecipeCommand)(train.train_command)
 app.command("predict")(predict.predict_command)
 app.command("evaluate")(evaluate.evaluate_command)
 app.command("compare")(compare.compare_command)
 app.command("explain")(explain.explain_command)
 app.command("export")(export.export_command)
 app.command("evaluate-maps")(evaluate_maps.evaluate_maps_command)
-app.command("reproduce")(reproduce.reproduce_command)
+app.command("reproduce", cls=RecipeCommand)(reproduce.reproduce_command)
 app.add_typer(segment.segment_app, name="segment")
 
 

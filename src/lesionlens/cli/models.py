@@ -1,9 +1,12 @@
 """``lesionlens models`` and ``lesionlens recipes``."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 MODELS_FOOTNOTE = """
 Parameters are for two classes. GFLOPs are per image with all crops; a multiplication and an addition count as two.
@@ -28,16 +31,14 @@ def models_command(
 
     console = make_console()
     if backbones is not None:
-        import timm
-
-        console.print("\n".join(timm.list_models(backbones)) or f"No backbone matches {backbones!r}")
+        _print_backbones(backbones, console)
         return
-    from lesionlens.core.errors import ModelError, unknown_name_message
+    from lesionlens.core.errors import ModelError
     from lesionlens.models.zoo import COMPACT_COLUMNS, ZOO, zoo_rows
 
     names = [name for name in ZOO if fnmatch(name, pattern)]
     if not names:
-        raise ModelError(unknown_name_message("model", pattern, ZOO))
+        raise ModelError(_no_network_message(pattern))
     console.width = max(console.width, MODELS_MIN_WIDTH)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in COMPACT_COLUMNS:
@@ -53,6 +54,36 @@ def models_command(
         style="dim",
         highlight=False,
     )
+
+
+def _print_backbones(pattern: str, console: "Console") -> None:
+    from lesionlens.core.errors import ModelError
+    from lesionlens.models.backbone import list_backbones, similar_backbones
+
+    names = list_backbones(pattern)
+    if not names:
+        similar = ", ".join(similar_backbones(pattern.strip("*")))
+        hint = f"; similar names: {similar}" if similar else ""
+        raise ModelError(f"no backbone of timm matches {pattern!r}{hint}")
+    console.print("\n".join(names), soft_wrap=True)
+
+
+def _no_network_message(pattern: str) -> str:
+    """Return a message for a pattern of no network in the zoo, with the timm backbones that match it."""
+    from shlex import quote
+
+    from lesionlens.core.errors import unknown_name_message
+    from lesionlens.models.backbone import list_backbones, similar_backbones
+    from lesionlens.models.zoo import ZOO
+
+    if backbones := list_backbones(pattern):
+        return (
+            f"no network of the zoo matches {pattern!r}, but {len(backbones):,} backbones do, such as {backbones[0]}: "
+            f"lesionlens models --backbones {quote(pattern)}"
+        )
+    similar = ", ".join(similar_backbones(pattern.strip("*")))
+    hint = f". Similar backbones of timm, for model.backbone: {similar}" if similar else ""
+    return unknown_name_message("model", pattern, ZOO) + hint
 
 
 RECIPES_FOOTNOTE = """

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand
 
 ModelArgument = Annotated[Path, typer.Argument(help="Directory of a saved model or of a run.")]
 ImagesArgument = Annotated[
@@ -57,6 +58,47 @@ DecisionOption = Annotated[
     Literal["argmax", "isic"],
     typer.Option(help="argmax, or isic: every class with a score above 0.5, as in the ISIC challenges."),
 ]
+
+
+class RecipeCommand(TyperCommand):
+    """Command with ``KEY=VALUE`` arguments, which names the recipe key if it is passed as an option: ``--epochs 5``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments."""
+        try:
+            return super().parse_args(ctx, list(args))
+        except Exception as error:
+            option = getattr(
+                error, "option_name", None
+            )  # of NoSuchOption, whose module differs between versions
+            keys = _recipe_keys_of_option(option) if isinstance(option, str) else []
+            if keys:
+                value = _value_of_option(option, args)
+                error.message = (  # type: ignore[attr-defined]
+                    f"No such option: {option}. It is a key of the recipe: use "
+                    f"{' or '.join(f'{key}={value}' for key in keys)}"
+                )
+                error.possibilities = None  # type: ignore[attr-defined]
+            raise
+
+
+def _recipe_keys_of_option(option: str) -> list[str]:
+    """Return the recipe keys that an option such as ``--epochs`` or ``--train.epochs`` may mean."""
+    from lesionlens.runs.keys import recipe_keys
+
+    name = option.lstrip("-").replace("-", "_")
+    keys = [key.full_name for key in recipe_keys()]
+    return [key for key in keys if name in {key, key.rpartition(".")[2]}][:4]
+
+
+def _value_of_option(option: str, args: list[str]) -> str:
+    """Return the value that follows an option, or VALUE."""
+    for index, argument in enumerate(args):
+        name, equals, value = argument.partition("=")
+        if name == option:
+            following = value if equals else next(iter(args[index + 1 : index + 2]), "")
+            return following if following and not following.startswith("-") else "VALUE"
+    return "VALUE"
 
 
 def expand_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -32,6 +32,9 @@ def missing_mask_warning(image_ids: Sequence[str], *, num_images: int) -> str:
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+SideLength = Annotated[int, Field(ge=1, le=8192)]  # pixels
+PositiveNumber = Annotated[float, Field(gt=0)]
+PositiveRGBValues = tuple[PositiveNumber, PositiveNumber, PositiveNumber]
 TTA = Literal["none", "flips", "dihedral"]
 Aggregation = Literal["probabilities", "logits"]
 
@@ -63,20 +66,20 @@ class Preprocessing(BaseModel):
         Mean and standard deviation of the three channels, for values from 0 to 1.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    input_size: tuple[int, int] = (224, 224)
-    max_short_side: int | None = 512
+    input_size: tuple[SideLength, SideLength] = (224, 224)
+    max_short_side: int | None = Field(default=512, ge=1, le=100_000)
     color_constancy: ColorConstancy = "none"
     hair_removal: bool = False
     roi_margin: float | None = Field(default=None, ge=0, le=2)
     crops: CropName = "full"
-    crop_count: int = Field(default=1, ge=1)
-    seed: int = 0
+    crop_count: int = Field(default=1, ge=1, le=1000)
+    seed: int = Field(default=0, ge=0)
     tta: TTA = "none"
     aggregate: Aggregation = "probabilities"
     mean: RGBValues = IMAGENET_MEAN
-    std: RGBValues = IMAGENET_STD
+    std: PositiveRGBValues = IMAGENET_STD
 
     @model_validator(mode="after")
     def _check_square_for_dihedral(self) -> "Preprocessing":

@@ -3,9 +3,13 @@
 This is the only module that handles the loose types of timm's attributes.
 """
 
-from collections.abc import Iterator
+import inspect
+import re
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
+from fnmatch import fnmatch
 from functools import cache
 from typing import Any, NamedTuple, cast, no_type_check
 
@@ -52,16 +56,60 @@ def create_backbone(name: str, *, num_classes: int, last_relu: bool = True, **kw
         The backbone does not exist, or does not accept one of the options.
     """
     check_backbone_name(name)
+    _check_no_files(kwargs)
+    _check_dropout(kwargs)
     try:
         # timm uses a pretrained tag ("resnet50.tv_in1k") only to select the weights
         model: nn.Module = timm.create_model(name, pretrained=False, num_classes=num_classes, **kwargs)
-    except (TypeError, RuntimeError, ValueError, AssertionError) as error:
-        options = ", ".join(f"{key}={value!r}" for key, value in kwargs.items()) or "none"
-        raise ModelError(f"backbone {name!r} cannot be built with options {options}: {error}") from error
+    except BUILD_ERRORS as error:
+        raise ModelError(_build_error_message(name, kwargs, error)) from error
     init_head_near_zero(model.get_classifier())  # type: ignore[operator]
     if not last_relu:
         _remove_final_relu(model, name)
     return model
+
+
+BUILD_ERRORS = (
+    TypeError, ValueError, RuntimeError, AssertionError, AttributeError, LookupError, ArithmeticError
+)  # fmt: skip
+"""Errors of timm and torch for options that do not fit a network."""
+_FILE_OPTIONS = re.compile(
+    r"pretrained\w*|checkpoint_path|cache_dir|load_\w+"
+)  # timm would read or download files
+
+
+def _check_no_files(kwargs: Mapping[str, Any]) -> None:
+    if files := [key for key in kwargs if _FILE_OPTIONS.fullmatch(key)]:
+        raise ModelError(
+            f"{', '.join(files)} is not an option of a network, because it reads files. Pass weights with "
+            "model.weights: none, imagenet, or the path of a file"
+        )
+
+
+def _check_dropout(kwargs: Mapping[str, Any]) -> None:
+    """Raise an error for rates that torch would reject in the first training step."""
+    for key, rate in kwargs.items():
+        if re.fullmatch(r"(\w+_)?drop(_path|_block)?_rate", key) and not _is_fraction(rate):
+            raise ModelError(f"{key}={rate!r} is not a rate; use a number from 0 to below 1")
+
+
+def _is_fraction(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value < 1
+
+
+def _build_error_message(name: str, kwargs: Mapping[str, Any], error: Exception) -> str:
+    unexpected = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
+    if unexpected is None:
+        options = ", ".join(f"{key}={value!r}" for key, value in kwargs.items()) or "none"
+        return f"backbone {name!r} cannot be built with options {options}: {error}"
+    cls = getattr(sys.modules[timm.model_entrypoint(name.split(".")[0]).__module__], unexpected[1], None)
+    known = sorted(set(inspect.signature(cls).parameters) - {"num_classes", "kwargs"}) if cls else []
+    near = get_close_matches(unexpected[2], known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return (
+        f"neither the attention mechanism nor the backbone {name!r} has an option {unexpected[2]!r}: {hint}Options of "
+        f"the backbone: {', '.join(known)}"
+    )
 
 
 def check_backbone_name(name: str) -> None:
@@ -74,11 +122,47 @@ def check_backbone_name(name: str) -> None:
     """
     if timm.is_model(name.split(".")[0]):
         return
-    similar = get_close_matches(name, timm.list_models(), n=6, cutoff=0.4) or ["resnet50", "mobilenetv2_100"]
+    similar = similar_backbones(name)
     raise ModelError(
-        unknown_name_message("backbone", name, similar)
-        + ", … (full list: python -c 'import timm; print(timm.list_models())')"
+        unknown_name_message(
+            "backbone",
+            name,
+            similar or ["resnet50", "mobilenetv2_100"],
+            suggestion=similar[0] if similar else "",
+        )
+        + ", … (full list: lesionlens models --backbones '*')"
     )
+
+
+def list_backbones(pattern: str) -> list[str]:
+    """Return timm's names that match a pattern such as ``mobilenet*``."""
+    return [name for name in timm.list_models() if fnmatch(name, pattern)]
+
+
+def similar_backbones(name: str) -> list[str]:
+    """Return up to six of timm's names that are spelled like a name, the most similar first.
+
+    Examples
+    --------
+    >>> similar_backbones("mobilenet_v2")[0], similar_backbones("ResNet-50")[0], similar_backbones("resnt50")[0]
+    ('mobilenetv2_100', 'resnet50', 'resnet50')
+    """
+    by_letters: dict[str, list[str]] = {}
+    for model in timm.list_models():
+        by_letters.setdefault(_letters(model), []).append(model)
+    letters = _letters(name)
+    begins = sorted(
+        (key for key in by_letters if key.startswith(letters)),
+        key=lambda key: (len(key), not key.endswith("100"), key),  # the usual width first
+    )
+    near = get_close_matches(letters, by_letters, n=6, cutoff=0.6)
+    keys = dict.fromkeys([*(begins if letters else []), *near])
+    return [model for key in keys for model in by_letters[key]][:6]
+
+
+def _letters(name: str) -> str:
+    """Return the letters and digits of a name, and of a pretrained tag only the name before it."""
+    return re.sub(r"[\W_]+", "", name.split(".")[0].casefold())
 
 
 def _remove_final_relu(model: nn.Module, name: str) -> None:

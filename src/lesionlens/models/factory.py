@@ -7,6 +7,7 @@ from typing import Any
 from lesionlens.core.errors import ModelError, unknown_name_message
 from lesionlens.models import weights as weight_files
 from lesionlens.models.arl_resnet import ARLResNet
+from lesionlens.models.backbone import BUILD_ERRORS
 from lesionlens.models.base import Classifier, TimmClassifier
 from lesionlens.models.datta2021 import DATTA_BACKBONES, DattaNet, DattaSoftAttentionNet
 from lesionlens.models.multi_stage import GatedClassifier, MultiStageClassifier
@@ -92,7 +93,15 @@ class ModelSpec:
         if self.attention not in mechanisms:
             allowed = [*mechanisms, "patch", *(f"patch+{name}" for name in mechanisms if name != "none")]
             raise ModelError(unknown_name_message(f"attention for {self.backbone}", self.attention, allowed))
-        return mechanisms[self.attention](self.backbone, num_classes=num_classes, **self.kwargs)
+        try:
+            return mechanisms[self.attention](self.backbone, num_classes=num_classes, **self.kwargs)
+        except BUILD_ERRORS as error:
+            if not self.kwargs:
+                raise
+            options = ", ".join(f"{key}={value!r}" for key, value in self.kwargs.items())
+            raise ModelError(
+                f"{self.attention} on {self.backbone} cannot be built with options {options}: {error}"
+            ) from error
 
 
 def make_model_spec(

@@ -3,16 +3,16 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
 from lesionlens import __version__
-from lesionlens.core.errors import ModelError, SavedModelError
+from lesionlens.core.errors import ModelError, RecipeError, SavedModelError, shorten_repr
 from lesionlens.core.fileio import atomic_write, sha256_of_file, write_text
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.core.runtime import retain_freed_memory
@@ -20,6 +20,7 @@ from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.base import Classifier
 from lesionlens.models.factory import ModelSpec
 
+ClassName = Annotated[str, Field(min_length=1)]
 WEIGHTS_FILE, CARD_FILE = "model.safetensors", "model_card.json"
 Card = TypeVar("Card", bound="BaseModelCard")
 Model = TypeVar("Model", bound=nn.Module)
@@ -48,7 +49,7 @@ class BaseModelCard(BaseModel):
 
     written_by: ClassVar[str]  # the command
 
-    format: int = 1
+    format: Literal[1] = 1
     lesionlens: str = __version__
     intended_use: str = RESEARCH_USE_NOTICE
     preprocessing: Preprocessing
@@ -75,8 +76,15 @@ class ModelCard(BaseModelCard):
 
     name: str | None = None
     architecture: ModelSpec
-    classes: tuple[str, ...]
+    classes: tuple[ClassName, ...] = Field(min_length=1)
     multilabel: bool = False
+
+    @field_validator("classes")
+    @classmethod
+    def _check_unique(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(classes)) < len(classes):
+            raise ValueError(f"classes {list(classes)} contain a duplicate")
+        return classes
 
     @property
     def known_labels(self) -> tuple[str, ...]:
@@ -143,10 +151,21 @@ def read_model_card(folder: Path, card_type: type[Card]) -> Card:
     """
     try:
         return card_type.model_validate_json((folder / CARD_FILE).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
+    except (OSError, UnicodeDecodeError, ValidationError, RecipeError) as error:
         raise SavedModelError(
-            f"{folder} is not a model that {card_type.written_by} wrote, or it is damaged: {error}"
+            f"{folder} is not a model that {card_type.written_by} of this version wrote, or its {CARD_FILE} is "
+            f"damaged: {_first_reason(error)}"
         ) from error
+
+
+def _first_reason(error: Exception) -> str:
+    """Return the first reason of an error on one line, with the key of the card."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    details = error.errors()[0]
+    key = ".".join(map(str, details["loc"]))
+    got = "" if isinstance(details["input"], dict) else f" (got {shorten_repr(details['input'])})"
+    return f"{f'{key}: ' if key else ''}{details['msg']}{got}"
 
 
 def verify_weights(folder: Path, card: BaseModelCard) -> None:

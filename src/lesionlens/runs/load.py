@@ -231,7 +231,8 @@ def _format_error(error: Any) -> str:
 def _unknown_key_message(path: Sequence[str]) -> str:
     """Return a message for an unknown key, which suggests the key of this name in a subsection if there is one."""
     allowed = _allowed_keys(path[:-1])
-    same_name = [key for key in allowed if key.endswith(f".{path[-1]}")]
+    candidates = allowed if path[1:] else list(_nested_keys(Recipe))
+    same_name = [key for key in candidates if key.endswith(f".{path[-1]}")]
     suggestion = same_name[0] if len(same_name) == 1 else ""
     return unknown_name_message("key", ".".join(path), allowed, suggestion=suggestion)
 

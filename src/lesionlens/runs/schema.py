@@ -11,11 +11,17 @@ from lesionlens.data.image_cache import CacheOption
 from lesionlens.data.mask_degradation import SEVERITIES, MaskDegradation
 from lesionlens.imaging.crops import CropName, make_crop_strategy
 from lesionlens.imaging.load import ColorConstancy
-from lesionlens.imaging.preprocessing import IMAGENET_MEAN, IMAGENET_STD, TTA, Aggregation
+from lesionlens.imaging.preprocessing import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    TTA,
+    Aggregation,
+    PositiveRGBValues,
+    SideLength,
+)
 from lesionlens.runs.train_schema import MAX_SEED, ConfigSection, TrainRecipe
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-SideLength = Annotated[int, Field(ge=1, le=8192)]
 InputSize = tuple[SideLength, SideLength]
 InputNormalization = Literal["imagenet", "dataset", "unit", "minus_one_one"]
 ImagesOnOption = Literal["auto", "host", "device"]
@@ -165,7 +171,7 @@ class ModelRecipe(ConfigSection):
         default=None,
         description="Mean of the input's channels on a scale from 0 to 1, with `std` in place of `normalization`.",
     )
-    std: RGBValues | None = Field(
+    std: PositiveRGBValues | None = Field(
         default=None, description="Standard deviation of the input's channels on a scale from 0 to 1."
     )
 

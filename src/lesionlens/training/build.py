@@ -9,6 +9,7 @@ import lightning as L
 import numpy as np
 import torch
 
+from lesionlens.core.errors import DataError
 from lesionlens.core.types import ProgressCallback
 from lesionlens.data.attention_targets import AttentionTargets, build_attention_targets
 from lesionlens.data.cache_formats import ImageCache
@@ -187,6 +188,11 @@ def _measure_mean_std(setup: RunSetup, cache: ImageCache) -> Preprocessing:
     if setup.recipe.model.mean_and_std() is not None:
         return setup.preprocessing
     mean, std = channel_statistics(cache[index] for index in range(len(setup.splits.splits["train"])))
+    if min(std) <= 0:
+        raise DataError(
+            f"the training images have a channel without variation (standard deviation {std}), by which "
+            "model.normalization=dataset would divide; check the images, or use model.normalization=unit"
+        )
     return setup.preprocessing.model_copy(update={"mean": mean, "std": std})
 
 

@@ -72,6 +72,8 @@ def resolve(recipe: Recipe, *, saved: Mapping[str, Any] | None = None) -> Resolv
         The model does not exist, or the crops or the normalization of the recipe contradict it.
     """
     model = recipe.model
+    if reserved := sorted({"name", "backbone", "attention"} & model.kwargs.keys()):
+        raise RecipeError(f"model.kwargs.{reserved[0]} is not allowed; set model.{reserved[0]}")
     architecture = make_model_spec(
         model.name, backbone=model.backbone, attention=model.attention, **model.kwargs
     )

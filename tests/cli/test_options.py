@@ -1,0 +1,46 @@
+"""Options that do not exist, and names of backbones among those of networks: messages state what to type."""
+
+import pytest
+from typer.testing import CliRunner
+
+from lesionlens.cli import app
+from lesionlens.core.errors import LesionLensError
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epochs", "1"], "No such option: --epochs. It is a key of the recipe: use train.epochs=1"),
+        (["--epochs=5"], "use train.epochs=5"),
+        (["--train.lr", "0.1"], "use train.lr=0.1"),
+        (["--batch-size"], "use train.batch_size=VALUE"),
+        (["--count", "3"], "use crops.train.count=3 or crops.test.count=3"),
+        (["--patience", "--seed"], "use train.early_stopping.patience=VALUE"),
+        (["--nonsense", "1"], "No such option: --nonsense"),
+    ],
+)
+@pytest.mark.parametrize("command", [["train", "plain"], ["reproduce", "arl/table3"]])
+def test_recipe_key_passed_as_an_option_is_named(
+    command: list[str], arguments: list[str], message: str
+) -> None:
+    outcome = CliRunner().invoke(app, [*command, *arguments], env={"COLUMNS": "200"})
+    assert outcome.exit_code == 2
+    assert message in " ".join(outcome.output.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mobile*"], "but .* backbones do, such as mobile.*: lesionlens models --backbones 'mobile\\*'"),
+        (["resnet18"], "lesionlens models --backbones resnet18"),
+        (["mobilenet_v2"], "Similar backbones of timm, for model.backbone: mobilenetv2_100"),
+        (["arl_cnn41"], "did you mean 'arl_cnn14'"),
+        (["--backbones", "resnt50"], "no backbone of timm matches 'resnt50'; similar names: resnet50"),
+    ],
+)
+def test_unknown_networks_are_named_with_backbones(arguments: list[str], message: str) -> None:
+    outcome = CliRunner().invoke(app, ["models", *arguments])
+    assert isinstance(outcome.exception, LesionLensError)
+    assert outcome.exception is not None
+    with pytest.raises(LesionLensError, match=message):
+        raise outcome.exception
