@@ -35,7 +35,7 @@ def empty(_: bytes) -> bytes:
     return b""
 
 
-def cut(content: bytes) -> bytes:
+def truncate(content: bytes) -> bytes:
     return content[: len(content) // 2]
 
 
@@ -54,7 +54,7 @@ def text_instead(_: bytes) -> bytes:
     return b"no data \xff\x00"
 
 
-DAMAGES = (empty, cut, flip, list_instead, text_instead)
+DAMAGES = (empty, truncate, flip, list_instead, text_instead)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -68,7 +68,7 @@ def test_damaged_file_is_named(
         resume(run)
 
 
-@pytest.mark.parametrize("damage", [empty, cut, list_instead, text_instead])
+@pytest.mark.parametrize("damage", [empty, truncate, list_instead, text_instead])
 def test_damaged_recipe_is_named(interrupted: Path, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     run = Path(shutil.copytree(interrupted, tmp_path / "run"))
     (run / "recipe.yaml").write_bytes(damage((run / "recipe.yaml").read_bytes()))
