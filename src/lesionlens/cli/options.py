@@ -68,10 +68,9 @@ class RecipeCommand(TyperCommand):
         try:
             return super().parse_args(ctx, list(args))
         except Exception as error:
-            option = getattr(
-                error, "option_name", None
-            )  # of NoSuchOption, whose module differs between versions
-            keys = _recipe_keys_of_option(option) if isinstance(option, str) else []
+            # NoSuchOption is a class of click or of typer, depending on the version
+            option = str(getattr(error, "option_name", "") or "")
+            keys = _recipe_keys_of_option(option) if option else []
             if keys:
                 value = _value_of_option(option, args)
                 error.message = (  # type: ignore[attr-defined]
