@@ -77,6 +77,14 @@ once = settings(max_examples=40, suppress_health_check=list(HealthCheck), deadli
 often = settings(once, max_examples=10_000)
 
 
+def check_damaged(folder: Path, file: tuple[str, bytes], nonzero: bool, data: st.DataObject) -> None:
+    """Check a file in which up to four bytes are replaced."""
+    content = bytearray(file[1])
+    for position in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=4)):
+        content[position] = data.draw(st.integers(0, 255))
+    check(folder, (file[0], bytes(content)), nonzero)
+
+
 @once
 @given(file=mask_files(), nonzero=st.booleans())
 def test_arbitrary_mask_is_read_or_rejected(tmp_path: Path, file: tuple[str, bytes], nonzero: bool) -> None:
@@ -88,10 +96,7 @@ def test_arbitrary_mask_is_read_or_rejected(tmp_path: Path, file: tuple[str, byt
 def test_damaged_mask_is_read_or_rejected(
     tmp_path: Path, file: tuple[str, bytes], nonzero: bool, data: st.DataObject
 ) -> None:
-    content = bytearray(file[1])
-    for position in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=4)):
-        content[position] = data.draw(st.integers(0, 255))
-    check(tmp_path, (file[0], bytes(content)), nonzero)
+    check_damaged(tmp_path, file, nonzero, data)
 
 
 @pytest.mark.slow
@@ -107,7 +112,4 @@ def test_ten_thousand_masks(tmp_path: Path, file: tuple[str, bytes], nonzero: bo
 def test_ten_thousand_damaged_masks(
     tmp_path: Path, file: tuple[str, bytes], nonzero: bool, data: st.DataObject
 ) -> None:
-    content = bytearray(file[1])
-    for position in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=4)):
-        content[position] = data.draw(st.integers(0, 255))
-    check(tmp_path, (file[0], bytes(content)), nonzero)
+    check_damaged(tmp_path, file, nonzero, data)
