@@ -132,18 +132,18 @@ TINY = {
     "crops.train.strategy": "random-resized",
     "augment.rotation": "10",
     "train.epochs": "3",
-    "train.batch_size": "16",
+    "train.batch_size": "10",
     "train.sampling": "balanced",
 }
 
 
 @pytest.fixture(scope="session")
 def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write 140 small synthetic images in the layout of HAM10000."""
+    """Write 84 small synthetic images in the layout of HAM10000; 42 of them are for training."""
     from lesionlens.synthesis.dataset import generate_dataset
 
     return generate_dataset(
-        tmp_path_factory.mktemp("synthetic") / "ham", num_images=140, seed=3, size=(120, 160)
+        tmp_path_factory.mktemp("synthetic") / "ham", num_images=84, seed=1, size=(120, 160)
     )
 
 

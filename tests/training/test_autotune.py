@@ -26,16 +26,21 @@ from lesionlens.training.autotune import (
 from lesionlens.training.build import RunComponents, build
 from lesionlens.training.loader_benchmark import measure_step_timings
 from lesionlens.training.resolve import resolve
-from lesionlens.training.setup import set_up_run
+from lesionlens.training.setup import RunSetup, set_up_run
 
 TINY = make_model_spec(backbone="test_resnet")
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
+@pytest.fixture(scope="module")
+def run_setup(recipe: str, base_overrides: list[str]) -> RunSetup:
+    return set_up_run(resolve(load_recipe(recipe, base_overrides)))
+
+
 @pytest.fixture
-def components(recipe: str, base_overrides: list[str]) -> RunComponents:
+def components(run_setup: RunSetup) -> RunComponents:
     """Return everything that a run computes with."""
-    return build(set_up_run(resolve(load_recipe(recipe, base_overrides))))
+    return build(run_setup)
 
 
 @pytest.mark.parametrize("step", [0.01, 0.05, 0.5])

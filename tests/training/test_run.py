@@ -23,6 +23,7 @@ def run(recipe: str, base_overrides: list[str], tmp_path_factory: pytest.TempPat
     extra = [
         "data.task=melanoma",  # figures of two classes are faster
         "train.epochs=2",
+        "train.batch_size=16",
         "train.precision=bf16",  # slow on CPUs without bf16 instructions, hence the small input
         "model.input_size=32",
         "train.channels_last=true",
