@@ -124,7 +124,7 @@ def test_plan_lists_runs_and_computes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_slurm_script_retries_failures_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slurm_script_retries_failures_once(tmp_path: Path) -> None:
     options = ReproductionOptions(get_profile("smoke"), tmp_path)
     failed = plan_reproduction(["patch/table4"], [], options, Console(quiet=True)).jobs()[0].key
     write_failure(tmp_path, failed, RunError("no memory"))
@@ -140,18 +140,16 @@ def test_slurm_script_retries_failures_once(tmp_path: Path, monkeypatch: pytest.
         "3",
         "--retry-failed",
     ]
-    monkeypatch.setattr(sys, "argv", ["lesionlens", *arguments])
     outcome = CliRunner().invoke(app, arguments)
     assert outcome.exit_code == 0
     assert "3 runs left" in outcome.output
     assert not (tmp_path / "jobs").exists()
     text = (tmp_path / "slurm" / "reproduce.sbatch").read_text()
     assert "#SBATCH --array=0-2" in text
-    assert f"reproduce patch/table4 --profile smoke --out {tmp_path}" in text
+    assert f"reproduce --profile=smoke --out={tmp_path} --yes -- patch/table4\n" in text
     assert "--write-slurm" not in text
     assert "--retry-failed" not in text
     assert read_failure(tmp_path, failed) == ""
-    assert text.rstrip().endswith("--yes")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from lesionlens.reproduction.runner import RunSummary
 
 
+_ONLY_HERE = ("write_slurm", "max_tasks", "yes", "retry_failed", "dry_run", "list_only")  # not for the tasks
+
+
 def reproduce_command(
+    context: typer.Context,
     names: Annotated[
         list[str] | None,
         typer.Argument(
@@ -64,6 +68,10 @@ def reproduce_command(
     if list_only:
         _print_tables(patterns)
         return
+    if write_slurm:
+        from lesionlens.reproduction.slurm import check_slurm_words
+
+        check_slurm_words(out, _task_command(context))
     from lesionlens.core.console import make_console
     from lesionlens.reproduction.plan_summary import print_plan
     from lesionlens.reproduction.planner import ReproductionOptions
@@ -83,7 +91,8 @@ def reproduce_command(
     if retry_failed:
         reproduction.clear_failures()
     if write_slurm:
-        _write_slurm_script(reproduction, console, num_tasks=min(max_tasks, max(1, plan.runs_left)))
+        num_tasks = min(max_tasks, max(1, plan.runs_left))
+        _write_slurm_script(reproduction, console, _task_command(context), num_tasks=num_tasks)
         return
     _write_pages_and_report(reproduction, reproduction.run_jobs(console), console)
 
@@ -120,22 +129,40 @@ def _write_pages_and_report(reproduction: "Reproduction", summary: "RunSummary",
         )
 
 
-def _write_slurm_script(reproduction: "Reproduction", console: "Console", *, num_tasks: int) -> None:
-    """Write a job array whose tasks run this command; failures are cleared once, here, and not by each task."""
+def _task_command(context: typer.Context) -> list[str]:
+    """Return the command of each task of a job array: this command, from its parsed options.
+
+    Failures are cleared once, when the script is written, and not by each task.
+    """
     import sys
+
+    options, names = [], []
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        if source is None or source.name != "COMMANDLINE" or name in _ONLY_HERE:
+            continue
+        value = context.params[name]
+        values = [str(item) for item in (value if isinstance(value, list | tuple) else [value])]
+        if parameter.param_type_name == "argument":
+            names += values
+        else:  # with an equals sign, a value may start with a dash
+            options += [f"{parameter.opts[0]}={text}" for text in values]
+    return [sys.executable, "-m", "lesionlens", "reproduce", *options, "--yes", "--", *names]
+
+
+def _write_slurm_script(
+    reproduction: "Reproduction", console: "Console", command: list[str], *, num_tasks: int
+) -> None:
+    """Write a job array whose tasks run a command."""
+    import shlex
 
     from lesionlens.core.console import print_line
     from lesionlens.reproduction.slurm import write_slurm_array
 
-    dropped = {"--write-slurm", "--yes", "-y", "--retry-failed"}
-    arguments = [argument for argument in sys.argv[1:] if argument not in dropped]
-    script = write_slurm_array(
-        reproduction.options.out,
-        [sys.executable, "-m", "lesionlens", *arguments, "--yes"],
-        num_tasks=num_tasks,
-        gpu=reproduction.options.device != "cpu",
-    )
-    print_line(console, f"{num_tasks} tasks: sbatch {script}")
+    out, gpu = reproduction.options.out, reproduction.options.device != "cpu"
+    script = write_slurm_array(out, command, num_tasks=num_tasks, gpu=gpu)
+    print_line(console, f"{num_tasks} tasks: sbatch {shlex.quote(str(script))}")
 
 
 def _print_tables(patterns: list[str]) -> None:
