@@ -1,70 +1,65 @@
-"""Draw the pipeline from image files to the report as docs/img/pipeline.svg: python docs/img/pipeline.py."""
+"""Draw the eight steps from image files to the report as docs/img/pipeline.svg: python docs/img/pipeline.py."""
 
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-INK, PAPER, ACCENT = "#22313f", "#f4f1ec", "#b5543c"
-ROWS = {"top": 2.6, "bottom": 0.8}
-BOXES = {  # name: (x, row, label, package)
-    "files": (0.9, "top", "image files\nand CSVs", ""),
-    "table": (3.2, "top", "LesionTable\nand splits", "datasets"),
-    "crops": (5.5, "top", "crops and\naugmentation", "imaging, data"),
-    "network": (7.8, "top", "network\nand attention", "models, training"),
-    "output": (10.1, "top", "ModelOutput\nlogits, maps", "models"),
-    "saved": (7.8, "bottom", "saved model\nweights, card", "models"),
-    "predictions": (5.5, "bottom", "predictions.csv", "inference"),
-    "metrics": (3.2, "bottom", "metrics\nwith intervals", "evaluation"),
-    "report": (0.9, "bottom", "report.html", "report"),
-    "overlays": (10.1, "bottom", "map overlays", "explanation"),
-}
-ARROWS = [
-    ("files", "table"), ("table", "crops"), ("crops", "network"), ("network", "output"), ("network", "saved"),
-    ("output", "overlays"), ("saved", "predictions"), ("predictions", "metrics"), ("metrics", "report"),
-]  # fmt: skip
-WIDTH, HEIGHT = 1.7, 0.86
+INK, PAPER, ACCENT, MUTED = "#22313f", "#f4f1ec", "#b5543c", "#5f6972"
+STEPS = [  # title, what the step writes or returns, package; the order of docs/how-it-works.md
+    ("1 Read the dataset", "LesionTable", "datasets"),
+    ("2 Split it", "split.csv", "datasets"),
+    ("3 Decode images", "image cache", "imaging, data"),
+    ("4 Crop and augment", "batches", "data"),
+    ("5 Train the network", "model.safetensors", "models, training"),
+    ("6 Predict", "predictions.csv", "inference"),
+    ("7 Evaluate", "metrics with intervals", "evaluation"),
+    ("8 Report", "report.html", "explanation, report"),
+]
+COLUMNS = 4
+WIDTH, HEIGHT = 2.3, 0.9
+LEFT, GAP = 0.1, 0.53
+
+
+def center(step: int) -> tuple[float, float]:
+    """Return the center of a box: the first row runs to the right, the second back to the left."""
+    row, column = divmod(step, COLUMNS)
+    column = COLUMNS - 1 - column if row else column
+    return LEFT + WIDTH / 2 + column * (WIDTH + GAP), 0.8 if row else 2.6
+
+
+def draw_box(axes: Axes, step: int) -> None:
+    x, y = center(step)
+    title, output, package = STEPS[step]
+    edge = ACCENT if output.endswith((".csv", ".html", ".safetensors")) else INK
+    corner = (x - WIDTH / 2, y - HEIGHT / 2)
+    axes.add_patch(FancyBboxPatch(corner, WIDTH, HEIGHT, "round,pad=0.02", fc=PAPER, ec=edge, lw=1.4))
+    axes.text(x, y + 0.18, title, ha="center", va="center", fontsize=12, color=INK, weight="bold")
+    axes.text(x, y - 0.18, output, ha="center", va="center", fontsize=11, color=edge)
+    below = y - HEIGHT / 2 - 0.1
+    axes.text(x, below, package, ha="center", va="top", fontsize=9, color=MUTED, family="monospace")
+
+
+def arrow(step: int) -> FancyArrowPatch:
+    """Return the arrow from a step to the next."""
+    (x0, y0), (x1, y1) = center(step), center(step + 1)
+    direction = (x1 > x0) - (x1 < x0)
+    edge = direction * (WIDTH / 2 + 0.06)
+    start, end = ((x0 + edge, y0), (x1 - edge, y1)) if direction else ((x0, y0 - 0.75), (x1, y1 + 0.51))
+    return FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=13, color=INK, shrinkA=0, shrinkB=0)
 
 
 def main() -> None:
-    figure = Figure(figsize=(11, 3.6))
+    figure = Figure(figsize=(11, 3.4))
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, 11), ylim=(0, 3.6))
+    axes.set(xlim=(0, 11), ylim=(0, 3.4))
     axes.axis("off")
-    for name, (x, row, label, package) in BOXES.items():
-        y = ROWS[row]
-        corner = (x - WIDTH / 2, y - HEIGHT / 2)
-        edge = ACCENT if name in {"predictions", "report"} else INK
-        axes.add_patch(FancyBboxPatch(corner, WIDTH, HEIGHT, "round,pad=0.02", fc=PAPER, ec=edge, lw=1.4))
-        axes.text(x, y, label, ha="center", va="center", fontsize=11, color=INK)
-        axes.text(
-            x,
-            y - HEIGHT / 2 - 0.1,
-            package,
-            ha="center",
-            va="top",
-            fontsize=8.5,
-            color="#6b7680",
-            family="monospace",
-        )
-    for start, end in ARROWS:
-        axes.add_patch(arrow(start, end))
+    for step in range(len(STEPS)):
+        draw_box(axes, step)
+    for step in range(len(STEPS) - 1):
+        axes.add_patch(arrow(step))
     figure.savefig(Path(__file__).with_name("pipeline.svg"), facecolor="white", metadata={"Date": None})
-
-
-def arrow(start: str, end: str) -> FancyArrowPatch:
-    (x0, row0, *_), (x1, row1, *_) = BOXES[start], BOXES[end]
-    y0, y1 = ROWS[row0], ROWS[row1]
-    direction = (x1 > x0) - (x1 < x0)
-    gap = WIDTH / 2 + 0.06
-    points = (
-        ((x0 + direction * gap, y0), (x1 - direction * gap, y1))
-        if direction
-        else ((x0, y0 - 0.7), (x1, y1 + 0.5))
-    )
-    return FancyArrowPatch(
-        *points, arrowstyle="-|>", mutation_scale=13, color=INK, lw=1.3, shrinkA=0, shrinkB=0
-    )
 
 
 if __name__ == "__main__":

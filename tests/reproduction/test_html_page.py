@@ -19,7 +19,7 @@ from ..helpers.fake_runs import fake_results, fake_table_spec
 TABLE = fake_table_spec(
     columns=[
         {"name": "AUC", "metric": "auc", "class": "melanoma"},
-        {"name": "Gap", "minus": ["AUC", "F1"]},
+        {"name": "Gap", "difference_of": ["AUC", "F1"]},
         {"name": "F1", "metric": "f1", "class": "melanoma"},
     ],
     rows=[

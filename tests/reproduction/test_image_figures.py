@@ -22,7 +22,7 @@ from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.factory import ModelSpec
 from lesionlens.models.saved_model import ModelCard, load_model, save_model
 from lesionlens.reproduction.figures.attention_maps import attention_maps_figure, crop_weights_figure
-from lesionlens.reproduction.figures.base import FigureDraft, panels_with_matched_runs, panels_with_runs
+from lesionlens.reproduction.figures.base import CaptionedFigure, panels_with_matched_runs, panels_with_runs
 from lesionlens.reproduction.figures.factory import render_figure
 from lesionlens.reproduction.figures.image_selection import select_images
 from lesionlens.reproduction.figures.preprocessing import preprocessing_figure
@@ -90,12 +90,12 @@ def results(cells: Sequence[RunCell], figure: dict[str, Any]) -> TableResults:
     return TableResults("open/made-up", experiment, tuple(cells), "paper", {}, (), Path())
 
 
-def shown(sketch: FigureDraft | None) -> list[NDArray[np.uint8]]:
+def shown(sketch: CaptionedFigure | None) -> list[NDArray[np.uint8]]:
     assert sketch is not None
     return [np.asarray(axes.images[0].get_array()) for axes in sketch.figure.axes if axes.images]
 
 
-def titles(sketch: FigureDraft | None) -> list[str]:
+def titles(sketch: CaptionedFigure | None) -> list[str]:
     assert sketch is not None
     return [axes.get_title() for axes in sketch.figure.axes if axes.images]
 

@@ -47,7 +47,7 @@ def two_variants() -> TableSpec:
             {"name": "M", "metric": "auc", "class": "melanoma", "variant": "M"},
             {"name": "SK", "metric": "auc", "class": "melanoma", "variant": "SK"},
             {"name": "mean", "mean_of": ["M", "SK"]},
-            {"name": "less", "minus": ["M", "SK"]},
+            {"name": "less", "difference_of": ["M", "SK"]},
             {"name": "wrong", "metric": "auc", "class": "wart", "variant": "M"},
         ],
         rows=[{"name": "A", "recipe": "a"}, {"name": "B", "recipe": "c"}],

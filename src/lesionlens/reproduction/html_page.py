@@ -172,8 +172,8 @@ def _describe_column(column_spec: ColumnSpec, spec: TableSpec) -> str:
     """Return the description under a column's heading."""
     if column_spec.mean_of:
         return f"mean of {', '.join(column_spec.mean_of)}"
-    if column_spec.minus:
-        return f"{column_spec.minus[0]} minus {column_spec.minus[1]}"
+    if column_spec.difference_of:
+        return f"{column_spec.difference_of[0]} minus {column_spec.difference_of[1]}"
     if column_spec.metric in LOCALIZATION_TITLES:
         map_by_row = any(column_spec.name in row.maps for row in spec.rows)
         map_name = "of the row" if map_by_row else column_spec.map

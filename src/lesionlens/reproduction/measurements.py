@@ -69,14 +69,14 @@ def run_values(results: TableResults, row: str, column: str) -> list[RunValue]:
     column_spec = results.spec.column(column)
     if column_spec.mean_of:
         return _combine_columns(results, row, column_spec.mean_of, _mean)
-    if column_spec.minus:
-        return _combine_columns(results, row, column_spec.minus, _difference)
+    if column_spec.difference_of:
+        return _combine_columns(results, row, column_spec.difference_of, _difference)
     return [_measure_run(results, cell, column_spec) for cell in results.cells_for(row, column_spec.variant)]
 
 
 def column_weights(spec: TableSpec, column_spec: ColumnSpec) -> list[tuple[float, ColumnSpec]]:
     """Return the base columns whose weighted sum a column is, each with its weight."""
-    columns = [spec.column(name) for name in (*column_spec.mean_of, *column_spec.minus)]
+    columns = [spec.column(name) for name in (*column_spec.mean_of, *column_spec.difference_of)]
     if not columns:
         return [(1.0, column_spec)]
     weights = [1 / len(columns)] * len(columns) if column_spec.mean_of else [1.0, -1.0]

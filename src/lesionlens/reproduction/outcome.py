@@ -77,7 +77,7 @@ def _summarize(results: TableResults, row: str, column: str, values_by_cell: Val
         published=spec.row(row).published.get(column),
         num_planned=len({(cell.run, cell.fold) for cell in planned}),
         scale=100 if spec.unit == "percent" else 1,
-        bounds=(-math.inf, math.inf) if column_spec.minus else (0, 1),
+        bounds=(-math.inf, math.inf) if column_spec.difference_of else (0, 1),
         missing_reason=_missing_reason(spec.row(row).reason_not_run, planned),
     )
 

@@ -76,7 +76,7 @@ class ColumnSpec(ConfigSection):
         Variant of the row whose runs are measured.
     mean_of
         Columns whose mean is computed run by run, instead of ``metric``.
-    minus
+    difference_of
         Two columns whose difference, first minus second, is computed run by run, instead of ``metric``.
     map
         Attention map that is compared with lesion masks, as `evaluate_localization` names it, such as ``gate pool4`` or
@@ -94,7 +94,7 @@ class ColumnSpec(ConfigSection):
     class_name: str = Field(default="macro", alias="class")
     variant: str = ""
     mean_of: tuple[str, ...] = ()
-    minus: tuple[str, ...] = ()
+    difference_of: tuple[str, ...] = ()
     map: str = ""
     artifact_set: str = ""
     better: Literal["higher", "lower", ""] = "higher"
@@ -106,10 +106,10 @@ class ColumnSpec(ConfigSection):
 
     @model_validator(mode="after")
     def _check_one_definition(self) -> "ColumnSpec":
-        if sum(map(bool, (self.metric, self.mean_of, self.minus))) != 1:
-            raise ValueError(f"the column {self.name}: set exactly one of metric, mean_of and minus")
-        if self.minus and len(self.minus) != 2:
-            raise ValueError(f"the column {self.name}: minus must name two columns")
+        if sum(map(bool, (self.metric, self.mean_of, self.difference_of))) != 1:
+            raise ValueError(f"the column {self.name}: set exactly one of metric, mean_of and difference_of")
+        if self.difference_of and len(self.difference_of) != 2:
+            raise ValueError(f"the column {self.name}: difference_of must name two columns")
         return self
 
 
@@ -299,7 +299,7 @@ class TableSpec(ConfigSection):
     def _check_columns(self, names: Sequence[str]) -> None:
         for column in self.columns:
             others = [name for name in names if name != column.name]
-            _check_known("other column", (*column.mean_of, *column.minus), others)
+            _check_known("other column", (*column.mean_of, *column.difference_of), others)
             if column.metric:
                 _check_known("variant", [column.variant], self._variant_names())
             if column.artifact_set:

@@ -20,7 +20,7 @@ from lesionlens.explanation.overlay import COLORMAP
 from lesionlens.imaging.masks import load_mask
 from lesionlens.models.map_titles import map_title
 from lesionlens.models.saved_model import LoadedModel, load_model
-from lesionlens.reproduction.figures.base import FigureDraft, PanelRuns, panels_with_matched_runs
+from lesionlens.reproduction.figures.base import CaptionedFigure, PanelRuns, panels_with_matched_runs
 from lesionlens.reproduction.figures.image_grid import ColorScale, GridCell, GridRow, image_grid_figure
 from lesionlens.reproduction.figures.image_selection import SelectedImage, select_images
 from lesionlens.reproduction.planner import TableResults
@@ -65,7 +65,7 @@ class SharedImages(NamedTuple):
         )
 
 
-def attention_maps_figure(results: TableResults) -> FigureDraft | None:
+def attention_maps_figure(results: TableResults) -> CaptionedFigure | None:
     """Show the same test images for all panels, with the maps of each panel's first run.
 
     Raises
@@ -87,7 +87,7 @@ def attention_maps_figure(results: TableResults) -> FigureDraft | None:
         rows.append(GridRow(_row_label(panel, map_title(explained[0].map_name)), cells))
         notes += fallback_map_note(panel.panel.map, explained[0].map_name, panel.title)
     figure = image_grid_figure(rows, scale=ColorScale(colormaps[COLORMAP], "low", "high"))
-    return FigureDraft(figure, f"{spec.caption} {MAPS_CAPTION}", tuple(notes), is_vector=False)
+    return CaptionedFigure(figure, f"{spec.caption} {MAPS_CAPTION}", tuple(notes), is_vector=False)
 
 
 def _row_label(panel_runs: PanelRuns, map_title: str) -> str:
@@ -108,7 +108,7 @@ def _resized_masks(
     ]
 
 
-def crop_weights_figure(results: TableResults) -> FigureDraft | None:
+def crop_weights_figure(results: TableResults) -> CaptionedFigure | None:
     """Show the crops of test images by their weights, a row per panel.
 
     Raises
@@ -128,7 +128,7 @@ def crop_weights_figure(results: TableResults) -> FigureDraft | None:
     # the colors of frames: without the darkest quarter
     colors = ListedColormap(colormaps[COLORMAP](np.linspace(0.25, 1, 128)))
     figure = image_grid_figure(rows, scale=ColorScale(colors, "lowest weight", "highest"))
-    return FigureDraft(figure, f"{spec.caption} {CROPS_CAPTION}", tuple(notes), is_vector=False)
+    return CaptionedFigure(figure, f"{spec.caption} {CROPS_CAPTION}", tuple(notes), is_vector=False)
 
 
 def explain_for_figure(

@@ -28,7 +28,7 @@ FOOTER_INCHES = 0.28  # height that every figure leaves free at its lower edge
 MARGIN_INCHES = 0.06  # at the edges of a figure and between its parts
 
 
-class FigureDraft(NamedTuple):
+class CaptionedFigure(NamedTuple):
     """A figure, its caption, notes on missing or replaced parts, and whether to write it as SVG too."""
 
     figure: Figure
@@ -54,7 +54,7 @@ def add_footer(figure: Figure, footer: str) -> None:
     place_text(figure, text, left=MARGIN_INCHES, top=top, fontsize=TINY_FONT_SIZE, color="0.35")
 
 
-def write_figure(draft: FigureDraft, folder: Path, name: str, *, footer: str) -> WrittenFigure:
+def write_figure(captioned: CaptionedFigure, folder: Path, name: str, *, footer: str) -> WrittenFigure:
     """Write ``NAME.png``, and of plots ``NAME.svg``, atomically, with a small text at the bottom.
 
     Raises
@@ -62,16 +62,16 @@ def write_figure(draft: FigureDraft, folder: Path, name: str, *, footer: str) ->
     RunError
         The folder cannot be written.
     """
-    add_footer(draft.figure, footer)
+    add_footer(captioned.figure, footer)
     path = folder / f"{name}.png"
     with rc_context({"svg.hashsalt": name}):  # the same figure results in the same file
         with atomic_write(path) as partial:
-            save_figure(draft.figure, partial, suffix="png", dpi=FIGURE_DPI, facecolor="white")
-        if draft.is_vector:
+            save_figure(captioned.figure, partial, suffix="png", dpi=FIGURE_DPI, facecolor="white")
+        if captioned.is_vector:
             with atomic_write(path.with_suffix(".svg")) as partial:
-                save_figure(draft.figure, partial, suffix="svg", metadata={"Date": None})
-    warn_about_missing_glyphs(figure_text(draft.figure), "PNG")
-    return WrittenFigure(path, draft.caption, " ".join(draft.notes))
+                save_figure(captioned.figure, partial, suffix="svg", metadata={"Date": None})
+    warn_about_missing_glyphs(figure_text(captioned.figure), "PNG")
+    return WrittenFigure(path, captioned.caption, " ".join(captioned.notes))
 
 
 class PanelRuns(NamedTuple):

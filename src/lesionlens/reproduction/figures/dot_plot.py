@@ -27,7 +27,7 @@ from lesionlens.core.fonts import LINE_SPACING, text_height, text_width, wrap_te
 from lesionlens.reproduction.figures.base import (
     FOOTER_INCHES,
     MARGIN_INCHES,
-    FigureDraft,
+    CaptionedFigure,
     all_panels,
     incomplete_panels_note,
 )
@@ -68,7 +68,7 @@ def summarize_dot(results: TableResults, row: str, column_spec: ColumnSpec) -> D
     runs = tuple(scale * run.value for run in values if math.isfinite(run.value))
     if not runs:
         return None
-    bounds = (-math.inf, math.inf) if column_spec.minus else (0.0, 1.0)
+    bounds = (-math.inf, math.inf) if column_spec.difference_of else (0.0, 1.0)
     cell = summarize_cell(
         row, column_spec.name, values, published=None, num_planned=len(values), scale=scale, bounds=bounds
     )
@@ -93,7 +93,7 @@ class _FigureLine(NamedTuple):
 
 
 @figure_style()
-def dot_plot(results: TableResults) -> FigureDraft | None:
+def dot_plot(results: TableResults) -> CaptionedFigure | None:
     """Plot the first three columns of a table next to each other; None if there are no measured values."""
     spec = results.spec
     columns = spec.columns[:MAX_PLOTTED_COLUMNS]
@@ -120,7 +120,7 @@ def dot_plot(results: TableResults) -> FigureDraft | None:
     ]
     notes = [f"Not measured: {', '.join(missing)}."] if missing else []
     caption = _dots_caption(spec, published=published)
-    return FigureDraft(figure, caption, (*notes, *incomplete_panels_note(results, all_panels(results))))
+    return CaptionedFigure(figure, caption, (*notes, *incomplete_panels_note(results, all_panels(results))))
 
 
 def _add_plots(lines: list[_FigureLine], labels: list[str], *, published: bool) -> tuple[Figure, list[Axes]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
 from lesionlens.reproduction.figures.attention_maps import attention_maps_figure, crop_weights_figure
-from lesionlens.reproduction.figures.base import FigureDraft, WrittenFigure, write_figure
+from lesionlens.reproduction.figures.base import CaptionedFigure, WrittenFigure, write_figure
 from lesionlens.reproduction.figures.dot_plot import dot_plot
 from lesionlens.reproduction.figures.preprocessing import preprocessing_figure
 from lesionlens.reproduction.figures.roc import mean_roc_figure
@@ -13,7 +13,7 @@ from lesionlens.reproduction.figures.scale_gates import attention_scale_curves
 from lesionlens.reproduction.figures.sweep import sweep_figure
 from lesionlens.reproduction.planner import TableResults
 
-FIGURE_BUILDERS: Mapping[str, Callable[[TableResults], FigureDraft | None]] = {
+FIGURE_BUILDERS: Mapping[str, Callable[[TableResults], CaptionedFigure | None]] = {
     "roc": mean_roc_figure,
     "attention-scales": attention_scale_curves,
     "maps": attention_maps_figure,
@@ -45,8 +45,8 @@ def render_figure(results: TableResults, folder: Path) -> list[WrittenFigure]:
     """
     figure = results.spec.figure
     kind = figure.kind if figure else "dots"
-    draft = FIGURE_BUILDERS[kind](results) if figure else dot_plot(results)
-    return [write_figure(draft, folder, kind, footer=_footer(results))] if draft else []
+    captioned = FIGURE_BUILDERS[kind](results) if figure else dot_plot(results)
+    return [write_figure(captioned, folder, kind, footer=_footer(results))] if captioned else []
 
 
 def _footer(results: TableResults) -> str:

@@ -11,7 +11,7 @@ from lesionlens.imaging.masks import load_mask
 from lesionlens.imaging.preprocessing import Preprocessing
 from lesionlens.models.saved_model import load_model
 from lesionlens.reproduction.figures.attention_maps import FIGURE_MAX_SIZE
-from lesionlens.reproduction.figures.base import FigureDraft, panels_with_matched_runs
+from lesionlens.reproduction.figures.base import CaptionedFigure, panels_with_matched_runs
 from lesionlens.reproduction.figures.image_grid import GridCell, GridRow, image_grid_figure
 from lesionlens.reproduction.figures.image_selection import SelectedImage, select_images
 from lesionlens.reproduction.planner import TableResults
@@ -22,7 +22,7 @@ COLOR_CONSTANCY_TITLES = {
 }
 
 
-def preprocessing_figure(results: TableResults) -> FigureDraft | None:
+def preprocessing_figure(results: TableResults) -> CaptionedFigure | None:
     """Show the original images, then those of each panel's preprocessing: colors, hair removal, crop to the lesion.
 
     Raises
@@ -58,7 +58,7 @@ def preprocessing_figure(results: TableResults) -> FigureDraft | None:
         for image in selection.images
     ]
     figure = image_grid_figure([GridRow("original", originals), *rows])
-    return FigureDraft(figure, spec.caption, (*notes, *selection.notes), is_vector=False)
+    return CaptionedFigure(figure, spec.caption, (*notes, *selection.notes), is_vector=False)
 
 
 def _processed_rows(preprocessing: Preprocessing, images: list[SelectedImage]) -> list[GridRow]:

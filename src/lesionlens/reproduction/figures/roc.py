@@ -18,7 +18,7 @@ from lesionlens.evaluation.plots import ROCBand, plot_chance_line, plot_roc_curv
 from lesionlens.evaluation.result import EvaluationResult
 from lesionlens.reproduction.figures.base import (
     FOOTER_INCHES,
-    FigureDraft,
+    CaptionedFigure,
     PanelRuns,
     panels_with_runs,
     read_evaluations,
@@ -46,7 +46,7 @@ class MeanROCCurve(NamedTuple):
     auc: str
 
 
-def mean_roc_figure(results: TableResults) -> FigureDraft | None:
+def mean_roc_figure(results: TableResults) -> CaptionedFigure | None:
     """Plot the ROC curves of all panels, a plot per variant of the rows.
 
     Raises
@@ -73,7 +73,7 @@ def mean_roc_figure(results: TableResults) -> FigureDraft | None:
         _describe_plot(panels, curves[variant], spec.target) for variant, panels in panels_by_variant.items()
     ]
     captions = (spec.caption, ROC_CAPTION, BANDS_CAPTION if banded else "")
-    return FigureDraft(
+    return CaptionedFigure(
         _draw_plots(plots, [*curves.values()], banded=banded), " ".join(filter(None, captions)), notes
     )
 

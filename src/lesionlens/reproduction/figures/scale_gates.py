@@ -30,7 +30,7 @@ from lesionlens.reproduction.figures.attention_maps import explain_with_own_maps
 from lesionlens.reproduction.figures.base import (
     FOOTER_INCHES,
     MARGIN_INCHES,
-    FigureDraft,
+    CaptionedFigure,
     PanelRuns,
     panels_with_runs,
 )
@@ -48,7 +48,7 @@ SCALES_CAPTION = (
 )
 
 
-def attention_scale_curves(results: TableResults) -> FigureDraft | None:
+def attention_scale_curves(results: TableResults) -> CaptionedFigure | None:
     """Plot the gates of the first panel that has runs, with the map of its stage above each.
 
     Raises
@@ -68,7 +68,9 @@ def attention_scale_curves(results: TableResults) -> FigureDraft | None:
     figure = draw_scale_gates(
         titles, logs, _stage_cells(panel, selection.images[0], list(titles)), panel.title
     )
-    return FigureDraft(figure, f"{spec.caption} {SCALES_CAPTION}", (*notes, *selection.notes, *replacements))
+    return CaptionedFigure(
+        figure, f"{spec.caption} {SCALES_CAPTION}", (*notes, *selection.notes, *replacements)
+    )
 
 
 @figure_style()

@@ -29,7 +29,7 @@ from lesionlens.reproduction.figures.base import (
     FOOTER_INCHES,
     LINE_MARKERS,
     MARGIN_INCHES,
-    FigureDraft,
+    CaptionedFigure,
     all_panels,
     incomplete_panels_note,
 )
@@ -60,7 +60,7 @@ class _Name(NamedTuple):
 
 
 @figure_style()
-def sweep_figure(results: TableResults) -> FigureDraft | None:
+def sweep_figure(results: TableResults) -> CaptionedFigure | None:
     """Plot a column over the rows' ``x_value``: measured values with intervals, published ones as hollow marks.
 
     A row without ``x_value`` is a reference level: a dashed horizontal line.
@@ -84,7 +84,7 @@ def sweep_figure(results: TableResults) -> FigureDraft | None:
     notes = [f"Not measured: {', '.join(unmeasured)}."] if unmeasured else []
     notes += [f"Without a name in the figure: {', '.join(unnamed)}."] if unnamed else []
     caption = f"{spec.figure.caption} {ERROR_BARS_CAPTION}"
-    return FigureDraft(figure, caption, (*notes, *incomplete_panels_note(results, all_panels(results))))
+    return CaptionedFigure(figure, caption, (*notes, *incomplete_panels_note(results, all_panels(results))))
 
 
 def _draw_figure(
