@@ -2,6 +2,9 @@
 
 import errno
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +17,7 @@ from lesionlens.core.fileio import (
     atomic_directory,
     atomic_write,
     check_writable_dir,
+    check_writable_file,
     file_lock,
     output_lock,
     write_error,
@@ -129,6 +133,52 @@ def test_file_system_without_locks_is_rejected(
             file_lock(tmp_path / "a"),
         ):
             pass
+
+
+def test_files_are_checked_before_work(tmp_path: Path) -> None:
+    check_writable_file(tmp_path / "new" / "deep")
+    check_writable_file((tmp_path / "file").resolve())
+    (tmp_path / "file").touch()
+    check_writable_file(tmp_path / "file")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for path in (
+        tmp_path,
+        Path("/dev/null"),
+        tmp_path / "file" / "x",
+        tmp_path / "link" / "x",
+        Path("/proc/x"),
+    ):
+        with pytest.raises(WriteError):
+            check_writable_file(path)
+
+
+AS_ORDINARY_USER = """
+import os, sys
+from pathlib import Path
+from lesionlens.core.errors import WriteError
+from lesionlens.core.fileio import check_new_dir, check_writable_dir, check_writable_file
+if os.geteuid() == 0:  # modes do not bind root
+    os.setuid(65534)
+for check in (check_writable_dir, check_writable_file, check_new_dir):
+    for path in sys.argv[1:]:
+        try:
+            check(Path(path))
+        except WriteError as error:
+            print(error)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs modes of POSIX")
+def test_folders_of_others_are_rejected() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # tmp_path is below a folder of its user only
+        Path(folder).chmod(0o755)
+        closed, invisible = Path(folder) / "closed", Path(folder) / "invisible"
+        for path, mode in ((closed, 0o555), (invisible, 0o000)):
+            path.mkdir()
+            path.chmod(mode)
+        command = [sys.executable, "-c", AS_ORDINARY_USER, closed / "x", invisible / "x"]
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [line.count("Permission denied") for line in result.stdout.splitlines()] == [1] * 6
 
 
 def test_directories_are_checked_before_work(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def compare_command(
         typer.Option("--all-pairs", help="Compare every pair, not only the first model with the others."),
     ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for comparison.json, .csv, .png and .svg.")
+        Path | None, options.out_folder("Folder for comparison.json, .csv, .png and .svg.")
     ] = None,
     bootstrap_samples: Annotated[
         int, typer.Option(min=1, help="Number of bootstrap resamples over lesions.")

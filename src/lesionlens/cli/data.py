@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from lesionlens.cli.data_synthetic import generate_command, inject_artifact_command
-from lesionlens.cli.options import ClassesOption, TableSourceArgument, expand_options
+from lesionlens.cli.options import ClassesOption, TableSourceArgument, expand_options, out_file, out_folder
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -83,7 +83,7 @@ def audit_command(
     classes: ClassesOption = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder for audit.json, duplicates.csv and duplicates.png."),
+        out_folder("Folder for audit.json, duplicates.csv and duplicates.png."),
     ] = None,
 ) -> None:
     """Check datasets and splits for data leakage, duplicates, label conflicts and shortcuts.
@@ -116,7 +116,7 @@ def split_command(
     *,
     options: SplitOptions,
     classes: ClassesOption = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="CSV file to write.")] = Path("split.csv"),
+    out: Annotated[Path, out_file("CSV file to write.")] = Path("split.csv"),
 ) -> None:
     """Split a dataset and write a CSV file with the columns image_id,split; print sizes and caveats."""
     from lesionlens.core.console import make_console, print_line

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lesionlens.cli.options import ClassesOption, TableSourceArgument
+from lesionlens.cli.options import ClassesOption, TableSourceArgument, new_folder_argument
 from lesionlens.core.errors import DataError
 
 
@@ -18,7 +18,7 @@ def _parse_size(text: str) -> tuple[int, int]:
 
 
 def generate_command(
-    root: Annotated[Path, typer.Argument(help="New or empty folder to write.")],
+    root: Annotated[Path, new_folder_argument("New or empty folder to write.")],
     layout: Annotated[
         str, typer.Option(help="ham10000, isic2016, isic2017, isic2018, isic2018-task1 or derm7pt.")
     ] = "ham10000",
@@ -69,7 +69,7 @@ def generate_command(
 
 def inject_artifact_command(
     source: TableSourceArgument,
-    root: Annotated[Path, typer.Argument(help="New or empty folder to write.")],
+    root: Annotated[Path, new_folder_argument("New or empty folder to write.")],
     artifact: Annotated[
         str, typer.Option(help="Artifact to add: ruler, color_patch, ink_markings, hair or gel_bubbles.")
     ],

@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
+from lesionlens.cli.options import out_folder
+
 
 def demo_command(
     images: Annotated[int, typer.Option(min=100, help="Number of synthetic images.")] = 1000,
     epochs: Annotated[int, typer.Option(min=1, help="Number of epochs.")] = 8,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for data and runs.")] = Path("runs"),
+    out: Annotated[Path, out_folder("Folder for data and runs.")] = Path("runs"),
 ) -> None:
     """Run the full pipeline on synthetic images: train ARL-CNN14, evaluate, explain, report. Takes a few minutes."""
     from lesionlens.cli.train import print_run_summary

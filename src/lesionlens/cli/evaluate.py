@@ -29,9 +29,7 @@ def evaluate_command(
     common_images: Annotated[
         bool, typer.Option(help="Only the images that predictions and --labels have in common.")
     ] = False,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for evaluation.json and figures.")
-    ] = None,
+    out: Annotated[Path | None, options.out_folder("Folder for evaluation.json and figures.")] = None,
     bootstrap_samples: Annotated[
         int, typer.Option(min=0, help="Number of bootstrap resamples over lesions.")
     ] = 1000,
@@ -49,7 +47,8 @@ def evaluate_command(
         typer.Option(help="Labeled predictions for the validation split; as many files as are evaluated."),
     ] = None,
     isic_submission: Annotated[
-        Path | None, typer.Option(help="Also write the predictions as an ISIC 2017 submission.")
+        Path | None,
+        options.out_file("Also write the predictions as an ISIC 2017 submission.", "--isic-submission"),
     ] = None,
 ) -> None:
     """Evaluate predictions: every metric with its 95 % confidence interval over lesions."""

@@ -16,7 +16,7 @@ def evaluate_maps_command(
     source: Annotated[
         str, typer.Argument(help="A table with lesion masks: NAME:ROOT, a CSV or parquet file.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("map_metrics"),
+    out: Annotated[Path, options.out_folder("Folder for the results.")] = Path("map_metrics"),
     method: Annotated[
         list[str] | None,
         typer.Option(

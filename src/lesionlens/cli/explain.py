@@ -11,7 +11,7 @@ from lesionlens.cli import options
 def explain_command(
     model: options.ModelArgument,
     images: options.ImagesArgument,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the images.")] = Path("attention_maps"),
+    out: Annotated[Path, options.out_folder("Folder for the images.")] = Path("attention_maps"),
     method: Annotated[
         list[str] | None,
         typer.Option(

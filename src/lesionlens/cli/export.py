@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from lesionlens.cli import options
+from lesionlens.core.fileio import check_new_dir
 
 
 def export_command(
@@ -25,11 +26,12 @@ def export_command(
     ] = None,
 ) -> None:
     """Export a trained model for use without LesionLens, and verify it against PyTorch first."""
+    folder = out or Path(export_format)
+    check_new_dir(folder)
     from lesionlens.core.console import make_console, print_line
     from lesionlens.export.export import export
     from lesionlens.export.readme import format_agreement
 
-    folder = out or Path(export_format)
     card = export(model, export_format, folder, verify_on=verify_on or ())
     console = make_console(stderr=True)
     for check in card.numeric_checks:

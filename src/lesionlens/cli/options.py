@@ -10,6 +10,36 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
+from lesionlens.core.fileio import check_new_dir, check_writable_dir, check_writable_file
+
+
+def _checked_before_work(check: Callable[[Path], None]) -> Callable[[Path | None], Path | None]:
+    """Return a callback that checks where a command writes while its arguments are parsed, before it reads anything."""
+
+    def callback(path: Path | None) -> Path | None:
+        if path is not None:
+            check(path)
+        return path
+
+    return callback
+
+
+def out_folder(help: str) -> Any:
+    """Return the option ``--out`` for a folder that may exist."""
+    return typer.Option("--out", "-o", help=help, callback=_checked_before_work(check_writable_dir))
+
+
+def out_file(help: str, *names: str) -> Any:
+    """Return an option for a file to write or replace, ``--out`` by default."""
+    names = names or ("--out", "-o")
+    return typer.Option(*names, help=help, callback=_checked_before_work(check_writable_file))
+
+
+def new_folder_argument(help: str) -> Any:
+    """Return an argument for a folder that must be new or empty."""
+    return typer.Argument(help=help, callback=_checked_before_work(check_new_dir))
+
+
 ModelArgument = Annotated[Path, typer.Argument(help="Directory of a saved model or of a run.")]
 ImagesArgument = Annotated[
     list[str], typer.Argument(help="Folders, image files, or tables (NAME:ROOT, a CSV or parquet file).")

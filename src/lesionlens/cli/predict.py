@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def predict_command(
     model: options.ModelArgument,
     images: options.ImagesArgument,
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")] = Path("predictions.csv"),
+    out: Annotated[Path, options.out_file("File to write.")] = Path("predictions.csv"),
     output_format: Annotated[
         str,
         typer.Option(

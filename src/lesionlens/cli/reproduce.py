@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from lesionlens.core.fileio import check_writable_dir
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -68,6 +70,7 @@ def reproduce_command(
     if list_only:
         _print_tables(patterns)
         return
+    check_writable_dir(out)
     if write_slurm:
         from lesionlens.reproduction.slurm import check_slurm_words
 

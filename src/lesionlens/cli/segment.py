@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from lesionlens.cli.options import out_file, out_folder
+
 segment_app = typer.Typer(
     help="Lesion segmentation: train a model, predict masks, evaluate them. Requires the extra: "
     "pip install 'lesionlens[segmentation]'",
@@ -95,7 +97,7 @@ def segment_predict_command(
         Path, typer.Argument(help="Directory of a saved segmentation model or of a segmentation run.")
     ],
     sources: Annotated[list[str], typer.Argument(help="Folders, image files, or tables.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the masks, ID_segmentation.png.")],
+    out: Annotated[Path, out_folder("Folder for the masks, ID_segmentation.png.")],
     keep_largest_component: Annotated[
         bool | None,
         typer.Option(
@@ -147,9 +149,7 @@ def segment_evaluate_command(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out", "-o", help="JSON file to write, with a CSV file of per-image metrics next to it."
-        ),
+        out_file("JSON file to write, with a CSV file of per-image metrics next to it."),
     ] = None,
     bootstrap_samples: Annotated[
         int, typer.Option(min=1, help="Number of bootstrap resamples over lesions.")

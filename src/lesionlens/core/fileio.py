@@ -44,19 +44,16 @@ def atomic_write(path: Path) -> Iterator[Path]:
     RunError
         The directory is not writable, or the disk is full.
     """
-    try:
+    with _write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
         os.close(handle)
-    except OSError as error:
-        raise write_error(path, error) from error
     partial = Path(name)
     try:
-        yield partial
-        _fsync(partial)
-        partial.replace(path)
-    except OSError as error:
-        raise write_error(path, error) from error
+        with _write_errors(path):
+            yield partial
+            _fsync(partial)
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -75,18 +72,13 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
     Raises
     ------
-    DataError
-        ``path`` exists and is not an empty directory, or its parent is not writable.
+    DataError, WriteError
+        As ``check_new_dir``.
     """
-    if path.exists() and (not path.is_dir() or any(islice(path.iterdir(), 1))):
-        raise DataError(
-            f"{path} exists and is not empty: nothing is overwritten. Remove it or name a new folder."
-        )
-    try:
+    check_new_dir(path)
+    with _write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
-    except OSError as error:
-        raise DataError(f"cannot write next to {path}: {error.strerror}. Choose another folder.") from error
     try:
         yield partial
         partial.chmod(0o777 & ~current_umask())
@@ -130,23 +122,78 @@ _WRITE_ADVICE = {
 def check_writable_dir(path: Path) -> None:
     """Raise an error unless files can be written in a directory, which need not exist yet.
 
-    Commands call it before they compute what they write.
+    Commands call it, or one of the next two functions, before they compute what they write.
 
     Raises
     ------
     WriteError
-        The directory cannot be created or written; the message states why.
+        The directory cannot be created or written, or its device is full; the message states why.
     """
-    try:
+    with _write_errors(path):
         existing = path.absolute()
-        while not existing.exists():
+        while not (existing.exists() or existing.is_symlink()):
             existing = existing.parent
         if not existing.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, f"{existing} is a file")
-        with tempfile.TemporaryFile(dir=existing):
-            pass
+            raise NotADirectoryError(errno.ENOTDIR, f"{existing} is not a folder")
+        with tempfile.TemporaryFile(dir=existing, buffering=0) as stream:
+            stream.write(b"\n")  # on a full device, a file can still be created
+
+
+@contextmanager
+def _write_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise write_error(path, error) from error
+
+
+def check_writable_file(path: Path) -> None:
+    """Raise an error unless a file can be written or replaced; its directory need not exist yet.
+
+    Raises
+    ------
+    WriteError
+        The path is a directory or a device, or its directory cannot be written (see ``check_writable_dir``).
+    """
+    with _write_errors(path):
+        is_file, is_folder, exists = path.is_file(), path.is_dir(), path.exists()
+    if is_folder:
+        raise WriteError(f"{path} is a folder. Pass the name of a file, for example {path / 'NAME'}")
+    if exists and not is_file:
+        raise WriteError(f"{path} is a device or a pipe, which cannot be replaced. Pass the name of a file")
+    check_writable_dir(path.parent)
+
+
+def check_new_dir(path: Path) -> None:
+    """Raise an error unless a directory can be created or, if it is empty, replaced.
+
+    Raises
+    ------
+    DataError
+        The path exists and is not an empty directory.
+    WriteError
+        It is a mount point, or its parent cannot be written (see ``check_writable_dir``).
+    """
+    with _write_errors(path):
+        is_taken = path.exists() and (not path.is_dir() or any(islice(path.iterdir(), 1)))
+    if is_taken:
+        raise DataError(
+            f"{path} exists and is not empty: nothing is overwritten. Remove it or name a new folder."
+        )
+    check_replaceable_dir(path)
+
+
+def check_replaceable_dir(path: Path) -> None:
+    """Raise an error unless a new directory can be moved to a path that does not exist or is an empty directory.
+
+    Raises
+    ------
+    WriteError
+        It is a mount point, or its parent cannot be written (see ``check_writable_dir``).
+    """
+    if path.is_mount():
+        raise WriteError(f"{path} is a mount point, which cannot be replaced. Name a new folder in it")
+    check_writable_dir(path.absolute().parent)
 
 
 @contextmanager

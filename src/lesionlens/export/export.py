@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lesionlens.core.errors import BackendError, unknown_name_message
-from lesionlens.core.fileio import atomic_directory, write_text
+from lesionlens.core.fileio import atomic_directory, check_new_dir, write_text
 from lesionlens.core.optional_packages import require
 from lesionlens.export.card import ExportCard, ExportFormat, NumericCheck, TensorSpec
 from lesionlens.export.readme import format_readme
@@ -115,6 +115,7 @@ def export(
     """
     if export_format not in get_args(ExportFormat):
         raise BackendError(unknown_name_message("format", export_format, get_args(ExportFormat)))
+    check_new_dir(out)
     loaded = load_model(model_dir)
     images = map_labels_to_model_classes(collect_inputs(verify_on), loaded.card) if verify_on else None
     with atomic_directory(out) as folder:

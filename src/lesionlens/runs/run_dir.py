@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import yaml
 
 from lesionlens.core.errors import DamagedFileError, RunError, RunInterrupted, WriteError
-from lesionlens.core.fileio import check_writable_dir, current_umask, write_text
+from lesionlens.core.fileio import check_replaceable_dir, current_umask, write_text
 from lesionlens.runs.plain_scalars import PlainScalar, core_value
 from lesionlens.runs.schema import Recipe
 
@@ -229,7 +229,7 @@ def check_run_dir(name: str, *, out: Path | None = None, runs_dir: Path = Path("
         raise _exists_error(candidates[0])
     if out is not None and out.exists() and out.samefile(Path.cwd()):
         raise RunError(f"{out} is the working directory; name a new folder in it, such as --out {out / name}")
-    check_writable_dir(candidates[0])
+    check_replaceable_dir(candidates[0])
 
 
 def _candidate_paths(name: str, out: Path | None, runs_dir: Path) -> list[Path]:
