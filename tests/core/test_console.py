@@ -68,6 +68,8 @@ def test_lines_replace_the_bar_without_a_terminal(monkeypatch: pytest.MonkeyPatc
         task = progress.add_task("scoring [x]", total=2000)
         progress.update(task, completed=1234)
         assert lines.wait_for("scoring [x]: 1,234 of 2,000, 0 min")
+        progress.update(task, completed=2000)  # what follows in the block is still being computed
+        assert lines.wait_for("scoring [x]: 2,000 of 2,000, 0 min\n")
     with activity(Console(file=lines), "loading the table"):
         assert lines.wait_for("loading the table, 0 min")
 

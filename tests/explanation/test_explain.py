@@ -47,9 +47,22 @@ def write_image(path: Path, seed: int = 0) -> Path:
     return path
 
 
+def test_overwritten_files_are_reported_first(loaded: LoadedModel, tmp_path: Path) -> None:
+    images = [write_image(tmp_path / f"{name}.png") for name in "ab"]
+    explain(loaded, images[1:], tmp_path / "out", methods=["gradcam"])
+    with pytest.warns(
+        UserWarning, match=r"has maps of 1 of 2 images, for example b\.panel\.png: they are overwr"
+    ):
+        explain(loaded, images, tmp_path / "out", methods=["gradcam"])
+
+
 def test_writes_each_map_and_a_panel_in_the_images_aspect(loaded: LoadedModel, tmp_path: Path) -> None:
     paths = [write_image(tmp_path / "in" / "a.png"), write_image(tmp_path / "in2" / "a.png", seed=1)]
-    written = explain(loaded, paths, tmp_path / "out", labels={paths[0]: "nevus"})
+    calls: list[tuple[int, int]] = []
+    written = explain(
+        loaded, paths, tmp_path / "out", labels={paths[0]: "nevus"}, on_progress=lambda *at: calls.append(at)
+    )
+    assert calls == [(0, 2), (1, 2), (2, 2)]
     names = ["layer1", "layer2", "layer3", "layer4", "gradcam", "panel"]
     assert [path.name for path in written] == [
         f"{stem}.{name}.png" for stem in ("a", "a-2") for name in names

@@ -63,47 +63,48 @@ def compare_command(
     ] = None,
 ) -> None:
     """Compare models on the same images (paired differences, 95 % intervals, p-values), or groups of runs."""
-    from lesionlens.core.console import make_console
+    from lesionlens.core.console import activity, make_console
     from lesionlens.evaluation.comparison.tables import comparison_table
 
     names = _short_names(inputs)
     metrics = metric or ()
     models: tuple[Predictions, ...] = ()
-    if any(path.is_dir() for path in inputs):
-        _check_only_folders(inputs, context)
-        report = _compare_runs(inputs, names, metrics, all_pairs)
-    else:
-        from lesionlens.evaluation.comparison.models import compare_models
-        from lesionlens.evaluation.predictions_io import read_predictions
-        from lesionlens.evaluation.registry import parse_metric_key
+    with activity(make_console(stderr=True), "comparing"):
+        if any(path.is_dir() for path in inputs):
+            _check_only_folders(inputs, context)
+            report = _compare_runs(inputs, names, metrics, all_pairs)
+        else:
+            from lesionlens.evaluation.comparison.models import compare_models
+            from lesionlens.evaluation.predictions_io import read_predictions
+            from lesionlens.evaluation.registry import parse_metric_key
 
-        read = partial(
-            read_predictions,
-            ground_truth=labels,
-            other_class=other_class,
-            split=split,
-            common_images=common_images,
-        )
-        models, caveats = _align_models(
-            [read(file) for file in inputs], names, task, common_images=common_images
-        )
-        rule = decision if threshold is None else _shared_threshold(threshold, decision, models[0])
-        report = compare_models(
-            models,
-            names,
-            keys=[parse_metric_key(text, models[0].classes) for text in metrics],
-            all_pairs=all_pairs,
-            n_resamples=bootstrap_samples,
-            seed=seed,
-            stratified=stratified,
-            decision=rule,
-        ).with_caveats(caveats)
-    if out is not None:
-        from lesionlens.evaluation.comparison.io import write_comparison
-        from lesionlens.evaluation.comparison.plots import write_comparison_figure
+            read = partial(
+                read_predictions,
+                ground_truth=labels,
+                other_class=other_class,
+                split=split,
+                common_images=common_images,
+            )
+            models, caveats = _align_models(
+                [read(file) for file in inputs], names, task, common_images=common_images
+            )
+            rule = decision if threshold is None else _shared_threshold(threshold, decision, models[0])
+            report = compare_models(
+                models,
+                names,
+                keys=[parse_metric_key(text, models[0].classes) for text in metrics],
+                all_pairs=all_pairs,
+                n_resamples=bootstrap_samples,
+                seed=seed,
+                stratified=stratified,
+                decision=rule,
+            ).with_caveats(caveats)
+        if out is not None:
+            from lesionlens.evaluation.comparison.io import write_comparison
+            from lesionlens.evaluation.comparison.plots import write_comparison_figure
 
-        write_comparison(out, report)
-        write_comparison_figure(out, report, models, names)
+            write_comparison(out, report)
+            write_comparison_figure(out, report, models, names)
     make_console().print(comparison_table(report))
 
 

@@ -96,15 +96,20 @@ def audit_command(
     from lesionlens.datasets.registry import load_table, parse_source
 
     custom = {source for source in sources if parse_source(source)[0] == "table"}
-    tables = [load_table(source, classes=classes if source in custom else None) for source in sources]
-    splits = None if split is None else options.split(tables[0], split)
     stderr = make_console(stderr=True)
     with progress_bar(stderr, unit="images") as progress:
-        task = progress.add_task("reading images", total=sum(map(len, tables)))
-        report = audit_tables(tables, splits, progress=lambda done, _: progress.update(task, completed=done))
+        task = progress.add_task("reading images", total=None)
+        tables = [load_table(source, classes=classes if source in custom else None) for source in sources]
+        splits = None if split is None else options.split(tables[0], split)
+        report = audit_tables(
+            tables,
+            splits,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+        if out is not None:
+            write_audit(report, out)
+            write_duplicate_contact_sheet(report.duplicates, out / "duplicates.png")
     if out is not None:
-        write_audit(report, out)
-        write_duplicate_contact_sheet(report.duplicates, out / "duplicates.png")
         print_line(stderr, f"Results are in {out}")
     make_console().print(format_audit(report))
 
@@ -119,12 +124,13 @@ def split_command(
     out: Annotated[Path, out_file("CSV file to write.")] = Path("split.csv"),
 ) -> None:
     """Split a dataset and write a CSV file with the columns image_id,split; print sizes and caveats."""
-    from lesionlens.core.console import make_console, print_line
+    from lesionlens.core.console import activity, make_console, print_line
     from lesionlens.datasets.registry import load_table
 
-    table = load_table(source, classes=classes)
-    splits = options.split(table, name or "auto")
-    splits.save(out)
+    with activity(make_console(stderr=True), "splitting the dataset"):
+        table = load_table(source, classes=classes)
+        splits = options.split(table, name or "auto")
+        splits.save(out)
     console = make_console()
     console.print(splits.description)
     console.print(_class_counts(table, splits))
@@ -177,12 +183,13 @@ def validate_command(
     ] = False,
 ) -> None:
     """Check a dataset with all its images, and print a summary."""
-    from lesionlens.core.console import make_console
+    from lesionlens.core.console import activity, make_console
     from lesionlens.datasets.registry import load_table
     from lesionlens.datasets.summary import summarize_table
 
     console = make_console()
-    table = load_table(source, classes=classes, verify_images=not headers_only, within_root=within_root)
+    with activity(make_console(stderr=True), "checking the dataset"):
+        table = load_table(source, classes=classes, verify_images=not headers_only, within_root=within_root)
     console.print(summarize_table(table), soft_wrap=True)
 
 

@@ -11,6 +11,7 @@ from lesionlens.core.errors import PredictionsError
 
 if TYPE_CHECKING:
     from lesionlens.evaluation.predictions import Predictions
+    from lesionlens.evaluation.result import EvaluationResult
     from lesionlens.evaluation.thresholds import DecisionRule
 
 
@@ -52,34 +53,46 @@ def evaluate_command(
     ] = None,
 ) -> None:
     """Evaluate predictions: every metric with its 95 % confidence interval over lesions."""
-    from lesionlens.core.console import make_console
+    from lesionlens.core.console import activity, make_console
     from lesionlens.evaluation.evaluate import evaluate
     from lesionlens.evaluation.predictions_io import read_predictions
     from lesionlens.evaluation.tables import evaluation_table
 
     if common_images and labels is None:
         raise PredictionsError("--common-images requires --labels FILE, with which the images are compared")
-    loaded = read_predictions(
-        *predictions, ground_truth=labels, other_class=other_class, split=split, common_images=common_images
-    )
-    tuning = None
-    if tune_threshold_on:
-        tuning = _read_tuning_predictions(tune_threshold_on, other_class).with_classes_like(loaded.classes)
-    rule = _resolve_decision(
-        decision, threshold, loaded, tuning, task=task, tuned_on=", ".join(map(str, tune_threshold_on or ()))
-    )
-    result = evaluate(loaded, n_resamples=bootstrap_samples, seed=seed, decision=rule, task=task)
+    with activity(make_console(stderr=True), "evaluating"):
+        loaded = read_predictions(
+            *predictions,
+            ground_truth=labels,
+            other_class=other_class,
+            split=split,
+            common_images=common_images,
+        )
+        tuning = None
+        if tune_threshold_on:
+            tuning = _read_tuning_predictions(tune_threshold_on, other_class).with_classes_like(
+                loaded.classes
+            )
+        tuned_on = ", ".join(map(str, tune_threshold_on or ()))
+        rule = _resolve_decision(decision, threshold, loaded, tuning, task=task, tuned_on=tuned_on)
+        result = evaluate(loaded, n_resamples=bootstrap_samples, seed=seed, decision=rule, task=task)
+        _write_results(result, loaded, out=out, isic_submission=isic_submission)
+    make_console().print(evaluation_table(result))
+
+
+def _write_results(
+    result: "EvaluationResult", predictions: "Predictions", *, out: Path | None, isic_submission: Path | None
+) -> None:
     if isic_submission is not None:
         from lesionlens.evaluation.isic_formats import write_isic2017
 
-        write_isic2017(isic_submission, loaded)
+        write_isic2017(isic_submission, predictions)
     if out is not None:
         from lesionlens.evaluation.plots import write_figures
         from lesionlens.evaluation.result import write_evaluation
 
         write_evaluation(out / "evaluation.json", result)
         write_figures(out, result)
-    make_console().print(evaluation_table(result))
 
 
 def _read_tuning_predictions(paths: Sequence[Path], other_class: str | None) -> "Predictions":

@@ -39,10 +39,12 @@ def evaluate_maps_command(
     ] = 1000,
     seed: options.BootstrapSeedOption = 0,
     device: options.DeviceOption = "cpu",
+    num_threads: options.NumThreadsOption = None,
 ) -> None:
     """Evaluate how well attention maps localize the lesion: overlap, pointing game, and energy inside the mask."""
     from lesionlens.core.console import make_console, print_line, progress_bar
     from lesionlens.core.notice import RESEARCH_USE_NOTICE
+    from lesionlens.core.runtime import set_num_threads
     from lesionlens.datasets.registry import load_table
     from lesionlens.explanation.localization import (
         evaluate_localization,
@@ -51,13 +53,14 @@ def evaluate_maps_command(
     )
     from lesionlens.models.saved_model import load_model
 
-    loaded = load_model(model, device=device)
-    table = load_table(source, classes=loaded.card.known_labels, labels="optional")
-    if image_list is not None:
-        table = table.select(_read_image_ids(image_list, table))
     console = make_console(stderr=True)
-    with progress_bar(console) as progress:
-        task = progress.add_task("computing maps", total=len(table))
+    set_num_threads(num_threads)
+    with progress_bar(console, unit="images") as progress:
+        task = progress.add_task("computing maps", total=None)
+        loaded = load_model(model, device=device)
+        table = load_table(source, classes=loaded.card.known_labels, labels="optional")
+        if image_list is not None:
+            table = table.select(_read_image_ids(image_list, table))
         result = evaluate_localization(
             loaded,
             table,
@@ -66,7 +69,7 @@ def evaluate_maps_command(
             mask_dir=masks,
             n_resamples=bootstrap_samples,
             seed=seed,
-            on_progress=lambda done, _: progress.update(task, completed=done),
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     write_localization(out, result)
     make_console().print(localization_table(result))

@@ -22,30 +22,36 @@ def explain_command(
     target_class: options.TargetClassOption = None,
     masks: options.CropMasksOption = None,
     ids: options.ImageIdsOption = "name",
+    device: options.DeviceOption = "cpu",
+    num_threads: options.NumThreadsOption = None,
 ) -> None:
     """Overlay attention maps, crop weights and class activation maps on images.
 
     Maps are computed on the crops that inference uses and resized to the image; areas outside all crops are white.
     """
-    from lesionlens.core.console import make_console, print_line
+    from lesionlens.core.console import make_console, print_line, progress_bar
+    from lesionlens.core.runtime import set_num_threads
     from lesionlens.explanation.explain import explain
     from lesionlens.inference.inputs import collect_inputs, map_labels_to_model_classes
     from lesionlens.models.saved_model import load_model
 
-    loaded = load_model(model)
-    inputs = map_labels_to_model_classes(collect_inputs(images, mask_dir=masks, ids=ids), loaded.card)
-    labels = {path: label for path, label in zip(inputs.path, inputs.label, strict=True) if label}
-    masks_by_path = {path: mask for path, mask in zip(inputs.path, inputs.mask, strict=True) if mask}
-    written = explain(
-        loaded,
-        inputs.path,
-        out,
-        methods=method or ["auto"],
-        target_class=target_class,
-        labels=labels,
-        masks=masks_by_path,
-    )
+    console = make_console(stderr=True)
+    set_num_threads(num_threads)
+    with progress_bar(console, unit="images") as progress:
+        task = progress.add_task("computing maps", total=None)
+        loaded = load_model(model, device=device)
+        inputs = map_labels_to_model_classes(collect_inputs(images, mask_dir=masks, ids=ids), loaded.card)
+        written = explain(
+            loaded,
+            inputs.path,
+            out,
+            methods=method or ["auto"],
+            target_class=target_class,
+            labels={path: label for path, label in zip(inputs.path, inputs.label, strict=True) if label},
+            masks={path: mask for path, mask in zip(inputs.path, inputs.mask, strict=True) if mask},
+            on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
     print_line(
-        make_console(stderr=True),
+        console,
         f"{len(written)} images are in {out}. Research use only, not a medical device.",
     )

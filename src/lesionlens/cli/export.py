@@ -28,12 +28,13 @@ def export_command(
     """Export a trained model for use without LesionLens, and verify it against PyTorch first."""
     folder = out or Path(export_format)
     check_new_dir(folder)
-    from lesionlens.core.console import make_console, print_line
+    from lesionlens.core.console import activity, make_console, print_line
     from lesionlens.export.export import export
     from lesionlens.export.readme import format_agreement
 
-    card = export(model, export_format, folder, verify_on=verify_on or ())
     console = make_console(stderr=True)
+    with activity(console, f"exporting to {export_format}"):
+        card = export(model, export_format, folder, verify_on=verify_on or ())
     for check in card.numeric_checks:
         name, largest = max(check.max_errors.items(), key=lambda item: item[1])
         print_line(

@@ -46,6 +46,12 @@ ImagesArgument = Annotated[
 ]
 TableSourceArgument = Annotated[str, typer.Argument(help="NAME:ROOT, or the path of a table or folder.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, gpu, or a torch device such as cuda:1.")]
+NumThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Compute threads (default: OMP_NUM_THREADS or one per core). Use 1 on a busy machine."
+    ),
+]
 CropMasksOption = Annotated[
     Path | None, typer.Option(help="Folder of lesion masks ID.png, for a model that crops to the lesion.")
 ]

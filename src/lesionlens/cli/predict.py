@@ -40,12 +40,7 @@ def predict_command(
     num_workers: Annotated[
         int | None, typer.Option(min=1, help="Decoding threads; default: one per core.")
     ] = None,
-    num_threads: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Compute threads (default: OMP_NUM_THREADS or one per core). Use 1 on a busy machine."
-        ),
-    ] = None,
+    num_threads: options.NumThreadsOption = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Discard partial results and start from scratch.")
     ] = False,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lesionlens.cli.options import out_file, out_folder
+from lesionlens.cli.options import NumThreadsOption, out_file, out_folder
 
 segment_app = typer.Typer(
     help="Lesion segmentation: train a model, predict masks, evaluate them. Requires the extra: "
@@ -108,15 +108,18 @@ def segment_predict_command(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Predict existing masks again.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, or a torch device such as cuda:1.")] = "cpu",
     batch_size: Annotated[int, typer.Option(min=1, help="Images per forward pass.")] = 16,
+    num_threads: NumThreadsOption = None,
 ) -> None:
     """Predict a lesion mask per image at the image's size; re-run the same command to resume."""
     from lesionlens.core.console import make_console, print_line, progress_bar
     from lesionlens.core.errors import DataError
+    from lesionlens.core.runtime import set_num_threads
     from lesionlens.datasets.issues import pluralize
     from lesionlens.segmentation.predict import segment_images
 
     console = make_console(stderr=True)
-    with progress_bar(console) as progress:
+    set_num_threads(num_threads)
+    with progress_bar(console, unit="images") as progress:
         task = progress.add_task("predicting masks", total=None)
         result = segment_images(
             model,
@@ -157,12 +160,13 @@ def segment_evaluate_command(
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the bootstrap.")] = 0,
 ) -> None:
     """Evaluate predicted masks: Jaccard, thresholded Jaccard and Dice, with 95 % confidence intervals."""
-    from lesionlens.core.console import make_console, print_line
+    from lesionlens.core.console import activity, make_console, print_line
     from lesionlens.segmentation.evaluate import evaluate_folder
 
-    scores = evaluate_folder(folder, source, split=split, n_resamples=bootstrap_samples, seed=seed)
-    if out is not None:
-        scores.save(out)
+    with activity(make_console(stderr=True), "evaluating masks"):
+        scores = evaluate_folder(folder, source, split=split, n_resamples=bootstrap_samples, seed=seed)
+        if out is not None:
+            scores.save(out)
     print_line(make_console(), str(scores.mean))
     if scores.excluded:
         image, _, reason = scores.excluded[0]

@@ -99,16 +99,20 @@ class ProgressLines(Progress):
 
     def _print_lines(self, stop: threading.Event, started: float) -> None:
         while not stop.wait(LINE_INTERVAL):
-            for task in self.tasks:
-                if not task.finished:
-                    print_line(self.console, describe_progress(task, time.monotonic() - started))
+            tasks = [task for task in self.tasks if not task.finished] or self.tasks[-1:]
+            for task in tasks:  # of finished ones the last: what follows it is still being computed
+                print_line(self.console, describe_progress(task, time.monotonic() - started))
 
 
 def describe_progress(task: Task, seconds: float) -> str:
     """Return a line about a task: how much of it is done after how many minutes, and how long the rest takes."""
     counts = f": {task.completed:,.0f}" if task.completed or task.total else ""
     total = "" if task.total is None else f" of {task.total:,.0f}"
-    left = "" if task.time_remaining is None else f", about {task.time_remaining / 60:.0f} min left"
+    left = (
+        ""
+        if task.finished or task.time_remaining is None
+        else f", about {task.time_remaining / 60:.0f} min left"
+    )
     return f"{task.description}{counts}{total}, {seconds / 60:.0f} min{left}"
 
 

@@ -23,6 +23,20 @@ def default_num_threads() -> int:
     return max(1, min(available_cpus(), int(limit))) if limit.isdigit() else available_cpus()
 
 
+def set_num_threads(num_threads: int | None) -> None:
+    """Set the number of threads with which torch computes in this process from now on.
+
+    Parameters
+    ----------
+    num_threads
+        Number of threads; None: torch's number, at most one per available core. Torch itself does not respect the CPU
+        quota of a container.
+    """
+    import torch
+
+    torch.set_num_threads(num_threads or min(torch.get_num_threads(), available_cpus()))
+
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 
 

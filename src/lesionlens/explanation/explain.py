@@ -16,6 +16,7 @@ from lesionlens.core.errors import DataError, ImageError, ModelError, unknown_na
 from lesionlens.core.figure_style import warn_about_missing_glyphs
 from lesionlens.core.path_list import as_path_list
 from lesionlens.core.taxonomy import match_class
+from lesionlens.core.types import ProgressCallback
 from lesionlens.explanation.cam import eval_mode
 from lesionlens.explanation.crop_frames import draw_crop_frames
 from lesionlens.explanation.methods import compute_maps_by_name
@@ -61,12 +62,14 @@ def explain(
     target_class: str | None = None,
     labels: Mapping[Path, str] | None = None,
     masks: Mapping[Path, Path] | None = None,
+    on_progress: ProgressCallback | None = None,
 ) -> list[Path]:
     """Write the overlays of images: one PNG file per map, and a panel with all of them.
 
-    Images that cannot be read, or whose mask does not match, are skipped; one warning at the end lists them. Another
-    warning counts the images without a mask that a model that crops around the lesion used uncropped. A third one names
-    characters that panels show as boxes because no installed font has them.
+    Existing files are overwritten, which a warning states first. Images that cannot be read, or whose mask does not
+    match, are skipped; one warning at the end lists them. Another warning counts the images without a mask that a model
+    that crops around the lesion used uncropped. A third one names characters that panels show as boxes because no
+    installed font has them.
 
     Parameters
     ----------
@@ -85,6 +88,8 @@ def explain(
         True class of each image, for the panel.
     masks
         Lesion mask of each image, for a model that crops around the lesion; an image without one is used uncropped.
+    on_progress
+        Called with the numbers of processed and of all images.
 
     Returns
     -------
@@ -104,7 +109,11 @@ def explain(
     failures: list[str] = []
     uncropped: list[str] = []
     files, methods = [Path(path) for path in as_path_list(paths, "paths")], tuple(methods)
-    for path, stem in zip(files, unique_output_stems(files), strict=True):
+    stems = unique_output_stems(files)
+    _warn_about_overwriting(out, stems)
+    for number, (path, stem) in enumerate(zip(files, stems, strict=True)):
+        if on_progress is not None:
+            on_progress(number, len(files))
         try:
             image = loaded.card.preprocessing.load_image(path)
             region = loaded.card.preprocessing.lesion_roi(image, (masks or {}).get(path), path=path)
@@ -116,6 +125,8 @@ def explain(
         explanation = explain_image(loaded, image, region=region, methods=methods, target_class=target_class)
         label = (labels or {}).get(path, "")
         written += _write_explanation(explanation, out, stem, name=path.name, label=label)
+    if on_progress is not None:
+        on_progress(len(files), len(files))
     _report_failures(failures, total=len(files))
     if uncropped:
         warnings.warn(missing_mask_warning(uncropped, num_images=len(files)), stacklevel=2)
@@ -298,6 +309,16 @@ def _write_explanation(
         target_class=explanation.target_class,
     )
     yield write_png(out / f"{stem}.panel.png", rendered_panel)
+
+
+def _warn_about_overwriting(out: Path, stems: Sequence[str]) -> None:
+    existing = [stem for stem in stems if (out / f"{stem}.panel.png").exists()]
+    if existing:
+        warnings.warn(
+            f"{out} has maps of {len(existing)} of {len(stems)} images, for example {existing[0]}.panel.png: they are "
+            "overwritten",
+            stacklevel=3,
+        )
 
 
 def _report_failures(failures: Sequence[str], *, total: int) -> None:

@@ -3,11 +3,9 @@
 import warnings
 from typing import get_args
 
-import torch
-
 from lesionlens.core.errors import BackendError, LesionLensError, unknown_name_message
 from lesionlens.core.optional_packages import missing_packages
-from lesionlens.core.runtime import available_cpus
+from lesionlens.core.runtime import set_num_threads
 from lesionlens.inference.engine import EngineName, InferenceEngine, Precision
 from lesionlens.inference.onnx_engine import onnx_cache_path, open_onnx_engine
 from lesionlens.inference.torch_engine import open_torch_engine
@@ -55,8 +53,7 @@ def open_engine(
         raise BackendError(unknown_name_message("engine", name, get_args(EngineName)))
     if precision not in get_args(Precision):
         raise BackendError(unknown_name_message("precision", precision, get_args(Precision)))
-    # torch does not respect a container's CPU quota
-    torch.set_num_threads(num_threads or min(torch.get_num_threads(), available_cpus()))
+    set_num_threads(num_threads)
     if name in ("onnxruntime", "openvino"):
         return open_onnx_engine(loaded, name, precision=precision)
     if name == "auto" and _worth_exporting(loaded, num_images):

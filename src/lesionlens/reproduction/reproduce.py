@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lesionlens.core.console import print_line
+from lesionlens.core.console import activity, print_line
 from lesionlens.core.errors import DataError, LesionLensError, RecipeError, RunError, unknown_name_message
 from lesionlens.core.fileio import file_lock
 from lesionlens.datasets.registry import load_table
@@ -75,7 +75,8 @@ class Reproduction:
             key = f"page-{page_name(plan.name)}"
             clear_failure(self.options.out, key)
             try:
-                path = self._write_page(plan)
+                with activity(console, f"measuring for the page {page_name(plan.name)}"):
+                    path = self._write_page(plan)
                 print_line(console, f"page: {path}")
             except Exception as error:  # any error: the other pages are still written
                 write_failure(self.options.out, key, error)

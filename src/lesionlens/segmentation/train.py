@@ -141,7 +141,8 @@ def resume_segmentation(path: Path, *, console: Console | None = None) -> Path:
     except ValidationError as error:
         raise run_dir.damaged(f"its config is not valid: {error.errors()[0]['msg']}") from error
     run_dir.check_resumable()
-    source_tables = load_source_tables(sources)
+    with activity(console, "reading the tables"):
+        source_tables = load_source_tables(sources)
     module = _build_module(config)
     with _load_data(source_tables, config, console) as data:
         run_dir.check_dataset(fingerprints, data.fingerprints)
@@ -276,8 +277,9 @@ def _evaluate(run_dir: RunDir, data: SegmentationData, config: SegmentationConfi
     for name, samples in samples_by_split(data.source_tables, data.splits).items():
         if name == "train":
             continue
-        scores = evaluate_model(loaded, samples)
-        scores.save(run_dir.evaluation(name))
+        with activity(console, f"evaluating {name}"):
+            scores = evaluate_model(loaded, samples)
+            scores.save(run_dir.evaluation(name))
         print_line(console, f"{name}: {scores.mean}")
     run_dir.update(status="finished")
     return run_dir.path

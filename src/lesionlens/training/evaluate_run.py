@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lesionlens.core.console import progress_bar
+from lesionlens.core.console import activity, progress_bar
 from lesionlens.core.errors import RunError
 from lesionlens.datasets.excluded import ExcludedImage, write_excluded
 from lesionlens.evaluation.case_selection import select_cases
@@ -46,8 +46,9 @@ def evaluate_run(components: RunComponents, run_dir: RunDir, *, console: Console
             continue
         inputs = inputs_from_table(setup.split_table(name), setup.task.name, mask_dir=mask_dir)
         results = _run_inference(loaded, inputs, name, console)
-        write_predictions(run_dir.predictions(name), results.predictions)
-        write_evaluation(run_dir.evaluation(name), evaluate(results.predictions))
+        with activity(console, f"evaluating {name}"):
+            write_predictions(run_dir.predictions(name), results.predictions)
+            write_evaluation(run_dir.evaluation(name), evaluate(results.predictions))
         excluded += _excluded_images(name, inputs, results)
     write_excluded(run_dir.excluded, dict.fromkeys(excluded))
     run_dir.update(data={**run_dir.metadata()["data"], "excluded": len(set(excluded))})
@@ -55,8 +56,9 @@ def evaluate_run(components: RunComponents, run_dir: RunDir, *, console: Console
     paths = dict(zip(inputs.image_id, inputs.path, strict=True))
     masks = {image_id: mask for image_id, mask in zip(inputs.image_id, inputs.mask, strict=True) if mask}
     cases = select_cases(results.predictions)
-    write_gallery(loaded, paths, cases, run_dir.path / "attention_maps", masks=masks)
-    build_report(run_dir.path)
+    with activity(console, "rendering attention maps and the report"):
+        write_gallery(loaded, paths, cases, run_dir.path / "attention_maps", masks=masks)
+        build_report(run_dir.path)
 
 
 def _run_inference(

@@ -168,7 +168,9 @@ def resume_multi_run(path: Path, *, console: Console, run_fns: RunFns) -> Path:
     run_specs = expand_runs(recipe)
     if all(multi_run_dir.status(spec.name) == STATUS_FINISHED for spec in run_specs):
         raise RunError(f"all {len(run_specs)} runs of {path} are finished; there is nothing to resume")
-    if _data_fingerprint(recipe) != multi_run_dir.metadata().get("fingerprint"):
+    with activity(console, "reading the dataset"):
+        fingerprint = _data_fingerprint(recipe)
+    if fingerprint != multi_run_dir.metadata().get("fingerprint"):
         raise RunError(
             f"the dataset of {path} has changed since the runs started (images, labels or sizes differ); "
             "restore it, or start new runs"
