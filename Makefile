@@ -1,6 +1,7 @@
 # demo           run the full pipeline on synthetic images
 # test           run the test suite
 # test-portable  run the test suite as on other machines
+# test-bounds    run the test suite with the lowest and the newest dependencies
 # check          lint, format, import layers, types
 # docs           build the documentation site into site/
 # bench          run the benchmarks (BENCH='--rounds 5 --full')
@@ -9,16 +10,21 @@ BIN := .venv/bin
 BENCH ?= --rounds 3
 STAMP := .venv/.installed
 
-.PHONY: demo test test-portable check docs bench clean
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist worksteal
+
+.PHONY: demo test test-portable test-bounds check docs bench clean
 
 demo: $(STAMP)
 	$(BIN)/lesionlens demo
 
 test: $(STAMP)
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-portable: $(STAMP)
-	sh tests/portable.sh $(BIN)/pytest
+	sh tests/portable.sh $(PYTEST)
+
+test-bounds: $(STAMP)
+	sh tests/bounds.sh $(BIN)/uv --numprocesses 2 --dist worksteal
 
 check: $(STAMP)
 	$(BIN)/ruff check .

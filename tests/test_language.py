@@ -10,7 +10,17 @@ SOURCE = sorted((ROOT / "src" / "lesionlens").rglob("*.py"))
 SCRIPTS = sorted(path for folder in ("tests", "benchmarks", "docs") for path in (ROOT / folder).rglob("*.py"))
 CONFIGURATION = [
     *sorted((ROOT / "src").rglob("*.yaml")),
-    *(ROOT / name for name in (".ci/run", "Makefile", "mkdocs.yml", "pyproject.toml", "tests/portable.sh")),
+    *(
+        ROOT / name
+        for name in (
+            ".ci/run",
+            "Makefile",
+            "mkdocs.yml",
+            "pyproject.toml",
+            "tests/bounds.sh",
+            "tests/portable.sh",
+        )
+    ),
 ]
 PAGES = [
     ROOT / "README.md",

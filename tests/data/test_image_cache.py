@@ -1,9 +1,11 @@
 """The image cache equals the decoded images, is built once and is written atomically."""
 
+import json
 import pickle
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,8 @@ from lesionlens.core.errors import DataError, RunError
 from lesionlens.data import image_cache
 from lesionlens.data.image_cache import CacheOption, estimate_decoded_bytes, open_image_cache, plan_cache
 from lesionlens.imaging.decode import read_rgb
+
+from ..helpers.damaged_files import DAMAGES
 
 
 @pytest.fixture
@@ -136,6 +140,20 @@ def test_incomplete_cache_is_rebuilt(paths: list[Path], tmp_path: Path, damage: 
     assert was_built(paths, folder)
     again = open_image_cache(paths, max_short_side=None, option="memmap", cache_dir=folder)
     assert all(np.array_equal(again[number], image) for number, image in enumerate(expected))
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, lambda _: json.dumps({"index": "{}", "checksum": ""}).encode()])
+def test_damaged_index_is_built_again(
+    paths: list[Path], tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    folder = tmp_path / "s"
+    open_image_cache(paths, max_short_side=None, option="jpeg", cache_dir=folder)
+    (index,) = folder.glob("*.json")
+    content = index.read_bytes()
+    index.write_bytes(damage(content))
+    cache = open_image_cache(paths, max_short_side=None, option="jpeg", cache_dir=folder)
+    assert [cache.shape(number) for number in range(4)] == [(20, 30), (64, 48), (31, 31), (100, 150)]
+    assert index.read_bytes() == content
 
 
 def test_unreadable_images_are_reported_together(paths: list[Path], tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from lesionlens.evaluation.caveats import grouped_caveats
 from lesionlens.evaluation.comparison.io import write_comparison
 from lesionlens.evaluation.comparison.models import compare_models
 from lesionlens.evaluation.comparison.plots import write_comparison_figure
+from lesionlens.evaluation.comparison.result import ComparisonReport
 from lesionlens.evaluation.comparison.tables import comparison_table
 from lesionlens.evaluation.evaluate import evaluate
 from lesionlens.evaluation.plots import write_figures
@@ -39,6 +40,7 @@ NAMES = [
     ("few lesions (3)", "without 2", "_hidden"),
     ("p_a", "lesion_id", "other_class"),
 ]
+NAMES_IN_FIGURES = NAMES[4:8]  # punctuation, markup and formulas, other scripts
 
 
 def renamed(predictions: Predictions, names: tuple[str, ...]) -> Predictions:
@@ -63,13 +65,30 @@ def reference() -> Predictions:
     return random_predictions(60, classes=CLASSES, seed=5)
 
 
+@pytest.fixture(scope="module")
+def evaluation_of_reference(reference: Predictions) -> EvaluationResult:
+    return evaluate(reference, n_resamples=20)
+
+
+def other_model(reference: Predictions) -> Predictions:
+    return replace(reference, scores=random_predictions(60, classes=CLASSES, seed=6).scores)
+
+
+@pytest.fixture(scope="module")
+def comparison_of_reference(reference: Predictions) -> ComparisonReport:
+    return compare_models([reference, other_model(reference)], ["x", "y"], n_resamples=20)
+
+
 @pytest.mark.parametrize("names", NAMES, ids=str)
 def test_numbers_do_not_depend_on_the_names(
-    names: tuple[str, ...], reference: Predictions, tmp_path: Path
+    names: tuple[str, ...],
+    reference: Predictions,
+    evaluation_of_reference: EvaluationResult,
+    tmp_path: Path,
 ) -> None:
     write_predictions(tmp_path / "p.csv", renamed(reference, names))
     result = evaluate(read_predictions(tmp_path / "p.csv"), n_resamples=20)
-    expected = evaluate(reference, n_resamples=20)
+    expected = evaluation_of_reference
     assert [replace(estimate, caveats=()) for estimate in result.estimates] == [
         replace(translated(estimate, names), caveats=()) for estimate in expected.estimates
     ]
@@ -77,7 +96,17 @@ def test_numbers_do_not_depend_on_the_names(
     assert len(grouped_caveats(result)) == len(grouped_caveats(expected))
     text = rendered(evaluation_table(result))
     assert all(name.replace("_", " ") in text for name in names)
-    write_figures(tmp_path, result)
+
+
+@pytest.mark.parametrize("names", NAMES_IN_FIGURES, ids=str)
+def test_figures_of_any_names_are_written(
+    names: tuple[str, ...], reference: Predictions, tmp_path: Path
+) -> None:
+    models = [renamed(model, names) for model in (reference, other_model(reference))]
+    write_figures(tmp_path, evaluate(models[0], n_resamples=20))
+    report = compare_models(models, ["[x]", "_y$1$"], n_resamples=20)
+    write_comparison_figure(tmp_path, report, models, ["[x]", "_y$1$"])
+    assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".svg"}
 
 
 def test_averages_stay_apart_from_classes_of_their_names(reference: Predictions) -> None:
@@ -94,19 +123,16 @@ def test_averages_stay_apart_from_classes_of_their_names(reference: Predictions)
 
 @pytest.mark.parametrize("names", NAMES, ids=str)
 def test_comparisons_do_not_depend_on_the_names(
-    names: tuple[str, ...], reference: Predictions, tmp_path: Path
+    names: tuple[str, ...], reference: Predictions, comparison_of_reference: ComparisonReport, tmp_path: Path
 ) -> None:
-    other = random_predictions(60, classes=CLASSES, seed=6)
-    other = replace(reference, scores=other.scores)
-    expected = compare_models([reference, other], ["x", "y"], n_resamples=20)
-    models = [renamed(model, names) for model in (reference, other)]
+    expected = comparison_of_reference
+    models = [renamed(model, names) for model in (reference, other_model(reference))]
     report = compare_models(models, ["[x]", "_y$1$"], n_resamples=20)
     assert [comparison.primary_test for comparison in report.comparisons] == [
         comparison.primary_test for comparison in expected.comparisons
     ]
     assert "[x]" in rendered(comparison_table(report))
     write_comparison(tmp_path, report)
-    write_comparison_figure(tmp_path, report, models, ["[x]", "_y$1$"])
     record = json.loads((tmp_path / "comparison.json").read_text())
     scopes = {(row["class"], row["aggregate"]) for row in record["comparisons"]}
     assert scopes == {*((name, None) for name in names), (None, "macro"), (None, "all")}

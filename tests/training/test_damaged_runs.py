@@ -1,6 +1,5 @@
-"""Damaged files of a run: each is named with what to do, and caches are built again."""
+"""Damaged files of a run: each is named with what to do."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,8 @@ from lesionlens.core.errors import LesionLensError, RunInterrupted
 from lesionlens.runs.run_dir import RunDir
 from lesionlens.training.module import ClassificationModule
 from lesionlens.training.run import resume, train
+
+from ..helpers.damaged_files import DAMAGES, empty, list_instead, text_instead, truncate
 
 
 @pytest.fixture(scope="module")
@@ -29,32 +30,6 @@ def interrupted(recipe: str, base_overrides: list[str], tmp_path_factory: pytest
         with pytest.raises(RunInterrupted):
             train(recipe, [*base_overrides, "train.epochs=2"], out=out)
     return out
-
-
-def empty(_: bytes) -> bytes:
-    return b""
-
-
-def truncate(content: bytes) -> bytes:
-    return content[: len(content) // 2]
-
-
-def flip(content: bytes) -> bytes:
-    """Change one bit in the middle."""
-    changed = bytearray(content)
-    changed[len(changed) // 2] ^= 1
-    return bytes(changed)
-
-
-def list_instead(_: bytes) -> bytes:
-    return b"[1, 2]"
-
-
-def text_instead(_: bytes) -> bytes:
-    return b"no data \xff\x00"
-
-
-DAMAGES = (empty, truncate, flip, list_instead, text_instead)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -94,17 +69,3 @@ def test_metadata_of_wrong_types_are_named(
     run.update(**change)
     with pytest.raises(LesionLensError, match=r"metadata\.json"):
         resume(run.path)
-
-
-@pytest.mark.usefixtures("without_evaluation")
-@pytest.mark.parametrize("damage", [*DAMAGES, lambda _: json.dumps({"index": "{}", "checksum": ""}).encode()])
-def test_damaged_cache_index_is_built_again(
-    recipe: str, base_overrides: list[str], tmp_path: Path, damage: Callable[[bytes], bytes]
-) -> None:
-    overrides = [*base_overrides, "train.epochs=1", f"data.cache_dir={tmp_path / 'cache'}", "data.cache=jpeg"]
-    train(recipe, overrides, out=tmp_path / "a")
-    (index,) = (tmp_path / "cache").glob("*.json")
-    content = index.read_bytes()
-    index.write_bytes(damage(content))
-    train(recipe, overrides, out=tmp_path / "b")
-    assert index.read_bytes() == content
