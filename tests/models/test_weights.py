@@ -170,8 +170,9 @@ def test_download_error_explains_manual_download(monkeypatch: pytest.MonkeyPatch
     def fail(*_: object, **__: object) -> None:
         raise ConnectionError("no route to the hub")
 
-    monkeypatch.setattr(timm, "create_model", fail)
-    with pytest.raises(WeightsError, match=r"https://huggingface.co/timm/resnet18.*model.weights=PATH"):
+    monkeypatch.setattr("lesionlens.models.hub.hf_hub_download", fail)
+    message = r"ConnectionError\. Check .*https://huggingface.co/timm/resnet18.*model.weights=PATH"
+    with pytest.raises(WeightsError, match=message):
         load_backbone_weights(TimmClassifier.__new__(TimmClassifier), "imagenet", backbone="resnet18")
 
 

@@ -1,6 +1,5 @@
 """Pretrained weights of a backbone, from the Hugging Face Hub or from a file; any mismatch is an error."""
 
-import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +12,7 @@ from torch import Tensor
 from lesionlens.core.errors import WeightsError
 from lesionlens.models import backbone as backbones
 from lesionlens.models.base import Classifier
+from lesionlens.models.hub import DOWNLOAD_TIMEOUT, fetch_pretrained
 
 StateDict = Mapping[str, Tensor]
 IGNORED_KEYS = "AuxLogits."  # prefix of Inception's auxiliary head in torchvision's files
@@ -78,7 +78,9 @@ def _unwrap_state_dict(state: Any, path: Path) -> StateDict:
     return cast(StateDict, state)
 
 
-def download_pretrained(name: str, *, option: str = "model.weights=") -> StateDict:
+def download_pretrained(
+    name: str, *, option: str = "model.weights=", timeout: float = DOWNLOAD_TIMEOUT
+) -> StateDict:
     """Download the ImageNet weights of a timm model, or read them from the local cache of the Hub.
 
     Parameters
@@ -87,25 +89,55 @@ def download_pretrained(name: str, *, option: str = "model.weights=") -> StateDi
         Name of the timm model, with the tag of its weights.
     option
         Option that selects other weights, for error messages.
+    timeout
+        Seconds after which a download without a new byte ends.
 
     Raises
     ------
     WeightsError
         The model has no pretrained weights, or they cannot be downloaded.
     """
+    file = fetch_weights_file(name, option=option, timeout=timeout)
+    # with its file, timm does not ask the Hub for a newer one
+    overlay = {"file": str(file)} if file.suffix == ".safetensors" else {}
     try:
-        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # otherwise it warns at each retry
-        return timm.create_model(name, pretrained=True).state_dict()
-    except Exception as error:  # the exception types differ between versions of the client
-        config = timm.get_pretrained_cfg(name)
-        source = getattr(config, "hf_hub_id", None) or getattr(config, "url", None)
-        if source is None:
-            raise WeightsError(f"there are no ImageNet weights of {name!r}; use {option}none") from error
+        return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay).state_dict()
+    except Exception as error:  # readers of files raise any type for a damaged one
         raise WeightsError(
-            f"cannot download the ImageNet weights of {name!r} ({type(error).__name__}). On a machine with internet "
-            f"access, download model.safetensors from https://huggingface.co/{source}, copy it to this machine and set "
-            f"{option}PATH/model.safetensors; or train from scratch with {option}none"
+            f"cannot read the ImageNet weights of {name!r} in {file} ({type(error).__name__}: {error}). Delete the "
+            "file, so that it is downloaded again"
         ) from error
+
+
+def fetch_weights_file(
+    name: str, *, option: str = "model.weights=", timeout: float = DOWNLOAD_TIMEOUT
+) -> Path:
+    """Return the file of the ImageNet weights of a timm model, which is downloaded unless it is in the local cache.
+
+    Parameters and errors are those of ``download_pretrained``.
+    """
+    try:
+        file = fetch_pretrained(name, timeout=timeout)
+    except Exception as error:  # the exception types differ between versions of the client
+        raise _download_error(name, error, option) from error
+    if file is None:
+        raise WeightsError(f"there are no ImageNet weights of {name!r}; use {option}none")
+    return file
+
+
+def _download_error(name: str, error: Exception, option: str) -> WeightsError:
+    config = timm.get_pretrained_cfg(name)
+    if repository := getattr(config, "hf_hub_id", None):
+        file, page = "model.safetensors", f"model.safetensors from https://huggingface.co/{repository}"
+    else:
+        page = str(getattr(config, "url", None))
+        file = page.rpartition("/")[2]
+    reason = str(error) if isinstance(error, TimeoutError) else type(error).__name__
+    return WeightsError(
+        f"cannot download the ImageNet weights of {name!r}: {reason}. Check the network connection. Or download "
+        f"{page} on another machine, copy it to this one and set {option}PATH/{file}; or train from scratch with "
+        f"{option}none"
+    )
 
 
 def _load_into_backbone(model: Classifier, state: StateDict, *, origin: str) -> tuple[str, ...]:

@@ -99,7 +99,8 @@ def train_segmentation(
     check_run_dir(name, out=out, runs_dir=runs_dir)
     with activity(console, "reading the tables"):
         source_tables = load_source_tables(sources)
-    module = _build_module(config)
+    with activity(console, "building the model; downloading ImageNet weights unless they are cached"):
+        module = _build_module(config)
     with _load_data(source_tables, config, console) as data:
         _print_warnings(data, console)
         run_dir = create_run_dir(
@@ -143,7 +144,8 @@ def resume_segmentation(path: Path, *, console: Console | None = None) -> Path:
     run_dir.check_resumable()
     with activity(console, "reading the tables"):
         source_tables = load_source_tables(sources)
-    module = _build_module(config)
+    with activity(console, "building the model; downloading ImageNet weights unless they are cached"):
+        module = _build_module(config)
     with _load_data(source_tables, config, console) as data:
         run_dir.check_dataset(fingerprints, data.fingerprints)
         with resumable(run_dir.path, _RESUME_COMMAND):

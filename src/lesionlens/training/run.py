@@ -8,6 +8,7 @@ from rich.console import Console
 
 from lesionlens.core.console import activity, make_console, print_line, print_warning, progress_bar
 from lesionlens.datasets.excluded import write_excluded
+from lesionlens.models.weights import fetch_weights_file
 from lesionlens.runs.absolute_paths import with_absolute_paths
 from lesionlens.runs.load import load_recipe
 from lesionlens.runs.run_dir import (
@@ -70,8 +71,6 @@ def train(
     with activity(console, "reading the dataset"):
         setup = set_up_run(resolve(loaded))
     _print_warnings(setup, console)
-    if loaded.model.weights == "imagenet":
-        print_line(console, "downloading ImageNet weights from the hub, unless they are cached")
     components = _build(setup, console)
     print_line(console, components.initialization_message(), style="dim")
     run_dir = create_run_dir(name, out=out, runs_dir=runs_dir, write=partial(_write_metadata, components))
@@ -105,6 +104,9 @@ def _print_warnings(setup: RunSetup, console: Console) -> None:
 
 
 def _build(setup: RunSetup, console: Console) -> RunComponents:
+    if setup.recipe.model.weights == "imagenet":
+        with activity(console, "downloading ImageNet weights from the hub, unless they are cached"):
+            fetch_weights_file(setup.resolved.architecture.backbone)
     with progress_bar(console) as progress:
         task_id = progress.add_task("decoding images", total=None)
         return build(
