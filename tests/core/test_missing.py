@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from pandas._libs.parsers import STR_NA_VALUES
 
-from lesionlens.core.missing import is_missing, oversized_groups
+from lesionlens.core.missing import fill_missing_groups, is_missing, is_missing_group, oversized_groups
 
 
 @pytest.mark.parametrize("word", sorted(STR_NA_VALUES))
@@ -88,3 +88,16 @@ def test_group_of_many_images_and_a_large_fraction_is_oversized() -> None:
     assert oversized_groups([*few, "0"]) == {"0": 11}
     assert oversized_groups(["0"] * 50 + [f"L{i}" for i in range(950)]) == {}
     assert oversized_groups([""] * 500 + ["-1"] * 300 + ["x"] * 200) == {"-1": 300, "x": 200}
+
+
+@pytest.mark.parametrize(
+    "code", ["-1", "-1.0", " -9", "-99", "-999", "-9999", "NA", "not collected", "unlabelled", "k.A."]
+)
+def test_codes_for_not_known_are_no_groups(code: str) -> None:
+    assert is_missing_group(code)
+    assert fill_missing_groups(["L1", code, code], ["a", "b", "c"]) == ["L1", "b", "c"]
+
+
+@pytest.mark.parametrize("name", ["0", "1", "-2", "-19", "9", "L-1", "patient -1"])
+def test_numbers_of_groups_are_names(name: str) -> None:
+    assert not is_missing_group(name)

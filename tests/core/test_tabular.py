@@ -100,6 +100,20 @@ def test_read_table_names_an_excel_workbook(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("t.xlsx", "an Excel workbook"),
+        ("t.XLSM", "an Excel workbook"),
+        ("t.numbers", "a Numbers spreadsheet"),
+    ],
+)
+def test_read_table_names_spreadsheets_by_extension(tmp_path: Path, name: str, kind: str) -> None:
+    (tmp_path / name).write_bytes(b"PK\x03\x04 without any known name")
+    with pytest.raises(DataError, match=f"it is {kind}; save it as CSV"):
+        read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize(
     ("content", "reason"),
     [
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook"),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from lesionlens.core.errors import ComparisonError, PredictionsError
 from lesionlens.evaluation.caveats import grouped_caveats
 from lesionlens.evaluation.comparison.io import write_comparison
 from lesionlens.evaluation.comparison.models import compare_models
@@ -154,6 +155,36 @@ def test_comparisons_do_not_depend_on_the_names(
 )
 def test_a_metric_of_any_class_can_be_requested(text: str, scope: object) -> None:
     assert parse_metric_key(text, ("macro", "all", "yes/no", "a:b", "melanoma"))[1] == scope
+
+
+@pytest.mark.parametrize("text", ["auc:all", "balanced_accuracy:macro", "f1_weighted_by_predictions:all"])
+def test_an_aggregate_that_a_metric_lacks_is_not_a_class(text: str) -> None:
+    name, _, scope = text.partition(":")
+    with pytest.raises(ComparisonError, match=f"For the class use {name}:class:{scope}"):
+        parse_metric_key(text, ("macro", "all", "b"))
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("p_MEL,p_nevus,p_melanoma", "p_MEL and p_melanoma are scores of one class"),
+        ("p_wart,p_cyst,P_wart", "p_wart and P_wart are scores of one class"),
+        ("p_ a,p_b,p_a", "p_ a and p_a are scores of one class"),
+        ("p_NV,p_b,p_Melanocytic naevus", "p_NV and p_Melanocytic naevus"),
+    ],
+)
+def test_two_columns_of_one_class_raise(header: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(f"image_id,{header}\n1,0.2,0.3,0.5\n")
+    with pytest.raises(PredictionsError, match=message):
+        read_predictions(tmp_path / "p.csv")
+
+
+@pytest.mark.parametrize("header", ["P_a,p_b", "p_ a,P_b ", "p_a,p_A"])
+def test_columns_of_scores_in_other_spellings_are_read(header: str, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(f"image_id,{header}\n1,0.2,0.8\n")
+    predictions = read_predictions(tmp_path / "p.csv")
+    assert predictions.scores.tolist() == [[0.2, 0.8]]
+    assert predictions.classes in {("a", "b"), ("a", "A")}
 
 
 @pytest.mark.parametrize("names", NAMES, ids=str)

@@ -80,7 +80,7 @@ def test_custom_labels_match_classes_in_any_case(tmp_path: Path) -> None:
 
 
 def test_names_that_differ_only_in_directories_are_distinct(tmp_path: Path) -> None:
-    with pytest.raises(PredictionsError, match=r"list different images.*\(a\)"):
+    with pytest.raises(PredictionsError, match=r"name the image a .* twice, as x/a.jpg and y/a.jpg"):
         read_joined(tmp_path, "image,label\nx/a.jpg,nevus\ny/a.jpg,nevus\nb,nevus\nc,nevus\n")
 
 

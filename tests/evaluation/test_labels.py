@@ -56,7 +56,7 @@ def test_labels_match_classes_in_files_and_truths(
     assert joined.label.tolist() == read_predictions(file).label.tolist()
 
 
-@pytest.mark.parametrize("word", ["NA", "nan", "#N/A", "None", "<NA>", "unknown", "-", "."])
+@pytest.mark.parametrize("word", ["NA", "nan", "#N/A", "None", "<NA>", "unknown", "-", ".", "n.d."])
 def test_words_for_not_known_are_no_labels_and_no_lesions(word: str, tmp_path: Path) -> None:
     text = "image_id,lesion_id,label,p_a,p_b\n"
     text += "".join(f"i{n},{word},{'a' if n % 2 else 'b'},0.6,0.4\n" for n in range(6))
@@ -90,6 +90,24 @@ def test_one_lesion_of_many_images_is_questioned(tmp_path: Path) -> None:
         [f"i{n}" for n in range(24)], lesions, list("xy") * 12, np.full((24, 2), 0.5), ("x", "y")
     )
     assert "Check the lesion ids: '0' has 12 of 24 images." in evaluate(predictions, n_resamples=0).caveats
+
+
+@pytest.mark.parametrize("code", ["-1", "-999", "-1.0"])
+def test_codes_of_lesions_for_not_known(code: str, tmp_path: Path) -> None:
+    file, truth = tmp_path / "p.csv", tmp_path / "truth.csv"
+    file.write_text(
+        f"image_id,lesion_id,label,p_a,p_b\n1,{code},a,0.6,0.4\n2,{code},b,0.6,0.4\n3,L,b,0.6,0.4\n"
+    )
+    truth.write_text(f"image,label,lesion_id\n1,a,{code}\n2,b,{code}\n3,b,L\n")
+    for labels in (None, truth):
+        assert read_predictions(file, ground_truth=labels).lesion_id.tolist() == ["1", "2", "L"]
+
+
+@pytest.mark.parametrize("lesions", [["x", "x", "y"], ["pool", "pool", "pool"]])
+def test_lesions_of_several_classes_are_questioned(lesions: list[str]) -> None:
+    predictions = Predictions(list("123"), lesions, ["a", "b", "b"], np.full((3, 2), 0.5), ("a", "b"))
+    caveat = f"Check the lesion ids: images of one lesion have different labels: '{lesions[0]}' (a, b)."
+    assert caveat in evaluate(predictions, n_resamples=0).caveats
 
 
 @pytest.mark.parametrize("spelling", ["nevus", "nv", "NEVUS", "Melanocytic naevus"])

@@ -1,5 +1,6 @@
 """Official ground truths of 2016 to 2019 in the forms in which they are published, and splits of a common truth."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,14 @@ import pytest
 from isic_challenge_scoring.classification import ClassificationMetric, ClassificationScore
 
 from lesionlens.core.errors import PredictionsError
-from lesionlens.core.taxonomy import ISIC2018_CLASSES, ISIC2019_CLASSES
+from lesionlens.core.taxonomy import ISIC2017_CLASSES, ISIC2018_CLASSES, ISIC2019_CLASSES
 from lesionlens.evaluation.evaluate import evaluate
-from lesionlens.evaluation.isic_formats import ISIC2018_COLUMNS, UNSCORED_IMAGE, write_isic2018
+from lesionlens.evaluation.isic_formats import (
+    ISIC2017_COLUMNS,
+    ISIC2018_COLUMNS,
+    UNSCORED_IMAGE,
+    write_isic2018,
+)
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.predictions_io import read_predictions, write_predictions
 from lesionlens.evaluation.registry import MACRO, OVERALL
@@ -32,6 +38,18 @@ def own_predictions(folder: Path, classes: tuple[str, ...], ids: list[str]) -> P
     scores = np.eye(len(classes))[np.arange(len(ids)) % len(classes)]
     write_predictions(folder / "p.csv", Predictions(ids, ids, [""] * len(ids), scores, classes))
     return folder / "p.csv"
+
+
+@pytest.mark.parametrize("change", [str.lower, str.upper, str.title])
+@pytest.mark.parametrize("classes", [ISIC2017_CLASSES, ISIC2018_CLASSES, ISIC2019_CLASSES])
+def test_official_columns_may_be_in_any_case(
+    classes: tuple[str, ...], change: Callable[[str], str], tmp_path: Path
+) -> None:
+    codes = {3: ISIC2017_COLUMNS, 7: ISIC2018_COLUMNS, 8: CODES_2019}[len(classes)]
+    table = one_hot(codes, [0, 1], IDS[:2]).rename(columns={"image": "image_id"} if len(classes) == 3 else {})
+    table.rename(columns=change).to_csv(tmp_path / "truth.csv", index=False)
+    file = own_predictions(tmp_path, classes, IDS[:2])
+    assert read_predictions(file, ground_truth=tmp_path / "truth.csv").label[0] == "melanoma"
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,7 @@ def segment_evaluate_command(
 ) -> None:
     """Evaluate predicted masks: Jaccard, thresholded Jaccard and Dice, with 95 % confidence intervals."""
     from lesionlens.core.console import activity, make_console, print_line
+    from lesionlens.datasets.issues import pluralize
     from lesionlens.segmentation.evaluate import evaluate_folder
 
     with activity(make_console(stderr=True), "evaluating masks"):
@@ -172,5 +173,5 @@ def segment_evaluate_command(
         image, _, reason = scores.excluded[0]
         print_line(
             make_console(stderr=True),
-            f"{len(scores.excluded)} images were not evaluated, for example {image}: {reason}",
+            f"{pluralize(len(scores.excluded), 'image')} could not be evaluated, for example {image}: {reason}",
         )

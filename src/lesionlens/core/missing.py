@@ -29,7 +29,30 @@ NA_WORDS = frozenset(
         "not_applicable",
         "not_specified",
         "not_recorded",
+        "not_given",
+        "none_given",
+        "not_done",
+        "not_collected",
+        "not_determined",
         "no_data",
+        "no_label",
+        "no_diagnosis",
+        "unlabeled",
+        "unlabelled",
+        "not_labeled",
+        "not_labelled",
+        "pending",
+        "tbd",
+        "redacted",
+        "n.d",
+        "n.d.",
+        "n/d",
+        "k.a",
+        "k.a.",
+        "unbekannt",
+        "desconocido",
+        "inconnu",
+        "sconosciuto",
         "na_character_",
         "na_integer_",
         "na_real_",
@@ -73,6 +96,20 @@ def is_missing(cell: str) -> bool:
     return re.sub(r"\s+", "_", word).lstrip("+-") in NA_WORDS
 
 
+_SENTINEL = re.compile(r"-(1|9+)(\.0+)?")  # -1: codes of pandas; -9, -99, -999: statistics packages
+
+
+def is_missing_group(cell: str) -> bool:
+    """Return whether the name of a lesion or patient means "not known": as `is_missing`, and -1, -9, -99, -999.
+
+    Examples
+    --------
+    >>> [is_missing_group(cell) for cell in ("NA", "-1", "-1.0", "-999", "0", "-2", "L-1")]
+    [True, True, True, True, False, False, False]
+    """
+    return is_missing(cell) or bool(_SENTINEL.fullmatch(cell.strip()))
+
+
 OWN_GROUP_SUFFIX = " (image)"
 
 
@@ -87,7 +124,7 @@ def fill_missing_groups(groups: Iterable[str], ids: Iterable[str]) -> list[str]:
     ['L1', '2', '3 (image)', '3']
     """
     names = list(groups)
-    missing = {name for name in set(names) if is_missing(name)}
+    missing = {name for name in set(names) if is_missing_group(name)}
     known = set(names) - missing
     return [
         group if group not in missing else image + OWN_GROUP_SUFFIX if image in known else image

@@ -176,6 +176,11 @@ def _guess_encoding(content: bytes) -> str:
 
 _HEAD_BYTES = 4096
 _SAVE_AS_CSV = "save it as CSV (CSV UTF-8 in Excel) and pass that file"
+_SPREADSHEETS = {
+    **dict.fromkeys((".xlsx", ".xlsm", ".xlsb"), "an Excel workbook"),
+    ".ods": "an OpenDocument spreadsheet",
+    ".numbers": "a Numbers spreadsheet",
+}
 _FOREIGN_FORMATS = (
     (b"\xd0\xcf\x11\xe0", f"it is an old Excel workbook or another Office file; {_SAVE_AS_CSV}"),
     (b"\x1f\x8b", "it is a gzip archive; unpack it"),
@@ -197,7 +202,8 @@ def _check_format(head: bytes, path: Path) -> None:
     if is_parquet != (path.suffix.lower() == ".parquet") and is_parquet:
         raise ValueError("it is a Parquet file; name it FILE.parquet")
     if head.startswith(b"PK\x03\x04"):
-        kind = "an Excel workbook" if b"xl/" in head or b"[Content_Types].xml" in head else "a zip archive"
+        kind = _SPREADSHEETS.get(path.suffix.lower(), "a zip archive")
+        kind = "an Excel workbook" if b"xl/" in head or b"[Content_Types].xml" in head else kind
         kind = "an OpenDocument spreadsheet" if b"opendocument" in head else kind
         raise ValueError(f"it is {kind}; {'unpack it' if kind == 'a zip archive' else _SAVE_AS_CSV}")
     for magic, reason in _FOREIGN_FORMATS:

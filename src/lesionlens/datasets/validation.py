@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lesionlens.core.missing import is_missing, oversized_groups
+from lesionlens.core.missing import is_missing, is_missing_group, oversized_groups
 from lesionlens.core.tabular import is_readable_back
 from lesionlens.datasets.file_layout import ImageIndex, check_alternatives
 from lesionlens.datasets.folder_walk import MASK_FOLDERS, OUTPUT_FOLDERS, describe_skipped
@@ -61,7 +61,7 @@ def build_table_frame(raw_table: RawTable, issues: IssueCollector, *, source: st
         if name not in rows:
             rows[name] = ""
         elif name not in _EXACT_COLUMNS:
-            rows[name] = _blank_missing(rows[name])
+            rows[name] = _blank_missing(rows[name], is_group=name in ("lesion_id", "patient_id"))
     _report_large_groups(rows, issues)
     _check_ids(rows, issues)
     rows["lesion_id"] = rows["lesion_id"].where(rows["lesion_id"] != "", rows["image_id"])
@@ -146,9 +146,10 @@ def _naming_example(ids: pd.Series, files: Sequence[Path]) -> str:
     return f"{example}Put the images there, as ID.jpg."
 
 
-def _blank_missing(column: pd.Series) -> pd.Series:
+def _blank_missing(column: pd.Series, *, is_group: bool) -> pd.Series:
     """Replace every word for "not known" by ``""``."""
-    return column.map(lambda cell: "" if is_missing(str(cell)) else str(cell))
+    is_unknown = is_missing_group if is_group else is_missing
+    return column.map(lambda cell: "" if is_unknown(str(cell)) else str(cell))
 
 
 def _parse_ages(rows: pd.DataFrame, issues: IssueCollector) -> pd.Series:

@@ -6,6 +6,7 @@ import numpy as np
 
 from lesionlens.core.missing import oversized_groups
 from lesionlens.core.types import BoolArray
+from lesionlens.datasets.issues import pluralize
 from lesionlens.evaluation.formatting import display_name, format_scope
 from lesionlens.evaluation.predictions import Predictions, format_examples, other_class_score
 from lesionlens.evaluation.registry import METRICS, Scope
@@ -27,11 +28,12 @@ def dataset_caveats(predictions: Predictions, *, uses_argmax: bool = True) -> tu
     """
     caveats = (
         *predictions.caveats,
-        _unlabeled_caveat(predictions.label != ""),
+        unlabeled_caveat(predictions.label != ""),
         _absent_classes_caveat(predictions),
         _absent_predicted_caveat(predictions) if uses_argmax else "",
         unknown_lesions_caveat(predictions, consequence="the intervals are too narrow"),
         large_lesions_caveat(predictions),
+        conflicting_lesions_caveat(predictions),
         _other_class_caveat(predictions),
         _score_sum_caveat(predictions),
         _tied_scores_caveat(predictions) if uses_argmax else "",
@@ -50,9 +52,13 @@ def leakage_caveats(predictions: Predictions, thresholds: Thresholds | None) -> 
     )
 
 
-def _unlabeled_caveat(is_labeled: BoolArray) -> str:
+def unlabeled_caveat(is_labeled: BoolArray) -> str:
+    """Return a caveat if images have no label, from whether each image has one, (n,); "" otherwise."""
     missing = int((~is_labeled).sum())
-    return f"{missing} of {len(is_labeled)} images have no label and are excluded." if missing else ""
+    if not missing:
+        return ""
+    verbs = "has no label and is" if missing == 1 else "have no label and are"
+    return f"{missing} of {pluralize(len(is_labeled), 'image')} {verbs} excluded."
 
 
 def _absent_classes_caveat(predictions: Predictions) -> str:
@@ -97,6 +103,22 @@ def large_lesions_caveat(predictions: Predictions) -> str:
         return ""
     listed = [f"{name!r} has {count} of {len(predictions)} images" for name, count in lesions.items()]
     return f"Check the lesion ids: {format_examples(listed, max_shown=3)}."
+
+
+def conflicting_lesions_caveat(predictions: Predictions) -> str:
+    """Return a caveat about lesions whose images have different labels: their id may mean something else."""
+    labels: dict[str, dict[str, None]] = {}
+    for lesion, label in zip(predictions.lesion_id.tolist(), predictions.label.tolist(), strict=True):
+        if label:
+            labels.setdefault(lesion, {})[label] = None
+    listed = [
+        f"{lesion!r} ({', '.join(map(display_name, names))})"
+        for lesion, names in labels.items()
+        if len(names) > 1
+    ]
+    if not listed:
+        return ""
+    return f"Check the lesion ids: images of one lesion have different labels: {format_examples(listed, max_shown=3)}."
 
 
 def _other_class_caveat(predictions: Predictions) -> str:

@@ -141,6 +141,10 @@ def _metric_value(predictions: Predictions, key: MetricKey, values: ValuesByMetr
     average = next((average for average in METRICS[name].averages if average.scope == scope), None)
     if average is None:
         return values[key]
+    return average_over_classes(values, METRICS[name].averaged, average, averaged_classes(predictions))
+
+
+def averaged_classes(predictions: Predictions) -> tuple[str, ...]:
+    """Return the classes of averages: those that have images, without ``other_class``."""
     present = set(map(str, predictions.label)) - {predictions.other_class}
-    classes = tuple(name for name in predictions.classes if name in present)
-    return average_over_classes(values, METRICS[name].averaged, average, classes)
+    return tuple(name for name in predictions.classes if name in present)

@@ -14,9 +14,11 @@ from lesionlens.evaluation.compute import (
     MetricValues,
     ValuesByMetric,
     average_over_classes,
+    averaged_classes,
     compute_metrics,
 )
 from lesionlens.evaluation.formatting import display_name
+from lesionlens.evaluation.lesion_counts import LesionCounts, count_lesions
 from lesionlens.evaluation.metrics import ClassCurves, compute_class_curves
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.registry import METRICS, OVERALL, Average, Metric, MetricKey
@@ -113,9 +115,10 @@ def build_estimates(
     """Return every estimate: per class, then averaged over classes, then of all images.
 
     Averages are over the classes in which the metric is defined; their caveat lists the other classes. Resamples in
-    which the metric is undefined for one of these classes are excluded from the interval.
+    which the metric is undefined for one of these classes are excluded from the interval. An average has no interval if
+    one of its classes has none because its value rests on one lesion.
     """
-    builder = _EstimateBuilder(predictions, point, resampled, confidence)
+    builder = _EstimateBuilder(predictions, point, resampled, confidence, count_lesions(predictions))
     metrics = METRICS.values()
     return (
         *(
@@ -136,6 +139,7 @@ class _EstimateBuilder(NamedTuple):
     point: ValuesByMetric
     resampled: ValuesByMetric | None
     confidence: float
+    lesions: LesionCounts
 
     def class_estimate(self, metric: Metric, class_name: str) -> Estimate:
         """Return the estimate of a metric for one class."""
@@ -147,9 +151,7 @@ class _EstimateBuilder(NamedTuple):
         if np.isnan(self.point[key]):
             reason = metric.undefined_reason(n_positive=n_positive, n_negative=n_negative)
             return self.estimate(key, EstimateCaveat(reason))
-        n_lesions, n_other_lesions = (
-            len(np.unique(self.predictions.lesion_id[images])) for images in (of_class, ~of_class)
-        )
+        n_lesions, n_other_lesions = self.lesions.of_class[class_name], self.lesions.of_others[class_name]
         if reason := metric.unvaried_reason(n_lesions=n_lesions, n_other_lesions=n_other_lesions):
             return Estimate(*key, float(self.point[key]), np.nan, np.nan, self._if_resampled(reason))
         if self.resampled and 0 < n_lesions < _MIN_LESIONS and metric.depends_on_class_images:
@@ -160,7 +162,9 @@ class _EstimateBuilder(NamedTuple):
         """Return the estimate of an average over the classes in which the metric is defined."""
         key, all_classes = (metric.name, average.scope), self.predictions.classes
         classes = tuple(
-            name for name in self.present_classes() if not np.isnan(self.point[metric.averaged, name])
+            name
+            for name in averaged_classes(self.predictions)
+            if not np.isnan(self.point[metric.averaged, name])
         )
         if not classes:
             return Estimate(*key, np.nan, np.nan, np.nan, (EstimateCaveat("not defined for any class"),))
@@ -168,11 +172,11 @@ class _EstimateBuilder(NamedTuple):
         if excluded := [display_name(name) for name in all_classes if name not in classes]:
             text = f"over {len(classes)} of {len(all_classes)} classes, without {', '.join(excluded)}"
             caveats.append(EstimateCaveat(text))
-        if METRICS[metric.averaged].depends_on_class_images:
-            caveats += self._single_lesion_caveats(classes)
         value = average_over_classes(self.point, metric.averaged, average, classes)
         if np.isnan(value):
             return Estimate(*key, np.nan, np.nan, np.nan, (*caveats, _NO_WEIGHT))
+        if single := self._single_lesion_caveats(metric, classes):
+            return Estimate(*key, float(value), np.nan, np.nan, (*caveats, *single))
         resampled = (
             average_over_classes(self.resampled, metric.averaged, average, classes)
             if self.resampled
@@ -182,27 +186,21 @@ class _EstimateBuilder(NamedTuple):
 
     def overall_estimate(self, metric: Metric) -> Estimate:
         """Return the estimate of a metric of all images."""
-        caveats = self._single_lesion_caveats(self.present_classes()) if metric.kind == "overall" else ()
-        return self.estimate((metric.name, OVERALL), *caveats)
+        key = metric.name, OVERALL
+        if caveats := self._single_lesion_caveats(metric, averaged_classes(self.predictions)):
+            return Estimate(*key, float(self.point[key]), np.nan, np.nan, caveats)
+        return self.estimate(key)
 
     def estimate(self, key: MetricKey, *caveats: EstimateCaveat) -> Estimate:
         """Return the estimate of a class or of all images."""
         resampled = self.resampled[key] if self.resampled else None
         return _make_estimate(key, self.point[key], resampled, self.confidence, caveats)
 
-    def present_classes(self) -> tuple[str, ...]:
-        """Return the classes that have images, without the other class."""
-        present = set(map(str, self.predictions.label)) - {self.predictions.other_class}
-        return tuple(name for name in self.predictions.classes if name in present)
-
-    def _single_lesion_caveats(self, classes: Sequence[str]) -> tuple[EstimateCaveat, ...]:
-        """Return a caveat about classes with one lesion, which contribute nothing to the width of an interval."""
-        lesions = {
-            name: np.unique(self.predictions.lesion_id[self.predictions.label == name]) for name in classes
-        }
-        single = [display_name(name) for name in classes if len(lesions[name]) == 1]
-        text = f"only one lesion of {', '.join(single)}: the interval is too narrow"
-        return self._if_resampled(text) if single and len(single) < len(classes) else ()
+    def _single_lesion_caveats(self, metric: Metric, classes: Sequence[str]) -> tuple[EstimateCaveat, ...]:
+        """Return a caveat if values of ``classes`` rest on one lesion, whose variation is unknown."""
+        single = self.lesions.single_lesion_classes(METRICS[metric.averaged], classes)
+        names = ", ".join(map(display_name, single))
+        return self._if_resampled(f"only one lesion of {names}: there is no interval") if single else ()
 
     def _if_resampled(self, text: str) -> tuple[EstimateCaveat, ...]:
         return (EstimateCaveat(text),) if self.resampled else ()

@@ -1,17 +1,17 @@
 """Read the true class of each image from a separate file and join it to scores by image name."""
 
-import unicodedata
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesionlens.core.errors import PredictionsError
-from lesionlens.core.missing import is_missing
+from lesionlens.core.missing import is_missing, is_missing_group
 from lesionlens.core.tabular import CSVColumns, to_floats
 from lesionlens.core.types import StrArray
+from lesionlens.datasets.image_ids import match_image_ids
 from lesionlens.datasets.issues import pluralize
 from lesionlens.datasets.near_misses import describe_near_miss
 from lesionlens.datasets.table_columns import IMAGE_NAME_COLUMNS
@@ -34,44 +34,6 @@ from lesionlens.evaluation.metadata_columns import (
 )
 from lesionlens.evaluation.predictions import format_examples
 from lesionlens.evaluation.score_table import ScoreTable, split_mask
-from lesionlens.imaging.formats import IMAGE_SUFFIXES
-
-
-def normalize_image_ids(ids_a: StrArray, ids_b: StrArray) -> tuple[StrArray, StrArray]:
-    """Normalize two lists of image names, (n,) and (m,), so that the same image has the same name in both.
-
-    Tries the names unchanged, then without image extensions, then also without directories, then in any case. A
-    normalization that makes two names of one list equal is skipped. The first one that makes the lists match is used,
-    otherwise the one with the most names in common.
-
-    Examples
-    --------
-    >>> normalize_image_ids(np.array(["a"]), np.array(["photos/a.jpg"]))
-    (array(['a'], dtype='<U1'), array(['a'], dtype='<U1'))
-    """
-    best, best_overlap = (ids_a, ids_b), len(np.intersect1d(ids_a, ids_b))
-    for normalize in (_strip_extension, _strip_directories, _fold_case):
-        names_a, names_b = (np.array([normalize(str(name)) for name in ids]) for ids in (ids_a, ids_b))
-        if any(len(np.unique(names)) < len(names) for names in (names_a, names_b)):
-            continue
-        overlap = len(np.intersect1d(names_a, names_b))
-        if overlap > best_overlap:
-            best, best_overlap = (names_a, names_b), overlap
-    return best
-
-
-def _strip_extension(name: str) -> str:
-    """Remove an image extension; other dots of a name remain."""
-    path = PurePosixPath(unicodedata.normalize("NFC", name).replace("\\", "/"))
-    return str(path.with_suffix("")) if path.suffix.lower() in IMAGE_SUFFIXES else str(path)
-
-
-def _strip_directories(name: str) -> str:
-    return PurePosixPath(_strip_extension(name)).name
-
-
-def _fold_case(name: str) -> str:
-    return _strip_directories(name).casefold()
 
 
 class GroundTruth(NamedTuple):
@@ -140,7 +102,8 @@ def _with_metadata(ids: StrArray, label: StrArray, columns: CSVColumns, path: Pa
 
 
 def _without_unscored_image(truth: GroundTruth) -> GroundTruth:
-    unscored = np.array([_strip_directories(str(name)) == UNSCORED_IMAGE for name in truth.image_id])
+    meanings = match_image_ids(truth.image_id.tolist(), [UNSCORED_IMAGE])
+    unscored = np.array(meanings, dtype=np.str_) == UNSCORED_IMAGE
     names = tuple(map(str, truth.image_id[unscored])) or (UNSCORED_IMAGE,)
     return truth.select(~unscored)._replace(unscored=(*truth.unscored, *names))
 
@@ -150,8 +113,8 @@ def attach_ground_truth(
 ) -> ScoreTable:
     """Set the label of every image and, if the ground truth has it, its lesion.
 
-    Images are matched by name, without directories and image extensions if necessary. Images that the challenge does
-    not score are removed, with a caveat.
+    Images are matched by name, without directories and image extensions if necessary (see `match_image_ids`). Images
+    that the challenge does not score are removed, with a caveat.
 
     Parameters
     ----------
@@ -167,41 +130,62 @@ def attach_ground_truth(
     Raises
     ------
     PredictionsError
-        The two list different images, and ``common_images`` is False; they have none in common; or the ground truth has
-        no such split.
+        The two list different images, and ``common_images`` is False; they have none in common; two rows of the ground
+        truth name one image; or it has no such split.
     """
-    all_names = np.array([*ground_truth.image_id, *ground_truth.unscored], dtype=np.str_)
-    predicted, known = normalize_image_ids(table.image_id, all_names)
-    true, unscored = np.split(known, [len(ground_truth.image_id)])
-    is_unscored = np.isin(predicted, unscored)
+    all_names = [*ground_truth.image_id.tolist(), *ground_truth.unscored]
+    matched = np.array(match_image_ids(all_names, table.image_id.tolist()), dtype=np.str_)
+    _check_matched_once(all_names, matched)
+    true, unscored = np.split(matched, [len(ground_truth.image_id)])
+    is_unscored = np.isin(table.image_id, unscored)
     caveats = [*table.caveats, *_unscored_caveat(table.image_id[is_unscored])]
     is_used = ~is_unscored
     if split:
         in_split = _split_of_truth(ground_truth, split)
-        is_used &= ~np.isin(predicted, true[~in_split])
+        is_used &= ~np.isin(table.image_id, true[~in_split])
         caveats.append(f"Only images of the split {split}: {in_split.sum():,} of {len(true):,}.")
         true, ground_truth = true[in_split], ground_truth.select(in_split)
-    is_common = np.isin(predicted, true)
+    is_common = np.isin(table.image_id, true)
     if not (is_used & is_common).any():
-        near_miss = describe_near_miss(map(str, true), (Path(str(name)) for name in predicted[is_used]))
-        raise PredictionsError(
-            f"predictions and ground truth have no image in common. {near_miss}Check the image names of both"
-        )
+        raise PredictionsError(_no_common_image_message(ground_truth.image_id, table.image_id[is_used]))
     if common_images:
         caveats += _common_images_caveat(is_used & is_common, is_used & ~is_common, len(true))
         is_used &= is_common
     else:
-        _check_same_images(predicted[is_used], true, ground_truth)
+        without_scores = ground_truth.image_id[(true == "") & ~_is_missing(ground_truth.label)]
+        _check_same_images(table.image_id[is_used & ~is_common], without_scores)
     row = {str(name): index for index, name in enumerate(true)}
-    order = np.array([row[str(name)] for name in predicted[is_used]])
+    order = np.array([row[str(name)] for name in table.image_id[is_used]])
     used = table.select(is_used)
     lesion = ground_truth.lesion_id[order]
-    is_unknown = _is_missing(lesion)
+    is_unknown = np.array([is_missing_group(str(name)) for name in lesion], dtype=np.bool_)
     return replace(
         used,
         label=ground_truth.label[order],
         lesion_id=np.where(is_unknown, used.lesion_id, lesion),
         caveats=tuple(caveats),
+    )
+
+
+def _check_matched_once(names: list[str], matched: StrArray) -> None:
+    """Raise an error if two names of the labels mean one image of the predictions."""
+    first: dict[str, str] = {}
+    for name, image_id in zip(names, map(str, matched), strict=True):
+        if image_id and first.setdefault(image_id, name) != name:
+            raise PredictionsError(
+                f"the labels name the image {image_id} of the predictions twice, as {first[image_id]} and {name}; "
+                "keep one row per image"
+            )
+
+
+def _no_common_image_message(true_ids: StrArray, predicted_ids: StrArray) -> str:
+    near_miss = describe_near_miss(map(str, true_ids), (Path(str(name)) for name in predicted_ids))
+    examples = (
+        f"The predictions name {predicted_ids[0]}, the labels {true_ids[0]}. " if len(predicted_ids) else ""
+    )
+    return (
+        "predictions and ground truth have no image in common. "
+        f"{near_miss or examples}Check the image names of both"
     )
 
 
@@ -285,11 +269,8 @@ def _check_unique(ground_truth: GroundTruth, path: Path) -> GroundTruth:
     return ground_truth
 
 
-def _check_same_images(predicted_ids: StrArray, true_ids: StrArray, ground_truth: GroundTruth) -> None:
-    """Raise an error unless all predictions are in the ground truth, and all its labels have a prediction."""
-    is_labeled = ~_is_missing(ground_truth.label)
-    without_label = np.setdiff1d(predicted_ids, true_ids)
-    without_scores = np.setdiff1d(true_ids[is_labeled], predicted_ids)
+def _check_same_images(without_label: StrArray, without_scores: StrArray) -> None:
+    """Raise an error if a prediction has no label, or a label no prediction."""
     if not len(without_label) and not len(without_scores):
         return
     near_miss = describe_near_miss(map(str, without_scores), (Path(str(name)) for name in without_label))

@@ -69,11 +69,16 @@ FORMAT_DESCRIPTION = ", ".join(
     f"{item.id_column},{','.join([*item.columns, *(f'[{name}]' for name in item.optional)])} ({item.name})"
     for item in _FORMATS[1:]
 )
+_OFFICIAL_COLUMNS = {
+    name.casefold(): name for item in _FORMATS for name in (item.id_column, *item.columns, *item.optional)
+}
 _METADATA_COLUMNS = {*LESION_COLUMNS, "label", "split", "part", "score_weight", "validation_weight"}
 
 
 def read_columns(path: Path) -> CSVColumns:
     """Read the columns of predictions or of a ground truth; files of ISBI 2016, which have no header, get one.
+
+    Official columns may be in any case.
 
     Raises
     ------
@@ -88,10 +93,15 @@ def read_columns(path: Path) -> CSVColumns:
         if not _is_isbi2016_row(first):
             raise
     if not _is_isbi2016_row(first):
-        return columns
+        return {_official_name(name, columns): cells for name, cells in columns.items()}
     table = read_table(path, column_names=("image_id", _MALIGNANCY))
     cells = [_BENIGN_AND_MALIGNANT.get(cell.casefold(), cell) for cell in table[_MALIGNANCY]]
     return {"image_id": table["image_id"].tolist(), _MALIGNANCY: cells}
+
+
+def _official_name(name: str, columns: CSVColumns) -> str:
+    official = _OFFICIAL_COLUMNS.get(name.casefold(), name)
+    return name if official in columns else official
 
 
 def _first_row(path: Path) -> list[str]:

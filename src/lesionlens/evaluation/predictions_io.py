@@ -1,12 +1,13 @@
 """Read and write prediction files: the LesionLens CSV and (read only) the official ISIC challenge formats."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lesionlens.core.errors import PredictionsError
 from lesionlens.core.tabular import CSVColumns, format_floats, to_floats, write_csv_columns
+from lesionlens.core.taxonomy import canonical_or_raw
 from lesionlens.datasets.table_columns import IMAGE_NAME_COLUMNS
 from lesionlens.evaluation.ground_truth import attach_ground_truth, read_ground_truth
 from lesionlens.evaluation.isic_formats import (
@@ -115,7 +116,7 @@ def write_predictions(path: Path | str, predictions: Predictions) -> None:
 
 def _parse(path: Path) -> ScoreTable:
     columns = read_columns(path)
-    scores = tuple(name for name in columns if name.startswith(SCORE_PREFIX))
+    scores = {name: _class_of_column(name) for name in columns if _class_of_column(name)}
     if scores and has_column(columns, IMAGE_NAME_COLUMNS):
         return _parse_lesionlens_csv(columns, scores, path)
     if isic_format := detect_isic_format(columns):
@@ -126,10 +127,17 @@ def _parse(path: Path) -> ScoreTable:
     )
 
 
-def _parse_lesionlens_csv(columns: CSVColumns, score_columns: tuple[str, ...], path: Path) -> ScoreTable:
+def _class_of_column(name: str) -> str:
+    """Return the class whose scores a column has, "" if it is not a column of scores."""
+    has_prefix = name[: len(SCORE_PREFIX)].casefold() == SCORE_PREFIX
+    return name[len(SCORE_PREFIX) :].strip() if has_prefix else ""
+
+
+def _parse_lesionlens_csv(columns: CSVColumns, class_by_column: Mapping[str, str], path: Path) -> ScoreTable:
     ids = np.array(image_cells(columns, IMAGE_NAME_COLUMNS))
     lesion, label = (np.array(metadata_cells(columns, names, path)) for names in (LESION_COLUMNS, ("label",)))
-    classes = tuple(name.removeprefix(SCORE_PREFIX) for name in score_columns)
+    _check_one_column_per_class(class_by_column, path)
+    score_columns, classes = tuple(class_by_column), tuple(class_by_column.values())
     try:
         scores = to_floats(columns, score_columns, path)
     except PredictionsError as error:
@@ -138,6 +146,16 @@ def _parse_lesionlens_csv(columns: CSVColumns, score_columns: tuple[str, ...], p
         ) from error
     other_class, split = _read_other_class(columns, path), split_cells(columns, path)
     return ScoreTable(ids, lesion, label, scores, classes, other_class, split)
+
+
+def _check_one_column_per_class(class_by_column: Mapping[str, str], path: Path) -> None:
+    """Raise an error if two columns have the scores of one class, such as p_MEL and p_melanoma."""
+    first: dict[str, str] = {}
+    for column, name in class_by_column.items():
+        if (other := first.setdefault(canonical_or_raw(name), column)) != column:
+            raise PredictionsError(
+                f"{path}: {other} and {column} are scores of one class; remove one of the columns"
+            )
 
 
 def _read_other_class(columns: CSVColumns, path: Path) -> str:

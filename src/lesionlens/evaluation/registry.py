@@ -251,6 +251,7 @@ METRICS: dict[str, Metric] = {
             kind="overall",
             definition="mean of the sensitivities of the classes that have images",
             overall_function=metrics.balanced_accuracy,
+            averaged_metric="sensitivity",
             paper_names="balanced accuracy (ISIC 2018)",
         ),
     )
@@ -306,6 +307,11 @@ def parse_metric_key(text: str, classes: Sequence[str]) -> MetricKey:
     """
     name, _, scope_text = text.partition(":")
     scope = parse_scope(scope_text, classes) if scope_text else get_metric(name).default_scope
+    if scope_text in classes and scope not in get_metric(name).scopes(classes):
+        raise ComparisonError(
+            f"{text} is not the class {scope_text}: {scope_text} is an aggregate, which {name} does not have. For the "
+            f"class use {name}:{CLASS_PREFIX}{scope_text}"
+        )
     check_metric_keys([(name, scope)], classes)
     return name, scope
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lesionlens.core.notice import RESEARCH_USE_NOTICE
+from lesionlens.datasets.issues import pluralize
 from lesionlens.evaluation.caveats import grouped_caveats
 from lesionlens.evaluation.formatting import (
     decision_label,
@@ -55,7 +56,8 @@ def evaluation_table(evaluation: EvaluationResult) -> EvaluationTable:
 
 def _headline(evaluation: EvaluationResult) -> str:
     task = f"{task_label(*evaluation.task)}: " if evaluation.task else ""
-    size = f"{task}{evaluation.n_images:,} images of {evaluation.n_lesions:,} lesions"
+    images, lesions = pluralize(evaluation.n_images, "image"), pluralize(evaluation.n_lesions, "lesion")
+    size = f"{task}{images} of {lesions}"
     if not evaluation.n_resamples:
         return f"{size}, without intervals"
     percent = f"{100 * evaluation.confidence:g} %"

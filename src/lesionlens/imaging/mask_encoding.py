@@ -2,7 +2,8 @@
 
 Two values: the darker one is outside. More values: they must be the soft edge between dark and bright; the threshold is
 half of the range. A palette is read by index, unless its colors are gray. Transparent pixels are outside. All other
-content is ambiguous: class numbers of several classes, several colors, a photograph.
+content is ambiguous: class numbers of several classes (also one class with 255 for pixels to ignore), several colors, a
+photograph.
 """
 
 from collections.abc import Callable
@@ -135,6 +136,7 @@ def _split_soft(levels: _Levels) -> _Mask:
         return _constant(levels, low)
     scaled = _to_8_bits(levels, low, high)
     _check_soft(scaled)
+    _check_class_numbers(scaled)
     return np.asarray(scaled > MASK_THRESHOLD)
 
 
@@ -160,11 +162,27 @@ def _check_soft(levels: npt.NDArray[np.uint8]) -> None:
     fraction = np.count_nonzero(between) / levels.size
     if fraction > _MAX_SOFT_FRACTION:
         raise ValueError(f"{fraction:.0%} of its pixels are neither dark nor bright, as in a photograph")
-    kernel = np.ones((3, 3), np.uint8)  # an edge has no area of this size at one level
-    flat = between & (cv2.erode(levels, kernel) == cv2.dilate(levels, kernel))
-    counts = np.bincount(levels[flat], minlength=1)
+    counts = _flat_areas(levels, between)
     if counts.max() > _MAX_PLATEAU_FRACTION * levels.size:
         raise ValueError(f"it has a third area, of gray level {counts.argmax()}, between dark and bright")
+
+
+def _check_class_numbers(levels: npt.NDArray[np.uint8]) -> None:
+    """Raise an error if several dark levels and 255 have areas with sharp edges: numbers of classes and "undefined"."""
+    if ((levels >= _DARK) & (levels < np.max(levels))).any():
+        return
+    numbers = np.flatnonzero(_flat_areas(levels, levels < _DARK) > _MAX_PLATEAU_FRACTION * levels.size)
+    if len(numbers) > 1:
+        raise ValueError(
+            f"its values {', '.join(map(str, numbers))} and {levels.max()} may be numbers of classes"
+        )
+
+
+def _flat_areas(levels: npt.NDArray[np.uint8], selected: _Mask) -> npt.NDArray[np.intp]:
+    """Return the number of pixels of each level in areas of one level, which edges do not have, (256,)."""
+    kernel = np.ones((3, 3), np.uint8)
+    flat = selected & (cv2.erode(levels, kernel) == cv2.dilate(levels, kernel))
+    return np.bincount(levels[flat], minlength=256)
 
 
 def _split_color(colors: _Levels) -> _Mask:

@@ -13,7 +13,7 @@ from lesionlens.core.errors import DataError, ImageError
 from lesionlens.core.fileio import atomic_write, write_text
 from lesionlens.datasets.excluded import ExcludedImage
 from lesionlens.datasets.file_layout import find_masks_in
-from lesionlens.datasets.issues import IssueCollector
+from lesionlens.datasets.issues import IssueCollector, pluralize
 from lesionlens.evaluation.bootstrap import cluster_bootstrap_weights, percentile_interval
 from lesionlens.imaging.masks import BinaryMask, iou, read_mask
 from lesionlens.segmentation.models import LoadedSegmentationModel
@@ -75,7 +75,7 @@ class MeanMaskMetrics(BaseModel):
     def __str__(self) -> str:
         return (
             f"Jaccard {self.jaccard}, thresholded {self.thresholded_jaccard}, Dice {self.dice} "
-            f"({self.images:,} images of {self.lesions:,} lesions)"
+            f"({pluralize(self.images, 'image')} of {pluralize(self.lesions, 'lesion')})"
         )
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 import pandas as pd
 
 from lesionlens.core.errors import DataError, unknown_name_message
-from lesionlens.core.missing import is_missing
+from lesionlens.core.missing import is_missing, is_missing_group
 from lesionlens.core.tabular import NESTED_COLUMNS, read_table
 from lesionlens.core.taxonomy import DIAGNOSES, canonical_or_raw, match_class, sort_classes
 from lesionlens.datasets.file_layout import ImageIndex, check_alternatives
@@ -156,7 +156,7 @@ def read_images(path: Path, issues: IssueCollector) -> pd.DataFrame:
     index, ids = locate_images(table, path.parent)
     rows = pd.DataFrame({"image_id": ids, "path": ids.map(index.images)})
     lesions = table.get("lesion_id", ids)
-    rows["lesion_id"] = lesions.mask(lesions.map(is_missing), ids)
+    rows["lesion_id"] = lesions.mask(lesions.map(is_missing_group), ids)
     rows["label"], rows["mask_path"] = table.get("diagnosis", ""), table.get("mask_path", "")
     has_image = ids.isin(index.images.keys())
     missing = {line: name for line, name in enumerate(ids, start=2) if name not in index.images}

@@ -1,5 +1,6 @@
 """Align the predictions of several models: the same images, classes, labels and lesions in the same order."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -7,7 +8,9 @@ import numpy as np
 
 from lesionlens.core.errors import ComparisonError
 from lesionlens.core.types import StrArray
-from lesionlens.evaluation.ground_truth import GroundTruth, normalize_image_ids
+from lesionlens.datasets.image_ids import match_image_ids
+from lesionlens.evaluation.caveats import unlabeled_caveat
+from lesionlens.evaluation.ground_truth import GroundTruth
 from lesionlens.evaluation.predictions import Predictions, format_examples
 
 
@@ -44,7 +47,7 @@ def align(
     if len(models) < 2:
         raise ComparisonError(f"{len(models)} model: two or more are required for a comparison")
     models = [model.with_classes_like(models[0].classes) for model in models]
-    ids = [_rename_images(models[0], model) for model in models]
+    ids = [_rename_images(models[0], model, name) for model, name in zip(models, names, strict=True)]
     common = set(ids[0].tolist()).intersection(*(model_ids.tolist() for model_ids in ids[1:]))
     caveats = [
         *dict.fromkeys(caveat for model in models for caveat in model.caveats),
@@ -64,7 +67,7 @@ def align(
             "no image has a label, so there is nothing to compare; pass a table of labels: --labels FILE"
         )
     if not labeled.all():
-        caveats.append(f"{(~labeled).sum()} of {len(labeled)} images have no label and are excluded.")
+        caveats.append(unlabeled_caveat(labeled))
     return AlignedPredictions(tuple(model.select(labeled) for model in completed), tuple(caveats))
 
 
@@ -80,13 +83,17 @@ def check_aligned(a: Predictions, b: Predictions) -> None:
         )
 
 
-def _rename_images(reference: Predictions, predictions: Predictions) -> StrArray:
-    """Return image names as in the reference if they differ only in directories and extensions."""
-    reference_ids, ids = normalize_image_ids(reference.image_id, predictions.image_id)
-    original = {
-        str(normalized): str(name) for normalized, name in zip(reference_ids, reference.image_id, strict=True)
-    }
-    return np.array([original.get(str(name), str(name)) for name in ids])
+def _rename_images(reference: Predictions, predictions: Predictions, name: str) -> StrArray:
+    """Return image names as in the reference if they mean the same images (see `match_image_ids`)."""
+    ids = predictions.image_id.tolist()
+    matched = match_image_ids(ids, reference.image_id.tolist())
+    renamed = [image_id or own for image_id, own in zip(matched, ids, strict=True)]
+    if len(set(renamed)) < len(renamed):
+        twice = next(image_id for image_id, count in Counter(renamed).items() if count > 1)
+        raise ComparisonError(
+            f"{name} has two rows for the image {twice} of the first file; keep one row per image"
+        )
+    return np.array(renamed)
 
 
 def _unmatched(

@@ -16,7 +16,9 @@ from lesionlens.evaluation.comparison.result import (
     check_confidence,
     count_as_extreme,
 )
-from lesionlens.evaluation.compute import metric_values
+from lesionlens.evaluation.compute import averaged_classes, metric_values
+from lesionlens.evaluation.formatting import display_name
+from lesionlens.evaluation.lesion_counts import LesionCounts, count_lesions
 from lesionlens.evaluation.predictions import Predictions
 from lesionlens.evaluation.registry import MACRO, MetricKey, Scope, check_metric_keys, get_metric
 from lesionlens.evaluation.thresholds import DecisionRule
@@ -78,7 +80,8 @@ def bootstrap_differences(
         the smaller fraction of them on either side of zero, with zeros counted on both sides and one added to each
         count: it is never below 2 / (n_resamples + 1). For n lesions it is never below 2 / 2^n, the smallest p of the
         permutations of n lesions; n are those of the class, or of the others if they are fewer and the metric needs
-        them. Both are NaN if the difference is the same in every resample, and for a class with one lesion.
+        them. Both are NaN if the difference is the same in every resample, and for a class with one lesion and averages
+        that contain it.
     seed
         Random seed of the resamples.
     stratified
@@ -107,30 +110,33 @@ def bootstrap_differences(
         )
     ]
     resampled = np.concatenate(chunks, axis=1)
-    n_lesions = len(np.unique(a.lesion_id))
+    lesions = count_lesions(a)
     return [
         bootstrap_result(
             float(difference),
             differences,
-            n_lesions,
+            lesions.total,
             confidence=confidence,
-            n_decisive=_count_decisive_lesions(a, key),
+            n_decisive=_count_decisive_lesions(lesions, key),
             undefined_reason=_undefined_reason(a, key),
+            unvaried_reason=_unvaried_reason(a, lesions, key),
         )
         for key, difference, differences in zip(keys, point, resampled, strict=True)
     ]
 
 
-def _count_decisive_lesions(predictions: Predictions, key: MetricKey) -> int:
+def _count_decisive_lesions(lesions: LesionCounts, key: MetricKey) -> int:
     """Return the number of lesions on which a metric rests: of a class those of the smallest group that it needs."""
     metric, scope = get_metric(key[0]), key[1]
-    n_lesions = len(np.unique(predictions.lesion_id))
-    if not isinstance(scope, str):
-        return n_lesions
-    of_class = predictions.label == scope
-    groups = {"positives": of_class, "negatives": ~of_class}
-    needed = [groups[requirement] for requirement in metric.requires if requirement in groups]
-    return min((len(np.unique(predictions.lesion_id[group])) for group in needed), default=n_lesions)
+    return lesions.decisive(metric, scope) if isinstance(scope, str) else lesions.total
+
+
+def _unvaried_reason(predictions: Predictions, lesions: LesionCounts, key: MetricKey) -> str:
+    """Return why the difference cannot vary as it would over other lesions; "" if it can."""
+    metric, scope = get_metric(key[0]), key[1]
+    classes = [scope] if isinstance(scope, str) else averaged_classes(predictions)
+    single = lesions.single_lesion_classes(get_metric(metric.averaged), classes)
+    return f"only one lesion of {', '.join(map(display_name, single))}" if single else ""
 
 
 def _undefined_reason(predictions: Predictions, key: MetricKey) -> str:
@@ -149,11 +155,13 @@ def bootstrap_result(
     confidence: float = 0.95,
     n_decisive: int | None = None,
     undefined_reason: str = "undefined on these images",
+    unvaried_reason: str = "",
 ) -> SignificanceResult:
     """Return interval and p-value of a difference from its resampled values, (r,), over n lesions.
 
     Undefined resampled values are excluded. Interval and p are NaN, with the reason, if the difference or all its
-    resampled values are undefined, if these are all equal, and if the metric rests on one lesion.
+    resampled values are undefined, if these are all equal, and if there is one lesion or an
+    ``unvaried_reason``.
 
     Parameters
     ----------
@@ -169,6 +177,8 @@ def bootstrap_result(
         Number of lesions on which the metric rests (see `bootstrap_differences`); default: n.
     undefined_reason
         Reason if the difference is undefined.
+    unvaried_reason
+        Why the resampled values do not vary as they would over other lesions; "" if they do.
     """
     n_decisive = n if n_decisive is None else n_decisive
     defined = resampled[~np.isnan(resampled)]
@@ -176,8 +186,10 @@ def bootstrap_result(
     reason = ""
     if np.isnan(difference):
         reason = undefined_reason
-    elif n_decisive < 2:
-        reason = "only one lesion" if n < 2 else "only one lesion of the class or of the others"
+    elif n < 2:
+        reason = "only one lesion"
+    elif unvaried_reason:
+        reason = unvaried_reason
     elif np.isnan(low):
         reason = "the same in (nearly) every resample" if len(defined) else "undefined in every resample"
     if reason:

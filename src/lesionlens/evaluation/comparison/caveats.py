@@ -5,7 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from lesionlens.evaluation.caveats import large_lesions_caveat, unknown_lesions_caveat
+from lesionlens.evaluation.caveats import (
+    conflicting_lesions_caveat,
+    large_lesions_caveat,
+    unknown_lesions_caveat,
+)
 from lesionlens.evaluation.comparison.result import MetricComparison, select_pairs
 from lesionlens.evaluation.formatting import display_name, format_metric
 from lesionlens.evaluation.predictions import Predictions, format_examples
@@ -47,6 +51,7 @@ def model_caveats(
         _undefined_caveat(comparisons),
         unknown_lesions_caveat(predictions, consequence="the intervals are too narrow and p is too small"),
         large_lesions_caveat(predictions),
+        conflicting_lesions_caveat(predictions),
         _p_value_resolution_caveat(comparisons, n_resamples),
     )
     return tuple(filter(None, caveats))
