@@ -4,7 +4,7 @@ A process that needs a dataset while another process generates it waits for it.
 """
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
-from lesionlens.core.console import progress_bar
+from lesionlens.core.console import activity, progress_bar
 from lesionlens.core.errors import DataError, RunError, unknown_name_message
 from lesionlens.core.fileio import atomic_directory, file_lock
 from lesionlens.core.json_file import read_json, write_json
 from lesionlens.datasets.registry import DATASETS, load_table, parse_source
+from lesionlens.datasets.table import LesionTable
 from lesionlens.imaging.masks import read_mask
 from lesionlens.reproduction.profiles import Profile
 from lesionlens.reproduction.spec import ArtifactSet, TableSpec
@@ -54,7 +55,13 @@ def parse_sources(sources: Sequence[str]) -> dict[str, str]:
 
 
 def resolve_source(
-    spec: TableSpec, sources: dict[str, str], profile: Profile, out: Path, console: Console
+    spec: TableSpec,
+    sources: dict[str, str],
+    profile: Profile,
+    out: Path,
+    console: Console,
+    *,
+    load: Callable[[str], LesionTable] = load_table,
 ) -> str:
     """Return the data source of a table: the user's, else a synthetic dataset in the reproduction's folder.
 
@@ -66,6 +73,8 @@ def resolve_source(
         The user's sources by dataset.
     out
         Folder of the reproduction.
+    load
+        ``load_table``, or a function with the same results.
 
     Raises
     ------
@@ -76,7 +85,8 @@ def resolve_source(
     """
     dataset = spec.dataset
     if dataset in sources:
-        _check_unchanged(out, dataset, sources[dataset])
+        with activity(console, f"reading {dataset}"):
+            _check_unchanged(out, dataset, sources[dataset], load)
         return sources[dataset]
     if profile.name == "paper":
         raise DataError(
@@ -94,7 +104,7 @@ def resolve_source(
         console=console,
         exclude_artifacts=artifacts,
     )
-    _check_unchanged(out, name, source)
+    _check_unchanged(out, name, source, load)
     return source
 
 
@@ -104,11 +114,11 @@ def is_synthetic(source: str, out: Path) -> bool:
     return root.absolute().is_relative_to((out / "data").absolute())
 
 
-def _check_unchanged(out: Path, name: str, source: str) -> None:
+def _check_unchanged(out: Path, name: str, source: str, load: Callable[[str], LesionTable]) -> None:
     """Raise an error if the folder has runs on other images, and record the images otherwise."""
     path = out / "data.json"
     fingerprints = read_json(path)
-    fingerprint = load_table(source).fingerprint()
+    fingerprint = load(source).fingerprint()
     if fingerprints.setdefault(name, fingerprint) != fingerprint:
         raise RunError(
             f"{out} was started with other images of {name} than {source} has (images, labels or sizes differ); "

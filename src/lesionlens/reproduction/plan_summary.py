@@ -1,13 +1,15 @@
 """Summary of a plan before anything is computed: runs, images, hours."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from lesionlens.core.console import activity, print_line
+from lesionlens.core.console import print_line, progress_bar
 from lesionlens.core.errors import LesionLensError, unknown_name_message
 from lesionlens.datasets.issues import pluralize
 from lesionlens.evaluation.registry import Aggregate
@@ -18,6 +20,10 @@ from lesionlens.reproduction.run_state import read_failure
 from lesionlens.reproduction.runtime_estimate import RuntimeEstimate, estimate_runtime
 
 SECONDS_PER_HOUR = 3600.0
+DAYS_PER_YEAR = 365.25
+HOURS_SHOWN = 100  # longer times are shown in days
+ABSURD_HOURS = 30 * 24
+PLAN_TIMING_SECONDS = 15.0  # from the start of the plan; networks that come later are not timed
 
 
 class PlanSummary(NamedTuple):
@@ -31,13 +37,21 @@ class PlanSummary(NamedTuple):
 def print_plan(reproduction: Reproduction, console: Console, *, retry_failed: bool) -> PlanSummary:
     """Print the plan and return its summary."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for head in ("table", "rows", "runs", "done", "failed", "images", "hours"):
+    for head in ("table", "rows", "runs", "done", "failed", "images", "time"):
         table.add_column(head, justify="left" if head == "table" else "right")
     estimates: dict[str, RuntimeEstimate] = {}
     problems: list[str] = []
-    with activity(console, "planning: checking data and networks, timing a few steps"):
+    deadline = time.monotonic() + PLAN_TIMING_SECONDS
+    with progress_bar(console, unit="rows") as progress:
+        task_id = progress.add_task(
+            "planning: checking data and networks, timing a few steps",
+            total=sum(len(plan.requested_rows) for plan in reproduction.plans),
+        )
         for plan in reproduction.plans:
-            _add_plan_row(table, plan, reproduction, estimates, problems, retry_failed=retry_failed)
+            for row in plan.requested_rows:
+                _estimate_row(plan, row, reproduction, estimates, problems, deadline)
+                progress.advance(task_id)
+            _add_plan_row(table, plan, reproduction, estimates, retry_failed=retry_failed)
     left = _jobs_left(reproduction.jobs(), reproduction, retry_failed=retry_failed)
     hours = _total_hours(left, estimates)
     console.print(table)
@@ -45,6 +59,10 @@ def print_plan(reproduction: Reproduction, console: Console, *, retry_failed: bo
         print_line(console, reason, label=f"skipped {name}:", label_style="yellow")
     for problem in dict.fromkeys(problems):
         print_line(console, problem, label="cannot be run:", label_style="red")
+    if untimed := [key for key in estimates if not estimates[key].timed]:
+        print_line(
+            console, f"The time of {pluralize(len(untimed), 'run')} follows from the number of operations."
+        )
     console.print(
         f"{pluralize(len(left), 'run')} left, about {format_hours(hours)} in one process on this machine. Early "
         "stopping shortens this; reading images and measuring maps adds to it. Identical rows, of one table or of "
@@ -52,34 +70,49 @@ def print_plan(reproduction: Reproduction, console: Console, *, retry_failed: bo
         highlight=False,
         markup=False,
     )
+    if hours > ABSURD_HOURS and reproduction.options.profile.name == "paper":
+        device = "GPU" if torch.cuda.is_available() else "processor"
+        print_line(console, f"{format_hours(hours)} on this {device}: try --profile short", style="yellow")
     return PlanSummary(len(left), hours, tuple(problems))
+
+
+def _estimate_row(
+    plan: TablePlan,
+    row: str,
+    reproduction: Reproduction,
+    estimates: dict[str, RuntimeEstimate],
+    problems: list[str],
+    deadline: float,
+) -> None:
+    """Add the estimates of a row's runs to ``estimates``, and reasons why they cannot be run to ``problems``."""
+    for variant in plan.spec.recipes_of(plan.spec.row(row)):
+        similar = [run.job for run in plan.runs if (run.row, run.variant) == (row, variant)]
+        try:
+            estimate = estimates.get(similar[0].key) or estimate_runtime(
+                similar[0],
+                reproduction.options.out,
+                similar_runs=similar,
+                read=reproduction.data.read,
+                deadline=deadline,
+            )
+        except LesionLensError as error:
+            problems.append(f"{plan.name}, {row}: {error}")
+            continue
+        problems += _undefined_columns(plan, variant, estimate.classes)
+        estimates.update(dict.fromkeys([job.key for job in similar], estimate))
 
 
 def _add_plan_row(
     table: Table,
     plan: TablePlan,
     reproduction: Reproduction,
-    estimates: dict[str, RuntimeEstimate],
-    problems: list[str],
+    estimates: Mapping[str, RuntimeEstimate],
     *,
     retry_failed: bool,
 ) -> None:
-    """Add a row for one table, and the estimates of its runs to ``estimates``."""
-    out, jobs = reproduction.options.out, plan.jobs()
-    images = 0
-    for row in plan.requested_rows:
-        for variant in plan.spec.recipes_of(plan.spec.row(row)):
-            similar = [run.job for run in plan.runs if (run.row, run.variant) == (row, variant)]
-            try:
-                estimate = estimates.get(similar[0].key) or estimate_runtime(
-                    similar[0], out, similar_runs=similar
-                )
-            except LesionLensError as error:
-                problems.append(f"{plan.name}, {row}: {error}")
-                continue
-            images = max(images, estimate.num_images)
-            problems += _undefined_columns(plan, variant, estimate.classes)
-            estimates.update(dict.fromkeys([job.key for job in similar], estimate))
+    """Add a row for one table."""
+    jobs = plan.jobs()
+    images = max((estimates[job.key].num_images for job in jobs if job.key in estimates), default=0)
     done, failed = _count_jobs(jobs, reproduction)
     hours = _total_hours(_jobs_left(jobs, reproduction, retry_failed=retry_failed), estimates)
     cells = (plan.name, len(plan.requested_rows), len(jobs), done, failed, f"{images:,}", format_hours(hours))
@@ -118,8 +151,8 @@ def format_hours(hours: float) -> str:
 
     Examples
     --------
-    >>> [format_hours(hours) for hours in (0, 0.004, 0.4, 3.26, 1234)]
-    ['0', '< 1 min', '24 min', '3.3 h', '1,234 h']
+    >>> [format_hours(hours) for hours in (0, 0.004, 0.4, 3.26, 99, 1234, 175_000)]
+    ['0', '< 1 min', '24 min', '3.3 h', '99 h', '51 days', '20 years']
     """
     if hours == 0:
         return "0"
@@ -127,4 +160,7 @@ def format_hours(hours: float) -> str:
         return "< 1 min"
     if hours < 1:
         return f"{60 * hours:.0f} min"
-    return f"{hours:.1f} h" if hours < 10 else f"{hours:,.0f} h"
+    if hours < HOURS_SHOWN:
+        return f"{hours:.1f} h" if hours < 10 else f"{hours:,.0f} h"
+    days = hours / 24
+    return f"{days:,.0f} days" if days < 2 * DAYS_PER_YEAR else f"{days / DAYS_PER_YEAR:,.0f} years"

@@ -22,6 +22,7 @@ from lesionlens.reproduction.data_sources import (
 from lesionlens.reproduction.html_page import write_page
 from lesionlens.reproduction.jobs import Job
 from lesionlens.reproduction.measurements import COLUMN_METRICS
+from lesionlens.reproduction.plan_data import PlanData
 from lesionlens.reproduction.planner import ReproductionOptions, TablePlan, make_plan
 from lesionlens.reproduction.run_state import clear_failure, write_failure
 from lesionlens.reproduction.runner import RunSummary, run_jobs
@@ -43,11 +44,14 @@ class Reproduction:
         Plan of each table.
     skipped
         Tables that cannot be run, each with the reason.
+    data
+        Tables and splits that were read for the plan.
     """
 
     options: ReproductionOptions
     plans: tuple[TablePlan, ...]
     skipped: dict[str, str]
+    data: PlanData
 
     def jobs(self) -> list[Job]:
         """Return the distinct runs of all tables, in order; identical rows of several tables are run once."""
@@ -110,10 +114,12 @@ def plan_reproduction(
     specs = {name: load_table_spec(name) for name in match_tables(names)}
     source_by_dataset = parse_sources(sources)
     _check_request(specs, source_by_dataset)
-    plans, skipped = [], {}
+    plans, skipped, data = [], {}, PlanData()
     for name, spec in specs.items():
         try:
-            source = resolve_source(spec, source_by_dataset, options.profile, options.out, console)
+            source = resolve_source(
+                spec, source_by_dataset, options.profile, options.out, console, load=data.load
+            )
         except LesionLensError as error:
             skipped[name] = str(error)
             continue
@@ -124,7 +130,7 @@ def plan_reproduction(
     for pattern in options.rows:
         if not fnmatch.filter(rows, pattern):
             raise RecipeError(f"--rows {pattern} matches none of the rows: {', '.join(rows)}")
-    return Reproduction(options, tuple(plans), skipped)
+    return Reproduction(options, tuple(plans), skipped, data)
 
 
 def page_name(name: str) -> str:

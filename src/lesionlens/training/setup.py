@@ -1,9 +1,9 @@
 """Set up a run: load the table, split it, define the task and the preprocessing. No image is decoded."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,8 +117,33 @@ class RunSetup:
         }
 
 
-def set_up_run(resolved: ResolvedRecipe) -> RunSetup:
+class TaskData(NamedTuple):
+    """Images with a class of the task, the task, the splits, and the images that are not used."""
+
+    table: LesionTable
+    task: ClassificationTask
+    splits: DatasetSplits
+    excluded: tuple[ExcludedImage, ...]
+
+
+def read_task_data(recipe: Recipe, *, load: Callable[..., LesionTable] = load_table) -> TaskData:
+    """Load and split the data of a recipe; ``load`` is ``load_table`` or a function with the same results."""
+    loaded = load(recipe.data.source, classes=recipe.data.classes)
+    task = make_task(recipe.data.task, loaded.classes)
+    labeled, unlabeled = _select_labeled(loaded, task)
+    table, splits, excluded = _split_table(labeled, recipe, task)
+    return TaskData(table, task, splits, (*unlabeled, *excluded))
+
+
+def set_up_run(resolved: ResolvedRecipe, *, read: Callable[[Recipe], TaskData] = read_task_data) -> RunSetup:
     """Load and split the data and check them against the recipe, before images are decoded.
+
+    Parameters
+    ----------
+    resolved
+        Resolved recipe.
+    read
+        Function with the results of ``read_task_data``, which may save those of an earlier recipe.
 
     Raises
     ------
@@ -128,12 +153,10 @@ def set_up_run(resolved: ResolvedRecipe) -> RunSetup:
     """
     recipe = resolved.recipe
     _check_device(resolved)
-    loaded = load_table(recipe.data.source, classes=recipe.data.classes)
-    task = make_task(recipe.data.task, loaded.classes)
-    _check_multilabel_head(task, resolved.architecture)
-    labeled, unlabeled = _select_labeled(loaded, task)
-    table, splits, excluded = _split_table(labeled, recipe, task)
-    setup = RunSetup(resolved, table, task, splits, _make_preprocessing(resolved), (*unlabeled, *excluded))
+    data = read(recipe)
+    _check_multilabel_head(data.task, resolved.architecture)
+    preprocessing = _make_preprocessing(resolved)
+    setup = RunSetup(resolved, data.table, data.task, data.splits, preprocessing, data.excluded)
     _check_monitored_metrics(setup)
     _check_class_weights(setup)
     _check_mask_dirs(setup)

@@ -1,0 +1,36 @@
+"""Operations of a backbone, from which the time of a network is estimated that was not timed."""
+
+from functools import lru_cache
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from lesionlens.imaging.masks import ImageSize
+from lesionlens.models.factory import ModelSpec
+
+
+@lru_cache(maxsize=256)
+def _count(backbone: str, options: tuple[tuple[str, object], ...], size: ImageSize) -> float:
+    with torch.device("meta"), torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        model = ModelSpec(backbone, "none", dict(options)).build(2).eval()
+        model(torch.empty(1, 3, *size))
+    return float(counter.get_total_flops())
+
+
+def count_operations(architecture: ModelSpec, size: ImageSize) -> float:
+    """Return the floating-point operations of a forward pass of one input: an image, or all crops of an image.
+
+    They are counted on the backbone, without memory and without computing; the attention mechanism is neglected.
+
+    Parameters
+    ----------
+    size
+        Height and width of an image or crop in pixels.
+
+    Examples
+    --------
+    >>> f"{count_operations(ModelSpec('resnet50'), (224, 224)):.2g}"
+    '8.2e+09'
+    """
+    options = {key: tuple(value) for key, value in architecture.kwargs.items() if key == "layers"}
+    return _count(architecture.backbone, tuple(options.items()), size) * (architecture.num_crops or 1)
